@@ -1,0 +1,35 @@
+/* End-marker search that survives any split between blocks, looks at each byte once, and goes by memchr for the
+ * marker's rarest byte (memmem on short needles is slower than loopback itself).
+ *
+ * The search is a stream: feed it consecutive pieces, it keeps what it needs to recognise a marker that began
+ * in an earlier piece, without keeping the pieces. */
+#ifndef FANIN_MARKER_H
+#define FANIN_MARKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MARKER_BYTES_MAX = 16 };
+
+/* What is the same for all streams. Made once; read-only afterwards. */
+struct marker {
+    uint8_t bytes[MARKER_BYTES_MAX];
+    unsigned count;       /* 1..MARKER_BYTES_MAX */
+    unsigned rarest;      /* index of the byte that memchr looks for */
+};
+
+/* What one stream remembers: the last count-1 bytes since the last marker's end. Zeroed is a fresh stream. */
+struct marker_state {
+    uint8_t tail[MARKER_BYTES_MAX];
+    uint8_t tail_bytes;
+};
+
+void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count);
+
+/* marker_find: looks for the first marker that ends in piece[0..bytes). Returns how many bytes of the piece
+ * belong to the frame, marker included (1..bytes), the state being fresh again; or 0 when no marker ends in the
+ * piece, the state remembering its end. */
+size_t marker_find(const struct marker *marker, struct marker_state *state, const uint8_t *piece,
+                   size_t bytes);
+
+#endif

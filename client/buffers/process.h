@@ -1,0 +1,75 @@
+/* The processing step: what every scheme does with a finished frame, the same for all of them, so that only
+ * the buffering differs: copy it by value into the processing buffer, check it, count it.
+ *
+ * A processor belongs to one thread. The frame comes in one or more pieces, in order. */
+#ifndef FANIN_PROCESS_H
+#define FANIN_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mock_servers/protocol.h"
+
+enum verify { VERIFY_FULL, VERIFY_HEADER, VERIFY_NONE };
+
+/* Why a connection is ended by its data. Names for rows in process_error_name. */
+enum frame_error {
+    FRAME_OK,
+    FRAME_OVERLONG,   /* longer than the limit without an end marker */
+    FRAME_TRUNCATED,  /* the peer ended in the middle of a frame, or a frame is shorter than it says */
+    FRAME_BAD_HEADER, /* not a header */
+    FRAME_BAD_LENGTH, /* the header says another length */
+    FRAME_BAD_CHECK,  /* the checksum differs */
+    FRAME_BAD_ORDER,  /* another sequence number than the next */
+    FRAME_SURPLUS,    /* data after the last frame asked for */
+    FRAME_NO_MEMORY,
+    FRAME_ERROR_COUNT
+};
+
+const char *frame_error_name(enum frame_error error);
+
+/* A log-linear histogram of latencies: 2 significant digits over 1 us .. 1000 s. */
+enum { LATENCY_BUCKETS = 1024 };
+struct latency {
+    uint64_t count, max_ns;
+    uint32_t buckets[LATENCY_BUCKETS];
+};
+
+void latency_add(struct latency *latency, uint64_t value_ns);
+void latency_merge(struct latency *into, const struct latency *from);
+/* latency_quantile_ns: upper edge of the bucket that holds the quantile (0..1); 0 when empty. */
+uint64_t latency_quantile_ns(const struct latency *latency, double quantile);
+
+/* What is the same for all processors of a run. */
+struct process_config {
+    enum verify verify;
+    bool live;                       /* frames carry their send time: keep latencies */
+    size_t frame_bytes_max;
+    struct protocol_marker marker;
+};
+
+struct budget;
+struct stream;
+
+struct processor {
+    const struct process_config *config;
+    uint8_t *buffer;        /* the processing buffer; grows to frame_bytes_max, charged to the budget */
+    size_t capacity_bytes, filled_bytes;
+    struct budget *budget;
+    uint64_t frames, bytes, copied_bytes;
+    struct latency latency;
+};
+
+/* processor_init: 0, or -1 without memory. processor_end gives the buffer back; counters stay readable. */
+int processor_init(struct processor *processor, const struct process_config *config, struct budget *budget);
+void processor_end(struct processor *processor);
+
+/* processor_append: copies a piece of the current frame behind the earlier ones. 0, or -1 without memory. */
+int processor_append(struct processor *processor, const uint8_t *piece, size_t bytes);
+
+/* processor_finish: the frame is whole: checks it against `stream` (sequence) and counts it on both. Returns
+ * FRAME_OK or what is wrong; the buffer is empty again either way. */
+enum frame_error processor_finish(struct processor *processor, struct stream *stream);
+
+#endif

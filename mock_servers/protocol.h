@@ -1,0 +1,109 @@
+/* What the devices speak. The only header of mock_servers/ that the client takes.
+ *
+ * A client writes ASCII lines; a device answers a line, or frames.
+ *
+ *   FANIN/1 LOGIN <user> <password>\r\n
+ *       -> "OK\r\n", or "NO <reason>\r\n" and the connection is closed.
+ *   FANIN/1 GO run=<16 hex> frames=<n> size=<min>..<max> rate=<per second> seed=<n> source=tape|live
+ *              marker=<hex bytes>\r\n
+ *       -> `frames` frames, back to back. Then the device waits for another line or for the end.
+ *       -> "NO <reason>\r\n" and close if the line is wrong, or a login is wanted and did not come.
+ *   FANIN/1 STATS run=<16 hex>\r\n
+ *       -> "STATS run=<16 hex> connections=<n> frames=<n> bytes=<n> faults=<n> cpu_ns=<n>\r\n"
+ *          What all devices of the process have handed to their kernel for that run (frame bytes only,
+ *          faults' bytes included), how many faults they committed, and the process's CPU time so far.
+ *
+ * A frame of `length` bytes (header, payload and end marker together):
+ *
+ *   0        8        16               32               48                  length-marker   length
+ *   | seq    | length | sent_ns        | check          | payload ...       | end marker    |
+ *
+ * The four header fields are fixed-width hexadecimal text (8, 8, 16, 16 digits) over an alphabet of 16
+ * characters that leaves the marker's first byte out. The payload is pseudo-random, all 256 byte values,
+ * mended where it would hold the end marker; its last byte is none of the marker's bytes. So the first
+ * occurrence of the marker in a frame is its end, for every marker of 1 to 16 bytes.
+ * seq counts from 0 per GO; sent_ns is wall-clock nanoseconds since the Unix epoch at which the frame was
+ * *scheduled* to go (live source), or 0 (tape); check is XXH3-64 over the header's first 32 bytes and
+ * the payload.
+ *
+ * The length of frame `seq` is a pure function of (seed, seq, size range): protocol_frame_length. So either
+ * side can know every length, and the sum, without sending anything. */
+#ifndef FANIN_PROTOCOL_H
+#define FANIN_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PROTOCOL_HEADER_BYTES = 48,
+    PROTOCOL_MARKER_BYTES_MAX = 16,
+    PROTOCOL_FRAME_BYTES_MIN = PROTOCOL_HEADER_BYTES + 1 + PROTOCOL_MARKER_BYTES_MAX, /* 65 */
+    PROTOCOL_FRAME_BYTES_MAX = 64 << 20,
+    PROTOCOL_LINE_BYTES_MAX = 512,   /* of a request or an answer, with its \r\n */
+    PROTOCOL_NAME_BYTES_MAX = 64,    /* of a user name or a password: printable, no blanks */
+    PROTOCOL_FRAMES_MAX = 100000000, /* of one GO */
+};
+
+struct protocol_marker {
+    uint8_t bytes[PROTOCOL_MARKER_BYTES_MAX];
+    unsigned count; /* 1..PROTOCOL_MARKER_BYTES_MAX */
+};
+
+enum protocol_source { PROTOCOL_TAPE, PROTOCOL_LIVE };
+
+struct protocol_go {
+    uint64_t run; /* identifies the client's run in STATS; chosen by the client */
+    uint64_t frames;
+    uint32_t size_min, size_max; /* bytes of a frame, marker included */
+    double rate;                 /* frames per second of this device; 0: as fast as the connection takes */
+    uint64_t seed;
+    enum protocol_source source;
+    struct protocol_marker marker;
+};
+
+struct protocol_stats {
+    uint64_t run, connections, frames, bytes, faults, cpu_ns;
+};
+
+/* Lines. Writers return the line's length (with \r\n) or -1 if it does not fit `line_bytes`. Readers take a
+ * line without its \r\n, NUL-terminated; they return 0, or -1 with `why` set to a constant text. */
+int protocol_write_go(const struct protocol_go *go, char *line, size_t line_bytes);
+int protocol_write_login(const char *user, const char *password, char *line, size_t line_bytes);
+int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes);
+int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t line_bytes);
+
+enum protocol_request_kind { PROTOCOL_LOGIN, PROTOCOL_GO, PROTOCOL_STATS };
+
+struct protocol_request {
+    enum protocol_request_kind kind;
+    struct protocol_go go; /* GO; for STATS only go.run */
+    char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1]; /* LOGIN */
+};
+
+int protocol_read_request(const char *line, struct protocol_request *request, const char **why);
+int protocol_read_stats(const char *line, struct protocol_stats *stats, const char **why);
+
+/* Frames. */
+
+/* protocol_frame_length: bytes of frame `seq`, uniform over size_min..size_max; no state. */
+uint32_t protocol_frame_length(uint64_t seed, uint64_t seq, uint32_t size_min, uint32_t size_max);
+
+/* protocol_frame_write: makes a whole frame in `frame` (length bytes). `seed` picks the payload. */
+void protocol_frame_write(uint8_t *frame, uint32_t length, uint32_t seq, uint64_t sent_ns, uint64_t seed,
+                          const struct protocol_marker *marker);
+
+struct protocol_header {
+    uint32_t seq, length;
+    uint64_t sent_ns, check;
+};
+
+/* protocol_header_read: decodes the first PROTOCOL_HEADER_BYTES of a frame. 0, or -1 if they are no header
+ * for this marker. */
+int protocol_header_read(const uint8_t *frame, const struct protocol_marker *marker,
+                         struct protocol_header *header);
+
+/* protocol_frame_check: the check value that a frame of `length` bytes ought to carry. One pass over it. */
+uint64_t protocol_frame_check(const uint8_t *frame, uint32_t length, const struct protocol_marker *marker);
+
+#endif
