@@ -1,0 +1,96 @@
+# fanin: make | make test | make reproduce | make bench | make tidy | make clean     (make help lists them all)
+#
+#   SANITIZER=address|thread   a flavour of its own under build/ (address brings UBSan along)
+#   CC=clang                   another compiler, another flavour
+#   V=1                        shows the commands
+#   DEPS=no                    never installs anything
+
+SANITIZER ?=
+V         ?= 0
+CC        := $(if $(filter default,$(origin CC)),gcc,$(CC))
+FLAVOUR   := $(notdir $(CC))$(if $(SANITIZER),-$(SANITIZER))
+BUILD     := build/$(FLAVOUR)
+Q         := $(if $(filter 1,$(V)),,@)
+SAY        = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n')
+
+SANITIZE.address := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE.thread  := -fsanitize=thread
+SANITIZE := $(SANITIZE.$(SANITIZER))
+
+VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+             -Wvla -fno-strict-aliasing -fno-omit-frame-pointer -pthread -I. $(SANITIZE) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
+
+# A room's sources are the files that lie in it; only the operating system is chosen here.
+ROOMS    := cli client/os client/port client/buffers client/collector mock_servers scenarios
+NOT_HERE := %_windows.c client/port/iocp.c
+MAINS    := client/main.c client/peers/raw.c mock_servers/main.c scenarios/main.c
+SOURCES  := $(filter-out $(NOT_HERE) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
+OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY  := $(BUILD)/libfanin.a
+
+PROGRAMS := $(BUILD)/fanin-client $(BUILD)/fanin-raw $(BUILD)/fanin-servers $(BUILD)/fanin-sweep
+TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard $(foreach room,cli client mock_servers scenarios,$(room)/tests/test_*.c)))
+BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard client/tests/bench_*.c))
+
+.PHONY: all tests benches test reproduce bench tidy format clean deps help
+.DEFAULT_GOAL := all
+
+all: $(PROGRAMS)
+tests: all $(TESTS)
+benches: all $(BENCHES)
+
+$(BUILD)/fanin-client:  $(BUILD)/client/main.o
+$(BUILD)/fanin-raw:     $(BUILD)/client/peers/raw.o
+$(BUILD)/fanin-servers: $(BUILD)/mock_servers/main.o
+$(BUILD)/fanin-sweep:   $(BUILD)/scenarios/main.o
+
+$(PROGRAMS) $(BENCHES): $(LIBRARY)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS)
+
+$(TESTS): $(LIBRARY)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) -lcmocka $(LDLIBS)
+
+$(TESTS) $(BENCHES): %: %.o
+
+$(LIBRARY): $(OBJECTS)
+	$(SAY) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	$(SAY) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The commit goes into every row; only one file is compiled again when it changes.
+$(BUILD)/client/collector/row.o: ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
+$(BUILD)/scenarios/record.o:     ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
+
+-include $(OBJECTS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(TESTS:=.d) $(BENCHES:=.d)
+.SECONDARY:
+
+deps-%:
+	@.ci/deps $*
+
+test: ; @.ci/deps build test report && .ci/tests
+reproduce: ; @.ci/deps build report && scenarios/reproduce
+bench: ; @.ci/deps build && scenarios/bench
+tidy: ; @.ci/deps build test && .ci/tidy
+
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build
+
+help:
+	@printf '%s\n' 'make            builds the programs into $(BUILD)/' \
+	  'make test       installs what is missing, runs every test, also under the sanitizers' \
+	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, prints the tables (QUICK=1, FULL=1)' \
+	  'make bench      speed and memory as ratios measured side by side' \
+	  'make tidy       formatting, lengths, layering' \
+	  'make clean      removes build/'
