@@ -101,6 +101,9 @@ int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_c
 /* os_process_stop: asks it to end (SIGTERM), kills it after `grace_ns`, and reaps it. Blocks that long. */
 void os_process_stop(struct os_process *process, uint64_t grace_ns);
 
+/* os_process_peak_bytes: peak resident memory so far of a process that runs; 0 where it cannot be read. */
+uint64_t os_process_peak_bytes(const struct os_process *process);
+
 /* os_interrupts_catch: from here on Ctrl-C and SIGTERM set the flag that os_interrupted reads, instead of
  * ending the process; a second one ends it. */
 void os_interrupts_catch(void);

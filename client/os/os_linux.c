@@ -221,10 +221,22 @@ void os_unpark(struct os_parker *parker)
 
 /* ---- this process ------------------------------------------------------------------------ */
 
+enum { STATUS_BYTES_MAX = 4096 };
+
 static uint64_t status_field_kb(const char *status, const char *field)
 {
     const char *line = strstr(status, field);
     return line ? strtoull(line + strlen(field), NULL, 10) : 0;
+}
+
+/* status_read: leaves "" where there is nothing to read. */
+static void status_read(const char *path, char status[STATUS_BYTES_MAX])
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t bytes = descriptor < 0 ? 0 : read(descriptor, status, STATUS_BYTES_MAX - 1);
+    if (descriptor >= 0)
+        close(descriptor);
+    status[bytes > 0 ? bytes : 0] = '\0';
 }
 
 static uint64_t timeval_ns(struct timeval time)
@@ -244,15 +256,19 @@ void os_usage_read(struct os_usage *usage)
         usage->switches_involuntary = (uint64_t)spent.ru_nivcsw;
     }
     /* Not ru_maxrss: it survives exec, so that a small client would report its starter's peak. */
-    char status[4096] = "";
-    int descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0)
-        return;
-    ssize_t bytes = read(descriptor, status, sizeof(status) - 1);
-    close(descriptor);
-    status[bytes > 0 ? bytes : 0] = '\0';
+    char status[STATUS_BYTES_MAX];
+    status_read("/proc/self/status", status);
     usage->rss_bytes = status_field_kb(status, "\nVmRSS:") * 1024;
     usage->rss_peak_bytes = status_field_kb(status, "\nVmHWM:") * 1024;
+}
+
+uint64_t os_process_peak_bytes(const struct os_process *process)
+{
+    assert(process);
+    char path[64], status[STATUS_BYTES_MAX];
+    snprintf(path, sizeof(path), "/proc/%jd/status", (intmax_t)process->handle);
+    status_read(path, status);
+    return status_field_kb(status, "\nVmHWM:") * 1024;
 }
 
 int os_descriptors_reserve(uint64_t count, uint64_t *limit)
