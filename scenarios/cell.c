@@ -1,0 +1,442 @@
+/* From settings to cells:
+ *
+ *   common keys -> section's keys -> overrides    merge_settings: later ones replace in place, so the order of
+ *        |                                         the axes stays the scenario's
+ *        v
+ *   an odometer over the values of every key      cross_axes: the last axis turns fastest
+ *        |
+ *        v
+ *   references resolved, the sweep's own keys read, a cell that equals an earlier one dropped */
+#include "scenarios/cell.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const fleet_prefix = "fleet.";
+
+static int read_number(const struct pair *pair, uint64_t min, uint64_t max, uint64_t *number,
+                       struct complaint *complaint)
+{
+    char *end;
+    unsigned long long value;
+
+    errno = 0;
+    value = strtoull(pair->value, &end, 10);
+    if (pair->value[0] < '0' || pair->value[0] > '9' || *end != '\0' || errno != 0 || value < min ||
+        value > max)
+        return complain(complaint, &pair->place, "%s = %s: takes a whole number from %llu to %llu",
+                        pair->key, pair->value, (unsigned long long)min, (unsigned long long)max);
+    *number = value;
+    return 0;
+}
+
+static int read_client(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    (void)complaint;
+    cell->client = pair->value;
+    return 0;
+}
+
+static int read_servers_program(const struct pair *pair, struct cell *cell,
+                                struct complaint *complaint)
+{
+    (void)complaint;
+    cell->servers_program = pair->value;
+    return 0;
+}
+
+static int read_repeat(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    return read_number(pair, 1, CELL_REPEAT_MAX, &cell->repeat, complaint);
+}
+
+static int read_pause(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    return read_number(pair, 0, 600000, &cell->pause_ms, complaint);
+}
+
+static int read_timeout(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    return read_number(pair, 1, 86400, &cell->timeout_s, complaint);
+}
+
+static int read_port(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    return read_number(pair, 1, 65535, &cell->port, complaint);
+}
+
+static int read_seed(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    return read_number(pair, 1, UINT64_C(1) << 53, &cell->seed, complaint);
+}
+
+static int read_row_seconds(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    char *end;
+
+    cell->row_seconds = strtod(pair->value, &end);
+    if (*end != '\0' || !isfinite(cell->row_seconds) || cell->row_seconds < 0.001 ||
+        cell->row_seconds > 86400)
+        return complain(complaint, &pair->place, "row-seconds = %s: takes seconds, such as 1.5",
+                        pair->value);
+    return 0;
+}
+
+static int read_expect(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    cell->failures_expected = strcmp(pair->value, "failures") == 0;
+    if (!cell->failures_expected && strcmp(pair->value, "success") != 0)
+        return complain(complaint, &pair->place, "expect = %s: takes failures or success",
+                        pair->value);
+    return 0;
+}
+
+static int read_title(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    (void)pair, (void)cell, (void)complaint;
+    return 0; /* for whoever reads the scenario's text in the run's record */
+}
+
+struct sweep_key {
+    const char *name;
+    int (*read)(const struct pair *pair, struct cell *cell, struct complaint *complaint);
+    bool axis;
+};
+
+static const struct sweep_key sweep_keys[] = {
+    {"client", read_client, true},
+    {"repeat", read_repeat, false},
+    {"seed", read_seed, false},
+    {"pause", read_pause, false},
+    {"timeout", read_timeout, false},
+    {"port", read_port, false},
+    {"expect", read_expect, false},
+    {"row-seconds", read_row_seconds, false},
+    {"servers-program", read_servers_program, false},
+    {"title", read_title, false},
+};
+
+static const struct sweep_key *find_sweep_key(const char *key)
+{
+    for (size_t i = 0; i < sizeof sweep_keys / sizeof *sweep_keys; i++) {
+        if (strcmp(sweep_keys[i].name, key) == 0)
+            return &sweep_keys[i];
+    }
+    return NULL;
+}
+
+static bool is_fleet_key(const char *key)
+{
+    return strncmp(key, fleet_prefix, strlen(fleet_prefix)) == 0;
+}
+
+bool cell_passes_on(const char *key)
+{
+    return find_sweep_key(key) == NULL && !is_fleet_key(key);
+}
+
+static bool is_reserved(const char *key, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (strcmp(*names, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int check_key(const struct setting *setting, struct complaint *complaint)
+{
+    static const char *const fleet_own[] = {"count", "port", "ready-file", "dry-run", "help", NULL};
+    static const char *const client_own[] = {"json", "dry-run", "help", "version", NULL};
+    const char *key = setting->key;
+    const struct sweep_key *sweep_key = find_sweep_key(key);
+
+    if (sweep_key != NULL && !sweep_key->axis && setting->value_count > 1)
+        return complain(complaint, &setting->place, "%s takes one value, not a list", key);
+    if (is_fleet_key(key) && is_reserved(key + strlen(fleet_prefix), fleet_own))
+        return complain(complaint, &setting->place,
+                        "%s is the sweep's to set; servers and port decide it", key);
+    if (!is_fleet_key(key) && strchr(key, '.') != NULL)
+        return complain(complaint, &setting->place,
+                        "%s: only \"fleet.\" may stand before a key's name", key);
+    if (is_reserved(key, client_own))
+        return complain(complaint, &setting->place, "%s is the sweep's to set; leave it out", key);
+    return 0;
+}
+
+/* ---- overrides ---- */
+
+int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
+                   struct complaint *complaint)
+{
+    static const struct place place = {.file = "command line"};
+    const char *equals = strchr(argument, '=');
+    char *scope, *key, *dot;
+    struct override override = {0};
+
+    assert(equals != NULL);
+    scope = arena_copy(arena, argument, (size_t)(equals - argument));
+    key = strstr(scope, fleet_prefix);
+    if (key == NULL || (key != scope && key[-1] != '.')) {
+        dot = strrchr(scope, '.');
+        key = dot == NULL ? scope : dot + 1;
+    }
+    if (key != scope) {
+        key[-1] = '\0';
+        override.scenario = scope;
+        dot = strchr(scope, '.');
+        if (dot != NULL) {
+            *dot = '\0';
+            override.section = dot + 1;
+        }
+    }
+    if (setting_parse(arena, &place, key, equals + 1, &override.setting, complaint) != 0)
+        return -1;
+    overrides->items =
+        arena_grow(arena, overrides->items, overrides->count, sizeof *overrides->items);
+    overrides->items[overrides->count++] = override;
+    return 0;
+}
+
+static bool is_for(const struct override *override, const char *scenario, const char *section)
+{
+    return (override->scenario == NULL || strcmp(override->scenario, scenario) == 0) &&
+           (override->section == NULL || strcmp(override->section, section) == 0);
+}
+
+static bool hits(const struct override *override, const struct scenario *scenario)
+{
+    for (unsigned i = 0; i < scenario->section_count; i++) {
+        if (is_for(override, scenario->name, scenario->sections[i].name))
+            return true;
+    }
+    return false;
+}
+
+int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
+                    unsigned scenario_count, struct complaint *complaint)
+{
+    for (unsigned i = 0; i < overrides->count; i++) {
+        const struct override *override = &overrides->items[i];
+        bool hit = false;
+
+        for (unsigned j = 0; j < scenario_count && !hit; j++)
+            hit = hits(override, scenarios[j]);
+        if (!hit)
+            return complain(complaint, &override->setting.place,
+                            "--%s%s%s.%s: no such scenario or section among those given",
+                            override->scenario, override->section == NULL ? "" : ".",
+                            override->section == NULL ? "" : override->section,
+                            override->setting.key);
+    }
+    return 0;
+}
+
+static struct settings merge_settings(struct arena *arena, const struct scenario *scenario,
+                                      const struct section *section,
+                                      const struct overrides *overrides)
+{
+    struct settings merged = {0};
+
+    for (unsigned i = 0; i < scenario->common.count; i++)
+        settings_put(arena, &merged, &scenario->common.items[i]);
+    for (unsigned i = 0; i < section->settings.count; i++)
+        settings_put(arena, &merged, &section->settings.items[i]);
+    for (unsigned i = 0; i < overrides->count; i++) {
+        if (is_for(&overrides->items[i], scenario->name, section->name))
+            settings_put(arena, &merged, &overrides->items[i].setting);
+    }
+    return merged;
+}
+
+/* ---- one cell ---- */
+
+static const char *resolve(const struct settings *settings, const unsigned *choice, unsigned at,
+                           struct complaint *complaint)
+{
+    const struct setting *asked = &settings->items[at];
+    const struct value *value = &asked->values[choice[at]];
+
+    for (unsigned step = 0; value->reference; step++) {
+        const struct setting *other = settings_find(settings, value->text);
+
+        if (other == NULL) {
+            complain(complaint, &asked->place, "%s = =%s: there is no key %s to copy", asked->key,
+                     value->text, value->text);
+            return NULL;
+        }
+        if (step == settings->count) {
+            complain(complaint, &asked->place, "%s = =%s: the copies go round in a circle",
+                     asked->key, asked->values[choice[at]].text);
+            return NULL;
+        }
+        value = &other->values[choice[other - settings->items]];
+    }
+    return value->text;
+}
+
+static const char *join(struct arena *arena, const char *list, const char *key, const char *value)
+{
+    return arena_text(arena, "%s%s%s=%s", list, *list == '\0' ? "" : " ", key, value);
+}
+
+static int read_servers(struct cell *cell, struct complaint *complaint)
+{
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        const struct pair *pair = &cell->pairs[i];
+
+        if (strcmp(pair->key, "servers") != 0)
+            continue;
+        if (strspn(pair->value, "0123456789") != strlen(pair->value))
+            return 0; /* a list or @file of servers that are not ours */
+        return read_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, complaint);
+    }
+    return complain(complaint, &cell->place,
+                    "no key says how many servers; servers = 200 would be right");
+}
+
+static int read_pairs(struct arena *arena, struct cell *cell, struct complaint *complaint)
+{
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        const struct pair *pair = &cell->pairs[i];
+        const struct sweep_key *key = find_sweep_key(pair->key);
+
+        if (key != NULL && key->read(pair, cell, complaint) != 0)
+            return -1;
+        if (strcmp(pair->key, "fleet.ports-per-address") == 0 &&
+            read_number(pair, 0, 65535, &cell->ports_per_address, complaint) != 0)
+            return -1;
+        if (is_fleet_key(pair->key))
+            cell->fleet_options =
+                join(arena, cell->fleet_options, pair->key + strlen(fleet_prefix), pair->value);
+    }
+    return read_servers(cell, complaint);
+}
+
+static struct cell *make_cell(struct arena *arena, const struct settings *settings,
+                              const unsigned *choice, struct complaint *complaint)
+{
+    struct cell *cell = arena_take(arena, sizeof *cell);
+    struct pair *pairs = arena_take(arena, settings->count * sizeof *pairs);
+
+    cell->name = "";
+    for (unsigned i = 0; i < settings->count; i++) {
+        const struct setting *setting = &settings->items[i];
+
+        pairs[i].key = setting->key;
+        pairs[i].place = setting->place;
+        pairs[i].value = resolve(settings, choice, i, complaint);
+        if (pairs[i].value == NULL)
+            return NULL;
+        if (setting->value_count > 1)
+            cell->name = join(arena, cell->name, setting->key, pairs[i].value);
+    }
+    cell->pairs = pairs;
+    cell->pair_count = settings->count;
+    return cell;
+}
+
+static bool is_same(const struct cell *a, const struct cell *b)
+{
+    if (a->pair_count != b->pair_count)
+        return false;
+    for (unsigned i = 0; i < a->pair_count; i++) {
+        if (strcmp(a->pairs[i].value, b->pairs[i].value) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* All of a section's cells have the same keys in the same order. */
+static bool is_known(const struct cells *cells, unsigned first, const struct cell *cell)
+{
+    for (unsigned i = first; i < cells->count; i++) {
+        if (is_same(cells->items[i], cell))
+            return true;
+    }
+    return false;
+}
+
+static bool turn(const struct settings *settings, unsigned *choice)
+{
+    for (unsigned i = settings->count; i-- > 0;) {
+        if (++choice[i] < settings->items[i].value_count)
+            return true;
+        choice[i] = 0;
+    }
+    return false;
+}
+
+static int cross_axes(struct arena *arena, const struct scenario *scenario,
+                      const struct section *section, const struct settings *settings,
+                      struct cells *cells, struct complaint *complaint)
+{
+    unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
+    unsigned first = cells->count;
+
+    do {
+        struct cell *cell = make_cell(arena, settings, choice, complaint);
+
+        if (cell == NULL)
+            return -1;
+        if (is_known(cells, first, cell))
+            continue;
+        if (cells->count == CELLS_MAX)
+            return complain(complaint, &section->place, "more than %d cells; give fewer values",
+                            CELLS_MAX);
+        cell->scenario = scenario->name;
+        cell->section = section->name;
+        cell->place = section->place;
+        cell->client = "fanin-client";
+        cell->servers_program = "fanin-servers";
+        cell->fleet_options = "";
+        cell->repeat = 5;
+        cell->timeout_s = 120;
+        cell->port = 20000;
+        cell->row_seconds = 1;
+        if (read_pairs(arena, cell, complaint) != 0)
+            return -1;
+        cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
+        cells->items[cells->count++] = cell;
+    } while (turn(settings, choice));
+    return 0;
+}
+
+static bool is_wanted(const char *only, const struct scenario *scenario,
+                      const struct section *section)
+{
+    const char *dot = only == NULL ? NULL : strchr(only, '.');
+
+    if (only == NULL)
+        return true;
+    if (dot == NULL)
+        return strcmp(only, section->name) == 0;
+    return strncmp(only, scenario->name, (size_t)(dot - only)) == 0 &&
+           scenario->name[dot - only] == '\0' && strcmp(dot + 1, section->name) == 0;
+}
+
+int cells_expand(struct arena *arena, const struct scenario *scenario,
+                 const struct overrides *overrides, const char *only, struct cells *cells,
+                 struct complaint *complaint)
+{
+    for (unsigned i = 0; i < scenario->section_count; i++) {
+        const struct section *section = &scenario->sections[i];
+        struct settings settings;
+
+        if (!is_wanted(only, scenario, section))
+            continue;
+        settings = merge_settings(arena, scenario, section, overrides);
+        if (settings.count == 0)
+            return complain(complaint, &section->place, "section [%s] has no key", section->name);
+        for (unsigned j = 0; j < settings.count; j++) {
+            if (check_key(&settings.items[j], complaint) != 0)
+                return -1;
+        }
+        if (cross_axes(arena, scenario, section, &settings, cells, complaint) != 0)
+            return -1;
+    }
+    return 0;
+}
