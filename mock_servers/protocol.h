@@ -7,11 +7,15 @@
  *   FANIN/1 GO run=<16 hex> frames=<n> size=<min>..<max> rate=<per second> seed=<n> source=tape|live
  *              marker=<hex bytes>\r\n
  *       -> `frames` frames, back to back. Then the device waits for another line or for the end.
- *       -> "NO <reason>\r\n" and close if the line is wrong, or a login is wanted and did not come.
+ *       -> "NO <reason>\r\n" and close if the line is wrong, a login is wanted and did not come, or the
+ *          tape would not fit. A frame never begins with "NO": its first two bytes are digits.
  *   FANIN/1 STATS run=<16 hex>\r\n
  *       -> "STATS run=<16 hex> connections=<n> frames=<n> bytes=<n> faults=<n> cpu_ns=<n>\r\n"
  *          What all devices of the process have handed to their kernel for that run (frame bytes only,
- *          faults' bytes included), how many faults they committed, and the process's CPU time so far.
+ *          faults' bytes included), how many connections asked for it, how many faults the devices
+ *          committed on them after GO, and the process's CPU time so far. Of a run that the process does
+ *          not know, or no longer (it remembers the last 64): zeros and the CPU time.
+ * Words stand one blank apart; fields come in any order, each exactly once; hexadecimal is lower case.
  *
  * A frame of `length` bytes (header, payload and end marker together):
  *
@@ -45,6 +49,10 @@ enum {
     PROTOCOL_FRAMES_MAX = 100000000, /* of one GO */
 };
 
+/* Frames per second of one device, where it is not 0. */
+#define PROTOCOL_RATE_MIN 0.001
+#define PROTOCOL_RATE_MAX 1000000.0
+
 struct protocol_marker {
     uint8_t bytes[PROTOCOL_MARKER_BYTES_MAX];
     unsigned count; /* 1..PROTOCOL_MARKER_BYTES_MAX */
@@ -56,7 +64,7 @@ struct protocol_go {
     uint64_t run; /* identifies the client's run in STATS; chosen by the client */
     uint64_t frames;
     uint32_t size_min, size_max; /* bytes of a frame, marker included */
-    double rate;                 /* frames per second of this device; 0: as fast as the connection takes */
+    double rate; /* frames per second of this device; 0: as fast as the connection takes */
     uint64_t seed;
     enum protocol_source source;
     struct protocol_marker marker;
@@ -66,8 +74,9 @@ struct protocol_stats {
     uint64_t run, connections, frames, bytes, faults, cpu_ns;
 };
 
-/* Lines. Writers return the line's length (with \r\n) or -1 if it does not fit `line_bytes`. Readers take a
- * line without its \r\n, NUL-terminated; they return 0, or -1 with `why` set to a constant text. */
+/* Lines. Writers return the line's length (with \r\n) or -1 if it does not fit `line_bytes` (or, of a login,
+ * if a name is not 1..64 printable characters without blanks). Readers take a line without its \r\n,
+ * NUL-terminated; they return 0, or -1 with `why` set to a constant text. */
 int protocol_write_go(const struct protocol_go *go, char *line, size_t line_bytes);
 int protocol_write_login(const char *user, const char *password, char *line, size_t line_bytes);
 int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes);
@@ -90,8 +99,8 @@ int protocol_read_stats(const char *line, struct protocol_stats *stats, const ch
 uint32_t protocol_frame_length(uint64_t seed, uint64_t seq, uint32_t size_min, uint32_t size_max);
 
 /* protocol_frame_write: makes a whole frame in `frame` (length bytes). `seed` picks the payload. */
-void protocol_frame_write(uint8_t *frame, uint32_t length, uint32_t seq, uint64_t sent_ns, uint64_t seed,
-                          const struct protocol_marker *marker);
+void protocol_frame_write(uint8_t *frame, uint32_t length, uint32_t seq, uint64_t sent_ns,
+                          uint64_t seed, const struct protocol_marker *marker);
 
 struct protocol_header {
     uint32_t seq, length;
@@ -104,6 +113,7 @@ int protocol_header_read(const uint8_t *frame, const struct protocol_marker *mar
                          struct protocol_header *header);
 
 /* protocol_frame_check: the check value that a frame of `length` bytes ought to carry. One pass over it. */
-uint64_t protocol_frame_check(const uint8_t *frame, uint32_t length, const struct protocol_marker *marker);
+uint64_t protocol_frame_check(const uint8_t *frame, uint32_t length,
+                              const struct protocol_marker *marker);
 
 #endif
