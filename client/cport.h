@@ -40,8 +40,8 @@ typedef intptr_t cp_handle;
 #define CP_HANDLE_NONE ((cp_handle)-1)
 
 enum {
-    CP_BLOCKS_MAX = 16,     /* blocks of one receive or send */
-    CP_BATCH_MAX = 256,     /* packets of one cp_wait */
+    CP_BLOCKS_MAX = 16,       /* blocks of one receive or send */
+    CP_BATCH_MAX = 256,       /* packets of one cp_wait */
     CP_SOCKETS_MAX = 1 << 20, /* sockets of one port at a time */
 };
 #define CP_FOREVER UINT64_MAX
@@ -58,32 +58,49 @@ struct cp_source {
      * returns how many. They belong to the operation until its completion is delivered. 0: there are none now;
      * the receive then completes with CP_ENOBUFS, and the data stays in the socket. Must not block. */
     unsigned (*take)(void *context, struct cp_block *blocks, unsigned max);
+    /* give: called in the same way when it turned out that there was no data: the blocks of the last take come
+     * back, and the receive goes on waiting without any. Must not block. */
+    void (*give)(void *context, struct cp_block *blocks, unsigned count);
     void *context;
 };
 
-enum cp_kind { CP_CONNECT = 1, CP_ACCEPT, CP_RECEIVE, CP_SEND, CP_POST };
+/* The link of a queue of the port's own. */
+struct cp_link {
+    struct cp_link *next;
+    bool is_lane; /* not an operation but a socket's direction that has become ready */
+};
+
+/* CP_LISTEN is never delivered: cp_listen is synchronous. */
+enum cp_kind { CP_CONNECT = 1, CP_ACCEPT, CP_RECEIVE, CP_SEND, CP_POST, CP_LISTEN };
 
 /* An operation. The caller provides it, zeroed before its first use; a submitting call fills it in. After its
  * completion is delivered it may be used again. */
 struct cp_op {
     /* Readable once the completion is delivered. */
     enum cp_kind kind;
-    struct cp_block *blocks; /* receive and send: the caller's array; must stay put as the operation must */
-    unsigned block_count;    /* late receive: how many blocks the source gave; all belong to the caller again */
-    cp_handle accepted;      /* accept: the new connection's handle, the caller's to associate or to close */
-    int os_error;            /* the OS's code behind a negative result; 0 if there is none */
+    struct cp_block
+        *blocks; /* receive and send: the caller's array; must stay put as the operation must */
+    unsigned
+        block_count; /* late receive: how many blocks the source gave; all belong to the caller again */
+    cp_handle
+        accepted; /* accept: the new connection's handle, the caller's to associate or to close */
+    int os_error; /* the OS's code behind a negative result; 0 if there is none */
 
     /* The port's own. */
+    struct cp_link link;
     struct cp_socket *socket;
     struct cp_source source;
-    struct cp_op *next;
     uintptr_t key;
     int64_t result;
     uint64_t deadline_ns;
-    size_t done_bytes;     /* of a send that takes several turns */
-    uint32_t timer_slot;   /* its place among the deadlines; 0: none */
-    uint8_t state, reason;
-    uint64_t engine[10];   /* OVERLAPPED, io_uring user data, an address to connect to: the engine's room */
+    size_t done_bytes;   /* of a send that takes several turns */
+    uint32_t timer_slot; /* its place among the deadlines, from 1; 0: none */
+    uint32_t block_room; /* late receive: blocks that fit the caller's array */
+    int reason;          /* the code that a cancel or a deadline asks it to end with; 0: none */
+    bool pending;        /* accepted and not yet delivered */
+    bool late, started;
+    uint64_t engine
+        [16]; /* OVERLAPPED, io_uring user data, an address to connect to: the engine's room */
 };
 
 /* What cp_wait delivers. */
@@ -149,7 +166,8 @@ int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_
 
 /* cp_listen: binds and listens, so that accepts can be posted. `address` with port 0 takes a free one; read it
  * back from cp_socket_handle. Does not block. */
-int cp_listen(struct cp_socket *socket, const struct sockaddr *address, unsigned address_bytes, int backlog);
+int cp_listen(struct cp_socket *socket, const struct sockaddr *address, unsigned address_bytes,
+              int backlog);
 
 cp_handle cp_socket_handle(const struct cp_socket *socket);
 
@@ -177,8 +195,8 @@ int cp_receive(struct cp_socket *socket, struct cp_op *op, struct cp_block *bloc
 /* cp_receive_late (late binding): as cp_receive, but the blocks are taken from `source` only when data is
  * there, so that a waiting connection holds none. `blocks` has room for `max` of them; op->block_count says
  * how many were taken. */
-int cp_receive_late(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks, unsigned max,
-                    const struct cp_source *source);
+int cp_receive_late(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks,
+                    unsigned max, const struct cp_source *source);
 
 /* cp_send: completes when all bytes are with the kernel, or fails; the result is their number. */
 int cp_send(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks, unsigned count);

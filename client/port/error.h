@@ -6,26 +6,27 @@
 #define FANIN_PORT_ERROR_H
 
 /* code, name in rows and messages, what it means */
-#define CP_ERRORS(X)                                                                                     \
-    X(CP_EINVAL, "invalid", "an argument is out of its domain, or the socket cannot do this")            \
-    X(CP_ECANCELED, "canceled", "cp_cancel took the operation back")                                     \
-    X(CP_EABORTED, "aborted", "its own socket was closed under the operation")                           \
-    X(CP_ETIMEDOUT, "timeout", "the time limit of a connect, or TCP's own, ran out")                     \
-    X(CP_EREFUSED, "refused", "nothing listens there")                                                   \
-    X(CP_ERESET, "reset", "the peer reset the connection")                                               \
-    X(CP_EUNREACHABLE, "unreachable", "no route to the network or host")                                 \
-    X(CP_ENOTCONN, "not-connected", "the socket is not connected")                                       \
-    X(CP_EISCONN, "already-connected", "the socket is connected already")                                \
-    X(CP_ESHUTDOWN, "shut-down", "this direction was shut down on this side")                            \
-    X(CP_EADDRINUSE, "address-in-use", "another socket has that address and port")                       \
-    X(CP_EADDRNOTAVAIL, "address-not-available", "not an address of this machine, or no port is left")   \
-    X(CP_EACCES, "not-permitted", "the system does not allow it")                                        \
-    X(CP_EMFILE, "too-many-descriptors", "the process or the system is out of descriptors")              \
-    X(CP_ENOMEM, "out-of-memory", "no memory, here or in the kernel")                                    \
-    X(CP_ENOBUFS, "no-blocks", "a late receive's source had no block: post it again when it has")        \
-    X(CP_ENOTFOUND, "not-found", "nothing to cancel: not pending, or completing already")                \
-    X(CP_ECLOSED, "port-closed", "the port is closed")                                                   \
-    X(CP_EUNSUPPORTED, "unsupported", "this engine or machine cannot do it")                             \
+#define CP_ERRORS(X)                                                                               \
+    X(CP_EINVAL, "invalid", "an argument is out of its domain, or the socket cannot do this")      \
+    X(CP_ECANCELED, "canceled", "cp_cancel took the operation back")                               \
+    X(CP_EABORTED, "aborted", "its own socket was closed under the operation")                     \
+    X(CP_ETIMEDOUT, "timeout", "the time limit of a connect, or TCP's own, ran out")               \
+    X(CP_EREFUSED, "refused", "nothing listens there")                                             \
+    X(CP_ERESET, "reset", "the peer reset the connection")                                         \
+    X(CP_EUNREACHABLE, "unreachable", "no route to the network or host")                           \
+    X(CP_ENOTCONN, "not-connected", "the socket is not connected")                                 \
+    X(CP_EISCONN, "already-connected", "the socket is connected already")                          \
+    X(CP_ESHUTDOWN, "shut-down", "this direction was shut down on this side")                      \
+    X(CP_EADDRINUSE, "address-in-use", "another socket has that address and port")                 \
+    X(CP_EADDRNOTAVAIL, "address-not-available",                                                   \
+      "not an address of this machine, or no port is left")                                        \
+    X(CP_EACCES, "not-permitted", "the system does not allow it")                                  \
+    X(CP_EMFILE, "too-many-descriptors", "the process or the system is out of descriptors")        \
+    X(CP_ENOMEM, "out-of-memory", "no memory, here or in the kernel")                              \
+    X(CP_ENOBUFS, "no-blocks", "a late receive's source had no block: post it again when it has")  \
+    X(CP_ENOTFOUND, "not-found", "nothing to cancel: not pending, or completing already")          \
+    X(CP_ECLOSED, "port-closed", "the port is closed")                                             \
+    X(CP_EUNSUPPORTED, "unsupported", "this engine or machine cannot do it")                       \
     X(CP_EOTHER, "other", "an OS code that has no line in this table")
 
 enum cp_error {
