@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+"""Reads a results folder: rows.jsonl, checked line by line against results/README.md, and run.json.
+
+A row that cannot be trusted is left out and named as `rows.jsonl:LINE: what` on standard error; the
+rest of the folder stays usable, because an interrupted sweep is valid as far as it got.
+"""
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+SCHEMA = 1
+ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
+RATE_TOLERANCE = 0.02  # between bytes_per_s and bytes / elapsed_ms: both are rounded in print
+
+Row = Dict[str, Any]
+
+
+class Results(NamedTuple):
+    """One results folder as far as it can be trusted."""
+
+    folder: str
+    rows: List[Row]
+    run: Dict[str, Any]
+    problems: List[str]  # one message per line or file that was left out
+
+
+# ---- the schema ----
+
+
+def is_number(value: Any) -> bool:
+    """Finite and not negative; true and false are no numbers though Python counts them."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return isinstance(value, int) and value >= 0 or math.isfinite(value) and value >= 0
+
+
+KINDS = {
+    "text": ("text", lambda v: isinstance(v, str)),
+    "count": ("a whole number from 0", lambda v: is_number(v) and isinstance(v, int)),
+    "from1": ("a whole number from 1", lambda v: is_number(v) and isinstance(v, int) and v > 0),
+    "number": ("a finite number from 0", is_number),
+    "time": ("a finite time above 0", lambda v: is_number(v) and v > 0),
+    "object": ("an object of counts", lambda v: isinstance(v, dict)),
+}
+
+# Every row, whatever became of it, must say what it is.
+SWEEP_KEYS = {
+    "text": "scenario section cell client time_utc fleet",
+    "from1": "repeat order",
+}
+# A result must have every key that a client writes; `?` allows null, which is: not measured.
+CLIENT_KEYS = {
+    "text": "version host os reason audit engine gate scheme bind connect source verify end_marker "
+            "bottleneck",
+    "text?": "request",
+    "from1": "servers",
+    "count": "workers concurrency batch connect_timeout_ms stall_timeout_ms frames_per_server "
+             "size_min size_max seed block_bytes blocks_per_receive frame_bytes_max connected "
+             "connect_failed bytes frames exit_code",
+    "count?": "pool_cap_bytes peak_rss_kb base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
+              "buffer_cap_waits worker_threads buffer_threads total_threads switches_voluntary "
+              "switches_involuntary receive_calls receive_empty pool_blocks blocks_lost "
+              "connections_failed server_bytes server_frames fleet_rss_kb",
+    "number": "rate sweep_overhead_ms",
+    "number?": "cpu_s cpu_user_s cpu_system_s bytes_per_s frames_per_s gb_per_cpu_s "
+               "copies_per_byte scanned_per_byte receives_per_frame server_cpu_s",
+    "time": "connect_ms",
+    "time?": "elapsed_ms connect_us_min connect_us_p50 connect_us_p90 connect_us_p99 "
+             "connect_us_max latency_us_p50 latency_us_p90 latency_us_p99 latency_us_p999 "
+             "latency_us_max",
+    "object": "connect_errors errors",
+}
+STATUSES = ("ok", "failed", "skipped")
+
+
+def wrong_key(row: Row, keys: Dict[str, str]) -> Optional[str]:
+    """The first key that is missing or of the wrong kind, in words; None if all are right."""
+    for kind, names in keys.items():
+        words, fits = KINDS[kind.rstrip("?")]
+        for name in names.split():
+            if name not in row:
+                return "has no `%s`" % name
+            if row[name] is None and kind.endswith("?"):
+                continue
+            if not fits(row[name]):
+                return "`%s` is %s: must be %s" % (name, shown(row[name]), words)
+    return None
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, cut so that a message stays one line."""
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def contradiction(row: Row) -> Optional[str]:
+    """Numbers of one row that cannot all be true: a line edited by hand, or a program's mistake."""
+    if row["connected"] + row["connect_failed"] != row["servers"]:
+        return "connected + connect_failed is not servers"
+    if row["bytes_per_s"] and row["elapsed_ms"]:
+        rate = row["bytes"] / row["elapsed_ms"] * 1000
+        if abs(rate - row["bytes_per_s"]) > RATE_TOLERANCE * row["bytes_per_s"]:
+            return "`bytes_per_s` is not bytes / elapsed_ms"
+    return None
+
+
+def wrong_row(row: Any) -> Optional[str]:
+    """Why a parsed line is no row of this schema; None if it is one."""
+    if not isinstance(row, dict):
+        return "not a JSON object"
+    if row.get("schema") != SCHEMA or isinstance(row["schema"], bool):
+        return "schema is %s: this report reads schema %d" % (shown(row.get("schema")), SCHEMA)
+    if row.get("status") not in STATUSES:
+        return "`status` is %s: must be %s" % (shown(row.get("status")), ", ".join(STATUSES))
+    why = wrong_key(row, SWEEP_KEYS)
+    if why or row["status"] != "ok":
+        return why
+    return wrong_key(row, CLIENT_KEYS) or contradiction(row)
+
+
+# ---- loading ----
+
+
+def no_constant(name: str) -> None:
+    """JSON has no NaN and no Infinity; Python's reader would let them pass."""
+    raise ValueError("%s is not a JSON number" % name)
+
+
+def parse_line(data: bytes) -> Tuple[Optional[Row], Optional[str]]:
+    """(row, None), or (None, why not)."""
+    try:
+        row = json.loads(data.decode("utf-8"), parse_constant=no_constant)
+    except UnicodeDecodeError:
+        return None, "not UTF-8"
+    except json.JSONDecodeError as error:
+        if not data.endswith(b"\n"):
+            return None, "torn: the line does not end (an interrupted sweep?)"
+        return None, "not JSON: %s at column %d" % (error.msg, error.colno)
+    except (ValueError, RecursionError) as error:
+        return None, "not JSON: %s" % (str(error).split(";")[0] or "nested too deeply")
+    why = wrong_row(row)
+    return (None, why) if why else (row, None)
+
+
+def run_identity(row: Row) -> Tuple[Any, ...]:
+    """What may exist only once: a repeat of a cell."""
+    return tuple(row[key] for key in ("scenario", "section", "client", "cell", "repeat"))
+
+
+def parse_rows(lines: Iterable[bytes]) -> Tuple[List[Row], List[str]]:
+    """All trustworthy rows in file order, and a message for each line left out."""
+    rows, problems, seen = [], [], {}
+    for number, data in enumerate(lines, 1):
+        if not data.strip():
+            continue
+        row, why = parse_line(data)
+        if row is not None and row["status"] == "ok":
+            first = seen.setdefault(run_identity(row), number)
+            why = "same cell and repeat as line %d" % first if first != number else None
+        if why:
+            problems.append("%s:%d: %s; row left out" % (ROWS_FILE, number, why))
+        else:
+            rows.append(row)
+    return rows, problems
+
+
+def load_run(folder: str) -> Tuple[Dict[str, Any], List[str]]:
+    """run.json, or {} and the reason: rows without their record are still rows."""
+    try:
+        with open(os.path.join(folder, RUN_FILE), "rb") as file:
+            run = json.loads(file.read().decode("utf-8"), parse_constant=no_constant)
+    except OSError as error:
+        return {}, ["%s: %s; the machine is not on record" % (RUN_FILE, error.strerror)]
+    except (ValueError, RecursionError):
+        return {}, ["%s: not JSON; the machine is not on record" % RUN_FILE]
+    if not isinstance(run, dict):
+        return {}, ["%s: not a JSON object; the machine is not on record" % RUN_FILE]
+    return run, []
+
+
+def load(folder: str) -> Results:
+    """Reads the folder. OSError if rows.jsonl cannot be read; all else is a problem in the list."""
+    with open(os.path.join(folder, ROWS_FILE), "rb") as file:
+        rows, problems = parse_rows(file)
+    run, run_problems = load_run(folder)
+    return Results(folder, rows, run, problems + run_problems)
+
+
+def load_or_explain(program: str, folder: str) -> Tuple[Optional[Results], int]:
+    """For the commands: (results, 0), or (None, exit code) after one line on standard error."""
+    if not os.path.isdir(folder):
+        print("%s: %s: no such folder; give one that fanin-sweep wrote" % (program, folder),
+              file=sys.stderr)
+        return None, 2
+    try:
+        results = load(folder)
+    except OSError as error:
+        print("%s: %s: %s; no rows, so nothing to report"
+              % (program, os.path.join(folder, ROWS_FILE), error.strerror), file=sys.stderr)
+        return None, 1
+    for problem in results.problems:
+        print(problem, file=sys.stderr)
+    return results, 0
+
+
+# ---- selecting ----
+
+
+def is_result(row: Row) -> bool:
+    """Only an audited success counts; everything else is listed, never averaged."""
+    return row["status"] == "ok" and row["audit"] == "pass"
+
+
+def why_excluded(row: Row) -> str:
+    """In words, for the list of what did not count."""
+    if row["status"] != "ok":
+        return "%s: %s" % (row["status"], row.get("reason") or "no reason given")
+    return "audit %s" % row["audit"]
+
+
+def select(rows: Iterable[Row], **wanted: Any) -> List[Row]:
+    """Rows whose keys have the wanted values; a tuple means any of its values."""
+    def fits(row: Row) -> bool:
+        return all(row.get(key) in (value if isinstance(value, tuple) else (value,))
+                   for key, value in wanted.items())
+    return [row for row in rows if fits(row)]
+
+
+def group(rows: Iterable[Row], keys: Sequence[str]) -> Dict[Tuple[Any, ...], List[Row]]:
+    """Rows by the values of `keys`, in order of first appearance."""
+    cells: Dict[Tuple[Any, ...], List[Row]] = {}
+    for row in rows:
+        cells.setdefault(tuple(row.get(key) for key in keys), []).append(row)
+    return cells
+
+
+def numbers(rows: Iterable[Row], key: str) -> List[float]:
+    """The measured values of a key; null means not measured and is passed over."""
+    return [row[key] for row in rows if row.get(key) is not None]
+
+
+# Options that change what a number means. Rows that differ in one of them never share a median.
+OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "frames_per_server",
+           "size_min", "size_max", "rate", "source", "verify", "end_marker", "block_bytes",
+           "blocks_per_receive", "pool_cap_bytes", "connect_timeout_ms", "fleet", "version", "host",
+           "os")
+
+
+def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:
+    """Splits rows wherever one cell of a table would mix different options (two engines, say, or
+    two machines after a resume): [(label, rows)], one pair with label "" in the ordinary case."""
+    cells = group(rows, axes).values()
+    differing = [key for key in OPTIONS if key not in axes
+                 and any(len({repr(row.get(key)) for row in cell}) > 1 for cell in cells)]
+    return [(", ".join("%s %s" % pair for pair in zip(differing, values)), members)
+            for values, members in group(rows, differing).items()]
+
+
+# ---- the command ----
+
+ABOUT = """Checks a results folder and exports its rows.
+
+Lines of rows.jsonl that are torn, of another schema, or hold impossible numbers are named on
+standard error and left out."""
+EPILOGUE = """examples:
+  plot/rows.py out/latest                                      how many rows, how many count
+  plot/rows.py out/latest --csv > rows.csv                     every key, for a spreadsheet
+  plot/rows.py out/latest --markdown --keys cell,repeat,elapsed_ms,bytes_per_s
+
+exit codes: 0 done; 1 no usable row; 2 wrong use"""
+MARKDOWN_KEYS = ("scenario", "section", "client", "cell", "repeat", "status", "audit", "connect_ms",
+                 "elapsed_ms", "bytes_per_s", "peak_rss_kb", "buffer_threads")
+
+
+def plain(value: Any) -> str:
+    """A value for a spreadsheet: null is empty, an object is JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list, bool)):
+        return json.dumps(value, sort_keys=True)
+    return str(value)
+
+
+def write_csv(rows: Sequence[Row], keys: Sequence[str], out: Any) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(keys)
+    writer.writerows([plain(row.get(key)) for key in keys] for row in rows)
+
+
+def write_markdown(rows: Sequence[Row], keys: Sequence[str], out: Any) -> None:
+    """One table; a value may not end its cell or its line."""
+    def cell(value: Any) -> str:
+        return " ".join(plain(value).replace("|", "\\|").split())
+    out.write("| %s |\n|%s\n" % (" | ".join(keys), " --- |" * len(keys)))
+    for row in rows:
+        out.write("| %s |\n" % " | ".join(cell(row.get(key)) for key in keys))
+
+
+def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="plot/rows.py", description=ABOUT, epilog=EPILOGUE,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="DIR", help="results folder that fanin-sweep wrote")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="every row as CSV on standard output")
+    form.add_argument("--markdown", action="store_true", help="every row as a Markdown table")
+    parser.add_argument("--keys", metavar="K,K,...", help="only these keys, in this order")
+    return parser.parse_args(arguments)
+
+
+def chosen_keys(rows: Sequence[Row], asked: Optional[str], markdown: bool) -> List[str]:
+    """The keys to export; ValueError names one that no row has."""
+    known = list(dict.fromkeys(key for row in rows for key in row))
+    if not asked:
+        return list(MARKDOWN_KEYS) if markdown else known
+    keys = [key.strip() for key in asked.split(",") if key.strip()]
+    strangers = [key for key in keys if key not in known]
+    if strangers or not keys:
+        raise ValueError("--keys: no row has the key %s; results/README.md lists them"
+                         % (strangers or ["''"])[0])
+    return keys
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    asked = options(arguments)
+    results, code = load_or_explain("plot/rows.py", asked.folder)
+    if results is None:
+        return code
+    if not results.rows:
+        print("plot/rows.py: %s: no usable row" % asked.folder, file=sys.stderr)
+        return 1
+    if not (asked.csv or asked.markdown):
+        print("%s: %d rows, %d of them results (status ok, audit pass), %d lines left out"
+              % (asked.folder, len(results.rows), len([r for r in results.rows if is_result(r)]),
+                 len([p for p in results.problems if p.startswith(ROWS_FILE)])))
+        return 0
+    try:
+        keys = chosen_keys(results.rows, asked.keys, asked.markdown)
+    except ValueError as error:
+        print("plot/rows.py: %s" % error, file=sys.stderr)
+        return 2
+    (write_markdown if asked.markdown else write_csv)(results.rows, keys, sys.stdout)
+    return 0
+
+
+def run_command(command: Any) -> int:
+    """Runs a main(); a reader that closes the pipe early (`| head`) is no error of ours."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

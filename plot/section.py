@@ -1,0 +1,95 @@
+"""What a report is made of: sections of paragraphs, tables and figures, built once and then shown
+in a terminal, as Markdown, or by gnuplot."""
+
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from rows import Results, Row, is_result, numbers, select
+from stats import Spread, spread
+from tables import Table, span
+
+
+class Figure(NamedTuple):
+    """`template`.gp of this folder draws `data`; `settings` become its variables."""
+
+    name: str
+    template: str
+    size: Tuple[int, int]  # in SVG pixels; the PNG has twice as many
+    settings: Dict[str, Union[str, float]]
+    data: str
+    caption: str
+
+
+class Section(NamedTuple):
+    """One experiment of the report."""
+
+    title: str
+    blocks: List[Union[str, Table]]  # a str is a paragraph
+    figures: List[Figure]
+
+
+def usable(results: Results, scenario: str, **wanted: Any) -> List[Row]:
+    """The rows of a scenario that count."""
+    return [row for row in select(results.rows, scenario=scenario, **wanted) if is_result(row)]
+
+
+def left_out(title: str, results: Results, scenario: str) -> Section:
+    """The section of an experiment without a single result: one line that says why."""
+    rows = select(results.rows, scenario=scenario)
+    why = "none of its %d rows counts (see the list of rows left out)" % len(rows) if rows \
+        else "this folder has no row of scenario %s" % scenario
+    return Section(title, ["Left out: %s." % why], [])
+
+
+def measured(rows: Sequence[Row], key: str) -> Optional[Spread]:
+    """What the runs of a cell came to in one key."""
+    return spread(numbers(rows, key))
+
+
+def middle(found: Optional[Spread], scale: float = 1) -> Optional[float]:
+    """The median in another unit; None stays None."""
+    return found.median * scale if found else None
+
+
+def extent(found: Optional[Spread], scale: float = 1) -> str:
+    """`min..max` in another unit."""
+    return span(found.low * scale, found.high * scale) if found else span(None, None)
+
+
+def overlap(one: Optional[Spread], other: Optional[Spread]) -> bool:
+    """Whether two cells' runs reach into each other: then their medians settle nothing."""
+    return bool(one and other and one.low <= other.high and other.low <= one.high)
+
+
+def run_counts(counts: Sequence[int]) -> str:
+    """`n = 5` or `n = 4..5`: how many runs a cell has, for a caption."""
+    counts = [count for count in counts if count] or [0]
+    low, high = min(counts), max(counts)
+    return "n = %d" % low if low == high else "n = %d..%d" % (low, high)
+
+
+def with_label(text: str, label: str) -> str:
+    """A title, with what sets this variant apart."""
+    return "%s (%s)" % (text, label) if label else text
+
+
+def file_name(name: str, label: str) -> str:
+    """A figure's name: the plain one unless several variants need one each."""
+    slug = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
+    return "%s-%s" % (name, slug) if slug else name
+
+
+def data_line(*values: Any) -> str:
+    """A line of a gnuplot data file; None is gnuplot's missing value, text is quoted."""
+    def field(value: Any) -> str:
+        if value is None:
+            return "NaN"
+        if isinstance(value, str):
+            return '"%s"' % value.replace('"', "'")
+        return "%.9g" % value
+    return " ".join(field(value) for value in values)
+
+
+def data_block(comment: str, lines: Sequence[str]) -> str:
+    """A data set that gnuplot reads as one `index`; an empty one still counts as one."""
+    return "# %s\n%s\n\n\n" % (comment, "\n".join(lines or [data_line(None, None, None, None)]))

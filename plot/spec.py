@@ -1,0 +1,84 @@
+"""The paper's specification: 200 servers, 500 records a second, and what that costs the client."""
+
+from typing import Any, Callable, List, Optional, Sequence
+
+from rows import Results, Row, group, variants
+from section import Section, extent, left_out, middle, usable, with_label
+from stats import Spread, spread
+from tables import Column, Table, number, span
+
+TITLE = "Specification. Records at a fixed rate"
+SCENARIO = "spec"
+COLUMNS = (Column("what", left=True), Column("asked"), Column("median"), Column("min..max"))
+Measure = Callable[[Row], Optional[float]]
+
+
+def lost(row: Row) -> float:
+    """Records asked for and not processed."""
+    return row["servers"] * row["frames_per_server"] - row["frames"]
+
+
+def cpu_share(row: Row) -> Optional[float]:
+    """Of one CPU, in percent, over the time that data flowed."""
+    if row["cpu_s"] is None or row["elapsed_ms"] is None:
+        return None
+    return 100 * row["cpu_s"] / (row["elapsed_ms"] / 1000)
+
+
+def scaled(key: str, scale: float) -> Measure:
+    return lambda row: None if row[key] is None else row[key] * scale
+
+
+MEASURES = (
+    ("servers connected", scaled("connected", 1)),
+    ("records per second", scaled("frames_per_s", 1)),
+    ("records lost", lost),
+    ("latency p50, ms", scaled("latency_us_p50", 1e-3)),
+    ("latency p99, ms", scaled("latency_us_p99", 1e-3)),
+    ("latency p99.9, ms", scaled("latency_us_p999", 1e-3)),
+    ("latency max, ms", scaled("latency_us_max", 1e-3)),
+    ("client's CPU, % of one CPU", cpu_share),
+    ("client's peak memory, MB", scaled("peak_rss_kb", 1.024e-3)),
+)
+
+
+def asked(what: str, row: Row) -> str:
+    """What the scenario demanded; most lines are reported, not demanded."""
+    return {"servers connected": str(row["servers"]),
+            "records per second": number(row["rate"]) if row["rate"] else "unlimited",
+            "records lost": "0 of %d" % (row["servers"] * row["frames_per_server"])}.get(what, "")
+
+
+def line(what: str, measure: Measure, rows: Sequence[Row]) -> List[str]:
+    values: List[Any] = [value for value in map(measure, rows) if value is not None]
+    found: Optional[Spread] = spread(values)
+    return [what, asked(what, rows[0]), number(middle(found)), extent(found)]
+
+
+def table(label: str, rows: Sequence[Row]) -> Table:
+    """One configuration of the client, its runs together."""
+    row = rows[0]
+    title = "%s: %d servers, records of %s kB, n = %d, scheme %s, W=%d C=%d" % (
+        with_label(TITLE, label), row["servers"],
+        span(row["size_min"] / 1000, row["size_max"] / 1000), len(rows), row["scheme"],
+        row["workers"], row["concurrency"])
+    return Table(title, COLUMNS, [line(what, measure, rows) for what, measure in MEASURES],
+                 ["The paper's specification: 200 servers, records of 0.256..100 kB, 500 records "
+                  "per second.",
+                  "Latency runs from the moment a record was due to be sent to its processing: a "
+                  "late sender counts against it."])
+
+
+def build(results: Results) -> Section:
+    """One table for each configuration."""
+    rows = usable(results, SCENARIO)
+    if not rows:
+        return left_out(TITLE, results, SCENARIO)
+    axes = ("scheme", "workers", "concurrency", "connect")
+    return Section(TITLE, [table(label, members) for label, members in split(rows, axes)], [])
+
+
+def split(rows: Sequence[Row], axes: Sequence[str]) -> List:
+    """Every cell on its own, and apart where options differ within one."""
+    return [(label, cell) for label, members in variants(rows, axes)
+            for cell in group(members, axes).values()]

@@ -1,0 +1,114 @@
+"""Table 1 and Figure 5: how long it takes to connect, by mode and workers."""
+
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import paper
+from rows import Results, Row, group, variants
+from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
+                     middle, overlap, run_counts, usable, with_label)
+from stats import Spread
+from tables import NONE, Column, Table, number, ratio, span
+
+TITLE = "Table 1. Connection test"
+SCENARIO = "table1"
+CALLS = {"async": "asynchronous (ConnectEx)", "sync": "one after the other (connect)"}
+COLUMNS = (Column("mode", left=True), Column("workers"), Column("paper", "succeeded"),
+           Column("here", "succeeded"), Column("paper", "time, ms"), Column("median", "time, ms"),
+           Column("min..max", "time, ms"), Column("ratio", "time, ms"), Column("n"))
+
+Cell = Tuple[str, int]
+
+
+def succeeded(rows: Sequence[Row]) -> str:
+    """`200/200`, or the range that the runs came to."""
+    if not rows:
+        return NONE
+    asked = [row["servers"] for row in rows]
+    made = [row["connected"] for row in rows]
+    return "%s/%s" % (span(min(made), max(made)), span(min(asked), max(asked)))
+
+
+def line(cell: Cell, rows: Sequence[Row], claim: Optional[paper.Connect]) -> List[str]:
+    """One cell of the table."""
+    time = measured(rows, "connect_ms")
+    return [CALLS.get(cell[0], cell[0]), str(cell[1]),
+            "%d/%d" % (claim.succeeded, claim.connections) if claim else NONE, succeeded(rows),
+            number(claim.time_ms) if claim else NONE, number(middle(time)), extent(time),
+            ratio(middle(time), claim.time_ms if claim else None), str(len(rows))]
+
+
+def saving(sync: float, other: float) -> str:
+    """How much less time the second takes than the first, in words."""
+    share = 100 * (1 - other / sync)
+    return "%.1f %% %s" % (abs(share), "less" if share >= 0 else "more")
+
+
+def sync_notes(times: Dict[Cell, Optional[Spread]],
+               claims: Dict[Cell, paper.Connect]) -> List[str]:
+    """Async against sync at equal workers, which can be compared though the milliseconds cannot."""
+    notes = []
+    for (mode, workers), sync in times.items():
+        fast = times.get(("async", workers))
+        if mode != "sync" or not sync or not fast:
+            continue
+        text = "Async against sync at %d workers: %s time here" % (
+            workers, saving(sync.median, fast.median))
+        if (mode, workers) in claims and ("async", workers) in claims:
+            text += ", %s in the paper" % saving(claims[mode, workers].time_ms,
+                                                 claims["async", workers].time_ms)
+        notes.append(text + ("; the ranges overlap." if overlap(sync, fast) else "."))
+    return notes
+
+
+def figure(label: str, times: Dict[Cell, Optional[Spread]], claims: Dict[Cell, paper.Connect],
+           runs: str) -> Figure:
+    """Figure 5: the paper's curve and ours, and what blocking costs in each."""
+    ours = [(cell[1], found) for cell, found in times.items() if cell[0] == "async" and found]
+    pairs = [(workers, found, times["async", workers]) for (mode, workers), found in times.items()
+             if mode == "sync" and found and times.get(("async", workers))]
+    blocking = []
+    for workers, slow, fast in pairs[:1]:
+        if ("sync", workers) in claims and ("async", workers) in claims:
+            quick, slower = claims["async", workers].time_ms, claims["sync", workers].time_ms
+            blocking.append(data_line(1, quick, slower, quick, quick, slower, slower))
+        blocking.append(data_line(0, fast.median, slow.median, fast.low, fast.high, slow.low,
+                                  slow.high))
+    data = data_block("paper, async: workers, ms", [
+        data_line(cell[1], claim.time_ms) for cell, claim in claims.items() if cell[0] == "async"])
+    data += data_block("here, async: workers, median ms, min, max", [
+        data_line(workers, found.median, found.low, found.high) for workers, found in ours])
+    data += data_block("async against sync: place, async ms, sync ms, min and max of both",
+                       blocking)
+    return Figure(file_name("figure5", label), "figure5", (960, 720), {
+        "PAIR_WORKERS": pairs[0][0] if pairs else 0,
+        "OURS_MAX": max([found.high for _, found in ours], default=1),
+        "RUNS": "median of %s, bars min..max" % runs,
+    }, data, with_label("Figure 5. Connect time over workers; async against sync", label))
+
+
+def variant(label: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
+    """The table and the figure of rows that may share a median."""
+    claims = paper.table1()
+    found = group(rows, ("connect", "workers"))
+    cells = sorted(set(claims) | set(found))
+    times = {cell: measured(found.get(cell, []), "connect_ms") for cell in cells}
+    lines: List[Optional[List[str]]] = []
+    for cell in cells:
+        if lines and cell[0] != cells[cells.index(cell) - 1][0]:
+            lines.append(None)
+        lines.append(line(cell, found.get(cell, []), claims.get(cell)))
+    notes = sync_notes(times, claims) + [
+        "Time: from the first connect's start to the last one's success or failure. "
+        "Ratio: here / paper."]
+    runs = run_counts([len(members) for members in found.values()])
+    return (Table(with_label(TITLE, label), COLUMNS, lines, notes),
+            figure(label, times, claims, runs))
+
+
+def build(results: Results) -> Section:
+    """Table 1 from all rows of its scenario."""
+    rows = usable(results, SCENARIO)
+    if not rows:
+        return left_out(TITLE, results, SCENARIO)
+    made = [variant(label, members) for label, members in variants(rows, ("connect", "workers"))]
+    return Section(TITLE, [table for table, _ in made], [drawn for _, drawn in made])

@@ -1,0 +1,143 @@
+"""A table, once, and its two looks: columns for a terminal, Markdown for a page."""
+
+import math
+import textwrap
+from typing import List, NamedTuple, Optional, Sequence
+
+WIDTH = 100  # columns of a terminal that every table must fit
+GAP = "  "
+NONE = "-"   # nothing measured here
+
+
+class Column(NamedTuple):
+    """`group` stands over neighbouring columns that share it."""
+
+    head: str
+    group: str = ""
+    left: bool = False
+
+
+class Table(NamedTuple):
+    """`rows` hold finished text; None is a line between two blocks."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: List[Optional[List[str]]]
+    notes: Sequence[str] = ()
+
+
+# ---- numbers in words ----
+
+
+def number(value: Optional[float]) -> str:
+    """Three significant digits, whole from 100 up: more would claim a precision no run has."""
+    if value is None:
+        return NONE
+    if value >= 99.95:
+        return "%d" % round(value)
+    if value >= 9.995:
+        return "%.1f" % value
+    if value >= 0.9995:
+        return "%.2f" % value
+    if value < 1e-9:
+        return "0" if value == 0 else "%.2g" % value
+    return "%.*f" % (2 - math.floor(math.log10(value)), value)
+
+
+def exact(value: Optional[float]) -> str:
+    """A whole number with its thousands set apart, as the paper prints memory."""
+    return NONE if value is None else "{:,.0f}".format(value)
+
+
+def span(low: Optional[float], high: Optional[float]) -> str:
+    """`low..high`, or the one value that both come to in print."""
+    if low is None or high is None:
+        return NONE
+    return number(low) if number(low) == number(high) else number(low) + ".." + number(high)
+
+
+def ratio(measured: Optional[float], paper: Optional[float]) -> str:
+    """measured / paper, marked as a factor; none without both."""
+    return number(measured / paper) + "x" if measured is not None and paper else NONE
+
+
+def percent(part: Optional[float], whole: Optional[float]) -> str:
+    """A share in whole percent, finer where whole percent would say nothing."""
+    if part is None or not whole:
+        return NONE
+    share = 100 * part / whole
+    return "%.0f %%" % share if share >= 10 or share == 0 else "%.2g %%" % share
+
+
+# ---- looks ----
+
+
+def widths(table: Table) -> List[int]:
+    """Of the columns: as wide as their widest text, and together as wide as their group's name."""
+    wide = [max([len(column.head)] + [len(row[i]) for row in table.rows if row])
+            for i, column in enumerate(table.columns)]
+    for first, last in runs(table.columns):
+        missing = len(table.columns[first].group) - sum(wide[first:last]) \
+            - len(GAP) * (last - first - 1)
+        wide[first] += max(0, missing)
+    return wide
+
+
+def runs(columns: Sequence[Column]) -> List[List[int]]:
+    """[first, past the last] of neighbours that share a group; a column without one is alone."""
+    found: List[List[int]] = []
+    for i, column in enumerate(columns):
+        if found and column.group and columns[i - 1].group == column.group:
+            found[-1][1] = i + 1
+        else:
+            found.append([i, i + 1])
+    return found
+
+
+def group_lines(table: Table, wide: Sequence[int]) -> List[str]:
+    """The line of group names, each centred on a rule of its own; none without groups."""
+    if not any(column.group for column in table.columns):
+        return []
+    parts = []
+    for first, last in runs(table.columns):
+        room = sum(wide[first:last]) + len(GAP) * (last - first - 1)
+        name = table.columns[first].group
+        parts.append((" %s " % name if len(name) + 2 <= room else name).center(room, "-")
+                     if name else " " * room)
+    return [GAP.join(parts).rstrip()]
+
+
+def text_line(cells: Sequence[str], columns: Sequence[Column], wide: Sequence[int]) -> str:
+    return GAP.join(cell.ljust(w) if column.left else cell.rjust(w)
+                    for cell, column, w in zip(cells, columns, wide)).rstrip()
+
+
+def wrap(text: str, indent: str = "") -> str:
+    """A paragraph within WIDTH."""
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent),
+                         break_long_words=False, break_on_hyphens=False)
+
+
+def to_text(table: Table) -> str:
+    """For a terminal."""
+    wide = widths(table)
+    rule = "-" * (sum(wide) + len(GAP) * (len(wide) - 1))
+    lines = [wrap(table.title), "=" * len(rule)] + group_lines(table, wide)
+    lines += [text_line([column.head for column in table.columns], table.columns, wide), rule]
+    lines += [text_line(row, table.columns, wide) if row else "" for row in table.rows]
+    return "\n".join(lines + [rule] + [wrap(note, "  ") for note in table.notes]) + "\n"
+
+
+def escape(text: str) -> str:
+    """Markdown leaves these alone inside a table's cell only when escaped."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def to_markdown(table: Table) -> str:
+    """For a page; a group's name moves into the heads of its columns."""
+    heads = ["%s<br>%s" % (escape(c.group), escape(c.head)) if c.group else escape(c.head)
+             for c in table.columns]
+    lines = ["**%s**" % escape(table.title), "", "| %s |" % " | ".join(heads),
+             "|%s" % "".join(" :--- |" if column.left else " ---: |" for column in table.columns)]
+    lines += ["| %s |" % " | ".join(escape(cell) for cell in row) for row in table.rows if row]
+    return "\n".join(lines + [""] + ["- %s" % escape(note) for note in table.notes]) + "\n"
