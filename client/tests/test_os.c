@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -55,6 +56,15 @@ static void *park_once(void *parker)
     return NULL;
 }
 
+/* The kernel lets a thread be joined shortly before it takes it off its list. */
+static bool role_ends(const char *role)
+{
+    enum { PATIENCE_MS = 20000 };
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS && os_thread_count(role) > 0; waited_ms++)
+        os_sleep_ns(OS_NS_PER_MS);
+    return os_thread_count(role) == 0;
+}
+
 static void threads_are_counted_by_role(void **state)
 {
     (void)state;
@@ -78,12 +88,13 @@ static void threads_are_counted_by_role(void **state)
         os_unpark(&parkers[i]);
     for (int i = 0; i < ALL; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(os_thread_count(OS_ROLE_WORKER), 0);
+    assert_true(role_ends(OS_ROLE_WORKER));
+    assert_true(role_ends(OS_ROLE_BUFFER));
 }
 
-static void *own_role_count(void *result)
+static void *own_role_read(void *name)
 {
-    *(int *)result = os_thread_count("fanin-test");
+    prctl(PR_GET_NAME, name, 0, 0, 0);
     return NULL;
 }
 
@@ -92,10 +103,10 @@ static void a_thread_has_its_role_before_it_runs(void **state)
     (void)state;
     for (int i = 0; i < 20; i++) {
         pthread_t thread;
-        int count = 0;
-        assert_int_equal(os_thread_start(&thread, "fanin-test", 0, own_role_count, &count), 0);
+        char name[16] = "";
+        assert_int_equal(os_thread_start(&thread, "fanin-test", 0, own_role_read, name), 0);
         pthread_join(thread, NULL);
-        assert_int_equal(count, 1);
+        assert_string_equal(name, "fanin-test");
     }
 }
 
@@ -104,9 +115,9 @@ static void a_thread_that_cannot_start_is_an_error(void **state)
     (void)state;
     pthread_t thread;
     struct os_parker parker = {0};
-    assert_true(os_thread_start(&thread, "fanin-test", (size_t)1 << 50, park_once, &parker) < 0);
-    assert_true(os_thread_start(&thread, "fanin-test", SIZE_MAX, park_once, &parker) < 0);
-    assert_int_equal(os_thread_count("fanin-test"), 0);
+    assert_true(os_thread_start(&thread, "fanin-never", (size_t)1 << 50, park_once, &parker) < 0);
+    assert_true(os_thread_start(&thread, "fanin-never", SIZE_MAX, park_once, &parker) < 0);
+    assert_int_equal(os_thread_count("fanin-never"), 0);
 }
 
 static void there_is_a_processor(void **state)
@@ -242,7 +253,7 @@ static void the_peak_stays_when_pages_go(void **state)
     struct os_usage before, held, after;
     os_usage_read(&before);
     assert_true(before.rss_bytes > 0);
-    assert_true(before.rss_peak_bytes >= before.rss_bytes - SLACK);
+    assert_true(before.rss_peak_bytes + SLACK >= before.rss_bytes);
     char *pages = os_pages_map(BYTES);
     assert_non_null(pages);
     assert_int_equal(pages[BYTES - 1], 0);
@@ -252,7 +263,7 @@ static void the_peak_stays_when_pages_go(void **state)
     os_usage_read(&after);
     assert_true(held.rss_bytes >= before.rss_bytes + BYTES - SLACK);
     assert_true(after.rss_bytes <= held.rss_bytes - BYTES + SLACK);
-    assert_true(after.rss_peak_bytes >= held.rss_bytes - SLACK);
+    assert_true(after.rss_peak_bytes + SLACK >= held.rss_bytes);
     assert_true(after.user_ns + after.system_ns >= before.user_ns + before.system_ns);
     assert_true(after.user_ns + after.system_ns > 0);
 }
