@@ -140,22 +140,43 @@ bool row_is_object(const char *text)
     return at != NULL && *at == '\0';
 }
 
+/* The first or next member at `at`: its key's quote, or NULL. */
+static const char *skip_to_member(const char *at)
+{
+    return at != NULL && *at == '"' ? at : NULL;
+}
+
+static const char *skip_past_member(const char *at)
+{
+    return skip_to_member(skip_char(skip_member(at, true, ROW_DEPTH_MAX), ','));
+}
+
 /* Keys are compared as they stand: ours need no escapes. */
 const char *row_find(const char *object, const char *key)
 {
     size_t length = strlen(key);
-    const char *at = skip_char(object, '{');
+    const char *at = skip_to_member(skip_char(object, '{'));
 
-    while (at != NULL && *at == '"') {
+    for (; at != NULL; at = skip_past_member(at)) {
         const char *end = skip_text(at);
-        bool found = (size_t)(end - at) == length + 2 && memcmp(at + 1, key, length) == 0;
 
-        at = skip_char(end, ':');
-        if (found)
-            return at;
-        at = skip_char(skip_value(at, ROW_DEPTH_MAX), ',');
+        if ((size_t)(end - at) == length + 2 && memcmp(at + 1, key, length) == 0)
+            return skip_char(end, ':');
     }
     return NULL;
+}
+
+const char *row_member(struct arena *arena, const char *object, unsigned index, char **key)
+{
+    const char *at = skip_to_member(skip_char(object, '{')), *end;
+
+    while (at != NULL && index-- > 0)
+        at = skip_past_member(at);
+    if (at == NULL)
+        return NULL;
+    end = skip_text(at);
+    *key = arena_copy(arena, at + 1, (size_t)(end - at) - 2);
+    return skip_char(end, ':');
 }
 
 static char *put_wide(char *to, unsigned long code)

@@ -16,7 +16,10 @@ bool row_is_object(const char *text);
  * row_is_object has approved. NULL if the key is not there. */
 const char *row_find(const char *object, const char *key);
 
-/* row_text: the same, unescaped. NULL if the key is not there or its value is no text. */
+/* row_member: the value of the index-th member, its key in *key. NULL after the last. */
+const char *row_member(struct arena *arena, const char *object, unsigned index, char **key);
+
+/* row_text: the same as row_find, unescaped. NULL if the key is not there or its value is no text. */
 char *row_text(struct arena *arena, const char *object, const char *key);
 
 /* row_number: false if the key is not there or its value is no number. */

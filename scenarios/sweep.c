@@ -1,0 +1,256 @@
+/* Running a plan.
+ *
+ *   ask the programs (--dry-run) -> make the folder -> record "running"
+ *        -> for each row: fleet up? pause, run, append   -> stop the fleets -> record how it ended -> table
+ *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
+ *
+ * Whatever ends a sweep, its folder is valid as far as it got, and --resume goes on from there. */
+#include "scenarios/sweep.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "scenarios/check.h"
+#include "scenarios/folder.h"
+#include "scenarios/row.h"
+#include "scenarios/summary.h"
+
+#define PAUSE_SLICE_NS ((uint64_t)50 * OS_NS_PER_MS)
+
+/* How the loop ended. */
+struct outcome {
+    const char *state; /* for the record */
+    int exit_code;     /* EXIT_DONE: the rows decide */
+};
+
+static const char *row_name(struct arena *arena, const struct plan_row *row)
+{
+    const struct cell *cell = row->cell;
+
+    return arena_text(arena, "%s%s%s %s", cell->scenario, *cell->section == '\0' ? "" : " ",
+                      cell->section, cell->name);
+}
+
+static unsigned rows_written(const struct sweep *sweep)
+{
+    return sweep->good + sweep->bad + sweep->skipped;
+}
+
+static void tick(void *context)
+{
+    struct sweep *sweep = context;
+    const struct pace *pace = &sweep->paces[sweep->row->cell_index];
+    struct arena arena = {0};
+    uint64_t now_ns = os_now_ns();
+    double row_s = pace->count == 0 ? sweep->row->cell->row_seconds : pace->sum_s / pace->count;
+    double spent_s = (double)(now_ns - sweep->row_began_ns) / OS_NS_PER_S;
+    double left_s = sweep->left_s + (spent_s < row_s ? row_s - spent_s : 0);
+    unsigned written = rows_written(sweep);
+
+    progress_show(&sweep->progress, now_ns,
+                  arena_text(&arena, "row %u/%u  %s", written + 1, sweep->plan.count,
+                             row_name(&arena, sweep->row)),
+                  (double)written / sweep->plan.count, (uint64_t)(left_s * OS_NS_PER_S));
+    arena_free(&arena);
+}
+
+static void pause_for(uint64_t duration_ns)
+{
+    uint64_t end_ns = os_now_ns() + duration_ns, now_ns;
+
+    while ((now_ns = os_now_ns()) < end_ns && !os_interrupted())
+        os_sleep_ns(end_ns - now_ns < PAUSE_SLICE_NS ? end_ns - now_ns : PAUSE_SLICE_NS);
+}
+
+static unsigned fleet_number(const struct sweep *sweep, const struct fleet *fleet)
+{
+    unsigned number = 0;
+
+    while (sweep->fleets.items[number] != fleet)
+        number++;
+    return number + 1;
+}
+
+static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
+{
+    int exit_code;
+
+    if (fleet == NULL)
+        return EXIT_DONE;
+    if (fleet_has_ended(fleet, &exit_code))
+        progress_say(&sweep->progress, "the servers had ended (exit code %d); started again",
+                     exit_code);
+    return fleet_start(sweep->arena, fleet, fleet_number(sweep, fleet), sweep->directory,
+                       &sweep->complaint);
+}
+
+static void count_end(struct sweep *sweep, enum run_end end)
+{
+    sweep->good += end == RUN_GOOD;
+    sweep->bad += end == RUN_BAD;
+    sweep->skipped += end == RUN_SKIPPED;
+}
+
+static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
+{
+    struct arena arena = {0};
+    struct pace *pace = &sweep->paces[row->cell_index];
+    struct run_result result;
+
+    sweep->row = row;
+    sweep->row_began_ns = os_now_ns();
+    sweep->left_s = sweep_expected_s(sweep, row->order);
+    tick(sweep);
+    result = run_row(&arena, &sweep->folder, row, sweep->row_began_ns, tick, sweep);
+    count_end(sweep, result.end);
+    if (result.end == RUN_GOOD || result.end == RUN_BAD) {
+        pace->sum_s += (double)(os_now_ns() - sweep->row_began_ns) / OS_NS_PER_S +
+                       (double)row->cell->pause_ms / 1000;
+        pace->count++;
+    }
+    if (result.end == RUN_BAD || result.end == RUN_SKIPPED)
+        progress_say(&sweep->progress, "row %u (%s, repeat %u) %s: %s", row->order,
+                     row_name(&arena, row), row->repeat,
+                     result.end == RUN_BAD ? "failed" : "skipped",
+                     result.reason == NULL ? "no reason given" : result.reason);
+    row->done = result.end != RUN_INTERRUPTED && result.end != RUN_UNWRITTEN;
+    arena_free(&arena);
+    return result.end;
+}
+
+static struct outcome run_rows(struct sweep *sweep, uint64_t began_ns)
+{
+    static const struct outcome interrupted = {"interrupted", EXIT_MEASURED_FAILURE};
+
+    for (unsigned i = 0; i < sweep->plan.count; i++) {
+        struct plan_row *row = &sweep->plan.rows[i];
+        enum run_end end;
+        int fleet;
+
+        if (row->done)
+            continue;
+        if (row->repeat > 1 && os_now_ns() - began_ns >= sweep->request->budget_ns)
+            return (struct outcome){"out of time", EXIT_DONE};
+        if (rows_written(sweep) != 0)
+            pause_for(row->cell->pause_ms * OS_NS_PER_MS);
+        fleet = os_interrupted() ? EXIT_DONE : ready_fleet(sweep, row->cell->fleet);
+        if (os_interrupted())
+            return interrupted;
+        if (fleet != EXIT_DONE)
+            return (struct outcome){"failed", fleet};
+        end = run_one(sweep, row);
+        if (end == RUN_INTERRUPTED)
+            return interrupted;
+        if (end == RUN_UNWRITTEN) {
+            complain(&sweep->complaint, NULL,
+                     "cannot write %s/rows.jsonl: %s; make room, then --resume=%s",
+                     sweep->directory, strerror(errno), sweep->directory);
+            return (struct outcome){"failed", EXIT_MACHINE_CANNOT};
+        }
+    }
+    return (struct outcome){"done", EXIT_DONE};
+}
+
+/* ---- before and after ---- */
+
+static int open_folder(struct sweep *sweep)
+{
+    if (sweep->request->resume == NULL &&
+        folder_make(sweep->arena, sweep->directory, &sweep->complaint) != 0)
+        return EXIT_WRONG_USE;
+    sweep->folder.path = sweep->directory;
+    sweep->folder.rows =
+        folder_open_rows(sweep->arena, sweep->directory, &sweep->old_rows, &sweep->complaint);
+    if (sweep->folder.rows == NULL)
+        return EXIT_MACHINE_CANNOT;
+    sweep->record.command_line = sweep->request->command_line;
+    sweep->record.state = "running";
+    sweep->record.ended_utc = "";
+    sweep->record.sessions++;
+    sweep->record.estimated_s = sweep_expected_s(sweep, 0);
+    sweep->record.rows_written = sweep->old_rows.count;
+    if (record_write(sweep->arena, &sweep->record, sweep->directory))
+        return EXIT_DONE;
+    complain(&sweep->complaint, NULL, "cannot write %s/run.json: %s", sweep->directory,
+             strerror(errno));
+    fclose(sweep->folder.rows);
+    return EXIT_MACHINE_CANNOT;
+}
+
+static void count_old_rows(struct sweep *sweep)
+{
+    for (unsigned i = 0; i < sweep->old_rows.count; i++) {
+        double order = 1;
+
+        row_number(sweep->old_rows.lines[i], "order", &order);
+        count_end(sweep, run_end_of_line(sweep->arena, sweep->old_rows.lines[i],
+                                         sweep->plan.rows[(unsigned)order - 1].cell));
+    }
+}
+
+static void close_record(struct sweep *sweep, const struct outcome *outcome, uint64_t began_ns)
+{
+    sweep->record.state = outcome->state;
+    sweep->record.ended_utc = record_time(sweep->arena, false);
+    sweep->record.rows_written = rows_written(sweep);
+    sweep->record.actual_s += (double)(os_now_ns() - began_ns) / OS_NS_PER_S;
+    if (!record_write(sweep->arena, &sweep->record, sweep->directory))
+        fprintf(stderr, "fanin-sweep: cannot write %s/run.json: %s\n", sweep->directory,
+                strerror(errno));
+}
+
+static void print_summary(struct sweep *sweep, const struct outcome *outcome)
+{
+    const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
+    unsigned left = sweep->plan.count - rows_written(sweep);
+    struct complaint complaint;
+    struct rows rows;
+
+    if (left != 0)
+        fprintf(stderr, "fanin-sweep: %s: %u of %u rows are not there; --resume=%s goes on\n",
+                outcome->state, left, sweep->plan.count, sweep->directory);
+    if (sweep->request->quiet)
+        return;
+    if (rows_read(sweep->arena, path, &rows, &complaint) != 0) {
+        fprintf(stderr, "fanin-sweep: %s\n", complaint.text);
+        return;
+    }
+    summary_rows(stdout, &sweep->cells, &sweep->plan, &rows);
+    printf("\nrows:   %s\nreport: python3 plot/report.py %s\n", path, sweep->directory);
+}
+
+static int exit_code_of(const struct sweep *sweep, const struct outcome *outcome)
+{
+    if (outcome->exit_code != EXIT_DONE)
+        return outcome->exit_code;
+    if (sweep->bad != 0)
+        return EXIT_MEASURED_FAILURE;
+    return sweep->good == 0 ? EXIT_MACHINE_CANNOT : EXIT_DONE;
+}
+
+int sweep_run(struct sweep *sweep)
+{
+    struct outcome outcome;
+    uint64_t began_ns;
+    int result;
+
+    os_interrupts_catch();
+    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->complaint) != 0)
+        return EXIT_WRONG_USE;
+    if (os_interrupted())
+        return EXIT_MEASURED_FAILURE;
+    result = open_folder(sweep);
+    if (result != EXIT_DONE)
+        return result;
+    count_old_rows(sweep);
+    began_ns = os_now_ns();
+    progress_start(&sweep->progress, stderr, sweep->request->quiet, began_ns);
+    outcome = run_rows(sweep, began_ns);
+    progress_end(&sweep->progress);
+    fleets_stop(&sweep->fleets);
+    fclose(sweep->folder.rows);
+    close_record(sweep, &outcome, began_ns);
+    print_summary(sweep, &outcome);
+    return exit_code_of(sweep, &outcome);
+}

@@ -1,0 +1,62 @@
+/* A sweep: scenarios in, rows out. */
+#ifndef FANIN_SWEEP_H
+#define FANIN_SWEEP_H
+
+#include "cli/progress.h"
+#include "scenarios/fleet.h"
+#include "scenarios/plan.h"
+#include "scenarios/record.h"
+#include "scenarios/resume.h"
+#include "scenarios/run.h"
+
+/* What the command line asks for. */
+struct sweep_request {
+    char **scenario_paths;
+    unsigned scenario_count;
+    struct overrides overrides;
+    const char *overrides_text; /* one a line, "" for none */
+    const char *command_line;
+    const char *out, *resume, *only; /* NULL where not given */
+    uint64_t budget_ns;              /* UINT64_MAX: none */
+    bool dry_run, quiet;
+};
+
+/* What the rows of one cell took so far. */
+struct pace {
+    double sum_s;
+    unsigned count;
+};
+
+struct sweep {
+    struct arena *arena;
+    const struct sweep_request *request;
+    struct complaint complaint;
+    struct record record;
+    struct cells cells;
+    struct fleets fleets;
+    struct plan plan;
+    struct rows old_rows; /* of a sweep that is resumed */
+    const char *directory;
+    struct run_folder folder;
+    struct progress progress;
+    struct pace *paces; /* by cell */
+    unsigned good, bad, skipped;
+
+    /* Of the row that runs, for the progress line. */
+    const struct plan_row *row;
+    uint64_t row_began_ns;
+    double left_s; /* of the rows behind it */
+};
+
+/* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or the record of the sweep
+ * to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with a complaint. */
+int sweep_prepare(struct sweep *sweep);
+
+/* sweep_expected_s: what the rows that are not done are expected to take, from what was measured so far. */
+double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
+
+/* sweep_run: runs what is not done, with progress on standard error and a table on standard output at the end.
+ * Returns the program's exit code; a complaint, if there is one, is the caller's to print. */
+int sweep_run(struct sweep *sweep);
+
+#endif
