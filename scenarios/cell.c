@@ -235,19 +235,36 @@ int overrides_check(const struct overrides *overrides, struct scenario *const *s
     return 0;
 }
 
+static void put_all(struct arena *arena, struct settings *merged, const struct settings *more)
+{
+    for (unsigned i = 0; i < more->count; i++)
+        settings_put(arena, merged, &more->items[i]);
+}
+
+/* An override for one section wins over one for its scenario, and that over one for all. */
+static unsigned scope_of(const struct override *override)
+{
+    return (override->scenario != NULL) + (override->section != NULL);
+}
+
 static struct settings merge_settings(struct arena *arena, const struct scenario *scenario,
                                       const struct section *section,
                                       const struct overrides *overrides)
 {
+    const struct section *base = &scenario->sections[section->base];
     struct settings merged = {0};
 
-    for (unsigned i = 0; i < scenario->common.count; i++)
-        settings_put(arena, &merged, &scenario->common.items[i]);
-    for (unsigned i = 0; i < section->settings.count; i++)
-        settings_put(arena, &merged, &section->settings.items[i]);
-    for (unsigned i = 0; i < overrides->count; i++) {
-        if (is_for(&overrides->items[i], scenario->name, section->name))
-            settings_put(arena, &merged, &overrides->items[i].setting);
+    put_all(arena, &merged, &scenario->common);
+    put_all(arena, &merged, &base->settings);
+    if (section != base)
+        put_all(arena, &merged, &section->settings);
+    for (unsigned scope = 0; scope < 3; scope++) {
+        for (unsigned i = 0; i < overrides->count; i++) {
+            const struct override *override = &overrides->items[i];
+
+            if (scope_of(override) == scope && is_for(override, scenario->name, section->name))
+                settings_put(arena, &merged, &override->setting);
+        }
     }
     return merged;
 }
@@ -283,19 +300,25 @@ static const char *join(struct arena *arena, const char *list, const char *key, 
     return arena_text(arena, "%s%s%s=%s", list, *list == '\0' ? "" : " ", key, value);
 }
 
-static int read_servers(struct cell *cell, struct complaint *complaint)
+const struct pair *cell_find(const struct cell *cell, const char *key)
 {
     for (unsigned i = 0; i < cell->pair_count; i++) {
-        const struct pair *pair = &cell->pairs[i];
-
-        if (strcmp(pair->key, "servers") != 0)
-            continue;
-        if (strspn(pair->value, "0123456789") != strlen(pair->value))
-            return 0; /* a list or @file of servers that are not ours */
-        return read_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, complaint);
+        if (strcmp(cell->pairs[i].key, key) == 0)
+            return &cell->pairs[i];
     }
-    return complain(complaint, &cell->place,
-                    "no key says how many servers; servers = 200 would be right");
+    return NULL;
+}
+
+static int read_servers(struct cell *cell, struct complaint *complaint)
+{
+    const struct pair *pair = cell_find(cell, "servers");
+
+    if (pair == NULL)
+        return complain(complaint, &cell->place,
+                        "no key says how many servers; servers = 200 would be right");
+    if (strspn(pair->value, "0123456789") != strlen(pair->value))
+        return 0; /* a list or @file of servers that are not ours */
+    return read_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, complaint);
 }
 
 static int read_pairs(struct arena *arena, struct cell *cell, struct complaint *complaint)
@@ -317,7 +340,8 @@ static int read_pairs(struct arena *arena, struct cell *cell, struct complaint *
 }
 
 static struct cell *make_cell(struct arena *arena, const struct settings *settings,
-                              const unsigned *choice, struct complaint *complaint)
+                              const struct settings *named, const unsigned *choice,
+                              struct complaint *complaint)
 {
     struct cell *cell = arena_take(arena, sizeof *cell);
     struct pair *pairs = arena_take(arena, settings->count * sizeof *pairs);
@@ -331,7 +355,7 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
         pairs[i].value = resolve(settings, choice, i, complaint);
         if (pairs[i].value == NULL)
             return NULL;
-        if (setting->value_count > 1)
+        if (setting->value_count > 1 || settings_find(named, setting->key) != NULL)
             cell->name = join(arena, cell->name, setting->key, pairs[i].value);
     }
     cell->pairs = pairs;
@@ -341,19 +365,24 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
 
 static bool is_same(const struct cell *a, const struct cell *b)
 {
-    if (a->pair_count != b->pair_count)
+    if (a->pair_count != b->pair_count || strcmp(a->scenario, b->scenario) != 0 ||
+        strcmp(a->section, b->section) != 0)
         return false;
     for (unsigned i = 0; i < a->pair_count; i++) {
-        if (strcmp(a->pairs[i].value, b->pairs[i].value) != 0)
+        const struct pair *other = cell_find(b, a->pairs[i].key);
+
+        if (other == NULL || strcmp(a->pairs[i].value, other->value) != 0)
             return false;
     }
     return true;
 }
 
-/* All of a section's cells have the same keys in the same order. */
-static bool is_known(const struct cells *cells, unsigned first, const struct cell *cell)
+/* A section's cells stand together, so the search may end where another section's begin. */
+static bool is_known(const struct cells *cells, const struct cell *cell)
 {
-    for (unsigned i = first; i < cells->count; i++) {
+    for (unsigned i = cells->count; i-- > 0;) {
+        if (strcmp(cells->items[i]->section, cell->section) != 0)
+            return false;
         if (is_same(cells->items[i], cell))
             return true;
     }
@@ -370,33 +399,42 @@ static bool turn(const struct settings *settings, unsigned *choice)
     return false;
 }
 
+static void set_defaults(struct cell *cell, const struct scenario *scenario,
+                         const struct section *section)
+{
+    cell->scenario = scenario->name;
+    cell->section = section->name;
+    cell->place = section->place;
+    cell->client = "fanin-client";
+    cell->servers_program = "fanin-servers";
+    cell->fleet_options = "";
+    cell->repeat = 5;
+    cell->timeout_s = 120;
+    cell->port = 20000;
+    cell->row_seconds = 1;
+}
+
 static int cross_axes(struct arena *arena, const struct scenario *scenario,
                       const struct section *section, const struct settings *settings,
                       struct cells *cells, struct complaint *complaint)
 {
+    static const struct settings none = {0};
+    bool further = section != &scenario->sections[section->base];
     unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
-    unsigned first = cells->count;
 
     do {
-        struct cell *cell = make_cell(arena, settings, choice, complaint);
+        /* What a [+] sets tells its cells from those of the section, so it is part of their names. */
+        struct cell *cell =
+            make_cell(arena, settings, further ? &section->settings : &none, choice, complaint);
 
         if (cell == NULL)
             return -1;
-        if (is_known(cells, first, cell))
+        set_defaults(cell, scenario, section);
+        if (is_known(cells, cell))
             continue;
         if (cells->count == CELLS_MAX)
             return complain(complaint, &section->place, "more than %d cells; give fewer values",
                             CELLS_MAX);
-        cell->scenario = scenario->name;
-        cell->section = section->name;
-        cell->place = section->place;
-        cell->client = "fanin-client";
-        cell->servers_program = "fanin-servers";
-        cell->fleet_options = "";
-        cell->repeat = 5;
-        cell->timeout_s = 120;
-        cell->port = 20000;
-        cell->row_seconds = 1;
         if (read_pairs(arena, cell, complaint) != 0)
             return -1;
         cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));

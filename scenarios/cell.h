@@ -72,6 +72,9 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
                  const struct overrides *overrides, const char *only, struct cells *cells,
                  struct complaint *complaint);
 
+/* cell_find: the pair of a key, NULL if the cell has none. */
+const struct pair *cell_find(const struct cell *cell, const char *key);
+
 /* cell_passes_on: whether the key is an option of the client program, and not the sweep's or the fleet's. */
 bool cell_passes_on(const char *key);
 

@@ -64,11 +64,9 @@ static struct place find_place(struct check *check, const struct cell *cell, boo
 
 static struct place place_of(const struct cell *cell, const char *key)
 {
-    for (unsigned i = 0; i < cell->pair_count; i++) {
-        if (strcmp(cell->pairs[i].key, key) == 0)
-            return cell->pairs[i].place;
-    }
-    return cell->place;
+    const struct pair *pair = cell_find(cell, key);
+
+    return pair == NULL ? cell->place : pair->place;
 }
 
 static bool was_asked(struct check *check, const struct command *command)

@@ -92,20 +92,13 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
 
 /* ---- running them ---- */
 
-static const struct place *place_of_port(const struct cell *cell)
-{
-    for (unsigned i = 0; i < cell->pair_count; i++) {
-        if (strcmp(cell->pairs[i].key, "port") == 0)
-            return &cell->pairs[i].place;
-    }
-    return &cell->place;
-}
-
 static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_code,
                        struct complaint *complaint)
 {
+    const struct pair *port = cell_find(fleet->cell, "port");
+
     complain(
-        complaint, place_of_port(fleet->cell),
+        complaint, port == NULL ? &fleet->cell->place : &port->place,
         "the servers on ports %llu to %llu did not start (%s): %s; if a port is taken, another "
         "\"port\" (or --port=BASE) moves them",
         (unsigned long long)fleet->base, (unsigned long long)(fleet->base + ports_of(fleet) - 1),

@@ -162,25 +162,12 @@ static int read_request(struct arena *arena, int argc, char **argv, struct sweep
     return OPTIONS_OK;
 }
 
-static void announce(const struct sweep *sweep, FILE *out)
-{
-    char duration[32];
-    unsigned left = 0;
-
-    for (unsigned i = 0; i < sweep->plan.count; i++)
-        left += !sweep->plan.rows[i].done;
-    fprintf(out, "%u cells, %u rows to run, about %s; order seed %llu; rows to %s\n",
-            sweep->cells.count, left,
-            progress_duration((uint64_t)(sweep_expected_s(sweep, 0) * OS_NS_PER_S), duration),
-            (unsigned long long)sweep->record.seed, sweep->directory);
-}
-
 static int show_plan(struct sweep *sweep)
 {
     if (check_programs(&sweep->cells, &sweep->fleets, &sweep->complaint) != 0)
         return EXIT_WRONG_USE;
     summary_cells(stdout, &sweep->cells);
-    announce(sweep, stdout);
+    sweep_announce(sweep, stdout);
     return EXIT_DONE;
 }
 
@@ -192,8 +179,6 @@ static int run(struct sweep *sweep)
         return result;
     if (sweep->request->dry_run)
         return show_plan(sweep);
-    if (!sweep->request->quiet)
-        announce(sweep, stderr);
     return sweep_run(sweep);
 }
 

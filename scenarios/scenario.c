@@ -166,6 +166,31 @@ int setting_parse(struct arena *arena, const struct place *place, const char *ke
     return 0;
 }
 
+static int name_section(const struct scenario *scenario, struct section *section,
+                        struct complaint *complaint)
+{
+    section->base = scenario->section_count;
+    if (strcmp(section->name, "+") == 0) {
+        if (scenario->section_count == 0)
+            return complain(complaint, &section->place,
+                            "[+] adds to a section, and none stands above");
+        section->base = scenario->sections[scenario->section_count - 1].base;
+        section->name = scenario->sections[section->base].name;
+        return 0;
+    }
+    if (!is_name(section->name, ""))
+        return complain(complaint, &section->place,
+                        "\"%s\" is no section name; letters, digits and \"-\" would be right",
+                        section->name);
+    for (unsigned i = 0; i < scenario->section_count; i++) {
+        if (strcmp(scenario->sections[i].name, section->name) == 0)
+            return complain(complaint, &section->place,
+                            "section [%s] is already on line %u; [+] below it adds to it",
+                            section->name, scenario->sections[i].place.line);
+    }
+    return 0;
+}
+
 static int parse_heading(struct arena *arena, struct scenario *scenario, char *line,
                          const struct place *place, struct complaint *complaint)
 {
@@ -176,15 +201,8 @@ static int parse_heading(struct arena *arena, struct scenario *scenario, char *l
         return complain(complaint, place, "the heading is not closed; [name] would be right");
     line[length - 1] = '\0';
     section.name = trim(line + 1);
-    if (!is_name(section.name, ""))
-        return complain(complaint, place,
-                        "\"%s\" is no section name; letters, digits and \"-\" would be right",
-                        section.name);
-    for (unsigned i = 0; i < scenario->section_count; i++) {
-        if (strcmp(scenario->sections[i].name, section.name) == 0)
-            return complain(complaint, place, "section [%s] is already on line %u", section.name,
-                            scenario->sections[i].place.line);
-    }
+    if (name_section(scenario, &section, complaint) != 0)
+        return -1;
     if (scenario->section_count == SCENARIO_SECTIONS_MAX)
         return complain(complaint, place, "more than %d sections", SCENARIO_SECTIONS_MAX);
     scenario->sections =

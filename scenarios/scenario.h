@@ -8,6 +8,7 @@
  *   fleet.fault = refuse:2%       an option of fanin-servers
  *   [section]                     a grid of its own; keys before the first heading belong to every section,
  *                                 and a section's own keys replace those
+ *   [+]                           a further grid of the section above: its keys, but for those set here
  *
  * A "#" at the start of a line or after a blank begins a comment. Which keys exist is not decided here. */
 #ifndef FANIN_SCENARIO_H
@@ -42,8 +43,10 @@ struct settings {
     unsigned count;
 };
 
+/* A grid of cells. */
 struct section {
     const char *name; /* "" for a file without headings */
+    unsigned base;    /* index of the section that a [+] adds to; its own for any other */
     struct place place;
     struct settings settings;
 };
@@ -53,8 +56,8 @@ struct scenario {
     const char *path;
     const char *text; /* as it was read */
     struct settings common;
-    struct section *sections;
-    unsigned section_count; /* at least 1 */
+    struct section *sections; /* with their [+] */
+    unsigned section_count;   /* at least 1 */
 };
 
 /* scenario_read: reads and parses the file at `path`. NULL with a complaint. Everything belongs to the arena. */

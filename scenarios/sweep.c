@@ -154,6 +154,19 @@ static struct outcome run_rows(struct sweep *sweep, uint64_t began_ns)
 
 /* ---- before and after ---- */
 
+void sweep_announce(const struct sweep *sweep, FILE *out)
+{
+    char duration[32];
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < sweep->plan.count; i++)
+        left += !sweep->plan.rows[i].done;
+    fprintf(out, "%u cells, %u rows to run, about %s; order seed %llu; rows to %s\n",
+            sweep->cells.count, left,
+            progress_duration((uint64_t)(sweep_expected_s(sweep, 0) * OS_NS_PER_S), duration),
+            (unsigned long long)sweep->record.seed, sweep->directory);
+}
+
 static int open_folder(struct sweep *sweep)
 {
     if (sweep->request->resume == NULL &&
@@ -243,6 +256,8 @@ int sweep_run(struct sweep *sweep)
     result = open_folder(sweep);
     if (result != EXIT_DONE)
         return result;
+    if (!sweep->request->quiet)
+        sweep_announce(sweep, stderr);
     count_old_rows(sweep);
     began_ns = os_now_ns();
     progress_start(&sweep->progress, stderr, sweep->request->quiet, began_ns);

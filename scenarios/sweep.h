@@ -55,6 +55,9 @@ int sweep_prepare(struct sweep *sweep);
 /* sweep_expected_s: what the rows that are not done are expected to take, from what was measured so far. */
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
 
+/* sweep_announce: one line: cells, rows, time expected, seed, folder. */
+void sweep_announce(const struct sweep *sweep, FILE *out);
+
 /* sweep_run: runs what is not done, with progress on standard error and a table on standard output at the end.
  * Returns the program's exit code; a complaint, if there is one, is the caller's to print. */
 int sweep_run(struct sweep *sweep);
