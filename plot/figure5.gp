@@ -55,7 +55,8 @@ do for [KIND in "svg png"] {
         set tmargin at screen from_bottom(230)
         set bmargin at screen from_bottom(100)
         set label 1 sprintf("What blocking costs, %d workers: async, and one after the other " . \
-            "(sync)", PAIR_WORKERS) at screen from_left(24), from_bottom(258) font BOLD textcolor rgb INK
+            "(sync)", PAIR_WORKERS) at screen from_left(24), from_bottom(258) \
+            font BOLD textcolor rgb INK
         set yrange [-0.6:1.6]
         set ytics ("the paper" 1, "this run" 0) textcolor rgb INK
         set logscale x 10

@@ -25,7 +25,7 @@ SECTIONS = (table1.build, table2.build, table3.build, spec.build)
 NOT_COMPARABLE = (
     "Absolute milliseconds and MB/s cannot be compared with the paper's: its servers sat behind a "
     "100 Mbit/s LAN, which sets most of its times, ours share this machine and its loopback; its "
-    "CPU was a Core2 6300 of 2006 under Windows XP. What can be compared are relations between "
+    "CPU was a Core2 6300 at 1.86 GHz under Windows XP. What can be compared are relations between "
     "cells (scheme against scheme, mode against mode, one number of workers against another), "
     "thread counts, and roughly peak memory.")
 CAVEATS = (

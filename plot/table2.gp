@@ -34,7 +34,7 @@ do for [KIND in "svg png"] {
         set ytics tic_step(TIME_MAX)
         set label 2 "time, % of fixed (labels: ms)" at screen from_left(24), from_top(ROW_TOP(R)) \
             font SMALL textcolor rgb MUTED
-        plot DATA index I using 0:(NaN):xtic(1) with points, \
+        plot DATA index I using 0:(0):xtic(1) with boxes lc rgb PAPER, \
              "" index I using ($0-HALF):2 with boxes lc rgb PAPER, \
              "" index I using ($0+HALF):4 with boxes lc rgb OURS, \
              "" index I using ($0+HALF):5:(0):($6-$5) with vectors nohead lw 1.5 lc rgb INK, \
@@ -52,7 +52,7 @@ do for [KIND in "svg png"] {
         set yrange [0:axis_top(MEMORY_MAX)]
         set ytics tic_step(MEMORY_MAX)
         set label 2 "peak memory, MB" at screen from_left(350), from_top(ROW_TOP(R))
-        plot DATA index I using 0:(NaN):xtic(1) with points, \
+        plot DATA index I using 0:(0):xtic(1) with boxes lc rgb PAPER, \
              "" index I using ($0-HALF):8 with boxes lc rgb PAPER, \
              "" index I using ($0+HALF):9 with boxes lc rgb OURS, \
              "" index I using ($0+HALF):10:(0):($11-$10) with vectors nohead lw 1.5 lc rgb INK, \
@@ -66,7 +66,7 @@ do for [KIND in "svg png"] {
         set yrange [0:axis_top(THREADS_MAX)]
         set ytics tic_step(THREADS_MAX)
         set label 2 "data-buffering threads" at screen from_left(670), from_top(ROW_TOP(R))
-        plot DATA index I using 0:(NaN):xtic(1) with points, \
+        plot DATA index I using 0:(0):xtic(1) with boxes lc rgb PAPER, \
              "" index I using ($0-HALF):12 with boxes lc rgb PAPER, \
              "" index I using ($0+HALF):13 with boxes lc rgb OURS, \
              "" index I using ($0-HALF):12:(int($12)) with labels \

@@ -23,11 +23,11 @@ COLUMNS = (Column("scheme", left=True),
            Column("ratio", "peak memory, kB"),
            Column("paper", "buffering threads"), Column("here", "buffering threads"), Column("n"))
 SHARES = (Column("scheme", left=True), Column("MB/s", "throughput"),
-          Column("of drain", "throughput"), Column("of raw", "throughput"), Column("GB", "per client CPU second"),
-          Column("of drain", "per client CPU second"), Column("of raw", "per client CPU second"),
-          Column("MB", "buffers' peak"), Column("a byte", "copies"), Column("a record", "receives"),
+          Column("of drain", "throughput"), Column("of raw", "throughput"),
+          Column("GB", "per client CPU second"), Column("of drain", "per client CPU second"),
+          Column("of raw", "per client CPU second"), Column("MB", "buffers"),
+          Column("a byte", "copies"), Column("a record", "receives"),
           Column("bottleneck", left=True))
-
 BARS = ("scheme, paper's time % of fixed, ms, our time % of fixed: median min max, ms, "
         "paper's memory MB, ours: median min max, paper's threads, ours")
 KB_TO_MB = 1.024e-3
@@ -72,7 +72,7 @@ def bottleneck(rows: Sequence[Row]) -> str:
     if not rows:
         return NONE
     name, count = Counter(row["bottleneck"] for row in rows).most_common(1)[0]
-    return (name or "none named") + ("" if count == len(rows) else " (%d/%d)" % (count, len(rows)))
+    return (name or "none named") + ("" if count == len(rows) else " %d/%d" % (count, len(rows)))
 
 
 def share_line(scheme: str, cells: Cells) -> List[str]:

@@ -29,7 +29,8 @@ do for [KIND in "svg png"] {
     set label 1 "The paper, MB/s (100 Mbit/s LAN)" at screen from_left(24), from_top(70) \
         font BOLD textcolor rgb PAPER_INK
     plot for [i = 0:PAPER_LINES - 1] DATA index i using 2:3 \
-             with linespoints lt 1 lw 2.2 pt 7 ps 0.7 lc rgb LINE[int(word(PAPER_COLOURS, i + 1))], \
+             with linespoints lt 1 lw 2.2 pt 7 ps 0.7 \
+             lc rgb LINE[int(word(PAPER_COLOURS, i + 1))], \
          for [i = 0:PAPER_LINES - 1] "" index NAMES every ::i::i using 2:3:1 with labels left \
              offset 0.8,0 font SMALL tc rgb LINE[int(word(PAPER_COLOURS, i + 1))]
 

@@ -185,7 +185,7 @@ def variant(label: str, rows: Sequence[Row], ceilings: Ceilings) -> Section:
     workers, limits = sorted({cell[0] for cell in grid}), sorted({cell[1] for cell in grid})
     runs = run_counts([found.n for found in cells.values() if found])
     notes = [best_note(cells)] + ceiling_notes(ceilings) + [
-        "Here: median of %s runs a cell. C: how many workers may run at once." % runs]
+        "Here: median, %s a cell. C: how many workers may run at once." % runs]
     title = "%s, W workers, %d servers" % (with_label(TITLE, label), rows[0]["servers"])
     parts = [limits[i:i + COLUMNS_MAX] for i in range(0, len(limits), COLUMNS_MAX)]
     blocks = [matrix(title, workers, part, cells, ceilings, notes if part is parts[-1] else ())

@@ -102,8 +102,8 @@ def group_lines(table: Table, wide: Sequence[int]) -> List[str]:
     for first, last in runs(table.columns):
         room = sum(wide[first:last]) + len(GAP) * (last - first - 1)
         name = table.columns[first].group
-        parts.append((" %s " % name if len(name) + 2 <= room else name).center(room, "-")
-                     if name else " " * room)
+        parts.append((" %s " % name).center(room, "-") if name and len(name) + 4 <= room
+                     else name.center(room))
     return [GAP.join(parts).rstrip()]
 
 

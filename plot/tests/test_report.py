@@ -1,0 +1,386 @@
+"""The report from made-up rows: the paper's values, ratios, figures, and what is left out."""
+
+import contextlib
+import glob
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+from unittest import mock
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import figures
+import fixtures
+import paper
+import report
+import tables
+
+NEEDS_GNUPLOT = unittest.skipIf(figures.gnuplot_problem(), "gnuplot is missing or too old")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def run(*arguments):
+    """The command's exit code, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = report.main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+    return code, out.getvalue(), err.getvalue()
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = temporary.name
+
+    def tables(self, made, *more, **how):
+        """What is printed for these rows, without figures."""
+        fixtures.write_folder(self.folder, made, **how)
+        code, out, self.err = run(self.folder, "--no-figures", *more)
+        self.assertEqual(code, 0, self.err)
+        return out
+
+    def page(self):
+        with open(os.path.join(self.folder, "report.md"), encoding="utf-8") as file:
+            return file.read()
+
+    def line(self, text, *starts):
+        """The fields of the first line that starts so."""
+        for line in text.splitlines():
+            if line.split()[:len(starts)] == list(starts):
+                return line.split()
+        self.fail("no line starts with %s in:\n%s" % (starts, text))
+
+
+class Tables(Folder):
+    def test_every_value_of_the_paper_is_there(self):
+        out = self.tables(fixtures.everything())
+        for claim in paper.table1().values():
+            self.assertIn("%d/%d" % (claim.succeeded, claim.connections), out)
+            self.assertIn(" %d " % claim.time_ms, out)
+        for claim in paper.table2().values():
+            self.assertIn("{:,.0f}".format(claim.peak_memory_kb), out)
+            self.assertIn(" %d " % claim.time_ms, out)
+        for claim in paper.table3().values():
+            self.assertIn(" %.2f" % (claim / 1e6), out)
+
+    def test_table1_medians_ranges_and_ratios(self):
+        made = [fixtures.row(scenario="table1", section="async", connect="async", workers=6,
+                             cell="workers=6", repeat=i + 1, connect_ms=time)
+                for i, time in enumerate((25.0, 24.0, 50.0))]
+        out = self.tables(made)
+        self.assertEqual(self.line(out, "asynchronous", "(ConnectEx)", "6")[3:],
+                         ["200/200", "200/200", "125", "25.0", "24.0..50.0", "0.200x", "3"])
+        self.assertEqual(self.line(out, "asynchronous", "(ConnectEx)", "8")[3:],
+                         ["200/200", "-", "131", "-", "-", "-", "0"])
+
+    def test_async_against_sync(self):
+        made = [fixtures.row(scenario="table1", section=mode, connect=mode, cell=mode,
+                             connect_ms=time) for mode, time in (("async", 10.0), ("sync", 40.0))]
+        out = self.tables(made)
+        self.assertIn("at 6 workers: 75.0 % less time here, 93.9 % less in the paper.", out)
+
+    def test_connections_that_failed_are_seen(self):
+        made = fixtures.table1_rows(2)
+        made[0].update(connected=197, connect_failed=3, connect_errors={"refused": 3})
+        self.assertIn("197..200/200", self.tables(made))
+
+    def test_table2_in_both_readings_with_the_ceiling(self):
+        out = self.tables(fixtures.table2_rows())
+        self.assertIn("read as one record per server: 30 servers, each sends 1 record of 1250 kB",
+                      out)
+        self.assertIn("read as many records per server", out)
+        self.assertEqual(out.count("The same runs beside the ceiling"), 2)
+        self.assertIn("ring (paper 2)", out)
+        self.assertIn("raw (ceiling)", out)
+
+    def test_table2_shares_of_the_ceiling(self):
+        made = [fixtures.timed(rate, 37.5, scenario="table2", section="one-record", scheme=scheme,
+                               cell=scheme, servers=30, connected=30, frames_per_server=1)
+                for scheme, rate in (("chain", 600), ("drain", 800), ("raw", 1200))]
+        out = self.tables(made)
+        self.assertEqual(self.line(out, "chain", "600")[:10],
+                         ["chain", "600", "75", "%", "50", "%", "0.600", "75", "%", "50"])
+        self.assertEqual(self.line(out, "chain", "(paper", "3)", "3365")[4:6], ["62.5", "0.0186x"])
+
+    def test_table2_relations_beside_the_papers(self):
+        made = [fixtures.timed(rate, 37.5, scenario="table2", section="one-record", scheme=scheme,
+                               cell=scheme, servers=30, connected=30, peak_rss_kb=memory)
+                for scheme, rate, memory in (("fixed", 500, 80000), ("chain", 1000, 20000))]
+        out = self.tables(made)
+        self.assertIn("chain against fixed: time -50.0 % (paper -7.6 %); "
+                      "peak memory -75.0 % (paper -25.8 %).", out)
+        self.assertIn("No result of drain and raw", out)
+
+    def test_overlapping_ranges_are_called_so(self):
+        made = [fixtures.timed(rate, 37.5, scenario="table2", section="one-record", scheme=scheme,
+                               cell=scheme, repeat=repeat, servers=30, connected=30)
+                for scheme, rates in (("fixed", (500, 700)), ("chain", (600, 800)))
+                for repeat, rate in enumerate(rates, 1)]
+        self.assertIn("ranges overlap", self.tables(made))
+
+    def test_table3_is_the_papers_matrix(self):
+        out = self.tables([fixtures.timed(521.1057, 100), fixtures.timed(
+            1042.2, 100, section="ceiling", scheme="drain", cell="scheme=drain")])
+        self.assertEqual([word for word in self.line(out, "W") if word != "W"],
+                         ["C=%d" % limit for limit in (2, 4, 6, 8, 10, 12, 16)])
+        self.assertEqual(self.line(out, "6", "paper"), ["6", "paper", "3.68", "5.21", "3.39"])
+        below = out[out.index(" 6  paper"):].splitlines()
+        self.assertEqual([" ".join(line.split()) for line in below[1:5]],
+                         ["here 521", "min..max 521", "ratio 100x", "of drain 50 %"])
+        self.assertEqual(below[1].index("521") + 3, below[0].index("5.21") + 4)  # under C=4
+        self.assertIn("No result of the ceiling raw", out)
+
+    def test_a_wide_grid_still_fits_a_terminal(self):
+        grid = [(16, limit) for limit in range(1, 17)]
+        out = self.tables(fixtures.table3_rows(1, grid=grid))
+        self.assertLessEqual(max(map(len, out.splitlines())), tables.WIDTH)
+        self.assertIn("C=16", out)
+
+    def test_all_tables_fit_a_terminal(self):
+        out = self.tables(fixtures.everything())
+        self.assertLessEqual(max(map(len, out.splitlines())), tables.WIDTH)
+
+    def test_the_specification(self):
+        out = self.tables(fixtures.spec_rows())
+        self.assertEqual(self.line(out, "records", "per")[3:], ["500", "500", "500"])
+        self.assertEqual(self.line(out, "records", "lost")[2:], ["0", "of", "5000", "0", "0"])
+        self.assertEqual(self.line(out, "latency", "p99,")[3:], ["0.901", "0.901..0.902"])
+        self.assertEqual(self.line(out, "client's", "CPU,")[6:], ["9.00", "9.00"])
+
+    def test_lost_records_are_seen(self):
+        made = fixtures.spec_rows(1)
+        made[0].update(frames=4990)
+        self.assertEqual(self.line(self.tables(made), "records", "lost")[5], "10.0")
+
+    def test_two_engines_are_two_tables(self):
+        made = fixtures.table1_rows(2) + [dict(row, engine="uring", cell="u " + row["cell"])
+                                          for row in fixtures.table1_rows(2)]
+        out = self.tables(made)
+        self.assertIn("Connection test (engine epoll)", out)
+        self.assertIn("Connection test (engine uring)", out)
+
+    def test_the_absolute_numbers_caveat_comes_first(self):
+        out = self.tables(fixtures.table1_rows())
+        self.assertLess(out.index("cannot be compared"), out.index("Table 1"))
+        self.assertIn("Made-up CPU @ 1.00GHz, 2 CPUs, 8 GB", out)
+
+
+class LeftOut(Folder):
+    def test_a_missing_scenario_costs_one_line(self):
+        out = self.tables(fixtures.table1_rows())
+        lines = [line for line in out.splitlines() if "Left out" in line]
+        self.assertEqual(len(lines), 3)
+        self.assertIn("Table 3. Throughput in MB/s. Left out: this folder has no row of scenario "
+                      "table3.", lines)
+
+    def test_failed_skipped_and_unaudited_rows_are_listed_not_counted(self):
+        made = fixtures.table1_rows(3)
+        made[0].update(status="failed", reason="2 connections reset")
+        made[5].update(audit="fail: 7 bytes short")
+        made[10].update(status="skipped", reason="no such engine here")
+        out = self.tables(made)
+        self.assertIn("table1/async fanin-client workers=4 (1 row): failed: 2 connections reset",
+                      out)
+        self.assertIn("audit fail: 7 bytes short", out)
+        self.assertIn("skipped: no such engine here", out)
+        self.assertEqual(self.line(out, "asynchronous", "(ConnectEx)", "4")[-1], "0")
+        self.assertIn("12 of 15 rows count", out)
+
+    def test_a_scenario_of_which_nothing_counts(self):
+        made = fixtures.table1_rows(1) + [fixtures.row(status="failed", reason="no")]
+        self.assertIn("none of its 1 rows counts", self.tables(made))
+
+    def test_nothing_that_counts_is_exit_1(self):
+        fixtures.write_folder(self.folder, [fixtures.row(status="failed", reason="all gone")])
+        code, out, err = run(self.folder)
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("none of 1 rows counts", err)
+        self.assertIn("all gone", err)
+
+    def test_empty_rows_are_exit_1(self):
+        fixtures.write_folder(self.folder, [])
+        self.assertEqual(run(self.folder)[0], 1)
+        os.remove(os.path.join(self.folder, "rows.jsonl"))
+        self.assertEqual(run(self.folder)[0], 1)
+
+    def test_bad_lines_are_named_on_standard_error_and_in_the_report(self):
+        out = self.tables(fixtures.table1_rows(1), tail=b'{"schema": 0}\n{"torn')
+        for text in (out, self.err, self.page()):
+            self.assertIn("rows.jsonl:6: schema is 0", text)
+            self.assertIn("rows.jsonl:7: torn", text)
+
+    def test_an_unfinished_sweep_says_so(self):
+        out = self.tables(fixtures.table1_rows(1), run=dict(
+            fixtures.RUN, state="interrupted", rows_written=5, rows_planned=50))
+        self.assertIn("not complete (interrupted): 5 of 50 rows", out)
+
+    def test_no_record_of_the_machine(self):
+        out = self.tables(fixtures.table1_rows(1), run={})
+        self.assertIn("CPU not on record", out)
+        self.assertIn("seed not on record", out)
+
+    def test_a_record_of_strange_types(self):
+        out = self.tables(fixtures.table1_rows(1), run={"machine": [1], "seed": {}, "commit": 7})
+        self.assertIn("Commit 7", out)
+
+    def test_wrong_use(self):
+        for arguments in ((), ("/nonexistent-folder",), (self.folder, "--colour")):
+            code, _, err = run(*arguments)
+            self.assertEqual(code, 2)
+            self.assertNotIn("Traceback", err)
+
+    def test_a_place_that_cannot_be_written(self):
+        fixtures.write_folder(self.folder, fixtures.table1_rows(1))
+        code, _, err = run(self.folder, "--no-figures", "--out",
+                           os.path.join(self.folder, "rows.jsonl"))
+        self.assertEqual(code, 2)
+        self.assertIn("--out", err)
+
+    def test_a_reader_that_leaves_early(self):
+        fixtures.write_folder(self.folder, fixtures.everything())
+        command = "%s %s %s --no-figures | head -n 1" % (
+            sys.executable, os.path.abspath(report.__file__), self.folder)
+        ran = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60,
+                             check=False)
+        self.assertEqual(ran.stderr, "")
+        self.assertTrue(ran.stdout.startswith("Machine: "))
+
+
+class Pages(Folder):
+    def test_the_page_has_the_tables_the_record_and_the_caveats(self):
+        self.tables(fixtures.everything())
+        page = self.page()
+        for text in ("Made-up CPU", "`fanin-sweep scenarios/made_up.conf --seed 42`", "c0ffee1",
+                     "closed-loop", "open-loop", "loopback", "same machine", "| 78,375 |",
+                     "not asked for (--no-figures)"):
+            self.assertIn(text, page)
+        self.assertNotIn("![", page)
+
+    def test_out_leaves_the_results_folder_alone(self):
+        fixtures.write_folder(self.folder, fixtures.table1_rows())
+        other = os.path.join(self.folder, "elsewhere", "deep")
+        self.assertEqual(run(self.folder, "--no-figures", "--out", other)[0], 0)
+        self.assertTrue(os.path.exists(os.path.join(other, "report.md")))
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "report.md")))
+
+    def test_without_gnuplot_there_are_still_tables(self):
+        fixtures.write_folder(self.folder, fixtures.everything())
+        with mock.patch.dict(os.environ, PATH=self.folder):
+            code, out, err = run(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("Table 3", out)
+        self.assertEqual(len(err.splitlines()), 1)
+        self.assertIn("gnuplot is not installed", err)
+        self.assertIn("gnuplot is not installed", self.page())
+
+    def fake_gnuplot(self, script):
+        """A program of that name, first on PATH."""
+        place = os.path.join(self.folder, "bin")
+        os.makedirs(place)
+        path = os.path.join(place, "gnuplot")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + script)
+        os.chmod(path, 0o755)
+        return mock.patch.dict(os.environ, PATH=place + os.pathsep + os.environ["PATH"])
+
+    def test_a_gnuplot_that_is_too_old_or_strange(self):
+        fixtures.write_folder(self.folder, fixtures.table1_rows())
+        for said, wanted in (("gnuplot 4.6 patchlevel 6", "4.6 is too old"), ("hm", "its version")):
+            with self.fake_gnuplot("echo '%s'\n" % said):
+                code, _, err = run(self.folder)
+            self.assertEqual(code, 0)
+            self.assertIn(wanted, err)
+            shutil.rmtree(os.path.join(self.folder, "bin"))
+
+    def test_a_gnuplot_that_fails_says_what_it_said(self):
+        fixtures.write_folder(self.folder, fixtures.table1_rows())
+        with self.fake_gnuplot('[ "$1" = --version ] && echo gnuplot 5.4 && exit\n'
+                               'echo "no such terminal" >&2; exit 1\n'):
+            code, _, err = run(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("figure5: gnuplot failed: no such terminal", err)
+        self.assertNotIn("![", self.page())
+
+
+@NEEDS_GNUPLOT
+class Pictures(Folder):
+    NAMES = ("figure5", "table2", "table3-heatmap", "table3-lines")
+
+    def draw(self, made, **how):
+        fixtures.write_folder(self.folder, made, **how)
+        code, _, err = run(self.folder)
+        self.assertEqual((code, err), (0, ""))
+        return os.path.join(self.folder, "figures")
+
+    def text_of(self, path):
+        root = ElementTree.parse(path).getroot()
+        return root, " ".join(text for text in root.itertext())
+
+    def test_every_figure_exists_parses_and_says_where_it_is_from(self):
+        place = self.draw(fixtures.everything())
+        for name in self.NAMES:
+            root, text = self.text_of(os.path.join(place, name + ".svg"))
+            self.assertEqual(root.tag, SVG + "svg")
+            for wanted in ("c0ffee1", "seed 42", "n = 5", "Made-up CPU", "made_up.conf"):
+                self.assertIn(wanted, text, name)
+            with open(os.path.join(place, name + ".png"), "rb") as file:
+                self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+            self.assertIn("](figures/%s.svg)" % name, self.page())
+
+    def test_the_background_is_white(self):
+        place = self.draw(fixtures.table1_rows())
+        root, _ = self.text_of(os.path.join(place, "figure5.svg"))
+        fills = [rect.get("fill") for rect in root.iter(SVG + "rect")]
+        self.assertIn("#ffffff", fills)
+
+    def test_figure5_draws_the_papers_numbers_beside_ours(self):
+        place = self.draw(fixtures.table1_rows())
+        _, text = self.text_of(os.path.join(place, "figure5.svg"))
+        for wanted in ("125", "135", "sync 2043", "async 125", "the paper", "this run"):
+            self.assertIn(wanted, text)
+
+    def test_anyone_can_draw_again(self):
+        place = self.draw(fixtures.everything())
+        for name in self.NAMES:
+            os.remove(os.path.join(place, name + ".svg"))
+            subprocess.run(["gnuplot", name + ".gp"], cwd=place, check=True, timeout=60)
+            ElementTree.parse(os.path.join(place, name + ".svg"))
+
+    def test_one_cell_is_enough(self):
+        place = self.draw([fixtures.row(), fixtures.table1_rows(1)[0], fixtures.table1_rows(1)[4],
+                           fixtures.table2_rows(1)[2]])
+        self.assertEqual(len(glob.glob(os.path.join(place, "*.svg"))), 4)
+
+    def test_a_full_grid(self):
+        place = self.draw(fixtures.table3_rows(2, grid=fixtures.FULL_GRID))
+        _, text = self.text_of(os.path.join(place, "table3-lines.svg"))
+        for limit in (2, 4, 6, 8, 10, 12):
+            self.assertIn("C=%d" % limit, text)
+
+    def test_two_engines_are_two_figures(self):
+        made = fixtures.table1_rows(1) + [dict(row, engine="uring", cell="u " + row["cell"])
+                                          for row in fixtures.table1_rows(1)]
+        place = self.draw(made)
+        self.assertTrue(os.path.exists(os.path.join(place, "figure5-engine-epoll.svg")))
+        self.assertTrue(os.path.exists(os.path.join(place, "figure5-engine-uring.svg")))
+
+    def test_a_machine_with_an_awkward_name(self):
+        record = dict(fixtures.RUN, commit='x"; system("false"); "', command_line="a <b> & `c` \\",
+                      machine={"cpu": 'CPU "<&>" \\ `id` %s {/x_y}\n$(id)', "cpus": 2})
+        place = self.draw(fixtures.table1_rows(1), run=record)
+        _, text = self.text_of(os.path.join(place, "figure5.svg"))
+        self.assertIn('CPU "<&>"', text)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,240 @@
+"""Every way in which a results folder can be wrong: a message that names the line, never a trace."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import fixtures
+import rows
+
+
+def run(*arguments):
+    """The command's exit code, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = rows.main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+    return code, out.getvalue(), err.getvalue()
+
+
+class Lines(unittest.TestCase):
+    """A good row on line 1, the row under test on line 2."""
+
+    def problem(self, line):
+        """The one problem that a second line makes."""
+        data = fixtures.as_lines([fixtures.row()]) + line
+        found, problems = rows.parse_rows(data.splitlines(keepends=True))
+        self.assertEqual(len(found), 1, problems)
+        self.assertEqual(len(problems), 1)
+        self.assertTrue(problems[0].startswith("rows.jsonl:2: "), problems[0])
+        self.assertNotIn("\n", problems[0])
+        return problems[0]
+
+    def changed(self, **changes):
+        return self.problem(fixtures.as_lines([fixtures.row(**dict({"repeat": 2}, **changes))]))
+
+    def without(self, key):
+        row = fixtures.row(repeat=2)
+        del row[key]
+        return self.problem(fixtures.as_lines([row]))
+
+    def test_a_torn_last_line(self):
+        self.assertIn("torn", self.problem(fixtures.as_lines([fixtures.row(repeat=2)])[:200]))
+
+    def test_a_broken_line_in_the_middle_costs_only_itself(self):
+        good = [fixtures.row(repeat=repeat) for repeat in (1, 2)]
+        data = fixtures.as_lines(good[:1]) + b'{"schema": 1,,}\n' + fixtures.as_lines(good[1:])
+        found, problems = rows.parse_rows(data.splitlines(keepends=True))
+        self.assertEqual([row["repeat"] for row in found], [1, 2])
+        self.assertIn("rows.jsonl:2: not JSON", problems[0])
+
+    def test_bytes_that_are_no_text(self):
+        self.assertIn("not UTF-8", self.problem(b'{"a": "\xff"}\n'))
+
+    def test_json_that_is_no_object(self):
+        for line in (b"[1]\n", b"7\n", b"null\n", b'"row"\n'):
+            self.assertIn("not a JSON object", self.problem(line))
+
+    def test_nesting_without_end(self):
+        self.assertIn("not JSON", self.problem(b"[" * 100000 + b"\n"))
+
+    def test_a_number_too_long_to_read(self):
+        self.assertIn("rows.jsonl:2", self.problem(b'{"schema": ' + b"9" * 5000 + b"}\n"))
+
+    def test_another_schema(self):
+        self.assertIn("schema is 0", self.changed(schema=0))
+        self.assertIn("schema is 2", self.changed(schema=2))
+        self.assertIn("schema is true", self.changed(schema=True))
+        self.assertIn("schema is null", self.without("schema"))
+
+    def test_nan_and_infinity(self):
+        for word in (b"NaN", b"Infinity", b"-Infinity"):
+            line = fixtures.as_lines([fixtures.row(repeat=2)]).replace(
+                b'"connect_ms": 20.0', b'"connect_ms": ' + word)
+            self.assertIn(word.decode() + " is not a JSON number", self.problem(line))
+
+    def test_a_number_beyond_all_numbers(self):
+        line = fixtures.as_lines([fixtures.row(repeat=2)]).replace(b'"connect_ms": 20.0',
+                                                                   b'"connect_ms": 1e999')
+        self.assertIn("`connect_ms`", self.problem(line))
+
+    def test_times_above_0_only(self):
+        for value in (0, 0.0, -1.5):
+            self.assertIn("`connect_ms` is", self.changed(connect_ms=value))
+            self.assertIn("`elapsed_ms` is", self.changed(elapsed_ms=value, bytes_per_s=1))
+
+    def test_kinds(self):
+        for key, value in (("workers", "6"), ("workers", 6.5), ("workers", True), ("bytes", -1),
+                           ("scheme", None), ("servers", 0), ("errors", []), ("repeat", 0),
+                           ("cell", 7), ("rate", None)):
+            self.assertIn("`%s` is" % key, self.changed(**{key: value}), (key, value))
+
+    def test_an_unknown_status(self):
+        self.assertIn("`status` is \"fine\"", self.changed(status="fine"))
+
+    def test_each_missing_key_is_named(self):
+        for key in ("scenario", "cell", "workers", "elapsed_ms", "peak_rss_kb", "errors",
+                    "bottleneck"):
+            self.assertIn("has no `%s`" % key, self.without(key))
+
+    def test_numbers_that_contradict_each_other(self):
+        self.assertIn("`bytes_per_s` is not", self.changed(bytes_per_s=2e9))
+        self.assertIn("is not servers", self.changed(connected=150))
+
+    def test_the_same_repeat_twice(self):
+        self.assertIn("same cell and repeat as line 1",
+                      self.problem(fixtures.as_lines([fixtures.row()])))
+
+    def test_a_failed_row_need_not_have_measured_anything(self):
+        row = {key: fixtures.row()[key] for key in
+               "schema scenario section cell client repeat order time_utc fleet".split()}
+        row.update(status="skipped", reason="no io_uring here")
+        found, problems = rows.parse_rows(fixtures.as_lines([row]).splitlines(keepends=True))
+        self.assertEqual((len(found), problems), (1, []))
+        self.assertFalse(rows.is_result(found[0]))
+        self.assertEqual(rows.why_excluded(found[0]), "skipped: no io_uring here")
+
+    def test_blank_lines_say_nothing(self):
+        found, problems = rows.parse_rows([b"\n", fixtures.as_lines([fixtures.row()]), b"  \n"])
+        self.assertEqual((len(found), problems), (1, []))
+
+    def test_null_is_unmeasured_where_the_schema_allows_it(self):
+        found, problems = rows.parse_rows([fixtures.as_lines([fixtures.row(
+            latency_us_p50=None, buffer_predicted_bytes=None, request=None)])])
+        self.assertEqual((len(found), problems), (1, []))
+
+    def test_the_schema_knows_every_key_of_a_whole_row(self):
+        known = " ".join(list(rows.SWEEP_KEYS.values()) + list(rows.CLIENT_KEYS.values())).split()
+        self.assertEqual(sorted(known), sorted(set(known)))
+        self.assertEqual(set(fixtures.row()) - set(known), {"schema", "status"})
+
+
+class Choosing(unittest.TestCase):
+    def test_only_audited_successes_are_results(self):
+        self.assertTrue(rows.is_result(fixtures.row()))
+        for changes in ({"status": "failed"}, {"status": "skipped"}, {"audit": "fail: 3 bytes"},
+                        {"audit": "none: foreign servers"}):
+            self.assertFalse(rows.is_result(fixtures.row(**changes)))
+
+    def test_a_failed_audit_is_the_reason(self):
+        self.assertEqual(rows.why_excluded(fixtures.row(audit="fail: 3 bytes short")),
+                         "audit fail: 3 bytes short")
+
+    def test_groups_keep_their_order(self):
+        cells = rows.group(fixtures.table1_rows(2), ("connect", "workers"))
+        self.assertEqual(list(cells)[0], ("async", 4))
+        self.assertTrue(all(len(members) == 2 for members in cells.values()))
+
+    def test_different_options_never_share_a_median(self):
+        made = [fixtures.row(engine=engine, repeat=repeat)
+                for engine in ("epoll", "uring") for repeat in (1, 2)]
+        split = rows.variants(made, ("workers", "concurrency"))
+        self.assertEqual([(label, len(members)) for label, members in split],
+                         [("engine epoll", 2), ("engine uring", 2)])
+
+    def test_axes_may_differ(self):
+        self.assertEqual([label for label, _ in rows.variants(fixtures.table3_rows(2)[:10],
+                                                              ("workers", "concurrency"))], [""])
+
+
+class Command(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = self.temporary.name
+
+    def test_a_count_by_default(self):
+        fixtures.write_folder(self.folder, fixtures.spec_rows() + [fixtures.row(status="failed")],
+                              b"{")
+        code, out, err = run(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("3 rows, 2 of them results", out)
+        self.assertIn("rows.jsonl:4: torn", err)
+
+    def test_csv_has_every_key_and_survives_a_comma(self):
+        fixtures.write_folder(self.folder, [fixtures.row(host='a,b "c"', errors={"reset": 2})])
+        code, out, _ = run(self.folder, "--csv")
+        lines = list(csv.DictReader(io.StringIO(out)))
+        self.assertEqual(code, 0)
+        self.assertEqual(set(lines[0]), set(fixtures.row()))
+        self.assertEqual(lines[0]["host"], 'a,b "c"')
+        self.assertEqual(json.loads(lines[0]["errors"]), {"reset": 2})
+        self.assertEqual(lines[0]["pool_cap_bytes"], "")
+
+    def test_markdown_with_chosen_keys(self):
+        fixtures.write_folder(self.folder, [fixtures.row(host="a|b")])
+        code, out, _ = run(self.folder, "--markdown", "--keys", "host,workers")
+        self.assertEqual((code, out), (0, "| host | workers |\n| --- | --- |\n| a\\|b | 6 |\n"))
+
+    def test_an_unknown_key(self):
+        fixtures.write_folder(self.folder, [fixtures.row()])
+        code, _, err = run(self.folder, "--csv", "--keys", "wrkers")
+        self.assertEqual(code, 2)
+        self.assertIn("wrkers", err)
+
+    def test_no_such_folder_is_wrong_use(self):
+        code, _, err = run(os.path.join(self.folder, "nowhere"))
+        self.assertEqual(code, 2)
+        self.assertEqual(len(err.splitlines()), 1)
+
+    def test_a_folder_without_rows(self):
+        self.assertEqual(run(self.folder)[0], 1)
+        fixtures.write_folder(self.folder, [])
+        code, _, err = run(self.folder)
+        self.assertEqual(code, 1)
+        self.assertIn("no usable row", err)
+
+    def test_a_broken_record_is_named_and_passed_over(self):
+        fixtures.write_folder(self.folder, [fixtures.row()])
+        for text in ("{", "[]", "NaN", '"text"'):
+            with open(os.path.join(self.folder, "run.json"), "w", encoding="utf-8") as file:
+                file.write(text)
+            code, _, err = run(self.folder)
+            self.assertEqual(code, 0)
+            self.assertTrue(err.startswith("run.json: "), err)
+        os.remove(os.path.join(self.folder, "run.json"))
+        self.assertIn("run.json: ", run(self.folder)[2])
+
+    def test_wrong_use(self):
+        for arguments in ((), (self.folder, "--csv", "--markdown"), (self.folder, "--xml")):
+            self.assertEqual(run(*arguments)[0], 2)
+
+    def test_help_teaches(self):
+        code, out, _ = run("--help")
+        self.assertEqual(code, 0)
+        self.assertIn("examples:", out)
+        self.assertIn("exit codes:", out)
+
+
+if __name__ == "__main__":
+    unittest.main()
