@@ -1,0 +1,230 @@
+/* The phases of a run:
+ *
+ *   connect   every server; the workers log in                  until none is connecting
+ *   prepare   attach streams (their threads start), count threads, ask the fleet
+ *   collect   first receive on each, then the request on each   until none is living
+ *   leave     until nothing is in flight
+ *
+ * Meanwhile the main thread ticks: it looks for silent servers and for Ctrl-C, and shows progress. */
+#include "client/collector/collection.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum { LEAVE_TIMEOUT_MS = 10000, TICKS_PER_S = 1000 / RUN_TICK_MS };
+
+static const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
+
+/* ---- waiting ------------------------------------------------------------------------------------ */
+
+enum goal { GOAL_CONNECTED, GOAL_ENDED, GOAL_LEFT };
+
+static bool is_reached(struct run *run, enum goal goal)
+{
+    if (goal == GOAL_CONNECTED)
+        return atomic_load(&run->connecting) == 0;
+    if (goal == GOAL_ENDED)
+        return atomic_load(&run->ended);
+    return atomic_load(&run->pending) == 0;
+}
+
+static void end_all(struct run *run, const char *reason)
+{
+    for (uint32_t i = 0; i < run->count; i++)
+        connection_end(&run->connections[i], reason, os_now_ns());
+}
+
+static void show_progress(struct collection *collection, enum goal goal, uint64_t now_ns)
+{
+    struct run *run = &collection->run;
+    char what[96];
+    uint64_t received = 0;
+    if (now_ns - collection->started_ns < 2 * (uint64_t)OS_NS_PER_S)
+        return;
+    if (goal == GOAL_CONNECTED) {
+        uint32_t done = run->count - atomic_load(&run->connecting);
+        snprintf(what, sizeof what, "connecting  %u/%u servers", done, run->count);
+        progress_show(&collection->progress, now_ns, what, (double)done / run->count, UINT64_MAX);
+        return;
+    }
+    for (uint32_t i = 0; i < run->count; i++)
+        received += atomic_load_explicit(&run->connections[i].received_bytes, memory_order_relaxed);
+    uint32_t living = atomic_load(&run->living);
+    snprintf(what, sizeof what, "receiving  %.1f MB, %u servers left", (double)received / 1e6,
+             living);
+    double share = collection->expected_bytes != UINT64_MAX && collection->expected_bytes > 0
+                       ? (double)received / (double)collection->expected_bytes
+                       : (double)(run->count - living) / run->count;
+    progress_show(&collection->progress, now_ns, what, share, UINT64_MAX);
+}
+
+static void tick(struct collection *collection, enum goal goal)
+{
+    struct run *run = &collection->run;
+    uint64_t now_ns = os_now_ns();
+    uint32_t now_tick = (uint32_t)((now_ns - collection->started_ns) / tick_ns);
+    if (os_interrupted())
+        end_all(run, "interrupted");
+    if (now_tick == atomic_load_explicit(&run->tick, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&run->tick, now_tick, memory_order_relaxed);
+    for (uint32_t i = 0; i < run->count; i++)
+        connection_check(&run->connections[i], collection->stall_ticks, now_ns);
+    show_progress(collection, goal, now_ns);
+}
+
+static void await(struct collection *collection, enum goal goal)
+{
+    while (!is_reached(&collection->run, goal)) {
+        os_park(&collection->run.main, tick_ns);
+        tick(collection, goal);
+    }
+}
+
+/* ---- connect, prepare, collect ------------------------------------------------------------------ */
+
+static void connect_all(struct collection *collection)
+{
+    struct run *run = &collection->run;
+    const struct wire_address *addresses = collection->session->servers.addresses;
+    uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
+    for (uint32_t i = 0; i < run->count; i++) {
+        if (run->options->connect == CONNECT_ASYNC) {
+            connection_connect(&run->connections[i], &addresses[i]);
+            continue;
+        }
+        cp_handle handle = CP_HANDLE_NONE;
+        run->attempts[i].started_ns = os_now_ns();
+        int result =
+            os_interrupted() ? CP_ECANCELED : wire_connect(&addresses[i], timeout_ns, &handle);
+        connection_adopt(&run->connections[i], handle, result);
+        tick(collection, GOAL_CONNECTED);
+    }
+    await(collection, GOAL_CONNECTED);
+}
+
+static bool is_ready(const struct connection *connection)
+{
+    return connection->phase == CONNECTION_READY;
+}
+
+/* Nothing is connecting any more, so that phases stay as they are until the main thread goes on. */
+static bool attach_streams(struct collection *collection)
+{
+    struct run *run = &collection->run;
+    for (uint32_t i = 0; i < run->count; i++) {
+        struct connection *connection = &run->connections[i];
+        const struct request *request = request_of(run->book, i);
+        if (run->attempts[i].result == 0 && request->bytes_expected == UINT64_MAX)
+            collection->expected_bytes = UINT64_MAX;
+        else if (run->attempts[i].result == 0)
+            collection->expected_bytes += request->bytes_expected;
+        if (!is_ready(connection))
+            continue;
+        connection->stream = run->scheme->attach(run->scheme_run, connection,
+                                                 request->frames_expected, request->bytes_expected);
+        if (connection->stream == NULL) {
+            char why[ROW_TEXT_BYTES];
+            snprintf(why, sizeof why,
+                     "scheme %s has no memory or no thread for connection %u of %u: raise the "
+                     "limits (ulimit -u, memory, --pool-cap) or ask for fewer --servers",
+                     run->options->scheme, i + 1, run->count);
+            row_skip(&collection->session->row, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void count_threads(struct row *row)
+{
+    row->worker_threads = (uint64_t)os_thread_count(OS_ROLE_WORKER);
+    row->buffer_threads = (uint64_t)os_thread_count(OS_ROLE_BUFFER);
+    row->total_threads = (uint64_t)os_thread_count(NULL);
+}
+
+/* A device may be one that never answers: others are asked, too, but not all of them. */
+static void ask_fleet(struct collection *collection)
+{
+    const struct run *run = &collection->run;
+    unsigned tries = 0;
+    if (run->options->request.given)
+        return;
+    for (uint32_t i = 0; i < run->count && tries < STATS_TRIES; i++) {
+        if (!is_ready(&run->connections[i]))
+            continue;
+        if (stats_begin(&collection->fleet, &collection->session->servers.addresses[i], run->book))
+            return;
+        tries++;
+    }
+}
+
+static void collect(struct collection *collection)
+{
+    struct run *run = &collection->run;
+    os_usage_read(&collection->usage_begin);
+    for (uint32_t i = 0; i < run->count; i++)
+        connection_start(&run->connections[i]);
+    for (uint32_t i = 0; i < run->count; i++)
+        connection_ask(&run->connections[i]);
+    await(collection, GOAL_ENDED);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------- */
+
+/* Every accepted operation completes: if one does not, that is an error of the port, which the row tells. */
+static void await_left(struct collection *collection)
+{
+    struct run *run = &collection->run;
+    uint64_t deadline_ns = os_now_ns() + (uint64_t)LEAVE_TIMEOUT_MS * OS_NS_PER_MS;
+    while (!is_reached(run, GOAL_LEFT) && os_now_ns() < deadline_ns)
+        os_park(&run->main, tick_ns);
+    collection->operations_lost = atomic_load(&run->pending);
+}
+
+static uint32_t stall_ticks(const struct collector_options *options, uint32_t servers)
+{
+    double limit_s = (double)options->stall_timeout_ms / 1000;
+    if (options->rate > 0 && 3 * servers / options->rate > limit_s)
+        limit_s = 3 * servers / options->rate;
+    double ticks = limit_s * TICKS_PER_S;
+    return ticks < (double)UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
+}
+
+static bool run_phases(struct collection *collection)
+{
+    struct run *run = &collection->run;
+    struct row *row = &collection->session->row;
+    struct os_usage usage;
+    os_usage_read(&usage);
+    row->base_rss_bytes = usage.rss_bytes;
+    connect_all(collection);
+    if (measure_connects(row, run->attempts, run->count) != 0) {
+        row_skip(row, "no memory for the connects' times");
+        return false;
+    }
+    if (!attach_streams(collection))
+        return false;
+    count_threads(row);
+    if (atomic_load(&run->ended)) {
+        collection->usage_begin = run->usage_end;
+        return true;
+    }
+    ask_fleet(collection);
+    collect(collection);
+    return true;
+}
+
+bool collection_run(struct collection *collection)
+{
+    struct run *run = &collection->run;
+    assert(run->count > 0);
+    collection->started_ns = os_now_ns();
+    collection->stall_ticks = stall_ticks(run->options, run->count);
+    progress_start(&collection->progress, stderr, run->options->quiet, collection->started_ns);
+    bool ran = run_phases(collection);
+    end_all(run, "given-up");
+    await_left(collection);
+    progress_end(&collection->progress);
+    return ran;
+}

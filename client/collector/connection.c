@@ -1,0 +1,510 @@
+/* Design note.
+ *
+ * THE RECEIVING SIDE of a connection (its stream's offer, received, retract, detach, and the posting of
+ * receives) has exactly one holder at any time:
+ *
+ *                           connection_start (main)
+ *                        .---------------------------- READY
+ *                        |                               ^ connected, logged in
+ *   connection_connect   v                               |
+ *   ----------------> BUSY: the port, or the worker that got the completion
+ *                      ^ |  |         |
+ *     connection_resume| |  |         | every frame is found
+ *                      | v  |         v
+ *                  WAITING  |      SETTLED
+ *                      |    |         |
+ *      connection_end  |    | over    |  connection_end
+ *                      '--->|<--------'  (READY, too)
+ *                           v
+ *                          LEFT: stream detached; nothing of the receiving side will ever run again
+ *
+ * In READY, WAITING and SETTLED nobody is at work and nothing is out: whoever takes the connection out of that
+ * phase, under the lock, is the holder. In BUSY the holder finds out by itself that the connection is over,
+ * at the latest when its receive comes back as aborted because the socket was closed.
+ *
+ * `over` is set once, by whoever is first: the processing side (finished, failed), the holder (an error, the
+ * peer's end), or the main thread (stalled, interrupted). It closes the socket in the same critical section, and
+ * every call on the socket is made inside the lock with socket != NULL, so that no call meets a closed socket.
+ * The port never calls back from a submitting call, and no hook of a scheme is called with the lock held, so
+ * that the lock is a leaf but for the port's own.
+ *
+ * `resumed` remembers a resume that comes between the scheme's "no block" and WAITING. */
+#include "client/collector/connection.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void count_down(struct run *run, _Atomic uint32_t *count)
+{
+    uint32_t before = atomic_fetch_sub(count, 1);
+    assert(before > 0);
+    if (before == 1)
+        os_unpark(&run->main);
+}
+
+static void pending_add(struct run *run)
+{
+    atomic_fetch_add(&run->pending, 1);
+}
+
+static void pending_drop(struct run *run)
+{
+    uint64_t before = atomic_fetch_sub(&run->pending, 1);
+    assert(before > 0);
+    if (before == 1)
+        os_unpark(&run->main);
+}
+
+static void heard_now(struct connection *connection)
+{
+    uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
+    atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------ */
+
+/* By the holder, once, when the connection is over. */
+static void leave(struct connection *connection)
+{
+    struct run *run = connection->run;
+    if (connection->stream != NULL)
+        run->scheme->detach(run->scheme_run, connection->stream);
+    pthread_mutex_lock(&connection->lock);
+    assert(connection->over);
+    assert(connection->phase == CONNECTION_BUSY);
+    connection->phase = CONNECTION_LEFT;
+    pthread_mutex_unlock(&connection->lock);
+    if (connection->step != STEP_RUN)
+        count_down(run, &run->connecting);
+    pending_drop(run);
+}
+
+/* The usage is read by the thread that ends the last connection: the main thread may be late to wake. */
+static void living_drop(struct run *run)
+{
+    uint32_t before = atomic_fetch_sub(&run->living, 1);
+    assert(before > 0);
+    if (before > 1)
+        return;
+    os_usage_read(&run->usage_end);
+    atomic_store(&run->ended, true);
+    os_unpark(&run->main);
+}
+
+static void socket_close(struct connection *connection)
+{
+    if (connection->socket != NULL)
+        cp_socket_close(connection->socket);
+    connection->socket = NULL;
+}
+
+void connection_end(struct connection *connection, const char *reason, uint64_t now_ns)
+{
+    bool holder = false;
+    pthread_mutex_lock(&connection->lock);
+    if (connection->over) {
+        pthread_mutex_unlock(&connection->lock);
+        return;
+    }
+    assert(connection->phase != CONNECTION_LEFT);
+    connection->over = true;
+    connection->reason = reason;
+    connection->ended_ns = now_ns;
+    socket_close(connection);
+    if (connection->phase != CONNECTION_BUSY) {
+        connection->phase = CONNECTION_BUSY;
+        holder = true;
+    }
+    pthread_mutex_unlock(&connection->lock);
+    living_drop(connection->run);
+    if (holder)
+        leave(connection);
+}
+
+void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns)
+{
+    uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
+    uint32_t heard = atomic_load_explicit(&connection->heard_tick, memory_order_relaxed);
+    uint32_t silent = heard == UINT32_MAX ? 0 : tick - heard;
+    assert(heard == UINT32_MAX || heard <= tick);
+    if (silent <= ticks_max)
+        return;
+    pthread_mutex_lock(&connection->lock);
+    bool owed = connection->phase == CONNECTION_BUSY && !connection->over;
+    pthread_mutex_unlock(&connection->lock);
+    if (owed)
+        connection_end(connection, "stalled",
+                       now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS);
+}
+
+/* ---- receiving ---------------------------------------------------------------------------------- */
+
+static unsigned take(void *context, struct cp_block *blocks, unsigned max)
+{
+    struct connection *connection = context;
+    const struct run *run = connection->run;
+    return run->scheme->offer(run->scheme_run, connection->stream, blocks, max);
+}
+
+static void give(void *context, struct cp_block *blocks, unsigned count)
+{
+    struct connection *connection = context;
+    const struct run *run = connection->run;
+    run->scheme->retract(run->scheme_run, connection->stream, blocks, count);
+}
+
+enum rest { REST_TAKEN, REST_AGAIN, REST_OVER };
+
+/* Puts the connection down in `phase`. REST_TAKEN: the caller is its holder no more. */
+static enum rest rest(struct connection *connection, enum connection_phase phase)
+{
+    enum rest result = REST_TAKEN;
+    pthread_mutex_lock(&connection->lock);
+    assert(connection->phase == CONNECTION_BUSY);
+    if (connection->over)
+        result = REST_OVER;
+    else if (phase == CONNECTION_WAITING && connection->resumed)
+        result = REST_AGAIN;
+    else
+        connection->phase = phase;
+    connection->resumed = false;
+    pthread_mutex_unlock(&connection->lock);
+    return result;
+}
+
+/* Once it is accepted the completion may be on another worker already: nothing is touched after that. */
+static int post_receive(struct connection *connection, unsigned count)
+{
+    const struct collector_options *options = connection->run->options;
+    int result = CP_ECLOSED;
+    connection->offered = count;
+    pthread_mutex_lock(&connection->lock);
+    if (connection->socket != NULL && count > 0)
+        result = cp_receive(connection->socket, &connection->receive_op, connection->blocks, count);
+    else if (connection->socket != NULL)
+        result = cp_receive_late(connection->socket, &connection->receive_op, connection->blocks,
+                                 (unsigned)options->blocks_per_receive, &connection->source);
+    pthread_mutex_unlock(&connection->lock);
+    return result;
+}
+
+static bool all_found(const struct stream *stream)
+{
+    return (stream->frames_expected != UINT64_MAX &&
+            stream->found_frames >= stream->frames_expected) ||
+           (stream->bytes_expected != UINT64_MAX &&
+            stream->received_bytes >= stream->bytes_expected);
+}
+
+/* By the holder: posts the next receive, or puts the connection down, or leaves. */
+static void proceed(struct connection *connection)
+{
+    const struct run *run = connection->run;
+    struct stream *stream = connection->stream;
+    const bool early = run->options->bind == BIND_EARLY;
+    enum rest rested = REST_AGAIN;
+    while (rested == REST_AGAIN) {
+        unsigned count = 0;
+        if (all_found(stream)) {
+            rested = rest(connection, CONNECTION_SETTLED);
+            continue;
+        }
+        if (early) {
+            count = run->scheme->offer(run->scheme_run, stream, connection->blocks,
+                                       (unsigned)run->options->blocks_per_receive);
+            if (count == 0) {
+                rested = rest(connection, CONNECTION_WAITING);
+                continue;
+            }
+        }
+        int result = post_receive(connection, count);
+        if (result == 0)
+            return;
+        if (count > 0)
+            run->scheme->retract(run->scheme_run, stream, connection->blocks, count);
+        connection_end(connection, cp_error_name(result), os_now_ns());
+        rested = REST_OVER;
+    }
+    if (rested == REST_OVER)
+        leave(connection);
+}
+
+void connection_resume(struct connection *connection)
+{
+    bool holder = false;
+    pthread_mutex_lock(&connection->lock);
+    if (connection->phase == CONNECTION_WAITING) {
+        connection->phase = CONNECTION_BUSY;
+        holder = true;
+    } else if (connection->phase == CONNECTION_BUSY) {
+        connection->resumed = true;
+    }
+    pthread_mutex_unlock(&connection->lock);
+    if (holder) {
+        heard_now(connection);
+        proceed(connection);
+    }
+}
+
+static void first_byte(struct run *run, uint64_t now_ns)
+{
+    uint64_t first = atomic_load_explicit(&run->first_byte_ns, memory_order_relaxed);
+    while (now_ns < first &&
+           !atomic_compare_exchange_weak_explicit(&run->first_byte_ns, &first, now_ns,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        continue;
+}
+
+static void take_bytes(struct connection *connection, unsigned count, size_t bytes)
+{
+    struct run *run = connection->run;
+    if (!connection->heard)
+        first_byte(run, os_now_ns());
+    connection->heard = true;
+    heard_now(connection);
+    enum frame_error error = run->scheme->received(run->scheme_run, connection->stream,
+                                                   connection->blocks, count, bytes);
+    atomic_store_explicit(&connection->received_bytes, connection->stream->received_bytes,
+                          memory_order_relaxed);
+    if (error != FRAME_OK)
+        connection_end(connection, frame_error_name(error), os_now_ns());
+}
+
+/* The peer has finished although frames are owed (or their number is not known: then this is the end). */
+static void peer_ended(struct connection *connection)
+{
+    const struct stream *stream = connection->stream;
+    const char *reason = NULL;
+    if (stream->partial_bytes > 0)
+        reason = frame_error_name(FRAME_TRUNCATED);
+    else if (stream->frames_expected != UINT64_MAX)
+        reason = "closed-early";
+    connection_end(connection, reason, os_now_ns());
+}
+
+static void receive_done(struct connection *connection, int64_t result)
+{
+    const struct run *run = connection->run;
+    unsigned count = connection->offered;
+    if (count == 0)
+        count = connection->receive_op.block_count;
+    connection->receive_calls += result != CP_EABORTED;
+    if (result > 0) {
+        take_bytes(connection, count, (size_t)result);
+        proceed(connection);
+        return;
+    }
+    connection->receive_empty += result != CP_EABORTED;
+    if (count > 0)
+        run->scheme->retract(run->scheme_run, connection->stream, connection->blocks, count);
+    if (result == CP_ENOBUFS) {
+        enum rest rested = rest(connection, CONNECTION_WAITING);
+        if (rested == REST_AGAIN)
+            proceed(connection);
+        else if (rested == REST_OVER)
+            leave(connection);
+        return;
+    }
+    if (result == 0)
+        peer_ended(connection);
+    else
+        connection_end(connection, cp_error_name((int)result), os_now_ns());
+    leave(connection);
+}
+
+/* ---- connecting and logging in ------------------------------------------------------------------ */
+
+static void fail(struct connection *connection, const char *reason)
+{
+    connection_end(connection, reason, os_now_ns());
+    leave(connection);
+}
+
+static void become_ready(struct connection *connection)
+{
+    struct run *run = connection->run;
+    connection->step = STEP_RUN;
+    if (rest(connection, CONNECTION_READY) == REST_OVER)
+        leave(connection);
+    count_down(run, &run->connecting);
+}
+
+static int post_send(struct connection *connection, const char *text, size_t bytes)
+{
+    int result = CP_ECLOSED;
+    connection->control_block = (struct cp_block){(void *)(uintptr_t)text, bytes};
+    pthread_mutex_lock(&connection->lock);
+    if (connection->socket != NULL)
+        result =
+            cp_send(connection->socket, &connection->control_op, &connection->control_block, 1);
+    pthread_mutex_unlock(&connection->lock);
+    return result;
+}
+
+static char *answer_of(const struct connection *connection)
+{
+    return connection->run->answers + (size_t)connection->index * LOGIN_ANSWER_BYTES;
+}
+
+static void answer_await(struct connection *connection)
+{
+    connection->blocks[0].data = answer_of(connection) + connection->answer_bytes;
+    connection->blocks[0].bytes = LOGIN_ANSWER_BYTES - connection->answer_bytes;
+    int result = post_receive(connection, 1);
+    if (result != 0)
+        fail(connection, cp_error_name(result));
+}
+
+static void answer_done(struct connection *connection, int64_t result)
+{
+    const char *answer = answer_of(connection);
+    if (result <= 0) {
+        fail(connection, result == 0 ? "closed-early" : cp_error_name((int)result));
+        return;
+    }
+    heard_now(connection);
+    connection->answer_bytes += (unsigned)result;
+    unsigned bytes = connection->answer_bytes;
+    if (bytes >= 2 && memcmp(answer + bytes - 2, "\r\n", 2) == 0) {
+        if (bytes == 4 && memcmp(answer, "OK", 2) == 0)
+            become_ready(connection);
+        else
+            fail(connection, memcmp(answer, "NO", 2) == 0 ? "login-refused" : "bad-answer");
+    } else if (bytes == LOGIN_ANSWER_BYTES) {
+        fail(connection, "bad-answer");
+    } else {
+        answer_await(connection);
+    }
+}
+
+/* The attempt's result is for connect_errors; a connection that never was has no reason of its own. */
+static void connect_done(struct connection *connection, int result)
+{
+    const struct request_book *book = connection->run->book;
+    struct attempt *attempt = &connection->run->attempts[connection->index];
+    attempt->done_ns = os_now_ns();
+    attempt->result = result;
+    if (result < 0) {
+        fail(connection, NULL);
+        return;
+    }
+    heard_now(connection);
+    if (book->login_bytes == 0) {
+        become_ready(connection);
+        return;
+    }
+    connection->step = STEP_LOGIN_ASK;
+    result = post_send(connection, book->login, book->login_bytes);
+    if (result != 0)
+        fail(connection, cp_error_name(result));
+}
+
+void connection_connect(struct connection *connection, const struct wire_address *address)
+{
+    const struct run *run = connection->run;
+    uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
+    run->attempts[connection->index].started_ns = os_now_ns();
+    pthread_mutex_lock(&connection->lock);
+    int result =
+        cp_socket_open(run->port, wire_family(address), (uintptr_t)connection, &connection->socket);
+    if (result == 0)
+        result = cp_connect(connection->socket, &connection->control_op, wire_sockaddr(address),
+                            address->bytes, timeout_ns);
+    pthread_mutex_unlock(&connection->lock);
+    if (result != 0)
+        connect_done(connection, result);
+}
+
+void connection_adopt(struct connection *connection, cp_handle handle, int result)
+{
+    const struct run *run = connection->run;
+    if (result == 0) {
+        pthread_mutex_lock(&connection->lock);
+        result = cp_associate(run->port, handle, (uintptr_t)connection, &connection->socket);
+        pthread_mutex_unlock(&connection->lock);
+        if (result != 0)
+            wire_close(handle);
+    }
+    connect_done(connection, result);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------ */
+
+void connection_start(struct connection *connection)
+{
+    pthread_mutex_lock(&connection->lock);
+    bool ready = connection->phase == CONNECTION_READY;
+    if (ready)
+        connection->phase = CONNECTION_BUSY;
+    pthread_mutex_unlock(&connection->lock);
+    if (!ready)
+        return;
+    heard_now(connection);
+    proceed(connection);
+}
+
+void connection_ask(struct connection *connection)
+{
+    struct run *run = connection->run;
+    const struct request *request = request_of(run->book, connection->index);
+    if (request->bytes == 0)
+        return;
+    pending_add(run);
+    int result = post_send(connection, request->text, request->bytes);
+    if (result == 0)
+        return;
+    pending_drop(run);
+    connection_end(connection, cp_error_name(result), os_now_ns());
+}
+
+static void control_done(struct connection *connection, int64_t result)
+{
+    switch (connection->step) {
+    case STEP_CONNECT:
+        connect_done(connection, (int)result);
+        return;
+    case STEP_LOGIN_ASK:
+        if (result < 0) {
+            fail(connection, cp_error_name((int)result));
+            return;
+        }
+        connection->step = STEP_LOGIN_ANSWER;
+        answer_await(connection);
+        return;
+    case STEP_LOGIN_ANSWER:
+        assert(!"no control operation is out while the answer is awaited");
+        return;
+    case STEP_RUN:
+        if (result < 0)
+            connection_end(connection, cp_error_name((int)result), os_now_ns());
+        pending_drop(connection->run);
+        return;
+    }
+}
+
+void connection_complete(struct connection *connection, struct cp_op *op, int64_t result)
+{
+    if (op == &connection->control_op)
+        control_done(connection, result);
+    else if (connection->step == STEP_LOGIN_ANSWER)
+        answer_done(connection, result);
+    else
+        receive_done(connection, result);
+}
+
+void connection_init(struct connection *connection, struct run *run, uint32_t index)
+{
+    memset(connection, 0, sizeof *connection);
+    connection->run = run;
+    connection->index = index;
+    connection->blocks = run->blocks + (size_t)index * run->options->blocks_per_receive;
+    connection->source = (struct cp_source){.take = take, .give = give, .context = connection};
+    atomic_init(&connection->heard_tick, UINT32_MAX);
+    pthread_mutex_init(&connection->lock, NULL);
+}
+
+void connection_free(struct connection *connection)
+{
+    assert(connection->phase == CONNECTION_LEFT || connection->socket == NULL);
+    pthread_mutex_destroy(&connection->lock);
+}

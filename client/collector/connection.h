@@ -1,0 +1,112 @@
+/* One connection to one server: connect, log in, ask, receive until every frame is processed or something is
+ * wrong. The states are drawn at the head of connection.c. */
+#ifndef FANIN_COLLECTOR_CONNECTION_H
+#define FANIN_COLLECTOR_CONNECTION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/buffers/scheme.h"
+#include "client/collector/measure.h"
+#include "client/collector/options.h"
+#include "client/collector/request.h"
+#include "client/collector/wire.h"
+#include "client/cport.h"
+#include "client/os/os.h"
+
+struct connection;
+
+enum { RUN_TICK_MS = 100, LOGIN_ANSWER_BYTES = 128 };
+
+/* What all connections of a run share. */
+struct run {
+    const struct collector_options *options;
+    const struct request_book *book;
+    struct cport *port;
+    const struct scheme *scheme;
+    struct scheme_run *scheme_run;
+    struct connection *connections;
+    struct attempt *attempts; /* one a connection */
+    struct cp_block *blocks;  /* blocks_per_receive a connection */
+    char *answers;            /* LOGIN_ANSWER_BYTES a connection; NULL: no login */
+    uint32_t count;
+
+    struct os_parker main;          /* where the main thread waits for the counts below */
+    _Atomic uint32_t connecting;    /* neither ready nor over yet */
+    _Atomic uint32_t living;        /* not over yet */
+    _Atomic uint64_t pending;       /* receiving sides not left yet, and sends that are out */
+    _Atomic bool ended;             /* living has come to 0, and usage_end is filled in */
+    _Atomic uint64_t first_byte_ns; /* UINT64_MAX: none yet */
+    _Atomic uint32_t tick;          /* counted up by the main thread every RUN_TICK_MS */
+    struct os_usage usage_end;      /* when the last connection was over */
+};
+
+enum connection_phase {
+    CONNECTION_BUSY,    /* an operation is out, or a thread is at work on its completion */
+    CONNECTION_READY,   /* connected and logged in: the main thread will start it */
+    CONNECTION_WAITING, /* the scheme had no block: resume goes on */
+    CONNECTION_SETTLED, /* every frame is found: the processing side will end it */
+    CONNECTION_LEFT,    /* its receiving side is closed for good */
+};
+
+enum connection_step { STEP_CONNECT, STEP_LOGIN_ASK, STEP_LOGIN_ANSWER, STEP_RUN };
+
+struct connection {
+    struct run *run;
+    uint32_t index;
+
+    pthread_mutex_t lock; /* over phase, socket, over, resumed, reason, ended_ns */
+    enum connection_phase phase;
+    struct cp_socket *socket; /* NULL: closed; calls on it are made under the lock only */
+    bool over, resumed;
+    const char *reason; /* why it failed; NULL: it did not */
+    uint64_t ended_ns;  /* when it was over; of a stalled one, when it was last heard of */
+
+    /* The holder's of the receiving side (see connection.c). */
+    enum connection_step step;
+    struct stream *stream;
+    struct cp_block *blocks;
+    unsigned offered; /* early: blocks that the receive has */
+    bool heard;
+    unsigned answer_bytes;
+    uint64_t receive_calls, receive_empty;
+    struct cp_op receive_op;
+    struct cp_source source;
+
+    struct cp_op control_op; /* connect, login, request */
+    struct cp_block control_block;
+    _Atomic uint32_t heard_tick;
+    _Atomic uint64_t received_bytes; /* for progress only */
+};
+
+/* connection_init, connection_free: around everything else. */
+void connection_init(struct connection *connection, struct run *run, uint32_t index);
+void connection_free(struct connection *connection);
+
+/* connection_connect: opens a socket and posts the connect. connection_adopt: takes over a connected `handle`,
+ * or the `result` of a connect that failed. Main thread; neither blocks. */
+void connection_connect(struct connection *connection, const struct wire_address *address);
+void connection_adopt(struct connection *connection, cp_handle handle, int result);
+
+/* connection_start: posts the first receive of a ready connection whose stream is attached.
+ * connection_ask: sends the request. Main thread; neither blocks. */
+void connection_start(struct connection *connection);
+void connection_ask(struct connection *connection);
+
+/* connection_complete: a packet of one of its operations. On the worker that got it. */
+void connection_complete(struct connection *connection, struct cp_op *op, int64_t result);
+
+/* connection_end: the connection is over, because of `reason` or (NULL) because all is done. Any thread; the
+ * first call counts, later ones do nothing. */
+void connection_end(struct connection *connection, const char *reason, uint64_t now_ns);
+
+/* connection_resume: the scheme has blocks again. Any thread. */
+void connection_resume(struct connection *connection);
+
+/* connection_check: ends it as stalled if it has been silent for more than `ticks_max` ticks while the server
+ * owed something. Main thread. */
+void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns);
+
+#endif

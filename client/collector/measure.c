@@ -1,0 +1,206 @@
+#include "client/collector/measure.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cport.h"
+
+/* ---- connects ----------------------------------------------------------------------------------- */
+
+static int compare_numbers(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* Nearest rank: a value that was measured, never one in between. */
+static double quantile(const double *sorted, uint32_t count, double share)
+{
+    uint32_t rank = (uint32_t)(share * count);
+    assert(count > 0);
+    assert(share <= 1);
+    if (rank < share * count)
+        rank++;
+    return sorted[rank > 0 ? rank - 1 : 0];
+}
+
+int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count)
+{
+    static const double shares[CONNECT_QUANTILES] = {0, 0.5, 0.9, 0.99, 1};
+    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+    uint32_t connected = 0;
+    double *each_us = malloc(count * sizeof *each_us);
+    if (each_us == NULL)
+        return -1;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct attempt *attempt = &attempts[i];
+        assert(attempt->done_ns >= attempt->started_ns);
+        if (attempt->started_ns < first_ns)
+            first_ns = attempt->started_ns;
+        if (attempt->done_ns > last_ns)
+            last_ns = attempt->done_ns;
+        if (attempt->result == 0)
+            each_us[connected++] = (double)(attempt->done_ns - attempt->started_ns) / 1e3;
+        else
+            tally_add(&row->connect_errors, cp_error_name(attempt->result));
+    }
+    row->connected = connected;
+    row->connect_failed = count - connected;
+    row->connect_ms = (double)(last_ns - first_ns) / OS_NS_PER_MS;
+    qsort(each_us, connected, sizeof *each_us, compare_numbers);
+    for (unsigned i = 0; connected > 0 && i < CONNECT_QUANTILES; i++)
+        row->connect_us[i] = quantile(each_us, connected, shares[i]);
+    free(each_us);
+    return 0;
+}
+
+/* ---- the run ------------------------------------------------------------------------------------ */
+
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : NAN;
+}
+
+void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
+                  const struct os_usage *before, const struct os_usage *after)
+{
+    row->peak_rss_bytes = after->rss_peak_bytes;
+    row->cpu_user_s = (double)(after->user_ns - before->user_ns) / OS_NS_PER_S;
+    row->cpu_system_s = (double)(after->system_ns - before->system_ns) / OS_NS_PER_S;
+    row->switches_voluntary = after->switches_voluntary - before->switches_voluntary;
+    row->switches_involuntary = after->switches_involuntary - before->switches_involuntary;
+    if (last_ns < first_ns)
+        return;
+    double elapsed_s = (double)(last_ns - first_ns) / OS_NS_PER_S;
+    row->elapsed_ms = elapsed_s * 1e3;
+    row->bytes_per_s = ratio((double)row->bytes, elapsed_s);
+    if (row->frames != ROW_UNKNOWN)
+        row->frames_per_s = ratio((double)row->frames, elapsed_s);
+    row->gb_per_cpu_s = ratio((double)row->bytes / 1e9, row->cpu_user_s + row->cpu_system_s);
+}
+
+void measure_latency(struct row *row, const struct latency *latency)
+{
+    static const double shares[LATENCY_MAX] = {0.5, 0.9, 0.99, 0.999};
+    if (latency->count == 0)
+        return;
+    for (unsigned i = 0; i < LATENCY_MAX; i++)
+        row->latency_us[i] = (double)latency_quantile_ns(latency, shares[i]) / 1e3;
+    row->latency_us[LATENCY_MAX] = (double)latency->max_ns / 1e3;
+}
+
+void measure_fleet(struct row *row, const struct fleet_stats *fleet)
+{
+    if (!fleet->known)
+        return;
+    row->server_bytes = fleet->after.bytes;
+    row->server_frames = fleet->after.frames;
+    row->server_cpu_s = (double)(fleet->after.cpu_ns - fleet->before.cpu_ns) / OS_NS_PER_S;
+}
+
+/* ---- verdicts ----------------------------------------------------------------------------------- */
+
+static uint64_t frame_errors(const struct tally *errors)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < errors->used; i++)
+        for (int error = FRAME_OK + 1; error < FRAME_ERROR_COUNT; error++)
+            if (strcmp(errors->items[i].name, frame_error_name(error)) == 0)
+                total += errors->items[i].count;
+    return total;
+}
+
+static bool differ(struct row *row, const char *format, uint64_t left, uint64_t right)
+{
+    if (left == right)
+        return false;
+    snprintf(row->audit, sizeof row->audit, format, (unsigned long long)left,
+             (unsigned long long)right);
+    return true;
+}
+
+void measure_audit(struct row *row, const struct audit *audit)
+{
+    bool sizes_known = audit->expected_bytes != UINT64_MAX;
+    if (row->connected == 0) {
+        snprintf(row->audit, sizeof row->audit, "none: no server connected");
+        return;
+    }
+    if (differ(row, "fail: %llu blocks lost", row->blocks_lost, 0) ||
+        differ(row, "fail: %llu operations lost", audit->operations_lost, 0) ||
+        differ(row, "fail: %llu connections with bad frames", frame_errors(&row->errors), 0) ||
+        (sizes_known && differ(row, "fail: received %llu bytes, asked for %llu", row->bytes,
+                               audit->expected_bytes)) ||
+        differ(row, "fail: processed frames of %llu bytes, received %llu", audit->processed_bytes,
+               row->bytes))
+        return;
+    if (audit->foreign) {
+        snprintf(row->audit, sizeof row->audit, "none: servers that are not ours do not tell");
+        return;
+    }
+    if (row->server_bytes == ROW_UNKNOWN) {
+        snprintf(row->audit, sizeof row->audit, "fail: the servers do not say what they sent");
+        return;
+    }
+    if (differ(row, "fail: servers sent %llu bytes, received %llu", row->server_bytes, row->bytes))
+        return;
+    snprintf(row->audit, sizeof row->audit, "pass");
+}
+
+void measure_bottleneck(struct row *row, unsigned cpus)
+{
+    const double busy = 0.85, reached = 0.95;
+    const struct collector_options *options = row->options;
+    double elapsed_s = row->elapsed_ms / 1e3;
+    if (!(elapsed_s > 0))
+        return;
+    double places = (double)(row->concurrency < cpus ? row->concurrency : cpus);
+    double client = (row->cpu_user_s + row->cpu_system_s) / elapsed_s / places;
+    double servers = isnan(row->server_cpu_s) ? 0 : row->server_cpu_s / elapsed_s;
+    if (client > busy && client >= servers)
+        row->bottleneck = "client";
+    else if (servers > busy)
+        row->bottleneck = "servers";
+    else if (options->rate > 0 && row->frames_per_s >= reached * options->rate)
+        row->bottleneck = "offered-load";
+    else
+        row->bottleneck = "unclear";
+}
+
+static void reason_add(struct row *row, const char *text)
+{
+    size_t used = strlen(row->reason);
+    snprintf(row->reason + used, sizeof row->reason - used, "%s%s", used > 0 ? "; " : "", text);
+    row->status = ROW_FAILED;
+}
+
+static void reason_add_tally(struct row *row, uint64_t failed, uint64_t of, const char *what,
+                             const struct tally *tally)
+{
+    char text[ROW_TEXT_BYTES];
+    int used = snprintf(text, sizeof text, "%llu of %llu %s", (unsigned long long)failed,
+                        (unsigned long long)of, what);
+    for (unsigned i = 0; i < tally->used && used < (int)sizeof text; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s%llu %s", i > 0 ? ", " : ": ",
+                         (unsigned long long)tally->items[i].count, tally->items[i].name);
+    reason_add(row, text);
+}
+
+void measure_status(struct row *row)
+{
+    assert(row->status != ROW_SKIPPED);
+    if (row->connect_failed > 0)
+        reason_add_tally(row, row->connect_failed, row->servers, "servers not connected",
+                         &row->connect_errors);
+    if (row->connections_failed > 0)
+        reason_add_tally(row, row->connections_failed, row->connected, "connections failed",
+                         &row->errors);
+    if (strncmp(row->audit, "fail", 4) == 0) {
+        char text[ROW_TEXT_BYTES + 16];
+        snprintf(text, sizeof text, "audit: %s", row->audit);
+        reason_add(row, text);
+    }
+}

@@ -1,0 +1,331 @@
+#include "client/collector/options.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/buffers/scheme.h"
+#include "client/cport.h"
+#include "client/os/os.h"
+
+enum { VERIFY_UNSET = -1, LIST_BYTES_MAX = 512 };
+
+static const char *const connect_names[] = {"async", "sync", NULL};
+static const char *const bind_names[] = {"early", "late", NULL};
+static const char *const source_names[] = {"auto", "tape", "live", NULL};
+static const char *const verify_names[] = {"full", "header", "none", NULL};
+
+const char *connect_mode_name(int mode)
+{
+    return connect_names[mode];
+}
+
+const char *bind_mode_name(int mode)
+{
+    return bind_names[mode];
+}
+
+const char *source_mode_name(int mode)
+{
+    return source_names[mode];
+}
+
+const char *verify_name(int verify)
+{
+    return verify_names[verify];
+}
+
+/* ---- parsers of our own ------------------------------------------------------------------------- */
+
+static void list_add(char *list, size_t list_bytes, const char *name)
+{
+    size_t used = strlen(list);
+    snprintf(list + used, list_bytes - used, "%s%s", used > 0 ? ", " : "", name);
+}
+
+static void scheme_names(char *list, size_t list_bytes)
+{
+    list[0] = '\0';
+    for (unsigned i = 0; scheme_list(i) != NULL; i++)
+        list_add(list, list_bytes, scheme_list(i)->name);
+}
+
+static void engine_names(char *list, size_t list_bytes)
+{
+    const char *summary, *name;
+    snprintf(list, list_bytes, "auto");
+    for (unsigned i = 0; (name = cp_engine_list(i, &summary)) != NULL; i++)
+        list_add(list, list_bytes, name);
+}
+
+static int parse_scheme(const struct option_spec *spec, const char *text, void *field, char *why,
+                        size_t why_bytes)
+{
+    (void)spec;
+    char list[LIST_BYTES_MAX];
+    if (scheme_find(text) == NULL) {
+        scheme_names(list, sizeof list);
+        snprintf(why, why_bytes, "takes one of %s", list);
+        return -1;
+    }
+    *(const char **)field = text;
+    return 0;
+}
+
+static int parse_engine(const struct option_spec *spec, const char *text, void *field, char *why,
+                        size_t why_bytes)
+{
+    (void)spec;
+    char list[LIST_BYTES_MAX];
+    const char *summary, *name;
+    bool found = strcmp(text, "auto") == 0;
+    for (unsigned i = 0; !found && (name = cp_engine_list(i, &summary)) != NULL; i++)
+        found = strcmp(text, name) == 0;
+    if (!found) {
+        engine_names(list, sizeof list);
+        snprintf(why, why_bytes, "takes one of %s", list);
+        return -1;
+    }
+    *(const char **)field = text;
+    return 0;
+}
+
+static int parse_request(const struct option_spec *spec, const char *text, void *field, char *why,
+                         size_t why_bytes)
+{
+    struct request_option *request = field;
+    if (options_text(spec, text, &request->text, why, why_bytes) != 0)
+        return -1;
+    request->given = true;
+    return 0;
+}
+
+static int parse_marker(const struct option_spec *spec, const char *text, void *field, char *why,
+                        size_t why_bytes)
+{
+    struct text_value value;
+    if (options_text(spec, text, &value, why, why_bytes) != 0)
+        return -1;
+    if (value.bytes < 1 || value.bytes > PROTOCOL_MARKER_BYTES_MAX) {
+        snprintf(why, why_bytes, "takes 1 to %d bytes", PROTOCOL_MARKER_BYTES_MAX);
+        return -1;
+    }
+    *(struct text_value *)field = value;
+    return 0;
+}
+
+static bool name_copy(char *name, const char *text, size_t bytes)
+{
+    if (bytes < 1 || bytes > PROTOCOL_NAME_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < bytes; i++)
+        if (!isgraph((unsigned char)text[i]))
+            return false;
+    memcpy(name, text, bytes);
+    name[bytes] = '\0';
+    return true;
+}
+
+static int parse_login(const struct option_spec *spec, const char *text, void *field, char *why,
+                       size_t why_bytes)
+{
+    (void)spec;
+    struct login_option *login = field;
+    const char *colon = strchr(text, ':');
+    if (colon == NULL || !name_copy(login->user, text, (size_t)(colon - text)) ||
+        !name_copy(login->password, colon + 1, strlen(colon + 1))) {
+        snprintf(why, why_bytes,
+                 "takes USER:PASSWORD, each 1 to %d printable characters, no blanks",
+                 PROTOCOL_NAME_BYTES_MAX);
+        return -1;
+    }
+    login->given = true;
+    return 0;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------- */
+
+#define AT(field) .offset = offsetof(struct collector_options, field)
+#define HEADING(text)                                                                              \
+    {                                                                                              \
+        .name = text                                                                               \
+    }
+
+static const struct option_spec table[] = {
+    HEADING("Servers"),
+    {"servers", "N|LIST|@FILE", NULL,
+     "N: --address, ports --port to --port + N-1, as fanin-servers --count N\n"
+     "opens them; LIST: host:port,host:port,... ([::1]:port for IPv6);\n"
+     "@FILE: one host:port a line, '#' starts a comment",
+     options_string, AT(servers)},
+    {"address", "ADDR", "127.0.0.1", "first address, with --servers N", options_string,
+     AT(address)},
+    {"port", "BASE", "20000", "first port, with --servers N", options_count, AT(port), 1, 65535},
+    {"ports-per-address", "N", "0",
+     "with --servers N: server i is at ADDR + i / N, port BASE + i % N\n"
+     "(0: all on one address)",
+     options_count, AT(ports_per_address), 0, 65535},
+    {"login", "USER:PASSWORD", NULL, "log in first", parse_login, AT(login)},
+    {"request", "TEXT", NULL,
+     "what to send instead of our own request, to servers that are not ours;\n"
+     "takes \\r \\n \\t \\0 \\\\ \\xHH; empty: nothing is sent",
+     parse_request, AT(request)},
+    {"end-marker", "TEXT", "\\r\\n", "how a frame ends, 1 to 16 bytes", parse_marker,
+     AT(end_marker)},
+
+    HEADING("Load"),
+    {"frames", "N", "100", "of each server; 0 with --request: until the server closes",
+     options_count, AT(frames), 0, PROTOCOL_FRAMES_MAX},
+    {"size", "MIN..MAX", "256..100kB", "bytes of a frame, uniform", options_range, AT(size),
+     PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
+    {"rate", "R", "0", "frames per second of all servers together; 0: unlimited", options_rate,
+     AT(rate), 0, 1000000000},
+    {"source", "auto|tape|live", "auto",
+     "tape: made in advance; live: made when due, gives latencies;\nauto: live with --rate",
+     options_choice, AT(source), .names = source_names},
+    {"seed", "S", "1", "of lengths and payloads; server i has S + i % 4", options_count, AT(seed),
+     0, INT64_MAX},
+    {"verify", "full|header|none", NULL,
+     "what is checked of each frame (default: full; none with --request)", options_choice,
+     AT(verify), .names = verify_names},
+
+    HEADING("Completion port"),
+    {"engine", "NAME", "auto", "auto: the first that runs here", parse_engine, AT(engine)},
+    {"workers", "W", "0", "threads that wait on the port; 0: 2n+2 for n processors", options_count,
+     AT(workers), 0, WORKERS_MAX},
+    {"concurrency", "C", "0", "of them may run at once; 0: as many as processors", options_count,
+     AT(concurrency), 0, WORKERS_MAX},
+    {"batch", "N", "16", "packets a wait may return (the paper's call returns 1)", options_count,
+     AT(batch), 1, CP_BATCH_MAX},
+    {"connect", "async|sync", "async", "all at the same time, or one after the other, blocking",
+     options_choice, AT(connect), .names = connect_names},
+    {"connect-timeout", "MS", "5000", "of one connect", options_millis, AT(connect_timeout_ms), 1,
+     3600000},
+    {"stall-timeout", "MS", "10000",
+     "a server that owes frames and is silent for so long has failed", options_millis,
+     AT(stall_timeout_ms), 100, 3600000},
+
+    HEADING("Buffers"),
+    {"scheme", "NAME", "chain", "where received bytes lie until a frame is whole (see below)",
+     parse_scheme, AT(scheme)},
+    {"bind", "early|late", "late",
+     "blocks go with the receive when it is posted, as in the paper, or\n"
+     "are taken only when data is there: an idle connection holds none",
+     options_choice, AT(bind), .names = bind_names},
+    {"block", "BYTES", "16KiB", "of a block", options_bytes, AT(block_bytes), 256, 64 << 20},
+    {"blocks", "N", "4", "of one receive", options_count, AT(blocks_per_receive), 1, CP_BLOCKS_MAX},
+    {"pool-cap", "BYTES", "0", "of all buffers of the scheme; 0: none", options_bytes,
+     AT(pool_cap_bytes), 0, (uint64_t)1 << 44},
+    {"pool-batch", "N", "64", "blocks allocated together when a pool is empty", options_count,
+     AT(pool_batch_blocks), 1, 65536},
+    {"frame-max", "BYTES", NULL,
+     "a longer frame ends its connection\n(default: the largest of --size; 1 MiB with --request)",
+     options_bytes, AT(frame_bytes_max), 1, (uint64_t)1 << 30},
+
+    HEADING("Output"),
+    {"json", "FILE|-", NULL, "write the row there; -: to standard output, instead of the summary",
+     options_string, AT(json)},
+    {"quiet", NULL, NULL, "neither summary nor progress", options_flag, AT(quiet)},
+    {"dry-run", NULL, NULL, "check everything that can be checked without connecting, and end",
+     options_flag, AT(dry_run)},
+    {.name = NULL},
+};
+
+/* ---- options against each other ----------------------------------------------------------------- */
+
+static void resolve_defaults(struct collector_options *options)
+{
+    bool foreign = options->request.given;
+    unsigned cpus = (unsigned)os_cpu_count();
+    if (options->workers == 0)
+        options->workers = 2 * (uint64_t)cpus + 2;
+    if (options->concurrency == 0)
+        options->concurrency = cpus;
+    if (options->source == SOURCE_AUTO)
+        options->source = options->rate > 0 ? SOURCE_LIVE : SOURCE_TAPE;
+    if (options->verify == VERIFY_UNSET)
+        options->verify = foreign ? VERIFY_NONE : VERIFY_FULL;
+    if (options->frame_bytes_max == 0)
+        options->frame_bytes_max = foreign ? FOREIGN_FRAME_BYTES : options->size.max;
+}
+
+static int check_together(const struct collector_options *options, char *why, size_t why_bytes)
+{
+    bool foreign = options->request.given;
+    if (options->servers == NULL) {
+        snprintf(why, why_bytes, "--servers is missing: N, host:port,host:port,... or @FILE");
+        return -1;
+    }
+    if (!foreign && options->frames == 0) {
+        snprintf(why, why_bytes,
+                 "--frames: takes 1 or more, but for servers that are not ours "
+                 "(--request)");
+        return -1;
+    }
+    if (!foreign && options->frame_bytes_max < options->size.max) {
+        snprintf(why, why_bytes, "--frame-max: %llu is less than the largest frame of --size, %llu",
+                 (unsigned long long)options->frame_bytes_max,
+                 (unsigned long long)options->size.max);
+        return -1;
+    }
+    if (options->frame_bytes_max <= options->end_marker.bytes) {
+        snprintf(why, why_bytes, "--frame-max: takes more bytes than --end-marker has, %zu",
+                 options->end_marker.bytes);
+        return -1;
+    }
+    return 0;
+}
+
+static void epilogue_write(char *text, size_t text_bytes, const char *examples)
+{
+    size_t used = (size_t)snprintf(text, text_bytes, "Schemes:\n");
+    for (unsigned i = 0; scheme_list(i) != NULL; i++)
+        used += (size_t)snprintf(text + used, text_bytes - used, "  %-8s %s\n",
+                                 scheme_list(i)->name, scheme_list(i)->summary);
+    const char *name, *summary;
+    used += (size_t)snprintf(text + used, text_bytes - used, "\nEngines:\n");
+    for (unsigned i = 0; (name = cp_engine_list(i, &summary)) != NULL; i++)
+        used += (size_t)snprintf(text + used, text_bytes - used, "  %-8s %s\n", name, summary);
+    used +=
+        (size_t)snprintf(text + used, text_bytes - used,
+                         "\n%s\n\n"
+                         "Exit codes: 0 all frames of all servers arrived and the audit passed;\n"
+                         "1 something measured failed; 2 wrong use; 3 this machine cannot.\n",
+                         examples);
+    assert(used < text_bytes);
+}
+
+int collector_options_read(const struct collector_program *program, int argc, char **argv,
+                           struct collector_options *options)
+{
+    char epilogue[4096], why[512];
+    epilogue_write(epilogue, sizeof epilogue, program->epilogue);
+    const struct option_set set = {
+        .program = program->name,
+        .synopsis = "--servers N|LIST|@FILE [options]",
+        .about = program->about,
+        .epilogue = epilogue,
+        .options = table,
+    };
+    memset(options, 0, sizeof *options);
+    options->verify = VERIFY_UNSET;
+    int operand;
+    int parsed = options_parse(&set, argc, argv, options, &operand);
+    if (parsed != OPTIONS_OK)
+        return parsed;
+    resolve_defaults(options);
+    if (check_together(options, why, sizeof why) != 0) {
+        fprintf(stderr, "%s: %s\n", program->name, why);
+        return OPTIONS_WRONG;
+    }
+    return OPTIONS_OK;
+}
+
+struct protocol_marker collector_options_marker(const struct collector_options *options)
+{
+    struct protocol_marker marker = {.count = (unsigned)options->end_marker.bytes};
+    assert(options->end_marker.bytes <= sizeof marker.bytes);
+    memcpy(marker.bytes, options->end_marker.data, options->end_marker.bytes);
+    return marker;
+}

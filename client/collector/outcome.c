@@ -1,0 +1,54 @@
+/* What a run comes to. */
+#include "client/collector/collection.h"
+
+#include <assert.h>
+
+/* By what the connections noted; streams end with the scheme. */
+void collection_sum(struct collection *collection)
+{
+    const struct run *run = &collection->run;
+    struct row *row = &collection->session->row;
+    row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct connection *connection = &run->connections[i];
+        row->receive_calls += connection->receive_calls;
+        row->receive_empty += connection->receive_empty;
+        if (connection->stream != NULL)
+            row->bytes += connection->stream->received_bytes;
+        if (connection->heard && connection->ended_ns > collection->last_ns)
+            collection->last_ns = connection->ended_ns;
+        if (run->attempts[i].result == 0 && connection->reason != NULL) {
+            row->connections_failed++;
+            tally_add(&row->errors, connection->reason);
+        }
+    }
+}
+
+void collection_measure(struct collection *collection)
+{
+    const struct run *run = &collection->run;
+    struct row *row = &collection->session->row;
+    const struct scheme_figures *figures = &collection->figures;
+    row->frames = figures->frames;
+    row->buffer_peak_bytes = figures->buffer_peak_bytes;
+    row->buffer_cap_waits = figures->buffer_cap_waits;
+    row->copied_bytes = figures->copied_bytes;
+    row->scanned_bytes = figures->scanned_bytes;
+    row->pool_blocks = figures->pool_blocks;
+    row->blocks_lost = figures->blocks_lost;
+    uint64_t frame_bytes =
+        run->options->request.given ? run->options->frame_bytes_max : run->options->size.max;
+    row->buffer_predicted_bytes =
+        run->scheme->memory(&collection->scheme_config, row->connected, frame_bytes);
+    measure_span(row, atomic_load(&run->first_byte_ns), collection->last_ns,
+                 &collection->usage_begin, &run->usage_end);
+    measure_latency(row, &figures->latency);
+    stats_end(&collection->fleet, run->book, row->bytes);
+    measure_fleet(row, &collection->fleet);
+    measure_audit(row, &(struct audit){.foreign = run->options->request.given,
+                                       .expected_bytes = collection->expected_bytes,
+                                       .processed_bytes = figures->bytes,
+                                       .operations_lost = collection->operations_lost});
+    measure_bottleneck(row, (unsigned)os_cpu_count());
+    measure_status(row);
+}

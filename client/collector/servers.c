@@ -1,0 +1,191 @@
+#include "client/collector/servers.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ENTRY_BYTES_MAX = 300, PORT_MAX = 65535, REASON_BYTES_MAX = 400 };
+
+static int servers_add(struct servers *servers, const struct wire_address *address, char *why,
+                       size_t why_bytes)
+{
+    if (servers->count == SERVERS_MAX) {
+        snprintf(why, why_bytes, "more than %d servers", SERVERS_MAX);
+        return -1;
+    }
+    if (servers->count == servers->room) {
+        uint32_t room = servers->room > 0 ? servers->room * 2 : 64;
+        void *grown = realloc(servers->addresses, room * sizeof *servers->addresses);
+        if (grown == NULL) {
+            snprintf(why, why_bytes, "no memory for the list");
+            return -1;
+        }
+        servers->addresses = grown;
+        servers->room = room;
+    }
+    servers->addresses[servers->count++] = *address;
+    return 0;
+}
+
+/* ---- host:port ---------------------------------------------------------------------------------- */
+
+static int port_read(const char *text)
+{
+    char *end;
+    if (!isdigit((unsigned char)text[0]))
+        return -1;
+    unsigned long port = strtoul(text, &end, 10);
+    return *end == '\0' && port >= 1 && port <= PORT_MAX ? (int)port : -1;
+}
+
+/* Splits in place; a host with colons of its own stands in brackets. */
+static int entry_split(char *entry, char **host)
+{
+    char *colon = strrchr(entry, ':');
+    if (colon == NULL)
+        return -1;
+    *colon = '\0';
+    *host = entry;
+    size_t bytes = strlen(entry);
+    if (bytes > 2 && entry[0] == '[' && entry[bytes - 1] == ']') {
+        entry[bytes - 1] = '\0';
+        *host = entry + 1;
+    } else if (bytes == 0 || strchr(entry, ':') != NULL) {
+        return -1;
+    }
+    return port_read(colon + 1);
+}
+
+static int entry_add(struct servers *servers, const char *text, size_t bytes, char *why,
+                     size_t why_bytes)
+{
+    char entry[ENTRY_BYTES_MAX], *host;
+    struct wire_address address;
+    int port = -1;
+    if (bytes < sizeof entry) {
+        memcpy(entry, text, bytes);
+        entry[bytes] = '\0';
+        port = entry_split(entry, &host);
+    }
+    if (port < 0) {
+        int shown = bytes < 60 ? (int)bytes : 60;
+        snprintf(why, why_bytes, "'%.*s' is not host:port with a port from 1 to %d", shown, text,
+                 PORT_MAX);
+        return -1;
+    }
+    if (wire_resolve(host, (uint16_t)port, &address, why, why_bytes) != 0)
+        return -1;
+    return servers_add(servers, &address, why, why_bytes);
+}
+
+/* ---- the three ways to name them ---------------------------------------------------------------- */
+
+static int list_read(struct servers *servers, const char *list, char *why, size_t why_bytes)
+{
+    char reason[REASON_BYTES_MAX];
+    for (;;) {
+        size_t bytes = strcspn(list, ",");
+        if (entry_add(servers, list, bytes, reason, sizeof reason) != 0) {
+            snprintf(why, why_bytes, "--servers: %s", reason);
+            return -1;
+        }
+        if (list[bytes] == '\0')
+            return 0;
+        list += bytes + 1;
+    }
+}
+
+static int line_read(struct servers *servers, char *line, char *why, size_t why_bytes)
+{
+    line[strcspn(line, "#\r\n")] = '\0';
+    line += strspn(line, " \t");
+    size_t bytes = strlen(line);
+    while (bytes > 0 && isblank((unsigned char)line[bytes - 1]))
+        bytes--;
+    return bytes == 0 ? 0 : entry_add(servers, line, bytes, why, why_bytes);
+}
+
+static int file_read(struct servers *servers, const char *path, char *why, size_t why_bytes)
+{
+    char reason[REASON_BYTES_MAX], *line = NULL;
+    size_t line_room = 0;
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        snprintf(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
+        return -1;
+    }
+    int result = 0;
+    for (unsigned number = 1; result == 0 && getline(&line, &line_room, file) >= 0; number++) {
+        result = line_read(servers, line, reason, sizeof reason);
+        if (result != 0)
+            snprintf(why, why_bytes, "%s:%u: %s", path, number, reason);
+    }
+    if (result == 0 && ferror(file)) {
+        snprintf(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
+        result = -1;
+    } else if (result == 0 && servers->count == 0) {
+        snprintf(why, why_bytes, "--servers: '%s' names no server", path);
+        result = -1;
+    }
+    free(line);
+    fclose(file);
+    return result;
+}
+
+static int block_read(struct servers *servers, const struct collector_options *options, char *why,
+                      size_t why_bytes)
+{
+    char reason[REASON_BYTES_MAX];
+    unsigned long count = strtoul(options->servers, NULL, 10);
+    if (count < 1 || count > SERVERS_MAX) {
+        snprintf(why, why_bytes, "--servers: takes 1 to %d servers", SERVERS_MAX);
+        return -1;
+    }
+    uint64_t each = options->ports_per_address > 0 ? options->ports_per_address : count;
+    uint64_t last = options->port + (each < count ? each : count) - 1;
+    if (last > PORT_MAX) {
+        snprintf(why, why_bytes,
+                 "--port: %llu servers from port %llu on would end at %llu, past %d: start lower, "
+                 "or spread them with --ports-per-address",
+                 (unsigned long long)(each < count ? each : count),
+                 (unsigned long long)options->port, (unsigned long long)last, PORT_MAX);
+        return -1;
+    }
+    struct wire_address base;
+    if (wire_resolve(options->address, (uint16_t)options->port, &base, reason, sizeof reason) !=
+        0) {
+        snprintf(why, why_bytes, "--address: %s", reason);
+        return -1;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        struct wire_address address =
+            wire_address_at(&base, (uint32_t)(i / each), (uint16_t)(options->port + i % each));
+        if (servers_add(servers, &address, reason, sizeof reason) != 0) {
+            snprintf(why, why_bytes, "--servers: %s", reason);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int servers_read(struct servers *servers, const struct collector_options *options, char *why,
+                 size_t why_bytes)
+{
+    const char *text = options->servers;
+    assert(text != NULL);
+    memset(servers, 0, sizeof *servers);
+    if (text[0] == '@')
+        return file_read(servers, text + 1, why, why_bytes);
+    if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0')
+        return block_read(servers, options, why, why_bytes);
+    return list_read(servers, text, why, why_bytes);
+}
+
+void servers_free(struct servers *servers)
+{
+    free(servers->addresses);
+    memset(servers, 0, sizeof *servers);
+}

@@ -1,0 +1,58 @@
+#include "client/collector/stats.h"
+
+#include <assert.h>
+
+#include "client/os/os.h"
+
+static const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
+
+static int ask(cp_handle handle, const struct request_book *book, struct protocol_stats *stats)
+{
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    const char *why;
+    int result = request_log_in(book, handle, timeout_ns);
+    if (result != 0)
+        return result;
+    int bytes = protocol_write_stats_request(book->run, line, sizeof line);
+    assert(bytes > 0);
+    result = wire_send(handle, line, (size_t)bytes, timeout_ns);
+    if (result == 0)
+        result = wire_read_line(handle, line, sizeof line, timeout_ns);
+    if (result == 0 && (protocol_read_stats(line, stats, &why) != 0 || stats->run != book->run))
+        result = CP_EINVAL;
+    return result;
+}
+
+int stats_ask(const struct wire_address *device, const struct request_book *book,
+              struct protocol_stats *stats)
+{
+    cp_handle handle;
+    int result = wire_connect(device, timeout_ns, &handle);
+    if (result != 0)
+        return result;
+    result = ask(handle, book, stats);
+    wire_close(handle);
+    return result;
+}
+
+bool stats_begin(struct fleet_stats *fleet, const struct wire_address *device,
+                 const struct request_book *book)
+{
+    fleet->device = *device;
+    fleet->known = stats_ask(device, book, &fleet->before) == 0;
+    return fleet->known;
+}
+
+void stats_end(struct fleet_stats *fleet, const struct request_book *book, uint64_t bytes_received)
+{
+    enum { PAUSE_MS = 20 };
+    if (!fleet->known)
+        return;
+    uint64_t deadline_ns = os_now_ns() + (uint64_t)STATS_LAG_MS * OS_NS_PER_MS;
+    for (;;) {
+        fleet->known = stats_ask(&fleet->device, book, &fleet->after) == 0;
+        if (!fleet->known || fleet->after.bytes >= bytes_received || os_now_ns() >= deadline_ns)
+            return;
+        os_sleep_ns((uint64_t)PAUSE_MS * OS_NS_PER_MS);
+    }
+}

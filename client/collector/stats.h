@@ -1,0 +1,31 @@
+/* What the fleet says it sent: asked on a connection of its own, so that the measured ones carry frames only. */
+#ifndef FANIN_COLLECTOR_STATS_H
+#define FANIN_COLLECTOR_STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/collector/request.h"
+#include "client/collector/wire.h"
+
+enum { STATS_TIMEOUT_MS = 2000, STATS_LAG_MS = 500, STATS_TRIES = 3 };
+
+struct fleet_stats {
+    bool known;                 /* asked before and after, answered both times */
+    struct wire_address device; /* the one that answered */
+    struct protocol_stats before, after;
+};
+
+/* stats_ask: one question to one device. Blocks up to STATS_TIMEOUT_MS. 0, or a portable negative code. */
+int stats_ask(const struct wire_address *device, const struct request_book *book,
+              struct protocol_stats *stats);
+
+/* stats_begin: asks `device` before the run. Blocks. False: it did not answer, ask another one. */
+bool stats_begin(struct fleet_stats *fleet, const struct wire_address *device,
+                 const struct request_book *book);
+
+/* stats_end: asks again afterwards. The devices count what they hand to their kernel a moment after the client
+ * may have it: asks again for up to STATS_LAG_MS while the count is below `bytes_received`. Blocks. */
+void stats_end(struct fleet_stats *fleet, const struct request_book *book, uint64_t bytes_received);
+
+#endif

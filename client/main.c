@@ -1,0 +1,6 @@
+#include "client/collector/collector.h"
+
+int main(int argc, char **argv)
+{
+    return collector_main(argc, argv);
+}
