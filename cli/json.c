@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many bytes the UTF-8 character at `text` has, by the table of RFC 3629; 0: it is none. The ranges of
- * the second byte leave out overlong forms, surrogates and what lies beyond Unicode. */
+/* How many bytes the UTF-8 character at `text` has, by the table of RFC 3629; 0: it is none. The
+ * ranges of the second byte leave out overlong forms, surrogates and what lies beyond Unicode. */
 static size_t character_bytes(const unsigned char *text)
 {
     static const struct {

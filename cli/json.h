@@ -1,5 +1,5 @@
-/* Writes one JSON object as one line: a row. Every number is finite or null, every text is escaped, so
- * that the line is valid whatever was measured. */
+/* Writes one JSON object as one line: a row. Every number is finite or null, every text is escaped,
+ * so that the line is valid whatever was measured. */
 #ifndef FANIN_JSON_H
 #define FANIN_JSON_H
 
@@ -13,10 +13,11 @@ struct json {
     bool started; /* something stands in the innermost open object or array */
 };
 
-void json_open(struct json *json, FILE *out);                        /* writes "{" */
-int json_close(struct json *json);                                   /* writes "}\n", flushes; -errno */
+void json_open(struct json *json, FILE *out); /* writes "{" */
+int json_close(struct json *json);            /* writes "}\n", flushes; -errno */
 void json_text(struct json *json, const char *key, const char *text); /* NULL text: null */
-void json_bytes(struct json *json, const char *key, const void *data, size_t bytes); /* \u00HH for others */
+/* json_bytes: text of bytes that are no UTF-8: what is not printable ASCII is \u00HH. */
+void json_bytes(struct json *json, const char *key, const void *data, size_t bytes);
 void json_count(struct json *json, const char *key, uint64_t value);
 void json_integer(struct json *json, const char *key, int64_t value);
 void json_number(struct json *json, const char *key, double value); /* not finite: null */

@@ -163,8 +163,8 @@ static int refuse_value(const struct option_set *set, const struct option_spec *
 
 /* ---- --help ------------------------------------------------------------------------------ */
 
-/* Prints text from `column` on, wrapped at HELP_COLUMNS; its own newlines are kept, and the blanks at the
- * start of a line of it indent that line whole. */
+/* Prints text from `column` on, wrapped at HELP_COLUMNS; its own newlines are kept, and the blanks
+ * at the start of a line of it indent that line whole. */
 static void print_wrapped(const char *text, int indent, int column)
 {
     while (*text) {
@@ -289,8 +289,9 @@ static int take_option(const struct option_set *set, const struct option_spec *s
     return refuse_value(set, spec, why, optarg ? optarg : "");
 }
 
-/* getopt found something wrong: `code` ':' is a missing value; '?' is a value too much where optopt is an
- * option's code, an unknown letter where it is smaller, and an unknown or ambiguous name where it is 0. */
+/* getopt found something wrong: `code` ':' is a missing value; '?' is a value too much where optopt
+ * is an option's code, an unknown letter where it is smaller, and an unknown or ambiguous name
+ * where it is 0. */
 static int refuse(const struct option_set *set, int lines, int code, char *const argv[])
 {
     int at = optopt - OPTION_CODE;

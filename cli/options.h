@@ -1,7 +1,8 @@
 /* Command lines: one table line per option gives its name, help, default, range and place.
  *
- * A program fills a `struct option_set`; options_parse sets every default, reads argv, answers --help and
- * --version itself, and reports bad input as one line that names the option and what would be right. */
+ * A program fills a `struct option_set`; options_parse sets every default, reads argv, answers the
+ * options "help" and "version" itself, and reports bad input as one line that names the option and
+ * what would be right. */
 #ifndef FANIN_OPTIONS_H
 #define FANIN_OPTIONS_H
 
@@ -11,12 +12,17 @@
 enum { OPTIONS_OK = 0, OPTIONS_DONE = 1, OPTIONS_WRONG = 2 };
 
 /* Exit codes of every program of the suite. */
-enum exit_code { EXIT_DONE = 0, EXIT_MEASURED_FAILURE = 1, EXIT_WRONG_USE = 2, EXIT_MACHINE_CANNOT = 3 };
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_MEASURED_FAILURE = 1,
+    EXIT_WRONG_USE = 2,
+    EXIT_MACHINE_CANNOT = 3
+};
 
 struct option_spec;
 
-/* An option's parser: reads `text` into `field`. 0, or -1 with `why` (at most why_bytes, no newline) saying
- * what would be right, e.g. "takes a whole number from 1 to 1024". */
+/* An option's parser: reads `text` into `field`. 0, or -1 with `why` (at most why_bytes, no
+ * newline) saying what would be right, e.g. "takes a whole number from 1 to 1024". */
 typedef int option_parser(const struct option_spec *spec, const char *text, void *field, char *why,
                           size_t why_bytes);
 
@@ -27,12 +33,12 @@ struct option_spec {
     const char *help;     /* may hold newlines; --help indents them */
     option_parser *parse;
     size_t offset;            /* of the field in the program's struct */
-    uint64_t min, max;        /* inclusive range for numbers; max 0: none */
+    uint64_t min, max;        /* inclusive range of a number or of a text's bytes; max 0: none */
     const char *const *names; /* for options_choice: NULL-terminated */
 };
 
-/* A line of `options` with help == NULL and name != NULL is a heading in --help. The table ends with a
- * line whose name is NULL. */
+/* A line of `options` with help == NULL and name != NULL is a heading in --help. The table ends
+ * with a line whose name is NULL. */
 struct option_set {
     const char *program;  /* "fanin-client" */
     const char *synopsis; /* the line after "Usage: fanin-client " */
@@ -42,21 +48,21 @@ struct option_set {
     const char *operands; /* what operands are called; NULL: none are taken */
 };
 
-/* options_parse: OPTIONS_OK with *operand the index of the first operand in argv (argv may be reordered);
- * OPTIONS_DONE after --help or --version (printed to stdout); OPTIONS_WRONG after one line on stderr.
- * Accepts --name=value, --name value, unique prefixes, and for flags --name. */
+/* options_parse: OPTIONS_OK with *operand the index of the first operand in argv (argv may be
+ * reordered); OPTIONS_DONE after --help or --version (printed to stdout); OPTIONS_WRONG after one
+ * line on stderr. Accepts --name=value, --name value, unique prefixes, and for flags --name. */
 int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand);
 
 /* Parsers. The field's type is in brackets. */
-option_parser options_flag;    /* [bool] */
-option_parser options_string;  /* [const char *] points into argv */
-option_parser options_count;   /* [uint64_t] whole number within min..max; takes 10k, 1M (decimal) */
-option_parser options_bytes;   /* [uint64_t] "256", "64k" and "64KiB" (binary), "100kB", "1.25MB" (decimal) */
-option_parser options_millis;  /* [uint64_t] milliseconds within min..max; takes "500", "500ms", "2s" */
-option_parser options_rate;    /* [double] >= 0 within min..max */
-option_parser options_choice;  /* [int] index into names */
-option_parser options_range;   /* [struct byte_range] "256..100kB" or one size */
-option_parser options_text;    /* [struct text_value] with C escapes: \r \n \t \0 \\ \xHH */
+option_parser options_flag;   /* [bool] */
+option_parser options_string; /* [const char *] points into argv */
+option_parser options_count;  /* [uint64_t] whole number within min..max; takes 10k, 1M (decimal) */
+option_parser options_bytes;  /* [uint64_t] "64k" and "64KiB" (binary), "100kB" (decimal) */
+option_parser options_millis; /* [uint64_t] milliseconds; takes "500", "500ms", "2s" */
+option_parser options_rate;   /* [double] >= 0 within min..max */
+option_parser options_choice; /* [int] index into names */
+option_parser options_range;  /* [struct byte_range] "256..100kB" or one size */
+option_parser options_text;   /* [struct text_value] with C escapes: \r \n \t \0 \\ \xHH */
 
 struct byte_range {
     uint64_t min, max;

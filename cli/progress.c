@@ -11,7 +11,7 @@ static const uint64_t ns_per_s = 1000000000;
 static const uint64_t redraw_every_ns = 100000000; /* on a terminal */
 static const uint64_t line_every_ns = 5000000000;  /* elsewhere */
 
-/* One less than the narrowest common terminal: a longer line would wrap and could not be redrawn. */
+/* One less than the narrowest common terminal: a line that wraps could not be redrawn. */
 enum { COLUMNS_MAX = 79 };
 
 void progress_start(struct progress *progress, FILE *out, bool quiet, uint64_t now_ns)

@@ -1,5 +1,5 @@
-/* Progress on stderr: redrawn in place on a terminal, a plain line every few seconds elsewhere, silent when
- * told so. Never touches stdout. Time is a parameter. */
+/* Progress on stderr: redrawn in place on a terminal, a plain line every few seconds elsewhere,
+ * silent when told so. Never touches stdout. Time is a parameter. */
 #ifndef FANIN_PROGRESS_H
 #define FANIN_PROGRESS_H
 
@@ -16,8 +16,8 @@ struct progress {
 
 void progress_start(struct progress *progress, FILE *out, bool quiet, uint64_t now_ns);
 
-/* progress_show: draws "what  done/total unit  NN%  time left" if the last drawing is old enough. `left_ns`
- * UINT64_MAX: estimated from the share done. */
+/* progress_show: draws "what  done/total unit  NN%  time left" if the last drawing is old enough.
+ * `left_ns` UINT64_MAX: estimated from the share done. */
 void progress_show(struct progress *progress, uint64_t now_ns, const char *what, double share_done,
                    uint64_t left_ns);
 

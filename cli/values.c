@@ -98,7 +98,7 @@ static bool digits_append(const char **text, uint64_t *digits, uint64_t *scale)
     return true;
 }
 
-/* Digits, perhaps a fraction, perhaps a unit; false unless the product is a whole number that fits. */
+/* Digits, perhaps a fraction, perhaps a unit; false unless the product is whole and fits. */
 static bool quantity_parse(const char *text, const struct unit *units, uint64_t *value)
 {
     uint64_t digits = 0, scale = 1;

@@ -1,4 +1,4 @@
-/* Progress by a hand-stepped clock: plain lines elsewhere, one line redrawn in place on a terminal. */
+/* Progress by a hand-stepped clock: one line redrawn on a terminal, plain lines elsewhere. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -92,7 +92,7 @@ static const struct {
     {"governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"},
 };
 
-/* False: the file cannot be read. Longer files are cut: what is wanted stands near their beginning. */
+/* False: the file cannot be read. A long one is cut: what is wanted stands near its beginning. */
 static bool file_read(const char *path, char *text, size_t text_bytes)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);

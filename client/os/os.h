@@ -1,11 +1,12 @@
-/* What fanin needs of an operating system beyond ISO C, pthreads and sockets: clocks, threads that can
- * be counted by role, parking, the process's own figures, other processes, the machine's record.
+/* What fanin needs of an operating system beyond ISO C, pthreads and sockets: clocks, threads that
+ * can be counted by role, parking, the process's own figures, other processes, the machine's
+ * record.
  *
  * Link-time choice: os_linux.c or os_windows.c answers this list name by name; nothing above this
  * header asks which system it runs on. POSIX threads are used directly (mingw-w64 brings them).
  *
- * Unless a comment says otherwise: nothing here blocks, everything may be called from any thread, and
- * failure is a negative errno value. */
+ * Unless a comment says otherwise: nothing here blocks, everything may be called from any thread,
+ * and failure is a negative errno value. */
 #ifndef FANIN_OS_H
 #define FANIN_OS_H
 
@@ -15,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- clock -------------------------------------------------------------------------------------- */
+/* ---- clock ---------------------------------------------------------------------------------- */
 
 enum { OS_NS_PER_MS = 1000000, OS_NS_PER_S = 1000000000 };
 
@@ -28,15 +29,16 @@ uint64_t os_wall_ns(void);
 /* os_sleep_ns: blocks the calling thread for at least that long. */
 void os_sleep_ns(uint64_t duration_ns);
 
-/* ---- threads ------------------------------------------------------------------------------------ */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 /* The roles a fanin process counts its threads by. A thread carries its role as its OS-visible name
- * (at most 15 bytes, Linux's limit), so that the count is taken from the system and not from options. */
+ * (at most 15 bytes, Linux's limit), so that the count is taken from the system and not from
+ * options. */
 #define OS_ROLE_WORKER "fanin-worker"
 #define OS_ROLE_BUFFER "fanin-buffer"
 
-/* os_thread_start: starts `run(argument)` as a joinable thread whose role is `role` before run begins.
- * Join it with pthread_join. `stack_bytes` 0 means the system's default. */
+/* os_thread_start: starts `run(argument)` as a joinable thread whose role is `role` before run
+ * begins. Join it with pthread_join. `stack_bytes` 0 means the system's default. */
 int os_thread_start(pthread_t *thread, const char *role, size_t stack_bytes, void *(*run)(void *),
                     void *argument);
 
@@ -46,70 +48,73 @@ int os_thread_count(const char *role);
 
 int os_cpu_count(void); /* processors this process may run on, at least 1 */
 
-/* ---- parking ------------------------------------------------------------------------------------ */
+/* ---- parking -------------------------------------------------------------------------------- */
 
-/* A place for one thread to sleep until another wakes it. A wake that comes first is remembered (once),
- * so there is no lost wake-up. Zero-initialised is ready for use; only one thread may sleep in it. */
+/* A place for one thread to sleep until another wakes it. A wake that comes first is remembered
+ * (once), so there is no lost wake-up. Zero-initialised is ready for use; only one thread may sleep
+ * in it. */
 struct os_parker {
     _Atomic uint32_t state;
 };
 
-/* os_park: blocks until os_unpark or `timeout_ns` (UINT64_MAX: for ever). True if it was woken. Everything
- * written before os_unpark is visible after a true return. */
+/* os_park: blocks until os_unpark or `timeout_ns` (UINT64_MAX: for ever). True if it was woken.
+ * Everything written before os_unpark is visible after a true return. */
 bool os_park(struct os_parker *parker, uint64_t timeout_ns);
 void os_unpark(struct os_parker *parker);
 
-/* ---- this process ------------------------------------------------------------------------------- */
+/* ---- this process --------------------------------------------------------------------------- */
 
 struct os_usage {
-    uint64_t user_ns, system_ns;           /* CPU time of all threads, those that ended included */
-    uint64_t switches_voluntary;           /* context switches; 0 where the system does not say */
+    uint64_t user_ns, system_ns; /* CPU time of all threads, those that ended included */
+    uint64_t switches_voluntary; /* context switches; 0 where the system does not say */
     uint64_t switches_involuntary;
-    uint64_t rss_bytes;                    /* resident now */
-    uint64_t rss_peak_bytes;               /* since exec: VmHWM on Linux, PeakWorkingSetSize on Windows */
+    uint64_t rss_bytes;      /* resident now */
+    uint64_t rss_peak_bytes; /* since exec: VmHWM on Linux, PeakWorkingSetSize on Windows */
 };
 
 void os_usage_read(struct os_usage *usage);
 
-/* os_descriptors_reserve: makes sure that `count` descriptors can be open at once, raising the soft limit
- * if need be. 0, or -EMFILE with *limit set to the hard limit that is in the way. */
+/* os_descriptors_reserve: makes sure that `count` descriptors can be open at once, raising the soft
+ * limit if need be. 0, or -EMFILE with *limit set to the hard limit that is in the way. */
 int os_descriptors_reserve(uint64_t count, uint64_t *limit);
 
-/* ---- memory ------------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------------- */
 
-/* os_pages_map: `bytes` of zeroed, page-aligned memory straight from the system, so that giving it back
- * with os_pages_unmap returns it at once. NULL when there is none. */
+/* os_pages_map: `bytes` of zeroed, page-aligned memory straight from the system, so that giving it
+ * back with os_pages_unmap returns it at once. NULL when there is none. */
 void *os_pages_map(size_t bytes);
 void os_pages_unmap(void *pages, size_t bytes);
 
-/* ---- other processes ---------------------------------------------------------------------------- */
+/* ---- other processes ------------------------------------------------------------------------ */
 
 struct os_process {
     intptr_t handle; /* pid on Linux, process handle on Windows */
 };
 
-/* os_process_start: starts argv[0] (searched in PATH when it has no slash) with argv. The child dies when
- * this process dies, however that happens. Standard output and error go to the named files (appended to),
- * or are inherited where the name is NULL; standard input is empty. */
+/* os_process_start: starts argv[0] (searched in PATH when it has no slash) with argv. The child
+ * dies when this process dies, however that happens. Standard output and error go to the named
+ * files (appended to), or are inherited where the name is NULL; standard input is empty. */
 int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
                      const char *stderr_path);
 
-/* os_process_wait: blocks up to `timeout_ns`. 1: it ended, *exit_code set (128 + signal if killed by one);
- * 0: still running. */
+/* os_process_wait: blocks up to `timeout_ns`. 1: it ended, *exit_code set (128 + signal if killed
+ * by one); 0: still running. */
 int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_code);
 
-/* os_process_stop: asks it to end (SIGTERM), kills it after `grace_ns`, and reaps it. Blocks that long. */
+/* os_process_stop: asks it to end (SIGTERM), kills it after `grace_ns`, and reaps it. Blocks that
+ * long. */
 void os_process_stop(struct os_process *process, uint64_t grace_ns);
 
-/* os_process_peak_bytes: peak resident memory so far of a process that runs; 0 where it cannot be read. */
+/* os_process_peak_bytes: peak resident memory so far of a process that runs; 0 where it cannot be
+ * read. */
 uint64_t os_process_peak_bytes(const struct os_process *process);
 
-/* os_interrupts_catch: from here on Ctrl-C and SIGTERM set the flag that os_interrupted reads, instead of
- * ending the process; a second one ends it. */
+/* os_interrupts_catch: from here on Ctrl-C and SIGTERM set the flag that os_interrupted reads,
+ * instead of ending the process; a second one ends it. */
 void os_interrupts_catch(void);
 bool os_interrupted(void);
 
-/* ---- terminal and machine ----------------------------------------------------------------------- */
+/* ---- terminal and machine ------------------------------------------------------------------- */
 
 bool os_is_terminal(int descriptor);
 
@@ -119,9 +124,10 @@ int os_directory_make(const char *path);
 /* os_program_directory: where the running program lies, without a trailing separator. */
 int os_program_directory(char *path, size_t path_bytes);
 
-/* os_machine_describe: calls `item` for each fact of the machine's record: name (a JSON key, e.g. "kernel",
- * "cpu", "cpus", "memory_kb", "os", "mtu_lo", "tcp_rmem", "tcp_wmem", "somaxconn", "governor",
- * "virtual", "load1") and value as text. A fact that cannot be read is left out. */
-void os_machine_describe(void (*item)(void *context, const char *name, const char *value), void *context);
+/* os_machine_describe: calls `item` for each fact of the machine's record: name (a JSON key, e.g.
+ * "kernel", "cpu", "cpus", "memory_kb", "os", "mtu_lo", "tcp_rmem", "tcp_wmem", "somaxconn",
+ * "governor", "virtual", "load1") and value as text. A fact that cannot be read is left out. */
+void os_machine_describe(void (*item)(void *context, const char *name, const char *value),
+                         void *context);
 
 #endif

@@ -42,7 +42,7 @@ uint64_t os_wall_ns(void)
     return clock_read_ns(CLOCK_REALTIME);
 }
 
-/* A moment so far away that the sum does not fit is as good as the last one that the kernel takes. */
+/* A moment so far away that the sum does not fit is as good as the kernel's last one. */
 static struct timespec deadline_after(uint64_t duration_ns)
 {
     uint64_t now_ns = os_now_ns();

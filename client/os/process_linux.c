@@ -5,9 +5,9 @@
  *   caller --- request ---> starter --- fork ---> child: own group, dies with us, exec
  *          <--- result ----         <-- errno, or end of file by exec, on a pipe --'
  *
- * PR_SET_PDEATHSIG kills the child when the *thread* that forked it ends. Forked by its caller, a child
- * would die with a worker that is merely done. The starter blocks all signals, so that none is handled
- * in the child before exec, and Ctrl-C is left to the threads that wait for it. */
+ * PR_SET_PDEATHSIG kills the child when the *thread* that forked it ends. Forked by its caller, a
+ * child would die with a worker that is merely done. The starter blocks all signals, so that none
+ * is handled in the child before exec, and Ctrl-C is left to the threads that wait for it. */
 #include "client/os/os.h"
 
 #include <assert.h>
@@ -85,8 +85,8 @@ static _Noreturn void child_run(const struct request *request, pid_t parent, int
     setpgid(0, 0);
     int error = streams_set(request);
     if (!error) {
-        /* Log files and sockets of ours are none of the child's business. Linux before 5.11 does not
-         * know the flag; there the descriptors opened without O_CLOEXEC leak, as they always did. */
+        /* Log files and sockets of ours are none of the child's business. Linux before 5.11 does
+         * not know the flag; what was opened without O_CLOEXEC leaks there. */
         syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
         signals_reset();
         execvp(request->argv[0], request->argv);
@@ -192,7 +192,7 @@ int os_process_start(struct os_process *process, char *const argv[], const char 
 
 /* ---- waiting and stopping ---------------------------------------------------------------- */
 
-/* True when the child has ended; it stays a zombie, so that its pid and its group remain its own. */
+/* True when the child has ended; it stays a zombie, so that pid and group remain its own. */
 static bool child_ended(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};

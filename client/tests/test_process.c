@@ -228,6 +228,18 @@ static void waiting_works_without_a_pidfd(void **state)
     assert_int_equal(code, 5);
 }
 
+static void the_peak_of_a_running_child_is_read(void **state)
+{
+    (void)state;
+    struct os_process process;
+    assert_int_equal(start_shell(&process, "echo 1; exec sleep 60"), 0);
+    output_await_number();
+    uint64_t peak_bytes = os_process_peak_bytes(&process);
+    os_process_stop(&process, patience_ns);
+    assert_in_range(peak_bytes, 64 << 10, 64 << 20);
+    assert_int_equal(os_process_peak_bytes(&process), 0);
+}
+
 static void a_deaf_child_is_killed_with_its_own(void **state)
 {
     (void)state;
@@ -352,6 +364,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_child_inherits_no_descriptor),
         cmocka_unit_test(waiting_for_a_child_times_out),
         cmocka_unit_test(waiting_works_without_a_pidfd),
+        cmocka_unit_test(the_peak_of_a_running_child_is_read),
         cmocka_unit_test(a_deaf_child_is_killed_with_its_own),
         cmocka_unit_test(children_outlive_the_thread_that_asked),
         cmocka_unit_test(children_die_with_a_killed_parent),
