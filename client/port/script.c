@@ -121,7 +121,8 @@ static int64_t try_op(struct peer *peer, struct cp_op *op)
 static void progress(struct cp_socket *socket, struct gate_effects *effects)
 {
     struct peer *peer = peer_of(socket);
-    for (unsigned name = 0; name < LANE_COUNT; name++) {
+    /* The last completion of a closed socket takes the peer with it. */
+    for (unsigned name = 0; name < LANE_COUNT && socket->engine; name++) {
         struct cp_op *op = peer->ops[name];
         int64_t result = op ? try_op(peer, op) : ENGINE_PENDING;
         if (result == ENGINE_PENDING)
@@ -330,7 +331,7 @@ void script_release_cancels(struct cp_socket *socket)
     struct cport *port = socket->port;
     struct peer *peer = begin(socket);
     peer->hold_cancels = false;
-    for (unsigned name = 0; name < LANE_COUNT; name++) {
+    for (unsigned name = 0; name < LANE_COUNT && socket->engine; name++) {
         struct cp_op *op = peer->ops[name];
         if (!op || op->reason == 0)
             continue;
