@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Prints what a folder of scenarios/bench.conf comes to: ratios of rows of the same block, and whether
+they reach the targets.
+
+A block holds one row of every cell, run within seconds of each other; a ratio taken inside a block is
+spared the slow drifts of a machine. Shown is the median of the blocks' ratios, and their range.
+"""
+
+import argparse
+import statistics
+import sys
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+from rows import Results, Row, load_or_explain
+
+SCENARIO = "bench"
+
+
+class Target(NamedTuple):
+    """A ratio of one figure between two schemes, and the bound that it should keep."""
+
+    section: str
+    figure: str
+    scheme: str
+    against: str
+    at_least: Optional[float] = None
+    below: Optional[float] = None
+    above: Optional[float] = None
+
+    def reached(self, ratio: float) -> bool:
+        """Whether the bound holds."""
+        return ((self.at_least is None or ratio >= self.at_least)
+                and (self.above is None or ratio > self.above)
+                and (self.below is None or ratio < self.below))
+
+    def bound(self) -> str:
+        """The bound in words; "" for a ratio that is only shown."""
+        words = ((">= ", self.at_least), ("> ", self.above), ("< ", self.below))
+        return " and ".join("%s%.2f" % (sign, value) for sign, value in words if value is not None)
+
+
+CPU, MEMORY = "gb_per_cpu_s", "peak_rss_kb"
+NAMES = {CPU: "GB per client CPU second", MEMORY: "peak memory"}
+TARGETS = (
+    Target("loopback", CPU, "drain", "raw", at_least=0.9),
+    Target("loopback", CPU, "chain", "raw", at_least=0.75),
+    Target("loopback", CPU, "ring", "raw"),
+    Target("loopback", CPU, "fixed", "raw"),
+    Target("loopback", MEMORY, "drain", "raw"),
+    Target("loopback", MEMORY, "chain", "raw"),
+    Target("loopback", MEMORY, "ring", "raw"),
+    Target("loopback", MEMORY, "fixed", "raw"),
+    Target("one-record", CPU, "chain", "fixed", above=1),
+    Target("one-record", CPU, "chain", "ring", above=1),
+    Target("one-record", MEMORY, "chain", "fixed", below=1),
+    Target("one-record", MEMORY, "chain", "ring", below=1),
+)
+
+
+def usable(results: Results) -> List[Row]:
+    """Rows of the bench that count as results."""
+    return [row for row in results.rows
+            if row["scenario"] == SCENARIO and row["status"] == "ok" and row["audit"] == "pass"]
+
+
+def by_block(rows: Sequence[Row], section: str, scheme: str, figure: str) -> Dict[int, float]:
+    """The figure by block; blocks in which it was not measured, or is 0, are left out."""
+    return {row["repeat"]: row[figure] for row in rows
+            if row["section"] == section and row["scheme"] == scheme and row[figure]}
+
+
+def ratios(rows: Sequence[Row], target: Target) -> List[float]:
+    """One ratio for each block that has both rows."""
+    upper = by_block(rows, target.section, target.scheme, target.figure)
+    lower = by_block(rows, target.section, target.against, target.figure)
+    return [upper[block] / lower[block] for block in sorted(set(upper) & set(lower))]
+
+
+def line(rows: Sequence[Row], target: Target) -> "tuple[str, bool]":
+    """A line of the table, and whether a target is missed."""
+    found = ratios(rows, target)
+    name = "%-10s  %-24s  %5s / %-5s" % (target.section, NAMES[target.figure], target.scheme,
+                                         target.against)
+    if not found:
+        return "%s  %6s  %-12s  %1s  %-8s %s" % (name, "-", "", "0", target.bound(), "not measured"
+                                                 ), bool(target.bound())
+    middle = statistics.median(found)
+    mark = ("reached" if target.reached(middle) else "MISSED") if target.bound() else ""
+    spread = "%.2f..%.2f" % (min(found), max(found))
+    return ("%s  %6.2f  %-12s  %d  %-8s %s" % (name, middle, spread, len(found), target.bound(),
+                                                mark)).rstrip(), mark == "MISSED"
+
+
+def medians(rows: Sequence[Row]) -> List[str]:
+    """What the ratios are made of."""
+    cells: Dict["tuple[str, str]", List[Row]] = {}
+    for row in rows:
+        cells.setdefault((row["section"], row["scheme"]), []).append(row)
+    lines = []
+    for (section, scheme), members in sorted(cells.items()):
+        figures = [[row[key] for row in members if row[key] is not None]
+                   for key in (CPU, "bytes_per_s", MEMORY)]
+        shown = ["%8.2f" % (statistics.median(values) * scale) if values else "%8s" % "-"
+                 for values, scale in zip(figures, (1, 1e-9, 1.024e-3))]
+        lines.append("%-10s  %-6s  %s  %d" % (section, scheme, "  ".join(shown), len(members)))
+    return lines
+
+
+def main() -> int:
+    """The command. Exit codes: 0 printed; 1 a target was missed (--require) or no rows; 2 wrong use."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("folder", help="what fanin-sweep scenarios/bench.conf wrote")
+    parser.add_argument("--require", action="store_true", help="exit 1 when a target is missed")
+    arguments = parser.parse_args()
+    results, code = load_or_explain("bench.py", arguments.folder)
+    if results is None:
+        return code
+    rows = usable(results)
+    if not rows:
+        print("bench.py: %s: no sound rows of scenario %s" % (arguments.folder, SCENARIO),
+              file=sys.stderr)
+        return 1
+    print("%-10s  %-6s  %8s  %8s  %8s  n   (medians)" % ("section", "scheme", "GB/CPU s", "GB/s",
+                                                          "peak MB"))
+    print("\n".join(medians(rows)))
+    print("\n%-10s  %-24s  %13s  %6s  %-12s  n  %-8s" % ("section", "figure", "ratio of", "median",
+                                                       "range", "target"))
+    lines = [line(rows, target) for target in TARGETS]
+    print("\n".join(text for text, _ in lines))
+    return 1 if arguments.require and any(missed for _, missed in lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
