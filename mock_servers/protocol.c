@@ -2,13 +2,13 @@
  *
  * Why the first marker in a frame is its end, for every marker:
  *   - the header's alphabet leaves out the marker's first byte, so no marker begins in the header;
- *   - a marker inside the payload is mended with a byte that no marker holds, so none remains and the
- *     mending makes no new one;
+ *   - a marker inside the payload is mended with a byte that no marker holds, so none remains and
+ *     the mending makes no new one;
  *   - the payload's last byte is no byte of the marker, so none straddles the payload's end.
  *
- * The payload is copied from a table of noise at an offset that (seed, seq) picks: a live fleet makes
- * tens of thousands of frames a second on the client's own machine, and a generator would cost more
- * than the checksum. */
+ * The payload is copied from a table of noise at an offset that (seed, seq) picks: a live fleet
+ * makes tens of thousands of frames a second on the client's own machine, and a generator would
+ * cost more than the checksum. */
 #include "mock_servers/protocol.h"
 
 #include <assert.h>
@@ -32,7 +32,8 @@ _Static_assert(CHECK_AT + 16 == PROTOCOL_HEADER_BYTES, "four fields fill the hea
 static uint8_t noise[2 * NOISE_PIECE_BYTES]; /* any piece may start anywhere in the first half */
 static pthread_once_t noise_once = PTHREAD_ONCE_INIT;
 
-/* The finaliser of splitmix64: every input bit changes every output bit with probability one half. */
+/* The finaliser of splitmix64: every input bit changes every output bit with probability one
+ * half. */
 static uint64_t mix(uint64_t value)
 {
     value += 0x9e3779b97f4a7c15u;
@@ -144,7 +145,8 @@ void protocol_frame_write(uint8_t *frame, uint32_t length, uint32_t seq, uint64_
     field_write(frame + CHECK_AT, 16, protocol_frame_check(frame, length, marker), alphabet);
 }
 
-/* A digit's value plus one; 0: no digit. 17: the digit that stands in for the marker's first byte. */
+/* A digit's value plus one; 0: no digit. 17: the digit that stands in for the marker's first
+ * byte. */
 static const uint8_t digit_values[256] = {
     ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
     ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,

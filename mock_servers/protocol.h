@@ -4,34 +4,36 @@
  *
  *   FANIN/1 LOGIN <user> <password>\r\n
  *       -> "OK\r\n", or "NO <reason>\r\n" and the connection is closed.
- *   FANIN/1 GO run=<16 hex> frames=<n> size=<min>..<max> rate=<per second> seed=<n> source=tape|live
- *              marker=<hex bytes>\r\n
+ *   FANIN/1 GO run=<16 hex> frames=<n> size=<min>..<max> rate=<per second> seed=<n>
+ *              source=tape|live marker=<hex bytes>\r\n
  *       -> `frames` frames, back to back. Then the device waits for another line or for the end.
- *       -> "NO <reason>\r\n" and close if the line is wrong, a login is wanted and did not come, or the
- *          tape would not fit. A frame never begins with "NO": its first two bytes are digits.
+ *       -> "NO <reason>\r\n" and close if the line is wrong, a login is wanted and did not come, or
+ *          the tape would not fit. A frame never begins with "NO": its first two bytes are digits.
  *   FANIN/1 STATS run=<16 hex>\r\n
  *       -> "STATS run=<16 hex> connections=<n> frames=<n> bytes=<n> faults=<n> cpu_ns=<n>\r\n"
- *          What all devices of the process have handed to their kernel for that run (frame bytes only,
- *          faults' bytes included), how many connections asked for it, how many faults the devices
- *          committed on them after GO, and the process's CPU time so far. Of a run that the process does
- *          not know, or no longer (it remembers the last 64): zeros and the CPU time.
- * Words stand one blank apart; fields come in any order, each exactly once; hexadecimal is lower case.
+ *          What all devices of the process have handed to their kernel for that run (frame bytes
+ *          only, faults' bytes included), how many connections asked for it, how many faults the
+ *          devices committed on them after GO, and the process's CPU time so far. Of a run that the
+ *          process does not know, or no longer (it remembers the last 64): zeros and the CPU time.
+ * Words stand one blank apart; fields come in any order, each exactly once; hexadecimal is lower
+ * case.
  *
  * A frame of `length` bytes (header, payload and end marker together):
  *
  *   0        8        16               32               48                  length-marker   length
  *   | seq    | length | sent_ns        | check          | payload ...       | end marker    |
  *
- * The four header fields are fixed-width hexadecimal text (8, 8, 16, 16 digits) over an alphabet of 16
- * characters that leaves the marker's first byte out. The payload is pseudo-random, all 256 byte values,
- * mended where it would hold the end marker; its last byte is none of the marker's bytes. So the first
- * occurrence of the marker in a frame is its end, for every marker of 1 to 16 bytes.
- * seq counts from 0 per GO; sent_ns is wall-clock nanoseconds since the Unix epoch at which the frame was
- * *scheduled* to go (live source), or 0 (tape); check is XXH3-64 over the header's first 32 bytes and
- * the payload.
+ * The four header fields are fixed-width hexadecimal text (8, 8, 16, 16 digits) over an alphabet of
+ * 16 characters that leaves the marker's first byte out. The payload is pseudo-random, all 256 byte
+ * values, mended where it would hold the end marker; its last byte is none of the marker's bytes.
+ * So the first occurrence of the marker in a frame is its end, for every marker of 1 to 16 bytes.
+ * seq counts from 0 per GO; sent_ns is wall-clock nanoseconds since the Unix epoch at which the
+ * frame was *scheduled* to go (live source), or 0 (tape); check is XXH3-64 over the header's first
+ * 32 bytes and the payload.
  *
- * The length of frame `seq` is a pure function of (seed, seq, size range): protocol_frame_length. So either
- * side can know every length, and the sum, without sending anything. */
+ * The length of frame `seq` is a pure function of (seed, seq, size range):
+ * protocol_frame_length. So either side can know every length, and the sum, without sending
+ * anything. */
 #ifndef FANIN_PROTOCOL_H
 #define FANIN_PROTOCOL_H
 
@@ -74,9 +76,9 @@ struct protocol_stats {
     uint64_t run, connections, frames, bytes, faults, cpu_ns;
 };
 
-/* Lines. Writers return the line's length (with \r\n) or -1 if it does not fit `line_bytes` (or, of a login,
- * if a name is not 1..64 printable characters without blanks). Readers take a line without its \r\n,
- * NUL-terminated; they return 0, or -1 with `why` set to a constant text. */
+/* Lines. Writers return the line's length (with \r\n) or -1 if it does not fit `line_bytes` (or,
+ * of a login, if a name is not 1..64 printable characters without blanks). Readers take a line
+ * without its \r\n, NUL-terminated; they return 0, or -1 with `why` set to a constant text. */
 int protocol_write_go(const struct protocol_go *go, char *line, size_t line_bytes);
 int protocol_write_login(const char *user, const char *password, char *line, size_t line_bytes);
 int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes);
@@ -107,12 +109,13 @@ struct protocol_header {
     uint64_t sent_ns, check;
 };
 
-/* protocol_header_read: decodes the first PROTOCOL_HEADER_BYTES of a frame. 0, or -1 if they are no header
- * for this marker. */
+/* protocol_header_read: decodes the first PROTOCOL_HEADER_BYTES of a frame. 0, or -1 if they are
+ * no header for this marker. */
 int protocol_header_read(const uint8_t *frame, const struct protocol_marker *marker,
                          struct protocol_header *header);
 
-/* protocol_frame_check: the check value that a frame of `length` bytes ought to carry. One pass over it. */
+/* protocol_frame_check: the check value that a frame of `length` bytes ought to carry. One pass
+ * over it. */
 uint64_t protocol_frame_check(const uint8_t *frame, uint32_t length,
                               const struct protocol_marker *marker);
 

@@ -1,8 +1,8 @@
 /* Lines: what a client asks and a device answers, as text. The frames are in protocol.c.
  *
- * Reading is strict, because a client that asks for something else than it means measures something else
- * than it says: one blank between words, every field exactly once (in any order), nothing unknown, every
- * number within its range. */
+ * Reading is strict, because a client that asks for something else than it means measures
+ * something else than it says: one blank between words, every field exactly once (in any order),
+ * nothing unknown, every number within its range. */
 #include "mock_servers/protocol.h"
 
 #include <assert.h>
@@ -215,7 +215,8 @@ static const char *word_read(const struct field *field, const char *word, size_t
     return field->read(value, into) < 0 ? field->wrong : NULL;
 }
 
-/* Reads "name=value name=value ..." into `into`, which every field's reader knows. NULL, or what is wrong. */
+/* Reads "name=value name=value ..." into `into`, which every field's reader knows. NULL, or what
+ * is wrong. */
 static const char *fields_read(const struct field *fields, unsigned count, const char *text,
                                void *into)
 {

@@ -1,5 +1,5 @@
-/* The protocol: every line reads back as it was written and nothing else is taken for one; in every frame
- * the first end marker is its end. */
+/* The protocol: every line reads back as it was written and nothing else is taken for one; in
+ * every frame the first end marker is its end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,8 +83,9 @@ static void test_first_marker_is_the_end(void **state)
     }
 }
 
-/* Markers cut out of the very noise that the payload is copied from, so that there is always something to
- * mend, wherever it lies and however long it is; also such that would straddle the payload's end. */
+/* Markers cut out of the very noise that the payload is copied from, so that there is always
+ * something to mend, wherever it lies and however long it is; also such that would straddle the
+ * payload's end. */
 static void test_markers_cut_from_the_payload(void **state)
 {
     (void)state;
