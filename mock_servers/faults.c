@@ -1,0 +1,281 @@
+#include "mock_servers/faults.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- spoilers ---- */
+
+static uint32_t spoil_cut(const struct fault_frame *frame)
+{
+    return frame->length / 2; /* the header may be cut too, the end marker is always */
+}
+
+static uint32_t spoil_all(const struct fault_frame *frame)
+{
+    (void)frame;
+    return 0;
+}
+
+/* The new byte is none of the marker's, so that the frame still ends where it did. */
+static uint32_t spoil_payload(const struct fault_frame *frame)
+{
+    uint8_t *byte = frame->bytes + PROTOCOL_HEADER_BYTES;
+    uint8_t good = *byte;
+
+    do
+        (*byte)++;
+    while (*byte == good || memchr(frame->marker->bytes, *byte, frame->marker->count) != NULL);
+    return frame->length;
+}
+
+static uint32_t spoil_seq(const struct fault_frame *frame)
+{
+    protocol_frame_write(frame->bytes, frame->length, frame->seq + 1, frame->sent_ns, frame->seed,
+                         frame->marker);
+    return frame->length;
+}
+
+static uint32_t spoil_marker(const struct fault_frame *frame)
+{
+    return frame->length - frame->marker->count;
+}
+
+/* ---- the table ---- */
+
+enum { MILLIS_MAX = 3600 * 1000, MICROS_MAX = 60 * 1000 * 1000 };
+
+static const struct fault_kind kinds[] = {
+    {"refuse", NULL, "does not listen: connects are refused", FAULT_AT_PORT, THEN_STALL, NULL, 0,
+     0},
+    {"small-backlog", "MS",
+     "its queue of connections is kept full, so that Linux drops SYNs and\n"
+     "connects hang; accepts normally MS milliseconds after the start\n"
+     "(default: never)",
+     FAULT_AT_QUEUE, THEN_STALL, NULL, 0, MILLIS_MAX},
+    {"accept-late", "MS",
+     "accepts MS milliseconds late (default 1000); the connect itself\n"
+     "succeeds, as the kernel sees to it",
+     FAULT_AT_ACCEPT, THEN_GO_ON, NULL, 1000, MILLIS_MAX},
+    {"no-answer", NULL, "accepts and never says anything", FAULT_AT_LINE, THEN_STALL, NULL, 0, 0},
+    {"wrong-login", NULL, "answers NO to any login", FAULT_AT_LOGIN, THEN_ANSWER_NO, NULL, 0, 0},
+    {"close-login", NULL, "closes when a login comes", FAULT_AT_LOGIN, THEN_FINISH, NULL, 0, 0},
+    {"stop-short", "N", "ends in good order after N frames", FAULT_AT_FRAME, THEN_FINISH, spoil_all,
+     FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"truncate", "N", "ends in good order in the middle of a frame, after N", FAULT_AT_FRAME,
+     THEN_FINISH, spoil_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"reset", "N", "resets in the middle of a frame, after N", FAULT_AT_FRAME, THEN_RESET,
+     spoil_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"stall", "N", "stops for ever in the middle of a frame, after N", FAULT_AT_FRAME, THEN_STALL,
+     spoil_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"corrupt", "N", "changes a byte of one frame's payload, after N", FAULT_AT_FRAME, THEN_GO_ON,
+     spoil_payload, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"disorder", "N", "numbers one frame as its successor, after N", FAULT_AT_FRAME, THEN_GO_ON,
+     spoil_seq, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"overlong", "N",
+     "sends a frame that does not end, longer than any limit, after N;\n"
+     "then stays silent",
+     FAULT_AT_FRAME, THEN_BABBLE, spoil_marker, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"drip", "US", "sends byte by byte, US microseconds apart (default 1000)", FAULT_AT_BYTES,
+     THEN_GO_ON, NULL, 1000, MICROS_MAX},
+};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static const struct fault_kind *kind_find(const char *name)
+{
+    for (unsigned i = 0; i < KINDS; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+/* ---- --help ---- */
+
+__attribute__((format(printf, 3, 4))) static void append(char *text, size_t text_bytes,
+                                                         const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text + used, text_bytes - used, format, arguments);
+    va_end(arguments);
+}
+
+/* The name has a line of its own: --help keeps no columns within a line. */
+static void kind_help(const struct fault_kind *kind, char *text, size_t text_bytes)
+{
+    const char *line = kind->help;
+
+    append(text, text_bytes, "  %s:SHARE%s%s\n", kind->name, kind->argument ? ":" : "",
+           kind->argument ? kind->argument : "");
+    for (size_t bytes; bytes = strcspn(line, "\n"), line[bytes] != '\0'; line += bytes + 1)
+        append(text, text_bytes, "      %.*s\n", (int)bytes, line);
+    append(text, text_bytes, "      %s\n", line);
+}
+
+void faults_help(char *text, size_t text_bytes)
+{
+    assert(text_bytes > 0);
+    text[0] = '\0';
+    for (unsigned i = 0; i < KINDS; i++)
+        kind_help(&kinds[i], text, text_bytes);
+}
+
+/* ---- --fault ---- */
+
+static int number_read(const char *text, uint64_t max, uint64_t *number)
+{
+    char *end;
+
+    if (*text < '0' || *text > '9' || strlen(text) > 18)
+        return -1;
+    *number = strtoull(text, &end, 10);
+    return *end == '\0' && *number <= max ? 0 : -1;
+}
+
+static int share_read(char *text, struct fault *fault)
+{
+    size_t bytes = strlen(text);
+    uint64_t number;
+    char *end;
+
+    fault->is_percent = bytes > 1 && text[bytes - 1] == '%';
+    if (!fault->is_percent) {
+        if (number_read(text, UINT32_MAX, &number) < 0)
+            return -1;
+        fault->share = (double)number;
+        return 0;
+    }
+    text[bytes - 1] = '\0';
+    if (text[strspn(text, "0123456789.")] != '\0')
+        return -1;
+    fault->share = strtod(text, &end);
+    return *end == '\0' && fault->share <= 100 ? 0 : -1;
+}
+
+static int argument_read(const char *text, struct fault *fault, char *why, size_t why_bytes)
+{
+    const struct fault_kind *kind = fault->kind;
+
+    fault->argument = kind->argument_default;
+    if (text == NULL)
+        return 0;
+    if (kind->argument == NULL) {
+        snprintf(why, why_bytes, "takes no third part for %s: %s:SHARE", kind->name, kind->name);
+        return -1;
+    }
+    if (number_read(text, kind->argument_max, &fault->argument) < 0) {
+        snprintf(why, why_bytes, "takes a whole number up to %llu as %s of %s:SHARE:%s",
+                 (unsigned long long)kind->argument_max, kind->argument, kind->name,
+                 kind->argument);
+        return -1;
+    }
+    return 0;
+}
+
+static int unknown_kind(char *why, size_t why_bytes)
+{
+    snprintf(why, why_bytes, "takes KIND:SHARE[:ARG], KIND one of");
+    for (unsigned i = 0; i < KINDS; i++)
+        append(why, why_bytes, "%s %s", i > 0 ? "," : "", kinds[i].name);
+    return -1;
+}
+
+static int fault_read(char *text, struct fault *fault, char *why, size_t why_bytes)
+{
+    char *share = strchr(text, ':'), *argument = NULL;
+
+    if (share != NULL)
+        *share++ = '\0';
+    if (share != NULL && (argument = strchr(share, ':')) != NULL)
+        *argument++ = '\0';
+    fault->kind = kind_find(text);
+    if (fault->kind == NULL)
+        return unknown_kind(why, why_bytes);
+    if (share == NULL || share_read(share, fault) < 0) {
+        snprintf(why, why_bytes,
+                 "takes a number of servers or a percentage behind %s:, as in %s:2%%", text, text);
+        return -1;
+    }
+    return argument_read(argument, fault, why, why_bytes);
+}
+
+int faults_option(const struct option_spec *spec, const char *text, void *field, char *why,
+                  size_t why_bytes)
+{
+    (void)spec;
+    struct fault_list *list = field;
+    char copy[128];
+
+    for (size_t bytes;; text += bytes + 1) {
+        bytes = strcspn(text, ",");
+        if (list->count == FAULTS_MAX || bytes >= sizeof copy) {
+            snprintf(why, why_bytes, "takes at most %d faults, each short", FAULTS_MAX);
+            return -1;
+        }
+        memcpy(copy, text, bytes);
+        copy[bytes] = '\0';
+        if (fault_read(copy, &list->items[list->count], why, why_bytes) < 0)
+            return -1;
+        list->count++;
+        if (text[bytes] == '\0')
+            return 0;
+    }
+}
+
+/* ---- which servers ---- */
+
+static uint64_t servers_of(const struct fault *fault, uint64_t count)
+{
+    if (!fault->is_percent)
+        return (uint64_t)fault->share;
+    uint64_t servers = (uint64_t)(fault->share * (double)count / 100 + 0.5);
+    return servers == 0 && fault->share > 0 ? 1 : servers; /* a small share of few servers is one */
+}
+
+/* Of `left` servers that are still good, `wanted` go bad: the i-th does when i * wanted / left
+ * steps up. */
+static void spread_one(const struct fault *fault, uint64_t wanted, uint64_t left, uint64_t count,
+                       const struct fault **by_server)
+{
+    for (uint64_t server = 0, good = 0; server < count; server++) {
+        if (by_server[server] != NULL)
+            continue;
+        if ((good + 1) * wanted / left > good * wanted / left)
+            by_server[server] = fault;
+        good++;
+    }
+}
+
+int faults_spread(const struct fault_list *faults, uint64_t count, const struct fault **by_server,
+                  char *why, size_t why_bytes)
+{
+    uint64_t left = count;
+
+    memset(by_server, 0, count * sizeof *by_server);
+    for (unsigned i = 0; i < faults->count; i++) {
+        uint64_t wanted = servers_of(&faults->items[i], count);
+        if (wanted > left) {
+            snprintf(why, why_bytes,
+                     "--fault %s wants %llu servers, but only %llu of %llu have no other fault",
+                     faults->items[i].kind->name, (unsigned long long)wanted,
+                     (unsigned long long)left, (unsigned long long)count);
+            return -1;
+        }
+        if (wanted > 0)
+            spread_one(&faults->items[i], wanted, left, count, by_server);
+        left -= wanted;
+    }
+    return 0;
+}
+
+uint64_t fault_frame_seq(const struct fault *fault, uint64_t frames)
+{
+    assert(fault->kind->place == FAULT_AT_FRAME && frames > 0);
+    uint64_t seq = fault->argument == FAULT_HALF ? frames / 2 : fault->argument;
+    return seq < frames ? seq : frames - 1;
+}

@@ -1,0 +1,85 @@
+/* Faults: what devices do wrong on purpose. One line of faults.c's table is one kind; --help and
+ * --fault go by it. */
+#ifndef FANIN_FAULTS_H
+#define FANIN_FAULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/options.h"
+#include "mock_servers/protocol.h"
+
+/* Where in a connection's life a fault acts. */
+enum fault_place {
+    FAULT_AT_PORT,   /* the port is not listened on */
+    FAULT_AT_QUEUE,  /* the queue of connections to accept is full */
+    FAULT_AT_ACCEPT, /* accepting comes late */
+    FAULT_AT_LINE,   /* no line is ever read */
+    FAULT_AT_LOGIN,
+    FAULT_AT_FRAME, /* one frame is spoilt, or is the last */
+    FAULT_AT_BYTES, /* every byte */
+};
+
+/* What follows the fault. */
+enum fault_then {
+    THEN_GO_ON,
+    THEN_ANSWER_NO,
+    THEN_FINISH, /* no more is sent, in good order */
+    THEN_RESET,  /* once what was sent has arrived */
+    THEN_STALL,  /* the connection stays, nothing comes any more */
+    THEN_BABBLE, /* bytes without an end marker, past every limit; then stall */
+};
+
+/* What a spoiler knows of the frame in `bytes`. */
+struct fault_frame {
+    uint8_t *bytes; /* a good frame on entry */
+    uint32_t length, seq;
+    uint64_t sent_ns, seed;
+    const struct protocol_marker *marker;
+};
+
+struct fault_kind {
+    const char *name;
+    const char *argument; /* what --help calls it; NULL: it takes none */
+    const char *help;
+    enum fault_place place;
+    enum fault_then then;
+    uint32_t (*spoil)(
+        const struct fault_frame *frame);    /* FAULT_AT_FRAME: returns how many bytes to send */
+    uint64_t argument_default, argument_max; /* default FAULT_HALF: half of the GO's frames */
+};
+
+#define FAULT_HALF UINT64_MAX
+
+struct fault {
+    const struct fault_kind *kind;
+    uint64_t argument;
+    double share; /* of all servers, if is_percent: 0..100; else a number of them */
+    bool is_percent;
+};
+
+enum { FAULTS_MAX = 32 };
+
+struct fault_list {
+    unsigned count;
+    struct fault items[FAULTS_MAX];
+};
+
+/* faults_option: parser of --fault KIND:SHARE[:ARG], one or several behind commas; appends to a
+ * fault_list. */
+option_parser faults_option;
+
+/* faults_help: writes the kinds, one a line, into `text`. */
+void faults_help(char *text, size_t text_bytes);
+
+/* faults_spread: says for each of `count` servers which fault it has, in by_server (NULL: none):
+ * evenly spread, the same every time. 0, or -1 with `why`: there are fewer servers than that. */
+int faults_spread(const struct fault_list *faults, uint64_t count, const struct fault **by_server,
+                  char *why, size_t why_bytes);
+
+/* fault_frame_seq: the frame of a GO of `frames` frames that a FAULT_AT_FRAME concerns; always
+ * one of them. */
+uint64_t fault_frame_seq(const struct fault *fault, uint64_t frames);
+
+#endif
