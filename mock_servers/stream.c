@@ -1,0 +1,312 @@
+/* Design notes.
+ *
+ * A stream sends, in this order of precedence:
+ *
+ *   piece      bytes in memory: what the socket did not take of live frames, or a spoilt frame
+ *   tape       what is released of it: all, up to the fault's frame, or what is due
+ *   boundary   between two frames: all sent? not due yet? the fault's turn? else release or make
+ *
+ * `released` runs ahead of `counted`: the first says which frame comes next at a boundary, the
+ * second which frames the kernel has. Frame ends are not stored anywhere; they follow from
+ * protocol_frame_length, so that a tape of millions of small frames costs no index, and one of rate
+ * 0 without a fault is released without a walk.
+ *
+ * A spoilt frame is always made in memory, also where the rest comes from a tape: tapes are
+ * shared. */
+#include "mock_servers/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mock_servers/net.h"
+
+enum {
+    TURN_BYTES = 256 << 10, /* then it is another connection's turn */
+    BATCH_BYTES = 64 << 10, /* live frames handed over at once */
+    BABBLE_BYTES = PROTOCOL_FRAME_BYTES_MAX + (1 << 20),
+    NS_PER_US = 1000,
+};
+
+static uint32_t length_of(const struct stream *stream, uint64_t seq)
+{
+    return protocol_frame_length(stream->go.seed, seq, stream->go.size_min, stream->go.size_max);
+}
+
+void stream_start(struct stream *stream, const struct protocol_go *go, struct tape *tape,
+                  const struct fault *fault, uint32_t device, uint64_t now_ns, uint64_t wall_ns)
+{
+    assert((tape != NULL) == (go->source == PROTOCOL_TAPE));
+    *stream = (struct stream){.go = *go, .tape = tape};
+    schedule_start(&stream->schedule, go, device, now_ns, wall_ns);
+    stream->counted_left = length_of(stream, 0);
+    stream->countable = go->frames;
+    if (fault != NULL && fault->kind->place == FAULT_AT_FRAME) {
+        stream->fault = fault;
+        stream->fault_seq = fault_frame_seq(fault, go->frames);
+    }
+    if (fault != NULL && fault->kind->place == FAULT_AT_BYTES) {
+        stream->pace_ns = fault->argument * NS_PER_US;
+        stream->done.faults = 1;
+    }
+}
+
+void stream_end(struct stream *stream)
+{
+    free(stream->piece);
+    stream->piece = NULL;
+    stream->piece_bytes = stream->piece_sent = 0;
+}
+
+/* ---- counting ---- */
+
+static void count(struct stream *stream, uint64_t bytes)
+{
+    stream->done.bytes += bytes;
+    while (bytes > 0 && stream->counted < stream->countable) {
+        uint64_t part = bytes < stream->counted_left ? bytes : stream->counted_left;
+        bytes -= part;
+        stream->counted_left -= part;
+        if (stream->counted_left > 0)
+            break;
+        stream->done.frames++;
+        if (++stream->counted < stream->countable)
+            stream->counted_left = length_of(stream, stream->counted);
+    }
+}
+
+/* What a system call said: bytes taken are counted, and a dripping stream waits for its next
+ * byte. */
+static enum stream_state taken(struct stream *stream, int64_t sent, uint64_t now_ns)
+{
+    if (sent == -EAGAIN)
+        return STREAM_BLOCKED;
+    if (sent == -EINTR)
+        return STREAM_MORE;
+    if (sent < 0)
+        return STREAM_LOST;
+    count(stream, (uint64_t)sent);
+    if (stream->pace_ns > 0)
+        stream->paced_ns = now_ns + stream->pace_ns;
+    return STREAM_MORE;
+}
+
+static size_t portion(const struct stream *stream, uint64_t bytes)
+{
+    uint64_t most = stream->pace_ns > 0 ? 1 : TURN_BYTES;
+    return (size_t)(bytes < most ? bytes : most);
+}
+
+static enum stream_state later(struct stream *stream, uint64_t wake_ns)
+{
+    stream->wake_ns = wake_ns;
+    return STREAM_LATER;
+}
+
+/* ---- pieces ---- */
+
+static int piece_hold(struct stream *stream, const uint8_t *data, size_t bytes)
+{
+    assert(stream->piece == NULL && bytes > 0);
+    stream->piece = malloc(bytes);
+    if (stream->piece == NULL)
+        return -1;
+    memcpy(stream->piece, data, bytes);
+    stream->piece_bytes = bytes;
+    return 0;
+}
+
+/* More of a frame that does not end, in place of the piece that is over, whose last byte is none
+ * of the marker's. */
+static enum stream_state piece_babble(struct stream *stream)
+{
+    uint8_t filler = stream->piece[stream->piece_bytes - 1];
+    uint8_t *babble = realloc(stream->piece, BATCH_BYTES);
+
+    if (babble == NULL)
+        return STREAM_LOST;
+    memset(babble, filler, BATCH_BYTES);
+    stream->piece = babble;
+    stream->piece_bytes = BATCH_BYTES;
+    stream->piece_sent = 0;
+    stream->babble_left -= BATCH_BYTES;
+    return STREAM_MORE;
+}
+
+static enum stream_state after_fault(enum fault_then then)
+{
+    switch (then) {
+    case THEN_FINISH:
+        return STREAM_FINISH;
+    case THEN_RESET:
+        return STREAM_RESET;
+    case THEN_STALL:
+    case THEN_BABBLE:
+        return STREAM_STALLED;
+    default:
+        return STREAM_MORE;
+    }
+}
+
+static enum stream_state piece_step(struct stream *stream, intptr_t socket, uint64_t now_ns)
+{
+    size_t bytes = portion(stream, stream->piece_bytes - stream->piece_sent);
+    int64_t sent = net_send(socket, stream->piece + stream->piece_sent, bytes);
+    enum stream_state state = taken(stream, sent, now_ns);
+
+    if (sent > 0)
+        stream->piece_sent += (size_t)sent;
+    if (state != STREAM_MORE || stream->piece_sent < stream->piece_bytes)
+        return state;
+    if (stream->babble_left > 0)
+        return piece_babble(stream);
+    stream_end(stream);
+    return after_fault(stream->then);
+}
+
+/* ---- making ---- */
+
+static int scratch_reserve(struct scratch *scratch, size_t bytes)
+{
+    if (bytes < BATCH_BYTES)
+        bytes = BATCH_BYTES;
+    if (bytes <= scratch->bytes)
+        return 0;
+    free(scratch->data);
+    scratch->data = malloc(bytes);
+    scratch->bytes = scratch->data == NULL ? 0 : bytes;
+    return scratch->data == NULL ? -1 : 0;
+}
+
+static uint64_t stamp(const struct stream *stream, uint64_t seq, uint64_t now_ns)
+{
+    return stream->tape == NULL ? schedule_stamp_ns(&stream->schedule, seq, now_ns) : 0;
+}
+
+/* The next frame that is not to be released as it is: the fault's, or the one behind the last. */
+static uint64_t release_end(const struct stream *stream)
+{
+    return stream->fault != NULL ? stream->fault_seq : stream->go.frames;
+}
+
+static enum stream_state spoil(struct stream *stream, struct scratch *scratch, uint64_t now_ns)
+{
+    const struct fault_kind *kind = stream->fault->kind;
+    uint64_t seq = stream->fault_seq;
+    uint32_t length = length_of(stream, seq);
+
+    if (scratch_reserve(scratch, length) < 0)
+        return STREAM_LOST;
+    struct fault_frame frame = {scratch->data,   length,
+                                (uint32_t)seq,   stamp(stream, seq, now_ns),
+                                stream->go.seed, &stream->go.marker};
+    protocol_frame_write(frame.bytes, length, frame.seq, frame.sent_ns, frame.seed, frame.marker);
+    uint32_t bytes = kind->spoil(&frame);
+    if (bytes > 0 && piece_hold(stream, frame.bytes, bytes) < 0)
+        return STREAM_LOST;
+    stream->fault = NULL;
+    stream->then = kind->then;
+    stream->babble_left = kind->then == THEN_BABBLE ? BABBLE_BYTES : 0;
+    stream->countable = kind->then == THEN_GO_ON ? stream->go.frames : seq;
+    stream->released++;
+    stream->tape_sent += length;
+    stream->released_bytes = stream->tape_sent;
+    stream->done.faults++;
+    return bytes > 0 ? STREAM_MORE : after_fault(kind->then);
+}
+
+static enum stream_state batch_step(struct stream *stream, intptr_t socket, struct scratch *scratch,
+                                    uint64_t now_ns)
+{
+    size_t bytes = 0;
+    uint64_t end = release_end(stream);
+
+    for (; stream->released < end; stream->released++) {
+        uint64_t seq = stream->released;
+        uint32_t length = length_of(stream, seq);
+        if (bytes > 0 && bytes + length > BATCH_BYTES)
+            break;
+        if (schedule_due_ns(&stream->schedule, seq) > now_ns)
+            break;
+        if (scratch_reserve(scratch, length) < 0)
+            return STREAM_LOST;
+        protocol_frame_write(scratch->data + bytes, length, (uint32_t)seq,
+                             stamp(stream, seq, now_ns), stream->go.seed, &stream->go.marker);
+        bytes += length;
+    }
+    assert(bytes > 0);
+    int64_t sent = stream->pace_ns > 0 ? -EINTR : net_send(socket, scratch->data, bytes);
+    size_t gone = sent > 0 ? (size_t)sent : 0;
+    enum stream_state state = taken(stream, sent, now_ns);
+    if (gone < bytes && piece_hold(stream, scratch->data + gone, bytes - gone) < 0)
+        return STREAM_LOST;
+    return state;
+}
+
+/* ---- tape ---- */
+
+static void tape_release(struct stream *stream, uint64_t now_ns)
+{
+    uint64_t end = release_end(stream);
+
+    if (stream->schedule.interval_ns == 0 && end == stream->go.frames) {
+        stream->released = end;
+        stream->released_bytes = tape_bytes(stream->tape);
+        return;
+    }
+    while (stream->released < end && schedule_due_ns(&stream->schedule, stream->released) <= now_ns)
+        stream->released_bytes += length_of(stream, stream->released++);
+}
+
+static enum stream_state tape_step(struct stream *stream, intptr_t socket, uint64_t now_ns)
+{
+    size_t bytes = portion(stream, stream->released_bytes - stream->tape_sent);
+    int64_t sent = net_store_send(tape_store(stream->tape), stream->tape_sent, bytes, socket);
+
+    if (sent > 0)
+        stream->tape_sent += (uint64_t)sent;
+    return sent == 0 ? STREAM_LOST : taken(stream, sent, now_ns); /* 0: the store is too short */
+}
+
+/* ---- sending ---- */
+
+static enum stream_state boundary_step(struct stream *stream, intptr_t socket,
+                                       struct scratch *scratch, uint64_t now_ns)
+{
+    if (stream->released == stream->go.frames)
+        return STREAM_DONE;
+    uint64_t due_ns = schedule_due_ns(&stream->schedule, stream->released);
+    if (due_ns > now_ns)
+        return later(stream, due_ns);
+    if (stream->fault != NULL && stream->released == stream->fault_seq)
+        return spoil(stream, scratch, now_ns);
+    if (stream->tape == NULL)
+        return batch_step(stream, socket, scratch, now_ns);
+    tape_release(stream, now_ns);
+    return STREAM_MORE;
+}
+
+static enum stream_state step(struct stream *stream, intptr_t socket, struct scratch *scratch,
+                              uint64_t now_ns)
+{
+    if (stream->paced_ns > now_ns)
+        return later(stream, stream->paced_ns);
+    if (stream->piece != NULL)
+        return piece_step(stream, socket, now_ns);
+    if (stream->tape_sent < stream->released_bytes)
+        return tape_step(stream, socket, now_ns);
+    return boundary_step(stream, socket, scratch, now_ns);
+}
+
+enum stream_state stream_send(struct stream *stream, intptr_t socket, struct scratch *scratch,
+                              uint64_t now_ns)
+{
+    uint64_t turn_end = stream->done.bytes + TURN_BYTES;
+    enum stream_state state;
+
+    do
+        state = step(stream, socket, scratch, now_ns);
+    while (state == STREAM_MORE && stream->done.bytes < turn_end);
+    return state;
+}

@@ -1,0 +1,66 @@
+/* The frames of one GO on their way out of one device: from a tape or made when due, on
+ * schedule, with the device's fault if it has one. Knows the socket only as something that takes
+ * bytes or says "not now". */
+#ifndef FANIN_STREAM_H
+#define FANIN_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mock_servers/faults.h"
+#include "mock_servers/protocol.h"
+#include "mock_servers/schedule.h"
+#include "mock_servers/tape.h"
+
+enum stream_state {
+    STREAM_MORE,    /* its turn is over; there is more to send at once */
+    STREAM_BLOCKED, /* the socket takes no more for now */
+    STREAM_LATER,   /* nothing is due before wake_ns */
+    STREAM_DONE,    /* all frames are with the kernel */
+    STREAM_STALLED, /* a fault: nothing will come any more */
+    STREAM_FINISH,  /* a fault: end in good order */
+    STREAM_RESET,   /* a fault: reset the connection */
+    STREAM_LOST,    /* the connection is no more, or there is no memory for a frame */
+};
+
+/* Where live frames are made: one for all streams, so that an idle stream holds none. */
+struct scratch {
+    uint8_t *data;
+    size_t bytes;
+};
+
+struct stream {
+    struct protocol_go go;
+    struct schedule schedule;
+    struct tape *tape;       /* the owner's; NULL: live */
+    uint64_t tape_sent;      /* bytes of the tape behind us */
+    uint64_t released;       /* frames let go of: live, made; tape, allowed to be sent */
+    uint64_t released_bytes; /* of the tape: where the released frames end */
+    uint64_t counted;        /* frames wholly with the kernel */
+    uint64_t counted_left;   /* bytes until the next one is */
+    uint64_t countable; /* good frames that there will be: less than asked for with some faults */
+    const struct fault *fault; /* NULL: none, or committed */
+    uint64_t fault_seq;        /* FAULT_AT_FRAME: at this frame */
+    uint64_t pace_ns;          /* FAULT_AT_BYTES: between two bytes; else 0 */
+    uint64_t paced_ns;         /* no byte before */
+    uint8_t *piece;            /* bytes of our own to be sent before anything else */
+    size_t piece_bytes, piece_sent;
+    enum fault_then then; /* what follows the piece */
+    uint64_t babble_left; /* bytes without an end marker still to come */
+    uint64_t wake_ns;
+    struct protocol_stats done; /* since the owner last took it: frames, bytes, faults */
+};
+
+/* stream_start: `tape` complete, or NULL for live; `device` is the device's number. */
+void stream_start(struct stream *stream, const struct protocol_go *go, struct tape *tape,
+                  const struct fault *fault, uint32_t device, uint64_t now_ns, uint64_t wall_ns);
+
+/* stream_send: sends what is due, at most a turn's worth, to the non-blocking socket. */
+enum stream_state stream_send(struct stream *stream, intptr_t socket, struct scratch *scratch,
+                              uint64_t now_ns);
+
+/* stream_end: gives back what the stream holds (the tape is the owner's). Also of a zeroed
+ * stream. */
+void stream_end(struct stream *stream);
+
+#endif
