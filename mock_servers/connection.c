@@ -1,0 +1,447 @@
+/* Design notes.
+ *
+ *   READING --GO--> WAITING --tape made--> SENDING --all sent--> READING
+ *      |  \------GO, live------------------^  | | \
+ *      |                                      | |  \--fault--> RESETTING --all arrived--> closed
+ *      |--NO, close--> FINISHING <--fault-----/ \--fault--> SILENT --peer ends--> closed
+ *      |                  | answer sent, no more to come
+ *      |--peer ends       v
+ *      v               DRAINING --peer ends--> closed
+ *   closed
+ *
+ * FINISHING and DRAINING are why a connection ends in good order: a socket that is closed with
+ * unread data in it sends a reset, which could overtake what the peer has not read yet.
+ *
+ * While frames go out no line is read: what a client sends early waits in its socket. A client that
+ * half-closes still gets its frames.
+ *
+ * WAITING ends when no tape at all is to be made, not when one's own is: a client starts all its
+ * connections at once and measures from the first frame on, and then no tape should be in the
+ * making beside it. */
+#include "mock_servers/connection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/os/os.h"
+
+enum {
+    RESET_POLL_NS = 2 * OS_NS_PER_MS,
+    RESET_PATIENCE_NS = OS_NS_PER_S, /* for a peer that does not read */
+};
+
+enum state { READING, WAITING, SENDING, FINISHING, DRAINING, RESETTING, SILENT, CLOSED };
+
+struct connection {
+    struct actor actor;
+    struct link all;     /* in fleet.connections, or fleet.closed */
+    struct link waiting; /* in fleet.waiting */
+    struct device *device;
+    intptr_t socket;
+    enum state state;
+    bool logged_in;
+    bool has_asked; /* GO, for run `asked` */
+    uint64_t asked;
+    uint64_t reset_by_ns;
+    struct protocol_go go; /* WAITING: what will be sent */
+    struct tape *tape;     /* WAITING, SENDING: of source tape */
+    struct stream stream;  /* SENDING */
+    unsigned line_bytes, answer_bytes, answer_sent;
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    char answer[PROTOCOL_LINE_BYTES_MAX];
+};
+
+static struct fleet *fleet_of(const struct connection *connection)
+{
+    return connection->device->fleet;
+}
+
+static void close_now(struct connection *connection, void (*close_socket)(intptr_t socket))
+{
+    struct fleet *fleet = fleet_of(connection);
+
+    assert(connection->state != CLOSED);
+    close_socket(connection->socket);
+    timers_clear(&fleet->timers, &connection->actor.timer);
+    list_remove(&connection->actor.turn);
+    list_remove(&connection->waiting);
+    list_remove(&connection->all);
+    list_append(&fleet->closed, &connection->all);
+    stream_end(&connection->stream);
+    tapes_give(fleet->tapes, connection->tape);
+    fleet->connection_count--;
+    connection->state = CLOSED;
+}
+
+static void wake_at(struct connection *connection, uint64_t due_ns)
+{
+    timers_set(&fleet_of(connection)->timers, &connection->actor.timer, due_ns);
+}
+
+static void ask_turn(struct connection *connection)
+{
+    if (!list_has(&connection->actor.turn))
+        list_append(&fleet_of(connection)->turns, &connection->actor.turn);
+}
+
+/* ---- answers ---- */
+
+static void answer_no(struct connection *connection, const char *why)
+{
+    snprintf(connection->answer, sizeof connection->answer, "NO %s\r\n", why);
+    connection->answer_bytes = (unsigned)strlen(connection->answer);
+    connection->state = FINISHING;
+}
+
+static void answer_ok(struct connection *connection)
+{
+    static const char ok[] = "OK\r\n";
+
+    memcpy(connection->answer, ok, sizeof ok - 1);
+    connection->answer_bytes = sizeof ok - 1;
+}
+
+static void answer_stats(struct connection *connection, uint64_t run)
+{
+    const struct protocol_stats *known = runs_find(&fleet_of(connection)->runs, run);
+    struct protocol_stats stats = {.run = run};
+    struct os_usage usage;
+
+    if (known != NULL)
+        stats = *known;
+    os_usage_read(&usage);
+    stats.cpu_ns = usage.user_ns + usage.system_ns;
+    connection->answer_bytes =
+        (unsigned)protocol_write_stats(&stats, connection->answer, sizeof connection->answer);
+}
+
+/* True: the answer is out. */
+static bool answer_send(struct connection *connection)
+{
+    while (connection->answer_sent < connection->answer_bytes) {
+        int64_t sent = net_send(connection->socket, connection->answer + connection->answer_sent,
+                                connection->answer_bytes - connection->answer_sent);
+        if (sent == -EAGAIN)
+            return false;
+        if (sent < 0) {
+            close_now(connection, net_close);
+            return false;
+        }
+        connection->answer_sent += (unsigned)sent;
+    }
+    connection->answer_bytes = connection->answer_sent = 0;
+    return true;
+}
+
+/* ---- requests ---- */
+
+static void login(struct connection *connection, const struct protocol_request *request)
+{
+    const struct fleet_config *config = fleet_of(connection)->config;
+    const struct fault *fault = connection->device->fault;
+
+    if (fault != NULL && fault->kind->place == FAULT_AT_LOGIN) {
+        if (fault->kind->then == THEN_ANSWER_NO)
+            answer_no(connection, "wrong user or password");
+        else
+            connection->state = FINISHING;
+        return;
+    }
+    if (config->user != NULL && (strcmp(config->user, request->user) != 0 ||
+                                 strcmp(config->password, request->password) != 0)) {
+        answer_no(connection, "wrong user or password");
+        return;
+    }
+    connection->logged_in = true;
+    answer_ok(connection);
+}
+
+static void run_begin(struct connection *connection, uint64_t run)
+{
+    struct runs *runs = &fleet_of(connection)->runs;
+    struct protocol_stats asked = {
+        .connections = !connection->has_asked || connection->asked != run,
+    };
+
+    runs_begin(runs, run);
+    runs_add(runs, run, &asked);
+    connection->has_asked = true;
+    connection->asked = run;
+}
+
+static void sending_start(struct connection *connection)
+{
+    stream_start(&connection->stream, &connection->go, connection->tape, connection->device->fault,
+                 connection->device->number, os_now_ns(), os_wall_ns());
+    connection->state = SENDING;
+}
+
+static void go(struct connection *connection, const struct protocol_request *request)
+{
+    struct fleet *fleet = fleet_of(connection);
+    char why[PROTOCOL_LINE_BYTES_MAX / 2];
+
+    if (fleet->config->user != NULL && !connection->logged_in) {
+        answer_no(connection, "frames before a login");
+        return;
+    }
+    connection->go = request->go;
+    run_begin(connection, request->go.run);
+    if (request->go.source == PROTOCOL_LIVE) {
+        sending_start(connection);
+        return;
+    }
+    connection->tape = tapes_take(fleet->tapes, &request->go, why, sizeof why);
+    if (connection->tape == NULL) {
+        answer_no(connection, why);
+        return;
+    }
+    connection->state = WAITING;
+    list_append(&fleet->waiting, &connection->waiting);
+}
+
+static void request_serve(struct connection *connection, const char *line)
+{
+    struct protocol_request request;
+    const char *why;
+
+    if (protocol_read_request(line, &request, &why) < 0)
+        answer_no(connection, why);
+    else if (request.kind == PROTOCOL_LOGIN)
+        login(connection, &request);
+    else if (request.kind == PROTOCOL_GO)
+        go(connection, &request);
+    else
+        answer_stats(connection, request.go.run);
+}
+
+/* True: a whole line was there, and has been served. */
+static bool line_serve(struct connection *connection)
+{
+    char *line = connection->line;
+    char *end = memmem(line, connection->line_bytes, "\r\n", 2);
+
+    if (end == NULL)
+        return false;
+    unsigned bytes = (unsigned)(end - line) + 2;
+    *end = '\0';
+    if (strlen(line) + 2 != bytes)
+        answer_no(connection, "such a line: it holds a NUL");
+    else
+        request_serve(connection, line);
+    connection->line_bytes -= bytes;
+    memmove(line, line + bytes, connection->line_bytes);
+    return true;
+}
+
+/* ---- states ---- */
+/* Each does what it can now and says whether the next state, if it is another, may go on at
+ * once. */
+
+static bool reading(struct connection *connection)
+{
+    if (!answer_send(connection))
+        return false;
+    if (line_serve(connection))
+        return true;
+    size_t room = sizeof connection->line - connection->line_bytes;
+    if (room == 0) {
+        answer_no(connection, "such a line: it is too long");
+        return true;
+    }
+    int64_t received =
+        net_receive(connection->socket, connection->line + connection->line_bytes, room);
+    if (received == -EAGAIN)
+        return false;
+    if (received <= 0) {
+        close_now(connection, net_close);
+        return false;
+    }
+    connection->line_bytes += (unsigned)received;
+    return true;
+}
+
+static bool finishing(struct connection *connection)
+{
+    if (!answer_send(connection))
+        return false;
+    net_finish(connection->socket);
+    connection->state = DRAINING;
+    return true;
+}
+
+static bool draining(struct connection *connection)
+{
+    char nowhere[4096];
+    int64_t received;
+
+    while ((received = net_receive(connection->socket, nowhere, sizeof nowhere)) > 0)
+        continue;
+    if (received != -EAGAIN)
+        close_now(connection, net_close);
+    return false;
+}
+
+static bool resetting(struct connection *connection, uint64_t now_ns)
+{
+    if (net_unacknowledged(connection->socket) > 0 && now_ns < connection->reset_by_ns)
+        wake_at(connection, now_ns + RESET_POLL_NS);
+    else
+        close_now(connection, net_reset);
+    return false;
+}
+
+static void sending_end(struct connection *connection)
+{
+    stream_end(&connection->stream);
+    tapes_give(fleet_of(connection)->tapes, connection->tape);
+    connection->tape = NULL;
+}
+
+static void done_add(struct connection *connection)
+{
+    runs_add(&fleet_of(connection)->runs, connection->go.run, &connection->stream.done);
+    connection->stream.done = (struct protocol_stats){0};
+}
+
+static bool sending(struct connection *connection, uint64_t now_ns)
+{
+    struct fleet *fleet = fleet_of(connection);
+    struct stream *stream = &connection->stream;
+    enum stream_state state = stream_send(stream, connection->socket, &fleet->scratch, now_ns);
+
+    done_add(connection);
+    switch (state) {
+    case STREAM_MORE:
+        ask_turn(connection);
+        return false;
+    case STREAM_BLOCKED:
+        return false;
+    case STREAM_LATER:
+        wake_at(connection, stream->wake_ns);
+        return false;
+    case STREAM_LOST:
+        close_now(connection, net_close);
+        return false;
+    case STREAM_DONE:
+        connection->state = READING;
+        break;
+    case STREAM_STALLED:
+        connection->state = SILENT;
+        break;
+    case STREAM_FINISH:
+        connection->state = FINISHING;
+        break;
+    case STREAM_RESET:
+        connection->state = RESETTING;
+        connection->reset_by_ns = now_ns + RESET_PATIENCE_NS;
+        break;
+    }
+    sending_end(connection);
+    return true;
+}
+
+/* Closes if the signs say so in the present state: where nothing is received or sent, only they
+ * can tell. */
+static void signs_heed(struct connection *connection, unsigned signs)
+{
+    bool broken = signs & NET_BROKEN;
+    bool finished = signs & (NET_BROKEN | NET_FINISHED);
+
+    if ((connection->state == SILENT && finished) ||
+        ((connection->state == WAITING || connection->state == RESETTING) && broken))
+        close_now(connection, net_close);
+}
+
+static bool go_on(struct connection *connection)
+{
+    switch (connection->state) {
+    case READING:
+        return reading(connection);
+    case SENDING:
+        return sending(connection, os_now_ns());
+    case FINISHING:
+        return finishing(connection);
+    case DRAINING:
+        return draining(connection);
+    case RESETTING:
+        return resetting(connection, os_now_ns());
+    case WAITING:
+    case SILENT:
+    case CLOSED:
+        break;
+    }
+    return false;
+}
+
+static void act(struct actor *actor, unsigned signs)
+{
+    struct connection *connection = (struct connection *)actor;
+
+    signs_heed(connection, signs);
+    while (go_on(connection))
+        continue;
+}
+
+/* ---- for the loop ---- */
+
+int connection_open(struct device *device, intptr_t socket)
+{
+    struct fleet *fleet = device->fleet;
+    struct connection *connection = calloc(1, sizeof *connection);
+
+    if (connection == NULL)
+        return -1;
+    connection->actor.act = act;
+    connection->device = device;
+    connection->socket = socket;
+    if (device->fault != NULL && device->fault->kind->place == FAULT_AT_LINE)
+        connection->state = SILENT;
+    if (timers_reserve(&fleet->timers, fleet->opened + fleet->connection_count + 1) < 0 ||
+        net_watch_add(fleet->watch, socket, connection) < 0) {
+        free(connection);
+        return -1;
+    }
+    list_append(&fleet->connections, &connection->all);
+    fleet->connection_count++;
+    return 0;
+}
+
+void connections_start(struct fleet *fleet)
+{
+    struct link *link;
+
+    while ((link = list_first(&fleet->waiting)) != NULL) {
+        struct connection *connection = LIST_MEMBER(link, struct connection, waiting);
+        list_remove(link);
+        if (tape_is_good(connection->tape)) {
+            sending_start(connection);
+        } else {
+            sending_end(connection);
+            answer_no(connection, "memory for this tape");
+        }
+        ask_turn(connection);
+    }
+}
+
+void connections_free(struct fleet *fleet)
+{
+    struct link *link;
+
+    while ((link = list_first(&fleet->closed)) != NULL) {
+        list_remove(link);
+        free(LIST_MEMBER(link, struct connection, all));
+    }
+}
+
+void connections_close(struct fleet *fleet)
+{
+    struct link *link;
+
+    while ((link = list_first(&fleet->connections)) != NULL)
+        close_now(LIST_MEMBER(link, struct connection, all), net_close);
+    connections_free(fleet);
+}

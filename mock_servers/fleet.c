@@ -1,0 +1,189 @@
+#include "mock_servers/fleet.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/os/os.h"
+#include "mock_servers/connection.h"
+
+enum {
+    EVENTS_MAX = 256,
+    WAIT_NS_MAX =
+        100 * OS_NS_PER_MS, /* then os_interrupted is asked again, whatever became of the signal */
+};
+
+struct net_address fleet_address(const struct fleet_config *config, uint64_t server)
+{
+    uint64_t each = config->ports_per_address > 0 ? config->ports_per_address : config->count;
+
+    return (struct net_address){config->first.host + (uint32_t)(server / each),
+                                (uint16_t)(config->first.port + server % each)};
+}
+
+/* ---- opening ---- */
+
+static const char *advice(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "it is in use; another --port, or ending what listens there, would be right";
+    case EADDRNOTAVAIL:
+        return "it is no address of this machine; see --listen";
+    case EACCES:
+        return "ports below 1024 want privileges; a higher --port would be right";
+    case EMFILE:
+        return "the process is out of descriptors; fewer servers, or a higher ulimit -n";
+    case ENFILE:
+        return "the system is out of descriptors; see sysctl fs.file-max";
+    case ENOSPC:
+        return "too many descriptors are waited for; see sysctl fs.epoll.max_user_watches";
+    default:
+        return strerror(error);
+    }
+}
+
+static int devices_open(struct fleet *fleet, char *why, size_t why_bytes)
+{
+    const struct fleet_config *config = fleet->config;
+
+    for (uint64_t i = 0; i < config->count; i++) {
+        struct net_address address = fleet_address(config, i);
+        int result =
+            device_open(&fleet->devices[i], fleet, (uint32_t)i, &address, fleet->faults[i]);
+        if (result < 0) {
+            snprintf(why, why_bytes, "cannot listen on %u.%u.%u.%u:%u: %s", address.host >> 24,
+                     address.host >> 16 & 255, address.host >> 8 & 255, address.host & 255,
+                     (unsigned)address.port, advice(-result));
+            return -1;
+        }
+        fleet->opened++;
+    }
+    return 0;
+}
+
+static int parts_open(struct fleet *fleet, char *why, size_t why_bytes)
+{
+    const struct fleet_config *config = fleet->config;
+
+    fleet->watch = net_watch_open();
+    fleet->tapes = tapes_open(config->tape_cap_bytes);
+    fleet->faults = calloc(config->count, sizeof *fleet->faults);
+    fleet->devices = calloc(config->count, sizeof *fleet->devices);
+    if (fleet->watch == NULL || fleet->tapes == NULL || fleet->faults == NULL ||
+        fleet->devices == NULL || timers_reserve(&fleet->timers, config->count) < 0) {
+        snprintf(why, why_bytes, "no memory or no descriptor for %llu servers",
+                 (unsigned long long)config->count);
+        return -1;
+    }
+    return faults_spread(&config->faults, config->count, fleet->faults, why, why_bytes);
+}
+
+struct fleet *fleet_open(const struct fleet_config *config, char *why, size_t why_bytes)
+{
+    assert(config->count >= 1);
+    struct fleet *fleet = calloc(1, sizeof *fleet);
+
+    if (fleet == NULL) {
+        snprintf(why, why_bytes, "no memory");
+        return NULL;
+    }
+    fleet->config = config;
+    list_init(&fleet->turns);
+    list_init(&fleet->waiting);
+    list_init(&fleet->connections);
+    list_init(&fleet->closed);
+    net_start();
+    if (parts_open(fleet, why, why_bytes) < 0 || devices_open(fleet, why, why_bytes) < 0) {
+        fleet_close(fleet);
+        return NULL;
+    }
+    return fleet;
+}
+
+void fleet_close(struct fleet *fleet)
+{
+    if (fleet == NULL)
+        return;
+    connections_close(fleet);
+    while (fleet->opened > 0)
+        device_close(&fleet->devices[--fleet->opened]);
+    free(fleet->devices);
+    free(fleet->faults);
+    free(fleet->scratch.data);
+    tapes_close(fleet->tapes);
+    timers_end(&fleet->timers);
+    net_watch_close(fleet->watch);
+    free(fleet);
+}
+
+int fleet_port(const struct fleet *fleet)
+{
+    return net_port(fleet->devices[0].listener);
+}
+
+/* ---- running ---- */
+
+static uint64_t wait_ns(const struct fleet *fleet, bool tapes_left)
+{
+    uint64_t now_ns = os_now_ns(), next_ns = timers_next_ns(&fleet->timers);
+
+    if (tapes_left || list_first(&fleet->turns) != NULL || next_ns <= now_ns)
+        return 0;
+    return next_ns - now_ns < WAIT_NS_MAX ? next_ns - now_ns : WAIT_NS_MAX;
+}
+
+static void events_serve(struct fleet *fleet, uint64_t timeout_ns)
+{
+    struct net_event events[EVENTS_MAX];
+    int count = net_watch_wait(fleet->watch, events, EVENTS_MAX, timeout_ns);
+
+    for (int i = 0; i < count; i++) {
+        struct actor *actor = events[i].owner;
+        actor->act(actor, events[i].signs);
+    }
+}
+
+static void timers_serve(struct fleet *fleet)
+{
+    uint64_t now_ns = os_now_ns();
+    struct timer *timer;
+
+    while ((timer = timers_take(&fleet->timers, now_ns)) != NULL) {
+        struct actor *actor = (struct actor *)timer;
+        actor->act(actor, 0);
+    }
+}
+
+/* One turn for each that waited for one when it began; who asks for another gets it in the next
+ * round. */
+static void turns_serve(struct fleet *fleet)
+{
+    struct link *last = fleet->turns.before, *link;
+    bool is_last = false;
+
+    while (!is_last && (link = list_first(&fleet->turns)) != NULL) {
+        struct actor *actor = LIST_MEMBER(link, struct actor, turn);
+        is_last = link == last;
+        list_remove(link);
+        actor->act(actor, 0);
+    }
+}
+
+void fleet_run(struct fleet *fleet)
+{
+    bool tapes_left = false;
+
+    while (!os_interrupted()) {
+        events_serve(fleet, wait_ns(fleet, tapes_left));
+        timers_serve(fleet);
+        turns_serve(fleet);
+        tapes_left = tapes_make(fleet->tapes);
+        if (!tapes_left)
+            connections_start(fleet);
+        connections_free(fleet);
+    }
+}

@@ -1,0 +1,267 @@
+/* fanin-servers: the devices, in one process. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "client/os/os.h"
+#include "mock_servers/fleet.h"
+#include "mock_servers/ready.h"
+
+enum {
+    SERVERS_MAX = 100000,
+    PORT_MAX = 65535,
+    OTHER_DESCRIPTORS = 64, /* of the process itself, and a few tapes */
+    WHY_BYTES = 256,
+    HELP_BYTES = 4096,
+};
+
+struct login {
+    char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1];
+};
+
+struct choices {
+    uint64_t count, port, ports_per_address, backlog, send_buffer_bytes, tape_cap_bytes;
+    uint32_t host;
+    const char *ready_file;
+    struct login login;
+    struct fault_list faults;
+};
+
+/* ---- options ---- */
+
+static int option_address(const struct option_spec *spec, const char *text, void *field, char *why,
+                          size_t why_bytes)
+{
+    (void)spec;
+    struct in_addr address;
+
+    if (inet_pton(AF_INET, text, &address) != 1) {
+        snprintf(why, why_bytes, "takes an IPv4 address, as 127.0.0.1");
+        return -1;
+    }
+    *(uint32_t *)field = ntohl(address.s_addr);
+    return 0;
+}
+
+/* What a LOGIN line cannot carry nobody could log in with. */
+static int option_login(const struct option_spec *spec, const char *text, void *field, char *why,
+                        size_t why_bytes)
+{
+    (void)spec;
+    struct login *login = field;
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    size_t user_bytes = strcspn(text, ":");
+
+    if (text[user_bytes] == ':' && user_bytes < sizeof login->user &&
+        strlen(text + user_bytes + 1) < sizeof login->password) {
+        memcpy(login->user, text, user_bytes);
+        login->user[user_bytes] = '\0';
+        strcpy(login->password, text + user_bytes + 1);
+        if (protocol_write_login(login->user, login->password, line, sizeof line) > 0)
+            return 0;
+    }
+    snprintf(why, why_bytes,
+             "takes USER:PASSWORD, each of 1 to %d printable characters without blanks",
+             PROTOCOL_NAME_BYTES_MAX);
+    return -1;
+}
+
+#define AT(field) offsetof(struct choices, field)
+
+static const struct option_spec options[] = {
+    {.name = "Devices", .help = NULL},
+    {"count", "N", "1", "how many servers, one port each", options_count, AT(count), 1, SERVERS_MAX,
+     NULL},
+    {"listen", "ADDR", "127.0.0.1", "address of the first server", option_address, AT(host), 0, 0,
+     NULL},
+    {"port", "BASE", "20000",
+     "port of the first server; the others follow\n"
+     "(0: a free one, with --count 1; the ready file says which)",
+     options_count, AT(port), 0, PORT_MAX, NULL},
+    {"ports-per-address", "N", "0",
+     "spreads many servers over addresses: server i is at\n"
+     "ADDR + i / N, port BASE + i % N (0: all on one address)",
+     options_count, AT(ports_per_address), 0, PORT_MAX, NULL},
+    {"backlog", "N", "4096", "connections that may wait to be accepted, each server", options_count,
+     AT(backlog), 1, PORT_MAX, NULL},
+    {"send-buffer", "BYTES", "0", "send buffer of a connection (0: as the system likes)",
+     options_bytes, AT(send_buffer_bytes), 0, 1 << 30, NULL},
+    {"tape-cap", "BYTES", "1GiB", "memory for frames made in advance", options_bytes,
+     AT(tape_cap_bytes), 1, (uint64_t)1 << 40, NULL},
+    {"login", "USER:PASSWORD", NULL, "wants this login before any frame", option_login, AT(login),
+     0, 0, NULL},
+    {"ready-file", "FILE", NULL,
+     "appears when all servers listen: pid, first port, count;\n"
+     "goes away at the end",
+     options_string, AT(ready_file), 0, 0, NULL},
+    {"fault", "KIND:SHARE[:ARG]", NULL,
+     "lets SHARE of the servers (a number, or a percentage as 2%)\n"
+     "commit a fault, evenly spread; repeatable, or several\n"
+     "behind commas; kinds are listed below",
+     faults_option, AT(faults), 0, 0, NULL},
+    {.name = NULL},
+};
+
+static const char epilogue_start[] =
+    "Faults (N counts frames of each request; half of them where it is not given):\n";
+static const char epilogue_end[] =
+    "\n"
+    "Example: 200 servers on ports 20000 to 20199, four of which reset their connections\n"
+    "  fanin-servers --count 200 --port 20000 --fault reset:2%\n"
+    "\n"
+    "Runs until SIGTERM or Ctrl-C. Exit codes: 0 done; 2 wrong use; 3 the machine cannot.\n";
+
+static int choices_parse(int argc, char **argv, struct choices *choices)
+{
+    char faults[HELP_BYTES], epilogue[HELP_BYTES + sizeof epilogue_start + sizeof epilogue_end];
+    int operand;
+
+    faults_help(faults, sizeof faults);
+    snprintf(epilogue, sizeof epilogue, "%s%s%s", epilogue_start, faults, epilogue_end);
+    struct option_set set = {
+        .program = "fanin-servers",
+        .synopsis = "--count N [options]",
+        .about = "Mock servers (devices) that send frames to a client that collects from many.",
+        .epilogue = epilogue,
+        .options = options,
+        .operands = NULL,
+    };
+    return options_parse(&set, argc, argv, choices, &operand);
+}
+
+/* ---- what options allow one by one, but not together ---- */
+
+static int wrong_use(const char *why)
+{
+    fprintf(stderr, "fanin-servers: %s\n", why);
+    return EXIT_WRONG_USE;
+}
+
+static int faults_fit(const struct choices *choices, char *why, size_t why_bytes)
+{
+    const struct fault **by_server = calloc(choices->count, sizeof *by_server);
+
+    if (by_server == NULL)
+        return 0; /* fleet_open will run out of memory as well, and say so */
+    int result = faults_spread(&choices->faults, choices->count, by_server, why, why_bytes);
+    free(by_server);
+    return result;
+}
+
+static int choices_check(const struct choices *choices)
+{
+    char why[WHY_BYTES];
+    uint64_t each = choices->ports_per_address > 0 ? choices->ports_per_address : choices->count;
+    uint64_t ports = each < choices->count ? each : choices->count;
+
+    if (choices->port == 0 && choices->count > 1)
+        return wrong_use("--port 0 goes with --count 1 only");
+    if (choices->port + ports - 1 > PORT_MAX) {
+        snprintf(why, sizeof why,
+                 "--port: %llu servers from port %llu on would end past %d; a lower port, or "
+                 "--ports-per-address, would be right",
+                 (unsigned long long)ports, (unsigned long long)choices->port, PORT_MAX);
+        return wrong_use(why);
+    }
+    if (choices->host + (choices->count - 1) / each > UINT32_MAX)
+        return wrong_use("--listen: the last server's address would lie past 255.255.255.255");
+    if (faults_fit(choices, why, sizeof why) < 0)
+        return wrong_use(why);
+    return EXIT_DONE;
+}
+
+/* ---- serving ---- */
+
+/* A listener and a connection for each server; the rest is for clients that connect anew before
+ * they close. */
+static int descriptors_reserve(uint64_t count)
+{
+    uint64_t wanted = 2 * count + OTHER_DESCRIPTORS, limit = 0;
+
+    if (os_descriptors_reserve(wanted + count, &limit) == 0 ||
+        os_descriptors_reserve(wanted, &limit) == 0)
+        return EXIT_DONE;
+    fprintf(stderr,
+            "fanin-servers: --count %llu needs %llu descriptors (two for each server), but the "
+            "limit is %llu; as root: ulimit -Hn %llu && ulimit -n %llu, then start again\n",
+            (unsigned long long)count, (unsigned long long)wanted, (unsigned long long)limit,
+            (unsigned long long)wanted, (unsigned long long)wanted);
+    return EXIT_MACHINE_CANNOT;
+}
+
+static void summary_print(const struct protocol_stats *total)
+{
+    struct os_usage usage;
+
+    os_usage_read(&usage);
+    fprintf(stderr,
+            "fanin-servers: %llu requests served: %llu frames, %llu bytes, %llu faults; %.3f s of "
+            "CPU time\n",
+            (unsigned long long)total->connections, (unsigned long long)total->frames,
+            (unsigned long long)total->bytes, (unsigned long long)total->faults,
+            (double)(usage.user_ns + usage.system_ns) / OS_NS_PER_S);
+}
+
+static int serve(struct fleet *fleet, const struct choices *choices)
+{
+    if (choices->ready_file != NULL) {
+        int result = ready_write(choices->ready_file, fleet_port(fleet), choices->count);
+        if (result < 0) {
+            fprintf(stderr, "fanin-servers: --ready-file: cannot write %s: %s\n",
+                    choices->ready_file, strerror(-result));
+            return EXIT_MACHINE_CANNOT;
+        }
+    }
+    fleet_run(fleet);
+    if (choices->ready_file != NULL)
+        remove(choices->ready_file);
+    summary_print(&fleet->runs.total);
+    return EXIT_DONE;
+}
+
+static int run(const struct choices *choices)
+{
+    bool wants_login = choices->login.user[0] != '\0';
+    struct fleet_config config = {
+        .first = {choices->host, (uint16_t)choices->port},
+        .count = choices->count,
+        .ports_per_address = choices->ports_per_address,
+        .backlog = (int)choices->backlog,
+        .send_buffer_bytes = (int)choices->send_buffer_bytes,
+        .tape_cap_bytes = choices->tape_cap_bytes,
+        .faults = choices->faults,
+        .user = wants_login ? choices->login.user : NULL,
+        .password = choices->login.password,
+    };
+    char why[WHY_BYTES];
+
+    os_interrupts_catch();
+    struct fleet *fleet = fleet_open(&config, why, sizeof why);
+    if (fleet == NULL) {
+        fprintf(stderr, "fanin-servers: %s\n", why);
+        return EXIT_MACHINE_CANNOT;
+    }
+    int code = serve(fleet, choices);
+    fleet_close(fleet);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct choices choices = {0};
+
+    switch (choices_parse(argc, argv, &choices)) {
+    case OPTIONS_DONE:
+        return EXIT_DONE;
+    case OPTIONS_WRONG:
+        return EXIT_WRONG_USE;
+    default:
+        break;
+    }
+    int code = choices_check(&choices);
+    if (code == EXIT_DONE)
+        code = descriptors_reserve(choices.count);
+    return code == EXIT_DONE ? run(&choices) : code;
+}
