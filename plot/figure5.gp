@@ -21,7 +21,6 @@ do for [KIND in "svg png"] {
     set multiplot
     eval(TITLE_SETUP)
     SMALL = small(KIND)
-    BOLD = bold(KIND)
     set xrange [XMIN:XMAX]
     set xtics 2 font SMALL textcolor rgb MUTED
     set ytics font SMALL textcolor rgb MUTED
@@ -33,8 +32,8 @@ do for [KIND in "svg png"] {
     set rmargin at screen from_left(460)
     set yrange [0:axis_top(P_max)]
     set ytics tic_step(P_max)
-    set label 1 "The paper, async: ms (100 Mbit/s LAN)" at screen from_left(24), from_top(72) \
-        font BOLD textcolor rgb PAPER_INK
+    set label 1 bold("The paper, async: ms (100 Mbit/s LAN)") \
+        at screen from_left(24), from_top(72) textcolor rgb PAPER_INK
     plot DATA index 0 using 1:2 with linespoints lt 1 lw 2.5 pt 7 ps 0.9 lc rgb PAPER, \
          "" index 0 using 1:2:(short($2)) with labels offset 0,-1.2 font SMALL tc rgb MUTED
 
@@ -43,8 +42,8 @@ do for [KIND in "svg png"] {
     set rmargin at screen from_left(936)
     set yrange [0:axis_top(OURS_MAX)]
     set ytics tic_step(OURS_MAX)
-    set label 1 "This run, async: ms (loopback)" at screen from_left(504), from_top(72) \
-        font BOLD textcolor rgb OURS
+    set label 1 bold("This run, async: ms (loopback)") at screen from_left(504), from_top(72) \
+        textcolor rgb OURS
     plot DATA index 1 using 1:3:(0):($4-$3) with vectors nohead lw 1.5 lc rgb OURS, \
          "" index 1 using 1:2 with linespoints lt 1 lw 2.5 pt 7 ps 0.9 lc rgb OURS, \
          "" index 1 using 1:3:(short($2)) with labels offset 0,-1.2 font SMALL tc rgb MUTED
@@ -53,10 +52,10 @@ do for [KIND in "svg png"] {
         set lmargin at screen from_left(120)
         set rmargin at screen from_left(900)
         set tmargin at screen from_bottom(230)
-        set bmargin at screen from_bottom(100)
-        set label 1 sprintf("What blocking costs, %d workers: async, and one after the other " . \
-            "(sync)", PAIR_WORKERS) at screen from_left(24), from_bottom(258) \
-            font BOLD textcolor rgb INK
+        set bmargin at screen from_bottom(114)
+        set label 1 bold(sprintf("What blocking costs, %d workers: async, and one after " . \
+            "the other (sync)", PAIR_WORKERS)) at screen from_left(24), from_bottom(258) \
+            textcolor rgb INK
         set yrange [-0.6:1.6]
         set ytics ("the paper" 1, "this run" 0) textcolor rgb INK
         set logscale x 10
@@ -68,12 +67,12 @@ do for [KIND in "svg png"] {
         plot DATA index 2 using 2:1:($3-$2):(0) with vectors nohead lw 6 lc rgb FAINT, \
              "" index 2 using 4:1:($5-$4):(0) with vectors nohead lw 1.2 lc rgb INK, \
              "" index 2 using 6:1:($7-$6):(0) with vectors nohead lw 1.2 lc rgb INK, \
-             "" index 2 using 2:1 with points pt 7 ps 1.4 lc rgb OURS, \
-             "" index 2 using 3:1 with points pt 7 ps 1.4 lc rgb OTHER, \
+             "" index 2 using 2:1 with points pt 7 ps 1.1 lc rgb OURS, \
+             "" index 2 using 3:1 with points pt 7 ps 1.1 lc rgb OTHER, \
              "" index 2 using 4:1:("async " . short($2)) with labels \
-                 right offset -1,0 font SMALL tc rgb OURS, \
+                 right offset -1.3,0 font SMALL tc rgb OURS, \
              "" index 2 using 7:1:("sync " . short($3)) with labels \
-                 left offset 1,0 font SMALL tc rgb OTHER, \
+                 left offset 1.3,0 font SMALL tc rgb OTHER, \
              "" index 2 using (sqrt($2*$3)):1:(short($3/$2) . "x") with labels offset 0,0.9 \
                  font SMALL tc rgb MUTED
         unset logscale x

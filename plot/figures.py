@@ -45,6 +45,12 @@ def quoted(value: Union[str, float]) -> str:
     return '"%s"' % clean.replace("\\", "\\\\").replace('"', '\\"').replace("`", "'")
 
 
+def enhanced(text: str) -> str:
+    """Text for gnuplot's enhanced mode, which bold titles need, with its special characters as
+    they are."""
+    return re.sub(r"([{}^_@&~\\])", r"\\\1", text)
+
+
 def shorten(text: str, columns: int) -> str:
     return text if len(text) <= columns else text[:columns - 3] + "..."
 
@@ -55,7 +61,7 @@ def script(figure: Figure, origin: Provenance) -> str:
                                                   origin.seed)
     values: Dict[str, Union[str, float]] = {
         "NAME": figure.name, "WIDTH": figure.size[0], "HEIGHT": figure.size[1],
-        "TITLE": figure.caption, "FOOTER": shorten(footer, FOOTER_COLUMNS),
+        "TITLE": enhanced(figure.caption), "FOOTER": shorten(footer, FOOTER_COLUMNS),
         "MACHINE": shorten(origin.machine, FOOTER_COLUMNS)}
     values.update((key, value) for key, value in figure.settings.items() if key != "RUNS")
     with open(os.path.join(HERE, figure.template + ".gp"), encoding="utf-8") as file:
@@ -76,6 +82,7 @@ def stamp(path: str, figure: Figure, origin: Provenance) -> None:
     clean = "".join(c if c.isprintable() else " " for c in said)
     svg = re.sub(r"<title>.*?</title>", lambda _: "<title>%s</title>" % escape(figure.caption), svg,
                  count=1, flags=re.DOTALL)
+    svg = svg.replace('font-family="Arial"', 'font-family="Arial, Helvetica, sans-serif"')
     svg = svg.replace("</desc>", "%s</desc>" % escape(clean), 1)
     with open(path, "w", encoding="utf-8") as file:
         file.write(svg)

@@ -148,8 +148,8 @@ def parse_line(data: bytes) -> Tuple[Optional[Row], Optional[str]]:
 
 
 def run_identity(row: Row) -> Tuple[Any, ...]:
-    """What may exist only once: a repeat of a cell."""
-    return tuple(row[key] for key in ("scenario", "section", "client", "cell", "repeat"))
+    """What may exist only once: a repeat of a cell, at its place in the plan."""
+    return tuple(row[key] for key in ("scenario", "section", "client", "cell", "repeat", "order"))
 
 
 def parse_rows(lines: Iterable[bytes]) -> Tuple[List[Row], List[str]]:

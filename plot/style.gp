@@ -14,9 +14,9 @@ array LINE[8] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", \
                  "#56b4e9", "#6a51a3", "#1f2933"]
 
 # Both pictures come from the same commands; the PNG has two pixels where the SVG has one.
-open_svg(name, w, h) = sprintf("set terminal svg size %d,%d dynamic noenhanced " . \
+open_svg(name, w, h) = sprintf("set terminal svg size %d,%d dynamic enhanced " . \
     "background '#ffffff' font 'Arial,14'; set output '%s.svg'", w, h, name)
-open_png(name, w, h) = sprintf("set terminal pngcairo size %d,%d noenhanced " . \
+open_png(name, w, h) = sprintf("set terminal pngcairo size %d,%d enhanced " . \
     "background '#ffffff' font 'Arial,10.5' fontscale 2 linewidth 2 pointscale 2; " . \
     "set output '%s.png'", 2 * w, 2 * h, name)
 open_picture(kind, name, w, h) = kind eq "svg" ? open_svg(name, w, h) : open_png(name, w, h)
@@ -45,12 +45,12 @@ set key off
 set datafile missing "NaN"
 
 # Title, footers: placed once a page, before the first panel.
-TITLE_SETUP = "set label 901 TITLE at screen from_left(24), from_top(30) left " . \
-    "font 'Arial:Bold,' . (KIND eq 'svg' ? '18' : '13.5') textcolor rgb INK; " . \
-    "set label 902 FOOTER at screen from_left(24), from_bottom(34) left " . \
+TITLE_SETUP = "set label 901 bold(TITLE) at screen from_left(24), from_top(30) left " . \
+    "font 'Arial,' . (KIND eq 'svg' ? '18' : '13.5') textcolor rgb INK; " . \
+    "set label 902 FOOTER at screen from_left(24), from_bottom(34) left noenhanced " . \
     "font 'Arial,' . (KIND eq 'svg' ? '11.5' : '8.6') textcolor rgb MUTED; " . \
-    "set label 903 MACHINE at screen from_left(24), from_bottom(16) left " . \
+    "set label 903 MACHINE at screen from_left(24), from_bottom(16) left noenhanced " . \
     "font 'Arial,' . (KIND eq 'svg' ? '11.5' : '8.6') textcolor rgb MUTED"
 TITLE_CLEAR = "unset label 901; unset label 902; unset label 903"
 small(kind) = kind eq "svg" ? "Arial,12" : "Arial,9"
-bold(kind)  = kind eq "svg" ? "Arial:Bold,14" : "Arial:Bold,10.5"
+bold(text)  = "{/:Bold " . text . "}" # the one way that both terminals understand

@@ -12,11 +12,10 @@ do for [KIND in "svg png"] {
     set multiplot
     eval(TITLE_SETUP)
     SMALL = small(KIND)
-    BOLD = bold(KIND)
-    set label 904 "the paper" at screen from_left(800), from_top(30) right \
-        font BOLD tc rgb PAPER_INK
-    set label 905 "this run" at screen from_left(936), from_top(30) right \
-        font BOLD tc rgb OURS
+    set label 904 bold("the paper") at screen from_left(856), from_top(30) right \
+        tc rgb PAPER_INK
+    set label 905 bold("this run") at screen from_left(936), from_top(30) right \
+        tc rgb OURS
     set xrange [-0.6:2.6]
     set xtics textcolor rgb INK
     set ytics font SMALL textcolor rgb MUTED
@@ -25,8 +24,8 @@ do for [KIND in "svg png"] {
         I = R - 1
         set tmargin at screen from_top(ROW_TOP(R) + 24)
         set bmargin at screen from_top(ROW_TOP(R) + 212)
-        set label 1 READING(R) at screen from_left(24), from_top(ROW_TOP(R) - 34) \
-            font BOLD textcolor rgb INK
+        set label 1 bold(READING(R)) at screen from_left(24), from_top(ROW_TOP(R) - 34) \
+            textcolor rgb INK
 
         set lmargin at screen from_left(64)
         set rmargin at screen from_left(320)

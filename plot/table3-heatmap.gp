@@ -14,7 +14,6 @@ do for [KIND in "svg png"] {
     set multiplot
     eval(TITLE_SETUP)
     SMALL = small(KIND)
-    BOLD = bold(KIND)
     unset border
     unset grid
     set xrange [-0.5:NCOLS - 0.5]
@@ -26,14 +25,14 @@ do for [KIND in "svg png"] {
     set xlabel "C: workers that may run at once" textcolor rgb MUTED font SMALL offset 0,0.3
     set ylabel "W: workers" textcolor rgb MUTED font SMALL
     set tmargin at screen from_top(92)
-    set bmargin at screen from_bottom(140)
+    set bmargin at screen from_bottom(150)
     set style fill solid 1.0 border rgb "#ffffff"
     unset colorbox
 
     set lmargin at screen from_left(70)
     set rmargin at screen from_left(470)
-    set label 1 "The paper, MB/s (100 Mbit/s LAN)" at screen from_left(24), from_top(70) \
-        font BOLD textcolor rgb PAPER_INK
+    set label 1 bold("The paper, MB/s (100 Mbit/s LAN)") at screen from_left(24), from_top(70) \
+        textcolor rgb PAPER_INK
     plot DATA index 0 using 1:2:(0.48):(0.46):3 with boxxyerror fc palette, \
          "" index 0 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb INK, \
          "" index 0 using 1:($3 < DARK ? NaN : $2):4 with labels font SMALL tc rgb "#ffffff"
@@ -42,13 +41,13 @@ do for [KIND in "svg png"] {
     unset ylabel
     set lmargin at screen from_left(536)
     set rmargin at screen from_left(936)
-    set label 1 "This run, MB/s (loopback)" at screen from_left(510), from_top(70) \
-        font BOLD textcolor rgb OURS
-    set colorbox horizontal user origin screen from_left(536), screen from_bottom(78) \
+    set label 1 bold("This run, MB/s (loopback)") at screen from_left(510), from_top(70) \
+        textcolor rgb OURS
+    set colorbox horizontal user origin screen from_left(536), screen from_bottom(76) \
         size screen 200.0 / WIDTH, screen 12.0 / HEIGHT noborder
     set cbtics font SMALL textcolor rgb MUTED scale 0 offset 0,0.4 \
         (sprintf("%d %%%%", LEAST) LEAST, "100 %%" 100)
-    set label 2 "of the grid's own best cell" at screen from_left(760), from_bottom(72) \
+    set label 2 "of the grid's own best cell" at screen from_left(770), from_bottom(82) \
         font SMALL textcolor rgb MUTED
     plot DATA index 1 using 1:2:(0.48):(0.46):3 with boxxyerror fc palette, \
          "" index 1 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb INK, \

@@ -13,7 +13,6 @@ do for [KIND in "svg png"] {
     set multiplot
     eval(TITLE_SETUP)
     SMALL = small(KIND)
-    BOLD = bold(KIND)
     set xrange [WORKERS_MIN - 0.06 * SPAN:WORKERS_MAX + 0.18 * SPAN]
     set xtics () font SMALL textcolor rgb MUTED
     do for [i = 1:words(WORKERS)] { set xtics add (word(WORKERS, i) real(word(WORKERS, i))) }
@@ -26,8 +25,8 @@ do for [KIND in "svg png"] {
     set rmargin at screen from_left(460)
     set yrange [0:axis_top(PAPER_MAX)]
     set ytics tic_step(PAPER_MAX)
-    set label 1 "The paper, MB/s (100 Mbit/s LAN)" at screen from_left(24), from_top(70) \
-        font BOLD textcolor rgb PAPER_INK
+    set label 1 bold("The paper, MB/s (100 Mbit/s LAN)") at screen from_left(24), from_top(70) \
+        textcolor rgb PAPER_INK
     plot for [i = 0:PAPER_LINES - 1] DATA index i using 2:3 \
              with linespoints lt 1 lw 2.2 pt 7 ps 0.7 \
              lc rgb LINE[int(word(PAPER_COLOURS, i + 1))], \
@@ -39,8 +38,8 @@ do for [KIND in "svg png"] {
     set rmargin at screen from_left(936)
     set yrange [0:axis_top(TOP)]
     set ytics tic_step(TOP)
-    set label 1 "This run, MB/s (loopback)" at screen from_left(504), from_top(70) \
-        font BOLD textcolor rgb OURS
+    set label 1 bold("This run, MB/s (loopback)") at screen from_left(504), from_top(70) \
+        textcolor rgb OURS
     if (CEILING > 0) {
         set arrow 1 from graph 0, first CEILING to graph 1, first CEILING nohead \
             lw 1.2 dt 2 lc rgb MUTED
