@@ -57,6 +57,9 @@ $(TESTS): $(LIBRARY)
 
 $(TESTS) $(BENCHES): %: %.o
 
+# Tests that make allocations fail, one after the other.
+%_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
 $(LIBRARY): $(OBJECTS)
 	$(SAY) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^

@@ -78,13 +78,16 @@ static void *actor_run(void *argument)
     return NULL;
 }
 
-/* Whether the port knows a member in one of the waiting states for each actor that is in a wait. */
+/* How many wait for good: nothing is on its way to them. */
 static unsigned waiters(struct cport *port)
 {
     unsigned count = 0;
     port_lock(port);
     for (struct gate_worker *each = port->gate.newest; each; each = each->older)
         count += each->state == GATE_PARKED || each->state == GATE_POLLING;
+    count -= port->gate.grants;
+    if (port->closed)
+        count = 0;
     port_unlock(port, &(struct gate_effects){0});
     return count;
 }
