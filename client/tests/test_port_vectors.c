@@ -13,8 +13,7 @@ struct actor {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum command command;
-    const struct worker *worker; /* its membership, once it has one */
-    int has;                     /* the key of the packet it got, or a word above */
+    int has; /* the key of the packet it got, or a word above */
     unsigned batch;
     int count;
 };
