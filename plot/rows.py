@@ -8,13 +8,13 @@ rest of the folder stays usable, because an interrupted sweep is valid as far as
 import argparse
 import csv
 import json
-import math
 import os
 import sys
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 SCHEMA = 1
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
+TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
 RATE_TOLERANCE = 0.02  # between bytes_per_s and bytes / elapsed_ms: both are rounded in print
 
 Row = Dict[str, Any]
@@ -33,10 +33,9 @@ class Results(NamedTuple):
 
 
 def is_number(value: Any) -> bool:
-    """Finite and not negative; true and false are no numbers though Python counts them."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return isinstance(value, int) and value >= 0 or math.isfinite(value) and value >= 0
+    """Not negative and within what a program can count; NaN is within nothing. True and false are
+    no numbers though Python counts them."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**64
 
 
 KINDS = {
@@ -44,7 +43,8 @@ KINDS = {
     "count": ("a whole number from 0", lambda v: is_number(v) and isinstance(v, int)),
     "from1": ("a whole number from 1", lambda v: is_number(v) and isinstance(v, int) and v > 0),
     "number": ("a finite number from 0", is_number),
-    "time": ("a finite time above 0", lambda v: is_number(v) and v > 0),
+    "time": ("a finite time above 0", lambda v: is_number(v) and v >= TIME_MIN),
+    "positive": ("a finite number above 0", lambda v: is_number(v) and v > 0),
     "object": ("an object of counts", lambda v: isinstance(v, dict)),
 }
 
@@ -62,12 +62,13 @@ CLIENT_KEYS = {
     "count": "workers concurrency batch connect_timeout_ms stall_timeout_ms frames_per_server "
              "size_min size_max seed block_bytes blocks_per_receive frame_bytes_max connected "
              "connect_failed bytes frames exit_code",
-    "count?": "pool_cap_bytes peak_rss_kb base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
+    "count?": "pool_cap_bytes base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
               "buffer_cap_waits worker_threads buffer_threads total_threads switches_voluntary "
               "switches_involuntary receive_calls receive_empty pool_blocks blocks_lost "
               "connections_failed server_bytes server_frames fleet_rss_kb",
     "number": "rate sweep_overhead_ms",
-    "number?": "cpu_s cpu_user_s cpu_system_s bytes_per_s frames_per_s gb_per_cpu_s "
+    "positive?": "bytes_per_s peak_rss_kb",
+    "number?": "cpu_s cpu_user_s cpu_system_s frames_per_s gb_per_cpu_s "
                "copies_per_byte scanned_per_byte receives_per_frame server_cpu_s",
     "time": "connect_ms",
     "time?": "elapsed_ms connect_us_min connect_us_p50 connect_us_p90 connect_us_p99 "

@@ -4,6 +4,7 @@ import contextlib
 import glob
 import io
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -173,6 +174,22 @@ class Tables(Folder):
         out = self.tables(fixtures.table1_rows())
         self.assertLess(out.index("cannot be compared"), out.index("Table 1"))
         self.assertIn("Made-up CPU @ 1.00GHz, 2 CPUs, 8 GB", out)
+
+
+class AnyInput(Folder):
+    STRANGE = (None, 0, 1, -1, 1e-320, 1e-7, 1e17, 2**63, 10**400, "", "x|y<z>", [], {}, True,
+               float("nan"), float("inf"))
+
+    def test_no_change_of_a_row_makes_the_report_stumble(self):
+        chance = random.Random(11)
+        for _ in range(200):
+            made = chance.sample(fixtures.everything(), 12)
+            for row in made:
+                for key in chance.sample(sorted(row), chance.choice((0, 0, 1, 2))):
+                    row[key] = chance.choice(self.STRANGE)
+            fixtures.write_folder(self.folder, made)
+            code, _, err = run(self.folder, "--no-figures")
+            self.assertIn(code, (0, 1), err)
 
 
 class LeftOut(Folder):

@@ -96,7 +96,8 @@ class Lines(unittest.TestCase):
     def test_kinds(self):
         for key, value in (("workers", "6"), ("workers", 6.5), ("workers", True), ("bytes", -1),
                            ("scheme", None), ("servers", 0), ("errors", []), ("repeat", 0),
-                           ("cell", 7), ("rate", None)):
+                           ("cell", 7), ("rate", None), ("bytes_per_s", 0), ("peak_rss_kb", 0), ("size_max", 10**400),
+                           ("switches_voluntary", 1e30)):
             self.assertIn("`%s` is" % key, self.changed(**{key: value}), (key, value))
 
     def test_an_unknown_status(self):
