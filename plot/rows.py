@@ -61,8 +61,8 @@ CLIENT_KEYS = {
     "from1": "servers",
     "count": "workers concurrency batch connect_timeout_ms stall_timeout_ms frames_per_server "
              "size_min size_max seed block_bytes blocks_per_receive frame_bytes_max connected "
-             "connect_failed bytes frames exit_code",
-    "count?": "pool_cap_bytes base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
+             "connect_failed bytes exit_code",
+    "count?": "frames pool_cap_bytes base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
               "buffer_cap_waits worker_threads buffer_threads total_threads switches_voluntary "
               "switches_involuntary receive_calls receive_empty pool_blocks blocks_lost "
               "connections_failed server_bytes server_frames fleet_rss_kb",

@@ -13,8 +13,10 @@ COLUMNS = (Column("what", left=True), Column("asked"), Column("median"), Column(
 Measure = Callable[[Row], Optional[float]]
 
 
-def lost(row: Row) -> float:
-    """Records asked for and not processed."""
+def lost(row: Row) -> Optional[float]:
+    """Records asked for and not processed; the raw loop does not know records."""
+    if row["frames"] is None:
+        return None
     return row["servers"] * row["frames_per_server"] - row["frames"]
 
 

@@ -131,7 +131,7 @@ class Lines(unittest.TestCase):
 
     def test_null_is_unmeasured_where_the_schema_allows_it(self):
         found, problems = rows.parse_rows([fixtures.as_lines([fixtures.row(
-            latency_us_p50=None, buffer_predicted_bytes=None, request=None)])])
+            latency_us_p50=None, frames=None, frames_per_s=None, buffer_predicted_bytes=None, request=None)])])
         self.assertEqual((len(found), problems), (1, []))
 
     def test_the_schema_knows_every_key_of_a_whole_row(self):
