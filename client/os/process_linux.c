@@ -109,6 +109,8 @@ static ssize_t read_whole(int descriptor, void *data, size_t bytes)
 
 static pid_t child_start(const struct request *request)
 {
+    /* Whoever started us may have had SIGCHLD ignored: no child's exit code would be kept then. */
+    signal(SIGCHLD, SIG_DFL);
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0)
         return -errno;

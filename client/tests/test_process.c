@@ -171,6 +171,13 @@ static void the_exit_code_comes_back(void **state)
     assert_int_equal(run_shell("kill -SEGV $$"), 128 + SIGSEGV);
 }
 
+static void the_exit_code_comes_back_though_children_were_ignored(void **state)
+{
+    (void)state;
+    signal(SIGCHLD, SIG_IGN);
+    assert_int_equal(run_shell("exit 4"), 4);
+}
+
 static void streams_are_appended_and_input_is_empty(void **state)
 {
     (void)state;
@@ -232,7 +239,7 @@ static void the_peak_of_a_running_child_is_read(void **state)
 {
     (void)state;
     struct os_process process;
-    assert_int_equal(start_shell(&process, "echo 1; exec sleep 60"), 0);
+    assert_int_equal(start_shell(&process, "echo 1; sleep 60"), 0);
     output_await_number();
     uint64_t peak_bytes = os_process_peak_bytes(&process);
     os_process_stop(&process, patience_ns);
@@ -360,6 +367,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_log_that_cannot_be_opened_is_an_error),
         cmocka_unit_test(no_descriptor_for_the_start_is_an_error),
         cmocka_unit_test(the_exit_code_comes_back),
+        cmocka_unit_test(the_exit_code_comes_back_though_children_were_ignored),
         cmocka_unit_test(streams_are_appended_and_input_is_empty),
         cmocka_unit_test(a_child_inherits_no_descriptor),
         cmocka_unit_test(waiting_for_a_child_times_out),
