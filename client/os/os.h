@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- clock ---------------------------------------------------------------------------------- */
+/* ---- clock --------------------------------------------------------------------------------- */
 
 enum { OS_NS_PER_MS = 1000000, OS_NS_PER_S = 1000000000 };
 
@@ -29,7 +29,7 @@ uint64_t os_wall_ns(void);
 /* os_sleep_ns: blocks the calling thread for at least that long. */
 void os_sleep_ns(uint64_t duration_ns);
 
-/* ---- threads -------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------- */
 
 /* The roles a fanin process counts its threads by. A thread carries its role as its OS-visible name
  * (at most 15 bytes, Linux's limit), so that the count is taken from the system and not from
@@ -48,7 +48,7 @@ int os_thread_count(const char *role);
 
 int os_cpu_count(void); /* processors this process may run on, at least 1 */
 
-/* ---- parking -------------------------------------------------------------------------------- */
+/* ---- parking ------------------------------------------------------------------------------- */
 
 /* A place for one thread to sleep until another wakes it. A wake that comes first is remembered
  * (once), so there is no lost wake-up. Zero-initialised is ready for use; only one thread may sleep
@@ -62,7 +62,7 @@ struct os_parker {
 bool os_park(struct os_parker *parker, uint64_t timeout_ns);
 void os_unpark(struct os_parker *parker);
 
-/* ---- this process --------------------------------------------------------------------------- */
+/* ---- this process -------------------------------------------------------------------------- */
 
 struct os_usage {
     uint64_t user_ns, system_ns; /* CPU time of all threads, those that ended included */
@@ -78,14 +78,14 @@ void os_usage_read(struct os_usage *usage);
  * limit if need be. 0, or -EMFILE with *limit set to the hard limit that is in the way. */
 int os_descriptors_reserve(uint64_t count, uint64_t *limit);
 
-/* ---- memory --------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------- */
 
 /* os_pages_map: `bytes` of zeroed, page-aligned memory straight from the system, so that giving it
  * back with os_pages_unmap returns it at once. NULL when there is none. */
 void *os_pages_map(size_t bytes);
 void os_pages_unmap(void *pages, size_t bytes);
 
-/* ---- other processes ------------------------------------------------------------------------ */
+/* ---- other processes ----------------------------------------------------------------------- */
 
 struct os_process {
     intptr_t handle; /* pid on Linux, process handle on Windows */
@@ -114,7 +114,7 @@ uint64_t os_process_peak_bytes(const struct os_process *process);
 void os_interrupts_catch(void);
 bool os_interrupted(void);
 
-/* ---- terminal and machine ------------------------------------------------------------------- */
+/* ---- terminal and machine ------------------------------------------------------------------ */
 
 bool os_is_terminal(int descriptor);
 

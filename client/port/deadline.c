@@ -1,5 +1,6 @@
-/* Deadlines of connects: a binary heap, the earliest at [1]; an operation knows its place (timer_slot), so that it
- * leaves in O(log n) when it completes in time. The engine's alarm is set to the earliest. */
+/* Deadlines of connects: a binary heap, the earliest at [1]; an operation knows its place
+ * (timer_slot), so that it leaves in O(log n) when it completes in time. The engine's alarm is
+ * set to the earliest. */
 #include "client/port/port.h"
 
 #include <assert.h>
@@ -48,8 +49,8 @@ static int grow(struct cport *port)
     return 0;
 }
 
-/* Keeps the alarm at the earliest deadline. One that went off for an operation that has completed since, or that
- * was cut short by an earlier deadline, is set anew. */
+/* Keeps the alarm at the earliest deadline. One that went off for an operation that has
+ * completed since, or that was cut short by an earlier deadline, is set anew. */
 static void set_alarm(struct cport *port, uint64_t now_ns)
 {
     if (port->deadline_count == 0)

@@ -1,15 +1,18 @@
 /* Linux readiness turned into completions.
  *
- * A socket is registered once, edge-triggered, for both directions. An edge marks its lanes ready; a ready lane with
- * an operation becomes a packet of the gate's queue; the worker that takes the packet performs the operation
- * itself, so copying spreads over the workers and follows the concurrency limit.
+ * A socket is registered once, edge-triggered, for both directions. An edge marks its lanes
+ * ready; a ready lane with an operation becomes a packet of the gate's queue; the worker that
+ * takes the packet performs the operation itself, so copying spreads over the workers and
+ * follows the concurrency limit.
  *
- * No edge is lost: a lane's mark is cleared before an attempt and set again by an edge during it, by an attempt that
- * filled all it was given, and for good by the end of the stream or an error, which come with no further edge.
+ * No edge is lost: a lane's mark is cleared before an attempt and set again by an edge during
+ * it, by an attempt that filled all it was given, and for good by the end of the stream or an
+ * error, which come with no further edge.
  *
- * Several workers may block in epoll_wait on the one epoll descriptor. The kernel wakes one of them per event, the
- * last to come (its wait queue is a stack for exclusive waiters), which is the order that the gate wants. A kick
- * is a write to an edge-triggered eventfd that nobody ever reads: every write is a new edge, for one waiter. */
+ * Several workers may block in epoll_wait on the one epoll descriptor. The kernel wakes one of
+ * them per event, the last to come (its wait queue is a stack for exclusive waiters), which is
+ * the order that the gate wants. A kick is a write to an edge-triggered eventfd that nobody ever
+ * reads: every write is a new edge, for one waiter. */
 #include "client/port/port.h"
 
 #include <assert.h>
@@ -46,7 +49,7 @@ static int watch(struct epoll_state *state, int descriptor, uint32_t events, uin
     return epoll_ctl(state->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : -errno;
 }
 
-/* ---- the engine's own descriptors ------------------------------------------------------------------ */
+/* ---- the engine's own descriptors ---------------------------------------------------------- */
 
 static void engine_close(struct cport *port)
 {
@@ -96,7 +99,7 @@ static void engine_kick(struct cport *port, uint64_t when_ns)
     (void)code;
 }
 
-/* ---- sockets --------------------------------------------------------------------------------------- */
+/* ---- sockets ------------------------------------------------------------------------------- */
 
 static int watch_socket(struct cport *port, struct cp_socket *socket)
 {
@@ -130,7 +133,8 @@ static int recognise(struct cp_socket *socket)
 static int engine_attach(struct cport *port, struct cp_socket *socket_)
 {
     if (socket_->handle == CP_HANDLE_NONE) {
-        /* Watched from its connect or listen on: an unconnected socket would report a hang-up now. */
+        /* Watched from its connect or listen on: an unconnected socket would report a hang-up
+         * now. */
         socket_->handle = socket(socket_->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         return socket_->handle >= 0 ? 0 : cp_error_from_os(errno);
     }
@@ -149,7 +153,7 @@ static void engine_detach(struct cport *port, struct cp_socket *socket)
     close((int)socket->handle);
 }
 
-/* ---- operations ------------------------------------------------------------------------------------ */
+/* ---- operations ---------------------------------------------------------------------------- */
 
 static int64_t failed(struct cp_op *op, int os_error)
 {
@@ -337,7 +341,7 @@ static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct c
     return true; /* nothing is ever with the kernel */
 }
 
-/* ---- events ---------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------- */
 
 static void report(struct cport *port, const struct epoll_event *event,
                    struct gate_effects *effects)

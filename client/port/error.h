@@ -1,7 +1,7 @@
 /* OS codes -> portable codes, one table.
  *
- * Everything in the completion port is >= 0 (a result) or one of these, negative. The same event has the
- * same code on every engine; where several OS codes mean one event they share a line. */
+ * Everything in the completion port is >= 0 (a result) or one of these, negative. The same event
+ * has the same code on every engine; where several OS codes mean one event they share a line. */
 #ifndef FANIN_PORT_ERROR_H
 #define FANIN_PORT_ERROR_H
 
@@ -50,7 +50,8 @@ const char *cp_error_text(int code);
 /* cp_error_index: 0..CP_ERROR_COUNT-1, for counting by code. */
 int cp_error_index(int code);
 
-/* cp_error_from_os: an errno value (Linux), a WSA or Win32 code (Windows), positive -> portable code. */
+/* cp_error_from_os: an errno value (Linux), a WSA or Win32 code (Windows), positive -> portable
+ * code. */
 int cp_error_from_os(int os_code);
 
 #endif

@@ -25,7 +25,7 @@ struct cp_link *gate_queue_pop(struct gate_queue *queue)
     return packet;
 }
 
-/* ---- the stack of waiters ------------------------------------------------------------------------ */
+/* ---- the stack of waiters ------------------------------------------------------------------ */
 
 static bool on_stack(const struct gate_worker *worker)
 {
@@ -59,7 +59,7 @@ static void wake(struct gate_effects *effects, struct gate_worker *worker)
     effects->wake = worker;
 }
 
-/* ---- handing packets out ------------------------------------------------------------------------- */
+/* ---- handing packets out ------------------------------------------------------------------- */
 
 static bool place_free(const struct gate *gate)
 {
@@ -73,8 +73,8 @@ static bool poll_place_free(const struct gate *gate)
            gate->running + gate->pollers - gate->grants < gate->limit;
 }
 
-/* The newest waiter that can still be given a packet: as many pollers as there are grants on their way are
- * spoken for, the newest first. */
+/* The newest waiter that can still be given a packet: as many pollers as there are grants on
+ * their way are spoken for, the newest first. */
 static struct gate_worker *newest_free(const struct gate *gate)
 {
     unsigned spoken_for = gate->grants;
@@ -107,7 +107,8 @@ static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate
     worker->state = GATE_WOKEN;
 }
 
-/* Somebody must ask the engine as long as a place is free; the newest parked worker is woken to do it. */
+/* Somebody must ask the engine as long as a place is free; the newest parked worker is woken to
+ * do it. */
 static void promote(struct gate *gate, struct gate_effects *effects)
 {
     for (struct gate_worker *worker = gate->newest; worker && poll_place_free(gate);
@@ -129,7 +130,7 @@ static void settle(struct gate *gate, struct gate_effects *effects)
     promote(gate, effects);
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------- */
 
 void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max)
 {
@@ -168,7 +169,8 @@ static void take(struct gate *gate, struct gate_worker *worker, struct cp_link *
         gate_queue_push(taken, gate_queue_pop(&gate->queue));
 }
 
-/* The packet that is this worker's by now, if there is one; the worker is then counted and off the stack. */
+/* The packet that is this worker's by now, if there is one; the worker is then counted and off
+ * the stack. */
 static struct cp_link *claim(struct gate *gate, struct gate_worker *worker)
 {
     struct cp_link *packet = worker->bound;

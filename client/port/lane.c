@@ -32,7 +32,7 @@ static void call(struct lane *lane, struct gate_effects *effects)
     port_post(port, &lane->ready_link, effects);
 }
 
-/* ---- taking operations off ----------------------------------------------------------------------- */
+/* ---- taking operations off ----------------------------------------------------------------- */
 
 static void remove_op(struct lane *lane, struct cp_op *op)
 {
@@ -65,7 +65,7 @@ static void finish_and_post(struct lane *lane, struct cp_op *op, int64_t result,
     port_post(lane->socket->port, &op->link, effects);
 }
 
-/* ---- turns --------------------------------------------------------------------------------------- */
+/* ---- turns --------------------------------------------------------------------------------- */
 
 bool turn_begin(struct turn *turn, struct lane *lane)
 {
@@ -84,7 +84,8 @@ void turn_advance(struct turn *turn)
     turn->result = socket->port->engine->advance(socket->port, socket, turn->op, &turn->more);
 }
 
-/* The attempt did not complete the operation. True: it is to be finished all the same, with *result. */
+/* The attempt did not complete the operation. True: it is to be finished all the same, with
+ * *result. */
 static bool give_up(struct lane *lane, struct cp_op *op, int64_t *result)
 {
     struct cport *port = lane->socket->port;
@@ -120,7 +121,7 @@ struct cp_op *turn_end(struct turn *turn, struct gate_effects *effects)
     return over ? op : NULL;
 }
 
-/* ---- submitting ---------------------------------------------------------------------------------- */
+/* ---- submitting ---------------------------------------------------------------------------- */
 
 void lane_submit(struct lane *lane, struct cp_op *op)
 {
@@ -142,7 +143,7 @@ void lane_submit(struct lane *lane, struct cp_op *op)
     port_unlock(port, &effects);
 }
 
-/* ---- what engines report ------------------------------------------------------------------------- */
+/* ---- what engines report ------------------------------------------------------------------- */
 
 void lane_ready(struct lane *lane, bool hangup, struct gate_effects *effects)
 {
@@ -169,7 +170,7 @@ void lane_complete(struct lane *lane, struct cp_op *op, int64_t result,
         socket_settle(lane->socket);
 }
 
-/* ---- taking back --------------------------------------------------------------------------------- */
+/* ---- taking back --------------------------------------------------------------------------- */
 
 static void cancel_one(struct lane *lane, struct cp_op *op, int reason,
                        struct gate_effects *effects)

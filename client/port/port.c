@@ -1,7 +1,8 @@
 /* The front door: ports, and the wait in which everything comes together.
  *
- *      cp_wait = { the gate says take | park | poll }*  then: operations that are complete are delivered; lanes that
- *                are ready are carried on by this worker, outside the lock, and what that completes is delivered. */
+ *      cp_wait = { the gate says take | park | poll }*  then: operations that are complete are
+ *                delivered; lanes that are ready are carried on by this worker, outside the
+ *                lock, and what that completes is delivered. */
 #include "client/port/port.h"
 
 #include <assert.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the lock ------------------------------------------------------------------------------------ */
+/* ---- the lock ------------------------------------------------------------------------------ */
 
 void port_lock(struct cport *port)
 {
@@ -50,7 +51,7 @@ void port_post(struct cport *port, struct cp_link *link, struct gate_effects *ef
         gate_post(&port->gate, link, effects);
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------- */
+/* ---- opening and closing ------------------------------------------------------------------- */
 
 const char *cp_engine_list(unsigned index, const char **summary)
 {
@@ -175,7 +176,7 @@ unsigned cp_concurrency(const struct cport *port)
     return port->gate.limit;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------------------------- */
 
 enum awaited { AWAITED_PACKETS, AWAITED_TIMEOUT, AWAITED_CLOSED };
 
@@ -214,7 +215,8 @@ static int poll_engine(struct cport *port, struct worker *worker, uint64_t left_
     return code;
 }
 
-/* Waits until packets are this worker's. Returns with the lock held. `deadline_ns` 0: only looks. */
+/* Waits until packets are this worker's. Returns with the lock held. `deadline_ns` 0: only
+ * looks. */
 static enum awaited await(struct cport *port, struct worker *worker, unsigned max,
                           uint64_t deadline_ns, struct gate_queue *taken,
                           struct gate_effects *effects)
@@ -312,7 +314,7 @@ int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_
     }
 }
 
-/* ---- blocking sections and posts ------------------------------------------------------------------ */
+/* ---- blocking sections and posts ----------------------------------------------------------- */
 
 void cp_block_begin(struct cport *port)
 {

@@ -1,4 +1,5 @@
-/* Inside the completion port: what the front door's files share with each other and with the engines.
+/* Inside the completion port: what the front door's files share with each other and with the
+ * engines.
  *
  * One mutex, port->lock, covers everything here but system calls and parking. */
 #ifndef FANIN_PORT_H
@@ -14,11 +15,14 @@
 #include "client/port/engine.h"
 #include "client/port/gate.h"
 
-/* One direction of a socket: its operations in the order they were posted. Only the head is ever with the engine.
+/* One direction of a socket: its operations in the order they were posted. Only the head is ever
+ * with the engine.
  *
- *     idle (no head) --submit--> waiting --ready--> queued --taken by a worker--> busy --pending--> waiting
- *                                   |                                              |
- *                                   '--(completion engine: busy, then with the kernel)--result--> next head */
+ *    empty --submit--> waiting --ready--> queued --a worker takes it--> busy --result--> next head
+ *                         ^                                               |
+ *                         '------------------pending---------------------'
+ *
+ * (An engine of the completion kind: busy --pending--> started --lane_complete--> next head.) */
 struct lane {
     struct cp_link ready_link; /* stands in the gate's queue while `queued` */
     struct cp_socket *socket;
@@ -35,8 +39,8 @@ enum lane_name { LANE_IN, LANE_OUT, LANE_COUNT };
 
 enum socket_role { ROLE_FRESH, ROLE_CONNECTING, ROLE_CONNECTED, ROLE_LISTENING, ROLE_FAILED };
 
-/* Sockets lie in slots that are never given back before the port is: an event that comes late finds a slot
- * whose generation has moved on, not freed memory. */
+/* Sockets lie in slots that are never given back before the port is: an event that comes late
+ * finds a slot whose generation has moved on, not freed memory. */
 struct cp_socket {
     struct cport *port;
     uint32_t index, generation;
@@ -44,7 +48,7 @@ struct cp_socket {
     bool open;     /* between associate and close */
     bool detached; /* the engine has said goodbye to it */
     int family;
-    int broken; /* the code after which the connection is dead: later operations are refused with it */
+    int broken; /* the code that ended the connection: later operations are refused with it */
     cp_handle handle;
     uintptr_t key;
     uintptr_t engine; /* the engine's room */
@@ -79,7 +83,7 @@ static inline struct lane *lane_of(struct cp_link *link)
     return (struct lane *)((char *)link - offsetof(struct lane, ready_link));
 }
 
-/* ---- port.c -------------------------------------------------------------------------------------- */
+/* ---- port.c -------------------------------------------------------------------------------- */
 
 void port_lock(struct cport *port);
 
@@ -92,13 +96,14 @@ void port_poll_done(struct cport *port, struct gate_worker *worker);
 /* port_post: queues a packet, or drops it when the port is closed. */
 void port_post(struct cport *port, struct cp_link *link, struct gate_effects *effects);
 
-/* ---- lane.c -------------------------------------------------------------------------------------- */
+/* ---- lane.c -------------------------------------------------------------------------------- */
 
-/* lane_submit: appends an operation that was found valid; carries it at once where that is the way. Called with
- * the lock, returns without it. */
+/* lane_submit: appends an operation that was found valid; carries it at once where that is the
+ * way. Called with the lock, returns without it. */
 void lane_submit(struct lane *lane, struct cp_op *op);
 
-/* One attempt of a worker at the head of a ready lane: begin (lock held), advance (no lock), end (lock held). */
+/* One attempt of a worker at the head of a ready lane: begin (lock held), advance (no lock), end
+ * (lock held). */
 struct turn {
     struct lane *lane;
     struct cp_op *op;
@@ -114,8 +119,8 @@ struct cp_op *turn_end(struct turn *turn, struct gate_effects *effects);
 /* lane_ready: an engine says that an attempt is worth while (for good, if hangup). Lock held. */
 void lane_ready(struct lane *lane, bool hangup, struct gate_effects *effects);
 
-/* lane_complete: an engine says that the started head of the lane is done, maybe before the advance that started it
- * has returned. Lock held. */
+/* lane_complete: an engine says that the started head of the lane is done, maybe before the
+ * advance that started it has returned. Lock held. */
 void lane_complete(struct lane *lane, struct cp_op *op, int64_t result,
                    struct gate_effects *effects);
 
@@ -125,7 +130,7 @@ unsigned lane_cancel(struct lane *lane, struct cp_op *op, int reason, struct gat
 /* lane_drop: forgets every operation without packets (the port is closing). Lock held. */
 void lane_drop(struct lane *lane);
 
-/* ---- socket.c ------------------------------------------------------------------------------------ */
+/* ---- socket.c ------------------------------------------------------------------------------ */
 
 /* socket_find: the open socket of an event's token, or NULL if it is gone. Lock held. */
 struct cp_socket *socket_find(struct cport *port, uint64_t token);
@@ -141,15 +146,16 @@ void socket_deliver(struct cp_socket *socket, const struct cp_op *op, int64_t re
 
 void sockets_free(struct cport *port);
 
-/* ---- deadline.c ---------------------------------------------------------------------------------- */
+/* ---- deadline.c ---------------------------------------------------------------------------- */
 
-/* deadline_add: `op` is to be cancelled with CP_ETIMEDOUT at op->deadline_ns. 0 or CP_ENOMEM. Lock held. */
+/* deadline_add: `op` is to be cancelled with CP_ETIMEDOUT at op->deadline_ns. 0 or CP_ENOMEM.
+ * Lock held. */
 int deadline_add(struct cport *port, struct cp_op *op);
 void deadline_remove(struct cport *port, struct cp_op *op);
 /* deadline_expire: cancels what is due and re-arms the engine's alarm. Lock held. */
 void deadline_expire(struct cport *port, struct gate_effects *effects);
 
-/* ---- worker.c ------------------------------------------------------------------------------------ */
+/* ---- worker.c ------------------------------------------------------------------------------ */
 
 /* A thread's membership of a port. */
 struct worker {
@@ -164,7 +170,8 @@ static inline struct worker *worker_of(struct gate_worker *gate)
     return (struct worker *)((char *)gate - offsetof(struct worker, gate));
 }
 
-/* worker_join: the calling thread's membership, changed to this port if need be. NULL: no memory. */
+/* worker_join: the calling thread's membership, changed to this port if need be. NULL: no
+ * memory. */
 struct worker *worker_join(struct cport *port);
 /* worker_current: the same if it is this port's member already, else NULL. */
 struct worker *worker_current(const struct cport *port);

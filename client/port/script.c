@@ -60,7 +60,7 @@ static size_t bytes_get(struct bytes *bytes, void *data, size_t count)
     return count;
 }
 
-/* ---- what an operation gets ------------------------------------------------------------------------ */
+/* ---- what an operation gets ---------------------------------------------------------------- */
 
 static int64_t fill(struct peer *peer, struct cp_op *op)
 {
@@ -132,7 +132,7 @@ static void progress(struct cp_socket *socket, struct gate_effects *effects)
     }
 }
 
-/* ---- the engine ------------------------------------------------------------------------------------ */
+/* ---- the engine ---------------------------------------------------------------------------- */
 
 static int engine_open(struct cport *port, char *why, size_t why_bytes)
 {
@@ -264,7 +264,7 @@ const struct engine engine_script = {
     .kick = engine_kick,
 };
 
-/* ---- the script ------------------------------------------------------------------------------------ */
+/* ---- the script ---------------------------------------------------------------------------- */
 
 static struct peer *begin(struct cp_socket *socket)
 {

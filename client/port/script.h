@@ -1,6 +1,7 @@
-/* The test double: an engine whose kernel is the test itself. Sockets have no network behind them; what their peers
- * do is said with the calls below, from any thread. It is a completion engine: an operation goes to the "kernel" and
- * comes back when the script gives it what it needs. It allows one poller, so that promotion is exercised. */
+/* The test double: an engine whose kernel is the test itself. Sockets have no network behind
+ * them; what their peers do is said with the calls below, from any thread. It is a completion
+ * engine: an operation goes to the "kernel" and comes back when the script gives it what it
+ * needs. It allows one poller, so that promotion is exercised. */
 #ifndef FANIN_SCRIPT_H
 #define FANIN_SCRIPT_H
 
@@ -10,10 +11,12 @@
 
 struct cp_socket;
 
-/* script_connect: answers the socket's connect, pending or yet to come, with 0 or a negative code. */
+/* script_connect: answers the socket's connect, pending or yet to come, with 0 or a negative
+ * code. */
 void script_connect(struct cp_socket *socket, int64_t result);
 
-/* script_feed: the peer sends. script_finish: it ends its stream. script_reset: it resets the connection. */
+/* script_feed: the peer sends. script_finish: it ends its stream. script_reset: it resets the
+ * connection. */
 void script_feed(struct cp_socket *socket, const void *data, size_t bytes);
 void script_finish(struct cp_socket *socket);
 void script_reset(struct cp_socket *socket);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- slots --------------------------------------------------------------------------------------- */
+/* ---- slots --------------------------------------------------------------------------------- */
 
 static struct cp_socket *slot_at(struct cport *port, uint32_t index)
 {
@@ -73,7 +73,7 @@ void sockets_free(struct cport *port)
         free(port->chunks[index / SLOTS_PER_CHUNK]);
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------- */
+/* ---- opening and closing ------------------------------------------------------------------- */
 
 static void socket_reset(struct cp_socket *socket, int family, cp_handle handle, uintptr_t key)
 {
@@ -178,7 +178,7 @@ void cp_socket_close(struct cp_socket *socket)
     port_unlock(port, &effects);
 }
 
-/* ---- what an operation's end means for its socket ------------------------------------------------- */
+/* ---- what an operation's end means for its socket ------------------------------------------ */
 
 /* Linux reports a reset once and an ordinary end of stream from then on; Windows repeats it. */
 static bool breaks(int64_t result)
@@ -194,7 +194,7 @@ void socket_deliver(struct cp_socket *socket, const struct cp_op *op, int64_t re
         socket->broken = (int)result;
 }
 
-/* ---- operations ---------------------------------------------------------------------------------- */
+/* ---- operations ---------------------------------------------------------------------------- */
 
 /* Why the operation cannot be accepted now; 0 if it can. Lock held. */
 static int refusal(const struct cp_socket *socket, const struct cp_op *op, enum socket_role role)

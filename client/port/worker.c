@@ -1,6 +1,6 @@
-/* A thread belongs to at most one port, and leaves it when it ends or waits on another. The membership lives as
- * long as the thread, the port may end before it: one process-wide lock, taken on joining and leaving only,
- * keeps the two ends of the link together. */
+/* A thread belongs to at most one port, and leaves it when it ends or waits on another. The
+ * membership lives as long as the thread, the port may end before it: one process-wide lock,
+ * taken on joining and leaving only, keeps the two ends of the link together. */
 #include "client/port/port.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
-/* Makes the n-th allocation of the code under test fail. The Makefile links every test_*_memory with
- * --wrap for the allocator's names, so that calls from our objects come here and those of libraries do not. */
+/* Makes the n-th allocation of the code under test fail. The Makefile links every test_*_memory
+ * with --wrap for the allocator's names, so that calls from our objects come here and those of
+ * libraries do not. */
 #ifndef FANIN_TESTS_FAILING_MEMORY_H
 #define FANIN_TESTS_FAILING_MEMORY_H
 

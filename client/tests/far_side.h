@@ -1,5 +1,5 @@
-/* The far side of a connection, once by real loopback sockets and once by the script, so that one text of tests runs
- * over every engine. */
+/* The far side of a connection, once by real loopback sockets and once by the script, so that
+ * one text of tests runs over every engine. */
 #ifndef FANIN_TESTS_FAR_SIDE_H
 #define FANIN_TESTS_FAR_SIDE_H
 
@@ -35,7 +35,7 @@ struct far_side {
     void (*drop)(struct connection *connection);
 };
 
-/* ---- loopback -------------------------------------------------------------------------------------- */
+/* ---- loopback ------------------------------------------------------------------------------ */
 
 static inline struct sockaddr_in loopback(unsigned port)
 {
@@ -102,7 +102,7 @@ static inline void loopback_drop(struct connection *connection)
         close(connection->far);
 }
 
-/* ---- script ---------------------------------------------------------------------------------------- */
+/* ---- script -------------------------------------------------------------------------------- */
 
 static inline void script_pair(struct cport *port, uintptr_t key, struct connection *connection)
 {

@@ -1,4 +1,5 @@
-/* A stage for the gate: workers and packets as records; "waking" a worker is letting it take its next step. */
+/* A stage for the gate: workers and packets as records; "waking" a worker is letting it take its
+ * next step. */
 #ifndef FANIN_TESTS_GATE_STAGE_H
 #define FANIN_TESTS_GATE_STAGE_H
 

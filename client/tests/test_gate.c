@@ -1,4 +1,5 @@
-/* The gate as a pure state machine: the vectors S1 to S9 of the kernel queue's behaviour, and what polling adds. */
+/* The gate as a pure state machine: the vectors S1 to S9 of the kernel queue's behaviour, and
+ * what polling adds. */
 #include "client/tests/gate_stage.h"
 
 static void s1_a_busy_port_hands_nothing_over(void **state)

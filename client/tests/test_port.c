@@ -6,7 +6,7 @@ static struct cp_op zeroed(void)
     return (struct cp_op){0};
 }
 
-/* ---- packets of one's own --------------------------------------------------------------------------- */
+/* ---- packets of one's own ------------------------------------------------------------------ */
 
 static void a_post_arrives_as_it_was_given(void **state)
 {
@@ -53,7 +53,7 @@ static void waiting_ends_in_time(void **state)
     cp_free(port);
 }
 
-/* ---- receive ---------------------------------------------------------------------------------------- */
+/* ---- receive ------------------------------------------------------------------------------- */
 
 static void a_receive_fills_its_blocks_in_order(void **state)
 {

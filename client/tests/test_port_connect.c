@@ -1,4 +1,5 @@
-/* Connecting and accepting, over real loopback; and the script's answers where loopback cannot give them. */
+/* Connecting and accepting, over real loopback; and the script's answers where loopback cannot
+ * give them. */
 #include "client/tests/far_side.h"
 
 #include <sys/resource.h>

@@ -1,4 +1,5 @@
-/* How operations end: sends, cancels, closes, refusals. One text, over every engine that runs here. */
+/* How operations end: sends, cancels, closes, refusals. One text, over every engine that runs
+ * here. */
 #include "client/tests/far_side.h"
 
 static struct cp_op zeroed(void)
@@ -6,7 +7,7 @@ static struct cp_op zeroed(void)
     return (struct cp_op){0};
 }
 
-/* ---- send ------------------------------------------------------------------------------------------- */
+/* ---- send ---------------------------------------------------------------------------------- */
 
 static void a_send_completes_when_all_bytes_are_gone(void **state)
 {
@@ -66,7 +67,7 @@ static void sends_go_out_in_order(void **state)
     cp_free(port);
 }
 
-/* ---- cancel and close --------------------------------------------------------------------------------- */
+/* ---- cancel and close ---------------------------------------------------------------------- */
 
 static void a_cancelled_receive_ends_once_and_loses_nothing(void **state)
 {
@@ -181,7 +182,7 @@ static void a_held_cancel_still_ends_once(void **state)
     cp_free(port);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------------- */
+/* ---- refusals ------------------------------------------------------------------------------ */
 
 static void wrong_calls_are_refused_and_never_complete(void **state)
 {

@@ -1,4 +1,5 @@
-/* Every allocation of the port fails once, in turn: each time there is CP_ENOMEM and nothing else. */
+/* Every allocation of the port fails once, in turn: each time there is CP_ENOMEM and nothing
+ * else. */
 #include "client/tests/failing_memory.h"
 #include "client/tests/far_side.h"
 
@@ -13,7 +14,8 @@ static void note(struct attempt *attempt, int code)
         attempt->worst = code;
 }
 
-/* One life of a port, as far as memory lasts. In a thread of its own: a worker's membership is memory too. */
+/* One life of a port, as far as memory lasts. In a thread of its own: a worker's membership is
+ * memory too. */
 static void *live(void *argument)
 {
     struct attempt *attempt = argument;

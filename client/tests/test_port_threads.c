@@ -1,4 +1,5 @@
-/* The law when many threads do it at once: the limit holds, nothing is lost, doubled or out of order. */
+/* The law when many threads do it at once: the limit holds, nothing is lost, doubled or out of
+ * order. */
 #include "client/tests/far_side.h"
 
 #include <stdatomic.h>

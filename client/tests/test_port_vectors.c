@@ -1,7 +1,7 @@
 /* Who runs and who is woken: the gate's vectors with real threads, on every engine. */
 #include "client/tests/far_side.h"
 
-/* ---- actors: threads that do one wait at a time, on command ------------------------------------------ */
+/* ---- actors: threads that do one wait at a time, on command -------------------------------- */
 
 enum { ACTORS = 4, RUNNING = -10, TIMED_OUT = -11, PORT_CLOSED = -12 };
 
@@ -175,7 +175,7 @@ static struct cport *stage(struct far_side *far, unsigned limit, int actor_count
     return port;
 }
 
-/* ---- the vectors --------------------------------------------------------------------------------------- */
+/* ---- the vectors --------------------------------------------------------------------------- */
 
 static void s1_a_busy_port_hands_nothing_over(void **state)
 {
