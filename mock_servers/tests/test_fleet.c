@@ -1,0 +1,424 @@
+/* fanin-servers as a client meets it: what it serves, what it counts, what it survives. */
+#include "mock_servers/tests/fleet_under_test.h"
+
+static const enum protocol_source sources[] = {PROTOCOL_TAPE, PROTOCOL_LIVE};
+
+/* ---- frames ---- */
+
+static void test_serves_what_was_asked(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct protocol_go go = go_of(sources[i], 300, 256, 9000);
+        int handle = fleet_connect(&fleet, 0);
+        for (go.seed = 1; go.seed <= 3; go.seed++) { /* one GO after the other on one connection */
+            go.run = 10 * (i + 1) + go.seed;
+            ask_go(handle, &go);
+            free(frames_take(handle, &go));
+            struct protocol_stats stats = stats_of(&fleet, go.run);
+            assert_true(stats.connections == 1 && stats.frames == 300 && stats.faults == 0);
+            assert_true(stats.bytes == go_bytes(&go, 300) && stats.cpu_ns > 0);
+        }
+        assert_true(is_silent_for(handle, 50));
+        close(handle);
+    }
+    fleet_end(&fleet);
+}
+
+static void test_tapes_of_one_key_are_one(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=2", "--tape-cap=700000"); /* room for one, not for two */
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 100, 5000, 5000);
+    int one = fleet_connect(&fleet, 0), other = fleet_connect(&fleet, 1);
+
+    ask_go(one, &go);
+    ask_go(other, &go);
+    uint8_t *data = frames_take(one, &go), *same = frames_take(other, &go);
+    assert_memory_equal(data, same, go_bytes(&go, go.frames));
+    struct protocol_header header;
+    assert_int_equal(protocol_header_read(data, &go.marker, &header), 0);
+    assert_true(header.sent_ns == 0);
+    free(data);
+    free(same);
+    close(one);
+    close(other);
+    fleet_end(&fleet);
+}
+
+static void test_other_markers(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+    const struct protocol_marker markers[] = {
+        {"\0", 1}, {"abab", 4}, {"0123456789abcdef", 16}, {"\r\r\n", 3}};
+
+    for (unsigned i = 0; i < 8; i++) {
+        struct protocol_go go = go_of(sources[i % 2], 50, 65, 4000);
+        int handle = fleet_connect(&fleet, 0);
+        go.marker = markers[i / 2];
+        ask_go(handle, &go);
+        free(frames_take(handle, &go));
+        close(handle);
+    }
+    fleet_end(&fleet);
+}
+
+static void test_big_frames(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1", "--send-buffer=64k");
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct protocol_go go = go_of(sources[i], 3, 1250000, 2500000);
+        int handle = fleet_connect(&fleet, 0);
+        ask_go(handle, &go);
+        free(frames_take(handle, &go));
+        close(handle);
+    }
+    fleet_end(&fleet);
+}
+
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    enum { SERVERS = 200 };
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=200");
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 20, 256, 10000);
+    int handles[SERVERS];
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < SERVERS; i++)
+        handles[i] = fleet_connect(&fleet, i);
+    for (unsigned i = 0; i < SERVERS; i++) {
+        go.seed = i % 7;
+        go.source = sources[i % 2];
+        ask_go(handles[i], &go);
+    }
+    for (unsigned i = 0; i < SERVERS; i++) {
+        go.seed = i % 7;
+        free(frames_take(handles[i], &go));
+        bytes += go_bytes(&go, go.frames);
+        close(handles[i]);
+    }
+    struct protocol_stats stats = stats_of(&fleet, 1);
+    assert_true(stats.connections == SERVERS && stats.frames == 20 * SERVERS);
+    assert_true(stats.bytes == bytes);
+    fleet_end(&fleet);
+}
+
+/* ---- schedule ---- */
+
+/* The stamps of `frames` frames are one interval apart, to the rounding of a nanosecond. Returns
+ * the first. */
+static uint64_t assert_even_stamps(const uint8_t *data, const struct protocol_go *go)
+{
+    struct protocol_header header;
+    uint64_t first_ns = 0;
+    size_t at = 0;
+
+    for (uint64_t seq = 0; seq < go->frames; seq++) {
+        assert_int_equal(protocol_header_read(data + at, &go->marker, &header), 0);
+        if (seq == 0)
+            first_ns = header.sent_ns;
+        double off_ns = (double)(header.sent_ns - first_ns) - (double)seq * 1e9 / go->rate;
+        assert_true(off_ns > -2 && off_ns < 2);
+        at += header.length;
+    }
+    return first_ns;
+}
+
+static void test_live_keeps_its_schedule(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=2");
+    uint64_t first_ns[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct protocol_go go = go_of(PROTOCOL_LIVE, 31, 256, 1000);
+        go.rate = 100;
+        int handle = fleet_connect(&fleet, i);
+        uint64_t asked_ns = os_wall_ns();
+        ask_go(handle, &go);
+        uint8_t *data = frames_take(handle, &go);
+        uint64_t first = assert_even_stamps(data, &go);
+        assert_true(first >= asked_ns);
+        assert_true(os_wall_ns() >= first + 300 * (uint64_t)OS_NS_PER_MS); /* none came early */
+        first_ns[i] = first - asked_ns;
+        free(data);
+        close(handle);
+    }
+    assert_true(first_ns[0] != first_ns[1]);
+    fleet_end(&fleet);
+}
+
+/* The reader sleeps while many frames are due: they come late, with the stamps they were due at. */
+static void test_live_does_not_omit_for_a_slow_reader(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1", "--send-buffer=16k");
+    struct protocol_go go = go_of(PROTOCOL_LIVE, 400, 20000, 20000);
+    int handle = socket_with_patience(), small = 16384;
+
+    setsockopt(handle, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    assert_int_equal(fleet_try(&fleet, handle, 0), 0);
+    go.rate = 1000;
+    ask_go(handle, &go);
+    os_sleep_ns(300 * OS_NS_PER_MS);
+    assert_true(stats_of(&fleet, 1).frames < 200); /* held back by the reader */
+    uint8_t *data = frames_take(handle, &go);
+    assert_even_stamps(data, &go);
+    free(data);
+    close(handle);
+    fleet_end(&fleet);
+}
+
+static void test_tape_at_a_rate(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 41, 256, 5000);
+    int handle = fleet_connect(&fleet, 0);
+    uint64_t start_ns = os_now_ns();
+
+    go.rate = 200;
+    ask_go(handle, &go);
+    free(frames_take(handle, &go));
+    assert_true(os_now_ns() - start_ns >= 195 * (uint64_t)OS_NS_PER_MS);
+    close(handle);
+    fleet_end(&fleet);
+}
+
+/* ---- lines ---- */
+
+static void test_lines_in_pieces_and_together(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 10, 256, 1000);
+    char line[PROTOCOL_LINE_BYTES_MAX], answer[PROTOCOL_LINE_BYTES_MAX];
+    int handle = fleet_connect(&fleet, 0);
+
+    ask(handle, "FANIN/1 LOGIN anybody any");
+    os_sleep_ns(20 * OS_NS_PER_MS);
+    protocol_write_go(&go, line, sizeof line);
+    ask(handle, "thing\r\nFANIN/1 STATS run=00000000000000ff\r\n");
+    ask(handle, line);
+    ask(handle, line);
+    take_line(handle, answer);
+    assert_string_equal(answer, "OK");
+    take_line(handle, answer);
+    assert_non_null(strstr(answer, "run=00000000000000ff connections=0 frames=0 bytes=0 faults=0"));
+    free(frames_take(handle, &go));
+    free(frames_take(handle, &go));
+    close(handle);
+    assert_true(stats_of(&fleet, 1).connections == 1); /* one connection, two GOs */
+    fleet_end(&fleet);
+}
+
+static void test_bad_lines(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+    char long_line[PROTOCOL_LINE_BYTES_MAX + 100];
+
+    int handle = fleet_connect(&fleet, 0);
+    ask(handle, "GET / HTTP/1.1\r\n\r\n");
+    assert_no(handle, "FANIN/1");
+    close(handle);
+
+    handle = fleet_connect(&fleet, 0);
+    memset(long_line, 'x', sizeof long_line - 1);
+    long_line[sizeof long_line - 1] = '\0';
+    ask(handle, long_line);
+    assert_no(handle, "too long");
+    close(handle);
+
+    handle = fleet_connect(&fleet, 0);
+    assert_int_equal(send(handle, "FANIN/1\0GO\r\n", 12, 0), 12);
+    assert_no(handle, "NUL");
+    close(handle);
+    fleet_end(&fleet);
+}
+
+static void test_login(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1", "--login=user:pass:word");
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 2, 256, 256);
+    char answer[PROTOCOL_LINE_BYTES_MAX];
+
+    int handle = fleet_connect(&fleet, 0);
+    ask_go(handle, &go);
+    assert_no(handle, "login");
+    close(handle);
+
+    const char *wrong[] = {"FANIN/1 LOGIN user pass\r\n", "FANIN/1 LOGIN use pass:word\r\n"};
+    for (unsigned i = 0; i < 2; i++) {
+        handle = fleet_connect(&fleet, 0);
+        ask(handle, wrong[i]);
+        assert_no(handle, "wrong user or password");
+        close(handle);
+    }
+    handle = fleet_connect(&fleet, 0);
+    ask(handle, "FANIN/1 LOGIN user pass:word\r\n");
+    take_line(handle, answer);
+    assert_string_equal(answer, "OK");
+    ask_go(handle, &go);
+    free(frames_take(handle, &go));
+    close(handle);
+    assert_true(stats_of(&fleet, 1).connections == 1);
+    fleet_end(&fleet);
+}
+
+/* ---- clients that leave ---- */
+
+static void test_half_close_still_gets_frames(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct protocol_go go = go_of(sources[i], 20, 256, 1000);
+        go.rate = 200;
+        int handle = fleet_connect(&fleet, 0);
+        ask_go(handle, &go);
+        shutdown(handle, SHUT_WR);
+        free(frames_take(handle, &go));
+        assert_ends(handle);
+        close(handle);
+    }
+    fleet_end(&fleet);
+}
+
+static void leave(int handle, bool with_reset)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    if (with_reset)
+        setsockopt(handle, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(handle);
+}
+
+static void test_survives_clients_that_leave(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=3", "--fault=stall:1");
+    char some[1000];
+    int end;
+
+    for (unsigned i = 0; i < 30; i++) {
+        struct protocol_go go = go_of(sources[i % 2], 100000, 256, 10000);
+        go.frames = i % 3 == 0 ? 2000 : go.frames;
+        go.rate = i % 5 == 0 ? 50 : 0;
+        go.source = go.frames > 2000 ? PROTOCOL_LIVE : go.source;
+        int handle = fleet_connect(&fleet, i % 3);
+        if (i % 7 == 0)
+            ask(handle, "FANIN/1 G");
+        else
+            ask_go(handle, &go);
+        if (i % 2 == 0 && i % 7 != 0)
+            take(handle, some, sizeof some, &end);
+        leave(handle, i % 4 == 0);
+    }
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 10, 256, 1000);
+    int handle = fleet_connect(&fleet, 0);
+    ask_go(handle, &go);
+    free(frames_take(handle, &go));
+    close(handle);
+    fleet_end(&fleet);
+}
+
+/* ---- limits ---- */
+
+static void test_tape_cap(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1", "--tape-cap=1000000");
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 1001, 1000, 1000);
+    int one = fleet_connect(&fleet, 0);
+
+    ask_go(one, &go);
+    assert_no(one, "--tape-cap");
+    close(one);
+    go.frames = PROTOCOL_FRAMES_MAX;
+    one = fleet_connect(&fleet, 0);
+    ask_go(one, &go);
+    assert_no(one, "--tape-cap");
+    close(one);
+
+    one = fleet_connect(&fleet, 0);
+    go.frames = 600;
+    for (go.seed = 0; go.seed < 5; go.seed++) { /* each makes room for the next */
+        ask_go(one, &go);
+        free(frames_take(one, &go));
+    }
+    go.rate = 1; /* keeps its tape in use */
+    ask_go(one, &go);
+    int other = fleet_connect(&fleet, 0);
+    while (stats_of(&fleet, 1).frames < 5 * 600 + 1)
+        os_sleep_ns(10 * OS_NS_PER_MS);
+    go.seed++;
+    ask_go(other, &go);
+    assert_no(other, "--tape-cap");
+    close(one);
+    close(other);
+    fleet_end(&fleet);
+}
+
+static void test_forgets_old_runs(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+    struct protocol_go go = go_of(PROTOCOL_LIVE, 1, 256, 256);
+    int handle = fleet_connect(&fleet, 0);
+
+    for (go.run = 100; go.run < 165; go.run++) {
+        ask_go(handle, &go);
+        free(frames_take(handle, &go));
+    }
+    close(handle);
+    assert_true(stats_of(&fleet, 100).connections == 0);
+    assert_true(stats_of(&fleet, 101).connections == 1);
+    assert_true(stats_of(&fleet, 164).frames == 1);
+    fleet_end(&fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_serves_what_was_asked),
+        cmocka_unit_test(test_tapes_of_one_key_are_one),
+        cmocka_unit_test(test_other_markers),
+        cmocka_unit_test(test_big_frames),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_live_keeps_its_schedule),
+        cmocka_unit_test(test_live_does_not_omit_for_a_slow_reader),
+        cmocka_unit_test(test_tape_at_a_rate),
+        cmocka_unit_test(test_lines_in_pieces_and_together),
+        cmocka_unit_test(test_bad_lines),
+        cmocka_unit_test(test_login),
+        cmocka_unit_test(test_half_close_still_gets_frames),
+        cmocka_unit_test(test_survives_clients_that_leave),
+        cmocka_unit_test(test_tape_cap),
+        cmocka_unit_test(test_forgets_old_runs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,160 @@
+/* fanin-servers before and after it serves: its options, its ready file, its exit codes. */
+#include "mock_servers/tests/fleet_under_test.h"
+
+#define REFUSED(code, part, ...)                                                                   \
+    assert_refused(code, part, (const char *const[]){__VA_ARGS__, NULL})
+
+static void assert_refused(int code, const char *part, const char *const *arguments)
+{
+    char errors[2048];
+
+    assert_int_equal(fleet_refused(arguments, errors, sizeof errors), code);
+    if (strstr(errors, part) == NULL)
+        fail_msg("said \"%s\" and not \"%s\"", errors, part);
+    assert_ptr_equal(strchr(errors, '\n'), errors + strlen(errors) - 1); /* one line */
+}
+
+static void test_wrong_use(void **state)
+{
+    (void)state;
+    REFUSED(2, "--count", "--count=0");
+    REFUSED(2, "--count", "--count=100001");
+    REFUSED(2, "--count", "--count=many");
+    REFUSED(2, "--port", "--port=65536");
+    REFUSED(2, "--port", "--port=65535", "--count=2");
+    REFUSED(2, "--port", "--port=0", "--count=2");
+    REFUSED(2, "--listen", "--listen=nowhere");
+    REFUSED(2, "--listen", "--listen=255.255.255.255", "--count=2", "--ports-per-address=1");
+    REFUSED(2, "--fault", "--fault=sulk:1");
+    REFUSED(2, "--fault", "--fault=reset:2");
+    REFUSED(2, "--login", "--login=nobody");
+    REFUSED(2, "--login", "--login=:x");
+    REFUSED(2, "--login", "--login=a b:c");
+    REFUSED(2, "--tape-cap", "--tape-cap=0");
+    REFUSED(2, "--backlog", "--backlog=0");
+    REFUSED(2, "surplus", "--count=1", "surplus");
+}
+
+static void test_machine_cannot(void **state)
+{
+    (void)state;
+    REFUSED(3, "no address of this machine", "--listen=192.0.2.1");
+    REFUSED(3, "--ready-file", "--ready-file=/nonexistent/directory/file");
+}
+
+static void test_port_in_use(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    char listen[64], place[64], errors[1024];
+    struct in_addr address;
+    fleet_begin(&fleet, "--count=3");
+
+    address.s_addr = htonl(fleet.host);
+    snprintf(listen, sizeof listen, "--listen=%s", inet_ntoa(address));
+    snprintf(place, sizeof place, "%s:%d:", inet_ntoa(address), PORT);
+    assert_int_equal(fleet_refused((const char *const[]){"--count=2", "--port=19999", listen, NULL},
+                                   errors, sizeof errors),
+                     3);
+    assert_non_null(strstr(errors, place));
+    assert_non_null(strstr(errors, "in use"));
+    fleet_end(&fleet);
+}
+
+static void test_too_few_descriptors(void **state)
+{
+    (void)state;
+    char program[PATH_BYTES], command[PATH_BYTES + 64], errors[PATH_BYTES], text[1024];
+    char *argv[] = {"sh", "-c", command, NULL};
+    struct os_process process;
+    int code = -1;
+
+    program_path(program);
+    snprintf(command, sizeof command, "ulimit -n 100; exec '%s' --count=100", program);
+    snprintf(errors, sizeof errors, "/tmp/fanin-test-%ld", (long)getpid());
+    assert_int_equal(os_process_start(&process, argv, NULL, errors), 0);
+    assert_int_equal(os_process_wait(&process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code), 1);
+    file_read(errors, text, sizeof text);
+    remove(errors);
+    assert_int_equal(code, 3);
+    assert_non_null(strstr(text, "264 descriptors"));
+    assert_non_null(strstr(text, "limit is 100"));
+    assert_non_null(strstr(text, "ulimit -Hn 264"));
+}
+
+static void test_ready_file_and_summary(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    char line[128], expected[128], errors[1024];
+    int code = -1;
+    fleet_begin(&fleet, "--count=7");
+
+    file_read(fleet.ready, line, sizeof line);
+    snprintf(expected, sizeof expected, "%ld %d 7\n", (long)fleet.process.handle, PORT);
+    assert_string_equal(line, expected);
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 3, 256, 256);
+    int handle = fleet_connect(&fleet, 6);
+    ask_go(handle, &go);
+    free(frames_take(handle, &go));
+    kill((pid_t)fleet.process.handle, SIGINT);
+    assert_int_equal(os_process_wait(&fleet.process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code), 1);
+    assert_int_equal(code, 0);
+    assert_ends(handle);
+    close(handle);
+    file_read(fleet.errors, errors, sizeof errors);
+    assert_non_null(strstr(errors, "3 frames, 768 bytes, 0 faults"));
+    assert_ptr_equal(strchr(errors, '\n'), errors + strlen(errors) - 1);
+    fleet_forget(&fleet);
+}
+
+static void test_port_from_the_kernel(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    long pid;
+    int port, count;
+    fleet_begin(&fleet, "--port=0");
+
+    file_read(fleet.ready, line, sizeof line);
+    assert_int_equal(sscanf(line, "%ld %d %d", &pid, &port, &count), 3);
+    assert_true(port > 0 && count == 1);
+    int handle = fleet_connect(&fleet, (unsigned)(port - PORT));
+    ask(handle, "FANIN/1 LOGIN a b\r\n");
+    take_line(handle, line);
+    assert_string_equal(line, "OK");
+    close(handle);
+    fleet_end(&fleet);
+}
+
+static void test_spread_over_addresses(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=5", "--ports-per-address=2");
+    struct fleet_under_test at = fleet;
+
+    for (unsigned server = 0; server < 5; server++) {
+        at.host = fleet.host + server / 2;
+        close(fleet_connect(&at, server % 2));
+    }
+    int handle = socket_with_patience();
+    assert_int_equal(fleet_try(&at, handle, 1), -ECONNREFUSED); /* there is no sixth */
+    close(handle);
+    fleet_end(&fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_machine_cannot),
+        cmocka_unit_test(test_port_in_use),
+        cmocka_unit_test(test_too_few_descriptors),
+        cmocka_unit_test(test_ready_file_and_summary),
+        cmocka_unit_test(test_port_from_the_kernel),
+        cmocka_unit_test(test_spread_over_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
