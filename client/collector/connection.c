@@ -34,7 +34,9 @@
 #include <assert.h>
 #include <string.h>
 
-static void count_down(struct run *run, _Atomic uint32_t *count)
+#include "client/collector/holder.h"
+
+void run_count_down(struct run *run, _Atomic uint32_t *count)
 {
     uint32_t before = atomic_fetch_sub(count, 1);
     assert(before > 0);
@@ -42,12 +44,7 @@ static void count_down(struct run *run, _Atomic uint32_t *count)
         os_unpark(&run->main);
 }
 
-static void pending_add(struct run *run)
-{
-    atomic_fetch_add(&run->pending, 1);
-}
-
-static void pending_drop(struct run *run)
+void run_pending_drop(struct run *run)
 {
     uint64_t before = atomic_fetch_sub(&run->pending, 1);
     assert(before > 0);
@@ -55,7 +52,7 @@ static void pending_drop(struct run *run)
         os_unpark(&run->main);
 }
 
-static void heard_now(struct connection *connection)
+void holder_heard(struct connection *connection)
 {
     uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
     atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
@@ -64,7 +61,7 @@ static void heard_now(struct connection *connection)
 /* ---- the end ------------------------------------------------------------------------------------ */
 
 /* By the holder, once, when the connection is over. */
-static void leave(struct connection *connection)
+void holder_leave(struct connection *connection)
 {
     struct run *run = connection->run;
     if (connection->stream != NULL)
@@ -75,8 +72,8 @@ static void leave(struct connection *connection)
     connection->phase = CONNECTION_LEFT;
     pthread_mutex_unlock(&connection->lock);
     if (connection->step != STEP_RUN)
-        count_down(run, &run->connecting);
-    pending_drop(run);
+        run_count_down(run, &run->connecting);
+    run_pending_drop(run);
 }
 
 /* The usage is read by the thread that ends the last connection: the main thread may be late to wake. */
@@ -118,7 +115,7 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
     pthread_mutex_unlock(&connection->lock);
     living_drop(connection->run);
     if (holder)
-        leave(connection);
+        holder_leave(connection);
 }
 
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns)
@@ -153,10 +150,7 @@ static void give(void *context, struct cp_block *blocks, unsigned count)
     run->scheme->retract(run->scheme_run, connection->stream, blocks, count);
 }
 
-enum rest { REST_TAKEN, REST_AGAIN, REST_OVER };
-
-/* Puts the connection down in `phase`. REST_TAKEN: the caller is its holder no more. */
-static enum rest rest(struct connection *connection, enum connection_phase phase)
+enum rest holder_rest(struct connection *connection, enum connection_phase phase)
 {
     enum rest result = REST_TAKEN;
     pthread_mutex_lock(&connection->lock);
@@ -173,7 +167,7 @@ static enum rest rest(struct connection *connection, enum connection_phase phase
 }
 
 /* Once it is accepted the completion may be on another worker already: nothing is touched after that. */
-static int post_receive(struct connection *connection, unsigned count)
+int holder_receive(struct connection *connection, unsigned count)
 {
     const struct collector_options *options = connection->run->options;
     int result = CP_ECLOSED;
@@ -206,18 +200,18 @@ static void proceed(struct connection *connection)
     while (rested == REST_AGAIN) {
         unsigned count = 0;
         if (all_found(stream)) {
-            rested = rest(connection, CONNECTION_SETTLED);
+            rested = holder_rest(connection, CONNECTION_SETTLED);
             continue;
         }
         if (early) {
             count = run->scheme->offer(run->scheme_run, stream, connection->blocks,
                                        (unsigned)run->options->blocks_per_receive);
             if (count == 0) {
-                rested = rest(connection, CONNECTION_WAITING);
+                rested = holder_rest(connection, CONNECTION_WAITING);
                 continue;
             }
         }
-        int result = post_receive(connection, count);
+        int result = holder_receive(connection, count);
         if (result == 0)
             return;
         if (count > 0)
@@ -226,7 +220,7 @@ static void proceed(struct connection *connection)
         rested = REST_OVER;
     }
     if (rested == REST_OVER)
-        leave(connection);
+        holder_leave(connection);
 }
 
 void connection_resume(struct connection *connection)
@@ -241,7 +235,7 @@ void connection_resume(struct connection *connection)
     }
     pthread_mutex_unlock(&connection->lock);
     if (holder) {
-        heard_now(connection);
+        holder_heard(connection);
         proceed(connection);
     }
 }
@@ -261,7 +255,7 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
     if (!connection->heard)
         first_byte(run, os_now_ns());
     connection->heard = true;
-    heard_now(connection);
+    holder_heard(connection);
     enum frame_error error = run->scheme->received(run->scheme_run, connection->stream,
                                                    connection->blocks, count, bytes);
     atomic_store_explicit(&connection->received_bytes, connection->stream->received_bytes,
@@ -270,14 +264,24 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
         connection_end(connection, frame_error_name(error), os_now_ns());
 }
 
-/* The peer has finished although frames are owed (or their number is not known: then this is the end). */
+/* A scheme that finds frames has found some, or a part of one, in whatever has come. One that only counts bytes
+ * cannot know how many frames there were when the server alone knows their sum. */
+static bool counts_bytes_only(const struct stream *stream)
+{
+    return stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
+}
+
+/* The peer has finished although frames are owed, or their number is not known and this is how they end. */
 static void peer_ended(struct connection *connection)
 {
     const struct stream *stream = connection->stream;
+    bool owed = stream->frames_expected != UINT64_MAX;
     const char *reason = NULL;
+    if (stream->bytes_expected == UINT64_MAX && counts_bytes_only(stream))
+        owed = false;
     if (stream->partial_bytes > 0)
         reason = frame_error_name(FRAME_TRUNCATED);
-    else if (stream->frames_expected != UINT64_MAX)
+    else if (owed)
         reason = "closed-early";
     connection_end(connection, reason, os_now_ns());
 }
@@ -298,134 +302,18 @@ static void receive_done(struct connection *connection, int64_t result)
     if (count > 0)
         run->scheme->retract(run->scheme_run, connection->stream, connection->blocks, count);
     if (result == CP_ENOBUFS) {
-        enum rest rested = rest(connection, CONNECTION_WAITING);
+        enum rest rested = holder_rest(connection, CONNECTION_WAITING);
         if (rested == REST_AGAIN)
             proceed(connection);
         else if (rested == REST_OVER)
-            leave(connection);
+            holder_leave(connection);
         return;
     }
     if (result == 0)
         peer_ended(connection);
     else
         connection_end(connection, cp_error_name((int)result), os_now_ns());
-    leave(connection);
-}
-
-/* ---- connecting and logging in ------------------------------------------------------------------ */
-
-static void fail(struct connection *connection, const char *reason)
-{
-    connection_end(connection, reason, os_now_ns());
-    leave(connection);
-}
-
-static void become_ready(struct connection *connection)
-{
-    struct run *run = connection->run;
-    connection->step = STEP_RUN;
-    if (rest(connection, CONNECTION_READY) == REST_OVER)
-        leave(connection);
-    count_down(run, &run->connecting);
-}
-
-static int post_send(struct connection *connection, const char *text, size_t bytes)
-{
-    int result = CP_ECLOSED;
-    connection->control_block = (struct cp_block){(void *)(uintptr_t)text, bytes};
-    pthread_mutex_lock(&connection->lock);
-    if (connection->socket != NULL)
-        result =
-            cp_send(connection->socket, &connection->control_op, &connection->control_block, 1);
-    pthread_mutex_unlock(&connection->lock);
-    return result;
-}
-
-static char *answer_of(const struct connection *connection)
-{
-    return connection->run->answers + (size_t)connection->index * LOGIN_ANSWER_BYTES;
-}
-
-static void answer_await(struct connection *connection)
-{
-    connection->blocks[0].data = answer_of(connection) + connection->answer_bytes;
-    connection->blocks[0].bytes = LOGIN_ANSWER_BYTES - connection->answer_bytes;
-    int result = post_receive(connection, 1);
-    if (result != 0)
-        fail(connection, cp_error_name(result));
-}
-
-static void answer_done(struct connection *connection, int64_t result)
-{
-    const char *answer = answer_of(connection);
-    if (result <= 0) {
-        fail(connection, result == 0 ? "closed-early" : cp_error_name((int)result));
-        return;
-    }
-    heard_now(connection);
-    connection->answer_bytes += (unsigned)result;
-    unsigned bytes = connection->answer_bytes;
-    if (bytes >= 2 && memcmp(answer + bytes - 2, "\r\n", 2) == 0) {
-        if (bytes == 4 && memcmp(answer, "OK", 2) == 0)
-            become_ready(connection);
-        else
-            fail(connection, memcmp(answer, "NO", 2) == 0 ? "login-refused" : "bad-answer");
-    } else if (bytes == LOGIN_ANSWER_BYTES) {
-        fail(connection, "bad-answer");
-    } else {
-        answer_await(connection);
-    }
-}
-
-/* The attempt's result is for connect_errors; a connection that never was has no reason of its own. */
-static void connect_done(struct connection *connection, int result)
-{
-    const struct request_book *book = connection->run->book;
-    struct attempt *attempt = &connection->run->attempts[connection->index];
-    attempt->done_ns = os_now_ns();
-    attempt->result = result;
-    if (result < 0) {
-        fail(connection, NULL);
-        return;
-    }
-    heard_now(connection);
-    if (book->login_bytes == 0) {
-        become_ready(connection);
-        return;
-    }
-    connection->step = STEP_LOGIN_ASK;
-    result = post_send(connection, book->login, book->login_bytes);
-    if (result != 0)
-        fail(connection, cp_error_name(result));
-}
-
-void connection_connect(struct connection *connection, const struct wire_address *address)
-{
-    const struct run *run = connection->run;
-    uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
-    run->attempts[connection->index].started_ns = os_now_ns();
-    pthread_mutex_lock(&connection->lock);
-    int result =
-        cp_socket_open(run->port, wire_family(address), (uintptr_t)connection, &connection->socket);
-    if (result == 0)
-        result = cp_connect(connection->socket, &connection->control_op, wire_sockaddr(address),
-                            address->bytes, timeout_ns);
-    pthread_mutex_unlock(&connection->lock);
-    if (result != 0)
-        connect_done(connection, result);
-}
-
-void connection_adopt(struct connection *connection, cp_handle handle, int result)
-{
-    const struct run *run = connection->run;
-    if (result == 0) {
-        pthread_mutex_lock(&connection->lock);
-        result = cp_associate(run->port, handle, (uintptr_t)connection, &connection->socket);
-        pthread_mutex_unlock(&connection->lock);
-        if (result != 0)
-            wire_close(handle);
-    }
-    connect_done(connection, result);
+    holder_leave(connection);
 }
 
 /* ---- the run ------------------------------------------------------------------------------------ */
@@ -439,55 +327,16 @@ void connection_start(struct connection *connection)
     pthread_mutex_unlock(&connection->lock);
     if (!ready)
         return;
-    heard_now(connection);
+    holder_heard(connection);
     proceed(connection);
-}
-
-void connection_ask(struct connection *connection)
-{
-    struct run *run = connection->run;
-    const struct request *request = request_of(run->book, connection->index);
-    if (request->bytes == 0)
-        return;
-    pending_add(run);
-    int result = post_send(connection, request->text, request->bytes);
-    if (result == 0)
-        return;
-    pending_drop(run);
-    connection_end(connection, cp_error_name(result), os_now_ns());
-}
-
-static void control_done(struct connection *connection, int64_t result)
-{
-    switch (connection->step) {
-    case STEP_CONNECT:
-        connect_done(connection, (int)result);
-        return;
-    case STEP_LOGIN_ASK:
-        if (result < 0) {
-            fail(connection, cp_error_name((int)result));
-            return;
-        }
-        connection->step = STEP_LOGIN_ANSWER;
-        answer_await(connection);
-        return;
-    case STEP_LOGIN_ANSWER:
-        assert(!"no control operation is out while the answer is awaited");
-        return;
-    case STEP_RUN:
-        if (result < 0)
-            connection_end(connection, cp_error_name((int)result), os_now_ns());
-        pending_drop(connection->run);
-        return;
-    }
 }
 
 void connection_complete(struct connection *connection, struct cp_op *op, int64_t result)
 {
     if (op == &connection->control_op)
-        control_done(connection, result);
+        opening_control_done(connection, result);
     else if (connection->step == STEP_LOGIN_ANSWER)
-        answer_done(connection, result);
+        opening_answer_done(connection, result);
     else
         receive_done(connection, result);
 }

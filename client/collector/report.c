@@ -14,7 +14,7 @@ static bool to_stdout(const struct collector_options *options)
 int report_open(struct report *report, const char *program, const struct collector_options *options)
 {
     *report = (struct report){.program = program, .options = options};
-    if (options->json == NULL)
+    if (options->json == NULL || options->dry_run)
         return EXIT_DONE;
     report->json = to_stdout(options) ? stdout : fopen(options->json, "w");
     if (report->json != NULL)

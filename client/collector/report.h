@@ -14,7 +14,7 @@ struct report {
 };
 
 /* report_open: opens --json before anything runs, so that a run is not lost to a wrong path. 0, or an exit
- * code after one line on standard error. */
+ * code after one line on standard error. A dry run opens nothing. */
 int report_open(struct report *report, const char *program,
                 const struct collector_options *options);
 

@@ -19,12 +19,10 @@ int session_open(struct session *session, const struct collector_program *progra
         request_book_fill(&session->book, &session->options, session->servers.count, why,
                           sizeof why) != 0)
         return session_wrong(session, why);
-    if (!session->options.dry_run) {
-        int result = report_open(&session->report, program->name, &session->options);
-        if (result != EXIT_DONE) {
-            session_drop(session);
-            return result;
-        }
+    int result = report_open(&session->report, program->name, &session->options);
+    if (result != EXIT_DONE) {
+        session_drop(session);
+        return result;
     }
     row_init(&session->row, &session->options);
     session->row.servers = session->servers.count;
