@@ -9,7 +9,7 @@
 
 struct fields {
     const char *out, *repeat, *seed, *resume, *only;
-    uint64_t budget_min;
+    double budget_min;
     bool dry_run, quiet;
 };
 
@@ -27,7 +27,7 @@ static const struct option_spec table[] = {
     {"budget", "MIN", "0",
      "start no further repeats after so many minutes; the first repeat of\n"
      "each cell runs in any case; 0: no limit",
-     options_count, AT(budget_min), 0, BUDGET_MIN_MAX},
+     options_rate, AT(budget_min), 0, BUDGET_MIN_MAX},
     {"only", "SECTION", NULL, "run this section alone; SCENARIO.SECTION is possible too",
      options_string, AT(only)},
     {"resume", "DIR", NULL, "go on with the unfinished sweep in DIR, as it was begun",
@@ -156,7 +156,9 @@ static int read_request(struct arena *arena, int argc, char **argv, struct sweep
     request->out = fields.out;
     request->resume = fields.resume;
     request->only = fields.only;
-    request->budget_ns = fields.budget_min == 0 ? UINT64_MAX : fields.budget_min * 60 * OS_NS_PER_S;
+    request->budget_ns = UINT64_MAX;
+    if (fields.budget_min > 0)
+        request->budget_ns = (uint64_t)(fields.budget_min * 60 * OS_NS_PER_S);
     request->dry_run = fields.dry_run;
     request->quiet = fields.quiet;
     return OPTIONS_OK;

@@ -11,8 +11,6 @@
 
 #include "scenarios/fleet.h"
 #include "scenarios/plan.h"
-#include "scenarios/resume.h"
-#include "scenarios/row.h"
 
 /* ---- reading one into cells ---- */
 
@@ -395,74 +393,6 @@ static void too_many_ports_are_refused(void **state)
     arena_free(&fixture.arena);
 }
 
-/* ---- JSON ---- */
-
-static void objects_are_told_from_what_is_none(void **state)
-{
-    static const char *const good[] = {
-        "{}", " {\"a\":1} \n", "{\"a\":[1,-2.5e+3,{\"b\":null}],\"c\":true,\"d\":\"\\u00e9\\\"\"}",
-        "{\"\xc3\xa9\":\"\xe2\x82\xac\xf0\x9f\x98\x80\"}"};
-    static const char *const bad[] = {"",
-                                      "[]",
-                                      "1",
-                                      "{",
-                                      "{\"a\"}",
-                                      "{\"a\":}",
-                                      "{\"a\":1,}",
-                                      "{\"a\":01}",
-                                      "{\"a\":1.}",
-                                      "{\"a\":nan}",
-                                      "{\"a\":\"\n\"}",
-                                      "{\"a\":\"\\x\"}",
-                                      "{\"a\":\"\\u12\"}",
-                                      "{a:1}",
-                                      "{\"a\":1} x",
-                                      "{\"a\":1}{}",
-                                      "{\"a\":\"b",
-                                      "{\"a\":[1}",
-                                      "{\"a\":\"\xff\"}",
-                                      "{\"a\":\"\xc0\x80\"}",
-                                      "{\"a\":\"\xed\xa0\x80\"}",
-                                      "{\"a\":tru}",
-                                      "{\"a\":-}"};
-    char deep[4 * ROW_DEPTH_MAX] = "{\"a\":";
-
-    (void)state;
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        assert_true(row_is_object(good[i]));
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        if (row_is_object(bad[i]))
-            fail_msg("taken: %s", bad[i]);
-    }
-    for (unsigned i = 0; i <= ROW_DEPTH_MAX; i++)
-        strcat(deep, "[");
-    assert_false(row_is_object(deep));
-}
-
-static void keys_are_found_at_their_own_level(void **state)
-{
-    static const char object[] = "{ \"a\" : {\"x\":1}, \"b\":\"\\u0041\\n\\ud83d\\ude00\\/\","
-                                 "\"x\":-2.5,\"n\":null}";
-    struct arena arena = {0};
-    double number;
-    char *key;
-
-    (void)state;
-    assert_true(row_is_object(object));
-    assert_true(row_number(object, "x", &number));
-    assert_true(number == -2.5);
-    assert_false(row_number(object, "n", &number));
-    assert_false(row_number(object, "b", &number));
-    assert_string_equal(row_text(&arena, object, "b"), "A\n\xf0\x9f\x98\x80/");
-    assert_null(row_text(&arena, object, "x"));
-    assert_null(row_find(object, "nothing"));
-    assert_null(row_find("{}", "a"));
-    assert_non_null(row_member(&arena, object, 3, &key));
-    assert_string_equal(key, "n");
-    assert_null(row_member(&arena, object, 4, &key));
-    arena_free(&arena);
-}
-
 /* ---- the files that are shipped ---- */
 
 static bool is_scenario(const char *name)
@@ -525,8 +455,6 @@ int main(void)
         cmocka_unit_test(cells_with_fewer_repeats_leave_the_later_blocks),
         cmocka_unit_test(fleets_are_shared_and_ports_do_not_overlap),
         cmocka_unit_test(too_many_ports_are_refused),
-        cmocka_unit_test(objects_are_told_from_what_is_none),
-        cmocka_unit_test(keys_are_found_at_their_own_level),
         cmocka_unit_test(shipped_scenarios_are_sound_and_say_why),
     };
 
