@@ -1,0 +1,237 @@
+/* The built programs, as others run them: rows on standard output, signals, limits, the raw loop. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/options.h"
+#include "client/os/os.h"
+#include "client/tests/devices.h"
+#include "client/tests/outcome.h"
+
+enum { FLEET = 5, ARGUMENTS_MAX = 16, DESCRIPTORS_FEW = 50 };
+
+static struct devices devices;
+static struct outcome outcome;
+
+/* A program that is running: its standard output and error go to files. */
+struct running {
+    pid_t child;
+    FILE *output, *errors;
+};
+
+static void fleet_open(enum device_fault fault, const char *user, const char *password)
+{
+    memset(&devices, 0, sizeof devices);
+    devices.user = user;
+    devices.password = password;
+    for (unsigned i = 0; i < FLEET; i++)
+        devices_add(&devices, fault);
+    devices_start(&devices);
+}
+
+static int fleet_end(void **state)
+{
+    (void)state;
+    if (devices.count > 0)
+        devices_stop(&devices);
+    devices.count = 0;
+    return 0;
+}
+
+/* The programs lie two folders above the tests. Skips the test if they are not built. */
+static void start(struct running *running, const char *name, rlim_t descriptors,
+                  const char *const *options)
+{
+    char path[4096], list[DEVICES_MAX * 24], servers[sizeof list + 16];
+    char *arguments[ARGUMENTS_MAX] = {path, servers};
+    int count = 2;
+    assert_int_equal(os_program_directory(path, sizeof path / 2), 0);
+    snprintf(path + strlen(path), sizeof path / 2, "/../../%s", name);
+    if (access(path, X_OK) != 0)
+        skip();
+    snprintf(servers, sizeof servers, "--servers=%s", devices_list(&devices, list, sizeof list));
+    while (*options != NULL)
+        arguments[count++] = (char *)*options++;
+    *running = (struct running){-1, tmpfile(), tmpfile()};
+    fflush(NULL);
+    running->child = fork();
+    if (running->child == 0) {
+        const struct rlimit few = {descriptors, descriptors};
+        if (descriptors > 0)
+            setrlimit(RLIMIT_NOFILE, &few);
+        dup2(fileno(running->output), STDOUT_FILENO);
+        dup2(fileno(running->errors), STDERR_FILENO);
+        execv(path, arguments);
+        _exit(127);
+    }
+    assert_true(running->child > 0);
+}
+
+static void finish(struct running *running)
+{
+    int status;
+    assert_int_equal(waitpid(running->child, &status, 0), running->child);
+    file_slurp(running->output, outcome.row);
+    file_slurp(running->errors, outcome.errors);
+    if (!WIFEXITED(status))
+        fail_msg("ended by signal %d: %s", WTERMSIG(status), outcome.errors);
+    outcome.exit_code = WEXITSTATUS(status);
+}
+
+static void run(const char *name, rlim_t descriptors, const char *const *options)
+{
+    struct running running;
+    start(&running, name, descriptors, options);
+    finish(&running);
+}
+
+/* ---- the client --------------------------------------------------------------------------------- */
+
+static void a_row_on_standard_output_is_all_that_is_there(void **state)
+{
+    (void)state;
+    fleet_open(DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", 0, (const char *const[]){"--frames=5", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_string_equal(outcome.errors, "");
+    assert_int_equal(outcome.row[0], '{');
+    assert_string_equal(strchr(outcome.row, '\n'), "\n");
+    assert_string_equal(row_text(&outcome, "audit"), "pass");
+}
+
+static void a_summary_is_for_people(void **state)
+{
+    (void)state;
+    fleet_open(DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", 0, (const char *const[]){"--frames=5", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_non_null(strstr(outcome.row, "audit       pass\n"));
+    assert_non_null(strstr(outcome.row, "connect     5 of 5 servers in "));
+}
+
+static void help_and_version_are_there(void **state)
+{
+    (void)state;
+    fleet_open(DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", 0, (const char *const[]){"--help", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_non_null(strstr(outcome.row, "Examples:"));
+    assert_non_null(strstr(outcome.row, "chain"));
+    run("fanin-client", 0, (const char *const[]){"--version", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+}
+
+static void a_signal_ends_the_run_with_a_row(void **state)
+{
+    enum { ASKED_BY_NOW_MS = 500 };
+    (void)state;
+    struct running running;
+    fleet_open(DEVICE_MUTE, NULL, NULL);
+    start(&running, "fanin-client", 0, (const char *const[]){"--json=-", NULL});
+    os_sleep_ns((uint64_t)ASKED_BY_NOW_MS * OS_NS_PER_MS);
+    kill(running.child, SIGTERM);
+    finish(&running);
+    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+    assert_string_equal(row_text(&outcome, "status"), "failed");
+    assert_int_equal(row_member_count(&outcome, "errors", "interrupted"), FLEET);
+    assert_int_equal(row_count(&outcome, "blocks_lost"), 0);
+}
+
+static void too_few_descriptors_are_told_with_what_to_do(void **state)
+{
+    (void)state;
+    fleet_open(DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", DESCRIPTORS_FEW, (const char *const[]){"--servers=200", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
+    assert_string_equal(row_text(&outcome, "status"), "skipped");
+    assert_non_null(strstr(row_text(&outcome, "reason"), "hard limit is 50"));
+    assert_non_null(strstr(outcome.errors, "ulimit -Hn"));
+}
+
+/* ---- the raw loop ------------------------------------------------------------------------------- */
+
+static void the_raw_loop_writes_the_same_row(void **state)
+{
+    (void)state;
+    fleet_open(DEVICE_GOOD, NULL, NULL);
+    run("fanin-raw", 0,
+        (const char *const[]){"--frames=20", "--scheme=fixed", "--workers=4", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_string_equal(row_text(&outcome, "audit"), "pass");
+    assert_string_equal(row_text(&outcome, "scheme"), "raw");
+    assert_string_equal(row_text(&outcome, "gate"), "none");
+    assert_string_equal(row_text(&outcome, "connect"), "sync");
+    assert_int_equal(row_count(&outcome, "workers"), 1);
+    assert_int_equal(row_count(&outcome, "worker_threads"), 0);
+    assert_int_equal(row_count(&outcome, "bytes"), row_count(&outcome, "server_bytes"));
+    assert_true(row_is_null(&outcome, "frames"));
+}
+
+static void the_raw_loop_tells_what_fails(void **state)
+{
+    (void)state;
+    static const struct {
+        enum device_fault fault;
+        const char *object, *name;
+    } cases[] = {
+        {DEVICE_RESETS, "errors", "reset"},
+        {DEVICE_TRUNCATES, "errors", "closed-early"},
+        {DEVICE_STALLS, "errors", "stalled"},
+        {DEVICE_REFUSES, "connect_errors", "refused"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fleet_open(cases[i].fault, NULL, NULL);
+        run("fanin-raw", 0,
+            (const char *const[]){"--frames=20", "--stall-timeout=300", "--json=-", NULL});
+        assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+        assert_int_equal(row_member_count(&outcome, cases[i].object, cases[i].name), FLEET);
+        fleet_end(NULL);
+    }
+}
+
+static void the_raw_loop_logs_in_and_asks_servers_that_are_not_ours(void **state)
+{
+    (void)state;
+    fleet_open(DEVICE_FOREIGN, NULL, NULL);
+    run("fanin-raw", 0,
+        (const char *const[]){"--request=READ\\n", "--end-marker=\\x03", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_int_equal(row_count(&outcome, "bytes"), FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
+    fleet_end(NULL);
+    fleet_open(DEVICE_GOOD, "operator", "secret");
+    run("fanin-raw", 0,
+        (const char *const[]){"--login=operator:secret", "--frames=2", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    run("fanin-raw", 0,
+        (const char *const[]){"--login=operator:guess", "--frames=2", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+    assert_int_equal(row_member_count(&outcome, "errors", "login-refused"), FLEET);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_teardown(name, fleet_end)
+    const struct CMUnitTest tests[] = {
+        CASE(a_row_on_standard_output_is_all_that_is_there),
+        CASE(a_summary_is_for_people),
+        CASE(help_and_version_are_there),
+        CASE(a_signal_ends_the_run_with_a_row),
+        CASE(too_few_descriptors_are_told_with_what_to_do),
+        CASE(the_raw_loop_writes_the_same_row),
+        CASE(the_raw_loop_tells_what_fails),
+        CASE(the_raw_loop_logs_in_and_asks_servers_that_are_not_ours),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
