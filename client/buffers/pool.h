@@ -1,8 +1,8 @@
-/* Blocks of one size: reserved at start, grown in batches when empty, capped, handed out last-in-first-out
- * so that what is used is what is warm in the cache.
+/* Blocks of one size: reserved at start, grown in batches when empty, capped, handed out
+ * last-in-first-out so that what is used is what is warm in the cache.
  *
- * Every byte of a scheme's buffers is charged to the budget; a pool charges its blocks as it grows. A scheme at
- * its budget's cap stops receiving: nothing is dropped. */
+ * Every byte of a scheme's buffers is charged to the budget; a pool charges its blocks as it grows.
+ * A scheme at its budget's cap stops receiving: nothing is dropped. */
 #ifndef FANIN_POOL_H
 #define FANIN_POOL_H
 
@@ -14,52 +14,66 @@
 
 /* Memory that a scheme may hold. Thread-safe. */
 struct budget {
-    uint64_t cap_bytes;          /* UINT64_MAX: none */
+    uint64_t cap_bytes; /* UINT64_MAX: none */
     _Atomic uint64_t used_bytes;
     _Atomic uint64_t peak_bytes;
 };
 
 void budget_init(struct budget *budget, uint64_t cap_bytes);
-bool budget_charge(struct budget *budget, uint64_t bytes); /* false: it would pass the cap; nothing charged */
+
+/* budget_charge: false: it would pass the cap; nothing is charged. */
+bool budget_charge(struct budget *budget, uint64_t bytes);
 void budget_refund(struct budget *budget, uint64_t bytes);
 
-/* A block: the header lies before its data, in one allocation, so that an address is all that moves. */
+enum { BLOCK_ALIGN_BYTES = 64 }; /* a cache line, where header and data each begin */
+
+/* A block: the header lies before its data, in one allocation, so that an address is all that
+ * moves. */
 struct block {
-    struct block *next;           /* in a chain, or in the pool's free list */
-    _Atomic uint32_t references;  /* frames and connections that still need the data */
-    uint32_t used_bytes;          /* received into data */
-    uint8_t data[];
+    struct block *next;          /* in a chain, or in the pool's free list */
+    _Atomic uint32_t references; /* frames and connections that still need the data */
+    uint32_t used_bytes;         /* received into data */
+    _Alignas(BLOCK_ALIGN_BYTES) uint8_t data[];
 };
 
 struct pool;
 
+enum { POOL_BLOCK_BYTES_MIN = 64, POOL_BLOCK_BYTES_MAX = 1 << 30 };
+
 struct pool_config {
-    size_t block_bytes;      /* of data; 256 .. 64 MiB */
-    unsigned first_blocks;   /* reserved at start */
-    unsigned batch_blocks;   /* allocated together when the pool is empty, at least 1 */
-    struct budget *budget;   /* charged for every block with its header; outlives the pool */
+    size_t block_bytes;    /* of data; POOL_BLOCK_BYTES_MIN .. POOL_BLOCK_BYTES_MAX */
+    unsigned first_blocks; /* reserved at start */
+    unsigned batch_blocks; /* allocated together when the pool is empty, at least 1 */
+    struct budget *budget; /* charged for every block with its header; outlives the pool */
 };
 
 /* pool_open: NULL when the first blocks do not fit the budget or memory. */
 struct pool *pool_open(const struct pool_config *config);
 
-/* pool_close: frees the pool. Returns how many blocks never came back (0 is the only good answer). */
+/* pool_close: frees the pool. Returns how many blocks never came back (0 is the only good answer).
+ * */
 uint64_t pool_close(struct pool *pool);
 
-/* pool_take: a chain of up to `want` blocks (linked by next, each with references 1 and used 0); *got says how
- * many, 0 with NULL at the cap. Leaves the last `keep` blocks that the cap allows alone: callers that may wait
- * pass the reserve, the one that must not passes 0. */
+/* pool_block_charge: what one block of so many bytes of data costs the budget, its header included.
+ * */
+uint64_t pool_block_charge(size_t block_bytes);
+
+/* pool_take: a chain of up to `want` blocks (linked by next, each with references 1 and used 0);
+ * *got says how many, 0 with NULL at the cap. Leaves `keep` free blocks alone, growing instead as
+ * long as the cap allows it: callers that may wait pass the reserve, the one that must not passes
+ * 0. */
 struct block *pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
 
 /* pool_give: takes back a chain of `count` blocks, first to last. One lock whatever the count. */
 void pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
 
-uint64_t pool_blocks(const struct pool *pool);      /* allocated */
-uint64_t pool_blocks_out(const struct pool *pool);  /* taken and not given back */
+uint64_t pool_blocks(struct pool *pool);      /* allocated */
+uint64_t pool_blocks_out(struct pool *pool);  /* taken and not given back */
+uint64_t pool_blocks_free(struct pool *pool); /* to be had without growing */
 
 static inline struct block *block_of(void *data)
 {
-    return (struct block *)((uint8_t *)data - offsetof(struct block, data));
+    return (struct block *)(void *)((uint8_t *)data - offsetof(struct block, data));
 }
 
 #endif

@@ -1,5 +1,5 @@
-/* The processing step: what every scheme does with a finished frame, the same for all of them, so that only
- * the buffering differs: copy it by value into the processing buffer, check it, count it.
+/* The processing step: what every scheme does with a finished frame, the same for all of them, so
+ * that only the buffering differs: copy it by value into the processing buffer, check it, count it.
  *
  * A processor belongs to one thread. The frame comes in one or more pieces, in order. */
 #ifndef FANIN_PROCESS_H
@@ -13,11 +13,11 @@
 
 enum verify { VERIFY_FULL, VERIFY_HEADER, VERIFY_NONE };
 
-/* Why a connection is ended by its data. Names for rows in process_error_name. */
+/* Why a connection is ended by its data. Names for rows: frame_error_name. */
 enum frame_error {
     FRAME_OK,
     FRAME_OVERLONG,   /* longer than the limit without an end marker */
-    FRAME_TRUNCATED,  /* the peer ended in the middle of a frame, or a frame is shorter than it says */
+    FRAME_TRUNCATED,  /* the peer ended inside a frame, or a frame is shorter than it says */
     FRAME_BAD_HEADER, /* not a header */
     FRAME_BAD_LENGTH, /* the header says another length */
     FRAME_BAD_CHECK,  /* the checksum differs */
@@ -54,22 +54,31 @@ struct stream;
 
 struct processor {
     const struct process_config *config;
-    uint8_t *buffer;        /* the processing buffer; grows to frame_bytes_max, charged to the budget */
+    uint8_t *buffer; /* the processing buffer; at most frame_bytes_max, charged to the budget */
     size_t capacity_bytes, filled_bytes;
     struct budget *budget;
     uint64_t frames, bytes, copied_bytes;
     struct latency latency;
 };
 
-/* processor_init: 0, or -1 without memory. processor_end gives the buffer back; counters stay readable. */
-int processor_init(struct processor *processor, const struct process_config *config, struct budget *budget);
+/* processor_init: without a buffer yet. Config and budget outlive the processor. */
+void processor_init(struct processor *processor, const struct process_config *config,
+                    struct budget *budget);
+
+/* processor_end: gives the buffer back; counters stay readable, and the processor may be used
+ * again. */
 void processor_end(struct processor *processor);
 
-/* processor_append: copies a piece of the current frame behind the earlier ones. 0, or -1 without memory. */
+/* processor_reserve: makes room for a frame of `bytes`, so that appending it cannot fail. To be
+ * called between frames. 0, or -1 without memory. */
+int processor_reserve(struct processor *processor, size_t bytes);
+
+/* processor_append: copies a piece of the current frame behind the earlier ones. 0, or -1 without
+ * memory; the frame then is no more. */
 int processor_append(struct processor *processor, const uint8_t *piece, size_t bytes);
 
-/* processor_finish: the frame is whole: checks it against `stream` (sequence) and counts it on both. Returns
- * FRAME_OK or what is wrong; the buffer is empty again either way. */
+/* processor_finish: the frame is whole: checks it against `stream` (sequence) and counts it on
+ * both. Returns FRAME_OK or what is wrong; the buffer is empty again either way. */
 enum frame_error processor_finish(struct processor *processor, struct stream *stream);
 
 #endif

@@ -1,0 +1,454 @@
+/*      base              head                              tail
+ *       |  free again     | whole frames  | unfinished      |  room
+ *       v                 v               v                 v
+ *      .-------------------------------------------------------------------.
+ *      |                 |=====|====|====|.................|               |   buffer
+ *      '-------------------------------------------------------------------'
+ *        room, if it wraps   the thread's       the worker's
+ *
+ *        worker                        channel                           its own thread
+ *   ready --> [port] --> received --> frames[] += lengths -- unpark --> takes up all lengths,
+ *     ^                                                                 copies and processes
+ *     '------- resume, if it had to wait ------- head += bytes <------- without the lock
+ *
+ * The two sides work on different bytes at the same time and meet in the lock for a moment per
+ * receive and per batch. If there is no room for a whole receive the worker waits for the thread:
+ * this is no shortage of memory but the scheme's own turn-taking, and counted apart. Once the
+ * thread has nothing left at most one unfinished frame is in the buffer, which is one receive
+ * longer than that: so there is room then.
+ *
+ * MEMORY. A channel has all it needs for a whole frame (its buffer and the processing buffer) or
+ * none of it, so nobody can get stuck in the middle of a frame. It takes it at attach under early
+ * binding, else when data is there for the first time. It gives it back at detach, and with a cap
+ * whenever it is empty and no receive is out, so that others get their turn; without a cap it keeps
+ * it, as the paper's schemes do. */
+#include "client/buffers/channel.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "client/buffers/frames.h"
+
+enum {
+    STACK_BYTES = 256 * 1024,
+    PAGE_BYTES = 4096,
+    FRAMES_AT_ONCE = 128, /* handed over under one lock */
+};
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+size_t channel_buffer_bytes(const struct scheme_config *config, size_t receive_bytes)
+{
+    const size_t bytes = config->process.frame_bytes_max + receive_bytes;
+
+    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+uint64_t channel_memory(const struct scheme_config *config, const struct channel_shape *shape)
+{
+    return shape->buffer_bytes + config->process.frame_bytes_max;
+}
+
+static bool capped(const struct channel_run *run)
+{
+    return run->config.cap_bytes != UINT64_MAX;
+}
+
+/* With the lock held. */
+static bool acquire(struct channel *channel)
+{
+    struct channel_run *run = channel->run;
+
+    if (channel->buffer != NULL)
+        return true;
+    if (!budget_charge(&run->budget, run->shape.buffer_bytes))
+        return false;
+    if (processor_reserve(&channel->processor, run->config.process.frame_bytes_max) != 0)
+        goto refund;
+    channel->buffer = os_pages_map(run->shape.buffer_bytes);
+    if (channel->buffer == NULL)
+        goto end_processor;
+    channel->base = channel->head = channel->tail = 0;
+    return true;
+
+end_processor:
+    processor_end(&channel->processor);
+refund:
+    budget_refund(&run->budget, run->shape.buffer_bytes);
+    return false;
+}
+
+/* With the lock held: gives the memory back if nothing is in it and nobody is about to need it. */
+static bool release(struct channel *channel)
+{
+    struct channel_run *run = channel->run;
+    const bool idle = !channel->busy && channel->frame_count == 0 && !channel->receiving;
+    const bool empty = channel->head == channel->tail;
+    const bool asked = channel->detached || (capped(run) && !run->config.early && empty);
+
+    if (channel->buffer == NULL || !idle || !asked)
+        return false;
+    os_pages_unmap(channel->buffer, run->shape.buffer_bytes);
+    channel->buffer = NULL;
+    processor_end(&channel->processor);
+    budget_refund(&run->budget, run->shape.buffer_bytes);
+    return true;
+}
+
+/* With no lock held. */
+static void memory_is_back(struct channel_run *run)
+{
+    if (starving_empty(&run->starving))
+        return;
+    const uint64_t left = run->config.cap_bytes - atomic_load(&run->budget.used_bytes);
+    starving_resume(&run->starving, left / channel_memory(&run->config, &run->shape), 0, 0,
+                    &run->config.events);
+}
+
+/* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
+ * the list was faster and a resume is on its way already, the memory waits with the stream for it.
+ * */
+static bool starve(struct channel *channel)
+{
+    struct channel_run *run = channel->run;
+
+    starving_join(&run->starving, &channel->waiting);
+    pthread_mutex_lock(&channel->lock);
+    const bool acquired = acquire(channel);
+    pthread_mutex_unlock(&channel->lock);
+    if (acquired && starving_leave(&run->starving, &channel->waiting))
+        return false;
+    atomic_fetch_add_explicit(&run->cap_waits, 1, memory_order_relaxed);
+    return true;
+}
+
+/* ---- the worker's side ---------------------------------------------------------------------- */
+
+static size_t offset_of(const struct channel *channel, uint64_t position)
+{
+    return (size_t)((position - channel->base) % channel->run->shape.buffer_bytes);
+}
+
+static size_t room_bytes(const struct channel *channel)
+{
+    const struct channel_shape *shape = &channel->run->shape;
+    const uint64_t from = shape->circular ? channel->head : channel->base;
+
+    return shape->buffer_bytes - (size_t)(channel->tail - from);
+}
+
+/* With the lock held, the thread idle: begins at the front again. */
+static void begin_again(struct channel *channel)
+{
+    const size_t unfinished = (size_t)(channel->tail - channel->head);
+
+    if (unfinished > 0 && channel->run->shape.circular)
+        return;
+    memmove(channel->buffer, channel->buffer + offset_of(channel, channel->head), unfinished);
+    channel->moved_bytes += unfinished;
+    channel->base = channel->head;
+}
+
+/* With the lock held. Whether a receive may go on; false only while the thread is at work. */
+static bool make_room(struct channel *channel)
+{
+    const size_t wanted = channel->run->shape.receive_bytes;
+    const bool idle = !channel->busy && channel->frame_count == 0;
+
+    if (idle && (channel->head == channel->tail || room_bytes(channel) < wanted))
+        begin_again(channel);
+    assert(!idle || room_bytes(channel) >= wanted);
+    return room_bytes(channel) >= wanted;
+}
+
+bool channel_ready(struct channel *channel)
+{
+    struct channel_run *run = channel->run;
+
+    pthread_mutex_lock(&channel->lock);
+    assert(!channel->receiving);
+    if (!acquire(channel)) {
+        pthread_mutex_unlock(&channel->lock);
+        if (starve(channel))
+            return false;
+        pthread_mutex_lock(&channel->lock);
+    }
+    channel->receiving = make_room(channel);
+    channel->room_wanted = !channel->receiving;
+    const bool ready = channel->receiving;
+    pthread_mutex_unlock(&channel->lock);
+    if (!ready)
+        atomic_fetch_add_explicit(&run->turn_waits, 1, memory_order_relaxed);
+    return ready;
+}
+
+/* No lock: while a receive is out nobody else moves base, tail or the buffer, and head only makes
+ * more room. */
+unsigned channel_room(const struct channel *channel, struct cp_block pieces[2])
+{
+    const struct channel_shape *shape = &channel->run->shape;
+    const size_t offset = offset_of(channel, channel->tail);
+    const size_t straight = shape->buffer_bytes - offset;
+
+    assert(channel->receiving);
+    if (straight >= shape->receive_bytes) {
+        pieces[0] = (struct cp_block){channel->buffer + offset, shape->receive_bytes};
+        return 1;
+    }
+    assert(shape->circular);
+    pieces[0] = (struct cp_block){channel->buffer + offset, straight};
+    pieces[1] = (struct cp_block){channel->buffer, shape->receive_bytes - straight};
+    return 2;
+}
+
+/* Puts the lengths of whole frames where the thread finds them. Too many of them wait for the
+ * thread, which waits for nobody. */
+static void hand_over(struct channel *channel, const uint32_t *frames, unsigned count)
+{
+    pthread_mutex_lock(&channel->lock);
+    for (unsigned i = 0; i < count; i++) {
+        while (channel->frame_count == CHANNEL_FRAMES_MAX) {
+            os_unpark(&channel->parker);
+            pthread_cond_wait(&channel->frames_taken, &channel->lock);
+        }
+        channel->frames[channel->frame_count++] = frames[i];
+    }
+    const bool wake = !channel->busy;
+    pthread_mutex_unlock(&channel->lock);
+    if (wake)
+        os_unpark(&channel->parker);
+}
+
+/* Looks through bytes that lie straight in the buffer. */
+static enum frame_error search(struct channel *channel, const uint8_t *piece, size_t bytes)
+{
+    uint32_t frames[FRAMES_AT_ONCE];
+    unsigned count = 0;
+    enum frame_error error = FRAME_OK;
+
+    while (bytes > 0) {
+        size_t end = 0, frame_bytes = 0;
+        error =
+            frames_find(&channel->run->config, &channel->stream, piece, bytes, &end, &frame_bytes);
+        if (error != FRAME_OK)
+            break;
+        const size_t looked_at = end > 0 ? end : bytes;
+        channel->scanned_bytes += looked_at;
+        piece += looked_at;
+        bytes -= looked_at;
+        if (end > 0)
+            frames[count++] = (uint32_t)frame_bytes;
+        if (count == FRAMES_AT_ONCE) {
+            hand_over(channel, frames, count);
+            count = 0;
+        }
+    }
+    if (count > 0)
+        hand_over(channel, frames, count);
+    return error;
+}
+
+enum frame_error channel_received(struct channel *channel, size_t bytes)
+{
+    struct cp_block pieces[2];
+    const unsigned count = channel_room(channel, pieces);
+    enum frame_error error = FRAME_OK;
+
+    assert(bytes > 0);
+    pthread_mutex_lock(&channel->lock);
+    channel->tail += bytes;
+    channel->stream.received_bytes += bytes;
+    channel->receiving = false;
+    pthread_mutex_unlock(&channel->lock);
+    for (unsigned i = 0; i < count && bytes > 0 && error == FRAME_OK; i++) {
+        const size_t piece = bytes < pieces[i].bytes ? bytes : pieces[i].bytes;
+        error = search(channel, pieces[i].data, piece);
+        bytes -= piece;
+    }
+    assert(bytes == 0 || error != FRAME_OK);
+    return error;
+}
+
+static void settle_down(struct channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->receiving = false;
+    const bool released = release(channel);
+    pthread_mutex_unlock(&channel->lock);
+    if (released)
+        memory_is_back(channel->run);
+}
+
+void channel_retract(struct channel *channel)
+{
+    settle_down(channel);
+}
+
+/* ---- the thread's side ---------------------------------------------------------------------- */
+
+/* Blocks until there are frames: how many, or 0 when there will be no more. */
+static unsigned take_up(struct channel *channel, uint32_t *frames)
+{
+    pthread_mutex_lock(&channel->lock);
+    while (channel->frame_count == 0 && !channel->ending) {
+        pthread_mutex_unlock(&channel->lock);
+        os_park(&channel->parker, UINT64_MAX);
+        pthread_mutex_lock(&channel->lock);
+    }
+    const unsigned count = channel->frame_count;
+    memcpy(frames, channel->frames, count * sizeof frames[0]);
+    channel->frame_count = 0;
+    channel->busy = count > 0;
+    pthread_cond_signal(&channel->frames_taken);
+    pthread_mutex_unlock(&channel->lock);
+    return count;
+}
+
+/* While the thread is busy nobody else moves base or head, or takes the buffer away. */
+static void process(struct channel *channel, uint64_t from, size_t bytes)
+{
+    const struct channel_run *run = channel->run;
+    const size_t offset = offset_of(channel, from);
+    const size_t straight = run->shape.buffer_bytes - offset;
+    const size_t piece = bytes < straight ? bytes : straight;
+
+    frames_append(&channel->processor, &channel->stream, &run->config.events,
+                  channel->buffer + offset, piece);
+    if (bytes > piece)
+        frames_append(&channel->processor, &channel->stream, &run->config.events, channel->buffer,
+                      bytes - piece);
+    frames_finish(&channel->processor, &channel->stream, &run->config.events);
+}
+
+static void done_with(struct channel *channel, uint64_t bytes)
+{
+    struct channel_run *run = channel->run;
+
+    pthread_mutex_lock(&channel->lock);
+    channel->head += bytes;
+    channel->busy = false;
+    const bool resume = channel->room_wanted && !channel->detached && make_room(channel);
+    if (resume)
+        channel->room_wanted = false;
+    const bool released = !resume && release(channel);
+    pthread_mutex_unlock(&channel->lock);
+    if (released)
+        memory_is_back(run);
+    if (resume)
+        run->config.events.resume(run->config.events.context, &channel->stream);
+}
+
+static void *process_all(void *argument)
+{
+    struct channel *channel = argument;
+    uint32_t frames[CHANNEL_FRAMES_MAX];
+    unsigned count;
+
+    while ((count = take_up(channel, frames)) > 0) {
+        uint64_t done = 0;
+        for (unsigned i = 0; i < count; i++) {
+            process(channel, channel->head + done, frames[i]);
+            done += frames[i];
+        }
+        done_with(channel, done);
+    }
+    return NULL;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+int channel_run_open(struct channel_run *run, const struct scheme_config *config,
+                     const struct channel_shape *shape)
+{
+    assert(shape->state_bytes >= sizeof(struct channel));
+    assert(shape->buffer_bytes >= config->process.frame_bytes_max + shape->receive_bytes);
+    if (roster_open(&run->roster, config->streams_max) != 0)
+        return -1;
+    run->config = *config;
+    run->shape = *shape;
+    budget_init(&run->budget, config->cap_bytes);
+    starving_init(&run->starving);
+    atomic_init(&run->cap_waits, 0);
+    atomic_init(&run->turn_waits, 0);
+    return 0;
+}
+
+static struct channel *channel_of(struct stream *stream)
+{
+    return (struct channel *)(void *)stream;
+}
+
+static void end_thread(struct channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->ending = true;
+    pthread_mutex_unlock(&channel->lock);
+    os_unpark(&channel->parker);
+    pthread_join(channel->thread, NULL);
+}
+
+void channel_run_finish(struct channel_run *run, struct scheme_figures *figures)
+{
+    *figures = (struct scheme_figures){
+        .buffer_cap_waits = atomic_load(&run->cap_waits),
+        .turn_waits = atomic_load(&run->turn_waits),
+    };
+    for (uint32_t i = 0; i < run->roster.count; i++) {
+        struct channel *channel = channel_of(run->roster.streams[i]);
+        if (!channel->started)
+            continue;
+        end_thread(channel);
+        assert(channel->buffer == NULL);
+        figures->copied_bytes += channel->processor.copied_bytes + channel->moved_bytes;
+        figures->scanned_bytes += channel->scanned_bytes;
+        figures->frames += channel->processor.frames;
+        figures->bytes += channel->processor.bytes;
+        latency_merge(&figures->latency, &channel->processor.latency);
+    }
+    figures->buffer_peak_bytes = atomic_load(&run->budget.peak_bytes);
+}
+
+void channel_run_close(struct channel_run *run)
+{
+    for (uint32_t i = 0; i < run->roster.count; i++) {
+        struct channel *channel = channel_of(run->roster.streams[i]);
+        pthread_cond_destroy(&channel->frames_taken);
+        pthread_mutex_destroy(&channel->lock);
+    }
+    roster_close(&run->roster);
+    starving_end(&run->starving);
+    assert(atomic_load(&run->budget.used_bytes) == 0);
+}
+
+struct channel *channel_attach(struct channel_run *run, void *owner, uint64_t frames_expected,
+                               uint64_t bytes_expected)
+{
+    struct channel *channel = channel_of(
+        roster_add(&run->roster, run->shape.state_bytes, owner, frames_expected, bytes_expected));
+
+    if (channel == NULL)
+        return NULL;
+    channel->run = run;
+    channel->waiting.stream = &channel->stream;
+    pthread_mutex_init(&channel->lock, NULL);
+    pthread_cond_init(&channel->frames_taken, NULL);
+    processor_init(&channel->processor, &run->config.process, &run->budget);
+    if (run->config.early && !acquire(channel))
+        return NULL;
+    channel->started =
+        os_thread_start(&channel->thread, OS_ROLE_BUFFER, STACK_BYTES, process_all, channel) == 0;
+    if (channel->started)
+        return channel;
+    channel_detach(channel);
+    return NULL;
+}
+
+void channel_detach(struct channel *channel)
+{
+    starving_forget(&channel->run->starving, &channel->waiting);
+    pthread_mutex_lock(&channel->lock);
+    channel->detached = true;
+    pthread_mutex_unlock(&channel->lock);
+    settle_down(channel);
+    memory_is_back(channel->run);
+}

@@ -1,0 +1,188 @@
+/*      workers                       common buffer                    the consumer
+ *                      .-----------------------------------.
+ *   hand_over -------->| first -> frame -> frame -> frame  |-------> take (all of it)
+ *        ^             '-----------------------------------'             |
+ *        '---- spare records <-------- done <--- processed <-------------'
+ *
+ * WAKING. A wake-up and the switch of threads that it brings cost about as much as receiving 16 kB.
+ * A worker that woke the consumer after each receive would pay that price for each, on a machine
+ * that has no idle processor; so the consumer, when it has found work and done it, RESTS for a
+ * moment and comes back by itself, as a network card does that moderates its interrupts; only when
+ * a rest brought nothing does it go to SLEEP and has to be woken:
+ *
+ *             work                    nothing                  nothing
+ *     AWAKE <------------- RESTING <----------- AWAKE    RESTING -------> ASLEEP
+ *       ^                     | REST_BYTES are waiting, or memory is short                |
+ *       '---------------------'-------------------- woken by the first frame -------------'
+ *
+ * What has come meanwhile is bounded by REST_BYTES, a part of a processor's cache.
+ *
+ * RECORDS grow with need. At the cap, with frames of a few bytes, they may run out: a worker then
+ * waits for the consumer, which waits for nobody. */
+#include "client/buffers/common.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "client/buffers/pool.h"
+
+enum {
+    SLAB_FRAMES = 256,
+    REST_NS = 50 * 1000,
+    REST_BYTES = 256 * 1024,
+};
+
+struct frame_slab {
+    struct frame_slab *next;
+    struct frame frames[SLAB_FRAMES];
+};
+
+uint64_t common_records_charge(void)
+{
+    return sizeof(struct frame_slab);
+}
+
+/* With the lock held. False: at the cap, or no memory. */
+static bool add_records(struct common *common)
+{
+    if (!budget_charge(common->budget, sizeof(struct frame_slab)))
+        return false;
+    struct frame_slab *slab = malloc(sizeof *slab);
+    if (slab == NULL) {
+        budget_refund(common->budget, sizeof *slab);
+        return false;
+    }
+    slab->next = common->slabs;
+    common->slabs = slab;
+    for (unsigned i = 0; i < SLAB_FRAMES; i++) {
+        slab->frames[i].next = common->spare;
+        common->spare = &slab->frames[i];
+    }
+    return true;
+}
+
+int common_open(struct common *common, struct budget *budget)
+{
+    *common = (struct common){.budget = budget, .consumer = CONSUMER_AWAKE};
+    common->end = &common->first;
+    if (!add_records(common))
+        return -1;
+    pthread_mutex_init(&common->lock, NULL);
+    pthread_cond_init(&common->records_back, NULL);
+    return 0;
+}
+
+void common_close(struct common *common)
+{
+    assert(common->first == NULL);
+    while (common->slabs != NULL) {
+        struct frame_slab *slab = common->slabs;
+        common->slabs = slab->next;
+        budget_refund(common->budget, sizeof *slab);
+        free(slab);
+    }
+    pthread_cond_destroy(&common->records_back);
+    pthread_mutex_destroy(&common->lock);
+}
+
+/* With the lock held. Whether the consumer has to be told of what is waiting. */
+static bool wakes(struct common *common)
+{
+    const bool wake = common->consumer == CONSUMER_ASLEEP ||
+                      (common->consumer == CONSUMER_RESTING && common->waiting_bytes >= REST_BYTES);
+
+    if (wake)
+        common->consumer = CONSUMER_AWAKE;
+    return wake;
+}
+
+/* With the lock held; lets go of it while it waits. */
+static struct frame *take_record(struct common *common)
+{
+    while (common->spare == NULL && !add_records(common)) {
+        common->consumer = CONSUMER_AWAKE;
+        os_unpark(&common->parker);
+        pthread_cond_wait(&common->records_back, &common->lock);
+    }
+    struct frame *frame = common->spare;
+    common->spare = frame->next;
+    return frame;
+}
+
+void common_hand_over(struct common *common, const struct frame *frames, unsigned count)
+{
+    assert(count > 0);
+    pthread_mutex_lock(&common->lock);
+    assert(!common->ending);
+    for (unsigned i = 0; i < count; i++) {
+        struct frame *frame = take_record(common);
+        *frame = frames[i];
+        frame->next = NULL;
+        *common->end = frame;
+        common->end = &frame->next;
+        common->waiting_bytes += frame->bytes;
+    }
+    const bool wake = wakes(common);
+    pthread_mutex_unlock(&common->lock);
+    if (wake)
+        os_unpark(&common->parker);
+}
+
+static void give_records(struct common *common, struct frame *done)
+{
+    if (done == NULL)
+        return;
+    struct frame *last = done;
+    while (last->next != NULL)
+        last = last->next;
+    last->next = common->spare;
+    common->spare = done;
+    pthread_cond_broadcast(&common->records_back);
+}
+
+/* With the lock held, and let go of while it waits. */
+static void wait_for_work(struct common *common)
+{
+    bool rested = false;
+
+    while (common->first == NULL && !common->ending) {
+        common->consumer = rested ? CONSUMER_ASLEEP : CONSUMER_RESTING;
+        pthread_mutex_unlock(&common->lock);
+        os_park(&common->parker, rested ? UINT64_MAX : REST_NS);
+        pthread_mutex_lock(&common->lock);
+        rested = true;
+    }
+    common->consumer = CONSUMER_AWAKE;
+}
+
+struct frame *common_take(struct common *common, struct frame *done)
+{
+    pthread_mutex_lock(&common->lock);
+    give_records(common, done);
+    wait_for_work(common);
+    struct frame *first = common->first;
+    common->first = NULL;
+    common->end = &common->first;
+    common->waiting_bytes = 0;
+    pthread_mutex_unlock(&common->lock);
+    return first;
+}
+
+void common_hurry(struct common *common)
+{
+    pthread_mutex_lock(&common->lock);
+    const bool wake = common->consumer == CONSUMER_RESTING;
+    if (wake)
+        common->consumer = CONSUMER_AWAKE;
+    pthread_mutex_unlock(&common->lock);
+    if (wake)
+        os_unpark(&common->parker);
+}
+
+void common_finish(struct common *common)
+{
+    pthread_mutex_lock(&common->lock);
+    common->ending = true;
+    pthread_mutex_unlock(&common->lock);
+    os_unpark(&common->parker);
+}

@@ -1,0 +1,233 @@
+/* Receives and discards: what the port and the kernel can do, and so the ceiling for the other
+ * schemes.
+ *
+ *    pool (hot)   offer                     received
+ *      block ------------> [the port] ------------------> counted, and back to the pool at once
+ *
+ * Nothing is searched, copied or checked; a stream has finished when its bytes have come. At the
+ * cap streams wait for blocks in turn; a stream keeps none while it waits, so nobody can wait for
+ * ever. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/buffers/returned.h"
+#include "client/buffers/roster.h"
+#include "client/buffers/schemes.h"
+#include "client/buffers/starving.h"
+
+struct drain_stream {
+    struct stream stream;
+    struct waiting waiting;
+    struct block *blocks; /* offered, or under early binding kept for the next offer */
+};
+
+struct scheme_run {
+    struct scheme_config config;
+    struct budget budget;
+    struct pool *pool;
+    struct roster roster;
+    struct starving starving;
+    _Atomic uint64_t cap_waits;
+};
+
+static struct drain_stream *drain_of(struct stream *stream)
+{
+    return (struct drain_stream *)(void *)stream;
+}
+
+static void return_blocks(struct scheme_run *run, struct drain_stream *drain)
+{
+    struct returned returned = {0};
+
+    while (drain->blocks != NULL) {
+        struct block *block = drain->blocks;
+        drain->blocks = block->next;
+        returned_add(&returned, block);
+    }
+    returned_give(&returned, run->pool);
+}
+
+static void memory_is_back(struct scheme_run *run)
+{
+    if (!starving_empty(&run->starving))
+        starving_resume(&run->starving, pool_blocks_free(run->pool), 0, 0, &run->config.events);
+}
+
+static bool take_blocks(struct scheme_run *run, struct drain_stream *drain, unsigned want)
+{
+    unsigned count;
+
+    drain->blocks = pool_take(run->pool, want, 0, &count);
+    return drain->blocks != NULL;
+}
+
+/* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
+ * the list was faster and a resume is on its way already, the blocks wait with the stream for it.
+ * */
+static bool starve(struct scheme_run *run, struct drain_stream *drain, unsigned want)
+{
+    starving_join(&run->starving, &drain->waiting);
+    if (take_blocks(run, drain, want) && starving_leave(&run->starving, &drain->waiting))
+        return false;
+    atomic_fetch_add_explicit(&run->cap_waits, 1, memory_order_relaxed);
+    return true;
+}
+
+static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
+                            unsigned max)
+{
+    struct drain_stream *drain = drain_of(stream);
+    const bool capped = run->config.cap_bytes != UINT64_MAX;
+    unsigned want = run->config.blocks_per_receive, count = 0;
+
+    assert(max >= 1);
+    if (want > max)
+        want = max;
+    if (run->config.early && capped)
+        want = 1; /* the cap has one for each stream */
+    if (drain->blocks == NULL && !take_blocks(run, drain, want) && starve(run, drain, want))
+        return 0;
+    for (struct block *block = drain->blocks; block != NULL && count < max; block = block->next)
+        blocks[count++] = (struct cp_block){block->data, run->config.block_bytes};
+    return count;
+}
+
+static enum frame_error drain_received(struct scheme_run *run, struct stream *stream,
+                                       struct cp_block *blocks, unsigned count, size_t bytes)
+{
+    const uint64_t before = stream->received_bytes;
+
+    (void)blocks;
+    (void)count;
+    assert(bytes > 0);
+    stream->received_bytes += bytes;
+    stream->processed_bytes = stream->received_bytes;
+    if (!run->config.early) {
+        return_blocks(run, drain_of(stream));
+        memory_is_back(run);
+    }
+    if (before < stream->bytes_expected && stream->received_bytes >= stream->bytes_expected)
+        run->config.events.finished(run->config.events.context, stream);
+    return stream->received_bytes > stream->bytes_expected ? FRAME_SURPLUS : FRAME_OK;
+}
+
+static void drain_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
+                          unsigned count)
+{
+    (void)blocks;
+    (void)count;
+    if (!run->config.early) {
+        return_blocks(run, drain_of(stream));
+        memory_is_back(run);
+    }
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static uint64_t least_blocks(const struct scheme_config *config)
+{
+    return config->early ? config->streams_max : 1;
+}
+
+static uint64_t drain_memory(const struct scheme_config *config, uint64_t streams,
+                             uint64_t frame_bytes)
+{
+    const uint64_t batch = config->pool_batch_blocks;
+    const uint64_t offered = (config->early ? streams : 1) * config->blocks_per_receive;
+    const uint64_t blocks = 1 + (offered - 1 + batch - 1) / batch * batch; /* grown in batches */
+    const uint64_t bytes = blocks * pool_block_charge(config->block_bytes);
+
+    (void)frame_bytes;
+    return bytes < config->cap_bytes ? bytes : config->cap_bytes;
+}
+
+static int check_cap(const struct scheme_config *config, char *why, size_t why_bytes)
+{
+    const uint64_t block = pool_block_charge(config->block_bytes);
+
+    if (config->cap_bytes >= least_blocks(config) * block)
+        return 0;
+    snprintf(why, why_bytes,
+             "scheme drain needs a cap of at least %llu bytes: a block of %llu for %s",
+             (unsigned long long)(least_blocks(config) * block), (unsigned long long)block,
+             config->early ? "each connection (early binding)" : "the receive at hand");
+    return -1;
+}
+
+static int drain_open(const struct scheme_config *config, struct scheme_run **opened, char *why,
+                      size_t why_bytes)
+{
+    if (check_cap(config, why, why_bytes) != 0)
+        return -1;
+    snprintf(why, why_bytes, "scheme drain: no memory");
+    struct scheme_run *run = calloc(1, sizeof *run);
+    if (run == NULL)
+        return -1;
+    run->config = *config;
+    budget_init(&run->budget, config->cap_bytes);
+    starving_init(&run->starving);
+    run->pool = pool_open(&(struct pool_config){.block_bytes = config->block_bytes,
+                                                .first_blocks = 1,
+                                                .batch_blocks = config->pool_batch_blocks,
+                                                .budget = &run->budget});
+    if (run->pool == NULL)
+        goto free_run;
+    if (roster_open(&run->roster, config->streams_max) != 0)
+        goto close_pool;
+    *opened = run;
+    return 0;
+
+close_pool:
+    pool_close(run->pool);
+free_run:
+    starving_end(&run->starving);
+    free(run);
+    return -1;
+}
+
+static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
+{
+    *figures = (struct scheme_figures){
+        .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
+        .buffer_cap_waits = atomic_load(&run->cap_waits),
+        .pool_blocks = pool_blocks(run->pool),
+    };
+    for (uint32_t i = 0; i < run->roster.count; i++)
+        figures->bytes += run->roster.streams[i]->processed_bytes;
+    roster_close(&run->roster);
+    figures->blocks_lost = pool_close(run->pool);
+    starving_end(&run->starving);
+    free(run);
+}
+
+static struct stream *drain_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
+                                   uint64_t bytes_expected)
+{
+    struct stream *stream = roster_add(&run->roster, sizeof(struct drain_stream), owner,
+                                       frames_expected, bytes_expected);
+
+    if (stream != NULL)
+        drain_of(stream)->waiting.stream = stream;
+    return stream;
+}
+
+static void drain_detach(struct scheme_run *run, struct stream *stream)
+{
+    starving_forget(&run->starving, &drain_of(stream)->waiting);
+    return_blocks(run, drain_of(stream));
+    memory_is_back(run);
+}
+
+const struct scheme scheme_drain = {
+    .name = "drain",
+    .summary = "receives into hot blocks and drops the bytes: the ceiling for the others",
+    .memory = drain_memory,
+    .open = drain_open,
+    .close = drain_close,
+    .attach = drain_attach,
+    .detach = drain_detach,
+    .offer = drain_offer,
+    .received = drain_received,
+    .retract = drain_retract,
+};

@@ -1,0 +1,243 @@
+/* Two searches, one after the other on the same piece:
+ *
+ *   tail | piece        a marker that began in earlier pieces ends within the first count-1 bytes
+ *   .....|.....         of this one: both sides of the border are laid side by side and compared
+ *
+ *          piece        a marker that lies whole in the piece: memchr for the rarest byte and a
+ *        |...........|  comparison around each hit
+ *
+ * The first always ends before the second could, so the first hit found is the first in the stream.
+ *
+ * memchr runs at the speed of the cache while its byte is rare, but every false hit costs a call.
+ * Where false hits come thicker than one in FALSE_HIT_BYTES (random data has one in 256), stretches
+ * that do not hold two of the marker's bytes at their distance are passed over first: slower than a
+ * memchr that never stops, twice as fast as one that stops often. Every position is compared at
+ * most once, so the search is linear whatever the data. */
+#include "client/buffers/marker.h"
+
+#include <assert.h>
+#include <string.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+enum {
+    STRETCH_BYTES = 64,    /* searched for two bytes between two looks at the result */
+    FALSE_HITS_MIN = 4,    /* before the rate of false hits means anything */
+    FALSE_HIT_BYTES = 512, /* what a false hit costs, in bytes passed over without one */
+    NOT_FOUND_BYTES = 0,
+};
+
+typedef uint8_t lane __attribute__((vector_size(16)));
+typedef uint64_t lane_words __attribute__((vector_size(16)));
+
+/* How common a byte is in what devices send: binary numbers (many zeros, few high bytes, ones),
+ * text (blanks, letters in the order of their frequency in English, digits, line ends). A line feed
+ * comes without a carriage return more often than the other way round. Only the order matters. */
+static unsigned commonness(uint8_t byte)
+{
+    static const char by_frequency[] = "etaoinsrhldcumfpgwybvkxjqz";
+    const char *letter = memchr(by_frequency, byte, sizeof by_frequency - 1);
+
+    if (byte == 0x00)
+        return 255;
+    if (byte == ' ')
+        return 250;
+    if (letter != NULL)
+        return 240 - (unsigned)(letter - by_frequency);
+    if (byte == 0xff)
+        return 200;
+    if (byte >= '0' && byte <= '9')
+        return 190;
+    if (byte == '\n')
+        return 180;
+    if (byte == '\r')
+        return 170;
+    if (byte >= 'A' && byte <= 'Z')
+        return 120;
+    if (byte < 8)
+        return 100 - byte;
+    if (byte > ' ' && byte < 0x7f)
+        return 80;
+    return byte >= 0x80 ? 60 : 20;
+}
+
+/* Which byte goes with the rarest: another one if the marker has two, so that a run of one byte
+ * does not match both. */
+static unsigned companion(const struct marker *marker)
+{
+    unsigned best = marker->rarest == 0 ? marker->count - 1 : 0;
+
+    for (unsigned i = 0; i < marker->count; i++)
+        if (marker->bytes[i] != marker->bytes[marker->rarest] &&
+            (marker->bytes[best] == marker->bytes[marker->rarest] ||
+             commonness(marker->bytes[i]) < commonness(marker->bytes[best])))
+            best = i;
+    return best;
+}
+
+/* The lanes of 16 positions from `at` on where both bytes stand. */
+static lane both_stand(const uint8_t *first, lane first_byte, const uint8_t *second,
+                       lane second_byte)
+{
+    lane here, there;
+
+    memcpy(&here, first, sizeof here);
+    memcpy(&there, second, sizeof there);
+    return (lane)(here == first_byte) & (lane)(there == second_byte);
+}
+
+size_t marker_pass_over(const struct marker *marker, const uint8_t *at, size_t starts)
+{
+    const lane first_byte = (lane){0} + marker->bytes[marker->rarest];
+    const lane second_byte = (lane){0} + marker->bytes[marker->companion];
+    const uint8_t *first = at + marker->rarest, *second = at + marker->companion;
+    size_t passed = 0;
+
+    for (; starts - passed >= STRETCH_BYTES; passed += STRETCH_BYTES) {
+        lane matches = both_stand(first, first_byte, second, second_byte) |
+                       both_stand(first + 16, first_byte, second + 16, second_byte) |
+                       both_stand(first + 32, first_byte, second + 32, second_byte) |
+                       both_stand(first + 48, first_byte, second + 48, second_byte);
+        lane_words words = (lane_words)matches;
+        if ((words[0] | words[1]) != 0)
+            break;
+        first += STRETCH_BYTES;
+        second += STRETCH_BYTES;
+    }
+    return passed;
+}
+
+#ifdef __x86_64__
+static inline __attribute__((target("avx2"), always_inline)) __m256i
+both_stand_avx2(const uint8_t *first, __m256i first_byte, const uint8_t *second,
+                __m256i second_byte)
+{
+    __m256i here = _mm256_loadu_si256((const __m256i *)(const void *)first);
+    __m256i there = _mm256_loadu_si256((const __m256i *)(const void *)second);
+
+    return _mm256_and_si256(_mm256_cmpeq_epi8(here, first_byte),
+                            _mm256_cmpeq_epi8(there, second_byte));
+}
+
+/* The same, twice as wide: every byte received passes through here when the payload is random. */
+__attribute__((target("avx2"))) static size_t pass_over_avx2(const struct marker *marker,
+                                                             const uint8_t *at, size_t starts)
+{
+    const __m256i a = _mm256_set1_epi8((char)marker->bytes[marker->rarest]);
+    const __m256i b = _mm256_set1_epi8((char)marker->bytes[marker->companion]);
+    const uint8_t *first = at + marker->rarest, *second = at + marker->companion;
+    size_t passed = 0;
+
+    for (; starts - passed >= 2 * STRETCH_BYTES; passed += 2 * STRETCH_BYTES) {
+        __m256i one = _mm256_or_si256(both_stand_avx2(first, a, second, b),
+                                      both_stand_avx2(first + 32, a, second + 32, b));
+        __m256i two = _mm256_or_si256(both_stand_avx2(first + 64, a, second + 64, b),
+                                      both_stand_avx2(first + 96, a, second + 96, b));
+        one = _mm256_or_si256(one, two);
+        if (!_mm256_testz_si256(one, one))
+            break;
+        first += 2 * STRETCH_BYTES;
+        second += 2 * STRETCH_BYTES;
+    }
+    return passed;
+}
+#endif
+
+void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count)
+{
+    assert(count >= 1 && count <= MARKER_BYTES_MAX);
+
+    memset(marker, 0, sizeof *marker);
+    memcpy(marker->bytes, bytes, count);
+    marker->count = count;
+    for (unsigned i = 1; i < count; i++)
+        if (commonness(bytes[i]) < commonness(bytes[marker->rarest]))
+            marker->rarest = i;
+    marker->companion = companion(marker);
+    marker->pass_over = marker_pass_over;
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2"))
+        marker->pass_over = pass_over_avx2;
+#endif
+}
+
+/* The first of `starts` positions that holds the marker, or NULL; reads starts + count - 1 bytes,
+ * no further. */
+static const uint8_t *search(const struct marker *marker, const uint8_t *at, size_t starts)
+{
+    const uint8_t rarest = marker->bytes[marker->rarest];
+    const uint8_t *begin = at, *end = at + starts;
+    size_t false_hits = 0;
+
+    while (at < end) {
+        const uint8_t *hit = memchr(at + marker->rarest, rarest, (size_t)(end - at));
+        if (hit == NULL)
+            return NULL;
+        hit -= marker->rarest;
+        if (memcmp(hit, marker->bytes, marker->count) == 0)
+            return hit;
+        at = hit + 1;
+        if (++false_hits >= FALSE_HITS_MIN && false_hits * FALSE_HIT_BYTES > (size_t)(at - begin))
+            at += marker->pass_over(marker, at, (size_t)(end - at));
+    }
+    return NULL;
+}
+
+/* A marker that began before the piece: how many of the piece's bytes it ends after. */
+static size_t search_border(const struct marker *marker, const struct marker_state *state,
+                            const uint8_t *piece, size_t bytes)
+{
+    uint8_t window[2 * MARKER_BYTES_MAX];
+    const size_t before = state->tail_bytes;
+    const size_t after = bytes < marker->count - 1 ? bytes : marker->count - 1;
+
+    if (before + after < marker->count)
+        return NOT_FOUND_BYTES;
+    memcpy(window, state->tail, before);
+    memcpy(window + before, piece, after);
+    for (size_t start = 0; start < before && start + marker->count <= before + after; start++)
+        if (memcmp(window + start, marker->bytes, marker->count) == 0)
+            return start + marker->count - before;
+    return NOT_FOUND_BYTES;
+}
+
+/* Keeps the last count-1 bytes of tail and piece together. */
+static void remember(const struct marker *marker, struct marker_state *state, const uint8_t *piece,
+                     size_t bytes)
+{
+    const size_t room = marker->count - 1;
+
+    if (bytes >= room) {
+        memcpy(state->tail, piece + bytes - room, room);
+        state->tail_bytes = (uint8_t)room;
+        return;
+    }
+    size_t keep = state->tail_bytes;
+    if (keep + bytes > room)
+        keep = room - bytes;
+    memmove(state->tail, state->tail + state->tail_bytes - keep, keep);
+    memcpy(state->tail + keep, piece, bytes);
+    state->tail_bytes = (uint8_t)(keep + bytes);
+}
+
+size_t marker_find(const struct marker *marker, struct marker_state *state, const uint8_t *piece,
+                   size_t bytes)
+{
+    assert(marker->count >= 1 && marker->count <= MARKER_BYTES_MAX);
+    assert(state->tail_bytes < marker->count);
+    size_t end = NOT_FOUND_BYTES;
+
+    if (state->tail_bytes > 0)
+        end = search_border(marker, state, piece, bytes);
+    if (end == NOT_FOUND_BYTES && bytes >= marker->count) {
+        const uint8_t *found = search(marker, piece, bytes - marker->count + 1);
+        if (found != NULL)
+            end = (size_t)(found - piece) + marker->count;
+    }
+    if (end == NOT_FOUND_BYTES)
+        remember(marker, state, piece, bytes);
+    else
+        state->tail_bytes = 0;
+    return end;
+}

@@ -1,0 +1,229 @@
+/*      pool          slab (pages from the system, one for each batch)
+ *      .------.      .------------------------------------------------.
+ *      | slabs+----->| head | header data | header data | header data |---> the next slab
+ *      | free +--.   '----------^-------------^-----------------------'
+ *      '------'  '--> ...next---'----next-----'
+ *
+ * The free list is a stack: what was given back last, and so is warm, is taken first; the reserve
+ * that `keep` leaves alone is its cold bottom. Data of a free block is poisoned under
+ * AddressSanitizer, so that a scheme that still uses a block it has given back is caught in the
+ * act. */
+#include "client/buffers/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "client/os/os.h"
+
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+static const bool poisoned_when_free = true;
+#else
+static const bool poisoned_when_free = false;
+#define __asan_poison_memory_region(address, bytes)   ((void)(address), (void)(bytes))
+#define __asan_unpoison_memory_region(address, bytes) ((void)(address), (void)(bytes))
+#endif
+
+void budget_init(struct budget *budget, uint64_t cap_bytes)
+{
+    budget->cap_bytes = cap_bytes;
+    atomic_init(&budget->used_bytes, 0);
+    atomic_init(&budget->peak_bytes, 0);
+}
+
+bool budget_charge(struct budget *budget, uint64_t bytes)
+{
+    uint64_t used = atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
+
+    do {
+        if (used > budget->cap_bytes || bytes > budget->cap_bytes - used)
+            return false;
+    } while (!atomic_compare_exchange_weak(&budget->used_bytes, &used, used + bytes));
+    used += bytes;
+    uint64_t peak = atomic_load_explicit(&budget->peak_bytes, memory_order_relaxed);
+    while (peak < used && !atomic_compare_exchange_weak(&budget->peak_bytes, &peak, used))
+        continue;
+    return true;
+}
+
+void budget_refund(struct budget *budget, uint64_t bytes)
+{
+    uint64_t before = atomic_fetch_sub(&budget->used_bytes, bytes);
+
+    assert(before >= bytes);
+    (void)before;
+}
+
+struct slab {
+    struct slab *next;
+    size_t bytes;
+    unsigned blocks;
+    _Alignas(BLOCK_ALIGN_BYTES) uint8_t room[];
+};
+
+struct pool {
+    struct pool_config config;
+    size_t stride_bytes;  /* from one block to the next */
+    pthread_mutex_t lock; /* over all below */
+    struct slab *slabs;
+    struct block *free;
+    uint64_t free_blocks, blocks;
+};
+
+uint64_t pool_block_charge(size_t block_bytes)
+{
+    size_t padded = (block_bytes + BLOCK_ALIGN_BYTES - 1) / BLOCK_ALIGN_BYTES * BLOCK_ALIGN_BYTES;
+
+    return offsetof(struct block, data) + padded;
+}
+
+static void poison(const struct pool *pool, struct block *block)
+{
+    if (poisoned_when_free)
+        __asan_poison_memory_region(block->data, pool->config.block_bytes);
+}
+
+static void unpoison(const struct pool *pool, struct block *block)
+{
+    if (poisoned_when_free)
+        __asan_unpoison_memory_region(block->data, pool->config.block_bytes);
+}
+
+static bool slab_add(struct pool *pool, unsigned blocks)
+{
+    const uint64_t charge = blocks * (uint64_t)pool->stride_bytes;
+    const size_t bytes = sizeof(struct slab) + charge;
+
+    if (!budget_charge(pool->config.budget, charge))
+        return false;
+    struct slab *slab = os_pages_map(bytes);
+    if (slab == NULL) {
+        budget_refund(pool->config.budget, charge);
+        return false;
+    }
+    *slab = (struct slab){.next = pool->slabs, .bytes = bytes, .blocks = blocks};
+    pool->slabs = slab;
+    for (unsigned i = blocks; i-- > 0;) {
+        struct block *block = (struct block *)(void *)(slab->room + i * pool->stride_bytes);
+        block->next = pool->free;
+        pool->free = block;
+        poison(pool, block);
+    }
+    pool->free_blocks += blocks;
+    pool->blocks += blocks;
+    return true;
+}
+
+/* Near the cap a whole batch may be too much where a smaller one still fits. */
+static void grow(struct pool *pool, uint64_t blocks_wanted)
+{
+    unsigned batch = pool->config.batch_blocks;
+
+    while (pool->free_blocks < blocks_wanted && batch > 0)
+        if (!slab_add(pool, batch))
+            batch /= 2;
+}
+
+struct pool *pool_open(const struct pool_config *config)
+{
+    assert(config->block_bytes >= POOL_BLOCK_BYTES_MIN);
+    assert(config->block_bytes <= POOL_BLOCK_BYTES_MAX);
+    assert(config->batch_blocks >= 1);
+    struct pool *pool = calloc(1, sizeof *pool);
+
+    if (pool == NULL)
+        return NULL;
+    pool->config = *config;
+    pool->stride_bytes = pool_block_charge(config->block_bytes);
+    pthread_mutex_init(&pool->lock, NULL);
+    if (config->first_blocks > 0 && !slab_add(pool, config->first_blocks)) {
+        pool_close(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+uint64_t pool_close(struct pool *pool)
+{
+    const uint64_t lost = pool->blocks - pool->free_blocks;
+
+    while (pool->slabs != NULL) {
+        struct slab *slab = pool->slabs;
+        pool->slabs = slab->next;
+        budget_refund(pool->config.budget, slab->blocks * (uint64_t)pool->stride_bytes);
+        if (poisoned_when_free)
+            __asan_unpoison_memory_region(slab, slab->bytes);
+        os_pages_unmap(slab, slab->bytes);
+    }
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+    return lost;
+}
+
+struct block *pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got)
+{
+    struct block *first = NULL, **end = &first;
+    unsigned count = 0;
+
+    assert(want > 0);
+    pthread_mutex_lock(&pool->lock);
+    if (pool->free_blocks < (uint64_t)want + keep)
+        grow(pool, (uint64_t)want + keep);
+    for (; count < want && pool->free_blocks > keep; count++, pool->free_blocks--) {
+        struct block *block = pool->free;
+        pool->free = block->next;
+        unpoison(pool, block);
+        atomic_store_explicit(&block->references, 1, memory_order_relaxed);
+        block->used_bytes = 0;
+        *end = block;
+        end = &block->next;
+    }
+    *end = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    *got = count;
+    return first;
+}
+
+void pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count)
+{
+    assert(count > 0);
+    if (poisoned_when_free)
+        for (struct block *block = first;; block = block->next) {
+            poison(pool, block);
+            if (block == last)
+                break;
+        }
+    pthread_mutex_lock(&pool->lock);
+    last->next = pool->free;
+    pool->free = first;
+    pool->free_blocks += count;
+    assert(pool->free_blocks <= pool->blocks);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+uint64_t pool_blocks(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    uint64_t blocks = pool->blocks;
+    pthread_mutex_unlock(&pool->lock);
+    return blocks;
+}
+
+uint64_t pool_blocks_free(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    uint64_t blocks = pool->free_blocks;
+    pthread_mutex_unlock(&pool->lock);
+    return blocks;
+}
+
+uint64_t pool_blocks_out(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    uint64_t blocks = pool->blocks - pool->free_blocks;
+    pthread_mutex_unlock(&pool->lock);
+    return blocks;
+}

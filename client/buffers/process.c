@@ -1,0 +1,152 @@
+#include "client/buffers/process.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/buffers/pool.h"
+#include "client/buffers/scheme.h"
+#include "client/os/os.h"
+
+static const char *const error_names[FRAME_ERROR_COUNT] = {
+    [FRAME_OK] = "ok",
+    [FRAME_OVERLONG] = "overlong",
+    [FRAME_TRUNCATED] = "truncated",
+    [FRAME_BAD_HEADER] = "bad-header",
+    [FRAME_BAD_LENGTH] = "bad-length",
+    [FRAME_BAD_CHECK] = "bad-check",
+    [FRAME_BAD_ORDER] = "bad-order",
+    [FRAME_SURPLUS] = "surplus",
+    [FRAME_NO_MEMORY] = "no-memory",
+};
+
+const char *frame_error_name(enum frame_error error)
+{
+    assert((unsigned)error < FRAME_ERROR_COUNT);
+    return error_names[error];
+}
+
+void processor_init(struct processor *processor, const struct process_config *config,
+                    struct budget *budget)
+{
+    memset(processor, 0, sizeof *processor);
+    processor->config = config;
+    processor->budget = budget;
+}
+
+void processor_end(struct processor *processor)
+{
+    free(processor->buffer);
+    budget_refund(processor->budget, processor->capacity_bytes);
+    processor->buffer = NULL;
+    processor->capacity_bytes = 0;
+    processor->filled_bytes = 0;
+}
+
+int processor_reserve(struct processor *processor, size_t bytes)
+{
+    assert(processor->filled_bytes == 0);
+    if (bytes <= processor->capacity_bytes)
+        return 0;
+
+    processor_end(processor); /* empty: nothing to move, and never two buffers at once */
+    if (!budget_charge(processor->budget, bytes))
+        return -1;
+    processor->buffer = malloc(bytes);
+    if (processor->buffer == NULL) {
+        budget_refund(processor->budget, bytes);
+        return -1;
+    }
+    processor->capacity_bytes = bytes;
+    return 0;
+}
+
+/* In the middle of a frame: doubles, up to the largest frame there may be. */
+static int grow(struct processor *processor, size_t bytes)
+{
+    const size_t most = processor->config->frame_bytes_max;
+    size_t capacity = processor->capacity_bytes > most / 2 ? most : 2 * processor->capacity_bytes;
+
+    if (capacity < bytes)
+        capacity = bytes;
+    if (!budget_charge(processor->budget, capacity - processor->capacity_bytes))
+        return -1;
+    uint8_t *buffer = realloc(processor->buffer, capacity);
+    if (buffer == NULL) {
+        budget_refund(processor->budget, capacity - processor->capacity_bytes);
+        return -1;
+    }
+    processor->buffer = buffer;
+    processor->capacity_bytes = capacity;
+    return 0;
+}
+
+int processor_append(struct processor *processor, const uint8_t *piece, size_t bytes)
+{
+    const size_t filled = processor->filled_bytes + bytes;
+
+    assert(filled <= processor->config->frame_bytes_max);
+    if (filled > processor->capacity_bytes && grow(processor, filled) != 0) {
+        processor->filled_bytes = 0;
+        return -1;
+    }
+    memcpy(processor->buffer + processor->filled_bytes, piece, bytes);
+    processor->filled_bytes = filled;
+    processor->copied_bytes += bytes;
+    return 0;
+}
+
+static enum frame_error check_length(const struct protocol_header *header, size_t bytes)
+{
+    if (bytes < header->length)
+        return FRAME_TRUNCATED;
+    return bytes > header->length ? FRAME_BAD_LENGTH : FRAME_OK;
+}
+
+static enum frame_error check(const struct processor *processor, size_t bytes,
+                              const struct stream *stream, struct protocol_header *header)
+{
+    const struct process_config *config = processor->config;
+
+    if (bytes <= PROTOCOL_HEADER_BYTES + config->marker.count ||
+        protocol_header_read(processor->buffer, &config->marker, header) != 0)
+        return FRAME_BAD_HEADER;
+    enum frame_error error = check_length(header, bytes);
+    if (error == FRAME_OK && header->seq != stream->next_seq)
+        error = FRAME_BAD_ORDER;
+    if (error == FRAME_OK && config->verify == VERIFY_FULL &&
+        protocol_frame_check(processor->buffer, (uint32_t)bytes, &config->marker) != header->check)
+        error = FRAME_BAD_CHECK;
+    return error;
+}
+
+/* Two machines' clocks may disagree: a frame that seems to come from the future took no time. */
+static void time_frame(struct processor *processor, uint64_t sent_ns)
+{
+    const uint64_t now_ns = os_wall_ns();
+
+    latency_add(&processor->latency, now_ns > sent_ns ? now_ns - sent_ns : 0);
+}
+
+enum frame_error processor_finish(struct processor *processor, struct stream *stream)
+{
+    const struct process_config *config = processor->config;
+    const size_t bytes = processor->filled_bytes;
+    struct protocol_header header;
+
+    assert(bytes > 0);
+    processor->filled_bytes = 0;
+    if (config->verify != VERIFY_NONE) {
+        enum frame_error error = check(processor, bytes, stream, &header);
+        if (error != FRAME_OK)
+            return error;
+        if (config->live)
+            time_frame(processor, header.sent_ns);
+    }
+    stream->next_seq++;
+    stream->processed_frames++;
+    stream->processed_bytes += bytes;
+    processor->frames++;
+    processor->bytes += bytes;
+    return FRAME_OK;
+}

@@ -1,0 +1,147 @@
+#include "client/buffers/starving.h"
+
+#include <assert.h>
+
+void starving_init(struct starving *starving)
+{
+    pthread_mutex_init(&starving->lock, NULL);
+    starving->first = NULL;
+    starving->end = &starving->first;
+    starving->privilege_served = false;
+    atomic_init(&starving->count, 0);
+    atomic_init(&starving->privileged, NULL);
+}
+
+void starving_end(struct starving *starving)
+{
+    assert(starving->first == NULL);
+    pthread_mutex_destroy(&starving->lock);
+}
+
+static void privilege(struct starving *starving, struct waiting *waiting)
+{
+    starving->privilege_served = false;
+    atomic_store(&starving->privileged, waiting);
+}
+
+void starving_join(struct starving *starving, struct waiting *waiting)
+{
+    pthread_mutex_lock(&starving->lock);
+    assert(!waiting->listed);
+    waiting->listed = true;
+    waiting->next = NULL;
+    *starving->end = waiting;
+    starving->end = &waiting->next;
+    atomic_fetch_add(&starving->count, 1);
+    pthread_mutex_unlock(&starving->lock);
+}
+
+/* With the lock held. */
+static bool privilege_is_free(struct starving *starving, uint64_t free, uint64_t reserve)
+{
+    return atomic_load(&starving->privileged) == NULL ||
+           (starving->privilege_served && free >= reserve);
+}
+
+void starving_claim(struct starving *starving, struct waiting *waiting, uint64_t free,
+                    uint64_t reserve)
+{
+    pthread_mutex_lock(&starving->lock);
+    if (waiting->listed && privilege_is_free(starving, free, reserve))
+        privilege(starving, waiting);
+    pthread_mutex_unlock(&starving->lock);
+}
+
+static void unlink(struct starving *starving, struct waiting *waiting)
+{
+    struct waiting **link = &starving->first;
+
+    while (*link != waiting)
+        link = &(*link)->next;
+    *link = waiting->next;
+    if (starving->end == &waiting->next)
+        starving->end = link;
+    waiting->listed = false;
+    atomic_fetch_sub(&starving->count, 1);
+}
+
+bool starving_leave(struct starving *starving, struct waiting *waiting)
+{
+    pthread_mutex_lock(&starving->lock);
+    const bool listed = waiting->listed;
+    if (listed)
+        unlink(starving, waiting);
+    pthread_mutex_unlock(&starving->lock);
+    return listed;
+}
+
+void starving_forget(struct starving *starving, struct waiting *waiting)
+{
+    pthread_mutex_lock(&starving->lock);
+    if (waiting->listed)
+        unlink(starving, waiting);
+    if (atomic_load(&starving->privileged) == waiting)
+        privilege(starving, starving->first);
+    pthread_mutex_unlock(&starving->lock);
+}
+
+bool starving_is_privileged(struct starving *starving, const struct waiting *waiting)
+{
+    return atomic_load(&starving->privileged) == waiting;
+}
+
+void starving_serve(struct starving *starving, const struct waiting *waiting)
+{
+    if (!starving_is_privileged(starving, waiting))
+        return;
+    pthread_mutex_lock(&starving->lock);
+    if (atomic_load(&starving->privileged) == waiting)
+        starving->privilege_served = true;
+    pthread_mutex_unlock(&starving->lock);
+}
+
+bool starving_empty(struct starving *starving)
+{
+    return atomic_load(&starving->count) == 0;
+}
+
+/* Takes a waiting one off the list and onto the chain of those to be resumed. */
+static struct waiting **move(struct starving *starving, struct waiting *waiting,
+                             struct waiting **chain)
+{
+    unlink(starving, waiting);
+    waiting->next = NULL;
+    *chain = waiting;
+    return &waiting->next;
+}
+
+static struct waiting *choose(struct starving *starving, uint64_t free, uint64_t keep,
+                              uint64_t reserve)
+{
+    struct waiting *chosen = NULL, **chain = &chosen;
+
+    if (privilege_is_free(starving, free, reserve))
+        privilege(starving, starving->first);
+    struct waiting *privileged = atomic_load(&starving->privileged);
+    if (privileged != NULL && privileged->listed && free > 0)
+        chain = move(starving, privileged, chain);
+    for (; free > keep && starving->first != NULL; free--)
+        chain = move(starving, starving->first, chain);
+    return chosen;
+}
+
+void starving_resume(struct starving *starving, uint64_t free, uint64_t keep, uint64_t reserve,
+                     const struct scheme_events *events)
+{
+    pthread_mutex_lock(&starving->lock);
+    struct waiting *waiting = choose(starving, free, keep, reserve);
+    pthread_mutex_unlock(&starving->lock);
+
+    /* Once it is resumed a stream may starve again: its link is read before. One that is not
+     * resumed yet cannot be listed, for its offer has not been answered yet. */
+    while (waiting != NULL) {
+        struct waiting *next = waiting->next;
+        events->resume(events->context, waiting->stream);
+        waiting = next;
+    }
+}

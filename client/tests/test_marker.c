@@ -1,0 +1,251 @@
+/* marker.h against a search that cannot be wrong because it looks at everything at every position. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/buffers/marker.h"
+
+enum { STREAM_BYTES = 2000, ENDS_MAX = STREAM_BYTES };
+
+struct ends {
+    size_t at[ENDS_MAX];
+    unsigned count;
+};
+
+static struct marker marker_of(const char *bytes, unsigned count)
+{
+    struct marker marker;
+    marker_init(&marker, (const uint8_t *)bytes, count);
+    return marker;
+}
+
+/* Markers that do not overlap, from the left. */
+static void find_naively(const struct marker *marker, const uint8_t *data, size_t bytes,
+                         struct ends *ends)
+{
+    ends->count = 0;
+    for (size_t at = 0; at + marker->count <= bytes;) {
+        if (memcmp(data + at, marker->bytes, marker->count) == 0) {
+            at += marker->count;
+            ends->at[ends->count++] = at;
+        } else {
+            at++;
+        }
+    }
+}
+
+/* Feeds data[from..to) as one piece, in memory of its own, so that a read beyond it is caught. */
+static void feed(const struct marker *marker, struct marker_state *state, const uint8_t *data,
+                 size_t from, size_t to, struct ends *ends)
+{
+    uint8_t *piece = malloc(to - from);
+    assert_non_null(piece);
+    memcpy(piece, data + from, to - from);
+    for (size_t at = from; at < to;) {
+        const size_t end = marker_find(marker, state, piece + (at - from), to - at);
+        if (end == 0)
+            break;
+        assert_true(end <= to - at);
+        at += end;
+        ends->at[ends->count++] = at;
+    }
+    free(piece);
+}
+
+static void assert_same_ends(const struct ends *is, const struct ends *should)
+{
+    assert_int_equal(is->count, should->count);
+    assert_memory_equal(is->at, should->at, should->count * sizeof should->at[0]);
+}
+
+static void test_every_position_and_split(void **state)
+{
+    static const char letters[] = "MARKER-BY-LETTER";
+    (void)state;
+    for (unsigned count = 1; count <= MARKER_BYTES_MAX; count++) {
+        const struct marker marker = marker_of(letters, count);
+        for (size_t before = 0; before < 24; before++) {
+            uint8_t data[64];
+            const size_t bytes = before + count + 5;
+            memset(data, '.', bytes);
+            memcpy(data + before, letters, count);
+            for (size_t split = 0; split <= bytes; split++) {
+                for (size_t second = split; second <= bytes; second++) {
+                    struct marker_state at = {0};
+                    struct ends is = {.count = 0};
+                    if (split > 0)
+                        feed(&marker, &at, data, 0, split, &is);
+                    if (second > split)
+                        feed(&marker, &at, data, split, second, &is);
+                    if (bytes > second)
+                        feed(&marker, &at, data, second, bytes, &is);
+                    assert_int_equal(is.count, 1);
+                    assert_int_equal(is.at[0], before + count);
+                }
+            }
+        }
+    }
+}
+
+static void test_one_byte_at_a_time(void **state)
+{
+    static const char text[] = "one\r\ntwo\r\r\nthree\n\r\n\r\n";
+    const struct marker marker = marker_of("\r\n", 2);
+    struct marker_state at = {0};
+    struct ends is = {.count = 0}, should;
+    (void)state;
+    for (size_t i = 0; i < sizeof text - 1; i++)
+        feed(&marker, &at, (const uint8_t *)text, i, i + 1, &is);
+    find_naively(&marker, (const uint8_t *)text, sizeof text - 1, &should);
+    assert_int_equal(should.count, 4);
+    assert_same_ends(&is, &should);
+}
+
+/* Few different bytes, so that markers, beginnings of markers and overlaps come thick. */
+static void test_random_chunks_against_naive(void **state)
+{
+    static const struct {
+        const char *bytes;
+        unsigned count;
+    } markers[] = {{"a", 1},
+                   {"ab", 2},
+                   {"aa", 2},
+                   {"aab", 3},
+                   {"aaa", 3},
+                   {"abab", 4},
+                   {"abaab", 5},
+                   {"aaaab", 5},
+                   {"\0a", 2},
+                   {"bb\0b", 4},
+                   {"abcabcab", 8},
+                   {"aaaaaaaaaaaaaaab", 16},
+                   {"ababababababababab", 16}};
+    const unsigned seed = (unsigned)time(NULL);
+    (void)state;
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (unsigned m = 0; m < sizeof markers / sizeof markers[0]; m++) {
+        struct marker marker = marker_of(markers[m].bytes, markers[m].count);
+        for (unsigned round = 0; round < 200; round++) {
+            if (round == 100)
+                marker.pass_over = marker_pass_over;
+            static uint8_t data[STREAM_BYTES];
+            static struct ends is, should;
+            struct marker_state at = {0};
+            const int letters = 1 + rand() % 4, longest = 1 + rand() % 300;
+            is.count = 0;
+            for (size_t i = 0; i < sizeof data; i++)
+                data[i] = (uint8_t) "ab\0c"[rand() % letters];
+            for (size_t from = 0; from < sizeof data;) {
+                size_t to = from + 1 + (size_t)(rand() % longest);
+                if (to > sizeof data)
+                    to = sizeof data;
+                feed(&marker, &at, data, from, to, &is);
+                from = to;
+            }
+            find_naively(&marker, data, sizeof data, &should);
+            assert_same_ends(&is, &should);
+        }
+    }
+}
+
+/* After enough false hits the search goes by pairs: the marker is put everywhere behind them. */
+static void test_where_the_rarest_byte_is_common(void **state)
+{
+    enum { BYTES = 1200, FROM = 400 };
+    static const char *const markers[] = {"\r\n", "\n\r", "x\rx\n", "\r0123456789\n"};
+    (void)state;
+    for (unsigned m = 0; m < sizeof markers / sizeof markers[0]; m++) {
+        const struct marker marker = marker_of(markers[m], (unsigned)strlen(markers[m]));
+        for (size_t before = FROM; before + marker.count <= BYTES; before++) {
+            uint8_t data[BYTES];
+            struct marker_state at = {0};
+            struct ends is = {.count = 0};
+            memset(data, marker.bytes[marker.rarest], sizeof data);
+            data[before - 1] = '-';
+            memcpy(data + before, marker.bytes, marker.count);
+            feed(&marker, &at, data, 0, before + marker.count, &is);
+            assert_int_equal(is.count, 1);
+            assert_int_equal(is.at[0], before + marker.count);
+        }
+    }
+}
+
+static void test_never_passes_over_a_marker(void **state)
+{
+    const struct marker marker = marker_of("\r\n", 2);
+    uint8_t data[600];
+    (void)state;
+    for (size_t before = 0; before + 2 <= sizeof data; before++) {
+        memset(data, '\r', sizeof data);
+        memcpy(data + before, "\r\n", 2);
+        assert_in_range(marker.pass_over(&marker, data, sizeof data - 1), 0, before);
+        assert_in_range(marker_pass_over(&marker, data, sizeof data - 1), 0, before);
+    }
+    memset(data, '\r', sizeof data);
+    assert_in_range(marker.pass_over(&marker, data, sizeof data - 1), sizeof data / 2, sizeof data);
+    assert_in_range(marker_pass_over(&marker, data, sizeof data - 1), sizeof data / 2, sizeof data);
+}
+
+/* Pieces that end at the last byte of mapped memory, and begin at the first. */
+static void test_never_reads_beyond_a_piece(void **state)
+{
+    const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *pages = mmap(NULL, 3 * page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *middle = pages + page_bytes;
+    (void)state;
+    assert_true(pages != MAP_FAILED);
+    assert_int_equal(mprotect(middle, page_bytes, PROT_READ | PROT_WRITE), 0);
+    for (unsigned count = 1; count <= MARKER_BYTES_MAX; count++) {
+        const struct marker marker = marker_of("\r\nabcdefghijklmn", count);
+        for (size_t bytes = 1; bytes < 700; bytes++) {
+            struct marker_state at = {0};
+            uint8_t *piece = middle + page_bytes - bytes;
+            memset(middle, '\r', page_bytes);
+            if (count > 1)
+                assert_int_equal(marker_find(&marker, &at, piece, bytes), 0);
+            assert_int_equal(at.tail_bytes, count - 1 < bytes ? count - 1 : bytes);
+            at = (struct marker_state){0};
+            if (bytes >= count)
+                memcpy(middle + bytes - count, marker.bytes, count);
+            assert_int_equal(marker_find(&marker, &at, middle, bytes) != 0,
+                             bytes >= count || count == 1);
+        }
+    }
+    munmap(pages, 3 * page_bytes);
+}
+
+static void test_goes_by_the_rarest_byte(void **state)
+{
+    (void)state;
+    assert_int_equal(marker_of("\r\n", 2).rarest, 0);
+    assert_int_equal(marker_of("\n\r", 2).rarest, 1);
+    assert_int_equal(marker_of("end\x1f", 4).rarest, 3);
+    assert_int_equal(marker_of("\0\0\x9c\0", 4).rarest, 2);
+    assert_int_equal(marker_of(" e;", 3).rarest, 2);
+    assert_int_equal(marker_of("aab", 3).companion, 0);
+    assert_int_equal(marker_of("x", 1).companion, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_position_and_split),
+        cmocka_unit_test(test_one_byte_at_a_time),
+        cmocka_unit_test(test_random_chunks_against_naive),
+        cmocka_unit_test(test_where_the_rarest_byte_is_common),
+        cmocka_unit_test(test_never_passes_over_a_marker),
+        cmocka_unit_test(test_never_reads_beyond_a_piece),
+        cmocka_unit_test(test_goes_by_the_rarest_byte),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
