@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Prints what a folder of scenarios/bench.conf comes to: ratios of rows of the same block, and whether
-they reach the targets.
+"""Prints what a folder of scenarios/bench.conf comes to: ratios of rows of the same block, and
+whether they reach the targets.
 
-A block holds one row of every cell, run within seconds of each other; a ratio taken inside a block is
-spared the slow drifts of a machine. Shown is the median of the blocks' ratios, and their range.
+A block holds one row of every cell, run within seconds of each other; a ratio taken inside a block
+is spared the slow drifts of a machine. Shown is the median of the blocks' ratios, and their range.
 """
 
 import argparse
@@ -76,19 +76,22 @@ def ratios(rows: Sequence[Row], target: Target) -> List[float]:
     return [upper[block] / lower[block] for block in sorted(set(upper) & set(lower))]
 
 
-def line(rows: Sequence[Row], target: Target) -> "tuple[str, bool]":
-    """A line of the table, and whether a target is missed."""
-    found = ratios(rows, target)
-    name = "%-10s  %-24s  %5s / %-5s" % (target.section, NAMES[target.figure], target.scheme,
-                                         target.against)
+def mark(target: Target, found: Sequence[float]) -> str:
+    """What became of a target; "" for a ratio that is only shown."""
+    if not target.bound():
+        return ""
     if not found:
-        return "%s  %6s  %-12s  %1s  %-8s %s" % (name, "-", "", "0", target.bound(), "not measured"
-                                                 ), bool(target.bound())
-    middle = statistics.median(found)
-    mark = ("reached" if target.reached(middle) else "MISSED") if target.bound() else ""
-    spread = "%.2f..%.2f" % (min(found), max(found))
-    return ("%s  %6.2f  %-12s  %d  %-8s %s" % (name, middle, spread, len(found), target.bound(),
-                                                mark)).rstrip(), mark == "MISSED"
+        return "not measured"
+    return "reached" if target.reached(statistics.median(found)) else "MISSED"
+
+
+def line(target: Target, found: Sequence[float]) -> str:
+    """A line of the table."""
+    middle = "%.2f" % statistics.median(found) if found else "-"
+    spread = "%.2f..%.2f" % (min(found), max(found)) if found else ""
+    return ("%-10s  %-24s  %5s / %-5s  %6s  %-12s  %d  %-8s %s" % (
+        target.section, NAMES[target.figure], target.scheme, target.against, middle, spread,
+        len(found), target.bound(), mark(target, found))).rstrip()
 
 
 def medians(rows: Sequence[Row]) -> List[str]:
@@ -107,7 +110,8 @@ def medians(rows: Sequence[Row]) -> List[str]:
 
 
 def main() -> int:
-    """The command. Exit codes: 0 printed; 1 a target was missed (--require) or no rows; 2 wrong use."""
+    """The command. Exit codes: 0 printed; 1 no rows, or --require and a target was not reached;
+    2 wrong use."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", help="what fanin-sweep scenarios/bench.conf wrote")
     parser.add_argument("--require", action="store_true", help="exit 1 when a target is missed")
@@ -125,9 +129,10 @@ def main() -> int:
     print("\n".join(medians(rows)))
     print("\n%-10s  %-24s  %13s  %6s  %-12s  n  %-8s" % ("section", "figure", "ratio of", "median",
                                                        "range", "target"))
-    lines = [line(rows, target) for target in TARGETS]
-    print("\n".join(text for text, _ in lines))
-    return 1 if arguments.require and any(missed for _, missed in lines) else 0
+    found = [ratios(rows, target) for target in TARGETS]
+    print("\n".join(map(line, TARGETS, found)))
+    missed = any(mark(*pair) not in ("", "reached") for pair in zip(TARGETS, found))
+    return 1 if arguments.require and missed else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-/* Memory that a sweep takes piece by piece and gives back all at once: texts, settings, cells.
- * Not thread-safe. No call fails: without memory a sweep cannot go on, so it says so and ends with exit
- * code 3 (EXIT_MACHINE_CANNOT). */
+/* Memory that a sweep takes piece by piece and gives back all at once: texts, settings, cells. Not
+ * thread-safe. No call fails: without memory a sweep cannot go on, so it says so and ends with
+ * exit code 3 (EXIT_MACHINE_CANNOT). */
 #ifndef FANIN_ARENA_H
 #define FANIN_ARENA_H
 
@@ -16,8 +16,8 @@ struct arena {
 /* arena_take: zeroed bytes, aligned for any type, valid until arena_free. */
 void *arena_take(struct arena *arena, size_t bytes);
 
-/* arena_grow: makes room for one more item in an array of `count` items: returns `items` itself while its
- * length, a power of two, suffices; otherwise a copy of twice that length. */
+/* arena_grow: makes room for one more item in an array of `count` items: returns `items` itself
+ * while its length, a power of two, suffices; otherwise a copy of twice that length. */
 void *arena_grow(struct arena *arena, void *items, size_t count, size_t item_bytes);
 
 /* arena_copy: `bytes` of `text`, NUL-terminated. */
@@ -27,8 +27,8 @@ char *arena_copy(struct arena *arena, const char *text, size_t bytes);
 char *arena_text(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* arena_file: the whole text file, NUL-terminated, its length in *bytes. NULL with errno set; EFBIG when it is
- * longer than `bytes_max`. */
+/* arena_file: the whole text file, NUL-terminated, its length in *bytes. NULL with errno set;
+ * EFBIG when it is longer than `bytes_max`. */
 char *arena_file(struct arena *arena, const char *path, size_t bytes_max, size_t *bytes);
 
 void arena_free(struct arena *arena);

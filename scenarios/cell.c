@@ -1,7 +1,7 @@
 /* From settings to cells:
  *
- *   common keys -> section's keys -> overrides    merge_settings: later ones replace in place, so the order of
- *        |                                         the axes stays the scenario's
+ *   common keys -> section's keys -> overrides    merge_settings: later ones replace in place, so
+ *        |                                         the order of the axes stays the scenario's
  *        v
  *   an odometer over the values of every key      cross_axes: the last axis turns fastest
  *        |
@@ -423,7 +423,8 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
     unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
 
     do {
-        /* What a [+] sets tells its cells from those of the section, so it is part of their names. */
+        /* What a [+] sets tells its cells from those of the section, so it is part of their names.
+         */
         struct cell *cell =
             make_cell(arena, settings, further ? &section->settings : &none, choice, complaint);
 

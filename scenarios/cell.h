@@ -1,4 +1,5 @@
-/* Cells: what a scenario's sections and the command line's overrides come to when all axes are crossed. */
+/* Cells: what a scenario's sections and the command line's overrides come to when all axes are
+ * crossed. */
 #ifndef FANIN_CELL_H
 #define FANIN_CELL_H
 
@@ -57,8 +58,9 @@ struct cells {
     unsigned count;
 };
 
-/* override_parse: `argument` is what follows the dashes: "KEY=VALUES", with a scope or without. The scopes
- * are checked by overrides_check once the scenarios are known. 0, or -1 with a complaint. */
+/* override_parse: `argument` is what follows the dashes: "KEY=VALUES", with a scope or without.
+ * The scopes are checked by overrides_check once the scenarios are known. 0, or -1 with a
+ * complaint. */
 int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
                    struct complaint *complaint);
 
@@ -75,7 +77,8 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
 /* cell_find: the pair of a key, NULL if the cell has none. */
 const struct pair *cell_find(const struct cell *cell, const char *key);
 
-/* cell_passes_on: whether the key is an option of the client program, and not the sweep's or the fleet's. */
+/* cell_passes_on: whether the key is an option of the client program, and not the sweep's or the
+ * fleet's. */
 bool cell_passes_on(const char *key);
 
 #endif

@@ -1,6 +1,5 @@
 #include "scenarios/check.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,48 +18,6 @@ struct check {
     unsigned asked_count;
     struct complaint *complaint;
 };
-
-/* Where `line` names the option, or NULL. A longer name that begins alike is another option. */
-static const char *find_option(struct arena *arena, const char *line, const char *key)
-{
-    const char *option = arena_text(arena, "--%s", key);
-    const char *at = line;
-
-    while ((at = strstr(at, option)) != NULL) {
-        char after = at[strlen(option)];
-
-        if (!isalnum((unsigned char)after) && after != '-')
-            return at;
-        at += strlen(option);
-    }
-    return NULL;
-}
-
-static const char *option_name(const char *key, bool for_fleet)
-{
-    if (for_fleet)
-        return strncmp(key, "fleet.", 6) == 0 ? key + 6 : NULL;
-    return cell_passes_on(key) ? key : NULL;
-}
-
-/* The program names the option it dislikes; the option it names first is where the reader has to look. */
-static struct place find_place(struct check *check, const struct cell *cell, bool for_fleet,
-                               const char *line)
-{
-    struct place place = cell->place;
-    const char *first = NULL;
-
-    for (unsigned i = 0; i < cell->pair_count; i++) {
-        const char *name = option_name(cell->pairs[i].key, for_fleet);
-        const char *at = name == NULL ? NULL : find_option(&check->arena, line, name);
-
-        if (at != NULL && (first == NULL || at < first)) {
-            first = at;
-            place = cell->pairs[i].place;
-        }
-    }
-    return place;
-}
 
 static struct place place_of(const struct cell *cell, const char *key)
 {
@@ -82,35 +39,36 @@ static bool was_asked(struct check *check, const struct command *command)
     return false;
 }
 
+/* The servers have no --dry-run, but --help behind their options makes them read these and end. */
 static int ask(struct check *check, const struct cell *cell, bool for_fleet, struct command command)
 {
-    struct place place;
+    const char *question = for_fleet ? "--help" : "--dry-run", *line;
+    struct place place = place_of(cell, for_fleet ? "servers-program" : "client");
     struct os_process process;
-    const char *line;
     int exit_code = 0, error;
 
-    command_add(&check->arena, &command, "--dry-run");
+    command_add(&check->arena, &command, question);
     if (was_asked(check, &command))
         return 0;
     remove(check->log_path);
     error = os_process_start(&process, command.argv, check->log_path, check->log_path);
-    place = place_of(cell, for_fleet ? "servers-program" : "client");
     if (error != 0)
         return complain(check->complaint, &place, "cannot start %s: %s", command.argv[0],
                         strerror(-error));
     if (os_process_wait(&process, ANSWER_NS_MAX, &exit_code) == 0) {
         os_process_stop(&process, 0);
-        return complain(check->complaint, &place, "%s did not answer --dry-run within %llu s",
-                        command.argv[0], (unsigned long long)(ANSWER_NS_MAX / OS_NS_PER_S));
+        return complain(check->complaint, &place, "%s did not answer %s within %llu s",
+                        command.argv[0], question,
+                        (unsigned long long)(ANSWER_NS_MAX / OS_NS_PER_S));
     }
     if (exit_code == EXIT_DONE || exit_code == EXIT_MACHINE_CANNOT)
         return 0;
     line = command_last_line(&check->arena, check->log_path);
-    place = find_place(check, cell, for_fleet, line);
+    place = command_place(&check->arena, cell, for_fleet, line);
     if (exit_code == EXIT_WRONG_USE && *line != '\0')
         return complain(check->complaint, &place, "%s", line);
-    return complain(check->complaint, &place, "%s --dry-run: %s; 0, 2 or 3 would be right: %s",
-                    command.argv[0], command_ending(&check->arena, exit_code), line);
+    return complain(check->complaint, &place, "%s %s: %s; 0, 2 or 3 would be right: %s",
+                    command.argv[0], question, command_ending(&check->arena, exit_code), line);
 }
 
 static int ask_all(struct check *check, const struct cells *cells, const struct fleets *fleets)
@@ -135,7 +93,8 @@ static int ask_all(struct check *check, const struct cells *cells, const struct 
     return 0;
 }
 
-/* Nothing may lie in the output folder before the scenario is known to be good, so the answers go here. */
+/* Nothing may lie in the output folder before the scenario is known to be good, so the answers go
+ * here. */
 static char *make_log(struct arena *arena)
 {
     static const char *const variables[] = {"TMPDIR", "TEMP"};

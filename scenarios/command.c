@@ -1,5 +1,6 @@
 #include "scenarios/command.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,6 +98,47 @@ char *command_text(struct arena *arena, const struct command *command)
     for (unsigned i = 1; i < command->count; i++)
         text = arena_text(arena, "%s %s", text, command->argv[i]);
     return text;
+}
+
+/* Where `line` names the option, or NULL. A longer name that begins alike is another option. */
+static const char *find_option(struct arena *arena, const char *line, const char *key)
+{
+    const char *option = arena_text(arena, "--%s", key);
+    const char *at = line;
+
+    while ((at = strstr(at, option)) != NULL) {
+        char after = at[strlen(option)];
+
+        if (!isalnum((unsigned char)after) && after != '-')
+            return at;
+        at += strlen(option);
+    }
+    return NULL;
+}
+
+static const char *option_name(const char *key, bool for_fleet)
+{
+    if (for_fleet)
+        return strncmp(key, "fleet.", 6) == 0 ? key + 6 : NULL;
+    return cell_passes_on(key) ? key : NULL;
+}
+
+struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
+                           const char *line)
+{
+    struct place place = cell->place;
+    const char *first = NULL;
+
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        const char *name = option_name(cell->pairs[i].key, for_fleet);
+        const char *at = name == NULL ? NULL : find_option(arena, line, name);
+
+        if (at != NULL && (first == NULL || at < first)) {
+            first = at;
+            place = cell->pairs[i].place;
+        }
+    }
+    return place;
 }
 
 const char *command_last_line(struct arena *arena, const char *log_path)

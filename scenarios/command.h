@@ -9,14 +9,15 @@ struct command {
     unsigned count;
 };
 
-/* command_begin: the words of `program`; the first is looked for beside fanin-sweep if it has no slash, and
- * left to PATH if it is not there. */
+/* command_begin: the words of `program`; the first is looked for beside fanin-sweep if it has no
+ * slash, and left to PATH if it is not there. */
 struct command command_begin(struct arena *arena, const char *program);
 
 /* command_add: one more argument. */
 void command_add(struct arena *arena, struct command *command, const char *argument);
 
-/* command_client: the cell's client with all its options, the port base and where its row is to go. */
+/* command_client: the cell's client with all its options, the port base and where its row is to
+ * go. */
 struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path);
 
 /* command_fleet: the cell's fanin-servers with its options, without count, port and ready file. */
@@ -24,6 +25,11 @@ struct command command_fleet(struct arena *arena, const struct cell *cell);
 
 /* command_text: for a record or a comparison: arguments separated by blanks. */
 char *command_text(struct arena *arena, const struct command *command);
+
+/* command_place: which key of the cell a program's message is about: the one whose option it names
+ * first; the section when it names none. `for_fleet`: the program is the fleet's. */
+struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
+                           const char *line);
 
 /* command_last_line: the last line of a program's log that is not blank; "" if there is none. */
 const char *command_last_line(struct arena *arena, const char *log_path);

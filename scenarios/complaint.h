@@ -14,8 +14,8 @@ struct place {
     unsigned line;    /* 0: the file as a whole */
 };
 
-/* complain: writes "file:line: message" (the place may be NULL), always on one line. Returns -1, so that a
- * check can end with `return complain(...)`. */
+/* complain: writes "file:line: message" (the place may be NULL), always on one line. Returns -1,
+ * so that a check can end with `return complain(...)`. */
 int complain(struct complaint *complaint, const struct place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -95,15 +95,22 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
 static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_code,
                        struct complaint *complaint)
 {
+    const char *line = command_last_line(arena, fleet->log_path);
     const struct pair *port = cell_find(fleet->cell, "port");
+    struct place place = port == NULL ? fleet->cell->place : port->place;
 
+    if (exit_code == EXIT_WRONG_USE) {
+        place = command_place(arena, fleet->cell, true, line);
+        complain(complaint, &place, "%s", line);
+        return EXIT_WRONG_USE;
+    }
     complain(
-        complaint, port == NULL ? &fleet->cell->place : &port->place,
+        complaint, &place,
         "the servers on ports %llu to %llu did not start (%s): %s; if a port is taken, another "
         "\"port\" (or --port=BASE) moves them",
         (unsigned long long)fleet->base, (unsigned long long)(fleet->base + ports_of(fleet) - 1),
-        command_ending(arena, exit_code), command_last_line(arena, fleet->log_path));
-    return exit_code == EXIT_WRONG_USE ? EXIT_WRONG_USE : EXIT_MACHINE_CANNOT;
+        command_ending(arena, exit_code), line);
+    return EXIT_MACHINE_CANNOT;
 }
 
 static bool is_ready(const struct fleet *fleet)

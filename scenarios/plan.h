@@ -1,5 +1,5 @@
-/* The order of a sweep: block k holds repeat k of every cell, shuffled. The same cells and seed give the same
- * order on every machine. */
+/* The order of a sweep: block k holds repeat k of every cell, shuffled. The same cells and seed
+ * give the same order on every machine. */
 #ifndef FANIN_PLAN_H
 #define FANIN_PLAN_H
 
@@ -22,7 +22,8 @@ struct plan {
     unsigned count;
 };
 
-/* plan_make: rows in the order in which they are to run. False when there are more than PLAN_ROWS_MAX. */
+/* plan_make: rows in the order in which they are to run. False when there are more than
+ * PLAN_ROWS_MAX. */
 bool plan_make(struct arena *arena, const struct cells *cells, uint64_t seed, struct plan *plan);
 
 #endif

@@ -1,5 +1,6 @@
-/* From a request to a plan: which scenarios, which seed, which cells in which order. A resumed sweep takes all
- * of that from its record, so that the order is the same; what is typed again must be the same too. */
+/* From a request to a plan: which scenarios, which seed, which cells in which order. A resumed
+ * sweep takes all of that from its record, so that the order is the same; what is typed again must
+ * be the same too. */
 #include "scenarios/sweep.h"
 
 #include <assert.h>

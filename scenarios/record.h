@@ -1,5 +1,5 @@
-/* run.json: what was run, on what, by which command: written when a sweep starts and again when it ends, and
- * read when it is resumed. */
+/* run.json: what was run, on what, by which command: written when a sweep starts and again when it
+ * ends, and read when it is resumed. */
 #ifndef FANIN_RECORD_H
 #define FANIN_RECORD_H
 
@@ -26,8 +26,8 @@ struct record {
 /* record_write: replaces DIR/run.json. False with errno set. */
 bool record_write(struct arena *arena, const struct record *record, const char *directory);
 
-/* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed), started_utc,
- * actual_s, sessions. 0, or -1 with a complaint. */
+/* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed),
+ * started_utc, actual_s, sessions. 0, or -1 with a complaint. */
 int record_read(struct arena *arena, const char *directory, struct record *record,
                 struct complaint *complaint);
 

@@ -1,5 +1,6 @@
-/* A recursive descent over JSON. Every skip_ takes a place in the text and returns the place after what it
- * skipped, NULL if it is not there; NULL goes through unharmed, so that skips can be strung together. */
+/* A recursive descent over JSON. Every skip_ takes a place in the text and returns the place after
+ * what it skipped, NULL if it is not there; NULL goes through unharmed, so that skips can be
+ * strung together. */
 #include "scenarios/row.h"
 
 #include <stdlib.h>
@@ -18,7 +19,8 @@ static const char *skip_char(const char *at, char c)
     return at != NULL && *at == c ? skip_blanks(at + 1) : NULL;
 }
 
-/* One character of UTF-8 outside ASCII. Overlong forms and surrogates are refused, as Python refuses them. */
+/* One character of UTF-8 outside ASCII. Overlong forms and surrogates are refused, as Python
+ * refuses them. */
 static const char *skip_wide(const char *at)
 {
     const unsigned char *byte = (const unsigned char *)at;

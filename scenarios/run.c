@@ -1,12 +1,13 @@
 /* One row.
  *
- *   start client --> wait, in slices --> ended ------> read what it wrote --> judge --> append the row
+ *   start client --> wait, in slices --> ended ------> read what it wrote --> judge --> append it
  *        |              |      `--------> time is up: stopped, ------------^
  *        |              `---------------> interrupted: stopped, no row
- *        `-> cannot start ---------------------------------------------------^
+ *        `-> cannot start -------------------------------------------------^
  *
- * The client's own object is taken over as text behind the sweep's keys, so that a key which a later client
- * adds costs nothing here. A client that leaves no sound row gets one written for it: failed, and why. */
+ * The client's own object is taken over as text behind the sweep's keys, so that a key which a
+ * later client adds costs nothing here. A client that leaves no sound row gets one written for it:
+ * failed, and why. */
 #include "scenarios/run.h"
 
 #include <assert.h>
@@ -124,7 +125,8 @@ static const char *last_words(struct run *run)
                       *line == '\0' ? "" : ": ", line);
 }
 
-/* Its exit code and its row have to say the same: a process that crashed after its row is not a result. */
+/* Its exit code and its row have to say the same: a process that crashed after its row is not a
+ * result. */
 static bool agrees(struct run *run)
 {
     switch (run->exit_code) {
@@ -218,7 +220,8 @@ static bool append_row(const struct run *run, uint64_t overhead_ns)
     return fflush(rows) == 0 && !ferror(rows);
 }
 
-/* What a client wrote that is not taken over stays beside its log, for whoever looks into the failure. */
+/* What a client wrote that is not taken over stays beside its log, for whoever looks into the
+ * failure. */
 static void tidy_up(const struct run *run)
 {
     FILE *log = fopen(run->log_path, "rb");

@@ -33,9 +33,10 @@ struct run_folder {
 /* run_end_of_line: how the row ended that stands in rows.jsonl already. */
 enum run_end run_end_of_line(struct arena *arena, const char *line, const struct cell *cell);
 
-/* run_row: starts the row's client, whose fleet (if any) runs, waits for its end, and appends its row. Calls
- * `tick(context)` some times a second meanwhile. Blocks until the client ends, at most its cell's timeout.
- * `began_ns` is when the sweep took the row up: what is not the client's since then is sweep_overhead_ms. */
+/* run_row: starts the row's client, whose fleet (if any) runs, waits for its end, and appends its
+ * row. Calls `tick(context)` some times a second meanwhile. Blocks until the client ends, at most
+ * its cell's timeout. `began_ns` is when the sweep took the row up: what is not the client's since
+ * then is sweep_overhead_ms. */
 struct run_result run_row(struct arena *arena, const struct run_folder *folder,
                           const struct plan_row *row, uint64_t began_ns,
                           void (*tick)(void *context), void *context);

@@ -1,5 +1,6 @@
-/* Reading scenario files. Two stages: the line (comment off, blanks off, heading or "key = values") and the
- * values (split at commas outside quotes). A line is copied once and then cut up in place. */
+/* Reading scenario files. Two stages: the line (comment off, blanks off, heading or "key =
+ * values") and the values (split at commas outside quotes). A line is copied once and then cut up
+ * in place. */
 #include "scenarios/scenario.h"
 
 #include <errno.h>

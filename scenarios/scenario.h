@@ -4,13 +4,16 @@
  *   repeat = 5                    a key and its value
  *   workers = 4, 6, 8             several values: an axis; all axes of a section are crossed
  *   concurrency = 2, =workers     "=key" copies the value that another key has in the same cell
- *   request = "a, b"              quotes keep a comma, a blank's end, a "#" or a leading "="; "" is a quote
+ *   request = "a, b"              quotes keep a comma, an outer blank, a "#", a first "="; in
+ *                                 them, "" is a quote
  *   fleet.fault = refuse:2%       an option of fanin-servers
- *   [section]                     a grid of its own; keys before the first heading belong to every section,
- *                                 and a section's own keys replace those
- *   [+]                           a further grid of the section above: its keys, but for those set here
+ *   [section]                     a grid of its own; keys before the first heading belong to every
+ *                                 section, and a section's own keys replace those
+ *   [+]                           a further grid of the section above: its keys, but for those
+ *                                 that are set here
  *
- * A "#" at the start of a line or after a blank begins a comment. Which keys exist is not decided here. */
+ * A "#" at the start of a line or after a blank begins a comment. Which keys exist is not decided
+ * here. */
 #ifndef FANIN_SCENARIO_H
 #define FANIN_SCENARIO_H
 
@@ -60,7 +63,8 @@ struct scenario {
     unsigned section_count;   /* at least 1 */
 };
 
-/* scenario_read: reads and parses the file at `path`. NULL with a complaint. Everything belongs to the arena. */
+/* scenario_read: reads and parses the file at `path`. NULL with a complaint. Everything belongs to
+ * the arena. */
 struct scenario *scenario_read(struct arena *arena, const char *path, struct complaint *complaint);
 
 /* scenario_parse: the same from text that is at hand; `path` names it in complaints. */

@@ -1,7 +1,7 @@
 /* Running a plan.
  *
  *   ask the programs (--dry-run) -> make the folder -> record "running"
- *        -> for each row: fleet up? pause, run, append   -> stop the fleets -> record how it ended -> table
+ *        -> for each row: fleet up? pause, run, append -> stop the fleets -> record the end -> table
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
  *
  * Whatever ends a sweep, its folder is valid as far as it got, and --resume goes on from there. */

@@ -48,18 +48,20 @@ struct sweep {
     double left_s; /* of the rows behind it */
 };
 
-/* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or the record of the sweep
- * to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with a complaint. */
+/* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or the record
+ * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with a complaint. */
 int sweep_prepare(struct sweep *sweep);
 
-/* sweep_expected_s: what the rows that are not done are expected to take, from what was measured so far. */
+/* sweep_expected_s: what the rows that are not done are expected to take, from what was measured
+ * so far. */
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
 
 /* sweep_announce: one line: cells, rows, time expected, seed, folder. */
 void sweep_announce(const struct sweep *sweep, FILE *out);
 
-/* sweep_run: runs what is not done, with progress on standard error and a table on standard output at the end.
- * Returns the program's exit code; a complaint, if there is one, is the caller's to print. */
+/* sweep_run: runs what is not done, with progress on standard error and a table on standard output
+ * at the end. Returns the program's exit code; a complaint, if there is one, is the caller's to
+ * print. */
 int sweep_run(struct sweep *sweep);
 
 #endif

@@ -1,6 +1,7 @@
-/* What the end-to-end tests of fanin-sweep share: a folder of their own, a client and servers that are shell
- * scripts, and helpers to run the sweep and to look at what it left. The scripts obey --mode and --fault, and note
- * their process ids, so that what a sweep leaves behind can be counted. */
+/* What the end-to-end tests of fanin-sweep share: a folder of their own, a client and servers that
+ * are shell scripts, and helpers to run the sweep and to look at what it left. The scripts obey
+ * --mode and --fault, and note their process ids, so that what a sweep leaves behind can be
+ * counted. */
 #ifndef FANIN_SWEEP_FIXTURE_H
 #define FANIN_SWEEP_FIXTURE_H
 
@@ -58,10 +59,11 @@ static const char client_script[] =
 static const char servers_script[] =
     "#!/bin/sh\n"
     "here=$(dirname \"$0\")\n"
-    "for a; do case $a in --ready-file=*) ready=${a#*=};; --dry-run) dry=1;;"
+    "for a; do case $a in --ready-file=*) ready=${a#*=};; --help) dry=1;;"
     " --fault=*) fault=${a#*=};; --count=*) count=${a#*=};; esac; done\n"
     "[ \"$fault\" = bad ] && { echo 'servers: --fault: takes refuse' >&2; exit 2; }\n"
     "[ \"$dry\" ] && exit 0\n"
+    "[ \"$fault\" = many ] && { echo 'servers: --fault: too many' >&2; exit 2; }\n"
     "[ \"$fault\" = taken ] && { echo 'servers: 127.0.0.1:20000: in use' >&2; exit 3; }\n"
     "echo $$ >>\"$here/pids\"\n"
     "echo $count >>\"$here/counts\"\n"

@@ -228,6 +228,15 @@ static void a_fleet_that_cannot_start_ends_the_sweep(void **state)
     assert_said(fixture, "--port=BASE");
 }
 
+static void what_a_fleet_refuses_late_is_named_by_its_line(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\nfleet.fault = many\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "t.conf:8: servers: --fault: too many");
+}
+
 static void a_fleet_that_ends_fails_the_row_and_is_started_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -271,6 +280,7 @@ int main(void)
         SWEEP_TEST(wrong_use_is_one_line),
         SWEEP_TEST(a_folder_with_something_in_it_is_left_alone),
         SWEEP_TEST(a_fleet_that_cannot_start_ends_the_sweep),
+        SWEEP_TEST(what_a_fleet_refuses_late_is_named_by_its_line),
         SWEEP_TEST(a_fleet_that_ends_fails_the_row_and_is_started_again),
         SWEEP_TEST(each_set_of_options_has_a_fleet_that_is_kept),
     };
