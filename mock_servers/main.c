@@ -196,12 +196,13 @@ static void summary_print(const struct protocol_stats *total)
     struct os_usage usage;
 
     os_usage_read(&usage);
-    fprintf(stderr,
-            "fanin-servers: %llu requests served: %llu frames, %llu bytes, %llu faults; %.3f s of "
-            "CPU time\n",
-            (unsigned long long)total->connections, (unsigned long long)total->frames,
-            (unsigned long long)total->bytes, (unsigned long long)total->faults,
-            (double)(usage.user_ns + usage.system_ns) / OS_NS_PER_S);
+    fprintf(
+        stderr,
+        "fanin-servers: %llu connections served: %llu frames, %llu bytes, %llu faults; %.3f s of "
+        "CPU time\n",
+        (unsigned long long)total->connections, (unsigned long long)total->frames,
+        (unsigned long long)total->bytes, (unsigned long long)total->faults,
+        (double)(usage.user_ns + usage.system_ns) / OS_NS_PER_S);
 }
 
 static int serve(struct fleet *fleet, const struct choices *choices)
@@ -238,6 +239,8 @@ static int run(const struct choices *choices)
     char why[WHY_BYTES];
 
     os_interrupts_catch();
+    if (choices->ready_file != NULL)
+        remove(choices->ready_file); /* of an earlier fleet: it would say that this one is ready */
     struct fleet *fleet = fleet_open(&config, why, sizeof why);
     if (fleet == NULL) {
         fprintf(stderr, "fanin-servers: %s\n", why);

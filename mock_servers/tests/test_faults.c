@@ -1,6 +1,7 @@
 /* Each fault shows its symptom, on the servers that have it and on no other. */
 #include "mock_servers/tests/fleet_under_test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 
@@ -85,6 +86,62 @@ static void test_cuts(void **state)
         }
         fleet_end(&fleet);
     }
+}
+
+/* However slowly the peer reads: what was sent before the reset is not thrown away. */
+static void test_reset_waits_for_a_slow_reader(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1", "--fault=reset:1");
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 20, 20000, 20000);
+    static uint8_t data[20 * 20000];
+    int end, small = 8192, handle = socket_with_patience();
+
+    setsockopt(handle, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    assert_int_equal(fleet_try(&fleet, handle, 0), 0);
+    ask_go(handle, &go);
+    os_sleep_ns(100 * OS_NS_PER_MS);
+    assert_int_equal(take(handle, data, sizeof data, &end), 10 * 20000 + 10000);
+    assert_int_equal(end, ECONNRESET);
+    close(handle);
+    fleet_end(&fleet);
+}
+
+static unsigned descriptors_of(const struct fleet_under_test *fleet)
+{
+    char path[PATH_BYTES];
+    unsigned count = 0;
+
+    snprintf(path, sizeof path, "/proc/%ld/fd", (long)fleet->process.handle);
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+/* A server that neither sends nor receives still notices that its peer has left. */
+static void test_silent_connections_are_let_go(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=2", "--fault=no-answer:1,stall:1:0");
+    unsigned idle = descriptors_of(&fleet);
+    struct protocol_go go = go_of(PROTOCOL_LIVE, 1, 256, 256);
+    uint8_t half[128];
+    int end, handles[2] = {fleet_connect(&fleet, 0), fleet_connect(&fleet, 1)};
+
+    for (unsigned i = 0; i < 2; i++)
+        ask_go(handles[i], &go);
+    assert_int_equal(take(handles[0], half, sizeof half, &end), sizeof half);
+    for (unsigned i = 0; i < 2; i++)
+        close(handles[i]);
+    for (unsigned i = 0; i < PATIENCE_S * 100 && descriptors_of(&fleet) > idle; i++)
+        os_sleep_ns(10 * OS_NS_PER_MS);
+    assert_int_equal(descriptors_of(&fleet), idle);
+    fleet_end(&fleet);
 }
 
 static void test_stalled_server_takes_no_notice(void **state)
@@ -392,6 +449,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_reset_waits_for_a_slow_reader),
+        cmocka_unit_test(test_silent_connections_are_let_go),
         cmocka_unit_test(test_stalled_server_takes_no_notice),
         cmocka_unit_test(test_corrupt),
         cmocka_unit_test(test_disorder),
