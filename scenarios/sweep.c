@@ -1,7 +1,7 @@
 /* Running a plan.
  *
  *   ask the programs (--dry-run) -> make the folder -> record "running"
- *        -> for each row: fleet up? pause, run, append -> stop the fleets -> record the end -> table
+ *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
  *
  * Whatever ends a sweep, its folder is valid as far as it got, and --resume goes on from there. */
@@ -223,7 +223,7 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
     if (left != 0)
         fprintf(stderr, "fanin-sweep: %s: %u of %u rows are not there; --resume=%s goes on\n",
                 outcome->state, left, sweep->plan.count, sweep->directory);
-    if (sweep->request->quiet)
+    if (sweep->request->quiet || rows_written(sweep) == 0)
         return;
     if (rows_read(sweep->arena, path, &rows, &complaint) != 0) {
         fprintf(stderr, "fanin-sweep: %s\n", complaint.text);
