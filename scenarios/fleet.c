@@ -104,12 +104,12 @@ static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_
         complain(complaint, &place, "%s", line);
         return EXIT_WRONG_USE;
     }
-    complain(
-        complaint, &place,
-        "the servers on ports %llu to %llu did not start (%s): %s; if a port is taken, another "
-        "\"port\" (or --port=BASE) moves them",
-        (unsigned long long)fleet->base, (unsigned long long)(fleet->base + ports_of(fleet) - 1),
-        command_ending(arena, exit_code), line);
+    complain(complaint, &place,
+             "the servers on ports %llu to %llu did not start (%s): %s; the key port (--port=BASE) "
+             "moves them",
+             (unsigned long long)fleet->base,
+             (unsigned long long)(fleet->base + ports_of(fleet) - 1),
+             command_ending(arena, exit_code), line);
     return EXIT_MACHINE_CANNOT;
 }
 
