@@ -169,13 +169,13 @@ static inline struct cport *open_port(const struct far_side *far, unsigned concu
     return port;
 }
 
-enum { PATIENCE_MS = 10000 };
+enum { PACKET_WAIT_MS = 10000 };
 
 /* The next packet, which has to come. */
 static inline struct cp_packet next_packet(struct cport *port)
 {
     struct cp_packet packet = {0};
-    assert_int_equal(cp_wait(port, &packet, 1, (uint64_t)PATIENCE_MS * OS_NS_PER_MS), 1);
+    assert_int_equal(cp_wait(port, &packet, 1, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS), 1);
     return packet;
 }
 

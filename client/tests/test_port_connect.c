@@ -32,7 +32,7 @@ static void many_connect_at_once(void **state)
     memset(ops, 0, sizeof ops);
     for (unsigned index = 0; index < COUNT; index++)
         assert_int_equal(connect_to(open_socket(port, index), &ops[index], &address,
-                                    (uint64_t)PATIENCE_MS * OS_NS_PER_MS),
+                                    (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS),
                          0);
     bool seen[COUNT] = {false};
     for (unsigned index = 0; index < COUNT; index++) {
@@ -119,7 +119,7 @@ static void a_pending_connect_can_be_taken_back(void **state)
     struct cp_socket *first = open_socket(port, 1), *second = open_socket(port, 2);
     assert_int_equal(connect_to(first, &cancelled, &full.address, CP_FOREVER), 0);
     assert_int_equal(
-        connect_to(second, &closed, &full.address, (uint64_t)PATIENCE_MS * OS_NS_PER_MS), 0);
+        connect_to(second, &closed, &full.address, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS), 0);
     assert_int_equal(cp_cancel(first, &cancelled), 0);
     assert_int_equal(next_packet(port).result, CP_ECANCELED);
     cp_socket_close(second);

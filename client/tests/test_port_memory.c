@@ -31,7 +31,7 @@ static void *live(void *argument)
     note(attempt, cp_socket_open(port, AF_INET, 1, &socket));
     if (socket)
         note(attempt, cp_connect(socket, &connect, (struct sockaddr *)&address, sizeof address,
-                                 (uint64_t)PATIENCE_MS * OS_NS_PER_MS));
+                                 (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS));
     note(attempt, cp_post(port, &post, 1, 1));
     int count = cp_wait(port, &packet, 1, CP_FOREVER);
     note(attempt, count > 0 ? 0 : count);

@@ -44,7 +44,7 @@ static void crowd_run(struct far_side *far, unsigned limit, bool blocks)
                          0);
     for (unsigned index = 0; index < CROWD_PACKETS; index++)
         assert_int_equal(cp_post(crowd.port, &ops[index], index, 0), 0);
-    for (unsigned turn = 0; turn < PATIENCE_MS && atomic_load(&crowd.handled) < CROWD_PACKETS;
+    for (unsigned turn = 0; turn < PACKET_WAIT_MS && atomic_load(&crowd.handled) < CROWD_PACKETS;
          turn++)
         os_sleep_ns(OS_NS_PER_MS);
     assert_int_equal(atomic_load(&crowd.handled), CROWD_PACKETS);
@@ -131,7 +131,7 @@ static void streams_arrive_whole_and_in_order(void **state)
             far->send(&lines.line[index].connection, part, PART);
     }
     const unsigned long long all = (unsigned long long)LINES * ROUNDS * PART;
-    for (unsigned turn = 0; turn < PATIENCE_MS && atomic_load(&lines.bytes) < all; turn++)
+    for (unsigned turn = 0; turn < PACKET_WAIT_MS && atomic_load(&lines.bytes) < all; turn++)
         os_sleep_ns(OS_NS_PER_MS);
     assert_int_equal(atomic_load(&lines.bytes), all);
     assert_int_equal(atomic_load(&lines.wrong), 0);
@@ -159,7 +159,7 @@ static void timeouts_and_posts_race(void **state)
         assert_int_equal(cp_post(port, &ops[round], 1, 0), 0);
         mine += (unsigned)cp_wait(port, &packet, 1, round % 3 * 20000);
     }
-    for (unsigned turn = 0; turn < PATIENCE_MS && atomic_load(&crowd.handled) + mine < ROUNDS;
+    for (unsigned turn = 0; turn < PACKET_WAIT_MS && atomic_load(&crowd.handled) + mine < ROUNDS;
          turn++)
         os_sleep_ns(OS_NS_PER_MS);
     assert_int_equal(atomic_load(&crowd.handled) + mine, ROUNDS);
