@@ -1,10 +1,11 @@
 """What run.json says about the run: the machine in a line, and the record in full."""
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from rows import Results, Row
 
 UNKNOWN = "not on record"
+BUSY_SHARE = 0.5  # of the CPUs, by the load average: from here on others disturb the measurement
 
 
 class Provenance(NamedTuple):
@@ -28,10 +29,18 @@ def one_of(rows: Sequence[Row], key: str) -> str:
     return " and ".join(values) if values else UNKNOWN
 
 
+def quantity(machine: Dict[str, Any], name: str) -> Optional[float]:
+    """A fact as a number, whether or not a unit follows it; None if it is none."""
+    try:
+        return float(str(machine.get(name)).split()[0])
+    except (ValueError, IndexError):
+        return None
+
+
 def memory(machine: Dict[str, Any]) -> str:
     """Main memory in GB."""
-    value = machine.get("memory_kb")
-    return "%.0f GB" % (value * 1.024e-6) if isinstance(value, (int, float)) else ""
+    kilobytes = quantity(machine, "memory_kb")
+    return "%.0f GB" % (kilobytes * 1.024e-6) if kilobytes else ""
 
 
 def line(results: Results) -> str:
@@ -39,6 +48,7 @@ def line(results: Results) -> str:
     machine = facts(results)
     parts = [str(machine.get("cpu") or "CPU " + UNKNOWN),
              "%s CPUs" % machine["cpus"] if machine.get("cpus") else "", memory(machine),
+             "virtual machine" if machine.get("virtual") == "yes" else "",
              one_of(results.rows, "os")]
     return ", ".join(part for part in parts if part)
 
@@ -57,6 +67,20 @@ def unfinished(results: Results) -> str:
         return ""
     return "The sweep is not complete (%s): %s of %s rows." % (
         run["state"], run.get("rows_written", "?"), run.get("rows_planned", "?"))
+
+
+def busy(results: Results) -> str:
+    """A warning if others used the machine when the sweep began; "" if they did not."""
+    load, cpus = quantity(facts(results), "load1"), quantity(facts(results), "cpus")
+    if load is None or not cpus or load < BUSY_SHARE * cpus:
+        return ""
+    return ("The machine was busy when the sweep began (load %.2f on %d CPUs): expect wide ranges, "
+            "and trust no small difference." % (load, cpus))
+
+
+def warnings(results: Results) -> List[str]:
+    """What a reader must know before the first number."""
+    return [text for text in (unfinished(results), busy(results)) if text]
 
 
 def details(results: Results) -> List[str]:

@@ -92,8 +92,7 @@ def to_terminal(report: Report) -> str:
                  report.origin.commit, report.origin.seed,
                  len([row for row in report.results.rows if is_result(row)]),
                  len(report.results.rows)))]
-    unfinished = machine.unfinished(report.results)
-    parts += [wrap(unfinished)] if unfinished else []
+    parts += [wrap(warning) for warning in machine.warnings(report.results)]
     parts += ["", wrap(NOT_COMPARABLE), ""]
     parts += [section_text(section) for section in report.sections]
     parts += list_text("Rows that do not count:", report.excluded)
@@ -130,8 +129,7 @@ def to_page(report: Report, drawn: Sequence[Figure], undrawn: Sequence[str]) -> 
         ("commit", origin.commit), ("seed", origin.seed),
         ("rows", "%d, of which %d count" % (len(report.results.rows), len(
             [row for row in report.results.rows if is_result(row)]))))]
-    unfinished = machine.unfinished(report.results)
-    parts += ["| state | %s |" % escape(unfinished)] if unfinished else []
+    parts += ["| warning | %s |" % escape(text) for text in machine.warnings(report.results)]
     parts += [""] + list_markdown("How to read this", CAVEATS)
     for section in report.sections:
         parts += section_markdown(section, [f for f in drawn if f in section.figures])

@@ -113,9 +113,11 @@ def text_line(cells: Sequence[str], columns: Sequence[Column], wide: Sequence[in
 
 
 def wrap(text: str, indent: str = "") -> str:
-    """A paragraph within WIDTH."""
-    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent),
-                         break_long_words=False, break_on_hyphens=False)
+    """A paragraph within WIDTH; a number keeps its percent sign."""
+    filled = textwrap.fill(text.replace(" %", "\0%"), WIDTH, initial_indent=indent,
+                           subsequent_indent=" " * len(indent), break_long_words=False,
+                           break_on_hyphens=False)
+    return filled.replace("\0", " ")
 
 
 def to_text(table: Table) -> str:

@@ -241,6 +241,19 @@ class LeftOut(Folder):
             fixtures.RUN, state="interrupted", rows_written=5, rows_planned=50))
         self.assertIn("not complete (interrupted): 5 of 50 rows", out)
 
+    def test_a_busy_machine_is_called_busy(self):
+        for load, said in (("4.32", True), (1.0, True), ("0.05", False), (None, False), ("", False)):
+            record = dict(fixtures.RUN, machine=dict(fixtures.RUN["machine"], load1=load))
+            out = self.tables(fixtures.table1_rows(1), run=record)
+            self.assertEqual("machine was busy" in out, said, load)
+            self.assertEqual("machine was busy" in self.page(), said, load)
+
+    def test_facts_with_a_unit_and_a_virtual_machine(self):
+        record = dict(fixtures.RUN, machine={"cpu": "X", "memory_kb": "24684084 kB",
+                                             "virtual": "yes"})
+        self.assertIn("X, 25 GB, virtual machine, Linux",
+                      self.tables(fixtures.table1_rows(1), run=record))
+
     def test_no_record_of_the_machine(self):
         out = self.tables(fixtures.table1_rows(1), run={})
         self.assertIn("CPU not on record", out)

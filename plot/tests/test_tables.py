@@ -67,6 +67,11 @@ class Looks(unittest.TestCase):
         table = Table("t", (Column("a"),), [["1"]], ["word " * 60])
         self.assertLessEqual(max(map(len, tables.to_text(table).splitlines())), tables.WIDTH)
 
+    def test_a_number_keeps_its_percent_sign(self):
+        for length in range(80, 110):
+            for line in tables.wrap("x" * length + " 25.8 % less").splitlines():
+                self.assertFalse(line.strip().startswith("%"))
+
     def test_markdown_keeps_a_cell_in_its_cell(self):
         table = Table("t", (Column("a", "g", left=True), Column("b")), [["x|y", "two\nlines <b>"]])
         self.assertIn("| g<br>a | b |", tables.to_markdown(table))
