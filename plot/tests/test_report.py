@@ -242,7 +242,8 @@ class LeftOut(Folder):
         self.assertIn("not complete (interrupted): 5 of 50 rows", out)
 
     def test_a_busy_machine_is_called_busy(self):
-        for load, said in (("4.32", True), (1.0, True), ("0.05", False), (None, False), ("", False)):
+        for load, said in (("4.32", True), (1.0, True), ("0.05", False), (None, False),
+                           ("", False)):
             record = dict(fixtures.RUN, machine=dict(fixtures.RUN["machine"], load1=load))
             out = self.tables(fixtures.table1_rows(1), run=record)
             self.assertEqual("machine was busy" in out, said, load)

@@ -1,4 +1,4 @@
-"""Every way in which a results folder can be wrong: a message that names the line, never a trace."""
+"""Every way in which a results folder can be wrong: a message that names the line, no trace."""
 
 import contextlib
 import csv
@@ -96,7 +96,8 @@ class Lines(unittest.TestCase):
     def test_kinds(self):
         for key, value in (("workers", "6"), ("workers", 6.5), ("workers", True), ("bytes", -1),
                            ("scheme", None), ("servers", 0), ("errors", []), ("repeat", 0),
-                           ("cell", 7), ("rate", None), ("bytes_per_s", 0), ("peak_rss_kb", 0), ("size_max", 10**400),
+                           ("cell", 7), ("rate", None), ("bytes_per_s", 0),
+                           ("peak_rss_kb", 0), ("size_max", 10**400),
                            ("switches_voluntary", 1e30)):
             self.assertIn("`%s` is" % key, self.changed(**{key: value}), (key, value))
 
@@ -131,7 +132,8 @@ class Lines(unittest.TestCase):
 
     def test_null_is_unmeasured_where_the_schema_allows_it(self):
         found, problems = rows.parse_rows([fixtures.as_lines([fixtures.row(
-            latency_us_p50=None, frames=None, frames_per_s=None, buffer_predicted_bytes=None, request=None)])])
+            latency_us_p50=None, frames=None, frames_per_s=None, buffer_predicted_bytes=None,
+            request=None)])])
         self.assertEqual((len(found), problems), (1, []))
 
     def test_the_schema_knows_every_key_of_a_whole_row(self):
