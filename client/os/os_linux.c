@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/os/parker.h"
+
 enum { ROLE_BYTES = 16 }; /* TASK_COMM_LEN: what the kernel keeps of a thread's name */
 
 /* ---- clock ------------------------------------------------------------------------------- */
@@ -42,18 +44,18 @@ uint64_t os_wall_ns(void)
     return clock_read_ns(CLOCK_REALTIME);
 }
 
-/* A moment so far away that the sum does not fit is as good as the kernel's last one. */
-static struct timespec deadline_after(uint64_t duration_ns)
+static struct timespec timespec_of(uint64_t time_ns)
 {
-    uint64_t now_ns = os_now_ns();
-    uint64_t end_ns = duration_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + duration_ns;
-    return (struct timespec){.tv_sec = (time_t)(end_ns / OS_NS_PER_S),
-                             .tv_nsec = (long)(end_ns % OS_NS_PER_S)};
+    return (struct timespec){.tv_sec = (time_t)(time_ns / OS_NS_PER_S),
+                             .tv_nsec = (long)(time_ns % OS_NS_PER_S)};
 }
 
 void os_sleep_ns(uint64_t duration_ns)
 {
-    struct timespec deadline = deadline_after(duration_ns);
+    uint64_t now_ns = os_now_ns();
+    /* A moment so far away that the sum does not fit is as good as the kernel's last one. */
+    struct timespec deadline =
+        timespec_of(duration_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + duration_ns);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) == EINTR)
         continue;
 }
@@ -158,65 +160,25 @@ int os_cpu_count(void)
 }
 
 /* ---- parking ----------------------------------------------------------------------------- */
-/*
- *            os_unpark              os_park
- *   NOTIFIED <-------- EMPTY ----------------> PARKED (asleep on the futex)
- *      |  ^              ^                       |  |
- *      |  '--------------|-- os_unpark, wakes ---'  |
- *      '---- os_park ----'-------- timeout ---------'
- */
-enum { PARKER_EMPTY, PARKER_NOTIFIED, PARKER_PARKED };
 
-static_assert(sizeof(_Atomic uint32_t) == sizeof(uint32_t), "the futex is the state itself");
-
-static long futex_call(struct os_parker *parker, int operation, uint32_t value,
+static long futex_call(_Atomic uint32_t *word, int operation, uint32_t value,
                        const struct timespec *deadline)
 {
-    return syscall(SYS_futex, &parker->state, operation | FUTEX_PRIVATE_FLAG, value, deadline, NULL,
+    return syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, deadline, NULL,
                    FUTEX_BITSET_MATCH_ANY);
 }
 
-static bool notice_take(struct os_parker *parker)
+bool word_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
 {
-    uint32_t notified = PARKER_NOTIFIED;
-    return atomic_compare_exchange_strong_explicit(&parker->state, &notified, PARKER_EMPTY,
-                                                   memory_order_acquire, memory_order_relaxed);
+    struct timespec deadline = timespec_of(deadline_ns);
+    long failed =
+        futex_call(word, FUTEX_WAIT_BITSET, value, deadline_ns == UINT64_MAX ? NULL : &deadline);
+    return !failed || errno != ETIMEDOUT;
 }
 
-bool os_park(struct os_parker *parker, uint64_t timeout_ns)
+void word_wake(_Atomic uint32_t *word)
 {
-    assert(parker);
-    if (notice_take(parker))
-        return true;
-    if (timeout_ns == 0)
-        return false;
-    struct timespec deadline = deadline_after(timeout_ns);
-    uint32_t empty = PARKER_EMPTY;
-    if (!atomic_compare_exchange_strong_explicit(&parker->state, &empty, PARKER_PARKED,
-                                                 memory_order_relaxed, memory_order_relaxed)) {
-        assert(empty == PARKER_NOTIFIED);
-        return notice_take(parker);
-    }
-    for (;;) {
-        long failed = futex_call(parker, FUTEX_WAIT_BITSET, PARKER_PARKED,
-                                 timeout_ns == UINT64_MAX ? NULL : &deadline);
-        bool late = failed && errno == ETIMEDOUT;
-        if (notice_take(parker))
-            return true;
-        /* A wake that crosses the timeout counts: it must not be lost. */
-        if (late)
-            return atomic_exchange_explicit(&parker->state, PARKER_EMPTY, memory_order_acquire) ==
-                   PARKER_NOTIFIED;
-    }
-}
-
-void os_unpark(struct os_parker *parker)
-{
-    assert(parker);
-    uint32_t before =
-        atomic_exchange_explicit(&parker->state, PARKER_NOTIFIED, memory_order_release);
-    if (before == PARKER_PARKED)
-        futex_call(parker, FUTEX_WAKE_BITSET, 1, NULL);
+    futex_call(word, FUTEX_WAKE_BITSET, 1, NULL);
 }
 
 /* ---- this process ------------------------------------------------------------------------ */
