@@ -90,7 +90,7 @@ static bool give_up(struct lane *lane, struct cp_op *op, int64_t *result)
 {
     struct cport *port = lane->socket->port;
     op->started = true;
-    lane->started = completes(port);
+    lane->started = completes(port) && !lane->ready;
     if (lane->done) {
         *result = op->result;
         return true;
@@ -149,6 +149,7 @@ void lane_ready(struct lane *lane, bool hangup, struct gate_effects *effects)
 {
     lane->ready = true;
     lane->hangup |= hangup;
+    lane->started = false;
     call(lane, effects);
 }
 

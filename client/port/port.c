@@ -6,6 +6,7 @@
 #include "client/port/port.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,14 +109,17 @@ int cp_open(const struct cp_config *config, struct cport **result, char *why, si
     if (!port)
         return CP_ENOMEM;
     pthread_mutex_init(&port->lock, NULL);
+    port->concurrency = config->concurrency ? config->concurrency : (unsigned)os_cpu_count();
     int code = choose_engine(port, config->engine, why, why_bytes);
     if (code != 0) {
         pthread_mutex_destroy(&port->lock);
         free(port);
         return code;
     }
-    unsigned limit = config->concurrency ? config->concurrency : (unsigned)os_cpu_count();
-    gate_init(&port->gate, limit, port->engine->pollers_max);
+    if (port->os_gate)
+        gate_init(&port->gate, UINT_MAX, UINT_MAX);
+    else
+        gate_init(&port->gate, port->concurrency, port->engine->pollers_max);
     why[0] = '\0';
     *result = port;
     return 0;
@@ -167,13 +171,12 @@ const char *cp_engine_name(const struct cport *port)
 
 const char *cp_gate_name(const struct cport *port)
 {
-    (void)port;
-    return "user";
+    return port->os_gate ? "os" : "user";
 }
 
 unsigned cp_concurrency(const struct cport *port)
 {
-    return port->gate.limit;
+    return port->concurrency;
 }
 
 /* ---- waiting ------------------------------------------------------------------------------- */

@@ -63,6 +63,8 @@ struct cport {
     struct gate gate;
     const struct engine *engine;
     void *engine_state;
+    unsigned concurrency;
+    bool os_gate; /* set by the engine's open: the system's port keeps law 5, every waiter polls */
     bool closed;
     struct cp_socket *chunks[CHUNKS_MAX];
     uint32_t slots;
@@ -116,7 +118,8 @@ void turn_advance(struct turn *turn);
 /* turn_end: the operation if it is complete (taken off its lane, result set), else NULL. */
 struct cp_op *turn_end(struct turn *turn, struct gate_effects *effects);
 
-/* lane_ready: an engine says that an attempt is worth while (for good, if hangup). Lock held. */
+/* lane_ready: an engine says that an attempt is worth while (for good, if hangup); of the started
+ * head of a lane: that it has come back unfinished and wants another turn. Lock held. */
 void lane_ready(struct lane *lane, bool hangup, struct gate_effects *effects);
 
 /* lane_complete: an engine says that the started head of the lane is done, maybe before the

@@ -1,0 +1,493 @@
+/* Windows' own completion ports.
+ *
+ * A receive, send, connect or accept is started with its OVERLAPPED in the operation itself, and
+ * comes back as one packet of the system's port, also when it was done at once. A call that fails
+ * at once never does.
+ *
+ *      advance --started--> with the kernel --packet--> poll --> lane_complete
+ *         |  '--failed: the result, no packet               '--> lane_ready: another turn
+ *         '<-------------------------------------------------------------'
+ *
+ * Late binding takes two turns. The first starts a receive into nothing, which comes back when
+ * there is something to receive; the worker that takes the lane then asks for blocks and fills
+ * them by a plain non-blocking receive, so that copying spreads over the workers. If there was
+ * nothing after all, it begins again.
+ *
+ * Nothing is closed under an operation: a socket's handle is closed when everything has come back,
+ * so that what the system says of closed handles, which differs from version to version, never
+ * shows. A kick is a packet without OVERLAPPED. The alarm is a limit to the waiting of whoever
+ * polls; setting it kicks, so that a wait that has begun takes it in.
+ *
+ * Who may run: on Windows the system's port itself, which also sees workers that block without
+ * saying so. Every waiter polls there, and takes one packet at a time, so that the system's order
+ * and limit are what counts. Wine ignores the limit and wakes first-in-first-out (8.0), so that the
+ * gate does it there, and one worker polls. */
+#include "client/port/port.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/os/win32.h"
+
+#include <mswsock.h>
+
+enum {
+    ENTRIES_MAX = 128,
+    TRANSFER_BYTES_MAX = INT_MAX,                            /* of one call */
+    ACCEPT_ADDRESS_BYTES = sizeof(struct sockaddr_in6) + 16, /* AcceptEx wants that much more */
+};
+
+struct iocp_state {
+    HANDLE port;
+    LPFN_CONNECTEX connect;
+    LPFN_ACCEPTEX accept;
+    ULONG batch;                /* packets that one poll takes */
+    _Atomic unsigned in_flight; /* operations with the kernel */
+    _Atomic uint64_t alarm_ns;  /* 0: not set */
+};
+
+/* What lies in op->engine while the operation is with the kernel. */
+struct room {
+    OVERLAPPED overlapped;
+    SOCKET accepting;
+    unsigned char addresses[2 * ACCEPT_ADDRESS_BYTES];
+};
+
+_Static_assert(sizeof(struct room) <= sizeof((struct cp_op){0}.engine), "an operation has room");
+
+static struct room *room_of(struct cp_op *op)
+{
+    return (struct room *)op->engine;
+}
+
+static struct cp_op *op_of_overlapped(OVERLAPPED *overlapped)
+{
+    return (struct cp_op *)((char *)overlapped - offsetof(struct cp_op, engine));
+}
+
+static SOCKET handle_of(const struct cp_socket *socket)
+{
+    return (SOCKET)socket->handle;
+}
+
+static int64_t failed(struct cp_op *op, int os_error)
+{
+    op->os_error = os_error;
+    return cp_error_from_os(os_error);
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static SOCKET stream_socket(int family)
+{
+    return WSASocketW(family, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
+                      WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+}
+
+static bool find_function(SOCKET any, GUID id, void *function)
+{
+    DWORD bytes;
+    return WSAIoctl(any, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, function,
+                    sizeof(void *), &bytes, NULL, NULL) == 0;
+}
+
+/* 0 or a Winsock code. */
+static int find_functions(struct iocp_state *state)
+{
+    SOCKET any = stream_socket(AF_INET);
+    if (any == INVALID_SOCKET)
+        return WSAGetLastError();
+    bool found = find_function(any, (GUID)WSAID_CONNECTEX, &state->connect) &&
+                 find_function(any, (GUID)WSAID_ACCEPTEX, &state->accept);
+    int os_error = found ? 0 : WSAGetLastError();
+    closesocket(any);
+    return os_error;
+}
+
+static int engine_open(struct cport *port, char *why, size_t why_bytes)
+{
+    struct iocp_state *state = calloc(1, sizeof *state);
+    if (!state)
+        return CP_ENOMEM;
+    port->engine_state = state;
+    bool os_gate = !win32_wine_version();
+    state->batch = os_gate ? 1 : ENTRIES_MAX;
+    int os_error = find_functions(state);
+    if (os_error == 0) {
+        state->port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, port->concurrency);
+        os_error = state->port ? 0 : (int)GetLastError();
+    }
+    port->os_gate = os_error == 0 && os_gate;
+    if (os_error == 0)
+        return 0;
+    snprintf(why, why_bytes, "iocp: Windows error %d", os_error);
+    return cp_error_from_os(os_error);
+}
+
+static void engine_kick(struct cport *port, uint64_t when_ns)
+{
+    struct iocp_state *state = port->engine_state;
+    if (when_ns != 0)
+        state->alarm_ns = when_ns;
+    /* Fails only for want of memory in the kernel, which ends by itself. */
+    while (!PostQueuedCompletionStatus(state->port, 0, 0, NULL))
+        os_sleep_ns(OS_NS_PER_MS);
+}
+
+/* ---- sockets ------------------------------------------------------------------------------- */
+
+/* What an adopted socket is already. */
+static int recognise(struct cp_socket *socket)
+{
+    SOCKET handle = handle_of(socket);
+    DWORD listening = 0;
+    WSAPROTOCOL_INFOW protocol;
+    int bytes = sizeof protocol;
+    if (getsockopt(handle, SOL_SOCKET, SO_PROTOCOL_INFOW, (char *)&protocol, &bytes) != 0)
+        return cp_error_from_os(WSAGetLastError());
+    if (protocol.iSocketType != SOCK_STREAM)
+        return CP_EINVAL;
+    socket->family = protocol.iAddressFamily;
+    bytes = sizeof listening;
+    getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, (char *)&listening, &bytes);
+    struct sockaddr_storage peer;
+    bytes = sizeof peer;
+    if (listening)
+        socket->role = ROLE_LISTENING;
+    else if (getpeername(handle, (struct sockaddr *)&peer, &bytes) == 0)
+        socket->role = ROLE_CONNECTED;
+    return 0;
+}
+
+/* Non-blocking is for the receives without OVERLAPPED; the others do not care. */
+static int enrol(struct iocp_state *state, SOCKET handle)
+{
+    u_long on = 1;
+    if (ioctlsocket(handle, FIONBIO, &on) != 0)
+        return cp_error_from_os(WSAGetLastError());
+    if (!CreateIoCompletionPort((HANDLE)handle, state->port, 0, 0))
+        return cp_error_from_os((int)GetLastError());
+    return 0;
+}
+
+static int engine_attach(struct cport *port, struct cp_socket *socket)
+{
+    bool adopted = socket->handle != CP_HANDLE_NONE;
+    if (!adopted)
+        socket->handle = (cp_handle)stream_socket(socket->family);
+    if (handle_of(socket) == INVALID_SOCKET)
+        return cp_error_from_os(WSAGetLastError());
+    int code = adopted ? recognise(socket) : 0;
+    if (code == 0)
+        code = enrol(port->engine_state, handle_of(socket));
+    if (code != 0 && !adopted)
+        closesocket(handle_of(socket));
+    return code;
+}
+
+static void engine_detach(struct cport *port, struct cp_socket *socket)
+{
+    (void)port;
+    closesocket(handle_of(socket));
+}
+
+/* ---- starting ------------------------------------------------------------------------------ */
+
+static OVERLAPPED *begin(struct iocp_state *state, struct cp_op *op)
+{
+    OVERLAPPED *overlapped = &room_of(op)->overlapped;
+    *overlapped = (OVERLAPPED){0};
+    atomic_fetch_add(&state->in_flight, 1);
+    return overlapped;
+}
+
+/* What became of the call that was given the OVERLAPPED. Done at once is as good as under way. */
+static int64_t begun(struct iocp_state *state, struct cp_op *op, bool done)
+{
+    int os_error = done ? 0 : WSAGetLastError();
+    if (os_error == 0 || os_error == WSA_IO_PENDING)
+        return ENGINE_PENDING;
+    atomic_fetch_sub(&state->in_flight, 1);
+    return failed(op, os_error);
+}
+
+static int64_t start_connect(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
+{
+    int bytes = (int)op->engine[0];
+    struct sockaddr_storage address = {0}, any = {0};
+    memcpy(&address, &op->engine[1], (size_t)bytes); /* it lies where the OVERLAPPED is to lie */
+    any.ss_family = address.ss_family;
+    /* ConnectEx wants a bound socket; WSAEINVAL: it is. */
+    if (bind(handle_of(socket), (const struct sockaddr *)&any, bytes) != 0 &&
+        WSAGetLastError() != WSAEINVAL)
+        return failed(op, WSAGetLastError());
+    return begun(state, op,
+                 state->connect(handle_of(socket), (const struct sockaddr *)&address, bytes, NULL,
+                                0, NULL, begin(state, op)));
+}
+
+static int64_t start_accept(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
+{
+    struct room *room = room_of(op);
+    DWORD bytes;
+    SOCKET accepting = stream_socket(socket->family);
+    if (accepting == INVALID_SOCKET)
+        return failed(op, WSAGetLastError());
+    room->accepting = accepting;
+    BOOL done = state->accept(handle_of(socket), accepting, room->addresses, 0,
+                              ACCEPT_ADDRESS_BYTES, ACCEPT_ADDRESS_BYTES, &bytes, begin(state, op));
+    int64_t result = begun(state, op, done);
+    if (result != ENGINE_PENDING)
+        closesocket(accepting);
+    return result;
+}
+
+/* As many bytes of the blocks as one call takes; returns how many buffers that makes. */
+static DWORD buffers_of(const struct cp_block *blocks, unsigned count, WSABUF *buffers)
+{
+    size_t left = TRANSFER_BYTES_MAX;
+    unsigned used = 0;
+    for (; used < count && left > 0; used++) {
+        size_t bytes = blocks[used].bytes < left ? blocks[used].bytes : left;
+        buffers[used] = (WSABUF){.len = (ULONG)bytes, .buf = blocks[used].data};
+        left -= bytes;
+    }
+    return used;
+}
+
+static int64_t start_receive(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
+{
+    static char nothing;
+    WSABUF buffers[CP_BLOCKS_MAX] = {{.len = 0, .buf = &nothing}};
+    DWORD count = buffers_of(op->blocks, op->block_count, buffers), flags = 0;
+    return begun(state, op,
+                 WSARecv(handle_of(socket), buffers, count > 0 ? count : 1, NULL, &flags,
+                         begin(state, op), NULL) == 0);
+}
+
+/* The second turn of a late receive: there is something to receive. */
+static int64_t fetch(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
+{
+    WSABUF buffers[CP_BLOCKS_MAX];
+    DWORD bytes = 0, flags = 0;
+    op->block_count = op->source.take(op->source.context, op->blocks, op->block_room);
+    if (op->block_count == 0)
+        return CP_ENOBUFS;
+    assert(op->block_count <= op->block_room);
+    DWORD count = buffers_of(op->blocks, op->block_count, buffers);
+    if (WSARecv(handle_of(socket), buffers, count, &bytes, &flags, NULL, NULL) == 0)
+        return bytes;
+    if (WSAGetLastError() != WSAEWOULDBLOCK)
+        return failed(op, WSAGetLastError());
+    op->source.give(op->source.context, op->blocks, op->block_count);
+    op->block_count = 0;
+    return start_receive(state, socket, op);
+}
+
+static size_t rest_of(const struct cp_op *op, struct cp_block *rest, unsigned *count)
+{
+    size_t skip = op->done_bytes, bytes = 0;
+    *count = 0;
+    for (unsigned index = 0; index < op->block_count; index++) {
+        const struct cp_block *block = &op->blocks[index];
+        size_t from = skip < block->bytes ? skip : block->bytes;
+        skip -= from;
+        if (from == block->bytes)
+            continue;
+        rest[(*count)++] = (struct cp_block){(char *)block->data + from, block->bytes - from};
+        bytes += block->bytes - from;
+    }
+    return bytes;
+}
+
+static int64_t start_send(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
+{
+    struct cp_block rest[CP_BLOCKS_MAX];
+    WSABUF buffers[CP_BLOCKS_MAX];
+    unsigned count;
+    rest_of(op, rest, &count);
+    return begun(state, op,
+                 WSASend(handle_of(socket), buffers, buffers_of(rest, count, buffers), NULL, 0,
+                         begin(state, op), NULL) == 0);
+}
+
+static int64_t do_listen(struct cp_socket *socket, struct cp_op *op)
+{
+    /* Else another socket could take the same address, or this one another's. */
+    BOOL on = TRUE;
+    setsockopt(handle_of(socket), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
+    if (bind(handle_of(socket), (const struct sockaddr *)&op->engine[1], (int)op->engine[0]) != 0 ||
+        listen(handle_of(socket), (int)op->result) != 0)
+        return cp_error_from_os(WSAGetLastError());
+    return 0;
+}
+
+static int64_t engine_advance(struct cport *port, struct cp_socket *socket, struct cp_op *op,
+                              bool *more)
+{
+    struct iocp_state *state = port->engine_state;
+    (void)more;
+    switch (op->kind) {
+    case CP_CONNECT:
+        return start_connect(state, socket, op);
+    case CP_ACCEPT:
+        return start_accept(state, socket, op);
+    case CP_RECEIVE:
+        return op->late && op->started ? fetch(state, socket, op)
+                                       : start_receive(state, socket, op);
+    case CP_SEND:
+        return start_send(state, socket, op);
+    case CP_LISTEN:
+        return do_listen(socket, op);
+    case CP_POST:
+        break;
+    }
+    assert(!"a post never comes to an engine");
+    return CP_EINVAL;
+}
+
+/* Its packet comes in any case: taken back, or done before that. */
+static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
+{
+    (void)port;
+    CancelIoEx((HANDLE)handle_of(socket), &room_of(op)->overlapped);
+    return false;
+}
+
+/* ---- coming back --------------------------------------------------------------------------- */
+
+/* The listener's word makes the new socket a full one; likewise a connect's own. */
+static int64_t finish_accept(struct cp_socket *socket, struct cp_op *op)
+{
+    SOCKET listener = handle_of(socket);
+    op->accepted = (cp_handle)room_of(op)->accepting;
+    setsockopt(room_of(op)->accepting, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
+               (const char *)&listener, sizeof listener);
+    return 0;
+}
+
+/* Without the lock: the operation is between the kernel and its lane. */
+static int64_t result_of(struct cp_op *op)
+{
+    struct cp_socket *socket = op->socket;
+    DWORD bytes = 0, flags;
+    bool good =
+        WSAGetOverlappedResult(handle_of(socket), &room_of(op)->overlapped, &bytes, FALSE, &flags);
+    int os_error = good ? 0 : WSAGetLastError();
+    if (good && op->kind == CP_ACCEPT)
+        return finish_accept(socket, op);
+    if (op->kind == CP_ACCEPT)
+        closesocket(room_of(op)->accepting);
+    if (good && op->kind == CP_CONNECT)
+        setsockopt(handle_of(socket), SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
+    return good ? (int64_t)bytes : failed(op, os_error);
+}
+
+/* A late receive has its data still to come, a send of more than one call takes its next. */
+static bool wants_turn(struct cp_op *op)
+{
+    struct cp_block rest[CP_BLOCKS_MAX];
+    unsigned count;
+    if (op->kind != CP_SEND)
+        return op->late;
+    op->done_bytes += (size_t)op->result;
+    op->result = (int64_t)op->done_bytes;
+    return rest_of(op, rest, &count) > 0;
+}
+
+/* Lock held. */
+static void report(struct cport *port, struct cp_op *op, struct gate_effects *effects)
+{
+    struct iocp_state *state = port->engine_state;
+    bool inwards = op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
+    struct lane *lane = &op->socket->lanes[inwards ? LANE_IN : LANE_OUT];
+    int reason = op->reason ? op->reason : CP_EABORTED;
+    bool over = op->reason != 0 || port->closed;
+    atomic_fetch_sub(&state->in_flight, 1);
+    if (op->result == CP_ECANCELED)
+        op->result = reason;
+    if (op->result < 0 || !wants_turn(op))
+        lane_complete(lane, op, op->result, effects);
+    else if (over)
+        lane_complete(lane, op, reason, effects);
+    else
+        lane_ready(lane, false, effects);
+}
+
+static ULONG take_packets(struct iocp_state *state, OVERLAPPED_ENTRY *entries, DWORD timeout_ms)
+{
+    ULONG count = 0, kept = 0;
+    /* After a time-out the count is not 0. */
+    if (!GetQueuedCompletionStatusEx(state->port, entries, state->batch, &count, timeout_ms, FALSE))
+        return 0;
+    for (ULONG index = 0; index < count; index++) {
+        if (!entries[index].lpOverlapped)
+            continue; /* a kick */
+        struct cp_op *op = op_of_overlapped(entries[index].lpOverlapped);
+        op->result = result_of(op);
+        entries[kept++] = entries[index];
+    }
+    return kept;
+}
+
+static DWORD wait_ms(const struct iocp_state *state, uint64_t timeout_ns)
+{
+    uint64_t alarm_ns = state->alarm_ns;
+    if (alarm_ns == 0)
+        return win32_ms(timeout_ns);
+    uint64_t now_ns = os_now_ns(), left_ns = alarm_ns > now_ns ? alarm_ns - now_ns : 0;
+    return win32_ms(left_ns < timeout_ns ? left_ns : timeout_ns);
+}
+
+static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
+                       struct gate_effects *effects)
+{
+    struct iocp_state *state = port->engine_state;
+    OVERLAPPED_ENTRY entries[ENTRIES_MAX];
+    ULONG count = take_packets(state, entries, wait_ms(state, timeout_ns));
+    port_poll_done(port, worker);
+    if (state->alarm_ns <= os_now_ns())
+        state->alarm_ns = 0; /* the port sets it again if there is need */
+    for (ULONG index = 0; index < count; index++)
+        report(port, op_of_overlapped(entries[index].lpOverlapped), effects);
+    return 0;
+}
+
+/* The kernel holds operations and blocks until their packets are here, also of a closed port. */
+static void engine_close(struct cport *port)
+{
+    struct iocp_state *state = port->engine_state;
+    OVERLAPPED_ENTRY entries[ENTRIES_MAX];
+    if (!state)
+        return;
+    while (state->in_flight > 0) {
+        struct gate_effects effects = {0};
+        ULONG count = take_packets(state, entries, INFINITE);
+        port_lock(port);
+        for (ULONG index = 0; index < count; index++)
+            report(port, op_of_overlapped(entries[index].lpOverlapped), &effects);
+        port_unlock(port, &effects);
+    }
+    if (state->port)
+        CloseHandle(state->port);
+    free(state);
+    port->engine_state = NULL;
+}
+
+extern const struct engine engine_iocp;
+const struct engine engine_iocp = {
+    .name = "iocp",
+    .summary = "Windows' own completion ports, on Windows itself with the system as the gate",
+    .pollers_max = 1,
+    .open = engine_open,
+    .close = engine_close,
+    .attach = engine_attach,
+    .detach = engine_detach,
+    .advance = engine_advance,
+    .cancel = engine_cancel,
+    .poll = engine_poll,
+    .kick = engine_kick,
+};
