@@ -36,7 +36,8 @@ void budget_init(struct budget *budget, uint64_t cap_bytes)
 
 bool budget_charge(struct budget *budget, uint64_t bytes)
 {
-    uint64_t used = atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
+    /* In order with everything: who finds no room may rely on having looked after he was listed. */
+    uint64_t used = atomic_load(&budget->used_bytes);
 
     do {
         if (used > budget->cap_bytes || bytes > budget->cap_bytes - used)
@@ -129,7 +130,7 @@ static void grow(struct pool *pool, uint64_t blocks_wanted)
 
 struct pool *pool_open(const struct pool_config *config)
 {
-    assert(config->block_bytes >= POOL_BLOCK_BYTES_MIN);
+    assert(config->block_bytes >= 1);
     assert(config->block_bytes <= POOL_BLOCK_BYTES_MAX);
     assert(config->batch_blocks >= 1);
     struct pool *pool = calloc(1, sizeof *pool);

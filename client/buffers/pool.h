@@ -38,10 +38,10 @@ struct block {
 
 struct pool;
 
-enum { POOL_BLOCK_BYTES_MIN = 64, POOL_BLOCK_BYTES_MAX = 1 << 30 };
+enum { POOL_BLOCK_BYTES_MAX = 1 << 30 };
 
 struct pool_config {
-    size_t block_bytes;    /* of data; POOL_BLOCK_BYTES_MIN .. POOL_BLOCK_BYTES_MAX */
+    size_t block_bytes;    /* of data; 1 .. POOL_BLOCK_BYTES_MAX */
     unsigned first_blocks; /* reserved at start */
     unsigned batch_blocks; /* allocated together when the pool is empty, at least 1 */
     struct budget *budget; /* charged for every block with its header; outlives the pool */

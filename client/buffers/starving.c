@@ -123,8 +123,10 @@ static struct waiting *choose(struct starving *starving, uint64_t free, uint64_t
     if (privilege_is_free(starving, free, reserve))
         privilege(starving, starving->first);
     struct waiting *privileged = atomic_load(&starving->privileged);
-    if (privileged != NULL && privileged->listed && free > 0)
+    if (privileged != NULL && privileged->listed && free > 0) {
         chain = move(starving, privileged, chain);
+        free -= free > keep; /* else it is the reserve that it will take from */
+    }
     for (; free > keep && starving->first != NULL; free--)
         chain = move(starving, starving->first, chain);
     return chosen;
