@@ -218,11 +218,20 @@ static void request_serve(struct connection *connection, const char *line)
         answer_stats(connection, request.go.run);
 }
 
+/* Where the first whole line ends; NULL: there is none yet. */
+static char *line_end(char *line, unsigned bytes)
+{
+    for (unsigned i = 1; i < bytes; i++)
+        if (line[i - 1] == '\r' && line[i] == '\n')
+            return line + i - 1;
+    return NULL;
+}
+
 /* True: a whole line was there, and has been served. */
 static bool line_serve(struct connection *connection)
 {
     char *line = connection->line;
-    char *end = memmem(line, connection->line_bytes, "\r\n", 2);
+    char *end = line_end(line, connection->line_bytes);
 
     if (end == NULL)
         return false;

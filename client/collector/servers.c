@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENTRY_BYTES_MAX = 300, PORT_MAX = 65535, REASON_BYTES_MAX = 400 };
+enum { ENTRY_BYTES_MAX = 300, LINE_BYTES_MAX = 1024, PORT_MAX = 65535, REASON_BYTES_MAX = 400 };
 
 static int servers_add(struct servers *servers, const struct wire_address *address, char *why,
                        size_t why_bytes)
@@ -108,17 +108,29 @@ static int line_read(struct servers *servers, char *line, char *why, size_t why_
     return bytes == 0 ? 0 : entry_add(servers, line, bytes, why, why_bytes);
 }
 
+/* False: the file ends. What does not fit is dropped: as a comment it may be, as a server it would be
+ * too long in any case. */
+static bool line_next(FILE *file, char line[LINE_BYTES_MAX])
+{
+    int byte = 0;
+    if (fgets(line, LINE_BYTES_MAX, file) == NULL)
+        return false;
+    if (strchr(line, '\n') == NULL)
+        while (byte != '\n' && byte != EOF)
+            byte = fgetc(file);
+    return true;
+}
+
 static int file_read(struct servers *servers, const char *path, char *why, size_t why_bytes)
 {
-    char reason[REASON_BYTES_MAX], *line = NULL;
-    size_t line_room = 0;
+    char reason[REASON_BYTES_MAX], line[LINE_BYTES_MAX];
     FILE *file = fopen(path, "r");
     if (file == NULL) {
         snprintf(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
         return -1;
     }
     int result = 0;
-    for (unsigned number = 1; result == 0 && getline(&line, &line_room, file) >= 0; number++) {
+    for (unsigned number = 1; result == 0 && line_next(file, line); number++) {
         result = line_read(servers, line, reason, sizeof reason);
         if (result != 0)
             snprintf(why, why_bytes, "%s:%u: %s", path, number, reason);
@@ -130,7 +142,6 @@ static int file_read(struct servers *servers, const char *path, char *why, size_
         snprintf(why, why_bytes, "--servers: '%s' names no server", path);
         result = -1;
     }
-    free(line);
     fclose(file);
     return result;
 }
