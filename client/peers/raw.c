@@ -1,13 +1,9 @@
-/* The ceiling: what one thread gets out of the same servers with nothing but epoll and recv into one hot buffer. No
- * completion port, no buffer scheme, no look at the bytes: a connection is done when the sum of its frames' lengths
- * has arrived. The same command line and the same row as fanin-client, so that every row can be read as a share of
- * this one. */
+/* The ceiling: what one thread gets out of the same servers with nothing but a wait and recv
+ * into one hot buffer. No completion port, no buffer scheme, no look at the bytes: a connection
+ * is done when the sum of its frames' lengths has arrived. The same command line and the same
+ * row as fanin-client, so that every row can be read as a share of this one. */
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "client/collector/measure.h"
 #include "client/collector/session.h"
@@ -28,7 +24,7 @@ struct raw {
     struct peer *peers;
     struct fleet_stats fleet;
     struct os_usage before, after;
-    int epoll;
+    struct wire_set *set;
     uint32_t count, living;
     uint64_t first_ns, last_ns, receive_calls, receive_empty;
 };
@@ -38,13 +34,14 @@ static uint8_t hot[HOT_BYTES];
 static void peer_end(struct raw *raw, struct peer *peer, const char *reason)
 {
     assert(peer->handle != CP_HANDLE_NONE);
+    wire_set_remove(raw->set, peer->handle);
     wire_close(peer->handle);
     peer->handle = CP_HANDLE_NONE;
     peer->reason = reason;
     raw->living--;
 }
 
-/* ---- connect ------------------------------------------------------------------------------------ */
+/* ---- connect -------------------------------------------------------------------------------- */
 
 static void connect_all(struct raw *raw)
 {
@@ -91,7 +88,7 @@ static void ask_fleet(struct raw *raw)
     }
 }
 
-/* ---- collect ------------------------------------------------------------------------------------ */
+/* ---- collect -------------------------------------------------------------------------------- */
 
 static void ask_all(struct raw *raw)
 {
@@ -101,10 +98,7 @@ static void ask_all(struct raw *raw)
         const struct request *request = request_of(&raw->session->book, i);
         if (peer->handle == CP_HANDLE_NONE)
             continue;
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
-        int result = 0;
-        if (epoll_ctl(raw->epoll, EPOLL_CTL_ADD, (int)peer->handle, &event) != 0)
-            result = cp_error_from_os(errno);
+        int result = wire_set_add(raw->set, peer->handle, peer);
         if (result == 0 && request->bytes > 0)
             result = wire_send(peer->handle, request->text, request->bytes, timeout_ns);
         peer->heard_ns = os_now_ns();
@@ -115,11 +109,10 @@ static void ask_all(struct raw *raw)
 
 static void receive(struct raw *raw, struct peer *peer)
 {
-    ssize_t bytes = recv((int)peer->handle, hot, sizeof hot, MSG_DONTWAIT);
-    int os_error = errno;
+    int64_t bytes = wire_receive(peer->handle, hot, sizeof hot, 0);
     raw->receive_calls++;
     raw->receive_empty += bytes <= 0;
-    if (bytes < 0 && (os_error == EAGAIN || os_error == EWOULDBLOCK || os_error == EINTR))
+    if (bytes == CP_ETIMEDOUT)
         return;
     uint64_t now_ns = os_now_ns();
     peer->heard_ns = now_ns;
@@ -133,7 +126,7 @@ static void receive(struct raw *raw, struct peer *peer)
     } else if (bytes == 0) {
         peer_end(raw, peer, peer->expected_bytes == UINT64_MAX ? NULL : "closed-early");
     } else {
-        peer_end(raw, peer, cp_error_name(cp_error_from_os(os_error)));
+        peer_end(raw, peer, cp_error_name((int)bytes));
     }
 }
 
@@ -162,13 +155,13 @@ static void end_silent(struct raw *raw, uint64_t now_ns)
 
 static void collect(struct raw *raw)
 {
-    struct epoll_event events[EVENTS_MAX];
+    void *owners[EVENTS_MAX];
     uint64_t checked_ns = os_now_ns();
     ask_all(raw);
     while (raw->living > 0) {
-        int count = epoll_wait(raw->epoll, events, EVENTS_MAX, TICK_MS);
-        for (int i = 0; i < count; i++)
-            receive(raw, events[i].data.ptr);
+        unsigned count = wire_set_wait(raw->set, owners, EVENTS_MAX, TICK_MS);
+        for (unsigned i = 0; i < count; i++)
+            receive(raw, owners[i]);
         uint64_t now_ns = os_now_ns();
         if (now_ns - checked_ns >= (uint64_t)TICK_MS * OS_NS_PER_MS || os_interrupted()) {
             end_silent(raw, now_ns);
@@ -177,7 +170,7 @@ static void collect(struct raw *raw)
     }
 }
 
-/* ---- measure ------------------------------------------------------------------------------------ */
+/* ---- measure -------------------------------------------------------------------------------- */
 
 static void measure(struct raw *raw)
 {
@@ -210,7 +203,7 @@ static void measure(struct raw *raw)
     measure_status(row);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static void run(struct raw *raw)
 {
@@ -236,7 +229,7 @@ static void run(struct raw *raw)
 
 static void describe(struct row *row)
 {
-    row->engine = "epoll";
+    row->engine = wire_set_name();
     row->gate = "none";
     row->scheme = "raw";
     row->workers = row->concurrency = row->batch = 1;
@@ -251,15 +244,12 @@ static void open_and_run(struct raw *raw)
     raw->first_ns = UINT64_MAX;
     raw->attempts = calloc(raw->count, sizeof *raw->attempts);
     raw->peers = calloc(raw->count, sizeof *raw->peers);
-    raw->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (raw->attempts == NULL || raw->peers == NULL)
+    raw->set = wire_set_open(raw->count);
+    if (raw->attempts == NULL || raw->peers == NULL || raw->set == NULL)
         row_skip(row, "no memory for the connections");
-    else if (raw->epoll < 0)
-        row_skip(row, strerror(errno));
     else
         run(raw);
-    if (raw->epoll >= 0)
-        wire_close(raw->epoll);
+    wire_set_close(raw->set);
     free(raw->peers);
     free(raw->attempts);
 }
@@ -267,7 +257,8 @@ static void open_and_run(struct raw *raw)
 static const struct collector_program program = {
     .name = "fanin-raw",
     .about =
-        "The ceiling that fanin-client is measured against: one thread, epoll, and one hot buffer "
+        "The ceiling that fanin-client is measured against: one thread, one wait, and one hot "
+        "buffer "
         "that every receive goes to; the bytes are counted and not looked at. Takes fanin-client's "
         "options, so that one command line serves both, and uses those of servers, load and "
         "output; it connects one server after the other.",
