@@ -1,5 +1,6 @@
 # fanin: make | make test | make reproduce | make bench | make tidy | make clean     (make help lists them all)
 #
+#   OS=windows                 Windows programs, made by mingw-w64 (make windows installs it first)
 #   SANITIZER=address|thread   a flavour of its own under build/ (address brings UBSan along)
 #   CC=clang                   another compiler, another flavour
 #   V=1                        shows the commands
@@ -7,8 +8,12 @@
 
 SANITIZER ?=
 V         ?= 0
-CC        := $(if $(filter default,$(origin CC)),gcc,$(CC))
-FLAVOUR   := $(notdir $(CC))$(if $(SANITIZER),-$(SANITIZER))
+# Windows itself says OS=Windows_NT; its compiler, MSYS2's, goes by the plain name.
+SYSTEM    := $(if $(filter windows Windows_NT,$(OS)),windows,linux)
+CC.windows := $(if $(filter windows,$(OS)),x86_64-w64-mingw32-gcc-posix,gcc)
+CC.linux  := gcc
+CC        := $(if $(filter default,$(origin CC)),$(CC.$(SYSTEM)),$(CC))
+FLAVOUR   := $(if $(filter windows,$(SYSTEM)),windows,$(notdir $(CC))$(if $(SANITIZER),-$(SANITIZER)))
 BUILD     := build/$(FLAVOUR)
 Q         := $(if $(filter 1,$(V)),,@)
 SAY        = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n')
@@ -23,29 +28,40 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prot
              -Wvla -fno-strict-aliasing -fno-omit-frame-pointer -pthread -I. $(SANITIZE) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
 
+# Windows 10 or later; POSIX's names for the socket headers; a copy of the one library header.
+CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Iclient/os/windows -I$(BUILD)/include
+LDFLAGS.windows := -static
+LDLIBS.windows  := -lws2_32 -lsynchronization
+EXE.windows     := .exe
+ALL_CFLAGS  += $(CFLAGS.$(SYSTEM))
+ALL_LDFLAGS += $(LDFLAGS.$(SYSTEM))
+LDLIBS      += $(LDLIBS.$(SYSTEM))
+EXE         := $(EXE.$(SYSTEM))
+
 # A room's sources are the files that lie in it; only the operating system is chosen here.
 ROOMS    := cli client/os client/port client/buffers client/collector mock_servers scenarios
-NOT_HERE := %_windows.c client/port/iocp.c
+NOT_HERE.linux   := %_windows.c client/port/iocp.c
+NOT_HERE.windows := %_linux.c client/port/epoll.c client/port/uring.c
 MAINS    := client/main.c client/peers/raw.c mock_servers/main.c scenarios/main.c
-SOURCES  := $(filter-out $(NOT_HERE) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
+SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libfanin.a
 
-PROGRAMS := $(BUILD)/fanin-client $(BUILD)/fanin-raw $(BUILD)/fanin-servers $(BUILD)/fanin-sweep
+PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client raw servers sweep)
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard $(foreach room,cli client mock_servers scenarios,$(room)/tests/test_*.c)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard client/tests/bench_*.c))
 
-.PHONY: all tests benches test reproduce bench tidy format clean deps help
+.PHONY: all tests benches test windows reproduce bench tidy format clean deps help
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS)
 tests: all $(TESTS)
 benches: all $(BENCHES)
 
-$(BUILD)/fanin-client:  $(BUILD)/client/main.o
-$(BUILD)/fanin-raw:     $(BUILD)/client/peers/raw.o
-$(BUILD)/fanin-servers: $(BUILD)/mock_servers/main.o
-$(BUILD)/fanin-sweep:   $(BUILD)/scenarios/main.o
+$(BUILD)/fanin-client$(EXE):  $(BUILD)/client/main.o
+$(BUILD)/fanin-raw$(EXE):     $(BUILD)/client/peers/raw.o
+$(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
+$(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/main.o
 
 $(PROGRAMS) $(BENCHES): $(LIBRARY)
 	$(SAY) LINK $@
@@ -73,6 +89,14 @@ $(BUILD)/%.o: %.c
 $(BUILD)/client/collector/row.o: ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
 $(BUILD)/scenarios/record.o:     ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
 
+# Of the system's own headers a cross compiler may see this one only.
+ifeq ($(OS),windows)
+$(BUILD)/include/xxhash.h: /usr/include/xxhash.h
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+$(OBJECTS): | $(BUILD)/include/xxhash.h
+endif
+
 -include $(OBJECTS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(TESTS:=.d) $(BENCHES:=.d)
 .SECONDARY:
 
@@ -80,6 +104,7 @@ deps-%:
 	@.ci/deps $*
 
 test: ; @.ci/deps build test report && .ci/tests
+windows: ; @.ci/deps build windows && $(MAKE) --no-print-directory OS=windows all
 reproduce: ; @.ci/deps build report && scenarios/reproduce
 bench: ; @.ci/deps build && scenarios/bench
 tidy: ; @.ci/deps build test && .ci/tidy
@@ -93,6 +118,7 @@ clean:
 help:
 	@printf '%s\n' 'make            builds the programs into $(BUILD)/' \
 	  'make test       installs what is missing, runs every test, also under the sanitizers' \
+	  'make windows    installs mingw-w64 and Wine, builds the Windows programs into build/windows/' \
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, prints the tables (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side' \
 	  'make tidy       formatting, lengths, layering' \
