@@ -162,6 +162,7 @@ static void ask_fleet(struct collection *collection)
 static void collect(struct collection *collection)
 {
     struct run *run = &collection->run;
+    atomic_store(&run->data_tick, atomic_load(&run->tick));
     os_usage_read(&collection->usage_begin);
     for (uint32_t i = 0; i < run->count; i++)
         connection_start(&run->connections[i]);

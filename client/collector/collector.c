@@ -58,7 +58,7 @@ static int open_port_and_scheme(struct collection *collection, char *why, size_t
     const struct collector_options *options = run->options;
     const struct cp_config config = {.engine = options->engine,
                                      .concurrency = (unsigned)options->concurrency};
-    char reason[ROW_TEXT_BYTES / 2] = "";
+    char reason[ROW_TEXT_BYTES - 128] = "";
     int result = cp_open(&config, &run->port, reason, sizeof reason);
     if (result != 0) {
         run->port = NULL;
@@ -71,7 +71,9 @@ static int open_port_and_scheme(struct collection *collection, char *why, size_t
     if (run->scheme->open(&collection->scheme_config, &run->scheme_run, reason, sizeof reason) !=
         0) {
         run->scheme_run = NULL;
-        snprintf(why, why_bytes, "scheme %s: %s", options->scheme, reason);
+        snprintf(why, why_bytes, "%s (--scheme %s, --pool-cap %llu, --block %llu, --bind %s)",
+                 reason, options->scheme, (unsigned long long)options->pool_cap_bytes,
+                 (unsigned long long)options->block_bytes, bind_mode_name(options->bind));
         return EXIT_WRONG_USE;
     }
     return EXIT_DONE;

@@ -118,20 +118,33 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
         holder_leave(connection);
 }
 
+static uint32_t ticks_since(const struct run *run, uint32_t tick)
+{
+    uint32_t now = atomic_load_explicit(&run->tick, memory_order_relaxed);
+    assert(tick == UINT32_MAX || tick <= now);
+    return tick == UINT32_MAX ? 0 : now - tick;
+}
+
+/* While others receive, a connection without blocks waits its turn. When nobody has received anything for so long,
+ * nobody will give blocks back either: memory itself has run out, not the cap. */
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns)
 {
-    uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
-    uint32_t heard = atomic_load_explicit(&connection->heard_tick, memory_order_relaxed);
-    uint32_t silent = heard == UINT32_MAX ? 0 : tick - heard;
-    assert(heard == UINT32_MAX || heard <= tick);
-    if (silent <= ticks_max)
+    struct run *run = connection->run;
+    uint32_t silent =
+        ticks_since(run, atomic_load_explicit(&connection->heard_tick, memory_order_relaxed));
+    const char *reason = NULL;
+    uint32_t data_tick = atomic_load_explicit(&run->data_tick, memory_order_relaxed);
+    bool all_silent = ticks_since(run, data_tick) > ticks_max;
+    if (silent <= ticks_max && !all_silent)
         return;
     pthread_mutex_lock(&connection->lock);
-    bool owed = connection->phase == CONNECTION_BUSY && !connection->over;
+    if (connection->phase == CONNECTION_BUSY && !connection->over && silent > ticks_max)
+        reason = "stalled";
+    else if (connection->phase == CONNECTION_WAITING && all_silent)
+        reason = cp_error_name(CP_ENOBUFS);
     pthread_mutex_unlock(&connection->lock);
-    if (owed)
-        connection_end(connection, "stalled",
-                       now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS);
+    if (reason != NULL)
+        connection_end(connection, reason, now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS);
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------- */
@@ -249,6 +262,14 @@ static void first_byte(struct run *run, uint64_t now_ns)
         continue;
 }
 
+/* Written only when it changes: all workers read it. */
+static void data_came(struct run *run)
+{
+    uint32_t tick = atomic_load_explicit(&run->tick, memory_order_relaxed);
+    if (atomic_load_explicit(&run->data_tick, memory_order_relaxed) != tick)
+        atomic_store_explicit(&run->data_tick, tick, memory_order_relaxed);
+}
+
 static void take_bytes(struct connection *connection, unsigned count, size_t bytes)
 {
     struct run *run = connection->run;
@@ -256,6 +277,7 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
         first_byte(run, os_now_ns());
     connection->heard = true;
     holder_heard(connection);
+    data_came(run);
     enum frame_error error = run->scheme->received(run->scheme_run, connection->stream,
                                                    connection->blocks, count, bytes);
     atomic_store_explicit(&connection->received_bytes, connection->stream->received_bytes,

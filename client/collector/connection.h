@@ -40,6 +40,7 @@ struct run {
     _Atomic bool ended;             /* living has come to 0, and usage_end is filled in */
     _Atomic uint64_t first_byte_ns; /* UINT64_MAX: none yet */
     _Atomic uint32_t tick;          /* counted up by the main thread every RUN_TICK_MS */
+    _Atomic uint32_t data_tick;     /* of the last receive with data */
     struct os_usage usage_end;      /* when the last connection was over */
 };
 
@@ -106,7 +107,8 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
 void connection_resume(struct connection *connection);
 
 /* connection_check: ends it as stalled if it has been silent for more than `ticks_max` ticks while the server
- * owed something. Main thread. */
+ * owed something, and for want of blocks if no connection of the run has received anything for so long. Main
+ * thread. */
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns);
 
 #endif

@@ -17,12 +17,18 @@
 
 #include "mock_servers/protocol.h"
 
-enum { DEVICES_MAX = 64, DEVICE_THREADS_MAX = 512, DEVICE_FRAME_BYTES_MAX = 256 << 10 };
+enum {
+    DEVICES_MAX = 64,
+    DEVICE_THREADS_MAX = 512,
+    DEVICE_FRAME_BYTES_MAX = 256 << 10,
+    DEVICE_FILLERS = 4, /* connects that fill a queue of none */
+};
 
 /* What a device does wrong; the frame it does it in is the second. */
 enum device_fault {
     DEVICE_GOOD,
     DEVICE_REFUSES,      /* its port is taken, but nobody listens */
+    DEVICE_FULL,         /* never accepts, and its queue is full: connects hang */
     DEVICE_RESETS,       /* in the middle of a frame */
     DEVICE_TRUNCATES,    /* closes in the middle of a frame */
     DEVICE_CLOSES_EARLY, /* closes after a whole frame */
@@ -41,6 +47,8 @@ enum { FOREIGN_RECORDS = 7, FOREIGN_RECORD_BYTES = 300 };
 struct devices {
     unsigned count;
     int listeners[DEVICES_MAX];
+    int fillers[DEVICES_MAX * DEVICE_FILLERS];
+    unsigned filler_count;
     uint16_t ports[DEVICES_MAX];
     enum device_fault faults[DEVICES_MAX];
     const char *user, *password; /* NULL: no login is wanted */
@@ -233,9 +241,11 @@ static inline void *devices_listen(void *argument)
     struct pollfd polls[DEVICES_MAX];
     while (!atomic_load(&devices->stopping)) {
         for (unsigned i = 0; i < devices->count; i++)
-            polls[i] = (struct pollfd){
-                .fd = devices->faults[i] == DEVICE_REFUSES ? -1 : devices->listeners[i],
-                .events = POLLIN};
+            polls[i] = (struct pollfd){.fd = devices->faults[i] == DEVICE_REFUSES ||
+                                                     devices->faults[i] == DEVICE_FULL
+                                                 ? -1
+                                                 : devices->listeners[i],
+                                       .events = POLLIN};
         if (poll(polls, devices->count, TURN_MS) <= 0)
             continue;
         for (unsigned i = 0; i < devices->count; i++)
@@ -247,6 +257,16 @@ static inline void *devices_listen(void *argument)
 
 /* ---- the fleet ---------------------------------------------------------------------------------- */
 
+static inline void device_fill(struct devices *devices, const struct sockaddr_in *address)
+{
+    for (unsigned i = 0; i < DEVICE_FILLERS; i++) {
+        int filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert(filler >= 0);
+        connect(filler, (const struct sockaddr *)address, sizeof *address);
+        devices->fillers[devices->filler_count++] = filler;
+    }
+}
+
 static inline void devices_add(struct devices *devices, enum device_fault fault)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -257,11 +277,13 @@ static inline void devices_add(struct devices *devices, enum device_fault fault)
     assert(listener >= 0);
     int result = bind(listener, (struct sockaddr *)&address, bytes);
     assert(result == 0);
-    result = fault == DEVICE_REFUSES ? 0 : listen(listener, 64);
+    result = fault == DEVICE_REFUSES ? 0 : listen(listener, fault == DEVICE_FULL ? 0 : 64);
     assert(result == 0);
     result = getsockname(listener, (struct sockaddr *)&address, &bytes);
     assert(result == 0);
     (void)result;
+    if (fault == DEVICE_FULL)
+        device_fill(devices, &address);
     devices->listeners[index] = listener;
     devices->ports[index] = ntohs(address.sin_port);
     devices->faults[index] = fault;
@@ -284,6 +306,8 @@ static inline void devices_stop(struct devices *devices)
         pthread_join(devices->threads[i], NULL);
         close(devices->sockets[i]);
     }
+    for (unsigned i = 0; i < devices->filler_count; i++)
+        close(devices->fillers[i]);
     for (unsigned i = 0; i < devices->count; i++)
         close(devices->listeners[i]);
 }

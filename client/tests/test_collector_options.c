@@ -68,7 +68,7 @@ static void wrong_use_is_one_line_that_names_it(void **state)
         {"--blocks=17", "--blocks", "16"},
         {"--batch=0", "--batch", "1"},
         {"--address=no.such.host.invalid", "--address", "no.such.host.invalid"},
-        {"--pool-cap=1000", "cheme", "cap"},
+        {"--pool-cap=1000", "--pool-cap", "a cap of at least"},
         {"--colour=red", "--colour", ""},
     };
     static struct outcome outcome;
