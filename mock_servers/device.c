@@ -83,8 +83,7 @@ static int device_listen(struct device *device, const struct net_address *addres
 
     if (has_fault(device, FAULT_AT_PORT))
         return 0;
-    int result =
-        net_listen(device->listener, full ? 0 : config->backlog, config->send_buffer_bytes);
+    int result = net_listen(device->listener, full ? 0 : config->backlog, &config->tuning);
     if (result < 0)
         return result;
     return full ? queue_fill(device, address)

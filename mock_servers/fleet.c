@@ -39,6 +39,9 @@ static const char *advice(int error)
         return "the process is out of descriptors; fewer servers, or a higher ulimit -n";
     case ENFILE:
         return "the system is out of descriptors; see sysctl fs.file-max";
+    case ENOENT:
+        return "the kernel has no such congestion control; see --congestion and sysctl "
+               "net.ipv4.tcp_available_congestion_control";
     case ENOSPC:
         return "too many descriptors are waited for; see sysctl fs.epoll.max_user_watches";
     default:

@@ -19,7 +19,7 @@ struct fleet_config {
     uint64_t count;
     uint64_t ports_per_address; /* server i: address + i / this, port + i % this; 0: one address */
     int backlog;
-    int send_buffer_bytes; /* 0: as the system likes */
+    struct net_tuning tuning;
     uint64_t tape_cap_bytes;
     struct fault_list faults;
     const char *user, *password; /* wanted before a GO; NULL: no login is wanted */

@@ -24,7 +24,7 @@ struct login {
 struct choices {
     uint64_t count, port, ports_per_address, backlog, send_buffer_bytes, tape_cap_bytes;
     uint32_t host;
-    const char *ready_file;
+    const char *ready_file, *congestion;
     struct login login;
     struct fault_list faults;
 };
@@ -88,6 +88,11 @@ static const struct option_spec options[] = {
      AT(backlog), 1, PORT_MAX, NULL},
     {"send-buffer", "BYTES", "0", "send buffer of a connection (0: as the system likes)",
      options_bytes, AT(send_buffer_bytes), 0, 1 << 30, NULL},
+    {"congestion", "NAME", "reno",
+     "congestion control of the connections, by the kernel's name; system: as the\n"
+     "system likes. One that paces (bbr) runs timers on the client's processors\n"
+     "too and hides what receiving costs there",
+     options_string, AT(congestion), 0, 0, NULL},
     {"tape-cap", "BYTES", "1GiB", "memory for frames made in advance", options_bytes,
      AT(tape_cap_bytes), 1, (uint64_t)1 << 40, NULL},
     {"login", "USER:PASSWORD", NULL, "wants this login before any frame", option_login, AT(login),
@@ -230,7 +235,9 @@ static int run(const struct choices *choices)
         .count = choices->count,
         .ports_per_address = choices->ports_per_address,
         .backlog = (int)choices->backlog,
-        .send_buffer_bytes = (int)choices->send_buffer_bytes,
+        .tuning = {.send_buffer_bytes = (int)choices->send_buffer_bytes,
+                   .congestion =
+                       strcmp(choices->congestion, "system") == 0 ? NULL : choices->congestion},
         .tape_cap_bytes = choices->tape_cap_bytes,
         .faults = choices->faults,
         .user = wants_login ? choices->login.user : NULL,

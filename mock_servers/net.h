@@ -23,9 +23,14 @@ void net_start(void);
  * stand in the way. */
 int net_bind(const struct net_address *address, intptr_t *handle);
 
-/* net_listen: makes a bound socket listen. Accepted sockets have no Nagle delay, and
- * `send_buffer_bytes` of send buffer (0: as the system likes). */
-int net_listen(intptr_t handle, int backlog, int send_buffer_bytes);
+/* How accepted connections send; they have no Nagle delay in any case. */
+struct net_tuning {
+    int send_buffer_bytes;  /* 0: as the system likes */
+    const char *congestion; /* congestion control by its system's name; NULL: as the system likes */
+};
+
+/* net_listen: makes a bound socket listen. -ENOENT: the system has no such congestion control. */
+int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning);
 
 int net_port(intptr_t handle);                       /* the bound port */
 int net_accept(intptr_t listener, intptr_t *handle); /* the next connection, or -EAGAIN */

@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -65,15 +66,19 @@ int net_bind(const struct net_address *address, intptr_t *handle)
     return 0;
 }
 
-int net_listen(intptr_t handle, int backlog, int send_buffer_bytes)
+int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
 {
     int one = 1;
 
-    /* Accepted sockets inherit both, which saves two calls for each. */
+    /* Accepted sockets inherit all of it, which saves calls for each. */
     setsockopt((int)handle, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (send_buffer_bytes > 0)
-        setsockopt((int)handle, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes,
-                   sizeof send_buffer_bytes);
+    if (tuning->send_buffer_bytes > 0)
+        setsockopt((int)handle, SOL_SOCKET, SO_SNDBUF, &tuning->send_buffer_bytes,
+                   sizeof tuning->send_buffer_bytes);
+    if (tuning->congestion != NULL &&
+        setsockopt((int)handle, IPPROTO_TCP, TCP_CONGESTION, tuning->congestion,
+                   (socklen_t)strlen(tuning->congestion)) < 0)
+        return -errno;
     return listen((int)handle, backlog) < 0 ? -errno : 0;
 }
 

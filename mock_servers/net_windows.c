@@ -154,9 +154,10 @@ int net_bind(const struct net_address *address, intptr_t *handle)
     return result;
 }
 
-int net_listen(intptr_t handle, int backlog, int send_buffer_bytes)
+/* The congestion control is the system's: Windows has no choice for a single socket. */
+int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
 {
-    socket_of(handle)->send_buffer_bytes = send_buffer_bytes;
+    socket_of(handle)->send_buffer_bytes = tuning->send_buffer_bytes;
     return listen(socket_of(handle)->socket, backlog) == 0 ? 0 : last_error();
 }
 
