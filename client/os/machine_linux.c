@@ -137,6 +137,18 @@ static void fact_find(const struct record *record, const char *name, const char 
         fact_say(record, name, found + strlen(field));
 }
 
+/* The name of the fact has the unit. */
+static void fact_memory(const struct record *record)
+{
+    char text[TEXT_BYTES_MAX];
+    const char *found =
+        file_read("/proc/meminfo", text, sizeof(text)) ? strstr(text, "MemTotal:") : NULL;
+    if (!found)
+        return;
+    snprintf(text, sizeof(text), "%llu", strtoull(found + strlen("MemTotal:"), NULL, 10));
+    fact_say(record, "memory_kb", text);
+}
+
 static void fact_load(const struct record *record)
 {
     char text[FACT_BYTES_MAX];
@@ -175,7 +187,7 @@ void os_machine_describe(void (*item)(void *context, const char *name, const cha
             fact_say(&record, fact_files[i].name, text);
     fact_find(&record, "os", "/etc/os-release", "PRETTY_NAME=");
     fact_find(&record, "cpu", "/proc/cpuinfo", "model name");
-    fact_find(&record, "memory_kb", "/proc/meminfo", "MemTotal:");
+    fact_memory(&record);
     snprintf(text, sizeof(text), "%d", os_cpu_count());
     fact_say(&record, "cpus", text);
     fact_load(&record);
