@@ -5,7 +5,8 @@
  *   collect   first receive on each, then the request on each   until none is living
  *   leave     until nothing is in flight
  *
- * Meanwhile the main thread ticks: it looks for silent servers and for Ctrl-C, and shows progress. */
+ * Meanwhile the main thread ticks: it looks for silent servers and for Ctrl-C, and shows
+ * progress. */
 #include "client/collector/collection.h"
 
 #include <assert.h>
@@ -15,7 +16,7 @@ enum { LEAVE_TIMEOUT_MS = 10000, TICKS_PER_S = 1000 / RUN_TICK_MS };
 
 static const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
 
-/* ---- waiting ------------------------------------------------------------------------------------ */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 enum goal { GOAL_CONNECTED, GOAL_ENDED, GOAL_LEFT };
 
@@ -81,7 +82,7 @@ static void await(struct collection *collection, enum goal goal)
     }
 }
 
-/* ---- connect, prepare, collect ------------------------------------------------------------------ */
+/* ---- connect, prepare, collect --------------------------------------------------------------- */
 
 static void connect_all(struct collection *collection)
 {
@@ -171,9 +172,10 @@ static void collect(struct collection *collection)
     await(collection, GOAL_ENDED);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Every accepted operation completes: if one does not, that is an error of the port, which the row tells. */
+/* Every accepted operation completes: if one does not, that is an error of the port, which the row
+ * tells. */
 static void await_left(struct collection *collection)
 {
     struct run *run = &collection->run;

@@ -1,4 +1,5 @@
-/* A run as the main thread sees it. The main thread never waits on the port: it would take a worker's place. */
+/* A run as the main thread sees it. The main thread never waits on the port: it would take a
+ * worker's place. */
 #ifndef FANIN_COLLECTOR_COLLECTION_H
 #define FANIN_COLLECTOR_COLLECTION_H
 
@@ -27,12 +28,14 @@ struct collection {
     uint32_t stall_ticks; /* of silence that end a connection */
 };
 
-/* collection_run: connects, asks, collects; blocks until every connection is over and nothing is in flight. The
- * port is open, its workers run. False: it could not take place, and the row says why. */
+/* collection_run: connects, asks, collects; blocks until every connection is over and nothing is in
+ * flight. The port is open, its workers run. False: it could not take place, and the row says
+ * why. */
 bool collection_run(struct collection *collection);
 
-/* collection_measure: fills in the row, when port and scheme are closed. Asks the fleet, which may block for
- * STATS_TIMEOUT_MS. collection_sum: what connections and streams noted, before the scheme is closed. */
+/* collection_measure: fills in the row, when port and scheme are closed. Asks the fleet, which may
+ * block for STATS_TIMEOUT_MS. collection_sum: what connections and streams noted, before the scheme
+ * is closed. */
 void collection_sum(struct collection *collection);
 void collection_measure(struct collection *collection);
 

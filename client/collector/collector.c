@@ -8,7 +8,7 @@
 
 #include "client/collector/collection.h"
 
-/* ---- events of the scheme ----------------------------------------------------------------------- */
+/* ---- events of the scheme -------------------------------------------------------------------- */
 
 static void stream_resume(void *context, struct stream *stream)
 {
@@ -28,7 +28,7 @@ static void stream_failed(void *context, struct stream *stream)
     connection_end(stream->owner, frame_error_name(stream->error), os_now_ns());
 }
 
-/* ---- open --------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static void configure_scheme(struct collection *collection)
 {
@@ -100,7 +100,7 @@ static bool open_connections(struct run *run, const struct session *session)
     return true;
 }
 
-/* ---- close -------------------------------------------------------------------------------------- */
+/* ---- close ----------------------------------------------------------------------------------- */
 
 static void close_threads(struct collection *collection)
 {
@@ -116,7 +116,8 @@ static void close_threads(struct collection *collection)
     }
 }
 
-/* Where the number of frames is not known, the last frame is processed when the scheme has ended. */
+/* Where the number of frames is not known, the last frame is processed when the scheme has
+ * ended. */
 static void close_scheme(struct collection *collection)
 {
     struct run *run = &collection->run;
@@ -138,7 +139,7 @@ static void free_connections(struct run *run)
     free(run->attempts);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Whatever happens, the port is left without operations and the threads are gone. */
 static void run_whole(struct collection *collection)

@@ -1,5 +1,5 @@
-/* The collector: connects to many servers through a completion port, receives through a buffer scheme,
- * measures, reports a row. */
+/* The collector: connects to many servers through a completion port, receives through a buffer
+ * scheme, measures, reports a row. */
 #ifndef FANIN_COLLECTOR_COLLECTOR_H
 #define FANIN_COLLECTOR_COLLECTOR_H
 

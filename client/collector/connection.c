@@ -1,7 +1,7 @@
 /* Design note.
  *
- * THE RECEIVING SIDE of a connection (its stream's offer, received, retract, detach, and the posting of
- * receives) has exactly one holder at any time:
+ * THE RECEIVING SIDE of a connection (its stream's offer, received, retract, detach, and the
+ * posting of receives) has exactly one holder at any time:
  *
  *                           connection_start (main)
  *                        .---------------------------- READY
@@ -18,15 +18,16 @@
  *                           v
  *                          LEFT: stream detached; nothing of the receiving side will ever run again
  *
- * In READY, WAITING and SETTLED nobody is at work and nothing is out: whoever takes the connection out of that
- * phase, under the lock, is the holder. In BUSY the holder finds out by itself that the connection is over,
- * at the latest when its receive comes back as aborted because the socket was closed.
+ * In READY, WAITING and SETTLED nobody is at work and nothing is out: whoever takes the connection
+ * out of that phase, under the lock, is the holder. In BUSY the holder finds out by itself that the
+ * connection is over, at the latest when its receive comes back as aborted because the socket was
+ * closed.
  *
- * `over` is set once, by whoever is first: the processing side (finished, failed), the holder (an error, the
- * peer's end), or the main thread (stalled, interrupted). It closes the socket in the same critical section, and
- * every call on the socket is made inside the lock with socket != NULL, so that no call meets a closed socket.
- * The port never calls back from a submitting call, and no hook of a scheme is called with the lock held, so
- * that the lock is a leaf but for the port's own.
+ * `over` is set once, by whoever is first: the processing side (finished, failed), the holder (an
+ * error, the peer's end), or the main thread (stalled, interrupted). It closes the socket in the
+ * same critical section, and every call on the socket is made inside the lock with socket != NULL,
+ * so that no call meets a closed socket. The port never calls back from a submitting call, and no
+ * hook of a scheme is called with the lock held, so that the lock is a leaf but for the port's own.
  *
  * `resumed` remembers a resume that comes between the scheme's "no block" and WAITING. */
 #include "client/collector/connection.h"
@@ -58,7 +59,7 @@ void holder_heard(struct connection *connection)
     atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------ */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* By the holder, once, when the connection is over. */
 void holder_leave(struct connection *connection)
@@ -76,7 +77,8 @@ void holder_leave(struct connection *connection)
     run_pending_drop(run);
 }
 
-/* The usage is read by the thread that ends the last connection: the main thread may be late to wake. */
+/* The usage is read by the thread that ends the last connection: the main thread may be late to
+ * wake. */
 static void living_drop(struct run *run)
 {
     uint32_t before = atomic_fetch_sub(&run->living, 1);
@@ -125,8 +127,9 @@ static uint32_t ticks_since(const struct run *run, uint32_t tick)
     return tick == UINT32_MAX ? 0 : now - tick;
 }
 
-/* While others receive, a connection without blocks waits its turn. When nobody has received anything for so long,
- * nobody will give blocks back either: memory itself has run out, not the cap. */
+/* While others receive, a connection without blocks waits its turn. When nobody has received
+ * anything for so long, nobody will give blocks back either: memory itself has run out, not the
+ * cap. */
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns)
 {
     struct run *run = connection->run;
@@ -147,7 +150,7 @@ void connection_check(struct connection *connection, uint32_t ticks_max, uint64_
         connection_end(connection, reason, now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS);
 }
 
-/* ---- receiving ---------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 static unsigned take(void *context, struct cp_block *blocks, unsigned max)
 {
@@ -179,7 +182,8 @@ enum rest holder_rest(struct connection *connection, enum connection_phase phase
     return result;
 }
 
-/* Once it is accepted the completion may be on another worker already: nothing is touched after that. */
+/* Once it is accepted the completion may be on another worker already: nothing is touched after
+ * that. */
 int holder_receive(struct connection *connection, unsigned count)
 {
     const struct collector_options *options = connection->run->options;
@@ -286,14 +290,15 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
         connection_end(connection, frame_error_name(error), os_now_ns());
 }
 
-/* A scheme that finds frames has found some, or a part of one, in whatever has come. One that only counts bytes
- * cannot know how many frames there were when the server alone knows their sum. */
+/* A scheme that finds frames has found some, or a part of one, in whatever has come. One that only
+ * counts bytes cannot know how many frames there were when the server alone knows their sum. */
 static bool counts_bytes_only(const struct stream *stream)
 {
     return stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
 }
 
-/* The peer has finished although frames are owed, or their number is not known and this is how they end. */
+/* The peer has finished although frames are owed, or their number is not known and this is how they
+ * end. */
 static void peer_ended(struct connection *connection)
 {
     const struct stream *stream = connection->stream;
@@ -338,7 +343,7 @@ static void receive_done(struct connection *connection, int64_t result)
     holder_leave(connection);
 }
 
-/* ---- the run ------------------------------------------------------------------------------------ */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 void connection_start(struct connection *connection)
 {

@@ -1,5 +1,5 @@
-/* One connection to one server: connect, log in, ask, receive until every frame is processed or something is
- * wrong. The states are drawn at the head of connection.c. */
+/* One connection to one server: connect, log in, ask, receive until every frame is processed or
+ * something is wrong. The states are drawn at the head of connection.c. */
 #ifndef FANIN_COLLECTOR_CONNECTION_H
 #define FANIN_COLLECTOR_CONNECTION_H
 
@@ -86,8 +86,8 @@ struct connection {
 void connection_init(struct connection *connection, struct run *run, uint32_t index);
 void connection_free(struct connection *connection);
 
-/* connection_connect: opens a socket and posts the connect. connection_adopt: takes over a connected `handle`,
- * or the `result` of a connect that failed. Main thread; neither blocks. */
+/* connection_connect: opens a socket and posts the connect. connection_adopt: takes over a
+ * connected `handle`, or the `result` of a connect that failed. Main thread; neither blocks. */
 void connection_connect(struct connection *connection, const struct wire_address *address);
 void connection_adopt(struct connection *connection, cp_handle handle, int result);
 
@@ -99,16 +99,16 @@ void connection_ask(struct connection *connection);
 /* connection_complete: a packet of one of its operations. On the worker that got it. */
 void connection_complete(struct connection *connection, struct cp_op *op, int64_t result);
 
-/* connection_end: the connection is over, because of `reason` or (NULL) because all is done. Any thread; the
- * first call counts, later ones do nothing. */
+/* connection_end: the connection is over, because of `reason` or (NULL) because all is done. Any
+ * thread; the first call counts, later ones do nothing. */
 void connection_end(struct connection *connection, const char *reason, uint64_t now_ns);
 
 /* connection_resume: the scheme has blocks again. Any thread. */
 void connection_resume(struct connection *connection);
 
-/* connection_check: ends it as stalled if it has been silent for more than `ticks_max` ticks while the server
- * owed something, and for want of blocks if no connection of the run has received anything for so long. Main
- * thread. */
+/* connection_check: ends it as stalled if it has been silent for more than `ticks_max` ticks while
+ * the server owed something, and for want of blocks if no connection of the run has received
+ * anything for so long. Main thread. */
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns);
 
 #endif

@@ -1,5 +1,5 @@
-/* What only the holder of a connection's receiving side may do (see connection.c), for connection.c and
- * opening.c. */
+/* What only the holder of a connection's receiving side may do (see connection.c), for connection.c
+ * and opening.c. */
 #ifndef FANIN_COLLECTOR_HOLDER_H
 #define FANIN_COLLECTOR_HOLDER_H
 
@@ -14,8 +14,9 @@ enum rest {
 /* holder_rest: puts the connection down in `phase`, unless it is over or was resumed. */
 enum rest holder_rest(struct connection *connection, enum connection_phase phase);
 
-/* holder_receive: posts a receive, early with `count` blocks of connection->blocks, late with 0. 0: the completion
- * may be on another worker already, and nothing may be touched any more; or a portable negative code. */
+/* holder_receive: posts a receive, early with `count` blocks of connection->blocks, late with 0. 0:
+ * the completion may be on another worker already, and nothing may be touched any more; or a
+ * portable negative code. */
 int holder_receive(struct connection *connection, unsigned count);
 
 /* holder_heard: the server has said something, or owes nothing so far. */

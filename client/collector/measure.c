@@ -8,7 +8,7 @@
 
 #include "client/cport.h"
 
-/* ---- connects ----------------------------------------------------------------------------------- */
+/* ---- connects -------------------------------------------------------------------------------- */
 
 static int compare_numbers(const void *left, const void *right)
 {
@@ -57,7 +57,7 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
     return 0;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------ */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static double ratio(double part, double whole)
 {
@@ -101,7 +101,7 @@ void measure_fleet(struct row *row, const struct fleet_stats *fleet)
     row->server_cpu_s = (double)(fleet->after.cpu_ns - fleet->before.cpu_ns) / OS_NS_PER_S;
 }
 
-/* ---- verdicts ----------------------------------------------------------------------------------- */
+/* ---- verdicts -------------------------------------------------------------------------------- */
 
 static uint64_t frame_errors(const struct tally *errors)
 {

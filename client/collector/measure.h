@@ -16,11 +16,12 @@ struct attempt {
     int result; /* 0, or a portable negative code */
 };
 
-/* measure_connects: counts, times and quantiles of all attempts. Returns 0, or -1 without memory. */
+/* measure_connects: counts, times and quantiles of all attempts. Returns 0, or -1 without
+ * memory. */
 int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count);
 
-/* measure_span: times and CPU between two usages; last_ns < first_ns: no frame ever came. row->bytes and
- * row->frames are known. */
+/* measure_span: times and CPU between two usages; last_ns < first_ns: no frame ever came.
+ * row->bytes and row->frames are known. */
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after);
 
@@ -40,8 +41,8 @@ struct audit {
 /* measure_audit: the byte audit; the row's other figures are known. */
 void measure_audit(struct row *row, const struct audit *audit);
 
-/* measure_bottleneck: by measured CPU shares and the rate (the rule is in results/README.md). `cpus` of this
- * process. */
+/* measure_bottleneck: by measured CPU shares and the rate (the rule is in results/README.md).
+ * `cpus` of this process. */
 void measure_bottleneck(struct row *row, unsigned cpus);
 
 /* measure_status: ok, or failed with the reasons. */

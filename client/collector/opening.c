@@ -2,8 +2,8 @@
  *
  *   CONNECT --> (LOGIN_ASK --> LOGIN_ANSWER -->) RUN: ready; the main thread starts it, and asks
  *
- * Up to RUN one operation at a time is out, and whoever has its completion holds the connection. In RUN the
- * control operation is the request, on its way beside the first receive. */
+ * Up to RUN one operation at a time is out, and whoever has its completion holds the connection. In
+ * RUN the control operation is the request, on its way beside the first receive. */
 #include "client/collector/holder.h"
 
 #include <assert.h>
@@ -72,7 +72,8 @@ void opening_answer_done(struct connection *connection, int64_t result)
     }
 }
 
-/* The attempt's result is for connect_errors; a connection that never was has no reason of its own. */
+/* The attempt's result is for connect_errors; a connection that never was has no reason of its
+ * own. */
 static void connect_done(struct connection *connection, int result)
 {
     const struct request_book *book = connection->run->book;

@@ -36,7 +36,7 @@ const char *verify_name(int verify)
     return verify_names[verify];
 }
 
-/* ---- parsers of our own ------------------------------------------------------------------------- */
+/* ---- parsers of our own ---------------------------------------------------------------------- */
 
 static void list_add(char *list, size_t list_bytes, const char *name)
 {
@@ -144,7 +144,7 @@ static int parse_login(const struct option_spec *spec, const char *text, void *f
     return 0;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define AT(field) .offset = offsetof(struct collector_options, field)
 #define HEADING(text)                                                                              \
@@ -232,7 +232,7 @@ static const struct option_spec table[] = {
     {.name = NULL},
 };
 
-/* ---- options against each other ----------------------------------------------------------------- */
+/* ---- options against each other -------------------------------------------------------------- */
 
 static void resolve_defaults(struct collector_options *options)
 {

@@ -1,5 +1,5 @@
-/* What the collector can be told: one struct, one table, one set of checks. fanin-client and its peers take the
- * same options and write the same row, so that one command line compares them. */
+/* What the collector can be told: one struct, one table, one set of checks. fanin-client and its
+ * peers take the same options and write the same row, so that one command line compares them. */
 #ifndef FANIN_COLLECTOR_OPTIONS_H
 #define FANIN_COLLECTOR_OPTIONS_H
 
@@ -32,8 +32,8 @@ struct login_option {
     char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1];
 };
 
-/* As used once collector_options_read has returned: no "auto" and no "0: default" is left, but for `engine`,
- * whose choice is the port's. */
+/* As used once collector_options_read has returned: no "auto" and no "0: default" is left, but for
+ * `engine`, whose choice is the port's. */
 struct collector_options {
     const char *engine, *scheme;
     const char *servers, *address; /* --servers as typed */
@@ -62,8 +62,8 @@ struct collector_program {
     const char *name, *about, *epilogue;
 };
 
-/* collector_options_read: reads argv, answers --help and --version, checks options against each other.
- * OPTIONS_OK, OPTIONS_DONE, or OPTIONS_WRONG after one line on stderr. */
+/* collector_options_read: reads argv, answers --help and --version, checks options against each
+ * other. OPTIONS_OK, OPTIONS_DONE, or OPTIONS_WRONG after one line on stderr. */
 int collector_options_read(const struct collector_program *program, int argc, char **argv,
                            struct collector_options *options);
 

@@ -29,7 +29,8 @@ void collection_measure(struct collection *collection)
     const struct run *run = &collection->run;
     struct row *row = &collection->session->row;
     const struct scheme_figures *figures = &collection->figures;
-    /* Bytes without a frame: the scheme does not look for frames, so their number was not measured. */
+    /* Bytes without a frame: the scheme does not look for frames, so their number was not
+     * measured. */
     row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
     row->buffer_peak_bytes = figures->buffer_peak_bytes;
     row->buffer_cap_waits = figures->buffer_cap_waits;

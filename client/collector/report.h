@@ -1,5 +1,5 @@
-/* Where a run's outcome goes: the row to --json, the summary to standard output, one line to standard error,
- * and an exit code. The same for every program that writes rows. */
+/* Where a run's outcome goes: the row to --json, the summary to standard output, one line to
+ * standard error, and an exit code. The same for every program that writes rows. */
 #ifndef FANIN_COLLECTOR_REPORT_H
 #define FANIN_COLLECTOR_REPORT_H
 
@@ -13,13 +13,13 @@ struct report {
     FILE *json; /* NULL: none is wanted */
 };
 
-/* report_open: opens --json before anything runs, so that a run is not lost to a wrong path. 0, or an exit
- * code after one line on standard error. A dry run opens nothing. */
+/* report_open: opens --json before anything runs, so that a run is not lost to a wrong path. 0, or
+ * an exit code after one line on standard error. A dry run opens nothing. */
 int report_open(struct report *report, const char *program,
                 const struct collector_options *options);
 
-/* report_close: writes everything and closes. Returns the exit code that the row asks for, or 1 after one
- * line on standard error if the row could not be written. */
+/* report_close: writes everything and closes. Returns the exit code that the row asks for, or 1
+ * after one line on standard error if the row could not be written. */
 int report_close(struct report *report, const struct row *row);
 
 /* report_drop: closes without a row, after wrong use was found. */

@@ -7,8 +7,9 @@
 #include "client/collector/wire.h"
 #include "client/os/os.h"
 
-/* Two runs that start in the same nanosecond of the same boot are two processes on one machine: the monotonic
- * clock's distance from the wall clock tells boots apart, and an address (randomised) tells processes apart. */
+/* Two runs that start in the same nanosecond of the same boot are two processes on one machine: the
+ * monotonic clock's distance from the wall clock tells boots apart, and an address (randomised)
+ * tells processes apart. */
 static uint64_t run_identity(void)
 {
     int here;

@@ -1,5 +1,5 @@
-/* What is sent to a server, and what it owes for it. Four seeds are shared by all servers, so that the devices
- * can share their tapes. */
+/* What is sent to a server, and what it owes for it. Four seeds are shared by all servers, so that
+ * the devices can share their tapes. */
 #ifndef FANIN_COLLECTOR_REQUEST_H
 #define FANIN_COLLECTOR_REQUEST_H
 
@@ -25,15 +25,16 @@ struct request_book {
     size_t login_bytes; /* 0: none is wanted */
 };
 
-/* request_book_fill: writes the lines for `servers` servers. 0, or -1 with `why` if one does not fit. */
+/* request_book_fill: writes the lines for `servers` servers. 0, or -1 with `why` if one does not
+ * fit. */
 int request_book_fill(struct request_book *book, const struct collector_options *options,
                       uint32_t servers, char *why, size_t why_bytes);
 
 /* request_of: the request of server `index`. */
 const struct request *request_of(const struct request_book *book, uint32_t index);
 
-/* request_log_in: logs in over a plain blocking connection, if a login is wanted. Blocks up to twice `timeout_ns`.
- * 0, or a portable negative code; CP_EACCES: refused. */
+/* request_log_in: logs in over a plain blocking connection, if a login is wanted. Blocks up to
+ * twice `timeout_ns`. 0, or a portable negative code; CP_EACCES: refused. */
 int request_log_in(const struct request_book *book, cp_handle handle, uint64_t timeout_ns);
 
 #endif

@@ -13,7 +13,7 @@
 
 enum { KB = 1024 };
 
-/* ---- filling in --------------------------------------------------------------------------------- */
+/* ---- filling in ------------------------------------------------------------------------------ */
 
 void tally_add(struct tally *tally, const char *name)
 {
@@ -92,7 +92,7 @@ void row_skip(struct row *row, const char *reason)
     snprintf(row->reason, sizeof row->reason, "%s", reason);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void put_count(struct json *json, const char *key, uint64_t value)
 {

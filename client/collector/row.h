@@ -1,5 +1,5 @@
-/* The row that a run leaves: every option as it was used and everything that was measured. results/README.md
- * has each key with its unit. */
+/* The row that a run leaves: every option as it was used and everything that was measured.
+ * results/README.md has each key with its unit. */
 #ifndef FANIN_COLLECTOR_ROW_H
 #define FANIN_COLLECTOR_ROW_H
 

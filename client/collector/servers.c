@@ -30,7 +30,7 @@ static int servers_add(struct servers *servers, const struct wire_address *addre
     return 0;
 }
 
-/* ---- host:port ---------------------------------------------------------------------------------- */
+/* ---- host:port ------------------------------------------------------------------------------- */
 
 static int port_read(const char *text)
 {
@@ -81,7 +81,7 @@ static int entry_add(struct servers *servers, const char *text, size_t bytes, ch
     return servers_add(servers, &address, why, why_bytes);
 }
 
-/* ---- the three ways to name them ---------------------------------------------------------------- */
+/* ---- the three ways to name them ------------------------------------------------------------- */
 
 static int list_read(struct servers *servers, const char *list, char *why, size_t why_bytes)
 {
@@ -108,8 +108,8 @@ static int line_read(struct servers *servers, char *line, char *why, size_t why_
     return bytes == 0 ? 0 : entry_add(servers, line, bytes, why, why_bytes);
 }
 
-/* False: the file ends. What does not fit is dropped: as a comment it may be, as a server it would be
- * too long in any case. */
+/* False: the file ends. What does not fit is dropped: as a comment it may be, as a server it would
+ * be too long in any case. */
 static bool line_next(FILE *file, char line[LINE_BYTES_MAX])
 {
     int byte = 0;

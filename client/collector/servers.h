@@ -13,8 +13,8 @@ struct servers {
     uint32_t count, room;
 };
 
-/* servers_read: fills in the list; names are resolved, which may block. 0, or -1 with `why` naming the option
- * or FILE:LINE. servers_free afterwards in either case. */
+/* servers_read: fills in the list; names are resolved, which may block. 0, or -1 with `why` naming
+ * the option or FILE:LINE. servers_free afterwards in either case. */
 int servers_read(struct servers *servers, const struct collector_options *options, char *why,
                  size_t why_bytes);
 void servers_free(struct servers *servers);

@@ -1,4 +1,5 @@
-/* What the fleet says it sent: asked on a connection of its own, so that the measured ones carry frames only. */
+/* What the fleet says it sent: asked on a connection of its own, so that the measured ones carry
+ * frames only. */
 #ifndef FANIN_COLLECTOR_STATS_H
 #define FANIN_COLLECTOR_STATS_H
 
@@ -16,7 +17,8 @@ struct fleet_stats {
     struct protocol_stats before, after;
 };
 
-/* stats_ask: one question to one device. Blocks up to STATS_TIMEOUT_MS. 0, or a portable negative code. */
+/* stats_ask: one question to one device. Blocks up to STATS_TIMEOUT_MS. 0, or a portable negative
+ * code. */
 int stats_ask(const struct wire_address *device, const struct request_book *book,
               struct protocol_stats *stats);
 
@@ -24,8 +26,9 @@ int stats_ask(const struct wire_address *device, const struct request_book *book
 bool stats_begin(struct fleet_stats *fleet, const struct wire_address *device,
                  const struct request_book *book);
 
-/* stats_end: asks again afterwards. The devices count what they hand to their kernel a moment after the client
- * may have it: asks again for up to STATS_LAG_MS while the count is below `bytes_received`. Blocks. */
+/* stats_end: asks again afterwards. The devices count what they hand to their kernel a moment after
+ * the client may have it: asks again for up to STATS_LAG_MS while the count is below
+ * `bytes_received`. Blocks. */
 void stats_end(struct fleet_stats *fleet, const struct request_book *book, uint64_t bytes_received);
 
 #endif

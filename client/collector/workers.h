@@ -13,8 +13,8 @@ struct workers {
     pthread_t *threads;
 };
 
-/* workers_start: starts `count` threads that handle the packets of `port`, whose keys are connections. 0, or a
- * negative errno value; workers_join afterwards in either case. */
+/* workers_start: starts `count` threads that handle the packets of `port`, whose keys are
+ * connections. 0, or a negative errno value; workers_join afterwards in either case. */
 int workers_start(struct workers *workers, struct cport *port, unsigned count, unsigned batch);
 
 /* workers_join: blocks until all of them have seen that the port is closed. */

@@ -1,5 +1,5 @@
-/* A few devices inside the test's own process, good ones and bad ones: each listens on a port of the kernel's
- * choice and serves every connection on a thread of its own, blocking. */
+/* A few devices inside the test's own process, good ones and bad ones: each listens on a port of
+ * the kernel's choice and serves every connection on a thread of its own, blocking. */
 #ifndef FANIN_TESTS_DEVICES_H
 #define FANIN_TESTS_DEVICES_H
 
@@ -66,7 +66,7 @@ struct device_task {
     int socket;
 };
 
-/* ---- serving ------------------------------------------------------------------------------------ */
+/* ---- serving --------------------------------------------------------------------------------- */
 
 static inline bool device_send(struct device_task *task, const void *data, size_t bytes,
                                bool counted)
@@ -217,7 +217,7 @@ static inline void *device_serve(void *argument)
     return NULL;
 }
 
-/* ---- listening ---------------------------------------------------------------------------------- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static inline void device_accept(struct devices *devices, unsigned index)
 {
@@ -255,7 +255,7 @@ static inline void *devices_listen(void *argument)
     return NULL;
 }
 
-/* ---- the fleet ---------------------------------------------------------------------------------- */
+/* ---- the fleet ------------------------------------------------------------------------------- */
 
 static inline void device_fill(struct devices *devices, const struct sockaddr_in *address)
 {

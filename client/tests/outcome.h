@@ -27,7 +27,8 @@ static inline void file_slurp(FILE *file, char *text)
     fclose(file);
 }
 
-/* Runs a program's main with --quiet and --json added, standard error caught. Its argv has room for three. */
+/* Runs a program's main with --quiet and --json added, standard error caught. Its argv has room for
+ * three. */
 static inline void outcome_take(struct outcome *outcome, int (*program)(int, char **), int count,
                                 char **arguments)
 {

@@ -1,5 +1,6 @@
-/* The collector end to end, against devices in this process: every scheme, both bindings, both ways to connect, and
- * everything that servers can do wrong. What is held is the row and the exit code. */
+/* The collector end to end, against devices in this process: every scheme, both bindings, both ways
+ * to connect, and everything that servers can do wrong. What is held is the row and the exit
+ * code. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,7 +84,7 @@ static void assert_one_failed(const char *name)
     assert_int_equal(row_count(&outcome, "blocks_lost"), 0);
 }
 
-/* ---- all is well -------------------------------------------------------------------------------- */
+/* ---- all is well ----------------------------------------------------------------------------- */
 
 static void every_scheme_collects_under_both_bindings(void **state)
 {
@@ -176,7 +177,7 @@ static void logs_in_first(void **state)
     }
 }
 
-/* ---- servers that are not ours ------------------------------------------------------------------ */
+/* ---- servers that are not ours --------------------------------------------------------------- */
 
 static void assert_foreign(unsigned frames)
 {
@@ -221,7 +222,7 @@ static void a_server_that_is_not_ours_may_fail_too(void **state)
     assert_int_equal(row_member_count(&outcome, "errors", "overlong"), 1);
 }
 
-/* ---- one bad server ----------------------------------------------------------------------------- */
+/* ---- one bad server -------------------------------------------------------------------------- */
 
 static void a_bad_server_fails_alone(void **state)
 {

@@ -31,7 +31,7 @@ static void read_options(const char *first, const char *second, const char *thir
     assert_int_equal(collector_options_read(&program, count, arguments, &options), OPTIONS_OK);
 }
 
-/* ---- wrong use ---------------------------------------------------------------------------------- */
+/* ---- wrong use ------------------------------------------------------------------------------- */
 
 static void wrong_use_is_one_line_that_names_it(void **state)
 {
@@ -110,7 +110,7 @@ static void a_dry_run_connects_to_nobody(void **state)
     assert_string_equal(outcome.row, "");
 }
 
-/* ---- what is left to the program ---------------------------------------------------------------- */
+/* ---- what is left to the program ------------------------------------------------------------- */
 
 static void defaults_are_resolved(void **state)
 {
@@ -132,7 +132,7 @@ static void defaults_are_resolved(void **state)
     assert_int_equal(options.verify, VERIFY_FULL);
 }
 
-/* ---- servers ------------------------------------------------------------------------------------ */
+/* ---- servers --------------------------------------------------------------------------------- */
 
 static const char *server_at(unsigned index)
 {
@@ -225,7 +225,7 @@ static void a_wrong_line_is_told_with_its_number(void **state)
     assert_non_null(strstr(why, "names no server"));
 }
 
-/* ---- requests ----------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void four_seeds_are_shared_and_sums_are_known(void **state)
 {

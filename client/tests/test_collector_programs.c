@@ -1,4 +1,5 @@
-/* The built programs, as others run them: rows on standard output, signals, limits, the raw loop. */
+/* The built programs, as others run them: rows on standard output, signals, limits, the raw
+ * loop. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -112,7 +113,7 @@ static void run(const char *name, const char *const *options)
     finish(&running);
 }
 
-/* ---- the client --------------------------------------------------------------------------------- */
+/* ---- the client ------------------------------------------------------------------------------ */
 
 static void a_row_on_standard_output_is_all_that_is_there(void **state)
 {
@@ -176,7 +177,8 @@ static void too_few_descriptors_are_told_with_what_to_do(void **state)
     assert_non_null(strstr(outcome.errors, "ulimit -Hn"));
 }
 
-/* Whatever the memory suffices for, the program ends in order: it cannot run, or connections fail, or all is well. */
+/* Whatever the memory suffices for, the program ends in order: it cannot run, or connections fail,
+ * or all is well. */
 static void run_in(const char *scheme, rlim_t memory_bytes)
 {
     fleet_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
@@ -210,7 +212,7 @@ static void memory_may_run_out_anywhere(void **state)
     assert_true(no_thread);
 }
 
-/* ---- the raw loop ------------------------------------------------------------------------------- */
+/* ---- the raw loop ---------------------------------------------------------------------------- */
 
 static void the_raw_loop_writes_the_same_row(void **state)
 {

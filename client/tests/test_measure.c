@@ -73,7 +73,7 @@ static void a_run_without_a_byte_has_no_rates(void **state)
     assert_true(isnan(row.gb_per_cpu_s));
 }
 
-/* ---- the audit ---------------------------------------------------------------------------------- */
+/* ---- the audit ------------------------------------------------------------------------------- */
 
 static struct audit clean_row(void)
 {
@@ -150,7 +150,7 @@ static void a_failure_has_its_reason(void **state)
                                     "2 of 2 connections failed: 1 reset, 1 stalled");
 }
 
-/* ---- the bottleneck ----------------------------------------------------------------------------- */
+/* ---- the bottleneck -------------------------------------------------------------------------- */
 
 static const char *bottleneck(double client_cpu_s, double server_cpu_s, double rate, double reached)
 {

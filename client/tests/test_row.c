@@ -1,4 +1,5 @@
-/* The row: valid JSON whatever was measured, and exactly the keys that results/README.md describes. */
+/* The row: valid JSON whatever was measured, and exactly the keys that results/README.md
+ * describes. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -40,7 +41,7 @@ static void keys_add(struct keys *keys, const char *name, size_t bytes)
     keys->names[keys->count++][bytes] = '\0';
 }
 
-/* ---- a strict reader of one JSON value ---------------------------------------------------------- */
+/* ---- a strict reader of one JSON value ------------------------------------------------------- */
 
 static const char *skip_text(const char *text)
 {
@@ -93,9 +94,10 @@ static const char *skip_object(const char *text, struct keys *keys)
     return text + 1;
 }
 
-/* ---- the table in results/README.md ------------------------------------------------------------- */
+/* ---- the table in results/README.md ---------------------------------------------------------- */
 
-/* "`connect_us_min, _p50`": a key that begins with _ takes the place of the first one's last part. */
+/* "`connect_us_min, _p50`": a key that begins with _ takes the place of the first one's last
+ * part. */
 static void keys_of_cell(struct keys *keys, const char *cell)
 {
     char first[KEY_BYTES] = "", whole[2 * KEY_BYTES];
@@ -132,7 +134,7 @@ static void keys_of_readme(struct keys *keys)
     assert_true(keys->count > 60);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static struct collector_options some_options(void)
 {
@@ -252,7 +254,7 @@ static void a_tally_counts_by_name(void **state)
     assert_int_equal(tally_total(&tally), 3);
 }
 
-/* ---- where rows go ------------------------------------------------------------------------------ */
+/* ---- where rows go --------------------------------------------------------------------------- */
 
 static void a_full_disk_is_told(void **state)
 {
