@@ -92,8 +92,16 @@ class Tables(Folder):
 
     def test_connections_that_failed_are_seen(self):
         made = fixtures.table1_rows(2)
-        made[0].update(connected=197, connect_failed=3, connect_errors={"refused": 3})
+        made[0].update(connected=197, connect_failed=3, connect_errors={"refused": 3},
+                       status="failed", reason="3 of 200 servers not connected")
         self.assertIn("197..200/200", self.tables(made))
+
+    def test_what_failed_after_connecting_does_not_count(self):
+        made = fixtures.table1_rows(2)
+        made[0].update(connected=197, connect_failed=3, connect_errors={"refused": 3},
+                       connections_failed=1, status="failed", reason="and one was reset")
+        made[1].update(status="failed", audit="fail: bytes", reason="audit")
+        self.assertNotIn("197", self.tables(made).split("left out")[0].split("do not count")[0])
 
     def test_table2_in_both_readings_with_the_ceiling(self):
         out = self.tables(fixtures.table2_rows())
