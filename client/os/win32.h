@@ -10,6 +10,10 @@
 
 #include <stdint.h>
 
+/* Words of 16-bit C that windows.h still takes. */
+#undef near
+#undef far
+
 /* win32_ms: a time limit as Windows takes it: whole milliseconds, never early; UINT64_MAX is
  * INFINITE. */
 static inline DWORD win32_ms(uint64_t timeout_ns)

@@ -349,10 +349,12 @@ static int64_t engine_advance(struct cport *port, struct cp_socket *socket, stru
     return CP_EINVAL;
 }
 
-/* Its packet comes in any case: taken back, or done before that. */
+/* Its packet comes in any case: taken back, or done before that. Of a closed port nobody asks for
+ * it until the port is freed, and the handle stays until then; the peer is to know now. */
 static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
 {
-    (void)port;
+    if (port->closed)
+        shutdown(handle_of(socket), SD_BOTH);
     CancelIoEx((HANDLE)handle_of(socket), &room_of(op)->overlapped);
     return false;
 }

@@ -134,12 +134,13 @@ static const char *close_drops_queued_packets(struct stage *stage)
 
 static const char *close_ends_pending_io(struct stage *stage)
 {
+    static struct cp_op op; /* the port's until it is freed */
+    static char data[8];
+    static struct cp_block block = {data, 8};
     struct pair pair;
-    struct cp_op op = {0};
     struct cp_packet packet;
-    char data[8];
-    struct cp_block block = {data, 8};
     EXPECT(pair_open(stage, &pair));
+    op = (struct cp_op){0};
     EXPECT(cp_receive(pair.near, &op, &block, 1) == 0);
     cp_close(stage->port);
     EXPECT(cp_wait(stage->port, &packet, 1, ms(A_MOMENT_MS)) == CP_ECLOSED);
