@@ -33,6 +33,7 @@ CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Iclient/os/windo
 LDFLAGS.windows := -static
 LDLIBS.windows  := -lws2_32 -lsynchronization
 EXE.windows     := .exe
+LDLIBS.linux    := -luring
 ALL_CFLAGS  += $(CFLAGS.$(SYSTEM))
 ALL_LDFLAGS += $(LDFLAGS.$(SYSTEM))
 LDLIBS      += $(LDLIBS.$(SYSTEM))
@@ -75,6 +76,9 @@ $(TESTS) $(BENCHES): %: %.o
 
 # Tests that make allocations fail, one after the other.
 %_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+# A test that makes calls into liburing fail.
+%/test_uring: ALL_LDFLAGS += -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_get_probe_ring,--wrap=io_uring_submit
 
 $(LIBRARY): $(OBJECTS)
 	$(SAY) AR $@

@@ -28,8 +28,9 @@ enum engine_flags {
     ENGINE_HIDDEN = 2, /* never chosen by "auto", not listed to users: a test double */
 };
 
-struct gate_worker;
 struct gate_effects;
+struct gate_worker;
+struct turn;
 
 struct engine {
     const char *name;    /* as in --engine */
@@ -58,6 +59,10 @@ struct engine {
      * op->started says whether it is the first turn. Connect and listen find their address in
      * op->engine: its length, then its bytes. */
     int64_t (*advance)(struct cport *port, struct cp_socket *socket, struct cp_op *op, bool *more);
+
+    /* advance_all: the same for the operations of several turns, where the engine can carry them
+     * to the kernel together; NULL: it cannot, they are advanced one after the other. */
+    void (*advance_all)(struct cport *port, struct turn *turns, unsigned count);
 
     /* cancel: asks to take a started operation back. Lock held. True: it is not with the kernel
      * any more, the front door completes it with op->reason; false: lane_complete will come,

@@ -7,6 +7,7 @@ extern const struct engine engine_script;
 extern const struct engine engine_iocp;
 #else
 extern const struct engine engine_epoll;
+extern const struct engine engine_uring;
 #endif
 
 const struct engine *const engines[] = {
@@ -14,6 +15,7 @@ const struct engine *const engines[] = {
     &engine_iocp,
 #else
     &engine_epoll,
+    &engine_uring,
 #endif
     &engine_script,
     NULL,

@@ -278,8 +278,11 @@ static int carry(struct cport *port, struct gate_queue *taken, struct cp_packet 
     port_unlock(port, effects);
     if (turn_count == 0)
         return count;
-    for (unsigned index = 0; index < turn_count; index++)
-        turn_advance(&turns[index]);
+    if (port->engine->advance_all)
+        port->engine->advance_all(port, turns, turn_count);
+    else
+        for (unsigned index = 0; index < turn_count; index++)
+            turn_advance(&turns[index]);
     *effects = (struct gate_effects){0};
     port_lock(port);
     for (unsigned index = 0; index < turn_count; index++) {

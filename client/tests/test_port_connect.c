@@ -242,15 +242,15 @@ static void the_script_answers_connects(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON(epoll, many_connect_at_once),
-        ON(epoll, nobody_listens),
-        ON(epoll, a_time_limit_ends_a_connect),
-        ON(epoll, a_pending_connect_can_be_taken_back),
-        ON(epoll, accepted_connections_can_be_associated),
-        ON(epoll, an_address_in_use_is_said),
-        ON(epoll, an_accept_whose_listener_closes_is_aborted),
-        ON(epoll, associating_twice_is_refused),
-        ON(epoll, no_descriptor_is_left),
+        EVERY_LOOPBACK(many_connect_at_once),
+        EVERY_LOOPBACK(nobody_listens),
+        EVERY_LOOPBACK(a_time_limit_ends_a_connect),
+        EVERY_LOOPBACK(a_pending_connect_can_be_taken_back),
+        EVERY_LOOPBACK(accepted_connections_can_be_associated),
+        EVERY_LOOPBACK(an_address_in_use_is_said),
+        EVERY_LOOPBACK(an_accept_whose_listener_closes_is_aborted),
+        EVERY_LOOPBACK(associating_twice_is_refused),
+        EVERY_LOOPBACK(no_descriptor_is_left),
         ON(script, the_script_answers_connects),
     };
     return cmocka_run_group_tests_name("port: connecting and accepting", tests, NULL, NULL);

@@ -42,6 +42,7 @@ static void *live(void *argument)
 static void every_allocation_fails_once(void **state)
 {
     int failures = 0;
+    cp_free(open_port(*state, 1)); /* skips where the engine does not run */
     for (int allocation = 0;; allocation++) {
         struct attempt attempt = {.far = *state};
         pthread_t thread;
