@@ -281,12 +281,12 @@ static void epilogue_write(char *text, size_t text_bytes, const char *examples)
 {
     size_t used = (size_t)snprintf(text, text_bytes, "Schemes:\n");
     for (unsigned i = 0; scheme_list(i) != NULL; i++)
-        used += (size_t)snprintf(text + used, text_bytes - used, "  %-8s %s\n",
+        used += (size_t)snprintf(text + used, text_bytes - used, "  %s\n      %s\n",
                                  scheme_list(i)->name, scheme_list(i)->summary);
     const char *name, *summary;
     used += (size_t)snprintf(text + used, text_bytes - used, "\nEngines:\n");
     for (unsigned i = 0; (name = cp_engine_list(i, &summary)) != NULL; i++)
-        used += (size_t)snprintf(text + used, text_bytes - used, "  %-8s %s\n", name, summary);
+        used += (size_t)snprintf(text + used, text_bytes - used, "  %s\n      %s\n", name, summary);
     used +=
         (size_t)snprintf(text + used, text_bytes - used,
                          "\n%s\n\n"
