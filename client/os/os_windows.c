@@ -45,7 +45,6 @@ __attribute__((constructor)) static void process_prepare(void)
     WSAStartup(MAKEWORD(2, 2), &unused); /* if it fails, so does every socket, and says so */
     _fmode = _O_BINARY;
     _setmode(_fileno(stdout), _O_BINARY);
-    _setmode(_fileno(stderr), _O_BINARY);
     SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
     signal(SIGABRT, end_aborted);
 }
