@@ -38,8 +38,8 @@ CAVEATS = (
     "Each row is a client process of its own. Cells are medians over rows, spreads are min..max, "
     "no outlier is dropped. Overlapping ranges settle nothing; a difference of medians is not yet "
     "a verdict.",
-    "Only rows with status ok and a passed byte audit count (of the connection test also those that "
-    "failed in nothing but connecting). All others are listed.",
+    "Only rows with status ok and a passed byte audit count, and of the connection test those that "
+    "failed in nothing but connecting. All others are listed.",
     "The paper does not say why connections failed, nor its round-trip time; loopback loses "
     "nothing.",
 )
