@@ -23,7 +23,7 @@ static const char *find_program(struct arena *arena, const char *name)
     static const char *const suffixes[] = {"", ".exe"};
     char directory[4096];
 
-    if (strchr(name, '/') != NULL || os_program_directory(directory, sizeof directory) != 0)
+    if (os_path_name(name) != name || os_program_directory(directory, sizeof directory) != 0)
         return name;
     for (unsigned i = 0; i < 2; i++) {
         const char *path = arena_text(arena, "%s/%s%s", directory, name, suffixes[i]);

@@ -44,12 +44,7 @@ static void write_fact(void *context, const char *name, const char *value)
 
 static const char *flavour(char directory[4096])
 {
-    char *slash;
-
-    if (os_program_directory(directory, 4096) != 0)
-        return NULL;
-    slash = strrchr(directory, '/');
-    return slash == NULL ? directory : slash + 1;
+    return os_program_directory(directory, 4096) == 0 ? os_path_name(directory) : NULL;
 }
 
 static void write_scenarios(struct json *json, const struct record *record)

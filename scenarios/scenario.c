@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "client/os/os.h"
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
@@ -252,8 +254,7 @@ static int parse_line(struct arena *arena, struct scenario *scenario, char *line
 
 static const char *name_of(struct arena *arena, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
+    const char *name = os_path_name(path);
     const char *dot = strrchr(name, '.');
 
     return dot == NULL || dot == name ? name : arena_copy(arena, name, (size_t)(dot - name));

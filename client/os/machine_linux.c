@@ -50,6 +50,13 @@ int os_directory_make(const char *path)
     return directory_make_one(copy);
 }
 
+const char *os_path_name(const char *path)
+{
+    assert(path);
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 int os_program_directory(char *path, size_t path_bytes)
 {
     assert(path && path_bytes > 0);

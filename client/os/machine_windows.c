@@ -55,6 +55,17 @@ int os_directory_make(const char *path)
     return directory_make_one(copy);
 }
 
+/* Windows takes either slash, and "C:name" is a name in drive C's own directory. */
+const char *os_path_name(const char *path)
+{
+    assert(path);
+    const char *name = path;
+    for (; *path != '\0'; path++)
+        if (*path == '/' || *path == '\\' || *path == ':')
+            name = path + 1;
+    return name;
+}
+
 int os_program_directory(char *path, size_t path_bytes)
 {
     assert(path && path_bytes > 0);

@@ -121,6 +121,10 @@ bool os_is_terminal(int descriptor);
 /* os_directory_make: creates `path` and its missing parents. 0 also when it is there already. */
 int os_directory_make(const char *path);
 
+/* os_path_name: what follows the last separator of directories in `path`; `path` itself where there
+ * is none. */
+const char *os_path_name(const char *path);
+
 /* os_program_directory: where the running program lies, without a trailing separator. */
 int os_program_directory(char *path, size_t path_bytes);
 

@@ -336,6 +336,16 @@ static void directories_are_made_with_their_parents(void **state)
     assert_int_equal(os_directory_make(long_path), -ENAMETOOLONG);
 }
 
+static void the_name_of_a_path_is_its_last_part(void **state)
+{
+    (void)state;
+    const char *plain = "name";
+    assert_ptr_equal(os_path_name(plain), plain);
+    assert_string_equal(os_path_name("/some/where/name.conf"), "name.conf");
+    assert_string_equal(os_path_name("./name"), "name");
+    assert_string_equal(os_path_name("some/"), "");
+}
+
 static void the_program_directory_holds_this_program(void **state)
 {
     (void)state;
@@ -397,6 +407,7 @@ int main(void)
         cmocka_unit_test(the_hard_descriptor_limit_is_named),
         cmocka_unit_test(a_file_is_no_terminal),
         cmocka_unit_test(directories_are_made_with_their_parents),
+        cmocka_unit_test(the_name_of_a_path_is_its_last_part),
         cmocka_unit_test(the_program_directory_holds_this_program),
         cmocka_unit_test(the_machine_has_facts),
     };
