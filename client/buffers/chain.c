@@ -62,7 +62,6 @@ struct scheme_run {
     struct pool *pool;
     struct roster roster;
     struct starving starving;
-    unsigned reserve_blocks, keep_blocks; /* 0 without a cap */
     _Atomic uint64_t cap_waits;
     struct common common;
     pthread_t thread;
@@ -82,12 +81,11 @@ static struct chain_stream *chain_of(struct stream *stream)
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-static void memory_is_back(struct scheme_run *run)
+static uint64_t free_blocks(void *context)
 {
-    if (starving_empty(&run->starving))
-        return;
-    starving_resume(&run->starving, pool_blocks_free(run->pool), run->keep_blocks,
-                    run->reserve_blocks, &run->config.events);
+    const struct scheme_run *run = context;
+
+    return pool_blocks_free(run->pool);
 }
 
 static void release_fresh(struct chain_stream *chain, struct returned *returned)
@@ -115,11 +113,13 @@ static void release_chain(struct chain_stream *chain, struct returned *returned)
 
 static bool take_fresh(struct scheme_run *run, struct chain_stream *chain, unsigned want)
 {
-    const bool privileged = starving_is_privileged(&run->starving, &chain->waiting);
+    const bool privileged = starving_hold(&run->starving, &chain->waiting);
+    const unsigned keep = privileged ? 0 : (unsigned)run->starving.plenty.keep;
 
     assert(chain->fresh == NULL);
-    chain->fresh =
-        pool_take(run->pool, want, privileged ? 0 : run->keep_blocks, &chain->fresh_count);
+    chain->fresh = pool_take(run->pool, want, keep, &chain->fresh_count);
+    if (privileged)
+        starving_let_go(&run->starving);
     return chain->fresh != NULL;
 }
 
@@ -129,8 +129,6 @@ static bool take_fresh(struct scheme_run *run, struct chain_stream *chain, unsig
 static bool starve(struct scheme_run *run, struct chain_stream *chain, unsigned want)
 {
     starving_join(&run->starving, &chain->waiting);
-    starving_claim(&run->starving, &chain->waiting, pool_blocks_free(run->pool),
-                   run->reserve_blocks);
     if (take_fresh(run, chain, want) && starving_leave(&run->starving, &chain->waiting))
         return false;
     common_hurry(&run->common);
@@ -277,7 +275,7 @@ static enum frame_error chain_received(struct scheme_run *run, struct stream *st
         leave_at_border(run, chain);
     hand_over(run, chain, &found);
     keep_or_return_fresh(run, chain);
-    memory_is_back(run);
+    starving_resume(&run->starving);
     return error;
 }
 
@@ -287,7 +285,7 @@ static void chain_retract(struct scheme_run *run, struct stream *stream, struct 
     (void)blocks;
     (void)count;
     keep_or_return_fresh(run, chain_of(stream));
-    memory_is_back(run);
+    starving_resume(&run->starving);
 }
 
 /* ---- processing ----------------------------------------------------------------------------- */
@@ -324,7 +322,7 @@ static void *process_all(void *argument)
         for (struct frame *frame = frames; frame != NULL; frame = frame->next)
             process(run, frame, &returned);
         returned_give(&returned, run->pool);
-        memory_is_back(run);
+        starving_resume(&run->starving);
     }
     return NULL;
 }
@@ -372,20 +370,33 @@ static int check_cap(const struct scheme_config *config, char *why, size_t why_b
 }
 
 /* How many blocks the cap leaves room for decides how many are kept for the privileged stream. */
-static unsigned plan_blocks(struct scheme_run *run)
+static struct plenty plan(struct scheme_run *run)
 {
     const struct scheme_config *config = &run->config;
+    struct plenty plenty = {.free = free_blocks, .context = run, .events = &config->events};
 
     if (config->cap_bytes == UINT64_MAX)
-        return config->pool_batch_blocks;
+        return plenty;
     const uint64_t room = (config->cap_bytes - atomic_load(&run->budget.used_bytes)) /
                           pool_block_charge(config->block_bytes);
     uint64_t remains = (room - reserve_for(config)) / PARTS_KEPT;
     if (remains > config->streams_max)
         remains = config->streams_max;
-    run->reserve_blocks = (unsigned)reserve_for(config);
-    run->keep_blocks = run->reserve_blocks + (unsigned)remains;
-    return run->keep_blocks;
+    plenty.reserve = reserve_for(config);
+    plenty.keep = plenty.reserve + remains;
+    return plenty;
+}
+
+static struct pool *open_pool(struct scheme_run *run)
+{
+    const unsigned kept = (unsigned)run->starving.plenty.keep;
+
+    return pool_open(&(struct pool_config){
+        .block_bytes = run->config.block_bytes,
+        .first_blocks = kept > 0 ? kept : run->config.pool_batch_blocks,
+        .batch_blocks = run->config.pool_batch_blocks,
+        .budget = &run->budget,
+    });
 }
 
 static int chain_open(const struct scheme_config *config, struct scheme_run **opened, char *why,
@@ -399,18 +410,16 @@ static int chain_open(const struct scheme_config *config, struct scheme_run **op
         return -1;
     run->config = *config;
     budget_init(&run->budget, config->cap_bytes);
-    starving_init(&run->starving);
     processor_init(&run->processor, &run->config.process, &run->budget);
     if (processor_reserve(&run->processor, config->process.frame_bytes_max) != 0)
         goto free_run;
     if (common_open(&run->common, &run->budget) != 0)
         goto end_processor;
-    run->pool = pool_open(&(struct pool_config){.block_bytes = config->block_bytes,
-                                                .first_blocks = plan_blocks(run),
-                                                .batch_blocks = config->pool_batch_blocks,
-                                                .budget = &run->budget});
+    const struct plenty plenty = plan(run);
+    starving_init(&run->starving, &plenty);
+    run->pool = open_pool(run);
     if (run->pool == NULL)
-        goto close_common;
+        goto end_starving;
     if (roster_open(&run->roster, config->streams_max) != 0)
         goto close_pool;
     if (os_thread_start(&run->thread, OS_ROLE_BUFFER, 0, process_all, run) != 0) {
@@ -424,12 +433,12 @@ close_roster:
     roster_close(&run->roster);
 close_pool:
     pool_close(run->pool);
-close_common:
+end_starving:
+    starving_end(&run->starving);
     common_close(&run->common);
 end_processor:
     processor_end(&run->processor);
 free_run:
-    starving_end(&run->starving);
     free(run);
     return -1;
 }
@@ -478,7 +487,7 @@ static void chain_detach(struct scheme_run *run, struct stream *stream)
     release_fresh(chain, &returned);
     release_chain(chain, &returned);
     returned_give(&returned, run->pool);
-    memory_is_back(run);
+    starving_resume(&run->starving);
 }
 
 const struct scheme scheme_chain = {

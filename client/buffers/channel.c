@@ -95,14 +95,13 @@ static bool release(struct channel *channel)
     return true;
 }
 
-/* With no lock held. */
-static void memory_is_back(struct channel_run *run)
+/* How many more channels could have their memory. */
+static uint64_t free_channels(void *context)
 {
-    if (starving_empty(&run->starving))
-        return;
+    const struct channel_run *run = context;
     const uint64_t left = run->config.cap_bytes - atomic_load(&run->budget.used_bytes);
-    starving_resume(&run->starving, left / channel_memory(&run->config, &run->shape), 0, 0,
-                    &run->config.events);
+
+    return left / channel_memory(&run->config, &run->shape);
 }
 
 /* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
@@ -276,7 +275,7 @@ static void settle_down(struct channel *channel)
     const bool released = release(channel);
     pthread_mutex_unlock(&channel->lock);
     if (released)
-        memory_is_back(channel->run);
+        starving_resume(&channel->run->starving);
 }
 
 void channel_retract(struct channel *channel)
@@ -333,7 +332,7 @@ static void done_with(struct channel *channel, uint64_t bytes)
     const bool released = !resume && release(channel);
     pthread_mutex_unlock(&channel->lock);
     if (released)
-        memory_is_back(run);
+        starving_resume(&run->starving);
     if (resume)
         run->config.events.resume(run->config.events.context, &channel->stream);
 }
@@ -367,7 +366,9 @@ int channel_run_open(struct channel_run *run, const struct scheme_config *config
     run->config = *config;
     run->shape = *shape;
     budget_init(&run->budget, config->cap_bytes);
-    starving_init(&run->starving);
+    starving_init(
+        &run->starving,
+        &(struct plenty){.free = free_channels, .context = run, .events = &run->config.events});
     atomic_init(&run->cap_waits, 0);
     atomic_init(&run->turn_waits, 0);
     return 0;
@@ -450,5 +451,5 @@ void channel_detach(struct channel *channel)
     channel->detached = true;
     pthread_mutex_unlock(&channel->lock);
     settle_down(channel);
-    memory_is_back(channel->run);
+    starving_resume(&channel->run->starving);
 }

@@ -48,10 +48,11 @@ static void return_blocks(struct scheme_run *run, struct drain_stream *drain)
     returned_give(&returned, run->pool);
 }
 
-static void memory_is_back(struct scheme_run *run)
+static uint64_t free_blocks(void *context)
 {
-    if (!starving_empty(&run->starving))
-        starving_resume(&run->starving, pool_blocks_free(run->pool), 0, 0, &run->config.events);
+    const struct scheme_run *run = context;
+
+    return pool_blocks_free(run->pool);
 }
 
 static bool take_blocks(struct scheme_run *run, struct drain_stream *drain, unsigned want)
@@ -105,7 +106,7 @@ static enum frame_error drain_received(struct scheme_run *run, struct stream *st
     stream->processed_bytes = stream->received_bytes;
     if (!run->config.early) {
         return_blocks(run, drain_of(stream));
-        memory_is_back(run);
+        starving_resume(&run->starving);
     }
     if (before < stream->bytes_expected && stream->received_bytes >= stream->bytes_expected)
         run->config.events.finished(run->config.events.context, stream);
@@ -119,7 +120,7 @@ static void drain_retract(struct scheme_run *run, struct stream *stream, struct 
     (void)count;
     if (!run->config.early) {
         return_blocks(run, drain_of(stream));
-        memory_is_back(run);
+        starving_resume(&run->starving);
     }
 }
 
@@ -166,7 +167,9 @@ static int drain_open(const struct scheme_config *config, struct scheme_run **op
         return -1;
     run->config = *config;
     budget_init(&run->budget, config->cap_bytes);
-    starving_init(&run->starving);
+    starving_init(
+        &run->starving,
+        &(struct plenty){.free = free_blocks, .context = run, .events = &run->config.events});
     run->pool = pool_open(&(struct pool_config){.block_bytes = config->block_bytes,
                                                 .first_blocks = 1,
                                                 .batch_blocks = config->pool_batch_blocks,
@@ -216,7 +219,7 @@ static void drain_detach(struct scheme_run *run, struct stream *stream)
 {
     starving_forget(&run->starving, &drain_of(stream)->waiting);
     return_blocks(run, drain_of(stream));
-    memory_is_back(run);
+    starving_resume(&run->starving);
 }
 
 const struct scheme scheme_drain = {

@@ -55,11 +55,11 @@ static bool take_block(struct scheme_run *run, struct fixed_stream *fixed)
     return fixed->block != NULL;
 }
 
-static void blocks_are_back(struct scheme_run *run)
+static uint64_t free_blocks(void *context)
 {
-    if (!starving_empty(&run->starving))
-        starving_resume(&run->starving, pool_blocks_free(run->pool), 0, 0,
-                        &run->channels.config.events);
+    const struct scheme_run *run = context;
+
+    return pool_blocks_free(run->pool);
 }
 
 static void return_block(struct scheme_run *run, struct fixed_stream *fixed)
@@ -71,7 +71,7 @@ static void return_block(struct scheme_run *run, struct fixed_stream *fixed)
     returned_add(&returned, fixed->block);
     returned_give(&returned, run->pool);
     fixed->block = NULL;
-    blocks_are_back(run);
+    starving_resume(&run->starving);
 }
 
 /* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
@@ -196,7 +196,9 @@ static int fixed_open(const struct scheme_config *config, struct scheme_run **op
         return -1;
     if (channel_run_open(&run->channels, config, &shape) != 0)
         goto free_run;
-    starving_init(&run->starving);
+    starving_init(&run->starving, &(struct plenty){.free = free_blocks,
+                                                   .context = run,
+                                                   .events = &run->channels.config.events});
     run->pool = pool_open(&(struct pool_config){.block_bytes = shape.receive_bytes,
                                                 .first_blocks = 1,
                                                 .batch_blocks = 1,
@@ -232,7 +234,7 @@ static void fixed_detach(struct scheme_run *run, struct stream *stream)
 
     starving_forget(&run->starving, &fixed->waiting);
     return_block(run, fixed);
-    blocks_are_back(run);
+    starving_resume(&run->starving);
     channel_detach(&fixed->channel);
 }
 

@@ -2,8 +2,10 @@
 
 #include <assert.h>
 
-void starving_init(struct starving *starving)
+void starving_init(struct starving *starving, const struct plenty *plenty)
 {
+    assert(plenty->reserve <= plenty->keep);
+    starving->plenty = *plenty;
     pthread_mutex_init(&starving->lock, NULL);
     starving->first = NULL;
     starving->end = &starving->first;
@@ -24,6 +26,18 @@ static void privilege(struct starving *starving, struct waiting *waiting)
     atomic_store(&starving->privileged, waiting);
 }
 
+static uint64_t free_units(struct starving *starving)
+{
+    return starving->plenty.free(starving->plenty.context);
+}
+
+/* With the lock held, so that its holder does not take from the reserve meanwhile. */
+static bool privilege_is_free(struct starving *starving, uint64_t free)
+{
+    return atomic_load(&starving->privileged) == NULL ||
+           (starving->privilege_served && free >= starving->plenty.reserve);
+}
+
 void starving_join(struct starving *starving, struct waiting *waiting)
 {
     pthread_mutex_lock(&starving->lock);
@@ -33,21 +47,7 @@ void starving_join(struct starving *starving, struct waiting *waiting)
     *starving->end = waiting;
     starving->end = &waiting->next;
     atomic_fetch_add(&starving->count, 1);
-    pthread_mutex_unlock(&starving->lock);
-}
-
-/* With the lock held. */
-static bool privilege_is_free(struct starving *starving, uint64_t free, uint64_t reserve)
-{
-    return atomic_load(&starving->privileged) == NULL ||
-           (starving->privilege_served && free >= reserve);
-}
-
-void starving_claim(struct starving *starving, struct waiting *waiting, uint64_t free,
-                    uint64_t reserve)
-{
-    pthread_mutex_lock(&starving->lock);
-    if (waiting->listed && privilege_is_free(starving, free, reserve))
+    if (privilege_is_free(starving, free_units(starving)))
         privilege(starving, waiting);
     pthread_mutex_unlock(&starving->lock);
 }
@@ -85,24 +85,28 @@ void starving_forget(struct starving *starving, struct waiting *waiting)
     pthread_mutex_unlock(&starving->lock);
 }
 
-bool starving_is_privileged(struct starving *starving, const struct waiting *waiting)
+bool starving_hold(struct starving *starving, const struct waiting *waiting)
 {
-    return atomic_load(&starving->privileged) == waiting;
+    if (atomic_load(&starving->privileged) != waiting)
+        return false;
+    pthread_mutex_lock(&starving->lock);
+    if (atomic_load(&starving->privileged) == waiting)
+        return true;
+    pthread_mutex_unlock(&starving->lock);
+    return false;
+}
+
+void starving_let_go(struct starving *starving)
+{
+    pthread_mutex_unlock(&starving->lock);
 }
 
 void starving_serve(struct starving *starving, const struct waiting *waiting)
 {
-    if (!starving_is_privileged(starving, waiting))
+    if (!starving_hold(starving, waiting))
         return;
-    pthread_mutex_lock(&starving->lock);
-    if (atomic_load(&starving->privileged) == waiting)
-        starving->privilege_served = true;
-    pthread_mutex_unlock(&starving->lock);
-}
-
-bool starving_empty(struct starving *starving)
-{
-    return atomic_load(&starving->count) == 0;
+    starving->privilege_served = true;
+    starving_let_go(starving);
 }
 
 /* Takes a waiting one off the list and onto the chain of those to be resumed. */
@@ -115,12 +119,13 @@ static struct waiting **move(struct starving *starving, struct waiting *waiting,
     return &waiting->next;
 }
 
-static struct waiting *choose(struct starving *starving, uint64_t free, uint64_t keep,
-                              uint64_t reserve)
+static struct waiting *choose(struct starving *starving)
 {
     struct waiting *chosen = NULL, **chain = &chosen;
+    const uint64_t keep = starving->plenty.keep;
+    uint64_t free = free_units(starving);
 
-    if (privilege_is_free(starving, free, reserve))
+    if (privilege_is_free(starving, free))
         privilege(starving, starving->first);
     struct waiting *privileged = atomic_load(&starving->privileged);
     if (privileged != NULL && privileged->listed && free > 0) {
@@ -132,11 +137,14 @@ static struct waiting *choose(struct starving *starving, uint64_t free, uint64_t
     return chosen;
 }
 
-void starving_resume(struct starving *starving, uint64_t free, uint64_t keep, uint64_t reserve,
-                     const struct scheme_events *events)
+void starving_resume(struct starving *starving)
 {
+    const struct scheme_events *events = starving->plenty.events;
+
+    if (atomic_load(&starving->count) == 0)
+        return;
     pthread_mutex_lock(&starving->lock);
-    struct waiting *waiting = choose(starving, free, keep, reserve);
+    struct waiting *waiting = choose(starving);
     pthread_mutex_unlock(&starving->lock);
 
     /* Once it is resumed a stream may starve again: its link is read before. One that is not

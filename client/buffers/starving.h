@@ -25,24 +25,30 @@ struct waiting {
     bool listed;
 };
 
+/* What there is to wait for, in units of the scheme's choice. */
+struct plenty {
+    uint64_t (*free)(void *context); /* units to be had now; called with the list's lock held */
+    void *context;
+    uint64_t keep;    /* others than the privileged stream leave so many alone */
+    uint64_t reserve; /* the privilege passes on only when so many are free; at most `keep` */
+    const struct scheme_events *events;
+};
+
 struct starving {
+    struct plenty plenty;
     pthread_mutex_t lock; /* over the list and what follows it */
     struct waiting *first, **end;
-    bool privilege_served; /* a frame has become whole under it */
+    bool privilege_served;  /* a frame has become whole under it */
     _Atomic uint32_t count; /* listed; written under the lock */
     struct waiting *_Atomic privileged; /* NULL: none; written under the lock */
 };
 
-void starving_init(struct starving *starving);
+void starving_init(struct starving *starving, const struct plenty *plenty);
 void starving_end(struct starving *starving); /* nobody waits */
 
-/* starving_join: lists a stream, which is not listed. */
+/* starving_join: lists a stream, which is not listed, and makes it the privileged one if it can be.
+ * */
 void starving_join(struct starving *starving, struct waiting *waiting);
-
-/* starving_claim: makes a listed one the privileged one if there is none, or if that one was served
- * and `free` units of memory make the reserve full. */
-void starving_claim(struct starving *starving, struct waiting *waiting, uint64_t free,
-                    uint64_t reserve);
 
 /* starving_leave: takes it off the list. False: it was off it already, so a resume has come or
  * will. */
@@ -51,18 +57,16 @@ bool starving_leave(struct starving *starving, struct waiting *waiting);
 /* starving_forget: leaves, and gives up the privilege: the stream is no more. */
 void starving_forget(struct starving *starving, struct waiting *waiting);
 
-bool starving_is_privileged(struct starving *starving, const struct waiting *waiting);
+/* starving_hold: if the stream is the privileged one, sees to it that it stays so until
+ * starving_let_go, while it takes from the reserve. False: it is not, and nothing is held. */
+bool starving_hold(struct starving *starving, const struct waiting *waiting);
+void starving_let_go(struct starving *starving);
 
 /* starving_serve: a frame of the stream has become whole. */
 void starving_serve(struct starving *starving, const struct waiting *waiting);
 
-/* starving_empty: nobody waits. What a giver of memory asks first; cheap. */
-bool starving_empty(struct starving *starving);
-
-/* starving_resume: there are `free` units of memory, of which others than the privileged stream
- * leave `keep` alone, and `reserve` make the reserve full: resumes whom that may help. To be called
- * after memory was given back, with no lock held. */
-void starving_resume(struct starving *starving, uint64_t free, uint64_t keep, uint64_t reserve,
-                     const struct scheme_events *events);
+/* starving_resume: memory was given back: resumes whom that may help. Cheap if nobody waits. To be
+ * called with no lock held, and never from inside offer. */
+void starving_resume(struct starving *starving);
 
 #endif
