@@ -165,7 +165,7 @@ static void fact_memory(const struct record *record)
     MEMORYSTATUSEX memory = {.dwLength = sizeof(memory)};
     if (!GlobalMemoryStatusEx(&memory))
         return;
-    snprintf(text, sizeof(text), "%llu kB", memory.ullTotalPhys / 1024);
+    snprintf(text, sizeof(text), "%llu", memory.ullTotalPhys / 1024);
     fact_say(record, "memory_kb", text);
 }
 

@@ -12,8 +12,6 @@
 #include "client/tests/conformance/send.h"
 #include "client/tests/conformance/threads.h"
 
-#include "client/tests/conformance/far_linux.h"
-
 struct behaviour {
     const char *number, *name;
     const char *(*run)(struct stage *stage);

@@ -101,7 +101,7 @@ static inline void far_close(struct pair *pair)
     pair->far = NULL;
 }
 
-/* Ends the far side by a reset. reset_linux.h or reset_windows.h. */
+/* Ends the far side by a reset. far_linux.c or far_windows.c. */
 void far_reset(struct pair *pair);
 
 /* listener_address: where a listening socket of the port listens. */
