@@ -9,20 +9,23 @@ is spared the slow drifts of a machine. Shown is the median of the blocks' ratio
 import argparse
 import statistics
 import sys
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from rows import Results, Row, load_or_explain
+from rows import Results, Row, group, load_or_explain, select
 
 SCENARIO = "bench"
 
 
+Cell = Dict[str, Any]  # keys of a row and their values
+
+
 class Target(NamedTuple):
-    """A ratio of one figure between two schemes, and the bound that it should keep."""
+    """A ratio of one figure between two cells of a section, and the bound that it should keep."""
 
     section: str
     figure: str
-    scheme: str
-    against: str
+    upper: Cell
+    lower: Cell
     at_least: Optional[float] = None
     below: Optional[float] = None
     above: Optional[float] = None
@@ -41,19 +44,40 @@ class Target(NamedTuple):
 
 CPU, MEMORY = "gb_per_cpu_s", "peak_rss_kb"
 NAMES = {CPU: "GB per client CPU second", MEMORY: "peak memory"}
+RAW, DRAIN, CHAIN = {"scheme": "raw"}, {"scheme": "drain"}, {"scheme": "chain"}
+RING, FIXED = {"scheme": "ring"}, {"scheme": "fixed"}
+
+
+def engines(section: str, bound: float) -> List[Target]:
+    """io_uring against epoll, with nothing buffered and with the paper's scheme."""
+    return [Target(section, CPU, {"scheme": scheme, "engine": "uring"},
+                   {"scheme": scheme, "engine": "epoll"}, at_least=bound)
+            for scheme in ("drain", "chain")]
+
+
+def many_workers(engine: str) -> Target:
+    """What waiting workers cost: 16 against 2, of which 2 may run."""
+    return Target("workers", CPU, {"engine": engine, "workers": 16},
+                  {"engine": engine, "workers": 2}, at_least=0.9)
+
+
 TARGETS = (
-    Target("loopback", CPU, "drain", "raw", at_least=0.9),
-    Target("loopback", CPU, "chain", "raw", at_least=0.75),
-    Target("loopback", CPU, "ring", "raw"),
-    Target("loopback", CPU, "fixed", "raw"),
-    Target("loopback", MEMORY, "drain", "raw"),
-    Target("loopback", MEMORY, "chain", "raw"),
-    Target("loopback", MEMORY, "ring", "raw"),
-    Target("loopback", MEMORY, "fixed", "raw"),
-    Target("one-record", CPU, "chain", "fixed", above=1),
-    Target("one-record", CPU, "chain", "ring", above=1),
-    Target("one-record", MEMORY, "chain", "fixed", below=1),
-    Target("one-record", MEMORY, "chain", "ring", below=1),
+    Target("loopback", CPU, DRAIN, RAW, at_least=0.9),
+    Target("loopback", CPU, CHAIN, RAW, at_least=0.75),
+    Target("loopback", CPU, RING, RAW),
+    Target("loopback", CPU, FIXED, RAW),
+    Target("loopback", MEMORY, DRAIN, RAW),
+    Target("loopback", MEMORY, CHAIN, RAW),
+    Target("loopback", MEMORY, RING, RAW),
+    Target("loopback", MEMORY, FIXED, RAW),
+    Target("one-record", CPU, CHAIN, FIXED, above=1),
+    Target("one-record", CPU, CHAIN, RING, above=1),
+    Target("one-record", MEMORY, CHAIN, FIXED, below=1),
+    Target("one-record", MEMORY, CHAIN, RING, below=1),
+    *engines("large", 1.0),
+    *engines("small", 1.25),
+    many_workers("epoll"),
+    many_workers("uring"),
 )
 
 
@@ -63,17 +87,24 @@ def usable(results: Results) -> List[Row]:
             if row["scenario"] == SCENARIO and row["status"] == "ok" and row["audit"] == "pass"]
 
 
-def by_block(rows: Sequence[Row], section: str, scheme: str, figure: str) -> Dict[int, float]:
+def by_block(rows: Sequence[Row], section: str, cell: Cell, figure: str) -> Dict[int, float]:
     """The figure by block; blocks in which it was not measured, or is 0, are left out."""
-    return {row["repeat"]: row[figure] for row in rows
-            if row["section"] == section and row["scheme"] == scheme and row[figure]}
+    return {row["repeat"]: row[figure] for row in select(rows, section=section, **cell)
+            if row[figure]}
 
 
 def ratios(rows: Sequence[Row], target: Target) -> List[float]:
     """One ratio for each block that has both rows."""
-    upper = by_block(rows, target.section, target.scheme, target.figure)
-    lower = by_block(rows, target.section, target.against, target.figure)
+    upper = by_block(rows, target.section, target.upper, target.figure)
+    lower = by_block(rows, target.section, target.lower, target.figure)
     return [upper[block] / lower[block] for block in sorted(set(upper) & set(lower))]
+
+
+def name(cell: Cell) -> str:
+    """A cell in a few letters: `chain`, `uring drain`, `epoll W=16`."""
+    words = [cell.get("engine"), cell.get("scheme"),
+             "W=%d" % cell["workers"] if "workers" in cell else None]
+    return " ".join(word for word in words if word)
 
 
 def mark(target: Target, found: Sequence[float]) -> str:
@@ -89,24 +120,21 @@ def line(target: Target, found: Sequence[float]) -> str:
     """A line of the table."""
     middle = "%.2f" % statistics.median(found) if found else "-"
     spread = "%.2f..%.2f" % (min(found), max(found)) if found else ""
-    return ("%-10s  %-24s  %5s / %-5s  %6s  %-12s  %d  %-8s %s" % (
-        target.section, NAMES[target.figure], target.scheme, target.against, middle, spread,
-        len(found), target.bound(), mark(target, found))).rstrip()
+    return ("%-10s  %-24s  %11s / %-11s  %6s  %-12s  %d  %-8s %s" % (
+        target.section, NAMES[target.figure], name(target.upper), name(target.lower), middle,
+        spread, len(found), target.bound(), mark(target, found))).rstrip()
 
 
 def medians(rows: Sequence[Row]) -> List[str]:
     """What the ratios are made of."""
-    cells: Dict["tuple[str, str]", List[Row]] = {}
-    for row in rows:
-        cells.setdefault((row["section"], row["scheme"]), []).append(row)
     lines = []
-    for (section, scheme), members in sorted(cells.items()):
+    for cell, members in group(rows, ("section", "scheme", "engine", "workers")).items():
         figures = [[row[key] for row in members if row[key] is not None]
                    for key in (CPU, "bytes_per_s", MEMORY)]
         shown = ["%8.2f" % (statistics.median(values) * scale) if values else "%8s" % "-"
                  for values, scale in zip(figures, (1, 1e-9, 1.024e-3))]
-        lines.append("%-10s  %-6s  %s  %d" % (section, scheme, "  ".join(shown), len(members)))
-    return lines
+        lines.append("%-10s  %-6s  %-6s  %7d  %s  %d" % (*cell, "  ".join(shown), len(members)))
+    return sorted(lines)
 
 
 def main() -> int:
@@ -124,11 +152,11 @@ def main() -> int:
         print("bench.py: %s: no sound rows of scenario %s" % (arguments.folder, SCENARIO),
               file=sys.stderr)
         return 1
-    print("%-10s  %-6s  %8s  %8s  %8s  n   (medians)" % ("section", "scheme", "GB/CPU s", "GB/s",
-                                                          "peak MB"))
+    print("%-10s  %-6s  %-6s  %7s  %8s  %8s  %8s  n   (medians)" % (
+        "section", "scheme", "engine", "workers", "GB/CPU s", "GB/s", "peak MB"))
     print("\n".join(medians(rows)))
-    print("\n%-10s  %-24s  %13s  %6s  %-12s  n  %-8s" % ("section", "figure", "ratio of", "median",
-                                                       "range", "target"))
+    print("\n%-10s  %-24s  %-25s  %6s  %-12s  n  %-8s" % ("section", "figure", "ratio of",
+                                                         "median", "range", "target"))
     found = [ratios(rows, target) for target in TARGETS]
     print("\n".join(map(line, TARGETS, found)))
     missed = any(mark(*pair) not in ("", "reached") for pair in zip(TARGETS, found))
