@@ -90,10 +90,9 @@ static struct gate_worker *newest_free(const struct gate *gate)
 
 static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
 {
-    struct cp_link *packet = gate_queue_pop(&gate->queue);
     gate->running++;
+    gate_queue_push(&gate->granted, gate_queue_pop(&gate->queue));
     if (worker->state == GATE_POLLING) {
-        gate_queue_push(&gate->granted, packet);
         gate->grants++;
         effects->kick = true;
         return;
@@ -103,7 +102,8 @@ static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate
     if (worker->state == GATE_PROMOTED)
         gate->pollers--; /* it is awake already and will find the packet instead of polling */
     stack_remove(gate, worker);
-    worker->bound = packet;
+    /* The oldest, which may be one that was meant for a poller: packets leave in order. */
+    worker->bound = gate_queue_pop(&gate->granted);
     worker->state = GATE_WOKEN;
 }
 
@@ -160,13 +160,26 @@ void gate_back(struct gate *gate, struct gate_worker *worker)
         worker->state = GATE_HERE;
 }
 
+/* The next packet for a batch. What pollers are on their way for is older than what is queued,
+ * and goes first; the place that was held for it is free. */
+static struct cp_link *oldest(struct gate *gate)
+{
+    struct cp_link *packet = gate_queue_pop(&gate->granted);
+    if (!packet)
+        return gate_queue_pop(&gate->queue);
+    gate->grants--;
+    gate->running--;
+    return packet;
+}
+
 static void take(struct gate *gate, struct gate_worker *worker, struct cp_link *first, unsigned max,
                  struct gate_queue *taken)
 {
     worker->state = GATE_RUNNING;
     gate_queue_push(taken, first);
-    for (unsigned count = 1; count < max && gate->queue.first; count++)
-        gate_queue_push(taken, gate_queue_pop(&gate->queue));
+    struct cp_link *packet;
+    for (unsigned count = 1; count < max && (packet = oldest(gate)); count++)
+        gate_queue_push(taken, packet);
 }
 
 /* The packet that is this worker's by now, if there is one; the worker is then counted and off

@@ -207,6 +207,57 @@ static void a_poller_hands_on_what_is_a_newer_waiters(void **state)
     assert_int_equal(workers[B].state, GATE_POLLING);
 }
 
+/* A post whose kick is on its way still: whoever polls does not know of the packet. */
+static void post_unheard(int number)
+{
+    struct gate_effects effects = {0};
+    packets[number].number = number;
+    gate_post(&gate, &packets[number].link, &effects);
+    assert_null(effects.wake);
+    gate_check(&gate);
+}
+
+/* Whoever comes first takes them all, and no later packet before an earlier one. */
+static void a_batch_begins_with_what_pollers_were_granted(void **state)
+{
+    (void)state;
+    start(2);
+    batch = 4;
+    get(A);
+    get(B);
+    post_unheard(1);
+    post_unheard(2);
+    post_unheard(3);
+    struct gate_effects effects = {0};
+    gate_back(&gate, &workers[B]);
+    step(B, &effects);
+    carry_out(effects);
+    assert_int_equal(has[B], 1);
+    assert_int_equal(has_count[B], 3);
+    assert_int_equal(gate.running, 1);
+    assert_int_equal(has[A], WAITING);
+}
+
+/* Else that worker, back in no time, would take the earlier packet after the later one. */
+static void a_parked_worker_is_handed_what_is_oldest(void **state)
+{
+    (void)state;
+    start_with(2, 1);
+    get(A);
+    get(B);
+    post(1);
+    post(2);
+    get(C);
+    get(A);
+    assert_int_equal(workers[A].state, GATE_POLLING);
+    assert_int_equal(workers[C].state, GATE_PARKED);
+    post_unheard(3);
+    block(B);
+    post(4);
+    assert_int_equal(has[C], 3);
+    assert_int_equal(has[A], 4);
+}
+
 static void blocking_has_somebody_else_poll(void **state)
 {
     (void)state;
@@ -281,6 +332,8 @@ int main(void)
         cmocka_unit_test(packets_leave_in_the_order_they_came),
         cmocka_unit_test(a_poller_that_takes_a_packet_is_replaced),
         cmocka_unit_test(a_poller_hands_on_what_is_a_newer_waiters),
+        cmocka_unit_test(a_batch_begins_with_what_pollers_were_granted),
+        cmocka_unit_test(a_parked_worker_is_handed_what_is_oldest),
         cmocka_unit_test(blocking_has_somebody_else_poll),
         cmocka_unit_test(closing_wakes_everyone),
         cmocka_unit_test(closing_drops_what_is_queued),
