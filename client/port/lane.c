@@ -103,22 +103,33 @@ static bool give_up(struct lane *lane, struct cp_op *op, int64_t *result)
     return true;
 }
 
-struct cp_op *turn_end(struct turn *turn, struct gate_effects *effects)
+/* The operation if it is over. The lane may not go on before its packet has its place. */
+static struct cp_op *turn_finish(struct turn *turn)
 {
     struct lane *lane = turn->lane;
     struct cp_op *op = turn->op;
     lane->busy = false;
     lane->ready |= turn->more;
-    bool over = turn->result != ENGINE_PENDING || give_up(lane, op, &turn->result);
-    if (over) {
-        lane->started = lane->done = false;
-        finish(lane, op, turn->result);
-    }
+    if (turn->result == ENGINE_PENDING && !give_up(lane, op, &turn->result))
+        return NULL;
+    lane->started = lane->done = false;
+    finish(lane, op, turn->result);
+    return op;
+}
+
+static void go_on(struct lane *lane, struct gate_effects *effects)
+{
     if (lane->socket->open)
         call(lane, effects);
     else
         socket_settle(lane->socket);
-    return over ? op : NULL;
+}
+
+struct cp_op *turn_end(struct turn *turn, struct gate_effects *effects)
+{
+    struct cp_op *op = turn_finish(turn);
+    go_on(turn->lane, effects);
+    return op;
 }
 
 /* ---- submitting ---------------------------------------------------------------------------- */
@@ -137,9 +148,10 @@ void lane_submit(struct lane *lane, struct cp_op *op)
     pthread_mutex_unlock(&port->lock);
     turn_advance(&turn);
     port_lock(port);
-    op = turn_end(&turn, &effects);
+    op = turn_finish(&turn);
     if (op)
         port_post(port, &op->link, &effects);
+    go_on(lane, &effects);
     port_unlock(port, &effects);
 }
 
@@ -165,10 +177,7 @@ void lane_complete(struct lane *lane, struct cp_op *op, int64_t result,
     assert(lane->started);
     lane->started = false;
     finish_and_post(lane, op, result, effects);
-    if (lane->socket->open)
-        call(lane, effects);
-    else
-        socket_settle(lane->socket);
+    go_on(lane, effects);
 }
 
 /* ---- taking back --------------------------------------------------------------------------- */

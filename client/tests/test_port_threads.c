@@ -143,6 +143,56 @@ static void streams_arrive_whole_and_in_order(void **state)
     cp_free(lines.port);
 }
 
+/* Threads that send on one socket at once. */
+struct choir {
+    struct cp_socket *socket;
+    struct cp_op *ops;
+    struct cp_block *blocks;
+    unsigned count;
+};
+
+static void *choir_member(void *argument)
+{
+    struct choir *choir = argument;
+    for (unsigned index = 0; index < choir->count; index++)
+        assert_int_equal(cp_send(choir->socket, &choir->ops[index], &choir->blocks[index], 1), 0);
+    return NULL;
+}
+
+/* Nobody knows in which order they were submitted, but the bytes and the completions agree. */
+static void sends_complete_in_the_order_of_their_bytes(void **state)
+{
+    enum { MEMBERS = 3, SONGS = 400, ALL = MEMBERS * SONGS };
+    static struct cp_op ops[ALL];
+    static struct cp_block blocks[ALL];
+    static uint16_t numbers[ALL], completed[ALL], arrived[ALL];
+    struct far_side *far = *state;
+    struct cport *port = open_port(far, 1);
+    struct connection connection;
+    struct choir choir[MEMBERS];
+    pthread_t threads[MEMBERS];
+    memset(ops, 0, sizeof ops);
+    far->connect(port, 1, &connection);
+    for (unsigned index = 0; index < ALL; index++) {
+        numbers[index] = (uint16_t)index;
+        blocks[index] = (struct cp_block){&numbers[index], sizeof numbers[index]};
+    }
+    for (unsigned index = 0; index < MEMBERS; index++) {
+        unsigned first = index * SONGS;
+        choir[index] = (struct choir){connection.near, &ops[first], &blocks[first], SONGS};
+        assert_int_equal(os_thread_start(&threads[index], "choir", 0, choir_member, &choir[index]),
+                         0);
+    }
+    for (unsigned index = 0; index < ALL; index++)
+        completed[index] = (uint16_t)(next_packet(port).op - ops);
+    for (unsigned index = 0; index < MEMBERS; index++)
+        pthread_join(threads[index], NULL);
+    assert_int_equal(far->receive(&connection, arrived, sizeof arrived), sizeof arrived);
+    assert_memory_equal(completed, arrived, sizeof arrived);
+    far->drop(&connection);
+    cp_free(port);
+}
+
 /* A waiter with a short time-out and a post race for it, many times: every post is seen once. */
 static void timeouts_and_posts_race(void **state)
 {
@@ -174,6 +224,7 @@ int main(void)
         EVERY_ENGINE(a_crowd_keeps_to_the_limit),
         EVERY_ENGINE(a_crowd_that_blocks_loses_nothing),
         EVERY_ENGINE(streams_arrive_whole_and_in_order),
+        EVERY_ENGINE(sends_complete_in_the_order_of_their_bytes),
         EVERY_ENGINE(timeouts_and_posts_race),
     };
     return cmocka_run_group_tests_name("port: threads", tests, NULL, NULL);
