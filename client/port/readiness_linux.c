@@ -98,6 +98,19 @@ int readiness_watch(struct cport *port, struct cp_socket *socket)
                  socket_token(socket));
 }
 
+/* A connection that was reset before it was adopted has no peer any more, as a fresh socket has
+ * none; but it has an error to tell, once, or data yet. */
+static void recognise_peerless(struct cp_socket *socket)
+{
+    char byte;
+    ssize_t count = recv((int)socket->handle, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (count < 0 && errno == ENOTCONN)
+        return;
+    socket->role = ROLE_CONNECTED;
+    if (count < 0)
+        socket->broken = cp_error_from_os(errno);
+}
+
 /* What an adopted socket is already. */
 static int recognise(struct cp_socket *socket)
 {
@@ -115,6 +128,8 @@ static int recognise(struct cp_socket *socket)
         socket->role = ROLE_LISTENING;
     else if (getpeername(descriptor, (struct sockaddr *)&peer, &bytes) == 0)
         socket->role = ROLE_CONNECTED;
+    else
+        recognise_peerless(socket);
     int flags = fcntl(descriptor, F_GETFL);
     if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) != 0)
         return cp_error_from_os(errno);

@@ -2,6 +2,7 @@
  * give them. */
 #include "client/tests/far_side.h"
 
+#include <poll.h>
 #include <sys/resource.h>
 
 static struct cp_op zeroed(void)
@@ -170,6 +171,34 @@ static void an_address_in_use_is_said(void **state)
     cp_free(port);
 }
 
+/* The system names no peer of such a connection, as of a socket that was never connected. */
+static void a_connection_reset_before_it_is_adopted_is_reset(void **state)
+{
+    struct far_side *far = *state;
+    struct cport *port = open_port(far, 1);
+    struct sockaddr_in address;
+    struct cp_socket *adopted;
+    struct cp_op op = zeroed();
+    char byte;
+    struct cp_block block = {&byte, 1};
+    struct linger hard = {.l_onoff = 1};
+    int listener = listen_somewhere(&address, 1);
+    int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(peer, (struct sockaddr *)&address, sizeof address), 0);
+    int accepted = accept(listener, NULL, NULL);
+    setsockopt(peer, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close(peer);
+    struct pollfd gone = {.fd = accepted, .events = POLLIN};
+    assert_int_equal(poll(&gone, 1, PACKET_WAIT_MS), 1);
+    assert_int_equal(cp_associate(port, accepted, 1, &adopted), 0);
+    assert_int_equal(cp_receive(adopted, &op, &block, 1), CP_ERESET);
+    assert_int_equal(cp_send(adopted, &op, &block, 1), CP_ERESET);
+    assert_int_equal(connect_to(adopted, &op, &address, CP_FOREVER), CP_EISCONN);
+    assert_no_packet(port, 5);
+    close(listener);
+    cp_free(port);
+}
+
 static void an_accept_whose_listener_closes_is_aborted(void **state)
 {
     struct cport *port = open_port(*state, 1);
@@ -247,6 +276,7 @@ int main(void)
         EVERY_LOOPBACK(a_time_limit_ends_a_connect),
         EVERY_LOOPBACK(a_pending_connect_can_be_taken_back),
         EVERY_LOOPBACK(accepted_connections_can_be_associated),
+        EVERY_LOOPBACK(a_connection_reset_before_it_is_adopted_is_reset),
         EVERY_LOOPBACK(an_address_in_use_is_said),
         EVERY_LOOPBACK(an_accept_whose_listener_closes_is_aborted),
         EVERY_LOOPBACK(associating_twice_is_refused),
