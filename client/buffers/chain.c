@@ -131,7 +131,6 @@ static bool starve(struct scheme_run *run, struct chain_stream *chain, unsigned 
     starving_join(&run->starving, &chain->waiting);
     if (take_fresh(run, chain, want) && starving_leave(&run->starving, &chain->waiting))
         return false;
-    common_hurry(&run->common);
     atomic_fetch_add_explicit(&run->cap_waits, 1, memory_order_relaxed);
     return true;
 }

@@ -4,18 +4,14 @@
  *        ^             '-----------------------------------'             |
  *        '---- spare records <-------- done <--- processed <-------------'
  *
- * WAKING. A wake-up and the switch of threads that it brings cost about as much as receiving 16 kB.
- * A worker that woke the consumer after each receive would pay that price for each, on a machine
- * that has no idle processor; so the consumer, when it has found work and done it, RESTS for a
- * moment and comes back by itself, as a network card does that moderates its interrupts; only when
- * a rest brought nothing does it go to SLEEP and has to be woken:
+ * WAKING. The consumer takes all that there is, and is woken only by what comes into an empty
+ * buffer while it sleeps: a wake-up and the switch of threads that it brings cost about as much as
+ * receiving 16 kB.
  *
- *             work                    nothing                  nothing
- *     AWAKE <------------- RESTING <----------- AWAKE    RESTING -------> ASLEEP
- *       ^                     | REST_BYTES are waiting, or memory is short                |
- *       '---------------------'-------------------- woken by the first frame -------------'
- *
- * What has come meanwhile is bounded by REST_BYTES, a part of a processor's cache.
+ * NOT TOO FAR AHEAD. Workers that outrun the consumer would fill memory with frames that go cold
+ * before they are processed, at several times the cost a byte for both sides. With AHEAD_BYTES
+ * waiting a worker waits too, and TCP holds the servers back. That is a quarter of a processor's
+ * own cache or less, with as much again in the consumer's hands.
  *
  * RECORDS grow with need. At the cap, with frames of a few bytes, they may run out: a worker then
  * waits for the consumer, which waits for nobody. */
@@ -28,8 +24,7 @@
 
 enum {
     SLAB_FRAMES = 256,
-    REST_NS = 50 * 1000,
-    REST_BYTES = 256 * 1024,
+    AHEAD_BYTES = 512 * 1024,
 };
 
 struct frame_slab {
@@ -63,12 +58,13 @@ static bool add_records(struct common *common)
 
 int common_open(struct common *common, struct budget *budget)
 {
-    *common = (struct common){.budget = budget, .consumer = CONSUMER_AWAKE};
+    *common = (struct common){.budget = budget};
     common->end = &common->first;
     if (!add_records(common))
         return -1;
     pthread_mutex_init(&common->lock, NULL);
     pthread_cond_init(&common->records_back, NULL);
+    pthread_cond_init(&common->taken, NULL);
     return 0;
 }
 
@@ -81,26 +77,15 @@ void common_close(struct common *common)
         budget_refund(common->budget, sizeof *slab);
         free(slab);
     }
+    pthread_cond_destroy(&common->taken);
     pthread_cond_destroy(&common->records_back);
     pthread_mutex_destroy(&common->lock);
-}
-
-/* With the lock held. Whether the consumer has to be told of what is waiting. */
-static bool wakes(struct common *common)
-{
-    const bool wake = common->consumer == CONSUMER_ASLEEP ||
-                      (common->consumer == CONSUMER_RESTING && common->waiting_bytes >= REST_BYTES);
-
-    if (wake)
-        common->consumer = CONSUMER_AWAKE;
-    return wake;
 }
 
 /* With the lock held; lets go of it while it waits. */
 static struct frame *take_record(struct common *common)
 {
     while (common->spare == NULL && !add_records(common)) {
-        common->consumer = CONSUMER_AWAKE;
         os_unpark(&common->parker);
         pthread_cond_wait(&common->records_back, &common->lock);
     }
@@ -114,6 +99,8 @@ void common_hand_over(struct common *common, const struct frame *frames, unsigne
     assert(count > 0);
     pthread_mutex_lock(&common->lock);
     assert(!common->ending);
+    while (common->waiting_bytes >= AHEAD_BYTES)
+        pthread_cond_wait(&common->taken, &common->lock);
     for (unsigned i = 0; i < count; i++) {
         struct frame *frame = take_record(common);
         *frame = frames[i];
@@ -122,7 +109,8 @@ void common_hand_over(struct common *common, const struct frame *frames, unsigne
         common->end = &frame->next;
         common->waiting_bytes += frame->bytes;
     }
-    const bool wake = wakes(common);
+    const bool wake = common->asleep;
+    common->asleep = false;
     pthread_mutex_unlock(&common->lock);
     if (wake)
         os_unpark(&common->parker);
@@ -140,43 +128,24 @@ static void give_records(struct common *common, struct frame *done)
     pthread_cond_broadcast(&common->records_back);
 }
 
-/* With the lock held, and let go of while it waits. */
-static void wait_for_work(struct common *common)
-{
-    bool rested = false;
-
-    while (common->first == NULL && !common->ending) {
-        common->consumer = rested ? CONSUMER_ASLEEP : CONSUMER_RESTING;
-        pthread_mutex_unlock(&common->lock);
-        os_park(&common->parker, rested ? UINT64_MAX : REST_NS);
-        pthread_mutex_lock(&common->lock);
-        rested = true;
-    }
-    common->consumer = CONSUMER_AWAKE;
-}
-
 struct frame *common_take(struct common *common, struct frame *done)
 {
     pthread_mutex_lock(&common->lock);
     give_records(common, done);
-    wait_for_work(common);
+    while (common->first == NULL && !common->ending) {
+        common->asleep = true;
+        pthread_mutex_unlock(&common->lock);
+        os_park(&common->parker, UINT64_MAX);
+        pthread_mutex_lock(&common->lock);
+    }
+    common->asleep = false;
     struct frame *first = common->first;
     common->first = NULL;
     common->end = &common->first;
     common->waiting_bytes = 0;
+    pthread_cond_broadcast(&common->taken);
     pthread_mutex_unlock(&common->lock);
     return first;
-}
-
-void common_hurry(struct common *common)
-{
-    pthread_mutex_lock(&common->lock);
-    const bool wake = common->consumer == CONSUMER_RESTING;
-    if (wake)
-        common->consumer = CONSUMER_AWAKE;
-    pthread_mutex_unlock(&common->lock);
-    if (wake)
-        os_unpark(&common->parker);
 }
 
 void common_finish(struct common *common)

@@ -23,12 +23,12 @@ struct frame_slab;
 
 struct common {
     pthread_mutex_t lock; /* over all below but the parker */
-    pthread_cond_t records_back;
+    pthread_cond_t records_back, taken;
     struct frame *first, **end; /* waiting to be processed */
     uint64_t waiting_bytes;     /* of these frames */
     struct frame *spare;        /* free records */
     struct frame_slab *slabs;
-    enum { CONSUMER_AWAKE, CONSUMER_RESTING, CONSUMER_ASLEEP } consumer;
+    bool asleep; /* the consumer, until somebody undertakes to wake it */
     bool ending;
     struct os_parker parker; /* the consumer's */
     struct budget *budget;   /* charged for the records */
@@ -49,9 +49,6 @@ void common_hand_over(struct common *common, const struct frame *frames, unsigne
  * everything that is in the buffer, under one lock. Blocks while there is nothing; NULL once
  * common_finish was called and the buffer is empty. */
 struct frame *common_take(struct common *common, struct frame *done);
-
-/* common_hurry: memory is short: the consumer shall not rest. */
-void common_hurry(struct common *common);
 
 /* common_finish: nothing more will be handed over. */
 void common_finish(struct common *common);
