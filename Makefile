@@ -3,11 +3,13 @@
 #   OS=windows                 Windows programs, made by mingw-w64 (make windows installs it first)
 #   SANITIZER=address|thread   a flavour of its own under build/ (address brings UBSan along)
 #   CC=clang                   another compiler, another flavour
+#   STRESS_SECONDS=120 SEED=   of `make stress`: for each engine; one trial again and again
 #   V=1                        shows the commands
 #   DEPS=no                    never installs anything
 
 SANITIZER ?=
 V         ?= 0
+STRESS_SECONDS ?= 120
 # Windows itself says OS=Windows_NT; its compiler, MSYS2's, goes by the plain name.
 SYSTEM    := $(if $(filter windows Windows_NT,$(OS)),windows,linux)
 CC.windows := $(if $(filter windows,$(OS)),x86_64-w64-mingw32-gcc-posix,gcc)
@@ -40,7 +42,7 @@ LDLIBS      += $(LDLIBS.$(SYSTEM))
 EXE         := $(EXE.$(SYSTEM))
 
 # A room's sources are the files that lie in it; only the operating system is chosen here.
-ROOMS    := cli client/os client/port client/buffers client/collector mock_servers scenarios client/tests/conformance
+ROOMS    := cli client/os client/port client/buffers client/collector mock_servers scenarios client/tests/conformance client/tests/trial
 NOT_HERE.linux   := %_windows.c client/port/iocp.c
 NOT_HERE.windows := %_linux.c client/port/epoll.c client/port/uring.c
 MAINS    := client/main.c client/peers/raw.c mock_servers/main.c scenarios/main.c
@@ -55,8 +57,9 @@ TESTED.windows := client/tests/test_conformance.c
 CMOCKA.linux   := -lcmocka
 TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard client/tests/bench_*.c))
+STRESS   := $(BUILD)/client/tests/stress$(EXE)
 
-.PHONY: all tests benches test windows reproduce bench tidy format clean deps help
+.PHONY: all tests benches test windows stress reproduce bench tidy format clean deps help
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS)
@@ -68,7 +71,7 @@ $(BUILD)/fanin-raw$(EXE):     $(BUILD)/client/peers/raw.o
 $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
 $(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/main.o
 
-$(PROGRAMS) $(BENCHES): $(LIBRARY)
+$(PROGRAMS) $(BENCHES) $(STRESS): $(LIBRARY)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS)
 
@@ -76,7 +79,7 @@ $(TESTS): $(LIBRARY)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(CMOCKA.$(SYSTEM)) $(LDLIBS)
 
-$(TESTS) $(BENCHES): %$(EXE): %.o
+$(TESTS) $(BENCHES) $(STRESS): %$(EXE): %.o
 
 # Tests that make allocations fail, one after the other.
 %_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
@@ -105,13 +108,14 @@ $(BUILD)/include/xxhash.h: /usr/include/xxhash.h
 $(OBJECTS): | $(BUILD)/include/xxhash.h
 endif
 
--include $(OBJECTS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES))
+-include $(OBJECTS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS))
 
 deps-%:
 	@.ci/deps $*
 
 test: ; @.ci/deps build test report && .ci/tests
 windows: ; @.ci/deps windows && $(MAKE) --no-print-directory OS=windows tests
+stress: $(STRESS) ; @$(STRESS) --seconds=$(STRESS_SECONDS) $(if $(SEED),--seed=$(SEED))
 reproduce: ; @.ci/deps build report && scenarios/reproduce
 bench: ; @.ci/deps build && scenarios/bench
 tidy: ; @.ci/deps build test && .ci/tidy
@@ -126,6 +130,7 @@ help:
 	@printf '%s\n' 'make            builds the programs into $(BUILD)/' \
 	  'make test       installs what is missing, runs every test, also under the sanitizers' \
 	  'make windows    installs mingw-w64 and Wine, builds the Windows programs into build/windows/' \
+	  'make stress     holds the completion port to its law by random operations, for minutes' \
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, prints the tables (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side' \
 	  'make tidy       formatting, lengths, layering' \
