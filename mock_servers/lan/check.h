@@ -1,0 +1,46 @@
+/* fanin-lan --check: the link is measured, not believed. */
+#ifndef FANIN_LAN_CHECK_H
+#define FANIN_LAN_CHECK_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "mock_servers/lan/bounds.h"
+#include "mock_servers/lan/measure.h"
+
+struct check_rate {
+    double asked, measured; /* bits per second; asked 0: unlimited, and then nothing is wrong */
+    struct bounds bounds;
+    bool ok;
+};
+
+struct check_loss {
+    double asked; /* share */
+    uint64_t sent, lost;
+    struct bounds bounds;
+    bool ok;
+};
+
+struct check {
+    const char *link;
+    bool realtime;
+    struct check_rate rates[LINK_DIRECTIONS];
+    struct check_loss losses[LINK_DIRECTIONS];
+    /* Of the median, in nanoseconds. What is expected is what was asked for and the time that the
+     * datagrams take on the wire. */
+    double round_trip_asked, round_trip_expected, round_trip_p50, round_trip_p99;
+    struct bounds round_trip_bounds;
+    bool round_trip_ok;
+    struct measured_bulk both; /* both directions at once; for information */
+    uint64_t missed[LINK_DIRECTIONS];
+    bool ok;
+};
+
+/* check_run: measures; blocks for some seconds. 0, or -errno with `what` failed. */
+int check_run(struct check *check, struct link *link, const struct link_request *request,
+              const struct namespaces *namespaces, const char **what);
+
+void check_print(const struct check *check, FILE *out); /* as a table, for people */
+int check_write(const struct check *check, FILE *out);  /* as one line of JSON; -errno */
+
+#endif

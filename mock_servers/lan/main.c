@@ -1,0 +1,159 @@
+/* fanin-lan: the paper's LAN on one machine. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/options.h"
+#include "client/os/os.h"
+#include "mock_servers/lan/check.h"
+#include "mock_servers/lan/options.h"
+
+enum { WHY_BYTES = 1024 };
+
+/* ---- files that results go to --------------------------------------------------------------- */
+
+/* Opened before anything is measured, so that nothing is measured in vain. NULL: it cannot be. */
+static FILE *file_open(const char *option, const char *name)
+{
+    FILE *file = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
+
+    if (file == NULL)
+        fprintf(stderr, "fanin-lan: --%s: cannot write %s: %s\n", option, name, strerror(errno));
+    return file;
+}
+
+static int file_close(FILE *file, const char *option, int result)
+{
+    if (file != stdout && fclose(file) != 0 && result == 0)
+        result = -errno;
+    if (result < 0)
+        fprintf(stderr, "fanin-lan: --%s: cannot write: %s\n", option, strerror(-result));
+    return result;
+}
+
+/* ---- a session ------------------------------------------------------------------------------ */
+
+static void counts_write(struct json *json, const char *direction, const struct link_counts *counts)
+{
+    json_object_open(json, direction);
+    json_count(json, "frames", counts->frames);
+    json_count(json, "bytes", counts->bytes);
+    json_count(json, "lost", counts->fates[SHAPER_LOST]);
+    json_count(json, "overflowed", counts->fates[SHAPER_OVERFLOWED]);
+    json_count(json, "cut", counts->fates[SHAPER_CUT]);
+    json_count(json, "missed", counts->missed);
+    json_object_close(json);
+}
+
+static int stats_write(FILE *file, struct link *link, const struct session_outcome *outcome)
+{
+    struct link_figures figures;
+    struct json json;
+
+    link_read(link, &figures);
+    json_open(&json, file);
+    json_text(&json, "link", link_name(link));
+    json_flag(&json, "realtime", figures.realtime);
+    json_integer(&json, "exit_code", outcome->exit_code);
+    json_number(&json, "wall_ms", outcome->wall_ms);
+    json_number(&json, "near_cpu_s", outcome->near_cpu_s);
+    json_number(&json, "far_cpu_s", outcome->far_cpu_s);
+    if (figures.counted) {
+        json_number(&json, "link_cpu_s", (double)figures.cpu_ns / OS_NS_PER_S);
+        counts_write(&json, "up", &figures.counts[LINK_UP]);
+        counts_write(&json, "down", &figures.counts[LINK_DOWN]);
+    } else {
+        json_null(&json, "link_cpu_s");
+        json_null(&json, "up");
+        json_null(&json, "down");
+    }
+    return json_close(&json);
+}
+
+static int commands_run(const struct lan_options *options, struct link *link,
+                        const struct namespaces *namespaces)
+{
+    struct session_outcome outcome;
+    FILE *file = NULL;
+
+    if (options->stats != NULL && (file = file_open("stats", options->stats)) == NULL)
+        return EXIT_MACHINE_CANNOT;
+    session_run(&outcome, &options->session, link, namespaces);
+    if (file != NULL && file_close(file, "stats", stats_write(file, link, &outcome)) < 0 &&
+        outcome.exit_code == EXIT_DONE)
+        return EXIT_MACHINE_CANNOT;
+    return outcome.exit_code;
+}
+
+/* ---- a check -------------------------------------------------------------------------------- */
+
+static int check_say(const struct check *check, FILE *file)
+{
+    /* Where standard output is the line's, people read the table on standard error. */
+    check_print(check, file == stdout ? stderr : stdout);
+    if (file != NULL && file_close(file, "json", check_write(check, file)) < 0)
+        return EXIT_MACHINE_CANNOT;
+    if (check->ok)
+        return EXIT_DONE;
+    fprintf(stderr, "fanin-lan: the link is not as asked for (see above)\n");
+    return EXIT_MEASURED_FAILURE;
+}
+
+static int link_check(const struct lan_options *options, struct link *link,
+                      const struct namespaces *namespaces)
+{
+    struct check check;
+    const char *what;
+    FILE *file = NULL;
+
+    if (options->json != NULL && (file = file_open("json", options->json)) == NULL)
+        return EXIT_MACHINE_CANNOT;
+    int result = check_run(&check, link, &options->request, namespaces, &what);
+    if (result == 0)
+        return check_say(&check, file);
+    fprintf(stderr, "fanin-lan: cannot measure %s: %s\n", what, strerror(-result));
+    return EXIT_MEASURED_FAILURE;
+}
+
+/* ---- both ----------------------------------------------------------------------------------- */
+
+static int run(const struct lan_options *options)
+{
+    struct namespaces namespaces;
+    char why[WHY_BYTES];
+    int code = EXIT_MACHINE_CANNOT;
+
+    if (namespaces_open(&namespaces, why, sizeof why) < 0) {
+        fprintf(stderr, "fanin-lan: %s\n", why);
+        return code;
+    }
+    struct link *link = link_open(options->link, &options->request, &namespaces, why, sizeof why);
+    if (link == NULL)
+        fprintf(stderr, "fanin-lan: no link can be had as asked for: %s\n", why);
+    else if (options->check)
+        code = link_check(options, link, &namespaces);
+    else
+        code = commands_run(options, link, &namespaces);
+    namespaces_close(&namespaces);
+    link_close(link);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct lan_options options;
+
+    switch (lan_options_read(&options, argc, argv)) {
+    case OPTIONS_DONE:
+        return EXIT_DONE;
+    case OPTIONS_WRONG:
+        return EXIT_WRONG_USE;
+    default:
+        break;
+    }
+    session_prepare();
+    if (options.join_pid > 0)
+        return session_join(&options.session, (int)options.join_pid);
+    return run(&options);
+}

@@ -1,0 +1,266 @@
+#include "mock_servers/lan/options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/os/os.h"
+
+enum { BITS_PER_BYTE = 8, WIRE_BYTES_MAX = ETHERNET_FRAME_BYTES_MAX + ETHERNET_WIRE_EXTRA_BYTES };
+
+static const uint64_t unset = UINT64_MAX;
+static const double unset_share = -1;
+static const uint64_t unlimited_queue_bytes = 64 << 20;
+static const uint64_t grace_ns = 2ULL * OS_NS_PER_S;
+
+/* What may be asked of each direction apart. */
+struct path_choices {
+    uint64_t rate_bits_per_s, jitter_ns;
+    double loss;
+    struct queue_size queue;
+};
+
+struct choices {
+    int link;
+    struct path_choices both, path[LINK_DIRECTIONS];
+    uint64_t round_trip_ns, seed, ready_timeout_ns, join_pid;
+    struct cut_list cuts;
+    const char *far_command, *ready_file, *json, *stats;
+    bool check, quiet;
+};
+
+#define AT(field) offsetof(struct choices, field)
+#define RATES     8000, UINT64_C(100000000000), NULL
+#define DURATIONS 0, UINT64_C(10000000000), NULL
+#define QUEUES    WIRE_BYTES_MAX, SHAPER_QUEUE_BYTES_MAX, NULL
+#define TIMEOUTS  1000000, UINT64_C(3600000000000), NULL
+
+static const struct option_spec specs[] = {
+    {.name = "The link (near is where COMMAND runs, far where the --far command does)"},
+    {"rate", "RATE", "100mbit",
+     "of the wire, each way: a full frame of 1538 bytes, gap and\n"
+     "preamble included, carries 1448 of TCP payload",
+     unit_bit_rate, AT(both.rate_bits_per_s), RATES},
+    {"rtt", "TIME", "0.5ms", "round trip: half of it is added each way", unit_duration,
+     AT(round_trip_ns), DURATIONS},
+    {"jitter", "TIME", "0",
+     "each frame is up to this much earlier or later, evenly\n"
+     "spread, but never overtakes; at most half the round trip",
+     unit_duration, AT(both.jitter_ns), DURATIONS},
+    {"loss", "PERCENT", "0%", "share of frames lost at random, each way", unit_share, AT(both.loss),
+     0, 0, NULL},
+    {"queue", "TIME|BYTES", "100ms",
+     "frames that may wait for the wire, as a time at the link's\n"
+     "rate or in bytes; further ones are dropped",
+     unit_queue, AT(both.queue), QUEUES},
+    {"seed", "N", "1", "of loss and jitter", options_count, AT(seed), 0, UINT64_C(1) << 62, NULL},
+    {"cut", "AT:FOR,...", NULL,
+     "takes the link down AT after the near command's start, FOR\n"
+     "that long: 2s:500ms",
+     unit_cuts, AT(cuts), 0, 0, NULL},
+    {"link", "KIND", "auto",
+     "kernel: veth with the kernel's tbf and netem; tun: a link of\n"
+     "our own between TAP devices; packet: the same between packet\n"
+     "sockets, without /dev/net/tun; auto: the first that can",
+     options_choice, AT(link), 0, 0, link_names},
+    {.name = "Each way apart (up: near to far, down: far to near)"},
+    {"up-rate", "RATE", NULL, "instead of --rate", unit_bit_rate, AT(path[LINK_UP].rate_bits_per_s),
+     RATES},
+    {"down-rate", "RATE", NULL, "instead of --rate", unit_bit_rate,
+     AT(path[LINK_DOWN].rate_bits_per_s), RATES},
+    {"up-jitter", "TIME", NULL, "instead of --jitter", unit_duration, AT(path[LINK_UP].jitter_ns),
+     DURATIONS},
+    {"down-jitter", "TIME", NULL, "instead of --jitter", unit_duration,
+     AT(path[LINK_DOWN].jitter_ns), DURATIONS},
+    {"up-loss", "PERCENT", NULL, "instead of --loss", unit_share, AT(path[LINK_UP].loss), 0, 0,
+     NULL},
+    {"down-loss", "PERCENT", NULL, "instead of --loss", unit_share, AT(path[LINK_DOWN].loss), 0, 0,
+     NULL},
+    {"up-queue", "TIME|BYTES", NULL, "instead of --queue", unit_queue, AT(path[LINK_UP].queue),
+     QUEUES},
+    {"down-queue", "TIME|BYTES", NULL, "instead of --queue", unit_queue, AT(path[LINK_DOWN].queue),
+     QUEUES},
+    {.name = "The commands"},
+    {"far", "COMMAND", NULL,
+     "runs in the far namespace, by sh -c, and is stopped when the\n"
+     "near command has ended; what it prints goes to stderr",
+     options_string, AT(far_command), 0, 0, NULL},
+    {"ready-file", "FILE", NULL,
+     "the near command is started when this file appears, as\n"
+     "fanin-servers --ready-file makes it",
+     options_string, AT(ready_file), 0, 0, NULL},
+    {"ready-timeout", "TIME", "30s", "how long to wait for it", unit_duration, AT(ready_timeout_ns),
+     TIMEOUTS},
+    {"join", "PID", NULL,
+     "runs COMMAND in the near namespace of the fanin-lan that has\n"
+     "this process id",
+     options_count, AT(join_pid), 1, INT32_MAX, NULL},
+    {.name = "The instrument"},
+    {"check", NULL, NULL,
+     "measures round trip, loss and rate of the link, some seconds\n"
+     "long, and prints asked against measured; exit code 1 if it\n"
+     "is not within 3 % of the rate, 0.1 ms + 5 % of the round\n"
+     "trip, and the 99 % interval of the loss",
+     options_flag, AT(check), 0, 0, NULL},
+    {"json", "FILE", NULL, "with --check: the result as a line of JSON (-: stdout)", options_string,
+     AT(json), 0, 0, NULL},
+    {"stats", "FILE", NULL,
+     "what the link has carried, lost and dropped, and the CPU time\n"
+     "of all, as a line of JSON at the end (-: stdout)",
+     options_string, AT(stats), 0, 0, NULL},
+    {"quiet", NULL, NULL, "says nothing but what is wrong", options_flag, AT(quiet), 0, 0, NULL},
+    {.name = NULL},
+};
+
+static const struct option_set set = {
+    .program = "fanin-lan",
+    .synopsis = "[link options] [--far 'COMMAND'] -- COMMAND...\n"
+                "       fanin-lan [link options] --check",
+    .about =
+        "Runs a command in a \"near\" and one in a \"far\" network namespace, joined by a link "
+        "that "
+        "has a rate, a round trip and losses: the paper's LAN on one machine. Both find the "
+        "link's addresses in FANIN_NEAR and FANIN_FAR (198.18.0.1 and 198.19.0.1; each side "
+        "answers on all addresses of its /16). Needs root or user namespaces. Everything is gone "
+        "when it ends, also when it is killed.",
+    .epilogue =
+        "Examples:\n"
+        "  The paper's LAN, 200 servers on its far side:\n"
+        "    fanin-lan --ready-file /tmp/ready --far 'fanin-servers --count 200 --listen "
+        "$FANIN_FAR\n"
+        "      --ready-file /tmp/ready' -- fanin-client --servers 200 --address 198.19.0.1\n"
+        "  What the link is really like:\n"
+        "    fanin-lan --rate 100mbit --rtt 10ms --loss 1% --check\n"
+        "  A slow way up, a fast way down, cut for half a second after two:\n"
+        "    fanin-lan --up-rate 10mbit --down-rate 1gbit --cut 2s:500ms -- sh\n"
+        "  Stays until Ctrl-C (no COMMAND); from another terminal: fanin-lan --join PID -- sh\n"
+        "    fanin-lan --far 'fanin-servers --count 10 --listen $FANIN_FAR'\n"
+        "\n"
+        "Exit codes: the near command's (128 + signal; 127 not found, 126 cannot be executed);\n"
+        "of its own, after a line that begins with \"fanin-lan:\": 1 the far command failed or "
+        "the\n"
+        "check did; 2 wrong use; 3 the machine cannot.\n",
+    .options = specs,
+    .operands = "COMMAND",
+};
+
+/* ---- what options allow one by one, but not together ---------------------------------------- */
+
+__attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fputs("fanin-lan: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return OPTIONS_WRONG;
+}
+
+static int modes_check(const struct choices *choices, bool has_command)
+{
+    if (choices->check && (has_command || choices->far_command != NULL))
+        return wrong_use("--check measures the link alone: leave out COMMAND and --far");
+    if (choices->check && (choices->join_pid > 0 || choices->cuts.count > 0))
+        return wrong_use("--check does not go with --join or --cut");
+    if (choices->json != NULL && !choices->check)
+        return wrong_use("--json is the result of --check; --stats FILE would be right without it");
+    if (choices->join_pid > 0 && (!has_command || choices->far_command != NULL))
+        return wrong_use("--join takes a COMMAND to run, and no --far");
+    if (!choices->check && choices->join_pid == 0 && !has_command && choices->far_command == NULL)
+        return wrong_use(
+            "takes a COMMAND to run, --far 'COMMAND', or --check; --help has examples");
+    return OPTIONS_OK;
+}
+
+/* ---- one direction -------------------------------------------------------------------------- */
+
+static uint64_t queue_bytes(const struct path_choices *path)
+{
+    if (path->queue.bytes > 0)
+        return path->queue.bytes;
+    if (path->rate_bits_per_s == 0)
+        return unlimited_queue_bytes;
+    double bytes =
+        (double)path->rate_bits_per_s / BITS_PER_BYTE * (double)path->queue.duration_ns / 1e9;
+    return bytes < WIRE_BYTES_MAX ? WIRE_BYTES_MAX : (uint64_t)bytes;
+}
+
+/* Takes what was not asked for this direction from what was asked for both. */
+static void path_complete(struct path_choices *path, const struct path_choices *both)
+{
+    if (path->rate_bits_per_s == unset)
+        path->rate_bits_per_s = both->rate_bits_per_s;
+    if (path->jitter_ns == unset)
+        path->jitter_ns = both->jitter_ns;
+    if (path->loss == unset_share)
+        path->loss = both->loss;
+    if (path->queue.bytes == 0 && path->queue.duration_ns == 0)
+        path->queue = both->queue;
+}
+
+static int path_read(struct shaper_config *config, struct choices *choices, int direction)
+{
+    static const char *const names[] = {[LINK_UP] = "up", [LINK_DOWN] = "down"};
+    struct path_choices *path = &choices->path[direction];
+
+    path_complete(path, &choices->both);
+    /* Directions lose different frames. */
+    *config = (struct shaper_config){.rate_bits_per_s = path->rate_bits_per_s,
+                                     .delay_ns = choices->round_trip_ns / 2,
+                                     .jitter_ns = path->jitter_ns,
+                                     .queue_bytes = queue_bytes(path),
+                                     .loss = path->loss,
+                                     .seed = choices->seed * LINK_DIRECTIONS + (uint64_t)direction};
+    if (config->jitter_ns > config->delay_ns)
+        return wrong_use(
+            "--jitter: %g ms %s is more than half of the round trip of %g ms; no frame "
+            "arrives before it is sent",
+            (double)config->jitter_ns / 1e6, names[direction],
+            (double)choices->round_trip_ns / 1e6);
+    if (config->queue_bytes > SHAPER_QUEUE_BYTES_MAX)
+        return wrong_use("--queue: %llu bytes %s are more than %d; a shorter time would be right",
+                         (unsigned long long)config->queue_bytes, names[direction],
+                         SHAPER_QUEUE_BYTES_MAX);
+    return OPTIONS_OK;
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+static void session_read(struct session_config *session, const struct choices *choices,
+                         char **command)
+{
+    *session = (struct session_config){
+        .far_command = choices->far_command,
+        .near_command = *command == NULL ? NULL : command,
+        .ready_file = choices->ready_file,
+        .ready_timeout_ns = choices->ready_timeout_ns,
+        .grace_ns = grace_ns,
+        .cuts = choices->cuts,
+        .quiet = choices->quiet,
+    };
+}
+
+int lan_options_read(struct lan_options *options, int argc, char **argv)
+{
+    static const struct path_choices nothing = {unset, unset, unset_share, {0, 0}};
+    struct choices choices = {.path = {nothing, nothing}};
+    int operand = argc;
+    int result = options_parse(&set, argc, argv, &choices, &operand);
+
+    /* Else its options would have been taken for ours. */
+    if (result == OPTIONS_OK && operand < argc && strcmp(argv[operand - 1], "--") != 0)
+        result = wrong_use("put -- before COMMAND: fanin-lan [options] -- %s ...", argv[operand]);
+    if (result == OPTIONS_OK)
+        result = modes_check(&choices, operand < argc);
+    *options = (struct lan_options){.link = choices.link,
+                                    .check = choices.check,
+                                    .json = choices.json,
+                                    .stats = choices.stats,
+                                    .join_pid = choices.join_pid};
+    for (int i = 0; i < LINK_DIRECTIONS && result == OPTIONS_OK; i++)
+        result = path_read(&options->request.path[i], &choices, i);
+    session_read(&options->session, &choices, argv + (operand < argc ? operand : argc));
+    return result;
+}

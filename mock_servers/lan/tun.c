@@ -1,0 +1,75 @@
+/* The link of our own whose ends are TAP devices, one in each namespace. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "mock_servers/lan/kinds.h"
+#include "mock_servers/lan/cable.h"
+
+static const char device[] = "/dev/net/tun";
+
+/* The device is made in the namespace that its descriptor was opened in, and goes with it. */
+static int end_open(const struct namespaces *namespaces, enum lan_side side)
+{
+    struct ifreq request = {.ifr_name = LAN_INTERFACE,
+                            .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+
+    namespaces_enter(namespaces, side);
+    int end = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int result = end < 0 ? -errno : 0;
+    if (end >= 0 && (ioctl(end, TUNSETIFF, &request) != 0 ||
+                     ioctl(end, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) != 0)) {
+        result = -errno;
+        close(end);
+    }
+    namespaces_enter(namespaces, LAN_NEAR);
+    return result < 0 ? result : end;
+}
+
+static void explain(int error, char *why, size_t why_bytes)
+{
+    if (error == -EACCES || error == -EPERM)
+        snprintf(why, why_bytes, "%s may not be opened by this user (as root: chmod 0666 %s)",
+                 device, device);
+    else if (error == -ENOENT || error == -ENODEV || error == -ENXIO)
+        snprintf(why, why_bytes, "the kernel has no TUN/TAP devices (as root: modprobe tun)");
+    else
+        snprintf(why, why_bytes, "%s: %s", device, strerror(-error));
+}
+
+static int tun_open(void **state, const struct link_request *request,
+                    const struct namespaces *namespaces, char *why, size_t why_bytes)
+{
+    int ends[LAN_SIDES] = {-1, -1};
+    struct cable *cable;
+    int result = ends[LAN_NEAR] = end_open(namespaces, LAN_NEAR);
+
+    if (result >= 0)
+        result = ends[LAN_FAR] = end_open(namespaces, LAN_FAR);
+    if (result >= 0)
+        result = cable_open(&cable, request, ends, namespaces);
+    if (result == 0) {
+        *state = cable;
+        return 0;
+    }
+    explain(result, why, why_bytes);
+    for (int side = 0; side < LAN_SIDES; side++)
+        if (ends[side] >= 0)
+            close(ends[side]);
+    return result;
+}
+
+const struct link_kind link_tun = {
+    .name = "tun",
+    .about = "a link of our own between two TAP devices: can do everything; needs /dev/net/tun",
+    .open = tun_open,
+    .start = cable_start,
+    .set_down = cable_set_down,
+    .read = cable_read,
+    .close = cable_close,
+};

@@ -1,0 +1,33 @@
+/* Option values that have units of a link's own: rates in bits, short durations, shares. */
+#ifndef FANIN_LAN_UNITS_H
+#define FANIN_LAN_UNITS_H
+
+#include "cli/options.h"
+
+/* Parsers for cli/options.h. The field's type is in brackets; min and max are in its unit. */
+option_parser
+    unit_bit_rate; /* [uint64_t] bits per second: "100mbit", "1.5gbit"; "unlimited" is 0 */
+option_parser unit_duration; /* [uint64_t] nanoseconds: "0.5ms", "250us", "2s", "0" */
+option_parser unit_share;    /* [double] 0 to 1: "1%", "0.5%" */
+option_parser unit_queue;    /* [struct queue_size] a time at the link's rate, or bytes */
+option_parser unit_cuts;     /* [struct cut_list] "2s:500ms,10s:1s": at, for */
+
+/* Of the two one is 0. */
+struct queue_size {
+    uint64_t duration_ns, bytes;
+};
+
+enum { CUTS_MAX = 16 };
+
+/* When the link is down, in order, from the near command's start on. */
+struct cut_list {
+    int count;
+    struct cut {
+        uint64_t from_ns, until_ns;
+    } cuts[CUTS_MAX];
+};
+
+/* unit_rate_text: "100 Mbit/s" or "unlimited" into text. */
+const char *unit_rate_text(uint64_t bits_per_s, char text[32]);
+
+#endif
