@@ -35,7 +35,7 @@ CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Iclient/os/windo
 LDFLAGS.windows := -static
 LDLIBS.windows  := -lws2_32 -lsynchronization
 EXE.windows     := .exe
-LDLIBS.linux    := -luring
+LDLIBS.linux    := -luring -lm
 ALL_CFLAGS  += $(CFLAGS.$(SYSTEM))
 ALL_LDFLAGS += $(LDFLAGS.$(SYSTEM))
 LDLIBS      += $(LDLIBS.$(SYSTEM))
@@ -45,14 +45,16 @@ EXE         := $(EXE.$(SYSTEM))
 ROOMS    := cli client/os client/port client/buffers client/collector mock_servers scenarios client/tests/conformance client/tests/trial
 NOT_HERE.linux   := %_windows.c client/port/iocp.c
 NOT_HERE.windows := %_linux.c client/port/epoll.c client/port/uring.c
-MAINS    := client/main.c client/peers/raw.c mock_servers/main.c scenarios/main.c
+# The paper's LAN is made of Linux's namespaces.
+ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan)
+MAINS    := client/main.c client/peers/raw.c mock_servers/main.c mock_servers/lan/main.c scenarios/main.c
 SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libfanin.a
 
-PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client raw servers sweep)
+PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client raw servers sweep $(if $(filter linux,$(SYSTEM)),lan))
 # cmocka is not packaged for Windows; what does without it runs there, too.
-TESTED.linux   := $(wildcard $(foreach room,cli client mock_servers scenarios,$(room)/tests/test_*.c))
+TESTED.linux   := $(wildcard $(foreach room,cli client mock_servers mock_servers/lan scenarios,$(room)/tests/test_*.c))
 TESTED.windows := client/tests/test_conformance.c
 CMOCKA.linux   := -lcmocka
 TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
@@ -69,6 +71,7 @@ benches: all $(BENCHES)
 $(BUILD)/fanin-client$(EXE):  $(BUILD)/client/main.o
 $(BUILD)/fanin-raw$(EXE):     $(BUILD)/client/peers/raw.o
 $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
+$(BUILD)/fanin-lan$(EXE):     $(BUILD)/mock_servers/lan/main.o
 $(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/main.o
 
 $(PROGRAMS) $(BENCHES) $(STRESS): $(LIBRARY)
