@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/buffers/chain_plan.h"
 #include "client/buffers/common.h"
 #include "client/buffers/frames.h"
 #include "client/buffers/returned.h"
@@ -328,46 +329,6 @@ static void *process_all(void *argument)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static uint64_t blocks_for(const struct scheme_config *config, uint64_t bytes)
-{
-    return (bytes + config->block_bytes - 1) / config->block_bytes;
-}
-
-/* One whole frame, and at its two ends a block that it shares with another. */
-static uint64_t reserve_for(const struct scheme_config *config)
-{
-    return blocks_for(config, config->process.frame_bytes_max) + 2;
-}
-
-static uint64_t chain_memory(const struct scheme_config *config, uint64_t streams,
-                             uint64_t frame_bytes)
-{
-    const uint64_t posted = config->early ? config->blocks_per_receive : 0;
-    const uint64_t batch = config->pool_batch_blocks;
-    const uint64_t blocks = streams * (blocks_for(config, frame_bytes) + posted);
-    const uint64_t bytes =
-        config->process.frame_bytes_max + common_records_charge() +
-        (blocks + batch - 1) / batch * batch * pool_block_charge(config->block_bytes);
-
-    return bytes < config->cap_bytes ? bytes : config->cap_bytes;
-}
-
-static int check_cap(const struct scheme_config *config, char *why, size_t why_bytes)
-{
-    const uint64_t frame = config->process.frame_bytes_max, records = common_records_charge();
-    const uint64_t blocks = reserve_for(config) * pool_block_charge(config->block_bytes);
-
-    if (config->cap_bytes >= frame + records + blocks)
-        return 0;
-    snprintf(why, why_bytes,
-             "scheme chain needs a cap of at least %llu bytes: %llu for the processing buffer (one "
-             "frame), %llu for frame records, %llu for %llu blocks (one frame and both its ends)",
-             (unsigned long long)(frame + records + blocks), (unsigned long long)frame,
-             (unsigned long long)records, (unsigned long long)blocks,
-             (unsigned long long)reserve_for(config));
-    return -1;
-}
-
 /* How many blocks the cap leaves room for decides how many are kept for the privileged stream. */
 static struct plenty plan(struct scheme_run *run)
 {
@@ -378,10 +339,10 @@ static struct plenty plan(struct scheme_run *run)
         return plenty;
     const uint64_t room = (config->cap_bytes - atomic_load(&run->budget.used_bytes)) /
                           pool_block_charge(config->block_bytes);
-    uint64_t remains = (room - reserve_for(config)) / PARTS_KEPT;
+    uint64_t remains = (room - chain_plan_reserve(config)) / PARTS_KEPT;
     if (remains > config->streams_max)
         remains = config->streams_max;
-    plenty.reserve = reserve_for(config);
+    plenty.reserve = chain_plan_reserve(config);
     plenty.keep = plenty.reserve + remains;
     return plenty;
 }
@@ -401,7 +362,7 @@ static struct pool *open_pool(struct scheme_run *run)
 static int chain_open(const struct scheme_config *config, struct scheme_run **opened, char *why,
                       size_t why_bytes)
 {
-    if (check_cap(config, why, why_bytes) != 0)
+    if (chain_plan_check(config, why, why_bytes) != 0)
         return -1;
     snprintf(why, why_bytes, "scheme chain: no memory");
     struct scheme_run *run = calloc(1, sizeof *run);
@@ -492,7 +453,7 @@ static void chain_detach(struct scheme_run *run, struct stream *stream)
 const struct scheme scheme_chain = {
     .name = "chain",
     .summary = "a pool of chained blocks; addresses move, one thread processes (paper: 3)",
-    .memory = chain_memory,
+    .memory = chain_plan_memory,
     .open = chain_open,
     .close = chain_close,
     .attach = chain_attach,

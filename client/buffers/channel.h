@@ -20,10 +20,10 @@ enum {
 
 /* How a scheme shapes its channels. */
 struct channel_shape {
-    bool circular;         /* bytes wrap around; else what is unfinished is moved to the front */
-    size_t buffer_bytes;   /* more than a frame by a receive at least */
-    size_t receive_bytes;  /* the most that one receive brings: room for so much before each */
-    size_t state_bytes;    /* of a stream; starts with a struct channel */
+    bool circular;        /* bytes wrap around; else what is unfinished is moved to the front */
+    size_t buffer_bytes;  /* more than a frame by a receive at least */
+    size_t receive_bytes; /* the most that one receive brings: room for so much before each */
+    size_t state_bytes;   /* of a stream; starts with a struct channel */
 };
 
 struct channel_run {
@@ -55,7 +55,7 @@ struct channel {
     bool room_wanted; /* offer answered 0 because the thread is behind */
     bool detached, ending;
 
-    struct processor processor; /* the thread's; its buffer comes and goes with `buffer` */
+    struct processor processor;          /* the thread's; its buffer comes and goes with `buffer` */
     uint64_t moved_bytes, scanned_bytes; /* the worker's side */
 };
 

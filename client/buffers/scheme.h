@@ -30,21 +30,21 @@
 
 /* Per connection. A scheme's own state starts with this one. */
 struct stream {
-    void *owner;             /* the collector's */
-    uint32_t id;             /* dense, 0.. */
+    void *owner;              /* the collector's */
+    uint32_t id;              /* dense, 0.. */
     uint64_t frames_expected; /* UINT64_MAX: not known */
     uint64_t bytes_expected;  /* the sum of their lengths; UINT64_MAX: not known */
 
     /* The receiving side's, touched inside offer, received and retract only. */
     struct marker_state marker;
     uint64_t received_bytes;
-    uint64_t partial_bytes;  /* of a frame whose end has not come yet: 0 at a frame's border */
-    uint64_t found_frames;   /* markers seen */
+    uint64_t partial_bytes; /* of a frame whose end has not come yet: 0 at a frame's border */
+    uint64_t found_frames;  /* markers seen */
 
     /* The processing side's, touched by the one thread that processes this stream. */
     uint64_t processed_frames, processed_bytes;
     uint32_t next_seq;
-    enum frame_error error;  /* the first one; later frames of the stream are dropped, uncounted */
+    enum frame_error error; /* the first one; later frames of the stream are dropped, uncounted */
 };
 
 /* What a scheme tells the collector. Called from any thread, with no lock of the scheme held; must
@@ -78,14 +78,14 @@ struct scheme_config {
 
 /* What a scheme has to say at the end. */
 struct scheme_figures {
-    uint64_t buffer_peak_bytes;   /* the budget's peak: all that lies between port and processing */
-    uint64_t buffer_cap_waits;    /* how often offer answered 0 because of the cap */
-    uint64_t turn_waits;          /* and how often because the connection's own thread was behind */
-    uint64_t copied_bytes;        /* of payload, by user code, all steps together */
-    uint64_t scanned_bytes;       /* looked at for the marker */
-    uint64_t frames, bytes;       /* processed */
-    uint64_t pool_blocks;         /* allocated, 0 for schemes without a pool */
-    uint64_t blocks_lost;         /* never came back: 0 is the only good answer */
+    uint64_t buffer_peak_bytes; /* the budget's peak: all that lies between port and processing */
+    uint64_t buffer_cap_waits;  /* how often offer answered 0 because of the cap */
+    uint64_t turn_waits;        /* and how often because the connection's own thread was behind */
+    uint64_t copied_bytes;      /* of payload, by user code, all steps together */
+    uint64_t scanned_bytes;     /* looked at for the marker */
+    uint64_t frames, bytes;     /* processed */
+    uint64_t pool_blocks;       /* allocated, 0 for schemes without a pool */
+    uint64_t blocks_lost;       /* never came back: 0 is the only good answer */
     struct latency latency;
 };
 

@@ -38,8 +38,8 @@ struct starving {
     struct plenty plenty;
     pthread_mutex_t lock; /* over the list and what follows it */
     struct waiting *first, **end;
-    bool privilege_served;  /* a frame has become whole under it */
-    _Atomic uint32_t count; /* listed; written under the lock */
+    bool privilege_served;              /* a frame has become whole under it */
+    _Atomic uint32_t count;             /* listed; written under the lock */
     struct waiting *_Atomic privileged; /* NULL: none; written under the lock */
 };
 

@@ -1,0 +1,246 @@
+/* pool.h: budget, growth, order, reserve, and what happens when there is no more. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/buffers/pool.h"
+#include "client/buffers/returned.h"
+
+enum { BLOCK_BYTES = 1000, BATCH = 8 };
+
+static struct budget budget;
+
+static struct pool *open_with(unsigned first_blocks, uint64_t cap_blocks)
+{
+    budget_init(&budget,
+                cap_blocks == 0 ? UINT64_MAX : cap_blocks * pool_block_charge(BLOCK_BYTES));
+    return pool_open(&(struct pool_config){.block_bytes = BLOCK_BYTES,
+                                           .first_blocks = first_blocks,
+                                           .batch_blocks = BATCH,
+                                           .budget = &budget});
+}
+
+static void give_one(struct pool *pool, struct block *block)
+{
+    pool_give(pool, block, block, 1);
+}
+
+static void give_chain(struct pool *pool, struct block *first)
+{
+    struct returned returned = {0};
+    while (first != NULL) {
+        struct block *next = first->next;
+        returned_release(&returned, first);
+        first = next;
+    }
+    returned_give(&returned, pool);
+}
+
+static void test_budget(void **state)
+{
+    (void)state;
+    budget_init(&budget, 100);
+    assert_true(budget_charge(&budget, 60));
+    assert_false(budget_charge(&budget, 41));
+    assert_false(budget_charge(&budget, UINT64_MAX));
+    assert_true(budget_charge(&budget, 40));
+    budget_refund(&budget, 100);
+    assert_true(budget_charge(&budget, 1));
+    assert_int_equal(atomic_load(&budget.used_bytes), 1);
+    assert_int_equal(atomic_load(&budget.peak_bytes), 100);
+}
+
+static void test_blocks_are_ready_for_use(void **state)
+{
+    struct pool *pool = open_with(3, 0);
+    unsigned got;
+    (void)state;
+    assert_int_equal(pool_blocks(pool), 3);
+    assert_int_equal(atomic_load(&budget.used_bytes), 3 * pool_block_charge(BLOCK_BYTES));
+    struct block *first = pool_take(pool, 3, 0, &got);
+    assert_int_equal(got, 3);
+    unsigned count = 0;
+    for (struct block *block = first; block != NULL; block = block->next, count++) {
+        assert_int_equal(atomic_load(&block->references), 1);
+        assert_int_equal(block->used_bytes, 0);
+        assert_int_equal((uintptr_t)block->data % BLOCK_ALIGN_BYTES, 0);
+        assert_ptr_equal(block_of(block->data), block);
+        memset(block->data, 0xee, BLOCK_BYTES);
+    }
+    assert_int_equal(count, 3);
+    assert_int_equal(pool_blocks_out(pool), 3);
+    give_chain(pool, first);
+    assert_int_equal(pool_blocks_out(pool), 0);
+    assert_int_equal(pool_close(pool), 0);
+    assert_int_equal(atomic_load(&budget.used_bytes), 0);
+}
+
+static void test_last_in_first_out(void **state)
+{
+    struct pool *pool = open_with(8, 0);
+    struct block *blocks[4];
+    unsigned got;
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        blocks[i] = pool_take(pool, 1, 0, &got);
+    for (unsigned i = 0; i < 4; i++)
+        give_one(pool, blocks[i]);
+    for (unsigned i = 4; i-- > 0;)
+        assert_ptr_equal(pool_take(pool, 1, 0, &got), blocks[i]);
+    struct returned returned = {0};
+    for (unsigned i = 0; i < 4; i++)
+        returned_add(&returned, blocks[i]);
+    assert_int_equal(returned.count, 4);
+    returned_give(&returned, pool);
+    assert_int_equal(returned.count, 0);
+    assert_ptr_equal(pool_take(pool, 1, 0, &got), blocks[3]);
+    give_one(pool, blocks[3]);
+    assert_int_equal(pool_close(pool), 0);
+}
+
+static void test_grows_in_batches(void **state)
+{
+    struct pool *pool = open_with(0, 0);
+    unsigned got;
+    (void)state;
+    assert_int_equal(pool_blocks(pool), 0);
+    struct block *one = pool_take(pool, 1, 0, &got);
+    assert_int_equal(pool_blocks(pool), BATCH);
+    struct block *many = pool_take(pool, 2 * BATCH, 0, &got);
+    assert_int_equal(got, 2 * BATCH);
+    assert_int_equal(pool_blocks(pool), 3 * BATCH);
+    give_chain(pool, many);
+    give_one(pool, one);
+    assert_int_equal(pool_blocks_free(pool), 3 * BATCH);
+    assert_int_equal(pool_close(pool), 0);
+}
+
+static void test_takes_what_the_cap_leaves(void **state)
+{
+    struct pool *pool = open_with(0, 11); /* no whole number of batches */
+    unsigned got;
+    (void)state;
+    struct block *first = pool_take(pool, 9, 0, &got);
+    assert_int_equal(got, 9);
+    struct block *second = pool_take(pool, 9, 0, &got);
+    assert_int_equal(got, 2);
+    assert_null(pool_take(pool, 1, 0, &got));
+    assert_int_equal(got, 0);
+    give_chain(pool, second);
+    second = pool_take(pool, 1, 0, &got);
+    assert_int_equal(got, 1);
+    give_chain(pool, first);
+    give_chain(pool, second);
+    assert_int_equal(pool_blocks(pool), 11);
+    assert_int_equal(pool_close(pool), 0);
+}
+
+static void test_keeps_a_reserve(void **state)
+{
+    struct pool *pool = open_with(4, 6);
+    unsigned got;
+    (void)state;
+    struct block *first = pool_take(pool, 5, 4, &got);
+    assert_int_equal(got, 2); /* grown by two: four stay */
+    assert_null(pool_take(pool, 1, 4, &got));
+    struct block *second = pool_take(pool, 5, 0, &got);
+    assert_int_equal(got, 4);
+    assert_null(pool_take(pool, 1, 0, &got));
+    give_chain(pool, second);
+    assert_null(pool_take(pool, 1, 4, &got));
+    give_chain(pool, first);
+    first = pool_take(pool, 5, 4, &got);
+    assert_int_equal(got, 2);
+    give_chain(pool, first);
+    assert_int_equal(pool_close(pool), 0);
+}
+
+static void test_lost_blocks_are_counted(void **state)
+{
+    struct pool *pool = open_with(4, 0);
+    unsigned got;
+    (void)state;
+    assert_non_null(pool_take(pool, 3, 0, &got));
+    assert_int_equal(pool_close(pool), 3);
+    assert_int_equal(atomic_load(&budget.used_bytes), 0);
+}
+
+static void test_a_pool_that_does_not_fit(void **state)
+{
+    (void)state;
+    assert_null(open_with(5, 4));
+    assert_int_equal(atomic_load(&budget.used_bytes), 0);
+    budget_init(&budget, UINT64_MAX);
+    assert_null(pool_open(&(struct pool_config){.block_bytes = POOL_BLOCK_BYTES_MAX,
+                                                .first_blocks = UINT32_MAX,
+                                                .batch_blocks = 1,
+                                                .budget = &budget})); /* 4 exabytes */
+    assert_int_equal(atomic_load(&budget.used_bytes), 0);
+}
+
+static void test_references(void **state)
+{
+    struct pool *pool = open_with(1, 0);
+    struct returned returned = {0};
+    unsigned got;
+    (void)state;
+    struct block *block = pool_take(pool, 1, 0, &got);
+    atomic_fetch_add(&block->references, 2);
+    returned_release(&returned, block);
+    returned_release(&returned, block);
+    assert_int_equal(returned.count, 0);
+    returned_release(&returned, block);
+    assert_int_equal(returned.count, 1);
+    returned_give(&returned, pool);
+    returned_give(&returned, pool); /* nothing gathered: nothing given */
+    assert_int_equal(pool_close(pool), 0);
+}
+
+static void *take_and_give(void *argument)
+{
+    struct pool *pool = argument;
+    for (unsigned i = 0; i < 2000; i++) {
+        unsigned got;
+        struct block *first = pool_take(pool, 1 + i % 5, i % 3, &got);
+        for (struct block *block = first; block != NULL; block = block->next)
+            memset(block->data, (int)i, 16);
+        give_chain(pool, first);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    enum { THREADS = 4 };
+    struct pool *pool = open_with(2, 12);
+    pthread_t threads[THREADS];
+    (void)state;
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, pool), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_in_range(pool_blocks(pool), 2, 12);
+    assert_int_equal(pool_close(pool), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_blocks_are_ready_for_use),
+        cmocka_unit_test(test_last_in_first_out),
+        cmocka_unit_test(test_grows_in_batches),
+        cmocka_unit_test(test_takes_what_the_cap_leaves),
+        cmocka_unit_test(test_keeps_a_reserve),
+        cmocka_unit_test(test_lost_blocks_are_counted),
+        cmocka_unit_test(test_a_pool_that_does_not_fit),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
