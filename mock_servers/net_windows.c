@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "client/os/os.h"
-#include "client/os/win32.h"
+#include "client/os/winapi.h"
 
 enum {
     SEND_BYTES_MAX = 256 << 10, /* Windows would take, and buffer, whatever it is given */
@@ -57,7 +57,7 @@ static struct net_socket *socket_of(intptr_t handle)
 
 static int last_error(void)
 {
-    return -win32_errno((DWORD)WSAGetLastError());
+    return -winapi_errno((DWORD)WSAGetLastError());
 }
 
 void net_start(void)
@@ -342,7 +342,7 @@ static bool has_retries(const struct net_watch *watch)
 
 int net_watch_wait(struct net_watch *watch, struct net_event *events, int max, uint64_t timeout_ns)
 {
-    DWORD timeout_ms = win32_ms(timeout_ns);
+    DWORD timeout_ms = winapi_ms(timeout_ns);
     int count = 0;
 
     if (timeout_ms > RETRY_MS && has_retries(watch))

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "client/os/os.h"
-#include "client/os/win32.h"
+#include "client/os/winapi.h"
 
 static SOCKET socket_of(cp_handle handle)
 {
@@ -68,7 +68,7 @@ static int await(cp_handle handle, short events, uint64_t deadline_ns)
     uint64_t now_ns = os_now_ns(), left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     if (left_ns == 0)
         return CP_ETIMEDOUT;
-    WSAPoll(&(WSAPOLLFD){.fd = socket_of(handle), .events = events}, 1, (int)win32_ms(left_ns));
+    WSAPoll(&(WSAPOLLFD){.fd = socket_of(handle), .events = events}, 1, (int)winapi_ms(left_ns));
     return 0;
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/os/win32.h"
+#include "client/os/winapi.h"
 
 enum { FACT_BYTES_MAX = 256 };
 
@@ -27,7 +27,7 @@ static int directory_make_one(const char *path)
 {
     if (CreateDirectoryA(path, NULL))
         return 0;
-    int error = -win32_errno(GetLastError());
+    int error = -winapi_errno(GetLastError());
     DWORD found = GetFileAttributesA(path);
     if (found == INVALID_FILE_ATTRIBUTES)
         return error;
@@ -71,7 +71,7 @@ int os_program_directory(char *path, size_t path_bytes)
     assert(path && path_bytes > 0);
     DWORD bytes = GetModuleFileNameA(NULL, path, (DWORD)path_bytes);
     if (bytes == 0)
-        return -win32_errno(GetLastError());
+        return -winapi_errno(GetLastError());
     if (bytes >= path_bytes)
         return -ENAMETOOLONG;
     char *slash = strrchr(path, '\\');
@@ -99,7 +99,7 @@ static void *function_of_ntdll(const char *name)
     return (void *)GetProcAddress(GetModuleHandleA("ntdll.dll"), name);
 }
 
-const char *win32_wine_version(void)
+const char *winapi_wine_version(void)
 {
     const char *(*get_version)(void) = function_of_ntdll("wine_get_version");
     return get_version ? get_version() : NULL;
@@ -119,7 +119,7 @@ static void windows_version(char text[FACT_BYTES_MAX])
 static void fact_os(const struct record *record)
 {
     char windows[FACT_BYTES_MAX], os[2 * FACT_BYTES_MAX];
-    const char *wine = win32_wine_version();
+    const char *wine = winapi_wine_version();
     windows_version(windows);
     if (wine)
         snprintf(os, sizeof(os), "Wine %.100s as %s", wine, windows);

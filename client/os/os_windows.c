@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "client/os/parker.h"
-#include "client/os/win32.h"
+#include "client/os/winapi.h"
 
 #include <psapi.h>
 #include <tlhelp32.h>
@@ -90,7 +90,7 @@ static const struct {
     {WSAEINVAL, EINVAL},
 };
 
-int win32_errno(DWORD code)
+int winapi_errno(DWORD code)
 {
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
         if (errors[i].code == code)
@@ -143,7 +143,7 @@ void os_sleep_ns(uint64_t duration_ns)
         if (timer && SetWaitableTimer(timer, &due, 0, NULL, NULL, FALSE))
             WaitForSingleObject(timer, INFINITE);
         else
-            Sleep(win32_ms(step_ns));
+            Sleep(winapi_ms(step_ns));
     }
     if (timer)
         CloseHandle(timer);
@@ -218,7 +218,7 @@ int os_thread_count(const char *role)
 {
     HANDLE threads = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0); /* the whole system's */
     if (threads == INVALID_HANDLE_VALUE)
-        return -win32_errno(GetLastError());
+        return -winapi_errno(GetLastError());
     int count = 0;
     THREADENTRY32 thread = {.dwSize = sizeof(thread)};
     for (BOOL more = Thread32First(threads, &thread); more; more = Thread32Next(threads, &thread))
@@ -246,7 +246,7 @@ bool word_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
         return false;
     uint64_t left_ns = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns;
     /* Its time-outs may come a little early. */
-    return WaitOnAddress((void *)word, &value, sizeof(value), win32_ms(left_ns)) ||
+    return WaitOnAddress((void *)word, &value, sizeof(value), winapi_ms(left_ns)) ||
            os_now_ns() < deadline_ns;
 }
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/os/win32.h"
+#include "client/os/winapi.h"
 
 #include <psapi.h>
 
@@ -98,10 +98,10 @@ static int streams_open(HANDLE streams[STREAMS], const char *stdout_path, const 
     streams[0] = stream_open("NUL", GENERIC_READ, OPEN_EXISTING);
     streams[1] = stream_output(stdout_path, STD_OUTPUT_HANDLE);
     if (streams[1] == INVALID_HANDLE_VALUE)
-        error = -win32_errno(GetLastError());
+        error = -winapi_errno(GetLastError());
     streams[2] = stream_output(stderr_path, STD_ERROR_HANDLE);
     if (streams[2] == INVALID_HANDLE_VALUE)
-        error = -win32_errno(GetLastError());
+        error = -winapi_errno(GetLastError());
     if (error)
         streams_close(streams);
     return error;
@@ -123,7 +123,7 @@ static int create(char *line, HANDLE streams[STREAMS], PROCESS_INFORMATION *made
         return -ENOMEM;
     int error = 0;
     if (!InitializeProcThreadAttributeList(start.lpAttributeList, 1, 0, &bytes)) {
-        error = -win32_errno(GetLastError());
+        error = -winapi_errno(GetLastError());
         goto free_list;
     }
     if (!UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
@@ -131,7 +131,7 @@ static int create(char *line, HANDLE streams[STREAMS], PROCESS_INFORMATION *made
         !CreateProcessA(NULL, line, NULL, NULL, TRUE,
                         CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | EXTENDED_STARTUPINFO_PRESENT,
                         NULL, NULL, &start.StartupInfo, made))
-        error = -win32_errno(GetLastError());
+        error = -winapi_errno(GetLastError());
     DeleteProcThreadAttributeList(start.lpAttributeList);
 free_list:
     free(start.lpAttributeList);
@@ -158,7 +158,7 @@ static int adopt(struct child *child, const PROCESS_INFORMATION *made)
     *child = (struct child){.process = made->hProcess, .job = job_create(), made->dwProcessId};
     if (!child->job || !AssignProcessToJobObject(child->job, made->hProcess) ||
         ResumeThread(made->hThread) == (DWORD)-1) {
-        error = -win32_errno(GetLastError());
+        error = -winapi_errno(GetLastError());
         TerminateProcess(made->hProcess, EXIT_BY_SIGNAL + KILLED);
         CloseHandle(made->hProcess);
         if (child->job)
@@ -227,7 +227,7 @@ int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_c
 {
     assert(process && exit_code);
     assert(process->handle);
-    if (WaitForSingleObject(child_of(process)->process, win32_ms(timeout_ns)) != WAIT_OBJECT_0)
+    if (WaitForSingleObject(child_of(process)->process, winapi_ms(timeout_ns)) != WAIT_OBJECT_0)
         return 0;
     *exit_code = reap(process);
     return 1;
@@ -258,7 +258,7 @@ void os_process_stop(struct os_process *process, uint64_t grace_ns)
         return;
     struct child *child = child_of(process);
     ask_to_end(child);
-    WaitForSingleObject(child->process, win32_ms(grace_ns));
+    WaitForSingleObject(child->process, winapi_ms(grace_ns));
     TerminateJobObject(child->job, EXIT_BY_SIGNAL + KILLED);
     WaitForSingleObject(child->process, INFINITE);
     reap(process);

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "client/os/win32.h"
+#include "client/os/winapi.h"
 
 /* ERROR_HANDLES_CLOSED, which older headers lack: what Wine 8 says of an operation whose handle was
  * closed. */

@@ -22,70 +22,19 @@
  * saying so. Every waiter polls there, and takes one packet at a time, so that the system's order
  * and limit are what counts. Wine ignores the limit and wakes first-in-first-out (8.0), so that the
  * gate does it there, and one worker polls. */
-#include "client/port/port.h"
+#include "client/port/overlapped.h"
 
-#include <assert.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "client/os/win32.h"
-
-#include <mswsock.h>
-
-enum {
-    ENTRIES_MAX = 128,
-    TRANSFER_BYTES_MAX = INT_MAX,                            /* of one call */
-    ACCEPT_ADDRESS_BYTES = sizeof(struct sockaddr_in6) + 16, /* AcceptEx wants that much more */
-};
-
-struct iocp_state {
-    HANDLE port;
-    LPFN_CONNECTEX connect;
-    LPFN_ACCEPTEX accept;
-    ULONG batch;                /* packets that one poll takes */
-    _Atomic unsigned in_flight; /* operations with the kernel */
-    _Atomic uint64_t alarm_ns;  /* 0: not set */
-};
-
-/* What lies in op->engine while the operation is with the kernel. */
-struct room {
-    OVERLAPPED overlapped;
-    SOCKET accepting;
-    unsigned char addresses[2 * ACCEPT_ADDRESS_BYTES];
-};
-
-_Static_assert(sizeof(struct room) <= sizeof((struct cp_op){0}.engine), "an operation has room");
-
-static struct room *room_of(struct cp_op *op)
-{
-    return (struct room *)op->engine;
-}
+enum { ENTRIES_MAX = 128 };
 
 static struct cp_op *op_of_overlapped(OVERLAPPED *overlapped)
 {
     return (struct cp_op *)((char *)overlapped - offsetof(struct cp_op, engine));
 }
 
-static SOCKET handle_of(const struct cp_socket *socket)
-{
-    return (SOCKET)socket->handle;
-}
-
-static int64_t failed(struct cp_op *op, int os_error)
-{
-    op->os_error = os_error;
-    return cp_error_from_os(os_error);
-}
-
 /* ---- opening ------------------------------------------------------------------------------- */
-
-static SOCKET stream_socket(int family)
-{
-    return WSASocketW(family, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
-                      WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-}
 
 static bool find_function(SOCKET any, GUID id, void *function)
 {
@@ -113,14 +62,14 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
     if (!state)
         return CP_ENOMEM;
     port->engine_state = state;
-    bool os_gate = !win32_wine_version();
-    state->batch = os_gate ? 1 : ENTRIES_MAX;
+    state->wine = winapi_wine_version();
+    state->batch = state->wine ? ENTRIES_MAX : 1;
     int os_error = find_functions(state);
     if (os_error == 0) {
         state->port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, port->concurrency);
         os_error = state->port ? 0 : (int)GetLastError();
     }
-    port->os_gate = os_error == 0 && os_gate;
+    port->os_gate = os_error == 0 && !state->wine;
     if (os_error == 0)
         return 0;
     snprintf(why, why_bytes, "iocp: Windows error %d", os_error);
@@ -194,159 +143,13 @@ static void engine_detach(struct cport *port, struct cp_socket *socket)
     closesocket(handle_of(socket));
 }
 
-/* ---- starting ------------------------------------------------------------------------------ */
-
-static OVERLAPPED *begin(struct iocp_state *state, struct cp_op *op)
-{
-    OVERLAPPED *overlapped = &room_of(op)->overlapped;
-    *overlapped = (OVERLAPPED){0};
-    atomic_fetch_add(&state->in_flight, 1);
-    return overlapped;
-}
-
-/* What became of the call that was given the OVERLAPPED. Done at once is as good as under way. */
-static int64_t begun(struct iocp_state *state, struct cp_op *op, bool done)
-{
-    int os_error = done ? 0 : WSAGetLastError();
-    if (os_error == 0 || os_error == WSA_IO_PENDING)
-        return ENGINE_PENDING;
-    atomic_fetch_sub(&state->in_flight, 1);
-    return failed(op, os_error);
-}
-
-static int64_t start_connect(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
-{
-    int bytes = (int)op->engine[0];
-    struct sockaddr_storage address = {0}, any = {0};
-    memcpy(&address, &op->engine[1], (size_t)bytes); /* it lies where the OVERLAPPED is to lie */
-    any.ss_family = address.ss_family;
-    /* ConnectEx wants a bound socket; WSAEINVAL: it is. */
-    if (bind(handle_of(socket), (const struct sockaddr *)&any, bytes) != 0 &&
-        WSAGetLastError() != WSAEINVAL)
-        return failed(op, WSAGetLastError());
-    return begun(state, op,
-                 state->connect(handle_of(socket), (const struct sockaddr *)&address, bytes, NULL,
-                                0, NULL, begin(state, op)));
-}
-
-static int64_t start_accept(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
-{
-    struct room *room = room_of(op);
-    DWORD bytes;
-    SOCKET accepting = stream_socket(socket->family);
-    if (accepting == INVALID_SOCKET)
-        return failed(op, WSAGetLastError());
-    room->accepting = accepting;
-    BOOL done = state->accept(handle_of(socket), accepting, room->addresses, 0,
-                              ACCEPT_ADDRESS_BYTES, ACCEPT_ADDRESS_BYTES, &bytes, begin(state, op));
-    int64_t result = begun(state, op, done);
-    if (result != ENGINE_PENDING)
-        closesocket(accepting);
-    return result;
-}
-
-/* As many bytes of the blocks as one call takes; returns how many buffers that makes. */
-static DWORD buffers_of(const struct cp_block *blocks, unsigned count, WSABUF *buffers)
-{
-    size_t left = TRANSFER_BYTES_MAX;
-    unsigned used = 0;
-    for (; used < count && left > 0; used++) {
-        size_t bytes = blocks[used].bytes < left ? blocks[used].bytes : left;
-        buffers[used] = (WSABUF){.len = (ULONG)bytes, .buf = blocks[used].data};
-        left -= bytes;
-    }
-    return used;
-}
-
-static int64_t start_receive(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
-{
-    static char nothing;
-    WSABUF buffers[CP_BLOCKS_MAX] = {{.len = 0, .buf = &nothing}};
-    DWORD count = buffers_of(op->blocks, op->block_count, buffers), flags = 0;
-    return begun(state, op,
-                 WSARecv(handle_of(socket), buffers, count > 0 ? count : 1, NULL, &flags,
-                         begin(state, op), NULL) == 0);
-}
-
-/* The second turn of a late receive: there is something to receive. */
-static int64_t fetch(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
-{
-    WSABUF buffers[CP_BLOCKS_MAX];
-    DWORD bytes = 0, flags = 0;
-    op->block_count = op->source.take(op->source.context, op->blocks, op->block_room);
-    if (op->block_count == 0)
-        return CP_ENOBUFS;
-    assert(op->block_count <= op->block_room);
-    DWORD count = buffers_of(op->blocks, op->block_count, buffers);
-    if (WSARecv(handle_of(socket), buffers, count, &bytes, &flags, NULL, NULL) == 0)
-        return bytes;
-    if (WSAGetLastError() != WSAEWOULDBLOCK)
-        return failed(op, WSAGetLastError());
-    op->source.give(op->source.context, op->blocks, op->block_count);
-    op->block_count = 0;
-    return start_receive(state, socket, op);
-}
-
-static size_t rest_of(const struct cp_op *op, struct cp_block *rest, unsigned *count)
-{
-    size_t skip = op->done_bytes, bytes = 0;
-    *count = 0;
-    for (unsigned index = 0; index < op->block_count; index++) {
-        const struct cp_block *block = &op->blocks[index];
-        size_t from = skip < block->bytes ? skip : block->bytes;
-        skip -= from;
-        if (from == block->bytes)
-            continue;
-        rest[(*count)++] = (struct cp_block){(char *)block->data + from, block->bytes - from};
-        bytes += block->bytes - from;
-    }
-    return bytes;
-}
-
-static int64_t start_send(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
-{
-    struct cp_block rest[CP_BLOCKS_MAX];
-    WSABUF buffers[CP_BLOCKS_MAX];
-    unsigned count;
-    rest_of(op, rest, &count);
-    return begun(state, op,
-                 WSASend(handle_of(socket), buffers, buffers_of(rest, count, buffers), NULL, 0,
-                         begin(state, op), NULL) == 0);
-}
-
-static int64_t do_listen(struct cp_socket *socket, struct cp_op *op)
-{
-    /* Else another socket could take the same address, or this one another's. */
-    BOOL on = TRUE;
-    setsockopt(handle_of(socket), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
-    if (bind(handle_of(socket), (const struct sockaddr *)&op->engine[1], (int)op->engine[0]) != 0 ||
-        listen(handle_of(socket), (int)op->result) != 0)
-        return cp_error_from_os(WSAGetLastError());
-    return 0;
-}
+/* ---- operations ---------------------------------------------------------------------------- */
 
 static int64_t engine_advance(struct cport *port, struct cp_socket *socket, struct cp_op *op,
                               bool *more)
 {
-    struct iocp_state *state = port->engine_state;
     (void)more;
-    switch (op->kind) {
-    case CP_CONNECT:
-        return start_connect(state, socket, op);
-    case CP_ACCEPT:
-        return start_accept(state, socket, op);
-    case CP_RECEIVE:
-        return op->late && op->started ? fetch(state, socket, op)
-                                       : start_receive(state, socket, op);
-    case CP_SEND:
-        return start_send(state, socket, op);
-    case CP_LISTEN:
-        return do_listen(socket, op);
-    case CP_POST:
-        break;
-    }
-    assert(!"a post never comes to an engine");
-    return CP_EINVAL;
+    return start(port->engine_state, socket, op);
 }
 
 /* Its packet comes in any case: taken back, or done before that. Of a closed port nobody asks for
@@ -372,7 +175,7 @@ static int64_t finish_accept(struct cp_socket *socket, struct cp_op *op)
 }
 
 /* Without the lock: the operation is between the kernel and its lane. */
-static int64_t result_of(struct cp_op *op)
+static int64_t result_of(const struct iocp_state *state, struct cp_op *op)
 {
     struct cp_socket *socket = op->socket;
     DWORD bytes = 0, flags;
@@ -385,7 +188,9 @@ static int64_t result_of(struct cp_op *op)
         closesocket(room_of(op)->accepting);
     if (good && op->kind == CP_CONNECT)
         setsockopt(handle_of(socket), SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
-    return good ? (int64_t)bytes : failed(op, os_error);
+    if (!good)
+        return failed(op, os_error);
+    return op->kind == CP_RECEIVE ? received(state, socket, op, bytes) : bytes;
 }
 
 /* A late receive has its data still to come, a send of more than one call takes its next. */
@@ -429,7 +234,7 @@ static ULONG take_packets(struct iocp_state *state, OVERLAPPED_ENTRY *entries, D
         if (!entries[index].lpOverlapped)
             continue; /* a kick */
         struct cp_op *op = op_of_overlapped(entries[index].lpOverlapped);
-        op->result = result_of(op);
+        op->result = result_of(state, op);
         entries[kept++] = entries[index];
     }
     return kept;
@@ -439,9 +244,9 @@ static DWORD wait_ms(const struct iocp_state *state, uint64_t timeout_ns)
 {
     uint64_t alarm_ns = state->alarm_ns;
     if (alarm_ns == 0)
-        return win32_ms(timeout_ns);
+        return winapi_ms(timeout_ns);
     uint64_t now_ns = os_now_ns(), left_ns = alarm_ns > now_ns ? alarm_ns - now_ns : 0;
-    return win32_ms(left_ns < timeout_ns ? left_ns : timeout_ns);
+    return winapi_ms(left_ns < timeout_ns ? left_ns : timeout_ns);
 }
 
 static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,

@@ -1,5 +1,5 @@
 /* The two things that the far side needs of Windows' sockets. */
-#include "client/os/win32.h"
+#include "client/os/winapi.h"
 #include "client/tests/conformance/stage.h"
 
 void far_reset(struct pair *pair)

@@ -1,2 +1,2 @@
 /* Windows has what POSIX keeps here in one header of its own. */
-#include "client/os/win32.h"
+#include "client/os/winapi.h"

@@ -1,7 +1,7 @@
 /* What the Windows halves of several rooms share: the system's headers in the order that they need,
  * and its units and codes as os.h has them. Included by *_windows.c and the iocp engine only. */
-#ifndef FANIN_OS_WIN32_H
-#define FANIN_OS_WIN32_H
+#ifndef FANIN_OS_WINAPI_H
+#define FANIN_OS_WINAPI_H
 
 #include <winsock2.h> /* before windows.h, which else brings the older one */
 #include <ws2tcpip.h>
@@ -14,9 +14,9 @@
 #undef near
 #undef far
 
-/* win32_ms: a time limit as Windows takes it: whole milliseconds, never early; UINT64_MAX is
+/* winapi_ms: a time limit as Windows takes it: whole milliseconds, never early; UINT64_MAX is
  * INFINITE. */
-static inline DWORD win32_ms(uint64_t timeout_ns)
+static inline DWORD winapi_ms(uint64_t timeout_ns)
 {
     if (timeout_ns == UINT64_MAX)
         return INFINITE;
@@ -24,11 +24,11 @@ static inline DWORD win32_ms(uint64_t timeout_ns)
     return ms < INFINITE ? (DWORD)ms : INFINITE - 1;
 }
 
-/* win32_errno: a Win32 or Winsock code -> the errno value that means the same, EIO where there is
+/* winapi_errno: a Win32 or Winsock code -> the errno value that means the same, EIO where there is
  * none. */
-int win32_errno(DWORD code);
+int winapi_errno(DWORD code);
 
-/* win32_wine_version: "8.0"; NULL on Windows itself. */
-const char *win32_wine_version(void);
+/* winapi_wine_version: "8.0"; NULL on Windows itself. */
+const char *winapi_wine_version(void);
 
 #endif
