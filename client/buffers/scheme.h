@@ -126,8 +126,8 @@ struct scheme {
 
     /* received: `bytes` (> 0) have arrived in the `count` blocks of the last offer, filled in
      * order. Takes all the blocks back, finds frames, hands whole ones over. FRAME_OK or why the
-     * connection has to end: nothing more may be offered then. With very many small frames at hand
-     * it may wait for the processing side; so no lock may be held that the events take. */
+     * connection has to end: nothing more may be offered then. It waits for the processing side
+     * where that is far behind; so no lock may be held that the events take. */
     enum frame_error (*received)(struct scheme_run *run, struct stream *stream,
                                  struct cp_block *blocks, unsigned count, size_t bytes);
 
