@@ -1,4 +1,4 @@
-#include "client/os/win32.h"
+#include "client/os/winapi.h"
 #include "client/tests/trial/system.h"
 
 int descriptors_open(void)
