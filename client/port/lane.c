@@ -229,7 +229,7 @@ void lane_drop(struct lane *lane)
         }
         deadline_remove(lane->socket->port, op);
         op->pending = false;
-        lane->started = false;
+        lane->started = lane->started && !with_engine;
     }
     lane->ops = kept;
 }
