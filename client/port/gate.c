@@ -66,11 +66,11 @@ static bool place_free(const struct gate *gate)
     return gate->running < gate->limit;
 }
 
-/* A place that neither a running worker nor a poller occupies. */
-static bool poll_place_free(const struct gate *gate)
+/* A place that neither a running worker nor a poller occupies, nor any of `deciding` more. */
+static bool poll_place_free(const struct gate *gate, unsigned deciding)
 {
-    return gate->pollers < gate->pollers_max &&
-           gate->running + gate->pollers - gate->grants < gate->limit;
+    return gate->pollers + deciding < gate->pollers_max &&
+           gate->running + gate->pollers - gate->grants + deciding < gate->limit;
 }
 
 /* The newest waiter that can still be given a packet: as many pollers as there are grants on
@@ -108,10 +108,16 @@ static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate
 }
 
 /* Somebody must ask the engine as long as a place is free; the newest parked worker is woken to
- * do it. */
+ * do it. One that is awake and about to decide takes a place itself: waking another for it would
+ * let more threads take turns than the limit needs. */
 static void promote(struct gate *gate, struct gate_effects *effects)
 {
-    for (struct gate_worker *worker = gate->newest; worker && poll_place_free(gate);
+    unsigned deciding = 0;
+    if (!poll_place_free(gate, deciding))
+        return;
+    for (const struct gate_worker *worker = gate->newest; worker; worker = worker->older)
+        deciding += worker->state == GATE_HERE;
+    for (struct gate_worker *worker = gate->newest; worker && poll_place_free(gate, deciding);
          worker = worker->older) {
         if (worker->state != GATE_PARKED)
             continue;
@@ -223,7 +229,7 @@ enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsig
         settle(gate, effects);
         return GATE_TAKE;
     }
-    if (poll_place_free(gate)) {
+    if (poll_place_free(gate, 0)) {
         worker->state = GATE_POLLING;
         gate->pollers++;
         return GATE_POLL;

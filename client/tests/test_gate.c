@@ -258,6 +258,30 @@ static void a_parked_worker_is_handed_what_is_oldest(void **state)
     assert_int_equal(has[A], 4);
 }
 
+static void nobody_is_woken_for_a_place_that_an_awake_worker_takes(void **state)
+{
+    (void)state;
+    start(2);
+    get(A);
+    get(B);
+    post(1);
+    post(2);
+    get(C); /* parks under the two */
+    get(A);
+    get(B);
+    assert_int_equal(workers[C].state, GATE_PARKED);
+    struct gate_effects effects = {0};
+    gate_back(&gate, &workers[A]);
+    packets[3].number = 3;
+    gate_post(&gate, &packets[3].link, &effects); /* B's, the newest */
+    assert_null(effects.wake);
+    step(A, &effects);
+    carry_out(effects);
+    assert_int_equal(workers[C].state, GATE_PARKED);
+    assert_int_equal(gate.pollers, 1);
+    assert_int_equal(gate.running, 1);
+}
+
 static void blocking_has_somebody_else_poll(void **state)
 {
     (void)state;
@@ -334,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_poller_hands_on_what_is_a_newer_waiters),
         cmocka_unit_test(a_batch_begins_with_what_pollers_were_granted),
         cmocka_unit_test(a_parked_worker_is_handed_what_is_oldest),
+        cmocka_unit_test(nobody_is_woken_for_a_place_that_an_awake_worker_takes),
         cmocka_unit_test(blocking_has_somebody_else_poll),
         cmocka_unit_test(closing_wakes_everyone),
         cmocka_unit_test(closing_drops_what_is_queued),
