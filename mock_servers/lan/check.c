@@ -91,6 +91,7 @@ static int rate_by_datagrams(double *bits_per_s, const struct link_request *requ
         .payload_bytes = FULL_PAYLOAD_BYTES,
         .per_s = per_s,
         .count = (uint64_t)(per_s * duration_ns / OS_NS_PER_S) + FLOOD_SENT_MIN,
+        .duration_ns = (uint64_t)duration_ns,
         .settle_ns = settle_ns,
         .head_start = path->queue_bytes / shaper_wire_bytes(HEADERS_BYTES + FULL_PAYLOAD_BYTES),
         .patience_ns = patience_ns + longest_round_trip_ns(request) + queue_ns(path),
@@ -179,6 +180,7 @@ static struct datagram_plan loss_plan(const struct link_request *request, int di
         .direction = direction,
         .payload_bytes = SMALL_PAYLOAD_BYTES,
         .per_s = per_s,
+        .duration_ns = 2 * LOSS_SECONDS_MAX * (uint64_t)OS_NS_PER_S,
         .count = count < LOSS_SENT_MIN ? LOSS_SENT_MIN : (uint64_t)count,
         .patience_ns = patience_ns + longest_round_trip_ns(request),
     };

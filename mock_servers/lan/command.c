@@ -101,15 +101,22 @@ void command_signal(const struct command *command, int number)
         kill(command->own_group ? -command->pid : command->pid, number);
 }
 
+/* A shell ends at once when it is told to; what it started may take its time to end well. */
+static bool group_ended(const struct command *command, pid_t pid)
+{
+    return !command->own_group || kill(-pid, 0) != 0;
+}
+
 void command_stop(struct command *command, unsigned long long grace_ns)
 {
     enum { LOOK_EVERY_NS = 2 * OS_NS_PER_MS };
     uint64_t until_ns = os_now_ns() + grace_ns;
+    pid_t pid = command->pid;
 
     command_signal(command, SIGTERM);
-    while (!command_reap(command)) {
-        if (os_now_ns() >= until_ns)
-            command_signal(command, SIGKILL);
+    while (!command_reap(command) || (pid > 0 && !group_ended(command, pid))) {
+        if (os_now_ns() >= until_ns && pid > 0)
+            kill(command->own_group ? -pid : pid, SIGKILL);
         os_sleep_ns(LOOK_EVERY_NS);
     }
 }

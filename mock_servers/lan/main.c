@@ -72,7 +72,7 @@ static int stats_write(FILE *file, struct link *link, const struct session_outco
 }
 
 static int commands_run(const struct lan_options *options, struct link *link,
-                        const struct namespaces *namespaces)
+                        struct namespaces *namespaces)
 {
     struct session_outcome outcome;
     FILE *file = NULL;

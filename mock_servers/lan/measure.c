@@ -165,17 +165,21 @@ static void datagrams_run(struct datagrams *datagrams)
     const struct datagram_plan *plan = datagrams->plan;
     struct pollfd polled = {.fd = datagrams->to, .events = POLLIN};
     uint64_t started_ns = os_now_ns(), heard_ns = started_ns;
+    bool all_sent = false;
 
     datagrams->settled_ns = started_ns + plan->settle_ns;
     for (;;) {
         uint64_t now_ns = os_now_ns();
-        datagrams_send(datagrams, due_by(datagrams, now_ns - started_ns));
-        if (datagrams_receive(datagrams) || datagrams->sent < plan->count)
+        if (!all_sent)
+            datagrams_send(datagrams, due_by(datagrams, now_ns - started_ns));
+        all_sent = datagrams->sent == plan->count || now_ns - started_ns > plan->duration_ns;
+        if (datagrams_receive(datagrams) || !all_sent)
             heard_ns = now_ns;
-        if (now_ns - heard_ns >= plan->patience_ns || datagrams->received == plan->count)
+        if (now_ns - heard_ns >= plan->patience_ns ||
+            (all_sent && datagrams->received == datagrams->sent))
             return;
-        uint64_t wake_ns = datagrams->sent < plan->count ? next_due_ns(datagrams, started_ns)
-                                                         : heard_ns + plan->patience_ns;
+        uint64_t wake_ns =
+            all_sent ? heard_ns + plan->patience_ns : next_due_ns(datagrams, started_ns);
         /* A queue of the kernel that is full takes no more now: that must not keep us busy. */
         until(wake_ns < now_ns + PAUSE_NS ? now_ns + PAUSE_NS : wake_ns, &polled, 1);
     }

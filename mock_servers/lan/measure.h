@@ -26,6 +26,7 @@ struct datagram_plan {
     uint64_t count;
     uint64_t head_start;  /* how many of them are sent at once, so that a queue is full */
     double per_s;         /* how many are sent a second then, evenly */
+    uint64_t duration_ns; /* after which no more are sent, where the machine is slower than that */
     uint64_t settle_ns;   /* what arrives before is not counted in the rate */
     uint64_t patience_ns; /* how long to wait for the last */
 };

@@ -3,12 +3,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -171,17 +173,29 @@ static _Noreturn void reap_and_end(pid_t child)
     _exit(WIFSIGNALED(status) ? NAMESPACES_EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-/* Runs as the namespace's first process, to which orphans fall; with SIGCHLD ignored they are
- * reaped by the kernel. Only the process that made us holds the pipe's other end. */
+static void child_note(int number)
+{
+    (void)number; /* it is enough that ppoll is interrupted */
+}
+
+/* Runs as the namespace's first process, to which orphans fall; it reaps them, so that their CPU
+ * time is its own children's. Only the process that made us holds the pipe's other end. */
 static _Noreturn void keeper_run(int pipe_end)
 {
-    char byte;
+    struct sigaction action = {.sa_handler = child_note};
+    struct pollfd polled = {.fd = STDIN_FILENO};
+    sigset_t children, none;
 
-    signal(SIGCHLD, SIG_IGN);
+    sigemptyset(&none);
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, NULL);
+    sigaction(SIGCHLD, &action, NULL);
     dup2(pipe_end, STDIN_FILENO);
     descriptors_close();
-    while (read(STDIN_FILENO, &byte, 1) < 0 && errno == EINTR)
-        ;
+    while (ppoll(&polled, 1, NULL, &none) < 0 && errno == EINTR)
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
     _exit(EXIT_SUCCESS);
 }
 
@@ -273,12 +287,24 @@ int namespaces_open(struct namespaces *namespaces, char *why, size_t why_bytes)
     return result;
 }
 
-void namespaces_close(struct namespaces *namespaces)
+double namespaces_end(struct namespaces *namespaces)
 {
+    struct rusage usage = {0};
+
     if (namespaces->keeper_pipe >= 0)
         close(namespaces->keeper_pipe);
-    while (namespaces->keeper > 0 && waitpid(namespaces->keeper, NULL, 0) < 0 && errno == EINTR)
+    namespaces->keeper_pipe = -1;
+    while (namespaces->keeper > 0 && wait4(namespaces->keeper, NULL, 0, &usage) < 0 &&
+           errno == EINTR)
         ;
+    namespaces->keeper = 0;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+void namespaces_close(struct namespaces *namespaces)
+{
+    namespaces_end(namespaces);
     if (namespaces->process >= 0)
         close(namespaces->process);
     for (int side = 0; side < LAN_SIDES; side++)

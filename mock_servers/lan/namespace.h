@@ -27,7 +27,11 @@ int namespaces_open(struct namespaces *namespaces, char *why, size_t why_bytes);
  * or -errno with `why`. */
 int namespaces_join(struct namespaces *namespaces, int pid, char *why, size_t why_bytes);
 
-/* namespaces_close: every process in them is killed and reaped. */
+/* namespaces_end: every process in them is killed and reaped. Returns the CPU time, in seconds, of
+ * those that had lost their parents. */
+double namespaces_end(struct namespaces *namespaces);
+
+/* namespaces_close: what namespaces_end does, and gives back all the rest. */
 void namespaces_close(struct namespaces *namespaces);
 
 /* namespaces_enter: takes the calling thread to one side. It cannot fail but for a programming

@@ -213,7 +213,7 @@ static void environment_set(void)
 }
 
 void session_run(struct session_outcome *outcome, const struct session_config *config,
-                 struct link *link, const struct namespaces *namespaces)
+                 struct link *link, struct namespaces *namespaces)
 {
     struct session session = {.config = config, .link = link, .namespaces = namespaces};
 
@@ -227,10 +227,11 @@ void session_run(struct session_outcome *outcome, const struct session_config *c
         code = near_run(&session);
     double wall_ms = (double)(os_now_ns() - session.started_ns) / OS_NS_PER_MS;
     command_stop(&session.far, config->grace_ns);
+    double orphans_cpu_s = namespaces_end(namespaces);
     *outcome = (struct session_outcome){.exit_code = code,
                                         .wall_ms = wall_ms,
                                         .near_cpu_s = session.near.cpu_s,
-                                        .far_cpu_s = session.far.cpu_s};
+                                        .far_cpu_s = session.far.cpu_s + orphans_cpu_s};
 }
 
 int session_join(const struct session_config *config, int pid)

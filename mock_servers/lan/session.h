@@ -15,9 +15,9 @@ struct session_config {
 };
 
 struct session_outcome {
-    int exit_code;  /* of the whole program */
-    double wall_ms; /* of the near command */
-    double near_cpu_s, far_cpu_s;
+    int exit_code;                /* of the whole program */
+    double wall_ms;               /* of the near command */
+    double near_cpu_s, far_cpu_s; /* the latter with all that was left running */
 };
 
 /* session_prepare: to be called before any thread is started: from here on signals wait until the
@@ -28,7 +28,7 @@ void session_prepare(void);
  * told to end, and stops the far one. The exit code is the near command's, or one of our own
  * after a line on stderr. */
 void session_run(struct session_outcome *outcome, const struct session_config *config,
-                 struct link *link, const struct namespaces *namespaces);
+                 struct link *link, struct namespaces *namespaces);
 
 /* session_join: runs the near command, with nothing else, in the namespaces of the fanin-lan that
  * has the process id `pid`. Returns the exit code of the whole program. */

@@ -1,0 +1,256 @@
+/* The command line: units, what is asked of each direction, and everything that is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mock_servers/lan/options.h"
+#include "mock_servers/lan/units.h"
+
+enum { WORDS_MAX = 12, MESSAGE_BYTES = 1024 };
+
+static struct lan_options read_options;
+static char message[MESSAGE_BYTES];
+
+/* Reads the options, a NULL-terminated list, with standard error going to `message`. */
+static int read_words(const char *const words[])
+{
+    static char *argv[WORDS_MAX]; /* the options point into it */
+    int argc = 1;
+
+    memset(argv, 0, sizeof argv);
+    argv[0] = "fanin-lan";
+    while (words[argc - 1] != NULL) {
+        argv[argc] = (char *)words[argc - 1];
+        argc++;
+    }
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fflush(stderr);
+    int kept = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    int result = lan_options_read(&read_options, argc, argv);
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(file);
+    message[fread(message, 1, sizeof message - 1, file)] = '\0';
+    fclose(file);
+    return result;
+}
+
+#define READ(...) read_words((const char *const[]){__VA_ARGS__, NULL})
+
+static const struct shaper_config *path(int direction)
+{
+    return &read_options.request.path[direction];
+}
+
+static void test_defaults_are_the_papers_lan(void **state)
+{
+    (void)state;
+
+    assert_int_equal(READ("--", "true"), OPTIONS_OK);
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        assert_int_equal(path(i)->rate_bits_per_s, 100000000);
+        assert_int_equal(path(i)->delay_ns, 250000);
+        assert_int_equal(path(i)->jitter_ns, 0);
+        assert_int_equal(path(i)->queue_bytes, 1250000);
+        assert_true(path(i)->loss == 0);
+    }
+    assert_true(path(LINK_UP)->seed != path(LINK_DOWN)->seed);
+    assert_int_equal(read_options.link, 0);
+    assert_null(read_options.session.far_command);
+    assert_string_equal(read_options.session.near_command[0], "true");
+    assert_null(read_options.session.near_command[1]);
+    assert_false(read_options.check);
+}
+
+static void test_directions_differ_where_asked(void **state)
+{
+    (void)state;
+
+    assert_int_equal(READ("--rate=1gbit", "--up-rate=10mbit", "--loss=1%", "--down-loss=0%",
+                          "--rtt=10ms", "--jitter=1ms", "--up-jitter=0", "--queue=50ms",
+                          "--down-queue=64kB", "--check"),
+                     OPTIONS_OK);
+    assert_int_equal(path(LINK_UP)->rate_bits_per_s, 10000000);
+    assert_int_equal(path(LINK_DOWN)->rate_bits_per_s, 1000000000);
+    assert_true(fabs(path(LINK_UP)->loss - 0.01) < 1e-12);
+    assert_true(path(LINK_DOWN)->loss == 0);
+    assert_int_equal(path(LINK_UP)->jitter_ns, 0);
+    assert_int_equal(path(LINK_DOWN)->jitter_ns, 1000000);
+    assert_int_equal(path(LINK_UP)->queue_bytes, 62500); /* 50 ms at 10 Mbit/s */
+    assert_int_equal(path(LINK_DOWN)->queue_bytes, 64000);
+    assert_true(read_options.check);
+}
+
+static void test_units(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rate;
+        uint64_t bits_per_s;
+    } rates[] = {{"--rate=8kbit", 8000},           {"--rate=100Mbit", 100000000},
+                 {"--rate=2.5gbit", 2500000000},   {"--rate=8000bit", 8000},
+                 {"--rate=100gbit", 100000000000}, {"--rate=unlimited", 0}};
+    static const struct {
+        const char *rtt;
+        uint64_t half_ns;
+    } trips[] = {{"--rtt=0", 0},
+                 {"--rtt=200us", 100000},
+                 {"--rtt=0.2ms", 100000},
+                 {"--rtt=10s", 5000000000},
+                 {"--rtt=100ns", 50}};
+
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        assert_int_equal(READ(rates[i].rate, "--queue=100kB", "--", "true"), OPTIONS_OK);
+        assert_int_equal(path(LINK_UP)->rate_bits_per_s, rates[i].bits_per_s);
+    }
+    for (size_t i = 0; i < sizeof trips / sizeof *trips; i++) {
+        assert_int_equal(READ(trips[i].rtt, "--", "true"), OPTIONS_OK);
+        assert_int_equal(path(LINK_DOWN)->delay_ns, trips[i].half_ns);
+    }
+    assert_int_equal(READ("--queue=2KiB", "--", "true"), OPTIONS_OK);
+    assert_int_equal(path(LINK_UP)->queue_bytes, 2048);
+    assert_int_equal(READ("--queue=1us", "--", "true"), OPTIONS_OK); /* one frame at least */
+    assert_int_equal(path(LINK_UP)->queue_bytes, 1538);
+}
+
+static void test_cuts(void **state)
+{
+    (void)state;
+    const struct cut_list *list = &read_options.session.cuts;
+
+    assert_int_equal(READ("--cut=2s:500ms,3s:1ms", "--", "true"), OPTIONS_OK);
+    assert_int_equal(list->count, 2);
+    assert_int_equal(list->cuts[0].from_ns, 2000000000);
+    assert_int_equal(list->cuts[0].until_ns, 2500000000);
+    assert_int_equal(list->cuts[1].from_ns, 3000000000);
+    assert_int_equal(list->cuts[1].until_ns, 3001000000);
+}
+
+static void test_commands(void **state)
+{
+    (void)state;
+
+    assert_int_equal(READ("--far", "a b", "--ready-file=/x", "--ready-timeout=2s", "--quiet", "--",
+                          "ls", "--rate", "-l"),
+                     OPTIONS_OK);
+    assert_string_equal(read_options.session.far_command, "a b");
+    assert_string_equal(read_options.session.ready_file, "/x");
+    assert_int_equal(read_options.session.ready_timeout_ns, 2000000000);
+    assert_true(read_options.session.quiet);
+    assert_string_equal(read_options.session.near_command[1], "--rate");
+    assert_string_equal(read_options.session.near_command[2], "-l");
+    assert_int_equal(READ("--far", "servers"), OPTIONS_OK); /* holds the link */
+    assert_null(read_options.session.near_command);
+}
+
+/* Each is wrong, and the one line that says so names the option and what would be right. */
+static void test_wrong_use(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[4], *names, *says;
+    } wrong[] = {
+        {{"--rate=5"}, "--rate", "100mbit"},
+        {{"--rate=0"}, "--rate", "8 kbit/s"},
+        {{"--rate=7999bit"}, "--rate", "8 kbit/s"},
+        {{"--rate=101gbit"}, "--rate", "100 Gbit/s"},
+        {{"--rate=-1mbit"}, "--rate", "100mbit"},
+        {{"--rate=0x10mbit"}, "--rate", "100mbit"},
+        {{"--rate=1e3mbit"}, "--rate", "100mbit"},
+        {{"--rate=nan"}, "--rate", "100mbit"},
+        {{"--rate=infmbit"}, "--rate", "100mbit"},
+        {{"--rate=1.2.3mbit"}, "--rate", "100mbit"},
+        {{"--rate="}, "--rate", "100mbit"},
+        {{"--rate=100mbits"}, "--rate", "100mbit"},
+        {{"--up-rate=x"}, "--up-rate", "100mbit"},
+        {{"--rtt=5"}, "--rtt", "0.5ms"},
+        {{"--rtt=11s"}, "--rtt", "10s"},
+        {{"--rtt=-1ms"}, "--rtt", "0.5ms"},
+        {{"--jitter=1ms"}, "--jitter", "half"},
+        {{"--down-jitter=1ms"}, "--jitter", "down"},
+        {{"--loss=5"}, "--loss", "0.5%"},
+        {{"--loss=101%"}, "--loss", "100%"},
+        {{"--loss=-1%"}, "--loss", "0%"},
+        {{"--queue=100"}, "--queue", "256kB"},
+        {{"--queue=1000B"}, "--queue", "1538"},
+        {{"--queue=2000MB"}, "--queue", "1073741824"},
+        {{"--queue=11s"}, "--queue", "10s"},
+        {{"--rate=100gbit", "--queue=10s"}, "--queue", "shorter"},
+        {{"--cut=2s"}, "--cut", "2s:500ms"},
+        {{"--cut=2s:"}, "--cut", "2s:500ms"},
+        {{"--cut=2s:0"}, "--cut", "2s:500ms"},
+        {{"--cut=1s:1s,1s:1s"}, "--cut", "overlap"},
+        {{"--cut=1s:1s,"}, "--cut", "2s:500ms"},
+        {{"--link=foo"}, "--link", "packet"},
+        {{"--json=x"}, "--json", "--check"},
+        {{"--ready-timeout=0"}, "--ready-timeout", "1ms"},
+        {{"--join=0"}, "--join", "1"},
+        {{"--join=5", "--far=x"}, "--join", "--far"},
+        {{"--check"}, "--check", "COMMAND"},
+        {{"--nonsense"}, "--nonsense", "--help"},
+    };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *words[WORDS_MAX] = {NULL};
+        int count = 0;
+        for (; wrong[i].words[count] != NULL; count++)
+            words[count] = wrong[i].words[count];
+        words[count] = "--", words[count + 1] = "true";
+        int result = read_words(words);
+        if (result != OPTIONS_WRONG || strstr(message, wrong[i].names) == NULL ||
+            strstr(message, wrong[i].says) == NULL)
+            fail_msg("%s: %d, %s", wrong[i].words[0], result, message);
+        assert_ptr_equal(strchr(message, '\n'), message + strlen(message) - 1);
+    }
+}
+
+static void test_wrong_commands(void **state)
+{
+    (void)state;
+
+    assert_int_equal(READ("--quiet"), OPTIONS_WRONG); /* nothing to run */
+    assert_non_null(strstr(message, "COMMAND"));
+    assert_int_equal(READ("true"), OPTIONS_WRONG);
+    assert_non_null(strstr(message, "put -- before COMMAND"));
+    assert_int_equal(READ("--check", "--far=x"), OPTIONS_WRONG);
+    assert_int_equal(READ("--check", "--cut=1s:1s"), OPTIONS_WRONG);
+    assert_int_equal(READ("--join=5"), OPTIONS_WRONG);
+}
+
+static void test_rates_in_words(void **state)
+{
+    (void)state;
+    char text[32];
+
+    assert_string_equal(unit_rate_text(0, text), "unlimited");
+    assert_string_equal(unit_rate_text(1000000000, text), "1 Gbit/s");
+    assert_string_equal(unit_rate_text(2500000000, text), "2500 Mbit/s");
+    assert_string_equal(unit_rate_text(100000000, text), "100 Mbit/s");
+    assert_string_equal(unit_rate_text(8000, text), "8 kbit/s");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults_are_the_papers_lan),
+        cmocka_unit_test(test_directions_differ_where_asked),
+        cmocka_unit_test(test_units),
+        cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_wrong_commands),
+        cmocka_unit_test(test_rates_in_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
