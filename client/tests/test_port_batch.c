@@ -105,7 +105,8 @@ static int collect(struct crowd *crowd)
     struct cp_packet packets[BATCH_MAX];
     int largest = 0;
     for (int total = 0; total < CROWD;) {
-        int count = cp_wait(crowd->port, packets, BATCH_MAX, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS);
+        int count =
+            cp_wait(crowd->port, packets, BATCH_MAX, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS);
         assert_true(count > 0);
         for (int index = 0; index < count; index++) {
             struct member *member = &crowd->members[packets[index].key];
