@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -182,6 +183,40 @@ static void receives_survive_a_ring_that_fails(void **state)
     cp_free(port);
 }
 
+static void a_huge_block_is_no_end_of_the_stream(void **state)
+{
+    struct far_side *far = *state;
+    static struct member members[CROWD];
+    struct cp_packet packets[CROWD];
+    const size_t huge_bytes = (size_t)1 << 32;
+    struct cport *port = open_port(far, 1);
+    void *huge = mmap(NULL, huge_bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (huge == MAP_FAILED) {
+        cp_free(port);
+        print_message("skip: no 4 GiB of addresses\n");
+        skip();
+    }
+    memset(members, 0, sizeof members);
+    for (unsigned index = 0; index < CROWD; index++) {
+        struct member *member = &members[index];
+        far->connect(port, index, &member->connection);
+        member->block = (struct cp_block){huge, huge_bytes};
+        assert_int_equal(cp_receive(member->connection.near, &member->op, &member->block, 1), 0);
+        far->send(&member->connection, "abc", 3);
+    }
+    for (int total = 0, count; total < CROWD; total += count) {
+        count = cp_wait(port, packets, CROWD, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS);
+        assert_true(count > 0);
+        for (int index = 0; index < count; index++)
+            assert_int_equal(packets[index].result, 3);
+    }
+    for (unsigned index = 0; index < CROWD; index++)
+        far->drop(&members[index].connection);
+    cp_free(port);
+    munmap(huge, huge_bytes);
+}
+
 /* ---- a sandbox ----------------------------------------------------------------------------- */
 
 /* From here on io_uring_setup ends with `os_error` in this process, and in those it starts. */
@@ -282,6 +317,8 @@ int main(void)
         {"a_kernel_that_cannot_receive_is_refused", a_kernel_that_cannot_receive_is_refused, reset,
          NULL, &far_uring},
         {"receives_survive_a_ring_that_fails", receives_survive_a_ring_that_fails, reset, NULL,
+         &far_uring},
+        {"a_huge_block_is_no_end_of_the_stream", a_huge_block_is_no_end_of_the_stream, reset, NULL,
          &far_uring},
         {"auto_does_without", auto_does_without, reset, NULL, NULL},
         {"the_client_says_why_not", the_client_says_why_not, reset, NULL, NULL},
