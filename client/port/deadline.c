@@ -69,7 +69,7 @@ int deadline_add(struct cport *port, struct cp_op *op)
         return CP_ENOMEM;
     sift_up(port, ++port->deadline_count, op);
     if (op->timer_slot == 1)
-        set_alarm(port, 0);
+        set_alarm(port, os_now_ns());
     return 0;
 }
 

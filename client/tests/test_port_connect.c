@@ -111,6 +111,30 @@ static void a_time_limit_ends_a_connect(void **state)
     cp_free(port);
 }
 
+/* The alarm of a connect that was made in time goes off for nothing; the next limit needs another. */
+static void a_time_limit_after_one_that_was_kept_ends_a_connect(void **state)
+{
+    enum { LIMIT_MS = 30, MUCH_LATER_MS = PACKET_WAIT_MS / 2 };
+    struct full_listener full;
+    struct sockaddr_in address;
+    struct cport *port = open_port(*state, 1);
+    struct cp_op in_time = zeroed(), late = zeroed();
+    int listener = listen_somewhere(&address, 1);
+    fill_up(&full);
+    assert_int_equal(connect_to(open_socket(port, 1), &in_time, &address, LIMIT_MS * OS_NS_PER_MS),
+                     0);
+    assert_int_equal(next_packet(port).result, 0);
+    assert_no_packet(port, 2 * LIMIT_MS);
+    uint64_t before_ns = os_now_ns();
+    assert_int_equal(
+        connect_to(open_socket(port, 2), &late, &full.address, LIMIT_MS * OS_NS_PER_MS), 0);
+    assert_int_equal(next_packet(port).result, CP_ETIMEDOUT);
+    assert_true(os_now_ns() - before_ns < (uint64_t)MUCH_LATER_MS * OS_NS_PER_MS);
+    empty_out(&full);
+    close(listener);
+    cp_free(port);
+}
+
 static void a_pending_connect_can_be_taken_back(void **state)
 {
     struct full_listener full;
@@ -274,6 +298,7 @@ int main(void)
         EVERY_LOOPBACK(many_connect_at_once),
         EVERY_LOOPBACK(nobody_listens),
         EVERY_LOOPBACK(a_time_limit_ends_a_connect),
+        EVERY_LOOPBACK(a_time_limit_after_one_that_was_kept_ends_a_connect),
         EVERY_LOOPBACK(a_pending_connect_can_be_taken_back),
         EVERY_LOOPBACK(accepted_connections_can_be_associated),
         EVERY_LOOPBACK(a_connection_reset_before_it_is_adopted_is_reset),
