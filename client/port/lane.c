@@ -47,10 +47,18 @@ static void remove_op(struct lane *lane, struct cp_op *op)
     lane->ops = kept;
 }
 
+/* Linux tells of a reset once, and to those that waited behind of an ordinary end. */
+static bool ends_by_reset(const struct lane *lane, const struct cp_op *op, int64_t result)
+{
+    return op->kind == CP_RECEIVE && result == 0 && lane->socket->broken;
+}
+
 /* The operation is over: off its lane, its result set, nothing of the port's left in it. */
 static void finish(struct lane *lane, struct cp_op *op, int64_t result)
 {
     assert(result != ENGINE_PENDING);
+    if (ends_by_reset(lane, op, result))
+        result = lane->socket->broken;
     remove_op(lane, op);
     deadline_remove(lane->socket->port, op);
     op->result = result;

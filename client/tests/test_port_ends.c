@@ -141,6 +141,26 @@ static void closing_a_socket_ends_what_is_in_flight(void **state)
     cp_free(port);
 }
 
+/* Not the first alone: to those behind it, the system tells of an ordinary end. */
+static void a_reset_ends_every_receive(void **state)
+{
+    struct far_side *far = *state;
+    struct cport *port = open_port(far, 1);
+    struct connection connection;
+    struct cp_op ops[3] = {0}, empty = zeroed();
+    char data[3];
+    struct cp_block blocks[3] = {{&data[0], 1}, {&data[1], 1}, {&data[2], 1}};
+    far->connect(port, 5, &connection);
+    for (unsigned index = 0; index < 3; index++)
+        assert_int_equal(cp_receive(connection.near, &ops[index], &blocks[index], 1), 0);
+    assert_int_equal(cp_receive(connection.near, &empty, NULL, 0), 0);
+    far->reset(&connection);
+    for (unsigned index = 0; index < 4; index++)
+        assert_int_equal(next_packet(port).result, CP_ERESET);
+    far->drop(&connection);
+    cp_free(port);
+}
+
 static void closing_an_idle_socket_posts_nothing(void **state)
 {
     struct far_side *far = *state;
@@ -279,6 +299,7 @@ int main(void)
         EVERY_ENGINE(a_cancelled_receive_ends_once_and_loses_nothing),
         EVERY_ENGINE(cancelling_everything_ends_everything),
         EVERY_ENGINE(closing_a_socket_ends_what_is_in_flight),
+        EVERY_ENGINE(a_reset_ends_every_receive),
         EVERY_ENGINE(closing_an_idle_socket_posts_nothing),
         ON(script, a_held_cancel_still_ends_once),
         EVERY_ENGINE(wrong_calls_are_refused_and_never_complete),
