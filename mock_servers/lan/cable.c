@@ -311,11 +311,12 @@ close_flights:
     return result;
 }
 
-void cable_set_down(void *state, bool down)
+int cable_set_down(void *state, bool down)
 {
     struct cable *cable = state;
 
     atomic_store_explicit(&cable->down, down, memory_order_relaxed);
+    return 0;
 }
 
 /* What a direction's sender dropped before we took it, and its receiver after we gave it. */

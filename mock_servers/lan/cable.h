@@ -17,7 +17,7 @@ int cable_open(struct cable **cable, const struct link_request *request, const i
 
 /* What kinds of links that end in a cable have in common; `state` is the struct cable. */
 int cable_start(void *state);
-void cable_set_down(void *state, bool down);
+int cable_set_down(void *state, bool down);
 void cable_read(void *state, struct link_figures *figures);
 void cable_close(void *state);
 

@@ -18,7 +18,8 @@
 #include "mock_servers/lan/netlink.h"
 
 enum {
-    ROOT_HANDLE = 0x10000,
+    SHAPER_HANDLE = 0x10000,
+    BLACKHOLE_HANDLE = 0x20000, /* one handle cannot be of two kinds */
     BITS_PER_BYTE = 8,
     WIRE_BYTES_MAX = ETHERNET_FRAME_BYTES_MAX + ETHERNET_WIRE_EXTRA_BYTES,
     WIRE_BYTES_MIN = ETHERNET_FRAME_BYTES_MIN + ETHERNET_WIRE_EXTRA_BYTES,
@@ -34,12 +35,12 @@ struct kernel_link {
 
 /* ---- queueing disciplines ------------------------------------------------------------------- */
 
-static void discipline_start(struct netlink_message *message, const char *kind)
+static void discipline_start(struct netlink_message *message, const char *kind, uint32_t handle)
 {
     struct tcmsg root = {.tcm_family = AF_UNSPEC,
                          .tcm_ifindex = (int)if_nametoindex(LAN_INTERFACE),
                          .tcm_parent = TC_H_ROOT,
-                         .tcm_handle = ROOT_HANDLE};
+                         .tcm_handle = handle};
 
     netlink_start(message, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, &root, sizeof root);
     netlink_put_text(message, TCA_KIND, kind);
@@ -75,7 +76,7 @@ static int bucket_set(const struct shaper_config *path)
                                  .limit = limit_bytes(path->queue_bytes),
                                  .mtu = WIRE_BYTES_MAX};
 
-    discipline_start(&message, "tbf");
+    discipline_start(&message, "tbf", SHAPER_HANDLE);
     size_t options = netlink_nest(&message, TCA_OPTIONS);
     netlink_put(&message, TCA_TBF_PARMS, &bucket, sizeof bucket);
     netlink_put_u32(&message, TCA_TBF_BURST, burst);
@@ -100,7 +101,7 @@ static int emulator_set(const struct shaper_config *path)
     struct tc_netem_rate rate = {.rate = rate_word(bytes_per_s),
                                  .packet_overhead = ETHERNET_WIRE_EXTRA_BYTES};
 
-    discipline_start(&message, "netem");
+    discipline_start(&message, "netem", SHAPER_HANDLE);
     size_t options = netlink_nest(&message, TCA_OPTIONS);
     netlink_append(&message, &emulator, sizeof emulator);
     netlink_put(&message, TCA_NETEM_LATENCY64, &delay_ns, sizeof delay_ns);
@@ -116,7 +117,7 @@ static int blackhole_set(void)
 {
     struct netlink_message message;
 
-    discipline_start(&message, "blackhole");
+    discipline_start(&message, "blackhole", BLACKHOLE_HANDLE);
     return netlink_ask(&message);
 }
 
@@ -221,20 +222,25 @@ static int kernel_start(void *state)
     return 0;
 }
 
+static int path_set_down(const struct shaper_config *path, bool down)
+{
+    int result = down ? blackhole_set() : nothing_set();
+
+    return result == 0 && !down ? path_shape(path) : result;
+}
+
 /* An interface that is taken down loses its routes; one whose frames vanish does not. */
-static void kernel_set_down(void *state, bool down)
+static int kernel_set_down(void *state, bool down)
 {
     struct kernel_link *kernel = state;
+    int result = 0;
 
-    for (int side = 0; side < LAN_SIDES; side++) {
-        const struct shaper_config *path = &kernel->path[side == LAN_NEAR ? LINK_UP : LINK_DOWN];
+    for (int side = 0; side < LAN_SIDES && result == 0; side++) {
         namespaces_enter(kernel->namespaces, side);
-        if (down)
-            blackhole_set();
-        else if (nothing_set() == 0)
-            path_shape(path);
+        result = path_set_down(&kernel->path[side == LAN_NEAR ? LINK_UP : LINK_DOWN], down);
     }
     namespaces_enter(kernel->namespaces, LAN_NEAR);
+    return result;
 }
 
 static void kernel_read(void *state, struct link_figures *figures)

@@ -96,9 +96,9 @@ const char *link_name(const struct link *link)
     return link->kind->name;
 }
 
-void link_set_down(struct link *link, bool down)
+int link_set_down(struct link *link, bool down)
 {
-    link->kind->set_down(link->state, down);
+    return link->kind->set_down(link->state, down);
 }
 
 void link_read(struct link *link, struct link_figures *figures)

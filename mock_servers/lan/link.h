@@ -42,7 +42,7 @@ struct link_kind {
     int (*open)(void **state, const struct link_request *request,
                 const struct namespaces *namespaces, char *why, size_t why_bytes);
     int (*start)(void *state);
-    void (*set_down)(void *state, bool down);
+    int (*set_down)(void *state, bool down);
     void (*read)(void *state, struct link_figures *figures);
     void (*close)(void *state);
 };
@@ -57,8 +57,9 @@ struct link *link_open(int name, const struct link_request *request,
 
 const char *link_name(const struct link *link); /* of the kind, never "auto" */
 
-/* link_set_down: takes both directions down, or up again. What is on its way is lost. */
-void link_set_down(struct link *link, bool down);
+/* link_set_down: takes both directions down, or up again. What is on its way is lost. 0 or
+ * -errno. */
+int link_set_down(struct link *link, bool down);
 
 /* link_read: figures so far. */
 void link_read(struct link *link, struct link_figures *figures);

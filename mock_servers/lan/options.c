@@ -30,34 +30,32 @@ struct choices {
 };
 
 #define AT(field) offsetof(struct choices, field)
-#define RATES     8000, UINT64_C(100000000000), NULL
-#define DURATIONS 0, UINT64_C(10000000000), NULL
-#define QUEUES    WIRE_BYTES_MAX, SHAPER_QUEUE_BYTES_MAX, NULL
-#define TIMEOUTS  1000000, UINT64_C(3600000000000), NULL
+#define NO_RANGE  0, 0, NULL
 
 static const struct option_spec specs[] = {
     {.name = "The link (near is where COMMAND runs, far where the --far command does)"},
     {"rate", "RATE", "100mbit",
      "of the wire, each way: a full frame of 1538 bytes, gap and\n"
-     "preamble included, carries 1448 of TCP payload",
-     unit_bit_rate, AT(both.rate_bits_per_s), RATES},
-    {"rtt", "TIME", "0.5ms", "round trip: half of it is added each way", unit_duration,
-     AT(round_trip_ns), DURATIONS},
+     "preamble included, carries 1448 of TCP payload; 8kbit to\n"
+     "100gbit, or unlimited",
+     unit_bit_rate, AT(both.rate_bits_per_s), NO_RANGE},
+    {"rtt", "TIME", "0.5ms", "round trip: half of it is added each way; up to 10s", unit_duration,
+     AT(round_trip_ns), NO_RANGE},
     {"jitter", "TIME", "0",
      "each frame is up to this much earlier or later, evenly\n"
      "spread, but never overtakes; at most half the round trip",
-     unit_duration, AT(both.jitter_ns), DURATIONS},
+     unit_duration, AT(both.jitter_ns), NO_RANGE},
     {"loss", "PERCENT", "0%", "share of frames lost at random, each way", unit_share, AT(both.loss),
-     0, 0, NULL},
+     NO_RANGE},
     {"queue", "TIME|BYTES", "100ms",
      "frames that may wait for the wire, as a time at the link's\n"
      "rate or in bytes; further ones are dropped",
-     unit_queue, AT(both.queue), QUEUES},
-    {"seed", "N", "1", "of loss and jitter", options_count, AT(seed), 0, UINT64_C(1) << 62, NULL},
+     unit_queue, AT(both.queue), NO_RANGE},
+    {"seed", "N", "1", "of loss and jitter", options_count, AT(seed), 0, UINT32_MAX, NULL},
     {"cut", "AT:FOR,...", NULL,
      "takes the link down AT after the near command's start, FOR\n"
      "that long: 2s:500ms",
-     unit_cuts, AT(cuts), 0, 0, NULL},
+     unit_cuts, AT(cuts), NO_RANGE},
     {"link", "KIND", "auto",
      "kernel: veth with the kernel's tbf and netem; tun: a link of\n"
      "our own between TAP devices; packet: the same between packet\n"
@@ -65,32 +63,31 @@ static const struct option_spec specs[] = {
      options_choice, AT(link), 0, 0, link_names},
     {.name = "Each way apart (up: near to far, down: far to near)"},
     {"up-rate", "RATE", NULL, "instead of --rate", unit_bit_rate, AT(path[LINK_UP].rate_bits_per_s),
-     RATES},
+     NO_RANGE},
     {"down-rate", "RATE", NULL, "instead of --rate", unit_bit_rate,
-     AT(path[LINK_DOWN].rate_bits_per_s), RATES},
+     AT(path[LINK_DOWN].rate_bits_per_s), NO_RANGE},
     {"up-jitter", "TIME", NULL, "instead of --jitter", unit_duration, AT(path[LINK_UP].jitter_ns),
-     DURATIONS},
+     NO_RANGE},
     {"down-jitter", "TIME", NULL, "instead of --jitter", unit_duration,
-     AT(path[LINK_DOWN].jitter_ns), DURATIONS},
-    {"up-loss", "PERCENT", NULL, "instead of --loss", unit_share, AT(path[LINK_UP].loss), 0, 0,
-     NULL},
-    {"down-loss", "PERCENT", NULL, "instead of --loss", unit_share, AT(path[LINK_DOWN].loss), 0, 0,
-     NULL},
+     AT(path[LINK_DOWN].jitter_ns), NO_RANGE},
+    {"up-loss", "PERCENT", NULL, "instead of --loss", unit_share, AT(path[LINK_UP].loss), NO_RANGE},
+    {"down-loss", "PERCENT", NULL, "instead of --loss", unit_share, AT(path[LINK_DOWN].loss),
+     NO_RANGE},
     {"up-queue", "TIME|BYTES", NULL, "instead of --queue", unit_queue, AT(path[LINK_UP].queue),
-     QUEUES},
+     NO_RANGE},
     {"down-queue", "TIME|BYTES", NULL, "instead of --queue", unit_queue, AT(path[LINK_DOWN].queue),
-     QUEUES},
+     NO_RANGE},
     {.name = "The commands"},
     {"far", "COMMAND", NULL,
      "runs in the far namespace, by sh -c, and is stopped when the\n"
      "near command has ended; what it prints goes to stderr",
-     options_string, AT(far_command), 0, 0, NULL},
+     options_string, AT(far_command), NO_RANGE},
     {"ready-file", "FILE", NULL,
      "the near command is started when this file appears, as\n"
      "fanin-servers --ready-file makes it",
-     options_string, AT(ready_file), 0, 0, NULL},
-    {"ready-timeout", "TIME", "30s", "how long to wait for it", unit_duration, AT(ready_timeout_ns),
-     TIMEOUTS},
+     options_string, AT(ready_file), NO_RANGE},
+    {"ready-timeout", "TIME", "30s", "how long to wait for it", unit_timeout, AT(ready_timeout_ns),
+     NO_RANGE},
     {"join", "PID", NULL,
      "runs COMMAND in the near namespace of the fanin-lan that has\n"
      "this process id",
@@ -101,21 +98,20 @@ static const struct option_spec specs[] = {
      "long, and prints asked against measured; exit code 1 if it\n"
      "is not within 3 % of the rate, 0.1 ms + 5 % of the round\n"
      "trip, and the 99 % interval of the loss",
-     options_flag, AT(check), 0, 0, NULL},
+     options_flag, AT(check), NO_RANGE},
     {"json", "FILE", NULL, "with --check: the result as a line of JSON (-: stdout)", options_string,
-     AT(json), 0, 0, NULL},
+     AT(json), NO_RANGE},
     {"stats", "FILE", NULL,
      "what the link has carried, lost and dropped, and the CPU time\n"
      "of all, as a line of JSON at the end (-: stdout)",
-     options_string, AT(stats), 0, 0, NULL},
-    {"quiet", NULL, NULL, "says nothing but what is wrong", options_flag, AT(quiet), 0, 0, NULL},
+     options_string, AT(stats), NO_RANGE},
+    {"quiet", NULL, NULL, "says nothing but what is wrong", options_flag, AT(quiet), NO_RANGE},
     {.name = NULL},
 };
 
 static const struct option_set set = {
     .program = "fanin-lan",
-    .synopsis = "[link options] [--far 'COMMAND'] -- COMMAND...\n"
-                "       fanin-lan [link options] --check",
+    .synopsis = "[link options] [--far 'COMMAND'] -- COMMAND... | --check",
     .about =
         "Runs a command in a \"near\" and one in a \"far\" network namespace, joined by a link "
         "that "

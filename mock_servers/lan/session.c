@@ -29,7 +29,7 @@ struct session {
     struct link *link;
     const struct namespaces *namespaces;
     struct command near, far;
-    bool far_failed_said, foreground;
+    bool foreground, edge_failed;
     uint64_t started_ns; /* of the near command */
     int edge;            /* the next one: cut edge / 2 begins at even ones, ends at odd ones */
 };
@@ -156,8 +156,12 @@ static void edges_pass(struct session *session)
 {
     while (os_now_ns() >= edge_ns(session)) {
         bool down = session->edge % 2 == 0;
-        link_set_down(session->link, down);
-        if (!session->config->quiet)
+        int result = link_set_down(session->link, down);
+        session->edge_failed = session->edge_failed || result < 0;
+        if (result < 0)
+            fprintf(stderr, "fanin-lan: --cut: the link cannot be %s: %s\n",
+                    down ? "cut" : "mended", strerror(-result));
+        else if (!session->config->quiet)
             fprintf(stderr, "fanin-lan: the link is %s\n", down ? "cut" : "up again");
         session->edge++;
     }
@@ -180,7 +184,9 @@ static int near_await(struct session *session)
             command_stop(&session->near, session->config->grace_ns);
         }
     }
-    return failed ? EXIT_MEASURED_FAILURE : session->near.exit_code;
+    if (failed || (session->edge_failed && session->near.exit_code == EXIT_DONE))
+        return EXIT_MEASURED_FAILURE;
+    return session->near.exit_code;
 }
 
 /* Without a near command the link stays until we are told to end, or the far command has failed. */

@@ -7,7 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_BYTES_MAX_HERE = 64, PERCENT = 100 };
+#include "mock_servers/lan/address.h"
+#include "mock_servers/lan/shaper.h"
+
+enum {
+    CUT_TEXT_BYTES_MAX = 64,
+    PERCENT = 100,
+    /* One full frame. */
+    QUEUE_BYTES_MIN = ETHERNET_FRAME_BYTES_MAX + ETHERNET_WIRE_EXTRA_BYTES,
+};
 
 struct unit {
     const char *name;
@@ -40,11 +48,6 @@ static bool quantity_parse(const char *text, const struct unit *units, double *v
     return isfinite(*value);
 }
 
-static bool within(const struct option_spec *spec, double value)
-{
-    return value >= (double)spec->min && (spec->max == 0 || value <= (double)spec->max);
-}
-
 const char *unit_rate_text(uint64_t bits_per_s, char text[32])
 {
     if (bits_per_s == 0)
@@ -61,43 +64,48 @@ const char *unit_rate_text(uint64_t bits_per_s, char text[32])
 int unit_bit_rate(const struct option_spec *spec, const char *text, void *field, char *why,
                   size_t why_bytes)
 {
+    static const double min = 8e3, max = 100e9;
     double value = 0;
 
+    (void)spec;
     if (strcmp(text, "unlimited") != 0 &&
-        (!quantity_parse(text, rates, &value) || value < 1 || !within(spec, value))) {
-        char min[32], max[32];
-        snprintf(why, why_bytes, "takes a rate from %s to %s, as 100mbit or 1.5gbit, or unlimited",
-                 unit_rate_text(spec->min, min), unit_rate_text(spec->max, max));
+        (!quantity_parse(text, rates, &value) || value < min || value > max)) {
+        snprintf(why, why_bytes,
+                 "takes a rate from 8kbit to 100gbit, as 100mbit or 1.5gbit, or unlimited");
         return -1;
     }
     *(uint64_t *)field = (uint64_t)value;
     return 0;
 }
 
-static const char *duration_text(uint64_t duration_ns, char text[32])
+static int duration_parse(const char *text, double min_ns, double max_ns, uint64_t *field)
 {
-    double value = (double)duration_ns;
-    int unit = 0;
+    double value;
 
-    while (durations[unit + 1].name != NULL && value >= durations[unit + 1].factor)
-        unit++;
-    snprintf(text, 32, "%g%s", value / durations[unit].factor, durations[unit].name);
-    return text;
+    if (!quantity_parse(text, durations, &value) || value < min_ns || value > max_ns)
+        return -1;
+    *field = (uint64_t)llround(value);
+    return 0;
 }
 
 int unit_duration(const struct option_spec *spec, const char *text, void *field, char *why,
                   size_t why_bytes)
 {
-    double value;
+    (void)spec;
+    if (duration_parse(text, 0, 10e9, field) == 0)
+        return 0;
+    snprintf(why, why_bytes, "takes a duration from 0 to 10s, as 0.5ms, 250us or 2s");
+    return -1;
+}
 
-    if (!quantity_parse(text, durations, &value) || !within(spec, value)) {
-        char min[32], max[32];
-        snprintf(why, why_bytes, "takes a duration from %s to %s, as 0.5ms, 250us or 2s",
-                 duration_text(spec->min, min), duration_text(spec->max, max));
-        return -1;
-    }
-    *(uint64_t *)field = (uint64_t)llround(value);
-    return 0;
+int unit_timeout(const struct option_spec *spec, const char *text, void *field, char *why,
+                 size_t why_bytes)
+{
+    (void)spec;
+    if (duration_parse(text, 1e6, 3600e9, field) == 0)
+        return 0;
+    snprintf(why, why_bytes, "takes a duration from 1ms to 3600s, as 500ms or 30s");
+    return -1;
 }
 
 int unit_share(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -117,29 +125,31 @@ int unit_share(const struct option_spec *spec, const char *text, void *field, ch
 int unit_queue(const struct option_spec *spec, const char *text, void *field, char *why,
                size_t why_bytes)
 {
-    enum { DURATION_S_MAX = 10 };
     struct queue_size *queue = field;
-    double value;
+    uint64_t duration_ns;
+    double bytes;
 
-    if (quantity_parse(text, durations, &value) && value >= 1 && value <= DURATION_S_MAX * 1e9) {
-        *queue = (struct queue_size){.duration_ns = (uint64_t)llround(value)};
+    (void)spec;
+    if (duration_parse(text, 1, 10e9, &duration_ns) == 0) {
+        *queue = (struct queue_size){.duration_ns = duration_ns};
         return 0;
     }
-    if (quantity_parse(text, sizes, &value) && within(spec, value)) {
-        *queue = (struct queue_size){.bytes = (uint64_t)llround(value)};
+    if (quantity_parse(text, sizes, &bytes) && bytes >= QUEUE_BYTES_MIN &&
+        bytes <= SHAPER_QUEUE_BYTES_MAX) {
+        *queue = (struct queue_size){.bytes = (uint64_t)llround(bytes)};
         return 0;
     }
     snprintf(why, why_bytes,
-             "takes a time that a full queue takes to drain, up to %ds, as 100ms; or a size from "
-             "%llu to %llu bytes, as 256kB",
-             DURATION_S_MAX, (unsigned long long)spec->min, (unsigned long long)spec->max);
+             "takes the time that a full queue takes to drain, up to 10s, as 100ms; or a size from "
+             "%dB to %dMiB, as 256kB",
+             QUEUE_BYTES_MIN, SHAPER_QUEUE_BYTES_MAX >> 20);
     return -1;
 }
 
 /* One "AT:FOR" of `bytes` characters. */
 static bool cut_parse(const char *text, size_t bytes, struct cut *cut)
 {
-    char copy[TEXT_BYTES_MAX_HERE];
+    char copy[CUT_TEXT_BYTES_MAX];
     double from, duration;
 
     if (bytes >= sizeof copy)

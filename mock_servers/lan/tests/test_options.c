@@ -162,9 +162,9 @@ static void test_wrong_use(void **state)
         const char *words[4], *names, *says;
     } wrong[] = {
         {{"--rate=5"}, "--rate", "100mbit"},
-        {{"--rate=0"}, "--rate", "8 kbit/s"},
-        {{"--rate=7999bit"}, "--rate", "8 kbit/s"},
-        {{"--rate=101gbit"}, "--rate", "100 Gbit/s"},
+        {{"--rate=0"}, "--rate", "8kbit"},
+        {{"--rate=7999bit"}, "--rate", "8kbit"},
+        {{"--rate=101gbit"}, "--rate", "100gbit"},
         {{"--rate=-1mbit"}, "--rate", "100mbit"},
         {{"--rate=0x10mbit"}, "--rate", "100mbit"},
         {{"--rate=1e3mbit"}, "--rate", "100mbit"},
@@ -184,7 +184,7 @@ static void test_wrong_use(void **state)
         {{"--loss=-1%"}, "--loss", "0%"},
         {{"--queue=100"}, "--queue", "256kB"},
         {{"--queue=1000B"}, "--queue", "1538"},
-        {{"--queue=2000MB"}, "--queue", "1073741824"},
+        {{"--queue=2000MB"}, "--queue", "1024MiB"},
         {{"--queue=11s"}, "--queue", "10s"},
         {{"--rate=100gbit", "--queue=10s"}, "--queue", "shorter"},
         {{"--cut=2s"}, "--cut", "2s:500ms"},

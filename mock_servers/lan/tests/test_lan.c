@@ -1,0 +1,400 @@
+/* fanin-lan's commands: exit codes, signals, faults, and that nothing is ever left behind. */
+#include "mock_servers/lan/tests/lan_under_test.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <sched.h>
+
+static struct lan_run run;
+
+static void need(void **state)
+{
+    (void)state;
+    lan_need(NULL, "auto");
+}
+
+static void assert_says(const char *what)
+{
+    if (strstr(run.error, what) == NULL)
+        fail_msg("does not say \"%s\": %s", what, run.error);
+}
+
+/* ---- what the commands see ------------------------------------------------------------------- */
+
+static void test_commands_find_the_addresses_and_the_interface(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--far", "echo far $FANIN_NEAR $FANIN_FAR; grep -c lan0 /proc/net/dev; sleep 9",
+            "--", "sh", "-c",
+            "echo near $FANIN_NEAR $FANIN_FAR; grep -c lan0 /proc/net/dev; sleep .2");
+    assert_int_equal(run.exit_code, 0);
+    assert_string_equal(run.out, "near 198.18.0.1 198.19.0.1\n1\n");
+    assert_string_equal(run.error, "far 198.18.0.1 198.19.0.1\n1\n");
+}
+
+static void test_programs_stay_who_they_are(void **state)
+{
+    char expected[64];
+
+    need(state);
+    snprintf(expected, sizeof expected, "%u %u\n", geteuid(), getegid());
+    LAN_RUN(&run, "--", "sh", "-c", "echo $(id -u) $(id -g)");
+    assert_string_equal(run.out, expected);
+}
+
+static void test_input_is_the_near_commands(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--far", "cat; echo at its end; sleep 9", "--", "sh", "-c",
+            "sleep .2; echo hello | cat");
+    assert_string_equal(run.out, "hello\n");
+    assert_string_equal(run.error, "at its end\n");
+}
+
+/* ---- exit codes ----------------------------------------------------------------------------- */
+
+static void test_the_exit_code_is_the_near_commands(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--", "sh", "-c", "exit 7");
+    assert_int_equal(run.exit_code, 7);
+    LAN_RUN(&run, "--", "sh", "-c", "kill -KILL $$");
+    assert_int_equal(run.exit_code, LAN_SIGNALLED + SIGKILL);
+    LAN_RUN(&run, "--far", "exit 0", "--", "sh", "-c", "sleep .3; exit 9");
+    assert_int_equal(run.exit_code, 9); /* a far command may end well */
+}
+
+static void test_a_near_command_that_cannot_start(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--far", "sleep 9", "--", "no-such-command");
+    assert_int_equal(run.exit_code, 127);
+    assert_string_equal(run.error,
+                        "fanin-lan: cannot start no-such-command: No such file or directory\n");
+    LAN_RUN(&run, "--", "/proc");
+    assert_int_equal(run.exit_code, 126);
+    assert_says("cannot start /proc: Permission denied");
+}
+
+static void test_a_far_command_that_dies(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--far", "exit 4", "--", "sleep", "30");
+    assert_int_equal(run.exit_code, 1);
+    assert_says("the far command ended with exit code 4");
+    LAN_RUN(&run, "--far", "kill -KILL $$", "--", "sleep", "30");
+    assert_int_equal(run.exit_code, 1);
+    assert_says("killed by signal 9");
+    LAN_RUN(&run, "--far", "no-such-command", "--", "sleep", "30");
+    assert_int_equal(run.exit_code, 1);
+    assert_says("exit code 127");
+}
+
+static void test_wrong_use(void **state)
+{
+    (void)state;
+    LAN_RUN(&run, "--rate=fast", "--", "true");
+    assert_int_equal(run.exit_code, 2);
+    assert_says("fanin-lan: --rate takes a rate from 8kbit");
+    LAN_RUN(&run, "--help");
+    assert_int_equal(run.exit_code, 0);
+    assert_non_null(strstr(run.out, "Examples:"));
+}
+
+/* ---- readiness ------------------------------------------------------------------------------ */
+
+static void test_the_near_command_waits_for_the_ready_file(void **state)
+{
+    char path[] = "/tmp/fanin-lan-ready-XXXXXX", far[128];
+
+    need(state);
+    close(mkstemp(path));
+    unlink(path);
+    snprintf(far, sizeof far, "sleep .3; echo ready > %s; sleep 9", path);
+    LAN_RUN(&run, "--ready-file", path, "--far", far, "--", "cat", path);
+    unlink(path);
+    assert_int_equal(run.exit_code, 0);
+    assert_string_equal(run.out, "ready\n");
+}
+
+static void test_a_far_command_that_is_never_ready(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--ready-file=/nonexistent/file", "--ready-timeout=100ms", "--far", "sleep 9",
+            "--", "true");
+    assert_int_equal(run.exit_code, 1);
+    assert_says("--ready-timeout");
+    LAN_RUN(&run, "--ready-file=/nonexistent/file", "--far", "exit 3", "--", "true");
+    assert_int_equal(run.exit_code, 1);
+    assert_says("exit code 3 before it was ready");
+}
+
+/* ---- signals and what is left --------------------------------------------------------------- */
+
+/* Waits until it has said so much on its standard output. */
+static void await_output(const char *text)
+{
+    size_t used = 0;
+
+    while (strstr(run.out, text) == NULL)
+        assert_true(lan_read(run.outputs[0], run.out, &used));
+}
+
+static void test_signals_reach_the_near_command(void **state)
+{
+    need(state);
+    lan_start(&run, NULL,
+              LAN_WORDS("--far", "sleep 99", "--", "sh", "-c",
+                        "trap 'exit 5' TERM; echo up; sleep 99 & wait"));
+    await_output("up");
+    kill(run.pid, SIGTERM);
+    lan_finish(&run);
+    assert_int_equal(run.exit_code, 5);
+}
+
+/* As timeout(1) does it: a signal to each of the group must not come twice. */
+static void own_group(void)
+{
+    setpgid(0, 0);
+}
+
+static void test_a_signal_to_the_group_comes_once(void **state)
+{
+    need(state);
+    lan_start(&run, own_group,
+              LAN_WORDS("--", "sh", "-c",
+                        "trap 'n=$((n+1))' TERM; echo up; for i in 1 2 3 4 5; do sleep .1; done; "
+                        "exit $n"));
+    await_output("up");
+    kill(-run.pid, SIGTERM);
+    lan_finish(&run);
+    assert_int_equal(run.exit_code, 1);
+}
+
+/* lan_finish returns only when nobody holds its output any more. */
+static void test_nothing_is_left_after_the_end(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--far", "sleep 98 & setsid sleep 97 & sleep 96", "--", "sh", "-c",
+            "sleep 95 & setsid sleep 94 & exit 3");
+    assert_int_equal(run.exit_code, 3);
+    assert_true(run.wall_ns < 20ULL * OS_NS_PER_S);
+}
+
+static void test_nothing_is_left_after_a_kill(void **state)
+{
+    static const char *const links[] = {"kernel", "tun", "packet"};
+
+    need(state);
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        lan_start(&run, NULL,
+                  LAN_WORDS("--link", links[i], "--rtt=0", "--far",
+                            "trap '' TERM; sleep 98 & setsid sleep 97 & sleep 96", "--", "sh", "-c",
+                            "trap '' TERM HUP; setsid sleep 95 & echo up; sleep 94"));
+        struct pollfd polled = {.fd = run.outputs[0], .events = POLLIN};
+        poll(&polled, 1, 5000);
+        kill(run.pid, SIGKILL);
+        lan_finish(&run);
+        assert_true(run.exit_code == LAN_SIGNALLED + SIGKILL || run.exit_code == 3);
+        assert_true(run.wall_ns < 20ULL * OS_NS_PER_S);
+    }
+}
+
+static int interfaces(void)
+{
+    struct if_nameindex *all = if_nameindex();
+    int count = 0;
+
+    assert_non_null(all);
+    while (all[count].if_index != 0)
+        count++;
+    if_freenameindex(all);
+    return count;
+}
+
+static void test_no_interface_is_ever_made_here(void **state)
+{
+    int before = interfaces();
+
+    need(state);
+    lan_start(&run, NULL, LAN_WORDS("--", "sh", "-c", "echo up; sleep .2"));
+    await_output("up");
+    assert_int_equal(interfaces(), before);
+    lan_finish(&run);
+    LAN_RUN(&run, "--link=kernel", "--rtt=0", "--", "no-such-command");
+    assert_int_equal(interfaces(), before);
+}
+
+static void test_a_far_command_that_will_not_end_is_killed(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--far", "trap '' TERM; sleep 99", "--", "sh", "-c", "sleep .2");
+    assert_int_equal(run.exit_code, 0);
+    assert_true(run.wall_ns < 20ULL * OS_NS_PER_S);
+}
+
+/* What a shell has started may take its time to end well. */
+static void test_a_far_command_may_end_well(void **state)
+{
+    need(state);
+    LAN_RUN(&run, "--far",
+            "sh -c 'trap \"sleep .3; echo ended well >&2; exit\" TERM; sleep 99 & wait'; true",
+            "--", "sleep", ".3");
+    assert_int_equal(run.exit_code, 0);
+    assert_says("ended well");
+}
+
+/* ---- holding and joining -------------------------------------------------------------------- */
+
+static void test_another_joins_a_link_that_is_held(void **state)
+{
+    struct lan_run joined;
+    char pid[16];
+
+    need(state);
+    lan_start(&run, NULL, LAN_WORDS("--far", "echo far >&2; sleep 99"));
+    struct pollfd polled = {.fd = run.outputs[1], .events = POLLIN};
+    assert_int_equal(poll(&polled, 1, 5000), 1);
+    snprintf(pid, sizeof pid, "%d", run.pid);
+    /* It may say that it is there before it is, by the far command. */
+    for (int tries = 0; tries < 100; tries++) {
+        lan_run_as(&joined, NULL,
+                   LAN_WORDS("--join", pid, "--", "sh", "-c",
+                             "echo $FANIN_NEAR; grep -c lan0 /proc/net/dev; exit 6"));
+        if (joined.exit_code == 6)
+            break;
+        os_sleep_ns(20 * OS_NS_PER_MS);
+    }
+    assert_int_equal(joined.exit_code, 6);
+    assert_string_equal(joined.out, "198.18.0.1\n1\n");
+    kill(run.pid, SIGINT);
+    lan_finish(&run);
+    assert_int_equal(run.exit_code, 0);
+}
+
+static void test_only_a_link_can_be_joined(void **state)
+{
+    char pid[16];
+
+    (void)state;
+    snprintf(pid, sizeof pid, "%d", getpid());
+    LAN_RUN(&run, "--join", pid, "--", "true");
+    assert_int_equal(run.exit_code, 3);
+    assert_says("is not a fanin-lan");
+    LAN_RUN(&run, "--join=2147483647", "--", "true");
+    assert_int_equal(run.exit_code, 3);
+    assert_says("no such process");
+}
+
+/* ---- without privilege ---------------------------------------------------------------------- */
+
+static void file_write(const char *path, const char *text)
+{
+    int file = open(path, O_WRONLY);
+
+    if (file < 0 || write(file, text, strlen(text)) < 0)
+        _exit(98);
+    close(file);
+}
+
+/* In a user namespace of its own everyone may forbid further namespaces. */
+static void forbid_networks(void)
+{
+    char users[64], groups[64];
+
+    snprintf(users, sizeof users, "0 %u 1", geteuid());
+    snprintf(groups, sizeof groups, "0 %u 1", getegid());
+    if (unshare(CLONE_NEWUSER) != 0)
+        _exit(97);
+    file_write("/proc/self/setgroups", "deny");
+    file_write("/proc/self/uid_map", users);
+    file_write("/proc/self/gid_map", groups);
+    file_write("/proc/sys/user/max_net_namespaces", "0");
+}
+
+static void test_where_namespaces_are_forbidden(void **state)
+{
+    (void)state;
+    lan_run_as(&run, forbid_networks, LAN_WORDS("--", "true"));
+    if (run.exit_code == 97 || run.exit_code == 98) {
+        print_message("skip: no user namespaces here, so nothing can be forbidden in one\n");
+        skip();
+    }
+    assert_int_equal(run.exit_code, 3);
+    assert_says("sysctl -w user.max_net_namespaces=10000");
+}
+
+static void become_nobody(void)
+{
+    if (setgroups(0, NULL) != 0 || setgid(LAN_NOBODY) != 0 || setuid(LAN_NOBODY) != 0)
+        _exit(97);
+}
+
+/* Skips unless we are root, and can become somebody who can run the program. */
+static void need_nobody(void)
+{
+    if (geteuid() != 0) {
+        print_message("skip: needs root, to become an ordinary user\n");
+        skip();
+    }
+    lan_run_as(&run, become_nobody, LAN_WORDS("--version"));
+    if (run.exit_code != 0) {
+        print_message("skip: an ordinary user cannot run %s\n", lan_program);
+        skip();
+    }
+    lan_need(become_nobody, "kernel");
+}
+
+static void test_an_ordinary_user_has_every_link(void **state)
+{
+    (void)state;
+    need_nobody();
+    lan_run_as(&run, become_nobody,
+               LAN_WORDS("--rtt=2ms", "--loss=1%", "--far", "sleep 9", "--", "id", "-u"));
+    assert_int_equal(run.exit_code, 0);
+    assert_string_equal(run.out, "65534\n");
+}
+
+static void test_an_ordinary_user_without_tun_is_told(void **state)
+{
+    (void)state;
+    need_nobody();
+    lan_run_as(&run, become_nobody, LAN_WORDS("--link=tun", "--", "true"));
+    if (run.exit_code == 0) {
+        print_message("skip: everyone may open /dev/net/tun here\n");
+        skip();
+    }
+    assert_int_equal(run.exit_code, 3);
+    assert_says("/dev/net/tun");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_commands_find_the_addresses_and_the_interface),
+        cmocka_unit_test(test_programs_stay_who_they_are),
+        cmocka_unit_test(test_input_is_the_near_commands),
+        cmocka_unit_test(test_the_exit_code_is_the_near_commands),
+        cmocka_unit_test(test_a_near_command_that_cannot_start),
+        cmocka_unit_test(test_a_far_command_that_dies),
+        cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_the_near_command_waits_for_the_ready_file),
+        cmocka_unit_test(test_a_far_command_that_is_never_ready),
+        cmocka_unit_test(test_signals_reach_the_near_command),
+        cmocka_unit_test(test_a_signal_to_the_group_comes_once),
+        cmocka_unit_test(test_nothing_is_left_after_the_end),
+        cmocka_unit_test(test_nothing_is_left_after_a_kill),
+        cmocka_unit_test(test_no_interface_is_ever_made_here),
+        cmocka_unit_test(test_a_far_command_that_will_not_end_is_killed),
+        cmocka_unit_test(test_a_far_command_may_end_well),
+        cmocka_unit_test(test_another_joins_a_link_that_is_held),
+        cmocka_unit_test(test_only_a_link_can_be_joined),
+        cmocka_unit_test(test_where_namespaces_are_forbidden),
+        cmocka_unit_test(test_an_ordinary_user_has_every_link),
+        cmocka_unit_test(test_an_ordinary_user_without_tun_is_told),
+    };
+    (void)argc;
+    lan_find(argv[0]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,273 @@
+/* Every kind of link: carries what is sent unharmed, shapes it as asked, and proves it by
+ * --check. */
+#include "mock_servers/lan/tests/lan_under_test.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+enum {
+    PORT = 7000, /* of a namespace that is ours alone */
+    ECHO_BYTES = 2 << 20,
+    CHUNK_BYTES = 64 << 10,
+    CHECK_TRIES = 3,
+};
+
+static const char *const links[] = {"kernel", "tun", "packet"};
+
+enum { LINKS = sizeof links / sizeof *links };
+
+static struct lan_run run;
+
+/* ---- the commands, which are this program again --------------------------------------------- */
+
+static struct sockaddr_in far_address(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+
+    inet_pton(AF_INET, getenv("FANIN_FAR"), &address.sin_addr);
+    return address;
+}
+
+/* Sends back whatever comes. */
+static int far_echo(void)
+{
+    static char chunk[CHUNK_BYTES];
+    struct sockaddr_in address = far_address();
+    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 5))
+        return 1;
+    for (;;) {
+        int peer = accept(listener, NULL, NULL);
+        ssize_t got, sent;
+        while ((got = recv(peer, chunk, sizeof chunk, 0)) > 0)
+            for (ssize_t at = 0; at < got; at += sent)
+                if ((sent = send(peer, chunk + at, (size_t)(got - at), MSG_NOSIGNAL)) <= 0)
+                    return 1;
+        close(peer);
+    }
+}
+
+static int far_connect(void)
+{
+    struct sockaddr_in address = far_address();
+
+    for (int tries = 0; tries < 500; tries++) {
+        int handle = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(handle, (struct sockaddr *)&address, sizeof address) == 0)
+            return handle;
+        close(handle);
+        os_sleep_ns(10 * OS_NS_PER_MS);
+    }
+    return -1;
+}
+
+static uint8_t byte_at(size_t at)
+{
+    return (uint8_t)(at * 131 + at / 1448 + at / 65536);
+}
+
+/* Sends and compares what comes back; 0 if all is as it was. */
+static int near_compare(void)
+{
+    static uint8_t chunk[CHUNK_BYTES];
+    int handle = far_connect();
+    size_t sent = 0, received = 0;
+
+    while (handle >= 0 && received < ECHO_BYTES) {
+        struct pollfd polled = {.fd = handle,
+                                .events = (short)(POLLIN | (sent < ECHO_BYTES ? POLLOUT : 0))};
+        if (poll(&polled, 1, 20000) <= 0)
+            return 2;
+        if (polled.revents & POLLOUT) {
+            for (size_t i = 0; i < sizeof chunk; i++)
+                chunk[i] = byte_at(sent + i);
+            size_t more = ECHO_BYTES - sent < sizeof chunk ? ECHO_BYTES - sent : sizeof chunk;
+            ssize_t took = send(handle, chunk, more, MSG_DONTWAIT | MSG_NOSIGNAL);
+            sent += took > 0 ? (size_t)took : 0;
+        }
+        if (polled.revents & POLLIN) {
+            ssize_t got = recv(handle, chunk, sizeof chunk, 0);
+            if (got <= 0)
+                return 3;
+            for (ssize_t i = 0; i < got; i++)
+                if (chunk[i] != byte_at(received + (size_t)i))
+                    return 4;
+            received += (size_t)got;
+        }
+    }
+    return received == ECHO_BYTES ? 0 : 5;
+}
+
+/* ---- carrying ------------------------------------------------------------------------------- */
+
+static void echo_through(const char *const words[])
+{
+    const char *all[LAN_WORDS_MAX] = {"--rate=200mbit", "--rtt=0", "--far"};
+    char far[LAN_PATH_BYTES + 128];
+    int count = 3;
+
+    snprintf(far, sizeof far, "exec %s far", lan_self);
+    all[count++] = far;
+    for (; *words != NULL; words++)
+        all[count++] = *words;
+    all[count++] = "--", all[count++] = lan_self, all[count++] = "near";
+    lan_run_as(&run, NULL, all);
+    if (run.exit_code != 0)
+        fail_msg("exit code %d: %s", run.exit_code, run.error);
+}
+
+static void test_every_link_carries_all_bytes(void **state)
+{
+    (void)state;
+    lan_need(NULL, "auto");
+    for (int i = 0; i < LINKS; i++) {
+        LAN_RUN(&run, "--link", links[i], "--rtt=0", "--", "true");
+        if (run.exit_code == 3)
+            print_message("without %s\n", run.error);
+        else
+            echo_through(LAN_WORDS("--link", links[i]));
+    }
+}
+
+/* What is parted, partly lost, sent again and joined must still be what was sent. */
+static void test_all_bytes_arrive_where_frames_are_lost(void **state)
+{
+    (void)state;
+    lan_need(NULL, "packet");
+    echo_through(LAN_WORDS("--link=packet", "--rtt=2ms", "--loss=2%", "--jitter=0.5ms"));
+    echo_through(LAN_WORDS("--link=packet", "--rtt=1ms", "--queue=20kB"));
+}
+
+/* ---- figures -------------------------------------------------------------------------------- */
+
+/* The number behind "key": in the object behind "within":; -1 if it is not there. */
+static double figure(const char *text, const char *within, const char *key)
+{
+    char name[64];
+
+    if (within != NULL) {
+        snprintf(name, sizeof name, "\"%s\":{", within);
+        text = strstr(text, name);
+    }
+    snprintf(name, sizeof name, "\"%s\":", key);
+    text = text == NULL ? NULL : strstr(text, name);
+    return text == NULL ? -1 : atof(text + strlen(name));
+}
+
+static void test_stats_count_every_frame(void **state)
+{
+    (void)state;
+    lan_need(NULL, "packet");
+    echo_through(LAN_WORDS("--link=packet", "--stats=-"));
+    for (int i = 0; i < 2; i++) {
+        const char *direction = i == 0 ? "up" : "down";
+        /* Frames of 1448 bytes of payload, or fewer; acknowledgements come on top. */
+        assert_true(figure(run.out, direction, "frames") >= ECHO_BYTES / 1448);
+        assert_true(figure(run.out, direction, "bytes") >= ECHO_BYTES);
+        assert_true(figure(run.out, direction, "bytes") / figure(run.out, direction, "frames") <=
+                    1514);
+        assert_true(figure(run.out, direction, "lost") == 0);
+        assert_true(figure(run.out, direction, "cut") == 0);
+    }
+    assert_true(figure(run.out, NULL, "link_cpu_s") > 0);
+    assert_true(figure(run.out, NULL, "wall_ms") >= 2 * ECHO_BYTES * 8 / 200e6 * 1000 / 2);
+    assert_true(figure(run.out, NULL, "exit_code") == 0);
+    echo_through(LAN_WORDS("--link=packet", "--stats=-", "--up-loss=5%", "--rtt=1ms"));
+    assert_true(figure(run.out, "up", "lost") > 0);
+    assert_true(figure(run.out, "down", "lost") == 0);
+}
+
+static void test_a_cut_link_carries_nothing_and_comes_back(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"kernel", "packet"};
+
+    lan_need(NULL, "packet");
+    for (int i = 0; i < 2; i++) {
+        LAN_RUN(&run, "--link", kinds[i], "--rtt=0", "--", "true");
+        if (run.exit_code == 3)
+            continue;
+        echo_through(
+            LAN_WORDS("--link", kinds[i], "--rate=40mbit", "--cut=100ms:400ms", "--stats=-"));
+        assert_non_null(strstr(run.error, "the link is cut\nfanin-lan: the link is up again\n"));
+        assert_true(figure(run.out, NULL, "wall_ms") >= 500);
+        if (i == 1)
+            assert_true(figure(run.out, "up", "cut") + figure(run.out, "down", "cut") > 0);
+    }
+}
+
+/* ---- the check ------------------------------------------------------------------------------ */
+
+/* The machine may be busy with something else: a link that is as asked for is found so at the third
+ * attempt at the latest. */
+static void check_passes(const char *const words[])
+{
+    for (int tries = 0; tries < CHECK_TRIES; tries++) {
+        lan_run_as(&run, NULL, words);
+        if (run.exit_code == 0)
+            break;
+        assert_int_equal(run.exit_code, 1);
+    }
+    if (run.exit_code != 0)
+        fail_msg("%s", run.error);
+    assert_non_null(strstr(run.out, "\"status\":\"ok\""));
+}
+
+static void test_the_papers_lan_is_as_asked(void **state)
+{
+    (void)state;
+    lan_need(NULL, "auto");
+    LAN_RUN(&run, "--", "true");
+    if (run.exit_code == 3) {
+        print_message("skip: %s", run.error);
+        skip();
+    }
+    check_passes(LAN_WORDS("--check", "--json=-"));
+    assert_true(figure(run.out, "up", "rate_asked_bits_per_s") == 100e6);
+    assert_true(figure(run.out, "down", "loss_sent") >= 1000);
+    assert_true(figure(run.out, NULL, "rtt_us_p50") >= 400);
+    assert_non_null(strstr(run.error, "round trip, median         0.5 ms"));
+}
+
+static void test_a_lossy_long_link_is_as_asked(void **state)
+{
+    (void)state;
+    lan_need(NULL, "packet");
+    check_passes(LAN_WORDS("--check", "--json=-", "--link=packet", "--rate=20mbit", "--rtt=20ms",
+                           "--up-loss=3%", "--down-loss=1%"));
+    assert_true(figure(run.out, "up", "loss_lost") > 0);
+}
+
+/* No machine sends a terabit in ten seconds: the check must say so. */
+static void test_a_link_that_is_not_as_asked_is_found_out(void **state)
+{
+    (void)state;
+    lan_need(NULL, "packet");
+    LAN_RUN(&run, "--check", "--json=-", "--link=packet", "--rate=100gbit", "--rtt=0.2ms",
+            "--queue=1MB");
+    assert_int_equal(run.exit_code, 1);
+    assert_non_null(strstr(run.out, "\"status\":\"failed\""));
+    assert_non_null(strstr(run.out, "\"rate_ok\":false"));
+    assert_non_null(strstr(run.error, "NOT AS ASKED"));
+    assert_non_null(strstr(run.error, "the link is not as asked for"));
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_link_carries_all_bytes),
+        cmocka_unit_test(test_all_bytes_arrive_where_frames_are_lost),
+        cmocka_unit_test(test_stats_count_every_frame),
+        cmocka_unit_test(test_a_cut_link_carries_nothing_and_comes_back),
+        cmocka_unit_test(test_the_papers_lan_is_as_asked),
+        cmocka_unit_test(test_a_lossy_long_link_is_as_asked),
+        cmocka_unit_test(test_a_link_that_is_not_as_asked_is_found_out),
+    };
+    if (argc > 1)
+        return strcmp(argv[1], "far") == 0 ? far_echo() : near_compare();
+    lan_find(argv[0]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
