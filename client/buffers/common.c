@@ -13,6 +13,9 @@
  * waiting a worker waits too, and TCP holds the servers back. That is a quarter of a processor's
  * own cache or less, with as much again in the consumer's hands.
  *
+ * The wait is not declared to the port as a blocking section: the worker that took over would only
+ * run ahead in its stead, at the price of two more switches of threads.
+ *
  * RECORDS grow with need. At the cap, with frames of a few bytes, they may run out: a worker then
  * waits for the consumer, which waits for nobody. */
 #include "client/buffers/common.h"

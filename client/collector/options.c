@@ -196,7 +196,7 @@ static const struct option_spec table[] = {
      AT(workers), 0, WORKERS_MAX},
     {"concurrency", "C", "0", "of them may run at once; 0: as many as processors", options_count,
      AT(concurrency), 0, WORKERS_MAX},
-    {"batch", "N", "16", "packets a wait may return (the paper's call returns 1)", options_count,
+    {"batch", "N", "4", "packets a wait may return (the paper's call returns 1)", options_count,
      AT(batch), 1, CP_BATCH_MAX},
     {"connect", "async|sync", "async", "all at the same time, or one after the other, blocking",
      options_choice, AT(connect), .names = connect_names},

@@ -100,7 +100,10 @@ static inline void stage_set(struct stage *stage, const struct scheme *scheme, c
         .process = {.verify = VERIFY_FULL,
                     .frame_bytes_max = frame_bytes_max,
                     .marker = marker_text(marker)},
-        .events = {on_resume, on_finished, on_failed, stage},
+        .events = {.resume = on_resume,
+                   .finished = on_finished,
+                   .failed = on_failed,
+                   .context = stage},
     };
     marker_init(&stage->config.marker, (const uint8_t *)marker, (unsigned)strlen(marker));
 }
