@@ -392,7 +392,7 @@ void channel_run_finish(struct channel_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
         .buffer_cap_waits = atomic_load(&run->cap_waits),
-        .turn_waits = atomic_load(&run->turn_waits),
+        .buffer_turn_waits = atomic_load(&run->turn_waits),
     };
     for (uint32_t i = 0; i < run->roster.count; i++) {
         struct channel *channel = channel_of(run->roster.streams[i]);

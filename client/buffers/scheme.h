@@ -80,7 +80,7 @@ struct scheme_config {
 struct scheme_figures {
     uint64_t buffer_peak_bytes; /* the budget's peak: all that lies between port and processing */
     uint64_t buffer_cap_waits;  /* how often offer answered 0 because of the cap */
-    uint64_t turn_waits;        /* and how often because the connection's own thread was behind */
+    uint64_t buffer_turn_waits; /* and how often because the connection's own thread was behind */
     uint64_t copied_bytes;      /* of payload, by user code, all steps together */
     uint64_t scanned_bytes;     /* looked at for the marker */
     uint64_t frames, bytes;     /* processed */

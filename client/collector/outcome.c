@@ -34,6 +34,7 @@ void collection_measure(struct collection *collection)
     row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
     row->buffer_peak_bytes = figures->buffer_peak_bytes;
     row->buffer_cap_waits = figures->buffer_cap_waits;
+    row->buffer_turn_waits = figures->buffer_turn_waits;
     row->copied_bytes = figures->copied_bytes;
     row->scanned_bytes = figures->scanned_bytes;
     row->pool_blocks = figures->pool_blocks;

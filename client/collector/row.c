@@ -55,6 +55,7 @@ void row_init(struct row *row, const struct collector_options *options)
         &row->base_rss_bytes,
         &row->buffer_peak_bytes,
         &row->buffer_cap_waits,
+        &row->buffer_turn_waits,
         &row->buffer_predicted_bytes,
         &row->worker_threads,
         &row->buffer_threads,
@@ -219,6 +220,7 @@ static void write_costs(const struct row *row, struct json *json)
     put_count(json, "buffer_peak_bytes", row->buffer_peak_bytes);
     put_count(json, "buffer_predicted_bytes", row->buffer_predicted_bytes);
     put_count(json, "buffer_cap_waits", row->buffer_cap_waits);
+    put_count(json, "buffer_turn_waits", row->buffer_turn_waits);
     put_count(json, "worker_threads", row->worker_threads);
     put_count(json, "buffer_threads", row->buffer_threads);
     put_count(json, "total_threads", row->total_threads);

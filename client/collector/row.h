@@ -54,7 +54,8 @@ struct row {
     double latency_us[LATENCY_QUANTILES];
 
     uint64_t peak_rss_bytes, base_rss_bytes;
-    uint64_t buffer_peak_bytes, buffer_predicted_bytes, buffer_cap_waits;
+    uint64_t buffer_peak_bytes, buffer_predicted_bytes;
+    uint64_t buffer_cap_waits, buffer_turn_waits;
     uint64_t worker_threads, buffer_threads, total_threads;
     double cpu_user_s, cpu_system_s, gb_per_cpu_s;
     uint64_t switches_voluntary, switches_involuntary;

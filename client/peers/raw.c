@@ -177,7 +177,8 @@ static void measure(struct raw *raw)
     struct row *row = &raw->session->row;
     uint64_t expected_bytes = 0;
     row->bytes = row->connections_failed = row->blocks_lost = row->pool_blocks = 0;
-    row->buffer_cap_waits = row->copied_bytes = row->scanned_bytes = 0;
+    row->buffer_cap_waits = row->buffer_turn_waits = 0;
+    row->copied_bytes = row->scanned_bytes = 0;
     row->buffer_peak_bytes = sizeof hot;
     row->receive_calls = raw->receive_calls;
     row->receive_empty = raw->receive_empty;
