@@ -12,6 +12,7 @@ static struct temper random_temper(struct dice *dice)
 {
     bool calm = dice_chance(dice, 30), plain = dice_chance(dice, 25);
     return (struct temper){
+        .hush = calm || dice_chance(dice, 20),
         .lines_max = calm ? dice_below(dice, 4) : dice_between(dice, 4, 40),
         .moves = calm ? dice_between(dice, 10, 60) : dice_between(dice, 50, 500),
         .pause_us = calm ? 3000 : dice_below(dice, 2) * 300,
@@ -49,6 +50,7 @@ static void side_open(struct trial *trial, unsigned index)
     struct side *side = &trial->sides[index];
     side->trial = trial;
     side->index = index;
+    pthread_rwlock_init(&side->handles, NULL);
     side->workers = dice_between(dice, 1, WORKERS_MAX);
     side->batch = (unsigned)dice_size(dice, 5);
     if (side->batch > BATCH_MAX)
@@ -60,6 +62,9 @@ static void side_open(struct trial *trial, unsigned index)
         config.concurrency);
     side->gate_is_ours = strcmp(cp_gate_name(side->port), "user") == 0;
     way_init(&side->posts, dice);
+    for (unsigned each = 0; each < side->workers; each++)
+        trial->workers[index][each] =
+            (struct worker){.trial = trial, .home = index, .dice = dice_child(dice)};
     side->listener = listen_at(side, 64, &side->address, dice);
     side->full = listen_at(side, 1, &side->full_address, dice);
 }
@@ -69,8 +74,6 @@ static void side_start(struct side *side)
     struct trial *trial = side->trial;
     for (unsigned index = 0; index < side->workers; index++) {
         struct worker *worker = &trial->workers[side->index][index];
-        *worker = (struct worker){.trial = trial, .home = side->index, .index = index};
-        worker->dice = dice_child(&trial->dice);
         int code = os_thread_start(&worker->thread, OS_ROLE_WORKER, 0, worker_run, worker);
         LAW(code == 0, "no thread for the test itself");
     }
@@ -106,28 +109,41 @@ static void outsiders_start(struct trial *trial)
 
 static void side_close(struct side *side)
 {
+    pthread_rwlock_wrlock(&side->handles);
     atomic_store(&side->closing, true);
+    pthread_rwlock_unlock(&side->handles);
     cp_close(side->port);
     atomic_store(&side->closed, true);
     count(&tally.port_closes);
 }
 
+/* Nobody waits for what this end sent: one of the two is closed, or has seen that the other is. */
+static bool stream_is_over(struct end *end)
+{
+    struct end *partner = atomic_load(&end->partner);
+    if (atomic_load(&end->side->closing))
+        return true;
+    if (partner && (atomic_load(&partner->closing) || atomic_load(&partner->side->closing)))
+        return true;
+    if (atomic_load(&end->whole))
+        return !partner;
+    return atomic_load(&end->lost) || atomic_load(&end->closing) ||
+           (partner && atomic_load(&partner->lost));
+}
+
 /* What this end sent has arrived as far as it has to. */
 static bool stream_is_settled(struct end *end)
 {
-    struct end *partner = atomic_load(&end->partner);
-    bool exempt =
-        end->goal != GOAL_LINE || atomic_load(&end->side->closing) ||
-        (partner && (atomic_load(&partner->closing) || atomic_load(&partner->side->closing) ||
-                     (atomic_load(&partner->lost) && !atomic_load(&end->whole))));
+    bool connects = end->goal == GOAL_LINE || end->goal == GOAL_FULL;
+    if (!connects || stream_is_over(end))
+        return true;
     if (atomic_load(&end->whole))
-        return exempt || !partner || atomic_load(&end->whole_seen);
+        return atomic_load(&end->whole_seen);
     pthread_mutex_lock(&end->out.lock);
     bool idle = end->out.in_flight == 0;
-    exempt |= end->stopped || atomic_load(&end->doubtful) != UINT64_MAX;
+    bool broken = end->stopped || atomic_load(&end->doubtful) != UINT64_MAX;
     pthread_mutex_unlock(&end->out.lock);
-    exempt |= atomic_load(&end->lost) || atomic_load(&end->closing);
-    return exempt || (idle && atomic_load(&end->arrived) == atomic_load(&end->sent));
+    return broken || (idle && atomic_load(&end->arrived) == atomic_load(&end->sent));
 }
 
 static bool streams_are_settled(void *context)
@@ -145,8 +161,10 @@ static bool streams_are_settled(void *context)
 static bool posts_are_out(void *context)
 {
     struct side *side = context;
-    return atomic_load(&side->closing) || (atomic_load(&side->in_flight[DEED_POST]) == 0 &&
-                                           atomic_load(&side->in_flight[DEED_MEET]) == 0);
+    unsigned left = 0;
+    for (unsigned kind = DEED_POST; kind < DEED_KINDS; kind++)
+        left += atomic_load(&side->in_flight[kind]);
+    return atomic_load(&side->closing) || left == 0;
 }
 
 static bool nothing_is_in_flight(void *context)
@@ -163,9 +181,9 @@ static void await_settled(struct trial *trial)
         struct end *end = atomic_load(&trial->ends[index]);
         LAW(stream_is_settled(end),
             "of %" PRIu64 " bytes that were sent %" PRIu64 " arrived (submitted %" PRIu64
-            ", %u receives and %u sends under way)",
+            ", %u receives and %u sends under way%s)",
             atomic_load(&end->sent), atomic_load(&end->arrived), end->submitted, end->in.in_flight,
-            end->out.in_flight);
+            end->out.in_flight, atomic_load(&end->whole) ? ", and then the end, unseen" : "");
     }
 }
 
@@ -252,6 +270,7 @@ static void trial_free(struct trial *trial)
 {
     for (unsigned index = 0; index < SIDES; index++) {
         cp_free(trial->sides[index].port);
+        pthread_rwlock_destroy(&trial->sides[index].handles);
         way_free(&trial->sides[index].posts);
     }
     for (unsigned index = 0; index < atomic_load(&trial->end_count); index++)

@@ -179,6 +179,7 @@ static void deed_withdraw(struct way *way, struct deed *deed, int code)
 static bool deed_accepted(struct way *way, struct deed *deed, int code)
 {
     if (code == 0) {
+        LAW(!deed->was_closed, "a closed port took a %s", deed_names[deed->kind]);
         count(&tally.deeds[deed->kind]);
         return true;
     }

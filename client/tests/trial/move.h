@@ -65,6 +65,21 @@ static void end_free(struct end *end)
     free(end);
 }
 
+/* The port closes handles as it is closed itself: until then they may be used. */
+static bool handles_hold(struct side *side)
+{
+    pthread_rwlock_rdlock(&side->handles);
+    if (!atomic_load(&side->closing))
+        return true;
+    pthread_rwlock_unlock(&side->handles);
+    return false;
+}
+
+static void handles_release(struct side *side)
+{
+    pthread_rwlock_unlock(&side->handles);
+}
+
 /* What is under way completes yet. */
 static void end_close(struct end *end, enum close_kind how)
 {
@@ -74,10 +89,12 @@ static void end_close(struct end *end, enum close_kind how)
         atomic_store(&end->whole, how == CLOSE_WHOLE);
         atomic_store(&end->closing, true);
         end->socket = NULL;
-        if (how == CLOSE_RESET && atomic_load(&end->established))
+        if (how == CLOSE_RESET && atomic_load(&end->established) && handles_hold(end->side)) {
             far_reset(&pair);
-        else
+            handles_release(end->side);
+        } else {
             far_close(&pair);
+        }
         if (end->connector)
             atomic_fetch_sub(&end->trial->live, 1);
     }
@@ -274,10 +291,11 @@ static void end_accept(struct end *end)
 }
 
 /* The end's life and its way out are held. */
-static void connect_submit(struct end *end, const struct wire_address *address)
+static bool connect_submit(struct end *end, const struct wire_address *address, bool is_relief)
 {
     struct way *way = &end->out;
     struct deed *deed = deed_new(way, end->side, end, DEED_CONNECT);
+    deed->is_relief = is_relief;
     bool is_short = end->goal == GOAL_FULL || dice_chance(&way->dice, 10);
     uint64_t limit_ns = CP_FOREVER;
     if (is_short)
@@ -289,11 +307,11 @@ static void connect_submit(struct end *end, const struct wire_address *address)
     deed_begin(way, deed);
     int code = cp_connect(end->socket, &deed->op, wire_sockaddr(address), address->bytes, limit_ns);
     LAW(code == 0 || code == CP_ECLOSED, "a connect was refused with %s", cp_error_name(code));
-    deed_accepted(way, deed, code);
+    return deed_accepted(way, deed, code);
 }
 
-/* Opens a connection from `side`, or tries to. */
-static void side_connect(struct side *side, enum goal goal, struct dice *dice)
+/* Opens a connection from `side`, or tries to. False: there will be no completion. */
+static bool side_connect(struct side *side, enum goal goal, struct dice *dice, bool is_relief)
 {
     struct trial *trial = side->trial;
     struct side *far = other_side(side);
@@ -301,21 +319,25 @@ static void side_connect(struct side *side, enum goal goal, struct dice *dice)
                                          : goal == GOAL_FULL ? &far->full_address
                                                              : &far->address;
     if (atomic_load(&trial->end_count) + 64 > ENDS_MAX || atomic_load(&trial->ending))
-        return;
+        return false;
     struct end *end = end_new(side, goal, true, dice);
+    bool accepted = false;
     pthread_rwlock_wrlock(&end->life);
     int code = cp_socket_open(side->port, wire_family(address), (uintptr_t)end, &end->socket);
     LAW(code == 0 || (code == CP_ECLOSED && atomic_load(&side->closing)),
         "opening a socket failed with %s", cp_error_name(code));
     if (code == 0) {
         atomic_fetch_add(&trial->live, 1);
-        if (end->narrow)
+        if (end->narrow && handles_hold(side)) {
             handle_narrow(cp_socket_handle(end->socket));
+            handles_release(side);
+        }
         pthread_mutex_lock(&end->out.lock);
-        connect_submit(end, address);
+        accepted = connect_submit(end, address, is_relief);
         pthread_mutex_unlock(&end->out.lock);
     }
     pthread_rwlock_unlock(&end->life);
+    return accepted;
 }
 
 /* ---- posts --------------------------------------------------------------------------------- */
@@ -327,10 +349,12 @@ static bool side_post(struct side *side, struct deed *deed)
     deed->result = (int64_t)dice_roll(&side->posts.dice); /* a post's number may be any */
     deed->key = (uintptr_t)deed->result ^ 1;
     deed_begin(&side->posts, deed);
-    pthread_mutex_unlock(&side->posts.lock);
+    bool was_closed = deed->was_closed;
     enum deed_kind kind = deed->kind;
+    pthread_mutex_unlock(&side->posts.lock);
     int code = cp_post(side->port, &deed->op, deed->key, deed->result);
     if (code == 0) {
+        LAW(!was_closed, "a closed port took a %s", deed_names[kind]);
         count(&tally.deeds[kind]);
         return true;
     }

@@ -89,8 +89,11 @@ static void receive_over(struct end *end, const struct deed *deed)
     }
     if (result < 0) {
         failed(end, deed);
+        /* A peek may say so as soon as a send has heard of it, with bytes there still. */
+        end->broken |= result == CP_ERESET && deed->kind != DEED_PEEK;
         return;
     }
+    LAW(!end->broken, "a receive returned %" PRId64 " after a reset", result);
     size_t room = 0;
     for (unsigned index = 0; index < op->block_count; index++)
         room += op->blocks[index].bytes;
@@ -145,6 +148,8 @@ static void connect_over(struct end *end, const struct deed *deed)
     int64_t result = deed->result;
     LAW(connect_is_explained(end, deed), "a connect ended with %" PRId64 " (%s) for no reason",
         result, cp_error_name((int)result));
+    if (deed->is_relief)
+        atomic_store(&end->side->meeting.relieved, true);
     if (result == 0 && end->goal == GOAL_LINE)
         atomic_store(&end->established, true);
     else

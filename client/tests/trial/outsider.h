@@ -22,7 +22,11 @@ static void open_one(struct outsider *outsider, struct side *side)
     if (atomic_load(&trial->live) >= trial->temper.lines_max)
         return;
     unsigned roll = dice_below(&outsider->dice, 100);
-    side_connect(side, roll < 6 ? GOAL_NOBODY : roll < 16 ? GOAL_FULL : GOAL_LINE, &outsider->dice);
+    side_connect(side,
+                 roll < 6    ? GOAL_NOBODY
+                 : roll < 16 ? GOAL_FULL
+                             : GOAL_LINE,
+                 &outsider->dice, false);
 }
 
 static void post_some(struct outsider *outsider, struct side *side)
@@ -108,14 +112,23 @@ static void outsider_move(struct outsider *outsider)
         os_sleep_ns(dice_below(dice, temper->pause_us) * UINT64_C(1000));
 }
 
+/* Whatever else happens on a port makes up for a wake-up that is lost. */
+static bool nobody_waits_for_relief(void *context)
+{
+    struct trial *trial = context;
+    return !trial->temper.hush || atomic_load(&trial->reliefs) == 0;
+}
+
 static void *outsider_run(void *argument)
 {
     struct outsider *outsider = argument;
     struct trial *trial = outsider->trial;
     /* A section that blocks is a worker's affair: from here it has no effect. */
     cp_block_begin(trial->sides[0].port);
-    while (outsider->moves-- > 0 && !atomic_load(&trial->draining))
+    while (outsider->moves-- > 0 && !atomic_load(&trial->draining)) {
+        comes_true(nobody_waits_for_relief, trial);
         outsider_move(outsider);
+    }
     cp_block_end(trial->sides[0].port);
     return NULL;
 }

@@ -85,10 +85,12 @@ static void tell(uint64_t started_ns)
     }
     printf(" %llu ends of streams (%llu after the last byte)\n", told(&tally.finished),
            told(&tally.whole));
-    printf("# %llu MB, %llu meetings, %llu blocking sections, %llu hops, %llu heirs, %llu misuses,"
+    printf("# %llu MB, %llu meetings, %llu places taken over, %llu blocking sections, %llu hops, "
+           "%llu heirs, %llu misuses,"
            " %llu closed ports\n",
-           told(&tally.bytes) >> 20, told(&tally.meetings), told(&tally.blocks), told(&tally.hops),
-           told(&tally.heirs), told(&tally.misfits), told(&tally.port_closes));
+           told(&tally.bytes) >> 20, told(&tally.meetings), told(&tally.reliefs),
+           told(&tally.blocks), told(&tally.hops), told(&tally.heirs), told(&tally.misfits),
+           told(&tally.port_closes));
     printf("ok %u - the law under stress [%s]: %llu trials, %llu operations in %.1f s\n",
            running.test, running.engine, told(&tally.trials), deeds,
            (double)(os_now_ns() - started_ns) / OS_NS_PER_S);

@@ -33,12 +33,13 @@ enum deed_kind {
     DEED_LATE,
     DEED_SEND,
     DEED_POST,
-    DEED_MEET, /* a post whose handler waits for the others of its meeting */
+    DEED_MEET,   /* a post whose handler waits for the others of its meeting */
+    DEED_RELIEF, /* a post of a worker that gives its place away, for whoever takes it */
     DEED_KINDS,
 };
 
-static const char *const deed_names[DEED_KINDS] = {"connect",      "accept", "receive", "peek",
-                                                   "late receive", "send",   "post",    "meeting"};
+static const char *const deed_names[DEED_KINDS] = {
+    "connect", "accept", "receive", "peek", "late receive", "send", "post", "meeting", "relief"};
 
 /* An operation and what is known of it. The op comes first: a packet's op is its deed. */
 struct deed {
@@ -54,6 +55,7 @@ struct deed {
     bool done;             /* delivered, and `result` is known; its way's lock covers both */
     bool was_closed;       /* its port, before the submission */
     bool has_limit;
+    bool is_relief; /* of a connect: it is what a DEED_RELIEF is, from the engine */
     int64_t result;
     uintptr_t key;
     uint8_t *data;
@@ -94,6 +96,7 @@ struct end {
     uint64_t position; /* verified up to here */
     uint8_t greeting[KEY_BYTES];
     bool finished; /* the peer's end has been seen */
+    bool broken;   /* a receive has ended with a reset */
 
     /* What it sends. */
     uint64_t key;
@@ -109,10 +112,13 @@ struct end {
     _Atomic(struct end *) partner; /* the other end, once the connector's greeting has come */
 };
 
-/* As many workers as can run at once are to meet: each waits for the others. */
+/* As many workers as can run at once are to meet: each waits for the others. Or one gives its
+ * place away and waits until somebody has taken it. One of the two at a time on a side, since each
+ * may need all the other workers. */
 struct meeting {
     atomic_bool called;
     atomic_uint expected, here, gone;
+    atomic_bool relieved;
 };
 
 struct side {
@@ -122,6 +128,7 @@ struct side {
     bool gate_is_ours;           /* not the OS's, which also counts threads that sleep on a lock */
     struct end *listener, *full; /* full: nobody accepts from it */
     struct wire_address address, full_address;
+    pthread_rwlock_t handles;    /* held where an OS handle of the side is used by itself */
     atomic_bool closing, closed; /* closing: about to be; closed: cp_close has returned */
     atomic_uint in_flight[DEED_KINDS];
     struct way posts;
@@ -130,10 +137,11 @@ struct side {
 
 struct worker {
     struct trial *trial;
-    unsigned home, index;
+    unsigned home;
     struct dice dice;
     pthread_t thread, before;
     bool is_heir;      /* `before` is to be joined */
+    bool is_relieved;  /* the heir waits until somebody has taken the place */
     atomic_bool ended; /* and there is no heir */
     /* When and on which side it began to run: a moment << 1 | side; 0: it does not run. */
     _Atomic uint64_t running;
@@ -151,6 +159,7 @@ struct outsider {
 /* How a trial's random operations are mixed, in percent. */
 struct temper {
     unsigned lines_max, moves;
+    bool hush; /* while a worker waits to be relieved, outsiders keep still */
     unsigned pause_us;
     unsigned send_bits; /* sends have up to 2^bits bytes */
     unsigned blocking, hopping, quitting, polling;
@@ -166,6 +175,7 @@ struct trial {
     atomic_uint end_count, live;
     _Atomic int64_t budget_bytes; /* what may still be sent */
     _Atomic uint64_t moment;
+    atomic_uint reliefs;  /* awaited now */
     atomic_bool draining; /* nothing new, but what is under way is to arrive */
     atomic_bool ending;   /* nothing new at all */
     struct worker workers[SIDES][WORKERS_MAX];
@@ -175,7 +185,7 @@ struct trial {
 
 /* What was exercised, of an engine. */
 static struct {
-    atomic_ullong deeds[DEED_KINDS], bytes, meetings, hops, heirs, blocks;
+    atomic_ullong deeds[DEED_KINDS], bytes, meetings, reliefs, hops, heirs, blocks;
     atomic_ullong results[CP_ERROR_COUNT], finished, refused, misfits, trials, whole, port_closes;
 } tally;
 

@@ -44,8 +44,12 @@ static void post_over(struct worker *worker, struct deed *deed, int64_t result)
     struct side *side = deed->side;
     uint64_t *last = &worker->last[side->index][deed->poster];
     LAW(result == deed->result, "a post's number has changed");
-    LAW(deed->number > *last, "post %" PRIu64 " came after post %" PRIu64, deed->number, *last);
-    *last = deed->number;
+    if (deed->kind == DEED_RELIEF) {
+        atomic_store(&side->meeting.relieved, true);
+    } else {
+        LAW(deed->number > *last, "post %" PRIu64 " came after post %" PRIu64, deed->number, *last);
+        *last = deed->number;
+    }
     pthread_mutex_lock(&side->posts.lock);
     deed->done = true;
     side->posts.in_flight--;
@@ -71,6 +75,40 @@ static void meet(struct side *side, unsigned count)
         "only %u packets of %u were handled at once; workers %u, limit %u", here,
         atomic_load(&meeting->expected), side->workers, side->limit);
     atomic_fetch_add(&meeting->gone, count);
+}
+
+/* ---- places given away --------------------------------------------------------------------- */
+
+/* Something that needs the place which the worker is about to give away: a packet that waits, or a
+ * time limit that somebody has to hear of from the engine. False: not now. */
+static bool relief_call(struct side *side, struct dice *dice)
+{
+    if (side->workers < 2 || atomic_exchange(&side->meeting.called, true))
+        return false;
+    atomic_store(&side->meeting.relieved, false);
+    atomic_fetch_add(&side->trial->reliefs, 1);
+    if (dice_chance(dice, 50) ? side_post(side, post_new(side, DEED_RELIEF, 0, 0))
+                              : side_connect(side, GOAL_FULL, dice, true))
+        return true;
+    atomic_fetch_sub(&side->trial->reliefs, 1);
+    atomic_store(&side->meeting.called, false);
+    return false;
+}
+
+static bool is_relieved(void *context)
+{
+    struct side *side = context;
+    return atomic_load(&side->meeting.relieved) || atomic_load(&side->closing);
+}
+
+static void relief_await(struct side *side, const char *how)
+{
+    LAW(comes_true(is_relieved, side), "nobody took the place of a worker that %s", how);
+    atomic_fetch_sub(&side->trial->reliefs, 1);
+    if (atomic_load(&side->closing))
+        return;
+    count(&tally.reliefs);
+    atomic_store(&side->meeting.called, false);
 }
 
 /* ---- a worker's life ----------------------------------------------------------------------- */
@@ -118,13 +156,33 @@ static int wait_checked(struct worker *worker, struct side *side, uint64_t timeo
 
 static void block(struct worker *worker, struct side *side)
 {
+    bool relieved = dice_chance(&worker->dice, 20) && relief_call(side, &worker->dice);
     atomic_store(&worker->running, 0);
     cp_block_begin(side->port);
-    if (dice_chance(&worker->dice, 50))
+    if (relieved)
+        relief_await(side, "blocks");
+    else if (dice_chance(&worker->dice, 50))
         os_sleep_ns(dice_below(&worker->dice, 200000));
     cp_block_end(side->port);
     runs_from_now(worker, side);
     count(&tally.blocks);
+}
+
+static void hop(struct worker *worker, struct side *home)
+{
+    struct dice *dice = &worker->dice;
+    struct side *away = other_side(home);
+    uint64_t timeout_ns = dice_chance(dice, 50) ? 0 : dice_below(dice, 1000000);
+    bool relieved = dice_chance(dice, 50) && relief_call(home, dice);
+    wait_checked(worker, away, timeout_ns);
+    if (relieved) {
+        atomic_store(&worker->running, 0);
+        cp_block_begin(away->port);
+        relief_await(home, "waits on another port");
+        cp_block_end(away->port);
+        runs_from_now(worker, away);
+    }
+    count(&tally.hops);
 }
 
 static uint64_t random_timeout(struct worker *worker)
@@ -137,8 +195,9 @@ static uint64_t random_timeout(struct worker *worker)
 static void *worker_run(void *argument);
 
 /* The thread ends, which gives its place back; another takes over. */
-static void leave_to_heir(struct worker *worker)
+static void leave_to_heir(struct worker *worker, struct side *home)
 {
+    worker->is_relieved = dice_chance(&worker->dice, 50) && relief_call(home, &worker->dice);
     atomic_store(&worker->running, 0);
     worker->before = pthread_self();
     worker->is_heir = true;
@@ -151,22 +210,21 @@ static void *worker_run(void *argument)
 {
     struct worker *worker = argument;
     struct trial *trial = worker->trial;
-    struct side *home = &trial->sides[worker->home], *away = other_side(home);
+    struct side *home = &trial->sides[worker->home];
     struct temper *temper = &trial->temper;
     if (worker->is_heir)
         pthread_join(worker->before, NULL);
+    if (worker->is_heir && worker->is_relieved)
+        relief_await(home, "has ended");
     memset(worker->last, 0, sizeof worker->last);
     while (wait_checked(worker, home, random_timeout(worker)) >= 0) {
         struct dice *dice = &worker->dice;
         if (dice_chance(dice, temper->blocking))
             block(worker, home);
-        if (dice_chance(dice, temper->hopping)) {
-            uint64_t timeout_ns = dice_chance(dice, 50) ? 0 : dice_below(dice, 1000000);
-            wait_checked(worker, away, timeout_ns);
-            count(&tally.hops);
-        }
+        if (dice_chance(dice, temper->hopping))
+            hop(worker, home);
         if (dice_chance(dice, temper->quitting)) {
-            leave_to_heir(worker);
+            leave_to_heir(worker, home);
             return NULL;
         }
     }
