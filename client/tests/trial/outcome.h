@@ -70,8 +70,8 @@ static void stream_finished(struct end *end)
 static void failed(struct end *end, const struct deed *deed)
 {
     LAW(is_code(deed->result), "a %s ended with %" PRId64, deed_names[deed->kind], deed->result);
-    LAW(is_explained(end, deed, deed->result), "a %s ended with %s for no reason",
-        deed_names[deed->kind], cp_error_name((int)deed->result));
+    LAW(is_explained(end, deed, deed->result), "a %s ended with %s (OS code %d) for no reason",
+        deed_names[deed->kind], cp_error_name((int)deed->result), deed->op.os_error);
     if (deed->result == CP_ERESET)
         atomic_store(&end->lost, true);
 }
@@ -146,8 +146,8 @@ static bool connect_is_explained(struct end *end, const struct deed *deed)
 static void connect_over(struct end *end, const struct deed *deed)
 {
     int64_t result = deed->result;
-    LAW(connect_is_explained(end, deed), "a connect ended with %" PRId64 " (%s) for no reason",
-        result, cp_error_name((int)result));
+    LAW(connect_is_explained(end, deed), "a connect ended with %s (OS code %d) for no reason",
+        cp_error_name((int)result), deed->op.os_error);
     if (deed->is_relief)
         atomic_store(&end->side->meeting.relieved, true);
     if (result == 0 && end->goal == GOAL_LINE)
