@@ -17,6 +17,7 @@
 #include "mock_servers/lan/cable.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +51,7 @@ struct direction {
     struct shaper shaper;
     struct flight flight;
     uint64_t gave_ns, next_ns; /* when frames were given last, and when they are to be next */
+    uint64_t unkept;           /* that a packet socket has dropped so far, by unkept_count */
     /* Written by the thread alone. */
     _Atomic uint64_t frames, bytes, missed, fates[SHAPER_FATES];
 };
@@ -319,13 +322,34 @@ int cable_set_down(void *state, bool down)
     return 0;
 }
 
-/* What a direction's sender dropped before we took it, and its receiver after we gave it. */
-static uint64_t missed_at(const struct cable *cable, enum lan_side side)
+static struct interface_missed missed_at(const struct cable *cable, enum lan_side side)
 {
     namespaces_enter(cable->namespaces, side);
-    uint64_t missed = interface_missed();
+    struct interface_missed missed = interface_missed_read();
     namespaces_enter(cable->namespaces, LAN_NEAR);
     return missed;
+}
+
+/* What a packet socket could not keep for us; a TAP device has no such figure. The kernel counts
+ * anew after each look. */
+static uint64_t unkept_count(struct direction *direction)
+{
+    struct tpacket_stats stats = {0};
+    socklen_t bytes = sizeof stats;
+
+    if (getsockopt(direction->from, SOL_PACKET, PACKET_STATISTICS, &stats, &bytes) == 0)
+        direction->unkept += stats.tp_drops;
+    return direction->unkept;
+}
+
+/* What was dropped before we could take it, by us, and after we gave it. */
+static uint64_t missed_in(struct cable *cable, int i)
+{
+    struct direction *direction = &cable->directions[i];
+
+    return missed_at(cable, i == LINK_UP ? LAN_NEAR : LAN_FAR).sent + unkept_count(direction) +
+           atomic_load_explicit(&direction->missed, memory_order_relaxed) +
+           missed_at(cable, i == LINK_UP ? LAN_FAR : LAN_NEAR).received;
 }
 
 void cable_read(void *state, struct link_figures *figures)
@@ -339,8 +363,7 @@ void cable_read(void *state, struct link_figures *figures)
         struct link_counts *counts = &figures->counts[i];
         counts->frames = atomic_load_explicit(&direction->frames, memory_order_relaxed);
         counts->bytes = atomic_load_explicit(&direction->bytes, memory_order_relaxed);
-        counts->missed = atomic_load_explicit(&direction->missed, memory_order_relaxed) +
-                         missed_at(cable, i == LINK_UP ? LAN_NEAR : LAN_FAR);
+        counts->missed = missed_in(cable, i);
         for (int fate = 0; fate < SHAPER_FATES; fate++)
             counts->fates[fate] =
                 atomic_load_explicit(&direction->fates[fate], memory_order_relaxed);

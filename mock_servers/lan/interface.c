@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -230,18 +231,20 @@ int interface_plain(const char *name)
 
 /* A line of /proc/net/dev: name, then eight figures each of what came and what went; the fourth of
  * either is what was dropped. */
-uint64_t interface_missed(void)
+struct interface_missed interface_missed_read(void)
 {
     char line[LINE_BYTES_MAX];
-    unsigned long long in = 0, out = 0;
+    struct interface_missed missed = {0};
     FILE *file = fopen("/proc/thread-self/net/dev", "re");
 
     if (file == NULL)
-        return 0;
+        return missed;
     while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, " " LAN_INTERFACE ": %*u %*u %*u %llu %*u %*u %*u %*u %*u %*u %*u %llu",
-                   &in, &out) == 2)
+        if (sscanf(line,
+                   " " LAN_INTERFACE ": %*u %*u %*u %" SCNu64
+                   " %*u %*u %*u %*u %*u %*u %*u %" SCNu64,
+                   &missed.received, &missed.sent) == 2)
             break;
     fclose(file);
-    return in + out;
+    return missed;
 }

@@ -22,7 +22,12 @@ int interface_address(enum lan_side side);
 /* interface_plain: frames leave as they will be on the wire, none larger than the MTU. */
 int interface_plain(const char *name);
 
-/* interface_missed: frames that LAN_INTERFACE was to send or had received, but dropped. */
-uint64_t interface_missed(void);
+struct interface_missed {
+    uint64_t received, sent;
+};
+
+/* interface_missed_read: how many frames LAN_INTERFACE has dropped that it had received, or was to
+ * send. */
+struct interface_missed interface_missed_read(void);
 
 #endif

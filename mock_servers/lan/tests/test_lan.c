@@ -68,10 +68,10 @@ static void test_the_exit_code_is_the_near_commands(void **state)
 static void test_a_near_command_that_cannot_start(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--far", "sleep 9", "--", "no-such-command");
+    LAN_RUN(&run, "--far", "sleep 9", "--", "/nonexistent/command");
     assert_int_equal(run.exit_code, 127);
-    assert_string_equal(run.error,
-                        "fanin-lan: cannot start no-such-command: No such file or directory\n");
+    assert_string_equal(
+        run.error, "fanin-lan: cannot start /nonexistent/command: No such file or directory\n");
     LAN_RUN(&run, "--", "/proc");
     assert_int_equal(run.exit_code, 126);
     assert_says("cannot start /proc: Permission denied");
