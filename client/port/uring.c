@@ -44,7 +44,7 @@ struct uring_state {
     struct ring *idle;    /* the one used last on top: its memory is in the cache */
 };
 
-/* A receive that the kernel has not answered; one that it says was interrupted is as good as that. */
+/* A receive that the kernel has not answered; one that was interrupted is as good as that. */
 #define UNANSWERED (-(ssize_t)EINTR)
 
 /* ---- rings --------------------------------------------------------------------------------- */

@@ -111,7 +111,7 @@ static void a_time_limit_ends_a_connect(void **state)
     cp_free(port);
 }
 
-/* The alarm of a connect that was made in time goes off for nothing; the next limit needs another. */
+/* The alarm of a connect that was made in time goes off for nothing; the next needs another. */
 static void a_time_limit_after_one_that_was_kept_ends_a_connect(void **state)
 {
     enum { LIMIT_MS = 30, MUCH_LATER_MS = PACKET_WAIT_MS / 2 };

@@ -11,8 +11,9 @@ void netlink_append(struct netlink_message *message, const void *data, size_t by
     size_t at = NLMSG_ALIGN(message->header.nlmsg_len);
 
     assert(at + NLMSG_ALIGN(bytes) <= sizeof message->data);
+    /* From the whole message's address: compilers take the union's first member for all of it. */
     if (bytes > 0)
-        memcpy(message->data + at, data, bytes);
+        memcpy((uint8_t *)message + at, data, bytes);
     message->header.nlmsg_len = (uint32_t)(at + bytes);
 }
 
