@@ -33,7 +33,7 @@ ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
 # Windows 10 or later; POSIX's names for the socket headers; a copy of the one library header.
 CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Iclient/os/windows -I$(BUILD)/include
 LDFLAGS.windows := -static
-LDLIBS.windows  := -lws2_32 -lsynchronization
+LDLIBS.windows  := -lws2_32 -lsynchronization -lntdll
 EXE.windows     := .exe
 LDLIBS.linux    := -luring -lm
 ALL_CFLAGS  += $(CFLAGS.$(SYSTEM))
@@ -99,9 +99,14 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The commit goes into every row; only one file is compiled again when it changes.
-$(BUILD)/client/collector/row.o: ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
-$(BUILD)/scenarios/record.o:     ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
+# The commit goes into every row: what holds it is compiled again when it changes.
+NAMED := $(BUILD)/client/collector/row.o $(BUILD)/scenarios/record.o
+$(NAMED): ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
+$(NAMED): $(BUILD)/commit
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+FORCE:
 
 # Of the system's own headers a cross compiler may see this one only.
 ifeq ($(OS),windows)
