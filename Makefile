@@ -103,10 +103,8 @@ $(BUILD)/%.o: %.c
 NAMED := $(BUILD)/client/collector/row.o $(BUILD)/scenarios/record.o
 $(NAMED): ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
 $(NAMED): $(BUILD)/commit
-$(BUILD)/commit: FORCE
-	@mkdir -p $(@D)
-	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
-FORCE:
+$(shell mkdir -p $(BUILD) && { echo '$(VERSION)' | cmp -s - $(BUILD)/commit || \
+        echo '$(VERSION)' >$(BUILD)/commit; })
 
 # Of the system's own headers a cross compiler may see this one only.
 ifeq ($(OS),windows)
