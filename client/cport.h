@@ -124,8 +124,8 @@ struct cp_config {
 int cp_open(const struct cp_config *config, struct cport **port, char *why, size_t why_bytes);
 
 /* cp_close: closes the port: every waiter, and every later call, gets CP_ECLOSED; queued packets
- * are dropped; sockets still open are closed, their operations end without packets. Does not
- * block; idempotent. */
+ * are dropped; sockets still open are closed, their operations end without packets, and are the
+ * port's, with their blocks, until cp_free. Blocks for milliseconds at most; idempotent. */
 void cp_close(struct cport *port);
 
 /* cp_free: gives the port's memory back, closing it first if need be. No thread may be in a call

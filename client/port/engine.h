@@ -76,6 +76,11 @@ struct engine {
     int (*poll)(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
                 struct gate_effects *effects);
 
+    /* drain: the port is closed: takes operations back that come from the kernel now, through
+     * lane_complete, so that their sockets can go; blocks for milliseconds at most. What is left
+     * comes back in `close`. No lock held. NULL: nothing is ever with the kernel. */
+    void (*drain)(struct cport *port);
+
     /* kick: makes one worker return from poll now (when_ns 0), or at `when_ns` by os_now_ns (a
      * later call replaces an earlier one). Remembered if none is in poll. */
     void (*kick)(struct cport *port, uint64_t when_ns);

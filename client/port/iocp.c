@@ -15,7 +15,8 @@
  *
  * Nothing is closed under an operation: a socket's handle is closed when everything has come back,
  * so that what the system says of closed handles, which differs from version to version, never
- * shows. A kick is a packet without OVERLAPPED. The alarm is a limit to the waiting of whoever
+ * shows; and Wine, which looks the handle up again when there is data, never finds another socket
+ * that has got the number. A kick is a packet without OVERLAPPED. The alarm is a limit to the waiting of whoever
  * polls; setting it kicks, so that a wait that has begun takes it in.
  *
  * Who may run: on Windows the system's port itself, which also sees workers that block without
@@ -27,7 +28,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ENTRIES_MAX = 128 };
+#include <winternl.h>
+
+enum { ENTRIES_MAX = 128, NOT_DONE = 0x101 /* STATUS_ALERTED */ };
 
 static struct cp_op *op_of_overlapped(OVERLAPPED *overlapped)
 {
@@ -88,7 +91,20 @@ static void engine_kick(struct cport *port, uint64_t when_ns)
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
-/* What an adopted socket is already. */
+/* A connection that was reset before it was adopted may have no peer any more, as a fresh socket has
+ * none; but it has an error to tell, or data yet. */
+static void recognise_peerless(struct cp_socket *socket)
+{
+    char byte;
+    int count = recv(handle_of(socket), &byte, 1, MSG_PEEK), os_error = WSAGetLastError();
+    if (count < 0 && os_error == WSAENOTCONN)
+        return;
+    socket->role = ROLE_CONNECTED;
+    if (count < 0)
+        socket->broken = cp_error_from_os(os_error);
+}
+
+/* What an adopted socket is already. It does not block. */
 static int recognise(struct cp_socket *socket)
 {
     SOCKET handle = handle_of(socket);
@@ -108,18 +124,20 @@ static int recognise(struct cp_socket *socket)
         socket->role = ROLE_LISTENING;
     else if (getpeername(handle, (struct sockaddr *)&peer, &bytes) == 0)
         socket->role = ROLE_CONNECTED;
+    else
+        recognise_peerless(socket);
     return 0;
 }
 
-/* Non-blocking is for the receives without OVERLAPPED; the others do not care. */
-static int enrol(struct iocp_state *state, SOCKET handle)
+static int enrol(struct iocp_state *state, struct cp_socket *socket, bool adopted)
 {
-    u_long on = 1;
-    if (ioctlsocket(handle, FIONBIO, &on) != 0)
+    u_long on = 1; /* for the receives without OVERLAPPED; the others do not care */
+    if (ioctlsocket(handle_of(socket), FIONBIO, &on) != 0)
         return cp_error_from_os(WSAGetLastError());
-    if (!CreateIoCompletionPort((HANDLE)handle, state->port, 0, 0))
-        return cp_error_from_os((int)GetLastError());
-    return 0;
+    int code = adopted ? recognise(socket) : 0;
+    if (code == 0 && !CreateIoCompletionPort((HANDLE)handle_of(socket), state->port, 0, 0))
+        code = cp_error_from_os((int)GetLastError());
+    return code;
 }
 
 static int engine_attach(struct cport *port, struct cp_socket *socket)
@@ -129,9 +147,7 @@ static int engine_attach(struct cport *port, struct cp_socket *socket)
         socket->handle = (cp_handle)stream_socket(socket->family);
     if (handle_of(socket) == INVALID_SOCKET)
         return cp_error_from_os(WSAGetLastError());
-    int code = adopted ? recognise(socket) : 0;
-    if (code == 0)
-        code = enrol(port->engine_state, handle_of(socket));
+    int code = enrol(port->engine_state, socket, adopted);
     if (code != 0 && !adopted)
         closesocket(handle_of(socket));
     return code;
@@ -152,52 +168,62 @@ static int64_t engine_advance(struct cport *port, struct cp_socket *socket, stru
     return start(port->engine_state, socket, op);
 }
 
-/* Its packet comes in any case: taken back, or done before that. Of a closed port nobody asks for
- * it until the port is freed, and the handle stays until then; the peer is to know now. */
+/* Its packet comes in any case: taken back, or done before that. */
 static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
 {
-    if (port->closed)
-        shutdown(handle_of(socket), SD_BOTH);
+    (void)port;
     CancelIoEx((HANDLE)handle_of(socket), &room_of(op)->overlapped);
     return false;
 }
 
 /* ---- coming back --------------------------------------------------------------------------- */
 
-/* The listener's word makes the new socket a full one; likewise a connect's own. */
-static int64_t finish_accept(struct cp_socket *socket, struct cp_op *op)
+/* The packet's status: 0 or a Windows code. Wine 8 may queue it before it has filled in the
+ * OVERLAPPED; the packet says so too, in a member that Windows does not explain. And Wine 8 has
+ * the thread that began an operation do it when there is data: if it ends just then, the packet
+ * says that it has been alerted, and nothing has been done. */
+static int error_of(const OVERLAPPED_ENTRY *entry)
+{
+    NTSTATUS status = (NTSTATUS) * (volatile ULONG_PTR *)&entry->lpOverlapped->Internal;
+    if (status == (NTSTATUS)STATUS_PENDING)
+        status = (NTSTATUS)entry->Internal;
+    if (status == NOT_DONE)
+        return NOT_DONE;
+    return NT_SUCCESS(status) ? 0 : (int)RtlNtStatusToDosError(status);
+}
+
+/* The listener's word makes the new socket a full one, a word of its own a connected one. */
+static void finish_connection(struct cp_socket *socket, struct cp_op *op)
 {
     SOCKET listener = handle_of(socket);
-    op->accepted = (cp_handle)room_of(op)->accepting;
-    setsockopt(room_of(op)->accepting, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
-               (const char *)&listener, sizeof listener);
-    return 0;
+    if (op->kind == CP_CONNECT)
+        setsockopt(handle_of(socket), SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
+    if (op->kind == CP_ACCEPT)
+        setsockopt(room_of(op)->accepting, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
+                   (const char *)&listener, sizeof listener);
 }
 
 /* Without the lock: the operation is between the kernel and its lane. */
-static int64_t result_of(const struct iocp_state *state, struct cp_op *op)
+static int64_t result_of(const struct iocp_state *state, const OVERLAPPED_ENTRY *entry,
+                         struct cp_op *op)
 {
-    struct cp_socket *socket = op->socket;
-    DWORD bytes = 0, flags;
-    bool good =
-        WSAGetOverlappedResult(handle_of(socket), &room_of(op)->overlapped, &bytes, FALSE, &flags);
-    int os_error = good ? 0 : WSAGetLastError();
-    if (good && op->kind == CP_ACCEPT)
-        return finish_accept(socket, op);
-    if (op->kind == CP_ACCEPT)
-        closesocket(room_of(op)->accepting);
-    if (good && op->kind == CP_CONNECT)
-        setsockopt(handle_of(socket), SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
-    if (!good)
+    int os_error = error_of(entry);
+    if (os_error != 0)
         return failed(op, os_error);
-    return op->kind == CP_RECEIVE ? received(state, socket, op, bytes) : bytes;
+    if (op->kind == CP_RECEIVE)
+        return received(state, op->socket, op, entry->dwNumberOfBytesTransferred);
+    finish_connection(op->socket, op);
+    return entry->dwNumberOfBytesTransferred;
 }
 
-/* A late receive has its data still to come, a send of more than one call takes its next. */
+/* A late receive has its data still to come, a send of more than one call takes its next, an accept
+ * or a receive has had bad luck (a send too may have, but no one knows how far it has got). */
 static bool wants_turn(struct cp_op *op)
 {
     struct cp_block rest[CP_BLOCKS_MAX];
     unsigned count;
+    if (op->result < 0)
+        return accept_again(op, op->result) || (op->kind != CP_SEND && op->os_error == NOT_DONE);
     if (op->kind != CP_SEND)
         return op->late;
     op->done_bytes += (size_t)op->result;
@@ -214,9 +240,13 @@ static void report(struct cport *port, struct cp_op *op, struct gate_effects *ef
     int reason = op->reason ? op->reason : CP_EABORTED;
     bool over = op->reason != 0 || port->closed;
     atomic_fetch_sub(&state->in_flight, 1);
+    if (op->kind == CP_ACCEPT && op->result == 0)
+        op->accepted = (cp_handle)room_of(op)->accepting;
+    else if (op->kind == CP_ACCEPT)
+        closesocket(room_of(op)->accepting);
     if (op->result == CP_ECANCELED)
         op->result = reason;
-    if (op->result < 0 || !wants_turn(op))
+    if (!wants_turn(op))
         lane_complete(lane, op, op->result, effects);
     else if (over)
         lane_complete(lane, op, reason, effects);
@@ -224,17 +254,21 @@ static void report(struct cport *port, struct cp_op *op, struct gate_effects *ef
         lane_ready(lane, false, effects);
 }
 
-static ULONG take_packets(struct iocp_state *state, OVERLAPPED_ENTRY *entries, DWORD timeout_ms)
+/* `kicks` counts those that were among the packets. */
+static ULONG take_packets(struct iocp_state *state, OVERLAPPED_ENTRY *entries, DWORD timeout_ms,
+                          unsigned *kicks)
 {
     ULONG count = 0, kept = 0;
     /* After a time-out the count is not 0. */
     if (!GetQueuedCompletionStatusEx(state->port, entries, state->batch, &count, timeout_ms, FALSE))
         return 0;
     for (ULONG index = 0; index < count; index++) {
-        if (!entries[index].lpOverlapped)
-            continue; /* a kick */
+        if (!entries[index].lpOverlapped) {
+            ++*kicks;
+            continue;
+        }
         struct cp_op *op = op_of_overlapped(entries[index].lpOverlapped);
-        op->result = result_of(state, op);
+        op->result = result_of(state, &entries[index], op);
         entries[kept++] = entries[index];
     }
     return kept;
@@ -254,7 +288,8 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
 {
     struct iocp_state *state = port->engine_state;
     OVERLAPPED_ENTRY entries[ENTRIES_MAX];
-    ULONG count = take_packets(state, entries, wait_ms(state, timeout_ns));
+    unsigned kicks = 0; /* the return from here is all that they want */
+    ULONG count = take_packets(state, entries, wait_ms(state, timeout_ns), &kicks);
     port_poll_done(port, worker);
     if (state->alarm_ns <= os_now_ns())
         state->alarm_ns = 0; /* the port sets it again if there is need */
@@ -263,21 +298,39 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
     return 0;
 }
 
-/* The kernel holds operations and blocks until their packets are here, also of a closed port. */
-static void engine_close(struct cport *port)
+/* Until everything is back, or nothing has come for so long. */
+static void await_back(struct cport *port, DWORD patience_ms)
 {
     struct iocp_state *state = port->engine_state;
     OVERLAPPED_ENTRY entries[ENTRIES_MAX];
-    if (!state)
-        return;
-    while (state->in_flight > 0) {
+    ULONG count = 1;
+    unsigned kicks = 0;
+    while (state->in_flight > 0 && count > 0) {
         struct gate_effects effects = {0};
-        ULONG count = take_packets(state, entries, INFINITE);
+        count = take_packets(state, entries, patience_ms, &kicks);
         port_lock(port);
         for (ULONG index = 0; index < count; index++)
             report(port, op_of_overlapped(entries[index].lpOverlapped), &effects);
         port_unlock(port, &effects);
     }
+    for (; kicks > 0; kicks--)
+        engine_kick(port, 0); /* they were for others */
+}
+
+static void engine_drain(struct cport *port)
+{
+    enum { PATIENCE_MS = 20 };
+    await_back(port, PATIENCE_MS);
+}
+
+/* The kernel holds operations and blocks until their packets are here. */
+static void engine_close(struct cport *port)
+{
+    struct iocp_state *state = port->engine_state;
+    if (!state)
+        return;
+    while (state->in_flight > 0)
+        await_back(port, INFINITE);
     if (state->port)
         CloseHandle(state->port);
     free(state);
@@ -296,5 +349,6 @@ const struct engine engine_iocp = {
     .advance = engine_advance,
     .cancel = engine_cancel,
     .poll = engine_poll,
+    .drain = engine_drain,
     .kick = engine_kick,
 };

@@ -58,6 +58,10 @@ int64_t start(struct iocp_state *state, struct cp_socket *socket, struct cp_op *
 int64_t received(const struct iocp_state *state, struct cp_socket *socket, struct cp_op *op,
                  DWORD bytes);
 
+/* accept_again: whether an accept failed because the connection had been given up by its peer while
+ * it waited; the next one may be good. */
+bool accept_again(const struct cp_op *op, int64_t result);
+
 /* rest_of: the parts of a send's blocks that are still to go, and how many bytes they have. */
 size_t rest_of(const struct cp_op *op, struct cp_block *rest, unsigned *count);
 

@@ -54,7 +54,14 @@ static int64_t start_connect(struct iocp_state *state, struct cp_socket *socket,
                                 0, NULL, begin(state, op)));
 }
 
-static int64_t start_accept(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
+bool accept_again(const struct cp_op *op, int64_t result)
+{
+    return op->kind == CP_ACCEPT &&
+           (result == CP_ERESET || result == CP_EABORTED || result == CP_ENOTCONN);
+}
+
+static int64_t start_one_accept(struct iocp_state *state, struct cp_socket *socket,
+                                struct cp_op *op)
 {
     struct room *room = room_of(op);
     DWORD bytes;
@@ -67,6 +74,15 @@ static int64_t start_accept(struct iocp_state *state, struct cp_socket *socket, 
     int64_t result = begun(state, op, done);
     if (result != ENGINE_PENDING)
         closesocket(accepting);
+    return result;
+}
+
+static int64_t start_accept(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
+{
+    int64_t result;
+    do
+        result = start_one_accept(state, socket, op);
+    while (accept_again(op, result));
     return result;
 }
 
@@ -168,6 +184,10 @@ static int64_t do_listen(struct cp_socket *socket, struct cp_op *op)
 
 int64_t start(struct iocp_state *state, struct cp_socket *socket, struct cp_op *op)
 {
+    op->os_error = 0; /* of a turn before */
+    /* What stood in line as a reset was told. Under Wine 8 there may be data yet, out of turn. */
+    if (socket->broken != 0)
+        return socket->broken;
     switch (op->kind) {
     case CP_CONNECT:
         return start_connect(state, socket, op);

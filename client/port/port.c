@@ -36,18 +36,28 @@ void port_poll_done(struct cport *port, struct gate_worker *worker)
     gate_back(&port->gate, worker);
 }
 
-static void drop(struct cp_link *link)
+/* A connection that was accepted for nobody leaves as one that was associated. */
+static void drop_op(struct cport *port, struct cp_op *op)
+{
+    struct cp_socket orphan = {.port = port, .handle = op->accepted};
+    if (op->kind == CP_ACCEPT && op->accepted != CP_HANDLE_NONE)
+        port->engine->detach(port, &orphan);
+    op->accepted = CP_HANDLE_NONE;
+    op->pending = false;
+}
+
+static void drop(struct cport *port, struct cp_link *link)
 {
     if (link->is_lane)
         lane_of(link)->queued = false;
     else
-        op_of(link)->pending = false;
+        drop_op(port, op_of(link));
 }
 
 void port_post(struct cport *port, struct cp_link *link, struct gate_effects *effects)
 {
     if (port->closed)
-        drop(link);
+        drop(port, link);
     else
         gate_post(&port->gate, link, effects);
 }
@@ -134,6 +144,13 @@ static void sockets_close(struct cport *port, struct gate_effects *effects)
     }
 }
 
+/* Called without the lock, of a closed port. */
+static void drain(struct cport *port)
+{
+    if (port->engine->drain)
+        port->engine->drain(port);
+}
+
 void cp_close(struct cport *port)
 {
     if (!port)
@@ -145,10 +162,11 @@ void cp_close(struct cport *port)
         port->closed = true;
         gate_close(&port->gate, &dropped, &effects);
         for (struct cp_link *link; (link = gate_queue_pop(&dropped));)
-            drop(link);
+            drop(port, link);
         sockets_close(port, &effects);
     }
     port_unlock(port, &effects);
+    drain(port);
 }
 
 void cp_free(struct cport *port)
@@ -311,7 +329,10 @@ int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_
         enum awaited awaited = await(port, worker, max, deadline_ns, &taken, &effects);
         if (awaited != AWAITED_PACKETS) {
             port_unlock(port, &effects);
-            return awaited == AWAITED_CLOSED ? CP_ECLOSED : 0;
+            if (awaited != AWAITED_CLOSED)
+                return 0;
+            drain(port); /* this worker may have had an operation in hand as the port was closed */
+            return CP_ECLOSED;
         }
         int count = carry(port, &taken, packets, &effects);
         if (count > 0)
