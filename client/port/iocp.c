@@ -217,13 +217,14 @@ static int64_t result_of(const struct iocp_state *state, const OVERLAPPED_ENTRY 
 }
 
 /* A late receive has its data still to come, a send of more than one call takes its next, an accept
- * or a receive has had bad luck (a send too may have, but no one knows how far it has got). */
+ * or a receive has had bad luck (a send may have it too, but no one knows how far it has got). */
 static bool wants_turn(struct cp_op *op)
 {
     struct cp_block rest[CP_BLOCKS_MAX];
     unsigned count;
+    bool inwards = op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
     if (op->result < 0)
-        return accept_again(op, op->result) || (op->kind != CP_SEND && op->os_error == NOT_DONE);
+        return accept_again(op, op->result) || (inwards && op->os_error == NOT_DONE);
     if (op->kind != CP_SEND)
         return op->late;
     op->done_bytes += (size_t)op->result;
@@ -303,11 +304,13 @@ static void await_back(struct cport *port, DWORD patience_ms)
 {
     struct iocp_state *state = port->engine_state;
     OVERLAPPED_ENTRY entries[ENTRIES_MAX];
-    ULONG count = 1;
     unsigned kicks = 0;
-    while (state->in_flight > 0 && count > 0) {
+    while (state->in_flight > 0) {
         struct gate_effects effects = {0};
-        count = take_packets(state, entries, patience_ms, &kicks);
+        unsigned kicks_before = kicks;
+        ULONG count = take_packets(state, entries, patience_ms, &kicks);
+        if (count == 0 && kicks == kicks_before)
+            break;
         port_lock(port);
         for (ULONG index = 0; index < count; index++)
             report(port, op_of_overlapped(entries[index].lpOverlapped), &effects);
