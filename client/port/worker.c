@@ -10,6 +10,7 @@ static pthread_mutex_t membership = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool key_made;
+static _Thread_local struct worker *of_thread; /* what the key holds, at hand */
 
 /* With the membership lock held. */
 static void leave(struct worker *worker)
@@ -33,6 +34,7 @@ static void thread_ended(void *value)
     pthread_mutex_lock(&membership);
     leave(value);
     pthread_mutex_unlock(&membership);
+    of_thread = NULL;
     free(value);
 }
 
@@ -41,20 +43,20 @@ static void make_key(void)
     key_made = pthread_key_create(&key, thread_ended) == 0;
 }
 
-static struct worker *worker_of_thread(void)
+static struct worker *worker_make(void)
 {
     pthread_once(&key_once, make_key);
-    if (!key_made)
-        return NULL;
-    struct worker *worker = pthread_getspecific(key);
-    if (worker)
-        return worker;
-    worker = calloc(1, sizeof *worker);
+    struct worker *worker = key_made ? calloc(1, sizeof *worker) : NULL;
     if (worker && pthread_setspecific(key, worker) != 0) {
         free(worker);
-        return NULL;
+        worker = NULL;
     }
-    return worker;
+    return of_thread = worker;
+}
+
+static struct worker *worker_of_thread(void)
+{
+    return of_thread ? of_thread : worker_make();
 }
 
 struct worker *worker_join(struct cport *port)
