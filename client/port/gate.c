@@ -152,8 +152,7 @@ void gate_arrive(struct gate *gate, struct gate_worker *worker)
         assert(gate->running > 0);
         gate->running--;
     }
-    worker->state = GATE_HERE;
-    stack_push(gate, worker);
+    worker->state = GATE_ARRIVED;
 }
 
 void gate_back(struct gate *gate, struct gate_worker *worker)
@@ -204,7 +203,7 @@ static struct cp_link *claim(struct gate *gate, struct gate_worker *worker)
         packet = gate_queue_pop(&gate->queue);
         gate->running++;
     }
-    if (packet)
+    if (packet && worker->state != GATE_ARRIVED)
         stack_remove(gate, worker);
     return packet;
 }
@@ -212,12 +211,14 @@ static struct cp_link *claim(struct gate *gate, struct gate_worker *worker)
 enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsigned max,
                             struct gate_queue *taken, struct gate_effects *effects)
 {
-    assert(worker->state == GATE_HERE || worker->state == GATE_WOKEN);
+    assert(worker->state == GATE_ARRIVED || worker->state == GATE_HERE ||
+           worker->state == GATE_WOKEN);
     assert(max > 0);
     if (gate->closed && !worker->bound) {
         /* One kick brings back one poller; each hands it on to the next. */
         effects->kick |= gate->pollers > 0;
-        stack_remove(gate, worker);
+        if (worker->state != GATE_ARRIVED)
+            stack_remove(gate, worker);
         worker->state = GATE_OUTSIDE;
         return GATE_CLOSED;
     }
@@ -229,6 +230,8 @@ enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsig
         settle(gate, effects);
         return GATE_TAKE;
     }
+    if (worker->state == GATE_ARRIVED)
+        stack_push(gate, worker);
     if (poll_place_free(gate, 0)) {
         worker->state = GATE_POLLING;
         gate->pollers++;

@@ -21,6 +21,9 @@
  *                        a kick
  *              HERE      awake on the stack, with the lock held, about to decide again
  *
+ *    (ARRIVED: awake, with the lock held, about to decide for the first time. Most often there is
+ *    a packet then, and the stack is left alone.)
+ *
  * Invariants (gate_check): running <= limit, but for workers that came back from a blocking
  * section or a time-out; grants <= pollers; running + pollers - grants <= limit whenever a
  * poller starts; no packet waits in the queue while there is a free place and a waiter. */
@@ -35,6 +38,7 @@ enum gate_state {
     GATE_OUTSIDE,  /* no member, or left */
     GATE_RUNNING,  /* counted against the limit */
     GATE_BLOCKED,  /* a member in a declared blocking section: not counted */
+    GATE_ARRIVED,  /* awake, not on the stack yet */
     GATE_PARKED,   /* on the stack, asleep */
     GATE_PROMOTED, /* on the stack, woken to poll */
     GATE_POLLING,  /* on the stack, in the engine's poll */
