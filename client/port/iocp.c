@@ -16,8 +16,10 @@
  * Nothing is closed under an operation: a socket's handle is closed when everything has come back,
  * so that what the system says of closed handles, which differs from version to version, never
  * shows; and Wine, which looks the handle up again when there is data, never finds another socket
- * that has got the number. A kick is a packet without OVERLAPPED. The alarm is a limit to the waiting of whoever
- * polls; setting it kicks, so that a wait that has begun takes it in.
+ * that has got the number.
+ *
+ * A kick is a packet without OVERLAPPED. The alarm is a limit to the waiting of whoever polls;
+ * setting it kicks, so that a wait that has begun takes it in.
  *
  * Who may run: on Windows the system's port itself, which also sees workers that block without
  * saying so. Every waiter polls there, and takes one packet at a time, so that the system's order
@@ -91,8 +93,8 @@ static void engine_kick(struct cport *port, uint64_t when_ns)
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
-/* A connection that was reset before it was adopted may have no peer any more, as a fresh socket has
- * none; but it has an error to tell, or data yet. */
+/* A connection that was reset before it was adopted may have no peer any more, as a fresh socket
+ * has none; but it has an error to tell, or data yet. */
 static void recognise_peerless(struct cp_socket *socket)
 {
     char byte;
