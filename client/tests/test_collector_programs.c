@@ -75,8 +75,10 @@ static void start(struct running *running, const char *name, const char *const *
     int count = 2;
     assert_int_equal(os_program_directory(path, sizeof path / 2), 0);
     snprintf(path + strlen(path), sizeof path / 2, "/../../%s", name);
-    if (access(path, X_OK) != 0)
+    if (access(path, X_OK) != 0) {
+        printf("skip: %s is not built\n", path);
         skip();
+    }
     snprintf(servers, sizeof servers, "--servers=%s", devices_list(&devices, list, sizeof list));
     while (*options != NULL)
         arguments[count++] = (char *)*options++;
@@ -193,8 +195,10 @@ static void memory_may_run_out_anywhere(void **state)
     enum { LEAST_MB = 8, STEP_MB = 2, MOST_MB = 64, LOADER_FAILED = 127 };
     (void)state;
     static const char *const schemes[] = {"--scheme=fixed", "--scheme=chain"};
-    if (SANITIZED)
-        skip(); /* a sanitizer's shadow is larger than any limit that would bite */
+    if (SANITIZED) {
+        puts("skip: a sanitizer's shadow is larger than any limit that would bite");
+        skip();
+    }
     bool no_thread = false;
     for (unsigned i = 0; i < 2; i++) {
         rlim_t limit_mb = LEAST_MB;
