@@ -117,6 +117,10 @@ static int stress_main(int argc, char **argv, unsigned seconds)
     const char *engine;
     for (unsigned index = 0; (engine = cp_engine_list(index, NULL)); index++)
         planned += !plan.engine || strcmp(plan.engine, engine) == 0;
+    if (planned == 0) {
+        fprintf(stderr, "stress: --engine=%s: there is no such engine here\n", plan.engine);
+        return 2;
+    }
     printf("1..%u\n", planned);
     for (unsigned index = 0; (engine = cp_engine_list(index, NULL)); index++) {
         char why[256];
@@ -129,7 +133,7 @@ static int stress_main(int argc, char **argv, unsigned seconds)
         else
             printf("skip: %s\nnot ok %u # SKIP %s\n", why, running.test, engine);
     }
-    return planned == 0 ? 2 : 0;
+    return 0;
 }
 
 #endif
