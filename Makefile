@@ -55,7 +55,7 @@ LIBRARY  := $(BUILD)/libfanin.a
 PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client raw servers sweep $(if $(filter linux,$(SYSTEM)),lan))
 # cmocka is not packaged for Windows; what does without it runs there, too.
 TESTED.linux   := $(wildcard $(foreach room,cli client mock_servers mock_servers/lan scenarios,$(room)/tests/test_*.c))
-TESTED.windows := client/tests/test_conformance.c client/tests/test_port_stress.c
+TESTED.windows := client/tests/test_conformance.c
 CMOCKA.linux   := -lcmocka
 TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard client/tests/bench_*.c))
