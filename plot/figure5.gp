@@ -69,9 +69,9 @@ do for [KIND in "svg png"] {
              "" index 2 using 6:1:($7-$6):(0) with vectors nohead lw 1.2 lc rgb INK, \
              "" index 2 using 2:1 with points pt 7 ps 1.1 lc rgb OURS, \
              "" index 2 using 3:1 with points pt 7 ps 1.1 lc rgb OTHER, \
-             "" index 2 using 4:1:("async " . short($2)) with labels \
+             "" index 2 using ($4 < $6 ? $4 : $6):1:("async " . short($2)) with labels \
                  right offset -1.3,0 font SMALL tc rgb OURS, \
-             "" index 2 using 7:1:("sync " . short($3)) with labels \
+             "" index 2 using ($5 > $7 ? $5 : $7):1:("sync " . short($3)) with labels \
                  left offset 1.3,0 font SMALL tc rgb OTHER, \
              "" index 2 using (sqrt($2*$3)):1:(short($3/$2) . "x") with labels offset 0,0.9 \
                  font SMALL tc rgb MUTED
