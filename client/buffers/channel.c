@@ -105,8 +105,8 @@ static uint64_t free_channels(void *context)
 }
 
 /* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the memory waits with the stream for it.
- * */
+ * the list was faster and a resume is on its way already, the memory waits with the stream for
+ * it. */
 static bool starve(struct channel *channel)
 {
     struct channel_run *run = channel->run;

@@ -64,8 +64,8 @@ static bool take_blocks(struct scheme_run *run, struct drain_stream *drain, unsi
 }
 
 /* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the blocks wait with the stream for it.
- * */
+ * the list was faster and a resume is on its way already, the blocks wait with the stream for
+ * it. */
 static bool starve(struct scheme_run *run, struct drain_stream *drain, unsigned want)
 {
     starving_join(&run->starving, &drain->waiting);

@@ -75,8 +75,8 @@ static void return_block(struct scheme_run *run, struct fixed_stream *fixed)
 }
 
 /* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the block waits with the stream for it.
- * */
+ * the list was faster and a resume is on its way already, the block waits with the stream for
+ * it. */
 static bool starve(struct scheme_run *run, struct fixed_stream *fixed)
 {
     starving_join(&run->starving, &fixed->waiting);

@@ -50,12 +50,12 @@ struct pool_config {
 /* pool_open: NULL when the first blocks do not fit the budget or memory. */
 struct pool *pool_open(const struct pool_config *config);
 
-/* pool_close: frees the pool. Returns how many blocks never came back (0 is the only good answer).
- * */
+/* pool_close: frees the pool. Returns how many blocks never came back (0 is the only good
+ * answer). */
 uint64_t pool_close(struct pool *pool);
 
-/* pool_block_charge: what one block of so many bytes of data costs the budget, its header included.
- * */
+/* pool_block_charge: what one block of so many bytes of data costs the budget, its header
+ * included. */
 uint64_t pool_block_charge(size_t block_bytes);
 
 /* pool_take: a chain of up to `want` blocks (linked by next, each with references 1 and used 0);

@@ -1,5 +1,5 @@
-/* Blocks on their way back to a pool: gathered into a chain, so that many go back under one lock.
- * */
+/* Blocks on their way back to a pool: gathered into a chain, so that many go back under one
+ * lock. */
 #ifndef FANIN_RETURNED_H
 #define FANIN_RETURNED_H
 
@@ -10,8 +10,8 @@ struct returned {
     unsigned count;
 };
 
-/* returned_add: a block that nobody needs. The one added last will be the first to be taken again.
- * */
+/* returned_add: a block that nobody needs. The one added last will be the first to be taken
+ * again. */
 void returned_add(struct returned *returned, struct block *block);
 
 /* returned_release: gives up one reference on a block, and adds it if that was the last one. */

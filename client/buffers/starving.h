@@ -46,8 +46,8 @@ struct starving {
 void starving_init(struct starving *starving, const struct plenty *plenty);
 void starving_end(struct starving *starving); /* nobody waits */
 
-/* starving_join: lists a stream, which is not listed, and makes it the privileged one if it can be.
- * */
+/* starving_join: lists a stream, which is not listed, and makes it the privileged one if it can
+ * be. */
 void starving_join(struct starving *starving, struct waiting *waiting);
 
 /* starving_leave: takes it off the list. False: it was off it already, so a resume has come or

@@ -1,5 +1,5 @@
-/* marker.h against a search that cannot be wrong because it looks at everything at every position.
- * */
+/* marker.h against a search that cannot be wrong because it looks at everything at every
+ * position. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -119,8 +119,8 @@ static void test_every_size_of_receives(void **state)
     each_scheme(deliver_all);
 }
 
-/* More frames at once than records, lists of lengths and what is handed over under one lock hold.
- * */
+/* More frames at once than records, lists of lengths and what is handed over under one lock
+ * hold. */
 static void deliver_tiny(const struct scheme *scheme, bool early)
 {
     enum { LINES = 5000 };
