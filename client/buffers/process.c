@@ -103,19 +103,19 @@ static enum frame_error check_length(const struct protocol_header *header, size_
     return bytes > header->length ? FRAME_BAD_LENGTH : FRAME_OK;
 }
 
-static enum frame_error check(const struct processor *processor, size_t bytes,
+static enum frame_error check(const struct processor *processor, const uint8_t *frame, size_t bytes,
                               const struct stream *stream, struct protocol_header *header)
 {
     const struct process_config *config = processor->config;
 
     if (bytes <= PROTOCOL_HEADER_BYTES + config->marker.count ||
-        protocol_header_read(processor->buffer, &config->marker, header) != 0)
+        protocol_header_read(frame, &config->marker, header) != 0)
         return FRAME_BAD_HEADER;
     enum frame_error error = check_length(header, bytes);
     if (error == FRAME_OK && header->seq != stream->next_seq)
         error = FRAME_BAD_ORDER;
     if (error == FRAME_OK && config->verify == VERIFY_FULL &&
-        protocol_frame_check(processor->buffer, (uint32_t)bytes, &config->marker) != header->check)
+        protocol_frame_check(frame, (uint32_t)bytes, &config->marker) != header->check)
         error = FRAME_BAD_CHECK;
     return error;
 }
@@ -128,16 +128,15 @@ static void time_frame(struct processor *processor, uint64_t sent_ns)
     latency_add(&processor->latency, now_ns > sent_ns ? now_ns - sent_ns : 0);
 }
 
-enum frame_error processor_finish(struct processor *processor, struct stream *stream)
+enum frame_error processor_take(struct processor *processor, struct stream *stream,
+                                const uint8_t *frame, size_t bytes)
 {
     const struct process_config *config = processor->config;
-    const size_t bytes = processor->filled_bytes;
     struct protocol_header header;
 
     assert(bytes > 0);
-    processor->filled_bytes = 0;
     if (config->verify != VERIFY_NONE) {
-        enum frame_error error = check(processor, bytes, stream, &header);
+        enum frame_error error = check(processor, frame, bytes, stream, &header);
         if (error != FRAME_OK)
             return error;
         if (config->live)
@@ -149,4 +148,12 @@ enum frame_error processor_finish(struct processor *processor, struct stream *st
     processor->frames++;
     processor->bytes += bytes;
     return FRAME_OK;
+}
+
+enum frame_error processor_finish(struct processor *processor, struct stream *stream)
+{
+    const size_t bytes = processor->filled_bytes;
+
+    processor->filled_bytes = 0;
+    return processor_take(processor, stream, processor->buffer, bytes);
 }

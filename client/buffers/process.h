@@ -81,4 +81,9 @@ int processor_append(struct processor *processor, const uint8_t *piece, size_t b
  * both. Returns FRAME_OK or what is wrong; the buffer is empty again either way. */
 enum frame_error processor_finish(struct processor *processor, struct stream *stream);
 
+/* processor_take: append and finish at once, for a frame that lies whole at `frame`: checked and
+ * counted where it is, and nothing is copied. */
+enum frame_error processor_take(struct processor *processor, struct stream *stream,
+                                const uint8_t *frame, size_t bytes);
+
 #endif

@@ -63,6 +63,25 @@ static void test_counts_on_both(void **state)
     tear_down(&bench);
 }
 
+static void test_a_whole_frame_is_taken_where_it_is(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, VERIFY_FULL);
+    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+                     FRAME_OK);
+    assert_int_equal(bench.stream.processed_bytes, FRAME_BYTES);
+    assert_int_equal(bench.processor.frames, 1);
+    assert_int_equal(bench.processor.copied_bytes, 0);
+    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+                     FRAME_BAD_ORDER);
+    bench.stream.next_seq = 0;
+    bench.frame[100] ^= 1;
+    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+                     FRAME_BAD_CHECK);
+    tear_down(&bench);
+}
+
 static void test_what_is_wrong_is_named(void **state)
 {
     struct bench bench;
@@ -196,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_on_both),
+        cmocka_unit_test(test_a_whole_frame_is_taken_where_it_is),
         cmocka_unit_test(test_what_is_wrong_is_named),
         cmocka_unit_test(test_looks_no_closer_than_asked),
         cmocka_unit_test(test_live_frames_have_latencies),
