@@ -13,6 +13,7 @@ from section import Figure
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STYLE = "style.gp"
+KINDS = ("svg", "png")
 GNUPLOT_MIN = (5, 2)  # boxxyerror with variable colours, do-for over plots
 SECONDS_MAX = 60      # for one figure; it takes about one
 FOOTER_COLUMNS = 150  # characters of a footer's line that fit the width of a figure

@@ -18,14 +18,25 @@ class Figure(NamedTuple):
     settings: Dict[str, Union[str, float]]
     data: str
     caption: str
+    alt: str = ""  # what there is to see, in words, for those who cannot
 
 
 class Section(NamedTuple):
-    """One experiment of the report."""
+    """One experiment of the report. Titles are `Short name. The rest`; the short name is what
+    other tables and the page's navigation link to."""
 
     title: str
     blocks: List[Union[str, Table]]  # a str is a paragraph
     figures: List[Figure]
+    lead: str = ""  # one sentence under the title: what to look for
+
+    @property
+    def short(self) -> str:
+        return self.title.split(". ")[0].rstrip(".")
+
+    @property
+    def anchor(self) -> str:
+        return slug(self.short)
 
 
 def usable(results: Results, scenario: str, **wanted: Any) -> List[Row]:
@@ -73,10 +84,14 @@ def with_label(text: str, label: str) -> str:
     return "%s (%s)" % (text, label) if label else text
 
 
+def slug(text: str) -> str:
+    """Text as a name that files and anchors may have."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
+
+
 def file_name(name: str, label: str) -> str:
     """A figure's name: the plain one unless several variants need one each."""
-    slug = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
-    return "%s-%s" % (name, slug) if slug else name
+    return "%s-%s" % (name, slug(label)) if slug(label) else name
 
 
 def data_line(*values: Any) -> str:

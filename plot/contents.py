@@ -1,0 +1,72 @@
+"""What a report holds, whichever look it takes: sections, caveats, and what did not count."""
+
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+
+import machine
+from rows import Results, Row, is_result, why_excluded
+from section import Section
+
+NOT_COMPARABLE = (
+    "Absolute milliseconds and MB/s cannot be compared with the paper's: its servers sat behind a "
+    "100 Mbit/s LAN, which sets most of its times, %s; its CPU was a Core2 6300 at 1.86 GHz under "
+    "Windows XP. What can be compared are relations between cells (scheme against scheme, mode "
+    "against mode, one number of workers against another), thread counts, and roughly peak memory.")
+LOOPBACK = "ours share this machine and its loopback"
+LINKED = "ours share this machine, behind its loopback or the emulated link that a row names"
+CAVEATS = (
+    "The servers run on the same machine as the client and take CPU from it; each row names its "
+    "bottleneck.",
+    "Tables 2 and 3 are closed-loop: a server sends as fast as the client takes, so they say "
+    "nothing about latency. The specification is open-loop: records are sent on schedule, and "
+    "latency counts from the scheduled moment.",
+    "Each row is a client process of its own. Cells are medians over rows, spreads are min..max, "
+    "no outlier is dropped. Overlapping ranges settle nothing; a difference of medians is not yet "
+    "a verdict.",
+    "Only rows with status ok and a passed byte audit count, and of the connection test those that "
+    "failed in nothing but connecting. All others are listed.",
+    "The paper does not say why connections failed, nor its round-trip time; loopback loses "
+    "nothing.",
+)
+
+
+class Report(NamedTuple):
+    """Everything that every look needs."""
+
+    results: Results
+    first: List[Section]     # what a reader came for: the page's first screen, a terminal's end
+    sections: List[Section]
+    origin: machine.Provenance
+    excluded: List[str]
+
+    @property
+    def counted(self) -> int:
+        """How many rows count."""
+        return sum(map(is_result, self.results.rows))
+
+
+def links(rows: Sequence[Row]) -> List[str]:
+    """What lay between client and servers: a row that does not say ran over loopback."""
+    return list(dict.fromkeys(str(row.get("link") or "loopback") for row in rows))
+
+
+def not_comparable(results: Results) -> str:
+    """The first thing to know, before any number."""
+    return NOT_COMPARABLE % (LINKED if links(results.rows) != ["loopback"] else LOOPBACK)
+
+
+def caveats(results: Results) -> List[str]:
+    """How to read the report."""
+    return [not_comparable(results), *CAVEATS]
+
+
+def excluded(results: Results) -> List[str]:
+    """Skipped and failed rows with their reasons, equal ones together."""
+    counts: Dict[Tuple[str, str], int] = {}
+    for row in results.rows:
+        if not is_result(row):
+            where = "/".join(part for part in (row["scenario"], row["section"]) if part)
+            what = " ".join(part for part in (where, row["client"], row["cell"]) if part)
+            key = (what, why_excluded(row))
+            counts[key] = counts.get(key, 0) + 1
+    return ["%s (%d row%s): %s" % (what, count, "" if count == 1 else "s", why)
+            for (what, why), count in counts.items()]
