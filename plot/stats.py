@@ -1,6 +1,18 @@
-"""Order statistics of a handful of runs: no distribution is assumed and no run is dropped."""
+"""Statistics of a handful of runs: no distribution is assumed and no run is dropped.
 
-from typing import NamedTuple, Optional, Sequence
+The unit is one process run. Here: what the runs of one cell came to, with intervals, and what makes
+a list of verdicts honest. Two cells against each other are in ranks.py, throughput over a number of
+workers in scaling.py. Everything is a pure function; None means that there is too little data for
+what was asked, ValueError that it was asked wrongly (no number, a share outside 0..1).
+"""
+
+import math
+import random
+from typing import Iterable, List, NamedTuple, Optional, Sequence
+
+BOOTSTRAP_N_MIN = 20     # below this, percentile bootstraps cover less than they say
+BOOTSTRAP_DRAWS = 2000
+ROUNDING = 1e-12         # a confidence of exactly 0.95 must not be missed by a last bit
 
 
 class Spread(NamedTuple):
@@ -12,6 +24,35 @@ class Spread(NamedTuple):
     median: float
     q3: float
     high: float
+
+
+class Interval(NamedTuple):
+    """`confidence` is what the interval achieves, which may exceed what was asked for."""
+
+    low: float
+    high: float
+    confidence: float
+
+
+# ---- what may come in ----
+
+
+def finite(values: Iterable[float]) -> List[float]:
+    """The values as a list. ValueError on NaN and infinity: they have no place in an order."""
+    listed = list(values)
+    for value in listed:
+        if not math.isfinite(value):
+            raise ValueError("%r is not a finite number" % value)
+    return listed
+
+
+def check_confidence(confidence: float) -> None:
+    """ValueError unless it lies between 0 and 1, for those who write 95."""
+    if not 0 < confidence < 1:
+        raise ValueError("a confidence lies between 0 and 1, not %r" % confidence)
+
+
+# ---- one cell ----
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -39,3 +80,87 @@ def spread(values: Sequence[float]) -> Optional[Spread]:
         return None
     return Spread(len(values), min(values), quantile(values, 0.25), median(values),
                   quantile(values, 0.75), max(values))
+
+
+def innermost(tail_counts: Sequence[int], total: int, confidence: float) -> Optional[Interval]:
+    """Of a symmetric null distribution, counted from its lower end: the largest k for which the
+    k-th value from below and the k-th from above still enclose `confidence`, as an interval of
+    places (k, -k). None when even the extremes enclose less."""
+    check_confidence(confidence)
+    found, below = None, 0
+    for k, count in enumerate(tail_counts, 1):
+        below += count
+        achieved = 1 - 2 * below / total
+        if achieved < confidence - ROUNDING:
+            break
+        found = Interval(k, -k, achieved)
+    return found
+
+
+def at_places(ordered: Sequence[float], places: Optional[Interval]) -> Optional[Interval]:
+    """The values at the places that innermost() found."""
+    if places is None:
+        return None
+    k = int(places.low)
+    return Interval(ordered[k - 1], ordered[-k], places.confidence)
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> Optional[Interval]:
+    """For the median of what the runs are drawn from: two of the sorted values, by the sign test.
+
+    Assumes independent runs of one continuous distribution, of any shape. Exact: a value lies below
+    the median with probability 1/2, so counts are binomial. None when n is too small: 0.95 takes 6
+    runs, 0.9 takes 5. Source: W. R. Thompson, 1936; H. A. David and H. N. Nagaraja, Order
+    Statistics, 3rd edition, 2003, section 7.1."""
+    ordered = sorted(finite(values))
+    n = len(ordered)
+    counts = [math.comb(n, k) for k in range((n + 1) // 2)]
+    return at_places(ordered, innermost(counts, 2 ** n, confidence))
+
+
+def bootstrap_median_interval(values: Sequence[float], confidence: float = 0.95,
+                              seed: int = 1) -> Optional[Interval]:
+    """A percentile bootstrap of the median: approximate, so its confidence is the one asked for.
+
+    Assumes independent runs and enough of them that the sample looks like what it is drawn from:
+    None below BOOTSTRAP_N_MIN. median_interval() is exact and is to be preferred; this one is for
+    statistics that share its resampling. Source: B. Efron, Annals of Statistics 7, 1979."""
+    check_confidence(confidence)
+    listed = finite(values)
+    if len(listed) < BOOTSTRAP_N_MIN:
+        return None
+    draw = random.Random(seed)
+    middles = [median(draw.choices(listed, k=len(listed))) for _ in range(BOOTSTRAP_DRAWS)]
+    tail = (1 - confidence) / 2
+    return Interval(quantile(middles, tail), quantile(middles, 1 - tail), confidence)
+
+
+# ---- verdicts ----
+
+
+def holm(p_values: Sequence[float]) -> List[float]:
+    """The p-values, each adjusted for the whole list, in the list's order: what stays at or below
+    0.05 may be called a finding, and the chance of even one false one stays at 0.05.
+
+    Assumes nothing about how the tests depend on each other. Source: S. Holm, Scandinavian Journal
+    of Statistics 6, 1979."""
+    for p in p_values:
+        if not 0 <= p <= 1:
+            raise ValueError("a p-value lies between 0 and 1, not %r" % p)
+    adjusted, floor = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = floor
+    return adjusted
+
+
+def equivalent(interval: Optional[Interval], margin: float) -> bool:
+    """Whether a ratio's interval lies within [1 / (1 + margin), 1 + margin]: the only ground for
+    saying that there is no difference. False without an interval.
+
+    With an interval of confidence c this is two one-sided tests at (1 - c) / 2 each. Source: D. J.
+    Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987."""
+    if not margin > 0:
+        raise ValueError("a margin of equivalence is above 0, not %r" % margin)
+    return interval is not None and 1 / (1 + margin) <= interval.low \
+        and interval.high <= 1 + margin
