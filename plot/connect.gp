@@ -1,0 +1,73 @@
+# What a connection test's time is made of: a panel for each factor, all on one logarithmic axis, so
+# that heights compare across panels; the paper's two times run through all of them. Dots are
+# measured, with their whiskers; a dashed bar at a level is what the model says of it.
+load "style.gp"
+
+LEFT = 64
+RIGHT = 92 # for the names of the paper's times
+PITCH = (WIDTH - LEFT - RIGHT + 16.0) / PANELS
+PANEL_TITLE(i) = value(sprintf("PANEL%d", i))
+LEVELS(i) = value(sprintf("LEVELS%d", i))
+SHIFT = 0.1 # of the two modes from the middle of a level
+HALF = 0.34 # of a model's bar
+LOW = LEAST / 2.6
+HIGH = 2.6 * MOST
+
+do for [KIND in KINDS] {
+    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
+    set multiplot
+    eval(TITLE_SETUP)
+    SMALL = small(KIND)
+    set label 904 bold("one after the other (sync)") at screen from_left(WIDTH - 356), \
+        from_top(30) right tc rgb OTHER
+    set label 905 bold("all at once (async)") at screen from_left(WIDTH - 206), from_top(30) \
+        right tc rgb OURS
+    set label 906 "dashed: model, not measured" at screen from_left(WIDTH - 16), from_top(30) \
+        right font SMALL tc rgb MUTED
+    set label 907 "until the last connect's end, ms (logarithmic)" at screen from_left(24), \
+        from_top(60) font SMALL tc rgb MUTED
+    set logscale y 10
+    set yrange [LOW:HIGH]
+    set tmargin at screen from_top(106)
+    set bmargin at screen from_bottom(88)
+    set xtics font SMALL textcolor rgb MUTED
+    do for [P = 1:PANELS] {
+        I = P - 1
+        if (P > 1) { eval(TITLE_CLEAR) }
+        set lmargin at screen from_left(LEFT + I * PITCH)
+        set rmargin at screen from_left(LEFT + P * PITCH - 16)
+        set xrange [-0.55:LEVELS(P) - 0.45]
+        if (P == 1) { set ytics format "%g" font SMALL textcolor rgb MUTED }
+        if (P > 1) { set ytics format "" ; unset label 904; unset label 905; unset label 906; \
+            unset label 907 }
+        set label 1 bold(PANEL_TITLE(P)) at screen from_left(LEFT + I * PITCH), from_top(90) \
+            textcolor rgb INK
+        if (P == PANELS) {
+            set label 2 sprintf("the paper,\nsync %g", PAPER_SYNC) at graph 1.03, \
+                first PAPER_SYNC left offset 0,0.5 font SMALL tc rgb PAPER_INK
+            set label 3 sprintf("the paper,\nasync %g", PAPER_ASYNC) at graph 1.03, \
+                first PAPER_ASYNC left offset 0,0.5 font SMALL tc rgb PAPER_INK
+        }
+        plot PAPER_SYNC with lines lw 1.6 dt 1 lc rgb PAPER, \
+             PAPER_ASYNC with lines lw 1.6 dt 1 lc rgb PAPER, \
+             DATA index I using 1:(PAPER_SYNC):xtic(2) with dots lc rgb PAPER, \
+             "" index I using ($1 - HALF):6:(2 * HALF):(0) with vectors nohead lw 1.8 dt "-" \
+                 lc rgb OTHER, \
+             "" index I using ($1 - HALF):10:(2 * HALF):(0) with vectors nohead lw 1.8 dt "-" \
+                 lc rgb OURS, \
+             "" index I using ($1 - SHIFT):4:(0):($5 - $4) with vectors nohead lw 1.6 lc rgb OTHER, \
+             "" index I using ($1 + SHIFT):8:(0):($9 - $8) with vectors nohead lw 1.6 lc rgb OURS, \
+             "" index I using ($1 - SHIFT):3 with points pt 7 ps 1 lc rgb OTHER, \
+             "" index I using ($1 + SHIFT):7 with points pt 7 ps 1 lc rgb OURS, \
+             "" index I using ($1 - SHIFT):5:(short($3)) with labels offset 0,0.8 font SMALL \
+                 tc rgb OTHER, \
+             "" index I using ($1 + SHIFT):8:(short($7)) with labels offset 0,-0.8 font SMALL \
+                 tc rgb OURS
+    }
+    unset label 1
+    unset label 2
+    unset label 3
+    unset multiplot
+    unset output
+    unset logscale y
+}

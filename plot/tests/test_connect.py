@@ -1,0 +1,172 @@
+"""The connection test by factor: levels, model, words and figure, from made-up rows."""
+
+import os
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import connect
+import figures
+import fixtures
+import link_fixtures
+import machine
+import rows
+import tables
+
+NEEDS_GNUPLOT = unittest.skipIf(figures.gnuplot_problem(), "gnuplot is missing or too old")
+
+
+def results(made):
+    """As if read from a folder."""
+    return rows.Results("made-up", made, fixtures.RUN, [])
+
+
+def said(section):
+    """Its paragraphs and tables as one text."""
+    return "\n".join(tables.to_text(block) if isinstance(block, tables.Table) else block
+                     for block in section.blocks)
+
+
+def fields(text, *starts):
+    for line in text.splitlines():
+        if line.split()[:len(starts)] == list(starts):
+            return line.split()[len(starts):]
+    raise AssertionError("no line starts with %s in:\n%s" % (starts, text))
+
+
+class Levels(unittest.TestCase):
+    def test_of_failing_servers(self):
+        for fleet, level in (("", (0, "none")), ("fault=refuse:2%", (1, "2 % refused")),
+                             ("fault=small-backlog:4", (2, "4 dropped")),
+                             ("fault=no-answer:1", (3, "1 no-answer")),
+                             ("backlog=9", (3, "backlog=9"))):
+            self.assertEqual(connect.failing({"fleet": fleet}), level)
+
+    def test_loopback_comes_before_every_round_trip(self):
+        self.assertLess(connect.round_trip({"link_rtt_ms": None}),
+                        connect.round_trip({"link_rtt_ms": 0.2}))
+
+
+class Model(unittest.TestCase):
+    def test_one_after_the_other_adds_up_and_at_once_does_not(self):
+        row = link_fixtures.connect_row("rtt", "sync", link_rtt_ms=10.0)
+        self.assertEqual(connect.model_ms(row), 2000)
+        self.assertEqual(connect.model_ms(dict(row, connect="async")), 10)
+
+    def test_who_never_answers_takes_the_limit(self):
+        row = link_fixtures.connect_row("failing", "sync", link_rtt_ms=0.2,
+                                        **link_fixtures.failed("timeout", 4))
+        self.assertAlmostEqual(connect.model_ms(row), 196 * 0.2 + 4 * 500)
+        self.assertEqual(connect.model_ms(dict(row, connect="async")), 500)
+
+    def test_a_refusal_takes_a_round_trip(self):
+        row = link_fixtures.connect_row("failing", "sync", link_rtt_ms=1.0,
+                                        **link_fixtures.failed("refused", 4))
+        self.assertEqual(connect.model_ms(row), 200)
+
+    def test_loopback_has_none(self):
+        self.assertIsNone(connect.model_ms(link_fixtures.connect_row("rtt", "sync",
+                                                                     link_rtt_ms=None)))
+
+
+class Words(unittest.TestCase):
+    def setUp(self):
+        self.made = [
+            link_fixtures.connect_row("failing", "sync", connect_ms=60.0),
+            link_fixtures.connect_row("failing", "sync", connect_ms=80.0, fleet="fault=refuse:2%",
+                                      **link_fixtures.failed("refused", 4)),
+            link_fixtures.connect_row("failing", "sync", connect_ms=2100.0,
+                                      fleet=link_fixtures.SILENT,
+                                      **link_fixtures.failed("timeout", 4)),
+            link_fixtures.connect_row("failing", "async", connect_ms=505.0, connect_us_max=2500.0,
+                                      fleet=link_fixtures.SILENT,
+                                      **link_fixtures.failed("timeout", 4))]
+        self.text = said(connect.build(results(self.made)))
+
+    def test_what_each_failure_must_have_taken(self):
+        self.assertIn("took 0.300 ms each", self.text)  # (2043 - 196 * 0.3) / 4 = 496
+        self.assertIn("4 failures must have taken 496 ms each to make 2043 ms", self.text)
+        self.assertIn("each connect 10.2 ms", self.text)
+
+    def test_what_came_of_it(self):
+        self.assertIn("196/200 servers connected, 80.0 ms (80.0), 0.0392x the paper's", self.text)
+        self.assertIn("196/200 servers connected, 2100 ms (2100), 1.03x the paper's", self.text)
+
+    def test_the_half_that_the_paper_itself_speaks_against(self):
+        self.assertIn("505 ms until the last failure, 2.50 ms the slowest success", self.text)
+        self.assertIn("131 ms with 199 of 200", self.text)
+        self.assertNotIn("slowest success", said(connect.build(results(self.made[:3]))))
+
+    def test_nothing_is_said_of_what_was_not_run(self):
+        text = said(connect.build(results([link_fixtures.connect_row("rtt", "async")])))
+        self.assertNotIn("must have taken", text)
+        self.assertNotIn("slowest success", text)
+
+
+class Sections(unittest.TestCase):
+    def test_every_factor_has_its_lines(self):
+        text = said(connect.build(results(link_fixtures.connect_rows())))
+        self.assertEqual(fields(text, "round", "trip", "10", "ms", "sync")[0], "all")
+        self.assertEqual(fields(text, "failing:", "2", "%", "dropped", "async")[0], "196/200")
+        self.assertEqual(fields(text, "limit", "250", "ms", "sync")[3], "1039")
+        self.assertEqual(fields(text, "connections", "10000", "async")[-1], "3")
+        self.assertLessEqual(max(map(len, text[text.index("===="):].splitlines())), tables.WIDTH)
+
+    def test_failed_connects_are_results_here(self):
+        made = link_fixtures.connect_row("failing", "sync", **link_fixtures.failed("refused", 4))
+        self.assertTrue(rows.is_result(made))
+        self.assertFalse(rows.is_result(dict(made, connections_failed=1)))
+
+    def test_missing_and_strange_rows_are_left_out_with_a_line(self):
+        for made in ([], [link_fixtures.connect_row("another", "sync")],
+                     [link_fixtures.connect_row("rtt", "sync", audit="fail: bytes")]):
+            section = connect.build(results(made))
+            self.assertEqual((len(section.blocks), section.figures), (1, []))
+            self.assertIn("Left out", section.blocks[0])
+
+    def test_links_that_fell_back_share_one_level_and_say_so(self):
+        made = [link_fixtures.connect_row(
+            "rtt", mode, **dict(link_fixtures.FALLBACK, link_asked="lan100-rtt%d" % trip))
+            for mode in ("async", "sync") for trip in (1, 10)]
+        text = said(connect.build(results(made)))
+        self.assertEqual(fields(text, "round", "trip", "loopback", "sync")[-1], "2")
+        self.assertIn("2 of 4 rows were to run on lan100-rtt10 and fell back to loopback", text)
+
+    def test_two_engines_are_two_tables_and_figures(self):
+        made = link_fixtures.connect_rows(1)
+        section = connect.build(results(made + [dict(row, engine="uring") for row in made]))
+        self.assertEqual([figure.name for figure in section.figures],
+                         ["connect-engine-epoll", "connect-engine-uring"])
+
+
+@NEEDS_GNUPLOT
+class Pictures(unittest.TestCase):
+    def draw(self, made):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        found = results(made)
+        wanted = connect.build(found).figures
+        drawn = figures.draw(wanted, temporary.name, machine.provenance(found))
+        self.assertEqual([why for why in drawn.problems if why.startswith("connect")], [])
+        root = ElementTree.parse(os.path.join(temporary.name, wanted[0].name + ".svg")).getroot()
+        return " ".join(root.itertext())
+
+    def test_every_factor_has_a_panel(self):
+        text = self.draw(link_fixtures.connect_rows())
+        for wanted in ("Round trip", "Failing servers", "Time limit", "Workers", "Connections",
+                       "2% dropped", "sync 2043", "async 125", "model, not measured"):
+            self.assertIn(wanted, text)
+
+    def test_one_run_is_enough(self):
+        self.assertIn("Round trip", self.draw([link_fixtures.connect_row("rtt", "sync")]))
+
+    def test_loopback_alone_has_no_model_and_a_picture(self):
+        self.draw([link_fixtures.connect_row("rtt", "sync", **link_fixtures.FALLBACK)])
+
+
+if __name__ == "__main__":
+    unittest.main()
