@@ -1,7 +1,7 @@
 /* Design notes.
  *
  *   READING --GO--> WAITING --tape made--> SENDING --all sent--> READING
- *      |  \------GO, live------------------^  | | \
+ *      |  \------GO, live------------------^  | | \--fault of the device--> closed
  *      |                                      | |  \--fault--> RESETTING --all arrived--> closed
  *      |--NO, close--> FINISHING <--fault-----/ \--fault--> SILENT --peer ends--> closed
  *      |                  | answer sent, no more to come
@@ -112,6 +112,7 @@ static void answer_stats(struct connection *connection, uint64_t run)
 
     if (known != NULL)
         stats = *known;
+    stats.process = fleet_of(connection)->identity;
     os_usage_read(&usage);
     stats.cpu_ns = usage.user_ns + usage.system_ns;
     connection->answer_bytes =
@@ -138,16 +139,43 @@ static bool answer_send(struct connection *connection)
 
 /* ---- requests ---- */
 
+static void reset_later(struct connection *connection, uint64_t now_ns)
+{
+    connection->state = RESETTING;
+    connection->reset_by_ns = now_ns + RESET_PATIENCE_NS;
+}
+
+static void login_fail(struct connection *connection, enum fault_then then)
+{
+    static const char garbage[] = "\x01?\r\n";
+
+    switch (then) {
+    case THEN_ANSWER_NO:
+        answer_no(connection, "wrong user or password");
+        return;
+    case THEN_STALL:
+        connection->state = SILENT;
+        return;
+    case THEN_RESET:
+        reset_later(connection, os_now_ns());
+        return;
+    case THEN_BABBLE:
+        memcpy(connection->answer, garbage, sizeof garbage - 1);
+        connection->answer_bytes = sizeof garbage - 1;
+        return;
+    default:
+        connection->state = FINISHING;
+        return;
+    }
+}
+
 static void login(struct connection *connection, const struct protocol_request *request)
 {
     const struct fleet_config *config = fleet_of(connection)->config;
     const struct fault *fault = connection->device->fault;
 
     if (fault != NULL && fault->kind->place == FAULT_AT_LOGIN) {
-        if (fault->kind->then == THEN_ANSWER_NO)
-            answer_no(connection, "wrong user or password");
-        else
-            connection->state = FINISHING;
+        login_fail(connection, fault->kind->then);
         return;
     }
     if (config->user != NULL && (strcmp(config->user, request->user) != 0 ||
@@ -345,9 +373,11 @@ static bool sending(struct connection *connection, uint64_t now_ns)
         connection->state = FINISHING;
         break;
     case STREAM_RESET:
-        connection->state = RESETTING;
-        connection->reset_by_ns = now_ns + RESET_PATIENCE_NS;
+        reset_later(connection, now_ns);
         break;
+    case STREAM_RESTART:
+        device_restart(connection->device);
+        return false;
     }
     sending_end(connection);
     return true;
@@ -433,6 +463,18 @@ void connections_start(struct fleet *fleet)
             answer_no(connection, "memory for this tape");
         }
         ask_turn(connection);
+    }
+}
+
+void connections_reset(struct device *device)
+{
+    struct link *first = &device->fleet->connections, *after;
+
+    for (struct link *link = first->after; link != first; link = after) {
+        struct connection *connection = LIST_MEMBER(link, struct connection, all);
+        after = link->after;
+        if (connection->device == device)
+            close_now(connection, net_reset);
     }
 }
 

@@ -14,6 +14,9 @@ int connection_open(struct device *device, intptr_t socket);
  * made. */
 void connections_start(struct fleet *fleet);
 
+/* connections_reset: resets all of a device. */
+void connections_reset(struct device *device);
+
 /* connections_free: frees closed ones. To be called when no event is at hand. */
 void connections_free(struct fleet *fleet);
 

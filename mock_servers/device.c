@@ -93,8 +93,12 @@ static int device_listen(struct device *device, const struct net_address *addres
 int device_open(struct device *device, struct fleet *fleet, uint32_t number,
                 const struct net_address *address, const struct fault *fault)
 {
-    *device = (struct device){
-        .actor.act = act, .fleet = fleet, .fault = fault, .filler = -1, .number = number};
+    *device = (struct device){.actor.act = act,
+                              .fleet = fleet,
+                              .fault = fault,
+                              .address = *address,
+                              .filler = -1,
+                              .number = number};
     int result = net_bind(address, &device->listener);
     if (result < 0)
         return result;
@@ -104,10 +108,50 @@ int device_open(struct device *device, struct fleet *fleet, uint32_t number,
     return result;
 }
 
+static void listener_close(struct device *device)
+{
+    if (device->listener >= 0)
+        net_close(device->listener);
+    device->listener = -1;
+}
+
 void device_close(struct device *device)
 {
     timers_clear(&device->fleet->timers, &device->actor.timer);
     if (device->filler >= 0)
         net_close(device->filler);
-    net_close(device->listener);
+    listener_close(device);
+}
+
+/* ---- restarting ---- */
+
+/* The second life begins. An event of the first one's listener may still be at hand. */
+static void act_on_restart(struct actor *actor, unsigned signs)
+{
+    struct device *device = (struct device *)actor;
+
+    if (signs != 0)
+        return;
+    if (device->listener < 0 && net_bind(&device->address, &device->listener) < 0)
+        device->listener = -1;
+    if (device->listener < 0 || device_listen(device, &device->address) < 0) {
+        listener_close(device);
+        set_timer(device, RETRY_NS);
+        return;
+    }
+    actor->act = act;
+    accept_all(device);
+}
+
+/* The port is taken again at once, without listening, so that nobody else gets it meanwhile; and
+ * before any client learns that its connection is gone, so that none is accepted again. */
+void device_restart(struct device *device)
+{
+    device->address.port = (uint16_t)net_port(device->listener);
+    listener_close(device);
+    if (net_bind(&device->address, &device->listener) < 0)
+        device->listener = -1;
+    connections_reset(device);
+    device->actor.act = act_on_restart;
+    set_timer(device, argument_ns(device));
 }

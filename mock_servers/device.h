@@ -8,8 +8,9 @@ struct device {
     struct actor actor;
     struct fleet *fleet;
     const struct fault *fault; /* NULL: it does everything right */
-    intptr_t listener;
-    intptr_t filler; /* fault at the queue: our own connection that keeps it full; else -1 */
+    struct net_address address;
+    intptr_t listener; /* -1: none, between two lives (fault at the device) */
+    intptr_t filler;   /* fault at the queue: our own connection that keeps it full; else -1 */
     uint32_t number;
 };
 
@@ -18,5 +19,9 @@ struct device {
 int device_open(struct device *device, struct fleet *fleet, uint32_t number,
                 const struct net_address *address, const struct fault *fault);
 void device_close(struct device *device);
+
+/* device_restart: resets all its connections, also the calling one, and listens again when its
+ * fault's time is over; until then connects are refused. */
+void device_restart(struct device *device);
 
 #endif

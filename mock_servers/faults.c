@@ -62,6 +62,10 @@ static const struct fault_kind kinds[] = {
     {"no-answer", NULL, "accepts and never says anything", FAULT_AT_LINE, THEN_STALL, NULL, 0, 0},
     {"wrong-login", NULL, "answers NO to any login", FAULT_AT_LOGIN, THEN_ANSWER_NO, NULL, 0, 0},
     {"close-login", NULL, "closes when a login comes", FAULT_AT_LOGIN, THEN_FINISH, NULL, 0, 0},
+    {"reset-login", NULL, "resets when a login comes", FAULT_AT_LOGIN, THEN_RESET, NULL, 0, 0},
+    {"silent-login", NULL, "never answers a login", FAULT_AT_LOGIN, THEN_STALL, NULL, 0, 0},
+    {"garbage-login", NULL, "answers a login with neither yes nor no", FAULT_AT_LOGIN, THEN_BABBLE,
+     NULL, 0, 0},
     {"stop-short", "N", "ends in good order after N frames", FAULT_AT_FRAME, THEN_FINISH, spoil_all,
      FAULT_HALF, PROTOCOL_FRAMES_MAX},
     {"truncate", "N", "ends in good order in the middle of a frame, after N", FAULT_AT_FRAME,
@@ -78,6 +82,10 @@ static const struct fault_kind kinds[] = {
      "sends a frame that does not end, longer than any limit, after N;\n"
      "then stays silent",
      FAULT_AT_FRAME, THEN_BABBLE, spoil_marker, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"restart", "MS",
+     "in the middle of a frame, half-way, the device restarts: resets all its\n"
+     "connections and refuses new ones for MS milliseconds (default 1000)",
+     FAULT_AT_DEVICE, THEN_RESTART, spoil_cut, 1000, MILLIS_MAX},
     {"drip", "US", "sends byte by byte, US microseconds apart (default 1000)", FAULT_AT_BYTES,
      THEN_GO_ON, NULL, 1000, MICROS_MAX},
 };
@@ -273,9 +281,15 @@ int faults_spread(const struct fault_list *faults, uint64_t count, const struct 
     return 0;
 }
 
+bool fault_has_frame(const struct fault *fault)
+{
+    return fault->kind->place == FAULT_AT_FRAME || fault->kind->place == FAULT_AT_DEVICE;
+}
+
 uint64_t fault_frame_seq(const struct fault *fault, uint64_t frames)
 {
-    assert(fault->kind->place == FAULT_AT_FRAME && frames > 0);
-    uint64_t seq = fault->argument == FAULT_HALF ? frames / 2 : fault->argument;
+    assert(fault_has_frame(fault) && frames > 0);
+    bool half = fault->kind->place == FAULT_AT_DEVICE || fault->argument == FAULT_HALF;
+    uint64_t seq = half ? frames / 2 : fault->argument;
     return seq < frames ? seq : frames - 1;
 }

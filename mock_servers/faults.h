@@ -17,18 +17,21 @@ enum fault_place {
     FAULT_AT_ACCEPT, /* accepting comes late */
     FAULT_AT_LINE,   /* no line is ever read */
     FAULT_AT_LOGIN,
-    FAULT_AT_FRAME, /* one frame is spoilt, or is the last */
-    FAULT_AT_BYTES, /* every byte */
+    FAULT_AT_FRAME,  /* one frame is spoilt, or is the last; of a GO from frame 0 only */
+    FAULT_AT_DEVICE, /* in the middle of a GO from frame 0, for the whole device */
+    FAULT_AT_BYTES,  /* every byte */
 };
 
 /* What follows the fault. */
 enum fault_then {
     THEN_GO_ON,
     THEN_ANSWER_NO,
-    THEN_FINISH, /* no more is sent, in good order */
-    THEN_RESET,  /* once what was sent has arrived */
-    THEN_STALL,  /* the connection stays, nothing comes any more */
-    THEN_BABBLE, /* bytes without an end marker, past every limit; then stall */
+    THEN_FINISH,  /* no more is sent, in good order */
+    THEN_RESET,   /* once what was sent has arrived */
+    THEN_RESTART, /* all the device's connections are reset, and connects refused for a while */
+    THEN_STALL,   /* the connection stays, nothing comes any more */
+    THEN_BABBLE,  /* bytes without an end marker, past every limit; of a login: no answer but bytes;
+                     then stall */
 };
 
 /* What a spoiler knows of the frame in `bytes`. */
@@ -78,8 +81,9 @@ void faults_help(char *text, size_t text_bytes);
 int faults_spread(const struct fault_list *faults, uint64_t count, const struct fault **by_server,
                   char *why, size_t why_bytes);
 
-/* fault_frame_seq: the frame of a GO of `frames` frames that a FAULT_AT_FRAME concerns; always
- * one of them. */
+/* fault_has_frame: the fault is committed at one frame of a GO. fault_frame_seq: which of `frames`;
+ * always one of them. */
+bool fault_has_frame(const struct fault *fault);
 uint64_t fault_frame_seq(const struct fault *fault, uint64_t frames);
 
 #endif

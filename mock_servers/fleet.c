@@ -95,6 +95,7 @@ struct fleet *fleet_open(const struct fleet_config *config, char *why, size_t wh
         return NULL;
     }
     fleet->config = config;
+    fleet->identity = os_identity();
     list_init(&fleet->turns);
     list_init(&fleet->waiting);
     list_init(&fleet->connections);

@@ -38,6 +38,7 @@ struct device;
 
 struct fleet {
     const struct fleet_config *config;
+    uint64_t identity; /* of this process, for STATS */
     struct net_watch *watch;
     struct timers timers;
     struct link turns;       /* actors that have more to do at once */

@@ -5,18 +5,26 @@
  *   FANIN/1 LOGIN <user> <password>\r\n
  *       -> "OK\r\n", or "NO <reason>\r\n" and the connection is closed.
  *   FANIN/1 GO run=<16 hex> frames=<n> size=<min>..<max> rate=<per second> seed=<n>
- *              source=tape|live marker=<hex bytes>\r\n
+ *              source=tape|live marker=<hex bytes> [from=<seq>] [ago=<ns>]\r\n
  *       -> `frames` frames, back to back. Then the device waits for another line or for the end.
+ *          A client that lost its connection goes on: `from` is the first frame that it still wants
+ *          (0 when left out), so that frames from..frames-1 are sent, the same ones that a GO from 0
+ *          would have sent; and the stream is one that began `ago` nanoseconds ago (0 when left
+ *          out), so that frames keep the moments at which they were due: what was due meanwhile goes
+ *          at once, and is late by its stamp.
  *       -> "NO <reason>\r\n" and close if the line is wrong, a login is wanted and did not come, or
  *          the tape would not fit. A frame never begins with "NO": its first two bytes are digits.
  *   FANIN/1 STATS run=<16 hex>\r\n
- *       -> "STATS run=<16 hex> connections=<n> frames=<n> bytes=<n> faults=<n> cpu_ns=<n>\r\n"
+ *       -> "STATS run=<16 hex> process=<16 hex> connections=<n> frames=<n> bytes=<n> faults=<n>
+ *              cpu_ns=<n>\r\n"
  *          What all devices of the process have handed to their kernel for that run (frame bytes
  *          only, faults' bytes included), how many connections asked for it, how many faults the
  *          devices committed on them after GO, and the process's CPU time so far. Of a run that the
  *          process does not know, or no longer (it remembers the last 64): zeros and the CPU time.
- * Words stand one blank apart; fields come in any order, each exactly once; hexadecimal is lower
- * case.
+ *          `process` is a number that the process chose at its start: another one says that the
+ *          devices were started anew, and that what they sent before is forgotten.
+ * Words stand one blank apart; fields come in any order, each exactly once ([...]: at most once);
+ * hexadecimal is lower case.
  *
  * A frame of `length` bytes (header, payload and end marker together):
  *
@@ -27,7 +35,7 @@
  * 16 characters that leaves the marker's first byte out. The payload is pseudo-random, all 256 byte
  * values, mended where it would hold the end marker; its last byte is none of the marker's bytes.
  * So the first occurrence of the marker in a frame is its end, for every marker of 1 to 16 bytes.
- * seq counts from 0 per GO; sent_ns is wall-clock nanoseconds since the Unix epoch at which the
+ * seq counts from 0, or from the GO's `from`; sent_ns is wall-clock nanoseconds since the Unix epoch at which the
  * frame was *scheduled* to go (live source), or 0 (tape); check is XXH3-64 over the header's first
  * 32 bytes and the payload.
  *
@@ -55,6 +63,8 @@ enum {
 #define PROTOCOL_RATE_MIN 0.001
 #define PROTOCOL_RATE_MAX 1000000.0
 
+#define PROTOCOL_AGO_NS_MAX UINT64_C(1000000000000000000) /* 31 years */
+
 struct protocol_marker {
     uint8_t bytes[PROTOCOL_MARKER_BYTES_MAX];
     unsigned count; /* 1..PROTOCOL_MARKER_BYTES_MAX */
@@ -70,10 +80,12 @@ struct protocol_go {
     uint64_t seed;
     enum protocol_source source;
     struct protocol_marker marker;
+    uint64_t from;   /* the first frame wanted, below `frames` */
+    uint64_t ago_ns; /* how long ago the stream began, at most PROTOCOL_AGO_NS_MAX */
 };
 
 struct protocol_stats {
-    uint64_t run, connections, frames, bytes, faults, cpu_ns;
+    uint64_t run, process, connections, frames, bytes, faults, cpu_ns;
 };
 
 /* Lines. Writers return the line's length (with \r\n) or -1 if it does not fit `line_bytes` (or,

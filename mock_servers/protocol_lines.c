@@ -36,18 +36,29 @@ static void rate_write(double rate, char *text, size_t text_bytes)
     }
 }
 
+/* " name=value", or nothing where the value is what leaving it out says. */
+static void optional_write(const char *name, uint64_t value, char *text, size_t text_bytes)
+{
+    text[0] = '\0';
+    if (value > 0)
+        snprintf(text, text_bytes, " %s=%" PRIu64, name, value);
+}
+
 int protocol_write_go(const struct protocol_go *go, char *line, size_t line_bytes)
 {
     assert(go->marker.count >= 1 && go->marker.count <= PROTOCOL_MARKER_BYTES_MAX);
-    char marker[2 * PROTOCOL_MARKER_BYTES_MAX + 1], rate[32];
+    assert(go->from < go->frames || go->from == 0);
+    char marker[2 * PROTOCOL_MARKER_BYTES_MAX + 1], rate[32], from[32], ago[32];
 
     hex_write(&go->marker, marker);
     rate_write(go->rate, rate, sizeof rate);
+    optional_write("from", go->from, from, sizeof from);
+    optional_write("ago", go->ago_ns, ago, sizeof ago);
     int bytes = snprintf(line, line_bytes,
                          "%sGO run=%016" PRIx64 " frames=%" PRIu64 " size=%" PRIu32 "..%" PRIu32
-                         " rate=%s seed=%" PRIu64 " source=%s marker=%s\r\n",
+                         " rate=%s seed=%" PRIu64 " source=%s marker=%s%s%s\r\n",
                          greeting, go->run, go->frames, go->size_min, go->size_max, rate, go->seed,
-                         go->source == PROTOCOL_LIVE ? "live" : "tape", marker);
+                         go->source == PROTOCOL_LIVE ? "live" : "tape", marker, from, ago);
     return line_fits(bytes, line_bytes);
 }
 
@@ -77,11 +88,12 @@ int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes)
 
 int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t line_bytes)
 {
-    int bytes = snprintf(line, line_bytes,
-                         "STATS run=%016" PRIx64 " connections=%" PRIu64 " frames=%" PRIu64
-                         " bytes=%" PRIu64 " faults=%" PRIu64 " cpu_ns=%" PRIu64 "\r\n",
-                         stats->run, stats->connections, stats->frames, stats->bytes, stats->faults,
-                         stats->cpu_ns);
+    int bytes =
+        snprintf(line, line_bytes,
+                 "STATS run=%016" PRIx64 " process=%016" PRIx64 " connections=%" PRIu64
+                 " frames=%" PRIu64 " bytes=%" PRIu64 " faults=%" PRIu64 " cpu_ns=%" PRIu64 "\r\n",
+                 stats->run, stats->process, stats->connections, stats->frames, stats->bytes,
+                 stats->faults, stats->cpu_ns);
     return line_fits(bytes, line_bytes);
 }
 
@@ -185,11 +197,16 @@ struct field {
     const char *name; /* with its '=' */
     const char *wrong, *missing, *twice;
     int (*read)(const char *value, void *into);
+    bool optional;
 };
 
 #define FIELD(name, wants, read)                                                                   \
     {                                                                                              \
-        name "=", name " wants " wants, name " is missing", name " is there twice", read           \
+        name "=", name " wants " wants, name " is missing", name " is there twice", read, false    \
+    }
+#define OPTIONAL(name, wants, read)                                                                \
+    {                                                                                              \
+        name "=", name " wants " wants, NULL, name " is there twice", read, true                   \
     }
 
 enum { VALUE_BYTES_MAX = 64 };
@@ -238,7 +255,7 @@ static const char *fields_read(const struct field *fields, unsigned count, const
         text += bytes + 1;
     }
     for (unsigned i = 0; i < count; i++)
-        if ((seen & 1u << i) == 0)
+        if ((seen & 1u << i) == 0 && !fields[i].optional)
             return fields[i].missing;
     return NULL;
 }
@@ -258,6 +275,8 @@ READER(go_rate, protocol_go, rate_read(value, &to->rate))
 READER(go_seed, protocol_go, whole_read(value, 0, UINT64_MAX, &to->seed))
 READER(go_source, protocol_go, source_read(value, &to->source))
 READER(go_marker, protocol_go, marker_read(value, &to->marker))
+READER(go_from, protocol_go, whole_read(value, 0, PROTOCOL_FRAMES_MAX - 1, &to->from))
+READER(go_ago, protocol_go, whole_read(value, 0, PROTOCOL_AGO_NS_MAX, &to->ago_ns))
 
 static const struct field go_fields[] = {
     FIELD("run", "16 lower-case hexadecimal digits", go_run),
@@ -267,6 +286,8 @@ static const struct field go_fields[] = {
     FIELD("seed", "a whole number below 2^64", go_seed),
     FIELD("source", "tape or live", go_source),
     FIELD("marker", "1 to 16 bytes in lower-case hexadecimal", go_marker),
+    OPTIONAL("from", "a whole number from 0 to 99999999", go_from),
+    OPTIONAL("ago", "nanoseconds, at most 10^18", go_ago),
 };
 
 _Static_assert(PROTOCOL_FRAMES_MAX == 100000000, "the text for frames says so");
@@ -274,6 +295,7 @@ _Static_assert(PROTOCOL_FRAME_BYTES_MIN == 65, "the text for size says so");
 _Static_assert(PROTOCOL_FRAME_BYTES_MAX == 67108864, "the text for size says so");
 
 READER(stats_run, protocol_stats, run_read(value, &to->run))
+READER(stats_process, protocol_stats, run_read(value, &to->process))
 READER(stats_connections, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->connections))
 READER(stats_frames, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->frames))
 READER(stats_bytes, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->bytes))
@@ -282,6 +304,7 @@ READER(stats_cpu, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->cpu_ns))
 
 static const struct field stats_fields[] = {
     FIELD("run", "16 lower-case hexadecimal digits", stats_run),
+    FIELD("process", "16 lower-case hexadecimal digits", stats_process),
     FIELD("connections", "a whole number below 2^64", stats_connections),
     FIELD("frames", "a whole number below 2^64", stats_frames),
     FIELD("bytes", "a whole number below 2^64", stats_bytes),
@@ -319,6 +342,13 @@ static const char *skip(const char *text, const char *start)
     return strncmp(text, start, bytes) == 0 ? text + bytes : NULL;
 }
 
+static const char *go_read(const char *text, struct protocol_go *go)
+{
+    const char *wrong = fields_read(go_fields, GO_FIELDS, text, go);
+
+    return wrong == NULL && go->from >= go->frames ? "from is not below frames" : wrong;
+}
+
 static const char *request_read(const char *line, struct protocol_request *request)
 {
     const char *text = skip(line, greeting), *rest;
@@ -331,7 +361,7 @@ static const char *request_read(const char *line, struct protocol_request *reque
     }
     if ((rest = skip(text, "GO ")) != NULL) {
         request->kind = PROTOCOL_GO;
-        return fields_read(go_fields, GO_FIELDS, rest, &request->go);
+        return go_read(rest, &request->go);
     }
     if ((rest = skip(text, "STATS ")) != NULL) {
         request->kind = PROTOCOL_STATS;

@@ -14,6 +14,7 @@ void schedule_start(struct schedule *schedule, const struct protocol_go *go, uin
 {
     schedule->interval_ns = go->rate > 0 ? 1e9 / go->rate : 0;
     schedule->first_ns = now_ns + (uint64_t)(schedule->interval_ns * phase_share(go->seed, device));
+    schedule->first_ns -= go->ago_ns < schedule->first_ns ? go->ago_ns : schedule->first_ns;
     schedule->wall_ahead_ns = (int64_t)(wall_ns - now_ns);
 }
 

@@ -1,4 +1,5 @@
-/* When the frames of one GO are due. Set once when the GO comes and never moved afterwards: a
+/* When the frames of one GO are due. Set once when the GO comes, and the same for a GO that goes on
+ * with a stream (as far as the client knows how long ago it began), and never moved afterwards: a
  * frame that the connection takes late is late by its stamp, which is what keeps latencies free
  * of coordinated omission. */
 #ifndef FANIN_SCHEDULE_H
@@ -10,7 +11,7 @@
 
 struct schedule {
     double interval_ns;    /* 0: every frame is due at once */
-    uint64_t first_ns;     /* monotonic time of frame 0 */
+    uint64_t first_ns;     /* monotonic time of frame 0; of a GO that goes on, in the past */
     int64_t wall_ahead_ns; /* wall clock minus monotonic clock at the start */
 };
 

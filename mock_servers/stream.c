@@ -34,15 +34,28 @@ static uint32_t length_of(const struct stream *stream, uint64_t seq)
     return protocol_frame_length(stream->go.seed, seq, stream->go.size_min, stream->go.size_max);
 }
 
+static uint64_t bytes_before(const struct stream *stream, uint64_t seq)
+{
+    uint64_t bytes = 0;
+
+    if (stream->go.size_min == stream->go.size_max)
+        return seq * stream->go.size_min;
+    while (seq > 0)
+        bytes += length_of(stream, --seq);
+    return bytes;
+}
+
 void stream_start(struct stream *stream, const struct protocol_go *go, struct tape *tape,
                   const struct fault *fault, uint32_t device, uint64_t now_ns, uint64_t wall_ns)
 {
     assert((tape != NULL) == (go->source == PROTOCOL_TAPE));
-    *stream = (struct stream){.go = *go, .tape = tape};
+    assert(go->from < go->frames);
+    *stream = (struct stream){.go = *go, .tape = tape, .released = go->from, .counted = go->from};
     schedule_start(&stream->schedule, go, device, now_ns, wall_ns);
-    stream->counted_left = length_of(stream, 0);
+    stream->tape_sent = stream->released_bytes = bytes_before(stream, go->from);
+    stream->counted_left = length_of(stream, go->from);
     stream->countable = go->frames;
-    if (fault != NULL && fault->kind->place == FAULT_AT_FRAME) {
+    if (fault != NULL && fault_has_frame(fault) && go->from == 0) {
         stream->fault = fault;
         stream->fault_seq = fault_frame_seq(fault, go->frames);
     }
@@ -141,6 +154,8 @@ static enum stream_state after_fault(enum fault_then then)
         return STREAM_FINISH;
     case THEN_RESET:
         return STREAM_RESET;
+    case THEN_RESTART:
+        return STREAM_RESTART;
     case THEN_STALL:
     case THEN_BABBLE:
         return STREAM_STALLED;

@@ -20,6 +20,7 @@ enum stream_state {
     STREAM_STALLED, /* a fault: nothing will come any more */
     STREAM_FINISH,  /* a fault: end in good order */
     STREAM_RESET,   /* a fault: reset the connection */
+    STREAM_RESTART, /* a fault: the device starts anew */
     STREAM_LOST,    /* the connection is no more, or there is no memory for a frame */
 };
 

@@ -7,18 +7,6 @@
 #include "client/collector/wire.h"
 #include "client/os/os.h"
 
-/* Two runs that start in the same nanosecond of the same boot are two processes on one machine: the
- * monotonic clock's distance from the wall clock tells boots apart, and an address (randomised)
- * tells processes apart. */
-static uint64_t run_identity(void)
-{
-    int here;
-    uint64_t mixed = os_wall_ns() ^ (os_now_ns() << 20) ^ (uint64_t)(uintptr_t)&here;
-    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return mixed ^ (mixed >> 31);
-}
-
 static uint64_t lengths_sum(const struct protocol_go *go)
 {
     uint64_t sum = 0;
@@ -55,7 +43,7 @@ int request_book_fill(struct request_book *book, const struct collector_options 
 {
     assert(servers > 0);
     memset(book, 0, sizeof *book);
-    book->run = run_identity();
+    book->run = os_identity();
     for (uint32_t i = 0; i < REQUEST_SEEDS; i++) {
         const struct protocol_go go = {
             .run = book->run,

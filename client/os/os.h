@@ -26,6 +26,9 @@ uint64_t os_now_ns(void);
 /* os_wall_ns: nanoseconds since the Unix epoch, for send stamps that another process compares. */
 uint64_t os_wall_ns(void);
 
+/* os_identity: a number that no other call, here or on another machine, is likely to give. */
+uint64_t os_identity(void);
+
 /* os_sleep_ns: blocks the calling thread for at least that long. */
 void os_sleep_ns(uint64_t duration_ns);
 
@@ -108,6 +111,10 @@ void os_process_stop(struct os_process *process, uint64_t grace_ns);
 /* os_process_peak_bytes: peak resident memory so far of a process that runs; 0 where it cannot be
  * read. */
 uint64_t os_process_peak_bytes(const struct os_process *process);
+
+/* os_process_cpu_ns: CPU time so far of all threads of a process that runs; 0 where it cannot be
+ * read. */
+uint64_t os_process_cpu_ns(const struct os_process *process);
 
 /* os_interrupts_catch: from here on Ctrl-C and SIGTERM set the flag that os_interrupted reads,
  * instead of ending the process; a second one ends it. */

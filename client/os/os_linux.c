@@ -233,6 +233,17 @@ uint64_t os_process_peak_bytes(const struct os_process *process)
     return status_field_kb(status, "\nVmHWM:") * 1024;
 }
 
+uint64_t os_process_cpu_ns(const struct os_process *process)
+{
+    assert(process);
+    clockid_t clock;
+    struct timespec time;
+    if (process->handle <= 0 || clock_getcpuclockid((pid_t)process->handle, &clock) != 0 ||
+        clock_gettime(clock, &time) != 0)
+        return 0;
+    return (uint64_t)time.tv_sec * OS_NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
 int os_descriptors_reserve(uint64_t count, uint64_t *limit)
 {
     assert(limit);

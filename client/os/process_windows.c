@@ -274,6 +274,18 @@ uint64_t os_process_peak_bytes(const struct os_process *process)
     return memory.PeakWorkingSetSize;
 }
 
+uint64_t os_process_cpu_ns(const struct os_process *process)
+{
+    enum { TICK_NS = 100 };
+    assert(process);
+    FILETIME created, ended, system, user;
+    if (!process->handle ||
+        !GetProcessTimes(child_of(process)->process, &created, &ended, &system, &user))
+        return 0;
+    uint64_t high = (uint64_t)system.dwHighDateTime + user.dwHighDateTime;
+    return ((high << 32) + system.dwLowDateTime + user.dwLowDateTime) * TICK_NS;
+}
+
 /* ---- interrupts ---------------------------------------------------------------------------- */
 
 static atomic_bool interrupted;

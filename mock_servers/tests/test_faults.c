@@ -361,6 +361,31 @@ static void test_login_faults(void **state)
     fleet_end(&fleet);
 }
 
+static void test_login_faults_without_an_answer(void **state)
+{
+    (void)state;
+    static const char *const faults[] = {"reset-login:1", "silent-login:1", "garbage-login:1"};
+    char line[PROTOCOL_LINE_BYTES_MAX];
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct fleet_under_test fleet;
+        fleet_begin(&fleet, "--count=1", "--fault", faults[i]);
+        int handle = fleet_connect(&fleet, 0);
+        ask(handle, "FANIN/1 LOGIN a b\r\n");
+        if (i == 0) {
+            assert_int_equal(recv(handle, line, 1, 0), -1);
+            assert_int_equal(errno, ECONNRESET);
+        } else if (i == 2) {
+            take_line(handle, line);
+            assert_true(strcmp(line, "OK") != 0 && strncmp(line, "NO", 2) != 0);
+        }
+        if (i > 0)
+            assert_true(is_silent_for(handle, 100));
+        close(handle);
+        fleet_end(&fleet);
+    }
+}
+
 /* ---- which servers ---- */
 
 static struct fault_list faults_of(const char *text)
@@ -434,9 +459,10 @@ static void test_help_names_every_kind(void **state)
 {
     (void)state;
     const char *kinds[] = {
-        "refuse:",   "no-answer:",   "accept-late:", "small-backlog:", "reset:",
-        "stall:",    "drip:",        "truncate:",    "corrupt:",       "overlong:",
-        "disorder:", "wrong-login:", "close-login:", "stop-short:"};
+        "refuse:",      "no-answer:",    "accept-late:",  "small-backlog:", "reset:",
+        "stall:",       "drip:",         "truncate:",     "corrupt:",       "overlong:",
+        "disorder:",    "wrong-login:",  "close-login:",  "stop-short:",    "restart:",
+        "reset-login:", "silent-login:", "garbage-login:"};
     char help[4096];
 
     faults_help(help, sizeof help);
@@ -462,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_small_backlog_hangs_connects),
         cmocka_unit_test(test_small_backlog_opens_in_time),
         cmocka_unit_test(test_login_faults),
+        cmocka_unit_test(test_login_faults_without_an_answer),
         cmocka_unit_test(test_spread),
         cmocka_unit_test(test_bad_fault_options),
         cmocka_unit_test(test_help_names_every_kind),

@@ -274,6 +274,8 @@ static void test_go_reads_back(void **state)
             .seed = UINT64_MAX - i,
             .source = i % 2 ? PROTOCOL_LIVE : PROTOCOL_TAPE,
             .marker = marker_of("\0\r\n\xff", i % 4 + 1),
+            .from = i % 4 == 1 ? PROTOCOL_FRAMES_MAX - 1 : 0,
+            .ago_ns = i % 3 == 1 ? PROTOCOL_AGO_NS_MAX : 0,
         };
         struct protocol_request request;
         cut_line_end(line, protocol_write_go(&go, line, sizeof line));
@@ -284,6 +286,7 @@ static void test_go_reads_back(void **state)
         assert_int_equal(request.go.size_min, go.size_min);
         assert_int_equal(request.go.size_max, go.size_max);
         assert_int_equal(request.go.source, go.source);
+        assert_true(request.go.from == go.from && request.go.ago_ns == go.ago_ns);
         assert_int_equal(request.go.marker.count, go.marker.count);
         assert_memory_equal(request.go.marker.bytes, go.marker.bytes, go.marker.count);
     }
@@ -354,6 +357,11 @@ static const struct {
     {"marker=0d0a", "marker=000102030405060708090a0b0c0d0e0f10"},
     {"marker=0d0a", "marker=0d0a "},
     {" marker=0d0a", ""},
+    {"frames=10", "frames=10 from=10"},
+    {"frames=10", "frames=10 from=-1"},
+    {"frames=10", "frames=10 from=1 from=1"},
+    {"frames=10", "frames=10 from="},
+    {"frames=10", "frames=10 ago=1000000000000000001"},
 };
 
 static void test_bad_go_lines(void **state)
@@ -398,7 +406,7 @@ static void test_login(void **state)
 static void test_stats(void **state)
 {
     (void)state;
-    struct protocol_stats stats = {1, 200, 3, UINT64_MAX, 5, 6}, back;
+    struct protocol_stats stats = {1, 2, 200, 3, UINT64_MAX, 5, 6}, back;
     struct protocol_request request;
     char line[PROTOCOL_LINE_BYTES_MAX];
     const char *why;

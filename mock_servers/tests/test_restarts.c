@@ -1,0 +1,172 @@
+/* Clients that come back, and devices that were away: a GO that goes on where an earlier one was
+ * cut, on the same schedule, and the fault that gives a reason to. */
+#include "mock_servers/tests/fleet_under_test.h"
+
+enum { FRAMES = 20, LENGTH_MIN = 300, LENGTH_MAX = 4000 };
+
+static const enum protocol_source sources[] = {PROTOCOL_TAPE, PROTOCOL_LIVE};
+
+/* Asks for go's frames from go->from on and checks all of them; the caller frees the bytes. */
+static uint8_t *rest_take(int handle, const struct protocol_go *go)
+{
+    const size_t bytes = go_bytes(go, go->frames) - go_bytes(go, go->from);
+    uint8_t *data = malloc(bytes), *at = data;
+    struct protocol_header header;
+    int end;
+
+    assert_non_null(data);
+    ask_go(handle, go);
+    assert_int_equal(take(handle, data, bytes, &end), bytes);
+    for (uint64_t seq = go->from; seq < go->frames; seq++, at += header.length) {
+        assert_int_equal(protocol_header_read(at, &go->marker, &header), 0);
+        assert_true(header.seq == seq);
+        assert_true(header.check == protocol_frame_check(at, header.length, &go->marker));
+    }
+    assert_ptr_equal(at, data + bytes);
+    return data;
+}
+
+static void test_goes_on_from_any_frame(void **state)
+{
+    (void)state;
+    static const uint64_t froms[] = {1, 7, FRAMES - 1};
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+
+    for (unsigned i = 0; i < 6; i++) {
+        struct protocol_go go =
+            go_of(sources[i % 2], FRAMES, LENGTH_MIN, i < 3 ? LENGTH_MAX : LENGTH_MIN);
+        go.run = 1 + i;
+        go.from = froms[i / 2];
+        int handle = fleet_connect(&fleet, 0);
+        free(rest_take(handle, &go));
+        struct protocol_stats stats = stats_of(&fleet, go.run);
+        assert_true(stats.frames == FRAMES - go.from);
+        assert_true(stats.bytes == go_bytes(&go, FRAMES) - go_bytes(&go, go.from));
+        close(handle);
+    }
+    fleet_end(&fleet);
+}
+
+/* What was due meanwhile comes at once, and says when it ought to have come. */
+static void test_keeps_the_schedule(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1");
+    struct protocol_go go = go_of(PROTOCOL_LIVE, FRAMES, LENGTH_MIN, LENGTH_MIN);
+    const uint64_t interval_ns = OS_NS_PER_S;
+    struct protocol_header header;
+
+    go.rate = 1;
+    go.from = 5;
+    go.ago_ns = (FRAMES + 1) * interval_ns;
+    const uint64_t asked_ns = os_now_ns(), asked_wall_ns = os_wall_ns();
+    int handle = fleet_connect(&fleet, 0);
+    uint8_t *data = rest_take(handle, &go);
+    assert_true(os_now_ns() - asked_ns < (FRAMES - 6) * interval_ns);
+    for (uint64_t i = 0, first_ns = 0; i < FRAMES - 5; i++) {
+        assert_int_equal(protocol_header_read(data + i * LENGTH_MIN, &go.marker, &header), 0);
+        first_ns = i == 0 ? header.sent_ns : first_ns;
+        assert_in_range(header.sent_ns - first_ns, i * interval_ns, i * interval_ns + 1);
+        assert_true(header.sent_ns < asked_wall_ns);
+    }
+    free(data);
+    close(handle);
+    fleet_end(&fleet);
+}
+
+/* A client that comes back gets on: the fault is not committed again. */
+static void test_a_cut_is_not_repeated(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=1", "--fault=truncate:1:7");
+    struct protocol_go go = go_of(PROTOCOL_TAPE, FRAMES, LENGTH_MIN, LENGTH_MAX);
+    static uint8_t data[FRAMES * LENGTH_MAX];
+    int end, handle = fleet_connect(&fleet, 0);
+
+    ask_go(handle, &go);
+    take(handle, data, sizeof data, &end);
+    assert_int_equal(end, 0);
+    close(handle);
+    handle = fleet_connect(&fleet, 0);
+    go.from = 7;
+    free(rest_take(handle, &go));
+    assert_true(stats_of(&fleet, go.run).faults == 1);
+    close(handle);
+    fleet_end(&fleet);
+}
+
+static void test_all_of_a_process_say_so(void **state)
+{
+    (void)state;
+    struct fleet_under_test one, other;
+    fleet_begin(&one, "--count=1");
+    fleet_begin(&other, "--count=1");
+    const uint64_t process = stats_of(&one, 1).process;
+
+    assert_true(process == stats_of(&one, 2).process);
+    assert_true(process != stats_of(&other, 1).process);
+    fleet_end(&one);
+    fleet_end(&other);
+}
+
+static void assert_reset(int handle)
+{
+    static uint8_t rest[FRAMES * LENGTH_MAX];
+    int end;
+
+    take(handle, rest, sizeof rest, &end);
+    assert_int_equal(end, ECONNRESET);
+    close(handle);
+}
+
+/* Every connection of the device goes, of that one device only; then it refuses, then it is back. */
+static void test_a_device_restarts(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    fleet_begin(&fleet, "--count=2", "--fault=restart:1:500"); /* the second of two */
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct protocol_go go = go_of(sources[i], FRAMES, LENGTH_MIN, LENGTH_MAX);
+        go.run = 1 + i;
+        int idle = fleet_connect(&fleet, 1), asking = fleet_connect(&fleet, 1);
+        int neighbour = fleet_connect(&fleet, 0), again = socket_with_patience();
+        ask_go(asking, &go);
+        assert_reset(asking);
+        assert_reset(idle);
+        assert_int_equal(fleet_try(&fleet, again, 1), -ECONNREFUSED);
+        go.run = 100;
+        ask_go(neighbour, &go);
+        free(frames_take(neighbour, &go));
+        close(neighbour);
+        int result = -ECONNREFUSED;
+        for (unsigned tries = 0; result != 0 && tries < PATIENCE_S * 50; tries++) {
+            close(again);
+            os_sleep_ns(20 * OS_NS_PER_MS);
+            again = socket_with_patience();
+            result = fleet_try(&fleet, again, 1);
+        }
+        assert_int_equal(result, 0);
+        go.run = 1 + i;
+        go.from = FRAMES / 2;
+        free(rest_take(again, &go));
+        assert_true(stats_of(&fleet, go.run).faults == 1);
+        close(again);
+    }
+    fleet_end(&fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_goes_on_from_any_frame),
+        cmocka_unit_test(test_keeps_the_schedule),
+        cmocka_unit_test(test_a_cut_is_not_repeated),
+        cmocka_unit_test(test_all_of_a_process_say_so),
+        cmocka_unit_test(test_a_device_restarts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
