@@ -161,8 +161,8 @@ def factor_words(found: Dict[str, Cells]) -> List[str]:
                 parts.append("%s %s ms" % (mode, span(min(medians), max(medians))))
         if parts:
             said.append("%s: %s" % (factor.title.lower(), ", ".join(parts)))
-    return ["Time until the last, medians over the levels of each factor: %s. The paper: sync %s ms, "
-            "async %s ms." % (
+    return ["Time until the last, medians over the levels of each factor: %s. The paper: sync "
+            "%s ms, async %s ms." % (
         ("; ".join(said),) + tuple(number(paper.table1()[mode, PAPER_WORKERS].time_ms)
                                    for mode in MODES))] if said else []
 

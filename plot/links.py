@@ -100,5 +100,5 @@ def times_of_wire(rows: Sequence[Row]) -> List[float]:
 
 WIRE_NOTE = (
     "The wire's least: the payload with its headers (%d bytes on the wire carry %d) at the link's "
-    "rate. A time begins with the first byte received, so it leaves out the first frame on the wire "
-    "and the round trips before it." % (WIRE_BYTES, PAYLOAD_BYTES))
+    "rate. A time begins with the first byte received, so it leaves out the first frame on the "
+    "wire and the round trips before it." % (WIRE_BYTES, PAYLOAD_BYTES))

@@ -6,6 +6,9 @@ from typing import Dict, List, NamedTuple, Tuple
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "results", "paper")
 
+LINK_BITS_PER_S = 100e6       # its LAN
+TABLE2_BYTES = 30 * 1250000   # that 30 servers send together
+
 
 class Connect(NamedTuple):
     """A line of Table 1; Figure 5 draws the async ones over their workers."""

@@ -2,6 +2,7 @@
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import links
 import paper
 from rows import Results, Row, group, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
@@ -57,11 +58,19 @@ def sync_notes(times: Dict[Cell, Optional[Spread]],
             text += ", %s in the paper" % saving(claims[mode, workers].time_ms,
                                                  claims["async", workers].time_ms)
         notes.append(text + ("; the ranges overlap." if overlap(sync, fast) else "."))
+        notes.append("Sync / async at %d workers: %s here%s." % (
+            workers, ratio(sync.median, fast.median), paper_ratio(workers, claims)))
     return notes
 
 
-def figure(label: str, times: Dict[Cell, Optional[Spread]], claims: Dict[Cell, paper.Connect],
-           runs: str) -> Figure:
+def paper_ratio(workers: int, claims: Dict[Cell, paper.Connect]) -> str:
+    """`, 16.3x in the paper`, where it has both modes."""
+    sync, fast = claims.get(("sync", workers)), claims.get(("async", workers))
+    return ", %s in the paper" % ratio(sync.time_ms, fast.time_ms) if sync and fast else ""
+
+
+def figure(label: str, name: str, link: str, times: Dict[Cell, Optional[Spread]],
+           claims: Dict[Cell, paper.Connect], runs: str) -> Figure:
     """Figure 5: the paper's curve and ours, and what blocking costs in each."""
     ours = [(cell[1], found) for cell, found in times.items() if cell[0] == "async" and found]
     pairs = [(workers, found, times["async", workers]) for (mode, workers), found in times.items()
@@ -79,15 +88,16 @@ def figure(label: str, times: Dict[Cell, Optional[Spread]], claims: Dict[Cell, p
         data_line(workers, found.median, found.low, found.high) for workers, found in ours])
     data += data_block("async against sync: place, async ms, sync ms, min and max of both",
                        blocking)
-    return Figure(file_name("figure5", label), "figure5", (960, 720), {
+    return Figure(file_name("figure5", name), "figure5", (960, 720), {
+        "LINK": link,
         "PAIR_WORKERS": pairs[0][0] if pairs else 0,
         "OURS_MAX": max([found.high for _, found in ours], default=1),
         "RUNS": "median of %s, bars min..max" % runs,
     }, data, with_label("Figure 5. Connect time over workers; async against sync", label))
 
 
-def variant(label: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
-    """The table and the figure of rows that may share a median."""
+def variant(label: str, name: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
+    """The table and the figure of rows that may share a median, all from one link."""
     claims = paper.table1()
     found = group(rows, ("connect", "workers"))
     cells = sorted(set(claims) | set(found))
@@ -97,18 +107,22 @@ def variant(label: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
         if lines and cell[0] != cells[cells.index(cell) - 1][0]:
             lines.append(None)
         lines.append(line(cell, found.get(cell, []), claims.get(cell)))
-    notes = sync_notes(times, claims) + [
+    notes = links.fallback_notes(rows) + sync_notes(times, claims) + [
         "Time: from the first connect's start to the last one's success or failure. "
         "Ratio: here / paper."]
     runs = run_counts([len(members) for members in found.values()])
     return (Table(with_label(TITLE, label), COLUMNS, lines, notes),
-            figure(label, times, claims, runs))
+            figure(label, name, links.describe(rows[0]), times, claims, runs))
 
 
 def build(results: Results) -> Section:
-    """Table 1 from all rows of its scenario."""
+    """Table 1 from all rows of its scenario, once for each link."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)
-    made = [variant(label, members) for label, members in variants(rows, ("connect", "workers"))]
+    made = []
+    for _, on_link in links.by_link(rows):
+        words, name = links.label_of(on_link, rows)
+        made += [variant(links.join(words, label), links.join(name, label), members)
+                 for label, members in variants(on_link, ("connect", "workers"))]
     return Section(TITLE, [table for table, _ in made], [drawn for _, drawn in made])

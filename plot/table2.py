@@ -3,11 +3,12 @@
 from collections import Counter
 from typing import Dict, List, Optional, Sequence
 
+import links
 import paper
 from rows import Results, Row, group, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
                      middle, overlap, run_counts, usable, with_label)
-from stats import Spread
+from stats import Spread, spread
 from tables import NONE, Column, Table, exact, number, percent, ratio
 
 TITLE = "Table 2. Large data"
@@ -28,6 +29,10 @@ SHARES = (Column("scheme", left=True), Column("MB/s", "throughput"),
           Column("of raw", "per client CPU second"), Column("MB", "buffers"),
           Column("a byte", "copies"), Column("a record", "receives"),
           Column("bottleneck", left=True))
+WIRE = (Column("scheme", left=True), Column("time, ms", "the paper"),
+        Column("of wire", "the paper"), Column("time, ms", "here"), Column("of wire", "here"),
+        Column("min..max", "here"), Column("client, a GB", "CPU seconds"),
+        Column("link, in all", "CPU seconds"), Column("n"))
 BARS = ("scheme, paper's time % of fixed, ms, our time % of fixed: median min max, ms, "
         "paper's memory MB, ours: median min max, paper's threads, ours")
 KB_TO_MB = 1.024e-3
@@ -88,6 +93,43 @@ def share_line(scheme: str, cells: Cells) -> List[str]:
         number(middle(measured(rows, "receives_per_frame"))), bottleneck(rows)]
 
 
+# ---- beside the wire ----
+
+
+def wire_line(scheme: str, rows: Sequence[Row]) -> List[str]:
+    """How much of a scheme's time is wire, and what it costs the client beside it."""
+    claim, times = paper.table2().get(scheme), spread(links.times_of_wire(rows))
+    theirs = links.wire_ms(paper.TABLE2_BYTES, paper.LINK_BITS_PER_S)
+    cpu = middle(measured(rows, "gb_per_cpu_s"))
+    return [NAMES.get(scheme, scheme), number(claim.time_ms) if claim else NONE,
+            ratio(claim.time_ms if claim else None, theirs),
+            number(middle(measured(rows, "elapsed_ms"))), ratio(middle(times), 1), extent(times),
+            number(1 / cpu if cpu else None), number(middle(measured(rows, "link_cpu_s"))),
+            str(len(rows))]
+
+
+def wire_table(title: str, cells: Cells, with_paper: bool) -> Optional[Table]:
+    """Each scheme's time as a multiple of what the wire alone takes; None without a rate."""
+    rows = [row for members in cells.values() for row in members if links.rate_of(row)]
+    if not rows:
+        return None
+    schemes = [name for name in order(cells) if cells.get(name)]
+    notes = ["The wire alone: %s ms at %s. %s" % (
+        number(links.wire_ms(rows[0]["bytes"], links.rate_of(rows[0]))),
+        links.rate_text(links.rate_of(rows[0])), links.WIRE_NOTE)]
+    if with_paper:
+        notes.append("The paper's: %s MB at %s, %s ms." % (
+            number(paper.TABLE2_BYTES / 1e6), links.rate_text(paper.LINK_BITS_PER_S),
+            number(links.wire_ms(paper.TABLE2_BYTES, paper.LINK_BITS_PER_S))))
+    lines = [wire_line(scheme, cells[scheme]) for scheme in schemes]
+    columns = list(range(len(WIRE))) if with_paper else [0] + list(range(3, len(WIRE)))
+    return Table(title, [WIRE[i] for i in columns], [[line[i] for i in columns] for line in lines],
+                 notes)
+
+
+# ---- beside the paper ----
+
+
 def against(cells: Cells, other: str) -> Optional[str]:
     """chain beside another scheme: a relation that another machine and network leave comparable."""
     claims = paper.table2()
@@ -145,7 +187,7 @@ def highest(lines: Sequence[Sequence[Optional[float]]], *places: int) -> float:
                default=1)
 
 
-def figure(label: str, readings: Dict[str, Cells]) -> Figure:
+def figure(label: str, name: str, readings: Dict[str, Cells]) -> Figure:
     """Three panels a reading: time, memory, threads."""
     lines = {reading: [bars(scheme, cells) for scheme in paper.table2()]
              for reading, cells in readings.items()}
@@ -160,7 +202,7 @@ def figure(label: str, readings: Dict[str, Cells]) -> Figure:
                 "THREADS_MAX": highest(every, 10, 11)}
     for i, cells in enumerate(readings.values(), 1):
         settings["READING%d" % i] = what_was_sent([r for rows in cells.values() for r in rows])
-    return Figure(file_name("table2", label), "table2", (960, 124 + 296 * len(readings)), settings,
+    return Figure(file_name("table2", name), "table2", (960, 124 + 296 * len(readings)), settings,
                   data, with_label("Table 2. Time, peak memory and buffering threads by scheme",
                                    label))
 
@@ -173,17 +215,19 @@ def tables(reading: str, label: str, cells: Cells) -> List[Table]:
         what_was_sent([row for rows in cells.values() for row in rows]))
     lines = [line for scheme in schemes for line in cell_lines(scheme, cells.get(scheme, []))]
     notes = [note for note in (against(cells, other) for other in ("fixed", "ring")) if note]
-    notes.append("Time: from the first byte received to the last record processed. Memory: peak "
-                 "resident set of the client's process.")
+    notes += links.fallback_notes([row for rows in cells.values() for row in rows]) + [
+        "Time: from the first byte received to the last record processed. Memory: peak resident "
+        "set of the client's process."]
     missing = [ceiling for ceiling in CEILINGS if not cells.get(ceiling)]
     share_notes = ["drain receives through the port and discards; raw is a bare loop of receives "
                    "into one hot buffer. Shares are of their medians."]
     if missing:
         share_notes.append("No result of %s in this folder." % " and ".join(missing))
-    return [Table(title, COLUMNS, lines, notes),
-            Table("The same runs beside the ceiling", SHARES,
-                  [share_line(scheme, cells) for scheme in schemes if cells.get(scheme)],
-                  share_notes)]
+    wire = wire_table("The same runs beside the wire", cells, True)
+    return [Table(title, COLUMNS, lines, notes)] + ([wire] if wire else []) + [
+        Table("The same runs beside the ceiling", SHARES,
+              [share_line(scheme, cells) for scheme in schemes if cells.get(scheme)],
+              share_notes)]
 
 
 def by_scheme(rows: Sequence[Row]) -> Cells:
@@ -191,20 +235,27 @@ def by_scheme(rows: Sequence[Row]) -> Cells:
 
 
 def build(results: Results) -> Section:
-    """Table 2, once for each reading that was run."""
+    """Table 2, for each link once for each reading that was run."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)
+    section = Section(TITLE, [], [])
+    for _, on_link in links.by_link(rows):
+        add_link(section, *links.label_of(on_link, rows), on_link)
+    return section
+
+
+def add_link(section: Section, words: str, name: str, rows: Sequence[Row]) -> None:
+    """The tables and figures of one link. The raw loop has no options to differ in."""
     raw = [row for row in rows if row["scheme"] == "raw"]
     rest = [row for row in rows if row["scheme"] != "raw"]
-    section = Section(TITLE, [], [])
     for label, members in variants(rest, ("section", "scheme")) or [("", [])]:
         readings = {key[0]: by_scheme(found) for key, found
                     in sorted(group(members + raw, ("section",)).items(), key=reading_order)}
+        both = links.join(words, label)
         for reading, cells in readings.items():
-            section.blocks.extend(tables(reading, label, cells))
-        section.figures.append(figure(label, readings))
-    return section
+            section.blocks.extend(tables(reading, both, cells))
+        section.figures.append(figure(both, links.join(name, label), readings))
 
 
 def reading_order(item: Sequence) -> List:

@@ -2,6 +2,7 @@
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import links
 import paper
 from rows import Results, Row, group, select, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
@@ -86,6 +87,23 @@ def ceiling_notes(ceilings: Ceilings) -> List[str]:
     return notes
 
 
+def wire_notes(rows: Sequence[Row], cells: Cells) -> List[str]:
+    """What a wire lets through at most, and how much of it the cells make use of."""
+    rate = links.rate_of(rows[0])
+    medians = [found.median for found in cells.values() if found]
+    if not rate or not medians:
+        return []
+    most = 1e3 / links.wire_ms(1, rate)
+    said = "The wire, %s, carries %s MB/s of payload at most: the cells' medians are %s to %s " \
+        "of it" % (links.rate_text(rate), number(most * MEGA), percent(min(medians), most),
+                   percent(max(medians), most))
+    if rate == paper.LINK_BITS_PER_S:
+        claims = paper.table3().values()
+        said += "; the paper's are %s to %s, so that its wire was not full" % (
+            percent(min(claims), most), percent(max(claims), most))
+    return [said + "."]
+
+
 def lines_of(cells: Dict[Cell, Numbers]) -> Dict[str, List[Cell]]:
     """The figure's lines: C = 2, 4, ... over workers, then C = W. A concurrency with a single
     point is no line; its point belongs to C = W, which is drawn only if it has such points."""
@@ -125,13 +143,14 @@ def colours(lines: Dict[str, List[Cell]], limits: Sequence[int]) -> str:
     return " ".join(str(min(known.get(name, LINES_MAX), LINES_MAX)) for name in lines)
 
 
-def figures(label: str, cells: Cells, ceilings: Ceilings) -> List[Figure]:
+def figures(label: str, file_label: str, cells: Cells, ceilings: Ceilings) -> List[Figure]:
     """The heat map and the lines, both with the paper's grid at the left and ours at the right."""
     claims = {cell: (claim * MEGA,) * 3 for cell, claim in paper.table3().items()}
     ours = {cell: (found.median * MEGA, found.low * MEGA, found.high * MEGA)
             for cell, found in cells.items() if found}
     runs = "median of %s" % run_counts([found.n for found in cells.values() if found])
-    return [heat_map(label, claims, ours, runs), line_plot(label, claims, ours, ceilings, runs)]
+    drawn = [heat_map(label, claims, ours, runs), line_plot(label, claims, ours, ceilings, runs)]
+    return [figure._replace(name=file_name(figure.template, file_label)) for figure in drawn]
 
 
 def heat_map(label: str, claims: Dict, ours: Dict, runs: str) -> Figure:
@@ -147,7 +166,7 @@ def heat_map(label: str, claims: Dict, ours: Dict, runs: str) -> Figure:
                       number(value[0])) for cell, value in sorted(values.items())])
     shares = [value[0] / max(v[0] for v in values.values())
               for values in (claims, ours) for value in values.values()]
-    return Figure(file_name("table3-heatmap", label), "table3-heatmap", (960, 560), {
+    return Figure("table3-heatmap", "table3-heatmap", (960, 560), {
         "ROWS": " ".join(str(count) for count in rows),
         "COLUMNS": " ".join(str(limit) for limit in columns),
         "LEAST": min(90, int(min(shares) * 10) * 10), "RUNS": runs,
@@ -168,7 +187,7 @@ def line_plot(label: str, claims: Dict, ours: Dict, ceilings: Ceilings, runs: st
                    for values, lines, _ in both for line, members in lines.items())
     data += "".join(data_block("where the lines' names stand", name_places(lines, values, top))
                     for values, lines, top in both)
-    return Figure(file_name("table3-lines", label), "table3-lines", (960, 560), {
+    return Figure("table3-lines", "table3-lines", (960, 560), {
         "WORKERS": " ".join(map(str, sorted({cell[0] for cell in set(claims) | set(ours)}))),
         "PAPER_LINES": len(both[0][1]), "OUR_LINES": len(both[1][1]),
         "PAPER_COLOURS": colours(both[0][1], limits), "OUR_COLOURS": colours(both[1][1], limits),
@@ -177,32 +196,39 @@ def line_plot(label: str, claims: Dict, ours: Dict, ceilings: Ceilings, runs: st
     }, data, with_label("Table 3. Throughput over workers, a line for each concurrency", label))
 
 
-def variant(label: str, rows: Sequence[Row], ceilings: Ceilings) -> Section:
+def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings) -> Section:
     """The tables and figures of rows that may share a median."""
     cells = {cell: measured(members, "bytes_per_s")
              for cell, members in group(rows, ("workers", "concurrency")).items()}
     grid = set(cells) | set(paper.table3())
     workers, limits = sorted({cell[0] for cell in grid}), sorted({cell[1] for cell in grid})
     runs = run_counts([found.n for found in cells.values() if found])
-    notes = [best_note(cells)] + ceiling_notes(ceilings) + [
+    notes = links.fallback_notes(rows) + [best_note(cells)] + ceiling_notes(ceilings) + wire_notes(
+        rows, cells) + [
         "Here: median, %s a cell. C: how many workers may run at once." % runs]
     title = "%s, W workers, %d servers" % (with_label(TITLE, label), rows[0]["servers"])
     parts = [limits[i:i + COLUMNS_MAX] for i in range(0, len(limits), COLUMNS_MAX)]
     blocks = [matrix(title, workers, part, cells, ceilings, notes if part is parts[-1] else ())
               for part in parts]
-    return Section(TITLE, blocks, figures(label, cells, ceilings))
+    return Section(TITLE, blocks, figures(label, file_label, cells, ceilings))
 
 
 def build(results: Results) -> Section:
-    """Table 3 from the grid; the ceilings come from their own section, or from the grid's rows."""
+    """Table 3 from the grid, once for each link; the ceilings come from their own section, or from
+    the grid's rows, and bound what ran on the same link."""
     rows = usable(results, SCENARIO)
-    ceilings = best_ceilings(select(rows, scheme=CEILINGS))
     grid = [row for row in rows
             if row["section"] != CEILING_SECTION and row["scheme"] not in CEILINGS
             and row["bytes_per_s"] is not None]
     if not grid:
         return left_out(TITLE, results, SCENARIO)
-    made = [variant(label, members, ceilings)
-            for label, members in variants(grid, ("workers", "concurrency"))]
-    return Section(TITLE, [block for part in made for block in part.blocks],
-                   [drawn for part in made for drawn in part.figures])
+    section = Section(TITLE, [], [])
+    for link, on_link in links.by_link(grid):
+        words, name = links.label_of(on_link, grid)
+        ceilings = best_ceilings([row for row in select(rows, scheme=CEILINGS)
+                                  if links.link_of(row) == link])
+        for label, members in variants(on_link, ("workers", "concurrency")):
+            part = variant(links.join(words, label), links.join(name, label), members, ceilings)
+            section.blocks.extend(part.blocks)
+            section.figures.extend(part.figures)
+    return section

@@ -52,7 +52,8 @@ class Fallback(unittest.TestCase):
     def test_it_is_counted_with_its_reason(self):
         made = [row(link_fixtures.FALLBACK), row(link_fixtures.LOOPBACK)]
         self.assertEqual(links.fallback_notes(made), [
-            "1 of 2 rows were to run on lan100 and fell back to loopback: no user namespaces here."])
+            "1 of 2 rows were to run on lan100 and fell back to loopback: no user namespaces "
+            "here."])
 
     def test_a_row_where_it_should_be_is_no_fallback(self):
         self.assertEqual(links.fallback_notes([row(link_fixtures.LAN)]), [])
@@ -71,7 +72,8 @@ class Wire(unittest.TestCase):
         self.assertEqual(["%.3f" % times for times in links.times_of_wire(made)], ["2.000"])
 
     def test_what_was_not_measured_is_left_out(self):
-        self.assertEqual(links.times_of_wire([row(link_fixtures.LAN, elapsed_ms=None, bytes=0)]), [])
+        made = row(link_fixtures.LAN, elapsed_ms=None, bytes=0)
+        self.assertEqual(links.times_of_wire([made]), [])
 
 
 if __name__ == "__main__":
