@@ -13,7 +13,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from stats import Interval, at_places, finite, innermost, median
 
-RANK_EXACT_MAX = 60         # runs of both cells together, or differences of the signed-rank interval
+RANK_EXACT_MAX = 60         # runs of both cells together, or paired differences
 PERMUTATION_EXACT_MAX = 24  # pairs: 2 x 2^12 sums
 PERMUTATION_DRAWS = 20000
 PERMUTATION_SEED = 1

@@ -1,10 +1,10 @@
-"""Throughput over a number of workers: Gunther's universal scalability law, fitted by least squares.
+"""Throughput over a number of workers: Gunther's universal scalability law, by least squares.
 
     X(n) = lambda n / (1 + sigma (n - 1) + kappa n (n - 1))
 
 lambda is what one worker does, sigma the share that waits for the others (contention), kappa what
-each pair of workers spends to agree (coherency). Only with kappa above 0 does it peak. Source: N. J.
-Gunther, Guerrilla Capacity Planning, 2007, chapters 4 to 6.
+each pair of workers spends to agree (coherency). Only with kappa above 0 does it peak. Source: N.
+J. Gunther, Guerrilla Capacity Planning, 2007, chapters 4 to 6.
 """
 
 import math
@@ -76,8 +76,8 @@ def least_squares(design: Sequence[Sequence[float]], right: Sequence[float]) \
     return found and [x / length for x, length in zip(found, lengths)]
 
 
-# In these terms the law is X = n / (a + b (n - 1) + c n (n - 1)), with lambda = 1 / a, sigma = b / a
-# and kappa = c / a: linear in n / X, which gives the start; the fit itself is of X.
+# In these terms the law is X = n / (a + b (n - 1) + c n (n - 1)), with lambda = 1 / a, sigma = b /
+# a and kappa = c / a: linear in n / X, which gives the start; the fit itself is of X.
 
 
 def terms(n: float, free: Sequence[int]) -> List[float]:
@@ -137,8 +137,8 @@ def usl_fit(points: Sequence[Point]) -> Optional[Usl]:
     kappa not below 0; a coefficient that would be is held at 0 and the rest fitted without it.
 
     Assumes that the law is the right one (look at `explained`), points of equal error, numbers of
-    workers from 1. None with fewer than POINTS_MIN different numbers of workers, or if nothing fits.
-    ValueError on a throughput or a number that is not above 0."""
+    workers from 1. None with fewer than POINTS_MIN different numbers of workers, or if nothing
+    fits. ValueError on a throughput or a number that is not above 0."""
     for n, x in points:
         if finite((n, x)) and (n < 1 or x <= 0):
             raise ValueError("the law needs at least 1 worker and a throughput above 0, not %r"
@@ -179,9 +179,9 @@ def cell_means(cells: Dict[float, Sequence[float]]) -> List[Point]:
 def usl_peak_interval(cells: Dict[float, Sequence[float]], confidence: float = 0.95,
                       seed: int = 1) -> Optional[Interval]:
     """For the number of workers at which throughput peaks: the middle `confidence` of the peaks of
-    RESAMPLES fits, each to runs drawn again, with replacement, within every cell of `cells` (runs by
-    number of workers). `high` is infinite when that share of the fits reaches into laws without a
-    peak.
+    RESAMPLES fits, each to runs drawn again, with replacement, within every cell of `cells` (runs
+    by number of workers). `high` is infinite when that share of the fits reaches into laws without
+    a peak.
 
     A bootstrap, so approximate, and with 5 to 10 runs a cell somewhat too narrow; it speaks of
     chance between runs, not of whether the law is the right one. None with a cell below RUNS_MIN

@@ -18,7 +18,8 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """`rows` hold finished text; None is a line between two blocks."""
+    """`rows` hold finished text; None is a line between two blocks, and one text alone in its row
+    heads those below."""
 
     title: str
     columns: Sequence[Column]
@@ -30,8 +31,9 @@ class Table(NamedTuple):
 
 
 def number(value: Optional[float]) -> str:
-    """Three significant digits, whole from 100 up: more would claim a precision no run has."""
-    if value is None:
+    """Three significant digits, whole from 100 up: more would claim a precision no run has. What
+    is beyond all numbers was not measured either."""
+    if value is None or not math.isfinite(value):
         return NONE
     if value >= 99.95:
         return "%d" % round(value)
@@ -74,7 +76,7 @@ def percent(part: Optional[float], whole: Optional[float]) -> str:
 
 def widths(table: Table) -> List[int]:
     """Of the columns: as wide as their widest text, and together as wide as their group's name."""
-    wide = [max([len(column.head)] + [len(row[i]) for row in table.rows if row])
+    wide = [max([len(column.head)] + [len(row[i]) for row in table.rows if row and len(row) > 1])
             for i, column in enumerate(table.columns)]
     for first, last in runs(table.columns):
         missing = len(table.columns[first].group) - sum(wide[first:last]) \
@@ -108,6 +110,7 @@ def group_lines(table: Table, wide: Sequence[int]) -> List[str]:
 
 
 def text_line(cells: Sequence[str], columns: Sequence[Column], wide: Sequence[int]) -> str:
+    """A row; a heading, having no second text, runs on over the columns."""
     return GAP.join(cell.ljust(w) if column.left else cell.rjust(w)
                     for cell, column, w in zip(cells, columns, wide)).rstrip()
 
@@ -141,5 +144,7 @@ def to_markdown(table: Table) -> str:
              for c in table.columns]
     lines = ["**%s**" % escape(table.title), "", "| %s |" % " | ".join(heads),
              "|%s" % "".join(" :--- |" if column.left else " ---: |" for column in table.columns)]
-    lines += ["| %s |" % " | ".join(escape(cell) for cell in row) for row in table.rows if row]
+    for row in filter(None, table.rows):
+        missing = len(table.columns) - len(row)
+        lines.append("| %s |" % " | ".join([escape(cell) for cell in row] + [""] * missing))
     return "\n".join(lines + [""] + ["- %s" % escape(note) for note in table.notes]) + "\n"

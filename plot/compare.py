@@ -1,0 +1,390 @@
+#!/usr/bin/env python3
+"""Compares two results folders, or two parts of one, cell by cell: B against A.
+
+A change is a ratio B / A with its interval. It is called one only if it stays significant in the
+whole list; that there is none is said only where the interval lies within the margin.
+"""
+
+import argparse
+import json
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from families import LEVEL, WELCH, Test, runs_for_ranks, tests
+from matching import (Filter, MACHINE, Match, Pair, WORKLOAD, asked_keys, chosen, match, mixtures,
+                      parse_filter, record, surroundings, uncounted, values)
+from ranks import ratio_estimate, ratio_interval
+from rows import Results, Row, is_result, load_or_explain, numbers, run_command
+from stats import Interval, equivalent, median
+from tables import Column, NONE, Table, number, to_markdown, to_text
+
+RUNS_MIN = 5  # on each side, for any verdict
+CONFIDENCE = 0.95
+MARGIN_PERCENT = 5.0
+PROGRAM = "plot/compare.py"
+
+
+class Metric(NamedTuple):
+    """What is compared: `scale` brings the row's key into `unit`, `up` and `down` say what a B
+    above and below A is, `worse` is which of the two is a regression."""
+
+    name: str
+    key: str
+    unit: str
+    scale: float
+    up: str
+    down: str
+    worse: str
+
+
+METRICS = (
+    Metric("time", "elapsed_ms", "ms", 1, "slower", "faster", "slower"),
+    Metric("throughput", "bytes_per_s", "MB/s", 1e-6, "faster", "slower", "slower"),
+    Metric("cpu", "gb_per_cpu_s", "GB/CPU s", 1, "more", "less", "less"),
+    Metric("memory", "peak_rss_kb", "MB", 1.024e-3, "more", "less", "more"),
+    Metric("p99", "latency_us_p99", "ms", 1e-3, "slower", "faster", "slower"),
+    Metric("connect", "connect_ms", "ms", 1, "slower", "faster", "slower"),
+)
+TOO_FEW, INCONCLUSIVE, UNFIT = "too few runs", "inconclusive", "not comparable"
+
+
+class Line(NamedTuple):
+    """One metric of one cell. `change` is B / A; None where it could not be told."""
+
+    cell: str
+    metric: Metric
+    a: List[float]
+    b: List[float]
+    change: Optional[float]
+    interval: Optional[Interval]
+    test: Optional[Test]
+    verdict: str
+    regression: bool
+
+
+class Refusal(Exception):
+    """Why a comparison would make no sense; `forced` if --force may go on all the same."""
+
+    def __init__(self, why: str, forced: bool = True) -> None:
+        super().__init__(why)
+        self.forced = forced
+
+
+# ---- verdicts ----
+
+
+def testable(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether there is enough data for a verdict; ratios need values above 0."""
+    return min(len(a), len(b)) >= RUNS_MIN and min(*a, *b) > 0
+
+
+def no_difference(margin: float) -> str:
+    """The words for equivalence within the margin, a share."""
+    return "no difference beyond %g %%" % (100 * margin)
+
+
+def verdict(metric: Metric, interval: Optional[Interval], adjusted: float, margin: float) -> str:
+    """In words. A direction takes both: significance in the list, by whichever test it takes, and
+    an exact interval that leaves out 1."""
+    if equivalent(interval, margin):
+        return no_difference(margin)
+    if interval is None or adjusted > LEVEL or interval.low <= 1 <= interval.high:
+        return INCONCLUSIVE
+    return metric.up if interval.low > 1 else metric.down
+
+
+def judged(cell: str, metric: Metric, a: List[float], b: List[float], test: Test,
+           margin: float) -> Line:
+    """A line with enough data."""
+    change, interval = ratio_estimate(b, a), ratio_interval(b, a, CONFIDENCE)
+    words = verdict(metric, interval, test.adjusted, margin)
+    beyond = max(change, 1 / change) > 1 + margin
+    return Line(cell, metric, a, b, change, interval, test, words, words == metric.worse and beyond)
+
+
+def unjudged(cell: str, metric: Metric, a: List[float], b: List[float]) -> Line:
+    """A line without enough data, or whose ratio would be none."""
+    words = UNFIT if not a or not b or min(a + b) <= 0 else TOO_FEW
+    change = ratio_estimate(b, a) if words == TOO_FEW else None
+    return Line(cell, metric, a, b, change, None, None, words, False)
+
+
+def compare(pairs: Sequence[Pair], metrics: Sequence[Metric], margin: float) -> List[Line]:
+    """All lines, by cell and metric. A metric that neither side measured has no line."""
+    sides = [(pair.name, metric, numbers(pair.a, metric.key), numbers(pair.b, metric.key))
+             for pair in pairs for metric in metrics]
+    sides = [side for side in sides if side[2] or side[3]]
+    results = iter(tests([(b, a) for _, _, a, b in sides if testable(a, b)]))
+    return [judged(*side, next(results), margin) if testable(side[2], side[3])
+            else unjudged(*side) for side in sides]
+
+
+# ---- what can be compared ----
+
+
+class Asked(NamedTuple):
+    """The two sides' rows as selected, and the keys that the selection sets apart."""
+
+    a: List[Row]
+    b: List[Row]
+    keys: Set[str]
+
+
+def select_sides(a: Results, b: Results, filters: Dict[str, Filter]) -> Asked:
+    """The results of both sides. ValueError if a filter is wrong, Refusal if a side has none."""
+    keys = asked_keys(filters["a"], filters["b"])
+    sides = []
+    for name, results in (("a", a), ("b", b)):
+        if not results.rows:
+            why = results.problems[0] if results.problems else "it is empty"
+            raise Refusal("%s (%s) has no usable row: %s" % (name.upper(), results.folder, why),
+                          forced=False)
+        rows = [row for row in results.rows if is_result(row)]
+        if not rows:
+            raise Refusal("%s (%s) has %d rows, but none is a result (status ok, audit pass)"
+                          % (name.upper(), results.folder, len(results.rows)), forced=False)
+        rows = chosen(rows, "--only", filters["only"]) if filters["only"] else rows
+        sides.append(chosen(rows, "--" + name, filters[name]) if filters[name] else rows)
+    return Asked(sides[0], sides[1], keys)
+
+
+def refusals(a: Results, b: Results, asked: Asked, found: Match) -> List[Refusal]:
+    """Everything that speaks against the comparison."""
+    against = [Refusal(why) for side, rows in (("A", asked.a), ("B", asked.b))
+               for why in mixtures(rows, side)]
+    schemas = record(a, "schema"), record(b, "schema")
+    if None not in schemas and schemas[0] != schemas[1]:
+        against.append(Refusal("the records' schemas differ: %s against %s" % schemas))
+    if not found.pairs:
+        against.append(Refusal("no cell of A has a partner in B (%d and %d cells); --a and --b "
+                               "name what is to differ, such as --a scheme=fixed --b scheme=chain"
+                               % found.alone, forced=False))
+    against += [Refusal("the work differs in %s: %s" % (key, found.differs[key]))
+                for key in WORKLOAD if key in found.differs and key not in asked.keys]
+    return against
+
+
+def remarks(a: Results, b: Results, asked: Asked, found: Match) -> List[str]:
+    """What a reader must know of the comparison, and cannot see in the table."""
+    said = ["%s differs%s: %s" % (key, "" if key in asked.keys else " (not asked for)", words)
+            for key, words in found.differs.items()]
+    said += ["%s differs: %s against %s" % (key, values(asked.a, key), values(asked.b, key))
+             for key in MACHINE if values(asked.a, key) != values(asked.b, key)]
+    if a.folder != b.folder:
+        said += surroundings(a, b, found.pairs)
+    elif asked.a == asked.b:
+        said.append("A and B are the same rows")
+    if any(found.alone):
+        said.append("%d cells of A and %d of B have no partner" % found.alone)
+    for side, results in (("A", a), ("B", b)) if a.folder != b.folder else (("A and B", a),):
+        said += uncounted(results, side)
+    return said
+
+
+# ---- looks ----
+
+
+def factor(value: Optional[float]) -> str:
+    """A ratio with three digits."""
+    return NONE if value is None else number(value) + "x"
+
+
+def texts_of(line: Line) -> List[str]:
+    """A line of the table."""
+    middles = [number(median(values_) * line.metric.scale) if values_ else NONE
+               for values_ in (line.a, line.b)]
+    reach = "%s..%s" % (number(line.interval.low), number(line.interval.high)) \
+        if line.interval else NONE
+    return ["  %s, %s" % (line.metric.name, line.metric.unit), *middles, factor(line.change), reach,
+            "%d/%d" % (len(line.a), len(line.b)), chance(line.test),
+            line.verdict + (" (!)" if line.regression else "")]
+
+
+def chance(test: Optional[Test]) -> str:
+    """An adjusted p; a t marks one that is not by ranks."""
+    if test is None:
+        return NONE
+    text = "<.0001" if test.adjusted < 0.0001 else "%.2g" % test.adjusted
+    return text + ("t" if test.method == WELCH else "")
+
+
+COLUMNS = (Column("cell, metric", left=True), Column("A"), Column("B"), Column("B / A"),
+           Column("95 %"), Column("n"), Column("p"), Column("verdict", left=True))
+
+
+def tally(lines: Sequence[Line]) -> str:
+    """How many lines have which verdict."""
+    words = [line.verdict for line in lines]
+    return "%d lines: %s." % (len(lines), ", ".join("%d %s" % (words.count(word), word)
+                                                   for word in dict.fromkeys(words)))
+
+
+def footnotes(lines: Sequence[Line], margin: float) -> List[str]:
+    """What the numbers are, and what they are not."""
+    tested = [line for line in lines if line.test]
+    notes = [tally(lines), "A, B: medians. B / A: Hodges-Lehmann, of the logarithms; its interval "
+             "is exact, by ranks, and of its line alone. p: two-sided, adjusted by Holm for the %d "
+             "lines with enough runs." % len(tested)]
+    if any(line.test and line.test.method == WELCH for line in lines):
+        notes.append("p with a t: Welch's t-test of logarithms, which takes runs to be log-normal, "
+                     "because so few runs cannot reach %g by ranks in a list this long; %d a side "
+                     "could." % (LEVEL, runs_for_ranks(len(tested))))
+    if any(line.verdict == TOO_FEW for line in lines):
+        notes.append("Too few runs: a verdict takes %d on each side." % RUNS_MIN)
+    if any(line.verdict == UNFIT for line in lines):
+        notes.append("Not comparable: not measured on one side, or a value of 0.")
+    worse = [line for line in lines if line.regression]
+    notes.append("(!) %d regressions: worse, and by more than %g %%." % (len(worse), 100 * margin)
+                 if worse else "No regression beyond %g %%." % (100 * margin))
+    return notes
+
+
+def as_table(lines: Sequence[Line], title: str, margin: float) -> Table:
+    """For text and Markdown: each cell's lines under its name."""
+    rows: List[Optional[List[str]]] = []
+    for line, before in zip(lines, [None, *lines]):
+        if before is None or before.cell != line.cell:
+            rows.append([line.cell])
+        rows.append(texts_of(line))
+    return Table(title, COLUMNS, rows, footnotes(lines, margin))
+
+
+def as_object(line: Line) -> Dict[str, Any]:
+    """For --json, in the units of the rows."""
+    interval, test = line.interval, line.test
+    return {"cell": line.cell, "metric": line.metric.name, "key": line.metric.key,
+            "a": line.a, "b": line.b, "median_a": median(line.a) if line.a else None,
+            "median_b": median(line.b) if line.b else None, "ratio": line.change,
+            "interval": [interval.low, interval.high] if interval else None,
+            "confidence": interval.confidence if interval else None,
+            "p": test.p if test else None, "p_holm": test.adjusted if test else None,
+            "test": test.method if test else None, "verdict": line.verdict,
+            "regression": line.regression}
+
+
+# ---- the command ----
+
+ABOUT = """Compares two results folders, or two parts of one, cell by cell: B against A, A being the
+baseline. Cells are matched by all their options but those in which the sides differ."""
+EPILOGUE = """examples:
+  plot/compare.py out/before out/after                         two commits, two machines
+  plot/compare.py out/latest out/latest --a scheme=fixed --b scheme=chain
+  plot/compare.py out/latest out/latest --only scenario=table3 --a workers=4 --b workers=16
+  plot/compare.py out/before out/after --metrics time,memory --margin 10 --markdown
+
+verdicts:
+  faster, slower, more, less    significant in the whole list (p, adjusted by Holm, <= 0.05)
+  no difference beyond 5 %      the interval lies within the margin, either way
+  inconclusive                  neither: take more repeats
+  too few runs                  fewer than 5 on a side; never anything else
+  not comparable                not measured on one side, or a value of 0
+A regression is a verdict for the worse of more than the margin; (!) marks it.
+
+metrics: time, throughput, cpu (GB per CPU second of the client), memory (peak), p99 (latency),
+connect (time to connect all). Each adds lines to the list, and each line costs the others power.
+
+exit codes: 0 compared, no regression; 1 a regression; 2 wrong use, or nothing to compare"""
+
+
+def metrics_of(text: Optional[str]) -> List[Metric]:
+    """The metrics by name. ValueError names one that there is not."""
+    known = {metric.name: metric for metric in METRICS}
+    names = [name.strip() for name in text.split(",")] if text is not None else list(known)
+    for name in names:
+        if name not in known:
+            raise ValueError("--metrics: %r is none of %s" % (name, ", ".join(known)))
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def share(text: str) -> float:
+    """A margin in percent, as a share."""
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = -1.0
+    if not 0 < percent <= 1000:
+        raise argparse.ArgumentTypeError("%s: must be percent above 0, such as 5" % text)
+    return percent / 100
+
+
+def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=ABOUT, epilog=EPILOGUE,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs=2, metavar=("A", "B"),
+                        help="results folders that fanin-sweep wrote; may be the same")
+    for name, what in (("a", "only these rows of A"), ("b", "only these rows of B"),
+                       ("only", "only these rows of both")):
+        parser.add_argument("--" + name, metavar="KEY=VALUE,...", action="append", default=[],
+                            help=what + "; keys are those of results/README.md")
+    parser.add_argument("--metrics", metavar="M,M,...", help="only these (default: all)")
+    parser.add_argument("--margin", metavar="PERCENT", type=share, default=MARGIN_PERCENT / 100,
+                        help="smaller changes do not matter (default: %g)" % MARGIN_PERCENT)
+    parser.add_argument("--force", action="store_true",
+                        help="compare though machines are mixed, or the work or the schema differs")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    form.add_argument("--json", action="store_true", help="as one JSON object, in the rows' units")
+    return parser.parse_args(arguments)
+
+
+def load_both(folders: Sequence[str]) -> Tuple[Optional[Results], Optional[Results]]:
+    """Both folders, read once if they are one; None after a line on standard error."""
+    first = load_or_explain(PROGRAM, folders[0])[0]
+    if first is None or folders[0] == folders[1]:
+        return first, first
+    return first, load_or_explain(PROGRAM, folders[1])[0]
+
+
+def prepared(a: Results, b: Results, asked: argparse.Namespace) -> Tuple[Match, List[str]]:
+    """The pairs and the remarks. ValueError on wrong use, Refusal where it makes no sense."""
+    filters = {name: parse_filter("--" + name, getattr(asked, name))
+               for name in ("a", "b", "only")}
+    sides = select_sides(a, b, filters)
+    found = match(sides.a, sides.b, sides.keys)
+    against = refusals(a, b, sides, found)
+    for refusal in against:
+        if not (refusal.forced and asked.force):
+            raise refusal
+    return found, [str(refusal) for refusal in against] + remarks(a, b, sides, found)
+
+
+def show(lines: Sequence[Line], said: Sequence[str], asked: argparse.Namespace) -> None:
+    """On standard output, in the form that was asked for."""
+    if asked.json:
+        print(json.dumps({"a": asked.folders[0], "b": asked.folders[1], "margin": asked.margin,
+                          "warnings": list(said), "lines": [as_object(line) for line in lines],
+                          "regressions": sum(line.regression for line in lines)}, indent=1))
+        return
+    names = [" ".join([folder] + which) for folder, which in zip(asked.folders, (asked.a, asked.b))]
+    table = as_table(lines, "B (%s) against A (%s)" % (names[1], names[0]), asked.margin)
+    print((to_markdown if asked.markdown else to_text)(table), end="")
+    for remark in said:
+        print(("\n- " if asked.markdown else "  ") + "Note: %s" % remark)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    asked = options(arguments)
+    a, b = load_both(asked.folders)
+    if a is None or b is None:
+        return 2
+    try:
+        metrics = metrics_of(asked.metrics)
+        found, said = prepared(a, b, asked)
+    except Refusal as refusal:
+        print("%s: %s%s" % (PROGRAM, refusal, "; --force goes on" if refusal.forced else ""),
+              file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print("%s: %s" % (PROGRAM, error), file=sys.stderr)
+        return 2
+    lines = compare(found.pairs, metrics, asked.margin)
+    if not lines:
+        print("%s: no row of the matched cells measured %s"
+              % (PROGRAM, ", ".join(metric.name for metric in metrics)), file=sys.stderr)
+        return 2
+    show(lines, said, asked)
+    return 1 if any(line.regression for line in lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,236 @@
+"""Two sides of a comparison: which rows each has, which cells of them belong together, and what
+else sets the sides apart."""
+
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from rows import ROWS_FILE, Results, Row, group, is_result
+
+# What a cell is: rows that agree in all of these are repeats of each other. The first group says
+# what was offered; two cells that differ there did different work.
+WORKLOAD = ("source", "servers", "frames_per_server", "size_min", "size_max", "rate", "fleet",
+            "login", "end_marker", "verify")
+SETTINGS = ("client", "engine", "gate", "scheme", "bind", "connect", "workers", "concurrency",
+            "batch", "block_bytes", "blocks_per_receive", "pool_cap_bytes", "pool_batch",
+            "connect_timeout_ms", "stall_timeout_ms", "label", "link", "link_asked", "link_options")
+PLACE = ("scenario", "section")
+MACHINE = ("host", "os", "version")  # of one side all rows must agree in these
+SHOWN_MAX = 6                        # values of a key in a message
+
+Filter = Dict[str, str]
+
+
+class Pair(NamedTuple):
+    """One cell of A and the cell of B that it is compared with."""
+
+    name: str
+    a: List[Row]
+    b: List[Row]
+
+
+class Match(NamedTuple):
+    """`differs`: for each key that sets the sides apart, its values in words. `alone`: how many
+    cells of A and of B found no partner."""
+
+    pairs: List[Pair]
+    differs: Dict[str, str]
+    alone: Tuple[int, int]
+
+
+# ---- choosing rows ----
+
+
+def parse_filter(option: str, texts: Sequence[str]) -> Filter:
+    """`KEY=VALUE,KEY=VALUE` into a dictionary; a comma belongs to the value unless KEY= follows.
+    ValueError, naming the option, if it is not of that form."""
+    found: Filter = {}
+    for part in [p for text in texts for p in re.split(r",(?=[a-z_0-9]+=)", text)]:
+        key, sign, value = part.partition("=")
+        if not (sign and re.fullmatch(r"[a-z_0-9]+", key)):
+            raise ValueError("%s %s: must be KEY=VALUE, such as scheme=chain" % (option, part))
+        if found.setdefault(key, value) != value:
+            raise ValueError("%s: %s is given twice, as %s and as %s"
+                             % (option, key, found[key], value))
+    return found
+
+
+def as_asked(value: Any) -> str:
+    """A row's value as one would type it."""
+    if value is None:
+        return "null"
+    return "%g" % value if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def chosen(rows: Sequence[Row], option: str, wanted: Filter) -> List[Row]:
+    """The rows that have these values. ValueError names a key that no row has, or a value that none
+    has and those that there are."""
+    for key, value in wanted.items():
+        known = list(dict.fromkeys(as_asked(row[key]) for row in rows if key in row))
+        if not known:
+            raise ValueError("%s: no row has the key %s; results/README.md lists them"
+                             % (option, key))
+        if value not in known:
+            more = ", ..." if len(known) > SHOWN_MAX else ""
+            raise ValueError("%s: no row has %s=%s; there is %s"
+                             % (option, key, value, ", ".join(known[:SHOWN_MAX]) + more))
+    found = [row for row in rows
+             if all(key in row and as_asked(row[key]) == value for key, value in wanted.items())]
+    if not found:
+        raise ValueError("%s: no row has all of %s"
+                         % (option, ", ".join("%s=%s" % pair for pair in wanted.items())))
+    return found
+
+
+def asked_keys(a: Filter, b: Filter) -> Set[str]:
+    """The keys that the two filters set apart. ValueError if only one side names a key: the other
+    would then have several cells for one."""
+    for key in sorted(set(a) ^ set(b)):
+        raise ValueError("%s is named by --%s alone; name it on both sides, or with --only"
+                         % (key, "a" if key in a else "b"))
+    return {key for key in a if a[key] != b[key]}
+
+
+# ---- pairing cells ----
+
+
+def scalars(rows: Sequence[Row]) -> List[Row]:
+    """The rows with nothing in the keys of a cell that cannot be compared: by the schema there is
+    nothing, but a hand may have edited it."""
+    return [dict(row, **{key: repr(row[key]) for key in WORKLOAD + SETTINGS
+                         if isinstance(row.get(key), (dict, list))}) for row in rows]
+
+
+def single(rows: Sequence[Row], key: str) -> Optional[Tuple[Any]]:
+    """The one value that all rows have, or None."""
+    found = {row.get(key) for row in rows}
+    return (found.pop(),) if len(found) == 1 else None
+
+
+def setting_apart(a: Sequence[Row], b: Sequence[Row], keys: Sequence[str]) -> Set[str]:
+    """Keys with one value in all of A and another in all of B: not what tells A's own cells from
+    each other, so what A is compared with B about."""
+    ones = [(key, single(a, key), single(b, key)) for key in keys]
+    return {key for key, one, other in ones if one and other and one != other}
+
+
+def match(a: Sequence[Row], b: Sequence[Row], asked: Set[str]) -> Match:
+    """Pairs the cells, scenario by scenario and section by section."""
+    a, b = scalars(a), scalars(b)
+    apart = asked | setting_apart(a, b, PLACE)
+    place = [key for key in PLACE if key not in apart]
+    ours, theirs = group(a, place), group(b, place)
+    pairs: List[Pair] = []
+    sides: Dict[str, Tuple[List[Row], List[Row]]] = {}
+    alone = [0, 0]
+    for where in dict.fromkeys([*ours, *theirs]):
+        section = match_section(ours.get(where, []), theirs.get(where, []), apart)
+        pairs += section.pairs
+        alone = [n + more for n, more in zip(alone, section.alone)]
+        for key in section.apart if section.pairs else ():
+            before = sides.setdefault(key, ([], []))
+            before[0].extend(ours[where])
+            before[1].extend(theirs[where])
+    differs = {key: "%s against %s" % (values(one, key), values(other, key))
+               for key, (one, other) in sides.items()}
+    return Match(sorted(pairs, key=by_number), differs, (alone[0], alone[1]))
+
+
+def by_number(pair: Pair) -> List[Tuple[int, str]]:
+    """Sorts names as a reader would, 4 before 16: sweeps shuffle their rows."""
+    return [(int(part), "") if part.isdigit() else (-1, part)
+            for part in re.split(r"(\d+)", pair.name)]
+
+
+class Section(NamedTuple):
+    """What match() finds in one section."""
+
+    pairs: List[Pair]
+    apart: List[str]
+    alone: Tuple[int, int]
+
+
+def match_section(a: Sequence[Row], b: Sequence[Row], apart: Set[str]) -> Section:
+    """Pairs the cells of one section; a section that one side lacks has none."""
+    if a and b:
+        apart = apart | setting_apart(a, b, WORKLOAD + SETTINGS)
+    keys = [key for key in WORKLOAD + SETTINGS if key not in apart]
+    ours, theirs = group(a, keys), group(b, keys)
+    shared = [cell for cell in ours if cell in theirs]
+    return Section(named([(ours[cell], theirs[cell]) for cell in shared], apart), sorted(apart),
+                   (len(ours) - len(shared), len(theirs) - len(shared)))
+
+
+def values(rows: Sequence[Row], key: str) -> str:
+    """All values of a key, in words."""
+    found = list(dict.fromkeys(as_asked(row.get(key)) or '""' for row in rows))
+    return ", ".join(found[:SHOWN_MAX]) + (", ..." if len(found) > SHOWN_MAX else "")
+
+
+def named(cells: Sequence[Tuple[List[Row], List[Row]]], apart: Set[str]) -> List[Pair]:
+    """Pairs with a name each: place and axes, without what sets the sides apart; where that leaves
+    two with one name, the keys in which they differ are added."""
+    firsts = [a[0] for a, _ in cells]
+    names = [plain_name(row, apart) for row in firsts]
+    for twins in [[i for i, n in enumerate(names) if n == name] for name in dict.fromkeys(names)]:
+        telling = [key for key in SETTINGS + WORKLOAD if key not in apart
+                   and len({firsts[i].get(key) for i in twins}) > 1]
+        for i in twins:
+            names[i] = " ".join([names[i]] + ["%s=%s" % (key, as_asked(firsts[i].get(key)))
+                                              for key in telling])
+    return [Pair(name, a, b) for name, (a, b) in zip(names, cells)]
+
+
+def plain_name(row: Row, apart: Set[str]) -> str:
+    """`table3/grid workers=6 concurrency=4`."""
+    where = "/".join(str(row[key]) for key in PLACE if row[key] and key not in apart)
+    axes = [word for word in row["cell"].split() if word.partition("=")[0] not in apart]
+    return " ".join([where] + axes if where else axes) or "(all)"
+
+
+# ---- what else sets the sides apart ----
+
+
+def mixtures(rows: Sequence[Row], side: str) -> List[str]:
+    """Machines or versions that one side mixes, for instance after a resume elsewhere."""
+    return ["%s mixes rows of %s %s; choose one with --%s %s=..."
+            % (side, key, " and ".join(as_asked(value) for value in found), side.lower(), key)
+            for key, found in ((key, list(dict.fromkeys(row[key] for row in rows)))
+                               for key in MACHINE) if len(found) > 1]
+
+
+def record(results: Results, *path: str) -> Any:
+    """A value of run.json, or None."""
+    found: Any = results.run
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+RECORDED = (("machine", "cpu"), ("machine", "cpus"), ("machine", "memory_kb"),
+            ("machine", "kernel"), ("machine", "virtual"), ("machine", "tcp_congestion_control"),
+            ("flavour",), ("compiler",))
+
+
+def surroundings(a: Results, b: Results, pairs: Sequence[Pair]) -> List[str]:
+    """What differs around the rows: machine, kernel, flavour, scenario text."""
+    if not (a.run and b.run):
+        return ["without both records (run.json) nothing can be said of machine and flavour"]
+    found = ["%s differs: %s against %s" % (" ".join(path), record(a, *path), record(b, *path))
+             for path in RECORDED if record(a, *path) != record(b, *path)]
+    for name in dict.fromkeys(pair.a[0]["scenario"] for pair in pairs):
+        texts = record(a, "scenarios", name, "text"), record(b, "scenarios", name, "text")
+        if None not in texts and texts[0] != texts[1]:
+            found.append("scenario %s differs in its text" % name)
+    for side, results in (("A", a), ("B", b)):
+        if record(results, "state") not in (None, "done"):
+            found.append("%s's sweep is not finished: %s" % (side, record(results, "state")))
+    return found
+
+
+def uncounted(results: Results, side: str) -> List[str]:
+    """Rows that are no results, and lines that are no rows, by side."""
+    lost = len([row for row in results.rows if not is_result(row)])
+    torn = len([p for p in results.problems if p.startswith(ROWS_FILE + ":")])
+    counts = ((lost, "rows are no results (failed, skipped, or the audit did not pass)"),
+              (torn, "lines of %s were left out" % ROWS_FILE))
+    return ["%s: %d %s" % (side, count, what) for count, what in counts if count]
