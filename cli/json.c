@@ -145,6 +145,16 @@ void json_null(struct json *json, const char *key)
     fputs("null", json->out);
 }
 
+void json_object(struct json *json, const char *key, const char *object)
+{
+    if (!object) {
+        json_null(json, key);
+        return;
+    }
+    write_key(json, key);
+    fputs(object, json->out);
+}
+
 void json_object_open(struct json *json, const char *key)
 {
     write_key(json, key);

@@ -23,6 +23,8 @@ void json_integer(struct json *json, const char *key, int64_t value);
 void json_number(struct json *json, const char *key, double value); /* not finite: null */
 void json_flag(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
+/* json_object: `object` is one whole JSON object already, on one line; NULL: null. */
+void json_object(struct json *json, const char *key, const char *object);
 void json_object_open(struct json *json, const char *key);
 void json_object_close(struct json *json);
 

@@ -13,7 +13,7 @@ import sys
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a figure, not a fault
-SCHEMA = 1
+SCHEMA = 2
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
 RATE_TOLERANCE = 0.02  # between bytes_per_s and bytes / elapsed_ms: both are rounded in print
@@ -51,8 +51,11 @@ KINDS = {
 
 # Every row, whatever became of it, must say what it is.
 SWEEP_KEYS = {
-    "text": "scenario section cell client time_utc fleet",
+    "text": "scenario section cell label client time_utc fleet link link_asked link_options",
+    "text?": "link_reason",
     "from1": "repeat order",
+    "positive?": "link_rate_bits_per_s",
+    "number?": "link_rtt_ms link_cpu_s",
 }
 # A result must have every key that a client writes; `?` allows null, which is: not measured.
 CLIENT_KEYS = {
@@ -256,8 +259,8 @@ def numbers(rows: Iterable[Row], key: str) -> List[float]:
 # Options that change what a number means. Rows that differ in one of them never share a median.
 OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "frames_per_server",
            "size_min", "size_max", "rate", "source", "verify", "end_marker", "block_bytes",
-           "blocks_per_receive", "pool_cap_bytes", "connect_timeout_ms", "fleet", "version", "host",
-           "os")
+           "blocks_per_receive", "pool_cap_bytes", "connect_timeout_ms", "fleet", "link", "label",
+           "version", "host", "os")
 
 
 def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:

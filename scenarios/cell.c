@@ -10,162 +10,9 @@
 #include "scenarios/cell.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const char *const fleet_prefix = "fleet.";
-
-static int read_number(const struct pair *pair, uint64_t min, uint64_t max, uint64_t *number,
-                       struct complaint *complaint)
-{
-    char *end;
-    unsigned long long value;
-
-    errno = 0;
-    value = strtoull(pair->value, &end, 10);
-    if (pair->value[0] < '0' || pair->value[0] > '9' || *end != '\0' || errno != 0 || value < min ||
-        value > max)
-        return complain(complaint, &pair->place, "%s = %s: takes a whole number from %llu to %llu",
-                        pair->key, pair->value, (unsigned long long)min, (unsigned long long)max);
-    *number = value;
-    return 0;
-}
-
-static int read_client(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    (void)complaint;
-    cell->client = pair->value;
-    return 0;
-}
-
-static int read_servers_program(const struct pair *pair, struct cell *cell,
-                                struct complaint *complaint)
-{
-    (void)complaint;
-    cell->servers_program = pair->value;
-    return 0;
-}
-
-static int read_repeat(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    return read_number(pair, 1, CELL_REPEAT_MAX, &cell->repeat, complaint);
-}
-
-static int read_pause(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    return read_number(pair, 0, 600000, &cell->pause_ms, complaint);
-}
-
-static int read_timeout(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    return read_number(pair, 1, 86400, &cell->timeout_s, complaint);
-}
-
-static int read_port(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    return read_number(pair, 1, 65535, &cell->port, complaint);
-}
-
-static int read_seed(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    return read_number(pair, 1, UINT64_C(1) << 53, &cell->seed, complaint);
-}
-
-static int read_row_seconds(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    char *end;
-
-    cell->row_seconds = strtod(pair->value, &end);
-    if (*end != '\0' || !isfinite(cell->row_seconds) || cell->row_seconds < 0.001 ||
-        cell->row_seconds > 86400)
-        return complain(complaint, &pair->place, "row-seconds = %s: takes seconds, such as 1.5",
-                        pair->value);
-    return 0;
-}
-
-static int read_expect(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    cell->failures_expected = strcmp(pair->value, "failures") == 0;
-    if (!cell->failures_expected && strcmp(pair->value, "success") != 0)
-        return complain(complaint, &pair->place, "expect = %s: takes failures or success",
-                        pair->value);
-    return 0;
-}
-
-static int read_title(const struct pair *pair, struct cell *cell, struct complaint *complaint)
-{
-    (void)pair, (void)cell, (void)complaint;
-    return 0; /* for whoever reads the scenario's text in the run's record */
-}
-
-struct sweep_key {
-    const char *name;
-    int (*read)(const struct pair *pair, struct cell *cell, struct complaint *complaint);
-    bool axis;
-};
-
-static const struct sweep_key sweep_keys[] = {
-    {"client", read_client, true},
-    {"repeat", read_repeat, false},
-    {"seed", read_seed, false},
-    {"pause", read_pause, false},
-    {"timeout", read_timeout, false},
-    {"port", read_port, false},
-    {"expect", read_expect, false},
-    {"row-seconds", read_row_seconds, false},
-    {"servers-program", read_servers_program, false},
-    {"title", read_title, false},
-};
-
-static const struct sweep_key *find_sweep_key(const char *key)
-{
-    for (size_t i = 0; i < sizeof sweep_keys / sizeof *sweep_keys; i++) {
-        if (strcmp(sweep_keys[i].name, key) == 0)
-            return &sweep_keys[i];
-    }
-    return NULL;
-}
-
-static bool is_fleet_key(const char *key)
-{
-    return strncmp(key, fleet_prefix, strlen(fleet_prefix)) == 0;
-}
-
-bool cell_passes_on(const char *key)
-{
-    return find_sweep_key(key) == NULL && !is_fleet_key(key);
-}
-
-static bool is_reserved(const char *key, const char *const *names)
-{
-    for (; *names != NULL; names++) {
-        if (strcmp(*names, key) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int check_key(const struct setting *setting, struct complaint *complaint)
-{
-    static const char *const fleet_own[] = {"count", "port", "ready-file", "dry-run", "help", NULL};
-    static const char *const client_own[] = {"json", "dry-run", "help", "version", NULL};
-    const char *key = setting->key;
-    const struct sweep_key *sweep_key = find_sweep_key(key);
-
-    if (sweep_key != NULL && !sweep_key->axis && setting->value_count > 1)
-        return complain(complaint, &setting->place, "%s takes one value, not a list", key);
-    if (is_fleet_key(key) && is_reserved(key + strlen(fleet_prefix), fleet_own))
-        return complain(complaint, &setting->place,
-                        "%s is the sweep's to set; servers and port decide it", key);
-    if (!is_fleet_key(key) && strchr(key, '.') != NULL)
-        return complain(complaint, &setting->place,
-                        "%s: only \"fleet.\" may stand before a key's name", key);
-    if (is_reserved(key, client_own))
-        return complain(complaint, &setting->place, "%s is the sweep's to set; leave it out", key);
-    return 0;
-}
+#include "scenarios/key.h"
 
 /* ---- overrides ---- */
 
@@ -179,7 +26,7 @@ int override_parse(struct arena *arena, const char *argument, struct overrides *
 
     assert(equals != NULL);
     scope = arena_copy(arena, argument, (size_t)(equals - argument));
-    key = strstr(scope, fleet_prefix);
+    key = strstr(scope, KEY_FLEET_PREFIX);
     if (key == NULL || (key != scope && key[-1] != '.')) {
         dot = strrchr(scope, '.');
         key = dot == NULL ? scope : dot + 1;
@@ -318,23 +165,22 @@ static int read_servers(struct cell *cell, struct complaint *complaint)
                         "no key says how many servers; servers = 200 would be right");
     if (strspn(pair->value, "0123456789") != strlen(pair->value))
         return 0; /* a list or @file of servers that are not ours */
-    return read_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, complaint);
+    return key_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, complaint);
 }
 
 static int read_pairs(struct arena *arena, struct cell *cell, struct complaint *complaint)
 {
     for (unsigned i = 0; i < cell->pair_count; i++) {
         const struct pair *pair = &cell->pairs[i];
-        const struct sweep_key *key = find_sweep_key(pair->key);
 
-        if (key != NULL && key->read(pair, cell, complaint) != 0)
+        if (key_read(pair, cell, complaint) != 0)
             return -1;
         if (strcmp(pair->key, "fleet.ports-per-address") == 0 &&
-            read_number(pair, 0, 65535, &cell->ports_per_address, complaint) != 0)
+            key_number(pair, 0, 65535, &cell->ports_per_address, complaint) != 0)
             return -1;
-        if (is_fleet_key(pair->key))
+        if (key_is_fleets(pair->key))
             cell->fleet_options =
-                join(arena, cell->fleet_options, pair->key + strlen(fleet_prefix), pair->value);
+                join(arena, cell->fleet_options, pair->key + strlen(KEY_FLEET_PREFIX), pair->value);
     }
     return read_servers(cell, complaint);
 }
@@ -355,7 +201,8 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
         pairs[i].value = resolve(settings, choice, i, complaint);
         if (pairs[i].value == NULL)
             return NULL;
-        if (setting->value_count > 1 || settings_find(named, setting->key) != NULL)
+        if (setting->value_count > 1 ||
+            (settings_find(named, setting->key) != NULL && key_names_cells(setting->key)))
             cell->name = join(arena, cell->name, setting->key, pairs[i].value);
     }
     cell->pairs = pairs;
@@ -363,18 +210,22 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
     return cell;
 }
 
-static bool is_same(const struct cell *a, const struct cell *b)
+static bool is_part_of(const struct cell *part, const struct cell *whole, const char *but_for)
 {
-    if (a->pair_count != b->pair_count || strcmp(a->scenario, b->scenario) != 0 ||
-        strcmp(a->section, b->section) != 0)
-        return false;
-    for (unsigned i = 0; i < a->pair_count; i++) {
-        const struct pair *other = cell_find(b, a->pairs[i].key);
+    for (unsigned i = 0; i < part->pair_count; i++) {
+        const struct pair *pair = &part->pairs[i], *other = cell_find(whole, pair->key);
 
-        if (other == NULL || strcmp(a->pairs[i].value, other->value) != 0)
+        if (strcmp(pair->key, but_for) != 0 &&
+            (other == NULL || strcmp(pair->value, other->value) != 0))
             return false;
     }
     return true;
+}
+
+bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for)
+{
+    return strcmp(a->scenario, b->scenario) == 0 && strcmp(a->section, b->section) == 0 &&
+           is_part_of(a, b, but_for) && is_part_of(b, a, but_for);
 }
 
 /* A section's cells stand together, so the search may end where another section's begin. */
@@ -383,7 +234,7 @@ static bool is_known(const struct cells *cells, const struct cell *cell)
     for (unsigned i = cells->count; i-- > 0;) {
         if (strcmp(cells->items[i]->section, cell->section) != 0)
             return false;
-        if (is_same(cells->items[i], cell))
+        if (cell_equals(cells->items[i], cell, ""))
             return true;
     }
     return false;
@@ -408,6 +259,8 @@ static void set_defaults(struct cell *cell, const struct scenario *scenario,
     cell->client = "fanin-client";
     cell->servers_program = "fanin-servers";
     cell->fleet_options = "";
+    cell->link_asked = CELL_LOOPBACK;
+    cell->label = "";
     cell->repeat = 5;
     cell->timeout_s = 120;
     cell->port = 20000;
@@ -471,7 +324,7 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
         if (settings.count == 0)
             return complain(complaint, &section->place, "section [%s] has no key", section->name);
         for (unsigned j = 0; j < settings.count; j++) {
-            if (check_key(&settings.items[j], complaint) != 0)
+            if (key_check(&settings.items[j], complaint) != 0)
                 return -1;
         }
         if (cross_axes(arena, scenario, section, &settings, cells, complaint) != 0)

@@ -31,7 +31,10 @@ struct pair {
     struct place place;
 };
 
+#define CELL_LOOPBACK "loopback"
+
 struct fleet;
+struct link;
 
 struct cell {
     const char *scenario, *section;
@@ -44,13 +47,18 @@ struct cell {
     const char *client;          /* program and its leading arguments, separated by blanks */
     const char *servers_program; /* the same for the fleet */
     const char *fleet_options;   /* "fault=refuse:2% backlog=3"; "" for none */
+    const char *link_asked;      /* a name of links.conf, or CELL_LOOPBACK */
+    const char *label;           /* only tells one cell from another; "" for none */
     uint64_t repeat, pause_ms, timeout_s, port, seed; /* seed 0: not said */
     double row_seconds;         /* what a row is expected to take, before one was measured */
     bool failures_expected;     /* exit code 1 is a result here */
     uint64_t servers;           /* how many of the fleet's; 0: servers that are not ours */
     uint64_t ports_per_address; /* of the fleet's servers; 0: all on one address */
 
-    struct fleet *fleet; /* set by fleets_plan; NULL when servers is 0 */
+    struct link *link;       /* set by links_plan: of the name link_asked; NULL: loopback */
+    const char *link_reason; /* set by links_fall_back: why loopback took its place; or NULL */
+    const char *skip_reason; /* set by links_fall_back: why no row of it is run; NULL: they are */
+    struct fleet *fleet;     /* set by fleets_plan; NULL when servers is 0 */
 };
 
 struct cells {
@@ -77,8 +85,8 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
 /* cell_find: the pair of a key, NULL if the cell has none. */
 const struct pair *cell_find(const struct cell *cell, const char *key);
 
-/* cell_passes_on: whether the key is an option of the client program, and not the sweep's or the
- * fleet's. */
-bool cell_passes_on(const char *key);
+/* cell_equals: the same scenario and section, and the same values of all keys but `but_for` ("" for
+ * no exception). */
+bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for);
 
 #endif

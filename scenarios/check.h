@@ -1,5 +1,6 @@
 /* Asks the programs themselves whether they would take what a scenario gives them, before anything
- * runs: each distinct command line once, with --dry-run (clients) or --help (servers) behind it. */
+ * runs: each distinct command line once, with --dry-run (clients) or --help (servers, links) behind
+ * it. */
 #ifndef FANIN_CHECK_H
 #define FANIN_CHECK_H
 
@@ -9,6 +10,6 @@
  * refused. Blocks for some milliseconds a cell. An exit code 3 is let pass: such a cell becomes a
  * skipped row. */
 int check_programs(const struct cells *cells, const struct fleets *fleets,
-                   struct complaint *complaint);
+                   const struct links *links, struct complaint *complaint);
 
 #endif

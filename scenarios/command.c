@@ -6,6 +6,7 @@
 
 #include "client/os/os.h"
 #include "scenarios/fleet.h"
+#include "scenarios/key.h"
 
 enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_BASE = 128 };
 
@@ -44,6 +45,12 @@ void command_add(struct arena *arena, struct command *command, const char *argum
     command->argv[command->count] = NULL;
 }
 
+void command_add_all(struct arena *arena, struct command *command, const struct command *more)
+{
+    for (unsigned i = 0; i < more->count; i++)
+        command_add(arena, command, more->argv[i]);
+}
+
 struct command command_begin(struct arena *arena, const char *program)
 {
     struct command command = {0};
@@ -68,7 +75,7 @@ struct command command_client(struct arena *arena, const struct cell *cell, cons
     for (unsigned i = 0; i < cell->pair_count; i++) {
         const struct pair *pair = &cell->pairs[i];
 
-        if (cell_passes_on(pair->key))
+        if (key_passes_on(pair->key))
             command_add(arena, &command, arena_text(arena, "--%s=%s", pair->key, pair->value));
     }
     if (cell->fleet != NULL)
@@ -89,6 +96,27 @@ struct command command_fleet(struct arena *arena, const struct cell *cell)
             command_add(arena, &command, arena_text(arena, "--%s=%s", pair->key + 6, pair->value));
     }
     return command;
+}
+
+static char *quote(struct arena *arena, const char *word)
+{
+    char *text = arena_text(arena, "'");
+    const char *end;
+
+    while ((end = strchr(word, '\'')) != NULL) {
+        text = arena_text(arena, "%s%s'\\''", text, arena_copy(arena, word, (size_t)(end - word)));
+        word = end + 1;
+    }
+    return arena_text(arena, "%s%s'", text, word);
+}
+
+char *command_shell(struct arena *arena, const struct command *command)
+{
+    char *text = quote(arena, command->argv[0]);
+
+    for (unsigned i = 1; i < command->count; i++)
+        text = arena_text(arena, "%s %s", text, quote(arena, command->argv[i]));
+    return text;
 }
 
 char *command_text(struct arena *arena, const struct command *command)
@@ -120,7 +148,7 @@ static const char *option_name(const char *key, bool for_fleet)
 {
     if (for_fleet)
         return strncmp(key, "fleet.", 6) == 0 ? key + 6 : NULL;
-    return cell_passes_on(key) ? key : NULL;
+    return key_passes_on(key) ? key : NULL;
 }
 
 struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,

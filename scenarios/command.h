@@ -23,6 +23,12 @@ struct command command_client(struct arena *arena, const struct cell *cell, cons
 /* command_fleet: the cell's fanin-servers with its options, without count, port and ready file. */
 struct command command_fleet(struct arena *arena, const struct cell *cell);
 
+/* command_add_all: the arguments of another command. */
+void command_add_all(struct arena *arena, struct command *command, const struct command *more);
+
+/* command_shell: one line of sh that runs the command. */
+char *command_shell(struct arena *arena, const struct command *command);
+
 /* command_text: for a record or a comparison: arguments separated by blanks. */
 char *command_text(struct arena *arena, const struct command *command);
 

@@ -51,6 +51,11 @@ static const struct option_set set = {
         "for\n"
         "long options of fanin-servers; and the sweep's own:\n"
         "  client: programs to run, an axis (default fanin-client)\n"
+        "  link: what lies between client and servers, an axis: names of links.conf beside the\n"
+        "    scenario (else scenarios/links.conf), measured before the first row; rows whose link\n"
+        "    cannot be had here run on loopback and say so (default loopback)\n"
+        "  label: tells one cell from another and changes nothing, an axis: A, B is one cell\n"
+        "    twice\n"
         "  repeat: rows of each cell (default 5)\n"
         "  seed: of the order\n"
         "  pause: milliseconds between rows (default 0)\n"
@@ -63,6 +68,7 @@ static const struct option_set set = {
         "\n"
         "Examples:\n"
         "  fanin-sweep scenarios/table1.conf --dry-run\n"
+        "  fanin-sweep scenarios/table2.conf --link=loopback,lan100,lan1000\n"
         "  fanin-sweep scenarios/table3.conf --repeat=10 --table3.grid.concurrency=2,4,=workers\n"
         "  fanin-sweep --resume results/table3-20260101T120000Z\n"
         "\n"
@@ -166,7 +172,7 @@ static int read_request(struct arena *arena, int argc, char **argv, struct sweep
 
 static int show_plan(struct sweep *sweep)
 {
-    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->complaint) != 0)
+    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->complaint) != 0)
         return EXIT_WRONG_USE;
     summary_cells(stdout, &sweep->cells);
     sweep_announce(sweep, stdout);

@@ -65,7 +65,7 @@ static void write_object(struct json *json, const struct record *record)
 {
     char directory[4096];
 
-    json_count(json, "schema", 1);
+    json_count(json, "schema", 2);
     json_text(json, "version", FANIN_VERSION);
     json_text(json, "commit", FANIN_COMMIT);
     json_text(json, "compiler", COMPILER);
@@ -86,6 +86,7 @@ static void write_object(struct json *json, const struct record *record)
     json_object_open(json, "machine");
     os_machine_describe(write_fact, json);
     json_object_close(json);
+    links_write(json, &record->links);
     write_scenarios(json, record);
 }
 
@@ -169,5 +170,7 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     row_number(object, "actual_s", &record->actual_s);
     row_number(object, "sessions", &sessions);
     record->sessions = (unsigned)sessions;
+    if (links_read(arena, object, &place, &record->links, complaint) != 0)
+        return -1;
     return read_scenarios(arena, object, record, &place, complaint);
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "scenarios/scenario.h"
+#include "scenarios/link.h"
 
 struct record {
     const char *command_line;
@@ -15,6 +15,7 @@ struct record {
     uint64_t seed;
     struct scenario **scenarios;
     unsigned scenario_count;
+    struct links links;
 
     const char *state; /* "running", "done", "interrupted", "out of time", "failed" */
     const char *started_utc, *ended_utc; /* ISO 8601; ended "" while it runs */
@@ -27,7 +28,7 @@ struct record {
 bool record_write(struct arena *arena, const struct record *record, const char *directory);
 
 /* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed),
- * started_utc, actual_s, sessions. 0, or -1 with a complaint. */
+ * links, started_utc, actual_s, sessions. 0, or -1 with a complaint. */
 int record_read(struct arena *arena, const char *directory, struct record *record,
                 struct complaint *complaint);
 

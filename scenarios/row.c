@@ -247,6 +247,13 @@ char *row_text(struct arena *arena, const char *object, const char *key)
     return text;
 }
 
+char *row_copy(struct arena *arena, const char *object, const char *key)
+{
+    const char *at = row_find(object, key);
+
+    return at == NULL ? NULL : arena_copy(arena, at, (size_t)(skip_value(at, ROW_DEPTH_MAX) - at));
+}
+
 bool row_number(const char *object, const char *key, double *number)
 {
     const char *at = row_find(object, key);

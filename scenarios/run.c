@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -32,6 +33,7 @@ struct run {
     const char *object_path, *summary_path, *log_path;
     char started_utc[TIME_BYTES];
     uint64_t client_ns;
+    double link_cpu_s;
     int exit_code;      /* EXIT_UNKNOWN: it was stopped, or never started */
     char *object;       /* what the client wrote, NULL if it is no sound row */
     const char *reason; /* why the sweep has to speak for the client; NULL: it need not */
@@ -71,10 +73,30 @@ static void fail(struct run *run, const char *reason)
     run->reason = reason;
 }
 
+static const struct link *link_of(const struct cell *cell)
+{
+    return cell->fleet == NULL ? NULL : cell->fleet->link;
+}
+
+static uint64_t link_cpu_ns(const struct cell *cell)
+{
+    const struct link *link = link_of(cell);
+
+    return link == NULL || !link->own_process ? 0 : os_process_cpu_ns(&cell->fleet->process);
+}
+
+/* A client that is deaf to being stopped lives on in the link's namespaces, and ends with them. */
+static void stop_link(const struct cell *cell)
+{
+    if (link_of(cell) != NULL)
+        fleet_stop(cell->fleet);
+}
+
 static void run_client(struct run *run, void (*tick)(void *), void *context)
 {
     const struct cell *cell = run->row->cell;
-    struct command command = command_client(run->arena, cell, run->object_path);
+    struct command command = fleet_client(run->arena, cell, run->object_path);
+    uint64_t link_began_ns = link_cpu_ns(cell);
     struct os_process process;
     uint64_t started_ns;
     bool ended;
@@ -92,8 +114,10 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
     started_ns = os_now_ns();
     ended = await_client(run, &process, started_ns, tick, context);
     run->client_ns = os_now_ns() - started_ns;
+    run->link_cpu_s = (double)(link_cpu_ns(cell) - link_began_ns) / OS_NS_PER_S;
     if (!ended) {
         run->exit_code = EXIT_UNKNOWN;
+        stop_link(cell);
         fail(run, arena_text(run->arena, "no end within %llu s (the key timeout): stopped",
                              (unsigned long long)cell->timeout_s));
     }
@@ -170,22 +194,37 @@ static void note_dead_fleet(struct run *run)
     if (fleet != NULL && fleet_has_ended(fleet, &exit_code))
         fail(run, arena_text(run->arena, "the servers ended during the row (%s): %s",
                              command_ending(run->arena, exit_code),
-                             command_last_line(run->arena, fleet->log_path)));
+                             fleet_last_words(run->arena, fleet)));
 }
 
 /* ---- the row ---- */
 
+static void write_link_keys(struct json *json, const struct run *run)
+{
+    const struct cell *cell = run->row->cell;
+    const struct link *link = cell->link;
+
+    json_text(json, "link", link == NULL ? CELL_LOOPBACK : link->name);
+    json_text(json, "link_asked", cell->link_asked);
+    json_text(json, "link_options", link == NULL ? "" : link->options);
+    json_text(json, "link_reason", cell->link_reason);
+    json_number(json, "link_rate_bits_per_s", link == NULL ? NAN : link->rate_bits_per_s);
+    json_number(json, "link_rtt_ms", link == NULL ? NAN : link->rtt_ms);
+    json_number(json, "link_cpu_s", link == NULL || !link->own_process ? NAN : run->link_cpu_s);
+}
+
 static void write_sweep_keys(struct json *json, const struct run *run, uint64_t overhead_ns)
 {
     const struct cell *cell = run->row->cell;
-    uint64_t peak_bytes = cell->fleet != NULL && cell->fleet->running
+    uint64_t peak_bytes = cell->fleet != NULL && cell->fleet->running && cell->link == NULL
                               ? os_process_peak_bytes(&cell->fleet->process)
                               : 0;
 
-    json_count(json, "schema", 1);
+    json_count(json, "schema", 2);
     json_text(json, "scenario", cell->scenario);
     json_text(json, "section", cell->section);
     json_text(json, "cell", cell->name);
+    json_text(json, "label", cell->label);
     json_text(json, "client", cell->client);
     json_count(json, "repeat", run->row->repeat);
     json_count(json, "order", run->row->order);
@@ -196,6 +235,7 @@ static void write_sweep_keys(struct json *json, const struct run *run, uint64_t 
         json_null(json, "fleet_rss_kb");
     else
         json_count(json, "fleet_rss_kb", peak_bytes / 1024);
+    write_link_keys(json, run);
     if (run->exit_code == EXIT_UNKNOWN)
         json_null(json, "exit_code");
     else
@@ -212,7 +252,8 @@ static bool append_row(const struct run *run, uint64_t overhead_ns)
     if (run->reason != NULL) {
         json_text(&json, "status", run->status);
         json_text(&json, "reason", run->reason);
-        json_text(&json, "audit", RUN_AUDIT_NONE);
+        json_text(&json, "audit",
+                  run->row->cell->skip_reason == NULL ? RUN_AUDIT_NONE : "none: it was not run");
         return json_close(&json) == 0;
     }
     errno = 0;
@@ -260,6 +301,16 @@ enum run_end run_end_of_line(struct arena *arena, const char *line, const struct
     return sound && cell->failures_expected ? RUN_GOOD : RUN_BAD;
 }
 
+static struct run_result skip_row(struct run *run, uint64_t began_ns)
+{
+    run->status = "skipped";
+    run->reason = run->row->cell->skip_reason;
+    write_time(run->started_utc, os_wall_ns());
+    if (!append_row(run, os_now_ns() - began_ns))
+        return (struct run_result){.end = RUN_UNWRITTEN};
+    return (struct run_result){.end = RUN_SKIPPED, .reason = run->reason};
+}
+
 struct run_result run_row(struct arena *arena, const struct run_folder *folder,
                           const struct plan_row *row, uint64_t began_ns,
                           void (*tick)(void *context), void *context)
@@ -267,6 +318,8 @@ struct run_result run_row(struct arena *arena, const struct run_folder *folder,
     struct run run = {.arena = arena, .folder = folder, .row = row, .exit_code = EXIT_UNKNOWN};
     size_t bytes;
 
+    if (row->cell->skip_reason != NULL)
+        return skip_row(&run, began_ns);
     assert(row->cell->fleet == NULL || row->cell->fleet->running);
     run.object_path = arena_text(arena, "%s/client.json", folder->path);
     run.summary_path = arena_text(arena, "%s/client.txt", folder->path);

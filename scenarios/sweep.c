@@ -1,6 +1,7 @@
 /* Running a plan.
  *
  *   ask the programs (--dry-run) -> make the folder -> record "running"
+ *        -> measure the links
  *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
  *
@@ -13,6 +14,7 @@
 #include "cli/options.h"
 #include "scenarios/check.h"
 #include "scenarios/folder.h"
+#include "scenarios/link_check.h"
 #include "scenarios/row.h"
 #include "scenarios/summary.h"
 
@@ -85,6 +87,21 @@ static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
                        &sweep->complaint);
 }
 
+/* An idle fleet takes memory, and a link its namespaces: so not longer than needed. */
+static void release_fleet(struct sweep *sweep, const struct plan_row *row)
+{
+    struct fleet *fleet = row->cell->fleet;
+
+    for (unsigned i = row->order; i < sweep->plan.count; i++) {
+        const struct plan_row *later = &sweep->plan.rows[i];
+
+        if (!later->done && later->cell->fleet == fleet && later->cell->skip_reason == NULL)
+            return;
+    }
+    if (fleet != NULL)
+        fleet_stop(fleet);
+}
+
 static void count_end(struct sweep *sweep, enum run_end end)
 {
     sweep->good += end == RUN_GOOD;
@@ -109,13 +126,14 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
                        (double)row->cell->pause_ms / 1000;
         pace->count++;
     }
-    if (result.end == RUN_BAD || result.end == RUN_SKIPPED)
+    if (result.end == RUN_BAD || (result.end == RUN_SKIPPED && row->cell->skip_reason == NULL))
         progress_say(&sweep->progress, "row %u (%s, repeat %u) %s: %s", row->order,
                      row_name(&arena, row), row->repeat,
                      result.end == RUN_BAD ? "failed" : "skipped",
                      result.reason == NULL ? "no reason given" : result.reason);
     row->done = result.end != RUN_INTERRUPTED && result.end != RUN_UNWRITTEN;
     arena_free(&arena);
+    release_fleet(sweep, row);
     return result.end;
 }
 
@@ -132,9 +150,11 @@ static struct outcome run_rows(struct sweep *sweep, uint64_t began_ns)
             continue;
         if (row->repeat > 1 && os_now_ns() - began_ns >= sweep->request->budget_ns)
             return (struct outcome){"out of time", EXIT_DONE};
-        if (rows_written(sweep) != 0)
+        if (rows_written(sweep) != 0 && row->cell->skip_reason == NULL)
             pause_for(row->cell->pause_ms * OS_NS_PER_MS);
-        fleet = os_interrupted() ? EXIT_DONE : ready_fleet(sweep, row->cell->fleet);
+        fleet = os_interrupted() || row->cell->skip_reason != NULL
+                    ? EXIT_DONE
+                    : ready_fleet(sweep, row->cell->fleet);
         if (os_interrupted())
             return interrupted;
         if (fleet != EXIT_DONE)
@@ -152,7 +172,41 @@ static struct outcome run_rows(struct sweep *sweep, uint64_t began_ns)
     return (struct outcome){"done", EXIT_DONE};
 }
 
+/* Before the first row, with no fleet there yet, so that nothing of ours disturbs the measurement.
+ * Cells whose link cannot be had need other fleets than were planned. */
+static int ready_links(struct sweep *sweep)
+{
+    int result = links_check(sweep->arena, &sweep->record.links, sweep->directory, &sweep->progress,
+                             &sweep->complaint);
+
+    if (result != EXIT_DONE)
+        return result;
+    links_fall_back(sweep->arena, &sweep->cells);
+    sweep->fleets = (struct fleets){0};
+    if (fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->complaint) != 0)
+        return EXIT_WRONG_USE;
+    if (record_write(sweep->arena, &sweep->record, sweep->directory))
+        return EXIT_DONE;
+    complain(&sweep->complaint, NULL, "cannot write %s/run.json: %s", sweep->directory,
+             strerror(errno));
+    return EXIT_MACHINE_CANNOT;
+}
+
+static struct outcome run_all(struct sweep *sweep, uint64_t began_ns)
+{
+    int result = ready_links(sweep);
+
+    if (result == EXIT_DONE)
+        return run_rows(sweep, began_ns);
+    return (struct outcome){os_interrupted() ? "interrupted" : "failed", result};
+}
+
 /* ---- before and after ---- */
+
+static double expected_s(const struct sweep *sweep)
+{
+    return sweep_expected_s(sweep, 0) + links_check_seconds(&sweep->record.links);
+}
 
 void sweep_announce(const struct sweep *sweep, FILE *out)
 {
@@ -163,7 +217,7 @@ void sweep_announce(const struct sweep *sweep, FILE *out)
         left += !sweep->plan.rows[i].done;
     fprintf(out, "%u cells, %u rows to run, about %s; order seed %llu; rows to %s\n",
             sweep->cells.count, left,
-            progress_duration((uint64_t)(sweep_expected_s(sweep, 0) * OS_NS_PER_S), duration),
+            progress_duration((uint64_t)(expected_s(sweep) * OS_NS_PER_S), duration),
             (unsigned long long)sweep->record.seed, sweep->directory);
 }
 
@@ -181,7 +235,7 @@ static int open_folder(struct sweep *sweep)
     sweep->record.state = "running";
     sweep->record.ended_utc = "";
     sweep->record.sessions++;
-    sweep->record.estimated_s = sweep_expected_s(sweep, 0);
+    sweep->record.estimated_s = expected_s(sweep);
     sweep->record.rows_written = sweep->old_rows.count;
     if (record_write(sweep->arena, &sweep->record, sweep->directory))
         return EXIT_DONE;
@@ -249,7 +303,7 @@ int sweep_run(struct sweep *sweep)
     int result;
 
     os_interrupts_catch();
-    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->complaint) != 0)
+    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->complaint) != 0)
         return EXIT_WRONG_USE;
     if (os_interrupted())
         return EXIT_MEASURED_FAILURE;
@@ -261,7 +315,7 @@ int sweep_run(struct sweep *sweep)
     count_old_rows(sweep);
     began_ns = os_now_ns();
     progress_start(&sweep->progress, stderr, sweep->request->quiet, began_ns);
-    outcome = run_rows(sweep, began_ns);
+    outcome = run_all(sweep, began_ns);
     progress_end(&sweep->progress);
     fleets_stop(&sweep->fleets);
     fclose(sweep->folder.rows);

@@ -150,9 +150,20 @@ void measure_audit(struct row *row, const struct audit *audit)
     snprintf(row->audit, sizeof row->audit, "pass");
 }
 
+/* The share of the wire that the payload took with all that is around it: a full frame at MTU 1500
+ * carries 1448 bytes of TCP's payload and takes 1538 of the wire. */
+static double link_share(const struct row *row)
+{
+    enum { BITS_PER_BYTE = 8 };
+    const double overhead = 1538.0 / 1448.0;
+    double rate = row->options->link_rate_bits_per_s;
+    double bytes_per_s = (double)row->bytes / (row->elapsed_ms / 1e3);
+    return rate > 0 ? bytes_per_s * BITS_PER_BYTE * overhead / rate : 0;
+}
+
 void measure_bottleneck(struct row *row, unsigned cpus)
 {
-    const double busy = 0.85, reached = 0.95;
+    const double busy = 0.85, reached = 0.95, full = 0.9;
     const struct collector_options *options = row->options;
     double elapsed_s = row->elapsed_ms / 1e3;
     if (!(elapsed_s > 0))
@@ -160,7 +171,9 @@ void measure_bottleneck(struct row *row, unsigned cpus)
     double places = (double)(row->concurrency < cpus ? row->concurrency : cpus);
     double client = (row->cpu_user_s + row->cpu_system_s) / elapsed_s / places;
     double servers = isnan(row->server_cpu_s) ? 0 : row->server_cpu_s / elapsed_s;
-    if (client > busy && client >= servers)
+    if (link_share(row) >= full)
+        row->bottleneck = "link";
+    else if (client > busy && client >= servers)
         row->bottleneck = "client";
     else if (servers > busy)
         row->bottleneck = "servers";

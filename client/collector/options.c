@@ -181,6 +181,10 @@ static const struct option_spec table[] = {
      PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
     {"rate", "R", "0", "frames per second of all servers together; 0: unlimited", options_rate,
      AT(rate), 0, 1000000000},
+    {"link-rate", "BITS", "0",
+     "bits per second of the wire that the servers are behind, so that\n"
+     "the row can say when it was the bottleneck; 0: not known",
+     options_rate, AT(link_rate_bits_per_s), 0, 1000000000000},
     {"source", "auto|tape|live", "auto",
      "tape: made in advance; live: made when due, gives latencies;\nauto: live with --rate",
      options_choice, AT(source), .names = source_names},

@@ -44,7 +44,8 @@ struct collector_options {
     uint64_t batch;
     uint64_t frames; /* of each server; 0: until the server closes */
     struct byte_range size;
-    double rate; /* frames per second of all servers together; 0: unlimited */
+    double rate;                 /* frames per second of all servers together; 0: unlimited */
+    double link_rate_bits_per_s; /* of the wire to the servers; 0: not known */
     int source;
     uint64_t seed;
     struct request_option request;

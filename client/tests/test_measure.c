@@ -179,6 +179,30 @@ static void the_bottleneck_is_where_time_goes(void **state)
     assert_string_equal(row.bottleneck, "");
 }
 
+/* 1448 bytes in a frame that takes 1538 of the wire. */
+static const char *bottleneck_at(double share, double link_rate)
+{
+    fresh(NULL);
+    options.link_rate_bits_per_s = link_rate;
+    row.elapsed_ms = 1000;
+    row.bytes = (uint64_t)(share * 1e8 / 8 * 1448 / 1538);
+    row.cpu_user_s = 0.1;
+    row.cpu_system_s = 0;
+    row.server_cpu_s = 0.1;
+    measure_bottleneck(&row, 4);
+    return row.bottleneck;
+}
+
+static void a_full_wire_is_the_bottleneck(void **state)
+{
+    (void)state;
+    assert_string_equal(bottleneck_at(0.99, 1e8), "link");
+    assert_string_equal(bottleneck_at(0.91, 1e8), "link");
+    assert_string_equal(bottleneck_at(0.89, 1e8), "unclear");
+    assert_string_equal(bottleneck_at(0.99, 1e9), "unclear");
+    assert_string_equal(bottleneck_at(0.99, 0), "unclear");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +213,7 @@ int main(void)
         cmocka_unit_test(where_nobody_can_be_asked_there_is_no_audit),
         cmocka_unit_test(a_failure_has_its_reason),
         cmocka_unit_test(the_bottleneck_is_where_time_goes),
+        cmocka_unit_test(a_full_wire_is_the_bottleneck),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

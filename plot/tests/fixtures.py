@@ -7,7 +7,7 @@ import random
 from typing import Any, Dict, List, Optional
 
 RUN = {
-    "schema": 1, "commit": "c0ffee1", "seed": 42, "state": "done",
+    "schema": 2, "commit": "c0ffee1", "seed": 42, "state": "done",
     "command_line": "fanin-sweep scenarios/made_up.conf --seed 42",
     "machine": {"cpu": "Made-up CPU @ 1.00GHz", "cpus": 2, "memory_kb": 8000000,
                 "kernel": "Linux 0.0-made-up"},
@@ -17,9 +17,11 @@ RUN = {
 def row(**changes: Any) -> Dict[str, Any]:
     """One valid row, with these keys changed."""
     made: Dict[str, Any] = {
-        "schema": 1, "scenario": "table3", "section": "grid", "cell": "workers=6 concurrency=4",
+        "schema": 2, "scenario": "table3", "section": "grid", "cell": "workers=6 concurrency=4",
         "client": "fanin-client", "repeat": 1, "order": 1, "time_utc": "2001-01-01T00:00:00Z",
-        "sweep_overhead_ms": 12.5, "fleet": "", "fleet_rss_kb": 5000, "exit_code": 0,
+        "sweep_overhead_ms": 12.5, "fleet": "", "fleet_rss_kb": 5000, "exit_code": 0, "label": "",
+        "link": "loopback", "link_asked": "loopback", "link_options": "", "link_reason": None,
+        "link_rate_bits_per_s": None, "link_rtt_ms": None, "link_cpu_s": None,
         "version": "c0ffee1", "host": "made-up", "os": "Linux 0.0-made-up", "status": "ok",
         "reason": "", "audit": "pass", "engine": "epoll", "gate": "user", "scheme": "chain",
         "bind": "late", "workers": 6, "concurrency": 4, "batch": 16, "servers": 200,

@@ -28,7 +28,7 @@ static void tear_last_line(struct fixture *fixture)
     FILE *file = fopen(path_of(fixture, "out/rows.jsonl"), "ab");
 
     assert_non_null(file);
-    fputs("{\"schema\":1,\"scen", file);
+    fputs("{\"schema\":2,\"scen", file);
     fclose(file);
 }
 

@@ -399,7 +399,7 @@ static bool is_scenario(const char *name)
 {
     size_t length = strlen(name);
 
-    return length > 5 && strcmp(name + length - 5, ".conf") == 0;
+    return length > 5 && strcmp(name + length - 5, ".conf") == 0 && strcmp(name, "links.conf") != 0;
 }
 
 static void check_shipped(const char *name)
@@ -409,10 +409,12 @@ static void check_shipped(const char *name)
     struct overrides none = {0};
     struct cells cells = {0};
     struct fleets fleets = {0};
+    struct links links = {0};
     struct scenario *scenario =
         scenario_read(&arena, arena_text(&arena, "scenarios/%s", name), &complaint);
 
     if (scenario == NULL || cells_expand(&arena, scenario, &none, NULL, &cells, &complaint) != 0 ||
+        links_plan(&arena, &cells, "scenarios/links.conf", &links, &complaint) != 0 ||
         fleets_plan(&arena, &cells, &fleets, &complaint) != 0)
         fail_msg("%s", complaint.text);
     if (scenario->text[0] != '#' || strstr(scenario->text, "Why these numbers") == NULL)
