@@ -16,7 +16,7 @@ if (HAVE_PAIR) {
     MOST_MS = A_max > S_max ? A_max : S_max
 }
 
-do for [KIND in "svg png"] {
+do for [KIND in KINDS] {
     eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
     set multiplot
     eval(TITLE_SETUP)
@@ -42,7 +42,7 @@ do for [KIND in "svg png"] {
     set rmargin at screen from_left(936)
     set yrange [0:axis_top(OURS_MAX)]
     set ytics tic_step(OURS_MAX)
-    set label 1 bold("This run, async: ms (loopback)") at screen from_left(504), from_top(72) \
+    set label 1 bold("This run, async: ms (" . LINK . ")") at screen from_left(504), from_top(72) \
         textcolor rgb OURS
     plot DATA index 1 using 1:3:(0):($4-$3) with vectors nohead lw 1.5 lc rgb OURS, \
          "" index 1 using 1:2 with linespoints lt 1 lw 2.5 pt 7 ps 0.9 lc rgb OURS, \

@@ -5,18 +5,34 @@ import os
 import re
 import shutil
 import subprocess
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 from xml.sax.saxutils import escape
 
+import svg
 from machine import Provenance
 from section import Figure
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STYLE = "style.gp"
-KINDS = ("svg", "png")
+TERMINALS = {"svg": "svg", "png": "pngcairo", "pdf": "pdfcairo"}
 GNUPLOT_MIN = (5, 2)  # boxxyerror with variable colours, do-for over plots
 SECONDS_MAX = 60      # for one figure; it takes about one
 FOOTER_COLUMNS = 150  # characters of a footer's line that fit the width of a figure
+
+
+class Picture(NamedTuple):
+    """A figure as drawn: its SVG as a part of a page."""
+
+    figure: Figure
+    svg: str
+
+
+class Drawn(NamedTuple):
+    """What gnuplot made, in which kinds of files, and why it did not make the rest."""
+
+    pictures: Sequence[Picture]
+    kinds: Sequence[str]
+    problems: Sequence[str]
 
 
 def gnuplot_problem() -> Optional[str]:
@@ -38,6 +54,24 @@ def gnuplot_problem() -> Optional[str]:
     return None
 
 
+def kinds_here() -> List[str]:
+    """The kinds of pictures that this gnuplot can make. One that will not say is taken at its
+    best: if it lacks something, drawing says so."""
+    try:
+        ran = subprocess.run(["gnuplot", "-e", "set print '-'; print GPVAL_TERMINALS"],
+                             capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return list(TERMINALS)
+    known = ran.stdout.split() if ran.returncode == 0 else []
+    return [kind for kind, terminal in TERMINALS.items() if terminal in known or not known]
+
+
+def missing_kinds(kinds: Sequence[str]) -> List[str]:
+    """A message for each kind of picture that there will not be."""
+    return ["this gnuplot has no terminal %s, so there are no figures as %s" % (
+        terminal, kind.upper()) for kind, terminal in TERMINALS.items() if kind not in kinds]
+
+
 def quoted(value: Union[str, float]) -> str:
     """A gnuplot literal; whatever a machine is called, it ends neither the string nor the line."""
     if not isinstance(value, str):
@@ -56,12 +90,12 @@ def shorten(text: str, columns: int) -> str:
     return text if len(text) <= columns else text[:columns - 3] + "..."
 
 
-def script(figure: Figure, origin: Provenance) -> str:
+def script(figure: Figure, origin: Provenance, kinds: Sequence[str]) -> str:
     """The whole script: this run's variables, then the figure's own commands."""
     footer = "Measured: %s. Commit %s, seed %s." % (figure.settings.get("RUNS", ""), origin.commit,
                                                   origin.seed)
     values: Dict[str, Union[str, float]] = {
-        "NAME": figure.name, "WIDTH": figure.size[0], "HEIGHT": figure.size[1],
+        "KINDS": " ".join(kinds), "NAME": figure.name, "WIDTH": figure.size[0], "HEIGHT": figure.size[1],
         "TITLE": enhanced(figure.caption), "FOOTER": shorten(footer, FOOTER_COLUMNS),
         "MACHINE": shorten(origin.machine, FOOTER_COLUMNS)}
     values.update((key, value) for key, value in figure.settings.items() if key != "RUNS")
@@ -76,23 +110,24 @@ def script(figure: Figure, origin: Provenance) -> str:
 def stamp(path: str, figure: Figure, origin: Provenance) -> None:
     """Puts the picture's origin into the SVG, for a reader and for a program."""
     with open(path, encoding="utf-8") as file:
-        svg = file.read()
+        drawn = file.read()
     said = "%s. %s. Commit %s, seed %s. Machine: %s. Command: %s" % (
         figure.caption, figure.settings.get("RUNS", ""), origin.commit, origin.seed, origin.machine,
         origin.command)
     clean = "".join(c if c.isprintable() else " " for c in said)
-    svg = re.sub(r"<title>.*?</title>", lambda _: "<title>%s</title>" % escape(figure.caption), svg,
+    drawn = re.sub(r"<title>.*?</title>", lambda _: "<title>%s</title>" % escape(figure.caption), drawn,
                  count=1, flags=re.DOTALL)
-    svg = svg.replace('font-family="Arial"', 'font-family="Arial, Helvetica, sans-serif"')
-    svg = svg.replace("</desc>", "%s</desc>" % escape(clean), 1)
+    drawn = drawn.replace('font-family="Arial"', 'font-family="Arial, Helvetica, sans-serif"')
+    drawn = drawn.replace("</desc>", "%s</desc>" % escape(clean), 1)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(svg)
+        file.write(drawn)
 
 
-def draw_one(figure: Figure, folder: str, origin: Provenance) -> Optional[str]:
+def draw_one(figure: Figure, folder: str, origin: Provenance,
+             kinds: Sequence[str]) -> Optional[str]:
     """Writes script and data, runs gnuplot. None, or why there is no picture."""
     base = os.path.join(folder, figure.name)
-    for ending, text in ((".dat", figure.data), (".gp", script(figure, origin))):
+    for ending, text in ((".dat", figure.data), (".gp", script(figure, origin, kinds))):
         with open(base + ending, "w", encoding="utf-8") as file:
             file.write(text)
     try:
@@ -107,19 +142,30 @@ def draw_one(figure: Figure, folder: str, origin: Provenance) -> Optional[str]:
     return None
 
 
-def draw(figures: Sequence[Figure], folder: str,
-         origin: Provenance) -> Tuple[List[Figure], List[str]]:
-    """Draws all that can be drawn: (those that exist, messages for the rest)."""
+def picture(figure: Figure, folder: str) -> Picture:
+    """A figure that was drawn, as a part of a page."""
+    with open(os.path.join(folder, figure.name + ".svg"), encoding="utf-8") as file:
+        return Picture(figure, svg.inline(file.read(), figure.name, figure.alt))
+
+
+def draw(figures: Sequence[Figure], folder: str, origin: Provenance) -> Drawn:
+    """Draws all that can be drawn, and says why it could not draw the rest."""
     problem = gnuplot_problem()
+    kinds = kinds_here() if not problem else []
+    if not problem and "svg" not in kinds:
+        problem = "this gnuplot has no terminal svg, so there are no figures"
     if problem:
-        return [], [problem]
+        return Drawn([], [], [problem])
     os.makedirs(folder, exist_ok=True)
     shutil.copyfile(os.path.join(HERE, STYLE), os.path.join(folder, STYLE))
-    drawn, problems = [], []
+    pictures, problems = [], missing_kinds(kinds)
     for figure in figures:
-        why = draw_one(figure, folder, origin)
+        why = draw_one(figure, folder, origin, kinds)
         if why:
             problems.append(why)
-        else:
-            drawn.append(figure)
-    return drawn, problems
+            continue
+        try:
+            pictures.append(picture(figure, folder))
+        except ValueError as error:
+            problems.append("%s: gnuplot's picture cannot be read: %s" % (figure.name, error))
+    return Drawn(pictures, kinds, problems)

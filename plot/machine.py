@@ -1,8 +1,9 @@
 """What run.json says about the run: the machine in a line, and the record in full."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+import math
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from rows import Results, Row
+from rows import Results, Row, group, is_result
 
 UNKNOWN = "not on record"
 BUSY_SHARE = 0.5  # of the CPUs, by the load average: from here on others disturb the measurement
@@ -23,10 +24,10 @@ def facts(results: Results) -> Dict[str, Any]:
     return machine if isinstance(machine, dict) else {}
 
 
-def one_of(rows: Sequence[Row], key: str) -> str:
+def one_of(rows: Sequence[Row], key: str, otherwise: str = UNKNOWN) -> str:
     """What all rows that ran say, or all that they say."""
     values = list(dict.fromkeys(str(row[key]) for row in rows if row.get(key)))
-    return " and ".join(values) if values else UNKNOWN
+    return " and ".join(values) if values else otherwise
 
 
 def quantity(machine: Dict[str, Any], name: str) -> Optional[float]:
@@ -83,9 +84,62 @@ def warnings(results: Results) -> List[str]:
     return [text for text in (unfinished(results), busy(results)) if text]
 
 
+def system(results: Results) -> str:
+    """The operating system, from the rows, which may come from more than one."""
+    return one_of(results.rows, "os")
+
+
+def took(results: Results) -> str:
+    """How long the sweep ran, in the largest unit that fits; "" if not on record."""
+    seconds = quantity(results.run, "actual_s")
+    if seconds is None or not math.isfinite(seconds):
+        return ""
+    return "%.0f s" % seconds if seconds < 120 else "%.0f min" % (seconds / 60)
+
+
+def summary(results: Results) -> List[Tuple[str, str]]:
+    """The machine and the run for a first glance: names and values."""
+    machine, origin = facts(results), provenance(results)
+    counted = [row for row in results.rows if is_result(row)]
+    cells = group(counted, ("scenario", "section", "client", "cell", "link", "label"))
+    sizes = sorted(map(len, cells.values()))
+    processor = ", ".join(part for part in (
+        str(machine.get("cpu") or UNKNOWN),
+        "%s CPUs" % machine["cpus"] if machine.get("cpus") else "") if part)
+    kind = ", ".join(part for part in (
+        memory(machine), "virtual" if machine.get("virtual") == "yes" else "") if part)
+    when = " ".join(str(results.run.get("started_utc") or "").rstrip("Z").split("T"))
+    values = (("processor", processor), ("memory", kind), ("system", system(results)),
+              ("between client and servers", one_of(results.rows, "link", "loopback")),
+              ("run", ", ".join(part for part in (when and when + " UTC", took(results)) if part)),
+              ("rows that count", "%d of %d" % (len(counted), len(results.rows))),
+              ("runs of a cell", "n = %d" % sizes[0] if sizes and sizes[0] == sizes[-1] else
+               "n = %d..%d" % (sizes[0], sizes[-1]) if sizes else ""),
+              ("commit", origin.commit), ("seed", origin.seed))
+    return [(name, value) for name, value in values if value]
+
+
+def origin_facts(results: Results) -> List[Tuple[str, str]]:
+    """How to come by such a run again."""
+    run, origin = results.run, provenance(results)
+    values = (("command", origin.command), ("commit", origin.commit), ("seed", origin.seed),
+              ("compiler", run.get("compiler")), ("started, UTC", run.get("started_utc")),
+              ("ended, UTC", run.get("ended_utc")), ("rows planned", run.get("rows_planned")),
+              ("rows written", run.get("rows_written")))
+    return [(name, str(value)) for name, value in values if value not in ("", None)]
+
+
+def flat(name: str, value: Any) -> List[str]:
+    """A value of the record as lines; what lies within another has both names."""
+    if isinstance(value, dict):
+        return [text for key, inner in value.items()
+                for text in flat("%s.%s" % (name, key) if name else str(key), inner)]
+    if isinstance(value, list):
+        value = "; ".join(str(part) for part in value)
+    return ["%s: %s" % (name, value)] if value not in ("", None) else []
+
+
 def details(results: Results) -> List[str]:
-    """The record, a line for each value; the scenarios' texts stay in run.json."""
-    plain = {key: value for key, value in results.run.items()
-             if not isinstance(value, (dict, list))}
-    return ["%s: %s" % (name, value) for record in (plain, facts(results))
-            for name, value in record.items() if value not in ("", None)]
+    """The record, a line for each value; the scenarios' texts stand elsewhere."""
+    run = {key: value for key, value in results.run.items() if key not in ("scenarios", "machine")}
+    return flat("", run) + flat("", facts(results))

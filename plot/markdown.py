@@ -4,19 +4,20 @@ from typing import List, Sequence
 
 import machine
 from contents import Report, caveats
+from figures import Drawn
 from section import Figure, Section
 from tables import Table, escape, to_markdown
 
 
-def section_lines(section: Section, drawn: Sequence[Figure], kinds: Sequence[str]) -> List[str]:
+def section_lines(section: Section, drawn: Drawn) -> List[str]:
     """Its tables, then its figures; a figure links to what drew it."""
     parts = ["## %s" % escape(section.title), ""]
     parts += [escape(section.lead), ""] if section.lead else []
     for block in section.blocks:
         parts.append(to_markdown(block) if isinstance(block, Table) else escape(block) + "\n")
-    for figure in drawn:
-        if figure in section.figures:
-            parts += figure_lines(figure, kinds)
+    for picture in drawn.pictures:
+        if picture.figure in section.figures:
+            parts += figure_lines(picture.figure, drawn.kinds)
     return parts
 
 
@@ -34,8 +35,7 @@ def list_lines(title: str, lines: Sequence[str]) -> List[str]:
     return ["## %s" % title, ""] + ["- %s" % escape(line) for line in lines] + [""] if lines else []
 
 
-def to_page(report: Report, drawn: Sequence[Figure], undrawn: Sequence[str],
-            kinds: Sequence[str]) -> str:
+def to_page(report: Report, drawn: Drawn) -> str:
     """What a reader came for, the other tables, the figures, and the run's record."""
     origin = report.origin
     parts = ["# Report of a run", "", "| | |", "| :--- | :--- |"]
@@ -46,11 +46,11 @@ def to_page(report: Report, drawn: Sequence[Figure], undrawn: Sequence[str],
     parts += ["| warning | %s |" % escape(text) for text in machine.warnings(report.results)]
     parts += [""]
     for section in report.first:
-        parts += section_lines(section, drawn, kinds)
+        parts += section_lines(section, drawn)
     parts += list_lines("How to read this", caveats(report.results))
     for section in report.sections:
-        parts += section_lines(section, drawn, kinds)
-    parts += list_lines("Figures left out", undrawn)
+        parts += section_lines(section, drawn)
+    parts += list_lines("Figures left out", drawn.problems)
     parts += list_lines("Rows that do not count", report.excluded)
     parts += list_lines("Left out of the folder's files", report.results.problems)
     parts += list_lines("The machine in full", machine.details(report.results))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Tables 1 to 3 and the specification beside the paper's numbers, from a results folder's rows.
 
-Prints the tables; writes report.md and figures/. Data to standard output, everything else to
-standard error.
+Prints the tables; writes report.html, report.md and figures/. Data to standard output, everything
+else to standard error.
 """
 
 import argparse
@@ -13,6 +13,8 @@ from typing import Optional, Sequence
 import figures
 import machine
 import markdown
+import order
+import page
 import spec
 import table1
 import table2
@@ -23,16 +25,17 @@ from terminal import to_terminal
 
 PROGRAM = "plot/report.py"
 FIRST = ()  # the page's first screen, and a terminal's last
-SECTIONS = (table1.build, table2.build, table3.build, spec.build)
+SECTIONS = (table1.build, table2.build, table3.build, spec.build, order.build)
 
 # ---- the command ----
 
 ABOUT = """Prints Tables 1, 2 and 3 in the paper's layout: for every cell the paper's value, the
 measured median and spread (min..max, n), and the ratio measured / paper.
 
-Writes DIR/report.md and DIR/figures/ (SVG, PNG, and the gnuplot script and data of each)."""
+Writes DIR/report.html (one file that needs nothing else), DIR/report.md and DIR/figures/ (SVG,
+PNG and PDF, and the gnuplot script and data of each)."""
 EPILOGUE = """examples:
-  plot/report.py out/latest                     tables to the terminal, page and figures to disk
+  plot/report.py out/latest                     tables to the terminal, pages and figures to disk
   plot/report.py out/latest --no-figures        without gnuplot
   plot/report.py results/reference --out /tmp/x leaves the results folder untouched
 
@@ -47,8 +50,8 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="RESULTS", help="results folder that fanin-sweep wrote")
     parser.add_argument("--out", metavar="DIR",
-                        help="where report.md and figures/ go (default: RESULTS)")
-    parser.add_argument("--no-figures", action="store_true", help="tables and report.md only")
+                        help="where report.html, report.md and figures/ go (default: RESULTS)")
+    parser.add_argument("--no-figures", action="store_true", help="tables and pages only")
     return parser.parse_args(arguments)
 
 
@@ -58,20 +61,25 @@ def gather(results: Results) -> Report:
                   excluded(results))
 
 
-def write_page(report: Report, folder: str, with_figures: bool) -> str:
-    """Draws, writes report.md, says on standard error what could not be drawn. Its path."""
+def write_file(path: str, text: str) -> str:
+    with open(path, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+    return path
+
+
+def write_pages(report: Report, folder: str, with_figures: bool) -> str:
+    """Draws, writes report.md and report.html, says on standard error what could not be drawn.
+    The path of the latter."""
     wanted = [figure for section in report.first + report.sections
               for figure in section.figures]
-    drawn, undrawn = [], ["not asked for (--no-figures)"]
+    drawn = figures.Drawn([], [], ["not asked for (--no-figures)"])
     os.makedirs(folder, exist_ok=True)
     if with_figures:
-        drawn, undrawn = figures.draw(wanted, os.path.join(folder, "figures"), report.origin)
-        for why in undrawn:
+        drawn = figures.draw(wanted, os.path.join(folder, "figures"), report.origin)
+        for why in drawn.problems:
             print("%s: %s" % (PROGRAM, why), file=sys.stderr)
-    path = os.path.join(folder, "report.md")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(markdown.to_page(report, drawn, undrawn, figures.KINDS))
-    return path
+    write_file(os.path.join(folder, "report.md"), markdown.to_page(report, drawn))
+    return write_file(os.path.join(folder, "report.html"), page.to_html(report, drawn))
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -88,7 +96,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return 1
     print(to_terminal(report))
     try:
-        path = write_page(report, asked.out or asked.folder, not asked.no_figures)
+        path = write_pages(report, asked.out or asked.folder, not asked.no_figures)
     except OSError as error:
         print("%s: %s: %s; choose another folder with --out" % (PROGRAM, error.filename,
                                                                 error.strerror), file=sys.stderr)

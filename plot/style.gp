@@ -1,25 +1,48 @@
-# The one look of all figures: white, quiet, colour-blind-safe (Okabe and Ito's blue and vermilion
-# beside a grey for the paper). Loaded by every figure's script.
+# The one look of all figures: white, quiet, colour-blind-safe. Loaded by every figure's script.
+# A colour has a name here and nowhere else: the page gives each name a second value for the dark.
 
 PAPER = "#9aa3ab"
 PAPER_INK = "#69737d"
 OURS  = "#0072b2"
-OTHER = "#d55e00"
+OTHER = "#aa3377"
 INK   = "#1f2933"
 MUTED = "#5f6b76"
 FAINT = "#e4e8ec"
+AXIS  = "#aab2ba"
+BACK  = "#ffffff"
 
-# Lines that stay apart for colour-blind readers; the last is C=W.
-array LINE[8] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", \
-                 "#56b4e9", "#6a51a3", "#1f2933"]
+# A receive-buffer scheme has one colour in all figures (Okabe and Ito); chain is what runs where
+# nothing else is said, so that it shares the colour of OURS.
+FIXED = "#d55e00"
+RING  = "#009e73"
+CHAIN = OURS
+DRAIN = "#cc79a7"
+RAW   = "#e69f00"
+scheme_colour(name) = name eq "fixed" ? FIXED : name eq "ring" ? RING : name eq "chain" ? CHAIN : \
+    name eq "drain" ? DRAIN : name eq "raw" ? RAW : OTHER
 
-# Both pictures come from the same commands; the PNG has two pixels where the SVG has one.
+# Lines that stay apart for colour-blind readers, and apart from the schemes (after Tol's muted
+# set); the last is C=W.
+array LINE[8] = ["#882255", "#44aa99", "#999933", "#332288", "#cc6677", \
+                 "#88ccee", "#aa4499", INK]
+
+# On a heat map's cells, which have the same colours in the dark.
+ON_PALE = "#1b2530"
+ON_DEEP = "#fdfeff"
+
+# All pictures come from the same commands; the PNG has two pixels where the SVG has one. KINDS is
+# what this gnuplot can draw, and may be set before this file is loaded.
+if (!exists("KINDS")) KINDS = "svg png pdf"
 open_svg(name, w, h) = sprintf("set terminal svg size %d,%d dynamic enhanced " . \
     "background '#ffffff' font 'Arial,14'; set output '%s.svg'", w, h, name)
 open_png(name, w, h) = sprintf("set terminal pngcairo size %d,%d enhanced " . \
     "background '#ffffff' font 'Arial,10.5' fontscale 2 linewidth 2 pointscale 2; " . \
     "set output '%s.png'", 2 * w, 2 * h, name)
-open_picture(kind, name, w, h) = kind eq "svg" ? open_svg(name, w, h) : open_png(name, w, h)
+open_pdf(name, w, h) = sprintf("set terminal pdfcairo size %gin,%gin enhanced " . \
+    "background '#ffffff' font 'Arial,10.5' fontscale 1 linewidth 1; " . \
+    "set output '%s.pdf'", w / 96.0, h / 96.0, name)
+open_picture(kind, name, w, h) = kind eq "svg" ? open_svg(name, w, h) : \
+    kind eq "pdf" ? open_pdf(name, w, h) : open_png(name, w, h)
 
 # Distances in pixels from the left and the bottom edge, so that figures of any height look alike.
 from_left(x)   = x / (1.0 * WIDTH)
@@ -37,7 +60,7 @@ axis_top(v)  = tic_step(v) * ceil(1.06 * v / tic_step(v))
 short(v) = v >= 99.95 ? sprintf("%.0f", v) : v >= 9.995 ? sprintf("%.1f", v) : sprintf("%.2f", v)
 
 set encoding utf8
-set border 1 linecolor rgb "#aab2ba" linewidth 1
+set border 1 linecolor rgb AXIS linewidth 1
 set tics nomirror textcolor rgb MUTED scale 0
 set grid ytics linetype 1 linecolor rgb FAINT linewidth 1
 set style fill solid 1.0 noborder

@@ -7,7 +7,7 @@ HALF = 0.19 # of a bar's place beside its neighbour
 READING(i) = value(sprintf("READING%d", i))
 ROW_TOP(i) = 112 + 296 * (i - 1)
 
-do for [KIND in "svg png"] {
+do for [KIND in KINDS] {
     eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
     set multiplot
     eval(TITLE_SETUP)

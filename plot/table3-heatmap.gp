@@ -9,7 +9,7 @@ set palette defined (0 "#eef4fa", 0.5 "#7fb3d8", 1 "#08519c")
 set cbrange [LEAST:100]
 DARK = LEAST + 0.62 * (100 - LEAST) # from here on white text reads better
 
-do for [KIND in "svg png"] {
+do for [KIND in KINDS] {
     eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
     set multiplot
     eval(TITLE_SETUP)
@@ -26,7 +26,7 @@ do for [KIND in "svg png"] {
     set ylabel "W: workers" textcolor rgb MUTED font SMALL
     set tmargin at screen from_top(92)
     set bmargin at screen from_bottom(150)
-    set style fill solid 1.0 border rgb "#ffffff"
+    set style fill solid 1.0 border rgb BACK
     unset colorbox
 
     set lmargin at screen from_left(70)
@@ -34,8 +34,8 @@ do for [KIND in "svg png"] {
     set label 1 bold("The paper, MB/s (100 Mbit/s LAN)") at screen from_left(24), from_top(70) \
         textcolor rgb PAPER_INK
     plot DATA index 0 using 1:2:(0.48):(0.46):3 with boxxyerror fc palette, \
-         "" index 0 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb INK, \
-         "" index 0 using 1:($3 < DARK ? NaN : $2):4 with labels font SMALL tc rgb "#ffffff"
+         "" index 0 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb ON_PALE, \
+         "" index 0 using 1:($3 < DARK ? NaN : $2):4 with labels font SMALL tc rgb ON_DEEP
 
     eval(TITLE_CLEAR)
     unset ylabel
@@ -50,8 +50,8 @@ do for [KIND in "svg png"] {
     set label 2 "of the grid's own best cell" at screen from_left(770), from_bottom(82) \
         font SMALL textcolor rgb MUTED
     plot DATA index 1 using 1:2:(0.48):(0.46):3 with boxxyerror fc palette, \
-         "" index 1 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb INK, \
-         "" index 1 using 1:($3 < DARK ? NaN : $2):4 with labels font SMALL tc rgb "#ffffff"
+         "" index 1 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb ON_PALE, \
+         "" index 1 using 1:($3 < DARK ? NaN : $2):4 with labels font SMALL tc rgb ON_DEEP
     unset label 1
     unset label 2
     unset multiplot

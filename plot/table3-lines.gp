@@ -8,7 +8,7 @@ TOP = CEILING > OURS_MAX ? CEILING : OURS_MAX
 SPAN = WORKERS_MAX > WORKERS_MIN ? WORKERS_MAX - WORKERS_MIN : 1.0
 NAMES = PAPER_LINES + OUR_LINES # the data sets that place the lines' names
 
-do for [KIND in "svg png"] {
+do for [KIND in KINDS] {
     eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
     set multiplot
     eval(TITLE_SETUP)

@@ -1,0 +1,235 @@
+"""A report as one page of HTML that needs nothing but itself: pictures and style lie within it, it
+has no script, and its policy forbids it to fetch anything."""
+
+import html
+import os
+import re
+from typing import Dict, List, Sequence, Tuple
+
+import machine
+from contents import Report, caveats
+from figures import Drawn, Picture
+from section import Section
+from tables import NONE, Column, Table, runs
+
+CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css")
+VERDICTS = {"confirmed": "confirmed", "contradicted": "contradicted",
+            "inconclusive": "inconclusive", "not tested": "untested"}
+LONG_CELL = 34  # characters: from here on a cell's text is broken into lines
+
+Links = Dict[str, str]  # a name that stands alone in a cell, and the anchor that it is
+
+
+# ---- text ----
+
+
+def words(text: str) -> str:
+    """Text as HTML, with the signs that a terminal has no room for: a range's dash, a minus, a
+    times; a number stays with its unit."""
+    text = html.escape(" ".join(str(text).split()))
+    text = re.sub(r"(?<=\d)\.\.(?=\d)|\bmin\.\.max\b",
+                  lambda found: "min–max" if "m" in found.group() else "–", text)
+    text = re.sub(r"(?<=[\d%])\.\.(?=[-+])", " to ", text)
+    text = re.sub(r"(^|(?<=[\s(]))-(?=\d)", "−", text)
+    text = re.sub(r"(?<=\d)x(?=$|[\s,.;)–])", "×", text)
+    return re.sub(r"(?<=\d) (?=%|kB|MB|GB|ms\b|s\b)", "\u00a0", text)
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    return "<p%s>%s</p>" % (' class="%s"' % kind if kind else "", words(text))
+
+
+def listing(title: str, lines: Sequence[str], anchor: str) -> List[str]:
+    """A section that is a list; none without lines."""
+    if not lines:
+        return []
+    return ['<section id="%s">' % anchor, "<h2>%s</h2>" % words(title), "<ul>"] + [
+        "<li>%s</li>" % words(line) for line in lines] + ["</ul>", "</section>"]
+
+
+def pairs(facts: Sequence[Tuple[str, str]], wide: Sequence[str] = ()) -> str:
+    """Names with their values."""
+    return '<dl class="facts">%s</dl>' % "".join(
+        "<div%s><dt>%s</dt><dd>%s</dd></div>" % (
+            ' class="wide"' if name in wide else "", html.escape(name),
+            "<code>%s</code>" % html.escape(value) if name in wide else words(value))
+        for name, value in facts)
+
+
+def folded(summary: str, text: str) -> str:
+    """A long text that stays out of sight until asked for."""
+    return "<details><summary>%s</summary><pre>%s</pre></details>" % (
+        html.escape(summary), html.escape(text))
+
+
+# ---- tables ----
+
+
+def cell(text: str, links: Links) -> str:
+    """A verdict has its mark, a name of a section or figure leads to it."""
+    bare = text.strip()
+    if bare in VERDICTS:
+        return '<span class="verdict %s">%s</span>' % (VERDICTS[bare], words(bare))
+    if bare in links:
+        return '<a href="#%s">%s</a>' % (links[bare], words(bare))
+    if bare == NONE:
+        return '<span class="none">–</span>'
+    return words(bare)
+
+
+def classes(column: Column, text: str) -> str:
+    names = (["left"] if column.left else []) + (["long"] if len(text) > LONG_CELL else [])
+    return ' class="%s"' % " ".join(names) if names else ""
+
+
+def table_row(row: Sequence[str], columns: Sequence[Column], links: Links) -> str:
+    """The first cell names the row; one that is set in says more about the row above."""
+    parts = ["<th scope=\"row\"%s>%s</th>" % (classes(columns[0], row[0]), cell(row[0], links))]
+    parts += ["<td%s>%s</td>" % (classes(column, text), cell(text, links))
+              for column, text in zip(columns[1:], row[1:])]
+    return "<tr%s>%s</tr>" % (' class="sub"' if row[0].startswith("  ") else "", "".join(parts))
+
+
+def table_heads(columns: Sequence[Column]) -> str:
+    """One line, or two where columns have a group's name above them."""
+    def head(column: Column, more: str = "") -> str:
+        return "<th scope=\"col\"%s%s>%s</th>" % (
+            more, ' class="left"' if column.left else "", words(column.head))
+    if not any(column.group for column in columns):
+        return "<tr>%s</tr>" % "".join(map(head, columns))
+    upper, lower = [], []
+    for first, last in runs(columns):
+        if columns[first].group:
+            upper.append('<th scope="colgroup" colspan="%d" class="group">%s</th>' % (
+                last - first, words(columns[first].group)))
+            lower += [head(column) for column in columns[first:last]]
+        else:
+            upper.append(head(columns[first], ' rowspan="2"'))
+    return "<tr>%s</tr><tr>%s</tr>" % ("".join(upper), "".join(lower))
+
+
+def caption(table: Table, section: Section) -> str:
+    """What the section's title does not say already."""
+    rest = table.title
+    if rest.startswith(section.title):
+        rest = rest[len(section.title):].lstrip(" ,.:")
+        rest = rest[:1].upper() + rest[1:]
+    return "<figcaption>%s</figcaption>" % words(rest) if rest else ""
+
+
+def table_html(table: Table, section: Section, links: Links) -> str:
+    """A table in a box of its own, which scrolls where the screen is narrow."""
+    bodies: List[List[str]] = [[]]
+    for row in table.rows:
+        if row is None:
+            bodies.append([])
+        else:
+            bodies[-1].append(table_row(row, table.columns, links))
+    notes = "".join("<li>%s</li>" % words(note) for note in table.notes)
+    return ('<figure class="table">%s<div class="scroll" tabindex="0" role="region" '
+            'aria-label="%s"><table>\n<thead>%s</thead>\n%s\n</table></div>%s</figure>' % (
+                caption(table, section), html.escape(table.title), table_heads(table.columns),
+                "\n".join("<tbody>%s</tbody>" % "\n".join(body) for body in bodies if body),
+                '<ul class="notes">%s</ul>' % notes if notes else ""))
+
+
+# ---- figures and sections ----
+
+
+def picture_html(picture: Picture, kinds: Sequence[str]) -> str:
+    """The picture, where its files are, and the numbers that it was drawn from."""
+    figure = picture.figure
+    files = ['<a href="figures/%s.%s">%s</a>' % (figure.name, kind, kind.upper()) for kind in kinds]
+    files += ['<a href="figures/%s.dat">data</a>' % figure.name,
+              '<a href="figures/%s.gp">script</a>' % figure.name]
+    return ('<figure class="picture" id="%s"><div class="scroll" tabindex="0" role="region" '
+            'aria-label="%s">%s</div><figcaption>%s. <span class="files">Beside this page: '
+            '%s.</span></figcaption>%s</figure>' % (
+                figure.name, html.escape(figure.caption), picture.svg,
+                words("Measured: %s" % figure.settings.get("RUNS", "")), ", ".join(files),
+                folded("The numbers of this figure", figure.data.strip())))
+
+
+def section_html(section: Section, drawn: Drawn, links: Links) -> List[str]:
+    """Title, lead, blocks, pictures."""
+    parts = ['<section id="%s">' % section.anchor, "<h2>%s</h2>" % words(section.title)]
+    parts += [paragraph(section.lead, "lead")] if section.lead else []
+    for block in section.blocks:
+        parts.append(table_html(block, section, links) if isinstance(block, Table)
+                     else paragraph(block))
+    parts += [picture_html(picture, drawn.kinds) for picture in drawn.pictures
+              if picture.figure in section.figures]
+    return parts + ["</section>"]
+
+
+def links_of(report: Report, drawn: Drawn) -> Links:
+    """Sections by their short names, and figures by theirs (`Figure 5`)."""
+    found = {section.short: section.anchor for section in report.sections}
+    for picture in drawn.pictures:
+        found.setdefault(picture.figure.caption.split(". ")[0], picture.figure.name)
+        found.setdefault(picture.figure.name, picture.figure.name)
+    return found
+
+
+# ---- the page ----
+
+
+def head(report: Report) -> str:
+    """The policy: nothing is loaded, nothing runs."""
+    with open(CSS, encoding="utf-8") as file:
+        style = file.read()
+    return "\n".join((
+        "<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        'style-src \'unsafe-inline\'; img-src data:">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="generator" content="fanin %s">' % html.escape(report.origin.commit),
+        '<link rel="icon" href="data:,">',
+        "<title>fanin: report of a run, commit %s</title>" % html.escape(report.origin.commit),
+        "<style>", style.strip(), "</style>", "</head>"))
+
+
+def navigation(report: Report, listed: Sequence[Tuple[str, str]]) -> str:
+    """All sections in a line that stays at the top."""
+    entries = [(section.anchor, section.short) for section in report.first + report.sections]
+    return '<nav aria-label="Contents"><ul>%s</ul></nav>' % "".join(
+        '<li><a href="#%s">%s</a></li>' % (anchor, words(name))
+        for anchor, name in entries + list(listed))
+
+
+def provenance(report: Report) -> List[str]:
+    """Where every number comes from, and how to come by such numbers again."""
+    run = report.results.run
+    parts = ['<section id="provenance">', "<h2>Provenance</h2>",
+             pairs(machine.origin_facts(report.results), ("command",))]
+    details = machine.details(report.results)
+    parts += [folded("The machine and the run in full", "\n".join(details))] if details else []
+    scenarios = run.get("scenarios")
+    for name, scenario in (scenarios.items() if isinstance(scenarios, dict) else ()):
+        text = scenario.get("text") if isinstance(scenario, dict) else None
+        parts += [folded("Scenario %s, as it was run" % name, text)] if isinstance(text, str) \
+            else []
+    return parts + ["</section>"]
+
+
+def to_html(report: Report, drawn: Drawn) -> str:
+    """The whole page."""
+    links = links_of(report, drawn)
+    lists = [("Figures left out", drawn.problems, "left-out"),
+             ("Rows that do not count", report.excluded, "excluded"),
+             ("Left out of the folder's files", report.results.problems, "problems")]
+    lists = [entry for entry in lists if entry[1]]
+    parts = [head(report), "<body>", "<header>",
+             '<h1><span class="brand">fanin</span> Report of a run</h1>',
+             pairs(machine.summary(report.results))]
+    parts += [paragraph(text, "warning") for text in machine.warnings(report.results)]
+    parts += ["</header>", navigation(report, [("reading", "How to read this")] + [
+        (anchor, title) for title, _, anchor in lists] + [("provenance", "Provenance")]), "<main>"]
+    for section in report.first + report.sections:
+        parts += section_html(section, drawn, links)
+    parts += listing("How to read this", caveats(report.results), "reading")
+    for title, lines, anchor in lists:
+        parts += listing(title, lines, anchor)
+    parts += provenance(report)
+    return "\n".join(parts + ["</main>", "</body>", "</html>", ""])
