@@ -1,9 +1,10 @@
 """What a report holds, whichever look it takes: sections, caveats, and what did not count."""
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
+import links
 import machine
-from rows import Results, Row, is_result, why_excluded
+from rows import Results, is_result, why_excluded
 from section import Section
 
 NOT_COMPARABLE = (
@@ -11,7 +12,7 @@ NOT_COMPARABLE = (
     "100 Mbit/s LAN, which sets most of its times, %s; its CPU was a Core2 6300 at 1.86 GHz under "
     "Windows XP. What can be compared are relations between cells (scheme against scheme, mode "
     "against mode, one number of workers against another), thread counts, and roughly peak memory.")
-LOOPBACK = "ours share this machine and its loopback"
+ON_LOOPBACK = "ours share this machine and its loopback"
 LINKED = "ours share this machine, behind its loopback or the emulated link that a row names"
 CAVEATS = (
     "The servers run on the same machine as the client and take CPU from it; each row names its "
@@ -44,14 +45,10 @@ class Report(NamedTuple):
         return sum(map(is_result, self.results.rows))
 
 
-def links(rows: Sequence[Row]) -> List[str]:
-    """What lay between client and servers: a row that does not say ran over loopback."""
-    return list(dict.fromkeys(str(row.get("link") or "loopback") for row in rows))
-
-
 def not_comparable(results: Results) -> str:
     """The first thing to know, before any number."""
-    return NOT_COMPARABLE % (LINKED if links(results.rows) != ["loopback"] else LOOPBACK)
+    return NOT_COMPARABLE % (LINKED if any(links.link_of(row) != links.LOOPBACK for row in results.rows)
+                             else ON_LOOPBACK)
 
 
 def caveats(results: Results) -> List[str]:

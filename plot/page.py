@@ -83,11 +83,14 @@ def classes(column: Column, text: str) -> str:
 
 
 def table_row(row: Sequence[str], columns: Sequence[Column], links: Links) -> str:
-    """The first cell names the row; one that is set in says more about the row above."""
+    """The first cell names the row; one that is set in says more about the row above. In a matrix
+    the line of what was measured here stands out."""
     parts = ["<th scope=\"row\"%s>%s</th>" % (classes(columns[0], row[0]), cell(row[0], links))]
     parts += ["<td%s>%s</td>" % (classes(column, text), cell(text, links))
               for column, text in zip(columns[1:], row[1:])]
-    return "<tr%s>%s</tr>" % (' class="sub"' if row[0].startswith("  ") else "", "".join(parts))
+    kind = "sub" if row[0].startswith("  ") else "here" if "here" in row[:2] else \
+        "more" if not row[0] else ""
+    return "<tr%s>%s</tr>" % (' class="%s"' % kind if kind else "", "".join(parts))
 
 
 def table_heads(columns: Sequence[Column]) -> str:
@@ -143,10 +146,8 @@ def picture_html(picture: Picture, kinds: Sequence[str]) -> str:
     files += ['<a href="figures/%s.dat">data</a>' % figure.name,
               '<a href="figures/%s.gp">script</a>' % figure.name]
     return ('<figure class="picture" id="%s"><div class="scroll" tabindex="0" role="region" '
-            'aria-label="%s">%s</div><figcaption>%s. <span class="files">Beside this page: '
-            '%s.</span></figcaption>%s</figure>' % (
-                figure.name, html.escape(figure.caption), picture.svg,
-                words("Measured: %s" % figure.settings.get("RUNS", "")), ", ".join(files),
+            'aria-label="%s">%s</div><figcaption>Beside this page: %s.</figcaption>%s</figure>' % (
+                figure.name, html.escape(figure.caption), picture.svg, ", ".join(files),
                 folded("The numbers of this figure", figure.data.strip())))
 
 
@@ -167,7 +168,6 @@ def links_of(report: Report, drawn: Drawn) -> Links:
     found = {section.short: section.anchor for section in report.sections}
     for picture in drawn.pictures:
         found.setdefault(picture.figure.caption.split(". ")[0], picture.figure.name)
-        found.setdefault(picture.figure.name, picture.figure.name)
     return found
 
 

@@ -1,6 +1,6 @@
-# Table 2 as bars, the paper's in grey beside this run's in blue, a row of panels for each reading.
-# Time is in percent of the scheme `fixed` of its own source, because milliseconds over a LAN and
-# over loopback share no axis.
+# Table 2 as bars, the paper's in grey beside this run's in the scheme's own colour, a row of panels
+# for each reading. Time is in percent of the scheme `fixed` of its own source, because milliseconds
+# over a LAN and over loopback share no axis.
 load "style.gp"
 
 HALF = 0.19 # of a bar's place beside its neighbour
@@ -15,7 +15,7 @@ do for [KIND in KINDS] {
     set label 904 bold("the paper") at screen from_left(856), from_top(30) right \
         tc rgb PAPER_INK
     set label 905 bold("this run") at screen from_left(936), from_top(30) right \
-        tc rgb OURS
+        tc rgb INK
     set xrange [-0.6:2.6]
     set xtics textcolor rgb INK
     set ytics font SMALL textcolor rgb MUTED
@@ -35,12 +35,13 @@ do for [KIND in KINDS] {
             font SMALL textcolor rgb MUTED
         plot DATA index I using 0:(0):xtic(1) with boxes lc rgb PAPER, \
              "" index I using ($0-HALF):2 with boxes lc rgb PAPER, \
-             "" index I using ($0+HALF):4 with boxes lc rgb OURS, \
+             for [S = 1:words(SCHEMES)] "" index I every ::(S-1)::(S-1) using (S-1+HALF):4 \
+                 with boxes lc rgb scheme_colour(word(SCHEMES, S)), \
              "" index I using ($0+HALF):5:(0):($6-$5) with vectors nohead lw 1.5 lc rgb INK, \
              "" index I using ($0-HALF):2:(short($3)) with labels \
                  offset 0,0.7 font SMALL tc rgb PAPER_INK, \
              "" index I using ($0+HALF):6:(short($7)) with labels \
-                 offset 0,0.7 font SMALL tc rgb OURS
+                 offset 0,0.7 font SMALL tc rgb INK
 
         eval(TITLE_CLEAR)
         unset label 904
@@ -53,12 +54,13 @@ do for [KIND in KINDS] {
         set label 2 "peak memory, MB" at screen from_left(350), from_top(ROW_TOP(R))
         plot DATA index I using 0:(0):xtic(1) with boxes lc rgb PAPER, \
              "" index I using ($0-HALF):8 with boxes lc rgb PAPER, \
-             "" index I using ($0+HALF):9 with boxes lc rgb OURS, \
+             for [S = 1:words(SCHEMES)] "" index I every ::(S-1)::(S-1) using (S-1+HALF):9 \
+                 with boxes lc rgb scheme_colour(word(SCHEMES, S)), \
              "" index I using ($0+HALF):10:(0):($11-$10) with vectors nohead lw 1.5 lc rgb INK, \
              "" index I using ($0-HALF):8:(short($8)) with labels \
                  offset 0,0.7 font SMALL tc rgb PAPER_INK, \
              "" index I using ($0+HALF):11:(short($9)) with labels \
-                 offset 0,0.7 font SMALL tc rgb OURS
+                 offset 0,0.7 font SMALL tc rgb INK
 
         set lmargin at screen from_left(700)
         set rmargin at screen from_left(936)
@@ -67,11 +69,12 @@ do for [KIND in KINDS] {
         set label 2 "data-buffering threads" at screen from_left(670), from_top(ROW_TOP(R))
         plot DATA index I using 0:(0):xtic(1) with boxes lc rgb PAPER, \
              "" index I using ($0-HALF):12 with boxes lc rgb PAPER, \
-             "" index I using ($0+HALF):13 with boxes lc rgb OURS, \
+             for [S = 1:words(SCHEMES)] "" index I every ::(S-1)::(S-1) using (S-1+HALF):13 \
+                 with boxes lc rgb scheme_colour(word(SCHEMES, S)), \
              "" index I using ($0-HALF):12:(int($12)) with labels \
                  offset 0,0.7 font SMALL tc rgb PAPER_INK, \
              "" index I using ($0+HALF):13:(int($13)) with labels \
-                 offset 0,0.7 font SMALL tc rgb OURS
+                 offset 0,0.7 font SMALL tc rgb INK
         unset label 2
     }
     unset multiplot

@@ -197,7 +197,8 @@ def figure(label: str, name: str, readings: Dict[str, Cells]) -> Figure:
     every = [values for found in lines.values() for values in found]
     runs = run_counts([len(cells.get(scheme, [])) for cells in readings.values()
                        for scheme in paper.table2()])
-    settings = {"READINGS": len(readings), "RUNS": "median of %s, whiskers min..max" % runs,
+    settings = {"READINGS": len(readings), "SCHEMES": " ".join(paper.table2()),
+                "RUNS": "median of %s, whiskers min..max" % runs,
                 "TIME_MAX": highest(every, 0, 4), "MEMORY_MAX": highest(every, 6, 9),
                 "THREADS_MAX": highest(every, 10, 11)}
     for i, cells in enumerate(readings.values(), 1):
