@@ -1,0 +1,217 @@
+"""The verdict table, what it rests on, and `--require`."""
+
+from typing import Dict, List, Optional, Sequence
+
+import machine
+from claim import Claim, WrongClaim, load
+from comparison import CONFIDENCE, RUNS_MIN, Comparison, Count, Evidence
+from rows import Results
+from section import Section
+from stats import Interval, median
+from tables import NONE, Column, Table, number
+from verdict import (ALPHA, CONFIRMED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED, PAPER_LINK, Link,
+                     Verdict, alarm_line, alarms, judge, primary)
+
+TITLE = "Claims. What the paper says, and what this run found"
+EVIDENCE = "Comparisons. Every one behind the verdicts"
+WORDS = (CONFIRMED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED)
+COLUMNS = (Column("id", left=True), Column("what decides", left=True), Column("verdict", left=True),
+           Column("paper", "ratio or count"), Column("here", "ratio or count"),
+           Column("%.0f %%" % (100 * CONFIDENCE), "ratio or count"), Column("n"), Column("p"),
+           Column("see", left=True))
+LINES = (Column("id", left=True), Column("what", left=True), Column("against", left=True),
+         Column("n"), Column("here"), Column("%.0f %%" % (100 * CONFIDENCE)),
+         Column("holds", "p, not adjusted"), Column("denied", "p, not adjusted"))
+METHOD = (
+    "Ratios are first / second cell, Hodges-Lehmann estimates over runs (a run is one process) with "
+    "the interval of the exact Mann-Whitney test; n: runs of the smaller cell, at least %d. The "
+    "paper's absolute numbers are not judged." % RUNS_MIN,
+    "p: Holm-adjusted over all claims tested on the link; a claim with several comparisons is as "
+    "good as its weakest. The chance of any false confirmation on a link is at most %g %%, and so "
+    "is that of any false contradiction." % (100 * ALPHA))
+
+
+# ---- numbers ----
+
+
+def ratio_text(value: Optional[float]) -> str:
+    """Two decimals, since 0.98 and 1.02 are what it is about; more for a small one."""
+    if value is None:
+        return NONE
+    return "%.2f" % value if 0.0995 <= value < 9.995 else "%.2g" % value if value < 1 \
+        else number(value)
+
+
+def effect_text(found: Optional[Evidence]) -> str:
+    """A ratio, a difference with its sign, or what was counted."""
+    if found is None:
+        return NONE
+    if isinstance(found, Count):
+        low, high = "%.6g" % min(found.a), "%.6g" % max(found.a)
+        return low if low == high else "%s..%s" % (low, high)
+    return ratio_text(found.effect) if found.is_ratio else "%+.3g" % found.effect
+
+
+def interval_text(found: Optional[Evidence]) -> str:
+    """Around what effect_text() says."""
+    if not isinstance(found, Comparison) or found.interval is None:
+        return NONE
+    interval: Interval = found.interval
+    if not found.is_ratio:
+        return "%+.2g..%+.2g" % (interval.low, interval.high)
+    low, high = ratio_text(interval.low), ratio_text(interval.high)
+    return low if low == high else "%s..%s" % (low, high)
+
+
+def paper_text(claim: Claim) -> str:
+    """The paper's two numbers as their ratio; one number as it stands."""
+    first, sign, second = claim.paper.partition("/")
+    try:
+        return ratio_text(float(first) / float(second)) if sign else claim.paper or NONE
+    except (ValueError, ZeroDivisionError):
+        return claim.paper
+
+
+def p_text(p: Optional[float]) -> str:
+    return NONE if p is None else "<0.001" if p < 0.001 else "%.3f" % p
+
+
+# ---- the verdict table ----
+
+
+def line(one: Verdict) -> List[str]:
+    """One claim on one link."""
+    shown = one.shown
+    return [one.id, shown.claim.what if shown else "", one.word,
+            paper_text(shown.claim) if shown else NONE, effect_text(shown), interval_text(shown),
+            str(shown.n) if shown else NONE, p_text(one.p), one.see]
+
+
+def sentence(one: Verdict) -> str:
+    """A claim in the paper's sense, and why the verdict is what it is."""
+    return "%s: %s. %s%s." % (one.id, one.text, one.word.capitalize(),
+                              ": " + one.why if one.why else "")
+
+
+def fallback(link_reason: str) -> str:
+    return " (%s)" % link_reason.rstrip(".") if link_reason else ""
+
+
+def title_of(link: Link, first: bool) -> str:
+    """Which network a table is about, and whether its verdicts are the ones that count."""
+    if link.ran == PAPER_LINK:
+        return "On %s, the paper's kind of network" % link.ran
+    if link.ran != link.asked:
+        return "On %s%s" % (link.name, fallback(link.reason))
+    return "On %s" % link.name + (", for want of %s, the paper's kind of network" % PAPER_LINK
+                                  if first else "")
+
+
+def table(verdicts: Sequence[Verdict], first: bool, notes: Sequence[str]) -> Table:
+    """One link's verdicts."""
+    told = [sentence(one) for one in verdicts] if first else \
+        ["%s: %s." % (one.id, one.why) for one in verdicts if one.why]
+    return Table(title_of(verdicts[0].link, first), COLUMNS, [line(one) for one in verdicts],
+                 told + list(notes))
+
+
+def lead(verdicts: Sequence[Verdict]) -> str:
+    """The first screen's first sentence."""
+    held = primary(verdicts)
+    by_word = {word: [one.id for one in held.values() if one.word == word] for word in WORDS}
+    text = "; ".join("%s: %s" % (word, " ".join(ids)) for word, ids in by_word.items() if ids)
+    home = verdicts[0].link
+    strays = ["%s on %s" % (one.id, one.link.name) for one in held.values() if one.link != home]
+    return "Judged on %s%s. %s." % (
+        home.name, ", but " + ", ".join(strays) if strays else "",
+        text[0].upper() + text[1:])
+
+
+def build(results: Results) -> Section:
+    """The verdicts; one line if there is nothing to judge, or the claims cannot be read."""
+    try:
+        verdicts = verdicts_of(results)
+    except (WrongClaim, OSError) as error:
+        return Section(TITLE, ["Left out: %s." % error], [])
+    if not verdicts:
+        return Section(TITLE, ["Left out: this folder has no rows."], [])
+    links = by_verdict_link(verdicts)
+    notes = METHOD + (alarm_line(alarms(results)),)
+    blocks = [table(members, place == 0, notes if place == 0 else ())
+              for place, members in enumerate(links)]
+    return Section(TITLE, blocks, [], lead(verdicts))
+
+
+def by_verdict_link(verdicts: Sequence[Verdict]) -> List[List[Verdict]]:
+    """Verdicts of one link together, in order."""
+    found: Dict[Link, List[Verdict]] = {}
+    for one in verdicts:
+        found.setdefault(one.link, []).append(one)
+    return list(found.values())
+
+
+# ---- every comparison ----
+
+
+def short(rest: str) -> str:
+    """`W=6 C=4` for the axes that every table calls so."""
+    return rest.replace("workers=", "W=").replace("concurrency=", "C=")
+
+
+def evidence_line(one: Verdict, found: Evidence) -> List[str]:
+    start = [one.id, found.claim.what]
+    if isinstance(found, Count):
+        return start + ["%d of %d runs broke it" % (found.broken, found.n), str(found.n),
+                        effect_text(found), NONE, NONE, NONE]
+    return start + [short(found.rest), str(found.n), effect_text(found), interval_text(found),
+                    p_text(found.holds), p_text(found.denied)]
+
+
+def build_evidence(results: Results) -> Section:
+    """All comparisons, so that nobody has to take the verdicts on trust."""
+    try:
+        verdicts = verdicts_of(results)
+    except (WrongClaim, OSError) as error:
+        return Section(EVIDENCE, ["Left out: %s." % error], [])
+    blocks = []
+    for members in by_verdict_link(verdicts):
+        lines = [evidence_line(one, found) for one in members for found in one.all]
+        if lines:
+            blocks.append(Table("On %s" % members[0].link.name, LINES, lines, [
+                "Holds: how likely runs like these are if the claim were just not so; denied: if "
+                "it were just so, by as little as matters."]))
+    return Section(EVIDENCE, blocks or ["Left out: no claim has two cells to compare."], [])
+
+
+# ---- the command's part ----
+
+
+def verdicts_of(results: Results) -> List[Verdict]:
+    """All verdicts of a folder. WrongClaim; OSError."""
+    cpus = machine.quantity(machine.facts(results), "cpus")
+    return judge(results, load(), int(cpus) if cpus else None)
+
+
+def required(text: str) -> List[str]:
+    """The ids of `--require A2,A5`. ValueError names those that are no claim's; WrongClaim."""
+    known = list(dict.fromkeys(claim.id for claim in load()))
+    asked = [part.strip() for part in text.split(",") if part.strip()]
+    strangers = [part for part in asked if part not in known]
+    if strangers or not asked:
+        raise ValueError("--require: no claim %s; there are %s"
+                         % (", ".join(strangers) or "named", ", ".join(known)))
+    return asked
+
+
+def unmet(results: Results, ids: Sequence[str]) -> List[str]:
+    """A line for each of the claims that is not confirmed."""
+    held = primary(verdicts_of(results))
+    lines = []
+    for name in ids:
+        one = held.get(name)
+        if one is None:
+            lines.append("%s is %s: the folder has no rows" % (name, NOT_TESTED))
+        elif one.word != CONFIRMED:
+            lines.append("%s is %s on %s%s" % (name, one.word, one.link.name,
+                                               ": " + one.why if one.why else ""))
+    return lines

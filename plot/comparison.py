@@ -1,0 +1,204 @@
+"""Cells of a claim held against each other, or every run of a cell against a number.
+
+Method: Mann and Whitney's exact test on the values of the runs, the bound of the claim multiplied
+into the other side; the effect is the Hodges-Lehmann estimate of the ratio with the interval that
+goes with that test. Runs of one block lie close in time, and their order within it is shuffled, so
+both cells of a comparison see the same drift. The blocks could be used as pairs, too; but the sign
+patterns of 5 pairs cannot come below p = 0.031, the splits of 5 and 5 runs reach 0.004, and what
+the blocks share makes the unpaired test the more careful one.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from claim import OTHERS, Claim, value_of
+from ranks import hodges_lehmann, mann_whitney, ratio_estimate, ratio_interval, shift_interval
+from rows import OPTIONS, Row, group, is_result
+from stats import Interval
+
+RUNS_MIN = 5      # of a cell: below, there is no verdict
+CONFIDENCE = 0.95
+
+
+class Comparison(NamedTuple):
+    """Two cells. `holds` and `denied` are one-sided p-values: of runs like these if the claim were
+    just not so, and if it were just so. They are 1 where a cell has too few runs."""
+
+    claim: Claim
+    rest: str                  # which of several other cells; "" if there is but one
+    subject: List[Row]
+    against: List[Row]
+    a: List[float]
+    b: List[float]
+    effect: Optional[float]    # ratio a / b; a - b if a ratio cannot be taken
+    interval: Optional[Interval]
+    is_ratio: bool
+    holds: float
+    denied: float
+
+    @property
+    def n(self) -> int:
+        return min(len(self.a), len(self.b))
+
+
+class Count(NamedTuple):
+    """Every run of a cell against a number: nothing is estimated."""
+
+    claim: Claim
+    a: List[float]
+    wanted: List[float]
+    broken: int               # how many runs are not as claimed
+
+    @property
+    def n(self) -> int:
+        return len(self.a)
+
+
+Evidence = Union[Comparison, Count]
+
+
+class NotTested(Exception):
+    """Why a line of the claims could not be tested."""
+
+
+# ---- cells ----
+
+
+def words(chosen: Dict[str, str], cpus: Optional[int]) -> str:
+    """A selector as a reader may type it, with the rules of thumb worked out."""
+    parts = []
+    for key, word in chosen.items():
+        value = word if word == OTHERS else value_of(key, word, cpus)
+        parts.append("%s=%s" % (key, word if value is None else
+                                "%g" % value if isinstance(value, float) else value))
+    return " ".join(parts)
+
+
+def matching(rows: Sequence[Row], scenario: str, chosen: Dict[str, str],
+             cpus: Optional[int]) -> List[Row]:
+    """Rows of a cell, also those that do not count. Labelled rows are a comparison of their own."""
+    wanted: Dict[str, Any] = {}
+    for key, word in chosen.items():
+        if word == OTHERS:
+            continue
+        wanted[key] = value_of(key, word, cpus)
+        if wanted[key] is None:
+            raise NotTested("%s=%s depends on the number of processors, which is not on record"
+                            % (key, word))
+    if "label" not in chosen:
+        rows = [row for row in rows if not row.get("label")]
+    return [row for row in rows if row["scenario"] == scenario
+            and all(row.get(key) == value for key, value in wanted.items())]
+
+
+def counting(rows: Sequence[Row], claim: Claim, chosen: Dict[str, str],
+             cpus: Optional[int]) -> List[Row]:
+    """The rows of a cell that count. NotTested without any."""
+    found = matching(rows, claim.scenario, chosen, cpus)
+    kept = [row for row in found if is_result(row)]
+    name = "%s with %s" % (claim.scenario, words(chosen, cpus))
+    if not found:
+        raise NotTested("no row of " + name)
+    if not kept:
+        raise NotTested("none of the %d rows of %s counts" % (len(found), name))
+    return kept
+
+
+def one_cell(rows: Sequence[Row], what: str) -> List[Row]:
+    """The rows, if they may share a median. NotTested names what sets them apart."""
+    for key in OPTIONS + ("section", "cell"):
+        values = sorted({str(row.get(key)) for row in rows})
+        if len(values) > 1:
+            raise NotTested("rows of %s differ in %s (%s): name it in the claim, or run one"
+                            % (what, key, ", ".join(values)))
+    return list(rows)
+
+
+def other_cells(rows: Sequence[Row], claim: Claim,
+                cpus: Optional[int]) -> List[Tuple[str, List[Row]]]:
+    """The cells that the subject is held against, each with its name if there are several."""
+    assert isinstance(claim.against, dict)
+    starred = [key for key, word in claim.against.items() if word == OTHERS]
+    found = counting(rows, claim, claim.against, cpus)
+    if not starred:
+        return [("", one_cell(found, words(claim.against, cpus)))]
+    own = tuple(value_of(key, claim.subject[key], cpus) if key in claim.subject else None
+                for key in starred)
+    cells = [(" ".join("%s=%s" % pair for pair in zip(starred, values)), members)
+             for values, members in group(found, starred).items() if values != own]
+    if not cells:
+        raise NotTested("no other cell to hold %s against" % words(claim.subject, cpus))
+    return [(name, one_cell(members, name)) for name, members in cells]
+
+
+def values(rows: Sequence[Row], key: str, what: str) -> List[float]:
+    """What was measured. NotTested if nothing was."""
+    found = [row[key] for row in rows if row.get(key) is not None]
+    if not found:
+        raise NotTested("%s was not measured in any row of %s" % (key, what))
+    return found
+
+
+# ---- tests ----
+
+
+def tails(a: Sequence[float], b: Sequence[float], bound: float) -> Tuple[float, float]:
+    """One-sided p-values that a lies below, and above, `bound` times b."""
+    scaled = [bound * value for value in b]
+    return mann_whitney(a, scaled, "less"), mann_whitney(a, scaled, "greater")
+
+
+def denial_bound(claim: Claim) -> float:
+    """Where a ratio begins to contradict the claim: it is less than matters, or the other way."""
+    slack = 1 + (claim.matters or 0)
+    return claim.margin * {"less": 1 / slack, "more": slack}.get(claim.direction, 1)
+
+
+def p_values(claim: Claim, a: Sequence[float], b: Sequence[float]) -> Tuple[float, float]:
+    """(holds, denied) by the claim's direction."""
+    if claim.direction == "equal":
+        below, above = tails(a, b, 1 / claim.margin)[0], tails(a, b, claim.margin)[1]
+        return (max(tails(a, b, 1 / claim.margin)[1], tails(a, b, claim.margin)[0]),
+                min(1.0, 2 * min(below, above)))
+    less, more = tails(a, b, claim.margin)
+    denied_less, denied_more = tails(a, b, denial_bound(claim))
+    return (less, denied_more) if claim.direction in ("less", "at-most") else (more, denied_less)
+
+
+def compare(claim: Claim, rest: str, subject: List[Row], against: List[Row]) -> Comparison:
+    """One comparison, with as much of it as the number of runs allows."""
+    a = values(subject, claim.metric, "the subject")
+    b = values(against, claim.metric, rest or "the other cell")
+    is_ratio = min(a + b) > 0
+    enough = min(len(a), len(b)) >= RUNS_MIN
+    holds, denied = p_values(claim, a, b) if enough else (1.0, 1.0)
+    effect, interval = (ratio_estimate, ratio_interval) if is_ratio else (hodges_lehmann,
+                                                                          shift_interval)
+    return Comparison(claim, rest, subject, against, a, b, effect(a, b),
+                      interval(a, b, CONFIDENCE), is_ratio, holds, denied)
+
+
+def count(claim: Claim, subject: List[Row]) -> Count:
+    """Every run against a number of the claim's, or of the run's own row."""
+    measured = [row for row in subject if row.get(claim.metric) is not None]
+    if isinstance(claim.against, str):
+        measured = [row for row in measured if row.get(claim.against) is not None]
+    if not measured:
+        raise NotTested("%s was not measured in any run" % claim.metric)
+    wanted = [claim.margin * (row[claim.against] if isinstance(claim.against, str)
+                              else claim.against) for row in measured]
+    fits = {"less": float.__lt__, "more": float.__gt__, "at-least": float.__ge__,
+            "at-most": float.__le__, "equal": float.__eq__}[claim.direction]
+    a = [row[claim.metric] for row in measured]
+    broken = sum(not fits(float(own), float(right)) for own, right in zip(a, wanted))
+    return Count(claim, a, wanted, broken)
+
+
+def evidence(rows: Sequence[Row], claim: Claim, cpus: Optional[int]) -> List[Evidence]:
+    """What the rows of one link say to one line. NotTested says why they say nothing."""
+    name = words(claim.subject, cpus)
+    subject = counting(rows, claim, claim.subject, cpus)
+    if claim.exact:
+        return [count(claim, subject)]
+    one_cell(subject, name)
+    return [compare(claim, rest, subject, members)
+            for rest, members in other_cells(rows, claim, cpus)]

@@ -1,0 +1,355 @@
+"""A verdict for each claim on each link: confirmed, contradicted, inconclusive, not tested.
+
+A claim holds only if every one of its comparisons holds, so its p-value is the largest of theirs
+(an intersection-union test, which needs no correction within the claim). It is contradicted if one
+comparison clearly goes the other way, or if many together do: the smaller of Bonferroni's p-value
+over its comparisons and of Fisher's over its subjects, each of them against its rivals' pooled runs,
+doubled for having looked at both. Holm's correction then runs over all claims tested on that link, once for the confirmations and once for the
+contradictions: the chance of even one false confirmation is at most ALPHA, and so is that of one
+false contradiction. Every link is an experiment of its own.
+
+Counts are judged run by run, without a p-value: one run that is not as claimed contradicts.
+"""
+
+import math
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import links
+from claim import Claim
+from comparison import (RUNS_MIN, Comparison, Count, Evidence, NotTested, denial_bound, evidence,
+                        matching, tails)
+from ranks import mann_whitney
+from rows import Results, Row, group, is_result
+from scaling import usl_peak_interval
+from stats import Interval, holm
+from tables import number
+
+ALPHA = 0.05
+PAPER_LINK = "lan100"  # the link profile that is the paper's network
+CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
+INCONCLUSIVE, NOT_TESTED = "inconclusive", "not tested"
+
+
+class Link(NamedTuple):
+    """What lay between client and servers, and what was asked for."""
+
+    asked: str
+    ran: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        return self.ran if self.ran == self.asked else "%s instead of %s" % (self.ran, self.asked)
+
+
+class Verdict(NamedTuple):
+    """`shown` is the evidence that decides: the weakest of a claim that holds, the strongest
+    against one that does not. `p` is adjusted; None where nothing was left to chance."""
+
+    id: str
+    text: str
+    link: Link
+    word: str
+    why: str
+    shown: Optional[Evidence]
+    p: Optional[float]
+    all: List[Evidence]
+    see: str
+
+
+# ---- links ----
+
+
+def link_of(row: Row) -> Link:
+    """A row that does not say ran over loopback, and asked for nothing else."""
+    ran = links.link_of(row)
+    return Link(str(row.get("link_asked") or ran), ran, str(row.get("link_reason") or ""))
+
+
+def by_link(rows: Sequence[Row]) -> Dict[Link, List[Row]]:
+    """The paper's network first, then what was asked to be it, then in order of appearance."""
+    found: Dict[Tuple[str, str], List[Row]] = {}
+    for row in rows:
+        link = link_of(row)
+        found.setdefault((link.asked, link.ran), []).append(row)
+    rank = {True: 0, False: 1}
+    order = sorted(found, key=lambda key: (rank[key[1] == PAPER_LINK], rank[key[0] == PAPER_LINK]))
+    return {Link(*key, next((link_of(row).reason for row in found[key] if link_of(row).reason),
+                            "")): found[key] for key in order}
+
+
+# ---- from comparisons to a claim ----
+
+
+def fisher(p_values: Sequence[float]) -> float:
+    """One p-value from independent ones. Source: R. A. Fisher, Statistical Methods for Research
+    Workers, 4th edition, 1932, section 21.1; the chi-square law of even degrees is a sum."""
+    half = -sum(math.log(p) for p in p_values)
+    term, total = 1.0, 0.0
+    for i in range(len(p_values)):
+        total += term
+        term *= half / (i + 1)
+    return min(1.0, math.exp(-half) * total)
+
+
+def levels(members: Sequence[Comparison]) -> List[List[Comparison]]:
+    """Rivals that share a value of an axis (all with C = 2, say), and all of them together."""
+    shared: Dict[str, List[Comparison]] = {}
+    for member in members:
+        for axis in member.rest.split():
+            shared.setdefault(axis, []).append(member)
+    return [list(members)] + [pool for pool in shared.values() if 1 < len(pool) < len(members)]
+
+
+def pooled_denial(members: Sequence[Comparison]) -> float:
+    """One subject held against the runs of many rivals at once: if none of them beats it, then no
+    mixture of them does. Bonferroni over the mixtures."""
+    first = members[0]
+    if len(members) == 1 or first.claim.direction == "equal":
+        return min(1.0, len(members) * min(member.denied for member in members))
+    pools = levels(members)
+    found = []
+    for pool in pools:
+        less, more = tails(first.a, [value for member in pool for value in member.b],
+                           denial_bound(first.claim))
+        found.append(more if first.claim.direction in ("less", "at-most") else less)
+    return min(1.0, len(pools) * min(found))
+
+
+def independent(groups: Sequence[Sequence[Comparison]]) -> bool:
+    """Whether no run is in two of them."""
+    seen: set = set()
+    for members in groups:
+        own = {id(row) for member in members for row in member.subject + member.against}
+        if seen & own:
+            return False
+        seen |= own
+    return True
+
+
+def denial(compared: Sequence[Comparison]) -> float:
+    """The p-value against a claim as a whole."""
+    worst = min(member.denied for member in compared)
+    if len(compared) == 1:
+        return worst
+    by_subject: Dict[Any, List[Comparison]] = {}
+    for member in compared:
+        key = (member.claim.metric, tuple(id(row) for row in member.subject))
+        by_subject.setdefault(key, []).append(member)
+    groups = list(by_subject.values())
+    pooled = [pooled_denial(members) for members in groups]
+    together = fisher(pooled) if independent(groups) else min(1.0, len(pooled) * min(pooled))
+    return min(1.0, 2 * min(together, len(compared) * worst))
+
+
+class Case(NamedTuple):
+    """A claim on a link before multiplicity is accounted for."""
+
+    lines: List[Claim]
+    link: Link
+    found: List[Evidence]
+    missing: str            # why it could not be tested, "" if it could
+    fits: List[str]         # what the scaling law denies
+
+    @property
+    def compared(self) -> List[Comparison]:
+        return [found for found in self.found if isinstance(found, Comparison)]
+
+    @property
+    def broken(self) -> List[Count]:
+        return [found for found in self.found if isinstance(found, Count) and found.broken]
+
+    @property
+    def fewest(self) -> Optional[Evidence]:
+        return min(self.found, key=lambda found: found.n) if self.found else None
+
+    @property
+    def testable(self) -> bool:
+        """Whether it takes part in the correction for multiplicity."""
+        return bool(not self.missing and self.compared and self.fewest.n >= RUNS_MIN)
+
+
+def fit_interval(rows: Sequence[Row], claim: Claim, cpus: Optional[int]) -> Optional[Interval]:
+    """Where the scaling law over the claim's key peaks, all other axes together."""
+    assert isinstance(claim.against, dict)
+    kept = [row for row in matching(rows, claim.scenario, claim.against, cpus)
+            if is_result(row) and row.get(claim.metric) and row.get(claim.fit)]
+    cells = {values[0]: [row[claim.metric] for row in members]
+             for values, members in group(kept, (claim.fit,)).items()}
+    return usl_peak_interval(cells) if cells else None
+
+
+def fit_problem(rows: Sequence[Row], claim: Claim, subject: Sequence[Row],
+                cpus: Optional[int]) -> str:
+    """What the scaling law says against the claim; "" if nothing."""
+    interval = fit_interval(rows, claim, cpus)
+    place = subject[0][claim.fit]
+    if interval is None or interval.low == math.inf:
+        return "the scaling law over %s could not be fitted" % claim.fit
+    if interval.low <= place <= interval.high:
+        return ""
+    high = "none" if interval.high == math.inf else number(interval.high)
+    where = number(interval.low) if interval.low == interval.high else \
+        "%s..%s" % (number(interval.low), high)
+    return "the fitted scaling law peaks at %s = %s, not at %s" % (claim.fit, where, place)
+
+
+def case_of(lines: Sequence[Claim], link: Link, rows: Sequence[Row],
+            cpus: Optional[int]) -> Case:
+    """All evidence for and against one claim on one link."""
+    found: List[Evidence] = []
+    missing, fits = "", []
+    for claim in lines:
+        try:
+            own = evidence(rows, claim, cpus)
+        except NotTested as why:
+            missing = missing or str(why)
+            continue
+        found += own
+        if claim.fit and isinstance(own[0], Comparison):
+            fits.append(fit_problem(rows, claim, own[0].subject, cpus))
+    return Case(list(lines), link, found, missing, [fit for fit in fits if fit])
+
+
+# ---- the verdict ----
+
+
+def too_few(found: Evidence) -> str:
+    return "n = %d < %d: %s" % (found.n, RUNS_MIN, found.claim.what)
+
+
+def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verdict:
+    """From a case and its two adjusted p-values, which are None where nothing was compared."""
+    def made(word: str, why: str = "", shown: Optional[Evidence] = None,
+             p: Optional[float] = None) -> Verdict:
+        first = case.lines[0]
+        return Verdict(first.id, first.text, case.link, word, why, shown, p, case.found,
+                       (shown or first).claim.see if shown else first.see)
+
+    if case.broken:
+        found = case.broken[0]
+        return made(CONTRADICTED, "%d of %d runs are not as claimed" % (found.broken, found.n),
+                    found)
+    if case.missing:
+        return made(NOT_TESTED, case.missing)
+    if case.fewest.n < RUNS_MIN:
+        return made(INCONCLUSIVE, too_few(case.fewest), case.fewest)
+    if not case.compared:
+        return made(CONFIRMED, "in every run", case.fewest)
+    weakest = max(case.compared, key=lambda found: found.holds)
+    strongest = min(case.compared, key=lambda found: found.denied)
+    if denied <= ALPHA < holds:
+        return made(CONTRADICTED, contradiction_words(case, strongest), strongest, denied)
+    if holds <= ALPHA and not case.fits:
+        return made(CONFIRMED, "but by less than matters" if denied <= ALPHA else "", weakest, holds)
+    return made(INCONCLUSIVE, "; ".join([open_words(case)] + case.fits), weakest, holds)
+
+
+def contradiction_words(case: Case, found: Comparison) -> str:
+    """How many comparisons say so, and whether it is the other way round or no difference."""
+    parts = []
+    if len(case.compared) > 1:
+        parts.append("%d of %d comparisons go against it on their own" % (
+            sum(one.denied <= ALPHA for one in case.compared), len(case.compared)))
+    if found.claim.matters and found.interval and found.is_ratio \
+            and found.interval.low <= found.claim.margin <= found.interval.high:
+        parts.append("no difference that matters (%g %%)" % (100 * found.claim.matters))
+    return "; ".join(parts + case.fits)
+
+
+def open_words(case: Case) -> str:
+    """Why neither: what the comparisons say one by one."""
+    count = len(case.compared)
+    if count == 1:
+        return "too close for this many runs"
+    return "on their own %d of %d comparisons hold, %d go against it" % (
+        sum(one.holds <= ALPHA for one in case.compared), count,
+        sum(one.denied <= ALPHA for one in case.compared))
+
+
+def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> List[Verdict]:
+    """Every claim on every link that has rows of its scenario; on the first link every claim."""
+    by_id = group_claims(claims)
+    verdicts: List[Verdict] = []
+    for place, (link, rows) in enumerate(by_link(results.rows).items()):
+        scenarios = {row["scenario"] for row in rows}
+        cases = [case_of(lines, link, rows, cpus) for lines in by_id.values()
+                 if place == 0 or all(claim.scenario in scenarios for claim in lines)]
+        tested = [case for case in cases if case.testable]
+        holds = holm([max(found.holds for found in case.compared) for case in tested])
+        denied = holm([denial(case.compared) for case in tested])
+        adjusted = {id(case): pair for case, *pair in zip(tested, holds, denied)}
+        verdicts += [verdict(case, *adjusted.get(id(case), (None, None))) for case in cases]
+    return verdicts
+
+
+def group_claims(claims: Sequence[Claim]) -> Dict[str, List[Claim]]:
+    """Lines by id, in order."""
+    found: Dict[str, List[Claim]] = {}
+    for claim in claims:
+        found.setdefault(claim.id, []).append(claim)
+    return found
+
+
+def primary(verdicts: Sequence[Verdict]) -> Dict[str, Verdict]:
+    """The verdict that counts of each claim: on the paper's network, or, where its scenario has no
+    row there, on the first link that has some."""
+    found: Dict[str, Verdict] = {}
+    for one in verdicts:
+        held = found.get(one.id)
+        if held is None or held.word == NOT_TESTED and not held.all and one.word != NOT_TESTED:
+            found[one.id] = one
+    return found
+
+
+# ---- A/A: the machinery on cells that do not differ ----
+
+ALIKE = ("elapsed_ms", "peak_rss_kb", "cpu_s")
+
+
+class Alarm(NamedTuple):
+    """One metric of one cell that was run under two labels."""
+
+    where: str
+    metric: str
+    n: int
+    p: Optional[float]  # two-sided, not adjusted; None with fewer than RUNS_MIN runs a label
+
+
+def plain_cell(row: Row) -> str:
+    """The cell's name without its label."""
+    return " ".join(part for part in row["cell"].split() if not part.startswith("label="))
+
+
+def alarms(results: Results) -> List[Alarm]:
+    """Every metric of every cell that has two labels."""
+    labelled = [row for row in results.rows if row.get("label") and is_result(row)]
+    cells: Dict[Tuple, Dict[str, List[Row]]] = {}
+    for row in labelled:
+        key = (row["scenario"], row["section"], link_of(row)[:2], row["client"], plain_cell(row))
+        cells.setdefault(key, {}).setdefault(row["label"], []).append(row)
+    found = []
+    for (scenario, section, link, _, cell), labels in cells.items():
+        if len(labels) != 2:
+            continue
+        for metric in ALIKE:
+            a, b = ([row[metric] for row in rows if row.get(metric) is not None]
+                    for rows in labels.values())
+            n = min(len(a), len(b))
+            where = " ".join(part for part in (scenario, section, cell, "on", link[1]) if part)
+            found.append(Alarm(where, metric, n, mann_whitney(a, b) if n >= RUNS_MIN else None))
+    return found
+
+
+def alarm_line(found: Sequence[Alarm]) -> str:
+    """`A/A: 0 of 3 metrics differ`, and what to make of it."""
+    judged = [alarm for alarm in found if alarm.p is not None]
+    if not found:
+        return "A/A: not tested, no cell was run under two labels."
+    if not judged:
+        return "A/A: not judged (n = %d < %d)." % (max(alarm.n for alarm in found), RUNS_MIN)
+    differ = [alarm for alarm in judged if alarm.p <= ALPHA]
+    names = "" if not differ else " (%s)" % ", ".join(
+        "%s p = %.3f" % (alarm.metric, alarm.p) for alarm in differ)
+    return ("A/A: %d of %d metrics differ%s between runs of one cell under two labels; %.1f would "
+            "by chance." % (len(differ), len(judged), names, ALPHA * len(judged)))
