@@ -12,7 +12,7 @@
 #include "cli/json.h"
 #include "scenarios/command.h"
 
-enum { LINK_CHECK_SECONDS = 9 }; /* that a measurement takes, about */
+enum { LINK_CHECK_SECONDS = 8 }; /* that a measurement takes, about */
 
 enum link_status { LINK_UNKNOWN, LINK_OK, LINK_FAILED, LINK_UNAVAILABLE };
 
