@@ -23,9 +23,9 @@ LINES = (Column("id", left=True), Column("what", left=True), Column("against", l
          Column("n"), Column("here"), Column("%.0f %%" % (100 * CONFIDENCE)),
          Column("holds", "p, not adjusted"), Column("denied", "p, not adjusted"))
 METHOD = (
-    "Ratios are first / second cell, Hodges-Lehmann estimates over runs (a run is one process) with "
-    "the interval of the exact Mann-Whitney test; n: runs of the smaller cell, at least %d. The "
-    "paper's absolute numbers are not judged." % RUNS_MIN,
+    "Ratios are first / second cell: Hodges-Lehmann estimates over runs (a run is one process) "
+    "with the interval of the exact Mann-Whitney test; n: runs of the smaller cell, at least %d. "
+    "The paper's absolute numbers are not judged." % RUNS_MIN,
     "p: Holm-adjusted over all claims tested on the link; a claim with several comparisons is as "
     "good as its weakest. The chance of any false confirmation on a link is at most %g %%, and so "
     "is that of any false contradiction." % (100 * ALPHA))

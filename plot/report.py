@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Optional, Sequence
 
+import claims
+import connect
 import figures
 import machine
 import markdown
@@ -19,18 +21,22 @@ import spec
 import table1
 import table2
 import table3
+import wire
+from claim import WrongClaim
 from contents import Report, excluded
 from rows import Results, is_result, load_or_explain, run_command
 from terminal import to_terminal
 
 PROGRAM = "plot/report.py"
-FIRST = ()  # the page's first screen, and a terminal's last
-SECTIONS = (table1.build, table2.build, table3.build, spec.build, order.build)
+FIRST = (claims.build,)  # the page's first screen, and a terminal's last
+SECTIONS = (table1.build, connect.build, table2.build, wire.build, table3.build, spec.build,
+            claims.build_evidence, order.build)
 
 # ---- the command ----
 
 ABOUT = """Prints Tables 1, 2 and 3 in the paper's layout: for every cell the paper's value, the
-measured median and spread (min..max, n), and the ratio measured / paper.
+measured median and spread (min..max, n), and the ratio measured / paper. Ends with a verdict for
+each of the paper's claims (results/paper/claims.csv).
 
 Writes DIR/report.html (one file that needs nothing else), DIR/report.md and DIR/figures/ (SVG,
 PNG and PDF, and the gnuplot script and data of each)."""
@@ -38,11 +44,12 @@ EPILOGUE = """examples:
   plot/report.py out/latest                     tables to the terminal, pages and figures to disk
   plot/report.py out/latest --no-figures        without gnuplot
   plot/report.py results/reference --out /tmp/x leaves the results folder untouched
+  plot/report.py out/latest --require A2,A5     exit code 1 unless both are confirmed
 
 A cell counts rows with status ok and a passed audit; all others are listed with their reasons.
 An experiment that was not run is left out with one line.
 
-exit codes: 0 done; 1 no usable row; 2 wrong use"""
+exit codes: 0 done; 1 no usable row, or a required claim is not confirmed; 2 wrong use"""
 
 
 def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -52,6 +59,8 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--out", metavar="DIR",
                         help="where report.html, report.md and figures/ go (default: RESULTS)")
     parser.add_argument("--no-figures", action="store_true", help="tables and pages only")
+    parser.add_argument("--require", metavar="ID,ID,...",
+                        help="claims that must be confirmed, or the exit code is 1")
     return parser.parse_args(arguments)
 
 
@@ -82,8 +91,21 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> str:
     return write_file(os.path.join(folder, "report.html"), page.to_html(report, drawn))
 
 
+def unmet(results: Results, ids: Sequence[str]) -> int:
+    """Names the claims that are not confirmed. The exit code."""
+    lines = claims.unmet(results, ids) if ids else []
+    for line in lines:
+        print("%s: --require: %s" % (PROGRAM, line), file=sys.stderr)
+    return 1 if lines else 0
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     asked = options(arguments)
+    try:
+        ids = claims.required(asked.require) if asked.require is not None else []
+    except (ValueError, WrongClaim, OSError) as error:
+        print("%s: %s" % (PROGRAM, error), file=sys.stderr)
+        return 2
     results, code = load_or_explain(PROGRAM, asked.folder)
     if results is None:
         return code
@@ -102,7 +124,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
                                                                 error.strerror), file=sys.stderr)
         return 2
     print("Report: %s" % path)
-    return 0
+    return unmet(results, ids)
 
 
 if __name__ == "__main__":

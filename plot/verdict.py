@@ -3,10 +3,11 @@
 A claim holds only if every one of its comparisons holds, so its p-value is the largest of theirs
 (an intersection-union test, which needs no correction within the claim). It is contradicted if one
 comparison clearly goes the other way, or if many together do: the smaller of Bonferroni's p-value
-over its comparisons and of Fisher's over its subjects, each of them against its rivals' pooled runs,
-doubled for having looked at both. Holm's correction then runs over all claims tested on that link, once for the confirmations and once for the
-contradictions: the chance of even one false confirmation is at most ALPHA, and so is that of one
-false contradiction. Every link is an experiment of its own.
+over its comparisons and of Fisher's over its subjects, each of them against its rivals' pooled
+runs, doubled for having looked at both. Holm's correction then runs over all claims tested on that
+link, once for the confirmations and once for the contradictions: the chance of even one false
+confirmation is at most ALPHA, and so is that of one false contradiction. Every link is an
+experiment of its own.
 
 Counts are judged run by run, without a p-value: one run that is not as claimed contradicts.
 """
@@ -241,7 +242,8 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
     if denied <= ALPHA < holds:
         return made(CONTRADICTED, contradiction_words(case, strongest), strongest, denied)
     if holds <= ALPHA and not case.fits:
-        return made(CONFIRMED, "but by less than matters" if denied <= ALPHA else "", weakest, holds)
+        why = "but by less than matters" if denied <= ALPHA else ""
+        return made(CONFIRMED, why, weakest, holds)
     return made(INCONCLUSIVE, "; ".join([open_words(case)] + case.fits), weakest, holds)
 
 

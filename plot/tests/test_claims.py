@@ -13,6 +13,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, os.pardir)]
 import claim
 import claims
 import fixtures
+import report
 import rows
 import terminal
 import verdict
@@ -119,7 +120,8 @@ class Words(unittest.TestCase):
                          ("not tested", "no row of table2 with section=s scheme=ring"))
         bad = runs(HIGH, scheme="ring", audit="fail: bytes")
         found = judged(runs(LOW) + bad, LESS % (1, "s", "s", ""))[0]
-        self.assertEqual(found.why, "none of the 5 rows of table2 with section=s scheme=ring counts")
+        self.assertEqual(found.why,
+                         "none of the 5 rows of table2 with section=s scheme=ring counts")
 
     def test_mixed_options_are_refused(self):
         mixed = runs(LOW) + runs(LOW, engine="uring") + runs(HIGH, scheme="ring")
@@ -271,7 +273,8 @@ class Alike(unittest.TestCase):
     def test_two_labels_of_one_cell(self):
         made = runs(LOW, label="A", cell="label=A") + runs(LOW, label="B", cell="label=B")
         self.assertEqual([one.p for one in verdict.alarms(folder(made))], [1.0, 1.0, 1.0])
-        self.assertIn("A/A: 0 of 3 metrics differ", verdict.alarm_line(verdict.alarms(folder(made))))
+        self.assertIn("A/A: 0 of 3 metrics differ",
+                      verdict.alarm_line(verdict.alarms(folder(made))))
 
     def test_an_alarm_is_told(self):
         made = runs(LOW, label="A", cell="label=A") + runs(HIGH, label="B", cell="label=B")
@@ -322,6 +325,16 @@ class Sections(unittest.TestCase):
         self.assertEqual(claims.unmet(made, ["A4", "A5"]), [])
         self.assertIn("A2 is contradicted on loopback", claims.unmet(made, ["A4", "A2"])[0])
         self.assertIn("not tested", claims.unmet(folder([]), ["A4"])[0])
+
+    def test_the_commands_exit_code(self):
+        with tempfile.TemporaryDirectory() as place:
+            fixtures.write_folder(place, fixtures.everything())
+            for asked, code in (("A4,A5", 0), ("A2", 1), ("A4,B7", 2), ("", 2)):
+                with mock.patch("sys.stdout"), mock.patch("sys.stderr") as said:
+                    self.assertEqual(report.main([place, "--no-figures", "--require", asked]), code)
+                told = "".join(str(call.args[0]) for call in said.write.call_args_list if call.args)
+                self.assertEqual(bool(told), code != 0)
+                self.assertIn({1: "A2 is contradicted", 2: "A1, A2"}.get(code, ""), told)
 
 
 if __name__ == "__main__":
