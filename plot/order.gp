@@ -18,16 +18,19 @@ do for [KIND in KINDS] {
     eval(TITLE_SETUP)
     SMALL = small(KIND)
     do for [s = 1:COUNT] {
-        set label 910 + s word(SCHEMES, s) at screen from_left(936 - 62 * (COUNT - s)), \
-            from_top(30) right point pt 7 ps 0.8 lc rgb scheme_colour(word(SCHEMES, s)) \
-            offset 0,0 font SMALL textcolor rgb INK
+        X = 936 - 64 * (COUNT - s) - 40
+        set label 910 + s "" at screen from_left(X), from_top(26) \
+            point pt 7 ps 0.6 lc rgb scheme_colour(word(SCHEMES, s))
+        set label 930 + s word(SCHEMES, s) at screen from_left(X + 9), from_top(26) left \
+            font SMALL textcolor rgb INK
     }
     set lmargin at screen from_left(70)
     set rmargin at screen from_left(936)
     set xrange [FIRST - 0.01 * (LAST - FIRST) - 1:LAST + 0.01 * (LAST - FIRST) + 1]
     set logscale y 2
     set yrange [1 / (EDGE * 1.12):EDGE * 1.12]
-    set ytics ("¼×" 0.25, "½×" 0.5, "1×" 1, "2×" 2, "4×" 4) font SMALL textcolor rgb MUTED
+    set ytics ("½×" 0.5, "0.7×" sqrt(0.5), "1×" 1, "1.4×" sqrt(2), "2×" 2) \
+        font SMALL textcolor rgb MUTED
     set xtics font SMALL textcolor rgb MUTED
     do for [P = 1:PANELS] {
         A = START(P)
@@ -48,12 +51,10 @@ do for [KIND in KINDS] {
              for [s = 1:words(NEAR(P))] DATA index (A + s - 1) using 1:2 \
                  with points pt 7 ps 0.45 lc rgb scheme_colour(word(NEAR(P), s)), \
              for [s = 1:words(FAR(P))] DATA index (B + s - 1) using 1:(edge($2)) \
-                 with points pt 9 ps 0.8 lc rgb scheme_colour(word(FAR(P), s)), \
-             for [s = 1:words(FAR(P))] DATA index (B + s - 1) using 1:(edge($2)):(short($2)."×") \
-                 with labels left offset 0.8,0 font SMALL tc rgb MUTED, \
+                 with points pt 9 ps 0.7 lc rgb scheme_colour(word(FAR(P), s)), \
              DATA index Z using 1:2 with lines lw 1.6 lc rgb INK
         eval(TITLE_CLEAR)
-        do for [s = 1:COUNT] { unset label 910 + s }
+        do for [s = 1:COUNT] { unset label 910 + s; unset label 930 + s }
         unset label 1
     }
     unset logscale y

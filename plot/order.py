@@ -15,8 +15,7 @@ LEAD = ("Every run against the median of its own cell, in the order in which the
 CELL = ("scenario", "section", "client", "cell", "link", "label", "host", "version")
 SCHEMES = ("fixed", "ring", "chain", "drain", "raw")
 WINDOW = 9          # runs on either side that the moving median looks at
-STRAY = 2.0         # times the cell's median, or its inverse: from here on a run is named a stray
-SHOWN_MAX = 4.0     # times the median: what lies further off is drawn at the edge
+STRAY = 2.0         # times the cell's median, or its inverse: a stray is drawn at the axis' edge
 PANEL_HEIGHT = 168  # pixels
 COLUMNS = (Column("scenario", left=True), Column("what", left=True), Column("cells"),
            Column("runs"), Column("drift"), Column("strays"), Column("furthest off", left=True))
@@ -30,6 +29,9 @@ class Run(NamedTuple):
     scheme: str
     cell: str
     relative: float
+
+
+# ---- what is measured ----
 
 
 def cost(row: Row) -> Tuple[str, Optional[float]]:
@@ -100,13 +102,13 @@ def notes(found: Dict[str, Tuple[str, List[Run]]]) -> List[str]:
     return said
 
 
-def panel(runs: Sequence[Run], schemes: Sequence[str],
-          limit: float) -> Tuple[str, List[str], List[str]]:
+def panel(runs: Sequence[Run],
+          schemes: Sequence[str]) -> Tuple[str, List[str], List[str]]:
     """A scenario's data sets, for each scheme what lies within the axis, for some what lies beyond
-    it, then the moving median; and which schemes have the one and the other."""
+    it, then the moving median; and which schemes have the first and the second."""
     def sets(inside: bool) -> Dict[str, List[str]]:
         lines = {scheme: [data_line(run.order, run.relative) for run in runs
-                          if run.scheme == scheme and (distance(run) <= limit) == inside]
+                          if run.scheme == scheme and (distance(run) < STRAY) == inside]
                  for scheme in schemes}
         return {scheme: found for scheme, found in lines.items() if found}
     near, far = sets(True), sets(False)
@@ -116,23 +118,29 @@ def panel(runs: Sequence[Run], schemes: Sequence[str],
     return data, list(near), list(far)
 
 
+def panel_title(scenario: str, what: str, runs: Sequence[Run]) -> str:
+    """What is drawn; a number has no room beside its run."""
+    far = strays(runs)
+    return "%s: %s" % (scenario, what) + (
+        " (furthest off: %sx, run %d)" % (number(far[0].relative), far[0].order) if far else "")
+
+
 def figure(found: Dict[str, Tuple[str, List[Run]]], alt: str, first: int, last: int) -> Figure:
     """A panel for each scenario, one axis of order for all."""
     every = [run for _, runs in found.values() for run in runs]
-    limit = SHOWN_MAX if any(distance(run) > STRAY for run in every) else STRAY
     present = [scheme for scheme in SCHEMES if any(run.scheme == scheme for run in every)]
     present += sorted({run.scheme for run in every} - set(SCHEMES))
     settings: Dict[str, Union[str, float]] = {
-        "PANELS": len(found), "SCHEMES": " ".join(present), "LIMIT": limit, "FIRST": first,
+        "PANELS": len(found), "SCHEMES": " ".join(present), "LIMIT": STRAY, "FIRST": first,
         "LAST": last,
         "RUNS": "%d runs, line: median of %d neighbours" % (len(every), 2 * WINDOW + 1)}
     data, start = "", 0
     for i, (scenario, (what, runs)) in enumerate(found.items(), 1):
-        block, near, far = panel(runs, present, limit)
-        settings.update({"PANEL%d" % i: "%s: %s" % (scenario, what), "START%d" % i: start,
+        block, near, far = panel(runs, present)
+        settings.update({"PANEL%d" % i: panel_title(scenario, what, runs), "START%d" % i: start,
                          "NEAR%d" % i: " ".join(near), "FAR%d" % i: " ".join(far)})
         data, start = data + block, start + len(near) + len(far) + 1
-    return Figure("order", "order", (960, 130 + PANEL_HEIGHT * len(found)), settings, data,
+    return Figure("order", "order", (960, 150 + PANEL_HEIGHT * len(found)), settings, data,
                   "Order of runs. Each run over the median of its cell", alt)
 
 

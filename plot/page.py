@@ -15,6 +15,7 @@ from tables import NONE, Column, Table, runs
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css")
 VERDICTS = {"confirmed": "confirmed", "contradicted": "contradicted",
             "inconclusive": "inconclusive", "not tested": "untested"}
+NOTES_MAX = 6   # in one column
 LONG_CELL = 34  # characters: from here on a cell's text is broken into lines
 
 Links = Dict[str, str]  # a name that stands alone in a cell, and the anchor that it is
@@ -133,7 +134,8 @@ def table_html(table: Table, section: Section, links: Links) -> str:
             'aria-label="%s"><table>\n<thead>%s</thead>\n%s\n</table></div>%s</figure>' % (
                 caption(table, section), html.escape(table.title), table_heads(table.columns),
                 "\n".join("<tbody>%s</tbody>" % "\n".join(body) for body in bodies if body),
-                '<ul class="notes">%s</ul>' % notes if notes else ""))
+                '<ul class="notes%s">%s</ul>' % (
+                    " many" if len(table.notes) > NOTES_MAX else "", notes) if notes else ""))
 
 
 # ---- figures and sections ----
