@@ -150,6 +150,8 @@ def usl_fit(points: Sequence[Point]) -> Optional[Usl]:
         found = fit_free(points, free)
         if found and found[1][0] > 0 and min(found[1]) >= 0:
             fits.append((found[0], free, found[1]))
+            if len(free) == 3:
+                break  # nothing held at 0 comes nearer
     return as_law(points, *min(fits)) if fits else None
 
 

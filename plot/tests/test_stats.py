@@ -1,12 +1,18 @@
-"""Order statistics against values worked out by hand."""
+"""Order statistics, intervals and corrections: values worked out by hand, published tables, and
+simulated coverage."""
 
+import math
 import os
+import random
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 import stats
+from stats import Interval
+
+NO_NUMBERS = (math.nan, math.inf, -math.inf)
 
 
 class Quantiles(unittest.TestCase):
@@ -36,6 +42,128 @@ class Quantiles(unittest.TestCase):
     def test_a_spread_keeps_the_outlier(self):
         found = stats.spread([10, 11, 12, 13, 1000])
         self.assertEqual((found.n, found.low, found.median, found.high), (5, 10, 12, 1000))
+
+
+class MedianIntervals(unittest.TestCase):
+    def test_against_binomial_tables(self):
+        """The tail of the binomial with p = 1/2, as any table of it prints (for instance National
+        Bureau of Standards, Applied Mathematics Series 6, 1950): n, k - 1, and P(X <= k - 1)."""
+        for n, below, tail in ((6, 0, 0.0156), (8, 0, 0.0039), (9, 1, 0.0195), (10, 1, 0.0107),
+                               (12, 2, 0.0193), (15, 3, 0.0176), (20, 5, 0.0207), (25, 7, 0.0216)):
+            found = stats.median_interval(range(n))
+            self.assertEqual((found.low, found.high), (below, n - 1 - below), n)
+            self.assertAlmostEqual(found.confidence, 1 - 2 * tail, delta=0.0002)
+
+    def test_too_few_runs_have_none(self):
+        for n in range(6):
+            self.assertIsNone(stats.median_interval(range(n), 0.95))
+        self.assertEqual(stats.median_interval([5, 1, 4, 2, 3], 0.9), Interval(1, 5, 0.9375))
+        self.assertIsNone(stats.median_interval([1, 2, 3, 4], 0.9))
+
+    def test_exactly_what_was_asked_for_is_enough(self):
+        self.assertEqual(stats.median_interval(range(5), 0.9375).confidence, 0.9375)
+
+    def test_it_covers_as_often_as_it_says(self):
+        draw, hits, draws = random.Random(11), 0, 4000
+        for _ in range(draws):
+            found = stats.median_interval([draw.expovariate(1) for _ in range(9)])
+            hits += found.low <= math.log(2) <= found.high
+        self.assertAlmostEqual(hits / draws, found.confidence, delta=0.015)
+
+    def test_the_order_of_the_runs_does_not_matter(self):
+        values = [5, 3, 8, 1, 9, 2, 7, 4]
+        self.assertEqual(stats.median_interval(values), stats.median_interval(sorted(values)))
+
+    def test_wrong_use(self):
+        for confidence in (0, 1, 95, -0.5, math.nan):
+            with self.assertRaises(ValueError):
+                stats.median_interval(range(9), confidence)
+        for value in NO_NUMBERS:
+            with self.assertRaises(ValueError):
+                stats.median_interval([1, 2, 3, 4, 5, value])
+
+
+class Bootstrap(unittest.TestCase):
+    def test_none_below_its_minimum(self):
+        self.assertIsNone(stats.bootstrap_median_interval(range(stats.BOOTSTRAP_N_MIN - 1)))
+        self.assertIsNotNone(stats.bootstrap_median_interval(range(stats.BOOTSTRAP_N_MIN)))
+
+    def test_one_seed_one_result(self):
+        draw = random.Random(1)
+        values = [draw.gauss(0, 1) for _ in range(30)]
+        self.assertEqual(stats.bootstrap_median_interval(values, seed=3),
+                         stats.bootstrap_median_interval(values, seed=3))
+
+    def test_it_lies_near_the_exact_interval(self):
+        """Of 101 evenly spaced values: the exact interval is 40..60 (Binomial(101, 1/2))."""
+        values = range(101)
+        found, exact = stats.bootstrap_median_interval(values), stats.median_interval(values)
+        self.assertEqual((exact.low, exact.high), (40, 60))
+        self.assertAlmostEqual(found.low, exact.low, delta=2)
+        self.assertAlmostEqual(found.high, exact.high, delta=2)
+
+    def test_wrong_use(self):
+        for value in NO_NUMBERS:
+            with self.assertRaises(ValueError):
+                stats.bootstrap_median_interval([value] * 30)
+
+
+def rejected_by_holm(p_values, level):
+    """The procedure as Holm states it, step by step."""
+    places = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    rejected = set()
+    for step, place in enumerate(places):
+        if p_values[place] > level / (len(places) - step):
+            break
+        rejected.add(place)
+    return rejected
+
+
+class Holm(unittest.TestCase):
+    def test_a_published_example(self):
+        """Four p-values of the article on the Holm-Bonferroni method in the English Wikipedia: the
+        first and the last are rejected at 0.05, the others not."""
+        adjusted = stats.holm([0.01, 0.04, 0.03, 0.005])
+        for found, expected in zip(adjusted, (0.03, 0.06, 0.06, 0.02)):
+            self.assertAlmostEqual(found, expected)
+
+    def test_it_rejects_what_the_procedure_rejects(self):
+        draw = random.Random(5)
+        for _ in range(300):
+            p_values = [draw.random() ** 4 for _ in range(draw.randrange(1, 12))]
+            level = draw.choice((0.01, 0.05, 0.1))
+            self.assertEqual({i for i, p in enumerate(stats.holm(p_values)) if p <= level},
+                             rejected_by_holm(p_values, level))
+
+    def test_ends(self):
+        self.assertEqual(stats.holm([]), [])
+        self.assertEqual(stats.holm([0.04]), [0.04])
+        self.assertEqual(stats.holm([1, 1, 1]), [1, 1, 1])
+        self.assertEqual(stats.holm([0.0, 0.9]), [0.0, 0.9])
+
+    def test_wrong_use(self):
+        for p in (-0.1, 1.1, math.nan):
+            with self.assertRaises(ValueError):
+                stats.holm([0.5, p])
+
+
+class Equivalence(unittest.TestCase):
+    def test_the_whole_interval_must_lie_within_the_margin(self):
+        self.assertTrue(stats.equivalent(Interval(0.96, 1.04, 0.95), 0.05))
+        self.assertFalse(stats.equivalent(Interval(0.96, 1.06, 0.95), 0.05))
+        self.assertFalse(stats.equivalent(Interval(0.94, 1.04, 0.95), 0.05))
+
+    def test_the_margin_is_the_same_factor_both_ways(self):
+        self.assertTrue(stats.equivalent(Interval(1 / 1.05, 1.05, 0.95), 0.05))
+        self.assertFalse(stats.equivalent(Interval(0.951, 1.0, 0.95), 0.05))
+
+    def test_no_interval_is_no_equivalence(self):
+        self.assertFalse(stats.equivalent(None, 0.05))
+
+    def test_a_margin_is_above_0(self):
+        for margin in (0, -0.1, math.nan):
+            with self.assertRaises(ValueError):
+                stats.equivalent(Interval(1, 1, 0.95), margin)
 
 
 if __name__ == "__main__":

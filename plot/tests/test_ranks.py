@@ -1,0 +1,303 @@
+"""Rank tests against published examples and tables, enumeration, and simulated coverage."""
+
+import itertools
+import math
+import os
+import random
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+import ranks
+
+# Hollander and Wolfe, Nonparametric Statistical Methods, 2nd edition, 1999; R's help page of
+# wilcox.test has both as examples. Table 4.1: permeability of the human chorioamnion at term, and
+# at 12 to 26 weeks. Table 3.1: Hamilton's depression scale before and after a tranquillizer.
+TERM = (0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46)
+EARLY = (1.15, 0.88, 0.90, 0.74, 1.21)
+BEFORE = (1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30)
+AFTER = (0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29)
+# R's data set airquality (Chambers and others, 1983): ozone in May and in August.
+MAY = (41, 36, 12, 18, 28, 23, 19, 8, 7, 16, 11, 14, 18, 14, 34, 6, 30, 11, 1, 11, 4, 32, 23, 45,
+       115, 37)
+AUGUST = (39, 9, 16, 78, 35, 66, 122, 89, 110, 44, 28, 65, 22, 59, 23, 31, 44, 21, 9, 45, 168, 73,
+          76, 118, 84, 85)
+# R's data set ToothGrowth (C. I. Bliss, 1952): length by vitamin C (VC) and by orange juice (OJ).
+VC = (4.2, 11.5, 7.3, 5.8, 6.4, 10, 11.2, 11.2, 5.2, 7, 16.5, 16.5, 15.2, 17.3, 22.5, 17.3, 13.6,
+      14.5, 18.8, 15.5, 23.6, 18.5, 33.9, 25.5, 26.4, 32.5, 26.7, 21.5, 23.3, 29.5)
+OJ = (15.2, 21.5, 17.6, 9.7, 14.5, 10, 8.2, 9.4, 16.5, 9.7, 19.7, 23.3, 23.6, 26.4, 20, 25.2, 25.8,
+      21.2, 14.5, 27.3, 25.5, 26.4, 22.4, 24.5, 24.8, 30.9, 26.4, 27.3, 29.4, 23)
+# Darwin's maize, crossed minus self-fertilised, eighths of an inch: R. A. Fisher, The Design of
+# Experiments, 1935, section 21, counts 863 of 32,768 sign patterns that sum to 314 or more.
+MAIZE = (49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48)
+
+
+def approximate(a, b):
+    """The two-sided p-value by the normal approximation, whatever the size."""
+    doubled = ranks.doubled_ranks(a + b)
+    return ranks.normal_p(doubled, len(a), sum(doubled[:len(a)]), "two-sided")
+
+
+def enumerated(a, b):
+    """(lower tail, upper tail) of the rank sum, by every split of the runs."""
+    values = list(a) + list(b)
+    middle = [sum(x < y for x in values) + sum(x == y for x in values) / 2 + 0.5 for y in values]
+    seen = sum(middle[:len(a)])
+    sums = [sum(split) for split in itertools.combinations(middle, len(a))]
+    return (sum(s <= seen for s in sums) / len(sums), sum(s >= seen for s in sums) / len(sums))
+
+
+class MannWhitney(unittest.TestCase):
+    def test_published_example(self):
+        """Example 4.1; R prints W = 35, p-value = 0.1272."""
+        self.assertAlmostEqual(ranks.mann_whitney(TERM, EARLY, "greater"), 0.1272, places=4)
+
+    def test_published_examples_of_the_approximation(self):
+        """R: wilcox.test(Ozone ~ Month, airquality, Month %in% c(5, 8)) prints p-value = 0.0001208
+        and wilcox.test(len ~ supp, ToothGrowth) 0.06449, both with ties and continuity."""
+        self.assertAlmostEqual(approximate(MAY, AUGUST), 0.0001208, places=7)
+        self.assertAlmostEqual(approximate(OJ, VC), 0.06449, places=5)
+
+    def test_published_critical_values(self):
+        """The largest U significant at 0.05 two-sided: the table of Mann and Whitney's U that text
+        books print, for instance S. Siegel, Nonparametric Statistics, 1956, table K."""
+        for m, n, critical in ((4, 4, 0), (5, 5, 2), (6, 6, 5), (6, 8, 8), (8, 8, 13),
+                               (10, 10, 23), (12, 15, 49), (20, 20, 127)):
+            counts, total = ranks.u_counts(m, n), math.comb(m + n, m)
+            self.assertLessEqual(2 * sum(counts[:critical + 1]) / total, 0.05, (m, n))
+            self.assertGreater(2 * sum(counts[:critical + 2]) / total, 0.05, (m, n))
+
+    def test_every_split_by_hand(self):
+        draw = random.Random(3)
+        for _ in range(60):
+            m, n = draw.randrange(1, 6), draw.randrange(1, 6)
+            a, b = ([draw.randrange(6) for _ in range(size)] for size in (m, n))
+            lower, upper = enumerated(a, b)
+            self.assertAlmostEqual(ranks.mann_whitney(a, b, "less"), lower)
+            self.assertAlmostEqual(ranks.mann_whitney(a, b, "greater"), upper)
+            self.assertAlmostEqual(ranks.mann_whitney(a, b), min(1, 2 * min(lower, upper)))
+
+    def test_what_few_runs_cannot_reach(self):
+        for n, floor in ((3, 0.1), (4, 0.0286), (5, 0.0079)):
+            self.assertAlmostEqual(ranks.mann_whitney(range(n), range(n, 2 * n)), floor, places=4)
+
+    def test_the_approximation_takes_over_smoothly(self):
+        half = ranks.RANK_EXACT_MAX // 2
+        a, b = tuple(range(half)), tuple(x + 6.5 for x in range(half))
+        self.assertAlmostEqual(ranks.mann_whitney(a, b), approximate(a, b), delta=0.001)
+        self.assertEqual(ranks.method_of_mann_whitney(half, half), "exact")
+        self.assertEqual(ranks.method_of_mann_whitney(half, half + 1), "normal approximation")
+        self.assertEqual(ranks.mann_whitney(a + (0,), b), approximate(a + (0,), b))
+
+    def test_runs_that_are_all_the_same(self):
+        self.assertEqual(ranks.mann_whitney([1] * 5, [1] * 5), 1)
+        self.assertEqual(ranks.mann_whitney([1] * 40, [1] * 40), 1)
+
+    def test_false_alarms_stay_below_the_level(self):
+        draw, alarms = random.Random(2), 0
+        for _ in range(3000):
+            a, b = ([draw.expovariate(1) for _ in range(6)] for _ in range(2))
+            alarms += ranks.mann_whitney(a, b) <= 0.05
+        self.assertLess(alarms / 3000, 0.05)
+        self.assertGreater(alarms / 3000, 0.03)  # exactly 0.0411 by the tables
+
+    def test_wrong_use(self):
+        for a, b in (((), (1,)), ((1,), ()), ((math.nan,), (1,)), ((1,), (math.inf,))):
+            with self.assertRaises(ValueError):
+                ranks.mann_whitney(a, b)
+        with self.assertRaises(ValueError):
+            ranks.mann_whitney([1], [2], "both")
+
+
+class Shifts(unittest.TestCase):
+    def test_published_example(self):
+        """Examples 4.3 and 4.4; R with conf.int = TRUE prints 0.305, and -0.15 to 0.76."""
+        self.assertAlmostEqual(ranks.hodges_lehmann(TERM, EARLY), 0.305)
+        found = ranks.shift_interval(TERM, EARLY)
+        self.assertAlmostEqual(found.low, -0.15)
+        self.assertAlmostEqual(found.high, 0.76)
+        self.assertAlmostEqual(found.confidence, 0.96, places=3)
+
+    def test_published_example_with_ties(self):
+        """R: wilcox.test(len ~ supp, ToothGrowth, conf.int = TRUE) prints 4.0, and -0.1 to 8.5."""
+        self.assertAlmostEqual(ranks.hodges_lehmann(OJ, VC), 4.0)
+        found = ranks.shift_interval(OJ, VC)
+        self.assertAlmostEqual(found.low, -0.1)
+        self.assertAlmostEqual(found.high, 8.5)
+
+    def test_it_holds_the_shifts_that_the_test_does_not_reject(self):
+        draw = random.Random(4)
+        for _ in range(20):
+            a, b = ([draw.gauss(0, 1) for _ in range(size)] for size in (5, 6))
+            found = ranks.shift_interval(a, b)
+            for shift, inside in ((found.low - 1e-6, False), (found.low + 1e-6, True),
+                                  (found.high - 1e-6, True), (found.high + 1e-6, False)):
+                p = ranks.mann_whitney(a, [y + shift for y in b])
+                self.assertEqual(p > 1 - 0.95, inside)
+
+    def test_it_covers_as_often_as_it_says(self):
+        draw, hits, draws = random.Random(9), 0, 2000
+        for _ in range(draws):
+            found = ranks.shift_interval([draw.expovariate(1) + 3 for _ in range(5)],
+                                         [draw.expovariate(1) for _ in range(5)])
+            hits += found.low <= 3 <= found.high
+        self.assertAlmostEqual(hits / draws, found.confidence, delta=0.015)
+
+    def test_too_few_runs_have_none(self):
+        self.assertIsNone(ranks.shift_interval(range(3), range(3)))
+        self.assertIsNone(ranks.shift_interval((), range(9)))
+        for m, n in ((4, 4), (3, 5), (2, 8)):
+            self.assertIsNotNone(ranks.shift_interval(range(m), range(n)))
+
+    def test_many_runs_take_the_approximation(self):
+        draw = random.Random(6)
+        a, b = ([draw.gauss(0, 1) for _ in range(31)] for _ in range(2))
+        near, exact = ranks.shift_interval(a, b), ranks.shift_interval(a[:30], b[:30])
+        self.assertAlmostEqual(near.confidence, 0.95, delta=0.005)
+        self.assertAlmostEqual(near.high - near.low, exact.high - exact.low, delta=0.1)
+
+    def test_swapped_sides_swap_the_sign(self):
+        one, other = ranks.shift_interval(TERM, EARLY), ranks.shift_interval(EARLY, TERM)
+        self.assertAlmostEqual(one.low, -other.high)
+
+    def test_wrong_use(self):
+        with self.assertRaises(ValueError):
+            ranks.hodges_lehmann([], [1])
+        with self.assertRaises(ValueError):
+            ranks.shift_interval([1, 2, 3, 4], [1, 2, 3, math.nan])
+        with self.assertRaises(ValueError):
+            ranks.shift_interval(TERM, EARLY, 95)
+
+
+class Ratios(unittest.TestCase):
+    def test_a_factor_is_found(self):
+        a = (1.0, 1.1, 1.2, 1.3, 1.45)
+        self.assertAlmostEqual(ranks.ratio_estimate([3 * x for x in a], a), 3)
+        found = ranks.ratio_interval([3 * x for x in a], a)
+        self.assertTrue(found.low <= 3 <= found.high)
+
+    def test_the_unit_does_not_matter(self):
+        one = ranks.ratio_interval(TERM, EARLY)
+        other = ranks.ratio_interval([1000 * x for x in TERM], [1000 * x for x in EARLY])
+        self.assertAlmostEqual(one.low, other.low)
+        self.assertAlmostEqual(one.high, other.high)
+
+    def test_too_few_runs_have_none(self):
+        self.assertIsNone(ranks.ratio_interval((1, 2, 3), (1, 2, 3)))
+
+    def test_nothing_has_no_ratio(self):
+        for bad in (0, -1, math.nan):
+            with self.assertRaises(ValueError):
+                ranks.ratio_estimate([1, 2, bad], [1, 2])
+            with self.assertRaises(ValueError):
+                ranks.ratio_interval([1, 2], [1, 2, bad])
+
+
+class SignedRanks(unittest.TestCase):
+    def test_published_example(self):
+        """Examples 3.3 and 3.4 (there after - before): 0.46, and 0.010 to 0.786 at 0.961."""
+        found = [x - y for x, y in zip(BEFORE, AFTER)]
+        self.assertAlmostEqual(ranks.pseudomedian(found), 0.46)
+        interval = ranks.signed_rank_interval(found)
+        self.assertAlmostEqual(interval.low, 0.010)
+        self.assertAlmostEqual(interval.high, 0.786)
+        self.assertAlmostEqual(interval.confidence, 0.961, places=3)
+
+    def test_published_critical_values(self):
+        """The largest T significant at 0.05 two-sided: F. Wilcoxon's table, Biometrics 1, 1945, as
+        Siegel, 1956, table G continues it."""
+        for n, critical in ((6, 0), (7, 2), (8, 3), (10, 8), (12, 13), (15, 25), (20, 52),
+                            (25, 89)):
+            counts = ranks.rank_sums_of_pairs(n)
+            self.assertLessEqual(2 * sum(counts[:critical + 1]) / 2 ** n, 0.0505, n)
+            self.assertGreater(2 * sum(counts[:critical + 2]) / 2 ** n, 0.05, n)
+
+    def test_every_sign_pattern_by_hand(self):
+        for n in range(1, 9):
+            sums = [sum(itertools.compress(range(1, n + 1), signs))
+                    for signs in itertools.product((0, 1), repeat=n)]
+            self.assertEqual(ranks.rank_sums_of_pairs(n),
+                             [sums.count(s) for s in range(n * (n + 1) // 2 + 1)])
+
+    def test_it_covers_as_often_as_it_says(self):
+        draw, hits, draws = random.Random(8), 0, 2000
+        for _ in range(draws):
+            found = ranks.signed_rank_interval([draw.uniform(-1, 1) + 5 for _ in range(8)])
+            hits += found.low <= 5 <= found.high
+        self.assertAlmostEqual(hits / draws, found.confidence, delta=0.015)
+
+    def test_too_few_pairs_have_none(self):
+        for n in range(6):
+            self.assertIsNone(ranks.signed_rank_interval(range(n)))
+        self.assertIsNotNone(ranks.signed_rank_interval(range(6)))
+        self.assertIsNotNone(ranks.signed_rank_interval(range(5), 0.9))
+
+    def test_many_pairs_take_the_approximation(self):
+        draw = random.Random(6)
+        found = [draw.gauss(0, 1) for _ in range(61)]
+        near, exact = ranks.signed_rank_interval(found), ranks.signed_rank_interval(found[:60])
+        self.assertAlmostEqual(near.confidence, 0.95, delta=0.005)
+        self.assertAlmostEqual(near.high - near.low, exact.high - exact.low, delta=0.1)
+
+    def test_wrong_use(self):
+        with self.assertRaises(ValueError):
+            ranks.pseudomedian([])
+        with self.assertRaises(ValueError):
+            ranks.signed_rank_interval([1, 2, 3, 4, 5, math.nan])
+
+
+class PairedPermutation(unittest.TestCase):
+    def test_published_example(self):
+        """Fisher, 1935, section 21: 863 of 32,768."""
+        pairs = [(d, 0) for d in MAIZE]
+        self.assertAlmostEqual(ranks.paired_permutation(pairs, "greater"), 863 / 32768)
+        self.assertAlmostEqual(ranks.paired_permutation(pairs), 2 * 863 / 32768)
+
+    def test_every_exchange_by_hand(self):
+        draw = random.Random(7)
+        for _ in range(30):
+            pairs = [(draw.randrange(9), draw.randrange(9)) for _ in range(draw.randrange(1, 8))]
+            found = [a - b for a, b in pairs]
+            sums = [sum(s * d for s, d in zip(signs, found))
+                    for signs in itertools.product((1, -1), repeat=len(found))]
+            upper = sum(s >= sum(found) for s in sums) / len(sums)
+            lower = sum(s <= sum(found) for s in sums) / len(sums)
+            self.assertAlmostEqual(ranks.paired_permutation(pairs, "greater"), upper)
+            self.assertAlmostEqual(ranks.paired_permutation(pairs, "less"), lower)
+            self.assertAlmostEqual(ranks.paired_permutation(pairs), min(1, 2 * min(lower, upper)))
+
+    def test_sums_that_differ_in_a_last_bit_are_the_same_sum(self):
+        pairs = [(0.1, 0.0), (0.2, 0.0), (0.3, 0.0)]
+        self.assertEqual(ranks.paired_permutation(pairs, "greater"), 1 / 8)
+
+    def test_what_few_pairs_cannot_reach(self):
+        self.assertEqual(ranks.paired_permutation([(2, 1)] * 5), 2 / 32)
+
+    def test_many_pairs_take_a_named_monte_carlo(self):
+        n = ranks.PERMUTATION_EXACT_MAX
+        self.assertEqual(ranks.method_of_permutation(n), "exact permutation")
+        self.assertIn("Monte Carlo", ranks.method_of_permutation(n + 1))
+        draw = random.Random(1)
+        pairs = [(draw.gauss(0.3, 1), 0) for _ in range(n + 1)]
+        p = ranks.paired_permutation(pairs)
+        self.assertEqual(p, ranks.paired_permutation(pairs))
+        found = [a for a, _ in pairs]
+        exact = 2 * ranks.share_of_signs_at_least(found, sum(found))
+        self.assertAlmostEqual(p, exact, delta=0.01)
+
+    def test_a_monte_carlo_never_says_0(self):
+        n = ranks.PERMUTATION_EXACT_MAX + 1
+        self.assertGreater(ranks.paired_permutation([(9, 1)] * n), 0)
+
+    def test_wrong_use(self):
+        with self.assertRaises(ValueError):
+            ranks.paired_permutation([])
+        with self.assertRaises(ValueError):
+            ranks.paired_permutation([(1, math.nan)])
+        with self.assertRaises(ValueError):
+            ranks.paired_permutation([(1, 2)], "up")
+
+
+if __name__ == "__main__":
+    unittest.main()
