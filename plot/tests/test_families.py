@@ -1,0 +1,128 @@
+"""Student's t against published values; the choice of tests; false alarms of whole lists."""
+
+import math
+import os
+import random
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+import families
+import ranks
+
+# Student, Biometrika 6, 1908: hours of sleep gained with two drugs. R's t.test(extra ~ group, data
+# = sleep) prints t = -1.8608, df = 17.776, p-value = 0.07939, -3.3654832 to 0.2054832.
+ONE = (0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0)
+OTHER = (1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4)
+
+
+class Student(unittest.TestCase):
+    def test_published_example(self):
+        found = families.welch(ONE, OTHER)
+        self.assertAlmostEqual(found.difference / found.error, -1.8608, places=4)
+        self.assertAlmostEqual(found.freedom, 17.776, places=3)
+        self.assertAlmostEqual(families.welch_p(ONE, OTHER), 0.07939, places=5)
+        interval = families.welch_interval(ONE, OTHER)
+        self.assertAlmostEqual(interval.low, -3.3654832, places=7)
+        self.assertAlmostEqual(interval.high, 0.2054832, places=7)
+
+    def test_published_table(self):
+        """Percentage points of t, as every table has them (R. A. Fisher and F. Yates, 1938)."""
+        for confidence, freedom, bound in ((0.95, 1, 12.706), (0.95, 4, 2.776), (0.99, 10, 3.169),
+                                           (0.9, 30, 1.697), (0.999, 5, 6.869), (0.95, 1e7, 1.96)):
+            self.assertAlmostEqual(families.t_bound(confidence, freedom), bound, places=3)
+
+    def test_one_degree_of_freedom_is_cauchy(self):
+        for t in (0, 0.01, 0.5, 1, 3, 50, 1e6):
+            self.assertAlmostEqual(families.t_tails(t, 1), 1 - 2 * math.atan(t) / math.pi)
+
+    def test_two_degrees_of_freedom_have_a_formula(self):
+        for t in (0.3, 1, 4, 20):
+            self.assertAlmostEqual(families.t_tails(t, 2), 1 - t / math.sqrt(2 + t * t))
+
+    def test_far_tails_keep_their_digits(self):
+        """With 2 degrees of freedom the tails are 1 / t^2 far out."""
+        self.assertAlmostEqual(families.t_tails(1e7, 2) * 1e14, 1, places=6)
+
+    def test_no_variance_has_no_t(self):
+        self.assertIsNone(families.welch_p([1, 1, 1], [2, 2, 2]))
+        self.assertIsNone(families.welch_p([1], [2, 3]))
+        self.assertIsNone(families.welch_interval([1, 1], [1, 1]))
+
+    def test_one_constant_side_is_enough_to_go_on(self):
+        """Then it is the one-sample test, with the other side's degrees of freedom."""
+        found = families.welch([1, 2, 3, 4], [2, 2, 2, 2])
+        self.assertAlmostEqual(found.freedom, 3)
+
+    def test_a_ratio(self):
+        a = (1.0, 1.1, 1.2, 1.3, 1.45)
+        found = families.welch_ratio_interval([2 * x for x in a], a)
+        self.assertAlmostEqual(math.sqrt(found.low * found.high), 2)
+        with self.assertRaises(ValueError):
+            families.welch_ratio_interval([0, 1], a)
+
+
+class Choice(unittest.TestCase):
+    A, B = (1.0, 1.1, 1.2, 1.3, 1.4), (2.0, 2.1, 2.2, 2.3, 2.4)
+
+    def test_what_ranks_can_reach(self):
+        for n, floor in ((3, 0.1), (4, 2 / 70), (5, 2 / 252)):
+            self.assertAlmostEqual(families.rank_floor(n, n), floor)
+            self.assertAlmostEqual(ranks.mann_whitney(range(n), range(n, 2 * n)), floor)
+
+    def test_how_many_runs_it_takes(self):
+        self.assertEqual([families.runs_for_ranks(lines) for lines in (1, 6, 10, 100)], [4, 5, 6, 8])
+        for lines in (1, 7, 50):
+            n = families.runs_for_ranks(lines)
+            self.assertLessEqual(families.rank_floor(n, n) * lines, families.LEVEL)
+
+    def test_ranks_while_they_can_reach_the_level(self):
+        self.assertEqual(families.p_in_list(self.A, self.B, 6), (2 / 252, families.RANKS))
+        self.assertEqual(families.p_in_list(self.A, self.B, 7)[1], families.WELCH)
+
+    def test_the_choice_does_not_look_at_the_values(self):
+        draw = random.Random(1)
+        for lines in (1, 6, 7, 40):
+            chosen = {families.p_in_list([draw.lognormvariate(0, 1) for _ in range(5)],
+                                         [draw.lognormvariate(3, 1) for _ in range(5)], lines)[1]
+                      for _ in range(20)}
+            self.assertEqual(len(chosen), 1)
+
+    def test_runs_without_any_difference_fall_back_to_ranks(self):
+        self.assertEqual(families.p_in_list([2] * 5, [2] * 5, 50), (1, families.RANKS))
+        p, method = families.p_in_list([2] * 5, [3] * 5, 50)
+        self.assertAlmostEqual(p, 2 / 252)
+        self.assertEqual(method, families.RANKS)
+
+    def test_a_list_is_adjusted_as_a_whole(self):
+        alone = families.tests([(self.A, self.B)])[0]
+        listed = families.tests([(self.A, self.B)] * 6)[0]
+        self.assertAlmostEqual(listed.adjusted, 6 * alone.adjusted)
+        self.assertEqual(families.tests([]), [])
+
+    def test_false_alarms_of_a_whole_list(self):
+        """40 lines of 5 against 5 runs without any difference, many times over: a list with even
+        one finding is a false alarm. Long tails and outliers must not raise their number."""
+        def outlier(draw):
+            return draw.lognormvariate(0, 0.05) * (10 if draw.random() < 0.1 else 1)
+        for name, make in (("log-normal", lambda draw: draw.lognormvariate(0, 0.1)),
+                           ("exponential", lambda draw: draw.expovariate(1)),
+                           ("with outliers", outlier)):
+            draw, alarms, lists = random.Random(7), 0, 120
+            for _ in range(lists):
+                sides = [([make(draw) for _ in range(5)], [make(draw) for _ in range(5)])
+                         for _ in range(40)]
+                alarms += any(t.adjusted <= families.LEVEL for t in families.tests(sides))
+            self.assertLessEqual(alarms, 12, name)  # 6 expected at most; 13 has a chance of 0.9 %
+
+    def test_a_real_difference_is_found_in_a_long_list(self):
+        draw = random.Random(3)
+        sides = [([draw.lognormvariate(0, 0.05) for _ in range(5)],
+                  [draw.lognormvariate(0, 0.05) * (2 if i == 0 else 1) for _ in range(5)])
+                 for i in range(100)]
+        self.assertLessEqual(families.tests(sides)[0].adjusted, families.LEVEL)
+
+
+if __name__ == "__main__":
+    unittest.main()
