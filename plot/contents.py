@@ -47,8 +47,8 @@ class Report(NamedTuple):
 
 def not_comparable(results: Results) -> str:
     """The first thing to know, before any number."""
-    return NOT_COMPARABLE % (LINKED if any(links.link_of(row) != links.LOOPBACK for row in results.rows)
-                             else ON_LOOPBACK)
+    linked = any(links.link_of(row) != links.LOOPBACK for row in results.rows)
+    return NOT_COMPARABLE % (LINKED if linked else ON_LOOPBACK)
 
 
 def caveats(results: Results) -> List[str]:

@@ -95,7 +95,8 @@ def script(figure: Figure, origin: Provenance, kinds: Sequence[str]) -> str:
     footer = "Measured: %s. Commit %s, seed %s." % (figure.settings.get("RUNS", ""), origin.commit,
                                                   origin.seed)
     values: Dict[str, Union[str, float]] = {
-        "KINDS": " ".join(kinds), "NAME": figure.name, "WIDTH": figure.size[0], "HEIGHT": figure.size[1],
+        "KINDS": " ".join(kinds), "NAME": figure.name,
+        "WIDTH": figure.size[0], "HEIGHT": figure.size[1],
         "TITLE": enhanced(figure.caption), "FOOTER": shorten(footer, FOOTER_COLUMNS),
         "MACHINE": shorten(origin.machine, FOOTER_COLUMNS)}
     values.update((key, value) for key, value in figure.settings.items() if key != "RUNS")
@@ -115,8 +116,8 @@ def stamp(path: str, figure: Figure, origin: Provenance) -> None:
         figure.caption, figure.settings.get("RUNS", ""), origin.commit, origin.seed, origin.machine,
         origin.command)
     clean = "".join(c if c.isprintable() else " " for c in said)
-    drawn = re.sub(r"<title>.*?</title>", lambda _: "<title>%s</title>" % escape(figure.caption), drawn,
-                 count=1, flags=re.DOTALL)
+    title = "<title>%s</title>" % escape(figure.caption)
+    drawn = re.sub(r"<title>.*?</title>", lambda _: title, drawn, count=1, flags=re.DOTALL)
     drawn = drawn.replace('font-family="Arial"', 'font-family="Arial, Helvetica, sans-serif"')
     drawn = drawn.replace("</desc>", "%s</desc>" % escape(clean), 1)
     with open(path, "w", encoding="utf-8") as file:

@@ -92,8 +92,8 @@ def notes(found: Dict[str, Tuple[str, List[Run]]]) -> List[str]:
     far = [(scenario, run) for scenario, (_, runs) in found.items() for run in strays(runs)]
     far.sort(key=lambda pair: -distance(pair[1]))
     said = ["Drift: the second half of the runs over the first, medians of runs over their cells' "
-            "medians; 1 is none. Strays: runs a factor of %g or more from the median of their cell; "
-            "they count like all others." % STRAY]
+            "medians; 1 is none. Strays: runs a factor of %g or more from the median of their "
+            "cell; they count like all others." % STRAY]
     if far:
         said.append("Strays: %s%s." % ("; ".join(
             "run %d (%s, %s) %sx" % (run.order, scenario, run.cell, number(run.relative))

@@ -15,6 +15,7 @@ from tables import NONE, Column, Table, runs
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css")
 VERDICTS = {"confirmed": "confirmed", "contradicted": "contradicted",
             "inconclusive": "inconclusive", "not tested": "untested"}
+WHOLE_ROWS = 20  # a table up to here is not split between two sheets of paper
 NOTES_MAX = 6   # in one column
 LONG_CELL = 34  # characters: from here on a cell's text is broken into lines
 
@@ -130,9 +131,11 @@ def table_html(table: Table, section: Section, links: Links) -> str:
         else:
             bodies[-1].append(table_row(row, table.columns, links))
     notes = "".join("<li>%s</li>" % words(note) for note in table.notes)
-    return ('<figure class="table">%s<div class="scroll" tabindex="0" role="region" '
+    size = "table whole" if len(table.rows) <= WHOLE_ROWS else "table matrix" \
+        if len(bodies) > 1 else "table"
+    return ('<figure class="%s">%s<div class="scroll" tabindex="0" role="region" '
             'aria-label="%s"><table>\n<thead>%s</thead>\n%s\n</table></div>%s</figure>' % (
-                caption(table, section), html.escape(table.title), table_heads(table.columns),
+                size, caption(table, section), html.escape(table.title), table_heads(table.columns),
                 "\n".join("<tbody>%s</tbody>" % "\n".join(body) for body in bodies if body),
                 '<ul class="notes%s">%s</ul>' % (
                     " many" if len(table.notes) > NOTES_MAX else "", notes) if notes else ""))

@@ -39,7 +39,7 @@ open_png(name, w, h) = sprintf("set terminal pngcairo size %d,%d enhanced " . \
     "background '#ffffff' font 'Arial,10.5' fontscale 2 linewidth 2 pointscale 2; " . \
     "set output '%s.png'", 2 * w, 2 * h, name)
 open_pdf(name, w, h) = sprintf("set terminal pdfcairo size %gin,%gin enhanced " . \
-    "background '#ffffff' font 'Arial,10.5' fontscale 1 linewidth 1; " . \
+    "background '#ffffff' font 'Arial,10.5' fontscale 0.75 linewidth 1.5 pointscale 1; " . \
     "set output '%s.pdf'", w / 96.0, h / 96.0, name)
 open_picture(kind, name, w, h) = kind eq "svg" ? open_svg(name, w, h) : \
     kind eq "pdf" ? open_pdf(name, w, h) : open_png(name, w, h)
