@@ -42,17 +42,25 @@ LDLIBS      += $(LDLIBS.$(SYSTEM))
 EXE         := $(EXE.$(SYSTEM))
 
 # A room's sources are the files that lie in it; only the operating system is chosen here.
-ROOMS    := cli client/os client/port client/buffers client/collector mock_servers scenarios client/tests/conformance client/tests/trial
+ROOMS    := cli client/os client/port client/buffers client/collector client/peers mock_servers scenarios client/tests/conformance client/tests/trial
 NOT_HERE.linux   := %_windows.c client/port/iocp.c
 NOT_HERE.windows := %_linux.c client/port/epoll.c client/port/uring.c
 # The paper's LAN is made of Linux's namespaces.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan)
-MAINS    := client/main.c client/peers/raw.c mock_servers/main.c mock_servers/lan/main.c scenarios/main.c
+PEERS    := raw peer-blocking peer-libuv peer-libevent
+MAINS    := client/main.c $(addprefix client/peers/,raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/main.c
 SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libfanin.a
 
-PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client raw servers sweep $(if $(filter linux,$(SYSTEM)),lan))
+# Libraries that a peer is written with: where one is missing, absent.c stands in for its peer.
+header_of     = $(if $(filter linux,$(SYSTEM)),$(wildcard $(addsuffix /$(1),/usr/include /usr/local/include)))
+HAS_LIBUV    := $(call header_of,uv.h)
+HAS_LIBEVENT := $(call header_of,event2/bufferevent.h)
+$(BUILD)/fanin-peer-libuv$(EXE):    LDLIBS += $(if $(HAS_LIBUV),-luv)
+$(BUILD)/fanin-peer-libevent$(EXE): LDLIBS += $(if $(HAS_LIBEVENT),-levent_core)
+
+PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client $(PEERS) servers sweep $(if $(filter linux,$(SYSTEM)),lan))
 # cmocka is not packaged for Windows; what does without it runs there, too.
 TESTED.linux   := $(wildcard $(foreach room,cli client mock_servers mock_servers/lan scenarios,$(room)/tests/test_*.c))
 TESTED.windows := client/tests/test_conformance.c
@@ -70,6 +78,9 @@ benches: all $(BENCHES)
 
 $(BUILD)/fanin-client$(EXE):  $(BUILD)/client/main.o
 $(BUILD)/fanin-raw$(EXE):     $(BUILD)/client/peers/raw.o
+$(BUILD)/fanin-peer-blocking$(EXE): $(BUILD)/client/peers/blocking.o
+$(BUILD)/fanin-peer-libuv$(EXE):    $(BUILD)/client/peers/$(if $(HAS_LIBUV),libuv,absent).o
+$(BUILD)/fanin-peer-libevent$(EXE): $(BUILD)/client/peers/$(if $(HAS_LIBEVENT),libevent,absent).o
 $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
 $(BUILD)/fanin-lan$(EXE):     $(BUILD)/mock_servers/lan/main.o
 $(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/main.o

@@ -109,7 +109,9 @@ static void write_costs(const struct row *row, FILE *out)
     line(out, "memory", "peak %s (%s before connecting), buffers %s",
          bytes_text((double)row->peak_rss_bytes, peak),
          bytes_text((double)row->base_rss_bytes, base),
-         bytes_text((double)row->buffer_peak_bytes, buffers));
+         row->buffer_peak_bytes == ROW_UNKNOWN
+             ? "unknown"
+             : bytes_text((double)row->buffer_peak_bytes, buffers));
     line(out, "threads", "%" PRIu64 " workers, %" PRIu64 " buffering, %" PRIu64 " in all",
          row->worker_threads, row->buffer_threads, row->total_threads);
     line(out, "cpu", "%.3f s user + %.3f s system", row->cpu_user_s, row->cpu_system_s);

@@ -53,6 +53,11 @@ int wire_read_line(cp_handle handle, char *line, size_t line_bytes, uint64_t tim
 int64_t wire_send_some(cp_handle handle, const void *data, size_t bytes, uint64_t deadline_ns);
 int64_t wire_receive(cp_handle handle, void *data, size_t bytes, uint64_t deadline_ns);
 
+/* wire_receive_waiting: wire_receive that blocks for as long as nothing comes; wire_shutdown on
+ * another thread ends it, too. wire_shutdown: both directions; the descriptor stays. */
+int64_t wire_receive_waiting(cp_handle handle, void *data, size_t bytes);
+void wire_shutdown(cp_handle handle);
+
 void wire_close(cp_handle handle);
 
 /* ---- many at once --------------------------------------------------------------------------- */

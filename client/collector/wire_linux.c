@@ -89,6 +89,20 @@ int64_t wire_receive(cp_handle handle, void *data, size_t bytes, uint64_t deadli
     return got >= 0 ? got : code;
 }
 
+int64_t wire_receive_waiting(cp_handle handle, void *data, size_t bytes)
+{
+    ssize_t got;
+    do
+        got = recv((int)handle, data, bytes, 0);
+    while (got < 0 && errno == EINTR);
+    return got >= 0 ? got : cp_error_from_os(errno);
+}
+
+void wire_shutdown(cp_handle handle)
+{
+    shutdown((int)handle, SHUT_RDWR);
+}
+
 void wire_close(cp_handle handle)
 {
     close((int)handle);

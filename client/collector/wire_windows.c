@@ -90,6 +90,22 @@ int64_t wire_receive(cp_handle handle, void *data, size_t bytes, uint64_t deadli
     return got >= 0 ? got : code;
 }
 
+/* In slices: whether WSAPoll wakes for a shutdown of one's own side is not documented. */
+int64_t wire_receive_waiting(cp_handle handle, void *data, size_t bytes)
+{
+    const uint64_t slice_ns = (uint64_t)100 * OS_NS_PER_MS;
+    int64_t got;
+    do
+        got = wire_receive(handle, data, bytes, os_now_ns() + slice_ns);
+    while (got == CP_ETIMEDOUT);
+    return got;
+}
+
+void wire_shutdown(cp_handle handle)
+{
+    shutdown(socket_of(handle), SD_BOTH);
+}
+
 void wire_close(cp_handle handle)
 {
     closesocket(socket_of(handle));

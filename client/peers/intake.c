@@ -1,0 +1,107 @@
+#include "client/peers/intake.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/buffers/frames.h"
+
+enum { FIRST_BYTES = 1 << 10 };
+
+/* Doubles, so that a frame of any length is moved a few times at most. */
+static int grow(struct intake *intake, struct budget *budget, size_t bytes)
+{
+    size_t capacity = intake->capacity_bytes > 0 ? intake->capacity_bytes : FIRST_BYTES;
+    while (capacity < bytes)
+        capacity *= 2;
+    if (capacity == intake->capacity_bytes)
+        return 0;
+    uint8_t *own = realloc(intake->own, capacity);
+    if (own == NULL)
+        return -1;
+    budget_charge(budget, capacity - intake->capacity_bytes);
+    intake->own = own;
+    intake->capacity_bytes = capacity;
+    return 0;
+}
+
+static uint8_t *room_in_own(struct intake *intake, struct budget *budget, size_t *room_bytes)
+{
+    if (intake->begin > 0 && (intake->begin == intake->end ||
+                              intake->capacity_bytes - intake->end < INTAKE_READ_BYTES)) {
+        size_t pending = intake->end - intake->begin;
+        memmove(intake->own, intake->own + intake->begin, pending);
+        intake->copied_bytes += pending;
+        intake->begin = 0;
+        intake->end = pending;
+    }
+    if (grow(intake, budget, intake->end + INTAKE_READ_BYTES) != 0)
+        return NULL;
+    *room_bytes = intake->capacity_bytes - intake->end;
+    return intake->own + intake->end;
+}
+
+uint8_t *intake_room(struct intake *intake, struct budget *budget, uint8_t *shared,
+                     size_t *room_bytes)
+{
+    size_t pending = intake->end - intake->begin;
+    intake->carried = shared != NULL && pending <= INTAKE_CARRY_BYTES &&
+                      intake->frame_bytes <= INTAKE_READ_BYTES / 2;
+    if (!intake->carried)
+        return room_in_own(intake, budget, room_bytes);
+    if (pending > 0)
+        memcpy(shared, intake->own + intake->begin, pending);
+    intake->copied_bytes += pending;
+    *room_bytes = INTAKE_SHARED_BYTES - pending;
+    return shared + pending;
+}
+
+/* What is left of the shared buffer, from the unfinished frame on. */
+static enum frame_error put_aside(struct intake *intake, struct budget *budget, const uint8_t *rest,
+                                  size_t bytes)
+{
+    intake->begin = intake->end = 0;
+    if (bytes == 0)
+        return FRAME_OK;
+    if (grow(intake, budget, bytes) != 0)
+        return FRAME_NO_MEMORY;
+    memcpy(intake->own, rest, bytes);
+    intake->copied_bytes += bytes;
+    intake->end = bytes;
+    return FRAME_OK;
+}
+
+enum frame_error intake_take(struct intake *intake, struct peer_link *link,
+                             struct processor *processor, uint8_t *data, size_t bytes)
+{
+    struct peer *peer = link->peer;
+    const uint8_t *frame = data - (intake->end - intake->begin), *after = data + bytes;
+    size_t end, frame_bytes;
+    assert(bytes > 0);
+    for (const uint8_t *at = data; at < after; at += end) {
+        enum frame_error error =
+            frames_find(&peer->config, &link->stream, at, (size_t)(after - at), &end, &frame_bytes);
+        if (error == FRAME_OK && end > 0)
+            error = processor_take(processor, &link->stream, frame, frame_bytes);
+        if (error != FRAME_OK)
+            return error;
+        if (end == 0)
+            break;
+        frame += frame_bytes;
+        intake->frame_bytes = frame_bytes;
+    }
+    if (intake->carried)
+        return put_aside(intake, &peer->budget, frame, (size_t)(after - frame));
+    intake->begin = (size_t)(frame - intake->own);
+    intake->end = (size_t)(after - intake->own);
+    return FRAME_OK;
+}
+
+/* Every byte that came was looked at, once (frames_find). */
+void intake_end(struct intake *intake, const struct peer_link *link)
+{
+    link->peer->copied_bytes += intake->copied_bytes;
+    link->peer->scanned_bytes += link->stream.received_bytes;
+    free(intake->own);
+    *intake = (struct intake){0};
+}

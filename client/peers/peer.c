@@ -1,0 +1,332 @@
+#include "client/peers/peer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+bool peer_is_living(const struct peer_link *link)
+{
+    return link->handle != CP_HANDLE_NONE &&
+           !atomic_load_explicit(&link->over, memory_order_relaxed);
+}
+
+int peer_link_ask(struct peer_link *link)
+{
+    const struct session *session = link->peer->session;
+    const struct request *request = request_of(&session->book, link->index);
+    if (request->bytes == 0)
+        return 0;
+    return wire_send(link->handle, request->text, request->bytes,
+                     session->options.stall_timeout_ms * OS_NS_PER_MS);
+}
+
+static void first_byte(struct peer *peer)
+{
+    uint64_t now_ns = os_now_ns(), first_ns = atomic_load(&peer->first_ns);
+    while (now_ns < first_ns && !atomic_compare_exchange_weak(&peer->first_ns, &first_ns, now_ns))
+        continue;
+}
+
+/* The clock is the tick's: to read one at each receive would cost small frames more than the
+ * silence of a second or more is worth. */
+void peer_link_heard(struct peer_link *link, size_t bytes)
+{
+    assert(bytes > 0);
+    if (!link->heard)
+        first_byte(link->peer);
+    link->heard = true;
+    link->stream.received_bytes += bytes;
+    link->receive_calls++;
+    atomic_store_explicit(&link->heard_ns,
+                          atomic_load_explicit(&link->peer->now_ns, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
+bool peer_link_all_found(const struct peer_link *link)
+{
+    const struct stream *stream = &link->stream;
+    return stream->found_frames >= stream->frames_expected ||
+           stream->received_bytes >= stream->bytes_expected;
+}
+
+/* One that only counts bytes cannot know how many frames there were when the server alone knows
+ * their sum. */
+const char *peer_link_end_of_stream(const struct peer_link *link)
+{
+    const struct stream *stream = &link->stream;
+    bool counts_only =
+        stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
+    if (stream->partial_bytes > 0)
+        return frame_error_name(FRAME_TRUNCATED);
+    if (stream->bytes_expected == UINT64_MAX && counts_only)
+        return NULL;
+    return stream->frames_expected != UINT64_MAX ? "closed-early" : NULL;
+}
+
+/* The usage is read by the thread that ends the last link: the main thread may be late to wake. */
+void peer_link_end(struct peer_link *link, const char *reason)
+{
+    struct peer *peer = link->peer;
+    assert(!atomic_load(&link->over));
+    link->reason = reason;
+    link->ended_ns = os_now_ns();
+    atomic_store(&link->over, true);
+    uint32_t before = atomic_fetch_sub(&peer->living, 1);
+    assert(before > 0);
+    if (before > 1)
+        return;
+    os_usage_read(&peer->after);
+    os_unpark(&peer->main);
+}
+
+void peer_add(struct peer *peer, const struct processor *processor)
+{
+    peer->frames += processor->frames;
+    peer->frame_bytes += processor->bytes;
+    peer->copied_bytes += processor->copied_bytes;
+    latency_merge(&peer->latency, &processor->latency);
+}
+
+/* ---- connect and log in --------------------------------------------------------------------- */
+
+static void connect_all(struct peer *peer)
+{
+    const struct session *session = peer->session;
+    uint64_t timeout_ns = session->options.connect_timeout_ms * OS_NS_PER_MS;
+    for (uint32_t i = 0; i < peer->count; i++) {
+        struct attempt *attempt = &peer->attempts[i];
+        struct peer_link *link = &peer->links[i];
+        const struct request *request = request_of(&session->book, i);
+        *link = (struct peer_link){.peer = peer, .index = i, .handle = CP_HANDLE_NONE};
+        link->stream.frames_expected = request->frames_expected;
+        link->stream.bytes_expected = request->bytes_expected;
+        attempt->started_ns = os_now_ns();
+        attempt->result = os_interrupted() ? CP_ECANCELED
+                                           : wire_connect(&session->servers.addresses[i],
+                                                          timeout_ns, &link->handle);
+        attempt->done_ns = os_now_ns();
+        peer->living += attempt->result == 0;
+    }
+}
+
+static const char *login_reason(int result)
+{
+    if (result == CP_EACCES)
+        return "login-refused";
+    return result == CP_ETIMEDOUT ? "stalled" : cp_error_name(result);
+}
+
+static void log_in_all(struct peer *peer)
+{
+    uint64_t timeout_ns = peer->session->options.stall_timeout_ms * OS_NS_PER_MS;
+    for (uint32_t i = 0; i < peer->count; i++) {
+        struct peer_link *link = &peer->links[i];
+        if (link->handle == CP_HANDLE_NONE)
+            continue;
+        int result = os_interrupted()
+                         ? CP_ECANCELED
+                         : request_log_in(&peer->session->book, link->handle, timeout_ns);
+        if (result == 0)
+            continue;
+        wire_close(link->handle);
+        link->handle = CP_HANDLE_NONE;
+        peer_link_end(link, os_interrupted() ? "interrupted" : login_reason(result));
+    }
+}
+
+static void ask_fleet(struct peer *peer)
+{
+    unsigned tries = 0;
+    if (peer->session->options.request.given)
+        return;
+    for (uint32_t i = 0; i < peer->count && tries < STATS_TRIES; i++) {
+        if (!peer_is_living(&peer->links[i]))
+            continue;
+        if (stats_begin(&peer->fleet, &peer->session->servers.addresses[i], &peer->session->book))
+            return;
+        tries++;
+    }
+}
+
+/* ---- collect -------------------------------------------------------------------------------- */
+
+static uint64_t silence_max_ns(const struct collector_options *options, uint32_t count)
+{
+    double limit_ns = (double)options->stall_timeout_ms * OS_NS_PER_MS;
+    double slow_ns = options->rate > 0 ? 3.0 * count / options->rate * OS_NS_PER_S : 0;
+    return (uint64_t)(slow_ns > limit_ns ? slow_ns : limit_ns);
+}
+
+void peer_tick(struct peer *peer)
+{
+    uint64_t now_ns = os_now_ns();
+    bool interrupted = os_interrupted();
+    atomic_store_explicit(&peer->now_ns, now_ns, memory_order_relaxed);
+    for (uint32_t i = 0; i < peer->count; i++) {
+        struct peer_link *link = &peer->links[i];
+        uint64_t heard_ns = atomic_load_explicit(&link->heard_ns, memory_order_relaxed);
+        if (!peer_is_living(link))
+            continue;
+        if (interrupted)
+            peer->model->cut(link, "interrupted");
+        else if (now_ns > heard_ns && now_ns - heard_ns > peer->silence_max_ns)
+            peer->model->cut(link, "stalled");
+    }
+}
+
+static void collect(struct peer *peer)
+{
+    uint64_t now_ns = os_now_ns();
+    peer->silence_max_ns = silence_max_ns(&peer->session->options, peer->count);
+    atomic_store(&peer->now_ns, now_ns);
+    for (uint32_t i = 0; i < peer->count; i++)
+        atomic_store(&peer->links[i].heard_ns, now_ns);
+    os_usage_read(&peer->before);
+    peer->after = peer->before;
+    if (atomic_load(&peer->living) > 0)
+        peer->model->collect(peer);
+    assert(atomic_load(&peer->living) == 0);
+}
+
+/* ---- measure -------------------------------------------------------------------------------- */
+
+/* Returns the bytes that the connected servers owe; *last_ns says when the last link was over, of
+ * stalled ones when they were last heard of. */
+static uint64_t sum_links(struct peer *peer, uint64_t *last_ns)
+{
+    struct row *row = &peer->session->row;
+    uint64_t expected_bytes = 0;
+    row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
+    for (uint32_t i = 0; i < peer->count; i++) {
+        struct peer_link *link = &peer->links[i];
+        bool stalled = link->reason != NULL && strcmp(link->reason, "stalled") == 0;
+        uint64_t end_ns = stalled ? atomic_load(&link->heard_ns) : link->ended_ns;
+        row->bytes += link->stream.received_bytes;
+        row->receive_calls += link->receive_calls;
+        row->receive_empty += link->receive_empty;
+        if (link->heard && end_ns > *last_ns)
+            *last_ns = end_ns;
+        if (peer->attempts[i].result == 0 && link->stream.bytes_expected == UINT64_MAX)
+            expected_bytes = UINT64_MAX;
+        else if (peer->attempts[i].result == 0)
+            expected_bytes += link->stream.bytes_expected;
+        if (link->reason != NULL) {
+            row->connections_failed++;
+            tally_add(&row->errors, link->reason);
+        }
+    }
+    return expected_bytes;
+}
+
+static void measure(struct peer *peer)
+{
+    struct row *row = &peer->session->row;
+    uint64_t last_ns = 0, expected_bytes = sum_links(peer, &last_ns);
+    bool looked = peer->frames > 0 || row->bytes == 0;
+    row->blocks_lost = row->pool_blocks = row->buffer_cap_waits = row->buffer_turn_waits = 0;
+    row->frames = looked ? peer->frames : ROW_UNKNOWN;
+    row->copied_bytes = peer->copied_bytes;
+    row->scanned_bytes = peer->scanned_bytes;
+    uint64_t peak_bytes = atomic_load(&peer->budget.peak_bytes);
+    row->buffer_peak_bytes = peak_bytes > 0 ? peak_bytes : ROW_UNKNOWN;
+    measure_span(row, atomic_load(&peer->first_ns), last_ns, &peer->before, &peer->after);
+    measure_latency(row, &peer->latency);
+    stats_end(&peer->fleet, &peer->session->book, row->bytes);
+    measure_fleet(row, &peer->fleet);
+    measure_audit(row, &(struct audit){.foreign = peer->session->options.request.given,
+                                       .expected_bytes = expected_bytes,
+                                       .processed_bytes = looked ? peer->frame_bytes : row->bytes});
+    measure_bottleneck(row, (unsigned)os_cpu_count());
+    measure_status(row);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static void count_threads(struct row *row)
+{
+    row->worker_threads = (uint64_t)os_thread_count(OS_ROLE_WORKER);
+    row->buffer_threads = (uint64_t)os_thread_count(OS_ROLE_BUFFER);
+    row->total_threads = (uint64_t)os_thread_count(NULL);
+}
+
+static void run(struct peer *peer)
+{
+    struct row *row = &peer->session->row;
+    struct os_usage usage;
+    os_usage_read(&usage);
+    row->base_rss_bytes = usage.rss_bytes;
+    connect_all(peer);
+    if (measure_connects(row, peer->attempts, peer->count) != 0) {
+        row_skip(row, "no memory for the connects' times");
+        return;
+    }
+    log_in_all(peer);
+    const char *why = peer->model->open(peer);
+    if (why == NULL) {
+        count_threads(row);
+        ask_fleet(peer);
+        collect(peer);
+    } else {
+        row_skip(row, why);
+    }
+    peer->model->close(peer);
+    if (why == NULL)
+        measure(peer);
+}
+
+static void describe(const struct peer *peer)
+{
+    const struct peer_model *model = peer->model;
+    struct row *row = &peer->session->row;
+    row->engine = model->engine();
+    row->gate = "none";
+    row->scheme = model->scheme;
+    row->workers = row->concurrency = model->thread_per_link ? peer->count : 1;
+    row->batch = 1;
+    row->connect = CONNECT_SYNC;
+    row->bind = model->thread_per_link ? BIND_EARLY : BIND_LATE;
+}
+
+static void configure(struct peer *peer)
+{
+    const struct collector_options *options = &peer->session->options;
+    const struct protocol_marker marker = collector_options_marker(options);
+    peer->config.process =
+        (struct process_config){.verify = (enum verify)options->verify,
+                                .live = options->source == SOURCE_LIVE && !options->request.given,
+                                .frame_bytes_max = options->frame_bytes_max,
+                                .marker = marker};
+    marker_init(&peer->config.marker, marker.bytes, marker.count);
+    budget_init(&peer->budget, UINT64_MAX);
+}
+
+static void open_and_run(struct peer *peer)
+{
+    peer->links = calloc(peer->count, sizeof *peer->links);
+    peer->attempts = calloc(peer->count, sizeof *peer->attempts);
+    if (peer->links == NULL || peer->attempts == NULL)
+        row_skip(&peer->session->row, "no memory for the connections");
+    else
+        run(peer);
+    free(peer->attempts);
+    free(peer->links);
+}
+
+int peer_main(int argc, char **argv, const struct peer_model *model)
+{
+    struct session session = {0};
+    struct peer peer = {.model = model, .session = &session};
+    int code = session_open(&session, &model->program, argc, argv);
+    if (code != SESSION_OPEN)
+        return code;
+    peer.count = session.servers.count;
+    atomic_store(&peer.first_ns, UINT64_MAX);
+    describe(&peer);
+    configure(&peer);
+    os_interrupts_catch();
+    if (session_reserve(&session) && !session.options.dry_run)
+        open_and_run(&peer);
+    return session_close(&session);
+}

@@ -1,0 +1,112 @@
+/* What the peers of fanin-client share: programs that do the same job with the same options and
+ * leave the same row, each with a receive path of its own. A peer brings a model of how it
+ * receives; the rest is here: connect, log in, ask, notice silent servers and Ctrl-C, count, audit,
+ * report.
+ *
+ *   connect each server, log in     one after the other, blocking
+ *   model.open                      its handles, its threads
+ *   model.collect                   until no link is living; asks with peer_link_ask
+ *   model.close
+ *   the row */
+#ifndef FANIN_PEERS_PEER_H
+#define FANIN_PEERS_PEER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/buffers/scheme.h"
+#include "client/collector/measure.h"
+#include "client/collector/session.h"
+#include "client/collector/stats.h"
+#include "client/os/os.h"
+
+enum { PEER_TICK_MS = 100 };
+
+struct peer;
+
+/* One connection. Until it is over it is touched by one thread at a time, but for what is atomic
+ * and for `handle`. */
+struct peer_link {
+    struct peer *peer;
+    uint32_t index;
+    cp_handle handle; /* CP_HANDLE_NONE: there is none, or the model has closed it */
+    _Atomic bool over;
+    bool heard;
+    const char *reason; /* why it failed; NULL: it did not */
+    uint64_t ended_ns;
+    _Atomic uint64_t heard_ns; /* as exact as the tick */
+    uint64_t receive_calls, receive_empty;
+    struct stream stream;
+};
+
+struct peer_model {
+    struct collector_program program;
+    const char *scheme;          /* the row's word for it */
+    const char *(*engine)(void); /* and for what it waits with */
+    bool thread_per_link;
+
+    /* open: the logged-in links get handles or threads of the model's. Returns NULL, or why this
+     * machine cannot: then close comes next. */
+    const char *(*open)(struct peer *peer);
+    /* collect: asks, and receives until no link is living; calls peer_tick every PEER_TICK_MS. */
+    void (*collect)(struct peer *peer);
+    /* cut: from peer_tick: has a living link end soon, for `reason`. */
+    void (*cut)(struct peer_link *link, const char *reason);
+    /* close: frees what open took. Links that are not over are given up. */
+    void (*close)(struct peer *peer);
+};
+
+struct peer {
+    const struct peer_model *model;
+    struct session *session;
+    struct scheme_config config; /* marker, limits and processing step, as the schemes have them */
+    struct peer_link *links;
+    struct attempt *attempts;
+    uint32_t count;
+    _Atomic uint32_t living; /* logged in, and not over */
+    struct os_parker main;   /* unparked when living comes to 0 */
+    _Atomic uint64_t now_ns; /* by the tick */
+    uint64_t silence_max_ns;
+
+    struct fleet_stats fleet;
+    struct os_usage before, after;
+    _Atomic uint64_t first_ns; /* UINT64_MAX: no byte has come */
+
+    struct budget budget; /* of the model's buffers, as far as it knows them */
+    struct latency latency;
+    uint64_t frames, frame_bytes, copied_bytes, scanned_bytes;
+    void *own; /* the model's */
+};
+
+/* peer_main: the whole program. Blocks; returns the exit code. */
+int peer_main(int argc, char **argv, const struct peer_model *model);
+
+/* peer_tick: cuts links that have been silent for too long; all of them after Ctrl-C. */
+void peer_tick(struct peer *peer);
+
+/* peer_is_living: logged in, and not over. */
+bool peer_is_living(const struct peer_link *link);
+
+/* peer_link_ask: sends the request; blocks for as long as the kernel does not take it. 0, or a
+ * portable negative code. */
+int peer_link_ask(struct peer_link *link);
+
+/* peer_link_heard: a receive has brought `bytes`, 1 or more. */
+void peer_link_heard(struct peer_link *link, size_t bytes);
+
+/* peer_link_all_found: nothing more is owed. */
+bool peer_link_all_found(const struct peer_link *link);
+
+/* peer_link_end_of_stream: what it means that the server has closed: why the link failed, or
+ * NULL. */
+const char *peer_link_end_of_stream(const struct peer_link *link);
+
+/* peer_link_end: the link is over, because of `reason` or (NULL) because all is done. Once, by the
+ * thread that receives on it; its socket is closed or about to be. */
+void peer_link_end(struct peer_link *link, const char *reason);
+
+/* peer_add: counts what a processor has processed. When it has ended. */
+void peer_add(struct peer *peer, const struct processor *processor);
+
+#endif
