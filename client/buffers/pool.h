@@ -33,6 +33,12 @@ struct block {
     struct block *next;          /* in a chain, or in the pool's free list */
     _Atomic uint32_t references; /* frames and connections that still need the data */
     uint32_t used_bytes;         /* received into data */
+
+    /* While it is handed over from thread to thread (handover.h). */
+    struct block *queue; /* the one pushed before */
+    void *owner;         /* whose data it is */
+    uint32_t home;       /* where it is to go back to */
+    uint32_t frames;     /* that end in it */
     _Alignas(BLOCK_ALIGN_BYTES) uint8_t data[];
 };
 

@@ -103,17 +103,25 @@ static enum frame_error check_length(const struct protocol_header *header, size_
     return bytes > header->length ? FRAME_BAD_LENGTH : FRAME_OK;
 }
 
-static enum frame_error check(const struct processor *processor, const uint8_t *frame, size_t bytes,
-                              const struct stream *stream, struct protocol_header *header)
+enum frame_error processor_judge(const struct processor *processor, const struct stream *stream,
+                                 const struct protocol_header *header, size_t bytes)
 {
-    const struct process_config *config = processor->config;
-
-    if (bytes <= PROTOCOL_HEADER_BYTES + config->marker.count ||
-        protocol_header_read(frame, &config->marker, header) != 0)
+    if (header == NULL || bytes <= PROTOCOL_HEADER_BYTES + processor->config->marker.count)
         return FRAME_BAD_HEADER;
     enum frame_error error = check_length(header, bytes);
     if (error == FRAME_OK && header->seq != stream->next_seq)
         error = FRAME_BAD_ORDER;
+    return error;
+}
+
+static enum frame_error check(const struct processor *processor, const uint8_t *frame, size_t bytes,
+                              const struct stream *stream, struct protocol_header *header)
+{
+    const struct process_config *config = processor->config;
+    const bool is_header =
+        bytes >= PROTOCOL_HEADER_BYTES && protocol_header_read(frame, &config->marker, header) == 0;
+    enum frame_error error = processor_judge(processor, stream, is_header ? header : NULL, bytes);
+
     if (error == FRAME_OK && config->verify == VERIFY_FULL &&
         protocol_frame_check(frame, (uint32_t)bytes, &config->marker) != header->check)
         error = FRAME_BAD_CHECK;
@@ -128,26 +136,32 @@ static void time_frame(struct processor *processor, uint64_t sent_ns)
     latency_add(&processor->latency, now_ns > sent_ns ? now_ns - sent_ns : 0);
 }
 
-enum frame_error processor_take(struct processor *processor, struct stream *stream,
-                                const uint8_t *frame, size_t bytes)
+void processor_count(struct processor *processor, struct stream *stream, uint64_t sent_ns,
+                     size_t bytes)
 {
     const struct process_config *config = processor->config;
-    struct protocol_header header;
 
-    assert(bytes > 0);
-    if (config->verify != VERIFY_NONE) {
-        enum frame_error error = check(processor, frame, bytes, stream, &header);
-        if (error != FRAME_OK)
-            return error;
-        if (config->live)
-            time_frame(processor, header.sent_ns);
-    }
+    if (config->live && config->verify != VERIFY_NONE)
+        time_frame(processor, sent_ns);
     stream->next_seq++;
     stream->processed_frames++;
     stream->processed_bytes += bytes;
     processor->frames++;
     processor->bytes += bytes;
-    return FRAME_OK;
+}
+
+enum frame_error processor_take(struct processor *processor, struct stream *stream,
+                                const uint8_t *frame, size_t bytes)
+{
+    struct protocol_header header = {0};
+    enum frame_error error = FRAME_OK;
+
+    assert(bytes > 0);
+    if (processor->config->verify != VERIFY_NONE)
+        error = check(processor, frame, bytes, stream, &header);
+    if (error == FRAME_OK)
+        processor_count(processor, stream, header.sent_ns, bytes);
+    return error;
 }
 
 enum frame_error processor_finish(struct processor *processor, struct stream *stream)

@@ -86,4 +86,12 @@ enum frame_error processor_finish(struct processor *processor, struct stream *st
 enum frame_error processor_take(struct processor *processor, struct stream *stream,
                                 const uint8_t *frame, size_t bytes);
 
+/* For those that look at a frame in pieces (inspection.h). processor_judge: what is wrong with a
+ * frame of `bytes` that begins with `header` (NULL: with none), its check value apart.
+ * processor_count: the frame was in order. */
+enum frame_error processor_judge(const struct processor *processor, const struct stream *stream,
+                                 const struct protocol_header *header, size_t bytes);
+void processor_count(struct processor *processor, struct stream *stream, uint64_t sent_ns,
+                     size_t bytes);
+
 #endif

@@ -69,7 +69,9 @@ struct scheme_config {
     unsigned blocks_per_receive; /* 1..CP_BLOCKS_MAX */
     unsigned pool_batch_blocks;  /* allocated together when a pool is empty */
     uint64_t cap_bytes;          /* of all buffers of the scheme; UINT64_MAX: none */
-    bool early; /* blocks are bound before data is there: each waiting stream has some */
+    bool early;          /* blocks are bound before data is there: each waiting stream has some */
+    unsigned receivers;  /* threads that may be receiving at once; 0: not known, taken for one */
+    unsigned processors; /* threads that process, where the scheme leaves the number open */
     unsigned streams_max;
     struct marker marker;
     struct process_config process;
@@ -84,6 +86,7 @@ struct scheme_figures {
     uint64_t copied_bytes;      /* of payload, by user code, all steps together */
     uint64_t scanned_bytes;     /* looked at for the marker */
     uint64_t frames, bytes;     /* processed */
+    uint64_t hand_overs;        /* publications to a processing thread: an atomic exchange each */
     uint64_t pool_blocks;       /* allocated, 0 for schemes without a pool */
     uint64_t blocks_lost;       /* never came back: 0 is the only good answer */
     struct latency latency;

@@ -41,6 +41,8 @@ static void configure_scheme(struct collection *collection)
         .pool_batch_blocks = (unsigned)options->pool_batch_blocks,
         .cap_bytes = options->pool_cap_bytes > 0 ? options->pool_cap_bytes : UINT64_MAX,
         .early = options->bind == BIND_EARLY,
+        .receivers = (unsigned)options->concurrency,
+        .processors = (unsigned)options->processors,
         .streams_max = collection->session->servers.count,
         .process = {.verify = (enum verify)options->verify,
                     .live = options->source == SOURCE_LIVE && !options->request.given,

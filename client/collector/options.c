@@ -223,6 +223,10 @@ static const struct option_spec table[] = {
      AT(pool_cap_bytes), 0, (uint64_t)1 << 44},
     {"pool-batch", "N", "64", "blocks allocated together when a pool is empty", options_count,
      AT(pool_batch_blocks), 1, 65536},
+    {"processors", "N", "0",
+     "threads that process, with --scheme slices; 0: what received a frame\n"
+     "also processes it",
+     options_count, AT(processors), 0, PROCESSORS_MAX},
     {"frame-max", "BYTES", NULL,
      "a longer frame ends its connection\n(default: the largest of --size; 1 MiB with --request)",
      options_bytes, AT(frame_bytes_max), 1, (uint64_t)1 << 30},

@@ -18,6 +18,7 @@ enum source_mode { SOURCE_AUTO, SOURCE_TAPE, SOURCE_LIVE };
 enum {
     SERVERS_MAX = 1000000,
     WORKERS_MAX = 4096,
+    PROCESSORS_MAX = 64,
     FOREIGN_FRAME_BYTES = 1 << 20, /* --frame-max for servers that are not ours */
 };
 
@@ -54,6 +55,7 @@ struct collector_options {
     int verify;
     uint64_t frame_bytes_max;
     uint64_t block_bytes, blocks_per_receive, pool_cap_bytes, pool_batch_blocks;
+    uint64_t processors;
     const char *json;
     bool quiet, dry_run;
 };

@@ -86,6 +86,9 @@ static inline struct protocol_marker marker_text(const char *bytes)
     return marker;
 }
 
+/* Of schemes that leave the number of processing threads open; each_scheme tries several. */
+static unsigned stage_processors;
+
 static inline void stage_set(struct stage *stage, const struct scheme *scheme, const char *marker,
                              size_t block_bytes, size_t frame_bytes_max)
 {
@@ -96,6 +99,7 @@ static inline void stage_set(struct stage *stage, const struct scheme *scheme, c
         .blocks_per_receive = 4,
         .pool_batch_blocks = 8,
         .cap_bytes = UINT64_MAX,
+        .processors = stage_processors,
         .streams_max = FEEDS_MAX,
         .process = {.verify = VERIFY_FULL,
                     .frame_bytes_max = frame_bytes_max,
@@ -267,12 +271,22 @@ static inline void feed_free(struct feed *feed)
 
 /* ---- every scheme ------------------------------------------------------------------------ */
 
-/* Runs `test` for each scheme under each binding. */
+/* Runs `test` for each scheme under each binding, and with several numbers of processing threads
+ * where they can be chosen. */
 static inline void each_scheme(void (*test)(const struct scheme *scheme, bool early))
 {
+    static const unsigned numbers[] = {1, 3};
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
         test(scheme_list(i), false);
         test(scheme_list(i), true);
+        if (strcmp(scheme_list(i)->name, "slices") != 0)
+            continue;
+        for (unsigned j = 0; j < sizeof numbers / sizeof numbers[0]; j++) {
+            stage_processors = numbers[j];
+            test(scheme_list(i), false);
+            test(scheme_list(i), true);
+        }
+        stage_processors = 0;
     }
 }
 

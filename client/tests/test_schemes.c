@@ -159,9 +159,8 @@ static void count_copies(const struct scheme *scheme, bool early)
 {
     enum { FRAME_BYTES = 1000, FRAMES = 50 };
     const struct delivery how = {4096, FRAMES, FRAME_BYTES, FRAME_BYTES, FRAME_BYTES};
-    const unsigned copies = strcmp(scheme->name, "fixed") == 0   ? 2
-                            : strcmp(scheme->name, "drain") == 0 ? 0
-                                                                 : 1;
+    const bool in_place = strcmp(scheme->name, "drain") == 0 || strcmp(scheme->name, "slices") == 0;
+    const unsigned copies = in_place ? 0 : strcmp(scheme->name, "fixed") == 0 ? 2 : 1;
     struct stage stage;
     stage_set(&stage, scheme, "\r\n", how.block_bytes, FRAME_BYTES);
     stage.config.early = early;
@@ -250,7 +249,9 @@ static void predict(const struct scheme *scheme, bool early)
         feed_free(&feeds[i]);
     }
     stage_close(&stage);
-    assert_in_range(stage.figures.buffer_peak_bytes, predicted / 2, predicted);
+    /* How far behind threads of their own will be is not known beforehand: at most so far. */
+    const uint64_t least = stage.config.processors == 0 ? predicted / 2 : 1;
+    assert_in_range(stage.figures.buffer_peak_bytes, least, predicted);
 }
 
 static void test_memory_is_as_predicted(void **state)

@@ -1,0 +1,185 @@
+/*      a thread's desk                              processing threads
+ *     .---------------------.   handed over       .-----------.
+ *     | free: a stack       |-------------------->|           |
+ *     | back: what returned |<--------------------|  a chain  |
+ *     '--^---------------|--'   one exchange      '-----------'
+ *        | half          | half, the cold ones
+ *     .--'---------------v--.
+ *     |        pool         |
+ *     '---------------------'
+ *
+ * AT THE CAP free blocks must not lie at the desk of a thread that has nothing to do while others
+ * wait for them: so each desk has a lock, which is hardly ever contended, and who finds nothing
+ * clears all of them (desks_gather). Where the pool may have few blocks desks keep none at all. */
+#include "client/buffers/desk.h"
+
+#include <assert.h>
+
+#include "client/os/os.h"
+
+enum {
+    HALF_BYTES = 256 << 10, /* a desk's blocks together stay well within a processor's own cache */
+    HALF_BLOCKS_MAX = 16,
+    SHARE = 8, /* of what the pool may have, all desks together keep less than one part of four */
+};
+
+static atomic_uint threads;              /* that have sat down so far */
+static _Thread_local unsigned thread_at; /* this one's number, from 1 */
+
+unsigned desks_half_blocks(size_t block_bytes, uint64_t pool_blocks, unsigned receivers)
+{
+    uint64_t half = block_bytes < HALF_BYTES ? HALF_BYTES / block_bytes : 1;
+
+    assert(receivers > 0);
+    if (half > HALF_BLOCKS_MAX)
+        half = HALF_BLOCKS_MAX;
+    if (half > pool_blocks / SHARE / receivers)
+        half = pool_blocks / SHARE / receivers;
+    return (unsigned)half;
+}
+
+int desks_open(struct desks *desks, struct pool *pool, unsigned half_blocks,
+               const struct process_config *config, struct budget *budget)
+{
+    *desks = (struct desks){.pool = pool, .half_blocks = half_blocks};
+    desks->all = os_pages_map(DESKS * sizeof(struct desk));
+    if (desks->all == NULL)
+        return -1;
+    for (unsigned i = 0; i < DESKS; i++) {
+        pthread_mutex_init(&desks->all[i].lock, NULL);
+        processor_init(&desks->all[i].processor, config, budget);
+        handover_init(&desks->all[i].back);
+    }
+    return 0;
+}
+
+void desks_close(struct desks *desks)
+{
+    desks_gather(desks);
+    for (unsigned i = 0; i < DESKS; i++) {
+        assert(desks->all[i].away == 0);
+        processor_end(&desks->all[i].processor);
+        pthread_mutex_destroy(&desks->all[i].lock);
+    }
+    os_pages_unmap(desks->all, DESKS * sizeof(struct desk));
+}
+
+/* A thread's first choice is the same for its whole life. */
+static unsigned first_choice(void)
+{
+    if (thread_at == 0)
+        thread_at = 1 + atomic_fetch_add(&threads, 1) % DESKS;
+    return thread_at - 1;
+}
+
+struct desk *desks_sit(struct desks *desks)
+{
+    const unsigned first = first_choice();
+
+    for (unsigned i = 0; i < DESKS; i++) {
+        struct desk *desk = &desks->all[(first + i) % DESKS];
+        if (pthread_mutex_trylock(&desk->lock) == 0)
+            return desk;
+    }
+    pthread_mutex_lock(&desks->all[first].lock);
+    return &desks->all[first];
+}
+
+void desk_leave(struct desk *desk)
+{
+    pthread_mutex_unlock(&desk->lock);
+}
+
+uint32_t desk_number(const struct desks *desks, const struct desk *desk)
+{
+    return (uint32_t)(desk - desks->all);
+}
+
+struct block *desk_take(struct desks *desks, struct desk *desk, unsigned want, unsigned *got)
+{
+    unsigned refilled = 0;
+
+    assert(want > 0);
+    if (desk->free_count == 0)
+        desk_fetch(desks, desk);
+    if (desk->free_count == 0) {
+        const unsigned refill = want > desks->half_blocks ? want : desks->half_blocks;
+        desk->free = pool_take(desks->pool, refill, 0, &refilled);
+        desk->free_count = refilled;
+    }
+    if (want > desk->free_count)
+        want = desk->free_count;
+    struct block *first = desk->free, **end = &first;
+    for (unsigned i = 0; i < want; i++)
+        end = &(*end)->next;
+    desk->free = *end;
+    *end = NULL;
+    desk->free_count -= want;
+    *got = want;
+    return want > 0 ? first : NULL;
+}
+
+static void give_to_pool(struct desks *desks, struct block *first, unsigned count)
+{
+    struct block *last = first;
+
+    if (count == 0)
+        return;
+    for (unsigned i = 1; i < count; i++)
+        last = last->next;
+    pool_give(desks->pool, first, last, count);
+}
+
+/* What lies lowest is cold: it goes. */
+static void tidy_up(struct desks *desks, struct desk *desk)
+{
+    const unsigned keep =
+        desk->free_count > 2 * desks->half_blocks ? desks->half_blocks : desk->free_count;
+    struct block **link = &desk->free;
+
+    if (keep == desk->free_count)
+        return;
+    for (unsigned i = 0; i < keep; i++)
+        link = &(*link)->next;
+    give_to_pool(desks, *link, desk->free_count - keep);
+    *link = NULL;
+    desk->free_count = keep;
+}
+
+void desk_give(struct desks *desks, struct desk *desk, struct returned *returned)
+{
+    if (returned->count == 0)
+        return;
+    returned->last->next = desk->free;
+    desk->free = returned->first;
+    desk->free_count += returned->count;
+    *returned = (struct returned){0};
+    tidy_up(desks, desk);
+}
+
+void desk_fetch(struct desks *desks, struct desk *desk)
+{
+    struct returned returned = {0};
+    struct block *next;
+
+    for (struct block *block = handover_take(&desk->back); block != NULL; block = next) {
+        next = block->queue;
+        returned_add(&returned, block);
+    }
+    assert(desk->away >= returned.count);
+    desk->away -= returned.count;
+    desk_give(desks, desk, &returned);
+}
+
+void desks_gather(struct desks *desks)
+{
+    for (unsigned i = 0; i < DESKS; i++) {
+        struct desk *desk = &desks->all[i];
+        pthread_mutex_lock(&desk->lock);
+        desk_fetch(desks, desk);
+        give_to_pool(desks, desk->free, desk->free_count);
+        desk->free = NULL;
+        desk->free_count = 0;
+        pthread_mutex_unlock(&desk->lock);
+    }
+}

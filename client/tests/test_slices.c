@@ -1,0 +1,245 @@
+/* What `slices` promises beyond the contract of all schemes: no copies but of a straddling header,
+ * memory that does not depend on streams and frames, few hand-overs, and peace at a stalled
+ * processing thread. */
+#include "client/tests/scheme_stage.h"
+
+#include "client/buffers/desk.h"
+#include "client/buffers/handover.h"
+#include "client/buffers/inspection.h"
+
+enum { BLOCK_BYTES = 4096, FRAME_BYTES = 100000 };
+
+static void open_slices(struct stage *stage, size_t block_bytes, size_t frame_bytes_max)
+{
+    stage_set(stage, scheme_find("slices"), "\r\n", block_bytes, frame_bytes_max);
+}
+
+/* ---- copies ------------------------------------------------------------------------------ */
+
+static uint64_t copied(enum verify verify, size_t first_receive)
+{
+    struct stage stage;
+    struct driver driver = {0};
+    struct feed feed;
+    open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
+    stage.config.process.verify = verify;
+    stage_open(&stage);
+    feed_init(&feed, &stage, &driver);
+    feed_add_many(&feed, 1, FRAME_BYTES, FRAME_BYTES, 1);
+    feed_attach(&feed);
+    feed_up_to(&feed, first_receive, SIZE_MAX);
+    feed_finish(&feed);
+    feed_check_finished(&feed);
+    stage_close(&stage);
+    feed_free(&feed);
+    assert_int_equal(stage.figures.scanned_bytes, FRAME_BYTES);
+    return stage.figures.copied_bytes;
+}
+
+static void test_only_a_straddling_header_is_copied(void **state)
+{
+    (void)state;
+    assert_int_equal(copied(VERIFY_FULL, PROTOCOL_HEADER_BYTES), 0);
+    assert_int_equal(copied(VERIFY_FULL, PROTOCOL_HEADER_BYTES - 1), PROTOCOL_HEADER_BYTES);
+    assert_int_equal(copied(VERIFY_HEADER, 1), PROTOCOL_HEADER_BYTES);
+    assert_int_equal(copied(VERIFY_NONE, 1), 0);
+}
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+/* Ten or five hundred streams in the middle of long frames: the same few blocks. */
+static uint64_t peak(unsigned streams)
+{
+    static struct feed feeds[FEEDS_MAX];
+    struct driver driver = {0};
+    struct stage stage;
+    open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
+    stage_open(&stage);
+    for (unsigned i = 0; i < streams; i++) {
+        feed_init(&feeds[i], &stage, &driver);
+        feed_add_many(&feeds[i], 1, FRAME_BYTES, FRAME_BYTES, i);
+        feed_attach(&feeds[i]);
+        feed_up_to(&feeds[i], FRAME_BYTES - 1, SIZE_MAX);
+    }
+    for (unsigned i = 0; i < streams; i++) {
+        feed_finish(&feeds[i]);
+        feed_free(&feeds[i]);
+    }
+    stage_close(&stage);
+    assert_int_equal(stage.figures.frames, streams);
+    return stage.figures.buffer_peak_bytes;
+}
+
+static void test_memory_does_not_follow_the_streams(void **state)
+{
+    (void)state;
+    assert_int_equal(peak(10), peak(500));
+}
+
+static void test_a_desk_does_not_hoard_what_is_scarce(void **state)
+{
+    (void)state;
+    assert_int_equal(desks_half_blocks(16 << 10, UINT64_MAX, 2), 16);
+    assert_int_equal(desks_half_blocks(16 << 10, 64, 2), 4);
+    assert_int_equal(desks_half_blocks(16 << 10, 10, 2), 0);
+    assert_int_equal(desks_half_blocks(64 << 20, UINT64_MAX, 2), 1);
+}
+
+/* ---- hand-over --------------------------------------------------------------------------- */
+
+static void test_one_hand_over_for_many_small_frames(void **state)
+{
+    enum { FRAMES = 2000, SMALL_BYTES = 256, FRAMES_PER_HAND_OVER = 8 };
+    struct stage stage;
+    struct driver driver = {0};
+    struct feed feed;
+    (void)state;
+    open_slices(&stage, BLOCK_BYTES, SMALL_BYTES);
+    stage.config.processors = 1;
+    stage_open(&stage);
+    feed_init(&feed, &stage, &driver);
+    feed_add_many(&feed, FRAMES, SMALL_BYTES, SMALL_BYTES, 1);
+    feed_attach(&feed);
+    feed_finish(&feed);
+    feed_check_finished(&feed);
+    stage_close(&stage);
+    feed_free(&feed);
+    assert_in_range(stage.figures.hand_overs, 1, FRAMES / FRAMES_PER_HAND_OVER);
+}
+
+static void test_a_sleeper_is_woken_once_and_finds_all(void **state)
+{
+    static struct handover handover;
+    struct block blocks[3] = {0};
+    (void)state;
+    handover_init(&handover);
+    assert_null(handover_take(&handover));
+    assert_true(handover_doze(&handover));
+    assert_false(handover_doze(&handover));
+    assert_null(handover_take(&handover));
+    handover_push(&handover, &blocks[0], &blocks[0]);
+    handover_sleep(&handover);
+    assert_false(handover_doze(&handover));
+    blocks[1].queue = &blocks[2];
+    handover_push(&handover, &blocks[1], &blocks[2]);
+    assert_ptr_equal(handover_take(&handover), &blocks[1]);
+    assert_ptr_equal(blocks[2].queue, &blocks[0]);
+    assert_null(blocks[0].queue);
+    assert_true(handover_doze(&handover));
+    handover_wake(&handover);
+    handover_sleep(&handover);
+    assert_null(handover_take(&handover));
+}
+
+/* ---- a stalled processing thread ---------------------------------------------------------- */
+
+enum { STREAMS = 6, FRAMES = 200, SMALL_BYTES = 1000, CAP_BLOCKS = 24, DOOR_MS = 50 };
+
+/* The application: stands still inside the first stream's end until the door opens. */
+struct standstill {
+    struct stage stage;
+    struct feed feeds[STREAMS];
+    struct driver driver;
+    struct os_parker door;
+    _Atomic bool stands;
+};
+
+static void on_finished_stand_still(void *context, struct stream *stream)
+{
+    struct standstill *still = context;
+    if (stream == still->feeds[0].stream) {
+        atomic_store(&still->stands, true);
+        os_park(&still->door, UINT64_MAX);
+    }
+    feed_told(stream->owner, &((struct feed *)stream->owner)->finished);
+}
+
+static void on_resume_still(void *context, struct stream *stream)
+{
+    (void)context;
+    feed_told(stream->owner, &((struct feed *)stream->owner)->resumes);
+}
+
+static void *feed_others(void *argument)
+{
+    struct standstill *still = argument;
+    bool left = true;
+    while (left) {
+        bool moved = left = false;
+        for (unsigned i = 1; i < STREAMS; i++) {
+            moved |= feed_receive(&still->feeds[i], SIZE_MAX);
+            left |= still->feeds[i].at < still->feeds[i].count;
+        }
+        if (left && !moved)
+            driver_wait(&still->driver);
+    }
+    return NULL;
+}
+
+static void test_a_stalled_thread_costs_no_more_than_the_cap(void **state)
+{
+    static struct standstill still;
+    struct stage *stage = &still.stage;
+    pthread_t thread;
+    uint64_t bytes = 0;
+    (void)state;
+    memset(&still, 0, sizeof still);
+    open_slices(stage, BLOCK_BYTES, SMALL_BYTES);
+    stage->config.processors = 1;
+    stage->config.cap_bytes = CAP_BLOCKS * pool_block_charge(2 * BLOCK_BYTES);
+    stage->config.events.context = &still;
+    stage->config.events.finished = on_finished_stand_still;
+    stage->config.events.resume = on_resume_still;
+    stage_open(stage);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_init(&still.feeds[i], stage, &still.driver);
+        feed_add_many(&still.feeds[i], i == 0 ? 1 : FRAMES, SMALL_BYTES, SMALL_BYTES, i);
+        feed_attach(&still.feeds[i]);
+        bytes += still.feeds[i].count;
+    }
+    feed_up_to(&still.feeds[0], SMALL_BYTES, SIZE_MAX);
+    while (!atomic_load(&still.stands))
+        os_sleep_ns(OS_NS_PER_MS);
+    assert_int_equal(pthread_create(&thread, NULL, feed_others, &still), 0);
+    os_sleep_ns((uint64_t)DOOR_MS * OS_NS_PER_MS);
+    for (unsigned i = 1; i < STREAMS; i++)
+        assert_int_equal(atomic_load(&still.feeds[i].finished), 0);
+    os_unpark(&still.door);
+    pthread_join(thread, NULL);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_await(&still.feeds[i]);
+        feed_detach(&still.feeds[i]);
+    }
+    stage_close(stage); /* which looks at the cap, too */
+    assert_int_equal(stage->figures.bytes, bytes);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        assert_int_equal(still.feeds[i].error, FRAME_OK);
+        feed_free(&still.feeds[i]);
+    }
+}
+
+/* ---- the configuration --------------------------------------------------------------------- */
+
+static void test_too_many_processing_threads_are_refused(void **state)
+{
+    struct stage stage;
+    (void)state;
+    open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
+    stage.config.processors = 65;
+    assert_false(stage_opens(&stage));
+    assert_non_null(strstr(stage.why, "at most 64"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_a_straddling_header_is_copied),
+        cmocka_unit_test(test_memory_does_not_follow_the_streams),
+        cmocka_unit_test(test_a_desk_does_not_hoard_what_is_scarce),
+        cmocka_unit_test(test_one_hand_over_for_many_small_frames),
+        cmocka_unit_test(test_a_sleeper_is_woken_once_and_finds_all),
+        cmocka_unit_test(test_a_stalled_thread_costs_no_more_than_the_cap),
+        cmocka_unit_test(test_too_many_processing_threads_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
