@@ -39,6 +39,7 @@ static const char client_script[] =
     "  [ \"$mode\" = odd ] && exit 7\n"
     "  exit 0\n"
     "fi\n"
+    "echo \"$*\" >>\"$here/args\"\n"
     "[ \"$mode\" = late ] && { [ -e \"$here/go\" ] && mode=ok || mode=hang; }\n"
     "ok='{\"status\":\"ok\",\"reason\":\"\",\"connect_ms\":1.5,\"elapsed_ms\":2}'\n"
     "case $mode in\n"
@@ -67,6 +68,7 @@ static const char servers_script[] =
     "[ \"$fault\" = taken ] && { echo 'servers: 127.0.0.1:20000: in use' >&2; exit 3; }\n"
     "echo $$ >>\"$here/pids\"\n"
     "echo $count >>\"$here/counts\"\n"
+    "echo \"$*\" >>\"$here/servers-args\"\n"
     "echo up >\"$ready\"\n"
     "[ \"$fault\" = dies ] && { sleep 0.2; echo no more >&2; exit 5; }\n"
     "exec sleep 600\n";
