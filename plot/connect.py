@@ -11,7 +11,7 @@ from section import (Figure, Section, data_block, data_line, extent, file_name, 
                      middle, run_counts, usable, with_label)
 from stats import Spread
 from table1 import succeeded
-from tables import Column, Table, number, span
+from tables import Column, Table, number, ratio, span
 
 TITLE = "Connect. What a connection test's time is made of"
 SCENARIO = "connect"
@@ -167,6 +167,23 @@ def factor_words(found: Dict[str, Cells]) -> List[str]:
                                    for mode in MODES))] if said else []
 
 
+def ratio_words(found: Dict[str, Cells]) -> List[str]:
+    """How much slower blocking is at each level of the two factors that could explain the paper."""
+    said = []
+    for factor in FACTORS[:2]:
+        cells = found.get(factor.section, {})
+        parts = []
+        for level in dict.fromkeys(level for level, _ in cells):
+            sync, fast = (middle(measured(cells.get((level, mode), []), "connect_ms"))
+                          for mode in MODES)
+            if sync and fast:
+                parts.append("%s %s" % (level[1], ratio(sync, fast)))
+        if parts:
+            said.append("%s: %s" % (factor.title.lower(), ", ".join(parts)))
+    claims = [paper.table1()[mode, PAPER_WORKERS].time_ms for mode in MODES]
+    return ["Sync against async, %s. The paper: %s." % ("; ".join(said), ratio(*claims))] if said else []
+
+
 def hypothesis_words(found: Dict[str, Cells]) -> List[str]:
     """Whether half a second for each failure, one after the other, would make the paper's time."""
     claim = paper.table1()["sync", PAPER_WORKERS]
@@ -179,7 +196,7 @@ def hypothesis_words(found: Dict[str, Cells]) -> List[str]:
     wait = (claim.time_ms - claim.succeeded * each) / failures
     said = ["Blocking connects took %s ms each here while none failed. At that pace the paper's "
             "%d failures must have taken %s ms each to make %s ms; or, if they cost nothing, each "
-            "connect %s ms." % (number(each), failures, number(wait), number(claim.time_ms),
+            "connect %s ms, which is no local network's round trip." % (number(each), failures, number(wait), number(claim.time_ms),
                                 number(claim.time_ms / claim.connections))]
     for name, verdict in (("refused", "A refusal comes back within a round trip here"),
                           ("dropped", "Waited out one after the other, dropped ones make it")):
@@ -274,7 +291,8 @@ def build(results: Results) -> Section:
     for label, members in variants(known, axes):
         found = {factor.section: by_level(factor, members) for factor in FACTORS}
         found = {name: cells for name, cells in found.items() if cells}
-        words = factor_words(found) + hypothesis_words(found) + async_words(found)
+        words = factor_words(found) + ratio_words(found) + hypothesis_words(found) \
+            + async_words(found)
         section.blocks.extend(words)
         section.blocks.append(table(links.join(base_words(found), label), found,
                                     links.fallback_notes(members)))

@@ -92,6 +92,10 @@ class Words(unittest.TestCase):
         self.assertIn("4 failures must have taken 496 ms each to make 2043 ms", self.text)
         self.assertIn("each connect 10.2 ms", self.text)
 
+    def test_how_much_slower_blocking_is(self):
+        self.assertIn("Sync against async, failing servers: 2 % dropped 4.16x. The paper: 16.3x.",
+                      self.text)
+
     def test_what_came_of_it(self):
         self.assertIn("196/200 servers connected, 80.0 ms (80.0), 0.0392x the paper's", self.text)
         self.assertIn("196/200 servers connected, 2100 ms (2100), 1.03x the paper's", self.text)
