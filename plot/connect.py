@@ -181,7 +181,8 @@ def ratio_words(found: Dict[str, Cells]) -> List[str]:
         if parts:
             said.append("%s: %s" % (factor.title.lower(), ", ".join(parts)))
     claims = [paper.table1()[mode, PAPER_WORKERS].time_ms for mode in MODES]
-    return ["Sync against async, %s. The paper: %s." % ("; ".join(said), ratio(*claims))] if said else []
+    return ["Sync against async, %s. The paper: %s." % (
+        "; ".join(said), ratio(*claims))] if said else []
 
 
 def hypothesis_words(found: Dict[str, Cells]) -> List[str]:
@@ -196,8 +197,9 @@ def hypothesis_words(found: Dict[str, Cells]) -> List[str]:
     wait = (claim.time_ms - claim.succeeded * each) / failures
     said = ["Blocking connects took %s ms each here while none failed. At that pace the paper's "
             "%d failures must have taken %s ms each to make %s ms; or, if they cost nothing, each "
-            "connect %s ms, which is no local network's round trip." % (number(each), failures, number(wait), number(claim.time_ms),
-                                number(claim.time_ms / claim.connections))]
+            "connect %s ms, which is no local network's round trip." % (
+                number(each), failures, number(wait), number(claim.time_ms),
+                number(claim.time_ms / claim.connections))]
     for name, verdict in (("refused", "A refusal comes back within a round trip here"),
                           ("dropped", "Waited out one after the other, dropped ones make it")):
         rows = rows_of(found, "failing", name, "sync")
