@@ -12,9 +12,13 @@ import os
 import sys
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from stats import median, median_interval
+from tables import number, span
+
 CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a figure, not a fault
 SCHEMA = 2
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
+SAME_REASON_MAX = 3    # lines that are named one by one
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
 RATE_TOLERANCE = 0.02  # between bytes_per_s and bytes / elapsed_ms: both are rounded in print
 
@@ -208,9 +212,24 @@ def load_or_explain(program: str, folder: str) -> Tuple[Optional[Results], int]:
         print("%s: %s: %s; no rows, so nothing to report"
               % (program, os.path.join(folder, ROWS_FILE), error.strerror), file=sys.stderr)
         return None, 1
-    for problem in results.problems:
+    for problem in in_short(results.problems):
         print(problem, file=sys.stderr)
     return results, 0
+
+
+def in_short(problems: Sequence[str]) -> List[str]:
+    """The problems, but of a reason that many lines share only the first few and how many more: a
+    folder of another schema is one thing to know, not a thousand."""
+    by_reason: Dict[str, List[str]] = {}
+    for problem in problems:
+        by_reason.setdefault(problem.partition(": ")[2], []).append(problem)
+    told: List[str] = []
+    for reason, same in by_reason.items():
+        told += same[:SAME_REASON_MAX]
+        more = len(same) - SAME_REASON_MAX
+        if more > 0:
+            told.append("%s: %d more lines: %s" % (ROWS_FILE, more, reason))
+    return told
 
 
 # ---- selecting ----
@@ -273,9 +292,51 @@ def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[R
             for values, members in group(rows, differing).items()]
 
 
+# ---- cells ----
+
+# What a cell is named by; `variant` is what else sets it apart (two engines, two machines).
+CELL_KEYS = ("scenario", "section", "client", "cell", "label", "link")
+FIGURES = ("connect_ms", "elapsed_ms", "bytes_per_s", "gb_per_cpu_s", "peak_rss_kb",
+           "latency_us_p99")
+CELL_CONFIDENCE = 0.9  # at least: 5 runs can give 0.9375, and no fewer can give this
+
+
+def cell_rows(rows: Sequence[Row], figures: Sequence[str]) -> List[Row]:
+    """One line for each cell: of each figure the median of its results, and the exact interval for
+    it (null below 5 runs) with the confidence that it has."""
+    lines = []
+    for variant, members in variants([row for row in rows if is_result(row)], CELL_KEYS):
+        for names, runs in group(members, CELL_KEYS).items():
+            line = dict(zip(CELL_KEYS, names), variant=variant, runs=len(runs))
+            for figure in figures:
+                line.update(figure_of_cell(figure, numbers(runs, figure)))
+            lines.append(line)
+    return lines
+
+
+def figure_of_cell(figure: str, values: Sequence[float]) -> Row:
+    """A figure's columns; `_n` counts the runs that measured it."""
+    found = median_interval(values, CELL_CONFIDENCE)
+    low, high, confidence = found or (None, None, None)
+    columns = (("n", len(values)), ("median", median(values) if values else None), ("low", low),
+               ("high", high), ("confidence", confidence))
+    return {"%s_%s" % (figure, name): value for name, value in columns}
+
+
+def cells_in_words(lines: Sequence[Row], figures: Sequence[str]) -> List[Row]:
+    """The same for a page: `median (low..high)`, three digits each."""
+    def words(line: Row, figure: str) -> Optional[str]:
+        middle, low, high = (line["%s_%s" % (figure, name)] for name in ("median", "low", "high"))
+        if middle is None:
+            return None
+        return number(middle) if low is None else "%s (%s)" % (number(middle), span(low, high))
+    return [dict({key: line[key] for key in CELL_KEYS + ("variant", "runs")},
+                 **{figure: words(line, figure) for figure in figures}) for line in lines]
+
+
 # ---- the command ----
 
-ABOUT = """Checks a results folder and exports its rows.
+ABOUT = """Checks a results folder and exports its rows, or its cells with medians and intervals.
 
 Lines of rows.jsonl that are torn, of another schema, or hold impossible numbers are named on
 standard error and left out."""
@@ -283,6 +344,11 @@ EPILOGUE = """examples:
   plot/rows.py out/latest                                      how many rows, how many count
   plot/rows.py out/latest --csv > rows.csv                     every key, for a spreadsheet
   plot/rows.py out/latest --markdown --keys cell,repeat,elapsed_ms,bytes_per_s
+  plot/rows.py out/latest --cells --csv > cells.csv            one line a cell: KEY_median, ...
+  plot/rows.py out/latest --cells --markdown --keys elapsed_ms,peak_rss_kb
+
+A cell's interval is for its median, exact, of 90 % or more (KEY_confidence; 5 runs: 93.75 %); with
+fewer than 5 runs it has none. Only results count: status ok, audit pass.
 
 exit codes: 0 done; 1 no usable row; 2 wrong use"""
 MARKDOWN_KEYS = ("scenario", "section", "client", "cell", "repeat", "status", "audit", "connect_ms",
@@ -320,21 +386,53 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="every row as CSV on standard output")
     form.add_argument("--markdown", action="store_true", help="every row as a Markdown table")
-    parser.add_argument("--keys", metavar="K,K,...", help="only these keys, in this order")
+    parser.add_argument("--cells", action="store_true",
+                        help="one line a cell instead of a row, as Markdown unless --csv")
+    parser.add_argument("--keys", metavar="K,K,...",
+                        help="only these keys, in this order; with --cells: figures to sum up")
     return parser.parse_args(arguments)
 
 
-def chosen_keys(rows: Sequence[Row], asked: Optional[str], markdown: bool) -> List[str]:
+def chosen_keys(rows: Sequence[Row], asked: Optional[str], default: Sequence[str]) -> List[str]:
     """The keys to export; ValueError names one that no row has."""
     known = list(dict.fromkeys(key for row in rows for key in row))
-    if not asked:
-        return list(MARKDOWN_KEYS) if markdown else known
+    if asked is None:
+        return list(default) or known
     keys = [key.strip() for key in asked.split(",") if key.strip()]
     strangers = [key for key in keys if key not in known]
     if strangers or not keys:
         raise ValueError("--keys: no row has the key %s; results/README.md lists them"
                          % (strangers or ["''"])[0])
     return keys
+
+
+def chosen_figures(rows: Sequence[Row], asked: Optional[str]) -> List[str]:
+    """The keys to sum up; ValueError names one that is no number."""
+    figures = chosen_keys(rows, asked, FIGURES)
+    for figure in figures:
+        strange = [value for value in numbers(rows, figure) if not is_number(value)]
+        if strange:
+            raise ValueError("--keys: %s is no number but, for instance, %s: it has no median"
+                             % (figure, shown(strange[0])))
+    return figures
+
+
+def export(rows: Sequence[Row], asked: argparse.Namespace) -> int:
+    """Writes rows or cells to standard output. ValueError if the keys are wrong."""
+    if not asked.cells:
+        keys = chosen_keys(rows, asked.keys, MARKDOWN_KEYS if asked.markdown else ())
+        (write_markdown if asked.markdown else write_csv)(rows, keys, sys.stdout)
+        return 0
+    figures = chosen_figures(rows, asked.keys)
+    lines = cell_rows(rows, figures)
+    if not lines:
+        print("plot/rows.py: %s: none of its %d rows is a result (status ok, audit pass)"
+              % (asked.folder, len(rows)), file=sys.stderr)
+        return 1
+    if not asked.csv:
+        lines = cells_in_words(lines, figures)
+    (write_csv if asked.csv else write_markdown)(lines, list(lines[0]), sys.stdout)
+    return 0
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -345,18 +443,16 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if not results.rows:
         print("plot/rows.py: %s: no usable row" % asked.folder, file=sys.stderr)
         return 1
-    if not (asked.csv or asked.markdown):
+    if not (asked.csv or asked.markdown or asked.cells):
         print("%s: %d rows, %d of them results (status ok, audit pass), %d lines left out"
               % (asked.folder, len(results.rows), len([r for r in results.rows if is_result(r)]),
                  len([p for p in results.problems if p.startswith(ROWS_FILE)])))
         return 0
     try:
-        keys = chosen_keys(results.rows, asked.keys, asked.markdown)
+        return export(results.rows, asked)
     except ValueError as error:
         print("plot/rows.py: %s" % error, file=sys.stderr)
         return 2
-    (write_markdown if asked.markdown else write_csv)(results.rows, keys, sys.stdout)
-    return 0
 
 
 def run_command(command: Any) -> int:

@@ -230,6 +230,16 @@ class Command(unittest.TestCase):
         os.remove(os.path.join(self.folder, "run.json"))
         self.assertIn("run.json: ", run(self.folder)[2])
 
+    def test_many_lines_of_one_reason_are_told_in_short(self):
+        fixtures.write_folder(self.folder, [fixtures.row(schema=1, repeat=r) for r in range(1, 51)]
+                              + [fixtures.row(), fixtures.row(status="fine")])
+        code, _, err = run(self.folder)
+        told = err.splitlines()
+        self.assertEqual(code, 0)
+        self.assertEqual(len(told), rows.SAME_REASON_MAX + 2, told)
+        self.assertIn("rows.jsonl: 47 more lines: schema is 1", told[-2])
+        self.assertIn('rows.jsonl:52: `status` is "fine"', told[-1])
+
     def test_wrong_use(self):
         for arguments in ((), (self.folder, "--csv", "--markdown"), (self.folder, "--xml")):
             self.assertEqual(run(*arguments)[0], 2)
@@ -239,6 +249,78 @@ class Command(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertIn("examples:", out)
         self.assertIn("exit codes:", out)
+
+
+class Cells(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = self.temporary.name
+
+    def cells(self, made, *arguments):
+        """The lines of --cells --csv."""
+        fixtures.write_folder(self.folder, made)
+        code, out, err = run(self.folder, "--cells", "--csv", *arguments)
+        self.assertEqual(code, 0, err)
+        return list(csv.DictReader(io.StringIO(out)))
+
+    def test_a_cell_has_its_median_and_an_exact_interval(self):
+        times = (10.0, 40.0, 20.0, 50.0, 30.0)
+        line, = self.cells([fixtures.row(repeat=i, connect_ms=t) for i, t in enumerate(times, 1)])
+        self.assertEqual((line["runs"], line["connect_ms_n"]), ("5", "5"))
+        self.assertEqual([float(line["connect_ms_" + name])
+                          for name in ("median", "low", "high", "confidence")],
+                         [30, 10, 50, 0.9375])
+
+    def test_too_few_runs_have_a_median_but_no_interval(self):
+        for n in (1, 4):
+            line, = self.cells([fixtures.row(repeat=i) for i in range(1, n + 1)])
+            self.assertEqual(line["elapsed_ms_median"], "100.0")
+            self.assertEqual([line["elapsed_ms_" + name] for name in ("low", "high", "confidence")],
+                             ["", "", ""])
+
+    def test_what_was_not_measured_is_not_counted(self):
+        line, = self.cells([fixtures.row(repeat=i) for i in range(1, 6)])
+        self.assertEqual((line["latency_us_p99_n"], line["latency_us_p99_median"]), ("0", ""))
+
+    def test_only_results_count(self):
+        line, = self.cells([fixtures.row(repeat=1), fixtures.row(repeat=2, audit="fail: 3 bytes"),
+                            fixtures.row(repeat=3, status="failed")])
+        self.assertEqual(line["runs"], "1")
+
+    def test_mixed_machines_never_share_a_cell(self):
+        lines = self.cells([fixtures.row(repeat=i, host=host)
+                            for i, host in enumerate(("one", "other"), 1)])
+        self.assertEqual([(line["variant"], line["runs"]) for line in lines],
+                         [("host one", "1"), ("host other", "1")])
+
+    def test_chosen_figures(self):
+        line, = self.cells([fixtures.row()], "--keys", "cpu_s")
+        self.assertIn("cpu_s_median", line)
+        self.assertNotIn("elapsed_ms_median", line)
+
+    def test_a_text_has_no_median(self):
+        fixtures.write_folder(self.folder, [fixtures.row()])
+        for key in ("host", "errors"):
+            code, _, err = run(self.folder, "--cells", "--keys", key)
+            self.assertEqual(code, 2)
+            self.assertIn("%s is no number" % key, err)
+
+    def test_markdown_is_the_default(self):
+        fixtures.write_folder(self.folder, [fixtures.row(repeat=i, connect_ms=10.0 + i)
+                                            for i in range(1, 6)])
+        code, out, _ = run(self.folder, "--cells", "--keys", "connect_ms,latency_us_p99")
+        self.assertEqual(code, 0)
+        self.assertTrue(out.startswith("| scenario | section |"), out)
+        self.assertIn("| 5 | 13.0 (11.0..15.0) |  |", out)
+        self.assertEqual(out, run(self.folder, "--cells", "--markdown", "--keys",
+                                  "connect_ms,latency_us_p99")[1])
+
+    def test_no_result_at_all(self):
+        fixtures.write_folder(self.folder, [fixtures.row(status="failed")])
+        code, out, err = run(self.folder, "--cells")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("none of its 1 rows is a result", err)
 
 
 if __name__ == "__main__":
