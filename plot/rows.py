@@ -51,6 +51,7 @@ KINDS = {
     "time": ("a finite time above 0", lambda v: is_number(v) and v >= TIME_MIN),
     "positive": ("a finite number above 0", lambda v: is_number(v) and v > 0),
     "object": ("an object of counts", lambda v: isinstance(v, dict)),
+    "flag": ("true or false", lambda v: isinstance(v, bool)),
 }
 
 # Every row, whatever became of it, must say what it is.
@@ -68,11 +69,14 @@ CLIENT_KEYS = {
     "text?": "request",
     "from1": "servers",
     "count": "workers concurrency batch connect_timeout_ms stall_timeout_ms frames_per_server "
+             "login_timeout_ms reconnect_delay_ms_min reconnect_delay_ms_max reconnect_tries "
              "size_min size_max seed block_bytes blocks_per_receive frame_bytes_max connected "
              "connect_failed bytes exit_code",
     "count?": "frames pool_cap_bytes base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
               "buffer_cap_waits worker_threads buffer_threads total_threads switches_voluntary "
               "switches_involuntary receive_calls receive_empty pool_blocks blocks_lost "
+              "logged_in reconnects reconnect_attempts discarded_bytes undelivered_bytes "
+              "frames_missed "
               "connections_failed server_bytes server_frames fleet_rss_kb",
     "number": "rate sweep_overhead_ms",
     "positive?": "bytes_per_s peak_rss_kb",
@@ -81,8 +85,9 @@ CLIENT_KEYS = {
     "time": "connect_ms",
     "time?": "elapsed_ms connect_us_min connect_us_p50 connect_us_p90 connect_us_p99 "
              "connect_us_max latency_us_p50 latency_us_p90 latency_us_p99 latency_us_p999 "
-             "latency_us_max",
-    "object": "connect_errors errors",
+             "latency_us_max outage_ms_max",
+    "object": "connect_errors login_errors errors",
+    "flag": "reconnect",
 }
 STATUSES = ("ok", "failed", "skipped")
 

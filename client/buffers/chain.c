@@ -450,6 +450,14 @@ static void chain_detach(struct scheme_run *run, struct stream *stream)
     starving_resume(&run->starving);
 }
 
+static void chain_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)
+{
+    (void)bytes;
+    assert(bytes == stream->partial_bytes);
+    chain_detach(run, stream);
+    frames_rewind(stream);
+}
+
 const struct scheme scheme_chain = {
     .name = "chain",
     .summary = "a pool of chained blocks; addresses move, one thread processes (paper: 3)",
@@ -458,6 +466,7 @@ const struct scheme scheme_chain = {
     .close = chain_close,
     .attach = chain_attach,
     .detach = chain_detach,
+    .rewind = chain_rewind,
     .offer = chain_offer,
     .received = chain_received,
     .retract = chain_retract,

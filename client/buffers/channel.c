@@ -453,3 +453,16 @@ void channel_detach(struct channel *channel)
     settle_down(channel);
     starving_resume(&channel->run->starving);
 }
+
+void channel_rewind(struct channel *channel)
+{
+    starving_forget(&channel->run->starving, &channel->waiting);
+    pthread_mutex_lock(&channel->lock);
+    assert(channel->tail - channel->head >= channel->stream.partial_bytes);
+    channel->tail -= channel->stream.partial_bytes;
+    channel->room_wanted = false;
+    frames_rewind(&channel->stream);
+    pthread_mutex_unlock(&channel->lock);
+    settle_down(channel);
+    starving_resume(&channel->run->starving);
+}

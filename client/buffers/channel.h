@@ -79,6 +79,9 @@ struct channel *channel_attach(struct channel_run *run, void *owner, uint64_t fr
                                uint64_t bytes_expected);
 void channel_detach(struct channel *channel);
 
+/* channel_rewind: the unfinished frame is no more. */
+void channel_rewind(struct channel *channel);
+
 /* channel_ready: there is room for a receive from now until channel_received or channel_retract.
  * False: not now, a resume will come. */
 bool channel_ready(struct channel *channel);

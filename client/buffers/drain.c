@@ -222,6 +222,14 @@ static void drain_detach(struct scheme_run *run, struct stream *stream)
     starving_resume(&run->starving);
 }
 
+static void drain_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)
+{
+    assert(bytes <= stream->received_bytes);
+    stream->received_bytes -= bytes;
+    stream->processed_bytes = stream->received_bytes;
+    drain_detach(run, stream);
+}
+
 const struct scheme scheme_drain = {
     .name = "drain",
     .summary = "receives into hot blocks and drops the bytes: the ceiling for the others",
@@ -230,6 +238,7 @@ const struct scheme scheme_drain = {
     .close = drain_close,
     .attach = drain_attach,
     .detach = drain_detach,
+    .rewind = drain_rewind,
     .offer = drain_offer,
     .received = drain_received,
     .retract = drain_retract,

@@ -255,6 +255,21 @@ static struct stream *fixed_attach(struct scheme_run *run, void *owner, uint64_t
     return &channel->stream;
 }
 
+/* Under early binding its block stays with the stream, as its buffer does. */
+static void fixed_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)
+{
+    struct fixed_stream *fixed = fixed_of(stream);
+
+    (void)bytes;
+    assert(bytes == stream->partial_bytes);
+    starving_forget(&run->starving, &fixed->waiting);
+    if (!run->channels.config.early)
+        return_block(run, fixed);
+    starving_resume(&run->starving);
+    fixed->ready = false;
+    channel_rewind(&fixed->channel);
+}
+
 const struct scheme scheme_fixed = {
     .name = "fixed",
     .summary = "a fixed-size block and a thread per connection, copied by value twice (paper: 1)",
@@ -263,6 +278,7 @@ const struct scheme scheme_fixed = {
     .close = fixed_close,
     .attach = fixed_attach,
     .detach = fixed_detach,
+    .rewind = fixed_rewind,
     .offer = fixed_offer,
     .received = fixed_received,
     .retract = fixed_retract,

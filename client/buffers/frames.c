@@ -21,6 +21,14 @@ enum frame_error frames_find(const struct scheme_config *config, struct stream *
     return FRAME_OK;
 }
 
+void frames_rewind(struct stream *stream)
+{
+    assert(stream->received_bytes >= stream->partial_bytes);
+    stream->received_bytes -= stream->partial_bytes;
+    stream->partial_bytes = 0;
+    stream->marker = (struct marker_state){0};
+}
+
 static void fail(struct stream *stream, const struct scheme_events *events, enum frame_error error)
 {
     assert(stream->error == FRAME_OK);

@@ -12,6 +12,9 @@
 enum frame_error frames_find(const struct scheme_config *config, struct stream *stream,
                              const uint8_t *piece, size_t bytes, size_t *end, size_t *frame_bytes);
 
+/* frames_rewind: the stream's unfinished frame has never begun. */
+void frames_rewind(struct stream *stream);
+
 /* The rest is the processing side's, one thread's per stream. */
 
 /* frames_append: a piece of the stream's current frame, in order. Nothing once the stream has

@@ -140,6 +140,14 @@ static void ring_retract(struct scheme_run *run, struct stream *stream, struct c
     channel_retract(ring_of(stream));
 }
 
+static void ring_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)
+{
+    (void)run;
+    (void)bytes;
+    assert(bytes == stream->partial_bytes);
+    channel_rewind(ring_of(stream));
+}
+
 const struct scheme scheme_ring = {
     .name = "ring",
     .summary = "a circular queue and a thread per connection, copied out by value (paper: 2)",
@@ -148,6 +156,7 @@ const struct scheme scheme_ring = {
     .close = ring_close,
     .attach = ring_attach,
     .detach = ring_detach,
+    .rewind = ring_rewind,
     .offer = ring_offer,
     .received = ring_received,
     .retract = ring_retract,

@@ -8,7 +8,11 @@
  *      offer ----> [the port fills the blocks] ----> received ----> offer ...
  *        |  0: at the cap                 \ failed, cancelled, ended
  *        v                                 `-> retract ----> detach
- *      (wait for events.resume, then offer again)
+ *      (wait for events.resume,                     \
+ *       then offer again)                            `--> rewind ----> offer ... (reconnected)
+ *
+ * A stream is what one server sends, over one connection or, where lost ones are made again, over
+ * several: frames go on counting, and nothing of the processing side is begun anew.
  *
  * Early binding calls offer before it posts a receive; late binding calls it from the port when
  * data is there. The scheme cannot tell and need not.
@@ -37,9 +41,9 @@ struct stream {
 
     /* The receiving side's, touched inside offer, received and retract only. */
     struct marker_state marker;
-    uint64_t received_bytes;
-    uint64_t partial_bytes; /* of a frame whose end has not come yet: 0 at a frame's border */
-    uint64_t found_frames;  /* markers seen */
+    uint64_t received_bytes; /* but for what was rewound */
+    uint64_t partial_bytes;  /* of a frame whose end has not come yet: 0 at a frame's border */
+    uint64_t found_frames;   /* markers seen */
 
     /* The processing side's, touched by the one thread that processes this stream. */
     uint64_t processed_frames, processed_bytes;
@@ -121,6 +125,14 @@ struct scheme {
     /* detach: no receive is out, none will come. Drops the unfinished frame's memory; frames handed
      * over before are still processed. Does not block. */
     void (*detach)(struct scheme_run *run, struct stream *stream);
+
+    /* rewind: no receive is out; the connection is lost, and the next offer will be for another one
+     * that brings the stream's frames again from the first unfinished one on. Takes back the last
+     * `bytes` received: the unfinished frame (all of partial_bytes; of a scheme that counts bytes
+     * only, what the collector says). Keeps no memory that others wait for, and waits for none any
+     * more; frames handed over before are still processed. Does not block. NULL: the scheme
+     * cannot, and lost connections are not made again. */
+    void (*rewind)(struct scheme_run *run, struct stream *stream, uint64_t bytes);
 
     /* offer: up to `max` blocks for the stream's next receive. 0: none now, events.resume will
      * come. */

@@ -2,11 +2,12 @@
  *
  *   connect   every server; the workers log in                  until none is connecting
  *   prepare   attach streams (their threads start), count threads, ask the fleet
- *   collect   first receive on each, then the request on each   until none is living
+ *   collect   first receive on each, then the request on each;   until none is living
+ *             lost ones are tried again (--reconnect)
  *   leave     until nothing is in flight
  *
- * Meanwhile the main thread ticks: it looks for silent servers and for Ctrl-C, and shows
- * progress. */
+ * Meanwhile the main thread ticks: it looks for silent servers, for lost ones whose next try is due
+ * and for Ctrl-C, and shows progress. */
 #include "client/collector/collection.h"
 
 #include <assert.h>
@@ -50,9 +51,11 @@ static void show_progress(struct collection *collection, enum goal goal, uint64_
     }
     for (uint32_t i = 0; i < run->count; i++)
         received += atomic_load_explicit(&run->connections[i].received_bytes, memory_order_relaxed);
-    uint32_t living = atomic_load(&run->living);
-    snprintf(what, sizeof what, "receiving  %.1f MB, %u servers left", (double)received / 1e6,
-             living);
+    uint32_t living = atomic_load(&run->living), away = atomic_load(&run->away);
+    int used = snprintf(what, sizeof what, "receiving  %.1f MB, %u servers left",
+                        (double)received / 1e6, living);
+    if (away > 0)
+        snprintf(what + used, sizeof what - (size_t)used, ", %u of them away", away);
     double share = collection->expected_bytes != UINT64_MAX && collection->expected_bytes > 0
                        ? (double)received / (double)collection->expected_bytes
                        : (double)(run->count - living) / run->count;
@@ -71,6 +74,8 @@ static void tick(struct collection *collection, enum goal goal)
     atomic_store_explicit(&run->tick, now_tick, memory_order_relaxed);
     for (uint32_t i = 0; i < run->count; i++)
         connection_check(&run->connections[i], collection->stall_ticks, now_ns);
+    for (uint32_t i = 0; goal == GOAL_ENDED && run->options->reconnect && i < run->count; i++)
+        connection_reopen(&run->connections[i], &collection->session->servers.addresses[i], now_ns);
     show_progress(collection, goal, now_ns);
 }
 
@@ -109,18 +114,31 @@ static bool is_ready(const struct connection *connection)
     return connection->phase == CONNECTION_READY;
 }
 
+/* Of the connected servers. */
+uint64_t collection_expected_bytes(const struct collection *collection)
+{
+    const struct run *run = &collection->run;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        uint64_t bytes = request_of(run->book, i)->bytes_expected;
+        if (run->attempts[i].result != 0)
+            continue;
+        if (bytes == UINT64_MAX)
+            return UINT64_MAX;
+        sum += bytes;
+    }
+    return sum;
+}
+
 /* Nothing is connecting any more, so that phases stay as they are until the main thread goes on. */
 static bool attach_streams(struct collection *collection)
 {
     struct run *run = &collection->run;
+    collection->expected_bytes = collection_expected_bytes(collection);
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
         const struct request *request = request_of(run->book, i);
-        if (run->attempts[i].result == 0 && request->bytes_expected == UINT64_MAX)
-            collection->expected_bytes = UINT64_MAX;
-        else if (run->attempts[i].result == 0)
-            collection->expected_bytes += request->bytes_expected;
-        if (!is_ready(connection))
+        if (!is_ready(connection) && connection->phase != CONNECTION_PAUSED)
             continue;
         connection->stream = run->scheme->attach(run->scheme_run, connection,
                                                  request->frames_expected, request->bytes_expected);

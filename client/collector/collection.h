@@ -25,6 +25,7 @@ struct collection {
     uint64_t last_ns;        /* when the last frame was processed */
     uint64_t expected_bytes; /* of the connected servers; UINT64_MAX: not known */
     uint64_t operations_lost;
+    bool reasked;         /* a server that had been asked was asked again */
     uint32_t stall_ticks; /* of silence that end a connection */
 };
 
@@ -32,6 +33,9 @@ struct collection {
  * flight. The port is open, its workers run. False: it could not take place, and the row says
  * why. */
 bool collection_run(struct collection *collection);
+
+/* collection_expected_bytes: of all servers that were connected; UINT64_MAX: not known. */
+uint64_t collection_expected_bytes(const struct collection *collection);
 
 /* collection_measure: fills in the row, when port and scheme are closed. Asks the fleet, which may
  * block for STATS_TIMEOUT_MS. collection_sum: what connections and streams noted, before the scheme

@@ -209,13 +209,19 @@ static const struct collector_program program = {
         "Collects frames from many servers at the same time: connects to all of them through a "
         "completion port, asks each for its frames, receives them through a buffer scheme, "
         "checks and counts every frame, and reports what it cost.",
-    .epilogue = "Examples:\n"
-                "  fanin-servers --count 200 --port 20000 &\n"
-                "  fanin-client --servers 200 --port 20000 --scheme chain --frames 100\n"
-                "  fanin-client --servers 200 --rate 500 --frames 25 --json row.json\n"
-                "  fanin-client --servers 200 --connect sync --workers 6 --frames 1 --size 256\n"
-                "  fanin-client --servers device1:7000,device2:7000 --request 'READ ALL\\r\\n' \\\n"
-                "               --end-marker '\\x03' --frames 10",
+    .epilogue =
+        "Examples:\n"
+        "  fanin-servers --count 200 --port 20000 &\n"
+        "  fanin-client --servers 200 --port 20000 --scheme chain --frames 100\n"
+        "  fanin-client --servers 200 --rate 500 --frames 25 --json row.json\n"
+        "  fanin-client --servers 200 --connect sync --workers 6 --frames 1 --size 256\n"
+        "  fanin-client --servers device1:7000,device2:7000 --request 'READ ALL\\r\\n' \\\n"
+        "               --end-marker '\\x03' --frames 10\n"
+        "  Devices that restart now and then, watched for hours: each is tried again until it\n"
+        "  is back, and no frame is counted twice or lost without being counted:\n"
+        "  fanin-client --servers @devices.txt --login user:secret --rate 500 \\\n"
+        "               --frames 100000 --reconnect --reconnect-delay 500..30s \\\n"
+        "               --stall-timeout 60s --json row.json",
 };
 
 int collector_main(int argc, char **argv)

@@ -18,13 +18,22 @@
  *                           v
  *                          LEFT: stream detached; nothing of the receiving side will ever run again
  *
- * In READY, WAITING and SETTLED nobody is at work and nothing is out: whoever takes the connection
- * out of that phase, under the lock, is the holder. In BUSY the holder finds out by itself that the
+ * With --reconnect there is another way out of BUSY, when it is not over but its socket is `cut`:
+ *
+ *      BUSY --stream rewound--> PAUSED --connection_reopen (main)--> BUSY: connects again
+ *
+ * The stream stays attached meanwhile: it is the server's, not the socket's. What the old socket
+ * still has out is waited for: its receive, because the holder leaves only when that is back, and
+ * its request, by `asking`.
+ *
+ * In READY, WAITING, SETTLED and PAUSED nobody is at work and no receive is out: whoever takes the
+ * connection out of that phase, under the lock, is the holder. In BUSY the holder finds out by itself that the
  * connection is over, at the latest when its receive comes back as aborted because the socket was
  * closed.
  *
  * `over` is set once, by whoever is first: the processing side (finished, failed), the holder (an
- * error, the peer's end), or the main thread (stalled, interrupted). It closes the socket in the
+ * error, the peer's end), or the main thread (stalled, interrupted). `cut` is set once a socket in
+ * the same way, where the socket alone is lost. Each closes the socket in the
  * same critical section, and every call on the socket is made inside the lock with socket != NULL,
  * so that no call meets a closed socket. The port never calls back from a submitting call, and no
  * hook of a scheme is called with the lock held, so that the lock is a leaf but for the port's own.
@@ -36,6 +45,7 @@
 #include <string.h>
 
 #include "client/collector/holder.h"
+#include "client/collector/login.h"
 
 void run_count_down(struct run *run, _Atomic uint32_t *count)
 {
@@ -59,12 +69,21 @@ void holder_heard(struct connection *connection)
     atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
 }
 
+/* A scheme that finds frames has found some, or a part of one, in whatever has come. One that only
+ * counts bytes cannot know how many frames there were when the server alone knows their sum. */
+static bool counts_bytes_only(const struct stream *stream)
+{
+    return stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* By the holder, once, when the connection is over. */
-void holder_leave(struct connection *connection)
+static void leave_for_good(struct connection *connection)
 {
     struct run *run = connection->run;
+    if (connection->outage.since_ns != 0)
+        atomic_fetch_sub(&run->away, 1);
+    outage_end(&connection->outage, connection->ended_ns);
     if (connection->stream != NULL)
         run->scheme->detach(run->scheme_run, connection->stream);
     pthread_mutex_lock(&connection->lock);
@@ -72,9 +91,66 @@ void holder_leave(struct connection *connection)
     assert(connection->phase == CONNECTION_BUSY);
     connection->phase = CONNECTION_LEFT;
     pthread_mutex_unlock(&connection->lock);
-    if (connection->step != STEP_RUN)
-        run_count_down(run, &run->connecting);
     run_pending_drop(run);
+}
+
+/* Frames that the processing side has, or will have: the next connection brings what follows. */
+static uint64_t rewind_stream(struct connection *connection)
+{
+    const struct run *run = connection->run;
+    struct stream *stream = connection->stream;
+    if (stream == NULL)
+        return 0;
+    uint64_t frames = stream->found_frames, unfinished = stream->partial_bytes;
+    if (counts_bytes_only(stream))
+        frames = request_whole_frames(request_of(run->book, connection->index),
+                                      stream->received_bytes, &unfinished);
+    connection->outage.discarded_bytes += unfinished;
+    run->scheme->rewind(run->scheme_run, stream, unfinished);
+    atomic_store_explicit(&connection->received_bytes, stream->received_bytes,
+                          memory_order_relaxed);
+    return frames;
+}
+
+/* False: it is over, or may not be tried again and now is. */
+static bool await_return(struct connection *connection)
+{
+    struct run *run = connection->run;
+    struct outage *outage = &connection->outage;
+    const bool was_there = outage->since_ns == 0;
+    const uint64_t frames = rewind_stream(connection);
+    if (!outage_begin(outage, run->options, connection->index, frames, connection->cut_ns)) {
+        connection_end(connection, connection->cut_reason, connection->cut_ns);
+        return false;
+    }
+    if (was_there)
+        atomic_fetch_add(&run->away, 1);
+    atomic_store_explicit(&connection->heard_tick, UINT32_MAX, memory_order_relaxed);
+    pthread_mutex_lock(&connection->lock);
+    assert(connection->phase == CONNECTION_BUSY);
+    const bool paused = !connection->over;
+    if (paused)
+        connection->phase = CONNECTION_PAUSED;
+    pthread_mutex_unlock(&connection->lock);
+    return paused;
+}
+
+void holder_leave(struct connection *connection)
+{
+    struct run *run = connection->run;
+    const bool first = !connection->opened;
+    connection->opened = true;
+    pthread_mutex_lock(&connection->lock);
+    const bool over = connection->over;
+    assert(over || connection->cut);
+    if (connection->login_by_ns != 0)
+        connection->login_reason = over ? connection->reason : connection->cut_reason;
+    connection->login_by_ns = 0;
+    pthread_mutex_unlock(&connection->lock);
+    if (over || !await_return(connection))
+        leave_for_good(connection);
+    if (first)
+        run_count_down(run, &run->connecting);
 }
 
 /* The usage is read by the thread that ends the last connection: the main thread may be late to
@@ -120,6 +196,32 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
         holder_leave(connection);
 }
 
+/* In SETTLED nothing more is wanted of the socket. */
+void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns)
+{
+    bool holder = false;
+    if (!connection->run->options->reconnect) {
+        connection_end(connection, reason, now_ns);
+        return;
+    }
+    pthread_mutex_lock(&connection->lock);
+    if (connection->over || connection->cut || connection->phase == CONNECTION_SETTLED) {
+        pthread_mutex_unlock(&connection->lock);
+        return;
+    }
+    connection->cut = true;
+    connection->cut_reason = reason;
+    connection->cut_ns = now_ns;
+    socket_close(connection);
+    if (connection->phase != CONNECTION_BUSY) {
+        connection->phase = CONNECTION_BUSY;
+        holder = true;
+    }
+    pthread_mutex_unlock(&connection->lock);
+    if (holder)
+        holder_leave(connection);
+}
+
 static uint32_t ticks_since(const struct run *run, uint32_t tick)
 {
     uint32_t now = atomic_load_explicit(&run->tick, memory_order_relaxed);
@@ -135,19 +237,25 @@ void connection_check(struct connection *connection, uint32_t ticks_max, uint64_
     struct run *run = connection->run;
     uint32_t silent =
         ticks_since(run, atomic_load_explicit(&connection->heard_tick, memory_order_relaxed));
-    const char *reason = NULL;
+    const char *silence = NULL, *end = NULL;
+    uint64_t heard_ns = now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS;
     uint32_t data_tick = atomic_load_explicit(&run->data_tick, memory_order_relaxed);
     bool all_silent = ticks_since(run, data_tick) > ticks_max;
-    if (silent <= ticks_max && !all_silent)
+    if (silent <= ticks_max && !all_silent && run->book->login_bytes == 0)
         return;
     pthread_mutex_lock(&connection->lock);
-    if (connection->phase == CONNECTION_BUSY && !connection->over && silent > ticks_max)
-        reason = "stalled";
+    const bool busy = connection->phase == CONNECTION_BUSY && !connection->over;
+    if (busy && connection->login_by_ns != 0 && now_ns >= connection->login_by_ns)
+        silence = LOGIN_TIMEOUT;
+    else if (busy && silent > ticks_max)
+        silence = "stalled";
     else if (connection->phase == CONNECTION_WAITING && all_silent)
-        reason = cp_error_name(CP_ENOBUFS);
+        end = cp_error_name(CP_ENOBUFS);
     pthread_mutex_unlock(&connection->lock);
-    if (reason != NULL)
-        connection_end(connection, reason, now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS);
+    if (silence != NULL)
+        connection_cut(connection, silence, heard_ns);
+    else if (end != NULL)
+        connection_end(connection, end, heard_ns);
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */
@@ -171,7 +279,7 @@ enum rest holder_rest(struct connection *connection, enum connection_phase phase
     enum rest result = REST_TAKEN;
     pthread_mutex_lock(&connection->lock);
     assert(connection->phase == CONNECTION_BUSY);
-    if (connection->over)
+    if (connection->over || (connection->cut && phase != CONNECTION_SETTLED))
         result = REST_OVER;
     else if (phase == CONNECTION_WAITING && connection->resumed)
         result = REST_AGAIN;
@@ -207,8 +315,7 @@ static bool all_found(const struct stream *stream)
             stream->received_bytes >= stream->bytes_expected);
 }
 
-/* By the holder: posts the next receive, or puts the connection down, or leaves. */
-static void proceed(struct connection *connection)
+void holder_proceed(struct connection *connection)
 {
     const struct run *run = connection->run;
     struct stream *stream = connection->stream;
@@ -233,7 +340,7 @@ static void proceed(struct connection *connection)
             return;
         if (count > 0)
             run->scheme->retract(run->scheme_run, stream, connection->blocks, count);
-        connection_end(connection, cp_error_name(result), os_now_ns());
+        connection_cut(connection, cp_error_name(result), os_now_ns());
         rested = REST_OVER;
     }
     if (rested == REST_OVER)
@@ -253,7 +360,7 @@ void connection_resume(struct connection *connection)
     pthread_mutex_unlock(&connection->lock);
     if (holder) {
         holder_heard(connection);
-        proceed(connection);
+        holder_proceed(connection);
     }
 }
 
@@ -290,13 +397,6 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
         connection_end(connection, frame_error_name(error), os_now_ns());
 }
 
-/* A scheme that finds frames has found some, or a part of one, in whatever has come. One that only
- * counts bytes cannot know how many frames there were when the server alone knows their sum. */
-static bool counts_bytes_only(const struct stream *stream)
-{
-    return stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
-}
-
 /* The peer has finished although frames are owed, or their number is not known and this is how they
  * end. */
 static void peer_ended(struct connection *connection)
@@ -310,7 +410,10 @@ static void peer_ended(struct connection *connection)
         reason = frame_error_name(FRAME_TRUNCATED);
     else if (owed)
         reason = "closed-early";
-    connection_end(connection, reason, os_now_ns());
+    if (reason == NULL)
+        connection_end(connection, NULL, os_now_ns());
+    else
+        connection_cut(connection, reason, os_now_ns());
 }
 
 static void receive_done(struct connection *connection, int64_t result)
@@ -322,7 +425,7 @@ static void receive_done(struct connection *connection, int64_t result)
     connection->receive_calls += result != CP_EABORTED;
     if (result > 0) {
         take_bytes(connection, count, (size_t)result);
-        proceed(connection);
+        holder_proceed(connection);
         return;
     }
     connection->receive_empty += result != CP_EABORTED;
@@ -331,7 +434,7 @@ static void receive_done(struct connection *connection, int64_t result)
     if (result == CP_ENOBUFS) {
         enum rest rested = holder_rest(connection, CONNECTION_WAITING);
         if (rested == REST_AGAIN)
-            proceed(connection);
+            holder_proceed(connection);
         else if (rested == REST_OVER)
             holder_leave(connection);
         return;
@@ -339,7 +442,7 @@ static void receive_done(struct connection *connection, int64_t result)
     if (result == 0)
         peer_ended(connection);
     else
-        connection_end(connection, cp_error_name((int)result), os_now_ns());
+        connection_cut(connection, cp_error_name((int)result), os_now_ns());
     holder_leave(connection);
 }
 
@@ -355,7 +458,7 @@ void connection_start(struct connection *connection)
     if (!ready)
         return;
     holder_heard(connection);
-    proceed(connection);
+    holder_proceed(connection);
 }
 
 void connection_complete(struct connection *connection, struct cp_op *op, int64_t result)
@@ -382,5 +485,6 @@ void connection_init(struct connection *connection, struct run *run, uint32_t in
 void connection_free(struct connection *connection)
 {
     assert(connection->phase == CONNECTION_LEFT || connection->socket == NULL);
+    outage_free(&connection->outage);
     pthread_mutex_destroy(&connection->lock);
 }

@@ -11,6 +11,7 @@
 #include "client/buffers/scheme.h"
 #include "client/collector/measure.h"
 #include "client/collector/options.h"
+#include "client/collector/outage.h"
 #include "client/collector/request.h"
 #include "client/collector/wire.h"
 #include "client/cport.h"
@@ -34,7 +35,8 @@ struct run {
     uint32_t count;
 
     struct os_parker main;          /* where the main thread waits for the counts below */
-    _Atomic uint32_t connecting;    /* neither ready nor over yet */
+    _Atomic uint32_t connecting;    /* whose first connection is not ready, nor lost */
+    _Atomic uint32_t away;          /* in an outage: to be tried again, or being tried */
     _Atomic uint32_t living;        /* not over yet */
     _Atomic uint64_t pending;       /* receiving sides not left yet, and sends that are out */
     _Atomic bool ended;             /* living has come to 0, and usage_end is filled in */
@@ -49,6 +51,7 @@ enum connection_phase {
     CONNECTION_READY,   /* connected and logged in: the main thread will start it */
     CONNECTION_WAITING, /* the scheme had no block: resume goes on */
     CONNECTION_SETTLED, /* every frame is found: the processing side will end it */
+    CONNECTION_PAUSED,  /* lost: the main thread will try again */
     CONNECTION_LEFT,    /* its receiving side is closed for good */
 };
 
@@ -58,12 +61,17 @@ struct connection {
     struct run *run;
     uint32_t index;
 
-    pthread_mutex_t lock; /* over phase, socket, over, resumed, reason, ended_ns */
+    pthread_mutex_t lock; /* over all up to login_by_ns */
     enum connection_phase phase;
     struct cp_socket *socket; /* NULL: closed; calls on it are made under the lock only */
     bool over, resumed;
     const char *reason; /* why it failed; NULL: it did not */
     uint64_t ended_ns;  /* when it was over; of a stalled one, when it was last heard of */
+    bool cut;           /* its socket is lost, and may be followed by another */
+    const char *cut_reason;
+    uint64_t cut_ns;
+    bool asking;          /* a request is out */
+    uint64_t login_by_ns; /* when its login ought to be answered; 0: it is not logging in */
 
     /* The holder's of the receiving side (see connection.c). */
     enum connection_step step;
@@ -71,6 +79,10 @@ struct connection {
     struct cp_block *blocks;
     unsigned offered; /* early: blocks that the receive has */
     bool heard;
+    bool opened;              /* its first connection has become ready, or was lost */
+    bool logged_in;           /* once at least */
+    const char *login_reason; /* why its last login failed; NULL: it did not */
+    struct outage outage;
     unsigned answer_bytes;
     uint64_t receive_calls, receive_empty;
     struct cp_op receive_op;
@@ -96,6 +108,11 @@ void connection_adopt(struct connection *connection, cp_handle handle, int resul
 void connection_start(struct connection *connection);
 void connection_ask(struct connection *connection);
 
+/* connection_reopen: tries a lost connection again if its time has come. Main thread, once the
+ * first connections have all been ready or lost; does not block. */
+void connection_reopen(struct connection *connection, const struct wire_address *address,
+                       uint64_t now_ns);
+
 /* connection_complete: a packet of one of its operations. On the worker that got it. */
 void connection_complete(struct connection *connection, struct cp_op *op, int64_t result);
 
@@ -103,11 +120,15 @@ void connection_complete(struct connection *connection, struct cp_op *op, int64_
  * thread; the first call counts, later ones do nothing. */
 void connection_end(struct connection *connection, const char *reason, uint64_t now_ns);
 
+/* connection_cut: its socket is of no use any more, because of `reason`: with --reconnect it will be
+ * tried again as long as it may, else this is its end. Any thread; once per socket. */
+void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns);
+
 /* connection_resume: the scheme has blocks again. Any thread. */
 void connection_resume(struct connection *connection);
 
-/* connection_check: ends it as stalled if it has been silent for more than `ticks_max` ticks while
- * the server owed something, and for want of blocks if no connection of the run has received
+/* connection_check: cuts it as stalled if it has been silent for more than `ticks_max` ticks while
+ * the server owed something, or if its login was not answered in time; ends it for want of blocks if no connection of the run has received
  * anything for so long. Main thread. */
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns);
 

@@ -22,7 +22,11 @@ int holder_receive(struct connection *connection, unsigned count);
 /* holder_heard: the server has said something, or owes nothing so far. */
 void holder_heard(struct connection *connection);
 
-/* holder_leave: the connection is over: closes the receiving side for good. */
+/* holder_proceed: posts the next receive, or puts the connection down, or leaves. */
+void holder_proceed(struct connection *connection);
+
+/* holder_leave: the connection is over, and the receiving side is closed for good; or it is only
+ * cut, and somebody else holds it from now on. */
 void holder_leave(struct connection *connection);
 
 /* run_count_down, run_pending_drop: take one off a count that the main thread waits for. */

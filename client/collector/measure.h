@@ -20,19 +20,28 @@ struct attempt {
  * memory. */
 int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count);
 
+/* measure_connected: counts alone, after connects that failed were tried again. */
+void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count);
+
 /* measure_span: times and CPU between two usages; last_ns < first_ns: no frame ever came.
  * row->bytes and row->frames are known. */
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after);
 
+/* measure_missed: asked for and never processed, of all servers, also of those that were never
+ * there. row->frames is known. */
+void measure_missed(struct row *row);
+
 void measure_latency(struct row *row, const struct latency *latency);
 
-/* measure_fleet: the servers' side. */
+/* measure_fleet: the servers' side. row->bytes is known. */
 void measure_fleet(struct row *row, const struct fleet_stats *fleet);
 
 /* What the audit compares. */
 struct audit {
     bool foreign;             /* servers that are not ours: nobody to ask */
+    bool reconnect;           /* lost connections are made again */
+    bool reasked;             /* and some were: what was on its way is lost */
     uint64_t expected_bytes;  /* of the connected servers; UINT64_MAX: not known */
     uint64_t processed_bytes; /* sum of the lengths of processed frames */
     uint64_t operations_lost; /* posted, never completed */

@@ -2,6 +2,8 @@
  *
  *   CONNECT --> (LOGIN_ASK --> LOGIN_ANSWER -->) RUN: ready; the main thread starts it, and asks
  *
+ * A connection that is opened again starts and asks by itself, for what is missing.
+ *
  * Up to RUN one operation at a time is out, and whoever has its completion holds the connection. In
  * RUN the control operation is the request, on its way beside the first receive. */
 #include "client/collector/holder.h"
@@ -9,16 +11,19 @@
 #include <assert.h>
 #include <string.h>
 
+#include "client/collector/login.h"
+
 static void fail(struct connection *connection, const char *reason)
 {
-    connection_end(connection, reason, os_now_ns());
+    connection_cut(connection, reason, os_now_ns());
     holder_leave(connection);
 }
 
+/* The main thread waits for the count, and only then takes connections out of READY. */
 static void become_ready(struct connection *connection)
 {
     struct run *run = connection->run;
-    connection->step = STEP_RUN;
+    connection->opened = true;
     if (holder_rest(connection, CONNECTION_READY) == REST_OVER)
         holder_leave(connection);
     run_count_down(run, &run->connecting);
@@ -27,13 +32,64 @@ static void become_ready(struct connection *connection)
 static int post_send(struct connection *connection, const char *text, size_t bytes)
 {
     int result = CP_ECLOSED;
-    connection->control_block = (struct cp_block){(void *)(uintptr_t)text, bytes};
     pthread_mutex_lock(&connection->lock);
-    if (connection->socket != NULL)
+    if (connection->socket != NULL) {
+        connection->control_block = (struct cp_block){(void *)(uintptr_t)text, bytes};
         result =
             cp_send(connection->socket, &connection->control_op, &connection->control_block, 1);
+        connection->asking = result == 0 && connection->step == STEP_RUN;
+    }
     pthread_mutex_unlock(&connection->lock);
     return result;
+}
+
+static void post_request(struct connection *connection, const char *text, size_t bytes)
+{
+    struct run *run = connection->run;
+    if (bytes == 0)
+        return;
+    atomic_fetch_add(&run->pending, 1);
+    int result = post_send(connection, text, bytes);
+    if (result == 0)
+        return;
+    run_pending_drop(run);
+    connection_cut(connection, cp_error_name(result), os_now_ns());
+}
+
+/* Without a rate nothing is due at any time, and without a frame of its own nothing is missing. */
+static void ask_again(struct connection *connection, uint64_t now_ns)
+{
+    struct outage *outage = &connection->outage;
+    const struct request *request = request_of(connection->run->book, connection->index);
+    const bool scheduled = request->go.rate > 0 && outage->began_ns != 0;
+    outage->reasked = outage->reasked || outage->began_ns != 0;
+    if (outage->began_ns == 0)
+        outage->began_ns = now_ns;
+    size_t bytes = request_again(request, outage->frames, scheduled ? now_ns - outage->began_ns : 0,
+                                 outage->text);
+    post_request(connection, outage->text, bytes);
+}
+
+/* Asks first, while nobody else holds the connection: once a receive is out, it may be lost and
+ * paused at any time. */
+static void go_on(struct connection *connection)
+{
+    const uint64_t now_ns = os_now_ns();
+    outage_end(&connection->outage, now_ns);
+    connection->outage.returns++;
+    atomic_fetch_sub(&connection->run->away, 1);
+    holder_heard(connection);
+    ask_again(connection, now_ns);
+    holder_proceed(connection);
+}
+
+static void opened(struct connection *connection)
+{
+    connection->step = STEP_RUN;
+    if (connection->opened)
+        go_on(connection);
+    else
+        become_ready(connection);
 }
 
 static char *answer_of(const struct connection *connection)
@@ -47,68 +103,108 @@ static void answer_await(struct connection *connection)
     connection->blocks[0].bytes = LOGIN_ANSWER_BYTES - connection->answer_bytes;
     int result = holder_receive(connection, 1);
     if (result != 0)
-        fail(connection, cp_error_name(result));
+        fail(connection, login_error(result));
+}
+
+/* A password that was wrong once will be wrong again. */
+static void answered(struct connection *connection, const char *verdict)
+{
+    if (verdict == NULL) {
+        pthread_mutex_lock(&connection->lock);
+        connection->login_by_ns = 0;
+        pthread_mutex_unlock(&connection->lock);
+        connection->logged_in = true;
+        connection->login_reason = NULL;
+        opened(connection);
+    } else if (strcmp(verdict, LOGIN_REFUSED) == 0) {
+        connection_end(connection, verdict, os_now_ns());
+        holder_leave(connection);
+    } else {
+        fail(connection, verdict);
+    }
 }
 
 void opening_answer_done(struct connection *connection, int64_t result)
 {
     const char *answer = answer_of(connection);
     if (result <= 0) {
-        fail(connection, result == 0 ? "closed-early" : cp_error_name((int)result));
+        fail(connection, login_error((int)result));
         return;
     }
-    holder_heard(connection);
     connection->answer_bytes += (unsigned)result;
     unsigned bytes = connection->answer_bytes;
-    if (bytes >= 2 && memcmp(answer + bytes - 2, "\r\n", 2) == 0) {
-        if (bytes == 4 && memcmp(answer, "OK", 2) == 0)
-            become_ready(connection);
-        else
-            fail(connection, memcmp(answer, "NO", 2) == 0 ? "login-refused" : "bad-answer");
-    } else if (bytes == LOGIN_ANSWER_BYTES) {
-        fail(connection, "bad-answer");
-    } else {
+    if (bytes >= 2 && memcmp(answer + bytes - 2, "\r\n", 2) == 0)
+        answered(connection, login_verdict(answer, bytes - 2));
+    else if (bytes == LOGIN_ANSWER_BYTES)
+        answered(connection, LOGIN_GARBAGE);
+    else
         answer_await(connection);
-    }
 }
 
-/* The attempt's result is for connect_errors; a connection that never was has no reason of its
- * own. */
+static void log_in(struct connection *connection)
+{
+    const struct run *run = connection->run;
+    connection->step = STEP_LOGIN_ASK;
+    pthread_mutex_lock(&connection->lock);
+    connection->login_by_ns = os_now_ns() + run->options->login_timeout_ms * OS_NS_PER_MS;
+    pthread_mutex_unlock(&connection->lock);
+    int result = post_send(connection, run->book->login, run->book->login_bytes);
+    if (result != 0)
+        fail(connection, login_error(result));
+}
+
+/* Times are those of the first attempt; a server that was connected once stays a connected one. */
 static void connect_done(struct connection *connection, int result)
 {
-    const struct request_book *book = connection->run->book;
     struct attempt *attempt = &connection->run->attempts[connection->index];
-    attempt->done_ns = os_now_ns();
-    attempt->result = result;
-    if (result < 0) {
-        fail(connection, NULL);
-        return;
-    }
-    holder_heard(connection);
-    if (book->login_bytes == 0) {
-        become_ready(connection);
-        return;
-    }
-    connection->step = STEP_LOGIN_ASK;
-    result = post_send(connection, book->login, book->login_bytes);
-    if (result != 0)
+    if (!connection->opened)
+        attempt->done_ns = os_now_ns();
+    if (!connection->opened || attempt->result < 0)
+        attempt->result = result;
+    if (result < 0)
         fail(connection, cp_error_name(result));
+    else if (connection->run->book->login_bytes > 0)
+        log_in(connection);
+    else
+        opened(connection);
 }
 
 void connection_connect(struct connection *connection, const struct wire_address *address)
 {
     const struct run *run = connection->run;
     uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
-    run->attempts[connection->index].started_ns = os_now_ns();
+    if (!connection->opened)
+        run->attempts[connection->index].started_ns = os_now_ns();
     pthread_mutex_lock(&connection->lock);
-    int result =
-        cp_socket_open(run->port, wire_family(address), (uintptr_t)connection, &connection->socket);
+    int result = CP_EABORTED;
+    if (!connection->over)
+        result = cp_socket_open(run->port, wire_family(address), (uintptr_t)connection,
+                                &connection->socket);
     if (result == 0)
         result = cp_connect(connection->socket, &connection->control_op, wire_sockaddr(address),
                             address->bytes, timeout_ns);
     pthread_mutex_unlock(&connection->lock);
     if (result != 0)
         connect_done(connection, result);
+}
+
+void connection_reopen(struct connection *connection, const struct wire_address *address,
+                       uint64_t now_ns)
+{
+    pthread_mutex_lock(&connection->lock);
+    const bool due = connection->phase == CONNECTION_PAUSED && !connection->asking &&
+                     connection->outage.due_ns <= now_ns;
+    if (due) {
+        connection->phase = CONNECTION_BUSY;
+        connection->cut = connection->resumed = false;
+    }
+    pthread_mutex_unlock(&connection->lock);
+    if (!due)
+        return;
+    connection->outage.tries++;
+    connection->step = STEP_CONNECT;
+    connection->answer_bytes = 0;
+    connection_connect(connection, address);
 }
 
 void connection_adopt(struct connection *connection, cp_handle handle, int result)
@@ -126,16 +222,25 @@ void connection_adopt(struct connection *connection, cp_handle handle, int resul
 
 void connection_ask(struct connection *connection)
 {
-    struct run *run = connection->run;
-    const struct request *request = request_of(run->book, connection->index);
-    if (request->bytes == 0)
-        return;
-    atomic_fetch_add(&run->pending, 1);
-    int result = post_send(connection, request->text, request->bytes);
-    if (result == 0)
-        return;
-    run_pending_drop(run);
-    connection_end(connection, cp_error_name(result), os_now_ns());
+    const struct request *request = request_of(connection->run->book, connection->index);
+    pthread_mutex_lock(&connection->lock);
+    const bool open = connection->socket != NULL;
+    if (open)
+        connection->outage.began_ns = os_now_ns();
+    pthread_mutex_unlock(&connection->lock);
+    if (open)
+        post_request(connection, request->text, request->bytes);
+}
+
+/* From the end of `asking` on another request may be on its way. */
+static void request_done(struct connection *connection, int error)
+{
+    if (error != 0)
+        connection_cut(connection, cp_error_name(error), os_now_ns());
+    pthread_mutex_lock(&connection->lock);
+    connection->asking = false;
+    pthread_mutex_unlock(&connection->lock);
+    run_pending_drop(connection->run);
 }
 
 void opening_control_done(struct connection *connection, int64_t result)
@@ -146,7 +251,7 @@ void opening_control_done(struct connection *connection, int64_t result)
         return;
     case STEP_LOGIN_ASK:
         if (result < 0) {
-            fail(connection, cp_error_name((int)result));
+            fail(connection, login_error((int)result));
             return;
         }
         connection->step = STEP_LOGIN_ANSWER;
@@ -156,9 +261,7 @@ void opening_control_done(struct connection *connection, int64_t result)
         assert(!"no control operation is out while the answer is awaited");
         return;
     case STEP_RUN:
-        if (result < 0)
-            connection_end(connection, cp_error_name((int)result), os_now_ns());
-        run_pending_drop(connection->run);
+        request_done(connection, (int)(result < 0 ? result : 0));
         return;
     }
 }

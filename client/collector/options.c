@@ -115,6 +115,26 @@ static int parse_marker(const struct option_spec *spec, const char *text, void *
     return 0;
 }
 
+/* Both ends as options_millis takes them. */
+static int parse_millis_range(const struct option_spec *spec, const char *text, void *field,
+                              char *why, size_t why_bytes)
+{
+    struct millis_range *range = field;
+    const char *dots = strstr(text, "..");
+    char min[32] = "";
+    if (dots != NULL && (size_t)(dots - text) < sizeof min)
+        memcpy(min, text, (size_t)(dots - text));
+    if (options_millis(spec, min, &range->min, why, why_bytes) != 0 ||
+        options_millis(spec, dots + 2, &range->max, why, why_bytes) != 0 ||
+        range->min > range->max) {
+        snprintf(why, why_bytes,
+                 "takes MIN..MAX in milliseconds, such as 100..10s, each at most "
+                 "an hour, MIN at least 1");
+        return -1;
+    }
+    return 0;
+}
+
 static bool name_copy(char *name, const char *text, size_t bytes)
 {
     if (bytes < 1 || bytes > PROTOCOL_NAME_BYTES_MAX)
@@ -206,9 +226,25 @@ static const struct option_spec table[] = {
      options_choice, AT(connect), .names = connect_names},
     {"connect-timeout", "MS", "5000", "of one connect", options_millis, AT(connect_timeout_ms), 1,
      3600000},
+    {"login-timeout", "MS", "5000", "of one login's answer, with --login", options_millis,
+     AT(login_timeout_ms), 1, 3600000},
     {"stall-timeout", "MS", "10000",
      "a server that owes frames and is silent for so long has failed", options_millis,
      AT(stall_timeout_ms), 100, 3600000},
+
+    HEADING("Servers that come and go"),
+    {"reconnect", NULL, NULL,
+     "a connection that fails to connect or to log in (but for a wrong\n"
+     "password), is reset, closed early or silent is tried again, and its\n"
+     "collection goes on with the first frame that is missing",
+     options_flag, AT(reconnect)},
+    {"reconnect-delay", "MIN..MAX", "100..10s",
+     "the n-th try waits a random time up to MIN * 2^n, at most MAX", parse_millis_range,
+     AT(reconnect_delay_ms), 1, 3600000},
+    {"reconnect-tries", "N", "0",
+     "give a server up after so many tries in a row without a new frame;\n"
+     "0: never, as long as the run lasts",
+     options_count, AT(reconnect_tries), 0, 1000000},
 
     HEADING("Buffers"),
     {"scheme", "NAME", "chain", "where received bytes lie until a frame is whole (see below)",
@@ -275,6 +311,11 @@ static int check_together(const struct collector_options *options, char *why, si
         snprintf(why, why_bytes, "--frame-max: %llu is less than the largest frame of --size, %llu",
                  (unsigned long long)options->frame_bytes_max,
                  (unsigned long long)options->size.max);
+        return -1;
+    }
+    if (options->reconnect && scheme_find(options->scheme)->rewind == NULL) {
+        snprintf(why, why_bytes, "--reconnect: --scheme %s cannot go on over another connection",
+                 options->scheme);
         return -1;
     }
     if (options->frame_bytes_max <= options->end_marker.bytes) {

@@ -28,6 +28,10 @@ struct request_option {
     struct text_value text;
 };
 
+struct millis_range {
+    uint64_t min, max;
+};
+
 struct login_option {
     bool given;
     char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1];
@@ -41,7 +45,10 @@ struct collector_options {
     uint64_t port, ports_per_address;
     uint64_t workers, concurrency;
     int connect, bind;
-    uint64_t connect_timeout_ms, stall_timeout_ms;
+    uint64_t connect_timeout_ms, login_timeout_ms, stall_timeout_ms;
+    bool reconnect;
+    struct millis_range reconnect_delay_ms;
+    uint64_t reconnect_tries; /* in a row without a new frame; 0: no limit */
     uint64_t batch;
     uint64_t frames; /* of each server; 0: until the server closes */
     struct byte_range size;

@@ -3,18 +3,54 @@
 
 #include <assert.h>
 
+#include "client/collector/login.h"
+
+static void sum_outages(struct collection *collection)
+{
+    const struct run *run = &collection->run;
+    struct row *row = &collection->session->row;
+    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
+    uint64_t longest_ns = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct outage *outage = &run->connections[i].outage;
+        row->reconnects += outage->returns;
+        row->reconnect_attempts += outage->tries;
+        row->discarded_bytes += outage->discarded_bytes;
+        collection->reasked = collection->reasked || outage->reasked;
+        if (outage->longest_ns > longest_ns)
+            longest_ns = outage->longest_ns;
+    }
+    if (longest_ns > 0)
+        row->outage_ms_max = (double)longest_ns / OS_NS_PER_MS;
+}
+
+static void sum_logins(const struct run *run, struct row *row)
+{
+    row->logged_in = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct connection *connection = &run->connections[i];
+        row->logged_in += connection->logged_in;
+        if (!connection->logged_in && connection->login_reason != NULL)
+            tally_add(&row->login_errors, login_short_name(connection->login_reason));
+    }
+}
+
 /* By what the connections noted; streams end with the scheme. */
 void collection_sum(struct collection *collection)
 {
     const struct run *run = &collection->run;
     struct row *row = &collection->session->row;
     row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
+    sum_outages(collection);
+    if (run->options->login.given)
+        sum_logins(run, row);
     for (uint32_t i = 0; i < run->count; i++) {
         const struct connection *connection = &run->connections[i];
         row->receive_calls += connection->receive_calls;
         row->receive_empty += connection->receive_empty;
         if (connection->stream != NULL)
             row->bytes += connection->stream->received_bytes;
+        row->bytes += connection->outage.discarded_bytes;
         if (connection->heard && connection->ended_ns > collection->last_ns)
             collection->last_ns = connection->ended_ns;
         if (run->attempts[i].result == 0 && connection->reason != NULL) {
@@ -32,6 +68,9 @@ void collection_measure(struct collection *collection)
     /* Bytes without a frame: the scheme does not look for frames, so their number was not
      * measured. */
     row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
+    measure_missed(row);
+    if (run->options->reconnect)
+        measure_connected(row, run->attempts, run->count);
     row->buffer_peak_bytes = figures->buffer_peak_bytes;
     row->buffer_cap_waits = figures->buffer_cap_waits;
     row->buffer_turn_waits = figures->buffer_turn_waits;
@@ -49,7 +88,9 @@ void collection_measure(struct collection *collection)
     stats_end(&collection->fleet, run->book, row->bytes);
     measure_fleet(row, &collection->fleet);
     measure_audit(row, &(struct audit){.foreign = run->options->request.given,
-                                       .expected_bytes = collection->expected_bytes,
+                                       .reconnect = run->options->reconnect,
+                                       .reasked = collection->reasked,
+                                       .expected_bytes = collection_expected_bytes(collection),
                                        .processed_bytes = figures->bytes,
                                        .operations_lost = collection->operations_lost});
     measure_bottleneck(row, (unsigned)os_cpu_count());

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/collector/login.h"
 #include "client/collector/wire.h"
 #include "client/os/os.h"
 
@@ -17,11 +18,17 @@ static uint64_t lengths_sum(const struct protocol_go *go)
     return sum;
 }
 
+/* What may have to be said over another connection fits, too. */
 static int go_fill(struct request *request, const struct protocol_go *go)
 {
-    int bytes = protocol_write_go(go, request->text, PROTOCOL_LINE_BYTES_MAX);
-    if (bytes < 0)
+    struct protocol_go longest = *go;
+    longest.from = go->frames - 1;
+    longest.ago_ns = PROTOCOL_AGO_NS_MAX;
+    if (protocol_write_go(&longest, request->text, PROTOCOL_LINE_BYTES_MAX) < 0)
         return -1;
+    int bytes = protocol_write_go(go, request->text, PROTOCOL_LINE_BYTES_MAX);
+    assert(bytes > 0);
+    request->go = *go;
     request->bytes = (size_t)bytes;
     request->frames_expected = go->frames;
     request->bytes_expected = lengths_sum(go);
@@ -81,15 +88,48 @@ const struct request *request_of(const struct request_book *book, uint32_t index
     return &book->requests[index % REQUEST_SEEDS];
 }
 
-int request_log_in(const struct request_book *book, cp_handle handle, uint64_t timeout_ns)
+size_t request_again(const struct request *request, uint64_t from, uint64_t ago_ns,
+                     char text[TEXT_BYTES_MAX + 1])
+{
+    struct protocol_go go = request->go;
+    if (go.frames == 0) {
+        memcpy(text, request->text, request->bytes);
+        return request->bytes;
+    }
+    assert(from < go.frames);
+    go.from = from;
+    go.ago_ns = ago_ns < PROTOCOL_AGO_NS_MAX ? ago_ns : PROTOCOL_AGO_NS_MAX;
+    int bytes = protocol_write_go(&go, text, PROTOCOL_LINE_BYTES_MAX);
+    assert(bytes > 0); /* request_book_fill has written a longer one */
+    return (size_t)bytes;
+}
+
+uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uint64_t *rest)
+{
+    const struct protocol_go *go = &request->go;
+    uint64_t frames = 0;
+    *rest = 0;
+    if (go->frames == 0)
+        return 0;
+    for (; frames < go->frames; frames++) {
+        uint32_t length = protocol_frame_length(go->seed, frames, go->size_min, go->size_max);
+        if (bytes < length)
+            break;
+        bytes -= length;
+    }
+    *rest = bytes;
+    return frames;
+}
+
+const char *request_log_in(const struct request_book *book, cp_handle handle, uint64_t timeout_ns)
 {
     char answer[PROTOCOL_LINE_BYTES_MAX];
     if (book->login_bytes == 0)
-        return 0;
+        return NULL;
     int result = wire_send(handle, book->login, book->login_bytes, timeout_ns);
     if (result == 0)
         result = wire_read_line(handle, answer, sizeof answer, timeout_ns);
-    if (result == 0 && strcmp(answer, "OK") != 0)
-        result = CP_EACCES;
-    return result;
+    if (result == CP_EINVAL)
+        return LOGIN_GARBAGE;
+    return result != 0 ? login_error(result) : login_verdict(answer, strlen(answer));
 }

@@ -12,6 +12,7 @@
 enum { REQUEST_SEEDS = 4 };
 
 struct request {
+    struct protocol_go go; /* frames 0: not ours */
     char text[TEXT_BYTES_MAX + 1];
     size_t bytes;             /* 0: nothing is sent */
     uint64_t frames_expected; /* UINT64_MAX: not known */
@@ -33,8 +34,18 @@ int request_book_fill(struct request_book *book, const struct collector_options 
 /* request_of: the request of server `index`. */
 const struct request *request_of(const struct request_book *book, uint32_t index);
 
+/* request_again: writes into `text` what is sent over another connection of a stream that began
+ * `ago_ns` ago and of which `from` frames have come. Returns its length. The same text again for
+ * servers that are not ours. */
+size_t request_again(const struct request *request, uint64_t from, uint64_t ago_ns,
+                     char text[TEXT_BYTES_MAX + 1]);
+
+/* request_whole_frames: how many whole frames the first `bytes` of the answer are, with the bytes
+ * behind them in *rest. 0 and 0 if lengths are not known. */
+uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uint64_t *rest);
+
 /* request_log_in: logs in over a plain blocking connection, if a login is wanted. Blocks up to
- * twice `timeout_ns`. 0, or a portable negative code; CP_EACCES: refused. */
-int request_log_in(const struct request_book *book, cp_handle handle, uint64_t timeout_ns);
+ * twice `timeout_ns`. NULL: accepted, or why not (a name of login.h). */
+const char *request_log_in(const struct request_book *book, cp_handle handle, uint64_t timeout_ns);
 
 #endif

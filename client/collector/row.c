@@ -49,6 +49,12 @@ void row_init(struct row *row, const struct collector_options *options)
     uint64_t *const counts[] = {
         &row->connected,
         &row->connect_failed,
+        &row->logged_in,
+        &row->reconnects,
+        &row->reconnect_attempts,
+        &row->discarded_bytes,
+        &row->undelivered_bytes,
+        &row->frames_missed,
         &row->bytes,
         &row->frames,
         &row->peak_rss_bytes,
@@ -75,8 +81,9 @@ void row_init(struct row *row, const struct collector_options *options)
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         *counts[i] = ROW_UNKNOWN;
     double *const numbers[] = {
-        &row->connect_ms, &row->elapsed_ms,   &row->bytes_per_s,  &row->frames_per_s,
-        &row->cpu_user_s, &row->cpu_system_s, &row->gb_per_cpu_s, &row->server_cpu_s,
+        &row->connect_ms,   &row->elapsed_ms,   &row->bytes_per_s,
+        &row->frames_per_s, &row->cpu_user_s,   &row->cpu_system_s,
+        &row->gb_per_cpu_s, &row->server_cpu_s, &row->outage_ms_max,
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         *numbers[i] = NAN;
@@ -166,7 +173,12 @@ static void write_options(const struct row *row, struct json *json)
     json_text(json, "target", row->target);
     json_text(json, "connect", connect_mode_name(row->connect));
     json_count(json, "connect_timeout_ms", options->connect_timeout_ms);
+    json_count(json, "login_timeout_ms", options->login_timeout_ms);
     json_count(json, "stall_timeout_ms", options->stall_timeout_ms);
+    json_flag(json, "reconnect", options->reconnect);
+    json_count(json, "reconnect_delay_ms_min", options->reconnect_delay_ms.min);
+    json_count(json, "reconnect_delay_ms_max", options->reconnect_delay_ms.max);
+    json_count(json, "reconnect_tries", options->reconnect_tries);
     json_count(json, "frames_per_server", options->frames);
     json_count(json, "size_min", options->size.min);
     json_count(json, "size_max", options->size.max);
@@ -198,6 +210,18 @@ static void write_connects(const struct row *row, struct json *json)
     json_number(json, "connect_ms", row->connect_ms);
     for (unsigned i = 0; i < CONNECT_QUANTILES; i++)
         json_number(json, keys[i], row->connect_us[i]);
+    put_count(json, "logged_in", row->logged_in);
+    put_tally(json, "login_errors", &row->login_errors);
+}
+
+static void write_outages(const struct row *row, struct json *json)
+{
+    put_count(json, "reconnects", row->reconnects);
+    put_count(json, "reconnect_attempts", row->reconnect_attempts);
+    json_number(json, "outage_ms_max", row->outage_ms_max);
+    put_count(json, "discarded_bytes", row->discarded_bytes);
+    put_count(json, "undelivered_bytes", row->undelivered_bytes);
+    put_count(json, "frames_missed", row->frames_missed);
 }
 
 static void write_traffic(const struct row *row, struct json *json)
@@ -256,6 +280,7 @@ int row_write(const struct row *row, FILE *out)
     write_identity(row, &json);
     write_options(row, &json);
     write_connects(row, &json);
+    write_outages(row, &json);
     write_traffic(row, &json);
     write_costs(row, &json);
     write_outcome(row, &json);

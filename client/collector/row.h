@@ -47,6 +47,12 @@ struct row {
     uint64_t connected, connect_failed;
     struct tally connect_errors;
     double connect_ms, connect_us[CONNECT_QUANTILES];
+    uint64_t logged_in; /* unknown: no login is wanted */
+    struct tally login_errors;
+
+    uint64_t reconnects, reconnect_attempts;
+    uint64_t discarded_bytes, undelivered_bytes, frames_missed;
+    double outage_ms_max;
 
     double elapsed_ms;
     uint64_t bytes, frames;

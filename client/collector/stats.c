@@ -10,12 +10,11 @@ static int ask(cp_handle handle, const struct request_book *book, struct protoco
 {
     char line[PROTOCOL_LINE_BYTES_MAX];
     const char *why;
-    int result = request_log_in(book, handle, timeout_ns);
-    if (result != 0)
-        return result;
+    if (request_log_in(book, handle, timeout_ns) != NULL)
+        return CP_EACCES;
     int bytes = protocol_write_stats_request(book->run, line, sizeof line);
     assert(bytes > 0);
-    result = wire_send(handle, line, (size_t)bytes, timeout_ns);
+    int result = wire_send(handle, line, (size_t)bytes, timeout_ns);
     if (result == 0)
         result = wire_read_line(handle, line, sizeof line, timeout_ns);
     if (result == 0 && (protocol_read_stats(line, stats, &why) != 0 || stats->run != book->run))
@@ -51,8 +50,10 @@ void stats_end(struct fleet_stats *fleet, const struct request_book *book, uint6
     uint64_t deadline_ns = os_now_ns() + (uint64_t)STATS_LAG_MS * OS_NS_PER_MS;
     for (;;) {
         fleet->known = stats_ask(&fleet->device, book, &fleet->after) == 0;
-        if (!fleet->known || fleet->after.bytes >= bytes_received || os_now_ns() >= deadline_ns)
-            return;
+        bool lags = !fleet->known || fleet->after.bytes < bytes_received;
+        if (!lags || os_now_ns() >= deadline_ns)
+            break;
         os_sleep_ns((uint64_t)PAUSE_MS * OS_NS_PER_MS);
     }
+    fleet->known = fleet->known && fleet->after.process == fleet->before.process;
 }

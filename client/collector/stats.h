@@ -12,7 +12,7 @@
 enum { STATS_TIMEOUT_MS = 2000, STATS_LAG_MS = 500, STATS_TRIES = 3 };
 
 struct fleet_stats {
-    bool known;                 /* asked before and after, answered both times */
+    bool known;                 /* asked before and after, the same process answered both times */
     struct wire_address device; /* the one that answered */
     struct protocol_stats before, after;
 };
@@ -27,8 +27,8 @@ bool stats_begin(struct fleet_stats *fleet, const struct wire_address *device,
                  const struct request_book *book);
 
 /* stats_end: asks again afterwards. The devices count what they hand to their kernel a moment after
- * the client may have it: asks again for up to STATS_LAG_MS while the count is below
- * `bytes_received`. Blocks. */
+ * the client may have it, or may be on their way up again: asks again for up to STATS_LAG_MS while
+ * the count is below `bytes_received`. Blocks. */
 void stats_end(struct fleet_stats *fleet, const struct request_book *book, uint64_t bytes_received);
 
 #endif

@@ -72,6 +72,37 @@ static void write_connects(const struct row *row, FILE *out)
              micros_text(row->connect_us[CONNECT_MAX], last));
 }
 
+static void write_logins(const struct row *row, FILE *out)
+{
+    if (row->logged_in == ROW_UNKNOWN)
+        return;
+    fprintf(out, "%-12s%" PRIu64 " of %" PRIu64 " servers accepted it", "login", row->logged_in,
+            row->connected);
+    for (unsigned i = 0; i < row->login_errors.used; i++)
+        fprintf(out, "%s%" PRIu64 " %s", i == 0 ? "; " : ", ", row->login_errors.items[i].count,
+                row->login_errors.items[i].name);
+    fputc('\n', out);
+}
+
+static void write_outages(const struct row *row, FILE *out)
+{
+    char longest[32], discarded[32];
+    if (row->reconnect_attempts == ROW_UNKNOWN || row->reconnect_attempts == 0)
+        return;
+    line(out, "outages", "%" PRIu64 " tries, %" PRIu64 " of them reconnected; the longest %s",
+         row->reconnect_attempts, row->reconnects,
+         micros_text(isnan(row->outage_ms_max) ? 0 : row->outage_ms_max * 1e3, longest));
+    line(out, "discarded", "%s of frames that were cut and came again",
+         bytes_text((double)row->discarded_bytes, discarded));
+}
+
+static void write_missed(const struct row *row, FILE *out)
+{
+    if (row->frames_missed != ROW_UNKNOWN && row->frames_missed > 0)
+        line(out, "missed", "%" PRIu64 " of %" PRIu64 " frames", row->frames_missed,
+             row->options->frames * row->servers);
+}
+
 static void write_traffic(const struct row *row, FILE *out)
 {
     char bytes[32], rate[32];
@@ -128,7 +159,10 @@ void summary_write(const struct row *row, FILE *out)
     if (row->status != ROW_SKIPPED) {
         write_run(row, out);
         write_connects(row, out);
+        write_logins(row, out);
+        write_outages(row, out);
         write_traffic(row, out);
+        write_missed(row, out);
         write_costs(row, out);
         line(out, "audit", "%s", row->audit);
     }

@@ -109,7 +109,7 @@ int wire_read_line(cp_handle handle, char *line, size_t line_bytes, uint64_t tim
     for (size_t used = 0; used < line_bytes;) {
         int64_t got = wire_receive(handle, line + used, 1, deadline_ns);
         if (got <= 0)
-            return got == 0 ? CP_ERESET : (int)got;
+            return got == 0 ? CP_ENOTCONN : (int)got;
         used++;
         if (used >= 2 && memcmp(line + used - 2, "\r\n", 2) == 0) {
             line[used - 2] = '\0';

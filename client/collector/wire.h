@@ -43,7 +43,7 @@ int wire_connect(const struct wire_address *address, uint64_t timeout_ns, cp_han
 int wire_send(cp_handle handle, const void *data, size_t bytes, uint64_t timeout_ns);
 
 /* wire_read_line: blocks for one line that ends in \r\n and puts it NUL-terminated, without its
- * end, into `line`. 0, or a portable negative code: CP_ETIMEDOUT after `timeout_ns`, CP_ERESET
+ * end, into `line`. 0, or a portable negative code: CP_ETIMEDOUT after `timeout_ns`, CP_ENOTCONN
  * when the peer ends first, CP_EINVAL for a line that does not fit. */
 int wire_read_line(cp_handle handle, char *line, size_t line_bytes, uint64_t timeout_ns);
 

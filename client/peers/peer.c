@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/collector/login.h"
+
 /* ---- links ---------------------------------------------------------------------------------- */
 
 bool peer_is_living(const struct peer_link *link)
@@ -111,28 +113,34 @@ static void connect_all(struct peer *peer)
     }
 }
 
-static const char *login_reason(int result)
+/* NULL: accepted. */
+static const char *log_in(struct peer *peer, const struct peer_link *link)
 {
-    if (result == CP_EACCES)
-        return "login-refused";
-    return result == CP_ETIMEDOUT ? "stalled" : cp_error_name(result);
+    const struct session *session = peer->session;
+    uint64_t timeout_ns = session->options.login_timeout_ms * OS_NS_PER_MS;
+    const char *reason =
+        os_interrupted() ? NULL : request_log_in(&session->book, link->handle, timeout_ns);
+    return os_interrupted() ? "interrupted" : reason;
 }
 
 static void log_in_all(struct peer *peer)
 {
-    uint64_t timeout_ns = peer->session->options.stall_timeout_ms * OS_NS_PER_MS;
+    struct row *row = &peer->session->row;
+    if (!peer->session->options.login.given)
+        return;
+    row->logged_in = 0;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         if (link->handle == CP_HANDLE_NONE)
             continue;
-        int result = os_interrupted()
-                         ? CP_ECANCELED
-                         : request_log_in(&peer->session->book, link->handle, timeout_ns);
-        if (result == 0)
+        const char *reason = log_in(peer, link);
+        row->logged_in += reason == NULL;
+        if (reason == NULL)
             continue;
+        tally_add(&row->login_errors, login_short_name(reason));
         wire_close(link->handle);
         link->handle = CP_HANDLE_NONE;
-        peer_link_end(link, os_interrupted() ? "interrupted" : login_reason(result));
+        peer_link_end(link, reason);
     }
 }
 
@@ -226,7 +234,9 @@ static void measure(struct peer *peer)
     uint64_t last_ns = 0, expected_bytes = sum_links(peer, &last_ns);
     bool looked = peer->frames > 0 || row->bytes == 0;
     row->blocks_lost = row->pool_blocks = row->buffer_cap_waits = row->buffer_turn_waits = 0;
+    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
     row->frames = looked ? peer->frames : ROW_UNKNOWN;
+    measure_missed(row);
     row->copied_bytes = peer->copied_bytes;
     row->scanned_bytes = peer->scanned_bytes;
     uint64_t peak_bytes = atomic_load(&peer->budget.peak_bytes);
@@ -321,6 +331,9 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
     int code = session_open(&session, &model->program, argc, argv);
     if (code != SESSION_OPEN)
         return code;
+    if (session.options.reconnect)
+        return session_wrong(&session, "--reconnect: takes fanin-client: the programs that it is "
+                                       "measured against connect once");
     peer.count = session.servers.count;
     atomic_store(&peer.first_ns, UINT64_MAX);
     describe(&peer);

@@ -321,13 +321,13 @@ static void a_wrong_login_is_refused(void **state)
     assert_int_equal(row_member_count(&outcome, "errors", "login-refused"), 2);
 }
 
-static void a_login_that_is_not_answered_stalls(void **state)
+static void a_login_that_is_not_answered_has_a_time_limit(void **state)
 {
     (void)state;
     fleet_open(0, 1, (enum device_fault[]){DEVICE_MUTE});
-    collect("--login=a:b", "--frames=3", "--stall-timeout=200", NULL);
+    collect("--login=a:b", "--frames=3", "--login-timeout=200", NULL);
     assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(row_member_count(&outcome, "errors", "stalled"), 1);
+    assert_int_equal(row_member_count(&outcome, "errors", "login-timeout"), 1);
 }
 
 int main(void)
@@ -349,7 +349,7 @@ int main(void)
         CASE(a_connect_that_hangs_is_given_up),
         CASE(nothing_listening_is_a_failed_row),
         CASE(a_wrong_login_is_refused),
-        CASE(a_login_that_is_not_answered_stalls),
+        CASE(a_login_that_is_not_answered_has_a_time_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,7 @@ static struct audit clean_row(void)
     row.connected = 2;
     row.connect_failed = row.connections_failed = row.blocks_lost = 0;
     row.bytes = row.server_bytes = 1000;
+    row.discarded_bytes = 0;
     return (struct audit){.expected_bytes = 1000, .processed_bytes = 1000};
 }
 

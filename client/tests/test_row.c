@@ -67,8 +67,10 @@ static const char *skip_value(const char *text)
         return skip_text(text);
     if (*text == '{')
         return skip_object(text, NULL);
-    if (strncmp(text, "null", 4) == 0)
+    if (strncmp(text, "null", 4) == 0 || strncmp(text, "true", 4) == 0)
         return text + 4;
+    if (strncmp(text, "false", 5) == 0)
+        return text + 5;
     assert_true(*text == '-' || isdigit((unsigned char)*text));
     strtod(text, &end);
     assert_true(end > text);
