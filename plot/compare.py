@@ -310,8 +310,8 @@ def share(text: str) -> float:
 def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=ABOUT, epilog=EPILOGUE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs=2, metavar=("A", "B"),
-                        help="results folders that fanin-sweep wrote; may be the same")
+    parser.add_argument("baseline", metavar="A", help="results folder that fanin-sweep wrote")
+    parser.add_argument("other", metavar="B", help="another, or the same")
     for name, what in (("a", "only these rows of A"), ("b", "only these rows of B"),
                        ("only", "only these rows of both")):
         parser.add_argument("--" + name, metavar="KEY=VALUE,...", action="append", default=[],
@@ -327,12 +327,12 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def load_both(folders: Sequence[str]) -> Tuple[Optional[Results], Optional[Results]]:
+def load_both(baseline: str, other: str) -> Tuple[Optional[Results], Optional[Results]]:
     """Both folders, read once if they are one; None after a line on standard error."""
-    first = load_or_explain(PROGRAM, folders[0])[0]
-    if first is None or folders[0] == folders[1]:
+    first = load_or_explain(PROGRAM, baseline)[0]
+    if first is None or baseline == other:
         return first, first
-    return first, load_or_explain(PROGRAM, folders[1])[0]
+    return first, load_or_explain(PROGRAM, other)[0]
 
 
 def prepared(a: Results, b: Results, asked: argparse.Namespace) -> Tuple[Match, List[str]]:
@@ -351,12 +351,12 @@ def prepared(a: Results, b: Results, asked: argparse.Namespace) -> Tuple[Match, 
 def show(lines: Sequence[Line], said: Sequence[str], asked: argparse.Namespace) -> None:
     """On standard output, in the form that was asked for."""
     if asked.json:
-        print(json.dumps({"a": asked.folders[0], "b": asked.folders[1], "margin": asked.margin,
+        print(json.dumps({"a": asked.baseline, "b": asked.other, "margin": asked.margin,
                           "warnings": list(said), "lines": [as_object(line) for line in lines],
                           "regressions": sum(line.regression for line in lines)}, indent=1))
         return
-    names = [" ".join([folder] + which) for folder, which in zip(asked.folders, (asked.a, asked.b))]
-    table = as_table(lines, "B (%s) against A (%s)" % (names[1], names[0]), asked.margin)
+    names = [" ".join(words) for words in ([asked.other] + asked.b, [asked.baseline] + asked.a)]
+    table = as_table(lines, "B (%s) against A (%s)" % tuple(names), asked.margin)
     print((to_markdown if asked.markdown else to_text)(table), end="")
     for remark in said:
         print(("\n- " if asked.markdown else "  ") + "Note: %s" % remark)
@@ -364,7 +364,7 @@ def show(lines: Sequence[Line], said: Sequence[str], asked: argparse.Namespace) 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     asked = options(arguments)
-    a, b = load_both(asked.folders)
+    a, b = load_both(asked.baseline, asked.other)
     if a is None or b is None:
         return 2
     try:

@@ -1,0 +1,449 @@
+"""Comparisons: verdicts, matching, and every input that deserves none."""
+
+import contextlib
+import io
+import itertools
+import json
+import os
+import random
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import compare
+import fixtures
+import matching
+from stats import Interval
+
+
+ORDER = itertools.count(1)  # no two rows of a folder have one place in the plan
+
+
+def run(*arguments):
+    """The command's exit code, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = compare.main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+    return code, out.getvalue(), err.getvalue()
+
+
+def repeats(n=6, seed=1, factor=1.0, noise=0.02, **changes):
+    """n runs of one cell whose time and memory are `factor` of the usual."""
+    draw, made = random.Random(seed), []
+    for repeat in range(1, n + 1):
+        figures = {"elapsed_ms": 100 * factor * draw.lognormvariate(0, noise),
+                   "peak_rss_kb": int(20000 * factor * draw.lognormvariate(0, noise))}
+        made.append(fixtures.row(**{"repeat": repeat, "order": next(ORDER), **figures, **changes}))
+    return made
+
+
+class Folders(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.a = os.path.join(self.temporary.name, "a")
+        self.b = os.path.join(self.temporary.name, "b")
+
+    def write(self, a, b, run_b=None):
+        fixtures.write_folder(self.a, a)
+        fixtures.write_folder(self.b, b, run=run_b)
+
+    def lines(self, *arguments):
+        """The JSON lines by (cell, metric), and the exit code."""
+        code, out, err = run(*(arguments or (self.a, self.b)), "--json")
+        self.assertIn(code, (0, 1), err)
+        return {(line["cell"], line["metric"]): line for line in json.loads(out)["lines"]}, code
+
+    def refused(self, *arguments):
+        """The one line of a refusal; exit code 2 and nothing on standard output."""
+        code, out, err = run(*(arguments or (self.a, self.b)))
+        self.assertEqual((code, out), (2, ""), err)
+        last = err.splitlines()[-1]
+        self.assertTrue(last.startswith("plot/compare.py: "), err)
+        self.assertNotIn("Traceback", err)
+        return last
+
+
+class Verdicts(Folders):
+    def verdict(self, metric="time", **options):
+        lines, code = self.lines()
+        self.assertEqual(len({cell for cell, _ in lines}), 1)
+        return next(line for (_, name), line in lines.items() if name == metric), code
+
+    def test_slower_is_a_regression(self):
+        self.write(repeats(), repeats(factor=1.5, seed=2))
+        line, code = self.verdict()
+        self.assertEqual((line["verdict"], line["regression"], code), ("slower", True, 1))
+        self.assertTrue(line["interval"][0] <= 1.5 <= line["interval"][1])
+        self.assertLessEqual(line["p_holm"], 0.05)
+        self.assertEqual(self.verdict("memory")[0]["verdict"], "more")
+
+    def test_faster_is_none(self):
+        self.write(repeats(), repeats(factor=0.5, seed=2))
+        line, code = self.verdict()
+        self.assertEqual((line["verdict"], line["regression"], code), ("faster", False, 0))
+        self.assertEqual(self.verdict("memory")[0]["verdict"], "less")
+        self.assertEqual(self.verdict("throughput")[0]["verdict"], "faster")
+
+    def test_lower_is_worse_where_more_is_better(self):
+        self.write([fixtures.row(repeat=i, gb_per_cpu_s=2.0 + i / 100) for i in range(1, 7)],
+                   [fixtures.row(repeat=i, gb_per_cpu_s=1.0 + i / 100) for i in range(1, 7)])
+        line, code = self.verdict("cpu")
+        self.assertEqual((line["verdict"], line["regression"], code), ("less", True, 1))
+
+    def test_a_small_change_within_the_margin_is_no_difference(self):
+        self.write(repeats(noise=0.001), repeats(noise=0.001, factor=1.02, seed=2))
+        line, code = self.verdict()
+        self.assertEqual((line["verdict"], code), ("no difference beyond 5 %", 0))
+
+    def test_the_margin_can_be_narrower(self):
+        self.write(repeats(noise=0.001), repeats(noise=0.001, factor=1.02, seed=2))
+        lines, code = self.lines(self.a, self.b, "--margin", "1")
+        self.assertEqual((lines["table3/grid workers=6 concurrency=4", "time"]["verdict"], code),
+                         ("slower", 1))
+
+    def test_noise_is_inconclusive_and_never_equality(self):
+        self.write(repeats(noise=0.3), repeats(noise=0.3, seed=2))
+        line, code = self.verdict()
+        self.assertEqual((line["verdict"], code), ("inconclusive", 0))
+
+    def test_few_runs_have_no_verdict_however_far_apart(self):
+        for n in (1, 2, 4):
+            self.write(repeats(n), repeats(n, factor=50, seed=2))
+            lines, code = self.lines()
+            self.assertEqual(code, 0)
+            self.assertEqual({line["verdict"] for line in lines.values()}, {"too few runs"})
+            self.assertEqual({line["interval"] for line in lines.values()}, {None})
+            self.assertIn("too few runs", run(self.a, self.b)[1])
+
+    def test_few_runs_on_one_side_are_too_few(self):
+        self.write(repeats(9), repeats(4, factor=9, seed=2))
+        self.assertEqual(self.verdict()[0]["verdict"], "too few runs")
+
+    def test_a_value_of_0_has_no_ratio(self):
+        self.write([fixtures.row(repeat=i, gb_per_cpu_s=0.0) for i in range(1, 7)],
+                   [fixtures.row(repeat=i) for i in range(1, 7)])
+        self.assertEqual(self.verdict("cpu")[0]["verdict"], "not comparable")
+        self.assertIn("a value of 0", run(self.a, self.b)[1])
+
+    def test_measured_on_one_side_only(self):
+        self.write(repeats(), repeats(seed=2, latency_us_p99=100.0))
+        self.assertEqual(self.verdict("p99")[0]["verdict"], "not comparable")
+
+    def test_measured_on_neither_side_has_no_line(self):
+        self.write(repeats(), repeats(seed=2))
+        self.assertNotIn("p99", {metric for _, metric in self.lines()[0]})
+
+    def test_a_direction_takes_both_p_and_interval(self):
+        time = compare.METRICS[0]
+        wide, apart = Interval(0.9, 1.4, 0.95), Interval(1.2, 1.4, 0.95)
+        self.assertEqual(compare.verdict(time, wide, 0.001, 0.05), "inconclusive")
+        self.assertEqual(compare.verdict(time, apart, 0.2, 0.05), "inconclusive")
+        self.assertEqual(compare.verdict(time, apart, 0.001, 0.05), "slower")
+        self.assertEqual(compare.verdict(time, None, 0.001, 0.05), "inconclusive")
+
+    def test_a_worse_line_within_the_margin_is_no_regression(self):
+        """Significantly worse by 7 %: a regression at 5 %, none at 10 %."""
+        self.write(repeats(noise=0.005), repeats(noise=0.005, factor=1.07, seed=2))
+        self.assertEqual(run(self.a, self.b, "--metrics", "time")[0], 1)
+        self.assertEqual(run(self.a, self.b, "--metrics", "time", "--margin", "10")[0], 0)
+
+
+class Whole(Folders):
+    def test_a_run_against_itself_finds_nothing(self):
+        fixtures.write_folder(self.a, fixtures.everything())
+        lines, code = self.lines(self.a, self.a)
+        self.assertEqual(code, 0)
+        self.assertGreater(len(lines), 100)
+        self.assertLessEqual({line["verdict"] for line in lines.values()},
+                             {"inconclusive", "no difference beyond 5 %", "too few runs"})
+        self.assertIn("A and B are the same rows", run(self.a, self.a)[1])
+
+    def test_two_runs_of_the_same_find_nothing(self):
+        self.write(fixtures.table3_rows(5, seed=3), fixtures.table3_rows(5, seed=4))
+        lines, code = self.lines()
+        self.assertEqual(code, 0)
+        self.assertLessEqual({line["verdict"] for line in lines.values()},
+                             {"inconclusive", "no difference beyond 5 %"})
+
+    def test_fixed_against_chain_finds_the_memory(self):
+        fixtures.write_folder(self.a, fixtures.everything())
+        lines, code = self.lines(self.a, self.a, "--a", "scheme=fixed", "--b", "scheme=chain")
+        self.assertEqual(code, 0)
+        self.assertEqual({cell for cell, _ in lines}, {"table2/one-record", "table2/many-records"})
+        for section in ("one-record", "many-records"):
+            self.assertEqual(lines["table2/" + section, "memory"]["verdict"], "less")
+
+    def test_the_other_way_round_it_is_a_regression(self):
+        fixtures.write_folder(self.a, fixtures.everything())
+        code, out, _ = run(self.a, self.a, "--a", "scheme=chain", "--b", "scheme=fixed")
+        self.assertEqual(code, 1)
+        self.assertIn("more (!)", out)
+        self.assertIn("regressions: worse, and by more than 5 %", out)
+
+    def test_more_lines_ask_for_more(self):
+        """Holm: the same runs have a larger adjusted p in a longer list."""
+        self.write(repeats(), repeats(factor=1.5, seed=2))
+        one = self.lines(self.a, self.b, "--metrics", "time")[0]
+        two = self.lines(self.a, self.b, "--metrics", "time,memory")[0]
+        cell = "table3/grid workers=6 concurrency=4"
+        self.assertAlmostEqual(two[cell, "time"]["p_holm"], 2 * one[cell, "time"]["p_holm"])
+
+    def test_an_outlier_is_shown_and_stays(self):
+        made = repeats()
+        made[0]["elapsed_ms"] = 9000.0
+        made[0]["bytes_per_s"] = made[0]["bytes"] / 9
+        self.write(repeats(seed=2), made)
+        lines, _ = self.lines()
+        self.assertIn(9000.0, lines["table3/grid workers=6 concurrency=4", "time"]["b"])
+
+    def test_text_fits_and_markdown_is_a_table(self):
+        self.write(fixtures.everything(), fixtures.everything())
+        _, text, _ = run(self.a, self.b)
+        self.assertLessEqual(max(map(len, text.splitlines()[2:])), 100)
+        _, page, _ = run(self.a, self.b, "--markdown")
+        table = [line for line in page.splitlines() if line.startswith("|")]
+        self.assertEqual({line.count("|") for line in table}, {9})
+
+    def test_cells_are_named_in_order(self):
+        self.write(fixtures.table3_rows(), fixtures.table3_rows())
+        names = list(dict.fromkeys(cell for cell, _ in self.lines()[0]))
+        self.assertLess(names.index("table3/grid workers=4 concurrency=4"),
+                        names.index("table3/grid workers=16 concurrency=2"))
+
+    def test_a_footnote_names_the_test_that_is_not_by_ranks(self):
+        self.write(fixtures.everything(), fixtures.everything())
+        self.assertIn("Welch's t-test of logarithms", run(self.a, self.b)[1])
+        self.write(repeats(8), repeats(8, seed=2))
+        self.assertNotIn("Welch", run(self.a, self.b)[1])
+
+
+class Matching(Folders):
+    def test_axes_keep_cells_apart(self):
+        self.write(repeats(workers=4) + repeats(workers=8, factor=3),
+                   repeats(workers=4, seed=2) + repeats(workers=8, factor=3, seed=2))
+        lines, _ = self.lines()
+        self.assertEqual(len({cell for cell, _ in lines}), 2)
+        self.assertTrue(all(0.8 < line["ratio"] < 1.25 for line in lines.values()))
+
+    def test_what_sets_whole_sides_apart_is_compared_and_told(self):
+        self.write(repeats(scheme="fixed"), repeats(scheme="chain", seed=2))
+        out = run(self.a, self.b)[1]
+        self.assertIn("scheme differs (not asked for): fixed against chain", out)
+
+    def test_other_work_is_refused_unless_forced(self):
+        self.write(repeats(), repeats(seed=2, size_max=200000))
+        self.assertIn("the work differs in size_max: 100000 against 200000; --force",
+                      self.refused())
+        code, out, _ = run(self.a, self.b, "--force")
+        self.assertEqual(code, 0)
+        self.assertIn("the work differs in size_max", out)
+
+    def test_other_work_that_was_asked_for_is_compared(self):
+        self.write(repeats() + repeats(size_max=200000), [])
+        code, out, err = run(self.a, self.a, "--a", "size_max=100000", "--b", "size_max=200000")
+        self.assertEqual(code, 0, err)
+        self.assertIn("size_max differs: 100000 against 200000", out)
+
+    def test_cells_without_a_partner_are_counted(self):
+        self.write(repeats(workers=4) + repeats(workers=8), repeats(workers=4, seed=2)
+                   + repeats(workers=10) + repeats(workers=12))
+        self.assertIn("1 cells of A and 2 of B have no partner", run(self.a, self.b)[1])
+
+    def test_no_partner_at_all(self):
+        self.write(repeats(workers=4) + repeats(workers=6), repeats(workers=8) + repeats(workers=9))
+        self.assertIn("no cell of A has a partner in B (2 and 2 cells)", self.refused())
+        self.assertIn("no cell of A has a partner", self.refused(self.a, self.b, "--force"))
+
+    def test_labels_name_cells(self):
+        """The same cell under two labels: an A/A pair."""
+        fixtures.write_folder(self.a, repeats(label="one") + repeats(label="other", seed=2))
+        lines, code = self.lines(self.a, self.a, "--a", "label=one", "--b", "label=other")
+        self.assertEqual((len({cell for cell, _ in lines}), code), (1, 0))
+
+    def test_a_fallen_back_link_is_told(self):
+        self.write(repeats(link="lan100", link_asked="lan100"),
+                   repeats(link="loopback", link_asked="lan100", seed=2))
+        self.assertIn("link differs (not asked for): lan100 against loopback",
+                      run(self.a, self.b)[1])
+
+    def test_other_seeds_and_requests_are_the_same_cell(self):
+        self.write([dict(row, seed=1, request="x") for row in repeats()],
+                   [dict(row, seed=2, request="y") for row in repeats(seed=2)])
+        self.assertEqual(len({cell for cell, _ in self.lines()[0]}), 1)
+
+    def test_names_that_collide_get_the_difference(self):
+        made = repeats(engine="epoll") + repeats(engine="uring")
+        self.write(made, made)
+        self.assertEqual({cell for cell, _ in self.lines()[0]},
+                         {"table3/grid workers=6 concurrency=4 engine=epoll",
+                          "table3/grid workers=6 concurrency=4 engine=uring"})
+
+    def test_only_restricts_both_sides(self):
+        self.write(fixtures.everything(), fixtures.everything())
+        lines, _ = self.lines(self.a, self.b, "--only", "scenario=table2,scheme=ring")
+        self.assertEqual({cell for cell, _ in lines},
+                         {"table2/%s scheme=ring" % s for s in ("one-record", "many-records")})
+
+    def test_a_comma_may_belong_to_a_value(self):
+        self.assertEqual(matching.parse_filter("--a", ["fleet=--fault reset:2%,stall:1,workers=6"]),
+                         {"fleet": "--fault reset:2%,stall:1", "workers": "6"})
+
+
+class Warnings(Folders):
+    def test_machine_kernel_flavour_and_scenario(self):
+        other = dict(fixtures.RUN, flavour="clang", machine=dict(
+            fixtures.RUN["machine"], cpu="Another CPU", kernel="Linux 9.9"),
+            scenarios={"table3": {"path": "x", "text": "servers = 1"}})
+        mine = dict(fixtures.RUN, flavour="gcc",
+                    scenarios={"table3": {"path": "x", "text": "servers = 2"}})
+        fixtures.write_folder(self.a, repeats(), run=mine)
+        fixtures.write_folder(self.b, repeats(seed=2, host="elsewhere", os="Linux 9.9"), run=other)
+        out = run(self.a, self.b)[1]
+        for words in ("machine cpu differs: Made-up CPU @ 1.00GHz against Another CPU",
+                      "machine kernel differs", "flavour differs: gcc against clang",
+                      "scenario table3 differs in its text", "host differs: made-up against else",
+                      "os differs"):
+            self.assertIn(words, out)
+        self.assertIn("flavour differs", json.dumps(json.loads(run(self.a, self.b, "--json")[1])
+                                                    ["warnings"]))
+        self.assertIn("\n- Note: flavour differs", run(self.a, self.b, "--markdown")[1])
+
+    def test_equal_surroundings_say_nothing(self):
+        self.write(repeats(), repeats(seed=2))
+        self.assertNotIn("Note:", run(self.a, self.b)[1])
+
+    def test_an_unfinished_sweep(self):
+        self.write(repeats(), repeats(seed=2), dict(fixtures.RUN, state="running"))
+        self.assertIn("B's sweep is not finished: running", run(self.a, self.b)[1])
+
+    def test_rows_that_do_not_count(self):
+        self.write(repeats(), repeats(seed=2) + [fixtures.row(repeat=9, status="failed")])
+        self.assertIn("B: 1 rows are no results", run(self.a, self.b)[1])
+
+    def test_a_folder_without_its_record(self):
+        self.write(repeats(), repeats(seed=2))
+        os.remove(os.path.join(self.b, "run.json"))
+        code, out, err = run(self.a, self.b)
+        self.assertEqual(code, 0)
+        self.assertIn("run.json: ", err)
+        self.assertIn("nothing can be said of machine and flavour", out)
+
+
+class BadInput(Folders):
+    def test_no_such_folder(self):
+        fixtures.write_folder(self.a, repeats())
+        for pair in ((self.a, self.b), (self.b, self.a)):
+            self.assertIn("no such folder", self.refused(*pair))
+
+    def test_a_folder_without_rows(self):
+        fixtures.write_folder(self.a, repeats())
+        os.makedirs(self.b)
+        self.assertIn("no rows", self.refused())
+
+    def test_empty_results(self):
+        self.write(repeats(), [])
+        self.assertIn("has no usable row: it is empty", self.refused())
+
+    def test_an_older_schema(self):
+        self.write([dict(row, schema=1) for row in repeats()], repeats())
+        self.assertIn("has no usable row: rows.jsonl:1: schema is 1", self.refused())
+        self.assertIn("has no usable row", self.refused(self.a, self.b, "--force"))
+
+    def test_records_of_different_schemas(self):
+        self.write(repeats(), repeats(seed=2), dict(fixtures.RUN, schema=99))
+        self.assertIn("the records' schemas differ", self.refused())
+        self.assertEqual(run(self.a, self.b, "--force")[0], 0)
+
+    def test_no_result_among_the_rows(self):
+        self.write(repeats(), [fixtures.row(status="failed", reason="x")])
+        self.assertIn("has 1 rows, but none is a result", self.refused())
+
+    def test_torn_and_hand_edited_lines_cost_only_themselves(self):
+        bad = [fixtures.row(repeat=20, elapsed_ms=-1, bytes_per_s=1),
+               fixtures.row(repeat=21, connect_ms=0), fixtures.row(repeat=22, bytes_per_s=9e12)]
+        fixtures.write_folder(self.a, repeats() + bad, fixtures.as_lines(repeats())[:100])
+        fixtures.write_folder(self.b, repeats(seed=2))
+        code, out, err = run(self.a, self.b)
+        self.assertEqual(code, 0)
+        self.assertEqual(len(err.splitlines()), 4, err)
+        self.assertIn("A: 4 lines of rows.jsonl were left out", out)
+
+    def test_not_a_number(self):
+        fixtures.write_folder(self.a, repeats(5), fixtures.as_lines(
+            [fixtures.row(repeat=9)]).replace(b'"elapsed_ms": 100.0', b'"elapsed_ms": NaN'))
+        fixtures.write_folder(self.b, repeats(seed=2))
+        code, _, err = run(self.a, self.b)
+        self.assertEqual(code, 0)
+        self.assertIn("NaN is not a JSON number", err)
+
+    def test_mixed_machines_are_refused_unless_chosen_or_forced(self):
+        mixed = repeats(host="one") + repeats(host="other")
+        self.write(mixed, repeats(host="one", seed=2))
+        self.assertIn("A mixes rows of host one and other; choose one with --a host=...",
+                      self.refused())
+        self.assertEqual(run(self.a, self.b, "--force")[0], 0)
+        code, out, err = run(self.a, self.b, "--a", "host=other", "--b", "host=one")
+        self.assertEqual(code, 0, err)
+        self.assertIn("6/6", out)
+
+    def test_a_value_that_is_no_value(self):
+        self.write(repeats(pool_batch=[1, 2]), repeats(seed=2, pool_batch=[1, 2]))
+        self.assertEqual(run(self.a, self.b)[0], 0)
+
+    def test_no_key_of_a_row_makes_it_stumble(self):
+        """Every key replaced by other kinds of value: left out or compared, never a trace."""
+        fixtures.write_folder(self.a, repeats())
+        for key in fixtures.row():
+            for value in (None, "", "x", -1, 0, 1e300, True, [], {}):
+                fixtures.write_folder(self.b, repeats(seed=2) + [fixtures.row(**{
+                    "repeat": 9, "bytes_per_s": 1e9, key: value})])
+                code, _, err = run(self.a, self.b)
+                self.assertIn(code, (0, 1, 2), (key, value))
+                self.assertNotIn("Traceback", err)
+
+    def test_filters_that_match_nothing_say_what_there_is(self):
+        self.write(fixtures.table2_rows(), fixtures.table2_rows())
+        for option in ("--a", "--b"):
+            other = "--b" if option == "--a" else "--a"
+            self.assertIn("%s: no row has scheme=chian; there is fixed, ring, chain" % option,
+                          self.refused(self.a, self.b, option, "scheme=chian", other,
+                                       "scheme=ring"))
+        self.assertIn("--only: no row has the key skeem",
+                      self.refused(self.a, self.b, "--only", "skeem=x"))
+        self.assertIn("no row has all of",
+                      self.refused(self.a, self.b, "--only", "scheme=raw,client=fanin-client"))
+
+    def test_filters_that_make_no_sense(self):
+        self.write(fixtures.table2_rows(), fixtures.table2_rows())
+        for filters, words in ((("--a", "scheme"), "--a scheme: must be KEY=VALUE"),
+                               (("--a", "scheme=ring"), "scheme is named by --a alone"),
+                               (("--b", "scheme=ring"), "scheme is named by --b alone"),
+                               (("--only", "scheme=ring", "--only", "scheme=chain"),
+                                "scheme is given twice"),
+                               (("--metrics", "speed"), "--metrics: 'speed' is none of time"),
+                               (("--metrics", ""), "--metrics: '' is none of time"),
+                               (("--metrics", "p99"), "no row of the matched cells measured p99")):
+            self.assertIn(words, self.refused(self.a, self.b, *filters))
+
+    def test_wrong_use(self):
+        for arguments in ((), (self.a,), (self.a, self.b, "--json", "--markdown"),
+                          (self.a, self.b, "--margin", "0"), (self.a, self.b, "--margin", "x"),
+                          (self.a, self.b, "--margin", "nan"), (self.a, self.b, "--what")):
+            self.assertEqual(run(*arguments)[0], 2, arguments)
+
+    def test_help_teaches(self):
+        code, out, _ = run("--help")
+        self.assertEqual(code, 0)
+        for words in ("examples:", "verdicts:", "exit codes:"):
+            self.assertIn(words, out)
+
+
+if __name__ == "__main__":
+    unittest.main()
