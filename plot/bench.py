@@ -11,6 +11,7 @@ import statistics
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+import bench_link
 from rows import Results, Row, group, load_or_explain, select
 
 SCENARIO = "bench"
@@ -159,7 +160,10 @@ def main() -> int:
                                                          "median", "range", "target"))
     found = [ratios(rows, target) for target in TARGETS]
     print("\n".join(map(line, TARGETS, found)))
-    missed = any(mark(*pair) not in ("", "reached") for pair in zip(TARGETS, found))
+    link_lines, link_missed = bench_link.lines(arguments.folder)
+    print("\n".join(link_lines))
+    missed = link_missed or any(mark(*pair) not in ("", "reached")
+                                for pair in zip(TARGETS, found))
     return 1 if arguments.require and missed else 0
 
 
