@@ -10,6 +10,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
+import attribution
 import claims
 import connect
 import figures
@@ -17,6 +18,7 @@ import machine
 import markdown
 import order
 import page
+import scaling_section
 import spec
 import table1
 import table2
@@ -30,7 +32,7 @@ from terminal import to_terminal
 PROGRAM = "plot/report.py"
 FIRST = (claims.build,)  # the page's first screen, and a terminal's last
 SECTIONS = (table1.build, connect.build, table2.build, wire.build, table3.build, spec.build,
-            claims.build_evidence, order.build)
+            scaling_section.build, claims.build_evidence, attribution.build, order.build)
 
 # ---- the command ----
 

@@ -22,8 +22,8 @@ from comparison import (RUNS_MIN, Comparison, Count, Evidence, NotTested, denial
 from ranks import mann_whitney
 from rows import Results, Row, group, is_result
 from scaling import usl_peak_interval
-from stats import Interval, holm
-from tables import number
+from stats import holm
+from tables import span
 
 ALPHA = 0.05
 PAPER_LINK = "lan100"  # the link profile that is the paper's network
@@ -170,29 +170,24 @@ class Case(NamedTuple):
         return bool(not self.missing and self.compared and self.fewest.n >= RUNS_MIN)
 
 
-def fit_interval(rows: Sequence[Row], claim: Claim, cpus: Optional[int]) -> Optional[Interval]:
-    """Where the scaling law over the claim's key peaks, all other axes together."""
+def fit_problem(rows: Sequence[Row], claim: Claim, subject: Sequence[Row],
+                cpus: Optional[int]) -> str:
+    """What the scaling law over the claim's key, all other axes together, says against the claim;
+    "" if nothing. A peak beyond the cells that were measured counts as at the outermost."""
     assert isinstance(claim.against, dict)
     kept = [row for row in matching(rows, claim.scenario, claim.against, cpus)
             if is_result(row) and row.get(claim.metric) and row.get(claim.fit)]
     cells = {values[0]: [row[claim.metric] for row in members]
              for values, members in group(kept, (claim.fit,)).items()}
-    return usl_peak_interval(cells) if cells else None
-
-
-def fit_problem(rows: Sequence[Row], claim: Claim, subject: Sequence[Row],
-                cpus: Optional[int]) -> str:
-    """What the scaling law says against the claim; "" if nothing."""
-    interval = fit_interval(rows, claim, cpus)
+    interval = usl_peak_interval(cells) if cells else None
     place = subject[0][claim.fit]
-    if interval is None or interval.low == math.inf:
+    if interval is None:
         return "the scaling law over %s could not be fitted" % claim.fit
-    if interval.low <= place <= interval.high:
+    low, high = (max(min(cells), min(max(cells), end)) for end in (interval.low, interval.high))
+    if low <= place <= high:
         return ""
-    high = "none" if interval.high == math.inf else number(interval.high)
-    where = number(interval.low) if interval.low == interval.high else \
-        "%s..%s" % (number(interval.low), high)
-    return "the fitted scaling law peaks at %s = %s, not at %s" % (claim.fit, where, place)
+    return "the fitted scaling law peaks at %s = %s, not at %s" % (
+        claim.fit, span(low, high), place)
 
 
 def case_of(lines: Sequence[Claim], link: Link, rows: Sequence[Row],

@@ -1,0 +1,286 @@
+"""Who set the pace, and what memory was for: each cell as a share of the ceiling measured in the
+same run, the shares of client, fleet and link, Little's law where latency was measured, and each
+scheme's predicted memory beside its peak."""
+
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import links
+import machine
+import paper
+from claims import short
+from rows import CONNECTION_TESTS, Results, Row, group, is_result
+from section import Section, extent, measured, middle
+from stats import Spread, median, spread
+from tables import NONE, Column, Table, number, percent, ratio, span
+
+TITLE = "Attribution. Who set the pace, and what the memory was for"
+CEILINGS = ("drain", "raw")
+BUSY_SHARE = 0.85     # of a party's time: from here on it is named, as in the rows themselves
+OFFERED_SHARE = 0.95  # of a rate that was asked for
+MEGA, KILO = 1e-6, 1e-3
+NAME_MAX = 28         # columns of a cell's name
+CELL = ("scenario", "section", "link", "client", "scheme", "cell", "workers", "concurrency",
+        "engine", "label")
+SHARES = (Column("cell", left=True), Column("MB/s"), Column("drain", "of the ceiling"),
+          Column("raw", "of the ceiling"), Column("client", "share of its time"),
+          Column("fleet", "share of its time"), Column("link", "share of its time"),
+          Column("machine", "share of its time"), Column("bottleneck", left=True), Column("n"))
+LITTLE = (Column("cell", left=True), Column("a second", "records"), Column("W, ms", "records"),
+          Column("in flight", "records"), Column("in flight", "kB"), Column("buffers", "kB"),
+          Column("waited", left=True), Column("n"))
+MEMORY = (Column("cell", left=True), Column("predicted", "buffers, MB"),
+          Column("peak", "buffers, MB"), Column("min..max", "buffers, MB"),
+          Column("peak / predicted", "buffers, MB"), Column("MB", "peak memory"), Column("n"))
+
+
+class Shares(NamedTuple):
+    """How much of the elapsed time each party was at work; None where it is not known."""
+
+    client: Optional[float]
+    fleet: Optional[float]
+    link: Optional[float]
+    machine: Optional[float]  # all of them together on the processors that they share
+
+
+class Bounds(NamedTuple):
+    low: float
+    high: float
+
+
+# ---- cells ----
+
+
+def rows_of(results: Results) -> List[Row]:
+    """All that count and moved data for a time; a connection test is about something else."""
+    return [row for row in results.rows if is_result(row) and row["elapsed_ms"] and row["bytes"]
+            and row["scenario"] not in CONNECTION_TESTS]
+
+
+def tables_of(rows: Sequence[Row]) -> List[Tuple[str, List[List[Row]]]]:
+    """Cells, told apart by all that sets them apart, under their scenario, section and link."""
+    parts: Dict[str, List[List[Row]]] = {}
+    ordered = sorted(rows, key=lambda row: (row["scenario"], row["section"], links.link_of(row),
+                                            scheme_place(row["scheme"]), row["workers"],
+                                            row["concurrency"], row["cell"]))
+    for values, members in group(ordered, CELL).items():
+        where = " ".join(part for part in values[:2] if part)
+        parts.setdefault("%s on %s" % (where, values[2] or links.LOOPBACK), []).append(members)
+    return list(parts.items())
+
+
+def scheme_place(scheme: str) -> Tuple[bool, int, str]:
+    """The paper's order, then others, then the ceilings."""
+    known = list(paper.table2())
+    return (scheme in CEILINGS, known.index(scheme) if scheme in known else len(known), scheme)
+
+
+def name(row: Row) -> str:
+    """A cell in a few words."""
+    words = [row["scheme"], "W=%d" % row["workers"], "C=%d" % row["concurrency"]]
+    if row["scheme"] == "raw":
+        words = ["raw"]
+    axes = [part for part in short(row["cell"]).split()
+            if part.split("=")[0] not in ("scheme", "W", "C", "client", "link", "frames")]
+    return " ".join(words + axes)[:NAME_MAX]
+
+
+def ceiling(rows: Sequence[Row], row: Row, scheme: str) -> Optional[Spread]:
+    """Of one ceiling the best cell of the same scenario and link: of the same section if it has
+    one, and else of any that was asked for as much data."""
+    found = [one for one in rows if one["scheme"] == scheme
+             and one["scenario"] == row["scenario"]
+             and links.link_of(one) == links.link_of(row) and one["servers"] == row["servers"]]
+    own = [one for one in found if one["section"] == row["section"]]
+    same = [one for one in found if one["frames_per_server"] == row["frames_per_server"]
+            and one["size_max"] == row["size_max"]]
+    cells = [measured(members, "bytes_per_s") for members in group(own or same, CELL).values()]
+    return max((cell for cell in cells if cell), key=lambda cell: cell.median, default=None)
+
+
+# ---- who was the bottleneck ----
+
+
+def shares(row: Row, cpus: Optional[float]) -> Shares:
+    """From measured CPU, and from the time that the link's rate takes for the payload."""
+    elapsed_s = row["elapsed_ms"] / 1e3
+    client, fleet, link = row["cpu_s"], row["server_cpu_s"], row.get("link_cpu_s") or 0
+    hands = min(row["concurrency"] or 1, cpus or row["concurrency"] or 1)
+    rate = links.rate_of(row)
+    return Shares(
+        None if client is None else client / elapsed_s / hands,
+        None if fleet is None else fleet / elapsed_s,
+        links.wire_ms(row["bytes"], rate) / row["elapsed_ms"] if rate else None,
+        None if client is None or fleet is None or not cpus
+        else (client + fleet + link) / elapsed_s / cpus)
+
+
+def bottleneck(row: Row, found: Shares) -> str:
+    """The busiest party, if any was busy; else all of them together; else the rate that was asked
+    for, if it was reached."""
+    busy = {party: share for party, share in found._asdict().items()
+            if share is not None and share > BUSY_SHARE}
+    machines = busy.pop("machine", None)
+    if busy or machines:
+        return max(busy, key=lambda party: busy[party]) if busy else "machine"
+    if row["rate"] and row["frames_per_s"] and row["frames_per_s"] >= OFFERED_SHARE * row["rate"]:
+        return "offered load"
+    return "unclear"
+
+
+def votes(names: Sequence[str]) -> str:
+    """What most runs name, and how many do if not all."""
+    most = max(set(names), key=lambda one: (names.count(one), one))
+    return most if names.count(most) == len(names) else "%s %d/%d" % (most, names.count(most),
+                                                                     len(names))
+
+
+def share_text(values: Sequence[Optional[float]]) -> str:
+    known = [value for value in values if value is not None]
+    return percent(median(known), 1) if known else NONE
+
+
+def share_line(members: Sequence[Row], rows: Sequence[Row], cpus: Optional[float]) -> List[str]:
+    rate = measured(members, "bytes_per_s")
+    found = [shares(row, cpus) for row in members]
+    tops = [ceiling(rows, members[0], scheme) for scheme in CEILINGS]
+    return [name(members[0]), number(middle(rate, MEGA))] + [
+        percent(middle(rate), middle(top)) for top in tops] + [
+        share_text([getattr(one, party) for one in found]) for party in Shares._fields] + [
+        votes([bottleneck(row, one) for row, one in zip(members, found)]), str(len(members))]
+
+
+def share_tables(rows: Sequence[Row], cpus: Optional[float]) -> List[Table]:
+    """One for each scenario, section and link."""
+    made = [Table("Shares of %s" % where, SHARES,
+                  [share_line(members, rows, cpus) for members in cells])
+            for where, cells in tables_of(rows)]
+    if made:
+        made[-1] = made[-1]._replace(notes=[
+            "Of the ceiling: throughput over the best cell of drain and raw in the same experiment "
+            "on the same link. Client: its CPU time over elapsed time and the processors that it "
+            "may use; fleet: its CPU time over elapsed time, its loop is one thread; link: the "
+            "time that the wire takes for the payload at the rate asked for, over elapsed time "
+            "(which begins with the first byte, so it may come out just above 100 %); machine: "
+            "the CPU time of all of them over elapsed time and all processors.",
+            "Bottleneck: the busiest of client, fleet and link if above %.0f %%, else the machine "
+            "that they share if above that, else the rate asked for if it was reached."
+            % (100 * BUSY_SHARE)])
+    return made
+
+
+# ---- Little's law ----
+
+
+def mean_latency_ms(row: Row) -> Optional[Bounds]:
+    """What the mean must lie between, given the quantiles that the row has."""
+    steps = [(0.5, 0.0)] + [(share, row["latency_us_" + key]) for share, key in (
+        (0.4, "p50"), (0.09, "p90"), (0.009, "p99"), (0.001, "p999"))]
+    most = row["latency_us_max"]
+    if most is None or any(value is None for _, value in steps):
+        return None
+    ends = [value for _, value in steps[1:]] + [most]
+    return Bounds(sum(share * value for share, value in steps) * KILO,
+                  sum(share * value for (share, _), value in zip(steps, ends)) * KILO)
+
+
+class Flight(NamedTuple):
+    """What Little's law says of one run: L = arrivals a second times the mean time of each."""
+
+    wait_ms: Bounds
+    records: Bounds
+    kilobytes: Bounds
+    buffers_kb: float
+
+
+def flight(row: Row) -> Optional[Flight]:
+    """None where latency, rate or memory were not measured."""
+    wait = mean_latency_ms(row)
+    if wait is None or not row["frames_per_s"] or not row["frames"] \
+            or row["buffer_peak_bytes"] is None:
+        return None
+    records = Bounds(*(row["frames_per_s"] * end / 1e3 for end in wait))
+    size_kb = row["bytes"] / row["frames"] * KILO
+    return Flight(wait, records, Bounds(*(size_kb * end for end in records)),
+                  row["buffer_peak_bytes"] * KILO)
+
+
+def reading(found: Flight) -> str:
+    """Whether the client's buffers can have held what was in flight."""
+    if found.kilobytes.low > found.buffers_kb:
+        return "outside"
+    return "anywhere" if found.kilobytes.high > found.buffers_kb else "within room"
+
+
+def little_line(members: Sequence[Row], found: Sequence[Flight]) -> List[str]:
+    def bounds(field: str) -> str:
+        both = [getattr(one, field) for one in found]
+        return span(median([one.low for one in both]), median([one.high for one in both]))
+    return [name(members[0]), number(middle(measured(members, "frames_per_s"))), bounds("wait_ms"),
+            bounds("records"), bounds("kilobytes"),
+            number(median([one.buffers_kb for one in found])),
+            votes([reading(one) for one in found]), str(len(found))]
+
+
+def little_tables(rows: Sequence[Row]) -> List[Table]:
+    """Little's law wherever latency was measured."""
+    made = []
+    for where, cells in tables_of(rows):
+        known = [(members, [one for one in map(flight, members) if one]) for members in cells]
+        lines = [little_line(members, found) for members, found in known if found]
+        if lines:
+            made.append(Table("Little's law, %s" % where, LITTLE, lines, [
+                "L = lambda W: records in flight on average are their rate times the mean time "
+                "from when a record was due until it was processed. Rows have that time's "
+                "quantiles, between which the mean is bounded.",
+                "What it can show: records in flight that exceed the peak of the client's buffers "
+                "waited outside, at the device, on the link or in the kernel. What it cannot: that "
+                "they waited in the client when they had room there; the peak counts blocks that "
+                "lie ready, and a mean says nothing of bursts."]))
+    return made
+
+
+# ---- predicted memory ----
+
+
+def memory_line(members: Sequence[Row]) -> List[str]:
+    peak = measured(members, "buffer_peak_bytes")
+    predicted = measured(members, "buffer_predicted_bytes")
+    return [name(members[0]), number(middle(predicted, MEGA)), number(middle(peak, MEGA)),
+            extent(peak, MEGA), ratio(middle(peak), middle(predicted)),
+            number(middle(measured(members, "peak_rss_kb"), 1.024 * KILO)), str(len(members))]
+
+
+def exceeding(cells: Sequence[Sequence[Row]]) -> str:
+    """Runs that needed more than their scheme's formula allows: then the formula is wrong."""
+    over = [row for members in cells for row in members
+            if row["buffer_peak_bytes"] > row["buffer_predicted_bytes"]]
+    if not over:
+        return "No run needed more than its scheme's formula says."
+    return "%d of %d runs needed more than the formula says, %s most (%sx)." % (
+        len(over), sum(map(len, cells)), *most_exceeding(over))
+
+
+def most_exceeding(over: Sequence[Row]) -> Tuple[str, str]:
+    def factor(row: Row) -> float:
+        return row["buffer_peak_bytes"] / max(1, row["buffer_predicted_bytes"])
+    worst = max(over, key=factor)
+    return name(worst), number(factor(worst))
+
+
+def memory_tables(rows: Sequence[Row]) -> List[Table]:
+    """Every cell of a scheme that has a formula."""
+    known = [row for row in rows if row["buffer_predicted_bytes"] is not None
+             and row["buffer_peak_bytes"] is not None]
+    return [Table("Memory of buffers, %s" % where, MEMORY,
+                  [memory_line(members) for members in cells], [exceeding(cells)])
+            for where, cells in tables_of(known)]
+
+
+def build(results: Results) -> Section:
+    """All three; one line without a row that moved data."""
+    rows = rows_of(results)
+    if not rows:
+        return Section(TITLE, ["Left out: this folder has no row that moved data."], [])
+    cpus = machine.quantity(machine.facts(results), "cpus")
+    blocks = share_tables(rows, cpus) + little_tables(rows) + memory_tables(rows)
+    return Section(TITLE, list(blocks), [])

@@ -1,0 +1,151 @@
+"""Shares, Little's law, predicted memory and the scaling law, on made-up rows."""
+
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, os.pardir)]
+
+import attribution
+import fixtures
+import scaling_section
+import terminal
+from rows import Results
+
+
+def folder(made):
+    return Results("made-up", made, fixtures.RUN, [])
+
+
+def row(**changes):
+    return fixtures.row(**dict({"scenario": "table2", "section": "one-record"}, **changes))
+
+
+class Shares(unittest.TestCase):
+    def test_of_each_party(self):
+        made = row(elapsed_ms=1000.0, bytes=10000000, cpu_s=0.9, server_cpu_s=0.5, concurrency=4,
+                   link="lan100", link_asked="lan100", link_rate_bits_per_s=100e6, link_cpu_s=0.2)
+        found = attribution.shares(made, 2)
+        self.assertAlmostEqual(found.client, 0.45)
+        self.assertAlmostEqual(found.fleet, 0.5)
+        self.assertAlmostEqual(found.link, 10000000 * 1538 / 1448 * 8 / 100e6)
+        self.assertAlmostEqual(found.machine, 0.8)
+
+    def test_what_was_not_measured_has_no_share(self):
+        found = attribution.shares(row(cpu_s=None, server_cpu_s=None), None)
+        self.assertEqual(found, attribution.Shares(None, None, None, None))
+        self.assertEqual(attribution.bottleneck(row(), found), "unclear")
+
+    def test_the_busiest_party_is_the_bottleneck(self):
+        for shares, name in (((0.9, 0.2, None, 0.5), "client"), ((0.9, 0.95, None, 0.5), "fleet"),
+                             ((0.1, 0.2, 0.98, 0.2), "link"), ((0.8, 0.5, None, 0.95), "machine"),
+                             ((0.1, 0.1, None, 0.1), "unclear")):
+            self.assertEqual(attribution.bottleneck(row(), attribution.Shares(*shares)), name)
+
+    def test_a_rate_that_was_reached(self):
+        idle = attribution.Shares(0.1, 0.1, None, 0.1)
+        self.assertEqual(attribution.bottleneck(row(rate=500, frames_per_s=499.0), idle),
+                         "offered load")
+        self.assertEqual(attribution.bottleneck(row(rate=500, frames_per_s=300.0), idle), "unclear")
+
+    def test_ceilings_are_of_the_same_link(self):
+        fast = fixtures.timed(1000, 37.5, scenario="table2", section="one-record", scheme="drain")
+        slow = fixtures.timed(10, 37.5, scenario="table2", section="one-record", scheme="drain",
+                              link="lan100", link_asked="lan100")
+        for link, rate in (("lan100", 10e6), ("loopback", 1000e6)):
+            top = attribution.ceiling([fast, slow], row(link=link), "drain")
+            self.assertAlmostEqual(top.median / rate, 1, places=3)
+        self.assertIsNone(attribution.ceiling([fast], row(link="lan100"), "drain"))
+
+
+class Little(unittest.TestCase):
+    QUANTILES = {"latency_us_p50": 1000.0, "latency_us_p90": 2000.0, "latency_us_p99": 3000.0,
+                 "latency_us_p999": 4000.0, "latency_us_max": 10000.0}
+
+    def test_the_mean_lies_between_its_bounds(self):
+        found = attribution.mean_latency_ms(row(**self.QUANTILES))
+        self.assertAlmostEqual(found.low, 0.4 * 1 + 0.09 * 2 + 0.009 * 3 + 0.001 * 4)
+        self.assertAlmostEqual(found.high, 0.5 * 1 + 0.4 * 2 + 0.09 * 3 + 0.009 * 4 + 0.001 * 10)
+
+    def test_without_latency_there_is_no_law(self):
+        self.assertIsNone(attribution.flight(row()))
+        self.assertIsNone(attribution.flight(row(frames_per_s=None, **self.QUANTILES)))
+
+    def test_where_records_waited(self):
+        for peak, name in ((10**9, "within room"), (100, "outside"),
+                           (70 * 1000, "anywhere")):
+            found = attribution.flight(row(frames_per_s=1000.0, frames=1000, bytes=100000000,
+                                           buffer_peak_bytes=peak, **self.QUANTILES))
+            self.assertAlmostEqual(found.records.low, found.wait_ms.low)
+            self.assertEqual(attribution.reading(found), name)
+
+
+class Memory(unittest.TestCase):
+    def test_what_exceeds_its_formula_is_named(self):
+        self.assertIn("No run needed more", attribution.exceeding([[row(
+            buffer_predicted_bytes=5000000)]]))
+        over = row(buffer_predicted_bytes=2000000)
+        self.assertIn("1 of 1 runs needed more", attribution.exceeding([[over]]))
+        self.assertIn("2.00x", attribution.exceeding([[over]]))
+
+
+class Sections(unittest.TestCase):
+    def test_everything_fits_a_terminal(self):
+        made = fixtures.everything() + [dict(one, link="lan100", link_asked="lan100",
+                                             link_rate_bits_per_s=1e8)
+                                        for one in fixtures.table2_rows()]
+        for one in made:
+            one["buffer_predicted_bytes"] = 5000000
+        text = terminal.section_text(attribution.build(folder(made)))
+        for line in text.splitlines():
+            self.assertLessEqual(len(line), 100, line)
+        for words in ("Shares of table2 one-record on lan100", "Little's law, spec on loopback",
+                      "Memory of buffers, table3 grid on loopback"):
+            self.assertIn(words, text)
+
+    def test_nothing_to_show(self):
+        self.assertIn("Left out", attribution.build(folder([])).blocks[0])
+        self.assertIn("Left out", attribution.build(folder(fixtures.table1_rows())).blocks[0])
+        self.assertIn("Left out", scaling_section.build(folder([])).blocks[0])
+
+
+class Scaling(unittest.TestCase):
+    def law(self, peak_at, runs=6):
+        made = []
+        for limit in (2, 4, 6, 8, 12, 16):
+            rate = 4000 * limit / (1 + 0.3 * (limit - 1) + 0.7 / peak_at**2 * limit * (limit - 1))
+            for repeat in range(runs):
+                made.append(fixtures.timed(rate * (1 + 0.001 * repeat), 200, concurrency=limit,
+                                           workers=16, repeat=repeat + 1, cell="C=%d" % limit))
+        return made
+
+    def test_the_peak_is_found_with_its_interval(self):
+        section = scaling_section.build(folder(self.law(6)))
+        ours = [line for line in section.blocks[0].rows if line[0] == "loopback"][0]
+        self.assertAlmostEqual(float(ours[4]), 6, delta=0.2)
+        low, high = ours[5].split("..")
+        self.assertTrue(float(low) <= 6.1 and float(high) >= 5.9)
+        self.assertEqual(len(section.figures), 1)
+        self.assertIn("C = ", section.figures[0].alt)
+
+    def test_a_peak_beyond_the_cells_is_not_placed(self):
+        ours = scaling_section.build(folder(self.law(60))).blocks[0].rows[-1]
+        self.assertEqual((ours[4], ours[5]), (">16", ">16"))
+        ours = scaling_section.build(folder(self.law(1))).blocks[0].rows[-1]
+        self.assertEqual((ours[4], ours[5]), ("<2", "<2"))
+
+    def test_few_runs_have_no_interval_and_few_cells_no_law(self):
+        ours = scaling_section.build(folder(self.law(6, runs=2))).blocks[0].rows[-1]
+        self.assertEqual(ours[5], "-")
+        short = [one for one in self.law(6) if one["concurrency"] < 8]
+        self.assertIn("fewer than 4", scaling_section.build(folder(short)).blocks[0])
+
+    def test_the_papers_own_cells_are_fitted_too(self):
+        over_limit = scaling_section.laws("paper", scaling_section.paper_cells(), False)[0]
+        self.assertEqual(over_limit.best, 4)
+        self.assertGreater(over_limit.usl.kappa, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
