@@ -1,6 +1,7 @@
 """Two sides of a comparison: which rows each has, which cells of them belong together, and what
 else sets the sides apart."""
 
+import json
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -12,7 +13,9 @@ WORKLOAD = ("source", "servers", "frames_per_server", "size_min", "size_max", "r
             "login", "end_marker", "verify")
 SETTINGS = ("client", "engine", "gate", "scheme", "bind", "connect", "workers", "concurrency",
             "batch", "block_bytes", "blocks_per_receive", "pool_cap_bytes", "pool_batch",
-            "connect_timeout_ms", "stall_timeout_ms", "label", "link", "link_asked", "link_options")
+            "connect_timeout_ms", "login_timeout_ms", "stall_timeout_ms", "reconnect",
+            "reconnect_delay_ms_min", "reconnect_delay_ms_max", "reconnect_tries", "label", "link",
+            "link_asked", "link_options")
 PLACE = ("scenario", "section")
 MACHINE = ("host", "os", "version")  # of one side all rows must agree in these
 SHOWN_MAX = 6                        # values of a key in a message
@@ -56,8 +59,8 @@ def parse_filter(option: str, texts: Sequence[str]) -> Filter:
 
 def as_asked(value: Any) -> str:
     """A row's value as one would type it."""
-    if value is None:
-        return "null"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     return "%g" % value if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -221,10 +224,21 @@ def surroundings(a: Results, b: Results, pairs: Sequence[Pair]) -> List[str]:
         texts = record(a, "scenarios", name, "text"), record(b, "scenarios", name, "text")
         if None not in texts and texts[0] != texts[1]:
             found.append("scenario %s differs in its text" % name)
-    for side, results in (("A", a), ("B", b)):
+    for side, results, rows in (("A", a, [row for pair in pairs for row in pair.a]),
+                                ("B", b, [row for pair in pairs for row in pair.b])):
         if record(results, "state") not in (None, "done"):
             found.append("%s's sweep is not finished: %s" % (side, record(results, "state")))
+        for link in dict.fromkeys(as_asked(row.get("link_asked")) for row in rows):
+            if record(results, "links", link, "status") not in (None, "ok"):
+                found.append("%s's link %s: %s" % (side, link, link_in_words(results, link)))
     return found
+
+
+def link_in_words(results: Results, link: str) -> str:
+    """What became of a link that is not as asked for."""
+    status, reason = record(results, "links", link, "status"), record(results, "links", link,
+                                                                      "reason")
+    return "%s (%s)" % (status, reason) if reason else str(status)
 
 
 def uncounted(results: Results, side: str) -> List[str]:

@@ -291,6 +291,13 @@ class Matching(Folders):
         self.assertEqual({cell for cell, _ in lines},
                          {"table2/%s scheme=ring" % s for s in ("one-record", "many-records")})
 
+    def test_a_switch_is_typed_as_json_has_it(self):
+        made = repeats(reconnect=True) + repeats(reconnect=False, seed=2)
+        fixtures.write_folder(self.a, made)
+        code, out, err = run(self.a, self.a, "--a", "reconnect=true", "--b", "reconnect=false")
+        self.assertEqual(code, 0, err)
+        self.assertIn("reconnect differs: true against false", out)
+
     def test_a_comma_may_belong_to_a_value(self):
         self.assertEqual(matching.parse_filter("--a", ["fleet=--fault reset:2%,stall:1,workers=6"]),
                          {"fleet": "--fault reset:2%,stall:1", "workers": "6"})
@@ -322,6 +329,23 @@ class Warnings(Folders):
     def test_an_unfinished_sweep(self):
         self.write(repeats(), repeats(seed=2), dict(fixtures.RUN, state="running"))
         self.assertIn("B's sweep is not finished: running", run(self.a, self.b)[1])
+
+    def test_a_link_that_is_not_as_asked_for(self):
+        link = {"lan100": {"options": "--rate 100mbit", "status": "failed", "reason": "rate 93 %",
+                           "check": None}}
+        fixtures.write_folder(self.a, repeats(link="lan100", link_asked="lan100"),
+                              run=dict(fixtures.RUN, links=link))
+        fixtures.write_folder(self.b, repeats(link="lan100", link_asked="lan100", seed=2),
+                              run=dict(fixtures.RUN, links={"lan100": dict(link["lan100"],
+                                                                           status="ok")}))
+        out = run(self.a, self.b)[1]
+        self.assertIn("A's link lan100: failed (rate 93 %)", out)
+        self.assertNotIn("B's link", out)
+
+    def test_records_of_any_kind_make_it_no_trouble(self):
+        for broken in ({"machine": []}, {"links": 3}, {"scenarios": "x", "state": {}}, {}):
+            self.write(repeats(), repeats(seed=2), broken)
+            self.assertEqual(run(self.a, self.b)[0], 0, broken)
 
     def test_rows_that_do_not_count(self):
         self.write(repeats(), repeats(seed=2) + [fixtures.row(repeat=9, status="failed")])
