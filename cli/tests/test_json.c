@@ -126,6 +126,14 @@ static void objects_lie_in_objects(void **state)
     check_line(state, "{\"empty\":{},\"outer\":{\"inner\":{\"a\":1,\"b\":2}},\"after\":3}\n");
 }
 
+static void an_object_is_taken_over_as_it_stands(void **state)
+{
+    struct json *json = *state;
+    json_object(json, "taken", "{\"a\":[1]}");
+    json_object(json, "none", NULL);
+    check_line(state, "{\"taken\":{\"a\":[1]},\"none\":null}\n");
+}
+
 static void a_row_that_cannot_be_written_is_an_error(void **state)
 {
     (void)state;
@@ -167,6 +175,7 @@ int main(void)
         line_test(unicode_stays_and_what_is_none_is_replaced),
         line_test(bytes_are_escaped_one_by_one),
         line_test(objects_lie_in_objects),
+        line_test(an_object_is_taken_over_as_it_stands),
         cmocka_unit_test(a_row_that_cannot_be_written_is_an_error),
         cmocka_unit_test(an_earlier_failure_is_still_an_error),
     };

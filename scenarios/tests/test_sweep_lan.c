@@ -70,14 +70,13 @@ static void await_row(struct fixture *fixture)
     }
 }
 
-static bool fell_back(const char *row)
+static bool fell_back(struct fixture *fixture, const char *row)
 {
-    const char *reason = row_find(row, "link_reason");
+    const char *reason = row_text(&fixture->arena, row, "link_reason");
 
-    if (reason == NULL || *reason != '"')
-        return false;
-    print_message("skip: %.200s\n", reason);
-    return true;
+    if (reason != NULL)
+        print_message("skip: %s\n", reason);
+    return reason != NULL;
 }
 
 /* Seed 3 puts the cell that ends before the one whose servers stall. */
@@ -114,7 +113,7 @@ static void a_sweep_that_is_killed_leaves_no_link_and_resumes(void **state)
     write_file(fixture, "t.conf", scenario);
     start(fixture, words);
     await_row(fixture);
-    if (fell_back(rows_of(fixture).lines[0]))
+    if (fell_back(fixture, rows_of(fixture).lines[0]))
         skip();
     await_client(fixture);
     assert_int_equal(kill((pid_t)fixture->process.handle, SIGKILL), 0);
