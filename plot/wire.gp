@@ -26,8 +26,9 @@ do for [KIND in KINDS] {
         set rmargin at screen from_left(SIDE == 0 ? 482 : 1038)
         if (SIDE == 0) {
             set yrange [LEFT_LOW:LEFT_HIGH]
-            set ytics ("1" 1, "1.1" 1.1, "1.2" 1.2, "1.5" 1.5, "2" 2, "3" 3, "5" 5, "7" 7, \
-                "10" 10, "20" 20, "50" 50, "100" 100)
+            set ytics ("1" 1, "1.5" 1.5, "2" 2, "3" 3, "5" 5, "10" 10, "20" 20, "50" 50, \
+                "100" 100)
+            if (LEFT_HIGH < 5 * LEFT_LOW) { set ytics add ("1.1" 1.1, "1.2" 1.2) }
             set label 1 bold("Time, as a multiple of the least that the link allows") \
                 at screen from_left(24), from_top(84) textcolor rgb INK
             do for [I = 1:LINKS] {

@@ -17,6 +17,7 @@ SCENARIO = "wire"
 CEILING = "raw"
 SCHEMES = ("fixed", "ring", "chain")
 RUNS_MIN = 3          # of a cell whose range is to say anything
+DIFFERENCE_MIN = 0.01 # between two schemes' times, to be worth a choice
 NAME_HEIGHT = 0.05    # of a line's name, as a share of the axis
 MARGIN = 1.25         # of an axis beyond its values, as a factor
 KB_TO_MB = 1.024e-3
@@ -98,10 +99,14 @@ def extremes(on: OnLink) -> Optional[Tuple[str, str]]:
     return (min(known, key=known.get), max(known, key=known.get)) if len(known) > 1 else None
 
 
-def shows(on: OnLink, fast: str, slow: str) -> bool:
-    """Whether the two differ by more than their runs do; a few runs each are needed to say."""
-    times = [measured(on.cells[scheme], "elapsed_ms") for scheme in (fast, slow)]
-    return min(time.n for time in times) >= RUNS_MIN and not overlap(*times)
+def doubt(fast: Spread, slow: Spread) -> str:
+    """Why a difference does not show; "" if it does: it is worth a mention, and more than runs of
+    one scheme differ by."""
+    if slow.median / fast.median < 1 + DIFFERENCE_MIN:
+        return "nothing to choose by"
+    if min(fast.n, slow.n) < RUNS_MIN:
+        return "too few runs to say"
+    return "ranges overlap" if overlap(fast, slow) else ""
 
 
 def words(found: Sequence[OnLink]) -> List[str]:
@@ -111,12 +116,12 @@ def words(found: Sequence[OnLink]) -> List[str]:
         pair = extremes(on)
         if not pair:
             continue
-        fast, slow = (measured(on.cells[scheme], "elapsed_ms").median for scheme in pair)
-        visible = shows(on, *pair)
-        showing += [on.name] if visible else []
+        fast, slow = (measured(on.cells[scheme], "elapsed_ms") for scheme in pair)
+        why_not = doubt(fast, slow)
+        showing += [] if why_not else [on.name]
         said.append("%s: %s takes %.1f %% longer than %s%s" % (
-            on.name, pair[1], 100 * (slow / fast - 1), pair[0],
-            "" if visible else ", which their ranges do not bear out"))
+            on.name, pair[1], 100 * (slow.median / fast.median - 1), pair[0],
+            " (%s)" % why_not if why_not else ""))
     if not said:
         return []
     return ["Slowest against fastest of the paper's three schemes. %s. %s" % (
