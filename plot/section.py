@@ -2,7 +2,7 @@
 in a terminal, as Markdown, or by gnuplot."""
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from rows import Results, Row, is_result, numbers, select
 from stats import Spread, spread
@@ -65,6 +65,28 @@ def middle(found: Optional[Spread], scale: float = 1) -> Optional[float]:
 def extent(found: Optional[Spread], scale: float = 1) -> str:
     """`min..max` in another unit."""
     return span(found.low * scale, found.high * scale) if found else span(None, None)
+
+
+def narrower(found: Optional[Spread]) -> bool:
+    """Whether the interval of the median says more than min..max; it does from 9 runs."""
+    return bool(found and found.sure and (found.sure.low > found.low
+                                          or found.sure.high < found.high))
+
+
+def sure(found: Optional[Spread], scale: float = 1) -> str:
+    """The interval of the median in another unit, where it is narrower than min..max."""
+    return span(found.sure.low * scale, found.sure.high * scale) if narrower(found) else ""
+
+
+def sure_note(found: Iterable[Optional[Spread]]) -> List[str]:
+    """How far the printed intervals can be trusted to enclose the median of all such runs: two of
+    n sorted values, by the binomial distribution, whatever that of the runs."""
+    cells = [one for one in found if one]
+    if any(map(narrower, cells)):
+        return ["95 %: encloses the median of all such runs (exact, by order statistics)."]
+    least = min((one.n for one in cells), default=1)
+    return ["Min..max of %d runs encloses the median of all such runs with a probability of "
+            "%.3g %%." % (least, 100 * (1 - 0.5 ** (least - 1)))] if least > 1 else []
 
 
 def overlap(one: Optional[Spread], other: Optional[Spread]) -> bool:

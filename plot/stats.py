@@ -15,8 +15,17 @@ BOOTSTRAP_DRAWS = 2000
 ROUNDING = 1e-12         # a confidence of exactly 0.95 must not be missed by a last bit
 
 
+class Interval(NamedTuple):
+    """`confidence` is what the interval achieves, which may exceed what was asked for."""
+
+    low: float
+    high: float
+    confidence: float
+
+
 class Spread(NamedTuple):
-    """What n runs of one cell came to."""
+    """What n runs of one cell came to. `sure` is the interval of the median, None if n is too
+    small for one."""
 
     n: int
     low: float
@@ -24,14 +33,7 @@ class Spread(NamedTuple):
     median: float
     q3: float
     high: float
-
-
-class Interval(NamedTuple):
-    """`confidence` is what the interval achieves, which may exceed what was asked for."""
-
-    low: float
-    high: float
-    confidence: float
+    sure: Optional[Interval] = None
 
 
 # ---- what may come in ----
@@ -78,8 +80,9 @@ def spread(values: Sequence[float]) -> Optional[Spread]:
     """All of it at once; None when nothing was measured, which is not the same as 0."""
     if not values:
         return None
+    sure = median_interval(values) if all(map(math.isfinite, values)) else None
     return Spread(len(values), min(values), quantile(values, 0.25), median(values),
-                  quantile(values, 0.75), max(values))
+                  quantile(values, 0.75), max(values), sure)
 
 
 def innermost(tail_counts: Sequence[int], total: int, confidence: float) -> Optional[Interval]:

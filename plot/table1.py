@@ -6,7 +6,7 @@ import links
 import paper
 from rows import Results, Row, group, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, overlap, run_counts, usable, with_label)
+                     middle, narrower, overlap, run_counts, sure, sure_note, usable, with_label)
 from stats import Spread
 from tables import NONE, Column, Table, number, ratio, span
 
@@ -29,13 +29,15 @@ def succeeded(rows: Sequence[Row]) -> str:
     return "%s/%s" % (span(min(made), max(made)), span(min(asked), max(asked)))
 
 
-def line(cell: Cell, rows: Sequence[Row], claim: Optional[paper.Connect]) -> List[str]:
-    """One cell of the table."""
+def cell_lines(cell: Cell, rows: Sequence[Row],
+               claim: Optional[paper.Connect]) -> List[Optional[List[str]]]:
+    """One cell of the table, and below it the interval of its median if it has one."""
     time = measured(rows, "connect_ms")
-    return [CALLS.get(cell[0], cell[0]), str(cell[1]),
+    line = [CALLS.get(cell[0], cell[0]), str(cell[1]),
             "%d/%d" % (claim.succeeded, claim.connections) if claim else NONE, succeeded(rows),
             number(claim.time_ms) if claim else NONE, number(middle(time)), extent(time),
             ratio(middle(time), claim.time_ms if claim else None), str(len(rows))]
+    return [line] + ([["  95 %"] + [""] * 5 + [sure(time), "", ""]] if narrower(time) else [])
 
 
 def saving(sync: float, other: float) -> str:
@@ -106,10 +108,10 @@ def variant(label: str, name: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
     for cell in cells:
         if lines and cell[0] != cells[cells.index(cell) - 1][0]:
             lines.append(None)
-        lines.append(line(cell, found.get(cell, []), claims.get(cell)))
+        lines += cell_lines(cell, found.get(cell, []), claims.get(cell))
     notes = links.fallback_notes(rows) + sync_notes(times, claims) + [
         "Time: from the first connect's start to the last one's success or failure. "
-        "Ratio: here / paper."]
+        "Ratio: here / paper."] + sure_note(times.values())
     runs = run_counts([len(members) for members in found.values()])
     return (Table(with_label(TITLE, label), COLUMNS, lines, notes),
             figure(label, name, links.describe(rows[0]), times, claims, runs))

@@ -1,14 +1,14 @@
 """Table 2: much data at once, by receive-buffer scheme, in two readings of the paper."""
 
 from collections import Counter
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Union
 
 import links
 import paper
 from rows import Results, Row, group, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, overlap, run_counts, usable, with_label)
-from stats import Spread, spread
+                     middle, narrower, overlap, run_counts, sure, sure_note, usable, with_label)
+from stats import Interval, Spread, spread
 from tables import NONE, Column, Table, exact, number, percent, ratio
 
 TITLE = "Table 2. Large data"
@@ -47,8 +47,8 @@ def order(cells: Cells) -> List[str]:
     return first + rest + [name for name in CEILINGS if name in cells]
 
 
-def exact_extent(found: Optional[Spread]) -> str:
-    """min..max of a whole number, or the one value."""
+def exact_extent(found: Union[Spread, Interval, None]) -> str:
+    """From low to high in whole numbers, or the one value."""
     if not found:
         return NONE
     if found.low == found.high:
@@ -57,19 +57,23 @@ def exact_extent(found: Optional[Spread]) -> str:
 
 
 def cell_lines(scheme: str, rows: Sequence[Row]) -> List[Optional[List[str]]]:
-    """A scheme's medians, and below them its min..max."""
+    """A scheme's medians, below them its min..max and, with runs enough, their intervals."""
     claim = paper.table2().get(scheme)
     time, memory = measured(rows, "elapsed_ms"), measured(rows, "peak_rss_kb")
     threads = measured(rows, "buffer_threads")
-    return [[NAMES.get(scheme, scheme),
-             number(claim.time_ms) if claim else NONE, number(middle(time)),
-             ratio(middle(time), claim.time_ms if claim else None),
-             exact(claim.peak_memory_kb) if claim else NONE, exact(middle(memory)),
-             ratio(middle(memory), claim.peak_memory_kb if claim else None),
-             exact(claim.buffer_threads) if claim else NONE, exact(middle(threads)),
-             str(len(rows))],
-            ["  min..max", "", extent(time), "", "", exact_extent(memory), "", "",
-             exact_extent(threads), ""]]
+    lines = [[NAMES.get(scheme, scheme),
+              number(claim.time_ms) if claim else NONE, number(middle(time)),
+              ratio(middle(time), claim.time_ms if claim else None),
+              exact(claim.peak_memory_kb) if claim else NONE, exact(middle(memory)),
+              ratio(middle(memory), claim.peak_memory_kb if claim else None),
+              exact(claim.buffer_threads) if claim else NONE, exact(middle(threads)),
+              str(len(rows))],
+             ["  min..max", "", extent(time), "", "", exact_extent(memory), "", "",
+              exact_extent(threads), ""]]
+    if narrower(time) or narrower(memory):
+        lines.append(["  95 %", "", sure(time), "", "", exact_extent(memory and memory.sure),
+                      "", "", "", ""])
+    return lines
 
 
 def bottleneck(rows: Sequence[Row]) -> str:
@@ -218,7 +222,8 @@ def tables(reading: str, label: str, cells: Cells) -> List[Table]:
     notes = [note for note in (against(cells, other) for other in ("fixed", "ring")) if note]
     notes += links.fallback_notes([row for rows in cells.values() for row in rows]) + [
         "Time: from the first byte received to the last record processed. Memory: peak resident "
-        "set of the client's process."]
+        "set of the client's process."] + sure_note(
+            measured(rows, "elapsed_ms") for rows in cells.values())
     missing = [ceiling for ceiling in CEILINGS if not cells.get(ceiling)]
     share_notes = ["drain receives through the port and discards; raw is a bare loop of receives "
                    "into one hot buffer. Shares are of their medians."]

@@ -6,7 +6,7 @@ import links
 import paper
 from rows import Results, Row, group, select, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, run_counts, usable, with_label)
+                     middle, narrower, run_counts, sure, sure_note, usable, with_label)
 from stats import Spread
 from tables import Column, Table, number, percent, ratio
 
@@ -41,7 +41,8 @@ def cell_texts(cell: Cell, cells: Cells, ceilings: Ceilings) -> List[str]:
     claim, found = paper.table3().get(cell), cells.get(cell)
     own = middle(found)
     return [number(claim * MEGA) if claim else "", number(middle(found, MEGA)) if found else "",
-            extent(found, MEGA) if found else "", ratio(own, claim) if found and claim else ""] + [
+            extent(found, MEGA) if found else "", sure(found, MEGA),
+            ratio(own, claim) if found and claim else ""] + [
         percent(own, ceilings[name].median) if found else ""
         for name in CEILINGS if name in ceilings]
 
@@ -49,14 +50,17 @@ def cell_texts(cell: Cell, cells: Cells, ceilings: Ceilings) -> List[str]:
 def matrix(title: str, workers: Sequence[int], columns: Sequence[int], cells: Cells,
            ceilings: Ceilings, notes: Sequence[str]) -> Table:
     """The paper's layout: a row of cells per number of workers, a column per concurrency."""
-    names = ["paper", "here", "min..max", "ratio"] + [
+    names = ["paper", "here", "min..max", "95 %", "ratio"] + [
         "of " + name for name in CEILINGS if name in ceilings]
+    unsure = not any(map(narrower, cells.values()))
     lines: List[Optional[List[str]]] = []
     for count in workers:
         texts = [cell_texts((count, limit), cells, ceilings) for limit in columns]
         if lines:
             lines.append(None)
         for i, name in enumerate(names):
+            if name == "95 %" and unsure:
+                continue
             lines.append([str(count) if i == 0 else "", name] + [text[i] for text in texts])
     heads = [Column("W"), Column("", left=True)] + [Column("C=%d" % limit) for limit in columns]
     return Table(title, heads, lines, notes)
@@ -205,7 +209,8 @@ def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings
     runs = run_counts([found.n for found in cells.values() if found])
     notes = links.fallback_notes(rows) + [best_note(cells)] + ceiling_notes(ceilings) + wire_notes(
         rows, cells) + [
-        "Here: median, %s a cell. C: how many workers may run at once." % runs]
+        "Here: median, %s a cell. C: how many workers may run at once." % runs] + sure_note(
+            cells.values())
     title = "%s, W workers, %d servers" % (with_label(TITLE, label), rows[0]["servers"])
     parts = [limits[i:i + COLUMNS_MAX] for i in range(0, len(limits), COLUMNS_MAX)]
     blocks = [matrix(title, workers, part, cells, ceilings, notes if part is parts[-1] else ())
