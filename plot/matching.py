@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from rows import ROWS_FILE, Results, Row, group, is_result
+from rows import ROWS_FILE, Results, Row, group, is_result, reading_order
 
 # What a cell is: rows that agree in all of these are repeats of each other. The first group says
 # what was offered; two cells that differ there did different work.
@@ -135,13 +135,8 @@ def match(a: Sequence[Row], b: Sequence[Row], asked: Set[str]) -> Match:
             before[1].extend(theirs[where])
     differs = {key: "%s against %s" % (values(one, key), values(other, key))
                for key, (one, other) in sides.items()}
-    return Match(sorted(pairs, key=by_number), differs, (alone[0], alone[1]))
-
-
-def by_number(pair: Pair) -> List[Tuple[int, str]]:
-    """Sorts names as a reader would, 4 before 16: sweeps shuffle their rows."""
-    return [(int(part), "") if part.isdigit() else (-1, part)
-            for part in re.split(r"(\d+)", pair.name)]
+    pairs.sort(key=lambda pair: reading_order(pair.name))
+    return Match(pairs, differs, (alone[0], alone[1]))
 
 
 class Section(NamedTuple):

@@ -9,6 +9,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import sys
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -280,6 +281,12 @@ def numbers(rows: Iterable[Row], key: str) -> List[float]:
     return [row[key] for row in rows if row.get(key) is not None]
 
 
+def reading_order(text: str) -> List[Tuple[int, str]]:
+    """A key that sorts names as a reader would, 4 before 16: sweeps shuffle their rows."""
+    return [(int(part), "") if part.isdecimal() else (-1, part)
+            for part in re.split(r"([0-9]+)", text)]
+
+
 # Options that change what a number means. Rows that differ in one of them never share a median.
 OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "frames_per_server",
            "size_min", "size_max", "rate", "source", "verify", "end_marker", "block_bytes",
@@ -316,7 +323,8 @@ def cell_rows(rows: Sequence[Row], figures: Sequence[str]) -> List[Row]:
             for figure in figures:
                 line.update(figure_of_cell(figure, numbers(runs, figure)))
             lines.append(line)
-    return lines
+    return sorted(lines, key=lambda line: reading_order(
+        " ".join(str(line[key]) for key in (*CELL_KEYS, "variant"))))
 
 
 def figure_of_cell(figure: str, values: Sequence[float]) -> Row:

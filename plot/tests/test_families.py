@@ -72,7 +72,8 @@ class Choice(unittest.TestCase):
             self.assertAlmostEqual(ranks.mann_whitney(range(n), range(n, 2 * n)), floor)
 
     def test_how_many_runs_it_takes(self):
-        self.assertEqual([families.runs_for_ranks(lines) for lines in (1, 6, 10, 100)], [4, 5, 6, 8])
+        found = [families.runs_for_ranks(lines) for lines in (1, 6, 10, 100)]
+        self.assertEqual(found, [4, 5, 6, 8])
         for lines in (1, 7, 50):
             n = families.runs_for_ranks(lines)
             self.assertLessEqual(families.rank_floor(n, n) * lines, families.LEVEL)

@@ -294,6 +294,12 @@ class Cells(unittest.TestCase):
         self.assertEqual([(line["variant"], line["runs"]) for line in lines],
                          [("host one", "1"), ("host other", "1")])
 
+    def test_cells_come_in_reading_order(self):
+        lines = self.cells([fixtures.row(order=i, cell="workers=%d" % workers, workers=workers)
+                            for i, workers in enumerate((16, 4, 10, 6), 1)])
+        self.assertEqual([line["cell"] for line in lines],
+                         ["workers=%d" % workers for workers in (4, 6, 10, 16)])
+
     def test_chosen_figures(self):
         line, = self.cells([fixtures.row()], "--keys", "cpu_s")
         self.assertIn("cpu_s_median", line)
