@@ -1,6 +1,6 @@
 """The verdict table, what it rests on, and `--require`."""
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Union
 
 import machine
 from claim import Claim, WrongClaim, load
@@ -35,9 +35,11 @@ METHOD = (
 
 
 def ratio_text(value: Optional[float]) -> str:
-    """Two decimals, since 0.98 and 1.02 are what it is about; more for a small one."""
+    """Three decimals around 1, since there 0.998 is another thing than 1; else three digits."""
     if value is None:
         return NONE
+    if 0.9 <= value < 1.1:
+        return "%.3f" % value
     return "%.2f" % value if 0.0995 <= value < 9.995 else "%.2g" % value if value < 1 \
         else number(value)
 
@@ -82,7 +84,7 @@ def p_text(p: Optional[float]) -> str:
 def line(one: Verdict) -> List[str]:
     """One claim on one link."""
     shown = one.shown
-    return [one.id, shown.claim.what if shown else "", one.word,
+    return [one.id, shown.claim.what if shown else NONE, one.word,
             paper_text(shown.claim) if shown else NONE, effect_text(shown), interval_text(shown),
             str(shown.n) if shown else NONE, p_text(one.p), one.see]
 
@@ -107,12 +109,12 @@ def title_of(link: Link, first: bool) -> str:
                                   if first else "")
 
 
-def table(verdicts: Sequence[Verdict], first: bool, notes: Sequence[str]) -> Table:
-    """One link's verdicts."""
-    told = [sentence(one) for one in verdicts] if first else \
-        ["%s: %s." % (one.id, one.why) for one in verdicts if one.why]
-    return Table(title_of(verdicts[0].link, first), COLUMNS, [line(one) for one in verdicts],
-                 told + list(notes))
+def table(verdicts: Sequence[Verdict], told: Sequence[str], notes: Sequence[str]) -> Table:
+    """One link's verdicts; claims in `told` have been put in words before."""
+    words = [sentence(one) if one.id not in told else "%s: %s." % (one.id, one.why)
+             for one in verdicts if one.id not in told or one.why]
+    return Table(title_of(verdicts[0].link, not told), COLUMNS, [line(one) for one in verdicts],
+                 words + list(notes))
 
 
 def lead(verdicts: Sequence[Verdict]) -> str:
@@ -135,10 +137,12 @@ def build(results: Results) -> Section:
         return Section(TITLE, ["Left out: %s." % error], [])
     if not verdicts:
         return Section(TITLE, ["Left out: this folder has no rows."], [])
-    links = by_verdict_link(verdicts)
     notes = METHOD + (alarm_line(alarms(results)),)
-    blocks = [table(members, place == 0, notes if place == 0 else ())
-              for place, members in enumerate(links)]
+    blocks: List[Union[str, Table]] = []
+    told: List[str] = []
+    for members in by_verdict_link(verdicts):
+        blocks.append(table(members, told, () if told else notes))
+        told += [one.id for one in members]
     return Section(TITLE, blocks, [], lead(verdicts))
 
 

@@ -108,8 +108,8 @@ def one_cell(rows: Sequence[Row], what: str) -> List[Row]:
     for key in OPTIONS + ("section", "cell"):
         values = sorted({str(row.get(key)) for row in rows})
         if len(values) > 1:
-            raise NotTested("rows of %s differ in %s (%s): name it in the claim, or run one"
-                            % (what, key, ", ".join(values)))
+            raise NotTested("rows of %s differ in %s (%s): the claim must name one, or all run "
+                            "alike" % (what, key, ", ".join(values)))
     return list(rows)
 
 

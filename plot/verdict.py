@@ -13,7 +13,7 @@ Counts are judged run by run, without a p-value: one run that is not as claimed 
 """
 
 import math
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import links
 from claim import Claim
@@ -264,14 +264,20 @@ def open_words(case: Case) -> str:
         sum(one.denied <= ALPHA for one in case.compared))
 
 
+def home(lines: Sequence[Claim], ran: Sequence[Set[str]]) -> int:
+    """The first link that has rows of all the claim's scenarios; the first of all without one."""
+    wanted = {claim.scenario for claim in lines}
+    return next((place for place, scenarios in enumerate(ran) if wanted <= scenarios), 0)
+
+
 def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> List[Verdict]:
-    """Every claim on every link that has rows of its scenario; on the first link every claim."""
-    by_id = group_claims(claims)
+    """Every claim on every link that has rows of its scenarios, on one link at least."""
+    parts = by_link(results.rows)
+    ran = [{row["scenario"] for row in rows} for rows in parts.values()]
     verdicts: List[Verdict] = []
-    for place, (link, rows) in enumerate(by_link(results.rows).items()):
-        scenarios = {row["scenario"] for row in rows}
-        cases = [case_of(lines, link, rows, cpus) for lines in by_id.values()
-                 if place == 0 or all(claim.scenario in scenarios for claim in lines)]
+    for place, (link, rows) in enumerate(parts.items()):
+        cases = [case_of(lines, link, rows, cpus) for lines in group_claims(claims).values()
+                 if place == home(lines, ran) or {claim.scenario for claim in lines} <= ran[place]]
         tested = [case for case in cases if case.testable]
         holds = holm([max(found.holds for found in case.compared) for case in tested])
         denied = holm([denial(case.compared) for case in tested])
@@ -289,13 +295,11 @@ def group_claims(claims: Sequence[Claim]) -> Dict[str, List[Claim]]:
 
 
 def primary(verdicts: Sequence[Verdict]) -> Dict[str, Verdict]:
-    """The verdict that counts of each claim: on the paper's network, or, where its scenario has no
-    row there, on the first link that has some."""
+    """The verdict that counts of each claim: on the paper's network, or else on the first link that
+    has rows of it."""
     found: Dict[str, Verdict] = {}
     for one in verdicts:
-        held = found.get(one.id)
-        if held is None or held.word == NOT_TESTED and not held.all and one.word != NOT_TESTED:
-            found[one.id] = one
+        found.setdefault(one.id, one)
     return found
 
 
@@ -348,5 +352,5 @@ def alarm_line(found: Sequence[Alarm]) -> str:
     differ = [alarm for alarm in judged if alarm.p <= ALPHA]
     names = "" if not differ else " (%s)" % ", ".join(
         "%s p = %.3f" % (alarm.metric, alarm.p) for alarm in differ)
-    return ("A/A: %d of %d metrics differ%s between runs of one cell under two labels; %.1f would "
+    return ("A/A: %d of %d metrics differ%s between runs of one cell under two labels; %.2g would "
             "by chance." % (len(differ), len(judged), names, ALPHA * len(judged)))

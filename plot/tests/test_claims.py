@@ -255,9 +255,9 @@ class Links(unittest.TestCase):
     def test_a_claim_without_rows_on_the_papers_link_is_judged_where_it_ran(self):
         other = "B2,one,a / b,elapsed_ms,spec,scheme=chain,less,,scheme=ring,,1/2,Table 2,"
         made = self.pair(scenario="spec") + self.pair(link="lan100", link_asked="lan100")
-        found = judged(made, self.PAIR, other)
+        found = judged(made + runs(LOW), self.PAIR, other)
         self.assertEqual([(one.id, one.link.ran, one.word) for one in found],
-                         [("B1", "lan100", "confirmed"), ("B2", "lan100", "not tested"),
+                         [("B1", "lan100", "confirmed"), ("B1", "loopback", "not tested"),
                           ("B2", "loopback", "confirmed")])
         self.assertEqual(verdict.primary(found)["B2"].word, "confirmed")
         self.assertIn("but B2 on loopback", claims.lead(found))
