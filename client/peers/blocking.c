@@ -118,6 +118,8 @@ static const char *blocking_open(struct peer *peer)
         struct talk *talk = &own->talks[i];
         talk->link = &peer->links[i];
         processor_init(&talk->processor, &peer->config.process, &peer->budget);
+        if (intake_open(&talk->intake, peer) != 0)
+            return "no memory for the threads";
         if (!peer_is_living(talk->link))
             continue;
         int result = os_thread_start(&talk->thread, OS_ROLE_WORKER, STACK_BYTES, talk_run, talk);
@@ -176,14 +178,16 @@ static const struct peer_model model = {
         {
             .name = "fanin-peer-blocking",
             .about = "Does fanin-client's job with a thread for each connection and blocking "
-                     "receives. Takes fanin-client's options, so that one command line serves "
-                     "both, and uses those of servers, load and output; it connects one server "
-                     "after the other.",
+                     "receives; with --scheme slices frames are processed in pieces, as they come. "
+                     "Takes fanin-client's options, so that one command line serves both, and "
+                     "uses those of servers, load and output; it connects one server after the "
+                     "other.",
             .epilogue = "Examples:\n"
                         "  fanin-servers --count 200 --port 20000 &\n"
                         "  fanin-peer-blocking --servers 200 --port 20000 --frames 100",
         },
     .scheme = "blocking",
+    .scheme_slices = "blocking-slices",
     .engine = blocking_engine,
     .thread_per_link = true,
     .open = blocking_open,

@@ -25,10 +25,12 @@ static int grow(struct intake *intake, struct budget *budget, size_t bytes)
     return 0;
 }
 
+/* The rest of a frame is moved to the front at once, and no receive is offered more than
+ * INTAKE_READ_BYTES: what is copied for that is warm, and all connections together touch less
+ * memory. */
 static uint8_t *room_in_own(struct intake *intake, struct budget *budget, size_t *room_bytes)
 {
-    if (intake->begin > 0 && (intake->begin == intake->end ||
-                              intake->capacity_bytes - intake->end < INTAKE_READ_BYTES)) {
+    if (intake->begin > 0) {
         size_t pending = intake->end - intake->begin;
         memmove(intake->own, intake->own + intake->begin, pending);
         intake->copied_bytes += pending;
@@ -37,7 +39,7 @@ static uint8_t *room_in_own(struct intake *intake, struct budget *budget, size_t
     }
     if (grow(intake, budget, intake->end + INTAKE_READ_BYTES) != 0)
         return NULL;
-    *room_bytes = intake->capacity_bytes - intake->end;
+    *room_bytes = INTAKE_READ_BYTES;
     return intake->own + intake->end;
 }
 
@@ -71,13 +73,32 @@ static enum frame_error put_aside(struct intake *intake, struct budget *budget, 
     return FRAME_OK;
 }
 
-enum frame_error intake_take(struct intake *intake, struct peer_link *link,
-                             struct processor *processor, uint8_t *data, size_t bytes)
+/* What has come is seen, and nothing of it is kept. */
+static enum frame_error take_slices(struct intake *intake, struct peer_link *link,
+                                    struct processor *processor, const uint8_t *data, size_t bytes)
+{
+    size_t end, frame_bytes;
+    while (bytes > 0) {
+        enum frame_error error =
+            frames_find(&link->peer->config, &link->stream, data, bytes, &end, &frame_bytes);
+        size_t slice_bytes = error == FRAME_OK && end > 0 ? end : bytes;
+        if (error == FRAME_OK)
+            error = inspection_see(&intake->inspection, processor, &link->stream, data, slice_bytes,
+                                   end > 0);
+        if (error != FRAME_OK)
+            return error;
+        data += slice_bytes;
+        bytes -= slice_bytes;
+    }
+    return FRAME_OK;
+}
+
+static enum frame_error take_frames(struct intake *intake, struct peer_link *link,
+                                    struct processor *processor, uint8_t *data, size_t bytes)
 {
     struct peer *peer = link->peer;
     const uint8_t *frame = data - (intake->end - intake->begin), *after = data + bytes;
     size_t end, frame_bytes;
-    assert(bytes > 0);
     for (const uint8_t *at = data; at < after; at += end) {
         enum frame_error error =
             frames_find(&peer->config, &link->stream, at, (size_t)(after - at), &end, &frame_bytes);
@@ -97,11 +118,25 @@ enum frame_error intake_take(struct intake *intake, struct peer_link *link,
     return FRAME_OK;
 }
 
+int intake_open(struct intake *intake, const struct peer *peer)
+{
+    return peer->slices ? inspection_open(&intake->inspection, &peer->config.process) : 0;
+}
+
+enum frame_error intake_take(struct intake *intake, struct peer_link *link,
+                             struct processor *processor, uint8_t *data, size_t bytes)
+{
+    assert(bytes > 0);
+    return link->peer->slices ? take_slices(intake, link, processor, data, bytes)
+                              : take_frames(intake, link, processor, data, bytes);
+}
+
 /* Every byte that came was looked at, once (frames_find). */
 void intake_end(struct intake *intake, const struct peer_link *link)
 {
     link->peer->copied_bytes += intake->copied_bytes;
     link->peer->scanned_bytes += link->stream.received_bytes;
+    inspection_close(&intake->inspection);
     free(intake->own);
     *intake = (struct intake){0};
 }

@@ -5,10 +5,14 @@
  *
  *   shared:  | carried |     room     |      short frames go by this buffer, which is warm: what is
  *                                            left is put aside in `own`, and carried in front of
- *                                            the connection's next receive */
+ *                                            the connection's next receive
+ *
+ * With --scheme slices frames are not put together: what has come is searched and processed at once
+ * (inspection.h), in the shared buffer if there is one, and nothing of it is kept. */
 #ifndef FANIN_PEERS_INTAKE_H
 #define FANIN_PEERS_INTAKE_H
 
+#include "client/buffers/inspection.h"
 #include "client/peers/peer.h"
 
 enum {
@@ -24,9 +28,13 @@ struct intake {
     size_t frame_bytes; /* of the last frame */
     bool carried;       /* the receive that is out goes into the shared buffer */
     uint64_t copied_bytes;
+    struct inspection inspection; /* with slices */
 };
 
-/* intake_room: where the next receive goes, with *room_bytes of room, INTAKE_READ_BYTES or more.
+/* intake_open: takes what slices need. 0, or -1 without memory. */
+int intake_open(struct intake *intake, const struct peer *peer);
+
+/* intake_room: where the next receive goes, with *room_bytes of room, at least INTAKE_READ_BYTES.
  * `shared` has INTAKE_SHARED_BYTES and is nobody else's until intake_take; NULL: there is none.
  * Returns NULL without memory. Called again instead of intake_take if nothing came. */
 uint8_t *intake_room(struct intake *intake, struct budget *budget, uint8_t *shared,

@@ -129,6 +129,9 @@ static const char *libuv_open(struct peer *peer)
     own->lines = calloc(peer->count, sizeof *own->lines);
     if (own->lines == NULL)
         return "no memory for the connections";
+    for (uint32_t i = 0; i < peer->count; i++)
+        if (intake_open(&own->lines[i].intake, peer) != 0)
+            return "no memory for the connections";
     if (uv_loop_init(&own->loop) != 0)
         return "no memory or no descriptor for the loop";
     own->loop_open = true;
@@ -176,15 +179,18 @@ static const struct peer_model model = {
     .program =
         {
             .name = "fanin-peer-libuv",
-            .about = "Does fanin-client's job with libuv: one loop on one thread, which receives, "
-                     "finds frames and processes them where they lie. Takes fanin-client's "
-                     "options, so that one command line serves both, and uses those of servers, "
-                     "load and output; it connects one server after the other.",
+            .about =
+                "Does fanin-client's job with libuv: one loop on one thread, which receives, finds "
+                "frames and processes them where they lie; with --scheme slices in "
+                "pieces, as they come. Takes fanin-client's options, so that one command "
+                "line serves both, and uses those of servers, load and output; it connects "
+                "one server after the other.",
             .epilogue = "Examples:\n"
                         "  fanin-servers --count 200 --port 20000 &\n"
                         "  fanin-peer-libuv --servers 200 --port 20000 --frames 100",
         },
     .scheme = "libuv",
+    .scheme_slices = "libuv-slices",
     .engine = libuv_engine,
     .open = libuv_open,
     .collect = libuv_collect,

@@ -292,7 +292,7 @@ static void describe(const struct peer *peer)
     struct row *row = &peer->session->row;
     row->engine = model->engine();
     row->gate = "none";
-    row->scheme = model->scheme;
+    row->scheme = peer->slices ? model->scheme_slices : model->scheme;
     row->workers = row->concurrency = model->thread_per_link ? peer->count : 1;
     row->batch = 1;
     row->connect = CONNECT_SYNC;
@@ -335,6 +335,7 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
         return session_wrong(&session, "--reconnect: takes fanin-client: the programs that it is "
                                        "measured against connect once");
     peer.count = session.servers.count;
+    peer.slices = model->scheme_slices != NULL && strcmp(session.options.scheme, "slices") == 0;
     atomic_store(&peer.first_ns, UINT64_MAX);
     describe(&peer);
     configure(&peer);

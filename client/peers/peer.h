@@ -43,6 +43,7 @@ struct peer_link {
 struct peer_model {
     struct collector_program program;
     const char *scheme;          /* the row's word for it */
+    const char *scheme_slices;   /* and with --scheme slices; NULL: that makes no difference */
     const char *(*engine)(void); /* and for what it waits with */
     bool thread_per_link;
 
@@ -61,6 +62,7 @@ struct peer {
     const struct peer_model *model;
     struct session *session;
     struct scheme_config config; /* marker, limits and processing step, as the schemes have them */
+    bool slices; /* frames are processed in pieces, as they come, and never put together */
     struct peer_link *links;
     struct attempt *attempts;
     uint32_t count;
