@@ -69,7 +69,7 @@ TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard client/tests/bench_*.c))
 STRESS   := $(BUILD)/client/tests/stress$(EXE)
 
-.PHONY: all tests benches test windows stress reproduce bench tidy format clean deps help
+.PHONY: all tests benches test windows stress reproduce bench profile tidy format clean deps help
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS)
@@ -135,6 +135,7 @@ windows: ; @.ci/deps windows && $(MAKE) --no-print-directory OS=windows tests
 stress: $(STRESS) ; @$(STRESS) --seconds=$(STRESS_SECONDS) $(if $(SEED),--seed=$(SEED))
 reproduce: ; @.ci/deps build report && scenarios/reproduce
 bench: ; @.ci/deps build && scenarios/bench
+profile: ; @.ci/deps build profile && scenarios/profile
 tidy: ; @.ci/deps build test && .ci/tidy
 
 format:
@@ -150,5 +151,6 @@ help:
 	  'make stress     holds the completion port to its law by random operations, for minutes' \
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, prints the tables (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side' \
+  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
 	  'make tidy       formatting, lengths, layering' \
 	  'make clean      removes build/'

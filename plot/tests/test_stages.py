@@ -1,0 +1,184 @@
+"""plot/stages.py: stages of a client's work from what perf and callgrind wrote."""
+
+import contextlib
+import io
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(__file__), ".."), os.path.dirname(__file__)]
+
+import fixtures  # noqa: E402
+import stages  # noqa: E402
+from rows import load  # noqa: E402
+
+PERF = """fanin-worker     500250 
+\tffffffff81b6cd84 _copy_to_iter ([kernel.kallsyms])
+\tffffffff81b6cd85 tcp_recvmsg ([kernel.kallsyms])
+\t           15dbe receive (/x/build/gcc/fanin-client)
+
+fanin-buffer     500250 
+\t          16db75 __memmove_avx512_unaligned_erms (/usr/lib/libc.so.6)
+\t           1eca9 process_all (/x/build/gcc/fanin-client)
+
+fanin-buffer with blanks   1000 
+\t           0bee0 take+0x12 (/x/build/gcc/fanin-client)
+
+fanin-worker     250 
+\t           99999 a_stranger (/usr/lib/libstrange.so)
+\t           99998 [unknown] ([unknown])
+
+"""
+LINES = """0x000000000000bee0\tclient/buffers/pool.c:77
+0x000000000001eca9\tclient/buffers/process.c:12 (discriminator 3)
+0x0000000000015dbe\t??:?
+"""
+FUNCTIONS = """--------------------------------------------------------------------------------
+Ir                    file:function
+--------------------------------------------------------------------------------
+1,000,000 (80.00%)  /usr/lib/gcc/include/avx2intrin.h:pass_over_avx2'marker_find'chain_received [/x/fanin-client]
+  200,000 (16.00%)  ???:__memcpy_avx'process_frame [/usr/lib/libc.so.6]
+   50,000 ( 4.00%)  strange.c:stranger'2 [/x]
+"""
+
+
+def folder_with(tool: str, files, rows=None):
+    """A results folder as make profile leaves it; the caller removes it."""
+    made = tempfile.TemporaryDirectory()
+    fixtures.write_folder(made.name, rows or [fixtures.row(frames=100, bytes=1_000_000)])
+    os.mkdir(os.path.join(made.name, "profile"))
+    for name, text in {"tool": tool, **files}.items():
+        with open(os.path.join(made.name, "profile", name), "w", encoding="utf-8") as file:
+            file.write(text)
+    return made
+
+
+def run(folder: str):
+    """main()'s exit code, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = stages.main([folder])
+    return code, out.getvalue(), err.getvalue()
+
+
+class TheMap(unittest.TestCase):
+    def test_every_stage_of_the_file_is_read_in_its_order(self):
+        names = [name for name, _ in stages.read_stages()]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertLess(names.index("scan"), names.index("link and hand over"))
+
+    def test_a_line_that_is_none_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "stages.conf")
+            for text in ("scan = a*\nnonsense\n", "scan = a*\nprocess =\n"):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+                with self.assertRaisesRegex(stages.WrongStages, r"stages.conf:2: "):
+                    stages.read_stages(path)
+
+    def test_the_innermost_known_function_says_the_stage(self):
+        where = stages.Map([("inner", ["a*"]), ("outer", ["b", "client/x/*"])])
+        self.assertEqual(where.of_stack([stages.Frame("?", ""), stages.Frame("b", ""),
+                                         stages.Frame("ab", "")]), "outer")
+        self.assertEqual(where.of_stack([stages.Frame("take", "client/x/y.c")]), "outer")
+        self.assertEqual(where.of_stack([stages.Frame("zzz", "cli/x.c")]), stages.REST)
+        self.assertEqual(where.of_stack([]), stages.REST)
+
+    def test_our_files_have_a_stage(self):
+        where = stages.Map(stages.read_stages())
+        for source, stage in (("client/buffers/marker.c", "scan"), ("client/buffers/chain.c",
+                              "link and hand over"), ("client/buffers/pool.h", "pool and return"),
+                              ("client/port/gate.c", "completion port"),
+                              ("/usr/include/xxhash.h", "process")):
+            self.assertEqual(where.of_stack([stages.Frame("static", source)]), stage, source)
+
+
+class Perf(unittest.TestCase):
+    def profile(self):
+        with folder_with("perf\n", {"1.stacks": PERF, "1.lines": LINES}) as folder:
+            found, problems = stages.read_profiles(load(folder))
+        self.assertEqual(problems, [])
+        return found[0]
+
+    def test_samples_are_weighed_by_their_period(self):
+        found = self.profile()
+        self.assertEqual(found.stages["kernel: copy to the block"], 500250)
+        self.assertEqual(found.stages["copy"], 500250)
+        self.assertEqual(found.stages["pool and return"], 1000)
+        self.assertEqual(found.stages[stages.REST], 250)
+        self.assertEqual(found.total, 1001750)
+        self.assertEqual(found.strangers, [("a_stranger", 250)])
+
+    def test_costs_are_per_frame_and_per_kilobyte(self):
+        found = self.profile()
+        self.assertEqual(stages.per_frame(found, 500), 5)
+        self.assertEqual(stages.per_kilobyte(found, 500), 0.5)
+
+    def test_frames_that_the_client_does_not_see_are_its_servers(self):
+        rows = [fixtures.row(frames=None, server_frames=50, scheme="drain")]
+        with folder_with("perf", {"1.stacks": PERF, "1.lines": LINES}, rows) as folder:
+            found, _ = stages.read_profiles(load(folder))
+        self.assertEqual(stages.per_frame(found[0], 500), 10)
+
+    def test_repeats_of_a_cell_are_one_column(self):
+        rows = [fixtures.row(repeat=n, order=n, frames=100) for n in (1, 2)]
+        files = {"1.stacks": PERF, "1.lines": LINES, "2.stacks": PERF, "2.lines": LINES}
+        with folder_with("perf", files, rows) as folder:
+            found, _ = stages.read_profiles(load(folder))
+        self.assertEqual([len(p.rows) for p in found], [2])
+        self.assertEqual(found[0].total, 2 * 1001750)
+        self.assertEqual(stages.per_frame(found[0], 400), 2)
+
+
+class Callgrind(unittest.TestCase):
+    def test_functions_and_their_callers(self):
+        with folder_with("callgrind", {"1.functions": FUNCTIONS}) as folder:
+            found, _ = stages.read_profiles(load(folder))
+            code, out, _ = run(folder)
+        self.assertEqual(found[0].stages["scan"], 1000000)
+        self.assertEqual(found[0].stages["copy"], 200000)
+        self.assertEqual(found[0].stages[stages.REST], 50000)
+        self.assertEqual(code, 0)
+        self.assertIn("instructions a frame", out)
+        self.assertIn("kernel's are not", out)
+
+
+class TheCommand(unittest.TestCase):
+    def test_it_prints_shares_and_writes_lines_of_json(self):
+        with folder_with("perf", {"1.stacks": PERF, "1.lines": LINES}) as folder:
+            code, out, err = run(folder)
+            with open(os.path.join(folder, "profile.jsonl"), encoding="utf-8") as file:
+                line = json.loads(file.readline())
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("Share of each stage", out)
+        self.assertEqual(line["unit"], "ns")
+        self.assertEqual(sum(line["stages"].values()), 1001750)
+
+    def test_missing_and_empty_profiles_are_said(self):
+        with folder_with("perf", {}) as folder:
+            code, _, err = run(folder)
+            self.assertEqual(code, 1)
+            self.assertIn("1.stacks", err)
+        with folder_with("perf", {"1.stacks": "", "1.lines": ""}) as folder:
+            self.assertIn("took no sample", run(folder)[2])
+        with folder_with("gprof", {}) as folder:
+            self.assertEqual(run(folder)[0], 2)
+
+    def test_a_row_that_does_not_count_has_no_column(self):
+        rows = [fixtures.row(audit="fail: bytes")]
+        with folder_with("perf", {"1.stacks": PERF, "1.lines": LINES}, rows) as folder:
+            code, _, err = run(folder)
+        self.assertEqual(code, 1)
+        self.assertIn("audit fail: bytes", err)
+
+    def test_the_report_has_a_section_with_or_without(self):
+        with folder_with("perf", {"1.stacks": PERF, "1.lines": LINES}) as folder:
+            self.assertGreater(len(stages.build(load(folder)).blocks), 2)
+            os.remove(os.path.join(folder, "profile", "tool"))
+            self.assertIn("Left out", stages.build(load(folder)).blocks[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
