@@ -40,8 +40,16 @@ class Section(NamedTuple):
 
 
 def usable(results: Results, scenario: str, **wanted: Any) -> List[Row]:
-    """The rows of a scenario that count."""
-    return [row for row in select(results.rows, scenario=scenario, **wanted) if is_result(row)]
+    """The rows of a scenario that count. One with a label runs a cell a second time, to see how
+    often two equal cells seem to differ: it is no other cell, unless all are labelled."""
+    rows = [row for row in select(results.rows, scenario=scenario, **wanted) if is_result(row)]
+    return [row for row in rows if not row.get("label")] or rows
+
+
+def unlabelled(rows: Sequence[Row]) -> List[Row]:
+    """Without the cells that were run once more under a label, to be compared with themselves;
+    all rows where every one has a label."""
+    return [row for row in rows if not row.get("label")] or list(rows)
 
 
 def left_out(title: str, results: Results, scenario: str) -> Section:

@@ -6,7 +6,8 @@ import links
 import paper
 from rows import Results, Row, group, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, narrower, overlap, run_counts, sure, sure_note, usable, with_label)
+                     middle, narrower, overlap, run_counts, sure, sure_note, unlabelled, usable,
+                     with_label)
 from stats import Spread
 from tables import NONE, Column, Table, number, ratio, span
 
@@ -119,7 +120,7 @@ def variant(label: str, name: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
 
 def build(results: Results) -> Section:
     """Table 1 from all rows of its scenario, once for each link."""
-    rows = usable(results, SCENARIO)
+    rows = unlabelled(usable(results, SCENARIO))
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     made = []

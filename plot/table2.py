@@ -7,7 +7,8 @@ import links
 import paper
 from rows import Results, Row, group, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, narrower, overlap, run_counts, sure, sure_note, usable, with_label)
+                     middle, narrower, overlap, run_counts, sure, sure_note, unlabelled, usable,
+                     with_label)
 from stats import Interval, Spread, spread
 from tables import NONE, Column, Table, exact, number, percent, ratio
 
@@ -242,7 +243,7 @@ def by_scheme(rows: Sequence[Row]) -> Cells:
 
 def build(results: Results) -> Section:
     """Table 2, for each link once for each reading that was run."""
-    rows = usable(results, SCENARIO)
+    rows = unlabelled(usable(results, SCENARIO))
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     section = Section(TITLE, [], [])

@@ -6,7 +6,7 @@ import links
 import paper
 from rows import Results, Row, group, select, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, narrower, run_counts, sure, sure_note, usable, with_label)
+                     middle, narrower, run_counts, sure, sure_note, unlabelled, usable, with_label)
 from stats import Spread
 from tables import Column, Table, number, percent, ratio
 
@@ -221,7 +221,7 @@ def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings
 def build(results: Results) -> Section:
     """Table 3 from the grid, once for each link; the ceilings come from their own section, or from
     the grid's rows, and bound what ran on the same link."""
-    rows = usable(results, SCENARIO)
+    rows = unlabelled(usable(results, SCENARIO))
     grid = [row for row in rows
             if row["section"] != CEILING_SECTION and row["scheme"] not in CEILINGS
             and row["bytes_per_s"] is not None]

@@ -103,6 +103,19 @@ class Table2(unittest.TestCase):
         self.assertLessEqual(max(map(len, wide.splitlines())), tables.WIDTH)
 
 
+class Labels(unittest.TestCase):
+    def test_a_cell_that_is_compared_with_itself_is_in_no_table(self):
+        again = [dict(row, section="a-a", label=label, connect_ms=999.0, elapsed_ms=999.0)
+                 for label in "AB" for row in fixtures.everything() if row["scheme"] == "chain"]
+        for module in (table1, table2, table3):
+            plain = said(built(module, fixtures.everything()))
+            self.assertEqual(said(built(module, fixtures.everything(), again)), plain)
+
+    def test_unless_there_is_no_other(self):
+        made = [dict(row, label="A") for row in fixtures.table1_rows()]
+        self.assertEqual(said(built(table1, made)), said(built(table1, fixtures.table1_rows())))
+
+
 class Table3(unittest.TestCase):
     def test_throughput_by_link_beside_what_the_wire_carries(self):
         lan = [dict(row, elapsed_ms=row["bytes"] / 11.3e6 * 1e3, bytes_per_s=11.3e6)
