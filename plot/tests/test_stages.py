@@ -14,19 +14,19 @@ import fixtures  # noqa: E402
 import stages  # noqa: E402
 from rows import load  # noqa: E402
 
-PERF = """fanin-worker     500250 
+PERF = """fanin-worker     500250
 \tffffffff81b6cd84 _copy_to_iter ([kernel.kallsyms])
 \tffffffff81b6cd85 tcp_recvmsg ([kernel.kallsyms])
 \t           15dbe receive (/x/build/gcc/fanin-client)
 
-fanin-buffer     500250 
+fanin-buffer     500250
 \t          16db75 __memmove_avx512_unaligned_erms (/usr/lib/libc.so.6)
 \t           1eca9 process_all (/x/build/gcc/fanin-client)
 
-fanin-buffer with blanks   1000 
+fanin-buffer with blanks   1000
 \t           0bee0 take+0x12 (/x/build/gcc/fanin-client)
 
-fanin-worker     250 
+fanin-worker     250
 \t           99999 a_stranger (/usr/lib/libstrange.so)
 \t           99998 [unknown] ([unknown])
 
@@ -38,7 +38,7 @@ LINES = """0x000000000000bee0\tclient/buffers/pool.c:77
 FUNCTIONS = """--------------------------------------------------------------------------------
 Ir                    file:function
 --------------------------------------------------------------------------------
-1,000,000 (80.00%)  /usr/lib/gcc/include/avx2intrin.h:pass_over_avx2'marker_find'chain_received [/x/fanin-client]
+1,000,000 (80.00%)  /usr/include/avx2intrin.h:pass_over_avx2'marker_find'received [/x/fanin-client]
   200,000 (16.00%)  ???:__memcpy_avx'process_frame [/usr/lib/libc.so.6]
    50,000 ( 4.00%)  strange.c:stranger'2 [/x]
 """
