@@ -35,10 +35,10 @@ METHOD = (
 
 
 def ratio_text(value: Optional[float]) -> str:
-    """Three decimals around 1, since there 0.998 is another thing than 1; else three digits."""
+    """Three decimals next to 1, since there 0.998 is another thing than 1; else three digits."""
     if value is None:
         return NONE
-    if 0.9 <= value < 1.1:
+    if 0.98 <= value < 1.02:
         return "%.3f" % value
     return "%.2f" % value if 0.0995 <= value < 9.995 else "%.2g" % value if value < 1 \
         else number(value)
