@@ -26,6 +26,7 @@ from stats import holm
 from tables import span
 
 ALPHA = 0.05
+P_LEAST = 1e-300  # what an approximation that rounded to 0 counts as
 PAPER_LINK = "lan100"  # the link profile that is the paper's network
 CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
 INCONCLUSIVE, NOT_TESTED = "inconclusive", "not tested"
@@ -85,7 +86,7 @@ def by_link(rows: Sequence[Row]) -> Dict[Link, List[Row]]:
 def fisher(p_values: Sequence[float]) -> float:
     """One p-value from independent ones. Source: R. A. Fisher, Statistical Methods for Research
     Workers, 4th edition, 1932, section 21.1; the chi-square law of even degrees is a sum."""
-    half = -sum(math.log(p) for p in p_values)
+    half = -sum(math.log(max(p, P_LEAST)) for p in p_values)
     term, total = 1.0, 0.0
     for i in range(len(p_values)):
         total += term

@@ -237,6 +237,7 @@ class FalseAlarms(unittest.TestCase):
         self.assertAlmostEqual(verdict.fisher([0.3]), 0.3)
         self.assertAlmostEqual(verdict.fisher([0.1, 0.1]), 0.01 * (1 + 4.605170), places=6)
         self.assertAlmostEqual(verdict.fisher([1.0, 1.0]), 1.0)
+        self.assertLess(verdict.fisher([0.0, 1.0]), 1e-200)
 
 
 class Links(unittest.TestCase):
