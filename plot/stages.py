@@ -2,7 +2,8 @@
 """Where a client's time goes, by stage of its work, from the folder that `make profile` wrote.
 
 Beside each row of such a folder lie the stacks that a profiler took: samples of time from perf, or
-functions with their instructions from callgrind. plot/stages.conf says which function is which stage.
+functions with their instructions from callgrind. plot/stages.conf says which function is which
+stage.
 """
 
 import argparse
@@ -27,6 +28,9 @@ FOLDER = "profile"          # of a results folder
 REST = "not known"
 NAMES_SHOWN = 4             # of functions that no stage claims
 SHARE_SHOWN = 0.002         # a stage below it in every client has no line
+OF_CELL = ("scenario", "section", "client", "cell", "scheme", "servers", "size_min", "size_max",
+           "workers", "concurrency", "verify")
+FILE = "profile.jsonl"
 TITLE = "Profile. Where the client's time goes"
 UNITS = {"perf": ("ns", "CPU time, sampled 1999 times a second (no hardware counters needed)"),
          "callgrind": ("instructions", "instructions that callgrind counted; the kernel's are not "
@@ -47,15 +51,13 @@ class Frame(NamedTuple):
 class Profile(NamedTuple):
     """The runs of one cell together: what each stage cost, and what none claims."""
 
-    rows: List[Row]
+    row: Row  # OF_CELL's keys: what all of them ran
+    n: int
+    frames: int
+    bytes: int
     tool: str
     stages: Dict[str, float]  # in the tool's unit, in the order of stages.conf
     strangers: List[Tuple[str, float]]
-
-    @property
-    def row(self) -> Row:
-        """What all of them ran."""
-        return self.rows[0]
 
     @property
     def total(self) -> float:
@@ -165,6 +167,11 @@ def stacks_of(folder: str, tool: str, place: int) -> Iterator[Tuple[List[Frame],
     return perf_stacks(read_text(base + ".stacks"), source_lines(read_text(base + ".lines")))
 
 
+def total(rows: Sequence[Row], key: str) -> int:
+    """Of a count; what a client did not count itself its servers did."""
+    return sum(row[key] or row["server_" + key] or 0 for row in rows)
+
+
 def profile_of(rows: List[Row], tool: str, stacks: Iterable[Tuple[List[Frame], float]],
                where: Map) -> Optional[Profile]:
     """Costs by stage; None if the profiler saw nothing."""
@@ -176,7 +183,8 @@ def profile_of(rows: List[Row], tool: str, stacks: Iterable[Tuple[List[Frame], f
         costs[stage] += cost
         if stage == REST:
             strangers[stack[0].symbol if stack else "no stack"] += cost
-    found = Profile(rows, tool, costs, strangers.most_common(NAMES_SHOWN))
+    found = Profile({key: rows[0][key] for key in OF_CELL}, len(rows), total(rows, "frames"),
+                    total(rows, "bytes"), tool, costs, strangers.most_common(NAMES_SHOWN))
     return found if found.total else None
 
 
@@ -191,13 +199,13 @@ def tool_of(results: Results) -> Optional[str]:
     return tool
 
 
-def read_profiles(results: Results) -> Tuple[List[Profile], List[str]]:
-    """Of all cells that have rows that count, and why the others have none."""
+def take_profiles(results: Results) -> Tuple[List[Profile], List[str]]:
+    """Of all cells that have rows that count, from their stacks; and why the others have none."""
     profiles, problems = [], ["%s: %s" % (row["cell"], why_excluded(row)) for row in results.rows
                               if not is_result(row)]
     tool = tool_of(results)
     if tool is None:
-        return [], []
+        return [], problems + ["no folder %s with a profiler's stacks" % FOLDER]
     where = Map(read_stages())
     counted = [row for row in results.rows if is_result(row)]
     for rows in group(counted, ("scenario", "section", "client", "cell")).values():
@@ -214,22 +222,50 @@ def read_profiles(results: Results) -> Tuple[List[Profile], List[str]]:
     return profiles, problems
 
 
+# ---- what stays of them ----
+
+
+def to_json(profiles: Sequence[Profile]) -> str:
+    """A line a profile: the stacks may go, this stays."""
+    return "".join(json.dumps({**p.row, "tool": p.tool, "unit": UNITS[p.tool][0], "n": p.n,
+                               "frames": p.frames, "bytes": p.bytes, "stages": p.stages,
+                               "not_known": dict(p.strangers)}) + "\n" for p in profiles)
+
+
+def from_json(line: str) -> Profile:
+    """ValueError or KeyError for what is no such line."""
+    value = json.loads(line)
+    if value["tool"] not in UNITS:
+        raise ValueError("tool is %r" % value["tool"])
+    return Profile({key: value[key] for key in OF_CELL}, value["n"], value["frames"],
+                   value["bytes"], value["tool"], value["stages"],
+                   list(value["not_known"].items()))
+
+
+def read_profiles(folder: str) -> List[Profile]:
+    """What the folder keeps; [] if it keeps none, ValueError for a line that is none."""
+    path = os.path.join(folder, FILE)
+    if not os.path.exists(path):
+        return []
+    found = []
+    for place, line in enumerate(read_text(path).splitlines(), 1):
+        try:
+            found.append(from_json(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError("%s:%d: no profile (%s); make profile writes them"
+                             % (FILE, place, error)) from error
+    return found
+
+
 # ---- what is shown ----
 
 
-def total(profile: Profile, key: str) -> int:
-    """Of a count, over the runs; what a client did not count itself its servers did."""
-    return sum(row[key] or row["server_" + key] or 0 for row in profile.rows)
-
-
 def per_frame(profile: Profile, cost: float) -> Optional[float]:
-    frames = total(profile, "frames")
-    return cost / frames if frames else None
+    return cost / profile.frames if profile.frames else None
 
 
 def per_kilobyte(profile: Profile, cost: float) -> Optional[float]:
-    received = total(profile, "bytes")
-    return cost / received * 1000 if received else None
+    return cost / profile.bytes * 1000 if profile.bytes else None
 
 
 def shown_stages(profiles: Sequence[Profile]) -> List[str]:
@@ -262,7 +298,7 @@ def how(profile: Profile) -> str:
     """And how a client did it."""
     row = profile.row
     return "%s: %d workers, of which %d may run, verify %s, n = %d" % (
-        profile.name, row["workers"], row["concurrency"], row["verify"], len(profile.rows))
+        profile.name, row["workers"], row["concurrency"], row["verify"], profile.n)
 
 
 def strangers_text(profiles: Sequence[Profile]) -> List[str]:
@@ -296,28 +332,19 @@ def blocks(profiles: Sequence[Profile]) -> List[Union[str, Table]]:
 def build(results: Results) -> Section:
     """The report's section: of a folder that `make profile` wrote; one line for any other."""
     try:
-        profiles, problems = read_profiles(results)
-    except (WrongStages, ValueError, OSError) as error:
+        profiles = read_profiles(results.folder)
+    except (ValueError, OSError) as error:
         return Section(TITLE, ["Left out: %s." % error], [])
     if not profiles:
-        return Section(TITLE, ["Left out: this folder has no profile; make profile writes one."]
-                       + problems, [])
-    return Section(TITLE, blocks(profiles) + problems, [])
-
-
-def to_json(profiles: Sequence[Profile]) -> str:
-    """A line a profile."""
-    return "".join(json.dumps({
-        "client": p.row["client"], "scheme": p.row["scheme"], "cell": p.row["cell"], "tool": p.tool,
-        "unit": UNITS[p.tool][0], "n": len(p.rows), "frames": total(p, "frames"),
-        "bytes": total(p, "bytes"), "stages": p.stages,
-        "not_known": dict(p.strangers)}) + "\n" for p in profiles)
+        return Section(TITLE, ["Left out: this folder has no profile; make profile writes one."],
+                       [])
+    return Section(TITLE, blocks(profiles), [])
 
 
 # ---- the command ----
 
-ABOUT = """Prints what each stage of a client's work costs per frame, per kB and as a share, from a folder
-that `make profile` wrote. Writes DIR/profile.jsonl."""
+ABOUT = """Prints what each stage of a client's work costs per frame, per kB and as a share, from a
+folder that `make profile` wrote. Writes DIR/profile.jsonl."""
 EPILOGUE = """examples:
   make profile                                          every client of the bench, under perf
   make profile KEYS='--size=4kB --scheme=chain,slices'  two schemes, small frames
@@ -341,7 +368,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if results is None:
         return code
     try:
-        profiles, problems = read_profiles(results)
+        profiles, problems = take_profiles(results)
     except (WrongStages, ValueError, OSError) as error:
         print("%s: %s" % (PROGRAM, error), file=sys.stderr)
         return 2
@@ -353,7 +380,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return 1
     for block in blocks(profiles):
         print(to_text(block) if isinstance(block, Table) else wrap(block) + "\n")
-    with open(os.path.join(asked.folder, "profile.jsonl"), "w", encoding="utf-8") as file:
+    with open(os.path.join(asked.folder, FILE), "w", encoding="utf-8") as file:
         file.write(to_json(profiles))
     return 0
 

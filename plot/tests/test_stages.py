@@ -98,7 +98,7 @@ class TheMap(unittest.TestCase):
 class Perf(unittest.TestCase):
     def profile(self):
         with folder_with("perf\n", {"1.stacks": PERF, "1.lines": LINES}) as folder:
-            found, problems = stages.read_profiles(load(folder))
+            found, problems = stages.take_profiles(load(folder))
         self.assertEqual(problems, [])
         return found[0]
 
@@ -119,15 +119,15 @@ class Perf(unittest.TestCase):
     def test_frames_that_the_client_does_not_see_are_its_servers(self):
         rows = [fixtures.row(frames=None, server_frames=50, scheme="drain")]
         with folder_with("perf", {"1.stacks": PERF, "1.lines": LINES}, rows) as folder:
-            found, _ = stages.read_profiles(load(folder))
+            found, _ = stages.take_profiles(load(folder))
         self.assertEqual(stages.per_frame(found[0], 500), 10)
 
     def test_repeats_of_a_cell_are_one_column(self):
         rows = [fixtures.row(repeat=n, order=n, frames=100) for n in (1, 2)]
         files = {"1.stacks": PERF, "1.lines": LINES, "2.stacks": PERF, "2.lines": LINES}
         with folder_with("perf", files, rows) as folder:
-            found, _ = stages.read_profiles(load(folder))
-        self.assertEqual([len(p.rows) for p in found], [2])
+            found, _ = stages.take_profiles(load(folder))
+        self.assertEqual([p.n for p in found], [2])
         self.assertEqual(found[0].total, 2 * 1001750)
         self.assertEqual(stages.per_frame(found[0], 400), 2)
 
@@ -135,7 +135,7 @@ class Perf(unittest.TestCase):
 class Callgrind(unittest.TestCase):
     def test_functions_and_their_callers(self):
         with folder_with("callgrind", {"1.functions": FUNCTIONS}) as folder:
-            found, _ = stages.read_profiles(load(folder))
+            found, _ = stages.take_profiles(load(folder))
             code, out, _ = run(folder)
         self.assertEqual(found[0].stages["scan"], 1000000)
         self.assertEqual(found[0].stages["copy"], 200000)
@@ -175,9 +175,12 @@ class TheCommand(unittest.TestCase):
 
     def test_the_report_has_a_section_with_or_without(self):
         with folder_with("perf", {"1.stacks": PERF, "1.lines": LINES}) as folder:
+            self.assertIn("no profile", stages.build(load(folder)).blocks[0])
+            run(folder)
             self.assertGreater(len(stages.build(load(folder)).blocks), 2)
-            os.remove(os.path.join(folder, "profile", "tool"))
-            self.assertIn("Left out", stages.build(load(folder)).blocks[0])
+            with open(os.path.join(folder, "profile.jsonl"), "a", encoding="utf-8") as file:
+                file.write('{"tool": "perf"}\n')
+            self.assertIn("profile.jsonl:2", stages.build(load(folder)).blocks[0])
 
 
 if __name__ == "__main__":
