@@ -28,6 +28,9 @@ CAVEATS = (
     "The paper does not say why connections failed, nor its round-trip time; loopback loses "
     "nothing.",
 )
+LABELLED = (
+    "Rows with a label run one cell again under another name (A/A): they stand in no table of the "
+    "paper's, and show how often two equal cells seem to differ.")
 
 
 class Report(NamedTuple):
@@ -53,7 +56,8 @@ def not_comparable(results: Results) -> str:
 
 def caveats(results: Results) -> List[str]:
     """How to read the report."""
-    return [not_comparable(results), *CAVEATS]
+    labelled = any(row.get("label") for row in results.rows)
+    return [not_comparable(results), *CAVEATS] + ([LABELLED] if labelled else [])
 
 
 def excluded(results: Results) -> List[str]:

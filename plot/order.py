@@ -9,7 +9,7 @@ from section import Figure, Section, data_block, data_line
 from stats import median
 from tables import NONE, Column, Table, number
 
-TITLE = "Order of runs. Did the machine drift?"
+TITLE = "Order of runs. Whether the machine drifted"
 LEAD = ("Every run against the median of its own cell, in the order in which they ran: a level "
         "cloud is a steady machine, a slope or a step is one that changed under the measurement.")
 CELL = ("scenario", "section", "client", "cell", "link", "label", "host", "version")
@@ -43,6 +43,11 @@ def cost(row: Row) -> Tuple[str, Optional[float]]:
     return "time", row["elapsed_ms"]
 
 
+def name_of(row: Row) -> str:
+    """A cell within its scenario."""
+    return " ".join(part for part in (row["section"], row["cell"], row.get("label")) if part)
+
+
 def runs_of(rows: Sequence[Row]) -> List[Run]:
     """All runs that have company in their cell, in their order."""
     found = []
@@ -50,7 +55,7 @@ def runs_of(rows: Sequence[Row]) -> List[Run]:
         timed = [(row, cost(row)[1]) for row in members]
         timed = [(row, value) for row, value in timed if value and value >= TIME_MIN]
         middle = median([value for _, value in timed]) if len(timed) > 1 else None
-        found += [Run(row["order"], row["scheme"], row["cell"], value / middle)
+        found += [Run(row["order"], row["scheme"], name_of(row), value / middle)
                   for row, value in timed if middle]
     return sorted(found)
 

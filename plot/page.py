@@ -15,6 +15,7 @@ from tables import NONE, Column, Table, runs
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css")
 VERDICTS = {"confirmed": "confirmed", "contradicted": "contradicted",
             "inconclusive": "inconclusive", "not tested": "untested"}
+HERE = "here"    # in a matrix, the name of the lines with what was measured
 WHOLE_ROWS = 20  # a table up to here is not split between two sheets of paper
 NOTES_MAX = 6   # in one column
 LONG_CELL = 34  # characters: from here on a cell's text is broken into lines
@@ -29,8 +30,7 @@ def words(text: str) -> str:
     """Text as HTML, with the signs that a terminal has no room for: a range's dash, a minus, a
     times; a number stays with its unit."""
     text = html.escape(" ".join(str(text).split()))
-    text = re.sub(r"(?<=\d)\.\.(?=\d)|\bmin\.\.max\b",
-                  lambda found: "min–max" if "m" in found.group() else "–", text)
+    text = re.sub(r"(?<=\d)\.\.(?=\d)|(?<=[Mm]in)\.\.(?=max\b)", "–", text)
     text = re.sub(r"(?<=[\d%])\.\.(?=[-+])", " to ", text)
     text = re.sub(r"(^|(?<=[\s(]))-(?=\d)", "−", text)
     text = re.sub(r"(?<=\d)x(?=$|[\s,.;)–])", "×", text)
@@ -84,14 +84,14 @@ def classes(column: Column, text: str) -> str:
     return ' class="%s"' % " ".join(names) if names else ""
 
 
-def table_row(row: Sequence[str], columns: Sequence[Column], links: Links) -> str:
+def table_row(row: Sequence[str], columns: Sequence[Column], links: Links, matrix: bool) -> str:
     """The first cell names the row; one that is set in says more about the row above. In a matrix
     the line of what was measured here stands out."""
     parts = ["<th scope=\"row\"%s>%s</th>" % (classes(columns[0], row[0]), cell(row[0], links))]
     parts += ["<td%s>%s</td>" % (classes(column, text), cell(text, links))
               for column, text in zip(columns[1:], row[1:])]
-    kind = "sub" if row[0].startswith("  ") else "here" if "here" in row[:2] else \
-        "more" if not row[0] else ""
+    kind = "sub" if row[0].startswith("  ") else "" if not matrix or row[0] else \
+        "here" if row[1] == HERE else "more"
     return "<tr%s>%s</tr>" % (' class="%s"' % kind if kind else "", "".join(parts))
 
 
@@ -124,12 +124,13 @@ def caption(table: Table, section: Section) -> str:
 
 def table_html(table: Table, section: Section, links: Links) -> str:
     """A table in a box of its own, which scrolls where the screen is narrow."""
+    matrix = any(row and row[1:2] == [HERE] for row in table.rows)
     bodies: List[List[str]] = [[]]
     for row in table.rows:
         if row is None:
             bodies.append([])
         else:
-            bodies[-1].append(table_row(row, table.columns, links))
+            bodies[-1].append(table_row(row, table.columns, links, matrix))
     notes = "".join("<li>%s</li>" % words(note) for note in table.notes)
     size = "table whole" if len(table.rows) <= WHOLE_ROWS else "table matrix" \
         if len(bodies) > 1 else "table"

@@ -187,7 +187,7 @@ class Structure(Pages):
 
 class Words(unittest.TestCase):
     def test_signs_of_print(self):
-        for text, wanted in (("28.6..33.8", "28.6–33.8"), ("min..max", "min–max"),
+        for text, wanted in (("28.6..33.8", "28.6–33.8"), ("Min..max", "Min–max"),
                              ("0.516x", "0.516×"), ("time -14.4 %", "time −14.4\u00a0%"),
                              ("-3..+5", "−3 to +5"), ("W=6 C=4", "W=6 C=4"),
                              ("2026-11-22", "2026-11-22"), ("a<b>&\"c", "a&lt;b&gt;&amp;&quot;c"),

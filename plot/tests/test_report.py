@@ -200,6 +200,15 @@ class Tables(Folder):
         self.assertIn("Connection test (engine epoll)", out)
         self.assertIn("Connection test (engine uring)", out)
 
+    def test_a_cell_run_again_under_a_label_is_no_other_cell(self):
+        made = fixtures.table1_rows(2) + [dict(row, label="B", connect_ms=999.0, order=2)
+                                          for row in fixtures.table1_rows(2)]
+        out = self.tables(made)
+        self.assertNotIn("label", out.split("Claims.")[0].split("Connect.")[0])
+        self.assertNotIn("999", out.split("Order of runs")[0])
+        self.assertIn("(A/A)", self.page())
+        self.assertIn("999", self.tables(made[10:]))
+
     def test_the_absolute_numbers_caveat_comes_first(self):
         out = self.tables(fixtures.table1_rows())
         self.assertLess(out.index("cannot be compared"), out.index("Table 1"))
