@@ -24,7 +24,7 @@ const char *row_member(struct arena *arena, const char *object, unsigned index, 
  */
 char *row_text(struct arena *arena, const char *object, const char *key);
 
-/* row_copy: the value of a key as it stands, and nothing behind it. NULL if the key is not there. */
+/* row_copy: the value of a key as it stands, with nothing behind it. NULL if it is not there. */
 char *row_copy(struct arena *arena, const char *object, const char *key);
 
 /* row_number: false if the key is not there or its value is no number. */

@@ -213,12 +213,20 @@ static void write_link_keys(struct json *json, const struct run *run)
     json_number(json, "link_cpu_s", link == NULL || !link->own_process ? NAN : run->link_cpu_s);
 }
 
+/* On a link the process that we know is fanin-lan, not the servers'. */
+static uint64_t fleet_peak_bytes(const struct cell *cell)
+{
+    const struct fleet *fleet = cell->fleet;
+    bool known =
+        fleet != NULL && fleet->running && fleet->link == NULL && cell->skip_reason == NULL;
+
+    return known ? os_process_peak_bytes(&fleet->process) : 0;
+}
+
 static void write_sweep_keys(struct json *json, const struct run *run, uint64_t overhead_ns)
 {
     const struct cell *cell = run->row->cell;
-    uint64_t peak_bytes = cell->fleet != NULL && cell->fleet->running && cell->link == NULL
-                              ? os_process_peak_bytes(&cell->fleet->process)
-                              : 0;
+    uint64_t peak_bytes = fleet_peak_bytes(cell);
 
     json_count(json, "schema", 2);
     json_text(json, "scenario", cell->scenario);
