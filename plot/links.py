@@ -4,12 +4,15 @@ wire takes of itself."""
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from rows import Row, group
+from stats import Spread
+from tables import NONE, ratio, span
 
 LOOPBACK = "loopback"
 # A full frame at MTU 1500: 1448 bytes of payload beside IP's and TCP's headers (timestamps are on),
 # and Ethernet's header, checksum, preamble and gap around them.
 WIRE_BYTES, PAYLOAD_BYTES = 1538, 1448
 BITS_PER_BYTE = 8
+FINE_MAX = 2  # multiples of the wire's least from here on need no thousandths
 
 
 def link_of(row: Row) -> str:
@@ -96,6 +99,17 @@ def times_of_wire(rows: Sequence[Row]) -> List[float]:
     """Each run's time as a multiple of its wire's least; none where no wire has a rate."""
     return [row["elapsed_ms"] / wire_ms(row["bytes"], rate_of(row)) for row in rows
             if rate_of(row) and row["elapsed_ms"] and row["bytes"]]
+
+
+def times_texts(found: Optional[Spread]) -> Tuple[str, str]:
+    """(median, min..max) of multiples of a wire's least: a thousandth of it can be told apart,
+    which three digits from 1 up would hide."""
+    if not found:
+        return NONE, NONE
+    if found.low >= FINE_MAX:
+        return ratio(found.median, 1), span(found.low, found.high)
+    low, high = "%.3f" % found.low, "%.3f" % found.high
+    return "%.3fx" % found.median, low if low == high else low + ".." + high
 
 
 WIRE_NOTE = (

@@ -103,12 +103,12 @@ def share_line(scheme: str, cells: Cells) -> List[str]:
 
 def wire_line(scheme: str, rows: Sequence[Row]) -> List[str]:
     """How much of a scheme's time is wire, and what it costs the client beside it."""
-    claim, times = paper.table2().get(scheme), spread(links.times_of_wire(rows))
+    claim, times = paper.table2().get(scheme), links.times_texts(spread(links.times_of_wire(rows)))
     theirs = links.wire_ms(paper.TABLE2_BYTES, paper.LINK_BITS_PER_S)
     cpu = middle(measured(rows, "gb_per_cpu_s"))
     return [NAMES.get(scheme, scheme), number(claim.time_ms) if claim else NONE,
             ratio(claim.time_ms if claim else None, theirs),
-            number(middle(measured(rows, "elapsed_ms"))), ratio(middle(times), 1), extent(times),
+            number(middle(measured(rows, "elapsed_ms"))), *times,
             number(1 / cpu if cpu else None), number(middle(measured(rows, "link_cpu_s"))),
             str(len(rows))]
 

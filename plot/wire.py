@@ -10,7 +10,7 @@ from section import (Figure, Section, data_block, data_line, extent, file_name, 
 from stats import Spread, spread
 from table2 import Cells, by_scheme, order, what_was_sent
 from table3 import spaced
-from tables import NONE, Column, Table, number, ratio
+from tables import NONE, Column, Table, number
 
 TITLE = "Wire. Where the buffer scheme begins to matter"
 SCENARIO = "wire"
@@ -69,10 +69,10 @@ def cpu_per_gb(rows: Sequence[Row]) -> Optional[Spread]:
 def line(on: OnLink, scheme: str, first: bool) -> List[str]:
     """One cell; the link's name stands at its first only."""
     rows = on.cells[scheme]
-    time, times = measured(rows, "elapsed_ms"), multiples(rows, on.floor)
+    time, times = measured(rows, "elapsed_ms"), links.times_texts(multiples(rows, on.floor))
     return [on.name if first else "", scheme, number(middle(time)), extent(time),
             number(on.floor.ms) if on.floor else NONE, on.floor.name if on.floor else NONE,
-            ratio(middle(times), 1), extent(times), number(middle(cpu_per_gb(rows))),
+            *times, number(middle(cpu_per_gb(rows))),
             number(middle(measured(rows, "peak_rss_kb"), KB_TO_MB)), str(len(rows))]
 
 

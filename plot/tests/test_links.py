@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fixtures
 import link_fixtures
 import links
+import stats
 
 
 def row(link, **changes):
@@ -70,6 +71,13 @@ class Wire(unittest.TestCase):
         made = [row(link_fixtures.LAN, bytes=1448000, elapsed_ms=246.08),
                 row(link_fixtures.LOOPBACK, bytes=1448000, elapsed_ms=246.08)]
         self.assertEqual(["%.3f" % times for times in links.times_of_wire(made)], ["2.000"])
+
+    def test_a_thousandth_of_the_wire_can_be_told_apart(self):
+        self.assertEqual(links.times_texts(stats.spread([1.0008, 1.0012])),
+                         ("1.001x", "1.001"))
+        self.assertEqual(links.times_texts(stats.spread([1.0, 1.1])), ("1.050x", "1.000..1.100"))
+        self.assertEqual(links.times_texts(stats.spread([5.0, 6.0])), ("5.50x", "5.00..6.00"))
+        self.assertEqual(links.times_texts(None), ("-", "-"))
 
     def test_what_was_not_measured_is_left_out(self):
         made = row(link_fixtures.LAN, elapsed_ms=None, bytes=0)

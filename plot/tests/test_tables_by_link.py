@@ -73,9 +73,9 @@ class Table2(unittest.TestCase):
         below = text[text.index("beside the wire"):]
         # The paper's 3640 ms are 1.14 of its own wire's 3186 ms.
         self.assertEqual(fields(below, "fixed", "(paper", "1)")[:4],
-                         ["3640", "1.14x", "3505", "1.10x"])
+                         ["3640", "1.14x", "3505", "1.100x"])
         self.assertEqual(fields(below, "chain", "(paper", "3)")[:4],
-                         ["3365", "1.06x", "3218", "1.01x"])
+                         ["3365", "1.06x", "3218", "1.010x"])
         self.assertIn("The wire alone: 3186 ms at 100 Mbit/s.", below.replace("\n", " "))
 
     def test_loopback_has_no_wire(self):
@@ -92,7 +92,7 @@ class Table2(unittest.TestCase):
     def test_a_wire_that_is_all_raw(self):
         text = said(built(table2, [self.row(LAN, "raw", 3250.0, client="fanin-raw")]))
         self.assertEqual(fields(text[text.index("the wire"):], "raw", "(ceiling)")[:4],
-                         ["-", "-", "3250", "1.02x"])
+                         ["-", "-", "3250", "1.020x"])
 
     def test_fallback_and_width(self):
         text = said(built(table2, link_fixtures.on(FALLBACK, fixtures.table2_rows(1))))
