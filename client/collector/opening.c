@@ -29,16 +29,19 @@ static void become_ready(struct connection *connection)
     run_count_down(run, &run->connecting);
 }
 
+/* Once it is accepted its completion may be on another worker already. */
 static int post_send(struct connection *connection, const char *text, size_t bytes)
 {
+    const bool is_request = connection->step == STEP_RUN;
     int result = CP_ECLOSED;
     pthread_mutex_lock(&connection->lock);
     if (connection->socket != NULL) {
         connection->control_block = (struct cp_block){(void *)(uintptr_t)text, bytes};
         result =
             cp_send(connection->socket, &connection->control_op, &connection->control_block, 1);
-        connection->asking = result == 0 && connection->step == STEP_RUN;
     }
+    if (is_request)
+        connection->asking = result == 0;
     pthread_mutex_unlock(&connection->lock);
     return result;
 }
