@@ -31,6 +31,7 @@ SHARE_SHOWN = 0.002         # a stage below it in every client has no line
 OF_CELL = ("scenario", "section", "client", "cell", "scheme", "servers", "size_min", "size_max",
            "workers", "concurrency", "verify")
 FILE = "profile.jsonl"
+TABLES = ("frame", "kB", "share")
 TITLE = "Profile. Where the client's time goes"
 UNITS = {"perf": ("ns", "CPU time, sampled 1999 times a second (no hardware counters needed)"),
          "callgrind": ("instructions", "instructions that callgrind counted; the kernel's are not "
@@ -320,12 +321,12 @@ def families(profiles: Sequence[Profile]) -> List[Tuple[str, List[Profile]]]:
     return list(found.items())
 
 
-def blocks(profiles: Sequence[Profile]) -> List[Union[str, Table]]:
-    """All there is to show."""
+def blocks(profiles: Sequence[Profile], kinds: Sequence[str]) -> List[Union[str, Table]]:
+    """What there is to show; `kinds` are of TABLES."""
     found: List[Union[str, Table]] = []
     for said, members in families(profiles):
         found.append("%s. %s." % (said, "; ".join(map(how, members))))
-        found += [table(members, what) for what in ("frame", "kB", "share")]
+        found += [table(members, kind) for kind in kinds]
     return found + strangers_text(profiles)
 
 
@@ -338,7 +339,7 @@ def build(results: Results) -> Section:
     if not profiles:
         return Section(TITLE, ["Left out: this folder has no profile; make profile writes one."],
                        [])
-    return Section(TITLE, blocks(profiles), [])
+    return Section(TITLE, blocks(profiles, TABLES), [])
 
 
 # ---- the command ----
@@ -359,29 +360,38 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=ABOUT, epilog=EPILOGUE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="DIR", help="folder that make profile wrote")
+    parser.add_argument("--table", choices=TABLES, help="only this one (default: all)")
     return parser.parse_args(arguments)
+
+
+def reduce_folder(folder: str) -> List[Profile]:
+    """From the stacks, which then may go; says on standard error what is left out."""
+    results, _ = load_or_explain(PROGRAM, folder)
+    if results is None:
+        return []
+    profiles, problems = take_profiles(results)
+    for problem in problems:
+        print("%s: %s" % (PROGRAM, problem), file=sys.stderr)
+    if profiles:
+        with open(os.path.join(folder, FILE), "w", encoding="utf-8") as file:
+            file.write(to_json(profiles))
+    return profiles
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     asked = options(arguments)
-    results, code = load_or_explain(PROGRAM, asked.folder)
-    if results is None:
-        return code
     try:
-        profiles, problems = take_profiles(results)
+        stacked = os.path.isdir(os.path.join(asked.folder, FOLDER))
+        profiles = (reduce_folder if stacked else read_profiles)(asked.folder)
     except (WrongStages, ValueError, OSError) as error:
         print("%s: %s" % (PROGRAM, error), file=sys.stderr)
         return 2
-    for problem in problems:
-        print("%s: %s" % (PROGRAM, problem), file=sys.stderr)
     if not profiles:
         print("%s: %s: no profile of any row that counts" % (PROGRAM, asked.folder),
               file=sys.stderr)
         return 1
-    for block in blocks(profiles):
+    for block in blocks(profiles, [asked.table] if asked.table else TABLES):
         print(to_text(block) if isinstance(block, Table) else wrap(block) + "\n")
-    with open(os.path.join(asked.folder, FILE), "w", encoding="utf-8") as file:
-        file.write(to_json(profiles))
     return 0
 
 
