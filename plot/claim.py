@@ -68,6 +68,8 @@ def value_of(key: str, word: str, cpus: Optional[int]) -> Optional[Value]:
     processors."""
     if is_text(key):
         return word
+    if kinds().get(key) == "flag":
+        return word == "true"
     rule = RULE.match(word)
     if not rule:
         return float(word)
@@ -89,12 +91,20 @@ def selector(text: str, column: str) -> Dict[str, str]:
                              % (column, key))
         if word == OTHERS and column == "subject":
             raise ValueError("subject: `%s` stands for any other value in `against` only" % part)
-        if not is_text(key) and word != OTHERS and not RULE.match(word):
-            number(word, "%s: %s" % (column, key))
+        check_value(key, word, column)
         chosen[key] = word
     if not chosen:
         raise ValueError("%s is empty: name the cell as KEY=VALUE" % column)
     return chosen
+
+
+def check_value(key: str, word: str, column: str) -> None:
+    """ValueError unless rows can have such a value."""
+    if kinds()[key] == "flag":
+        if word not in ("true", "false", OTHERS):
+            raise ValueError("%s: %s is true or false, not `%s`" % (column, key, word))
+    elif not is_text(key) and word != OTHERS and not RULE.match(word):
+        number(word, "%s: %s" % (column, key))
 
 
 def number(text: str, what: str) -> float:
@@ -119,7 +129,7 @@ def against_of(text: str) -> Union[Dict[str, str], float, str]:
 
 def metric_of(name: str, column: str) -> str:
     """The name of a key that holds a number."""
-    if kinds().get(name, "text") in ("text", "object"):
+    if kinds().get(name, "text") in ("text", "object", "flag"):
         raise ValueError("%s: no row has a number `%s`; results/README.md lists the keys"
                          % (column, name))
     return name
@@ -150,6 +160,13 @@ def matters_of(text: str, direction: str) -> Optional[float]:
     return share
 
 
+def check_fit(key: str, subject: Dict[str, str], against: Any) -> None:
+    """A law is fitted over the other cells and must find the subject's among them."""
+    if key not in subject or not isinstance(against, dict) or against.get(key) != OTHERS:
+        raise ValueError("fit: `%s` must be a key of the subject, and `%s=*` stand in against"
+                         % (key, key))
+
+
 def parse(fields: Dict[str, Any], line: int) -> Claim:
     """One line; ValueError says what is wrong with it."""
     for column in ("id", "what", "metric", "scenario", "direction", "see"):
@@ -167,8 +184,8 @@ def parse(fields: Dict[str, Any], line: int) -> Claim:
         raise ValueError("margin: `equal` between two cells wants a ratio above 1, as 1.02, within "
                          "which they count as equal")
     subject = selector(fields["subject"], "subject")
-    if fields["fit"] and fields["fit"] not in subject:
-        raise ValueError("fit: `%s` is no key of the subject" % fields["fit"])
+    if fields["fit"]:
+        check_fit(metric_of(fields["fit"], "fit"), subject, against)
     return Claim(line, fields["id"], fields["claim"], fields["what"],
                  metric_of(fields["metric"], "metric"), fields["scenario"], subject, direction,
                  margin, against, matters_of(fields["matters"], direction), fields["paper"],

@@ -69,13 +69,13 @@ def link_of(row: Row) -> Link:
 
 
 def by_link(rows: Sequence[Row]) -> Dict[Link, List[Row]]:
-    """The paper's network first, then what was asked to be it, then in order of appearance."""
+    """The paper's network first, then what was asked to be it, then by name; loopback last."""
     found: Dict[Tuple[str, str], List[Row]] = {}
     for row in rows:
         link = link_of(row)
         found.setdefault((link.asked, link.ran), []).append(row)
-    rank = {True: 0, False: 1}
-    order = sorted(found, key=lambda key: (rank[key[1] == PAPER_LINK], rank[key[0] == PAPER_LINK]))
+    order = sorted(found, key=lambda key: (key[1] != PAPER_LINK, key[0] != PAPER_LINK,
+                                           key[1] == links.LOOPBACK, key))
     return {Link(*key, next((link_of(row).reason for row in found[key] if link_of(row).reason),
                             "")): found[key] for key in order}
 
@@ -136,7 +136,9 @@ def denial(compared: Sequence[Comparison]) -> float:
         return worst
     by_subject: Dict[Any, List[Comparison]] = {}
     for member in compared:
-        key = (member.claim.metric, tuple(id(row) for row in member.subject))
+        claim = member.claim
+        key = (claim.metric, claim.direction, claim.margin, claim.matters,
+               tuple(id(row) for row in member.subject))
         by_subject.setdefault(key, []).append(member)
     groups = list(by_subject.values())
     pooled = [pooled_denial(members) for members in groups]
@@ -221,7 +223,7 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
              p: Optional[float] = None) -> Verdict:
         first = case.lines[0]
         return Verdict(first.id, first.text, case.link, word, why, shown, p, case.found,
-                       (shown or first).claim.see if shown else first.see)
+                       shown.claim.see if shown else first.see)
 
     if case.broken:
         found = case.broken[0]

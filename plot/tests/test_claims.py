@@ -200,6 +200,23 @@ class Several(unittest.TestCase):
         self.assertEqual(judged(good + tie, *lines)[0].word, "inconclusive")
         self.assertEqual(judged(good, *lines)[0].word, "not tested")
 
+    def test_rivals_that_share_a_value_speak_together(self):
+        """Five runs a cell against eight rivals: no single comparison is clear enough."""
+        rest = Several.REST.replace("workers=2n+2", "workers=2n+2 concurrency=4").replace(
+            "workers=*", "workers=* concurrency=*")
+        made = []
+        for workers in (4, 6, 8, 10):
+            for limit, rate in ((2, 1100), (4, 1000)):
+                for repeat in range(5):
+                    made.append(fixtures.timed(rate * (1 + 0.01 * repeat), 200, workers=workers,
+                                               concurrency=limit, repeat=repeat + 1,
+                                               cell="W%d C%d" % (workers, limit)))
+        lines = [rest.replace("B1", "B%d" % place) for place in range(1, 8)]
+        found = judged(made, *lines)[0]
+        self.assertGreater(7 * 7 * min(one.denied for one in found.all), verdict.ALPHA)
+        self.assertEqual((found.word, found.shown.rest.split()[1]),
+                         ("contradicted", "concurrency=2"))
+
     def test_holm_over_the_claims(self):
         lines = [LESS % (place, "s", "s", "") for place in range(1, 14)]
         made = runs(LOW) + runs(HIGH, scheme="ring")
@@ -252,6 +269,12 @@ class Links(unittest.TestCase):
         self.assertEqual([one.link.ran for one in found], ["lan100", "loopback"])
         self.assertEqual([one.shown.n for one in found], [5, 5])
         self.assertEqual(verdict.primary(found)["B1"].link.ran, "lan100")
+
+    def test_the_order_of_links_is_not_that_of_rows(self):
+        names = ("lan100", "lan100-rtt10", "lan1000", "loopback")
+        for order in (names, names[::-1]):
+            made = [one for link in order for one in runs(LOW, link=link, link_asked=link)]
+            self.assertEqual([link.ran for link in verdict.by_link(made)], list(names))
 
     def test_a_claim_without_rows_on_the_papers_link_is_judged_where_it_ran(self):
         other = "B2,one,a / b,elapsed_ms,spec,scheme=chain,less,,scheme=ring,,1/2,Table 2,"
