@@ -8,17 +8,17 @@ whole list; that there is none is said only where the interval lies within the m
 import argparse
 import json
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from families import LEVEL, WELCH, Test, runs_for_ranks, tests
+from families import LEVEL, T_OF_LOGS, Sides, Test, paired_tests, runs_for_exact, tests
 from matching import (Filter, MACHINE, Match, Pair, WORKLOAD, asked_keys, chosen, match, mixtures,
                       parse_filter, record, surroundings, uncounted, values)
-from ranks import ratio_estimate, ratio_interval
+from ranks import paired_ratio, paired_ratio_interval, ratio_estimate, ratio_interval
 from rows import Results, Row, is_result, load_or_explain, numbers, run_command
 from stats import Interval, equivalent, median
 from tables import Column, NONE, Table, number, to_markdown, to_text
 
-RUNS_MIN = 5  # on each side, for any verdict
+RUNS_MIN, PAIRS_MIN = 5, 6  # for any verdict: on each side; of paired runs
 CONFIDENCE = 0.95
 MARGIN_PERCENT = 5.0
 PROGRAM = "plot/compare.py"
@@ -73,9 +73,26 @@ class Refusal(Exception):
 # ---- verdicts ----
 
 
-def testable(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether there is enough data for a verdict; ratios need values above 0."""
-    return min(len(a), len(b)) >= RUNS_MIN and min(*a, *b) > 0
+class Method(NamedTuple):
+    """How two lists of runs are compared."""
+
+    paired: bool
+    runs_min: int
+    tests: Callable[[Sequence[Sides]], List[Test]]
+    change: Callable[[Sequence[float], Sequence[float]], float]
+    interval: Callable[[Sequence[float], Sequence[float], float], Optional[Interval]]
+    words: str
+
+    def testable(self, a: Sequence[float], b: Sequence[float]) -> bool:
+        """Whether there is enough data for a verdict; ratios need values above 0."""
+        return min(len(a), len(b)) >= self.runs_min and min(*a, *b) > 0
+
+
+INDEPENDENT = Method(False, RUNS_MIN, tests, ratio_estimate, ratio_interval,
+                     "Hodges-Lehmann, of the logarithms; its interval is exact, by ranks")
+PAIRED = Method(True, PAIRS_MIN, paired_tests, paired_ratio, paired_ratio_interval,
+                "within repeats, Hodges-Lehmann of the logarithms; its interval is exact, by "
+                "signed ranks")
 
 
 def no_difference(margin: float) -> str:
@@ -93,30 +110,52 @@ def verdict(metric: Metric, interval: Optional[Interval], adjusted: float, margi
     return metric.up if interval.low > 1 else metric.down
 
 
-def judged(cell: str, metric: Metric, a: List[float], b: List[float], test: Test,
-           margin: float) -> Line:
+class Data(NamedTuple):
+    """What a line is made of; by repeat, if it is of pairs."""
+
+    cell: str
+    metric: Metric
+    a: List[float]
+    b: List[float]
+
+
+def judged(data: Data, method: Method, test: Test, margin: float) -> Line:
     """A line with enough data."""
-    change, interval = ratio_estimate(b, a), ratio_interval(b, a, CONFIDENCE)
-    words = verdict(metric, interval, test.adjusted, margin)
+    change = method.change(data.b, data.a)
+    interval = method.interval(data.b, data.a, CONFIDENCE)
+    words = verdict(data.metric, interval, test.adjusted, margin)
     beyond = max(change, 1 / change) > 1 + margin
-    return Line(cell, metric, a, b, change, interval, test, words, words == metric.worse and beyond)
+    return Line(*data, change, interval, test, words, words == data.metric.worse and beyond)
 
 
-def unjudged(cell: str, metric: Metric, a: List[float], b: List[float]) -> Line:
+def unjudged(data: Data, method: Method) -> Line:
     """A line without enough data, or whose ratio would be none."""
-    words = UNFIT if not a or not b or min(a + b) <= 0 else TOO_FEW
-    change = ratio_estimate(b, a) if words == TOO_FEW else None
-    return Line(cell, metric, a, b, change, None, None, words, False)
+    words = UNFIT if not data.a or not data.b or min(data.a + data.b) <= 0 else TOO_FEW
+    change = method.change(data.b, data.a) if words == TOO_FEW else None
+    return Line(*data, change, None, None, words, False)
 
 
-def compare(pairs: Sequence[Pair], metrics: Sequence[Metric], margin: float) -> List[Line]:
+def by_repeat(pair: Pair, key: str) -> Tuple[List[float], List[float]]:
+    """What the runs measured of the repeats that both sides have measured."""
+    a, b = ({row["repeat"]: row[key] for row in reversed(rows) if row.get(key) is not None}
+            for rows in (pair.a, pair.b))
+    shared = sorted(set(a) & set(b))
+    return [a[repeat] for repeat in shared], [b[repeat] for repeat in shared]
+
+
+def compare(pairs: Sequence[Pair], metrics: Sequence[Metric], margin: float,
+            method: Method = INDEPENDENT) -> List[Line]:
     """All lines, by cell and metric. A metric that neither side measured has no line."""
-    sides = [(pair.name, metric, numbers(pair.a, metric.key), numbers(pair.b, metric.key))
-             for pair in pairs for metric in metrics]
-    sides = [side for side in sides if side[2] or side[3]]
-    results = iter(tests([(b, a) for _, _, a, b in sides if testable(a, b)]))
-    return [judged(*side, next(results), margin) if testable(side[2], side[3])
-            else unjudged(*side) for side in sides]
+    lines = []
+    for pair in pairs:
+        for metric in metrics:
+            sides = numbers(pair.a, metric.key), numbers(pair.b, metric.key)
+            if any(sides):
+                sides = by_repeat(pair, metric.key) if method.paired else sides
+                lines.append(Data(pair.name, metric, *sides))
+    found = iter(method.tests([(d.b, d.a) for d in lines if method.testable(d.a, d.b)]))
+    return [judged(data, method, next(found), margin) if method.testable(data.a, data.b)
+            else unjudged(data, method) for data in lines]
 
 
 # ---- what can be compared ----
@@ -205,7 +244,7 @@ def chance(test: Optional[Test]) -> str:
     if test is None:
         return NONE
     text = "<.0001" if test.adjusted < 0.0001 else "%.2g" % test.adjusted
-    return text + ("t" if test.method == WELCH else "")
+    return text + ("t" if test.method == T_OF_LOGS else "")
 
 
 COLUMNS = (Column("cell, metric", left=True), Column("A"), Column("B"), Column("B / A"),
@@ -219,34 +258,35 @@ def tally(lines: Sequence[Line]) -> str:
                                                    for word in dict.fromkeys(words)))
 
 
-def footnotes(lines: Sequence[Line], margin: float) -> List[str]:
+def footnotes(lines: Sequence[Line], margin: float, method: Method) -> List[str]:
     """What the numbers are, and what they are not."""
-    tested = [line for line in lines if line.test]
-    notes = [tally(lines), "A, B: medians. B / A: Hodges-Lehmann, of the logarithms; its interval "
-             "is exact, by ranks, and of its line alone. p: two-sided, adjusted by Holm for the %d "
-             "lines with enough runs." % len(tested)]
-    if any(line.test and line.test.method == WELCH for line in lines):
-        notes.append("p with a t: Welch's t-test of logarithms, which takes runs to be log-normal, "
-                     "because so few runs cannot reach %g by ranks in a list this long; %d a side "
-                     "could." % (LEVEL, runs_for_ranks(len(tested))))
+    tested = [line.test for line in lines if line.test]
+    notes = [tally(lines), "A, B: medians. B / A: %s, and of its line alone. p: two-sided, "
+             "adjusted by Holm for the %d lines with enough runs." % (method.words, len(tested))]
+    if any(test.method == T_OF_LOGS for test in tested):
+        notes.append("p with a t: %s t-test of logarithms, which takes runs to be log-normal, "
+                     "because so few cannot reach %g by an exact test in a list this long; %d a "
+                     "side could." % ("Student's" if method.paired else "Welch's", LEVEL,
+                                      runs_for_exact(len(tested), method.paired)))
     if any(line.verdict == TOO_FEW for line in lines):
-        notes.append("Too few runs: a verdict takes %d on each side." % RUNS_MIN)
+        notes.append("Too few runs: a verdict takes %d on each side." % method.runs_min)
     if any(line.verdict == UNFIT for line in lines):
-        notes.append("Not comparable: not measured on one side, or a value of 0.")
+        notes.append("Not comparable: not measured on both sides%s, or a value of 0."
+                     % (" in any repeat" if method.paired else ""))
     worse = [line for line in lines if line.regression]
     notes.append("(!) %d regressions: worse, and by more than %g %%." % (len(worse), 100 * margin)
                  if worse else "No regression beyond %g %%." % (100 * margin))
     return notes
 
 
-def as_table(lines: Sequence[Line], title: str, margin: float) -> Table:
+def as_table(lines: Sequence[Line], title: str, margin: float, method: Method) -> Table:
     """For text and Markdown: each cell's lines under its name."""
     rows: List[Optional[List[str]]] = []
     for line, before in zip(lines, [None, *lines]):
         if before is None or before.cell != line.cell:
             rows.append([line.cell])
         rows.append(texts_of(line))
-    return Table(title, COLUMNS, rows, footnotes(lines, margin))
+    return Table(title, COLUMNS, rows, footnotes(lines, margin, method))
 
 
 def as_object(line: Line) -> Dict[str, Any]:
@@ -270,14 +310,15 @@ EPILOGUE = """examples:
   plot/compare.py out/before out/after                         two commits, two machines
   plot/compare.py out/latest out/latest --a scheme=fixed --b scheme=chain
   plot/compare.py out/latest out/latest --only scenario=table3 --a workers=4 --b workers=16
+  plot/compare.py out/latest out/latest --paired --a label=A --b label=B
   plot/compare.py out/before out/after --metrics time,memory --margin 10 --markdown
 
 verdicts:
   faster, slower, more, less    significant in the whole list (p, adjusted by Holm, <= 0.05)
   no difference beyond 5 %      the interval lies within the margin, either way
   inconclusive                  neither: take more repeats
-  too few runs                  fewer than 5 on a side; never anything else
-  not comparable                not measured on one side, or a value of 0
+  too few runs                  fewer than 5 on a side (6 with --paired); never anything else
+  not comparable                not measured on both sides, or a value of 0
 A regression is a verdict for the worse of more than the margin; (!) marks it.
 
 metrics: time, throughput, cpu (GB per CPU second of the client), memory (peak), p99 (latency),
@@ -319,12 +360,22 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--metrics", metavar="M,M,...", help="only these (default: all)")
     parser.add_argument("--margin", metavar="PERCENT", type=share, default=MARGIN_PERCENT / 100,
                         help="smaller changes do not matter (default: %g)" % MARGIN_PERCENT)
+    parser.add_argument("--paired", action="store_true", help="within one sweep: compare what ran "
+                        "in the same repeat, which spares the ratios its drift")
     parser.add_argument("--force", action="store_true",
                         help="compare though machines are mixed, or the work or the schema differs")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
     form.add_argument("--json", action="store_true", help="as one JSON object, in the rows' units")
     return parser.parse_args(arguments)
+
+
+def method_of(asked: argparse.Namespace) -> Method:
+    """As --paired has it. ValueError where there are no pairs to be had."""
+    if asked.paired and asked.baseline != asked.other:
+        raise ValueError("--paired needs one folder, given twice: only rows of one sweep that are "
+                         "of one repeat ran side by side")
+    return PAIRED if asked.paired else INDEPENDENT
 
 
 def load_both(baseline: str, other: str) -> Tuple[Optional[Results], Optional[Results]]:
@@ -348,7 +399,8 @@ def prepared(a: Results, b: Results, asked: argparse.Namespace) -> Tuple[Match, 
     return found, [str(refusal) for refusal in against] + remarks(a, b, sides, found)
 
 
-def show(lines: Sequence[Line], said: Sequence[str], asked: argparse.Namespace) -> None:
+def show(lines: Sequence[Line], said: Sequence[str], asked: argparse.Namespace,
+         method: Method) -> None:
     """On standard output, in the form that was asked for."""
     if asked.json:
         print(json.dumps({"a": asked.baseline, "b": asked.other, "margin": asked.margin,
@@ -356,7 +408,7 @@ def show(lines: Sequence[Line], said: Sequence[str], asked: argparse.Namespace) 
                           "regressions": sum(line.regression for line in lines)}, indent=1))
         return
     names = [" ".join(words) for words in ([asked.other] + asked.b, [asked.baseline] + asked.a)]
-    table = as_table(lines, "B (%s) against A (%s)" % tuple(names), asked.margin)
+    table = as_table(lines, "B (%s) against A (%s)" % tuple(names), asked.margin, method)
     print((to_markdown if asked.markdown else to_text)(table), end="")
     for remark in said:
         print(("\n- " if asked.markdown else "  ") + "Note: %s" % remark)
@@ -368,7 +420,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if a is None or b is None:
         return 2
     try:
-        metrics = metrics_of(asked.metrics)
+        metrics, method = metrics_of(asked.metrics), method_of(asked)
         found, said = prepared(a, b, asked)
     except Refusal as refusal:
         print("%s: %s%s" % (PROGRAM, refusal, "; --force goes on" if refusal.forced else ""),
@@ -377,12 +429,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except ValueError as error:
         print("%s: %s" % (PROGRAM, error), file=sys.stderr)
         return 2
-    lines = compare(found.pairs, metrics, asked.margin)
+    lines = compare(found.pairs, metrics, asked.margin, method)
     if not lines:
         print("%s: no row of the matched cells measured %s"
               % (PROGRAM, ", ".join(metric.name for metric in metrics)), file=sys.stderr)
         return 2
-    show(lines, said, asked)
+    show(lines, said, asked, method)
     return 1 if any(line.regression for line in lines) else 0
 
 

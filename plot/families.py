@@ -2,22 +2,23 @@
 
 Ranks of 5 against 5 runs cannot bring a p-value below 0.008, however far apart the runs lie: in a
 list of ten lines Holm would clear every one of them, and a check that cannot fail checks nothing.
-So a line takes the exact rank test where its runs could reach the level in a list of this length,
-and Welch's t-test of the logarithms where they could not. That hangs on the numbers of runs and of
-lines alone, never on what was measured.
+So a line takes the exact test where its runs could reach the level in a list of this length, and a
+t-test of the logarithms where they could not. That hangs on the numbers of runs and of lines alone,
+never on what was measured. Independent runs: Mann and Whitney's test, or Welch's t. Runs in pairs:
+the permutation of the pairs, or Student's t.
 """
 
 import math
 import statistics
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from ranks import as_factors, logs, mann_whitney
+from ranks import as_factors, log_ratios, logs, mann_whitney, paired_permutation
 from stats import Interval, check_confidence, finite, holm
 
 LEVEL = 0.05     # the chance of even one false finding in the whole list
 T_RUNS_MIN = 2   # on each side: a variance needs two
 TERMS_MAX = 500  # of the continued fraction; a few dozen do
-RANKS, WELCH = "ranks", "t of logs"
+RANKS, PERMUTATION, T_OF_LOGS = "ranks", "permutation", "t of logs"
 
 Sides = Tuple[Sequence[float], Sequence[float]]
 
@@ -105,6 +106,17 @@ def welch_p(a: Sequence[float], b: Sequence[float]) -> Optional[float]:
     return found and t_tails(found.difference / found.error, found.freedom)
 
 
+def student_p(found: Sequence[float]) -> Optional[float]:
+    """The two-sided p-value that paired differences have the mean 0. Assumes them independent and
+    normal. None with fewer than two, or where they are all the same.
+
+    Source: Student, Biometrika 6, 1908."""
+    n = len(finite(found))
+    if n < T_RUNS_MIN or statistics.variance(found) == 0:
+        return None
+    return t_tails(statistics.fmean(found) / math.sqrt(statistics.variance(found) / n), n - 1)
+
+
 def welch_interval(a: Sequence[float], b: Sequence[float],
                    confidence: float = 0.95) -> Optional[Interval]:
     """For the difference of the means a - b, under the same assumptions."""
@@ -131,10 +143,10 @@ def rank_floor(m: int, n: int) -> float:
     return min(1.0, 2 / math.comb(m + n, m))
 
 
-def runs_for_ranks(lines: int) -> int:
-    """How many runs on each side let ranks reach the level in a list of so many lines."""
+def runs_for_exact(lines: int, paired: bool = False) -> int:
+    """How many runs on each side let the exact test reach the level in a list of so many lines."""
     n = 1
-    while rank_floor(n, n) * lines > LEVEL:
+    while (pairs_floor(n) if paired else rank_floor(n, n)) * lines > LEVEL:
         n += 1
     return n
 
@@ -145,12 +157,35 @@ def p_in_list(a: Sequence[float], b: Sequence[float], lines: int) -> Tuple[float
     if rank_floor(len(a), len(b)) * lines > LEVEL:
         p = welch_p(logs(a), logs(b))
         if p is not None:
-            return p, WELCH
+            return p, T_OF_LOGS
     return mann_whitney(a, b), RANKS
 
 
-def tests(sides: Sequence[Sides]) -> List[Test]:
-    """Of a whole list of comparisons: each line's p-value, adjusted by Holm for all of them."""
-    alone = [p_in_list(a, b, len(sides)) for a, b in sides]
+def pairs_floor(n: int) -> float:
+    """The smallest two-sided p-value that the permutation of n pairs can reach."""
+    return min(1.0, 2 / 2 ** n)
+
+
+def paired_p_in_list(a: Sequence[float], b: Sequence[float], lines: int) -> Tuple[float, str]:
+    """The same for runs in pairs."""
+    if pairs_floor(len(a)) * lines > LEVEL:
+        p = student_p(log_ratios(a, b))
+        if p is not None:
+            return p, T_OF_LOGS
+    return paired_permutation(list(zip(logs(a), logs(b)))), PERMUTATION
+
+
+def adjusted_tests(alone: Sequence[Tuple[float, str]]) -> List[Test]:
+    """The lines' own p-values, adjusted by Holm for all of them."""
     return [Test(p, adjusted, method)
             for (p, method), adjusted in zip(alone, holm([p for p, _ in alone]))]
+
+
+def tests(sides: Sequence[Sides]) -> List[Test]:
+    """Of a whole list of comparisons of independent runs."""
+    return adjusted_tests([p_in_list(a, b, len(sides)) for a, b in sides])
+
+
+def paired_tests(sides: Sequence[Sides]) -> List[Test]:
+    """Of a whole list of comparisons of runs in pairs."""
+    return adjusted_tests([paired_p_in_list(a, b, len(sides)) for a, b in sides])

@@ -11,7 +11,7 @@ import random
 from statistics import NormalDist
 from typing import List, Optional, Sequence, Tuple
 
-from stats import Interval, at_places, finite, innermost, median
+from stats import Interval, Place, at_place, check_confidence, finite, innermost, median
 
 RANK_EXACT_MAX = 60         # runs of both cells together, or paired differences
 PERMUTATION_EXACT_MAX = 24  # pairs: 2 x 2^12 sums
@@ -145,17 +145,22 @@ def shift_interval(a: Sequence[float], b: Sequence[float],
     19, 1963; M. Hollander and D. A. Wolfe, Nonparametric Statistical Methods, 1999, section 4.3."""
     if not a or not b:
         return None
-    return at_places(differences(a, b), u_places(len(a), len(b), confidence))
+    return at_place(differences(a, b), u_place(len(a), len(b), confidence))
 
 
-def u_places(m: int, n: int, confidence: float) -> Optional[Interval]:
+def u_place(m: int, n: int, confidence: float) -> Optional[Place]:
     """Which of the m * n sorted differences enclose the shift."""
     if m + n <= RANK_EXACT_MAX:
         half = u_counts(m, n)[:(m * n + 1) // 2]
         return innermost(half, math.comb(m + n, m), confidence)
-    law = NormalDist(m * n / 2, math.sqrt(m * n * (m + n + 1) / 12))
+    return approximate_place(NormalDist(m * n / 2, math.sqrt(m * n * (m + n + 1) / 12)), confidence)
+
+
+def approximate_place(law: NormalDist, confidence: float) -> Optional[Place]:
+    """innermost() by a normal law of the statistic, with its correction for continuity."""
+    check_confidence(confidence)
     k = math.floor(law.inv_cdf((1 - confidence) / 2) + 0.5)
-    return Interval(k, -k, 1 - 2 * law.cdf(k - 0.5)) if k >= 1 else None
+    return Place(k, 1 - 2 * law.cdf(k - 0.5)) if k >= 1 else None
 
 
 def logs(values: Sequence[float]) -> List[float]:
@@ -215,10 +220,28 @@ def signed_rank_interval(found: Sequence[float], confidence: float = 0.95) -> Op
     averages = walsh_averages(found)
     if n <= RANK_EXACT_MAX:
         half = rank_sums_of_pairs(n)[:(len(averages) + 1) // 2]
-        return at_places(averages, innermost(half, 2 ** n, confidence))
+        return at_place(averages, innermost(half, 2 ** n, confidence))
     law = NormalDist(n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24))
-    k = math.floor(law.inv_cdf((1 - confidence) / 2) + 0.5)
-    return at_places(averages, Interval(k, -k, 1 - 2 * law.cdf(k - 0.5)) if k >= 1 else None)
+    return at_place(averages, approximate_place(law, confidence))
+
+
+def log_ratios(a: Sequence[float], b: Sequence[float]) -> List[float]:
+    """log a - log b of runs in pairs. ValueError if one has no partner, or a value is not above
+    0."""
+    if len(a) != len(b):
+        raise ValueError("%d and %d runs are no pairs" % (len(a), len(b)))
+    return [x - y for x, y in zip(logs(a), logs(b))]
+
+
+def paired_ratio(a: Sequence[float], b: Sequence[float]) -> float:
+    """By what factor a lies above b, block by block: pseudomedian() of the logarithms."""
+    return math.exp(pseudomedian(log_ratios(a, b)))
+
+
+def paired_ratio_interval(a: Sequence[float], b: Sequence[float],
+                          confidence: float = 0.95) -> Optional[Interval]:
+    """signed_rank_interval() of the logarithms, as factors. None with too few pairs."""
+    return as_factors(signed_rank_interval(log_ratios(a, b), confidence))
 
 
 def method_of_permutation(n: int) -> str:

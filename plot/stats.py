@@ -85,10 +85,16 @@ def spread(values: Sequence[float]) -> Optional[Spread]:
                   quantile(values, 0.75), max(values), sure)
 
 
-def innermost(tail_counts: Sequence[int], total: int, confidence: float) -> Optional[Interval]:
-    """Of a symmetric null distribution, counted from its lower end: the largest k for which the
-    k-th value from below and the k-th from above still enclose `confidence`, as an interval of
-    places (k, -k). None when even the extremes enclose less."""
+class Place(NamedTuple):
+    """The k-th of sorted values from below and the k-th from above, and what they enclose."""
+
+    k: int
+    confidence: float
+
+
+def innermost(tail_counts: Sequence[int], total: int, confidence: float) -> Optional[Place]:
+    """Of a symmetric null distribution, counted from its lower end: the largest k that still
+    encloses `confidence`. None when even the extremes enclose less."""
     check_confidence(confidence)
     found, below = None, 0
     for k, count in enumerate(tail_counts, 1):
@@ -96,16 +102,13 @@ def innermost(tail_counts: Sequence[int], total: int, confidence: float) -> Opti
         achieved = 1 - 2 * below / total
         if achieved < confidence - ROUNDING:
             break
-        found = Interval(k, -k, achieved)
+        found = Place(k, achieved)
     return found
 
 
-def at_places(ordered: Sequence[float], places: Optional[Interval]) -> Optional[Interval]:
-    """The values at the places that innermost() found."""
-    if places is None:
-        return None
-    k = int(places.low)
-    return Interval(ordered[k - 1], ordered[-k], places.confidence)
+def at_place(ordered: Sequence[float], place: Optional[Place]) -> Optional[Interval]:
+    """The values at the place that innermost() found."""
+    return place and Interval(ordered[place.k - 1], ordered[-place.k], place.confidence)
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Optional[Interval]:
@@ -118,7 +121,7 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Option
     ordered = sorted(finite(values))
     n = len(ordered)
     counts = [math.comb(n, k) for k in range((n + 1) // 2)]
-    return at_places(ordered, innermost(counts, 2 ** n, confidence))
+    return at_place(ordered, innermost(counts, 2 ** n, confidence))
 
 
 def bootstrap_median_interval(values: Sequence[float], confidence: float = 0.95,

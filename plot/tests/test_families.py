@@ -50,6 +50,14 @@ class Student(unittest.TestCase):
         self.assertIsNone(families.welch_p([1], [2, 3]))
         self.assertIsNone(families.welch_interval([1, 1], [1, 1]))
 
+    def test_published_paired_example(self):
+        """The same hours of sleep as pairs, Student's own analysis: R's t.test(paired = TRUE)
+        prints t = -4.0621, df = 9, p-value = 0.002833."""
+        found = [x - y for x, y in zip(ONE, OTHER)]
+        self.assertAlmostEqual(families.student_p(found), 0.002833, places=6)
+        self.assertIsNone(families.student_p([1]))
+        self.assertIsNone(families.student_p([2, 2, 2]))
+
     def test_one_constant_side_is_enough_to_go_on(self):
         """Then it is the one-sample test, with the other side's degrees of freedom."""
         found = families.welch([1, 2, 3, 4], [2, 2, 2, 2])
@@ -72,15 +80,33 @@ class Choice(unittest.TestCase):
             self.assertAlmostEqual(ranks.mann_whitney(range(n), range(n, 2 * n)), floor)
 
     def test_how_many_runs_it_takes(self):
-        found = [families.runs_for_ranks(lines) for lines in (1, 6, 10, 100)]
+        found = [families.runs_for_exact(lines) for lines in (1, 6, 10, 100)]
         self.assertEqual(found, [4, 5, 6, 8])
+        found = [families.runs_for_exact(lines, paired=True) for lines in (1, 2, 10, 100)]
+        self.assertEqual(found, [6, 7, 9, 12])
         for lines in (1, 7, 50):
-            n = families.runs_for_ranks(lines)
+            n = families.runs_for_exact(lines)
             self.assertLessEqual(families.rank_floor(n, n) * lines, families.LEVEL)
 
     def test_ranks_while_they_can_reach_the_level(self):
         self.assertEqual(families.p_in_list(self.A, self.B, 6), (2 / 252, families.RANKS))
-        self.assertEqual(families.p_in_list(self.A, self.B, 7)[1], families.WELCH)
+        self.assertEqual(families.p_in_list(self.A, self.B, 7)[1], families.T_OF_LOGS)
+
+    def test_permutation_while_it_can_reach_the_level(self):
+        a, b = self.A + (1.5, 1.6), self.B + (2.9, 2.6)
+        self.assertEqual(families.paired_p_in_list(a, b, 3), (2 / 128, families.PERMUTATION))
+        self.assertEqual(families.paired_p_in_list(a, b, 4)[1], families.T_OF_LOGS)
+        self.assertEqual(families.paired_tests([(a, b)] * 3)[0].adjusted, 6 / 128)
+
+    def test_pairs_without_any_spread_fall_back_to_permutation(self):
+        self.assertEqual(families.paired_p_in_list([2] * 5, [2] * 5, 50),
+                         (1, families.PERMUTATION))
+        self.assertEqual(families.paired_p_in_list([2] * 5, [4] * 5, 50),
+                         (2 / 32, families.PERMUTATION))
+
+    def test_runs_without_a_partner_are_no_pairs(self):
+        with self.assertRaises(ValueError):
+            families.paired_p_in_list([1, 2, 3], [1, 2], 1)
 
     def test_the_choice_does_not_look_at_the_values(self):
         draw = random.Random(1)

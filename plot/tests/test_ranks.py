@@ -247,6 +247,25 @@ class SignedRanks(unittest.TestCase):
             ranks.signed_rank_interval([1, 2, 3, 4, 5, math.nan])
 
 
+class PairedRatios(unittest.TestCase):
+    def test_what_pairs_share_cancels_out(self):
+        """Blocks that drift by a factor of 20, with a ratio of 1.5 in each."""
+        draw = random.Random(1)
+        b = [2.0 ** (i / 2) for i in range(9)]
+        a = [1.5 * x * draw.lognormvariate(0, 0.01) for x in b]
+        self.assertAlmostEqual(ranks.paired_ratio(a, b), 1.5, delta=0.02)
+        found, apart = ranks.paired_ratio_interval(a, b), ranks.ratio_interval(a, b)
+        self.assertTrue(1.47 < found.low <= 1.5 <= found.high < 1.53)
+        self.assertLess(apart.low, 1)
+
+    def test_wrong_use(self):
+        with self.assertRaises(ValueError):
+            ranks.paired_ratio([1, 2], [1])
+        with self.assertRaises(ValueError):
+            ranks.paired_ratio_interval([1, 0], [1, 1])
+        self.assertIsNone(ranks.paired_ratio_interval([], []))
+
+
 class PairedPermutation(unittest.TestCase):
     def test_published_example(self):
         """Fisher, 1935, section 21: 863 of 32,768."""
