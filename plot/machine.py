@@ -27,7 +27,8 @@ def facts(results: Results) -> Dict[str, Any]:
 def one_of(rows: Sequence[Row], key: str, otherwise: str = UNKNOWN) -> str:
     """What all rows that ran say, or all that they say."""
     values = list(dict.fromkeys(str(row[key]) for row in rows if row.get(key)))
-    return " and ".join(values) if values else otherwise
+    return " and ".join(part for part in (", ".join(values[:-1]), values[-1]) if part) \
+        if values else otherwise
 
 
 def quantity(machine: Dict[str, Any], name: str) -> Optional[float]:
@@ -92,7 +93,7 @@ def system(results: Results) -> str:
 def took(results: Results) -> str:
     """How long the sweep ran, in the largest unit that fits; "" if not on record."""
     seconds = quantity(results.run, "actual_s")
-    if seconds is None or not math.isfinite(seconds):
+    if not seconds or not math.isfinite(seconds):
         return ""
     return "%.0f s" % seconds if seconds < 120 else "%.0f min" % (seconds / 60)
 

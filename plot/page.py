@@ -117,8 +117,9 @@ def caption(table: Table, section: Section) -> str:
     """What the section's title does not say already."""
     rest = table.title
     if rest.startswith(section.title):
-        rest = rest[len(section.title):].lstrip(" ,.:")
-        rest = rest[:1].upper() + rest[1:]
+        label, rest = re.fullmatch(r"(?:\s*\(([^()]*)\))?[\s,.:]*(.*)", rest[len(section.title):],
+                                   re.DOTALL).groups()
+        rest = ". ".join(part for part in (label, rest[:1].upper() + rest[1:]) if part)
     return "<figcaption>%s</figcaption>" % words(rest) if rest else ""
 
 

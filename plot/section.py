@@ -40,10 +40,9 @@ class Section(NamedTuple):
 
 
 def usable(results: Results, scenario: str, **wanted: Any) -> List[Row]:
-    """The rows of a scenario that count. One with a label runs a cell a second time, to see how
-    often two equal cells seem to differ: it is no other cell, unless all are labelled."""
-    rows = [row for row in select(results.rows, scenario=scenario, **wanted) if is_result(row)]
-    return [row for row in rows if not row.get("label")] or rows
+    """The rows of a scenario that count, but not those that only run one of its cells again."""
+    return unlabelled([row for row in select(results.rows, scenario=scenario, **wanted)
+                       if is_result(row)])
 
 
 def unlabelled(rows: Sequence[Row]) -> List[Row]:

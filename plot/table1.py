@@ -6,7 +6,7 @@ import links
 import paper
 from rows import Results, Row, group, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, narrower, overlap, run_counts, sure, sure_note, unlabelled, usable,
+                     middle, narrower, overlap, run_counts, sure, sure_note, usable,
                      with_label)
 from stats import Spread
 from tables import NONE, Column, Table, number, ratio, span
@@ -96,7 +96,18 @@ def figure(label: str, name: str, link: str, times: Dict[Cell, Optional[Spread]]
         "PAIR_WORKERS": pairs[0][0] if pairs else 0,
         "OURS_MAX": max([found.high for _, found in ours], default=1),
         "RUNS": "median of %s, bars min..max" % runs,
-    }, data, with_label("Figure 5. Connect time over workers; async against sync", label))
+    }, data, with_label("Figure 5. Connect time over workers; async against sync", label),
+        described(times, claims))
+
+
+def described(times: Dict[Cell, Optional[Spread]], claims: Dict[Cell, paper.Connect]) -> str:
+    """Figure 5 in words."""
+    def cells(mode: str) -> List[str]:
+        return ["%d workers: paper %s, here %s (%s)" % (
+            cell[1], number(claims[cell].time_ms if cell in claims else None),
+            number(middle(times[cell])), extent(times[cell])) for cell in times if cell[0] == mode]
+    return "Connect time in ms, median and min..max. Async: %s. Sync: %s." % (
+        "; ".join(cells("async")) or NONE, "; ".join(cells("sync")) or NONE)
 
 
 def variant(label: str, name: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
@@ -120,7 +131,7 @@ def variant(label: str, name: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
 
 def build(results: Results) -> Section:
     """Table 1 from all rows of its scenario, once for each link."""
-    rows = unlabelled(usable(results, SCENARIO))
+    rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     made = []

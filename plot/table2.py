@@ -7,7 +7,7 @@ import links
 import paper
 from rows import Results, Row, group, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, narrower, overlap, run_counts, sure, sure_note, unlabelled, usable,
+                     middle, narrower, overlap, run_counts, sure, sure_note, usable,
                      with_label)
 from stats import Interval, Spread, spread
 from tables import NONE, Column, Table, exact, number, percent, ratio
@@ -210,7 +210,17 @@ def figure(label: str, name: str, readings: Dict[str, Cells]) -> Figure:
         settings["READING%d" % i] = what_was_sent([r for rows in cells.values() for r in rows])
     return Figure(file_name("table2", name), "table2", (960, 124 + 296 * len(readings)), settings,
                   data, with_label("Table 2. Time, peak memory and buffering threads by scheme",
-                                   label))
+                                   label),
+                  " ".join("%s: %s." % (what_was_sent([r for rows in cells.values() for r in rows]),
+                                        described(lines[reading]))
+                           for reading, cells in readings.items()))
+
+
+def described(lines: Sequence[Sequence[Optional[float]]]) -> str:
+    """A reading's panels in words."""
+    return "; ".join("%s %s ms, %s MB, %s threads (paper %s, %s, %s)" % (
+        scheme, number(values[5]), number(values[7]), exact(values[11]), number(values[1]),
+        number(values[6]), exact(values[10])) for scheme, values in zip(paper.table2(), lines))
 
 
 def tables(reading: str, label: str, cells: Cells) -> List[Table]:
@@ -243,7 +253,7 @@ def by_scheme(rows: Sequence[Row]) -> Cells:
 
 def build(results: Results) -> Section:
     """Table 2, for each link once for each reading that was run."""
-    rows = unlabelled(usable(results, SCENARIO))
+    rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     section = Section(TITLE, [], [])

@@ -6,7 +6,7 @@ import links
 import paper
 from rows import Results, Row, group, select, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, narrower, run_counts, sure, sure_note, unlabelled, usable, with_label)
+                     middle, narrower, run_counts, sure, sure_note, usable, with_label)
 from stats import Spread
 from tables import Column, Table, number, percent, ratio
 
@@ -175,7 +175,19 @@ def heat_map(label: str, claims: Dict, ours: Dict, runs: str) -> Figure:
         "COLUMNS": " ".join(str(limit) for limit in columns),
         "LEAST": min(90, int(min(shares) * 10) * 10), "RUNS": runs,
     }, block("paper", claims) + block("here", ours),
-        with_label("Table 3. Throughput over workers and concurrency", label))
+        with_label("Table 3. Throughput over workers and concurrency", label),
+        "Two grids of workers (W) by concurrency (C), the paper's and this run's, the darker the "
+        "nearer to the grid's best cell. " + extremes(claims, ours))
+
+
+def extremes(claims: Dict, ours: Dict) -> str:
+    """Both grids' best and worst cells in words."""
+    said = []
+    for name, values in (("The paper", claims), ("This run", ours)):
+        best, worst = (pick(values, key=lambda cell: values[cell][0]) for pick in (max, min))
+        said.append("%s: best %s MB/s at W=%d C=%d, worst %s at W=%d C=%d." % (
+            name, number(values[best][0]), *best, number(values[worst][0]), *worst))
+    return " ".join(said)
 
 
 def line_plot(label: str, claims: Dict, ours: Dict, ceilings: Ceilings, runs: str) -> Figure:
@@ -197,7 +209,9 @@ def line_plot(label: str, claims: Dict, ours: Dict, ceilings: Ceilings, runs: st
         "PAPER_COLOURS": colours(both[0][1], limits), "OUR_COLOURS": colours(both[1][1], limits),
         "PAPER_MAX": tops[0], "OURS_MAX": tops[1], "CEILING": ceiling, "CEILING_NAME": name,
         "RUNS": runs + ", bars min..max",
-    }, data, with_label("Table 3. Throughput over workers, a line for each concurrency", label))
+    }, data, with_label("Table 3. Throughput over workers, a line for each concurrency", label),
+        "Throughput in MB/s over workers, the paper's lines at the left, this run's at the right. "
+        + extremes(claims, ours))
 
 
 def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings) -> Section:
@@ -221,7 +235,7 @@ def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings
 def build(results: Results) -> Section:
     """Table 3 from the grid, once for each link; the ceilings come from their own section, or from
     the grid's rows, and bound what ran on the same link."""
-    rows = unlabelled(usable(results, SCENARIO))
+    rows = usable(results, SCENARIO)
     grid = [row for row in rows
             if row["section"] != CEILING_SECTION and row["scheme"] not in CEILINGS
             and row["bytes_per_s"] is not None]

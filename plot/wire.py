@@ -6,7 +6,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import links
 from rows import Results, Row, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, overlap, run_counts, unlabelled, usable, with_label)
+                     middle, overlap, run_counts, usable, with_label)
 from stats import Spread, spread
 from table2 import Cells, by_scheme, order, what_was_sent
 from table3 import spaced
@@ -224,7 +224,7 @@ def figure(label: str, name: str, found: Sequence[OnLink]) -> Figure:
 
 def build(results: Results) -> Section:
     """One table and one figure for each variant of the options that the cells share."""
-    rows = unlabelled(usable(results, SCENARIO))
+    rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     section = Section(TITLE, [], [], "The same bytes over slower and faster links: as long as the "

@@ -201,6 +201,17 @@ class Words(unittest.TestCase):
         self.assertIn('class="verdict untested"', page.cell("not tested", links))
         self.assertEqual(page.cell("-", links), '<span class="none">–</span>')
 
+    def test_a_caption_does_not_repeat_the_sections_title(self):
+        section = report.order.Section("Table 2. Large data", [], [])
+        for title, wanted in (
+                ("Table 2. Large data", ""),
+                ("Table 2. Large data (lan: 5 ms)", "lan: 5\u00a0ms"),
+                ("Table 2. Large data (lan), read (all)", "lan. Read (all)"),
+                ("Table 2. Large data, read as one", "Read as one"),
+                ("Something else", "Something else")):
+            self.assertEqual(page.caption(Table(title, (), []), section),
+                             "<figcaption>%s</figcaption>" % wanted if wanted else "")
+
     def test_groups_of_columns(self):
         columns = (Column("a", left=True), Column("b", "g"), Column("c", "g"), Column("d"))
         read = Reader(page.table_heads(columns))
@@ -297,6 +308,9 @@ class Pictures(Pages):
             self.assertTrue(texts[title])
             for wanted in ("c0ffee1", "seed 42", "Made-up CPU", "made_up.conf"):
                 self.assertIn(wanted, texts[desc])
+        self.assertIn("6 workers: paper 2043, here", texts["figure5-desc"])
+        self.assertRegex(texts["table2-desc"], r"chain \S+ ms, \S+ MB, 1 threads \(paper 3365")
+        self.assertIn("best 5.21 MB/s at W=6 C=4", texts["table3-heatmap-desc"])
         self.assertTrue(all("role" in element for element in read.all("svg")))
         for word in ("rgb(0,114,178)", "rgb(  0, 114, 178)", "rgb(31,41,51)"):
             self.assertNotIn(word, text)
