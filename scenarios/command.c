@@ -6,18 +6,10 @@
 
 #include "client/os/os.h"
 #include "scenarios/fleet.h"
+#include "scenarios/folder.h"
 #include "scenarios/key.h"
 
 enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_BASE = 128 };
-
-static bool is_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-
-    if (file != NULL)
-        fclose(file);
-    return file != NULL;
-}
 
 static const char *find_program(struct arena *arena, const char *name)
 {
@@ -29,7 +21,7 @@ static const char *find_program(struct arena *arena, const char *name)
     for (unsigned i = 0; i < 2; i++) {
         const char *path = arena_text(arena, "%s/%s%s", directory, name, suffixes[i]);
 
-        if (is_file(path))
+        if (folder_is_file(path))
             return path;
     }
     return name;

@@ -6,6 +6,7 @@
 
 #include "cli/options.h"
 #include "scenarios/command.h"
+#include "scenarios/folder.h"
 
 enum { PORT_MAX = 65535 };
 
@@ -142,21 +143,12 @@ static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_
     return EXIT_MACHINE_CANNOT;
 }
 
-static bool is_ready(const struct fleet *fleet)
-{
-    FILE *file = fopen(fleet->ready_path, "rb");
-
-    if (file != NULL)
-        fclose(file);
-    return file != NULL;
-}
-
 static int await_ready(struct arena *arena, struct fleet *fleet, struct complaint *complaint)
 {
     uint64_t deadline_ns = os_now_ns() + START_NS_MAX;
     int exit_code = 0;
 
-    while (!is_ready(fleet)) {
+    while (!folder_is_file(fleet->ready_path)) {
         if (os_process_wait(&fleet->process, LOOK_AGAIN_NS, &exit_code) == 1) {
             fleet->running = false;
             return explain_end(arena, fleet, exit_code, complaint);

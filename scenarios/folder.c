@@ -21,6 +21,15 @@ static bool is_empty(const char *path)
     return empty;
 }
 
+bool folder_is_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+
+    if (file != NULL)
+        fclose(file);
+    return file != NULL;
+}
+
 int folder_make(struct arena *arena, const char *path, struct complaint *complaint)
 {
     int error;

@@ -6,6 +6,9 @@
 
 #include "scenarios/resume.h"
 
+/* folder_is_file: there is such a file, and it can be read. */
+bool folder_is_file(const char *path);
+
 /* folder_make: creates `path` with its log/. 0, or -1 with a complaint: it holds something
  * already, or it cannot be made. */
 int folder_make(struct arena *arena, const char *path, struct complaint *complaint);

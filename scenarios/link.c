@@ -1,11 +1,10 @@
 #include "scenarios/link.h"
 
-#include <assert.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "client/os/os.h"
+#include "scenarios/folder.h"
 #include "scenarios/row.h"
 
 static const char *const status_names[] = {
@@ -40,15 +39,6 @@ static struct link *links_add(struct arena *arena, struct links *links, const ch
 
 /* ---- links.conf ---- */
 
-static bool is_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-
-    if (file != NULL)
-        fclose(file);
-    return file != NULL;
-}
-
 const char *links_path(struct arena *arena, const char *scenario_path)
 {
     size_t folder = (size_t)(os_path_name(scenario_path) - scenario_path);
@@ -57,10 +47,10 @@ const char *links_path(struct arena *arena, const char *scenario_path)
     char directory[PROGRAM_DIRECTORY_BYTES];
     const char *own;
 
-    if (is_file(beside) || os_program_directory(directory, sizeof directory) != 0)
+    if (folder_is_file(beside) || os_program_directory(directory, sizeof directory) != 0)
         return beside;
     own = arena_text(arena, "%s/../../scenarios/links.conf", directory);
-    return is_file(own) ? own : beside;
+    return folder_is_file(own) ? own : beside;
 }
 
 /* The file is written as a scenario is, so that there is one syntax to know. */
@@ -114,6 +104,10 @@ static int find_in_file(struct arena *arena, const struct cell *cell, const char
     struct place place = place_of(cell);
     const struct setting *profile;
 
+    if (!folder_is_file(path))
+        return complain(complaint, &place,
+                        "link = %s: %s, which would say what that is, cannot be read",
+                        cell->link_asked, path);
     if (profiles->count == 0 && profiles_read(arena, path, profiles, complaint) != 0)
         return -1;
     profile = settings_find(profiles, cell->link_asked);

@@ -24,13 +24,20 @@ struct link_check {
     struct link *link;
     struct progress *progress;
     const char *json_path, *table_path, *log_path;
-    double share; /* of all the links, that were measured before this one */
+    double left_s; /* from its begin to the sweep's end */
 };
 
 static void set_status(struct link *link, enum link_status status, const char *reason)
 {
     link->status = status;
     link->reason = reason;
+}
+
+static uint64_t left_ns(const struct link_check *check, uint64_t spent_ns)
+{
+    double left = check->left_s * OS_NS_PER_S - (double)spent_ns;
+
+    return left > 0 ? (uint64_t)left : 0;
 }
 
 /* False: interrupted. */
@@ -44,7 +51,7 @@ static bool await(struct link_check *check, struct os_process *process, int *exi
     while (!ended && !os_interrupted() && now_ns - began_ns < CHECK_NS_MAX) {
         ended = os_process_wait(process, SLICE_NS, exit_code) == 1;
         now_ns = os_now_ns();
-        progress_show(check->progress, now_ns, what, check->share, UINT64_MAX);
+        progress_show(check->progress, now_ns, what, 0, left_ns(check, now_ns - began_ns));
     }
     if (!ended) {
         os_process_stop(process, STOP_GRACE_NS);
@@ -152,7 +159,7 @@ static void say(struct progress *progress, const struct link *link)
 }
 
 int links_check(struct arena *arena, const struct links *links, const char *directory,
-                struct progress *progress, struct complaint *complaint)
+                struct progress *progress, double later_s, struct complaint *complaint)
 {
     for (unsigned i = 0; i < links->count; i++) {
         struct link *link = links->items[i];
@@ -161,7 +168,7 @@ int links_check(struct arena *arena, const struct links *links, const char *dire
             .arena = arena,
             .link = link,
             .progress = progress,
-            .share = (double)i / links->count,
+            .left_s = links_check_seconds(links) + later_s,
             .json_path = arena_text(arena, "%s.json", log),
             .table_path = arena_text(arena, "%s.txt", log),
             .log_path = arena_text(arena, "%s.err", log),

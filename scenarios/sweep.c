@@ -177,7 +177,7 @@ static struct outcome run_rows(struct sweep *sweep, uint64_t began_ns)
 static int ready_links(struct sweep *sweep)
 {
     int result = links_check(sweep->arena, &sweep->record.links, sweep->directory, &sweep->progress,
-                             &sweep->complaint);
+                             sweep_expected_s(sweep, 0), &sweep->complaint);
 
     if (result != EXIT_DONE)
         return result;

@@ -247,6 +247,20 @@ static void the_peak_of_a_running_child_is_read(void **state)
     assert_int_equal(os_process_peak_bytes(&process), 0);
 }
 
+static void the_cpu_time_of_a_child_is_read(void **state)
+{
+    (void)state;
+    struct os_process process;
+    assert_int_equal(start_shell(&process, "i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done;"
+                                           "echo 1; sleep 60"),
+                     0);
+    output_await_number();
+    uint64_t cpu_ns = os_process_cpu_ns(&process);
+    os_process_stop(&process, patience_ns);
+    assert_in_range(cpu_ns, OS_NS_PER_MS, patience_ns);
+    assert_int_equal(os_process_cpu_ns(&process), 0);
+}
+
 static void a_deaf_child_is_killed_with_its_own(void **state)
 {
     (void)state;
@@ -373,6 +387,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(waiting_for_a_child_times_out),
         cmocka_unit_test(waiting_works_without_a_pidfd),
         cmocka_unit_test(the_peak_of_a_running_child_is_read),
+        cmocka_unit_test(the_cpu_time_of_a_child_is_read),
         cmocka_unit_test(a_deaf_child_is_killed_with_its_own),
         cmocka_unit_test(children_outlive_the_thread_that_asked),
         cmocka_unit_test(children_die_with_a_killed_parent),

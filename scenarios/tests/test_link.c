@@ -293,6 +293,10 @@ static void what_fanin_lan_refuses_is_named_by_its_line(void **state)
     write_scenario(fixture, "mode = ok\nlink = nowhere\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
     assert_said(fixture, "t.conf:8: link = nowhere: takes a name of ");
+    assert_int_equal(remove(path_of(fixture, "links.conf")), 0);
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "t.conf:8: link = nowhere: ");
+    assert_said(fixture, "links.conf, which would say what that is, cannot be read");
     assert_false(exists(fixture, "pids"));
 }
 
