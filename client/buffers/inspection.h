@@ -3,7 +3,8 @@
  * their names and their order.
  *
  * What is kept of a frame between its pieces: its length, its header, and with VERIFY_FULL
- * the state of its check value. Payload is never copied; a header is that lies in several pieces. */
+ * the state of its check value. Payload is never copied; a header is that lies in several pieces.
+ */
 #ifndef FANIN_INSPECTION_H
 #define FANIN_INSPECTION_H
 

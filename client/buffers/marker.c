@@ -87,7 +87,7 @@ static lane both_stand(const uint8_t *first, lane first_byte, const uint8_t *sec
     return (lane)(here == first_byte) & (lane)(there == second_byte);
 }
 
-size_t marker_pass_over(const struct marker *marker, const uint8_t *at, size_t starts)
+static size_t pass_over_any(const struct marker *marker, const uint8_t *at, size_t starts)
 {
     const lane first_byte = (lane){0} + marker->bytes[marker->rarest];
     const lane second_byte = (lane){0} + marker->bytes[marker->companion];
@@ -142,7 +142,73 @@ __attribute__((target("avx2"))) static size_t pass_over_avx2(const struct marker
     }
     return passed;
 }
+
+enum {
+    WIDE_BYTES = 64,
+    SOON_BYTES = 1024,
+    EITHER_DIFFERS = 0xf6, /* of three bits a, b, c: a or (b exclusive-or c) */
+};
+
+/* Zero where both bytes stand. */
+static inline __attribute__((target("avx512bw"), always_inline)) __m512i
+differ_avx512(const uint8_t *first, __m512i first_byte, const uint8_t *second, __m512i second_byte)
+{
+    __m512i here = _mm512_loadu_si512(first), there = _mm512_loadu_si512(second);
+
+    return _mm512_ternarylogic_epi64(_mm512_xor_si512(here, first_byte), there, second_byte,
+                                     EITHER_DIFFERS);
+}
+
+/* Wider still, and asks for what it will look at soon: received bytes lie in the second cache. What
+ * is left over is looked at too, the last of it twice. */
+__attribute__((target("avx512bw"))) static size_t pass_over_avx512(const struct marker *marker,
+                                                                   const uint8_t *at, size_t starts)
+{
+    const __m512i a = _mm512_set1_epi8((char)marker->bytes[marker->rarest]);
+    const __m512i b = _mm512_set1_epi8((char)marker->bytes[marker->companion]);
+    const uint8_t *first = at + marker->rarest, *second = at + marker->companion;
+    size_t passed = 0;
+
+    for (; starts - passed >= 4 * WIDE_BYTES; passed += 4 * WIDE_BYTES) {
+        const uint8_t *here = first + passed, *there = second + passed;
+        for (unsigned line = 0; line < 4; line++)
+            _mm_prefetch(here + SOON_BYTES + line * WIDE_BYTES, _MM_HINT_T0);
+        __m512i one = _mm512_min_epu8(differ_avx512(here, a, there, b),
+                                      differ_avx512(here + WIDE_BYTES, a, there + WIDE_BYTES, b));
+        __m512i two =
+            _mm512_min_epu8(differ_avx512(here + 2 * WIDE_BYTES, a, there + 2 * WIDE_BYTES, b),
+                            differ_avx512(here + 3 * WIDE_BYTES, a, there + 3 * WIDE_BYTES, b));
+        one = _mm512_min_epu8(one, two);
+        if (_mm512_testn_epi8_mask(one, one) != 0)
+            break;
+    }
+    while (passed < starts && starts >= WIDE_BYTES) {
+        if (starts - passed < WIDE_BYTES)
+            passed = starts - WIDE_BYTES;
+        const __m512i one = differ_avx512(first + passed, a, second + passed, b);
+        const uint64_t hits = _mm512_testn_epi8_mask(one, one);
+        if (hits != 0)
+            return passed + (size_t)__builtin_ctzll(hits);
+        passed += WIDE_BYTES;
+    }
+    return passed;
+}
 #endif
+
+bool marker_use(struct marker *marker, unsigned index)
+{
+    unsigned count = 0;
+
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512bw") && count++ == index)
+        marker->pass_over = pass_over_avx512;
+    if (__builtin_cpu_supports("avx2") && count++ == index)
+        marker->pass_over = pass_over_avx2;
+#endif
+    if (count++ == index)
+        marker->pass_over = pass_over_any;
+    return index < count;
+}
 
 void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count)
 {
@@ -155,31 +221,41 @@ void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count)
         if (commonness(bytes[i]) < commonness(bytes[marker->rarest]))
             marker->rarest = i;
     marker->companion = companion(marker);
-    marker->pass_over = marker_pass_over;
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2"))
-        marker->pass_over = pass_over_avx2;
-#endif
+    marker_use(marker, 0);
+}
+
+/* Markers are short, and most places are not one from the first byte on: cheaper than a call. */
+static bool stands_at(const struct marker *marker, const uint8_t *at)
+{
+    for (unsigned i = 0; i < marker->count; i++)
+        if (at[i] != marker->bytes[i])
+            return false;
+    return true;
 }
 
 /* The first of `starts` positions that holds the marker, or NULL; reads starts + count - 1 bytes,
- * no further. */
-static const uint8_t *search(const struct marker *marker, const uint8_t *at, size_t starts)
+ * no further. Where false hits were thick before, it expects them from the beginning. */
+static const uint8_t *search(const struct marker *marker, struct marker_state *state,
+                             const uint8_t *at, size_t starts)
 {
     const uint8_t rarest = marker->bytes[marker->rarest];
     const uint8_t *begin = at, *end = at + starts;
     size_t false_hits = 0;
 
+    if (state->crowded)
+        at += marker->pass_over(marker, at, starts);
     while (at < end) {
         const uint8_t *hit = memchr(at + marker->rarest, rarest, (size_t)(end - at));
         if (hit == NULL)
             return NULL;
         hit -= marker->rarest;
-        if (memcmp(hit, marker->bytes, marker->count) == 0)
+        if (stands_at(marker, hit))
             return hit;
         at = hit + 1;
-        if (++false_hits >= FALSE_HITS_MIN && false_hits * FALSE_HIT_BYTES > (size_t)(at - begin))
+        if (++false_hits >= FALSE_HITS_MIN && false_hits * FALSE_HIT_BYTES > (size_t)(at - begin)) {
+            state->crowded = true;
             at += marker->pass_over(marker, at, (size_t)(end - at));
+        }
     }
     return NULL;
 }
@@ -197,7 +273,7 @@ static size_t search_border(const struct marker *marker, const struct marker_sta
     memcpy(window, state->tail, before);
     memcpy(window + before, piece, after);
     for (size_t start = 0; start < before && start + marker->count <= before + after; start++)
-        if (memcmp(window + start, marker->bytes, marker->count) == 0)
+        if (stands_at(marker, window + start))
             return start + marker->count - before;
     return NOT_FOUND_BYTES;
 }
@@ -231,7 +307,7 @@ size_t marker_find(const struct marker *marker, struct marker_state *state, cons
     if (state->tail_bytes > 0)
         end = search_border(marker, state, piece, bytes);
     if (end == NOT_FOUND_BYTES && bytes >= marker->count) {
-        const uint8_t *found = search(marker, piece, bytes - marker->count + 1);
+        const uint8_t *found = search(marker, state, piece, bytes - marker->count + 1);
         if (found != NULL)
             end = (size_t)(found - piece) + marker->count;
     }

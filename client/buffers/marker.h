@@ -6,6 +6,7 @@
 #ifndef FANIN_MARKER_H
 #define FANIN_MARKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ struct marker {
 struct marker_state {
     uint8_t tail[MARKER_BYTES_MAX];
     uint8_t tail_bytes;
+    bool crowded; /* bytes of the marker's are frequent in what is no marker */
 };
 
 void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count);
@@ -37,7 +39,8 @@ void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count);
 size_t marker_find(const struct marker *marker, struct marker_state *state, const uint8_t *piece,
                    size_t bytes);
 
-/* marker_pass_over: pass_over for any processor. */
-size_t marker_pass_over(const struct marker *marker, const uint8_t *at, size_t starts);
+/* marker_use: makes pass_over the index-th of the codes that this processor runs, the fastest
+ * first. False: there are not so many. */
+bool marker_use(struct marker *marker, unsigned index);
 
 #endif
