@@ -7,11 +7,11 @@
  *   FANIN/1 GO run=<16 hex> frames=<n> size=<min>..<max> rate=<per second> seed=<n>
  *              source=tape|live marker=<hex bytes> [from=<seq>] [ago=<ns>]\r\n
  *       -> `frames` frames, back to back. Then the device waits for another line or for the end.
- *          A client that lost its connection goes on: `from` is the first frame that it still wants
- *          (0 when left out), so that frames from..frames-1 are sent, the same ones that a GO from 0
- *          would have sent; and the stream is one that began `ago` nanoseconds ago (0 when left
- *          out), so that frames keep the moments at which they were due: what was due meanwhile goes
- *          at once, and is late by its stamp.
+ *          A client that lost its connection goes on: `from` is the first frame that it still
+ *          wants (0 when left out), so that frames from..frames-1 are sent, the same ones that a GO
+ *          from 0 would have sent; and the stream is one that began `ago` nanoseconds ago (0 when
+ *          left out), so that frames keep the moments at which they were due: what was due
+ *          meanwhile goes at once, and is late by its stamp.
  *       -> "NO <reason>\r\n" and close if the line is wrong, a login is wanted and did not come, or
  *          the tape would not fit. A frame never begins with "NO": its first two bytes are digits.
  *   FANIN/1 STATS run=<16 hex>\r\n
@@ -35,9 +35,9 @@
  * 16 characters that leaves the marker's first byte out. The payload is pseudo-random, all 256 byte
  * values, mended where it would hold the end marker; its last byte is none of the marker's bytes.
  * So the first occurrence of the marker in a frame is its end, for every marker of 1 to 16 bytes.
- * seq counts from 0, or from the GO's `from`; sent_ns is wall-clock nanoseconds since the Unix epoch at which the
- * frame was *scheduled* to go (live source), or 0 (tape); check is XXH3-64 over the header's first
- * 32 bytes and the payload.
+ * seq counts from 0, or from the GO's `from`; sent_ns is wall-clock nanoseconds since the Unix
+ * epoch at which the frame was *scheduled* to go (live source), or 0 (tape); check is XXH3-64 over
+ * the header's first 32 bytes and the payload.
  *
  * The length of frame `seq` is a pure function of (seed, seq, size range):
  * protocol_frame_length. So either side can know every length, and the sum, without sending

@@ -27,16 +27,16 @@
  * its request, by `asking`.
  *
  * In READY, WAITING, SETTLED and PAUSED nobody is at work and no receive is out: whoever takes the
- * connection out of that phase, under the lock, is the holder. In BUSY the holder finds out by itself that the
- * connection is over, at the latest when its receive comes back as aborted because the socket was
- * closed.
+ * connection out of that phase, under the lock, is the holder. In BUSY the holder finds out by
+ * itself that the connection is over, at the latest when its receive comes back as aborted because
+ * the socket was closed.
  *
  * `over` is set once, by whoever is first: the processing side (finished, failed), the holder (an
  * error, the peer's end), or the main thread (stalled, interrupted). `cut` is set once a socket in
- * the same way, where the socket alone is lost. Each closes the socket in the
- * same critical section, and every call on the socket is made inside the lock with socket != NULL,
- * so that no call meets a closed socket. The port never calls back from a submitting call, and no
- * hook of a scheme is called with the lock held, so that the lock is a leaf but for the port's own.
+ * the same way, where the socket alone is lost. Each closes the socket in the same critical
+ * section, and every call on the socket is made inside the lock with socket != NULL, so that no
+ * call meets a closed socket. The port never calls back from a submitting call, and no hook of a
+ * scheme is called with the lock held, so that the lock is a leaf but for the port's own.
  *
  * `resumed` remembers a resume that comes between the scheme's "no block" and WAITING. */
 #include "client/collector/connection.h"

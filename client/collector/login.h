@@ -1,5 +1,5 @@
-/* How a login ends, if not with "OK". Each server that was connected is accepted or has one of these
- * names, which are the same on every engine. */
+/* How a login ends, if not with "OK". Each server that was connected is accepted or has one of
+ * these names, which are the same on every engine. */
 #ifndef FANIN_COLLECTOR_LOGIN_H
 #define FANIN_COLLECTOR_LOGIN_H
 

@@ -155,7 +155,8 @@ static bool holds_here(struct row *row, const struct audit *audit)
 }
 
 /* Against what the servers say. A connection that is lost takes what is on its way along, so that
- * they may have sent more then; and servers that were started anew have forgotten what they sent. */
+ * they may have sent more then; and servers that were started anew have forgotten what they
+ * sent. */
 static bool holds_there(struct row *row, const struct audit *audit)
 {
     if (row->server_bytes == ROW_UNKNOWN && audit->reconnect)

@@ -122,7 +122,7 @@ static void assert_reset(int handle)
     close(handle);
 }
 
-/* Every connection of the device goes, of that one device only; then it refuses, then it is back. */
+/* Every connection of the device goes, of that one alone; then it refuses, then it is back. */
 static void test_a_device_restarts(void **state)
 {
     (void)state;
