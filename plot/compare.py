@@ -13,7 +13,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Se
 from families import LEVEL, T_OF_LOGS, Sides, Test, paired_tests, runs_for_exact, tests
 from matching import (Filter, MACHINE, Match, Pair, WORKLOAD, asked_keys, chosen, match, mixtures,
                       parse_filter, record, surroundings, uncounted, values)
-from ranks import paired_ratio, paired_ratio_interval, ratio_estimate, ratio_interval
+from ranks import (method_of_mann_whitney, method_of_permutation, paired_ratio,
+                   paired_ratio_interval, ratio_estimate, ratio_interval)
 from rows import Results, Row, is_result, load_or_explain, numbers, run_command
 from stats import Interval, equivalent, median
 from tables import Column, NONE, Table, number, to_markdown, to_text
@@ -82,6 +83,7 @@ class Method(NamedTuple):
     change: Callable[[Sequence[float], Sequence[float]], float]
     interval: Callable[[Sequence[float], Sequence[float], float], Optional[Interval]]
     words: str
+    name: Callable[[int, int], str]  # of the p-values by an exact test: they may be approximate
 
     def testable(self, a: Sequence[float], b: Sequence[float]) -> bool:
         """Whether there is enough data for a verdict; ratios need values above 0."""
@@ -89,10 +91,11 @@ class Method(NamedTuple):
 
 
 INDEPENDENT = Method(False, RUNS_MIN, tests, ratio_estimate, ratio_interval,
-                     "Hodges-Lehmann, of the logarithms; its interval is exact, by ranks")
+                     "Hodges-Lehmann, of the logarithms; its interval is exact, by ranks",
+                     method_of_mann_whitney)
 PAIRED = Method(True, PAIRS_MIN, paired_tests, paired_ratio, paired_ratio_interval,
                 "within repeats, Hodges-Lehmann of the logarithms; its interval is exact, by "
-                "signed ranks")
+                "signed ranks", lambda m, n: method_of_permutation(min(m, n)))
 
 
 def no_difference(margin: float) -> str:
@@ -268,6 +271,9 @@ def footnotes(lines: Sequence[Line], margin: float, method: Method) -> List[str]
                      "because so few cannot reach %g by an exact test in a list this long; %d a "
                      "side could." % ("Student's" if method.paired else "Welch's", LEVEL,
                                       runs_for_exact(len(tested), method.paired)))
+    names = {method.name(len(line.a), len(line.b)) for line in lines if line.test}
+    for name in sorted(name for name in names if not name.startswith("exact")):
+        notes.append("Of lines with many runs p is by %s." % name)
     if any(line.verdict == TOO_FEW for line in lines):
         notes.append("Too few runs: a verdict takes %d on each side." % method.runs_min)
     if any(line.verdict == UNFIT for line in lines):

@@ -12,8 +12,8 @@ import math
 import statistics
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from ranks import as_factors, log_ratios, logs, mann_whitney, paired_permutation
-from stats import Interval, check_confidence, finite, holm
+from ranks import log_ratios, logs, mann_whitney, paired_permutation
+from stats import finite, holm
 
 LEVEL = 0.05     # the chance of even one false finding in the whole list
 T_RUNS_MIN = 2   # on each side: a variance needs two
@@ -66,17 +66,6 @@ def t_tails(t: float, freedom: float) -> float:
     return beta_share(freedom / 2, 0.5, freedom / (freedom + t * t))
 
 
-def t_bound(confidence: float, freedom: float) -> float:
-    """The t beyond which, on both sides together, 1 - confidence lies; by bisection."""
-    low, high = 0.0, 1.0
-    while t_tails(high, freedom) > 1 - confidence:
-        high *= 2
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_tails(middle, freedom) > 1 - confidence else (low, middle)
-    return high
-
-
 class Welch(NamedTuple):
     """The difference of two means, its standard error and degrees of freedom."""
 
@@ -115,24 +104,6 @@ def student_p(found: Sequence[float]) -> Optional[float]:
     if n < T_RUNS_MIN or statistics.variance(found) == 0:
         return None
     return t_tails(statistics.fmean(found) / math.sqrt(statistics.variance(found) / n), n - 1)
-
-
-def welch_interval(a: Sequence[float], b: Sequence[float],
-                   confidence: float = 0.95) -> Optional[Interval]:
-    """For the difference of the means a - b, under the same assumptions."""
-    check_confidence(confidence)
-    found = welch(a, b)
-    if found is None:
-        return None
-    reach = t_bound(confidence, found.freedom) * found.error
-    return Interval(found.difference - reach, found.difference + reach, confidence)
-
-
-def welch_ratio_interval(a: Sequence[float], b: Sequence[float],
-                         confidence: float = 0.95) -> Optional[Interval]:
-    """For the ratio of the geometric means a / b: welch_interval() of the logarithms. Assumes
-    log-normal runs. ValueError on a value not above 0."""
-    return as_factors(welch_interval(logs(a), logs(b), confidence))
 
 
 # ---- the list ----

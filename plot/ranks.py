@@ -85,7 +85,7 @@ def doubled_ranks(values: Sequence[float]) -> List[int]:
 
 def method_of_mann_whitney(m: int, n: int) -> str:
     """What mann_whitney() and shift_interval() do with m and n runs, in words for a footnote."""
-    return "exact" if m + n <= RANK_EXACT_MAX else "normal approximation"
+    return "exact ranks" if m + n <= RANK_EXACT_MAX else "ranks, normal approximation"
 
 
 def mann_whitney(a: Sequence[float], b: Sequence[float], alternative: str = "two-sided") -> float:
@@ -248,7 +248,7 @@ def method_of_permutation(n: int) -> str:
     """What paired_permutation() does with n pairs, in words for a footnote."""
     if n <= PERMUTATION_EXACT_MAX:
         return "exact permutation"
-    return "permutation by Monte Carlo (%d draws, seed %d)" % (PERMUTATION_DRAWS, PERMUTATION_SEED)
+    return "permutation, Monte Carlo (%d draws, seed %d)" % (PERMUTATION_DRAWS, PERMUTATION_SEED)
 
 
 def paired_permutation(pairs: Sequence[Pair], alternative: str = "two-sided") -> float:

@@ -167,6 +167,19 @@ class Whole(Folders):
         self.assertNotIn("Welch", run(self.a, self.b)[1])
 
 
+class ManyRuns(Folders):
+    def test_an_approximation_is_named(self):
+        self.write(repeats(31), repeats(31, seed=2))
+        self.assertIn("p is by ranks, normal approximation", run(self.a, self.b)[1])
+        self.write(repeats(30), repeats(30, seed=2))
+        self.assertNotIn("approximation", run(self.a, self.b)[1])
+
+    def test_so_is_a_monte_carlo(self):
+        fixtures.write_folder(self.a, repeats(25, scheme="fixed") + repeats(25, 2, scheme="chain"))
+        out = run(self.a, self.a, "--paired", "--a", "scheme=fixed", "--b", "scheme=chain")[1]
+        self.assertIn("p is by permutation, Monte Carlo", out)
+
+
 class Pairs(Folders):
     """Runs of one repeat ran side by side; here each repeat is twice as slow as the one before."""
 
