@@ -10,11 +10,15 @@ from tables import Table, to_text, wrap
 
 
 def section_text(section: Section) -> str:
-    """Its paragraphs and tables."""
+    """Its paragraphs, the first of which begins with the title, and its tables."""
     parts = [wrap(section.lead) + "\n"] if section.lead else []
+    title = section.title.rstrip(".") + ". "
     for block in section.blocks:
-        parts.append(to_text(block) if isinstance(block, Table)
-                     else wrap("%s. %s" % (section.title.rstrip("."), block)) + "\n")
+        if isinstance(block, Table):
+            parts.append(to_text(block))
+        else:
+            parts.append(wrap(title + block) + "\n")
+            title = ""
     return "\n".join(parts)
 
 

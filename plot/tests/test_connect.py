@@ -97,8 +97,15 @@ class Words(unittest.TestCase):
                       self.text)
 
     def test_what_came_of_it(self):
-        self.assertIn("196/200 servers connected, 80.0 ms (80.0), 0.0392x the paper's", self.text)
-        self.assertIn("196/200 servers connected, 2100 ms (2100), 1.03x the paper's", self.text)
+        self.assertIn("With 2 % refused: 196/200 servers connected, 80.0 ms (80.0), 0.0392x the "
+                      "paper's.", self.text)
+        self.assertIn("With 2 % dropped: 196/200 servers connected, 2100 ms (2100), 1.03x the "
+                      "paper's.", self.text)
+
+    def test_what_comes_near_the_paper(self):
+        self.assertIn("Within 10 % of the paper's 2043 ms of blocking connects came failing: 2 % "
+                      "dropped (2100 ms).", self.text)
+        self.assertIn("no level of any factor", said(connect.build(results(self.made[:2]))))
 
     def test_the_half_that_the_paper_itself_speaks_against(self):
         self.assertIn("505 ms until the last failure, 2.50 ms the slowest success", self.text)
