@@ -218,7 +218,7 @@ def figure(label: str, name: str, readings: Dict[str, Cells]) -> Figure:
 
 def described(lines: Sequence[Sequence[Optional[float]]]) -> str:
     """A reading's panels in words."""
-    return "; ".join("%s %s ms, %s MB, %s threads (paper %s, %s, %s)" % (
+    return "; ".join("%s %s ms, %s MB, threads %s (paper %s, %s, %s)" % (
         scheme, number(values[5]), number(values[7]), exact(values[11]), number(values[1]),
         number(values[6]), exact(values[10])) for scheme, values in zip(paper.table2(), lines))
 

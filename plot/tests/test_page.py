@@ -309,7 +309,7 @@ class Pictures(Pages):
             for wanted in ("c0ffee1", "seed 42", "Made-up CPU", "made_up.conf"):
                 self.assertIn(wanted, texts[desc])
         self.assertIn("6 workers: paper 2043, here", texts["figure5-desc"])
-        self.assertRegex(texts["table2-desc"], r"chain \S+ ms, \S+ MB, 1 threads \(paper 3365")
+        self.assertRegex(texts["table2-desc"], r"chain \S+ ms, \S+ MB, threads 1 \(paper 3365")
         self.assertIn("best 5.21 MB/s at W=6 C=4", texts["table3-heatmap-desc"])
         self.assertTrue(all("role" in element for element in read.all("svg")))
         for word in ("rgb(0,114,178)", "rgb(  0, 114, 178)", "rgb(31,41,51)"):
