@@ -16,6 +16,7 @@ CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css")
 VERDICTS = {"confirmed": "confirmed", "contradicted": "contradicted",
             "inconclusive": "inconclusive", "not tested": "untested"}
 HERE = "here"    # in a matrix, the name of the lines with what was measured
+NOT_RUN = "not-run"  # the anchor of the list of experiments without a result
 WHOLE_ROWS = 20  # a table up to here is not split between two sheets of paper
 NOTES_MAX = 6   # in one column
 LONG_CELL = 34  # characters: from here on a cell's text is broken into lines
@@ -172,7 +173,8 @@ def section_html(section: Section, drawn: Drawn, links: Links) -> List[str]:
 
 def links_of(report: Report, drawn: Drawn) -> Links:
     """Sections by their short names, and figures by theirs (`Figure 5`)."""
-    found = {section.short: section.anchor for section in report.sections}
+    found = {section.short: NOT_RUN if section.is_left_out else section.anchor
+             for section in report.sections}
     for picture in drawn.pictures:
         found.setdefault(picture.figure.caption.split(". ")[0], picture.figure.name)
     return found
@@ -197,9 +199,14 @@ def head(report: Report) -> str:
         "<style>", style.strip(), "</style>", "</head>"))
 
 
+def shown(report: Report) -> List[Section]:
+    """Sections with something to see; of the others a list says why there is nothing."""
+    return [section for section in report.sections if not section.is_left_out]
+
+
 def navigation(report: Report, listed: Sequence[Tuple[str, str]]) -> str:
     """All sections in a line that stays at the top."""
-    entries = [(section.anchor, section.short) for section in report.first + report.sections]
+    entries = [(section.anchor, section.short) for section in report.first + shown(report)]
     return '<nav aria-label="Contents"><ul>%s</ul></nav>' % "".join(
         '<li><a href="#%s">%s</a></li>' % (anchor, words(name))
         for anchor, name in entries + list(listed))
@@ -223,7 +230,9 @@ def provenance(report: Report) -> List[str]:
 def to_html(report: Report, drawn: Drawn) -> str:
     """The whole page."""
     links = links_of(report, drawn)
-    lists = [("Figures left out", drawn.problems, "left-out"),
+    missing = ["%s. %s" % (section.title, " ".join(map(str, section.blocks)))
+               for section in report.sections if section.is_left_out]
+    lists = [("Not in this run", missing, NOT_RUN), ("Figures left out", drawn.problems, "undrawn"),
              ("Rows that do not count", report.excluded, "excluded"),
              ("Left out of the folder's files", report.results.problems, "problems")]
     lists = [entry for entry in lists if entry[1]]
@@ -233,7 +242,7 @@ def to_html(report: Report, drawn: Drawn) -> str:
     parts += [paragraph(text, "warning") for text in machine.warnings(report.results)]
     parts += ["</header>", navigation(report, [("reading", "How to read this")] + [
         (anchor, title) for title, _, anchor in lists] + [("provenance", "Provenance")]), "<main>"]
-    for section in report.first + report.sections:
+    for section in report.first + shown(report):
         parts += section_html(section, drawn, links)
     parts += listing("How to read this", caveats(report.results), "reading")
     for title, lines, anchor in lists:

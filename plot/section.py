@@ -8,6 +8,8 @@ from rows import Results, Row, is_result, numbers, select
 from stats import Spread, spread
 from tables import Table, span
 
+LEFT_OUT = "Left out"  # how the one line of a section begins that has no result
+
 
 class Figure(NamedTuple):
     """`template`.gp of this folder draws `data`; `settings` become its variables."""
@@ -38,6 +40,12 @@ class Section(NamedTuple):
     def anchor(self) -> str:
         return slug(self.short)
 
+    @property
+    def is_left_out(self) -> bool:
+        """Whether all that it says is why it says nothing."""
+        return not self.figures and all(isinstance(block, str) and block.startswith(LEFT_OUT)
+                                        for block in self.blocks)
+
 
 def usable(results: Results, scenario: str, **wanted: Any) -> List[Row]:
     """The rows of a scenario that count, but not those that only run one of its cells again."""
@@ -56,7 +64,7 @@ def left_out(title: str, results: Results, scenario: str) -> Section:
     rows = select(results.rows, scenario=scenario)
     why = "none of its %d rows counts (see the list of rows left out)" % len(rows) if rows \
         else "this folder has no row of scenario %s" % scenario
-    return Section(title, ["Left out: %s." % why], [])
+    return Section(title, ["%s: %s." % (LEFT_OUT, why)], [])
 
 
 def measured(rows: Sequence[Row], key: str) -> Optional[Spread]:

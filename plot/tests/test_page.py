@@ -142,7 +142,14 @@ class Structure(Pages):
             self.assertIn(wanted, section)
 
     def test_a_page_of_one_row(self):
-        self.check(*self.make([fixtures.table1_rows(1)[0]], "--no-figures"))
+        text, read = self.make([fixtures.table1_rows(1)[0]], "--no-figures")
+        self.check(text, read)
+        missing = read.all("section", id="not-run")[0]["text"]
+        for wanted in ("Table 2. Large data", "no row of scenario table3", "no cell has two runs"):
+            self.assertIn(wanted, missing)
+        self.assertFalse(read.all("section", id="table-2"))
+        self.assertEqual({link["href"] for link in read.all("a") if link["text"] == "Table 2"},
+                         {"#not-run"})
 
     def test_no_record_of_the_run(self):
         fixtures.write_folder(self.folder, fixtures.table1_rows(2))
