@@ -89,8 +89,10 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Optional[Welch]:
 
 
 def welch_p(a: Sequence[float], b: Sequence[float]) -> Optional[float]:
-    """The two-sided p-value that a and b have one mean. Assumes independent, normal runs; long
-    tails make it too large rather than too small. None where welch() is."""
+    """The two-sided p-value that a and b have one mean. Assumes independent, normal runs.
+    Long tails and outliers make it too large rather than too small; runs that jump between two
+    levels make it too small: simulated lists of 40 lines, 5 against 5 runs, then had a false
+    finding in 9 of 100 instead of at most 5. None where welch() is."""
     found = welch(a, b)
     return found and t_tails(found.difference / found.error, found.freedom)
 

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import compare
 import fixtures
 from compare_fixtures import Folders, repeats, run
+from families import RANKS, Test
 from stats import Interval
 
 
@@ -96,6 +97,17 @@ class Verdicts(Folders):
         self.write(repeats(noise=0.005), repeats(noise=0.005, factor=1.07, seed=2))
         self.assertEqual(run(self.a, self.b, "--metrics", "time")[0], 1)
         self.assertEqual(run(self.a, self.b, "--metrics", "time", "--margin", "10")[0], 0)
+
+
+    def test_worse_by_less_than_the_margin_is_no_regression_either(self):
+        """Significant, and too wide for equivalence, but the estimate is within the margin."""
+        data = compare.Data("cell", compare.METRICS[0], [1.0], [1.0])
+        for change, regression in ((1.04, False), (1.06, True)):
+            method = compare.INDEPENDENT._replace(
+                change=lambda b, a, told=change: told,
+                interval=lambda b, a, confidence: Interval(1.01, 1.2, confidence))
+            line = compare.judged(data, method, Test(0.001, 0.001, RANKS), 0.05)
+            self.assertEqual((line.verdict, line.regression), ("slower", regression))
 
 
 class Whole(Folders):

@@ -50,6 +50,21 @@ class Matching(Folders):
         self.assertIn("no cell of A has a partner in B (2 and 2 cells)", self.refused())
         self.assertIn("no cell of A has a partner", self.refused(self.a, self.b, "--force"))
 
+    def test_scenarios_of_another_name_are_compared_and_told(self):
+        self.write(repeats(scenario="before"), repeats(scenario="after", seed=2))
+        lines, _ = self.lines()
+        self.assertEqual({cell for cell, _ in lines}, {"grid workers=6 concurrency=4"})
+        self.assertIn("scenario differs (not asked for): before against after",
+                      run(self.a, self.b)[1])
+
+    def test_sections_can_be_set_against_each_other(self):
+        fixtures.write_folder(self.a, fixtures.table2_rows())
+        arguments = (self.a, self.a, "--a", "section=one-record", "--b", "section=many-records")
+        self.assertIn("the work differs in frames_per_server: 1 against 25",
+                      self.refused(*arguments))
+        lines, _ = self.lines(*arguments, "--force")
+        self.assertIn("table2 scheme=chain", {cell for cell, _ in lines})
+
     def test_labels_name_cells(self):
         """The same cell under two labels: an A/A pair."""
         fixtures.write_folder(self.a, repeats(label="one") + repeats(label="other", seed=2))
