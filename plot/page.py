@@ -154,9 +154,10 @@ def picture_html(picture: Picture, kinds: Sequence[str]) -> str:
     files += ['<a href="figures/%s.dat">data</a>' % figure.name,
               '<a href="figures/%s.gp">script</a>' % figure.name]
     return ('<figure class="picture" id="%s"><div class="scroll" tabindex="0" role="region" '
-            'aria-label="%s">%s</div><figcaption>Beside this page: %s.</figcaption>%s</figure>' % (
-                figure.name, html.escape(figure.caption), picture.svg, ", ".join(files),
-                folded("The numbers of this figure", figure.data.strip())))
+            'style="--wide:%dpx" aria-label="%s">%s</div><figcaption>Beside this page: %s.'
+            '</figcaption>%s</figure>' % (
+                figure.name, figure.size[0], html.escape(figure.caption), picture.svg,
+                ", ".join(files), folded("The numbers of this figure", figure.data.strip())))
 
 
 def section_html(section: Section, drawn: Drawn, links: Links) -> List[str]:
