@@ -187,11 +187,35 @@ static const uint8_t digit_values[256] = {
     ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['g'] = 17,
 };
 
-static int field_read(const uint8_t *field, unsigned digits, uint8_t taken, uint64_t *value)
+/* Eight digits 0-9a-f at once, a byte of a word each; false: they are not. Digit by digit, this was
+ * half of what a frame of 256 bytes cost its client. */
+static bool eight_read(const uint8_t *field, uint64_t *value)
 {
-    unsigned stand_in = digit_values[taken] <= 16 ? digit_values[taken] : 0;
+    const uint64_t each = 0x0101010101010101u;
+    uint64_t text;
 
-    *value = 0;
+    memcpy(&text, field, sizeof text);
+    const uint64_t letters = text >> 6 & each;
+    uint64_t digits = (text & 0x0f * each) + 9 * letters;
+    const uint64_t tens = (digits + 6 * each) >> 4 & each; /* 10 and more */
+    if (tens != letters || (digits & 0xf0 * each) != 0 ||
+        digits + '0' * each + ('a' - 10 - '0') * letters != text)
+        return false;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    digits = __builtin_bswap64(digits);
+#endif
+    digits = (digits | digits >> 4) & 0x00ff00ff00ff00ffu;
+    digits = (digits | digits >> 8) & 0x0000ffff0000ffffu;
+    *value = *value << 32 | ((digits | digits >> 16) & 0xffffffffu);
+    return true;
+}
+
+/* Where the marker's first byte is a digit, another stands in for it. */
+static int field_read_with_stand_in(const uint8_t *field, unsigned digits, uint8_t taken,
+                                    uint64_t *value)
+{
+    const unsigned stand_in = digit_values[taken];
+
     for (unsigned i = 0; i < digits; i++) {
         unsigned digit = digit_values[field[i]];
         if (digit == 17)
@@ -200,6 +224,17 @@ static int field_read(const uint8_t *field, unsigned digits, uint8_t taken, uint
             return -1;
         *value = *value << 4 | (digit - 1);
     }
+    return 0;
+}
+
+static int field_read(const uint8_t *field, unsigned digits, uint8_t taken, uint64_t *value)
+{
+    *value = 0;
+    if (digit_values[taken] >= 1 && digit_values[taken] <= 16)
+        return field_read_with_stand_in(field, digits, taken, value);
+    for (unsigned at = 0; at < digits; at += 8)
+        if (!eight_read(field + at, value))
+            return -1;
     return 0;
 }
 

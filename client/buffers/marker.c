@@ -240,11 +240,14 @@ static const uint8_t *search(const struct marker *marker, struct marker_state *s
 {
     const uint8_t rarest = marker->bytes[marker->rarest];
     const uint8_t *begin = at, *end = at + starts;
+    bool crowded = state->crowded;
     size_t false_hits = 0;
 
-    if (state->crowded)
-        at += marker->pass_over(marker, at, starts);
     while (at < end) {
+        if (crowded)
+            at += marker->pass_over(marker, at, (size_t)(end - at));
+        if (crowded && at < end && stands_at(marker, at))
+            return at;
         const uint8_t *hit = memchr(at + marker->rarest, rarest, (size_t)(end - at));
         if (hit == NULL)
             return NULL;
@@ -252,10 +255,9 @@ static const uint8_t *search(const struct marker *marker, struct marker_state *s
         if (stands_at(marker, hit))
             return hit;
         at = hit + 1;
-        if (++false_hits >= FALSE_HITS_MIN && false_hits * FALSE_HIT_BYTES > (size_t)(at - begin)) {
-            state->crowded = true;
-            at += marker->pass_over(marker, at, (size_t)(end - at));
-        }
+        crowded =
+            ++false_hits >= FALSE_HITS_MIN && false_hits * FALSE_HIT_BYTES > (size_t)(at - begin);
+        state->crowded |= crowded;
     }
     return NULL;
 }
