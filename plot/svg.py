@@ -115,6 +115,7 @@ def described(root: ElementTree.Element, prefix: str, alt: str) -> None:
         origin = re.sub(r"^Produced by GNUPLOT [\d.]+ patchlevel \S+\s*", "", desc.text or "")
         desc.text = " ".join(part for part in (alt, origin) if part)
     root.set("role", "img")
+    root.set("preserveAspectRatio", "xMinYMin meet")
     root.set("aria-labelledby", " ".join(names))
 
 

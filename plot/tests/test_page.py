@@ -103,11 +103,19 @@ class Pages(unittest.TestCase):
 
 
 class Structure(Pages):
+    made = None
+
+    def everything(self):
+        """The page of all experiments without figures, made once."""
+        if Structure.made is None:
+            Structure.made = self.make(fixtures.everything(), "--no-figures")
+        return Structure.made
+
     def test_it_is_sound_and_needs_nothing_else(self):
-        self.check(*self.make(fixtures.everything(), "--no-figures"))
+        self.check(*self.everything())
 
     def test_verdicts_and_machine_come_before_the_tables(self):
-        text, read = self.make(fixtures.everything(), "--no-figures")
+        text, read = self.everything()
         order = [element["id"] for element in read.all("section")]
         self.assertEqual(order[:2], ["claims", "table-1"])
         self.assertLess(text.index("Made-up CPU"), text.index('id="claims"'))
@@ -117,7 +125,7 @@ class Structure(Pages):
                          ^ set(order), set())
 
     def test_every_table_scrolls_in_a_box_of_its_own_and_names_rows_and_columns(self):
-        _, read = self.make(fixtures.everything(), "--no-figures")
+        _, read = self.everything()
         self.assertGreater(len(read.all("table")), 8)
         for table in read.all("table"):
             self.assertEqual(table["within"][-2:], ["figure", "div"])
@@ -127,13 +135,13 @@ class Structure(Pages):
                             for head in read.all("th")))
 
     def test_the_numbers_are_those_of_the_terminal(self):
-        _, read = self.make(fixtures.everything(), "--no-figures")
+        _, read = self.everything()
         cells = [cell["text"] for cell in read.all("td")]
         for wanted in ("78,375", "2043", "199/200", "5.21"):
             self.assertIn(wanted, cells)
 
     def test_provenance_is_whole(self):
-        _, read = self.make(fixtures.everything(), "--no-figures", run=dict(
+        _, read = self.make(fixtures.table1_rows(2), "--no-figures", run=dict(
             fixtures.RUN, compiler="GCC 0", links={"lan100": {"status": "ok", "check": None}},
             scenarios={"table1": {"path": "x", "text": "servers = 200 # <b>"}}))
         section = read.all("section", id="provenance")[0]["text"]
@@ -168,7 +176,7 @@ class Structure(Pages):
         record = dict(fixtures.RUN, commit=HOSTILE, command_line=HOSTILE, seed=HOSTILE,
                       machine={"cpu": HOSTILE, HOSTILE: HOSTILE},
                       scenarios={HOSTILE: {"text": HOSTILE}})
-        made = fixtures.everything()
+        made = fixtures.table1_rows(2) + fixtures.table2_rows(2) + fixtures.spec_rows()
         for row in made:
             row.update(host=HOSTILE, os=HOSTILE)
         made.append(fixtures.row(status="failed", reason=HOSTILE, cell=HOSTILE))
@@ -184,7 +192,7 @@ class Structure(Pages):
         self.assertIn("torn", read.all("section", id="problems")[0]["text"])
 
     def test_without_gnuplot_it_says_so_once(self):
-        fixtures.write_folder(self.folder, fixtures.everything())
+        fixtures.write_folder(self.folder, fixtures.table2_rows(2))
         with mock.patch.dict(os.environ, PATH=self.folder):
             text, read = self.report()
         self.check(text, read)
@@ -321,9 +329,10 @@ class Pictures(Pages):
         self.assertTrue(all("role" in element for element in read.all("svg")))
         for word in ("rgb(0,114,178)", "rgb(  0, 114, 178)", "rgb(31,41,51)"):
             self.assertNotIn(word, text)
+        self.files_are_there(read)
 
-    def test_the_files_beside_the_page_are_there(self):
-        _, read = self.make(fixtures.everything())
+    def files_are_there(self, read):
+        """Beside the page: each figure's five."""
         files = [link["href"] for link in read.all("a") if link["href"].startswith("figures/")]
         self.assertGreaterEqual(len(files), 5 * 5)
         for name in files:
@@ -371,7 +380,8 @@ class Rendered(Pages):
         return [int(part) for part in re.search(r"<title>([\d ]+)</title>", ran.stdout)[1].split()]
 
     def test_no_screen_is_too_narrow_and_nothing_is_fetched(self):
-        text, read = self.make(fixtures.everything())
+        text, read = self.make(fixtures.table1_rows(2) + fixtures.table2_rows(2)
+                               + fixtures.table3_rows(2))
         for width in (360, 1280):
             self.assertEqual(self.measured(text, width),
                              [width, width, len(read.all("table")), 0])
