@@ -15,6 +15,7 @@
 
 #include <assert.h>
 
+#include "client/buffers/scheme.h"
 #include "client/os/os.h"
 
 enum {
@@ -182,4 +183,16 @@ void desks_gather(struct desks *desks)
         desk->free_count = 0;
         pthread_mutex_unlock(&desk->lock);
     }
+}
+
+void desk_sum_up(const struct desk *desk, struct scheme_figures *figures)
+{
+    const struct processor *processor = &desk->processor;
+
+    figures->scanned_bytes += desk->scanned_bytes;
+    figures->hand_overs += desk->hand_overs;
+    figures->frames += processor->frames;
+    figures->bytes += processor->bytes;
+    figures->copied_bytes += processor->copied_bytes;
+    latency_merge(&figures->latency, &processor->latency);
 }

@@ -59,6 +59,11 @@ void desk_give(struct desks *desks, struct desk *desk, struct returned *returned
 /* desk_fetch: takes in what has come back from other threads. */
 void desk_fetch(struct desks *desks, struct desk *desk);
 
+struct scheme_figures;
+
+/* desk_sum_up: adds what was done at the desk. */
+void desk_sum_up(const struct desk *desk, struct scheme_figures *figures);
+
 /* desks_gather: gives all that lies free at any desk to the pool, for those who find nothing
  * elsewhere. Takes each desk's lock in turn. */
 void desks_gather(struct desks *desks);

@@ -54,3 +54,13 @@ void frames_finish(struct processor *processor, struct stream *stream,
     else if (stream->processed_frames == stream->frames_expected)
         events->finished(events->context, stream);
 }
+
+void frames_tell(struct stream *stream, const struct scheme_events *events, uint64_t frames,
+                 enum frame_error error)
+{
+    if (error == FRAME_OK && stream->error != FRAME_OK)
+        events->failed(events->context, stream);
+    else if (frames < stream->frames_expected &&
+             stream->processed_frames >= stream->frames_expected)
+        events->finished(events->context, stream);
+}

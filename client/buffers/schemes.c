@@ -3,7 +3,7 @@
 #include <string.h>
 
 static const struct scheme *const schemes[] = {
-    &scheme_fixed, &scheme_ring, &scheme_chain, &scheme_slices, &scheme_drain,
+    &scheme_fixed, &scheme_ring, &scheme_chain, &scheme_slices, &scheme_mirror, &scheme_drain,
 };
 
 const struct scheme *scheme_list(unsigned index)

@@ -4,6 +4,7 @@
 
 #include "client/buffers/scheme.h"
 
-extern const struct scheme scheme_fixed, scheme_ring, scheme_chain, scheme_slices, scheme_drain;
+extern const struct scheme scheme_fixed, scheme_ring, scheme_chain, scheme_slices, scheme_mirror,
+    scheme_drain;
 
 #endif

@@ -88,6 +88,14 @@ int os_descriptors_reserve(uint64_t count, uint64_t *limit);
 void *os_pages_map(size_t bytes);
 void os_pages_unmap(void *pages, size_t bytes);
 
+/* os_mirror_map: `bytes` of zeroed memory, a multiple of os_mirror_step, that appears twice in a
+ * row: what is written at [i] is read at [i + bytes]. NULL: the system gives none (errno on Linux).
+ * os_mirrors_max: how many a process may have at once; UINT64_MAX: not known. */
+size_t os_mirror_step(void);
+uint64_t os_mirrors_max(void);
+void *os_mirror_map(size_t bytes);
+void os_mirror_unmap(void *memory, size_t bytes);
+
 /* ---- other processes ----------------------------------------------------------------------- */
 
 struct os_process {

@@ -159,7 +159,9 @@ static void count_copies(const struct scheme *scheme, bool early)
 {
     enum { FRAME_BYTES = 1000, FRAMES = 50 };
     const struct delivery how = {4096, FRAMES, FRAME_BYTES, FRAME_BYTES, FRAME_BYTES};
-    const bool in_place = strcmp(scheme->name, "drain") == 0 || strcmp(scheme->name, "slices") == 0;
+    const bool in_place = strcmp(scheme->name, "drain") == 0 ||
+                          strcmp(scheme->name, "slices") == 0 ||
+                          strcmp(scheme->name, "mirror") == 0;
     const unsigned copies = in_place ? 0 : strcmp(scheme->name, "fixed") == 0 ? 2 : 1;
     struct stage stage;
     stage_set(&stage, scheme, "\r\n", how.block_bytes, FRAME_BYTES);
