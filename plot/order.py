@@ -49,6 +49,11 @@ def name_of(row: Row) -> str:
     return " ".join(part for part in (row["section"], row["cell"], row.get("label")) if part)
 
 
+def one_word(text: str) -> str:
+    """A name that may stand in a list of names with blanks between."""
+    return "-".join(text.split()) or "none"
+
+
 def runs_of(rows: Sequence[Row]) -> List[Run]:
     """All runs that have company in their cell, in their order."""
     found = []
@@ -56,7 +61,7 @@ def runs_of(rows: Sequence[Row]) -> List[Run]:
         timed = [(row, cost(row)[1]) for row in members]
         timed = [(row, value) for row, value in timed if value and value >= TIME_MIN]
         middle = median([value for _, value in timed]) if len(timed) > 1 else None
-        found += [Run(row["order"], row["scheme"], name_of(row), value / middle)
+        found += [Run(row["order"], one_word(row["scheme"]), name_of(row), value / middle)
                   for row, value in timed if middle]
     return sorted(found)
 
@@ -180,7 +185,8 @@ def build(results: Results) -> Section:
     for scenario in sorted(scenarios, key=place(results)):
         runs = runs_of(scenarios[scenario])
         if runs:
-            found[scenario] = (cost(scenarios[scenario][0])[0], runs)
+            names = dict.fromkeys(cost(row)[0] for row in scenarios[scenario])
+            found[scenario] = (" or ".join(names), runs)
     if not found:
         return Section(TITLE, ["Left out: no cell has two runs that count."], [])
     lines: List[Any] = [line(scenario, what, runs) for scenario, (what, runs) in found.items()]

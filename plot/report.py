@@ -33,7 +33,8 @@ from terminal import to_terminal
 PROGRAM = "plot/report.py"
 FIRST = (claims.build,)  # the page's first screen, and a terminal's last
 SECTIONS = (table1.build, connect.build, table2.build, wire.build, table3.build, spec.build,
-            scaling_section.build, peers.build, claims.build_evidence, attribution.build, order.build)
+            scaling_section.build, peers.build, claims.build_evidence, attribution.build,
+            order.build)
 
 # ---- the command ----
 
