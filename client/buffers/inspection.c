@@ -84,6 +84,11 @@ static enum frame_error finish(struct inspection *inspection, struct processor *
     return error;
 }
 
+void inspection_rewind(struct inspection *inspection)
+{
+    inspection->bytes = 0;
+}
+
 enum frame_error inspection_see(struct inspection *inspection, struct processor *processor,
                                 struct stream *stream, const uint8_t *piece, size_t bytes,
                                 bool whole)

@@ -26,6 +26,9 @@ void inspection_close(struct inspection *inspection);
 /* inspection_memory: bytes that inspection_open takes. */
 uint64_t inspection_memory(const struct process_config *config);
 
+/* inspection_rewind: the current frame was cut; the next piece is the begin of one. */
+void inspection_rewind(struct inspection *inspection);
+
 /* inspection_see: the next piece of the stream's frames; `whole`: its current frame ends with it,
  * and is counted on processor and stream if it is in order. FRAME_OK, or what is wrong: nothing
  * more of the stream is to be seen then. */

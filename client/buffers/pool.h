@@ -39,6 +39,7 @@ struct block {
     void *owner;         /* whose data it is */
     uint32_t home;       /* where it is to go back to */
     uint32_t frames;     /* that end in it */
+    bool anew;           /* the first of a chain: the frame before it was cut, and begins again */
     _Alignas(BLOCK_ALIGN_BYTES) uint8_t data[];
 };
 

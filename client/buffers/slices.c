@@ -51,6 +51,7 @@ struct slices_stream {
     struct waiting waiting;
     struct block *blocks; /* offered, or under early binding kept for the next offer */
     uint8_t depth;        /* blocks that it is offered, if there are so many */
+    bool anew;            /* rewound, and nothing was handed over since */
 
     struct inspection inspection; /* the processing side's */
 };
@@ -196,6 +197,8 @@ static void process_receive(void *context, struct processor *processor, void *ow
     const uint64_t frames = stream->processed_frames;
     const enum frame_error error = stream->error;
 
+    if (blocks->anew)
+        inspection_rewind(&slices_of(stream)->inspection);
     for (struct block *block = blocks; block != NULL; block = block->next)
         process_block(run, slices_of(stream), processor, block);
     tell(run, stream, frames, error);
@@ -258,6 +261,8 @@ static void hand_over(struct scheme_run *run, struct desk *desk, struct slices_s
         end = &(*end)->next;
     slices->blocks = *end;
     *end = NULL;
+    blocks->anew = slices->anew;
+    slices->anew = false;
     crew_hand_over(&run->crew, desk, slices->stream.id, &slices->stream, blocks, count);
 }
 
@@ -453,6 +458,21 @@ static void slices_detach(struct scheme_run *run, struct stream *stream)
     put_back_all(run, slices_of(stream));
 }
 
+/* A thread that processes hears of it with the next blocks: it may have some to do before. */
+static void slices_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)
+{
+    struct slices_stream *slices = slices_of(stream);
+
+    (void)bytes;
+    assert(bytes == stream->partial_bytes);
+    slices_detach(run, stream);
+    frames_rewind(stream);
+    if (run->crew.count == 0)
+        inspection_rewind(&slices->inspection);
+    else
+        slices->anew = true;
+}
+
 const struct scheme scheme_slices = {
     .name = "slices",
     .summary = "hot blocks; pieces of frames are processed as they come, where they lie",
@@ -461,6 +481,7 @@ const struct scheme scheme_slices = {
     .close = slices_close,
     .attach = slices_attach,
     .detach = slices_detach,
+    .rewind = slices_rewind,
     .offer = slices_offer,
     .received = slices_received,
     .retract = slices_retract,
