@@ -292,7 +292,7 @@ def base_words(found: Dict[str, Cells]) -> str:
     """The point that all factors leave but one where it is, from the runs themselves."""
     rows = rows_of(found, "failing", "none", "sync") or next(iter(next(iter(
         found.values())).values()))
-    return "Around %d servers, %d workers, %s, a limit of %d ms a connect" % (
+    return "around %d servers, %d workers, %s, a limit of %d ms a connect" % (
         rows[0]["servers"], rows[0]["workers"], links.describe(rows[0]),
         rows[0]["connect_timeout_ms"])
 
