@@ -1,0 +1,168 @@
+/* intake.h: frames come out whole and in order, however receives cut them, with and without a
+ * shared buffer, put together or in slices. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/peers/intake.h"
+
+enum { FRAMES = 12, TAPE_BYTES_MAX = 2 << 20 };
+
+struct bench {
+    struct peer peer;
+    struct peer_link link;
+    struct intake intake;
+    struct processor processor;
+    uint8_t *tape, *shared;
+    size_t tape_bytes;
+};
+
+static void set_up(struct bench *bench, uint32_t size_min, uint32_t size_max, bool slices)
+{
+    const struct protocol_marker marker = {.bytes = "\r\n", .count = 2};
+    memset(bench, 0, sizeof *bench);
+    bench->peer.slices = slices;
+    bench->peer.config.process =
+        (struct process_config){.verify = VERIFY_FULL, .frame_bytes_max = size_max};
+    bench->peer.config.process.marker = marker;
+    marker_init(&bench->peer.config.marker, marker.bytes, marker.count);
+    budget_init(&bench->peer.budget, UINT64_MAX);
+    bench->link.peer = &bench->peer;
+    bench->link.stream.frames_expected = FRAMES;
+    processor_init(&bench->processor, &bench->peer.config.process, &bench->peer.budget);
+    assert_int_equal(intake_open(&bench->intake, &bench->peer), 0);
+    bench->shared = malloc(INTAKE_SHARED_BYTES);
+    bench->tape = malloc(TAPE_BYTES_MAX);
+    for (uint32_t seq = 0; seq < FRAMES; seq++) {
+        uint32_t length = protocol_frame_length(1, seq, size_min, size_max);
+        assert_true(bench->tape_bytes + length <= TAPE_BYTES_MAX);
+        protocol_frame_write(bench->tape + bench->tape_bytes, length, seq, 0, 1, &marker);
+        bench->tape_bytes += length;
+    }
+}
+
+static void tear_down(struct bench *bench)
+{
+    intake_end(&bench->intake, &bench->link);
+    free(bench->tape);
+    free(bench->shared);
+}
+
+/* As a connection would: receives of at most `receive_bytes`, each after one that brings nothing.
+ * The first error, or FRAME_OK. */
+static enum frame_error feed(struct bench *bench, size_t receive_bytes, bool shared)
+{
+    uint8_t *buffer = shared ? bench->shared : NULL;
+    enum frame_error error = FRAME_OK;
+    for (size_t at = 0, bytes; error == FRAME_OK && at < bench->tape_bytes; at += bytes) {
+        size_t room;
+        intake_room(&bench->intake, &bench->peer.budget, buffer, &room);
+        uint8_t *data = intake_room(&bench->intake, &bench->peer.budget, buffer, &room);
+        assert_non_null(data);
+        assert_true(room >= INTAKE_READ_BYTES);
+        bytes = bench->tape_bytes - at < receive_bytes ? bench->tape_bytes - at : receive_bytes;
+        if (bytes > room)
+            bytes = room;
+        memcpy(data, bench->tape + at, bytes);
+        bench->link.stream.received_bytes += bytes;
+        error = intake_take(&bench->intake, &bench->link, &bench->processor, data, bytes);
+        memset(bench->shared, 0xee, INTAKE_SHARED_BYTES); /* another connection's turn */
+    }
+    return error;
+}
+
+static void assert_all_come(uint32_t size_min, uint32_t size_max, size_t receive_bytes)
+{
+    for (unsigned way = 0; way < 4; way++) {
+        struct bench bench;
+        set_up(&bench, size_min, size_max, way & 1);
+        assert_int_equal(feed(&bench, receive_bytes, way & 2), FRAME_OK);
+        assert_int_equal(bench.link.stream.processed_frames, FRAMES);
+        assert_int_equal(bench.link.stream.processed_bytes, bench.tape_bytes);
+        assert_int_equal(bench.link.stream.partial_bytes, 0);
+        tear_down(&bench);
+    }
+}
+
+static void short_frames_come_whole_at_any_cut(void **state)
+{
+    (void)state;
+    for (size_t receive_bytes = 1; receive_bytes < 700; receive_bytes++)
+        assert_all_come(128, 300, receive_bytes);
+}
+
+static void long_frames_come_whole_at_many_cuts(void **state)
+{
+    (void)state;
+    static const size_t cuts[] = {997, 4096, 16384, 16385, 40000, 65535, 65536, SIZE_MAX};
+    for (unsigned i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        assert_all_come(100000, 100000, cuts[i]);
+        assert_all_come(128, 150000, cuts[i]);
+        assert_all_come(20000, 40000, cuts[i]);
+    }
+}
+
+/* An idle connection that takes turns at the shared buffer holds what is left of a frame, no more
+ * than twice. */
+static void the_shared_buffer_keeps_memory_small(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, 128, 300, false);
+    assert_int_equal(feed(&bench, 1000, true), FRAME_OK);
+    assert_true(atomic_load(&bench.peer.budget.peak_bytes) <= 1024);
+    tear_down(&bench);
+}
+
+static void slices_copy_nothing(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, 100000, 100000, true);
+    assert_int_equal(feed(&bench, SIZE_MAX, true), FRAME_OK);
+    intake_end(&bench.intake, &bench.link);
+    assert_int_equal(bench.peer.copied_bytes, 0);
+    assert_int_equal(bench.peer.scanned_bytes, bench.tape_bytes);
+    tear_down(&bench);
+}
+
+static void what_is_wrong_is_named(void **state)
+{
+    (void)state;
+    for (unsigned way = 0; way < 4; way++) {
+        struct bench bench;
+        set_up(&bench, 300, 300, way & 1);
+        bench.tape[400] ^= 1;
+        assert_int_equal(feed(&bench, 64, way & 2), FRAME_BAD_CHECK);
+        assert_int_equal(bench.link.stream.processed_frames, 1);
+        tear_down(&bench);
+
+        set_up(&bench, 300, 300, way & 1);
+        bench.peer.config.process.frame_bytes_max = 299;
+        assert_int_equal(feed(&bench, 64, way & 2), FRAME_OVERLONG);
+        tear_down(&bench);
+
+        set_up(&bench, 300, 300, way & 1);
+        bench.link.stream.frames_expected = 3;
+        assert_int_equal(feed(&bench, 1000, way & 2), FRAME_SURPLUS);
+        assert_int_equal(bench.link.stream.processed_frames, 3);
+        tear_down(&bench);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(short_frames_come_whole_at_any_cut),
+        cmocka_unit_test(long_frames_come_whole_at_many_cuts),
+        cmocka_unit_test(the_shared_buffer_keeps_memory_small),
+        cmocka_unit_test(slices_copy_nothing),
+        cmocka_unit_test(what_is_wrong_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
