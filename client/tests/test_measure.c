@@ -133,6 +133,55 @@ static void where_nobody_can_be_asked_there_is_no_audit(void **state)
     assert_audit(&audit, "none: no server connected");
 }
 
+/* Where connections were made again: what was cut is taken off, what was on its way may be more. */
+static struct audit row_after_outages(void)
+{
+    struct audit audit = clean_row();
+    row.bytes = 1100;
+    row.discarded_bytes = 100;
+    row.server_bytes = 1150;
+    audit.reconnect = audit.reasked = true;
+    return audit;
+}
+
+static void the_audit_after_outages_holds_what_it_can(void **state)
+{
+    (void)state;
+    struct audit audit = row_after_outages();
+    assert_audit(&audit, "pass");
+    audit.reasked = false; /* nothing was cut: no byte may be missing */
+    assert_audit(&audit, "fail: servers sent 1150 bytes, received 1100");
+    audit = row_after_outages();
+    row.server_bytes = 1099;
+    assert_audit(&audit, "fail: servers sent 1099 bytes, received 1100");
+    audit = row_after_outages();
+    row.server_bytes = ROW_UNKNOWN; /* the fleet was started anew */
+    assert_audit(&audit, "pass");
+    audit = row_after_outages();
+    row.discarded_bytes = 99;
+    assert_audit(&audit, "fail: received 1001 bytes, asked for 1000");
+    audit = row_after_outages();
+    audit.processed_bytes = 1001;
+    assert_audit(&audit, "fail: processed frames of 1001 bytes, received 1000");
+    audit = row_after_outages();
+    audit.foreign = true;
+    assert_audit(&audit, "none: servers that are not ours do not tell, and were asked anew");
+}
+
+static void missed_frames_are_counted_where_frames_are(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    options.frames = 50;
+    row.frames = 70;
+    measure_missed(&row);
+    assert_int_equal(row.frames_missed, 30);
+    fresh(NULL);
+    options.frames = 50; /* drain: nobody looked */
+    measure_missed(&row);
+    assert_true(row.frames_missed == ROW_UNKNOWN);
+}
+
 static void a_failure_has_its_reason(void **state)
 {
     (void)state;
@@ -212,6 +261,8 @@ int main(void)
         cmocka_unit_test_setup(a_run_without_a_byte_has_no_rates, fresh),
         cmocka_unit_test(every_part_of_the_audit_can_fail),
         cmocka_unit_test(where_nobody_can_be_asked_there_is_no_audit),
+        cmocka_unit_test(the_audit_after_outages_holds_what_it_can),
+        cmocka_unit_test(missed_frames_are_counted_where_frames_are),
         cmocka_unit_test(a_failure_has_its_reason),
         cmocka_unit_test(the_bottleneck_is_where_time_goes),
         cmocka_unit_test(a_full_wire_is_the_bottleneck),
