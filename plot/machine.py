@@ -4,6 +4,7 @@ import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, is_result
+from section import run_counts
 
 UNKNOWN = "not on record"
 BUSY_SHARE = 0.5  # of the CPUs, by the load average: from here on others disturb the measurement
@@ -103,7 +104,7 @@ def summary(results: Results) -> List[Tuple[str, str]]:
     machine, origin = facts(results), provenance(results)
     counted = [row for row in results.rows if is_result(row)]
     cells = group(counted, ("scenario", "section", "client", "cell", "link", "label"))
-    sizes = sorted(map(len, cells.values()))
+    sizes = list(map(len, cells.values()))
     processor = ", ".join(part for part in (
         str(machine.get("cpu") or UNKNOWN),
         "%s CPUs" % machine["cpus"] if machine.get("cpus") else "") if part)
@@ -113,9 +114,8 @@ def summary(results: Results) -> List[Tuple[str, str]]:
     values = (("processor", processor), ("memory", kind), ("system", system(results)),
               ("between client and servers", one_of(results.rows, "link", "loopback")),
               ("run", ", ".join(part for part in (when and when + " UTC", took(results)) if part)),
-              ("rows that count", "%d of %d" % (len(counted), len(results.rows))),
-              ("runs of a cell", "n = %d" % sizes[0] if sizes and sizes[0] == sizes[-1] else
-               "n = %d..%d" % (sizes[0], sizes[-1]) if sizes else ""),
+              ("rows that count", "%d of %d, %s a cell" % (
+                  len(counted), len(results.rows), run_counts(sizes))),
               ("commit", origin.commit), ("seed", origin.seed))
     return [(name, value) for name, value in values if value]
 
