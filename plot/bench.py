@@ -12,6 +12,7 @@ import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import bench_link
+import bench_slices
 from rows import Results, Row, group, load_or_explain, select
 
 SCENARIO = "bench"
@@ -46,7 +47,7 @@ class Target(NamedTuple):
 CPU, MEMORY = "gb_per_cpu_s", "peak_rss_kb"
 NAMES = {CPU: "GB per client CPU second", MEMORY: "peak memory"}
 RAW, DRAIN, CHAIN = {"scheme": "raw"}, {"scheme": "drain"}, {"scheme": "chain"}
-RING, FIXED = {"scheme": "ring"}, {"scheme": "fixed"}
+RING, FIXED, SLICES = {"scheme": "ring"}, {"scheme": "fixed"}, {"scheme": "slices"}
 
 
 def engines(section: str, bound: float) -> List[Target]:
@@ -71,6 +72,13 @@ TARGETS = (
     Target("loopback", MEMORY, CHAIN, RAW),
     Target("loopback", MEMORY, RING, RAW),
     Target("loopback", MEMORY, FIXED, RAW),
+    Target("slices", CPU, SLICES, RAW, at_least=0.9),
+    Target("slices", CPU, SLICES, CHAIN),
+    Target("slices", CPU, DRAIN, RAW),
+    Target("slices", MEMORY, SLICES, RAW),
+    Target("slices-10k", CPU, SLICES, RAW, at_least=0.8),
+    Target("slices-cap", CPU, {"pool_cap_bytes": 10 ** 6}, {"pool_cap_bytes": 10 ** 9},
+           at_least=0.95),
     Target("one-record", CPU, CHAIN, FIXED, above=1),
     Target("one-record", CPU, CHAIN, RING, above=1),
     Target("one-record", MEMORY, CHAIN, FIXED, below=1),
@@ -104,7 +112,8 @@ def ratios(rows: Sequence[Row], target: Target) -> List[float]:
 def name(cell: Cell) -> str:
     """A cell in a few letters: `chain`, `uring drain`, `epoll W=16`."""
     words = [cell.get("engine"), cell.get("scheme"),
-             "W=%d" % cell["workers"] if "workers" in cell else None]
+             "W=%d" % cell["workers"] if "workers" in cell else None,
+             "cap %d MB" % (cell["pool_cap_bytes"] / 1e6) if "pool_cap_bytes" in cell else None]
     return " ".join(word for word in words if word)
 
 
@@ -160,9 +169,10 @@ def main() -> int:
                                                          "median", "range", "target"))
     found = [ratios(rows, target) for target in TARGETS]
     print("\n".join(map(line, TARGETS, found)))
+    slices_lines, slices_missed = bench_slices.lines(rows)
     link_lines, link_missed = bench_link.lines(arguments.folder)
-    print("\n".join(link_lines))
-    missed = link_missed or any(mark(*pair) not in ("", "reached")
+    print("\n".join(slices_lines + link_lines))
+    missed = slices_missed or link_missed or any(mark(*pair) not in ("", "reached")
                                 for pair in zip(TARGETS, found))
     return 1 if arguments.require and missed else 0
 
