@@ -73,9 +73,8 @@ static enum frame_error put_aside(struct intake *intake, struct budget *budget, 
     return FRAME_OK;
 }
 
-/* What has come is seen, and nothing of it is kept. */
-static enum frame_error take_slices(struct intake *intake, struct peer_link *link,
-                                    struct processor *processor, const uint8_t *data, size_t bytes)
+enum frame_error intake_see(struct inspection *inspection, struct peer_link *link,
+                            struct processor *processor, const uint8_t *data, size_t bytes)
 {
     size_t end, frame_bytes;
     while (bytes > 0) {
@@ -83,8 +82,8 @@ static enum frame_error take_slices(struct intake *intake, struct peer_link *lin
             frames_find(&link->peer->config, &link->stream, data, bytes, &end, &frame_bytes);
         size_t slice_bytes = error == FRAME_OK && end > 0 ? end : bytes;
         if (error == FRAME_OK)
-            error = inspection_see(&intake->inspection, processor, &link->stream, data, slice_bytes,
-                                   end > 0);
+            error =
+                inspection_see(inspection, processor, &link->stream, data, slice_bytes, end > 0);
         if (error != FRAME_OK)
             return error;
         data += slice_bytes;
@@ -127,7 +126,7 @@ enum frame_error intake_take(struct intake *intake, struct peer_link *link,
                              struct processor *processor, uint8_t *data, size_t bytes)
 {
     assert(bytes > 0);
-    return link->peer->slices ? take_slices(intake, link, processor, data, bytes)
+    return link->peer->slices ? intake_see(&intake->inspection, link, processor, data, bytes)
                               : take_frames(intake, link, processor, data, bytes);
 }
 

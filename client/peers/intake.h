@@ -45,6 +45,11 @@ uint8_t *intake_room(struct intake *intake, struct budget *budget, uint8_t *shar
 enum frame_error intake_take(struct intake *intake, struct peer_link *link,
                              struct processor *processor, uint8_t *data, size_t bytes);
 
+/* intake_see: what intake_take does with slices, for those that have received them elsewhere: the
+ * link's next `bytes` are searched and processed, and nothing of them is kept. */
+enum frame_error intake_see(struct inspection *inspection, struct peer_link *link,
+                            struct processor *processor, const uint8_t *data, size_t bytes);
+
 /* intake_end: frees, and adds to the peer's figures what was copied and searched. */
 void intake_end(struct intake *intake, const struct peer_link *link);
 

@@ -2,7 +2,9 @@
  * base. Its read callback looks for the end marker with evbuffer_search, from where the last search
  * ended; a frame that lies in one of the evbuffer's chains is processed there and drained, one that
  * spans several is gathered with evbuffer_remove into one warm buffer (evbuffer_pullup would
- * allocate a chain for each). Where only headers are verified only these are gathered.
+ * allocate a chain for each). Where only headers are verified only these are gathered. With
+ * --scheme slices frames are never gathered: evbuffer_peek shows the chains, which are searched and
+ * processed in place.
  *
  * bufferevent_set_max_single_read lifts bufferevent's limit of 16 KiB a receive. What stays is
  * evbuffer_read's own, 4096 bytes in libevent 2.1, which nothing but reading by oneself avoids.
@@ -16,16 +18,17 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "client/peers/peer.h"
+#include "client/peers/intake.h"
 #include "client/port/error.h"
 
-enum { READ_BYTES = 256 << 10 };
+enum { READ_BYTES = 256 << 10, PIECES_MAX = 16 };
 
 struct line {
     struct peer_link *link;
     struct bufferevent *events;
-    size_t searched_bytes; /* of what is in its evbuffer: no marker begins there */
-    size_t known_bytes;    /* in its evbuffer when the last callback ended */
+    size_t searched_bytes;        /* of what is in its evbuffer: no marker begins there */
+    size_t known_bytes;           /* in its evbuffer when the last callback ended */
+    struct inspection inspection; /* with slices */
 };
 
 struct own {
@@ -124,6 +127,25 @@ static enum frame_error take_frames(struct line *line, struct evbuffer *input)
     return FRAME_OK;
 }
 
+static enum frame_error take_slices(struct line *line, struct evbuffer *input)
+{
+    struct own *own = line->link->peer->own;
+    struct evbuffer_iovec pieces[PIECES_MAX];
+    enum frame_error error = FRAME_OK;
+    while (error == FRAME_OK && evbuffer_get_length(input) > 0) {
+        size_t seen_bytes = 0;
+        int count = evbuffer_peek(input, -1, NULL, pieces, PIECES_MAX);
+        for (int i = 0; error == FRAME_OK && i < count && i < PIECES_MAX; i++) {
+            error = intake_see(&line->inspection, line->link, &own->processor, pieces[i].iov_base,
+                               pieces[i].iov_len);
+            seen_bytes += pieces[i].iov_len;
+        }
+        own->scanned_bytes += seen_bytes;
+        evbuffer_drain(input, seen_bytes);
+    }
+    return error;
+}
+
 /* ---- what libevent calls -------------------------------------------------------------------- */
 
 static void on_read(struct bufferevent *events, void *context)
@@ -132,7 +154,8 @@ static void on_read(struct bufferevent *events, void *context)
     struct peer_link *link = line->link;
     struct evbuffer *input = bufferevent_get_input(events);
     peer_link_heard(link, evbuffer_get_length(input) - line->known_bytes);
-    enum frame_error error = take_frames(line, input);
+    enum frame_error error =
+        link->peer->slices ? take_slices(line, input) : take_frames(line, input);
     line->known_bytes = evbuffer_get_length(input);
     if (error != FRAME_OK)
         end(link, frame_error_name(error));
@@ -209,6 +232,9 @@ static const char *libevent_open(struct peer *peer)
         own->timer = event_new(own->base, -1, EV_PERSIST, on_timer, peer);
     if (own->lines == NULL || own->frame == NULL || own->timer == NULL)
         return "no memory or no descriptor for the loop";
+    for (uint32_t i = 0; peer->slices && i < peer->count; i++)
+        if (inspection_open(&own->lines[i].inspection, &peer->config.process) != 0)
+            return "no memory for the connections";
     return NULL;
 }
 
@@ -223,6 +249,8 @@ static void libevent_close(struct peer *peer)
     peer_add(peer, &own->processor);
     peer->copied_bytes += own->copied_bytes;
     peer->scanned_bytes += own->scanned_bytes;
+    for (uint32_t i = 0; own->lines != NULL && i < peer->count; i++)
+        inspection_close(&own->lines[i].inspection);
     if (own->timer != NULL)
         event_free(own->timer);
     if (own->base != NULL)
@@ -244,15 +272,17 @@ static const struct peer_model model = {
     .program =
         {
             .name = "fanin-peer-libevent",
-            .about = "Does fanin-client's job with libevent: a bufferevent for each connection on "
-                     "one base and one thread. Takes fanin-client's options, so that one command "
-                     "line serves both, and uses those of servers, load and output; it connects "
-                     "one server after the other.",
+            .about =
+                "Does fanin-client's job with libevent: a bufferevent for each connection on one "
+                "base and one thread; with --scheme slices frames are processed in pieces, as they "
+                "come. Takes fanin-client's options, so that one command line serves both, and "
+                "uses those of servers, load and output; it connects one server after the other.",
             .epilogue = "Examples:\n"
                         "  fanin-servers --count 200 --port 20000 &\n"
                         "  fanin-peer-libevent --servers 200 --port 20000 --frames 100",
         },
     .scheme = "libevent",
+    .scheme_slices = "libevent-slices",
     .engine = libevent_engine,
     .open = libevent_open,
     .collect = libevent_collect,

@@ -14,7 +14,7 @@ int absent_main(int argc, char **argv);
 #include "client/tests/program.h"
 
 enum { FLEET = 5, FRAMES = 20, DESCRIPTORS_FEW = 50 };
-enum { RAW, BLOCKING, BLOCKING_SLICES, LIBUV, LIBUV_SLICES, LIBEVENT };
+enum { RAW, BLOCKING, BLOCKING_SLICES, LIBUV, LIBUV_SLICES, LIBEVENT, LIBEVENT_SLICES };
 
 static const struct peer {
     const char *program, *scheme;
@@ -28,6 +28,7 @@ static const struct peer {
     [LIBUV] = {"fanin-peer-libuv", "libuv", true, 0, NULL},
     [LIBUV_SLICES] = {"fanin-peer-libuv", "libuv-slices", true, 0, "--scheme=slices"},
     [LIBEVENT] = {"fanin-peer-libevent", "libevent", true, 0, NULL},
+    [LIBEVENT_SLICES] = {"fanin-peer-libevent", "libevent-slices", true, 0, "--scheme=slices"},
 };
 
 /* The `state` of a test is its peer. */
@@ -326,6 +327,7 @@ int main(void)
         CASES(LIBUV),
         CASES(LIBUV_SLICES),
         CASES(LIBEVENT),
+        CASES(LIBEVENT_SLICES),
         cmocka_unit_test(one_built_without_its_library_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
