@@ -16,10 +16,12 @@ BACK  = "#ffffff"
 FIXED = "#d55e00"
 RING  = "#009e73"
 CHAIN = OURS
+SLICES = "#6a3d9a"
+MIRROR = "#8c6d1f"
 DRAIN = "#cc79a7"
 RAW   = "#e69f00"
 scheme_colour(name) = name eq "fixed" ? FIXED : name eq "ring" ? RING : name eq "chain" ? CHAIN : \
-    name eq "drain" ? DRAIN : name eq "raw" ? RAW : OTHER
+    name eq "slices" ? SLICES : name eq "mirror" ? MIRROR : name eq "drain" ? DRAIN : name eq "raw" ? RAW : OTHER
 
 # Lines that stay apart for colour-blind readers, and apart from the schemes (after Tol's muted
 # set); the last is C=W.
