@@ -126,12 +126,12 @@ struct scheme {
      * over before are still processed. Does not block. */
     void (*detach)(struct scheme_run *run, struct stream *stream);
 
-    /* rewind: no receive is out; the connection is lost, and the next offer will be for another one
-     * that brings the stream's frames again from the first unfinished one on. Takes back the last
-     * `bytes` received: the unfinished frame (all of partial_bytes; of a scheme that counts bytes
-     * only, what the collector says). Keeps no memory that others wait for, and waits for none any
-     * more; frames handed over before are still processed. Does not block. NULL: the scheme
-     * cannot, and lost connections are not made again. */
+    /* rewind: no receive is out and no resume is owed; the connection is lost, and the next offer
+     * will be for another one that brings the stream's frames again from the first unfinished one
+     * on. Takes back the last `bytes` received: the unfinished frame (all of partial_bytes; of a
+     * scheme that counts bytes only, what the collector says). Keeps no memory that others wait
+     * for; frames handed over before are still processed. Does not block. NULL: the scheme cannot,
+     * and lost connections are not made again. */
     void (*rewind)(struct scheme_run *run, struct stream *stream, uint64_t bytes);
 
     /* offer: up to `max` blocks for the stream's next receive. 0: none now, events.resume will

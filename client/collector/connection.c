@@ -196,7 +196,8 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
         holder_leave(connection);
 }
 
-/* In SETTLED nothing more is wanted of the socket. */
+/* In SETTLED nothing more is wanted of the socket. In WAITING the scheme's resume is to come first:
+ * it may be on its way already, and must not meet a stream that waits anew. */
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns)
 {
     bool holder = false;
@@ -213,7 +214,7 @@ void connection_cut(struct connection *connection, const char *reason, uint64_t 
     connection->cut_reason = reason;
     connection->cut_ns = now_ns;
     socket_close(connection);
-    if (connection->phase != CONNECTION_BUSY) {
+    if (connection->phase == CONNECTION_READY) {
         connection->phase = CONNECTION_BUSY;
         holder = true;
     }
@@ -279,7 +280,7 @@ enum rest holder_rest(struct connection *connection, enum connection_phase phase
     enum rest result = REST_TAKEN;
     pthread_mutex_lock(&connection->lock);
     assert(connection->phase == CONNECTION_BUSY);
-    if (connection->over || (connection->cut && phase != CONNECTION_SETTLED))
+    if (connection->over || (connection->cut && phase == CONNECTION_READY))
         result = REST_OVER;
     else if (phase == CONNECTION_WAITING && connection->resumed)
         result = REST_AGAIN;
