@@ -97,8 +97,11 @@ int device_open(struct device *device, struct fleet *fleet, uint32_t number,
                               .fleet = fleet,
                               .fault = fault,
                               .address = *address,
+                              .listener = -1,
                               .filler = -1,
                               .number = number};
+    if (fleet->config->shared_listeners)
+        return 0;
     int result = net_bind(address, &device->listener);
     if (result < 0)
         return result;

@@ -9,7 +9,7 @@ struct device {
     struct fleet *fleet;
     const struct fault *fault; /* NULL: it does everything right */
     struct net_address address;
-    intptr_t listener; /* -1: none, between two lives (fault at the device) */
+    intptr_t listener; /* -1: none, between two lives (fault at the device); or it is shared */
     intptr_t filler;   /* fault at the queue: our own connection that keeps it full; else -1 */
     uint32_t number;
 };

@@ -281,6 +281,12 @@ int faults_spread(const struct fault_list *faults, uint64_t count, const struct 
     return 0;
 }
 
+bool fault_is_listeners(const struct fault_kind *kind)
+{
+    return kind->place == FAULT_AT_PORT || kind->place == FAULT_AT_QUEUE ||
+           kind->place == FAULT_AT_ACCEPT || kind->place == FAULT_AT_DEVICE;
+}
+
 bool fault_has_frame(const struct fault *fault)
 {
     return fault->kind->place == FAULT_AT_FRAME || fault->kind->place == FAULT_AT_DEVICE;

@@ -81,6 +81,10 @@ void faults_help(char *text, size_t text_bytes);
 int faults_spread(const struct fault_list *faults, uint64_t count, const struct fault **by_server,
                   char *why, size_t why_bytes);
 
+/* fault_is_listeners: the fault is one of how a device listens, so that it needs a listener of its
+ * own. */
+bool fault_is_listeners(const struct fault_kind *kind);
+
 /* fault_has_frame: the fault is committed at one frame of a GO. fault_frame_seq: which of `frames`;
  * always one of them. */
 bool fault_has_frame(const struct fault *fault);

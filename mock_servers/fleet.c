@@ -9,6 +9,8 @@
 
 #include "client/os/os.h"
 #include "mock_servers/connection.h"
+#include "mock_servers/device.h"
+#include "mock_servers/listener.h"
 
 enum {
     EVENTS_MAX = 256,
@@ -16,12 +18,37 @@ enum {
         100 * OS_NS_PER_MS, /* then os_interrupted is asked again, whatever became of the signal */
 };
 
+static uint64_t ports_each(const struct fleet_config *config)
+{
+    return config->ports_per_address > 0 ? config->ports_per_address : config->count;
+}
+
 struct net_address fleet_address(const struct fleet_config *config, uint64_t server)
 {
-    uint64_t each = config->ports_per_address > 0 ? config->ports_per_address : config->count;
+    uint64_t each = ports_each(config);
 
     return (struct net_address){config->first.host + (uint32_t)(server / each),
                                 (uint16_t)(config->first.port + server % each)};
+}
+
+struct device *fleet_device_at(const struct fleet *fleet, const struct net_address *address)
+{
+    const struct fleet_config *config = fleet->config;
+    uint64_t each = ports_each(config);
+    uint64_t port = (uint64_t)address->port - config->first.port;
+    uint64_t server = (uint64_t)(address->host - config->first.host) * each + port;
+
+    return address->host >= config->first.host && address->port >= config->first.port &&
+                   port < each && server < fleet->opened
+               ? &fleet->devices[server]
+               : NULL;
+}
+
+uint64_t fleet_listeners(const struct fleet_config *config)
+{
+    uint64_t each = ports_each(config);
+
+    return config->shared_listeners && each < config->count ? each : config->count;
 }
 
 /* ---- opening ---- */
@@ -49,6 +76,30 @@ static const char *advice(int error)
     }
 }
 
+static int cannot_listen(const struct net_address *address, int error, char *why, size_t why_bytes)
+{
+    snprintf(why, why_bytes, "cannot listen on %u.%u.%u.%u:%u: %s", address->host >> 24,
+             address->host >> 16 & 255, address->host >> 8 & 255, address->host & 255,
+             (unsigned)address->port, advice(error));
+    return -1;
+}
+
+static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
+{
+    const struct fleet_config *config = fleet->config;
+
+    if (!config->shared_listeners)
+        return 0;
+    for (uint64_t i = 0; i < fleet_listeners(config); i++) {
+        struct net_address address = {0, (uint16_t)(config->first.port + i)};
+        int result = listener_open(&fleet->listeners[i], fleet, address.port);
+        if (result < 0)
+            return cannot_listen(&address, -result, why, why_bytes);
+        fleet->listening++;
+    }
+    return 0;
+}
+
 static int devices_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
@@ -57,12 +108,8 @@ static int devices_open(struct fleet *fleet, char *why, size_t why_bytes)
         struct net_address address = fleet_address(config, i);
         int result =
             device_open(&fleet->devices[i], fleet, (uint32_t)i, &address, fleet->faults[i]);
-        if (result < 0) {
-            snprintf(why, why_bytes, "cannot listen on %u.%u.%u.%u:%u: %s", address.host >> 24,
-                     address.host >> 16 & 255, address.host >> 8 & 255, address.host & 255,
-                     (unsigned)address.port, advice(-result));
-            return -1;
-        }
+        if (result < 0)
+            return cannot_listen(&address, -result, why, why_bytes);
         fleet->opened++;
     }
     return 0;
@@ -76,8 +123,11 @@ static int parts_open(struct fleet *fleet, char *why, size_t why_bytes)
     fleet->tapes = tapes_open(config->tape_cap_bytes);
     fleet->faults = calloc(config->count, sizeof *fleet->faults);
     fleet->devices = calloc(config->count, sizeof *fleet->devices);
+    if (config->shared_listeners)
+        fleet->listeners = calloc(fleet_listeners(config), sizeof *fleet->listeners);
     if (fleet->watch == NULL || fleet->tapes == NULL || fleet->faults == NULL ||
-        fleet->devices == NULL || timers_reserve(&fleet->timers, config->count) < 0) {
+        fleet->devices == NULL || (config->shared_listeners && fleet->listeners == NULL) ||
+        timers_reserve(&fleet->timers, config->count) < 0) {
         snprintf(why, why_bytes, "no memory or no descriptor for %llu servers",
                  (unsigned long long)config->count);
         return -1;
@@ -101,7 +151,8 @@ struct fleet *fleet_open(const struct fleet_config *config, char *why, size_t wh
     list_init(&fleet->connections);
     list_init(&fleet->closed);
     net_start();
-    if (parts_open(fleet, why, why_bytes) < 0 || devices_open(fleet, why, why_bytes) < 0) {
+    if (parts_open(fleet, why, why_bytes) < 0 || devices_open(fleet, why, why_bytes) < 0 ||
+        listeners_open(fleet, why, why_bytes) < 0) {
         fleet_close(fleet);
         return NULL;
     }
@@ -115,6 +166,9 @@ void fleet_close(struct fleet *fleet)
     connections_close(fleet);
     while (fleet->opened > 0)
         device_close(&fleet->devices[--fleet->opened]);
+    while (fleet->listening > 0)
+        listener_close(&fleet->listeners[--fleet->listening]);
+    free(fleet->listeners);
     free(fleet->devices);
     free(fleet->faults);
     free(fleet->scratch.data);
@@ -126,7 +180,9 @@ void fleet_close(struct fleet *fleet)
 
 int fleet_port(const struct fleet *fleet)
 {
-    return net_port(fleet->devices[0].listener);
+    const struct fleet_config *config = fleet->config;
+
+    return config->shared_listeners ? config->first.port : net_port(fleet->devices[0].listener);
 }
 
 /* ---- running ---- */

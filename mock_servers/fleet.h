@@ -2,6 +2,7 @@
 #ifndef FANIN_FLEET_H
 #define FANIN_FLEET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct fleet_config {
     struct net_address first; /* of server 0; port 0 (one server only): a free one */
     uint64_t count;
     uint64_t ports_per_address; /* server i: address + i / this, port + i % this; 0: one address */
+    bool shared_listeners;      /* a listener a port, not a device */
     int backlog;
     struct net_tuning tuning;
     uint64_t tape_cap_bytes;
@@ -35,6 +37,7 @@ struct actor {
 };
 
 struct device;
+struct listener;
 
 struct fleet {
     const struct fleet_config *config;
@@ -51,7 +54,9 @@ struct fleet {
     struct runs runs;
     const struct fault **faults; /* by server; NULL: none */
     struct device *devices;
-    uint64_t opened; /* devices that are open */
+    uint64_t opened;            /* devices that are open */
+    struct listener *listeners; /* shared ones; NULL: each device has its own */
+    uint64_t listening;         /* of them that are open */
 };
 
 /* fleet_open: opens every device. NULL with one line in `why`, which names the address and port
@@ -70,5 +75,11 @@ int fleet_port(const struct fleet *fleet); /* of server 0 */
 /* ---- for devices and connections ---- */
 
 struct net_address fleet_address(const struct fleet_config *config, uint64_t server);
+
+/* fleet_device_at: NULL: there is none at this address. */
+struct device *fleet_device_at(const struct fleet *fleet, const struct net_address *address);
+
+/* fleet_listeners: how many sockets a fleet listens on. */
+uint64_t fleet_listeners(const struct fleet_config *config);
 
 #endif

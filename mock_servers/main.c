@@ -24,6 +24,7 @@ struct login {
 struct choices {
     uint64_t count, port, ports_per_address, backlog, send_buffer_bytes, tape_cap_bytes;
     uint32_t host;
+    bool shared_listeners;
     const char *ready_file, *congestion;
     struct login login;
     struct fault_list faults;
@@ -84,6 +85,11 @@ static const struct option_spec options[] = {
      "spreads many servers over addresses: server i is at\n"
      "ADDR + i / N, port BASE + i % N (0: all on one address)",
      options_count, AT(ports_per_address), 0, PORT_MAX, NULL},
+    {"shared-listeners", NULL, NULL,
+     "listens at each port once, on all addresses of this machine, for all\n"
+     "servers that have it: for very many of them, as that takes a descriptor\n"
+     "a port and not one a server. Only their own addresses are served",
+     options_flag, AT(shared_listeners), 0, 0, NULL},
     {"backlog", "N", "4096", "connections that may wait to be accepted, each server", options_count,
      AT(backlog), 1, PORT_MAX, NULL},
     {"send-buffer", "BYTES", "0", "send buffer of a connection (0: as the system likes)",
@@ -155,6 +161,26 @@ static int faults_fit(const struct choices *choices, char *why, size_t why_bytes
     return result;
 }
 
+static int listeners_fit(const struct choices *choices, char *why, size_t why_bytes)
+{
+    if (!choices->shared_listeners)
+        return 0;
+    if (choices->port == 0) {
+        snprintf(why, why_bytes, "--shared-listeners takes a --port of its own, not 0");
+        return -1;
+    }
+    for (unsigned i = 0; i < choices->faults.count; i++) {
+        const struct fault_kind *kind = choices->faults.items[i].kind;
+        if (fault_is_listeners(kind)) {
+            snprintf(why, why_bytes,
+                     "--fault %s is one of a listener's own; leave out --shared-listeners",
+                     kind->name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int choices_check(const struct choices *choices)
 {
     char why[WHY_BYTES];
@@ -170,6 +196,8 @@ static int choices_check(const struct choices *choices)
                  (unsigned long long)ports, (unsigned long long)choices->port, PORT_MAX);
         return wrong_use(why);
     }
+    if (listeners_fit(choices, why, sizeof why) < 0)
+        return wrong_use(why);
     if (choices->host + (choices->count - 1) / each > UINT32_MAX)
         return wrong_use("--listen: the last server's address would lie past 255.255.255.255");
     if (faults_fit(choices, why, sizeof why) < 0)
@@ -179,20 +207,37 @@ static int choices_check(const struct choices *choices)
 
 /* ---- serving ---- */
 
-/* A listener and a connection for each server; the rest is for clients that connect anew before
- * they close. */
-static int descriptors_reserve(uint64_t count)
+static bool reserve(uint64_t count, uint64_t *limit)
 {
-    uint64_t wanted = 2 * count + OTHER_DESCRIPTORS, limit = 0;
+    return os_descriptors_reserve(count, limit) == 0;
+}
 
-    if (os_descriptors_reserve(wanted + count, &limit) == 0 ||
-        os_descriptors_reserve(wanted, &limit) == 0)
+/* A listener and a connection for each server; the rest is for clients that connect anew before
+ * they close. Where listeners are shared the servers do not take any themselves: then fewer may do,
+ * for clients of fewer of them. */
+static int descriptors_reserve(const struct choices *choices, uint64_t listeners)
+{
+    const uint64_t count = choices->count, least = listeners + OTHER_DESCRIPTORS;
+    const uint64_t wanted = least + count;
+    uint64_t limit = 0;
+
+    if (reserve(wanted + count, &limit) || reserve(wanted, &limit))
         return EXIT_DONE;
+    if (choices->shared_listeners && limit > least && reserve(limit, &limit)) {
+        fprintf(stderr,
+                "fanin-servers: the limit of descriptors is %llu: no more than %llu servers can be "
+                "connected to at the same time; as root, for all: ulimit -Hn %llu\n",
+                (unsigned long long)limit, (unsigned long long)(limit - least),
+                (unsigned long long)wanted);
+        return EXIT_DONE;
+    }
     fprintf(stderr,
-            "fanin-servers: --count %llu needs %llu descriptors (two for each server), but the "
-            "limit is %llu; as root: ulimit -Hn %llu && ulimit -n %llu, then start again\n",
+            "fanin-servers: --count %llu needs %llu descriptors (one a listener, one a "
+            "connection), but the limit is %llu; as root: ulimit -Hn %llu && ulimit -n %llu, then "
+            "start again%s\n",
             (unsigned long long)count, (unsigned long long)wanted, (unsigned long long)limit,
-            (unsigned long long)wanted, (unsigned long long)wanted);
+            (unsigned long long)wanted, (unsigned long long)wanted,
+            choices->shared_listeners ? "" : "; or --shared-listeners, which takes half of them");
     return EXIT_MACHINE_CANNOT;
 }
 
@@ -227,13 +272,15 @@ static int serve(struct fleet *fleet, const struct choices *choices)
     return EXIT_DONE;
 }
 
-static int run(const struct choices *choices)
+static struct fleet_config config_of(const struct choices *choices)
 {
     bool wants_login = choices->login.user[0] != '\0';
-    struct fleet_config config = {
+
+    return (struct fleet_config){
         .first = {choices->host, (uint16_t)choices->port},
         .count = choices->count,
         .ports_per_address = choices->ports_per_address,
+        .shared_listeners = choices->shared_listeners,
         .backlog = (int)choices->backlog,
         .tuning = {.send_buffer_bytes = (int)choices->send_buffer_bytes,
                    .congestion =
@@ -243,8 +290,15 @@ static int run(const struct choices *choices)
         .user = wants_login ? choices->login.user : NULL,
         .password = choices->login.password,
     };
+}
+
+static int run(const struct choices *choices)
+{
+    const struct fleet_config config = config_of(choices);
     char why[WHY_BYTES];
 
+    if (descriptors_reserve(choices, fleet_listeners(&config)) != EXIT_DONE)
+        return EXIT_MACHINE_CANNOT;
     os_interrupts_catch();
     if (choices->ready_file != NULL)
         remove(choices->ready_file); /* of an earlier fleet: it would say that this one is ready */
@@ -271,7 +325,5 @@ int main(int argc, char **argv)
         break;
     }
     int code = choices_check(&choices);
-    if (code == EXIT_DONE)
-        code = descriptors_reserve(choices.count);
     return code == EXIT_DONE ? run(&choices) : code;
 }

@@ -32,8 +32,9 @@ struct net_tuning {
 /* net_listen: makes a bound socket listen. -ENOENT: the system has no such congestion control. */
 int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning);
 
-int net_port(intptr_t handle);                       /* the bound port */
-int net_accept(intptr_t listener, intptr_t *handle); /* the next connection, or -EAGAIN */
+int net_port(intptr_t handle);                               /* the bound port */
+int net_local(intptr_t handle, struct net_address *address); /* its own end of a connection */
+int net_accept(intptr_t listener, intptr_t *handle);         /* the next connection, or -EAGAIN */
 int net_connect(const struct net_address *address, intptr_t *handle); /* starts; never awaited */
 
 int64_t net_receive(intptr_t handle, void *data, size_t bytes); /* 0: the peer has finished */

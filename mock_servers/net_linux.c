@@ -82,14 +82,23 @@ int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
     return listen((int)handle, backlog) < 0 ? -errno : 0;
 }
 
-int net_port(intptr_t handle)
+int net_local(intptr_t handle, struct net_address *address)
 {
     struct sockaddr_in in = {0};
     socklen_t bytes = sizeof in;
 
     if (getsockname((int)handle, (struct sockaddr *)&in, &bytes) < 0)
         return -errno;
-    return ntohs(in.sin_port);
+    *address = (struct net_address){ntohl(in.sin_addr.s_addr), ntohs(in.sin_port)};
+    return 0;
+}
+
+int net_port(intptr_t handle)
+{
+    struct net_address address = {0};
+    int result = net_local(handle, &address);
+
+    return result < 0 ? result : address.port;
 }
 
 int net_accept(intptr_t listener, intptr_t *handle)

@@ -161,14 +161,23 @@ int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
     return listen(socket_of(handle)->socket, backlog) == 0 ? 0 : last_error();
 }
 
-int net_port(intptr_t handle)
+int net_local(intptr_t handle, struct net_address *address)
 {
     struct sockaddr_in in = {0};
     int bytes = sizeof in;
 
     if (getsockname(socket_of(handle)->socket, (struct sockaddr *)&in, &bytes) != 0)
         return last_error();
-    return ntohs(in.sin_port);
+    *address = (struct net_address){ntohl(in.sin_addr.s_addr), ntohs(in.sin_port)};
+    return 0;
+}
+
+int net_port(intptr_t handle)
+{
+    struct net_address address = {0};
+    int result = net_local(handle, &address);
+
+    return result < 0 ? result : address.port;
 }
 
 int net_accept(intptr_t listener, intptr_t *handle)

@@ -32,6 +32,8 @@ static void test_wrong_use(void **state)
     REFUSED(2, "--login", "--login=a b:c");
     REFUSED(2, "--tape-cap", "--tape-cap=0");
     REFUSED(2, "--backlog", "--backlog=0");
+    REFUSED(2, "--port", "--shared-listeners", "--port=0");
+    REFUSED(2, "refuse", "--shared-listeners", "--fault=refuse:1");
     REFUSED(2, "surplus", "--count=1", "surplus");
 }
 
@@ -62,25 +64,69 @@ static void test_port_in_use(void **state)
     fleet_end(&fleet);
 }
 
-static void test_too_few_descriptors(void **state)
+/* Starts the program under a limit of descriptors; its exit code, and what it said. */
+static int run_limited(unsigned limit, const char *options, char *text, size_t text_bytes)
 {
-    (void)state;
-    char program[PATH_BYTES], command[PATH_BYTES + 64], errors[PATH_BYTES], text[1024];
+    char program[PATH_BYTES], command[PATH_BYTES + 256], errors[PATH_BYTES];
     char *argv[] = {"sh", "-c", command, NULL};
     struct os_process process;
     int code = -1;
 
     program_path(program);
-    snprintf(command, sizeof command, "ulimit -n 100; exec '%s' --count=100", program);
+    snprintf(command, sizeof command, "ulimit -n %u; exec '%s' %s", limit, program, options);
     snprintf(errors, sizeof errors, "/tmp/fanin-test-%ld", (long)getpid());
     assert_int_equal(os_process_start(&process, argv, NULL, errors), 0);
     assert_int_equal(os_process_wait(&process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code), 1);
-    file_read(errors, text, sizeof text);
+    file_read(errors, text, text_bytes);
     remove(errors);
-    assert_int_equal(code, 3);
+    return code;
+}
+
+static void test_too_few_descriptors(void **state)
+{
+    (void)state;
+    char text[1024];
+
+    assert_int_equal(run_limited(100, "--count=100", text, sizeof text), 3);
     assert_non_null(strstr(text, "264 descriptors"));
     assert_non_null(strstr(text, "limit is 100"));
     assert_non_null(strstr(text, "ulimit -Hn 264"));
+    assert_non_null(strstr(text, "--shared-listeners"));
+    assert_int_equal(run_limited(100, "--count=1000 --ports-per-address=40 --shared-listeners",
+                                 text, sizeof text),
+                     3);
+    assert_non_null(strstr(text, "ulimit -Hn 1104"));
+}
+
+/* One listener for all: each server is where it would be with a listener of its own, and nobody is
+ * anywhere else. */
+static void test_shared_listeners(void **state)
+{
+    (void)state;
+    struct fleet_under_test fleet;
+    /* Of all addresses at once, so a number that no fleet of another test has, nor the kernel
+     * gives. */
+    const uint16_t number = (uint16_t)(10000 + getpid() % 9000);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(number)};
+    char port[32];
+
+    snprintf(port, sizeof port, "--port=%u", (unsigned)number);
+    fleet_begin(&fleet, "--shared-listeners", port, "--count=15", "--ports-per-address=1");
+    for (unsigned server = 0; server < 16; server++) {
+        struct protocol_go go = go_of(PROTOCOL_TAPE, 3, 256, 256);
+        char byte;
+        int handle = socket(AF_INET, SOCK_STREAM, 0);
+        in.sin_addr.s_addr = htonl(fleet.host + server);
+        assert_int_equal(connect(handle, (struct sockaddr *)&in, sizeof in), 0);
+        if (server < 15) {
+            ask_go(handle, &go);
+            free(frames_take(handle, &go));
+        } else {
+            assert_true(recv(handle, &byte, 1, 0) <= 0); /* an address of no server of ours */
+        }
+        close(handle);
+    }
+    fleet_end(&fleet);
 }
 
 static void test_ready_file_and_summary(void **state)
@@ -153,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_machine_cannot),
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_too_few_descriptors),
+        cmocka_unit_test(test_shared_listeners),
         cmocka_unit_test(test_ready_file_and_summary),
         cmocka_unit_test(test_port_from_the_kernel),
         cmocka_unit_test(test_spread_over_addresses),
