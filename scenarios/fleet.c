@@ -39,7 +39,7 @@ static struct fleet *find_or_add(struct arena *arena, struct fleets *fleets, str
     return fleet;
 }
 
-static uint64_t ports_of(const struct fleet *fleet)
+uint64_t fleet_ports(const struct fleet *fleet)
 {
     uint64_t each = fleet->cell->ports_per_address;
 
@@ -48,8 +48,8 @@ static uint64_t ports_of(const struct fleet *fleet)
 
 static bool collide(const struct fleet *a, const struct fleet *b)
 {
-    return a->link == NULL && b->link == NULL && a->base < b->base + ports_of(b) &&
-           b->base < a->base + ports_of(a);
+    return a->link == NULL && b->link == NULL && a->base < b->base + fleet_ports(b) &&
+           b->base < a->base + fleet_ports(a);
 }
 
 /* The first range at or after the base asked for that no earlier fleet of the same namespace has.
@@ -66,7 +66,7 @@ static void place_fleet(const struct fleets *fleets, unsigned index)
             const struct fleet *other = fleets->items[i];
 
             if (collide(fleet, other)) {
-                fleet->base = other->base + ports_of(other);
+                fleet->base = other->base + fleet_ports(other);
                 moved = true;
             }
         }
@@ -89,7 +89,7 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
         const struct fleet *fleet = fleets->items[i];
 
         place_fleet(fleets, i);
-        if (fleet->base + ports_of(fleet) - 1 > PORT_MAX)
+        if (fleet->base + fleet_ports(fleet) - 1 > PORT_MAX)
             return complain(complaint, &fleet->cell->place,
                             "%llu servers from port %llu on pass port %d; fewer servers, a lower "
                             "port, or fleet.ports-per-address would be right",
@@ -138,7 +138,7 @@ static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_
              "the servers on ports %llu to %llu did not start (%s): %s; the key port (--port=BASE) "
              "moves them",
              (unsigned long long)fleet->base,
-             (unsigned long long)(fleet->base + ports_of(fleet) - 1),
+             (unsigned long long)(fleet->base + fleet_ports(fleet) - 1),
              command_ending(arena, exit_code), line);
     return EXIT_MACHINE_CANNOT;
 }

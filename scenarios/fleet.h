@@ -29,6 +29,9 @@ struct fleets {
 int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *fleets,
                 struct complaint *complaint);
 
+/* fleet_ports: how many ports it needs from its base on. */
+uint64_t fleet_ports(const struct fleet *fleet);
+
 /* fleet_start: starts the fleet if it does not run, and blocks until it is ready; its log goes to
  * `directory`/log. Returns EXIT_DONE, or EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with a complaint;
  * interrupted, EXIT_MEASURED_FAILURE. */

@@ -1,4 +1,5 @@
 /* fanin-sweep: runs scenarios. Options that it does not know are keys of the scenarios. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,9 +9,9 @@
 #include "scenarios/sweep.h"
 
 struct fields {
-    const char *out, *repeat, *seed, *resume, *only;
+    const char *out, *repeat, *seed, *resume, *only, *json;
     double budget_min;
-    bool dry_run, quiet;
+    bool check, dry_run, quiet;
 };
 
 enum { BUDGET_MIN_MAX = 100000 };
@@ -34,6 +35,12 @@ static const struct option_spec table[] = {
      options_string, AT(resume)},
     {"dry-run", NULL, NULL, "check everything, print what would run and how long, run nothing",
      options_flag, AT(dry_run)},
+    {"check", NULL, NULL,
+     "say what will make results noisy on this machine, and how to calm it, and\n"
+     "run nothing; with scenarios, also whether their ports and limits suffice",
+     options_flag, AT(check)},
+    {"json", "FILE", NULL, "with --check: write what it found there; - is standard output",
+     options_string, AT(json)},
     {"quiet", NULL, NULL, "no progress, no table", options_flag, AT(quiet)},
     {.name = NULL},
 };
@@ -67,6 +74,7 @@ static const struct option_set set = {
         "  title: what it is about\n"
         "\n"
         "Examples:\n"
+        "  fanin-sweep --check scenarios/table1.conf\n"
         "  fanin-sweep scenarios/table1.conf --dry-run\n"
         "  fanin-sweep scenarios/table2.conf --link=loopback,lan100,lan1000\n"
         "  fanin-sweep scenarios/table3.conf --repeat=10 --table3.grid.concurrency=2,4,=workers\n"
@@ -74,7 +82,9 @@ static const struct option_set set = {
         "\n"
         "Exit codes: 0 every row is there and none failed (an exhausted --budget is said, and is "
         "no\n"
-        "failure); 1 a row failed, or it was interrupted; 2 wrong use; 3 this machine cannot.",
+        "failure); 1 a row failed, it was interrupted, or --check found noise; 2 wrong use; 3 "
+        "this\n"
+        "machine cannot.",
     .options = table,
     .operands = "SCENARIO.conf",
 };
@@ -166,6 +176,8 @@ static int read_request(struct arena *arena, int argc, char **argv, struct sweep
     if (fields.budget_min > 0)
         request->budget_ns = (uint64_t)(fields.budget_min * 60 * OS_NS_PER_S);
     request->dry_run = fields.dry_run;
+    request->check = fields.check;
+    request->json = fields.json;
     request->quiet = fields.quiet;
     return OPTIONS_OK;
 }
@@ -179,13 +191,61 @@ static int show_plan(struct sweep *sweep)
     return EXIT_DONE;
 }
 
+static int write_check(struct sweep *sweep, const struct noise *noise)
+{
+    const char *path = sweep->request->json;
+    bool to_stdout = strcmp(path, "-") == 0;
+    FILE *file = to_stdout ? stdout : fopen(path, "wb");
+    struct json json;
+    int error = file == NULL ? -errno : 0;
+
+    if (file != NULL) {
+        json_open(&json, file);
+        json_count(&json, "schema", 2);
+        noise_write(&json, noise);
+        error = json_close(&json);
+    }
+    if (file != NULL && !to_stdout && fclose(file) != 0 && error == 0)
+        error = -errno;
+    if (error == 0)
+        return EXIT_DONE;
+    complain(&sweep->complaint, NULL, "--json=%s: cannot write: %s", path, strerror(-error));
+    return EXIT_MACHINE_CANNOT;
+}
+
+static int check_machine(struct sweep *sweep)
+{
+    const struct sweep_request *request = sweep->request;
+    bool on_stdout = request->json != NULL && strcmp(request->json, "-") == 0;
+    struct noise_question question = noise_ask(sweep->arena, &sweep->fleets, NOISE_WATCH_MS);
+    struct noise noise;
+
+    if (noise_look(sweep->arena, &question, &noise, &sweep->complaint) != 0)
+        return EXIT_MACHINE_CANNOT;
+    if (!request->quiet && !on_stdout)
+        noise_print(stdout, &noise);
+    if (request->json != NULL && write_check(sweep, &noise) != EXIT_DONE)
+        return EXIT_MACHINE_CANNOT;
+    return noise_count(&noise, NOISE_NOISY) == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
+}
+
 static int run(struct sweep *sweep)
 {
-    int result = sweep_prepare(sweep);
+    const struct sweep_request *request = sweep->request;
+    int result;
 
+    if (request->json != NULL && !request->check) {
+        complain(&sweep->complaint, NULL, "--json goes with --check; rows go to --out=DIR");
+        return EXIT_WRONG_USE;
+    }
+    if (request->check && request->scenario_count == 0 && request->resume == NULL)
+        return check_machine(sweep);
+    result = sweep_prepare(sweep);
     if (result != EXIT_DONE)
         return result;
-    if (sweep->request->dry_run)
+    if (request->check)
+        return check_machine(sweep);
+    if (request->dry_run)
         return show_plan(sweep);
     return sweep_run(sweep);
 }

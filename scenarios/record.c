@@ -61,6 +61,17 @@ static void write_scenarios(struct json *json, const struct record *record)
     json_object_close(json);
 }
 
+static void write_noise(struct json *json, const struct noise *noise)
+{
+    if (noise == NULL) {
+        json_null(json, "noise");
+        return;
+    }
+    json_object_open(json, "noise");
+    noise_write(json, noise);
+    json_object_close(json);
+}
+
 static void write_object(struct json *json, const struct record *record)
 {
     char directory[4096];
@@ -87,6 +98,7 @@ static void write_object(struct json *json, const struct record *record)
     os_machine_describe(write_fact, json);
     json_object_close(json);
     links_write(json, &record->links);
+    write_noise(json, record->noise);
     write_scenarios(json, record);
 }
 

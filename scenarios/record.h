@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "scenarios/link.h"
+#include "scenarios/noise.h"
 
 struct record {
     const char *command_line;
@@ -16,6 +16,7 @@ struct record {
     struct scenario **scenarios;
     unsigned scenario_count;
     struct links links;
+    const struct noise *noise; /* of the last session; NULL: not looked yet, or not to be known */
 
     const char *state; /* "running", "done", "interrupted", "out of time", "failed" */
     const char *started_utc, *ended_utc; /* ISO 8601; ended "" while it runs */

@@ -1,7 +1,7 @@
 /* Running a plan.
  *
  *   ask the programs (--dry-run) -> make the folder -> record "running"
- *        -> measure the links
+ *        -> look for noise -> measure the links
  *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
  *
@@ -192,9 +192,30 @@ static int ready_links(struct sweep *sweep)
     return EXIT_MACHINE_CANNOT;
 }
 
+/* Warns, and goes on: a noisy machine makes results worse, not wrong. */
+static void look_for_noise(struct sweep *sweep)
+{
+    struct noise_question question = noise_ask(sweep->arena, &sweep->fleets, NOISE_WATCH_QUICK_MS);
+    struct noise *noise = arena_take(sweep->arena, sizeof *noise);
+    struct complaint complaint;
+
+    if (noise_look(sweep->arena, &question, noise, &complaint) != 0) {
+        progress_say(&sweep->progress, "warning: noise not looked for: %s", complaint.text);
+        return;
+    }
+    sweep->record.noise = noise;
+    if (noise_count(noise, NOISE_NOISY) != 0)
+        progress_say(&sweep->progress,
+                     "warning: results will be noisy here: %s (fanin-sweep --check says more)",
+                     noise_words(sweep->arena, noise));
+}
+
 static struct outcome run_all(struct sweep *sweep, uint64_t began_ns)
 {
-    int result = ready_links(sweep);
+    int result;
+
+    look_for_noise(sweep);
+    result = ready_links(sweep);
 
     if (result == EXIT_DONE)
         return run_rows(sweep, began_ns);

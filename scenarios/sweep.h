@@ -18,7 +18,8 @@ struct sweep_request {
     const char *command_line;
     const char *out, *resume, *only; /* NULL where not given */
     uint64_t budget_ns;              /* UINT64_MAX: none */
-    bool dry_run, quiet;
+    const char *json;                /* of --check; NULL where not given */
+    bool check, dry_run, quiet;
 };
 
 /* What the rows of one cell took so far. */
