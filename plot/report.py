@@ -21,6 +21,7 @@ import page
 import peers
 import scaling_section
 import spec
+import stages
 import table1
 import table2
 import table3
@@ -28,13 +29,13 @@ import wire
 from claim import WrongClaim
 from contents import Report, excluded
 from rows import Results, is_result, load_or_explain, run_command
-from terminal import to_terminal
+from terminal import section_text, to_terminal
 
 PROGRAM = "plot/report.py"
 FIRST = (claims.build,)  # the page's first screen, and a terminal's last
 SECTIONS = (table1.build, connect.build, table2.build, wire.build, table3.build, spec.build,
-            scaling_section.build, peers.build, claims.build_evidence, attribution.build,
-            order.build)
+            scaling_section.build, peers.build, stages.build, claims.build_evidence,
+            attribution.build, order.build)
 
 # ---- the command ----
 
@@ -49,6 +50,7 @@ EPILOGUE = """examples:
   plot/report.py out/latest --no-figures        without gnuplot
   plot/report.py results/reference --out /tmp/x leaves the results folder untouched
   plot/report.py out/latest --require A2,A5     exit code 1 unless both are confirmed
+  plot/report.py out/latest --section Claims    the verdicts only
 
 A cell counts rows with status ok and a passed audit; all others are listed with their reasons.
 An experiment that was not run is left out with one line.
@@ -65,6 +67,8 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--no-figures", action="store_true", help="tables and pages only")
     parser.add_argument("--require", metavar="ID,ID,...",
                         help="claims that must be confirmed, or the exit code is 1")
+    parser.add_argument("--section", metavar="NAME", action="append",
+                        help="print only this section (Claims, 'Table 1', ...), write nothing")
     return parser.parse_args(arguments)
 
 
@@ -95,6 +99,18 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> str:
     return write_file(os.path.join(folder, "report.html"), page.to_html(report, drawn))
 
 
+def print_sections(report: Report, names: Sequence[str]) -> int:
+    """Those that were asked for, as in a terminal. The exit code."""
+    sections = {section.short: section for section in report.first + report.sections}
+    strangers = [name for name in names if name not in sections]
+    if strangers:
+        print("%s: --section: there is no %r; there are %s" % (PROGRAM, strangers[0],
+                                                            ", ".join(sections)), file=sys.stderr)
+        return 2
+    print("\n".join(section_text(sections[name]) for name in names))
+    return 0
+
+
 def unmet(results: Results, ids: Sequence[str]) -> int:
     """Names the claims that are not confirmed. The exit code."""
     lines = claims.unmet(results, ids) if ids else []
@@ -120,6 +136,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         print("%s: %s: none of %d rows counts (status ok, audit pass); nothing to report"
               % (PROGRAM, asked.folder, len(results.rows)), file=sys.stderr)
         return 1
+    if asked.section:
+        return print_sections(report, asked.section)
     print(to_terminal(report))
     try:
         path = write_pages(report, asked.out or asked.folder, not asked.no_figures)

@@ -164,7 +164,8 @@ def parse_line(data: bytes) -> Tuple[Optional[Row], Optional[str]]:
 
 def run_identity(row: Row) -> Tuple[Any, ...]:
     """What may exist only once: a repeat of a cell, at its place in the plan."""
-    return tuple(row[key] for key in ("scenario", "section", "client", "cell", "repeat", "order"))
+    keys = ("scenario", "section", "client", "cell", "label", "repeat", "order")
+    return tuple(row.get(key) for key in keys)
 
 
 def parse_rows(lines: Iterable[bytes]) -> Tuple[List[Row], List[str]]:

@@ -19,7 +19,7 @@ from typing import Counter as Counts
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from rows import Results, Row, group, is_result, load_or_explain, run_command, why_excluded
-from section import Section
+from section import LEFT_OUT, Section
 from tables import Column, Table, number, percent, to_text, wrap
 
 PROGRAM = "plot/stages.py"
@@ -335,10 +335,10 @@ def build(results: Results) -> Section:
     try:
         profiles = read_profiles(results.folder)
     except (ValueError, OSError) as error:
-        return Section(TITLE, ["Left out: %s." % error], [])
+        return Section(TITLE, ["%s: %s." % (LEFT_OUT, error)], [])
     if not profiles:
-        return Section(TITLE, ["Left out: this folder has no profile; make profile writes one."],
-                       [])
+        return Section(TITLE, ["%s: this folder has no profile; make profile writes one."
+                               % LEFT_OUT], [])
     return Section(TITLE, blocks(profiles, TABLES), [])
 
 

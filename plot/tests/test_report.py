@@ -452,5 +452,28 @@ class Pictures(Folder):
         self.assertIn('CPU "<&>"', text)
 
 
+class OneSection(unittest.TestCase):
+    """--section, which a page takes its tables from."""
+
+    def setUp(self):
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        self.folder = made.name
+        fixtures.write_folder(self.folder, fixtures.everything())
+
+    def test_only_what_was_asked_for_is_printed_and_nothing_written(self):
+        before = sorted(os.listdir(self.folder))
+        code, out, err = run(self.folder, "--section", "Table 2", "--section", "Claims")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("Table 2. Large data", out)
+        self.assertNotIn("Table 1. ", out)
+        self.assertEqual(before, sorted(os.listdir(self.folder)))
+
+    def test_a_section_that_there_is_not(self):
+        code, _, err = run(self.folder, "--section", "Table 9")
+        self.assertEqual(code, 2)
+        self.assertIn("there is no 'Table 9'; there are Claims, Table 1", err)
+
+
 if __name__ == "__main__":
     unittest.main()
