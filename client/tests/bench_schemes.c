@@ -4,7 +4,8 @@
  *
  *     bench_schemes [streams [receive bytes [frame bytes least [most]]]]
  *
- * GB per CPU second over all threads; `copy` is the feeding alone, into one hot buffer. */
+ * `slices` runs once in place and once with each of PROCESSORS numbers of processing threads; what it
+ * publishes to these a frame is shown. GB per CPU second over all threads; `copy` is the feeding alone, into one hot buffer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ enum {
     TURN_BYTES = 400 << 20, /* fed in one turn of one scheme */
     BLOCK_BYTES = 16 << 10,
     BLOCKS = 4,
+    PROCESSORS = 2,
+    CONTENDERS_MAX = 16,
 };
 
 struct load {
@@ -35,7 +38,10 @@ struct player {
     _Atomic bool waits;
 };
 
-struct result {
+/* A scheme, with so many processing threads where that is open, and what it came to. */
+struct contender {
+    const struct scheme *scheme;
+    unsigned processors;
     double best, sum; /* GB per CPU second */
     struct scheme_figures figures;
 };
@@ -117,14 +123,15 @@ static void play(const struct scheme *scheme, struct scheme_run *run, const stru
     }
 }
 
-static void turn(const struct scheme *scheme, const struct load *load,
-                 const struct scheme_config *config, struct result *result)
+static void turn(struct contender *contender, const struct load *load, struct scheme_config config)
 {
+    const struct scheme *scheme = contender->scheme;
     struct player *players = calloc(load->streams, sizeof *players);
     struct os_parker parker = {0};
     struct scheme_run *run;
     char why[300];
-    if (players == NULL || scheme->open(config, &run, why, sizeof why) != 0)
+    config.processors = contender->processors;
+    if (players == NULL || scheme->open(&config, &run, why, sizeof why) != 0)
         abort();
     for (uint32_t i = 0; i < load->streams; i++) {
         players[i].parker = &parker;
@@ -136,11 +143,11 @@ static void turn(const struct scheme *scheme, const struct load *load,
     play(scheme, run, load, players, &parker);
     for (uint32_t i = 0; i < load->streams; i++)
         scheme->detach(run, players[i].stream);
-    scheme->close(run, &result->figures);
+    scheme->close(run, &contender->figures);
     const double rate = TURN_BYTES / 1e9 / (cpu_s() - before_s);
-    result->sum += rate;
-    if (rate > result->best)
-        result->best = rate;
+    contender->sum += rate;
+    if (rate > contender->best)
+        contender->best = rate;
     free(players);
 }
 
@@ -160,6 +167,34 @@ static double copy_turn(const struct load *load)
     return rate;
 }
 
+static unsigned line_up(struct contender *contenders)
+{
+    static const unsigned processors[PROCESSORS] = {1, 2};
+    unsigned count = 0;
+    for (unsigned i = 0; scheme_list(i) != NULL; i++) {
+        contenders[count++] = (struct contender){.scheme = scheme_list(i)};
+        for (unsigned j = 0; strcmp(scheme_list(i)->name, "slices") == 0 && j < PROCESSORS; j++)
+            contenders[count++] =
+                (struct contender){.scheme = scheme_list(i), .processors = processors[j]};
+        if (count + PROCESSORS >= CONTENDERS_MAX)
+            abort();
+    }
+    return count;
+}
+
+static void print(const struct contender *contender)
+{
+    const struct scheme_figures *figures = &contender->figures;
+    char name[32];
+    int used = snprintf(name, sizeof name, "%s", contender->scheme->name);
+    if (contender->processors > 0)
+        snprintf(name + used, sizeof name - (size_t)used, ", %u", contender->processors);
+    printf("%-10s %10.2f %10.2f %12.2f %14llu %16.4f\n", name, contender->best,
+           contender->sum / ROUNDS, (double)figures->copied_bytes / (double)figures->bytes,
+           (unsigned long long)figures->buffer_peak_bytes,
+           figures->frames > 0 ? (double)figures->hand_overs / (double)figures->frames : 0);
+}
+
 int main(int argc, char **argv)
 {
     struct load load = {
@@ -168,7 +203,8 @@ int main(int argc, char **argv)
         .size_min = argc > 3 ? (uint32_t)atoi(argv[3]) : 64000,
         .size_max = argc > 4 ? (uint32_t)atoi(argv[4]) : 100000,
     };
-    struct result results[16] = {0};
+    static struct contender contenders[CONTENDERS_MAX];
+    const unsigned count = line_up(contenders);
     double copy = 0;
     struct scheme_config config = {
         .block_bytes = BLOCK_BYTES,
@@ -185,17 +221,14 @@ int main(int argc, char **argv)
     for (unsigned round = 0; round < ROUNDS; round++) {
         const double rate = copy_turn(&load);
         copy = rate > copy ? rate : copy;
-        for (unsigned i = 0; scheme_list(i) != NULL; i++)
-            turn(scheme_list(i), &load, &config, &results[i]);
+        for (unsigned i = 0; i < count; i++)
+            turn(&contenders[i], &load, config);
     }
-    printf("%-8s %10s %10s %12s %14s\n", "scheme", "best GB/s", "mean GB/s", "copies/byte",
-           "peak bytes");
-    printf("%-8s %10.2f\n", "copy", copy);
-    for (unsigned i = 0; scheme_list(i) != NULL; i++)
-        printf("%-8s %10.2f %10.2f %12.2f %14llu\n", scheme_list(i)->name, results[i].best,
-               results[i].sum / ROUNDS,
-               (double)results[i].figures.copied_bytes / (double)results[i].figures.bytes,
-               (unsigned long long)results[i].figures.buffer_peak_bytes);
+    printf("%-10s %10s %10s %12s %14s %16s\n", "scheme", "best GB/s", "mean GB/s", "copies/byte",
+           "peak bytes", "hand-overs/frame");
+    printf("%-10s %10.2f\n", "copy", copy);
+    for (unsigned i = 0; i < count; i++)
+        print(&contenders[i]);
     free(load.tape);
     return 0;
 }
