@@ -14,13 +14,15 @@ SCENARIO = "peers"
 RAW = "raw"
 # Who processes frames in pieces as they come, who puts them together, who looks at none.
 KINDS = (("in pieces", ("slices", "libuv-slices", "blocking-slices", "libevent-slices")),
-         ("frames put together", ("chain", "ring", "fixed", "libuv", "blocking", "libevent")),
+         ("frames put together", ("chain", "mirror", "ring", "fixed", "libuv", "blocking",
+                                  "libevent")),
          ("ceilings: no frames looked for", ("drain", RAW)))
 NAMES = {"slices": "fanin slices", "chain": "fanin chain", "drain": "fanin drain",
-         "ring": "fanin ring", "fixed": "fanin fixed", "libuv-slices": "libuv, in pieces",
+         "ring": "fanin ring", "fixed": "fanin fixed", "mirror": "fanin mirror",
+         "libuv-slices": "libuv, in pieces",
          "blocking-slices": "threads, in pieces", "libevent-slices": "libevent, in pieces",
          "blocking": "threads, blocking", RAW: "raw loop"}
-SCHEMES = ("slices", "chain", "ring", "fixed", "drain")  # in colour
+SCHEMES = ("slices", "mirror", "chain", "ring", "fixed", "drain")  # in colour
 COLUMNS = (Column("client", left=True), Column("GB", "a CPU second"),
            Column("k frames", "a CPU second"), Column("median", "share of raw"),
            Column("min..max", "share of raw"), Column("a byte", "copies"),
