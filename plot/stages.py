@@ -26,6 +26,7 @@ PROGRAM = "plot/stages.py"
 STAGES_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stages.conf")
 FOLDER = "profile"          # of a results folder
 REST = "not known"
+COLUMNS_MAX = 6             # clients in one table
 NAMES_SHOWN = 4             # of functions that no stage claims
 SHARE_SHOWN = 0.002         # a stage below it in every client has no line
 OF_CELL = ("scenario", "section", "client", "cell", "scheme", "servers", "size_min", "size_max",
@@ -66,9 +67,8 @@ class Profile(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The client as a head of a column."""
-        row = self.row
-        return row["scheme"] if row["client"] == "fanin-client" else row["client"].split("/")[-1]
+        """The client as a head of a column: a peer's row has its own name there."""
+        return self.row["scheme"]
 
 
 Stages = List[Tuple[str, List[str]]]
@@ -314,11 +314,12 @@ def strangers_text(profiles: Sequence[Profile]) -> List[str]:
 
 
 def families(profiles: Sequence[Profile]) -> List[Tuple[str, List[Profile]]]:
-    """Profiles that ran the same setting belong into one table."""
+    """Profiles that ran the same setting belong beside each other, as far as a terminal is wide."""
     found: Dict[str, List[Profile]] = {}
     for profile in profiles:
         found.setdefault(setting(profile.row), []).append(profile)
-    return list(found.items())
+    return [(said, members[i:i + COLUMNS_MAX]) for said, members in found.items()
+            for i in range(0, len(members), COLUMNS_MAX)]
 
 
 def blocks(profiles: Sequence[Profile], kinds: Sequence[str]) -> List[Union[str, Table]]:
