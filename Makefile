@@ -69,7 +69,7 @@ TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard client/tests/bench_*.c))
 STRESS   := $(BUILD)/client/tests/stress$(EXE)
 
-.PHONY: all tests benches test windows stress reproduce bench profile tidy format clean deps help
+.PHONY: all tests benches test windows stress reproduce bench profile reference tidy format clean deps help
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS)
@@ -136,6 +136,7 @@ stress: $(STRESS) ; @$(STRESS) --seconds=$(STRESS_SECONDS) $(if $(SEED),--seed=$
 reproduce: ; @.ci/deps build report && scenarios/reproduce
 bench: ; @.ci/deps build && scenarios/bench
 profile: ; @.ci/deps build profile && scenarios/profile
+reference: ; @.ci/deps build report profile && scenarios/reference
 tidy: ; @.ci/deps build test && .ci/tidy
 
 format:
@@ -152,5 +153,6 @@ help:
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, prints the tables (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side' \
   'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
-	  'make tidy       formatting, lengths, layering' \
+	  'make reference  makes results/reference and the README'"'"'s figures anew (half an hour on a quiet machine)' \
+  'make tidy       formatting, lengths, layering' \
 	  'make clean      removes build/'
