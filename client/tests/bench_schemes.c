@@ -4,8 +4,8 @@
  *
  *     bench_schemes [streams [receive bytes [frame bytes least [most]]]]
  *
- * `slices` runs once in place and once with each of PROCESSORS numbers of processing threads; what it
- * publishes to these a frame is shown. GB per CPU second over all threads; `copy` is the feeding alone, into one hot buffer. */
+ * `slices` runs in place and with processing threads; what it publishes to these a frame is shown.
+ * GB per CPU second over all threads; `copy` is the feeding alone, into one hot buffer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -45,6 +45,73 @@ static void test_only_a_straddling_header_is_copied(void **state)
     assert_int_equal(copied(VERIFY_NONE, 1), 0);
 }
 
+/* ---- the same checks ----------------------------------------------------------------------- */
+
+enum { JUDGED_BYTES = 200 };
+
+/* What becomes of `bytes` of a frame in up to three pieces, that end at `first` and `second`. */
+static enum frame_error judge(const struct process_config *config, const uint8_t *frame,
+                              size_t bytes, size_t first, size_t second)
+{
+    static struct processor processor;
+    struct stream stream = {.next_seq = 5};
+    struct inspection inspection = {0};
+    enum frame_error error = FRAME_OK;
+    processor_init(&processor, config, NULL);
+    assert_int_equal(inspection_open(&inspection, config), 0);
+    if (first > 0)
+        error = inspection_see(&inspection, &processor, &stream, frame, first, false);
+    assert_int_equal(error, FRAME_OK);
+    if (second > first)
+        error =
+            inspection_see(&inspection, &processor, &stream, frame + first, second - first, false);
+    assert_int_equal(error, FRAME_OK);
+    error = inspection_see(&inspection, &processor, &stream, frame + second, bytes - second, true);
+    assert_int_equal(stream.processed_bytes, error == FRAME_OK ? bytes : 0);
+    assert_int_equal(stream.next_seq, error == FRAME_OK ? 6 : 5);
+    inspection_close(&inspection);
+    return error;
+}
+
+/* In any two or three pieces a frame is what it is whole, whatever its length is cut to. */
+static unsigned compare_all_splits(const struct process_config *config, const uint8_t *frame)
+{
+    unsigned errors_seen = 0;
+    for (size_t bytes = 1; bytes <= JUDGED_BYTES; bytes += bytes < 60 || bytes >= 190 ? 1 : 13) {
+        const enum frame_error whole = judge(config, frame, bytes, 0, 0);
+        errors_seen |= 1u << whole;
+        for (size_t first = 1; first < bytes; first++)
+            assert_int_equal(judge(config, frame, bytes, first, first), whole);
+        for (size_t first = 1; first + 1 < bytes; first += 7)
+            assert_int_equal(judge(config, frame, bytes, first, first + (bytes - first) / 2),
+                             whole);
+    }
+    return errors_seen;
+}
+
+static void test_pieces_are_judged_as_the_whole(void **state)
+{
+    struct process_config config = {.frame_bytes_max = JUDGED_BYTES, .marker = marker_text("\r\n")};
+    uint8_t frame[JUDGED_BYTES];
+    unsigned errors_seen = 0;
+    (void)state;
+    for (int verify = VERIFY_FULL; verify <= VERIFY_NONE; verify++) {
+        config.verify = (enum verify)verify;
+        for (uint32_t length = JUDGED_BYTES - 5; length <= JUDGED_BYTES; length += 5) {
+            memset(frame, 'x', sizeof frame);
+            protocol_frame_write(frame, length, 5, 0, 1, &config.marker);
+            errors_seen |= compare_all_splits(&config, frame);
+        }
+        frame[100] ^= 1;
+        errors_seen |= compare_all_splits(&config, frame);
+        protocol_frame_write(frame, JUDGED_BYTES, 4, 0, 1, &config.marker);
+        errors_seen |= compare_all_splits(&config, frame);
+    }
+    assert_int_equal(errors_seen, 1u << FRAME_OK | 1u << FRAME_TRUNCATED | 1u << FRAME_BAD_HEADER |
+                                      1u << FRAME_BAD_LENGTH | 1u << FRAME_BAD_CHECK |
+                                      1u << FRAME_BAD_ORDER);
+}
+
 /* ---- memory ------------------------------------------------------------------------------ */
 
 /* Ten or five hundred streams in the middle of long frames: the same few blocks. */
@@ -234,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_a_straddling_header_is_copied),
+        cmocka_unit_test(test_pieces_are_judged_as_the_whole),
         cmocka_unit_test(test_memory_does_not_follow_the_streams),
         cmocka_unit_test(test_a_desk_does_not_hoard_what_is_scarce),
         cmocka_unit_test(test_one_hand_over_for_many_small_frames),
