@@ -74,7 +74,8 @@ struct scheme_config {
     unsigned pool_batch_blocks;  /* allocated together when a pool is empty */
     uint64_t cap_bytes;          /* of all buffers of the scheme; UINT64_MAX: none */
     bool early;          /* blocks are bound before data is there: each waiting stream has some */
-    unsigned receivers;  /* threads that may be receiving at once; 0: not known, taken for one */
+    unsigned receivers;  /* threads that receive; 0: not known, taken for one */
+    unsigned receives;   /* that one of them may have in hand at once; 0: taken for one */
     unsigned processors; /* threads that process, where the scheme leaves the number open */
     unsigned streams_max;
     struct marker marker;

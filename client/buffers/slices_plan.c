@@ -7,7 +7,7 @@
 
 enum {
     BYTE_BITS = 8,
-    AHEAD_BYTES = 512 * 1024, /* of all desks together: what is not processed soon goes cold */
+    AHEAD_BYTES = 256 * 1024, /* of a desk: what is not processed soon goes cold */
 };
 
 static uint64_t round_up(uint64_t count, uint64_t step)
@@ -46,8 +46,7 @@ unsigned slices_plan_half(const struct scheme_config *config)
 
 unsigned slices_plan_ahead(const struct scheme_config *config)
 {
-    return (unsigned)(AHEAD_BYTES / config->block_bytes / receivers(config)) +
-           config->blocks_per_receive;
+    return (unsigned)(AHEAD_BYTES / config->block_bytes) + config->blocks_per_receive;
 }
 
 /* Nobody holds a block for want of a frame's end, so one moves the run on. */
@@ -63,7 +62,8 @@ uint64_t slices_plan_memory(const struct scheme_config *config, uint64_t streams
     const uint64_t half = slices_plan_half(config) > 0 ? slices_plan_half(config) : 1;
     const uint64_t posted = config->early ? streams * config->blocks_per_receive : 0;
     const uint64_t ahead = config->processors > 0 ? slices_plan_ahead(config) : 0;
-    const uint64_t desk = round_up(config->blocks_per_receive + ahead, half);
+    const uint64_t receives = config->receives > 0 ? config->receives : 1;
+    const uint64_t desk = round_up(receives * config->blocks_per_receive + ahead, half);
     /* In place, the blocks of the receive at hand are among those posted. */
     const uint64_t desks = receivers(config) - (config->early && ahead == 0);
     const uint64_t blocks = round_up(posted, half) + desks * desk;
