@@ -39,14 +39,18 @@ unsigned desks_half_blocks(size_t block_bytes, uint64_t pool_blocks, unsigned re
     return (unsigned)half;
 }
 
-int desks_open(struct desks *desks, struct pool *pool, unsigned half_blocks,
+int desks_open(struct desks *desks, unsigned receivers, struct pool *pool, unsigned half_blocks,
                const struct process_config *config, struct budget *budget)
 {
-    *desks = (struct desks){.pool = pool, .half_blocks = half_blocks};
-    desks->all = os_pages_map(DESKS * sizeof(struct desk));
+    *desks = (struct desks){.count = receivers < DESKS_MAX ? receivers : DESKS_MAX,
+                            .pool = pool,
+                            .half_blocks = half_blocks};
+    if (desks->count == 0)
+        desks->count = 1;
+    desks->all = os_pages_map(desks->count * sizeof(struct desk));
     if (desks->all == NULL)
         return -1;
-    for (unsigned i = 0; i < DESKS; i++) {
+    for (unsigned i = 0; i < desks->count; i++) {
         pthread_mutex_init(&desks->all[i].lock, NULL);
         processor_init(&desks->all[i].processor, config, budget);
         handover_init(&desks->all[i].back);
@@ -57,28 +61,28 @@ int desks_open(struct desks *desks, struct pool *pool, unsigned half_blocks,
 void desks_close(struct desks *desks)
 {
     desks_gather(desks);
-    for (unsigned i = 0; i < DESKS; i++) {
+    for (unsigned i = 0; i < desks->count; i++) {
         assert(desks->all[i].away == 0);
         processor_end(&desks->all[i].processor);
         pthread_mutex_destroy(&desks->all[i].lock);
     }
-    os_pages_unmap(desks->all, DESKS * sizeof(struct desk));
+    os_pages_unmap(desks->all, desks->count * sizeof(struct desk));
 }
 
 /* A thread's first choice is the same for its whole life. */
-static unsigned first_choice(void)
+static unsigned first_choice(const struct desks *desks)
 {
     if (thread_at == 0)
-        thread_at = 1 + atomic_fetch_add(&threads, 1) % DESKS;
-    return thread_at - 1;
+        thread_at = 1 + atomic_fetch_add(&threads, 1) % DESKS_MAX;
+    return (thread_at - 1) % desks->count;
 }
 
 struct desk *desks_sit(struct desks *desks)
 {
-    const unsigned first = first_choice();
+    const unsigned first = first_choice(desks);
 
-    for (unsigned i = 0; i < DESKS; i++) {
-        struct desk *desk = &desks->all[(first + i) % DESKS];
+    for (unsigned i = 0; i < desks->count; i++) {
+        struct desk *desk = &desks->all[(first + i) % desks->count];
         if (pthread_mutex_trylock(&desk->lock) == 0)
             return desk;
     }
@@ -174,7 +178,7 @@ void desk_fetch(struct desks *desks, struct desk *desk)
 
 void desks_gather(struct desks *desks)
 {
-    for (unsigned i = 0; i < DESKS; i++) {
+    for (unsigned i = 0; i < desks->count; i++) {
         struct desk *desk = &desks->all[i];
         pthread_mutex_lock(&desk->lock);
         desk_fetch(desks, desk);

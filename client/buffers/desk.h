@@ -12,7 +12,7 @@
 #include "client/buffers/process.h"
 #include "client/buffers/returned.h"
 
-enum { DESKS = 64 };
+enum { DESKS_MAX = 64 };
 
 struct desk {
     _Alignas(2 * BLOCK_ALIGN_BYTES) pthread_mutex_t lock; /* over all but `back` */
@@ -26,7 +26,8 @@ struct desk {
 };
 
 struct desks {
-    struct desk *all; /* DESKS of them */
+    struct desk *all;
+    unsigned count;
     struct pool *pool;
     unsigned half_blocks; /* moved between a desk and the pool together; 0: desks keep nothing */
 };
@@ -35,8 +36,9 @@ struct desks {
  * `receivers` threads. */
 unsigned desks_half_blocks(size_t block_bytes, uint64_t pool_blocks, unsigned receivers);
 
-/* desks_open: 0, or -1 without memory. The pool and what processors need outlive the desks. */
-int desks_open(struct desks *desks, struct pool *pool, unsigned half_blocks,
+/* desks_open: a desk for each of so many threads, one at least, DESKS_MAX at most. 0, or -1 without
+ * memory. The pool and what processors need outlive the desks. */
+int desks_open(struct desks *desks, unsigned receivers, struct pool *pool, unsigned half_blocks,
                const struct process_config *config, struct budget *budget);
 
 /* desks_close: gives all blocks to the pool. Nobody sits at a desk. */

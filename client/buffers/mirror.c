@@ -228,7 +228,8 @@ static int mirror_open(const struct scheme_config *config, struct scheme_run **o
         &(struct plenty){.free = free_rings, .context = run, .events = &run->config.events});
     if (rings_open(&run->rings, ring_bytes_of(config), &run->budget) != 0)
         goto free_run;
-    if (desks_open(&run->desks, NULL, 0, &run->config.process, &run->budget) != 0)
+    if (desks_open(&run->desks, run->config.receivers, NULL, 0, &run->config.process,
+                   &run->budget) != 0)
         goto close_rings;
     if (roster_open(&run->roster, config->streams_max) != 0)
         goto close_desks;
@@ -252,7 +253,7 @@ static void mirror_close(struct scheme_run *run, struct scheme_figures *figures)
         .buffer_cap_waits = atomic_load(&run->cap_waits),
         .pool_blocks = run->rings.count,
     };
-    for (unsigned i = 0; i < DESKS; i++)
+    for (unsigned i = 0; i < run->desks.count; i++)
         desk_sum_up(&run->desks.all[i], figures);
     roster_close(&run->roster);
     desks_close(&run->desks);

@@ -352,8 +352,8 @@ static int open_parts(struct scheme_run *run, char *why, size_t why_bytes)
     run->pool = open_pool(run);
     if (run->pool == NULL)
         return -1;
-    if (desks_open(&run->desks, run->pool, slices_plan_half(config), &config->process,
-                   &run->budget) != 0)
+    if (desks_open(&run->desks, config->receivers, run->pool, slices_plan_half(config),
+                   &config->process, &run->budget) != 0)
         goto close_pool;
     if (roster_open(&run->roster, config->streams_max) != 0)
         goto close_desks;
@@ -412,7 +412,7 @@ static void sum_up(struct scheme_run *run, struct scheme_figures *figures)
         .buffer_cap_waits = atomic_load(&run->cap_waits),
         .pool_blocks = pool_blocks(run->pool),
     };
-    for (unsigned i = 0; i < DESKS; i++) {
+    for (unsigned i = 0; i < run->desks.count; i++) {
         const struct desk *desk = &run->desks.all[i];
         figures->scanned_bytes += desk->scanned_bytes;
         figures->hand_overs += desk->hand_overs;

@@ -20,6 +20,7 @@
 enum {
     FEEDS_MAX = 600,
     WHY_BYTES = 400,
+    STAGE_RECEIVERS = 3,
     PATIENCE_S = 30, /* far more than a loaded machine needs; only failures wait that long */
 };
 
@@ -99,6 +100,7 @@ static inline void stage_set(struct stage *stage, const struct scheme *scheme, c
         .blocks_per_receive = 4,
         .pool_batch_blocks = 8,
         .cap_bytes = UINT64_MAX,
+        .receivers = STAGE_RECEIVERS,
         .processors = stage_processors,
         .streams_max = FEEDS_MAX,
         .process = {.verify = VERIFY_FULL,

@@ -238,6 +238,7 @@ static void predict(const struct scheme *scheme, bool early)
     struct stage stage;
     stage_set(&stage, scheme, "\r\n", 4096, FRAME_BYTES);
     stage.config.early = early;
+    stage.config.receivers = 1;
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
         feed_init(&feeds[i], &stage, &driver);
