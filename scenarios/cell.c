@@ -265,6 +265,8 @@ static void set_defaults(struct cell *cell, const struct scenario *scenario,
     cell->timeout_s = 120;
     cell->port = 20000;
     cell->row_seconds = 1;
+    cell->metric = "elapsed_ms";
+    cell->precision = 0.05;
 }
 
 static int cross_axes(struct arena *arena, const struct scenario *scenario,

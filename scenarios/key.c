@@ -87,6 +87,38 @@ static int read_row_seconds(const struct pair *pair, struct cell *cell, struct c
     return 0;
 }
 
+static int read_precision(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    char *end;
+    double percent = strtod(pair->value, &end);
+
+    if (end == pair->value || strcmp(end, *end == '%' ? "%" : "") != 0 || !isfinite(percent) ||
+        percent < 0.01 || percent > 1000)
+        return complain(complaint, &pair->place,
+                        "precision = %s: takes percent of the median, such as 5%%", pair->value);
+    cell->precision = percent / 100;
+    return 0;
+}
+
+static int read_metric(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    static const char *const names[] = {
+        "elapsed_ms",     "connect_ms",     "cpu_s",          "bytes_per_s",
+        "gb_per_cpu_s",   "frames_per_s",   "peak_rss_kb",    "connect_us_p50",
+        "connect_us_p99", "latency_us_p50", "latency_us_p99", "outage_ms_max",
+    };
+
+    cell->metric = pair->value;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], pair->value) == 0)
+            return 0;
+    }
+    return complain(complaint, &pair->place,
+                    "metric = %s: takes a figure of a row, such as elapsed_ms, connect_ms, cpu_s, "
+                    "gb_per_cpu_s, peak_rss_kb or latency_us_p99",
+                    pair->value);
+}
+
 static int read_expect(const struct pair *pair, struct cell *cell, struct complaint *complaint)
 {
     cell->failures_expected = strcmp(pair->value, "failures") == 0;
@@ -113,6 +145,8 @@ static const struct sweep_key sweep_keys[] = {
     {"link", read_link, true},
     {"label", read_label, true},
     {"repeat", read_repeat, false},
+    {"metric", read_metric, false},
+    {"precision", read_precision, false},
     {"seed", read_seed, false},
     {"pause", read_pause, false},
     {"timeout", read_timeout, false},

@@ -9,7 +9,7 @@
 #include "scenarios/sweep.h"
 
 struct fields {
-    const char *out, *repeat, *seed, *resume, *only, *json;
+    const char *out, *repeat, *seed, *resume, *only, *json, *precision;
     double budget_min;
     bool check, dry_run, quiet;
 };
@@ -26,9 +26,14 @@ static const struct option_spec table[] = {
     {"seed", "S", NULL, "of the order (default: the scenario's, or from the clock; recorded)",
      options_string, AT(seed)},
     {"budget", "MIN", "0",
-     "start no further repeats after so many minutes; the first repeat of\n"
-     "each cell runs in any case; 0: no limit",
+     "spend so many minutes: 5 repeats of each cell (or its repeat, if fewer), then\n"
+     "more of those whose interval is widest, until all are within --precision or\n"
+     "no further row fits; the first repeat of each cell runs in any case; 0: none",
      options_rate, AT(budget_min), 0, BUDGET_MIN_MAX},
+    {"precision", "PERCENT", NULL,
+     "the width of a median's 95 % interval that is narrow enough for --budget\n"
+     "(default: the scenario's, or 5%)",
+     options_string, AT(precision)},
     {"only", "SECTION", NULL, "run this section alone; SCENARIO.SECTION is possible too",
      options_string, AT(only)},
     {"resume", "DIR", NULL, "go on with the unfinished sweep in DIR, as it was begun",
@@ -62,8 +67,11 @@ static const struct option_set set = {
         "    scenario (else scenarios/links.conf), measured before the first row; rows whose link\n"
         "    cannot be had here run on loopback and say so (default loopback)\n"
         "  label: tells one cell from another and changes nothing, an axis: A, B is one cell\n"
-        "    twice\n"
+        "    twice. A section with it shows what this machine finds to differ where nothing does;\n"
+        "    the report counts these false alarms and leaves such rows out of its tables\n"
         "  repeat: rows of each cell (default 5)\n"
+        "  metric: the row's figure whose spread --budget looks at (default elapsed_ms)\n"
+        "  precision: of its median, in percent (default 5%)\n"
         "  seed: of the order\n"
         "  pause: milliseconds between rows (default 0)\n"
         "  timeout: seconds after which a row has failed (default 120)\n"
@@ -149,6 +157,15 @@ static const char *join_arguments(struct arena *arena, int argc, char **argv)
     return text;
 }
 
+/* Options of ours that stand for keys, and are kept with them. */
+static int add_own(struct arena *arena, struct sweep_request *request, const char *key,
+                   const char *value, struct complaint *complaint)
+{
+    if (value == NULL)
+        return 0;
+    return add_override(arena, request, arena_text(arena, "%s=%s", key, value), complaint);
+}
+
 static int read_request(struct arena *arena, int argc, char **argv, struct sweep_request *request,
                         struct complaint *complaint)
 {
@@ -162,19 +179,16 @@ static int read_request(struct arena *arena, int argc, char **argv, struct sweep
     parsed = options_parse(&set, argc, argv, &fields, &operand);
     if (parsed != OPTIONS_OK)
         return parsed;
-    if ((fields.repeat != NULL &&
-         add_override(arena, request, arena_text(arena, "repeat=%s", fields.repeat), complaint)) ||
-        (fields.seed != NULL &&
-         add_override(arena, request, arena_text(arena, "seed=%s", fields.seed), complaint)))
+    if (add_own(arena, request, "repeat", fields.repeat, complaint) != 0 ||
+        add_own(arena, request, "seed", fields.seed, complaint) != 0 ||
+        add_own(arena, request, "precision", fields.precision, complaint) != 0)
         return OPTIONS_WRONG;
     request->scenario_paths = argv + operand;
     request->scenario_count = (unsigned)(argc - operand);
     request->out = fields.out;
     request->resume = fields.resume;
     request->only = fields.only;
-    request->budget_ns = UINT64_MAX;
-    if (fields.budget_min > 0)
-        request->budget_ns = (uint64_t)(fields.budget_min * 60 * OS_NS_PER_S);
+    request->budget_min = fields.budget_min;
     request->dry_run = fields.dry_run;
     request->check = fields.check;
     request->json = fields.json;

@@ -32,28 +32,59 @@ static void shuffle(struct plan_row *rows, unsigned count, uint64_t *state)
     }
 }
 
+void plan_append(struct arena *arena, struct plan *plan, const struct cell *cell,
+                 unsigned cell_index, unsigned repeat)
+{
+    plan->rows = arena_grow(arena, plan->rows, plan->count, sizeof *plan->rows);
+    plan->rows[plan->count] = (struct plan_row){
+        .cell = cell, .cell_index = cell_index, .repeat = repeat, .order = plan->count + 1};
+    plan->count++;
+}
+
+/* From `first` on; orders stay with the places. */
+static void shuffle_from(struct plan *plan, unsigned first, uint64_t *state)
+{
+    shuffle(plan->rows + first, plan->count - first, state);
+    for (unsigned i = first; i < plan->count; i++)
+        plan->rows[i].order = i + 1;
+}
+
 bool plan_make(struct arena *arena, const struct cells *cells, uint64_t seed, struct plan *plan)
 {
     uint64_t total = 0, state = seed;
-    unsigned count = 0;
 
     for (unsigned i = 0; i < cells->count; i++)
         total += cells->items[i]->repeat;
     if (total > PLAN_ROWS_MAX)
         return false;
-    plan->rows = arena_take(arena, total * sizeof *plan->rows);
-    plan->count = (unsigned)total;
-    for (unsigned repeat = 1; count < total; repeat++) {
-        unsigned first = count;
+    *plan = (struct plan){.due = (unsigned)total};
+    for (unsigned repeat = 1; plan->count < total; repeat++) {
+        unsigned first = plan->count;
 
         for (unsigned i = 0; i < cells->count; i++) {
             if (cells->items[i]->repeat >= repeat)
-                plan->rows[count++] =
-                    (struct plan_row){.cell = cells->items[i], .cell_index = i, .repeat = repeat};
+                plan_append(arena, plan, cells->items[i], i, repeat);
         }
-        shuffle(plan->rows + first, count - first, &state);
+        shuffle_from(plan, first, &state);
     }
-    for (unsigned i = 0; i < count; i++)
-        plan->rows[i].order = i + 1;
     return true;
+}
+
+/* The block's number stands in the upper half, so that no block draws what another one drew. */
+void plan_shuffle_block(struct plan *plan, unsigned first, uint64_t seed)
+{
+    uint64_t state = seed ^ (uint64_t)plan->rows[first].repeat << 32;
+
+    shuffle_from(plan, first, &state);
+}
+
+unsigned plan_last_block(const struct plan *plan)
+{
+    return plan->count == 0 ? 0 : plan->rows[plan->count - 1].repeat;
+}
+
+void plan_trim(struct plan *plan)
+{
+    while (plan->count > plan->due && !plan->rows[plan->count - 1].done)
+        plan->count--;
 }

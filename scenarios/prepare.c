@@ -44,6 +44,7 @@ static int take_request(struct sweep *sweep)
     sweep->record.overrides = request->overrides_text;
     sweep->record.only = request->only == NULL ? "" : request->only;
     sweep->record.started_utc = record_time(sweep->arena, false);
+    sweep->record.budget.minutes = request->budget_min;
     return 0;
 }
 
@@ -159,10 +160,48 @@ static uint64_t find_seed(const struct cells *cells)
     return os_wall_ns() / 1000 % 1000000000 + 1;
 }
 
+static uint64_t minutes_ns(double minutes)
+{
+    return (uint64_t)(minutes * 60 * OS_NS_PER_S);
+}
+
+/* A sweep that is resumed has what its budget has left, unless it is given another one; what every
+ * cell is due it then finishes in any case. */
+static void plan_time(struct sweep *sweep)
+{
+    const struct record *record = &sweep->record;
+    double asked = sweep->request->budget_min,
+           left = record->budget.minutes - record->actual_s / 60;
+
+    sweep->due_ns = asked > 0 ? minutes_ns(asked) : UINT64_MAX;
+    sweep->further_ns = asked > 0 ? minutes_ns(asked) : left > 0 ? minutes_ns(left) : 0;
+}
+
+/* With a budget every cell is due a few repeats, and the time decides how many more it gets. */
+static void plan_budget(struct sweep *sweep)
+{
+    struct budget *budget = &sweep->record.budget;
+
+    for (unsigned i = 0; i < sweep->cells.count; i++) {
+        struct cell *cell = sweep->cells.items[i];
+
+        if (budget->minutes > 0 && cell->repeat > BUDGET_BLOCKS_MIN)
+            cell->repeat = BUDGET_BLOCKS_MIN;
+        if (cell->repeat > budget->blocks)
+            budget->blocks = (unsigned)cell->repeat;
+    }
+    budget->stopped = "";
+    sweep->record.plan_cells = &sweep->cells;
+    if (budget->minutes > 0 || sweep->further_ns != 0)
+        budget->figures = arena_take(sweep->arena, sweep->cells.count * sizeof *budget->figures);
+}
+
 static int plan(struct sweep *sweep)
 {
     if (sweep->record.seed == 0)
         sweep->record.seed = find_seed(&sweep->cells);
+    plan_time(sweep);
+    plan_budget(sweep);
     if (!plan_make(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->plan))
         return complain(&sweep->complaint, NULL, "more than %d rows; fewer cells or repeats",
                         PLAN_ROWS_MAX);
@@ -188,18 +227,22 @@ static const char *default_directory(struct sweep *sweep)
     return arena_text(sweep->arena, "%s%s", path, record_time(sweep->arena, true));
 }
 
+double sweep_row_s(const struct sweep *sweep, unsigned cell_index)
+{
+    const struct cell *cell = sweep->cells.items[cell_index];
+    const struct pace *pace = &sweep->paces[cell_index];
+
+    return pace->count == 0 ? cell->row_seconds + (double)cell->pause_ms / 1000
+                            : pace->sum_s / pace->count;
+}
+
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row)
 {
     double seconds = 0;
 
     for (unsigned i = first_row; i < sweep->plan.count; i++) {
-        const struct plan_row *row = &sweep->plan.rows[i];
-        const struct pace *pace = &sweep->paces[row->cell_index];
-
-        if (!row->done)
-            seconds += pace->count == 0
-                           ? row->cell->row_seconds + (double)row->cell->pause_ms / 1000
-                           : pace->sum_s / pace->count;
+        if (!sweep->plan.rows[i].done)
+            seconds += sweep_row_s(sweep, sweep->plan.rows[i].cell_index);
     }
     return seconds;
 }
@@ -219,5 +262,6 @@ int sweep_prepare(struct sweep *sweep)
         return EXIT_WRONG_USE;
     sweep->record.cells = sweep->cells.count;
     sweep->record.rows_planned = sweep->plan.count;
+    sweep->record.budget.further = sweep->plan.count - sweep->plan.due;
     return EXIT_DONE;
 }

@@ -72,7 +72,18 @@ static void write_noise(struct json *json, const struct noise *noise)
     json_object_close(json);
 }
 
-static void write_object(struct json *json, const struct record *record)
+static void write_budget(struct arena *arena, struct json *json, const struct record *record)
+{
+    if (record->budget.figures == NULL) {
+        json_null(json, "budget");
+        return;
+    }
+    json_object_open(json, "budget");
+    budget_write(arena, json, &record->budget, record->plan_cells);
+    json_object_close(json);
+}
+
+static void write_object(struct arena *arena, struct json *json, const struct record *record)
 {
     char directory[4096];
 
@@ -99,6 +110,7 @@ static void write_object(struct json *json, const struct record *record)
     json_object_close(json);
     links_write(json, &record->links);
     write_noise(json, record->noise);
+    write_budget(arena, json, record);
     write_scenarios(json, record);
 }
 
@@ -113,7 +125,7 @@ bool record_write(struct arena *arena, const struct record *record, const char *
     if (file == NULL)
         return false;
     json_open(&json, file);
-    write_object(&json, record);
+    write_object(arena, &json, record);
     error = -json_close(&json);
     if (fclose(file) != 0 && error == 0)
         error = errno;
@@ -129,6 +141,16 @@ bool record_write(struct arena *arena, const struct record *record, const char *
 }
 
 /* ---- reading ---- */
+
+static double read_minutes(const char *object)
+{
+    const char *budget = row_find(object, "budget");
+    double minutes = 0;
+
+    if (budget != NULL && *budget == '{')
+        row_number(budget, "minutes", &minutes);
+    return minutes;
+}
 
 static int read_scenarios(struct arena *arena, const char *object, struct record *record,
                           const struct place *place, struct complaint *complaint)
@@ -182,6 +204,7 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     row_number(object, "actual_s", &record->actual_s);
     row_number(object, "sessions", &sessions);
     record->sessions = (unsigned)sessions;
+    record->budget.minutes = read_minutes(object);
     if (links_read(arena, object, &place, &record->links, complaint) != 0)
         return -1;
     return read_scenarios(arena, object, record, &place, complaint);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "scenarios/budget.h"
 #include "scenarios/noise.h"
 
 struct record {
@@ -18,6 +19,9 @@ struct record {
     struct links links;
     const struct noise *noise; /* of the last session; NULL: not looked yet, or not to be known */
 
+    const struct cells *plan_cells; /* whose intervals budget speaks of */
+    struct budget budget;           /* figures NULL: the sweep has none */
+
     const char *state; /* "running", "done", "interrupted", "out of time", "failed" */
     const char *started_utc, *ended_utc; /* ISO 8601; ended "" while it runs */
     unsigned cells, rows_planned, rows_written;
@@ -29,7 +33,7 @@ struct record {
 bool record_write(struct arena *arena, const struct record *record, const char *directory);
 
 /* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed),
- * links, started_utc, actual_s, sessions. 0, or -1 with a complaint. */
+ * links, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with a complaint. */
 int record_read(struct arena *arena, const char *directory, struct record *record,
                 struct complaint *complaint);
 

@@ -40,14 +40,38 @@ static bool says(struct arena *arena, const char *line, const char *key, const c
     return text != NULL && strcmp(text, value) == 0;
 }
 
+static bool names_cell(struct arena *arena, const char *line, const struct cell *cell)
+{
+    return says(arena, line, "scenario", cell->scenario) &&
+           says(arena, line, "section", cell->section) && says(arena, line, "cell", cell->name);
+}
+
 static bool is_of(struct arena *arena, const char *line, const struct plan_row *row)
 {
     double repeat;
 
     return row_number(line, "repeat", &repeat) && repeat == row->repeat &&
-           says(arena, line, "scenario", row->cell->scenario) &&
-           says(arena, line, "section", row->cell->section) &&
-           says(arena, line, "cell", row->cell->name);
+           names_cell(arena, line, row->cell);
+}
+
+/* A repeat beyond what its cell was due is in no plan that is made from cells alone. Every cell has
+ * a row in the first block. */
+static bool append_further(struct arena *arena, const char *line, struct plan *plan)
+{
+    double repeat;
+
+    if (!row_number(line, "repeat", &repeat) || repeat > PLAN_ROWS_MAX ||
+        repeat < plan_last_block(plan))
+        return false;
+    for (unsigned i = 0; i < plan->due && plan->rows[i].repeat == 1; i++) {
+        const struct plan_row *row = &plan->rows[i];
+
+        if (names_cell(arena, line, row->cell)) {
+            plan_append(arena, plan, row->cell, row->cell_index, (unsigned)repeat);
+            return true;
+        }
+    }
+    return false;
 }
 
 int rows_mark(struct arena *arena, const struct rows *rows, const char *path, struct plan *plan,
@@ -59,7 +83,8 @@ int rows_mark(struct arena *arena, const struct rows *rows, const char *path, st
         double order;
 
         place.line = i + 1;
-        if (!row_number(rows->lines[i], "order", &order) || order < 1 || order > plan->count ||
+        if (!row_number(rows->lines[i], "order", &order) || order < 1 || order > plan->count + 1 ||
+            (order == plan->count + 1 && !append_further(arena, rows->lines[i], plan)) ||
             !is_of(arena, rows->lines[i], &plan->rows[(unsigned)order - 1]))
             return complain(complaint, &place, "is no row of this sweep; was the folder mixed up?");
         plan->rows[(unsigned)order - 1].done = true;

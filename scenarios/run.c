@@ -350,5 +350,6 @@ struct run_result run_row(struct arena *arena, const struct run_folder *folder,
         .end = end_of(&run),
         .client_ns = run.client_ns,
         .reason = run.reason != NULL ? run.reason : row_text(arena, run.object, "reason"),
+        .object = run.reason != NULL ? NULL : run.object,
     };
 }

@@ -3,6 +3,7 @@
  *   ask the programs (--dry-run) -> make the folder -> record "running"
  *        -> look for noise -> measure the links
  *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
+ *             |-> no row is left: a further round, where there is a budget
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
  *
  * Whatever ends a sweep, its folder is valid as far as it got, and --resume goes on from there. */
@@ -42,10 +43,9 @@ static unsigned rows_written(const struct sweep *sweep)
 static void tick(void *context)
 {
     struct sweep *sweep = context;
-    const struct pace *pace = &sweep->paces[sweep->row->cell_index];
     struct arena arena = {0};
     uint64_t now_ns = os_now_ns();
-    double row_s = pace->count == 0 ? sweep->row->cell->row_seconds : pace->sum_s / pace->count;
+    double row_s = sweep_row_s(sweep, sweep->row->cell_index);
     double spent_s = (double)(now_ns - sweep->row_began_ns) / OS_NS_PER_S;
     double left_s = sweep->left_s + (spent_s < row_s ? row_s - spent_s : 0);
     unsigned written = rows_written(sweep);
@@ -87,11 +87,14 @@ static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
                        &sweep->complaint);
 }
 
-/* An idle fleet takes memory, and a link its namespaces: so not longer than needed. */
+/* An idle fleet takes memory, and a link its namespaces: so not longer than needed, which is not
+ * known as long as there may be further rows. */
 static void release_fleet(struct sweep *sweep, const struct plan_row *row)
 {
     struct fleet *fleet = row->cell->fleet;
 
+    if (sweep->further_ns != 0)
+        return;
     for (unsigned i = row->order; i < sweep->plan.count; i++) {
         const struct plan_row *later = &sweep->plan.rows[i];
 
@@ -100,6 +103,19 @@ static void release_fleet(struct sweep *sweep, const struct plan_row *row)
     }
     if (fleet != NULL)
         fleet_stop(fleet);
+}
+
+static bool is_further(const struct sweep *sweep, const struct plan_row *row)
+{
+    return row->order > sweep->plan.due;
+}
+
+/* Seconds; may be negative. */
+static double further_left_s(const struct sweep *sweep)
+{
+    double spent_s = (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
+
+    return (double)sweep->further_ns / OS_NS_PER_S - spent_s;
 }
 
 static void count_end(struct sweep *sweep, enum run_end end)
@@ -117,10 +133,14 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
 
     sweep->row = row;
     sweep->row_began_ns = os_now_ns();
-    sweep->left_s = sweep_expected_s(sweep, row->order);
+    sweep->left_s = is_further(sweep, row)
+                        ? further_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
+                        : sweep_expected_s(sweep, row->order);
     tick(sweep);
     result = run_row(&arena, &sweep->folder, row, sweep->row_began_ns, tick, sweep);
     count_end(sweep, result.end);
+    if (result.object != NULL && sweep->record.budget.figures != NULL)
+        budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, result.object);
     if (result.end == RUN_GOOD || result.end == RUN_BAD) {
         pace->sum_s += (double)(os_now_ns() - sweep->row_began_ns) / OS_NS_PER_S +
                        (double)row->cell->pause_ms / 1000;
@@ -137,19 +157,55 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
     return result.end;
 }
 
-static struct outcome run_rows(struct sweep *sweep, uint64_t began_ns)
+/* Where the time for rows that every cell is due is used up, each cell has its first repeat. */
+static bool is_late(const struct sweep *sweep, const struct plan_row *row)
+{
+    if (is_further(sweep, row))
+        return further_left_s(sweep) < sweep_row_s(sweep, row->cell_index);
+    return row->repeat > 1 && os_now_ns() - sweep->began_ns >= sweep->due_ns;
+}
+
+static struct outcome run_late(struct sweep *sweep, const struct plan_row *row)
+{
+    static const struct outcome done = {"done", EXIT_DONE}, cut = {"out of time", EXIT_DONE};
+    bool further = is_further(sweep, row);
+
+    sweep->record.budget.stopped = further ? BUDGET_STOP_TIME : BUDGET_STOP_TOO_SMALL;
+    return further ? done : cut;
+}
+
+/* Another round of repeats where the spread is, if there is time for one. */
+static bool add_round(struct sweep *sweep)
+{
+    const struct cells *cells = &sweep->cells;
+    double *row_s;
+    bool added;
+    struct arena arena = {0};
+
+    if (sweep->further_ns == 0 || sweep->record.budget.figures == NULL)
+        return false;
+    row_s = arena_take(&arena, cells->count * sizeof *row_s);
+    for (unsigned i = 0; i < cells->count; i++)
+        row_s[i] = sweep_row_s(sweep, i);
+    added = budget_round(sweep->arena, &sweep->record.budget, cells, row_s, further_left_s(sweep),
+                         sweep->record.seed, &sweep->plan);
+    arena_free(&arena);
+    return added;
+}
+
+static struct outcome run_rows(struct sweep *sweep)
 {
     static const struct outcome interrupted = {"interrupted", EXIT_MEASURED_FAILURE};
 
-    for (unsigned i = 0; i < sweep->plan.count; i++) {
+    for (unsigned i = 0; i < sweep->plan.count || add_round(sweep); i++) {
         struct plan_row *row = &sweep->plan.rows[i];
         enum run_end end;
         int fleet;
 
         if (row->done)
             continue;
-        if (row->repeat > 1 && os_now_ns() - began_ns >= sweep->request->budget_ns)
-            return (struct outcome){"out of time", EXIT_DONE};
+        if (is_late(sweep, row))
+            return run_late(sweep, row);
         if (rows_written(sweep) != 0 && row->cell->skip_reason == NULL)
             pause_for(row->cell->pause_ms * OS_NS_PER_MS);
         fleet = os_interrupted() || row->cell->skip_reason != NULL
@@ -210,7 +266,7 @@ static void look_for_noise(struct sweep *sweep)
                      noise_words(sweep->arena, noise));
 }
 
-static struct outcome run_all(struct sweep *sweep, uint64_t began_ns)
+static struct outcome run_all(struct sweep *sweep)
 {
     int result;
 
@@ -218,7 +274,7 @@ static struct outcome run_all(struct sweep *sweep, uint64_t began_ns)
     result = ready_links(sweep);
 
     if (result == EXIT_DONE)
-        return run_rows(sweep, began_ns);
+        return run_rows(sweep);
     return (struct outcome){os_interrupted() ? "interrupted" : "failed", result};
 }
 
@@ -229,17 +285,37 @@ static double expected_s(const struct sweep *sweep)
     return sweep_expected_s(sweep, 0) + links_check_seconds(&sweep->record.links);
 }
 
+/* What a budget adds to the line of sweep_announce. */
+static const char *budget_words(struct arena *arena, const struct sweep *sweep, double due_s)
+{
+    char whole[32];
+
+    if (sweep->further_ns == 0)
+        return "";
+    progress_duration(sweep->further_ns, whole);
+    if (sweep->due_ns != UINT64_MAX && due_s > (double)sweep->due_ns / OS_NS_PER_S)
+        return arena_text(arena, "; the budget of %s is too small for that, and ends it early",
+                          whole);
+    return arena_text(arena,
+                      ", then further ones where the spread is, until all are precise or %s are "
+                      "used up",
+                      whole);
+}
+
 void sweep_announce(const struct sweep *sweep, FILE *out)
 {
+    struct arena arena = {0};
     char duration[32];
     unsigned left = 0;
 
     for (unsigned i = 0; i < sweep->plan.count; i++)
         left += !sweep->plan.rows[i].done;
-    fprintf(out, "%u cells, %u rows to run, about %s; order seed %llu; rows to %s\n",
+    fprintf(out, "%u cells, %u rows to run, about %s%s; order seed %llu; rows to %s\n",
             sweep->cells.count, left,
             progress_duration((uint64_t)(expected_s(sweep) * OS_NS_PER_S), duration),
-            (unsigned long long)sweep->record.seed, sweep->directory);
+            budget_words(&arena, sweep, expected_s(sweep)), (unsigned long long)sweep->record.seed,
+            sweep->directory);
+    arena_free(&arena);
 }
 
 static int open_folder(struct sweep *sweep)
@@ -269,23 +345,63 @@ static int open_folder(struct sweep *sweep)
 static void count_old_rows(struct sweep *sweep)
 {
     for (unsigned i = 0; i < sweep->old_rows.count; i++) {
+        const char *line = sweep->old_rows.lines[i];
+        const struct plan_row *row;
         double order = 1;
 
-        row_number(sweep->old_rows.lines[i], "order", &order);
-        count_end(sweep, run_end_of_line(sweep->arena, sweep->old_rows.lines[i],
-                                         sweep->plan.rows[(unsigned)order - 1].cell));
+        row_number(line, "order", &order);
+        row = &sweep->plan.rows[(unsigned)order - 1];
+        count_end(sweep, run_end_of_line(sweep->arena, line, row->cell));
+        if (sweep->record.budget.figures != NULL)
+            budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, line);
     }
 }
 
-static void close_record(struct sweep *sweep, const struct outcome *outcome, uint64_t began_ns)
+/* Why there are no further repeats, where add_round had no say in it. */
+static void note_stop(struct sweep *sweep, const struct outcome *outcome)
 {
+    struct budget *budget = &sweep->record.budget;
+
+    if (budget->figures == NULL)
+        return;
+    if (strcmp(outcome->state, "interrupted") == 0 || strcmp(outcome->state, "failed") == 0)
+        budget->stopped = outcome->state;
+    else if (*budget->stopped == '\0')
+        budget->stopped = BUDGET_STOP_TIME; /* resumed with nothing left of it */
+}
+
+static void close_record(struct sweep *sweep, const struct outcome *outcome)
+{
+    plan_trim(&sweep->plan);
+    sweep->record.rows_planned = sweep->plan.count;
+    sweep->record.budget.further = sweep->plan.count - sweep->plan.due;
+    note_stop(sweep, outcome);
     sweep->record.state = outcome->state;
     sweep->record.ended_utc = record_time(sweep->arena, false);
     sweep->record.rows_written = rows_written(sweep);
-    sweep->record.actual_s += (double)(os_now_ns() - began_ns) / OS_NS_PER_S;
+    sweep->record.actual_s += (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
     if (!record_write(sweep->arena, &sweep->record, sweep->directory))
         fprintf(stderr, "fanin-sweep: cannot write %s/run.json: %s\n", sweep->directory,
                 strerror(errno));
+}
+
+static void print_budget(struct sweep *sweep)
+{
+    const struct budget *budget = &sweep->record.budget;
+    unsigned widest = budget_widest(budget, &sweep->cells);
+    struct spread spread;
+
+    printf("\nbudget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
+           budget->further, budget_within(budget, &sweep->cells), sweep->cells.count);
+    if (widest != sweep->cells.count) {
+        const struct cell *cell = sweep->cells.items[widest];
+
+        spread = spread_of(&budget->figures[widest]);
+        printf("; widest: %s %s%s%s, %s %.1f %% of the median (n = %u)", cell->scenario,
+               cell->section, *cell->section == '\0' ? "" : " ", cell->name, cell->metric,
+               spread.width * 100, spread.n);
+    }
+    putchar('\n');
 }
 
 static void print_summary(struct sweep *sweep, const struct outcome *outcome)
@@ -298,6 +414,8 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
     if (left != 0)
         fprintf(stderr, "fanin-sweep: %s: %u of %u rows are not there; --resume=%s goes on\n",
                 outcome->state, left, sweep->plan.count, sweep->directory);
+    else if (strcmp(outcome->state, "done") != 0)
+        fprintf(stderr, "fanin-sweep: %s; --resume=%s goes on\n", outcome->state, sweep->directory);
     if (sweep->request->quiet || rows_written(sweep) == 0)
         return;
     if (rows_read(sweep->arena, path, &rows, &complaint) != 0) {
@@ -305,6 +423,8 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
         return;
     }
     summary_rows(stdout, &sweep->cells, &sweep->plan, &rows);
+    if (*sweep->record.budget.stopped != '\0')
+        print_budget(sweep);
     printf("\nrows:   %s\nreport: python3 plot/report.py %s\n", path, sweep->directory);
 }
 
@@ -320,7 +440,6 @@ static int exit_code_of(const struct sweep *sweep, const struct outcome *outcome
 int sweep_run(struct sweep *sweep)
 {
     struct outcome outcome;
-    uint64_t began_ns;
     int result;
 
     os_interrupts_catch();
@@ -334,13 +453,13 @@ int sweep_run(struct sweep *sweep)
     if (!sweep->request->quiet)
         sweep_announce(sweep, stderr);
     count_old_rows(sweep);
-    began_ns = os_now_ns();
-    progress_start(&sweep->progress, stderr, sweep->request->quiet, began_ns);
-    outcome = run_all(sweep, began_ns);
+    sweep->began_ns = os_now_ns();
+    progress_start(&sweep->progress, stderr, sweep->request->quiet, sweep->began_ns);
+    outcome = run_all(sweep);
     progress_end(&sweep->progress);
     fleets_stop(&sweep->fleets);
     fclose(sweep->folder.rows);
-    close_record(sweep, &outcome, began_ns);
+    close_record(sweep, &outcome);
     print_summary(sweep, &outcome);
     return exit_code_of(sweep, &outcome);
 }

@@ -3,6 +3,7 @@
 #define FANIN_SWEEP_H
 
 #include "cli/progress.h"
+#include "scenarios/budget.h"
 #include "scenarios/fleet.h"
 #include "scenarios/plan.h"
 #include "scenarios/record.h"
@@ -17,7 +18,7 @@ struct sweep_request {
     const char *overrides_text; /* one a line, "" for none */
     const char *command_line;
     const char *out, *resume, *only; /* NULL where not given */
-    uint64_t budget_ns;              /* UINT64_MAX: none */
+    double budget_min;               /* minutes; 0: none */
     const char *json;                /* of --check; NULL where not given */
     bool check, dry_run, quiet;
 };
@@ -37,6 +38,9 @@ struct sweep {
     struct fleets fleets;
     struct plan plan;
     struct rows old_rows; /* of a sweep that is resumed */
+    uint64_t due_ns;      /* for the rows that every cell is due; UINT64_MAX: no limit */
+    uint64_t further_ns;  /* for further rows, from the same begin; 0: none are run */
+    uint64_t began_ns;    /* set by sweep_run */
     const char *directory;
     struct run_folder folder;
     struct progress progress;
@@ -52,6 +56,9 @@ struct sweep {
 /* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or the record
  * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with a complaint. */
 int sweep_prepare(struct sweep *sweep);
+
+/* sweep_row_s: what a row of the cell is expected to take, with the pause before it. */
+double sweep_row_s(const struct sweep *sweep, unsigned cell_index);
 
 /* sweep_expected_s: what the rows that are not done are expected to take, from what was measured
  * so far. */

@@ -48,6 +48,8 @@ static const char client_script[] =
     "fail) echo '{\"status\":\"failed\",\"reason\":\"audit\"}' >\"$json\"; exit 1;;\n"
     "skip) echo no such engine here >&2; exit 3;;\n"
     "hang) echo $$ >>\"$here/pids\"; exec sleep 600;;\n"
+    "vary) n=$(wc -l <\"$here/args\"); echo \"{\\\"status\\\":\\\"ok\\\",\\\"elapsed_ms\\\":"
+    "$((10 + n * 7 % 10))}\" >\"$json\";;\n"
     "slow) sleep 0.5; echo \"$ok\" >\"$json\";;\n"
     "die) kill -SEGV $$;;\n"
     "crash) echo \"$ok\" >\"$json\"; kill -SEGV $$;;\n"

@@ -131,7 +131,9 @@ static void a_budget_ends_after_the_first_repeats(void **state)
     write_scenario(fixture, "mode = slow\nx = 1, 2\nrepeat = 50\n");
     assert_int_equal(sweep(fixture, "--budget=0.001"), EXIT_DONE);
     assert_rows(fixture, 2);
-    assert_said(fixture, "out of time: 98 of 100 rows");
+    assert_said(fixture, "the budget of 0.1 s is too small for that");
+    assert_said(fixture, "out of time: 8 of 10 rows");
+    assert_non_null(strstr(read_file(fixture, "stdout"), "budget: too small; 0 further rows"));
 }
 
 /* The sweep's own cost, at its word: the median is held to the limit that the project promises. */
