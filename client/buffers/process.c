@@ -141,7 +141,7 @@ void processor_count(struct processor *processor, struct stream *stream, uint64_
 {
     const struct process_config *config = processor->config;
 
-    if (config->live && config->verify != VERIFY_NONE)
+    if (config->live && config->verify != VERIFY_NONE && sent_ns != 0)
         time_frame(processor, sent_ns);
     stream->next_seq++;
     stream->processed_frames++;

@@ -44,7 +44,7 @@ uint64_t latency_quantile_ns(const struct latency *latency, double quantile);
 /* What is the same for all processors of a run. */
 struct process_config {
     enum verify verify;
-    bool live; /* frames carry their send time: keep latencies */
+    bool live; /* frames carry their send time, but for a tape's: keep latencies */
     size_t frame_bytes_max;
     struct protocol_marker marker;
 };

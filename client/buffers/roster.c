@@ -17,8 +17,7 @@ struct stream *roster_add(struct roster *roster, size_t state_bytes, void *owner
                           uint64_t frames_expected, uint64_t bytes_expected)
 {
     assert(state_bytes >= sizeof(struct stream));
-    assert(frames_expected > 0);
-    assert(bytes_expected > 0);
+    assert((frames_expected > 0) == (bytes_expected > 0));
     struct stream *stream = NULL;
 
     pthread_mutex_lock(&roster->lock);

@@ -118,8 +118,8 @@ struct scheme {
     void (*close)(struct scheme_run *run, struct scheme_figures *figures);
 
     /* attach: state for one more connection, and its thread where the scheme has one each (role
-     * OS_ROLE_BUFFER). Both expectations > 0. NULL: no memory, no thread, or streams_max reached.
-     * The stream lives until close. */
+     * OS_ROLE_BUFFER). Both expectations > 0; or both 0: nothing is to come, and finished never
+     * does. NULL: no memory, no thread, or streams_max reached. The stream lives until close. */
     struct stream *(*attach)(struct scheme_run *run, void *owner, uint64_t frames_expected,
                              uint64_t bytes_expected);
 

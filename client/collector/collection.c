@@ -181,10 +181,13 @@ static void ask_fleet(struct collection *collection)
 static void collect(struct collection *collection)
 {
     struct run *run = &collection->run;
+    struct os_usage usage;
     atomic_store(&run->data_tick, atomic_load(&run->tick));
     os_usage_read(&collection->usage_begin);
     for (uint32_t i = 0; i < run->count; i++)
         connection_start(&run->connections[i]);
+    os_usage_read(&usage);
+    collection->session->row.ready_rss_bytes = usage.rss_bytes;
     for (uint32_t i = 0; i < run->count; i++)
         connection_ask(&run->connections[i]);
     await(collection, GOAL_ENDED);
@@ -210,6 +213,14 @@ static uint32_t stall_ticks(const struct collector_options *options, uint32_t se
         limit_s = 3 * servers / options->rate;
     double ticks = limit_s * TICKS_PER_S;
     return ticks < (double)UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
+}
+
+/* Nothing is owed on them: that the others are over is their end. */
+static void end_idle(struct run *run)
+{
+    for (uint32_t i = 0; i < run->count; i++)
+        if (run->connections[i].idle)
+            connection_end(&run->connections[i], NULL, os_now_ns());
 }
 
 static bool run_phases(struct collection *collection)
@@ -241,9 +252,11 @@ bool collection_run(struct collection *collection)
     struct run *run = &collection->run;
     assert(run->count > 0);
     collection->started_ns = os_now_ns();
-    collection->stall_ticks = stall_ticks(run->options, run->count);
+    collection->stall_ticks = stall_ticks(run->options, request_asked(run->book, run->count));
     progress_start(&collection->progress, stderr, run->options->quiet, collection->started_ns);
     bool ran = run_phases(collection);
+    if (atomic_load(&run->ended))
+        end_idle(run);
     end_all(run, "given-up");
     await_left(collection);
     progress_end(&collection->progress);

@@ -97,7 +97,7 @@ static bool open_connections(struct run *run, const struct session *session)
         connection_init(&run->connections[i], run, i);
     run->count = count;
     atomic_store(&run->connecting, count);
-    atomic_store(&run->living, count);
+    atomic_store(&run->living, request_asked(run->book, count));
     atomic_store(&run->pending, count);
     atomic_store(&run->first_byte_ns, UINT64_MAX);
     return true;

@@ -66,6 +66,8 @@ void run_pending_drop(struct run *run)
 void holder_heard(struct connection *connection)
 {
     uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
+    if (connection->idle)
+        return;
     atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
 }
 
@@ -191,7 +193,8 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
         holder = true;
     }
     pthread_mutex_unlock(&connection->lock);
-    living_drop(connection->run);
+    if (!connection->idle)
+        living_drop(connection->run);
     if (holder)
         holder_leave(connection);
 }
@@ -308,8 +311,12 @@ int holder_receive(struct connection *connection, unsigned count)
     return result;
 }
 
-static bool all_found(const struct stream *stream)
+/* What is idle waits for what never comes. */
+static bool all_found(const struct connection *connection)
 {
+    const struct stream *stream = connection->stream;
+    if (connection->idle)
+        return false;
     return (stream->frames_expected != UINT64_MAX &&
             stream->found_frames >= stream->frames_expected) ||
            (stream->bytes_expected != UINT64_MAX &&
@@ -324,7 +331,7 @@ void holder_proceed(struct connection *connection)
     enum rest rested = REST_AGAIN;
     while (rested == REST_AGAIN) {
         unsigned count = 0;
-        if (all_found(stream)) {
+        if (all_found(connection)) {
             rested = holder_rest(connection, CONNECTION_SETTLED);
             continue;
         }
@@ -477,6 +484,7 @@ void connection_init(struct connection *connection, struct run *run, uint32_t in
     memset(connection, 0, sizeof *connection);
     connection->run = run;
     connection->index = index;
+    connection->idle = request_is_idle(run->book, index);
     connection->blocks = run->blocks + (size_t)index * run->options->blocks_per_receive;
     connection->source = (struct cp_source){.take = take, .give = give, .context = connection};
     atomic_init(&connection->heard_tick, UINT32_MAX);

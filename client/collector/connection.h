@@ -37,7 +37,7 @@ struct run {
     struct os_parker main;          /* where the main thread waits for the counts below */
     _Atomic uint32_t connecting;    /* whose first connection is not ready, nor lost */
     _Atomic uint32_t away;          /* in an outage: to be tried again, or being tried */
-    _Atomic uint32_t living;        /* not over yet */
+    _Atomic uint32_t living;        /* of those that are asked, not over yet */
     _Atomic uint64_t pending;       /* receiving sides not left yet, and sends that are out */
     _Atomic bool ended;             /* living has come to 0, and usage_end is filled in */
     _Atomic uint64_t first_byte_ns; /* UINT64_MAX: none yet */
@@ -79,6 +79,7 @@ struct connection {
     struct cp_block *blocks;
     unsigned offered; /* early: blocks that the receive has */
     bool heard;
+    bool idle;                /* its server is not asked, and owes nothing */
     bool opened;              /* its first connection has become ready, or was lost */
     bool logged_in;           /* once at least */
     const char *login_reason; /* why its last login failed; NULL: it did not */

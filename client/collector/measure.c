@@ -91,9 +91,16 @@ void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
     row->gb_per_cpu_s = ratio((double)row->bytes / 1e9, row->cpu_user_s + row->cpu_system_s);
 }
 
+uint64_t measure_asked(const struct row *row)
+{
+    const struct collector_options *options = row->options;
+    uint64_t asked = options->frames * (row->servers - row->idle_servers);
+    return options->flood_frames > 0 ? asked - options->frames + options->flood_frames : asked;
+}
+
 void measure_missed(struct row *row)
 {
-    uint64_t asked = row->options->frames * row->servers;
+    uint64_t asked = measure_asked(row);
     if (row->options->frames > 0 && row->frames != ROW_UNKNOWN && row->frames <= asked)
         row->frames_missed = asked - row->frames;
 }

@@ -28,6 +28,9 @@ void measure_connected(struct row *row, const struct attempt *attempts, uint32_t
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after);
 
+/* measure_asked: frames that the servers were to send, all together. */
+uint64_t measure_asked(const struct row *row);
+
 /* measure_missed: asked for and never processed, of all servers, also of those that were never
  * there. row->frames is known. */
 void measure_missed(struct row *row);

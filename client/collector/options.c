@@ -210,6 +210,14 @@ static const struct option_spec table[] = {
      options_choice, AT(source), .names = source_names},
     {"seed", "S", "1", "of lengths and payloads; server i has S + i % 4", options_count, AT(seed),
      0, INT64_MAX},
+    {"idle", "PERCENT", "0",
+     "of the servers are only connected to, and never asked: what does a\n"
+     "connection cost on which nothing comes? The others share --rate",
+     options_count, AT(idle_percent), 0, 99},
+    {"flood", "FRAMES", "0",
+     "with --rate: the first server sends so many frames, from a tape, as\n"
+     "fast as they are taken; latencies are the other servers'",
+     options_count, AT(flood_frames), 0, PROTOCOL_FRAMES_MAX},
     {"verify", "full|header|none", NULL,
      "what is checked of each frame (default: full; none with --request)", options_choice,
      AT(verify), .names = verify_names},
@@ -305,6 +313,10 @@ static int check_together(const struct collector_options *options, char *why, si
         snprintf(why, why_bytes,
                  "--frames: takes 1 or more, but for servers that are not ours "
                  "(--request)");
+        return -1;
+    }
+    if (options->flood_frames > 0 && (foreign || options->rate == 0)) {
+        snprintf(why, why_bytes, "--flood: takes a --rate for the other servers, and no --request");
         return -1;
     }
     if (!foreign && options->frame_bytes_max < options->size.max) {

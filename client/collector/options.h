@@ -56,6 +56,8 @@ struct collector_options {
     double link_rate_bits_per_s; /* of the wire to the servers; 0: not known */
     int source;
     uint64_t seed;
+    uint64_t idle_percent; /* of the servers: connected, never asked */
+    uint64_t flood_frames; /* of server 0, beside the others' rate; 0: it is as they are */
     struct request_option request;
     struct text_value end_marker;
     struct login_option login;

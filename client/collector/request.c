@@ -45,30 +45,58 @@ static void foreign_fill(struct request *request, const struct collector_options
     request->bytes_expected = UINT64_MAX;
 }
 
+/* What every server is asked that is not idle. */
+static struct protocol_go go_of(const struct request_book *book,
+                                const struct collector_options *options, uint32_t asked)
+{
+    return (struct protocol_go){
+        .run = book->run,
+        .frames = options->frames,
+        .size_min = (uint32_t)options->size.min,
+        .size_max = (uint32_t)options->size.max,
+        .rate = options->rate / asked,
+        .seed = options->seed,
+        .source = options->source == SOURCE_LIVE ? PROTOCOL_LIVE : PROTOCOL_TAPE,
+        .marker = collector_options_marker(options),
+    };
+}
+
+static int flood_fill(struct request_book *book, const struct collector_options *options)
+{
+    struct protocol_go go = go_of(book, options, 1);
+    if (options->flood_frames == 0)
+        return 0;
+    go.frames = options->flood_frames;
+    go.rate = 0;
+    go.source = PROTOCOL_TAPE;
+    return go_fill(&book->flood, &go);
+}
+
+static int requests_fill(struct request_book *book, const struct collector_options *options,
+                         uint32_t asked)
+{
+    for (uint32_t i = 0; i < REQUEST_SEEDS; i++) {
+        struct protocol_go go = go_of(book, options, asked);
+        go.seed += i;
+        if (options->request.given)
+            foreign_fill(&book->requests[i], options);
+        else if (go_fill(&book->requests[i], &go) != 0)
+            return -1;
+    }
+    return flood_fill(book, options);
+}
+
 int request_book_fill(struct request_book *book, const struct collector_options *options,
                       uint32_t servers, char *why, size_t why_bytes)
 {
     assert(servers > 0);
     memset(book, 0, sizeof *book);
     book->run = os_identity();
-    for (uint32_t i = 0; i < REQUEST_SEEDS; i++) {
-        const struct protocol_go go = {
-            .run = book->run,
-            .frames = options->frames,
-            .size_min = (uint32_t)options->size.min,
-            .size_max = (uint32_t)options->size.max,
-            .rate = options->rate / servers,
-            .seed = options->seed + i,
-            .source = options->source == SOURCE_LIVE ? PROTOCOL_LIVE : PROTOCOL_TAPE,
-            .marker = collector_options_marker(options),
-        };
-        if (options->request.given)
-            foreign_fill(&book->requests[i], options);
-        else if (go_fill(&book->requests[i], &go) != 0) {
-            snprintf(why, why_bytes, "the request does not fit a line of %d bytes",
-                     PROTOCOL_LINE_BYTES_MAX);
-            return -1;
-        }
+    book->idle_percent = options->idle_percent;
+    if (requests_fill(book, options, request_asked(book, servers)) != 0) {
+        snprintf(why, why_bytes, "the request does not fit a line of %d bytes",
+                 PROTOCOL_LINE_BYTES_MAX);
+        return -1;
     }
     if (!options->login.given)
         return 0;
@@ -85,7 +113,27 @@ int request_book_fill(struct request_book *book, const struct collector_options 
 
 const struct request *request_of(const struct request_book *book, uint32_t index)
 {
+    if (request_is_idle(book, index))
+        return &book->idle;
+    if (index == 0 && book->flood.bytes > 0)
+        return &book->flood;
     return &book->requests[index % REQUEST_SEEDS];
+}
+
+enum { PERCENT = 100 };
+
+bool request_is_idle(const struct request_book *book, uint32_t index)
+{
+    const uint64_t asked_percent = PERCENT - book->idle_percent;
+    return index * asked_percent % PERCENT >= asked_percent;
+}
+
+/* The first one is; then each at which the sum of percents has passed another hundred. */
+uint32_t request_asked(const struct request_book *book, uint32_t servers)
+{
+    const uint64_t asked_percent = PERCENT - book->idle_percent;
+    assert(servers > 0);
+    return (uint32_t)(1 + (servers - 1) * asked_percent / PERCENT);
 }
 
 size_t request_again(const struct request *request, uint64_t from, uint64_t ago_ns,

@@ -3,6 +3,7 @@
 #ifndef FANIN_COLLECTOR_REQUEST_H
 #define FANIN_COLLECTOR_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ struct request {
 struct request_book {
     uint64_t run; /* identifies this run to the fleet */
     struct request requests[REQUEST_SEEDS];
+    struct request idle;  /* nothing is sent, nothing owed */
+    struct request flood; /* of server 0; bytes 0: it is as the others are */
+    uint64_t idle_percent;
     char login[PROTOCOL_LINE_BYTES_MAX];
     size_t login_bytes; /* 0: none is wanted */
 };
@@ -33,6 +37,13 @@ int request_book_fill(struct request_book *book, const struct collector_options 
 
 /* request_of: the request of server `index`. */
 const struct request *request_of(const struct request_book *book, uint32_t index);
+
+/* request_is_idle: server `index` is only connected to. Idle ones lie evenly between the others, of
+ * which the first server is one. */
+bool request_is_idle(const struct request_book *book, uint32_t index);
+
+/* request_asked: how many of the first `servers` are not idle. */
+uint32_t request_asked(const struct request_book *book, uint32_t servers);
 
 /* request_again: writes into `text` what is sent over another connection of a stream that began
  * `ago_ns` ago and of which `from` frames have come. Returns its length. The same text again for

@@ -59,6 +59,7 @@ void row_init(struct row *row, const struct collector_options *options)
         &row->frames,
         &row->peak_rss_bytes,
         &row->base_rss_bytes,
+        &row->ready_rss_bytes,
         &row->buffer_peak_bytes,
         &row->buffer_cap_waits,
         &row->buffer_turn_waits,
@@ -170,6 +171,7 @@ static void write_options(const struct row *row, struct json *json)
     json_count(json, "concurrency", row->concurrency);
     json_count(json, "batch", row->batch);
     json_count(json, "servers", row->servers);
+    json_count(json, "idle_servers", row->idle_servers);
     json_text(json, "target", row->target);
     json_text(json, "connect", connect_mode_name(row->connect));
     json_count(json, "connect_timeout_ms", options->connect_timeout_ms);
@@ -183,6 +185,7 @@ static void write_options(const struct row *row, struct json *json)
     json_count(json, "size_min", options->size.min);
     json_count(json, "size_max", options->size.max);
     json_number(json, "rate", options->rate);
+    json_count(json, "flood_frames", options->flood_frames);
     json_text(json, "source", source_mode_name(options->source));
     json_count(json, "seed", options->seed);
     json_text(json, "verify", verify_name(options->verify));
@@ -241,6 +244,7 @@ static void write_costs(const struct row *row, struct json *json)
 {
     put_kb(json, "peak_rss_kb", row->peak_rss_bytes);
     put_kb(json, "base_rss_kb", row->base_rss_bytes);
+    put_kb(json, "ready_rss_kb", row->ready_rss_bytes);
     put_count(json, "buffer_peak_bytes", row->buffer_peak_bytes);
     put_count(json, "buffer_predicted_bytes", row->buffer_predicted_bytes);
     put_count(json, "buffer_cap_waits", row->buffer_cap_waits);

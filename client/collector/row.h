@@ -42,7 +42,7 @@ struct row {
     const char *bottleneck;
     int connect, bind; /* as used */
     uint64_t workers, concurrency, batch;
-    uint64_t servers;
+    uint64_t servers, idle_servers;
 
     uint64_t connected, connect_failed;
     struct tally connect_errors;
@@ -59,7 +59,7 @@ struct row {
     double bytes_per_s, frames_per_s;
     double latency_us[LATENCY_QUANTILES];
 
-    uint64_t peak_rss_bytes, base_rss_bytes;
+    uint64_t peak_rss_bytes, base_rss_bytes, ready_rss_bytes;
     uint64_t buffer_peak_bytes, buffer_predicted_bytes;
     uint64_t buffer_cap_waits, buffer_turn_waits;
     uint64_t worker_threads, buffer_threads, total_threads;

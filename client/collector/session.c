@@ -26,6 +26,8 @@ int session_open(struct session *session, const struct collector_program *progra
     }
     row_init(&session->row, &session->options);
     session->row.servers = session->servers.count;
+    session->row.idle_servers =
+        session->servers.count - request_asked(&session->book, session->servers.count);
     session->row.request = request_of(&session->book, 0);
     wire_address_text(&session->servers.addresses[0], session->row.target);
     return SESSION_OPEN;

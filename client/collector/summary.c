@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdarg.h>
 
+#include "client/collector/measure.h"
+
 static void line(FILE *out, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -100,7 +102,7 @@ static void write_missed(const struct row *row, FILE *out)
 {
     if (row->frames_missed != ROW_UNKNOWN && row->frames_missed > 0)
         line(out, "missed", "%" PRIu64 " of %" PRIu64 " frames", row->frames_missed,
-             row->options->frames * row->servers);
+             measure_asked(row));
 }
 
 static void write_traffic(const struct row *row, FILE *out)

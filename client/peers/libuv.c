@@ -46,7 +46,7 @@ static void end(struct peer_link *link, const char *reason)
     uv_close((uv_handle_t *)&line_of(link)->tcp, NULL);
     link->handle = CP_HANDLE_NONE;
     peer_link_end(link, reason);
-    if (atomic_load(&peer->living) == 0)
+    if (!link->idle && atomic_load(&peer->living) == 0)
         uv_stop(&own->loop);
 }
 

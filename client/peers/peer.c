@@ -72,9 +72,11 @@ void peer_link_end(struct peer_link *link, const char *reason)
 {
     struct peer *peer = link->peer;
     assert(!atomic_load(&link->over));
-    link->reason = reason;
+    link->reason = link->idle && atomic_load(&peer->living) == 0 ? NULL : reason;
     link->ended_ns = os_now_ns();
     atomic_store(&link->over, true);
+    if (link->idle)
+        return;
     uint32_t before = atomic_fetch_sub(&peer->living, 1);
     assert(before > 0);
     if (before > 1)
@@ -102,6 +104,7 @@ static void connect_all(struct peer *peer)
         struct peer_link *link = &peer->links[i];
         const struct request *request = request_of(&session->book, i);
         *link = (struct peer_link){.peer = peer, .index = i, .handle = CP_HANDLE_NONE};
+        link->idle = request_is_idle(&session->book, i);
         link->stream.frames_expected = request->frames_expected;
         link->stream.bytes_expected = request->bytes_expected;
         attempt->started_ns = os_now_ns();
@@ -109,7 +112,7 @@ static void connect_all(struct peer *peer)
                                            : wire_connect(&session->servers.addresses[i],
                                                           timeout_ns, &link->handle);
         attempt->done_ns = os_now_ns();
-        peer->living += attempt->result == 0;
+        peer->living += attempt->result == 0 && !link->idle;
     }
 }
 
@@ -184,17 +187,28 @@ void peer_tick(struct peer *peer)
     }
 }
 
+/* The others are over, and nothing is owed on these. */
+static void cut_idle(struct peer *peer)
+{
+    for (uint32_t i = 0; i < peer->count; i++)
+        if (peer->links[i].idle && peer_is_living(&peer->links[i]))
+            peer->model->cut(&peer->links[i], NULL);
+}
+
 static void collect(struct peer *peer)
 {
     uint64_t now_ns = os_now_ns();
-    peer->silence_max_ns = silence_max_ns(&peer->session->options, peer->count);
+    peer->silence_max_ns =
+        silence_max_ns(&peer->session->options, request_asked(&peer->session->book, peer->count));
     atomic_store(&peer->now_ns, now_ns);
     for (uint32_t i = 0; i < peer->count; i++)
-        atomic_store(&peer->links[i].heard_ns, now_ns);
+        atomic_store(&peer->links[i].heard_ns, peer->links[i].idle ? UINT64_MAX : now_ns);
     os_usage_read(&peer->before);
     peer->after = peer->before;
-    if (atomic_load(&peer->living) > 0)
+    if (atomic_load(&peer->living) > 0) {
         peer->model->collect(peer);
+        cut_idle(peer);
+    }
     assert(atomic_load(&peer->living) == 0);
 }
 

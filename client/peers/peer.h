@@ -33,6 +33,7 @@ struct peer_link {
     cp_handle handle; /* CP_HANDLE_NONE: there is none, or the model has closed it */
     _Atomic bool over;
     bool heard;
+    bool idle; /* its server is not asked, and owes nothing: cut when the others are over */
     const char *reason; /* why it failed; NULL: it did not */
     uint64_t ended_ns;
     _Atomic uint64_t heard_ns; /* as exact as the tick */
@@ -52,7 +53,8 @@ struct peer_model {
     const char *(*open)(struct peer *peer);
     /* collect: asks, and receives until no link is living; calls peer_tick every PEER_TICK_MS. */
     void (*collect)(struct peer *peer);
-    /* cut: from peer_tick: has a living link end soon, for `reason`. */
+    /* cut: from peer_tick: has a living link end soon, for `reason`. After collect, with NULL: idle
+     * ones. */
     void (*cut)(struct peer_link *link, const char *reason);
     /* close: frees what open took. Links that are not over are given up. */
     void (*close)(struct peer *peer);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client/os/os.h"
 #include "mock_servers/protocol.h"
 
 enum {
@@ -105,8 +106,8 @@ static inline bool device_frame(struct device_task *task, const struct protocol_
     uint32_t length = protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
     bool faulty = seq == 1 && task->fault != DEVICE_GOOD;
     assert(length <= DEVICE_FRAME_BYTES_MAX);
-    protocol_frame_write(frame, length, seq + (faulty && task->fault == DEVICE_SKIPS), 0, go->seed,
-                         &go->marker);
+    protocol_frame_write(frame, length, seq + (faulty && task->fault == DEVICE_SKIPS),
+                         go->source == PROTOCOL_LIVE ? os_wall_ns() : 0, go->seed, &go->marker);
     if (faulty && task->fault == DEVICE_CLOSES_EARLY)
         return false;
     if (faulty && task->fault == DEVICE_CORRUPTS)

@@ -163,7 +163,8 @@ static inline void feed_add(struct feed *feed, uint32_t seq, uint32_t length, ui
 {
     feed->bytes = realloc(feed->bytes, feed->count + length);
     assert_non_null(feed->bytes);
-    protocol_frame_write(feed->bytes + feed->count, length, seq, 0, seed,
+    protocol_frame_write(feed->bytes + feed->count, length, seq,
+                         feed->stage->config.process.live ? os_wall_ns() : 0, seed,
                          &feed->stage->config.process.marker);
     feed->count += length;
     feed->frames++;

@@ -64,6 +64,8 @@ static void wrong_use_is_one_line_that_names_it(void **state)
         {"--reconnect-delay=1..2h", "--reconnect-delay", "an hour"},
         {"--reconnect-tries=-1", "--reconnect-tries", "1000000"},
         {"--login-timeout=0", "--login-timeout", "from 1"},
+        {"--idle=100", "--idle", "99"},
+        {"--flood=10", "--flood", "--rate"},
         {"--frame-max=300", "--frame-max", "--size"},
         {"--end-marker=", "--end-marker", "1 to 16"},
         {"--end-marker=12345678901234567", "--end-marker", "1 to 16"},
