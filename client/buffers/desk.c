@@ -100,18 +100,27 @@ uint32_t desk_number(const struct desks *desks, const struct desk *desk)
     return (uint32_t)(desk - desks->all);
 }
 
+/* What comes from the pool is colder than what is here: it goes below. */
+static void stock_up(struct desks *desks, struct desk *desk, unsigned want)
+{
+    const unsigned missing = want - desk->free_count;
+    const unsigned refill = missing > desks->half_blocks ? missing : desks->half_blocks;
+    struct block **end = &desk->free;
+    unsigned got;
+
+    for (unsigned i = 0; i < desk->free_count; i++)
+        end = &(*end)->next;
+    *end = pool_take(desks->pool, refill, 0, &got);
+    desk->free_count += got;
+}
+
 struct block *desk_take(struct desks *desks, struct desk *desk, unsigned want, unsigned *got)
 {
-    unsigned refilled = 0;
-
     assert(want > 0);
-    if (desk->free_count == 0)
+    if (desk->free_count < want)
         desk_fetch(desks, desk);
-    if (desk->free_count == 0) {
-        const unsigned refill = want > desks->half_blocks ? want : desks->half_blocks;
-        desk->free = pool_take(desks->pool, refill, 0, &refilled);
-        desk->free_count = refilled;
-    }
+    if (desk->free_count < want)
+        stock_up(desks, desk, want);
     if (want > desk->free_count)
         want = desk->free_count;
     struct block *first = desk->free, **end = &first;
