@@ -7,6 +7,8 @@ import os
 import statistics
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+import bench_line
+
 DIRECTIONS = ("up", "down")
 CANNOT = "fanin-lan: "
 
@@ -85,19 +87,16 @@ def line(goal: Goal, folder: str) -> Tuple[str, str]:
     """(a line of the bench's table, what became of the goal)."""
     values = [goal.value(check) for check in checks(folder, goal.name)]
     if values:
-        middle = statistics.median(values)
-        mark = "reached" if goal.reached(middle) else "MISSED"
-        shown, spread = "%.2f" % middle, "%.2f..%.2f" % (min(values), max(values))
+        reached = goal.reached(statistics.median(values))
+        mark = bench_line.REACHED if reached else bench_line.MISSED
     else:
         why = reason(folder, goal.name)
-        mark = "skipped: %s" % why if why else "not measured"
-        shown, spread = "-", ""
-    return ("%-10s  %-24s  %-25s  %6s  %-12s  %d  %-8s %s" % (
-        "link", goal.figure, goal.of, shown, spread, len(values), goal.bound, mark)).rstrip(), mark
+        mark = bench_line.SKIPPED + why if why else bench_line.NOT_MEASURED
+    return bench_line.line("link", goal.figure, goal.of, values, goal.bound, mark), mark
 
 
 def lines(folder: str) -> Tuple[List[str], bool]:
     """(all lines, whether a goal was missed): one that this machine cannot measure is not."""
     found = [line(goal, folder) for goal in GOALS]
     return [text for text, _ in found], any(
-        mark in ("MISSED", "not measured") for _, mark in found)
+        bench_line.is_missed(mark) for _, mark in found)

@@ -2,9 +2,10 @@
 receive: figures of single rows, with the bound that each should keep."""
 
 import statistics
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Tuple
 
-from rows import Row, select
+import bench_line
+from rows import Results, Row, select
 
 SCHEME = "slices"
 
@@ -56,20 +57,25 @@ GOALS = (
 )
 
 
-def line(goal: Goal, rows: Sequence[Row]) -> Tuple[str, str]:
-    """(a line of the bench's table, what became of the goal)."""
-    values = [goal.value(row) for row in select(rows, section=goal.section, scheme=SCHEME)]
-    shown, spread, mark = "-", "", "not measured"
+def mark(goal: Goal, results: Results, values: List[float]) -> str:
+    """What became of the goal."""
     if values:
-        middle = statistics.median(values)
-        shown, spread = "%.3f" % middle, "%.3f..%.3f" % (min(values), max(values))
-        mark = "reached" if middle <= goal.at_most else "MISSED"
-    return ("%-10s  %-24s  %-25s  %6s  %-12s  %d  %-8s %s" % (
-        goal.section, goal.figure, SCHEME, shown, spread, len(values), "<= %g" % goal.at_most,
-        mark)).rstrip(), mark
+        reached = statistics.median(values) <= goal.at_most
+        return bench_line.REACHED if reached else bench_line.MISSED
+    skips = bench_line.skips(results, goal.section, ("fanin-client",))
+    return bench_line.SKIPPED + skips["fanin-client"] if skips else bench_line.NOT_MEASURED
 
 
-def lines(rows: Sequence[Row]) -> Tuple[List[str], bool]:
+def line(goal: Goal, results: Results) -> Tuple[str, str]:
+    """(a line of the bench's table, what became of the goal)."""
+    values = [goal.value(row) for row in select(bench_line.usable(results), section=goal.section,
+                                                scheme=SCHEME)]
+    word = mark(goal, results, values)
+    return bench_line.line(goal.section, goal.figure, SCHEME, values, "<= %g" % goal.at_most, word,
+                           digits=3), word
+
+
+def lines(results: Results) -> Tuple[List[str], bool]:
     """(all lines, whether a goal was missed)."""
-    found = [line(goal, rows) for goal in GOALS]
-    return [text for text, _ in found], any(mark != "reached" for _, mark in found)
+    found = [line(goal, results) for goal in GOALS]
+    return [text for text, _ in found], any(bench_line.is_missed(word) for _, word in found)

@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import bench_slices
 import fixtures
+from rows import Results
 
 
 def row(section="slices", **changes):
@@ -19,9 +20,14 @@ def row(section="slices", **changes):
     return fixtures.row(scenario="bench", section=section, scheme="slices", **figures)
 
 
+def lines(rows):
+    """The lines of a folder with these rows, and whether one was missed."""
+    return bench_slices.lines(Results("folder", rows, {}, []))
+
+
 def line(figure, rows, section="slices"):
-    """The words of one line of the table, from its numbers on."""
-    found, _ = bench_slices.lines(rows)
+    """The words of one line of the table."""
+    found, _ = lines(rows)
     return [one for one in found if figure in one and one.startswith(section + " ")][0].split()
 
 
@@ -47,12 +53,21 @@ class Lines(unittest.TestCase):
     def test_other_schemes_and_sections_are_not_looked_at(self):
         rows = [dict(row(), scheme="chain"), row(section="loopback")]
         self.assertEqual(line("copies", rows)[-2:], ["not", "measured"])
-        self.assertTrue(bench_slices.lines(rows)[1])
+        self.assertTrue(lines(rows)[1])
+
+    def test_what_could_not_run_here_is_not_missed(self):
+        rows = [row(section=name) for name in ("slices", "slices-256")]
+        rows[1].update(receive_calls=100, receive_empty=0)
+        rows.append(row(section="slices-10k", status="skipped", reason="too few descriptors"))
+        found, missed = lines(rows)
+        self.assertEqual(len([one for one in found
+                              if one.endswith("skipped: too few descriptors")]), 2)
+        self.assertFalse(missed)
 
     def test_all_kept_is_nothing_missed(self):
         rows = [row(section=name) for name in ("slices", "slices-10k")]
         rows.append(row(section="slices-256", receive_calls=100, receive_empty=0))
-        self.assertFalse(bench_slices.lines(rows)[1])
+        self.assertFalse(lines(rows)[1])
 
 
 if __name__ == "__main__":
