@@ -3,6 +3,9 @@
  * processing thread. */
 #include "client/tests/scheme_stage.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "client/buffers/desk.h"
 #include "client/buffers/handover.h"
 #include "client/buffers/inspection.h"
@@ -297,9 +300,58 @@ static void test_too_many_processing_threads_are_refused(void **state)
     assert_non_null(strstr(stage.why, "at most 64"));
 }
 
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { ADDRESSES_CAN_BE_LIMITED = false }; /* the sanitizer's own take terabytes */
+#else
+enum { ADDRESSES_CAN_BE_LIMITED = true };
+#endif
+
+/* Whether the scheme opens where the process may have so many more bytes of addresses. */
+static bool opens_within(struct stage *stage, rlim_t more_bytes)
+{
+    unsigned long pages = 0;
+    struct rlimit before, limit;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    fclose(file);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    limit = before;
+    limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + more_bytes;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    const bool opens = stage_opens(stage);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    return opens;
+}
+
+/* Runs first: a thread that has ended leaves a stack that the next one can have. */
+static void test_what_the_system_does_not_give_is_named(void **state)
+{
+    struct stage stage;
+    (void)state;
+    if (!ADDRESSES_CAN_BE_LIMITED) {
+        print_message("skip: a sanitizer's addresses cannot be limited\n");
+        skip();
+    }
+    open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
+    stage.config.receivers = DESKS_MAX;
+    stage.config.processors = 1;
+    assert_false(opens_within(&stage, 0));
+    assert_non_null(strstr(stage.why, "no memory"));
+    assert_false(opens_within(&stage, 2 << 20)); /* less than a stack */
+    assert_non_null(strstr(stage.why, "no thread"));
+    stage_open(&stage);
+    stage_close(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_the_system_does_not_give_is_named),
         cmocka_unit_test(test_only_a_straddling_header_is_copied),
         cmocka_unit_test(test_pieces_are_judged_as_the_whole),
         cmocka_unit_test(test_memory_does_not_follow_the_streams),
