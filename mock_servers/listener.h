@@ -1,4 +1,4 @@
-/* A port that is listened on for many devices at once: --shared-listeners. It stands on every
+/* A port that is listened on for many devices at once: --listeners shared. It stands on every
  * address of the machine, and which device a connection is for follows from the address that it
  * came to; so a descriptor is spent on a port and none on a device. */
 #ifndef FANIN_LISTENER_H

@@ -24,7 +24,7 @@ struct login {
 struct choices {
     uint64_t count, port, ports_per_address, backlog, send_buffer_bytes, tape_cap_bytes;
     uint32_t host;
-    bool shared_listeners;
+    int listeners;
     const char *ready_file, *congestion;
     struct login login;
     struct fault_list faults;
@@ -71,6 +71,10 @@ static int option_login(const struct option_spec *spec, const char *text, void *
 
 #define AT(field) offsetof(struct choices, field)
 
+enum { LISTENERS_OWN, LISTENERS_SHARED };
+static const char *const listeners_names[] = {
+    [LISTENERS_OWN] = "own", [LISTENERS_SHARED] = "shared", NULL};
+
 static const struct option_spec options[] = {
     {.name = "Devices", .help = NULL},
     {"count", "N", "1", "how many servers, one port each", options_count, AT(count), 1, SERVERS_MAX,
@@ -85,11 +89,11 @@ static const struct option_spec options[] = {
      "spreads many servers over addresses: server i is at\n"
      "ADDR + i / N, port BASE + i % N (0: all on one address)",
      options_count, AT(ports_per_address), 0, PORT_MAX, NULL},
-    {"shared-listeners", NULL, NULL,
-     "listens at each port once, on all addresses of this machine, for all\n"
-     "servers that have it: for very many of them, as that takes a descriptor\n"
-     "a port and not one a server. Only their own addresses are served",
-     options_flag, AT(shared_listeners), 0, 0, NULL},
+    {"listeners", "own|shared", "own",
+     "own: one for each server; shared: one for each port, on all addresses of\n"
+     "this machine, for all servers that have it: for very many of them, as that\n"
+     "takes a descriptor a port. Other addresses than theirs are not served",
+     options_choice, AT(listeners), 0, 0, listeners_names},
     {"backlog", "N", "4096", "connections that may wait to be accepted, each server", options_count,
      AT(backlog), 1, PORT_MAX, NULL},
     {"send-buffer", "BYTES", "0", "send buffer of a connection (0: as the system likes)",
@@ -163,17 +167,17 @@ static int faults_fit(const struct choices *choices, char *why, size_t why_bytes
 
 static int listeners_fit(const struct choices *choices, char *why, size_t why_bytes)
 {
-    if (!choices->shared_listeners)
+    if (choices->listeners != LISTENERS_SHARED)
         return 0;
     if (choices->port == 0) {
-        snprintf(why, why_bytes, "--shared-listeners takes a --port of its own, not 0");
+        snprintf(why, why_bytes, "--listeners shared takes a --port of its own, not 0");
         return -1;
     }
     for (unsigned i = 0; i < choices->faults.count; i++) {
         const struct fault_kind *kind = choices->faults.items[i].kind;
         if (fault_is_listeners(kind)) {
             snprintf(why, why_bytes,
-                     "--fault %s is one of a listener's own; leave out --shared-listeners",
+                     "--fault %s is one of a listener's own; leave out --listeners shared",
                      kind->name);
             return -1;
         }
@@ -219,11 +223,12 @@ static int descriptors_reserve(const struct choices *choices, uint64_t listeners
 {
     const uint64_t count = choices->count, least = listeners + OTHER_DESCRIPTORS;
     const uint64_t wanted = least + count;
+    const bool shared = choices->listeners == LISTENERS_SHARED;
     uint64_t limit = 0;
 
     if (reserve(wanted + count, &limit) || reserve(wanted, &limit))
         return EXIT_DONE;
-    if (choices->shared_listeners && limit > least && reserve(limit, &limit)) {
+    if (shared && limit > least && reserve(limit, &limit)) {
         fprintf(stderr,
                 "fanin-servers: the limit of descriptors is %llu: no more than %llu servers can be "
                 "connected to at the same time; as root, for all: ulimit -Hn %llu\n",
@@ -237,7 +242,7 @@ static int descriptors_reserve(const struct choices *choices, uint64_t listeners
             "start again%s\n",
             (unsigned long long)count, (unsigned long long)wanted, (unsigned long long)limit,
             (unsigned long long)wanted, (unsigned long long)wanted,
-            choices->shared_listeners ? "" : "; or --shared-listeners, which takes half of them");
+            shared ? "" : "; or --listeners shared, which takes half of them");
     return EXIT_MACHINE_CANNOT;
 }
 
@@ -280,7 +285,7 @@ static struct fleet_config config_of(const struct choices *choices)
         .first = {choices->host, (uint16_t)choices->port},
         .count = choices->count,
         .ports_per_address = choices->ports_per_address,
-        .shared_listeners = choices->shared_listeners,
+        .shared_listeners = choices->listeners == LISTENERS_SHARED,
         .backlog = (int)choices->backlog,
         .tuning = {.send_buffer_bytes = (int)choices->send_buffer_bytes,
                    .congestion =

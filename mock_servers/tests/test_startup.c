@@ -32,8 +32,8 @@ static void test_wrong_use(void **state)
     REFUSED(2, "--login", "--login=a b:c");
     REFUSED(2, "--tape-cap", "--tape-cap=0");
     REFUSED(2, "--backlog", "--backlog=0");
-    REFUSED(2, "--port", "--shared-listeners", "--port=0");
-    REFUSED(2, "refuse", "--shared-listeners", "--fault=refuse:1");
+    REFUSED(2, "--port", "--listeners=shared", "--port=0");
+    REFUSED(2, "refuse", "--listeners=shared", "--fault=refuse:1");
     REFUSED(2, "surplus", "--count=1", "surplus");
 }
 
@@ -91,8 +91,8 @@ static void test_too_few_descriptors(void **state)
     assert_non_null(strstr(text, "264 descriptors"));
     assert_non_null(strstr(text, "limit is 100"));
     assert_non_null(strstr(text, "ulimit -Hn 264"));
-    assert_non_null(strstr(text, "--shared-listeners"));
-    assert_int_equal(run_limited(100, "--count=1000 --ports-per-address=40 --shared-listeners",
+    assert_non_null(strstr(text, "--listeners shared"));
+    assert_int_equal(run_limited(100, "--count=1000 --ports-per-address=40 --listeners=shared",
                                  text, sizeof text),
                      3);
     assert_non_null(strstr(text, "ulimit -Hn 1104"));
@@ -111,7 +111,7 @@ static void test_shared_listeners(void **state)
     char port[32];
 
     snprintf(port, sizeof port, "--port=%u", (unsigned)number);
-    fleet_begin(&fleet, "--shared-listeners", port, "--count=15", "--ports-per-address=1");
+    fleet_begin(&fleet, "--listeners=shared", port, "--count=15", "--ports-per-address=1");
     for (unsigned server = 0; server < 16; server++) {
         struct protocol_go go = go_of(PROTOCOL_TAPE, 3, 256, 256);
         char byte;
