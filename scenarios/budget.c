@@ -4,7 +4,8 @@
  *   within --- narrow enough
  *   closed --- no row of it has the figure, it is not run here, or it has its most repeats
  *
- * Rows are noted as they end, and a cell that was within may be open again: its interval can grow. */
+ * Rows are noted as they end, and a cell that was within may be open again: its interval can
+ * grow. */
 #include "scenarios/budget.h"
 
 #include <assert.h>

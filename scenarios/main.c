@@ -26,13 +26,13 @@ static const struct option_spec table[] = {
     {"seed", "S", NULL, "of the order (default: the scenario's, or from the clock; recorded)",
      options_string, AT(seed)},
     {"budget", "MIN", "0",
-     "spend so many minutes: 5 repeats of each cell (or its repeat, if fewer), then\n"
-     "more of those whose interval is widest, until all are within --precision or\n"
-     "no further row fits; the first repeat of each cell runs in any case; 0: none",
+     "spend so many minutes: 5 repeats of each cell (or its repeat, if fewer), then more of "
+     "those whose interval is widest, until all are within --precision or no further row fits; "
+     "the first repeat of each cell runs in any case; 0: none",
      options_rate, AT(budget_min), 0, BUDGET_MIN_MAX},
     {"precision", "PERCENT", NULL,
-     "the width of a median's 95 % interval that is narrow enough for --budget\n"
-     "(default: the scenario's, or 5%)",
+     "the width of a median's 95 % interval that is narrow enough for --budget (default: the "
+     "scenario's, or 5%)",
      options_string, AT(precision)},
     {"only", "SECTION", NULL, "run this section alone; SCENARIO.SECTION is possible too",
      options_string, AT(only)},
@@ -41,8 +41,8 @@ static const struct option_spec table[] = {
     {"dry-run", NULL, NULL, "check everything, print what would run and how long, run nothing",
      options_flag, AT(dry_run)},
     {"check", NULL, NULL,
-     "say what will make results noisy on this machine, and how to calm it, and\n"
-     "run nothing; with scenarios, also whether their ports and limits suffice",
+     "say what will make results noisy on this machine, and how to calm it, and run "
+     "nothing; with scenarios, also whether their ports and limits suffice",
      options_flag, AT(check)},
     {"json", "FILE", NULL, "with --check: write what it found there; - is standard output",
      options_string, AT(json)},

@@ -15,8 +15,8 @@ struct rows {
 int rows_read(struct arena *arena, const char *path, struct rows *rows,
               struct complaint *complaint);
 
-/* rows_mark: marks the rows of the plan that are there as done, and appends further ones. 0, or -1 with a complaint when a
- * line belongs to another plan. */
+/* rows_mark: marks the rows of the plan that are there as done, and appends further ones. 0, or -1
+ * with a complaint when a line belongs to another plan. */
 int rows_mark(struct arena *arena, const struct rows *rows, const char *path, struct plan *plan,
               struct complaint *complaint);
 
