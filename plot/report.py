@@ -19,6 +19,7 @@ import markdown
 import order
 import page
 import peers
+import scale
 import scaling_section
 import spec
 import stages
@@ -34,7 +35,7 @@ from terminal import section_text, to_terminal
 PROGRAM = "plot/report.py"
 FIRST = (claims.build,)  # the page's first screen, and a terminal's last
 SECTIONS = (table1.build, connect.build, table2.build, wire.build, table3.build, spec.build,
-            scaling_section.build, peers.build, stages.build, claims.build_evidence,
+            scaling_section.build, peers.build, scale.build, stages.build, claims.build_evidence,
             attribution.build, order.build)
 
 # ---- the command ----
