@@ -156,6 +156,12 @@ const struct pair *cell_find(const struct cell *cell, const char *key)
     return NULL;
 }
 
+const char *cell_title(struct arena *arena, const struct cell *cell)
+{
+    return arena_text(arena, "%s%s%s%s%s", cell->scenario, *cell->section == '\0' ? "" : " ",
+                      cell->section, *cell->name == '\0' ? "" : " ", cell->name);
+}
+
 static int read_servers(struct cell *cell, struct complaint *complaint)
 {
     const struct pair *pair = cell_find(cell, "servers");

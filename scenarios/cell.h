@@ -87,6 +87,9 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
 /* cell_find: the pair of a key, NULL if the cell has none. */
 const struct pair *cell_find(const struct cell *cell, const char *key);
 
+/* cell_title: scenario, section and name, without those that are empty. */
+const char *cell_title(struct arena *arena, const struct cell *cell);
+
 /* cell_equals: the same scenario and section, and the same values of all keys but `but_for` ("" for
  * no exception). */
 bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for);

@@ -16,18 +16,12 @@ static const struct {
     {"bytes_per_s", "MB/s", 1e-6},
 };
 
-static const char *name_of(struct arena *arena, const struct cell *cell)
-{
-    return arena_text(arena, "%s%s%s%s%s", cell->scenario, *cell->section == '\0' ? "" : " ",
-                      cell->section, *cell->name == '\0' ? "" : " ", cell->name);
-}
-
 static int widest_name(struct arena *arena, const struct cells *cells)
 {
     size_t widest = strlen("cell");
 
     for (unsigned i = 0; i < cells->count; i++) {
-        size_t length = strlen(name_of(arena, cells->items[i]));
+        size_t length = strlen(cell_title(arena, cells->items[i]));
 
         widest = length > widest ? length : widest;
     }
@@ -43,7 +37,7 @@ void summary_cells(FILE *out, const struct cells *cells)
     for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *cell = cells->items[i];
 
-        fprintf(out, "%-*s  %6llu  %8.1f  %s\n", width, name_of(&arena, cell),
+        fprintf(out, "%-*s  %6llu  %8.1f  %s\n", width, cell_title(&arena, cell),
                 (unsigned long long)cell->repeat, (double)cell->repeat * cell->row_seconds,
                 cell->client);
     }
@@ -109,7 +103,7 @@ static const char *median(struct arena *arena, const struct entry *entries, unsi
 static void print_cell(FILE *out, struct arena *arena, int width, const struct cell *cell,
                        const struct entry *entries, unsigned count)
 {
-    fprintf(out, "%-*s  %4u  %4u  %6u  %7u", width, name_of(arena, cell), count,
+    fprintf(out, "%-*s  %4u  %4u  %6u  %7u", width, cell_title(arena, cell), count,
             count_status(arena, entries, count, "ok"),
             count_status(arena, entries, count, "failed"),
             count_status(arena, entries, count, "skipped"));

@@ -27,14 +27,6 @@ struct outcome {
     int exit_code;     /* EXIT_DONE: the rows decide */
 };
 
-static const char *row_name(struct arena *arena, const struct plan_row *row)
-{
-    const struct cell *cell = row->cell;
-
-    return arena_text(arena, "%s%s%s %s", cell->scenario, *cell->section == '\0' ? "" : " ",
-                      cell->section, cell->name);
-}
-
 static unsigned rows_written(const struct sweep *sweep)
 {
     return sweep->good + sweep->bad + sweep->skipped;
@@ -52,7 +44,7 @@ static void tick(void *context)
 
     progress_show(&sweep->progress, now_ns,
                   arena_text(&arena, "row %u/%u  %s", written + 1, sweep->plan.count,
-                             row_name(&arena, sweep->row)),
+                             cell_title(&arena, sweep->row->cell)),
                   (double)written / sweep->plan.count, (uint64_t)(left_s * OS_NS_PER_S));
     arena_free(&arena);
 }
@@ -148,7 +140,7 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
     }
     if (result.end == RUN_BAD || (result.end == RUN_SKIPPED && row->cell->skip_reason == NULL))
         progress_say(&sweep->progress, "row %u (%s, repeat %u) %s: %s", row->order,
-                     row_name(&arena, row), row->repeat,
+                     cell_title(&arena, row->cell), row->repeat,
                      result.end == RUN_BAD ? "failed" : "skipped",
                      result.reason == NULL ? "no reason given" : result.reason);
     row->done = result.end != RUN_INTERRUPTED && result.end != RUN_UNWRITTEN;
@@ -389,17 +381,15 @@ static void print_budget(struct sweep *sweep)
 {
     const struct budget *budget = &sweep->record.budget;
     unsigned widest = budget_widest(budget, &sweep->cells);
-    struct spread spread;
 
     printf("\nbudget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
            budget->further, budget_within(budget, &sweep->cells), sweep->cells.count);
     if (widest != sweep->cells.count) {
         const struct cell *cell = sweep->cells.items[widest];
+        struct spread spread = spread_of(&budget->figures[widest]);
 
-        spread = spread_of(&budget->figures[widest]);
-        printf("; widest: %s %s%s%s, %s %.1f %% of the median (n = %u)", cell->scenario,
-               cell->section, *cell->section == '\0' ? "" : " ", cell->name, cell->metric,
-               spread.width * 100, spread.n);
+        printf("; widest: %s, %s known to %.1f %% of its median (n = %u)",
+               cell_title(sweep->arena, cell), cell->metric, spread.width * 100, spread.n);
     }
     putchar('\n');
 }
