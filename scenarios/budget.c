@@ -134,8 +134,7 @@ void budget_write(struct arena *arena, struct json *json, const struct budget *b
         const struct cell *cell = cells->items[i];
         struct spread spread = spread_of(&budget->figures[i]);
 
-        json_object_open(json,
-                         arena_text(arena, "%s %s %s", cell->scenario, cell->section, cell->name));
+        json_object_open(json, cell_title(arena, cell));
         write_cell(json, cell, &spread);
         json_object_close(json);
     }

@@ -211,8 +211,8 @@ static void time_goes_where_the_spread_is(void **state)
     assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), BUDGET_STOP_TIME);
     assert_true(number_of(budget_of(fixture), "blocks") == BUDGET_BLOCKS_MIN);
     cells = row_find(budget_of(fixture), "cells");
-    assert_true(number_of(row_find(cells, "t  mode=ok"), "width") == 0);
-    assert_true(number_of(row_find(cells, "t  mode=vary"), "width") > 0.05);
+    assert_true(number_of(row_find(cells, "t mode=ok"), "width") == 0);
+    assert_true(number_of(row_find(cells, "t mode=vary"), "width") > 0.05);
     assert_string_equal(text_of(fixture, read_file(fixture, "out/run.json"), "state"), "done");
     assert_non_null(strstr(read_file(fixture, "stdout"), "1 of 2 cells within their precision"));
     assert_nothing_left(fixture);
