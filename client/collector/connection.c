@@ -389,7 +389,8 @@ static void data_came(struct run *run)
         atomic_store_explicit(&run->data_tick, tick, memory_order_relaxed);
 }
 
-static void take_bytes(struct connection *connection, unsigned count, size_t bytes)
+/* False: the connection is over, and nothing more may be offered. */
+static bool take_bytes(struct connection *connection, unsigned count, size_t bytes)
 {
     struct run *run = connection->run;
     if (!connection->heard)
@@ -403,6 +404,7 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
                           memory_order_relaxed);
     if (error != FRAME_OK)
         connection_end(connection, frame_error_name(error), os_now_ns());
+    return error == FRAME_OK;
 }
 
 /* The peer has finished although frames are owed, or their number is not known and this is how they
@@ -432,8 +434,7 @@ static void receive_done(struct connection *connection, int64_t result)
         count = connection->receive_op.block_count;
     connection->receive_calls += result != CP_EABORTED;
     if (result > 0) {
-        take_bytes(connection, count, (size_t)result);
-        holder_proceed(connection);
+        (take_bytes(connection, count, (size_t)result) ? holder_proceed : holder_leave)(connection);
         return;
     }
     connection->receive_empty += result != CP_EABORTED;
