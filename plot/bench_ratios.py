@@ -117,6 +117,7 @@ TARGETS = (
     *engines("small", 1.25),
     many_workers("epoll"),
     many_workers("uring"),
+    Target("a-a", CPU, {"label": "A"}, {"label": "B"}),
 )
 
 
@@ -143,7 +144,8 @@ def name(cell: Cell) -> str:
     scheme = cell.get("scheme")
     words = [cell.get("engine"), BEST[scheme] if isinstance(scheme, tuple) else scheme,
              "W=%d" % cell["workers"] if "workers" in cell else None,
-             "cap %d MB" % (cell["pool_cap_bytes"] / 1e6) if "pool_cap_bytes" in cell else None]
+             "cap %d MB" % (cell["pool_cap_bytes"] / 1e6) if "pool_cap_bytes" in cell else None,
+             cell.get("label")]
     return " ".join(word for word in words if word)
 
 

@@ -3,7 +3,16 @@
 #include <assert.h>
 #include <string.h>
 
-enum { COLUMNS_MAX = 100, INDENT = 26 };
+enum { OTHER_DESCRIPTORS = 64, COLUMNS_MAX = 100, INDENT = 26 };
+
+/* A fleet has a connection of each server, and a listener unless they share some; a client has a
+ * connection of each. */
+static uint64_t count_descriptors(const struct fleet *fleet)
+{
+    bool shared = strstr(fleet->cell->fleet_options, "listeners=shared") != NULL;
+
+    return fleet->count * (shared ? 1 : 2) + OTHER_DESCRIPTORS;
+}
 
 struct noise_question noise_ask(struct arena *arena, const struct fleets *fleets, unsigned watch_ms)
 {
@@ -16,12 +25,15 @@ struct noise_question noise_ask(struct arena *arena, const struct fleets *fleets
 
         if (fleet->count > question.servers)
             question.servers = fleet->count;
+        if (count_descriptors(fleet) > question.descriptors)
+            question.descriptors = count_descriptors(fleet);
         if (fleet->link == NULL) /* ports on a link are its namespace's own */
             question.ports[question.port_count++] =
                 (struct noise_ports){fleet->base, fleet_ports(fleet)};
     }
     if (fleets->count == 0) {
         question.servers = NOISE_SERVERS;
+        question.descriptors = NOISE_SERVERS * 2 + OTHER_DESCRIPTORS;
         question.ports[question.port_count++] = (struct noise_ports){NOISE_PORT, NOISE_SERVERS};
     }
     return question;

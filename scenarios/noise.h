@@ -43,7 +43,8 @@ struct noise_question {
     uint64_t watch_ns;      /* between the two */
     struct noise_ports *ports;
     unsigned port_count;
-    uint64_t servers; /* of the largest cell */
+    uint64_t servers;     /* of the largest cell */
+    uint64_t descriptors; /* that its programs take, each of them */
 };
 
 /* noise_ask: this machine, and what the fleets will need of it. Without fleets, NOISE_SERVERS

@@ -15,8 +15,6 @@ enum {
     TEXT_BYTES_MAX = 1 << 22,
     MEMORY_PERCENT_MIN = 10,   /* available, of all */
     MEMORY_KB_MIN = 256 << 10, /* available at least */
-    DESCRIPTORS_EACH = 2,      /* per server: the fleet wants so many */
-    DESCRIPTORS_MORE = 64,     /* programs, logs, rings */
 };
 
 static const char *read_text(struct arena *arena, const char *root, const char *path)
@@ -212,7 +210,7 @@ static void look_at_descriptors(struct look *look)
 {
     const char *text = look_text(look, "/proc/self/limits"), *found;
     const char *line = text == NULL ? NULL : strstr(text, "Max open files");
-    uint64_t needed = look->question->servers * DESCRIPTORS_EACH + DESCRIPTORS_MORE, limit;
+    uint64_t needed = look->question->descriptors, limit;
     char hard[32];
 
     if (line == NULL || sscanf(line, "Max open files %*s %31s", hard) != 1) {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAMED_MAX = 3, TCP_LISTEN = 0x0A, LINK_BYTES = 64, LINE_BYTES = 512 };
+enum { PORTS_MIN = 1000, NAMED_MAX = 3, TCP_LISTEN = 0x0A, LINK_BYTES = 64, LINE_BYTES = 512 };
 
 /* ---- listeners ---- */
 
@@ -203,12 +203,10 @@ void look_at_port_range(struct look *look)
                    "a connection may take a port before its server does",
                    "--port=BASE below or above the range, or reserve them in "
                    "net.ipv4.ip_local_reserved_ports");
-    else if (high - low + 1 < look->question->servers)
-        look_noisy(look, "port-range",
-                   arena_text(look->arena, "%s, for %llu servers", found,
-                              (unsigned long long)look->question->servers),
-                   "the kernel searches for a free one before each connect, longer and longer",
-                   "sudo sysctl net.ipv4.ip_local_port_range='16384 65535', and --port below it");
+    else if (high - low + 1 < PORTS_MIN)
+        look_noisy(look, "port-range", found,
+                   "each row connects to each server anew, and a port rests for a minute after it",
+                   "sudo sysctl net.ipv4.ip_local_port_range='32768 60999'");
     else
         look_calm(look, "port-range", found);
 }

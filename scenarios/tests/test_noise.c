@@ -78,7 +78,8 @@ static struct noise look(struct fixture *fixture)
                                       .root_later = path_of(fixture, "later"),
                                       .ports = &ports,
                                       .port_count = 1,
-                                      .servers = SERVERS};
+                                      .servers = SERVERS,
+                                      .descriptors = 2 * SERVERS + 64};
     struct complaint complaint;
     struct noise noise;
 
@@ -161,7 +162,7 @@ static const struct {
     {"port-range", "now", IPV4 "ip_local_port_range", "21050\t60999\n",
      "50 of the servers' ports are among them", "ip_local_reserved_ports"},
     {"port-range", "now", IPV4 "ip_local_port_range", "50000\t50050\n",
-     "50000 to 50050 for connections, for 200 servers", "sysctl"},
+     "50000 to 50050 for connections", "sysctl"},
     {"pacing", "now", IPV4 "tcp_congestion_control", "bbr\n", "TCP is bbr", "cubic"},
     {"clock", "now", CLOCK "current_clocksource", "hpet\n", "hpet", "echo tsc"},
 };
@@ -268,7 +269,7 @@ static void a_real_listener_is_found(void **state)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t bytes = sizeof address;
     int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    struct cell cell = {0};
+    struct cell cell = {.fleet_options = ""};
     struct fleet fleet = {.cell = &cell, .count = 1};
     struct fleet *items[] = {&fleet};
     struct fleets fleets = {.items = items, .count = 1};
