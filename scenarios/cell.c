@@ -3,8 +3,8 @@
  *   common keys -> section's keys -> overrides    merge_settings: later ones replace in place, so
  *        |                                         the order of the axes stays the scenario's
  *        v
- *   an odometer over the values of every key      cross_axes: the last axis turns fastest
- *        |
+ *   an odometer over the values of every key      cross_axes: the last axis turns fastest; of a
+ *        |                                         search one axis turns at a time
  *        v
  *   references resolved, the sweep's own keys read, a cell that equals an earlier one dropped */
 #include "scenarios/cell.h"
@@ -256,6 +256,23 @@ static bool turn(const struct settings *settings, unsigned *choice)
     return false;
 }
 
+/* Of a search only what differs from the first values in one axis; what else there is it finds. */
+static bool turn_one(const struct settings *settings, unsigned *choice)
+{
+    unsigned at = 0;
+
+    while (at + 1 < settings->count && choice[at] == 0)
+        at++;
+    if (choice[at] == 0)
+        at = 0;
+    for (; at < settings->count; at++) {
+        if (++choice[at] < settings->items[at].value_count)
+            return true;
+        choice[at] = 0;
+    }
+    return false;
+}
+
 static void set_defaults(struct cell *cell, const struct scenario *scenario,
                          const struct section *section)
 {
@@ -271,6 +288,7 @@ static void set_defaults(struct cell *cell, const struct scenario *scenario,
     cell->timeout_s = 120;
     cell->port = 20000;
     cell->row_seconds = 1;
+    cell->margin = 0.05;
     cell->metric = "elapsed_ms";
     cell->precision = 0.05;
 }
@@ -281,6 +299,7 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
 {
     static const struct settings none = {0};
     bool further = section != &scenario->sections[section->base];
+    bool search = settings_find(settings, "advise") != NULL;
     unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
 
     do {
@@ -301,7 +320,7 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
             return -1;
         cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
         cells->items[cells->count++] = cell;
-    } while (turn(settings, choice));
+    } while (search ? turn_one(settings, choice) : turn(settings, choice));
     return 0;
 }
 

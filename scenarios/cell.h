@@ -52,6 +52,8 @@ struct cell {
     uint64_t repeat, pause_ms, timeout_s, port, seed; /* seed 0: not said */
     const char *metric;         /* key of a row: the figure whose spread --budget looks at */
     double precision;           /* width of its interval that is narrow enough, of the median */
+    const char *advise;         /* the criterion of a search over the axes; NULL: none is asked */
+    double margin;              /* of it: a share that makes no difference */
     double row_seconds;         /* what a row is expected to take, before one was measured */
     bool failures_expected;     /* exit code 1 is a result here */
     uint64_t servers;           /* how many of the fleet's; 0: servers that are not ours */

@@ -119,6 +119,27 @@ static int read_metric(const struct pair *pair, struct cell *cell, struct compla
                     pair->value);
 }
 
+static int read_advise(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    (void)complaint; /* which criteria there are is the search's to say */
+    cell->advise = pair->value;
+    return 0;
+}
+
+static int read_margin(const struct pair *pair, struct cell *cell, struct complaint *complaint)
+{
+    char *end;
+    double percent = strtod(pair->value, &end);
+
+    if (end == pair->value || strcmp(end, *end == '%' ? "%" : "") != 0 || !isfinite(percent) ||
+        percent < 0.01 || percent > 100)
+        return complain(complaint, &pair->place,
+                        "margin = %s: takes percent that make no difference, such as 5%%",
+                        pair->value);
+    cell->margin = percent / 100;
+    return 0;
+}
+
 static int read_expect(const struct pair *pair, struct cell *cell, struct complaint *complaint)
 {
     cell->failures_expected = strcmp(pair->value, "failures") == 0;
@@ -148,6 +169,8 @@ static const struct sweep_key sweep_keys[] = {
     {"metric", read_metric, false},
     {"precision", read_precision, false},
     {"seed", read_seed, false},
+    {"advise", read_advise, false},
+    {"margin", read_margin, false},
     {"pause", read_pause, false},
     {"timeout", read_timeout, false},
     {"port", read_port, false},

@@ -200,7 +200,8 @@ static int show_plan(struct sweep *sweep)
 {
     if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->complaint) != 0)
         return EXIT_WRONG_USE;
-    summary_cells(stdout, &sweep->cells);
+    if (sweep->advice == NULL)
+        summary_cells(stdout, &sweep->cells);
     sweep_announce(sweep, stdout);
     return EXIT_DONE;
 }

@@ -201,6 +201,11 @@ static int plan(struct sweep *sweep)
     if (sweep->record.seed == 0)
         sweep->record.seed = find_seed(&sweep->cells);
     plan_time(sweep);
+    if (advice_open(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->advice,
+                    &sweep->complaint) != 0)
+        return -1;
+    if (sweep->advice != NULL)
+        return sweep_advice_plan(sweep);
     plan_budget(sweep);
     if (!plan_make(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->plan))
         return complain(&sweep->complaint, NULL, "more than %d rows; fewer cells or repeats",
@@ -215,6 +220,8 @@ static int mark_old_rows(struct sweep *sweep)
 
     if (rows_read(sweep->arena, path, &sweep->old_rows, &sweep->complaint) != 0)
         return -1;
+    if (sweep->advice != NULL)
+        sweep_advice_resume(sweep);
     return rows_mark(sweep->arena, &sweep->old_rows, path, &sweep->plan, &sweep->complaint);
 }
 

@@ -85,7 +85,7 @@ static void release_fleet(struct sweep *sweep, const struct plan_row *row)
 {
     struct fleet *fleet = row->cell->fleet;
 
-    if (sweep->further_ns != 0)
+    if (sweep->further_ns != 0 || sweep->advice != NULL)
         return;
     for (unsigned i = row->order; i < sweep->plan.count; i++) {
         const struct plan_row *later = &sweep->plan.rows[i];
@@ -174,6 +174,8 @@ static bool add_round(struct sweep *sweep)
     bool added;
     struct arena arena = {0};
 
+    if (sweep->advice != NULL)
+        return sweep_advice_round(sweep);
     if (sweep->further_ns == 0 || sweep->record.budget.figures == NULL)
         return false;
     row_s = arena_take(&arena, cells->count * sizeof *row_s);
@@ -300,6 +302,10 @@ void sweep_announce(const struct sweep *sweep, FILE *out)
     char duration[32];
     unsigned left = 0;
 
+    if (sweep->advice != NULL) {
+        sweep_advice_announce(sweep, out);
+        return;
+    }
     for (unsigned i = 0; i < sweep->plan.count; i++)
         left += !sweep->plan.rows[i].done;
     fprintf(out, "%u cells, %u rows to run, about %s%s; order seed %llu; rows to %s\n",
@@ -406,7 +412,7 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
                 outcome->state, left, sweep->plan.count, sweep->directory);
     else if (strcmp(outcome->state, "done") != 0)
         fprintf(stderr, "fanin-sweep: %s; --resume=%s goes on\n", outcome->state, sweep->directory);
-    if (sweep->request->quiet || rows_written(sweep) == 0)
+    if (sweep->request->quiet || sweep->advice != NULL || rows_written(sweep) == 0)
         return;
     if (rows_read(sweep->arena, path, &rows, &complaint) != 0) {
         fprintf(stderr, "fanin-sweep: %s\n", complaint.text);
@@ -451,5 +457,7 @@ int sweep_run(struct sweep *sweep)
     fclose(sweep->folder.rows);
     close_record(sweep, &outcome);
     print_summary(sweep, &outcome);
+    if (sweep->advice != NULL && outcome.exit_code == EXIT_DONE)
+        return sweep_advice_conclude(sweep);
     return exit_code_of(sweep, &outcome);
 }

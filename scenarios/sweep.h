@@ -3,6 +3,7 @@
 #define FANIN_SWEEP_H
 
 #include "cli/progress.h"
+#include "scenarios/advice.h"
 #include "scenarios/budget.h"
 #include "scenarios/fleet.h"
 #include "scenarios/plan.h"
@@ -37,10 +38,11 @@ struct sweep {
     struct cells cells;
     struct fleets fleets;
     struct plan plan;
-    struct rows old_rows; /* of a sweep that is resumed */
-    uint64_t due_ns;      /* for the rows that every cell is due; UINT64_MAX: no limit */
-    uint64_t further_ns;  /* for further rows, from the same begin; 0: none are run */
-    uint64_t began_ns;    /* set by sweep_run */
+    struct advice *advice; /* NULL: the sweep is no search */
+    struct rows old_rows;  /* of a sweep that is resumed */
+    uint64_t due_ns;       /* for the rows that every cell is due; UINT64_MAX: no limit */
+    uint64_t further_ns;   /* for further rows, from the same begin; 0: none are run */
+    uint64_t began_ns;     /* set by sweep_run */
     const char *directory;
     struct run_folder folder;
     struct progress progress;
@@ -56,6 +58,13 @@ struct sweep {
 /* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or the record
  * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with a complaint. */
 int sweep_prepare(struct sweep *sweep);
+
+/* Of a sweep that is a search, in place of what the others do: */
+int sweep_advice_plan(struct sweep *sweep); /* 0, or -1 with a complaint: no time for it */
+void sweep_advice_resume(struct sweep *sweep);
+bool sweep_advice_round(struct sweep *sweep);   /* false: nothing is left to run */
+int sweep_advice_conclude(struct sweep *sweep); /* an exit code */
+void sweep_advice_announce(const struct sweep *sweep, FILE *out);
 
 /* sweep_row_s: what a row of the cell is expected to take, with the pause before it. */
 double sweep_row_s(const struct sweep *sweep, unsigned cell_index);
