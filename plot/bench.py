@@ -11,6 +11,7 @@ import bench_line
 import bench_link
 import bench_rate
 import bench_ratios
+import bench_scale
 import bench_slices
 from rows import Row, group, load_or_explain
 
@@ -57,6 +58,7 @@ def main() -> int:
     print("\n" + bench_line.HEAD)
     missed = False
     for lines, missed_some in (bench_ratios.lines(results), bench_slices.lines(results),
+                               bench_scale.lines(results),
                                bench_rate.lines(arguments.folder),
                                bench_link.lines(arguments.folder)):
         print("\n".join(lines))

@@ -176,7 +176,7 @@ def line(results: Results, target: Target) -> Tuple[str, str]:
     found = ratios(bench_line.usable(results), target)
     word = mark(results, target, found)
     return bench_line.line(target.section, target.figure.name,
-                           "%11s / %s" % (name(target.upper), name(target.lower)), found,
+                           "%14s / %s" % (name(target.upper), name(target.lower)), found,
                            target.bound(), word), word
 
 
