@@ -19,12 +19,22 @@ static const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-enum goal { GOAL_CONNECTED, GOAL_ENDED, GOAL_LEFT };
+enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ENDED, GOAL_LEFT };
+
+static bool is_over(struct connection *connection)
+{
+    pthread_mutex_lock(&connection->lock);
+    const bool over = connection->over;
+    pthread_mutex_unlock(&connection->lock);
+    return over;
+}
 
 static bool is_reached(struct run *run, enum goal goal)
 {
     if (goal == GOAL_CONNECTED)
         return atomic_load(&run->connecting) == 0;
+    if (goal == GOAL_FLOODED)
+        return atomic_load(&run->first_byte_ns) != UINT64_MAX || is_over(&run->connections[0]);
     if (goal == GOAL_ENDED)
         return atomic_load(&run->ended);
     return atomic_load(&run->pending) == 0;
@@ -178,6 +188,18 @@ static void ask_fleet(struct collection *collection)
     }
 }
 
+/* What floods does so first: its tape may take a while to be made, and the others' times are to be
+ * those beside it. */
+static void ask_all(struct collection *collection)
+{
+    struct run *run = &collection->run;
+    connection_ask(&run->connections[0]);
+    if (run->options->flood_frames > 0)
+        await(collection, GOAL_FLOODED);
+    for (uint32_t i = 1; i < run->count; i++)
+        connection_ask(&run->connections[i]);
+}
+
 static void collect(struct collection *collection)
 {
     struct run *run = &collection->run;
@@ -188,8 +210,7 @@ static void collect(struct collection *collection)
         connection_start(&run->connections[i]);
     os_usage_read(&usage);
     collection->session->row.ready_rss_bytes = usage.rss_bytes;
-    for (uint32_t i = 0; i < run->count; i++)
-        connection_ask(&run->connections[i]);
+    ask_all(collection);
     await(collection, GOAL_ENDED);
 }
 

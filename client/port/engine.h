@@ -72,7 +72,8 @@ struct engine {
     /* poll: blocks up to `timeout_ns` (CP_FOREVER) for events or a kick, then calls
      * port_poll_done, which takes the lock, and turns the events into packets through lane_ready
      * or lane_complete. Called without the lock, returns with it. A negative code only when the
-     * engine is broken beyond use. */
+     * engine is broken beyond use. `worker` NULL, for engines of the readiness kind only: a
+     * running worker looks in, with timeout 0, beside any number of pollers. */
     int (*poll)(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
                 struct gate_effects *effects);
 

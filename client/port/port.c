@@ -33,7 +33,8 @@ void port_unlock(struct cport *port, const struct gate_effects *effects)
 void port_poll_done(struct cport *port, struct gate_worker *worker)
 {
     port_lock(port);
-    gate_back(&port->gate, worker);
+    if (worker)
+        gate_back(&port->gate, worker);
 }
 
 /* A connection that was accepted for nobody leaves as one that was associated. */
@@ -199,6 +200,8 @@ unsigned cp_concurrency(const struct cport *port)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
+enum { LOOK_IN_EVERY = 32 }; /* waits that found a packet at once */
+
 enum awaited { AWAITED_PACKETS, AWAITED_TIMEOUT, AWAITED_CLOSED };
 
 static uint64_t time_left_ns(uint64_t deadline_ns)
@@ -229,11 +232,29 @@ static void park(struct cport *port, struct worker *worker, uint64_t left_ns,
 static int poll_engine(struct cport *port, struct worker *worker, uint64_t left_ns,
                        struct gate_effects *effects)
 {
+    port->unpolled = 0;
     port_unlock(port, effects);
     *effects = (struct gate_effects){0};
     int code = port->engine->poll(port, &worker->gate, left_ns, effects);
     deadline_expire(port, effects);
     return code;
+}
+
+/* A worker that always finds a packet never asks the engine, and one lane that is always ready is
+ * enough for that: whatever else became ready would wait for as long. So it looks in now and then,
+ * while it still counts as running: nobody else is to take its place meanwhile. Where the kernel
+ * itself queues completions, packets come to an end. A kick that this look takes from a poller is
+ * given again by whoever takes the next packet. */
+static void look_in(struct cport *port, const struct worker *worker, struct gate_effects *effects)
+{
+    const bool busy = worker->gate.state == GATE_RUNNING && port->gate.queue.first;
+    if (!busy || !(port->engine->flags & ENGINE_READINESS) || ++port->unpolled < LOOK_IN_EVERY)
+        return;
+    port->unpolled = 0;
+    port_unlock(port, effects);
+    *effects = (struct gate_effects){0};
+    port->engine->poll(port, NULL, 0, effects); /* broken beyond use: the next poll says so, too */
+    deadline_expire(port, effects);
 }
 
 /* Waits until packets are this worker's. Returns with the lock held. `deadline_ns` 0: only
@@ -244,6 +265,7 @@ static enum awaited await(struct cport *port, struct worker *worker, unsigned ma
 {
     bool looked = false;
     port_lock(port);
+    look_in(port, worker, effects);
     gate_arrive(&port->gate, &worker->gate);
     for (;;) {
         enum gate_verdict verdict = gate_next(&port->gate, &worker->gate, max, taken, effects);

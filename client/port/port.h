@@ -66,6 +66,7 @@ struct cport {
     unsigned concurrency;
     bool os_gate; /* set by the engine's open: the system's port keeps law 5, every waiter polls */
     bool closed;
+    unsigned unpolled; /* waits since a worker last asked the engine */
     struct cp_socket *chunks[CHUNKS_MAX];
     uint32_t slots;
     struct cp_socket *free_slots;
@@ -92,7 +93,8 @@ void port_lock(struct cport *port);
 /* port_unlock: releases the lock, then carries out what the gate asked for meanwhile. */
 void port_unlock(struct cport *port, const struct gate_effects *effects);
 
-/* port_poll_done: an engine's poll calls it once the kernel has answered: takes the lock. */
+/* port_poll_done: an engine's poll calls it once the kernel has answered: takes the lock. NULL: the
+ * worker only looked in. */
 void port_poll_done(struct cport *port, struct gate_worker *worker);
 
 /* port_post: queues a packet, or drops it when the port is closed. */
