@@ -80,6 +80,12 @@ def many_workers(engine: str) -> Target:
                   {"engine": engine, "workers": 2}, at_least=0.9)
 
 
+def flooded(scheme: str) -> Target:
+    """How late slow servers' frames get while another server sends as fast as it is taken."""
+    return Target("flood", P99, {"scheme": scheme, "flood_frames": 400000},
+                  {"scheme": scheme, "flood_frames": 0}, at_most=2)
+
+
 def libraries(section: str, bound: float) -> List[Target]:
     """slices against each library, and against the best of them, in both of their forms."""
     targets = []
@@ -113,6 +119,8 @@ TARGETS = (
     Target("one-record", CPU, CHAIN, RING, above=1),
     Target("one-record", MEMORY, CHAIN, FIXED, below=1),
     Target("one-record", MEMORY, CHAIN, RING, below=1),
+    flooded("chain"),
+    flooded("slices"),
     *engines("large", 1.0),
     *engines("small", 1.25),
     many_workers("epoll"),
@@ -145,7 +153,7 @@ def name(cell: Cell) -> str:
     words = [cell.get("engine"), BEST[scheme] if isinstance(scheme, tuple) else scheme,
              "W=%d" % cell["workers"] if "workers" in cell else None,
              "cap %d MB" % (cell["pool_cap_bytes"] / 1e6) if "pool_cap_bytes" in cell else None,
-             cell.get("label")]
+             {0: "alone", None: None}.get(cell.get("flood_frames"), "flooded"), cell.get("label")]
     return " ".join(word for word in words if word)
 
 

@@ -11,8 +11,8 @@ from tables import NONE, Column, Table, number
 
 TITLE = "Scale. From few connections to very many"
 SCENARIO = "scale"
-LEAD = ("The same bytes a run, over ever more connections. The raw loop pays for them, too: what it "
-        "loses is the kernel's.")
+LEAD = ("The same bytes a run, over ever more connections. The raw loop pays for them, too: what "
+        "it loses is the kernel's.")
 RAW = "raw"
 ORDER = ("slices", "mirror", "chain", "ring", "fixed", "drain", RAW)
 FALL_MAX = 0.25        # of GB per CPU second, from the least to the most connections
