@@ -410,12 +410,9 @@ static void chain_close(struct scheme_run *run, struct scheme_figures *figures)
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
         .buffer_cap_waits = atomic_load(&run->cap_waits),
-        .copied_bytes = run->processor.copied_bytes,
-        .frames = run->processor.frames,
-        .bytes = run->processor.bytes,
         .pool_blocks = pool_blocks(run->pool),
-        .latency = run->processor.latency,
     };
+    processor_sum_up(&run->processor, figures);
     for (uint32_t i = 0; i < run->roster.count; i++)
         figures->scanned_bytes += chain_of(run->roster.streams[i])->scanned_bytes;
     roster_close(&run->roster);

@@ -400,11 +400,9 @@ void channel_run_finish(struct channel_run *run, struct scheme_figures *figures)
             continue;
         end_thread(channel);
         assert(channel->buffer == NULL);
-        figures->copied_bytes += channel->processor.copied_bytes + channel->moved_bytes;
+        figures->copied_bytes += channel->moved_bytes;
         figures->scanned_bytes += channel->scanned_bytes;
-        figures->frames += channel->processor.frames;
-        figures->bytes += channel->processor.bytes;
-        latency_merge(&figures->latency, &channel->processor.latency);
+        processor_sum_up(&channel->processor, figures);
     }
     figures->buffer_peak_bytes = atomic_load(&run->budget.peak_bytes);
 }

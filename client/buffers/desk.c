@@ -200,12 +200,7 @@ void desks_gather(struct desks *desks)
 
 void desk_sum_up(const struct desk *desk, struct scheme_figures *figures)
 {
-    const struct processor *processor = &desk->processor;
-
     figures->scanned_bytes += desk->scanned_bytes;
     figures->hand_overs += desk->hand_overs;
-    figures->frames += processor->frames;
-    figures->bytes += processor->bytes;
-    figures->copied_bytes += processor->copied_bytes;
-    latency_merge(&figures->latency, &processor->latency);
+    processor_sum_up(&desk->processor, figures);
 }

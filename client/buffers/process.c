@@ -43,6 +43,14 @@ void processor_end(struct processor *processor)
     processor->filled_bytes = 0;
 }
 
+void processor_sum_up(const struct processor *processor, struct scheme_figures *figures)
+{
+    figures->frames += processor->frames;
+    figures->bytes += processor->bytes;
+    figures->copied_bytes += processor->copied_bytes;
+    latency_merge(&figures->latency, &processor->latency);
+}
+
 int processor_reserve(struct processor *processor, size_t bytes)
 {
     assert(processor->filled_bytes == 0);

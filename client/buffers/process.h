@@ -51,6 +51,7 @@ struct process_config {
 
 struct budget;
 struct stream;
+struct scheme_figures;
 
 struct processor {
     const struct process_config *config;
@@ -68,6 +69,9 @@ void processor_init(struct processor *processor, const struct process_config *co
 /* processor_end: gives the buffer back; counters stay readable, and the processor may be used
  * again. */
 void processor_end(struct processor *processor);
+
+/* processor_sum_up: adds what was processed. */
+void processor_sum_up(const struct processor *processor, struct scheme_figures *figures);
 
 /* processor_reserve: makes room for a frame of `bytes`, so that appending it cannot fail. To be
  * called between frames. 0, or -1 without memory. */

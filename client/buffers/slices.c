@@ -153,20 +153,6 @@ static void process_slice(struct slices_stream *slices, struct processor *proces
         stream->error = inspection_see(&slices->inspection, processor, stream, slice, bytes, whole);
 }
 
-/* What processing has come to since the stream had `frames` and `error`: told when no lock is
- * held. */
-static void tell(struct scheme_run *run, struct stream *stream, uint64_t frames,
-                 enum frame_error error)
-{
-    const struct scheme_events *events = &run->config.events;
-
-    if (error == FRAME_OK && stream->error != FRAME_OK)
-        events->failed(events->context, stream);
-    else if (frames < stream->frames_expected &&
-             stream->processed_frames >= stream->frames_expected)
-        events->finished(events->context, stream);
-}
-
 static uint64_t *marks_of(const struct scheme_run *run, struct block *block)
 {
     return (uint64_t *)(void *)(block->data + slices_plan_marks(run->config.block_bytes));
@@ -201,7 +187,7 @@ static void process_receive(void *context, struct processor *processor, void *ow
         inspection_rewind(&slices_of(stream)->inspection);
     for (struct block *block = blocks; block != NULL; block = block->next)
         process_block(run, slices_of(stream), processor, block);
-    tell(run, stream, frames, error);
+    frames_tell(stream, &run->config.events, frames, error);
 }
 
 static void blocks_returned(void *context)
@@ -307,7 +293,7 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
         put_back(run, desk, slices);
     desk_leave(desk);
     if (in_place)
-        tell(run, stream, frames, error_before);
+        frames_tell(stream, &run->config.events, frames, error_before);
     else
         crew_keep_pace(&run->crew, desk, run->ahead_blocks);
     starving_resume(&run->starving);
@@ -397,14 +383,6 @@ static int slices_open(const struct scheme_config *config, struct scheme_run **o
     return 0;
 }
 
-static void add_processed(struct scheme_figures *figures, const struct processor *processor)
-{
-    figures->frames += processor->frames;
-    figures->bytes += processor->bytes;
-    figures->copied_bytes += processor->copied_bytes;
-    latency_merge(&figures->latency, &processor->latency);
-}
-
 static void sum_up(struct scheme_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
@@ -412,14 +390,10 @@ static void sum_up(struct scheme_run *run, struct scheme_figures *figures)
         .buffer_cap_waits = atomic_load(&run->cap_waits),
         .pool_blocks = pool_blocks(run->pool),
     };
-    for (unsigned i = 0; i < run->desks.count; i++) {
-        const struct desk *desk = &run->desks.all[i];
-        figures->scanned_bytes += desk->scanned_bytes;
-        figures->hand_overs += desk->hand_overs;
-        add_processed(figures, &desk->processor);
-    }
+    for (unsigned i = 0; i < run->desks.count; i++)
+        desk_sum_up(&run->desks.all[i], figures);
     for (unsigned i = 0; i < run->crew.count; i++)
-        add_processed(figures, crew_processor(&run->crew, i));
+        processor_sum_up(crew_processor(&run->crew, i), figures);
 }
 
 static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
