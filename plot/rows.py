@@ -71,8 +71,8 @@ CLIENT_KEYS = {
     "from1": "servers",
     "count": "workers concurrency batch connect_timeout_ms stall_timeout_ms frames_per_server "
              "login_timeout_ms reconnect_delay_ms_min reconnect_delay_ms_max reconnect_tries "
-             "size_min size_max seed block_bytes blocks_per_receive frame_bytes_max connected "
-             "connect_failed bytes exit_code",
+             "size_min size_max seed block_bytes blocks_per_receive frame_bytes_max processors "
+             "connected connect_failed bytes exit_code",
     "count?": "frames pool_cap_bytes base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
               "buffer_cap_waits worker_threads buffer_threads total_threads switches_voluntary "
               "switches_involuntary receive_calls receive_empty pool_blocks blocks_lost "
@@ -291,8 +291,8 @@ def reading_order(text: str) -> List[Tuple[int, str]]:
 # Options that change what a number means. Rows that differ in one of them never share a median.
 OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "frames_per_server",
            "size_min", "size_max", "rate", "source", "verify", "end_marker", "block_bytes",
-           "blocks_per_receive", "pool_cap_bytes", "connect_timeout_ms", "fleet", "link", "label",
-           "version", "host", "os")
+           "blocks_per_receive", "pool_cap_bytes", "processors", "connect_timeout_ms", "fleet", "link",
+           "label", "version", "host", "os")
 
 
 def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:

@@ -200,6 +200,7 @@ static void write_options(const struct row *row, struct json *json)
     put_count(json, "pool_cap_bytes",
               options->pool_cap_bytes > 0 ? options->pool_cap_bytes : ROW_UNKNOWN);
     json_count(json, "pool_batch", options->pool_batch_blocks);
+    json_count(json, "processors", options->processors);
     json_count(json, "frame_bytes_max", options->frame_bytes_max);
 }
 

@@ -28,7 +28,7 @@ def row(**changes: Any) -> Dict[str, Any]:
         "connect": "async", "connect_timeout_ms": 5000, "stall_timeout_ms": 10000,
         "frames_per_server": 10, "size_min": 256, "size_max": 100000, "rate": 0, "source": "tape",
         "seed": 42, "verify": "full", "request": "", "end_marker": "\r\n", "block_bytes": 8192,
-        "blocks_per_receive": 4, "pool_cap_bytes": None, "frame_bytes_max": 1048576,
+        "blocks_per_receive": 4, "pool_cap_bytes": None, "frame_bytes_max": 1048576, "processors": 0,
         "connected": 200, "connect_failed": 0, "connect_errors": {}, "login_errors": {},
         "logged_in": None, "login_timeout_ms": 5000, "reconnect": False,
         "reconnect_delay_ms_min": 100, "reconnect_delay_ms_max": 10000, "reconnect_tries": 0,
