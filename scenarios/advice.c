@@ -312,8 +312,9 @@ unsigned advice_cells_max(const struct advice *advice)
 {
     unsigned cells = 1 + FINALISTS_MAX;
 
+    /* One of each value is there from the start; each pass may find all others. */
     for (unsigned i = 0; i < advice->space.axis_count; i++)
-        cells += BEST_MAX * advice->space.axes[i].count;
+        cells += (1 + PASSES_MAX * BEST_MAX) * advice->space.axes[i].count;
     return cells;
 }
 

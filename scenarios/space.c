@@ -8,7 +8,7 @@
 #include "scenarios/key.h"
 
 /* What a row is expected to carry where nothing but the machine or the link limits it. */
-#define LOOPBACK_BYTES_PER_S 300e6
+#define LOOPBACK_BYTES_PER_S 800e6
 #define LINK_BYTES_PER_S     12.5e6
 
 static const char *value_of(const struct cell *cell, const char *key)

@@ -1,4 +1,5 @@
 /* A sweep that is a search: its plan grows round by round, from the rows that are there. */
+#include <assert.h>
 #include <math.h>
 
 #include "cli/options.h"
@@ -65,6 +66,7 @@ bool sweep_advice_round(struct sweep *sweep)
         more = advice_extend(sweep->advice, &work);
     }
     arena_free(&arena);
+    assert(sweep->cells.count <= advice_cells_max(sweep->advice)); /* or paces overflow */
     sweep->record.cells = sweep->cells.count;
     return more;
 }

@@ -174,7 +174,7 @@ static void a_budget_ends_the_search_but_not_the_finals(void **state)
     uint64_t began_ns = os_now_ns();
 
     write_scenario(fixture, SEARCH "wait = 0.1\n");
-    assert_int_equal(sweep(fixture, "--budget=0.05"), EXIT_DONE);
+    assert_int_equal(sweep(fixture, "--budget=0.1"), EXIT_DONE);
     assert_true(os_now_ns() - began_ns < (uint64_t)30 * OS_NS_PER_S);
     assert_true(assert_labels(fixture) < 2 * (4 + 9 + 5 + 9));
     assert_true(exists(fixture, "out/advice.json"));
@@ -230,7 +230,7 @@ static void a_search_with_a_budget_can_be_resumed(void **state)
     unsigned searched, count;
 
     write_scenario(fixture, SEARCH "wait = 0.1\n");
-    assert_int_equal(sweep(fixture, "--budget=0.05"), EXIT_DONE);
+    assert_int_equal(sweep(fixture, "--budget=0.1"), EXIT_DONE);
     searched = assert_labels(fixture);
     count = rows_of(fixture).count;
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
