@@ -72,13 +72,31 @@ def unfinished(results: Results) -> str:
         run["state"], run.get("rows_written", "?"), run.get("rows_planned", "?"))
 
 
+def findings(results: Results) -> Dict[str, Dict[str, Any]]:
+    """What the sweep found before its first row that may make results noisy, by name; {} if the
+    record has none."""
+    noise = results.run.get("noise")
+    found = noise.get("findings") if isinstance(noise, dict) else None
+    return {name: finding for name, finding in (found if isinstance(found, dict) else {}).items()
+            if isinstance(finding, dict)}
+
+
+def noisy(results: Results) -> Dict[str, str]:
+    """Of the findings, those that are noisy: what was found."""
+    return {name: str(finding.get("found", "")) for name, finding in findings(results).items()
+            if finding.get("level") == "noisy"}
+
+
 def busy(results: Results) -> str:
     """A warning if others used the machine when the sweep began; "" if they did not."""
     load, cpus = quantity(facts(results), "load1"), quantity(facts(results), "cpus")
-    if load is None or not cpus or load < BUSY_SHARE * cpus:
+    found = noisy(results).get("busy-cpus", "")
+    if not found and load is not None and cpus and load >= BUSY_SHARE * cpus:
+        found = "load %.2f on %d CPUs" % (load, cpus)
+    if not found:
         return ""
-    return ("The machine was busy when the sweep began (load %.2f on %d CPUs): expect wide ranges, "
-            "and trust no small difference." % (load, cpus))
+    return ("The machine was busy when the sweep began (%s): expect wide ranges, and trust no small "
+            "difference." % found)
 
 
 def warnings(results: Results) -> List[str]:
@@ -116,6 +134,7 @@ def summary(results: Results) -> List[Tuple[str, str]]:
               ("run", ", ".join(part for part in (when and when + " UTC", took(results)) if part)),
               ("rows that count", "%d of %d, %s a cell" % (
                   len(counted), len(results.rows), run_counts(sizes))),
+              ("noise", ", ".join(noisy(results)) or ("none found" if findings(results) else "")),
               ("commit", origin.commit), ("seed", origin.seed))
     return [(name, value) for name, value in values if value]
 
@@ -140,7 +159,18 @@ def flat(name: str, value: Any) -> List[str]:
     return ["%s: %s" % (name, value)] if value not in ("", None) else []
 
 
+def budget(results: Results) -> Dict[str, Any]:
+    """What a budget came to, without its cells, which the tables have."""
+    recorded = results.run.get("budget")
+    return {key: value for key, value in recorded.items() if key != "cells"} \
+        if isinstance(recorded, dict) else {}
+
+
 def details(results: Results) -> List[str]:
     """The record, a line for each value; the scenarios' texts stand elsewhere."""
-    run = {key: value for key, value in results.run.items() if key not in ("scenarios", "machine")}
-    return flat("", run) + flat("", facts(results))
+    run = {key: value for key, value in results.run.items()
+           if key not in ("scenarios", "machine", "noise", "budget")}
+    noise = {name: "%s: %s" % (finding.get("level"), finding.get("found"))
+             for name, finding in findings(results).items()}
+    return flat("", run) + flat("budget", budget(results)) + flat("noise", noise) \
+        + flat("", facts(results))
