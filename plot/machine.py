@@ -95,8 +95,8 @@ def busy(results: Results) -> str:
         found = "load %.2f on %d CPUs" % (load, cpus)
     if not found:
         return ""
-    return ("The machine was busy when the sweep began (%s): expect wide ranges, and trust no small "
-            "difference." % found)
+    return ("The machine was busy when the sweep began (%s): expect wide ranges, and trust no "
+            "small difference." % found)
 
 
 def warnings(results: Results) -> List[str]:
