@@ -75,7 +75,7 @@ CLIENT_KEYS = {
              "connected connect_failed bytes exit_code",
     "count?": "frames pool_cap_bytes base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
               "buffer_cap_waits worker_threads buffer_threads total_threads switches_voluntary "
-              "switches_involuntary receive_calls receive_empty pool_blocks blocks_lost "
+              "switches_involuntary receive_calls receive_empty hand_overs pool_blocks blocks_lost "
               "logged_in reconnects reconnect_attempts discarded_bytes undelivered_bytes "
               "frames_missed "
               "connections_failed server_bytes server_frames fleet_rss_kb",

@@ -76,6 +76,7 @@ void collection_measure(struct collection *collection)
     row->buffer_turn_waits = figures->buffer_turn_waits;
     row->copied_bytes = figures->copied_bytes;
     row->scanned_bytes = figures->scanned_bytes;
+    row->hand_overs = figures->hand_overs > 0 ? figures->hand_overs : ROW_UNKNOWN;
     row->pool_blocks = figures->pool_blocks;
     row->blocks_lost = figures->blocks_lost;
     uint64_t frame_bytes =

@@ -73,6 +73,7 @@ void row_init(struct row *row, const struct collector_options *options)
         &row->receive_empty,
         &row->copied_bytes,
         &row->scanned_bytes,
+        &row->hand_overs,
         &row->pool_blocks,
         &row->connections_failed,
         &row->blocks_lost,
@@ -264,6 +265,7 @@ static void write_costs(const struct row *row, struct json *json)
     put_count(json, "receive_calls", row->receive_calls);
     put_count(json, "receive_empty", row->receive_empty);
     put_share(json, "receives_per_frame", row->receive_calls, row->frames);
+    put_count(json, "hand_overs", row->hand_overs);
     put_count(json, "pool_blocks", row->pool_blocks);
     put_count(json, "blocks_lost", row->blocks_lost);
 }

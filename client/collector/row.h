@@ -66,6 +66,7 @@ struct row {
     double cpu_user_s, cpu_system_s, gb_per_cpu_s;
     uint64_t switches_voluntary, switches_involuntary;
     uint64_t copied_bytes, scanned_bytes;
+    uint64_t hand_overs; /* unknown: the scheme does not publish to threads, or not one by one */
     uint64_t receive_calls, receive_empty;
     uint64_t pool_blocks, blocks_lost;
 

@@ -15,7 +15,7 @@ from rows import Results
 def row(section="slices", **changes):
     """A row that keeps every bound, with these keys changed."""
     figures = {"copies_per_byte": 0.0, "scanned_per_byte": 1.0, "receive_calls": 1000,
-               "receive_empty": 10, "bytes": 100000000, "frames": 10000}
+               "receive_empty": 10, "bytes": 100000000, "frames": 10000, "hand_overs": 1000}
     figures.update(changes)
     return fixtures.row(scenario="bench", section=section, scheme="slices", **figures)
 
@@ -43,7 +43,7 @@ class Lines(unittest.TestCase):
         for figure in ("copies", "scanned", "failed reads", "receives per 100 kB"):
             self.assertEqual(line(figure, [missed])[-1], "MISSED", figure)
             self.assertEqual(line(figure, [row()])[-1], "reached", figure)
-        rows = [row(section="slices-256", receive_calls=5000)]
+        rows = [row(section="slices-256", hand_overs=5000)]
         self.assertEqual(line("publications", rows, "slices-256")[-6], "0.500")
         self.assertEqual(line("publications", rows, "slices-256")[-1], "MISSED")
 
