@@ -46,6 +46,26 @@ static void help_and_version_are_there(void **state)
     assert_int_equal(outcome.exit_code, EXIT_DONE);
 }
 
+static void run_handing_over(const char *option)
+{
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run("fanin-client",
+        (const char *const[]){"--scheme=slices", option, "--frames=5", "--json=-", NULL});
+    fleet_end(NULL);
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+}
+
+static void hand_overs_are_counted_where_threads_take_them(void **state)
+{
+    (void)state;
+    run_handing_over("--processors=1");
+    assert_in_range(row_count(&outcome, "hand_overs"), 1, row_count(&outcome, "receive_calls"));
+    run_handing_over("--processors=0");
+    assert_true(row_is_null(&outcome, "hand_overs"));
+    run_handing_over("--scheme=chain");
+    assert_true(row_is_null(&outcome, "hand_overs"));
+}
+
 static void a_signal_ends_the_run_with_a_row(void **state)
 {
     enum { ASKED_BY_NOW_MS = 500 };
@@ -118,6 +138,7 @@ int main(void)
         CASE(a_row_on_standard_output_is_all_that_is_there),
         CASE(a_summary_is_for_people),
         CASE(help_and_version_are_there),
+        CASE(hand_overs_are_counted_where_threads_take_them),
         CASE(a_signal_ends_the_run_with_a_row),
         CASE(too_few_descriptors_are_told_with_what_to_do),
         CASE(memory_may_run_out_anywhere),
