@@ -12,9 +12,9 @@ do for [KIND in KINDS] {
     set multiplot
     eval(TITLE_SETUP)
     SMALL = small(KIND)
-    set label 904 bold("the paper") at screen from_left(856), from_top(30) right \
+    set label 904 bold("the paper") at screen from_left(856), from_top(78) right \
         tc rgb PAPER_INK
-    set label 905 bold("this run") at screen from_left(936), from_top(30) right \
+    set label 905 bold("this run") at screen from_left(936), from_top(78) right \
         tc rgb INK
     set xrange [-0.6:2.6]
     set xtics textcolor rgb INK

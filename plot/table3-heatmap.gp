@@ -23,7 +23,7 @@ do for [KIND in KINDS] {
     do for [i = 1:NCOLS] { set xtics add (word(COLUMNS, i) i - 1) }
     do for [i = 1:NROWS] { set ytics add (word(ROWS, i) i - 1) }
     set xlabel "C: workers that may run at once" textcolor rgb MUTED font SMALL offset 0,0.3
-    set ylabel "W: workers" textcolor rgb MUTED font SMALL offset 1.6,0
+    set ylabel "W: workers" textcolor rgb MUTED font SMALL offset 0.4,0
     set tmargin at screen from_top(92)
     set bmargin at screen from_bottom(150)
     set style fill solid 1.0 border rgb BACK
@@ -41,7 +41,7 @@ do for [KIND in KINDS] {
     unset ylabel
     set lmargin at screen from_left(536)
     set rmargin at screen from_left(936)
-    set label 1 bold("This run, MB/s (loopback)") at screen from_left(510), from_top(70) \
+    set label 1 bold("This run, MB/s (" . LINK . ")") at screen from_left(510), from_top(70) \
         textcolor rgb OURS
     set colorbox horizontal user origin screen from_left(536), screen from_bottom(76) \
         size screen 200.0 / WIDTH, screen 12.0 / HEIGHT noborder

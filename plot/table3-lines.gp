@@ -38,7 +38,7 @@ do for [KIND in KINDS] {
     set rmargin at screen from_left(936)
     set yrange [0:axis_top(TOP)]
     set ytics tic_step(TOP)
-    set label 1 bold("This run, MB/s (loopback)") at screen from_left(504), from_top(70) \
+    set label 1 bold("This run, MB/s (" . LINK . ")") at screen from_left(504), from_top(70) \
         textcolor rgb OURS
     if (CEILING > 0) {
         set arrow 1 from graph 0, first CEILING to graph 1, first CEILING nohead \

@@ -56,10 +56,11 @@ def matrix(title: str, workers: Sequence[int], columns: Sequence[int], cells: Ce
     lines: List[Optional[List[str]]] = []
     for count in workers:
         texts = [cell_texts((count, limit), cells, ceilings) for limit in columns]
+        ran = any(cells.get((count, limit)) for limit in columns)
         if lines:
             lines.append(None)
         for i, name in enumerate(names):
-            if name == "95 %" and unsure:
+            if (name == "95 %" and unsure) or (name != "paper" and not ran):
                 continue
             lines.append([str(count) if i == 0 else "", name] + [text[i] for text in texts])
     heads = [Column("W"), Column("", left=True)] + [Column("C=%d" % limit) for limit in columns]
@@ -71,13 +72,15 @@ def best_note(cells: Cells) -> str:
     claims = paper.table3()
     top = max(claims, key=lambda cell: claims[cell])
     own = max((cell for cell in cells if cells[cell]), key=lambda cell: cells[cell].median)
+    highest = "Highest median: W=%d C=%d in the paper; here W=%d C=%d" % (top + own)
+    if cells[own].n < 2:
+        return highest + ". A single run has no range: others may be as good."
     rivals = [cell for cell in cells
               if cell != own and cells[cell] and cells[cell].high >= cells[own].low]
     reached = "no other cell's range reaches" if not rivals else \
         "the ranges of %d others reach" % len(rivals) if len(rivals) > 1 else \
         "the range of 1 other reaches"
-    return "Highest median: W=%d C=%d in the paper; here W=%d C=%d, and %s into its range." % (
-        top + own + (reached,))
+    return "%s, and %s into its range." % (highest, reached)
 
 
 def ceiling_notes(ceilings: Ceilings) -> List[str]:
@@ -147,14 +150,16 @@ def colours(lines: Dict[str, List[Cell]], limits: Sequence[int]) -> str:
     return " ".join(str(min(known.get(name, LINES_MAX), LINES_MAX)) for name in lines)
 
 
-def figures(label: str, file_label: str, cells: Cells, ceilings: Ceilings) -> List[Figure]:
+def figures(label: str, file_label: str, link: str, cells: Cells,
+            ceilings: Ceilings) -> List[Figure]:
     """The heat map and the lines, both with the paper's grid at the left and ours at the right."""
     claims = {cell: (claim * MEGA,) * 3 for cell, claim in paper.table3().items()}
     ours = {cell: (found.median * MEGA, found.low * MEGA, found.high * MEGA)
             for cell, found in cells.items() if found}
     runs = "median of %s" % run_counts([found.n for found in cells.values() if found])
     drawn = [heat_map(label, claims, ours, runs), line_plot(label, claims, ours, ceilings, runs)]
-    return [figure._replace(name=file_name(figure.template, file_label)) for figure in drawn]
+    return [figure._replace(name=file_name(figure.template, file_label),
+                            settings={**figure.settings, "LINK": link}) for figure in drawn]
 
 
 def heat_map(label: str, claims: Dict, ours: Dict, runs: str) -> Figure:
@@ -229,7 +234,8 @@ def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings
     parts = [limits[i:i + COLUMNS_MAX] for i in range(0, len(limits), COLUMNS_MAX)]
     blocks = [matrix(title, workers, part, cells, ceilings, notes if part is parts[-1] else ())
               for part in parts]
-    return Section(TITLE, blocks, figures(label, file_label, cells, ceilings))
+    return Section(TITLE, blocks, figures(
+        label, file_label, links.describe(rows[0]), cells, ceilings))
 
 
 def build(results: Results) -> Section:

@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import fixtures
 import link_fixtures
+import paper
 import table1
 import table2
 import table3
@@ -135,6 +136,22 @@ class Table3(unittest.TestCase):
                                                    fixtures.table3_rows(1))))
         self.assertIn("The wire, 1 Gbit/s", text)
         self.assertNotIn("the paper's are", text)
+
+    def test_figures_name_the_link_they_ran_on(self):
+        section = built(table3, link_fixtures.on(LAN, fixtures.table3_rows(1)),
+                        link_fixtures.on(LOOPBACK, fixtures.table3_rows(1)))
+        self.assertEqual([figure.settings["LINK"] for figure in section.figures],
+                         ["lan100: 100 Mbit/s, round trip 0.5 ms"] * 2 + ["loopback"] * 2)
+
+    def test_workers_that_did_not_run_have_the_papers_line_alone(self):
+        text = said(built(table3, [fixtures.row()]))
+        self.assertEqual(text.count("paper  "), len({cell[0] for cell in paper.table3()}))
+        self.assertEqual(text.count("here  "), 1)
+
+    def test_a_single_run_has_no_range_to_reach_into(self):
+        text = said(built(table3, fixtures.table3_rows(1)))
+        self.assertIn("A single run has no range", text)
+        self.assertNotIn("range reaches", text)
 
     def test_fallback(self):
         text = said(built(table3, link_fixtures.on(FALLBACK, [fixtures.row()])))
