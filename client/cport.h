@@ -80,14 +80,15 @@ enum cp_kind { CP_CONNECT = 1, CP_ACCEPT, CP_RECEIVE, CP_SEND, CP_POST, CP_LISTE
 struct cp_op {
     /* Readable once the completion is delivered. */
     enum cp_kind kind;
+    unsigned block_count; /* late receive: how many the source gave, the caller's again */
     struct cp_block
         *blocks; /* receive and send: the caller's array; must stay put as the operation must */
-    unsigned block_count; /* late receive: how many the source gave, the caller's again */
     cp_handle
         accepted; /* accept: the new connection's handle, the caller's to associate or to close */
     int os_error; /* the OS's code behind a negative result; 0 if there is none */
 
-    /* The port's own. */
+    /* The port's own. A connection that waits has one, so it is kept small. */
+    int reason; /* the code that a cancel or a deadline asks it to end with; 0: none */
     struct cp_link link;
     struct cp_socket *socket;
     struct cp_source source;
@@ -96,12 +97,10 @@ struct cp_op {
     uint64_t deadline_ns;
     size_t done_bytes;   /* of a send that takes several turns */
     uint32_t timer_slot; /* its place among the deadlines, from 1; 0: none */
-    uint32_t block_room; /* late receive: blocks that fit the caller's array */
-    int reason;          /* the code that a cancel or a deadline asks it to end with; 0: none */
+    uint8_t block_room;  /* late receive: blocks that fit the caller's array */
     bool pending;        /* accepted and not yet delivered */
     bool late, started;
-    uint64_t engine
-        [16]; /* OVERLAPPED, io_uring user data, an address to connect to: the engine's room */
+    uint64_t engine[5]; /* OVERLAPPED, an address to connect to: the engine's room */
 };
 
 /* What cp_wait delivers. */

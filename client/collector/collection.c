@@ -204,6 +204,8 @@ static void collect(struct collection *collection)
 {
     struct run *run = &collection->run;
     struct os_usage usage;
+    /* What connected and logged in is done with its control; few may be asked of very many. */
+    os_pages_clear(run->controls, run->controls_bytes);
     atomic_store(&run->data_tick, atomic_load(&run->tick));
     os_usage_read(&collection->usage_begin);
     for (uint32_t i = 0; i < run->count; i++)

@@ -88,9 +88,13 @@ static bool open_connections(struct run *run, const struct session *session)
     run->attempts = calloc(count, sizeof *run->attempts);
     run->blocks = calloc((size_t)count * run->options->blocks_per_receive, sizeof *run->blocks);
     run->connections = calloc(count, sizeof *run->connections);
+    run->controls_bytes = count * sizeof *run->controls;
+    run->controls = os_pages_map(run->controls_bytes);
+    run->outages = calloc(count, sizeof *run->outages);
     if (run->book->login_bytes > 0)
         run->answers = calloc(count, LOGIN_ANSWER_BYTES);
     if (run->attempts == NULL || run->blocks == NULL || run->connections == NULL ||
+        run->controls == NULL || run->outages == NULL ||
         (run->book->login_bytes > 0 && run->answers == NULL))
         return false;
     for (uint32_t i = 0; i < count; i++)
@@ -137,6 +141,8 @@ static void free_connections(struct run *run)
     for (uint32_t i = 0; i < run->count; i++)
         connection_free(&run->connections[i]);
     free(run->connections);
+    free(run->outages);
+    os_pages_unmap(run->controls, run->controls_bytes);
     free(run->answers);
     free(run->blocks);
     free(run->attempts);

@@ -83,9 +83,9 @@ static bool counts_bytes_only(const struct stream *stream)
 static void leave_for_good(struct connection *connection)
 {
     struct run *run = connection->run;
-    if (connection->outage.since_ns != 0)
+    if (outage_of(connection)->since_ns != 0)
         atomic_fetch_sub(&run->away, 1);
-    outage_end(&connection->outage, connection->ended_ns);
+    outage_end(outage_of(connection), connection->ended_ns);
     if (connection->stream != NULL)
         run->scheme->detach(run->scheme_run, connection->stream);
     pthread_mutex_lock(&connection->lock);
@@ -107,7 +107,7 @@ static uint64_t rewind_stream(struct connection *connection)
     if (counts_bytes_only(stream))
         frames = request_whole_frames(request_of(run->book, connection->index),
                                       stream->received_bytes, &unfinished);
-    connection->outage.discarded_bytes += unfinished;
+    outage_of(connection)->discarded_bytes += unfinished;
     run->scheme->rewind(run->scheme_run, stream, unfinished);
     atomic_store_explicit(&connection->received_bytes, stream->received_bytes,
                           memory_order_relaxed);
@@ -118,7 +118,7 @@ static uint64_t rewind_stream(struct connection *connection)
 static bool await_return(struct connection *connection)
 {
     struct run *run = connection->run;
-    struct outage *outage = &connection->outage;
+    struct outage *outage = outage_of(connection);
     const bool was_there = outage->since_ns == 0;
     const uint64_t frames = rewind_stream(connection);
     if (!outage_begin(outage, run->options, connection->index, frames, connection->cut_ns)) {
@@ -299,28 +299,25 @@ enum rest holder_rest(struct connection *connection, enum connection_phase phase
 int holder_receive(struct connection *connection, unsigned count)
 {
     const struct collector_options *options = connection->run->options;
+    const struct cp_source source = {.take = take, .give = give, .context = connection};
     int result = CP_ECLOSED;
-    connection->offered = count;
+    connection->offered = (uint8_t)count;
     pthread_mutex_lock(&connection->lock);
     if (connection->socket != NULL && count > 0)
         result = cp_receive(connection->socket, &connection->receive_op, connection->blocks, count);
     else if (connection->socket != NULL)
         result = cp_receive_late(connection->socket, &connection->receive_op, connection->blocks,
-                                 (unsigned)options->blocks_per_receive, &connection->source);
+                                 (unsigned)options->blocks_per_receive, &source);
     pthread_mutex_unlock(&connection->lock);
     return result;
 }
 
-/* What is idle waits for what never comes. */
+/* What is idle waits for what never comes; so does what is not known, UINT64_MAX. */
 static bool all_found(const struct connection *connection)
 {
     const struct stream *stream = connection->stream;
-    if (connection->idle)
-        return false;
-    return (stream->frames_expected != UINT64_MAX &&
-            stream->found_frames >= stream->frames_expected) ||
-           (stream->bytes_expected != UINT64_MAX &&
-            stream->received_bytes >= stream->bytes_expected);
+    return !connection->idle && (stream->found_frames >= stream->frames_expected ||
+                                 stream->received_bytes >= stream->bytes_expected);
 }
 
 void holder_proceed(struct connection *connection)
@@ -472,7 +469,7 @@ void connection_start(struct connection *connection)
 
 void connection_complete(struct connection *connection, struct cp_op *op, int64_t result)
 {
-    if (op == &connection->control_op)
+    if (op == &control_of(connection)->op)
         opening_control_done(connection, result);
     else if (connection->step == STEP_LOGIN_ANSWER)
         opening_answer_done(connection, result);
@@ -487,7 +484,6 @@ void connection_init(struct connection *connection, struct run *run, uint32_t in
     connection->index = index;
     connection->idle = request_is_idle(run->book, index);
     connection->blocks = run->blocks + (size_t)index * run->options->blocks_per_receive;
-    connection->source = (struct cp_source){.take = take, .give = give, .context = connection};
     atomic_init(&connection->heard_tick, UINT32_MAX);
     pthread_mutex_init(&connection->lock, NULL);
 }
@@ -495,6 +491,7 @@ void connection_init(struct connection *connection, struct run *run, uint32_t in
 void connection_free(struct connection *connection)
 {
     assert(connection->phase == CONNECTION_LEFT || connection->socket == NULL);
-    outage_free(&connection->outage);
+    if (connection->run->options->reconnect)
+        outage_free(outage_of(connection));
     pthread_mutex_destroy(&connection->lock);
 }

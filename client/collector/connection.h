@@ -31,7 +31,10 @@ struct run {
     struct connection *connections;
     struct attempt *attempts; /* one a connection */
     struct cp_block *blocks;  /* blocks_per_receive a connection */
-    char *answers;            /* LOGIN_ANSWER_BYTES a connection; NULL: no login */
+    struct control *controls; /* one a connection, in pages of their own */
+    size_t controls_bytes;
+    struct outage *outages; /* one a connection, touched with --reconnect only */
+    char *answers;          /* LOGIN_ANSWER_BYTES a connection; NULL: no login */
     uint32_t count;
 
     struct os_parker main;          /* where the main thread waits for the counts below */
@@ -55,45 +58,59 @@ enum connection_phase {
     CONNECTION_LEFT,    /* its receiving side is closed for good */
 };
 
+/* Connect, login, request. Apart from the connection, which it serves for a moment only. */
+struct control {
+    struct cp_op op;
+    struct cp_block block;
+};
+
 enum connection_step { STEP_CONNECT, STEP_LOGIN_ASK, STEP_LOGIN_ANSWER, STEP_RUN };
 
+/* There may be very many of them: what one needs for a moment only is not in it, and fields lie so
+ * that no room is left between them. */
 struct connection {
     struct run *run;
     uint32_t index;
+    _Atomic uint32_t heard_tick;
 
-    pthread_mutex_t lock; /* over all up to login_by_ns */
-    enum connection_phase phase;
+    pthread_mutex_t lock;     /* over all up to `asking` */
     struct cp_socket *socket; /* NULL: closed; calls on it are made under the lock only */
-    bool over, resumed;
-    const char *reason; /* why it failed; NULL: it did not */
-    uint64_t ended_ns;  /* when it was over; of a stalled one, when it was last heard of */
-    bool cut;           /* its socket is lost, and may be followed by another */
+    const char *reason;       /* why it failed; NULL: it did not */
+    uint64_t ended_ns;        /* when it was over; of a stalled one, when it was last heard of */
     const char *cut_reason;
     uint64_t cut_ns;
-    bool asking;          /* a request is out */
     uint64_t login_by_ns; /* when its login ought to be answered; 0: it is not logging in */
+    enum connection_phase phase;
+    bool over, resumed;
+    bool cut;    /* its socket is lost, and may be followed by another */
+    bool asking; /* a request is out */
 
     /* The holder's of the receiving side (see connection.c). */
-    enum connection_step step;
     struct stream *stream;
     struct cp_block *blocks;
-    unsigned offered; /* early: blocks that the receive has */
-    bool heard;
-    bool idle;                /* its server is not asked, and owes nothing */
-    bool opened;              /* its first connection has become ready, or was lost */
-    bool logged_in;           /* once at least */
     const char *login_reason; /* why its last login failed; NULL: it did not */
-    struct outage outage;
-    unsigned answer_bytes;
     uint64_t receive_calls, receive_empty;
+    enum connection_step step;
+    uint8_t offered;      /* early: blocks that the receive has */
+    uint8_t answer_bytes; /* of the login's */
+    bool heard;
+    bool idle;      /* its server is not asked, and owes nothing */
+    bool opened;    /* its first connection has become ready, or was lost */
+    bool logged_in; /* once at least */
     struct cp_op receive_op;
-    struct cp_source source;
 
-    struct cp_op control_op; /* connect, login, request */
-    struct cp_block control_block;
-    _Atomic uint32_t heard_tick;
     _Atomic uint64_t received_bytes; /* for progress only */
 };
+
+static inline struct control *control_of(const struct connection *connection)
+{
+    return &connection->run->controls[connection->index];
+}
+
+static inline struct outage *outage_of(const struct connection *connection)
+{
+    return &connection->run->outages[connection->index];
+}
 
 /* connection_init, connection_free: around everything else. */
 void connection_init(struct connection *connection, struct run *run, uint32_t index);

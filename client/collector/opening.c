@@ -33,12 +33,12 @@ static void become_ready(struct connection *connection)
 static int post_send(struct connection *connection, const char *text, size_t bytes)
 {
     const bool is_request = connection->step == STEP_RUN;
+    struct control *control = control_of(connection);
     int result = CP_ECLOSED;
     pthread_mutex_lock(&connection->lock);
     if (connection->socket != NULL) {
-        connection->control_block = (struct cp_block){(void *)(uintptr_t)text, bytes};
-        result =
-            cp_send(connection->socket, &connection->control_op, &connection->control_block, 1);
+        control->block = (struct cp_block){(void *)(uintptr_t)text, bytes};
+        result = cp_send(connection->socket, &control->op, &control->block, 1);
     }
     if (is_request)
         connection->asking = result == 0;
@@ -62,7 +62,7 @@ static void post_request(struct connection *connection, const char *text, size_t
 /* Without a rate nothing is due at any time, and without a frame of its own nothing is missing. */
 static void ask_again(struct connection *connection, uint64_t now_ns)
 {
-    struct outage *outage = &connection->outage;
+    struct outage *outage = outage_of(connection);
     const struct request *request = request_of(connection->run->book, connection->index);
     const bool scheduled = request->go.rate > 0 && outage->began_ns != 0;
     outage->reasked = outage->reasked || outage->began_ns != 0;
@@ -78,8 +78,8 @@ static void ask_again(struct connection *connection, uint64_t now_ns)
 static void go_on(struct connection *connection)
 {
     const uint64_t now_ns = os_now_ns();
-    outage_end(&connection->outage, now_ns);
-    connection->outage.returns++;
+    outage_end(outage_of(connection), now_ns);
+    outage_of(connection)->returns++;
     atomic_fetch_sub(&connection->run->away, 1);
     holder_heard(connection);
     ask_again(connection, now_ns);
@@ -134,7 +134,7 @@ void opening_answer_done(struct connection *connection, int64_t result)
         fail(connection, login_error((int)result));
         return;
     }
-    connection->answer_bytes += (unsigned)result;
+    connection->answer_bytes += (uint8_t)result;
     unsigned bytes = connection->answer_bytes;
     if (bytes >= 2 && memcmp(answer + bytes - 2, "\r\n", 2) == 0)
         answered(connection, login_verdict(answer, bytes - 2));
@@ -184,7 +184,7 @@ void connection_connect(struct connection *connection, const struct wire_address
         result = cp_socket_open(run->port, wire_family(address), (uintptr_t)connection,
                                 &connection->socket);
     if (result == 0)
-        result = cp_connect(connection->socket, &connection->control_op, wire_sockaddr(address),
+        result = cp_connect(connection->socket, &control_of(connection)->op, wire_sockaddr(address),
                             address->bytes, timeout_ns);
     pthread_mutex_unlock(&connection->lock);
     if (result != 0)
@@ -196,7 +196,7 @@ void connection_reopen(struct connection *connection, const struct wire_address 
 {
     pthread_mutex_lock(&connection->lock);
     const bool due = connection->phase == CONNECTION_PAUSED && !connection->asking &&
-                     connection->outage.due_ns <= now_ns;
+                     outage_of(connection)->due_ns <= now_ns;
     if (due) {
         connection->phase = CONNECTION_BUSY;
         connection->cut = connection->resumed = false;
@@ -204,7 +204,7 @@ void connection_reopen(struct connection *connection, const struct wire_address 
     pthread_mutex_unlock(&connection->lock);
     if (!due)
         return;
-    connection->outage.tries++;
+    outage_of(connection)->tries++;
     connection->step = STEP_CONNECT;
     connection->answer_bytes = 0;
     connection_connect(connection, address);
@@ -228,8 +228,8 @@ void connection_ask(struct connection *connection)
     const struct request *request = request_of(connection->run->book, connection->index);
     pthread_mutex_lock(&connection->lock);
     const bool open = connection->socket != NULL;
-    if (open)
-        connection->outage.began_ns = os_now_ns();
+    if (open && connection->run->options->reconnect)
+        outage_of(connection)->began_ns = os_now_ns();
     pthread_mutex_unlock(&connection->lock);
     if (open)
         post_request(connection, request->text, request->bytes);

@@ -12,7 +12,7 @@ static void sum_outages(struct collection *collection)
     row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
     uint64_t longest_ns = 0;
     for (uint32_t i = 0; i < run->count; i++) {
-        const struct outage *outage = &run->connections[i].outage;
+        const struct outage *outage = &run->outages[i];
         row->reconnects += outage->returns;
         row->reconnect_attempts += outage->tries;
         row->discarded_bytes += outage->discarded_bytes;
@@ -50,7 +50,7 @@ void collection_sum(struct collection *collection)
         row->receive_empty += connection->receive_empty;
         if (connection->stream != NULL)
             row->bytes += connection->stream->received_bytes;
-        row->bytes += connection->outage.discarded_bytes;
+        row->bytes += run->outages[i].discarded_bytes;
         if (connection->heard && connection->ended_ns > collection->last_ns)
             collection->last_ns = connection->ended_ns;
         if (run->attempts[i].result == 0 && connection->reason != NULL) {

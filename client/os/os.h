@@ -88,6 +88,9 @@ int os_descriptors_reserve(uint64_t count, uint64_t *limit);
 void *os_pages_map(size_t bytes);
 void os_pages_unmap(void *pages, size_t bytes);
 
+/* os_pages_clear: all of a mapping is zeros again, and takes no memory until it is written to. */
+void os_pages_clear(void *pages, size_t bytes);
+
 /* os_mirror_map: `bytes` of zeroed memory, a multiple of os_mirror_step, that appears twice in a
  * row: what is written at [i] is read at [i + bytes]. NULL: the system gives none (errno on Linux).
  * os_mirrors_max: how many a process may have at once; UINT64_MAX: not known. */

@@ -268,6 +268,13 @@ void *os_pages_map(size_t bytes)
     return pages == MAP_FAILED ? NULL : pages;
 }
 
+void os_pages_clear(void *pages, size_t bytes)
+{
+    int failed = madvise(pages, bytes, MADV_DONTNEED);
+    assert(failed == 0);
+    (void)failed;
+}
+
 void os_pages_unmap(void *pages, size_t bytes)
 {
     if (!pages)

@@ -290,6 +290,14 @@ void *os_pages_map(size_t bytes)
     return VirtualAlloc(NULL, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 }
 
+void os_pages_clear(void *pages, size_t bytes)
+{
+    BOOL given_back = VirtualFree(pages, bytes, MEM_DECOMMIT);
+    void *again = VirtualAlloc(pages, bytes, MEM_COMMIT, PAGE_READWRITE);
+    assert(given_back && again == pages);
+    (void)given_back, (void)again;
+}
+
 void os_pages_unmap(void *pages, size_t bytes)
 {
     (void)bytes; /* a mapping ends as a whole */

@@ -20,13 +20,14 @@ struct iocp_state {
     ULONG batch;                /* packets that one poll takes */
     _Atomic unsigned in_flight; /* operations with the kernel */
     _Atomic uint64_t alarm_ns;  /* 0: not set */
+    /* Where every AcceptEx writes the addresses that it insists on writing; nobody reads them. */
+    unsigned char addresses[2 * ACCEPT_ADDRESS_BYTES];
 };
 
 /* What lies in op->engine while the operation is with the kernel. */
 struct room {
     OVERLAPPED overlapped;
     SOCKET accepting;
-    unsigned char addresses[2 * ACCEPT_ADDRESS_BYTES];
 };
 
 _Static_assert(sizeof(struct room) <= sizeof((struct cp_op){0}.engine), "an operation has room");

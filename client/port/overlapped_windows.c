@@ -69,7 +69,7 @@ static int64_t start_one_accept(struct iocp_state *state, struct cp_socket *sock
     if (accepting == INVALID_SOCKET)
         return failed(op, WSAGetLastError());
     room->accepting = accepting;
-    BOOL done = state->accept(handle_of(socket), accepting, room->addresses, 0,
+    BOOL done = state->accept(handle_of(socket), accepting, state->addresses, 0,
                               ACCEPT_ADDRESS_BYTES, ACCEPT_ADDRESS_BYTES, &bytes, begin(state, op));
     int64_t result = begun(state, op, done);
     if (result != ENGINE_PENDING)

@@ -218,7 +218,7 @@ static void prepare(struct cp_op *op, enum cp_kind kind, struct cp_socket *socke
     op->kind = kind;
     op->blocks = blocks;
     op->block_count = count;
-    op->block_room = count;
+    op->block_room = (uint8_t)count;
     op->accepted = CP_HANDLE_NONE;
     op->os_error = 0;
     op->link = (struct cp_link){0};

@@ -268,6 +268,24 @@ static void the_peak_stays_when_pages_go(void **state)
     assert_true(after.user_ns + after.system_ns > 0);
 }
 
+static void cleared_pages_are_zeros_and_take_no_memory(void **state)
+{
+    (void)state;
+    enum { BYTES = 32 << 20, SLACK = 2 << 20, LAST = BYTES - 100 };
+    struct os_usage held, after;
+    char *pages = os_pages_map(LAST); /* not whole pages */
+    assert_non_null(pages);
+    memset(pages, 1, LAST);
+    os_usage_read(&held);
+    os_pages_clear(pages, LAST);
+    os_usage_read(&after);
+    assert_true(after.rss_bytes <= held.rss_bytes - BYTES + SLACK);
+    assert_int_equal(pages[0], 0);
+    assert_int_equal(pages[LAST - 1], 0);
+    pages[LAST - 1] = 1;
+    os_pages_unmap(pages, LAST);
+}
+
 static void pages_that_are_not_there_are_null(void **state)
 {
     (void)state;
@@ -402,6 +420,7 @@ int main(void)
         cmocka_unit_test(no_wake_that_crosses_a_timeout_is_lost),
         cmocka_unit_test(what_was_written_before_a_wake_is_visible),
         cmocka_unit_test(the_peak_stays_when_pages_go),
+        cmocka_unit_test(cleared_pages_are_zeros_and_take_no_memory),
         cmocka_unit_test(pages_that_are_not_there_are_null),
         cmocka_unit_test(the_soft_descriptor_limit_is_raised),
         cmocka_unit_test(the_hard_descriptor_limit_is_named),
