@@ -129,6 +129,39 @@ static void cells_without_an_interval_go_first(void **state)
     arena_free(&rounds.arena);
 }
 
+static void cells_that_are_not_run_here_get_no_round(void **state)
+{
+    struct rounds rounds;
+
+    (void)state;
+    set_up_rounds(&rounds, (const double[CELLS]){20, 1, 1, 1});
+    rounds.cells[0].skip_reason = "equals another";
+    assert_false(next_round(&rounds, 10));
+    assert_string_equal(rounds.budget.stopped, BUDGET_STOP_NO_FIGURE);
+    arena_free(&rounds.arena);
+}
+
+static void only_rows_that_count_are_noted(void **state)
+{
+    static const char good[] = "{\"status\":\"ok\",\"elapsed_ms\":3}";
+    static const char bad[] = "{\"status\":\"failed\",\"audit\":\"pass\",\"elapsed_ms\":4}";
+    static const char blank[] = "{\"status\":\"ok\",\"elapsed_ms\":null}";
+    struct rounds rounds;
+
+    (void)state;
+    set_up_rounds(&rounds, (const double[CELLS]){-1, -1, -1, -1});
+    rounds.cells[1].failures_expected = true;
+    for (unsigned i = 0; i < 2; i++) {
+        budget_note(&rounds.arena, &rounds.budget, &rounds.cells[i], i, good);
+        budget_note(&rounds.arena, &rounds.budget, &rounds.cells[i], i, bad);
+        budget_note(&rounds.arena, &rounds.budget, &rounds.cells[i], i, blank);
+    }
+    assert_int_equal(rounds.budget.figures[0].count, 1);
+    assert_int_equal(rounds.budget.figures[1].count, 2);
+    assert_true(rounds.budget.figures[0].items[0] == 3);
+    arena_free(&rounds.arena);
+}
+
 static void a_round_is_shuffled_by_the_seed(void **state)
 {
     struct rounds rounds, again;
@@ -319,6 +352,8 @@ int main(void)
         cmocka_unit_test(few_runs_have_no_interval),
         cmocka_unit_test(a_round_has_the_cells_with_the_widest_intervals),
         cmocka_unit_test(cells_without_an_interval_go_first),
+        cmocka_unit_test(cells_that_are_not_run_here_get_no_round),
+        cmocka_unit_test(only_rows_that_count_are_noted),
         cmocka_unit_test(a_round_is_shuffled_by_the_seed),
         cmocka_unit_test(it_stops_for_one_of_four_reasons),
         SWEEP_TEST(time_goes_where_the_spread_is),
