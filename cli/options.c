@@ -272,7 +272,7 @@ static int fill_getopt(const struct option_spec *options, struct option *longs)
         assert(strlen(options[lines].name) <= NAME_BYTES_MAX);
         longs[used++] =
             (struct option){.name = options[lines].name,
-                            .has_arg = options[lines].value ? required_argument : no_argument,
+                            .has_arg = options[lines].value ? required_argument : optional_argument,
                             .val = OPTION_CODE + lines};
     }
     longs[used++] = (struct option){.name = "help", .val = OPTION_CODE + lines};
@@ -289,10 +289,10 @@ static int take_option(const struct option_set *set, const struct option_spec *s
     return refuse_value(set, spec, why, optarg ? optarg : "");
 }
 
-/* getopt found something wrong: `code` ':' is a missing value; '?' is a value too much where optopt
- * is an option's code, an unknown letter where it is smaller, and an unknown or ambiguous name
- * where it is 0. */
-static int refuse(const struct option_set *set, int lines, int code, char *const argv[])
+/* getopt found something wrong: a missing value where optopt is an option's code, a value too much
+ * where it is that of --help or --version, an unknown letter where it is smaller, and an unknown or
+ * ambiguous name where it is 0. */
+static int refuse(const struct option_set *set, int lines, char *const argv[])
 {
     int at = optopt - OPTION_CODE;
     if (at >= lines) {
@@ -301,11 +301,9 @@ static int refuse(const struct option_set *set, int lines, int code, char *const
     }
     if (at >= 0) {
         const struct option_spec *spec = &set->options[at];
-        if (code == ':')
-            fprintf(stderr, "%s: --%s needs a value: --%s %s\n", set->program, spec->name,
-                    spec->name, spec->value);
-        else
-            fprintf(stderr, "%s: --%s takes no value\n", set->program, spec->name);
+        assert(spec->value && "a flag may have a value or none");
+        fprintf(stderr, "%s: --%s needs a value: --%s %s\n", set->program, spec->name, spec->name,
+                spec->value);
         return OPTIONS_WRONG;
     }
     return optopt ? refuse_short(set, optopt) : refuse_long(set, argv[optind - 1]);
@@ -322,7 +320,7 @@ int options_parse(const struct option_set *set, int argc, char **argv, void *fie
     opterr = 0;
     for (int code; (code = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
         if (code == ':' || code == '?')
-            return refuse(set, lines, code, argv);
+            return refuse(set, lines, argv);
         if (code == OPTION_CODE + lines) {
             print_help(set);
             return OPTIONS_DONE;

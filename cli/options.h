@@ -28,7 +28,7 @@ typedef int option_parser(const struct option_spec *spec, const char *text, void
 
 struct option_spec {
     const char *name;     /* long name, without the dashes */
-    const char *value;    /* what --help calls the value ("BYTES"); NULL: a flag that takes none */
+    const char *value;    /* what --help calls the value ("BYTES"); NULL: a flag */
     const char *fallback; /* the default, parsed as if typed; NULL: field keeps what it had */
     const char *help;     /* may hold newlines; --help indents them */
     option_parser *parse;
@@ -50,7 +50,8 @@ struct option_set {
 
 /* options_parse: OPTIONS_OK with *operand the index of the first operand in argv (argv may be
  * reordered); OPTIONS_DONE after --help or --version (printed to stdout); OPTIONS_WRONG after one
- * line on stderr. Accepts --name=value, --name value, unique prefixes, and for flags --name. */
+ * line on stderr. Accepts --name=value, --name value, unique prefixes, and for flags --name,
+ * --name=yes and --name=no. */
 int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand);
 
 /* Parsers. The field's type is in brackets. */

@@ -340,10 +340,21 @@ static void texts_have_known_escapes_and_a_length(void **state)
 static void flags_and_values_are_told_apart(void **state)
 {
     (void)state;
-    refuse("fanin-test: --quiet takes no value\n", "--quiet=yes", NULL);
+    refuse("fanin-test: --quiet takes yes or no, not \"maybe\"\n", "--quiet=maybe", NULL);
+    refuse("fanin-test: takes options only, not \"yes\"; --help lists them all\n", "--quiet", "yes",
+           NULL);
     refuse("fanin-test: --help takes no value\n", "--help=me", NULL);
     refuse("fanin-test: --version takes no value\n", "--version=1", NULL);
     refuse("fanin-test: --workers needs a value: --workers N\n", "--workers", NULL);
+}
+
+static void a_flag_may_say_yes_or_no(void **state)
+{
+    (void)state;
+    accept("--quiet=yes", NULL);
+    assert_true(fields.quiet);
+    accept("--quiet", "--quiet=no", NULL);
+    assert_false(fields.quiet);
 }
 
 static void unknown_options_are_named_with_the_nearest(void **state)
@@ -460,6 +471,7 @@ int main(void)
         cmocka_unit_test(choices_are_listed),
         cmocka_unit_test(texts_have_known_escapes_and_a_length),
         cmocka_unit_test(flags_and_values_are_told_apart),
+        cmocka_unit_test(a_flag_may_say_yes_or_no),
         cmocka_unit_test(unknown_options_are_named_with_the_nearest),
         cmocka_unit_test(a_very_long_unknown_option_is_one_line),
         cmocka_unit_test(a_flag_in_a_file_takes_yes_or_no),
