@@ -12,8 +12,8 @@ from rows import ROWS_FILE, Results, Row, group, is_result, reading_order
 WORKLOAD = ("source", "servers", "frames_per_server", "size_min", "size_max", "rate", "fleet",
             "login", "end_marker", "verify")
 SETTINGS = ("client", "engine", "gate", "scheme", "bind", "connect", "workers", "concurrency",
-            "batch", "block_bytes", "blocks_per_receive", "pool_cap_bytes", "pool_batch", "processors",
-            "connect_timeout_ms", "login_timeout_ms", "stall_timeout_ms", "reconnect",
+            "batch", "block_bytes", "blocks_per_receive", "pool_cap_bytes", "pool_batch",
+            "processors", "connect_timeout_ms", "login_timeout_ms", "stall_timeout_ms", "reconnect",
             "reconnect_delay_ms_min", "reconnect_delay_ms_max", "reconnect_tries", "label", "link",
             "link_asked", "link_options")
 PLACE = ("scenario", "section")

@@ -291,8 +291,8 @@ def reading_order(text: str) -> List[Tuple[int, str]]:
 # Options that change what a number means. Rows that differ in one of them never share a median.
 OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "frames_per_server",
            "size_min", "size_max", "rate", "source", "verify", "end_marker", "block_bytes",
-           "blocks_per_receive", "pool_cap_bytes", "processors", "connect_timeout_ms", "fleet", "link",
-           "label", "version", "host", "os")
+           "blocks_per_receive", "pool_cap_bytes", "processors", "connect_timeout_ms", "fleet",
+           "link", "label", "version", "host", "os")
 
 
 def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:
