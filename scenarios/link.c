@@ -53,6 +53,25 @@ const char *links_path(struct arena *arena, const char *scenario_path)
     return folder_is_file(own) ? own : beside;
 }
 
+/* A profile says what the link is like; what is done on it, and written about it, is the sweep's.
+ * NULL: it does. */
+static const char *word_of_sweep(const char *options)
+{
+    static const char *const ours[] = {"--",      "--far",  "--check", "--json",   "--ready-file",
+                                       "--stats", "--join", "--help",  "--version"};
+
+    for (const char *word = options; *word != '\0'; word += strspn(word, " \t")) {
+        size_t bytes = strcspn(word, " \t"), name = strcspn(word, "= \t");
+
+        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+            if (name == strlen(ours[i]) && strncmp(word, ours[i], name) == 0)
+                return ours[i];
+        }
+        word += bytes;
+    }
+    return NULL;
+}
+
 /* The file is written as a scenario is, so that there is one syntax to know. */
 static int profiles_read(struct arena *arena, const char *path, struct settings *profiles,
                          struct complaint *complaint)
@@ -72,6 +91,10 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
             return complain(complaint, &profile->place,
                             "%s takes fanin-lan options, in quotes if a comma is among them",
                             profile->key);
+        if (word_of_sweep(profile->values[0].text) != NULL)
+            return complain(complaint, &profile->place,
+                            "%s: %s is the sweep's to set; options of the link alone are right",
+                            profile->key, word_of_sweep(profile->values[0].text));
         if (strcmp(profile->key, CELL_LOOPBACK) == 0 && *profile->values[0].text != '\0')
             return complain(complaint, &profile->place,
                             "%s is the machine's own and takes no options; \"\" would be right",

@@ -59,8 +59,8 @@ static const struct option_set set = {
         "given as --KEY=VALUES (comma lists are axes), for all scenarios, or for one as\n"
         "--SCENARIO.KEY=VALUES or --SCENARIO.SECTION.KEY=VALUES.",
     .epilogue =
-        "Keys of a scenario: long options of the client (workers, scheme, size, ...), flags with yes\n"
-        "or no; fleet.KEY for long options of fanin-servers; and the sweep's own:\n"
+        "Keys of a scenario: long options of the client (workers, scheme, size, ...), flags with\n"
+        "yes or no; fleet.KEY for long options of fanin-servers; and the sweep's own:\n"
         "  client: programs to run, an axis (default fanin-client)\n"
         "  link: what lies between client and servers, an axis: names of links.conf beside the\n"
         "    scenario (else scenarios/links.conf), measured before the first row; rows whose link\n"

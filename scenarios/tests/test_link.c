@@ -73,6 +73,12 @@ static void mistakes_about_links_are_named_with_their_line(void **state)
     assert_refused(*state, "servers = 1\nlink = a\n", "\na = =b\n", "links.conf:2: a takes");
     assert_refused(*state, "servers = 1\nlink = a\n", "a = -x\nloopback = --rtt 9ms\n",
                    "links.conf:2: loopback is the machine's own");
+    assert_refused(*state, "servers = 1\nlink = a\n", "a = --rtt 1ms --check\n",
+                   "links.conf:1: a: --check is the sweep's to set");
+    assert_refused(*state, "servers = 1\nlink = a\n", "a = --far=sh\n",
+                   "links.conf:1: a: --far is the sweep's to set");
+    assert_refused(*state, "servers = 1\nlink = a\n", "a = -- true\n",
+                   "links.conf:1: a: -- is the sweep's to set");
     assert_refused(*state, "servers = 1\nlink = a\n", "[a]\nrtt = 1ms\n",
                    "links.conf:1: links have no sections");
     assert_refused(*state, "servers = 1\nlink = a\n", "what\n",
