@@ -12,7 +12,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from claim import OTHERS, Claim, value_of
 from ranks import hodges_lehmann, mann_whitney, ratio_estimate, ratio_interval, shift_interval
-from rows import OPTIONS, Row, group, is_result
+from rows import OPTIONS, Row, group, is_result, reading_order
 from stats import Interval
 
 RUNS_MIN = 5      # of a cell: below, there is no verdict
@@ -127,6 +127,7 @@ def other_cells(rows: Sequence[Row], claim: Claim,
              for values, members in group(found, starred).items() if values != own]
     if not cells:
         raise NotTested("no other cell to hold %s against" % words(claim.subject, cpus))
+    cells.sort(key=lambda cell: reading_order(cell[0]))
     return [(name, one_cell(members, name)) for name, members in cells]
 
 

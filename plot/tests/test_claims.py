@@ -183,6 +183,12 @@ class Several(unittest.TestCase):
         self.assertIn("no row of table3 with workers=18", judged(made, self.REST, cpus=8)[0].why)
         self.assertIn("not on record", judged(made, self.REST, cpus=None)[0].why)
 
+    def test_rivals_come_in_a_readers_order_however_the_sweep_shuffled_them(self):
+        made = self.grid({16: 900, 6: 1000, 4: 900, 10: 900})
+        compared = judged(made, self.REST)[0].all
+        self.assertEqual([one.rest for one in compared],
+                         ["workers=4", "workers=10", "workers=16"])
+
     def test_no_rival_no_peak(self):
         self.assertIn("no other cell", judged(self.grid({6: 1000}), self.REST)[0].why)
 
