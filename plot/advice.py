@@ -52,7 +52,8 @@ CRITERIA = {
 # Options of the client that a row tells how it used them.
 ROW_KEYS = {"scheme": "scheme", "engine": "engine", "workers": "workers", "bind": "bind",
             "concurrency": "concurrency", "batch": "batch", "block": "block_bytes",
-            "blocks": "blocks_per_receive"}
+            "blocks": "blocks_per_receive", "processors": "processors",
+            "pool-cap": "pool_cap_bytes", "pool-batch": "pool_batch"}
 SHORT_HEADS = {"workers": "W", "concurrency": "C"}
 
 
@@ -159,9 +160,10 @@ class Ratio(NamedTuple):
         return equivalent(self.interval, margin)
 
     def untold(self, margin: float) -> bool:
-        """Not shown to differ, with an estimate within the margin."""
-        unsure = self.interval is None or self.interval.low <= 1 <= self.interval.high
-        return unsure and 1 / (1 + margin) <= self.estimate <= 1 + margin
+        """Not shown to differ; with too few blocks for an interval the estimate must do."""
+        if self.interval is not None:
+            return self.interval.low <= 1 <= self.interval.high
+        return 1 / (1 + margin) <= self.estimate <= 1 + margin
 
 
 def ratio_of(one: Candidate, other: Candidate, figure: Figure) -> Optional[Ratio]:
@@ -202,9 +204,7 @@ def as_good(candidates: Sequence[Candidate], figure: Figure, margin: float) \
         if found is None or not (found.same(margin) or found.untold(margin)):
             continue
         kept.append(other)
-        words.append("%s is %s: %s" % (other.name(), "equal within the margin"
-                                       if found.same(margin) else "not told apart from it",
-                                       found.words()))
+        words.append("%s, %s, %s" % (other.name(), found.words(), found.verdict(margin)))
     return kept, words
 
 
@@ -214,16 +214,16 @@ def choose(candidates: Sequence[Candidate], figures: Sequence[Figure], margin: f
     field, words = as_good(candidates, figures[0], margin)
     equals, reasons = list(field), []
     if words:
-        reasons.append("Best in %s is %s; %s." % (figures[0].name, field[0].name(),
-                                                  "; ".join(words)))
+        reasons.append("Best in %s: %s. Against it: %s." % (figures[0].name, field[0].name(),
+                                                            "; ".join(words)))
     for figure in figures[1:]:
         before = len(field)
         if before > 1:
             field, _ = as_good(field, figure, margin)
         if len(field) < before:
-            reasons.append("Of these %d, %s in %s: %s." % (
-                before, "best" if len(field) == 1 else "best and as good as each other",
-                figure.name, ", ".join(each.name() for each in field)))
+            reasons.append("Of these %d, best in %s%s: %s." % (
+                before, figure.name, "" if len(field) == 1 else " and not told apart",
+                "; ".join(each.name() for each in field)))
     if len(field) > 1:
         field = sorted(field, key=lambda each: len(each.options))
         reasons.append("Nothing else tells them apart; with the fewest options, the simplest: %s."
@@ -337,7 +337,8 @@ def doubt(advice: Advice) -> List[str]:
 def paragraphs(advice: Advice) -> List[str]:
     """Everything below the table but the option line."""
     chosen, figure = advice.choice.chosen, advice.figures[0]
-    said = ["Recommended, by %s: %s." % (figure.name, chosen.name())] + advice.choice.reasons
+    said = ["Recommended: %s. What counts first is %s." % (chosen.name(), figure.name)]
+    said += advice.choice.reasons
     if advice.runner_up is not None:
         said.append(comparison_in_words(
             advice, "the runner-up (%s)" % advice.runner_up.name(), advice.runner_up))
@@ -404,8 +405,9 @@ ABOUT = """Says what the search of an advice has found, in a folder that fanin-s
 scenario with the key `advise`: the recommendation against the runner-up and the client's defaults.
 fanin-sweep calls it at its end. Writes DIR/advice.json, too."""
 EPILOGUE = """Two candidates are equal where the interval of their ratio lies within the margin;
-where it only holds 1, and the ratio itself lies within the margin, they are not told apart. Among
-those the next figure decides: CPU time, memory, the number of options.
+where it only holds 1 they are not told apart. Among those the next figure decides: CPU time,
+memory, and at last the number of options; so nothing is advised for a difference that may be
+chance.
 
 exit codes: 0 there is a recommendation; 1 nothing to recommend; 2 wrong use"""
 

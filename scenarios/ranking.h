@@ -18,7 +18,8 @@ const char *criterion_names(struct arena *arena);
 
 struct ranking_question {
     const struct criterion *criterion;
-    double margin; /* a share: first figures that differ by less are the same */
+    double margin; /* a share: first figures that differ by less are the same; more is allowed
+                      to a criterion whose figure a few rows do not settle */
     const struct plan *plan;
     const struct rows *rows; /* line i is of the plan's row i */
     unsigned first_row;      /* rows before it are not looked at */

@@ -41,11 +41,13 @@ static void tick(void *context)
     double spent_s = (double)(now_ns - sweep->row_began_ns) / OS_NS_PER_S;
     double left_s = sweep->left_s + (spent_s < row_s ? row_s - spent_s : 0);
     unsigned written = rows_written(sweep);
+    unsigned expected =
+        sweep->advice == NULL ? sweep->plan.count : sweep_advice_rows(sweep, sweep->left_s);
 
     progress_show(&sweep->progress, now_ns,
-                  arena_text(&arena, "row %u/%u  %s", written + 1, sweep->plan.count,
+                  arena_text(&arena, "row %u/%u  %s", written + 1, expected,
                              cell_title(&arena, sweep->row->cell)),
-                  (double)written / sweep->plan.count, (uint64_t)(left_s * OS_NS_PER_S));
+                  (double)written / expected, (uint64_t)(left_s * OS_NS_PER_S));
     arena_free(&arena);
 }
 
@@ -125,7 +127,8 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
 
     sweep->row = row;
     sweep->row_began_ns = os_now_ns();
-    sweep->left_s = is_further(sweep, row)
+    sweep->left_s = sweep->advice != NULL ? sweep_advice_left_s(sweep, row)
+                    : is_further(sweep, row)
                         ? further_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
                         : sweep_expected_s(sweep, row->order);
     tick(sweep);

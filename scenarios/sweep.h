@@ -64,6 +64,8 @@ int sweep_advice_plan(struct sweep *sweep); /* 0, or -1 with a complaint: no tim
 void sweep_advice_resume(struct sweep *sweep);
 bool sweep_advice_round(struct sweep *sweep);   /* false: nothing is left to run */
 int sweep_advice_conclude(struct sweep *sweep); /* an exit code */
+double sweep_advice_left_s(const struct sweep *sweep, const struct plan_row *row); /* behind it */
+unsigned sweep_advice_rows(const struct sweep *sweep, double left_s);
 void sweep_advice_announce(const struct sweep *sweep, FILE *out);
 
 /* sweep_row_s: what a row of the cell is expected to take, with the pause before it. */

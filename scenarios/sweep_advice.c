@@ -16,17 +16,20 @@ static double row_s(const struct sweep *sweep)
     return all.count == 0 ? sweep_row_s(sweep, 0) : all.sum_s / all.count;
 }
 
-static struct advice_work work_of(struct sweep *sweep, const struct rows *rows)
+static double budget_left_s(const struct sweep *sweep)
 {
     double spent_s = (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
 
+    return sweep->further_ns == 0 ? INFINITY : (double)sweep->further_ns / OS_NS_PER_S - spent_s;
+}
+
+static struct advice_work work_of(struct sweep *sweep, const struct rows *rows)
+{
     return (struct advice_work){
         .cells = &sweep->cells,
         .plan = &sweep->plan,
         .rows = rows,
-        .left_s = sweep->record.budget.minutes > 0 || sweep->further_ns != 0
-                      ? (double)sweep->further_ns / OS_NS_PER_S - spent_s
-                      : INFINITY,
+        .left_s = budget_left_s(sweep),
         .row_s = row_s(sweep),
     };
 }
@@ -69,6 +72,21 @@ bool sweep_advice_round(struct sweep *sweep)
     assert(sweep->cells.count <= advice_cells_max(sweep->advice)); /* or paces overflow */
     sweep->record.cells = sweep->cells.count;
     return more;
+}
+
+double sweep_advice_left_s(const struct sweep *sweep, const struct plan_row *row)
+{
+    unsigned most = advice_rows_max(sweep->advice);
+    double budget_s = budget_left_s(sweep) - row_s(sweep);
+
+    if (!isinf(budget_s))
+        return fmax(budget_s, 0);
+    return most > row->order ? (most - row->order) * row_s(sweep) : 0;
+}
+
+unsigned sweep_advice_rows(const struct sweep *sweep, double left_s)
+{
+    return sweep->row->order + (unsigned)(left_s / row_s(sweep));
 }
 
 int sweep_advice_conclude(struct sweep *sweep)

@@ -342,15 +342,15 @@ static unsigned rank(const char *const *lines, const char *criterion, unsigned *
     return sound;
 }
 
-static void the_same_but_for_the_margin_goes_by_the_second_figure(void **state)
+static void the_same_but_for_chance_goes_by_the_second_figure(void **state)
 {
     static const char *const lines[RANKED] = {
         "{\"status\":\"ok\",\"latency_us_p99\":100,\"cpu_s\":3}",
         "{\"status\":\"ok\",\"latency_us_p99\":90,\"cpu_s\":9}",
-        "{\"status\":\"ok\",\"latency_us_p99\":104,\"cpu_s\":2}",
+        "{\"status\":\"ok\",\"latency_us_p99\":130,\"cpu_s\":2}",
         "{\"status\":\"ok\",\"latency_us_p99\":200,\"cpu_s\":1}",
     };
-    static const unsigned expected[RANKED] = {1, 2, 0, 3};
+    static const unsigned expected[RANKED] = {2, 0, 1, 3};
     unsigned field[RANKED];
     const char *reason;
 
@@ -358,6 +358,23 @@ static void the_same_but_for_the_margin_goes_by_the_second_figure(void **state)
     assert_int_equal(rank(lines, "auto", field, &reason), RANKED);
     assert_memory_equal(field, expected, sizeof field);
     assert_null(reason);
+}
+
+static void a_criterion_that_is_settled_goes_by_the_margin_asked_for(void **state)
+{
+    static const char *const lines[RANKED] = {
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":1,\"peak_rss_kb\":1}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":1.97,\"peak_rss_kb\":5}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":2,\"peak_rss_kb\":9}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":1.8,\"peak_rss_kb\":2}",
+    };
+    static const unsigned expected[RANKED] = {1, 2, 3, 0};
+    unsigned field[RANKED];
+    const char *reason;
+
+    (void)state;
+    assert_int_equal(rank(lines, "cpu", field, &reason), RANKED);
+    assert_memory_equal(field, expected, sizeof field);
 }
 
 static void what_is_no_result_stands_last(void **state)
@@ -396,7 +413,8 @@ int main(void)
         ADVICE_TEST(wrong_use_is_refused_with_its_line),
         ADVICE_TEST(a_dry_run_shows_the_space),
         ADVICE_TEST(without_python_it_says_what_would_read_the_rows),
-        cmocka_unit_test(the_same_but_for_the_margin_goes_by_the_second_figure),
+        cmocka_unit_test(the_same_but_for_chance_goes_by_the_second_figure),
+        cmocka_unit_test(a_criterion_that_is_settled_goes_by_the_margin_asked_for),
         cmocka_unit_test(what_is_no_result_stands_last),
     };
 
