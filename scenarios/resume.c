@@ -61,7 +61,7 @@ static bool append_further(struct arena *arena, const char *line, struct plan *p
     double repeat;
 
     if (!row_number(line, "repeat", &repeat) || repeat > PLAN_ROWS_MAX ||
-        repeat < plan_last_block(plan))
+        repeat < plan_last_block(plan) || repeat <= plan->rows[plan->due - 1].repeat)
         return false;
     for (unsigned i = 0; i < plan->due && plan->rows[i].repeat == 1; i++) {
         const struct plan_row *row = &plan->rows[i];

@@ -316,6 +316,49 @@ static void an_interrupted_budget_goes_on(void **state)
     assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), BUDGET_STOP_TIME);
 }
 
+/* A round of four rows of half a second, begun with time for one of them. */
+static void a_round_is_cut_where_the_time_ends(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = slow\nx = 1, 2, 3, 4\nrepeat = 1\n");
+    assert_int_equal(sweep(fixture, "--budget=0.05"), EXIT_DONE);
+    assert_true(rows_of(fixture).count < 8);
+    assert_rows(fixture, rows_of(fixture).count);
+    assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), BUDGET_STOP_TIME);
+    assert_true(number_of(read_file(fixture, "out/run.json"), "rows_planned") ==
+                rows_of(fixture).count);
+}
+
+static void assert_refused(struct fixture *fixture, const char *rows, const char *order_and_repeat)
+{
+    write_file(fixture, "out/rows.jsonl",
+               arena_text(&fixture->arena,
+                          "%s{%s,\"scenario\":\"t\",\"section\":\"\",\"cell\":\"\"}\n", rows,
+                          order_and_repeat));
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "is no row of this sweep");
+}
+
+static void a_further_row_has_to_be_of_a_further_block(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *rows;
+
+    write_scenario(fixture, "mode = ok\nrepeat = 2\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    rows = read_file(fixture, "out/rows.jsonl");
+    assert_refused(fixture, rows, "\"order\":3,\"repeat\":2");
+    assert_refused(fixture, rows, "\"order\":4,\"repeat\":3");
+    assert_refused(fixture, rows, "\"order\":3,\"repeat\":3.5");
+    assert_refused(fixture, rows, "\"order\":3");
+    rows = arena_text(&fixture->arena,
+                      "%s{\"order\":3,\"repeat\":4,\"scenario\":\"t\",\"section\":\"\","
+                      "\"cell\":\"\"}\n",
+                      rows);
+    assert_refused(fixture, rows, "\"order\":4,\"repeat\":3");
+}
+
 static void a_dry_run_says_what_the_budget_does(void **state)
 {
     struct fixture *fixture = *state;
@@ -360,6 +403,8 @@ int main(void)
         SWEEP_TEST(it_ends_when_all_is_precise),
         SWEEP_TEST(a_finished_budget_can_be_gone_on_with),
         SWEEP_TEST(an_interrupted_budget_goes_on),
+        SWEEP_TEST(a_round_is_cut_where_the_time_ends),
+        SWEEP_TEST(a_further_row_has_to_be_of_a_further_block),
         SWEEP_TEST(a_dry_run_says_what_the_budget_does),
         SWEEP_TEST(bad_values_are_named),
     };
