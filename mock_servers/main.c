@@ -90,8 +90,8 @@ static const struct option_spec options[] = {
      "ADDR + i / N, port BASE + i % N (0: all on one address)",
      options_count, AT(ports_per_address), 0, PORT_MAX, NULL},
     {"listeners", "own|shared", "own",
-     "own: one for each server; shared: one for each port, on all addresses of\n"
-     "this machine, for all servers that have it: for very many of them, as that\n"
+     "own: one for each server; shared: one for each port, on all addresses of "
+     "this machine, for all servers that have it: for very many of them, as that "
      "takes a descriptor a port. Other addresses than theirs are not served",
      options_choice, AT(listeners), 0, 0, listeners_names},
     {"backlog", "N", "4096", "connections that may wait to be accepted, each server", options_count,
@@ -99,8 +99,8 @@ static const struct option_spec options[] = {
     {"send-buffer", "BYTES", "0", "send buffer of a connection (0: as the system likes)",
      options_bytes, AT(send_buffer_bytes), 0, 1 << 30, NULL},
     {"congestion", "NAME", "reno",
-     "congestion control of the connections, by the kernel's name; system: as the\n"
-     "system likes. One that paces (bbr) runs timers on the client's processors\n"
+     "congestion control of the connections, by the kernel's name; system: as the "
+     "system likes. One that paces (bbr) runs timers on the client's processors "
      "too and hides what receiving costs there",
      options_string, AT(congestion), 0, 0, NULL},
     {"tape-cap", "BYTES", "1GiB", "memory for frames made in advance", options_bytes,
