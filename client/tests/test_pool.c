@@ -69,6 +69,7 @@ static void test_blocks_are_ready_for_use(void **state)
         assert_int_equal(atomic_load(&block->references), 1);
         assert_int_equal(block->used_bytes, 0);
         assert_int_equal((uintptr_t)block->data % BLOCK_ALIGN_BYTES, 0);
+        assert_int_equal(block->data - (uint8_t *)block, BLOCK_ALIGN_BYTES);
         assert_ptr_equal(block_of(block->data), block);
         memset(block->data, 0xee, BLOCK_BYTES);
     }

@@ -155,6 +155,48 @@ static void test_a_desk_does_not_hoard_what_is_scarce(void **state)
     assert_int_equal(desks_half_blocks(64 << 20, UINT64_MAX, 2), 1);
 }
 
+/* ---- how much is offered ------------------------------------------------------------------ */
+
+static unsigned offered_after(struct feed *feed, size_t bytes)
+{
+    const struct stage *stage = feed->stage;
+    struct cp_block blocks[CP_BLOCKS_MAX];
+    feed_up_to(feed, feed->at + bytes, bytes);
+    const unsigned count =
+        stage->scheme->offer(stage->run, feed->stream, blocks, stage->config.blocks_per_receive);
+    stage->scheme->retract(stage->run, feed->stream, blocks, count);
+    return count;
+}
+
+/* Twice as much after a receive that was filled, a block less after one that was hardly used. */
+static void test_receives_are_as_large_as_needed(void **state)
+{
+    enum { MOST = 6, PART = BLOCK_BYTES / 2 };
+    struct stage stage;
+    struct driver driver = {0};
+    struct feed feed;
+    (void)state;
+    open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
+    stage.config.blocks_per_receive = MOST;
+    stage_open(&stage);
+    feed_init(&feed, &stage, &driver);
+    feed_add_many(&feed, 1, FRAME_BYTES, FRAME_BYTES, 1);
+    feed_attach(&feed);
+    assert_int_equal(offered_after(&feed, PART), 1);
+    assert_int_equal(offered_after(&feed, BLOCK_BYTES), 2);
+    assert_int_equal(offered_after(&feed, 2 * BLOCK_BYTES), 4);
+    assert_int_equal(offered_after(&feed, 2 * BLOCK_BYTES), 4);
+    assert_int_equal(offered_after(&feed, 4 * BLOCK_BYTES), MOST);
+    for (unsigned left = MOST; left > 2; left--)
+        assert_int_equal(offered_after(&feed, PART / 2), left - 1);
+    assert_int_equal(offered_after(&feed, PART / 2), 1);
+    assert_int_equal(offered_after(&feed, PART / 2), 1);
+    feed_finish(&feed);
+    feed_check_finished(&feed);
+    stage_close(&stage);
+    feed_free(&feed);
+}
+
 /* ---- hand-over --------------------------------------------------------------------------- */
 
 static void test_one_hand_over_for_many_small_frames(void **state)
@@ -356,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_pieces_are_judged_as_the_whole),
         cmocka_unit_test(test_memory_does_not_follow_the_streams),
         cmocka_unit_test(test_a_desk_does_not_hoard_what_is_scarce),
+        cmocka_unit_test(test_receives_are_as_large_as_needed),
         cmocka_unit_test(test_one_hand_over_for_many_small_frames),
         cmocka_unit_test(test_a_sleeper_is_woken_once_and_finds_all),
         cmocka_unit_test(test_a_stalled_thread_costs_no_more_than_the_cap),
