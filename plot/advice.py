@@ -21,6 +21,7 @@ from tables import Column, Table, exact, number, span, to_text, wrap
 PROGRAM = "plot/advice.py"
 FINAL, DEFAULTS = "final", "defaults"  # labels of rows; the search's are "search"
 ADVICE_FILE, ADVICE_SCHEMA = "advice.json", 1
+KEPT_MIN = 0.9  # of the rate asked for; rows are short, so that their ends take some of it
 CONFIDENCES = (0.95, 0.9)  # the second where there are too few blocks for the first
 
 
@@ -321,6 +322,16 @@ def comparison_in_words(advice: Advice, what: str, other: Candidate) -> str:
     return "Against %s: %s." % (what, "; ".join(parts) or "no block has both")
 
 
+def overload(advice: Advice) -> List[str]:
+    """Said where even the advised one is behind the rate."""
+    runs = list(advice.choice.chosen.runs.values())
+    rates = numbers(runs, "frames_per_s")
+    if not runs[0]["rate"] or not rates or median(rates) >= KEPT_MIN * runs[0]["rate"]:
+        return []
+    return ["It does not keep up: %s of %s frames a second, so that latency grows as long as it "
+            "lasts." % (exact(median(rates)), exact(runs[0]["rate"]))]
+
+
 def doubt(advice: Advice) -> List[str]:
     """Said where nothing shows that the defaults would not do as well."""
     if advice.defaults is None or advice.defaults is advice.choice.chosen:
@@ -346,7 +357,7 @@ def paragraphs(advice: Advice) -> List[str]:
         said.append("The client's defaults failed, so there is nothing to say against them.")
     elif advice.defaults not in (chosen, advice.runner_up):
         said.append(comparison_in_words(advice, "the client's defaults", advice.defaults))
-    said += doubt(advice)
+    said += doubt(advice) + overload(advice)
     if advice.repeated is not None and advice.defaults is not None:
         found = ratio_of(advice.repeated, advice.defaults, figure)
         said.append("The search came to the defaults, too, so they ran twice: %s of the one over "

@@ -134,6 +134,15 @@ class Choosing(unittest.TestCase):
         self.assertIn("4 blocks are too few", ratio.words())
 
 
+    def test_a_rate_that_is_not_kept_is_said(self) -> None:
+        rows = runs("", 500, frames_per_s=19500) \
+            + runs("scheme=slices", 300, frames_per_s=12000, **SLICES)
+        self.assertIn("does not keep up: 12,000 of 20,000",
+                      " ".join(advice.paragraphs(advise(rows))))
+        for each in rows:
+            each["frames_per_s"] = 19500
+        self.assertNotIn("keep up", " ".join(advice.paragraphs(advise(rows))))
+
     def test_what_is_not_shown_is_said(self) -> None:
         rows = runs("", 500) + runs("scheme=slices", 300, cpu_s=0.05, **SLICES)
         sure = " ".join(advice.paragraphs(advise(rows)))
