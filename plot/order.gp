@@ -18,10 +18,10 @@ do for [KIND in KINDS] {
     eval(TITLE_SETUP)
     SMALL = small(KIND)
     do for [s = 1:COUNT] {
-        X = 936 - 64 * (COUNT - s) - 40
-        set label 910 + s "" at screen from_left(X), from_top(26) \
+        X = 30 + 72 * (s - 1)
+        set label 910 + s "" at screen from_left(X), from_top(56) \
             point pt 7 ps 0.6 lc rgb scheme_colour(word(SCHEMES, s))
-        set label 930 + s word(SCHEMES, s) at screen from_left(X + 9), from_top(26) left \
+        set label 930 + s word(SCHEMES, s) at screen from_left(X + 9), from_top(56) left \
             font SMALL textcolor rgb INK
     }
     set lmargin at screen from_left(70)

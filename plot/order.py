@@ -14,7 +14,8 @@ TITLE = "Order of runs. Whether the machine drifted"
 LEAD = ("Every run against the median of its own cell, in the order in which they ran: a level "
         "cloud is a steady machine, a slope or a step is one that changed under the measurement.")
 CELL = ("scenario", "section", "client", "cell", "link", "label", "host", "version")
-SCHEMES = ("fixed", "ring", "chain", "drain", "raw")
+SCHEMES = ("fixed", "ring", "chain", "slices", "mirror", "drain", "raw")  # have colours
+OTHERS = "others"
 WINDOW = 9          # runs on either side that the moving median looks at
 STRAY = 2.0         # times the cell's median, or its inverse: a stray is drawn at the axis' edge
 PANEL_HEIGHT = 168  # pixels
@@ -49,11 +50,6 @@ def name_of(row: Row) -> str:
     return " ".join(part for part in (row["section"], row["cell"], row.get("label")) if part)
 
 
-def one_word(text: str) -> str:
-    """A name that may stand in a list of names with blanks between."""
-    return "-".join(text.split()) or "none"
-
-
 def runs_of(rows: Sequence[Row]) -> List[Run]:
     """All runs that have company in their cell, in their order."""
     found = []
@@ -61,7 +57,7 @@ def runs_of(rows: Sequence[Row]) -> List[Run]:
         timed = [(row, cost(row)[1]) for row in members]
         timed = [(row, value) for row, value in timed if value and value >= TIME_MIN]
         middle = median([value for _, value in timed]) if len(timed) > 1 else None
-        found += [Run(row["order"], one_word(row["scheme"]), name_of(row), value / middle)
+        found += [Run(row["order"], row["scheme"], name_of(row), value / middle)
                   for row, value in timed if middle]
     return sorted(found)
 
@@ -144,11 +140,18 @@ def panel_title(scenario: str, what: str, runs: Sequence[Run]) -> str:
         " (furthest off: %sx, run %d)" % (number(far[0].relative), far[0].order) if far else "")
 
 
+def coloured(run: Run) -> Run:
+    """Schemes without a colour of their own, such as the peers', share one, and one name."""
+    return run if run.scheme in SCHEMES else run._replace(scheme=OTHERS)
+
+
 def figure(found: Dict[str, Tuple[str, List[Run]]], alt: str, first: int, last: int) -> Figure:
     """A panel for each scenario, one axis of order for all."""
+    found = {scenario: (what, [coloured(run) for run in runs])
+             for scenario, (what, runs) in found.items()}
     every = [run for _, runs in found.values() for run in runs]
-    present = [scheme for scheme in SCHEMES if any(run.scheme == scheme for run in every)]
-    present += sorted({run.scheme for run in every} - set(SCHEMES))
+    present = [scheme for scheme in SCHEMES + (OTHERS,)
+               if any(run.scheme == scheme for run in every)]
     settings: Dict[str, Union[str, float]] = {
         "PANELS": len(found), "SCHEMES": " ".join(present), "LIMIT": STRAY, "FIRST": first,
         "LAST": last,

@@ -91,6 +91,13 @@ class Drawn(unittest.TestCase):
         for name in ("fixed", "ring", "ours", "drain", "raw"):
             self.assertIn("var(--%s)" % name, picture)
 
+    def test_schemes_without_a_colour_share_one_name(self):
+        made = fixtures.table2_rows(2) + [
+            fixtures.row(order=90 + i, scheme=scheme, client=scheme)
+            for scheme in ("libuv", "libuv-slices", "blocking") for i in range(2)]
+        settings = order.build(results(made)).figures[0].settings
+        self.assertEqual(settings["SCHEMES"], "fixed ring chain drain raw others")
+
     def test_strays_only_and_names_with_blanks(self):
         self.draw(one_cell([1.0, 1000.0]))
         self.draw(one_cell([1.0, 1000.0, 2.0], scheme='a b "c'))
