@@ -215,8 +215,13 @@ def check_text(claims: List[Claim], claim: Claim) -> None:
 
 def load(path: str = FILE) -> List[Claim]:
     """All claims, in order. WrongClaim on the first line that is none; OSError."""
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise WrongClaim("%s:%d: not UTF-8" % (
+            os.path.relpath(path), data.count(b"\n", 0, error.start) + 1)) from None
     claims: List[Claim] = []
     line, head = next(iter(numbered(text)), (1, ""))
     try:

@@ -73,6 +73,14 @@ class Lines(unittest.TestCase):
         self.refused(GOOD + ",", "14 fields, must be 13")
         self.refused('B1,"torn', "not CSV", "two quotes")
 
+    def test_a_line_of_another_encoding_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "claims.csv")
+            with open(path, "wb") as file:
+                file.write(b"id,claim\nB1,caf\xe9\n")
+            with self.assertRaisesRegex(claim.WrongClaim, "claims.csv:2: not UTF-8"):
+                claim.load(path)
+
     def test_the_columns_are_checked(self):
         with self.assertRaisesRegex(claim.WrongClaim, "claims.csv:1: the first line names"):
             self.load("id,claim")
