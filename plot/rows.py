@@ -470,14 +470,18 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def run_command(command: Any) -> int:
-    """Runs a main(); a reader that closes the pipe early (`| head`) is no error of ours."""
+    """Runs a main(); a reader that closes the pipe early (`| head`) is no error of ours, a full disk
+    behind it is the machine's."""
     try:
         code = command()
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):
+            return 0
+        print("%s: cannot write the output: %s" % (sys.argv[0], error.strerror), file=sys.stderr)
+        return 3
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -25,6 +26,24 @@ def run(*arguments):
         except SystemExit as end:
             code = end.code
     return code, out.getvalue(), err.getvalue()
+
+
+class Command(unittest.TestCase):
+    def piped(self, where):
+        """The exit code and the words of a command whose output goes there."""
+        with open(where, "w", encoding="utf-8") as out:
+            done = subprocess.run([sys.executable, rows.__file__, "--help"], stdout=out,
+                                  stderr=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stderr
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "this system has no /dev/full")
+    def test_a_full_disk_is_told_in_one_line(self):
+        code, said = self.piped("/dev/full")
+        self.assertEqual((code, len(said.splitlines())), (3, 1), said)
+        self.assertIn("cannot write the output: No space left on device", said)
+
+    def test_otherwise_nothing_is_said(self):
+        self.assertEqual(self.piped(os.devnull), (0, ""))
 
 
 class Lines(unittest.TestCase):
