@@ -28,11 +28,12 @@ def run(*arguments):
     return code, out.getvalue(), err.getvalue()
 
 
-class Command(unittest.TestCase):
+class Output(unittest.TestCase):
     def piped(self, where):
-        """The exit code and the words of a command whose output goes there."""
-        with open(where, "w", encoding="utf-8") as out:
-            done = subprocess.run([sys.executable, rows.__file__, "--help"], stdout=out,
+        """The exit code and the words of an export that goes there."""
+        with tempfile.TemporaryDirectory() as folder, open(where, "w", encoding="utf-8") as out:
+            fixtures.write_folder(folder, [fixtures.row()])
+            done = subprocess.run([sys.executable, rows.__file__, folder, "--csv"], stdout=out,
                                   stderr=subprocess.PIPE, text=True, check=False)
         return done.returncode, done.stderr
 
