@@ -140,6 +140,19 @@ uint64_t collection_expected_bytes(const struct collection *collection)
     return sum;
 }
 
+static void skip_without_stream(struct collection *collection, uint32_t index)
+{
+    const struct run *run = &collection->run;
+    char limit[ROW_TEXT_BYTES / 2], why[ROW_TEXT_BYTES];
+    if (!os_limit_reached(limit, sizeof limit))
+        snprintf(limit, sizeof limit, "raise the limits (ulimit -u, memory, --pool-cap)");
+    snprintf(why, sizeof why,
+             "scheme %s has no memory or no thread for connection %u of %u: %s, or ask for fewer "
+             "--servers",
+             run->options->scheme, index + 1, run->count, limit);
+    row_skip(&collection->session->row, why);
+}
+
 /* Nothing is connecting any more, so that phases stay as they are until the main thread goes on. */
 static bool attach_streams(struct collection *collection)
 {
@@ -153,12 +166,7 @@ static bool attach_streams(struct collection *collection)
         connection->stream = run->scheme->attach(run->scheme_run, connection,
                                                  request->frames_expected, request->bytes_expected);
         if (connection->stream == NULL) {
-            char why[ROW_TEXT_BYTES];
-            snprintf(why, sizeof why,
-                     "scheme %s has no memory or no thread for connection %u of %u: raise the "
-                     "limits (ulimit -u, memory, --pool-cap) or ask for fewer --servers",
-                     run->options->scheme, i + 1, run->count);
-            row_skip(&collection->session->row, why);
+            skip_without_stream(collection, i);
             return false;
         }
     }

@@ -323,6 +323,25 @@ static void the_hard_descriptor_limit_is_named(void **state)
     assert_int_equal(limit, descriptors.rlim_max);
 }
 
+static void a_limit_that_is_used_up_is_named(void **state)
+{
+    (void)state;
+    char text[256];
+    struct rlimit before, low;
+    assert_int_equal(getrlimit(RLIMIT_NPROC, &before), 0);
+    low = (struct rlimit){(rlim_t)os_thread_count(NULL), before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NPROC, &low), 0);
+    bool reached = os_limit_reached(text, sizeof text);
+    setrlimit(RLIMIT_NPROC, &before);
+    assert_true(reached);
+    assert_non_null(strstr(text, "threads of a user is"));
+    assert_non_null(strstr(text, "ulimit -u "));
+    if (before.rlim_cur == RLIM_INFINITY || before.rlim_cur > 1000) {
+        assert_false(os_limit_reached(text, sizeof text));
+        assert_string_equal(text, "");
+    }
+}
+
 /* ---- terminal and machine ---------------------------------------------------------------- */
 
 static void a_file_is_no_terminal(void **state)
@@ -424,6 +443,7 @@ int main(void)
         cmocka_unit_test(pages_that_are_not_there_are_null),
         cmocka_unit_test(the_soft_descriptor_limit_is_raised),
         cmocka_unit_test(the_hard_descriptor_limit_is_named),
+        cmocka_unit_test(a_limit_that_is_used_up_is_named),
         cmocka_unit_test(a_file_is_no_terminal),
         cmocka_unit_test(directories_are_made_with_their_parents),
         cmocka_unit_test(the_name_of_a_path_is_its_last_part),
