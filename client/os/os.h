@@ -81,8 +81,8 @@ void os_usage_read(struct os_usage *usage);
  * limit if need be. 0, or -EMFILE with *limit set to the hard limit that is in the way. */
 int os_descriptors_reserve(uint64_t count, uint64_t *limit);
 
-/* os_limit_reached: whether a limit of threads or of mappings is all but used up, for those that got
- * neither; `text` then names it, its value and what raises it, else it is "". */
+/* os_limit_reached: whether a limit of threads or of mappings is all but used up, for those that
+ * got neither; `text` then names it, its value and what raises it, else it is "". */
 bool os_limit_reached(char *text, size_t text_bytes);
 
 /* ---- memory -------------------------------------------------------------------------------- */
