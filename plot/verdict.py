@@ -309,6 +309,8 @@ def primary(verdicts: Sequence[Verdict]) -> Dict[str, Verdict]:
 # ---- A/A: the machinery on cells that do not differ ----
 
 ALIKE = ("elapsed_ms", "peak_rss_kb", "cpu_s")
+# Of a search: what was chosen for its figures is bound to have been better then than later.
+CHOSEN = ("search", "final", "defaults")
 
 
 class Alarm(NamedTuple):
@@ -327,7 +329,8 @@ def plain_cell(row: Row) -> str:
 
 def alarms(results: Results) -> List[Alarm]:
     """Every metric of every cell that has two labels."""
-    labelled = [row for row in results.rows if row.get("label") and is_result(row)]
+    labelled = [row for row in results.rows
+                if row.get("label") and row["label"] not in CHOSEN and is_result(row)]
     cells: Dict[Tuple, Dict[str, List[Row]]] = {}
     for row in labelled:
         key = (row["scenario"], row["section"], link_of(row)[:2], row["client"], plain_cell(row))

@@ -316,6 +316,11 @@ class Alike(unittest.TestCase):
         made = runs(LOW[:3], label="A", cell="label=A") + runs(LOW, label="B", cell="label=B")
         self.assertIn("n = 3 < 5", verdict.alarm_line(verdict.alarms(folder(made))))
 
+    def test_what_a_search_chose_is_no_pair_of_equals(self):
+        made = runs(LOW, label="search", cell="a=1") + runs(HIGH, label="final",
+                                                           cell="a=1 label=final")
+        self.assertEqual(verdict.alarms(folder(made)), [])
+
     def test_labelled_rows_are_no_evidence(self):
         made = runs(LOW) + runs(HIGH, scheme="ring") + runs(HIGH, label="A", cell="label=A")
         self.assertEqual(judged(made, LESS % (1, "s", "s", ""))[0].shown.n, 5)
