@@ -9,8 +9,8 @@ from rows import ROWS_FILE, Results, Row, group, is_result, reading_order
 
 # What a cell is: rows that agree in all of these are repeats of each other. The first group says
 # what was offered; two cells that differ there did different work.
-WORKLOAD = ("source", "servers", "frames_per_server", "size_min", "size_max", "rate", "fleet",
-            "login", "end_marker", "verify")
+WORKLOAD = ("source", "servers", "idle_servers", "frames_per_server", "flood_frames", "size_min",
+            "size_max", "rate", "fleet", "login", "end_marker", "verify")
 SETTINGS = ("client", "engine", "gate", "scheme", "bind", "connect", "workers", "concurrency",
             "batch", "block_bytes", "blocks_per_receive", "pool_cap_bytes", "pool_batch",
             "processors", "connect_timeout_ms", "login_timeout_ms", "stall_timeout_ms", "reconnect",
@@ -96,13 +96,6 @@ def asked_keys(a: Filter, b: Filter) -> Set[str]:
 # ---- pairing cells ----
 
 
-def scalars(rows: Sequence[Row]) -> List[Row]:
-    """The rows with nothing in the keys of a cell that cannot be compared: by the schema there is
-    nothing, but a hand may have edited it."""
-    return [dict(row, **{key: repr(row[key]) for key in WORKLOAD + SETTINGS
-                         if isinstance(row.get(key), (dict, list))}) for row in rows]
-
-
 def single(rows: Sequence[Row], key: str) -> Optional[Tuple[Any]]:
     """The one value that all rows have, or None."""
     found = {row.get(key) for row in rows}
@@ -118,7 +111,6 @@ def setting_apart(a: Sequence[Row], b: Sequence[Row], keys: Sequence[str]) -> Se
 
 def match(a: Sequence[Row], b: Sequence[Row], asked: Set[str]) -> Match:
     """Pairs the cells, scenario by scenario and section by section."""
-    a, b = scalars(a), scalars(b)
     apart = asked | setting_apart(a, b, PLACE)
     place = [key for key in PLACE if key not in apart]
     ours, theirs = group(a, place), group(b, place)

@@ -66,19 +66,19 @@ SWEEP_KEYS = {
 # A result must have every key that a client writes; `?` allows null, which is: not measured.
 CLIENT_KEYS = {
     "text": "version host os reason audit engine gate scheme bind connect source verify end_marker "
-            "bottleneck",
-    "text?": "request",
+            "target bottleneck",
+    "text?": "request login",
     "from1": "servers",
     "count": "workers concurrency batch connect_timeout_ms stall_timeout_ms frames_per_server "
              "login_timeout_ms reconnect_delay_ms_min reconnect_delay_ms_max reconnect_tries "
-             "size_min size_max seed block_bytes blocks_per_receive frame_bytes_max processors "
-             "connected connect_failed bytes exit_code",
-    "count?": "frames pool_cap_bytes base_rss_kb buffer_peak_bytes buffer_predicted_bytes "
-              "buffer_cap_waits worker_threads buffer_threads total_threads switches_voluntary "
-              "switches_involuntary receive_calls receive_empty hand_overs pool_blocks blocks_lost "
-              "logged_in reconnects reconnect_attempts discarded_bytes undelivered_bytes "
-              "frames_missed "
-              "connections_failed server_bytes server_frames fleet_rss_kb",
+             "size_min size_max seed block_bytes blocks_per_receive pool_batch frame_bytes_max "
+             "processors idle_servers flood_frames connected connect_failed bytes exit_code",
+    "count?": "frames pool_cap_bytes base_rss_kb ready_rss_kb buffer_peak_bytes hand_overs "
+              "buffer_predicted_bytes buffer_cap_waits buffer_turn_waits worker_threads "
+              "buffer_threads total_threads switches_voluntary switches_involuntary receive_calls "
+              "receive_empty pool_blocks blocks_lost logged_in reconnects reconnect_attempts "
+              "discarded_bytes undelivered_bytes frames_missed connections_failed server_bytes "
+              "server_frames fleet_rss_kb",
     "number": "rate sweep_overhead_ms",
     "positive?": "bytes_per_s peak_rss_kb",
     "number?": "cpu_s cpu_user_s cpu_system_s frames_per_s gb_per_cpu_s "
@@ -289,10 +289,10 @@ def reading_order(text: str) -> List[Tuple[int, str]]:
 
 
 # Options that change what a number means. Rows that differ in one of them never share a median.
-OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "frames_per_server",
-           "size_min", "size_max", "rate", "source", "verify", "end_marker", "block_bytes",
-           "blocks_per_receive", "pool_cap_bytes", "processors", "connect_timeout_ms", "fleet",
-           "link", "label", "version", "host", "os")
+OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "idle_servers",
+           "frames_per_server", "flood_frames", "reconnect", "size_min", "size_max", "rate",
+           "source", "verify", "end_marker", "block_bytes", "blocks_per_receive", "pool_cap_bytes",
+           "processors", "connect_timeout_ms", "fleet", "link", "label", "version", "host", "os")
 
 
 def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:
@@ -470,8 +470,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def run_command(command: Any) -> int:
-    """Runs a main(); a reader that closes the pipe early (`| head`) is no error of ours, a full disk
-    behind it is the machine's."""
+    """Runs a main(); a reader that closes the pipe early (`| head`) is no error of ours, and a full
+    disk is the machine's."""
     try:
         code = command()
         sys.stdout.flush()

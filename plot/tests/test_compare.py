@@ -309,8 +309,10 @@ class BadInput(Folders):
         self.assertIn("6/6", out)
 
     def test_a_value_that_is_no_value(self):
-        self.write(repeats(pool_batch=[1, 2]), repeats(seed=2, pool_batch=[1, 2]))
-        self.assertEqual(run(self.a, self.b)[0], 0)
+        self.write(repeats(), repeats(seed=2, pool_batch=[1, 2]))
+        code, _, err = run(self.a, self.b)
+        self.assertEqual(code, 2)
+        self.assertIn("`pool_batch` is [1, 2]: must be a whole number", err)
 
     def test_no_key_of_a_row_makes_it_stumble(self):
         """Every key replaced by other kinds of value: left out or compared, never a trace."""

@@ -34,6 +34,11 @@ class Matching(Folders):
         self.assertEqual(code, 0)
         self.assertIn("the work differs in size_max", out)
 
+    def test_idle_servers_and_floods_are_other_work(self):
+        for key in ("idle_servers", "flood_frames"):
+            self.write(repeats(), repeats(seed=2, **{key: 20}))
+            self.assertIn("the work differs in %s: 0 against 20" % key, self.refused())
+
     def test_other_work_that_was_asked_for_is_compared(self):
         self.write(repeats() + repeats(size_max=200000), [])
         code, out, err = run(self.a, self.a, "--a", "size_max=100000", "--b", "size_max=200000")
