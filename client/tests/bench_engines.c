@@ -18,6 +18,7 @@
 
 #include "client/cport.h"
 #include "client/os/os.h"
+#include "client/tests/median.h"
 
 enum {
     LINES = 200,
@@ -205,18 +206,6 @@ static void engines_find(void)
     }
 }
 
-static int by_size(const void *left, const void *right)
-{
-    double difference = *(const double *)left - *(const double *)right;
-    return (difference > 0) - (difference < 0);
-}
-
-static double median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof *values, by_size);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
 static void point_print(const struct point *point, unsigned repeats, uint64_t duration_ns)
 {
     static double speeds[ENGINES_MAX][REPEATS_MAX], ratios[ENGINES_MAX][REPEATS_MAX];
@@ -227,8 +216,8 @@ static void point_print(const struct point *point, unsigned repeats, uint64_t du
         }
     printf("%6zu %3u %3u ", point->frame_bytes, point->workers, point->concurrency);
     for (unsigned index = 0; index < engines; index++) {
-        double ratio = median(ratios[index], repeats);
-        printf("  %7.3f x%.2f (%.2f..%.2f)", median(speeds[index], repeats), ratio,
+        double ratio = median_of(ratios[index], repeats);
+        printf("  %7.3f x%.2f (%.2f..%.2f)", median_of(speeds[index], repeats), ratio,
                ratios[index][0], ratios[index][repeats - 1]);
     }
     printf("\n");

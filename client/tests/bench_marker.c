@@ -12,6 +12,7 @@
 
 #include "client/buffers/marker.h"
 #include "client/os/os.h"
+#include "client/tests/median.h"
 
 enum {
     ROUNDS = 9,
@@ -95,22 +96,9 @@ static double by_memmem(const struct marker *marker, const uint8_t *frame)
     return gb_per_s(began_ns);
 }
 
-static int by_rate(const void *a, const void *b)
-{
-    const double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *rates)
-{
-    qsort(rates, ROUNDS, sizeof *rates, by_rate);
-    return rates[ROUNDS / 2];
-}
-
 static void print(const char *text, const char *way, double *rates, const char *mark)
 {
-    const double middle = median(rates);
+    const double middle = median_of(rates, ROUNDS);
 
     printf("%-16s %-22s %8.1f  %.1f..%.1f  %s\n", text, way, middle, rates[0], rates[ROUNDS - 1],
            mark);
@@ -130,7 +118,7 @@ static bool compare(const struct text *text, uint8_t *frame)
             rates[codes][round] = ours(&marker, frame);
         rates[CODES_MAX][round] = by_memmem(&marker, frame);
     }
-    const bool reached = median(rates[0]) >= TARGET_GB;
+    const bool reached = median_of(rates[0], ROUNDS) >= TARGET_GB;
     for (unsigned code = 0; code < codes; code++) {
         char way[32];
         snprintf(way, sizeof way, "ours, code %u of %u", code + 1, codes);
