@@ -137,7 +137,7 @@ test: ; @.ci/deps build test report && .ci/tests
 windows: ; @.ci/deps windows && $(MAKE) --no-print-directory OS=windows tests
 stress: $(STRESS) ; @$(STRESS) --seconds=$(STRESS_SECONDS) $(if $(SEED),--seed=$(SEED))
 reproduce: ; @.ci/deps build report && scenarios/reproduce
-bench: ; @.ci/deps build && scenarios/bench
+bench: ; @.ci/deps build bench && scenarios/bench
 profile: ; @.ci/deps build profile && scenarios/profile
 reference: ; @.ci/deps build report profile && scenarios/reference
 tidy: ; @.ci/deps build test && .ci/tidy
@@ -155,7 +155,8 @@ help:
 	  'make stress     holds the completion port to its law by random operations, for minutes' \
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, prints the tables (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side, each with its target (six minutes)' \
-  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
+	  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
 	  'make reference  makes results/reference and the README'"'"'s figures anew (half an hour on a quiet machine)' \
-  'make tidy       formatting, lengths, layering' \
+	  'make tidy       formatting, lengths, layering' \
+	  'make format     formats every C file' \
 	  'make clean      removes build/'
