@@ -65,6 +65,7 @@ void sweep_advice_resume(struct sweep *sweep);
 bool sweep_advice_round(struct sweep *sweep);   /* false: nothing is left to run */
 int sweep_advice_conclude(struct sweep *sweep); /* an exit code */
 double sweep_advice_left_s(const struct sweep *sweep, const struct plan_row *row); /* behind it */
+/* How many rows there will be about, with `left_s` behind the one that runs. */
 unsigned sweep_advice_rows(const struct sweep *sweep, double left_s);
 void sweep_advice_announce(const struct sweep *sweep, FILE *out);
 
