@@ -100,11 +100,19 @@ uint32_t desk_number(const struct desks *desks, const struct desk *desk)
     return (uint32_t)(desk - desks->all);
 }
 
+/* Whole halves move, so that the blocks of a desk, here and away, are a multiple of one: else a
+ * desk that was emptied and filled in turn would end up with more than the plan has for it. */
+static unsigned in_halves(const struct desks *desks, unsigned blocks)
+{
+    return desks->half_blocks > 0 ? blocks / desks->half_blocks * desks->half_blocks : blocks;
+}
+
 /* What comes from the pool is colder than what is here: it goes below. */
 static void stock_up(struct desks *desks, struct desk *desk, unsigned want)
 {
     const unsigned missing = want - desk->free_count;
-    const unsigned refill = missing > desks->half_blocks ? missing : desks->half_blocks;
+    const unsigned spare = desks->half_blocks > 0 ? desks->half_blocks - 1 : 0;
+    const unsigned refill = in_halves(desks, missing + spare);
     struct block **end = &desk->free;
     unsigned got;
 
@@ -147,12 +155,12 @@ static void give_to_pool(struct desks *desks, struct block *first, unsigned coun
 /* What lies lowest is cold: it goes. */
 static void tidy_up(struct desks *desks, struct desk *desk)
 {
-    const unsigned keep =
-        desk->free_count > 2 * desks->half_blocks ? desks->half_blocks : desk->free_count;
     struct block **link = &desk->free;
 
-    if (keep == desk->free_count)
+    if (desk->free_count <= 2 * desks->half_blocks)
         return;
+    const unsigned keep =
+        desk->free_count - in_halves(desks, desk->free_count - desks->half_blocks);
     for (unsigned i = 0; i < keep; i++)
         link = &(*link)->next;
     give_to_pool(desks, *link, desk->free_count - keep);

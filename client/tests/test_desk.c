@@ -162,6 +162,30 @@ static void test_half_a_desk_comes_and_goes_at_once(void **state)
     room_close(&room);
 }
 
+/* Emptied and filled in turn, by whatever numbers: no creeping up. */
+static void test_a_desk_has_whole_halves(void **state)
+{
+    struct room room;
+    struct block *blocks[4 * HALF];
+    unsigned out = 0;
+    (void)state;
+    room_open(&room);
+    for (unsigned step = 0; step < 1000; step++) {
+        const unsigned change = 1 + step * 7 % (2 * HALF);
+        if (step % 2 == 0) {
+            for (unsigned i = 0; i < change && out < 3 * HALF; i++)
+                take(&room, &blocks[out++], 1);
+        } else {
+            for (unsigned i = 0; i < change && out > 0; i++)
+                give(&room, &blocks[--out], 1);
+        }
+        assert_int_equal((room.desk->free_count + out) % HALF, 0);
+        assert_in_range(room.desk->free_count, 0, 2 * HALF);
+    }
+    give(&room, blocks, out);
+    room_close(&room);
+}
+
 /* ---- wake-ups ---------------------------------------------------------------------------- */
 
 static void test_only_who_sleeps_is_woken_and_once(void **state)
@@ -254,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_was_given_last_is_taken_first),
         cmocka_unit_test(test_half_a_desk_comes_and_goes_at_once),
+        cmocka_unit_test(test_a_desk_has_whole_halves),
         cmocka_unit_test(test_only_who_sleeps_is_woken_and_once),
         cmocka_unit_test(test_slices_keeps_to_its_desk),
     };
