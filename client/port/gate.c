@@ -25,6 +25,14 @@ struct cp_link *gate_queue_pop(struct gate_queue *queue)
     return packet;
 }
 
+unsigned gate_queue_count(const struct gate_queue *queue)
+{
+    unsigned count = 0;
+    for (const struct cp_link *link = queue->first; link; link = link->next)
+        count++;
+    return count;
+}
+
 /* ---- the stack of waiters ------------------------------------------------------------------ */
 
 static bool on_stack(const struct gate_worker *worker)

@@ -124,6 +124,7 @@ void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effec
 void gate_check(const struct gate *gate);
 
 void gate_queue_push(struct gate_queue *queue, struct cp_link *packet);
-struct cp_link *gate_queue_pop(struct gate_queue *queue); /* NULL: empty */
+struct cp_link *gate_queue_pop(struct gate_queue *queue);  /* NULL: empty */
+unsigned gate_queue_count(const struct gate_queue *queue); /* walks it */
 
 #endif

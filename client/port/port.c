@@ -200,7 +200,7 @@ unsigned cp_concurrency(const struct cport *port)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-enum { LOOK_IN_EVERY = 32 }; /* waits that found a packet at once */
+enum { ROUND_LEAST = 8 }; /* waits; a look costs about as much as a small receive */
 
 enum awaited { AWAITED_PACKETS, AWAITED_TIMEOUT, AWAITED_CLOSED };
 
@@ -241,14 +241,19 @@ static int poll_engine(struct cport *port, struct worker *worker, uint64_t left_
 }
 
 /* A worker that always finds a packet never asks the engine, and one lane that is always ready is
- * enough for that: whatever else became ready would wait for as long. So it looks in now and then,
- * while it still counts as running: nobody else is to take its place meanwhile. Where the kernel
- * itself queues completions, packets come to an end. A kick that this look takes from a poller is
- * given again by whoever takes the next packet. */
+ * enough for that: whatever else became ready would wait for as long. So it looks in after each
+ * round, when all that was queued has had its turn, while it still counts as running: nobody else
+ * is to take its place meanwhile. More often would serve many lanes that are all ready by small
+ * pieces. Where the kernel itself queues completions, packets come to an end. A kick that this look
+ * takes from a poller is given again by whoever takes the next packet. */
 static void look_in(struct cport *port, const struct worker *worker, struct gate_effects *effects)
 {
     const bool busy = worker->gate.state == GATE_RUNNING && port->gate.queue.first;
-    if (!busy || !(port->engine->flags & ENGINE_READINESS) || ++port->unpolled < LOOK_IN_EVERY)
+    if (!busy || !(port->engine->flags & ENGINE_READINESS))
+        return;
+    if (port->unpolled++ == 0)
+        port->round = gate_queue_count(&port->gate.queue);
+    if (port->unpolled < ROUND_LEAST || port->unpolled < port->round)
         return;
     port->unpolled = 0;
     port_unlock(port, effects);

@@ -67,6 +67,7 @@ struct cport {
     bool os_gate; /* set by the engine's open: the system's port keeps law 5, every waiter polls */
     bool closed;
     unsigned unpolled; /* waits since a worker last asked the engine */
+    unsigned round;    /* packets that were queued at the first of these */
     struct cp_socket *chunks[CHUNKS_MAX];
     uint32_t slots;
     struct cp_socket *free_slots;
