@@ -42,6 +42,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", help="what scenarios/bench wrote")
     parser.add_argument("--require", action="store_true", help="exit 1 when a target is missed")
+    parser.add_argument("--no-medians", action="store_true",
+                        help="only ratios and marks, not what they are made of")
     arguments = parser.parse_args()
     results, code = load_or_explain("bench.py", arguments.folder)
     if results is None:
@@ -52,10 +54,11 @@ def main() -> int:
                                                               bench_line.SCENARIO),
               file=sys.stderr)
         return 1
-    print("%-10s  %-15s  %-8s  %7s  %8s  %8s  %8s  n   (medians)" % (
-        "section", "scheme", "engine", "workers", "GB/CPU s", "GB/s", "peak MB"))
-    print("\n".join(medians(rows)))
-    print("\n" + bench_line.HEAD)
+    if not arguments.no_medians:
+        print("%-10s  %-15s  %-8s  %7s  %8s  %8s  %8s  n   (medians)" % (
+            "section", "scheme", "engine", "workers", "GB/CPU s", "GB/s", "peak MB"))
+        print("\n".join(medians(rows)) + "\n")
+    print(bench_line.HEAD)
     missed = False
     for lines, missed_some in (bench_ratios.lines(results), bench_slices.lines(results),
                                bench_scale.lines(results),
