@@ -78,7 +78,8 @@ struct os_usage {
 void os_usage_read(struct os_usage *usage);
 
 /* os_descriptors_reserve: makes sure that `count` descriptors can be open at once, raising the soft
- * limit if need be. 0, or -EMFILE with *limit set to the hard limit that is in the way. */
+ * limit if need be. To be called before there are threads: the system then makes room for them at
+ * once. 0, or -EMFILE with *limit set to the hard limit that is in the way. */
 int os_descriptors_reserve(uint64_t count, uint64_t *limit);
 
 /* os_limit_reached: whether a limit of threads or of mappings is all but used up, for those that

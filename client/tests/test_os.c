@@ -309,6 +309,26 @@ static void the_soft_descriptor_limit_is_raised(void **state)
     assert_int_equal(now.rlim_cur, 128);
 }
 
+/* The system's table has them all before there are threads, and none of them is in use. */
+static void room_for_descriptors_is_made_at_once(void **state)
+{
+    (void)state;
+    uint64_t limit = 0;
+    unsigned room = 0;
+    char line[128];
+    struct rlimit descriptors;
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    const unsigned count = descriptors.rlim_max < 3000 ? (unsigned)descriptors.rlim_max : 3000;
+    assert_int_equal(os_descriptors_reserve(count, &limit), 0);
+    FILE *status = fopen("/proc/self/status", "r");
+    assert_non_null(status);
+    while (fgets(line, sizeof line, status) != NULL)
+        sscanf(line, "FDSize: %u", &room);
+    fclose(status);
+    assert_true(room >= count);
+    assert_int_equal(fcntl((int)count - 1, F_GETFD), -1);
+}
+
 static void the_hard_descriptor_limit_is_named(void **state)
 {
     (void)state;
@@ -442,6 +462,7 @@ int main(void)
         cmocka_unit_test(cleared_pages_are_zeros_and_take_no_memory),
         cmocka_unit_test(pages_that_are_not_there_are_null),
         cmocka_unit_test(the_soft_descriptor_limit_is_raised),
+        cmocka_unit_test(room_for_descriptors_is_made_at_once),
         cmocka_unit_test(the_hard_descriptor_limit_is_named),
         cmocka_unit_test(a_limit_that_is_used_up_is_named),
         cmocka_unit_test(a_file_is_no_terminal),
