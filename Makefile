@@ -156,7 +156,7 @@ help:
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, prints the tables (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side, each with its target (six minutes)' \
 	  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
-	  'make reference  makes results/reference and the README'"'"'s figures anew (half an hour on a quiet machine)' \
+	  'make reference  makes results/reference and the README'"'"'s figures anew (twenty minutes on a quiet machine)' \
 	  'make tidy       formatting, lengths, layering' \
 	  'make format     formats every C file' \
 	  'make clean      removes build/'
