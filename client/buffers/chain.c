@@ -63,7 +63,6 @@ struct scheme_run {
     struct pool *pool;
     struct roster roster;
     struct starving starving;
-    _Atomic uint64_t cap_waits;
     struct common common;
     pthread_t thread;
     struct processor processor;
@@ -112,8 +111,10 @@ static void release_chain(struct chain_stream *chain, struct returned *returned)
 
 /* ---- offer ---------------------------------------------------------------------------------- */
 
-static bool take_fresh(struct scheme_run *run, struct chain_stream *chain, unsigned want)
+static bool take_fresh(void *context, struct stream *stream, unsigned want)
 {
+    struct scheme_run *run = context;
+    struct chain_stream *chain = chain_of(stream);
     const bool privileged = starving_hold(&run->starving, &chain->waiting);
     const unsigned keep = privileged ? 0 : (unsigned)run->starving.plenty.keep;
 
@@ -122,18 +123,6 @@ static bool take_fresh(struct scheme_run *run, struct chain_stream *chain, unsig
     if (privileged)
         starving_let_go(&run->starving);
     return chain->fresh != NULL;
-}
-
-/* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the blocks wait with the stream for
- * it. */
-static bool starve(struct scheme_run *run, struct chain_stream *chain, unsigned want)
-{
-    starving_join(&run->starving, &chain->waiting);
-    if (take_fresh(run, chain, want) && starving_leave(&run->starving, &chain->waiting))
-        return false;
-    atomic_fetch_add_explicit(&run->cap_waits, 1, memory_order_relaxed);
-    return true;
 }
 
 static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
@@ -150,8 +139,8 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
     unsigned want = max - count;
     if (want > run->config.blocks_per_receive)
         want = run->config.blocks_per_receive;
-    if (want > 0 && chain->fresh == NULL && !take_fresh(run, chain, want) && count == 0 &&
-        starve(run, chain, want))
+    if (want > 0 && chain->fresh == NULL && !take_fresh(run, stream, want) && count == 0 &&
+        starving_wait(&run->starving, &chain->waiting, want))
         return 0;
     for (struct block *block = chain->fresh; block != NULL && count < max; block = block->next)
         blocks[count++] = (struct cp_block){block->data, block_bytes};
@@ -333,7 +322,8 @@ static void *process_all(void *argument)
 static struct plenty plan(struct scheme_run *run)
 {
     const struct scheme_config *config = &run->config;
-    struct plenty plenty = {.free = free_blocks, .context = run, .events = &config->events};
+    struct plenty plenty = {
+        .free = free_blocks, .take = take_fresh, .context = run, .events = &config->events};
 
     if (config->cap_bytes == UINT64_MAX)
         return plenty;
@@ -409,7 +399,7 @@ static void chain_close(struct scheme_run *run, struct scheme_figures *figures)
     pthread_join(run->thread, NULL);
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->cap_waits),
+        .buffer_cap_waits = atomic_load(&run->starving.waits),
         .pool_blocks = pool_blocks(run->pool),
     };
     processor_sum_up(&run->processor, figures);

@@ -104,21 +104,16 @@ static uint64_t free_channels(void *context)
     return left / channel_memory(&run->config, &run->shape);
 }
 
-/* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the memory waits with the stream for
- * it. */
-static bool starve(struct channel *channel)
+static bool take_channel(void *context, struct stream *stream, unsigned want)
 {
-    struct channel_run *run = channel->run;
+    struct channel *channel = (struct channel *)(void *)stream;
 
-    starving_join(&run->starving, &channel->waiting);
+    (void)context;
+    (void)want; /* all of a channel's memory, or none */
     pthread_mutex_lock(&channel->lock);
     const bool acquired = acquire(channel);
     pthread_mutex_unlock(&channel->lock);
-    if (acquired && starving_leave(&run->starving, &channel->waiting))
-        return false;
-    atomic_fetch_add_explicit(&run->cap_waits, 1, memory_order_relaxed);
-    return true;
+    return acquired;
 }
 
 /* ---- the worker's side ---------------------------------------------------------------------- */
@@ -168,7 +163,7 @@ bool channel_ready(struct channel *channel)
     assert(!channel->receiving);
     if (!acquire(channel)) {
         pthread_mutex_unlock(&channel->lock);
-        if (starve(channel))
+        if (starving_wait(&run->starving, &channel->waiting, 1))
             return false;
         pthread_mutex_lock(&channel->lock);
     }
@@ -366,10 +361,10 @@ int channel_run_open(struct channel_run *run, const struct scheme_config *config
     run->config = *config;
     run->shape = *shape;
     budget_init(&run->budget, config->cap_bytes);
-    starving_init(
-        &run->starving,
-        &(struct plenty){.free = free_channels, .context = run, .events = &run->config.events});
-    atomic_init(&run->cap_waits, 0);
+    starving_init(&run->starving, &(struct plenty){.free = free_channels,
+                                                   .take = take_channel,
+                                                   .context = run,
+                                                   .events = &run->config.events});
     atomic_init(&run->turn_waits, 0);
     return 0;
 }
@@ -391,7 +386,7 @@ static void end_thread(struct channel *channel)
 void channel_run_finish(struct channel_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
-        .buffer_cap_waits = atomic_load(&run->cap_waits),
+        .buffer_cap_waits = atomic_load(&run->starving.waits),
         .buffer_turn_waits = atomic_load(&run->turn_waits),
     };
     for (uint32_t i = 0; i < run->roster.count; i++) {

@@ -32,7 +32,7 @@ struct channel_run {
     struct budget budget;
     struct roster roster;
     struct starving starving; /* for buffers */
-    _Atomic uint64_t cap_waits, turn_waits;
+    _Atomic uint64_t turn_waits;
 };
 
 struct channel {

@@ -28,7 +28,6 @@ struct scheme_run {
     struct pool *pool;
     struct roster roster;
     struct starving starving;
-    _Atomic uint64_t cap_waits;
 };
 
 static struct drain_stream *drain_of(struct stream *stream)
@@ -55,24 +54,14 @@ static uint64_t free_blocks(void *context)
     return pool_blocks_free(run->pool);
 }
 
-static bool take_blocks(struct scheme_run *run, struct drain_stream *drain, unsigned want)
+static bool take_blocks(void *context, struct stream *stream, unsigned want)
 {
+    struct scheme_run *run = context;
+    struct drain_stream *drain = drain_of(stream);
     unsigned count;
 
     drain->blocks = pool_take(run->pool, want, 0, &count);
     return drain->blocks != NULL;
-}
-
-/* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the blocks wait with the stream for
- * it. */
-static bool starve(struct scheme_run *run, struct drain_stream *drain, unsigned want)
-{
-    starving_join(&run->starving, &drain->waiting);
-    if (take_blocks(run, drain, want) && starving_leave(&run->starving, &drain->waiting))
-        return false;
-    atomic_fetch_add_explicit(&run->cap_waits, 1, memory_order_relaxed);
-    return true;
 }
 
 static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
@@ -87,7 +76,8 @@ static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struc
         want = max;
     if (run->config.early && capped)
         want = 1; /* the cap has one for each stream */
-    if (drain->blocks == NULL && !take_blocks(run, drain, want) && starve(run, drain, want))
+    if (drain->blocks == NULL && !take_blocks(run, stream, want) &&
+        starving_wait(&run->starving, &drain->waiting, want))
         return 0;
     for (struct block *block = drain->blocks; block != NULL && count < max; block = block->next)
         blocks[count++] = (struct cp_block){block->data, run->config.block_bytes};
@@ -167,9 +157,10 @@ static int drain_open(const struct scheme_config *config, struct scheme_run **op
         return -1;
     run->config = *config;
     budget_init(&run->budget, config->cap_bytes);
-    starving_init(
-        &run->starving,
-        &(struct plenty){.free = free_blocks, .context = run, .events = &run->config.events});
+    starving_init(&run->starving, &(struct plenty){.free = free_blocks,
+                                                   .take = take_blocks,
+                                                   .context = run,
+                                                   .events = &run->config.events});
     run->pool = pool_open(&(struct pool_config){.block_bytes = config->block_bytes,
                                                 .first_blocks = 1,
                                                 .batch_blocks = config->pool_batch_blocks,
@@ -193,7 +184,7 @@ static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->cap_waits),
+        .buffer_cap_waits = atomic_load(&run->starving.waits),
         .pool_blocks = pool_blocks(run->pool),
     };
     for (uint32_t i = 0; i < run->roster.count; i++)

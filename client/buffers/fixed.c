@@ -46,12 +46,14 @@ static struct fixed_stream *fixed_of(struct stream *stream)
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
-static bool take_block(struct scheme_run *run, struct fixed_stream *fixed)
+static bool take_block(void *context, struct stream *stream, unsigned want)
 {
+    struct scheme_run *run = context;
+    struct fixed_stream *fixed = fixed_of(stream);
     unsigned count;
 
     if (fixed->block == NULL)
-        fixed->block = pool_take(run->pool, 1, 0, &count);
+        fixed->block = pool_take(run->pool, want, 0, &count);
     return fixed->block != NULL;
 }
 
@@ -74,18 +76,6 @@ static void return_block(struct scheme_run *run, struct fixed_stream *fixed)
     starving_resume(&run->starving);
 }
 
-/* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the block waits with the stream for
- * it. */
-static bool starve(struct scheme_run *run, struct fixed_stream *fixed)
-{
-    starving_join(&run->starving, &fixed->waiting);
-    if (take_block(run, fixed) && starving_leave(&run->starving, &fixed->waiting))
-        return false;
-    atomic_fetch_add_explicit(&run->channels.cap_waits, 1, memory_order_relaxed);
-    return true;
-}
-
 /* ---- receives ------------------------------------------------------------------------------- */
 
 static unsigned fixed_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
@@ -96,7 +86,8 @@ static unsigned fixed_offer(struct scheme_run *run, struct stream *stream, struc
     assert(max >= 1);
     if (!fixed->ready)
         fixed->ready = channel_ready(&fixed->channel);
-    if (!fixed->ready || (!take_block(run, fixed) && starve(run, fixed)))
+    if (!fixed->ready ||
+        (!take_block(run, stream, 1) && starving_wait(&run->starving, &fixed->waiting, 1)))
         return 0;
     fixed->ready = false;
     blocks[0] = (struct cp_block){fixed->block->data, run->channels.shape.receive_bytes};
@@ -197,6 +188,7 @@ static int fixed_open(const struct scheme_config *config, struct scheme_run **op
     if (channel_run_open(&run->channels, config, &shape) != 0)
         goto free_run;
     starving_init(&run->starving, &(struct plenty){.free = free_blocks,
+                                                   .take = take_block,
                                                    .context = run,
                                                    .events = &run->channels.config.events});
     run->pool = pool_open(&(struct pool_config){.block_bytes = shape.receive_bytes,
@@ -221,6 +213,7 @@ static void fixed_close(struct scheme_run *run, struct scheme_figures *figures)
     channel_run_finish(&run->channels, figures);
     for (uint32_t i = 0; i < run->channels.roster.count; i++)
         figures->copied_bytes += fixed_of(run->channels.roster.streams[i])->copied_bytes;
+    figures->buffer_cap_waits += atomic_load(&run->starving.waits);
     figures->pool_blocks = pool_blocks(run->pool);
     figures->blocks_lost = pool_close(run->pool);
     starving_end(&run->starving);
@@ -248,7 +241,7 @@ static struct stream *fixed_attach(struct scheme_run *run, void *owner, uint64_t
         return NULL;
     struct fixed_stream *fixed = fixed_of(&channel->stream);
     fixed->waiting.stream = &channel->stream;
-    if (run->channels.config.early && !take_block(run, fixed)) {
+    if (run->channels.config.early && !take_block(run, &fixed->channel.stream, 1)) {
         channel_detach(channel);
         return NULL;
     }

@@ -43,7 +43,6 @@ struct scheme_run {
     struct roster roster;
     struct starving starving;
     struct desks desks; /* for their processors: a thread's own */
-    _Atomic uint64_t cap_waits;
 };
 
 static struct mirror_stream *mirror_of(struct stream *stream)
@@ -60,8 +59,12 @@ static uint64_t free_rings(void *context)
     return rings_free(&run->rings);
 }
 
-static bool take_ring(struct scheme_run *run, struct mirror_stream *mirror)
+static bool take_ring(void *context, struct stream *stream, unsigned want)
 {
+    struct scheme_run *run = context;
+    struct mirror_stream *mirror = mirror_of(stream);
+
+    (void)want; /* there is one for each */
     mirror->ring = rings_take(&run->rings);
     mirror->head = 0;
     return mirror->ring != NULL;
@@ -88,17 +91,6 @@ static void rest(struct scheme_run *run, struct mirror_stream *mirror)
 
 /* ---- receive -------------------------------------------------------------------------------- */
 
-/* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the ring waits with the stream for it. */
-static bool starve(struct scheme_run *run, struct mirror_stream *mirror)
-{
-    starving_join(&run->starving, &mirror->waiting);
-    if (take_ring(run, mirror) && starving_leave(&run->starving, &mirror->waiting))
-        return false;
-    atomic_fetch_add_explicit(&run->cap_waits, 1, memory_order_relaxed);
-    return true;
-}
-
 static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                              unsigned max)
 {
@@ -106,7 +98,8 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
 
     assert(max >= 1);
     (void)max;
-    if (mirror->ring == NULL && !take_ring(run, mirror) && starve(run, mirror))
+    if (mirror->ring == NULL && !take_ring(run, stream, 1) &&
+        starving_wait(&run->starving, &mirror->waiting, 1))
         return 0;
     assert(stream->partial_bytes + run->receive_bytes <= run->rings.ring_bytes);
     blocks[0] = (struct cp_block){mirror->ring->bytes + mirror->head + stream->partial_bytes,
@@ -223,9 +216,10 @@ static int mirror_open(const struct scheme_config *config, struct scheme_run **o
     run->config = *config;
     run->receive_bytes = receive_bytes_of(config);
     budget_init(&run->budget, config->cap_bytes);
-    starving_init(
-        &run->starving,
-        &(struct plenty){.free = free_rings, .context = run, .events = &run->config.events});
+    starving_init(&run->starving, &(struct plenty){.free = free_rings,
+                                                   .take = take_ring,
+                                                   .context = run,
+                                                   .events = &run->config.events});
     if (rings_open(&run->rings, ring_bytes_of(config), &run->budget) != 0)
         goto free_run;
     if (desks_open(&run->desks, run->config.receivers, NULL, 0, &run->config.process,
@@ -250,7 +244,7 @@ static void mirror_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->cap_waits),
+        .buffer_cap_waits = atomic_load(&run->starving.waits),
         .pool_blocks = run->rings.count,
     };
     for (unsigned i = 0; i < run->desks.count; i++)
@@ -272,7 +266,7 @@ static struct stream *mirror_attach(struct scheme_run *run, void *owner, uint64_
     if (stream == NULL)
         return NULL;
     mirror_of(stream)->waiting.stream = stream;
-    if (run->config.early && !take_ring(run, mirror_of(stream)))
+    if (run->config.early && !take_ring(run, stream, 1))
         return NULL;
     return stream;
 }

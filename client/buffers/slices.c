@@ -65,7 +65,6 @@ struct scheme_run {
     struct desks desks;
     struct crew crew;
     unsigned ahead_blocks;
-    _Atomic uint64_t cap_waits;
 };
 
 static struct slices_stream *slices_of(struct stream *stream)
@@ -83,8 +82,10 @@ static uint64_t free_blocks(void *context)
     return pool_blocks_free(run->pool);
 }
 
-static bool take_blocks(struct scheme_run *run, struct slices_stream *slices, unsigned want)
+static bool take_blocks(void *context, struct stream *stream, unsigned want)
 {
+    struct scheme_run *run = context;
+    struct slices_stream *slices = slices_of(stream);
     struct desk *desk = desks_sit(&run->desks);
     unsigned count;
 
@@ -113,18 +114,6 @@ static void put_back(struct scheme_run *run, struct desk *desk, struct slices_st
 
 /* ---- offer ---------------------------------------------------------------------------------- */
 
-/* Lists the stream first and looks once more then: what comes back in between is not overlooked. If
- * the list was faster and a resume is on its way already, the blocks wait with the stream for
- * it. */
-static bool starve(struct scheme_run *run, struct slices_stream *slices, unsigned want)
-{
-    starving_join(&run->starving, &slices->waiting);
-    if (take_blocks(run, slices, want) && starving_leave(&run->starving, &slices->waiting))
-        return false;
-    atomic_fetch_add_explicit(&run->cap_waits, 1, memory_order_relaxed);
-    return true;
-}
-
 static unsigned slices_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                              unsigned max)
 {
@@ -135,7 +124,8 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
     assert(max >= 1);
     if (run->config.early && capped)
         want = 1; /* the cap has one for each stream */
-    if (slices->blocks == NULL && !take_blocks(run, slices, want) && starve(run, slices, want))
+    if (slices->blocks == NULL && !take_blocks(run, stream, want) &&
+        starving_wait(&run->starving, &slices->waiting, want))
         return 0;
     for (struct block *block = slices->blocks; block != NULL && count < max; block = block->next)
         blocks[count++] = (struct cp_block){block->data, run->config.block_bytes};
@@ -371,9 +361,10 @@ static int slices_open(const struct scheme_config *config, struct scheme_run **o
     run->config = *config;
     run->ahead_blocks = slices_plan_ahead(config);
     budget_init(&run->budget, config->cap_bytes);
-    starving_init(
-        &run->starving,
-        &(struct plenty){.free = free_blocks, .context = run, .events = &run->config.events});
+    starving_init(&run->starving, &(struct plenty){.free = free_blocks,
+                                                   .take = take_blocks,
+                                                   .context = run,
+                                                   .events = &run->config.events});
     if (open_parts(run, why, why_bytes) != 0) {
         starving_end(&run->starving);
         free(run);
@@ -387,7 +378,7 @@ static void sum_up(struct scheme_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->cap_waits),
+        .buffer_cap_waits = atomic_load(&run->starving.waits),
         .pool_blocks = pool_blocks(run->pool),
     };
     for (unsigned i = 0; i < run->desks.count; i++)

@@ -12,6 +12,7 @@ void starving_init(struct starving *starving, const struct plenty *plenty)
     starving->privilege_served = false;
     atomic_init(&starving->count, 0);
     atomic_init(&starving->privileged, NULL);
+    atomic_init(&starving->waits, 0);
 }
 
 void starving_end(struct starving *starving)
@@ -38,7 +39,7 @@ static bool privilege_is_free(struct starving *starving, uint64_t free)
            (starving->privilege_served && free >= starving->plenty.reserve);
 }
 
-void starving_join(struct starving *starving, struct waiting *waiting)
+static void join(struct starving *starving, struct waiting *waiting)
 {
     pthread_mutex_lock(&starving->lock);
     assert(!waiting->listed);
@@ -65,7 +66,8 @@ static void unlink(struct starving *starving, struct waiting *waiting)
     atomic_fetch_sub(&starving->count, 1);
 }
 
-bool starving_leave(struct starving *starving, struct waiting *waiting)
+/* False: it was off the list already, so a resume has come or will. */
+static bool leave(struct starving *starving, struct waiting *waiting)
 {
     pthread_mutex_lock(&starving->lock);
     const bool listed = waiting->listed;
@@ -73,6 +75,17 @@ bool starving_leave(struct starving *starving, struct waiting *waiting)
         unlink(starving, waiting);
     pthread_mutex_unlock(&starving->lock);
     return listed;
+}
+
+bool starving_wait(struct starving *starving, struct waiting *waiting, unsigned want)
+{
+    const struct plenty *plenty = &starving->plenty;
+
+    join(starving, waiting);
+    if (plenty->take(plenty->context, waiting->stream, want) && leave(starving, waiting))
+        return false;
+    atomic_fetch_add_explicit(&starving->waits, 1, memory_order_relaxed);
+    return true;
 }
 
 void starving_forget(struct starving *starving, struct waiting *waiting)

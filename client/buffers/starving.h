@@ -2,7 +2,8 @@
  * once.
  *
  * So that no resume is lost, the side that wants memory lists the stream first and then looks for
- * memory once more; the side that gives memory gives first and then looks at the list.
+ * memory once more (starving_wait); the side that gives memory gives first and then looks at the
+ * list.
  *
  * One of them is privileged: it alone may use the reserve, which is big enough for one whole frame,
  * so that not all streams can wait for each other in the middle of their frames. It is the first
@@ -28,6 +29,8 @@ struct waiting {
 /* What there is to wait for, in units of the scheme's choice. */
 struct plenty {
     uint64_t (*free)(void *context); /* units to be had now; called with the list's lock held */
+    /* Takes up to `want` of them for the stream, which keeps them for its offer. False: none. */
+    bool (*take)(void *context, struct stream *stream, unsigned want);
     void *context;
     uint64_t keep;    /* others than the privileged stream leave so many alone */
     uint64_t reserve; /* the privilege passes on only when so many are free; at most `keep` */
@@ -41,18 +44,16 @@ struct starving {
     bool privilege_served;              /* a frame has become whole under it */
     _Atomic uint32_t count;             /* listed; written under the lock */
     struct waiting *_Atomic privileged; /* NULL: none; written under the lock */
+    _Atomic uint64_t waits;             /* how often a stream had to wait */
 };
 
 void starving_init(struct starving *starving, const struct plenty *plenty);
 void starving_end(struct starving *starving); /* nobody waits */
 
-/* starving_join: lists a stream, which is not listed, and makes it the privileged one if it can
- * be. */
-void starving_join(struct starving *starving, struct waiting *waiting);
-
-/* starving_leave: takes it off the list. False: it was off it already, so a resume has come or
- * will. */
-bool starving_leave(struct starving *starving, struct waiting *waiting);
+/* starving_wait: a stream that is not listed found nothing: lists it, makes it the privileged one
+ * if it can be, and then takes once more. True: it waits, and a resume comes; what was taken
+ * meanwhile stays with it for that. False: it has something, and need not wait. */
+bool starving_wait(struct starving *starving, struct waiting *waiting, unsigned want);
 
 /* starving_forget: leaves, and gives up the privilege: the stream is no more. */
 void starving_forget(struct starving *starving, struct waiting *waiting);
