@@ -31,7 +31,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prot
 ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
 
 # Windows 10 or later; POSIX's names for the socket headers; a copy of the one library header.
-CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Iclient/os/windows -I$(BUILD)/include
+CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Ibase/windows -I$(BUILD)/include
 LDFLAGS.windows := -static
 LDLIBS.windows  := -lws2_32 -lsynchronization -lntdll
 EXE.windows     := .exe
@@ -42,13 +42,13 @@ LDLIBS      += $(LDLIBS.$(SYSTEM))
 EXE         := $(EXE.$(SYSTEM))
 
 # A room's sources are the files that lie in it; only the operating system is chosen here.
-ROOMS    := cli client/os client/port client/buffers client/collector client/peers mock_servers scenarios client/tests/conformance client/tests/trial
-NOT_HERE.linux   := %_windows.c client/port/iocp.c
-NOT_HERE.windows := %_linux.c client/port/epoll.c client/port/uring.c
+ROOMS    := base cport client/buffers client/collector client/peers mock_servers scenarios/sweep
+NOT_HERE.linux   := %_windows.c cport/iocp.c
+NOT_HERE.windows := %_linux.c cport/epoll.c cport/uring.c
 # The paper's LAN is made of Linux's namespaces.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan)
 PEERS    := raw peer-blocking peer-libuv peer-libevent
-MAINS    := client/main.c $(addprefix client/peers/,raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/main.c
+MAINS    := client/main.c $(addprefix client/peers/,raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c
 SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libfanin.a
@@ -62,12 +62,17 @@ $(BUILD)/fanin-peer-libevent$(EXE): LDLIBS += $(if $(HAS_LIBEVENT),-levent_core)
 
 PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client $(PEERS) servers sweep $(if $(filter linux,$(SYSTEM)),lan))
 # cmocka is not packaged for Windows; what does without it runs there, too.
-TESTED.linux   := $(wildcard $(foreach room,cli client mock_servers mock_servers/lan scenarios,$(room)/tests/test_*.c))
-TESTED.windows := client/tests/test_conformance.c
+TESTED.linux   := $(wildcard $(ROOMS:=/tests/test_*.c))
+TESTED.windows := cport/tests/test_conformance.c
 CMOCKA.linux   := -lcmocka
+# What tests share: every other file of their folders.
+SHARED.linux   := $(wildcard $(ROOMS:=/tests/*.c) $(ROOMS:=/tests/*/*.c))
+SHARED.windows := $(wildcard cport/tests/conformance/*.c cport/tests/stress/*.c)
+SHARED   := $(filter-out $(NOT_HERE.$(SYSTEM)) cport/tests/port_stress.c $(foreach kind,test bench,$(wildcard $(ROOMS:=/tests/$(kind)_*.c))),$(SHARED.$(SYSTEM)))
+TEST_LIBRARY := $(BUILD)/libtests.a
 TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
-BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard client/tests/bench_*.c))
-STRESS   := $(BUILD)/client/tests/stress$(EXE)
+BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard $(ROOMS:=/tests/bench_*.c)))
+STRESS   := $(BUILD)/cport/tests/port_stress$(EXE)
 
 .PHONY: all tests benches test windows stress reproduce bench profile reference tidy format clean deps help
 .DEFAULT_GOAL := all
@@ -83,15 +88,14 @@ $(BUILD)/fanin-peer-libuv$(EXE):    $(BUILD)/client/peers/$(if $(HAS_LIBUV),libu
 $(BUILD)/fanin-peer-libevent$(EXE): $(BUILD)/client/peers/$(if $(HAS_LIBEVENT),libevent,absent).o
 $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
 $(BUILD)/fanin-lan$(EXE):     $(BUILD)/mock_servers/lan/main.o
-$(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/main.o
+$(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/sweep/main.o
 
-$(PROGRAMS) $(BENCHES) $(STRESS): $(LIBRARY)
+$(PROGRAMS) $(BENCHES) $(TESTS) $(STRESS): $(LIBRARY)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %/libtests.a,$^) $(LIBRARY) $(LDLIBS)
 
-$(TESTS): $(LIBRARY)
-	$(SAY) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(CMOCKA.$(SYSTEM)) $(LDLIBS)
+$(TESTS) $(BENCHES) $(STRESS): $(TEST_LIBRARY)
+$(TESTS): LDLIBS := $(CMOCKA.$(SYSTEM)) $(LDLIBS)
 
 $(TESTS) $(BENCHES) $(STRESS): %$(EXE): %.o
 
@@ -105,6 +109,8 @@ $(TESTS) $(BENCHES) $(STRESS): %$(EXE): %.o
 %/test_uring: ALL_LDFLAGS += -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_get_probe_ring,--wrap=io_uring_submit
 
 $(LIBRARY): $(OBJECTS)
+$(TEST_LIBRARY): $(SHARED:%.c=$(BUILD)/%.o)
+$(LIBRARY) $(TEST_LIBRARY):
 	$(SAY) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -114,7 +120,7 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The commit goes into every row: what holds it is compiled again when it changes.
-NAMED := $(BUILD)/client/collector/row.o $(BUILD)/scenarios/record.o
+NAMED := $(BUILD)/client/collector/row.o $(BUILD)/scenarios/sweep/record.o
 $(NAMED): ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
 $(NAMED): $(BUILD)/commit
 $(shell mkdir -p $(BUILD) && { echo '$(VERSION)' | cmp -s - $(BUILD)/commit || \
@@ -125,10 +131,10 @@ ifeq ($(OS),windows)
 $(BUILD)/include/xxhash.h: /usr/include/xxhash.h
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
-$(OBJECTS): | $(BUILD)/include/xxhash.h
+$(OBJECTS) $(SHARED:%.c=$(BUILD)/%.o): | $(BUILD)/include/xxhash.h
 endif
 
--include $(OBJECTS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS))
+-include $(OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(SHARED)) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS))
 
 deps-%:
 	@.ci/deps $*

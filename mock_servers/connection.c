@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 enum {
     RESET_POLL_NS = 2 * OS_NS_PER_MS,

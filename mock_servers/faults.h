@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/options.h"
-#include "mock_servers/protocol.h"
+#include "base/options.h"
+#include "base/protocol.h"
 
 /* Where in a connection's life a fault acts. */
 enum fault_place {

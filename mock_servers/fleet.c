@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 #include "mock_servers/connection.h"
 #include "mock_servers/device.h"
 #include "mock_servers/listener.h"

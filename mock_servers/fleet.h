@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "mock_servers/faults.h"
-#include "mock_servers/list.h"
+#include "base/list.h"
 #include "mock_servers/net.h"
-#include "mock_servers/protocol.h"
+#include "base/protocol.h"
 #include "mock_servers/runs.h"
 #include "mock_servers/stream.h"
 #include "mock_servers/tape.h"

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 #include "mock_servers/connection.h"
 
 enum { RETRY_NS = 100 * OS_NS_PER_MS, EVERY_ADDRESS = 0 };

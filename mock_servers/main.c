@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/options.h"
-#include "client/os/os.h"
+#include "base/options.h"
+#include "base/os.h"
 #include "mock_servers/fleet.h"
 #include "mock_servers/ready.h"
 

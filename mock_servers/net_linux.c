@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 enum { EVENTS_MAX = 512 };
 

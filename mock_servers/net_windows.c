@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/os/os.h"
-#include "client/os/winapi.h"
+#include "base/os.h"
+#include "base/winapi.h"
 
 enum {
     SEND_BYTES_MAX = 256 << 10, /* Windows would take, and buffer, whatever it is given */
@@ -62,7 +62,7 @@ static int last_error(void)
 
 void net_start(void)
 {
-    /* client/os has started Winsock, and a peer that is gone is never a signal here. */
+    /* base/ has started Winsock, and a peer that is gone is never a signal here. */
 }
 
 /* ---- arming ---- */

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "mock_servers/protocol.h"
+#include "base/protocol.h"
 
 enum { RUNS_MAX = 64 };
 

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "mock_servers/protocol.h"
+#include "base/protocol.h"
 
 struct schedule {
     double interval_ns;    /* 0: every frame is due at once */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "mock_servers/faults.h"
-#include "mock_servers/protocol.h"
+#include "base/protocol.h"
 #include "mock_servers/schedule.h"
 #include "mock_servers/tape.h"
 

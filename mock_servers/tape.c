@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mock_servers/list.h"
+#include "base/list.h"
 #include "mock_servers/net.h"
 
 enum { SLICE_BYTES = 1 << 20, BUCKETS = 1 << 12 };

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mock_servers/protocol.h"
+#include "base/protocol.h"
 
 struct tape;
 struct tapes;

@@ -12,7 +12,7 @@
 #include "client/buffers/roster.h"
 #include "client/buffers/scheme.h"
 #include "client/buffers/starving.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 enum {
     CHANNEL_FRAMES_MAX = 1024, /* found and not yet taken up by the thread */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "client/buffers/scheme.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 /* A whole frame: `bytes` from `offset` on in `first`, and on through the blocks behind it. It holds
  * one reference on each of these blocks. */

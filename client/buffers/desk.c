@@ -16,7 +16,7 @@
 #include <assert.h>
 
 #include "client/buffers/scheme.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 enum {
     HALF_BYTES = 256 << 10, /* a desk's blocks together stay well within a processor's own cache */

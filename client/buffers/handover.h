@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "client/buffers/pool.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 struct handover {
     _Alignas(2 * BLOCK_ALIGN_BYTES) struct block *_Atomic top;

@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 #ifndef __has_feature
 #define __has_feature(feature) 0

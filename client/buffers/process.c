@@ -6,7 +6,7 @@
 
 #include "client/buffers/pool.h"
 #include "client/buffers/scheme.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 static const char *const error_names[FRAME_ERROR_COUNT] = {
     [FRAME_OK] = "ok",

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mock_servers/protocol.h"
+#include "base/protocol.h"
 
 enum verify { VERIFY_FULL, VERIFY_HEADER, VERIFY_NONE };
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 size_t rings_size(size_t bytes)
 {

@@ -30,7 +30,7 @@
 #include "client/buffers/marker.h"
 #include "client/buffers/pool.h"
 #include "client/buffers/process.h"
-#include "client/cport.h" /* struct cp_block: what the port fills; nothing else of it */
+#include "cport/cport.h" /* struct cp_block: what the port fills; nothing else of it */
 
 /* Per connection. A scheme's own state starts with this one. */
 struct stream {

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/progress.h"
+#include "base/progress.h"
 #include "client/collector/connection.h"
 #include "client/collector/session.h"
 #include "client/collector/stats.h"

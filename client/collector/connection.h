@@ -14,8 +14,8 @@
 #include "client/collector/outage.h"
 #include "client/collector/request.h"
 #include "client/collector/wire.h"
-#include "client/cport.h"
-#include "client/os/os.h"
+#include "cport/cport.h"
+#include "base/os.h"
 
 struct connection;
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "client/cport.h"
+#include "cport/cport.h"
 
 const char *login_verdict(const char *answer, size_t bytes)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/cport.h"
+#include "cport/cport.h"
 
 /* ---- connects -------------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
 #include "client/buffers/process.h"
 #include "client/collector/row.h"
 #include "client/collector/stats.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 /* One connect. */
 struct attempt {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "client/buffers/scheme.h"
-#include "client/cport.h"
-#include "client/os/os.h"
+#include "cport/cport.h"
+#include "base/os.h"
 
 enum { VERIFY_UNSET = -1, LIST_BYTES_MAX = 512 };
 

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/options.h"
+#include "base/options.h"
 #include "client/buffers/process.h"
-#include "mock_servers/protocol.h"
+#include "base/protocol.h"
 
 enum connect_mode { CONNECT_ASYNC, CONNECT_SYNC };
 enum bind_mode { BIND_EARLY, BIND_LATE };

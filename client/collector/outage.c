@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 uint64_t outage_delay_ns(const struct collector_options *options, uint32_t index, uint32_t tries,
                          uint32_t failures)

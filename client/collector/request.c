@@ -6,7 +6,7 @@
 
 #include "client/collector/login.h"
 #include "client/collector/wire.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 static uint64_t lengths_sum(const struct protocol_go *go)
 {

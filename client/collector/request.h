@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "client/collector/options.h"
-#include "client/cport.h"
+#include "cport/cport.h"
 
 enum { REQUEST_SEEDS = 4 };
 

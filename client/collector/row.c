@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "cli/json.h"
-#include "client/os/os.h"
+#include "base/json.h"
+#include "base/os.h"
 
 #ifndef FANIN_COMMIT
 #define FANIN_COMMIT "unknown"

@@ -1,6 +1,6 @@
 #include "client/collector/session.h"
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 enum {
     DESCRIPTORS_SPARE = 64

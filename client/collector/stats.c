@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 static const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
 

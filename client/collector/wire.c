@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 _Static_assert(sizeof(struct sockaddr_in6) <= WIRE_ADDRESS_BYTES_MAX, "both families fit");
 _Static_assert(sizeof(struct sockaddr_in) <= WIRE_ADDRESS_BYTES_MAX, "both families fit");

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/cport.h"
+#include "cport/cport.h"
 
 enum {
     WIRE_ADDRESS_BYTES_MAX = 28, /* an IPv6 socket address */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "client/collector/wire.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 /* A zero time limit means none to the kernel, so that one that has run out must not become it. */
 static int limit_set(int descriptor, uint64_t timeout_ns)

@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "client/os/os.h"
-#include "client/os/winapi.h"
+#include "base/os.h"
+#include "base/winapi.h"
 
 static SOCKET socket_of(cp_handle handle)
 {

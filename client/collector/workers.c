@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "client/collector/connection.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 static void *work(void *argument)
 {

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "client/cport.h"
+#include "cport/cport.h"
 
 struct workers {
     struct cport *port;

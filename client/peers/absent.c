@@ -2,8 +2,8 @@
  * has a skipped row with the reason instead of a program that is not there. */
 #include <stdio.h>
 
-#include "cli/options.h"
-#include "client/os/os.h"
+#include "base/options.h"
+#include "base/os.h"
 
 int main(int argc, char **argv)
 {

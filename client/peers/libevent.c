@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #include "client/peers/intake.h"
-#include "client/port/error.h"
+#include "cport/cport.h"
 
 enum { READ_BYTES = 256 << 10, PIECES_MAX = 16 };
 

@@ -11,7 +11,7 @@
 #include <uv.h>
 
 #include "client/peers/intake.h"
-#include "client/port/error.h"
+#include "cport/cport.h"
 
 struct line {
     uv_tcp_t tcp;

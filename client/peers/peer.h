@@ -19,7 +19,7 @@
 #include "client/collector/measure.h"
 #include "client/collector/session.h"
 #include "client/collector/stats.h"
-#include "client/os/os.h"
+#include "base/os.h"
 
 enum { PEER_TICK_MS = 100 };
 

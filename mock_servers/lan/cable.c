@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 #include "mock_servers/lan/interface.h"
 #include "mock_servers/lan/segment.h"
 

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 enum {
     BITS_PER_BYTE = 8,

@@ -1,6 +1,6 @@
 /* What a check says: to people, and to programs. */
-#include "cli/json.h"
-#include "client/os/os.h"
+#include "base/json.h"
+#include "base/os.h"
 #include "mock_servers/lan/check.h"
 #include "mock_servers/lan/units.h"
 

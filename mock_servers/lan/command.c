@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 /* ---- the child's side: only async-signal-safe calls until exec ------------------------------ */
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 #include "mock_servers/lan/address.h"
 
 enum { ALIGNMENT = 8 };

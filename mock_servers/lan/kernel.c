@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 #include "mock_servers/lan/interface.h"
 #include "mock_servers/lan/kinds.h"
 #include "mock_servers/lan/netlink.h"

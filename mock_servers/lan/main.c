@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/json.h"
-#include "cli/options.h"
-#include "client/os/os.h"
+#include "base/json.h"
+#include "base/options.h"
+#include "base/os.h"
 #include "mock_servers/lan/check.h"
 #include "mock_servers/lan/options.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 #include "mock_servers/lan/endpoints.h"
 
 enum {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 
 enum { BITS_PER_BYTE = 8, WIRE_BYTES_MAX = ETHERNET_FRAME_BYTES_MAX + ETHERNET_WIRE_EXTRA_BYTES };
 

@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/options.h"
-#include "client/os/os.h"
+#include "base/options.h"
+#include "base/os.h"
 #include "mock_servers/lan/command.h"
 
 enum { WHY_BYTES = 256 };

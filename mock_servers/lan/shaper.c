@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
 #include "mock_servers/lan/address.h"
 
 enum { BITS_PER_BYTE = 8 };

@@ -2,9 +2,9 @@
 #ifndef FANIN_LAN_UNITS_H
 #define FANIN_LAN_UNITS_H
 
-#include "cli/options.h"
+#include "base/options.h"
 
-/* Parsers for cli/options.h. The field's type is in brackets; ranges are their own, and their help
+/* Parsers for base/options.h. The field's type is in brackets; ranges are their own, and their help
  * says them, for those of the table would be printed without a unit. */
 option_parser unit_bit_rate; /* [uint64_t] bits per second, 8 kbit/s to 100 Gbit/s: "100mbit",
                               * "1.5gbit"; "unlimited" is 0 */

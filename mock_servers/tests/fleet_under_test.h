@@ -22,8 +22,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "client/os/os.h"
-#include "mock_servers/protocol.h"
+#include "base/os.h"
+#include "base/tests/find.h"
+#include "base/protocol.h"
 
 enum {
     PORT = 20000,
@@ -40,11 +41,7 @@ struct fleet_under_test {
 
 static inline void program_path(char path[PATH_BYTES])
 {
-    char directory[PATH_BYTES - 64];
-
-    assert_int_equal(os_program_directory(directory, sizeof directory), 0);
-    snprintf(path, PATH_BYTES, "%s/../../fanin-servers", directory);
-    assert_int_equal(access(path, X_OK), 0);
+    assert_true(find_upwards(path, PATH_BYTES, "fanin-servers"));
 }
 
 /* Addresses 127.64.0.16 and up, 16 apart, by process and by fleet within it. */

@@ -83,14 +83,14 @@ class TheMap(unittest.TestCase):
         self.assertEqual(where.of_stack([stages.Frame("?", ""), stages.Frame("b", ""),
                                          stages.Frame("ab", "")]), "outer")
         self.assertEqual(where.of_stack([stages.Frame("take", "client/x/y.c")]), "outer")
-        self.assertEqual(where.of_stack([stages.Frame("zzz", "cli/x.c")]), stages.REST)
+        self.assertEqual(where.of_stack([stages.Frame("zzz", "x/y.c")]), stages.REST)
         self.assertEqual(where.of_stack([]), stages.REST)
 
     def test_our_files_have_a_stage(self):
         where = stages.Map(stages.read_stages())
         for source, stage in (("client/buffers/marker.c", "scan"), ("client/buffers/chain.c",
                               "link and hand over"), ("client/buffers/pool.h", "pool and return"),
-                              ("client/port/gate.c", "completion port"),
+                              ("cport/gate.c", "completion port"),
                               ("/usr/include/xxhash.h", "process")):
             self.assertEqual(where.of_stack([stages.Frame("static", source)]), stage, source)
 

@@ -19,7 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/os/os.h"
+#include "base/os.h"
+#include "base/tests/find.h"
 
 enum {
     LAN_WORDS_MAX = 24,
@@ -48,7 +49,7 @@ static void lan_find(const char *self)
     char directory[LAN_PATH_BYTES];
 
     assert_int_equal(os_program_directory(directory, sizeof directory), 0);
-    snprintf(lan_program, sizeof lan_program, "%s/../../../fanin-lan", directory);
+    assert_true(find_upwards(lan_program, sizeof lan_program, "fanin-lan"));
     snprintf(lan_self, sizeof lan_self, "%s/%s", directory,
              strrchr(self, '/') ? strrchr(self, '/') + 1 : self);
 }

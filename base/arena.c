@@ -1,0 +1,107 @@
+#include "base/arena.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+
+struct arena_piece {
+    struct arena_piece *next;
+    _Alignas(max_align_t) unsigned char data[];
+};
+
+void *arena_take(struct arena *arena, size_t bytes)
+{
+    struct arena_piece *piece = calloc(1, sizeof *piece + bytes + 1);
+
+    if (piece == NULL) {
+        fprintf(stderr, "fanin-sweep: out of memory (%zu bytes wanted)\n", bytes);
+        exit(EXIT_MACHINE_CANNOT);
+    }
+    piece->next = arena->pieces;
+    arena->pieces = piece;
+    return piece->data;
+}
+
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t item_bytes)
+{
+    void *longer;
+
+    assert(item_bytes > 0);
+    if (count != 0 && (count & (count - 1)) != 0)
+        return items;
+    longer = arena_take(arena, (count == 0 ? 1 : 2 * count) * item_bytes);
+    if (count != 0)
+        memcpy(longer, items, count * item_bytes);
+    return longer;
+}
+
+char *arena_copy(struct arena *arena, const char *text, size_t bytes)
+{
+    char *copy = arena_take(arena, bytes + 1);
+
+    memcpy(copy, text, bytes);
+    return copy;
+}
+
+char *arena_text(struct arena *arena, const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    assert(length >= 0);
+    text = arena_take(arena, (size_t)length + 1);
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+char *arena_file(struct arena *arena, const char *path, size_t bytes_max, size_t *bytes)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+    size_t length = 0, room = 4096, got;
+
+    if (file == NULL)
+        return NULL;
+    do {
+        char *longer = arena_take(arena, 2 * room);
+
+        if (length != 0)
+            memcpy(longer, text, length);
+        text = longer;
+        room *= 2;
+        got = fread(text + length, 1, room - 1 - length, file);
+        length += got;
+    } while (got != 0 && length <= bytes_max);
+    if (ferror(file)) {
+        text = NULL; /* errno is fread's: a directory, for one */
+    } else if (length > bytes_max) {
+        errno = EFBIG;
+        text = NULL;
+    }
+    got = (size_t)errno;
+    fclose(file);
+    errno = (int)got;
+    *bytes = length;
+    return text;
+}
+
+void arena_free(struct arena *arena)
+{
+    while (arena->pieces != NULL) {
+        struct arena_piece *next = arena->pieces->next;
+
+        free(arena->pieces);
+        arena->pieces = next;
+    }
+}

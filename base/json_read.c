@@ -1,0 +1,265 @@
+/* A recursive descent over JSON. Every skip_ takes a place in the text and returns the place after
+ * what it skipped, NULL if it is not there; NULL goes through unharmed, so that skips can be
+ * strung together. */
+#include "base/json_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *skip_value(const char *at, unsigned depth);
+
+static const char *skip_blanks(const char *at)
+{
+    return at == NULL ? NULL : at + strspn(at, " \t\r\n");
+}
+
+static const char *skip_char(const char *at, char c)
+{
+    at = skip_blanks(at);
+    return at != NULL && *at == c ? skip_blanks(at + 1) : NULL;
+}
+
+/* One character of UTF-8 outside ASCII. Overlong forms and surrogates are refused, as Python
+ * refuses them. */
+static const char *skip_wide(const char *at)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    unsigned more = byte[0] >= 0xF0 ? 3 : byte[0] >= 0xE0 ? 2 : 1;
+
+    if (byte[0] < 0xC2 || byte[0] > 0xF4 || (byte[0] == 0xE0 && byte[1] < 0xA0) ||
+        (byte[0] == 0xED && byte[1] > 0x9F) || (byte[0] == 0xF0 && byte[1] < 0x90) ||
+        (byte[0] == 0xF4 && byte[1] > 0x8F))
+        return NULL;
+    for (unsigned i = 1; i <= more; i++) {
+        if ((byte[i] & 0xC0) != 0x80)
+            return NULL;
+    }
+    return at + 1 + more;
+}
+
+static const char *skip_escape(const char *at)
+{
+    if (*at != 'u')
+        return *at != '\0' && strchr("\"\\/bfnrt", *at) != NULL ? at + 1 : NULL;
+    return strspn(at + 1, "0123456789abcdefABCDEF") >= 4 ? at + 5 : NULL;
+}
+
+static const char *skip_text(const char *at)
+{
+    if (at == NULL || *at != '"')
+        return NULL;
+    at++;
+    while (at != NULL && *at != '"') {
+        if ((unsigned char)*at < 0x20)
+            return NULL;
+        if (*at == '\\')
+            at = skip_escape(at + 1);
+        else
+            at = (unsigned char)*at < 0x80 ? at + 1 : skip_wide(at);
+    }
+    return at == NULL ? NULL : at + 1;
+}
+
+static const char *skip_digits(const char *at)
+{
+    size_t count = strspn(at, "0123456789");
+
+    return count == 0 ? NULL : at + count;
+}
+
+static const char *skip_number(const char *at)
+{
+    at += *at == '-';
+    if (*at == '0' && at[1] >= '0' && at[1] <= '9')
+        return NULL;
+    at = skip_digits(at);
+    if (at != NULL && *at == '.')
+        at = skip_digits(at + 1);
+    if (at != NULL && (*at == 'e' || *at == 'E'))
+        at = skip_digits(at + 1 + (at[1] == '+' || at[1] == '-'));
+    return at;
+}
+
+static const char *skip_word(const char *at)
+{
+    static const char *const words[] = {"true", "false", "null"};
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (strncmp(at, words[i], strlen(words[i])) == 0)
+            return at + strlen(words[i]);
+    }
+    return NULL;
+}
+
+static const char *skip_member(const char *at, bool keyed, unsigned depth)
+{
+    if (keyed)
+        at = skip_char(skip_text(skip_blanks(at)), ':');
+    return skip_value(at, depth);
+}
+
+static const char *skip_members(const char *at, char close, unsigned depth)
+{
+    at = skip_blanks(at + 1);
+    if (depth == 0)
+        return NULL;
+    if (*at == close)
+        return at + 1;
+    at = skip_blanks(skip_member(at, close == '}', depth - 1));
+    while (at != NULL && *at == ',')
+        at = skip_blanks(skip_member(at + 1, close == '}', depth - 1));
+    return at != NULL && *at == close ? at + 1 : NULL;
+}
+
+static const char *skip_value(const char *at, unsigned depth)
+{
+    at = skip_blanks(at);
+    if (at == NULL)
+        return NULL;
+    switch (*at) {
+    case '{':
+        return skip_members(at, '}', depth);
+    case '[':
+        return skip_members(at, ']', depth);
+    case '"':
+        return skip_text(at);
+    case 't':
+    case 'f':
+    case 'n':
+        return skip_word(at);
+    default:
+        return skip_number(at);
+    }
+}
+
+bool row_is_object(const char *text)
+{
+    const char *at = skip_blanks(text);
+
+    if (*at != '{')
+        return false;
+    at = skip_blanks(skip_value(at, ROW_DEPTH_MAX));
+    return at != NULL && *at == '\0';
+}
+
+/* The first or next member at `at`: its key's quote, or NULL. */
+static const char *skip_to_member(const char *at)
+{
+    return at != NULL && *at == '"' ? at : NULL;
+}
+
+static const char *skip_past_member(const char *at)
+{
+    return skip_to_member(skip_char(skip_member(at, true, ROW_DEPTH_MAX), ','));
+}
+
+/* Keys are compared as they stand: ours need no escapes. */
+const char *row_find(const char *object, const char *key)
+{
+    size_t length = strlen(key);
+    const char *at = skip_to_member(skip_char(object, '{'));
+
+    for (; at != NULL; at = skip_past_member(at)) {
+        const char *end = skip_text(at);
+
+        if ((size_t)(end - at) == length + 2 && memcmp(at + 1, key, length) == 0)
+            return skip_char(end, ':');
+    }
+    return NULL;
+}
+
+const char *row_member(struct arena *arena, const char *object, unsigned index, char **key)
+{
+    const char *at = skip_to_member(skip_char(object, '{')), *end;
+
+    while (at != NULL && index-- > 0)
+        at = skip_past_member(at);
+    if (at == NULL)
+        return NULL;
+    end = skip_text(at);
+    *key = arena_copy(arena, at + 1, (size_t)(end - at) - 2);
+    return skip_char(end, ':');
+}
+
+static char *put_wide(char *to, unsigned long code)
+{
+    if (code < 0x80) {
+        *to++ = (char)code;
+    } else if (code < 0x800) {
+        *to++ = (char)(0xC0 | code >> 6);
+        *to++ = (char)(0x80 | (code & 0x3F));
+    } else if (code < 0x10000) {
+        *to++ = (char)(0xE0 | code >> 12);
+        *to++ = (char)(0x80 | (code >> 6 & 0x3F));
+        *to++ = (char)(0x80 | (code & 0x3F));
+    } else {
+        *to++ = (char)(0xF0 | code >> 18);
+        *to++ = (char)(0x80 | (code >> 12 & 0x3F));
+        *to++ = (char)(0x80 | (code >> 6 & 0x3F));
+        *to++ = (char)(0x80 | (code & 0x3F));
+    }
+    return to;
+}
+
+static unsigned long read_hex(const char *digits)
+{
+    char four[5] = {digits[0], digits[1], digits[2], digits[3], '\0'};
+
+    return strtoul(four, NULL, 16);
+}
+
+/* `at` is after the backslash; returns the place after the escape. */
+static const char *unescape(const char *at, char **to)
+{
+    static const char names[] = "bfnrt", meanings[] = "\b\f\n\r\t";
+    const char *name = strchr(names, *at);
+    unsigned long code;
+
+    if (*at != 'u') {
+        *(*to)++ = name == NULL ? *at : meanings[name - names];
+        return at + 1;
+    }
+    code = read_hex(at + 1);
+    at += 5;
+    if (code >= 0xD800 && code < 0xDC00 && at[0] == '\\' && at[1] == 'u') {
+        code = 0x10000 + ((code - 0xD800) << 10) + ((read_hex(at + 2) - 0xDC00) & 0x3FF);
+        at += 6;
+    }
+    *to = put_wide(*to, code);
+    return at;
+}
+
+char *row_text(struct arena *arena, const char *object, const char *key)
+{
+    const char *at = row_find(object, key);
+    char *text, *to;
+
+    if (at == NULL || *at != '"')
+        return NULL;
+    text = to = arena_take(arena, (size_t)(skip_text(at) - at));
+    at++;
+    while (*at != '"') {
+        if (*at == '\\')
+            at = unescape(at + 1, &to);
+        else
+            *to++ = *at++;
+    }
+    return text;
+}
+
+char *row_copy(struct arena *arena, const char *object, const char *key)
+{
+    const char *at = row_find(object, key);
+
+    return at == NULL ? NULL : arena_copy(arena, at, (size_t)(skip_value(at, ROW_DEPTH_MAX) - at));
+}
+
+bool row_number(const char *object, const char *key, double *number)
+{
+    const char *at = row_find(object, key);
+
+    if (at == NULL || (*at != '-' && (*at < '0' || *at > '9')))
+        return false;
+    *number = strtod(at, NULL);
+    return true;
+}

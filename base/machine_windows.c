@@ -1,0 +1,188 @@
+/* Windows' answers to os.h: terminal, directories, the machine's record.
+ *
+ * What runs under Wine is no Windows: the fact "os" then names Wine and its version first. */
+#include "base/os.h"
+
+#include <assert.h>
+#include <cpuid.h>
+#include <errno.h>
+#include <io.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/winapi.h"
+
+enum { FACT_BYTES_MAX = 256 };
+
+bool os_is_terminal(int descriptor)
+{
+    DWORD mode; /* _isatty takes NUL for a terminal */
+    return _isatty(descriptor) && GetConsoleMode((HANDLE)_get_osfhandle(descriptor), &mode);
+}
+
+/* ---- directories ------------------------------------------------------------------------- */
+
+static int directory_make_one(const char *path)
+{
+    if (CreateDirectoryA(path, NULL))
+        return 0;
+    int error = -winapi_errno(GetLastError());
+    DWORD found = GetFileAttributesA(path);
+    if (found == INVALID_FILE_ATTRIBUTES)
+        return error;
+    return found & FILE_ATTRIBUTE_DIRECTORY ? 0 : -ENOTDIR;
+}
+
+int os_directory_make(const char *path)
+{
+    assert(path);
+    char copy[MAX_PATH];
+    size_t bytes = strlen(path);
+    if (bytes == 0)
+        return -ENOENT;
+    if (bytes >= sizeof(copy))
+        return -ENAMETOOLONG;
+    memcpy(copy, path, bytes + 1);
+    for (char *slash = strpbrk(copy + 1, "/\\"); slash; slash = strpbrk(slash + 1, "/\\")) {
+        char separator = *slash;
+        *slash = '\0';
+        int error = slash[-1] == ':' ? 0 : directory_make_one(copy); /* "C:" is there */
+        if (error)
+            return error;
+        *slash = separator;
+    }
+    return directory_make_one(copy);
+}
+
+/* Windows takes either slash, and "C:name" is a name in drive C's own directory. */
+const char *os_path_name(const char *path)
+{
+    assert(path);
+    const char *name = path;
+    for (; *path != '\0'; path++)
+        if (*path == '/' || *path == '\\' || *path == ':')
+            name = path + 1;
+    return name;
+}
+
+int os_program_directory(char *path, size_t path_bytes)
+{
+    assert(path && path_bytes > 0);
+    DWORD bytes = GetModuleFileNameA(NULL, path, (DWORD)path_bytes);
+    if (bytes == 0)
+        return -winapi_errno(GetLastError());
+    if (bytes >= path_bytes)
+        return -ENAMETOOLONG;
+    char *slash = strrchr(path, '\\');
+    assert(slash);
+    *slash = '\0';
+    return 0;
+}
+
+/* ---- the machine's record ---------------------------------------------------------------- */
+
+struct record {
+    void (*item)(void *context, const char *name, const char *value);
+    void *context;
+};
+
+static void fact_say(const struct record *record, const char *name, const char *value)
+{
+    if (*value != '\0')
+        record->item(record->context, name, value);
+}
+
+/* By name, since no header has Wine's own functions and no library those of the kernel's. */
+static void *function_of_ntdll(const char *name)
+{
+    return (void *)GetProcAddress(GetModuleHandleA("ntdll.dll"), name);
+}
+
+const char *winapi_wine_version(void)
+{
+    const char *(*get_version)(void) = function_of_ntdll("wine_get_version");
+    return get_version ? get_version() : NULL;
+}
+
+/* "Windows 10.0.19045", whatever version the program says that it was made for. */
+static void windows_version(char text[FACT_BYTES_MAX])
+{
+    RTL_OSVERSIONINFOW version = {.dwOSVersionInfoSize = sizeof(version)};
+    LONG (*get_version)(RTL_OSVERSIONINFOW *) = function_of_ntdll("RtlGetVersion");
+    text[0] = '\0';
+    if (get_version && get_version(&version) == 0)
+        snprintf(text, FACT_BYTES_MAX, "Windows %lu.%lu.%lu", version.dwMajorVersion,
+                 version.dwMinorVersion, version.dwBuildNumber);
+}
+
+static void fact_os(const struct record *record)
+{
+    char windows[FACT_BYTES_MAX], os[2 * FACT_BYTES_MAX];
+    const char *wine = winapi_wine_version();
+    windows_version(windows);
+    if (wine)
+        snprintf(os, sizeof(os), "Wine %.100s as %s", wine, windows);
+    fact_say(record, "os", wine ? os : windows);
+}
+
+/* Under Wine there is a kernel of another make below. */
+static void fact_kernel(const struct record *record)
+{
+    const char *system = "", *release = "";
+    void (*get_host)(const char **, const char **) = function_of_ntdll("wine_get_host_version");
+    char kernel[FACT_BYTES_MAX];
+    if (!get_host)
+        return;
+    get_host(&system, &release);
+    snprintf(kernel, sizeof(kernel), "%.100s %.100s", system, release);
+    fact_say(record, "kernel", kernel);
+}
+
+/* The processor says its name in three pieces of 16 bytes. */
+static void fact_cpu(const struct record *record)
+{
+    enum { FIRST_PIECE = 0x80000002, LAST_PIECE = 0x80000004 };
+    unsigned words[12 + 1] = {0}, *word = words;
+    for (unsigned piece = FIRST_PIECE; piece <= LAST_PIECE; piece++, word += 4)
+        if (!__get_cpuid(piece, &word[0], &word[1], &word[2], &word[3]))
+            return;
+    const char *name = (const char *)words;
+    fact_say(record, "cpu", name + strspn(name, " "));
+}
+
+static void fact_virtual(const struct record *record)
+{
+    enum { FEATURES = 1, HYPERVISOR_BIT = 31 };
+    unsigned a, b, c, d;
+    if (__get_cpuid(FEATURES, &a, &b, &c, &d))
+        fact_say(record, "virtual", c >> HYPERVISOR_BIT & 1 ? "yes" : "no");
+}
+
+static void fact_memory(const struct record *record)
+{
+    char text[FACT_BYTES_MAX];
+    MEMORYSTATUSEX memory = {.dwLength = sizeof(memory)};
+    if (!GlobalMemoryStatusEx(&memory))
+        return;
+    snprintf(text, sizeof(text), "%llu", memory.ullTotalPhys / 1024);
+    fact_say(record, "memory_kb", text);
+}
+
+void os_machine_describe(void (*item)(void *context, const char *name, const char *value),
+                         void *context)
+{
+    assert(item);
+    struct record record = {item, context};
+    char text[FACT_BYTES_MAX];
+    DWORD bytes = sizeof(text);
+    if (GetComputerNameA(text, &bytes))
+        fact_say(&record, "host", text);
+    fact_os(&record);
+    fact_kernel(&record);
+    fact_cpu(&record);
+    fact_memory(&record);
+    snprintf(text, sizeof(text), "%d", os_cpu_count());
+    fact_say(&record, "cpus", text);
+    fact_virtual(&record);
+}

@@ -1,0 +1,340 @@
+/* Command lines, on top of getopt_long, which splits argv and completes prefixes; the messages, the
+ * defaults and --help are ours. */
+#include "base/options.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/values.h"
+
+enum {
+    OPTIONS_MAX = 96, /* lines of a table */
+    NAME_BYTES_MAX = 32,
+    WHY_BYTES = 640,
+    HELP_COLUMNS = 100,
+    HELP_TEXT_COLUMN = 30, /* where an option's help begins */
+    OPTION_CODE = 256,     /* getopt's code of the first option; below are short options */
+};
+
+static const struct option_spec built_in[] = {
+    {.name = "help", .help = "prints this page and ends"},
+    {.name = "version", .help = "prints the version and ends"},
+    {.name = NULL},
+};
+
+static bool is_heading(const struct option_spec *spec)
+{
+    return !spec->help;
+}
+
+static void *field_of(const struct option_spec *spec, void *fields)
+{
+    return (char *)fields + spec->offset;
+}
+
+/* ---- messages ---------------------------------------------------------------------------- */
+
+/* Quotes what the user typed so that the message stays one line whatever it holds. */
+static void quote(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        if (iscntrl((unsigned char)*text))
+            fprintf(out, "\\x%02x", (unsigned)(unsigned char)*text);
+        else
+            fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+/* Edit distance, one row of the usual table at a time. */
+static size_t distance(const char *a, size_t a_bytes, const char *b)
+{
+    size_t row[NAME_BYTES_MAX + 1];
+    size_t b_bytes = strlen(b);
+    assert(b_bytes <= NAME_BYTES_MAX);
+    for (size_t j = 0; j <= b_bytes; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_bytes; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_bytes; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[b_bytes];
+}
+
+/* The option whose name differs from `name` in less than a third of it; NULL if none does. */
+static const char *nearest_name(const struct option_spec *options, const char *name, size_t bytes)
+{
+    const char *nearest = NULL;
+    size_t least = bytes / 3 + 1;
+    for (const struct option_spec *spec = options; spec->name; spec++) {
+        size_t differs = is_heading(spec) ? least : distance(name, bytes, spec->name);
+        if (differs < least) {
+            least = differs;
+            nearest = spec->name;
+        }
+    }
+    return nearest;
+}
+
+/* Names the options of a table that begin like `name`, when `out` is there; returns how many. */
+static unsigned complete(const struct option_spec *options, const char *name, size_t bytes,
+                         FILE *out)
+{
+    unsigned count = 0;
+    for (const struct option_spec *spec = options; spec->name; spec++) {
+        if (is_heading(spec) || strncmp(spec->name, name, bytes) != 0)
+            continue;
+        if (out)
+            fprintf(out, " --%s", spec->name);
+        count++;
+    }
+    return count;
+}
+
+static int refuse_ambiguous(const struct option_set *set, const char *name, size_t bytes)
+{
+    fprintf(stderr, "%s: --%.*s could be any of", set->program, (int)bytes, name);
+    complete(set->options, name, bytes, stderr);
+    complete(built_in, name, bytes, stderr);
+    fputs("; write more of it\n", stderr);
+    return OPTIONS_WRONG;
+}
+
+/* `word` as typed: --name or --name=value that getopt could not place. */
+static int refuse_long(const struct option_set *set, const char *word)
+{
+    const char *name = word + 2;
+    size_t bytes = strcspn(name, "=");
+    unsigned meant =
+        complete(set->options, name, bytes, NULL) + complete(built_in, name, bytes, NULL);
+    if (bytes > 0 && meant > 1)
+        return refuse_ambiguous(set, name, bytes);
+    const char *nearest = nearest_name(set->options, name, bytes);
+    fprintf(stderr, "%s: there is no option ", set->program);
+    char typed[2 * NAME_BYTES_MAX];
+    snprintf(typed, sizeof(typed), "--%.*s", (int)(bytes < NAME_BYTES_MAX ? bytes : NAME_BYTES_MAX),
+             name);
+    quote(stderr, typed);
+    if (nearest)
+        fprintf(stderr, "; did you mean --%s?\n", nearest);
+    else
+        fputs("; --help lists them all\n", stderr);
+    return OPTIONS_WRONG;
+}
+
+static int refuse_short(const struct option_set *set, int letter)
+{
+    fprintf(stderr, "%s: there is no option ", set->program);
+    quote(stderr, (char[]){'-', (char)letter, '\0'});
+    fputs(", options are long; --help lists them all\n", stderr);
+    return OPTIONS_WRONG;
+}
+
+static int refuse_operand(const struct option_set *set, const char *operand)
+{
+    fprintf(stderr, "%s: takes options only, not ", set->program);
+    quote(stderr, operand);
+    fputs("; --help lists them all\n", stderr);
+    return OPTIONS_WRONG;
+}
+
+static int refuse_value(const struct option_set *set, const struct option_spec *spec,
+                        const char *why, const char *text)
+{
+    fprintf(stderr, "%s: --%s %s, not ", set->program, spec->name, why);
+    quote(stderr, text);
+    fputc('\n', stderr);
+    return OPTIONS_WRONG;
+}
+
+/* ---- --help ------------------------------------------------------------------------------ */
+
+/* Prints text from `column` on, wrapped at HELP_COLUMNS; its own newlines are kept, and the blanks
+ * at the start of a line of it indent that line whole. */
+static void print_wrapped(const char *text, int indent, int column)
+{
+    while (*text) {
+        int own = (int)strspn(text, " ");
+        size_t line_bytes = strcspn(text, "\n");
+        const char *end = text + line_bytes;
+        bool fresh = true;
+        text += own;
+        while (text < end) {
+            int word = (int)strcspn(text, " \n");
+            if (!fresh && column + 1 + word > HELP_COLUMNS) {
+                putchar('\n');
+                column = 0;
+                fresh = true;
+            }
+            int gap = fresh ? indent + own - column : 1;
+            printf("%*s%.*s", gap > 0 ? gap : 0, "", word, text);
+            column += (gap > 0 ? gap : 0) + word;
+            fresh = false;
+            text += word;
+            text += strspn(text, " ");
+        }
+        putchar('\n');
+        column = 0;
+        text = *end ? end + 1 : end;
+    }
+}
+
+/* "  (from 1 to 1024; default 6)": what the table knows besides the help text. */
+static void append_facts(const struct option_spec *spec, char *text, size_t text_bytes)
+{
+    char domain[WHY_BYTES] = "";
+    if (spec->parse == options_choice)
+        values_names_text(spec, domain, sizeof(domain));
+    else if (spec->value && spec->parse != options_text)
+        values_range_text(spec, domain, sizeof(domain));
+    bool typed = spec->value && spec->fallback && spec->fallback[0];
+    if (!domain[0] && !typed)
+        return;
+    size_t used = strlen(text);
+    snprintf(text + used, text_bytes - used, " (%s%s%s%s)", domain, domain[0] && typed ? "; " : "",
+             typed ? "default " : "", typed ? spec->fallback : "");
+}
+
+static void print_option(const struct option_spec *spec)
+{
+    char label[2 * NAME_BYTES_MAX + 8], text[4 * WHY_BYTES];
+    snprintf(label, sizeof(label), "  --%s%s%s", spec->name, spec->value ? " " : "",
+             spec->value ? spec->value : "");
+    snprintf(text, sizeof(text), "%s", spec->help);
+    append_facts(spec, text, sizeof(text));
+    int column = printf("%s", label);
+    if (column > HELP_TEXT_COLUMN - 2) {
+        putchar('\n');
+        column = 0;
+    }
+    print_wrapped(text, HELP_TEXT_COLUMN, column);
+}
+
+static void print_help(const struct option_set *set)
+{
+    int column = printf("Usage: %s ", set->program);
+    print_wrapped(set->synopsis, column, column);
+    putchar('\n');
+    print_wrapped(set->about, 0, 0);
+    if (!is_heading(&set->options[0]))
+        printf("\nOptions:\n");
+    for (const struct option_spec *spec = set->options; spec->name; spec++) {
+        if (is_heading(spec))
+            printf("\n%s:\n", spec->name);
+        else
+            print_option(spec);
+    }
+    printf("\nHelp:\n");
+    print_option(&built_in[0]);
+    print_option(&built_in[1]);
+    if (set->epilogue) {
+        putchar('\n');
+        print_wrapped(set->epilogue, 0, 0);
+    }
+}
+
+/* ---- parsing ----------------------------------------------------------------------------- */
+
+static void set_defaults(const struct option_spec *options, void *fields)
+{
+    for (const struct option_spec *spec = options; spec->name; spec++) {
+        char why[WHY_BYTES];
+        if (is_heading(spec) || !spec->fallback)
+            continue;
+        int wrong = spec->parse(spec, spec->fallback, field_of(spec, fields), why, sizeof(why));
+        assert(!wrong && "a default must be right by its own table line");
+        (void)wrong;
+    }
+}
+
+/* The code of line i is OPTION_CODE + i; --help and --version come after the last line. */
+static int fill_getopt(const struct option_spec *options, struct option *longs)
+{
+    int lines = 0, used = 0;
+    for (; options[lines].name; lines++) {
+        assert(lines < OPTIONS_MAX);
+        if (is_heading(&options[lines]))
+            continue;
+        assert(strlen(options[lines].name) <= NAME_BYTES_MAX);
+        longs[used++] =
+            (struct option){.name = options[lines].name,
+                            .has_arg = options[lines].value ? required_argument : optional_argument,
+                            .val = OPTION_CODE + lines};
+    }
+    longs[used++] = (struct option){.name = "help", .val = OPTION_CODE + lines};
+    longs[used++] = (struct option){.name = "version", .val = OPTION_CODE + lines + 1};
+    longs[used] = (struct option){.name = NULL};
+    return lines;
+}
+
+static int take_option(const struct option_set *set, const struct option_spec *spec, void *fields)
+{
+    char why[WHY_BYTES] = "";
+    if (spec->parse(spec, optarg, field_of(spec, fields), why, sizeof(why)) == 0)
+        return OPTIONS_OK;
+    return refuse_value(set, spec, why, optarg ? optarg : "");
+}
+
+/* getopt found something wrong: a missing value where optopt is an option's code, a value too much
+ * where it is that of --help or --version, an unknown letter where it is smaller, and an unknown or
+ * ambiguous name where it is 0. */
+static int refuse(const struct option_set *set, int lines, char *const argv[])
+{
+    int at = optopt - OPTION_CODE;
+    if (at >= lines) {
+        fprintf(stderr, "%s: --%s takes no value\n", set->program, at > lines ? "version" : "help");
+        return OPTIONS_WRONG;
+    }
+    if (at >= 0) {
+        const struct option_spec *spec = &set->options[at];
+        assert(spec->value && "a flag may have a value or none");
+        fprintf(stderr, "%s: --%s needs a value: --%s %s\n", set->program, spec->name, spec->name,
+                spec->value);
+        return OPTIONS_WRONG;
+    }
+    return optopt ? refuse_short(set, optopt) : refuse_long(set, argv[optind - 1]);
+}
+
+int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand)
+{
+    assert(set && argv && fields && operand);
+    assert(set->program && set->synopsis && set->about && set->options);
+    struct option longs[OPTIONS_MAX + 3];
+    int lines = fill_getopt(set->options, longs);
+    set_defaults(set->options, fields);
+    optind = 0; /* glibc: start over, as every argv does */
+    opterr = 0;
+    for (int code; (code = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
+        if (code == ':' || code == '?')
+            return refuse(set, lines, argv);
+        if (code == OPTION_CODE + lines) {
+            print_help(set);
+            return OPTIONS_DONE;
+        }
+        if (code == OPTION_CODE + lines + 1) {
+            printf("%s " FANIN_VERSION "\n", set->program);
+            return OPTIONS_DONE;
+        }
+        int wrong = take_option(set, &set->options[code - OPTION_CODE], fields);
+        if (wrong)
+            return wrong;
+    }
+    *operand = optind;
+    if (!set->operands && optind < argc)
+        return refuse_operand(set, argv[optind]);
+    return OPTIONS_OK;
+}

@@ -1,0 +1,309 @@
+/* Windows' answers to os.h: clock, threads, sleeping, the process's own figures, memory.
+ * Other processes are in process_windows.c, files and the machine's record in machine_windows.c.
+ *
+ * Windows 10 (1607) is the oldest that will do, for the sake of thread descriptions. */
+#include "base/os.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <io.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parker.h"
+#include "base/winapi.h"
+
+#include <psapi.h>
+#include <tlhelp32.h>
+
+/* mingw-w64 has them in its library since before it had them in its headers. */
+WINBASEAPI HRESULT WINAPI SetThreadDescription(HANDLE thread, PCWSTR description);
+WINBASEAPI HRESULT WINAPI GetThreadDescription(HANDLE thread, PWSTR *description);
+
+/* CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, which older headers lack too. */
+enum { TIMER_HIGH_RESOLUTION = 2 };
+
+enum { ROLE_BYTES = 16, FILETIME_NS = 100, EXIT_ABORTED = 128 + 6 };
+
+/* ---- a process like any other ------------------------------------------------------------ */
+
+/* The C library ends an aborted process with code 3, which is one of ours and means no harm. */
+static void end_aborted(int number)
+{
+    (void)number;
+    _exit(EXIT_ABORTED);
+}
+
+/* Before main: sockets that are there without further ado, files that hold what was written to
+ * them, failures that end the process instead of opening a window. */
+__attribute__((constructor)) static void process_prepare(void)
+{
+    WSADATA unused;
+    WSAStartup(MAKEWORD(2, 2), &unused); /* if it fails, so does every socket, and says so */
+    _fmode = _O_BINARY;
+    _setmode(_fileno(stdout), _O_BINARY);
+    SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
+    signal(SIGABRT, end_aborted);
+}
+
+/* ---- codes ------------------------------------------------------------------------------- */
+
+static const struct {
+    DWORD code;
+    int error;
+} errors[] = {
+    {ERROR_FILE_NOT_FOUND, ENOENT},
+    {ERROR_PATH_NOT_FOUND, ENOENT},
+    {ERROR_INVALID_NAME, ENOENT},
+    {ERROR_BAD_PATHNAME, ENOENT},
+    {ERROR_DIRECTORY, ENOTDIR},
+    {ERROR_ACCESS_DENIED, EACCES},
+    {ERROR_SHARING_VIOLATION, EACCES},
+    {ERROR_ALREADY_EXISTS, EEXIST},
+    {ERROR_FILE_EXISTS, EEXIST},
+    {ERROR_BAD_EXE_FORMAT, ENOEXEC},
+    {ERROR_EXE_MACHINE_TYPE_MISMATCH, ENOEXEC},
+    {ERROR_FILENAME_EXCED_RANGE, ENAMETOOLONG},
+    {ERROR_DISK_FULL, ENOSPC},
+    {ERROR_NOT_ENOUGH_MEMORY, ENOMEM},
+    {ERROR_OUTOFMEMORY, ENOMEM},
+    {ERROR_COMMITMENT_LIMIT, ENOMEM},
+    {ERROR_TOO_MANY_OPEN_FILES, EMFILE},
+    {ERROR_NO_SYSTEM_RESOURCES, ENOBUFS},
+    {WSAEWOULDBLOCK, EAGAIN},
+    {WSAEMFILE, EMFILE},
+    {WSAENOBUFS, ENOBUFS},
+    {WSAEACCES, EACCES},
+    {WSAEADDRINUSE, EADDRINUSE},
+    {WSAEADDRNOTAVAIL, EADDRNOTAVAIL},
+    {WSAENETUNREACH, ENETUNREACH},
+    {WSAEHOSTUNREACH, EHOSTUNREACH},
+    {WSAECONNREFUSED, ECONNREFUSED},
+    {WSAECONNRESET, ECONNRESET},
+    {WSAECONNABORTED, ECONNABORTED},
+    {WSAENOTCONN, ENOTCONN},
+    {WSAETIMEDOUT, ETIMEDOUT},
+    {WSAESHUTDOWN, EPIPE},
+    {WSAEINVAL, EINVAL},
+};
+
+int winapi_errno(DWORD code)
+{
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (errors[i].code == code)
+            return errors[i].error;
+    return EIO;
+}
+
+/* ---- clock ------------------------------------------------------------------------------- */
+
+static uint64_t filetime_ns(FILETIME time)
+{
+    return ((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime) * FILETIME_NS;
+}
+
+uint64_t os_now_ns(void)
+{
+    LARGE_INTEGER ticks, ticks_per_s;
+    QueryPerformanceFrequency(&ticks_per_s);
+    QueryPerformanceCounter(&ticks);
+    uint64_t count = (uint64_t)ticks.QuadPart, rate = (uint64_t)ticks_per_s.QuadPart;
+    return count / rate * OS_NS_PER_S + count % rate * OS_NS_PER_S / rate;
+}
+
+uint64_t os_wall_ns(void)
+{
+    static const uint64_t unix_epoch_s = 11644473600; /* after Windows' own, the year 1601 */
+    FILETIME time;
+    GetSystemTimePreciseAsFileTime(&time);
+    return filetime_ns(time) - unix_epoch_s * OS_NS_PER_S;
+}
+
+static uint64_t deadline_after(uint64_t duration_ns)
+{
+    uint64_t now_ns = os_now_ns();
+    return duration_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + duration_ns;
+}
+
+/* Sleep() may last a scheduler's tick of 16 ms longer; a timer of this kind, since Windows 10
+ * (1803), a fraction of 1 ms. */
+void os_sleep_ns(uint64_t duration_ns)
+{
+    enum { STEP_S_MAX = 1000 };
+    uint64_t now_ns = os_now_ns(), deadline_ns = deadline_after(duration_ns);
+    HANDLE timer =
+        CreateWaitableTimerExW(NULL, NULL, TIMER_HIGH_RESOLUTION, TIMER_MODIFY_STATE | SYNCHRONIZE);
+    for (; now_ns < deadline_ns; now_ns = os_now_ns()) {
+        uint64_t left_ns = deadline_ns - now_ns, step_ns_max = (uint64_t)STEP_S_MAX * OS_NS_PER_S;
+        uint64_t step_ns = left_ns < step_ns_max ? left_ns : step_ns_max;
+        LARGE_INTEGER due = {.QuadPart = -(LONGLONG)((step_ns + FILETIME_NS - 1) / FILETIME_NS)};
+        if (timer && SetWaitableTimer(timer, &due, 0, NULL, NULL, FALSE))
+            WaitForSingleObject(timer, INFINITE);
+        else
+            Sleep(winapi_ms(step_ns));
+    }
+    if (timer)
+        CloseHandle(timer);
+}
+
+/* ---- threads ----------------------------------------------------------------------------- */
+
+struct thread_start {
+    void *(*run)(void *);
+    void *argument;
+    wchar_t role[ROLE_BYTES];
+};
+
+static void *thread_enter(void *argument)
+{
+    struct thread_start start = *(struct thread_start *)argument;
+    free(argument);
+    SetThreadDescription(GetCurrentThread(), start.role);
+    return start.run(start.argument);
+}
+
+int os_thread_start(pthread_t *thread, const char *role, size_t stack_bytes, void *(*run)(void *),
+                    void *argument)
+{
+    assert(thread && role && run);
+    assert(strlen(role) < ROLE_BYTES);
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error)
+        return -error;
+    struct thread_start *start = malloc(sizeof(*start));
+    wchar_t name[ROLE_BYTES] = L"";
+    error = start ? 0 : ENOMEM;
+    if (!error && stack_bytes > 0)
+        error = pthread_attr_setstacksize(&attributes, stack_bytes);
+    if (error)
+        goto free_start;
+    for (size_t i = 0; role[i] != '\0'; i++)
+        name[i] = (unsigned char)role[i];
+    *start = (struct thread_start){.run = run, .argument = argument};
+    memcpy(start->role, name, sizeof(name));
+    error = pthread_create(thread, &attributes, thread_enter, start);
+    if (error)
+        goto free_start;
+    /* The thread names itself before it runs; naming it from here too lets the caller count it at
+     * once. */
+    SetThreadDescription(pthread_gethandle(*thread), name);
+    start = NULL;
+
+free_start:
+    free(start);
+    pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+/* A thread that ends between the listing and the look is not counted. */
+static bool thread_has_role(DWORD id, const char *role)
+{
+    HANDLE thread = OpenThread(THREAD_QUERY_LIMITED_INFORMATION, FALSE, id);
+    PWSTR name = NULL;
+    if (!thread)
+        return false;
+    bool same = SUCCEEDED(GetThreadDescription(thread, &name)) && name;
+    for (size_t i = 0; same && (i == 0 || role[i - 1] != '\0'); i++)
+        same = name[i] == (unsigned char)role[i];
+    LocalFree(name);
+    CloseHandle(thread);
+    return same;
+}
+
+int os_thread_count(const char *role)
+{
+    HANDLE threads = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0); /* the whole system's */
+    if (threads == INVALID_HANDLE_VALUE)
+        return -winapi_errno(GetLastError());
+    int count = 0;
+    THREADENTRY32 thread = {.dwSize = sizeof(thread)};
+    for (BOOL more = Thread32First(threads, &thread); more; more = Thread32Next(threads, &thread))
+        if (thread.th32OwnerProcessID == GetCurrentProcessId() &&
+            (!role || thread_has_role(thread.th32ThreadID, role)))
+            count++;
+    CloseHandle(threads);
+    return count;
+}
+
+int os_cpu_count(void)
+{
+    DWORD_PTR allowed = 0, installed;
+    GetProcessAffinityMask(GetCurrentProcess(), &allowed, &installed);
+    int count = __builtin_popcountll(allowed);
+    return count < 1 ? 1 : count;
+}
+
+/* ---- parking ----------------------------------------------------------------------------- */
+
+bool word_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
+{
+    uint64_t now_ns = deadline_ns == UINT64_MAX ? 0 : os_now_ns();
+    if (now_ns >= deadline_ns)
+        return false;
+    uint64_t left_ns = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns;
+    /* Its time-outs may come a little early. */
+    return WaitOnAddress((void *)word, &value, sizeof(value), winapi_ms(left_ns)) ||
+           os_now_ns() < deadline_ns;
+}
+
+void word_wake(_Atomic uint32_t *word)
+{
+    WakeByAddressSingle((void *)word);
+}
+
+/* ---- this process ------------------------------------------------------------------------ */
+
+void os_usage_read(struct os_usage *usage)
+{
+    assert(usage);
+    *usage = (struct os_usage){0};
+    HANDLE self = GetCurrentProcess();
+    FILETIME began, ended, system, user;
+    PROCESS_MEMORY_COUNTERS memory = {.cb = sizeof(memory)};
+    if (GetProcessTimes(self, &began, &ended, &system, &user)) {
+        usage->user_ns = filetime_ns(user);
+        usage->system_ns = filetime_ns(system);
+    }
+    if (K32GetProcessMemoryInfo(self, &memory, sizeof(memory))) {
+        usage->rss_bytes = memory.WorkingSetSize;
+        usage->rss_peak_bytes = memory.PeakWorkingSetSize;
+    }
+}
+
+/* Windows has no such limit. */
+int os_descriptors_reserve(uint64_t count, uint64_t *limit)
+{
+    (void)count;
+    assert(limit);
+    return 0;
+}
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+void *os_pages_map(size_t bytes)
+{
+    assert(bytes > 0);
+    return VirtualAlloc(NULL, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+void os_pages_clear(void *pages, size_t bytes)
+{
+    BOOL given_back = VirtualFree(pages, bytes, MEM_DECOMMIT);
+    void *again = VirtualAlloc(pages, bytes, MEM_COMMIT, PAGE_READWRITE);
+    assert(given_back && again == pages);
+    (void)given_back, (void)again;
+}
+
+void os_pages_unmap(void *pages, size_t bytes)
+{
+    (void)bytes; /* a mapping ends as a whole */
+    if (!pages)
+        return;
+    BOOL freed = VirtualFree(pages, 0, MEM_RELEASE);
+    assert(freed);
+    (void)freed;
+}

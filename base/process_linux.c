@@ -1,0 +1,295 @@
+/* Linux's answers to os.h: other processes and interrupts.
+ *
+ * Every child is started by one thread, the starter, that lives as long as the process:
+ *
+ *   caller --- request ---> starter --- fork ---> child: own group, dies with us, exec
+ *          <--- result ----         <-- errno, or end of file by exec, on a pipe --'
+ *
+ * PR_SET_PDEATHSIG kills the child when the *thread* that forked it ends. Forked by its caller, a
+ * child would die with a worker that is merely done. The starter blocks all signals, so that none
+ * is handled in the child before exec, and Ctrl-C is left to the threads that wait for it. */
+#include "base/os.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { EXIT_BY_SIGNAL = 128, LOG_MODE = 0666 };
+
+struct request {
+    char *const *argv;
+    const char *stdout_path, *stderr_path;
+    pid_t pid; /* of the child, or -errno */
+};
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t asked, answered;
+    struct request *request; /* the one being served; NULL: the starter is free */
+    bool done, running;
+} starter = {.lock = PTHREAD_MUTEX_INITIALIZER,
+             .asked = PTHREAD_COND_INITIALIZER,
+             .answered = PTHREAD_COND_INITIALIZER};
+
+/* ---- the child's side: only async-signal-safe calls until exec ----------------------------- */
+
+static int redirect(int descriptor, const char *path, int flags)
+{
+    int file = open(path, flags, LOG_MODE);
+    if (file < 0)
+        return -errno;
+    int moved = dup2(file, descriptor);
+    if (file != descriptor)
+        close(file);
+    return moved < 0 ? -errno : 0;
+}
+
+static int streams_set(const struct request *request)
+{
+    enum { APPEND = O_WRONLY | O_CREAT | O_APPEND };
+    int error = redirect(STDIN_FILENO, "/dev/null", O_RDONLY);
+    if (!error && request->stdout_path)
+        error = redirect(STDOUT_FILENO, request->stdout_path, APPEND);
+    if (!error && request->stderr_path)
+        error = redirect(STDERR_FILENO, request->stderr_path, APPEND);
+    return error;
+}
+
+static void signals_reset(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void child_run(const struct request *request, pid_t parent, int report)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    /* The parent may have died before prctl; then nobody would ever send the signal. */
+    if (getppid() != parent)
+        _exit(EXIT_BY_SIGNAL + SIGKILL);
+    /* Where the parent runs without standard streams, the pipe has taken the number of one. */
+    int spare = fcntl(report, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    report = spare < 0 ? report : spare;
+    /* A group of its own: Ctrl-C reaches the parent only, which ends its children in order. */
+    setpgid(0, 0);
+    int error = streams_set(request);
+    if (!error) {
+        /* Log files and sockets of ours are none of the child's business. Linux before 5.11 does
+         * not know the flag; what was opened without O_CLOEXEC leaks there. */
+        syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+        signals_reset();
+        execvp(request->argv[0], request->argv);
+        error = -errno;
+    }
+    ssize_t written = write(report, &error, sizeof(error));
+    _exit(written == sizeof(error) ? EXIT_BY_SIGNAL - 1 : EXIT_BY_SIGNAL);
+}
+
+/* ---- the starter's side ------------------------------------------------------------------ */
+
+static ssize_t read_whole(int descriptor, void *data, size_t bytes)
+{
+    ssize_t got;
+    do
+        got = read(descriptor, data, bytes);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+static pid_t child_start(const struct request *request)
+{
+    /* Whoever started us may have had SIGCHLD ignored: no child's exit code would be kept then. */
+    signal(SIGCHLD, SIG_DFL);
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) != 0)
+        return -errno;
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        child_run(request, parent, report[1]);
+    int error = pid < 0 ? -errno : 0;
+    close(report[1]);
+    if (pid > 0 && read_whole(report[0], &error, sizeof(error)) == sizeof(error))
+        waitpid(pid, NULL, 0); /* exec failed: the child is about to end, leave no zombie */
+    close(report[0]);
+    assert(error <= 0);
+    return error ? error : pid;
+}
+
+static void *starter_run(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&starter.lock);
+    for (;;) {
+        while (!starter.request || starter.done)
+            pthread_cond_wait(&starter.asked, &starter.lock);
+        struct request *request = starter.request;
+        pthread_mutex_unlock(&starter.lock);
+        request->pid = child_start(request);
+        pthread_mutex_lock(&starter.lock);
+        starter.done = true;
+        pthread_cond_broadcast(&starter.answered);
+    }
+    return NULL;
+}
+
+/* Called with the lock held. The new thread inherits the signal mask. */
+static int starter_ensure(void)
+{
+    if (starter.running)
+        return 0;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    int error = os_thread_start(&thread, "fanin-starter", 0, starter_run, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
+        return error;
+    pthread_detach(thread);
+    starter.running = true;
+    return 0;
+}
+
+static pid_t starter_ask(struct request *request)
+{
+    pthread_mutex_lock(&starter.lock);
+    request->pid = starter_ensure();
+    if (request->pid == 0) {
+        while (starter.request)
+            pthread_cond_wait(&starter.answered, &starter.lock);
+        starter.request = request;
+        pthread_cond_signal(&starter.asked);
+        while (!starter.done)
+            pthread_cond_wait(&starter.answered, &starter.lock);
+        starter.request = NULL;
+        starter.done = false;
+        pthread_cond_broadcast(&starter.answered);
+    }
+    pthread_mutex_unlock(&starter.lock);
+    return request->pid;
+}
+
+int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
+                     const char *stderr_path)
+{
+    assert(process && argv && argv[0]);
+    struct request request = {.argv = argv, .stdout_path = stdout_path, .stderr_path = stderr_path};
+    pid_t pid = starter_ask(&request);
+    assert(pid != 0);
+    process->handle = pid > 0 ? pid : 0;
+    return pid > 0 ? 0 : pid;
+}
+
+/* ---- waiting and stopping ---------------------------------------------------------------- */
+
+/* True when the child has ended; it stays a zombie, so that pid and group remain its own. */
+static bool child_ended(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+    int failed = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    assert(failed == 0);
+    (void)failed;
+    return info.si_pid == pid;
+}
+
+/* Linux before 5.3, or no descriptor left: look often instead. */
+static void child_await_by_looking(pid_t pid, uint64_t deadline_ns)
+{
+    enum { LOOK_EVERY_NS = 2 * OS_NS_PER_MS };
+    while (!child_ended(pid) && os_now_ns() < deadline_ns)
+        os_sleep_ns(LOOK_EVERY_NS);
+}
+
+static void child_await(pid_t pid, uint64_t timeout_ns)
+{
+    uint64_t now_ns = os_now_ns();
+    uint64_t deadline_ns = timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;
+    int descriptor = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (descriptor < 0) {
+        child_await_by_looking(pid, deadline_ns);
+        return;
+    }
+    while (!child_ended(pid) && (now_ns = os_now_ns()) < deadline_ns) {
+        enum { POLL_MS_MAX = 1000000 };
+        uint64_t left_ms = (deadline_ns - now_ns) / OS_NS_PER_MS + 1;
+        struct pollfd end = {.fd = descriptor, .events = POLLIN};
+        poll(&end, 1, left_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)left_ms);
+    }
+    close(descriptor);
+}
+
+static int child_reap(pid_t pid)
+{
+    int status = 0;
+    pid_t reaped;
+    do
+        reaped = waitpid(pid, &status, 0);
+    while (reaped < 0 && errno == EINTR);
+    assert(reaped == pid);
+    return WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_code)
+{
+    assert(process && exit_code);
+    assert(process->handle > 0);
+    pid_t pid = (pid_t)process->handle;
+    if (timeout_ns > 0)
+        child_await(pid, timeout_ns);
+    if (!child_ended(pid))
+        return 0;
+    *exit_code = child_reap(pid);
+    process->handle = 0;
+    return 1;
+}
+
+void os_process_stop(struct os_process *process, uint64_t grace_ns)
+{
+    assert(process);
+    if (process->handle <= 0)
+        return;
+    pid_t pid = (pid_t)process->handle;
+    kill(-pid, SIGTERM);
+    child_await(pid, grace_ns);
+    /* The whole group, before the reaping frees its number: what the child started ends as well. */
+    kill(-pid, SIGKILL);
+    child_reap(pid);
+    process->handle = 0;
+}
+
+/* ---- interrupts -------------------------------------------------------------------------- */
+
+static atomic_bool interrupted;
+
+static void interrupt_note(int number)
+{
+    (void)number;
+    atomic_store(&interrupted, true);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
+void os_interrupts_catch(void)
+{
+    struct sigaction action = {.sa_handler = interrupt_note};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool os_interrupted(void)
+{
+    return atomic_load(&interrupted);
+}

@@ -1,0 +1,317 @@
+/* Windows' answers to os.h: other processes and interrupts.
+ *
+ * Every child stands in a job of its own, whose only handle is ours: when this process dies, the
+ * system closes the handle and ends the job, the child's children included.
+ *
+ * There are no signals. A program of ours that catches interrupts can be asked to end through an
+ * event that bears its process id; any other by a break on the console that it shares with us, if
+ * there is a console. */
+#include "base/os.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/winapi.h"
+
+#include <psapi.h>
+
+enum { STREAMS = 3, EXIT_BY_SIGNAL = 128, INTERRUPTED = 2, ABORTED = 6, KILLED = 9, SEGFAULT = 11 };
+
+/* What os_process.handle points to. */
+struct child {
+    HANDLE process, job;
+    DWORD id;
+};
+
+/* ---- command lines ------------------------------------------------------------------------- */
+
+/* A process gets one line and takes it apart by the C library's rules: backslashes count as
+ * themselves, unless a quote follows. Writes up to 2 * strlen + 3 characters; returns the end. */
+static char *quote(char *to, const char *argument)
+{
+    size_t slashes = 0;
+    *to++ = '"';
+    for (; *argument != '\0'; argument++) {
+        if (*argument == '"')
+            for (slashes++; slashes > 0; slashes--)
+                *to++ = '\\';
+        slashes = *argument == '\\' ? slashes + 1 : 0;
+        *to++ = *argument;
+    }
+    for (; slashes > 0; slashes--)
+        *to++ = '\\';
+    *to++ = '"';
+    return to;
+}
+
+/* The caller's to free; NULL: no memory. */
+static char *line_of(char *const argv[])
+{
+    size_t bytes = 1;
+    for (unsigned i = 0; argv[i]; i++)
+        bytes += 2 * strlen(argv[i]) + 3;
+    char *line = malloc(bytes), *to = line;
+    for (unsigned i = 0; line && argv[i]; i++) {
+        if (i > 0)
+            *to++ = ' ';
+        to = quote(to, argv[i]);
+    }
+    if (line)
+        *to = '\0';
+    return line;
+}
+
+/* ---- starting ------------------------------------------------------------------------------ */
+
+static HANDLE stream_open(const char *path, DWORD access, DWORD disposition)
+{
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof(inherited), .bInheritHandle = TRUE};
+    return CreateFileA(path, access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                       &inherited, disposition, FILE_ATTRIBUTE_NORMAL, NULL);
+}
+
+/* The file at `path`, or else what this process has itself, or else nothing. */
+static HANDLE stream_output(const char *path, DWORD own)
+{
+    HANDLE self = GetCurrentProcess(), stream = GetStdHandle(own), copy;
+    if (path)
+        return stream_open(path, FILE_APPEND_DATA | SYNCHRONIZE, OPEN_ALWAYS);
+    if (stream && stream != INVALID_HANDLE_VALUE &&
+        DuplicateHandle(self, stream, self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS))
+        return copy;
+    return stream_open("NUL", GENERIC_WRITE, OPEN_EXISTING);
+}
+
+static void streams_close(HANDLE streams[STREAMS])
+{
+    for (unsigned i = 0; i < STREAMS; i++)
+        if (streams[i] != INVALID_HANDLE_VALUE)
+            CloseHandle(streams[i]);
+}
+
+static int streams_open(HANDLE streams[STREAMS], const char *stdout_path, const char *stderr_path)
+{
+    int error = 0;
+    streams[0] = stream_open("NUL", GENERIC_READ, OPEN_EXISTING);
+    streams[1] = stream_output(stdout_path, STD_OUTPUT_HANDLE);
+    if (streams[1] == INVALID_HANDLE_VALUE)
+        error = -winapi_errno(GetLastError());
+    streams[2] = stream_output(stderr_path, STD_ERROR_HANDLE);
+    if (streams[2] == INVALID_HANDLE_VALUE)
+        error = -winapi_errno(GetLastError());
+    if (error)
+        streams_close(streams);
+    return error;
+}
+
+/* Creates the process asleep, so that it is in its job before it can do anything. It inherits
+ * these three streams and no other handle that some thread has made inheritable meanwhile. */
+static int create(char *line, HANDLE streams[STREAMS], PROCESS_INFORMATION *made)
+{
+    STARTUPINFOEXA start = {.StartupInfo = {.cb = sizeof(start),
+                                            .dwFlags = STARTF_USESTDHANDLES,
+                                            .hStdInput = streams[0],
+                                            .hStdOutput = streams[1],
+                                            .hStdError = streams[2]}};
+    SIZE_T bytes = 0;
+    InitializeProcThreadAttributeList(NULL, 1, 0, &bytes);
+    start.lpAttributeList = malloc(bytes);
+    if (!start.lpAttributeList)
+        return -ENOMEM;
+    int error = 0;
+    if (!InitializeProcThreadAttributeList(start.lpAttributeList, 1, 0, &bytes)) {
+        error = -winapi_errno(GetLastError());
+        goto free_list;
+    }
+    if (!UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
+                                   streams, STREAMS * sizeof(*streams), NULL, NULL) ||
+        !CreateProcessA(NULL, line, NULL, NULL, TRUE,
+                        CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | EXTENDED_STARTUPINFO_PRESENT,
+                        NULL, NULL, &start.StartupInfo, made))
+        error = -winapi_errno(GetLastError());
+    DeleteProcThreadAttributeList(start.lpAttributeList);
+free_list:
+    free(start.lpAttributeList);
+    return error;
+}
+
+static HANDLE job_create(void)
+{
+    HANDLE job = CreateJobObjectW(NULL, NULL);
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
+        .BasicLimitInformation = {.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE}};
+    if (job &&
+        !SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof(limits))) {
+        CloseHandle(job);
+        job = NULL;
+    }
+    return job;
+}
+
+/* A new process made a child: in its job, awake. The process ends if that fails. */
+static int adopt(struct child *child, const PROCESS_INFORMATION *made)
+{
+    int error = 0;
+    *child = (struct child){.process = made->hProcess, .job = job_create(), made->dwProcessId};
+    if (!child->job || !AssignProcessToJobObject(child->job, made->hProcess) ||
+        ResumeThread(made->hThread) == (DWORD)-1) {
+        error = -winapi_errno(GetLastError());
+        TerminateProcess(made->hProcess, EXIT_BY_SIGNAL + KILLED);
+        CloseHandle(made->hProcess);
+        if (child->job)
+            CloseHandle(child->job);
+    }
+    CloseHandle(made->hThread);
+    return error;
+}
+
+int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
+                     const char *stderr_path)
+{
+    assert(process && argv && argv[0]);
+    process->handle = 0;
+    HANDLE streams[STREAMS];
+    PROCESS_INFORMATION made;
+    struct child *child = malloc(sizeof(*child));
+    char *line = line_of(argv);
+    int error = child && line ? streams_open(streams, stdout_path, stderr_path) : -ENOMEM;
+    if (error)
+        goto free_child;
+    error = create(line, streams, &made);
+    if (!error)
+        error = adopt(child, &made);
+    if (!error) {
+        process->handle = (intptr_t)child;
+        child = NULL;
+    }
+    streams_close(streams);
+free_child:
+    free(child);
+    free(line);
+    return error;
+}
+
+/* ---- waiting and stopping ------------------------------------------------------------------ */
+
+static struct child *child_of(const struct os_process *process)
+{
+    return (struct child *)process->handle;
+}
+
+/* An end that Linux would have made by a signal has that signal's exit code. */
+static int exit_code_of(DWORD code)
+{
+    if (code < 0x80000000)
+        return (int)code;
+    if (code == (DWORD)STATUS_CONTROL_C_EXIT)
+        return EXIT_BY_SIGNAL + INTERRUPTED;
+    return EXIT_BY_SIGNAL + (code == EXCEPTION_ACCESS_VIOLATION ? SEGFAULT : ABORTED);
+}
+
+static int reap(struct os_process *process)
+{
+    struct child *child = child_of(process);
+    DWORD code = EXIT_BY_SIGNAL + KILLED;
+    GetExitCodeProcess(child->process, &code);
+    CloseHandle(child->job); /* ends what the child has started and left behind */
+    CloseHandle(child->process);
+    free(child);
+    process->handle = 0;
+    return exit_code_of(code);
+}
+
+int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_code)
+{
+    assert(process && exit_code);
+    assert(process->handle);
+    if (WaitForSingleObject(child_of(process)->process, winapi_ms(timeout_ns)) != WAIT_OBJECT_0)
+        return 0;
+    *exit_code = reap(process);
+    return 1;
+}
+
+static void stop_event_name(char name[32], DWORD id)
+{
+    snprintf(name, 32, "Local\\fanin-stop-%lu", id);
+}
+
+static void ask_to_end(const struct child *child)
+{
+    char name[32];
+    stop_event_name(name, child->id);
+    HANDLE event = OpenEventA(EVENT_MODIFY_STATE, FALSE, name);
+    if (event) {
+        SetEvent(event);
+        CloseHandle(event);
+    } else {
+        GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, child->id);
+    }
+}
+
+void os_process_stop(struct os_process *process, uint64_t grace_ns)
+{
+    assert(process);
+    if (!process->handle)
+        return;
+    struct child *child = child_of(process);
+    ask_to_end(child);
+    WaitForSingleObject(child->process, winapi_ms(grace_ns));
+    TerminateJobObject(child->job, EXIT_BY_SIGNAL + KILLED);
+    WaitForSingleObject(child->process, INFINITE);
+    reap(process);
+}
+
+uint64_t os_process_peak_bytes(const struct os_process *process)
+{
+    assert(process);
+    PROCESS_MEMORY_COUNTERS memory = {.cb = sizeof(memory)};
+    if (!process->handle ||
+        !K32GetProcessMemoryInfo(child_of(process)->process, &memory, sizeof(memory)))
+        return 0;
+    return memory.PeakWorkingSetSize;
+}
+
+uint64_t os_process_cpu_ns(const struct os_process *process)
+{
+    enum { TICK_NS = 100 };
+    assert(process);
+    FILETIME created, ended, system, user;
+    if (!process->handle ||
+        !GetProcessTimes(child_of(process)->process, &created, &ended, &system, &user))
+        return 0;
+    uint64_t high = (uint64_t)system.dwHighDateTime + user.dwHighDateTime;
+    return ((high << 32) + system.dwLowDateTime + user.dwLowDateTime) * TICK_NS;
+}
+
+/* ---- interrupts ---------------------------------------------------------------------------- */
+
+static atomic_bool interrupted;
+static HANDLE stop_event;
+
+/* On a thread of the system's. FALSE: the next handler's, the last of which ends the process. */
+static BOOL WINAPI interrupt_note(DWORD kind)
+{
+    (void)kind;
+    return !atomic_exchange(&interrupted, true);
+}
+
+void os_interrupts_catch(void)
+{
+    char name[32];
+    if (stop_event)
+        return;
+    stop_event_name(name, GetCurrentProcessId());
+    stop_event = CreateEventA(NULL, TRUE, FALSE, name);
+    SetConsoleCtrlHandler(NULL, FALSE); /* a process group of its own begins with Ctrl-C ignored */
+    SetConsoleCtrlHandler(interrupt_note, TRUE);
+}
+
+bool os_interrupted(void)
+{
+    if (stop_event && WaitForSingleObject(stop_event, 0) == WAIT_OBJECT_0)
+        atomic_store(&interrupted, true);
+    return atomic_load(&interrupted);
+}

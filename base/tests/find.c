@@ -1,0 +1,20 @@
+/* Finds files in the folder of the running program or above it. */
+#include "base/tests/find.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/os.h"
+
+bool find_upwards(char *path, size_t path_bytes, const char *name)
+{
+    char directory[4096];
+    if (os_program_directory(directory, sizeof directory) != 0)
+        return false;
+    do {
+        *strrchr(directory, '/') = '\0';
+        snprintf(path, path_bytes, "%s/%s", directory, name);
+    } while (access(path, F_OK) != 0 && directory[0] != '\0');
+    return access(path, F_OK) == 0;
+}

@@ -1,0 +1,13 @@
+/* Finds what the build made, and files of the checkout, whatever folder a test lies in. */
+#ifndef FANIN_TESTS_FIND_H
+#define FANIN_TESTS_FIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* find_upwards: writes the path of the nearest `name` ("fanin-client", "results/README.md") in the
+ * folder of the running program or above it. False: there is none; `path` then holds where the
+ * search ended. */
+bool find_upwards(char *path, size_t path_bytes, const char *name);
+
+#endif

@@ -1,0 +1,183 @@
+/* Rows stay valid JSON whatever is measured. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+
+static char *line;
+static size_t line_bytes;
+
+static int line_setup(void **state)
+{
+    static struct json json;
+    FILE *out = open_memstream(&line, &line_bytes);
+    if (!out)
+        return -1;
+    json_open(&json, out);
+    *state = &json;
+    return 0;
+}
+
+static int line_teardown(void **state)
+{
+    struct json *json = *state;
+    int failed = fclose(json->out);
+    free(line);
+    return failed;
+}
+
+static void check_line(void **state, const char *wanted)
+{
+    assert_int_equal(json_close(*state), 0);
+    assert_string_equal(line, wanted);
+}
+
+static void nothing_is_an_empty_object(void **state)
+{
+    check_line(state, "{}\n");
+}
+
+static void every_kind_stands_with_its_key(void **state)
+{
+    struct json *json = *state;
+    json_text(json, "text", "a b");
+    json_text(json, "none", NULL);
+    json_count(json, "count", UINT64_MAX);
+    json_integer(json, "integer", INT64_MIN);
+    json_flag(json, "yes", true);
+    json_flag(json, "no", false);
+    json_null(json, "null");
+    check_line(state,
+               "{\"text\":\"a b\",\"none\":null,\"count\":18446744073709551615,"
+               "\"integer\":-9223372036854775808,\"yes\":true,\"no\":false,\"null\":null}\n");
+}
+
+static void numbers_read_back_as_they_were(void **state)
+{
+    struct json *json = *state;
+    json_number(json, "zero", 0);
+    json_number(json, "short", 0.1);
+    json_number(json, "long", 1.0 / 3);
+    json_number(json, "big", 1e300);
+    check_line(state, "{\"zero\":0,\"short\":0.1,\"long\":0.33333333333333331,\"big\":1e+300}\n");
+}
+
+static void numbers_that_are_none_are_null(void **state)
+{
+    struct json *json = *state;
+    json_number(json, "nan", NAN);
+    json_number(json, "infinite", INFINITY);
+    json_number(json, "negative", -INFINITY);
+    check_line(state, "{\"nan\":null,\"infinite\":null,\"negative\":null}\n");
+}
+
+static void text_is_escaped(void **state)
+{
+    struct json *json = *state;
+    json_text(json, "a\"b", "quote \" slash \\ line \n bell \a del \x7f");
+    check_line(state,
+               "{\"a\\\"b\":\"quote \\\" slash \\\\ line \\u000a bell \\u0007 del \\u007f\"}\n");
+}
+
+static void unicode_stays_and_what_is_none_is_replaced(void **state)
+{
+    struct json *json = *state;
+    json_text(json, "good", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d");
+    json_text(json, "cut", "\xe2\x82");
+    json_text(json, "lone", "\xff\x80z");
+    json_text(json, "overlong", "\xc0\xaf");
+    json_text(json, "surrogate", "\xed\xa0\x80");
+    json_text(json, "beyond", "\xf4\x90\x80\x80");
+    check_line(state, "{\"good\":\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d\","
+                      "\"cut\":\"\\ufffd\\ufffd\",\"lone\":\"\\ufffd\\ufffdz\","
+                      "\"overlong\":\"\\ufffd\\ufffd\","
+                      "\"surrogate\":\"\\ufffd\\ufffd\\ufffd\","
+                      "\"beyond\":\"\\ufffd\\ufffd\\ufffd\\ufffd\"}\n");
+}
+
+static void bytes_are_escaped_one_by_one(void **state)
+{
+    struct json *json = *state;
+    json_bytes(json, "bytes", "\r\n\0\xff A\"", 7);
+    json_bytes(json, "none", NULL, 0);
+    check_line(state, "{\"bytes\":\"\\u000d\\u000a\\u0000\\u00ff A\\\"\",\"none\":\"\"}\n");
+}
+
+static void objects_lie_in_objects(void **state)
+{
+    struct json *json = *state;
+    json_object_open(json, "empty");
+    json_object_close(json);
+    json_object_open(json, "outer");
+    json_object_open(json, "inner");
+    json_count(json, "a", 1);
+    json_count(json, "b", 2);
+    json_object_close(json);
+    json_object_close(json);
+    json_count(json, "after", 3);
+    check_line(state, "{\"empty\":{},\"outer\":{\"inner\":{\"a\":1,\"b\":2}},\"after\":3}\n");
+}
+
+static void an_object_is_taken_over_as_it_stands(void **state)
+{
+    struct json *json = *state;
+    json_object(json, "taken", "{\"a\":[1]}");
+    json_object(json, "none", NULL);
+    check_line(state, "{\"taken\":{\"a\":[1]},\"none\":null}\n");
+}
+
+static void a_row_that_cannot_be_written_is_an_error(void **state)
+{
+    (void)state;
+    FILE *full = fopen("/dev/full", "w");
+    if (!full) {
+        print_message("skip: this system has no /dev/full\n");
+        skip();
+    }
+    struct json json;
+    json_open(&json, full);
+    assert_int_equal(json_close(&json), -ENOSPC);
+    fclose(full);
+}
+
+static void an_earlier_failure_is_still_an_error(void **state)
+{
+    (void)state;
+    FILE *full = fopen("/dev/full", "w");
+    if (!full) {
+        print_message("skip: this system has no /dev/full\n");
+        skip();
+    }
+    struct json json;
+    json_open(&json, full);
+    assert_int_equal(fflush(full), EOF);
+    assert_true(json_close(&json) < 0);
+    fclose(full);
+}
+
+int main(void)
+{
+#define line_test(test) cmocka_unit_test_setup_teardown(test, line_setup, line_teardown)
+    const struct CMUnitTest tests[] = {
+        line_test(nothing_is_an_empty_object),
+        line_test(every_kind_stands_with_its_key),
+        line_test(numbers_read_back_as_they_were),
+        line_test(numbers_that_are_none_are_null),
+        line_test(text_is_escaped),
+        line_test(unicode_stays_and_what_is_none_is_replaced),
+        line_test(bytes_are_escaped_one_by_one),
+        line_test(objects_lie_in_objects),
+        line_test(an_object_is_taken_over_as_it_stands),
+        cmocka_unit_test(a_row_that_cannot_be_written_is_an_error),
+        cmocka_unit_test(an_earlier_failure_is_still_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

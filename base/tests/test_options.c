@@ -1,0 +1,484 @@
+/* Every option, right and wrong; what is wrong is one line that says what would be right. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/options.h"
+
+enum { WORDS_MAX = 16, PAGE_BYTES = 8192 };
+
+struct fields {
+    uint64_t workers, block, timeout_ms, cap;
+    double rate;
+    int engine;
+    struct byte_range size;
+    struct text_value marker;
+    const char *json;
+    bool quiet;
+};
+
+static const char *const engines[] = {"auto", "uring", "epoll", NULL};
+
+#define at(field) .offset = offsetof(struct fields, field)
+static const struct option_spec table[] = {
+    {.name = "What runs"},
+    {"engine", "NAME", "auto", "what performs the operations", options_choice, at(engine),
+     .names = engines},
+    {"workers", "N", "6", "threads that wait on the port", options_count, at(workers), 1, 1024},
+    {"connect-timeout", "MS", "10s", "time for one connect", options_millis, at(timeout_ms), 1,
+     600000},
+    {.name = "What is sent"},
+    {"size", "MIN..MAX", "256..100kB",
+     "frame sizes, drawn from this range by the seed, so that a run can be repeated and compared",
+     options_range, at(size), 64, 64 << 20},
+    {"rate", "R", "0", "frames per second of all servers\n  0: unlimited", options_rate, at(rate),
+     0, 1000000},
+    {"end-marker", "TEXT", "\\r\\n", "ends every frame", options_text, at(marker), 1, 16},
+    {"block", "BYTES", "64k", "size of a block", options_bytes, at(block), 256, 64 << 20},
+    {"pool-cap", "BYTES", NULL, "memory of the pool", options_bytes, at(cap), 1, 0},
+    {"json", "FILE", NULL, "where the row goes", options_string, at(json)},
+    {"quiet", NULL, "no", "says nothing", options_flag, at(quiet)},
+    {.name = NULL},
+};
+
+static const struct option_set set = {
+    .program = "fanin-test",
+    .synopsis = "[options]",
+    .about = "Tests options.",
+    .epilogue = "Examples:\n  fanin-test --workers 3",
+    .options = table,
+};
+
+static const struct option_set set_with_operands = {
+    .program = "fanin-test",
+    .synopsis = "[options] FILE...",
+    .about = "Tests operands.",
+    .options = table,
+    .operands = "FILE",
+};
+
+/* ---- helpers ----------------------------------------------------------------------------- */
+
+static struct fields fields;
+static int operand;
+static char page[PAGE_BYTES];
+
+/* Parses with `stream`, stdout or stderr, going to the page. */
+static int parse_onto_page(const struct option_set *options, FILE *stream, int argc, char **argv)
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fflush(stream);
+    int kept = dup(fileno(stream));
+    dup2(fileno(file), fileno(stream));
+    int result = options_parse(options, argc, argv, &fields, &operand);
+    fflush(stream);
+    dup2(kept, fileno(stream));
+    close(kept);
+    rewind(file);
+    page[fread(page, 1, sizeof(page) - 1, file)] = '\0';
+    fclose(file);
+    return result;
+}
+
+static int parse_words(const struct option_set *options, FILE *stream, const char *word,
+                       va_list words)
+{
+    char *argv[WORDS_MAX] = {"fanin-test"};
+    int argc = 1;
+    for (; word; word = va_arg(words, const char *)) {
+        assert_true(argc < WORDS_MAX - 1);
+        argv[argc++] = (char *)word;
+    }
+    memset(&fields, 0, sizeof(fields));
+    operand = -1;
+    return parse_onto_page(options, stream, argc, argv);
+}
+
+/* The words end with NULL. */
+static void accept(const char *word, ...)
+{
+    va_list words;
+    va_start(words, word);
+    int result = parse_words(&set, stderr, word, words);
+    va_end(words);
+    assert_string_equal(page, "");
+    assert_int_equal(result, OPTIONS_OK);
+}
+
+static void refuse(const char *message, const char *word, ...)
+{
+    va_list words;
+    va_start(words, word);
+    int result = parse_words(&set, stderr, word, words);
+    va_end(words);
+    assert_string_equal(page, message);
+    assert_int_equal(result, OPTIONS_WRONG);
+}
+
+static void print_page(const char *word, ...)
+{
+    va_list words;
+    va_start(words, word);
+    int result = parse_words(&set, stdout, word, words);
+    va_end(words);
+    assert_int_equal(result, OPTIONS_DONE);
+}
+
+/* ---- what is right ----------------------------------------------------------------------- */
+
+static void defaults_are_set(void **state)
+{
+    (void)state;
+    accept(NULL);
+    assert_int_equal(fields.engine, 0);
+    assert_int_equal(fields.workers, 6);
+    assert_int_equal(fields.timeout_ms, 10000);
+    assert_int_equal(fields.size.min, 256);
+    assert_int_equal(fields.size.max, 100000);
+    assert_true(fields.rate == 0);
+    assert_int_equal(fields.marker.bytes, 2);
+    assert_string_equal(fields.marker.data, "\r\n");
+    assert_int_equal(fields.block, 65536);
+    assert_null(fields.json);
+    assert_false(fields.quiet);
+    assert_int_equal(operand, 1);
+}
+
+static void values_come_either_way_and_names_may_be_short(void **state)
+{
+    (void)state;
+    accept("--workers=8", "--eng", "epoll", "--json", "-", "--qui", NULL);
+    assert_int_equal(fields.workers, 8);
+    assert_int_equal(fields.engine, 2);
+    assert_string_equal(fields.json, "-");
+    assert_true(fields.quiet);
+}
+
+static void the_last_of_one_option_counts(void **state)
+{
+    (void)state;
+    accept("--workers=8", "--workers=9", NULL);
+    assert_int_equal(fields.workers, 9);
+}
+
+static void counts_take_decimal_units(void **state)
+{
+    (void)state;
+    accept("--workers", "1k", NULL);
+    assert_int_equal(fields.workers, 1000);
+    accept("--workers", "0.5k", NULL);
+    assert_int_equal(fields.workers, 500);
+}
+
+static uint64_t cap_of(const char *text)
+{
+    accept("--pool-cap", text, NULL);
+    return fields.cap;
+}
+
+static void sizes_take_binary_and_decimal_units(void **state)
+{
+    (void)state;
+    assert_int_equal(cap_of("1"), 1);
+    assert_int_equal(cap_of("3B"), 3);
+    assert_int_equal(cap_of("64k"), 65536);
+    assert_int_equal(cap_of("64KiB"), 65536);
+    assert_int_equal(cap_of("2M"), 2097152);
+    assert_int_equal(cap_of("100kB"), 100000);
+    assert_int_equal(cap_of("1.25MB"), 1250000);
+    assert_int_equal(cap_of("0.5GiB"), 536870912);
+    assert_int_equal(cap_of("1GB"), 1000000000);
+    assert_int_equal(cap_of("18446744073709551615"), UINT64_MAX);
+}
+
+static void times_are_milliseconds(void **state)
+{
+    (void)state;
+    accept("--connect-timeout", "500", NULL);
+    assert_int_equal(fields.timeout_ms, 500);
+    accept("--connect-timeout", "500ms", NULL);
+    assert_int_equal(fields.timeout_ms, 500);
+    accept("--connect-timeout", "2.5s", NULL);
+    assert_int_equal(fields.timeout_ms, 2500);
+}
+
+static void rates_may_be_fractions(void **state)
+{
+    (void)state;
+    accept("--rate", "0.5", NULL);
+    assert_true(fields.rate == 0.5);
+    accept("--rate", "10k", NULL);
+    assert_true(fields.rate == 10000);
+}
+
+static void one_size_is_a_range(void **state)
+{
+    (void)state;
+    accept("--size", "1.25MB", NULL);
+    assert_int_equal(fields.size.min, 1250000);
+    assert_int_equal(fields.size.max, 1250000);
+    accept("--size", "64KiB..100kB", NULL);
+    assert_int_equal(fields.size.min, 65536);
+    assert_int_equal(fields.size.max, 100000);
+}
+
+static void texts_take_escapes(void **state)
+{
+    (void)state;
+    static const char wanted[] = "a\r\n\t\0\\\x01\xfF";
+    accept("--end-marker", "a\\r\\n\\t\\0\\\\\\x01\\xfF", NULL);
+    assert_int_equal(fields.marker.bytes, sizeof(wanted) - 1);
+    assert_memory_equal(fields.marker.data, wanted, sizeof(wanted));
+}
+
+static void operands_are_found_where_they_are_taken(void **state)
+{
+    (void)state;
+    char *argv[] = {"fanin-test", "one", "--workers=2", "--", "--two", NULL};
+    int result = parse_onto_page(&set_with_operands, stderr, 5, argv);
+    assert_int_equal(result, OPTIONS_OK);
+    assert_int_equal(operand, 3);
+    assert_string_equal(argv[3], "one");
+    assert_string_equal(argv[4], "--two");
+    assert_int_equal(fields.workers, 2);
+}
+
+/* ---- what is wrong ----------------------------------------------------------------------- */
+
+#define WORKERS_WRONG "fanin-test: --workers takes a whole number from 1 to 1024, not "
+
+static void numbers_out_of_range_or_none_at_all(void **state)
+{
+    (void)state;
+    refuse(WORKERS_WRONG "\"abc\"\n", "--workers", "abc", NULL);
+    refuse(WORKERS_WRONG "\"0\"\n", "--workers=0", NULL);
+    refuse(WORKERS_WRONG "\"1025\"\n", "--workers", "1025", NULL);
+    refuse(WORKERS_WRONG "\"-1\"\n", "--workers", "-1", NULL);
+    refuse(WORKERS_WRONG "\"\"\n", "--workers=", NULL);
+    refuse(WORKERS_WRONG "\" 5\"\n", "--workers", " 5", NULL);
+    refuse(WORKERS_WRONG "\"5x\"\n", "--workers", "5x", NULL);
+    refuse(WORKERS_WRONG "\"1.5\"\n", "--workers", "1.5", NULL);
+    refuse(WORKERS_WRONG "\"1.\"\n", "--workers", "1.", NULL);
+    refuse(WORKERS_WRONG "\"0x10\"\n", "--workers", "0x10", NULL);
+    refuse(WORKERS_WRONG "\"18446744073709551617\"\n", "--workers", "18446744073709551617", NULL);
+    refuse(WORKERS_WRONG "\"18446744073709551615k\"\n", "--workers", "18446744073709551615k", NULL);
+    refuse(WORKERS_WRONG "\"0.00000000000000000000001\"\n", "--workers",
+           "0.00000000000000000000001", NULL);
+    refuse(WORKERS_WRONG "\"1\\x0a2\"\n", "--workers", "1\n2", NULL);
+}
+
+static void sizes_times_and_rates_say_what_they_take(void **state)
+{
+    (void)state;
+    refuse("fanin-test: --block takes a size from 256 to 64MiB (such as 4096, 64KiB or 100kB), "
+           "not \"12q\"\n",
+           "--block", "12q", NULL);
+    refuse("fanin-test: --pool-cap takes a size at least 1 (such as 4096, 64KiB or 100kB), "
+           "not \"0\"\n",
+           "--pool-cap", "0", NULL);
+    refuse("fanin-test: --connect-timeout takes a time from 1ms to 10min (such as 500, 500ms or "
+           "2s), not \"1h\"\n",
+           "--connect-timeout", "1h", NULL);
+    refuse("fanin-test: --rate takes a number from 0 to 1000000 (such as 500, 0.5 or 10k), "
+           "not \"nan\"\n",
+           "--rate", "nan", NULL);
+    refuse("fanin-test: --rate takes a number from 0 to 1000000 (such as 500, 0.5 or 10k), "
+           "not \"1.2.3\"\n",
+           "--rate", "1.2.3", NULL);
+    refuse("fanin-test: --rate takes a number from 0 to 1000000 (such as 500, 0.5 or 10k), "
+           "not \"2M\"\n",
+           "--rate", "2M", NULL);
+}
+
+#define SIZE_WRONG                                                                                 \
+    "fanin-test: --size takes one size or two, the smaller first, from 64 to 64MiB (such as "      \
+    "4096 or 256..100kB), not "
+
+static void ranges_have_two_ends_in_order(void **state)
+{
+    (void)state;
+    refuse(SIZE_WRONG "\"5k..1k\"\n", "--size", "5k..1k", NULL);
+    refuse(SIZE_WRONG "\"1..5k\"\n", "--size", "1..5k", NULL);
+    refuse(SIZE_WRONG "\"5k..1G\"\n", "--size", "5k..1G", NULL);
+    refuse(SIZE_WRONG "\"5k..\"\n", "--size", "5k..", NULL);
+    refuse(SIZE_WRONG "\"..5k\"\n", "--size", "..5k", NULL);
+    refuse(SIZE_WRONG "\"..\"\n", "--size", "..", NULL);
+}
+
+static void choices_are_listed(void **state)
+{
+    (void)state;
+    refuse("fanin-test: --engine takes one of auto, uring, epoll, not \"iocp\"\n", "--engine",
+           "iocp", NULL);
+}
+
+#define ESCAPES_WRONG                                                                              \
+    "fanin-test: --end-marker takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH, not "
+
+static void texts_have_known_escapes_and_a_length(void **state)
+{
+    (void)state;
+    refuse(ESCAPES_WRONG "\"\\q\"\n", "--end-marker", "\\q", NULL);
+    refuse(ESCAPES_WRONG "\"a\\\"\n", "--end-marker", "a\\", NULL);
+    refuse(ESCAPES_WRONG "\"\\x4\"\n", "--end-marker", "\\x4", NULL);
+    refuse(ESCAPES_WRONG "\"\\xg0\"\n", "--end-marker", "\\xg0", NULL);
+    refuse("fanin-test: --end-marker takes a text of 1 to 16 bytes, not \"\"\n", "--end-marker", "",
+           NULL);
+    refuse("fanin-test: --end-marker takes a text of 1 to 16 bytes, not \"12345678901234567\"\n",
+           "--end-marker", "12345678901234567", NULL);
+}
+
+static void flags_and_values_are_told_apart(void **state)
+{
+    (void)state;
+    refuse("fanin-test: --quiet takes yes or no, not \"maybe\"\n", "--quiet=maybe", NULL);
+    refuse("fanin-test: takes options only, not \"yes\"; --help lists them all\n", "--quiet", "yes",
+           NULL);
+    refuse("fanin-test: --help takes no value\n", "--help=me", NULL);
+    refuse("fanin-test: --version takes no value\n", "--version=1", NULL);
+    refuse("fanin-test: --workers needs a value: --workers N\n", "--workers", NULL);
+}
+
+static void a_flag_may_say_yes_or_no(void **state)
+{
+    (void)state;
+    accept("--quiet=yes", NULL);
+    assert_true(fields.quiet);
+    accept("--quiet", "--quiet=no", NULL);
+    assert_false(fields.quiet);
+}
+
+static void unknown_options_are_named_with_the_nearest(void **state)
+{
+    (void)state;
+    refuse("fanin-test: there is no option \"--worker5\"; did you mean --workers?\n", "--worker5=3",
+           NULL);
+    refuse("fanin-test: there is no option \"--zzz\"; --help lists them all\n", "--zzz", NULL);
+    refuse("fanin-test: there is no option \"-w\", options are long; --help lists them all\n", "-w",
+           NULL);
+    refuse("fanin-test: there is no option \"--\"; --help lists them all\n", "--=3", NULL);
+    refuse("fanin-test: --e could be any of --engine --end-marker; write more of it\n", "--e",
+           NULL);
+    refuse("fanin-test: takes options only, not \"file\"; --help lists them all\n", "file", NULL);
+}
+
+static void a_very_long_unknown_option_is_one_line(void **state)
+{
+    (void)state;
+    char word[2000] = "--";
+    memset(word + 2, 'w', sizeof(word) - 3);
+    refuse(
+        "fanin-test: there is no option \"--wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww\"; --help lists them "
+        "all\n",
+        word, NULL);
+}
+
+/* ---- parsers on their own, as a scenario file uses them ---------------------------------- */
+
+static void a_flag_in_a_file_takes_yes_or_no(void **state)
+{
+    (void)state;
+    static const struct option_spec spec = {.name = "quiet", .parse = options_flag};
+    bool flag = false;
+    char why[64] = "";
+    assert_int_equal(spec.parse(&spec, "yes", &flag, why, sizeof(why)), 0);
+    assert_true(flag);
+    assert_int_equal(spec.parse(&spec, "no", &flag, why, sizeof(why)), 0);
+    assert_false(flag);
+    assert_int_equal(spec.parse(&spec, "maybe", &flag, why, sizeof(why)), -1);
+    assert_string_equal(why, "takes yes or no");
+}
+
+static void why_is_cut_to_its_room(void **state)
+{
+    (void)state;
+    char why[12] = "";
+    uint64_t value = 7;
+    assert_int_equal(table[2].parse(&table[2], "x", &value, why, sizeof(why)), -1);
+    assert_string_equal(why, "takes a who");
+    assert_int_equal(value, 7);
+}
+
+static void a_text_without_a_range_is_bounded_by_its_room(void **state)
+{
+    (void)state;
+    static const struct option_spec spec = {.name = "request", .parse = options_text};
+    struct text_value value;
+    char text[TEXT_BYTES_MAX + 2], why[64] = "";
+    memset(text, 'x', sizeof(text));
+    text[TEXT_BYTES_MAX] = '\0';
+    assert_int_equal(spec.parse(&spec, text, &value, why, sizeof(why)), 0);
+    assert_int_equal(value.bytes, TEXT_BYTES_MAX);
+    text[TEXT_BYTES_MAX] = 'x';
+    text[TEXT_BYTES_MAX + 1] = '\0';
+    assert_int_equal(spec.parse(&spec, text, &value, why, sizeof(why)), -1);
+    assert_string_equal(why, "takes a text of 0 to 1024 bytes");
+}
+
+/* ---- --help and --version ---------------------------------------------------------------- */
+
+static void version_names_the_program(void **state)
+{
+    (void)state;
+    print_page("--version", NULL);
+    assert_string_equal(page, "fanin-test " FANIN_VERSION "\n");
+}
+
+static void help_lists_every_option_within_the_columns(void **state)
+{
+    (void)state;
+    print_page("--help", NULL);
+    assert_non_null(strstr(page, "Usage: fanin-test [options]\n\nTests options.\n\nWhat runs:\n"));
+    for (const struct option_spec *spec = table; spec->name; spec++) {
+        char wanted[64];
+        snprintf(wanted, sizeof(wanted), spec->help ? "\n  --%s " : "\n%s:\n", spec->name);
+        assert_non_null(strstr(page, wanted));
+    }
+    assert_non_null(strstr(page, "(auto, uring, epoll; default auto)\n"));
+    assert_non_null(strstr(page, "(from 1 to 1024; default 6)\n"));
+    assert_non_null(strstr(page, "(at least 1)\n"));
+    assert_non_null(strstr(page, "\n  --version "));
+    assert_non_null(strstr(page, "\nExamples:\n  fanin-test --workers 3\n"));
+    for (const char *row = page; *row; row += strcspn(row, "\n") + 1)
+        assert_in_range(strcspn(row, "\n"), 0, 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_set),
+        cmocka_unit_test(values_come_either_way_and_names_may_be_short),
+        cmocka_unit_test(the_last_of_one_option_counts),
+        cmocka_unit_test(counts_take_decimal_units),
+        cmocka_unit_test(sizes_take_binary_and_decimal_units),
+        cmocka_unit_test(times_are_milliseconds),
+        cmocka_unit_test(rates_may_be_fractions),
+        cmocka_unit_test(one_size_is_a_range),
+        cmocka_unit_test(texts_take_escapes),
+        cmocka_unit_test(operands_are_found_where_they_are_taken),
+        cmocka_unit_test(numbers_out_of_range_or_none_at_all),
+        cmocka_unit_test(sizes_times_and_rates_say_what_they_take),
+        cmocka_unit_test(ranges_have_two_ends_in_order),
+        cmocka_unit_test(choices_are_listed),
+        cmocka_unit_test(texts_have_known_escapes_and_a_length),
+        cmocka_unit_test(flags_and_values_are_told_apart),
+        cmocka_unit_test(a_flag_may_say_yes_or_no),
+        cmocka_unit_test(unknown_options_are_named_with_the_nearest),
+        cmocka_unit_test(a_very_long_unknown_option_is_one_line),
+        cmocka_unit_test(a_flag_in_a_file_takes_yes_or_no),
+        cmocka_unit_test(why_is_cut_to_its_room),
+        cmocka_unit_test(a_text_without_a_range_is_bounded_by_its_room),
+        cmocka_unit_test(version_names_the_program),
+        cmocka_unit_test(help_lists_every_option_within_the_columns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

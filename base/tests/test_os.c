@@ -1,0 +1,475 @@
+/* os.h held to its words, but for other processes, which test_process.c has. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/os.h"
+
+enum { PATH_BYTES = 512 };
+
+static char directory[PATH_BYTES];
+
+static int directory_setup(void **state)
+{
+    (void)state;
+    const char *base = getenv("TMPDIR");
+    snprintf(directory, sizeof(directory), "%s/fanin-os-XXXXXX", base ? base : "/tmp");
+    if (!mkdtemp(directory))
+        return -1;
+    return 0;
+}
+
+static int directory_teardown(void **state)
+{
+    (void)state;
+    return rmdir(directory);
+}
+
+/* ---- clock ------------------------------------------------------------------------------- */
+
+static void clock_never_goes_back_and_sleep_is_long_enough(void **state)
+{
+    (void)state;
+    uint64_t before_ns = os_now_ns();
+    os_sleep_ns(3 * OS_NS_PER_MS);
+    assert_true(os_now_ns() - before_ns >= 3 * OS_NS_PER_MS);
+    os_sleep_ns(0);
+    assert_true(os_wall_ns() > UINT64_C(1700000000) * OS_NS_PER_S);
+}
+
+/* ---- threads ----------------------------------------------------------------------------- */
+
+static void *park_once(void *parker)
+{
+    os_park(parker, UINT64_MAX);
+    return NULL;
+}
+
+/* The kernel lets a thread be joined shortly before it takes it off its list. */
+static bool role_ends(const char *role)
+{
+    enum { PATIENCE_MS = 20000 };
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS && os_thread_count(role) > 0; waited_ms++)
+        os_sleep_ns(OS_NS_PER_MS);
+    return os_thread_count(role) == 0;
+}
+
+static void threads_are_counted_by_role(void **state)
+{
+    (void)state;
+    enum { WORKERS = 3, BUFFERS = 2, ALL = WORKERS + BUFFERS };
+    static struct os_parker parkers[ALL];
+    pthread_t threads[ALL];
+    int with_first = 0;
+    for (int i = 0; i < ALL; i++) {
+        assert_int_equal(os_thread_start(&threads[i], i < WORKERS ? OS_ROLE_WORKER : OS_ROLE_BUFFER,
+                                         i % 2 ? 0 : 1, park_once, &parkers[i]),
+                         0);
+        /* The thread sanitizer adds a thread of its own with the first one. */
+        if (i == 0)
+            with_first = os_thread_count(NULL);
+    }
+    assert_int_equal(os_thread_count(OS_ROLE_WORKER), WORKERS);
+    assert_int_equal(os_thread_count(OS_ROLE_BUFFER), BUFFERS);
+    assert_int_equal(os_thread_count("fanin"), 0);
+    assert_int_equal(os_thread_count(NULL), with_first + ALL - 1);
+    for (int i = 0; i < ALL; i++)
+        os_unpark(&parkers[i]);
+    for (int i = 0; i < ALL; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(role_ends(OS_ROLE_WORKER));
+    assert_true(role_ends(OS_ROLE_BUFFER));
+}
+
+static void *own_role_read(void *name)
+{
+    prctl(PR_GET_NAME, name, 0, 0, 0);
+    return NULL;
+}
+
+static void a_thread_has_its_role_before_it_runs(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread;
+        char name[16] = "";
+        assert_int_equal(os_thread_start(&thread, "fanin-test", 0, own_role_read, name), 0);
+        pthread_join(thread, NULL);
+        assert_string_equal(name, "fanin-test");
+    }
+}
+
+static void a_thread_that_cannot_start_is_an_error(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct os_parker parker = {0};
+    assert_true(os_thread_start(&thread, "fanin-never", (size_t)1 << 50, park_once, &parker) < 0);
+    assert_true(os_thread_start(&thread, "fanin-never", SIZE_MAX, park_once, &parker) < 0);
+    assert_int_equal(os_thread_count("fanin-never"), 0);
+}
+
+static void there_is_a_processor(void **state)
+{
+    (void)state;
+    assert_in_range(os_cpu_count(), 1, sysconf(_SC_NPROCESSORS_CONF));
+}
+
+/* ---- parking ----------------------------------------------------------------------------- */
+
+static void an_early_wake_is_remembered_once(void **state)
+{
+    (void)state;
+    struct os_parker parker = {0};
+    os_unpark(&parker);
+    os_unpark(&parker);
+    assert_true(os_park(&parker, UINT64_MAX));
+    assert_false(os_park(&parker, 0));
+    assert_false(os_park(&parker, OS_NS_PER_MS));
+}
+
+static void parking_times_out(void **state)
+{
+    (void)state;
+    struct os_parker parker = {0};
+    uint64_t before_ns = os_now_ns();
+    assert_false(os_park(&parker, 5 * OS_NS_PER_MS));
+    assert_true(os_now_ns() - before_ns >= 5 * OS_NS_PER_MS);
+    os_unpark(&parker);
+    assert_true(os_park(&parker, 0));
+}
+
+struct mailbox {
+    struct os_parker parker;
+    uint64_t timeout_ns;
+    unsigned wanted, got;
+    _Atomic unsigned posted;
+};
+
+/* Takes what was posted until all of it has come; a lost wake-up would leave it asleep for ever. */
+static void *mailbox_empty(void *argument)
+{
+    struct mailbox *box = argument;
+    while (box->got < box->wanted) {
+        unsigned posted = atomic_exchange(&box->posted, 0);
+        box->got += posted;
+        if (posted == 0)
+            os_park(&box->parker, box->timeout_ns);
+    }
+    return NULL;
+}
+
+enum { BOXES = 4, POSTERS = 3, POSTS = 2000 };
+
+static void *mailboxes_fill(void *argument)
+{
+    struct mailbox *boxes = argument;
+    for (unsigned i = 0; i < POSTS * BOXES; i++) {
+        atomic_fetch_add(&boxes[i % BOXES].posted, 1);
+        os_unpark(&boxes[i % BOXES].parker);
+    }
+    return NULL;
+}
+
+static void mailboxes_run(uint64_t timeout_ns)
+{
+    struct mailbox boxes[BOXES] = {0};
+    pthread_t takers[BOXES], posters[POSTERS];
+    for (int i = 0; i < BOXES; i++) {
+        boxes[i].wanted = POSTERS * POSTS;
+        boxes[i].timeout_ns = timeout_ns;
+        assert_int_equal(os_thread_start(&takers[i], "taker", 0, mailbox_empty, &boxes[i]), 0);
+    }
+    for (int i = 0; i < POSTERS; i++)
+        assert_int_equal(os_thread_start(&posters[i], "poster", 0, mailboxes_fill, boxes), 0);
+    for (int i = 0; i < POSTERS; i++)
+        pthread_join(posters[i], NULL);
+    for (int i = 0; i < BOXES; i++)
+        pthread_join(takers[i], NULL);
+    for (int i = 0; i < BOXES; i++)
+        assert_int_equal(boxes[i].got, POSTERS * POSTS);
+}
+
+static void no_wake_from_many_threads_is_lost(void **state)
+{
+    (void)state;
+    mailboxes_run(UINT64_MAX);
+}
+
+static void no_wake_that_crosses_a_timeout_is_lost(void **state)
+{
+    (void)state;
+    mailboxes_run(1000);
+}
+
+struct letter {
+    struct os_parker there, back;
+    unsigned plain; /* not atomic: the thread sanitizer checks that parking orders it */
+};
+
+static void *letter_answer(void *argument)
+{
+    struct letter *letter = argument;
+    for (int i = 0; i < POSTS; i++) {
+        os_park(&letter->there, UINT64_MAX);
+        letter->plain++;
+        os_unpark(&letter->back);
+    }
+    return NULL;
+}
+
+static void what_was_written_before_a_wake_is_visible(void **state)
+{
+    (void)state;
+    struct letter letter = {0};
+    pthread_t thread;
+    assert_int_equal(os_thread_start(&thread, "answerer", 0, letter_answer, &letter), 0);
+    for (unsigned i = 0; i < POSTS; i++) {
+        letter.plain++;
+        os_unpark(&letter.there);
+        assert_true(os_park(&letter.back, UINT64_MAX));
+        assert_int_equal(letter.plain, 2 * (i + 1));
+    }
+    pthread_join(thread, NULL);
+}
+
+/* ---- this process ------------------------------------------------------------------------ */
+
+static void the_peak_stays_when_pages_go(void **state)
+{
+    (void)state;
+    enum { BYTES = 32 << 20, SLACK = 2 << 20 };
+    struct os_usage before, held, after;
+    os_usage_read(&before);
+    assert_true(before.rss_bytes > 0);
+    assert_true(before.rss_peak_bytes + SLACK >= before.rss_bytes);
+    char *pages = os_pages_map(BYTES);
+    assert_non_null(pages);
+    assert_int_equal(pages[BYTES - 1], 0);
+    memset(pages, 1, BYTES);
+    os_usage_read(&held);
+    os_pages_unmap(pages, BYTES);
+    os_usage_read(&after);
+    assert_true(held.rss_bytes >= before.rss_bytes + BYTES - SLACK);
+    assert_true(after.rss_bytes <= held.rss_bytes - BYTES + SLACK);
+    assert_true(after.rss_peak_bytes + SLACK >= held.rss_bytes);
+    assert_true(after.user_ns + after.system_ns >= before.user_ns + before.system_ns);
+    assert_true(after.user_ns + after.system_ns > 0);
+}
+
+static void cleared_pages_are_zeros_and_take_no_memory(void **state)
+{
+    (void)state;
+    enum { BYTES = 32 << 20, SLACK = 2 << 20, LAST = BYTES - 100 };
+    struct os_usage held, after;
+    char *pages = os_pages_map(LAST); /* not whole pages */
+    assert_non_null(pages);
+    memset(pages, 1, LAST);
+    os_usage_read(&held);
+    os_pages_clear(pages, LAST);
+    os_usage_read(&after);
+    assert_true(after.rss_bytes <= held.rss_bytes - BYTES + SLACK);
+    assert_int_equal(pages[0], 0);
+    assert_int_equal(pages[LAST - 1], 0);
+    pages[LAST - 1] = 1;
+    os_pages_unmap(pages, LAST);
+}
+
+static void pages_that_are_not_there_are_null(void **state)
+{
+    (void)state;
+    assert_null(os_pages_map((size_t)1 << 60));
+    os_pages_unmap(NULL, 4096);
+}
+
+static void the_soft_descriptor_limit_is_raised(void **state)
+{
+    (void)state;
+    uint64_t limit = 0;
+    struct rlimit before, now;
+    getrlimit(RLIMIT_NOFILE, &before);
+    now = before;
+    now.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_int_equal(os_descriptors_reserve(32, &limit), 0);
+    assert_int_equal(os_descriptors_reserve(128, &limit), 0);
+    getrlimit(RLIMIT_NOFILE, &now);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(now.rlim_cur, 128);
+}
+
+/* The system's table has them all before there are threads, and none of them is in use. */
+static void room_for_descriptors_is_made_at_once(void **state)
+{
+    (void)state;
+    uint64_t limit = 0;
+    unsigned room = 0;
+    char line[128];
+    struct rlimit descriptors;
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    const unsigned count = descriptors.rlim_max < 3000 ? (unsigned)descriptors.rlim_max : 3000;
+    assert_int_equal(os_descriptors_reserve(count, &limit), 0);
+    FILE *status = fopen("/proc/self/status", "r");
+    assert_non_null(status);
+    while (fgets(line, sizeof line, status) != NULL)
+        sscanf(line, "FDSize: %u", &room);
+    fclose(status);
+    assert_true(room >= count);
+    assert_int_equal(fcntl((int)count - 1, F_GETFD), -1);
+}
+
+static void the_hard_descriptor_limit_is_named(void **state)
+{
+    (void)state;
+    uint64_t limit = 0;
+    struct rlimit descriptors;
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    if (descriptors.rlim_max == RLIM_INFINITY) {
+        print_message("skip: this system has no hard limit of descriptors\n");
+        skip();
+    }
+    assert_int_equal(os_descriptors_reserve(descriptors.rlim_max + 1, &limit), -EMFILE);
+    assert_int_equal(limit, descriptors.rlim_max);
+}
+
+static void a_limit_that_is_used_up_is_named(void **state)
+{
+    (void)state;
+    char text[256];
+    struct rlimit before, low;
+    assert_int_equal(getrlimit(RLIMIT_NPROC, &before), 0);
+    low = (struct rlimit){(rlim_t)os_thread_count(NULL), before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NPROC, &low), 0);
+    bool reached = os_limit_reached(text, sizeof text);
+    setrlimit(RLIMIT_NPROC, &before);
+    assert_true(reached);
+    assert_non_null(strstr(text, "threads of a user is"));
+    assert_non_null(strstr(text, "ulimit -u "));
+    if (before.rlim_cur == RLIM_INFINITY || before.rlim_cur > 1000) {
+        assert_false(os_limit_reached(text, sizeof text));
+        assert_string_equal(text, "");
+    }
+}
+
+/* ---- terminal and machine ---------------------------------------------------------------- */
+
+static void a_file_is_no_terminal(void **state)
+{
+    (void)state;
+    int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+    assert_false(os_is_terminal(file));
+    close(file);
+    assert_false(os_is_terminal(-1));
+}
+
+static void directories_are_made_with_their_parents(void **state)
+{
+    (void)state;
+    char path[PATH_BYTES + 16], parent[PATH_BYTES + 16], long_path[8192];
+    snprintf(parent, sizeof(parent), "%s/a", directory);
+    snprintf(path, sizeof(path), "%s/a/b", directory);
+    assert_int_equal(os_directory_make(path), 0);
+    assert_int_equal(os_directory_make(path), 0);
+    strcat(path, "/");
+    assert_int_equal(os_directory_make(path), 0);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rmdir(parent), 0);
+    assert_int_equal(os_directory_make(""), -ENOENT);
+    assert_int_equal(os_directory_make("/dev/null"), -ENOTDIR);
+    assert_int_equal(os_directory_make("/dev/null/below"), -ENOTDIR);
+    memset(long_path, 'x', sizeof(long_path) - 1);
+    long_path[sizeof(long_path) - 1] = '\0';
+    assert_int_equal(os_directory_make(long_path), -ENAMETOOLONG);
+}
+
+static void the_name_of_a_path_is_its_last_part(void **state)
+{
+    (void)state;
+    const char *plain = "name";
+    assert_ptr_equal(os_path_name(plain), plain);
+    assert_string_equal(os_path_name("/some/where/name.conf"), "name.conf");
+    assert_string_equal(os_path_name("./name"), "name");
+    assert_string_equal(os_path_name("some/"), "");
+}
+
+static void the_program_directory_holds_this_program(void **state)
+{
+    (void)state;
+    char path[PATH_BYTES], own_path[PATH_BYTES] = "", small[4];
+    assert_true(readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) > 0);
+    assert_int_equal(os_program_directory(path, sizeof(path)), 0);
+    size_t bytes = strlen(path);
+    assert_memory_equal(path, own_path, bytes);
+    assert_string_equal(own_path + bytes, "/test_os");
+    assert_int_equal(os_program_directory(small, sizeof(small)), -ENAMETOOLONG);
+}
+
+struct facts {
+    int count;
+    char cpus[32], memory_kb[32], kernel[128];
+};
+
+static void fact_note(void *context, const char *name, const char *value)
+{
+    struct facts *facts = context;
+    facts->count++;
+    assert_true(name[0] && value[0]);
+    assert_null(strpbrk(value, "\n\t"));
+    if (strcmp(name, "cpus") == 0)
+        snprintf(facts->cpus, sizeof(facts->cpus), "%s", value);
+    if (strcmp(name, "memory_kb") == 0)
+        snprintf(facts->memory_kb, sizeof(facts->memory_kb), "%s", value);
+    if (strcmp(name, "kernel") == 0)
+        snprintf(facts->kernel, sizeof(facts->kernel), "%s", value);
+}
+
+static void the_machine_has_facts(void **state)
+{
+    (void)state;
+    struct facts facts = {0};
+    os_machine_describe(fact_note, &facts);
+    assert_true(facts.count >= 5);
+    assert_int_equal(atoi(facts.cpus), os_cpu_count());
+    assert_true(strtoull(facts.memory_kb, NULL, 10) > 1024);
+    assert_true(strchr(facts.kernel, '.') != NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clock_never_goes_back_and_sleep_is_long_enough),
+        cmocka_unit_test(threads_are_counted_by_role),
+        cmocka_unit_test(a_thread_has_its_role_before_it_runs),
+        cmocka_unit_test(a_thread_that_cannot_start_is_an_error),
+        cmocka_unit_test(there_is_a_processor),
+        cmocka_unit_test(an_early_wake_is_remembered_once),
+        cmocka_unit_test(parking_times_out),
+        cmocka_unit_test(no_wake_from_many_threads_is_lost),
+        cmocka_unit_test(no_wake_that_crosses_a_timeout_is_lost),
+        cmocka_unit_test(what_was_written_before_a_wake_is_visible),
+        cmocka_unit_test(the_peak_stays_when_pages_go),
+        cmocka_unit_test(cleared_pages_are_zeros_and_take_no_memory),
+        cmocka_unit_test(pages_that_are_not_there_are_null),
+        cmocka_unit_test(the_soft_descriptor_limit_is_raised),
+        cmocka_unit_test(room_for_descriptors_is_made_at_once),
+        cmocka_unit_test(the_hard_descriptor_limit_is_named),
+        cmocka_unit_test(a_limit_that_is_used_up_is_named),
+        cmocka_unit_test(a_file_is_no_terminal),
+        cmocka_unit_test(directories_are_made_with_their_parents),
+        cmocka_unit_test(the_name_of_a_path_is_its_last_part),
+        cmocka_unit_test(the_program_directory_holds_this_program),
+        cmocka_unit_test(the_machine_has_facts),
+    };
+    return cmocka_run_group_tests(tests, directory_setup, directory_teardown);
+}

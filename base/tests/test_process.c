@@ -1,0 +1,397 @@
+/* os.h's other processes. Run with an argument, this program plays the other process of a test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/os.h"
+
+enum {
+    PATH_BYTES = 512,
+    TEXT_BYTES = 1024,
+    PATIENCE_MS = 20000, /* far more than a loaded machine needs; only failures wait that long */
+};
+static const uint64_t patience_ns = (uint64_t)PATIENCE_MS * OS_NS_PER_MS;
+
+static char own_path[PATH_BYTES], directory[PATH_BYTES], output_path[PATH_BYTES + 16];
+
+/* ---- helpers ----------------------------------------------------------------------------- */
+
+static int directory_setup(void **state)
+{
+    (void)state;
+    const char *base = getenv("TMPDIR");
+    snprintf(directory, sizeof(directory), "%s/fanin-os-XXXXXX", base ? base : "/tmp");
+    if (!mkdtemp(directory))
+        return -1;
+    snprintf(output_path, sizeof(output_path), "%s/output", directory);
+    return 0;
+}
+
+static int directory_teardown(void **state)
+{
+    (void)state;
+    unlink(output_path);
+    return rmdir(directory);
+}
+
+static void output_read(char text[TEXT_BYTES])
+{
+    text[0] = '\0';
+    FILE *file = fopen(output_path, "r");
+    if (!file)
+        return;
+    text[fread(text, 1, TEXT_BYTES - 1, file)] = '\0';
+    fclose(file);
+}
+
+/* Waits until the child has written a whole line, and returns the number on it. */
+static long output_await_number(void)
+{
+    char text[TEXT_BYTES];
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms++) {
+        output_read(text);
+        if (strchr(text, '\n'))
+            return strtol(text, NULL, 10);
+        os_sleep_ns(OS_NS_PER_MS);
+    }
+    fail_msg("the child wrote no line");
+    return -1;
+}
+
+/* A zombie that nobody has reaped yet has ended. */
+static bool process_lives(long pid)
+{
+    char path[64], text[TEXT_BYTES] = "";
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    size_t bytes = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    const char *state = bytes > 0 ? strrchr(text, ')') : NULL;
+    return state && state[2] != 'Z' && state[2] != 'X';
+}
+
+static bool process_ends(long pid)
+{
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS && process_lives(pid); waited_ms++)
+        os_sleep_ns(OS_NS_PER_MS);
+    return !process_lives(pid);
+}
+
+static int start_shell(struct os_process *process, const char *script)
+{
+    unlink(output_path);
+    char *const argv[] = {"sh", "-c", (char *)script, NULL};
+    return os_process_start(process, argv, output_path, output_path);
+}
+
+static int start_self(struct os_process *process, const char *play)
+{
+    unlink(output_path);
+    char *const argv[] = {own_path, (char *)play, NULL};
+    return os_process_start(process, argv, output_path, NULL);
+}
+
+static int run_shell(const char *script)
+{
+    struct os_process process;
+    int code = -1;
+    assert_int_equal(start_shell(&process, script), 0);
+    assert_int_equal(os_process_wait(&process, patience_ns, &code), 1);
+    return code;
+}
+
+static struct rlimit descriptors_limit(rlim_t soft)
+{
+    struct rlimit before, now;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now = before;
+    now.rlim_cur = soft;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    return before;
+}
+
+/* ---- starting --------------------------------------------------------------------------- */
+
+static void a_program_that_is_missing_is_an_error(void **state)
+{
+    (void)state;
+    struct os_process process = {.handle = 1};
+    char *const nowhere[] = {"/nowhere/fanin", NULL};
+    assert_int_equal(os_process_start(&process, nowhere, NULL, NULL), -ENOENT);
+    assert_int_equal(process.handle, 0);
+    char *const not_in_path[] = {"fanin-no-such-program", NULL};
+    assert_int_equal(os_process_start(&process, not_in_path, NULL, NULL), -ENOENT);
+    char *const no_program[] = {directory, NULL};
+    assert_int_equal(os_process_start(&process, no_program, NULL, NULL), -EACCES);
+    os_process_stop(&process, 0); /* nothing was started: nothing happens */
+}
+
+static void a_log_that_cannot_be_opened_is_an_error(void **state)
+{
+    (void)state;
+    struct os_process process;
+    char *const argv[] = {"true", NULL};
+    assert_int_equal(os_process_start(&process, argv, "/nowhere/log", NULL), -ENOENT);
+    assert_int_equal(os_process_start(&process, argv, NULL, directory), -EISDIR);
+}
+
+static void no_descriptor_for_the_start_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(run_shell("exit 0"), 0);
+    struct os_process process;
+    struct rlimit before = descriptors_limit(3);
+    int result = start_shell(&process, "exit 0");
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(result, -EMFILE);
+}
+
+static void the_exit_code_comes_back(void **state)
+{
+    (void)state;
+    assert_int_equal(run_shell("exit 0"), 0);
+    assert_int_equal(run_shell("exit 37"), 37);
+    assert_int_equal(run_shell("kill -KILL $$"), 128 + SIGKILL);
+    assert_int_equal(run_shell("kill -SEGV $$"), 128 + SIGSEGV);
+}
+
+static void the_exit_code_comes_back_though_children_were_ignored(void **state)
+{
+    (void)state;
+    signal(SIGCHLD, SIG_IGN);
+    assert_int_equal(run_shell("exit 4"), 4);
+}
+
+static void streams_are_appended_and_input_is_empty(void **state)
+{
+    (void)state;
+    char text[TEXT_BYTES];
+    assert_int_equal(run_shell("cat; echo one; echo two >&2; exec echo three"), 0);
+    output_read(text);
+    assert_string_equal(text, "one\ntwo\nthree\n");
+}
+
+static void a_child_inherits_no_descriptor(void **state)
+{
+    (void)state;
+    int kept = dup(STDOUT_FILENO);
+    if (syscall(SYS_close_range, kept, kept, CLOSE_RANGE_CLOEXEC) != 0) {
+        close(kept);
+        print_message("skip: this kernel has no close_range with CLOEXEC\n");
+        skip();
+    }
+    fcntl(kept, F_SETFD, 0);
+    char script[64];
+    snprintf(script, sizeof(script), "test ! -e /proc/self/fd/%d", kept);
+    int code = run_shell(script);
+    close(kept);
+    assert_int_equal(code, 0);
+}
+
+static void waiting_for_a_child_times_out(void **state)
+{
+    (void)state;
+    struct os_process process;
+    int code = -1;
+    assert_int_equal(start_shell(&process, "exec sleep 60"), 0);
+    pid_t pid = (pid_t)process.handle;
+    assert_int_equal(os_process_wait(&process, 0, &code), 0);
+    assert_int_equal(os_process_wait(&process, 3 * OS_NS_PER_MS, &code), 0);
+    assert_int_equal(code, -1);
+    assert_int_equal(getpgid(pid), pid);
+    os_process_stop(&process, patience_ns);
+    assert_int_equal(process.handle, 0);
+    assert_false(process_lives(pid));
+}
+
+static void waiting_works_without_a_pidfd(void **state)
+{
+    (void)state;
+    struct os_process process;
+    int code = -1;
+    assert_int_equal(start_shell(&process, "sleep 0.05; exit 5"), 0);
+    struct rlimit before = descriptors_limit(3);
+    int early = os_process_wait(&process, OS_NS_PER_MS, &code);
+    int late = os_process_wait(&process, patience_ns, &code);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(early, 0);
+    assert_int_equal(late, 1);
+    assert_int_equal(code, 5);
+}
+
+static void the_peak_of_a_running_child_is_read(void **state)
+{
+    (void)state;
+    struct os_process process;
+    assert_int_equal(start_shell(&process, "echo 1; sleep 60"), 0);
+    output_await_number();
+    uint64_t peak_bytes = os_process_peak_bytes(&process);
+    os_process_stop(&process, patience_ns);
+    assert_in_range(peak_bytes, 64 << 10, 64 << 20);
+    assert_int_equal(os_process_peak_bytes(&process), 0);
+}
+
+static void the_cpu_time_of_a_child_is_read(void **state)
+{
+    (void)state;
+    struct os_process process;
+    assert_int_equal(start_shell(&process, "i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done;"
+                                           "echo 1; sleep 60"),
+                     0);
+    output_await_number();
+    uint64_t cpu_ns = os_process_cpu_ns(&process);
+    os_process_stop(&process, patience_ns);
+    assert_in_range(cpu_ns, OS_NS_PER_MS, patience_ns);
+    assert_int_equal(os_process_cpu_ns(&process), 0);
+}
+
+static void a_deaf_child_is_killed_with_its_own(void **state)
+{
+    (void)state;
+    struct os_process process;
+    assert_int_equal(start_shell(&process, "trap '' TERM; sleep 60 & echo $!; wait; sleep 60"), 0);
+    pid_t pid = (pid_t)process.handle;
+    long grandchild = output_await_number();
+    assert_true(process_lives(grandchild));
+    os_process_stop(&process, 20 * OS_NS_PER_MS);
+    assert_false(process_lives(pid));
+    assert_true(process_ends(grandchild));
+}
+
+static void *start_sleeper(void *process)
+{
+    char *const argv[] = {"sleep", "60", NULL};
+    int error = os_process_start(process, argv, NULL, NULL);
+    assert(error == 0);
+    (void)error;
+    return NULL;
+}
+
+static void children_outlive_the_thread_that_asked(void **state)
+{
+    (void)state;
+    enum { CHILDREN = 4 };
+    struct os_process processes[CHILDREN];
+    pthread_t threads[CHILDREN];
+    for (int i = 0; i < CHILDREN; i++)
+        assert_int_equal(os_thread_start(&threads[i], "asker", 0, start_sleeper, &processes[i]), 0);
+    for (int i = 0; i < CHILDREN; i++)
+        pthread_join(threads[i], NULL);
+    os_sleep_ns(10 * OS_NS_PER_MS);
+    for (int i = 0; i < CHILDREN; i++) {
+        int code = -1;
+        assert_int_equal(os_process_wait(&processes[i], 0, &code), 0);
+        os_process_stop(&processes[i], patience_ns);
+    }
+}
+
+/* The other process: starts a child, says its pid, and never gets to stop it. */
+static _Noreturn void play_parent(void)
+{
+    struct os_process process;
+    start_sleeper(&process);
+    printf("%ld\n", (long)process.handle);
+    fflush(stdout);
+    for (;;)
+        os_sleep_ns(OS_NS_PER_S);
+}
+
+static void children_die_with_a_killed_parent(void **state)
+{
+    (void)state;
+    struct os_process parent;
+    int code = -1;
+    assert_int_equal(start_self(&parent, "parent"), 0);
+    long child = output_await_number();
+    assert_true(process_lives(child));
+    kill((pid_t)parent.handle, SIGKILL);
+    assert_int_equal(os_process_wait(&parent, patience_ns, &code), 1);
+    assert_int_equal(code, 128 + SIGKILL);
+    assert_true(process_ends(child));
+}
+
+/* The other process: notes an interrupt, says so, and goes on. */
+static int play_interrupted(void)
+{
+    os_interrupts_catch();
+    bool before = os_interrupted();
+    printf("%d\n", before);
+    fflush(stdout);
+    while (!os_interrupted())
+        os_sleep_ns(OS_NS_PER_MS);
+    printf("%d", os_interrupted());
+    fflush(stdout);
+    os_sleep_ns(60 * (uint64_t)OS_NS_PER_S);
+    return 0;
+}
+
+static void check_interrupts(int first, int second)
+{
+    struct os_process process;
+    int code = -1;
+    char text[TEXT_BYTES] = "";
+    assert_int_equal(start_self(&process, "interrupted"), 0);
+    assert_int_equal(output_await_number(), 0);
+    kill((pid_t)process.handle, first);
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS && strcmp(text, "0\n1") != 0; waited_ms++) {
+        os_sleep_ns(OS_NS_PER_MS);
+        output_read(text);
+    }
+    assert_string_equal(text, "0\n1");
+    assert_int_equal(os_process_wait(&process, 0, &code), 0);
+    kill((pid_t)process.handle, second);
+    assert_int_equal(os_process_wait(&process, patience_ns, &code), 1);
+    assert_int_equal(code, 128 + second);
+}
+
+static void the_first_interrupt_is_noted_and_the_second_ends(void **state)
+{
+    (void)state;
+    check_interrupts(SIGINT, SIGINT);
+    check_interrupts(SIGTERM, SIGTERM);
+    check_interrupts(SIGTERM, SIGINT);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "parent") == 0)
+        play_parent();
+    if (argc > 1 && strcmp(argv[1], "interrupted") == 0)
+        return play_interrupted();
+    if (readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_that_is_missing_is_an_error),
+        cmocka_unit_test(a_log_that_cannot_be_opened_is_an_error),
+        cmocka_unit_test(no_descriptor_for_the_start_is_an_error),
+        cmocka_unit_test(the_exit_code_comes_back),
+        cmocka_unit_test(the_exit_code_comes_back_though_children_were_ignored),
+        cmocka_unit_test(streams_are_appended_and_input_is_empty),
+        cmocka_unit_test(a_child_inherits_no_descriptor),
+        cmocka_unit_test(waiting_for_a_child_times_out),
+        cmocka_unit_test(waiting_works_without_a_pidfd),
+        cmocka_unit_test(the_peak_of_a_running_child_is_read),
+        cmocka_unit_test(the_cpu_time_of_a_child_is_read),
+        cmocka_unit_test(a_deaf_child_is_killed_with_its_own),
+        cmocka_unit_test(children_outlive_the_thread_that_asked),
+        cmocka_unit_test(children_die_with_a_killed_parent),
+        cmocka_unit_test(the_first_interrupt_is_noted_and_the_second_ends),
+    };
+    return cmocka_run_group_tests(tests, directory_setup, directory_teardown);
+}

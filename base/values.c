@@ -1,0 +1,308 @@
+/* The parsers of options.h. Numbers are read as decimal digits times a unit, never through floating
+ * point, so that "1.25MB" is exactly 1250000 and what does not come out whole is refused. */
+#include "base/values.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RANGE_TEXT_BYTES = 64, NAMES_TEXT_BYTES = 512 };
+
+struct unit {
+    const char *suffix;
+    uint64_t factor;
+};
+
+static const struct unit count_units[] = {
+    {"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
+
+/* Of units of one size the last is the one that messages use. */
+static const struct unit byte_units[] = {
+    {"B", 1},         {"", 1},        {"k", 1 << 10},   {"K", 1 << 10},     {"kiB", 1 << 10},
+    {"KiB", 1 << 10}, {"M", 1 << 20}, {"MiB", 1 << 20}, {"G", 1 << 30},     {"GiB", 1 << 30},
+    {"KB", 1000},     {"kB", 1000},   {"MB", 1000000},  {"GB", 1000000000}, {NULL, 0}};
+
+static const struct unit milli_units[] = {
+    {"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {NULL, 0}};
+
+/* ---- ranges in words --------------------------------------------------------------------- */
+
+static bool takes_bytes(const struct option_spec *spec)
+{
+    return spec->parse == options_bytes || spec->parse == options_range;
+}
+
+/* The biggest unit that leaves a whole number reads best: 64MiB, 100kB, 2s. */
+static void number_text(const struct option_spec *spec, uint64_t value, char text[RANGE_TEXT_BYTES])
+{
+    static const struct unit none[] = {{NULL, 0}};
+    const struct unit *best = &count_units[0];
+    const struct unit *unit = none;
+    if (takes_bytes(spec))
+        unit = byte_units;
+    else if (spec->parse == options_millis)
+        unit = milli_units;
+    for (; unit->suffix; unit++)
+        if (value >= unit->factor && value % unit->factor == 0 && unit->factor >= best->factor)
+            best = unit;
+    snprintf(text, RANGE_TEXT_BYTES, "%llu%s", (unsigned long long)(value / best->factor),
+             best->suffix);
+}
+
+void values_range_text(const struct option_spec *spec, char *text, size_t text_bytes)
+{
+    assert(spec && text && text_bytes > 0);
+    char min[RANGE_TEXT_BYTES], max[RANGE_TEXT_BYTES];
+    number_text(spec, spec->min, min);
+    number_text(spec, spec->max, max);
+    if (spec->max > 0)
+        snprintf(text, text_bytes, "from %s to %s", min, max);
+    else if (spec->min > 0)
+        snprintf(text, text_bytes, "at least %s", min);
+    else
+        text[0] = '\0';
+}
+
+void values_names_text(const struct option_spec *spec, char *text, size_t text_bytes)
+{
+    assert(spec && spec->names && text && text_bytes > 0);
+    text[0] = '\0';
+    for (size_t i = 0; spec->names[i]; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, text_bytes - used, "%s%s", i ? ", " : "", spec->names[i]);
+    }
+}
+
+/* ---- numbers ----------------------------------------------------------------------------- */
+
+static const struct unit *unit_find(const struct unit *units, const char *suffix)
+{
+    for (; units->suffix; units++)
+        if (strcmp(units->suffix, suffix) == 0)
+            return units;
+    return NULL;
+}
+
+/* Appends the digits at *text to *digits. False when they do not fit. */
+static bool digits_append(const char **text, uint64_t *digits, uint64_t *scale)
+{
+    for (; isdigit((unsigned char)**text); (*text)++) {
+        if (__builtin_mul_overflow(*digits, 10, digits) ||
+            __builtin_add_overflow(*digits, (uint64_t)(**text - '0'), digits) ||
+            (scale && __builtin_mul_overflow(*scale, 10, scale)))
+            return false;
+    }
+    return true;
+}
+
+/* Digits, perhaps a fraction, perhaps a unit; false unless the product is whole and fits. */
+static bool quantity_parse(const char *text, const struct unit *units, uint64_t *value)
+{
+    uint64_t digits = 0, scale = 1;
+    if (!isdigit((unsigned char)*text) || !digits_append(&text, &digits, NULL))
+        return false;
+    if (*text == '.') {
+        text++;
+        if (!isdigit((unsigned char)*text) || !digits_append(&text, &digits, &scale))
+            return false;
+    }
+    const struct unit *unit = unit_find(units, text);
+    if (!unit || __builtin_mul_overflow(digits, unit->factor, &digits) || digits % scale != 0)
+        return false;
+    *value = digits / scale;
+    return true;
+}
+
+static bool in_range(const struct option_spec *spec, uint64_t value)
+{
+    return value >= spec->min && (spec->max == 0 || value <= spec->max);
+}
+
+/* "takes <what> from 1 to 9<hint>" */
+static int refuse(const struct option_spec *spec, const char *what, const char *hint, char *why,
+                  size_t why_bytes)
+{
+    char range[2 * RANGE_TEXT_BYTES + 16];
+    values_range_text(spec, range, sizeof(range));
+    snprintf(why, why_bytes, "takes %s%s%s%s", what, range[0] ? " " : "", range, hint);
+    return -1;
+}
+
+int options_count(const struct option_spec *spec, const char *text, void *field, char *why,
+                  size_t why_bytes)
+{
+    uint64_t value;
+    if (!quantity_parse(text, count_units, &value) || !in_range(spec, value))
+        return refuse(spec, "a whole number", "", why, why_bytes);
+    *(uint64_t *)field = value;
+    return 0;
+}
+
+int options_bytes(const struct option_spec *spec, const char *text, void *field, char *why,
+                  size_t why_bytes)
+{
+    uint64_t value;
+    if (!quantity_parse(text, byte_units, &value) || !in_range(spec, value))
+        return refuse(spec, "a size", " (such as 4096, 64KiB or 100kB)", why, why_bytes);
+    *(uint64_t *)field = value;
+    return 0;
+}
+
+int options_millis(const struct option_spec *spec, const char *text, void *field, char *why,
+                   size_t why_bytes)
+{
+    uint64_t value;
+    if (!quantity_parse(text, milli_units, &value) || !in_range(spec, value))
+        return refuse(spec, "a time", " (such as 500, 500ms or 2s)", why, why_bytes);
+    *(uint64_t *)field = value;
+    return 0;
+}
+
+/* Digits first, so that strtod's signs, blanks, hexadecimals, "inf" and "nan" are out. */
+static bool rate_parse(const char *text, double *value)
+{
+    size_t digits = strspn(text, "0123456789.");
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    const struct unit *unit = unit_find(count_units, text + digits);
+    if (!unit)
+        return false;
+    char *end;
+    *value = strtod(text, &end) * (double)unit->factor;
+    return end == text + digits;
+}
+
+int options_rate(const struct option_spec *spec, const char *text, void *field, char *why,
+                 size_t why_bytes)
+{
+    double value;
+    if (!rate_parse(text, &value) || value < (double)spec->min ||
+        (spec->max > 0 && value > (double)spec->max))
+        return refuse(spec, "a number", " (such as 500, 0.5 or 10k)", why, why_bytes);
+    *(double *)field = value;
+    return 0;
+}
+
+static bool range_parse(const char *text, struct byte_range *range)
+{
+    char low[RANGE_TEXT_BYTES];
+    const char *dots = strstr(text, "..");
+    if (!dots) {
+        bool whole = quantity_parse(text, byte_units, &range->min);
+        range->max = range->min;
+        return whole;
+    }
+    size_t low_bytes = (size_t)(dots - text);
+    if (low_bytes >= sizeof(low))
+        return false;
+    memcpy(low, text, low_bytes);
+    low[low_bytes] = '\0';
+    return quantity_parse(low, byte_units, &range->min) &&
+           quantity_parse(dots + 2, byte_units, &range->max) && range->min <= range->max;
+}
+
+int options_range(const struct option_spec *spec, const char *text, void *field, char *why,
+                  size_t why_bytes)
+{
+    struct byte_range range = {0, 0};
+    if (!range_parse(text, &range) || !in_range(spec, range.min) || !in_range(spec, range.max))
+        return refuse(spec, "one size or two, the smaller first,", " (such as 4096 or 256..100kB)",
+                      why, why_bytes);
+    *(struct byte_range *)field = range;
+    return 0;
+}
+
+/* ---- flags, texts, choices --------------------------------------------------------------- */
+
+int options_flag(const struct option_spec *spec, const char *text, void *field, char *why,
+                 size_t why_bytes)
+{
+    (void)spec;
+    bool yes = !text || strcmp(text, "yes") == 0;
+    if (!yes && strcmp(text, "no") != 0) {
+        snprintf(why, why_bytes, "takes yes or no");
+        return -1;
+    }
+    *(bool *)field = yes;
+    return 0;
+}
+
+int options_string(const struct option_spec *spec, const char *text, void *field, char *why,
+                   size_t why_bytes)
+{
+    (void)spec, (void)why, (void)why_bytes;
+    *(const char **)field = text;
+    return 0;
+}
+
+int options_choice(const struct option_spec *spec, const char *text, void *field, char *why,
+                   size_t why_bytes)
+{
+    for (int i = 0; spec->names[i]; i++) {
+        if (strcmp(spec->names[i], text) == 0) {
+            *(int *)field = i;
+            return 0;
+        }
+    }
+    char names[NAMES_TEXT_BYTES];
+    values_names_text(spec, names, sizeof(names));
+    snprintf(why, why_bytes, "takes one of %s", names);
+    return -1;
+}
+
+static int hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+}
+
+/* Reads what follows a backslash. How many characters that was; 0: it is no escape. */
+static size_t escape_parse(const char *text, char *byte)
+{
+    static const char names[] = "rnt0\\", bytes[] = "\r\n\t\0\\";
+    if (text[0] == 'x') {
+        int high = hex_digit(text[1]);
+        int low = high < 0 ? -1 : hex_digit(text[2]);
+        if (low < 0)
+            return 0;
+        *byte = (char)(high << 4 | low);
+        return 3;
+    }
+    const char *found = text[0] ? strchr(names, text[0]) : NULL;
+    if (!found)
+        return 0;
+    *byte = bytes[found - names];
+    return 1;
+}
+
+int options_text(const struct option_spec *spec, const char *text, void *field, char *why,
+                 size_t why_bytes)
+{
+    struct text_value value = {0};
+    size_t max = spec->max > 0 && spec->max < TEXT_BYTES_MAX ? (size_t)spec->max : TEXT_BYTES_MAX;
+    while (*text) {
+        char byte = *text++;
+        size_t escaped = byte == '\\' ? escape_parse(text, &byte) : 0;
+        if (text[-1] == '\\' && escaped == 0) {
+            snprintf(why, why_bytes, "takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH");
+            return -1;
+        }
+        text += escaped;
+        if (value.bytes < max)
+            value.data[value.bytes] = byte;
+        value.bytes++;
+    }
+    if (value.bytes < spec->min || value.bytes > max) {
+        snprintf(why, why_bytes, "takes a text of %llu to %zu bytes", (unsigned long long)spec->min,
+                 max);
+        return -1;
+    }
+    *(struct text_value *)field = value;
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* What the parsers of options.h share with --help: an option's range in words. */
+#ifndef FANIN_VALUES_H
+#define FANIN_VALUES_H
+
+#include <stddef.h>
+
+#include "base/options.h"
+
+/* values_range_text: "from 256 to 64MiB" or "at least 1", in the option's own unit; "" when
+ * the option has no range. Cut to text_bytes. */
+void values_range_text(const struct option_spec *spec, char *text, size_t text_bytes);
+
+/* values_names_text: the names of an options_choice as "auto, epoll". Cut to text_bytes. */
+void values_names_text(const struct option_spec *spec, char *text, size_t text_bytes);
+
+#endif

@@ -1,0 +1,234 @@
+/* What the schemes themselves cost, without a port or a kernel: every scheme is fed from memory,
+ * one thread doing what a worker does, streams in turn. All in one run, so that the ratios mean
+ * something on a machine that others use.
+ *
+ *     bench_schemes [streams [receive bytes [frame bytes least [most]]]]
+ *
+ * `slices` runs in place and with processing threads; what it publishes to these a frame is shown.
+ * GB per CPU second over all threads; `copy` is the feeding alone, into one hot buffer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/buffers/scheme.h"
+#include "base/os.h"
+#include "base/protocol.h"
+
+enum {
+    ROUNDS = 5,
+    TAPE_FRAMES = 64,
+    TURN_BYTES = 400 << 20, /* fed in one turn of one scheme */
+    BLOCK_BYTES = 16 << 10,
+    BLOCKS = 4,
+    PROCESSORS = 2,
+    CONTENDERS_MAX = 16,
+};
+
+struct load {
+    uint32_t streams, size_min, size_max;
+    size_t receive_bytes;
+    uint8_t *tape; /* frames that all streams are sent, again and again from the start */
+    size_t tape_bytes;
+};
+
+struct player {
+    struct stream *stream;
+    size_t at;
+    struct os_parker *parker;
+    _Atomic bool waits;
+};
+
+/* A scheme, with so many processing threads where that is open, and what it came to. */
+struct contender {
+    const struct scheme *scheme;
+    unsigned processors;
+    double best, sum; /* GB per CPU second */
+    struct scheme_figures figures;
+};
+
+static void on_resume(void *context, struct stream *stream)
+{
+    struct player *player = stream->owner;
+    (void)context;
+    atomic_store(&player->waits, false);
+    os_unpark(player->parker);
+}
+
+static void on_end(void *context, struct stream *stream)
+{
+    (void)context;
+    (void)stream;
+}
+
+static double cpu_s(void)
+{
+    struct os_usage usage;
+    os_usage_read(&usage);
+    return (double)(usage.user_ns + usage.system_ns) / 1e9;
+}
+
+static void load_make(struct load *load, const struct protocol_marker *marker)
+{
+    load->tape = malloc((size_t)TAPE_FRAMES * load->size_max);
+    if (load->tape == NULL)
+        abort();
+    for (uint32_t seq = 0; seq < TAPE_FRAMES; seq++) {
+        const uint32_t length = protocol_frame_length(1, seq, load->size_min, load->size_max);
+        protocol_frame_write(load->tape + load->tape_bytes, length, seq, 0, 1, marker);
+        load->tape_bytes += length;
+    }
+}
+
+/* Copies up to the tape's end: the numbers start again there. */
+static size_t fill(const struct load *load, struct player *player, const struct cp_block *blocks,
+                   unsigned count)
+{
+    size_t filled = 0, left = load->tape_bytes - player->at;
+    if (left > load->receive_bytes)
+        left = load->receive_bytes;
+    for (unsigned i = 0; i < count && left > 0; i++) {
+        const size_t bytes = left < blocks[i].bytes ? left : blocks[i].bytes;
+        memcpy(blocks[i].data, load->tape + player->at + filled, bytes);
+        filled += bytes;
+        left -= bytes;
+    }
+    player->at = (player->at + filled) % load->tape_bytes;
+    return filled;
+}
+
+static void play(const struct scheme *scheme, struct scheme_run *run, const struct load *load,
+                 struct player *players, struct os_parker *parker)
+{
+    uint64_t fed = 0;
+    while (fed < TURN_BYTES) {
+        bool moved = false;
+        for (uint32_t i = 0; i < load->streams; i++) {
+            struct player *player = &players[i];
+            struct cp_block blocks[CP_BLOCKS_MAX];
+            if (atomic_load(&player->waits))
+                continue;
+            atomic_store(&player->waits, true);
+            const unsigned count = scheme->offer(run, player->stream, blocks, BLOCKS);
+            if (count == 0)
+                continue;
+            atomic_store(&player->waits, false);
+            const size_t bytes = fill(load, player, blocks, count);
+            if (scheme->received(run, player->stream, blocks, count, bytes) != FRAME_OK)
+                abort();
+            fed += bytes;
+            moved = true;
+        }
+        if (!moved)
+            os_park(parker, UINT64_MAX);
+    }
+}
+
+static void turn(struct contender *contender, const struct load *load, struct scheme_config config)
+{
+    const struct scheme *scheme = contender->scheme;
+    struct player *players = calloc(load->streams, sizeof *players);
+    struct os_parker parker = {0};
+    struct scheme_run *run;
+    char why[300];
+    config.processors = contender->processors;
+    if (players == NULL || scheme->open(&config, &run, why, sizeof why) != 0)
+        abort();
+    for (uint32_t i = 0; i < load->streams; i++) {
+        players[i].parker = &parker;
+        players[i].stream = scheme->attach(run, &players[i], UINT64_MAX, UINT64_MAX);
+        if (players[i].stream == NULL)
+            abort();
+    }
+    const double before_s = cpu_s();
+    play(scheme, run, load, players, &parker);
+    for (uint32_t i = 0; i < load->streams; i++)
+        scheme->detach(run, players[i].stream);
+    scheme->close(run, &contender->figures);
+    const double rate = TURN_BYTES / 1e9 / (cpu_s() - before_s);
+    contender->sum += rate;
+    if (rate > contender->best)
+        contender->best = rate;
+    free(players);
+}
+
+static double copy_turn(const struct load *load)
+{
+    const struct cp_block block = {malloc(load->receive_bytes), load->receive_bytes};
+    struct player *players = calloc(load->streams, sizeof *players);
+    if (block.data == NULL || players == NULL)
+        abort();
+    const double before_s = cpu_s();
+    for (uint64_t fed = 0; fed < TURN_BYTES;)
+        for (uint32_t i = 0; i < load->streams; i++)
+            fed += fill(load, &players[i], &block, 1);
+    const double rate = TURN_BYTES / 1e9 / (cpu_s() - before_s);
+    free(players);
+    free(block.data);
+    return rate;
+}
+
+static unsigned line_up(struct contender *contenders)
+{
+    static const unsigned processors[PROCESSORS] = {1, 2};
+    unsigned count = 0;
+    for (unsigned i = 0; scheme_list(i) != NULL; i++) {
+        contenders[count++] = (struct contender){.scheme = scheme_list(i)};
+        for (unsigned j = 0; strcmp(scheme_list(i)->name, "slices") == 0 && j < PROCESSORS; j++)
+            contenders[count++] =
+                (struct contender){.scheme = scheme_list(i), .processors = processors[j]};
+        if (count + PROCESSORS >= CONTENDERS_MAX)
+            abort();
+    }
+    return count;
+}
+
+static void print(const struct contender *contender)
+{
+    const struct scheme_figures *figures = &contender->figures;
+    char name[32];
+    int used = snprintf(name, sizeof name, "%s", contender->scheme->name);
+    if (contender->processors > 0)
+        snprintf(name + used, sizeof name - (size_t)used, ", %u", contender->processors);
+    printf("%-10s %10.2f %10.2f %12.2f %14llu %16.4f\n", name, contender->best,
+           contender->sum / ROUNDS, (double)figures->copied_bytes / (double)figures->bytes,
+           (unsigned long long)figures->buffer_peak_bytes,
+           figures->frames > 0 ? (double)figures->hand_overs / (double)figures->frames : 0);
+}
+
+int main(int argc, char **argv)
+{
+    struct load load = {
+        .streams = argc > 1 ? (uint32_t)atoi(argv[1]) : 200,
+        .receive_bytes = argc > 2 ? (size_t)atoi(argv[2]) : BLOCKS * BLOCK_BYTES,
+        .size_min = argc > 3 ? (uint32_t)atoi(argv[3]) : 64000,
+        .size_max = argc > 4 ? (uint32_t)atoi(argv[4]) : 100000,
+    };
+    static struct contender contenders[CONTENDERS_MAX];
+    const unsigned count = line_up(contenders);
+    double copy = 0;
+    struct scheme_config config = {
+        .block_bytes = BLOCK_BYTES,
+        .blocks_per_receive = BLOCKS,
+        .pool_batch_blocks = 64,
+        .cap_bytes = UINT64_MAX,
+        .streams_max = load.streams,
+        .process = {.verify = VERIFY_NONE, .frame_bytes_max = load.size_max},
+        .events = {on_resume, on_end, on_end, NULL},
+    };
+    config.process.marker = (struct protocol_marker){.bytes = "\r\n", .count = 2};
+    marker_init(&config.marker, config.process.marker.bytes, 2);
+    load_make(&load, &config.process.marker);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        const double rate = copy_turn(&load);
+        copy = rate > copy ? rate : copy;
+        for (unsigned i = 0; i < count; i++)
+            turn(&contenders[i], &load, config);
+    }
+    printf("%-10s %10s %10s %12s %14s %16s\n", "scheme", "best GB/s", "mean GB/s", "copies/byte",
+           "peak bytes", "hand-overs/frame");
+    printf("%-10s %10.2f\n", "copy", copy);
+    for (unsigned i = 0; i < count; i++)
+        print(&contenders[i]);
+    free(load.tape);
+    return 0;
+}

@@ -1,0 +1,299 @@
+/* desk.h, and how seldom slices goes further than to its desk. The Makefile links this with --wrap
+ * for what is counted: visits to the pool, pushes to another thread, wake-ups. */
+#include "client/buffers/tests/scheme_stage.h"
+
+#include <stdatomic.h>
+
+#include "client/buffers/desk.h"
+#include "client/buffers/handover.h"
+#include "client/buffers/returned.h"
+
+struct block *__real_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
+struct block *__wrap_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
+void __real_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
+void __wrap_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
+struct block *__real_desk_take(struct desks *desks, struct desk *desk, unsigned want,
+                               unsigned *got);
+struct block *__wrap_desk_take(struct desks *desks, struct desk *desk, unsigned want,
+                               unsigned *got);
+void __real_handover_push(struct handover *handover, struct block *first, struct block *last);
+void __wrap_handover_push(struct handover *handover, struct block *first, struct block *last);
+void __real_os_unpark(struct os_parker *parker);
+void __wrap_os_unpark(struct os_parker *parker);
+
+/* ---- counting ---------------------------------------------------------------------------- */
+
+static struct {
+    _Atomic uint64_t pool_visits, blocks_taken, pushes, wake_ups;
+} counted;
+
+static void count_anew(void)
+{
+    atomic_store(&counted.pool_visits, 0);
+    atomic_store(&counted.blocks_taken, 0);
+    atomic_store(&counted.pushes, 0);
+    atomic_store(&counted.wake_ups, 0);
+}
+
+struct block *__wrap_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got)
+{
+    atomic_fetch_add(&counted.pool_visits, 1);
+    return __real_pool_take(pool, want, keep, got);
+}
+
+void __wrap_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count)
+{
+    atomic_fetch_add(&counted.pool_visits, 1);
+    __real_pool_give(pool, first, last, count);
+}
+
+struct block *__wrap_desk_take(struct desks *desks, struct desk *desk, unsigned want, unsigned *got)
+{
+    struct block *first = __real_desk_take(desks, desk, want, got);
+    atomic_fetch_add(&counted.blocks_taken, *got);
+    return first;
+}
+
+void __wrap_handover_push(struct handover *handover, struct block *first, struct block *last)
+{
+    atomic_fetch_add(&counted.pushes, 1);
+    __real_handover_push(handover, first, last);
+}
+
+void __wrap_os_unpark(struct os_parker *parker)
+{
+    atomic_fetch_add(&counted.wake_ups, 1);
+    __real_os_unpark(parker);
+}
+
+/* ---- a desk ------------------------------------------------------------------------------ */
+
+enum { HALF = 16, BLOCK_BYTES = 16 << 10, BLOCKS_MAX = 2 * HALF + 1 };
+
+struct room {
+    struct budget budget;
+    struct process_config process;
+    struct pool *pool;
+    struct desks desks;
+    struct desk *desk;
+};
+
+static void room_open(struct room *room)
+{
+    memset(room, 0, sizeof *room);
+    budget_init(&room->budget, UINT64_MAX);
+    room->pool = pool_open(&(struct pool_config){.block_bytes = BLOCK_BYTES,
+                                                 .first_blocks = 4 * HALF,
+                                                 .batch_blocks = HALF,
+                                                 .budget = &room->budget});
+    assert_non_null(room->pool);
+    assert_int_equal(desks_open(&room->desks, 1, room->pool, HALF, &room->process, &room->budget),
+                     0);
+    room->desk = desks_sit(&room->desks);
+    count_anew();
+}
+
+static void room_close(struct room *room)
+{
+    desk_leave(room->desk);
+    desks_close(&room->desks);
+    assert_int_equal(pool_close(room->pool), 0);
+}
+
+static void take(struct room *room, struct block **blocks, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        unsigned got;
+        blocks[i] = desk_take(&room->desks, room->desk, 1, &got);
+        assert_int_equal(got, 1);
+    }
+}
+
+static void give(struct room *room, struct block **blocks, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct returned returned = {0};
+        returned_add(&returned, blocks[i]);
+        desk_give(&room->desks, room->desk, &returned);
+    }
+}
+
+static void test_what_was_given_last_is_taken_first(void **state)
+{
+    struct room room;
+    struct block *blocks[BLOCKS_MAX], *again[BLOCKS_MAX];
+    (void)state;
+    for (unsigned count = 1; count <= 2 * HALF; count++) {
+        room_open(&room);
+        take(&room, blocks, count);
+        give(&room, blocks, count);
+        take(&room, again, count);
+        for (unsigned i = 0; i < count; i++)
+            assert_ptr_equal(again[i], blocks[count - 1 - i]);
+        give(&room, again, count);
+        room_close(&room);
+    }
+}
+
+static void test_half_a_desk_comes_and_goes_at_once(void **state)
+{
+    struct room room;
+    struct block *blocks[BLOCKS_MAX], *again[HALF];
+    (void)state;
+    room_open(&room);
+    take(&room, blocks, HALF);
+    assert_int_equal(counted.pool_visits, 1);
+    take(&room, blocks + HALF, HALF);
+    assert_int_equal(counted.pool_visits, 2);
+    take(&room, blocks + 2 * HALF, 1);
+    assert_int_equal(counted.pool_visits, 3);
+    assert_int_equal(room.desk->free_count, HALF - 1);
+
+    give(&room, blocks, HALF + 1);
+    assert_int_equal(counted.pool_visits, 3);
+    give(&room, blocks + HALF + 1, HALF);
+    assert_int_equal(counted.pool_visits, 4);
+    assert_in_range(room.desk->free_count, HALF, 2 * HALF);
+    take(&room, again, HALF);
+    for (unsigned i = 0; i < HALF; i++)
+        assert_ptr_equal(again[i], blocks[2 * HALF - i]); /* what went was the cold half */
+    assert_int_equal(counted.pool_visits, 4);
+    give(&room, again, HALF);
+    room_close(&room);
+}
+
+/* Emptied and filled in turn, by whatever numbers: no creeping up. */
+static void test_a_desk_has_whole_halves(void **state)
+{
+    struct room room;
+    struct block *blocks[4 * HALF];
+    unsigned out = 0;
+    (void)state;
+    room_open(&room);
+    for (unsigned step = 0; step < 1000; step++) {
+        const unsigned change = 1 + step * 7 % (2 * HALF);
+        if (step % 2 == 0) {
+            for (unsigned i = 0; i < change && out < 3 * HALF; i++)
+                take(&room, &blocks[out++], 1);
+        } else {
+            for (unsigned i = 0; i < change && out > 0; i++)
+                give(&room, &blocks[--out], 1);
+        }
+        assert_int_equal((room.desk->free_count + out) % HALF, 0);
+        assert_in_range(room.desk->free_count, 0, 2 * HALF);
+    }
+    give(&room, blocks, out);
+    room_close(&room);
+}
+
+/* ---- wake-ups ---------------------------------------------------------------------------- */
+
+static void test_only_who_sleeps_is_woken_and_once(void **state)
+{
+    static struct handover handover;
+    struct block blocks[4] = {0};
+    (void)state;
+    handover_init(&handover);
+    count_anew();
+    handover_push(&handover, &blocks[0], &blocks[0]);
+    handover_push(&handover, &blocks[1], &blocks[1]);
+    assert_int_equal(counted.wake_ups, 0);
+    assert_non_null(handover_take(&handover));
+    assert_true(handover_doze(&handover));
+    handover_push(&handover, &blocks[2], &blocks[2]);
+    handover_push(&handover, &blocks[3], &blocks[3]);
+    assert_int_equal(counted.wake_ups, 1);
+    handover_sleep(&handover);
+    assert_non_null(handover_take(&handover));
+}
+
+/* ---- slices at full load ----------------------------------------------------------------- */
+
+enum {
+    STREAMS = 20,
+    FRAMES = 4000, /* of a stream */
+    FRAME_BYTES = 256,
+    BLOCKS_PER_VISIT = 32,
+    FRAMES_PER_PUBLICATION = 8,
+    FRAMES_PER_RETURN = 16,
+    FRAMES_PER_WAKE_UP = 100,
+};
+
+/* What another one has: cheaper than frame by frame. */
+static void feed_copy(struct feed *feed, const struct feed *from)
+{
+    feed->bytes = malloc(from->count);
+    assert_non_null(feed->bytes);
+    memcpy(feed->bytes, from->bytes, from->count);
+    feed->count = from->count;
+    feed->frames = from->frames;
+}
+
+static void load(struct stage *stage, unsigned processors)
+{
+    static struct feed feeds[STREAMS];
+    struct driver driver = {0};
+    stage_set(stage, scheme_find("slices"), "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    stage->config.blocks_per_receive = 8;
+    stage->config.processors = processors;
+    stage->config.process.verify = VERIFY_HEADER;
+    stage_open(stage);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_init(&feeds[i], stage, &driver);
+        if (i == 0)
+            feed_add_many(&feeds[i], FRAMES, FRAME_BYTES, FRAME_BYTES, 1);
+        else
+            feed_copy(&feeds[i], &feeds[0]);
+        feed_attach(&feeds[i]);
+    }
+    count_anew();
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (unsigned i = 0; i < STREAMS; i++)
+            moved |= feed_receive(&feeds[i], SIZE_MAX);
+    }
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_await(&feeds[i]);
+        feed_detach(&feeds[i]);
+        feed_check_finished(&feeds[i]);
+        feed_free(&feeds[i]);
+    }
+    stage_close(stage);
+    assert_int_equal(stage->figures.frames, STREAMS * FRAMES);
+}
+
+static void test_slices_keeps_to_its_desk(void **state)
+{
+    static const unsigned processors[] = {0, 1, 3};
+    struct stage stage;
+    (void)state;
+    for (unsigned i = 0; i < sizeof processors / sizeof processors[0]; i++) {
+        load(&stage, processors[i]);
+        const uint64_t frames = stage.figures.frames, published = stage.figures.hand_overs;
+        const uint64_t returned = counted.pushes - published;
+        print_message("%u processors: %llu frames, %llu blocks: %llu visits to the pool, %llu "
+                      "publications, %llu returns, %llu wake-ups\n",
+                      processors[i], (unsigned long long)frames,
+                      (unsigned long long)counted.blocks_taken,
+                      (unsigned long long)counted.pool_visits, (unsigned long long)published,
+                      (unsigned long long)returned, (unsigned long long)counted.wake_ups);
+        assert_in_range(counted.pool_visits, 1, counted.blocks_taken / BLOCKS_PER_VISIT);
+        assert_in_range(published, processors[i] > 0, frames / FRAMES_PER_PUBLICATION);
+        assert_in_range(returned, processors[i] > 0, frames / FRAMES_PER_RETURN);
+        assert_in_range(counted.wake_ups, 0, frames / FRAMES_PER_WAKE_UP);
+        if (processors[i] == 0)
+            assert_int_equal(counted.pushes, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_was_given_last_is_taken_first),
+        cmocka_unit_test(test_half_a_desk_comes_and_goes_at_once),
+        cmocka_unit_test(test_a_desk_has_whole_halves),
+        cmocka_unit_test(test_only_who_sleeps_is_woken_and_once),
+        cmocka_unit_test(test_slices_keeps_to_its_desk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

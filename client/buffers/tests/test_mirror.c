@@ -1,0 +1,183 @@
+/* Memory that is mapped twice in a row, and what the scheme mirror makes of it. */
+#include "client/buffers/tests/scheme_stage.h"
+
+#include <sys/resource.h>
+
+#include "client/buffers/rings.h"
+
+enum { FRAME_BYTES = 700 };
+
+/* ---- the maps ---------------------------------------------------------------------------- */
+
+static void test_both_views_are_the_same_bytes(void **state)
+{
+    (void)state;
+    const size_t bytes = 3 * os_mirror_step();
+    uint8_t *memory = os_mirror_map(bytes);
+    assert_non_null(memory);
+    for (size_t i = 0; i < 2 * bytes; i += 509)
+        assert_int_equal(memory[i], 0);
+    memcpy(memory + bytes - 3, "around", 6);
+    assert_memory_equal(memory, "und", 3);
+    memory[bytes + 5] = 7;
+    assert_int_equal(memory[5], 7);
+    os_mirror_unmap(memory, bytes);
+}
+
+static void test_no_descriptor_stays_open(void **state)
+{
+    (void)state;
+    struct rlimit old, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    few = old;
+    few.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    uint8_t *memories[200];
+    for (unsigned i = 0; i < 200; i++)
+        memories[i] = os_mirror_map(os_mirror_step());
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        assert_non_null(memories[i]);
+        os_mirror_unmap(memories[i], os_mirror_step());
+    }
+}
+
+/* ---- the stack --------------------------------------------------------------------------- */
+
+static void test_the_ring_used_last_is_the_next(void **state)
+{
+    (void)state;
+    struct budget budget;
+    struct rings rings;
+    budget_init(&budget, 3 * rings_size(1));
+    assert_int_equal(rings_open(&rings, rings_size(1), &budget), 0);
+    struct ring_of_two *taken[3];
+    for (unsigned i = 0; i < 3; i++)
+        assert_non_null(taken[i] = rings_take(&rings));
+    assert_null(rings_take(&rings)); /* the cap */
+    rings_give(&rings, taken[0]);
+    rings_give(&rings, taken[2]);
+    assert_int_equal(rings_free(&rings), 2);
+    assert_ptr_equal(rings_take(&rings), taken[2]);
+    rings_give(&rings, taken[2]);
+    assert_int_equal(rings_close(&rings), 1); /* one never came back */
+    budget_init(&budget, rings_size(1) - 1);
+    assert_int_equal(rings_open(&rings, rings_size(1), &budget), -1);
+    os_mirror_unmap(taken[1]->bytes, rings_size(1));
+    free(taken[1]);
+}
+
+static void test_no_descriptor_no_ring(void **state)
+{
+    (void)state;
+    struct budget budget;
+    struct rings rings;
+    struct rlimit old, none;
+    budget_init(&budget, UINT64_MAX);
+    assert_int_equal(rings_open(&rings, rings_size(1), &budget), 0);
+    struct ring_of_two *first = rings_take(&rings);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct ring_of_two *second = rings_take(&rings);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_null(second);
+    assert_int_equal(atomic_load(&budget.used_bytes), rings_size(1)); /* nothing stays charged */
+    rings_give(&rings, first);
+    assert_int_equal(rings_close(&rings), 0);
+}
+
+/* ---- the scheme -------------------------------------------------------------------------- */
+
+static void deliver(struct stage *stage, size_t first_receive, unsigned frames)
+{
+    struct driver driver = {0};
+    struct feed feed;
+    stage_open(stage);
+    feed_init(&feed, stage, &driver);
+    feed_add_many(&feed, frames, FRAME_BYTES, FRAME_BYTES, 1);
+    feed_attach(&feed);
+    feed_up_to(&feed, first_receive, SIZE_MAX);
+    feed_finish(&feed);
+    feed_check_finished(&feed);
+    feed_free(&feed);
+    stage_close(stage);
+}
+
+/* However a frame lies, also around the ring's end, nothing is copied and each byte is searched
+ * once. */
+static void test_no_byte_is_copied(void **state)
+{
+    (void)state;
+    enum { FRAMES = 100 };
+    for (size_t first = 1; first < FRAME_BYTES; first += 97) {
+        struct stage stage;
+        stage_set(&stage, scheme_find("mirror"), "\r\n", 1024, FRAME_BYTES);
+        deliver(&stage, first, FRAMES);
+        assert_int_equal(stage.figures.copied_bytes, 0);
+        assert_int_equal(stage.figures.frames, FRAMES);
+        assert_in_range(stage.figures.scanned_bytes, FRAMES * FRAME_BYTES,
+                        FRAMES * FRAME_BYTES * 101 / 100);
+        assert_int_equal(stage.figures.pool_blocks, 1);
+    }
+}
+
+/* Connections that are at a frame's border leave the ring to others; those in the middle of one
+ * have one each. */
+static void test_rings_are_for_frames_under_way(void **state)
+{
+    (void)state;
+    enum { STREAMS = 20, UNDER_WAY = 3 };
+    static struct feed feeds[STREAMS];
+    struct driver driver = {0};
+    struct stage stage;
+    stage_set(&stage, scheme_find("mirror"), "\r\n", 4096, FRAME_BYTES);
+    stage_open(&stage);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_init(&feeds[i], &stage, &driver);
+        feed_add_many(&feeds[i], 2, FRAME_BYTES, FRAME_BYTES, i);
+        feed_attach(&feeds[i]);
+        feed_up_to(&feeds[i], FRAME_BYTES + (i < UNDER_WAY), FRAME_BYTES);
+        feed_up_to(&feeds[i], feeds[i].at + (i < UNDER_WAY), FRAME_BYTES);
+    }
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_finish(&feeds[i]);
+        feed_check_finished(&feeds[i]);
+        feed_free(&feeds[i]);
+    }
+    stage_close(&stage);
+    assert_int_equal(stage.figures.pool_blocks, UNDER_WAY + 1);
+    assert_int_equal(stage.figures.buffer_cap_waits, 0);
+}
+
+/* Early binding on a system with fewer maps than connections is refused before any is made. */
+static void test_too_many_maps_are_refused(void **state)
+{
+    (void)state;
+    struct stage stage;
+    if (rings_max() == UINT64_MAX || rings_max() >= UINT32_MAX)
+        skip(); /* no limit known */
+    stage_set(&stage, scheme_find("mirror"), "\r\n", 4096, 700);
+    stage.config.early = true;
+    stage.config.streams_max = (unsigned)rings_max() + 1;
+    assert_false(stage_opens(&stage));
+    assert_non_null(strstr(stage.why, "vm.max_map_count"));
+    stage.config.early = false;
+    assert_true(stage_opens(&stage));
+    stage_close(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_both_views_are_the_same_bytes),
+        cmocka_unit_test(test_no_descriptor_stays_open),
+        cmocka_unit_test(test_the_ring_used_last_is_the_next),
+        cmocka_unit_test(test_no_descriptor_no_ring),
+        cmocka_unit_test(test_no_byte_is_copied),
+        cmocka_unit_test(test_rings_are_for_frames_under_way),
+        cmocka_unit_test(test_too_many_maps_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

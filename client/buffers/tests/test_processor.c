@@ -1,0 +1,229 @@
+/* process.h: the processing step that all schemes share, and the latency histogram. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/buffers/pool.h"
+#include "client/buffers/scheme.h"
+#include "base/os.h"
+
+enum { FRAME_BYTES = 300, FRAME_MOST = 1000 };
+
+struct bench {
+    struct process_config config;
+    struct budget budget;
+    struct processor processor;
+    struct stream stream;
+    uint8_t frame[FRAME_MOST];
+};
+
+static void set_up(struct bench *bench, enum verify verify)
+{
+    memset(bench, 0, sizeof *bench);
+    bench->config = (struct process_config){.verify = verify, .frame_bytes_max = FRAME_MOST};
+    bench->config.marker = (struct protocol_marker){.bytes = "\r\n", .count = 2};
+    budget_init(&bench->budget, UINT64_MAX);
+    processor_init(&bench->processor, &bench->config, &bench->budget);
+    protocol_frame_write(bench->frame, FRAME_BYTES, 0, os_wall_ns(), 1, &bench->config.marker);
+}
+
+static void tear_down(struct bench *bench)
+{
+    processor_end(&bench->processor);
+    assert_int_equal(atomic_load(&bench->budget.used_bytes), 0);
+}
+
+static enum frame_error process(struct bench *bench, size_t bytes)
+{
+    assert_int_equal(processor_append(&bench->processor, bench->frame, bytes), 0);
+    return processor_finish(&bench->processor, &bench->stream);
+}
+
+static void test_counts_on_both(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, VERIFY_FULL);
+    assert_int_equal(processor_append(&bench.processor, bench.frame, 1), 0);
+    assert_int_equal(processor_append(&bench.processor, bench.frame + 1, 199), 0);
+    assert_int_equal(processor_append(&bench.processor, bench.frame + 200, 100), 0);
+    assert_int_equal(processor_finish(&bench.processor, &bench.stream), FRAME_OK);
+    assert_int_equal(bench.stream.processed_frames, 1);
+    assert_int_equal(bench.stream.processed_bytes, FRAME_BYTES);
+    assert_int_equal(bench.stream.next_seq, 1);
+    assert_int_equal(bench.processor.frames, 1);
+    assert_int_equal(bench.processor.bytes, FRAME_BYTES);
+    assert_int_equal(bench.processor.copied_bytes, FRAME_BYTES);
+    assert_int_equal(bench.processor.latency.count, 0);
+    tear_down(&bench);
+}
+
+static void test_a_whole_frame_is_taken_where_it_is(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, VERIFY_FULL);
+    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+                     FRAME_OK);
+    assert_int_equal(bench.stream.processed_bytes, FRAME_BYTES);
+    assert_int_equal(bench.processor.frames, 1);
+    assert_int_equal(bench.processor.copied_bytes, 0);
+    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+                     FRAME_BAD_ORDER);
+    bench.stream.next_seq = 0;
+    bench.frame[100] ^= 1;
+    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+                     FRAME_BAD_CHECK);
+    tear_down(&bench);
+}
+
+static void test_what_is_wrong_is_named(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, VERIFY_FULL);
+    assert_int_equal(process(&bench, FRAME_BYTES - 1), FRAME_TRUNCATED);
+    assert_int_equal(process(&bench, FRAME_BYTES + 1), FRAME_BAD_LENGTH);
+    assert_int_equal(process(&bench, PROTOCOL_HEADER_BYTES), FRAME_BAD_HEADER);
+    assert_int_equal(process(&bench, 1), FRAME_BAD_HEADER);
+    bench.stream.next_seq = 1;
+    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_BAD_ORDER);
+    bench.stream.next_seq = 0;
+    bench.frame[100] ^= 1;
+    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_BAD_CHECK);
+    bench.frame[0] = '!';
+    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_BAD_HEADER);
+    assert_int_equal(bench.stream.processed_frames, 0);
+    assert_int_equal(bench.processor.frames, 0);
+    tear_down(&bench);
+}
+
+static void test_looks_no_closer_than_asked(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, VERIFY_HEADER);
+    bench.frame[100] ^= 1;
+    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_OK);
+    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_BAD_ORDER);
+    tear_down(&bench);
+    set_up(&bench, VERIFY_NONE);
+    bench.config.live = true;
+    assert_int_equal(process(&bench, 1), FRAME_OK);
+    assert_int_equal(process(&bench, 7), FRAME_OK);
+    assert_int_equal(bench.processor.latency.count, 0);
+    tear_down(&bench);
+}
+
+static void test_live_frames_have_latencies(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, VERIFY_FULL);
+    bench.config.live = true;
+    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_OK);
+    protocol_frame_write(bench.frame, FRAME_BYTES, 1, os_wall_ns() + OS_NS_PER_S, 1,
+                         &bench.config.marker); /* another machine's clock is ahead */
+    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_OK);
+    assert_int_equal(bench.processor.latency.count, 2);
+    tear_down(&bench);
+}
+
+static void test_buffer_grows_within_the_budget(void **state)
+{
+    struct bench bench;
+    (void)state;
+    set_up(&bench, VERIFY_NONE);
+    bench.budget.cap_bytes = 500;
+    assert_int_equal(processor_append(&bench.processor, bench.frame, 100), 0);
+    assert_int_equal(processor_append(&bench.processor, bench.frame, 100), 0);
+    assert_int_equal(bench.processor.capacity_bytes, 200);
+    assert_int_equal(processor_append(&bench.processor, bench.frame, 301), -1);
+    assert_int_equal(bench.processor.filled_bytes, 0);
+    assert_int_equal(processor_reserve(&bench.processor, 501), -1);
+    assert_int_equal(bench.processor.capacity_bytes, 0);
+    assert_int_equal(processor_reserve(&bench.processor, 500), 0);
+    assert_int_equal(processor_reserve(&bench.processor, 20), 0);
+    assert_int_equal(processor_append(&bench.processor, bench.frame, 500), 0);
+    assert_int_equal(processor_finish(&bench.processor, &bench.stream), FRAME_OK);
+    assert_int_equal(atomic_load(&bench.budget.peak_bytes), 500);
+    tear_down(&bench);
+}
+
+static void test_error_names(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < FRAME_ERROR_COUNT; i++) {
+        assert_non_null(frame_error_name((enum frame_error)i));
+        for (unsigned j = 0; j < i; j++)
+            assert_string_not_equal(frame_error_name((enum frame_error)i),
+                                    frame_error_name((enum frame_error)j));
+    }
+}
+
+/* ---- latencies --------------------------------------------------------------------------- */
+
+static void test_two_digits_from_a_microsecond_on(void **state)
+{
+    (void)state;
+    for (uint64_t value_ns = 1000; value_ns < 900 * (uint64_t)OS_NS_PER_S;
+         value_ns += value_ns / 7) {
+        struct latency latency = {0};
+        latency_add(&latency, value_ns);
+        const uint64_t edge_ns = latency_quantile_ns(&latency, 0.5);
+        assert_true(edge_ns > value_ns);
+        assert_true((edge_ns - value_ns) * 10 <= value_ns);
+        assert_int_equal(latency.max_ns, value_ns);
+    }
+}
+
+static void test_values_beyond_the_scale(void **state)
+{
+    struct latency latency = {0};
+    (void)state;
+    latency_add(&latency, 0);
+    assert_in_range(latency_quantile_ns(&latency, 1), 1, 1000);
+    latency_add(&latency, UINT64_MAX);
+    assert_true(latency_quantile_ns(&latency, 1) >= 999 * (uint64_t)OS_NS_PER_S);
+    assert_true(latency.max_ns == UINT64_MAX);
+}
+
+static void test_quantiles(void **state)
+{
+    struct latency latency = {0}, other = {0}, merged = {0};
+    (void)state;
+    assert_int_equal(latency_quantile_ns(&latency, 0.5), 0);
+    for (uint64_t i = 1; i <= 99; i++)
+        latency_add(i % 2 == 0 ? &latency : &other, i * OS_NS_PER_MS);
+    latency_add(&other, 5 * (uint64_t)OS_NS_PER_S);
+    latency_merge(&merged, &latency);
+    latency_merge(&merged, &other);
+    assert_int_equal(merged.count, 100);
+    assert_true(merged.max_ns == 5 * (uint64_t)OS_NS_PER_S);
+    assert_int_equal(latency_quantile_ns(&merged, 0.5), 51 * OS_NS_PER_MS);
+    assert_int_equal(latency_quantile_ns(&merged, 0.99), 100 * OS_NS_PER_MS);
+    assert_int_equal(latency_quantile_ns(&merged, 0), (uint64_t)1100 * 1000);
+    assert_true(latency_quantile_ns(&merged, 1) > 5 * (uint64_t)OS_NS_PER_S);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counts_on_both),
+        cmocka_unit_test(test_a_whole_frame_is_taken_where_it_is),
+        cmocka_unit_test(test_what_is_wrong_is_named),
+        cmocka_unit_test(test_looks_no_closer_than_asked),
+        cmocka_unit_test(test_live_frames_have_latencies),
+        cmocka_unit_test(test_buffer_grows_within_the_budget),
+        cmocka_unit_test(test_error_names),
+        cmocka_unit_test(test_two_digits_from_a_microsecond_on),
+        cmocka_unit_test(test_values_beyond_the_scale),
+        cmocka_unit_test(test_quantiles),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

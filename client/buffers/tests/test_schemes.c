@@ -1,0 +1,292 @@
+/* One contract for every scheme: whatever pieces the bytes come in, every frame is processed once,
+ * whole and in order, and the figures say what was done. */
+#include "client/buffers/tests/scheme_stage.h"
+
+#include <time.h>
+
+static const char *const markers[] = {"\n", "\r\n", "\r\r\n", "abcabcab", "0123456789abcdef"};
+enum { MARKERS = sizeof markers / sizeof markers[0] };
+
+static unsigned seed;
+
+static void check_figures(const struct stage *stage, const struct feed *feeds, unsigned count)
+{
+    uint64_t bytes = 0, frames = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bytes += feeds[i].count;
+        frames += feeds[i].frames;
+    }
+    assert_int_equal(stage->figures.bytes, bytes);
+    assert_int_equal(stage->figures.frames, stage_frames(stage) ? frames : 0);
+    assert_int_equal(stage->figures.scanned_bytes, stage_frames(stage) ? bytes : 0);
+}
+
+/* ---- splits ------------------------------------------------------------------------------ */
+
+/* Every stream is split once, each at another place. Blocks of 7 bytes: markers lie in up to 4 of
+ * them. */
+static void split_everywhere(const struct scheme *scheme, bool early, const char *marker,
+                             size_t block_bytes)
+{
+    static struct feed feeds[FEEDS_MAX];
+    struct stage stage;
+    struct driver driver = {0};
+    unsigned count = 0;
+    stage_set(&stage, scheme, marker, block_bytes, 100);
+    stage.config.early = early;
+    stage_open(&stage);
+    for (size_t split = 0;; split++) {
+        struct feed *feed = &feeds[count++];
+        feed_init(feed, &stage, &driver);
+        feed_add_many(feed, 3, PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MIN + 8, split);
+        feed_attach(feed);
+        feed_up_to(feed, split, SIZE_MAX);
+        feed_finish(feed);
+        if (split >= feed->count)
+            break;
+    }
+    stage_close(&stage);
+    check_figures(&stage, feeds, count);
+    for (unsigned i = 0; i < count; i++)
+        feed_free(&feeds[i]);
+}
+
+static void splits(const struct scheme *scheme, bool early)
+{
+    for (unsigned m = 0; m < MARKERS; m++) {
+        split_everywhere(scheme, early, markers[m], 7);
+        split_everywhere(scheme, early, markers[m], 256);
+    }
+}
+
+static void test_every_split_point(void **state)
+{
+    (void)state;
+    each_scheme(splits);
+}
+
+/* ---- sizes of receives ------------------------------------------------------------------- */
+
+struct delivery {
+    size_t block_bytes;
+    uint32_t frames, size_min, size_max;
+    size_t receive_bytes; /* at most; 0: at random */
+};
+
+static void deliver(struct stage *stage, const struct delivery *how)
+{
+    struct driver driver = {0};
+    struct feed feed;
+    feed_init(&feed, stage, &driver);
+    feed_add_many(&feed, how->frames, how->size_min, how->size_max, 1);
+    stage_open(stage);
+    feed_attach(&feed);
+    while (feed.at < feed.count && !feed_over(&feed)) {
+        const size_t most =
+            how->receive_bytes > 0 ? how->receive_bytes : 1 + (size_t)rand() % (2 * how->size_max);
+        if (!feed_receive(&feed, most) && feed_waits(&feed))
+            driver_wait(&driver);
+    }
+    feed_await(&feed);
+    feed_check_finished(&feed);
+    feed_detach(&feed);
+    stage_close(stage);
+    check_figures(stage, &feed, 1);
+    feed_free(&feed);
+}
+
+static void deliver_all(const struct scheme *scheme, bool early)
+{
+    static const struct delivery deliveries[] = {
+        {16, 20, 70, 200, 1},           /* byte by byte */
+        {1, 3, 70, 90, SIZE_MAX},       /* a block a byte */
+        {16384, 300, 66, 66, SIZE_MAX}, /* hundreds of frames in a receive */
+        {100, 50, 100, 100, 100},       /* frames that fill blocks */
+        {100, 50, 99, 101, 0},          {4096, 60, 66, 20000, 0}, {333, 100, 66, 1000, 0},
+    };
+    for (unsigned i = 0; i < sizeof deliveries / sizeof deliveries[0]; i++) {
+        struct stage stage;
+        stage_set(&stage, scheme, markers[i % MARKERS], deliveries[i].block_bytes,
+                  deliveries[i].size_max);
+        stage.config.early = early;
+        deliver(&stage, &deliveries[i]);
+    }
+}
+
+static void test_every_size_of_receives(void **state)
+{
+    (void)state;
+    each_scheme(deliver_all);
+}
+
+/* More frames at once than records, lists of lengths and what is handed over under one lock
+ * hold. */
+static void deliver_tiny(const struct scheme *scheme, bool early)
+{
+    enum { LINES = 5000 };
+    struct driver driver = {0};
+    struct stage stage;
+    struct feed feed;
+    stage_set(&stage, scheme, "\n", 4096, 10);
+    stage.config.early = early;
+    stage.config.process.verify = VERIFY_NONE;
+    feed_init(&feed, &stage, &driver);
+    feed.frames = LINES;
+    feed.count = LINES;
+    feed.bytes = malloc(LINES);
+    assert_non_null(feed.bytes);
+    memset(feed.bytes, '\n', LINES);
+    stage.config.cap_bytes = stage_frames(&stage) ? stage_least_cap(&stage) : UINT64_MAX;
+    stage_open(&stage);
+    feed_attach(&feed);
+    feed_finish(&feed);
+    feed_check_finished(&feed);
+    stage_close(&stage);
+    check_figures(&stage, &feed, 1);
+    feed_free(&feed);
+}
+
+static void test_frames_of_one_byte(void **state)
+{
+    (void)state;
+    each_scheme(deliver_tiny);
+}
+
+/* ---- figures ----------------------------------------------------------------------------- */
+
+/* Receives that end with frames: nothing unfinished has to be moved. */
+static void count_copies(const struct scheme *scheme, bool early)
+{
+    enum { FRAME_BYTES = 1000, FRAMES = 50 };
+    const struct delivery how = {4096, FRAMES, FRAME_BYTES, FRAME_BYTES, FRAME_BYTES};
+    const bool in_place = strcmp(scheme->name, "drain") == 0 ||
+                          strcmp(scheme->name, "slices") == 0 ||
+                          strcmp(scheme->name, "mirror") == 0;
+    const unsigned copies = in_place ? 0 : strcmp(scheme->name, "fixed") == 0 ? 2 : 1;
+    struct stage stage;
+    stage_set(&stage, scheme, "\r\n", how.block_bytes, FRAME_BYTES);
+    stage.config.early = early;
+    deliver(&stage, &how);
+    assert_int_equal(stage.figures.copied_bytes, copies * FRAMES * FRAME_BYTES);
+    assert_int_equal(stage.figures.buffer_cap_waits, 0);
+}
+
+static void test_copies_are_counted(void **state)
+{
+    (void)state;
+    each_scheme(count_copies);
+}
+
+static void measure_latency(const struct scheme *scheme, bool early)
+{
+    const struct delivery how = {4096, 10, 500, 500, SIZE_MAX};
+    struct stage stage;
+    stage_set(&stage, scheme, "\r\n", how.block_bytes, 500);
+    stage.config.early = early;
+    stage.config.process.live = true;
+    deliver(&stage, &how);
+    assert_int_equal(stage.figures.latency.count, stage_frames(&stage) ? 10 : 0);
+}
+
+static void test_latencies_are_merged(void **state)
+{
+    (void)state;
+    each_scheme(measure_latency);
+}
+
+/* Streams that have had their frame and stay hold no block, so few blocks serve many streams. */
+static void idle_holds_nothing(const struct scheme *scheme, bool early)
+{
+    enum { STREAMS = 40 };
+    static struct feed feeds[STREAMS];
+    struct driver driver = {0};
+    struct stage stage;
+    if (early)
+        return;
+    stage_set(&stage, scheme, "\r\n", 4096, 300);
+    stage.config.pool_batch_blocks = 1;
+    stage_open(&stage);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_init(&feeds[i], &stage, &driver);
+        feed_add_many(&feeds[i], 1, 300, 300, i);
+        feed_attach(&feeds[i]);
+        feed_up_to(&feeds[i], 300, SIZE_MAX);
+        feed_await(&feeds[i]);
+    }
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_detach(&feeds[i]);
+        feed_free(&feeds[i]);
+    }
+    stage_close(&stage);
+    /* What a processing thread has not given back yet is in use, not idle. */
+    assert_in_range(stage.figures.pool_blocks, 0, STREAMS / 2);
+}
+
+static void test_idle_streams_hold_no_block(void **state)
+{
+    (void)state;
+    each_scheme(idle_holds_nothing);
+}
+
+/* Streams in the middle of a frame: the scheme's own formula covers what they take, and is no
+ * fantasy. */
+static void predict(const struct scheme *scheme, bool early)
+{
+    enum { STREAMS = 10, FRAME_BYTES = 100000 };
+    static struct feed feeds[STREAMS];
+    struct driver driver = {0};
+    struct stage stage;
+    stage_set(&stage, scheme, "\r\n", 4096, FRAME_BYTES);
+    stage.config.early = early;
+    stage.config.receivers = 1;
+    stage_open(&stage);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_init(&feeds[i], &stage, &driver);
+        feed_add_many(&feeds[i], 1, FRAME_BYTES, FRAME_BYTES, i);
+        feed_attach(&feeds[i]);
+        feed_up_to(&feeds[i], FRAME_BYTES - 1, SIZE_MAX);
+    }
+    const uint64_t predicted = scheme->memory(&stage.config, STREAMS, FRAME_BYTES);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        feed_detach(&feeds[i]);
+        feed_free(&feeds[i]);
+    }
+    stage_close(&stage);
+    /* How far behind threads of their own will be is not known beforehand: at most so far. */
+    const uint64_t least = stage.config.processors == 0 ? predicted / 2 : 1;
+    assert_in_range(stage.figures.buffer_peak_bytes, least, predicted);
+}
+
+static void test_memory_is_as_predicted(void **state)
+{
+    (void)state;
+    each_scheme(predict);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; scheme_list(i) != NULL; i++) {
+        assert_ptr_equal(scheme_find(scheme_list(i)->name), scheme_list(i));
+        assert_true(strlen(scheme_list(i)->summary) > 0);
+    }
+    assert_null(scheme_find("no-such-scheme"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_every_split_point),
+        cmocka_unit_test(test_every_size_of_receives),
+        cmocka_unit_test(test_frames_of_one_byte),
+        cmocka_unit_test(test_copies_are_counted),
+        cmocka_unit_test(test_latencies_are_merged),
+        cmocka_unit_test(test_idle_streams_hold_no_block),
+        cmocka_unit_test(test_memory_is_as_predicted),
+    };
+    seed = (unsigned)time(NULL);
+    print_message("seed %u\n", seed);
+    srand(seed);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

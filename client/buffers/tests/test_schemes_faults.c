@@ -1,0 +1,320 @@
+/* What is wrong with one stream ends that stream, with the right name for it, and no other. */
+#include "client/buffers/tests/scheme_stage.h"
+
+enum { FRAME_BYTES = 400, FRAMES = 4, BLOCK_BYTES = 128 };
+
+/* One stream with a fault between two without. */
+struct trio {
+    struct stage stage;
+    struct driver driver;
+    struct feed feeds[3];
+};
+
+enum { HEALTHY_BEFORE, FAULTY, HEALTHY_AFTER };
+
+static void trio_open(struct trio *trio, const struct scheme *scheme, bool early)
+{
+    memset(trio, 0, sizeof *trio);
+    stage_set(&trio->stage, scheme, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    trio->stage.config.early = early;
+    stage_open(&trio->stage);
+    for (unsigned i = 0; i < 3; i++) {
+        feed_init(&trio->feeds[i], &trio->stage, &trio->driver);
+        feed_add_many(&trio->feeds[i], FRAMES, FRAME_BYTES, FRAME_BYTES, i);
+    }
+}
+
+/* All three side by side; the healthy ones have to finish. */
+static void trio_run(struct trio *trio)
+{
+    for (unsigned i = 0; i < 3; i++)
+        feed_attach(&trio->feeds[i]);
+    for (size_t at = 50; at <= (FRAMES + 2) * FRAME_BYTES; at += 50)
+        for (unsigned i = 0; i < 3; i++)
+            feed_up_to(&trio->feeds[i], at < trio->feeds[i].count ? at : trio->feeds[i].count,
+                       SIZE_MAX);
+    for (unsigned i = 0; i < 3; i++)
+        feed_await(&trio->feeds[i]);
+}
+
+static void trio_close(struct trio *trio)
+{
+    feed_check_finished(&trio->feeds[HEALTHY_BEFORE]);
+    feed_check_finished(&trio->feeds[HEALTHY_AFTER]);
+    for (unsigned i = 0; i < 3; i++)
+        feed_detach(&trio->feeds[i]);
+    stage_close(&trio->stage);
+    for (unsigned i = 0; i < 3; i++)
+        feed_free(&trio->feeds[i]);
+}
+
+/* ---- found by the processing side -------------------------------------------------------- */
+
+static uint8_t *frame_at(struct trio *trio, unsigned frame)
+{
+    return trio->feeds[FAULTY].bytes + (size_t)frame * FRAME_BYTES;
+}
+
+static void spoil_payload(struct trio *trio)
+{
+    uint8_t *byte = frame_at(trio, 2) + PROTOCOL_HEADER_BYTES + 7;
+    *byte = *byte == 'x' ? 'y' : 'x';
+}
+
+static void spoil_header(struct trio *trio)
+{
+    memset(frame_at(trio, 2), '?', 8);
+}
+
+static void spoil_order(struct trio *trio)
+{
+    protocol_frame_write(frame_at(trio, 2), FRAME_BYTES, 7, 0, 1,
+                         &trio->stage.config.process.marker);
+}
+
+/* The frame ends early: a marker in its middle. */
+static void cut_short(struct trio *trio)
+{
+    memcpy(frame_at(trio, 2) + FRAME_BYTES / 2, "\r\n", 2);
+}
+
+/* A frame whose marker is missing where it says it ends. */
+static void make_longer(struct trio *trio)
+{
+    protocol_frame_write(frame_at(trio, 2), FRAME_BYTES - 10, 2, 0, 1,
+                         &trio->stage.config.process.marker);
+    memset(frame_at(trio, 2) + FRAME_BYTES - 12, 'z', 10);
+    memcpy(frame_at(trio, 2) + FRAME_BYTES - 2, "\r\n", 2);
+}
+
+static const struct {
+    void (*spoil)(struct trio *trio);
+    enum frame_error error;
+} faults[] = {
+    {spoil_payload, FRAME_BAD_CHECK}, {spoil_header, FRAME_BAD_HEADER},
+    {spoil_order, FRAME_BAD_ORDER},   {cut_short, FRAME_TRUNCATED},
+    {make_longer, FRAME_BAD_LENGTH},
+};
+
+/* The receiving side may have found something too by then, if it was faster. */
+static void check_fault(struct trio *trio, enum frame_error error)
+{
+    const struct feed *faulty = &trio->feeds[FAULTY];
+    while (atomic_load(&faulty->failed) == 0)
+        driver_wait(&trio->driver);
+    assert_int_equal(atomic_load(&faulty->failed), 1);
+    assert_int_equal(atomic_load(&faulty->finished), 0);
+    assert_int_equal(faulty->stream->error, error);
+    assert_int_equal(faulty->stream->processed_frames, 2);
+}
+
+static void processing_finds(const struct scheme *scheme, bool early)
+{
+    for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        struct trio trio;
+        trio_open(&trio, scheme, early);
+        faults[i].spoil(&trio);
+        trio_run(&trio);
+        if (stage_frames(&trio.stage))
+            check_fault(&trio, faults[i].error);
+        else
+            feed_check_finished(&trio.feeds[FAULTY]);
+        trio_close(&trio);
+        if (stage_frames(&trio.stage))
+            assert_int_equal(trio.stage.figures.frames, 2 * FRAMES + 2);
+    }
+}
+
+static void test_faults_found_while_processing(void **state)
+{
+    (void)state;
+    each_scheme(processing_finds);
+}
+
+/* ---- found by the receiving side --------------------------------------------------------- */
+
+static void overlong(const struct scheme *scheme, bool early)
+{
+    struct trio trio;
+    trio_open(&trio, scheme, early);
+    memset(frame_at(&trio, 2) - 2, 'x', 2);
+    trio_run(&trio);
+    trio_close(&trio);
+    if (!stage_frames(&trio.stage))
+        return;
+    assert_int_equal(trio.feeds[FAULTY].error, FRAME_OVERLONG);
+    assert_int_equal(atomic_load(&trio.feeds[FAULTY].failed), 0);
+    assert_int_equal(trio.stage.figures.frames, 2 * FRAMES + 1);
+}
+
+static void test_overlong_frames(void **state)
+{
+    (void)state;
+    each_scheme(overlong);
+}
+
+/* The surplus comes with the last frame in one receive, or after it; what was asked for is
+ * processed. */
+static void surplus(const struct scheme *scheme, bool early)
+{
+    for (unsigned behind = 0; behind < 2; behind++) {
+        struct trio trio;
+        trio_open(&trio, scheme, early);
+        struct feed *faulty = &trio.feeds[FAULTY];
+        const size_t asked = faulty->count;
+        feed_add(faulty, FRAMES, FRAME_BYTES, 1);
+        faulty->frames = FRAMES;
+        for (unsigned i = 0; i < 3; i++)
+            feed_attach(&trio.feeds[i]);
+        faulty->stream->bytes_expected = asked;
+        feed_up_to(faulty, asked - 30, SIZE_MAX);
+        if (behind == 0)
+            feed_up_to(faulty, asked, SIZE_MAX);
+        while (faulty->error == FRAME_OK)
+            if (!feed_receive(faulty, 60) && feed_waits(faulty))
+                driver_wait(&trio.driver);
+        for (unsigned i = 0; i < 3; i++)
+            feed_up_to(&trio.feeds[i], trio.feeds[i].count, SIZE_MAX);
+        feed_await(&trio.feeds[HEALTHY_BEFORE]);
+        feed_await(&trio.feeds[HEALTHY_AFTER]);
+        trio_close(&trio);
+        assert_int_equal(faulty->error, FRAME_SURPLUS);
+        assert_int_equal(atomic_load(&faulty->finished), 1);
+        assert_int_equal(atomic_load(&faulty->failed), 0);
+        assert_int_equal(trio.stage.figures.frames, stage_frames(&trio.stage) ? 3 * FRAMES : 0);
+    }
+}
+
+static void test_surplus_frames(void **state)
+{
+    (void)state;
+    each_scheme(surplus);
+}
+
+/* ---- ends in the middle ------------------------------------------------------------------ */
+
+/* Frames that were handed over before the detach are processed all the same, the unfinished one is
+ * not. */
+static void detach_mid_frame(const struct scheme *scheme, bool early)
+{
+    for (size_t at = 1; at < 3 * FRAME_BYTES; at += 61) {
+        struct trio trio;
+        trio_open(&trio, scheme, early);
+        struct feed *gone = &trio.feeds[FAULTY];
+        for (unsigned i = 0; i < 3; i++)
+            feed_attach(&trio.feeds[i]);
+        feed_up_to(gone, at, SIZE_MAX);
+        assert_int_equal(gone->stream->partial_bytes,
+                         stage_frames(&trio.stage) ? at % FRAME_BYTES : 0);
+        feed_detach(gone);
+        feed_finish(&trio.feeds[HEALTHY_BEFORE]);
+        feed_finish(&trio.feeds[HEALTHY_AFTER]);
+        stage_close(&trio.stage);
+        assert_int_equal(atomic_load(&gone->finished) + atomic_load(&gone->failed), 0);
+        if (stage_frames(&trio.stage))
+            assert_int_equal(trio.stage.figures.frames, 2 * FRAMES + at / FRAME_BYTES);
+        for (unsigned i = 0; i < 3; i++)
+            feed_free(&trio.feeds[i]);
+    }
+}
+
+static void test_detach_in_the_middle_of_a_frame(void **state)
+{
+    (void)state;
+    each_scheme(detach_mid_frame);
+}
+
+static void retract_any_time(const struct scheme *scheme, bool early)
+{
+    struct trio trio;
+    struct cp_block blocks[CP_BLOCKS_MAX];
+    trio_open(&trio, scheme, early);
+    struct feed *feed = &trio.feeds[FAULTY];
+    feed_attach(feed);
+    while (feed->at < feed->count) {
+        const unsigned max = trio.stage.config.blocks_per_receive;
+        const unsigned count = scheme->offer(trio.stage.run, feed->stream, blocks, max);
+        if (count > 0)
+            scheme->retract(trio.stage.run, feed->stream, blocks, count);
+        else
+            feed->refusals++;
+        if (!feed_receive(feed, 37) && feed_waits(feed))
+            driver_wait(&trio.driver);
+    }
+    feed_await(feed);
+    feed_check_finished(feed);
+    feed_detach(feed);
+    stage_close(&trio.stage);
+    for (unsigned i = 0; i < 3; i++)
+        feed_free(&trio.feeds[i]);
+}
+
+static void test_retract(void **state)
+{
+    (void)state;
+    each_scheme(retract_any_time);
+}
+
+static void too_many_streams(const struct scheme *scheme, bool early)
+{
+    struct stage stage;
+    stage_set(&stage, scheme, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    stage.config.early = early;
+    stage.config.streams_max = 2;
+    stage_open(&stage);
+    struct stream *first = scheme->attach(stage.run, NULL, 1, 1);
+    struct stream *second = scheme->attach(stage.run, NULL, 1, 1);
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_int_equal(first->id, 0);
+    assert_int_equal(second->id, 1);
+    assert_null(scheme->attach(stage.run, NULL, 1, 1));
+    scheme->detach(stage.run, first);
+    scheme->detach(stage.run, second);
+    stage_close(&stage);
+}
+
+static void test_streams_have_a_limit(void **state)
+{
+    (void)state;
+    each_scheme(too_many_streams);
+}
+
+static void count_threads(const struct scheme *scheme, bool early)
+{
+    enum { STREAMS = 5 };
+    const bool own = strcmp(scheme->name, "fixed") == 0 || strcmp(scheme->name, "ring") == 0;
+    const bool one = strcmp(scheme->name, "chain") == 0;
+    struct stage stage;
+    struct stream *streams[STREAMS];
+    stage_set(&stage, scheme, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    stage.config.early = early;
+    stage_open(&stage);
+    for (unsigned i = 0; i < STREAMS; i++)
+        streams[i] = scheme->attach(stage.run, NULL, 1, 1);
+    const unsigned chosen = strcmp(scheme->name, "slices") == 0 ? stage_processors : 0;
+    assert_int_equal(os_thread_count(OS_ROLE_BUFFER), own ? STREAMS : one + chosen);
+    for (unsigned i = 0; i < STREAMS; i++)
+        scheme->detach(stage.run, streams[i]);
+    stage_close(&stage);
+}
+
+static void test_threads_are_as_the_paper_says(void **state)
+{
+    (void)state;
+    each_scheme(count_threads);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_faults_found_while_processing),
+        cmocka_unit_test(test_overlong_frames),
+        cmocka_unit_test(test_surplus_frames),
+        cmocka_unit_test(test_detach_in_the_middle_of_a_frame),
+        cmocka_unit_test(test_retract),
+        cmocka_unit_test(test_streams_have_a_limit),
+        cmocka_unit_test(test_threads_are_as_the_paper_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

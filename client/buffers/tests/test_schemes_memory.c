@@ -1,0 +1,104 @@
+/* Every allocation of every scheme fails once, in turn, and every cap from nothing on is tried:
+ * what cannot be had is refused in words or waited for, and nothing is lost. */
+#include "base/tests/failing_memory.h"
+#include "client/buffers/tests/scheme_stage.h"
+
+enum { STREAMS = 3, FRAMES = 6, FRAME_BYTES = 300, BLOCK_BYTES = 128 };
+
+/* One life of a scheme, as far as memory lasts. True: nothing was refused. */
+static bool live(struct stage *stage)
+{
+    struct feed feeds[STREAMS];
+    struct driver driver = {0};
+    unsigned attached = 0;
+    stage->run = NULL;
+    stage->why[0] = '\0';
+    if (!stage_opens(stage)) {
+        assert_true(strlen(stage->why) > 0);
+        return false;
+    }
+    for (unsigned i = 0; i < STREAMS; i++) {
+        struct feed *feed = &feeds[attached];
+        feed_init(feed, stage, &driver);
+        const int left = atomic_exchange(&allocations_left, -1); /* the test's own must not fail */
+        feed_add_many(feed, FRAMES, FRAME_BYTES, FRAME_BYTES, i);
+        atomic_store(&allocations_left, left);
+        feed->stream = stage->scheme->attach(stage->run, feed, feed->frames, feed->count);
+        if (feed->stream != NULL)
+            attached++;
+        else
+            feed_free(feed);
+    }
+    for (unsigned i = 0; i < attached; i++) {
+        feed_finish(&feeds[i]);
+        feed_check_finished(&feeds[i]);
+        feed_free(&feeds[i]);
+    }
+    stage_close(stage);
+    return attached == STREAMS;
+}
+
+static void set(struct stage *stage, const struct scheme *scheme, bool early)
+{
+    stage_set(stage, scheme, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    stage->config.early = early;
+    stage->config.streams_max = STREAMS;
+}
+
+static void fail_each(const struct scheme *scheme, bool early)
+{
+    unsigned failures = 0;
+    for (int allocation = 0;; allocation++) {
+        struct stage stage;
+        set(&stage, scheme, early);
+        atomic_store(&allocation_failed, false);
+        atomic_store(&allocations_left, allocation);
+        const bool whole = live(&stage);
+        atomic_store(&allocations_left, -1);
+        if (!atomic_load(&allocation_failed)) {
+            assert_true(whole);
+            break;
+        }
+        failures++;
+    }
+    assert_true(failures >= 5);
+}
+
+static void test_every_allocation_fails_once(void **state)
+{
+    (void)state;
+    each_scheme(fail_each);
+}
+
+static void step_caps(const struct scheme *scheme, bool early)
+{
+    struct stage stage;
+    unsigned refused = 0, worked = 0;
+    set(&stage, scheme, early);
+    const uint64_t least = stage_least_cap(&stage);
+    for (uint64_t cap = 0; cap < 3 * least; cap += 1 + least / 50) {
+        set(&stage, scheme, early);
+        stage.config.cap_bytes = cap;
+        const bool whole = live(&stage);
+        assert_int_equal(whole, cap >= least);
+        refused += !whole;
+        worked += whole;
+    }
+    assert_true(refused > 0);
+    assert_true(worked > 0);
+}
+
+static void test_every_cap(void **state)
+{
+    (void)state;
+    each_scheme(step_caps);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_allocation_fails_once),
+        cmocka_unit_test(test_every_cap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,126 @@
+/* A connection is lost in the middle of a frame and another brings that frame again: wherever it is
+ * cut, every scheme processes each frame once, and keeps no memory from others meanwhile. */
+#include "client/buffers/tests/scheme_stage.h"
+
+enum { FRAMES = 3, LENGTH_MIN = PROTOCOL_FRAME_BYTES_MIN, LENGTH_MAX = LENGTH_MIN + 8 };
+
+/* What of the feed's bytes is behind the last whole frame. */
+static size_t unfinished_bytes(const struct feed *feed, uint64_t seed)
+{
+    size_t left = feed->at;
+    for (uint32_t seq = 0; seq < feed->frames; seq++) {
+        uint32_t length = protocol_frame_length(seed, seq, LENGTH_MIN, LENGTH_MAX);
+        if (left < length)
+            break;
+        left -= length;
+    }
+    return left;
+}
+
+static void feed_rewind(struct feed *feed, uint64_t seed)
+{
+    const size_t bytes = unfinished_bytes(feed, seed);
+    if (stage_frames(feed->stage))
+        assert_int_equal(feed->stream->partial_bytes, bytes);
+    feed->stage->scheme->rewind(feed->stage->run, feed->stream, bytes);
+    feed->at -= bytes;
+    assert_int_equal(feed->stream->received_bytes, feed->at);
+    assert_int_equal(feed->stream->partial_bytes, 0);
+}
+
+/* Each stream is cut once, or twice at the same place, each stream at another. */
+static void cut_everywhere(const struct scheme *scheme, bool early, size_t block_bytes)
+{
+    static struct feed feeds[FEEDS_MAX];
+    struct stage stage;
+    struct driver driver = {0};
+    unsigned count = 0;
+    stage_set(&stage, scheme, "\r\n", block_bytes, LENGTH_MAX);
+    stage.config.early = early;
+    stage_open(&stage);
+    for (size_t cut = 0;; cut++) {
+        struct feed *feed = &feeds[count++];
+        feed_init(feed, &stage, &driver);
+        feed_add_many(feed, FRAMES, LENGTH_MIN, LENGTH_MAX, cut);
+        feed_attach(feed);
+        for (unsigned i = 0; i <= cut % 2; i++) {
+            feed_up_to(feed, cut, SIZE_MAX);
+            if (feed->at < feed->count)
+                feed_rewind(feed, cut);
+        }
+        feed_finish(feed);
+        feed_check_finished(feed);
+        if (cut >= feed->count)
+            break;
+    }
+    stage_close(&stage);
+    for (unsigned i = 0; i < count; i++)
+        feed_free(&feeds[i]);
+}
+
+static void cuts(const struct scheme *scheme, bool early)
+{
+    static const size_t blocks_bytes[] = {7, 64, 256};
+    for (unsigned i = 0; scheme->rewind != NULL && i < 3; i++)
+        cut_everywhere(scheme, early, blocks_bytes[i]);
+}
+
+static void test_every_cut(void **state)
+{
+    (void)state;
+    each_scheme(cuts);
+}
+
+/* At a cap that one frame fills: whoever is away leaves it to the others. */
+static void leave_memory(const struct scheme *scheme, bool early)
+{
+    struct stage stage;
+    struct driver driver = {0};
+    struct feed away, other;
+    if (scheme->rewind == NULL)
+        return;
+    stage_set(&stage, scheme, "\r\n", 16, LENGTH_MAX);
+    stage.config.early = early;
+    stage.config.streams_max = 2;
+    stage.config.cap_bytes = stage_least_cap(&stage);
+    stage_open(&stage);
+    feed_init(&away, &stage, &driver);
+    feed_init(&other, &stage, &driver);
+    feed_add_many(&away, FRAMES, LENGTH_MIN, LENGTH_MAX, 1);
+    feed_add_many(&other, FRAMES, LENGTH_MIN, LENGTH_MAX, 2);
+    feed_attach(&away);
+    feed_attach(&other);
+    feed_up_to(&away, LENGTH_MIN - 1, 16);
+    feed_rewind(&away, 1);
+    feed_finish(&other);
+    feed_check_finished(&other);
+    feed_finish(&away);
+    feed_check_finished(&away);
+    stage_close(&stage);
+    feed_free(&away);
+    feed_free(&other);
+}
+
+static void test_nothing_is_kept_from_others(void **state)
+{
+    (void)state;
+    each_scheme(leave_memory);
+}
+
+/* None is left out above. */
+static void test_all_can(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; scheme_list(i) != NULL; i++)
+        assert_non_null(scheme_list(i)->rewind);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_nothing_is_kept_from_others),
+        cmocka_unit_test(test_all_can),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,279 @@
+/* The collector's command line: what is wrong is one line that names it, and exit code 2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "client/collector/collector.h"
+#include "client/collector/options.h"
+#include "client/collector/request.h"
+#include "client/collector/servers.h"
+#include "base/os.h"
+#include "client/collector/tests/outcome.h"
+
+static const struct collector_program program = {"test", "", ""};
+static struct collector_options options;
+static struct servers servers;
+
+static void read_options(const char *first, const char *second, const char *third)
+{
+    char *arguments[] = {(char *)"test", (char *)first, (char *)second, (char *)third, NULL};
+    int count = 1;
+    while (count < 4 && arguments[count] != NULL)
+        count++;
+    assert_int_equal(collector_options_read(&program, count, arguments, &options), OPTIONS_OK);
+}
+
+/* ---- wrong use ------------------------------------------------------------------------------- */
+
+static void wrong_use_is_one_line_that_names_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *option, *named, *said;
+    } cases[] = {
+        {"--frames=3", "--servers", "missing"},
+        {"--servers=0", "--servers", "1 to"},
+        {"--servers=1000001", "--servers", "1 to"},
+        {"--servers=99999999999999999999", "--servers", "1 to"},
+        {"--servers=", "--servers", "host:port"},
+        {"--servers=nohost", "--servers", "host:port"},
+        {"--servers=127.0.0.1:0", "--servers", "65535"},
+        {"--servers=127.0.0.1:65536", "--servers", "65535"},
+        {"--servers=127.0.0.1:80,", "--servers", "host:port"},
+        {"--servers=::1:80", "--servers", "host:port"},
+        {"--servers=@/no/such/file", "--servers", "/no/such/file"},
+        {"--servers=50000", "--port", "65535"},
+        {"--scheme=spiral", "--scheme", "chain"},
+        {"--engine=steam", "--engine", "epoll"},
+        {"--workers=5000", "--workers", "4096"},
+        {"--size=10..20", "--size", "65"},
+        {"--size=300..200", "--size", ""},
+        {"--frames=0", "--frames", "--request"},
+        {"--reconnect-delay=100", "--reconnect-delay", "MIN..MAX"},
+        {"--reconnect-delay=..1s", "--reconnect-delay", "MIN..MAX"},
+        {"--reconnect-delay=1s..100", "--reconnect-delay", "MIN..MAX"},
+        {"--reconnect-delay=0..100", "--reconnect-delay", "at least 1"},
+        {"--reconnect-delay=1..2h", "--reconnect-delay", "an hour"},
+        {"--reconnect-tries=-1", "--reconnect-tries", "1000000"},
+        {"--login-timeout=0", "--login-timeout", "from 1"},
+        {"--idle=100", "--idle", "99"},
+        {"--flood=10", "--flood", "--rate"},
+        {"--frame-max=300", "--frame-max", "--size"},
+        {"--end-marker=", "--end-marker", "1 to 16"},
+        {"--end-marker=12345678901234567", "--end-marker", "1 to 16"},
+        {"--login=nobody", "--login", "USER:PASSWORD"},
+        {"--login=a b:c", "--login", "USER:PASSWORD"},
+        {"--login=:c", "--login", "USER:PASSWORD"},
+        {"--connect=maybe", "--connect", "sync"},
+        {"--verify=most", "--verify", "header"},
+        {"--blocks=17", "--blocks", "16"},
+        {"--batch=0", "--batch", "1"},
+        {"--address=no.such.host.invalid", "--address", "no.such.host.invalid"},
+        {"--pool-cap=1000", "--pool-cap", "a cap of at least"},
+        {"--colour=red", "--colour", ""},
+    };
+    static struct outcome outcome;
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *arguments[8] = {(char *)"fanin-client", (char *)"--servers=2",
+                              (char *)cases[i].option};
+        if (i == 0)
+            arguments[1] = (char *)"--workers=2";
+        outcome_take(&outcome, collector_main, 3, arguments);
+        if (outcome.exit_code != 2)
+            fail_msg("%s: exit code %d", cases[i].option, outcome.exit_code);
+        if (strstr(outcome.errors, cases[i].named) == NULL ||
+            strstr(outcome.errors, cases[i].said) == NULL)
+            fail_msg("%s: %s", cases[i].option, outcome.errors);
+        const char *newline = strchr(outcome.errors, '\n');
+        if (newline == NULL || newline[1] != '\0')
+            fail_msg("%s: not one line: %s", cases[i].option, outcome.errors);
+        assert_string_equal(outcome.row, "");
+    }
+}
+
+static void a_row_that_cannot_be_written_is_told_before_the_run(void **state)
+{
+    (void)state;
+    char *arguments[] = {(char *)"fanin-client", (char *)"--servers=1", (char *)"--json=/no/dir/x",
+                         NULL};
+    assert_int_equal(collector_main(3, arguments), EXIT_MACHINE_CANNOT);
+}
+
+static void a_dry_run_connects_to_nobody(void **state)
+{
+    (void)state;
+    static struct outcome outcome;
+    char *arguments[8] = {(char *)"fanin-client", (char *)"--servers=127.0.0.1:1",
+                          (char *)"--dry-run"};
+    outcome_take(&outcome, collector_main, 3, arguments);
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_string_equal(outcome.errors, "");
+    assert_string_equal(outcome.row, "");
+}
+
+/* ---- what is left to the program ------------------------------------------------------------- */
+
+static void defaults_are_resolved(void **state)
+{
+    (void)state;
+    unsigned cpus = (unsigned)os_cpu_count();
+    read_options("--servers=2", NULL, NULL);
+    assert_int_equal(options.workers, 2 * cpus + 2);
+    assert_int_equal(options.concurrency, cpus);
+    assert_int_equal(options.source, SOURCE_TAPE);
+    assert_int_equal(options.verify, VERIFY_FULL);
+    assert_int_equal(options.bind, BIND_LATE);
+    assert_int_equal(options.frame_bytes_max, 100000);
+    read_options("--servers=2", "--rate=500", NULL);
+    assert_int_equal(options.source, SOURCE_LIVE);
+    read_options("--servers=2", "--request=", NULL);
+    assert_int_equal(options.verify, VERIFY_NONE);
+    assert_int_equal(options.frame_bytes_max, FOREIGN_FRAME_BYTES);
+    read_options("--servers=2", "--request=", "--verify=full");
+    assert_int_equal(options.verify, VERIFY_FULL);
+}
+
+/* ---- servers --------------------------------------------------------------------------------- */
+
+static const char *server_at(unsigned index)
+{
+    static char text[WIRE_TEXT_BYTES];
+    assert_true(index < servers.count);
+    return wire_address_text(&servers.addresses[index], text);
+}
+
+static void read_servers(void)
+{
+    char why[512] = "";
+    if (servers_read(&servers, &options, why, sizeof why) != 0)
+        fail_msg("%s", why);
+}
+
+static int servers_end(void **state)
+{
+    (void)state;
+    servers_free(&servers);
+    return 0;
+}
+
+static void a_number_means_ports_in_a_row(void **state)
+{
+    (void)state;
+    read_options("--servers=3", "--port=30000", NULL);
+    read_servers();
+    assert_int_equal(servers.count, 3);
+    assert_string_equal(server_at(0), "127.0.0.1:30000");
+    assert_string_equal(server_at(2), "127.0.0.1:30002");
+}
+
+static void ports_may_be_spread_over_addresses(void **state)
+{
+    (void)state;
+    read_options("--servers=600", "--port=65535", "--ports-per-address=1");
+    read_servers();
+    assert_int_equal(servers.count, 600);
+    assert_string_equal(server_at(0), "127.0.0.1:65535");
+    assert_string_equal(server_at(599), "127.0.2.88:65535");
+}
+
+static void a_list_takes_both_families_and_names(void **state)
+{
+    (void)state;
+    read_options("--servers=127.0.0.9:1,[::1]:65535,localhost:7", NULL, NULL);
+    read_servers();
+    assert_int_equal(servers.count, 3);
+    assert_string_equal(server_at(0), "127.0.0.9:1");
+    assert_string_equal(server_at(1), "[::1]:65535");
+}
+
+static void write_list(const char *text, char path[32])
+{
+    strcpy(path, "@/tmp/fanin-list-XXXXXX");
+    int file = mkstemp(path + 1);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, text, strlen(text)), (ssize_t)strlen(text));
+    close(file);
+}
+
+static void a_file_has_one_server_a_line(void **state)
+{
+    (void)state;
+    char path[32];
+    write_list("# ours\n127.0.0.1:1\n\n  127.0.0.2:2  # the second\r\n[::1]:3", path);
+    read_options("--servers", path, NULL);
+    read_servers();
+    unlink(path + 1);
+    assert_int_equal(servers.count, 3);
+    assert_string_equal(server_at(1), "127.0.0.2:2");
+    assert_string_equal(server_at(2), "[::1]:3");
+}
+
+static void a_wrong_line_is_told_with_its_number(void **state)
+{
+    (void)state;
+    char path[32], why[512], wanted[64];
+    write_list("127.0.0.1:1\n# fine\n127.0.0.1\n", path);
+    read_options("--servers", path, NULL);
+    assert_int_equal(servers_read(&servers, &options, why, sizeof why), -1);
+    unlink(path + 1);
+    snprintf(wanted, sizeof wanted, "%s:3: '127.0.0.1' is not host:port", path + 1);
+    assert_memory_equal(why, wanted, strlen(wanted));
+    servers_free(&servers);
+    write_list("# nobody\n", path);
+    read_options("--servers", path, NULL);
+    assert_int_equal(servers_read(&servers, &options, why, sizeof why), -1);
+    unlink(path + 1);
+    assert_non_null(strstr(why, "names no server"));
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static void four_seeds_are_shared_and_sums_are_known(void **state)
+{
+    (void)state;
+    static struct request_book book;
+    struct protocol_request request;
+    const char *reason;
+    char why[256], line[PROTOCOL_LINE_BYTES_MAX];
+    read_options("--servers=9", "--frames=50", "--rate=90");
+    assert_int_equal(request_book_fill(&book, &options, 9, why, sizeof why), 0);
+    assert_ptr_equal(request_of(&book, 1), request_of(&book, 5));
+    for (uint32_t i = 0; i < REQUEST_SEEDS; i++) {
+        const struct request *ours = request_of(&book, i);
+        uint64_t sum = 0;
+        snprintf(line, sizeof line, "%.*s", (int)ours->bytes - 2, ours->text);
+        assert_int_equal(protocol_read_request(line, &request, &reason), 0);
+        assert_int_equal(request.go.seed, options.seed + i);
+        assert_int_equal(request.go.run, book.run);
+        assert_true(request.go.rate == 10);
+        for (unsigned seq = 0; seq < 50; seq++)
+            sum += protocol_frame_length(options.seed + i, seq, 256, 100000);
+        assert_int_equal(ours->bytes_expected, sum);
+        assert_int_equal(ours->frames_expected, 50);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_use_is_one_line_that_names_it),
+        cmocka_unit_test(a_row_that_cannot_be_written_is_told_before_the_run),
+        cmocka_unit_test(a_dry_run_connects_to_nobody),
+        cmocka_unit_test(defaults_are_resolved),
+        cmocka_unit_test_teardown(a_number_means_ports_in_a_row, servers_end),
+        cmocka_unit_test_teardown(ports_may_be_spread_over_addresses, servers_end),
+        cmocka_unit_test_teardown(a_list_takes_both_families_and_names, servers_end),
+        cmocka_unit_test_teardown(a_file_has_one_server_a_line, servers_end),
+        cmocka_unit_test_teardown(a_wrong_line_is_told_with_its_number, servers_end),
+        cmocka_unit_test(four_seeds_are_shared_and_sums_are_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

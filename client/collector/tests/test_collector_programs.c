@@ -1,0 +1,147 @@
+/* The built client, as others run it: rows on standard output, signals, limits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "client/collector/tests/program.h"
+
+enum { FLEET = 5, DESCRIPTORS_FEW = 50 };
+
+/* ---- the client ------------------------------------------------------------------------------ */
+
+static void a_row_on_standard_output_is_all_that_is_there(void **state)
+{
+    (void)state;
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", (const char *const[]){"--frames=5", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_string_equal(outcome.errors, "");
+    assert_int_equal(outcome.row[0], '{');
+    assert_string_equal(strchr(outcome.row, '\n'), "\n");
+    assert_string_equal(row_text(&outcome, "audit"), "pass");
+}
+
+static void a_summary_is_for_people(void **state)
+{
+    (void)state;
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", (const char *const[]){"--frames=5", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_non_null(strstr(outcome.row, "audit       pass\n"));
+    assert_non_null(strstr(outcome.row, "connect     5 of 5 servers in "));
+}
+
+static void help_and_version_are_there(void **state)
+{
+    (void)state;
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", (const char *const[]){"--help", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_non_null(strstr(outcome.row, "Examples:"));
+    assert_non_null(strstr(outcome.row, "chain"));
+    run("fanin-client", (const char *const[]){"--version", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+}
+
+static void run_handing_over(const char *option)
+{
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run("fanin-client",
+        (const char *const[]){"--scheme=slices", option, "--frames=5", "--json=-", NULL});
+    fleet_end(NULL);
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+}
+
+static void hand_overs_are_counted_where_threads_take_them(void **state)
+{
+    (void)state;
+    run_handing_over("--processors=1");
+    assert_in_range(row_count(&outcome, "hand_overs"), 1, row_count(&outcome, "receive_calls"));
+    run_handing_over("--processors=0");
+    assert_true(row_is_null(&outcome, "hand_overs"));
+    run_handing_over("--scheme=chain");
+    assert_true(row_is_null(&outcome, "hand_overs"));
+}
+
+static void a_signal_ends_the_run_with_a_row(void **state)
+{
+    enum { ASKED_BY_NOW_MS = 500 };
+    (void)state;
+    struct running running;
+    fleet_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    start(&running, "fanin-client", (const char *const[]){"--json=-", NULL});
+    os_sleep_ns((uint64_t)ASKED_BY_NOW_MS * OS_NS_PER_MS);
+    kill(running.child, SIGTERM);
+    finish(&running);
+    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+    assert_string_equal(row_text(&outcome, "status"), "failed");
+    assert_int_equal(row_member_count(&outcome, "errors", "interrupted"), FLEET);
+    assert_int_equal(row_count(&outcome, "blocks_lost"), 0);
+}
+
+static void too_few_descriptors_are_told_with_what_to_do(void **state)
+{
+    (void)state;
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    limits[0].most = DESCRIPTORS_FEW;
+    run("fanin-client", (const char *const[]){"--servers=200", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
+    assert_string_equal(row_text(&outcome, "status"), "skipped");
+    assert_non_null(strstr(row_text(&outcome, "reason"), "hard limit is 50"));
+    assert_non_null(strstr(outcome.errors, "ulimit -Hn"));
+}
+
+/* Whatever the memory suffices for, the program ends in order: it cannot run, or connections fail,
+ * or all is well. */
+static void run_in(const char *scheme, rlim_t memory_bytes)
+{
+    fleet_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
+    limits[1].most = memory_bytes;
+    run("fanin-client", (const char *const[]){scheme, "--workers=1", "--frames=2", "--json=-",
+                                              "--stall-timeout=200", NULL});
+    fleet_end(NULL);
+}
+
+static void memory_may_run_out_anywhere(void **state)
+{
+    enum { LEAST_MB = 8, STEP_MB = 2, MOST_MB = 64, LOADER_FAILED = 127 };
+    (void)state;
+    static const char *const schemes[] = {"--scheme=fixed", "--scheme=chain"};
+    if (SANITIZED) {
+        puts("skip: a sanitizer's shadow is larger than any limit that would bite");
+        skip();
+    }
+    bool no_thread = false;
+    for (unsigned i = 0; i < 2; i++) {
+        rlim_t limit_mb = LEAST_MB;
+        for (run_in(schemes[i], limit_mb << 20); outcome.exit_code != EXIT_DONE;
+             run_in(schemes[i], (limit_mb += STEP_MB) << 20)) {
+            assert_true(limit_mb < MOST_MB);
+            if (outcome.exit_code == LOADER_FAILED || outcome.exit_code == EXIT_WRONG_USE)
+                continue;
+            bool skipped = outcome.exit_code == EXIT_MACHINE_CANNOT;
+            assert_string_equal(row_text(&outcome, "status"), skipped ? "skipped" : "failed");
+            no_thread |= strstr(row_text(&outcome, "reason"), "no thread for connection") != NULL;
+        }
+        assert_string_equal(row_text(&outcome, "audit"), "pass");
+    }
+    assert_true(no_thread);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_teardown(name, fleet_end)
+    const struct CMUnitTest tests[] = {
+        CASE(a_row_on_standard_output_is_all_that_is_there),
+        CASE(a_summary_is_for_people),
+        CASE(help_and_version_are_there),
+        CASE(hand_overs_are_counted_where_threads_take_them),
+        CASE(a_signal_ends_the_run_with_a_row),
+        CASE(too_few_descriptors_are_told_with_what_to_do),
+        CASE(memory_may_run_out_anywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,102 @@
+/* Connects that fail, counted the same way on every engine and in both modes: what no server
+ * answers must end by the limit, and by nothing else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "client/collector/collector.h"
+#include "cport/cport.h"
+#include "client/collector/tests/devices.h"
+#include "client/collector/tests/outcome.h"
+
+enum { GOOD = 4, REFUSING = 3, SILENT = 2, LIMIT_MS = 250, ARGUMENTS_MAX = 16 };
+
+static struct devices devices;
+static struct outcome outcome;
+
+static int fleet_begin(void **state)
+{
+    (void)state;
+    memset(&devices, 0, sizeof devices);
+    for (unsigned i = 0; i < REFUSING; i++)
+        devices_add(&devices, DEVICE_REFUSES);
+    for (unsigned i = 0; i < SILENT; i++)
+        devices_add(&devices, DEVICE_FULL);
+    for (unsigned i = 0; i < GOOD; i++)
+        devices_add(&devices, DEVICE_GOOD);
+    devices_start(&devices);
+    return 0;
+}
+
+static int fleet_end(void **state)
+{
+    (void)state;
+    devices_stop(&devices);
+    return 0;
+}
+
+static void collect(const char *engine, const char *mode)
+{
+    char list[DEVICES_MAX * 24], servers[sizeof list + 16], by[64], how[32], limit[48];
+    char *arguments[ARGUMENTS_MAX] = {(char *)"fanin-client", servers, by, how, limit,
+                                      (char *)"--frames=2"};
+    snprintf(servers, sizeof servers, "--servers=%s", devices_list(&devices, list, sizeof list));
+    snprintf(by, sizeof by, "--engine=%s", engine);
+    snprintf(how, sizeof how, "--connect=%s", mode);
+    snprintf(limit, sizeof limit, "--connect-timeout=%d", LIMIT_MS);
+    outcome_take(&outcome, collector_main, 6, arguments);
+}
+
+/* The lower bounds are the law; upper ones would depend on the machine. One after the other each
+ * silent server takes the limit; at the same time they share it. */
+static void failures_are_counted(const char *engine, const char *mode)
+{
+    unsigned in_turn = strcmp(mode, "sync") == 0 ? SILENT : 1;
+    collect(engine, mode);
+    if (strcmp(row_text(&outcome, "status"), "skipped") == 0) {
+        printf("skip: %s\n", row_text(&outcome, "reason"));
+        skip();
+    }
+    assert_string_equal(row_text(&outcome, "engine"), engine);
+    assert_int_equal(outcome.exit_code, 1);
+    assert_int_equal(row_count(&outcome, "connected"), GOOD);
+    assert_int_equal(row_count(&outcome, "connect_failed"), REFUSING + SILENT);
+    assert_int_equal(row_member_count(&outcome, "connect_errors", "refused"), REFUSING);
+    assert_int_equal(row_member_count(&outcome, "connect_errors", "timeout"), SILENT);
+    assert_int_equal(row_count(&outcome, "connections_failed"), 0);
+    assert_string_equal(row_text(&outcome, "audit"), "pass");
+    assert_true(row_number(&outcome, "connect_ms") >= (double)in_turn * LIMIT_MS);
+    assert_true(row_number(&outcome, "connect_us_max") < LIMIT_MS * 1e3);
+}
+
+static void at_the_same_time(void **state)
+{
+    failures_are_counted(*state, "async");
+}
+
+static void one_after_the_other(void **state)
+{
+    failures_are_counted(*state, "sync");
+}
+
+int main(void)
+{
+    enum { ENGINES_MAX = 8, MODES = 2 };
+    static char names[ENGINES_MAX * MODES][64];
+    static const CMUnitTestFunction modes[MODES] = {at_the_same_time, one_after_the_other};
+    struct CMUnitTest tests[ENGINES_MAX * MODES];
+    const char *engine;
+    unsigned count = 0;
+    for (; count < ENGINES_MAX * MODES && (engine = cp_engine_list(count / MODES, NULL)) != NULL;
+         count++) {
+        snprintf(names[count], sizeof names[count], "connects_that_fail_%s_%s",
+                 count % MODES == 0 ? "at_the_same_time" : "one_after_the_other", engine);
+        tests[count] = (struct CMUnitTest){names[count], modes[count % MODES], fleet_begin,
+                                           fleet_end, (void *)(uintptr_t)engine};
+    }
+    return _cmocka_run_group_tests("connects", tests, count, NULL, NULL);
+}

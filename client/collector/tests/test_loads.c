@@ -1,0 +1,133 @@
+/* Servers that are not asked, and one that floods: what that leaves of the audit, in the client and
+ * in its peers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "client/buffers/scheme.h"
+#include "client/collector/request.h"
+#include "client/collector/tests/program.h"
+
+enum { FLEET = 8, ASKED = 2, FRAMES = 5, FLOOD = 300 };
+
+static void assert_clean(unsigned frames)
+{
+    if (outcome.exit_code != EXIT_DONE)
+        fail_msg("exit code %d: %s", outcome.exit_code, outcome.errors);
+    assert_string_equal(row_text(&outcome, "audit"), "pass");
+    assert_int_equal(row_count(&outcome, "connected"), FLEET);
+    assert_int_equal(row_count(&outcome, "connections_failed"), 0);
+    assert_int_equal(row_count(&outcome, "server_frames"), frames);
+    assert_int_equal(row_count(&outcome, "bytes"), row_count(&outcome, "server_bytes"));
+    if (!row_is_null(&outcome, "frames")) {
+        assert_int_equal(row_count(&outcome, "frames"), frames);
+        assert_int_equal(row_count(&outcome, "frames_missed"), 0);
+    }
+}
+
+/* ---- who is idle ----------------------------------------------------------------------------- */
+
+static void idle_servers_lie_between_the_others(void **state)
+{
+    (void)state;
+    struct request_book book = {0};
+    for (uint32_t percent = 0; percent < 100; percent++) {
+        uint32_t asked = 0, last = 0;
+        book.idle_percent = percent;
+        assert_false(request_is_idle(&book, 0));
+        for (uint32_t i = 0; i < 1000; i++) {
+            if (!request_is_idle(&book, i)) {
+                assert_true(i - last <= 100 / (100 - percent) + 1);
+                asked++;
+                last = i;
+            }
+            assert_int_equal(request_asked(&book, i + 1), asked);
+        }
+        assert_int_equal(asked, 10 * (100 - percent));
+    }
+}
+
+/* ---- the client ------------------------------------------------------------------------------ */
+
+static void run_scheme(const char *name, const char *bind, const char *load, const char *rate)
+{
+    char scheme[64];
+    snprintf(scheme, sizeof scheme, "--scheme=%s", name);
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", (const char *const[]){scheme, bind, load, rate, "--frames=5", "--json=-",
+                                              "--stall-timeout=300", NULL});
+    fleet_end(NULL);
+}
+
+static void idle_servers_are_connected_and_owe_nothing(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; scheme_list(i) != NULL; i++) {
+        run_scheme(scheme_list(i)->name, "--bind=late", "--idle=75", "--rate=20");
+        assert_clean(ASKED * FRAMES);
+        run_scheme(scheme_list(i)->name, "--bind=early", "--idle=75", "--rate=0");
+        assert_clean(ASKED * FRAMES);
+        assert_int_equal(row_count(&outcome, "idle_servers"), FLEET - ASKED);
+        assert_true(row_count(&outcome, "ready_rss_kb") > 0);
+    }
+}
+
+/* The first of the two that are left is mute: it fails, and what is idle does not. */
+static void what_is_idle_does_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    fleet_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    run("fanin-client",
+        (const char *const[]){"--idle=75", "--frames=5", "--json=-", "--stall-timeout=300", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+    assert_int_equal(row_count(&outcome, "connections_failed"), ASKED);
+    assert_int_equal(row_member_count(&outcome, "errors", "stalled"), ASKED);
+}
+
+static void a_flood_is_counted_and_has_no_latency(void **state)
+{
+    (void)state;
+    char flood[32];
+    snprintf(flood, sizeof flood, "--flood=%d", FLOOD);
+    for (unsigned i = 0; scheme_list(i) != NULL; i++) {
+        run_scheme(scheme_list(i)->name, "--bind=late", flood, "--rate=500");
+        assert_clean((FLEET - 1) * FRAMES + FLOOD);
+        if (!row_is_null(&outcome, "frames"))
+            assert_true(row_number(&outcome, "latency_us_max") < 60e6);
+    }
+}
+
+/* ---- the peers ------------------------------------------------------------------------------- */
+
+static void peers_leave_idle_servers_alone(void **state)
+{
+    (void)state;
+    static const char *const peers[] = {"fanin-raw", "fanin-peer-blocking", "fanin-peer-libuv",
+                                        "fanin-peer-libevent"};
+    for (unsigned i = 0; i < sizeof peers / sizeof peers[0]; i++) {
+        fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        run(peers[i], (const char *const[]){"--idle=75", "--frames=5", "--rate=20", "--json=-",
+                                            "--stall-timeout=300", NULL});
+        fleet_end(NULL);
+        if (outcome.exit_code == EXIT_MACHINE_CANNOT && outcome.row[0] == '\0')
+            printf("without %s: %s", peers[i], outcome.errors);
+        else
+            assert_clean(ASKED * FRAMES);
+    }
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_teardown(name, fleet_end)
+    const struct CMUnitTest tests[] = {
+        CASE(idle_servers_lie_between_the_others),
+        CASE(idle_servers_are_connected_and_owe_nothing),
+        CASE(what_is_idle_does_not_hold_up_the_end),
+        CASE(a_flood_is_counted_and_has_no_latency),
+        CASE(peers_leave_idle_servers_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

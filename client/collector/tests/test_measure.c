@@ -1,0 +1,271 @@
+/* Figures and verdicts from what was noted. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/collector/measure.h"
+#include "cport/cport.h"
+
+static struct collector_options options;
+static struct row row;
+
+static int fresh(void **state)
+{
+    (void)state;
+    memset(&options, 0, sizeof options);
+    options.engine = "epoll";
+    options.scheme = "chain";
+    options.concurrency = 2;
+    row_init(&row, &options);
+    row.servers = 2;
+    return 0;
+}
+
+static void connects_are_counted_and_ranked(void **state)
+{
+    (void)state;
+    struct attempt attempts[101];
+    for (unsigned i = 0; i < 100; i++)
+        attempts[i] = (struct attempt){1000, 1000 + (100 - i) * 1000, 0};
+    attempts[100] = (struct attempt){500, 5000500, CP_EREFUSED};
+    assert_int_equal(measure_connects(&row, attempts, 101), 0);
+    assert_int_equal(row.connected, 100);
+    assert_int_equal(row.connect_failed, 1);
+    assert_string_equal(row.connect_errors.items[0].name, "refused");
+    assert_true(row.connect_ms == 5.0);
+    assert_true(row.connect_us[CONNECT_MIN] == 1);
+    assert_true(row.connect_us[CONNECT_P50] == 50);
+    assert_true(row.connect_us[CONNECT_P99] == 99);
+    assert_true(row.connect_us[CONNECT_MAX] == 100);
+}
+
+static void a_span_gives_rates(void **state)
+{
+    (void)state;
+    const struct os_usage before = {.user_ns = 5}, after = {.user_ns = 5 + 500000000,
+                                                            .system_ns = 500000000,
+                                                            .rss_peak_bytes = 4096,
+                                                            .switches_voluntary = 7};
+    row.bytes = 2000000000;
+    row.frames = 10;
+    measure_span(&row, 1000, 1000 + 2000000000, &before, &after);
+    assert_true(row.elapsed_ms == 2000);
+    assert_true(row.bytes_per_s == 1e9);
+    assert_true(row.frames_per_s == 5);
+    assert_true(row.gb_per_cpu_s == 2);
+    assert_int_equal(row.switches_voluntary, 7);
+    assert_int_equal(row.peak_rss_bytes, 4096);
+}
+
+static void a_run_without_a_byte_has_no_rates(void **state)
+{
+    (void)state;
+    const struct os_usage usage = {.rss_peak_bytes = 4096};
+    row.bytes = row.frames = 0;
+    measure_span(&row, UINT64_MAX, 0, &usage, &usage);
+    assert_true(isnan(row.elapsed_ms));
+    assert_true(isnan(row.bytes_per_s));
+    assert_true(isnan(row.gb_per_cpu_s));
+}
+
+/* ---- the audit ------------------------------------------------------------------------------- */
+
+static struct audit clean_row(void)
+{
+    fresh(NULL);
+    row.connected = 2;
+    row.connect_failed = row.connections_failed = row.blocks_lost = 0;
+    row.bytes = row.server_bytes = 1000;
+    row.discarded_bytes = 0;
+    return (struct audit){.expected_bytes = 1000, .processed_bytes = 1000};
+}
+
+static void assert_audit(const struct audit *audit, const char *begin)
+{
+    measure_audit(&row, audit);
+    if (strncmp(row.audit, begin, strlen(begin)) != 0)
+        fail_msg("audit is \"%s\", not \"%s\"", row.audit, begin);
+}
+
+static void every_part_of_the_audit_can_fail(void **state)
+{
+    (void)state;
+    struct audit audit = clean_row();
+    assert_audit(&audit, "pass");
+    row.blocks_lost = 1;
+    assert_audit(&audit, "fail: 1 blocks lost");
+    audit = clean_row();
+    audit.operations_lost = 3;
+    assert_audit(&audit, "fail: 3 operations lost");
+    audit = clean_row();
+    tally_add(&row.errors, "bad-check");
+    assert_audit(&audit, "fail: 1 connections with bad frames");
+    audit = clean_row();
+    audit.expected_bytes = 999;
+    assert_audit(&audit, "fail: received 1000 bytes, asked for 999");
+    audit = clean_row();
+    audit.processed_bytes = 1;
+    assert_audit(&audit, "fail: processed frames of 1 bytes, received 1000");
+    audit = clean_row();
+    row.server_bytes = 1001;
+    assert_audit(&audit, "fail: servers sent 1001 bytes, received 1000");
+    audit = clean_row();
+    row.server_bytes = ROW_UNKNOWN;
+    assert_audit(&audit, "fail: the servers do not say");
+}
+
+static void where_nobody_can_be_asked_there_is_no_audit(void **state)
+{
+    (void)state;
+    struct audit audit = clean_row();
+    audit.foreign = true;
+    audit.expected_bytes = UINT64_MAX;
+    row.server_bytes = ROW_UNKNOWN;
+    assert_audit(&audit, "none: servers that are not ours");
+    audit.processed_bytes = 1;
+    assert_audit(&audit, "fail: processed");
+    row.connected = 0;
+    assert_audit(&audit, "none: no server connected");
+}
+
+/* Where connections were made again: what was cut is taken off, what was on its way may be more. */
+static struct audit row_after_outages(void)
+{
+    struct audit audit = clean_row();
+    row.bytes = 1100;
+    row.discarded_bytes = 100;
+    row.server_bytes = 1150;
+    audit.reconnect = audit.reasked = true;
+    return audit;
+}
+
+static void the_audit_after_outages_holds_what_it_can(void **state)
+{
+    (void)state;
+    struct audit audit = row_after_outages();
+    assert_audit(&audit, "pass");
+    audit.reasked = false; /* nothing was cut: no byte may be missing */
+    assert_audit(&audit, "fail: servers sent 1150 bytes, received 1100");
+    audit = row_after_outages();
+    row.server_bytes = 1099;
+    assert_audit(&audit, "fail: servers sent 1099 bytes, received 1100");
+    audit = row_after_outages();
+    row.server_bytes = ROW_UNKNOWN; /* the fleet was started anew */
+    assert_audit(&audit, "pass");
+    audit = row_after_outages();
+    row.discarded_bytes = 99;
+    assert_audit(&audit, "fail: received 1001 bytes, asked for 1000");
+    audit = row_after_outages();
+    audit.processed_bytes = 1001;
+    assert_audit(&audit, "fail: processed frames of 1001 bytes, received 1000");
+    audit = row_after_outages();
+    audit.foreign = true;
+    assert_audit(&audit, "none: servers that are not ours do not tell, and were asked anew");
+}
+
+static void missed_frames_are_counted_where_frames_are(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    options.frames = 50;
+    row.frames = 70;
+    measure_missed(&row);
+    assert_int_equal(row.frames_missed, 30);
+    fresh(NULL);
+    options.frames = 50; /* drain: nobody looked */
+    measure_missed(&row);
+    assert_true(row.frames_missed == ROW_UNKNOWN);
+}
+
+static void a_failure_has_its_reason(void **state)
+{
+    (void)state;
+    struct audit audit = clean_row();
+    measure_audit(&row, &audit);
+    measure_status(&row);
+    assert_int_equal(row.status, ROW_OK);
+    row.connect_failed = 1;
+    tally_add(&row.connect_errors, "timeout");
+    row.connections_failed = 2;
+    tally_add(&row.errors, "reset");
+    tally_add(&row.errors, "stalled");
+    measure_status(&row);
+    assert_int_equal(row.status, ROW_FAILED);
+    assert_string_equal(row.reason, "1 of 2 servers not connected: 1 timeout; "
+                                    "2 of 2 connections failed: 1 reset, 1 stalled");
+}
+
+/* ---- the bottleneck -------------------------------------------------------------------------- */
+
+static const char *bottleneck(double client_cpu_s, double server_cpu_s, double rate, double reached)
+{
+    fresh(NULL);
+    options.rate = rate;
+    row.elapsed_ms = 1000;
+    row.cpu_user_s = client_cpu_s;
+    row.cpu_system_s = 0;
+    row.server_cpu_s = server_cpu_s;
+    row.frames_per_s = reached;
+    measure_bottleneck(&row, 4);
+    return row.bottleneck;
+}
+
+static void the_bottleneck_is_where_time_goes(void **state)
+{
+    (void)state;
+    assert_string_equal(bottleneck(1.9, 0.2, 0, 0), "client");
+    assert_string_equal(bottleneck(1.0, 0.9, 0, 0), "servers");
+    assert_string_equal(bottleneck(1.8, 0.99, 0, 0), "servers");
+    assert_string_equal(bottleneck(0.1, 0.1, 500, 499), "offered-load");
+    assert_string_equal(bottleneck(0.1, 0.1, 500, 400), "unclear");
+    assert_string_equal(bottleneck(0.1, NAN, 0, 0), "unclear");
+    fresh(NULL);
+    measure_bottleneck(&row, 4);
+    assert_string_equal(row.bottleneck, "");
+}
+
+/* 1448 bytes in a frame that takes 1538 of the wire. */
+static const char *bottleneck_at(double share, double link_rate)
+{
+    fresh(NULL);
+    options.link_rate_bits_per_s = link_rate;
+    row.elapsed_ms = 1000;
+    row.bytes = (uint64_t)(share * 1e8 / 8 * 1448 / 1538);
+    row.cpu_user_s = 0.1;
+    row.cpu_system_s = 0;
+    row.server_cpu_s = 0.1;
+    measure_bottleneck(&row, 4);
+    return row.bottleneck;
+}
+
+static void a_full_wire_is_the_bottleneck(void **state)
+{
+    (void)state;
+    assert_string_equal(bottleneck_at(0.99, 1e8), "link");
+    assert_string_equal(bottleneck_at(0.91, 1e8), "link");
+    assert_string_equal(bottleneck_at(0.89, 1e8), "unclear");
+    assert_string_equal(bottleneck_at(0.99, 1e9), "unclear");
+    assert_string_equal(bottleneck_at(0.99, 0), "unclear");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(connects_are_counted_and_ranked, fresh),
+        cmocka_unit_test_setup(a_span_gives_rates, fresh),
+        cmocka_unit_test_setup(a_run_without_a_byte_has_no_rates, fresh),
+        cmocka_unit_test(every_part_of_the_audit_can_fail),
+        cmocka_unit_test(where_nobody_can_be_asked_there_is_no_audit),
+        cmocka_unit_test(the_audit_after_outages_holds_what_it_can),
+        cmocka_unit_test(missed_frames_are_counted_where_frames_are),
+        cmocka_unit_test(a_failure_has_its_reason),
+        cmocka_unit_test(the_bottleneck_is_where_time_goes),
+        cmocka_unit_test(a_full_wire_is_the_bottleneck),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,316 @@
+/* The row: valid JSON whatever was measured, and exactly the keys that results/README.md
+ * describes. */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/collector/report.h"
+#include "client/collector/row.h"
+#include "base/os.h"
+#include "base/tests/find.h"
+
+enum { TEXT_MAX = 64 << 10, KEYS_MAX = 200, KEY_BYTES = 64 };
+
+struct keys {
+    unsigned count;
+    char names[KEYS_MAX][KEY_BYTES];
+};
+
+static bool keys_have(const struct keys *keys, const char *name)
+{
+    for (unsigned i = 0; i < keys->count; i++)
+        if (strcmp(keys->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void keys_add(struct keys *keys, const char *name, size_t bytes)
+{
+    assert_true(keys->count < KEYS_MAX);
+    assert_true(bytes < KEY_BYTES);
+    memcpy(keys->names[keys->count], name, bytes);
+    keys->names[keys->count++][bytes] = '\0';
+}
+
+/* ---- a strict reader of one JSON value ------------------------------------------------------- */
+
+static const char *skip_text(const char *text)
+{
+    assert_int_equal(*text, '"');
+    for (text++; *text != '"'; text++) {
+        assert_true((unsigned char)*text >= 0x20);
+        if (*text == '\\') {
+            text++;
+            assert_non_null(strchr("\"\\/bfnrtu", *text));
+            for (int i = 0; *text == 'u' && i < 4; i++)
+                assert_true(isxdigit((unsigned char)text[1 + i]));
+        }
+    }
+    return text + 1;
+}
+
+static const char *skip_object(const char *text, struct keys *keys);
+
+static const char *skip_value(const char *text)
+{
+    char *end;
+    if (*text == '"')
+        return skip_text(text);
+    if (*text == '{')
+        return skip_object(text, NULL);
+    if (strncmp(text, "null", 4) == 0 || strncmp(text, "true", 4) == 0)
+        return text + 4;
+    if (strncmp(text, "false", 5) == 0)
+        return text + 5;
+    assert_true(*text == '-' || isdigit((unsigned char)*text));
+    strtod(text, &end);
+    assert_true(end > text);
+    return end;
+}
+
+static const char *skip_object(const char *text, struct keys *keys)
+{
+    assert_int_equal(*text, '{');
+    text++;
+    while (*text != '}') {
+        const char *end = skip_text(text);
+        if (keys != NULL)
+            keys_add(keys, text + 1, (size_t)(end - text - 2));
+        assert_int_equal(*end, ':');
+        text = skip_value(end + 1);
+        if (*text != ',')
+            break;
+        text++;
+        assert_int_equal(*text, '"');
+    }
+    assert_int_equal(*text, '}');
+    return text + 1;
+}
+
+/* ---- the table in results/README.md ---------------------------------------------------------- */
+
+/* "`connect_us_min, _p50`": a key that begins with _ takes the place of the first one's last
+ * part. */
+static void keys_of_cell(struct keys *keys, const char *cell)
+{
+    char first[KEY_BYTES] = "", whole[2 * KEY_BYTES];
+    while (*cell != '|' && *cell != '\0') {
+        size_t bytes = strcspn(cell, ", |");
+        if (cell[0] == '_') {
+            snprintf(whole, sizeof whole, "%.*s%.*s", (int)(strrchr(first, '_') - first), first,
+                     (int)bytes, cell);
+            keys_add(keys, whole, strlen(whole));
+        } else if (bytes > 0) {
+            snprintf(first, sizeof first, "%.*s", (int)bytes, cell);
+            keys_add(keys, first, strlen(first));
+        }
+        cell += bytes;
+        cell += strspn(cell, ", ");
+    }
+}
+
+static void keys_of_readme(struct keys *keys)
+{
+    char path[4096], line[4096];
+    assert_true(find_upwards(path, sizeof path, "results/README.md"));
+    FILE *readme = fopen(path, "r");
+    bool inside = false;
+    assert_non_null(readme);
+    while (fgets(line, sizeof line, readme) != NULL) {
+        if (line[0] == '#')
+            inside = strstr(line, "every client writes") != NULL;
+        else if (inside && line[0] == '|' && strncmp(line, "| key", 5) != 0 && line[1] != '-')
+            keys_of_cell(keys, line + 2);
+    }
+    fclose(readme);
+    assert_true(keys->count > 60);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static struct collector_options some_options(void)
+{
+    return (struct collector_options){
+        .engine = "auto",
+        .scheme = "chain",
+        .workers = 6,
+        .concurrency = 2,
+        .batch = 16,
+        .size = {256, 100000},
+        .end_marker = {2, "\r\n"},
+    };
+}
+
+static const char *row_text(const struct row *row, char text[TEXT_MAX])
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(row_write(row, file), 0);
+    rewind(file);
+    text[fread(text, 1, TEXT_MAX - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void assert_same_keys(const struct row *row)
+{
+    static char text[TEXT_MAX];
+    static struct keys written, described;
+    written.count = described.count = 0;
+    assert_string_equal(skip_object(row_text(row, text), &written), "\n");
+    keys_of_readme(&described);
+    for (unsigned i = 0; i < described.count; i++)
+        if (!keys_have(&written, described.names[i]))
+            fail_msg("results/README.md describes %s, the row has none", described.names[i]);
+    for (unsigned i = 0; i < written.count; i++)
+        if (!keys_have(&described, written.names[i]))
+            fail_msg("the row has %s, results/README.md does not describe it", written.names[i]);
+    assert_int_equal(written.count, described.count);
+}
+
+static void a_row_has_the_keys_that_are_described(void **state)
+{
+    (void)state;
+    const struct collector_options options = some_options();
+    const struct request request = {.text = "GO \x01\r\n", .bytes = 6};
+    struct row row;
+    row_init(&row, &options);
+    row.request = &request;
+    row.engine = "epoll";
+    row.gate = "user";
+    row.connected = 200;
+    row.bytes = 1000;
+    row.copied_bytes = 1500;
+    row.elapsed_ms = 12.5;
+    row.cpu_user_s = 0.25;
+    row.cpu_system_s = 0.5;
+    tally_add(&row.errors, "reset");
+    tally_add(&row.errors, "reset");
+    assert_same_keys(&row);
+    static char text[TEXT_MAX];
+    row_text(&row, text);
+    assert_non_null(strstr(text, "\"errors\":{\"reset\":2}"));
+    assert_non_null(strstr(text, "\"copies_per_byte\":1.5"));
+    assert_non_null(strstr(text, "\"cpu_s\":0.75"));
+    assert_non_null(strstr(text, "\"end_marker\":\"\\u000d\\u000a\""));
+    assert_non_null(strstr(text, "\"pool_cap_bytes\":null"));
+    assert_non_null(strstr(text, "\"engine\":\"epoll\""));
+}
+
+static void a_skipped_row_has_them_too_and_no_numbers(void **state)
+{
+    (void)state;
+    const struct collector_options options = some_options();
+    struct row row;
+    static char text[TEXT_MAX];
+    row_init(&row, &options);
+    row_skip(&row, "no \"engine\"\n\\here");
+    assert_same_keys(&row);
+    row_text(&row, text);
+    assert_non_null(strstr(text, "\"status\":\"skipped\""));
+    static const char *const nulls[] = {
+        "engine",       "connect_ms",  "elapsed_ms", "bytes",          "cpu_s",   "frames",
+        "server_bytes", "peak_rss_kb", "connected",  "latency_us_p50", "request", "blocks_lost"};
+    for (unsigned i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "\"%s\":null", nulls[i]);
+        if (strstr(text, wanted) == NULL)
+            fail_msg("%s is not null in %s", nulls[i], text);
+    }
+}
+
+static void numbers_that_are_none_are_null(void **state)
+{
+    (void)state;
+    const struct collector_options options = some_options();
+    struct row row;
+    static char text[TEXT_MAX];
+    row_init(&row, &options);
+    row.elapsed_ms = INFINITY;
+    row.bytes = 0;
+    row.copied_bytes = 10;
+    row_text(&row, text);
+    assert_non_null(strstr(text, "\"elapsed_ms\":null"));
+    assert_non_null(strstr(text, "\"copies_per_byte\":null"));
+}
+
+static void a_tally_counts_by_name(void **state)
+{
+    (void)state;
+    struct tally tally = {.used = 0};
+    assert_int_equal(tally_total(&tally), 0);
+    tally_add(&tally, "refused");
+    tally_add(&tally, "timeout");
+    tally_add(&tally, "refused");
+    assert_int_equal(tally.used, 2);
+    assert_int_equal(tally_total(&tally), 3);
+}
+
+/* ---- where rows go --------------------------------------------------------------------------- */
+
+static void a_full_disk_is_told(void **state)
+{
+    (void)state;
+    struct collector_options options = some_options();
+    struct report report;
+    struct row row;
+    FILE *full = fopen("/dev/full", "w");
+    if (full == NULL)
+        skip();
+    fclose(full);
+    options.json = "/dev/full";
+    options.quiet = true;
+    row_init(&row, &options);
+    assert_int_equal(report_open(&report, "test", &options), EXIT_DONE);
+    assert_int_equal(report_close(&report, &row), EXIT_MEASURED_FAILURE);
+}
+
+static void a_path_that_cannot_be_written_is_told_at_once(void **state)
+{
+    (void)state;
+    struct collector_options options = some_options();
+    struct report report;
+    options.json = "/proc/no/such/file";
+    assert_int_equal(report_open(&report, "test", &options), EXIT_MACHINE_CANNOT);
+}
+
+static void the_exit_code_is_the_status(void **state)
+{
+    (void)state;
+    static const enum row_status statuses[] = {ROW_OK, ROW_FAILED, ROW_SKIPPED};
+    static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
+    struct collector_options options = some_options();
+    options.quiet = true;
+    for (unsigned i = 0; i < 3; i++) {
+        struct report report;
+        struct row row;
+        row_init(&row, &options);
+        row.status = statuses[i];
+        assert_int_equal(report_open(&report, "test", &options), EXIT_DONE);
+        assert_int_equal(report_close(&report, &row), codes[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_row_has_the_keys_that_are_described),
+        cmocka_unit_test(a_skipped_row_has_them_too_and_no_numbers),
+        cmocka_unit_test(numbers_that_are_none_are_null),
+        cmocka_unit_test(a_tally_counts_by_name),
+        cmocka_unit_test(a_full_disk_is_told),
+        cmocka_unit_test(a_path_that_cannot_be_written_is_told_at_once),
+        cmocka_unit_test(the_exit_code_is_the_status),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

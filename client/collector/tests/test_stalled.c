@@ -1,0 +1,144 @@
+/* The built client with its processing thread held for a while, as by a debugger or a page that is
+ * slow to come: memory stays under the cap, nothing is lost, and then it goes on as before. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/ptrace.h>
+
+#include "client/collector/tests/program.h"
+
+enum {
+    FLEET = 6,
+    FRAMES = 200,
+    CAP_BYTES = 4 << 20,
+    ELSE_BYTES = 16 << 20, /* of a process without buffers: programs, stacks */
+    HOLD_MS = 500,
+    STEP_US = 100,
+    STEPS_MAX = 100000,
+};
+
+static bool has_role(pid_t process, const char *thread)
+{
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/comm", (int)process, thread);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return false;
+    bool read = fgets(name, sizeof name, file) != NULL;
+    fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+    return read && strcmp(name, OS_ROLE_BUFFER) == 0;
+}
+
+/* The first of its processing threads; 0: there is none yet. */
+static pid_t thread_find(pid_t process)
+{
+    char path[64];
+    pid_t found = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)process);
+    DIR *tasks = opendir(path);
+    for (struct dirent *entry; tasks != NULL && found == 0 && (entry = readdir(tasks)) != NULL;)
+        if (has_role(process, entry->d_name))
+            found = (pid_t)strtol(entry->d_name, NULL, 10);
+    if (tasks != NULL)
+        closedir(tasks);
+    return found;
+}
+
+/* Stops that thread and no other. */
+static pid_t thread_hold(pid_t process)
+{
+    pid_t thread = 0;
+    int status;
+    for (unsigned i = 0; i < STEPS_MAX && thread == 0; i++) {
+        thread = thread_find(process);
+        os_sleep_ns((uint64_t)STEP_US * 1000);
+    }
+    if (thread == 0)
+        fail_msg("the client has no processing thread");
+    if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) != 0) {
+        int error = errno;
+        kill(process, SIGKILL);
+        waitpid(process, &status, 0);
+        printf("skip: a thread cannot be held: %s\n", strerror(error));
+        skip();
+    }
+    assert_int_equal(ptrace(PTRACE_INTERRUPT, thread, NULL, NULL), 0);
+    assert_int_equal(waitpid(thread, &status, __WALL), thread);
+    return thread;
+}
+
+static const char *const *options_of(const char *scheme)
+{
+    static const char *options[] = {NULL,
+                                    "--frames=200",
+                                    "--size=10kB..50kB",
+                                    "--processors=1",
+                                    "--pool-cap=4MiB",
+                                    "--json=-",
+                                    "--quiet",
+                                    NULL};
+    options[0] = scheme;
+    return options;
+}
+
+static void assert_clean(void)
+{
+    if (outcome.exit_code != EXIT_DONE)
+        fail_msg("exit code %d: %s", outcome.exit_code, outcome.errors);
+    assert_string_equal(row_text(&outcome, "audit"), "pass");
+    assert_int_equal(row_count(&outcome, "frames"), FLEET * FRAMES);
+    assert_true(row_count(&outcome, "buffer_peak_bytes") <= CAP_BYTES);
+    assert_int_equal(row_count(&outcome, "blocks_lost"), 0);
+}
+
+static void hold(const char *scheme)
+{
+    struct running running;
+    uint64_t began_ns = os_now_ns();
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run("fanin-client", options_of(scheme));
+    assert_clean();
+    const uint64_t alone_ns = os_now_ns() - began_ns;
+    fleet_end(NULL);
+
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL); /* it counts from 0 */
+    start(&running, "fanin-client", options_of(scheme));
+    pid_t thread = thread_hold(running.child);
+    os_sleep_ns((uint64_t)HOLD_MS * OS_NS_PER_MS);
+    const struct os_process process = {running.child};
+    const uint64_t held_bytes = os_process_peak_bytes(&process);
+    assert_int_equal(waitpid(running.child, &(int){0}, WNOHANG), 0); /* it is not over without */
+    began_ns = os_now_ns();
+    assert_int_equal(ptrace(PTRACE_DETACH, thread, NULL, NULL), 0);
+    finish(&running);
+    const uint64_t after_ns = os_now_ns() - began_ns;
+    assert_clean();
+    if (!SANITIZED)
+        assert_true(held_bytes < CAP_BYTES + ELSE_BYTES);
+    assert_true(after_ns < 5 * alone_ns + 2 * (uint64_t)OS_NS_PER_S);
+    fleet_end(NULL);
+}
+
+static void a_held_thread_costs_time_only(void **state)
+{
+    (void)state;
+    static const char *const schemes[] = {"--scheme=chain", "--scheme=slices", "--scheme=fixed",
+                                          "--scheme=ring"};
+    for (unsigned i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        hold(schemes[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_held_thread_costs_time_only, fleet_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,2 +1,0 @@
-/* Windows has what POSIX keeps here in one header of its own. */
-#include "client/os/winapi.h"

@@ -1,0 +1,334 @@
+/* The peers of fanin-client, as built: each does the same job, leaves the same row, fails as the
+ * client fails, and never lets a bad server disturb the others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+int absent_main(int argc, char **argv);
+#define main absent_main
+#include "client/peers/absent.c"
+#undef main
+#include "client/collector/tests/program.h"
+
+enum { FLEET = 5, FRAMES = 20, DESCRIPTORS_FEW = 50 };
+enum { RAW, BLOCKING, BLOCKING_SLICES, LIBUV, LIBUV_SLICES, LIBEVENT, LIBEVENT_SLICES };
+
+static const struct peer {
+    const char *program, *scheme;
+    bool finds_frames;
+    unsigned workers;   /* threads of that role */
+    const char *option; /* NULL: none */
+} peers[] = {
+    [RAW] = {"fanin-raw", "raw", false, 0, NULL},
+    [BLOCKING] = {"fanin-peer-blocking", "blocking", true, FLEET, NULL},
+    [BLOCKING_SLICES] = {"fanin-peer-blocking", "blocking-slices", true, FLEET, "--scheme=slices"},
+    [LIBUV] = {"fanin-peer-libuv", "libuv", true, 0, NULL},
+    [LIBUV_SLICES] = {"fanin-peer-libuv", "libuv-slices", true, 0, "--scheme=slices"},
+    [LIBEVENT] = {"fanin-peer-libevent", "libevent", true, 0, NULL},
+    [LIBEVENT_SLICES] = {"fanin-peer-libevent", "libevent-slices", true, 0, "--scheme=slices"},
+};
+
+/* The `state` of a test is its peer. */
+static const struct peer *peer_of(void **state)
+{
+    return *state;
+}
+
+static void run_peer(void **state, const char *const *options)
+{
+    const char *all[ARGUMENTS_MAX] = {NULL};
+    unsigned count = 0;
+    while (options[count] != NULL) {
+        all[count] = options[count];
+        count++;
+    }
+    all[count] = peer_of(state)->option;
+    run(peer_of(state)->program, all);
+    if (outcome.exit_code == EXIT_MACHINE_CANNOT && outcome.row[0] == '\0') {
+        printf("skip: %s", outcome.errors);
+        skip();
+    }
+}
+
+static void fleet_open_mixed(unsigned good, enum device_fault fault)
+{
+    memset(&devices, 0, sizeof devices);
+    for (unsigned i = 0; i < good; i++)
+        devices_add(&devices, DEVICE_GOOD);
+    devices_add(&devices, fault);
+    devices_start(&devices);
+}
+
+/* ---- the same job ---------------------------------------------------------------------------- */
+
+static void assert_clean(const struct peer *peer, unsigned frames)
+{
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_string_equal(row_text(&outcome, "audit"), "pass");
+    assert_string_equal(row_text(&outcome, "status"), "ok");
+    assert_int_equal(row_count(&outcome, "bytes"), row_count(&outcome, "server_bytes"));
+    if (peer->finds_frames)
+        assert_int_equal(row_count(&outcome, "frames"), frames);
+    else
+        assert_true(row_is_null(&outcome, "frames"));
+}
+
+static void it_writes_the_same_row(void **state)
+{
+    const struct peer *peer = peer_of(state);
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run_peer(state, (const char *const[]){"--frames=20", "--scheme=fixed", "--workers=4",
+                                          "--json=-", NULL});
+    assert_clean(peer, FLEET * FRAMES);
+    assert_string_equal(row_text(&outcome, "scheme"), peer->scheme);
+    assert_string_equal(row_text(&outcome, "gate"), "none");
+    assert_string_equal(row_text(&outcome, "connect"), "sync");
+    assert_int_equal(row_count(&outcome, "workers"), peer->workers > 0 ? peer->workers : 1);
+    assert_int_equal(row_count(&outcome, "worker_threads"), peer->workers);
+    assert_true(row_count(&outcome, "total_threads") >= 1 + peer->workers);
+    assert_true(row_is_null(&outcome, "latency_us_p50"));
+}
+
+/* A shared buffer, one's own, and frames of more than either. */
+static void frames_of_any_size_arrive(void **state)
+{
+    static const char *const sizes[] = {"--size=128..300", "--size=4096", "--size=20kB..40kB",
+                                        "--size=100000", "--size=128..250kB"};
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        run_peer(state, (const char *const[]){sizes[i], "--frames=60", "--json=-", NULL});
+        assert_clean(peer_of(state), FLEET * 60);
+        fleet_end(NULL);
+    }
+}
+
+static void a_marker_may_be_of_any_length_and_a_frame_unverified(void **state)
+{
+    static const char *const cases[][2] = {
+        {"--verify=full", "--end-marker=\\x03"},
+        {"--verify=header", "--end-marker=\\r\\n--end--\\r\\n."},
+        {"--verify=none", "--end-marker=\\x03\\x03\\x04"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        run_peer(state,
+                 (const char *const[]){cases[i][0], cases[i][1], "--frames=20", "--json=-", NULL});
+        assert_clean(peer_of(state), FLEET * FRAMES);
+        fleet_end(NULL);
+    }
+}
+
+static void live_frames_have_latencies(void **state)
+{
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run_peer(state, (const char *const[]){"--source=live", "--frames=20", "--json=-", NULL});
+    assert_clean(peer_of(state), FLEET * FRAMES);
+    assert_int_equal(row_is_null(&outcome, "latency_us_p99"), !peer_of(state)->finds_frames);
+}
+
+static void it_logs_in_first(void **state)
+{
+    fleet_open(FLEET, DEVICE_GOOD, "operator", "secret");
+    run_peer(state,
+             (const char *const[]){"--login=operator:secret", "--frames=20", "--json=-", NULL});
+    assert_clean(peer_of(state), FLEET * FRAMES);
+    run_peer(state,
+             (const char *const[]){"--login=operator:guess", "--frames=20", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+    assert_int_equal(row_member_count(&outcome, "errors", "login-refused"), FLEET);
+}
+
+/* Until they close, or until enough has come; asked, or sending by themselves. */
+static void it_collects_from_servers_that_are_not_ours(void **state)
+{
+    const char *frames = peer_of(state)->finds_frames ? "--frames=7" : "--frames=0";
+    fleet_open(FLEET, DEVICE_FOREIGN, NULL, NULL);
+    run_peer(state, (const char *const[]){"--request=READ\\n", "--end-marker=\\x03", "--frames=0",
+                                          "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_int_equal(row_count(&outcome, "bytes"), FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
+    fleet_end(NULL);
+    fleet_open(FLEET, DEVICE_SENDS_FIRST, NULL, NULL);
+    run_peer(state,
+             (const char *const[]){"--request=", "--end-marker=\\x03", frames, "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_int_equal(row_count(&outcome, "bytes"), FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
+}
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+/* The good servers' frames arrive, all of them; the raw loop does not look at what it gets. libuv
+ * takes a reset for an end of the stream when both come with the same event. */
+static void a_bad_server_fails_alone(void **state)
+{
+    static const struct {
+        enum device_fault fault;
+        const char *name, *raw_name; /* NULL: the raw loop cannot know */
+        unsigned frames;             /* that the bad one has processed */
+    } cases[] = {
+        {DEVICE_RESETS, "reset", "reset", 1},
+        {DEVICE_TRUNCATES, "truncated", "closed-early", 1},
+        {DEVICE_CLOSES_EARLY, "closed-early", "closed-early", 1},
+        {DEVICE_STALLS, "stalled", "stalled", 1},
+        {DEVICE_MUTE, "stalled", "stalled", 0},
+        {DEVICE_CORRUPTS, "bad-check", NULL, 1},
+        {DEVICE_SKIPS, "bad-order", NULL, 1},
+        {DEVICE_NEVER_ENDS, "overlong", NULL, 1},
+    };
+    const struct peer *peer = peer_of(state);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *name = peer->finds_frames ? cases[i].name : cases[i].raw_name;
+        if (name == NULL)
+            continue;
+        fleet_open_mixed(FLEET, cases[i].fault);
+        run_peer(state,
+                 (const char *const[]){"--frames=20", "--stall-timeout=300", "--json=-", NULL});
+        assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+        assert_int_equal(row_count(&outcome, "connections_failed"), 1);
+        if (cases[i].fault != DEVICE_RESETS || strstr(peer->scheme, "libuv") == NULL)
+            assert_int_equal(row_member_count(&outcome, "errors", name), 1);
+        if (peer->finds_frames && cases[i].fault != DEVICE_RESETS)
+            assert_int_equal(row_count(&outcome, "frames"), FLEET * FRAMES + cases[i].frames);
+        fleet_end(NULL);
+    }
+}
+
+/* The surplus comes with the last frame in one receive, or after it: one of five is noticed. */
+static void a_frame_too_many_fails_the_audit(void **state)
+{
+    fleet_open(FLEET, DEVICE_ADDS, NULL, NULL);
+    run_peer(state, (const char *const[]){"--frames=3", "--size=256..300", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+    assert_non_null(strstr(row_text(&outcome, "audit"), "fail: "));
+}
+
+static void what_does_not_connect_is_counted_by_name(void **state)
+{
+    static const struct {
+        enum device_fault fault;
+        const char *name;
+    } cases[] = {{DEVICE_REFUSES, "refused"}, {DEVICE_FULL, "timeout"}};
+    for (unsigned i = 0; i < 2; i++) {
+        fleet_open_mixed(FLEET, cases[i].fault);
+        run_peer(state,
+                 (const char *const[]){"--frames=20", "--connect-timeout=100", "--json=-", NULL});
+        assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+        assert_int_equal(row_count(&outcome, "connected"), FLEET);
+        assert_int_equal(row_member_count(&outcome, "connect_errors", cases[i].name), 1);
+        assert_string_equal(row_text(&outcome, "audit"), "pass");
+        fleet_end(NULL);
+    }
+    fleet_open(FLEET, DEVICE_REFUSES, NULL, NULL);
+    run_peer(state, (const char *const[]){"--frames=20", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+    assert_string_equal(row_text(&outcome, "audit"), "none: no server connected");
+}
+
+static void a_signal_ends_it_with_a_row(void **state)
+{
+    enum { ASKED_BY_NOW_MS = 500 };
+    struct running running;
+    fleet_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    start(&running, peer_of(state)->program, (const char *const[]){"--json=-", NULL});
+    os_sleep_ns((uint64_t)ASKED_BY_NOW_MS * OS_NS_PER_MS);
+    kill(running.child, SIGTERM);
+    finish(&running);
+    if (outcome.exit_code == EXIT_MACHINE_CANNOT)
+        skip();
+    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
+    assert_int_equal(row_member_count(&outcome, "errors", "interrupted"), FLEET);
+}
+
+static void too_few_descriptors_are_told_with_what_to_do(void **state)
+{
+    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    limits[0].most = DESCRIPTORS_FEW;
+    run_peer(state, (const char *const[]){"--servers=200", "--json=-", NULL});
+    assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
+    assert_string_equal(row_text(&outcome, "status"), "skipped");
+    assert_non_null(strstr(row_text(&outcome, "reason"), "hard limit is 50"));
+}
+
+/* Whatever the memory suffices for, it ends in order. */
+static void memory_may_run_out_anywhere(void **state)
+{
+    enum { LEAST_MB = 8, STEP_MB = 4, MOST_MB = 128, LOADER_FAILED = 127 };
+    const struct peer *peer = peer_of(state);
+    rlim_t limit_mb = LEAST_MB;
+    if (SANITIZED) {
+        puts("skip: a sanitizer's shadow is larger than any limit that would bite");
+        skip();
+    }
+    if (strstr(peer->scheme, "libuv") != NULL) {
+        puts("skip: libuv aborts where it has no memory for its own table of watchers");
+        skip();
+    }
+    do {
+        assert_true(limit_mb < MOST_MB);
+        fleet_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
+        limits[1].most = limit_mb << 20;
+        run_peer(state,
+                 (const char *const[]){"--frames=2", "--json=-", "--stall-timeout=200", NULL});
+        fleet_end(NULL);
+        limit_mb += STEP_MB;
+        if (outcome.exit_code == LOADER_FAILED || outcome.row[0] == '\0')
+            continue;
+        bool skipped = outcome.exit_code == EXIT_MACHINE_CANNOT;
+        if (outcome.exit_code != EXIT_DONE)
+            assert_string_equal(row_text(&outcome, "status"), skipped ? "skipped" : "failed");
+    } while (outcome.exit_code != EXIT_DONE);
+    assert_string_equal(row_text(&outcome, "audit"), "pass");
+}
+
+/* ---- without the library --------------------------------------------------------------------- */
+
+static void one_built_without_its_library_says_so(void **state)
+{
+    (void)state;
+    FILE *errors = tmpfile();
+    char name[] = "/somewhere/fanin-peer-x", *arguments[] = {name, NULL};
+    int kept = dup(STDERR_FILENO);
+    fflush(stderr);
+    dup2(fileno(errors), STDERR_FILENO);
+    int code = absent_main(1, arguments);
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    file_slurp(errors, outcome.errors);
+    assert_int_equal(code, EXIT_MACHINE_CANNOT);
+    assert_ptr_equal(strstr(outcome.errors, "fanin-peer-x: built without its library"),
+                     outcome.errors);
+}
+
+#define CASE(test, peer)                                                                           \
+    {                                                                                              \
+#test ": " #peer, test, NULL, fleet_end, (void *)(uintptr_t)&peers[peer]                   \
+    }
+#define CASES(peer)                                                                                \
+    CASE(it_writes_the_same_row, peer), CASE(frames_of_any_size_arrive, peer),                     \
+        CASE(a_marker_may_be_of_any_length_and_a_frame_unverified, peer),                          \
+        CASE(live_frames_have_latencies, peer), CASE(it_logs_in_first, peer),                      \
+        CASE(it_collects_from_servers_that_are_not_ours, peer),                                    \
+        CASE(a_bad_server_fails_alone, peer), CASE(a_frame_too_many_fails_the_audit, peer),        \
+        CASE(what_does_not_connect_is_counted_by_name, peer),                                      \
+        CASE(a_signal_ends_it_with_a_row, peer),                                                   \
+        CASE(too_few_descriptors_are_told_with_what_to_do, peer),                                  \
+        CASE(memory_may_run_out_anywhere, peer)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASES(RAW),
+        CASES(BLOCKING),
+        CASES(BLOCKING_SLICES),
+        CASES(LIBUV),
+        CASES(LIBUV_SLICES),
+        CASES(LIBEVENT),
+        CASES(LIBEVENT_SLICES),
+        cmocka_unit_test(one_built_without_its_library_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,223 @@
+/* A completion port: sockets are associated with it, operations are posted on them, workers wait
+ * for their completions. The vocabulary and the behaviour are those of Windows' I/O completion
+ * ports; the engines behind it are cport/engines.c.
+ *
+ * THE LAW, which every engine keeps and one suite of tests holds all of them to:
+ *
+ *  1. The caller owns the operation object and its buffers until its completion is delivered.
+ *     Its address is the token: it must stay put, and nothing in it may be touched meanwhile.
+ *  2. Every accepted operation completes exactly once, cancelled or not, also when its socket is
+ *     closed or its peer resets. A refused submission (a negative return) completes never.
+ *  3. Submitting never calls back and never blocks. Results come from cp_wait alone, possibly on
+ *     another thread before the submitting call has returned.
+ *  4. Packets leave in the order they were queued. At most one receive and one send per socket
+ *     are in the kernel; further ones wait in order in user space.
+ *  5. At most `concurrency` workers run between two waits. Parked workers are woken
+ *     last-in-first-out. A worker that declares a blocking section gives its place to another,
+ *     and may overshoot the limit when it comes back, exactly as the kernel's queue does.
+ *  6. Results are >= 0 or a negative code of port/error.h; the same event has the same code on
+ *     every engine.
+ *  7. Closing a port wakes every waiter with CP_ECLOSED. An object with an operation in flight
+ *     is parked, not freed.
+ *
+ * A thread becomes a worker of a port by its first cp_wait there, and belongs to one port at a
+ * time: it is counted as running from that wait's return until its next one, until it declares a
+ * blocking section, waits on another port, or ends. */
+#ifndef FANIN_CPORT_H
+#define FANIN_CPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cport/error.h"
+
+struct cport;
+struct cp_socket;
+struct sockaddr;
+
+/* The OS's own socket: a descriptor on Linux, a SOCKET on Windows. */
+typedef intptr_t cp_handle;
+#define CP_HANDLE_NONE ((cp_handle)-1)
+
+enum {
+    CP_BLOCKS_MAX = 16,       /* blocks of one receive or send */
+    CP_BATCH_MAX = 256,       /* packets of one cp_wait */
+    CP_SOCKETS_MAX = 1 << 20, /* sockets of one port at a time */
+};
+#define CP_FOREVER UINT64_MAX
+
+/* A piece of memory that an operation reads from or writes to. */
+struct cp_block {
+    void *data;
+    size_t bytes;
+};
+
+/* Where a late receive finds its blocks. */
+struct cp_source {
+    /* take: called by cp_wait, on the waiting worker's thread, when data is there: fills up to
+     * `max` blocks and returns how many. They belong to the operation until its completion is
+     * delivered. 0: there are none now; the receive then completes with CP_ENOBUFS, and the data
+     * stays in the socket. Must not block. */
+    unsigned (*take)(void *context, struct cp_block *blocks, unsigned max);
+    /* give: called in the same way when it turned out that there was no data: the blocks of the
+     * last take come back, and the receive goes on waiting without any. Must not block. */
+    void (*give)(void *context, struct cp_block *blocks, unsigned count);
+    void *context;
+};
+
+/* The link of a queue of the port's own. */
+struct cp_link {
+    struct cp_link *next;
+    bool is_lane; /* not an operation but a socket's direction that has become ready */
+};
+
+/* CP_LISTEN is never delivered: cp_listen is synchronous. */
+enum cp_kind { CP_CONNECT = 1, CP_ACCEPT, CP_RECEIVE, CP_SEND, CP_POST, CP_LISTEN };
+
+/* An operation. The caller provides it, zeroed before its first use; a submitting call fills it
+ * in. After its completion is delivered it may be used again. */
+struct cp_op {
+    /* Readable once the completion is delivered. */
+    enum cp_kind kind;
+    unsigned block_count; /* late receive: how many the source gave, the caller's again */
+    struct cp_block
+        *blocks; /* receive and send: the caller's array; must stay put as the operation must */
+    cp_handle
+        accepted; /* accept: the new connection's handle, the caller's to associate or to close */
+    int os_error; /* the OS's code behind a negative result; 0 if there is none */
+
+    /* The port's own. A connection that waits has one, so it is kept small. */
+    int reason; /* the code that a cancel or a deadline asks it to end with; 0: none */
+    struct cp_link link;
+    struct cp_socket *socket;
+    struct cp_source source;
+    uintptr_t key;
+    int64_t result;
+    uint64_t deadline_ns;
+    size_t done_bytes;   /* of a send that takes several turns */
+    uint32_t timer_slot; /* its place among the deadlines, from 1; 0: none */
+    uint8_t block_room;  /* late receive: blocks that fit the caller's array */
+    bool pending;        /* accepted and not yet delivered */
+    bool late, started;
+    uint64_t engine[5]; /* OVERLAPPED, an address to connect to: the engine's room */
+};
+
+/* What cp_wait delivers. */
+struct cp_packet {
+    struct cp_op *op;
+    uintptr_t key;  /* of the socket, or of the post */
+    int64_t result; /* bytes, 0, or a negative code; of a post: the poster's number */
+};
+
+/* ---- ports --------------------------------------------------------------------------------- */
+
+struct cp_config {
+    const char *engine;   /* a name of engines.c, or NULL or "auto": the first that runs here */
+    unsigned concurrency; /* workers that may run at once; 0: as many as processors */
+};
+
+/* cp_open: makes a port. Does not block. CP_EUNSUPPORTED: the engine does not run here, and
+ * `why` (may be NULL) says the reason in words; CP_EINVAL: there is no such engine, `why` lists
+ * those there are. */
+int cp_open(const struct cp_config *config, struct cport **port, char *why, size_t why_bytes);
+
+/* cp_close: closes the port: every waiter, and every later call, gets CP_ECLOSED; queued packets
+ * are dropped; sockets still open are closed, their operations end without packets, and are the
+ * port's, with their blocks, until cp_free. Blocks for milliseconds at most; idempotent. */
+void cp_close(struct cport *port);
+
+/* cp_free: gives the port's memory back, closing it first if need be. No thread may be in a call
+ * on the port or use it afterwards. NULL is allowed. */
+void cp_free(struct cport *port);
+
+const char *cp_engine_name(const struct cport *port);
+
+/* cp_gate_name: who keeps law 5: "user" (the gate above the engine) or "os". */
+const char *cp_gate_name(const struct cport *port);
+
+unsigned cp_concurrency(const struct cport *port);
+
+/* ---- workers ------------------------------------------------------------------------------- */
+
+/* cp_wait: waits up to `timeout_ns` (0: does not block; CP_FOREVER) for packets and fills in
+ * 1..max of them; never waits to fill. Returns how many, 0 when the time ran out, or CP_ECLOSED.
+ * The calling worker is counted as running from the return on, also after 0 (a batch is one
+ * place, whatever its size). */
+int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_t timeout_ns);
+
+/* cp_block_begin, cp_block_end: brackets around what may put the calling worker to sleep
+ * anywhere but in cp_wait. Begin gives the worker's place to another; end takes one back at
+ * once, over the limit if need be. No effect on a thread that is not a worker of the port. They
+ * do not nest. */
+void cp_block_begin(struct cport *port);
+void cp_block_end(struct cport *port);
+
+/* cp_post: queues a packet of one's own: `op` (never dereferenced by the receiver's side of the
+ * port but for its queue link), `key` and `result` arrive as given. The op is in flight until
+ * then. Fails only with CP_ECLOSED. */
+int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result);
+
+/* ---- sockets ------------------------------------------------------------------------------- */
+
+/* cp_socket_open: makes a TCP socket of `family` (AF_INET, AF_INET6) and associates it.
+ * CP_EMFILE, CP_ENOMEM, CP_EINVAL, CP_ECLOSED. */
+int cp_socket_open(struct cport *port, int family, uintptr_t key, struct cp_socket **socket);
+
+/* cp_associate: associates an OS socket, which then belongs to the port: only cp_socket_close
+ * closes it. Makes it non-blocking. CP_EINVAL: associated already with this port, or not a
+ * socket. */
+int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_socket **socket);
+
+/* cp_listen: binds and listens, so that accepts can be posted. `address` with port 0 takes a
+ * free one; read it back from cp_socket_handle. Does not block. */
+int cp_listen(struct cp_socket *socket, const struct sockaddr *address, unsigned address_bytes,
+              int backlog);
+
+cp_handle cp_socket_handle(const struct cp_socket *socket);
+
+/* cp_socket_close: closes the socket, as closesocket does on Windows: operations in flight each
+ * complete once with CP_EABORTED (or with their own result if that came first). The pointer is
+ * the port's again at once; later packets name the operation and the key only. */
+void cp_socket_close(struct cp_socket *socket);
+
+/* ---- operations ---------------------------------------------------------------------------- */
+/* All: 0 accepted, a completion will come; negative: refused, none will. CP_EINVAL for null, too
+ * many or overlapping arguments and for a socket that is not in the state for it, CP_ECLOSED for
+ * a closed port. */
+
+/* cp_connect: result 0 when connected. `timeout_ns` CP_FOREVER: TCP's own limit; else
+ * CP_ETIMEDOUT then. */
+int cp_connect(struct cp_socket *socket, struct cp_op *op, const struct sockaddr *address,
+               unsigned address_bytes, uint64_t timeout_ns);
+
+/* cp_accept: result 0 and op->accepted, not yet associated with anything. */
+int cp_accept(struct cp_socket *listener, struct cp_op *op);
+
+/* cp_receive (early binding): the result is how many bytes are in the blocks, filled in order,
+ * one or more as soon as some are there; 0: the peer has finished. count 0: completes with 0
+ * when data or the peer's end is there, taking nothing (Windows' zero-byte receive). */
+int cp_receive(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks, unsigned count);
+
+/* cp_receive_late (late binding): as cp_receive, but the blocks are taken from `source` only
+ * when data is there, so that a waiting connection holds none. `blocks` has room for `max` of
+ * them; op->block_count says how many were taken. */
+int cp_receive_late(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks,
+                    unsigned max, const struct cp_source *source);
+
+/* cp_send: completes when all bytes are with the kernel, or fails; the result is their number. */
+int cp_send(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks, unsigned count);
+
+/* cp_cancel: asks to take back `op`, or with NULL every operation of the socket. 0: asked, the
+ * completion comes as CP_ECANCELED or, if the kernel was faster, as whatever happened.
+ * CP_ENOTFOUND: nothing pending. No data is lost by cancelling a receive; after cancelling a
+ * half-done send the stream is unusable. */
+int cp_cancel(struct cp_socket *socket, struct cp_op *op);
+
+/* ---- engines ------------------------------------------------------------------------------- */
+
+/* cp_engine_list: names and summaries of the engines built in, in order of preference; NULL
+ * after the last. */
+const char *cp_engine_list(unsigned index, const char **summary);
+
+#endif

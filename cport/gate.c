@@ -1,0 +1,338 @@
+#include "cport/gate.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+void gate_queue_push(struct gate_queue *queue, struct cp_link *packet)
+{
+    packet->next = NULL;
+    if (queue->last)
+        queue->last->next = packet;
+    else
+        queue->first = packet;
+    queue->last = packet;
+}
+
+struct cp_link *gate_queue_pop(struct gate_queue *queue)
+{
+    struct cp_link *packet = queue->first;
+    if (!packet)
+        return NULL;
+    queue->first = packet->next;
+    if (!queue->first)
+        queue->last = NULL;
+    packet->next = NULL;
+    return packet;
+}
+
+unsigned gate_queue_count(const struct gate_queue *queue)
+{
+    unsigned count = 0;
+    for (const struct cp_link *link = queue->first; link; link = link->next)
+        count++;
+    return count;
+}
+
+/* ---- the stack of waiters ------------------------------------------------------------------ */
+
+static bool on_stack(const struct gate_worker *worker)
+{
+    return worker->state == GATE_PARKED || worker->state == GATE_PROMOTED ||
+           worker->state == GATE_POLLING || worker->state == GATE_HERE;
+}
+
+static void stack_push(struct gate *gate, struct gate_worker *worker)
+{
+    worker->newer = NULL;
+    worker->older = gate->newest;
+    if (gate->newest)
+        gate->newest->newer = worker;
+    gate->newest = worker;
+}
+
+static void stack_remove(struct gate *gate, struct gate_worker *worker)
+{
+    if (worker->newer)
+        worker->newer->older = worker->older;
+    else
+        gate->newest = worker->older;
+    if (worker->older)
+        worker->older->newer = worker->newer;
+    worker->older = worker->newer = NULL;
+}
+
+static void wake(struct gate_effects *effects, struct gate_worker *worker)
+{
+    worker->wake_next = effects->wake;
+    effects->wake = worker;
+}
+
+/* ---- handing packets out ------------------------------------------------------------------- */
+
+static bool place_free(const struct gate *gate)
+{
+    return gate->running < gate->limit;
+}
+
+/* A place that neither a running worker nor a poller occupies, nor any of `deciding` more. */
+static bool poll_place_free(const struct gate *gate, unsigned deciding)
+{
+    return gate->pollers + deciding < gate->pollers_max &&
+           gate->running + gate->pollers - gate->grants + deciding < gate->limit;
+}
+
+/* The newest waiter that can still be given a packet: as many pollers as there are grants on
+ * their way are spoken for, the newest first. */
+static struct gate_worker *newest_free(const struct gate *gate)
+{
+    unsigned spoken_for = gate->grants;
+    for (struct gate_worker *worker = gate->newest; worker; worker = worker->older) {
+        if (worker->state != GATE_POLLING)
+            return worker;
+        if (spoken_for == 0)
+            return worker;
+        spoken_for--;
+    }
+    return NULL;
+}
+
+static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
+{
+    gate->running++;
+    gate_queue_push(&gate->granted, gate_queue_pop(&gate->queue));
+    if (worker->state == GATE_POLLING) {
+        gate->grants++;
+        effects->kick = true;
+        return;
+    }
+    if (worker->state == GATE_PARKED)
+        wake(effects, worker);
+    if (worker->state == GATE_PROMOTED)
+        gate->pollers--; /* it is awake already and will find the packet instead of polling */
+    stack_remove(gate, worker);
+    /* The oldest, which may be one that was meant for a poller: packets leave in order. */
+    worker->bound = gate_queue_pop(&gate->granted);
+    worker->state = GATE_WOKEN;
+}
+
+/* Somebody must ask the engine as long as a place is free; the newest parked worker is woken to
+ * do it. One that is awake and about to decide takes a place itself: waking another for it would
+ * let more threads take turns than the limit needs. */
+static void promote(struct gate *gate, struct gate_effects *effects)
+{
+    unsigned deciding = 0;
+    if (!poll_place_free(gate, deciding))
+        return;
+    for (const struct gate_worker *worker = gate->newest; worker; worker = worker->older)
+        deciding += worker->state == GATE_HERE;
+    for (struct gate_worker *worker = gate->newest; worker && poll_place_free(gate, deciding);
+         worker = worker->older) {
+        if (worker->state != GATE_PARKED)
+            continue;
+        worker->state = GATE_PROMOTED;
+        gate->pollers++;
+        wake(effects, worker);
+    }
+}
+
+/* Restores the invariants after any event. */
+static void settle(struct gate *gate, struct gate_effects *effects)
+{
+    struct gate_worker *worker;
+    while (gate->queue.first && place_free(gate) && (worker = newest_free(gate)))
+        hand_over(gate, worker, effects);
+    promote(gate, effects);
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max)
+{
+    assert(limit > 0);
+    assert(pollers_max > 0);
+    *gate = (struct gate){.limit = limit, .pollers_max = pollers_max};
+}
+
+void gate_arrive(struct gate *gate, struct gate_worker *worker)
+{
+    assert(worker->state == GATE_RUNNING || worker->state == GATE_OUTSIDE);
+    if (worker->state == GATE_RUNNING) {
+        assert(gate->running > 0);
+        gate->running--;
+    }
+    worker->state = GATE_ARRIVED;
+}
+
+void gate_back(struct gate *gate, struct gate_worker *worker)
+{
+    if (worker->state == GATE_POLLING || worker->state == GATE_PROMOTED) {
+        assert(gate->pollers > 0);
+        gate->pollers--;
+    }
+    if (worker->state != GATE_WOKEN)
+        worker->state = GATE_HERE;
+}
+
+/* The next packet for a batch. What pollers are on their way for is older than what is queued,
+ * and goes first; the place that was held for it is free. */
+static struct cp_link *oldest(struct gate *gate)
+{
+    struct cp_link *packet = gate_queue_pop(&gate->granted);
+    if (!packet)
+        return gate_queue_pop(&gate->queue);
+    gate->grants--;
+    gate->running--;
+    return packet;
+}
+
+static void take(struct gate *gate, struct gate_worker *worker, struct cp_link *first, unsigned max,
+                 struct gate_queue *taken)
+{
+    worker->state = GATE_RUNNING;
+    gate_queue_push(taken, first);
+    struct cp_link *packet;
+    for (unsigned count = 1; count < max && (packet = oldest(gate)); count++)
+        gate_queue_push(taken, packet);
+}
+
+/* The packet that is this worker's by now, if there is one; the worker is then counted and off
+ * the stack. */
+static struct cp_link *claim(struct gate *gate, struct gate_worker *worker)
+{
+    struct cp_link *packet = worker->bound;
+    if (packet) {
+        worker->bound = NULL;
+        return packet;
+    }
+    packet = gate_queue_pop(&gate->granted);
+    if (packet) {
+        gate->grants--;
+    } else if (place_free(gate) && gate->queue.first) {
+        packet = gate_queue_pop(&gate->queue);
+        gate->running++;
+    }
+    if (packet && worker->state != GATE_ARRIVED)
+        stack_remove(gate, worker);
+    return packet;
+}
+
+enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsigned max,
+                            struct gate_queue *taken, struct gate_effects *effects)
+{
+    assert(worker->state == GATE_ARRIVED || worker->state == GATE_HERE ||
+           worker->state == GATE_WOKEN);
+    assert(max > 0);
+    if (gate->closed && !worker->bound) {
+        /* One kick brings back one poller; each hands it on to the next. */
+        effects->kick |= gate->pollers > 0;
+        if (worker->state != GATE_ARRIVED)
+            stack_remove(gate, worker);
+        worker->state = GATE_OUTSIDE;
+        return GATE_CLOSED;
+    }
+    struct cp_link *packet = claim(gate, worker);
+    if (packet) {
+        take(gate, worker, packet, max, taken);
+        /* Two kicks in a row may have woken one poller only. */
+        effects->kick |= gate->grants > 0;
+        settle(gate, effects);
+        return GATE_TAKE;
+    }
+    if (worker->state == GATE_ARRIVED)
+        stack_push(gate, worker);
+    if (poll_place_free(gate, 0)) {
+        worker->state = GATE_POLLING;
+        gate->pollers++;
+        return GATE_POLL;
+    }
+    worker->state = GATE_PARKED;
+    return GATE_PARK;
+}
+
+void gate_timeout(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
+{
+    assert(worker->state == GATE_PARKED || worker->state == GATE_POLLING);
+    if (worker->state == GATE_POLLING)
+        gate->pollers--;
+    stack_remove(gate, worker);
+    worker->state = GATE_RUNNING;
+    gate->running++;
+    settle(gate, effects);
+}
+
+void gate_post(struct gate *gate, struct cp_link *packet, struct gate_effects *effects)
+{
+    assert(!gate->closed);
+    gate_queue_push(&gate->queue, packet);
+    settle(gate, effects);
+}
+
+void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
+{
+    assert(worker->state == GATE_RUNNING);
+    assert(gate->running > 0);
+    worker->state = GATE_BLOCKED;
+    gate->running--;
+    settle(gate, effects);
+}
+
+void gate_unblock(struct gate *gate, struct gate_worker *worker)
+{
+    assert(worker->state == GATE_BLOCKED);
+    worker->state = GATE_RUNNING;
+    gate->running++;
+}
+
+void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
+{
+    assert(!on_stack(worker));
+    if (worker->state == GATE_RUNNING) {
+        assert(gate->running > 0);
+        gate->running--;
+        settle(gate, effects);
+    }
+    worker->state = GATE_OUTSIDE;
+}
+
+static void queue_drain(struct gate_queue *from, struct gate_queue *to)
+{
+    for (struct cp_link *packet; (packet = gate_queue_pop(from));)
+        gate_queue_push(to, packet);
+}
+
+void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effects *effects)
+{
+    gate->closed = true;
+    queue_drain(&gate->granted, dropped);
+    queue_drain(&gate->queue, dropped);
+    gate->grants = 0;
+    effects->kick |= gate->pollers > 0;
+    for (struct gate_worker *worker = gate->newest; worker; worker = worker->older) {
+        if (worker->state != GATE_PARKED)
+            continue;
+        worker->state = GATE_PROMOTED;
+        gate->pollers++;
+        wake(effects, worker);
+    }
+}
+
+void gate_check(const struct gate *gate)
+{
+    unsigned pollers = 0, free_waiters = 0;
+    for (const struct gate_worker *worker = gate->newest; worker; worker = worker->older) {
+        assert(on_stack(worker));
+        assert(!worker->bound);
+        assert(!worker->older || worker->older->newer == worker);
+        pollers += worker->state == GATE_POLLING || worker->state == GATE_PROMOTED;
+        free_waiters++;
+    }
+    assert(pollers == gate->pollers);
+    assert(gate->grants <= gate->pollers);
+    assert(!gate->queue.first == !gate->queue.last);
+    /* A worker that is HERE holds the lock and decides next; the rest must have been served. */
+    bool deciding = false;
+    for (const struct gate_worker *worker = gate->newest; worker; worker = worker->older)
+        deciding |= worker->state == GATE_HERE;
+    if (!deciding && !gate->closed && free_waiters > gate->grants)
+        assert(!gate->queue.first || gate->running >= gate->limit);
+}

@@ -1,0 +1,130 @@
+/* The gate: who may run. The concurrency limit and the last-in-first-out wake-up of a completion
+ * port as a pure state machine: no OS call, no clock, no lock of its own (the caller holds the
+ * port's one lock around every call), so that every sequence of events can be replayed in a
+ * test.
+ *
+ * The algorithm is that of Windows' kernel queue as ReactOS documents it (ntoskrnl/ke/queue.c),
+ * with one addition. There, packets appear by themselves; here somebody has to ask the engine
+ * for them. So a waiting worker either parks, or polls: it occupies one of the free places while
+ * it blocks in the engine's poll.
+ *
+ *               arrive                            take
+ *    OUTSIDE ------------.                 .----------------> RUNNING <--. block_end: at once,
+ *                        v                 |                     |       | maybe over the limit
+ *    RUNNING --arrive--> (a packet and     |                     '-> BLOCKED
+ *                         a free place?)---'
+ *                        | no
+ *                        v
+ *              the stack of waiters, the newest on top:
+ *              PARKED    sleeps until it is handed a packet, or is PROMOTED to poll
+ *              POLLING   blocks in the engine; a packet posted to it is a grant, fetched after
+ *                        a kick
+ *              HERE      awake on the stack, with the lock held, about to decide again
+ *
+ *    (ARRIVED: awake, with the lock held, about to decide for the first time. Most often there is
+ *    a packet then, and the stack is left alone.)
+ *
+ * Invariants (gate_check): running <= limit, but for workers that came back from a blocking
+ * section or a time-out; grants <= pollers; running + pollers - grants <= limit whenever a
+ * poller starts; no packet waits in the queue while there is a free place and a waiter. */
+#ifndef FANIN_GATE_H
+#define FANIN_GATE_H
+
+#include <stdbool.h>
+
+#include "cport/cport.h" /* struct cp_link */
+
+enum gate_state {
+    GATE_OUTSIDE,  /* no member, or left */
+    GATE_RUNNING,  /* counted against the limit */
+    GATE_BLOCKED,  /* a member in a declared blocking section: not counted */
+    GATE_ARRIVED,  /* awake, not on the stack yet */
+    GATE_PARKED,   /* on the stack, asleep */
+    GATE_PROMOTED, /* on the stack, woken to poll */
+    GATE_POLLING,  /* on the stack, in the engine's poll */
+    GATE_HERE,     /* on the stack, awake */
+    GATE_WOKEN,    /* off the stack with a packet bound to it, already counted as running */
+};
+
+struct gate_worker {
+    enum gate_state state;
+    struct gate_worker *older, *newer; /* neighbours on the stack */
+    struct gate_worker *wake_next;
+    struct cp_link *bound; /* the packet handed to it; cannot be stolen */
+};
+
+struct gate_queue {
+    struct cp_link *first, *last;
+};
+
+struct gate {
+    unsigned limit;       /* workers that may run at once */
+    unsigned pollers_max; /* workers that the engine can have in its poll at once */
+    unsigned running;     /* counted, grants and bound packets included */
+    unsigned pollers;     /* POLLING or PROMOTED */
+    unsigned grants;      /* packets granted to pollers and not fetched yet */
+    bool closed;
+    struct gate_queue queue;   /* packets that wait, oldest first */
+    struct gate_queue granted; /* packets that belong to whichever poller comes back first */
+    struct gate_worker *newest;
+};
+
+/* What the caller has to do once it has released the lock. Zeroed before use; several calls may
+ * add to it.
+ *
+ * Each worker on the wake list is unparked exactly once, its wake_next being read before that. A
+ * worker whose parking timed out and that is found in another state than PARKED has an unpark on
+ * its way and must wait for it: its memory is in use until then. */
+struct gate_effects {
+    struct gate_worker *wake;
+    bool kick; /* make one poller return from the engine's poll */
+};
+
+enum gate_verdict {
+    GATE_TAKE,   /* packets are yours, you are running */
+    GATE_PARK,   /* sleep until unparked, then gate_back */
+    GATE_POLL,   /* call the engine's poll, then gate_back */
+    GATE_CLOSED, /* the port is closed */
+};
+
+void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max);
+
+/* gate_arrive: a thread has come to wait. If it was running, its place is free again (and wakes
+ * nobody: it will take the next packet itself). */
+void gate_arrive(struct gate *gate, struct gate_worker *worker);
+
+/* gate_back: a waiter is awake again, from parking or from the engine's poll, with the lock
+ * held. */
+void gate_back(struct gate *gate, struct gate_worker *worker);
+
+/* gate_next: what the worker does now. GATE_TAKE: 1..max packets are appended to `taken`. */
+enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsigned max,
+                            struct gate_queue *taken, struct gate_effects *effects);
+
+/* gate_timeout: a waiter that gate_next sent to wait gives up: it is running again, whatever the
+ * limit. */
+void gate_timeout(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
+
+/* gate_post: a packet arrives: handed to the newest waiter if there is a free place, else
+ * queued. */
+void gate_post(struct gate *gate, struct cp_link *packet, struct gate_effects *effects);
+
+/* gate_block, gate_unblock: a running worker declares a blocking section, and its end. */
+void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
+void gate_unblock(struct gate *gate, struct gate_worker *worker);
+
+/* gate_leave: the thread ends, or goes to another port. */
+void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
+
+/* gate_close: every waiter is to wake and find the gate closed. Queued packets are moved to
+ * `dropped`. */
+void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effects *effects);
+
+/* gate_check: asserts the invariants. */
+void gate_check(const struct gate *gate);
+
+void gate_queue_push(struct gate_queue *queue, struct cp_link *packet);
+struct cp_link *gate_queue_pop(struct gate_queue *queue);  /* NULL: empty */
+unsigned gate_queue_count(const struct gate_queue *queue); /* walks it */
+
+#endif

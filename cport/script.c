@@ -1,0 +1,342 @@
+#include "cport/script.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cport/port.h"
+
+struct bytes {
+    uint8_t *data;
+    size_t used, room;
+};
+
+/* The far side of one socket. Lives in socket->engine; under the port's lock. */
+struct peer {
+    struct cp_op *ops[LANE_COUNT]; /* with the "kernel" */
+    struct bytes inbox, outbox;
+    size_t window_bytes;
+    int64_t connect_result;
+    bool connect_answered, finished, reset;
+    bool hold_cancels;
+};
+
+struct script_state {
+    pthread_mutex_t lock; /* of the kick alone */
+    pthread_cond_t kicked;
+    bool kick;
+    uint64_t alarm_ns;
+    intptr_t handles;
+};
+
+static struct peer *peer_of(const struct cp_socket *socket)
+{
+    return (struct peer *)socket->engine;
+}
+
+static void bytes_put(struct bytes *bytes, const void *data, size_t count)
+{
+    if (bytes->used + count > bytes->room) {
+        bytes->room = 2 * (bytes->used + count);
+        bytes->data = realloc(bytes->data, bytes->room);
+        assert(bytes->data);
+    }
+    if (count > 0)
+        memcpy(bytes->data + bytes->used, data, count);
+    bytes->used += count;
+}
+
+static size_t bytes_get(struct bytes *bytes, void *data, size_t count)
+{
+    if (count > bytes->used)
+        count = bytes->used;
+    if (count > 0) {
+        memcpy(data, bytes->data, count);
+        memmove(bytes->data, bytes->data + count, bytes->used - count);
+    }
+    bytes->used -= count;
+    return count;
+}
+
+/* ---- what an operation gets ---------------------------------------------------------------- */
+
+static int64_t fill(struct peer *peer, struct cp_op *op)
+{
+    int64_t total = 0;
+    for (unsigned index = 0; index < op->block_count && peer->inbox.used > 0; index++)
+        total += (int64_t)bytes_get(&peer->inbox, op->blocks[index].data, op->blocks[index].bytes);
+    return total;
+}
+
+static int64_t try_receive(struct peer *peer, struct cp_op *op)
+{
+    if (peer->reset)
+        return CP_ERESET;
+    if (peer->inbox.used == 0)
+        return peer->finished ? 0 : ENGINE_PENDING;
+    if (op->late) {
+        op->block_count = op->source.take(op->source.context, op->blocks, op->block_room);
+        if (op->block_count == 0)
+            return CP_ENOBUFS;
+    }
+    return fill(peer, op);
+}
+
+static int64_t try_send(struct peer *peer, struct cp_op *op)
+{
+    size_t skip = op->done_bytes, total = 0;
+    if (peer->reset)
+        return CP_ERESET;
+    for (unsigned index = 0; index < op->block_count; index++) {
+        const struct cp_block *block = &op->blocks[index];
+        size_t from = skip < block->bytes ? skip : block->bytes;
+        size_t count = block->bytes - from;
+        if (count > peer->window_bytes)
+            count = peer->window_bytes;
+        bytes_put(&peer->outbox, (uint8_t *)block->data + from, count);
+        peer->window_bytes -= peer->window_bytes == SIZE_MAX ? 0 : count;
+        op->done_bytes += count;
+        skip -= from;
+        total += block->bytes;
+    }
+    return op->done_bytes == total ? (int64_t)total : ENGINE_PENDING;
+}
+
+static int64_t try_op(struct peer *peer, struct cp_op *op)
+{
+    switch (op->kind) {
+    case CP_CONNECT:
+        return peer->connect_answered ? peer->connect_result : ENGINE_PENDING;
+    case CP_RECEIVE:
+        return try_receive(peer, op);
+    case CP_SEND:
+        return try_send(peer, op);
+    default:
+        return CP_EUNSUPPORTED;
+    }
+}
+
+static void progress(struct cp_socket *socket, struct gate_effects *effects)
+{
+    struct peer *peer = peer_of(socket);
+    /* The last completion of a closed socket takes the peer with it. */
+    for (unsigned name = 0; name < LANE_COUNT && socket->engine; name++) {
+        struct cp_op *op = peer->ops[name];
+        int64_t result = op ? try_op(peer, op) : ENGINE_PENDING;
+        if (result == ENGINE_PENDING)
+            continue;
+        peer->ops[name] = NULL;
+        lane_complete(&socket->lanes[name], op, result, effects);
+    }
+}
+
+/* ---- the engine ---------------------------------------------------------------------------- */
+
+static int engine_open(struct cport *port, char *why, size_t why_bytes)
+{
+    (void)why, (void)why_bytes;
+    struct script_state *state = calloc(1, sizeof *state);
+    if (!state)
+        return CP_ENOMEM;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&state->kicked, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&state->lock, NULL);
+    port->engine_state = state;
+    return 0;
+}
+
+static void engine_close(struct cport *port)
+{
+    struct script_state *state = port->engine_state;
+    if (!state)
+        return;
+    pthread_cond_destroy(&state->kicked);
+    pthread_mutex_destroy(&state->lock);
+    free(state);
+}
+
+static int engine_attach(struct cport *port, struct cp_socket *socket)
+{
+    struct script_state *state = port->engine_state;
+    struct peer *peer = calloc(1, sizeof *peer);
+    if (!peer)
+        return CP_ENOMEM;
+    peer->window_bytes = SIZE_MAX;
+    if (socket->handle == CP_HANDLE_NONE)
+        socket->handle = ++state->handles;
+    else
+        socket->role = ROLE_CONNECTED;
+    socket->engine = (uintptr_t)peer;
+    return 0;
+}
+
+static void engine_detach(struct cport *port, struct cp_socket *socket)
+{
+    (void)port;
+    struct peer *peer = peer_of(socket);
+    assert(!peer->ops[LANE_IN]);
+    assert(!peer->ops[LANE_OUT]);
+    free(peer->inbox.data);
+    free(peer->outbox.data);
+    free(peer);
+    socket->engine = 0;
+}
+
+static int64_t engine_advance(struct cport *port, struct cp_socket *socket, struct cp_op *op,
+                              bool *more)
+{
+    (void)more;
+    if (op->kind == CP_LISTEN)
+        return CP_EUNSUPPORTED;
+    struct gate_effects effects = {0};
+    port_lock(port);
+    peer_of(socket)->ops[op->kind == CP_RECEIVE ? LANE_IN : LANE_OUT] = op;
+    progress(socket, &effects);
+    port_unlock(port, &effects);
+    return ENGINE_PENDING;
+}
+
+static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
+{
+    (void)port;
+    struct peer *peer = peer_of(socket);
+    unsigned name = op->kind == CP_RECEIVE ? LANE_IN : LANE_OUT;
+    if (peer->hold_cancels || peer->ops[name] != op)
+        return false;
+    peer->ops[name] = NULL;
+    return true;
+}
+
+static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
+                       struct gate_effects *effects)
+{
+    (void)effects;
+    struct script_state *state = port->engine_state;
+    uint64_t until_ns = timeout_ns == CP_FOREVER ? CP_FOREVER : os_now_ns() + timeout_ns;
+    pthread_mutex_lock(&state->lock);
+    while (!state->kick) {
+        uint64_t at_ns = state->alarm_ns && state->alarm_ns < until_ns ? state->alarm_ns : until_ns;
+        struct timespec at = {.tv_sec = (time_t)(at_ns / OS_NS_PER_S),
+                              .tv_nsec = (long)(at_ns % OS_NS_PER_S)};
+        if (at_ns == CP_FOREVER)
+            pthread_cond_wait(&state->kicked, &state->lock);
+        else if (pthread_cond_timedwait(&state->kicked, &state->lock, &at) != 0)
+            break;
+    }
+    state->kick = false;
+    if (state->alarm_ns <= os_now_ns())
+        state->alarm_ns = 0;
+    pthread_mutex_unlock(&state->lock);
+    port_poll_done(port, worker);
+    return 0;
+}
+
+static void engine_kick(struct cport *port, uint64_t when_ns)
+{
+    struct script_state *state = port->engine_state;
+    pthread_mutex_lock(&state->lock);
+    if (when_ns == 0)
+        state->kick = true;
+    else
+        state->alarm_ns = when_ns;
+    pthread_cond_broadcast(&state->kicked);
+    pthread_mutex_unlock(&state->lock);
+}
+
+extern const struct engine engine_script;
+const struct engine engine_script = {
+    .name = "script",
+    .summary = "the test double: peers do what the test says",
+    .flags = ENGINE_HIDDEN,
+    .pollers_max = 1,
+    .open = engine_open,
+    .close = engine_close,
+    .attach = engine_attach,
+    .detach = engine_detach,
+    .advance = engine_advance,
+    .cancel = engine_cancel,
+    .poll = engine_poll,
+    .kick = engine_kick,
+};
+
+/* ---- the script ---------------------------------------------------------------------------- */
+
+static struct peer *begin(struct cp_socket *socket)
+{
+    port_lock(socket->port);
+    return peer_of(socket);
+}
+
+static void end(struct cp_socket *socket)
+{
+    struct gate_effects effects = {0};
+    struct cport *port = socket->port;
+    progress(socket, &effects);
+    port_unlock(port, &effects);
+}
+
+void script_connect(struct cp_socket *socket, int64_t result)
+{
+    struct peer *peer = begin(socket);
+    peer->connect_answered = true;
+    peer->connect_result = result;
+    end(socket);
+}
+
+void script_feed(struct cp_socket *socket, const void *data, size_t bytes)
+{
+    bytes_put(&begin(socket)->inbox, data, bytes);
+    end(socket);
+}
+
+void script_finish(struct cp_socket *socket)
+{
+    begin(socket)->finished = true;
+    end(socket);
+}
+
+void script_reset(struct cp_socket *socket)
+{
+    begin(socket)->reset = true;
+    end(socket);
+}
+
+void script_window(struct cp_socket *socket, size_t bytes)
+{
+    begin(socket)->window_bytes = bytes;
+    end(socket);
+}
+
+size_t script_sent(struct cp_socket *socket, void *data, size_t bytes)
+{
+    size_t count = bytes_get(&begin(socket)->outbox, data, bytes);
+    end(socket);
+    return count;
+}
+
+void script_hold_cancels(struct cp_socket *socket)
+{
+    begin(socket)->hold_cancels = true;
+    end(socket);
+}
+
+void script_release_cancels(struct cp_socket *socket)
+{
+    struct gate_effects effects = {0};
+    struct cport *port = socket->port;
+    struct peer *peer = begin(socket);
+    peer->hold_cancels = false;
+    for (unsigned name = 0; name < LANE_COUNT && socket->engine; name++) {
+        struct cp_op *op = peer->ops[name];
+        if (!op || op->reason == 0)
+            continue;
+        peer->ops[name] = NULL;
+        lane_complete(&socket->lanes[name], op, op->reason, &effects);
+    }
+    port_unlock(port, &effects);
+}

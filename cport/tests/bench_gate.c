@@ -1,0 +1,354 @@
+/* What the gate costs beside the plainest ways to hand something to another thread: a condition
+ * variable and an eventfd. One run, the ways in turn in each round, so that the ratios mean
+ * something on a machine that others use.
+ *
+ *     bench_gate        REQUIRE=1: exit code 1 when a target is missed
+ *
+ * Hand-over: two threads pass a token back and forth; half of a round trip is from cp_post to the
+ * waiting worker running. Each keeps to a processor, the same or another, since the scheduler's
+ * choice would weigh more than what is compared. On a port there is, besides the worker that is
+ * woken, either another that polls, so that it parks ("parked"), or none, so that it polls itself
+ * ("polling"). No contention: one thread puts something in and takes it out again. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "cport/cport.h"
+#include "base/os.h"
+#include "base/tests/median.h"
+
+enum {
+    ROUNDS = 25,
+    TRIPS = 200, /* of one way's turn in a round */
+    WARM_UP = 50,
+    TAKES = 20000,
+};
+
+#define TARGET 1.3 /* times the better of the plain ways */
+
+/* Where a thread waits for one thing at a time. */
+struct box {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool full;
+    struct cp_packet packet; /* what a condition variable hands over, as a port does */
+    int descriptor;
+    struct cport *port;
+    struct cp_op op;
+    pthread_t poller;
+};
+
+struct way {
+    const char *name;
+    void (*open)(struct box *box);
+    void (*close)(struct box *box);
+    void (*enter)(struct box *box); /* the thread that will take from it begins to */
+    void (*put)(struct box *box);
+    void (*take)(struct box *box, bool there); /* there: for sure, so that nobody need wait */
+};
+
+static void need(bool truth, const char *what)
+{
+    if (truth)
+        return;
+    fprintf(stderr, "bench_gate: %s\n", what);
+    exit(3);
+}
+
+/* ---- a condition variable ------------------------------------------------------------------ */
+
+static void condition_open(struct box *box)
+{
+    pthread_mutex_init(&box->lock, NULL);
+    pthread_cond_init(&box->changed, NULL);
+}
+
+static void condition_close(struct box *box)
+{
+    pthread_cond_destroy(&box->changed);
+    pthread_mutex_destroy(&box->lock);
+}
+
+static void enter_nothing(struct box *box)
+{
+    (void)box;
+}
+
+static void condition_put(struct box *box)
+{
+    pthread_mutex_lock(&box->lock);
+    box->packet = (struct cp_packet){.op = &box->op};
+    box->full = true;
+    pthread_mutex_unlock(&box->lock);
+    pthread_cond_signal(&box->changed);
+}
+
+static void condition_take(struct box *box, bool there)
+{
+    struct cp_packet packet;
+    (void)there;
+    pthread_mutex_lock(&box->lock);
+    while (!box->full)
+        pthread_cond_wait(&box->changed, &box->lock);
+    packet = box->packet;
+    box->full = false;
+    pthread_mutex_unlock(&box->lock);
+    need(packet.op == &box->op, "a wrong packet");
+}
+
+/* ---- an eventfd ---------------------------------------------------------------------------- */
+
+static void event_open(struct box *box)
+{
+    box->descriptor = eventfd(0, EFD_CLOEXEC);
+    need(box->descriptor >= 0, "no eventfd");
+}
+
+static void event_close(struct box *box)
+{
+    close(box->descriptor);
+}
+
+static void event_put(struct box *box)
+{
+    ssize_t bytes = write(box->descriptor, &(uint64_t){1}, sizeof(uint64_t));
+    need(bytes == sizeof(uint64_t), "an eventfd takes nothing");
+}
+
+static void event_take(struct box *box, bool there)
+{
+    uint64_t count;
+    (void)there;
+    need(read(box->descriptor, &count, sizeof count) == sizeof count, "an eventfd gives nothing");
+}
+
+/* ---- a port -------------------------------------------------------------------------------- */
+
+static void port_open(struct box *box)
+{
+    char why[256];
+    struct cp_config config = {.concurrency = 1};
+    need(cp_open(&config, &box->port, why, sizeof why) == 0, why);
+}
+
+static void port_close(struct box *box)
+{
+    cp_free(box->port);
+}
+
+/* A worker that runs has a place: what is put in waits for it, or for nobody. */
+static void port_enter(struct box *box)
+{
+    struct cp_packet packet;
+    need(cp_wait(box->port, &packet, 1, 0) == 0, "a packet out of nowhere");
+}
+
+static void port_put(struct box *box)
+{
+    need(cp_post(box->port, &box->op, 0, 0) == 0, "a port takes nothing");
+}
+
+static void port_take(struct box *box, bool there)
+{
+    struct cp_packet packet;
+    need(cp_wait(box->port, &packet, 1, there ? 0 : CP_FOREVER) == 1, "a port gives nothing");
+}
+
+static void *poll_for_ever(void *argument)
+{
+    struct box *box = argument;
+    struct cp_packet packet;
+    int code = cp_wait(box->port, &packet, 1, CP_FOREVER);
+    need(code == CP_ECLOSED, "the wrong worker was woken");
+    return NULL;
+}
+
+static void port_open_polled(struct box *box)
+{
+    port_open(box);
+    need(os_thread_start(&box->poller, OS_ROLE_WORKER, 0, poll_for_ever, box) == 0, "no thread");
+    os_sleep_ns(5 * OS_NS_PER_MS); /* it polls by now: who comes later is woken before it */
+}
+
+static void port_close_polled(struct box *box)
+{
+    cp_close(box->port);
+    pthread_join(box->poller, NULL);
+    cp_free(box->port);
+}
+
+enum { CONDITION, EVENT, PARKED, POLLING, WAYS };
+
+static const struct way ways[WAYS] = {
+    {"condition variable", condition_open, condition_close, enter_nothing, condition_put,
+     condition_take},
+    {"eventfd", event_open, event_close, enter_nothing, event_put, event_take},
+    {"port, parked", port_open_polled, port_close_polled, port_enter, port_put, port_take},
+    {"port, polling", port_open, port_close, port_enter, port_put, port_take},
+};
+
+/* ---- processors ---------------------------------------------------------------------------- */
+
+static cpu_set_t allowed; /* before any thread was told to keep to one */
+
+/* The `index`-th that the process may use; -1: it has fewer. */
+static int processor(unsigned index)
+{
+    for (int each = 0; each < CPU_SETSIZE; each++)
+        if (CPU_ISSET(each, &allowed) && index-- == 0)
+            return each;
+    return -1;
+}
+
+static void keep_to(int number)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(number, &one);
+    need(pthread_setaffinity_np(pthread_self(), sizeof one, &one) == 0, "no processor");
+}
+
+/* ---- measuring ----------------------------------------------------------------------------- */
+
+struct rally {
+    const struct way *way;
+    struct box here, there;
+    struct os_parker entered;
+    int processor; /* of who returns */
+};
+
+static void *return_all(void *argument)
+{
+    struct rally *rally = argument;
+    keep_to(rally->processor);
+    rally->way->enter(&rally->there);
+    os_unpark(&rally->entered);
+    for (unsigned trip = 0; trip < WARM_UP + TRIPS; trip++) {
+        rally->way->take(&rally->there, false);
+        rally->way->put(&rally->here);
+    }
+    return NULL;
+}
+
+static void trips(struct rally *rally, unsigned count)
+{
+    while (count-- > 0) {
+        rally->way->put(&rally->there);
+        rally->way->take(&rally->here, false);
+    }
+}
+
+static double hand_over_ns(const struct way *way, int returns_on)
+{
+    struct rally rally = {.way = way, .processor = returns_on};
+    pthread_t returner;
+    way->open(&rally.here);
+    way->open(&rally.there);
+    need(os_thread_start(&returner, OS_ROLE_WORKER, 0, return_all, &rally) == 0, "no thread");
+    way->enter(&rally.here);
+    os_park(&rally.entered, UINT64_MAX);
+    trips(&rally, WARM_UP);
+    uint64_t started_ns = os_now_ns();
+    trips(&rally, TRIPS);
+    uint64_t took_ns = os_now_ns() - started_ns;
+    pthread_join(returner, NULL);
+    way->close(&rally.there);
+    way->close(&rally.here);
+    return (double)took_ns / (2 * TRIPS);
+}
+
+static double one_processor_ns(const struct way *way)
+{
+    return hand_over_ns(way, processor(0));
+}
+
+static double two_processors_ns(const struct way *way)
+{
+    return hand_over_ns(way, processor(1));
+}
+
+static double alone_ns(const struct way *way)
+{
+    struct box box = {0};
+    way->open(&box);
+    way->enter(&box);
+    way->put(&box);
+    way->take(&box, false);
+    uint64_t started_ns = os_now_ns();
+    for (unsigned take = 0; take < TAKES; take++) {
+        way->put(&box);
+        way->take(&box, true);
+    }
+    uint64_t took_ns = os_now_ns() - started_ns;
+    way->close(&box);
+    return (double)took_ns / TAKES;
+}
+
+/* Of a copy: rounds belong together across ways. */
+static double median(const double *figures)
+{
+    double sorted[ROUNDS];
+    for (unsigned round = 0; round < ROUNDS; round++)
+        sorted[round] = figures[round];
+    return median_of(sorted, ROUNDS);
+}
+
+/* ---- telling ------------------------------------------------------------------------------- */
+
+struct subject {
+    const char *title;
+    double (*measure_ns)(const struct way *way);
+    unsigned judged; /* the way that has a target */
+    unsigned ways;
+};
+
+/* Of rounds, so that what disturbed one way's turn in a round disturbs one ratio only. */
+static double ratio(double figures[WAYS][ROUNDS], unsigned upper, unsigned lower)
+{
+    double ratios[ROUNDS];
+    for (unsigned round = 0; round < ROUNDS; round++)
+        ratios[round] = figures[upper][round] / figures[lower][round];
+    return median(ratios);
+}
+
+/* False: the target is missed. */
+static bool compare(const struct subject *subject)
+{
+    double figures[WAYS][ROUNDS];
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned way = 0; way < subject->ways; way++)
+            figures[way][round] = subject->measure_ns(&ways[way]);
+    unsigned better = median(figures[EVENT]) < median(figures[CONDITION]) ? EVENT : CONDITION;
+    bool reached = ratio(figures, subject->judged, better) <= TARGET;
+    printf("%-28s %10s %10s %10s\n", subject->title, "median ns", "x better", "target");
+    for (unsigned way = 0; way < subject->ways; way++) {
+        printf("  %-26s %10.0f %10.2f", ways[way].name, median(figures[way]),
+               ratio(figures, way, better));
+        if (way == subject->judged)
+            printf(" %7s%.1f  %s", "<= ", TARGET, reached ? "reached" : "MISSED");
+        printf("\n");
+    }
+    return reached;
+}
+
+int main(void)
+{
+    const struct subject one = {"hand-over, one processor", one_processor_ns, PARKED, WAYS};
+    const struct subject two = {"hand-over, two processors", two_processors_ns, PARKED, WAYS};
+    const struct subject alone = {"put and take, one thread", alone_ns, PARKED, POLLING};
+    need(sched_getaffinity(0, sizeof allowed, &allowed) == 0, "no processors");
+    keep_to(processor(0));
+    bool reached = compare(&one);
+    if (processor(1) >= 0)
+        reached &= compare(&two);
+    else
+        printf("hand-over, two processors: skipped, there is one\n");
+    reached &= compare(&alone);
+    printf("%d rounds; x better: the median of the rounds' ratios to the better of the first two\n",
+           ROUNDS);
+    return reached || !getenv("REQUIRE") ? 0 : 1;
+}

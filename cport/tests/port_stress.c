@@ -1,0 +1,8 @@
+/* A stress test of the completion port's law (cport/cport.h), minutes long: `make stress`.
+ * test_port_stress is the same for seconds. cport/tests/stress/program.h has the options. */
+#include "cport/tests/stress/program.h"
+
+int main(int argc, char **argv)
+{
+    return stress_main(argc, argv, 120);
+}

@@ -1,0 +1,296 @@
+/* Outcomes: what a packet may say, given what has been done, and what its worker does next. */
+#ifndef FANIN_TRIAL_OUTCOME_H
+#define FANIN_TRIAL_OUTCOME_H
+
+#include "cport/tests/stress/move.h"
+
+/* ---- streams ------------------------------------------------------------------------------- */
+
+/* The greeting is complete: who speaks here? */
+static void greeted(struct end *end)
+{
+    uint64_t key = 0;
+    for (unsigned index = KEY_BYTES; index-- > 0;)
+        key = key << 8 | end->greeting[index];
+    unsigned index = (unsigned)(key & 0xffff);
+    struct end *sender = index < ENDS_MAX ? atomic_load(&end->trial->ends[index]) : NULL;
+    LAW(sender && sender->key == key, "a stream begins with bytes that nobody sent");
+    LAW(sender->side != end->side && sender->connector != end->connector,
+        "an end hears from one of its own side");
+    struct end *none = NULL;
+    if (end->connector) {
+        LAW(atomic_load(&end->partner) == sender, "the answer comes from another end");
+        return;
+    }
+    LAW(atomic_compare_exchange_strong(&sender->partner, &none, end), "two ends hear one stream");
+    atomic_store(&end->partner, sender);
+}
+
+static void stream_verify(struct end *end, const uint8_t *data, size_t bytes)
+{
+    for (; bytes > 0 && end->position < KEY_BYTES; bytes--) {
+        end->greeting[end->position++] = *data++;
+        if (end->position == KEY_BYTES)
+            greeted(end);
+    }
+    if (bytes == 0)
+        return;
+    struct end *sender = atomic_load(&end->partner);
+    uint64_t doubtful = atomic_load(&sender->doubtful), position = end->position;
+    size_t sure = bytes;
+    if (doubtful < position + bytes)
+        sure = doubtful > position ? (size_t)(doubtful - position) : 0;
+    size_t right = content_right(sender->key, position, data, sure);
+    LAW(right == sure, "byte %" PRIu64 " of a stream is wrong", position + right);
+    LAW(position + bytes <= atomic_load(&sender->announced), "more bytes came than were sent");
+    end->position += bytes;
+    atomic_store(&sender->arrived, end->position);
+    atomic_fetch_add_explicit(&tally.bytes, bytes, memory_order_relaxed);
+}
+
+static void stream_finished(struct end *end)
+{
+    LAW(far_may_be_gone(end), "a stream ended though its sender is open");
+    end->finished = true;
+    atomic_store(&end->lost, true);
+    count(&tally.finished);
+    struct end *sender = atomic_load(&end->partner);
+    if (!sender || !atomic_load(&sender->whole))
+        return;
+    LAW(end->position == atomic_load(&sender->sent),
+        "a stream ended after %" PRIu64 " bytes of %" PRIu64, end->position,
+        atomic_load(&sender->sent));
+    atomic_store(&sender->whole_seen, true);
+    count(&tally.whole);
+}
+
+/* ---- operations that are over -------------------------------------------------------------- */
+
+/* A result below 0, of a connection's operation. */
+static void failed(struct end *end, const struct deed *deed)
+{
+    LAW(is_code(deed->result), "a %s ended with %" PRId64, deed_names[deed->kind], deed->result);
+    LAW(is_explained(end, deed, deed->result), "a %s ended with %s (OS code %d) for no reason",
+        deed_names[deed->kind], cp_error_name((int)deed->result), deed->op.os_error);
+    if (deed->result == CP_ERESET)
+        atomic_store(&end->lost, true);
+}
+
+static void receive_over(struct end *end, const struct deed *deed)
+{
+    const struct cp_op *op = &deed->op;
+    int64_t result = deed->result;
+    bool late = deed->kind == DEED_LATE;
+    LAW(!late || op->block_count == deed->lent, "a late receive has %u blocks and was given %u",
+        op->block_count, deed->lent);
+    if (late && result == CP_ENOBUFS) {
+        LAW(deed->refused > 0 && deed->lent == 0, "a late receive found no blocks for no reason");
+        return;
+    }
+    if (result < 0) {
+        failed(end, deed);
+        /* A peek may say so as soon as a send has heard of it, with bytes there still. */
+        end->broken |= result == CP_ERESET && deed->kind != DEED_PEEK;
+        return;
+    }
+    LAW(!end->broken, "a receive returned %" PRId64 " after a reset", result);
+    size_t room = 0;
+    for (unsigned index = 0; index < op->block_count; index++)
+        room += op->blocks[index].bytes;
+    LAW((uint64_t)result <= room, "a receive of %" PRId64 " bytes had less room", result);
+    if (deed->data)
+        LAW(is_painted(deed->data + result, deed->bytes - (size_t)result),
+            "a receive wrote behind its %" PRId64 " bytes", result);
+    if (result > 0) {
+        LAW(!end->finished, "bytes came after the stream's end");
+        stream_verify(end, deed->data, (size_t)result);
+    } else if (deed->kind != DEED_PEEK) {
+        stream_finished(end);
+    }
+}
+
+static void send_over(struct end *end, const struct deed *deed)
+{
+    if (deed->result >= 0) {
+        LAW((uint64_t)deed->result == deed->bytes, "a send of part of its bytes completed");
+        atomic_fetch_add(&end->sent, deed->bytes);
+        return;
+    }
+    failed(end, deed);
+    end->stopped = true;
+    doubt_from(end, deed->start);
+}
+
+/* A connection may also be reset before its worker learns that it was made. */
+static bool connect_is_explained(struct end *end, const struct deed *deed)
+{
+    struct side *far = other_side(end->side);
+    struct end *listener = end->goal == GOAL_FULL ? far->full : far->listener;
+    switch (deed->result) {
+    case 0:
+    case CP_EADDRNOTAVAIL:
+        return true;
+    case CP_EREFUSED:
+        return end->goal == GOAL_NOBODY || atomic_load(&listener->closing) ||
+               atomic_load(&far->closing);
+    case CP_ERESET:
+        return end->goal == GOAL_LINE || atomic_load(&listener->closing) ||
+               atomic_load(&far->closing);
+    case CP_ETIMEDOUT:
+        return deed->has_limit && os_now_ns() >= deed->due_ns;
+    default:
+        return is_explained(end, deed, deed->result);
+    }
+}
+
+static void connect_over(struct end *end, const struct deed *deed)
+{
+    int64_t result = deed->result;
+    LAW(connect_is_explained(end, deed), "a connect ended with %s (OS code %d) for no reason",
+        cp_error_name((int)result), deed->op.os_error);
+    if (deed->is_relief)
+        atomic_store(&end->side->meeting.relieved, true);
+    if (result == 0 && end->goal == GOAL_LINE)
+        atomic_store(&end->established, true);
+    else
+        atomic_store(&end->lost, true);
+}
+
+static void deed_over(struct end *end, const struct deed *deed)
+{
+    if (deed->result < 0)
+        count(&tally.results[cp_error_index((int)deed->result)]);
+    switch (deed->kind) {
+    case DEED_CONNECT:
+        connect_over(end, deed);
+        break;
+    case DEED_ACCEPT:
+        if (deed->result != 0)
+            failed(end, deed);
+        break;
+    case DEED_SEND:
+        send_over(end, deed);
+        break;
+    default:
+        receive_over(end, deed);
+    }
+}
+
+/* To a worker that is alone on its side, operations of one direction complete in their order. One
+ * that has been taken back may be told of later than those it made room for. */
+static bool keeps_its_turn(struct end *end, const struct way *way, const struct deed *deed)
+{
+    bool alone = end->side->workers == 1 && end->trial->temper.hopping == 0;
+    return !alone || way->oldest == deed || atomic_load(&end->cancelled) ||
+           atomic_load(&way->oldest->cancelled);
+}
+
+/* Handles those that are over and have no elder under way: operations of one direction are
+ * judged in the order of submission, whoever of the workers had which. Returns dice for what
+ * comes next. */
+static struct dice way_settle(struct end *end, struct way *way, struct deed *deed, int64_t result)
+{
+    pthread_mutex_lock(&way->lock);
+    LAW(result < 0 || keeps_its_turn(end, way, deed), "a %s overtook its elders",
+        deed_names[deed->kind]);
+    deed->done = true;
+    deed->result = result;
+    way->in_flight--;
+    for (struct deed *each; (each = way->oldest) && each->done;) {
+        way_remove(way, each);
+        deed_over(end, each);
+        deed_retire(way, each);
+    }
+    struct dice luck = dice_child(&way->dice);
+    pthread_mutex_unlock(&way->lock);
+    return luck;
+}
+
+/* ---- what comes next ----------------------------------------------------------------------- */
+
+/* A connection has been accepted. */
+static void welcome(struct side *side, cp_handle handle, struct dice *dice)
+{
+    struct end *end = end_new(side, GOAL_LINE, false, dice);
+    struct cp_socket *socket = NULL;
+    bool was_closed = atomic_load(&side->closed);
+    if (end->narrow)
+        handle_narrow(handle);
+    int code = cp_associate(side->port, handle, (uintptr_t)end, &socket);
+    LAW(code == 0 || (code == CP_ECLOSED && atomic_load(&side->closing)),
+        "an accepted connection was refused with %s", cp_error_name(code));
+    LAW(code != 0 || !was_closed, "a closed port took a connection");
+    if (code != 0) {
+        wire_close(handle);
+        return;
+    }
+    pthread_rwlock_wrlock(&end->life);
+    end->socket = socket;
+    atomic_store(&end->established, true);
+    pthread_rwlock_unlock(&end->life);
+    pthread_rwlock_rdlock(&end->life);
+    end_receive(end, random_receive(dice), RECEIVES_MAX);
+    pthread_rwlock_unlock(&end->life);
+}
+
+/* A one-way end has sent all that it wanted, and it is with the kernel. */
+static bool is_whole(struct end *end)
+{
+    pthread_mutex_lock(&end->out.lock);
+    bool whole = end->one_way && end->submitted >= end->sent_max && !end->out.oldest &&
+                 !end->stopped && atomic_load(&end->doubtful) == UINT64_MAX;
+    pthread_mutex_unlock(&end->out.lock);
+    return whole;
+}
+
+/* After an operation of the end: more of the same, usually. */
+static void end_react(struct end *end, struct dice *luck)
+{
+    struct trial *trial = end->trial;
+    struct temper *temper = &trial->temper;
+    bool lost = atomic_load(&end->lost), draining = atomic_load(&trial->draining);
+    if (lost && (draining || dice_chance(luck, 70))) {
+        end_close(end, CLOSE_AT_ONCE);
+        return;
+    }
+    if (is_whole(end) && !atomic_load(&trial->ending))
+        end_close(end, CLOSE_WHOLE);
+    pthread_rwlock_rdlock(&end->life);
+    if (draining) {
+        end_receive(end, DEED_RECEIVE, 1);
+    } else if (!lost) {
+        if (dice_chance(luck, end->lazy ? 15 : 85))
+            end_receive(end, random_receive(luck), RECEIVES_MAX);
+        if (!end->lazy && dice_chance(luck, 25))
+            end_receive(end, random_receive(luck), RECEIVES_MAX);
+        if (dice_chance(luck, 75))
+            end_send(end);
+        if (dice_chance(luck, 30))
+            end_send(end);
+        if (dice_chance(luck, temper->cancelling))
+            end_cancel_one(end, dice_chance(luck, 70) ? &end->in : &end->out);
+    }
+    pthread_rwlock_unlock(&end->life);
+    if (!draining && dice_chance(luck, temper->closing))
+        end_close(end, dice_chance(luck, 50) ? CLOSE_RESET : CLOSE_AT_ONCE);
+}
+
+static void outcome(struct deed *deed, const struct cp_packet *packet)
+{
+    struct end *end = deed->end;
+    enum deed_kind kind = deed->kind;
+    struct way *way = kind == DEED_SEND || kind == DEED_CONNECT ? &end->out : &end->in;
+    cp_handle accepted = deed->op.accepted;
+    struct dice luck = way_settle(end, way, deed, packet->result);
+    if (kind != DEED_ACCEPT) {
+        end_react(end, &luck);
+        return;
+    }
+    if (packet->result == 0)
+        welcome(end->side, accepted, &luck);
+    pthread_rwlock_rdlock(&end->life);
+    end_accept(end);
+    pthread_rwlock_unlock(&end->life);
+}
+
+#endif

@@ -1,0 +1,174 @@
+/* Many receives that become ready together are carried together: each gets what is its own. One
+ * text, over every engine. */
+#include "cport/tests/far_side.h"
+
+enum { CROWD = 48, BATCH_MAX = 64, ROOM = 5 };
+
+enum kind { EARLY, SCATTERED, LATE, LATE_WITHOUT, FINISHED, RESET, INTO_NOTHING, KINDS };
+
+struct member {
+    struct connection connection;
+    struct cp_op op;
+    struct cp_block blocks[3];
+    struct cp_source source;
+    char data[ROOM];
+    unsigned stock, taken, given, packets;
+    int64_t result;
+};
+
+struct crowd {
+    struct far_side *far;
+    struct cport *port;
+    struct member members[CROWD];
+};
+
+static unsigned member_take(void *context, struct cp_block *blocks, unsigned max)
+{
+    struct member *member = context;
+    assert_true(max > 0);
+    if (member->stock == 0)
+        return 0;
+    member->stock--;
+    member->taken++;
+    blocks[0] = (struct cp_block){member->data, ROOM};
+    return 1;
+}
+
+static void member_give(void *context, struct cp_block *blocks, unsigned count)
+{
+    struct member *member = context;
+    assert_int_equal(count, 1);
+    assert_ptr_equal(blocks[0].data, member->data);
+    member->stock++;
+    member->given++;
+}
+
+static struct crowd *gather(void **state)
+{
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    crowd->far = *state;
+    crowd->port = open_port(crowd->far, 1);
+    for (unsigned index = 0; index < CROWD; index++) {
+        struct member *member = &crowd->members[index];
+        member->source = (struct cp_source){member_take, member_give, member};
+        crowd->far->connect(crowd->port, index, &member->connection);
+    }
+    return crowd;
+}
+
+static void part(struct crowd *crowd)
+{
+    for (unsigned index = 0; index < CROWD; index++)
+        crowd->far->drop(&crowd->members[index].connection);
+    cp_free(crowd->port);
+    free(crowd);
+}
+
+static int receive_into(struct member *member, unsigned count)
+{
+    return cp_receive(member->connection.near, &member->op, member->blocks, count);
+}
+
+static void receive(struct member *member, enum kind kind)
+{
+    int code;
+    member->packets = 0;
+    if (kind == LATE || kind == LATE_WITHOUT) {
+        member->stock = kind == LATE;
+        code = cp_receive_late(member->connection.near, &member->op, member->blocks, 2,
+                               &member->source);
+    } else if (kind == SCATTERED) {
+        member->blocks[0] = (struct cp_block){member->data, 1};
+        member->blocks[1] = (struct cp_block){member->data + 1, 2};
+        member->blocks[2] = (struct cp_block){member->data + 3, 2};
+        code = receive_into(member, 3);
+    } else {
+        member->blocks[0] = (struct cp_block){member->data, ROOM};
+        code = receive_into(member, kind == INTO_NOTHING ? 0 : 1);
+    }
+    assert_int_equal(code, 0);
+}
+
+static void far_acts(struct crowd *crowd, struct member *member, enum kind kind)
+{
+    if (kind == FINISHED)
+        crowd->far->finish(&member->connection);
+    else if (kind == RESET)
+        crowd->far->reset(&member->connection);
+    else
+        crowd->far->send(&member->connection, "12345", ROOM);
+}
+
+/* Waits for a packet of each member. Returns how many came with the largest batch. */
+static int collect(struct crowd *crowd)
+{
+    struct cp_packet packets[BATCH_MAX];
+    int largest = 0;
+    for (int total = 0; total < CROWD;) {
+        int count =
+            cp_wait(crowd->port, packets, BATCH_MAX, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS);
+        assert_true(count > 0);
+        for (int index = 0; index < count; index++) {
+            struct member *member = &crowd->members[packets[index].key];
+            assert_ptr_equal(packets[index].op, &member->op);
+            assert_int_equal(member->packets++, 0);
+            member->result = packets[index].result;
+        }
+        total += count;
+        largest = count > largest ? count : largest;
+    }
+    return largest;
+}
+
+static void each_gets_its_own(void **state)
+{
+    struct crowd *crowd = gather(state);
+    for (unsigned index = 0; index < CROWD; index++)
+        receive(&crowd->members[index], index % KINDS);
+    for (unsigned index = 0; index < CROWD; index++)
+        far_acts(crowd, &crowd->members[index], index % KINDS);
+    os_sleep_ns(10 * OS_NS_PER_MS);
+    assert_true(collect(crowd) > CROWD / 2);
+    const int64_t expected[KINDS] = {ROOM, ROOM, ROOM, CP_ENOBUFS, 0, CP_ERESET, 0};
+    for (unsigned index = 0; index < CROWD; index++) {
+        struct member *member = &crowd->members[index];
+        assert_int_equal(member->result, expected[index % KINDS]);
+        if (member->result == ROOM)
+            assert_memory_equal(member->data, "12345", ROOM);
+        assert_int_equal(member->taken, index % KINDS == LATE);
+        assert_int_equal(member->given, 0);
+    }
+    part(crowd);
+}
+
+/* A receive that filled its blocks lets the next one look whether there is more; there is none. */
+static void what_was_taken_for_nothing_comes_back(void **state)
+{
+    struct crowd *crowd = gather(state);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned index = 0; index < CROWD; index++)
+            receive(&crowd->members[index], LATE);
+        if (round > 0)
+            assert_no_packet(crowd->port, 5);
+        for (unsigned index = 0; index < CROWD; index++)
+            far_acts(crowd, &crowd->members[index], LATE);
+        collect(crowd);
+        for (unsigned index = 0; index < CROWD; index++) {
+            struct member *member = &crowd->members[index];
+            assert_int_equal(member->result, ROOM);
+            assert_int_equal(member->op.block_count, 1);
+            assert_memory_equal(member->data, "12345", ROOM);
+            assert_int_equal(member->taken - member->given, round + 1);
+        }
+    }
+    part(crowd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EVERY_ENGINE(each_gets_its_own),
+        EVERY_ENGINE(what_was_taken_for_nothing_comes_back),
+    };
+    return cmocka_run_group_tests_name("port: batches", tests, NULL, NULL);
+}

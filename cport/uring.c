@@ -1,0 +1,297 @@
+/* Linux readiness from the epoll set, receives through io_uring: the worker that takes a batch of
+ * ready lanes carries all their receives to the kernel in one system call.
+ *
+ * A ring belongs to a running place, not to a thread: whoever advances a batch takes an idle ring
+ * for that long, and makes one if there is none. Every receive is told not to wait (MSG_DONTWAIT),
+ * so that the kernel answers it while it is being submitted. Between two batches nothing is with
+ * the kernel: cancel and close have nothing to do, no operation dies with the thread that
+ * submitted it, and the copy is made by the worker that runs, on its account and in its place.
+ *
+ *    idle --ring_take--> filled --submit--> answered --ring_give--> idle
+ *                                   |
+ *                                   '-- the kernel refused some: the ring is destroyed, plain
+ *                                       calls carry what was not answered
+ *
+ * README.md has the designs that lost, and the figures. */
+#include "cport/readiness.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    RING_ENTRIES = CP_BATCH_MAX,
+    RING_WORTH_MIN = 8, /* receives that are worth a ring: for fewer, plain calls cost less */
+};
+
+struct ring {
+    struct io_uring uring;
+    struct ring *next_idle;
+    struct turn *turns[RING_ENTRIES];     /* what is being carried */
+    struct msghdr messages[RING_ENTRIES]; /* of receives into several blocks */
+    ssize_t answers[RING_ENTRIES];
+};
+
+struct uring_state {
+    struct readiness readiness;
+    pthread_mutex_t lock; /* of the list alone */
+    struct ring *idle;    /* the one used last on top: its memory is in the cache */
+};
+
+/* A receive that the kernel has not answered; one that was interrupted is as good as that. */
+#define UNANSWERED (-(ssize_t)EINTR)
+
+/* ---- rings --------------------------------------------------------------------------------- */
+
+/* 0 or a negative errno. */
+static int ring_make(struct ring **result)
+{
+    struct ring *ring = malloc(sizeof *ring);
+    if (!ring)
+        return -ENOMEM;
+    int code = io_uring_queue_init(RING_ENTRIES, &ring->uring, 0);
+    if (code < 0) {
+        free(ring);
+        return code;
+    }
+    ring->next_idle = NULL;
+    *result = ring;
+    return 0;
+}
+
+static void ring_destroy(struct ring *ring)
+{
+    io_uring_queue_exit(&ring->uring);
+    free(ring);
+}
+
+static struct ring *ring_take(struct uring_state *state)
+{
+    pthread_mutex_lock(&state->lock);
+    struct ring *ring = state->idle;
+    if (ring)
+        state->idle = ring->next_idle;
+    pthread_mutex_unlock(&state->lock);
+    if (!ring && ring_make(&ring) != 0)
+        return NULL;
+    return ring;
+}
+
+static void ring_give(struct uring_state *state, struct ring *ring)
+{
+    pthread_mutex_lock(&state->lock);
+    ring->next_idle = state->idle;
+    state->idle = ring;
+    pthread_mutex_unlock(&state->lock);
+}
+
+/* ---- a batch ------------------------------------------------------------------------------- */
+
+static void fill(struct ring *ring, unsigned slot, int descriptor, const struct cp_block *blocks,
+                 unsigned count)
+{
+    struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
+    assert(entry); /* a ring is as long as the longest batch, and empty between two */
+    if (count == 1) {
+        /* An entry has 32 bits for a length: one of 4 GiB would be one of nothing. */
+        size_t bytes = blocks->bytes < INT_MAX ? blocks->bytes : INT_MAX;
+        io_uring_prep_recv(entry, descriptor, blocks->data, bytes, MSG_DONTWAIT);
+    } else {
+        ring->messages[slot] =
+            (struct msghdr){.msg_iov = (struct iovec *)blocks, .msg_iovlen = count};
+        io_uring_prep_recvmsg(entry, descriptor, &ring->messages[slot], MSG_DONTWAIT);
+    }
+    io_uring_sqe_set_data64(entry, slot);
+    ring->answers[slot] = UNANSWERED;
+}
+
+static unsigned collect(struct ring *ring)
+{
+    struct io_uring_cqe *entry;
+    unsigned head, count = 0;
+    io_uring_for_each_cqe(&ring->uring, head, entry)
+    {
+        ring->answers[entry->user_data] = entry->res;
+        count++;
+    }
+    io_uring_cq_advance(&ring->uring, count);
+    return count;
+}
+
+/* Submits `count` entries and collects their answers. False: the kernel took fewer, the ring is of
+ * no more use. */
+static bool submit(struct ring *ring, unsigned count)
+{
+    unsigned taken = 0, answered = 0;
+    for (int code = 1; taken < count && code > 0; taken += code > 0 ? (unsigned)code : 0)
+        code = io_uring_submit(&ring->uring);
+    while ((answered += collect(ring)) < taken) {
+        struct io_uring_cqe *entry;
+        int code = io_uring_wait_cqe(&ring->uring, &entry);
+        assert(code == 0 || code == -EINTR); /* what it took, it owes an answer for */
+        (void)code;
+    }
+    return taken == count;
+}
+
+static void carry(struct uring_state *state, struct ring *ring, unsigned count)
+{
+    for (unsigned slot = 0; slot < count; slot++) {
+        const struct turn *turn = ring->turns[slot];
+        fill(ring, slot, (int)turn->lane->socket->handle, turn->op->blocks, turn->op->block_count);
+    }
+    bool sound = submit(ring, count);
+    for (unsigned slot = 0; slot < count; slot++) {
+        struct turn *turn = ring->turns[slot];
+        ssize_t bytes = ring->answers[slot];
+        if (bytes == UNANSWERED)
+            bytes = attempt_receive_call(turn->lane->socket, turn->op);
+        turn->result = attempt_receive_end(turn->op, bytes, &turn->more);
+    }
+    if (sound)
+        ring_give(state, ring);
+    else
+        ring_destroy(ring);
+}
+
+static bool for_the_ring(const struct turn *turn)
+{
+    return turn->op->kind == CP_RECEIVE && (turn->op->late || turn->op->block_count > 0);
+}
+
+static void engine_advance_all(struct cport *port, struct turn *turns, unsigned count)
+{
+    unsigned receives = 0;
+    for (unsigned index = 0; index < count; index++)
+        receives += for_the_ring(&turns[index]);
+    struct ring *ring = receives >= RING_WORTH_MIN ? ring_take(port->engine_state) : NULL;
+    unsigned filled = 0;
+    for (unsigned index = 0; index < count; index++) {
+        struct turn *turn = &turns[index];
+        if (!ring || !for_the_ring(turn))
+            turn_advance(turn);
+        else if ((turn->result = attempt_receive_begin(turn->op, &turn->more)) == 0)
+            ring->turns[filled++] = turn;
+    }
+    if (ring)
+        carry(port->engine_state, ring, filled);
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static void engine_close(struct cport *port)
+{
+    struct uring_state *state = port->engine_state;
+    if (!state)
+        return;
+    for (struct ring *ring; (ring = state->idle);) {
+        state->idle = ring->next_idle;
+        ring_destroy(ring);
+    }
+    pthread_mutex_destroy(&state->lock);
+    readiness_close(port);
+}
+
+static bool knows_receives(struct ring *ring)
+{
+    struct io_uring_probe *probe = io_uring_get_probe_ring(&ring->uring);
+    bool known = probe && io_uring_opcode_supported(probe, IORING_OP_RECV) &&
+                 io_uring_opcode_supported(probe, IORING_OP_RECVMSG);
+    io_uring_free_probe(probe);
+    return known;
+}
+
+/* Whether a receive that is told not to wait is answered while it is being submitted: 0 or a
+ * negative errno. */
+static int test_answer(struct ring *ring)
+{
+    char byte;
+    const struct cp_block block = {&byte, 1};
+    int silent = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (silent < 0)
+        return -errno;
+    fill(ring, 0, silent, &block, 1);
+    int code = io_uring_submit(&ring->uring);
+    if (code >= 0)
+        code = collect(ring) == 1 && ring->answers[0] == -EAGAIN ? 0 : -EOPNOTSUPP;
+    close(silent);
+    return code;
+}
+
+/* kernel.io_uring_disabled: '0' no, '1' for most users, '2' for everybody. */
+static char switch_position(void)
+{
+    FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
+    int position = file ? fgetc(file) : '0';
+    if (file)
+        fclose(file);
+    return (char)position;
+}
+
+static void explain(int os_error, char *why, size_t why_bytes)
+{
+    if (os_error == ENOSYS)
+        snprintf(why, why_bytes, "this kernel has no io_uring, or a sandbox hides it");
+    else if (os_error == EPERM && switch_position() != '0')
+        snprintf(why, why_bytes, "io_uring is switched off: sysctl kernel.io_uring_disabled is %c",
+                 switch_position());
+    else if (os_error == EPERM || os_error == EACCES)
+        snprintf(why, why_bytes, "io_uring is forbidden here, most likely by a sandbox");
+    else if (os_error == EOPNOTSUPP)
+        snprintf(why, why_bytes, "this kernel's io_uring cannot receive without waiting");
+    else
+        snprintf(why, why_bytes, "io_uring: %s", strerror(os_error));
+}
+
+/* The first ring shows what the engine relies on. */
+static int rings_open(struct uring_state *state)
+{
+    struct ring *ring;
+    int code = ring_make(&ring);
+    if (code != 0)
+        return code;
+    code = knows_receives(ring) ? test_answer(ring) : -EOPNOTSUPP;
+    if (code == 0)
+        ring_give(state, ring);
+    else
+        ring_destroy(ring);
+    return code;
+}
+
+static int engine_open(struct cport *port, char *why, size_t why_bytes)
+{
+    int code = readiness_open(port, sizeof(struct uring_state), why, why_bytes);
+    if (code != 0)
+        return code;
+    struct uring_state *state = port->engine_state;
+    pthread_mutex_init(&state->lock, NULL);
+    code = rings_open(state);
+    if (code == 0)
+        return 0;
+    explain(-code, why, why_bytes);
+    return code == -ENOMEM || code == -EMFILE || code == -ENFILE ? cp_error_from_os(-code)
+                                                                 : CP_EUNSUPPORTED;
+}
+
+extern const struct engine engine_uring;
+const struct engine engine_uring = {
+    .name = "uring",
+    .summary = "Linux readiness; a batch of ready sockets is received by one io_uring call",
+    .flags = ENGINE_READINESS,
+    .pollers_max = UINT_MAX,
+    .open = engine_open,
+    .close = engine_close,
+    .attach = readiness_attach,
+    .detach = readiness_detach,
+    .advance = attempt,
+    .advance_all = engine_advance_all,
+    .cancel = readiness_cancel,
+    .poll = readiness_poll,
+    .kick = readiness_kick,
+};

@@ -1,0 +1,94 @@
+/* A thread belongs to at most one port, and leaves it when it ends or waits on another. The
+ * membership lives as long as the thread, the port may end before it: one process-wide lock,
+ * taken on joining and leaving only, keeps the two ends of the link together. */
+#include "cport/port.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static pthread_mutex_t membership = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool key_made;
+static _Thread_local struct worker *of_thread; /* what the key holds, at hand */
+
+/* With the membership lock held. */
+static void leave(struct worker *worker)
+{
+    struct cport *port = worker->port;
+    if (!port)
+        return;
+    struct gate_effects effects = {0};
+    port_lock(port);
+    gate_leave(&port->gate, &worker->gate, &effects);
+    struct worker **link = &port->members;
+    while (*link != worker)
+        link = &(*link)->next_member;
+    *link = worker->next_member;
+    port_unlock(port, &effects);
+    worker->port = NULL;
+}
+
+static void thread_ended(void *value)
+{
+    pthread_mutex_lock(&membership);
+    leave(value);
+    pthread_mutex_unlock(&membership);
+    of_thread = NULL;
+    free(value);
+}
+
+static void make_key(void)
+{
+    key_made = pthread_key_create(&key, thread_ended) == 0;
+}
+
+static struct worker *worker_make(void)
+{
+    pthread_once(&key_once, make_key);
+    struct worker *worker = key_made ? calloc(1, sizeof *worker) : NULL;
+    if (worker && pthread_setspecific(key, worker) != 0) {
+        free(worker);
+        worker = NULL;
+    }
+    return of_thread = worker;
+}
+
+static struct worker *worker_of_thread(void)
+{
+    return of_thread ? of_thread : worker_make();
+}
+
+struct worker *worker_join(struct cport *port)
+{
+    struct worker *worker = worker_of_thread();
+    if (!worker || worker->port == port)
+        return worker;
+    pthread_mutex_lock(&membership);
+    leave(worker);
+    worker->port = port;
+    port_lock(port);
+    worker->next_member = port->members;
+    port->members = worker;
+    port_unlock(port, &(struct gate_effects){0});
+    pthread_mutex_unlock(&membership);
+    return worker;
+}
+
+struct worker *worker_current(const struct cport *port)
+{
+    struct worker *worker = worker_of_thread();
+    return worker && worker->port == port ? worker : NULL;
+}
+
+void workers_forget(struct cport *port)
+{
+    pthread_mutex_lock(&membership);
+    for (struct worker *worker = port->members; worker; worker = worker->next_member) {
+        assert(worker->gate.state != GATE_PARKED && worker->gate.state != GATE_POLLING);
+        worker->port = NULL;
+        worker->gate = (struct gate_worker){0};
+    }
+    port->members = NULL;
+    pthread_mutex_unlock(&membership);
+}

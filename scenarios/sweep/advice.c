@@ -1,0 +1,422 @@
+/* The search as a state machine that puts one round after the other on the plan:
+ *
+ *   SEARCHING: axis 0, round 1, 2, ... -> axis 1, round 1, ... -> ... -> the last axis
+ *      |  ^--- with a budget, once more from the best: a bad draw is made good -----'
+ *      |  `-> every candidate has failed -----------------------------------> ENDED
+ *      |  `-> out of time before the first round ----------------------------> ENDED
+ *      `--> no axis is left, or time only for the finals -> FINALS: block 1, 2, ... -> ENDED */
+#include "scenarios/sweep/advice.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "base/os.h"
+#include "scenarios/sweep/command.h"
+#include "scenarios/sweep/folder.h"
+#include "scenarios/sweep/ranking.h"
+#include "base/json_read.h"
+
+/* How many go on from one axis to the next: the second best of one may be the best with another. */
+enum { BEST_MAX = 3, FINALISTS_MAX = BEST_MAX + 1 };
+
+/* A budget that is not used up so is spent on the finals. */
+enum { PASSES_MAX = 2, FINALS_MAX = 4 };
+
+/* Of the budget, that the finals may keep for themselves. */
+#define FINALS_SHARE 0.4
+
+#define LOOK_AGAIN_NS ((uint64_t)100 * OS_NS_PER_MS)
+
+enum stage { SEARCHING, FINALS, ENDED };
+
+struct advice {
+    struct arena *arena;
+    struct space space;
+    const struct criterion *criterion;
+    const char *criterion_name;
+    double margin;   /* a share */
+    unsigned blocks; /* of the finals, at least where there is time */
+    uint64_t seed;   /* of the order within a round */
+
+    enum stage stage;
+    unsigned pass, axis, round;   /* round 0: the axis has not begun */
+    unsigned rounds_judged;       /* of all axes */
+    unsigned first_row;           /* of the axis, in the plan */
+    unsigned *field, field_count; /* who is still in the race, or in the finals */
+    unsigned best[BEST_MAX], best_count;
+    unsigned block;
+    bool replays;       /* rows of an earlier session, whose budget is not known */
+    double total_s;     /* the budget */
+    const char *reason; /* why there is nothing to recommend, as far as the search knows */
+};
+
+int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct advice **advice,
+                struct complaint *complaint)
+{
+    const struct cell *first = cells->items[0];
+    struct advice *fresh = arena_take(arena, sizeof *fresh);
+
+    *advice = NULL;
+    for (unsigned i = 0; i < cells->count; i++) {
+        if ((cells->items[i]->advise == NULL) != (first->advise == NULL))
+            return complain(complaint, &cells->items[i]->place,
+                            "advise searches one scenario at a time; run the others for "
+                            "themselves");
+    }
+    if (first->advise == NULL)
+        return 0;
+    *fresh = (struct advice){.arena = arena,
+                             .criterion_name = first->advise,
+                             .criterion = criterion_find(first->advise, space_is_rated(first)),
+                             .margin = first->margin,
+                             .blocks = (unsigned)first->repeat,
+                             .seed = seed,
+                             .best_count = 1,
+                             .total_s = NAN};
+    if (fresh->criterion == NULL)
+        return complain(complaint, &cell_find(first, "advise")->place, "advise = %s: takes %s",
+                        first->advise, criterion_names(arena));
+    if (space_read(arena, cells, &fresh->space, complaint) != 0)
+        return -1;
+    *advice = fresh;
+    return 0;
+}
+
+/* ---- time ---- */
+
+static double finals_s(const struct advice *advice, double row_s)
+{
+    double asked_s = (double)advice->blocks * FINALISTS_MAX * row_s;
+
+    return fmin(asked_s, FINALS_SHARE * advice->total_s);
+}
+
+static double least_s(const struct advice *advice, double row_s)
+{
+    return (advice->space.axes[0].count + FINALISTS_MAX) * row_s;
+}
+
+static bool has_time(const struct advice *advice, const struct advice_work *work)
+{
+    if (advice->rounds_judged == 0)
+        return work->left_s >= least_s(advice, work->row_s);
+    return work->left_s >= advice->field_count * work->row_s + finals_s(advice, work->row_s);
+}
+
+int advice_check_budget(const struct advice *advice, double budget_s, double row_s,
+                        struct complaint *complaint)
+{
+    double least = least_s(advice, row_s);
+
+    if (budget_s >= least)
+        return 0;
+    return complain(complaint, NULL,
+                    "--budget=%.3g is too small: a first round of %u rows (%s) and one of the "
+                    "finals take about %.0f s; --budget=%.1f would be the least, 3 finds more",
+                    budget_s / 60, advice->space.axes[0].count, advice->space.axes[0].key, least,
+                    ceil(least / 6) / 10);
+}
+
+/* ---- the search ---- */
+
+static unsigned keep_of(unsigned count)
+{
+    unsigned half = (count + 1) / 2;
+
+    return half < BEST_MAX ? BEST_MAX : half;
+}
+
+static void take_best(struct advice *advice)
+{
+    advice->best_count = advice->field_count < BEST_MAX ? advice->field_count : BEST_MAX;
+    memcpy(advice->best, advice->field, advice->best_count * sizeof *advice->best);
+}
+
+/* All rows of the round are there. */
+static void judge_round(struct advice *advice, const struct advice_work *work)
+{
+    struct ranking_question question = {.criterion = advice->criterion,
+                                        .margin = advice->margin,
+                                        .plan = work->plan,
+                                        .rows = work->rows,
+                                        .first_row = advice->first_row};
+    const char *reason;
+    unsigned sound =
+        ranking_make(advice->arena, &question, advice->field, advice->field_count, &reason);
+
+    advice->rounds_judged++;
+    if (sound == 0) {
+        advice->stage = ENDED;
+        advice->reason = arena_text(advice->arena, "every candidate failed, the first with: %s",
+                                    reason == NULL ? "no row" : reason);
+        return;
+    }
+    if (keep_of(advice->field_count) < sound)
+        sound = keep_of(advice->field_count);
+    advice->field_count = sound;
+    take_best(advice);
+    if (advice->field_count <= BEST_MAX) {
+        advice->axis++;
+        advice->round = 0;
+    }
+}
+
+/* Two of the best may differ in this axis alone. */
+static void put_in_field(struct advice *advice, unsigned cell)
+{
+    for (unsigned i = 0; i < advice->field_count; i++) {
+        if (advice->field[i] == cell)
+            return;
+    }
+    advice->field[advice->field_count++] = cell;
+}
+
+static void begin_axis(struct advice *advice, const struct advice_work *work)
+{
+    unsigned values = advice->space.axes[advice->axis].count;
+
+    advice->field = arena_take(advice->arena, advice->best_count * values * sizeof(unsigned));
+    advice->field_count = 0;
+    for (unsigned i = 0; i < advice->best_count; i++) {
+        for (unsigned value = 0; value < values; value++)
+            put_in_field(advice, space_vary(advice->arena, &advice->space, work->cells,
+                                            advice->best[i], advice->axis, value));
+    }
+    advice->first_row = work->plan->count;
+}
+
+static void begin_finals(struct advice *advice, const struct advice_work *work)
+{
+    advice->stage = FINALS;
+    advice->field = arena_take(advice->arena, FINALISTS_MAX * sizeof(unsigned));
+    advice->field_count = 0;
+    for (unsigned i = 0; i < advice->best_count; i++)
+        advice->field[advice->field_count++] =
+            space_final(advice->arena, &advice->space, work->cells, advice->best[i]);
+    advice->field[advice->field_count++] =
+        space_defaults(advice->arena, &advice->space, work->cells);
+}
+
+static unsigned rows_of_cell(const struct plan *plan, unsigned cell)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < plan->count; i++)
+        count += plan->rows[i].cell_index == cell;
+    return count;
+}
+
+static void put_on_plan(struct advice *advice, const struct advice_work *work)
+{
+    struct plan *plan = work->plan;
+    unsigned first = plan->count;
+
+    for (unsigned i = 0; i < advice->field_count; i++) {
+        unsigned cell = advice->field[i];
+
+        plan_append(advice->arena, plan, work->cells->items[cell], cell,
+                    rows_of_cell(plan, cell) + 1);
+    }
+    plan_shuffle_block(plan, first, advice->seed + first);
+    plan->due = plan->count;
+}
+
+static bool has_more_than_needed(const struct advice *advice)
+{
+    return advice->replays || isfinite(advice->total_s);
+}
+
+/* Leaves SEARCHING when there is nothing more to search, or no time. */
+static void search_on(struct advice *advice, const struct advice_work *work)
+{
+    if (advice->round > 0)
+        judge_round(advice, work);
+    if (advice->stage == ENDED)
+        return;
+    if (advice->axis == advice->space.axis_count && has_more_than_needed(advice) &&
+        advice->pass + 1 < PASSES_MAX) {
+        advice->pass++;
+        advice->axis = 0;
+    }
+    if (advice->axis == advice->space.axis_count) {
+        begin_finals(advice, work);
+        return;
+    }
+    if (advice->round == 0)
+        begin_axis(advice, work);
+    if (has_time(advice, work))
+        return;
+    if (advice->rounds_judged != 0) {
+        begin_finals(advice, work);
+        return;
+    }
+    advice->stage = ENDED;
+    advice->reason = "the budget was used up before the first round";
+}
+
+static bool finals_are_over(const struct advice *advice, const struct advice_work *work)
+{
+    unsigned most = has_more_than_needed(advice) ? FINALS_MAX * advice->blocks : advice->blocks;
+
+    return advice->block >= most || work->left_s < advice->field_count * work->row_s;
+}
+
+bool advice_extend(struct advice *advice, const struct advice_work *work)
+{
+    if (isnan(advice->total_s))
+        advice->total_s = work->left_s;
+    if (advice->stage == SEARCHING)
+        search_on(advice, work);
+    if (advice->stage == FINALS && finals_are_over(advice, work)) {
+        advice->stage = ENDED;
+        if (advice->block == 0)
+            advice->reason = "the budget was used up before the finals";
+    }
+    if (advice->stage == ENDED)
+        return false;
+    put_on_plan(advice, work);
+    advice->round += advice->stage == SEARCHING;
+    advice->block += advice->stage == FINALS;
+    return true;
+}
+
+void advice_resume(struct advice *advice, const struct advice_work *work)
+{
+    bool more = true;
+
+    advice->replays = true;
+    while (more && work->plan->count < work->rows->count) {
+        struct rows seen = {.lines = work->rows->lines, .count = work->plan->count};
+        struct advice_work then = *work;
+        const char *label = row_text(advice->arena, seen.lines[seen.count], "label");
+        bool searched = label != NULL && strcmp(label, SPACE_SEARCH) == 0;
+
+        then.rows = &seen;
+        then.left_s = INFINITY;
+        if (advice->stage == SEARCHING && !searched && advice->round > 0) {
+            judge_round(advice, &then);
+            if (advice->stage == SEARCHING)
+                begin_finals(advice, &then);
+        }
+        more = advice_extend(advice, &then);
+    }
+    advice->replays = false;
+    advice->total_s = NAN;
+}
+
+/* ---- what is said about it ---- */
+
+unsigned advice_cells_max(const struct advice *advice)
+{
+    unsigned cells = 1 + FINALISTS_MAX;
+
+    /* One of each value is there from the start; each pass may find all others. */
+    for (unsigned i = 0; i < advice->space.axis_count; i++)
+        cells += (1 + PASSES_MAX * BEST_MAX) * advice->space.axes[i].count;
+    return cells;
+}
+
+unsigned advice_rows_max(const struct advice *advice)
+{
+    unsigned rows = advice->blocks * FINALISTS_MAX, best = 1;
+
+    for (unsigned i = 0; i < advice->space.axis_count; i++) {
+        unsigned field = best * advice->space.axes[i].count;
+
+        do {
+            rows += field;
+            field = field < keep_of(field) ? field : keep_of(field);
+        } while (field > BEST_MAX);
+        best = field;
+    }
+    return rows;
+}
+
+void advice_announce(const struct advice *advice, FILE *out)
+{
+    double points = 1;
+
+    for (unsigned i = 0; i < advice->space.axis_count; i++) {
+        const struct axis *axis = &advice->space.axes[i];
+
+        fprintf(out, "%s %s =", i == 0 ? "searches" : "        ", axis->key);
+        for (unsigned j = 0; j < axis->count; j++)
+            fprintf(out, "%s %s", j == 0 ? "" : ",", axis->values[j]);
+        fputc('\n', out);
+        points *= axis->count;
+    }
+    fprintf(
+        out, "%.0f candidates, of which at most %u rows find the best %d; then %u rows of each\n",
+        points, advice_rows_max(advice) - advice->blocks * FINALISTS_MAX, BEST_MAX, advice->blocks);
+}
+
+/* ---- the end ---- */
+
+/* The axes that nothing was tried of, "" where all had their turn. */
+static const char *untried(const struct advice *advice)
+{
+    const char *names = "";
+
+    for (unsigned i = advice->pass > 0 ? advice->space.axis_count
+                                       : advice->axis + (advice->round > 0);
+         i < advice->space.axis_count; i++)
+        names = arena_text(advice->arena, "%s%s%s", names, *names == '\0' ? "" : ",",
+                           advice->space.axes[i].key);
+    return names;
+}
+
+static const char *script_path(struct arena *arena)
+{
+    enum { PROGRAM_DIRECTORY_BYTES = 4096 };
+    char directory[PROGRAM_DIRECTORY_BYTES];
+
+    if (os_program_directory(directory, sizeof directory) != 0)
+        return "plot/advice.py";
+    return arena_text(arena, "%s/../../plot/advice.py", directory);
+}
+
+static struct command conclusion(const struct advice *advice, const char *directory, bool quiet)
+{
+    struct arena *arena = advice->arena;
+    struct command command = command_begin(arena, "python3");
+
+    command_add(arena, &command, script_path(arena));
+    command_add(arena, &command, directory);
+    command_add(arena, &command, arena_text(arena, "--criterion=%s", advice->criterion_name));
+    command_add(arena, &command, arena_text(arena, "--margin=%g", advice->margin * 100));
+    if (*untried(advice) != '\0')
+        command_add(arena, &command, arena_text(arena, "--untried=%s", untried(advice)));
+    if (quiet)
+        command_add(arena, &command, "--quiet");
+    return command;
+}
+
+int advice_conclude(const struct advice *advice, const char *directory, bool quiet,
+                    struct complaint *complaint)
+{
+    struct command command = conclusion(advice, directory, quiet);
+    struct os_process process;
+    int exit_code, error;
+
+    if (advice->reason != NULL) {
+        complain(complaint, NULL, "nothing to recommend: %s", advice->reason);
+        return EXIT_MEASURED_FAILURE;
+    }
+    fflush(stdout);
+    error = folder_is_file(command.argv[1]) ? os_process_start(&process, command.argv, NULL, NULL)
+                                            : -ENOENT;
+    if (error != 0) {
+        complain(complaint, NULL, "the rows are there, but what reads them is not (%s): %s would",
+                 strerror(-error), command_text(advice->arena, &command));
+        return EXIT_MACHINE_CANNOT;
+    }
+    while (os_process_wait(&process, LOOK_AGAIN_NS, &exit_code) == 0) {
+        if (!os_interrupted())
+            continue;
+        os_process_stop(&process, LOOK_AGAIN_NS);
+        return EXIT_MEASURED_FAILURE;
+    }
+    return exit_code;
+}

@@ -1,0 +1,142 @@
+/* A cell is
+ *
+ *   open ----- its interval is too wide, or there is none yet: it may get a further repeat
+ *   within --- narrow enough
+ *   closed --- no row of it has the figure, it is not run here, or it has its most repeats
+ *
+ * Rows are noted as they end, and a cell that was within may be open again: its interval can
+ * grow. */
+#include "scenarios/sweep/budget.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/json_read.h"
+#include "scenarios/sweep/run.h"
+
+void budget_note(struct arena *arena, struct budget *budget, const struct cell *cell,
+                 unsigned cell_index, const char *line)
+{
+    struct arena scratch = {0};
+    double value;
+
+    if (run_end_of_line(&scratch, line, cell) == RUN_GOOD && row_number(line, cell->metric, &value))
+        figures_add(arena, &budget->figures[cell_index], value);
+    arena_free(&scratch);
+}
+
+static bool is_within(const struct cell *cell, const struct spread *spread)
+{
+    return spread->width <= cell->precision;
+}
+
+static bool is_open(const struct cell *cell, const struct spread *spread)
+{
+    return spread->n != 0 && spread->n < CELL_REPEAT_MAX && cell->skip_reason == NULL &&
+           !is_within(cell, spread);
+}
+
+unsigned budget_within(const struct budget *budget, const struct cells *cells)
+{
+    unsigned within = 0;
+
+    for (unsigned i = 0; i < cells->count; i++) {
+        struct spread spread = spread_of(&budget->figures[i]);
+
+        within += is_within(cells->items[i], &spread);
+    }
+    return within;
+}
+
+unsigned budget_widest(const struct budget *budget, const struct cells *cells)
+{
+    unsigned widest = cells->count;
+    double width = 0;
+
+    for (unsigned i = 0; i < cells->count; i++) {
+        struct spread spread = spread_of(&budget->figures[i]);
+
+        if (!is_within(cells->items[i], &spread) && isfinite(spread.width) &&
+            spread.width > width) {
+            width = spread.width;
+            widest = i;
+        }
+    }
+    return widest;
+}
+
+/* Why a round has nobody: no time for those that are open; or none is, since all are narrow enough,
+ * or have their most repeats, or no figures. */
+static const char *why_none(const struct budget *budget, const struct cells *cells, bool open)
+{
+    if (open)
+        return BUDGET_STOP_TIME;
+    if (budget_within(budget, cells) == cells->count)
+        return BUDGET_STOP_PRECISE;
+    for (unsigned i = 0; i < cells->count; i++) {
+        if (budget->figures[i].count >= CELL_REPEAT_MAX)
+            return BUDGET_STOP_MOST;
+    }
+    return BUDGET_STOP_NO_FIGURE;
+}
+
+bool budget_round(struct arena *arena, struct budget *budget, const struct cells *cells,
+                  const double *row_s, double left_s, uint64_t seed, struct plan *plan)
+{
+    struct arena scratch = {0};
+    double *widths = arena_take(&scratch, cells->count * sizeof *widths), widest = 0;
+    unsigned first = plan->count, block = plan_last_block(plan) + 1;
+    bool open = false;
+
+    assert(budget->figures != NULL);
+    for (unsigned i = 0; i < cells->count; i++) {
+        struct spread spread = spread_of(&budget->figures[i]);
+        bool asks = is_open(cells->items[i], &spread);
+
+        open = open || asks;
+        widths[i] = asks && row_s[i] <= left_s ? spread.width : 0;
+        widest = fmax(widest, widths[i]);
+    }
+    for (unsigned i = 0; i < cells->count && widest > 0; i++) {
+        if (widths[i] >= widest / 2)
+            plan_append(arena, plan, cells->items[i], i, block);
+    }
+    arena_free(&scratch);
+    if (plan->count == first) {
+        budget->stopped = why_none(budget, cells, open);
+        return false;
+    }
+    plan_shuffle_block(plan, first, seed);
+    return true;
+}
+
+static void write_cell(struct json *json, const struct cell *cell, const struct spread *spread)
+{
+    json_text(json, "metric", cell->metric);
+    json_count(json, "n", spread->n);
+    json_number(json, "median", spread->median);
+    json_number(json, "low", spread->low);
+    json_number(json, "high", spread->high);
+    json_number(json, "width", spread->width);
+    json_number(json, "precision", cell->precision);
+    json_flag(json, "within", is_within(cell, spread));
+}
+
+void budget_write(struct arena *arena, struct json *json, const struct budget *budget,
+                  const struct cells *cells)
+{
+    json_number(json, "minutes", budget->minutes > 0 ? budget->minutes : NAN);
+    json_count(json, "blocks", budget->blocks);
+    json_count(json, "further_rows", budget->further);
+    json_text(json, "stopped", budget->stopped);
+    json_object_open(json, "cells");
+    for (unsigned i = 0; i < cells->count; i++) {
+        const struct cell *cell = cells->items[i];
+        struct spread spread = spread_of(&budget->figures[i]);
+
+        json_object_open(json, cell_title(arena, cell));
+        write_cell(json, cell, &spread);
+        json_object_close(json);
+    }
+    json_object_close(json);
+}

@@ -1,0 +1,361 @@
+/* From settings to cells:
+ *
+ *   common keys -> section's keys -> overrides    merge_settings: later ones replace in place, so
+ *        |                                         the order of the axes stays the scenario's
+ *        v
+ *   an odometer over the values of every key      cross_axes: the last axis turns fastest; of a
+ *        |                                         search one axis turns at a time
+ *        v
+ *   references resolved, the sweep's own keys read, a cell that equals an earlier one dropped */
+#include "scenarios/sweep/cell.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "scenarios/sweep/key.h"
+
+/* ---- overrides ---- */
+
+int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
+                   struct complaint *complaint)
+{
+    static const struct place place = {.file = "command line"};
+    const char *equals = strchr(argument, '=');
+    char *scope, *key, *dot;
+    struct override override = {0};
+
+    assert(equals != NULL);
+    scope = arena_copy(arena, argument, (size_t)(equals - argument));
+    key = strstr(scope, KEY_FLEET_PREFIX);
+    if (key == NULL || (key != scope && key[-1] != '.')) {
+        dot = strrchr(scope, '.');
+        key = dot == NULL ? scope : dot + 1;
+    }
+    if (key != scope) {
+        key[-1] = '\0';
+        override.scenario = scope;
+        dot = strchr(scope, '.');
+        if (dot != NULL) {
+            *dot = '\0';
+            override.section = dot + 1;
+        }
+    }
+    if (setting_parse(arena, &place, key, equals + 1, &override.setting, complaint) != 0)
+        return -1;
+    overrides->items =
+        arena_grow(arena, overrides->items, overrides->count, sizeof *overrides->items);
+    overrides->items[overrides->count++] = override;
+    return 0;
+}
+
+static bool is_for(const struct override *override, const char *scenario, const char *section)
+{
+    return (override->scenario == NULL || strcmp(override->scenario, scenario) == 0) &&
+           (override->section == NULL || strcmp(override->section, section) == 0);
+}
+
+static bool hits(const struct override *override, const struct scenario *scenario)
+{
+    for (unsigned i = 0; i < scenario->section_count; i++) {
+        if (is_for(override, scenario->name, scenario->sections[i].name))
+            return true;
+    }
+    return false;
+}
+
+int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
+                    unsigned scenario_count, struct complaint *complaint)
+{
+    for (unsigned i = 0; i < overrides->count; i++) {
+        const struct override *override = &overrides->items[i];
+        bool hit = false;
+
+        for (unsigned j = 0; j < scenario_count && !hit; j++)
+            hit = hits(override, scenarios[j]);
+        if (!hit)
+            return complain(complaint, &override->setting.place,
+                            "--%s%s%s.%s: no such scenario or section among those given",
+                            override->scenario, override->section == NULL ? "" : ".",
+                            override->section == NULL ? "" : override->section,
+                            override->setting.key);
+    }
+    return 0;
+}
+
+static void put_all(struct arena *arena, struct settings *merged, const struct settings *more)
+{
+    for (unsigned i = 0; i < more->count; i++)
+        settings_put(arena, merged, &more->items[i]);
+}
+
+/* An override for one section wins over one for its scenario, and that over one for all. */
+static unsigned scope_of(const struct override *override)
+{
+    return (override->scenario != NULL) + (override->section != NULL);
+}
+
+static struct settings merge_settings(struct arena *arena, const struct scenario *scenario,
+                                      const struct section *section,
+                                      const struct overrides *overrides)
+{
+    const struct section *base = &scenario->sections[section->base];
+    struct settings merged = {0};
+
+    put_all(arena, &merged, &scenario->common);
+    put_all(arena, &merged, &base->settings);
+    if (section != base)
+        put_all(arena, &merged, &section->settings);
+    for (unsigned scope = 0; scope < 3; scope++) {
+        for (unsigned i = 0; i < overrides->count; i++) {
+            const struct override *override = &overrides->items[i];
+
+            if (scope_of(override) == scope && is_for(override, scenario->name, section->name))
+                settings_put(arena, &merged, &override->setting);
+        }
+    }
+    return merged;
+}
+
+/* ---- one cell ---- */
+
+static const char *resolve(const struct settings *settings, const unsigned *choice, unsigned at,
+                           struct complaint *complaint)
+{
+    const struct setting *asked = &settings->items[at];
+    const struct value *value = &asked->values[choice[at]];
+
+    for (unsigned step = 0; value->reference; step++) {
+        const struct setting *other = settings_find(settings, value->text);
+
+        if (other == NULL) {
+            complain(complaint, &asked->place, "%s = =%s: there is no key %s to copy", asked->key,
+                     value->text, value->text);
+            return NULL;
+        }
+        if (step == settings->count) {
+            complain(complaint, &asked->place, "%s = =%s: the copies go round in a circle",
+                     asked->key, asked->values[choice[at]].text);
+            return NULL;
+        }
+        value = &other->values[choice[other - settings->items]];
+    }
+    return value->text;
+}
+
+static const char *join(struct arena *arena, const char *list, const char *key, const char *value)
+{
+    return arena_text(arena, "%s%s%s=%s", list, *list == '\0' ? "" : " ", key, value);
+}
+
+const struct pair *cell_find(const struct cell *cell, const char *key)
+{
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        if (strcmp(cell->pairs[i].key, key) == 0)
+            return &cell->pairs[i];
+    }
+    return NULL;
+}
+
+const char *cell_title(struct arena *arena, const struct cell *cell)
+{
+    return arena_text(arena, "%s%s%s%s%s", cell->scenario, *cell->section == '\0' ? "" : " ",
+                      cell->section, *cell->name == '\0' ? "" : " ", cell->name);
+}
+
+static int read_servers(struct cell *cell, struct complaint *complaint)
+{
+    const struct pair *pair = cell_find(cell, "servers");
+
+    if (pair == NULL)
+        return complain(complaint, &cell->place,
+                        "no key says how many servers; servers = 200 would be right");
+    if (strspn(pair->value, "0123456789") != strlen(pair->value))
+        return 0; /* a list or @file of servers that are not ours */
+    return key_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, complaint);
+}
+
+static int read_pairs(struct arena *arena, struct cell *cell, struct complaint *complaint)
+{
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        const struct pair *pair = &cell->pairs[i];
+
+        if (key_read(pair, cell, complaint) != 0)
+            return -1;
+        if (strcmp(pair->key, "fleet.ports-per-address") == 0 &&
+            key_number(pair, 0, 65535, &cell->ports_per_address, complaint) != 0)
+            return -1;
+        if (key_is_fleets(pair->key))
+            cell->fleet_options =
+                join(arena, cell->fleet_options, pair->key + strlen(KEY_FLEET_PREFIX), pair->value);
+    }
+    return read_servers(cell, complaint);
+}
+
+static struct cell *make_cell(struct arena *arena, const struct settings *settings,
+                              const struct settings *named, const unsigned *choice,
+                              struct complaint *complaint)
+{
+    struct cell *cell = arena_take(arena, sizeof *cell);
+    struct pair *pairs = arena_take(arena, settings->count * sizeof *pairs);
+
+    cell->name = "";
+    for (unsigned i = 0; i < settings->count; i++) {
+        const struct setting *setting = &settings->items[i];
+
+        pairs[i].key = setting->key;
+        pairs[i].place = setting->place;
+        pairs[i].value = resolve(settings, choice, i, complaint);
+        if (pairs[i].value == NULL)
+            return NULL;
+        if (setting->value_count > 1 ||
+            (settings_find(named, setting->key) != NULL && key_names_cells(setting->key)))
+            cell->name = join(arena, cell->name, setting->key, pairs[i].value);
+    }
+    cell->pairs = pairs;
+    cell->pair_count = settings->count;
+    return cell;
+}
+
+static bool is_part_of(const struct cell *part, const struct cell *whole, const char *but_for)
+{
+    for (unsigned i = 0; i < part->pair_count; i++) {
+        const struct pair *pair = &part->pairs[i], *other = cell_find(whole, pair->key);
+
+        if (strcmp(pair->key, but_for) != 0 &&
+            (other == NULL || strcmp(pair->value, other->value) != 0))
+            return false;
+    }
+    return true;
+}
+
+bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for)
+{
+    return strcmp(a->scenario, b->scenario) == 0 && strcmp(a->section, b->section) == 0 &&
+           is_part_of(a, b, but_for) && is_part_of(b, a, but_for);
+}
+
+/* A section's cells stand together, so the search may end where another section's begin. */
+static bool is_known(const struct cells *cells, const struct cell *cell)
+{
+    for (unsigned i = cells->count; i-- > 0;) {
+        if (strcmp(cells->items[i]->section, cell->section) != 0)
+            return false;
+        if (cell_equals(cells->items[i], cell, ""))
+            return true;
+    }
+    return false;
+}
+
+static bool turn(const struct settings *settings, unsigned *choice)
+{
+    for (unsigned i = settings->count; i-- > 0;) {
+        if (++choice[i] < settings->items[i].value_count)
+            return true;
+        choice[i] = 0;
+    }
+    return false;
+}
+
+/* Of a search only what differs from the first values in one axis; what else there is it finds. */
+static bool turn_one(const struct settings *settings, unsigned *choice)
+{
+    unsigned at = 0;
+
+    while (at + 1 < settings->count && choice[at] == 0)
+        at++;
+    if (choice[at] == 0)
+        at = 0;
+    for (; at < settings->count; at++) {
+        if (++choice[at] < settings->items[at].value_count)
+            return true;
+        choice[at] = 0;
+    }
+    return false;
+}
+
+static void set_defaults(struct cell *cell, const struct scenario *scenario,
+                         const struct section *section)
+{
+    cell->scenario = scenario->name;
+    cell->section = section->name;
+    cell->place = section->place;
+    cell->client = "fanin-client";
+    cell->servers_program = "fanin-servers";
+    cell->fleet_options = "";
+    cell->link_asked = CELL_LOOPBACK;
+    cell->label = "";
+    cell->repeat = 5;
+    cell->timeout_s = 120;
+    cell->port = 20000;
+    cell->row_seconds = 1;
+    cell->margin = 0.05;
+    cell->metric = "elapsed_ms";
+    cell->precision = 0.05;
+}
+
+static int cross_axes(struct arena *arena, const struct scenario *scenario,
+                      const struct section *section, const struct settings *settings,
+                      struct cells *cells, struct complaint *complaint)
+{
+    static const struct settings none = {0};
+    bool further = section != &scenario->sections[section->base];
+    bool search = settings_find(settings, "advise") != NULL;
+    unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
+
+    do {
+        /* What a [+] sets tells its cells from those of the section, so it is part of their names.
+         */
+        struct cell *cell =
+            make_cell(arena, settings, further ? &section->settings : &none, choice, complaint);
+
+        if (cell == NULL)
+            return -1;
+        set_defaults(cell, scenario, section);
+        if (is_known(cells, cell))
+            continue;
+        if (cells->count == CELLS_MAX)
+            return complain(complaint, &section->place, "more than %d cells; give fewer values",
+                            CELLS_MAX);
+        if (read_pairs(arena, cell, complaint) != 0)
+            return -1;
+        cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
+        cells->items[cells->count++] = cell;
+    } while (search ? turn_one(settings, choice) : turn(settings, choice));
+    return 0;
+}
+
+static bool is_wanted(const char *only, const struct scenario *scenario,
+                      const struct section *section)
+{
+    const char *dot = only == NULL ? NULL : strchr(only, '.');
+
+    if (only == NULL)
+        return true;
+    if (dot == NULL)
+        return strcmp(only, section->name) == 0;
+    return strncmp(only, scenario->name, (size_t)(dot - only)) == 0 &&
+           scenario->name[dot - only] == '\0' && strcmp(dot + 1, section->name) == 0;
+}
+
+int cells_expand(struct arena *arena, const struct scenario *scenario,
+                 const struct overrides *overrides, const char *only, struct cells *cells,
+                 struct complaint *complaint)
+{
+    for (unsigned i = 0; i < scenario->section_count; i++) {
+        const struct section *section = &scenario->sections[i];
+        struct settings settings;
+
+        if (!is_wanted(only, scenario, section))
+            continue;
+        settings = merge_settings(arena, scenario, section, overrides);
+        if (settings.count == 0)
+            return complain(complaint, &section->place, "section [%s] has no key", section->name);
+        for (unsigned j = 0; j < settings.count; j++) {
+            if (key_check(&settings.items[j], complaint) != 0)
+                return -1;
+        }
+        if (cross_axes(arena, scenario, section, &settings, cells, complaint) != 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,99 @@
+/* Cells: what a scenario's sections and the command line's overrides come to when all axes are
+ * crossed. */
+#ifndef FANIN_CELL_H
+#define FANIN_CELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scenarios/sweep/scenario.h"
+
+enum {
+    CELLS_MAX = 20000,
+    CELL_REPEAT_MAX = 1000,
+    CELL_SERVERS_MAX = 1000000,
+};
+
+/* A value typed as --[SCENARIO.[SECTION.]]KEY=VALUES. */
+struct override {
+    const char *scenario, *section; /* NULL: every one */
+    struct setting setting;
+};
+
+struct overrides {
+    struct override *items;
+    unsigned count;
+};
+
+/* A key and the one value that it has in a cell. */
+struct pair {
+    const char *key, *value;
+    struct place place;
+};
+
+#define CELL_LOOPBACK "loopback"
+
+struct fleet;
+struct link;
+
+struct cell {
+    const char *scenario, *section;
+    const char *name;         /* "workers=4 concurrency=2": the axes' values */
+    const struct pair *pairs; /* all keys, in the scenario's order, references resolved */
+    unsigned pair_count;
+    struct place place; /* of the section */
+
+    /* What the sweep's own keys say. */
+    const char *client;          /* program and its leading arguments, separated by blanks */
+    const char *servers_program; /* the same for the fleet */
+    const char *fleet_options;   /* "fault=refuse:2% backlog=3"; "" for none */
+    const char *link_asked;      /* a name of links.conf, or CELL_LOOPBACK */
+    const char *label;           /* only tells one cell from another; "" for none */
+    uint64_t repeat, pause_ms, timeout_s, port, seed; /* seed 0: not said */
+    const char *metric;         /* key of a row: the figure whose spread --budget looks at */
+    double precision;           /* width of its interval that is narrow enough, of the median */
+    const char *advise;         /* the criterion of a search over the axes; NULL: none is asked */
+    double margin;              /* of it: a share that makes no difference */
+    double row_seconds;         /* what a row is expected to take, before one was measured */
+    bool failures_expected;     /* exit code 1 is a result here */
+    uint64_t servers;           /* how many of the fleet's; 0: servers that are not ours */
+    uint64_t ports_per_address; /* of the fleet's servers; 0: all on one address */
+
+    struct link *link;       /* set by links_plan: of the name link_asked; NULL: loopback */
+    const char *link_reason; /* set by links_fall_back: why loopback took its place; or NULL */
+    const char *skip_reason; /* set by links_fall_back: why no row of it is run; NULL: they are */
+    struct fleet *fleet;     /* set by fleets_plan; NULL when servers is 0 */
+};
+
+struct cells {
+    struct cell **items;
+    unsigned count;
+};
+
+/* override_parse: `argument` is what follows the dashes: "KEY=VALUES", with a scope or without.
+ * The scopes are checked by overrides_check once the scenarios are known. 0, or -1 with a
+ * complaint. */
+int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
+                   struct complaint *complaint);
+
+/* overrides_check: every scope names a scenario (and section) that is there. */
+int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
+                    unsigned scenario_count, struct complaint *complaint);
+
+/* cells_expand: appends the scenario's cells to `cells`, duplicates dropped. `only` is "SECTION" or
+ * "SCENARIO.SECTION", or NULL for all. 0, or -1 with a complaint that names file and line. */
+int cells_expand(struct arena *arena, const struct scenario *scenario,
+                 const struct overrides *overrides, const char *only, struct cells *cells,
+                 struct complaint *complaint);
+
+/* cell_find: the pair of a key, NULL if the cell has none. */
+const struct pair *cell_find(const struct cell *cell, const char *key);
+
+/* cell_title: scenario, section and name, without those that are empty. */
+const char *cell_title(struct arena *arena, const struct cell *cell);
+
+/* cell_equals: the same scenario and section, and the same values of all keys but `but_for` ("" for
+ * no exception). */
+bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for);
+
+#endif

@@ -1,0 +1,183 @@
+#include "scenarios/sweep/command.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "scenarios/sweep/fleet.h"
+#include "scenarios/sweep/folder.h"
+#include "scenarios/sweep/key.h"
+
+enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_BASE = 128 };
+
+static const char *find_program(struct arena *arena, const char *name)
+{
+    static const char *const suffixes[] = {"", ".exe"};
+    char directory[4096];
+
+    if (os_path_name(name) != name || os_program_directory(directory, sizeof directory) != 0)
+        return name;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *path = arena_text(arena, "%s/%s%s", directory, name, suffixes[i]);
+
+        if (folder_is_file(path))
+            return path;
+    }
+    return name;
+}
+
+void command_add(struct arena *arena, struct command *command, const char *argument)
+{
+    /* The NULL at the end is counted by the array, not by `count`. */
+    if (command->count == 0)
+        command->argv = arena_grow(arena, command->argv, 0, sizeof(char *));
+    command->argv = arena_grow(arena, command->argv, (size_t)command->count + 1, sizeof(char *));
+    command->argv[command->count++] = arena_copy(arena, argument, strlen(argument));
+    command->argv[command->count] = NULL;
+}
+
+void command_add_all(struct arena *arena, struct command *command, const struct command *more)
+{
+    for (unsigned i = 0; i < more->count; i++)
+        command_add(arena, command, more->argv[i]);
+}
+
+struct command command_begin(struct arena *arena, const char *program)
+{
+    struct command command = {0};
+
+    while (*program != '\0') {
+        size_t length = strcspn(program, " \t");
+        const char *word = arena_copy(arena, program, length);
+
+        if (length != 0)
+            command_add(arena, &command, command.count == 0 ? find_program(arena, word) : word);
+        program += length + (program[length] != '\0');
+    }
+    if (command.count == 0)
+        command_add(arena, &command, "");
+    return command;
+}
+
+struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path)
+{
+    struct command command = command_begin(arena, cell->client);
+
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        const struct pair *pair = &cell->pairs[i];
+
+        if (key_passes_on(pair->key))
+            command_add(arena, &command, arena_text(arena, "--%s=%s", pair->key, pair->value));
+    }
+    if (cell->fleet != NULL)
+        command_add(arena, &command,
+                    arena_text(arena, "--port=%llu", (unsigned long long)cell->fleet->base));
+    command_add(arena, &command, arena_text(arena, "--json=%s", row_path));
+    return command;
+}
+
+struct command command_fleet(struct arena *arena, const struct cell *cell)
+{
+    struct command command = command_begin(arena, cell->servers_program);
+
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        const struct pair *pair = &cell->pairs[i];
+
+        if (strncmp(pair->key, "fleet.", 6) == 0)
+            command_add(arena, &command, arena_text(arena, "--%s=%s", pair->key + 6, pair->value));
+    }
+    return command;
+}
+
+static char *quote(struct arena *arena, const char *word)
+{
+    char *text = arena_text(arena, "'");
+    const char *end;
+
+    while ((end = strchr(word, '\'')) != NULL) {
+        text = arena_text(arena, "%s%s'\\''", text, arena_copy(arena, word, (size_t)(end - word)));
+        word = end + 1;
+    }
+    return arena_text(arena, "%s%s'", text, word);
+}
+
+char *command_shell(struct arena *arena, const struct command *command)
+{
+    char *text = quote(arena, command->argv[0]);
+
+    for (unsigned i = 1; i < command->count; i++)
+        text = arena_text(arena, "%s %s", text, quote(arena, command->argv[i]));
+    return text;
+}
+
+char *command_text(struct arena *arena, const struct command *command)
+{
+    char *text = arena_text(arena, "%s", command->argv[0]);
+
+    for (unsigned i = 1; i < command->count; i++)
+        text = arena_text(arena, "%s %s", text, command->argv[i]);
+    return text;
+}
+
+/* Where `line` names the option, or NULL. A longer name that begins alike is another option. */
+static const char *find_option(struct arena *arena, const char *line, const char *key)
+{
+    const char *option = arena_text(arena, "--%s", key);
+    const char *at = line;
+
+    while ((at = strstr(at, option)) != NULL) {
+        char after = at[strlen(option)];
+
+        if (!isalnum((unsigned char)after) && after != '-')
+            return at;
+        at += strlen(option);
+    }
+    return NULL;
+}
+
+static const char *option_name(const char *key, bool for_fleet)
+{
+    if (for_fleet)
+        return strncmp(key, "fleet.", 6) == 0 ? key + 6 : NULL;
+    return key_passes_on(key) ? key : NULL;
+}
+
+struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
+                           const char *line)
+{
+    struct place place = cell->place;
+    const char *first = NULL;
+
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        const char *name = option_name(cell->pairs[i].key, for_fleet);
+        const char *at = name == NULL ? NULL : find_option(arena, line, name);
+
+        if (at != NULL && (first == NULL || at < first)) {
+            first = at;
+            place = cell->pairs[i].place;
+        }
+    }
+    return place;
+}
+
+const char *command_last_line(struct arena *arena, const char *log_path)
+{
+    size_t length;
+    char *text = arena_file(arena, log_path, LOG_BYTES_MAX, &length);
+
+    if (text == NULL)
+        return "";
+    while (length != 0 && strchr(" \t\r\n", text[length - 1]) != NULL)
+        text[--length] = '\0';
+    while (length != 0 && text[length - 1] != '\n')
+        length--;
+    return text + length;
+}
+
+const char *command_ending(struct arena *arena, int exit_code)
+{
+    if (exit_code > SIGNAL_BASE)
+        return arena_text(arena, "killed by signal %d", exit_code - SIGNAL_BASE);
+    return arena_text(arena, "exit code %d", exit_code);
+}

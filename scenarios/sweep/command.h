@@ -1,0 +1,46 @@
+/* Command lines of the programs that a sweep starts. */
+#ifndef FANIN_COMMAND_H
+#define FANIN_COMMAND_H
+
+#include "scenarios/sweep/cell.h"
+
+struct command {
+    char **argv; /* NULL-terminated */
+    unsigned count;
+};
+
+/* command_begin: the words of `program`; the first is looked for beside fanin-sweep if it has no
+ * slash, and left to PATH if it is not there. */
+struct command command_begin(struct arena *arena, const char *program);
+
+/* command_add: one more argument. */
+void command_add(struct arena *arena, struct command *command, const char *argument);
+
+/* command_client: the cell's client with all its options, the port base and where its row is to
+ * go. */
+struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path);
+
+/* command_fleet: the cell's fanin-servers with its options, without count, port and ready file. */
+struct command command_fleet(struct arena *arena, const struct cell *cell);
+
+/* command_add_all: the arguments of another command. */
+void command_add_all(struct arena *arena, struct command *command, const struct command *more);
+
+/* command_shell: one line of sh that runs the command. */
+char *command_shell(struct arena *arena, const struct command *command);
+
+/* command_text: for a record or a comparison: arguments separated by blanks. */
+char *command_text(struct arena *arena, const struct command *command);
+
+/* command_place: which key of the cell a program's message is about: the one whose option it names
+ * first; the section when it names none. `for_fleet`: the program is the fleet's. */
+struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
+                           const char *line);
+
+/* command_last_line: the last line of a program's log that is not blank; "" if there is none. */
+const char *command_last_line(struct arena *arena, const char *log_path);
+
+/* command_ending: an exit code in words: "exit code 2", "killed by signal 11". */
+const char *command_ending(struct arena *arena, int exit_code);
+
+#endif

@@ -1,0 +1,267 @@
+#include "scenarios/sweep/fleet.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "scenarios/sweep/command.h"
+#include "scenarios/sweep/folder.h"
+
+enum { PORT_MAX = 65535 };
+
+#define START_NS_MAX  ((uint64_t)60 * OS_NS_PER_S)
+#define STOP_GRACE_NS ((uint64_t)2 * OS_NS_PER_S)
+#define LOOK_AGAIN_NS ((uint64_t)2 * OS_NS_PER_MS)
+
+/* ---- which fleets ---- */
+
+static bool serves(const struct fleet *fleet, const struct cell *cell)
+{
+    return strcmp(fleet->cell->fleet_options, cell->fleet_options) == 0 &&
+           strcmp(fleet->cell->servers_program, cell->servers_program) == 0 &&
+           fleet->cell->port == cell->port && fleet->link == cell->link;
+}
+
+static struct fleet *find_or_add(struct arena *arena, struct fleets *fleets, struct cell *cell)
+{
+    struct fleet *fleet;
+
+    for (unsigned i = 0; i < fleets->count; i++) {
+        if (serves(fleets->items[i], cell))
+            return fleets->items[i];
+    }
+    fleet = arena_take(arena, sizeof *fleet);
+    fleet->cell = cell;
+    fleet->link = cell->link;
+    fleets->items = arena_grow(arena, fleets->items, fleets->count, sizeof(struct fleet *));
+    fleets->items[fleets->count++] = fleet;
+    return fleet;
+}
+
+uint64_t fleet_ports(const struct fleet *fleet)
+{
+    uint64_t each = fleet->cell->ports_per_address;
+
+    return each != 0 && each < fleet->count ? each : fleet->count;
+}
+
+static bool collide(const struct fleet *a, const struct fleet *b)
+{
+    return a->link == NULL && b->link == NULL && a->base < b->base + fleet_ports(b) &&
+           b->base < a->base + fleet_ports(a);
+}
+
+/* The first range at or after the base asked for that no earlier fleet of the same namespace has.
+ */
+static void place_fleet(const struct fleets *fleets, unsigned index)
+{
+    struct fleet *fleet = fleets->items[index];
+    bool moved = true;
+
+    fleet->base = fleet->cell->port;
+    while (moved) {
+        moved = false;
+        for (unsigned i = 0; i < index; i++) {
+            const struct fleet *other = fleets->items[i];
+
+            if (collide(fleet, other)) {
+                fleet->base = other->base + fleet_ports(other);
+                moved = true;
+            }
+        }
+    }
+}
+
+int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *fleets,
+                struct complaint *complaint)
+{
+    for (unsigned i = 0; i < cells->count; i++) {
+        struct cell *cell = cells->items[i];
+
+        if (cell->servers == 0)
+            continue;
+        cell->fleet = find_or_add(arena, fleets, cell);
+        if (cell->fleet->count < cell->servers)
+            cell->fleet->count = cell->servers;
+    }
+    for (unsigned i = 0; i < fleets->count; i++) {
+        const struct fleet *fleet = fleets->items[i];
+
+        place_fleet(fleets, i);
+        if (fleet->base + fleet_ports(fleet) - 1 > PORT_MAX)
+            return complain(complaint, &fleet->cell->place,
+                            "%llu servers from port %llu on pass port %d; fewer servers, a lower "
+                            "port, or fleet.ports-per-address would be right",
+                            (unsigned long long)fleet->count, (unsigned long long)fleet->base,
+                            PORT_MAX);
+    }
+    return 0;
+}
+
+/* ---- running them ---- */
+
+/* fanin-lan ends with 1 when the servers have ended, and says how. */
+static int servers_exit_code(struct arena *arena, const struct fleet *fleet, int exit_code)
+{
+    static const char said[] = "the far command ended with exit code ";
+    const char *line = fleet->link == NULL ? "" : command_last_line(arena, fleet->link_log_path);
+    const char *at = strstr(line, said);
+
+    if (at != NULL)
+        sscanf(at + strlen(said), "%d", &exit_code);
+    return exit_code;
+}
+
+const char *fleet_last_words(struct arena *arena, const struct fleet *fleet)
+{
+    const char *line = command_last_line(arena, fleet->log_path);
+
+    return *line == '\0' && fleet->link != NULL ? command_last_line(arena, fleet->link_log_path)
+                                                : line;
+}
+
+static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_code,
+                       struct complaint *complaint)
+{
+    const char *line = fleet_last_words(arena, fleet);
+    const struct pair *port = cell_find(fleet->cell, "port");
+    struct place place = port == NULL ? fleet->cell->place : port->place;
+
+    exit_code = servers_exit_code(arena, fleet, exit_code);
+    if (exit_code == EXIT_WRONG_USE) {
+        place = command_place(arena, fleet->cell, true, line);
+        complain(complaint, &place, "%s", line);
+        return EXIT_WRONG_USE;
+    }
+    complain(complaint, &place,
+             "the servers on ports %llu to %llu did not start (%s): %s; the key port (--port=BASE) "
+             "moves them",
+             (unsigned long long)fleet->base,
+             (unsigned long long)(fleet->base + fleet_ports(fleet) - 1),
+             command_ending(arena, exit_code), line);
+    return EXIT_MACHINE_CANNOT;
+}
+
+static int await_ready(struct arena *arena, struct fleet *fleet, struct complaint *complaint)
+{
+    uint64_t deadline_ns = os_now_ns() + START_NS_MAX;
+    int exit_code = 0;
+
+    while (!folder_is_file(fleet->ready_path)) {
+        if (os_process_wait(&fleet->process, LOOK_AGAIN_NS, &exit_code) == 1) {
+            fleet->running = false;
+            return explain_end(arena, fleet, exit_code, complaint);
+        }
+        if (os_interrupted())
+            return EXIT_MEASURED_FAILURE;
+        if (os_now_ns() > deadline_ns) {
+            complain(complaint, &fleet->cell->place,
+                     "the servers were not ready within %llu s; see %s",
+                     (unsigned long long)(START_NS_MAX / OS_NS_PER_S), fleet->log_path);
+            return EXIT_MACHINE_CANNOT;
+        }
+    }
+    return EXIT_DONE;
+}
+
+static struct command servers_command(struct arena *arena, const struct fleet *fleet)
+{
+    struct command command = command_fleet(arena, fleet->cell);
+
+    command_add(arena, &command,
+                arena_text(arena, "--count=%llu", (unsigned long long)fleet->count));
+    command_add(arena, &command, arena_text(arena, "--port=%llu", (unsigned long long)fleet->base));
+    command_add(arena, &command, arena_text(arena, "--ready-file=%s", fleet->ready_path));
+    return command;
+}
+
+/* The servers' words are kept apart from fanin-lan's own. */
+static struct command far_command(struct arena *arena, const struct fleet *fleet,
+                                  const struct command *servers)
+{
+    struct command command = link_command(arena, fleet->link), log = {0};
+
+    command_add(arena, &log, fleet->log_path);
+    command_add(arena, &command, "--quiet");
+    command_add(arena, &command, arena_text(arena, "--stats=%s", fleet->link_stats_path));
+    command_add(arena, &command,
+                arena_text(arena, "--far=exec %s --listen=\"$FANIN_FAR\" >>%s 2>&1",
+                           command_shell(arena, servers), command_shell(arena, &log)));
+    return command;
+}
+
+int fleet_start(struct arena *arena, struct fleet *fleet, unsigned number, const char *directory,
+                struct complaint *complaint)
+{
+    struct command command;
+    const char *log_path;
+    int result;
+
+    if (fleet->running)
+        return EXIT_DONE;
+    fleet->ready_path = arena_text(arena, "%s/fleet-%u.ready", directory, number);
+    fleet->log_path = log_path = arena_text(arena, "%s/log/fleet-%u.txt", directory, number);
+    command = servers_command(arena, fleet);
+    if (fleet->link != NULL) {
+        fleet->link_log_path = log_path =
+            arena_text(arena, "%s/log/fleet-%u-link.txt", directory, number);
+        fleet->link_stats_path = arena_text(arena, "%s/log/fleet-%u-link.json", directory, number);
+        command = far_command(arena, fleet, &command);
+    }
+    remove(fleet->ready_path);
+    result = os_process_start(&fleet->process, command.argv, log_path, log_path);
+    if (result != 0) {
+        complain(complaint, &fleet->cell->place, "cannot start %s: %s", command.argv[0],
+                 strerror(-result));
+        return EXIT_MACHINE_CANNOT;
+    }
+    fleet->running = true;
+    result = await_ready(arena, fleet, complaint);
+    remove(fleet->ready_path);
+    return result;
+}
+
+bool fleet_has_ended(struct fleet *fleet, int *exit_code)
+{
+    if (!fleet->running || os_process_wait(&fleet->process, 0, exit_code) == 0)
+        return false;
+    fleet->running = false;
+    return true;
+}
+
+void fleet_stop(struct fleet *fleet)
+{
+    if (fleet->running)
+        os_process_stop(&fleet->process, STOP_GRACE_NS);
+    fleet->running = false;
+}
+
+void fleets_stop(struct fleets *fleets)
+{
+    for (unsigned i = 0; i < fleets->count; i++)
+        fleet_stop(fleets->items[i]);
+}
+
+/* ---- their clients ---- */
+
+struct command fleet_client(struct arena *arena, const struct cell *cell, const char *row_path)
+{
+    struct command client = command_client(arena, cell, row_path), command;
+    const struct link *link = cell->fleet == NULL ? NULL : cell->fleet->link;
+
+    if (link == NULL)
+        return client;
+    command = command_begin(arena, "fanin-lan --quiet");
+    command_add(arena, &command,
+                arena_text(arena, "--join=%lld", (long long)cell->fleet->process.handle));
+    command_add(arena, &command, "--");
+    command_add(arena, &command, "sh");
+    command_add(arena, &command, "-c");
+    command_add(arena, &command, "exec \"$@\" --address=\"$FANIN_FAR\"");
+    command_add(arena, &command, "sh");
+    command_add_all(arena, &command, &client);
+    if (isfinite(link->rate_bits_per_s))
+        command_add(arena, &command, arena_text(arena, "--link-rate=%.0f", link->rate_bits_per_s));
+    return command;
+}

@@ -1,0 +1,290 @@
+#include "scenarios/sweep/link.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "scenarios/sweep/folder.h"
+#include "base/json_read.h"
+
+static const char *const status_names[] = {
+    [LINK_UNKNOWN] = "unchecked",
+    [LINK_OK] = "ok",
+    [LINK_FAILED] = "failed",
+    [LINK_UNAVAILABLE] = "unavailable",
+};
+
+enum { PROGRAM_DIRECTORY_BYTES = 4096 };
+
+static struct link *links_find(const struct links *links, const char *name)
+{
+    for (unsigned i = 0; i < links->count; i++) {
+        if (strcmp(links->items[i]->name, name) == 0)
+            return links->items[i];
+    }
+    return NULL;
+}
+
+static struct link *links_add(struct arena *arena, struct links *links, const char *name,
+                              const char *options, const struct place *place)
+{
+    struct link *link = arena_take(arena, sizeof *link);
+
+    *link = (struct link){
+        .name = name, .options = options, .place = *place, .rate_bits_per_s = NAN, .rtt_ms = NAN};
+    links->items = arena_grow(arena, links->items, links->count, sizeof(struct link *));
+    links->items[links->count++] = link;
+    return link;
+}
+
+/* ---- links.conf ---- */
+
+const char *links_path(struct arena *arena, const char *scenario_path)
+{
+    size_t folder = (size_t)(os_path_name(scenario_path) - scenario_path);
+    const char *beside =
+        arena_text(arena, "%slinks.conf", arena_copy(arena, scenario_path, folder));
+    char directory[PROGRAM_DIRECTORY_BYTES];
+    const char *own;
+
+    if (folder_is_file(beside) || os_program_directory(directory, sizeof directory) != 0)
+        return beside;
+    own = arena_text(arena, "%s/../../scenarios/links.conf", directory);
+    return folder_is_file(own) ? own : beside;
+}
+
+/* A profile says what the link is like; what is done on it, and written about it, is the sweep's.
+ * NULL: it does. */
+static const char *word_of_sweep(const char *options)
+{
+    static const char *const ours[] = {"--",      "--far",  "--check", "--json",   "--ready-file",
+                                       "--stats", "--join", "--help",  "--version"};
+
+    for (const char *word = options; *word != '\0'; word += strspn(word, " \t")) {
+        size_t bytes = strcspn(word, " \t"), name = strcspn(word, "= \t");
+
+        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+            if (name == strlen(ours[i]) && strncmp(word, ours[i], name) == 0)
+                return ours[i];
+        }
+        word += bytes;
+    }
+    return NULL;
+}
+
+/* The file is written as a scenario is, so that there is one syntax to know. */
+static int profiles_read(struct arena *arena, const char *path, struct settings *profiles,
+                         struct complaint *complaint)
+{
+    const struct scenario *file = scenario_read(arena, path, complaint);
+
+    if (file == NULL)
+        return -1;
+    *profiles = file->common;
+    if (*file->sections[0].name != '\0')
+        return complain(complaint, &file->sections[0].place,
+                        "links have no sections; name = fanin-lan options would be right");
+    for (unsigned i = 0; i < profiles->count; i++) {
+        const struct setting *profile = &profiles->items[i];
+
+        if (profile->value_count != 1 || profile->values[0].reference)
+            return complain(complaint, &profile->place,
+                            "%s takes fanin-lan options, in quotes if a comma is among them",
+                            profile->key);
+        if (word_of_sweep(profile->values[0].text) != NULL)
+            return complain(complaint, &profile->place,
+                            "%s: %s is the sweep's to set; options of the link alone are right",
+                            profile->key, word_of_sweep(profile->values[0].text));
+        if (strcmp(profile->key, CELL_LOOPBACK) == 0 && *profile->values[0].text != '\0')
+            return complain(complaint, &profile->place,
+                            "%s is the machine's own and takes no options; \"\" would be right",
+                            CELL_LOOPBACK);
+    }
+    return 0;
+}
+
+static const char *names_of(struct arena *arena, const struct settings *profiles)
+{
+    const char *names = CELL_LOOPBACK;
+
+    for (unsigned i = 0; i < profiles->count; i++) {
+        if (strcmp(profiles->items[i].key, CELL_LOOPBACK) != 0)
+            names = arena_text(arena, "%s, %s", names, profiles->items[i].key);
+    }
+    return names;
+}
+
+static struct place place_of(const struct cell *cell)
+{
+    const struct pair *pair = cell_find(cell, "link");
+
+    return pair == NULL ? cell->place : pair->place;
+}
+
+static int find_in_file(struct arena *arena, const struct cell *cell, const char *path,
+                        struct settings *profiles, struct links *links, struct complaint *complaint)
+{
+    struct place place = place_of(cell);
+    const struct setting *profile;
+
+    if (!folder_is_file(path))
+        return complain(complaint, &place,
+                        "link = %s: %s, which would say what that is, cannot be read",
+                        cell->link_asked, path);
+    if (profiles->count == 0 && profiles_read(arena, path, profiles, complaint) != 0)
+        return -1;
+    profile = settings_find(profiles, cell->link_asked);
+    if (profile == NULL)
+        return complain(complaint, &place, "link = %s: takes a name of %s: %s", cell->link_asked,
+                        path, names_of(arena, profiles));
+    links_add(arena, links, profile->key, profile->values[0].text, &profile->place);
+    return 0;
+}
+
+int links_plan(struct arena *arena, const struct cells *cells, const char *path,
+               struct links *links, struct complaint *complaint)
+{
+    struct settings profiles = {0};
+
+    for (unsigned i = 0; i < cells->count; i++) {
+        struct cell *cell = cells->items[i];
+        struct place place = place_of(cell);
+
+        if (strcmp(cell->link_asked, CELL_LOOPBACK) == 0)
+            continue;
+        if (cell->servers == 0)
+            return complain(complaint, &place,
+                            "link = %s: only fanin's own servers can be put behind a link; "
+                            "servers = N, or link = %s, would be right",
+                            cell->link_asked, CELL_LOOPBACK);
+        if (links_find(links, cell->link_asked) == NULL &&
+            find_in_file(arena, cell, path, &profiles, links, complaint) != 0)
+            return -1;
+        cell->link = links_find(links, cell->link_asked);
+    }
+    return 0;
+}
+
+/* ---- what a check says ---- */
+
+bool link_judge(struct arena *arena, struct link *link, const char *check)
+{
+    const char *down, *kind;
+    double rate = 0, rtt_us;
+
+    if (check == NULL || !row_is_object(check) || !row_number(check, "rtt_asked_us", &rtt_us))
+        return false;
+    kind = row_text(arena, check, "link");
+    down = row_find(check, "down");
+    if (kind == NULL || down == NULL || *down != '{' ||
+        !row_number(down, "rate_asked_bits_per_s", &rate))
+        return false;
+    link->check = check;
+    link->rtt_ms = rtt_us / 1e3;
+    link->rate_bits_per_s = rate > 0 ? rate : NAN;
+    link->own_process = strcmp(kind, "kernel") != 0;
+    return true;
+}
+
+struct command link_command(struct arena *arena, const struct link *link)
+{
+    return command_begin(arena, arena_text(arena, "fanin-lan %s", link->options));
+}
+
+/* ---- falling back ---- */
+
+/* Among the cells before `end`, `meant` for loopback or come to it, the one that equals `cell`. */
+static const struct cell *find_twin(const struct cells *cells, unsigned end,
+                                    const struct cell *cell, bool meant)
+{
+    for (unsigned i = 0; i < end; i++) {
+        const struct cell *other = cells->items[i];
+
+        if (other != cell && other->link == NULL && (other->link_reason == NULL) == meant &&
+            cell_equals(cell, other, "link"))
+            return other;
+    }
+    return NULL;
+}
+
+/* Of cells that fall together the first runs, unless one was meant for loopback. */
+static void skip_twin(struct arena *arena, const struct cells *cells, unsigned index)
+{
+    struct cell *cell = cells->items[index];
+    const struct cell *twin = find_twin(cells, cells->count, cell, true);
+
+    if (twin == NULL)
+        twin = find_twin(cells, index, cell, false);
+    if (twin != NULL)
+        cell->skip_reason = arena_text(
+            arena, "link %s cannot be had, and on %s it would be the cell of link = %s again: %s",
+            cell->link_asked, CELL_LOOPBACK, twin->link_asked, cell->link_reason);
+}
+
+void links_fall_back(struct arena *arena, const struct cells *cells)
+{
+    for (unsigned i = 0; i < cells->count; i++) {
+        struct cell *cell = cells->items[i];
+
+        if (cell->link != NULL && cell->link->status == LINK_UNAVAILABLE) {
+            cell->link_reason = cell->link->reason;
+            cell->link = NULL;
+        }
+    }
+    for (unsigned i = 0; i < cells->count; i++) {
+        if (cells->items[i]->link_reason != NULL)
+            skip_twin(arena, cells, i);
+    }
+}
+
+/* ---- the record ---- */
+
+void links_write(struct json *json, const struct links *links)
+{
+    json_object_open(json, "links");
+    for (unsigned i = 0; i < links->count; i++) {
+        const struct link *link = links->items[i];
+
+        json_object_open(json, link->name);
+        json_text(json, "options", link->options);
+        json_text(json, "status", status_names[link->status]);
+        json_text(json, "reason", link->reason);
+        json_object(json, "check", link->check);
+        json_object_close(json);
+    }
+    json_object_close(json);
+}
+
+static bool take_recorded(struct arena *arena, struct link *link, const char *object)
+{
+    const char *status = row_text(arena, object, "status");
+    const char *check = row_copy(arena, object, "check");
+
+    for (enum link_status i = LINK_UNKNOWN; status != NULL && i <= LINK_UNAVAILABLE; i++) {
+        if (strcmp(status, status_names[i]) == 0)
+            link->status = i;
+    }
+    link->reason = row_text(arena, object, "reason");
+    if (check != NULL && *check == '{')
+        return link_judge(arena, link, check);
+    return link->status != LINK_OK;
+}
+
+int links_read(struct arena *arena, const char *record, const struct place *place,
+               struct links *links, struct complaint *complaint)
+{
+    const char *object = row_find(record, "links"), *value;
+    char *name;
+
+    if (object == NULL || *object != '{')
+        return 0; /* begun when there were no links */
+    while ((value = row_member(arena, object, links->count, &name)) != NULL) {
+        const char *options = *value == '{' ? row_text(arena, value, "options") : NULL;
+
+        if (options == NULL ||
+            !take_recorded(arena, links_add(arena, links, name, options, place), value))
+            return complain(complaint, place, "link %s has no sound check; it cannot be resumed",
+                            name);
+    }
+    return 0;
+}

@@ -1,0 +1,60 @@
+/* Links: what lies between the client and its servers. A scenario names one of links.conf, where
+ * each name stands for options of fanin-lan:
+ *
+ *   lan100 = --rate 100mbit --rtt 0.5ms
+ *
+ * "loopback" is the machine's own and needs no fanin-lan. Every other link is measured before a
+ * row runs on it; one that this machine cannot make is replaced by loopback, and the rows say so.
+ */
+#ifndef FANIN_SCENARIOS_LINK_H
+#define FANIN_SCENARIOS_LINK_H
+
+#include "base/json.h"
+#include "scenarios/sweep/command.h"
+
+enum { LINK_CHECK_SECONDS = 8 }; /* that a measurement takes, about */
+
+enum link_status { LINK_UNKNOWN, LINK_OK, LINK_FAILED, LINK_UNAVAILABLE };
+
+struct link {
+    const char *name, *options; /* as links.conf has them */
+    struct place place;         /* there, or in the record of the sweep that is resumed */
+    enum link_status status;
+    const char *reason;     /* why it is not LINK_OK; NULL where it is */
+    const char *check;      /* the object that fanin-lan --check wrote, one line; NULL: none */
+    double rate_bits_per_s; /* towards the client, as asked for; NAN: unlimited, or not known */
+    double rtt_ms;          /* as asked for; NAN: not known */
+    bool own_process;       /* its frames are carried by fanin-lan itself, not by the kernel */
+};
+
+struct links {
+    struct link **items;
+    unsigned count;
+};
+
+/* links_plan: finds the links that the cells name, in `links` (of a sweep that is resumed) or in
+ * the file at `path`, which is not read when no cell needs it. 0, or -1 with a complaint. */
+int links_plan(struct arena *arena, const struct cells *cells, const char *path,
+               struct links *links, struct complaint *complaint);
+
+/* links_path: where links.conf is looked for: beside the scenario, else where fanin's own tree has
+ * it, seen from the program. */
+const char *links_path(struct arena *arena, const char *scenario_path);
+
+/* links_fall_back: cells on a link that cannot be had get loopback. One that is thereby equal to
+ * another cell gets a skip_reason. */
+void links_fall_back(struct arena *arena, const struct cells *cells);
+
+/* link_judge: takes over what `check` (JSON, or NULL) says of the link. False: it is no check of
+ * fanin-lan's. */
+bool link_judge(struct arena *arena, struct link *link, const char *check);
+
+/* link_command: fanin-lan with the link's options. */
+struct command link_command(struct arena *arena, const struct link *link);
+
+/* links_write and links_read: "links" of the record. links_read: 0, or -1 with a complaint. */
+void links_write(struct json *json, const struct links *links);
+int links_read(struct arena *arena, const char *record, const struct place *place,
+               struct links *links, struct complaint *complaint);
+
+#endif

@@ -1,0 +1,292 @@
+/* fanin-sweep: runs scenarios. Options that it does not know are keys of the scenarios. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "scenarios/sweep/check.h"
+#include "scenarios/sweep/summary.h"
+#include "scenarios/sweep/sweep.h"
+
+struct fields {
+    const char *out, *repeat, *seed, *resume, *only, *json, *precision;
+    double budget_min;
+    bool check, dry_run, quiet;
+};
+
+enum { BUDGET_MIN_MAX = 100000 };
+
+#define AT(field) .offset = offsetof(struct fields, field)
+
+static const struct option_spec table[] = {
+    {"out", "DIR", NULL, "where the rows go (default: results/<scenarios>-<UTC time>)",
+     options_string, AT(out)},
+    {"repeat", "N", NULL, "rows of each cell, instead of the scenario's", options_string,
+     AT(repeat)},
+    {"seed", "S", NULL, "of the order (default: the scenario's, or from the clock; recorded)",
+     options_string, AT(seed)},
+    {"budget", "MIN", "0",
+     "spend so many minutes: 5 repeats of each cell (or its repeat, if fewer), then more of "
+     "those whose interval is widest, until all are within --precision or no further row fits; "
+     "the first repeat of each cell runs in any case; 0: none",
+     options_rate, AT(budget_min), 0, BUDGET_MIN_MAX},
+    {"precision", "PERCENT", NULL,
+     "the width of a median's 95 % interval that is narrow enough for --budget (default: the "
+     "scenario's, or 5%)",
+     options_string, AT(precision)},
+    {"only", "SECTION", NULL, "run this section alone; SCENARIO.SECTION is possible too",
+     options_string, AT(only)},
+    {"resume", "DIR", NULL, "go on with the unfinished sweep in DIR, as it was begun",
+     options_string, AT(resume)},
+    {"dry-run", NULL, NULL, "check everything, print what would run and how long, run nothing",
+     options_flag, AT(dry_run)},
+    {"check", NULL, NULL,
+     "say what will make results noisy on this machine, and how to calm it, and run "
+     "nothing; with scenarios, also whether their ports and limits suffice",
+     options_flag, AT(check)},
+    {"json", "FILE", NULL, "with --check: write what it found there; - is standard output",
+     options_string, AT(json)},
+    {"quiet", NULL, NULL, "no progress, no table", options_flag, AT(quiet)},
+    {.name = NULL},
+};
+
+static const struct option_set set = {
+    .program = "fanin-sweep",
+    .synopsis = "SCENARIO.conf... [options] [--KEY=VALUES ...]",
+    .about =
+        "Runs every cell of the scenarios, in shuffled blocks of repeats, one client process a\n"
+        "row, against mock servers that it starts and stops. Any key of a scenario can be\n"
+        "given as --KEY=VALUES (comma lists are axes), for all scenarios, or for one as\n"
+        "--SCENARIO.KEY=VALUES or --SCENARIO.SECTION.KEY=VALUES.",
+    .epilogue =
+        "Keys of a scenario: long options of the client (workers, scheme, size, ...), flags with\n"
+        "yes or no; fleet.KEY for long options of fanin-servers; and the sweep's own:\n"
+        "  client: programs to run, an axis (default fanin-client)\n"
+        "  link: what lies between client and servers, an axis: names of links.conf beside the\n"
+        "    scenario (else scenarios/links.conf), measured before the first row; rows whose link\n"
+        "    cannot be had here run on loopback and say so (default loopback)\n"
+        "  label: tells one cell from another and changes nothing, an axis: A, B is one cell\n"
+        "    twice. A section with it shows what this machine finds to differ where nothing does;\n"
+        "    the report counts these false alarms and leaves such rows out of its tables\n"
+        "  repeat: rows of each cell (default 5)\n"
+        "  advise: search the section's axes instead of crossing them, and end with a\n"
+        "    recommendation: auto (latency of frames at a rate, else cpu), latency, cpu,\n"
+        "    throughput or memory. The search keeps to --budget (a resumed one to the budget that\n"
+        "    it is given anew); the best, and the client's defaults, get `repeat` more rows\n"
+        "    each, and what is left of the budget. frames = auto: as many as row-seconds take\n"
+        "  margin: percent that make no difference to advise (default 5%)\n"
+        "  metric: the row's figure whose spread --budget looks at (default elapsed_ms)\n"
+        "  precision: of its median, in percent (default 5%)\n"
+        "  seed: of the order\n"
+        "  pause: milliseconds between rows (default 0)\n"
+        "  timeout: seconds after which a row has failed (default 120)\n"
+        "  port: first port of the servers (default 20000)\n"
+        "  row-seconds: what a row is expected to take, for the estimate (default 1)\n"
+        "  expect: failures, where failing connections are the result asked for\n"
+        "  servers-program: what opens the servers (default fanin-servers)\n"
+        "  title: what it is about\n"
+        "\n"
+        "Examples:\n"
+        "  fanin-sweep --check scenarios/table1.conf\n"
+        "  fanin-sweep scenarios/table1.conf --dry-run\n"
+        "  fanin-sweep scenarios/table2.conf --link=loopback,lan100,lan1000\n"
+        "  fanin-sweep scenarios/table3.conf --repeat=10 --table3.grid.concurrency=2,4,=workers\n"
+        "  fanin-sweep scenarios/advise.conf --servers=500 --size=2kB..8kB --rate=20000 "
+        "--budget=3\n"
+        "  fanin-sweep --resume results/table3-20260101T120000Z\n"
+        "\n"
+        "Exit codes: 0 every row is there and none failed (an exhausted --budget is said, and is "
+        "no\n"
+        "failure); 1 a row failed, it was interrupted, or --check found noise; 2 wrong use; 3 "
+        "this\n"
+        "machine cannot.",
+    .options = table,
+    .operands = "SCENARIO.conf",
+};
+
+static bool is_own(const char *name, size_t length)
+{
+    static const char *const built_in[] = {"help", "version"};
+
+    for (const struct option_spec *spec = table; spec->name != NULL; spec++) {
+        if (strlen(spec->name) == length && memcmp(spec->name, name, length) == 0)
+            return true;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (strlen(built_in[i]) == length && memcmp(built_in[i], name, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int add_override(struct arena *arena, struct sweep_request *request, const char *argument,
+                        struct complaint *complaint)
+{
+    if (strchr(argument, '\n') != NULL)
+        return complain(complaint, NULL, "--%s: a value takes no line end", argument);
+    request->overrides_text = arena_text(arena, "%s%s%s", request->overrides_text,
+                                         *request->overrides_text == '\0' ? "" : "\n", argument);
+    return override_parse(arena, argument, &request->overrides, complaint);
+}
+
+/* Takes the --KEY=VALUES out of argv that are not our own; the rest is left to options_parse. */
+static int take_overrides(struct arena *arena, int *argc, char **argv,
+                          struct sweep_request *request, struct complaint *complaint)
+{
+    int kept = 1;
+
+    for (int i = 1; i < *argc; i++) {
+        const char *equals = strchr(argv[i], '=');
+
+        if (strcmp(argv[i], "--") == 0)
+            equals = NULL;
+        if (strncmp(argv[i], "--", 2) != 0 || equals == NULL ||
+            is_own(argv[i] + 2, (size_t)(equals - argv[i]) - 2))
+            argv[kept++] = argv[i];
+        else if (add_override(arena, request, argv[i] + 2, complaint) != 0)
+            return -1;
+    }
+    argv[kept] = NULL;
+    *argc = kept;
+    return 0;
+}
+
+/* Quoted where a shell would need it. */
+static const char *join_arguments(struct arena *arena, int argc, char **argv)
+{
+    const char *text = "fanin-sweep";
+
+    for (int i = 1; i < argc; i++) {
+        bool plain = argv[i][0] != '\0' && strpbrk(argv[i], " \t\n\"'\\$&;|<>()*?[]#~`!") == NULL;
+
+        text = arena_text(arena, plain ? "%s %s" : "%s '%s'", text, argv[i]);
+    }
+    return text;
+}
+
+/* Options of ours that stand for keys, and are kept with them. */
+static int add_own(struct arena *arena, struct sweep_request *request, const char *key,
+                   const char *value, struct complaint *complaint)
+{
+    if (value == NULL)
+        return 0;
+    return add_override(arena, request, arena_text(arena, "%s=%s", key, value), complaint);
+}
+
+static int read_request(struct arena *arena, int argc, char **argv, struct sweep_request *request,
+                        struct complaint *complaint)
+{
+    struct fields fields = {0};
+    int operand, parsed;
+
+    request->command_line = join_arguments(arena, argc, argv);
+    request->overrides_text = "";
+    if (take_overrides(arena, &argc, argv, request, complaint) != 0)
+        return OPTIONS_WRONG;
+    parsed = options_parse(&set, argc, argv, &fields, &operand);
+    if (parsed != OPTIONS_OK)
+        return parsed;
+    if (add_own(arena, request, "repeat", fields.repeat, complaint) != 0 ||
+        add_own(arena, request, "seed", fields.seed, complaint) != 0 ||
+        add_own(arena, request, "precision", fields.precision, complaint) != 0)
+        return OPTIONS_WRONG;
+    request->scenario_paths = argv + operand;
+    request->scenario_count = (unsigned)(argc - operand);
+    request->out = fields.out;
+    request->resume = fields.resume;
+    request->only = fields.only;
+    request->budget_min = fields.budget_min;
+    request->dry_run = fields.dry_run;
+    request->check = fields.check;
+    request->json = fields.json;
+    request->quiet = fields.quiet;
+    return OPTIONS_OK;
+}
+
+static int show_plan(struct sweep *sweep)
+{
+    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->complaint) != 0)
+        return EXIT_WRONG_USE;
+    if (sweep->advice == NULL)
+        summary_cells(stdout, &sweep->cells);
+    sweep_announce(sweep, stdout);
+    return EXIT_DONE;
+}
+
+static int write_check(struct sweep *sweep, const struct noise *noise)
+{
+    const char *path = sweep->request->json;
+    bool to_stdout = strcmp(path, "-") == 0;
+    FILE *file = to_stdout ? stdout : fopen(path, "wb");
+    struct json json;
+    int error = file == NULL ? -errno : 0;
+
+    if (file != NULL) {
+        json_open(&json, file);
+        json_count(&json, "schema", 2);
+        noise_write(&json, noise);
+        error = json_close(&json);
+    }
+    if (file != NULL && !to_stdout && fclose(file) != 0 && error == 0)
+        error = -errno;
+    if (error == 0)
+        return EXIT_DONE;
+    complain(&sweep->complaint, NULL, "--json=%s: cannot write: %s", path, strerror(-error));
+    return EXIT_MACHINE_CANNOT;
+}
+
+static int check_machine(struct sweep *sweep)
+{
+    const struct sweep_request *request = sweep->request;
+    bool on_stdout = request->json != NULL && strcmp(request->json, "-") == 0;
+    struct noise_question question = noise_ask(sweep->arena, &sweep->fleets, NOISE_WATCH_MS);
+    struct noise noise;
+
+    if (noise_look(sweep->arena, &question, &noise, &sweep->complaint) != 0)
+        return EXIT_MACHINE_CANNOT;
+    if (!request->quiet && !on_stdout)
+        noise_print(stdout, &noise);
+    if (request->json != NULL && write_check(sweep, &noise) != EXIT_DONE)
+        return EXIT_MACHINE_CANNOT;
+    return noise_count(&noise, NOISE_NOISY) == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
+}
+
+static int run(struct sweep *sweep)
+{
+    const struct sweep_request *request = sweep->request;
+    int result;
+
+    if (request->json != NULL && !request->check) {
+        complain(&sweep->complaint, NULL, "--json goes with --check; rows go to --out=DIR");
+        return EXIT_WRONG_USE;
+    }
+    if (request->check && request->scenario_count == 0 && request->resume == NULL)
+        return check_machine(sweep);
+    result = sweep_prepare(sweep);
+    if (result != EXIT_DONE)
+        return result;
+    if (request->check)
+        return check_machine(sweep);
+    if (request->dry_run)
+        return show_plan(sweep);
+    return sweep_run(sweep);
+}
+
+int main(int argc, char **argv)
+{
+    struct arena arena = {0};
+    struct sweep_request request = {0};
+    struct sweep sweep = {.arena = &arena, .request = &request};
+    int result = read_request(&arena, argc, argv, &request, &sweep.complaint);
+
+    if (result == OPTIONS_DONE)
+        result = EXIT_DONE;
+    else if (result == OPTIONS_WRONG)
+        result = EXIT_WRONG_USE;
+    else
+        result = run(&sweep);
+    if (sweep.complaint.text[0] != '\0')
+        fprintf(stderr, "fanin-sweep: %s\n", sweep.complaint.text);
+    arena_free(&arena);
+    return result;
+}

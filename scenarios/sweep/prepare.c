@@ -1,0 +1,274 @@
+/* From a request to a plan: which scenarios, which seed, which cells in which order. A resumed
+ * sweep takes all of that from its record, so that the order is the same; what is typed again must
+ * be the same too. */
+#include "scenarios/sweep/sweep.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "base/os.h"
+
+static int read_scenarios(struct sweep *sweep, struct record *record)
+{
+    const struct sweep_request *request = sweep->request;
+
+    record->scenarios =
+        arena_take(sweep->arena, request->scenario_count * sizeof(struct scenario *));
+    for (unsigned i = 0; i < request->scenario_count; i++) {
+        struct scenario *scenario =
+            scenario_read(sweep->arena, request->scenario_paths[i], &sweep->complaint);
+
+        if (scenario == NULL)
+            return -1;
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(record->scenarios[j]->name, scenario->name) == 0)
+                return complain(&sweep->complaint, NULL,
+                                "%s and %s are both called %s; rows could not be told apart",
+                                record->scenarios[j]->path, scenario->path, scenario->name);
+        }
+        record->scenarios[record->scenario_count++] = scenario;
+    }
+    return 0;
+}
+
+static int take_request(struct sweep *sweep)
+{
+    const struct sweep_request *request = sweep->request;
+
+    if (request->scenario_count == 0)
+        return complain(&sweep->complaint, NULL,
+                        "no scenario given; scenarios/smoke.conf would be one (--help lists more)");
+    if (read_scenarios(sweep, &sweep->record) != 0)
+        return -1;
+    sweep->record.overrides = request->overrides_text;
+    sweep->record.only = request->only == NULL ? "" : request->only;
+    sweep->record.started_utc = record_time(sweep->arena, false);
+    sweep->record.budget.minutes = request->budget_min;
+    return 0;
+}
+
+/* ---- resuming ---- */
+
+static int compare_scenarios(struct sweep *sweep)
+{
+    struct record typed = {0};
+    const struct record *recorded = &sweep->record;
+
+    if (read_scenarios(sweep, &typed) != 0)
+        return -1;
+    for (unsigned i = 0; i < typed.scenario_count || i < recorded->scenario_count; i++) {
+        bool both = i < typed.scenario_count && i < recorded->scenario_count;
+
+        if (!both || strcmp(typed.scenarios[i]->name, recorded->scenarios[i]->name) != 0)
+            return complain(&sweep->complaint, NULL,
+                            "--resume=%s: other scenarios were begun there; leave them out of the "
+                            "command, they are on record",
+                            sweep->request->resume);
+        if (strcmp(typed.scenarios[i]->text, recorded->scenarios[i]->text) != 0)
+            return complain(&sweep->complaint, NULL,
+                            "%s has changed since %s was begun; leave it out of the command to "
+                            "go on as begun, or start anew with --out",
+                            typed.scenarios[i]->path, sweep->request->resume);
+    }
+    return 0;
+}
+
+static int compare_words(struct sweep *sweep)
+{
+    const struct sweep_request *request = sweep->request;
+
+    if (strcmp(request->overrides_text, sweep->record.overrides) != 0 ||
+        strcmp(request->only == NULL ? "" : request->only, sweep->record.only) != 0)
+        return complain(&sweep->complaint, NULL,
+                        "--resume=%s: it was begun with other keys on the command line; leave "
+                        "them out, they are on record",
+                        request->resume);
+    return 0;
+}
+
+/* The recorded overrides become the request's, one a line. */
+static int parse_overrides(struct sweep *sweep, struct overrides *overrides)
+{
+    const char *line = sweep->record.overrides;
+
+    while (*line != '\0') {
+        size_t length = strcspn(line, "\n");
+        const char *argument = arena_copy(sweep->arena, line, length);
+
+        if (strchr(argument, '=') == NULL)
+            return complain(&sweep->complaint, NULL,
+                            "--resume=%s: run.json has an override "
+                            "without \"=\"",
+                            sweep->request->resume);
+        if (override_parse(sweep->arena, argument, overrides, &sweep->complaint) != 0)
+            return -1;
+        line += length + (line[length] == '\n');
+    }
+    return 0;
+}
+
+static int take_record(struct sweep *sweep)
+{
+    const struct sweep_request *request = sweep->request;
+    bool typed =
+        request->scenario_count != 0 || *request->overrides_text != '\0' || request->only != NULL;
+
+    if (request->out != NULL)
+        return complain(&sweep->complaint, NULL, "--out and --resume exclude each other");
+    if (record_read(sweep->arena, request->resume, &sweep->record, &sweep->complaint) != 0)
+        return -1;
+    if (request->scenario_count != 0 && compare_scenarios(sweep) != 0)
+        return -1;
+    return typed ? compare_words(sweep) : 0;
+}
+
+/* ---- the plan ---- */
+
+static int expand(struct sweep *sweep)
+{
+    struct record *record = &sweep->record;
+    const char *only = *record->only == '\0' ? NULL : record->only;
+    struct overrides overrides = {0};
+
+    if (parse_overrides(sweep, &overrides) != 0 ||
+        overrides_check(&overrides, record->scenarios, record->scenario_count, &sweep->complaint) !=
+            0)
+        return -1;
+    for (unsigned i = 0; i < record->scenario_count; i++) {
+        if (cells_expand(sweep->arena, record->scenarios[i], &overrides, only, &sweep->cells,
+                         &sweep->complaint) != 0)
+            return -1;
+    }
+    if (sweep->cells.count == 0)
+        return complain(&sweep->complaint, NULL, "--only=%s: no scenario given has this section",
+                        record->only);
+    if (links_plan(sweep->arena, &sweep->cells,
+                   links_path(sweep->arena, record->scenarios[0]->path), &record->links,
+                   &sweep->complaint) != 0)
+        return -1;
+    return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->complaint);
+}
+
+/* Said, or from the clock: small enough to be typed. */
+static uint64_t find_seed(const struct cells *cells)
+{
+    for (unsigned i = 0; i < cells->count; i++) {
+        if (cells->items[i]->seed != 0)
+            return cells->items[i]->seed;
+    }
+    return os_wall_ns() / 1000 % 1000000000 + 1;
+}
+
+static uint64_t minutes_ns(double minutes)
+{
+    return (uint64_t)(minutes * 60 * OS_NS_PER_S);
+}
+
+/* A sweep that is resumed has what its budget has left, unless it is given another one; what every
+ * cell is due it then finishes in any case. */
+static void plan_time(struct sweep *sweep)
+{
+    const struct record *record = &sweep->record;
+    double asked = sweep->request->budget_min,
+           left = record->budget.minutes - record->actual_s / 60;
+
+    sweep->due_ns = asked > 0 ? minutes_ns(asked) : UINT64_MAX;
+    sweep->further_ns = asked > 0 ? minutes_ns(asked) : left > 0 ? minutes_ns(left) : 0;
+}
+
+/* With a budget every cell is due a few repeats, and the time decides how many more it gets. */
+static void plan_budget(struct sweep *sweep)
+{
+    struct budget *budget = &sweep->record.budget;
+
+    for (unsigned i = 0; i < sweep->cells.count; i++) {
+        struct cell *cell = sweep->cells.items[i];
+
+        if (budget->minutes > 0 && cell->repeat > BUDGET_BLOCKS_MIN)
+            cell->repeat = BUDGET_BLOCKS_MIN;
+        if (cell->repeat > budget->blocks)
+            budget->blocks = (unsigned)cell->repeat;
+    }
+    budget->stopped = "";
+    sweep->record.plan_cells = &sweep->cells;
+    if (budget->minutes > 0 || sweep->further_ns != 0)
+        budget->figures = arena_take(sweep->arena, sweep->cells.count * sizeof *budget->figures);
+}
+
+static int plan(struct sweep *sweep)
+{
+    if (sweep->record.seed == 0)
+        sweep->record.seed = find_seed(&sweep->cells);
+    plan_time(sweep);
+    if (advice_open(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->advice,
+                    &sweep->complaint) != 0)
+        return -1;
+    if (sweep->advice != NULL)
+        return sweep_advice_plan(sweep);
+    plan_budget(sweep);
+    if (!plan_make(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->plan))
+        return complain(&sweep->complaint, NULL, "more than %d rows; fewer cells or repeats",
+                        PLAN_ROWS_MAX);
+    sweep->paces = arena_take(sweep->arena, sweep->cells.count * sizeof *sweep->paces);
+    return 0;
+}
+
+static int mark_old_rows(struct sweep *sweep)
+{
+    const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
+
+    if (rows_read(sweep->arena, path, &sweep->old_rows, &sweep->complaint) != 0)
+        return -1;
+    if (sweep->advice != NULL)
+        sweep_advice_resume(sweep);
+    return rows_mark(sweep->arena, &sweep->old_rows, path, &sweep->plan, &sweep->complaint);
+}
+
+static const char *default_directory(struct sweep *sweep)
+{
+    const char *path = "results/";
+
+    for (unsigned i = 0; i < sweep->record.scenario_count; i++)
+        path = arena_text(sweep->arena, "%s%s-", path, sweep->record.scenarios[i]->name);
+    return arena_text(sweep->arena, "%s%s", path, record_time(sweep->arena, true));
+}
+
+double sweep_row_s(const struct sweep *sweep, unsigned cell_index)
+{
+    const struct cell *cell = sweep->cells.items[cell_index];
+    const struct pace *pace = &sweep->paces[cell_index];
+
+    return pace->count == 0 ? cell->row_seconds + (double)cell->pause_ms / 1000
+                            : pace->sum_s / pace->count;
+}
+
+double sweep_expected_s(const struct sweep *sweep, unsigned first_row)
+{
+    double seconds = 0;
+
+    for (unsigned i = first_row; i < sweep->plan.count; i++) {
+        if (!sweep->plan.rows[i].done)
+            seconds += sweep_row_s(sweep, sweep->plan.rows[i].cell_index);
+    }
+    return seconds;
+}
+
+int sweep_prepare(struct sweep *sweep)
+{
+    const char *resume = sweep->request->resume;
+
+    assert(sweep->arena != NULL);
+    if ((resume == NULL ? take_request(sweep) : take_record(sweep)) != 0 || expand(sweep) != 0 ||
+        plan(sweep) != 0)
+        return EXIT_WRONG_USE;
+    sweep->directory = resume != NULL                ? resume
+                       : sweep->request->out != NULL ? sweep->request->out
+                                                     : default_directory(sweep);
+    if (resume != NULL && mark_old_rows(sweep) != 0)
+        return EXIT_WRONG_USE;
+    sweep->record.cells = sweep->cells.count;
+    sweep->record.rows_planned = sweep->plan.count;
+    sweep->record.budget.further = sweep->plan.count - sweep->plan.due;
+    return EXIT_DONE;
+}

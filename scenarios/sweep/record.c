@@ -1,0 +1,211 @@
+#include "scenarios/sweep/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/options.h"
+#include "base/os.h"
+#include "base/json_read.h"
+
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "GCC " __VERSION__
+#endif
+
+enum { RECORD_BYTES_MAX = 64 << 20 };
+
+char *record_time(struct arena *arena, bool compact)
+{
+    time_t seconds = (time_t)(os_wall_ns() / OS_NS_PER_S);
+    struct tm *utc = gmtime(&seconds);
+    char text[32] = "";
+
+    if (utc != NULL)
+        strftime(text, sizeof text, compact ? "%Y%m%dT%H%M%SZ" : "%Y-%m-%dT%H:%M:%SZ", utc);
+    return arena_copy(arena, text, strlen(text));
+}
+
+/* Counts are numbers in the record, so that its readers need not guess. */
+static void write_fact(void *context, const char *name, const char *value)
+{
+    size_t length = strlen(value);
+    unsigned long long count;
+
+    if (length != 0 && length < 19 && strspn(value, "0123456789") == length &&
+        sscanf(value, "%llu", &count) == 1)
+        json_count(context, name, count);
+    else
+        json_text(context, name, value);
+}
+
+static const char *flavour(char directory[4096])
+{
+    return os_program_directory(directory, 4096) == 0 ? os_path_name(directory) : NULL;
+}
+
+static void write_scenarios(struct json *json, const struct record *record)
+{
+    json_object_open(json, "scenarios");
+    for (unsigned i = 0; i < record->scenario_count; i++) {
+        const struct scenario *scenario = record->scenarios[i];
+
+        json_object_open(json, scenario->name);
+        json_text(json, "path", scenario->path);
+        json_text(json, "text", scenario->text);
+        json_object_close(json);
+    }
+    json_object_close(json);
+}
+
+static void write_noise(struct json *json, const struct noise *noise)
+{
+    if (noise == NULL) {
+        json_null(json, "noise");
+        return;
+    }
+    json_object_open(json, "noise");
+    noise_write(json, noise);
+    json_object_close(json);
+}
+
+static void write_budget(struct arena *arena, struct json *json, const struct record *record)
+{
+    if (record->budget.figures == NULL) {
+        json_null(json, "budget");
+        return;
+    }
+    json_object_open(json, "budget");
+    budget_write(arena, json, &record->budget, record->plan_cells);
+    json_object_close(json);
+}
+
+static void write_object(struct arena *arena, struct json *json, const struct record *record)
+{
+    char directory[4096];
+
+    json_count(json, "schema", 2);
+    json_text(json, "version", FANIN_VERSION);
+    json_text(json, "commit", FANIN_COMMIT);
+    json_text(json, "compiler", COMPILER);
+    json_text(json, "flavour", flavour(directory));
+    json_text(json, "command_line", record->command_line);
+    json_text(json, "overrides", record->overrides);
+    json_text(json, "only", record->only);
+    json_count(json, "seed", record->seed);
+    json_text(json, "state", record->state);
+    json_text(json, "started_utc", record->started_utc);
+    json_text(json, "ended_utc", record->ended_utc[0] == '\0' ? NULL : record->ended_utc);
+    json_count(json, "sessions", record->sessions);
+    json_count(json, "cells", record->cells);
+    json_count(json, "rows_planned", record->rows_planned);
+    json_count(json, "rows_written", record->rows_written);
+    json_number(json, "estimated_s", record->estimated_s);
+    json_number(json, "actual_s", record->actual_s);
+    json_object_open(json, "machine");
+    os_machine_describe(write_fact, json);
+    json_object_close(json);
+    links_write(json, &record->links);
+    write_noise(json, record->noise);
+    write_budget(arena, json, record);
+    write_scenarios(json, record);
+}
+
+bool record_write(struct arena *arena, const struct record *record, const char *directory)
+{
+    const char *path = arena_text(arena, "%s/run.json", directory);
+    const char *fresh = arena_text(arena, "%s/run.json.new", directory);
+    FILE *file = fopen(fresh, "wb");
+    struct json json;
+    int error;
+
+    if (file == NULL)
+        return false;
+    json_open(&json, file);
+    write_object(arena, &json, record);
+    error = -json_close(&json);
+    if (fclose(file) != 0 && error == 0)
+        error = errno;
+    if (error == 0) {
+        /* Windows renames onto nothing only. Until the new name stands, run.json.new is whole. */
+        remove(path);
+        error = rename(fresh, path) == 0 ? 0 : errno;
+    }
+    if (error != 0)
+        remove(fresh);
+    errno = error;
+    return error == 0;
+}
+
+/* ---- reading ---- */
+
+static double read_minutes(const char *object)
+{
+    const char *budget = row_find(object, "budget");
+    double minutes = 0;
+
+    if (budget != NULL && *budget == '{')
+        row_number(budget, "minutes", &minutes);
+    return minutes;
+}
+
+static int read_scenarios(struct arena *arena, const char *object, struct record *record,
+                          const struct place *place, struct complaint *complaint)
+{
+    const char *scenarios = row_find(object, "scenarios"), *value;
+    char *key;
+
+    if (scenarios == NULL || *scenarios != '{')
+        return complain(complaint, place, "has no scenarios; it cannot be resumed");
+    while ((value = row_member(arena, scenarios, record->scenario_count, &key)) != NULL) {
+        const char *path = *value == '{' ? row_text(arena, value, "path") : NULL;
+        const char *text = *value == '{' ? row_text(arena, value, "text") : NULL;
+        struct scenario *scenario;
+
+        if (path == NULL || text == NULL)
+            return complain(complaint, place, "scenario %s has no text; it cannot be resumed", key);
+        scenario = scenario_parse(arena, path, text, complaint);
+        if (scenario == NULL)
+            return -1;
+        record->scenarios =
+            arena_grow(arena, record->scenarios, record->scenario_count, sizeof(struct scenario *));
+        record->scenarios[record->scenario_count++] = scenario;
+    }
+    return 0;
+}
+
+int record_read(struct arena *arena, const char *directory, struct record *record,
+                struct complaint *complaint)
+{
+    struct place place = {.file = arena_text(arena, "%s/run.json", directory)};
+    size_t bytes;
+    const char *object = arena_file(arena, place.file, RECORD_BYTES_MAX, &bytes);
+    double seed = 0, sessions = 1;
+
+    if (object == NULL && errno == ENOENT) /* ended between the two steps of record_write */
+        object =
+            arena_file(arena, arena_text(arena, "%s.new", place.file), RECORD_BYTES_MAX, &bytes);
+    if (object == NULL)
+        return complain(complaint, &place, "%s; give --resume the folder of an unfinished sweep",
+                        strerror(errno));
+    if (strlen(object) != bytes || !row_is_object(object))
+        return complain(complaint, &place, "is torn or not ours; it cannot be resumed");
+    *record = (struct record){0};
+    record->overrides = row_text(arena, object, "overrides");
+    record->only = row_text(arena, object, "only");
+    record->started_utc = row_text(arena, object, "started_utc");
+    if (record->overrides == NULL || record->only == NULL || record->started_utc == NULL ||
+        !row_number(object, "seed", &seed))
+        return complain(complaint, &place, "lacks seed or overrides; it cannot be resumed");
+    record->seed = (uint64_t)seed;
+    row_number(object, "actual_s", &record->actual_s);
+    row_number(object, "sessions", &sessions);
+    record->sessions = (unsigned)sessions;
+    record->budget.minutes = read_minutes(object);
+    if (links_read(arena, object, &place, &record->links, complaint) != 0)
+        return -1;
+    return read_scenarios(arena, object, record, &place, complaint);
+}

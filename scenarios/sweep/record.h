@@ -1,0 +1,43 @@
+/* run.json: what was run, on what, by which command: written when a sweep starts and again when it
+ * ends, and read when it is resumed. */
+#ifndef FANIN_RECORD_H
+#define FANIN_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scenarios/sweep/budget.h"
+#include "scenarios/sweep/noise.h"
+
+struct record {
+    const char *command_line;
+    const char *overrides; /* one a line, as typed without the dashes */
+    const char *only;      /* "" for all sections */
+    uint64_t seed;
+    struct scenario **scenarios;
+    unsigned scenario_count;
+    struct links links;
+    const struct noise *noise; /* of the last session; NULL: not looked yet, or not to be known */
+
+    const struct cells *plan_cells; /* whose intervals budget speaks of */
+    struct budget budget;           /* figures NULL: the sweep has none */
+
+    const char *state; /* "running", "done", "interrupted", "out of time", "failed" */
+    const char *started_utc, *ended_utc; /* ISO 8601; ended "" while it runs */
+    unsigned cells, rows_planned, rows_written;
+    double estimated_s, actual_s; /* actual: of all sessions of a resumed sweep together */
+    unsigned sessions;            /* 1, and one more for each resume */
+};
+
+/* record_write: replaces DIR/run.json. False with errno set. */
+bool record_write(struct arena *arena, const struct record *record, const char *directory);
+
+/* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed),
+ * links, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with a complaint. */
+int record_read(struct arena *arena, const char *directory, struct record *record,
+                struct complaint *complaint);
+
+/* record_time: now, as ISO 8601 in UTC; `compact`: as a file's name may hold it. */
+char *record_time(struct arena *arena, bool compact);
+
+#endif

@@ -1,0 +1,93 @@
+#include "scenarios/sweep/resume.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/json_read.h"
+
+enum { ROWS_BYTES_MAX = 1 << 30 };
+
+int rows_read(struct arena *arena, const char *path, struct rows *rows, struct complaint *complaint)
+{
+    struct place place = {.file = path};
+    size_t bytes;
+    char *text = arena_file(arena, path, ROWS_BYTES_MAX, &bytes), *newline;
+
+    *rows = (struct rows){0};
+    if (text == NULL)
+        return errno == ENOENT ? 0 : complain(complaint, &place, "%s", strerror(errno));
+    while ((newline = memchr(text, '\n', bytes)) != NULL) {
+        size_t length = (size_t)(newline - text);
+
+        place.line++;
+        *newline = '\0';
+        if (strlen(text) != length || !row_is_object(text))
+            return complain(complaint, &place, "is not a row (no JSON object); mend or delete it");
+        rows->lines = arena_grow(arena, rows->lines, rows->count, sizeof(char *));
+        rows->lines[rows->count++] = text;
+        rows->whole_bytes += length + 1;
+        bytes -= length + 1;
+        text = newline + 1;
+    }
+    rows->torn = bytes != 0;
+    return 0;
+}
+
+static bool says(struct arena *arena, const char *line, const char *key, const char *value)
+{
+    const char *text = row_text(arena, line, key);
+
+    return text != NULL && strcmp(text, value) == 0;
+}
+
+static bool names_cell(struct arena *arena, const char *line, const struct cell *cell)
+{
+    return says(arena, line, "scenario", cell->scenario) &&
+           says(arena, line, "section", cell->section) && says(arena, line, "cell", cell->name);
+}
+
+static bool is_of(struct arena *arena, const char *line, const struct plan_row *row)
+{
+    double repeat;
+
+    return row_number(line, "repeat", &repeat) && repeat == row->repeat &&
+           names_cell(arena, line, row->cell);
+}
+
+/* A repeat beyond what its cell was due is in no plan that is made from cells alone. Every cell has
+ * a row in the first block. */
+static bool append_further(struct arena *arena, const char *line, struct plan *plan)
+{
+    double repeat;
+
+    if (!row_number(line, "repeat", &repeat) || repeat > PLAN_ROWS_MAX ||
+        repeat < plan_last_block(plan) || repeat <= plan->rows[plan->due - 1].repeat)
+        return false;
+    for (unsigned i = 0; i < plan->due && plan->rows[i].repeat == 1; i++) {
+        const struct plan_row *row = &plan->rows[i];
+
+        if (names_cell(arena, line, row->cell)) {
+            plan_append(arena, plan, row->cell, row->cell_index, (unsigned)repeat);
+            return true;
+        }
+    }
+    return false;
+}
+
+int rows_mark(struct arena *arena, const struct rows *rows, const char *path, struct plan *plan,
+              struct complaint *complaint)
+{
+    struct place place = {.file = path};
+
+    for (unsigned i = 0; i < rows->count; i++) {
+        double order;
+
+        place.line = i + 1;
+        if (!row_number(rows->lines[i], "order", &order) || order < 1 || order > plan->count + 1 ||
+            (order == plan->count + 1 && !append_further(arena, rows->lines[i], plan)) ||
+            !is_of(arena, rows->lines[i], &plan->rows[(unsigned)order - 1]))
+            return complain(complaint, &place, "is no row of this sweep; was the folder mixed up?");
+        plan->rows[(unsigned)order - 1].done = true;
+    }
+    return 0;
+}

@@ -1,0 +1,355 @@
+/* One row.
+ *
+ *   start client --> wait, in slices --> ended ------> read what it wrote --> judge --> append it
+ *        |              |      `--------> time is up: stopped, ------------^
+ *        |              `---------------> interrupted: stopped, no row
+ *        `-> cannot start -------------------------------------------------^
+ *
+ * The client's own object is taken over as text behind the sweep's keys, so that a key which a
+ * later client adds costs nothing here. A client that leaves no sound row gets one written for it:
+ * failed, and why. */
+#include "scenarios/sweep/run.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/options.h"
+#include "scenarios/sweep/command.h"
+#include "base/json_read.h"
+
+#define SLICE_NS      ((uint64_t)100 * OS_NS_PER_MS)
+#define STOP_GRACE_NS ((uint64_t)OS_NS_PER_S)
+
+enum { TIME_BYTES = 32, EXIT_UNKNOWN = -1 };
+
+struct run {
+    struct arena *arena;
+    const struct run_folder *folder;
+    const struct plan_row *row;
+    const char *object_path, *summary_path, *log_path;
+    char started_utc[TIME_BYTES];
+    uint64_t client_ns;
+    double link_cpu_s;
+    int exit_code;      /* EXIT_UNKNOWN: it was stopped, or never started */
+    char *object;       /* what the client wrote, NULL if it is no sound row */
+    const char *reason; /* why the sweep has to speak for the client; NULL: it need not */
+    const char *status; /* then */
+};
+
+static void write_time(char text[TIME_BYTES], uint64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / OS_NS_PER_S);
+    struct tm *utc = gmtime(&seconds);
+
+    if (utc == NULL || strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", utc) == 0)
+        text[0] = '\0';
+}
+
+/* ---- the process ---- */
+
+/* True when it ended by itself. */
+static bool await_client(struct run *run, struct os_process *process, uint64_t started_ns,
+                         void (*tick)(void *), void *context)
+{
+    uint64_t deadline_ns = started_ns + run->row->cell->timeout_s * OS_NS_PER_S;
+
+    while (os_process_wait(process, SLICE_NS, &run->exit_code) == 0) {
+        if (os_interrupted() || os_now_ns() > deadline_ns) {
+            os_process_stop(process, STOP_GRACE_NS);
+            return false;
+        }
+        tick(context);
+    }
+    return true;
+}
+
+static void fail(struct run *run, const char *reason)
+{
+    run->status = "failed";
+    run->reason = reason;
+}
+
+static const struct link *link_of(const struct cell *cell)
+{
+    return cell->fleet == NULL ? NULL : cell->fleet->link;
+}
+
+static uint64_t link_cpu_ns(const struct cell *cell)
+{
+    const struct link *link = link_of(cell);
+
+    return link == NULL || !link->own_process ? 0 : os_process_cpu_ns(&cell->fleet->process);
+}
+
+/* A client that is deaf to being stopped lives on in the link's namespaces, and ends with them. */
+static void stop_link(const struct cell *cell)
+{
+    if (link_of(cell) != NULL)
+        fleet_stop(cell->fleet);
+}
+
+static void run_client(struct run *run, void (*tick)(void *), void *context)
+{
+    const struct cell *cell = run->row->cell;
+    struct command command = fleet_client(run->arena, cell, run->object_path);
+    uint64_t link_began_ns = link_cpu_ns(cell);
+    struct os_process process;
+    uint64_t started_ns;
+    bool ended;
+    int error;
+
+    remove(run->object_path);
+    remove(run->summary_path);
+    remove(run->log_path);
+    write_time(run->started_utc, os_wall_ns());
+    error = os_process_start(&process, command.argv, run->summary_path, run->log_path);
+    if (error != 0) {
+        fail(run, arena_text(run->arena, "cannot start %s: %s", command.argv[0], strerror(-error)));
+        return;
+    }
+    started_ns = os_now_ns();
+    ended = await_client(run, &process, started_ns, tick, context);
+    run->client_ns = os_now_ns() - started_ns;
+    run->link_cpu_s = (double)(link_cpu_ns(cell) - link_began_ns) / OS_NS_PER_S;
+    if (!ended) {
+        run->exit_code = EXIT_UNKNOWN;
+        stop_link(cell);
+        fail(run, arena_text(run->arena, "no end within %llu s (the key timeout): stopped",
+                             (unsigned long long)cell->timeout_s));
+    }
+}
+
+/* ---- what it left ---- */
+
+static bool has_status(struct run *run, const char *status)
+{
+    const char *said = row_text(run->arena, run->object, "status");
+
+    return said != NULL && strcmp(said, status) == 0;
+}
+
+/* A row is one line. Outside of texts, where JSON allows none, line ends are blanks. */
+static void join_lines(char *object)
+{
+    for (; *object != '\0'; object++) {
+        if (*object == '\n' || *object == '\r')
+            *object = ' ';
+    }
+}
+
+static const char *last_words(struct run *run)
+{
+    const char *line = command_last_line(run->arena, run->log_path);
+
+    return arena_text(run->arena, "%s%s%s", command_ending(run->arena, run->exit_code),
+                      *line == '\0' ? "" : ": ", line);
+}
+
+/* Its exit code and its row have to say the same: a process that crashed after its row is not a
+ * result. */
+static bool agrees(struct run *run)
+{
+    switch (run->exit_code) {
+    case EXIT_DONE:
+        return has_status(run, "ok");
+    case EXIT_MEASURED_FAILURE:
+        return has_status(run, "failed");
+    case EXIT_MACHINE_CANNOT:
+        return has_status(run, "skipped");
+    default:
+        return false;
+    }
+}
+
+static void judge_object(struct run *run)
+{
+    if (run->reason != NULL) {
+        run->object = NULL;
+    } else if (run->object == NULL) {
+        run->status = run->exit_code == EXIT_MACHINE_CANNOT ? "skipped" : "failed";
+        run->reason = run->exit_code == EXIT_MACHINE_CANNOT
+                          ? command_last_line(run->arena, run->log_path)
+                          : arena_text(run->arena, "no row: %s", last_words(run));
+    } else if (!row_is_object(run->object) || row_text(run->arena, run->object, "status") == NULL) {
+        fail(run,
+             arena_text(run->arena, "what it wrote is no row (no JSON object with a status): %s",
+                        last_words(run)));
+    } else if (!agrees(run)) {
+        fail(run, arena_text(run->arena, "its row says status %s, but its end was %s",
+                             row_text(run->arena, run->object, "status"), last_words(run)));
+    }
+    if (run->reason == NULL)
+        join_lines(run->object);
+}
+
+static void note_dead_fleet(struct run *run)
+{
+    struct fleet *fleet = run->row->cell->fleet;
+    int exit_code = 0;
+
+    if (fleet != NULL && fleet_has_ended(fleet, &exit_code))
+        fail(run, arena_text(run->arena, "the servers ended during the row (%s): %s",
+                             command_ending(run->arena, exit_code),
+                             fleet_last_words(run->arena, fleet)));
+}
+
+/* ---- the row ---- */
+
+static void write_link_keys(struct json *json, const struct run *run)
+{
+    const struct cell *cell = run->row->cell;
+    const struct link *link = cell->link;
+
+    json_text(json, "link", link == NULL ? CELL_LOOPBACK : link->name);
+    json_text(json, "link_asked", cell->link_asked);
+    json_text(json, "link_options", link == NULL ? "" : link->options);
+    json_text(json, "link_reason", cell->link_reason);
+    json_number(json, "link_rate_bits_per_s", link == NULL ? NAN : link->rate_bits_per_s);
+    json_number(json, "link_rtt_ms", link == NULL ? NAN : link->rtt_ms);
+    json_number(json, "link_cpu_s", link == NULL || !link->own_process ? NAN : run->link_cpu_s);
+}
+
+/* On a link the process that we know is fanin-lan, not the servers'. */
+static uint64_t fleet_peak_bytes(const struct cell *cell)
+{
+    const struct fleet *fleet = cell->fleet;
+    bool known =
+        fleet != NULL && fleet->running && fleet->link == NULL && cell->skip_reason == NULL;
+
+    return known ? os_process_peak_bytes(&fleet->process) : 0;
+}
+
+static void write_sweep_keys(struct json *json, const struct run *run, uint64_t overhead_ns)
+{
+    const struct cell *cell = run->row->cell;
+    uint64_t peak_bytes = fleet_peak_bytes(cell);
+
+    json_count(json, "schema", 2);
+    json_text(json, "scenario", cell->scenario);
+    json_text(json, "section", cell->section);
+    json_text(json, "cell", cell->name);
+    json_text(json, "label", cell->label);
+    json_text(json, "client", cell->client);
+    json_count(json, "repeat", run->row->repeat);
+    json_count(json, "order", run->row->order);
+    json_text(json, "time_utc", run->started_utc);
+    json_number(json, "sweep_overhead_ms", (double)overhead_ns / OS_NS_PER_MS);
+    json_text(json, "fleet", cell->fleet_options);
+    if (peak_bytes == 0)
+        json_null(json, "fleet_rss_kb");
+    else
+        json_count(json, "fleet_rss_kb", peak_bytes / 1024);
+    write_link_keys(json, run);
+    if (run->exit_code == EXIT_UNKNOWN)
+        json_null(json, "exit_code");
+    else
+        json_integer(json, "exit_code", run->exit_code);
+}
+
+static bool append_row(const struct run *run, uint64_t overhead_ns)
+{
+    FILE *rows = run->folder->rows;
+    struct json json;
+
+    json_open(&json, rows);
+    write_sweep_keys(&json, run, overhead_ns);
+    if (run->reason != NULL) {
+        json_text(&json, "status", run->status);
+        json_text(&json, "reason", run->reason);
+        json_text(&json, "audit",
+                  run->row->cell->skip_reason == NULL ? RUN_AUDIT_NONE : "none: it was not run");
+        return json_close(&json) == 0;
+    }
+    errno = 0;
+    fprintf(rows, ",%s\n", strchr(run->object, '{') + 1);
+    return fflush(rows) == 0 && !ferror(rows);
+}
+
+/* What a client wrote that is not taken over stays beside its log, for whoever looks into the
+ * failure. */
+static void tidy_up(const struct run *run)
+{
+    FILE *log = fopen(run->log_path, "rb");
+    bool empty = log == NULL || fgetc(log) == EOF;
+
+    if (log != NULL)
+        fclose(log);
+    if (empty)
+        remove(run->log_path);
+    if (run->reason != NULL)
+        rename(run->object_path,
+               arena_text(run->arena, "%s/log/row-%u.json", run->folder->path, run->row->order));
+    remove(run->object_path);
+    remove(run->summary_path);
+}
+
+static enum run_end end_of(const struct run *run)
+{
+    if (run->reason != NULL)
+        return strcmp(run->status, "skipped") == 0 ? RUN_SKIPPED : RUN_BAD;
+    if (run->exit_code == EXIT_MACHINE_CANNOT)
+        return RUN_SKIPPED;
+    return run->exit_code == EXIT_DONE || run->row->cell->failures_expected ? RUN_GOOD : RUN_BAD;
+}
+
+enum run_end run_end_of_line(struct arena *arena, const char *line, const struct cell *cell)
+{
+    const char *status = row_text(arena, line, "status");
+    const char *audit = row_text(arena, line, "audit");
+    bool sound = audit == NULL || strcmp(audit, RUN_AUDIT_NONE) != 0;
+
+    if (status != NULL && strcmp(status, "ok") == 0)
+        return RUN_GOOD;
+    if (status != NULL && strcmp(status, "skipped") == 0)
+        return RUN_SKIPPED;
+    return sound && cell->failures_expected ? RUN_GOOD : RUN_BAD;
+}
+
+static struct run_result skip_row(struct run *run, uint64_t began_ns)
+{
+    run->status = "skipped";
+    run->reason = run->row->cell->skip_reason;
+    write_time(run->started_utc, os_wall_ns());
+    if (!append_row(run, os_now_ns() - began_ns))
+        return (struct run_result){.end = RUN_UNWRITTEN};
+    return (struct run_result){.end = RUN_SKIPPED, .reason = run->reason};
+}
+
+struct run_result run_row(struct arena *arena, const struct run_folder *folder,
+                          const struct plan_row *row, uint64_t began_ns,
+                          void (*tick)(void *context), void *context)
+{
+    struct run run = {.arena = arena, .folder = folder, .row = row, .exit_code = EXIT_UNKNOWN};
+    size_t bytes;
+
+    if (row->cell->skip_reason != NULL)
+        return skip_row(&run, began_ns);
+    assert(row->cell->fleet == NULL || row->cell->fleet->running);
+    run.object_path = arena_text(arena, "%s/client.json", folder->path);
+    run.summary_path = arena_text(arena, "%s/client.txt", folder->path);
+    run.log_path = arena_text(arena, "%s/log/row-%u.txt", folder->path, row->order);
+    run_client(&run, tick, context);
+    if (os_interrupted()) {
+        run.reason = NULL;
+        tidy_up(&run);
+        return (struct run_result){.end = RUN_INTERRUPTED};
+    }
+    note_dead_fleet(&run);
+    run.object = arena_file(arena, run.object_path, ROW_BYTES_MAX, &bytes);
+    if (run.object != NULL && strlen(run.object) != bytes)
+        run.object[0] = '\0'; /* a NUL inside: not text, so not a row */
+    judge_object(&run);
+    tidy_up(&run);
+    if (!append_row(&run, os_now_ns() - began_ns - run.client_ns))
+        return (struct run_result){.end = RUN_UNWRITTEN};
+    return (struct run_result){
+        .end = end_of(&run),
+        .client_ns = run.client_ns,
+        .reason = run.reason != NULL ? run.reason : row_text(arena, run.object, "reason"),
+        .object = run.reason != NULL ? NULL : run.object,
+    };
+}

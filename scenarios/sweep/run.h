@@ -1,0 +1,45 @@
+/* One row: one client process from its start to the line that it leaves in rows.jsonl. */
+#ifndef FANIN_RUN_H
+#define FANIN_RUN_H
+
+#include <stdio.h>
+
+#include "scenarios/sweep/fleet.h"
+#include "scenarios/sweep/plan.h"
+
+/* The audit of a row that the sweep had to write itself. */
+#define RUN_AUDIT_NONE "none: the client left no sound row"
+
+enum run_end {
+    RUN_GOOD,        /* exit code 0, or 1 where the scenario expects failures */
+    RUN_BAD,         /* audit, crash, time-out, no row */
+    RUN_SKIPPED,     /* the machine cannot: exit code 3 */
+    RUN_INTERRUPTED, /* no row was written */
+    RUN_UNWRITTEN,   /* the row could not be written: errno says why */
+};
+
+struct run_result {
+    enum run_end end;
+    uint64_t client_ns; /* how long the client process lived */
+    const char *reason; /* for RUN_BAD and RUN_SKIPPED; of the caller's arena */
+    const char *object; /* what the client wrote, where it is a sound row; of the caller's arena */
+};
+
+/* Where rows go. */
+struct run_folder {
+    const char *path; /* the sweep's output folder; it has a log/ */
+    FILE *rows;       /* open for appending */
+};
+
+/* run_end_of_line: how the row ended that stands in rows.jsonl already. */
+enum run_end run_end_of_line(struct arena *arena, const char *line, const struct cell *cell);
+
+/* run_row: starts the row's client, whose fleet (if any) runs, waits for its end, and appends its
+ * row. Calls `tick(context)` some times a second meanwhile. Blocks until the client ends, at most
+ * its cell's timeout. `began_ns` is when the sweep took the row up: what is not the client's since
+ * then is sweep_overhead_ms. */
+struct run_result run_row(struct arena *arena, const struct run_folder *folder,
+                          const struct plan_row *row, uint64_t began_ns,
+                          void (*tick)(void *context), void *context);
+
+#endif

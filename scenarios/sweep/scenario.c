@@ -1,0 +1,314 @@
+/* Reading scenario files. Two stages: the line (comment off, blanks off, heading or "key =
+ * values") and the values (split at commas outside quotes). A line is copied once and then cut up
+ * in place. */
+#include "scenarios/sweep/scenario.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/os.h"
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static char *trim(char *text)
+{
+    size_t length;
+
+    while (is_blank(*text))
+        text++;
+    length = strlen(text);
+    while (length != 0 && is_blank(text[length - 1]))
+        length--;
+    text[length] = '\0';
+    return text;
+}
+
+static bool is_name(const char *text, const char *also)
+{
+    const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+    if (*text == '\0')
+        return false;
+    for (; *text != '\0'; text++) {
+        if (strchr(letters, *text) == NULL && strchr(also, *text) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void cut_comment(char *line)
+{
+    bool quoted = false;
+
+    for (char *at = line; *at != '\0'; at++) {
+        if (*at == '"')
+            quoted = !quoted;
+        if (*at == '#' && !quoted && (at == line || is_blank(at[-1]))) {
+            *at = '\0';
+            return;
+        }
+    }
+}
+
+struct setting *settings_find(const struct settings *settings, const char *key)
+{
+    for (unsigned i = 0; i < settings->count; i++) {
+        if (strcmp(settings->items[i].key, key) == 0)
+            return &settings->items[i];
+    }
+    return NULL;
+}
+
+void settings_put(struct arena *arena, struct settings *settings, const struct setting *setting)
+{
+    struct setting *there = settings_find(settings, setting->key);
+
+    if (there != NULL) {
+        *there = *setting;
+        return;
+    }
+    settings->items = arena_grow(arena, settings->items, settings->count, sizeof *settings->items);
+    settings->items[settings->count++] = *setting;
+}
+
+/* Unquotes in place; *rest is what follows the closing quote. NULL if it does not close. */
+static char *unquote(char *text, char **rest)
+{
+    char *to = text;
+
+    for (char *from = text + 1; *from != '\0'; from++) {
+        if (*from == '"' && from[1] != '"') {
+            *rest = from + 1;
+            *to = '\0';
+            return text;
+        }
+        from += *from == '"';
+        *to++ = *from;
+    }
+    return NULL;
+}
+
+static int put_value(struct arena *arena, struct setting *setting, char *text, bool quoted,
+                     struct complaint *complaint)
+{
+    struct value value = {.text = text, .reference = !quoted && text[0] == '='};
+
+    if (value.reference)
+        value.text = trim(text + 1);
+    if (value.reference && !is_name(value.text, "."))
+        return complain(complaint, &setting->place,
+                        "%s: \"=%s\" names no key; write =KEY to copy KEY's value, or quote it",
+                        setting->key, value.text);
+    for (unsigned i = 0; i < setting->value_count; i++) {
+        if (strcmp(setting->values[i].text, value.text) == 0 &&
+            setting->values[i].reference == value.reference)
+            return complain(complaint, &setting->place,
+                            "%s: %s%s stands twice; give each value once", setting->key,
+                            value.reference ? "=" : "", value.text);
+    }
+    if (setting->value_count == SCENARIO_VALUES_MAX)
+        return complain(complaint, &setting->place, "%s: more than %d values", setting->key,
+                        SCENARIO_VALUES_MAX);
+    setting->values =
+        arena_grow(arena, setting->values, setting->value_count, sizeof *setting->values);
+    setting->values[setting->value_count++] = value;
+    return 0;
+}
+
+static int parse_value(struct arena *arena, struct setting *setting, char **rest,
+                       struct complaint *complaint)
+{
+    char *text = *rest, *end;
+    bool quoted;
+
+    while (is_blank(*text))
+        text++;
+    quoted = *text == '"';
+    if (quoted) {
+        text = unquote(text, &end);
+        if (text == NULL)
+            return complain(complaint, &setting->place, "%s: a quote is not closed", setting->key);
+        while (is_blank(*end))
+            end++;
+        if (*end != ',' && *end != '\0')
+            return complain(complaint, &setting->place,
+                            "%s: \"%s\" follows a closing quote; a comma would be right",
+                            setting->key, end);
+    } else {
+        end = text + strcspn(text, ",");
+    }
+    *rest = *end == ',' ? end + 1 : NULL;
+    *end = '\0';
+    if (!quoted)
+        text = trim(text);
+    if (!quoted && *text == '\0')
+        return complain(complaint, &setting->place,
+                        "%s: a value is empty; write one after the \"=\" and after each comma",
+                        setting->key);
+    return put_value(arena, setting, text, quoted, complaint);
+}
+
+int setting_parse(struct arena *arena, const struct place *place, const char *key,
+                  const char *values, struct setting *setting, struct complaint *complaint)
+{
+    char *rest = arena_copy(arena, values, strlen(values));
+
+    *setting = (struct setting){.place = *place};
+    setting->key = trim(arena_copy(arena, key, strlen(key)));
+    if (!is_name(setting->key, "."))
+        return complain(complaint, place,
+                        "\"%s\" is no key; a key is letters, digits and \"-\", such as workers",
+                        setting->key);
+    while (rest != NULL) {
+        if (parse_value(arena, setting, &rest, complaint) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int name_section(const struct scenario *scenario, struct section *section,
+                        struct complaint *complaint)
+{
+    section->base = scenario->section_count;
+    if (strcmp(section->name, "+") == 0) {
+        if (scenario->section_count == 0)
+            return complain(complaint, &section->place,
+                            "[+] adds to a section, and none stands above");
+        section->base = scenario->sections[scenario->section_count - 1].base;
+        section->name = scenario->sections[section->base].name;
+        return 0;
+    }
+    if (!is_name(section->name, ""))
+        return complain(complaint, &section->place,
+                        "\"%s\" is no section name; letters, digits and \"-\" would be right",
+                        section->name);
+    for (unsigned i = 0; i < scenario->section_count; i++) {
+        if (strcmp(scenario->sections[i].name, section->name) == 0)
+            return complain(complaint, &section->place,
+                            "section [%s] is already on line %u; [+] below it adds to it",
+                            section->name, scenario->sections[i].place.line);
+    }
+    return 0;
+}
+
+static int parse_heading(struct arena *arena, struct scenario *scenario, char *line,
+                         const struct place *place, struct complaint *complaint)
+{
+    size_t length = strlen(line);
+    struct section section = {.place = *place};
+
+    if (line[length - 1] != ']')
+        return complain(complaint, place, "the heading is not closed; [name] would be right");
+    line[length - 1] = '\0';
+    section.name = trim(line + 1);
+    if (name_section(scenario, &section, complaint) != 0)
+        return -1;
+    if (scenario->section_count == SCENARIO_SECTIONS_MAX)
+        return complain(complaint, place, "more than %d sections", SCENARIO_SECTIONS_MAX);
+    scenario->sections =
+        arena_grow(arena, scenario->sections, scenario->section_count, sizeof section);
+    scenario->sections[scenario->section_count++] = section;
+    return 0;
+}
+
+static int parse_setting(struct arena *arena, struct scenario *scenario, char *line,
+                         const struct place *place, struct complaint *complaint)
+{
+    struct settings *settings = scenario->section_count == 0
+                                    ? &scenario->common
+                                    : &scenario->sections[scenario->section_count - 1].settings;
+    char *equals = strchr(line, '=');
+    struct setting setting;
+    const struct setting *there;
+
+    if (equals == NULL)
+        return complain(complaint, place,
+                        "\"%s\" is neither \"key = value\", \"[section]\" nor \"# comment\"", line);
+    *equals = '\0';
+    if (setting_parse(arena, place, line, equals + 1, &setting, complaint) != 0)
+        return -1;
+    there = settings_find(settings, setting.key);
+    if (there != NULL)
+        return complain(complaint, place, "%s is already given on line %u; keep one of the two",
+                        setting.key, there->place.line);
+    if (settings->count == SCENARIO_SETTINGS_MAX)
+        return complain(complaint, place, "more than %d keys", SCENARIO_SETTINGS_MAX);
+    settings_put(arena, settings, &setting);
+    return 0;
+}
+
+static int parse_line(struct arena *arena, struct scenario *scenario, char *line,
+                      const struct place *place, struct complaint *complaint)
+{
+    cut_comment(line);
+    line = trim(line);
+    if (*line == '\0')
+        return 0;
+    if (*line == '[')
+        return parse_heading(arena, scenario, line, place, complaint);
+    return parse_setting(arena, scenario, line, place, complaint);
+}
+
+static const char *name_of(struct arena *arena, const char *path)
+{
+    const char *name = os_path_name(path);
+    const char *dot = strrchr(name, '.');
+
+    return dot == NULL || dot == name ? name : arena_copy(arena, name, (size_t)(dot - name));
+}
+
+struct scenario *scenario_parse(struct arena *arena, const char *path, const char *text,
+                                struct complaint *complaint)
+{
+    struct scenario *scenario = arena_take(arena, sizeof *scenario);
+    struct place place = {.file = path};
+
+    scenario->path = path;
+    scenario->text = text;
+    scenario->name = name_of(arena, path);
+    if (!is_name(scenario->name, "")) {
+        complain(complaint, &place,
+                 "\"%s\" cannot name a scenario; letters, digits and \"-\" would be right",
+                 scenario->name);
+        return NULL;
+    }
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+
+        place.line++;
+        if (parse_line(arena, scenario, arena_copy(arena, text, length), &place, complaint) != 0)
+            return NULL;
+        text += length + (text[length] == '\n');
+    }
+    if (scenario->section_count == 0 && scenario->common.count == 0) {
+        place.line = 0;
+        complain(complaint, &place, "nothing to run: it holds no \"key = value\" line");
+        return NULL;
+    }
+    if (scenario->section_count == 0) {
+        scenario->sections = arena_take(arena, sizeof *scenario->sections);
+        *scenario->sections = (struct section){.name = "", .place = {.file = path, .line = 1}};
+        scenario->section_count = 1;
+    }
+    return scenario;
+}
+
+struct scenario *scenario_read(struct arena *arena, const char *path, struct complaint *complaint)
+{
+    struct place place = {.file = path};
+    size_t bytes;
+    const char *text = arena_file(arena, path, SCENARIO_BYTES_MAX, &bytes);
+
+    if (text == NULL) {
+        complain(complaint, &place, "cannot read this scenario: %s", strerror(errno));
+        return NULL;
+    }
+    if (strlen(text) != bytes) {
+        complain(complaint, &place, "holds a NUL byte; a scenario is plain text");
+        return NULL;
+    }
+    return scenario_parse(arena, path, text, complaint);
+}

@@ -1,0 +1,84 @@
+/* A scenario file: what a sweep is to run.
+ *
+ *   # Why these numbers: every scenario opens with that.
+ *   repeat = 5                    a key and its value
+ *   workers = 4, 6, 8             several values: an axis; all axes of a section are crossed
+ *   concurrency = 2, =workers     "=key" copies the value that another key has in the same cell
+ *   request = "a, b"              quotes keep a comma, an outer blank, a "#", a first "="; in
+ *                                 them, "" is a quote
+ *   fleet.fault = refuse:2%       an option of fanin-servers
+ *   [section]                     a grid of its own; keys before the first heading belong to every
+ *                                 section, and a section's own keys replace those
+ *   [+]                           a further grid of the section above: its keys, but for those
+ *                                 that are set here
+ *
+ * A "#" at the start of a line or after a blank begins a comment. Which keys exist is not decided
+ * here. */
+#ifndef FANIN_SCENARIO_H
+#define FANIN_SCENARIO_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "scenarios/sweep/complaint.h"
+
+enum {
+    SCENARIO_BYTES_MAX = 1 << 20,
+    SCENARIO_VALUES_MAX = 256,   /* of one key */
+    SCENARIO_SETTINGS_MAX = 128, /* of one section, with the common ones */
+    SCENARIO_SECTIONS_MAX = 256,
+};
+
+struct value {
+    const char *text;
+    bool reference; /* text names the key whose value is copied */
+};
+
+struct setting {
+    const char *key;
+    struct value *values; /* value_count of them, at least one */
+    unsigned value_count;
+    struct place place;
+};
+
+struct settings {
+    struct setting *items;
+    unsigned count;
+};
+
+/* A grid of cells. */
+struct section {
+    const char *name; /* "" for a file without headings */
+    unsigned base;    /* index of the section that a [+] adds to; its own for any other */
+    struct place place;
+    struct settings settings;
+};
+
+struct scenario {
+    const char *name; /* the file's name without folder and ".conf" */
+    const char *path;
+    const char *text; /* as it was read */
+    struct settings common;
+    struct section *sections; /* with their [+] */
+    unsigned section_count;   /* at least 1 */
+};
+
+/* scenario_read: reads and parses the file at `path`. NULL with a complaint. Everything belongs to
+ * the arena. */
+struct scenario *scenario_read(struct arena *arena, const char *path, struct complaint *complaint);
+
+/* scenario_parse: the same from text that is at hand; `path` names it in complaints. */
+struct scenario *scenario_parse(struct arena *arena, const char *path, const char *text,
+                                struct complaint *complaint);
+
+/* setting_parse: one "key = values" of a line or an override. 0, or -1 with a complaint. */
+int setting_parse(struct arena *arena, const struct place *place, const char *key,
+                  const char *values, struct setting *setting, struct complaint *complaint);
+
+/* settings_find: NULL if the key is not there. */
+struct setting *settings_find(const struct settings *settings, const char *key);
+
+/* settings_put: replaces the setting of the same key where it stands, or appends. */
+void settings_put(struct arena *arena, struct settings *settings, const struct setting *setting);
+
+#endif

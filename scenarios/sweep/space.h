@@ -1,0 +1,45 @@
+/* The space that a search goes through: the keys of a scenario's section that have several values
+ * are its axes, one value of each is a point, and a point is a cell like any other. Cells are made
+ * as the search comes to them. */
+#ifndef FANIN_SPACE_H
+#define FANIN_SPACE_H
+
+#include "scenarios/sweep/cell.h"
+
+#define SPACE_SEARCH   "search"   /* label of the rows that the search itself looks at */
+#define SPACE_FINAL    "final"    /* of those that judge what it has found */
+#define SPACE_DEFAULTS "defaults" /* of those, with them, of the client's own default options */
+
+struct axis {
+    const char *key;
+    const char **values;
+    unsigned count;
+};
+
+struct space {
+    struct axis *axes;
+    unsigned axis_count;
+};
+
+/* space_read: from the cells that cells_expand made of a section with the key `advise`: the first
+ * is where the search begins, each other differs from it in one axis. Labels them, and sets frames
+ * where they are `auto`. 0, or -1 with a complaint. */
+int space_read(struct arena *arena, const struct cells *cells, struct space *space,
+               struct complaint *complaint);
+
+/* space_vary: the index of the cell that is `cell` but for one axis' value; it is added if it is
+ * not there. */
+unsigned space_vary(struct arena *arena, const struct space *space, struct cells *cells,
+                    unsigned cell, unsigned axis, unsigned value);
+
+/* space_final: the index of the same cell under the label SPACE_FINAL. */
+unsigned space_final(struct arena *arena, const struct space *space, struct cells *cells,
+                     unsigned cell);
+
+/* space_defaults: the index of the cell without any of the axes' keys: the client's defaults. */
+unsigned space_defaults(struct arena *arena, const struct space *space, struct cells *cells);
+
+/* space_is_rated: its frames come at a rate, not as fast as they are taken. */
+bool space_is_rated(const struct cell *cell);
+
+#endif

@@ -1,0 +1,466 @@
+/* Running a plan.
+ *
+ *   ask the programs (--dry-run) -> make the folder -> record "running"
+ *        -> look for noise -> measure the links
+ *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
+ *             |-> no row is left: a further round, where there is a budget
+ *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
+ *
+ * Whatever ends a sweep, its folder is valid as far as it got, and --resume goes on from there. */
+#include "scenarios/sweep/sweep.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "scenarios/sweep/check.h"
+#include "scenarios/sweep/folder.h"
+#include "scenarios/sweep/link_check.h"
+#include "base/json_read.h"
+#include "scenarios/sweep/summary.h"
+
+#define PAUSE_SLICE_NS ((uint64_t)50 * OS_NS_PER_MS)
+
+/* How the loop ended. */
+struct outcome {
+    const char *state; /* for the record */
+    int exit_code;     /* EXIT_DONE: the rows decide */
+};
+
+static unsigned rows_written(const struct sweep *sweep)
+{
+    return sweep->good + sweep->bad + sweep->skipped;
+}
+
+static void tick(void *context)
+{
+    struct sweep *sweep = context;
+    struct arena arena = {0};
+    uint64_t now_ns = os_now_ns();
+    double row_s = sweep_row_s(sweep, sweep->row->cell_index);
+    double spent_s = (double)(now_ns - sweep->row_began_ns) / OS_NS_PER_S;
+    double left_s = sweep->left_s + (spent_s < row_s ? row_s - spent_s : 0);
+    unsigned written = rows_written(sweep);
+    unsigned expected =
+        sweep->advice == NULL ? sweep->plan.count : sweep_advice_rows(sweep, sweep->left_s);
+
+    progress_show(&sweep->progress, now_ns,
+                  arena_text(&arena, "row %u/%u  %s", written + 1, expected,
+                             cell_title(&arena, sweep->row->cell)),
+                  (double)written / expected, (uint64_t)(left_s * OS_NS_PER_S));
+    arena_free(&arena);
+}
+
+static void pause_for(uint64_t duration_ns)
+{
+    uint64_t end_ns = os_now_ns() + duration_ns, now_ns;
+
+    while ((now_ns = os_now_ns()) < end_ns && !os_interrupted())
+        os_sleep_ns(end_ns - now_ns < PAUSE_SLICE_NS ? end_ns - now_ns : PAUSE_SLICE_NS);
+}
+
+static unsigned fleet_number(const struct sweep *sweep, const struct fleet *fleet)
+{
+    unsigned number = 0;
+
+    while (sweep->fleets.items[number] != fleet)
+        number++;
+    return number + 1;
+}
+
+static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
+{
+    int exit_code;
+
+    if (fleet == NULL)
+        return EXIT_DONE;
+    if (fleet_has_ended(fleet, &exit_code))
+        progress_say(&sweep->progress, "the servers had ended (exit code %d); started again",
+                     exit_code);
+    return fleet_start(sweep->arena, fleet, fleet_number(sweep, fleet), sweep->directory,
+                       &sweep->complaint);
+}
+
+/* An idle fleet takes memory, and a link its namespaces: so not longer than needed, which is not
+ * known as long as there may be further rows. */
+static void release_fleet(struct sweep *sweep, const struct plan_row *row)
+{
+    struct fleet *fleet = row->cell->fleet;
+
+    if (sweep->further_ns != 0 || sweep->advice != NULL)
+        return;
+    for (unsigned i = row->order; i < sweep->plan.count; i++) {
+        const struct plan_row *later = &sweep->plan.rows[i];
+
+        if (!later->done && later->cell->fleet == fleet && later->cell->skip_reason == NULL)
+            return;
+    }
+    if (fleet != NULL)
+        fleet_stop(fleet);
+}
+
+static bool is_further(const struct sweep *sweep, const struct plan_row *row)
+{
+    return row->order > sweep->plan.due;
+}
+
+/* Seconds; may be negative. */
+static double further_left_s(const struct sweep *sweep)
+{
+    double spent_s = (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
+
+    return (double)sweep->further_ns / OS_NS_PER_S - spent_s;
+}
+
+static void count_end(struct sweep *sweep, enum run_end end)
+{
+    sweep->good += end == RUN_GOOD;
+    sweep->bad += end == RUN_BAD;
+    sweep->skipped += end == RUN_SKIPPED;
+}
+
+static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
+{
+    struct arena arena = {0};
+    struct pace *pace = &sweep->paces[row->cell_index];
+    struct run_result result;
+
+    sweep->row = row;
+    sweep->row_began_ns = os_now_ns();
+    sweep->left_s = sweep->advice != NULL ? sweep_advice_left_s(sweep, row)
+                    : is_further(sweep, row)
+                        ? further_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
+                        : sweep_expected_s(sweep, row->order);
+    tick(sweep);
+    result = run_row(&arena, &sweep->folder, row, sweep->row_began_ns, tick, sweep);
+    count_end(sweep, result.end);
+    if (result.object != NULL && sweep->record.budget.figures != NULL)
+        budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, result.object);
+    if (result.end == RUN_GOOD || result.end == RUN_BAD) {
+        pace->sum_s += (double)(os_now_ns() - sweep->row_began_ns) / OS_NS_PER_S +
+                       (double)row->cell->pause_ms / 1000;
+        pace->count++;
+    }
+    if (result.end == RUN_BAD || (result.end == RUN_SKIPPED && row->cell->skip_reason == NULL))
+        progress_say(&sweep->progress, "row %u (%s, repeat %u) %s: %s", row->order,
+                     cell_title(&arena, row->cell), row->repeat,
+                     result.end == RUN_BAD ? "failed" : "skipped",
+                     result.reason == NULL ? "no reason given" : result.reason);
+    row->done = result.end != RUN_INTERRUPTED && result.end != RUN_UNWRITTEN;
+    arena_free(&arena);
+    release_fleet(sweep, row);
+    return result.end;
+}
+
+/* Where the time for rows that every cell is due is used up, each cell has its first repeat. */
+static bool is_late(const struct sweep *sweep, const struct plan_row *row)
+{
+    if (is_further(sweep, row))
+        return further_left_s(sweep) < sweep_row_s(sweep, row->cell_index);
+    return row->repeat > 1 && os_now_ns() - sweep->began_ns >= sweep->due_ns;
+}
+
+static struct outcome run_late(struct sweep *sweep, const struct plan_row *row)
+{
+    static const struct outcome done = {"done", EXIT_DONE}, cut = {"out of time", EXIT_DONE};
+    bool further = is_further(sweep, row);
+
+    sweep->record.budget.stopped = further ? BUDGET_STOP_TIME : BUDGET_STOP_TOO_SMALL;
+    return further ? done : cut;
+}
+
+/* Another round of repeats where the spread is, if there is time for one. */
+static bool add_round(struct sweep *sweep)
+{
+    const struct cells *cells = &sweep->cells;
+    double *row_s;
+    bool added;
+    struct arena arena = {0};
+
+    if (sweep->advice != NULL)
+        return sweep_advice_round(sweep);
+    if (sweep->further_ns == 0 || sweep->record.budget.figures == NULL)
+        return false;
+    row_s = arena_take(&arena, cells->count * sizeof *row_s);
+    for (unsigned i = 0; i < cells->count; i++)
+        row_s[i] = sweep_row_s(sweep, i);
+    added = budget_round(sweep->arena, &sweep->record.budget, cells, row_s, further_left_s(sweep),
+                         sweep->record.seed, &sweep->plan);
+    arena_free(&arena);
+    return added;
+}
+
+static struct outcome run_rows(struct sweep *sweep)
+{
+    static const struct outcome interrupted = {"interrupted", EXIT_MEASURED_FAILURE};
+
+    for (unsigned i = 0; i < sweep->plan.count || add_round(sweep); i++) {
+        struct plan_row *row = &sweep->plan.rows[i];
+        enum run_end end;
+        int fleet;
+
+        if (row->done)
+            continue;
+        if (is_late(sweep, row))
+            return run_late(sweep, row);
+        if (rows_written(sweep) != 0 && row->cell->skip_reason == NULL)
+            pause_for(row->cell->pause_ms * OS_NS_PER_MS);
+        fleet = os_interrupted() || row->cell->skip_reason != NULL
+                    ? EXIT_DONE
+                    : ready_fleet(sweep, row->cell->fleet);
+        if (os_interrupted())
+            return interrupted;
+        if (fleet != EXIT_DONE)
+            return (struct outcome){"failed", fleet};
+        end = run_one(sweep, row);
+        if (end == RUN_INTERRUPTED)
+            return interrupted;
+        if (end == RUN_UNWRITTEN) {
+            complain(&sweep->complaint, NULL,
+                     "cannot write %s/rows.jsonl: %s; make room, then --resume=%s",
+                     sweep->directory, strerror(errno), sweep->directory);
+            return (struct outcome){"failed", EXIT_MACHINE_CANNOT};
+        }
+    }
+    return (struct outcome){"done", EXIT_DONE};
+}
+
+/* Before the first row, with no fleet there yet, so that nothing of ours disturbs the measurement.
+ * Cells whose link cannot be had need other fleets than were planned. */
+static int ready_links(struct sweep *sweep)
+{
+    int result = links_check(sweep->arena, &sweep->record.links, sweep->directory, &sweep->progress,
+                             sweep_expected_s(sweep, 0), &sweep->complaint);
+
+    if (result != EXIT_DONE)
+        return result;
+    links_fall_back(sweep->arena, &sweep->cells);
+    sweep->fleets = (struct fleets){0};
+    if (fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->complaint) != 0)
+        return EXIT_WRONG_USE;
+    if (record_write(sweep->arena, &sweep->record, sweep->directory))
+        return EXIT_DONE;
+    complain(&sweep->complaint, NULL, "cannot write %s/run.json: %s", sweep->directory,
+             strerror(errno));
+    return EXIT_MACHINE_CANNOT;
+}
+
+/* Warns, and goes on: a noisy machine makes results worse, not wrong. */
+static void look_for_noise(struct sweep *sweep)
+{
+    struct noise_question question = noise_ask(sweep->arena, &sweep->fleets, NOISE_WATCH_QUICK_MS);
+    struct noise *noise = arena_take(sweep->arena, sizeof *noise);
+    struct complaint complaint;
+
+    if (noise_look(sweep->arena, &question, noise, &complaint) != 0) {
+        progress_say(&sweep->progress, "warning: noise not looked for: %s", complaint.text);
+        return;
+    }
+    sweep->record.noise = noise;
+    if (noise_count(noise, NOISE_NOISY) != 0)
+        progress_say(&sweep->progress,
+                     "warning: results will be noisy here: %s (fanin-sweep --check says more)",
+                     noise_words(sweep->arena, noise));
+}
+
+static struct outcome run_all(struct sweep *sweep)
+{
+    int result;
+
+    look_for_noise(sweep);
+    result = ready_links(sweep);
+
+    if (result == EXIT_DONE)
+        return run_rows(sweep);
+    return (struct outcome){os_interrupted() ? "interrupted" : "failed", result};
+}
+
+/* ---- before and after ---- */
+
+static double expected_s(const struct sweep *sweep)
+{
+    return sweep_expected_s(sweep, 0) + links_check_seconds(&sweep->record.links);
+}
+
+/* What a budget adds to the line of sweep_announce. */
+static const char *budget_words(struct arena *arena, const struct sweep *sweep, double due_s)
+{
+    char whole[32];
+
+    if (sweep->further_ns == 0)
+        return "";
+    progress_duration(sweep->further_ns, whole);
+    if (sweep->due_ns != UINT64_MAX && due_s > (double)sweep->due_ns / OS_NS_PER_S)
+        return arena_text(arena, "; the budget of %s is too small for that, and ends it early",
+                          whole);
+    return arena_text(arena,
+                      ", then further ones where the spread is, until all are precise or %s are "
+                      "used up",
+                      whole);
+}
+
+void sweep_announce(const struct sweep *sweep, FILE *out)
+{
+    struct arena arena = {0};
+    char duration[32];
+    unsigned left = 0;
+
+    if (sweep->advice != NULL) {
+        sweep_advice_announce(sweep, out);
+        return;
+    }
+    for (unsigned i = 0; i < sweep->plan.count; i++)
+        left += !sweep->plan.rows[i].done;
+    fprintf(out, "%u cells, %u rows to run, about %s%s; order seed %llu; rows to %s\n",
+            sweep->cells.count, left,
+            progress_duration((uint64_t)(expected_s(sweep) * OS_NS_PER_S), duration),
+            budget_words(&arena, sweep, expected_s(sweep)), (unsigned long long)sweep->record.seed,
+            sweep->directory);
+    arena_free(&arena);
+}
+
+static int open_folder(struct sweep *sweep)
+{
+    if (sweep->request->resume == NULL &&
+        folder_make(sweep->arena, sweep->directory, &sweep->complaint) != 0)
+        return EXIT_WRONG_USE;
+    sweep->folder.path = sweep->directory;
+    sweep->folder.rows =
+        folder_open_rows(sweep->arena, sweep->directory, &sweep->old_rows, &sweep->complaint);
+    if (sweep->folder.rows == NULL)
+        return EXIT_MACHINE_CANNOT;
+    sweep->record.command_line = sweep->request->command_line;
+    sweep->record.state = "running";
+    sweep->record.ended_utc = "";
+    sweep->record.sessions++;
+    sweep->record.estimated_s = expected_s(sweep);
+    sweep->record.rows_written = sweep->old_rows.count;
+    if (record_write(sweep->arena, &sweep->record, sweep->directory))
+        return EXIT_DONE;
+    complain(&sweep->complaint, NULL, "cannot write %s/run.json: %s", sweep->directory,
+             strerror(errno));
+    fclose(sweep->folder.rows);
+    return EXIT_MACHINE_CANNOT;
+}
+
+static void count_old_rows(struct sweep *sweep)
+{
+    for (unsigned i = 0; i < sweep->old_rows.count; i++) {
+        const char *line = sweep->old_rows.lines[i];
+        const struct plan_row *row;
+        double order = 1;
+
+        row_number(line, "order", &order);
+        row = &sweep->plan.rows[(unsigned)order - 1];
+        count_end(sweep, run_end_of_line(sweep->arena, line, row->cell));
+        if (sweep->record.budget.figures != NULL)
+            budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, line);
+    }
+}
+
+/* Why there are no further repeats, where add_round had no say in it. */
+static void note_stop(struct sweep *sweep, const struct outcome *outcome)
+{
+    struct budget *budget = &sweep->record.budget;
+
+    if (budget->figures == NULL)
+        return;
+    if (strcmp(outcome->state, "interrupted") == 0 || strcmp(outcome->state, "failed") == 0)
+        budget->stopped = outcome->state;
+    else if (*budget->stopped == '\0')
+        budget->stopped = BUDGET_STOP_TIME; /* resumed with nothing left of it */
+}
+
+static void close_record(struct sweep *sweep, const struct outcome *outcome)
+{
+    plan_trim(&sweep->plan);
+    sweep->record.rows_planned = sweep->plan.count;
+    sweep->record.budget.further = sweep->plan.count - sweep->plan.due;
+    note_stop(sweep, outcome);
+    sweep->record.state = outcome->state;
+    sweep->record.ended_utc = record_time(sweep->arena, false);
+    sweep->record.rows_written = rows_written(sweep);
+    sweep->record.actual_s += (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
+    if (!record_write(sweep->arena, &sweep->record, sweep->directory))
+        fprintf(stderr, "fanin-sweep: cannot write %s/run.json: %s\n", sweep->directory,
+                strerror(errno));
+}
+
+static void print_budget(struct sweep *sweep)
+{
+    const struct budget *budget = &sweep->record.budget;
+    unsigned widest = budget_widest(budget, &sweep->cells);
+
+    printf("\nbudget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
+           budget->further, budget_within(budget, &sweep->cells), sweep->cells.count);
+    if (widest != sweep->cells.count) {
+        const struct cell *cell = sweep->cells.items[widest];
+        struct spread spread = spread_of(&budget->figures[widest]);
+
+        printf("; widest: %s, %s known to %.1f %% of its median (n = %u)",
+               cell_title(sweep->arena, cell), cell->metric, spread.width * 100, spread.n);
+    }
+    putchar('\n');
+}
+
+static void print_summary(struct sweep *sweep, const struct outcome *outcome)
+{
+    const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
+    unsigned left = sweep->plan.count - rows_written(sweep);
+    struct complaint complaint;
+    struct rows rows;
+
+    if (left != 0)
+        fprintf(stderr, "fanin-sweep: %s: %u of %u rows are not there; --resume=%s goes on\n",
+                outcome->state, left, sweep->plan.count, sweep->directory);
+    else if (strcmp(outcome->state, "done") != 0)
+        fprintf(stderr, "fanin-sweep: %s; --resume=%s goes on\n", outcome->state, sweep->directory);
+    if (sweep->request->quiet || sweep->advice != NULL || rows_written(sweep) == 0)
+        return;
+    if (rows_read(sweep->arena, path, &rows, &complaint) != 0) {
+        fprintf(stderr, "fanin-sweep: %s\n", complaint.text);
+        return;
+    }
+    summary_rows(stdout, &sweep->cells, &sweep->plan, &rows);
+    if (*sweep->record.budget.stopped != '\0')
+        print_budget(sweep);
+    printf("\nrows:   %s\nreport: python3 plot/report.py %s\n", path, sweep->directory);
+}
+
+static int exit_code_of(const struct sweep *sweep, const struct outcome *outcome)
+{
+    if (outcome->exit_code != EXIT_DONE)
+        return outcome->exit_code;
+    if (sweep->bad != 0)
+        return EXIT_MEASURED_FAILURE;
+    return sweep->good == 0 ? EXIT_MACHINE_CANNOT : EXIT_DONE;
+}
+
+int sweep_run(struct sweep *sweep)
+{
+    struct outcome outcome;
+    int result;
+
+    os_interrupts_catch();
+    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->complaint) != 0)
+        return EXIT_WRONG_USE;
+    if (os_interrupted())
+        return EXIT_MEASURED_FAILURE;
+    result = open_folder(sweep);
+    if (result != EXIT_DONE)
+        return result;
+    if (!sweep->request->quiet)
+        sweep_announce(sweep, stderr);
+    count_old_rows(sweep);
+    sweep->began_ns = os_now_ns();
+    progress_start(&sweep->progress, stderr, sweep->request->quiet, sweep->began_ns);
+    outcome = run_all(sweep);
+    progress_end(&sweep->progress);
+    fleets_stop(&sweep->fleets);
+    fclose(sweep->folder.rows);
+    close_record(sweep, &outcome);
+    print_summary(sweep, &outcome);
+    if (sweep->advice != NULL && outcome.exit_code == EXIT_DONE)
+        return sweep_advice_conclude(sweep);
+    return exit_code_of(sweep, &outcome);
+}

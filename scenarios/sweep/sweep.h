@@ -1,0 +1,87 @@
+/* A sweep: scenarios in, rows out. */
+#ifndef FANIN_SWEEP_H
+#define FANIN_SWEEP_H
+
+#include "base/progress.h"
+#include "scenarios/sweep/advice.h"
+#include "scenarios/sweep/budget.h"
+#include "scenarios/sweep/fleet.h"
+#include "scenarios/sweep/plan.h"
+#include "scenarios/sweep/record.h"
+#include "scenarios/sweep/resume.h"
+#include "scenarios/sweep/run.h"
+
+/* What the command line asks for. */
+struct sweep_request {
+    char **scenario_paths;
+    unsigned scenario_count;
+    struct overrides overrides;
+    const char *overrides_text; /* one a line, "" for none */
+    const char *command_line;
+    const char *out, *resume, *only; /* NULL where not given */
+    double budget_min;               /* minutes; 0: none */
+    const char *json;                /* of --check; NULL where not given */
+    bool check, dry_run, quiet;
+};
+
+/* What the rows of one cell took so far. */
+struct pace {
+    double sum_s;
+    unsigned count;
+};
+
+struct sweep {
+    struct arena *arena;
+    const struct sweep_request *request;
+    struct complaint complaint;
+    struct record record;
+    struct cells cells;
+    struct fleets fleets;
+    struct plan plan;
+    struct advice *advice; /* NULL: the sweep is no search */
+    struct rows old_rows;  /* of a sweep that is resumed */
+    uint64_t due_ns;       /* for the rows that every cell is due; UINT64_MAX: no limit */
+    uint64_t further_ns;   /* for further rows, from the same begin; 0: none are run */
+    uint64_t began_ns;     /* set by sweep_run */
+    const char *directory;
+    struct run_folder folder;
+    struct progress progress;
+    struct pace *paces; /* by cell */
+    unsigned good, bad, skipped;
+
+    /* Of the row that runs, for the progress line. */
+    const struct plan_row *row;
+    uint64_t row_began_ns;
+    double left_s; /* of the rows behind it */
+};
+
+/* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or the record
+ * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with a complaint. */
+int sweep_prepare(struct sweep *sweep);
+
+/* Of a sweep that is a search, in place of what the others do: */
+int sweep_advice_plan(struct sweep *sweep); /* 0, or -1 with a complaint: no time for it */
+void sweep_advice_resume(struct sweep *sweep);
+bool sweep_advice_round(struct sweep *sweep);   /* false: nothing is left to run */
+int sweep_advice_conclude(struct sweep *sweep); /* an exit code */
+double sweep_advice_left_s(const struct sweep *sweep, const struct plan_row *row); /* behind it */
+/* How many rows there will be about, with `left_s` behind the one that runs. */
+unsigned sweep_advice_rows(const struct sweep *sweep, double left_s);
+void sweep_advice_announce(const struct sweep *sweep, FILE *out);
+
+/* sweep_row_s: what a row of the cell is expected to take, with the pause before it. */
+double sweep_row_s(const struct sweep *sweep, unsigned cell_index);
+
+/* sweep_expected_s: what the rows that are not done are expected to take, from what was measured
+ * so far. */
+double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
+
+/* sweep_announce: one line: cells, rows, time expected, seed, folder. */
+void sweep_announce(const struct sweep *sweep, FILE *out);
+
+/* sweep_run: runs what is not done, with progress on standard error and a table on standard output
+ * at the end. Returns the program's exit code; a complaint, if there is one, is the caller's to
+ * print. */
+int sweep_run(struct sweep *sweep);
+
+#endif

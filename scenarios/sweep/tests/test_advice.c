@@ -1,0 +1,420 @@
+/* A search from end to end, with a client whose best configuration is known: slices with 4 workers.
+ * Its rows are whole ones, so that what reads them at the end takes them for real. */
+#include "scenarios/sweep/tests/sweep_fixture.h"
+
+#include "scenarios/sweep/ranking.h"
+
+/* p99 in tenths of a microsecond: by the scheme, a tenth off for 4 workers, what --noise adds. */
+static const char advised_client[] =
+    "#!/bin/sh\n"
+    "here=$(dirname \"$0\")\n"
+    "scheme=chain workers=0 wait=0 noise=0 memory=20000 mode=ok\n"
+    "for a; do case $a in --scheme=*) scheme=${a#*=};; --workers=*) workers=${a#*=};;\n"
+    " --noise=*) noise=${a#*=};; --wait=*) wait=${a#*=};; --mode=*) mode=${a#*=};;\n"
+    " --json=*) json=${a#*=};; --dry-run) exit 0;; esac; done\n"
+    "echo \"$*\" >>\"$here/args\"\n"
+    "n=$(wc -l <\"$here/args\")\n"
+    "[ \"$mode\" = late ] && [ $n -gt 9 ] && [ ! -e \"$here/go\" ] && {\n"
+    "  echo $$ >>\"$here/pids\"; exec sleep 600; }\n"
+    "[ \"$mode\" = fail ] || [ \"$mode/$scheme\" = no-slices/slices ] && {\n"
+    "  echo '{\"status\":\"failed\",\"reason\":\"3 frames lost\"}' >\"$json\"; exit 1; }\n"
+    "case $scheme in slices) p99=5000;; mirror) p99=7000;; *) p99=10000;; esac\n"
+    "[ \"$workers\" = 4 ] && p99=$((p99 * 9 / 10))\n"
+    "[ \"$mode\" = same ] && { p99=8000; [ \"$scheme\" = mirror ] && memory=9000; }\n"
+    "p99=$((p99 + p99 * (n * 37 % 11 - 5) * noise / 500))\n"
+    "[ \"$wait\" = 0 ] || sleep \"$wait\"\n"
+    "sed -e \"s/@SCHEME@/$scheme/; s/\\\"@P99@\\\"/$((p99 / 10)).$((p99 % 10))/;"
+    " s/\\\"@WORKERS@\\\"/$workers/; s/\\\"@MEMORY@\\\"/$memory/\" \"$here/row\" >\"$json\"\n";
+
+/* A row as a client writes it, made of the one that the report's tests have. */
+static const char row_maker[] =
+    "import json, sys\n"
+    "sys.path[:0] = [sys.argv[1], sys.argv[1] + '/tests']\n"
+    "from fixtures import row\n"
+    "sweeps = 'schema scenario section cell label client repeat order time_utc sweep_overhead_ms "
+    "fleet fleet_rss_kb link link_asked link_options link_reason link_rate_bits_per_s link_rtt_ms "
+    "link_cpu_s exit_code'.split()\n"
+    "made = row(scheme='@SCHEME@', latency_us_p99='@P99@', workers='@WORKERS@', rate=100,\n"
+    "           source='live', peak_rss_kb='@MEMORY@')\n"
+    "print(json.dumps({k: v for k, v in made.items() if k not in sweeps}))\n";
+
+static int set_up_client(void **state)
+{
+    struct fixture *fixture;
+    char plot[4096];
+    int exit_code = -1;
+
+    if (set_up(state) != 0)
+        return -1;
+    fixture = *state;
+    assert_true(find_upwards(plot, sizeof plot, "plot"));
+    write_file(fixture, "client", advised_client);
+    write_file(fixture, "maker.py", row_maker);
+    {
+        const char *const words[] = {"python3", path_of(fixture, "maker.py"), plot, NULL};
+
+        start(fixture, words);
+    }
+    exit_code = finish(fixture);
+    if (exit_code != 0)
+        fail_msg("%s", read_file(fixture, "stderr"));
+    write_file(fixture, "row", read_file(fixture, "stdout"));
+    return 0;
+}
+
+#define ADVICE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_client, tear_down)
+
+#define SEARCH                                                                                     \
+    "advise = auto\nrepeat = 6\nrate = 100\nframes = auto\nrow-seconds = 0.06\n"                   \
+    "scheme = chain, slices, mirror, ring\nworkers = 0, 1, 4\n"
+
+static const char *advised(struct fixture *fixture)
+{
+    return text_of(fixture, read_file(fixture, "out/advice.json"), "command");
+}
+
+/* Rows of the search stand before those of the finals, and nothing else is there. */
+static unsigned assert_labels(struct fixture *fixture)
+{
+    struct rows rows = rows_of(fixture);
+    unsigned searched = 0;
+
+    assert_rows(fixture, rows.count);
+    for (unsigned i = 0; i < rows.count; i++) {
+        const char *label = text_of(fixture, rows.lines[i], "label");
+
+        if (strcmp(label, "search") == 0) {
+            assert_int_equal(searched, i);
+            searched++;
+        } else if (strcmp(label, "final") != 0) {
+            assert_string_equal(label, "defaults");
+        }
+    }
+    return searched;
+}
+
+static void the_best_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned searched;
+
+    write_scenario(fixture, SEARCH);
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_string_equal(advised(fixture), "fanin-client --scheme=slices --workers=4");
+    searched = assert_labels(fixture);
+    assert_int_equal(searched, 4 + 9 + 5); /* of 12 candidates: 4 to 3; 9 to 5 to 3 */
+    assert_int_equal(rows_of(fixture).count, searched + 4 * 6);
+    assert_non_null(strstr(read_file(fixture, "args"), "--frames=2 ")); /* 100/s * 0.06 s / 3 */
+    assert_null(strstr(read_file(fixture, "args"), "auto"));
+    assert_non_null(strstr(read_file(fixture, "stdout"), "Against the client's defaults: p99"));
+    assert_nothing_left(fixture);
+}
+
+static void noise_hides_no_large_difference(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, SEARCH "noise = 15\n");
+    assert_int_equal(sweep(fixture, "--seed=5"), EXIT_DONE);
+    assert_non_null(strstr(advised(fixture), "--scheme=slices"));
+}
+
+static void of_equals_the_one_with_less_memory_is_taken(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = same\nadvise = latency\nrepeat = 6\nrate = 100\n"
+                            "scheme = chain, slices, mirror\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_string_equal(advised(fixture), "fanin-client --scheme=mirror");
+    assert_non_null(strstr(read_file(fixture, "stdout"), "equal within the margin"));
+    assert_non_null(strstr(read_file(fixture, "stdout"), "best in peak memory"));
+}
+
+static void nothing_works(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, SEARCH "mode = fail\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+    assert_said(fixture, "nothing to recommend: every candidate failed, the first with: failed: "
+                         "3 frames lost");
+    assert_rows(fixture, 4);
+    assert_false(exists(fixture, "out/advice.json"));
+    assert_nothing_left(fixture);
+}
+
+static void what_fails_is_passed_over_and_said(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, SEARCH "mode = no-slices\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE); /* a row failed, after all */
+    assert_string_equal(advised(fixture), "fanin-client --scheme=mirror --workers=4");
+    assert_non_null(strstr(read_file(fixture, "stdout"), "No result: scheme=slices workers=0"));
+}
+
+static void a_budget_too_small_for_one_round_starts_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, SEARCH);
+    assert_int_equal(sweep(fixture, "--budget=0.005"), EXIT_WRONG_USE);
+    assert_said(fixture, "--budget=0.005 is too small: a first round of 4 rows (scheme)");
+    assert_false(exists(fixture, "out"));
+    assert_false(exists(fixture, "args"));
+}
+
+/* Rows take ten times what was expected, so the time is up in the middle of the search. */
+static void a_budget_ends_the_search_but_not_the_finals(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t began_ns = os_now_ns();
+
+    write_scenario(fixture, SEARCH "wait = 0.1\n");
+    assert_int_equal(sweep(fixture, "--budget=0.1"), EXIT_DONE);
+    assert_true(os_now_ns() - began_ns < (uint64_t)30 * OS_NS_PER_S);
+    assert_true(assert_labels(fixture) < 2 * (4 + 9 + 5 + 9));
+    assert_true(exists(fixture, "out/advice.json"));
+}
+
+/* One row of the first round takes the whole budget: there is no time for the finals. */
+static void a_budget_that_is_used_up_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, SEARCH "wait = 1\n");
+    assert_int_equal(sweep(fixture, "--budget=0.02"), EXIT_MEASURED_FAILURE);
+    assert_said(fixture, "nothing to recommend: the budget was used up before the finals");
+    assert_rows(fixture, 4);
+}
+
+static void a_larger_budget_is_spent(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, SEARCH);
+    assert_int_equal(sweep(fixture, "--budget=0.5"), EXIT_DONE);
+    assert_true(assert_labels(fixture) > 4 + 9 + 5);                      /* a second pass */
+    assert_true(rows_of(fixture).count - assert_labels(fixture) > 6 * 4); /* more blocks */
+    assert_non_null(strstr(advised(fixture), "--scheme=slices --workers=4"));
+}
+
+static void an_interrupted_search_goes_on(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
+
+    write_scenario(fixture, SEARCH "mode = late\n");
+    start(fixture, words);
+    await_started(fixture, 2);
+    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
+    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_rows(fixture, 9);
+    assert_false(exists(fixture, "out/advice.json"));
+    write_file(fixture, "go", "");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_int_equal(assert_labels(fixture), 4 + 9 + 5);
+    assert_int_equal(rows_of(fixture).count, 4 + 9 + 5 + 4 * 6);
+    assert_string_equal(advised(fixture), "fanin-client --scheme=slices --workers=4");
+    assert_nothing_left(fixture);
+}
+
+/* What a budget decided is taken over from the rows. */
+static void a_search_with_a_budget_can_be_resumed(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned searched, count;
+
+    write_scenario(fixture, SEARCH "wait = 0.1\n");
+    assert_int_equal(sweep(fixture, "--budget=0.1"), EXIT_DONE);
+    searched = assert_labels(fixture);
+    count = rows_of(fixture).count;
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_int_equal(assert_labels(fixture), searched);
+    assert_true(rows_of(fixture).count >= count);
+}
+
+static void foreign_rows_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, SEARCH);
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    write_file(fixture, "out/rows.jsonl",
+               "{\"status\":\"ok\",\"scenario\":\"t\",\"section\":\"\",\"cell\":\"scheme=no "
+               "workers=0\",\"label\":\"search\",\"repeat\":1,\"order\":1}\n");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "rows.jsonl:1: is no row of this sweep");
+}
+
+static void wrong_use_is_refused_with_its_line(void **state)
+{
+    static const struct {
+        const char *keys, *said;
+    } wrong[] = {
+        {"advise = auto\nscheme = chain\n", "nothing to search: no key has several values"},
+        {"advise = best\nscheme = chain, ring\n",
+         "t.conf:7: advise = best: takes auto, latency, cpu, throughput, memory"},
+        {"advise = auto\nsize = 1kB, 2kB\n", "t.conf:8: size describes what is asked about"},
+        {"advise = auto\nlink = loopback, lan100\n", "t.conf:8: link describes what is asked"},
+        {"advise = auto\nfleet.fault = a, b\n", "t.conf:8: fleet.fault describes what is asked"},
+        {"advise = auto\nworkers = 1, 2\nconcurrency = =workers\n",
+         "t.conf:9: concurrency copies workers: a search takes plain values"},
+        {"advise = auto\nmargin = 0\nscheme = chain, ring\n",
+         "t.conf:8: margin = 0: takes percent"},
+        {"advise = auto\n[a]\nscheme = chain, ring\n[b]\nscheme = chain, ring\n",
+         "advise searches one section at a time; --only=SECTION"},
+        {"[a]\nadvise = auto\nscheme = chain, ring\n[b]\nscheme = chain, ring\n",
+         "advise searches one scenario at a time"},
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        write_scenario(fixture, wrong[i].keys);
+        assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+        assert_said(fixture, wrong[i].said);
+        assert_false(exists(fixture, "out"));
+    }
+}
+
+static void a_dry_run_shows_the_space(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, SEARCH);
+    assert_int_equal(sweep(fixture, "--dry-run"), EXIT_DONE);
+    assert_non_null(
+        strstr(read_file(fixture, "stdout"), "searches scheme = chain, slices, mirror"));
+    assert_non_null(
+        strstr(read_file(fixture, "stdout"), "12 candidates, of which at most 18 rows"));
+    assert_false(exists(fixture, "args"));
+}
+
+/* The tools that the fake programs need, and no python3. */
+static void without_python_it_says_what_would_read_the_rows(void **state)
+{
+    static const char script[] = "mkdir \"$0.d\" && for t in sh dirname sed wc sleep cat; do\n"
+                                 "ln -s \"$(command -v $t)\" \"$0.d/$t\"; done\n"
+                                 "PATH=$0.d exec \"$@\"\n";
+    struct fixture *fixture = *state;
+    const char *const words[] = {"sh",
+                                 path_of(fixture, "bare"),
+                                 fixture->sweep,
+                                 path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out),
+                                 NULL};
+
+    write_scenario(fixture, "advise = auto\nrate = 100\nscheme = chain, slices\n");
+    write_file(fixture, "bare", script);
+    start(fixture, words);
+    assert_int_equal(finish(fixture), EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "the rows are there, but what reads them is not");
+    assert_said(fixture, "plot/advice.py");
+    assert_true(rows_of(fixture).count > 0);
+}
+
+/* ---- the order ---- */
+
+enum { RANKED = 4 };
+
+/* Row i is of cell i. */
+static unsigned rank(const char *const *lines, const char *criterion, unsigned *field,
+                     const char **reason)
+{
+    struct arena arena = {0};
+    struct plan_row planned[RANKED];
+    struct plan plan = {.rows = planned, .count = RANKED};
+    struct rows rows = {.lines = (const char **)(uintptr_t)lines, .count = RANKED};
+    struct ranking_question question = {
+        .criterion = criterion_find(criterion, true), .margin = 0.05, .plan = &plan, .rows = &rows};
+    unsigned sound;
+
+    for (unsigned i = 0; i < RANKED; i++) {
+        planned[i] = (struct plan_row){.cell_index = i};
+        field[i] = i;
+    }
+    sound = ranking_make(&arena, &question, field, RANKED, reason);
+    arena_free(&arena);
+    return sound;
+}
+
+static void the_same_but_for_chance_goes_by_the_second_figure(void **state)
+{
+    static const char *const lines[RANKED] = {
+        "{\"status\":\"ok\",\"latency_us_p99\":100,\"cpu_s\":3}",
+        "{\"status\":\"ok\",\"latency_us_p99\":90,\"cpu_s\":9}",
+        "{\"status\":\"ok\",\"latency_us_p99\":130,\"cpu_s\":2}",
+        "{\"status\":\"ok\",\"latency_us_p99\":200,\"cpu_s\":1}",
+    };
+    static const unsigned expected[RANKED] = {2, 0, 1, 3};
+    unsigned field[RANKED];
+    const char *reason;
+
+    (void)state;
+    assert_int_equal(rank(lines, "auto", field, &reason), RANKED);
+    assert_memory_equal(field, expected, sizeof field);
+    assert_null(reason);
+}
+
+static void a_criterion_that_is_settled_goes_by_the_margin_asked_for(void **state)
+{
+    static const char *const lines[RANKED] = {
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":1,\"peak_rss_kb\":1}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":1.97,\"peak_rss_kb\":5}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":2,\"peak_rss_kb\":9}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":1.8,\"peak_rss_kb\":2}",
+    };
+    static const unsigned expected[RANKED] = {1, 2, 3, 0};
+    unsigned field[RANKED];
+    const char *reason;
+
+    (void)state;
+    assert_int_equal(rank(lines, "cpu", field, &reason), RANKED);
+    assert_memory_equal(field, expected, sizeof field);
+}
+
+static void what_is_no_result_stands_last(void **state)
+{
+    static const char *const lines[RANKED] = {
+        "{\"status\":\"failed\",\"reason\":\"audit\",\"gb_per_cpu_s\":9}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":1,\"peak_rss_kb\":5}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":null}",
+        "{\"status\":\"ok\",\"gb_per_cpu_s\":2}",
+    };
+    unsigned field[RANKED];
+    const char *reason;
+
+    (void)state;
+    assert_int_equal(rank(lines, "cpu", field, &reason), 2);
+    assert_int_equal(field[0], 3);
+    assert_int_equal(field[1], 1);
+    assert_non_null(reason);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ADVICE_TEST(the_best_is_found),
+        ADVICE_TEST(noise_hides_no_large_difference),
+        ADVICE_TEST(of_equals_the_one_with_less_memory_is_taken),
+        ADVICE_TEST(nothing_works),
+        ADVICE_TEST(what_fails_is_passed_over_and_said),
+        ADVICE_TEST(a_budget_too_small_for_one_round_starts_nothing),
+        ADVICE_TEST(a_budget_ends_the_search_but_not_the_finals),
+        ADVICE_TEST(a_budget_that_is_used_up_says_so),
+        ADVICE_TEST(a_larger_budget_is_spent),
+        ADVICE_TEST(an_interrupted_search_goes_on),
+        ADVICE_TEST(a_search_with_a_budget_can_be_resumed),
+        ADVICE_TEST(foreign_rows_are_refused),
+        ADVICE_TEST(wrong_use_is_refused_with_its_line),
+        ADVICE_TEST(a_dry_run_shows_the_space),
+        ADVICE_TEST(without_python_it_says_what_would_read_the_rows),
+        cmocka_unit_test(the_same_but_for_chance_goes_by_the_second_figure),
+        cmocka_unit_test(a_criterion_that_is_settled_goes_by_the_margin_asked_for),
+        cmocka_unit_test(what_is_no_result_stands_last),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,422 @@
+/* Where further repeats go: the interval, the rounds, and whole sweeps with a budget. */
+#include "scenarios/sweep/tests/sweep_fixture.h"
+
+#include <math.h>
+
+#include "scenarios/sweep/budget.h"
+
+enum { CELLS = 4, DUE = 6 };
+
+/* ---- the interval ---- */
+
+static struct spread spread_of_n(unsigned n)
+{
+    struct arena arena = {0};
+    struct figures figures = {0};
+    struct spread spread;
+
+    for (unsigned i = n; i >= 1; i--) /* 1..n */
+        figures_add(&arena, &figures, i);
+    spread = spread_of(&figures);
+    arena_free(&arena);
+    return spread;
+}
+
+/* The ranks of the sign test's table for the median at 95 %, as textbooks print it. */
+static void the_interval_is_the_sign_tests(void **state)
+{
+    static const unsigned ranks[][2] = {{6, 1},   {8, 1},   {9, 2},   {11, 2},  {12, 3},
+                                        {14, 3},  {15, 4},  {17, 5},  {20, 6},  {25, 8},
+                                        {30, 10}, {40, 14}, {50, 18}, {100, 40}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
+        unsigned n = ranks[i][0];
+        struct spread spread = spread_of_n(n);
+
+        assert_true(spread.low == ranks[i][1]);
+        assert_true(spread.high == n + 1 - ranks[i][1]);
+        assert_true(spread.median == (n + 1) / 2.0);
+        assert_true(spread.width == (spread.high - spread.low) / spread.median);
+    }
+    assert_true(isfinite(spread_of_n(CELL_REPEAT_MAX).width));
+}
+
+static void few_runs_have_no_interval(void **state)
+{
+    struct arena arena = {0};
+    struct figures figures = {0};
+
+    (void)state;
+    for (unsigned n = 0; n < SPREAD_RUNS_MIN; n++) {
+        assert_true(isinf(spread_of_n(n).width));
+        assert_true(isnan(spread_of_n(n).low));
+    }
+    for (unsigned i = 0; i < SPREAD_RUNS_MIN; i++)
+        figures_add(&arena, &figures, 0);
+    assert_true(spread_of(&figures).width == 0);
+    figures_add(&arena, &figures, 1);
+    assert_true(isinf(spread_of(&figures).width));
+    arena_free(&arena);
+}
+
+/* ---- rounds ---- */
+
+/* Four cells with a row in each of DUE blocks; cell i's figures are 100, 100, 100 +- spread. */
+struct rounds {
+    struct arena arena;
+    struct cell cells[CELLS];
+    struct cell *items[CELLS];
+    struct cells all;
+    struct budget budget;
+    struct plan plan;
+    double row_s[CELLS];
+};
+
+static void set_up_rounds(struct rounds *rounds, const double *spreads)
+{
+    *rounds = (struct rounds){.all = {.items = rounds->items, .count = CELLS}};
+    rounds->budget.figures = arena_take(&rounds->arena, CELLS * sizeof(struct figures));
+    for (unsigned i = 0; i < CELLS; i++) {
+        rounds->items[i] = &rounds->cells[i];
+        rounds->cells[i] = (struct cell){.metric = "elapsed_ms", .precision = 0.05, .repeat = DUE};
+        rounds->row_s[i] = 1;
+        for (int k = 0; k < DUE && spreads[i] >= 0; k++)
+            figures_add(&rounds->arena, &rounds->budget.figures[i], 100 + (k % 3 - 1) * spreads[i]);
+    }
+    assert_true(plan_make(&rounds->arena, &rounds->all, 9, &rounds->plan));
+}
+
+static bool next_round(struct rounds *rounds, double left_s)
+{
+    return budget_round(&rounds->arena, &rounds->budget, &rounds->all, rounds->row_s, left_s, 9,
+                        &rounds->plan);
+}
+
+static void a_round_has_the_cells_with_the_widest_intervals(void **state)
+{
+    struct rounds rounds;
+    unsigned seen = 0;
+
+    (void)state;
+    set_up_rounds(&rounds, (const double[CELLS]){20, 1, 12, 5});
+    assert_true(next_round(&rounds, 10));
+    assert_int_equal(rounds.plan.count, CELLS * DUE + 2);
+    assert_int_equal(rounds.plan.due, CELLS * DUE);
+    for (unsigned i = rounds.plan.due; i < rounds.plan.count; i++) {
+        assert_int_equal(rounds.plan.rows[i].repeat, DUE + 1);
+        assert_int_equal(rounds.plan.rows[i].order, i + 1);
+        seen |= 1u << rounds.plan.rows[i].cell_index;
+    }
+    assert_int_equal(seen, 1 << 0 | 1 << 2);
+    assert_int_equal(budget_widest(&rounds.budget, &rounds.all), 0);
+    assert_int_equal(budget_within(&rounds.budget, &rounds.all), 1);
+    plan_trim(&rounds.plan);
+    assert_int_equal(rounds.plan.count, CELLS * DUE);
+    arena_free(&rounds.arena);
+}
+
+static void cells_without_an_interval_go_first(void **state)
+{
+    struct rounds rounds;
+
+    (void)state;
+    set_up_rounds(&rounds, (const double[CELLS]){20, 1, -1, 5});
+    figures_add(&rounds.arena, &rounds.budget.figures[2], 7);
+    assert_true(next_round(&rounds, 10));
+    assert_int_equal(rounds.plan.count, CELLS * DUE + 1);
+    assert_int_equal(rounds.plan.rows[rounds.plan.due].cell_index, 2);
+    arena_free(&rounds.arena);
+}
+
+static void cells_that_are_not_run_here_get_no_round(void **state)
+{
+    struct rounds rounds;
+
+    (void)state;
+    set_up_rounds(&rounds, (const double[CELLS]){20, 1, 1, 1});
+    rounds.cells[0].skip_reason = "equals another";
+    assert_false(next_round(&rounds, 10));
+    assert_string_equal(rounds.budget.stopped, BUDGET_STOP_NO_FIGURE);
+    arena_free(&rounds.arena);
+}
+
+static void only_rows_that_count_are_noted(void **state)
+{
+    static const char good[] = "{\"status\":\"ok\",\"elapsed_ms\":3}";
+    static const char bad[] = "{\"status\":\"failed\",\"audit\":\"pass\",\"elapsed_ms\":4}";
+    static const char blank[] = "{\"status\":\"ok\",\"elapsed_ms\":null}";
+    struct rounds rounds;
+
+    (void)state;
+    set_up_rounds(&rounds, (const double[CELLS]){-1, -1, -1, -1});
+    rounds.cells[1].failures_expected = true;
+    for (unsigned i = 0; i < 2; i++) {
+        budget_note(&rounds.arena, &rounds.budget, &rounds.cells[i], i, good);
+        budget_note(&rounds.arena, &rounds.budget, &rounds.cells[i], i, bad);
+        budget_note(&rounds.arena, &rounds.budget, &rounds.cells[i], i, blank);
+    }
+    assert_int_equal(rounds.budget.figures[0].count, 1);
+    assert_int_equal(rounds.budget.figures[1].count, 2);
+    assert_true(rounds.budget.figures[0].items[0] == 3);
+    arena_free(&rounds.arena);
+}
+
+static void a_round_is_shuffled_by_the_seed(void **state)
+{
+    struct rounds rounds, again;
+    bool moved = false;
+
+    (void)state;
+    set_up_rounds(&rounds, (const double[CELLS]){9, 9, 9, 9});
+    set_up_rounds(&again, (const double[CELLS]){9, 9, 9, 9});
+    for (unsigned round = 0; round < 8; round++) {
+        unsigned first = rounds.plan.count;
+
+        assert_true(next_round(&rounds, 10));
+        assert_true(next_round(&again, 10));
+        for (unsigned i = first; i < rounds.plan.count; i++) {
+            assert_int_equal(rounds.plan.rows[i].cell_index, again.plan.rows[i].cell_index);
+            moved = moved || rounds.plan.rows[i].cell_index != i - first;
+        }
+    }
+    assert_true(moved);
+    arena_free(&rounds.arena);
+    arena_free(&again.arena);
+}
+
+static void assert_stopped(const double *spreads, double left_s, const char *why)
+{
+    struct rounds rounds;
+
+    set_up_rounds(&rounds, spreads);
+    assert_false(next_round(&rounds, left_s));
+    assert_string_equal(rounds.budget.stopped, why);
+    arena_free(&rounds.arena);
+}
+
+static void it_stops_for_one_of_four_reasons(void **state)
+{
+    struct rounds rounds;
+
+    (void)state;
+    assert_stopped((const double[CELLS]){1, 2, 0, 2.5}, 10, BUDGET_STOP_PRECISE);
+    assert_stopped((const double[CELLS]){1, 2, 0, 9}, 0.5, BUDGET_STOP_TIME);
+    assert_stopped((const double[CELLS]){1, 2, 0, -1}, 10, BUDGET_STOP_NO_FIGURE);
+    set_up_rounds(&rounds, (const double[CELLS]){1, 2, 0, 9});
+    for (unsigned i = DUE; i < CELL_REPEAT_MAX; i++)
+        figures_add(&rounds.arena, &rounds.budget.figures[3], 50 + i % 100);
+    assert_false(next_round(&rounds, 10));
+    assert_string_equal(rounds.budget.stopped, BUDGET_STOP_MOST);
+    arena_free(&rounds.arena);
+}
+
+/* ---- sweeps ---- */
+
+static const char *budget_of(struct fixture *fixture)
+{
+    const char *record = read_file(fixture, "out/run.json");
+
+    assert_true(row_is_object(record));
+    return row_copy(&fixture->arena, record, "budget");
+}
+
+static unsigned count_rows(struct fixture *fixture, const char *cell)
+{
+    struct rows rows = rows_of(fixture);
+    unsigned count = 0;
+
+    assert_rows(fixture, rows.count);
+    for (unsigned i = 0; i < rows.count; i++)
+        count += strcmp(text_of(fixture, rows.lines[i], "cell"), cell) == 0;
+    return count;
+}
+
+/* On a machine that has nothing else to do a cell comes to its most repeats within the time. */
+static void assert_spent(struct fixture *fixture)
+{
+    const char *why = text_of(fixture, budget_of(fixture), "stopped");
+
+    if (strcmp(why, BUDGET_STOP_MOST) != 0)
+        assert_string_equal(why, BUDGET_STOP_TIME);
+}
+
+static void time_goes_where_the_spread_is(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *cells;
+
+    write_scenario(fixture, "mode = ok, vary\nrepeat = 9\n");
+    assert_int_equal(sweep(fixture, "--budget=0.06"), EXIT_DONE);
+    assert_int_equal(count_rows(fixture, "mode=ok"), SPREAD_RUNS_MIN);
+    assert_true(count_rows(fixture, "mode=vary") > SPREAD_RUNS_MIN);
+    assert_spent(fixture);
+    assert_true(number_of(budget_of(fixture), "blocks") == BUDGET_BLOCKS_MIN);
+    cells = row_find(budget_of(fixture), "cells");
+    assert_true(number_of(row_find(cells, "t mode=ok"), "width") == 0);
+    assert_true(number_of(row_find(cells, "t mode=vary"), "width") > 0.05);
+    assert_string_equal(text_of(fixture, read_file(fixture, "out/run.json"), "state"), "done");
+    assert_non_null(strstr(read_file(fixture, "stdout"), "1 of 2 cells within their precision"));
+    assert_nothing_left(fixture);
+}
+
+static void it_ends_when_all_is_precise(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "[a]\nmode = ok, fail\nexpect = failures\nrepeat = 2\n"
+                            "[b]\nmode = vary\nprecision = 900%\nrepeat = 2\n");
+    assert_int_equal(sweep(fixture, "--budget=20"), EXIT_DONE);
+    assert_int_equal(count_rows(fixture, "mode=ok"), SPREAD_RUNS_MIN);
+    assert_int_equal(count_rows(fixture, "mode=fail"), 2);
+    assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), BUDGET_STOP_NO_FIGURE);
+    write_scenario(fixture, "mode = ok, vary\nrepeat = 2\n");
+    fixture->out = path_of(fixture, "out/again");
+    assert_int_equal(sweep(fixture, "--precision=900"), EXIT_DONE);
+    assert_int_equal(resume(fixture, "--budget=20", NULL), EXIT_DONE);
+    assert_non_null(strstr(read_file(fixture, "stdout"),
+                           "budget: within precision; 8 further rows; 2 of 2 cells"));
+}
+
+static void a_finished_budget_can_be_gone_on_with(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned rows;
+
+    write_scenario(fixture, "mode = vary\n");
+    assert_int_equal(sweep(fixture, "--budget=0.04"), EXIT_DONE);
+    rows = rows_of(fixture).count;
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_rows(fixture, rows);
+    assert_spent(fixture);
+    assert_int_equal(resume(fixture, "--budget=0.04", NULL), EXIT_DONE);
+    assert_true(rows_of(fixture).count > rows);
+    assert_rows(fixture, rows_of(fixture).count);
+    assert_true(number_of(budget_of(fixture), "minutes") == 0.04);
+}
+
+/* Interrupted in a further round, it goes on where it was, with what is left of the time. */
+static void an_interrupted_budget_goes_on(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out),
+                                 "--budget=0.07", NULL};
+    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
+    unsigned rows = 0;
+
+    write_scenario(fixture, "mode = vary\n");
+    start(fixture, words);
+    while (rows < 9 && os_now_ns() < deadline_ns) {
+        const char *text = read_file(fixture, "out/rows.jsonl");
+
+        for (rows = 0; (text = strchr(text, '\n')) != NULL; text++)
+            rows++;
+        os_sleep_ns(LOOK_AGAIN_NS);
+    }
+    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
+    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), "interrupted");
+    assert_said(fixture, "interrupted; --resume=");
+    rows = rows_of(fixture).count;
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_true(rows_of(fixture).count > rows);
+    assert_rows(fixture, rows_of(fixture).count);
+    assert_spent(fixture);
+}
+
+/* A round of four rows of half a second, begun with time for some of them. */
+static void a_round_is_cut_where_the_time_ends(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = slow\nx = 1, 2, 3, 4\nrepeat = 1\n");
+    assert_int_equal(sweep(fixture, "--budget=0.07"), EXIT_DONE);
+    assert_true(rows_of(fixture).count < 8);
+    assert_rows(fixture, rows_of(fixture).count);
+    assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), BUDGET_STOP_TIME);
+    assert_true(number_of(read_file(fixture, "out/run.json"), "rows_planned") ==
+                rows_of(fixture).count);
+}
+
+static void assert_refused(struct fixture *fixture, const char *rows, const char *order_and_repeat)
+{
+    write_file(fixture, "out/rows.jsonl",
+               arena_text(&fixture->arena,
+                          "%s{%s,\"scenario\":\"t\",\"section\":\"\",\"cell\":\"\"}\n", rows,
+                          order_and_repeat));
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "is no row of this sweep");
+}
+
+static void a_further_row_has_to_be_of_a_further_block(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *rows;
+
+    write_scenario(fixture, "mode = ok\nrepeat = 2\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    rows = read_file(fixture, "out/rows.jsonl");
+    assert_refused(fixture, rows, "\"order\":3,\"repeat\":2");
+    assert_refused(fixture, rows, "\"order\":4,\"repeat\":3");
+    assert_refused(fixture, rows, "\"order\":3,\"repeat\":3.5");
+    assert_refused(fixture, rows, "\"order\":3");
+    rows = arena_text(&fixture->arena,
+                      "%s{\"order\":3,\"repeat\":4,\"scenario\":\"t\",\"section\":\"\","
+                      "\"cell\":\"\"}\n",
+                      rows);
+    assert_refused(fixture, rows, "\"order\":4,\"repeat\":3");
+}
+
+static void a_dry_run_says_what_the_budget_does(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"), "--dry-run",
+                                 "--budget=10", NULL};
+
+    write_scenario(fixture, "mode = ok, vary\nrepeat = 9\nrow-seconds = 2\n");
+    start(fixture, words);
+    assert_int_equal(finish(fixture), EXIT_DONE);
+    assert_non_null(strstr(read_file(fixture, "stdout"),
+                           "2 cells, 10 rows to run, about 20.0 s, then further ones where the "
+                           "spread is, until all are precise or 10 min 0 s are used up"));
+}
+
+static void bad_values_are_named(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(sweep(fixture, "--precision=x"), EXIT_WRONG_USE);
+    assert_said(fixture, "command line: precision = x: takes percent of the median, such as 5%");
+    assert_int_equal(sweep(fixture, "--precision=5%%"), EXIT_WRONG_USE);
+    assert_int_equal(sweep(fixture, "--precision=0"), EXIT_WRONG_USE);
+    assert_int_equal(sweep(fixture, "--metric=beauty"), EXIT_WRONG_USE);
+    assert_said(fixture, "command line: metric = beauty: takes a figure of a row, such as");
+    assert_int_equal(sweep(fixture, "--budget=-1"), EXIT_WRONG_USE);
+    assert_false(exists(fixture, "out"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_interval_is_the_sign_tests),
+        cmocka_unit_test(few_runs_have_no_interval),
+        cmocka_unit_test(a_round_has_the_cells_with_the_widest_intervals),
+        cmocka_unit_test(cells_without_an_interval_go_first),
+        cmocka_unit_test(cells_that_are_not_run_here_get_no_round),
+        cmocka_unit_test(only_rows_that_count_are_noted),
+        cmocka_unit_test(a_round_is_shuffled_by_the_seed),
+        cmocka_unit_test(it_stops_for_one_of_four_reasons),
+        SWEEP_TEST(time_goes_where_the_spread_is),
+        SWEEP_TEST(it_ends_when_all_is_precise),
+        SWEEP_TEST(a_finished_budget_can_be_gone_on_with),
+        SWEEP_TEST(an_interrupted_budget_goes_on),
+        SWEEP_TEST(a_round_is_cut_where_the_time_ends),
+        SWEEP_TEST(a_further_row_has_to_be_of_a_further_block),
+        SWEEP_TEST(a_dry_run_says_what_the_budget_does),
+        SWEEP_TEST(bad_values_are_named),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

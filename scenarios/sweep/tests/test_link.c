@@ -1,0 +1,405 @@
+/* Links: what links.conf may hold, what becomes of cells whose link cannot be had, and sweeps on
+ * them: with a fanin-lan that is a script, for whatever a real one cannot be made to do, and with
+ * the real one. */
+#include <math.h>
+
+#include "scenarios/sweep/tests/sweep_fixture.h"
+
+#include "scenarios/sweep/link.h"
+
+/* ---- planning ---- */
+
+struct plan_fixture {
+    struct arena arena;
+    struct cells cells;
+    struct links links;
+    struct complaint complaint;
+};
+
+static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const char *keys,
+                      const char *profiles)
+{
+    struct overrides none = {0};
+    const char *path = path_of(fixture, "links.conf");
+    struct scenario *scenario;
+
+    *plan = (struct plan_fixture){0};
+    write_file(fixture, "links.conf", profiles);
+    scenario = scenario_parse(&plan->arena, "t.conf", keys, &plan->complaint);
+    assert_non_null(scenario);
+    assert_int_equal(
+        cells_expand(&plan->arena, scenario, &none, NULL, &plan->cells, &plan->complaint), 0);
+    return links_plan(&plan->arena, &plan->cells, path, &plan->links, &plan->complaint);
+}
+
+static void assert_refused(struct fixture *fixture, const char *keys, const char *profiles,
+                           const char *why)
+{
+    struct plan_fixture plan;
+
+    assert_int_equal(plan_links(fixture, &plan, keys, profiles), -1);
+    if (strstr(plan.complaint.text, why) == NULL)
+        fail_msg("\"%s\" is not in: %s", why, plan.complaint.text);
+    arena_free(&plan.arena);
+}
+
+static void a_link_is_found_by_its_name(void **state)
+{
+    struct plan_fixture plan;
+
+    assert_int_equal(plan_links(*state, &plan, "servers = 1\nlink = loopback, b, a\n",
+                                "a = --rtt 1ms # near\nb = \"--x 1,2\"\nloopback = \"\"\n"),
+                     0);
+    assert_int_equal(plan.cells.count, 3);
+    assert_int_equal(plan.links.count, 2);
+    assert_null(plan.cells.items[0]->link);
+    assert_string_equal(plan.cells.items[0]->link_asked, "loopback");
+    assert_string_equal(plan.cells.items[1]->link->options, "--x 1,2");
+    assert_string_equal(plan.cells.items[2]->link->options, "--rtt 1ms");
+    assert_int_equal(plan.cells.items[2]->link->place.line, 1);
+    arena_free(&plan.arena);
+}
+
+static void mistakes_about_links_are_named_with_their_line(void **state)
+{
+    assert_refused(*state, "servers = 1\nlink = far\n", "a = --rtt 1ms\nloopback = \"\"\nb = -x\n",
+                   "t.conf:2: link = far: takes a name of ");
+    assert_refused(*state, "servers = 1\nlink = far\n", "a = --rtt 1ms\nloopback = \"\"\nb = -x\n",
+                   "links.conf: loopback, a, b");
+    assert_refused(*state, "servers = h:1\nlink = a\n", "a = -x\n",
+                   "t.conf:2: link = a: only fanin's own servers");
+    assert_refused(*state, "servers = 1\nlink = a\n", "a = --rate 1, --rtt 2\n",
+                   "links.conf:1: a takes fanin-lan options");
+    assert_refused(*state, "servers = 1\nlink = a\n", "\na = =b\n", "links.conf:2: a takes");
+    assert_refused(*state, "servers = 1\nlink = a\n", "a = -x\nloopback = --rtt 9ms\n",
+                   "links.conf:2: loopback is the machine's own");
+    assert_refused(*state, "servers = 1\nlink = a\n", "a = --rtt 1ms --check\n",
+                   "links.conf:1: a: --check is the sweep's to set");
+    assert_refused(*state, "servers = 1\nlink = a\n", "a = --far=sh\n",
+                   "links.conf:1: a: --far is the sweep's to set");
+    assert_refused(*state, "servers = 1\nlink = a\n", "a = -- true\n",
+                   "links.conf:1: a: -- is the sweep's to set");
+    assert_refused(*state, "servers = 1\nlink = a\n", "[a]\nrtt = 1ms\n",
+                   "links.conf:1: links have no sections");
+    assert_refused(*state, "servers = 1\nlink = a\n", "what\n",
+                   "links.conf:1: \"what\" is neither");
+    assert_refused(*state, "servers = 1\nlink = a\n", "", "links.conf: nothing to run");
+}
+
+static void cells_that_fall_together_run_once(void **state)
+{
+    struct plan_fixture plan;
+    struct cell **cells;
+
+    assert_int_equal(plan_links(*state, &plan,
+                                "servers = 1\n[one]\nx = 1\nlink = a, loopback, b\n[two]\n"
+                                "link = a, b\n[three]\nlabel = A, B\nlink = a\n",
+                                "a = -a\nb = -b\n"),
+                     0);
+    cells = plan.cells.items;
+    plan.links.items[0]->status = LINK_UNAVAILABLE;
+    plan.links.items[0]->reason = "none here";
+    plan.links.items[1]->status = LINK_OK;
+    links_fall_back(&plan.arena, &plan.cells);
+    assert_string_equal(cells[0]->skip_reason, "link a cannot be had, and on loopback it would be "
+                                               "the cell of link = loopback again: none here");
+    assert_null(cells[1]->skip_reason);
+    assert_null(cells[1]->link_reason);
+    assert_ptr_equal(cells[2]->link, plan.links.items[1]);
+    assert_string_equal(cells[3]->link_reason, "none here");
+    assert_null(cells[3]->link);
+    assert_null(cells[3]->skip_reason);
+    assert_null(cells[5]->skip_reason);
+    assert_null(cells[6]->skip_reason);
+
+    plan.links.items[1]->status = LINK_UNAVAILABLE;
+    plan.links.items[1]->reason = "nor here";
+    links_fall_back(&plan.arena, &plan.cells);
+    assert_non_null(cells[2]->skip_reason);
+    assert_null(cells[3]->skip_reason);
+    assert_non_null(strstr(cells[4]->skip_reason, "the cell of link = a again"));
+    arena_free(&plan.arena);
+}
+
+static void a_check_says_what_was_asked_for(void **state)
+{
+    struct arena arena = {0};
+    struct link link = {0};
+
+    (void)state;
+    assert_false(link_judge(&arena, &link, NULL));
+    assert_false(link_judge(&arena, &link, "{\"rtt_asked_us\":500"));
+    assert_false(link_judge(&arena, &link, "{\"rtt_asked_us\":500,\"link\":\"tun\"}"));
+    assert_false(link_judge(&arena, &link, "{\"rtt_asked_us\":500,\"link\":\"tun\",\"down\":{}}"));
+    assert_true(link_judge(&arena, &link,
+                           "{\"rtt_asked_us\":500,\"link\":\"tun\","
+                           "\"down\":{\"rate_asked_bits_per_s\":8000}}"));
+    assert_true(link.rtt_ms == 0.5 && link.rate_bits_per_s == 8000 && link.own_process);
+    assert_true(link_judge(&arena, &link,
+                           "{\"rtt_asked_us\":0,\"link\":\"kernel\","
+                           "\"down\":{\"rate_asked_bits_per_s\":0}}"));
+    assert_true(link.rtt_ms == 0 && isnan(link.rate_bits_per_s) && !link.own_process);
+    arena_free(&arena);
+}
+
+/* ---- sweeps with a fanin-lan that is a script ---- */
+
+static const char lan_script[] =
+    "#!/bin/sh\n"
+    "here=$(dirname \"$0\")\n"
+    "while [ $# -gt 0 ]; do case $1 in --mode) mode=$2; shift;; --help) help=1;; --check) check=1;;"
+    " --json=*) json=${1#*=};; --far=*) far=${1#*=};; --join=*) join=${1#*=};; --) shift; break;;"
+    " esac; shift; done\n"
+    "if [ \"$help\" ]; then\n"
+    "  [ \"$mode\" = bad ] && { echo 'fanin-lan: --mode: takes ok' >&2; exit 2; }\n"
+    "  exit 0\n"
+    "fi\n"
+    "if [ \"$check\" ]; then\n"
+    "  echo \"$mode\" >>\"$here/checks\"\n"
+    "  [ \"$mode\" = gone ] && { echo 'fanin-lan: no namespaces here' >&2; exit 3; }\n"
+    "  [ \"$mode\" = later ] && { echo 'fanin-lan: --mode: is odd' >&2; exit 2; }\n"
+    "  [ \"$mode\" = none ] && { echo 'fanin-lan: cannot measure' >&2; exit 1; }\n"
+    "  [ \"$mode\" = slow ] && { echo $$ >>\"$here/pids\"; exec sleep 600; }\n"
+    "  [ \"$mode\" = off ] && ok=false || ok=true\n"
+    "  echo a table; printf '{\"link\":\"tun\",\"rtt_asked_us\":500,\"rtt_ok\":%s,"
+    "\"up\":{\"rate_ok\":true,\"loss_ok\":true},\"down\":{\"rate_asked_bits_per_s\":1e8,"
+    "\"rate_ok\":%s,\"loss_ok\":true}}\\n' true $ok >\"$json\"\n"
+    "  [ $ok = true ]; exit\n"
+    "fi\n"
+    "export FANIN_FAR=far.test\n"
+    "[ \"$join\" ] && { echo \"$join\" >>\"$here/joins\"; exec \"$@\"; }\n"
+    "exec sh -c \"$far\"\n";
+
+/* A copy of the sweep with that script beside it. */
+static int set_up_script(void **state)
+{
+    struct fixture *fixture;
+    struct os_process process;
+    int exit_code = -1;
+
+    assert_int_equal(set_up(state), 0);
+    fixture = *state;
+    write_file(fixture, "fanin-lan", lan_script);
+    char *const argv[] = {"cp", (char *)fixture->sweep, (char *)path_of(fixture, "fanin-sweep"),
+                          NULL};
+    assert_int_equal(os_process_start(&process, argv, NULL, NULL), 0);
+    assert_int_equal(os_process_wait(&process, PATIENCE_NS, &exit_code), 1);
+    assert_int_equal(exit_code, 0);
+    fixture->sweep = path_of(fixture, "fanin-sweep");
+    write_file(fixture, "links.conf",
+               "good = --mode ok\ngone = --mode gone\nlost = --mode gone\noff = --mode off\n"
+               "bad = --mode bad\nlater = --mode later\nnone = --mode none\nslow = --mode slow\n");
+    return 0;
+}
+
+static const char *link_value(struct fixture *fixture, const char *name, const char *key)
+{
+    const char *links = row_find(read_file(fixture, "out/run.json"), "links");
+
+    assert_non_null(links);
+    links = row_find(links, name);
+    assert_non_null(links);
+    return row_text(&fixture->arena, links, key);
+}
+
+static void rows_on_a_link_say_so(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *row;
+
+    write_scenario(fixture, "mode = ok\nlink = loopback, good\nlabel = it's\nfleet.x = a 'b\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_nothing_left(fixture);
+    row = row_of(fixture, "link=good");
+    assert_string_equal(text_of(fixture, row, "link"), "good");
+    assert_string_equal(text_of(fixture, row, "link_asked"), "good");
+    assert_string_equal(text_of(fixture, row, "link_options"), "--mode ok");
+    assert_string_equal(text_of(fixture, row, "label"), "it's");
+    assert_true(number_of(row, "link_rate_bits_per_s") == 1e8);
+    assert_true(number_of(row, "link_rtt_ms") == 0.5);
+    assert_true(number_of(row, "link_cpu_s") >= 0);
+    row = row_of(fixture, "link=loopback");
+    assert_string_equal(text_of(fixture, row, "link"), "loopback");
+    assert_string_equal(text_of(fixture, row, "link_options"), "");
+    assert_string_equal(row_copy(&fixture->arena, row, "link_reason"), "null");
+    assert_string_equal(row_copy(&fixture->arena, row, "link_rtt_ms"), "null");
+
+    assert_non_null(strstr(read_file(fixture, "args"), "--link-rate=100000000 --address=far.test"));
+    assert_null(strstr(read_file(fixture, "args"), "--link=good"));
+    assert_null(strstr(read_file(fixture, "args"), "--label"));
+    assert_non_null(strstr(read_file(fixture, "servers-args"), "--x=a 'b --count=3 --port=20000"));
+    assert_non_null(strstr(read_file(fixture, "servers-args"), "--listen=far.test"));
+    assert_string_equal(read_file(fixture, "checks"), "ok\n");
+    assert_string_equal(link_value(fixture, "good", "status"), "ok");
+    assert_string_equal(read_file(fixture, "out/log/link-good.txt"), "a table\n");
+}
+
+static void a_link_that_cannot_be_had_is_loopback(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *row;
+
+    write_scenario(fixture, "mode = ok\n[a]\nx = 1\nlink = gone\n[b]\nlink = gone, loopback\n"
+                            "[c]\nlink = gone, lost, good\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_rows(fixture, 6);
+    assert_said(fixture, "link gone cannot be had, its rows run on loopback: "
+                         "fanin-lan: no namespaces here");
+    assert_nothing_left(fixture);
+    row = row_of(fixture, "");
+    assert_string_equal(text_of(fixture, row, "status"), "ok");
+    assert_string_equal(text_of(fixture, row, "link"), "loopback");
+    assert_string_equal(text_of(fixture, row, "link_asked"), "gone");
+    assert_string_equal(text_of(fixture, row, "link_reason"), "fanin-lan: no namespaces here");
+    row = row_of(fixture, "link=lost");
+    assert_string_equal(text_of(fixture, row, "status"), "skipped");
+    assert_non_null(strstr(text_of(fixture, row, "reason"), "the cell of link = gone again"));
+    assert_string_equal(text_of(fixture, row_of(fixture, "link=good"), "link"), "good");
+    assert_string_equal(link_value(fixture, "gone", "status"), "unavailable");
+}
+
+static void a_machine_without_fanin_lan_falls_back(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\nlink = good\n");
+    write_file(fixture, "fanin-lan", "#!/nowhere/at/all\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_said(fixture, "link good cannot be had, its rows run on loopback: cannot start");
+    assert_string_equal(text_of(fixture, row_of(fixture, ""), "link"), "loopback");
+}
+
+static void a_link_that_is_not_as_asked_for_is_a_warning(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\nlink = off, none\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_said(fixture, "warning: link off: not as asked for: rate down (see ");
+    assert_said(fixture, "warning: link none: fanin-lan: cannot measure; its rows run");
+    assert_string_equal(text_of(fixture, row_of(fixture, "link=off"), "link"), "off");
+    assert_string_equal(link_value(fixture, "off", "status"), "failed");
+    assert_string_equal(link_value(fixture, "none", "status"), "failed");
+    assert_string_equal(row_copy(&fixture->arena, row_of(fixture, "link=none"), "link_rtt_ms"),
+                        "null");
+}
+
+static void what_fanin_lan_refuses_is_named_by_its_line(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\nlink = bad\n");
+    assert_int_equal(sweep(fixture, "--dry-run"), EXIT_WRONG_USE);
+    assert_said(fixture, "links.conf:5: fanin-lan: --mode: takes ok");
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_false(exists(fixture, "out"));
+    write_scenario(fixture, "mode = ok\nlink = later\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "links.conf:6: fanin-lan: --mode: is odd");
+    write_scenario(fixture, "mode = ok\nlink = nowhere\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "t.conf:8: link = nowhere: takes a name of ");
+    assert_int_equal(remove(path_of(fixture, "links.conf")), 0);
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "t.conf:8: link = nowhere: ");
+    assert_said(fixture, "links.conf, which would say what that is, cannot be read");
+    assert_false(exists(fixture, "pids"));
+}
+
+static void a_dry_run_measures_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\nlink = good\n");
+    assert_int_equal(sweep(fixture, "--dry-run"), EXIT_DONE);
+    assert_false(exists(fixture, "checks"));
+    assert_false(exists(fixture, "pids"));
+}
+
+static void a_resumed_sweep_takes_the_check_that_was_made(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
+
+    write_scenario(fixture, "mode = late\nlink = good, gone\n");
+    start(fixture, words);
+    await_started(fixture, 2);
+    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
+    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_nothing_left(fixture);
+    write_file(fixture, "links.conf", "other = -x\n");
+    write_file(fixture, "go", "");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_rows(fixture, 2);
+    assert_string_equal(read_file(fixture, "checks"), "ok\ngone\n");
+    assert_string_equal(text_of(fixture, row_of(fixture, "link=gone"), "link_reason"),
+                        "fanin-lan: no namespaces here");
+    assert_true(number_of(row_of(fixture, "link=good"), "link_rate_bits_per_s") == 1e8);
+    assert_nothing_left(fixture);
+}
+
+static void a_check_can_be_interrupted(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
+
+    write_scenario(fixture, "mode = ok\nlink = slow\n");
+    start(fixture, words);
+    await_started(fixture, 1);
+    assert_int_equal(kill((pid_t)fixture->process.handle, SIGINT), 0);
+    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_said(fixture, "interrupted: 1 of 1 rows are not there");
+    assert_nothing_left(fixture);
+    assert_string_equal(link_value(fixture, "slow", "status"), "unchecked");
+}
+
+static void servers_that_fail_behind_a_link_are_explained(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = slow\nlink = good\nfleet.fault = dies\nrepeat = 1\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+    assert_string_equal(text_of(fixture, row_of(fixture, ""), "reason"),
+                        "the servers ended during the row (exit code 5): no more");
+    fixture->out = path_of(fixture, "other");
+    write_scenario(fixture, "mode = ok\nlink = good\nfleet.fault = taken\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "did not start (exit code 3): servers: 127.0.0.1:20000: in use");
+}
+
+static void a_client_that_is_stopped_takes_its_link_along(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = hang\nlink = good\nrepeat = 2\n");
+    assert_int_equal(sweep(fixture, "--timeout=1"), EXIT_MEASURED_FAILURE);
+    assert_rows(fixture, 2);
+    assert_int_equal(count_pids(fixture, false), 4);
+    assert_nothing_left(fixture);
+}
+
+#define SCRIPT_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_script, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SWEEP_TEST(a_link_is_found_by_its_name),
+        SWEEP_TEST(mistakes_about_links_are_named_with_their_line),
+        SWEEP_TEST(cells_that_fall_together_run_once),
+        cmocka_unit_test(a_check_says_what_was_asked_for),
+        SCRIPT_TEST(rows_on_a_link_say_so),
+        SCRIPT_TEST(a_link_that_cannot_be_had_is_loopback),
+        SCRIPT_TEST(a_machine_without_fanin_lan_falls_back),
+        SCRIPT_TEST(a_link_that_is_not_as_asked_for_is_a_warning),
+        SCRIPT_TEST(what_fanin_lan_refuses_is_named_by_its_line),
+        SCRIPT_TEST(a_dry_run_measures_nothing),
+        SCRIPT_TEST(a_resumed_sweep_takes_the_check_that_was_made),
+        SCRIPT_TEST(a_check_can_be_interrupted),
+        SCRIPT_TEST(servers_that_fail_behind_a_link_are_explained),
+        SCRIPT_TEST(a_client_that_is_stopped_takes_its_link_along),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,85 @@
+/* JSON objects: told from what is none, and looked up. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/json_read.h"
+
+static void objects_are_told_from_what_is_none(void **state)
+{
+    static const char *const good[] = {
+        "{}", " {\"a\":1} \n", "{\"a\":[1,-2.5e+3,{\"b\":null}],\"c\":true,\"d\":\"\\u00e9\\\"\"}",
+        "{\"\xc3\xa9\":\"\xe2\x82\xac\xf0\x9f\x98\x80\"}"};
+    static const char *const bad[] = {"",
+                                      "[]",
+                                      "1",
+                                      "{",
+                                      "{\"a\"}",
+                                      "{\"a\":}",
+                                      "{\"a\":1,}",
+                                      "{\"a\":01}",
+                                      "{\"a\":1.}",
+                                      "{\"a\":nan}",
+                                      "{\"a\":\"\n\"}",
+                                      "{\"a\":\"\\x\"}",
+                                      "{\"a\":\"\\u12\"}",
+                                      "{a:1}",
+                                      "{\"a\":1} x",
+                                      "{\"a\":1}{}",
+                                      "{\"a\":\"b",
+                                      "{\"a\":[1}",
+                                      "{\"a\":\"\xff\"}",
+                                      "{\"a\":\"\xc0\x80\"}",
+                                      "{\"a\":\"\xed\xa0\x80\"}",
+                                      "{\"a\":tru}",
+                                      "{\"a\":-}"};
+    char deep[4 * ROW_DEPTH_MAX] = "{\"a\":";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(row_is_object(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (row_is_object(bad[i]))
+            fail_msg("taken: %s", bad[i]);
+    }
+    for (unsigned i = 0; i <= ROW_DEPTH_MAX; i++)
+        strcat(deep, "[");
+    assert_false(row_is_object(deep));
+}
+
+static void keys_are_found_at_their_own_level(void **state)
+{
+    static const char object[] = "{ \"a\" : {\"x\":1}, \"b\":\"\\u0041\\n\\ud83d\\ude00\\/\","
+                                 "\"x\":-2.5,\"n\":null}";
+    struct arena arena = {0};
+    double number;
+    char *key;
+
+    (void)state;
+    assert_true(row_is_object(object));
+    assert_true(row_number(object, "x", &number));
+    assert_true(number == -2.5);
+    assert_false(row_number(object, "n", &number));
+    assert_false(row_number(object, "b", &number));
+    assert_string_equal(row_text(&arena, object, "b"), "A\n\xf0\x9f\x98\x80/");
+    assert_null(row_text(&arena, object, "x"));
+    assert_null(row_find(object, "nothing"));
+    assert_null(row_find("{}", "a"));
+    assert_non_null(row_member(&arena, object, 3, &key));
+    assert_string_equal(key, "n");
+    assert_null(row_member(&arena, object, 4, &key));
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_are_told_from_what_is_none),
+        cmocka_unit_test(keys_are_found_at_their_own_level),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

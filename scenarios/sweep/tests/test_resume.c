@@ -1,0 +1,132 @@
+/* Sweeps that end before their end - interrupted, killed, out of disk - and are gone on with. */
+#include "scenarios/sweep/tests/sweep_fixture.h"
+
+static void an_interrupt_keeps_the_rows_and_leaves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
+
+    write_scenario(fixture, "mode = late\nx = 1, 2, 3\n");
+    start(fixture, words);
+    await_started(fixture, 2);
+    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
+    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_said(fixture, "interrupted: 3 of 3 rows are not there; --resume=");
+    assert_nothing_left(fixture);
+    assert_string_equal(text_of(fixture, read_file(fixture, "out/run.json"), "state"),
+                        "interrupted");
+    write_file(fixture, "go", "");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_rows(fixture, 3);
+    assert_true(number_of(read_file(fixture, "out/run.json"), "sessions") == 2);
+    assert_nothing_left(fixture);
+}
+
+static void tear_last_line(struct fixture *fixture)
+{
+    FILE *file = fopen(path_of(fixture, "out/rows.jsonl"), "ab");
+
+    assert_non_null(file);
+    fputs("{\"schema\":2,\"scen", file);
+    fclose(file);
+}
+
+static void a_killed_sweep_leaves_no_child_and_resumes(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
+    double seed;
+
+    write_scenario(fixture, "[a]\nmode = ok\nrepeat = 4\n[b]\nmode = late\nrepeat = 1\n");
+    start(fixture, words);
+    await_started(fixture, 2);
+    assert_int_equal(kill((pid_t)fixture->process.handle, SIGKILL), 0);
+    assert_int_equal(finish(fixture), 128 + SIGKILL);
+    assert_nothing_left(fixture);
+    seed = number_of(read_file(fixture, "out/run.json"), "seed");
+    tear_last_line(fixture);
+    write_file(fixture, "go", "");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_rows(fixture, 5);
+    assert_true(number_of(read_file(fixture, "out/run.json"), "seed") == seed);
+    assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), NULL), EXIT_DONE);
+    assert_rows(fixture, 5);
+}
+
+static void a_resume_refuses_what_differs(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(sweep(fixture, "--x=1"), EXIT_DONE);
+    assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), "--x=1"), EXIT_DONE);
+    assert_int_equal(resume(fixture, "--x=2", NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "begun with other keys");
+    assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), NULL), EXIT_WRONG_USE);
+    write_scenario(fixture, "mode = fail\n");
+    assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), "--x=1"), EXIT_WRONG_USE);
+    assert_said(fixture, "has changed since");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    write_file(fixture, "out/rows.jsonl", "{\"order\":1}\n");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "rows.jsonl:1: is no row of this sweep");
+    write_file(fixture, "out/rows.jsonl", "hello\n");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "rows.jsonl:1: is not a row");
+    write_file(fixture, "out/run.json", "{\"seed\":");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "run.json: is torn");
+    write_file(fixture, "out/run.json", "{}");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "run.json: lacks");
+}
+
+/* A file-size limit is a disk that is full. */
+static int sweep_limited(struct fixture *fixture, unsigned blocks)
+{
+    const char *command =
+        arena_text(&fixture->arena, "trap '' XFSZ; ulimit -f %u; exec \"$0\" \"$@\"", blocks);
+    const char *const words[] = {"/bin/sh",
+                                 "-c",
+                                 command,
+                                 fixture->sweep,
+                                 path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out),
+                                 NULL};
+
+    start(fixture, words);
+    return finish(fixture);
+}
+
+static void a_full_disk_is_said_and_survived(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\nrepeat = 40\n");
+    assert_int_equal(sweep_limited(fixture, 1), EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "run.json: File too large");
+    assert_false(exists(fixture, "pids"));
+
+    fixture->out = path_of(fixture, "out/again");
+    assert_int_equal(sweep_limited(fixture, 8), EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "rows.jsonl: File too large; make room, then --resume=");
+    assert_nothing_left(fixture);
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_int_equal(
+        rename(path_of(fixture, "out/again/rows.jsonl"), path_of(fixture, "out/rows.jsonl")), 0);
+    assert_rows(fixture, 40);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SWEEP_TEST(an_interrupt_keeps_the_rows_and_leaves_nothing),
+        SWEEP_TEST(a_killed_sweep_leaves_no_child_and_resumes),
+        SWEEP_TEST(a_resume_refuses_what_differs),
+        SWEEP_TEST(a_full_disk_is_said_and_survived),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,464 @@
+/* Scenario files: what they mean, and that every mistake is named with its line. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenarios/sweep/fleet.h"
+#include "scenarios/sweep/plan.h"
+
+/* ---- reading one into cells ---- */
+
+struct fixture {
+    struct arena arena;
+    struct cells cells;
+    struct complaint complaint;
+};
+
+/* The overrides end with NULL. Returns what the first step that fails returns. */
+static int expand(struct fixture *fixture, const char *text, const char *const *arguments,
+                  const char *only)
+{
+    struct overrides overrides = {0};
+    struct scenario *scenario =
+        scenario_parse(&fixture->arena, "some/t.conf", text, &fixture->complaint);
+
+    if (scenario == NULL)
+        return -1;
+    for (; arguments != NULL && *arguments != NULL; arguments++) {
+        if (override_parse(&fixture->arena, *arguments, &overrides, &fixture->complaint) != 0)
+            return -1;
+    }
+    if (overrides_check(&overrides, &scenario, 1, &fixture->complaint) != 0)
+        return -1;
+    return cells_expand(&fixture->arena, scenario, &overrides, only, &fixture->cells,
+                        &fixture->complaint);
+}
+
+static void expand_well(struct fixture *fixture, const char *text, const char *const *arguments)
+{
+    *fixture = (struct fixture){0};
+    if (expand(fixture, text, arguments, NULL) != 0)
+        fail_msg("%s", fixture->complaint.text);
+}
+
+static const char *value_of(const struct cell *cell, const char *key)
+{
+    const struct pair *pair = cell_find(cell, key);
+
+    return pair == NULL ? NULL : pair->value;
+}
+
+static void assert_names(const struct fixture *fixture, const char *const *names)
+{
+    unsigned count = 0;
+
+    for (; names[count] != NULL; count++) {
+        assert_true(count < fixture->cells.count);
+        assert_string_equal(fixture->cells.items[count]->name, names[count]);
+    }
+    assert_int_equal(fixture->cells.count, count);
+}
+
+static void cross_axes_in_the_scenarios_order(void **state)
+{
+    static const char *const names[] = {"workers=4 scheme=a", "workers=4 scheme=b",
+                                        "workers=6 scheme=a", "workers=6 scheme=b", NULL};
+    struct fixture fixture;
+
+    (void)state;
+    expand_well(&fixture, "# why\nservers = 3\nworkers=4,6 # two\n scheme = a , b\t\r\nsize = 9\n",
+                NULL);
+    assert_names(&fixture, names);
+    assert_string_equal(fixture.cells.items[0]->scenario, "t");
+    assert_string_equal(fixture.cells.items[0]->section, "");
+    assert_string_equal(value_of(fixture.cells.items[3], "size"), "9");
+    assert_int_equal(fixture.cells.items[0]->servers, 3);
+    assert_int_equal(fixture.cells.items[0]->repeat, 5);
+    arena_free(&fixture.arena);
+}
+
+static void copies_other_keys_and_drops_duplicates(void **state)
+{
+    static const char *const names[] = {"workers=4 concurrency=2", "workers=4 concurrency=4",
+                                        "workers=6 concurrency=2", "workers=6 concurrency=4",
+                                        "workers=6 concurrency=6", NULL};
+    struct fixture fixture;
+
+    (void)state;
+    expand_well(&fixture, "servers=1\nworkers = 4, 6\nconcurrency = 2, 4, =workers\n", NULL);
+    assert_names(&fixture, names);
+    arena_free(&fixture.arena);
+
+    expand_well(&fixture, "servers = =a\na = =b\nb = 7\n", NULL);
+    assert_int_equal(fixture.cells.items[0]->servers, 7);
+    assert_int_equal(fixture.cells.count, 1);
+    arena_free(&fixture.arena);
+}
+
+static void sections_replace_common_keys_and_grids_add(void **state)
+{
+    static const char *const names[] = {"x=1", "x=2", "y=6 x=2", "", NULL};
+    struct fixture fixture;
+
+    (void)state;
+    expand_well(&fixture,
+                "servers = 2\ny = 0\n[one]\nx = 1, 2\n[+]\nx = 2\ny = 6\n[two]\nservers = 9\n",
+                NULL);
+    assert_names(&fixture, names);
+    assert_string_equal(fixture.cells.items[2]->section, "one");
+    assert_string_equal(fixture.cells.items[3]->section, "two");
+    assert_int_equal(fixture.cells.items[3]->servers, 9);
+    assert_string_equal(value_of(fixture.cells.items[3], "y"), "0");
+    assert_null(value_of(fixture.cells.items[3], "x"));
+    arena_free(&fixture.arena);
+
+    /* A further grid that comes to the same cell as the section's own is no second cell. */
+    expand_well(&fixture, "servers = 2\n[one]\nx = 1, 2\nz = 3\n[+]\nx = 2\n", NULL);
+    assert_int_equal(fixture.cells.count, 2);
+    arena_free(&fixture.arena);
+}
+
+static void quotes_keep_what_would_mean_something(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    expand_well(&fixture,
+                "servers = \"a:1,b:2\"\nr = \" x, \"\"y\"\" # z\"\n"
+                "e = \"=servers\", \"\"\nm = \\r\\n, a#b # c\n",
+                NULL);
+    assert_int_equal(fixture.cells.count, 4);
+    assert_int_equal(fixture.cells.items[0]->servers, 0);
+    assert_string_equal(value_of(fixture.cells.items[0], "servers"), "a:1,b:2");
+    assert_string_equal(value_of(fixture.cells.items[0], "r"), " x, \"y\" # z");
+    assert_string_equal(value_of(fixture.cells.items[0], "e"), "=servers");
+    assert_string_equal(value_of(fixture.cells.items[2], "e"), "");
+    assert_string_equal(value_of(fixture.cells.items[0], "m"), "\\r\\n");
+    assert_string_equal(value_of(fixture.cells.items[1], "m"), "a#b");
+    arena_free(&fixture.arena);
+}
+
+static void overrides_replace_in_place_and_the_narrower_wins(void **state)
+{
+    static const char *const arguments[] = {
+        "t.two.repeat=4", "t.repeat=3", "repeat=2", "b=7,8", "t.one.fleet.fault=refuse:1", NULL};
+    static const char *const names[] = {"a=1 b=7", "a=1 b=8", "a=2 b=7", "a=2 b=8", "a=1 b=7",
+                                        "a=1 b=8", "a=2 b=7", "a=2 b=8", NULL};
+    struct fixture fixture;
+
+    (void)state;
+    expand_well(&fixture, "servers = 1\na = 1, 2\nb = 3, 4\n[one]\n[two]\n", arguments);
+    assert_names(&fixture, names);
+    assert_int_equal(fixture.cells.items[0]->repeat, 3);
+    assert_int_equal(fixture.cells.items[4]->repeat, 4);
+    assert_string_equal(fixture.cells.items[0]->fleet_options, "fault=refuse:1");
+    assert_string_equal(fixture.cells.items[4]->fleet_options, "");
+    arena_free(&fixture.arena);
+}
+
+static void only_picks_a_section(void **state)
+{
+    static const char *const text = "servers = 1\n[one]\n[two]\n";
+    struct fixture fixture = {0};
+
+    (void)state;
+    assert_int_equal(expand(&fixture, text, NULL, "two"), 0);
+    assert_int_equal(expand(&fixture, text, NULL, "t.one"), 0);
+    assert_int_equal(expand(&fixture, text, NULL, "u.one"), 0);
+    assert_int_equal(expand(&fixture, text, NULL, "three"), 0);
+    assert_int_equal(fixture.cells.count, 2);
+    assert_string_equal(fixture.cells.items[0]->section, "two");
+    assert_string_equal(fixture.cells.items[1]->section, "one");
+    arena_free(&fixture.arena);
+}
+
+/* ---- mistakes ---- */
+
+struct mistake {
+    const char *text, *override, *says;
+};
+
+static const struct mistake mistakes[] = {
+    {"", NULL, "some/t.conf: nothing to run"},
+    {"# only a comment\n", NULL, "nothing to run"},
+    {"servers = 1\nworkers\n", NULL, "some/t.conf:2: \"workers\" is neither"},
+    {"servers = 1\n = 2\n", NULL, "some/t.conf:2: \"\" is no key"},
+    {"servers = 1\nwork ers = 2\n", NULL, "some/t.conf:2: \"work ers\" is no key"},
+    {"servers = 1\nworkers =\n", NULL, "some/t.conf:2: workers: a value is empty"},
+    {"servers = 1\nworkers = 1,,2\n", NULL, "some/t.conf:2: workers: a value is empty"},
+    {"servers = 1\nworkers = 1,\n", NULL, "some/t.conf:2: workers: a value is empty"},
+    {"servers = 1\nworkers = 4, 4\n", NULL, "some/t.conf:2: workers: 4 stands twice"},
+    {"servers = 1\na = =b, =b\n", NULL, "some/t.conf:2: a: =b stands twice"},
+    {"servers = 1\n\nservers = 2\n", NULL, "some/t.conf:3: servers is already given on line 1"},
+    {"[a]\nservers = 1\n[a]\n", NULL, "some/t.conf:3: section [a] is already on line 1"},
+    {"[+]\nservers = 1\n", NULL, "some/t.conf:1: [+] adds to a section"},
+    {"[a\nservers = 1\n", NULL, "some/t.conf:1: the heading is not closed"},
+    {"[a b]\nservers = 1\n", NULL, "some/t.conf:1: \"a b\" is no section name"},
+    {"[]\n", NULL, "some/t.conf:1: \"\" is no section name"},
+    {"a = \"b\n", NULL, "some/t.conf:1: a: a quote is not closed"},
+    {"a = \"b\" c\n", NULL, "some/t.conf:1: a: \"c\" follows a closing quote"},
+    {"a = =\n", NULL, "some/t.conf:1: a: \"=\" names no key"},
+    {"servers = 1\na = =b\n", NULL, "some/t.conf:2: a = =b: there is no key b"},
+    {"servers = 1\na = =b\nb = =a\n", NULL, "some/t.conf:2: a = =b: the copies go round"},
+    {"servers = 1\na = =a\n", NULL, "some/t.conf:2: a = =a: the copies go round"},
+    {"workers = 1\n", NULL, "some/t.conf:1: no key says how many servers"},
+    {"[a]\nservers = 1\n[b]\nx = 1\n", NULL, "some/t.conf:3: no key says how many servers"},
+    {"[a]\n", NULL, "some/t.conf:1: section [a] has no key"},
+    {"servers = 0\n", NULL, "some/t.conf:1: servers = 0: takes a whole number from 1"},
+    {"servers = 1\nrepeat = 0\n", NULL, "some/t.conf:2: repeat = 0: takes a whole number from 1"},
+    {"servers = 1\nrepeat = 2x\n", NULL, "some/t.conf:2: repeat = 2x: takes"},
+    {"servers = 1\nrepeat = -1\n", NULL, "some/t.conf:2: repeat = -1: takes"},
+    {"servers = 1\nrepeat = 2, 3\n", NULL, "some/t.conf:2: repeat takes one value"},
+    {"servers = 1\npause = 99999999999999999999\n", NULL, "some/t.conf:2: pause ="},
+    {"servers = 1\ntimeout = 0\n", NULL, "some/t.conf:2: timeout = 0: takes"},
+    {"servers = 1\nport = 70000\n", NULL, "some/t.conf:2: port = 70000: takes"},
+    {"servers = 1\nseed = 0\n", NULL, "some/t.conf:2: seed = 0: takes"},
+    {"servers = 1\nrow-seconds = nan\n", NULL, "some/t.conf:2: row-seconds = nan: takes"},
+    {"servers = 1\nexpect = fun\n", NULL, "some/t.conf:2: expect = fun: takes failures"},
+    {"servers = 1\nfleet.port = 1\n", NULL, "some/t.conf:2: fleet.port is the sweep's"},
+    {"servers = 1\nfeet.fault = 1\n", NULL, "some/t.conf:2: feet.fault: only \"fleet.\""},
+    {"servers = 1\njson = x\n", NULL, "some/t.conf:2: json is the sweep's"},
+    {"servers = 1\n", "repeat=0", "command line: repeat = 0: takes"},
+    {"servers = 1\n", "u.repeat=1", "command line: --u.repeat: no such scenario"},
+    {"servers = 1\n", "t.x.repeat=1", "command line: --t.x.repeat: no such scenario"},
+    {"servers = 1\n", "a=", "command line: a: a value is empty"},
+    {"servers = 1\n", "=1", "command line: \"\" is no key"},
+};
+
+static void mistakes_are_named_with_their_line(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        const struct mistake *mistake = &mistakes[i];
+        const char *const arguments[] = {mistake->override, NULL};
+        struct fixture fixture = {0};
+
+        if (expand(&fixture, mistake->text, arguments, NULL) == 0)
+            fail_msg("taken: %s %s", mistake->text, mistake->override);
+        if (strstr(fixture.complaint.text, mistake->says) == NULL)
+            fail_msg("said \"%s\", not \"%s\"", fixture.complaint.text, mistake->says);
+        if (strchr(fixture.complaint.text, '\n') != NULL)
+            fail_msg("more than a line: %s", fixture.complaint.text);
+        arena_free(&fixture.arena);
+    }
+}
+
+static void files_that_cannot_be_read_are_named(void **state)
+{
+    struct arena arena = {0};
+    struct complaint complaint;
+    char path[] = "/tmp/fanin-test-XXXXXX";
+    int descriptor = mkstemp(path);
+    FILE *file = fdopen(descriptor, "wb");
+
+    (void)state;
+    assert_non_null(file);
+    assert_null(scenario_read(&arena, "/nonexistent/a.conf", &complaint));
+    assert_non_null(strstr(complaint.text, "/nonexistent/a.conf: cannot read"));
+    assert_null(scenario_read(&arena, "/tmp", &complaint));
+    assert_non_null(strstr(complaint.text, "/tmp: cannot read"));
+    fwrite("servers = 1\n\0x = 1\n", 1, 19, file);
+    fflush(file);
+    assert_null(scenario_read(&arena, path, &complaint));
+    assert_non_null(strstr(complaint.text, "NUL byte"));
+    for (unsigned i = 0; i < SCENARIO_BYTES_MAX; i++)
+        fputc('#', file);
+    fflush(file);
+    assert_null(scenario_read(&arena, path, &complaint));
+    assert_non_null(strstr(complaint.text, "cannot read"));
+    fclose(file);
+    remove(path);
+    arena_free(&arena);
+}
+
+static void too_much_is_refused(void **state)
+{
+    struct fixture fixture = {0};
+    char *text = arena_text(&fixture.arena, "servers = 1\n");
+    unsigned axes = 0;
+
+    (void)state;
+    for (uint64_t cells = 1; cells <= CELLS_MAX; cells *= 10, axes++)
+        text = arena_text(&fixture.arena, "%sa%u = 0,1,2,3,4,5,6,7,8,9\n", text, axes);
+    assert_int_equal(expand(&fixture, text, NULL, NULL), -1);
+    assert_non_null(strstr(fixture.complaint.text, "more than 20000 cells"));
+    text = arena_text(&fixture.arena, "a = 0");
+    for (unsigned i = 1; i <= SCENARIO_VALUES_MAX; i++)
+        text = arena_text(&fixture.arena, "%s,%u", text, i);
+    assert_int_equal(expand(&fixture, text, NULL, NULL), -1);
+    assert_non_null(strstr(fixture.complaint.text, "more than 256 values"));
+    arena_free(&fixture.arena);
+}
+
+/* ---- order ---- */
+
+static void assert_blocks(const struct plan *plan, unsigned cells, unsigned repeats)
+{
+    for (unsigned block = 0; block < repeats; block++) {
+        bool seen[64] = {false};
+
+        for (unsigned i = 0; i < cells; i++) {
+            const struct plan_row *row = &plan->rows[block * cells + i];
+
+            assert_int_equal(row->order, block * cells + i + 1);
+            assert_int_equal(row->repeat, block + 1);
+            assert_false(seen[row->cell_index]);
+            seen[row->cell_index] = true;
+        }
+    }
+}
+
+static void order_is_blocks_shuffled_by_the_seed(void **state)
+{
+    /* Written down so that another machine, compiler or release is held to the same order. */
+    static const unsigned expected[8] = {3, 1, 6, 2, 4, 0, 7, 5};
+    struct fixture fixture;
+    struct plan plan, again, other;
+    unsigned moved = 0;
+
+    (void)state;
+    expand_well(&fixture, "servers = 1\nrepeat = 3\na = 0,1,2,3,4,5,6,7\n", NULL);
+    assert_true(plan_make(&fixture.arena, &fixture.cells, 42, &plan));
+    assert_true(plan_make(&fixture.arena, &fixture.cells, 42, &again));
+    assert_true(plan_make(&fixture.arena, &fixture.cells, 43, &other));
+    assert_int_equal(plan.count, 24);
+    assert_blocks(&plan, 8, 3);
+    for (unsigned i = 0; i < 24; i++) {
+        assert_int_equal(plan.rows[i].cell_index, again.rows[i].cell_index);
+        moved += plan.rows[i].cell_index != other.rows[i].cell_index;
+    }
+    assert_true(moved > 0);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(plan.rows[i].cell_index, expected[i]);
+    arena_free(&fixture.arena);
+}
+
+static void cells_with_fewer_repeats_leave_the_later_blocks(void **state)
+{
+    struct fixture fixture;
+    struct plan plan;
+
+    (void)state;
+    expand_well(&fixture, "servers = 1\n[a]\nrepeat = 1\n[b]\nrepeat = 3\nx = 1, 2\n", NULL);
+    assert_true(plan_make(&fixture.arena, &fixture.cells, 1, &plan));
+    assert_int_equal(plan.count, 7);
+    for (unsigned i = 3; i < 7; i++)
+        assert_string_equal(plan.rows[i].cell->section, "b");
+    arena_free(&fixture.arena);
+}
+
+/* ---- fleets ---- */
+
+static void fleets_are_shared_and_ports_do_not_overlap(void **state)
+{
+    struct fixture fixture;
+    struct fleets fleets = {0};
+
+    (void)state;
+    expand_well(&fixture,
+                "servers = 10, 30\n[a]\n[b]\nfleet.fault = x, y\n[c]\nport = 20005\n"
+                "[d]\nservers = \"h:1,h:2\"\n",
+                NULL);
+    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.complaint), 0);
+    assert_int_equal(fleets.count, 4);
+    assert_ptr_equal(fixture.cells.items[0]->fleet, fixture.cells.items[1]->fleet);
+    assert_null(fixture.cells.items[fixture.cells.count - 1]->fleet);
+    for (unsigned i = 0; i < fleets.count; i++) {
+        assert_int_equal(fleets.items[i]->count, 30);
+        assert_int_equal(fleets.items[i]->base, 20000 + 30 * i);
+    }
+    arena_free(&fixture.arena);
+}
+
+static void too_many_ports_are_refused(void **state)
+{
+    struct fixture fixture;
+    struct fleets fleets = {0};
+
+    (void)state;
+    expand_well(&fixture, "servers = 200\nport = 65400\n", NULL);
+    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.complaint), -1);
+    assert_non_null(strstr(fixture.complaint.text, "some/t.conf:1: 200 servers from port 65400"));
+    arena_free(&fixture.arena);
+
+    fleets = (struct fleets){0};
+    expand_well(&fixture, "servers = 100000\nfleet.ports-per-address = 1000\n", NULL);
+    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.complaint), 0);
+    arena_free(&fixture.arena);
+}
+
+/* ---- the files that are shipped ---- */
+
+static bool is_scenario(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length > 5 && strcmp(name + length - 5, ".conf") == 0 && strcmp(name, "links.conf") != 0;
+}
+
+static void check_shipped(const char *name)
+{
+    struct arena arena = {0};
+    struct complaint complaint;
+    struct overrides none = {0};
+    struct cells cells = {0};
+    struct fleets fleets = {0};
+    struct links links = {0};
+    struct scenario *scenario =
+        scenario_read(&arena, arena_text(&arena, "scenarios/%s", name), &complaint);
+
+    if (scenario == NULL || cells_expand(&arena, scenario, &none, NULL, &cells, &complaint) != 0 ||
+        links_plan(&arena, &cells, "scenarios/links.conf", &links, &complaint) != 0 ||
+        fleets_plan(&arena, &cells, &fleets, &complaint) != 0)
+        fail_msg("%s", complaint.text);
+    if (scenario->text[0] != '#' || strstr(scenario->text, "Why these numbers") == NULL)
+        fail_msg("%s does not open with why", name);
+    arena_free(&arena);
+}
+
+static void shipped_scenarios_are_sound_and_say_why(void **state)
+{
+    DIR *directory = opendir("scenarios");
+    const struct dirent *entry;
+    unsigned found = 0;
+
+    (void)state;
+    if (directory == NULL)
+        skip(); /* not run from the top of the tree */
+    while ((entry = readdir(directory)) != NULL) {
+        if (!is_scenario(entry->d_name))
+            continue;
+        check_shipped(entry->d_name);
+        found++;
+    }
+    closedir(directory);
+    assert_true(found >= 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cross_axes_in_the_scenarios_order),
+        cmocka_unit_test(copies_other_keys_and_drops_duplicates),
+        cmocka_unit_test(sections_replace_common_keys_and_grids_add),
+        cmocka_unit_test(quotes_keep_what_would_mean_something),
+        cmocka_unit_test(overrides_replace_in_place_and_the_narrower_wins),
+        cmocka_unit_test(only_picks_a_section),
+        cmocka_unit_test(mistakes_are_named_with_their_line),
+        cmocka_unit_test(files_that_cannot_be_read_are_named),
+        cmocka_unit_test(too_much_is_refused),
+        cmocka_unit_test(order_is_blocks_shuffled_by_the_seed),
+        cmocka_unit_test(cells_with_fewer_repeats_leave_the_later_blocks),
+        cmocka_unit_test(fleets_are_shared_and_ports_do_not_overlap),
+        cmocka_unit_test(too_many_ports_are_refused),
+        cmocka_unit_test(shipped_scenarios_are_sound_and_say_why),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

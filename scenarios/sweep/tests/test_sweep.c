@@ -1,0 +1,291 @@
+/* fanin-sweep from end to end: rows, refusals, fleets. */
+#include "scenarios/sweep/tests/sweep_fixture.h"
+
+/* ---- rows ---- */
+
+static void good_rows_are_spliced(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows rows;
+    char *key;
+
+    write_scenario(fixture, "mode = ok, lines\nrepeat = 3\nseed = 9\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_rows(fixture, 6);
+    rows = rows_of(fixture);
+    for (unsigned i = 0; i < rows.count; i++) {
+        assert_non_null(row_member(&fixture->arena, rows.lines[i], 0, &key));
+        assert_string_equal(key, "schema");
+        assert_string_equal(text_of(fixture, rows.lines[i], "scenario"), "t");
+        assert_string_equal(text_of(fixture, rows.lines[i], "section"), "");
+        assert_string_equal(text_of(fixture, rows.lines[i], "fleet"), "");
+        assert_string_equal(text_of(fixture, rows.lines[i], "status"), "ok");
+        assert_true(strlen(text_of(fixture, rows.lines[i], "time_utc")) == 20);
+        assert_int_equal((unsigned)number_of(rows.lines[i], "repeat"), i / 2 + 1);
+        assert_true(number_of(rows.lines[i], "fleet_rss_kb") > 0);
+        assert_true(number_of(rows.lines[i], "exit_code") == 0);
+    }
+    assert_true(number_of(row_of(fixture, "mode=ok"), "connect_ms") == 1.5);
+    assert_non_null(strstr(read_file(fixture, "stdout"), "t mode=lines"));
+    assert_non_null(strstr(read_file(fixture, "stdout"), "python3 plot/report.py"));
+    assert_null(strstr(read_file(fixture, "stdout"), "a summary"));
+    assert_string_equal(read_file(fixture, "counts"), "3\n");
+    assert_nothing_left(fixture);
+}
+
+static void the_record_has_what_a_reader_needs(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *record, *inner;
+
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(sweep(fixture, "--seed=77"), EXIT_DONE);
+    record = read_file(fixture, "out/run.json");
+    assert_true(row_is_object(record));
+    assert_true(number_of(record, "seed") == 77);
+    assert_true(number_of(record, "rows_written") == 1);
+    assert_true(number_of(record, "actual_s") > 0);
+    assert_string_equal(text_of(fixture, record, "state"), "done");
+    assert_non_null(strstr(text_of(fixture, record, "command_line"), "--seed=77"));
+    assert_true(strlen(text_of(fixture, record, "commit")) > 0);
+    assert_true(strlen(text_of(fixture, record, "compiler")) > 0);
+    inner = row_find(record, "machine");
+    assert_non_null(inner);
+    assert_true(strlen(text_of(fixture, inner, "kernel")) > 0);
+    inner = row_find(row_find(record, "scenarios"), "t");
+    assert_string_equal(text_of(fixture, inner, "text"), read_file(fixture, "t.conf"));
+}
+
+static void assert_failed_row(struct fixture *fixture, const char *cell, const char *status,
+                              const char *reason)
+{
+    const char *row = row_of(fixture, cell);
+
+    assert_string_equal(text_of(fixture, row, "status"), status);
+    if (strstr(text_of(fixture, row, "reason"), reason) == NULL)
+        fail_msg("\"%s\" is not in %s", reason, row);
+}
+
+static void every_way_to_fail_is_a_row_with_its_reason(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok, fail, skip, die, crash, lie, garbage, nothing, silent\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+    assert_rows(fixture, 9);
+    assert_failed_row(fixture, "mode=ok", "ok", "");
+    assert_failed_row(fixture, "mode=fail", "failed", "audit");
+    assert_failed_row(fixture, "mode=skip", "skipped", "no such engine here");
+    assert_failed_row(fixture, "mode=die", "failed", "killed by signal 11");
+    assert_failed_row(fixture, "mode=crash", "failed",
+                      "status ok, but its end was killed by signal");
+    assert_failed_row(fixture, "mode=lie", "failed", "status ok, but its end was exit code 1");
+    assert_failed_row(fixture, "mode=garbage", "failed", "is no row");
+    assert_failed_row(fixture, "mode=nothing", "failed", "is no row");
+    assert_failed_row(fixture, "mode=silent", "failed", "exit code 4: last \"words\"");
+    assert_said(fixture, "failed: audit");
+    assert_nothing_left(fixture);
+}
+
+static void a_client_that_hangs_is_stopped(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = hang\n");
+    assert_int_equal(sweep(fixture, "--timeout=1"), EXIT_MEASURED_FAILURE);
+    assert_rows(fixture, 1);
+    assert_failed_row(fixture, "", "failed", "no end within 1 s");
+    assert_nothing_left(fixture);
+}
+
+static void expected_failures_are_no_failure(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = fail\nexpect = failures\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_failed_row(fixture, "", "failed", "audit");
+}
+
+static void an_expected_failure_is_no_licence_to_crash(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = die\nexpect = failures\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+}
+
+static void nothing_that_could_run_is_exit_code_3(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = skip\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MACHINE_CANNOT);
+    assert_rows(fixture, 1);
+}
+
+static void a_budget_ends_after_the_first_repeats(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = slow\nx = 1, 2\nrepeat = 50\n");
+    assert_int_equal(sweep(fixture, "--budget=0.001"), EXIT_DONE);
+    assert_rows(fixture, 2);
+    assert_said(fixture, "the budget of 0.1 s is too small for that");
+    assert_said(fixture, "out of time: 8 of 10 rows");
+    assert_non_null(strstr(read_file(fixture, "stdout"), "budget: too small; 0 further rows"));
+}
+
+/* The sweep's own cost, at its word: the median is held to the limit that the project promises. */
+static void the_sweeps_own_time_is_small(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows rows;
+    unsigned small = 0;
+
+    write_scenario(fixture, "mode = ok\nrepeat = 9\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    rows = rows_of(fixture);
+    for (unsigned i = 0; i < rows.count; i++) {
+        assert_true(number_of(rows.lines[i], "sweep_overhead_ms") > 0);
+        small += number_of(rows.lines[i], "sweep_overhead_ms") < 100;
+    }
+    assert_true(small >= 5);
+}
+
+/* ---- before anything runs ---- */
+
+static void a_dry_run_prints_and_runs_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok, fail\nrepeat = 7\nrow-seconds = 2\n");
+    assert_int_equal(sweep(fixture, "--dry-run"), EXIT_DONE);
+    assert_non_null(strstr(read_file(fixture, "stdout"), "t mode=fail       7      14.0"));
+    assert_non_null(strstr(read_file(fixture, "stdout"), "2 cells, 14 rows to run, about 28.0 s"));
+    assert_false(exists(fixture, "out"));
+    assert_false(exists(fixture, "pids"));
+}
+
+static void what_a_program_refuses_is_named_by_its_line(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok, bad\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "t.conf:7: client: --mode: takes ok, this is bad");
+    write_scenario(fixture, "mode = ok\nfleet.fault = bad\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "t.conf:8: servers: --fault: takes refuse");
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(sweep(fixture, "--mode=bad"), EXIT_WRONG_USE);
+    assert_said(fixture, "command line: client: --mode");
+    assert_int_equal(sweep(fixture, "--mode=odd"), EXIT_WRONG_USE);
+    assert_said(fixture, "--dry-run: exit code 7; 0, 2 or 3 would be right");
+    assert_int_equal(sweep(fixture, "--client=/nonexistent/client"), EXIT_WRONG_USE);
+    assert_said(fixture, "cannot start /nonexistent/client: No such file");
+    assert_false(exists(fixture, "out"));
+    assert_false(exists(fixture, "pids"));
+}
+
+static void wrong_use_is_one_line(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(sweep(fixture, "--only=nothing"), EXIT_WRONG_USE);
+    assert_said(fixture, "--only=nothing: no scenario given has this section");
+    assert_int_equal(sweep(fixture, path_of(fixture, "t.conf")), EXIT_WRONG_USE);
+    assert_said(fixture, "are both called t");
+    assert_int_equal(sweep(fixture, "/nonexistent.conf"), EXIT_WRONG_USE);
+    assert_said(fixture, "/nonexistent.conf: cannot read this scenario");
+    assert_int_equal(sweep(fixture, "--repeat=x"), EXIT_WRONG_USE);
+    assert_said(fixture, "command line: repeat = x: takes a whole number");
+    assert_int_equal(sweep(fixture, "--resume=/nonexistent"), EXIT_WRONG_USE);
+    assert_said(fixture, "--out and --resume exclude each other");
+    assert_int_equal(strlen(strchr(read_file(fixture, "stderr"), '\n')), 1);
+}
+
+static void a_folder_with_something_in_it_is_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "holds something already");
+    assert_rows(fixture, 1);
+}
+
+/* ---- fleets ---- */
+
+static void a_fleet_that_cannot_start_ends_the_sweep(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\nport = 20000\nfleet.fault = taken\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "t.conf:8: the servers on ports 20000 to 20002 did not start");
+    assert_said(fixture, "127.0.0.1:20000: in use");
+    assert_said(fixture, "--port=BASE");
+}
+
+static void what_a_fleet_refuses_late_is_named_by_its_line(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\nfleet.fault = many\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "t.conf:8: servers: --fault: too many");
+}
+
+static void a_fleet_that_ends_fails_the_row_and_is_started_again(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = slow\nfleet.fault = dies\nrepeat = 2\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+    assert_rows(fixture, 2);
+    assert_failed_row(fixture, "", "failed", "the servers ended during the row (exit code 5)");
+    assert_int_equal(count_pids(fixture, false), 2);
+    assert_nothing_left(fixture);
+}
+
+static void each_set_of_options_has_a_fleet_that_is_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows rows;
+
+    write_scenario(fixture, "mode = ok\nfleet.fault = x, y\nrepeat = 3\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_int_equal(count_pids(fixture, false), 2);
+    rows = rows_of(fixture);
+    for (unsigned i = 0; i < rows.count; i++)
+        assert_non_null(strstr(text_of(fixture, rows.lines[i], "fleet"), "fault="));
+    assert_nothing_left(fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SWEEP_TEST(good_rows_are_spliced),
+        SWEEP_TEST(the_record_has_what_a_reader_needs),
+        SWEEP_TEST(every_way_to_fail_is_a_row_with_its_reason),
+        SWEEP_TEST(a_client_that_hangs_is_stopped),
+        SWEEP_TEST(expected_failures_are_no_failure),
+        SWEEP_TEST(an_expected_failure_is_no_licence_to_crash),
+        SWEEP_TEST(nothing_that_could_run_is_exit_code_3),
+        SWEEP_TEST(a_budget_ends_after_the_first_repeats),
+        SWEEP_TEST(the_sweeps_own_time_is_small),
+        SWEEP_TEST(a_dry_run_prints_and_runs_nothing),
+        SWEEP_TEST(what_a_program_refuses_is_named_by_its_line),
+        SWEEP_TEST(wrong_use_is_one_line),
+        SWEEP_TEST(a_folder_with_something_in_it_is_left_alone),
+        SWEEP_TEST(a_fleet_that_cannot_start_ends_the_sweep),
+        SWEEP_TEST(what_a_fleet_refuses_late_is_named_by_its_line),
+        SWEEP_TEST(a_fleet_that_ends_fails_the_row_and_is_started_again),
+        SWEEP_TEST(each_set_of_options_has_a_fleet_that_is_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,169 @@
+/* Sweeps on a real link, with the real programs: rows that count, and that nothing is left behind
+ * by a sweep that is killed or interrupted. */
+#include <ctype.h>
+#include <dirent.h>
+
+#include "scenarios/sweep/tests/sweep_fixture.h"
+
+enum { CMDLINE_BYTES = 4096 };
+
+/* How many processes there are whose command line names the test's folder, and `word`. */
+static unsigned count_processes(struct fixture *fixture, const char *word)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    unsigned count = 0;
+
+    assert_non_null(directory);
+    while ((entry = readdir(directory)) != NULL) {
+        char path[512], line[CMDLINE_BYTES] = "";
+        size_t length;
+        FILE *file;
+
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        snprintf(path, sizeof path, "/proc/%s/cmdline", entry->d_name);
+        file = fopen(path, "rb");
+        if (file == NULL)
+            continue;
+        length = fread(line, 1, sizeof line - 1, file);
+        fclose(file);
+        for (size_t i = 0; i < length; i++)
+            line[i] = line[i] == '\0' ? ' ' : line[i];
+        count += strstr(line, fixture->folder) != NULL && strstr(line, word) != NULL;
+    }
+    closedir(directory);
+    return count;
+}
+
+/* The client itself, and not the fanin-lan that takes it to its link. */
+static void await_client(struct fixture *fixture)
+{
+    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
+
+    while (count_processes(fixture, "--link-rate=") <= count_processes(fixture, "--join=")) {
+        if (os_now_ns() > deadline_ns)
+            fail_msg("no client starts: %s", read_file(fixture, "stderr"));
+        os_sleep_ns(LOOK_AGAIN_NS);
+    }
+}
+
+static void assert_no_process_left(struct fixture *fixture)
+{
+    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
+
+    while (count_processes(fixture, "") != 0) {
+        if (os_now_ns() > deadline_ns)
+            fail_msg("%u processes are left behind", count_processes(fixture, ""));
+        os_sleep_ns(LOOK_AGAIN_NS);
+    }
+}
+
+static void await_row(struct fixture *fixture)
+{
+    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
+
+    while (strchr(read_file(fixture, "out/rows.jsonl"), '\n') == NULL) {
+        if (os_now_ns() > deadline_ns)
+            fail_msg("no row comes: %s", read_file(fixture, "stderr"));
+        os_sleep_ns(LOOK_AGAIN_NS);
+    }
+}
+
+/* Skips the test where there are no links, for the user that words run as by `as` (a shell's). */
+static void skip_without_links(struct fixture *fixture, const char *as)
+{
+    int folder = (int)(strlen(fixture->sweep) - strlen("sweep"));
+    const char *const words[] = {
+        "/bin/sh", "-c",
+        arena_text(&fixture->arena, "%s %.*slan -- true", as, folder, fixture->sweep), NULL};
+
+    start(fixture, words);
+    if (finish(fixture) == EXIT_DONE)
+        return;
+    print_message("skip: %s", read_file(fixture, "stderr"));
+    skip();
+}
+
+/* Seed 3 puts the cell that ends before the one whose servers stall. */
+static const char scenario[] = "# why\nservers = 4\nlink = real\nframes = 10\nsize = 10kB\n"
+                               "repeat = 1\nseed = 3\n[ends]\n[stalls]\nfleet.fault = stall:4\n"
+                               "stall-timeout = 60000\n";
+
+static void assert_sound(struct fixture *fixture, const char *row)
+{
+    assert_string_equal(text_of(fixture, row, "section"), "ends");
+    assert_string_equal(text_of(fixture, row, "status"), "ok");
+    assert_string_equal(text_of(fixture, row, "audit"), "pass");
+    assert_string_equal(text_of(fixture, row, "link"), "real");
+    assert_true(number_of(row, "link_rate_bits_per_s") == 5e7);
+    assert_true(number_of(row, "link_rtt_ms") == 1);
+    assert_true(number_of(row, "bytes") == 400000);
+    assert_true(number_of(row, "server_bytes") == 400000);
+    assert_true(number_of(row, "server_cpu_s") >= 0);
+    /* Faster than the wire is no link: 400 kB are 64 ms of 50 Mbit/s, and some are under way before
+     * the first is counted. */
+    assert_true(number_of(row, "elapsed_ms") > 40);
+    assert_true(number_of(row, "connect_us_min") > 900);
+}
+
+static void a_sweep_that_is_killed_leaves_no_link_and_resumes(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
+    const char *const again[] = {fixture->sweep,
+                                 arena_text(&fixture->arena, "--resume=%s", fixture->out), NULL};
+
+    skip_without_links(fixture, "exec");
+    write_file(fixture, "links.conf", "real = --rate 50mbit --rtt 1ms\n");
+    write_file(fixture, "t.conf", scenario);
+    start(fixture, words);
+    await_row(fixture);
+    await_client(fixture);
+    assert_int_equal(kill((pid_t)fixture->process.handle, SIGKILL), 0);
+    assert_int_equal(finish(fixture), 128 + SIGKILL);
+    assert_no_process_left(fixture);
+    assert_sound(fixture, rows_of(fixture).lines[0]);
+
+    start(fixture, again);
+    await_client(fixture);
+    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
+    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_no_process_left(fixture);
+    assert_rows(fixture, 1);
+    assert_true(number_of(read_file(fixture, "out/run.json"), "sessions") == 2);
+}
+
+static void an_ordinary_user_has_links_too(void **state)
+{
+    static const char nobody[] = "exec setpriv --reuid=65534 --regid=65534 --clear-groups";
+    struct fixture *fixture = *state;
+    const char *const words[] = {"/bin/sh", "-c",
+                                 arena_text(&fixture->arena, "%s %s %s/t.conf --out=%s --only=ends",
+                                            nobody, fixture->sweep, fixture->folder, fixture->out),
+                                 NULL};
+
+    if (geteuid() != 0) {
+        print_message("skip: needs root, to become an ordinary user\n");
+        skip();
+    }
+    skip_without_links(fixture, nobody);
+    write_file(fixture, "links.conf", "real = --rate 50mbit --rtt 1ms\n");
+    write_file(fixture, "t.conf", scenario);
+    assert_int_equal(chown(fixture->folder, 65534, 65534), 0);
+    start(fixture, words);
+    assert_int_equal(finish(fixture), EXIT_DONE);
+    assert_no_process_left(fixture);
+    assert_sound(fixture, rows_of(fixture).lines[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SWEEP_TEST(an_ordinary_user_has_links_too),
+        SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
