@@ -325,9 +325,9 @@ static struct plenty plan(struct scheme_run *run)
     struct plenty plenty = {
         .free = free_blocks, .take = take_fresh, .context = run, .events = &config->events};
 
-    if (config->cap_bytes == UINT64_MAX)
+    if (config->pool_cap_bytes == UINT64_MAX)
         return plenty;
-    const uint64_t room = (config->cap_bytes - atomic_load(&run->budget.used_bytes)) /
+    const uint64_t room = (config->pool_cap_bytes - atomic_load(&run->budget.used_bytes)) /
                           pool_block_charge(config->block_bytes);
     uint64_t remains = (room - chain_plan_reserve(config)) / PARTS_KEPT;
     if (remains > config->streams_max)
@@ -343,8 +343,8 @@ static struct pool *open_pool(struct scheme_run *run)
 
     return pool_open(&(struct pool_config){
         .block_bytes = run->config.block_bytes,
-        .first_blocks = kept > 0 ? kept : run->config.pool_batch_blocks,
-        .batch_blocks = run->config.pool_batch_blocks,
+        .first_blocks = kept > 0 ? kept : run->config.pool_batch,
+        .batch_blocks = run->config.pool_batch,
         .budget = &run->budget,
     });
 }
@@ -359,7 +359,7 @@ static int chain_open(const struct scheme_config *config, struct scheme_run **op
     if (run == NULL)
         return -1;
     run->config = *config;
-    budget_init(&run->budget, config->cap_bytes);
+    budget_init(&run->budget, config->pool_cap_bytes);
     processor_init(&run->processor, &run->config.process, &run->budget);
     if (processor_reserve(&run->processor, config->process.frame_bytes_max) != 0)
         goto free_run;

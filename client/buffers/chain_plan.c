@@ -19,13 +19,13 @@ uint64_t chain_plan_memory(const struct scheme_config *config, uint64_t streams,
                            uint64_t frame_bytes)
 {
     const uint64_t posted = config->early ? config->blocks_per_receive : 0;
-    const uint64_t batch = config->pool_batch_blocks;
+    const uint64_t batch = config->pool_batch;
     const uint64_t blocks = streams * (blocks_for(config, frame_bytes) + posted);
     const uint64_t bytes =
         config->process.frame_bytes_max + common_records_charge() +
         (blocks + batch - 1) / batch * batch * pool_block_charge(config->block_bytes);
 
-    return bytes < config->cap_bytes ? bytes : config->cap_bytes;
+    return bytes < config->pool_cap_bytes ? bytes : config->pool_cap_bytes;
 }
 
 int chain_plan_check(const struct scheme_config *config, char *why, size_t why_bytes)
@@ -33,7 +33,7 @@ int chain_plan_check(const struct scheme_config *config, char *why, size_t why_b
     const uint64_t frame = config->process.frame_bytes_max, records = common_records_charge();
     const uint64_t blocks = chain_plan_reserve(config) * pool_block_charge(config->block_bytes);
 
-    if (config->cap_bytes >= frame + records + blocks)
+    if (config->pool_cap_bytes >= frame + records + blocks)
         return 0;
     snprintf(why, why_bytes,
              "scheme chain needs a cap of at least %llu bytes: %llu for the processing buffer (one "

@@ -51,7 +51,7 @@ uint64_t channel_memory(const struct scheme_config *config, const struct channel
 
 static bool capped(const struct channel_run *run)
 {
-    return run->config.cap_bytes != UINT64_MAX;
+    return run->config.pool_cap_bytes != UINT64_MAX;
 }
 
 /* With the lock held. */
@@ -99,7 +99,7 @@ static bool release(struct channel *channel)
 static uint64_t free_channels(void *context)
 {
     const struct channel_run *run = context;
-    const uint64_t left = run->config.cap_bytes - atomic_load(&run->budget.used_bytes);
+    const uint64_t left = run->config.pool_cap_bytes - atomic_load(&run->budget.used_bytes);
 
     return left / channel_memory(&run->config, &run->shape);
 }
@@ -360,7 +360,7 @@ int channel_run_open(struct channel_run *run, const struct scheme_config *config
         return -1;
     run->config = *config;
     run->shape = *shape;
-    budget_init(&run->budget, config->cap_bytes);
+    budget_init(&run->budget, config->pool_cap_bytes);
     starving_init(&run->starving, &(struct plenty){.free = free_channels,
                                                    .take = take_channel,
                                                    .context = run,

@@ -68,7 +68,7 @@ static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struc
                             unsigned max)
 {
     struct drain_stream *drain = drain_of(stream);
-    const bool capped = run->config.cap_bytes != UINT64_MAX;
+    const bool capped = run->config.pool_cap_bytes != UINT64_MAX;
     unsigned want = run->config.blocks_per_receive, count = 0;
 
     assert(max >= 1);
@@ -124,20 +124,20 @@ static uint64_t least_blocks(const struct scheme_config *config)
 static uint64_t drain_memory(const struct scheme_config *config, uint64_t streams,
                              uint64_t frame_bytes)
 {
-    const uint64_t batch = config->pool_batch_blocks;
+    const uint64_t batch = config->pool_batch;
     const uint64_t offered = (config->early ? streams : 1) * config->blocks_per_receive;
     const uint64_t blocks = 1 + (offered - 1 + batch - 1) / batch * batch; /* grown in batches */
     const uint64_t bytes = blocks * pool_block_charge(config->block_bytes);
 
     (void)frame_bytes;
-    return bytes < config->cap_bytes ? bytes : config->cap_bytes;
+    return bytes < config->pool_cap_bytes ? bytes : config->pool_cap_bytes;
 }
 
 static int check_cap(const struct scheme_config *config, char *why, size_t why_bytes)
 {
     const uint64_t block = pool_block_charge(config->block_bytes);
 
-    if (config->cap_bytes >= least_blocks(config) * block)
+    if (config->pool_cap_bytes >= least_blocks(config) * block)
         return 0;
     snprintf(why, why_bytes,
              "scheme drain needs a cap of at least %llu bytes: a block of %llu for %s",
@@ -156,14 +156,14 @@ static int drain_open(const struct scheme_config *config, struct scheme_run **op
     if (run == NULL)
         return -1;
     run->config = *config;
-    budget_init(&run->budget, config->cap_bytes);
+    budget_init(&run->budget, config->pool_cap_bytes);
     starving_init(&run->starving, &(struct plenty){.free = free_blocks,
                                                    .take = take_blocks,
                                                    .context = run,
                                                    .events = &run->config.events});
     run->pool = pool_open(&(struct pool_config){.block_bytes = config->block_bytes,
                                                 .first_blocks = 1,
-                                                .batch_blocks = config->pool_batch_blocks,
+                                                .batch_blocks = config->pool_batch,
                                                 .budget = &run->budget});
     if (run->pool == NULL)
         goto free_run;

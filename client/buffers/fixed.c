@@ -153,7 +153,7 @@ static uint64_t fixed_memory(const struct scheme_config *config, uint64_t stream
     const uint64_t bytes = memory_for(config, streams, config->early ? streams : 1);
 
     (void)frame_bytes;
-    return bytes < config->cap_bytes ? bytes : config->cap_bytes;
+    return bytes < config->pool_cap_bytes ? bytes : config->pool_cap_bytes;
 }
 
 static int check_cap(const struct scheme_config *config, char *why, size_t why_bytes)
@@ -162,7 +162,7 @@ static int check_cap(const struct scheme_config *config, char *why, size_t why_b
     const uint64_t channels = config->early ? config->streams_max : 1;
     const uint64_t least = memory_for(config, channels, channels);
 
-    if (config->cap_bytes >= least)
+    if (config->pool_cap_bytes >= least)
         return 0;
     snprintf(
         why, why_bytes,

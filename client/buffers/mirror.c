@@ -174,11 +174,10 @@ static size_t ring_bytes_of(const struct scheme_config *config)
 static uint64_t mirror_memory(const struct scheme_config *config, uint64_t streams,
                               uint64_t frame_bytes)
 {
-    const uint64_t receivers = config->receivers > 0 ? config->receivers : 1;
-    const uint64_t rings = config->early || frame_bytes > 0 ? streams : receivers;
+    const uint64_t rings = config->early || frame_bytes > 0 ? streams : config->workers;
     const uint64_t bytes = rings * ring_bytes_of(config);
 
-    return bytes < config->cap_bytes ? bytes : config->cap_bytes;
+    return bytes < config->pool_cap_bytes ? bytes : config->pool_cap_bytes;
 }
 
 static int check(const struct scheme_config *config, char *why, size_t why_bytes)
@@ -194,7 +193,7 @@ static int check(const struct scheme_config *config, char *why, size_t why_bytes
                  (unsigned long long)least, (unsigned long long)rings_max());
         return -1;
     }
-    if (config->cap_bytes >= least * ring)
+    if (config->pool_cap_bytes >= least * ring)
         return 0;
     snprintf(why, why_bytes, "scheme mirror needs a cap of at least %llu bytes: a ring of %llu %s",
              (unsigned long long)(least * ring), (unsigned long long)ring,
@@ -215,15 +214,15 @@ static int mirror_open(const struct scheme_config *config, struct scheme_run **o
         return -1;
     run->config = *config;
     run->receive_bytes = receive_bytes_of(config);
-    budget_init(&run->budget, config->cap_bytes);
+    budget_init(&run->budget, config->pool_cap_bytes);
     starving_init(&run->starving, &(struct plenty){.free = free_rings,
                                                    .take = take_ring,
                                                    .context = run,
                                                    .events = &run->config.events});
     if (rings_open(&run->rings, ring_bytes_of(config), &run->budget) != 0)
         goto free_run;
-    if (desks_open(&run->desks, run->config.receivers, NULL, 0, &run->config.process,
-                   &run->budget) != 0)
+    if (desks_open(&run->desks, run->config.workers, NULL, 0, &run->config.process, &run->budget) !=
+        0)
         goto close_rings;
     if (roster_open(&run->roster, config->streams_max) != 0)
         goto close_desks;

@@ -46,7 +46,7 @@ static uint64_t ring_memory(const struct scheme_config *config, uint64_t streams
     const uint64_t bytes = streams * channel_memory(config, &shape);
 
     (void)frame_bytes;
-    return bytes < config->cap_bytes ? bytes : config->cap_bytes;
+    return bytes < config->pool_cap_bytes ? bytes : config->pool_cap_bytes;
 }
 
 static int check_cap(const struct scheme_config *config, char *why, size_t why_bytes)
@@ -55,7 +55,7 @@ static int check_cap(const struct scheme_config *config, char *why, size_t why_b
     const uint64_t channels = config->early ? config->streams_max : 1;
     const uint64_t least = channels * channel_memory(config, &shape);
 
-    if (config->cap_bytes >= least)
+    if (config->pool_cap_bytes >= least)
         return 0;
     snprintf(why, why_bytes,
              "scheme ring needs a cap of at least %llu bytes: %zu for a queue and %zu for a "

@@ -68,14 +68,15 @@ struct scheme_events {
     void *context;
 };
 
+/* Buffer options carry the names that they have in a row. */
 struct scheme_config {
     size_t block_bytes;          /* of a receive block; fixed and ring: see their files */
     unsigned blocks_per_receive; /* 1..CP_BLOCKS_MAX */
-    unsigned pool_batch_blocks;  /* allocated together when a pool is empty */
-    uint64_t cap_bytes;          /* of all buffers of the scheme; UINT64_MAX: none */
+    unsigned pool_batch;         /* blocks allocated together when a pool is empty */
+    uint64_t pool_cap_bytes;     /* limit for all buffers of the scheme; UINT64_MAX: none */
     bool early;          /* blocks are bound before data is there: each waiting stream has some */
-    unsigned receivers;  /* threads that receive; 0: not known, taken for one */
-    unsigned receives;   /* that one of them may have in hand at once; 0: taken for one */
+    unsigned workers;    /* threads that receive, at least 1 */
+    unsigned batch;      /* receives that one worker may have in hand at once, at least 1 */
     unsigned processors; /* threads that process, where the scheme leaves the number open */
     unsigned streams_max;
     struct marker marker;

@@ -118,7 +118,7 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
                              unsigned max)
 {
     struct slices_stream *slices = slices_of(stream);
-    const bool capped = run->config.cap_bytes != UINT64_MAX;
+    const bool capped = run->config.pool_cap_bytes != UINT64_MAX;
     unsigned want = slices->depth < max ? slices->depth : max, count = 0;
 
     assert(max >= 1);
@@ -315,7 +315,7 @@ static struct pool *open_pool(struct scheme_run *run)
     return pool_open(&(struct pool_config){
         .block_bytes = slices_plan_data(&run->config),
         .first_blocks = 0,
-        .batch_blocks = run->config.pool_batch_blocks,
+        .batch_blocks = run->config.pool_batch,
         .budget = &run->budget,
     });
 }
@@ -328,7 +328,7 @@ static int open_parts(struct scheme_run *run, char *why, size_t why_bytes)
     run->pool = open_pool(run);
     if (run->pool == NULL)
         return -1;
-    if (desks_open(&run->desks, config->receivers, run->pool, slices_plan_half(config),
+    if (desks_open(&run->desks, config->workers, run->pool, slices_plan_half(config),
                    &config->process, &run->budget) != 0)
         goto close_pool;
     if (roster_open(&run->roster, config->streams_max) != 0)
@@ -360,7 +360,7 @@ static int slices_open(const struct scheme_config *config, struct scheme_run **o
         return -1;
     run->config = *config;
     run->ahead_blocks = slices_plan_ahead(config);
-    budget_init(&run->budget, config->cap_bytes);
+    budget_init(&run->budget, config->pool_cap_bytes);
     starving_init(&run->starving, &(struct plenty){.free = free_blocks,
                                                    .take = take_blocks,
                                                    .context = run,

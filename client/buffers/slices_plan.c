@@ -15,11 +15,6 @@ static uint64_t round_up(uint64_t count, uint64_t step)
     return (count + step - 1) / step * step;
 }
 
-static unsigned receivers(const struct scheme_config *config)
-{
-    return config->receivers > 0 ? config->receivers : 1;
-}
-
 size_t slices_plan_marks(size_t block_bytes)
 {
     return round_up(block_bytes, sizeof(uint64_t));
@@ -36,12 +31,12 @@ size_t slices_plan_data(const struct scheme_config *config)
 
 uint64_t slices_plan_blocks(const struct scheme_config *config)
 {
-    return config->cap_bytes / pool_block_charge(slices_plan_data(config));
+    return config->pool_cap_bytes / pool_block_charge(slices_plan_data(config));
 }
 
 unsigned slices_plan_half(const struct scheme_config *config)
 {
-    return desks_half_blocks(config->block_bytes, slices_plan_blocks(config), receivers(config));
+    return desks_half_blocks(config->block_bytes, slices_plan_blocks(config), config->workers);
 }
 
 unsigned slices_plan_ahead(const struct scheme_config *config)
@@ -62,16 +57,16 @@ uint64_t slices_plan_memory(const struct scheme_config *config, uint64_t streams
     const uint64_t half = slices_plan_half(config) > 0 ? slices_plan_half(config) : 1;
     const uint64_t posted = config->early ? streams * config->blocks_per_receive : 0;
     const uint64_t ahead = config->processors > 0 ? slices_plan_ahead(config) : 0;
-    const uint64_t receives = config->receives > 0 ? config->receives : 1;
-    const uint64_t desk = round_up(receives * config->blocks_per_receive + ahead, half);
+    const uint64_t desk =
+        round_up((uint64_t)config->batch * config->blocks_per_receive + ahead, half);
     /* In place, the blocks of the receive at hand are among those posted. */
-    const uint64_t desks = receivers(config) - (config->early && ahead == 0);
+    const uint64_t desks = config->workers - (config->early && ahead == 0);
     const uint64_t blocks = round_up(posted, half) + desks * desk;
     const uint64_t bytes =
-        round_up(blocks, config->pool_batch_blocks) * pool_block_charge(slices_plan_data(config));
+        round_up(blocks, config->pool_batch) * pool_block_charge(slices_plan_data(config));
 
     (void)frame_bytes;
-    return bytes < config->cap_bytes ? bytes : config->cap_bytes;
+    return bytes < config->pool_cap_bytes ? bytes : config->pool_cap_bytes;
 }
 
 int slices_plan_check(const struct scheme_config *config, char *why, size_t why_bytes)
@@ -82,7 +77,7 @@ int slices_plan_check(const struct scheme_config *config, char *why, size_t why_
         snprintf(why, why_bytes, "scheme slices takes at most %d processing threads", CREW_MAX);
         return -1;
     }
-    if (config->cap_bytes >= least_blocks(config) * block)
+    if (config->pool_cap_bytes >= least_blocks(config) * block)
         return 0;
     snprintf(why, why_bytes,
              "scheme slices needs a cap of at least %llu bytes: a block of %llu for %s",

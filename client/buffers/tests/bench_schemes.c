@@ -209,8 +209,10 @@ int main(int argc, char **argv)
     struct scheme_config config = {
         .block_bytes = BLOCK_BYTES,
         .blocks_per_receive = BLOCKS,
-        .pool_batch_blocks = 64,
-        .cap_bytes = UINT64_MAX,
+        .pool_batch = 64,
+        .pool_cap_bytes = UINT64_MAX,
+        .workers = 1,
+        .batch = 1,
         .streams_max = load.streams,
         .process = {.verify = VERIFY_NONE, .frame_bytes_max = load.size_max},
         .events = {on_resume, on_end, on_end, NULL},

@@ -20,7 +20,7 @@
 enum {
     FEEDS_MAX = 600,
     WHY_BYTES = 400,
-    STAGE_RECEIVERS = 3,
+    STAGE_WORKERS = 3,
     PATIENCE_S = 30, /* far more than a loaded machine needs; only failures wait that long */
 };
 
@@ -98,9 +98,10 @@ static inline void stage_set(struct stage *stage, const struct scheme *scheme, c
     stage->config = (struct scheme_config){
         .block_bytes = block_bytes,
         .blocks_per_receive = 4,
-        .pool_batch_blocks = 8,
-        .cap_bytes = UINT64_MAX,
-        .receivers = STAGE_RECEIVERS,
+        .pool_batch = 8,
+        .pool_cap_bytes = UINT64_MAX,
+        .workers = STAGE_WORKERS,
+        .batch = 1,
         .processors = stage_processors,
         .streams_max = FEEDS_MAX,
         .process = {.verify = VERIFY_FULL,
@@ -130,7 +131,7 @@ static inline void stage_close(struct stage *stage)
 {
     stage->scheme->close(stage->run, &stage->figures);
     assert_int_equal(stage->figures.blocks_lost, 0);
-    assert_true(stage->figures.buffer_peak_bytes <= stage->config.cap_bytes);
+    assert_true(stage->figures.buffer_peak_bytes <= stage->config.pool_cap_bytes);
 }
 
 static inline bool stage_frames(const struct stage *stage)
@@ -141,7 +142,7 @@ static inline bool stage_frames(const struct stage *stage)
 /* The smallest cap that the scheme takes for this config, in its own words. */
 static inline uint64_t stage_least_cap(struct stage *stage)
 {
-    stage->config.cap_bytes = 0;
+    stage->config.pool_cap_bytes = 0;
     assert_false(stage_opens(stage));
     const char *least = strstr(stage->why, "at least ");
     assert_non_null(least);

@@ -136,7 +136,7 @@ static void deliver_tiny(const struct scheme *scheme, bool early)
     feed.bytes = malloc(LINES);
     assert_non_null(feed.bytes);
     memset(feed.bytes, '\n', LINES);
-    stage.config.cap_bytes = stage_frames(&stage) ? stage_least_cap(&stage) : UINT64_MAX;
+    stage.config.pool_cap_bytes = stage_frames(&stage) ? stage_least_cap(&stage) : UINT64_MAX;
     stage_open(&stage);
     feed_attach(&feed);
     feed_finish(&feed);
@@ -204,7 +204,7 @@ static void idle_holds_nothing(const struct scheme *scheme, bool early)
     if (early)
         return;
     stage_set(&stage, scheme, "\r\n", 4096, 300);
-    stage.config.pool_batch_blocks = 1;
+    stage.config.pool_batch = 1;
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
         feed_init(&feeds[i], &stage, &driver);
@@ -238,7 +238,7 @@ static void predict(const struct scheme *scheme, bool early)
     struct stage stage;
     stage_set(&stage, scheme, "\r\n", 4096, FRAME_BYTES);
     stage.config.early = early;
-    stage.config.receivers = 1;
+    stage.config.workers = 1;
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
         feed_init(&feeds[i], &stage, &driver);

@@ -127,7 +127,7 @@ static void at_the_cap(const struct scheme *scheme, bool early)
         for (unsigned j = 0; j < 2; j++) {
             set(&stage, scheme, early);
             const uint64_t least = stage_least_cap(&stage);
-            stage.config.cap_bytes = (uint64_t)((double)least * caps[i]);
+            stage.config.pool_cap_bytes = (uint64_t)((double)least * caps[i]);
             run_crews(&stage, feeds, 1 + i % 3, receives[j]);
         }
     }
@@ -146,7 +146,7 @@ static void waits(const struct scheme *scheme, bool early)
     if (early || strcmp(scheme->name, "drain") == 0 || strcmp(scheme->name, "slices") == 0)
         return; /* has enough for all; never holds anything for long */
     set(&stage, scheme, early);
-    stage.config.cap_bytes = stage_least_cap(&stage);
+    stage.config.pool_cap_bytes = stage_least_cap(&stage);
     run_crews(&stage, feeds, 2, 300);
     assert_true(stage.figures.buffer_cap_waits > 0);
 }
@@ -164,10 +164,10 @@ static void refuses_less(const struct scheme *scheme, bool early)
     struct stage stage;
     set(&stage, scheme, early);
     const uint64_t least = stage_least_cap(&stage);
-    stage.config.cap_bytes = least - 1;
+    stage.config.pool_cap_bytes = least - 1;
     assert_false(stage_opens(&stage));
     assert_null(strchr(stage.why, '\n'));
-    stage.config.cap_bytes = least;
+    stage.config.pool_cap_bytes = least;
     assert_in_range(scheme->memory(&stage.config, 1000, SIZE_MOST), 1, least);
     stage_open(&stage);
     stage_close(&stage);
@@ -187,7 +187,7 @@ static void privileged_leaves(const struct scheme *scheme, bool early)
     struct crew crew = {.feeds = feeds, .step = 1, .receive_bytes = 100, .evens_leave = true};
     struct stage stage;
     set(&stage, scheme, early);
-    stage.config.cap_bytes = stage_least_cap(&stage);
+    stage.config.pool_cap_bytes = stage_least_cap(&stage);
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
         feed_init(&feeds[i], &stage, &crew.driver);

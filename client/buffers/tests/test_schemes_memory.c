@@ -78,7 +78,7 @@ static void step_caps(const struct scheme *scheme, bool early)
     const uint64_t least = stage_least_cap(&stage);
     for (uint64_t cap = 0; cap < 3 * least; cap += 1 + least / 50) {
         set(&stage, scheme, early);
-        stage.config.cap_bytes = cap;
+        stage.config.pool_cap_bytes = cap;
         const bool whole = live(&stage);
         assert_int_equal(whole, cap >= least);
         refused += !whole;

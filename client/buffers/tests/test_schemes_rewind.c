@@ -82,7 +82,7 @@ static void leave_memory(const struct scheme *scheme, bool early)
     stage_set(&stage, scheme, "\r\n", 16, LENGTH_MAX);
     stage.config.early = early;
     stage.config.streams_max = 2;
-    stage.config.cap_bytes = stage_least_cap(&stage);
+    stage.config.pool_cap_bytes = stage_least_cap(&stage);
     stage_open(&stage);
     feed_init(&away, &stage, &driver);
     feed_init(&other, &stage, &driver);

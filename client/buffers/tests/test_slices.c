@@ -298,7 +298,7 @@ static void test_a_stalled_thread_costs_no_more_than_the_cap(void **state)
     memset(&still, 0, sizeof still);
     open_slices(stage, BLOCK_BYTES, SMALL_BYTES);
     stage->config.processors = 1;
-    stage->config.cap_bytes = CAP_BLOCKS * pool_block_charge(2 * BLOCK_BYTES);
+    stage->config.pool_cap_bytes = CAP_BLOCKS * pool_block_charge(2 * BLOCK_BYTES);
     stage->config.events.context = &still;
     stage->config.events.finished = on_finished_stand_still;
     stage->config.events.resume = on_resume_still;
@@ -380,7 +380,7 @@ static void test_what_the_system_does_not_give_is_named(void **state)
         skip();
     }
     open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
-    stage.config.receivers = DESKS_MAX;
+    stage.config.workers = DESKS_MAX;
     stage.config.processors = 1;
     assert_false(opens_within(&stage, 0));
     assert_non_null(strstr(stage.why, "no memory"));
