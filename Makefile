@@ -25,7 +25,7 @@ SANITIZE.thread  := -fsanitize=thread
 SANITIZE := $(SANITIZE.$(SANITIZER))
 
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-CFLAGS   ?= -O2 -g
+CFLAGS   ?= $(if $(SANITIZER),-O1,-O2) -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
              -Wvla -fno-strict-aliasing -fno-omit-frame-pointer -pthread -I. $(SANITIZE) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
