@@ -103,7 +103,7 @@ $(TESTS) $(BENCHES) $(STRESS): %$(EXE): %.o
 %_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 # A test that counts how often a scheme goes beyond its thread.
-%/test_desk: ALL_LDFLAGS += -Wl,--wrap=pool_take,--wrap=pool_give,--wrap=desk_take,--wrap=handover_push,--wrap=os_unpark
+%/test_block_cache: ALL_LDFLAGS += -Wl,--wrap=pool_take,--wrap=pool_give,--wrap=block_cache_take,--wrap=mpsc_stack_push,--wrap=os_unpark
 
 # A test that makes calls into liburing fail.
 %/test_uring: ALL_LDFLAGS += -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_get_probe_ring,--wrap=io_uring_submit

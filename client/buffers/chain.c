@@ -1,6 +1,7 @@
 /* The paper's third scheme: a pool, chained blocks, and addresses that move instead of bytes.
  *
- *    pool            a stream's chain                      common buffer      processing thread
+ *    pool            a stream's chain                      frame_queue buffer      processing
+ * thread
  *   .----.  offer  .---------------------------. received .----------------.   .-------------.
  *   |free|-------->| [..frame|next.][next..  ] |--------->| frame -> frame |-->| copy, check |
  *   '----'         '--first------------last----'  marker  '----------------'   '------.------'
@@ -23,7 +24,7 @@
  * no block at all.
  *
  * AT THE CAP offer answers 0. RESERVE is enough for one whole frame, and only the privileged one of
- * the starving streams (starving.h) may take from it. When the privilege passes on the reserve is
+ * the waiters streams (wait_list.h) may take from it. When the privilege passes on the reserve is
  * full, so its holder can always finish its frame: what it holds, what is free and what is being
  * processed make a whole frame together. Others leave `keep` blocks alone, somewhat more than the
  * reserve, so that the remains of the next frame, which a holder is left with in its last block, do
@@ -32,13 +33,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/buffers/pool.h"
 #include "client/buffers/chain_plan.h"
-#include "client/buffers/common.h"
+#include "client/buffers/frame_queue.h"
 #include "client/buffers/frames.h"
-#include "client/buffers/returned.h"
 #include "client/buffers/roster.h"
 #include "client/buffers/schemes.h"
-#include "client/buffers/starving.h"
+#include "client/buffers/wait_list.h"
 
 enum {
     FRAMES_AT_ONCE =
@@ -49,7 +50,7 @@ enum {
 
 struct chain_stream {
     struct stream stream;
-    struct waiting waiting;
+    struct waiter waiting;
     struct block *first, *last; /* of the unfinished frame; NULL: none */
     uint32_t first_offset;      /* where it starts in `first` */
     unsigned fresh_count;
@@ -62,8 +63,8 @@ struct scheme_run {
     struct budget budget;
     struct pool *pool;
     struct roster roster;
-    struct starving starving;
-    struct common common;
+    struct wait_list waiters;
+    struct frame_queue frame_queue;
     pthread_t thread;
     struct processor processor;
 };
@@ -88,23 +89,23 @@ static uint64_t free_blocks(void *context)
     return pool_blocks_free(run->pool);
 }
 
-static void release_fresh(struct chain_stream *chain, struct returned *returned)
+static void release_fresh(struct chain_stream *chain, struct block_batch *batch)
 {
     while (chain->fresh != NULL) {
         struct block *block = chain->fresh;
         chain->fresh = block->next;
-        returned_add(returned, block);
+        block_batch_add(batch, block);
     }
     chain->fresh_count = 0;
 }
 
 /* What the stream holds of its unfinished frame, or of the last one at its border. */
-static void release_chain(struct chain_stream *chain, struct returned *returned)
+static void release_chain(struct chain_stream *chain, struct block_batch *batch)
 {
     while (chain->first != NULL) {
         struct block *block = chain->first;
         chain->first = block == chain->last ? NULL : block->next;
-        returned_release(returned, block);
+        block_batch_unref(batch, block);
     }
     chain->last = NULL;
 }
@@ -115,13 +116,13 @@ static bool take_fresh(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
     struct chain_stream *chain = chain_of(stream);
-    const bool privileged = starving_hold(&run->starving, &chain->waiting);
-    const unsigned keep = privileged ? 0 : (unsigned)run->starving.plenty.keep;
+    const bool privileged = wait_list_lock_reserve(&run->waiters, &chain->waiting);
+    const unsigned keep = privileged ? 0 : (unsigned)run->waiters.resource.keep;
 
     assert(chain->fresh == NULL);
     chain->fresh = pool_take(run->pool, want, keep, &chain->fresh_count);
     if (privileged)
-        starving_let_go(&run->starving);
+        wait_list_unlock_reserve(&run->waiters);
     return chain->fresh != NULL;
 }
 
@@ -140,7 +141,7 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
     if (want > run->config.blocks_per_receive)
         want = run->config.blocks_per_receive;
     if (want > 0 && chain->fresh == NULL && !take_fresh(run, stream, want) && count == 0 &&
-        starving_wait(&run->starving, &chain->waiting, want))
+        wait_list_wait(&run->waiters, &chain->waiting, want))
         return 0;
     for (struct block *block = chain->fresh; block != NULL && count < max; block = block->next)
         blocks[count++] = (struct cp_block){block->data, block_bytes};
@@ -151,12 +152,12 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
 /* Blocks that the receive did not touch: an early-bound stream will offer them again at once. */
 static void keep_or_return_fresh(struct scheme_run *run, struct chain_stream *chain)
 {
-    struct returned returned = {0};
+    struct block_batch batch = {0};
 
     if (run->config.early)
         return;
-    release_fresh(chain, &returned);
-    returned_give(&returned, run->pool);
+    release_fresh(chain, &batch);
+    block_batch_flush(&batch, run->pool);
 }
 
 /* ---- received ------------------------------------------------------------------------------- */
@@ -165,17 +166,17 @@ static void hand_over(struct scheme_run *run, struct chain_stream *chain, struct
 {
     if (found->count == 0)
         return;
-    common_hand_over(&run->common, found->frames, found->count);
+    frame_queue_push(&run->frame_queue, found->frames, found->count);
     found->count = 0;
-    starving_serve(&run->starving, &chain->waiting);
+    wait_list_frame_done(&run->waiters, &chain->waiting);
 }
 
 static void leave_at_border(struct scheme_run *run, struct chain_stream *chain)
 {
-    struct returned returned = {0};
+    struct block_batch batch = {0};
 
-    release_chain(chain, &returned);
-    returned_give(&returned, run->pool);
+    release_chain(chain, &batch);
+    block_batch_flush(&batch, run->pool);
 }
 
 /* The block that `data` lies in: the stream's last one, or the next fresh one, which becomes the
@@ -264,7 +265,7 @@ static enum frame_error chain_received(struct scheme_run *run, struct stream *st
         leave_at_border(run, chain);
     hand_over(run, chain, &found);
     keep_or_return_fresh(run, chain);
-    starving_resume(&run->starving);
+    wait_list_resume(&run->waiters);
     return error;
 }
 
@@ -274,12 +275,12 @@ static void chain_retract(struct scheme_run *run, struct stream *stream, struct 
     (void)blocks;
     (void)count;
     keep_or_return_fresh(run, chain_of(stream));
-    starving_resume(&run->starving);
+    wait_list_resume(&run->waiters);
 }
 
 /* ---- processing ----------------------------------------------------------------------------- */
 
-static void process(struct scheme_run *run, const struct frame *frame, struct returned *returned)
+static void process(struct scheme_run *run, const struct frame *frame, struct block_batch *batch)
 {
     const size_t block_bytes = run->config.block_bytes;
     struct block *block = frame->first;
@@ -292,9 +293,9 @@ static void process(struct scheme_run *run, const struct frame *frame, struct re
 
         frames_append(&run->processor, frame->stream, &run->config.events, block->data + offset,
                       piece);
-        returned_release(returned, block);
-        if (returned->count >= BLOCKS_AT_ONCE)
-            returned_give(returned, run->pool);
+        block_batch_unref(batch, block);
+        if (batch->count >= BLOCKS_AT_ONCE)
+            block_batch_flush(batch, run->pool);
         left -= piece;
         block = next;
     }
@@ -304,14 +305,14 @@ static void process(struct scheme_run *run, const struct frame *frame, struct re
 static void *process_all(void *argument)
 {
     struct scheme_run *run = argument;
-    struct returned returned = {0};
+    struct block_batch batch = {0};
     struct frame *frames = NULL;
 
-    while ((frames = common_take(&run->common, frames)) != NULL) {
+    while ((frames = frame_queue_take(&run->frame_queue, frames)) != NULL) {
         for (struct frame *frame = frames; frame != NULL; frame = frame->next)
-            process(run, frame, &returned);
-        returned_give(&returned, run->pool);
-        starving_resume(&run->starving);
+            process(run, frame, &batch);
+        block_batch_flush(&batch, run->pool);
+        wait_list_resume(&run->waiters);
     }
     return NULL;
 }
@@ -319,27 +320,27 @@ static void *process_all(void *argument)
 /* ---- life ----------------------------------------------------------------------------------- */
 
 /* How many blocks the cap leaves room for decides how many are kept for the privileged stream. */
-static struct plenty plan(struct scheme_run *run)
+static struct resource plan(struct scheme_run *run)
 {
     const struct scheme_config *config = &run->config;
-    struct plenty plenty = {
+    struct resource resource = {
         .free = free_blocks, .take = take_fresh, .context = run, .events = &config->events};
 
     if (config->pool_cap_bytes == UINT64_MAX)
-        return plenty;
+        return resource;
     const uint64_t room = (config->pool_cap_bytes - atomic_load(&run->budget.used_bytes)) /
                           pool_block_charge(config->block_bytes);
     uint64_t remains = (room - chain_plan_reserve(config)) / PARTS_KEPT;
     if (remains > config->streams_max)
         remains = config->streams_max;
-    plenty.reserve = chain_plan_reserve(config);
-    plenty.keep = plenty.reserve + remains;
-    return plenty;
+    resource.reserve = chain_plan_reserve(config);
+    resource.keep = resource.reserve + remains;
+    return resource;
 }
 
 static struct pool *open_pool(struct scheme_run *run)
 {
-    const unsigned kept = (unsigned)run->starving.plenty.keep;
+    const unsigned kept = (unsigned)run->waiters.resource.keep;
 
     return pool_open(&(struct pool_config){
         .block_bytes = run->config.block_bytes,
@@ -363,10 +364,10 @@ static int chain_open(const struct scheme_config *config, struct scheme_run **op
     processor_init(&run->processor, &run->config.process, &run->budget);
     if (processor_reserve(&run->processor, config->process.frame_bytes_max) != 0)
         goto free_run;
-    if (common_open(&run->common, &run->budget) != 0)
+    if (frame_queue_open(&run->frame_queue, &run->budget) != 0)
         goto end_processor;
-    const struct plenty plenty = plan(run);
-    starving_init(&run->starving, &plenty);
+    const struct resource resource = plan(run);
+    wait_list_init(&run->waiters, &resource);
     run->pool = open_pool(run);
     if (run->pool == NULL)
         goto end_starving;
@@ -384,8 +385,8 @@ close_roster:
 close_pool:
     pool_close(run->pool);
 end_starving:
-    starving_end(&run->starving);
-    common_close(&run->common);
+    wait_list_end(&run->waiters);
+    frame_queue_close(&run->frame_queue);
 end_processor:
     processor_end(&run->processor);
 free_run:
@@ -395,11 +396,11 @@ free_run:
 
 static void chain_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    common_finish(&run->common);
+    frame_queue_finish(&run->frame_queue);
     pthread_join(run->thread, NULL);
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->starving.waits),
+        .buffer_cap_waits = atomic_load(&run->waiters.waits),
         .pool_blocks = pool_blocks(run->pool),
     };
     processor_sum_up(&run->processor, figures);
@@ -407,9 +408,9 @@ static void chain_close(struct scheme_run *run, struct scheme_figures *figures)
         figures->scanned_bytes += chain_of(run->roster.streams[i])->scanned_bytes;
     roster_close(&run->roster);
     figures->blocks_lost = pool_close(run->pool);
-    common_close(&run->common);
+    frame_queue_close(&run->frame_queue);
     processor_end(&run->processor);
-    starving_end(&run->starving);
+    wait_list_end(&run->waiters);
     assert(atomic_load(&run->budget.used_bytes) == 0);
     free(run);
 }
@@ -428,13 +429,13 @@ static struct stream *chain_attach(struct scheme_run *run, void *owner, uint64_t
 static void chain_detach(struct scheme_run *run, struct stream *stream)
 {
     struct chain_stream *chain = chain_of(stream);
-    struct returned returned = {0};
+    struct block_batch batch = {0};
 
-    starving_forget(&run->starving, &chain->waiting);
-    release_fresh(chain, &returned);
-    release_chain(chain, &returned);
-    returned_give(&returned, run->pool);
-    starving_resume(&run->starving);
+    wait_list_forget(&run->waiters, &chain->waiting);
+    release_fresh(chain, &batch);
+    release_chain(chain, &batch);
+    block_batch_flush(&batch, run->pool);
+    wait_list_resume(&run->waiters);
 }
 
 static void chain_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "client/buffers/common.h"
+#include "client/buffers/frame_queue.h"
 
 static uint64_t blocks_for(const struct scheme_config *config, uint64_t bytes)
 {
@@ -22,7 +22,7 @@ uint64_t chain_plan_memory(const struct scheme_config *config, uint64_t streams,
     const uint64_t batch = config->pool_batch;
     const uint64_t blocks = streams * (blocks_for(config, frame_bytes) + posted);
     const uint64_t bytes =
-        config->process.frame_bytes_max + common_records_charge() +
+        config->process.frame_bytes_max + frame_queue_charge() +
         (blocks + batch - 1) / batch * batch * pool_block_charge(config->block_bytes);
 
     return bytes < config->pool_cap_bytes ? bytes : config->pool_cap_bytes;
@@ -30,7 +30,7 @@ uint64_t chain_plan_memory(const struct scheme_config *config, uint64_t streams,
 
 int chain_plan_check(const struct scheme_config *config, char *why, size_t why_bytes)
 {
-    const uint64_t frame = config->process.frame_bytes_max, records = common_records_charge();
+    const uint64_t frame = config->process.frame_bytes_max, records = frame_queue_charge();
     const uint64_t blocks = chain_plan_reserve(config) * pool_block_charge(config->block_bytes);
 
     if (config->pool_cap_bytes >= frame + records + blocks)

@@ -11,14 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/buffers/returned.h"
+#include "client/buffers/pool.h"
 #include "client/buffers/roster.h"
 #include "client/buffers/schemes.h"
-#include "client/buffers/starving.h"
+#include "client/buffers/wait_list.h"
 
 struct drain_stream {
     struct stream stream;
-    struct waiting waiting;
+    struct waiter waiting;
     struct block *blocks; /* offered, or under early binding kept for the next offer */
 };
 
@@ -27,7 +27,7 @@ struct scheme_run {
     struct budget budget;
     struct pool *pool;
     struct roster roster;
-    struct starving starving;
+    struct wait_list waiters;
 };
 
 static struct drain_stream *drain_of(struct stream *stream)
@@ -37,14 +37,14 @@ static struct drain_stream *drain_of(struct stream *stream)
 
 static void return_blocks(struct scheme_run *run, struct drain_stream *drain)
 {
-    struct returned returned = {0};
+    struct block_batch batch = {0};
 
     while (drain->blocks != NULL) {
         struct block *block = drain->blocks;
         drain->blocks = block->next;
-        returned_add(&returned, block);
+        block_batch_add(&batch, block);
     }
-    returned_give(&returned, run->pool);
+    block_batch_flush(&batch, run->pool);
 }
 
 static uint64_t free_blocks(void *context)
@@ -77,7 +77,7 @@ static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struc
     if (run->config.early && capped)
         want = 1; /* the cap has one for each stream */
     if (drain->blocks == NULL && !take_blocks(run, stream, want) &&
-        starving_wait(&run->starving, &drain->waiting, want))
+        wait_list_wait(&run->waiters, &drain->waiting, want))
         return 0;
     for (struct block *block = drain->blocks; block != NULL && count < max; block = block->next)
         blocks[count++] = (struct cp_block){block->data, run->config.block_bytes};
@@ -96,7 +96,7 @@ static enum frame_error drain_received(struct scheme_run *run, struct stream *st
     stream->processed_bytes = stream->received_bytes;
     if (!run->config.early) {
         return_blocks(run, drain_of(stream));
-        starving_resume(&run->starving);
+        wait_list_resume(&run->waiters);
     }
     if (before < stream->bytes_expected && stream->received_bytes >= stream->bytes_expected)
         run->config.events.finished(run->config.events.context, stream);
@@ -110,7 +110,7 @@ static void drain_retract(struct scheme_run *run, struct stream *stream, struct 
     (void)count;
     if (!run->config.early) {
         return_blocks(run, drain_of(stream));
-        starving_resume(&run->starving);
+        wait_list_resume(&run->waiters);
     }
 }
 
@@ -157,10 +157,10 @@ static int drain_open(const struct scheme_config *config, struct scheme_run **op
         return -1;
     run->config = *config;
     budget_init(&run->budget, config->pool_cap_bytes);
-    starving_init(&run->starving, &(struct plenty){.free = free_blocks,
-                                                   .take = take_blocks,
-                                                   .context = run,
-                                                   .events = &run->config.events});
+    wait_list_init(&run->waiters, &(struct resource){.free = free_blocks,
+                                                     .take = take_blocks,
+                                                     .context = run,
+                                                     .events = &run->config.events});
     run->pool = pool_open(&(struct pool_config){.block_bytes = config->block_bytes,
                                                 .first_blocks = 1,
                                                 .batch_blocks = config->pool_batch,
@@ -175,7 +175,7 @@ static int drain_open(const struct scheme_config *config, struct scheme_run **op
 close_pool:
     pool_close(run->pool);
 free_run:
-    starving_end(&run->starving);
+    wait_list_end(&run->waiters);
     free(run);
     return -1;
 }
@@ -184,14 +184,14 @@ static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->starving.waits),
+        .buffer_cap_waits = atomic_load(&run->waiters.waits),
         .pool_blocks = pool_blocks(run->pool),
     };
     for (uint32_t i = 0; i < run->roster.count; i++)
         figures->bytes += run->roster.streams[i]->processed_bytes;
     roster_close(&run->roster);
     figures->blocks_lost = pool_close(run->pool);
-    starving_end(&run->starving);
+    wait_list_end(&run->waiters);
     free(run);
 }
 
@@ -208,9 +208,9 @@ static struct stream *drain_attach(struct scheme_run *run, void *owner, uint64_t
 
 static void drain_detach(struct scheme_run *run, struct stream *stream)
 {
-    starving_forget(&run->starving, &drain_of(stream)->waiting);
+    wait_list_forget(&run->waiters, &drain_of(stream)->waiting);
     return_blocks(run, drain_of(stream));
-    starving_resume(&run->starving);
+    wait_list_resume(&run->waiters);
 }
 
 static void drain_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)

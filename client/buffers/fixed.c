@@ -21,22 +21,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/buffers/channel.h"
-#include "client/buffers/returned.h"
+#include "client/buffers/pool.h"
+#include "client/buffers/threaded_buffer.h"
 #include "client/buffers/schemes.h"
 
 struct fixed_stream {
-    struct channel channel;
-    struct waiting waiting; /* for a block */
+    struct threaded_buffer channel;
+    struct waiter waiting; /* for a block */
     struct block *block;
     bool ready; /* the channel has room for a receive; a block is all that lacks */
     uint64_t copied_bytes;
 };
 
 struct scheme_run {
-    struct channel_run channels;
+    struct threaded_run channels;
     struct pool *pool;
-    struct starving starving; /* for blocks */
+    struct wait_list waiters; /* for blocks */
 };
 
 static struct fixed_stream *fixed_of(struct stream *stream)
@@ -66,14 +66,14 @@ static uint64_t free_blocks(void *context)
 
 static void return_block(struct scheme_run *run, struct fixed_stream *fixed)
 {
-    struct returned returned = {0};
+    struct block_batch batch = {0};
 
     if (fixed->block == NULL)
         return;
-    returned_add(&returned, fixed->block);
-    returned_give(&returned, run->pool);
+    block_batch_add(&batch, fixed->block);
+    block_batch_flush(&batch, run->pool);
     fixed->block = NULL;
-    starving_resume(&run->starving);
+    wait_list_resume(&run->waiters);
 }
 
 /* ---- receives ------------------------------------------------------------------------------- */
@@ -85,9 +85,9 @@ static unsigned fixed_offer(struct scheme_run *run, struct stream *stream, struc
 
     assert(max >= 1);
     if (!fixed->ready)
-        fixed->ready = channel_ready(&fixed->channel);
+        fixed->ready = threaded_buffer_ready(&fixed->channel);
     if (!fixed->ready ||
-        (!take_block(run, stream, 1) && starving_wait(&run->starving, &fixed->waiting, 1)))
+        (!take_block(run, stream, 1) && wait_list_wait(&run->waiters, &fixed->waiting, 1)))
         return 0;
     fixed->ready = false;
     blocks[0] = (struct cp_block){fixed->block->data, run->channels.shape.receive_bytes};
@@ -102,13 +102,13 @@ static enum frame_error fixed_received(struct scheme_run *run, struct stream *st
 
     (void)blocks;
     (void)count;
-    channel_room(&fixed->channel, room);
+    threaded_buffer_room(&fixed->channel, room);
     assert(bytes <= room[0].bytes);
     memcpy(room[0].data, fixed->block->data, bytes);
     fixed->copied_bytes += bytes;
     if (!run->channels.config.early)
         return_block(run, fixed);
-    return channel_received(&fixed->channel, bytes);
+    return threaded_buffer_received(&fixed->channel, bytes);
 }
 
 static void fixed_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
@@ -120,18 +120,18 @@ static void fixed_retract(struct scheme_run *run, struct stream *stream, struct 
     (void)count;
     if (!run->channels.config.early)
         return_block(run, fixed);
-    channel_retract(&fixed->channel);
+    threaded_buffer_retract(&fixed->channel);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static struct channel_shape shape_for(const struct scheme_config *config)
+static struct threaded_shape shape_for(const struct scheme_config *config)
 {
     const size_t receive_bytes = config->block_bytes * config->blocks_per_receive;
 
-    return (struct channel_shape){
+    return (struct threaded_shape){
         .circular = false,
-        .buffer_bytes = channel_buffer_bytes(config, receive_bytes),
+        .buffer_bytes = threaded_buffer_buffer_bytes(config, receive_bytes),
         .receive_bytes = receive_bytes,
         .state_bytes = sizeof(struct fixed_stream),
     };
@@ -139,9 +139,9 @@ static struct channel_shape shape_for(const struct scheme_config *config)
 
 static uint64_t memory_for(const struct scheme_config *config, uint64_t streams, uint64_t blocks)
 {
-    const struct channel_shape shape = shape_for(config);
+    const struct threaded_shape shape = shape_for(config);
 
-    return streams * channel_memory(config, &shape) +
+    return streams * threaded_buffer_memory(config, &shape) +
            blocks * pool_block_charge(shape.receive_bytes);
 }
 
@@ -158,7 +158,7 @@ static uint64_t fixed_memory(const struct scheme_config *config, uint64_t stream
 
 static int check_cap(const struct scheme_config *config, char *why, size_t why_bytes)
 {
-    const struct channel_shape shape = shape_for(config);
+    const struct threaded_shape shape = shape_for(config);
     const uint64_t channels = config->early ? config->streams_max : 1;
     const uint64_t least = memory_for(config, channels, channels);
 
@@ -177,7 +177,7 @@ static int check_cap(const struct scheme_config *config, char *why, size_t why_b
 static int fixed_open(const struct scheme_config *config, struct scheme_run **opened, char *why,
                       size_t why_bytes)
 {
-    const struct channel_shape shape = shape_for(config);
+    const struct threaded_shape shape = shape_for(config);
 
     if (check_cap(config, why, why_bytes) != 0)
         return -1;
@@ -185,12 +185,12 @@ static int fixed_open(const struct scheme_config *config, struct scheme_run **op
     struct scheme_run *run = calloc(1, sizeof *run);
     if (run == NULL)
         return -1;
-    if (channel_run_open(&run->channels, config, &shape) != 0)
+    if (threaded_run_open(&run->channels, config, &shape) != 0)
         goto free_run;
-    starving_init(&run->starving, &(struct plenty){.free = free_blocks,
-                                                   .take = take_block,
-                                                   .context = run,
-                                                   .events = &run->channels.config.events});
+    wait_list_init(&run->waiters, &(struct resource){.free = free_blocks,
+                                                     .take = take_block,
+                                                     .context = run,
+                                                     .events = &run->channels.config.events});
     run->pool = pool_open(&(struct pool_config){.block_bytes = shape.receive_bytes,
                                                 .first_blocks = 1,
                                                 .batch_blocks = 1,
@@ -201,8 +201,8 @@ static int fixed_open(const struct scheme_config *config, struct scheme_run **op
     return 0;
 
 close_channels:
-    starving_end(&run->starving);
-    channel_run_close(&run->channels);
+    wait_list_end(&run->waiters);
+    threaded_run_close(&run->channels);
 free_run:
     free(run);
     return -1;
@@ -210,14 +210,14 @@ free_run:
 
 static void fixed_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    channel_run_finish(&run->channels, figures);
+    threaded_run_finish(&run->channels, figures);
     for (uint32_t i = 0; i < run->channels.roster.count; i++)
         figures->copied_bytes += fixed_of(run->channels.roster.streams[i])->copied_bytes;
-    figures->buffer_cap_waits += atomic_load(&run->starving.waits);
+    figures->buffer_cap_waits += atomic_load(&run->waiters.waits);
     figures->pool_blocks = pool_blocks(run->pool);
     figures->blocks_lost = pool_close(run->pool);
-    starving_end(&run->starving);
-    channel_run_close(&run->channels);
+    wait_list_end(&run->waiters);
+    threaded_run_close(&run->channels);
     free(run);
 }
 
@@ -225,24 +225,24 @@ static void fixed_detach(struct scheme_run *run, struct stream *stream)
 {
     struct fixed_stream *fixed = fixed_of(stream);
 
-    starving_forget(&run->starving, &fixed->waiting);
+    wait_list_forget(&run->waiters, &fixed->waiting);
     return_block(run, fixed);
-    starving_resume(&run->starving);
-    channel_detach(&fixed->channel);
+    wait_list_resume(&run->waiters);
+    threaded_buffer_detach(&fixed->channel);
 }
 
 static struct stream *fixed_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
                                    uint64_t bytes_expected)
 {
-    struct channel *channel =
-        channel_attach(&run->channels, owner, frames_expected, bytes_expected);
+    struct threaded_buffer *channel =
+        threaded_buffer_attach(&run->channels, owner, frames_expected, bytes_expected);
 
     if (channel == NULL)
         return NULL;
     struct fixed_stream *fixed = fixed_of(&channel->stream);
     fixed->waiting.stream = &channel->stream;
     if (run->channels.config.early && !take_block(run, &fixed->channel.stream, 1)) {
-        channel_detach(channel);
+        threaded_buffer_detach(channel);
         return NULL;
     }
     return &channel->stream;
@@ -255,12 +255,12 @@ static void fixed_rewind(struct scheme_run *run, struct stream *stream, uint64_t
 
     (void)bytes;
     assert(bytes == stream->partial_bytes);
-    starving_forget(&run->starving, &fixed->waiting);
+    wait_list_forget(&run->waiters, &fixed->waiting);
     if (!run->channels.config.early)
         return_block(run, fixed);
-    starving_resume(&run->starving);
+    wait_list_resume(&run->waiters);
     fixed->ready = false;
-    channel_rewind(&fixed->channel);
+    threaded_buffer_rewind(&fixed->channel);
 }
 
 const struct scheme scheme_fixed = {

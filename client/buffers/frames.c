@@ -55,8 +55,8 @@ void frames_finish(struct processor *processor, struct stream *stream,
         events->finished(events->context, stream);
 }
 
-void frames_tell(struct stream *stream, const struct scheme_events *events, uint64_t frames,
-                 enum frame_error error)
+void frames_notify_progress(struct stream *stream, const struct scheme_events *events,
+                            uint64_t frames, enum frame_error error)
 {
     if (error == FRAME_OK && stream->error != FRAME_OK)
         events->failed(events->context, stream);

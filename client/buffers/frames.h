@@ -12,10 +12,11 @@
 enum frame_error frames_find(const struct scheme_config *config, struct stream *stream,
                              const uint8_t *piece, size_t bytes, size_t *end, size_t *frame_bytes);
 
-/* frames_tell: what processing has come to since the stream had processed `frames` and had `error`,
+/* frames_notify_progress: what processing has come to since the stream had processed `frames` and
+ * had `error`,
  * for those that process several frames under a lock and tell afterwards. */
-void frames_tell(struct stream *stream, const struct scheme_events *events, uint64_t frames,
-                 enum frame_error error);
+void frames_notify_progress(struct stream *stream, const struct scheme_events *events,
+                            uint64_t frames, enum frame_error error);
 
 /* frames_rewind: the stream's unfinished frame has never begun. */
 void frames_rewind(struct stream *stream);

@@ -21,16 +21,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/buffers/desk.h"
+#include "client/buffers/block_cache.h"
 #include "client/buffers/frames.h"
 #include "client/buffers/rings.h"
 #include "client/buffers/roster.h"
 #include "client/buffers/schemes.h"
-#include "client/buffers/starving.h"
+#include "client/buffers/wait_list.h"
 
 struct mirror_stream {
     struct stream stream;
-    struct waiting waiting;
+    struct waiter waiting;
     struct ring_of_two *ring; /* NULL: none at present */
     size_t head;              /* where the unfinished frame begins, in the first view */
 };
@@ -41,8 +41,8 @@ struct scheme_run {
     struct budget budget;
     struct rings rings;
     struct roster roster;
-    struct starving starving;
-    struct desks desks; /* for their processors: a thread's own */
+    struct wait_list waiters;
+    struct block_caches caches; /* for their processors: a thread's own */
 };
 
 static struct mirror_stream *mirror_of(struct stream *stream)
@@ -76,7 +76,7 @@ static void give_ring(struct scheme_run *run, struct mirror_stream *mirror)
         return;
     rings_give(&run->rings, mirror->ring);
     mirror->ring = NULL;
-    starving_resume(&run->starving);
+    wait_list_resume(&run->waiters);
 }
 
 /* With nothing unfinished the ring begins anew, where it is warm, and goes to whoever is next. */
@@ -99,7 +99,7 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
     assert(max >= 1);
     (void)max;
     if (mirror->ring == NULL && !take_ring(run, stream, 1) &&
-        starving_wait(&run->starving, &mirror->waiting, 1))
+        wait_list_wait(&run->waiters, &mirror->waiting, 1))
         return 0;
     assert(stream->partial_bytes + run->receive_bytes <= run->rings.ring_bytes);
     blocks[0] = (struct cp_block){mirror->ring->bytes + mirror->head + stream->partial_bytes,
@@ -108,7 +108,7 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
 }
 
 /* Processes what is whole, where it lies. `piece` is behind the unfinished frame. */
-static enum frame_error look(struct scheme_run *run, struct desk *desk,
+static enum frame_error look(struct scheme_run *run, struct block_cache *cache,
                              struct mirror_stream *mirror, const uint8_t *piece, size_t bytes)
 {
     struct stream *stream = &mirror->stream;
@@ -124,11 +124,11 @@ static enum frame_error look(struct scheme_run *run, struct desk *desk,
         if (end == 0)
             break;
         if (stream->error == FRAME_OK)
-            stream->error = processor_take(&desk->processor, stream,
-                                           mirror->ring->bytes + mirror->head, frame_bytes);
+            stream->error = process_in_place(&cache->processor, stream,
+                                             mirror->ring->bytes + mirror->head, frame_bytes);
         mirror->head = (mirror->head + frame_bytes) % run->rings.ring_bytes;
     }
-    desk->scanned_bytes += at;
+    cache->scanned_bytes += at;
     return error;
 }
 
@@ -142,10 +142,10 @@ static enum frame_error mirror_received(struct scheme_run *run, struct stream *s
     assert(bytes > 0 && count == 1 && bytes <= blocks[0].bytes);
     (void)count;
     stream->received_bytes += bytes;
-    struct desk *desk = desks_sit(&run->desks);
-    const enum frame_error error = look(run, desk, mirror, blocks[0].data, bytes);
-    desk_leave(desk);
-    frames_tell(stream, &run->config.events, frames, before);
+    struct block_cache *cache = block_cache_acquire(&run->caches);
+    const enum frame_error error = look(run, cache, mirror, blocks[0].data, bytes);
+    block_cache_release(cache);
+    frames_notify_progress(stream, &run->config.events, frames, before);
     rest(run, mirror);
     return error;
 }
@@ -215,14 +215,14 @@ static int mirror_open(const struct scheme_config *config, struct scheme_run **o
     run->config = *config;
     run->receive_bytes = receive_bytes_of(config);
     budget_init(&run->budget, config->pool_cap_bytes);
-    starving_init(&run->starving, &(struct plenty){.free = free_rings,
-                                                   .take = take_ring,
-                                                   .context = run,
-                                                   .events = &run->config.events});
+    wait_list_init(&run->waiters, &(struct resource){.free = free_rings,
+                                                     .take = take_ring,
+                                                     .context = run,
+                                                     .events = &run->config.events});
     if (rings_open(&run->rings, ring_bytes_of(config), &run->budget) != 0)
         goto free_run;
-    if (desks_open(&run->desks, run->config.workers, NULL, 0, &run->config.process, &run->budget) !=
-        0)
+    if (block_caches_open(&run->caches, run->config.workers, NULL, 0, &run->config.process,
+                          &run->budget) != 0)
         goto close_rings;
     if (roster_open(&run->roster, config->streams_max) != 0)
         goto close_desks;
@@ -230,11 +230,11 @@ static int mirror_open(const struct scheme_config *config, struct scheme_run **o
     return 0;
 
 close_desks:
-    desks_close(&run->desks);
+    block_caches_close(&run->caches);
 close_rings:
     rings_close(&run->rings);
 free_run:
-    starving_end(&run->starving);
+    wait_list_end(&run->waiters);
     free(run);
     return -1;
 }
@@ -243,15 +243,15 @@ static void mirror_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->starving.waits),
+        .buffer_cap_waits = atomic_load(&run->waiters.waits),
         .pool_blocks = run->rings.count,
     };
-    for (unsigned i = 0; i < run->desks.count; i++)
-        desk_sum_up(&run->desks.all[i], figures);
+    for (unsigned i = 0; i < run->caches.count; i++)
+        block_cache_sum_up(&run->caches.all[i], figures);
     roster_close(&run->roster);
-    desks_close(&run->desks);
+    block_caches_close(&run->caches);
     figures->blocks_lost = rings_close(&run->rings);
-    starving_end(&run->starving);
+    wait_list_end(&run->waiters);
     assert(atomic_load(&run->budget.used_bytes) == 0);
     free(run);
 }
@@ -272,9 +272,9 @@ static struct stream *mirror_attach(struct scheme_run *run, void *owner, uint64_
 
 static void mirror_detach(struct scheme_run *run, struct stream *stream)
 {
-    starving_forget(&run->starving, &mirror_of(stream)->waiting);
+    wait_list_forget(&run->waiters, &mirror_of(stream)->waiting);
     give_ring(run, mirror_of(stream));
-    starving_resume(&run->starving);
+    wait_list_resume(&run->waiters);
 }
 
 /* Nothing else holds memory of the stream's, so it is as good as new. */

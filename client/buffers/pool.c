@@ -228,3 +228,36 @@ uint64_t pool_blocks_out(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
     return blocks;
 }
+
+void block_batch_add(struct block_batch *batch, struct block *block)
+{
+    block->next = batch->first;
+    batch->first = block;
+    if (batch->count++ == 0)
+        batch->last = block;
+}
+
+void block_batch_add_all(struct block_batch *batch, struct block **list)
+{
+    while (*list != NULL) {
+        struct block *block = *list;
+        *list = block->next;
+        block_batch_add(batch, block);
+    }
+}
+
+/* Only holders of a reference add references: a thread that sees its own alone stays the only
+ * holder, and needs no atomic write. */
+void block_batch_unref(struct block_batch *batch, struct block *block)
+{
+    if (atomic_load_explicit(&block->references, memory_order_acquire) == 1 ||
+        atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) == 1)
+        block_batch_add(batch, block);
+}
+
+void block_batch_flush(struct block_batch *batch, struct pool *pool)
+{
+    if (batch->count > 0)
+        pool_give(pool, batch->first, batch->last, batch->count);
+    *batch = (struct block_batch){0};
+}

@@ -34,7 +34,7 @@ struct block {
     _Atomic uint32_t references; /* frames and connections that still need the data */
     uint32_t used_bytes;         /* received into data */
 
-    /* While it is handed over from thread to thread (handover.h). */
+    /* While it is handed over from thread to thread (mpsc_stack.h). */
     struct block *queue; /* the one pushed before */
     void *owner;         /* whose data it is */
     uint32_t home;       /* where it is to go back to */
@@ -77,6 +77,21 @@ void pool_give(struct pool *pool, struct block *first, struct block *last, unsig
 uint64_t pool_blocks(struct pool *pool);      /* allocated */
 uint64_t pool_blocks_out(struct pool *pool);  /* taken and not given back */
 uint64_t pool_blocks_free(struct pool *pool); /* to be had without growing */
+
+/* Blocks on their way back to a pool, in a chain, so that many go back under one lock. */
+struct block_batch {
+    struct block *first, *last;
+    unsigned count;
+};
+
+/* block_batch_add: adds a block that nobody needs; the block added last is taken again first.
+ * block_batch_add_all: adds all blocks of a list, which is empty then.
+ * block_batch_unref: drops one reference on a block, and adds the block if that was the last one.
+ * block_batch_flush: gives the batch to the pool; the batch is empty then. */
+void block_batch_add(struct block_batch *batch, struct block *block);
+void block_batch_add_all(struct block_batch *batch, struct block **list);
+void block_batch_unref(struct block_batch *batch, struct block *block);
+void block_batch_flush(struct block_batch *batch, struct pool *pool);
 
 static inline struct block *block_of(void *data)
 {

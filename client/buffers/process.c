@@ -158,8 +158,8 @@ void processor_count(struct processor *processor, struct stream *stream, uint64_
     processor->bytes += bytes;
 }
 
-enum frame_error processor_take(struct processor *processor, struct stream *stream,
-                                const uint8_t *frame, size_t bytes)
+enum frame_error process_in_place(struct processor *processor, struct stream *stream,
+                                  const uint8_t *frame, size_t bytes)
 {
     struct protocol_header header = {0};
     enum frame_error error = FRAME_OK;
@@ -177,5 +177,5 @@ enum frame_error processor_finish(struct processor *processor, struct stream *st
     const size_t bytes = processor->filled_bytes;
 
     processor->filled_bytes = 0;
-    return processor_take(processor, stream, processor->buffer, bytes);
+    return process_in_place(processor, stream, processor->buffer, bytes);
 }

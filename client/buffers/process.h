@@ -85,12 +85,13 @@ int processor_append(struct processor *processor, const uint8_t *piece, size_t b
  * both. Returns FRAME_OK or what is wrong; the buffer is empty again either way. */
 enum frame_error processor_finish(struct processor *processor, struct stream *stream);
 
-/* processor_take: append and finish at once, for a frame that lies whole at `frame`: checked and
+/* process_in_place: append and finish at once, for a frame that lies whole at `frame`: checked and
  * counted where it is, and nothing is copied. */
-enum frame_error processor_take(struct processor *processor, struct stream *stream,
-                                const uint8_t *frame, size_t bytes);
+enum frame_error process_in_place(struct processor *processor, struct stream *stream,
+                                  const uint8_t *frame, size_t bytes);
 
-/* For those that look at a frame in pieces (inspection.h). processor_judge: what is wrong with a
+/* For those that look at a frame in pieces (incremental_check.h). processor_judge: what is wrong
+ * with a
  * frame of `bytes` that begins with `header` (NULL: with none), its check value apart.
  * processor_count: the frame was in order. */
 enum frame_error processor_judge(const struct processor *processor, const struct stream *stream,

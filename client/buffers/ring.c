@@ -15,35 +15,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/buffers/channel.h"
+#include "client/buffers/threaded_buffer.h"
 #include "client/buffers/schemes.h"
 
 struct scheme_run {
-    struct channel_run channels;
+    struct threaded_run channels;
 };
 
-static struct channel *ring_of(struct stream *stream)
+static struct threaded_buffer *ring_of(struct stream *stream)
 {
-    return (struct channel *)(void *)stream;
+    return (struct threaded_buffer *)(void *)stream;
 }
 
-static struct channel_shape shape_for(const struct scheme_config *config)
+static struct threaded_shape shape_for(const struct scheme_config *config)
 {
     const size_t receive_bytes = config->block_bytes * config->blocks_per_receive;
 
-    return (struct channel_shape){
+    return (struct threaded_shape){
         .circular = true,
-        .buffer_bytes = channel_buffer_bytes(config, receive_bytes),
+        .buffer_bytes = threaded_buffer_buffer_bytes(config, receive_bytes),
         .receive_bytes = receive_bytes,
-        .state_bytes = sizeof(struct channel),
+        .state_bytes = sizeof(struct threaded_buffer),
     };
 }
 
 static uint64_t ring_memory(const struct scheme_config *config, uint64_t streams,
                             uint64_t frame_bytes)
 {
-    const struct channel_shape shape = shape_for(config);
-    const uint64_t bytes = streams * channel_memory(config, &shape);
+    const struct threaded_shape shape = shape_for(config);
+    const uint64_t bytes = streams * threaded_buffer_memory(config, &shape);
 
     (void)frame_bytes;
     return bytes < config->pool_cap_bytes ? bytes : config->pool_cap_bytes;
@@ -51,9 +51,9 @@ static uint64_t ring_memory(const struct scheme_config *config, uint64_t streams
 
 static int check_cap(const struct scheme_config *config, char *why, size_t why_bytes)
 {
-    const struct channel_shape shape = shape_for(config);
+    const struct threaded_shape shape = shape_for(config);
     const uint64_t channels = config->early ? config->streams_max : 1;
-    const uint64_t least = channels * channel_memory(config, &shape);
+    const uint64_t least = channels * threaded_buffer_memory(config, &shape);
 
     if (config->pool_cap_bytes >= least)
         return 0;
@@ -68,7 +68,7 @@ static int check_cap(const struct scheme_config *config, char *why, size_t why_b
 static int ring_open(const struct scheme_config *config, struct scheme_run **opened, char *why,
                      size_t why_bytes)
 {
-    const struct channel_shape shape = shape_for(config);
+    const struct threaded_shape shape = shape_for(config);
 
     if (check_cap(config, why, why_bytes) != 0)
         return -1;
@@ -76,7 +76,7 @@ static int ring_open(const struct scheme_config *config, struct scheme_run **ope
     struct scheme_run *run = calloc(1, sizeof *run);
     if (run == NULL)
         return -1;
-    if (channel_run_open(&run->channels, config, &shape) != 0) {
+    if (threaded_run_open(&run->channels, config, &shape) != 0) {
         free(run);
         return -1;
     }
@@ -86,15 +86,16 @@ static int ring_open(const struct scheme_config *config, struct scheme_run **ope
 
 static void ring_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    channel_run_finish(&run->channels, figures);
-    channel_run_close(&run->channels);
+    threaded_run_finish(&run->channels, figures);
+    threaded_run_close(&run->channels);
     free(run);
 }
 
 static struct stream *ring_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
                                   uint64_t bytes_expected)
 {
-    struct channel *ring = channel_attach(&run->channels, owner, frames_expected, bytes_expected);
+    struct threaded_buffer *ring =
+        threaded_buffer_attach(&run->channels, owner, frames_expected, bytes_expected);
 
     return ring == NULL ? NULL : &ring->stream;
 }
@@ -102,7 +103,7 @@ static struct stream *ring_attach(struct scheme_run *run, void *owner, uint64_t 
 static void ring_detach(struct scheme_run *run, struct stream *stream)
 {
     (void)run;
-    channel_detach(ring_of(stream));
+    threaded_buffer_detach(ring_of(stream));
 }
 
 static unsigned ring_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
@@ -112,9 +113,9 @@ static unsigned ring_offer(struct scheme_run *run, struct stream *stream, struct
 
     (void)run;
     assert(max >= 1);
-    if (!channel_ready(ring_of(stream)))
+    if (!threaded_buffer_ready(ring_of(stream)))
         return 0;
-    const unsigned count = channel_room(ring_of(stream), pieces);
+    const unsigned count = threaded_buffer_room(ring_of(stream), pieces);
     blocks[0] = pieces[0];
     if (count == 1 || max == 1)
         return 1;
@@ -128,7 +129,7 @@ static enum frame_error ring_received(struct scheme_run *run, struct stream *str
     (void)run;
     (void)blocks;
     (void)count;
-    return channel_received(ring_of(stream), bytes);
+    return threaded_buffer_received(ring_of(stream), bytes);
 }
 
 static void ring_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
@@ -137,7 +138,7 @@ static void ring_retract(struct scheme_run *run, struct stream *stream, struct c
     (void)run;
     (void)blocks;
     (void)count;
-    channel_retract(ring_of(stream));
+    threaded_buffer_retract(ring_of(stream));
 }
 
 static void ring_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)
@@ -145,7 +146,7 @@ static void ring_rewind(struct scheme_run *run, struct stream *stream, uint64_t 
     (void)run;
     (void)bytes;
     assert(bytes == stream->partial_bytes);
-    channel_rewind(ring_of(stream));
+    threaded_buffer_rewind(ring_of(stream));
 }
 
 const struct scheme scheme_ring = {

@@ -3,7 +3,7 @@
  *
  *   --processors 0                                  --processors N
  *
- *   desk (hot)  offer                               desk   offer
+ *   cache (hot)  offer                               cache   offer
  *     block ----------> [the port]                    block -----> [the port]
  *       ^                   | received                  ^              | received
  *       |             search, process in place          |          search, mark where frames end
@@ -13,7 +13,8 @@
  *
  * A SLICE is a piece of a frame, of at most a block. The application (here: check and count) gets
  * the slices of a frame in order and is told with which one the frame ends; it keeps what it needs
- * of those before (inspection.h), and nothing else is kept. So the memory of a run depends on how
+ * of those before (incremental_check.h), and nothing else is kept. So the memory of a run depends
+ * on how
  * many threads receive, not on how many connections are in the middle of frames nor on how long
  * these are: 200 connections with frames of 100 kB would hold 10 MB, several times a processor's
  * own cache, if their frames were put together first.
@@ -32,14 +33,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/buffers/crew.h"
-#include "client/buffers/desk.h"
+#include "client/buffers/processor_threads.h"
+#include "client/buffers/block_cache.h"
 #include "client/buffers/frames.h"
-#include "client/buffers/inspection.h"
+#include "client/buffers/incremental_check.h"
 #include "client/buffers/roster.h"
 #include "client/buffers/schemes.h"
 #include "client/buffers/slices_plan.h"
-#include "client/buffers/starving.h"
+#include "client/buffers/wait_list.h"
 
 enum {
     WORD_BITS = 64,
@@ -48,12 +49,12 @@ enum {
 
 struct slices_stream {
     struct stream stream;
-    struct waiting waiting;
+    struct waiter waiting;
     struct block *blocks; /* offered, or under early binding kept for the next offer */
     uint8_t depth;        /* blocks that it is offered, if there are so many */
     bool anew;            /* rewound, and nothing was handed over since */
 
-    struct inspection inspection; /* the processing side's */
+    struct incremental_check check; /* the processing side's */
 };
 
 struct scheme_run {
@@ -61,9 +62,9 @@ struct scheme_run {
     struct budget budget;
     struct pool *pool;
     struct roster roster;
-    struct starving starving;
-    struct desks desks;
-    struct crew crew;
+    struct wait_list waiters;
+    struct block_caches caches;
+    struct processor_threads threads;
     unsigned ahead_blocks;
 };
 
@@ -78,7 +79,7 @@ static uint64_t free_blocks(void *context)
 {
     struct scheme_run *run = context;
 
-    desks_gather(&run->desks);
+    block_caches_flush(&run->caches);
     return pool_blocks_free(run->pool);
 }
 
@@ -86,30 +87,31 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
     struct slices_stream *slices = slices_of(stream);
-    struct desk *desk = desks_sit(&run->desks);
+    struct block_cache *cache = block_cache_acquire(&run->caches);
     unsigned count;
 
     assert(slices->blocks == NULL);
-    slices->blocks = desk_take(&run->desks, desk, want, &count);
-    desk_leave(desk);
+    slices->blocks = block_cache_take(&run->caches, cache, want, &count);
+    block_cache_release(cache);
     if (slices->blocks == NULL) {
-        desks_gather(&run->desks);
+        block_caches_flush(&run->caches);
         slices->blocks = pool_take(run->pool, want, 0, &count);
     }
     return slices->blocks != NULL;
 }
 
-/* Blocks that nobody needs, from a stream's list, onto the desk. */
-static void put_back(struct scheme_run *run, struct desk *desk, struct slices_stream *slices)
+/* Blocks that nobody needs, from a stream's list, onto the cache. */
+static void put_back(struct scheme_run *run, struct block_cache *cache,
+                     struct slices_stream *slices)
 {
-    struct returned returned = {0};
+    struct block_batch batch = {0};
 
     while (slices->blocks != NULL) {
         struct block *block = slices->blocks;
         slices->blocks = block->next;
-        returned_add(&returned, block);
+        block_batch_add(&batch, block);
     }
-    desk_give(&run->desks, desk, &returned);
+    block_cache_give(&run->caches, cache, &batch);
 }
 
 /* ---- offer ---------------------------------------------------------------------------------- */
@@ -125,7 +127,7 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
     if (run->config.early && capped)
         want = 1; /* the cap has one for each stream */
     if (slices->blocks == NULL && !take_blocks(run, stream, want) &&
-        starving_wait(&run->starving, &slices->waiting, want))
+        wait_list_wait(&run->waiters, &slices->waiting, want))
         return 0;
     for (struct block *block = slices->blocks; block != NULL && count < max; block = block->next)
         blocks[count++] = (struct cp_block){block->data, run->config.block_bytes};
@@ -140,7 +142,8 @@ static void process_slice(struct slices_stream *slices, struct processor *proces
     struct stream *stream = &slices->stream;
 
     if (stream->error == FRAME_OK)
-        stream->error = inspection_see(&slices->inspection, processor, stream, slice, bytes, whole);
+        stream->error =
+            incremental_check_feed(&slices->check, processor, stream, slice, bytes, whole);
 }
 
 static uint64_t *marks_of(const struct scheme_run *run, struct block *block)
@@ -174,17 +177,17 @@ static void process_receive(void *context, struct processor *processor, void *ow
     const enum frame_error error = stream->error;
 
     if (blocks->anew)
-        inspection_rewind(&slices_of(stream)->inspection);
+        incremental_check_rewind(&slices_of(stream)->check);
     for (struct block *block = blocks; block != NULL; block = block->next)
         process_block(run, slices_of(stream), processor, block);
-    frames_tell(stream, &run->config.events, frames, error);
+    frames_notify_progress(stream, &run->config.events, frames, error);
 }
 
 static void blocks_returned(void *context)
 {
     struct scheme_run *run = context;
 
-    starving_resume(&run->starving);
+    wait_list_resume(&run->waiters);
 }
 
 /* ---- received ------------------------------------------------------------------------------- */
@@ -201,7 +204,7 @@ static void mark(const struct scheme_run *run, struct block *block, uint32_t end
 
 /* Searches what was received into one block, while it is hot, and processes or marks what it
  * finds. */
-static enum frame_error look(struct scheme_run *run, struct desk *desk,
+static enum frame_error look(struct scheme_run *run, struct block_cache *cache,
                              struct slices_stream *slices, struct block *block, size_t bytes)
 {
     enum frame_error error = FRAME_OK;
@@ -216,20 +219,20 @@ static enum frame_error look(struct scheme_run *run, struct desk *desk,
         if (error != FRAME_OK)
             break;
         const size_t looked_at = end > 0 ? end : bytes - at;
-        if (run->crew.count == 0)
-            process_slice(slices, &desk->processor, slice, looked_at, end > 0);
+        if (run->threads.count == 0)
+            process_slice(slices, &cache->processor, slice, looked_at, end > 0);
         else if (end > 0)
             mark(run, block, (uint32_t)(at + end));
         at += looked_at;
     }
-    desk->scanned_bytes += at;
+    cache->scanned_bytes += at;
     block->used_bytes = (uint32_t)at;
     return error;
 }
 
 /* The first `count` blocks of the stream's list go on to their processing thread. */
-static void hand_over(struct scheme_run *run, struct desk *desk, struct slices_stream *slices,
-                      unsigned count)
+static void hand_over(struct scheme_run *run, struct block_cache *cache,
+                      struct slices_stream *slices, unsigned count)
 {
     struct block *blocks = slices->blocks, **end = &slices->blocks;
 
@@ -239,7 +242,7 @@ static void hand_over(struct scheme_run *run, struct desk *desk, struct slices_s
     *end = NULL;
     blocks->anew = slices->anew;
     slices->anew = false;
-    crew_hand_over(&run->crew, desk, slices->stream.id, &slices->stream, blocks, count);
+    processor_threads_push(&run->threads, cache, slices->stream.id, &slices->stream, blocks, count);
 }
 
 static void adapt(const struct scheme_run *run, struct slices_stream *slices, unsigned offered,
@@ -259,7 +262,7 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
                                         struct cp_block *blocks, unsigned count, size_t bytes)
 {
     struct slices_stream *slices = slices_of(stream);
-    const bool in_place = run->crew.count == 0;
+    const bool in_place = run->threads.count == 0;
     const uint64_t frames = in_place ? stream->processed_frames : 0;
     const enum frame_error error_before = in_place ? stream->error : FRAME_OK;
     enum frame_error error = FRAME_OK;
@@ -268,35 +271,35 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
     assert(bytes > 0);
     stream->received_bytes += bytes;
     adapt(run, slices, count, bytes);
-    struct desk *desk = desks_sit(&run->desks);
+    struct block_cache *cache = block_cache_acquire(&run->caches);
     for (struct block *block = slices->blocks; bytes > 0 && error == FRAME_OK;
          block = block->next) {
         const size_t piece = bytes < blocks[used].bytes ? bytes : blocks[used].bytes;
         assert(block->data == blocks[used].data);
-        error = look(run, desk, slices, block, piece);
+        error = look(run, cache, slices, block, piece);
         bytes -= piece;
         used++;
     }
     if (!in_place)
-        hand_over(run, desk, slices, used);
+        hand_over(run, cache, slices, used);
     if (!run->config.early)
-        put_back(run, desk, slices);
-    desk_leave(desk);
+        put_back(run, cache, slices);
+    block_cache_release(cache);
     if (in_place)
-        frames_tell(stream, &run->config.events, frames, error_before);
+        frames_notify_progress(stream, &run->config.events, frames, error_before);
     else
-        crew_keep_pace(&run->crew, desk, run->ahead_blocks);
-    starving_resume(&run->starving);
+        processor_threads_throttle(&run->threads, cache, run->ahead_blocks);
+    wait_list_resume(&run->waiters);
     return error;
 }
 
 static void put_back_all(struct scheme_run *run, struct slices_stream *slices)
 {
-    struct desk *desk = desks_sit(&run->desks);
+    struct block_cache *cache = block_cache_acquire(&run->caches);
 
-    put_back(run, desk, slices);
-    desk_leave(desk);
-    starving_resume(&run->starving);
+    put_back(run, cache, slices);
+    block_cache_release(cache);
+    wait_list_resume(&run->waiters);
 }
 
 static void slices_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
@@ -323,18 +326,18 @@ static struct pool *open_pool(struct scheme_run *run)
 static int open_parts(struct scheme_run *run, char *why, size_t why_bytes)
 {
     const struct scheme_config *config = &run->config;
-    const struct crew_task task = {process_receive, blocks_returned, run};
+    const struct processor_task task = {process_receive, blocks_returned, run};
 
     run->pool = open_pool(run);
     if (run->pool == NULL)
         return -1;
-    if (desks_open(&run->desks, config->workers, run->pool, slices_plan_half(config),
-                   &config->process, &run->budget) != 0)
+    if (block_caches_open(&run->caches, config->workers, run->pool, slices_plan_half(config),
+                          &config->process, &run->budget) != 0)
         goto close_pool;
     if (roster_open(&run->roster, config->streams_max) != 0)
         goto close_desks;
-    if (crew_open(&run->crew, config->processors, &task, &run->desks, &config->process,
-                  &run->budget) != 0) {
+    if (processor_threads_open(&run->threads, config->processors, &task, &run->caches,
+                               &config->process, &run->budget) != 0) {
         snprintf(why, why_bytes, "scheme slices: the system gives no thread for processing");
         goto close_roster;
     }
@@ -343,7 +346,7 @@ static int open_parts(struct scheme_run *run, char *why, size_t why_bytes)
 close_roster:
     roster_close(&run->roster);
 close_desks:
-    desks_close(&run->desks);
+    block_caches_close(&run->caches);
 close_pool:
     pool_close(run->pool);
     return -1;
@@ -361,12 +364,12 @@ static int slices_open(const struct scheme_config *config, struct scheme_run **o
     run->config = *config;
     run->ahead_blocks = slices_plan_ahead(config);
     budget_init(&run->budget, config->pool_cap_bytes);
-    starving_init(&run->starving, &(struct plenty){.free = free_blocks,
-                                                   .take = take_blocks,
-                                                   .context = run,
-                                                   .events = &run->config.events});
+    wait_list_init(&run->waiters, &(struct resource){.free = free_blocks,
+                                                     .take = take_blocks,
+                                                     .context = run,
+                                                     .events = &run->config.events});
     if (open_parts(run, why, why_bytes) != 0) {
-        starving_end(&run->starving);
+        wait_list_end(&run->waiters);
         free(run);
         return -1;
     }
@@ -378,26 +381,26 @@ static void sum_up(struct scheme_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
         .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->starving.waits),
+        .buffer_cap_waits = atomic_load(&run->waiters.waits),
         .pool_blocks = pool_blocks(run->pool),
     };
-    for (unsigned i = 0; i < run->desks.count; i++)
-        desk_sum_up(&run->desks.all[i], figures);
-    for (unsigned i = 0; i < run->crew.count; i++)
-        processor_sum_up(crew_processor(&run->crew, i), figures);
+    for (unsigned i = 0; i < run->caches.count; i++)
+        block_cache_sum_up(&run->caches.all[i], figures);
+    for (unsigned i = 0; i < run->threads.count; i++)
+        processor_sum_up(processor_threads_processor(&run->threads, i), figures);
 }
 
 static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    crew_finish(&run->crew);
+    processor_threads_finish(&run->threads);
     sum_up(run, figures);
-    crew_close(&run->crew);
+    processor_threads_close(&run->threads);
     for (uint32_t i = 0; i < run->roster.count; i++)
-        inspection_close(&slices_of(run->roster.streams[i])->inspection);
+        incremental_check_close(&slices_of(run->roster.streams[i])->check);
     roster_close(&run->roster);
-    desks_close(&run->desks);
+    block_caches_close(&run->caches);
     figures->blocks_lost = pool_close(run->pool);
-    starving_end(&run->starving);
+    wait_list_end(&run->waiters);
     assert(atomic_load(&run->budget.used_bytes) == 0);
     free(run);
 }
@@ -412,14 +415,14 @@ static struct stream *slices_attach(struct scheme_run *run, void *owner, uint64_
         return NULL;
     slices_of(stream)->waiting.stream = stream;
     slices_of(stream)->depth = (uint8_t)(run->config.early ? run->config.blocks_per_receive : 1);
-    if (inspection_open(&slices_of(stream)->inspection, &run->config.process) != 0)
+    if (incremental_check_open(&slices_of(stream)->check, &run->config.process) != 0)
         return NULL;
     return stream;
 }
 
 static void slices_detach(struct scheme_run *run, struct stream *stream)
 {
-    starving_forget(&run->starving, &slices_of(stream)->waiting);
+    wait_list_forget(&run->waiters, &slices_of(stream)->waiting);
     put_back_all(run, slices_of(stream));
 }
 
@@ -432,8 +435,8 @@ static void slices_rewind(struct scheme_run *run, struct stream *stream, uint64_
     assert(bytes == stream->partial_bytes);
     slices_detach(run, stream);
     frames_rewind(stream);
-    if (run->crew.count == 0)
-        inspection_rewind(&slices->inspection);
+    if (run->threads.count == 0)
+        incremental_check_rewind(&slices->check);
     else
         slices->anew = true;
 }

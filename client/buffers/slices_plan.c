@@ -2,12 +2,12 @@
 
 #include <stdio.h>
 
-#include "client/buffers/crew.h"
-#include "client/buffers/desk.h"
+#include "client/buffers/processor_threads.h"
+#include "client/buffers/block_cache.h"
 
 enum {
     BYTE_BITS = 8,
-    AHEAD_BYTES = 256 * 1024, /* of a desk: what is not processed soon goes cold */
+    AHEAD_BYTES = 256 * 1024, /* of a cache: what is not processed soon goes cold */
 };
 
 static uint64_t round_up(uint64_t count, uint64_t step)
@@ -36,7 +36,7 @@ uint64_t slices_plan_blocks(const struct scheme_config *config)
 
 unsigned slices_plan_half(const struct scheme_config *config)
 {
-    return desks_half_blocks(config->block_bytes, slices_plan_blocks(config), config->workers);
+    return block_cache_magazine(config->block_bytes, slices_plan_blocks(config), config->workers);
 }
 
 unsigned slices_plan_ahead(const struct scheme_config *config)
@@ -57,11 +57,11 @@ uint64_t slices_plan_memory(const struct scheme_config *config, uint64_t streams
     const uint64_t half = slices_plan_half(config) > 0 ? slices_plan_half(config) : 1;
     const uint64_t posted = config->early ? streams * config->blocks_per_receive : 0;
     const uint64_t ahead = config->processors > 0 ? slices_plan_ahead(config) : 0;
-    const uint64_t desk =
+    const uint64_t cache =
         round_up((uint64_t)config->batch * config->blocks_per_receive + ahead, half);
     /* In place, the blocks of the receive at hand are among those posted. */
-    const uint64_t desks = config->workers - (config->early && ahead == 0);
-    const uint64_t blocks = round_up(posted, half) + desks * desk;
+    const uint64_t caches = config->workers - (config->early && ahead == 0);
+    const uint64_t blocks = round_up(posted, half) + caches * cache;
     const uint64_t bytes =
         round_up(blocks, config->pool_batch) * pool_block_charge(slices_plan_data(config));
 
@@ -73,8 +73,9 @@ int slices_plan_check(const struct scheme_config *config, char *why, size_t why_
 {
     const uint64_t block = pool_block_charge(slices_plan_data(config));
 
-    if (config->processors > CREW_MAX) {
-        snprintf(why, why_bytes, "scheme slices takes at most %d processing threads", CREW_MAX);
+    if (config->processors > PROCESSOR_THREADS_MAX) {
+        snprintf(why, why_bytes, "scheme slices takes at most %d processing threads",
+                 PROCESSOR_THREADS_MAX);
         return -1;
     }
     if (config->pool_cap_bytes >= least_blocks(config) * block)

@@ -14,8 +14,8 @@ size_t slices_plan_marks(size_t block_bytes);
 /* slices_plan_blocks: blocks that the cap has room for. */
 uint64_t slices_plan_blocks(const struct scheme_config *config);
 
-/* slices_plan_half: blocks of half a desk (desk.h). slices_plan_ahead: that may be on their way
- * from one desk to the processing threads. */
+/* slices_plan_half: blocks of half a cache (cache.h). slices_plan_ahead: that may be on their way
+ * from one cache to the processing threads. */
 unsigned slices_plan_half(const struct scheme_config *config);
 unsigned slices_plan_ahead(const struct scheme_config *config);
 

@@ -73,7 +73,7 @@ static enum frame_error put_aside(struct intake *intake, struct budget *budget, 
     return FRAME_OK;
 }
 
-enum frame_error intake_see(struct inspection *inspection, struct peer_link *link,
+enum frame_error intake_see(struct incremental_check *check, struct peer_link *link,
                             struct processor *processor, const uint8_t *data, size_t bytes)
 {
     size_t end, frame_bytes;
@@ -83,7 +83,7 @@ enum frame_error intake_see(struct inspection *inspection, struct peer_link *lin
         size_t slice_bytes = error == FRAME_OK && end > 0 ? end : bytes;
         if (error == FRAME_OK)
             error =
-                inspection_see(inspection, processor, &link->stream, data, slice_bytes, end > 0);
+                incremental_check_feed(check, processor, &link->stream, data, slice_bytes, end > 0);
         if (error != FRAME_OK)
             return error;
         data += slice_bytes;
@@ -102,7 +102,7 @@ static enum frame_error take_frames(struct intake *intake, struct peer_link *lin
         enum frame_error error =
             frames_find(&peer->config, &link->stream, at, (size_t)(after - at), &end, &frame_bytes);
         if (error == FRAME_OK && end > 0)
-            error = processor_take(processor, &link->stream, frame, frame_bytes);
+            error = process_in_place(processor, &link->stream, frame, frame_bytes);
         if (error != FRAME_OK)
             return error;
         if (end == 0)
@@ -119,14 +119,14 @@ static enum frame_error take_frames(struct intake *intake, struct peer_link *lin
 
 int intake_open(struct intake *intake, const struct peer *peer)
 {
-    return peer->slices ? inspection_open(&intake->inspection, &peer->config.process) : 0;
+    return peer->slices ? incremental_check_open(&intake->check, &peer->config.process) : 0;
 }
 
 enum frame_error intake_take(struct intake *intake, struct peer_link *link,
                              struct processor *processor, uint8_t *data, size_t bytes)
 {
     assert(bytes > 0);
-    return link->peer->slices ? intake_see(&intake->inspection, link, processor, data, bytes)
+    return link->peer->slices ? intake_see(&intake->check, link, processor, data, bytes)
                               : take_frames(intake, link, processor, data, bytes);
 }
 
@@ -135,7 +135,7 @@ void intake_end(struct intake *intake, const struct peer_link *link)
 {
     link->peer->copied_bytes += intake->copied_bytes;
     link->peer->scanned_bytes += link->stream.received_bytes;
-    inspection_close(&intake->inspection);
+    incremental_check_close(&intake->check);
     free(intake->own);
     *intake = (struct intake){0};
 }

@@ -8,11 +8,11 @@
  *                                            the connection's next receive
  *
  * With --scheme slices frames are not put together: what has come is searched and processed at once
- * (inspection.h), in the shared buffer if there is one, and nothing of it is kept. */
+ * (incremental_check.h), in the shared buffer if there is one, and nothing of it is kept. */
 #ifndef FANIN_PEERS_INTAKE_H
 #define FANIN_PEERS_INTAKE_H
 
-#include "client/buffers/inspection.h"
+#include "client/buffers/incremental_check.h"
 #include "client/peers/peer.h"
 
 enum {
@@ -28,7 +28,7 @@ struct intake {
     size_t frame_bytes; /* of the last frame */
     bool carried;       /* the receive that is out goes into the shared buffer */
     uint64_t copied_bytes;
-    struct inspection inspection; /* with slices */
+    struct incremental_check check; /* with slices */
 };
 
 /* intake_open: takes what slices need. 0, or -1 without memory. */
@@ -47,7 +47,7 @@ enum frame_error intake_take(struct intake *intake, struct peer_link *link,
 
 /* intake_see: what intake_take does with slices, for those that have received them elsewhere: the
  * link's next `bytes` are searched and processed, and nothing of them is kept. */
-enum frame_error intake_see(struct inspection *inspection, struct peer_link *link,
+enum frame_error intake_see(struct incremental_check *check, struct peer_link *link,
                             struct processor *processor, const uint8_t *data, size_t bytes);
 
 /* intake_end: frees, and adds to the peer's figures what was copied and searched. */

@@ -26,9 +26,9 @@ enum { READ_BYTES = 256 << 10, PIECES_MAX = 16 };
 struct line {
     struct peer_link *link;
     struct bufferevent *events;
-    size_t searched_bytes;        /* of what is in its evbuffer: no marker begins there */
-    size_t known_bytes;           /* in its evbuffer when the last callback ended */
-    struct inspection inspection; /* with slices */
+    size_t searched_bytes;          /* of what is in its evbuffer: no marker begins there */
+    size_t known_bytes;             /* in its evbuffer when the last callback ended */
+    struct incremental_check check; /* with slices */
 };
 
 struct own {
@@ -91,8 +91,8 @@ static enum frame_error process(struct line *line, struct evbuffer *input, size_
     size_t header_bytes = PROTOCOL_HEADER_BYTES + config->marker.count;
     size_t wanted = config->verify == VERIFY_FULL || bytes < header_bytes ? bytes : header_bytes;
     if (evbuffer_get_contiguous_space(input) >= wanted) {
-        enum frame_error error = processor_take(&own->processor, &link->stream,
-                                                evbuffer_pullup(input, (ev_ssize_t)wanted), bytes);
+        enum frame_error error = process_in_place(
+            &own->processor, &link->stream, evbuffer_pullup(input, (ev_ssize_t)wanted), bytes);
         evbuffer_drain(input, bytes);
         return error;
     }
@@ -101,7 +101,7 @@ static enum frame_error process(struct line *line, struct evbuffer *input, size_
     (void)removed;
     own->copied_bytes += wanted;
     evbuffer_drain(input, bytes - wanted);
-    return processor_take(&own->processor, &link->stream, own->frame, bytes);
+    return process_in_place(&own->processor, &link->stream, own->frame, bytes);
 }
 
 /* FRAME_OK or why the link has to end. */
@@ -136,7 +136,7 @@ static enum frame_error take_slices(struct line *line, struct evbuffer *input)
         size_t seen_bytes = 0;
         int count = evbuffer_peek(input, -1, NULL, pieces, PIECES_MAX);
         for (int i = 0; error == FRAME_OK && i < count && i < PIECES_MAX; i++) {
-            error = intake_see(&line->inspection, line->link, &own->processor, pieces[i].iov_base,
+            error = intake_see(&line->check, line->link, &own->processor, pieces[i].iov_base,
                                pieces[i].iov_len);
             seen_bytes += pieces[i].iov_len;
         }
@@ -233,7 +233,7 @@ static const char *libevent_open(struct peer *peer)
     if (own->lines == NULL || own->frame == NULL || own->timer == NULL)
         return "no memory or no descriptor for the loop";
     for (uint32_t i = 0; peer->slices && i < peer->count; i++)
-        if (inspection_open(&own->lines[i].inspection, &peer->config.process) != 0)
+        if (incremental_check_open(&own->lines[i].check, &peer->config.process) != 0)
             return "no memory for the connections";
     return NULL;
 }
@@ -250,7 +250,7 @@ static void libevent_close(struct peer *peer)
     peer->copied_bytes += own->copied_bytes;
     peer->scanned_bytes += own->scanned_bytes;
     for (uint32_t i = 0; own->lines != NULL && i < peer->count; i++)
-        inspection_close(&own->lines[i].inspection);
+        incremental_check_close(&own->lines[i].check);
     if (own->timer != NULL)
         event_free(own->timer);
     if (own->base != NULL)

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "client/buffers/pool.h"
-#include "client/buffers/returned.h"
 
 enum { BLOCK_BYTES = 1000, BATCH = 8 };
 
@@ -32,13 +31,13 @@ static void give_one(struct pool *pool, struct block *block)
 
 static void give_chain(struct pool *pool, struct block *first)
 {
-    struct returned returned = {0};
+    struct block_batch batch = {0};
     while (first != NULL) {
         struct block *next = first->next;
-        returned_release(&returned, first);
+        block_batch_unref(&batch, first);
         first = next;
     }
-    returned_give(&returned, pool);
+    block_batch_flush(&batch, pool);
 }
 
 static void test_budget(void **state)
@@ -93,12 +92,12 @@ static void test_last_in_first_out(void **state)
         give_one(pool, blocks[i]);
     for (unsigned i = 4; i-- > 0;)
         assert_ptr_equal(pool_take(pool, 1, 0, &got), blocks[i]);
-    struct returned returned = {0};
+    struct block_batch batch = {0};
     for (unsigned i = 0; i < 4; i++)
-        returned_add(&returned, blocks[i]);
-    assert_int_equal(returned.count, 4);
-    returned_give(&returned, pool);
-    assert_int_equal(returned.count, 0);
+        block_batch_add(&batch, blocks[i]);
+    assert_int_equal(batch.count, 4);
+    block_batch_flush(&batch, pool);
+    assert_int_equal(batch.count, 0);
     assert_ptr_equal(pool_take(pool, 1, 0, &got), blocks[3]);
     give_one(pool, blocks[3]);
     assert_int_equal(pool_close(pool), 0);
@@ -187,18 +186,18 @@ static void test_a_pool_that_does_not_fit(void **state)
 static void test_references(void **state)
 {
     struct pool *pool = open_with(1, 0);
-    struct returned returned = {0};
+    struct block_batch batch = {0};
     unsigned got;
     (void)state;
     struct block *block = pool_take(pool, 1, 0, &got);
     atomic_fetch_add(&block->references, 2);
-    returned_release(&returned, block);
-    returned_release(&returned, block);
-    assert_int_equal(returned.count, 0);
-    returned_release(&returned, block);
-    assert_int_equal(returned.count, 1);
-    returned_give(&returned, pool);
-    returned_give(&returned, pool); /* nothing gathered: nothing given */
+    block_batch_unref(&batch, block);
+    block_batch_unref(&batch, block);
+    assert_int_equal(batch.count, 0);
+    block_batch_unref(&batch, block);
+    assert_int_equal(batch.count, 1);
+    block_batch_flush(&batch, pool);
+    block_batch_flush(&batch, pool); /* nothing gathered: nothing given */
     assert_int_equal(pool_close(pool), 0);
 }
 

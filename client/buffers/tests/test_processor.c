@@ -68,16 +68,16 @@ static void test_a_whole_frame_is_taken_where_it_is(void **state)
     struct bench bench;
     (void)state;
     set_up(&bench, VERIFY_FULL);
-    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+    assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
                      FRAME_OK);
     assert_int_equal(bench.stream.processed_bytes, FRAME_BYTES);
     assert_int_equal(bench.processor.frames, 1);
     assert_int_equal(bench.processor.copied_bytes, 0);
-    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+    assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
                      FRAME_BAD_ORDER);
     bench.stream.next_seq = 0;
     bench.frame[100] ^= 1;
-    assert_int_equal(processor_take(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
+    assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
                      FRAME_BAD_CHECK);
     tear_down(&bench);
 }

@@ -6,9 +6,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "client/buffers/desk.h"
-#include "client/buffers/handover.h"
-#include "client/buffers/inspection.h"
+#include "client/buffers/block_cache.h"
+#include "client/buffers/mpsc_stack.h"
+#include "client/buffers/incremental_check.h"
 
 enum { BLOCK_BYTES = 4096, FRAME_BYTES = 100000 };
 
@@ -58,21 +58,22 @@ static enum frame_error judge(const struct process_config *config, const uint8_t
 {
     static struct processor processor;
     struct stream stream = {.next_seq = 5};
-    struct inspection inspection = {0};
+    struct incremental_check check = {0};
     enum frame_error error = FRAME_OK;
     processor_init(&processor, config, NULL);
-    assert_int_equal(inspection_open(&inspection, config), 0);
+    assert_int_equal(incremental_check_open(&check, config), 0);
     if (first > 0)
-        error = inspection_see(&inspection, &processor, &stream, frame, first, false);
+        error = incremental_check_feed(&check, &processor, &stream, frame, first, false);
     assert_int_equal(error, FRAME_OK);
     if (second > first)
-        error =
-            inspection_see(&inspection, &processor, &stream, frame + first, second - first, false);
+        error = incremental_check_feed(&check, &processor, &stream, frame + first, second - first,
+                                       false);
     assert_int_equal(error, FRAME_OK);
-    error = inspection_see(&inspection, &processor, &stream, frame + second, bytes - second, true);
+    error =
+        incremental_check_feed(&check, &processor, &stream, frame + second, bytes - second, true);
     assert_int_equal(stream.processed_bytes, error == FRAME_OK ? bytes : 0);
     assert_int_equal(stream.next_seq, error == FRAME_OK ? 6 : 5);
-    inspection_close(&inspection);
+    incremental_check_close(&check);
     return error;
 }
 
@@ -149,10 +150,10 @@ static void test_memory_does_not_follow_the_streams(void **state)
 static void test_a_desk_does_not_hoard_what_is_scarce(void **state)
 {
     (void)state;
-    assert_int_equal(desks_half_blocks(16 << 10, UINT64_MAX, 2), 16);
-    assert_int_equal(desks_half_blocks(16 << 10, 64, 2), 4);
-    assert_int_equal(desks_half_blocks(16 << 10, 10, 2), 0);
-    assert_int_equal(desks_half_blocks(64 << 20, UINT64_MAX, 2), 1);
+    assert_int_equal(block_cache_magazine(16 << 10, UINT64_MAX, 2), 16);
+    assert_int_equal(block_cache_magazine(16 << 10, 64, 2), 4);
+    assert_int_equal(block_cache_magazine(16 << 10, 10, 2), 0);
+    assert_int_equal(block_cache_magazine(64 << 20, UINT64_MAX, 2), 1);
 }
 
 /* ---- how much is offered ------------------------------------------------------------------ */
@@ -221,26 +222,26 @@ static void test_one_hand_over_for_many_small_frames(void **state)
 
 static void test_a_sleeper_is_woken_once_and_finds_all(void **state)
 {
-    static struct handover handover;
+    static struct mpsc_stack stack;
     struct block blocks[3] = {0};
     (void)state;
-    handover_init(&handover);
-    assert_null(handover_take(&handover));
-    assert_true(handover_doze(&handover));
-    assert_false(handover_doze(&handover));
-    assert_null(handover_take(&handover));
-    handover_push(&handover, &blocks[0], &blocks[0]);
-    handover_sleep(&handover);
-    assert_false(handover_doze(&handover));
+    mpsc_stack_init(&stack);
+    assert_null(mpsc_stack_take(&stack));
+    assert_true(mpsc_stack_prepare_sleep(&stack));
+    assert_false(mpsc_stack_prepare_sleep(&stack));
+    assert_null(mpsc_stack_take(&stack));
+    mpsc_stack_push(&stack, &blocks[0], &blocks[0]);
+    mpsc_stack_sleep(&stack);
+    assert_false(mpsc_stack_prepare_sleep(&stack));
     blocks[1].queue = &blocks[2];
-    handover_push(&handover, &blocks[1], &blocks[2]);
-    assert_ptr_equal(handover_take(&handover), &blocks[1]);
+    mpsc_stack_push(&stack, &blocks[1], &blocks[2]);
+    assert_ptr_equal(mpsc_stack_take(&stack), &blocks[1]);
     assert_ptr_equal(blocks[2].queue, &blocks[0]);
     assert_null(blocks[0].queue);
-    assert_true(handover_doze(&handover));
-    handover_wake(&handover);
-    handover_sleep(&handover);
-    assert_null(handover_take(&handover));
+    assert_true(mpsc_stack_prepare_sleep(&stack));
+    mpsc_stack_wake(&stack);
+    mpsc_stack_sleep(&stack);
+    assert_null(mpsc_stack_take(&stack));
 }
 
 /* ---- a stalled processing thread ---------------------------------------------------------- */
@@ -380,7 +381,7 @@ static void test_what_the_system_does_not_give_is_named(void **state)
         skip();
     }
     open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
-    stage.config.workers = DESKS_MAX;
+    stage.config.workers = BLOCK_CACHES_MAX;
     stage.config.processors = 1;
     assert_false(opens_within(&stage, 0));
     assert_non_null(strstr(stage.why, "no memory"));

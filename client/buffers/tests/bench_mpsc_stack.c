@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/buffers/handover.h"
+#include "client/buffers/mpsc_stack.h"
 #include "base/os.h"
 #include "base/tests/median.h"
 
@@ -21,19 +21,19 @@ static struct block blocks[BLOCKS];
 
 /* ---- the hand-over ------------------------------------------------------------------------- */
 
-static struct handover handover;
+static struct mpsc_stack stack;
 
 static void push(struct block *first, struct block *last)
 {
-    handover_push(&handover, first, last);
+    mpsc_stack_push(&stack, first, last);
 }
 
 static struct block *take(void)
 {
-    struct block *taken = handover_take(&handover);
+    struct block *taken = mpsc_stack_take(&stack);
 
-    if (taken == NULL && handover_doze(&handover))
-        handover_sleep(&handover);
+    if (taken == NULL && mpsc_stack_prepare_sleep(&stack))
+        mpsc_stack_sleep(&stack);
     return taken;
 }
 
@@ -110,7 +110,7 @@ int main(void)
 {
     static double spent_ns[WAYS][SIZES][ROUNDS];
 
-    handover_init(&handover);
+    mpsc_stack_init(&stack);
     for (unsigned round = 0; round < ROUNDS; round++)
         for (unsigned size = 0; size < SIZES; size++)
             for (unsigned way = 0; way < WAYS; way++)

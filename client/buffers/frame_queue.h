@@ -1,7 +1,7 @@
 /* The common buffer: whole frames of all streams, as addresses, in the order they were found, on
  * their way to the one thread that processes them. */
-#ifndef FANIN_COMMON_H
-#define FANIN_COMMON_H
+#ifndef FANIN_FRAME_QUEUE_H
+#define FANIN_FRAME_QUEUE_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -21,7 +21,7 @@ struct frame {
 
 struct frame_slab;
 
-struct common {
+struct frame_queue {
     pthread_mutex_t lock; /* over all below but the parker */
     pthread_cond_t records_back, taken;
     struct frame *first, **end; /* waiting to be processed */
@@ -34,23 +34,23 @@ struct common {
     struct budget *budget;   /* charged for the records */
 };
 
-/* common_records_charge: what the records that common_open takes cost the budget. */
-uint64_t common_records_charge(void);
+/* frame_queue_charge: what the records that frame_queue_open takes cost the budget. */
+uint64_t frame_queue_charge(void);
 
-/* common_open: 0, or -1 without memory. */
-int common_open(struct common *common, struct budget *budget);
-void common_close(struct common *common); /* empty, its consumer gone */
+/* frame_queue_open: 0, or -1 without memory. */
+int frame_queue_open(struct frame_queue *common, struct budget *budget);
+void frame_queue_close(struct frame_queue *common); /* empty, its consumer gone */
 
-/* common_hand_over: moves `count` frames to the tail of the buffer, under one lock, and wakes the
+/* frame_queue_push: moves `count` frames to the tail of the buffer, under one lock, and wakes the
  * consumer if it sleeps. At the cap it may have to wait until the consumer gives records back. */
-void common_hand_over(struct common *common, const struct frame *frames, unsigned count);
+void frame_queue_push(struct frame_queue *common, const struct frame *frames, unsigned count);
 
-/* common_take: by the consumer: gives back the `done` records (a chain, may be NULL) and takes
+/* frame_queue_take: by the consumer: gives back the `done` records (a chain, may be NULL) and takes
  * everything that is in the buffer, under one lock. Blocks while there is nothing; NULL once
- * common_finish was called and the buffer is empty. */
-struct frame *common_take(struct common *common, struct frame *done);
+ * frame_queue_finish was called and the buffer is empty. */
+struct frame *frame_queue_take(struct frame_queue *common, struct frame *done);
 
-/* common_finish: nothing more will be handed over. */
-void common_finish(struct common *common);
+/* frame_queue_finish: nothing more will be handed over. */
+void frame_queue_finish(struct frame_queue *common);
 
 #endif

@@ -18,7 +18,7 @@
  *
  * RECORDS grow with need. At the cap, with frames of a few bytes, they may run out: a worker then
  * waits for the consumer, which waits for nobody. */
-#include "client/buffers/common.h"
+#include "client/buffers/frame_queue.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -35,13 +35,13 @@ struct frame_slab {
     struct frame frames[SLAB_FRAMES];
 };
 
-uint64_t common_records_charge(void)
+uint64_t frame_queue_charge(void)
 {
     return sizeof(struct frame_slab);
 }
 
 /* With the lock held. False: at the cap, or no memory. */
-static bool add_records(struct common *common)
+static bool add_records(struct frame_queue *common)
 {
     if (!budget_charge(common->budget, sizeof(struct frame_slab)))
         return false;
@@ -59,9 +59,9 @@ static bool add_records(struct common *common)
     return true;
 }
 
-int common_open(struct common *common, struct budget *budget)
+int frame_queue_open(struct frame_queue *common, struct budget *budget)
 {
-    *common = (struct common){.budget = budget};
+    *common = (struct frame_queue){.budget = budget};
     common->end = &common->first;
     if (!add_records(common))
         return -1;
@@ -71,7 +71,7 @@ int common_open(struct common *common, struct budget *budget)
     return 0;
 }
 
-void common_close(struct common *common)
+void frame_queue_close(struct frame_queue *common)
 {
     assert(common->first == NULL);
     while (common->slabs != NULL) {
@@ -86,7 +86,7 @@ void common_close(struct common *common)
 }
 
 /* With the lock held; lets go of it while it waits. */
-static struct frame *take_record(struct common *common)
+static struct frame *take_record(struct frame_queue *common)
 {
     while (common->spare == NULL && !add_records(common)) {
         os_unpark(&common->parker);
@@ -97,7 +97,7 @@ static struct frame *take_record(struct common *common)
     return frame;
 }
 
-void common_hand_over(struct common *common, const struct frame *frames, unsigned count)
+void frame_queue_push(struct frame_queue *common, const struct frame *frames, unsigned count)
 {
     assert(count > 0);
     pthread_mutex_lock(&common->lock);
@@ -119,7 +119,7 @@ void common_hand_over(struct common *common, const struct frame *frames, unsigne
         os_unpark(&common->parker);
 }
 
-static void give_records(struct common *common, struct frame *done)
+static void give_records(struct frame_queue *common, struct frame *done)
 {
     if (done == NULL)
         return;
@@ -131,7 +131,7 @@ static void give_records(struct common *common, struct frame *done)
     pthread_cond_broadcast(&common->records_back);
 }
 
-struct frame *common_take(struct common *common, struct frame *done)
+struct frame *frame_queue_take(struct frame_queue *common, struct frame *done)
 {
     pthread_mutex_lock(&common->lock);
     give_records(common, done);
@@ -151,7 +151,7 @@ struct frame *common_take(struct common *common, struct frame *done)
     return first;
 }
 
-void common_finish(struct common *common)
+void frame_queue_finish(struct frame_queue *common)
 {
     pthread_mutex_lock(&common->lock);
     common->ending = true;

@@ -22,7 +22,7 @@
  * binding, else when data is there for the first time. It gives it back at detach, and with a cap
  * whenever it is empty and no receive is out, so that others get their turn; without a cap it keeps
  * it, as the paper's schemes do. */
-#include "client/buffers/channel.h"
+#include "client/buffers/threaded_buffer.h"
 
 #include <assert.h>
 #include <string.h>
@@ -37,27 +37,28 @@ enum {
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-size_t channel_buffer_bytes(const struct scheme_config *config, size_t receive_bytes)
+size_t threaded_buffer_buffer_bytes(const struct scheme_config *config, size_t receive_bytes)
 {
     const size_t bytes = config->process.frame_bytes_max + receive_bytes;
 
     return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
-uint64_t channel_memory(const struct scheme_config *config, const struct channel_shape *shape)
+uint64_t threaded_buffer_memory(const struct scheme_config *config,
+                                const struct threaded_shape *shape)
 {
     return shape->buffer_bytes + config->process.frame_bytes_max;
 }
 
-static bool capped(const struct channel_run *run)
+static bool capped(const struct threaded_run *run)
 {
     return run->config.pool_cap_bytes != UINT64_MAX;
 }
 
 /* With the lock held. */
-static bool acquire(struct channel *channel)
+static bool acquire(struct threaded_buffer *channel)
 {
-    struct channel_run *run = channel->run;
+    struct threaded_run *run = channel->run;
 
     if (channel->buffer != NULL)
         return true;
@@ -79,9 +80,9 @@ refund:
 }
 
 /* With the lock held: gives the memory back if nothing is in it and nobody is about to need it. */
-static bool release(struct channel *channel)
+static bool release(struct threaded_buffer *channel)
 {
-    struct channel_run *run = channel->run;
+    struct threaded_run *run = channel->run;
     const bool idle = !channel->busy && channel->frame_count == 0 && !channel->receiving;
     const bool empty = channel->head == channel->tail;
     const bool asked = channel->detached || (capped(run) && !run->config.early && empty);
@@ -98,15 +99,15 @@ static bool release(struct channel *channel)
 /* How many more channels could have their memory. */
 static uint64_t free_channels(void *context)
 {
-    const struct channel_run *run = context;
+    const struct threaded_run *run = context;
     const uint64_t left = run->config.pool_cap_bytes - atomic_load(&run->budget.used_bytes);
 
-    return left / channel_memory(&run->config, &run->shape);
+    return left / threaded_buffer_memory(&run->config, &run->shape);
 }
 
 static bool take_channel(void *context, struct stream *stream, unsigned want)
 {
-    struct channel *channel = (struct channel *)(void *)stream;
+    struct threaded_buffer *channel = (struct threaded_buffer *)(void *)stream;
 
     (void)context;
     (void)want; /* all of a channel's memory, or none */
@@ -118,21 +119,21 @@ static bool take_channel(void *context, struct stream *stream, unsigned want)
 
 /* ---- the worker's side ---------------------------------------------------------------------- */
 
-static size_t offset_of(const struct channel *channel, uint64_t position)
+static size_t offset_of(const struct threaded_buffer *channel, uint64_t position)
 {
     return (size_t)((position - channel->base) % channel->run->shape.buffer_bytes);
 }
 
-static size_t room_bytes(const struct channel *channel)
+static size_t room_bytes(const struct threaded_buffer *channel)
 {
-    const struct channel_shape *shape = &channel->run->shape;
+    const struct threaded_shape *shape = &channel->run->shape;
     const uint64_t from = shape->circular ? channel->head : channel->base;
 
     return shape->buffer_bytes - (size_t)(channel->tail - from);
 }
 
 /* With the lock held, the thread idle: begins at the front again. */
-static void begin_again(struct channel *channel)
+static void begin_again(struct threaded_buffer *channel)
 {
     const size_t unfinished = (size_t)(channel->tail - channel->head);
 
@@ -144,7 +145,7 @@ static void begin_again(struct channel *channel)
 }
 
 /* With the lock held. Whether a receive may go on; false only while the thread is at work. */
-static bool make_room(struct channel *channel)
+static bool make_room(struct threaded_buffer *channel)
 {
     const size_t wanted = channel->run->shape.receive_bytes;
     const bool idle = !channel->busy && channel->frame_count == 0;
@@ -155,15 +156,15 @@ static bool make_room(struct channel *channel)
     return room_bytes(channel) >= wanted;
 }
 
-bool channel_ready(struct channel *channel)
+bool threaded_buffer_ready(struct threaded_buffer *channel)
 {
-    struct channel_run *run = channel->run;
+    struct threaded_run *run = channel->run;
 
     pthread_mutex_lock(&channel->lock);
     assert(!channel->receiving);
     if (!acquire(channel)) {
         pthread_mutex_unlock(&channel->lock);
-        if (starving_wait(&run->starving, &channel->waiting, 1))
+        if (wait_list_wait(&run->waiters, &channel->waiting, 1))
             return false;
         pthread_mutex_lock(&channel->lock);
     }
@@ -178,9 +179,9 @@ bool channel_ready(struct channel *channel)
 
 /* No lock: while a receive is out nobody else moves base, tail or the buffer, and head only makes
  * more room. */
-unsigned channel_room(const struct channel *channel, struct cp_block pieces[2])
+unsigned threaded_buffer_room(const struct threaded_buffer *channel, struct cp_block pieces[2])
 {
-    const struct channel_shape *shape = &channel->run->shape;
+    const struct threaded_shape *shape = &channel->run->shape;
     const size_t offset = offset_of(channel, channel->tail);
     const size_t straight = shape->buffer_bytes - offset;
 
@@ -197,7 +198,7 @@ unsigned channel_room(const struct channel *channel, struct cp_block pieces[2])
 
 /* Puts the lengths of whole frames where the thread finds them. Too many of them wait for the
  * thread, which waits for nobody. */
-static void hand_over(struct channel *channel, const uint32_t *frames, unsigned count)
+static void hand_over(struct threaded_buffer *channel, const uint32_t *frames, unsigned count)
 {
     pthread_mutex_lock(&channel->lock);
     for (unsigned i = 0; i < count; i++) {
@@ -214,7 +215,7 @@ static void hand_over(struct channel *channel, const uint32_t *frames, unsigned 
 }
 
 /* Looks through bytes that lie straight in the buffer. */
-static enum frame_error search(struct channel *channel, const uint8_t *piece, size_t bytes)
+static enum frame_error search(struct threaded_buffer *channel, const uint8_t *piece, size_t bytes)
 {
     uint32_t frames[FRAMES_AT_ONCE];
     unsigned count = 0;
@@ -242,10 +243,10 @@ static enum frame_error search(struct channel *channel, const uint8_t *piece, si
     return error;
 }
 
-enum frame_error channel_received(struct channel *channel, size_t bytes)
+enum frame_error threaded_buffer_received(struct threaded_buffer *channel, size_t bytes)
 {
     struct cp_block pieces[2];
-    const unsigned count = channel_room(channel, pieces);
+    const unsigned count = threaded_buffer_room(channel, pieces);
     enum frame_error error = FRAME_OK;
 
     assert(bytes > 0);
@@ -263,17 +264,17 @@ enum frame_error channel_received(struct channel *channel, size_t bytes)
     return error;
 }
 
-static void settle_down(struct channel *channel)
+static void settle_down(struct threaded_buffer *channel)
 {
     pthread_mutex_lock(&channel->lock);
     channel->receiving = false;
     const bool released = release(channel);
     pthread_mutex_unlock(&channel->lock);
     if (released)
-        starving_resume(&channel->run->starving);
+        wait_list_resume(&channel->run->waiters);
 }
 
-void channel_retract(struct channel *channel)
+void threaded_buffer_retract(struct threaded_buffer *channel)
 {
     settle_down(channel);
 }
@@ -281,7 +282,7 @@ void channel_retract(struct channel *channel)
 /* ---- the thread's side ---------------------------------------------------------------------- */
 
 /* Blocks until there are frames: how many, or 0 when there will be no more. */
-static unsigned take_up(struct channel *channel, uint32_t *frames)
+static unsigned take_up(struct threaded_buffer *channel, uint32_t *frames)
 {
     pthread_mutex_lock(&channel->lock);
     while (channel->frame_count == 0 && !channel->ending) {
@@ -299,9 +300,9 @@ static unsigned take_up(struct channel *channel, uint32_t *frames)
 }
 
 /* While the thread is busy nobody else moves base or head, or takes the buffer away. */
-static void process(struct channel *channel, uint64_t from, size_t bytes)
+static void process(struct threaded_buffer *channel, uint64_t from, size_t bytes)
 {
-    const struct channel_run *run = channel->run;
+    const struct threaded_run *run = channel->run;
     const size_t offset = offset_of(channel, from);
     const size_t straight = run->shape.buffer_bytes - offset;
     const size_t piece = bytes < straight ? bytes : straight;
@@ -314,9 +315,9 @@ static void process(struct channel *channel, uint64_t from, size_t bytes)
     frames_finish(&channel->processor, &channel->stream, &run->config.events);
 }
 
-static void done_with(struct channel *channel, uint64_t bytes)
+static void done_with(struct threaded_buffer *channel, uint64_t bytes)
 {
-    struct channel_run *run = channel->run;
+    struct threaded_run *run = channel->run;
 
     pthread_mutex_lock(&channel->lock);
     channel->head += bytes;
@@ -327,14 +328,14 @@ static void done_with(struct channel *channel, uint64_t bytes)
     const bool released = !resume && release(channel);
     pthread_mutex_unlock(&channel->lock);
     if (released)
-        starving_resume(&run->starving);
+        wait_list_resume(&run->waiters);
     if (resume)
         run->config.events.resume(run->config.events.context, &channel->stream);
 }
 
 static void *process_all(void *argument)
 {
-    struct channel *channel = argument;
+    struct threaded_buffer *channel = argument;
     uint32_t frames[CHANNEL_FRAMES_MAX];
     unsigned count;
 
@@ -351,30 +352,30 @@ static void *process_all(void *argument)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-int channel_run_open(struct channel_run *run, const struct scheme_config *config,
-                     const struct channel_shape *shape)
+int threaded_run_open(struct threaded_run *run, const struct scheme_config *config,
+                      const struct threaded_shape *shape)
 {
-    assert(shape->state_bytes >= sizeof(struct channel));
+    assert(shape->state_bytes >= sizeof(struct threaded_buffer));
     assert(shape->buffer_bytes >= config->process.frame_bytes_max + shape->receive_bytes);
     if (roster_open(&run->roster, config->streams_max) != 0)
         return -1;
     run->config = *config;
     run->shape = *shape;
     budget_init(&run->budget, config->pool_cap_bytes);
-    starving_init(&run->starving, &(struct plenty){.free = free_channels,
-                                                   .take = take_channel,
-                                                   .context = run,
-                                                   .events = &run->config.events});
+    wait_list_init(&run->waiters, &(struct resource){.free = free_channels,
+                                                     .take = take_channel,
+                                                     .context = run,
+                                                     .events = &run->config.events});
     atomic_init(&run->turn_waits, 0);
     return 0;
 }
 
-static struct channel *channel_of(struct stream *stream)
+static struct threaded_buffer *threaded_buffer_of(struct stream *stream)
 {
-    return (struct channel *)(void *)stream;
+    return (struct threaded_buffer *)(void *)stream;
 }
 
-static void end_thread(struct channel *channel)
+static void end_thread(struct threaded_buffer *channel)
 {
     pthread_mutex_lock(&channel->lock);
     channel->ending = true;
@@ -383,14 +384,14 @@ static void end_thread(struct channel *channel)
     pthread_join(channel->thread, NULL);
 }
 
-void channel_run_finish(struct channel_run *run, struct scheme_figures *figures)
+void threaded_run_finish(struct threaded_run *run, struct scheme_figures *figures)
 {
     *figures = (struct scheme_figures){
-        .buffer_cap_waits = atomic_load(&run->starving.waits),
+        .buffer_cap_waits = atomic_load(&run->waiters.waits),
         .buffer_turn_waits = atomic_load(&run->turn_waits),
     };
     for (uint32_t i = 0; i < run->roster.count; i++) {
-        struct channel *channel = channel_of(run->roster.streams[i]);
+        struct threaded_buffer *channel = threaded_buffer_of(run->roster.streams[i]);
         if (!channel->started)
             continue;
         end_thread(channel);
@@ -402,22 +403,22 @@ void channel_run_finish(struct channel_run *run, struct scheme_figures *figures)
     figures->buffer_peak_bytes = atomic_load(&run->budget.peak_bytes);
 }
 
-void channel_run_close(struct channel_run *run)
+void threaded_run_close(struct threaded_run *run)
 {
     for (uint32_t i = 0; i < run->roster.count; i++) {
-        struct channel *channel = channel_of(run->roster.streams[i]);
+        struct threaded_buffer *channel = threaded_buffer_of(run->roster.streams[i]);
         pthread_cond_destroy(&channel->frames_taken);
         pthread_mutex_destroy(&channel->lock);
     }
     roster_close(&run->roster);
-    starving_end(&run->starving);
+    wait_list_end(&run->waiters);
     assert(atomic_load(&run->budget.used_bytes) == 0);
 }
 
-struct channel *channel_attach(struct channel_run *run, void *owner, uint64_t frames_expected,
-                               uint64_t bytes_expected)
+struct threaded_buffer *threaded_buffer_attach(struct threaded_run *run, void *owner,
+                                               uint64_t frames_expected, uint64_t bytes_expected)
 {
-    struct channel *channel = channel_of(
+    struct threaded_buffer *channel = threaded_buffer_of(
         roster_add(&run->roster, run->shape.state_bytes, owner, frames_expected, bytes_expected));
 
     if (channel == NULL)
@@ -433,23 +434,23 @@ struct channel *channel_attach(struct channel_run *run, void *owner, uint64_t fr
         os_thread_start(&channel->thread, OS_ROLE_BUFFER, STACK_BYTES, process_all, channel) == 0;
     if (channel->started)
         return channel;
-    channel_detach(channel);
+    threaded_buffer_detach(channel);
     return NULL;
 }
 
-void channel_detach(struct channel *channel)
+void threaded_buffer_detach(struct threaded_buffer *channel)
 {
-    starving_forget(&channel->run->starving, &channel->waiting);
+    wait_list_forget(&channel->run->waiters, &channel->waiting);
     pthread_mutex_lock(&channel->lock);
     channel->detached = true;
     pthread_mutex_unlock(&channel->lock);
     settle_down(channel);
-    starving_resume(&channel->run->starving);
+    wait_list_resume(&channel->run->waiters);
 }
 
-void channel_rewind(struct channel *channel)
+void threaded_buffer_rewind(struct threaded_buffer *channel)
 {
-    starving_forget(&channel->run->starving, &channel->waiting);
+    wait_list_forget(&channel->run->waiters, &channel->waiting);
     pthread_mutex_lock(&channel->lock);
     assert(channel->tail - channel->head >= channel->stream.partial_bytes);
     channel->tail -= channel->stream.partial_bytes;
@@ -457,5 +458,5 @@ void channel_rewind(struct channel *channel)
     frames_rewind(&channel->stream);
     pthread_mutex_unlock(&channel->lock);
     settle_down(channel);
-    starving_resume(&channel->run->starving);
+    wait_list_resume(&channel->run->waiters);
 }

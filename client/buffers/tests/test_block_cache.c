@@ -1,23 +1,24 @@
-/* desk.h, and how seldom slices goes further than to its desk. The Makefile links this with --wrap
+/* cache.h, and how seldom slices goes further than to its cache. The Makefile links this with
+ * --wrap
  * for what is counted: visits to the pool, pushes to another thread, wake-ups. */
+#include "client/buffers/pool.h"
 #include "client/buffers/tests/scheme_stage.h"
 
 #include <stdatomic.h>
 
-#include "client/buffers/desk.h"
-#include "client/buffers/handover.h"
-#include "client/buffers/returned.h"
+#include "client/buffers/block_cache.h"
+#include "client/buffers/mpsc_stack.h"
 
 struct block *__real_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
 struct block *__wrap_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
 void __real_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
 void __wrap_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
-struct block *__real_desk_take(struct desks *desks, struct desk *desk, unsigned want,
-                               unsigned *got);
-struct block *__wrap_desk_take(struct desks *desks, struct desk *desk, unsigned want,
-                               unsigned *got);
-void __real_handover_push(struct handover *handover, struct block *first, struct block *last);
-void __wrap_handover_push(struct handover *handover, struct block *first, struct block *last);
+struct block *__real_block_cache_take(struct block_caches *caches, struct block_cache *cache,
+                                      unsigned want, unsigned *got);
+struct block *__wrap_block_cache_take(struct block_caches *caches, struct block_cache *cache,
+                                      unsigned want, unsigned *got);
+void __real_mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);
+void __wrap_mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);
 void __real_os_unpark(struct os_parker *parker);
 void __wrap_os_unpark(struct os_parker *parker);
 
@@ -47,17 +48,18 @@ void __wrap_pool_give(struct pool *pool, struct block *first, struct block *last
     __real_pool_give(pool, first, last, count);
 }
 
-struct block *__wrap_desk_take(struct desks *desks, struct desk *desk, unsigned want, unsigned *got)
+struct block *__wrap_block_cache_take(struct block_caches *caches, struct block_cache *cache,
+                                      unsigned want, unsigned *got)
 {
-    struct block *first = __real_desk_take(desks, desk, want, got);
+    struct block *first = __real_block_cache_take(caches, cache, want, got);
     atomic_fetch_add(&counted.blocks_taken, *got);
     return first;
 }
 
-void __wrap_handover_push(struct handover *handover, struct block *first, struct block *last)
+void __wrap_mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last)
 {
     atomic_fetch_add(&counted.pushes, 1);
-    __real_handover_push(handover, first, last);
+    __real_mpsc_stack_push(stack, first, last);
 }
 
 void __wrap_os_unpark(struct os_parker *parker)
@@ -66,7 +68,7 @@ void __wrap_os_unpark(struct os_parker *parker)
     __real_os_unpark(parker);
 }
 
-/* ---- a desk ------------------------------------------------------------------------------ */
+/* ---- a cache ------------------------------------------------------------------------------ */
 
 enum { HALF = 16, BLOCK_BYTES = 16 << 10, BLOCKS_MAX = 2 * HALF + 1 };
 
@@ -74,8 +76,8 @@ struct room {
     struct budget budget;
     struct process_config process;
     struct pool *pool;
-    struct desks desks;
-    struct desk *desk;
+    struct block_caches caches;
+    struct block_cache *cache;
 };
 
 static void room_open(struct room *room)
@@ -87,16 +89,16 @@ static void room_open(struct room *room)
                                                  .batch_blocks = HALF,
                                                  .budget = &room->budget});
     assert_non_null(room->pool);
-    assert_int_equal(desks_open(&room->desks, 1, room->pool, HALF, &room->process, &room->budget),
-                     0);
-    room->desk = desks_sit(&room->desks);
+    assert_int_equal(
+        block_caches_open(&room->caches, 1, room->pool, HALF, &room->process, &room->budget), 0);
+    room->cache = block_cache_acquire(&room->caches);
     count_anew();
 }
 
 static void room_close(struct room *room)
 {
-    desk_leave(room->desk);
-    desks_close(&room->desks);
+    block_cache_release(room->cache);
+    block_caches_close(&room->caches);
     assert_int_equal(pool_close(room->pool), 0);
 }
 
@@ -104,7 +106,7 @@ static void take(struct room *room, struct block **blocks, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         unsigned got;
-        blocks[i] = desk_take(&room->desks, room->desk, 1, &got);
+        blocks[i] = block_cache_take(&room->caches, room->cache, 1, &got);
         assert_int_equal(got, 1);
     }
 }
@@ -112,9 +114,9 @@ static void take(struct room *room, struct block **blocks, unsigned count)
 static void give(struct room *room, struct block **blocks, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        struct returned returned = {0};
-        returned_add(&returned, blocks[i]);
-        desk_give(&room->desks, room->desk, &returned);
+        struct block_batch batch = {0};
+        block_batch_add(&batch, blocks[i]);
+        block_cache_give(&room->caches, room->cache, &batch);
     }
 }
 
@@ -147,13 +149,13 @@ static void test_half_a_desk_comes_and_goes_at_once(void **state)
     assert_int_equal(counted.pool_visits, 2);
     take(&room, blocks + 2 * HALF, 1);
     assert_int_equal(counted.pool_visits, 3);
-    assert_int_equal(room.desk->free_count, HALF - 1);
+    assert_int_equal(room.cache->free_count, HALF - 1);
 
     give(&room, blocks, HALF + 1);
     assert_int_equal(counted.pool_visits, 3);
     give(&room, blocks + HALF + 1, HALF);
     assert_int_equal(counted.pool_visits, 4);
-    assert_in_range(room.desk->free_count, HALF, 2 * HALF);
+    assert_in_range(room.cache->free_count, HALF, 2 * HALF);
     take(&room, again, HALF);
     for (unsigned i = 0; i < HALF; i++)
         assert_ptr_equal(again[i], blocks[2 * HALF - i]); /* what went was the cold half */
@@ -179,8 +181,8 @@ static void test_a_desk_has_whole_halves(void **state)
             for (unsigned i = 0; i < change && out > 0; i++)
                 give(&room, &blocks[--out], 1);
         }
-        assert_int_equal((room.desk->free_count + out) % HALF, 0);
-        assert_in_range(room.desk->free_count, 0, 2 * HALF);
+        assert_int_equal((room.cache->free_count + out) % HALF, 0);
+        assert_in_range(room.cache->free_count, 0, 2 * HALF);
     }
     give(&room, blocks, out);
     room_close(&room);
@@ -190,21 +192,21 @@ static void test_a_desk_has_whole_halves(void **state)
 
 static void test_only_who_sleeps_is_woken_and_once(void **state)
 {
-    static struct handover handover;
+    static struct mpsc_stack stack;
     struct block blocks[4] = {0};
     (void)state;
-    handover_init(&handover);
+    mpsc_stack_init(&stack);
     count_anew();
-    handover_push(&handover, &blocks[0], &blocks[0]);
-    handover_push(&handover, &blocks[1], &blocks[1]);
+    mpsc_stack_push(&stack, &blocks[0], &blocks[0]);
+    mpsc_stack_push(&stack, &blocks[1], &blocks[1]);
     assert_int_equal(counted.wake_ups, 0);
-    assert_non_null(handover_take(&handover));
-    assert_true(handover_doze(&handover));
-    handover_push(&handover, &blocks[2], &blocks[2]);
-    handover_push(&handover, &blocks[3], &blocks[3]);
+    assert_non_null(mpsc_stack_take(&stack));
+    assert_true(mpsc_stack_prepare_sleep(&stack));
+    mpsc_stack_push(&stack, &blocks[2], &blocks[2]);
+    mpsc_stack_push(&stack, &blocks[3], &blocks[3]);
     assert_int_equal(counted.wake_ups, 1);
-    handover_sleep(&handover);
-    assert_non_null(handover_take(&handover));
+    mpsc_stack_sleep(&stack);
+    assert_non_null(mpsc_stack_take(&stack));
 }
 
 /* ---- slices at full load ----------------------------------------------------------------- */
@@ -270,16 +272,16 @@ static void test_slices_keeps_to_its_desk(void **state)
     for (unsigned i = 0; i < sizeof processors / sizeof processors[0]; i++) {
         load(&stage, processors[i]);
         const uint64_t frames = stage.figures.frames, published = stage.figures.hand_overs;
-        const uint64_t returned = counted.pushes - published;
+        const uint64_t batch = counted.pushes - published;
         print_message("%u processors: %llu frames, %llu blocks: %llu visits to the pool, %llu "
                       "publications, %llu returns, %llu wake-ups\n",
                       processors[i], (unsigned long long)frames,
                       (unsigned long long)counted.blocks_taken,
                       (unsigned long long)counted.pool_visits, (unsigned long long)published,
-                      (unsigned long long)returned, (unsigned long long)counted.wake_ups);
+                      (unsigned long long)batch, (unsigned long long)counted.wake_ups);
         assert_in_range(counted.pool_visits, 1, counted.blocks_taken / BLOCKS_PER_VISIT);
         assert_in_range(published, processors[i] > 0, frames / FRAMES_PER_PUBLICATION);
-        assert_in_range(returned, processors[i] > 0, frames / FRAMES_PER_RETURN);
+        assert_in_range(batch, processors[i] > 0, frames / FRAMES_PER_RETURN);
         assert_in_range(counted.wake_ups, 0, frames / FRAMES_PER_WAKE_UP);
         if (processors[i] == 0)
             assert_int_equal(counted.pushes, 0);
