@@ -3,14 +3,14 @@
 #   OS=windows                 Windows programs, made by mingw-w64 (make windows installs it first)
 #   SANITIZER=address|thread   a flavour of its own under build/ (address brings UBSan along)
 #   CC=clang                   another compiler, another flavour
-#   STRESS_SECONDS=120 SEED=   of `make stress`: for each engine; one trial again and again
+#   STRESS_SECONDS=120 SEED=   for `make stress`: seconds per engine; the seed to repeat
 #   V=1                        shows the commands
-#   DEPS=no                    never installs anything
+#   DEPS=no                    installs nothing
 
 SANITIZER ?=
 V         ?= 0
 STRESS_SECONDS ?= 120
-# Windows itself says OS=Windows_NT; its compiler, MSYS2's, goes by the plain name.
+# On Windows itself OS is Windows_NT, and MSYS2's compiler is plain gcc.
 SYSTEM    := $(if $(filter windows Windows_NT,$(OS)),windows,linux)
 CC.windows := $(if $(filter windows,$(OS)),x86_64-w64-mingw32-gcc-posix,gcc)
 CC.linux  := gcc
@@ -30,7 +30,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prot
              -Wvla -fno-strict-aliasing -fno-omit-frame-pointer -pthread -I. $(SANITIZE) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
 
-# Windows 10 or later; POSIX's names for the socket headers; a copy of the one library header.
+# Windows 10 or later. base/windows/ has POSIX's socket header names, include/ a copy of xxhash.h.
 CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Ibase/windows -I$(BUILD)/include
 LDFLAGS.windows := -static
 LDLIBS.windows  := -lws2_32 -lsynchronization -lntdll
@@ -41,11 +41,11 @@ ALL_LDFLAGS += $(LDFLAGS.$(SYSTEM))
 LDLIBS      += $(LDLIBS.$(SYSTEM))
 EXE         := $(EXE.$(SYSTEM))
 
-# A room's sources are the files that lie in it; only the operating system is chosen here.
+# Every .c file of a room is built; only the operating system is chosen here.
 ROOMS    := base cport client/buffers client/collector client/peers mock_servers scenarios/sweep
 NOT_HERE.linux   := %_windows.c cport/iocp.c
 NOT_HERE.windows := %_linux.c cport/epoll.c cport/uring.c
-# The paper's LAN is made of Linux's namespaces.
+# fanin-lan needs Linux namespaces.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan)
 PEERS    := raw peer-blocking peer-libuv peer-libevent
 MAINS    := client/main.c $(addprefix client/peers/,raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c
@@ -53,7 +53,7 @@ SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(MAINS),$(wildcard $(ROOMS:=/*.c
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libfanin.a
 
-# Libraries that a peer is written with: where one is missing, absent.c stands in for its peer.
+# Libraries that peers use. Where one is missing, absent.c replaces the peer and its rows are skipped.
 header_of     = $(if $(filter linux,$(SYSTEM)),$(wildcard $(addsuffix /$(1),/usr/include /usr/local/include)))
 HAS_LIBUV    := $(call header_of,uv.h)
 HAS_LIBEVENT := $(call header_of,event2/bufferevent.h)
@@ -61,11 +61,11 @@ $(BUILD)/fanin-peer-libuv$(EXE):    LDLIBS += $(if $(HAS_LIBUV),-luv)
 $(BUILD)/fanin-peer-libevent$(EXE): LDLIBS += $(if $(HAS_LIBEVENT),-levent_core)
 
 PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client $(PEERS) servers sweep $(if $(filter linux,$(SYSTEM)),lan))
-# cmocka is not packaged for Windows; what does without it runs there, too.
+# cmocka is not packaged for Windows; the conformance suite does without it.
 TESTED.linux   := $(wildcard $(ROOMS:=/tests/test_*.c))
 TESTED.windows := cport/tests/test_conformance.c
 CMOCKA.linux   := -lcmocka
-# What tests share: every other file of their folders.
+# Files of tests/ folders that are not test programs are shared by all tests.
 SHARED.linux   := $(wildcard $(ROOMS:=/tests/*.c) $(ROOMS:=/tests/*/*.c))
 SHARED.windows := $(wildcard cport/tests/conformance/*.c cport/tests/stress/*.c)
 SHARED   := $(filter-out $(NOT_HERE.$(SYSTEM)) cport/tests/port_stress.c $(foreach kind,test bench,$(wildcard $(ROOMS:=/tests/$(kind)_*.c))),$(SHARED.$(SYSTEM)))
@@ -99,13 +99,13 @@ $(TESTS): LDLIBS := $(CMOCKA.$(SYSTEM)) $(LDLIBS)
 
 $(TESTS) $(BENCHES) $(STRESS): %$(EXE): %.o
 
-# Tests that make allocations fail, one after the other.
+# These tests make each allocation fail in turn.
 %_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 # A test that counts how often a scheme goes beyond its thread.
 %/test_block_cache: ALL_LDFLAGS += -Wl,--wrap=pool_take,--wrap=pool_give,--wrap=block_cache_take,--wrap=mpsc_stack_push,--wrap=os_unpark
 
-# A test that makes calls into liburing fail.
+# This test makes liburing calls fail.
 %/test_uring: ALL_LDFLAGS += -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_get_probe_ring,--wrap=io_uring_submit
 
 $(LIBRARY): $(OBJECTS)
@@ -119,14 +119,14 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The commit goes into every row: what holds it is compiled again when it changes.
+# Every row names the commit: files that contain it are compiled again when it changes.
 NAMED := $(BUILD)/client/collector/row.o $(BUILD)/scenarios/sweep/record.o
 $(NAMED): ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
 $(NAMED): $(BUILD)/commit
 $(shell mkdir -p $(BUILD) && { echo '$(VERSION)' | cmp -s - $(BUILD)/commit || \
         echo '$(VERSION)' >$(BUILD)/commit; })
 
-# Of the system's own headers a cross compiler may see this one only.
+# The cross compiler must not see /usr/include; this is the only header that it needs from there.
 ifeq ($(OS),windows)
 $(BUILD)/include/xxhash.h: /usr/include/xxhash.h
 	@mkdir -p $(@D)
@@ -158,11 +158,11 @@ help:
 	@printf '%s\n' 'make            builds the programs into $(BUILD)/' \
 	  'make test       installs what is missing, runs every test, also under the sanitizers' \
 	  'make windows    installs mingw-w64 and Wine, builds the Windows programs into build/windows/' \
-	  'make stress     holds the completion port to its law by random operations, for minutes' \
-	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, prints the tables (QUICK=1, FULL=1)' \
+	  'make stress     checks the completion port'"'"'s law with random operations, for minutes' \
+	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, ends on one screen (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side, each with its target (six minutes)' \
 	  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
-	  'make reference  makes results/reference and the README'"'"'s figures anew (twenty minutes on a quiet machine)' \
+	  'make reference  renews results/reference and the figures of README and docs (twenty minutes, on a quiet machine)' \
 	  'make tidy       formatting, lengths, layering' \
 	  'make format     formats every C file' \
 	  'make clean      removes build/'
