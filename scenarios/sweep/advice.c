@@ -14,7 +14,7 @@
 #include "base/options.h"
 #include "base/os.h"
 #include "scenarios/sweep/command.h"
-#include "scenarios/sweep/folder.h"
+#include "scenarios/sweep/output_dir.h"
 #include "scenarios/sweep/ranking.h"
 #include "base/json_read.h"
 
@@ -33,7 +33,7 @@ enum stage { SEARCHING, FINALS, ENDED };
 
 struct advice {
     struct arena *arena;
-    struct space space;
+    struct search_space space;
     const struct criterion *criterion;
     const char *criterion_name;
     double margin;   /* a share */
@@ -53,7 +53,7 @@ struct advice {
 };
 
 int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct advice **advice,
-                struct complaint *complaint)
+                struct error *error)
 {
     const struct cell *first = cells->items[0];
     struct advice *fresh = arena_take(arena, sizeof *fresh);
@@ -61,24 +61,24 @@ int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct 
     *advice = NULL;
     for (unsigned i = 0; i < cells->count; i++) {
         if ((cells->items[i]->advise == NULL) != (first->advise == NULL))
-            return complain(complaint, &cells->items[i]->place,
-                            "advise searches one scenario at a time; run the others for "
-                            "themselves");
+            return error_set(error, &cells->items[i]->place,
+                             "advise searches one scenario at a time; run the others for "
+                             "themselves");
     }
     if (first->advise == NULL)
         return 0;
     *fresh = (struct advice){.arena = arena,
                              .criterion_name = first->advise,
-                             .criterion = criterion_find(first->advise, space_is_rated(first)),
+                             .criterion = criterion_find(first->advise, search_is_rated(first)),
                              .margin = first->margin,
                              .blocks = (unsigned)first->repeat,
                              .seed = seed,
                              .best_count = 1,
                              .total_s = NAN};
     if (fresh->criterion == NULL)
-        return complain(complaint, &cell_find(first, "advise")->place, "advise = %s: takes %s",
-                        first->advise, criterion_names(arena));
-    if (space_read(arena, cells, &fresh->space, complaint) != 0)
+        return error_set(error, &cell_find(first, "advise")->place, "advise = %s: takes %s",
+                         first->advise, criterion_names(arena));
+    if (search_read(arena, cells, &fresh->space, error) != 0)
         return -1;
     *advice = fresh;
     return 0;
@@ -106,17 +106,17 @@ static bool has_time(const struct advice *advice, const struct advice_work *work
 }
 
 int advice_check_budget(const struct advice *advice, double budget_s, double row_s,
-                        struct complaint *complaint)
+                        struct error *error)
 {
     double least = least_s(advice, row_s);
 
     if (budget_s >= least)
         return 0;
-    return complain(complaint, NULL,
-                    "--budget=%.3g is too small: a first round of %u rows (%s) and one of the "
-                    "finals take about %.0f s; --budget=%.1f would be the least, 3 finds more",
-                    budget_s / 60, advice->space.axes[0].count, advice->space.axes[0].key, least,
-                    ceil(least / 6) / 10);
+    return error_set(error, NULL,
+                     "--budget=%.3g is too small: a first round of %u rows (%s) and one of the "
+                     "finals take about %.0f s; --budget=%.1f would be the least, 3 finds more",
+                     budget_s / 60, advice->space.axes[0].count, advice->space.axes[0].key, least,
+                     ceil(least / 6) / 10);
 }
 
 /* ---- the search ---- */
@@ -181,8 +181,8 @@ static void begin_axis(struct advice *advice, const struct advice_work *work)
     advice->field_count = 0;
     for (unsigned i = 0; i < advice->best_count; i++) {
         for (unsigned value = 0; value < values; value++)
-            put_in_field(advice, space_vary(advice->arena, &advice->space, work->cells,
-                                            advice->best[i], advice->axis, value));
+            put_in_field(advice, search_vary(advice->arena, &advice->space, work->cells,
+                                             advice->best[i], advice->axis, value));
     }
     advice->first_row = work->plan->count;
 }
@@ -194,9 +194,9 @@ static void begin_finals(struct advice *advice, const struct advice_work *work)
     advice->field_count = 0;
     for (unsigned i = 0; i < advice->best_count; i++)
         advice->field[advice->field_count++] =
-            space_final(advice->arena, &advice->space, work->cells, advice->best[i]);
+            search_final(advice->arena, &advice->space, work->cells, advice->best[i]);
     advice->field[advice->field_count++] =
-        space_defaults(advice->arena, &advice->space, work->cells);
+        search_defaults(advice->arena, &advice->space, work->cells);
 }
 
 static unsigned rows_of_cell(const struct plan *plan, unsigned cell)
@@ -291,7 +291,7 @@ void advice_resume(struct advice *advice, const struct advice_work *work)
         struct rows seen = {.lines = work->rows->lines, .count = work->plan->count};
         struct advice_work then = *work;
         const char *label = row_text(advice->arena, seen.lines[seen.count], "label");
-        bool searched = label != NULL && strcmp(label, SPACE_SEARCH) == 0;
+        bool searched = label != NULL && strcmp(label, LABEL_SEARCH) == 0;
 
         then.rows = &seen;
         then.left_s = INFINITY;
@@ -394,22 +394,22 @@ static struct command conclusion(const struct advice *advice, const char *direct
 }
 
 int advice_conclude(const struct advice *advice, const char *directory, bool quiet,
-                    struct complaint *complaint)
+                    struct error *error)
 {
     struct command command = conclusion(advice, directory, quiet);
     struct os_process process;
-    int exit_code, error;
+    int exit_code, code;
 
     if (advice->reason != NULL) {
-        complain(complaint, NULL, "nothing to recommend: %s", advice->reason);
+        error_set(error, NULL, "nothing to recommend: %s", advice->reason);
         return EXIT_MEASURED_FAILURE;
     }
     fflush(stdout);
-    error = folder_is_file(command.argv[1]) ? os_process_start(&process, command.argv, NULL, NULL)
-                                            : -ENOENT;
-    if (error != 0) {
-        complain(complaint, NULL, "the rows are there, but what reads them is not (%s): %s would",
-                 strerror(-error), command_text(advice->arena, &command));
+    code = file_is_readable(command.argv[1]) ? os_process_start(&process, command.argv, NULL, NULL)
+                                             : -ENOENT;
+    if (code != 0) {
+        error_set(error, NULL, "the rows are there, but what reads them is not (%s): %s would",
+                  strerror(-code), command_text(advice->arena, &command));
         return EXIT_MACHINE_CANNOT;
     }
     while (os_process_wait(&process, LOOK_AGAIN_NS, &exit_code) == 0) {

@@ -15,7 +15,7 @@
 
 #include "scenarios/sweep/plan.h"
 #include "scenarios/sweep/resume.h"
-#include "scenarios/sweep/space.h"
+#include "scenarios/sweep/search_space.h"
 
 struct advice;
 
@@ -28,9 +28,9 @@ struct advice_work {
     double row_s;            /* that a row takes, as far as is known */
 };
 
-/* advice_open: *advice is NULL if no cell asks for advice. 0, or -1 with a complaint. */
+/* advice_open: *advice is NULL if no cell asks for advice. 0, or -1 with an error. */
 int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct advice **advice,
-                struct complaint *complaint);
+                struct error *error);
 
 /* advice_extend: puts the next rows on the plan, all of which so far are done. False when nothing
  * is left to run. */
@@ -40,10 +40,10 @@ bool advice_extend(struct advice *advice, const struct advice_work *work);
  * round. */
 void advice_resume(struct advice *advice, const struct advice_work *work);
 
-/* advice_check_budget: 0, or -1 with a complaint when there is no time for one round and one block
+/* advice_check_budget: 0, or -1 with an error when there is no time for one round and one block
  * of finals. */
 int advice_check_budget(const struct advice *advice, double budget_s, double row_s,
-                        struct complaint *complaint);
+                        struct error *error);
 
 /* advice_cells_max: how many cells there will be at most. */
 unsigned advice_cells_max(const struct advice *advice);
@@ -57,8 +57,8 @@ void advice_announce(const struct advice *advice, FILE *out);
 /* advice_conclude: prints the recommendation that the rows in `directory` come to and writes
  * advice.json there; `quiet`: only writes. Starts plot/advice.py for it and blocks until that
  * ends. Returns an exit code, EXIT_MEASURED_FAILURE when there is nothing to recommend; a
- * complaint where it could not even be tried. */
+ * error where it could not even be tried. */
 int advice_conclude(const struct advice *advice, const char *directory, bool quiet,
-                    struct complaint *complaint);
+                    struct error *error);
 
 #endif

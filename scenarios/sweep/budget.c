@@ -21,19 +21,19 @@ void budget_note(struct arena *arena, struct budget *budget, const struct cell *
     double value;
 
     if (run_end_of_line(&scratch, line, cell) == RUN_GOOD && row_number(line, cell->metric, &value))
-        figures_add(arena, &budget->figures[cell_index], value);
+        samples_add(arena, &budget->samples[cell_index], value);
     arena_free(&scratch);
 }
 
-static bool is_within(const struct cell *cell, const struct spread *spread)
+static bool is_within(const struct cell *cell, const struct interval *interval)
 {
-    return spread->width <= cell->precision;
+    return interval->width <= cell->precision;
 }
 
-static bool is_open(const struct cell *cell, const struct spread *spread)
+static bool is_open(const struct cell *cell, const struct interval *interval)
 {
-    return spread->n != 0 && spread->n < CELL_REPEAT_MAX && cell->skip_reason == NULL &&
-           !is_within(cell, spread);
+    return interval->n != 0 && interval->n < CELL_REPEAT_MAX && cell->skip_reason == NULL &&
+           !is_within(cell, interval);
 }
 
 unsigned budget_within(const struct budget *budget, const struct cells *cells)
@@ -41,9 +41,9 @@ unsigned budget_within(const struct budget *budget, const struct cells *cells)
     unsigned within = 0;
 
     for (unsigned i = 0; i < cells->count; i++) {
-        struct spread spread = spread_of(&budget->figures[i]);
+        struct interval interval = interval_of(&budget->samples[i]);
 
-        within += is_within(cells->items[i], &spread);
+        within += is_within(cells->items[i], &interval);
     }
     return within;
 }
@@ -54,11 +54,11 @@ unsigned budget_widest(const struct budget *budget, const struct cells *cells)
     double width = 0;
 
     for (unsigned i = 0; i < cells->count; i++) {
-        struct spread spread = spread_of(&budget->figures[i]);
+        struct interval interval = interval_of(&budget->samples[i]);
 
-        if (!is_within(cells->items[i], &spread) && isfinite(spread.width) &&
-            spread.width > width) {
-            width = spread.width;
+        if (!is_within(cells->items[i], &interval) && isfinite(interval.width) &&
+            interval.width > width) {
+            width = interval.width;
             widest = i;
         }
     }
@@ -74,7 +74,7 @@ static const char *why_none(const struct budget *budget, const struct cells *cel
     if (budget_within(budget, cells) == cells->count)
         return BUDGET_STOP_PRECISE;
     for (unsigned i = 0; i < cells->count; i++) {
-        if (budget->figures[i].count >= CELL_REPEAT_MAX)
+        if (budget->samples[i].count >= CELL_REPEAT_MAX)
             return BUDGET_STOP_MOST;
     }
     return BUDGET_STOP_NO_FIGURE;
@@ -88,13 +88,13 @@ bool budget_round(struct arena *arena, struct budget *budget, const struct cells
     unsigned first = plan->count, block = plan_last_block(plan) + 1;
     bool open = false;
 
-    assert(budget->figures != NULL);
+    assert(budget->samples != NULL);
     for (unsigned i = 0; i < cells->count; i++) {
-        struct spread spread = spread_of(&budget->figures[i]);
-        bool asks = is_open(cells->items[i], &spread);
+        struct interval interval = interval_of(&budget->samples[i]);
+        bool asks = is_open(cells->items[i], &interval);
 
         open = open || asks;
-        widths[i] = asks && row_s[i] <= left_s ? spread.width : 0;
+        widths[i] = asks && row_s[i] <= left_s ? interval.width : 0;
         widest = fmax(widest, widths[i]);
     }
     for (unsigned i = 0; i < cells->count && widest > 0; i++) {
@@ -110,16 +110,16 @@ bool budget_round(struct arena *arena, struct budget *budget, const struct cells
     return true;
 }
 
-static void write_cell(struct json *json, const struct cell *cell, const struct spread *spread)
+static void write_cell(struct json *json, const struct cell *cell, const struct interval *interval)
 {
     json_text(json, "metric", cell->metric);
-    json_count(json, "n", spread->n);
-    json_number(json, "median", spread->median);
-    json_number(json, "low", spread->low);
-    json_number(json, "high", spread->high);
-    json_number(json, "width", spread->width);
+    json_count(json, "n", interval->n);
+    json_number(json, "median", interval->median);
+    json_number(json, "low", interval->low);
+    json_number(json, "high", interval->high);
+    json_number(json, "width", interval->width);
     json_number(json, "precision", cell->precision);
-    json_flag(json, "within", is_within(cell, spread));
+    json_flag(json, "within", is_within(cell, interval));
 }
 
 void budget_write(struct arena *arena, struct json *json, const struct budget *budget,
@@ -132,10 +132,10 @@ void budget_write(struct arena *arena, struct json *json, const struct budget *b
     json_object_open(json, "cells");
     for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *cell = cells->items[i];
-        struct spread spread = spread_of(&budget->figures[i]);
+        struct interval interval = interval_of(&budget->samples[i]);
 
         json_object_open(json, cell_title(arena, cell));
-        write_cell(json, cell, &spread);
+        write_cell(json, cell, &interval);
         json_object_close(json);
     }
     json_object_close(json);

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "scenarios/sweep/plan.h"
-#include "scenarios/sweep/spread.h"
+#include "scenarios/sweep/confidence.h"
 
 enum { BUDGET_BLOCKS_MIN = 5 }; /* of every cell before any gets more */
 
@@ -21,7 +21,7 @@ struct budget {
     unsigned blocks;         /* that every cell was due; fewer where its repeat says so */
     unsigned further;        /* rows beyond those */
     const char *stopped;     /* why no further repeat was run; "" where none was asked for */
-    struct figures *figures; /* by cell */
+    struct samples *samples; /* by cell */
 };
 
 /* budget_note: a row that is there: a line of rows.jsonl, or what the client wrote. */

@@ -17,7 +17,7 @@
 /* ---- overrides ---- */
 
 int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
-                   struct complaint *complaint)
+                   struct error *error)
 {
     static const struct place place = {.file = "command line"};
     const char *equals = strchr(argument, '=');
@@ -40,7 +40,7 @@ int override_parse(struct arena *arena, const char *argument, struct overrides *
             override.section = dot + 1;
         }
     }
-    if (setting_parse(arena, &place, key, equals + 1, &override.setting, complaint) != 0)
+    if (setting_parse(arena, &place, key, equals + 1, &override.setting, error) != 0)
         return -1;
     overrides->items =
         arena_grow(arena, overrides->items, overrides->count, sizeof *overrides->items);
@@ -64,7 +64,7 @@ static bool hits(const struct override *override, const struct scenario *scenari
 }
 
 int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
-                    unsigned scenario_count, struct complaint *complaint)
+                    unsigned scenario_count, struct error *error)
 {
     for (unsigned i = 0; i < overrides->count; i++) {
         const struct override *override = &overrides->items[i];
@@ -73,11 +73,11 @@ int overrides_check(const struct overrides *overrides, struct scenario *const *s
         for (unsigned j = 0; j < scenario_count && !hit; j++)
             hit = hits(override, scenarios[j]);
         if (!hit)
-            return complain(complaint, &override->setting.place,
-                            "--%s%s%s.%s: no such scenario or section among those given",
-                            override->scenario, override->section == NULL ? "" : ".",
-                            override->section == NULL ? "" : override->section,
-                            override->setting.key);
+            return error_set(error, &override->setting.place,
+                             "--%s%s%s.%s: no such scenario or section among those given",
+                             override->scenario, override->section == NULL ? "" : ".",
+                             override->section == NULL ? "" : override->section,
+                             override->setting.key);
     }
     return 0;
 }
@@ -119,7 +119,7 @@ static struct settings merge_settings(struct arena *arena, const struct scenario
 /* ---- one cell ---- */
 
 static const char *resolve(const struct settings *settings, const unsigned *choice, unsigned at,
-                           struct complaint *complaint)
+                           struct error *error)
 {
     const struct setting *asked = &settings->items[at];
     const struct value *value = &asked->values[choice[at]];
@@ -128,13 +128,13 @@ static const char *resolve(const struct settings *settings, const unsigned *choi
         const struct setting *other = settings_find(settings, value->text);
 
         if (other == NULL) {
-            complain(complaint, &asked->place, "%s = =%s: there is no key %s to copy", asked->key,
-                     value->text, value->text);
+            error_set(error, &asked->place, "%s = =%s: there is no key %s to copy", asked->key,
+                      value->text, value->text);
             return NULL;
         }
         if (step == settings->count) {
-            complain(complaint, &asked->place, "%s = =%s: the copies go round in a circle",
-                     asked->key, asked->values[choice[at]].text);
+            error_set(error, &asked->place, "%s = =%s: the copies go round in a circle", asked->key,
+                      asked->values[choice[at]].text);
             return NULL;
         }
         value = &other->values[choice[other - settings->items]];
@@ -162,38 +162,38 @@ const char *cell_title(struct arena *arena, const struct cell *cell)
                       cell->section, *cell->name == '\0' ? "" : " ", cell->name);
 }
 
-static int read_servers(struct cell *cell, struct complaint *complaint)
+static int read_servers(struct cell *cell, struct error *error)
 {
     const struct pair *pair = cell_find(cell, "servers");
 
     if (pair == NULL)
-        return complain(complaint, &cell->place,
-                        "no key says how many servers; servers = 200 would be right");
+        return error_set(error, &cell->place,
+                         "no key says how many servers; servers = 200 would be right");
     if (strspn(pair->value, "0123456789") != strlen(pair->value))
         return 0; /* a list or @file of servers that are not ours */
-    return key_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, complaint);
+    return key_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, error);
 }
 
-static int read_pairs(struct arena *arena, struct cell *cell, struct complaint *complaint)
+static int read_pairs(struct arena *arena, struct cell *cell, struct error *error)
 {
     for (unsigned i = 0; i < cell->pair_count; i++) {
         const struct pair *pair = &cell->pairs[i];
 
-        if (key_read(pair, cell, complaint) != 0)
+        if (key_read(pair, cell, error) != 0)
             return -1;
         if (strcmp(pair->key, "fleet.ports-per-address") == 0 &&
-            key_number(pair, 0, 65535, &cell->ports_per_address, complaint) != 0)
+            key_number(pair, 0, 65535, &cell->ports_per_address, error) != 0)
             return -1;
         if (key_is_fleets(pair->key))
             cell->fleet_options =
                 join(arena, cell->fleet_options, pair->key + strlen(KEY_FLEET_PREFIX), pair->value);
     }
-    return read_servers(cell, complaint);
+    return read_servers(cell, error);
 }
 
 static struct cell *make_cell(struct arena *arena, const struct settings *settings,
                               const struct settings *named, const unsigned *choice,
-                              struct complaint *complaint)
+                              struct error *error)
 {
     struct cell *cell = arena_take(arena, sizeof *cell);
     struct pair *pairs = arena_take(arena, settings->count * sizeof *pairs);
@@ -204,7 +204,7 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
 
         pairs[i].key = setting->key;
         pairs[i].place = setting->place;
-        pairs[i].value = resolve(settings, choice, i, complaint);
+        pairs[i].value = resolve(settings, choice, i, error);
         if (pairs[i].value == NULL)
             return NULL;
         if (setting->value_count > 1 ||
@@ -234,12 +234,22 @@ bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for
            is_part_of(a, b, but_for) && is_part_of(b, a, but_for);
 }
 
-/* A section's cells stand together, so the search may end where another section's begin. */
-static bool is_known(const struct cells *cells, const struct cell *cell)
+/* Values of one key differ, so only a copied value or a [+] can repeat a cell. */
+static bool may_repeat(const struct settings *settings)
 {
-    for (unsigned i = cells->count; i-- > 0;) {
-        if (strcmp(cells->items[i]->section, cell->section) != 0)
-            return false;
+    for (unsigned i = 0; i < settings->count; i++) {
+        for (unsigned j = 0; j < settings->items[i].value_count; j++) {
+            if (settings->items[i].values[j].reference)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The cells of a section are adjacent, so the loop ends where the previous section begins. */
+static bool is_duplicate(const struct cells *cells, const struct cell *cell)
+{
+    for (unsigned i = cells->count; i-- > 0 && cells->items[i]->section == cell->section;) {
         if (cell_equals(cells->items[i], cell, ""))
             return true;
     }
@@ -295,10 +305,11 @@ static void set_defaults(struct cell *cell, const struct scenario *scenario,
 
 static int cross_axes(struct arena *arena, const struct scenario *scenario,
                       const struct section *section, const struct settings *settings,
-                      struct cells *cells, struct complaint *complaint)
+                      struct cells *cells, struct error *error)
 {
     static const struct settings none = {0};
     bool further = section != &scenario->sections[section->base];
+    bool check_duplicates = further || may_repeat(settings);
     bool search = settings_find(settings, "advise") != NULL;
     unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
 
@@ -306,17 +317,17 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
         /* What a [+] sets tells its cells from those of the section, so it is part of their names.
          */
         struct cell *cell =
-            make_cell(arena, settings, further ? &section->settings : &none, choice, complaint);
+            make_cell(arena, settings, further ? &section->settings : &none, choice, error);
 
         if (cell == NULL)
             return -1;
         set_defaults(cell, scenario, section);
-        if (is_known(cells, cell))
+        if (check_duplicates && is_duplicate(cells, cell))
             continue;
         if (cells->count == CELLS_MAX)
-            return complain(complaint, &section->place, "more than %d cells; give fewer values",
-                            CELLS_MAX);
-        if (read_pairs(arena, cell, complaint) != 0)
+            return error_set(error, &section->place, "more than %d cells; give fewer values",
+                             CELLS_MAX);
+        if (read_pairs(arena, cell, error) != 0)
             return -1;
         cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
         cells->items[cells->count++] = cell;
@@ -339,7 +350,7 @@ static bool is_wanted(const char *only, const struct scenario *scenario,
 
 int cells_expand(struct arena *arena, const struct scenario *scenario,
                  const struct overrides *overrides, const char *only, struct cells *cells,
-                 struct complaint *complaint)
+                 struct error *error)
 {
     for (unsigned i = 0; i < scenario->section_count; i++) {
         const struct section *section = &scenario->sections[i];
@@ -349,12 +360,12 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
             continue;
         settings = merge_settings(arena, scenario, section, overrides);
         if (settings.count == 0)
-            return complain(complaint, &section->place, "section [%s] has no key", section->name);
+            return error_set(error, &section->place, "section [%s] has no key", section->name);
         for (unsigned j = 0; j < settings.count; j++) {
-            if (key_check(&settings.items[j], complaint) != 0)
+            if (key_check(&settings.items[j], error) != 0)
                 return -1;
         }
-        if (cross_axes(arena, scenario, section, &settings, cells, complaint) != 0)
+        if (cross_axes(arena, scenario, section, &settings, cells, error) != 0)
             return -1;
     }
     return 0;

@@ -72,19 +72,19 @@ struct cells {
 
 /* override_parse: `argument` is what follows the dashes: "KEY=VALUES", with a scope or without.
  * The scopes are checked by overrides_check once the scenarios are known. 0, or -1 with a
- * complaint. */
+ * error. */
 int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
-                   struct complaint *complaint);
+                   struct error *error);
 
 /* overrides_check: every scope names a scenario (and section) that is there. */
 int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
-                    unsigned scenario_count, struct complaint *complaint);
+                    unsigned scenario_count, struct error *error);
 
 /* cells_expand: appends the scenario's cells to `cells`, duplicates dropped. `only` is "SECTION" or
- * "SCENARIO.SECTION", or NULL for all. 0, or -1 with a complaint that names file and line. */
+ * "SCENARIO.SECTION", or NULL for all. 0, or -1 with an error that names file and line. */
 int cells_expand(struct arena *arena, const struct scenario *scenario,
                  const struct overrides *overrides, const char *only, struct cells *cells,
-                 struct complaint *complaint);
+                 struct error *error);
 
 /* cell_find: the pair of a key, NULL if the cell has none. */
 const struct pair *cell_find(const struct cell *cell, const char *key);

@@ -16,7 +16,7 @@ struct check {
     char *log_path; /* what the asked program says */
     char **asked;   /* command lines */
     unsigned asked_count;
-    struct complaint *complaint;
+    struct error *error;
 };
 
 static struct place place_of(const struct cell *cell, const char *key)
@@ -48,13 +48,13 @@ static int judge(struct check *check, const struct command *command, int exit_co
     if (exit_code == EXIT_DONE || exit_code == EXIT_MACHINE_CANNOT)
         return 0;
     if (exit_code == EXIT_WRONG_USE && *line != '\0')
-        return complain(check->complaint, place, "%s", line);
-    return complain(check->complaint, place, "%s %s: %s; 0, 2 or 3 would be right: %s",
-                    command->argv[0], command->argv[command->count - 1],
-                    command_ending(&check->arena, exit_code), line);
+        return error_set(check->error, place, "%s", line);
+    return error_set(check->error, place, "%s %s: %s; 0, 2 or 3 would be right: %s",
+                     command->argv[0], command->argv[command->count - 1],
+                     command_ending(&check->arena, exit_code), line);
 }
 
-/* Runs it to its end. 1: it ended; 0: it cannot be started; -1 with a complaint. */
+/* Runs it to its end. 1: it ended; 0: it cannot be started; -1 with an error. */
 static int run(struct check *check, const struct command *command, const struct place *place,
                int *exit_code)
 {
@@ -64,16 +64,15 @@ static int run(struct check *check, const struct command *command, const struct 
     remove(check->log_path);
     error = os_process_start(&process, command->argv, check->log_path, check->log_path);
     if (error != 0) {
-        complain(check->complaint, place, "cannot start %s: %s", command->argv[0],
-                 strerror(-error));
+        error_set(check->error, place, "cannot start %s: %s", command->argv[0], strerror(-error));
         return 0;
     }
     if (os_process_wait(&process, ANSWER_NS_MAX, exit_code) == 1)
         return 1;
     os_process_stop(&process, 0);
-    return complain(check->complaint, place, "%s did not answer %s within %llu s", command->argv[0],
-                    command->argv[command->count - 1],
-                    (unsigned long long)(ANSWER_NS_MAX / OS_NS_PER_S));
+    return error_set(check->error, place, "%s did not answer %s within %llu s", command->argv[0],
+                     command->argv[command->count - 1],
+                     (unsigned long long)(ANSWER_NS_MAX / OS_NS_PER_S));
 }
 
 /* The servers have no --dry-run, but --help behind their options makes them read these and end. */
@@ -102,7 +101,7 @@ static int ask_link(struct check *check, const struct link *link)
     command_add(&check->arena, &command, "--help");
     result = run(check, &command, &link->place, &exit_code);
     if (result == 0)
-        check->complaint->text[0] = '\0';
+        check->error->text[0] = '\0';
     return result == 1 ? judge(check, &command, exit_code, &link->place) : result;
 }
 
@@ -153,15 +152,15 @@ static char *make_log(struct arena *arena)
 }
 
 int check_programs(const struct cells *cells, const struct fleets *fleets,
-                   const struct links *links, struct complaint *complaint)
+                   const struct links *links, struct error *error)
 {
-    struct check check = {.complaint = complaint};
+    struct check check = {.error = error};
     int result = -1;
 
     check.log_path = make_log(&check.arena);
     if (check.log_path == NULL) {
-        complain(complaint, NULL, "cannot make a temporary file (TMPDIR says where): %s",
-                 strerror(errno));
+        error_set(error, NULL, "cannot make a temporary file (TMPDIR says where): %s",
+                  strerror(errno));
     } else {
         result = ask_all(&check, cells, fleets, links);
         remove(check.log_path);

@@ -6,10 +6,10 @@
 
 #include "scenarios/sweep/fleet.h"
 
-/* check_programs: 0, or -1 with a complaint that names the file and the line of the key that was
+/* check_programs: 0, or -1 with an error that names the file and the line of the key that was
  * refused. Blocks for some milliseconds a cell. An exit code 3 is let pass: such a cell becomes a
  * skipped row. */
 int check_programs(const struct cells *cells, const struct fleets *fleets,
-                   const struct links *links, struct complaint *complaint);
+                   const struct links *links, struct error *error);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base/os.h"
 #include "scenarios/sweep/fleet.h"
-#include "scenarios/sweep/folder.h"
+#include "scenarios/sweep/output_dir.h"
 #include "scenarios/sweep/key.h"
 
 enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_BASE = 128 };
@@ -21,7 +21,7 @@ static const char *find_program(struct arena *arena, const char *name)
     for (unsigned i = 0; i < 2; i++) {
         const char *path = arena_text(arena, "%s/%s%s", directory, name, suffixes[i]);
 
-        if (folder_is_file(path))
+        if (file_is_readable(path))
             return path;
     }
     return name;

@@ -6,7 +6,7 @@
 
 #include "base/options.h"
 #include "scenarios/sweep/command.h"
-#include "scenarios/sweep/folder.h"
+#include "scenarios/sweep/output_dir.h"
 
 enum { PORT_MAX = 65535 };
 
@@ -74,7 +74,7 @@ static void place_fleet(const struct fleets *fleets, unsigned index)
 }
 
 int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *fleets,
-                struct complaint *complaint)
+                struct error *error)
 {
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
@@ -90,11 +90,11 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
 
         place_fleet(fleets, i);
         if (fleet->base + fleet_ports(fleet) - 1 > PORT_MAX)
-            return complain(complaint, &fleet->cell->place,
-                            "%llu servers from port %llu on pass port %d; fewer servers, a lower "
-                            "port, or fleet.ports-per-address would be right",
-                            (unsigned long long)fleet->count, (unsigned long long)fleet->base,
-                            PORT_MAX);
+            return error_set(error, &fleet->cell->place,
+                             "%llu servers from port %llu on pass port %d; fewer servers, a lower "
+                             "port, or fleet.ports-per-address would be right",
+                             (unsigned long long)fleet->count, (unsigned long long)fleet->base,
+                             PORT_MAX);
     }
     return 0;
 }
@@ -122,7 +122,7 @@ const char *fleet_last_words(struct arena *arena, const struct fleet *fleet)
 }
 
 static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_code,
-                       struct complaint *complaint)
+                       struct error *error)
 {
     const char *line = fleet_last_words(arena, fleet);
     const struct pair *port = cell_find(fleet->cell, "port");
@@ -131,34 +131,34 @@ static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_
     exit_code = servers_exit_code(arena, fleet, exit_code);
     if (exit_code == EXIT_WRONG_USE) {
         place = command_place(arena, fleet->cell, true, line);
-        complain(complaint, &place, "%s", line);
+        error_set(error, &place, "%s", line);
         return EXIT_WRONG_USE;
     }
-    complain(complaint, &place,
-             "the servers on ports %llu to %llu did not start (%s): %s; the key port (--port=BASE) "
-             "moves them",
-             (unsigned long long)fleet->base,
-             (unsigned long long)(fleet->base + fleet_ports(fleet) - 1),
-             command_ending(arena, exit_code), line);
+    error_set(
+        error, &place,
+        "the servers on ports %llu to %llu did not start (%s): %s; the key port (--port=BASE) "
+        "moves them",
+        (unsigned long long)fleet->base, (unsigned long long)(fleet->base + fleet_ports(fleet) - 1),
+        command_ending(arena, exit_code), line);
     return EXIT_MACHINE_CANNOT;
 }
 
-static int await_ready(struct arena *arena, struct fleet *fleet, struct complaint *complaint)
+static int await_ready(struct arena *arena, struct fleet *fleet, struct error *error)
 {
     uint64_t deadline_ns = os_now_ns() + START_NS_MAX;
     int exit_code = 0;
 
-    while (!folder_is_file(fleet->ready_path)) {
+    while (!file_is_readable(fleet->ready_path)) {
         if (os_process_wait(&fleet->process, LOOK_AGAIN_NS, &exit_code) == 1) {
             fleet->running = false;
-            return explain_end(arena, fleet, exit_code, complaint);
+            return explain_end(arena, fleet, exit_code, error);
         }
         if (os_interrupted())
             return EXIT_MEASURED_FAILURE;
         if (os_now_ns() > deadline_ns) {
-            complain(complaint, &fleet->cell->place,
-                     "the servers were not ready within %llu s; see %s",
-                     (unsigned long long)(START_NS_MAX / OS_NS_PER_S), fleet->log_path);
+            error_set(error, &fleet->cell->place,
+                      "the servers were not ready within %llu s; see %s",
+                      (unsigned long long)(START_NS_MAX / OS_NS_PER_S), fleet->log_path);
             return EXIT_MACHINE_CANNOT;
         }
     }
@@ -192,7 +192,7 @@ static struct command far_command(struct arena *arena, const struct fleet *fleet
 }
 
 int fleet_start(struct arena *arena, struct fleet *fleet, unsigned number, const char *directory,
-                struct complaint *complaint)
+                struct error *error)
 {
     struct command command;
     const char *log_path;
@@ -212,12 +212,12 @@ int fleet_start(struct arena *arena, struct fleet *fleet, unsigned number, const
     remove(fleet->ready_path);
     result = os_process_start(&fleet->process, command.argv, log_path, log_path);
     if (result != 0) {
-        complain(complaint, &fleet->cell->place, "cannot start %s: %s", command.argv[0],
-                 strerror(-result));
+        error_set(error, &fleet->cell->place, "cannot start %s: %s", command.argv[0],
+                  strerror(-result));
         return EXIT_MACHINE_CANNOT;
     }
     fleet->running = true;
-    result = await_ready(arena, fleet, complaint);
+    result = await_ready(arena, fleet, error);
     remove(fleet->ready_path);
     return result;
 }

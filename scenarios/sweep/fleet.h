@@ -24,19 +24,19 @@ struct fleets {
     unsigned count;
 };
 
-/* fleets_plan: gives every cell that needs one its fleet. 0, or -1 with a complaint (no ports
+/* fleets_plan: gives every cell that needs one its fleet. 0, or -1 with an error (no ports
  * left). */
 int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *fleets,
-                struct complaint *complaint);
+                struct error *error);
 
 /* fleet_ports: how many ports it needs from its base on. */
 uint64_t fleet_ports(const struct fleet *fleet);
 
 /* fleet_start: starts the fleet if it does not run, and blocks until it is ready; its log goes to
- * `directory`/log. Returns EXIT_DONE, or EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with a complaint;
+ * `directory`/log. Returns EXIT_DONE, or EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with an error;
  * interrupted, EXIT_MEASURED_FAILURE. */
 int fleet_start(struct arena *arena, struct fleet *fleet, unsigned number, const char *directory,
-                struct complaint *complaint);
+                struct error *error);
 
 /* fleet_client: the command line of the cell's client: it is taken to the fleet's link, and told
  * address and rate. Its fleet, if it has one, runs. */

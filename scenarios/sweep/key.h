@@ -17,15 +17,15 @@ bool key_passes_on(const char *key);
  * expected duration. */
 bool key_names_cells(const char *key);
 
-/* key_check: whether the setting may stand in a scenario. 0, or -1 with a complaint. */
-int key_check(const struct setting *setting, struct complaint *complaint);
+/* key_check: whether the setting may stand in a scenario. 0, or -1 with an error. */
+int key_check(const struct setting *setting, struct error *error);
 
 /* key_read: what one of the sweep's own keys says, into the cell; others are left alone. 0, or -1
- * with a complaint. */
-int key_read(const struct pair *pair, struct cell *cell, struct complaint *complaint);
+ * with an error. */
+int key_read(const struct pair *pair, struct cell *cell, struct error *error);
 
-/* key_number: the pair's value as a whole number in a range. 0, or -1 with a complaint. */
+/* key_number: the pair's value as a whole number in a range. 0, or -1 with an error. */
 int key_number(const struct pair *pair, uint64_t min, uint64_t max, uint64_t *number,
-               struct complaint *complaint);
+               struct error *error);
 
 #endif

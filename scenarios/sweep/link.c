@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/os.h"
-#include "scenarios/sweep/folder.h"
+#include "scenarios/sweep/output_dir.h"
 #include "base/json_read.h"
 
 static const char *const status_names[] = {
@@ -47,10 +47,10 @@ const char *links_path(struct arena *arena, const char *scenario_path)
     char directory[PROGRAM_DIRECTORY_BYTES];
     const char *own;
 
-    if (folder_is_file(beside) || os_program_directory(directory, sizeof directory) != 0)
+    if (file_is_readable(beside) || os_program_directory(directory, sizeof directory) != 0)
         return beside;
     own = arena_text(arena, "%s/../../scenarios/links.conf", directory);
-    return folder_is_file(own) ? own : beside;
+    return file_is_readable(own) ? own : beside;
 }
 
 /* A profile says what the link is like; what is done on it, and written about it, is the sweep's.
@@ -74,31 +74,31 @@ static const char *word_of_sweep(const char *options)
 
 /* The file is written as a scenario is, so that there is one syntax to know. */
 static int profiles_read(struct arena *arena, const char *path, struct settings *profiles,
-                         struct complaint *complaint)
+                         struct error *error)
 {
-    const struct scenario *file = scenario_read(arena, path, complaint);
+    const struct scenario *file = scenario_read(arena, path, error);
 
     if (file == NULL)
         return -1;
     *profiles = file->common;
     if (*file->sections[0].name != '\0')
-        return complain(complaint, &file->sections[0].place,
-                        "links have no sections; name = fanin-lan options would be right");
+        return error_set(error, &file->sections[0].place,
+                         "links have no sections; name = fanin-lan options would be right");
     for (unsigned i = 0; i < profiles->count; i++) {
         const struct setting *profile = &profiles->items[i];
 
         if (profile->value_count != 1 || profile->values[0].reference)
-            return complain(complaint, &profile->place,
-                            "%s takes fanin-lan options, in quotes if a comma is among them",
-                            profile->key);
+            return error_set(error, &profile->place,
+                             "%s takes fanin-lan options, in quotes if a comma is among them",
+                             profile->key);
         if (word_of_sweep(profile->values[0].text) != NULL)
-            return complain(complaint, &profile->place,
-                            "%s: %s is the sweep's to set; options of the link alone are right",
-                            profile->key, word_of_sweep(profile->values[0].text));
+            return error_set(error, &profile->place,
+                             "%s: %s is the sweep's to set; options of the link alone are right",
+                             profile->key, word_of_sweep(profile->values[0].text));
         if (strcmp(profile->key, CELL_LOOPBACK) == 0 && *profile->values[0].text != '\0')
-            return complain(complaint, &profile->place,
-                            "%s is the machine's own and takes no options; \"\" would be right",
-                            CELL_LOOPBACK);
+            return error_set(error, &profile->place,
+                             "%s is the machine's own and takes no options; \"\" would be right",
+                             CELL_LOOPBACK);
     }
     return 0;
 }
@@ -122,27 +122,27 @@ static struct place place_of(const struct cell *cell)
 }
 
 static int find_in_file(struct arena *arena, const struct cell *cell, const char *path,
-                        struct settings *profiles, struct links *links, struct complaint *complaint)
+                        struct settings *profiles, struct links *links, struct error *error)
 {
     struct place place = place_of(cell);
     const struct setting *profile;
 
-    if (!folder_is_file(path))
-        return complain(complaint, &place,
-                        "link = %s: %s, which would say what that is, cannot be read",
-                        cell->link_asked, path);
-    if (profiles->count == 0 && profiles_read(arena, path, profiles, complaint) != 0)
+    if (!file_is_readable(path))
+        return error_set(error, &place,
+                         "link = %s: %s, which would say what that is, cannot be read",
+                         cell->link_asked, path);
+    if (profiles->count == 0 && profiles_read(arena, path, profiles, error) != 0)
         return -1;
     profile = settings_find(profiles, cell->link_asked);
     if (profile == NULL)
-        return complain(complaint, &place, "link = %s: takes a name of %s: %s", cell->link_asked,
-                        path, names_of(arena, profiles));
+        return error_set(error, &place, "link = %s: takes a name of %s: %s", cell->link_asked, path,
+                         names_of(arena, profiles));
     links_add(arena, links, profile->key, profile->values[0].text, &profile->place);
     return 0;
 }
 
 int links_plan(struct arena *arena, const struct cells *cells, const char *path,
-               struct links *links, struct complaint *complaint)
+               struct links *links, struct error *error)
 {
     struct settings profiles = {0};
 
@@ -153,12 +153,12 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
         if (strcmp(cell->link_asked, CELL_LOOPBACK) == 0)
             continue;
         if (cell->servers == 0)
-            return complain(complaint, &place,
-                            "link = %s: only fanin's own servers can be put behind a link; "
-                            "servers = N, or link = %s, would be right",
-                            cell->link_asked, CELL_LOOPBACK);
+            return error_set(error, &place,
+                             "link = %s: only fanin's own servers can be put behind a link; "
+                             "servers = N, or link = %s, would be right",
+                             cell->link_asked, CELL_LOOPBACK);
         if (links_find(links, cell->link_asked) == NULL &&
-            find_in_file(arena, cell, path, &profiles, links, complaint) != 0)
+            find_in_file(arena, cell, path, &profiles, links, error) != 0)
             return -1;
         cell->link = links_find(links, cell->link_asked);
     }
@@ -271,7 +271,7 @@ static bool take_recorded(struct arena *arena, struct link *link, const char *ob
 }
 
 int links_read(struct arena *arena, const char *record, const struct place *place,
-               struct links *links, struct complaint *complaint)
+               struct links *links, struct error *error)
 {
     const char *object = row_find(record, "links"), *value;
     char *name;
@@ -283,8 +283,8 @@ int links_read(struct arena *arena, const char *record, const struct place *plac
 
         if (options == NULL ||
             !take_recorded(arena, links_add(arena, links, name, options, place), value))
-            return complain(complaint, place, "link %s has no sound check; it cannot be resumed",
-                            name);
+            return error_set(error, place, "link %s has no sound check; it cannot be resumed",
+                             name);
     }
     return 0;
 }

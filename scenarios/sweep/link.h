@@ -33,9 +33,9 @@ struct links {
 };
 
 /* links_plan: finds the links that the cells name, in `links` (of a sweep that is resumed) or in
- * the file at `path`, which is not read when no cell needs it. 0, or -1 with a complaint. */
+ * the file at `path`, which is not read when no cell needs it. 0, or -1 with an error. */
 int links_plan(struct arena *arena, const struct cells *cells, const char *path,
-               struct links *links, struct complaint *complaint);
+               struct links *links, struct error *error);
 
 /* links_path: where links.conf is looked for: beside the scenario, else where fanin's own tree has
  * it, seen from the program. */
@@ -52,9 +52,9 @@ bool link_judge(struct arena *arena, struct link *link, const char *check);
 /* link_command: fanin-lan with the link's options. */
 struct command link_command(struct arena *arena, const struct link *link);
 
-/* links_write and links_read: "links" of the record. links_read: 0, or -1 with a complaint. */
+/* links_write and links_read: "links" of the record. links_read: 0, or -1 with an error. */
 void links_write(struct json *json, const struct links *links);
 int links_read(struct arena *arena, const char *record, const struct place *place,
-               struct links *links, struct complaint *complaint);
+               struct links *links, struct error *error);
 
 #endif

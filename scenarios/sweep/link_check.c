@@ -99,7 +99,7 @@ static const char *last_words(const struct link_check *check, int exit_code)
                                       command_ending(check->arena, exit_code));
 }
 
-static int judge(struct link_check *check, int exit_code, struct complaint *complaint)
+static int judge(struct link_check *check, int exit_code, struct error *error)
 {
     struct link *link = check->link;
     size_t bytes;
@@ -117,7 +117,7 @@ static int judge(struct link_check *check, int exit_code, struct complaint *comp
         set_status(link, LINK_FAILED, sound ? what_failed(check) : last_words(check, exit_code));
         return EXIT_DONE;
     case EXIT_WRONG_USE:
-        complain(complaint, &link->place, "%s", last_words(check, exit_code));
+        error_set(error, &link->place, "%s", last_words(check, exit_code));
         return EXIT_WRONG_USE;
     case -1:
         set_status(
@@ -130,22 +130,22 @@ static int judge(struct link_check *check, int exit_code, struct complaint *comp
     }
 }
 
-static int check_one(struct link_check *check, struct complaint *complaint)
+static int check_one(struct link_check *check, struct error *error)
 {
     struct command command = link_command(check->arena, check->link);
     struct os_process process;
-    int exit_code = -1, error;
+    int exit_code = -1, code;
 
     command_add(check->arena, &command, "--check");
     command_add(check->arena, &command, arena_text(check->arena, "--json=%s", check->json_path));
-    error = os_process_start(&process, command.argv, check->table_path, check->log_path);
-    if (error != 0)
+    code = os_process_start(&process, command.argv, check->table_path, check->log_path);
+    if (code != 0)
         set_status(
             check->link, LINK_UNAVAILABLE,
-            arena_text(check->arena, "cannot start %s: %s", command.argv[0], strerror(-error)));
+            arena_text(check->arena, "cannot start %s: %s", command.argv[0], strerror(-code)));
     else if (!await(check, &process, &exit_code))
         return EXIT_MEASURED_FAILURE;
-    return error != 0 ? EXIT_DONE : judge(check, exit_code, complaint);
+    return code != 0 ? EXIT_DONE : judge(check, exit_code, error);
 }
 
 static void say(struct progress *progress, const struct link *link)
@@ -159,7 +159,7 @@ static void say(struct progress *progress, const struct link *link)
 }
 
 int links_check(struct arena *arena, const struct links *links, const char *directory,
-                struct progress *progress, double later_s, struct complaint *complaint)
+                struct progress *progress, double later_s, struct error *error)
 {
     for (unsigned i = 0; i < links->count; i++) {
         struct link *link = links->items[i];
@@ -179,7 +179,7 @@ int links_check(struct arena *arena, const struct links *links, const char *dire
             continue;
         remove(check.json_path);
         remove(check.table_path);
-        result = check_one(&check, complaint);
+        result = check_one(&check, error);
         remove(check.json_path);
         remove(check.log_path);
         if (result != EXIT_DONE)

@@ -120,18 +120,18 @@ static bool is_own(const char *name, size_t length)
 }
 
 static int add_override(struct arena *arena, struct sweep_request *request, const char *argument,
-                        struct complaint *complaint)
+                        struct error *error)
 {
     if (strchr(argument, '\n') != NULL)
-        return complain(complaint, NULL, "--%s: a value takes no line end", argument);
+        return error_set(error, NULL, "--%s: a value takes no line end", argument);
     request->overrides_text = arena_text(arena, "%s%s%s", request->overrides_text,
                                          *request->overrides_text == '\0' ? "" : "\n", argument);
-    return override_parse(arena, argument, &request->overrides, complaint);
+    return override_parse(arena, argument, &request->overrides, error);
 }
 
 /* Takes the --KEY=VALUES out of argv that are not our own; the rest is left to options_parse. */
 static int take_overrides(struct arena *arena, int *argc, char **argv,
-                          struct sweep_request *request, struct complaint *complaint)
+                          struct sweep_request *request, struct error *error)
 {
     int kept = 1;
 
@@ -143,7 +143,7 @@ static int take_overrides(struct arena *arena, int *argc, char **argv,
         if (strncmp(argv[i], "--", 2) != 0 || equals == NULL ||
             is_own(argv[i] + 2, (size_t)(equals - argv[i]) - 2))
             argv[kept++] = argv[i];
-        else if (add_override(arena, request, argv[i] + 2, complaint) != 0)
+        else if (add_override(arena, request, argv[i] + 2, error) != 0)
             return -1;
     }
     argv[kept] = NULL;
@@ -166,29 +166,29 @@ static const char *join_arguments(struct arena *arena, int argc, char **argv)
 
 /* Options of ours that stand for keys, and are kept with them. */
 static int add_own(struct arena *arena, struct sweep_request *request, const char *key,
-                   const char *value, struct complaint *complaint)
+                   const char *value, struct error *error)
 {
     if (value == NULL)
         return 0;
-    return add_override(arena, request, arena_text(arena, "%s=%s", key, value), complaint);
+    return add_override(arena, request, arena_text(arena, "%s=%s", key, value), error);
 }
 
 static int read_request(struct arena *arena, int argc, char **argv, struct sweep_request *request,
-                        struct complaint *complaint)
+                        struct error *error)
 {
     struct fields fields = {0};
     int operand, parsed;
 
     request->command_line = join_arguments(arena, argc, argv);
     request->overrides_text = "";
-    if (take_overrides(arena, &argc, argv, request, complaint) != 0)
+    if (take_overrides(arena, &argc, argv, request, error) != 0)
         return OPTIONS_WRONG;
     parsed = options_parse(&set, argc, argv, &fields, &operand);
     if (parsed != OPTIONS_OK)
         return parsed;
-    if (add_own(arena, request, "repeat", fields.repeat, complaint) != 0 ||
-        add_own(arena, request, "seed", fields.seed, complaint) != 0 ||
-        add_own(arena, request, "precision", fields.precision, complaint) != 0)
+    if (add_own(arena, request, "repeat", fields.repeat, error) != 0 ||
+        add_own(arena, request, "seed", fields.seed, error) != 0 ||
+        add_own(arena, request, "precision", fields.precision, error) != 0)
         return OPTIONS_WRONG;
     request->scenario_paths = argv + operand;
     request->scenario_count = (unsigned)(argc - operand);
@@ -205,7 +205,7 @@ static int read_request(struct arena *arena, int argc, char **argv, struct sweep
 
 static int show_plan(struct sweep *sweep)
 {
-    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->complaint) != 0)
+    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->error) != 0)
         return EXIT_WRONG_USE;
     if (sweep->advice == NULL)
         summary_cells(stdout, &sweep->cells);
@@ -231,7 +231,7 @@ static int write_check(struct sweep *sweep, const struct noise *noise)
         error = -errno;
     if (error == 0)
         return EXIT_DONE;
-    complain(&sweep->complaint, NULL, "--json=%s: cannot write: %s", path, strerror(-error));
+    error_set(&sweep->error, NULL, "--json=%s: cannot write: %s", path, strerror(-error));
     return EXIT_MACHINE_CANNOT;
 }
 
@@ -242,7 +242,7 @@ static int check_machine(struct sweep *sweep)
     struct noise_question question = noise_ask(sweep->arena, &sweep->fleets, NOISE_WATCH_MS);
     struct noise noise;
 
-    if (noise_look(sweep->arena, &question, &noise, &sweep->complaint) != 0)
+    if (noise_look(sweep->arena, &question, &noise, &sweep->error) != 0)
         return EXIT_MACHINE_CANNOT;
     if (!request->quiet && !on_stdout)
         noise_print(stdout, &noise);
@@ -257,7 +257,7 @@ static int run(struct sweep *sweep)
     int result;
 
     if (request->json != NULL && !request->check) {
-        complain(&sweep->complaint, NULL, "--json goes with --check; rows go to --out=DIR");
+        error_set(&sweep->error, NULL, "--json goes with --check; rows go to --out=DIR");
         return EXIT_WRONG_USE;
     }
     if (request->check && request->scenario_count == 0 && request->resume == NULL)
@@ -277,7 +277,7 @@ int main(int argc, char **argv)
     struct arena arena = {0};
     struct sweep_request request = {0};
     struct sweep sweep = {.arena = &arena, .request = &request};
-    int result = read_request(&arena, argc, argv, &request, &sweep.complaint);
+    int result = read_request(&arena, argc, argv, &request, &sweep.error);
 
     if (result == OPTIONS_DONE)
         result = EXIT_DONE;
@@ -285,8 +285,8 @@ int main(int argc, char **argv)
         result = EXIT_WRONG_USE;
     else
         result = run(&sweep);
-    if (sweep.complaint.text[0] != '\0')
-        fprintf(stderr, "fanin-sweep: %s\n", sweep.complaint.text);
+    if (sweep.error.text[0] != '\0')
+        fprintf(stderr, "fanin-sweep: %s\n", sweep.error.text);
     arena_free(&arena);
     return result;
 }

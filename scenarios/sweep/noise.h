@@ -52,10 +52,10 @@ struct noise_question {
 struct noise_question noise_ask(struct arena *arena, const struct fleets *fleets,
                                 unsigned watch_ms);
 
-/* noise_look: blocks for watch_ns. Everything found belongs to the arena. 0, or -1 with a complaint
+/* noise_look: blocks for watch_ns. Everything found belongs to the arena. 0, or -1 with an error
  * when not even the CPUs' times can be read. */
 int noise_look(struct arena *arena, const struct noise_question *question, struct noise *noise,
-               struct complaint *complaint);
+               struct error *error);
 
 /* noise_add: one more finding. `found` NULL: it cannot be known here, and `advice` is unused. */
 void noise_add(struct noise *noise, const char *name, enum noise_level level, const char *found,

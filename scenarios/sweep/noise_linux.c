@@ -289,7 +289,7 @@ static void (*const findings[])(struct look *look) = {
 };
 
 int noise_look(struct arena *arena, const struct noise_question *question, struct noise *noise,
-               struct complaint *complaint)
+               struct error *error)
 {
     struct look look = {.arena = arena, .question = question, .noise = noise};
 
@@ -297,9 +297,9 @@ int noise_look(struct arena *arena, const struct noise_question *question, struc
     assert(question->root != NULL && question->root_later != NULL);
     *noise = (struct noise){.watch_ns = question->watch_ns, .time_utc = record_time(arena, false)};
     if (!count_twice(&look))
-        return complain(complaint, NULL,
-                        "cannot read the CPUs' times from %s/proc/stat: %s; is /proc mounted?",
-                        question->root, errno == 0 ? "not as Linux writes it" : strerror(errno));
+        return error_set(error, NULL,
+                         "cannot read the CPUs' times from %s/proc/stat: %s; is /proc mounted?",
+                         question->root, errno == 0 ? "not as Linux writes it" : strerror(errno));
     look.cpus = look.after.cpus == 0 ? 1 : look.after.cpus;
     if (*question->root == '\0' && (unsigned)os_cpu_count() < look.cpus)
         look.cpus = (unsigned)os_cpu_count();

@@ -95,7 +95,7 @@ static void add_memory(struct arena *arena, struct noise *noise)
 }
 
 int noise_look(struct arena *arena, const struct noise_question *question, struct noise *noise,
-               struct complaint *complaint)
+               struct error *error)
 {
     static const char *const unknown[] = {"governor", "turbo",     "heat",
                                           "swap",     "listeners", "port-range"};
@@ -104,10 +104,10 @@ int noise_look(struct arena *arena, const struct noise_question *question, struc
     assert(question->watch_ns != 0);
     *noise = (struct noise){.watch_ns = question->watch_ns, .time_utc = record_time(arena, false)};
     if (!read_times(&before))
-        return complain(complaint, NULL, "cannot read the CPUs' times: error %lu", GetLastError());
+        return error_set(error, NULL, "cannot read the CPUs' times: error %lu", GetLastError());
     os_sleep_ns(question->watch_ns);
     if (!read_times(&after))
-        return complain(complaint, NULL, "cannot read the CPUs' times: error %lu", GetLastError());
+        return error_set(error, NULL, "cannot read the CPUs' times: error %lu", GetLastError());
     add_busy(arena, noise, &before, &after);
     add_few_cpus(arena, noise);
     add_virtual_machine(noise);

@@ -17,15 +17,15 @@ static int read_scenarios(struct sweep *sweep, struct record *record)
         arena_take(sweep->arena, request->scenario_count * sizeof(struct scenario *));
     for (unsigned i = 0; i < request->scenario_count; i++) {
         struct scenario *scenario =
-            scenario_read(sweep->arena, request->scenario_paths[i], &sweep->complaint);
+            scenario_read(sweep->arena, request->scenario_paths[i], &sweep->error);
 
         if (scenario == NULL)
             return -1;
         for (unsigned j = 0; j < i; j++) {
             if (strcmp(record->scenarios[j]->name, scenario->name) == 0)
-                return complain(&sweep->complaint, NULL,
-                                "%s and %s are both called %s; rows could not be told apart",
-                                record->scenarios[j]->path, scenario->path, scenario->name);
+                return error_set(&sweep->error, NULL,
+                                 "%s and %s are both called %s; rows could not be told apart",
+                                 record->scenarios[j]->path, scenario->path, scenario->name);
         }
         record->scenarios[record->scenario_count++] = scenario;
     }
@@ -37,8 +37,9 @@ static int take_request(struct sweep *sweep)
     const struct sweep_request *request = sweep->request;
 
     if (request->scenario_count == 0)
-        return complain(&sweep->complaint, NULL,
-                        "no scenario given; scenarios/smoke.conf would be one (--help lists more)");
+        return error_set(
+            &sweep->error, NULL,
+            "no scenario given; scenarios/smoke.conf would be one (--help lists more)");
     if (read_scenarios(sweep, &sweep->record) != 0)
         return -1;
     sweep->record.overrides = request->overrides_text;
@@ -61,15 +62,15 @@ static int compare_scenarios(struct sweep *sweep)
         bool both = i < typed.scenario_count && i < recorded->scenario_count;
 
         if (!both || strcmp(typed.scenarios[i]->name, recorded->scenarios[i]->name) != 0)
-            return complain(&sweep->complaint, NULL,
-                            "--resume=%s: other scenarios were begun there; leave them out of the "
-                            "command, they are on record",
-                            sweep->request->resume);
+            return error_set(&sweep->error, NULL,
+                             "--resume=%s: other scenarios were begun there; leave them out of the "
+                             "command, they are on record",
+                             sweep->request->resume);
         if (strcmp(typed.scenarios[i]->text, recorded->scenarios[i]->text) != 0)
-            return complain(&sweep->complaint, NULL,
-                            "%s has changed since %s was begun; leave it out of the command to "
-                            "go on as begun, or start anew with --out",
-                            typed.scenarios[i]->path, sweep->request->resume);
+            return error_set(&sweep->error, NULL,
+                             "%s has changed since %s was begun; leave it out of the command to "
+                             "go on as begun, or start anew with --out",
+                             typed.scenarios[i]->path, sweep->request->resume);
     }
     return 0;
 }
@@ -80,10 +81,10 @@ static int compare_words(struct sweep *sweep)
 
     if (strcmp(request->overrides_text, sweep->record.overrides) != 0 ||
         strcmp(request->only == NULL ? "" : request->only, sweep->record.only) != 0)
-        return complain(&sweep->complaint, NULL,
-                        "--resume=%s: it was begun with other keys on the command line; leave "
-                        "them out, they are on record",
-                        request->resume);
+        return error_set(&sweep->error, NULL,
+                         "--resume=%s: it was begun with other keys on the command line; leave "
+                         "them out, they are on record",
+                         request->resume);
     return 0;
 }
 
@@ -97,11 +98,11 @@ static int parse_overrides(struct sweep *sweep, struct overrides *overrides)
         const char *argument = arena_copy(sweep->arena, line, length);
 
         if (strchr(argument, '=') == NULL)
-            return complain(&sweep->complaint, NULL,
-                            "--resume=%s: run.json has an override "
-                            "without \"=\"",
-                            sweep->request->resume);
-        if (override_parse(sweep->arena, argument, overrides, &sweep->complaint) != 0)
+            return error_set(&sweep->error, NULL,
+                             "--resume=%s: run.json has an override "
+                             "without \"=\"",
+                             sweep->request->resume);
+        if (override_parse(sweep->arena, argument, overrides, &sweep->error) != 0)
             return -1;
         line += length + (line[length] == '\n');
     }
@@ -115,8 +116,8 @@ static int take_record(struct sweep *sweep)
         request->scenario_count != 0 || *request->overrides_text != '\0' || request->only != NULL;
 
     if (request->out != NULL)
-        return complain(&sweep->complaint, NULL, "--out and --resume exclude each other");
-    if (record_read(sweep->arena, request->resume, &sweep->record, &sweep->complaint) != 0)
+        return error_set(&sweep->error, NULL, "--out and --resume exclude each other");
+    if (record_read(sweep->arena, request->resume, &sweep->record, &sweep->error) != 0)
         return -1;
     if (request->scenario_count != 0 && compare_scenarios(sweep) != 0)
         return -1;
@@ -132,22 +133,21 @@ static int expand(struct sweep *sweep)
     struct overrides overrides = {0};
 
     if (parse_overrides(sweep, &overrides) != 0 ||
-        overrides_check(&overrides, record->scenarios, record->scenario_count, &sweep->complaint) !=
-            0)
+        overrides_check(&overrides, record->scenarios, record->scenario_count, &sweep->error) != 0)
         return -1;
     for (unsigned i = 0; i < record->scenario_count; i++) {
         if (cells_expand(sweep->arena, record->scenarios[i], &overrides, only, &sweep->cells,
-                         &sweep->complaint) != 0)
+                         &sweep->error) != 0)
             return -1;
     }
     if (sweep->cells.count == 0)
-        return complain(&sweep->complaint, NULL, "--only=%s: no scenario given has this section",
-                        record->only);
+        return error_set(&sweep->error, NULL, "--only=%s: no scenario given has this section",
+                         record->only);
     if (links_plan(sweep->arena, &sweep->cells,
                    links_path(sweep->arena, record->scenarios[0]->path), &record->links,
-                   &sweep->complaint) != 0)
+                   &sweep->error) != 0)
         return -1;
-    return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->complaint);
+    return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error);
 }
 
 /* Said, or from the clock: small enough to be typed. */
@@ -193,7 +193,7 @@ static void plan_budget(struct sweep *sweep)
     budget->stopped = "";
     sweep->record.plan_cells = &sweep->cells;
     if (budget->minutes > 0 || sweep->further_ns != 0)
-        budget->figures = arena_take(sweep->arena, sweep->cells.count * sizeof *budget->figures);
+        budget->samples = arena_take(sweep->arena, sweep->cells.count * sizeof *budget->samples);
 }
 
 static int plan(struct sweep *sweep)
@@ -202,14 +202,14 @@ static int plan(struct sweep *sweep)
         sweep->record.seed = find_seed(&sweep->cells);
     plan_time(sweep);
     if (advice_open(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->advice,
-                    &sweep->complaint) != 0)
+                    &sweep->error) != 0)
         return -1;
     if (sweep->advice != NULL)
         return sweep_advice_plan(sweep);
     plan_budget(sweep);
     if (!plan_make(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->plan))
-        return complain(&sweep->complaint, NULL, "more than %d rows; fewer cells or repeats",
-                        PLAN_ROWS_MAX);
+        return error_set(&sweep->error, NULL, "more than %d rows; fewer cells or repeats",
+                         PLAN_ROWS_MAX);
     sweep->paces = arena_take(sweep->arena, sweep->cells.count * sizeof *sweep->paces);
     return 0;
 }
@@ -218,11 +218,11 @@ static int mark_old_rows(struct sweep *sweep)
 {
     const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
 
-    if (rows_read(sweep->arena, path, &sweep->old_rows, &sweep->complaint) != 0)
+    if (rows_read(sweep->arena, path, &sweep->old_rows, &sweep->error) != 0)
         return -1;
     if (sweep->advice != NULL)
         sweep_advice_resume(sweep);
-    return rows_mark(sweep->arena, &sweep->old_rows, path, &sweep->plan, &sweep->complaint);
+    return rows_mark(sweep->arena, &sweep->old_rows, path, &sweep->plan, &sweep->error);
 }
 
 static const char *default_directory(struct sweep *sweep)

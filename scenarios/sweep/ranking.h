@@ -13,7 +13,7 @@ struct criterion;
  * rate, CPU for frames that come as fast as they are taken. */
 const struct criterion *criterion_find(const char *name, bool rated);
 
-/* criterion_names: for a complaint: "auto, latency, ...". */
+/* criterion_names: for an error: "auto, latency, ...". */
 const char *criterion_names(struct arena *arena);
 
 struct ranking_question {

@@ -74,7 +74,7 @@ static void write_noise(struct json *json, const struct noise *noise)
 
 static void write_budget(struct arena *arena, struct json *json, const struct record *record)
 {
-    if (record->budget.figures == NULL) {
+    if (record->budget.samples == NULL) {
         json_null(json, "budget");
         return;
     }
@@ -153,21 +153,21 @@ static double read_minutes(const char *object)
 }
 
 static int read_scenarios(struct arena *arena, const char *object, struct record *record,
-                          const struct place *place, struct complaint *complaint)
+                          const struct place *place, struct error *error)
 {
     const char *scenarios = row_find(object, "scenarios"), *value;
     char *key;
 
     if (scenarios == NULL || *scenarios != '{')
-        return complain(complaint, place, "has no scenarios; it cannot be resumed");
+        return error_set(error, place, "has no scenarios; it cannot be resumed");
     while ((value = row_member(arena, scenarios, record->scenario_count, &key)) != NULL) {
         const char *path = *value == '{' ? row_text(arena, value, "path") : NULL;
         const char *text = *value == '{' ? row_text(arena, value, "text") : NULL;
         struct scenario *scenario;
 
         if (path == NULL || text == NULL)
-            return complain(complaint, place, "scenario %s has no text; it cannot be resumed", key);
-        scenario = scenario_parse(arena, path, text, complaint);
+            return error_set(error, place, "scenario %s has no text; it cannot be resumed", key);
+        scenario = scenario_parse(arena, path, text, error);
         if (scenario == NULL)
             return -1;
         record->scenarios =
@@ -178,7 +178,7 @@ static int read_scenarios(struct arena *arena, const char *object, struct record
 }
 
 int record_read(struct arena *arena, const char *directory, struct record *record,
-                struct complaint *complaint)
+                struct error *error)
 {
     struct place place = {.file = arena_text(arena, "%s/run.json", directory)};
     size_t bytes;
@@ -189,23 +189,23 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
         object =
             arena_file(arena, arena_text(arena, "%s.new", place.file), RECORD_BYTES_MAX, &bytes);
     if (object == NULL)
-        return complain(complaint, &place, "%s; give --resume the folder of an unfinished sweep",
-                        strerror(errno));
+        return error_set(error, &place, "%s; give --resume the folder of an unfinished sweep",
+                         strerror(errno));
     if (strlen(object) != bytes || !row_is_object(object))
-        return complain(complaint, &place, "is torn or not ours; it cannot be resumed");
+        return error_set(error, &place, "is torn or not ours; it cannot be resumed");
     *record = (struct record){0};
     record->overrides = row_text(arena, object, "overrides");
     record->only = row_text(arena, object, "only");
     record->started_utc = row_text(arena, object, "started_utc");
     if (record->overrides == NULL || record->only == NULL || record->started_utc == NULL ||
         !row_number(object, "seed", &seed))
-        return complain(complaint, &place, "lacks seed or overrides; it cannot be resumed");
+        return error_set(error, &place, "lacks seed or overrides; it cannot be resumed");
     record->seed = (uint64_t)seed;
     row_number(object, "actual_s", &record->actual_s);
     row_number(object, "sessions", &sessions);
     record->sessions = (unsigned)sessions;
     record->budget.minutes = read_minutes(object);
-    if (links_read(arena, object, &place, &record->links, complaint) != 0)
+    if (links_read(arena, object, &place, &record->links, error) != 0)
         return -1;
-    return read_scenarios(arena, object, record, &place, complaint);
+    return read_scenarios(arena, object, record, &place, error);
 }

@@ -33,9 +33,9 @@ struct record {
 bool record_write(struct arena *arena, const struct record *record, const char *directory);
 
 /* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed),
- * links, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with a complaint. */
+ * links, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with an error. */
 int record_read(struct arena *arena, const char *directory, struct record *record,
-                struct complaint *complaint);
+                struct error *error);
 
 /* record_time: now, as ISO 8601 in UTC; `compact`: as a file's name may hold it. */
 char *record_time(struct arena *arena, bool compact);

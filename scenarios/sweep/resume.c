@@ -7,7 +7,7 @@
 
 enum { ROWS_BYTES_MAX = 1 << 30 };
 
-int rows_read(struct arena *arena, const char *path, struct rows *rows, struct complaint *complaint)
+int rows_read(struct arena *arena, const char *path, struct rows *rows, struct error *error)
 {
     struct place place = {.file = path};
     size_t bytes;
@@ -15,14 +15,14 @@ int rows_read(struct arena *arena, const char *path, struct rows *rows, struct c
 
     *rows = (struct rows){0};
     if (text == NULL)
-        return errno == ENOENT ? 0 : complain(complaint, &place, "%s", strerror(errno));
+        return errno == ENOENT ? 0 : error_set(error, &place, "%s", strerror(errno));
     while ((newline = memchr(text, '\n', bytes)) != NULL) {
         size_t length = (size_t)(newline - text);
 
         place.line++;
         *newline = '\0';
         if (strlen(text) != length || !row_is_object(text))
-            return complain(complaint, &place, "is not a row (no JSON object); mend or delete it");
+            return error_set(error, &place, "is not a row (no JSON object); mend or delete it");
         rows->lines = arena_grow(arena, rows->lines, rows->count, sizeof(char *));
         rows->lines[rows->count++] = text;
         rows->whole_bytes += length + 1;
@@ -75,7 +75,7 @@ static bool append_further(struct arena *arena, const char *line, struct plan *p
 }
 
 int rows_mark(struct arena *arena, const struct rows *rows, const char *path, struct plan *plan,
-              struct complaint *complaint)
+              struct error *error)
 {
     struct place place = {.file = path};
 
@@ -86,7 +86,7 @@ int rows_mark(struct arena *arena, const struct rows *rows, const char *path, st
         if (!row_number(rows->lines[i], "order", &order) || order < 1 || order > plan->count + 1 ||
             (order == plan->count + 1 && !append_further(arena, rows->lines[i], plan)) ||
             !is_of(arena, rows->lines[i], &plan->rows[(unsigned)order - 1]))
-            return complain(complaint, &place, "is no row of this sweep; was the folder mixed up?");
+            return error_set(error, &place, "is no row of this sweep; was the folder mixed up?");
         plan->rows[(unsigned)order - 1].done = true;
     }
     return 0;

@@ -28,7 +28,7 @@ enum { TIME_BYTES = 32, EXIT_UNKNOWN = -1 };
 
 struct run {
     struct arena *arena;
-    const struct run_folder *folder;
+    const struct output_dir *output;
     const struct plan_row *row;
     const char *object_path, *summary_path, *log_path;
     char started_utc[TIME_BYTES];
@@ -252,7 +252,7 @@ static void write_sweep_keys(struct json *json, const struct run *run, uint64_t 
 
 static bool append_row(const struct run *run, uint64_t overhead_ns)
 {
-    FILE *rows = run->folder->rows;
+    FILE *rows = run->output->rows;
     struct json json;
 
     json_open(&json, rows);
@@ -282,7 +282,7 @@ static void tidy_up(const struct run *run)
         remove(run->log_path);
     if (run->reason != NULL)
         rename(run->object_path,
-               arena_text(run->arena, "%s/log/row-%u.json", run->folder->path, run->row->order));
+               arena_text(run->arena, "%s/log/row-%u.json", run->output->path, run->row->order));
     remove(run->object_path);
     remove(run->summary_path);
 }
@@ -319,19 +319,19 @@ static struct run_result skip_row(struct run *run, uint64_t began_ns)
     return (struct run_result){.end = RUN_SKIPPED, .reason = run->reason};
 }
 
-struct run_result run_row(struct arena *arena, const struct run_folder *folder,
+struct run_result run_row(struct arena *arena, const struct output_dir *output,
                           const struct plan_row *row, uint64_t began_ns,
                           void (*tick)(void *context), void *context)
 {
-    struct run run = {.arena = arena, .folder = folder, .row = row, .exit_code = EXIT_UNKNOWN};
+    struct run run = {.arena = arena, .output = output, .row = row, .exit_code = EXIT_UNKNOWN};
     size_t bytes;
 
     if (row->cell->skip_reason != NULL)
         return skip_row(&run, began_ns);
     assert(row->cell->fleet == NULL || row->cell->fleet->running);
-    run.object_path = arena_text(arena, "%s/client.json", folder->path);
-    run.summary_path = arena_text(arena, "%s/client.txt", folder->path);
-    run.log_path = arena_text(arena, "%s/log/row-%u.txt", folder->path, row->order);
+    run.object_path = arena_text(arena, "%s/client.json", output->path);
+    run.summary_path = arena_text(arena, "%s/client.txt", output->path);
+    run.log_path = arena_text(arena, "%s/log/row-%u.txt", output->path, row->order);
     run_client(&run, tick, context);
     if (os_interrupted()) {
         run.reason = NULL;

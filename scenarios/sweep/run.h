@@ -26,7 +26,7 @@ struct run_result {
 };
 
 /* Where rows go. */
-struct run_folder {
+struct output_dir {
     const char *path; /* the sweep's output folder; it has a log/ */
     FILE *rows;       /* open for appending */
 };
@@ -38,7 +38,7 @@ enum run_end run_end_of_line(struct arena *arena, const char *line, const struct
  * row. Calls `tick(context)` some times a second meanwhile. Blocks until the client ends, at most
  * its cell's timeout. `began_ns` is when the sweep took the row up: what is not the client's since
  * then is sweep_overhead_ms. */
-struct run_result run_row(struct arena *arena, const struct run_folder *folder,
+struct run_result run_row(struct arena *arena, const struct output_dir *output,
                           const struct plan_row *row, uint64_t began_ns,
                           void (*tick)(void *context), void *context);
 

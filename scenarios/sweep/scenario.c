@@ -92,26 +92,25 @@ static char *unquote(char *text, char **rest)
 }
 
 static int put_value(struct arena *arena, struct setting *setting, char *text, bool quoted,
-                     struct complaint *complaint)
+                     struct error *error)
 {
     struct value value = {.text = text, .reference = !quoted && text[0] == '='};
 
     if (value.reference)
         value.text = trim(text + 1);
     if (value.reference && !is_name(value.text, "."))
-        return complain(complaint, &setting->place,
-                        "%s: \"=%s\" names no key; write =KEY to copy KEY's value, or quote it",
-                        setting->key, value.text);
+        return error_set(error, &setting->place,
+                         "%s: \"=%s\" names no key; write =KEY to copy KEY's value, or quote it",
+                         setting->key, value.text);
     for (unsigned i = 0; i < setting->value_count; i++) {
         if (strcmp(setting->values[i].text, value.text) == 0 &&
             setting->values[i].reference == value.reference)
-            return complain(complaint, &setting->place,
-                            "%s: %s%s stands twice; give each value once", setting->key,
-                            value.reference ? "=" : "", value.text);
+            return error_set(error, &setting->place, "%s: %s%s stands twice; give each value once",
+                             setting->key, value.reference ? "=" : "", value.text);
     }
     if (setting->value_count == SCENARIO_VALUES_MAX)
-        return complain(complaint, &setting->place, "%s: more than %d values", setting->key,
-                        SCENARIO_VALUES_MAX);
+        return error_set(error, &setting->place, "%s: more than %d values", setting->key,
+                         SCENARIO_VALUES_MAX);
     setting->values =
         arena_grow(arena, setting->values, setting->value_count, sizeof *setting->values);
     setting->values[setting->value_count++] = value;
@@ -119,7 +118,7 @@ static int put_value(struct arena *arena, struct setting *setting, char *text, b
 }
 
 static int parse_value(struct arena *arena, struct setting *setting, char **rest,
-                       struct complaint *complaint)
+                       struct error *error)
 {
     char *text = *rest, *end;
     bool quoted;
@@ -130,13 +129,13 @@ static int parse_value(struct arena *arena, struct setting *setting, char **rest
     if (quoted) {
         text = unquote(text, &end);
         if (text == NULL)
-            return complain(complaint, &setting->place, "%s: a quote is not closed", setting->key);
+            return error_set(error, &setting->place, "%s: a quote is not closed", setting->key);
         while (is_blank(*end))
             end++;
         if (*end != ',' && *end != '\0')
-            return complain(complaint, &setting->place,
-                            "%s: \"%s\" follows a closing quote; a comma would be right",
-                            setting->key, end);
+            return error_set(error, &setting->place,
+                             "%s: \"%s\" follows a closing quote; a comma would be right",
+                             setting->key, end);
     } else {
         end = text + strcspn(text, ",");
     }
@@ -145,69 +144,69 @@ static int parse_value(struct arena *arena, struct setting *setting, char **rest
     if (!quoted)
         text = trim(text);
     if (!quoted && *text == '\0')
-        return complain(complaint, &setting->place,
-                        "%s: a value is empty; write one after the \"=\" and after each comma",
-                        setting->key);
-    return put_value(arena, setting, text, quoted, complaint);
+        return error_set(error, &setting->place,
+                         "%s: a value is empty; write one after the \"=\" and after each comma",
+                         setting->key);
+    return put_value(arena, setting, text, quoted, error);
 }
 
 int setting_parse(struct arena *arena, const struct place *place, const char *key,
-                  const char *values, struct setting *setting, struct complaint *complaint)
+                  const char *values, struct setting *setting, struct error *error)
 {
     char *rest = arena_copy(arena, values, strlen(values));
 
     *setting = (struct setting){.place = *place};
     setting->key = trim(arena_copy(arena, key, strlen(key)));
     if (!is_name(setting->key, "."))
-        return complain(complaint, place,
-                        "\"%s\" is no key; a key is letters, digits and \"-\", such as workers",
-                        setting->key);
+        return error_set(error, place,
+                         "\"%s\" is no key; a key is letters, digits and \"-\", such as workers",
+                         setting->key);
     while (rest != NULL) {
-        if (parse_value(arena, setting, &rest, complaint) != 0)
+        if (parse_value(arena, setting, &rest, error) != 0)
             return -1;
     }
     return 0;
 }
 
 static int name_section(const struct scenario *scenario, struct section *section,
-                        struct complaint *complaint)
+                        struct error *error)
 {
     section->base = scenario->section_count;
     if (strcmp(section->name, "+") == 0) {
         if (scenario->section_count == 0)
-            return complain(complaint, &section->place,
-                            "[+] adds to a section, and none stands above");
+            return error_set(error, &section->place,
+                             "[+] adds to a section, and none stands above");
         section->base = scenario->sections[scenario->section_count - 1].base;
         section->name = scenario->sections[section->base].name;
         return 0;
     }
     if (!is_name(section->name, ""))
-        return complain(complaint, &section->place,
-                        "\"%s\" is no section name; letters, digits and \"-\" would be right",
-                        section->name);
+        return error_set(error, &section->place,
+                         "\"%s\" is no section name; letters, digits and \"-\" would be right",
+                         section->name);
     for (unsigned i = 0; i < scenario->section_count; i++) {
         if (strcmp(scenario->sections[i].name, section->name) == 0)
-            return complain(complaint, &section->place,
-                            "section [%s] is already on line %u; [+] below it adds to it",
-                            section->name, scenario->sections[i].place.line);
+            return error_set(error, &section->place,
+                             "section [%s] is already on line %u; [+] below it adds to it",
+                             section->name, scenario->sections[i].place.line);
     }
     return 0;
 }
 
 static int parse_heading(struct arena *arena, struct scenario *scenario, char *line,
-                         const struct place *place, struct complaint *complaint)
+                         const struct place *place, struct error *error)
 {
     size_t length = strlen(line);
     struct section section = {.place = *place};
 
     if (line[length - 1] != ']')
-        return complain(complaint, place, "the heading is not closed; [name] would be right");
+        return error_set(error, place, "the heading is not closed; [name] would be right");
     line[length - 1] = '\0';
     section.name = trim(line + 1);
-    if (name_section(scenario, &section, complaint) != 0)
+    if (name_section(scenario, &section, error) != 0)
         return -1;
     if (scenario->section_count == SCENARIO_SECTIONS_MAX)
-        return complain(complaint, place, "more than %d sections", SCENARIO_SECTIONS_MAX);
+        return error_set(error, place, "more than %d sections", SCENARIO_SECTIONS_MAX);
     scenario->sections =
         arena_grow(arena, scenario->sections, scenario->section_count, sizeof section);
     scenario->sections[scenario->section_count++] = section;
@@ -215,7 +214,7 @@ static int parse_heading(struct arena *arena, struct scenario *scenario, char *l
 }
 
 static int parse_setting(struct arena *arena, struct scenario *scenario, char *line,
-                         const struct place *place, struct complaint *complaint)
+                         const struct place *place, struct error *error)
 {
     struct settings *settings = scenario->section_count == 0
                                     ? &scenario->common
@@ -225,31 +224,32 @@ static int parse_setting(struct arena *arena, struct scenario *scenario, char *l
     const struct setting *there;
 
     if (equals == NULL)
-        return complain(complaint, place,
-                        "\"%s\" is neither \"key = value\", \"[section]\" nor \"# comment\"", line);
+        return error_set(error, place,
+                         "\"%s\" is neither \"key = value\", \"[section]\" nor \"# comment\"",
+                         line);
     *equals = '\0';
-    if (setting_parse(arena, place, line, equals + 1, &setting, complaint) != 0)
+    if (setting_parse(arena, place, line, equals + 1, &setting, error) != 0)
         return -1;
     there = settings_find(settings, setting.key);
     if (there != NULL)
-        return complain(complaint, place, "%s is already given on line %u; keep one of the two",
-                        setting.key, there->place.line);
+        return error_set(error, place, "%s is already given on line %u; keep one of the two",
+                         setting.key, there->place.line);
     if (settings->count == SCENARIO_SETTINGS_MAX)
-        return complain(complaint, place, "more than %d keys", SCENARIO_SETTINGS_MAX);
+        return error_set(error, place, "more than %d keys", SCENARIO_SETTINGS_MAX);
     settings_put(arena, settings, &setting);
     return 0;
 }
 
 static int parse_line(struct arena *arena, struct scenario *scenario, char *line,
-                      const struct place *place, struct complaint *complaint)
+                      const struct place *place, struct error *error)
 {
     cut_comment(line);
     line = trim(line);
     if (*line == '\0')
         return 0;
     if (*line == '[')
-        return parse_heading(arena, scenario, line, place, complaint);
-    return parse_setting(arena, scenario, line, place, complaint);
+        return parse_heading(arena, scenario, line, place, error);
+    return parse_setting(arena, scenario, line, place, error);
 }
 
 static const char *name_of(struct arena *arena, const char *path)
@@ -261,7 +261,7 @@ static const char *name_of(struct arena *arena, const char *path)
 }
 
 struct scenario *scenario_parse(struct arena *arena, const char *path, const char *text,
-                                struct complaint *complaint)
+                                struct error *error)
 {
     struct scenario *scenario = arena_take(arena, sizeof *scenario);
     struct place place = {.file = path};
@@ -270,22 +270,22 @@ struct scenario *scenario_parse(struct arena *arena, const char *path, const cha
     scenario->text = text;
     scenario->name = name_of(arena, path);
     if (!is_name(scenario->name, "")) {
-        complain(complaint, &place,
-                 "\"%s\" cannot name a scenario; letters, digits and \"-\" would be right",
-                 scenario->name);
+        error_set(error, &place,
+                  "\"%s\" cannot name a scenario; letters, digits and \"-\" would be right",
+                  scenario->name);
         return NULL;
     }
     while (*text != '\0') {
         size_t length = strcspn(text, "\n");
 
         place.line++;
-        if (parse_line(arena, scenario, arena_copy(arena, text, length), &place, complaint) != 0)
+        if (parse_line(arena, scenario, arena_copy(arena, text, length), &place, error) != 0)
             return NULL;
         text += length + (text[length] == '\n');
     }
     if (scenario->section_count == 0 && scenario->common.count == 0) {
         place.line = 0;
-        complain(complaint, &place, "nothing to run: it holds no \"key = value\" line");
+        error_set(error, &place, "nothing to run: it holds no \"key = value\" line");
         return NULL;
     }
     if (scenario->section_count == 0) {
@@ -296,19 +296,19 @@ struct scenario *scenario_parse(struct arena *arena, const char *path, const cha
     return scenario;
 }
 
-struct scenario *scenario_read(struct arena *arena, const char *path, struct complaint *complaint)
+struct scenario *scenario_read(struct arena *arena, const char *path, struct error *error)
 {
     struct place place = {.file = path};
     size_t bytes;
     const char *text = arena_file(arena, path, SCENARIO_BYTES_MAX, &bytes);
 
     if (text == NULL) {
-        complain(complaint, &place, "cannot read this scenario: %s", strerror(errno));
+        error_set(error, &place, "cannot read this scenario: %s", strerror(errno));
         return NULL;
     }
     if (strlen(text) != bytes) {
-        complain(complaint, &place, "holds a NUL byte; a scenario is plain text");
+        error_set(error, &place, "holds a NUL byte; a scenario is plain text");
         return NULL;
     }
-    return scenario_parse(arena, path, text, complaint);
+    return scenario_parse(arena, path, text, error);
 }

@@ -20,7 +20,7 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
-#include "scenarios/sweep/complaint.h"
+#include "scenarios/sweep/error.h"
 
 enum {
     SCENARIO_BYTES_MAX = 1 << 20,
@@ -63,17 +63,17 @@ struct scenario {
     unsigned section_count;   /* at least 1 */
 };
 
-/* scenario_read: reads and parses the file at `path`. NULL with a complaint. Everything belongs to
+/* scenario_read: reads and parses the file at `path`. NULL with an error. Everything belongs to
  * the arena. */
-struct scenario *scenario_read(struct arena *arena, const char *path, struct complaint *complaint);
+struct scenario *scenario_read(struct arena *arena, const char *path, struct error *error);
 
-/* scenario_parse: the same from text that is at hand; `path` names it in complaints. */
+/* scenario_parse: the same from text that is at hand; `path` names it in errors. */
 struct scenario *scenario_parse(struct arena *arena, const char *path, const char *text,
-                                struct complaint *complaint);
+                                struct error *error);
 
-/* setting_parse: one "key = values" of a line or an override. 0, or -1 with a complaint. */
+/* setting_parse: one "key = values" of a line or an override. 0, or -1 with an error. */
 int setting_parse(struct arena *arena, const struct place *place, const char *key,
-                  const char *values, struct setting *setting, struct complaint *complaint);
+                  const char *values, struct setting *setting, struct error *error);
 
 /* settings_find: NULL if the key is not there. */
 struct setting *settings_find(const struct settings *settings, const char *key);

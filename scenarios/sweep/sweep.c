@@ -14,7 +14,7 @@
 
 #include "base/options.h"
 #include "scenarios/sweep/check.h"
-#include "scenarios/sweep/folder.h"
+#include "scenarios/sweep/output_dir.h"
 #include "scenarios/sweep/link_check.h"
 #include "base/json_read.h"
 #include "scenarios/sweep/summary.h"
@@ -78,7 +78,7 @@ static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
         progress_say(&sweep->progress, "the servers had ended (exit code %d); started again",
                      exit_code);
     return fleet_start(sweep->arena, fleet, fleet_number(sweep, fleet), sweep->directory,
-                       &sweep->complaint);
+                       &sweep->error);
 }
 
 /* An idle fleet takes memory, and a link its namespaces: so not longer than needed, which is not
@@ -132,9 +132,9 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
                         ? further_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
                         : sweep_expected_s(sweep, row->order);
     tick(sweep);
-    result = run_row(&arena, &sweep->folder, row, sweep->row_began_ns, tick, sweep);
+    result = run_row(&arena, &sweep->output, row, sweep->row_began_ns, tick, sweep);
     count_end(sweep, result.end);
-    if (result.object != NULL && sweep->record.budget.figures != NULL)
+    if (result.object != NULL && sweep->record.budget.samples != NULL)
         budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, result.object);
     if (result.end == RUN_GOOD || result.end == RUN_BAD) {
         pace->sum_s += (double)(os_now_ns() - sweep->row_began_ns) / OS_NS_PER_S +
@@ -179,7 +179,7 @@ static bool add_round(struct sweep *sweep)
 
     if (sweep->advice != NULL)
         return sweep_advice_round(sweep);
-    if (sweep->further_ns == 0 || sweep->record.budget.figures == NULL)
+    if (sweep->further_ns == 0 || sweep->record.budget.samples == NULL)
         return false;
     row_s = arena_take(&arena, cells->count * sizeof *row_s);
     for (unsigned i = 0; i < cells->count; i++)
@@ -216,9 +216,9 @@ static struct outcome run_rows(struct sweep *sweep)
         if (end == RUN_INTERRUPTED)
             return interrupted;
         if (end == RUN_UNWRITTEN) {
-            complain(&sweep->complaint, NULL,
-                     "cannot write %s/rows.jsonl: %s; make room, then --resume=%s",
-                     sweep->directory, strerror(errno), sweep->directory);
+            error_set(&sweep->error, NULL,
+                      "cannot write %s/rows.jsonl: %s; make room, then --resume=%s",
+                      sweep->directory, strerror(errno), sweep->directory);
             return (struct outcome){"failed", EXIT_MACHINE_CANNOT};
         }
     }
@@ -230,18 +230,18 @@ static struct outcome run_rows(struct sweep *sweep)
 static int ready_links(struct sweep *sweep)
 {
     int result = links_check(sweep->arena, &sweep->record.links, sweep->directory, &sweep->progress,
-                             sweep_expected_s(sweep, 0), &sweep->complaint);
+                             sweep_expected_s(sweep, 0), &sweep->error);
 
     if (result != EXIT_DONE)
         return result;
     links_fall_back(sweep->arena, &sweep->cells);
     sweep->fleets = (struct fleets){0};
-    if (fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->complaint) != 0)
+    if (fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error) != 0)
         return EXIT_WRONG_USE;
     if (record_write(sweep->arena, &sweep->record, sweep->directory))
         return EXIT_DONE;
-    complain(&sweep->complaint, NULL, "cannot write %s/run.json: %s", sweep->directory,
-             strerror(errno));
+    error_set(&sweep->error, NULL, "cannot write %s/run.json: %s", sweep->directory,
+              strerror(errno));
     return EXIT_MACHINE_CANNOT;
 }
 
@@ -250,10 +250,10 @@ static void look_for_noise(struct sweep *sweep)
 {
     struct noise_question question = noise_ask(sweep->arena, &sweep->fleets, NOISE_WATCH_QUICK_MS);
     struct noise *noise = arena_take(sweep->arena, sizeof *noise);
-    struct complaint complaint;
+    struct error error;
 
-    if (noise_look(sweep->arena, &question, noise, &complaint) != 0) {
-        progress_say(&sweep->progress, "warning: noise not looked for: %s", complaint.text);
+    if (noise_look(sweep->arena, &question, noise, &error) != 0) {
+        progress_say(&sweep->progress, "warning: noise not looked for: %s", error.text);
         return;
     }
     sweep->record.noise = noise;
@@ -322,12 +322,12 @@ void sweep_announce(const struct sweep *sweep, FILE *out)
 static int open_folder(struct sweep *sweep)
 {
     if (sweep->request->resume == NULL &&
-        folder_make(sweep->arena, sweep->directory, &sweep->complaint) != 0)
+        output_dir_make(sweep->arena, sweep->directory, &sweep->error) != 0)
         return EXIT_WRONG_USE;
-    sweep->folder.path = sweep->directory;
-    sweep->folder.rows =
-        folder_open_rows(sweep->arena, sweep->directory, &sweep->old_rows, &sweep->complaint);
-    if (sweep->folder.rows == NULL)
+    sweep->output.path = sweep->directory;
+    sweep->output.rows =
+        output_dir_open_rows(sweep->arena, sweep->directory, &sweep->old_rows, &sweep->error);
+    if (sweep->output.rows == NULL)
         return EXIT_MACHINE_CANNOT;
     sweep->record.command_line = sweep->request->command_line;
     sweep->record.state = "running";
@@ -337,9 +337,9 @@ static int open_folder(struct sweep *sweep)
     sweep->record.rows_written = sweep->old_rows.count;
     if (record_write(sweep->arena, &sweep->record, sweep->directory))
         return EXIT_DONE;
-    complain(&sweep->complaint, NULL, "cannot write %s/run.json: %s", sweep->directory,
-             strerror(errno));
-    fclose(sweep->folder.rows);
+    error_set(&sweep->error, NULL, "cannot write %s/run.json: %s", sweep->directory,
+              strerror(errno));
+    fclose(sweep->output.rows);
     return EXIT_MACHINE_CANNOT;
 }
 
@@ -353,7 +353,7 @@ static void count_old_rows(struct sweep *sweep)
         row_number(line, "order", &order);
         row = &sweep->plan.rows[(unsigned)order - 1];
         count_end(sweep, run_end_of_line(sweep->arena, line, row->cell));
-        if (sweep->record.budget.figures != NULL)
+        if (sweep->record.budget.samples != NULL)
             budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, line);
     }
 }
@@ -363,7 +363,7 @@ static void note_stop(struct sweep *sweep, const struct outcome *outcome)
 {
     struct budget *budget = &sweep->record.budget;
 
-    if (budget->figures == NULL)
+    if (budget->samples == NULL)
         return;
     if (strcmp(outcome->state, "interrupted") == 0 || strcmp(outcome->state, "failed") == 0)
         budget->stopped = outcome->state;
@@ -395,10 +395,10 @@ static void print_budget(struct sweep *sweep)
            budget->further, budget_within(budget, &sweep->cells), sweep->cells.count);
     if (widest != sweep->cells.count) {
         const struct cell *cell = sweep->cells.items[widest];
-        struct spread spread = spread_of(&budget->figures[widest]);
+        struct interval interval = interval_of(&budget->samples[widest]);
 
         printf("; widest: %s, %s known to %.1f %% of its median (n = %u)",
-               cell_title(sweep->arena, cell), cell->metric, spread.width * 100, spread.n);
+               cell_title(sweep->arena, cell), cell->metric, interval.width * 100, interval.n);
     }
     putchar('\n');
 }
@@ -407,7 +407,7 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
 {
     const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
     unsigned left = sweep->plan.count - rows_written(sweep);
-    struct complaint complaint;
+    struct error error;
     struct rows rows;
 
     if (left != 0)
@@ -417,8 +417,8 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
         fprintf(stderr, "fanin-sweep: %s; --resume=%s goes on\n", outcome->state, sweep->directory);
     if (sweep->request->quiet || sweep->advice != NULL || rows_written(sweep) == 0)
         return;
-    if (rows_read(sweep->arena, path, &rows, &complaint) != 0) {
-        fprintf(stderr, "fanin-sweep: %s\n", complaint.text);
+    if (rows_read(sweep->arena, path, &rows, &error) != 0) {
+        fprintf(stderr, "fanin-sweep: %s\n", error.text);
         return;
     }
     summary_rows(stdout, &sweep->cells, &sweep->plan, &rows);
@@ -442,7 +442,7 @@ int sweep_run(struct sweep *sweep)
     int result;
 
     os_interrupts_catch();
-    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->complaint) != 0)
+    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->error) != 0)
         return EXIT_WRONG_USE;
     if (os_interrupted())
         return EXIT_MEASURED_FAILURE;
@@ -457,7 +457,7 @@ int sweep_run(struct sweep *sweep)
     outcome = run_all(sweep);
     progress_end(&sweep->progress);
     fleets_stop(&sweep->fleets);
-    fclose(sweep->folder.rows);
+    fclose(sweep->output.rows);
     close_record(sweep, &outcome);
     print_summary(sweep, &outcome);
     if (sweep->advice != NULL && outcome.exit_code == EXIT_DONE)

@@ -33,7 +33,7 @@ struct pace {
 struct sweep {
     struct arena *arena;
     const struct sweep_request *request;
-    struct complaint complaint;
+    struct error error;
     struct record record;
     struct cells cells;
     struct fleets fleets;
@@ -44,7 +44,7 @@ struct sweep {
     uint64_t further_ns;   /* for further rows, from the same begin; 0: none are run */
     uint64_t began_ns;     /* set by sweep_run */
     const char *directory;
-    struct run_folder folder;
+    struct output_dir output;
     struct progress progress;
     struct pace *paces; /* by cell */
     unsigned good, bad, skipped;
@@ -56,11 +56,11 @@ struct sweep {
 };
 
 /* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or the record
- * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with a complaint. */
+ * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with an error. */
 int sweep_prepare(struct sweep *sweep);
 
 /* Of a sweep that is a search, in place of what the others do: */
-int sweep_advice_plan(struct sweep *sweep); /* 0, or -1 with a complaint: no time for it */
+int sweep_advice_plan(struct sweep *sweep); /* 0, or -1 with an error: no time for it */
 void sweep_advice_resume(struct sweep *sweep);
 bool sweep_advice_round(struct sweep *sweep);   /* false: nothing is left to run */
 int sweep_advice_conclude(struct sweep *sweep); /* an exit code */
@@ -80,7 +80,7 @@ double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
 void sweep_announce(const struct sweep *sweep, FILE *out);
 
 /* sweep_run: runs what is not done, with progress on standard error and a table on standard output
- * at the end. Returns the program's exit code; a complaint, if there is one, is the caller's to
+ * at the end. Returns the program's exit code; an error, if there is one, is the caller's to
  * print. */
 int sweep_run(struct sweep *sweep);
 

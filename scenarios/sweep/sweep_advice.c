@@ -46,7 +46,7 @@ int sweep_advice_plan(struct sweep *sweep)
     sweep->paces = arena_take(sweep->arena, cells_max * sizeof *sweep->paces);
     if (sweep->request->resume != NULL || sweep->further_ns == 0)
         return 0;
-    return advice_check_budget(sweep->advice, budget_s, row_s(sweep), &sweep->complaint);
+    return advice_check_budget(sweep->advice, budget_s, row_s(sweep), &sweep->error);
 }
 
 void sweep_advice_resume(struct sweep *sweep)
@@ -63,7 +63,7 @@ bool sweep_advice_round(struct sweep *sweep)
     bool more = false;
 
     if (rows_read(&arena, arena_text(&arena, "%s/rows.jsonl", sweep->directory), &rows,
-                  &sweep->complaint) == 0) {
+                  &sweep->error) == 0) {
         struct advice_work work = work_of(sweep, &rows);
 
         more = advice_extend(sweep->advice, &work);
@@ -92,7 +92,7 @@ unsigned sweep_advice_rows(const struct sweep *sweep, double left_s)
 int sweep_advice_conclude(struct sweep *sweep)
 {
     int result =
-        advice_conclude(sweep->advice, sweep->directory, sweep->request->quiet, &sweep->complaint);
+        advice_conclude(sweep->advice, sweep->directory, sweep->request->quiet, &sweep->error);
 
     if (!sweep->request->quiet)
         printf("\nrows: %s/rows.jsonl\n", sweep->directory);

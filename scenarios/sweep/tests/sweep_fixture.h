@@ -218,11 +218,11 @@ static inline void assert_said(struct fixture *fixture, const char *text)
 
 static inline struct rows rows_of(struct fixture *fixture)
 {
-    struct complaint complaint;
+    struct error error;
     struct rows rows;
 
-    if (rows_read(&fixture->arena, path_of(fixture, "out/rows.jsonl"), &rows, &complaint) != 0)
-        fail_msg("%s", complaint.text);
+    if (rows_read(&fixture->arena, path_of(fixture, "out/rows.jsonl"), &rows, &error) != 0)
+        fail_msg("%s", error.text);
     assert_false(rows.torn);
     return rows;
 }

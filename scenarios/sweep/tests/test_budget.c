@@ -9,17 +9,17 @@ enum { CELLS = 4, DUE = 6 };
 
 /* ---- the interval ---- */
 
-static struct spread spread_of_n(unsigned n)
+static struct interval spread_of_n(unsigned n)
 {
     struct arena arena = {0};
-    struct figures figures = {0};
-    struct spread spread;
+    struct samples samples = {0};
+    struct interval interval;
 
     for (unsigned i = n; i >= 1; i--) /* 1..n */
-        figures_add(&arena, &figures, i);
-    spread = spread_of(&figures);
+        samples_add(&arena, &samples, i);
+    interval = interval_of(&samples);
     arena_free(&arena);
-    return spread;
+    return interval;
 }
 
 /* The ranks of the sign test's table for the median at 95 %, as textbooks print it. */
@@ -32,12 +32,12 @@ static void the_interval_is_the_sign_tests(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
         unsigned n = ranks[i][0];
-        struct spread spread = spread_of_n(n);
+        struct interval interval = spread_of_n(n);
 
-        assert_true(spread.low == ranks[i][1]);
-        assert_true(spread.high == n + 1 - ranks[i][1]);
-        assert_true(spread.median == (n + 1) / 2.0);
-        assert_true(spread.width == (spread.high - spread.low) / spread.median);
+        assert_true(interval.low == ranks[i][1]);
+        assert_true(interval.high == n + 1 - ranks[i][1]);
+        assert_true(interval.median == (n + 1) / 2.0);
+        assert_true(interval.width == (interval.high - interval.low) / interval.median);
     }
     assert_true(isfinite(spread_of_n(CELL_REPEAT_MAX).width));
 }
@@ -45,18 +45,18 @@ static void the_interval_is_the_sign_tests(void **state)
 static void few_runs_have_no_interval(void **state)
 {
     struct arena arena = {0};
-    struct figures figures = {0};
+    struct samples samples = {0};
 
     (void)state;
-    for (unsigned n = 0; n < SPREAD_RUNS_MIN; n++) {
+    for (unsigned n = 0; n < INTERVAL_RUNS_MIN; n++) {
         assert_true(isinf(spread_of_n(n).width));
         assert_true(isnan(spread_of_n(n).low));
     }
-    for (unsigned i = 0; i < SPREAD_RUNS_MIN; i++)
-        figures_add(&arena, &figures, 0);
-    assert_true(spread_of(&figures).width == 0);
-    figures_add(&arena, &figures, 1);
-    assert_true(isinf(spread_of(&figures).width));
+    for (unsigned i = 0; i < INTERVAL_RUNS_MIN; i++)
+        samples_add(&arena, &samples, 0);
+    assert_true(interval_of(&samples).width == 0);
+    samples_add(&arena, &samples, 1);
+    assert_true(isinf(interval_of(&samples).width));
     arena_free(&arena);
 }
 
@@ -76,13 +76,13 @@ struct rounds {
 static void set_up_rounds(struct rounds *rounds, const double *spreads)
 {
     *rounds = (struct rounds){.all = {.items = rounds->items, .count = CELLS}};
-    rounds->budget.figures = arena_take(&rounds->arena, CELLS * sizeof(struct figures));
+    rounds->budget.samples = arena_take(&rounds->arena, CELLS * sizeof(struct samples));
     for (unsigned i = 0; i < CELLS; i++) {
         rounds->items[i] = &rounds->cells[i];
         rounds->cells[i] = (struct cell){.metric = "elapsed_ms", .precision = 0.05, .repeat = DUE};
         rounds->row_s[i] = 1;
         for (int k = 0; k < DUE && spreads[i] >= 0; k++)
-            figures_add(&rounds->arena, &rounds->budget.figures[i], 100 + (k % 3 - 1) * spreads[i]);
+            samples_add(&rounds->arena, &rounds->budget.samples[i], 100 + (k % 3 - 1) * spreads[i]);
     }
     assert_true(plan_make(&rounds->arena, &rounds->all, 9, &rounds->plan));
 }
@@ -122,7 +122,7 @@ static void cells_without_an_interval_go_first(void **state)
 
     (void)state;
     set_up_rounds(&rounds, (const double[CELLS]){20, 1, -1, 5});
-    figures_add(&rounds.arena, &rounds.budget.figures[2], 7);
+    samples_add(&rounds.arena, &rounds.budget.samples[2], 7);
     assert_true(next_round(&rounds, 10));
     assert_int_equal(rounds.plan.count, CELLS * DUE + 1);
     assert_int_equal(rounds.plan.rows[rounds.plan.due].cell_index, 2);
@@ -156,9 +156,9 @@ static void only_rows_that_count_are_noted(void **state)
         budget_note(&rounds.arena, &rounds.budget, &rounds.cells[i], i, bad);
         budget_note(&rounds.arena, &rounds.budget, &rounds.cells[i], i, blank);
     }
-    assert_int_equal(rounds.budget.figures[0].count, 1);
-    assert_int_equal(rounds.budget.figures[1].count, 2);
-    assert_true(rounds.budget.figures[0].items[0] == 3);
+    assert_int_equal(rounds.budget.samples[0].count, 1);
+    assert_int_equal(rounds.budget.samples[1].count, 2);
+    assert_true(rounds.budget.samples[0].items[0] == 3);
     arena_free(&rounds.arena);
 }
 
@@ -205,7 +205,7 @@ static void it_stops_for_one_of_four_reasons(void **state)
     assert_stopped((const double[CELLS]){1, 2, 0, -1}, 10, BUDGET_STOP_NO_FIGURE);
     set_up_rounds(&rounds, (const double[CELLS]){1, 2, 0, 9});
     for (unsigned i = DUE; i < CELL_REPEAT_MAX; i++)
-        figures_add(&rounds.arena, &rounds.budget.figures[3], 50 + i % 100);
+        samples_add(&rounds.arena, &rounds.budget.samples[3], 50 + i % 100);
     assert_false(next_round(&rounds, 10));
     assert_string_equal(rounds.budget.stopped, BUDGET_STOP_MOST);
     arena_free(&rounds.arena);
@@ -248,8 +248,8 @@ static void time_goes_where_the_spread_is(void **state)
 
     write_scenario(fixture, "mode = ok, vary\nrepeat = 9\n");
     assert_int_equal(sweep(fixture, "--budget=0.06"), EXIT_DONE);
-    assert_int_equal(count_rows(fixture, "mode=ok"), SPREAD_RUNS_MIN);
-    assert_true(count_rows(fixture, "mode=vary") > SPREAD_RUNS_MIN);
+    assert_int_equal(count_rows(fixture, "mode=ok"), INTERVAL_RUNS_MIN);
+    assert_true(count_rows(fixture, "mode=vary") > INTERVAL_RUNS_MIN);
     assert_spent(fixture);
     assert_true(number_of(budget_of(fixture), "blocks") == BUDGET_BLOCKS_MIN);
     cells = row_find(budget_of(fixture), "cells");
@@ -267,7 +267,7 @@ static void it_ends_when_all_is_precise(void **state)
     write_scenario(fixture, "[a]\nmode = ok, fail\nexpect = failures\nrepeat = 2\n"
                             "[b]\nmode = vary\nprecision = 900%\nrepeat = 2\n");
     assert_int_equal(sweep(fixture, "--budget=20"), EXIT_DONE);
-    assert_int_equal(count_rows(fixture, "mode=ok"), SPREAD_RUNS_MIN);
+    assert_int_equal(count_rows(fixture, "mode=ok"), INTERVAL_RUNS_MIN);
     assert_int_equal(count_rows(fixture, "mode=fail"), 2);
     assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), BUDGET_STOP_NO_FIGURE);
     write_scenario(fixture, "mode = ok, vary\nrepeat = 2\n");

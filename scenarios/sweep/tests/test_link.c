@@ -13,7 +13,7 @@ struct plan_fixture {
     struct arena arena;
     struct cells cells;
     struct links links;
-    struct complaint complaint;
+    struct error error;
 };
 
 static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const char *keys,
@@ -25,11 +25,11 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
 
     *plan = (struct plan_fixture){0};
     write_file(fixture, "links.conf", profiles);
-    scenario = scenario_parse(&plan->arena, "t.conf", keys, &plan->complaint);
+    scenario = scenario_parse(&plan->arena, "t.conf", keys, &plan->error);
     assert_non_null(scenario);
-    assert_int_equal(
-        cells_expand(&plan->arena, scenario, &none, NULL, &plan->cells, &plan->complaint), 0);
-    return links_plan(&plan->arena, &plan->cells, path, &plan->links, &plan->complaint);
+    assert_int_equal(cells_expand(&plan->arena, scenario, &none, NULL, &plan->cells, &plan->error),
+                     0);
+    return links_plan(&plan->arena, &plan->cells, path, &plan->links, &plan->error);
 }
 
 static void assert_refused(struct fixture *fixture, const char *keys, const char *profiles,
@@ -38,8 +38,8 @@ static void assert_refused(struct fixture *fixture, const char *keys, const char
     struct plan_fixture plan;
 
     assert_int_equal(plan_links(fixture, &plan, keys, profiles), -1);
-    if (strstr(plan.complaint.text, why) == NULL)
-        fail_msg("\"%s\" is not in: %s", why, plan.complaint.text);
+    if (strstr(plan.error.text, why) == NULL)
+        fail_msg("\"%s\" is not in: %s", why, plan.error.text);
     arena_free(&plan.arena);
 }
 

@@ -80,11 +80,11 @@ static struct noise look(struct fixture *fixture)
                                       .port_count = 1,
                                       .servers = SERVERS,
                                       .descriptors = 2 * SERVERS + 64};
-    struct complaint complaint;
+    struct error error;
     struct noise noise;
 
-    if (noise_look(&fixture->arena, &question, &noise, &complaint) != 0)
-        fail_msg("%s", complaint.text);
+    if (noise_look(&fixture->arena, &question, &noise, &error) != 0)
+        fail_msg("%s", error.text);
     assert_int_equal(noise.count, FINDINGS);
     return noise;
 }
@@ -204,14 +204,14 @@ static void without_cpu_times_there_is_no_look(void **state)
     struct fixture *fixture = *state;
     struct noise_question question = {.root = path_of(fixture, "now"),
                                       .root_later = path_of(fixture, "later")};
-    struct complaint complaint;
+    struct error error;
     struct noise noise;
 
-    assert_int_equal(noise_look(&fixture->arena, &question, &noise, &complaint), -1);
-    assert_non_null(strstr(complaint.text, "now/proc/stat: No such file"));
+    assert_int_equal(noise_look(&fixture->arena, &question, &noise, &error), -1);
+    assert_non_null(strstr(error.text, "now/proc/stat: No such file"));
     put(fixture, "now", "proc/stat", "intr 5\n");
-    assert_int_equal(noise_look(&fixture->arena, &question, &noise, &complaint), -1);
-    assert_non_null(strstr(complaint.text, "not as Linux writes it"));
+    assert_int_equal(noise_look(&fixture->arena, &question, &noise, &error), -1);
+    assert_non_null(strstr(error.text, "not as Linux writes it"));
 }
 
 static void busy_processes_are_named(void **state)
@@ -255,11 +255,11 @@ static void other_sources_of_a_fact_are_known(void **state)
 static struct noise look_here(struct fixture *fixture, const struct fleets *fleets)
 {
     struct noise_question question = noise_ask(&fixture->arena, fleets, NOISE_WATCH_QUICK_MS);
-    struct complaint complaint;
+    struct error error;
     struct noise noise;
 
-    if (noise_look(&fixture->arena, &question, &noise, &complaint) != 0)
-        fail_msg("%s", complaint.text);
+    if (noise_look(&fixture->arena, &question, &noise, &error) != 0)
+        fail_msg("%s", error.text);
     return noise;
 }
 

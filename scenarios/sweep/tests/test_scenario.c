@@ -17,7 +17,7 @@
 struct fixture {
     struct arena arena;
     struct cells cells;
-    struct complaint complaint;
+    struct error error;
 };
 
 /* The overrides end with NULL. Returns what the first step that fails returns. */
@@ -26,25 +26,25 @@ static int expand(struct fixture *fixture, const char *text, const char *const *
 {
     struct overrides overrides = {0};
     struct scenario *scenario =
-        scenario_parse(&fixture->arena, "some/t.conf", text, &fixture->complaint);
+        scenario_parse(&fixture->arena, "some/t.conf", text, &fixture->error);
 
     if (scenario == NULL)
         return -1;
     for (; arguments != NULL && *arguments != NULL; arguments++) {
-        if (override_parse(&fixture->arena, *arguments, &overrides, &fixture->complaint) != 0)
+        if (override_parse(&fixture->arena, *arguments, &overrides, &fixture->error) != 0)
             return -1;
     }
-    if (overrides_check(&overrides, &scenario, 1, &fixture->complaint) != 0)
+    if (overrides_check(&overrides, &scenario, 1, &fixture->error) != 0)
         return -1;
     return cells_expand(&fixture->arena, scenario, &overrides, only, &fixture->cells,
-                        &fixture->complaint);
+                        &fixture->error);
 }
 
 static void expand_well(struct fixture *fixture, const char *text, const char *const *arguments)
 {
     *fixture = (struct fixture){0};
     if (expand(fixture, text, arguments, NULL) != 0)
-        fail_msg("%s", fixture->complaint.text);
+        fail_msg("%s", fixture->error.text);
 }
 
 static const char *value_of(const struct cell *cell, const char *key)
@@ -241,10 +241,10 @@ static void mistakes_are_named_with_their_line(void **state)
 
         if (expand(&fixture, mistake->text, arguments, NULL) == 0)
             fail_msg("taken: %s %s", mistake->text, mistake->override);
-        if (strstr(fixture.complaint.text, mistake->says) == NULL)
-            fail_msg("said \"%s\", not \"%s\"", fixture.complaint.text, mistake->says);
-        if (strchr(fixture.complaint.text, '\n') != NULL)
-            fail_msg("more than a line: %s", fixture.complaint.text);
+        if (strstr(fixture.error.text, mistake->says) == NULL)
+            fail_msg("said \"%s\", not \"%s\"", fixture.error.text, mistake->says);
+        if (strchr(fixture.error.text, '\n') != NULL)
+            fail_msg("more than a line: %s", fixture.error.text);
         arena_free(&fixture.arena);
     }
 }
@@ -252,26 +252,26 @@ static void mistakes_are_named_with_their_line(void **state)
 static void files_that_cannot_be_read_are_named(void **state)
 {
     struct arena arena = {0};
-    struct complaint complaint;
+    struct error error;
     char path[] = "/tmp/fanin-test-XXXXXX";
     int descriptor = mkstemp(path);
     FILE *file = fdopen(descriptor, "wb");
 
     (void)state;
     assert_non_null(file);
-    assert_null(scenario_read(&arena, "/nonexistent/a.conf", &complaint));
-    assert_non_null(strstr(complaint.text, "/nonexistent/a.conf: cannot read"));
-    assert_null(scenario_read(&arena, "/tmp", &complaint));
-    assert_non_null(strstr(complaint.text, "/tmp: cannot read"));
+    assert_null(scenario_read(&arena, "/nonexistent/a.conf", &error));
+    assert_non_null(strstr(error.text, "/nonexistent/a.conf: cannot read"));
+    assert_null(scenario_read(&arena, "/tmp", &error));
+    assert_non_null(strstr(error.text, "/tmp: cannot read"));
     fwrite("servers = 1\n\0x = 1\n", 1, 19, file);
     fflush(file);
-    assert_null(scenario_read(&arena, path, &complaint));
-    assert_non_null(strstr(complaint.text, "NUL byte"));
+    assert_null(scenario_read(&arena, path, &error));
+    assert_non_null(strstr(error.text, "NUL byte"));
     for (unsigned i = 0; i < SCENARIO_BYTES_MAX; i++)
         fputc('#', file);
     fflush(file);
-    assert_null(scenario_read(&arena, path, &complaint));
-    assert_non_null(strstr(complaint.text, "cannot read"));
+    assert_null(scenario_read(&arena, path, &error));
+    assert_non_null(strstr(error.text, "cannot read"));
     fclose(file);
     remove(path);
     arena_free(&arena);
@@ -287,12 +287,12 @@ static void too_much_is_refused(void **state)
     for (uint64_t cells = 1; cells <= CELLS_MAX; cells *= 10, axes++)
         text = arena_text(&fixture.arena, "%sa%u = 0,1,2,3,4,5,6,7,8,9\n", text, axes);
     assert_int_equal(expand(&fixture, text, NULL, NULL), -1);
-    assert_non_null(strstr(fixture.complaint.text, "more than 20000 cells"));
+    assert_non_null(strstr(fixture.error.text, "more than 20000 cells"));
     text = arena_text(&fixture.arena, "a = 0");
     for (unsigned i = 1; i <= SCENARIO_VALUES_MAX; i++)
         text = arena_text(&fixture.arena, "%s,%u", text, i);
     assert_int_equal(expand(&fixture, text, NULL, NULL), -1);
-    assert_non_null(strstr(fixture.complaint.text, "more than 256 values"));
+    assert_non_null(strstr(fixture.error.text, "more than 256 values"));
     arena_free(&fixture.arena);
 }
 
@@ -365,7 +365,7 @@ static void fleets_are_shared_and_ports_do_not_overlap(void **state)
                 "servers = 10, 30\n[a]\n[b]\nfleet.fault = x, y\n[c]\nport = 20005\n"
                 "[d]\nservers = \"h:1,h:2\"\n",
                 NULL);
-    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.complaint), 0);
+    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.error), 0);
     assert_int_equal(fleets.count, 4);
     assert_ptr_equal(fixture.cells.items[0]->fleet, fixture.cells.items[1]->fleet);
     assert_null(fixture.cells.items[fixture.cells.count - 1]->fleet);
@@ -383,13 +383,13 @@ static void too_many_ports_are_refused(void **state)
 
     (void)state;
     expand_well(&fixture, "servers = 200\nport = 65400\n", NULL);
-    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.complaint), -1);
-    assert_non_null(strstr(fixture.complaint.text, "some/t.conf:1: 200 servers from port 65400"));
+    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.error), -1);
+    assert_non_null(strstr(fixture.error.text, "some/t.conf:1: 200 servers from port 65400"));
     arena_free(&fixture.arena);
 
     fleets = (struct fleets){0};
     expand_well(&fixture, "servers = 100000\nfleet.ports-per-address = 1000\n", NULL);
-    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.complaint), 0);
+    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.error), 0);
     arena_free(&fixture.arena);
 }
 
@@ -405,18 +405,18 @@ static bool is_scenario(const char *name)
 static void check_shipped(const char *name)
 {
     struct arena arena = {0};
-    struct complaint complaint;
+    struct error error;
     struct overrides none = {0};
     struct cells cells = {0};
     struct fleets fleets = {0};
     struct links links = {0};
     struct scenario *scenario =
-        scenario_read(&arena, arena_text(&arena, "scenarios/%s", name), &complaint);
+        scenario_read(&arena, arena_text(&arena, "scenarios/%s", name), &error);
 
-    if (scenario == NULL || cells_expand(&arena, scenario, &none, NULL, &cells, &complaint) != 0 ||
-        links_plan(&arena, &cells, "scenarios/links.conf", &links, &complaint) != 0 ||
-        fleets_plan(&arena, &cells, &fleets, &complaint) != 0)
-        fail_msg("%s", complaint.text);
+    if (scenario == NULL || cells_expand(&arena, scenario, &none, NULL, &cells, &error) != 0 ||
+        links_plan(&arena, &cells, "scenarios/links.conf", &links, &error) != 0 ||
+        fleets_plan(&arena, &cells, &fleets, &error) != 0)
+        fail_msg("%s", error.text);
     if (scenario->text[0] != '#' || strstr(scenario->text, "Why these numbers") == NULL)
         fail_msg("%s does not open with why", name);
     arena_free(&arena);

@@ -1,4 +1,4 @@
-#include "scenarios/sweep/space.h"
+#include "scenarios/sweep/search_space.h"
 
 #include <assert.h>
 #include <math.h>
@@ -18,7 +18,7 @@ static const char *value_of(const struct cell *cell, const char *key)
     return pair == NULL ? NULL : pair->value;
 }
 
-static const struct axis *find_axis(const struct space *space, const char *key)
+static const struct axis *find_axis(const struct search_space *space, const char *key)
 {
     for (unsigned i = 0; i < space->axis_count; i++) {
         if (strcmp(space->axes[i].key, key) == 0)
@@ -50,7 +50,7 @@ static bool may_be_searched(const char *key)
 
 /* The one pair in which a cell differs from the first. */
 static const struct pair *difference(const struct cell *cell, const struct cell *first,
-                                     struct complaint *complaint)
+                                     struct error *error)
 {
     const struct pair *found = NULL;
 
@@ -60,8 +60,8 @@ static const struct pair *difference(const struct cell *cell, const struct cell 
         if (strcmp(pair->value, first->pairs[i].value) == 0)
             continue;
         if (found != NULL) {
-            complain(complaint, &pair->place, "%s copies %s: a search takes plain values",
-                     pair->key, found->key);
+            error_set(error, &pair->place, "%s copies %s: a search takes plain values", pair->key,
+                      found->key);
             return NULL;
         }
         found = pair;
@@ -70,8 +70,8 @@ static const struct pair *difference(const struct cell *cell, const struct cell 
     return found;
 }
 
-static void add_value(struct arena *arena, struct space *space, const char *key, const char *first,
-                      const char *value)
+static void add_value(struct arena *arena, struct search_space *space, const char *key,
+                      const char *first, const char *value)
 {
     struct axis *last = space->axis_count == 0 ? NULL : &space->axes[space->axis_count - 1];
 
@@ -86,8 +86,8 @@ static void add_value(struct arena *arena, struct space *space, const char *key,
     last->values[last->count++] = value;
 }
 
-static int read_axes(struct arena *arena, const struct cells *cells, struct space *space,
-                     struct complaint *complaint)
+static int read_axes(struct arena *arena, const struct cells *cells, struct search_space *space,
+                     struct error *error)
 {
     const struct cell *first = cells->items[0];
 
@@ -97,22 +97,22 @@ static int read_axes(struct arena *arena, const struct cells *cells, struct spac
 
         if (strcmp(cell->scenario, first->scenario) != 0 ||
             strcmp(cell->section, first->section) != 0 || cell->pair_count != first->pair_count)
-            return complain(complaint, &cell->place,
-                            "advise searches one section at a time; --only=SECTION names one");
-        pair = difference(cell, first, complaint);
+            return error_set(error, &cell->place,
+                             "advise searches one section at a time; --only=SECTION names one");
+        pair = difference(cell, first, error);
         if (pair == NULL)
             return -1;
         if (!may_be_searched(pair->key))
-            return complain(complaint, &pair->place,
-                            "%s describes what is asked about, not what to advise: give it one "
-                            "value",
-                            pair->key);
+            return error_set(error, &pair->place,
+                             "%s describes what is asked about, not what to advise: give it one "
+                             "value",
+                             pair->key);
         add_value(arena, space, pair->key, value_of(first, pair->key), pair->value);
     }
     if (space->axis_count == 0)
-        return complain(complaint, &first->place,
-                        "nothing to search: no key has several values; scheme = chain, slices "
-                        "would be an axis");
+        return error_set(error, &first->place,
+                         "nothing to search: no key has several values; scheme = chain, slices "
+                         "would be an axis");
     return 0;
 }
 
@@ -141,7 +141,7 @@ static double rate_asked(const struct cell *cell)
     return asked == NULL || options_rate(&spec, asked, &rate, why, sizeof why) != 0 ? 0 : rate;
 }
 
-bool space_is_rated(const struct cell *cell)
+bool search_is_rated(const struct cell *cell)
 {
     return rate_asked(cell) > 0;
 }
@@ -157,7 +157,7 @@ static uint64_t fitting_frames(const struct cell *cell)
     return (uint64_t)fmax(1, ceil(rate * cell->row_seconds / (double)cell->servers));
 }
 
-static int set_frames(struct arena *arena, struct cell *cell, struct complaint *complaint)
+static int set_frames(struct arena *arena, struct cell *cell, struct error *error)
 {
     struct pair *pairs = arena_take(arena, cell->pair_count * sizeof *pairs);
 
@@ -166,25 +166,25 @@ static int set_frames(struct arena *arena, struct cell *cell, struct complaint *
         if (strcmp(pairs[i].key, "frames") != 0 || strcmp(pairs[i].value, "auto") != 0)
             continue;
         if (cell->servers == 0)
-            return complain(complaint, &pairs[i].place,
-                            "frames = auto: only of fanin's own servers; give a number, with "
-                            "servers that are not ours");
+            return error_set(error, &pairs[i].place,
+                             "frames = auto: only of fanin's own servers; give a number, with "
+                             "servers that are not ours");
         pairs[i].value = arena_text(arena, "%llu", (unsigned long long)fitting_frames(cell));
     }
     cell->pairs = pairs;
     return 0;
 }
 
-int space_read(struct arena *arena, const struct cells *cells, struct space *space,
-               struct complaint *complaint)
+int search_read(struct arena *arena, const struct cells *cells, struct search_space *space,
+                struct error *error)
 {
     assert(cells->count > 0);
-    *space = (struct space){0};
-    if (read_axes(arena, cells, space, complaint) != 0)
+    *space = (struct search_space){0};
+    if (read_axes(arena, cells, space, error) != 0)
         return -1;
     for (unsigned i = 0; i < cells->count; i++) {
-        cells->items[i]->label = SPACE_SEARCH;
-        if (set_frames(arena, cells->items[i], complaint) != 0)
+        cells->items[i]->label = LABEL_SEARCH;
+        if (set_frames(arena, cells->items[i], error) != 0)
             return -1;
     }
     return 0;
@@ -192,7 +192,8 @@ int space_read(struct arena *arena, const struct cells *cells, struct space *spa
 
 /* ---- points ---- */
 
-static const char *name_of(struct arena *arena, const struct space *space, const struct cell *cell)
+static const char *name_of(struct arena *arena, const struct search_space *space,
+                           const struct cell *cell)
 {
     const char *name = "";
 
@@ -203,13 +204,13 @@ static const char *name_of(struct arena *arena, const struct space *space, const
             name = arena_text(arena, "%s%s%s=%s", name, *name == '\0' ? "" : " ", pair->key,
                               pair->value);
     }
-    if (strcmp(cell->label, SPACE_SEARCH) == 0)
+    if (strcmp(cell->label, LABEL_SEARCH) == 0)
         return name;
     return arena_text(arena, "%s%slabel=%s", name, *name == '\0' ? "" : " ", cell->label);
 }
 
 /* Takes `fresh` in, unless it is there already. */
-static unsigned settle(struct arena *arena, const struct space *space, struct cells *cells,
+static unsigned settle(struct arena *arena, const struct search_space *space, struct cells *cells,
                        struct cell *fresh)
 {
     fresh->name = name_of(arena, space, fresh);
@@ -233,8 +234,8 @@ static struct cell *twin_of(struct arena *arena, const struct cell *cell, struct
     return twin;
 }
 
-unsigned space_vary(struct arena *arena, const struct space *space, struct cells *cells,
-                    unsigned cell, unsigned axis, unsigned value)
+unsigned search_vary(struct arena *arena, const struct search_space *space, struct cells *cells,
+                     unsigned cell, unsigned axis, unsigned value)
 {
     const struct axis *varied = &space->axes[axis];
     struct pair *pairs;
@@ -248,17 +249,17 @@ unsigned space_vary(struct arena *arena, const struct space *space, struct cells
     return settle(arena, space, cells, twin);
 }
 
-unsigned space_final(struct arena *arena, const struct space *space, struct cells *cells,
-                     unsigned cell)
+unsigned search_final(struct arena *arena, const struct search_space *space, struct cells *cells,
+                      unsigned cell)
 {
     struct pair *pairs;
     struct cell *twin = twin_of(arena, cells->items[cell], &pairs);
 
-    twin->label = SPACE_FINAL;
+    twin->label = LABEL_FINAL;
     return settle(arena, space, cells, twin);
 }
 
-unsigned space_defaults(struct arena *arena, const struct space *space, struct cells *cells)
+unsigned search_defaults(struct arena *arena, const struct search_space *space, struct cells *cells)
 {
     struct pair *pairs;
     struct cell *twin = twin_of(arena, cells->items[0], &pairs);
@@ -269,6 +270,6 @@ unsigned space_defaults(struct arena *arena, const struct space *space, struct c
             pairs[kept++] = pairs[i];
     }
     twin->pair_count = kept;
-    twin->label = SPACE_DEFAULTS;
+    twin->label = LABEL_DEFAULTS;
     return settle(arena, space, cells, twin);
 }

@@ -1,11 +1,11 @@
 /* What is wrong with a scenario, and where: one line for a person. */
-#ifndef FANIN_COMPLAINT_H
-#define FANIN_COMPLAINT_H
+#ifndef FANIN_SWEEP_ERROR_H
+#define FANIN_SWEEP_ERROR_H
 
-enum { COMPLAINT_BYTES = 1024 };
+enum { ERROR_BYTES = 1024 };
 
-struct complaint {
-    char text[COMPLAINT_BYTES];
+struct error {
+    char text[ERROR_BYTES];
 };
 
 /* Where something was said. */
@@ -15,8 +15,8 @@ struct place {
 };
 
 /* complain: writes "file:line: message" (the place may be NULL), always on one line. Returns -1,
- * so that a check can end with `return complain(...)`. */
-int complain(struct complaint *complaint, const struct place *place, const char *format, ...)
+ * so that a check can end with `return error_set(...)`. */
+int error_set(struct error *error, const struct place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

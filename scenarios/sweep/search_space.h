@@ -1,0 +1,46 @@
+/* The space that a search goes through: the keys of a scenario's section that have several values
+ * are its axes, one value of each is a point, and a point is a cell like any other. Cells are made
+ * as the search comes to them. */
+#ifndef FANIN_SEARCH_SPACE_H
+#define FANIN_SEARCH_SPACE_H
+
+#include "scenarios/sweep/cell.h"
+
+#define LABEL_SEARCH   "search"   /* label of the rows that the search itself looks at */
+#define LABEL_FINAL    "final"    /* of those that judge what it has found */
+#define LABEL_DEFAULTS "defaults" /* of those, with them, of the client's own default options */
+
+struct axis {
+    const char *key;
+    const char **values;
+    unsigned count;
+};
+
+struct search_space {
+    struct axis *axes;
+    unsigned axis_count;
+};
+
+/* search_read: from the cells that cells_expand made of a section with the key `advise`: the first
+ * is where the search begins, each other differs from it in one axis. Labels them, and sets frames
+ * where they are `auto`. 0, or -1 with an error. */
+int search_read(struct arena *arena, const struct cells *cells, struct search_space *space,
+                struct error *error);
+
+/* search_vary: the index of the cell that is `cell` but for one axis' value; it is added if it is
+ * not there. */
+unsigned search_vary(struct arena *arena, const struct search_space *space, struct cells *cells,
+                     unsigned cell, unsigned axis, unsigned value);
+
+/* search_final: the index of the same cell under the label LABEL_FINAL. */
+unsigned search_final(struct arena *arena, const struct search_space *space, struct cells *cells,
+                      unsigned cell);
+
+/* search_defaults: the index of the cell without any of the axes' keys: the client's defaults. */
+unsigned search_defaults(struct arena *arena, const struct search_space *space,
+                         struct cells *cells);
+
+/* search_is_rated: its frames come at a rate, not as fast as they are taken. */
+bool search_is_rated(const struct cell *cell);
+
+#endif
