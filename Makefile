@@ -74,7 +74,7 @@ TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard $(ROOMS:=/tests/bench_*.c)))
 STRESS   := $(BUILD)/cport/tests/port_stress$(EXE)
 
-.PHONY: all tests benches test windows stress reproduce bench profile reference tidy format clean deps help
+.PHONY: all tests benches test windows stress reproduce bench profile reference tidy schema format clean deps help
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS)
@@ -147,6 +147,7 @@ bench: ; @.ci/deps build bench && scenarios/bench
 profile: ; @.ci/deps build profile && scenarios/profile
 reference: ; @.ci/deps build report profile && scenarios/reference
 tidy: ; @.ci/deps build test && .ci/tidy
+schema: ; @plot/schema.py
 
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -164,5 +165,6 @@ help:
 	  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
 	  'make reference  renews results/reference and the figures of README and docs (twenty minutes, on a quiet machine)' \
 	  'make tidy       formatting, lengths, layering' \
+	  'make schema     rewrites the tables of keys in results/README.md from base/row_keys.h' \
 	  'make format     formats every C file' \
 	  'make clean      removes build/'

@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import paper
-from rows import CLIENT_KEYS, SWEEP_KEYS
+from schema import CLIENT_KEYS, KIND_WORDS, SWEEP_KEYS
 
 FILE = os.path.join(paper.FOLDER, "claims.csv")
 COLUMNS = ("id", "claim", "what", "metric", "scenario", "subject", "direction", "margin", "against",
@@ -49,18 +49,18 @@ class WrongClaim(Exception):
     """file:line, what is wrong, and what would be right."""
 
 
-def kinds() -> Dict[str, str]:
-    """Every key that a selector may name, and its kind in the schema."""
-    found: Dict[str, str] = {}
-    for keys in (SWEEP_KEYS, CLIENT_KEYS):
-        for kind, names in keys.items():
-            found.update((name, kind.rstrip("?")) for name in names.split())
-    return found
+# Every key that a selector may name.
+KEYS = {key.name: key for key in SWEEP_KEYS + CLIENT_KEYS}
+
+
+def kind_of(key: str) -> str:
+    """text, bool, int, number or object; what no row has is text."""
+    return KIND_WORDS[KEYS[key].kind] if key in KEYS else "text"
 
 
 def is_text(key: str) -> bool:
     """Whether a key holds words: then a selector's value is compared as it is written."""
-    return kinds().get(key) == "text"
+    return key in KEYS and kind_of(key) == "text"
 
 
 def value_of(key: str, word: str, cpus: Optional[int]) -> Optional[Value]:
@@ -68,7 +68,7 @@ def value_of(key: str, word: str, cpus: Optional[int]) -> Optional[Value]:
     processors."""
     if is_text(key):
         return word
-    if kinds().get(key) == "flag":
+    if kind_of(key) == "bool":
         return word == "true"
     rule = RULE.match(word)
     if not rule:
@@ -86,7 +86,7 @@ def selector(text: str, column: str) -> Dict[str, str]:
         key, sign, word = part.partition("=")
         if not sign or not word:
             raise ValueError("%s: `%s` is no KEY=VALUE" % (column, part))
-        if key not in kinds():
+        if key not in KEYS:
             raise ValueError("%s: no row has a key `%s`; results/README.md lists them"
                              % (column, key))
         if word == OTHERS and column == "subject":
@@ -100,7 +100,7 @@ def selector(text: str, column: str) -> Dict[str, str]:
 
 def check_value(key: str, word: str, column: str) -> None:
     """ValueError unless rows can have such a value."""
-    if kinds()[key] == "flag":
+    if kind_of(key) == "bool":
         if word not in ("true", "false", OTHERS):
             raise ValueError("%s: %s is true or false, not `%s`" % (column, key, word))
     elif not is_text(key) and word != OTHERS and not RULE.match(word):
@@ -129,7 +129,7 @@ def against_of(text: str) -> Union[Dict[str, str], float, str]:
 
 def metric_of(name: str, column: str) -> str:
     """The name of a key that holds a number."""
-    if kinds().get(name, "text") in ("text", "object", "flag"):
+    if kind_of(name) in ("text", "object", "bool"):
         raise ValueError("%s: no row has a number `%s`; results/README.md lists the keys"
                          % (column, name))
     return name

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads a results folder: rows.jsonl, checked line by line against results/README.md, and run.json.
+"""Reads a results folder: rows.jsonl, checked line by line against base/row_keys.h, and run.json.
 
 A row that cannot be trusted is left out and named as `rows.jsonl:LINE: what` on standard error; the
 rest of the folder stays usable, because an interrupted sweep is valid as far as it got.
@@ -13,11 +13,12 @@ import re
 import sys
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from schema import CLIENT_KEYS, SWEEP_KEYS, Key
 from stats import median, median_interval
 from tables import number, span
 
 CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a figure, not a fault
-SCHEMA = 2
+SCHEMA = 2  # ROW_SCHEMA of base/row.h
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 SAME_REASON_MAX = 3    # lines that are named one by one
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
@@ -44,66 +45,32 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**64
 
 
+IS_TEXT = ("text", lambda v: isinstance(v, str))
+# Of each kind of base/row_keys.h: what a value has to be.
 KINDS = {
-    "text": ("text", lambda v: isinstance(v, str)),
+    "text": IS_TEXT, "line": IS_TEXT, "choice": IS_TEXT, "status": IS_TEXT, "bytes": IS_TEXT,
+    "integer": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool)),
     "count": ("a whole number from 0", lambda v: is_number(v) and isinstance(v, int)),
     "from1": ("a whole number from 1", lambda v: is_number(v) and isinstance(v, int) and v > 0),
     "number": ("a finite number from 0", is_number),
     "time": ("a finite time above 0", lambda v: is_number(v) and v >= TIME_MIN),
     "positive": ("a finite number above 0", lambda v: is_number(v) and v > 0),
-    "object": ("an object of counts", lambda v: isinstance(v, dict)),
+    "tally": ("an object of counts", lambda v: isinstance(v, dict)),
     "flag": ("true or false", lambda v: isinstance(v, bool)),
 }
 
-# Every row, whatever became of it, must say what it is.
-SWEEP_KEYS = {
-    "text": "scenario section cell label client time_utc fleet link link_asked link_options",
-    "text?": "link_reason",
-    "from1": "repeat order",
-    "positive?": "link_rate_bits_per_s",
-    "number?": "link_rtt_ms link_cpu_s",
-}
-# A result must have every key that a client writes; `?` allows null, which is: not measured.
-CLIENT_KEYS = {
-    "text": "version host os reason audit engine gate scheme bind connect source verify end_marker "
-            "target bottleneck",
-    "text?": "request login",
-    "from1": "servers",
-    "count": "workers concurrency batch connect_timeout_ms stall_timeout_ms frames_per_server "
-             "login_timeout_ms reconnect_delay_ms_min reconnect_delay_ms_max reconnect_tries "
-             "size_min size_max seed block_bytes blocks_per_receive pool_batch frame_bytes_max "
-             "processors idle_servers flood_frames connected connect_failed bytes exit_code",
-    "count?": "frames pool_cap_bytes base_rss_kb ready_rss_kb buffer_peak_bytes hand_overs "
-              "buffer_predicted_bytes buffer_cap_waits buffer_turn_waits worker_threads "
-              "buffer_threads total_threads switches_voluntary switches_involuntary receive_calls "
-              "receive_empty pool_blocks blocks_lost logged_in reconnects reconnect_attempts "
-              "discarded_bytes undelivered_bytes frames_missed connections_failed server_bytes "
-              "server_frames fleet_rss_kb",
-    "number": "rate sweep_overhead_ms",
-    "positive?": "bytes_per_s peak_rss_kb",
-    "number?": "cpu_s cpu_user_s cpu_system_s frames_per_s gb_per_cpu_s "
-               "copies_per_byte scanned_per_byte receives_per_frame server_cpu_s",
-    "time": "connect_ms",
-    "time?": "elapsed_ms connect_us_min connect_us_p50 connect_us_p90 connect_us_p99 "
-             "connect_us_max latency_us_p50 latency_us_p90 latency_us_p99 latency_us_p999 "
-             "latency_us_max outage_ms_max",
-    "object": "connect_errors login_errors errors",
-    "flag": "reconnect",
-}
 STATUSES = ("ok", "failed", "skipped")
 
 
-def wrong_key(row: Row, keys: Dict[str, str]) -> Optional[str]:
+def wrong_key(row: Row, keys: Iterable[Key]) -> Optional[str]:
     """The first key that is missing or of the wrong kind, in words; None if all are right."""
-    for kind, names in keys.items():
-        words, fits = KINDS[kind.rstrip("?")]
-        for name in names.split():
-            if name not in row:
-                return "has no `%s`" % name
-            if row[name] is None and kind.endswith("?"):
-                continue
-            if not fits(row[name]):
-                return "`%s` is %s: must be %s" % (name, shown(row[name]), words)
+    for key in keys:
+        words, fits = KINDS[key.kind]
+        if key.name not in row:
+            return "has no `%s`" % key.name
+        value = row[key.name]
+        if not (fits(value) or value is None and key.null):
+            return "`%s` is %s: must be %s" % (key.name, shown(value), words)
     return None
 
 

@@ -143,7 +143,7 @@ uint64_t collection_expected_bytes(const struct collection *collection)
 static void skip_without_stream(struct collection *collection, uint32_t index)
 {
     const struct run *run = &collection->run;
-    char limit[ROW_TEXT_BYTES / 2], why[ROW_TEXT_BYTES];
+    char limit[ROW_LINE_BYTES / 2], why[ROW_LINE_BYTES];
     if (!os_limit_reached(limit, sizeof limit))
         snprintf(limit, sizeof limit, "raise the limits (ulimit -u, memory, --pool-cap)");
     snprintf(why, sizeof why,
@@ -171,13 +171,6 @@ static bool attach_streams(struct collection *collection)
         }
     }
     return true;
-}
-
-static void count_threads(struct row *row)
-{
-    row->worker_threads = (uint64_t)os_thread_count(OS_ROLE_WORKER);
-    row->buffer_threads = (uint64_t)os_thread_count(OS_ROLE_BUFFER);
-    row->total_threads = (uint64_t)os_thread_count(NULL);
 }
 
 /* A device may be one that never answers: others are asked, too, but not all of them. */
@@ -219,7 +212,7 @@ static void collect(struct collection *collection)
     for (uint32_t i = 0; i < run->count; i++)
         connection_start(&run->connections[i]);
     os_usage_read(&usage);
-    collection->session->row.ready_rss_bytes = usage.rss_bytes;
+    collection->session->row.ready_rss_kb = measure_kb(usage.rss_bytes);
     ask_all(collection);
     await(collection, GOAL_ENDED);
 }
@@ -260,7 +253,7 @@ static bool run_phases(struct collection *collection)
     struct row *row = &collection->session->row;
     struct os_usage usage;
     os_usage_read(&usage);
-    row->base_rss_bytes = usage.rss_bytes;
+    row->base_rss_kb = measure_kb(usage.rss_bytes);
     connect_all(collection);
     if (measure_connects(row, run->attempts, run->count) != 0) {
         row_skip(row, "no memory for the connects' times");
@@ -268,7 +261,7 @@ static bool run_phases(struct collection *collection)
     }
     if (!attach_streams(collection))
         return false;
-    count_threads(row);
+    measure_threads(row);
     if (atomic_load(&run->ended)) {
         collection->usage_begin = run->usage_end;
         return true;

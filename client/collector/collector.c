@@ -38,8 +38,8 @@ static void configure_scheme(struct collection *collection)
     *config = (struct scheme_config){
         .block_bytes = options->block_bytes,
         .blocks_per_receive = (unsigned)options->blocks_per_receive,
-        .pool_batch = (unsigned)options->pool_batch_blocks,
-        .pool_cap_bytes = options->pool_cap_bytes > 0 ? options->pool_cap_bytes : UINT64_MAX,
+        .pool_batch = (unsigned)options->pool_batch,
+        .pool_cap_bytes = options->pool_cap_bytes,
         .early = options->bind == BIND_EARLY,
         .workers = (unsigned)options->workers,
         .batch = (unsigned)options->batch,
@@ -61,7 +61,7 @@ static int open_port_and_scheme(struct collection *collection, char *why, size_t
     const struct collector_options *options = run->options;
     const struct cp_config config = {.engine = options->engine,
                                      .concurrency = (unsigned)options->concurrency};
-    char reason[ROW_TEXT_BYTES - 128] = "";
+    char reason[ROW_LINE_BYTES - 128] = "";
     int result = cp_open(&config, &run->port, reason, sizeof reason);
     if (result != 0) {
         run->port = NULL;
@@ -74,9 +74,11 @@ static int open_port_and_scheme(struct collection *collection, char *why, size_t
     if (run->scheme->open(&collection->scheme_config, &run->scheme_run, reason, sizeof reason) !=
         0) {
         run->scheme_run = NULL;
-        snprintf(why, why_bytes, "%s (--scheme %s, --pool-cap %llu, --block %llu, --bind %s)",
-                 reason, options->scheme, (unsigned long long)options->pool_cap_bytes,
-                 (unsigned long long)options->block_bytes, bind_mode_name(options->bind));
+        snprintf(
+            why, why_bytes, "%s (--scheme %s, --pool-cap %llu, --block %llu, --bind %s)", reason,
+            options->scheme,
+            (unsigned long long)(options->pool_cap_bytes + 1 > 1 ? options->pool_cap_bytes : 0),
+            (unsigned long long)options->block_bytes, option_bind_name(options->bind));
         return EXIT_WRONG_USE;
     }
     return EXIT_DONE;
@@ -130,7 +132,7 @@ static void close_scheme(struct collection *collection)
     struct run *run = &collection->run;
     run->scheme->close(run->scheme_run, &collection->figures);
     run->scheme_run = NULL;
-    if (run->options->frames == 0) {
+    if (run->options->frames_per_server == 0) {
         collection->last_ns = os_now_ns();
         os_usage_read(&run->usage_end);
     }
@@ -154,7 +156,7 @@ static void free_connections(struct run *run)
 static void run_whole(struct collection *collection)
 {
     struct run *run = &collection->run;
-    char why[ROW_TEXT_BYTES];
+    char why[ROW_LINE_BYTES];
     bool ran = false;
     int result = workers_start(&collection->workers, run->port, (unsigned)run->options->workers,
                                (unsigned)run->options->batch);
@@ -235,7 +237,7 @@ int collector_main(int argc, char **argv)
 {
     struct session session = {0};
     struct collection collection = {.session = &session};
-    char why[ROW_TEXT_BYTES];
+    char why[ROW_LINE_BYTES];
     int code = session_open(&session, &program, argc, argv);
     if (code != SESSION_OPEN)
         return code;

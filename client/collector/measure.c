@@ -29,19 +29,24 @@ static double quantile(const double *sorted, uint32_t count, double share)
 
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count)
 {
-    row->connect_errors = (struct tally){0};
+    row->connect_errors[0] = (struct row_tally){.used = 0};
     row->connected = 0;
     for (uint32_t i = 0; i < count; i++)
         if (attempts[i].result == 0)
             row->connected++;
         else
-            tally_add(&row->connect_errors, cp_error_name(attempts[i].result));
+            row_tally_add(row->connect_errors, cp_error_name(attempts[i].result));
     row->connect_failed = count - row->connected;
 }
 
 int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count)
 {
-    static const double shares[CONNECT_QUANTILES] = {0, 0.5, 0.9, 0.99, 1};
+    const struct {
+        double *field, share;
+    } quantiles[] = {
+        {&row->connect_us_min, 0},    {&row->connect_us_p50, 0.5}, {&row->connect_us_p90, 0.9},
+        {&row->connect_us_p99, 0.99}, {&row->connect_us_max, 1},
+    };
     uint64_t first_ns = UINT64_MAX, last_ns = 0;
     uint32_t connected = 0;
     double *each_us = malloc(count * sizeof *each_us);
@@ -60,8 +65,8 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
     measure_connected(row, attempts, count);
     row->connect_ms = (double)(last_ns - first_ns) / OS_NS_PER_MS;
     qsort(each_us, connected, sizeof *each_us, compare_numbers);
-    for (unsigned i = 0; connected > 0 && i < CONNECT_QUANTILES; i++)
-        row->connect_us[i] = quantile(each_us, connected, shares[i]);
+    for (unsigned i = 0; connected > 0 && i < sizeof quantiles / sizeof quantiles[0]; i++)
+        *quantiles[i].field = quantile(each_us, connected, quantiles[i].share);
     free(each_us);
     return 0;
 }
@@ -76,9 +81,10 @@ static double ratio(double part, double whole)
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after)
 {
-    row->peak_rss_bytes = after->rss_peak_bytes;
+    row->peak_rss_kb = measure_kb(after->rss_peak_bytes);
     row->cpu_user_s = (double)(after->user_ns - before->user_ns) / OS_NS_PER_S;
     row->cpu_system_s = (double)(after->system_ns - before->system_ns) / OS_NS_PER_S;
+    row->cpu_s = row->cpu_user_s + row->cpu_system_s;
     row->switches_voluntary = after->switches_voluntary - before->switches_voluntary;
     row->switches_involuntary = after->switches_involuntary - before->switches_involuntary;
     if (last_ns < first_ns)
@@ -88,31 +94,59 @@ void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
     row->bytes_per_s = ratio((double)row->bytes, elapsed_s);
     if (row->frames != ROW_UNKNOWN)
         row->frames_per_s = ratio((double)row->frames, elapsed_s);
-    row->gb_per_cpu_s = ratio((double)row->bytes / 1e9, row->cpu_user_s + row->cpu_system_s);
+    row->gb_per_cpu_s = ratio((double)row->bytes / 1e9, row->cpu_s);
+}
+
+uint64_t measure_kb(uint64_t bytes)
+{
+    enum { KB = 1024 };
+    return bytes > 0 ? bytes / KB : ROW_UNKNOWN;
+}
+
+static uint64_t threads_of(const char *role)
+{
+    const int count = os_thread_count(role);
+    return count >= 0 ? (uint64_t)count : ROW_UNKNOWN;
+}
+
+void measure_threads(struct row *row)
+{
+    row->worker_threads = threads_of(OS_ROLE_WORKER);
+    row->buffer_threads = threads_of(OS_ROLE_BUFFER);
+    row->total_threads = threads_of(NULL);
+}
+
+void measure_per_byte(struct row *row, uint64_t copied_bytes, uint64_t scanned_bytes)
+{
+    row->copies_per_byte = ratio((double)copied_bytes, (double)row->bytes);
+    row->scanned_per_byte = ratio((double)scanned_bytes, (double)row->bytes);
+    if (row->frames != ROW_UNKNOWN)
+        row->receives_per_frame = ratio((double)row->receive_calls, (double)row->frames);
 }
 
 uint64_t measure_asked(const struct row *row)
 {
     const struct collector_options *options = row->options;
-    uint64_t asked = options->frames * (row->servers - row->idle_servers);
-    return options->flood_frames > 0 ? asked - options->frames + options->flood_frames : asked;
+    uint64_t each = options->frames_per_server, asked = each * (row->servers - row->idle_servers);
+    return options->flood_frames > 0 ? asked - each + options->flood_frames : asked;
 }
 
 void measure_missed(struct row *row)
 {
     uint64_t asked = measure_asked(row);
-    if (row->options->frames > 0 && row->frames != ROW_UNKNOWN && row->frames <= asked)
+    if (row->options->frames_per_server > 0 && row->frames != ROW_UNKNOWN && row->frames <= asked)
         row->frames_missed = asked - row->frames;
 }
 
 void measure_latency(struct row *row, const struct latency *latency)
 {
-    static const double shares[LATENCY_MAX] = {0.5, 0.9, 0.99, 0.999};
     if (latency->count == 0)
         return;
-    for (unsigned i = 0; i < LATENCY_MAX; i++)
-        row->latency_us[i] = (double)latency_quantile_ns(latency, shares[i]) / 1e3;
-    row->latency_us[LATENCY_MAX] = (double)latency->max_ns / 1e3;
+    row->latency_us_p50 = (double)latency_quantile_ns(latency, 0.5) / 1e3;
+    row->latency_us_p90 = (double)latency_quantile_ns(latency, 0.9) / 1e3;
+    row->latency_us_p99 = (double)latency_quantile_ns(latency, 0.99) / 1e3;
+    row->latency_us_p999 = (double)latency_quantile_ns(latency, 0.999) / 1e3;
+    row->latency_us_max = (double)latency->max_ns / 1e3;
 }
 
 void measure_fleet(struct row *row, const struct fleet_stats *fleet)
@@ -128,7 +162,7 @@ void measure_fleet(struct row *row, const struct fleet_stats *fleet)
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
 
-static uint64_t frame_errors(const struct tally *errors)
+static uint64_t frame_errors(const struct row_tally *errors)
 {
     uint64_t total = 0;
     for (unsigned i = 0; i < errors->used; i++)
@@ -154,7 +188,7 @@ static bool holds_here(struct row *row, const struct audit *audit)
     uint64_t kept_bytes = row->bytes - row->discarded_bytes;
     return !(differ(row, "fail: %llu blocks lost", row->blocks_lost, 0) ||
              differ(row, "fail: %llu operations lost", audit->operations_lost, 0) ||
-             differ(row, "fail: %llu connections with bad frames", frame_errors(&row->errors), 0) ||
+             differ(row, "fail: %llu connections with bad frames", frame_errors(row->errors), 0) ||
              (sizes_known && differ(row, "fail: received %llu bytes, asked for %llu", kept_bytes,
                                     audit->expected_bytes)) ||
              differ(row, "fail: processed frames of %llu bytes, received %llu",
@@ -215,7 +249,7 @@ void measure_bottleneck(struct row *row, unsigned cpus)
     if (!(elapsed_s > 0))
         return;
     double places = (double)(row->concurrency < cpus ? row->concurrency : cpus);
-    double client = (row->cpu_user_s + row->cpu_system_s) / elapsed_s / places;
+    double client = row->cpu_s / elapsed_s / places;
     double servers = isnan(row->server_cpu_s) ? 0 : row->server_cpu_s / elapsed_s;
     if (link_share(row) >= full)
         row->bottleneck = "link";
@@ -237,9 +271,9 @@ static void reason_add(struct row *row, const char *text)
 }
 
 static void reason_add_tally(struct row *row, uint64_t failed, uint64_t of, const char *what,
-                             const struct tally *tally)
+                             const struct row_tally *tally)
 {
-    char text[ROW_TEXT_BYTES];
+    char text[ROW_LINE_BYTES];
     int used = snprintf(text, sizeof text, "%llu of %llu %s", (unsigned long long)failed,
                         (unsigned long long)of, what);
     for (unsigned i = 0; i < tally->used && used < (int)sizeof text; i++)
@@ -253,12 +287,12 @@ void measure_status(struct row *row)
     assert(row->status != ROW_SKIPPED);
     if (row->connect_failed > 0)
         reason_add_tally(row, row->connect_failed, row->servers, "servers not connected",
-                         &row->connect_errors);
+                         row->connect_errors);
     if (row->connections_failed > 0)
         reason_add_tally(row, row->connections_failed, row->connected, "connections failed",
-                         &row->errors);
+                         row->errors);
     if (strncmp(row->audit, "fail", 4) == 0) {
-        char text[ROW_TEXT_BYTES + 16];
+        char text[ROW_LINE_BYTES + 16];
         snprintf(text, sizeof text, "audit: %s", row->audit);
         reason_add(row, text);
     }

@@ -35,6 +35,16 @@ uint64_t measure_asked(const struct row *row);
  * there. row->frames is known. */
 void measure_missed(struct row *row);
 
+/* measure_kb: as a row counts memory; what could not be read, 0, is unknown. */
+uint64_t measure_kb(uint64_t bytes);
+
+/* measure_threads: of this process, now. */
+void measure_threads(struct row *row);
+
+/* measure_per_byte: what was copied and searched, and the receives that it took. row->bytes,
+ * row->frames and row->receive_calls are known. */
+void measure_per_byte(struct row *row, uint64_t copied_bytes, uint64_t scanned_bytes);
+
 void measure_latency(struct row *row, const struct latency *latency);
 
 /* measure_fleet: the servers' side. row->bytes is known. */

@@ -16,22 +16,22 @@ static const char *const bind_names[] = {"early", "late", NULL};
 static const char *const source_names[] = {"auto", "tape", "live", NULL};
 static const char *const verify_names[] = {"full", "header", "none", NULL};
 
-const char *connect_mode_name(int mode)
+const char *option_connect_name(int connect)
 {
-    return connect_names[mode];
+    return connect_names[connect];
 }
 
-const char *bind_mode_name(int mode)
+const char *option_bind_name(int bind)
 {
-    return bind_names[mode];
+    return bind_names[bind];
 }
 
-const char *source_mode_name(int mode)
+const char *option_source_name(int source)
 {
-    return source_names[mode];
+    return source_names[source];
 }
 
-const char *verify_name(int verify)
+const char *option_verify_name(int verify)
 {
     return verify_names[verify];
 }
@@ -119,7 +119,7 @@ static int parse_marker(const struct option_spec *spec, const char *text, void *
 static int parse_millis_range(const struct option_spec *spec, const char *text, void *field,
                               char *why, size_t why_bytes)
 {
-    struct millis_range *range = field;
+    struct byte_range *range = field;
     const char *dots = strstr(text, "..");
     char min[32] = "";
     if (dots != NULL && (size_t)(dots - text) < sizeof min)
@@ -166,11 +166,20 @@ static int parse_login(const struct option_spec *spec, const char *text, void *f
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-#define AT(field) .offset = offsetof(struct collector_options, field)
+#define AT(field)       .offset = offsetof(struct collector_options, field)
+#define AT_RANGE(field) AT(field##_min)
 #define HEADING(text)                                                                              \
     {                                                                                              \
         .name = text                                                                               \
     }
+
+/* A range's fields lie one behind the other, as in struct byte_range. */
+#define FOLLOWS(first, second)                                                                     \
+    _Static_assert(offsetof(struct collector_options, second) ==                                   \
+                       offsetof(struct collector_options, first) + sizeof(uint64_t),               \
+                   "a range is two fields in a row")
+FOLLOWS(size_min, size_max);
+FOLLOWS(reconnect_delay_ms_min, reconnect_delay_ms_max);
 
 static const struct option_spec table[] = {
     HEADING("Servers"),
@@ -196,8 +205,8 @@ static const struct option_spec table[] = {
 
     HEADING("Load"),
     {"frames", "N", "100", "of each server; 0 with --request: until the server closes",
-     options_count, AT(frames), 0, PROTOCOL_FRAMES_MAX},
-    {"size", "MIN..MAX", "256..100kB", "bytes of a frame, uniform", options_range, AT(size),
+     options_count, AT(frames_per_server), 0, PROTOCOL_FRAMES_MAX},
+    {"size", "MIN..MAX", "256..100kB", "bytes of a frame, uniform", options_range, AT_RANGE(size),
      PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
     {"rate", "R", "0", "frames per second of all servers together; 0: unlimited", options_rate,
      AT(rate), 0, 1000000000},
@@ -248,7 +257,7 @@ static const struct option_spec table[] = {
      options_flag, AT(reconnect)},
     {"reconnect-delay", "MIN..MAX", "100..10s",
      "the n-th try waits a random time up to MIN * 2^n, at most MAX", parse_millis_range,
-     AT(reconnect_delay_ms), 1, 3600000},
+     AT_RANGE(reconnect_delay_ms), 1, 3600000},
     {"reconnect-tries", "N", "0",
      "give a server up after so many tries in a row without a new frame;\n"
      "0: never, as long as the run lasts",
@@ -266,7 +275,7 @@ static const struct option_spec table[] = {
     {"pool-cap", "BYTES", "0", "of all buffers of the scheme; 0: none", options_bytes,
      AT(pool_cap_bytes), 0, (uint64_t)1 << 44},
     {"pool-batch", "N", "64", "blocks allocated together when a pool is empty", options_count,
-     AT(pool_batch_blocks), 1, 65536},
+     AT(pool_batch), 1, 65536},
     {"processors", "N", "0",
      "threads that process, with --scheme slices; 0: what received a frame\n"
      "also processes it",
@@ -298,8 +307,10 @@ static void resolve_defaults(struct collector_options *options)
         options->source = options->rate > 0 ? SOURCE_LIVE : SOURCE_TAPE;
     if (options->verify == VERIFY_UNSET)
         options->verify = foreign ? VERIFY_NONE : VERIFY_FULL;
+    if (options->pool_cap_bytes == 0)
+        options->pool_cap_bytes = UINT64_MAX;
     if (options->frame_bytes_max == 0)
-        options->frame_bytes_max = foreign ? FOREIGN_FRAME_BYTES : options->size.max;
+        options->frame_bytes_max = foreign ? FOREIGN_FRAME_BYTES : options->size_max;
 }
 
 static int check_together(const struct collector_options *options, char *why, size_t why_bytes)
@@ -309,7 +320,7 @@ static int check_together(const struct collector_options *options, char *why, si
         snprintf(why, why_bytes, "--servers is missing: N, host:port,host:port,... or @FILE");
         return -1;
     }
-    if (!foreign && options->frames == 0) {
+    if (!foreign && options->frames_per_server == 0) {
         snprintf(why, why_bytes,
                  "--frames: takes 1 or more, but for servers that are not ours "
                  "(--request)");
@@ -319,10 +330,10 @@ static int check_together(const struct collector_options *options, char *why, si
         snprintf(why, why_bytes, "--flood: takes a --rate for the other servers, and no --request");
         return -1;
     }
-    if (!foreign && options->frame_bytes_max < options->size.max) {
+    if (!foreign && options->frame_bytes_max < options->size_max) {
         snprintf(why, why_bytes, "--frame-max: %llu is less than the largest frame of --size, %llu",
                  (unsigned long long)options->frame_bytes_max,
-                 (unsigned long long)options->size.max);
+                 (unsigned long long)options->size_max);
         return -1;
     }
     if (options->reconnect && scheme_find(options->scheme)->rewind == NULL) {

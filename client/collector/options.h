@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 #include "base/options.h"
-#include "client/buffers/process.h"
 #include "base/protocol.h"
+#include "base/row.h"
+#include "client/buffers/process.h"
 
 enum connect_mode { CONNECT_ASYNC, CONNECT_SYNC };
 enum bind_mode { BIND_EARLY, BIND_LATE };
@@ -28,43 +29,30 @@ struct request_option {
     struct text_value text;
 };
 
-struct millis_range {
-    uint64_t min, max;
-};
-
 struct login_option {
     bool given;
     char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1];
 };
 
+#define OPTION_FIELD_choice(key) int key; /* an index; option_KEY_name gives its name */
+#define OPTION_FIELD_text        ROW_FIELD_text
+#define OPTION_FIELD_flag        ROW_FIELD_flag
+#define OPTION_FIELD_count       ROW_FIELD_count
+#define OPTION_FIELD_number      ROW_FIELD_number
+
 /* As used once collector_options_read has returned: no "auto" and no "0: default" is left, but for
  * `engine`, whose choice is the port's. */
 struct collector_options {
-    const char *engine, *scheme;
+    /* Those that are keys of the row, by its names. */
+#define ROW_OPTION(kind, key, unit, null, meaning) OPTION_FIELD_##kind(key)
+#include "base/row_keys.h"
     const char *servers, *address; /* --servers as typed */
     uint64_t port, ports_per_address;
-    uint64_t workers, concurrency;
-    int connect, bind;
-    uint64_t connect_timeout_ms, login_timeout_ms, stall_timeout_ms;
-    bool reconnect;
-    struct millis_range reconnect_delay_ms;
-    uint64_t reconnect_tries; /* in a row without a new frame; 0: no limit */
-    uint64_t batch;
-    uint64_t frames; /* of each server; 0: until the server closes */
-    struct byte_range size;
-    double rate;                 /* frames per second of all servers together; 0: unlimited */
-    double link_rate_bits_per_s; /* of the wire to the servers; 0: not known */
-    int source;
-    uint64_t seed;
-    uint64_t idle_percent; /* of the servers: connected, never asked */
-    uint64_t flood_frames; /* of server 0, beside the others' rate; 0: it is as they are */
+    struct login_option login;
     struct request_option request;
     struct text_value end_marker;
-    struct login_option login;
-    int verify;
-    uint64_t frame_bytes_max;
-    uint64_t block_bytes, blocks_per_receive, pool_cap_bytes, pool_batch_blocks;
-    uint64_t processors;
+    double link_rate_bits_per_s; /* of the wire to the servers; 0: not known */
+    uint64_t idle_percent;       /* of the servers: connected, never asked */
     const char *json;
     bool quiet, dry_run;
 };
@@ -83,9 +71,9 @@ int collector_options_read(const struct collector_program *program, int argc, ch
 struct protocol_marker collector_options_marker(const struct collector_options *options);
 
 /* Names as the options spell them. */
-const char *connect_mode_name(int mode);
-const char *bind_mode_name(int mode);
-const char *source_mode_name(int mode);
-const char *verify_name(int verify);
+const char *option_connect_name(int connect);
+const char *option_bind_name(int bind);
+const char *option_source_name(int source);
+const char *option_verify_name(int verify);
 
 #endif

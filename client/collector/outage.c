@@ -9,12 +9,11 @@ uint64_t outage_delay_ns(const struct collector_options *options, uint32_t index
                          uint32_t failures)
 {
     enum { DOUBLINGS_MAX = 22, US_PER_MS = 1000, NS_PER_US = 1000 };
-    const struct millis_range *range = &options->reconnect_delay_ms;
     assert(failures > 0);
     uint32_t doublings = failures < DOUBLINGS_MAX ? failures : DOUBLINGS_MAX;
-    uint64_t most_ms = range->min << doublings;
-    if (most_ms > range->max)
-        most_ms = range->max;
+    uint64_t most_ms = options->reconnect_delay_ms_min << doublings;
+    if (most_ms > options->reconnect_delay_ms_max)
+        most_ms = options->reconnect_delay_ms_max;
     /* The protocol's own mix serves as the source of chance; no frame has such a number. */
     uint64_t draw = UINT64_MAX - ((uint64_t)index << 32 | tries);
     uint32_t most_us = (uint32_t)(most_ms * US_PER_MS);

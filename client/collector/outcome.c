@@ -31,7 +31,7 @@ static void sum_logins(const struct run *run, struct row *row)
         const struct connection *connection = &run->connections[i];
         row->logged_in += connection->logged_in;
         if (!connection->logged_in && connection->login_reason != NULL)
-            tally_add(&row->login_errors, login_short_name(connection->login_reason));
+            row_tally_add(row->login_errors, login_short_name(connection->login_reason));
     }
 }
 
@@ -55,7 +55,7 @@ void collection_sum(struct collection *collection)
             collection->last_ns = connection->ended_ns;
         if (run->attempts[i].result == 0 && connection->reason != NULL) {
             row->connections_failed++;
-            tally_add(&row->errors, connection->reason);
+            row_tally_add(row->errors, connection->reason);
         }
     }
 }
@@ -74,13 +74,12 @@ void collection_measure(struct collection *collection)
     row->buffer_peak_bytes = figures->buffer_peak_bytes;
     row->buffer_cap_waits = figures->buffer_cap_waits;
     row->buffer_turn_waits = figures->buffer_turn_waits;
-    row->copied_bytes = figures->copied_bytes;
-    row->scanned_bytes = figures->scanned_bytes;
+    measure_per_byte(row, figures->copied_bytes, figures->scanned_bytes);
     row->hand_overs = figures->hand_overs > 0 ? figures->hand_overs : ROW_UNKNOWN;
     row->pool_blocks = figures->pool_blocks;
     row->blocks_lost = figures->blocks_lost;
     uint64_t frame_bytes =
-        run->options->request.given ? run->options->frame_bytes_max : run->options->size.max;
+        run->options->request.given ? run->options->frame_bytes_max : run->options->size_max;
     row->buffer_predicted_bytes =
         run->scheme->memory(&collection->scheme_config, row->connected, frame_bytes);
     measure_span(row, atomic_load(&run->first_byte_ns), collection->last_ns,

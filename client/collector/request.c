@@ -41,7 +41,8 @@ static void foreign_fill(struct request *request, const struct collector_options
     assert(text->bytes <= TEXT_BYTES_MAX);
     memcpy(request->text, text->data, text->bytes);
     request->bytes = text->bytes;
-    request->frames_expected = options->frames > 0 ? options->frames : UINT64_MAX;
+    request->frames_expected =
+        options->frames_per_server > 0 ? options->frames_per_server : UINT64_MAX;
     request->bytes_expected = UINT64_MAX;
 }
 
@@ -51,9 +52,9 @@ static struct protocol_go go_of(const struct request_book *book,
 {
     return (struct protocol_go){
         .run = book->run,
-        .frames = options->frames,
-        .size_min = (uint32_t)options->size.min,
-        .size_max = (uint32_t)options->size.max,
+        .frames = options->frames_per_server,
+        .size_min = (uint32_t)options->size_min,
+        .size_max = (uint32_t)options->size_max,
         .rate = options->rate / asked,
         .seed = options->seed,
         .source = options->source == SOURCE_LIVE ? PROTOCOL_LIVE : PROTOCOL_TAPE,

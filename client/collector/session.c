@@ -9,7 +9,7 @@ enum {
 int session_open(struct session *session, const struct collector_program *program, int argc,
                  char **argv)
 {
-    char why[ROW_TEXT_BYTES];
+    char why[ROW_LINE_BYTES];
     session->program = program;
     session->report = (struct report){.program = program->name};
     int parsed = collector_options_read(program, argc, argv, &session->options);
@@ -28,14 +28,15 @@ int session_open(struct session *session, const struct collector_program *progra
     session->row.servers = session->servers.count;
     session->row.idle_servers =
         session->servers.count - request_asked(&session->book, session->servers.count);
-    session->row.request = request_of(&session->book, 0);
+    const struct request *first = request_of(&session->book, 0);
+    session->row.request = (struct row_bytes){first->text, first->bytes};
     wire_address_text(&session->servers.addresses[0], session->row.target);
     return SESSION_OPEN;
 }
 
 bool session_reserve(struct session *session)
 {
-    char why[ROW_TEXT_BYTES];
+    char why[ROW_LINE_BYTES];
     uint64_t limit = 0, wanted = session->servers.count + (uint64_t)DESCRIPTORS_SPARE;
     if (os_descriptors_reserve(wanted, &limit) == 0)
         return true;

@@ -48,16 +48,15 @@ static void write_run(const struct row *row, FILE *out)
     const struct collector_options *options = row->options;
     line(out, "run",
          "%s scheme, %s binding, engine %s (gate %s), %" PRIu64 " workers, %" PRIu64 " at once",
-         row->scheme, bind_mode_name(row->bind), row->engine, row->gate, row->workers,
-         row->concurrency);
+         row->scheme, row->bind, row->engine, row->gate, row->workers, row->concurrency);
     char least[32], most[32];
     if (options->request.given)
         line(out, "asked", "a request of your own, frames of at most %s",
              bytes_text((double)options->frame_bytes_max, most));
     else
         line(out, "asked", "%" PRIu64 " frames of %s to %s from each server, %s source",
-             options->frames, bytes_text((double)options->size.min, least),
-             bytes_text((double)options->size.max, most), source_mode_name(options->source));
+             row->frames_per_server, bytes_text((double)row->size_min, least),
+             bytes_text((double)row->size_max, most), row->source);
 }
 
 static void write_connects(const struct row *row, FILE *out)
@@ -65,13 +64,12 @@ static void write_connects(const struct row *row, FILE *out)
     char median[32], last[32];
     if (row->connected == 0)
         line(out, "connect", "0 of %" PRIu64 " servers in %.1f ms (%s)", row->servers,
-             row->connect_ms, connect_mode_name(row->connect));
+             row->connect_ms, row->connect);
     else
         line(out, "connect",
              "%" PRIu64 " of %" PRIu64 " servers in %.1f ms (%s; median %s, last %s)",
-             row->connected, row->servers, row->connect_ms, connect_mode_name(row->connect),
-             micros_text(row->connect_us[CONNECT_P50], median),
-             micros_text(row->connect_us[CONNECT_MAX], last));
+             row->connected, row->servers, row->connect_ms, row->connect,
+             micros_text(row->connect_us_p50, median), micros_text(row->connect_us_max, last));
 }
 
 static void write_logins(const struct row *row, FILE *out)
@@ -80,9 +78,9 @@ static void write_logins(const struct row *row, FILE *out)
         return;
     fprintf(out, "%-12s%" PRIu64 " of %" PRIu64 " servers accepted it", "login", row->logged_in,
             row->connected);
-    for (unsigned i = 0; i < row->login_errors.used; i++)
-        fprintf(out, "%s%" PRIu64 " %s", i == 0 ? "; " : ", ", row->login_errors.items[i].count,
-                row->login_errors.items[i].name);
+    for (unsigned i = 0; i < row->login_errors->used; i++)
+        fprintf(out, "%s%" PRIu64 " %s", i == 0 ? "; " : ", ", row->login_errors->items[i].count,
+                row->login_errors->items[i].name);
     fputc('\n', out);
 }
 
@@ -122,36 +120,31 @@ static void write_traffic(const struct row *row, FILE *out)
              row->elapsed_ms);
         line(out, "throughput", "%s/s, %.0f frames/s", rate, row->frames_per_s);
     }
-    if (!isnan(row->latency_us[LATENCY_P50])) {
-        char text[LATENCY_QUANTILES][32];
-        for (unsigned i = 0; i < LATENCY_QUANTILES; i++)
-            micros_text(row->latency_us[i], text[i]);
-        line(out, "latency", "median %s, 99%% %s, 99.9%% %s, most %s", text[LATENCY_P50],
-             text[LATENCY_P99], text[LATENCY_P999], text[LATENCY_MAX]);
-    }
+    char median[32], p99[32], p999[32], most[32];
+    if (!isnan(row->latency_us_p50))
+        line(out, "latency", "median %s, 99%% %s, 99.9%% %s, maximum %s",
+             micros_text(row->latency_us_p50, median), micros_text(row->latency_us_p99, p99),
+             micros_text(row->latency_us_p999, p999), micros_text(row->latency_us_max, most));
 }
 
-static double share(uint64_t part, uint64_t whole)
+static const char *count_text(uint64_t count, unsigned bytes_each, char text[32])
 {
-    return whole > 0 ? (double)part / (double)whole : NAN;
+    return count == ROW_UNKNOWN ? "unknown" : bytes_text((double)count * bytes_each, text);
 }
 
 static void write_costs(const struct row *row, FILE *out)
 {
     char peak[32], base[32], buffers[32];
     line(out, "memory", "peak %s (%s before connecting), buffers %s",
-         bytes_text((double)row->peak_rss_bytes, peak),
-         bytes_text((double)row->base_rss_bytes, base),
-         row->buffer_peak_bytes == ROW_UNKNOWN
-             ? "unknown"
-             : bytes_text((double)row->buffer_peak_bytes, buffers));
+         count_text(row->peak_rss_kb, 1024, peak), count_text(row->base_rss_kb, 1024, base),
+         count_text(row->buffer_peak_bytes, 1, buffers));
     line(out, "threads", "%" PRIu64 " workers, %" PRIu64 " buffering, %" PRIu64 " in all",
          row->worker_threads, row->buffer_threads, row->total_threads);
     line(out, "cpu", "%.3f s user + %.3f s system", row->cpu_user_s, row->cpu_system_s);
     if (!isnan(row->gb_per_cpu_s))
         line(out, "efficiency", "%.2f GB per CPU second, %.2f copies a byte, %.1f kB a receive",
-             row->gb_per_cpu_s, share(row->copied_bytes, row->bytes),
-             share(row->bytes, row->receive_calls) / 1e3);
+             row->gb_per_cpu_s, row->copies_per_byte,
+             (double)row->bytes / (double)row->receive_calls / 1e3);
     if (row->bottleneck[0] != '\0')
         line(out, "bottleneck", "%s", row->bottleneck);
 }

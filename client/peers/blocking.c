@@ -105,7 +105,7 @@ static void gate_set(struct own *own, int gate)
 
 static const char *blocking_open(struct peer *peer)
 {
-    static char why[ROW_TEXT_BYTES];
+    static char why[ROW_LINE_BYTES];
     struct own *own = peer->own = calloc(1, sizeof *own);
     if (own == NULL)
         return "no memory for the threads";

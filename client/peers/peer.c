@@ -140,7 +140,7 @@ static void log_in_all(struct peer *peer)
         row->logged_in += reason == NULL;
         if (reason == NULL)
             continue;
-        tally_add(&row->login_errors, login_short_name(reason));
+        row_tally_add(row->login_errors, login_short_name(reason));
         wire_close(link->handle);
         link->handle = CP_HANDLE_NONE;
         peer_link_end(link, reason);
@@ -236,7 +236,7 @@ static uint64_t sum_links(struct peer *peer, uint64_t *last_ns)
             expected_bytes += link->stream.bytes_expected;
         if (link->reason != NULL) {
             row->connections_failed++;
-            tally_add(&row->errors, link->reason);
+            row_tally_add(row->errors, link->reason);
         }
     }
     return expected_bytes;
@@ -251,8 +251,7 @@ static void measure(struct peer *peer)
     row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
     row->frames = looked ? peer->frames : ROW_UNKNOWN;
     measure_missed(row);
-    row->copied_bytes = peer->copied_bytes;
-    row->scanned_bytes = peer->scanned_bytes;
+    measure_per_byte(row, peer->copied_bytes, peer->scanned_bytes);
     uint64_t peak_bytes = atomic_load(&peer->budget.peak_bytes);
     row->buffer_peak_bytes = peak_bytes > 0 ? peak_bytes : ROW_UNKNOWN;
     measure_span(row, atomic_load(&peer->first_ns), last_ns, &peer->before, &peer->after);
@@ -268,19 +267,12 @@ static void measure(struct peer *peer)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static void count_threads(struct row *row)
-{
-    row->worker_threads = (uint64_t)os_thread_count(OS_ROLE_WORKER);
-    row->buffer_threads = (uint64_t)os_thread_count(OS_ROLE_BUFFER);
-    row->total_threads = (uint64_t)os_thread_count(NULL);
-}
-
 static void run(struct peer *peer)
 {
     struct row *row = &peer->session->row;
     struct os_usage usage;
     os_usage_read(&usage);
-    row->base_rss_bytes = usage.rss_bytes;
+    row->base_rss_kb = measure_kb(usage.rss_bytes);
     connect_all(peer);
     if (measure_connects(row, peer->attempts, peer->count) != 0) {
         row_skip(row, "no memory for the connects' times");
@@ -289,7 +281,7 @@ static void run(struct peer *peer)
     log_in_all(peer);
     const char *why = peer->model->open(peer);
     if (why == NULL) {
-        count_threads(row);
+        measure_threads(row);
         ask_fleet(peer);
         collect(peer);
     } else {
@@ -309,8 +301,8 @@ static void describe(const struct peer *peer)
     row->scheme = peer->slices ? model->scheme_slices : model->scheme;
     row->workers = row->concurrency = model->thread_per_link ? peer->count : 1;
     row->batch = 1;
-    row->connect = CONNECT_SYNC;
-    row->bind = model->thread_per_link ? BIND_EARLY : BIND_LATE;
+    row->connect = option_connect_name(CONNECT_SYNC);
+    row->bind = option_bind_name(model->thread_per_link ? BIND_EARLY : BIND_LATE);
 }
 
 static void configure(struct peer *peer)

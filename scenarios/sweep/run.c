@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "base/row.h"
 #include "base/options.h"
 #include "scenarios/sweep/command.h"
 #include "base/json_read.h"
@@ -199,18 +200,27 @@ static void note_dead_fleet(struct run *run)
 
 /* ---- the row ---- */
 
-static void write_link_keys(struct json *json, const struct run *run)
+/* The keys that the sweep adds, from base/row_keys.h. */
+struct sweep_keys {
+#define ROW_SWEEP(kind, key, unit, null, meaning) ROW_FIELD_##kind(key)
+#include "base/row_keys.h"
+};
+
+static void set_link_keys(struct sweep_keys *keys, const struct run *run)
 {
     const struct cell *cell = run->row->cell;
     const struct link *link = cell->link;
 
-    json_text(json, "link", link == NULL ? CELL_LOOPBACK : link->name);
-    json_text(json, "link_asked", cell->link_asked);
-    json_text(json, "link_options", link == NULL ? "" : link->options);
-    json_text(json, "link_reason", cell->link_reason);
-    json_number(json, "link_rate_bits_per_s", link == NULL ? NAN : link->rate_bits_per_s);
-    json_number(json, "link_rtt_ms", link == NULL ? NAN : link->rtt_ms);
-    json_number(json, "link_cpu_s", link == NULL || !link->own_process ? NAN : run->link_cpu_s);
+    keys->link = link == NULL ? CELL_LOOPBACK : link->name;
+    keys->link_asked = cell->link_asked;
+    keys->link_options = link == NULL ? "" : link->options;
+    keys->link_reason = cell->link_reason;
+    if (link == NULL)
+        return;
+    keys->link_rate_bits_per_s = link->rate_bits_per_s;
+    keys->link_rtt_ms = link->rtt_ms;
+    if (link->own_process)
+        keys->link_cpu_s = run->link_cpu_s;
 }
 
 /* On a link the process that we know is fanin-lan, not the servers'. */
@@ -227,27 +237,29 @@ static void write_sweep_keys(struct json *json, const struct run *run, uint64_t 
 {
     const struct cell *cell = run->row->cell;
     uint64_t peak_bytes = fleet_peak_bytes(cell);
+    struct sweep_keys keys = {
+#define ROW_SWEEP(kind, key, unit, null, meaning) .key = ROW_NULL_##kind,
+#include "base/row_keys.h"
+    };
 
-    json_count(json, "schema", 2);
-    json_text(json, "scenario", cell->scenario);
-    json_text(json, "section", cell->section);
-    json_text(json, "cell", cell->name);
-    json_text(json, "label", cell->label);
-    json_text(json, "client", cell->client);
-    json_count(json, "repeat", run->row->repeat);
-    json_count(json, "order", run->row->order);
-    json_text(json, "time_utc", run->started_utc);
-    json_number(json, "sweep_overhead_ms", (double)overhead_ns / OS_NS_PER_MS);
-    json_text(json, "fleet", cell->fleet_options);
-    if (peak_bytes == 0)
-        json_null(json, "fleet_rss_kb");
-    else
-        json_count(json, "fleet_rss_kb", peak_bytes / 1024);
-    write_link_keys(json, run);
-    if (run->exit_code == EXIT_UNKNOWN)
-        json_null(json, "exit_code");
-    else
-        json_integer(json, "exit_code", run->exit_code);
+    keys.schema = ROW_SCHEMA;
+    keys.scenario = cell->scenario;
+    keys.section = cell->section;
+    keys.cell = cell->name;
+    keys.label = cell->label;
+    keys.client = cell->client;
+    keys.repeat = run->row->repeat;
+    keys.order = run->row->order;
+    keys.time_utc = run->started_utc;
+    keys.sweep_overhead_ms = (double)overhead_ns / OS_NS_PER_MS;
+    keys.fleet = cell->fleet_options;
+    if (peak_bytes > 0)
+        keys.fleet_rss_kb = peak_bytes / 1024;
+    set_link_keys(&keys, run);
+    if (run->exit_code != EXIT_UNKNOWN)
+        keys.exit_code = run->exit_code;
+#define ROW_SWEEP(kind, key, unit, null, meaning) row_put_##kind(json, #key, keys.key);
+#include "base/row_keys.h"
 }
 
 static bool append_row(const struct run *run, uint64_t overhead_ns)

@@ -10,7 +10,12 @@
 #include "base/os.h"
 
 static const struct collector_options options = {
-    .seed = 7, .reconnect = true, .reconnect_delay_ms = {100, 3000}, .reconnect_tries = 3};
+    .seed = 7,
+    .reconnect = true,
+    .reconnect_delay_ms_min = 100,
+    .reconnect_delay_ms_max = 3000,
+    .reconnect_tries = 3,
+};
 
 static void waits_double_up_to_the_longest(void **state)
 {

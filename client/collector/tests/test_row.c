@@ -1,5 +1,4 @@
-/* The row: valid JSON whatever was measured, and exactly the keys that results/README.md
- * describes. */
+/* The row: valid JSON whatever was measured, and exactly the keys of base/row_keys.h. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -17,7 +16,6 @@
 #include "client/collector/report.h"
 #include "client/collector/row.h"
 #include "base/os.h"
-#include "base/tests/find.h"
 
 enum { TEXT_MAX = 64 << 10, KEYS_MAX = 200, KEY_BYTES = 64 };
 
@@ -25,14 +23,6 @@ struct keys {
     unsigned count;
     char names[KEYS_MAX][KEY_BYTES];
 };
-
-static bool keys_have(const struct keys *keys, const char *name)
-{
-    for (unsigned i = 0; i < keys->count; i++)
-        if (strcmp(keys->names[i], name) == 0)
-            return true;
-    return false;
-}
 
 static void keys_add(struct keys *keys, const char *name, size_t bytes)
 {
@@ -97,45 +87,6 @@ static const char *skip_object(const char *text, struct keys *keys)
     return text + 1;
 }
 
-/* ---- the table in results/README.md ---------------------------------------------------------- */
-
-/* "`connect_us_min, _p50`": a key that begins with _ takes the place of the first one's last
- * part. */
-static void keys_of_cell(struct keys *keys, const char *cell)
-{
-    char first[KEY_BYTES] = "", whole[2 * KEY_BYTES];
-    while (*cell != '|' && *cell != '\0') {
-        size_t bytes = strcspn(cell, ", |");
-        if (cell[0] == '_') {
-            snprintf(whole, sizeof whole, "%.*s%.*s", (int)(strrchr(first, '_') - first), first,
-                     (int)bytes, cell);
-            keys_add(keys, whole, strlen(whole));
-        } else if (bytes > 0) {
-            snprintf(first, sizeof first, "%.*s", (int)bytes, cell);
-            keys_add(keys, first, strlen(first));
-        }
-        cell += bytes;
-        cell += strspn(cell, ", ");
-    }
-}
-
-static void keys_of_readme(struct keys *keys)
-{
-    char path[4096], line[4096];
-    assert_true(find_upwards(path, sizeof path, "results/README.md"));
-    FILE *readme = fopen(path, "r");
-    bool inside = false;
-    assert_non_null(readme);
-    while (fgets(line, sizeof line, readme) != NULL) {
-        if (line[0] == '#')
-            inside = strstr(line, "every client writes") != NULL;
-        else if (inside && line[0] == '|' && strncmp(line, "| key", 5) != 0 && line[1] != '-')
-            keys_of_cell(keys, line + 2);
-    }
-    fclose(readme);
-    assert_true(keys->count > 60);
-}
-
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static struct collector_options some_options(void)
@@ -146,7 +97,9 @@ static struct collector_options some_options(void)
         .workers = 6,
         .concurrency = 2,
         .batch = 16,
-        .size = {256, 100000},
+        .size_min = 256,
+        .size_max = 100000,
+        .pool_cap_bytes = UINT64_MAX,
         .end_marker = {2, "\r\n"},
     };
 }
@@ -164,44 +117,39 @@ static const char *row_text(const struct row *row, char text[TEXT_MAX])
 
 static void assert_same_keys(const struct row *row)
 {
+    static const char *const keys[] = {
+#define ROW_OPTION(kind, key, unit, null, meaning) #key,
+#define ROW_RESULT(kind, key, unit, null, meaning) #key,
+#include "base/row_keys.h"
+    };
     static char text[TEXT_MAX];
-    static struct keys written, described;
-    written.count = described.count = 0;
+    static struct keys written;
+    written.count = 0;
     assert_string_equal(skip_object(row_text(row, text), &written), "\n");
-    keys_of_readme(&described);
-    for (unsigned i = 0; i < described.count; i++)
-        if (!keys_have(&written, described.names[i]))
-            fail_msg("results/README.md describes %s, the row has none", described.names[i]);
+    assert_int_equal(written.count, sizeof keys / sizeof keys[0]);
     for (unsigned i = 0; i < written.count; i++)
-        if (!keys_have(&described, written.names[i]))
-            fail_msg("the row has %s, results/README.md does not describe it", written.names[i]);
-    assert_int_equal(written.count, described.count);
+        assert_string_equal(written.names[i], keys[i]);
 }
 
 static void a_row_has_the_keys_that_are_described(void **state)
 {
     (void)state;
     const struct collector_options options = some_options();
-    const struct request request = {.text = "GO \x01\r\n", .bytes = 6};
     struct row row;
     row_init(&row, &options);
-    row.request = &request;
+    row.request = (struct row_bytes){"GO \x01\r\n", 6};
     row.engine = "epoll";
     row.gate = "user";
     row.connected = 200;
     row.bytes = 1000;
-    row.copied_bytes = 1500;
     row.elapsed_ms = 12.5;
-    row.cpu_user_s = 0.25;
-    row.cpu_system_s = 0.5;
-    tally_add(&row.errors, "reset");
-    tally_add(&row.errors, "reset");
+    row_tally_add(row.errors, "reset");
+    row_tally_add(row.errors, "reset");
     assert_same_keys(&row);
     static char text[TEXT_MAX];
     row_text(&row, text);
     assert_non_null(strstr(text, "\"errors\":{\"reset\":2}"));
-    assert_non_null(strstr(text, "\"copies_per_byte\":1.5"));
-    assert_non_null(strstr(text, "\"cpu_s\":0.75"));
+    assert_non_null(strstr(text, "\"elapsed_ms\":12.5"));
     assert_non_null(strstr(text, "\"end_marker\":\"\\u000d\\u000a\""));
     assert_non_null(strstr(text, "\"pool_cap_bytes\":null"));
     assert_non_null(strstr(text, "\"engine\":\"epoll\""));
@@ -237,23 +185,10 @@ static void numbers_that_are_none_are_null(void **state)
     static char text[TEXT_MAX];
     row_init(&row, &options);
     row.elapsed_ms = INFINITY;
-    row.bytes = 0;
-    row.copied_bytes = 10;
+    row.copies_per_byte = NAN;
     row_text(&row, text);
     assert_non_null(strstr(text, "\"elapsed_ms\":null"));
     assert_non_null(strstr(text, "\"copies_per_byte\":null"));
-}
-
-static void a_tally_counts_by_name(void **state)
-{
-    (void)state;
-    struct tally tally = {.used = 0};
-    assert_int_equal(tally_total(&tally), 0);
-    tally_add(&tally, "refused");
-    tally_add(&tally, "timeout");
-    tally_add(&tally, "refused");
-    assert_int_equal(tally.used, 2);
-    assert_int_equal(tally_total(&tally), 3);
 }
 
 /* ---- where rows go --------------------------------------------------------------------------- */
@@ -307,7 +242,6 @@ int main(void)
         cmocka_unit_test(a_row_has_the_keys_that_are_described),
         cmocka_unit_test(a_skipped_row_has_them_too_and_no_numbers),
         cmocka_unit_test(numbers_that_are_none_are_null),
-        cmocka_unit_test(a_tally_counts_by_name),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(a_path_that_cannot_be_written_is_told_at_once),
         cmocka_unit_test(the_exit_code_is_the_status),

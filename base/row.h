@@ -1,0 +1,86 @@
+/* What a row is made of: for each kind of base/row_keys.h the declaration of its field, its first
+ * value, which is null, and how it is written. */
+#ifndef FANIN_ROW_H
+#define FANIN_ROW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+
+#define ROW_UNKNOWN UINT64_MAX /* a count that was not measured; of a number it is NAN */
+
+enum { ROW_SCHEMA = 2, ROW_LINE_BYTES = 512, ROW_TALLY_NAMES = 48 };
+
+enum row_status { ROW_OK, ROW_FAILED, ROW_SKIPPED };
+
+/* Counts by name. Names are constants. */
+struct row_tally {
+    struct {
+        const char *name;
+        uint64_t count;
+    } items[ROW_TALLY_NAMES];
+    unsigned used;
+};
+
+struct row_bytes {
+    const void *data; /* NULL: null */
+    size_t bytes;
+};
+
+/* Fields: ROW_FIELD_count(frames) declares `frames`. */
+#define ROW_FIELD_text(key)     const char *key;
+#define ROW_FIELD_line(key)     char key[ROW_LINE_BYTES];
+#define ROW_FIELD_choice(key)   const char *key;
+#define ROW_FIELD_status(key)   enum row_status key;
+#define ROW_FIELD_bytes(key)    struct row_bytes key;
+#define ROW_FIELD_flag(key)     bool key;
+#define ROW_FIELD_integer(key)  int64_t key;
+#define ROW_FIELD_count(key)    uint64_t key;
+#define ROW_FIELD_from1(key)    uint64_t key;
+#define ROW_FIELD_number(key)   double key;
+#define ROW_FIELD_positive(key) double key;
+#define ROW_FIELD_time(key)     double key;
+#define ROW_FIELD_tally(key)    struct row_tally key[1];
+
+/* First values: what nobody measured is null, never 0. */
+#define ROW_NULL_text   NULL
+#define ROW_NULL_line   ""
+#define ROW_NULL_choice NULL
+#define ROW_NULL_status ROW_OK
+#define ROW_NULL_bytes                                                                             \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
+#define ROW_NULL_flag     false
+#define ROW_NULL_integer  INT64_MIN
+#define ROW_NULL_count    ROW_UNKNOWN
+#define ROW_NULL_from1    ROW_UNKNOWN
+#define ROW_NULL_number   NAN
+#define ROW_NULL_positive NAN
+#define ROW_NULL_time     NAN
+#define ROW_NULL_tally                                                                             \
+    {                                                                                              \
+        {                                                                                          \
+            .used = 0                                                                              \
+        }                                                                                          \
+    }
+
+/* Writers: one member each. */
+void row_put_status(struct json *json, const char *key, enum row_status status);
+void row_put_bytes(struct json *json, const char *key, struct row_bytes bytes);
+void row_put_integer(struct json *json, const char *key, int64_t value);
+void row_put_count(struct json *json, const char *key, uint64_t value);
+void row_put_tally(struct json *json, const char *key, const struct row_tally *tally);
+#define row_put_text     json_text
+#define row_put_line     json_text
+#define row_put_choice   json_text
+#define row_put_flag     json_flag
+#define row_put_from1    row_put_count
+#define row_put_number   json_number
+#define row_put_positive json_number
+#define row_put_time     json_number
+
+void row_tally_add(struct row_tally *tally, const char *name);
+
+#endif
