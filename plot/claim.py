@@ -11,7 +11,7 @@ from schema import CLIENT_KEYS, KIND_WORDS, SWEEP_KEYS
 
 FILE = os.path.join(paper.FOLDER, "claims.csv")
 COLUMNS = ("id", "claim", "what", "metric", "scenario", "subject", "direction", "margin", "against",
-           "matters", "paper", "see", "fit")
+           "matters", "paper", "see")
 DIRECTIONS = ("less", "more", "at-least", "at-most", "equal")
 BOUNDED = ("at-least", "at-most")  # directions that ask how much may be missing
 WHAT_MAX = 25                      # columns that a line's `what` has in the verdict table
@@ -37,7 +37,6 @@ class Claim(NamedTuple):
     matters: Optional[float]  # the smallest relative difference worth a word
     paper: str
     see: str
-    fit: str                  # the scaling law over this key must not deny the subject's place
 
     @property
     def exact(self) -> bool:
@@ -160,13 +159,6 @@ def matters_of(text: str, direction: str) -> Optional[float]:
     return share
 
 
-def check_fit(key: str, subject: Dict[str, str], against: Any) -> None:
-    """A law is fitted over the other cells and must find the subject's among them."""
-    if key not in subject or not isinstance(against, dict) or against.get(key) != OTHERS:
-        raise ValueError("fit: `%s` must be a key of the subject, and `%s=*` stand in against"
-                         % (key, key))
-
-
 def parse(fields: Dict[str, Any], line: int) -> Claim:
     """One line; ValueError says what is wrong with it."""
     for column in ("id", "what", "metric", "scenario", "direction", "see"):
@@ -184,12 +176,10 @@ def parse(fields: Dict[str, Any], line: int) -> Claim:
         raise ValueError("margin: `equal` between two cells wants a ratio above 1, as 1.02, within "
                          "which they count as equal")
     subject = selector(fields["subject"], "subject")
-    if fields["fit"]:
-        check_fit(metric_of(fields["fit"], "fit"), subject, against)
     return Claim(line, fields["id"], fields["claim"], fields["what"],
                  metric_of(fields["metric"], "metric"), fields["scenario"], subject, direction,
                  margin, against, matters_of(fields["matters"], direction), fields["paper"],
-                 fields["see"], fields["fit"])
+                 fields["see"])
 
 
 def numbered(text: str) -> List[Tuple[int, str]]:

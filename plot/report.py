@@ -20,7 +20,6 @@ import order
 import page
 import peers
 import scale
-import scaling_section
 import spec
 import stages
 import table1
@@ -35,7 +34,7 @@ from terminal import section_text, to_terminal
 PROGRAM = "plot/report.py"
 FIRST = (claims.build,)  # the page's first screen, and a terminal's last
 SECTIONS = (table1.build, connect.build, table2.build, wire.build, table3.build, spec.build,
-            scaling_section.build, peers.build, scale.build, stages.build, claims.build_evidence,
+            peers.build, scale.build, stages.build, claims.build_evidence,
             attribution.build, order.build)
 
 # ---- the command ----

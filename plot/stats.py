@@ -1,18 +1,14 @@
-"""Statistics of a handful of runs: no distribution is assumed and no run is dropped.
+"""Statistics of a few runs. No distribution is assumed and no run is dropped.
 
-The unit is one process run. Here: what the runs of one cell came to, with intervals, and what makes
-a list of verdicts honest. Two cells against each other are in ranks.py, throughput over a number of
-workers in scaling.py. Everything is a pure function; None means that there is too little data for
-what was asked, ValueError that it was asked wrongly (no number, a share outside 0..1).
+A run is one process. This file summarises the runs of one cell and corrects lists of p-values;
+ranks.py compares two cells. Every function is pure. None means too little data for the question;
+ValueError means a wrong question (NaN, a share outside 0..1).
 """
 
 import math
-import random
 from typing import Iterable, List, NamedTuple, Optional, Sequence
 
-BOOTSTRAP_N_MIN = 20     # below this, percentile bootstraps cover less than they say
-BOOTSTRAP_DRAWS = 2000
-ROUNDING = 1e-12         # a confidence of exactly 0.95 must not be missed by a last bit
+ROUNDING = 1e-12  # so that rounding does not lose a confidence of exactly 0.95
 
 
 class Interval(NamedTuple):
@@ -24,8 +20,8 @@ class Interval(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """What n runs of one cell came to. `sure` is the interval of the median, None if n is too
-    small for one."""
+    """A summary of one cell's n runs. `sure` is the interval of the median, None if n is too small
+    for one."""
 
     n: int
     low: float
@@ -36,11 +32,11 @@ class Spread(NamedTuple):
     sure: Optional[Interval] = None
 
 
-# ---- what may come in ----
+# ---- checks ----
 
 
 def finite(values: Iterable[float]) -> List[float]:
-    """The values as a list. ValueError on NaN and infinity: they have no place in an order."""
+    """The values as a list. ValueError on NaN and infinity, which cannot be ranked."""
     listed = list(values)
     for value in listed:
         if not math.isfinite(value):
@@ -49,7 +45,7 @@ def finite(values: Iterable[float]) -> List[float]:
 
 
 def check_confidence(confidence: float) -> None:
-    """ValueError unless it lies between 0 and 1, for those who write 95."""
+    """ValueError unless it lies between 0 and 1, as when 95 is written for 0.95."""
     if not 0 < confidence < 1:
         raise ValueError("a confidence lies between 0 and 1, not %r" % confidence)
 
@@ -58,8 +54,8 @@ def check_confidence(confidence: float) -> None:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the sorted values lie, linear between neighbours (Hyndman
-    and Fan's type 7: what R, NumPy and spreadsheets give, so that a reader can check it there)."""
+    """The value below which `share` of the sorted values lie, linear between neighbours: Hyndman
+    and Fan's type 7, as in R, NumPy and spreadsheets."""
     if not values:
         raise ValueError("no values, so no quantile")
     if not 0 <= share <= 1:
@@ -77,7 +73,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def spread(values: Sequence[float]) -> Optional[Spread]:
-    """All of it at once; None when nothing was measured, which is not the same as 0."""
+    """The summary of a cell; None when nothing was measured, which is not 0."""
     if not values:
         return None
     sure = median_interval(values) if all(map(math.isfinite, values)) else None
@@ -86,15 +82,15 @@ def spread(values: Sequence[float]) -> Optional[Spread]:
 
 
 class Place(NamedTuple):
-    """The k-th of sorted values from below and the k-th from above, and what they enclose."""
+    """The k-th sorted value from below and the k-th from above, and the confidence between them."""
 
     k: int
     confidence: float
 
 
 def innermost(tail_counts: Sequence[int], total: int, confidence: float) -> Optional[Place]:
-    """Of a symmetric null distribution, counted from its lower end: the largest k that still
-    encloses `confidence`. None when even the extremes enclose less."""
+    """The largest k that still gives `confidence`, for a symmetric null distribution counted from
+    its lower end. None when even the extremes give less."""
     check_confidence(confidence)
     found, below = None, 0
     for k, count in enumerate(tail_counts, 1):
@@ -112,11 +108,12 @@ def at_place(ordered: Sequence[float], place: Optional[Place]) -> Optional[Inter
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Optional[Interval]:
-    """For the median of what the runs are drawn from: two of the sorted values, by the sign test.
+    """The interval of the median of the runs' distribution: two of the sorted values, by the sign
+    test.
 
-    Assumes independent runs of one continuous distribution, of any shape. Exact: a value lies below
-    the median with probability 1/2, so counts are binomial. None when n is too small: 0.95 takes 6
-    runs, 0.9 takes 5. Source: W. R. Thompson, 1936; H. A. David and H. N. Nagaraja, Order
+    Assumes independent runs of one continuous distribution, of any shape. Exact: each value lies
+    below the median with probability 1/2, so counts are binomial. None when n is too small: 0.95
+    takes 6 runs, 0.9 takes 5. Source: W. R. Thompson, 1936; H. A. David and H. N. Nagaraja, Order
     Statistics, 3rd edition, 2003, section 7.1."""
     ordered = sorted(finite(values))
     n = len(ordered)
@@ -124,29 +121,12 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Option
     return at_place(ordered, innermost(counts, 2 ** n, confidence))
 
 
-def bootstrap_median_interval(values: Sequence[float], confidence: float = 0.95,
-                              seed: int = 1) -> Optional[Interval]:
-    """A percentile bootstrap of the median: approximate, so its confidence is the one asked for.
-
-    Assumes independent runs and enough of them that the sample looks like what it is drawn from:
-    None below BOOTSTRAP_N_MIN. median_interval() is exact and is to be preferred; this one is for
-    statistics that share its resampling. Source: B. Efron, Annals of Statistics 7, 1979."""
-    check_confidence(confidence)
-    listed = finite(values)
-    if len(listed) < BOOTSTRAP_N_MIN:
-        return None
-    draw = random.Random(seed)
-    middles = [median(draw.choices(listed, k=len(listed))) for _ in range(BOOTSTRAP_DRAWS)]
-    tail = (1 - confidence) / 2
-    return Interval(quantile(middles, tail), quantile(middles, 1 - tail), confidence)
-
-
 # ---- verdicts ----
 
 
 def holm(p_values: Sequence[float]) -> List[float]:
-    """The p-values, each adjusted for the whole list, in the list's order: what stays at or below
-    0.05 may be called a finding, and the chance of even one false one stays at 0.05.
+    """The p-values, each adjusted for the whole list, in the list's order. If values at or below
+    0.05 are called findings, the chance of even one false finding stays at 0.05.
 
     Assumes nothing about how the tests depend on each other. Source: S. Holm, Scandinavian Journal
     of Statistics 6, 1979."""
@@ -161,8 +141,8 @@ def holm(p_values: Sequence[float]) -> List[float]:
 
 
 def equivalent(interval: Optional[Interval], margin: float) -> bool:
-    """Whether a ratio's interval lies within [1 / (1 + margin), 1 + margin]: the only ground for
-    saying that there is no difference. False without an interval.
+    """Whether a ratio's interval lies within [1 / (1 + margin), 1 + margin]; only then may a
+    verdict be "no difference". False without an interval.
 
     With an interval of confidence c this is two one-sided tests at (1 - c) / 2 each. Source: D. J.
     Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987."""

@@ -18,12 +18,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 import links
 from claim import Claim
 from comparison import (RUNS_MIN, Comparison, Count, Evidence, NotTested, denial_bound, evidence,
-                        matching, tails)
+                        tails)
 from ranks import mann_whitney
-from rows import Results, Row, group, is_result
-from scaling import usl_peak_interval
+from rows import Results, Row, is_result
 from stats import holm
-from tables import span
 
 ALPHA = 0.05
 P_LEAST = 1e-300  # what an approximation that rounded to 0 counts as
@@ -153,7 +151,6 @@ class Case(NamedTuple):
     link: Link
     found: List[Evidence]
     missing: str            # why it could not be tested, "" if it could
-    fits: List[str]         # what the scaling law denies
 
     @property
     def compared(self) -> List[Comparison]:
@@ -173,41 +170,17 @@ class Case(NamedTuple):
         return bool(not self.missing and self.compared and self.fewest.n >= RUNS_MIN)
 
 
-def fit_problem(rows: Sequence[Row], claim: Claim, subject: Sequence[Row],
-                cpus: Optional[int]) -> str:
-    """What the scaling law over the claim's key, all other axes together, says against the claim;
-    "" if nothing. A peak beyond the cells that were measured counts as at the outermost."""
-    assert isinstance(claim.against, dict)
-    kept = [row for row in matching(rows, claim.scenario, claim.against, cpus)
-            if is_result(row) and row.get(claim.metric) and row.get(claim.fit)]
-    cells = {values[0]: [row[claim.metric] for row in members]
-             for values, members in group(kept, (claim.fit,)).items()}
-    interval = usl_peak_interval(cells) if cells else None
-    place = subject[0][claim.fit]
-    if interval is None:
-        return "the scaling law over %s could not be fitted" % claim.fit
-    low, high = (max(min(cells), min(max(cells), end)) for end in (interval.low, interval.high))
-    if low <= place <= high:
-        return ""
-    return "the fitted scaling law peaks at %s = %s, not at %s" % (
-        claim.fit, span(low, high), place)
-
-
 def case_of(lines: Sequence[Claim], link: Link, rows: Sequence[Row],
             cpus: Optional[int]) -> Case:
     """All evidence for and against one claim on one link."""
     found: List[Evidence] = []
-    missing, fits = "", []
+    missing = ""
     for claim in lines:
         try:
-            own = evidence(rows, claim, cpus)
+            found += evidence(rows, claim, cpus)
         except NotTested as why:
             missing = missing or str(why)
-            continue
-        found += own
-        if claim.fit and isinstance(own[0], Comparison):
-            fits.append(fit_problem(rows, claim, own[0].subject, cpus))
-    return Case(list(lines), link, found, missing, [fit for fit in fits if fit])
+    return Case(list(lines), link, found, missing)
 
 
 # ---- the verdict ----
@@ -239,10 +212,10 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
     strongest = min(case.compared, key=lambda found: found.denied)
     if denied <= ALPHA < holds:
         return made(CONTRADICTED, contradiction_words(case, strongest), strongest, denied)
-    if holds <= ALPHA and not case.fits:
+    if holds <= ALPHA:
         why = "but by less than matters" if denied <= ALPHA else ""
         return made(CONFIRMED, why, weakest, holds)
-    return made(INCONCLUSIVE, "; ".join([open_words(case)] + case.fits), weakest, holds)
+    return made(INCONCLUSIVE, open_words(case), weakest, holds)
 
 
 def contradiction_words(case: Case, found: Comparison) -> str:
@@ -254,7 +227,7 @@ def contradiction_words(case: Case, found: Comparison) -> str:
     if found.claim.matters and found.interval and found.is_ratio \
             and found.interval.low <= found.claim.margin <= found.interval.high:
         parts.append("no difference that matters (%g %%)" % (100 * found.claim.matters))
-    return "; ".join(parts + case.fits)
+    return "; ".join(parts)
 
 
 def open_words(case: Case) -> str:

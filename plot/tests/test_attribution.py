@@ -1,4 +1,4 @@
-"""Shares, Little's law, predicted memory and the scaling law, on made-up rows."""
+"""Shares, Little's law and predicted memory, on made-up rows."""
 
 import os
 import sys
@@ -9,7 +9,6 @@ sys.path[:0] = [HERE, os.path.join(HERE, os.pardir)]
 
 import attribution
 import fixtures
-import scaling_section
 import terminal
 from rows import Results
 
@@ -107,44 +106,6 @@ class Sections(unittest.TestCase):
     def test_nothing_to_show(self):
         self.assertIn("Left out", attribution.build(folder([])).blocks[0])
         self.assertIn("Left out", attribution.build(folder(fixtures.table1_rows())).blocks[0])
-        self.assertIn("Left out", scaling_section.build(folder([])).blocks[0])
-
-
-class Scaling(unittest.TestCase):
-    def law(self, peak_at, runs=6):
-        made = []
-        for limit in (2, 4, 6, 8, 12, 16):
-            rate = 4000 * limit / (1 + 0.3 * (limit - 1) + 0.7 / peak_at**2 * limit * (limit - 1))
-            for repeat in range(runs):
-                made.append(fixtures.timed(rate * (1 + 0.001 * repeat), 200, concurrency=limit,
-                                           workers=16, repeat=repeat + 1, cell="C=%d" % limit))
-        return made
-
-    def test_the_peak_is_found_with_its_interval(self):
-        section = scaling_section.build(folder(self.law(6)))
-        ours = [line for line in section.blocks[0].rows if line[0] == "loopback"][0]
-        self.assertAlmostEqual(float(ours[4]), 6, delta=0.2)
-        low, high = ours[5].split("..")
-        self.assertTrue(float(low) <= 6.1 and float(high) >= 5.9)
-        self.assertEqual(len(section.figures), 1)
-        self.assertIn("C = ", section.figures[0].alt)
-
-    def test_a_peak_beyond_the_cells_is_not_placed(self):
-        ours = scaling_section.build(folder(self.law(60))).blocks[0].rows[-1]
-        self.assertEqual((ours[4], ours[5]), (">16", ">16"))
-        ours = scaling_section.build(folder(self.law(1))).blocks[0].rows[-1]
-        self.assertEqual((ours[4], ours[5]), ("<2", "<2"))
-
-    def test_few_runs_have_no_interval_and_few_cells_no_law(self):
-        ours = scaling_section.build(folder(self.law(6, runs=2))).blocks[0].rows[-1]
-        self.assertEqual(ours[5], "-")
-        short = [one for one in self.law(6) if one["concurrency"] < 8]
-        self.assertIn("fewer than 4", scaling_section.build(folder(short)).blocks[0])
-
-    def test_the_papers_own_cells_are_fitted_too(self):
-        over_limit = scaling_section.laws("paper", scaling_section.paper_cells(), False)[0]
-        self.assertEqual(over_limit.best, 4)
-        self.assertGreater(over_limit.usl.kappa, 0)
 
 
 if __name__ == "__main__":

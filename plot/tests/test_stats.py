@@ -83,31 +83,6 @@ class MedianIntervals(unittest.TestCase):
                 stats.median_interval([1, 2, 3, 4, 5, value])
 
 
-class Bootstrap(unittest.TestCase):
-    def test_none_below_its_minimum(self):
-        self.assertIsNone(stats.bootstrap_median_interval(range(stats.BOOTSTRAP_N_MIN - 1)))
-        self.assertIsNotNone(stats.bootstrap_median_interval(range(stats.BOOTSTRAP_N_MIN)))
-
-    def test_one_seed_one_result(self):
-        draw = random.Random(1)
-        values = [draw.gauss(0, 1) for _ in range(30)]
-        self.assertEqual(stats.bootstrap_median_interval(values, seed=3),
-                         stats.bootstrap_median_interval(values, seed=3))
-
-    def test_it_lies_near_the_exact_interval(self):
-        """Of 101 evenly spaced values: the exact interval is 40..60 (Binomial(101, 1/2))."""
-        values = range(101)
-        found, exact = stats.bootstrap_median_interval(values), stats.median_interval(values)
-        self.assertEqual((exact.low, exact.high), (40, 60))
-        self.assertAlmostEqual(found.low, exact.low, delta=2)
-        self.assertAlmostEqual(found.high, exact.high, delta=2)
-
-    def test_wrong_use(self):
-        for value in NO_NUMBERS:
-            with self.assertRaises(ValueError):
-                stats.bootstrap_median_interval([value] * 30)
-
-
 def rejected_by_holm(p_values, level):
     """The procedure as Holm states it, step by step."""
     places = sorted(range(len(p_values)), key=lambda i: p_values[i])
