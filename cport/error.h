@@ -54,4 +54,7 @@ int cp_error_index(int code);
  * code. */
 int cp_error_from_os(int os_code);
 
+/* cp_error_from_errno: a negative errno value on every system -> portable code; 0 -> 0. */
+int cp_error_from_errno(int error);
+
 #endif

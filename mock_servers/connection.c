@@ -64,6 +64,7 @@ static void close_now(struct connection *connection, void (*close_socket)(intptr
     struct fleet *fleet = fleet_of(connection);
 
     assert(connection->state != CLOSED);
+    net_watch_remove(&connection->actor.watched);
     close_socket(connection->socket);
     timers_clear(&fleet->timers, &connection->actor.timer);
     list_remove(&connection->actor.turn);
@@ -79,6 +80,15 @@ static void close_now(struct connection *connection, void (*close_socket)(intptr
 static void wake_at(struct connection *connection, uint64_t due_ns)
 {
     timers_set(&fleet_of(connection)->timers, &connection->actor.timer, due_ns);
+}
+
+/* A call on the socket has moved no bytes: it would have blocked, or the peer is gone. */
+static void await_or_close(struct connection *connection, int64_t result, enum net_sign sign)
+{
+    if (result == -EAGAIN)
+        net_watch_again(&connection->actor.watched, sign);
+    else
+        close_now(connection, net_close);
 }
 
 static void ask_turn(struct connection *connection)
@@ -125,10 +135,8 @@ static bool answer_send(struct connection *connection)
     while (connection->answer_sent < connection->answer_bytes) {
         int64_t sent = net_send(connection->socket, connection->answer + connection->answer_sent,
                                 connection->answer_bytes - connection->answer_sent);
-        if (sent == -EAGAIN)
-            return false;
         if (sent < 0) {
-            close_now(connection, net_close);
+            await_or_close(connection, sent, NET_WRITABLE);
             return false;
         }
         connection->answer_sent += (unsigned)sent;
@@ -291,10 +299,8 @@ static bool reading(struct connection *connection)
     }
     int64_t received =
         net_receive(connection->socket, connection->line + connection->line_bytes, room);
-    if (received == -EAGAIN)
-        return false;
     if (received <= 0) {
-        close_now(connection, net_close);
+        await_or_close(connection, received, NET_READABLE);
         return false;
     }
     connection->line_bytes += (unsigned)received;
@@ -317,8 +323,7 @@ static bool draining(struct connection *connection)
 
     while ((received = net_receive(connection->socket, nowhere, sizeof nowhere)) > 0)
         continue;
-    if (received != -EAGAIN)
-        close_now(connection, net_close);
+    await_or_close(connection, received, NET_READABLE);
     return false;
 }
 
@@ -338,24 +343,20 @@ static void sending_end(struct connection *connection)
     connection->tape = NULL;
 }
 
-static void done_add(struct connection *connection)
-{
-    runs_add(&fleet_of(connection)->runs, connection->go.run, &connection->stream.done);
-    connection->stream.done = (struct protocol_stats){0};
-}
-
 static bool sending(struct connection *connection, uint64_t now_ns)
 {
     struct fleet *fleet = fleet_of(connection);
     struct stream *stream = &connection->stream;
     enum stream_state state = stream_send(stream, connection->socket, &fleet->scratch, now_ns);
 
-    done_add(connection);
+    runs_add(&fleet->runs, connection->go.run, &stream->done);
+    stream->done = (struct protocol_stats){0};
     switch (state) {
     case STREAM_MORE:
         ask_turn(connection);
         return false;
     case STREAM_BLOCKED:
+        net_watch_again(&connection->actor.watched, NET_WRITABLE);
         return false;
     case STREAM_LATER:
         wake_at(connection, stream->wake_ns);
@@ -440,7 +441,7 @@ int connection_open(struct device *device, intptr_t socket)
     if (device->fault != NULL && device->fault->kind->place == FAULT_AT_LINE)
         connection->state = SILENT;
     if (timers_reserve(&fleet->timers, fleet->opened + fleet->connection_count + 1) < 0 ||
-        net_watch_add(fleet->watch, socket, connection) < 0) {
+        net_watch_add(fleet->watch, &connection->actor.watched, socket) < 0) {
         free(connection);
         return -1;
     }

@@ -34,10 +34,12 @@ static void accept_all(struct device *device)
     intptr_t handle;
     int result;
 
-    while ((result = net_accept(device->listener, &handle)) == 0)
+    while ((result = net_accept(device->listener, &device->fleet->config->tuning, &handle)) == 0)
         if (connection_open(device, handle) < 0)
             net_close(handle);
-    if (result != -EAGAIN)
+    if (result == -EAGAIN)
+        net_watch_again(&device->actor.watched, NET_READABLE);
+    else
         set_timer(device, RETRY_NS);
 }
 
@@ -62,21 +64,22 @@ static void act_on_queue(struct actor *actor, unsigned signs)
     net_close(device->filler);
     device->filler = -1;
     actor->act = act;
-    if (net_watch_add(device->fleet->watch, device->listener, actor) == 0)
+    if (net_watch_add(device->fleet->watch, &actor->watched, device->listener) == 0)
         accept_all(device);
 }
 
-static int queue_fill(struct device *device, const struct net_address *address)
+static int queue_fill(struct device *device)
 {
-    struct net_address own = {address->host, (uint16_t)net_port(device->listener)};
+    struct net_address own;
 
+    net_local(device->listener, &own);
     device->actor.act = act_on_queue;
     if (device->fault->argument > 0)
         set_timer(device, argument_ns(device));
-    return net_connect(&own, &device->filler);
+    return net_connect(&own, OS_NS_PER_S, &device->filler);
 }
 
-static int device_listen(struct device *device, const struct net_address *address)
+static int device_listen(struct device *device)
 {
     const struct fleet_config *config = device->fleet->config;
     bool full = has_fault(device, FAULT_AT_QUEUE);
@@ -86,8 +89,8 @@ static int device_listen(struct device *device, const struct net_address *addres
     int result = net_listen(device->listener, full ? 0 : config->backlog, &config->tuning);
     if (result < 0)
         return result;
-    return full ? queue_fill(device, address)
-                : net_watch_add(device->fleet->watch, device->listener, &device->actor);
+    return full ? queue_fill(device)
+                : net_watch_add(device->fleet->watch, &device->actor.watched, device->listener);
 }
 
 int device_open(struct device *device, struct fleet *fleet, uint32_t number,
@@ -105,7 +108,7 @@ int device_open(struct device *device, struct fleet *fleet, uint32_t number,
     int result = net_bind(address, &device->listener);
     if (result < 0)
         return result;
-    result = device_listen(device, address);
+    result = device_listen(device);
     if (result < 0)
         device_close(device);
     return result;
@@ -113,6 +116,7 @@ int device_open(struct device *device, struct fleet *fleet, uint32_t number,
 
 static void listener_close(struct device *device)
 {
+    net_watch_remove(&device->actor.watched);
     if (device->listener >= 0)
         net_close(device->listener);
     device->listener = -1;
@@ -137,7 +141,7 @@ static void act_on_restart(struct actor *actor, unsigned signs)
         return;
     if (device->listener < 0 && net_bind(&device->address, &device->listener) < 0)
         device->listener = -1;
-    if (device->listener < 0 || device_listen(device, &device->address) < 0) {
+    if (device->listener < 0 || device_listen(device) < 0) {
         listener_close(device);
         set_timer(device, RETRY_NS);
         return;
@@ -150,7 +154,7 @@ static void act_on_restart(struct actor *actor, unsigned signs)
  * before any client learns that its connection is gone, so that none is accepted again. */
 void device_restart(struct device *device)
 {
-    device->address.port = (uint16_t)net_port(device->listener);
+    net_local(device->listener, &device->address);
     listener_close(device);
     if (net_bind(&device->address, &device->listener) < 0)
         device->listener = -1;

@@ -1,6 +1,5 @@
 #include "mock_servers/fleet.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "mock_servers/listener.h"
 
 enum {
+    EVERY_ADDRESS = 0,
     EVENTS_MAX = 256,
     WAIT_NS_MAX =
         100 * OS_NS_PER_MS, /* then os_interrupted is asked again, whatever became of the signal */
@@ -27,19 +27,20 @@ struct net_address fleet_address(const struct fleet_config *config, uint64_t ser
 {
     uint64_t each = ports_each(config);
 
-    return (struct net_address){config->first.host + (uint32_t)(server / each),
-                                (uint16_t)(config->first.port + server % each)};
+    return net_address_at(&config->first, (uint32_t)(server / each),
+                          (uint16_t)(net_address_port(&config->first) + server % each));
 }
 
 struct device *fleet_device_at(const struct fleet *fleet, const struct net_address *address)
 {
     const struct fleet_config *config = fleet->config;
     uint64_t each = ports_each(config);
-    uint64_t port = (uint64_t)address->port - config->first.port;
-    uint64_t server = (uint64_t)(address->host - config->first.host) * each + port;
+    uint32_t host = net_address_host(address), first_host = net_address_host(&config->first);
+    uint32_t port = net_address_port(address), first_port = net_address_port(&config->first);
+    uint64_t server = (uint64_t)(host - first_host) * each + port - first_port;
 
-    return address->host >= config->first.host && address->port >= config->first.port &&
-                   port < each && server < fleet->opened
+    return host >= first_host && port >= first_port && port - first_port < each &&
+                   server < fleet->opened
                ? &fleet->devices[server]
                : NULL;
 }
@@ -78,9 +79,10 @@ static const char *advice(int error)
 
 static int cannot_listen(const struct net_address *address, int error, char *why, size_t why_bytes)
 {
-    snprintf(why, why_bytes, "cannot listen on %u.%u.%u.%u:%u: %s", address->host >> 24,
-             address->host >> 16 & 255, address->host >> 8 & 255, address->host & 255,
-             (unsigned)address->port, advice(error));
+    char text[NET_TEXT_BYTES];
+
+    snprintf(why, why_bytes, "cannot listen on %s: %s", net_address_text(address, text),
+             advice(error));
     return -1;
 }
 
@@ -91,8 +93,9 @@ static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
     if (!config->shared_listeners)
         return 0;
     for (uint64_t i = 0; i < fleet_listeners(config); i++) {
-        struct net_address address = {0, (uint16_t)(config->first.port + i)};
-        int result = listener_open(&fleet->listeners[i], fleet, address.port);
+        struct net_address address =
+            net_ipv4(EVERY_ADDRESS, (uint16_t)(net_address_port(&config->first) + i));
+        int result = listener_open(&fleet->listeners[i], fleet, &address);
         if (result < 0)
             return cannot_listen(&address, -result, why, why_bytes);
         fleet->listening++;
@@ -119,7 +122,7 @@ static int parts_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
 
-    fleet->watch = net_watch_open();
+    fleet->watch = net_watch_open(NET_EDGE);
     fleet->tapes = tapes_open(config->tape_cap_bytes);
     fleet->faults = calloc(config->count, sizeof *fleet->faults);
     fleet->devices = calloc(config->count, sizeof *fleet->devices);
@@ -150,7 +153,6 @@ struct fleet *fleet_open(const struct fleet_config *config, char *why, size_t wh
     list_init(&fleet->waiting);
     list_init(&fleet->connections);
     list_init(&fleet->closed);
-    net_start();
     if (parts_open(fleet, why, why_bytes) < 0 || devices_open(fleet, why, why_bytes) < 0 ||
         listeners_open(fleet, why, why_bytes) < 0) {
         fleet_close(fleet);
@@ -182,7 +184,11 @@ int fleet_port(const struct fleet *fleet)
 {
     const struct fleet_config *config = fleet->config;
 
-    return config->shared_listeners ? config->first.port : net_port(fleet->devices[0].listener);
+    struct net_address address = config->first;
+
+    if (!config->shared_listeners)
+        net_local(fleet->devices[0].listener, &address);
+    return net_address_port(&address);
 }
 
 /* ---- running ---- */
@@ -202,7 +208,7 @@ static void events_serve(struct fleet *fleet, uint64_t timeout_ns)
     int count = net_watch_wait(fleet->watch, events, EVENTS_MAX, timeout_ns);
 
     for (int i = 0; i < count; i++) {
-        struct actor *actor = events[i].owner;
+        struct actor *actor = LIST_MEMBER(events[i].watched, struct actor, watched);
         actor->act(actor, events[i].signs);
     }
 }

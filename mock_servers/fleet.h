@@ -8,7 +8,7 @@
 
 #include "mock_servers/faults.h"
 #include "base/list.h"
-#include "mock_servers/net.h"
+#include "base/net.h"
 #include "base/protocol.h"
 #include "mock_servers/runs.h"
 #include "mock_servers/stream.h"
@@ -31,7 +31,8 @@ struct fleet_config {
  * waits for. */
 struct actor {
     struct timer timer; /* the first field, so that a due timer is its actor */
-    struct link turn;   /* in fleet.turns */
+    struct net_watched watched;
+    struct link turn; /* in fleet.turns */
     void (*act)(struct actor *actor,
                 unsigned signs); /* signs of enum net_sign; 0: its timer or its turn */
 };

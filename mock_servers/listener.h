@@ -12,9 +12,10 @@ struct listener {
     intptr_t handle;
 };
 
-/* listener_open: binds and listens at `port`. 0, or a negative errno value with nothing left
+/* listener_open: binds and listens at `address`. 0, or a negative errno value with nothing left
  * open. */
-int listener_open(struct listener *listener, struct fleet *fleet, uint16_t port);
+int listener_open(struct listener *listener, struct fleet *fleet,
+                  const struct net_address *address);
 void listener_close(struct listener *listener);
 
 #endif

@@ -282,7 +282,7 @@ static struct fleet_config config_of(const struct choices *choices)
     bool wants_login = choices->login.user[0] != '\0';
 
     return (struct fleet_config){
-        .first = {choices->host, (uint16_t)choices->port},
+        .first = net_ipv4(choices->host, (uint16_t)choices->port),
         .count = choices->count,
         .ports_per_address = choices->ports_per_address,
         .shared_listeners = choices->listeners == LISTENERS_SHARED,

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mock_servers/net.h"
+#include "base/net.h"
 
 enum {
     TURN_BYTES = 256 << 10, /* then it is another connection's turn */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/list.h"
-#include "mock_servers/net.h"
+#include "base/net.h"
 
 enum { SLICE_BYTES = 1 << 20, BUCKETS = 1 << 12 };
 

@@ -102,7 +102,7 @@ static void await(struct collection *collection, enum goal goal)
 static void connect_all(struct collection *collection)
 {
     struct run *run = &collection->run;
-    const struct wire_address *addresses = collection->session->servers.addresses;
+    const struct net_address *addresses = collection->session->servers.addresses;
     uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
     for (uint32_t i = 0; i < run->count; i++) {
         if (run->options->connect == CONNECT_ASYNC) {
@@ -111,8 +111,9 @@ static void connect_all(struct collection *collection)
         }
         cp_handle handle = CP_HANDLE_NONE;
         run->attempts[i].started_ns = os_now_ns();
-        int result =
-            os_interrupted() ? CP_ECANCELED : wire_connect(&addresses[i], timeout_ns, &handle);
+        int result = os_interrupted()
+                         ? CP_ECANCELED
+                         : cp_error_from_errno(net_connect(&addresses[i], timeout_ns, &handle));
         connection_adopt(&run->connections[i], handle, result);
         tick(collection, GOAL_CONNECTED);
     }

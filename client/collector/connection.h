@@ -13,7 +13,7 @@
 #include "client/collector/options.h"
 #include "client/collector/outage.h"
 #include "client/collector/request.h"
-#include "client/collector/wire.h"
+#include "base/net.h"
 #include "cport/cport.h"
 #include "base/os.h"
 
@@ -118,7 +118,7 @@ void connection_free(struct connection *connection);
 
 /* connection_connect: opens a socket and posts the connect. connection_adopt: takes over a
  * connected `handle`, or the `result` of a connect that failed. Main thread; neither blocks. */
-void connection_connect(struct connection *connection, const struct wire_address *address);
+void connection_connect(struct connection *connection, const struct net_address *address);
 void connection_adopt(struct connection *connection, cp_handle handle, int result);
 
 /* connection_start: posts the first receive of a ready connection whose stream is attached.
@@ -128,7 +128,7 @@ void connection_ask(struct connection *connection);
 
 /* connection_reopen: tries a lost connection again if its time has come. Main thread, once the
  * first connections have all been ready or lost; does not block. */
-void connection_reopen(struct connection *connection, const struct wire_address *address,
+void connection_reopen(struct connection *connection, const struct net_address *address,
                        uint64_t now_ns);
 
 /* connection_complete: a packet of one of its operations. On the worker that got it. */

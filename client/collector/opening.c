@@ -172,7 +172,7 @@ static void connect_done(struct connection *connection, int result)
         opened(connection);
 }
 
-void connection_connect(struct connection *connection, const struct wire_address *address)
+void connection_connect(struct connection *connection, const struct net_address *address)
 {
     const struct run *run = connection->run;
     uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
@@ -181,17 +181,17 @@ void connection_connect(struct connection *connection, const struct wire_address
     pthread_mutex_lock(&connection->lock);
     int result = CP_EABORTED;
     if (!connection->over)
-        result = cp_socket_open(run->port, wire_family(address), (uintptr_t)connection,
+        result = cp_socket_open(run->port, net_family(address), (uintptr_t)connection,
                                 &connection->socket);
     if (result == 0)
-        result = cp_connect(connection->socket, &control_of(connection)->op, wire_sockaddr(address),
+        result = cp_connect(connection->socket, &control_of(connection)->op, net_sockaddr(address),
                             address->bytes, timeout_ns);
     pthread_mutex_unlock(&connection->lock);
     if (result != 0)
         connect_done(connection, result);
 }
 
-void connection_reopen(struct connection *connection, const struct wire_address *address,
+void connection_reopen(struct connection *connection, const struct net_address *address,
                        uint64_t now_ns)
 {
     pthread_mutex_lock(&connection->lock);
@@ -218,7 +218,7 @@ void connection_adopt(struct connection *connection, cp_handle handle, int resul
         result = cp_associate(run->port, handle, (uintptr_t)connection, &connection->socket);
         pthread_mutex_unlock(&connection->lock);
         if (result != 0)
-            wire_close(handle);
+            net_close(handle);
     }
     connect_done(connection, result);
 }

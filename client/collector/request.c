@@ -1,11 +1,12 @@
 #include "client/collector/request.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/collector/login.h"
-#include "client/collector/wire.h"
+#include "base/net.h"
 #include "base/os.h"
 
 static uint64_t lengths_sum(const struct protocol_go *go)
@@ -175,10 +176,11 @@ const char *request_log_in(const struct request_book *book, cp_handle handle, ui
     char answer[PROTOCOL_LINE_BYTES_MAX];
     if (book->login_bytes == 0)
         return NULL;
-    int result = wire_send(handle, book->login, book->login_bytes, timeout_ns);
+    int result = net_send_all(handle, book->login, book->login_bytes, timeout_ns);
     if (result == 0)
-        result = wire_read_line(handle, answer, sizeof answer, timeout_ns);
-    if (result == CP_EINVAL)
+        result = net_read_line(handle, answer, sizeof answer, timeout_ns);
+    if (result == -EINVAL)
         return LOGIN_GARBAGE;
-    return result != 0 ? login_error(result) : login_verdict(answer, strlen(answer));
+    return result != 0 ? login_error(cp_error_from_errno(result))
+                       : login_verdict(answer, strlen(answer));
 }

@@ -9,7 +9,7 @@
 
 enum { ENTRY_BYTES_MAX = 300, LINE_BYTES_MAX = 1024, PORT_MAX = 65535, REASON_BYTES_MAX = 400 };
 
-static int servers_add(struct servers *servers, const struct wire_address *address, char *why,
+static int servers_add(struct servers *servers, const struct net_address *address, char *why,
                        size_t why_bytes)
 {
     if (servers->count == SERVERS_MAX) {
@@ -63,7 +63,7 @@ static int entry_add(struct servers *servers, const char *text, size_t bytes, ch
                      size_t why_bytes)
 {
     char entry[ENTRY_BYTES_MAX], *host;
-    struct wire_address address;
+    struct net_address address;
     int port = -1;
     if (bytes < sizeof entry) {
         memcpy(entry, text, bytes);
@@ -76,7 +76,7 @@ static int entry_add(struct servers *servers, const char *text, size_t bytes, ch
                  PORT_MAX);
         return -1;
     }
-    if (wire_resolve(host, (uint16_t)port, &address, why, why_bytes) != 0)
+    if (net_resolve(host, (uint16_t)port, &address, why, why_bytes) != 0)
         return -1;
     return servers_add(servers, &address, why, why_bytes);
 }
@@ -165,15 +165,14 @@ static int block_read(struct servers *servers, const struct collector_options *o
                  (unsigned long long)options->port, (unsigned long long)last, PORT_MAX);
         return -1;
     }
-    struct wire_address base;
-    if (wire_resolve(options->address, (uint16_t)options->port, &base, reason, sizeof reason) !=
-        0) {
+    struct net_address base;
+    if (net_resolve(options->address, (uint16_t)options->port, &base, reason, sizeof reason) != 0) {
         snprintf(why, why_bytes, "--address: %s", reason);
         return -1;
     }
     for (uint64_t i = 0; i < count; i++) {
-        struct wire_address address =
-            wire_address_at(&base, (uint32_t)(i / each), (uint16_t)(options->port + i % each));
+        struct net_address address =
+            net_address_at(&base, (uint32_t)(i / each), (uint16_t)(options->port + i % each));
         if (servers_add(servers, &address, reason, sizeof reason) != 0) {
             snprintf(why, why_bytes, "--servers: %s", reason);
             return -1;

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 #include "client/collector/options.h"
-#include "client/collector/wire.h"
+#include "base/net.h"
 
 struct servers {
-    struct wire_address *addresses;
+    struct net_address *addresses;
     uint32_t count, room;
 };
 

@@ -30,7 +30,7 @@ int session_open(struct session *session, const struct collector_program *progra
         session->servers.count - request_asked(&session->book, session->servers.count);
     const struct request *first = request_of(&session->book, 0);
     session->row.request = (struct row_bytes){first->text, first->bytes};
-    wire_address_text(&session->servers.addresses[0], session->row.target);
+    net_address_text(&session->servers.addresses[0], session->row.target);
     return SESSION_OPEN;
 }
 

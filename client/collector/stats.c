@@ -1,6 +1,7 @@
 #include "client/collector/stats.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #include "base/os.h"
 
@@ -11,30 +12,30 @@ static int ask(cp_handle handle, const struct request_book *book, struct protoco
     char line[PROTOCOL_LINE_BYTES_MAX];
     const char *why;
     if (request_log_in(book, handle, timeout_ns) != NULL)
-        return CP_EACCES;
+        return -EACCES;
     int bytes = protocol_write_stats_request(book->run, line, sizeof line);
     assert(bytes > 0);
-    int result = wire_send(handle, line, (size_t)bytes, timeout_ns);
+    int result = net_send_all(handle, line, (size_t)bytes, timeout_ns);
     if (result == 0)
-        result = wire_read_line(handle, line, sizeof line, timeout_ns);
+        result = net_read_line(handle, line, sizeof line, timeout_ns);
     if (result == 0 && (protocol_read_stats(line, stats, &why) != 0 || stats->run != book->run))
-        result = CP_EINVAL;
+        result = -EINVAL;
     return result;
 }
 
-int stats_ask(const struct wire_address *device, const struct request_book *book,
+int stats_ask(const struct net_address *device, const struct request_book *book,
               struct protocol_stats *stats)
 {
     cp_handle handle;
-    int result = wire_connect(device, timeout_ns, &handle);
+    int result = net_connect(device, timeout_ns, &handle);
     if (result != 0)
         return result;
     result = ask(handle, book, stats);
-    wire_close(handle);
+    net_close(handle);
     return result;
 }
 
-bool stats_begin(struct fleet_stats *fleet, const struct wire_address *device,
+bool stats_begin(struct fleet_stats *fleet, const struct net_address *device,
                  const struct request_book *book)
 {
     fleet->device = *device;

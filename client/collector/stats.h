@@ -7,23 +7,23 @@
 #include <stdint.h>
 
 #include "client/collector/request.h"
-#include "client/collector/wire.h"
+#include "base/net.h"
 
 enum { STATS_TIMEOUT_MS = 2000, STATS_LAG_MS = 500, STATS_TRIES = 3 };
 
 struct fleet_stats {
-    bool known;                 /* asked before and after, the same process answered both times */
-    struct wire_address device; /* the one that answered */
+    bool known;                /* asked before and after, the same process answered both times */
+    struct net_address device; /* the one that answered */
     struct protocol_stats before, after;
 };
 
 /* stats_ask: one question to one device. Blocks up to STATS_TIMEOUT_MS. 0, or a portable negative
  * code. */
-int stats_ask(const struct wire_address *device, const struct request_book *book,
+int stats_ask(const struct net_address *device, const struct request_book *book,
               struct protocol_stats *stats);
 
 /* stats_begin: asks `device` before the run. Blocks. False: it did not answer, ask another one. */
-bool stats_begin(struct fleet_stats *fleet, const struct wire_address *device,
+bool stats_begin(struct fleet_stats *fleet, const struct net_address *device,
                  const struct request_book *book);
 
 /* stats_end: asks again afterwards. The devices count what they hand to their kernel a moment after

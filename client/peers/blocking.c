@@ -45,11 +45,12 @@ static bool receive(struct talk *talk, const char **reason)
         *reason = cp_error_name(CP_ENOMEM);
         return false;
     }
-    int64_t bytes = wire_receive_waiting(link->handle, data, room_bytes);
+    int64_t bytes = net_receive_blocking(link->handle, data, room_bytes);
     if (bytes <= 0) {
         link->receive_calls++;
         link->receive_empty++;
-        *reason = bytes == 0 ? peer_link_end_of_stream(link) : cp_error_name((int)bytes);
+        *reason = bytes == 0 ? peer_link_end_of_stream(link)
+                             : cp_error_name(cp_error_from_errno((int)bytes));
         return false;
     }
     peer_link_heard(link, (size_t)bytes);
@@ -80,7 +81,7 @@ static void *talk_run(void *argument)
     while (asked == 0 && receive(talk, &reason))
         continue;
     const char *cut = atomic_load(&talk->cut_reason);
-    wire_shutdown(link->handle);
+    net_shutdown(link->handle);
     peer_link_end(link, cut != NULL ? cut : reason);
     return NULL;
 }
@@ -92,7 +93,7 @@ static void blocking_cut(struct peer_link *link, const char *reason)
     const char *none = NULL;
     struct talk *talk = &own_of(link)->talks[link->index];
     if (atomic_compare_exchange_strong(&talk->cut_reason, &none, reason))
-        wire_shutdown(link->handle);
+        net_shutdown(link->handle);
 }
 
 static void gate_set(struct own *own, int gate)
@@ -158,7 +159,7 @@ static void blocking_close(struct peer *peer)
             intake_end(&talk->intake, talk->link);
         }
         if (peer->links[i].handle != CP_HANDLE_NONE)
-            wire_close(peer->links[i].handle);
+            net_close(peer->links[i].handle);
     }
     if (own == NULL)
         return;

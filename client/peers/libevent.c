@@ -192,7 +192,7 @@ static int line_open(struct own *own, struct line *line, struct peer_link *link)
     line->link = link;
     line->events = bufferevent_socket_new(own->base, socket, BEV_OPT_CLOSE_ON_FREE);
     if (line->events == NULL) {
-        wire_close(link->handle);
+        net_close(link->handle);
         return CP_ENOMEM;
     }
     bufferevent_setcb(line->events, on_read, NULL, on_event, line);
@@ -243,7 +243,7 @@ static void libevent_close(struct peer *peer)
     struct own *own = peer->own;
     for (uint32_t i = 0; i < peer->count; i++)
         if (peer->links[i].handle != CP_HANDLE_NONE)
-            wire_close(peer->links[i].handle);
+            net_close(peer->links[i].handle);
     if (own == NULL)
         return;
     peer_add(peer, &own->processor);

@@ -102,7 +102,7 @@ static void start(struct peer_link *link)
     uv_tcp_init(&own->loop, &line->tcp);
     int result = uv_tcp_open(&line->tcp, (uv_os_sock_t)link->handle);
     if (result != 0)
-        wire_close(link->handle);
+        net_close(link->handle);
     else
         result = uv_read_start((uv_stream_t *)&line->tcp, on_alloc, on_read);
     int code = result == 0 ? peer_link_ask(link) : cp_error_from_os(-result);
@@ -156,7 +156,7 @@ static void libuv_close(struct peer *peer)
     struct own *own = peer->own;
     for (uint32_t i = 0; i < peer->count; i++)
         if (peer->links[i].handle != CP_HANDLE_NONE)
-            wire_close(peer->links[i].handle);
+            net_close(peer->links[i].handle);
     if (own == NULL)
         return;
     if (own->loop_open)

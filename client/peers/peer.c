@@ -20,8 +20,8 @@ int peer_link_ask(struct peer_link *link)
     const struct request *request = request_of(&session->book, link->index);
     if (request->bytes == 0)
         return 0;
-    return wire_send(link->handle, request->text, request->bytes,
-                     session->options.stall_timeout_ms * OS_NS_PER_MS);
+    return cp_error_from_errno(net_send_all(link->handle, request->text, request->bytes,
+                                            session->options.stall_timeout_ms * OS_NS_PER_MS));
 }
 
 static void first_byte(struct peer *peer)
@@ -108,9 +108,10 @@ static void connect_all(struct peer *peer)
         link->stream.frames_expected = request->frames_expected;
         link->stream.bytes_expected = request->bytes_expected;
         attempt->started_ns = os_now_ns();
-        attempt->result = os_interrupted() ? CP_ECANCELED
-                                           : wire_connect(&session->servers.addresses[i],
-                                                          timeout_ns, &link->handle);
+        attempt->result = os_interrupted()
+                              ? CP_ECANCELED
+                              : cp_error_from_errno(net_connect(&session->servers.addresses[i],
+                                                                timeout_ns, &link->handle));
         attempt->done_ns = os_now_ns();
         peer->living += attempt->result == 0 && !link->idle;
     }
@@ -141,7 +142,7 @@ static void log_in_all(struct peer *peer)
         if (reason == NULL)
             continue;
         row_tally_add(row->login_errors, login_short_name(reason));
-        wire_close(link->handle);
+        net_close(link->handle);
         link->handle = CP_HANDLE_NONE;
         peer_link_end(link, reason);
     }

@@ -39,6 +39,7 @@ struct peer_link {
     _Atomic uint64_t heard_ns; /* as exact as the tick */
     uint64_t receive_calls, receive_empty;
     struct stream stream;
+    struct net_watched watched; /* raw only */
 };
 
 struct peer_model {

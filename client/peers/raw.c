@@ -3,25 +3,27 @@
  * is done when the sum of its frames' lengths has arrived. The same command line and the same
  * row as fanin-client, so that every row can be read as a share of this one. */
 #include <assert.h>
+#include <errno.h>
 
+#include "base/list.h"
 #include "client/peers/peer.h"
 
 enum { HOT_BYTES = 64 << 10, EVENTS_MAX = 256 };
 
-static struct wire_set *set;
+static struct net_watch *watch;
 static uint8_t hot[HOT_BYTES];
 
 static void end(struct peer_link *link, const char *reason)
 {
-    wire_set_remove(set, link->handle);
-    wire_close(link->handle);
+    net_watch_remove(&link->watched);
+    net_close(link->handle);
     link->handle = CP_HANDLE_NONE;
     peer_link_end(link, reason);
 }
 
 static void receive(struct peer_link *link)
 {
-    int64_t bytes = wire_receive(link->handle, hot, sizeof hot, 0);
+    int64_t bytes = net_receive(link->handle, hot, sizeof hot);
     if (bytes > 0) {
         peer_link_heard(link, (size_t)bytes);
         if (link->stream.received_bytes >= link->stream.bytes_expected)
@@ -32,8 +34,8 @@ static void receive(struct peer_link *link)
     link->receive_empty++;
     if (bytes == 0)
         end(link, peer_link_end_of_stream(link));
-    else if (bytes != CP_ETIMEDOUT)
-        end(link, cp_error_name((int)bytes));
+    else if (bytes != -EAGAIN)
+        end(link, cp_error_name(cp_error_from_errno((int)bytes)));
 }
 
 static void ask_all(struct peer *peer)
@@ -42,7 +44,7 @@ static void ask_all(struct peer *peer)
         struct peer_link *link = &peer->links[i];
         if (!peer_is_living(link))
             continue;
-        int result = wire_set_add(set, link->handle, link);
+        int result = cp_error_from_errno(net_watch_add(watch, &link->watched, link->handle));
         if (result == 0)
             result = peer_link_ask(link);
         if (result != 0)
@@ -52,15 +54,16 @@ static void ask_all(struct peer *peer)
 
 static void raw_collect(struct peer *peer)
 {
-    void *owners[EVENTS_MAX];
+    struct net_event events[EVENTS_MAX];
+    const uint64_t tick_ns = (uint64_t)PEER_TICK_MS * OS_NS_PER_MS;
     uint64_t ticked_ns = os_now_ns();
     ask_all(peer);
     while (peer->living > 0) {
-        unsigned count = wire_set_wait(set, owners, EVENTS_MAX, PEER_TICK_MS);
-        for (unsigned i = 0; i < count; i++)
-            receive(owners[i]);
+        int count = net_watch_wait(watch, events, EVENTS_MAX, tick_ns);
+        for (int i = 0; i < count; i++)
+            receive(LIST_MEMBER(events[i].watched, struct peer_link, watched));
         uint64_t now_ns = os_now_ns();
-        if (now_ns - ticked_ns >= (uint64_t)PEER_TICK_MS * OS_NS_PER_MS || os_interrupted()) {
+        if (now_ns - ticked_ns >= tick_ns || os_interrupted()) {
             peer_tick(peer);
             ticked_ns = now_ns;
         }
@@ -69,17 +72,17 @@ static void raw_collect(struct peer *peer)
 
 static const char *raw_open(struct peer *peer)
 {
-    set = wire_set_open(peer->count);
+    watch = net_watch_open(NET_WHILE_UNREAD);
     budget_charge(&peer->budget, sizeof hot);
-    return set != NULL ? NULL : "no memory or no descriptor for the wait";
+    return watch != NULL ? NULL : "no memory or no descriptor for the wait";
 }
 
 static void raw_close(struct peer *peer)
 {
     for (uint32_t i = 0; i < peer->count; i++)
         if (peer->links[i].handle != CP_HANDLE_NONE)
-            wire_close(peer->links[i].handle);
-    wire_set_close(set);
+            net_close(peer->links[i].handle);
+    net_watch_close(watch);
 }
 
 static const struct peer_model model = {
@@ -96,7 +99,7 @@ static const struct peer_model model = {
                         "  fanin-raw --servers 200 --port 20000 --frames 100",
         },
     .scheme = "raw",
-    .engine = wire_set_name,
+    .engine = net_watch_name,
     .open = raw_open,
     .collect = raw_collect,
     .cut = end,

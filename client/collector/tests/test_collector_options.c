@@ -145,9 +145,9 @@ static void defaults_are_resolved(void **state)
 
 static const char *server_at(unsigned index)
 {
-    static char text[WIRE_TEXT_BYTES];
+    static char text[NET_TEXT_BYTES];
     assert_true(index < servers.count);
-    return wire_address_text(&servers.addresses[index], text);
+    return net_address_text(&servers.addresses[index], text);
 }
 
 static void read_servers(void)

@@ -7,14 +7,14 @@
 static struct cp_socket *fresh(struct stage *stage, uintptr_t key)
 {
     struct cp_socket *socket = NULL;
-    int code = cp_socket_open(stage->port, wire_family(&stage->address), key, &socket);
+    int code = cp_socket_open(stage->port, net_family(&stage->address), key, &socket);
     return code == 0 ? socket : NULL;
 }
 
-static int connect_to(struct cp_socket *socket, struct cp_op *op,
-                      const struct wire_address *address, uint64_t timeout_ns)
+static int connect_to(struct cp_socket *socket, struct cp_op *op, const struct net_address *address,
+                      uint64_t timeout_ns)
 {
-    return cp_connect(socket, op, wire_sockaddr(address), address->bytes, timeout_ns);
+    return cp_connect(socket, op, net_sockaddr(address), address->bytes, timeout_ns);
 }
 
 static const char *connect_succeeds(struct stage *stage)
@@ -29,9 +29,9 @@ static const char *connect_succeeds(struct stage *stage)
 }
 
 /* An address where nobody listens: of a listener that is gone. */
-static struct wire_address nowhere(struct stage *stage)
+static struct net_address nowhere(struct stage *stage)
 {
-    struct wire_address address = stage->address;
+    struct net_address address = stage->address;
     cp_socket_close(stage->listener);
     os_sleep_ns(ms(A_MOMENT_MS));
     return address;
@@ -39,7 +39,7 @@ static struct wire_address nowhere(struct stage *stage)
 
 static const char *connect_refused(struct stage *stage)
 {
-    struct wire_address address = nowhere(stage);
+    struct net_address address = nowhere(stage);
     struct cp_op op = {0};
     struct cp_packet packet;
     struct cp_socket *socket = fresh(stage, 3);
@@ -51,7 +51,7 @@ static const char *connect_refused(struct stage *stage)
 
 static const char *new_socket_per_attempt(struct stage *stage)
 {
-    struct wire_address address = nowhere(stage);
+    struct net_address address = nowhere(stage);
     struct cp_op op = {0};
     struct cp_packet packet;
     struct cp_socket *socket = fresh(stage, 3);
@@ -69,13 +69,13 @@ static bool pending_connect(struct stage *stage, struct cp_op *op, struct cp_soc
     enum { FILLERS = 16 };
     static struct cp_op fillers[FILLERS];
     struct cp_socket *listener;
-    struct wire_address any = wire_address_at(&stage->address, 0, 0);
+    struct net_address any = net_address_at(&stage->address, 0, 0);
     struct cp_packet packet;
     memset(fillers, 0, sizeof fillers);
-    if (cp_socket_open(stage->far, wire_family(&any), 9, &listener) != 0 ||
-        cp_listen(listener, wire_sockaddr(&any), any.bytes, 1) != 0)
+    if (cp_socket_open(stage->far, net_family(&any), 9, &listener) != 0 ||
+        cp_listen(listener, net_sockaddr(&any), any.bytes, 1) != 0)
         return false;
-    struct wire_address full = listener_address(listener);
+    struct net_address full = listener_address(listener);
     for (unsigned index = 0; index < FILLERS; index++) {
         struct cp_socket *filler = fresh(stage, 100 + index);
         if (!filler || connect_to(filler, &fillers[index], &full, CP_FOREVER) != 0)

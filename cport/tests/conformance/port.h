@@ -117,7 +117,7 @@ static const char *use_after_close(struct stage *stage)
     cp_close(stage->port);
     EXPECT(cp_wait(stage->port, &packet, 1, CP_FOREVER) == CP_ECLOSED);
     EXPECT(cp_post(stage->port, &op, 1, 1) == CP_ECLOSED);
-    EXPECT(cp_socket_open(stage->port, wire_family(&stage->address), 1, &socket) == CP_ECLOSED);
+    EXPECT(cp_socket_open(stage->port, net_family(&stage->address), 1, &socket) == CP_ECLOSED);
     return NULL;
 }
 

@@ -215,7 +215,7 @@ static const char *receive_unconnected(struct stage *stage)
     struct cp_op op = {0};
     char data[8];
     struct cp_block block = {data, 8};
-    EXPECT(cp_socket_open(stage->port, wire_family(&stage->address), 1, &socket) == 0);
+    EXPECT(cp_socket_open(stage->port, net_family(&stage->address), 1, &socket) == 0);
     EXPECT(cp_receive(socket, &op, &block, 1) == CP_ENOTCONN);
     EXPECT(nothing_comes(stage->port));
     return NULL;

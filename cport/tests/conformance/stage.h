@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/collector/wire.h"
+#include "base/net.h"
 #include "cport/cport.h"
 #include "base/os.h"
 
@@ -24,7 +24,7 @@ struct stage {
     const char *engine;
     struct cport *port, *far;
     struct cp_socket *listener;
-    struct wire_address address; /* of the listener */
+    struct net_address address; /* of the listener */
 };
 
 /* Both ends of one connection: `near` on stage->port with key 7, `far` on stage->far. */
@@ -105,7 +105,12 @@ static inline void far_close(struct pair *pair)
 void far_reset(struct pair *pair);
 
 /* listener_address: where a listening socket of the port listens. */
-struct wire_address listener_address(struct cp_socket *listener);
+static inline struct net_address listener_address(struct cp_socket *listener)
+{
+    struct net_address address = {0};
+    net_local(cp_socket_handle(listener), &address);
+    return address;
+}
 
 static inline bool pair_open(struct stage *stage, struct pair *pair)
 {
@@ -113,8 +118,8 @@ static inline bool pair_open(struct stage *stage, struct pair *pair)
     struct cp_packet packet;
     memset(pair, 0, sizeof *pair);
     if (cp_accept(stage->listener, &accept) != 0 ||
-        cp_socket_open(stage->port, wire_family(&stage->address), 7, &pair->near) != 0 ||
-        cp_connect(pair->near, &connect, wire_sockaddr(&stage->address), stage->address.bytes,
+        cp_socket_open(stage->port, net_family(&stage->address), 7, &pair->near) != 0 ||
+        cp_connect(pair->near, &connect, net_sockaddr(&stage->address), stage->address.bytes,
                    ms(PATIENCE_MS)) != 0)
         return false;
     return next(stage->port, &packet) && packet.result == 0 && next(stage->far, &packet) &&
@@ -130,10 +135,10 @@ static inline const char *stage_open(struct stage *stage, unsigned concurrency)
         cp_open(&far, &stage->far, why, sizeof why) != 0)
         return why;
     char unread[64];
-    struct wire_address any;
-    if (wire_resolve("127.0.0.1", 0, &any, unread, sizeof unread) != 0 ||
-        cp_socket_open(stage->far, wire_family(&any), 9, &stage->listener) != 0 ||
-        cp_listen(stage->listener, wire_sockaddr(&any), any.bytes, 64) != 0)
+    struct net_address any;
+    if (net_resolve("127.0.0.1", 0, &any, unread, sizeof unread) != 0 ||
+        cp_socket_open(stage->far, net_family(&any), 9, &stage->listener) != 0 ||
+        cp_listen(stage->listener, net_sockaddr(&any), any.bytes, 64) != 0)
         return "no listener on 127.0.0.1";
     stage->address = listener_address(stage->listener);
     return NULL;

@@ -28,16 +28,16 @@ static struct temper random_temper(struct dice *dice)
     };
 }
 
-static struct end *listen_at(struct side *side, int backlog, struct wire_address *address,
+static struct end *listen_at(struct side *side, int backlog, struct net_address *address,
                              struct dice *dice)
 {
     char unread[64];
-    struct wire_address any;
+    struct net_address any;
     struct end *end = end_new(side, GOAL_LISTEN, false, dice);
-    LAW(wire_resolve("127.0.0.1", 0, &any, unread, sizeof unread) == 0, "no address 127.0.0.1");
-    int code = cp_socket_open(side->port, wire_family(&any), (uintptr_t)end, &end->socket);
+    LAW(net_resolve("127.0.0.1", 0, &any, unread, sizeof unread) == 0, "no address 127.0.0.1");
+    int code = cp_socket_open(side->port, net_family(&any), (uintptr_t)end, &end->socket);
     LAW(code == 0, "no socket: %s", cp_error_name(code));
-    code = cp_listen(end->socket, wire_sockaddr(&any), any.bytes, backlog);
+    code = cp_listen(end->socket, net_sockaddr(&any), any.bytes, backlog);
     LAW(code == 0, "no listener on 127.0.0.1: %s", cp_error_name(code));
     *address = listener_address(end->socket);
     return end;

@@ -291,7 +291,7 @@ static void end_accept(struct end *end)
 }
 
 /* The end's life and its way out are held. */
-static bool connect_submit(struct end *end, const struct wire_address *address, bool is_relief)
+static bool connect_submit(struct end *end, const struct net_address *address, bool is_relief)
 {
     struct way *way = &end->out;
     struct deed *deed = deed_new(way, end->side, end, DEED_CONNECT);
@@ -305,7 +305,7 @@ static bool connect_submit(struct end *end, const struct wire_address *address, 
     deed->has_limit = is_short;
     deed->due_ns = os_now_ns() + (is_short ? limit_ns : 0);
     deed_begin(way, deed);
-    int code = cp_connect(end->socket, &deed->op, wire_sockaddr(address), address->bytes, limit_ns);
+    int code = cp_connect(end->socket, &deed->op, net_sockaddr(address), address->bytes, limit_ns);
     LAW(code == 0 || code == CP_ECLOSED, "a connect was refused with %s", cp_error_name(code));
     return deed_accepted(way, deed, code);
 }
@@ -315,15 +315,15 @@ static bool side_connect(struct side *side, enum goal goal, struct dice *dice, b
 {
     struct trial *trial = side->trial;
     struct side *far = other_side(side);
-    const struct wire_address *address = goal == GOAL_NOBODY ? &trial->nobody
-                                         : goal == GOAL_FULL ? &far->full_address
-                                                             : &far->address;
+    const struct net_address *address = goal == GOAL_NOBODY ? &trial->nobody
+                                        : goal == GOAL_FULL ? &far->full_address
+                                                            : &far->address;
     if (atomic_load(&trial->end_count) + 64 > ENDS_MAX || atomic_load(&trial->ending))
         return false;
     struct end *end = end_new(side, goal, true, dice);
     bool accepted = false;
     pthread_rwlock_wrlock(&end->life);
-    int code = cp_socket_open(side->port, wire_family(address), (uintptr_t)end, &end->socket);
+    int code = cp_socket_open(side->port, net_family(address), (uintptr_t)end, &end->socket);
     LAW(code == 0 || (code == CP_ECLOSED && atomic_load(&side->closing)),
         "opening a socket failed with %s", cp_error_name(code));
     if (code == 0) {

@@ -221,7 +221,7 @@ static void welcome(struct side *side, cp_handle handle, struct dice *dice)
         "an accepted connection was refused with %s", cp_error_name(code));
     LAW(code != 0 || !was_closed, "a closed port took a connection");
     if (code != 0) {
-        wire_close(handle);
+        net_close(handle);
         return;
     }
     pthread_rwlock_wrlock(&end->life);

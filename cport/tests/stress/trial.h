@@ -127,7 +127,7 @@ struct side {
     unsigned index, limit, workers, batch;
     bool gate_is_ours;           /* not the OS's, which also counts threads that sleep on a lock */
     struct end *listener, *full; /* full: nobody accepts from it */
-    struct wire_address address, full_address;
+    struct net_address address, full_address;
     pthread_rwlock_t handles;    /* held where an OS handle of the side is used by itself */
     atomic_bool closing, closed; /* closing: about to be; closed: cp_close has returned */
     atomic_uint in_flight[DEED_KINDS];
@@ -170,7 +170,7 @@ struct trial {
     struct dice dice;
     struct temper temper;
     struct side sides[SIDES];
-    struct wire_address nobody;
+    struct net_address nobody;
     _Atomic(struct end *) ends[ENDS_MAX];
     atomic_uint end_count, live;
     _Atomic int64_t budget_bytes; /* what may still be sent */

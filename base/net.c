@@ -1,0 +1,179 @@
+/* The part of net.h that is the same on every system: addresses, and calls with a time limit. */
+#include "base/net.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/os.h"
+
+_Static_assert(sizeof(struct sockaddr_in6) <= NET_ADDRESS_BYTES_MAX, "both families fit");
+_Static_assert(sizeof(struct sockaddr_in) <= NET_ADDRESS_BYTES_MAX, "both families fit");
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+static struct net_address address_of(const void *data, size_t bytes)
+{
+    struct net_address address = {.bytes = (unsigned)bytes};
+    assert(bytes <= sizeof address.data);
+    memcpy(address.data, data, bytes);
+    return address;
+}
+
+int net_resolve(const char *host, uint16_t port, struct net_address *address, char *why,
+                size_t why_bytes)
+{
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    int error = getaddrinfo(host, service, &hints, &found);
+    if (error != 0) {
+        snprintf(why, why_bytes, "cannot resolve '%s': %s", host, gai_strerror(error));
+        return -1;
+    }
+    *address = address_of(found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    return 0;
+}
+
+struct net_address net_ipv4(uint32_t host, uint16_t port)
+{
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+    four.sin_addr.s_addr = htonl(host);
+    return address_of(&four, sizeof four);
+}
+
+const struct sockaddr *net_sockaddr(const struct net_address *address)
+{
+    return (const struct sockaddr *)(const void *)address->data;
+}
+
+int net_family(const struct net_address *address)
+{
+    return net_sockaddr(address)->sa_family;
+}
+
+/* Where the last 32 bits of the host and the port are: in network byte order. */
+static unsigned char *host_of(const struct net_address *address)
+{
+    if (net_family(address) == AF_INET)
+        return (unsigned char *)&((struct sockaddr_in *)(void *)address->data)->sin_addr;
+    return ((struct sockaddr_in6 *)(void *)address->data)->sin6_addr.s6_addr + 12;
+}
+
+static unsigned char *port_of(const struct net_address *address)
+{
+    if (net_family(address) == AF_INET)
+        return (unsigned char *)&((struct sockaddr_in *)(void *)address->data)->sin_port;
+    return (unsigned char *)&((struct sockaddr_in6 *)(void *)address->data)->sin6_port;
+}
+
+uint32_t net_address_host(const struct net_address *address)
+{
+    uint32_t host;
+    memcpy(&host, host_of(address), sizeof host);
+    return ntohl(host);
+}
+
+uint16_t net_address_port(const struct net_address *address)
+{
+    uint16_t port;
+    memcpy(&port, port_of(address), sizeof port);
+    return ntohs(port);
+}
+
+struct net_address net_address_at(const struct net_address *base, uint32_t steps, uint16_t port)
+{
+    struct net_address address = *base;
+    uint32_t host = htonl(net_address_host(base) + steps);
+    port = htons(port);
+    memcpy(host_of(&address), &host, sizeof host);
+    memcpy(port_of(&address), &port, sizeof port);
+    return address;
+}
+
+const char *net_address_text(const struct net_address *address, char text[NET_TEXT_BYTES])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (net_family(address) == AF_INET) {
+        inet_ntop(AF_INET, host_of(address), host, sizeof host);
+        snprintf(text, NET_TEXT_BYTES, "%s:%u", host, net_address_port(address));
+    } else {
+        inet_ntop(AF_INET6, host_of(address) - 12, host, sizeof host);
+        snprintf(text, NET_TEXT_BYTES, "[%s]:%u", host, net_address_port(address));
+    }
+    return text;
+}
+
+int net_local(intptr_t handle, struct net_address *address)
+{
+    struct sockaddr_in6 local; /* the larger one */
+    socklen_t bytes = sizeof local;
+    if (getsockname(handle, (struct sockaddr *)&local, &bytes) != 0)
+        return -EINVAL;
+    *address = address_of(&local, (size_t)bytes);
+    return 0;
+}
+
+/* ---- calls with time limits ----------------------------------------------------------------- */
+
+/* 0: the call that would have blocked may be made again. */
+static int wait_until(intptr_t handle, unsigned sign, uint64_t deadline_ns)
+{
+    uint64_t now_ns = os_now_ns();
+    if (now_ns >= deadline_ns)
+        return -ETIMEDOUT;
+    net_wait(handle, sign, deadline_ns - now_ns);
+    return 0;
+}
+
+int net_send_all(intptr_t handle, const void *data, size_t bytes, uint64_t timeout_ns)
+{
+    uint64_t deadline_ns = os_now_ns() + timeout_ns;
+    const char *next = data;
+    while (bytes > 0) {
+        int64_t sent = net_send(handle, next, bytes);
+        if (sent == -EAGAIN)
+            sent = wait_until(handle, NET_WRITABLE, deadline_ns);
+        if (sent < 0)
+            return (int)sent;
+        next += sent;
+        bytes -= (size_t)sent;
+    }
+    return 0;
+}
+
+static int64_t receive_until(intptr_t handle, void *data, size_t bytes, uint64_t deadline_ns)
+{
+    int64_t got;
+    while ((got = net_receive(handle, data, bytes)) == -EAGAIN) {
+        int waited = wait_until(handle, NET_READABLE, deadline_ns);
+        if (waited < 0)
+            return waited;
+    }
+    return got;
+}
+
+/* One byte at a time, so that nothing behind the line is consumed; lines are short and rare. */
+int net_read_line(intptr_t handle, char *line, size_t line_bytes, uint64_t timeout_ns)
+{
+    assert(line_bytes > 2);
+    uint64_t deadline_ns = os_now_ns() + timeout_ns;
+    for (size_t used = 0; used < line_bytes;) {
+        int64_t got = receive_until(handle, line + used, 1, deadline_ns);
+        if (got <= 0)
+            return got == 0 ? -ENOTCONN : (int)got;
+        used++;
+        if (used >= 2 && memcmp(line + used - 2, "\r\n", 2) == 0) {
+            line[used - 2] = '\0';
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
