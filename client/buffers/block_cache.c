@@ -1,73 +1,77 @@
-/*      a thread's cache                              processing threads
+/* Caches of blocks in front of the pool.
+ *
+ *      a worker's cache                             processing threads
  *     .---------------------.   handed over       .-----------.
  *     | free: a stack       |-------------------->|           |
- *     | back: what batch |<--------------------|  a chain  |
+ *     | back: returned      |<--------------------|  a chain  |
  *     '--^---------------|--'   one exchange      '-----------'
- *        | half          | half, the cold ones
+ *        | magazine      | magazine, the cold one
  *     .--'---------------v--.
  *     |        pool         |
  *     '---------------------'
  *
- * AT THE CAP free blocks must not lie at the cache of a thread that has nothing to do while others
- * wait for them: so each cache has a lock, which is hardly ever contended, and who finds nothing
- * clears all of them (block_caches_flush). Where the pool may have few blocks caches keep none at
- * all. */
+ * AT THE CAP free blocks must not lie in the cache of an idle thread while others wait for them. So
+ * each cache has a lock, which is hardly ever contended, and a thread that finds no block flushes
+ * all caches (block_caches_flush). Where the pool may have few blocks, caches keep none at all. */
 #include "client/buffers/block_cache.h"
 
 #include <assert.h>
 
-#include "client/buffers/scheme.h"
 #include "base/os.h"
 
 enum {
-    HALF_BYTES = 256 << 10, /* a cache's blocks together stay well within a processor's own cache */
-    HALF_BLOCKS_MAX = 16,
+    MAGAZINE_BYTES = 256 << 10, /* a cache's blocks stay well within a processor's own cache */
+    MAGAZINE_BLOCKS_MAX = 16,
     SHARE = 8, /* of what the pool may have, all caches together keep less than one part of four */
 };
 
-static atomic_uint threads;              /* that have sat down so far */
+static atomic_uint threads;              /* that have acquired a cache so far */
 static _Thread_local unsigned thread_at; /* this one's number, from 1 */
 
-unsigned block_cache_magazine(size_t block_bytes, uint64_t pool_blocks, unsigned receivers)
+unsigned block_cache_magazine(size_t block_bytes, uint64_t pool_blocks, unsigned workers)
 {
-    uint64_t half = block_bytes < HALF_BYTES ? HALF_BYTES / block_bytes : 1;
+    uint64_t blocks = block_bytes < MAGAZINE_BYTES ? MAGAZINE_BYTES / block_bytes : 1;
 
-    assert(receivers > 0);
-    if (half > HALF_BLOCKS_MAX)
-        half = HALF_BLOCKS_MAX;
-    if (half > pool_blocks / SHARE / receivers)
-        half = pool_blocks / SHARE / receivers;
-    return (unsigned)half;
+    assert(workers > 0);
+    if (blocks > MAGAZINE_BLOCKS_MAX)
+        blocks = MAGAZINE_BLOCKS_MAX;
+    if (blocks > pool_blocks / SHARE / workers)
+        blocks = pool_blocks / SHARE / workers;
+    return (unsigned)blocks;
 }
 
-int block_caches_open(struct block_caches *caches, unsigned receivers, struct pool *pool,
-                      unsigned magazine_blocks, const struct process_config *config,
-                      struct budget *budget)
+int block_caches_open(struct block_caches *caches, struct scheme_base *base,
+                      unsigned magazine_blocks)
 {
+    const unsigned workers = base->config.workers;
+
     *caches =
-        (struct block_caches){.count = receivers < BLOCK_CACHES_MAX ? receivers : BLOCK_CACHES_MAX,
-                              .pool = pool,
+        (struct block_caches){.count = workers < BLOCK_CACHES_MAX ? workers : BLOCK_CACHES_MAX,
+                              .pool = base->pool,
                               .magazine_blocks = magazine_blocks};
-    if (caches->count == 0)
-        caches->count = 1;
     caches->all = os_pages_map(caches->count * sizeof(struct block_cache));
     if (caches->all == NULL)
         return -1;
     for (unsigned i = 0; i < caches->count; i++) {
         pthread_mutex_init(&caches->all[i].lock, NULL);
-        processor_init(&caches->all[i].processor, config, budget);
+        processor_init(&caches->all[i].processor, &base->config.process, &base->budget);
         mpsc_stack_init(&caches->all[i].back);
     }
     return 0;
 }
 
-void block_caches_close(struct block_caches *caches)
+void block_caches_close(struct block_caches *caches, struct scheme_figures *figures)
 {
+    if (caches->all == NULL)
+        return;
     block_caches_flush(caches);
     for (unsigned i = 0; i < caches->count; i++) {
-        assert(caches->all[i].away == 0);
-        processor_end(&caches->all[i].processor);
-        pthread_mutex_destroy(&caches->all[i].lock);
+        struct block_cache *cache = &caches->all[i];
+        assert(cache->outstanding == 0);
+        figures->hand_overs += cache->hand_overs;
+        processor_sum_up(&cache->processor, figures);
+        processor_end(&cache->processor);
+        pthread_mutex_destroy(&cache->lock);
     }
     os_pages_unmap(caches->all, caches->count * sizeof(struct block_cache));
 }
@@ -98,31 +102,27 @@ void block_cache_release(struct block_cache *cache)
     pthread_mutex_unlock(&cache->lock);
 }
 
-uint32_t block_cache_number(const struct block_caches *caches, const struct block_cache *cache)
+/* Whole magazines move, so that the blocks of a cache, free and outstanding, are a multiple of one.
+ * Otherwise a cache that is emptied and filled in turn would end up with more than slices_need has
+ * for it. */
+static unsigned whole_magazines(const struct block_caches *caches, unsigned blocks)
 {
-    return (uint32_t)(cache - caches->all);
-}
+    const unsigned magazine = caches->magazine_blocks;
 
-/* Whole halves move, so that the blocks of a cache, here and away, are a multiple of one: else a
- * cache that was emptied and filled in turn would end up with more than the plan has for it. */
-static unsigned in_halves(const struct block_caches *caches, unsigned blocks)
-{
-    return caches->magazine_blocks > 0 ? blocks / caches->magazine_blocks * caches->magazine_blocks
-                                       : blocks;
+    return magazine > 0 ? blocks / magazine * magazine : blocks;
 }
 
 /* What comes from the pool is colder than what is here: it goes below. */
-static void stock_up(struct block_caches *caches, struct block_cache *cache, unsigned want)
+static void refill(struct block_caches *caches, struct block_cache *cache, unsigned want)
 {
     const unsigned missing = want - cache->free_count;
     const unsigned spare = caches->magazine_blocks > 0 ? caches->magazine_blocks - 1 : 0;
-    const unsigned refill = in_halves(caches, missing + spare);
     struct block **end = &cache->free;
     unsigned got;
 
     for (unsigned i = 0; i < cache->free_count; i++)
         end = &(*end)->next;
-    *end = pool_take(caches->pool, refill, 0, &got);
+    *end = pool_take(caches->pool, whole_magazines(caches, missing + spare), 0, &got);
     cache->free_count += got;
 }
 
@@ -133,7 +133,7 @@ struct block *block_cache_take(struct block_caches *caches, struct block_cache *
     if (cache->free_count < want)
         block_cache_reclaim(caches, cache);
     if (cache->free_count < want)
-        stock_up(caches, cache, want);
+        refill(caches, cache, want);
     if (want > cache->free_count)
         want = cache->free_count;
     struct block *first = cache->free, **end = &first;
@@ -146,43 +146,38 @@ struct block *block_cache_take(struct block_caches *caches, struct block_cache *
     return want > 0 ? first : NULL;
 }
 
-static void give_to_pool(struct block_caches *caches, struct block *first, unsigned count)
+/* Gives all but the `keep` topmost blocks to the pool: what lies lowest is cold. */
+static void trim(struct block_caches *caches, struct block_cache *cache, unsigned keep)
 {
-    struct block *last = first;
+    struct block **end = &cache->free;
+    const unsigned count = cache->free_count - keep;
 
     if (count == 0)
         return;
+    for (unsigned i = 0; i < keep; i++)
+        end = &(*end)->next;
+    struct block *first = *end, *last = first;
     for (unsigned i = 1; i < count; i++)
         last = last->next;
-    pool_give(caches->pool, first, last, count);
-}
-
-/* What lies lowest is cold: it goes. */
-static void tidy_up(struct block_caches *caches, struct block_cache *cache)
-{
-    struct block **link = &cache->free;
-
-    if (cache->free_count <= 2 * caches->magazine_blocks)
-        return;
-    const unsigned keep =
-        cache->free_count - in_halves(caches, cache->free_count - caches->magazine_blocks);
-    for (unsigned i = 0; i < keep; i++)
-        link = &(*link)->next;
-    give_to_pool(caches, *link, cache->free_count - keep);
-    *link = NULL;
+    *end = NULL;
     cache->free_count = keep;
+    pool_give(caches->pool, first, last, count);
 }
 
 void block_cache_give(struct block_caches *caches, struct block_cache *cache,
                       struct block_batch *batch)
 {
+    const unsigned magazine = caches->magazine_blocks;
+
     if (batch->count == 0)
         return;
     batch->last->next = cache->free;
     cache->free = batch->first;
     cache->free_count += batch->count;
     *batch = (struct block_batch){0};
-    tidy_up(caches, cache);
+    if (cache->free_count > 2 * magazine)
+        trim(caches, cache,
+             cache->free_count - whole_magazines(caches, cache->free_count - magazine));
 }
 
 void block_cache_reclaim(struct block_caches *caches, struct block_cache *cache)
@@ -191,11 +186,11 @@ void block_cache_reclaim(struct block_caches *caches, struct block_cache *cache)
     struct block *next;
 
     for (struct block *block = mpsc_stack_take(&cache->back); block != NULL; block = next) {
-        next = block->queue;
+        next = block->queue_next;
         block_batch_add(&batch, block);
     }
-    assert(cache->away >= batch.count);
-    cache->away -= batch.count;
+    assert(cache->outstanding >= batch.count);
+    cache->outstanding -= batch.count;
     block_cache_give(caches, cache, &batch);
 }
 
@@ -205,16 +200,7 @@ void block_caches_flush(struct block_caches *caches)
         struct block_cache *cache = &caches->all[i];
         pthread_mutex_lock(&cache->lock);
         block_cache_reclaim(caches, cache);
-        give_to_pool(caches, cache->free, cache->free_count);
-        cache->free = NULL;
-        cache->free_count = 0;
+        trim(caches, cache, 0);
         pthread_mutex_unlock(&cache->lock);
     }
-}
-
-void block_cache_sum_up(const struct block_cache *cache, struct scheme_figures *figures)
-{
-    figures->scanned_bytes += cache->scanned_bytes;
-    figures->hand_overs += cache->hand_overs;
-    processor_sum_up(&cache->processor, figures);
 }

@@ -1,23 +1,23 @@
-/*      workers                       common buffer                    the consumer
- *                      .-----------------------------------.
- *   hand_over -------->| first -> frame -> frame -> frame  |-------> take (all of it)
- *        ^             '-----------------------------------'             |
- *        '---- spare records <-------- done <--- processed <-------------'
+/* A queue of frames for many producers and one consumer.
  *
- * WAKING. The consumer takes all that there is, and is woken only by what comes into an empty
- * buffer while it sleeps: a wake-up and the switch of threads that it brings cost about as much as
- * receiving 16 kB.
+ *      workers              waiting                         the consumer
+ *               .-------------------------------.  take
+ *      push --->| frame | frame | frame | ...   |---------> in hand: processed one by one
+ *               '-------------------------------'  swaps the two lists
+ *
+ * WAKING. The consumer takes all frames at once, and is woken only by the first frame that comes
+ * while it sleeps: a wake-up and its switch of threads cost about as much as receiving 16 kB.
  *
  * NOT TOO FAR AHEAD. Workers that outrun the consumer would fill memory with frames that go cold
- * before they are processed, at several times the cost a byte for both sides. With AHEAD_BYTES
- * waiting a worker waits too, and TCP holds the servers back. That is a quarter of a processor's
+ * before they are processed, at several times the cost per byte for both sides. With AHEAD_BYTES
+ * waiting, a worker waits too, and TCP holds the servers back. That is a quarter of a processor's
  * own cache or less, with as much again in the consumer's hands.
  *
  * The wait is not declared to the port as a blocking section: the worker that took over would only
- * run ahead in its stead, at the price of two more switches of threads.
+ * run ahead instead, at the price of two more switches of threads.
  *
- * RECORDS grow with need. At the cap, with frames of a few bytes, they may run out: a worker then
- * waits for the consumer, which waits for nobody. */
+ * The lists grow with need. At the cap, with frames of a few bytes, they may not: a worker then
+ * waits for the consumer, which waits for nothing. */
 #include "client/buffers/frame_queue.h"
 
 #include <assert.h>
@@ -26,135 +26,103 @@
 #include "client/buffers/pool.h"
 
 enum {
-    SLAB_FRAMES = 256,
+    FRAMES_AT_FIRST = 128,
     AHEAD_BYTES = 512 * 1024,
-};
-
-struct frame_slab {
-    struct frame_slab *next;
-    struct frame frames[SLAB_FRAMES];
 };
 
 uint64_t frame_queue_charge(void)
 {
-    return sizeof(struct frame_slab);
+    return 2 * FRAMES_AT_FIRST * sizeof(struct frame);
 }
 
-/* With the lock held. False: at the cap, or no memory. */
-static bool add_records(struct frame_queue *common)
+/* False: at the cap, or no memory. */
+static bool grow(struct frame_queue *queue, struct frame_list *list)
 {
-    if (!budget_charge(common->budget, sizeof(struct frame_slab)))
+    const unsigned capacity = list->capacity > 0 ? 2 * list->capacity : FRAMES_AT_FIRST;
+    const uint64_t charge = (capacity - list->capacity) * sizeof(struct frame);
+
+    if (!budget_charge(queue->budget, charge))
         return false;
-    struct frame_slab *slab = malloc(sizeof *slab);
-    if (slab == NULL) {
-        budget_refund(common->budget, sizeof *slab);
+    struct frame *frames = realloc(list->frames, capacity * sizeof(struct frame));
+    if (frames == NULL) {
+        budget_refund(queue->budget, charge);
         return false;
     }
-    slab->next = common->slabs;
-    common->slabs = slab;
-    for (unsigned i = 0; i < SLAB_FRAMES; i++) {
-        slab->frames[i].next = common->spare;
-        common->spare = &slab->frames[i];
-    }
+    list->frames = frames;
+    list->capacity = capacity;
     return true;
 }
 
-int frame_queue_open(struct frame_queue *common, struct budget *budget)
+static void free_list(struct frame_queue *queue, struct frame_list *list)
 {
-    *common = (struct frame_queue){.budget = budget};
-    common->end = &common->first;
-    if (!add_records(common))
-        return -1;
-    pthread_mutex_init(&common->lock, NULL);
-    pthread_cond_init(&common->records_back, NULL);
-    pthread_cond_init(&common->taken, NULL);
-    return 0;
+    budget_refund(queue->budget, list->capacity * sizeof(struct frame));
+    free(list->frames);
 }
 
-void frame_queue_close(struct frame_queue *common)
+int frame_queue_open(struct frame_queue *queue, struct budget *budget)
 {
-    assert(common->first == NULL);
-    while (common->slabs != NULL) {
-        struct frame_slab *slab = common->slabs;
-        common->slabs = slab->next;
-        budget_refund(common->budget, sizeof *slab);
-        free(slab);
-    }
-    pthread_cond_destroy(&common->taken);
-    pthread_cond_destroy(&common->records_back);
-    pthread_mutex_destroy(&common->lock);
+    *queue = (struct frame_queue){.budget = budget};
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->taken, NULL);
+    return grow(queue, &queue->waiting) && grow(queue, &queue->in_hand) ? 0 : -1;
 }
 
-/* With the lock held; lets go of it while it waits. */
-static struct frame *take_record(struct frame_queue *common)
+void frame_queue_close(struct frame_queue *queue)
 {
-    while (common->spare == NULL && !add_records(common)) {
-        os_unpark(&common->parker);
-        pthread_cond_wait(&common->records_back, &common->lock);
-    }
-    struct frame *frame = common->spare;
-    common->spare = frame->next;
-    return frame;
+    assert(queue->waiting.count == 0);
+    free_list(queue, &queue->waiting);
+    free_list(queue, &queue->in_hand);
+    pthread_cond_destroy(&queue->taken);
+    pthread_mutex_destroy(&queue->lock);
 }
 
-void frame_queue_push(struct frame_queue *common, const struct frame *frames, unsigned count)
+void frame_queue_push(struct frame_queue *queue, const struct frame *frames, unsigned count)
 {
+    struct frame_list *waiting = &queue->waiting;
+
     assert(count > 0);
-    pthread_mutex_lock(&common->lock);
-    assert(!common->ending);
-    while (common->waiting_bytes >= AHEAD_BYTES)
-        pthread_cond_wait(&common->taken, &common->lock);
+    pthread_mutex_lock(&queue->lock);
+    assert(!queue->ending);
+    while (queue->waiting_bytes >= AHEAD_BYTES)
+        pthread_cond_wait(&queue->taken, &queue->lock);
     for (unsigned i = 0; i < count; i++) {
-        struct frame *frame = take_record(common);
-        *frame = frames[i];
-        frame->next = NULL;
-        *common->end = frame;
-        common->end = &frame->next;
-        common->waiting_bytes += frame->bytes;
+        while (waiting->count == waiting->capacity && !grow(queue, waiting)) {
+            os_unpark(&queue->parker);
+            pthread_cond_wait(&queue->taken, &queue->lock);
+        }
+        waiting->frames[waiting->count++] = frames[i];
+        queue->waiting_bytes += frames[i].bytes;
     }
-    const bool wake = common->asleep;
-    common->asleep = false;
-    pthread_mutex_unlock(&common->lock);
+    const bool wake = queue->asleep;
+    queue->asleep = false;
+    pthread_mutex_unlock(&queue->lock);
     if (wake)
-        os_unpark(&common->parker);
+        os_unpark(&queue->parker);
 }
 
-static void give_records(struct frame_queue *common, struct frame *done)
+const struct frame_list *frame_queue_take(struct frame_queue *queue)
 {
-    if (done == NULL)
-        return;
-    struct frame *last = done;
-    while (last->next != NULL)
-        last = last->next;
-    last->next = common->spare;
-    common->spare = done;
-    pthread_cond_broadcast(&common->records_back);
-}
-
-struct frame *frame_queue_take(struct frame_queue *common, struct frame *done)
-{
-    pthread_mutex_lock(&common->lock);
-    give_records(common, done);
-    while (common->first == NULL && !common->ending) {
-        common->asleep = true;
-        pthread_mutex_unlock(&common->lock);
-        os_park(&common->parker, UINT64_MAX);
-        pthread_mutex_lock(&common->lock);
+    pthread_mutex_lock(&queue->lock);
+    while (queue->waiting.count == 0 && !queue->ending) {
+        queue->asleep = true;
+        pthread_mutex_unlock(&queue->lock);
+        os_park(&queue->parker, UINT64_MAX);
+        pthread_mutex_lock(&queue->lock);
     }
-    common->asleep = false;
-    struct frame *first = common->first;
-    common->first = NULL;
-    common->end = &common->first;
-    common->waiting_bytes = 0;
-    pthread_cond_broadcast(&common->taken);
-    pthread_mutex_unlock(&common->lock);
-    return first;
+    queue->asleep = false;
+    const struct frame_list taken = queue->waiting;
+    queue->waiting = (struct frame_list){queue->in_hand.frames, 0, queue->in_hand.capacity};
+    queue->in_hand = taken;
+    queue->waiting_bytes = 0;
+    pthread_cond_broadcast(&queue->taken);
+    pthread_mutex_unlock(&queue->lock);
+    return taken.count > 0 ? &queue->in_hand : NULL;
 }
 
-void frame_queue_finish(struct frame_queue *common)
+void frame_queue_finish(struct frame_queue *queue)
 {
-    pthread_mutex_lock(&common->lock);
-    common->ending = true;
-    pthread_mutex_unlock(&common->lock);
-    os_unpark(&common->parker);
+    pthread_mutex_lock(&queue->lock);
+    queue->ending = true;
+    pthread_mutex_unlock(&queue->lock);
+    os_unpark(&queue->parker);
 }

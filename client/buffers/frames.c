@@ -1,3 +1,4 @@
+/* Finds frames among received bytes and notifies the collector of what processing them gave. */
 #include "client/buffers/frames.h"
 
 #include <assert.h>
@@ -10,9 +11,11 @@ enum frame_error frames_find(const struct scheme_config *config, struct stream *
         return FRAME_SURPLUS;
 
     *end = marker_find(&config->marker, &stream->marker, piece, bytes);
-    stream->partial_bytes += *end > 0 ? *end : bytes;
+    const size_t searched = *end > 0 ? *end : bytes;
+    stream->partial_bytes += searched;
     if (stream->partial_bytes > config->process.frame_bytes_max)
         return FRAME_OVERLONG;
+    stream->scanned_bytes += searched;
     if (*end > 0) {
         *frame_bytes = stream->partial_bytes;
         stream->partial_bytes = 0;
@@ -21,46 +24,37 @@ enum frame_error frames_find(const struct scheme_config *config, struct stream *
     return FRAME_OK;
 }
 
-void frames_rewind(struct stream *stream)
+struct progress frames_progress(const struct stream *stream)
 {
-    assert(stream->received_bytes >= stream->partial_bytes);
-    stream->received_bytes -= stream->partial_bytes;
-    stream->partial_bytes = 0;
-    stream->marker = (struct marker_state){0};
+    return (struct progress){stream->processed_frames, stream->error};
 }
 
-static void fail(struct stream *stream, const struct scheme_events *events, enum frame_error error)
+void frames_notify_progress(struct stream *stream, const struct scheme_events *events,
+                            const struct progress *before)
 {
-    assert(stream->error == FRAME_OK);
-    stream->error = error;
-    events->failed(events->context, stream);
+    if (before->error == FRAME_OK && stream->error != FRAME_OK)
+        events->failed(events->context, stream);
+    else if (before->frames < stream->frames_expected &&
+             stream->processed_frames >= stream->frames_expected)
+        events->finished(events->context, stream);
 }
 
 void frames_append(struct processor *processor, struct stream *stream,
                    const struct scheme_events *events, const uint8_t *piece, size_t bytes)
 {
-    if (stream->error == FRAME_OK && processor_append(processor, piece, bytes) != 0)
-        fail(stream, events, FRAME_NO_MEMORY);
+    if (stream->error != FRAME_OK || processor_append(processor, piece, bytes) == 0)
+        return;
+    stream->error = FRAME_NO_MEMORY;
+    events->failed(events->context, stream);
 }
 
 void frames_finish(struct processor *processor, struct stream *stream,
                    const struct scheme_events *events)
 {
+    const struct progress before = frames_progress(stream);
+
     if (stream->error != FRAME_OK)
         return;
-    enum frame_error error = processor_finish(processor, stream);
-    if (error != FRAME_OK)
-        fail(stream, events, error);
-    else if (stream->processed_frames == stream->frames_expected)
-        events->finished(events->context, stream);
-}
-
-void frames_notify_progress(struct stream *stream, const struct scheme_events *events,
-                            uint64_t frames, enum frame_error error)
-{
-    if (error == FRAME_OK && stream->error != FRAME_OK)
-        events->failed(events->context, stream);
-    else if (frames < stream->frames_expected &&
-             stream->processed_frames >= stream->frames_expected)
-        events->finished(events->context, stream);
+    stream->error = processor_finish(processor, stream);
+    frames_notify_progress(stream, events, &before);
 }

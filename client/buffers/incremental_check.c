@@ -1,3 +1,4 @@
+/* Checks frames piece by piece. */
 #include "client/buffers/incremental_check.h"
 
 #include <assert.h>
@@ -17,11 +18,6 @@ void incremental_check_close(struct incremental_check *check)
     check->digest = NULL;
 }
 
-uint64_t incremental_check_memory(const struct process_config *config)
-{
-    return config->verify == VERIFY_FULL ? PROTOCOL_CHECK_BYTES : 0;
-}
-
 static void read_header(struct incremental_check *check, const struct processor *processor,
                         const uint8_t *header)
 {
@@ -31,9 +27,9 @@ static void read_header(struct incremental_check *check, const struct processor 
         protocol_check_begin(check->digest, header);
 }
 
-/* How many of the piece's bytes belong to the header. */
-static size_t see_header(struct incremental_check *check, struct processor *processor,
-                         const uint8_t *piece, size_t bytes)
+/* Returns how many of the piece's bytes belong to the header. */
+static size_t take_header(struct incremental_check *check, struct processor *processor,
+                          const uint8_t *piece, size_t bytes)
 {
     const size_t seen = (size_t)check->bytes, missing = PROTOCOL_HEADER_BYTES - seen;
     const size_t part = bytes < missing ? bytes : missing;
@@ -50,9 +46,9 @@ static size_t see_header(struct incremental_check *check, struct processor *proc
     return part;
 }
 
-/* Where the payload ends is known from the header only: the end marker may begin in this piece and
- * end in the next. If the header is wrong about it, the frame's length will tell. */
-static void see_payload(struct incremental_check *check, const struct processor *processor,
+/* Only the header says where the payload ends: the end marker may begin in this piece and end in
+ * the next. If the header is wrong, the frame's length will show it. */
+static void add_payload(struct incremental_check *check, const struct processor *processor,
                         const uint8_t *piece, size_t bytes)
 {
     const uint64_t length = check->header.length;
@@ -97,13 +93,13 @@ enum frame_error incremental_check_feed(struct incremental_check *check,
     if (whole && check->bytes == 0)
         return process_in_place(processor, stream, piece, bytes);
     if (processor->config->verify != VERIFY_NONE && check->bytes < PROTOCOL_HEADER_BYTES) {
-        const size_t part = see_header(check, processor, piece, bytes);
+        const size_t part = take_header(check, processor, piece, bytes);
         check->bytes += part;
         piece += part;
         bytes -= part;
     }
     if (bytes > 0)
-        see_payload(check, processor, piece, bytes);
+        add_payload(check, processor, piece, bytes);
     check->bytes += bytes;
     return whole ? finish(check, processor, stream) : FRAME_OK;
 }

@@ -1,13 +1,13 @@
-/*   top:   NULL ------- push -------> blocks ------- take -------> NULL
- *           |                           ^
- *           '--- doze ---> asleep --- push, and wakes
+/* A stack for many producers and one consumer, in one word.
  *
- * Everything is in one word, so that who pushes learns from the exchange itself whether the taker
- * sleeps. Only the taker removes, and always all: a block cannot come back to the top between a
- * pusher's look and its exchange with anything below it changed. */
+ *   top:   NULL ------- push -------> blocks ------- take -------> NULL
+ *           |                           ^
+ *           '- prepare_sleep -> asleep - push, and wakes
+ *
+ * Since everything is in one word, the exchange itself tells the producer whether the consumer
+ * sleeps. Only the consumer removes blocks, and always all of them: so a block cannot come back to
+ * the top, with anything below it changed, between a producer's look and its exchange. */
 #include "client/buffers/mpsc_stack.h"
-
-#include <assert.h>
 
 static struct block asleep; /* its address is the word */
 
@@ -22,7 +22,7 @@ void mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block
     struct block *top = atomic_load_explicit(&stack->top, memory_order_relaxed);
 
     do
-        last->queue = top == &asleep ? NULL : top;
+        last->queue_next = top == &asleep ? NULL : top;
     while (!atomic_compare_exchange_weak(&stack->top, &top, first));
     if (top == &asleep)
         os_unpark(&stack->parker);

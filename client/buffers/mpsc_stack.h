@@ -1,6 +1,6 @@
-/* Chains of blocks on their way from many threads to one, which may sleep: a push is one atomic
- * exchange, so is taking all that was pushed, and the sleeper is woken only by what comes first
- * after it lay down. */
+/* A stack of blocks with many producers and one consumer, which may sleep. A push is one atomic
+ * exchange, and so is taking all that was pushed; only the first push after the consumer has gone
+ * to sleep wakes it. */
 #ifndef FANIN_MPSC_STACK_H
 #define FANIN_MPSC_STACK_H
 
@@ -12,21 +12,21 @@
 
 struct mpsc_stack {
     _Alignas(2 * BLOCK_ALIGN_BYTES) struct block *_Atomic top;
-    struct os_parker parker; /* the taker's */
+    struct os_parker parker; /* the consumer's */
 };
 
 /* mpsc_stack_init: empty. Nothing has to be undone. */
 void mpsc_stack_init(struct mpsc_stack *stack);
 
-/* mpsc_stack_push: blocks from `first` to `last`, linked by `queue`. Any thread; does not block. */
+/* mpsc_stack_push: blocks from `first` to `last`, linked by queue_next. Any thread; does not block.
+ */
 void mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);
 
-/* mpsc_stack_take: all that was pushed, the last first, linked by `queue`; NULL: nothing. */
+/* mpsc_stack_take: all that was pushed, the last first, linked by queue_next; NULL: nothing. */
 struct block *mpsc_stack_take(struct mpsc_stack *stack);
 
-/* mpsc_stack_prepare_sleep: the taker lies down. False: there is something to take, or it lies
- * already.
- * mpsc_stack_sleep: blocks until something is pushed after a doze that was true, or
+/* mpsc_stack_prepare_sleep: false: there is something to take, or sleep is prepared already.
+ * mpsc_stack_sleep: blocks until something is pushed after a prepare_sleep that was true, or until
  * mpsc_stack_wake. */
 bool mpsc_stack_prepare_sleep(struct mpsc_stack *stack);
 void mpsc_stack_sleep(struct mpsc_stack *stack);

@@ -1,13 +1,14 @@
-/*      pool          slab (pages from the system, one for each batch)
+/* A pool of blocks, the budget that it is charged to, and batches of blocks on their way back.
+ *
+ *      pool          slab (pages from the system, one for each batch)
  *      .------.      .------------------------------------------------.
  *      | slabs+----->| head | header data | header data | header data |---> the next slab
  *      | free +--.   '----------^-------------^-----------------------'
  *      '------'  '--> ...next---'----next-----'
  *
- * The free list is a stack: what was given back last, and so is warm, is taken first; the reserve
- * that `keep` leaves alone is its cold bottom. Data of a free block is poisoned under
- * AddressSanitizer, so that a scheme that still uses a block it has given back is caught in the
- * act. */
+ * The free list is a stack: what was given back last is warm and is taken first; the reserve that
+ * `keep` leaves alone is its cold bottom. Under AddressSanitizer the data of a free block is
+ * poisoned, which catches a scheme that still uses a block it has given back. */
 #include "client/buffers/pool.h"
 
 #include <assert.h>
@@ -36,7 +37,7 @@ void budget_init(struct budget *budget, uint64_t cap_bytes)
 
 bool budget_charge(struct budget *budget, uint64_t bytes)
 {
-    /* In order with everything: who finds no room may rely on having looked after he was listed. */
+    /* Sequentially consistent: a stream that finds no room is already on the wait list. */
     uint64_t used = atomic_load(&budget->used_bytes);
 
     do {
@@ -76,9 +77,7 @@ struct pool {
 
 uint64_t pool_block_charge(size_t block_bytes)
 {
-    size_t padded = (block_bytes + BLOCK_ALIGN_BYTES - 1) / BLOCK_ALIGN_BYTES * BLOCK_ALIGN_BYTES;
-
-    return offsetof(struct block, data) + padded;
+    return offsetof(struct block, data) + round_up(block_bytes, BLOCK_ALIGN_BYTES);
 }
 
 static void poison(const struct pool *pool, struct block *block)
@@ -217,14 +216,6 @@ uint64_t pool_blocks_free(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     uint64_t blocks = pool->free_blocks;
-    pthread_mutex_unlock(&pool->lock);
-    return blocks;
-}
-
-uint64_t pool_blocks_out(struct pool *pool)
-{
-    pthread_mutex_lock(&pool->lock);
-    uint64_t blocks = pool->blocks - pool->free_blocks;
     pthread_mutex_unlock(&pool->lock);
     return blocks;
 }

@@ -12,6 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+static inline uint64_t round_up(uint64_t count, uint64_t step)
+{
+    return (count + step - 1) / step * step;
+}
+
 /* Memory that a scheme may hold. Thread-safe. */
 struct budget {
     uint64_t cap_bytes; /* UINT64_MAX: none */
@@ -21,25 +26,24 @@ struct budget {
 
 void budget_init(struct budget *budget, uint64_t cap_bytes);
 
-/* budget_charge: false: it would pass the cap; nothing is charged. */
+/* budget_charge: false: it would exceed the cap; nothing is charged. */
 bool budget_charge(struct budget *budget, uint64_t bytes);
 void budget_refund(struct budget *budget, uint64_t bytes);
 
 enum { BLOCK_ALIGN_BYTES = 64 }; /* a cache line, where header and data each begin */
 
-/* A block: the header lies before its data, in one allocation, so that an address is all that
- * moves. */
+/* A block: header and data in one allocation, so that only an address has to move. */
 struct block {
     struct block *next;          /* in a chain, or in the pool's free list */
     _Atomic uint32_t references; /* frames and connections that still need the data */
     uint32_t used_bytes;         /* received into data */
 
-    /* While it is handed over from thread to thread (mpsc_stack.h). */
-    struct block *queue; /* the one pushed before */
-    void *owner;         /* whose data it is */
-    uint32_t home;       /* where it is to go back to */
-    uint32_t frames;     /* that end in it */
-    bool anew;           /* the first of a chain: the frame before it was cut, and begins again */
+    /* On its way from thread to thread (mpsc_stack.h, processor_threads.h). */
+    struct block *queue_next;
+    void *owner;     /* the stream whose data it holds */
+    uint32_t home;   /* the block cache that it goes back to */
+    uint32_t frames; /* that end in it */
+    bool restarted;  /* the first of a chain: the unfinished frame before it was dropped */
     _Alignas(BLOCK_ALIGN_BYTES) uint8_t data[];
 };
 
@@ -66,17 +70,16 @@ uint64_t pool_close(struct pool *pool);
 uint64_t pool_block_charge(size_t block_bytes);
 
 /* pool_take: a chain of up to `want` blocks (linked by next, each with references 1 and used 0);
- * *got says how many, 0 with NULL at the cap. Leaves `keep` free blocks alone, growing instead as
- * long as the cap allows it: callers that may wait pass the reserve, the one that must not passes
- * 0. */
+ * *got says how many, 0 with NULL at the cap. Leaves `keep` free blocks alone and grows instead, as
+ * long as the cap allows it: callers that may wait pass the reserve, the reserve holder passes 0.
+ * */
 struct block *pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
 
 /* pool_give: takes back a chain of `count` blocks, first to last. One lock whatever the count. */
 void pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
 
 uint64_t pool_blocks(struct pool *pool);      /* allocated */
-uint64_t pool_blocks_out(struct pool *pool);  /* taken and not given back */
-uint64_t pool_blocks_free(struct pool *pool); /* to be had without growing */
+uint64_t pool_blocks_free(struct pool *pool); /* free without growing */
 
 /* Blocks on their way back to a pool, in a chain, so that many go back under one lock. */
 struct block_batch {
@@ -92,10 +95,5 @@ void block_batch_add(struct block_batch *batch, struct block *block);
 void block_batch_add_all(struct block_batch *batch, struct block **list);
 void block_batch_unref(struct block_batch *batch, struct block *block);
 void block_batch_flush(struct block_batch *batch, struct pool *pool);
-
-static inline struct block *block_of(void *data)
-{
-    return (struct block *)(void *)((uint8_t *)data - offsetof(struct block, data));
-}
 
 #endif

@@ -1,10 +1,13 @@
-/* RECEIVES travel whole: the blocks of one receive, linked by next, are one entry of the queue, and
- * so one exchange publishes all frames and pieces of frames in them. Blocks go back one by one,
- * linked by queue, a chain for each cache. */
+/* Processing threads, each with a stack of receives that workers push to.
+ *
+ * Receives travel whole: the blocks of one receive, linked by next, are one entry of the stack, so
+ * one exchange publishes all frames and pieces of frames in them. Blocks go back one by one, linked
+ * by queue_next, a chain for each cache. */
 #include "client/buffers/processor_threads.h"
 
 #include <assert.h>
-#include <stdlib.h>
+
+#include "base/os.h"
 
 enum { RETURN_BLOCKS = 8 }; /* go back together */
 
@@ -34,7 +37,7 @@ static void pack(struct processor_threads *threads, struct parcel *parcel, struc
 {
     if (parcel->count > 0 && parcel->first->home != block->home)
         send_back(threads, parcel);
-    block->queue = parcel->first;
+    block->queue_next = parcel->first;
     parcel->first = block;
     if (parcel->count++ == 0)
         parcel->last = block;
@@ -42,29 +45,29 @@ static void pack(struct processor_threads *threads, struct parcel *parcel, struc
         send_back(threads, parcel);
 }
 
-/* The queue comes last in, first out. */
+/* The stack comes last in, first out. */
 static struct block *in_order(struct block *receives)
 {
     struct block *first = NULL;
 
     while (receives != NULL) {
-        struct block *below = receives->queue;
-        receives->queue = first;
+        struct block *below = receives->queue_next;
+        receives->queue_next = first;
         first = receives;
         receives = below;
     }
     return first;
 }
 
-static void work_off(struct processor_thread *member, struct block *receives)
+static void process_receives(struct processor_thread *thread, struct block *receives)
 {
-    struct processor_threads *threads = member->threads;
+    struct processor_threads *threads = thread->threads;
     struct parcel parcel = {0};
     struct block *following, *next;
 
     for (struct block *receive = in_order(receives); receive != NULL; receive = following) {
-        following = receive->queue;
-        threads->task.process(threads->task.context, &member->processor, receive->owner, receive);
+        following = receive->queue_next;
+        threads->task.process(threads->task.context, &thread->processor, receive->owner, receive);
         for (struct block *block = receive; block != NULL; block = next) {
             next = block->next;
             pack(threads, &parcel, block);
@@ -73,73 +76,58 @@ static void work_off(struct processor_thread *member, struct block *receives)
     send_back(threads, &parcel);
 }
 
-static void *work(void *argument)
+static void *process_all(void *argument)
 {
-    struct processor_thread *member = argument;
+    struct processor_thread *thread = argument;
+    const _Atomic bool *ending = &thread->threads->ending;
 
     for (;;) {
-        const bool ending =
-            atomic_load(&member->threads->ending); /* before the look, not after it */
-        struct block *receives = mpsc_stack_take(&member->inbox);
+        const bool last_look = atomic_load(ending); /* before taking, not after */
+        struct block *receives = mpsc_stack_take(&thread->inbox);
         if (receives != NULL)
-            work_off(member, receives);
-        else if (ending)
+            process_receives(thread, receives);
+        else if (last_look)
             return NULL;
-        else if (mpsc_stack_prepare_sleep(&member->inbox) && !atomic_load(&member->threads->ending))
-            mpsc_stack_sleep(&member->inbox);
+        else if (mpsc_stack_prepare_sleep(&thread->inbox) && !atomic_load(ending))
+            mpsc_stack_sleep(&thread->inbox);
         else
-            mpsc_stack_wake(&member->inbox);
+            mpsc_stack_wake(&thread->inbox);
     }
 }
 
 int processor_threads_open(struct processor_threads *threads, unsigned count,
                            const struct processor_task *task, struct block_caches *caches,
-                           const struct process_config *config, struct budget *budget)
+                           struct scheme_base *base)
 {
     assert(count <= PROCESSOR_THREADS_MAX);
     *threads = (struct processor_threads){.task = *task, .caches = caches};
     if (count == 0)
         return 0;
-    threads->members = os_pages_map(PROCESSOR_THREADS_MAX * sizeof(struct processor_thread));
-    if (threads->members == NULL)
+    threads->all = os_pages_map(PROCESSOR_THREADS_MAX * sizeof(struct processor_thread));
+    if (threads->all == NULL)
         return -1;
-    while (threads->count < count) {
-        struct processor_thread *member = &threads->members[threads->count];
-        member->threads = threads;
-        mpsc_stack_init(&member->inbox);
-        processor_init(&member->processor, config, budget);
-        if (os_thread_start(&member->thread, OS_ROLE_BUFFER, 0, work, member) != 0)
-            break;
-        threads->count++;
+    for (; threads->count < count; threads->count++) {
+        struct processor_thread *thread = &threads->all[threads->count];
+        thread->threads = threads;
+        mpsc_stack_init(&thread->inbox);
+        processor_init(&thread->processor, &base->config.process, &base->budget);
+        if (os_thread_start(&thread->thread, OS_ROLE_BUFFER, 0, process_all, thread) != 0)
+            return -1;
     }
-    if (threads->count == count)
-        return 0;
-    processor_threads_finish(threads);
-    processor_threads_close(threads);
-    return -1;
+    return 0;
 }
 
-void processor_threads_finish(struct processor_threads *threads)
+void processor_threads_close(struct processor_threads *threads, struct scheme_figures *figures)
 {
+    if (threads->all == NULL)
+        return;
     atomic_store(&threads->ending, true);
     for (unsigned i = 0; i < threads->count; i++) {
-        mpsc_stack_wake(&threads->members[i].inbox);
-        pthread_join(threads->members[i].thread, NULL);
+        mpsc_stack_wake(&threads->all[i].inbox);
+        pthread_join(threads->all[i].thread, NULL);
+        processor_sum_up(&threads->all[i].processor, figures);
     }
-}
-
-const struct processor *processor_threads_processor(const struct processor_threads *threads,
-                                                    unsigned index)
-{
-    assert(index < threads->count);
-    return &threads->members[index].processor;
-}
-
-void processor_threads_close(struct processor_threads *threads)
-{
-    if (threads->members != NULL)
-        os_pages_unmap(threads->members, PROCESSOR_THREADS_MAX * sizeof(struct processor_thread));
-    threads->members = NULL;
+    os_pages_unmap(threads->all, PROCESSOR_THREADS_MAX * sizeof(struct processor_thread));
 }
 
 void processor_threads_push(struct processor_threads *threads, struct block_cache *cache,
@@ -147,33 +135,34 @@ void processor_threads_push(struct processor_threads *threads, struct block_cach
 {
     assert(count > 0);
     for (struct block *block = blocks; block != NULL; block = block->next)
-        block->home = block_cache_number(threads->caches, cache);
+        block->home = (uint32_t)(cache - threads->caches->all);
     blocks->owner = owner;
-    cache->away += count;
+    cache->outstanding += count;
     cache->hand_overs++;
-    mpsc_stack_push(&threads->members[stream_id % threads->count].inbox, blocks, blocks);
+    mpsc_stack_push(&threads->all[stream_id % threads->count].inbox, blocks, blocks);
 }
 
-/* Who lies down does so under the cache's lock, after a look: whoever takes blocks in for the cache
- * meanwhile was before that look, or finds only blocks whose coming has woken the sleeper. */
+/* Sleep is prepared under the cache's lock after a re-check, so no wake-up is lost: a thread that
+ * reclaims blocks for this cache meanwhile did so before the re-check, or finds only blocks whose
+ * push has woken the sleeper. */
 void processor_threads_throttle(struct processor_threads *threads, struct block_cache *cache,
                                 unsigned blocks_max)
 {
-    bool sleeping = true;
+    bool too_many = true;
 
-    while (sleeping) {
+    while (too_many) {
         pthread_mutex_lock(&cache->lock);
         block_cache_reclaim(threads->caches, cache);
-        sleeping = cache->away > blocks_max && !cache->resting;
-        if (sleeping && mpsc_stack_prepare_sleep(&cache->back))
-            cache->resting = true;
-        const bool dozes = sleeping && cache->resting;
+        too_many = cache->outstanding > blocks_max && !cache->asleep;
+        if (too_many && mpsc_stack_prepare_sleep(&cache->back))
+            cache->asleep = true;
+        const bool sleeps = too_many && cache->asleep;
         pthread_mutex_unlock(&cache->lock);
-        if (!dozes)
+        if (!sleeps)
             continue;
         mpsc_stack_sleep(&cache->back);
         pthread_mutex_lock(&cache->lock);
-        cache->resting = false;
+        cache->asleep = false;
         pthread_mutex_unlock(&cache->lock);
     }
 }

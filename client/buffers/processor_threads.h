@@ -1,5 +1,5 @@
-/* The threads that process what others have received, and the way there: each stream belongs to one
- * of them, so that its slices stay in order. */
+/* The threads that process what workers have received, and the way to them. Each stream belongs to
+ * one thread, so that its slices stay in order. */
 #ifndef FANIN_PROCESSOR_THREADS_H
 #define FANIN_PROCESSOR_THREADS_H
 
@@ -26,34 +26,30 @@ struct processor_thread;
 struct processor_threads {
     struct processor_task task;
     struct block_caches *caches;
-    struct processor_thread *members;
+    struct processor_thread *all;
     unsigned count;
     _Atomic bool ending;
 };
 
 /* processor_threads_open: starts `count` threads (role OS_ROLE_BUFFER), which may be 0. 0, or -1:
- * no memory or
- * no thread. */
+ * no
+ * memory or no thread; processor_threads_close follows either way. */
 int processor_threads_open(struct processor_threads *threads, unsigned count,
                            const struct processor_task *task, struct block_caches *caches,
-                           const struct process_config *config, struct budget *budget);
+                           struct scheme_base *base);
 
-/* processor_threads_finish: ends the threads after all that was handed over is processed; blocks.
- * */
-void processor_threads_finish(struct processor_threads *threads);
-const struct processor *processor_threads_processor(const struct processor_threads *threads,
-                                                    unsigned index);
-void processor_threads_close(struct processor_threads *threads);
+/* processor_threads_close: ends the threads after they have processed all that was pushed, blocking
+ * until then, and adds what they did to the figures. Accepts zeroed threads. */
+void processor_threads_close(struct processor_threads *threads, struct scheme_figures *figures);
 
 /* processor_threads_push: a chain of `count` blocks of one receive, from a cache that the caller
- * sits at, to
- * the member that `stream_id` belongs to. One atomic exchange. */
+ * has
+ * acquired, to the thread that `stream_id` belongs to. One atomic exchange. */
 void processor_threads_push(struct processor_threads *threads, struct block_cache *cache,
                             uint32_t stream_id, void *owner, struct block *blocks, unsigned count);
 
-/* processor_threads_throttle: waits, sitting nowhere, until no more than `blocks_max` blocks of the
- * cache are on
- * their way: what runs ahead of processing only goes cold. */
+/* processor_threads_throttle: waits, with no cache acquired, until at most `blocks_max` blocks of
+ * the cache are outstanding: what runs ahead of processing only goes cold. */
 void processor_threads_throttle(struct processor_threads *threads, struct block_cache *cache,
                                 unsigned blocks_max);
 

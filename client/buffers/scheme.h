@@ -1,9 +1,10 @@
 /* A receive-buffer scheme: where received bytes lie until a frame is whole, how the frame gets to
- * the thread that processes it, and how many such threads there are. One const table a scheme, one
- * file each; schemes.c lists them.
+ * the thread that processes it, and how many such threads there are. One const table and one file
+ * for each scheme; schemes.c lists them.
  *
- * The life of one receive, on whichever worker has it (at most one receive per stream is out at a
- * time, so the hooks of one stream never run at once, `resume` and the processing threads apart):
+ * The life of one receive, on whichever worker has it. At most one receive of a stream is out at a
+ * time, so the hooks of one stream never run at the same time; resume and the processing threads
+ * are the exception.
  *
  *      offer ----> [the port fills the blocks] ----> received ----> offer ...
  *        |  0: at the cap                 \ failed, cancelled, ended
@@ -11,11 +12,11 @@
  *      (wait for events.resume,                     \
  *       then offer again)                            `--> rewind ----> offer ... (reconnected)
  *
- * A stream is what one server sends, over one connection or, where lost ones are made again, over
- * several: frames go on counting, and nothing of the processing side is begun anew.
+ * A stream is what one server sends. It may outlive its connection: over the next one, frames go on
+ * counting.
  *
- * Early binding calls offer before it posts a receive; late binding calls it from the port when
- * data is there. The scheme cannot tell and need not.
+ * Early binding calls offer before it posts a receive. Late binding calls offer from the port when
+ * data is there. Schemes work the same under both.
  *
  * Indirect calls are per receive, never per byte or frame. Every copy of payload bytes in user
  * space is counted. */
@@ -32,38 +33,45 @@
 #include "client/buffers/process.h"
 #include "cport/cport.h" /* struct cp_block: what the port fills; nothing else of it */
 
-/* Per connection. A scheme's own state starts with this one. */
+/* A stream's entry in a wait list (wait_list.h). */
+struct waiter {
+    struct waiter *next;
+    struct stream *stream;
+    bool listed;
+};
+
+/* One server's stream. A scheme's own state of a stream starts with this one. */
 struct stream {
     void *owner;              /* the collector's */
-    uint32_t id;              /* dense, 0.. */
     uint64_t frames_expected; /* UINT64_MAX: not known */
-    uint64_t bytes_expected;  /* the sum of their lengths; UINT64_MAX: not known */
+    uint64_t bytes_expected;  /* sum of their lengths; UINT64_MAX: not known */
+    uint32_t id;              /* dense, 0.. */
 
-    /* The receiving side's, touched inside offer, received and retract only. */
+    /* The receiving side's: touched inside offer, received and retract only. */
     struct marker_state marker;
-    uint64_t received_bytes; /* but for what was rewound */
-    uint64_t partial_bytes;  /* of a frame whose end has not come yet: 0 at a frame's border */
+    uint64_t received_bytes; /* without what was rewound */
+    uint64_t partial_bytes;  /* of the unfinished frame: 0 between frames */
     uint64_t found_frames;   /* markers seen */
+    uint64_t scanned_bytes;  /* searched for the marker */
+    struct waiter waiter;
 
-    /* The processing side's, touched by the one thread that processes this stream. */
+    /* The processing side's: touched by the one thread that processes this stream. */
     uint64_t processed_frames, processed_bytes;
     uint32_t next_seq;
-    enum frame_error error; /* the first one; later frames of the stream are dropped, uncounted */
+    enum frame_error error; /* the first one; later frames are dropped and not counted */
 };
 
 /* What a scheme tells the collector. Called from any thread, with no lock of the scheme held; must
  * not block. */
 struct scheme_events {
-    /* resume: offer returned 0 for this stream (or is about to), and it is worth calling again.
-     * Once per such 0; may still come when the stream was detached meanwhile. Never from inside
-     * offer. */
+    /* resume: offer returned 0 for this stream (or is about to), and may succeed now. Comes once
+     * for each such 0, perhaps after the stream was detached; never from inside offer. */
     void (*resume)(void *context, struct stream *stream);
     /* finished: processed_frames has reached frames_expected (a scheme that counts bytes only:
-     * received_bytes has reached bytes_expected). Once per stream, from the thread that found it
-     * so. */
+     * received_bytes has reached bytes_expected). Once per stream, from the thread that found it.
+     */
     void (*finished)(void *context, struct stream *stream);
-    /* failed: stream->error was set by the processing side. Once per stream, from its processing
-     * thread. */
+    /* failed: the processing side has set stream->error. Once per stream, from its thread. */
     void (*failed)(void *context, struct stream *stream);
     void *context;
 };
@@ -84,13 +92,13 @@ struct scheme_config {
     struct scheme_events events;
 };
 
-/* What a scheme has to say at the end. */
+/* What a scheme reports at the end. */
 struct scheme_figures {
-    uint64_t buffer_peak_bytes; /* the budget's peak: all that lies between port and processing */
-    uint64_t buffer_cap_waits;  /* how often offer answered 0 because of the cap */
-    uint64_t buffer_turn_waits; /* and how often because the connection's own thread was behind */
+    uint64_t buffer_peak_bytes; /* the budget's peak: all memory between port and processing */
+    uint64_t buffer_cap_waits;  /* how often offer returned 0 because of the cap */
+    uint64_t buffer_turn_waits; /* and how often because the stream's own thread was behind */
     uint64_t copied_bytes;      /* of payload, by user code, all steps together */
-    uint64_t scanned_bytes;     /* looked at for the marker */
+    uint64_t scanned_bytes;     /* searched for the marker */
     uint64_t frames, bytes;     /* processed */
     uint64_t hand_overs;        /* publications to a processing thread: an atomic exchange each */
     uint64_t pool_blocks;       /* allocated, 0 for schemes without a pool */
@@ -98,43 +106,45 @@ struct scheme_figures {
     struct latency latency;
 };
 
-struct scheme_run; /* a scheme's state for one run, its own */
+/* A scheme's claim about its memory. */
+struct scheme_need {
+    uint64_t peak_bytes;  /* expected peak, without regard to the cap */
+    uint64_t least_bytes; /* the smallest cap that cannot deadlock */
+    char parts[300];      /* what makes up least_bytes, for the error message */
+};
+
+struct scheme_run; /* one run of a scheme; each scheme has its own, which starts with its base */
 
 struct scheme {
     const char *name;
-    const char *summary; /* one line for --help and tables */
+    const char *summary;            /* one line for --help and tables */
+    size_t run_bytes, stream_bytes; /* of its struct scheme_run and its state of a stream */
 
-    /* memory: bytes the scheme will need at its peak for `streams` connections that each hold
-     * `frame_bytes` of an unfinished frame: the formula is the scheme's claim about itself. */
-    uint64_t (*memory)(const struct scheme_config *config, uint64_t streams, uint64_t frame_bytes);
+    /* need: fills in *need, for `streams` streams that each hold `frame_bytes` of an unfinished
+     * frame. least_bytes depends on the config only. */
+    void (*need)(const struct scheme_config *config, uint64_t streams, uint64_t frame_bytes,
+                 struct scheme_need *need);
 
-    /* open: checks the config (0, or -1 with `why`, in words: a cap that could deadlock is refused
-     * with the smallest that cannot) and takes what does not depend on streams. Starts the
-     * processing thread, if one. */
-    int (*open)(const struct scheme_config *config, struct scheme_run **run, char *why,
-                size_t why_bytes);
+    /* open: `run` is zeroed but for its base. Takes what does not depend on streams and starts
+     * threads. 0, or -1; `why` says "no memory" unless open writes something else. close follows
+     * either way. */
+    int (*open)(struct scheme_run *run, char *why, size_t why_bytes);
 
-    /* close: every stream is detached. Ends the scheme's threads after all handed-over frames are
-     * processed, blocking until then, fills in the figures, frees everything. */
+    /* close: every stream is detached. Ends the scheme's threads after they have processed what
+     * was handed over, adds to the figures what the base does not know, gives everything back.
+     * Accepts a run that open has left half-built. NULL: nothing to do. */
     void (*close)(struct scheme_run *run, struct scheme_figures *figures);
 
-    /* attach: state for one more connection, and its thread where the scheme has one each (role
-     * OS_ROLE_BUFFER). Both expectations > 0; or both 0: nothing is to come, and finished never
-     * does. NULL: no memory, no thread, or streams_max reached. The stream lives until close. */
-    struct stream *(*attach)(struct scheme_run *run, void *owner, uint64_t frames_expected,
-                             uint64_t bytes_expected);
+    /* attach: prepares the zeroed state of a new stream and starts its thread, if the scheme has
+     * one for each (role OS_ROLE_BUFFER). False: no memory or no thread; release follows. NULL:
+     * nothing to do. */
+    bool (*attach)(struct scheme_run *run, struct stream *stream);
 
-    /* detach: no receive is out, none will come. Drops the unfinished frame's memory; frames handed
-     * over before are still processed. Does not block. */
-    void (*detach)(struct scheme_run *run, struct stream *stream);
-
-    /* rewind: no receive is out and no resume is owed; the connection is lost, and the next offer
-     * will be for another one that brings the stream's frames again from the first unfinished one
-     * on. Takes back the last `bytes` received: the unfinished frame (all of partial_bytes; of a
-     * scheme that counts bytes only, what the collector says). Keeps no memory that others wait
-     * for; frames handed over before are still processed. Does not block. NULL: the scheme cannot,
-     * and lost connections are not made again. */
-    void (*rewind)(struct scheme_run *run, struct stream *stream, uint64_t bytes);
+    /* release: drops the memory of the stream's unfinished frame and of the last offer, so that
+     * other streams can have it. Frames handed over before are still processed. `ended`: no
+     * receive will follow; otherwise the connection is lost, and the next one repeats the stream
+     * from the unfinished frame on, `bytes` back. Does not block. */
+    void (*release)(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes);
 
     /* offer: up to `max` blocks for the stream's next receive. 0: none now, events.resume will
      * come. */
@@ -142,9 +152,9 @@ struct scheme {
                       unsigned max);
 
     /* received: `bytes` (> 0) have arrived in the `count` blocks of the last offer, filled in
-     * order. Takes all the blocks back, finds frames, hands whole ones over. FRAME_OK or why the
-     * connection has to end: nothing more may be offered then. It waits for the processing side
-     * where that is far behind; so no lock may be held that the events take. */
+     * order. Takes all the blocks back, finds frames, hands whole ones over. FRAME_OK, or why the
+     * connection has to end; nothing may be offered after that. Waits for the processing side
+     * where that is far behind, so the caller may hold no lock that the events take. */
     enum frame_error (*received)(struct scheme_run *run, struct stream *stream,
                                  struct cp_block *blocks, unsigned count, size_t bytes);
 
@@ -156,5 +166,30 @@ struct scheme {
 /* scheme_find: by name, NULL if there is none. scheme_list: by index, NULL after the last. */
 const struct scheme *scheme_find(const char *name);
 const struct scheme *scheme_list(unsigned index);
+
+/* scheme_memory: the expected peak in bytes, for `streams` connections that each hold
+ * `frame_bytes` of an unfinished frame. At most the cap. */
+uint64_t scheme_memory(const struct scheme *scheme, const struct scheme_config *config,
+                       uint64_t streams, uint64_t frame_bytes);
+
+/* scheme_open: 0, or -1 with the reason in `why`. A cap that could deadlock is refused with the
+ * smallest one that cannot. scheme_close: every stream is detached. Blocks until all frames that
+ * were handed over are processed, fills in the figures, frees everything. */
+int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
+                struct scheme_run **run, char *why, size_t why_bytes);
+void scheme_close(struct scheme_run *run, struct scheme_figures *figures);
+
+/* scheme_attach: a new stream, which lives until scheme_close. Both expectations > 0; or both 0:
+ * nothing will come, and finished is never called. NULL: no memory, no thread, or streams_max
+ * reached. */
+struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
+                             uint64_t bytes_expected);
+
+/* scheme_detach: no receive is out, none will come. scheme_rewind: no receive is out and no resume
+ * is owed; the connection is lost, and the next offer is for another one, which repeats the
+ * stream's frames from the first unfinished one on. Takes back the last `bytes` received: all of
+ * partial_bytes; of a scheme that counts bytes only, what the collector says. */
+void scheme_detach(struct scheme_run *run, struct stream *stream);
+void scheme_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes);
 
 #endif

@@ -1,10 +1,15 @@
-#include "client/buffers/schemes.h"
-
+/* The table of schemes: a new scheme is one file that defines scheme_NAME, and its name here. */
 #include <string.h>
 
-static const struct scheme *const schemes[] = {
-    &scheme_fixed, &scheme_ring, &scheme_chain, &scheme_slices, &scheme_mirror, &scheme_drain,
-};
+#include "client/buffers/scheme.h"
+
+#define SCHEMES(X) X(fixed) X(ring) X(chain) X(slices) X(mirror) X(drain)
+
+#define DECLARE(name) extern const struct scheme scheme_##name;
+SCHEMES(DECLARE)
+
+#define ENTRY(name) &scheme_##name,
+static const struct scheme *const schemes[] = {SCHEMES(ENTRY)};
 
 const struct scheme *scheme_list(unsigned index)
 {

@@ -1,9 +1,9 @@
-/* Nobody waits for a frame to be whole: what has arrived is searched and processed at once, slice
- * by slice, where it lies, and its memory is free for the next receive before it has gone cold.
+/* Frames are not put together: what has arrived is searched and processed at once, slice by slice,
+ * where it lies, and its memory is free for the next receive before it has gone cold.
  *
  *   --processors 0                                  --processors N
  *
- *   cache (hot)  offer                               cache   offer
+ *   cache (hot)  offer                              cache  offer
  *     block ----------> [the port]                    block -----> [the port]
  *       ^                   | received                  ^              | received
  *       |             search, process in place          |          search, mark where frames end
@@ -12,57 +12,49 @@
  *                                                       '--- chains -- threads process in place
  *
  * A SLICE is a piece of a frame, of at most a block. The application (here: check and count) gets
- * the slices of a frame in order and is told with which one the frame ends; it keeps what it needs
- * of those before (incremental_check.h), and nothing else is kept. So the memory of a run depends
- * on how
- * many threads receive, not on how many connections are in the middle of frames nor on how long
- * these are: 200 connections with frames of 100 kB would hold 10 MB, several times a processor's
- * own cache, if their frames were put together first.
+ * the slices of a frame in order and is told with which one the frame ends. It keeps what it needs
+ * of the earlier ones (incremental_check.h); nothing else is kept. So a run's memory depends on how
+ * many threads receive, not on how many connections are in the middle of frames or how long these
+ * are: 200 connections with frames of 100 kB would hold 10 MB, several times a processor's own
+ * cache, if their frames were put together first.
  *
- * MARKS. A block that is handed over brings along, behind its data, a bit for each byte after which
- * a frame ends: so there is room for as many frames as come, and none is taken for those that do
- * not. They are written only when a frame ends in the block.
+ * MARKS. A block that is handed over has, behind its data, a bit for each byte after which a frame
+ * ends. So there is room for any number of frames, and blocks without a frame's end cost nothing:
+ * marks are written only when a frame ends in the block.
  *
- * AT THE CAP offer answers 0, and streams wait in turn for blocks. No stream keeps one while it
- * waits, so nobody can wait for ever.
+ * AT THE CAP offer returns 0, and streams wait in turn for blocks. A waiting stream keeps no block,
+ * so none waits for ever.
  *
  * DEPTH. How many blocks a stream is offered follows what it received last: small frames need one.
  */
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "client/buffers/processor_threads.h"
 #include "client/buffers/block_cache.h"
 #include "client/buffers/frames.h"
 #include "client/buffers/incremental_check.h"
-#include "client/buffers/roster.h"
-#include "client/buffers/schemes.h"
-#include "client/buffers/slices_plan.h"
-#include "client/buffers/wait_list.h"
+#include "client/buffers/processor_threads.h"
+#include "client/buffers/scheme_base.h"
 
 enum {
     WORD_BITS = 64,
+    WORD_BYTES = sizeof(uint64_t),
     SHALLOW_PART = 4, /* a receive that fills less than one part in so many was offered too much */
+    AHEAD_BYTES = 256 * 1024, /* of a worker: what is not processed soon goes cold */
 };
 
 struct slices_stream {
     struct stream stream;
-    struct waiter waiting;
     struct block *blocks; /* offered, or under early binding kept for the next offer */
     uint8_t depth;        /* blocks that it is offered, if there are so many */
-    bool anew;            /* rewound, and nothing was handed over since */
+    bool restarted;       /* rewound, and nothing was handed over since */
 
     struct incremental_check check; /* the processing side's */
 };
 
 struct scheme_run {
-    struct scheme_config config;
-    struct budget budget;
-    struct pool *pool;
-    struct roster roster;
-    struct wait_list waiters;
+    struct scheme_base base;
     struct block_caches caches;
     struct processor_threads threads;
     unsigned ahead_blocks;
@@ -75,12 +67,58 @@ static struct slices_stream *slices_of(struct stream *stream)
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
+/* Where a block's marks begin. */
+static size_t marks_offset(const struct scheme_config *config)
+{
+    return round_up(config->block_bytes, WORD_BYTES);
+}
+
+/* A block's data: what is received, and with processing threads the marks behind that. */
+static size_t data_bytes(const struct scheme_config *config)
+{
+    if (config->processors == 0)
+        return config->block_bytes;
+    return marks_offset(config) + round_up(config->block_bytes, WORD_BITS) / WORD_BITS * WORD_BYTES;
+}
+
+static unsigned magazine_of(const struct scheme_config *config)
+{
+    const uint64_t blocks = config->pool_cap_bytes / pool_block_charge(data_bytes(config));
+
+    return block_cache_magazine(config->block_bytes, blocks, config->workers);
+}
+
+/* Blocks that may be on their way from one worker to the processing threads. */
+static unsigned ahead_of(const struct scheme_config *config)
+{
+    return (unsigned)(AHEAD_BYTES / config->block_bytes) + config->blocks_per_receive;
+}
+
+/* Frames are not held, so their length does not count, only who receives. In place, under early
+ * binding, the blocks of the receive at hand are among those posted. */
+static void slices_need(const struct scheme_config *config, uint64_t streams, uint64_t frame_bytes,
+                        struct scheme_need *need)
+{
+    const uint64_t charge = pool_block_charge(data_bytes(config));
+    const uint64_t magazine = magazine_of(config) > 0 ? magazine_of(config) : 1;
+    const uint64_t posted = config->early ? streams * config->blocks_per_receive : 0;
+    const uint64_t ahead = config->processors > 0 ? ahead_of(config) : 0;
+    const uint64_t in_hand = (uint64_t)config->batch * config->blocks_per_receive;
+    const uint64_t caches = config->workers - (config->early && ahead == 0);
+    const uint64_t blocks =
+        round_up(posted, magazine) + caches * round_up(in_hand + ahead, magazine);
+
+    (void)frame_bytes;
+    need->peak_bytes = round_up(blocks, config->pool_batch) * charge;
+    scheme_need_block(config, charge, need);
+}
+
 static uint64_t free_blocks(void *context)
 {
     struct scheme_run *run = context;
 
     block_caches_flush(&run->caches);
-    return pool_blocks_free(run->pool);
+    return pool_blocks_free(run->base.pool);
 }
 
 static bool take_blocks(void *context, struct stream *stream, unsigned want)
@@ -95,22 +133,18 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
     block_cache_release(cache);
     if (slices->blocks == NULL) {
         block_caches_flush(&run->caches);
-        slices->blocks = pool_take(run->pool, want, 0, &count);
+        slices->blocks = pool_take(run->base.pool, want, 0, &count);
     }
     return slices->blocks != NULL;
 }
 
-/* Blocks that nobody needs, from a stream's list, onto the cache. */
+/* Puts the blocks that the stream still has into the cache. */
 static void put_back(struct scheme_run *run, struct block_cache *cache,
                      struct slices_stream *slices)
 {
     struct block_batch batch = {0};
 
-    while (slices->blocks != NULL) {
-        struct block *block = slices->blocks;
-        slices->blocks = block->next;
-        block_batch_add(&batch, block);
-    }
+    block_batch_add_all(&batch, &slices->blocks);
     block_cache_give(&run->caches, cache, &batch);
 }
 
@@ -120,18 +154,27 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
                              unsigned max)
 {
     struct slices_stream *slices = slices_of(stream);
-    const bool capped = run->config.pool_cap_bytes != UINT64_MAX;
-    unsigned want = slices->depth < max ? slices->depth : max, count = 0;
+    const struct scheme_config *config = &run->base.config;
+    const unsigned want = scheme_blocks_wanted(config, slices->depth, max);
 
     assert(max >= 1);
-    if (run->config.early && capped)
-        want = 1; /* the cap has one for each stream */
     if (slices->blocks == NULL && !take_blocks(run, stream, want) &&
-        wait_list_wait(&run->waiters, &slices->waiting, want))
+        wait_list_wait(&run->base.waiters, &stream->waiter, want))
         return 0;
-    for (struct block *block = slices->blocks; block != NULL && count < max; block = block->next)
-        blocks[count++] = (struct cp_block){block->data, run->config.block_bytes};
-    return count;
+    return scheme_offer_list(config, slices->blocks, blocks, max);
+}
+
+static void slices_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
+                           unsigned count)
+{
+    (void)blocks;
+    (void)count;
+    if (run->base.config.early)
+        return;
+    struct block_cache *cache = block_cache_acquire(&run->caches);
+    put_back(run, cache, slices_of(stream));
+    block_cache_release(cache);
+    wait_list_resume(&run->base.waiters);
 }
 
 /* ---- processing ----------------------------------------------------------------------------- */
@@ -148,7 +191,7 @@ static void process_slice(struct slices_stream *slices, struct processor *proces
 
 static uint64_t *marks_of(const struct scheme_run *run, struct block *block)
 {
-    return (uint64_t *)(void *)(block->data + slices_plan_marks(run->config.block_bytes));
+    return (uint64_t *)(void *)(block->data + marks_offset(&run->base.config));
 }
 
 static void process_block(struct scheme_run *run, struct slices_stream *slices,
@@ -167,27 +210,26 @@ static void process_block(struct scheme_run *run, struct slices_stream *slices,
         process_slice(slices, processor, block->data + at, block->used_bytes - at, false);
 }
 
-/* A processing thread's part: one receive. */
+/* On a processing thread: one receive. */
 static void process_receive(void *context, struct processor *processor, void *owner,
                             struct block *blocks)
 {
     struct scheme_run *run = context;
     struct stream *stream = owner;
-    const uint64_t frames = stream->processed_frames;
-    const enum frame_error error = stream->error;
+    const struct progress before = frames_progress(stream);
 
-    if (blocks->anew)
+    if (blocks->restarted)
         incremental_check_rewind(&slices_of(stream)->check);
     for (struct block *block = blocks; block != NULL; block = block->next)
         process_block(run, slices_of(stream), processor, block);
-    frames_notify_progress(stream, &run->config.events, frames, error);
+    frames_notify_progress(stream, &run->base.config.events, &before);
 }
 
 static void blocks_returned(void *context)
 {
     struct scheme_run *run = context;
 
-    wait_list_resume(&run->waiters);
+    wait_list_resume(&run->base.waiters);
 }
 
 /* ---- received ------------------------------------------------------------------------------- */
@@ -204,8 +246,8 @@ static void mark(const struct scheme_run *run, struct block *block, uint32_t end
 
 /* Searches what was received into one block, while it is hot, and processes or marks what it
  * finds. */
-static enum frame_error look(struct scheme_run *run, struct block_cache *cache,
-                             struct slices_stream *slices, struct block *block, size_t bytes)
+static enum frame_error search(struct scheme_run *run, struct block_cache *cache,
+                               struct slices_stream *slices, struct block *block, size_t bytes)
 {
     enum frame_error error = FRAME_OK;
     size_t at = 0;
@@ -215,22 +257,22 @@ static enum frame_error look(struct scheme_run *run, struct block_cache *cache,
     while (at < bytes) {
         const uint8_t *slice = block->data + at;
         size_t end = 0, frame_bytes = 0;
-        error = frames_find(&run->config, &slices->stream, slice, bytes - at, &end, &frame_bytes);
+        error =
+            frames_find(&run->base.config, &slices->stream, slice, bytes - at, &end, &frame_bytes);
         if (error != FRAME_OK)
             break;
-        const size_t looked_at = end > 0 ? end : bytes - at;
+        const size_t slice_bytes = end > 0 ? end : bytes - at;
         if (run->threads.count == 0)
-            process_slice(slices, &cache->processor, slice, looked_at, end > 0);
+            process_slice(slices, &cache->processor, slice, slice_bytes, end > 0);
         else if (end > 0)
             mark(run, block, (uint32_t)(at + end));
-        at += looked_at;
+        at += slice_bytes;
     }
-    cache->scanned_bytes += at;
     block->used_bytes = (uint32_t)at;
     return error;
 }
 
-/* The first `count` blocks of the stream's list go on to their processing thread. */
+/* Hands the first `count` blocks of the stream's list to the stream's processing thread. */
 static void hand_over(struct scheme_run *run, struct block_cache *cache,
                       struct slices_stream *slices, unsigned count)
 {
@@ -240,20 +282,19 @@ static void hand_over(struct scheme_run *run, struct block_cache *cache,
         end = &(*end)->next;
     slices->blocks = *end;
     *end = NULL;
-    blocks->anew = slices->anew;
-    slices->anew = false;
+    blocks->restarted = slices->restarted;
+    slices->restarted = false;
     processor_threads_push(&run->threads, cache, slices->stream.id, &slices->stream, blocks, count);
 }
 
-static void adapt(const struct scheme_run *run, struct slices_stream *slices, unsigned offered,
-                  size_t bytes)
+static void adapt_depth(const struct scheme_config *config, struct slices_stream *slices,
+                        unsigned offered, size_t bytes)
 {
-    const size_t room = offered * run->config.block_bytes;
+    const size_t room = offered * config->block_bytes;
+    const unsigned deeper = 2u * slices->depth, most = config->blocks_per_receive;
 
-    if (bytes == room && 2 * slices->depth <= run->config.blocks_per_receive)
-        slices->depth = (uint8_t)(2 * slices->depth);
-    else if (bytes == room)
-        slices->depth = (uint8_t)run->config.blocks_per_receive;
+    if (bytes == room)
+        slices->depth = (uint8_t)(deeper < most ? deeper : most);
     else if (bytes < room / SHALLOW_PART && slices->depth > 1)
         slices->depth--;
 }
@@ -262,194 +303,102 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
                                         struct cp_block *blocks, unsigned count, size_t bytes)
 {
     struct slices_stream *slices = slices_of(stream);
+    const struct scheme_config *config = &run->base.config;
     const bool in_place = run->threads.count == 0;
-    const uint64_t frames = in_place ? stream->processed_frames : 0;
-    const enum frame_error error_before = in_place ? stream->error : FRAME_OK;
+    const struct progress before = in_place ? frames_progress(stream) : (struct progress){0};
     enum frame_error error = FRAME_OK;
     unsigned used = 0;
 
     assert(bytes > 0);
     stream->received_bytes += bytes;
-    adapt(run, slices, count, bytes);
+    adapt_depth(config, slices, count, bytes);
     struct block_cache *cache = block_cache_acquire(&run->caches);
     for (struct block *block = slices->blocks; bytes > 0 && error == FRAME_OK;
          block = block->next) {
         const size_t piece = bytes < blocks[used].bytes ? bytes : blocks[used].bytes;
         assert(block->data == blocks[used].data);
-        error = look(run, cache, slices, block, piece);
+        error = search(run, cache, slices, block, piece);
         bytes -= piece;
         used++;
     }
     if (!in_place)
         hand_over(run, cache, slices, used);
-    if (!run->config.early)
+    if (!config->early)
         put_back(run, cache, slices);
     block_cache_release(cache);
     if (in_place)
-        frames_notify_progress(stream, &run->config.events, frames, error_before);
+        frames_notify_progress(stream, &config->events, &before);
     else
         processor_threads_throttle(&run->threads, cache, run->ahead_blocks);
-    wait_list_resume(&run->waiters);
+    wait_list_resume(&run->base.waiters);
     return error;
-}
-
-static void put_back_all(struct scheme_run *run, struct slices_stream *slices)
-{
-    struct block_cache *cache = block_cache_acquire(&run->caches);
-
-    put_back(run, cache, slices);
-    block_cache_release(cache);
-    wait_list_resume(&run->waiters);
-}
-
-static void slices_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                           unsigned count)
-{
-    (void)blocks;
-    (void)count;
-    if (!run->config.early)
-        put_back_all(run, slices_of(stream));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static struct pool *open_pool(struct scheme_run *run)
+static int slices_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
-    return pool_open(&(struct pool_config){
-        .block_bytes = slices_plan_data(&run->config),
-        .first_blocks = 0,
-        .batch_blocks = run->config.pool_batch,
-        .budget = &run->budget,
-    });
-}
-
-static int open_parts(struct scheme_run *run, char *why, size_t why_bytes)
-{
-    const struct scheme_config *config = &run->config;
+    struct scheme_base *base = &run->base;
+    const struct scheme_config *config = &base->config;
     const struct processor_task task = {process_receive, blocks_returned, run};
 
-    run->pool = open_pool(run);
-    if (run->pool == NULL)
-        return -1;
-    if (block_caches_open(&run->caches, config->workers, run->pool, slices_plan_half(config),
-                          &config->process, &run->budget) != 0)
-        goto close_pool;
-    if (roster_open(&run->roster, config->streams_max) != 0)
-        goto close_desks;
-    if (processor_threads_open(&run->threads, config->processors, &task, &run->caches,
-                               &config->process, &run->budget) != 0) {
-        snprintf(why, why_bytes, "scheme slices: the system gives no thread for processing");
-        goto close_roster;
-    }
-    return 0;
-
-close_roster:
-    roster_close(&run->roster);
-close_desks:
-    block_caches_close(&run->caches);
-close_pool:
-    pool_close(run->pool);
-    return -1;
-}
-
-static int slices_open(const struct scheme_config *config, struct scheme_run **opened, char *why,
-                       size_t why_bytes)
-{
-    if (slices_plan_check(config, why, why_bytes) != 0)
-        return -1;
-    snprintf(why, why_bytes, "scheme slices: no memory");
-    struct scheme_run *run = calloc(1, sizeof *run);
-    if (run == NULL)
-        return -1;
-    run->config = *config;
-    run->ahead_blocks = slices_plan_ahead(config);
-    budget_init(&run->budget, config->pool_cap_bytes);
-    wait_list_init(&run->waiters, &(struct resource){.free = free_blocks,
-                                                     .take = take_blocks,
-                                                     .context = run,
-                                                     .events = &run->config.events});
-    if (open_parts(run, why, why_bytes) != 0) {
-        wait_list_end(&run->waiters);
-        free(run);
+    if (config->processors > PROCESSOR_THREADS_MAX) {
+        snprintf(why, why_bytes, "scheme slices takes at most %d processing threads",
+                 PROCESSOR_THREADS_MAX);
         return -1;
     }
-    *opened = run;
-    return 0;
-}
-
-static void sum_up(struct scheme_run *run, struct scheme_figures *figures)
-{
-    *figures = (struct scheme_figures){
-        .buffer_peak_bytes = atomic_load(&run->budget.peak_bytes),
-        .buffer_cap_waits = atomic_load(&run->waiters.waits),
-        .pool_blocks = pool_blocks(run->pool),
-    };
-    for (unsigned i = 0; i < run->caches.count; i++)
-        block_cache_sum_up(&run->caches.all[i], figures);
-    for (unsigned i = 0; i < run->threads.count; i++)
-        processor_sum_up(processor_threads_processor(&run->threads, i), figures);
+    base->waiters.resource.free = free_blocks;
+    base->waiters.resource.take = take_blocks;
+    run->ahead_blocks = ahead_of(config);
+    if (scheme_pool_open(base, data_bytes(config), 0, config->pool_batch) != 0 ||
+        block_caches_open(&run->caches, base, magazine_of(config)) != 0)
+        return -1;
+    snprintf(why, why_bytes, "scheme slices: the system gives no thread for processing");
+    return processor_threads_open(&run->threads, config->processors, &task, &run->caches, base);
 }
 
 static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    processor_threads_finish(&run->threads);
-    sum_up(run, figures);
-    processor_threads_close(&run->threads);
-    for (uint32_t i = 0; i < run->roster.count; i++)
-        incremental_check_close(&slices_of(run->roster.streams[i])->check);
-    roster_close(&run->roster);
-    block_caches_close(&run->caches);
-    figures->blocks_lost = pool_close(run->pool);
-    wait_list_end(&run->waiters);
-    assert(atomic_load(&run->budget.used_bytes) == 0);
-    free(run);
+    processor_threads_close(&run->threads, figures);
+    for (uint32_t i = 0; i < run->base.stream_count; i++)
+        incremental_check_close(&slices_of(run->base.streams[i])->check);
+    block_caches_close(&run->caches, figures);
 }
 
-static struct stream *slices_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
-                                    uint64_t bytes_expected)
+static bool slices_attach(struct scheme_run *run, struct stream *stream)
 {
-    struct stream *stream = roster_add(&run->roster, sizeof(struct slices_stream), owner,
-                                       frames_expected, bytes_expected);
+    const struct scheme_config *config = &run->base.config;
 
-    if (stream == NULL)
-        return NULL;
-    slices_of(stream)->waiting.stream = stream;
-    slices_of(stream)->depth = (uint8_t)(run->config.early ? run->config.blocks_per_receive : 1);
-    if (incremental_check_open(&slices_of(stream)->check, &run->config.process) != 0)
-        return NULL;
-    return stream;
+    slices_of(stream)->depth = (uint8_t)(config->early ? config->blocks_per_receive : 1);
+    return incremental_check_open(&slices_of(stream)->check, &config->process) == 0;
 }
 
-static void slices_detach(struct scheme_run *run, struct stream *stream)
-{
-    wait_list_forget(&run->waiters, &slices_of(stream)->waiting);
-    put_back_all(run, slices_of(stream));
-}
-
-/* A thread that processes hears of it with the next blocks: it may have some to do before. */
-static void slices_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)
+/* A processing thread learns of a rewind with the next blocks: it may have some to do before. */
+static void slices_release(struct scheme_run *run, struct stream *stream, bool ended,
+                           uint64_t bytes)
 {
     struct slices_stream *slices = slices_of(stream);
+    struct block_cache *cache = block_cache_acquire(&run->caches);
 
     (void)bytes;
-    assert(bytes == stream->partial_bytes);
-    slices_detach(run, stream);
-    frames_rewind(stream);
-    if (run->threads.count == 0)
+    put_back(run, cache, slices);
+    block_cache_release(cache);
+    if (!ended && run->threads.count == 0)
         incremental_check_rewind(&slices->check);
-    else
-        slices->anew = true;
+    else if (!ended)
+        slices->restarted = true;
 }
 
 const struct scheme scheme_slices = {
     .name = "slices",
     .summary = "hot blocks; pieces of frames are processed as they come, where they lie",
-    .memory = slices_plan_memory,
+    .run_bytes = sizeof(struct scheme_run),
+    .stream_bytes = sizeof(struct slices_stream),
+    .need = slices_need,
     .open = slices_open,
     .close = slices_close,
     .attach = slices_attach,
-    .detach = slices_detach,
-    .rewind = slices_rewind,
+    .release = slices_release,
     .offer = slices_offer,
     .received = slices_received,
     .retract = slices_retract,

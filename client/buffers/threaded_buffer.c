@@ -1,4 +1,6 @@
-/*      base              head                              tail
+/* A buffer for one connection and the thread that empties it.
+ *
+ *       base              head                              tail
  *       |  free again     | whole frames  | unfinished      |  room
  *       v                 v               v                 v
  *      .-------------------------------------------------------------------.
@@ -6,25 +8,26 @@
  *      '-------------------------------------------------------------------'
  *        room, if it wraps   the thread's       the worker's
  *
- *        worker                        channel                           its own thread
- *   ready --> [port] --> received --> frames[] += lengths -- unpark --> takes up all lengths,
+ *        worker                        shared                            its own thread
+ *   ready --> [port] --> received --> frames[] += lengths -- unpark --> takes all lengths,
  *     ^                                                                 copies and processes
  *     '------- resume, if it had to wait ------- head += bytes <------- without the lock
  *
- * The two sides work on different bytes at the same time and meet in the lock for a moment per
- * receive and per batch. If there is no room for a whole receive the worker waits for the thread:
- * this is no shortage of memory but the scheme's own turn-taking, and counted apart. Once the
- * thread has nothing left at most one unfinished frame is in the buffer, which is one receive
- * longer than that: so there is room then.
+ * The two sides work on different bytes at the same time; each takes the lock once per receive or
+ * per batch of frames. If there is no room for a whole receive, the worker waits for the thread.
+ * That is not a shortage of memory but the scheme's own turn-taking, and is counted apart. When the
+ * thread has nothing left, the buffer holds at most one unfinished frame, so a receive fits behind
+ * it.
  *
- * MEMORY. A channel has all it needs for a whole frame (its buffer and the processing buffer) or
- * none of it, so nobody can get stuck in the middle of a frame. It takes it at attach under early
- * binding, else when data is there for the first time. It gives it back at detach, and with a cap
- * whenever it is empty and no receive is out, so that others get their turn; without a cap it keeps
- * it, as the paper's schemes do. */
+ * MEMORY. A stream has all it needs for a whole frame (its buffer and the processing buffer) or
+ * none of it, so none can get stuck in the middle of a frame. Under early binding it takes the
+ * memory at attach, else when data is there for the first time. It gives the memory back at detach;
+ * with a cap also whenever it is empty and no receive is out, so that others get their turn.
+ * Without a cap it keeps the memory, as the paper's schemes do. */
 #include "client/buffers/threaded_buffer.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/buffers/frames.h"
@@ -35,428 +38,415 @@ enum {
     FRAMES_AT_ONCE = 128, /* handed over under one lock */
 };
 
+static struct threaded_buffer *buffer_of(struct stream *stream)
+{
+    return (struct threaded_buffer *)(void *)stream;
+}
+
+static struct threaded_run *run_of(struct scheme_run *run)
+{
+    return (struct threaded_run *)(void *)run;
+}
+
 /* ---- memory --------------------------------------------------------------------------------- */
 
-size_t threaded_buffer_buffer_bytes(const struct scheme_config *config, size_t receive_bytes)
+static size_t receive_bytes_of(const struct scheme_config *config)
 {
-    const size_t bytes = config->process.frame_bytes_max + receive_bytes;
-
-    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    return config->block_bytes * config->blocks_per_receive;
 }
 
-uint64_t threaded_buffer_memory(const struct scheme_config *config,
-                                const struct threaded_shape *shape)
+static size_t buffer_bytes_of(const struct scheme_config *config)
 {
-    return shape->buffer_bytes + config->process.frame_bytes_max;
+    return round_up(config->process.frame_bytes_max + receive_bytes_of(config), PAGE_BYTES);
 }
 
-static bool capped(const struct threaded_run *run)
+static uint64_t charge_of(const struct scheme_config *config)
 {
-    return run->config.pool_cap_bytes != UINT64_MAX;
+    return buffer_bytes_of(config) + config->process.frame_bytes_max;
+}
+
+/* Late binding needs as many receive blocks as workers receive at once: few, at least one. */
+void threaded_need(const struct scheme_config *config, uint64_t streams, const char *name,
+                   uint64_t block_charge, struct scheme_need *need)
+{
+    char block[60] = "";
+
+    if (block_charge > 0)
+        snprintf(block, sizeof block, "%llu for a receive block, ",
+                 (unsigned long long)block_charge);
+    need->peak_bytes = streams * charge_of(config) + (config->early ? streams : 1) * block_charge;
+    need->least_bytes =
+        (config->early ? config->streams_max : 1) * (charge_of(config) + block_charge);
+    snprintf(need->parts, sizeof need->parts,
+             "%s%zu for %s and %zu for a processing buffer (one frame), %s", block,
+             buffer_bytes_of(config), name, config->process.frame_bytes_max,
+             config->early ? "for each connection (early binding)" : "one of each");
 }
 
 /* With the lock held. */
-static bool acquire(struct threaded_buffer *channel)
+static bool acquire(struct threaded_buffer *buffer)
 {
-    struct threaded_run *run = channel->run;
+    struct threaded_run *run = buffer->run;
 
-    if (channel->buffer != NULL)
+    if (buffer->bytes != NULL)
         return true;
-    if (!budget_charge(&run->budget, run->shape.buffer_bytes))
+    if (!budget_charge(&run->base.budget, run->buffer_bytes))
         return false;
-    if (processor_reserve(&channel->processor, run->config.process.frame_bytes_max) != 0)
+    if (processor_reserve(&buffer->processor, run->base.config.process.frame_bytes_max) != 0)
         goto refund;
-    channel->buffer = os_pages_map(run->shape.buffer_bytes);
-    if (channel->buffer == NULL)
+    buffer->bytes = os_pages_map(run->buffer_bytes);
+    if (buffer->bytes == NULL)
         goto end_processor;
-    channel->base = channel->head = channel->tail = 0;
+    buffer->base = buffer->head = buffer->tail = 0;
     return true;
 
 end_processor:
-    processor_end(&channel->processor);
+    processor_end(&buffer->processor);
 refund:
-    budget_refund(&run->budget, run->shape.buffer_bytes);
+    budget_refund(&run->base.budget, run->buffer_bytes);
     return false;
 }
 
-/* With the lock held: gives the memory back if nothing is in it and nobody is about to need it. */
-static bool release(struct threaded_buffer *channel)
+static bool is_idle(const struct threaded_buffer *buffer)
 {
-    struct threaded_run *run = channel->run;
-    const bool idle = !channel->busy && channel->frame_count == 0 && !channel->receiving;
-    const bool empty = channel->head == channel->tail;
-    const bool asked = channel->detached || (capped(run) && !run->config.early && empty);
+    return !buffer->busy && buffer->frame_count == 0;
+}
 
-    if (channel->buffer == NULL || !idle || !asked)
+/* With the lock held: gives the memory back if nothing is in it and no receive is out. */
+static bool release_idle(struct threaded_buffer *buffer)
+{
+    struct threaded_run *run = buffer->run;
+    const struct scheme_config *config = &run->base.config;
+    const bool shared = config->pool_cap_bytes != UINT64_MAX && !config->early;
+    const bool wanted = buffer->detached || (shared && buffer->head == buffer->tail);
+
+    if (buffer->bytes == NULL || !is_idle(buffer) || buffer->receiving || !wanted)
         return false;
-    os_pages_unmap(channel->buffer, run->shape.buffer_bytes);
-    channel->buffer = NULL;
-    processor_end(&channel->processor);
-    budget_refund(&run->budget, run->shape.buffer_bytes);
+    os_pages_unmap(buffer->bytes, run->buffer_bytes);
+    buffer->bytes = NULL;
+    processor_end(&buffer->processor);
+    budget_refund(&run->base.budget, run->buffer_bytes);
     return true;
 }
 
-/* How many more channels could have their memory. */
-static uint64_t free_channels(void *context)
+/* How many more streams could have their memory. */
+static uint64_t free_buffers(void *context)
 {
     const struct threaded_run *run = context;
-    const uint64_t left = run->config.pool_cap_bytes - atomic_load(&run->budget.used_bytes);
+    const uint64_t used = atomic_load(&run->base.budget.used_bytes);
 
-    return left / threaded_buffer_memory(&run->config, &run->shape);
+    return (run->base.config.pool_cap_bytes - used) / charge_of(&run->base.config);
 }
 
-static bool take_channel(void *context, struct stream *stream, unsigned want)
+static bool take_buffer(void *context, struct stream *stream, unsigned want)
 {
-    struct threaded_buffer *channel = (struct threaded_buffer *)(void *)stream;
+    struct threaded_buffer *buffer = buffer_of(stream);
 
     (void)context;
-    (void)want; /* all of a channel's memory, or none */
-    pthread_mutex_lock(&channel->lock);
-    const bool acquired = acquire(channel);
-    pthread_mutex_unlock(&channel->lock);
+    (void)want; /* all of a stream's memory, or none */
+    pthread_mutex_lock(&buffer->lock);
+    const bool acquired = acquire(buffer);
+    pthread_mutex_unlock(&buffer->lock);
     return acquired;
 }
 
 /* ---- the worker's side ---------------------------------------------------------------------- */
 
-static size_t offset_of(const struct threaded_buffer *channel, uint64_t position)
+static size_t offset_of(const struct threaded_buffer *buffer, uint64_t position)
 {
-    return (size_t)((position - channel->base) % channel->run->shape.buffer_bytes);
+    return (size_t)((position - buffer->base) % buffer->run->buffer_bytes);
 }
 
-static size_t room_bytes(const struct threaded_buffer *channel)
+static size_t room_bytes(const struct threaded_buffer *buffer)
 {
-    const struct threaded_shape *shape = &channel->run->shape;
-    const uint64_t from = shape->circular ? channel->head : channel->base;
+    const uint64_t from = buffer->run->circular ? buffer->head : buffer->base;
 
-    return shape->buffer_bytes - (size_t)(channel->tail - from);
+    return buffer->run->buffer_bytes - (size_t)(buffer->tail - from);
 }
 
-/* With the lock held, the thread idle: begins at the front again. */
-static void begin_again(struct threaded_buffer *channel)
+/* With the lock held, the thread idle: goes back to the front. */
+static void restart_at_front(struct threaded_buffer *buffer)
 {
-    const size_t unfinished = (size_t)(channel->tail - channel->head);
+    const size_t unfinished = (size_t)(buffer->tail - buffer->head);
 
-    if (unfinished > 0 && channel->run->shape.circular)
+    if (unfinished > 0 && buffer->run->circular)
         return;
-    memmove(channel->buffer, channel->buffer + offset_of(channel, channel->head), unfinished);
-    channel->moved_bytes += unfinished;
-    channel->base = channel->head;
+    memmove(buffer->bytes, buffer->bytes + offset_of(buffer, buffer->head), unfinished);
+    buffer->copied_bytes += unfinished;
+    buffer->base = buffer->head;
 }
 
-/* With the lock held. Whether a receive may go on; false only while the thread is at work. */
-static bool make_room(struct threaded_buffer *channel)
+/* With the lock held. Whether there is room for a receive; false only while the thread works. */
+static bool make_room(struct threaded_buffer *buffer)
 {
-    const size_t wanted = channel->run->shape.receive_bytes;
-    const bool idle = !channel->busy && channel->frame_count == 0;
+    const size_t wanted = buffer->run->receive_bytes;
 
-    if (idle && (channel->head == channel->tail || room_bytes(channel) < wanted))
-        begin_again(channel);
-    assert(!idle || room_bytes(channel) >= wanted);
-    return room_bytes(channel) >= wanted;
+    if (is_idle(buffer) && (buffer->head == buffer->tail || room_bytes(buffer) < wanted))
+        restart_at_front(buffer);
+    assert(!is_idle(buffer) || room_bytes(buffer) >= wanted);
+    return room_bytes(buffer) >= wanted;
 }
 
-bool threaded_buffer_ready(struct threaded_buffer *channel)
+bool threaded_buffer_ready(struct stream *stream)
 {
-    struct threaded_run *run = channel->run;
+    struct threaded_buffer *buffer = buffer_of(stream);
+    struct threaded_run *run = buffer->run;
 
-    pthread_mutex_lock(&channel->lock);
-    assert(!channel->receiving);
-    if (!acquire(channel)) {
-        pthread_mutex_unlock(&channel->lock);
-        if (wait_list_wait(&run->waiters, &channel->waiting, 1))
+    pthread_mutex_lock(&buffer->lock);
+    assert(!buffer->receiving);
+    if (!acquire(buffer)) {
+        pthread_mutex_unlock(&buffer->lock);
+        if (wait_list_wait(&run->base.waiters, &stream->waiter, 1))
             return false;
-        pthread_mutex_lock(&channel->lock);
+        pthread_mutex_lock(&buffer->lock);
     }
-    channel->receiving = make_room(channel);
-    channel->room_wanted = !channel->receiving;
-    const bool ready = channel->receiving;
-    pthread_mutex_unlock(&channel->lock);
+    const bool ready = make_room(buffer);
+    buffer->receiving = ready;
+    buffer->room_wanted = !ready;
+    pthread_mutex_unlock(&buffer->lock);
     if (!ready)
         atomic_fetch_add_explicit(&run->turn_waits, 1, memory_order_relaxed);
     return ready;
 }
 
-/* No lock: while a receive is out nobody else moves base, tail or the buffer, and head only makes
- * more room. */
-unsigned threaded_buffer_room(const struct threaded_buffer *channel, struct cp_block pieces[2])
+/* No lock: while a receive is out no other thread moves base, tail or the buffer, and a moving head
+ * only makes more room. */
+unsigned threaded_buffer_room(const struct stream *stream, struct cp_block pieces[2])
 {
-    const struct threaded_shape *shape = &channel->run->shape;
-    const size_t offset = offset_of(channel, channel->tail);
-    const size_t straight = shape->buffer_bytes - offset;
+    const struct threaded_buffer *buffer = (const void *)stream;
+    const size_t receive_bytes = buffer->run->receive_bytes;
+    const size_t offset = offset_of(buffer, buffer->tail);
+    const size_t straight = buffer->run->buffer_bytes - offset;
 
-    assert(channel->receiving);
-    if (straight >= shape->receive_bytes) {
-        pieces[0] = (struct cp_block){channel->buffer + offset, shape->receive_bytes};
+    assert(buffer->receiving);
+    if (straight >= receive_bytes) {
+        pieces[0] = (struct cp_block){buffer->bytes + offset, receive_bytes};
         return 1;
     }
-    assert(shape->circular);
-    pieces[0] = (struct cp_block){channel->buffer + offset, straight};
-    pieces[1] = (struct cp_block){channel->buffer, shape->receive_bytes - straight};
+    assert(buffer->run->circular);
+    pieces[0] = (struct cp_block){buffer->bytes + offset, straight};
+    pieces[1] = (struct cp_block){buffer->bytes, receive_bytes - straight};
     return 2;
 }
 
-/* Puts the lengths of whole frames where the thread finds them. Too many of them wait for the
- * thread, which waits for nobody. */
-static void hand_over(struct threaded_buffer *channel, const uint32_t *frames, unsigned count)
+/* Queues the lengths of whole frames. If there are too many it waits for the thread, which waits
+ * for nothing. */
+static void hand_over(struct threaded_buffer *buffer, const uint32_t *frames, unsigned count)
 {
-    pthread_mutex_lock(&channel->lock);
+    if (count == 0)
+        return;
+    pthread_mutex_lock(&buffer->lock);
     for (unsigned i = 0; i < count; i++) {
-        while (channel->frame_count == CHANNEL_FRAMES_MAX) {
-            os_unpark(&channel->parker);
-            pthread_cond_wait(&channel->frames_taken, &channel->lock);
+        while (buffer->frame_count == QUEUED_FRAMES_MAX) {
+            os_unpark(&buffer->parker);
+            pthread_cond_wait(&buffer->frames_taken, &buffer->lock);
         }
-        channel->frames[channel->frame_count++] = frames[i];
+        buffer->frames[buffer->frame_count++] = frames[i];
     }
-    const bool wake = !channel->busy;
-    pthread_mutex_unlock(&channel->lock);
+    const bool wake = !buffer->busy;
+    pthread_mutex_unlock(&buffer->lock);
     if (wake)
-        os_unpark(&channel->parker);
+        os_unpark(&buffer->parker);
 }
 
-/* Looks through bytes that lie straight in the buffer. */
-static enum frame_error search(struct threaded_buffer *channel, const uint8_t *piece, size_t bytes)
+/* Finds the frames in bytes that lie in one piece. */
+static enum frame_error search(struct threaded_buffer *buffer, const uint8_t *piece, size_t bytes)
 {
+    const struct scheme_config *config = &buffer->run->base.config;
     uint32_t frames[FRAMES_AT_ONCE];
     unsigned count = 0;
     enum frame_error error = FRAME_OK;
 
     while (bytes > 0) {
         size_t end = 0, frame_bytes = 0;
-        error =
-            frames_find(&channel->run->config, &channel->stream, piece, bytes, &end, &frame_bytes);
-        if (error != FRAME_OK)
+        error = frames_find(config, &buffer->stream, piece, bytes, &end, &frame_bytes);
+        if (error != FRAME_OK || end == 0)
             break;
-        const size_t looked_at = end > 0 ? end : bytes;
-        channel->scanned_bytes += looked_at;
-        piece += looked_at;
-        bytes -= looked_at;
-        if (end > 0)
-            frames[count++] = (uint32_t)frame_bytes;
+        piece += end;
+        bytes -= end;
+        frames[count++] = (uint32_t)frame_bytes;
         if (count == FRAMES_AT_ONCE) {
-            hand_over(channel, frames, count);
+            hand_over(buffer, frames, count);
             count = 0;
         }
     }
-    if (count > 0)
-        hand_over(channel, frames, count);
+    hand_over(buffer, frames, count);
     return error;
 }
 
-enum frame_error threaded_buffer_received(struct threaded_buffer *channel, size_t bytes)
+enum frame_error threaded_received(struct scheme_run *run, struct stream *stream,
+                                   struct cp_block *blocks, unsigned count, size_t bytes)
 {
+    struct threaded_buffer *buffer = buffer_of(stream);
     struct cp_block pieces[2];
-    const unsigned count = threaded_buffer_room(channel, pieces);
     enum frame_error error = FRAME_OK;
 
+    (void)run;
+    (void)blocks;
     assert(bytes > 0);
-    pthread_mutex_lock(&channel->lock);
-    channel->tail += bytes;
-    channel->stream.received_bytes += bytes;
-    channel->receiving = false;
-    pthread_mutex_unlock(&channel->lock);
+    count = threaded_buffer_room(stream, pieces);
+    pthread_mutex_lock(&buffer->lock);
+    buffer->tail += bytes;
+    stream->received_bytes += bytes;
+    buffer->receiving = false;
+    pthread_mutex_unlock(&buffer->lock);
     for (unsigned i = 0; i < count && bytes > 0 && error == FRAME_OK; i++) {
         const size_t piece = bytes < pieces[i].bytes ? bytes : pieces[i].bytes;
-        error = search(channel, pieces[i].data, piece);
+        error = search(buffer, pieces[i].data, piece);
         bytes -= piece;
     }
     assert(bytes == 0 || error != FRAME_OK);
     return error;
 }
 
-static void settle_down(struct threaded_buffer *channel)
+void threaded_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
+                      unsigned count)
 {
-    pthread_mutex_lock(&channel->lock);
-    channel->receiving = false;
-    const bool released = release(channel);
-    pthread_mutex_unlock(&channel->lock);
-    if (released)
-        wait_list_resume(&channel->run->waiters);
-}
+    struct threaded_buffer *buffer = buffer_of(stream);
 
-void threaded_buffer_retract(struct threaded_buffer *channel)
-{
-    settle_down(channel);
+    (void)run;
+    (void)blocks;
+    (void)count;
+    pthread_mutex_lock(&buffer->lock);
+    buffer->receiving = false;
+    const bool released = release_idle(buffer);
+    pthread_mutex_unlock(&buffer->lock);
+    if (released)
+        wait_list_resume(&buffer->run->base.waiters);
 }
 
 /* ---- the thread's side ---------------------------------------------------------------------- */
 
-/* Blocks until there are frames: how many, or 0 when there will be no more. */
-static unsigned take_up(struct threaded_buffer *channel, uint32_t *frames)
+/* Blocks until there are frames, and takes them all; 0: there will be no more. */
+static unsigned take_frames(struct threaded_buffer *buffer, uint32_t *frames)
 {
-    pthread_mutex_lock(&channel->lock);
-    while (channel->frame_count == 0 && !channel->ending) {
-        pthread_mutex_unlock(&channel->lock);
-        os_park(&channel->parker, UINT64_MAX);
-        pthread_mutex_lock(&channel->lock);
+    pthread_mutex_lock(&buffer->lock);
+    while (buffer->frame_count == 0 && !buffer->ending) {
+        pthread_mutex_unlock(&buffer->lock);
+        os_park(&buffer->parker, UINT64_MAX);
+        pthread_mutex_lock(&buffer->lock);
     }
-    const unsigned count = channel->frame_count;
-    memcpy(frames, channel->frames, count * sizeof frames[0]);
-    channel->frame_count = 0;
-    channel->busy = count > 0;
-    pthread_cond_signal(&channel->frames_taken);
-    pthread_mutex_unlock(&channel->lock);
+    const unsigned count = buffer->frame_count;
+    memcpy(frames, buffer->frames, count * sizeof frames[0]);
+    buffer->frame_count = 0;
+    buffer->busy = count > 0;
+    pthread_cond_signal(&buffer->frames_taken);
+    pthread_mutex_unlock(&buffer->lock);
     return count;
 }
 
-/* While the thread is busy nobody else moves base or head, or takes the buffer away. */
-static void process(struct threaded_buffer *channel, uint64_t from, size_t bytes)
+/* While the thread is busy no other thread moves base or head, or takes the buffer away. */
+static void process(struct threaded_buffer *buffer, uint64_t from, size_t bytes)
 {
-    const struct threaded_run *run = channel->run;
-    const size_t offset = offset_of(channel, from);
-    const size_t straight = run->shape.buffer_bytes - offset;
+    const struct scheme_events *events = &buffer->run->base.config.events;
+    const size_t offset = offset_of(buffer, from);
+    const size_t straight = buffer->run->buffer_bytes - offset;
     const size_t piece = bytes < straight ? bytes : straight;
 
-    frames_append(&channel->processor, &channel->stream, &run->config.events,
-                  channel->buffer + offset, piece);
+    frames_append(&buffer->processor, &buffer->stream, events, buffer->bytes + offset, piece);
     if (bytes > piece)
-        frames_append(&channel->processor, &channel->stream, &run->config.events, channel->buffer,
-                      bytes - piece);
-    frames_finish(&channel->processor, &channel->stream, &run->config.events);
+        frames_append(&buffer->processor, &buffer->stream, events, buffer->bytes, bytes - piece);
+    frames_finish(&buffer->processor, &buffer->stream, events);
 }
 
-static void done_with(struct threaded_buffer *channel, uint64_t bytes)
+static void finish_frames(struct threaded_buffer *buffer, uint64_t bytes)
 {
-    struct threaded_run *run = channel->run;
+    struct scheme_base *base = &buffer->run->base;
 
-    pthread_mutex_lock(&channel->lock);
-    channel->head += bytes;
-    channel->busy = false;
-    const bool resume = channel->room_wanted && !channel->detached && make_room(channel);
+    pthread_mutex_lock(&buffer->lock);
+    buffer->head += bytes;
+    buffer->busy = false;
+    const bool resume = buffer->room_wanted && !buffer->detached && make_room(buffer);
     if (resume)
-        channel->room_wanted = false;
-    const bool released = !resume && release(channel);
-    pthread_mutex_unlock(&channel->lock);
+        buffer->room_wanted = false;
+    const bool released = !resume && release_idle(buffer);
+    pthread_mutex_unlock(&buffer->lock);
     if (released)
-        wait_list_resume(&run->waiters);
+        wait_list_resume(&base->waiters);
     if (resume)
-        run->config.events.resume(run->config.events.context, &channel->stream);
+        base->config.events.resume(base->config.events.context, &buffer->stream);
 }
 
 static void *process_all(void *argument)
 {
-    struct threaded_buffer *channel = argument;
-    uint32_t frames[CHANNEL_FRAMES_MAX];
+    struct threaded_buffer *buffer = argument;
+    uint32_t frames[QUEUED_FRAMES_MAX];
     unsigned count;
 
-    while ((count = take_up(channel, frames)) > 0) {
+    while ((count = take_frames(buffer, frames)) > 0) {
         uint64_t done = 0;
         for (unsigned i = 0; i < count; i++) {
-            process(channel, channel->head + done, frames[i]);
+            process(buffer, buffer->head + done, frames[i]);
             done += frames[i];
         }
-        done_with(channel, done);
+        finish_frames(buffer, done);
     }
     return NULL;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-int threaded_run_open(struct threaded_run *run, const struct scheme_config *config,
-                      const struct threaded_shape *shape)
+void threaded_open(struct threaded_run *run, bool circular)
 {
-    assert(shape->state_bytes >= sizeof(struct threaded_buffer));
-    assert(shape->buffer_bytes >= config->process.frame_bytes_max + shape->receive_bytes);
-    if (roster_open(&run->roster, config->streams_max) != 0)
-        return -1;
-    run->config = *config;
-    run->shape = *shape;
-    budget_init(&run->budget, config->pool_cap_bytes);
-    wait_list_init(&run->waiters, &(struct resource){.free = free_channels,
-                                                     .take = take_channel,
-                                                     .context = run,
-                                                     .events = &run->config.events});
-    atomic_init(&run->turn_waits, 0);
-    return 0;
+    run->circular = circular;
+    run->buffer_bytes = buffer_bytes_of(&run->base.config);
+    run->receive_bytes = receive_bytes_of(&run->base.config);
+    run->base.waiters.resource.free = free_buffers;
+    run->base.waiters.resource.take = take_buffer;
 }
 
-static struct threaded_buffer *threaded_buffer_of(struct stream *stream)
+static void close_buffer(struct threaded_buffer *buffer, struct scheme_figures *figures)
 {
-    return (struct threaded_buffer *)(void *)stream;
-}
-
-static void end_thread(struct threaded_buffer *channel)
-{
-    pthread_mutex_lock(&channel->lock);
-    channel->ending = true;
-    pthread_mutex_unlock(&channel->lock);
-    os_unpark(&channel->parker);
-    pthread_join(channel->thread, NULL);
-}
-
-void threaded_run_finish(struct threaded_run *run, struct scheme_figures *figures)
-{
-    *figures = (struct scheme_figures){
-        .buffer_cap_waits = atomic_load(&run->waiters.waits),
-        .buffer_turn_waits = atomic_load(&run->turn_waits),
-    };
-    for (uint32_t i = 0; i < run->roster.count; i++) {
-        struct threaded_buffer *channel = threaded_buffer_of(run->roster.streams[i]);
-        if (!channel->started)
-            continue;
-        end_thread(channel);
-        assert(channel->buffer == NULL);
-        figures->copied_bytes += channel->moved_bytes;
-        figures->scanned_bytes += channel->scanned_bytes;
-        processor_sum_up(&channel->processor, figures);
+    if (buffer->started) {
+        pthread_mutex_lock(&buffer->lock);
+        buffer->ending = true;
+        pthread_mutex_unlock(&buffer->lock);
+        os_unpark(&buffer->parker);
+        pthread_join(buffer->thread, NULL);
     }
-    figures->buffer_peak_bytes = atomic_load(&run->budget.peak_bytes);
+    assert(buffer->bytes == NULL);
+    figures->copied_bytes += buffer->copied_bytes;
+    processor_sum_up(&buffer->processor, figures);
+    pthread_cond_destroy(&buffer->frames_taken);
+    pthread_mutex_destroy(&buffer->lock);
 }
 
-void threaded_run_close(struct threaded_run *run)
+void threaded_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    for (uint32_t i = 0; i < run->roster.count; i++) {
-        struct threaded_buffer *channel = threaded_buffer_of(run->roster.streams[i]);
-        pthread_cond_destroy(&channel->frames_taken);
-        pthread_mutex_destroy(&channel->lock);
+    struct scheme_base *base = &run_of(run)->base;
+
+    figures->buffer_turn_waits = atomic_load(&run_of(run)->turn_waits);
+    for (uint32_t i = 0; i < base->stream_count; i++)
+        close_buffer(buffer_of(base->streams[i]), figures);
+}
+
+bool threaded_attach(struct scheme_run *run, struct stream *stream)
+{
+    struct threaded_buffer *buffer = buffer_of(stream);
+    struct scheme_base *base = &run_of(run)->base;
+
+    buffer->run = run_of(run);
+    pthread_mutex_init(&buffer->lock, NULL);
+    pthread_cond_init(&buffer->frames_taken, NULL);
+    processor_init(&buffer->processor, &base->config.process, &base->budget);
+    if (base->config.early && !acquire(buffer))
+        return false;
+    buffer->started =
+        os_thread_start(&buffer->thread, OS_ROLE_BUFFER, STACK_BYTES, process_all, buffer) == 0;
+    return buffer->started;
+}
+
+void threaded_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
+{
+    struct threaded_buffer *buffer = buffer_of(stream);
+
+    pthread_mutex_lock(&buffer->lock);
+    assert(ended || buffer->tail - buffer->head >= bytes);
+    buffer->detached = ended;
+    if (!ended) {
+        buffer->tail -= bytes;
+        buffer->room_wanted = false;
     }
-    roster_close(&run->roster);
-    wait_list_end(&run->waiters);
-    assert(atomic_load(&run->budget.used_bytes) == 0);
-}
-
-struct threaded_buffer *threaded_buffer_attach(struct threaded_run *run, void *owner,
-                                               uint64_t frames_expected, uint64_t bytes_expected)
-{
-    struct threaded_buffer *channel = threaded_buffer_of(
-        roster_add(&run->roster, run->shape.state_bytes, owner, frames_expected, bytes_expected));
-
-    if (channel == NULL)
-        return NULL;
-    channel->run = run;
-    channel->waiting.stream = &channel->stream;
-    pthread_mutex_init(&channel->lock, NULL);
-    pthread_cond_init(&channel->frames_taken, NULL);
-    processor_init(&channel->processor, &run->config.process, &run->budget);
-    if (run->config.early && !acquire(channel))
-        return NULL;
-    channel->started =
-        os_thread_start(&channel->thread, OS_ROLE_BUFFER, STACK_BYTES, process_all, channel) == 0;
-    if (channel->started)
-        return channel;
-    threaded_buffer_detach(channel);
-    return NULL;
-}
-
-void threaded_buffer_detach(struct threaded_buffer *channel)
-{
-    wait_list_forget(&channel->run->waiters, &channel->waiting);
-    pthread_mutex_lock(&channel->lock);
-    channel->detached = true;
-    pthread_mutex_unlock(&channel->lock);
-    settle_down(channel);
-    wait_list_resume(&channel->run->waiters);
-}
-
-void threaded_buffer_rewind(struct threaded_buffer *channel)
-{
-    wait_list_forget(&channel->run->waiters, &channel->waiting);
-    pthread_mutex_lock(&channel->lock);
-    assert(channel->tail - channel->head >= channel->stream.partial_bytes);
-    channel->tail -= channel->stream.partial_bytes;
-    channel->room_wanted = false;
-    frames_rewind(&channel->stream);
-    pthread_mutex_unlock(&channel->lock);
-    settle_down(channel);
-    wait_list_resume(&channel->run->waiters);
+    pthread_mutex_unlock(&buffer->lock);
+    threaded_retract(run, stream, NULL, 0);
 }

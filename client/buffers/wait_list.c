@@ -1,170 +1,161 @@
+/* Streams that wait for memory, and the reserve that keeps one of them going. */
 #include "client/buffers/wait_list.h"
 
 #include <assert.h>
 
-void wait_list_init(struct wait_list *waiters, const struct resource *resource)
+void wait_list_init(struct wait_list *list, void *context, const struct scheme_events *events)
 {
-    assert(resource->reserve <= resource->keep);
-    waiters->resource = *resource;
-    pthread_mutex_init(&waiters->lock, NULL);
-    waiters->first = NULL;
-    waiters->end = &waiters->first;
-    waiters->privilege_served = false;
-    atomic_init(&waiters->count, 0);
-    atomic_init(&waiters->privileged, NULL);
-    atomic_init(&waiters->waits, 0);
+    *list = (struct wait_list){.resource = {.context = context}, .events = events};
+    pthread_mutex_init(&list->lock, NULL);
+    list->end = &list->first;
 }
 
-void wait_list_end(struct wait_list *waiters)
+void wait_list_end(struct wait_list *list)
 {
-    assert(waiters->first == NULL);
-    pthread_mutex_destroy(&waiters->lock);
+    assert(list->first == NULL);
+    pthread_mutex_destroy(&list->lock);
 }
 
-static void privilege(struct wait_list *waiters, struct waiter *waiting)
+static uint64_t free_units(struct wait_list *list)
 {
-    waiters->privilege_served = false;
-    atomic_store(&waiters->privileged, waiting);
+    return list->resource.free(list->resource.context);
 }
 
-static uint64_t free_units(struct wait_list *waiters)
+/* With the lock held, so that the holder does not take from the reserve meanwhile. */
+static void pass_reserve_on(struct wait_list *list, struct waiter *next, uint64_t free)
 {
-    return waiters->resource.free(waiters->resource.context);
+    if (atomic_load(&list->reserve_holder) != NULL &&
+        !(list->holder_served && free >= list->resource.reserve))
+        return;
+    list->holder_served = false;
+    atomic_store(&list->reserve_holder, next);
 }
 
-/* With the lock held, so that its holder does not take from the reserve meanwhile. */
-static bool privilege_is_free(struct wait_list *waiters, uint64_t free)
+static void add(struct wait_list *list, struct waiter *waiter)
 {
-    return atomic_load(&waiters->privileged) == NULL ||
-           (waiters->privilege_served && free >= waiters->resource.reserve);
+    pthread_mutex_lock(&list->lock);
+    assert(!waiter->listed);
+    waiter->listed = true;
+    waiter->next = NULL;
+    *list->end = waiter;
+    list->end = &waiter->next;
+    atomic_fetch_add(&list->count, 1);
+    pass_reserve_on(list, waiter, free_units(list));
+    pthread_mutex_unlock(&list->lock);
 }
 
-static void join(struct wait_list *waiters, struct waiter *waiting)
+static void unlink(struct wait_list *list, struct waiter *waiter)
 {
-    pthread_mutex_lock(&waiters->lock);
-    assert(!waiting->listed);
-    waiting->listed = true;
-    waiting->next = NULL;
-    *waiters->end = waiting;
-    waiters->end = &waiting->next;
-    atomic_fetch_add(&waiters->count, 1);
-    if (privilege_is_free(waiters, free_units(waiters)))
-        privilege(waiters, waiting);
-    pthread_mutex_unlock(&waiters->lock);
-}
+    struct waiter **link = &list->first;
 
-static void unlink(struct wait_list *waiters, struct waiter *waiting)
-{
-    struct waiter **link = &waiters->first;
-
-    while (*link != waiting)
+    while (*link != waiter)
         link = &(*link)->next;
-    *link = waiting->next;
-    if (waiters->end == &waiting->next)
-        waiters->end = link;
-    waiting->listed = false;
-    atomic_fetch_sub(&waiters->count, 1);
+    *link = waiter->next;
+    if (list->end == &waiter->next)
+        list->end = link;
+    waiter->listed = false;
+    atomic_fetch_sub(&list->count, 1);
 }
 
 /* False: it was off the list already, so a resume has come or will. */
-static bool leave(struct wait_list *waiters, struct waiter *waiting)
+static bool leave(struct wait_list *list, struct waiter *waiter)
 {
-    pthread_mutex_lock(&waiters->lock);
-    const bool listed = waiting->listed;
+    pthread_mutex_lock(&list->lock);
+    const bool listed = waiter->listed;
     if (listed)
-        unlink(waiters, waiting);
-    pthread_mutex_unlock(&waiters->lock);
+        unlink(list, waiter);
+    pthread_mutex_unlock(&list->lock);
     return listed;
 }
 
-bool wait_list_wait(struct wait_list *waiters, struct waiter *waiting, unsigned want)
+bool wait_list_wait(struct wait_list *list, struct waiter *waiter, unsigned want)
 {
-    const struct resource *resource = &waiters->resource;
+    const struct resource *resource = &list->resource;
 
-    join(waiters, waiting);
-    if (resource->take(resource->context, waiting->stream, want) && leave(waiters, waiting))
+    add(list, waiter);
+    if (resource->take(resource->context, waiter->stream, want) && leave(list, waiter))
         return false;
-    atomic_fetch_add_explicit(&waiters->waits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&list->waits, 1, memory_order_relaxed);
     return true;
 }
 
-void wait_list_forget(struct wait_list *waiters, struct waiter *waiting)
+void wait_list_forget(struct wait_list *list, struct waiter *waiter)
 {
-    pthread_mutex_lock(&waiters->lock);
-    if (waiting->listed)
-        unlink(waiters, waiting);
-    if (atomic_load(&waiters->privileged) == waiting)
-        privilege(waiters, waiters->first);
-    pthread_mutex_unlock(&waiters->lock);
+    pthread_mutex_lock(&list->lock);
+    if (waiter->listed)
+        unlink(list, waiter);
+    if (atomic_load(&list->reserve_holder) == waiter) {
+        list->holder_served = false;
+        atomic_store(&list->reserve_holder, list->first);
+    }
+    pthread_mutex_unlock(&list->lock);
 }
 
-bool wait_list_lock_reserve(struct wait_list *waiters, const struct waiter *waiting)
+bool wait_list_lock_reserve(struct wait_list *list, const struct waiter *waiter)
 {
-    if (atomic_load(&waiters->privileged) != waiting)
+    if (atomic_load(&list->reserve_holder) != waiter)
         return false;
-    pthread_mutex_lock(&waiters->lock);
-    if (atomic_load(&waiters->privileged) == waiting)
+    pthread_mutex_lock(&list->lock);
+    if (atomic_load(&list->reserve_holder) == waiter)
         return true;
-    pthread_mutex_unlock(&waiters->lock);
+    pthread_mutex_unlock(&list->lock);
     return false;
 }
 
-void wait_list_unlock_reserve(struct wait_list *waiters)
+void wait_list_unlock_reserve(struct wait_list *list)
 {
-    pthread_mutex_unlock(&waiters->lock);
+    pthread_mutex_unlock(&list->lock);
 }
 
-void wait_list_frame_done(struct wait_list *waiters, const struct waiter *waiting)
+void wait_list_frame_done(struct wait_list *list, const struct waiter *waiter)
 {
-    if (!wait_list_lock_reserve(waiters, waiting))
+    if (!wait_list_lock_reserve(list, waiter))
         return;
-    waiters->privilege_served = true;
-    wait_list_unlock_reserve(waiters);
+    list->holder_served = true;
+    wait_list_unlock_reserve(list);
 }
 
-/* Takes a waiting one off the list and onto the chain of those to be resumed. */
-static struct waiter **move(struct wait_list *waiters, struct waiter *waiting,
-                            struct waiter **chain)
+/* Moves a waiter from the list to the chain of those to be resumed; returns the chain's end. */
+static struct waiter **move(struct wait_list *list, struct waiter *waiter, struct waiter **chain)
 {
-    unlink(waiters, waiting);
-    waiting->next = NULL;
-    *chain = waiting;
-    return &waiting->next;
+    unlink(list, waiter);
+    waiter->next = NULL;
+    *chain = waiter;
+    return &waiter->next;
 }
 
-static struct waiter *choose(struct wait_list *waiters)
+static struct waiter *choose(struct wait_list *list)
 {
     struct waiter *chosen = NULL, **chain = &chosen;
-    const uint64_t keep = waiters->resource.keep;
-    uint64_t free = free_units(waiters);
+    const uint64_t keep = list->resource.keep;
+    uint64_t free = free_units(list);
 
-    if (privilege_is_free(waiters, free))
-        privilege(waiters, waiters->first);
-    struct waiter *privileged = atomic_load(&waiters->privileged);
-    if (privileged != NULL && privileged->listed && free > 0) {
-        chain = move(waiters, privileged, chain);
-        free -= free > keep; /* else it is the reserve that it will take from */
+    pass_reserve_on(list, list->first, free);
+    struct waiter *holder = atomic_load(&list->reserve_holder);
+    if (holder != NULL && holder->listed && free > 0) {
+        chain = move(list, holder, chain);
+        free -= free > keep; /* otherwise it will take from the reserve */
     }
-    for (; free > keep && waiters->first != NULL; free--)
-        chain = move(waiters, waiters->first, chain);
+    for (; free > keep && list->first != NULL; free--)
+        chain = move(list, list->first, chain);
     return chosen;
 }
 
-void wait_list_resume(struct wait_list *waiters)
+void wait_list_resume(struct wait_list *list)
 {
-    const struct scheme_events *events = waiters->resource.events;
+    const struct scheme_events *events = list->events;
 
-    if (atomic_load(&waiters->count) == 0)
+    if (atomic_load(&list->count) == 0)
         return;
-    pthread_mutex_lock(&waiters->lock);
-    struct waiter *waiting = choose(waiters);
-    pthread_mutex_unlock(&waiters->lock);
+    pthread_mutex_lock(&list->lock);
+    struct waiter *waiter = choose(list);
+    pthread_mutex_unlock(&list->lock);
 
-    /* Once it is resumed a stream may starve again: its link is read before. One that is not
-     * resumed yet cannot be listed, for its offer has not been answered yet. */
-    while (waiting != NULL) {
-        struct waiter *next = waiting->next;
-        events->resume(events->context, waiting->stream);
-        waiting = next;
+    /* A resumed stream may be listed again at once, so its link is read before. One that is not
+     * resumed yet cannot be listed: its offer has not been answered yet. */
+    while (waiter != NULL) {
+        struct waiter *next = waiter->next;
+        events->resume(events->context, waiter->stream);
+        waiter = next;
     }
 }

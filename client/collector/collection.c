@@ -164,8 +164,8 @@ static bool attach_streams(struct collection *collection)
         const struct request *request = request_of(run->book, i);
         if (!is_ready(connection) && connection->phase != CONNECTION_PAUSED)
             continue;
-        connection->stream = run->scheme->attach(run->scheme_run, connection,
-                                                 request->frames_expected, request->bytes_expected);
+        connection->stream = scheme_attach(run->scheme_run, connection, request->frames_expected,
+                                           request->bytes_expected);
         if (connection->stream == NULL) {
             skip_without_stream(collection, i);
             return false;

@@ -71,8 +71,8 @@ static int open_port_and_scheme(struct collection *collection, char *why, size_t
     }
     run->scheme = scheme_find(options->scheme);
     configure_scheme(collection);
-    if (run->scheme->open(&collection->scheme_config, &run->scheme_run, reason, sizeof reason) !=
-        0) {
+    if (scheme_open(run->scheme, &collection->scheme_config, &run->scheme_run, reason,
+                    sizeof reason) != 0) {
         run->scheme_run = NULL;
         snprintf(
             why, why_bytes, "%s (--scheme %s, --pool-cap %llu, --block %llu, --bind %s)", reason,
@@ -121,7 +121,7 @@ static void close_threads(struct collection *collection)
     for (uint32_t i = 0; i < run->count; i++) {
         const struct connection *connection = &run->connections[i];
         if (connection->phase != CONNECTION_LEFT && connection->stream != NULL)
-            run->scheme->detach(run->scheme_run, connection->stream);
+            scheme_detach(run->scheme_run, connection->stream);
     }
 }
 
@@ -130,7 +130,7 @@ static void close_threads(struct collection *collection)
 static void close_scheme(struct collection *collection)
 {
     struct run *run = &collection->run;
-    run->scheme->close(run->scheme_run, &collection->figures);
+    scheme_close(run->scheme_run, &collection->figures);
     run->scheme_run = NULL;
     if (run->options->frames_per_server == 0) {
         collection->last_ns = os_now_ns();
@@ -181,7 +181,7 @@ static void close_halves(struct collection *collection)
 {
     struct run *run = &collection->run;
     if (run->scheme_run != NULL)
-        run->scheme->close(run->scheme_run, &collection->figures);
+        scheme_close(run->scheme_run, &collection->figures);
     cp_free(run->port);
 }
 

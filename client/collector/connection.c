@@ -87,7 +87,7 @@ static void leave_for_good(struct connection *connection)
         atomic_fetch_sub(&run->away, 1);
     outage_end(outage_of(connection), connection->ended_ns);
     if (connection->stream != NULL)
-        run->scheme->detach(run->scheme_run, connection->stream);
+        scheme_detach(run->scheme_run, connection->stream);
     pthread_mutex_lock(&connection->lock);
     assert(connection->over);
     assert(connection->phase == CONNECTION_BUSY);
@@ -108,7 +108,7 @@ static uint64_t rewind_stream(struct connection *connection)
         frames = request_whole_frames(request_of(run->book, connection->index),
                                       stream->received_bytes, &unfinished);
     outage_of(connection)->discarded_bytes += unfinished;
-    run->scheme->rewind(run->scheme_run, stream, unfinished);
+    scheme_rewind(run->scheme_run, stream, unfinished);
     atomic_store_explicit(&connection->received_bytes, stream->received_bytes,
                           memory_order_relaxed);
     return frames;

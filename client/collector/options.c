@@ -336,11 +336,6 @@ static int check_together(const struct collector_options *options, char *why, si
                  (unsigned long long)options->size_max);
         return -1;
     }
-    if (options->reconnect && scheme_find(options->scheme)->rewind == NULL) {
-        snprintf(why, why_bytes, "--reconnect: --scheme %s cannot go on over another connection",
-                 options->scheme);
-        return -1;
-    }
     if (options->frame_bytes_max <= options->end_marker.bytes) {
         snprintf(why, why_bytes, "--frame-max: takes more bytes than --end-marker has, %zu",
                  options->end_marker.bytes);

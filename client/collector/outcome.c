@@ -81,7 +81,7 @@ void collection_measure(struct collection *collection)
     uint64_t frame_bytes =
         run->options->request.given ? run->options->frame_bytes_max : run->options->size_max;
     row->buffer_predicted_bytes =
-        run->scheme->memory(&collection->scheme_config, row->connected, frame_bytes);
+        scheme_memory(run->scheme, &collection->scheme_config, row->connected, frame_bytes);
     measure_span(row, atomic_load(&run->first_byte_ns), collection->last_ns,
                  &collection->usage_begin, &run->usage_end);
     measure_latency(row, &figures->latency);

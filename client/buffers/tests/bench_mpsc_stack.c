@@ -47,7 +47,7 @@ static void push_locked(struct block *first, struct block *last)
 {
     pthread_mutex_lock(&lock);
     const bool was_empty = list == NULL;
-    last->queue = list;
+    last->queue_next = list;
     list = first;
     pthread_mutex_unlock(&lock);
     if (was_empty)
@@ -84,7 +84,7 @@ static void *take_all(void *argument)
     unsigned count = 0;
 
     while (count < BLOCKS)
-        for (struct block *block = way->take(); block != NULL; block = block->queue)
+        for (struct block *block = way->take(); block != NULL; block = block->queue_next)
             count++;
     return NULL;
 }
@@ -99,7 +99,7 @@ static double turn_ns(const struct way *way, unsigned size)
     const uint64_t began_ns = os_now_ns();
     for (unsigned at = 0; at < BLOCKS; at += size) {
         for (unsigned i = at; i + 1 < at + size; i++)
-            blocks[i].queue = &blocks[i + 1];
+            blocks[i].queue_next = &blocks[i + 1];
         way->push(&blocks[at], &blocks[at + size - 1]);
     }
     pthread_join(taker, NULL);

@@ -131,19 +131,19 @@ static void turn(struct contender *contender, const struct load *load, struct sc
     struct scheme_run *run;
     char why[300];
     config.processors = contender->processors;
-    if (players == NULL || scheme->open(&config, &run, why, sizeof why) != 0)
+    if (players == NULL || scheme_open(scheme, &config, &run, why, sizeof why) != 0)
         abort();
     for (uint32_t i = 0; i < load->streams; i++) {
         players[i].parker = &parker;
-        players[i].stream = scheme->attach(run, &players[i], UINT64_MAX, UINT64_MAX);
+        players[i].stream = scheme_attach(run, &players[i], UINT64_MAX, UINT64_MAX);
         if (players[i].stream == NULL)
             abort();
     }
     const double before_s = cpu_s();
     play(scheme, run, load, players, &parker);
     for (uint32_t i = 0; i < load->streams; i++)
-        scheme->detach(run, players[i].stream);
-    scheme->close(run, &contender->figures);
+        scheme_detach(run, players[i].stream);
+    scheme_close(run, &contender->figures);
     const double rate = TURN_BYTES / 1e9 / (cpu_s() - before_s);
     contender->sum += rate;
     if (rate > contender->best)

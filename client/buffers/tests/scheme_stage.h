@@ -117,7 +117,8 @@ static inline void stage_set(struct stage *stage, const struct scheme *scheme, c
 
 static inline bool stage_opens(struct stage *stage)
 {
-    return stage->scheme->open(&stage->config, &stage->run, stage->why, sizeof stage->why) == 0;
+    return scheme_open(stage->scheme, &stage->config, &stage->run, stage->why, sizeof stage->why) ==
+           0;
 }
 
 static inline void stage_open(struct stage *stage)
@@ -129,7 +130,7 @@ static inline void stage_open(struct stage *stage)
 /* What every run has to show at its end, however it went. */
 static inline void stage_close(struct stage *stage)
 {
-    stage->scheme->close(stage->run, &stage->figures);
+    scheme_close(stage->run, &stage->figures);
     assert_int_equal(stage->figures.blocks_lost, 0);
     assert_true(stage->figures.buffer_peak_bytes <= stage->config.pool_cap_bytes);
 }
@@ -180,7 +181,7 @@ static inline void feed_add_many(struct feed *feed, uint32_t frames, uint32_t si
 
 static inline void feed_attach(struct feed *feed)
 {
-    feed->stream = feed->stage->scheme->attach(feed->stage->run, feed, feed->frames, feed->count);
+    feed->stream = scheme_attach(feed->stage->run, feed, feed->frames, feed->count);
     assert_non_null(feed->stream);
 }
 
@@ -238,7 +239,7 @@ static inline void feed_up_to(struct feed *feed, size_t to, size_t most)
 
 static inline void feed_detach(struct feed *feed)
 {
-    feed->stage->scheme->detach(feed->stage->run, feed->stream);
+    scheme_detach(feed->stage->run, feed->stream);
     feed->detached = true;
 }
 

@@ -73,9 +73,7 @@ void __wrap_os_unpark(struct os_parker *parker)
 enum { HALF = 16, BLOCK_BYTES = 16 << 10, BLOCKS_MAX = 2 * HALF + 1 };
 
 struct room {
-    struct budget budget;
-    struct process_config process;
-    struct pool *pool;
+    struct scheme_base base;
     struct block_caches caches;
     struct block_cache *cache;
 };
@@ -83,14 +81,10 @@ struct room {
 static void room_open(struct room *room)
 {
     memset(room, 0, sizeof *room);
-    budget_init(&room->budget, UINT64_MAX);
-    room->pool = pool_open(&(struct pool_config){.block_bytes = BLOCK_BYTES,
-                                                 .first_blocks = 4 * HALF,
-                                                 .batch_blocks = HALF,
-                                                 .budget = &room->budget});
-    assert_non_null(room->pool);
-    assert_int_equal(
-        block_caches_open(&room->caches, 1, room->pool, HALF, &room->process, &room->budget), 0);
+    room->base.config.workers = 1;
+    budget_init(&room->base.budget, UINT64_MAX);
+    assert_int_equal(scheme_pool_open(&room->base, BLOCK_BYTES, 4 * HALF, HALF), 0);
+    assert_int_equal(block_caches_open(&room->caches, &room->base, HALF), 0);
     room->cache = block_cache_acquire(&room->caches);
     count_anew();
 }
@@ -98,8 +92,9 @@ static void room_open(struct room *room)
 static void room_close(struct room *room)
 {
     block_cache_release(room->cache);
-    block_caches_close(&room->caches);
-    assert_int_equal(pool_close(room->pool), 0);
+    struct scheme_figures figures = {0};
+    block_caches_close(&room->caches, &figures);
+    assert_int_equal(pool_close(room->base.pool), 0);
 }
 
 static void take(struct room *room, struct block **blocks, unsigned count)

@@ -3,7 +3,7 @@
 
 #include <sys/resource.h>
 
-#include "client/buffers/rings.h"
+#include "client/buffers/ring_pool.h"
 
 enum { FRAME_BYTES = 700 };
 
@@ -48,22 +48,22 @@ static void test_the_ring_used_last_is_the_next(void **state)
 {
     (void)state;
     struct budget budget;
-    struct rings rings;
-    budget_init(&budget, 3 * rings_size(1));
-    assert_int_equal(rings_open(&rings, rings_size(1), &budget), 0);
-    struct ring_of_two *taken[3];
+    struct ring_pool rings;
+    budget_init(&budget, 3 * ring_pool_ring_bytes(1));
+    assert_int_equal(ring_pool_open(&rings, ring_pool_ring_bytes(1), &budget), 0);
+    struct ring *taken[3];
     for (unsigned i = 0; i < 3; i++)
-        assert_non_null(taken[i] = rings_take(&rings));
-    assert_null(rings_take(&rings)); /* the cap */
-    rings_give(&rings, taken[0]);
-    rings_give(&rings, taken[2]);
-    assert_int_equal(rings_free(&rings), 2);
-    assert_ptr_equal(rings_take(&rings), taken[2]);
-    rings_give(&rings, taken[2]);
-    assert_int_equal(rings_close(&rings), 1); /* one never came back */
-    budget_init(&budget, rings_size(1) - 1);
-    assert_int_equal(rings_open(&rings, rings_size(1), &budget), -1);
-    os_mirror_unmap(taken[1]->bytes, rings_size(1));
+        assert_non_null(taken[i] = ring_pool_take(&rings));
+    assert_null(ring_pool_take(&rings)); /* the cap */
+    ring_pool_give(&rings, taken[0]);
+    ring_pool_give(&rings, taken[2]);
+    assert_int_equal(ring_pool_free(&rings), 2);
+    assert_ptr_equal(ring_pool_take(&rings), taken[2]);
+    ring_pool_give(&rings, taken[2]);
+    assert_int_equal(ring_pool_close(&rings), 1); /* one never came back */
+    budget_init(&budget, ring_pool_ring_bytes(1) - 1);
+    assert_int_equal(ring_pool_open(&rings, ring_pool_ring_bytes(1), &budget), -1);
+    os_mirror_unmap(taken[1]->bytes, ring_pool_ring_bytes(1));
     free(taken[1]);
 }
 
@@ -71,21 +71,22 @@ static void test_no_descriptor_no_ring(void **state)
 {
     (void)state;
     struct budget budget;
-    struct rings rings;
+    struct ring_pool rings;
     struct rlimit old, none;
     budget_init(&budget, UINT64_MAX);
-    assert_int_equal(rings_open(&rings, rings_size(1), &budget), 0);
-    struct ring_of_two *first = rings_take(&rings);
+    assert_int_equal(ring_pool_open(&rings, ring_pool_ring_bytes(1), &budget), 0);
+    struct ring *first = ring_pool_take(&rings);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     none = old;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    struct ring_of_two *second = rings_take(&rings);
+    struct ring *second = ring_pool_take(&rings);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_null(second);
-    assert_int_equal(atomic_load(&budget.used_bytes), rings_size(1)); /* nothing stays charged */
-    rings_give(&rings, first);
-    assert_int_equal(rings_close(&rings), 0);
+    assert_int_equal(atomic_load(&budget.used_bytes),
+                     ring_pool_ring_bytes(1)); /* nothing stays charged */
+    ring_pool_give(&rings, first);
+    assert_int_equal(ring_pool_close(&rings), 0);
 }
 
 /* ---- the scheme -------------------------------------------------------------------------- */
@@ -156,11 +157,11 @@ static void test_too_many_maps_are_refused(void **state)
 {
     (void)state;
     struct stage stage;
-    if (rings_max() == UINT64_MAX || rings_max() >= UINT32_MAX)
+    if (ring_pool_max() == UINT64_MAX || ring_pool_max() >= UINT32_MAX)
         skip(); /* no limit known */
     stage_set(&stage, scheme_find("mirror"), "\r\n", 4096, 700);
     stage.config.early = true;
-    stage.config.streams_max = (unsigned)rings_max() + 1;
+    stage.config.streams_max = (unsigned)ring_pool_max() + 1;
     assert_false(stage_opens(&stage));
     assert_non_null(strstr(stage.why, "vm.max_map_count"));
     stage.config.early = false;

@@ -246,7 +246,7 @@ static void predict(const struct scheme *scheme, bool early)
         feed_attach(&feeds[i]);
         feed_up_to(&feeds[i], FRAME_BYTES - 1, SIZE_MAX);
     }
-    const uint64_t predicted = scheme->memory(&stage.config, STREAMS, FRAME_BYTES);
+    const uint64_t predicted = scheme_memory(scheme, &stage.config, STREAMS, FRAME_BYTES);
     for (unsigned i = 0; i < STREAMS; i++) {
         feed_detach(&feeds[i]);
         feed_free(&feeds[i]);

@@ -168,7 +168,7 @@ static void refuses_less(const struct scheme *scheme, bool early)
     assert_false(stage_opens(&stage));
     assert_null(strchr(stage.why, '\n'));
     stage.config.pool_cap_bytes = least;
-    assert_in_range(scheme->memory(&stage.config, 1000, SIZE_MOST), 1, least);
+    assert_in_range(scheme_memory(scheme, &stage.config, 1000, SIZE_MOST), 1, least);
     stage_open(&stage);
     stage_close(&stage);
 }

@@ -262,15 +262,15 @@ static void too_many_streams(const struct scheme *scheme, bool early)
     stage.config.early = early;
     stage.config.streams_max = 2;
     stage_open(&stage);
-    struct stream *first = scheme->attach(stage.run, NULL, 1, 1);
-    struct stream *second = scheme->attach(stage.run, NULL, 1, 1);
+    struct stream *first = scheme_attach(stage.run, NULL, 1, 1);
+    struct stream *second = scheme_attach(stage.run, NULL, 1, 1);
     assert_non_null(first);
     assert_non_null(second);
     assert_int_equal(first->id, 0);
     assert_int_equal(second->id, 1);
-    assert_null(scheme->attach(stage.run, NULL, 1, 1));
-    scheme->detach(stage.run, first);
-    scheme->detach(stage.run, second);
+    assert_null(scheme_attach(stage.run, NULL, 1, 1));
+    scheme_detach(stage.run, first);
+    scheme_detach(stage.run, second);
     stage_close(&stage);
 }
 
@@ -291,11 +291,11 @@ static void count_threads(const struct scheme *scheme, bool early)
     stage.config.early = early;
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++)
-        streams[i] = scheme->attach(stage.run, NULL, 1, 1);
+        streams[i] = scheme_attach(stage.run, NULL, 1, 1);
     const unsigned chosen = strcmp(scheme->name, "slices") == 0 ? stage_processors : 0;
     assert_int_equal(os_thread_count(OS_ROLE_BUFFER), own ? STREAMS : one + chosen);
     for (unsigned i = 0; i < STREAMS; i++)
-        scheme->detach(stage.run, streams[i]);
+        scheme_detach(stage.run, streams[i]);
     stage_close(&stage);
 }
 

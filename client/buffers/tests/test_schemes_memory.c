@@ -23,7 +23,7 @@ static bool live(struct stage *stage)
         const int left = atomic_exchange(&allocations_left, -1); /* the test's own must not fail */
         feed_add_many(feed, FRAMES, FRAME_BYTES, FRAME_BYTES, i);
         atomic_store(&allocations_left, left);
-        feed->stream = stage->scheme->attach(stage->run, feed, feed->frames, feed->count);
+        feed->stream = scheme_attach(stage->run, feed, feed->frames, feed->count);
         if (feed->stream != NULL)
             attached++;
         else

@@ -22,7 +22,7 @@ static void feed_rewind(struct feed *feed, uint64_t seed)
     const size_t bytes = unfinished_bytes(feed, seed);
     if (stage_frames(feed->stage))
         assert_int_equal(feed->stream->partial_bytes, bytes);
-    feed->stage->scheme->rewind(feed->stage->run, feed->stream, bytes);
+    scheme_rewind(feed->stage->run, feed->stream, bytes);
     feed->at -= bytes;
     assert_int_equal(feed->stream->received_bytes, feed->at);
     assert_int_equal(feed->stream->partial_bytes, 0);
@@ -61,7 +61,7 @@ static void cut_everywhere(const struct scheme *scheme, bool early, size_t block
 static void cuts(const struct scheme *scheme, bool early)
 {
     static const size_t blocks_bytes[] = {7, 64, 256};
-    for (unsigned i = 0; scheme->rewind != NULL && i < 3; i++)
+    for (unsigned i = 0; i < 3; i++)
         cut_everywhere(scheme, early, blocks_bytes[i]);
 }
 
@@ -77,8 +77,6 @@ static void leave_memory(const struct scheme *scheme, bool early)
     struct stage stage;
     struct driver driver = {0};
     struct feed away, other;
-    if (scheme->rewind == NULL)
-        return;
     stage_set(&stage, scheme, "\r\n", 16, LENGTH_MAX);
     stage.config.early = early;
     stage.config.streams_max = 2;
@@ -107,20 +105,11 @@ static void test_nothing_is_kept_from_others(void **state)
     each_scheme(leave_memory);
 }
 
-/* None is left out above. */
-static void test_all_can(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; scheme_list(i) != NULL; i++)
-        assert_non_null(scheme_list(i)->rewind);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_nothing_is_kept_from_others),
-        cmocka_unit_test(test_all_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,11 +233,11 @@ static void test_a_sleeper_is_woken_once_and_finds_all(void **state)
     mpsc_stack_push(&stack, &blocks[0], &blocks[0]);
     mpsc_stack_sleep(&stack);
     assert_false(mpsc_stack_prepare_sleep(&stack));
-    blocks[1].queue = &blocks[2];
+    blocks[1].queue_next = &blocks[2];
     mpsc_stack_push(&stack, &blocks[1], &blocks[2]);
     assert_ptr_equal(mpsc_stack_take(&stack), &blocks[1]);
-    assert_ptr_equal(blocks[2].queue, &blocks[0]);
-    assert_null(blocks[0].queue);
+    assert_ptr_equal(blocks[2].queue_next, &blocks[0]);
+    assert_null(blocks[0].queue_next);
     assert_true(mpsc_stack_prepare_sleep(&stack));
     mpsc_stack_wake(&stack);
     mpsc_stack_sleep(&stack);

@@ -85,8 +85,6 @@ static void every_scheme_goes_on_after_a_restart(void **state)
             char engine_option[48], scheme[48];
             snprintf(engine_option, sizeof engine_option, "--engine=%s", engine);
             snprintf(scheme, sizeof scheme, "--scheme=%s", scheme_list(i)->name);
-            if (scheme_list(i)->rewind == NULL)
-                continue;
             collect(&fleet, COUNT, engine_option, scheme,
                     i % 2 == 0 ? "--bind=late" : "--bind=early", LOAD, RECONNECT, NULL);
             assert_recovered(COUNT);

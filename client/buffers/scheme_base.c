@@ -1,0 +1,190 @@
+/* The part of a scheme's life that is the same for all of them. */
+#include "client/buffers/scheme_base.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct scheme_base *base_of(struct scheme_run *run)
+{
+    return (struct scheme_base *)(void *)run;
+}
+
+uint64_t scheme_memory(const struct scheme *scheme, const struct scheme_config *config,
+                       uint64_t streams, uint64_t frame_bytes)
+{
+    struct scheme_need need;
+
+    scheme->need(config, streams, frame_bytes, &need);
+    return need.peak_bytes < config->pool_cap_bytes ? need.peak_bytes : config->pool_cap_bytes;
+}
+
+static int check_cap(const struct scheme *scheme, const struct scheme_config *config, char *why,
+                     size_t why_bytes)
+{
+    struct scheme_need need;
+
+    scheme->need(config, 0, 0, &need);
+    if (config->pool_cap_bytes >= need.least_bytes)
+        return 0;
+    snprintf(why, why_bytes, "scheme %s needs a cap of at least %llu bytes: %s", scheme->name,
+             (unsigned long long)need.least_bytes, need.parts);
+    return -1;
+}
+
+static void close_base(struct scheme_base *base, struct scheme_figures *figures)
+{
+    for (uint32_t i = 0; i < base->stream_count; i++) {
+        figures->scanned_bytes += base->streams[i]->scanned_bytes;
+        free(base->streams[i]);
+    }
+    free(base->streams);
+    if (base->pool != NULL) {
+        figures->pool_blocks = pool_blocks(base->pool);
+        figures->blocks_lost = pool_close(base->pool);
+    }
+    figures->buffer_peak_bytes = atomic_load(&base->budget.peak_bytes);
+    figures->buffer_cap_waits += atomic_load(&base->waiters.waits);
+    assert(atomic_load(&base->budget.used_bytes) == 0);
+    wait_list_end(&base->waiters);
+    pthread_mutex_destroy(&base->lock);
+    free(base);
+}
+
+void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
+{
+    *figures = (struct scheme_figures){0};
+    if (base_of(run)->scheme->close != NULL)
+        base_of(run)->scheme->close(run, figures);
+    close_base(base_of(run), figures);
+}
+
+int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
+                struct scheme_run **opened, char *why, size_t why_bytes)
+{
+    assert(config->workers >= 1 && config->batch >= 1);
+    if (check_cap(scheme, config, why, why_bytes) != 0)
+        return -1;
+    snprintf(why, why_bytes, "scheme %s: no memory", scheme->name);
+    struct scheme_run *run = calloc(1, scheme->run_bytes);
+    if (run == NULL)
+        return -1;
+    struct scheme_base *base = base_of(run);
+    base->scheme = scheme;
+    base->config = *config;
+    budget_init(&base->budget, config->pool_cap_bytes);
+    wait_list_init(&base->waiters, run, &base->config.events);
+    pthread_mutex_init(&base->lock, NULL);
+    base->streams = calloc(config->streams_max, sizeof(struct stream *));
+    struct scheme_figures unused = {0};
+    if (base->streams == NULL) {
+        close_base(base, &unused);
+    } else if (scheme->open(run, why, why_bytes) == 0) {
+        *opened = run;
+        return 0;
+    } else {
+        scheme_close(run, &unused);
+    }
+    return -1;
+}
+
+static struct stream *add_stream(struct scheme_base *base)
+{
+    struct stream *stream = NULL;
+
+    assert(base->scheme->stream_bytes >= sizeof(struct stream));
+    pthread_mutex_lock(&base->lock);
+    if (base->stream_count < base->config.streams_max)
+        stream = calloc(1, base->scheme->stream_bytes);
+    if (stream != NULL) {
+        stream->id = base->stream_count;
+        base->streams[base->stream_count++] = stream;
+    }
+    pthread_mutex_unlock(&base->lock);
+    return stream;
+}
+
+struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
+                             uint64_t bytes_expected)
+{
+    struct scheme_base *base = base_of(run);
+    struct stream *stream = add_stream(base);
+
+    assert((frames_expected > 0) == (bytes_expected > 0));
+    if (stream == NULL)
+        return NULL;
+    stream->owner = owner;
+    stream->frames_expected = frames_expected;
+    stream->bytes_expected = bytes_expected;
+    stream->waiter.stream = stream;
+    if (base->scheme->attach == NULL || base->scheme->attach(run, stream))
+        return stream;
+    scheme_detach(run, stream);
+    return NULL;
+}
+
+static void release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
+{
+    struct scheme_base *base = base_of(run);
+
+    wait_list_forget(&base->waiters, &stream->waiter);
+    base->scheme->release(run, stream, ended, bytes);
+    wait_list_resume(&base->waiters);
+}
+
+void scheme_detach(struct scheme_run *run, struct stream *stream)
+{
+    release(run, stream, true, 0);
+}
+
+void scheme_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes)
+{
+    assert(bytes <= stream->received_bytes);
+    assert(bytes == stream->partial_bytes || stream->partial_bytes == 0);
+    stream->received_bytes -= bytes;
+    stream->partial_bytes = 0;
+    stream->marker = (struct marker_state){0};
+    release(run, stream, false, bytes);
+}
+
+/* ---- for schemes with a pool ---------------------------------------------------------------- */
+
+int scheme_pool_open(struct scheme_base *base, size_t block_bytes, unsigned first_blocks,
+                     unsigned batch_blocks)
+{
+    base->pool = pool_open(&(struct pool_config){.block_bytes = block_bytes,
+                                                 .first_blocks = first_blocks,
+                                                 .batch_blocks = batch_blocks,
+                                                 .budget = &base->budget});
+    return base->pool != NULL ? 0 : -1;
+}
+
+uint64_t scheme_free_blocks(void *context)
+{
+    return pool_blocks_free(base_of(context)->pool);
+}
+
+void scheme_need_block(const struct scheme_config *config, uint64_t charge,
+                       struct scheme_need *need)
+{
+    need->least_bytes = (config->early ? config->streams_max : 1) * charge;
+    snprintf(need->parts, sizeof need->parts, "a block of %llu for %s", (unsigned long long)charge,
+             config->early ? "each connection (early binding)" : "the receive at hand");
+}
+
+unsigned scheme_blocks_wanted(const struct scheme_config *config, unsigned want, unsigned max)
+{
+    if (config->early && config->pool_cap_bytes != UINT64_MAX)
+        return 1;
+    return want < max ? want : max;
+}
+
+unsigned scheme_offer_list(const struct scheme_config *config, struct block *list,
+                           struct cp_block *blocks, unsigned max)
+{
+    unsigned count = 0;
+
+    for (struct block *block = list; block != NULL && count < max; block = block->next)
+        blocks[count++] = (struct cp_block){block->data, config->block_bytes};
+    return count;
+}
