@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const char *skip_value(const char *at, unsigned depth);
 
 static const char *skip_blanks(const char *at)
@@ -19,22 +21,10 @@ static const char *skip_char(const char *at, char c)
     return at != NULL && *at == c ? skip_blanks(at + 1) : NULL;
 }
 
-/* One character of UTF-8 outside ASCII. Overlong forms and surrogates are refused, as Python
- * refuses them. */
-static const char *skip_wide(const char *at)
+static const char *skip_character(const char *at)
 {
-    const unsigned char *byte = (const unsigned char *)at;
-    unsigned more = byte[0] >= 0xF0 ? 3 : byte[0] >= 0xE0 ? 2 : 1;
-
-    if (byte[0] < 0xC2 || byte[0] > 0xF4 || (byte[0] == 0xE0 && byte[1] < 0xA0) ||
-        (byte[0] == 0xED && byte[1] > 0x9F) || (byte[0] == 0xF0 && byte[1] < 0x90) ||
-        (byte[0] == 0xF4 && byte[1] > 0x8F))
-        return NULL;
-    for (unsigned i = 1; i <= more; i++) {
-        if ((byte[i] & 0xC0) != 0x80)
-            return NULL;
-    }
-    return at + 1 + more;
+    size_t bytes = utf8_bytes(at);
+    return bytes == 0 ? NULL : at + bytes;
 }
 
 static const char *skip_escape(const char *at)
@@ -52,10 +42,7 @@ static const char *skip_text(const char *at)
     while (at != NULL && *at != '"') {
         if ((unsigned char)*at < 0x20)
             return NULL;
-        if (*at == '\\')
-            at = skip_escape(at + 1);
-        else
-            at = (unsigned char)*at < 0x80 ? at + 1 : skip_wide(at);
+        at = *at == '\\' ? skip_escape(at + 1) : skip_character(at);
     }
     return at == NULL ? NULL : at + 1;
 }

@@ -18,6 +18,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/random.h"
+
 enum {
     SEQ_AT = 0,
     LENGTH_AT = 8,
@@ -32,25 +34,15 @@ _Static_assert(CHECK_AT + 16 == PROTOCOL_HEADER_BYTES, "four fields fill the hea
 static uint8_t noise[2 * NOISE_PIECE_BYTES]; /* any piece may start anywhere in the first half */
 static pthread_once_t noise_once = PTHREAD_ONCE_INIT;
 
-/* The finaliser of splitmix64: every input bit changes every output bit with probability one
- * half. */
-static uint64_t mix(uint64_t value)
-{
-    value += 0x9e3779b97f4a7c15u;
-    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
-    return value ^ (value >> 31);
-}
-
 static uint64_t mix_two(uint64_t seed, uint64_t seq)
 {
-    return mix(mix(seed) ^ seq);
+    return random_mix(random_mix(seed) ^ seq);
 }
 
 static void noise_make(void)
 {
     for (size_t at = 0; at < sizeof noise; at += sizeof(uint64_t)) {
-        uint64_t word = mix(at);
+        uint64_t word = random_mix(at);
         memcpy(noise + at, &word, sizeof word);
     }
 }
@@ -108,7 +100,7 @@ static void payload_write(uint8_t *payload, size_t bytes, uint64_t stream,
     pthread_once(&noise_once, noise_make);
     for (size_t at = 0; at < bytes; at += NOISE_PIECE_BYTES) {
         size_t piece = bytes - at < NOISE_PIECE_BYTES ? bytes - at : NOISE_PIECE_BYTES;
-        memcpy(payload + at, noise + mix(stream + at) % NOISE_PIECE_BYTES, piece);
+        memcpy(payload + at, noise + random_mix(stream + at) % NOISE_PIECE_BYTES, piece);
     }
     payload_mend(payload, bytes, marker);
     payload[bytes - 1] = byte_outside(marker, payload[bytes - 1]);

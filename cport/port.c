@@ -178,7 +178,7 @@ void cp_free(struct cport *port)
     workers_forget(port);
     port->engine->close(port);
     sockets_free(port);
-    free(port->deadlines);
+    free(port->deadlines.slots);
     pthread_mutex_destroy(&port->lock);
     free(port);
 }

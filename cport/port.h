@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "cport/cport.h"
+#include "base/heap.h"
 #include "base/os.h"
 #include "cport/engine.h"
 #include "cport/gate.h"
@@ -72,8 +73,7 @@ struct cport {
     uint32_t slots;
     struct cp_socket *free_slots;
     struct worker *members;
-    struct cp_op **deadlines; /* a heap, the earliest at [1] */
-    uint32_t deadline_count, deadline_room;
+    struct heap deadlines;
     uint64_t alarm_ns; /* what the engine's alarm is set to; 0: not set */
 };
 

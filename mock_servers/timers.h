@@ -1,9 +1,11 @@
-/* Timers: a binary heap by due time, for any number of them. Time is a parameter. */
+/* Timers: a heap by due time, for any number of them. Time is a parameter. */
 #ifndef FANIN_TIMERS_H
 #define FANIN_TIMERS_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/heap.h"
 
 struct timer {
     uint64_t due_ns;
@@ -11,8 +13,7 @@ struct timer {
 };
 
 struct timers {
-    struct timer **heap; /* heap[1..count] */
-    size_t count, capacity;
+    struct heap heap;
 };
 
 /* timers_reserve: room for `count` timers at once, so that setting one never fails. 0, or -1
@@ -21,7 +22,7 @@ int timers_reserve(struct timers *timers, size_t count);
 void timers_end(struct timers *timers);
 
 void timers_set(struct timers *timers, struct timer *timer,
-                uint64_t due_ns);                              /* sets it anew if set */
+                uint64_t due_ns);                              /* also if it is set */
 void timers_clear(struct timers *timers, struct timer *timer); /* also if it is not set */
 
 /* timers_take: the earliest timer that is due, no longer set; NULL: none is. */

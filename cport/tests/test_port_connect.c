@@ -42,7 +42,7 @@ static void many_connect_at_once(void **state)
         assert_false(seen[packet.key]);
         seen[packet.key] = true;
     }
-    assert_int_equal(port->deadline_count, 0);
+    assert_int_equal(port->deadlines.count, 0);
     close(listener);
     cp_free(port);
 }
@@ -149,7 +149,7 @@ static void a_pending_connect_can_be_taken_back(void **state)
     assert_int_equal(next_packet(port).result, CP_ECANCELED);
     cp_socket_close(second);
     assert_int_equal(next_packet(port).result, CP_EABORTED);
-    assert_int_equal(port->deadline_count, 0);
+    assert_int_equal(port->deadlines.count, 0);
     empty_out(&full);
     cp_free(port);
 }

@@ -1,4 +1,5 @@
 #include "mock_servers/lan/shaper.h"
+#include "base/random.h"
 
 #include <assert.h>
 
@@ -18,20 +19,10 @@ void shaper_start(struct shaper *shaper, const struct shaper_config *config)
             config->queue_bytes * BITS_PER_BYTE * OS_NS_PER_S / config->rate_bits_per_s;
 }
 
-/* SplitMix64: passes the usual batteries, and any seed will do. */
-static uint64_t random_next(struct shaper *shaper)
-{
-    uint64_t z = shaper->random += 0x9e3779b97f4a7c15;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 /* 0 <= share < 1, in steps of 2^-53. */
 static double random_share(struct shaper *shaper)
 {
-    return (double)(random_next(shaper) >> 11) * 0x1p-53;
+    return (double)(random_next(&shaper->random) >> 11) * 0x1p-53;
 }
 
 uint64_t shaper_wire_bytes(uint32_t frame_bytes)

@@ -1,14 +1,6 @@
 #include "scenarios/sweep/plan.h"
 
-/* splitmix64: whoever replays an order elsewhere can write it down in five lines. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
+#include "base/random.h"
 
 /* Uniform over 0..bound-1: the part of the range that would favour small numbers is drawn again. */
 static unsigned draw_below(uint64_t *state, unsigned bound)
@@ -16,7 +8,7 @@ static unsigned draw_below(uint64_t *state, unsigned bound)
     uint64_t limit = UINT64_MAX - UINT64_MAX % bound, drawn;
 
     do
-        drawn = next_random(state);
+        drawn = random_next(state);
     while (drawn >= limit);
     return (unsigned)(drawn % bound);
 }

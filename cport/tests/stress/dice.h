@@ -6,16 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/random.h"
+
 struct dice {
     uint64_t state;
 };
 
 static uint64_t dice_roll(struct dice *dice)
 {
-    uint64_t mixed = dice->state += 0x9e3779b97f4a7c15;
-    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
-    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
-    return mixed ^ mixed >> 31;
+    return random_next(&dice->state);
 }
 
 static struct dice dice_child(struct dice *dice)
