@@ -43,8 +43,8 @@ EXE         := $(EXE.$(SYSTEM))
 
 # Every .c file of a room is built; only the operating system is chosen here.
 ROOMS    := base cport client/buffers client/collector client/peers mock_servers scenarios/sweep
-NOT_HERE.linux   := %_windows.c cport/iocp.c
-NOT_HERE.windows := %_linux.c cport/epoll.c cport/uring.c
+NOT_HERE.linux   := %_windows.c
+NOT_HERE.windows := %_linux.c
 # fanin-lan needs Linux namespaces.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan)
 PEERS    := raw peer-blocking peer-libuv peer-libevent

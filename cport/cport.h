@@ -1,6 +1,6 @@
 /* A completion port: sockets are associated with it, operations are posted on them, workers wait
  * for their completions. The vocabulary and the behaviour are those of Windows' I/O completion
- * ports; the engines behind it are cport/engines.c.
+ * ports; cport/engines.c lists the engines behind it.
  *
  * THE LAW, which every engine keeps and one suite of tests holds all of them to:
  *
@@ -15,7 +15,7 @@
  *  5. At most `concurrency` workers run between two waits. Parked workers are woken
  *     last-in-first-out. A worker that declares a blocking section gives its place to another,
  *     and may overshoot the limit when it comes back, exactly as the kernel's queue does.
- *  6. Results are >= 0 or a negative code of port/error.h; the same event has the same code on
+ *  6. Results are >= 0 or a negative code of cport/error.h; the same event has the same code on
  *     every engine.
  *  7. Closing a port wakes every waiter with CP_ECLOSED. An object with an operation in flight
  *     is parked, not freed.
@@ -57,19 +57,19 @@ struct cp_block {
 struct cp_source {
     /* take: called by cp_wait, on the waiting worker's thread, when data is there: fills up to
      * `max` blocks and returns how many. They belong to the operation until its completion is
-     * delivered. 0: there are none now; the receive then completes with CP_ENOBUFS, and the data
-     * stays in the socket. Must not block. */
+     * delivered. 0: none are free; the receive then completes with CP_ENOBUFS, and the data stays
+     * in the socket. Must not block. */
     unsigned (*take)(void *context, struct cp_block *blocks, unsigned max);
-    /* give: called in the same way when it turned out that there was no data: the blocks of the
-     * last take come back, and the receive goes on waiting without any. Must not block. */
+    /* give: called in the same way if there was no data after all: returns the blocks of the last
+     * take, and the receive goes on waiting without any. Must not block. */
     void (*give)(void *context, struct cp_block *blocks, unsigned count);
     void *context;
 };
 
-/* The link of a queue of the port's own. */
-struct cp_link {
-    struct cp_link *next;
-    bool is_lane; /* not an operation but a socket's direction that has become ready */
+/* The node of a queue of the port's own. */
+struct cp_node {
+    struct cp_node *next;
+    bool is_direction; /* not an operation but a socket's direction that has become ready */
 };
 
 /* CP_LISTEN is never delivered: cp_listen is synchronous. */
@@ -80,27 +80,26 @@ enum cp_kind { CP_CONNECT = 1, CP_ACCEPT, CP_RECEIVE, CP_SEND, CP_POST, CP_LISTE
 struct cp_op {
     /* Readable once the completion is delivered. */
     enum cp_kind kind;
-    unsigned block_count; /* late receive: how many the source gave, the caller's again */
+    unsigned block_count; /* late receive: blocks that the source gave, the caller's again */
     struct cp_block
-        *blocks; /* receive and send: the caller's array; must stay put as the operation must */
-    cp_handle
-        accepted; /* accept: the new connection's handle, the caller's to associate or to close */
-    int os_error; /* the OS's code behind a negative result; 0 if there is none */
+        *blocks;        /* receive and send: the caller's array; must stay put as the op must */
+    cp_handle accepted; /* accept: the new connection, the caller's to associate or to close */
+    int os_error;       /* the OS's code behind a negative result; 0 if there is none */
 
-    /* The port's own. A connection that waits has one, so it is kept small. */
+    /* Private to the port. Kept small: every waiting connection has an operation. */
     int reason; /* the code that a cancel or a deadline asks it to end with; 0: none */
-    struct cp_link link;
+    struct cp_node node;
     struct cp_socket *socket;
     struct cp_source source;
     uintptr_t key;
     int64_t result;
     uint64_t deadline_ns;
-    size_t done_bytes;   /* of a send that takes several turns */
-    uint32_t timer_slot; /* its place among the deadlines, from 1; 0: none */
+    size_t done_bytes;   /* of a send that takes several attempts */
+    uint32_t timer_slot; /* its index in the heap of deadlines, from 1; 0: none */
     uint8_t block_room;  /* late receive: blocks that fit the caller's array */
     bool pending;        /* accepted and not yet delivered */
     bool late, started;
-    uint64_t engine[5]; /* OVERLAPPED, an address to connect to: the engine's room */
+    uint64_t engine[5]; /* for the engine: an OVERLAPPED, an address to connect to */
 };
 
 /* What cp_wait delivers. */
@@ -114,26 +113,26 @@ struct cp_packet {
 
 struct cp_config {
     const char *engine;   /* a name of engines.c, or NULL or "auto": the first that runs here */
-    unsigned concurrency; /* workers that may run at once; 0: as many as processors */
+    unsigned concurrency; /* workers that may run at once; 0: one per CPU */
 };
 
 /* cp_open: makes a port. Does not block. CP_EUNSUPPORTED: the engine does not run here, and
  * `why` (may be NULL) says the reason in words; CP_EINVAL: there is no such engine, `why` lists
- * those there are. */
+ * the engines that exist. */
 int cp_open(const struct cp_config *config, struct cport **port, char *why, size_t why_bytes);
 
 /* cp_close: closes the port: every waiter, and every later call, gets CP_ECLOSED; queued packets
- * are dropped; sockets still open are closed, their operations end without packets, and are the
- * port's, with their blocks, until cp_free. Blocks for milliseconds at most; idempotent. */
+ * are dropped; open sockets are closed. Their operations end without packets and belong to the
+ * port, with their blocks, until cp_free. Blocks for milliseconds at most; idempotent. */
 void cp_close(struct cport *port);
 
-/* cp_free: gives the port's memory back, closing it first if need be. No thread may be in a call
+/* cp_free: frees the port, closing it first if need be. No thread may be in a call
  * on the port or use it afterwards. NULL is allowed. */
 void cp_free(struct cport *port);
 
 const char *cp_engine_name(const struct cport *port);
 
-/* cp_gate_name: who keeps law 5: "user" (the gate above the engine) or "os". */
+/* cp_gate_name: what enforces law 5: "user" (the gate above the engine) or "os". */
 const char *cp_gate_name(const struct cport *port);
 
 unsigned cp_concurrency(const struct cport *port);
@@ -146,15 +145,14 @@ unsigned cp_concurrency(const struct cport *port);
  * place, whatever its size). */
 int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_t timeout_ns);
 
-/* cp_block_begin, cp_block_end: brackets around what may put the calling worker to sleep
- * anywhere but in cp_wait. Begin gives the worker's place to another; end takes one back at
- * once, over the limit if need be. No effect on a thread that is not a worker of the port. They
- * do not nest. */
+/* cp_block_begin, cp_block_end: bracket code that may put the calling worker to sleep outside
+ * cp_wait. Begin gives the worker's place to another; end takes one back at once, over the limit
+ * if need be. No effect on a thread that is not a worker of the port. They do not nest. */
 void cp_block_begin(struct cport *port);
 void cp_block_end(struct cport *port);
 
 /* cp_post: queues a packet of one's own: `op` (never dereferenced by the receiver's side of the
- * port but for its queue link), `key` and `result` arrive as given. The op is in flight until
+ * port but for its queue node), `key` and `result` arrive as given. The op is in flight until
  * then. Fails only with CP_ECLOSED. */
 int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result);
 
@@ -178,7 +176,7 @@ cp_handle cp_socket_handle(const struct cp_socket *socket);
 
 /* cp_socket_close: closes the socket, as closesocket does on Windows: operations in flight each
  * complete once with CP_EABORTED (or with their own result if that came first). The pointer is
- * the port's again at once; later packets name the operation and the key only. */
+ * invalid at once; later packets name the operation and the key only. */
 void cp_socket_close(struct cp_socket *socket);
 
 /* ---- operations ---------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* Deadlines of connects: a heap. An operation knows its place (timer_slot), so that it leaves in
- * O(log n) when it completes in time. The engine's alarm is set to the earliest. */
+/* Deadlines of connects: a heap. An operation knows its index (timer_slot), so that removing it takes
+ * O(log n). */
 #include "cport/port.h"
 
 #include <assert.h>
@@ -9,8 +9,8 @@ static void op_moved(void *op, size_t place)
     ((struct cp_op *)op)->timer_slot = (uint32_t)place;
 }
 
-/* Keeps the alarm at the earliest deadline. One that went off for an operation that has
- * completed since, or that was cut short by an earlier deadline, is set anew. */
+/* Sets the engine's alarm to the earliest deadline, unless it is set to that or to an earlier moment
+ * that is still to come. */
 static void set_alarm(struct cport *port, uint64_t now_ns)
 {
     if (port->deadlines.count == 0)
@@ -19,7 +19,7 @@ static void set_alarm(struct cport *port, uint64_t now_ns)
     if (port->alarm_ns > now_ns && port->alarm_ns <= earliest_ns)
         return;
     port->alarm_ns = earliest_ns;
-    port->engine->kick(port, earliest_ns);
+    port->engine->wake_poller(port, earliest_ns);
 }
 
 int deadline_add(struct cport *port, struct cp_op *op)
@@ -39,15 +39,16 @@ void deadline_remove(struct cport *port, struct cp_op *op)
     heap_remove(&port->deadlines, op->timer_slot);
 }
 
-void deadline_expire(struct cport *port, struct gate_effects *effects)
+struct cp_op *deadline_pop(struct cport *port)
 {
     if (port->deadlines.count == 0)
-        return;
+        return NULL;
     uint64_t now_ns = os_now_ns();
-    while (port->deadlines.count > 0 && port->deadlines.slots[1].key <= now_ns) {
-        struct cp_op *op = port->deadlines.slots[1].item;
-        deadline_remove(port, op);
-        lane_cancel(&op->socket->lanes[LANE_OUT], op, CP_ETIMEDOUT, effects);
+    struct cp_op *op = port->deadlines.slots[1].item;
+    if (op->deadline_ns > now_ns) {
+        set_alarm(port, now_ns);
+        return NULL;
     }
-    set_alarm(port, now_ns);
+    deadline_remove(port, op);
+    return op;
 }

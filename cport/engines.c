@@ -1,22 +1,19 @@
-/* The one table of engines, and the one place that asks for the operating system. */
+/* The engines of this system, in order of preference: the one place that tells systems apart. */
 #include "cport/engine.h"
 
-extern const struct engine engine_script;
-
 #ifdef _WIN32
-extern const struct engine engine_iocp;
+#define ENGINES(X) X(iocp)
 #else
-extern const struct engine engine_epoll;
-extern const struct engine engine_uring;
+#define ENGINES(X) X(epoll) X(uring)
 #endif
+
+#define X(name) extern const struct engine engine_##name;
+ENGINES(X)
+#undef X
 
 const struct engine *const engines[] = {
-#ifdef _WIN32
-    &engine_iocp,
-#else
-    &engine_epoll,
-    &engine_uring,
-#endif
-    &engine_script,
-    NULL,
+#define X(name) &engine_##name,
+    ENGINES(X)
+#undef X
+        NULL,
 };

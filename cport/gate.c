@@ -1,9 +1,10 @@
+/* The gate: see gate.h. */
 #include "cport/gate.h"
 
 #include <assert.h>
 #include <stddef.h>
 
-void gate_queue_push(struct gate_queue *queue, struct cp_link *packet)
+void gate_queue_push(struct gate_queue *queue, struct cp_node *packet)
 {
     packet->next = NULL;
     if (queue->last)
@@ -13,9 +14,9 @@ void gate_queue_push(struct gate_queue *queue, struct cp_link *packet)
     queue->last = packet;
 }
 
-struct cp_link *gate_queue_pop(struct gate_queue *queue)
+struct cp_node *gate_queue_pop(struct gate_queue *queue)
 {
-    struct cp_link *packet = queue->first;
+    struct cp_node *packet = queue->first;
     if (!packet)
         return NULL;
     queue->first = packet->next;
@@ -28,7 +29,7 @@ struct cp_link *gate_queue_pop(struct gate_queue *queue)
 unsigned gate_queue_count(const struct gate_queue *queue)
 {
     unsigned count = 0;
-    for (const struct cp_link *link = queue->first; link; link = link->next)
+    for (const struct cp_node *node = queue->first; node; node = node->next)
         count++;
     return count;
 }
@@ -38,7 +39,7 @@ unsigned gate_queue_count(const struct gate_queue *queue)
 static bool on_stack(const struct gate_worker *worker)
 {
     return worker->state == GATE_PARKED || worker->state == GATE_PROMOTED ||
-           worker->state == GATE_POLLING || worker->state == GATE_HERE;
+           worker->state == GATE_POLLING || worker->state == GATE_AWAKE;
 }
 
 static void stack_push(struct gate *gate, struct gate_worker *worker)
@@ -81,8 +82,8 @@ static bool poll_place_free(const struct gate *gate, unsigned deciding)
            gate->running + gate->pollers - gate->grants + deciding < gate->limit;
 }
 
-/* The newest waiter that can still be given a packet: as many pollers as there are grants on
- * their way are spoken for, the newest first. */
+/* The newest waiter that can still be given a packet: for each grant that has not been fetched, one
+ * poller is spoken for, the newest first. */
 static struct gate_worker *newest_free(const struct gate *gate)
 {
     unsigned spoken_for = gate->grants;
@@ -102,29 +103,29 @@ static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate
     gate_queue_push(&gate->granted, gate_queue_pop(&gate->queue));
     if (worker->state == GATE_POLLING) {
         gate->grants++;
-        effects->kick = true;
+        effects->wake_poller = true;
         return;
     }
     if (worker->state == GATE_PARKED)
         wake(effects, worker);
     if (worker->state == GATE_PROMOTED)
-        gate->pollers--; /* it is awake already and will find the packet instead of polling */
+        gate->pollers--; /* it is awake and will find the packet instead of polling */
     stack_remove(gate, worker);
-    /* The oldest, which may be one that was meant for a poller: packets leave in order. */
+    /* The oldest, possibly one that was meant for a poller: packets leave in order. */
     worker->bound = gate_queue_pop(&gate->granted);
     worker->state = GATE_WOKEN;
 }
 
 /* Somebody must ask the engine as long as a place is free; the newest parked worker is woken to
  * do it. One that is awake and about to decide takes a place itself: waking another for it would
- * let more threads take turns than the limit needs. */
+ * let more threads take attempts than the limit needs. */
 static void promote(struct gate *gate, struct gate_effects *effects)
 {
     unsigned deciding = 0;
     if (!poll_place_free(gate, deciding))
         return;
     for (const struct gate_worker *worker = gate->newest; worker; worker = worker->older)
-        deciding += worker->state == GATE_HERE;
+        deciding += worker->state == GATE_AWAKE;
     for (struct gate_worker *worker = gate->newest; worker && poll_place_free(gate, deciding);
          worker = worker->older) {
         if (worker->state != GATE_PARKED)
@@ -136,7 +137,7 @@ static void promote(struct gate *gate, struct gate_effects *effects)
 }
 
 /* Restores the invariants after any event. */
-static void settle(struct gate *gate, struct gate_effects *effects)
+static void restore_invariants(struct gate *gate, struct gate_effects *effects)
 {
     struct gate_worker *worker;
     while (gate->queue.first && place_free(gate) && (worker = newest_free(gate)))
@@ -170,14 +171,14 @@ void gate_back(struct gate *gate, struct gate_worker *worker)
         gate->pollers--;
     }
     if (worker->state != GATE_WOKEN)
-        worker->state = GATE_HERE;
+        worker->state = GATE_AWAKE;
 }
 
-/* The next packet for a batch. What pollers are on their way for is older than what is queued,
- * and goes first; the place that was held for it is free. */
-static struct cp_link *oldest(struct gate *gate)
+/* The next packet for a batch. Packets granted to pollers are older than queued ones and go first;
+ * the place that was reserved for one becomes free. */
+static struct cp_node *oldest(struct gate *gate)
 {
-    struct cp_link *packet = gate_queue_pop(&gate->granted);
+    struct cp_node *packet = gate_queue_pop(&gate->granted);
     if (!packet)
         return gate_queue_pop(&gate->queue);
     gate->grants--;
@@ -185,21 +186,20 @@ static struct cp_link *oldest(struct gate *gate)
     return packet;
 }
 
-static void take(struct gate *gate, struct gate_worker *worker, struct cp_link *first, unsigned max,
+static void take(struct gate *gate, struct gate_worker *worker, struct cp_node *first, unsigned max,
                  struct gate_queue *taken)
 {
     worker->state = GATE_RUNNING;
     gate_queue_push(taken, first);
-    struct cp_link *packet;
+    struct cp_node *packet;
     for (unsigned count = 1; count < max && (packet = oldest(gate)); count++)
         gate_queue_push(taken, packet);
 }
 
-/* The packet that is this worker's by now, if there is one; the worker is then counted and off
- * the stack. */
-static struct cp_link *claim(struct gate *gate, struct gate_worker *worker)
+/* The packet that this worker is to have, if any; the worker is then counted and off the stack. */
+static struct cp_node *claim(struct gate *gate, struct gate_worker *worker)
 {
-    struct cp_link *packet = worker->bound;
+    struct cp_node *packet = worker->bound;
     if (packet) {
         worker->bound = NULL;
         return packet;
@@ -219,23 +219,23 @@ static struct cp_link *claim(struct gate *gate, struct gate_worker *worker)
 enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsigned max,
                             struct gate_queue *taken, struct gate_effects *effects)
 {
-    assert(worker->state == GATE_ARRIVED || worker->state == GATE_HERE ||
+    assert(worker->state == GATE_ARRIVED || worker->state == GATE_AWAKE ||
            worker->state == GATE_WOKEN);
     assert(max > 0);
     if (gate->closed && !worker->bound) {
-        /* One kick brings back one poller; each hands it on to the next. */
-        effects->kick |= gate->pollers > 0;
+        /* One wake-up brings back one poller; each passes it on to the next. */
+        effects->wake_poller |= gate->pollers > 0;
         if (worker->state != GATE_ARRIVED)
             stack_remove(gate, worker);
         worker->state = GATE_OUTSIDE;
         return GATE_CLOSED;
     }
-    struct cp_link *packet = claim(gate, worker);
+    struct cp_node *packet = claim(gate, worker);
     if (packet) {
         take(gate, worker, packet, max, taken);
-        /* Two kicks in a row may have woken one poller only. */
-        effects->kick |= gate->grants > 0;
-        settle(gate, effects);
+        /* Two wake-ups in a row may have woken only one poller. */
+        effects->wake_poller |= gate->grants > 0;
+        restore_invariants(gate, effects);
         return GATE_TAKE;
     }
     if (worker->state == GATE_ARRIVED)
@@ -257,14 +257,14 @@ void gate_timeout(struct gate *gate, struct gate_worker *worker, struct gate_eff
     stack_remove(gate, worker);
     worker->state = GATE_RUNNING;
     gate->running++;
-    settle(gate, effects);
+    restore_invariants(gate, effects);
 }
 
-void gate_post(struct gate *gate, struct cp_link *packet, struct gate_effects *effects)
+void gate_post(struct gate *gate, struct cp_node *packet, struct gate_effects *effects)
 {
     assert(!gate->closed);
     gate_queue_push(&gate->queue, packet);
-    settle(gate, effects);
+    restore_invariants(gate, effects);
 }
 
 void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
@@ -273,7 +273,7 @@ void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effec
     assert(gate->running > 0);
     worker->state = GATE_BLOCKED;
     gate->running--;
-    settle(gate, effects);
+    restore_invariants(gate, effects);
 }
 
 void gate_unblock(struct gate *gate, struct gate_worker *worker)
@@ -289,14 +289,14 @@ void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effec
     if (worker->state == GATE_RUNNING) {
         assert(gate->running > 0);
         gate->running--;
-        settle(gate, effects);
+        restore_invariants(gate, effects);
     }
     worker->state = GATE_OUTSIDE;
 }
 
 static void queue_drain(struct gate_queue *from, struct gate_queue *to)
 {
-    for (struct cp_link *packet; (packet = gate_queue_pop(from));)
+    for (struct cp_node *packet; (packet = gate_queue_pop(from));)
         gate_queue_push(to, packet);
 }
 
@@ -306,7 +306,7 @@ void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effec
     queue_drain(&gate->granted, dropped);
     queue_drain(&gate->queue, dropped);
     gate->grants = 0;
-    effects->kick |= gate->pollers > 0;
+    effects->wake_poller |= gate->pollers > 0;
     for (struct gate_worker *worker = gate->newest; worker; worker = worker->older) {
         if (worker->state != GATE_PARKED)
             continue;
@@ -329,10 +329,10 @@ void gate_check(const struct gate *gate)
     assert(pollers == gate->pollers);
     assert(gate->grants <= gate->pollers);
     assert(!gate->queue.first == !gate->queue.last);
-    /* A worker that is HERE holds the lock and decides next; the rest must have been served. */
+    /* A worker that is AWAKE holds the lock and decides next; the rest must have been served. */
     bool deciding = false;
     for (const struct gate_worker *worker = gate->newest; worker; worker = worker->older)
-        deciding |= worker->state == GATE_HERE;
+        deciding |= worker->state == GATE_AWAKE;
     if (!deciding && !gate->closed && free_waiters > gate->grants)
         assert(!gate->queue.first || gate->running >= gate->limit);
 }

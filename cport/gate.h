@@ -1,12 +1,12 @@
-/* The gate: who may run. The concurrency limit and the last-in-first-out wake-up of a completion
- * port as a pure state machine: no OS call, no clock, no lock of its own (the caller holds the
- * port's one lock around every call), so that every sequence of events can be replayed in a
- * test.
+/* The gate decides which workers may run: the concurrency limit and the last-in-first-out wake-up
+ * of a completion port as a pure state machine. It makes no OS call, reads no clock and has no lock
+ * (the caller holds the port's lock around every call), so that a test can replay any sequence of
+ * events.
  *
  * The algorithm is that of Windows' kernel queue as ReactOS documents it (ntoskrnl/ke/queue.c),
- * with one addition. There, packets appear by themselves; here somebody has to ask the engine
- * for them. So a waiting worker either parks, or polls: it occupies one of the free places while
- * it blocks in the engine's poll.
+ * with one addition. There, packets appear by themselves; here a worker has to poll the engine for
+ * them. So a waiting worker either parks or polls: it occupies one of the free places while it
+ * blocks in the engine's poll.
  *
  *               arrive                            take
  *    OUTSIDE ------------.                 .----------------> RUNNING <--. block_end: at once,
@@ -18,31 +18,31 @@
  *              the stack of waiters, the newest on top:
  *              PARKED    sleeps until it is handed a packet, or is PROMOTED to poll
  *              POLLING   blocks in the engine; a packet posted to it is a grant, fetched after
- *                        a kick
- *              HERE      awake on the stack, with the lock held, about to decide again
+ *                        a wake-up
+ *              AWAKE     on the stack with the lock held, about to decide again
  *
- *    (ARRIVED: awake, with the lock held, about to decide for the first time. Most often there is
- *    a packet then, and the stack is left alone.)
+ *    (ARRIVED: awake, with the lock held, about to decide for the first time. Usually there is a
+ *    packet then, and the stack is left alone.)
  *
- * Invariants (gate_check): running <= limit, but for workers that came back from a blocking
- * section or a time-out; grants <= pollers; running + pollers - grants <= limit whenever a
- * poller starts; no packet waits in the queue while there is a free place and a waiter. */
+ * Invariants (gate_check): running <= limit, except for workers that came back from a blocking
+ * section or a time-out; grants <= pollers; running + pollers - grants <= limit whenever a poller
+ * starts; no packet waits in the queue while there is a free place and a waiter. */
 #ifndef FANIN_GATE_H
 #define FANIN_GATE_H
 
 #include <stdbool.h>
 
-#include "cport/cport.h" /* struct cp_link */
+#include "cport/cport.h" /* struct cp_node */
 
 enum gate_state {
-    GATE_OUTSIDE,  /* no member, or left */
+    GATE_OUTSIDE,  /* not a member, or left */
     GATE_RUNNING,  /* counted against the limit */
     GATE_BLOCKED,  /* a member in a declared blocking section: not counted */
     GATE_ARRIVED,  /* awake, not on the stack yet */
     GATE_PARKED,   /* on the stack, asleep */
     GATE_PROMOTED, /* on the stack, woken to poll */
     GATE_POLLING,  /* on the stack, in the engine's poll */
-    GATE_HERE,     /* on the stack, awake */
+    GATE_AWAKE,    /* on the stack, awake */
     GATE_WOKEN,    /* off the stack with a packet bound to it, already counted as running */
 };
 
@@ -50,11 +50,11 @@ struct gate_worker {
     enum gate_state state;
     struct gate_worker *older, *newer; /* neighbours on the stack */
     struct gate_worker *wake_next;
-    struct cp_link *bound; /* the packet handed to it; cannot be stolen */
+    struct cp_node *bound; /* the packet handed to it; cannot be stolen */
 };
 
 struct gate_queue {
-    struct cp_link *first, *last;
+    struct cp_node *first, *last;
 };
 
 struct gate {
@@ -72,12 +72,12 @@ struct gate {
 /* What the caller has to do once it has released the lock. Zeroed before use; several calls may
  * add to it.
  *
- * Each worker on the wake list is unparked exactly once, its wake_next being read before that. A
- * worker whose parking timed out and that is found in another state than PARKED has an unpark on
- * its way and must wait for it: its memory is in use until then. */
+ * Each worker on the wake list is unparked exactly once; read its wake_next before that. A worker
+ * whose parking timed out and whose state is not PARKED must wait for the unpark that is on its
+ * way: its memory is in use until then. */
 struct gate_effects {
     struct gate_worker *wake;
-    bool kick; /* make one poller return from the engine's poll */
+    bool wake_poller; /* make one poller return from the engine's poll */
 };
 
 enum gate_verdict {
@@ -89,7 +89,7 @@ enum gate_verdict {
 
 void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max);
 
-/* gate_arrive: a thread has come to wait. If it was running, its place is free again (and wakes
+/* gate_arrive: a thread begins to wait. If it was running, its place becomes free (and wakes
  * nobody: it will take the next packet itself). */
 void gate_arrive(struct gate *gate, struct gate_worker *worker);
 
@@ -107,7 +107,7 @@ void gate_timeout(struct gate *gate, struct gate_worker *worker, struct gate_eff
 
 /* gate_post: a packet arrives: handed to the newest waiter if there is a free place, else
  * queued. */
-void gate_post(struct gate *gate, struct cp_link *packet, struct gate_effects *effects);
+void gate_post(struct gate *gate, struct cp_node *packet, struct gate_effects *effects);
 
 /* gate_block, gate_unblock: a running worker declares a blocking section, and its end. */
 void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
@@ -116,15 +116,15 @@ void gate_unblock(struct gate *gate, struct gate_worker *worker);
 /* gate_leave: the thread ends, or goes to another port. */
 void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
 
-/* gate_close: every waiter is to wake and find the gate closed. Queued packets are moved to
+/* gate_close: wakes every waiter, which finds the gate closed. Moves queued packets to
  * `dropped`. */
 void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effects *effects);
 
 /* gate_check: asserts the invariants. */
 void gate_check(const struct gate *gate);
 
-void gate_queue_push(struct gate_queue *queue, struct cp_link *packet);
-struct cp_link *gate_queue_pop(struct gate_queue *queue);  /* NULL: empty */
+void gate_queue_push(struct gate_queue *queue, struct cp_node *packet);
+struct cp_node *gate_queue_pop(struct gate_queue *queue);  /* NULL: empty */
 unsigned gate_queue_count(const struct gate_queue *queue); /* walks it */
 
 #endif

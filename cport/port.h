@@ -1,5 +1,7 @@
-/* Inside the completion port: what the front door's files share with each other and with the
- * engines.
+/* Inside the completion port: the types and functions that its files and the engines share.
+ *
+ * The files in order, each calling only those before it (and the engine, through its hooks):
+ *   gate.c, operation.c, packet_queue.c, deadline.c, slot.c, direction.c, socket.c, worker.c, port.c
  *
  * One mutex, port->lock, covers everything here but system calls and parking. */
 #ifndef FANIN_PORT_H
@@ -10,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cport/cport.h"
 #include "base/heap.h"
 #include "base/os.h"
+#include "cport/cport.h"
 #include "cport/engine.h"
 #include "cport/gate.h"
 
@@ -23,37 +25,37 @@
  *                         ^                                               |
  *                         '------------------pending---------------------'
  *
- * (An engine of the completion kind: busy --pending--> started --lane_complete--> next head.) */
-struct lane {
-    struct cp_link ready_link; /* stands in the gate's queue while `queued` */
+ * (A completion engine: busy --pending--> started --direction_complete--> next head.) */
+struct direction {
+    struct cp_node ready_node; /* in the gate's queue while `queued` */
     struct cp_socket *socket;
     struct gate_queue ops;
     bool queued;
-    bool busy;    /* a thread is in engine->advance for the head */
+    bool busy;    /* a thread attempts the head */
     bool started; /* the head is with the kernel (completion engines) */
-    bool done;    /* ... and came back, while it was still busy: its result lies in the operation */
-    bool ready;   /* an attempt is worth while */
+    bool done;    /* ... and came back while still busy: the operation holds its result */
+    bool ready;   /* an attempt is worthwhile */
     bool hangup;  /* ready for good: an attempt never waits again */
 };
 
-enum lane_name { LANE_IN, LANE_OUT, LANE_COUNT };
+enum direction_name { DIRECTION_IN, DIRECTION_OUT, DIRECTION_COUNT };
 
 enum socket_role { ROLE_FRESH, ROLE_CONNECTING, ROLE_CONNECTED, ROLE_LISTENING, ROLE_FAILED };
 
-/* Sockets lie in slots that are never given back before the port is: an event that comes late
- * finds a slot whose generation has moved on, not freed memory. */
+/* Sockets live in slots that are freed only with the port: a late event finds a slot with a newer
+ * generation, not freed memory. */
 struct cp_socket {
     struct cport *port;
     uint32_t index, generation;
     uint8_t role;  /* enum socket_role */
     bool open;     /* between associate and close */
-    bool detached; /* the engine has said goodbye to it */
+    bool detached; /* engine->detach has been called */
     int family;
     int broken; /* the code that ended the connection: later operations are refused with it */
     cp_handle handle;
     uintptr_t key;
-    uintptr_t engine; /* the engine's room */
-    struct lane lanes[LANE_COUNT];
+    uintptr_t engine; /* for the engine */
+    struct direction directions[DIRECTION_COUNT];
     struct cp_socket *next_free;
 };
 
@@ -65,9 +67,9 @@ struct cport {
     const struct engine *engine;
     void *engine_state;
     unsigned concurrency;
-    bool os_gate; /* set by the engine's open: the system's port keeps law 5, every waiter polls */
+    bool os_gate; /* set by the engine's open: the OS's port enforces law 5, every waiter polls */
     bool closed;
-    unsigned unpolled; /* waits since a worker last asked the engine */
+    unsigned unpolled; /* waits since a worker last polled the engine */
     unsigned round;    /* packets that were queued at the first of these */
     struct cp_socket *chunks[CHUNKS_MAX];
     uint32_t slots;
@@ -77,89 +79,108 @@ struct cport {
     uint64_t alarm_ns; /* what the engine's alarm is set to; 0: not set */
 };
 
-static inline struct cp_op *op_of(struct cp_link *link)
+static inline struct cp_op *op_of(struct cp_node *node)
 {
-    return link ? (struct cp_op *)((char *)link - offsetof(struct cp_op, link)) : NULL;
+    return node ? (struct cp_op *)((char *)node - offsetof(struct cp_op, node)) : NULL;
 }
 
-static inline struct lane *lane_of(struct cp_link *link)
+static inline struct direction *direction_of(struct cp_node *node)
 {
-    return (struct lane *)((char *)link - offsetof(struct lane, ready_link));
+    return (struct direction *)((char *)node - offsetof(struct direction, ready_node));
 }
 
-/* ---- port.c -------------------------------------------------------------------------------- */
+/* ---- operation.c: for engines -------------------------------------------------------------- */
+
+/* op_failed: records the OS's code; returns the portable one. */
+int64_t op_failed(struct cp_op *op, int os_error);
+
+/* op_take_blocks: takes the blocks of a late receive from its source. 0, or CP_ENOBUFS.
+ * op_return_blocks: returns those of a late receive that found no data. */
+int64_t op_take_blocks(struct cp_op *op);
+void op_return_blocks(struct cp_op *op);
+
+/* op_unsent: what a send still has to send: how many blocks, from where on. */
+unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks);
+
+/* socket_adopted: sets the role of an OS socket from outside. `peek_code`: 0 if it has a peer, else
+ * the code that peeking at a byte of it returned. */
+void socket_adopted(struct cp_socket *socket, bool listening, int64_t peek_code);
+
+/* ---- packet_queue.c ------------------------------------------------------------------------ */
 
 void port_lock(struct cport *port);
 
-/* port_unlock: releases the lock, then carries out what the gate asked for meanwhile. */
+/* port_unlock: releases the lock, then wakes what the gate asked for meanwhile. */
 void port_unlock(struct cport *port, const struct gate_effects *effects);
 
-/* port_poll_done: an engine's poll calls it once the kernel has answered: takes the lock. NULL: the
- * worker only looked in. */
+/* port_poll_done: an engine's poll calls it once the kernel has answered. Takes the lock. `worker`
+ * as in poll. */
 void port_poll_done(struct cport *port, struct gate_worker *worker);
 
-/* port_post: queues a packet, or drops it when the port is closed. */
-void port_post(struct cport *port, struct cp_link *link, struct gate_effects *effects);
+/* port_post: queues a packet, or drops it when the port is closed. Lock held. */
+void port_post(struct cport *port, struct cp_node *node, struct gate_effects *effects);
 
-/* ---- lane.c -------------------------------------------------------------------------------- */
+/* port_drop: frees what a packet carries that will not be delivered. Lock held. */
+void port_drop(struct cport *port, struct cp_node *node);
 
-/* lane_submit: appends an operation that was found valid; carries it at once where that is the
- * way. Called with the lock, returns without it. */
-void lane_submit(struct lane *lane, struct cp_op *op);
+/* ---- deadline.c: lock held ----------------------------------------------------------------- */
 
-/* One attempt of a worker at the head of a ready lane: begin (lock held), advance (no lock), end
- * (lock held). */
-struct turn {
-    struct lane *lane;
-    struct cp_op *op;
-    int64_t result;
-    bool more;
-};
+/* deadline_add: from now on `op` has a deadline, op->deadline_ns. 0 or CP_ENOMEM. */
+int deadline_add(struct cport *port, struct cp_op *op);
+void deadline_remove(struct cport *port, struct cp_op *op);
 
-bool turn_begin(struct turn *turn, struct lane *lane);
-void turn_advance(struct turn *turn);
-/* turn_end: the operation if it is complete (taken off its lane, result set), else NULL. */
-struct cp_op *turn_end(struct turn *turn, struct gate_effects *effects);
+/* deadline_pop: removes an operation that is due. NULL: none is; the engine's alarm is set to the
+ * next deadline. */
+struct cp_op *deadline_pop(struct cport *port);
 
-/* lane_ready: an engine says that an attempt is worth while (for good, if hangup); of the started
- * head of a lane: that it has come back unfinished and wants another turn. Lock held. */
-void lane_ready(struct lane *lane, bool hangup, struct gate_effects *effects);
+/* ---- slot.c: lock held --------------------------------------------------------------------- */
 
-/* lane_complete: an engine says that the started head of the lane is done, maybe before the
- * advance that started it has returned. Lock held. */
-void lane_complete(struct lane *lane, struct cp_op *op, int64_t result,
-                   struct gate_effects *effects);
+struct cp_socket *slot_at(struct cport *port, uint32_t index);
 
-/* lane_cancel: `op`, or every operation. How many were asked. Lock held. */
-unsigned lane_cancel(struct lane *lane, struct cp_op *op, int reason, struct gate_effects *effects);
+/* slot_take: NULL: no memory, or CP_SOCKETS_MAX are open. */
+struct cp_socket *slot_take(struct cport *port);
+void slot_free(struct cp_socket *socket);
+void slots_free(struct cport *port);
 
-/* lane_drop: forgets every operation without packets (the port is closing). Lock held. */
-void lane_drop(struct lane *lane);
-
-/* ---- socket.c ------------------------------------------------------------------------------ */
-
-/* socket_find: the open socket of an event's token, or NULL if it is gone. Lock held. */
+/* socket_find: the open socket of an event's token, or NULL if it is gone. */
 struct cp_socket *socket_find(struct cport *port, uint64_t token);
 uint64_t socket_token(const struct cp_socket *socket);
 
-/* socket_settle: after a close, lets the slot go as soon as nothing refers to it. Lock held. */
-void socket_settle(struct cp_socket *socket);
+/* socket_release: after a close, frees the slot once nothing refers to it. */
+void socket_release(struct cp_socket *socket);
 
-void socket_close_locked(struct cp_socket *socket, bool with_packets, struct gate_effects *effects);
+/* ---- direction.c --------------------------------------------------------------------------- */
 
-/* socket_deliver: bookkeeping for a completed operation: roles and latched errors. Lock held. */
-void socket_deliver(struct cp_socket *socket, const struct cp_op *op, int64_t result);
+/* direction_submit: appends a valid operation; attempts it at once if no event is needed first.
+ * Called with the lock, returns without it. */
+void direction_submit(struct direction *direction, struct cp_op *op);
 
-void sockets_free(struct cport *port);
+/* attempt_begin: reserves the head of a ready direction for an attempt by this thread; false: there
+ * is nothing to attempt. engine->attempt follows, without the lock; then attempt_end: the operation
+ * if it is complete (removed from its direction, result set), else NULL. Lock held. */
+bool attempt_begin(struct attempt *attempt, struct direction *direction);
+struct cp_op *attempt_end(struct attempt *attempt, struct gate_effects *effects);
 
-/* ---- deadline.c ---------------------------------------------------------------------------- */
+/* direction_ready: from engines: an attempt is worthwhile (for good, if hangup); of a started head:
+ * it has come back unfinished and needs another attempt. Lock held. */
+void direction_ready(struct direction *direction, bool hangup, struct gate_effects *effects);
 
-/* deadline_add: `op` is to be cancelled with CP_ETIMEDOUT at op->deadline_ns. 0 or CP_ENOMEM.
- * Lock held. */
-int deadline_add(struct cport *port, struct cp_op *op);
-void deadline_remove(struct cport *port, struct cp_op *op);
-/* deadline_expire: cancels what is due and re-arms the engine's alarm. Lock held. */
-void deadline_expire(struct cport *port, struct gate_effects *effects);
+/* direction_complete: from engines: the started head is done, possibly before the attempt that
+ * started it has returned. Lock held. */
+void direction_complete(struct direction *direction, struct cp_op *op, int64_t result,
+                        struct gate_effects *effects);
+
+/* direction_cancel: `op`, or with NULL every operation. How many were asked. Lock held. */
+unsigned direction_cancel(struct direction *direction, struct cp_op *op, int reason,
+                          struct gate_effects *effects);
+
+/* direction_drop: forgets every operation without packets (the port is closing). Lock held. */
+void direction_drop(struct direction *direction);
+
+/* ---- socket.c ------------------------------------------------------------------------------ */
+
+/* sockets_close: closes every socket without packets. Lock held. */
+void sockets_close(struct cport *port);
 
 /* ---- worker.c ------------------------------------------------------------------------------ */
 
@@ -176,12 +197,17 @@ static inline struct worker *worker_of(struct gate_worker *gate)
     return (struct worker *)((char *)gate - offsetof(struct worker, gate));
 }
 
-/* worker_join: the calling thread's membership, changed to this port if need be. NULL: no
- * memory. */
+/* worker_join: makes the calling thread a member of this port. NULL: no memory. */
 struct worker *worker_join(struct cport *port);
-/* worker_current: the same if it is this port's member already, else NULL. */
+/* worker_current: the calling thread's membership of this port, or NULL. */
 struct worker *worker_current(const struct cport *port);
-/* workers_forget: the port goes away; its members belong to none. */
+/* workers_forget: the port is being freed; its members belong to none. */
 void workers_forget(struct cport *port);
+
+/* ---- port.c -------------------------------------------------------------------------------- */
+
+/* port_open: cp_open on this engine; tests bring one of their own. */
+int port_open(const struct engine *engine, unsigned concurrency, struct cport **port, char *why,
+              size_t why_bytes);
 
 #endif

@@ -1,18 +1,18 @@
 /* The epoll set: which sockets are worth an attempt.
  *
- * A socket is registered once, edge-triggered, for both directions. An edge marks its lanes
- * ready; a ready lane with an operation becomes a packet of the gate's queue; the worker that
- * takes the packet performs the operation itself, so copying spreads over the workers and
- * follows the concurrency limit.
+ * A socket is registered once, edge-triggered, for both directions. An edge marks its directions
+ * ready; a ready direction with an operation becomes a packet of the gate's queue; the worker that
+ * takes the packet performs the operation, so that copying spreads over the workers and follows the
+ * concurrency limit.
  *
- * No edge is lost: a lane's mark is cleared before an attempt and set again by an edge during
- * it, by an attempt that filled all it was given, and for good by the end of the stream or an
- * error, which come with no further edge.
+ * No edge is lost: a direction's mark is cleared before an attempt and set again by an edge during
+ * it, by an attempt that filled all its blocks, and for good by the end of the stream or an error,
+ * after which no further edge comes.
  *
- * Several workers may block in epoll_wait on the one epoll descriptor. The kernel wakes one of
- * them per event, the last to come (its wait queue is a stack for exclusive waiters), which is
- * the order that the gate wants. A kick is a write to an edge-triggered eventfd that nobody ever
- * reads: every write is a new edge, for one waiter. */
+ * Several workers may block in epoll_wait on the one epoll descriptor. The kernel wakes one of them
+ * per event, the last to come (its wait queue is a stack for exclusive waiters), which is the order
+ * that the gate wants. wake_poller writes to an edge-triggered eventfd that is never read: every
+ * write is a new edge, for one waiter. */
 #include "cport/readiness.h"
 
 #include <assert.h>
@@ -30,8 +30,8 @@
 
 enum { EVENTS_MAX = 256 };
 
-#define TOKEN_KICK  UINT64_MAX
-#define TOKEN_ALARM (UINT64_MAX - 1)
+#define TOKEN_WAKEUP UINT64_MAX
+#define TOKEN_ALARM  (UINT64_MAX - 1)
 
 static int watch(struct readiness *state, int descriptor, uint32_t events, uint64_t token)
 {
@@ -46,7 +46,7 @@ void readiness_close(struct cport *port)
     struct readiness *state = port->engine_state;
     if (!state)
         return;
-    const int descriptors[] = {state->epoll, state->kick, state->alarm};
+    const int descriptors[] = {state->epoll, state->wakeup, state->alarm};
     for (unsigned index = 0; index < 3; index++)
         if (descriptors[index] >= 0)
             close(descriptors[index]);
@@ -62,10 +62,10 @@ int readiness_open(struct cport *port, size_t state_bytes, char *why, size_t why
         return CP_ENOMEM;
     port->engine_state = state;
     state->epoll = epoll_create1(EPOLL_CLOEXEC);
-    state->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    state->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     state->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (state->epoll < 0 || state->kick < 0 || state->alarm < 0 ||
-        watch(state, state->kick, EPOLLIN, TOKEN_KICK) != 0 ||
+    if (state->epoll < 0 || state->wakeup < 0 || state->alarm < 0 ||
+        watch(state, state->wakeup, EPOLLIN, TOKEN_WAKEUP) != 0 ||
         watch(state, state->alarm, EPOLLIN, TOKEN_ALARM) != 0) {
         int os_error = errno;
         snprintf(why, why_bytes, "epoll: %s", strerror(os_error));
@@ -74,12 +74,12 @@ int readiness_open(struct cport *port, size_t state_bytes, char *why, size_t why
     return 0;
 }
 
-void readiness_kick(struct cport *port, uint64_t when_ns)
+void readiness_wake_poller(struct cport *port, uint64_t when_ns)
 {
     struct readiness *state = port->engine_state;
     if (when_ns == 0) {
-        /* Fails only when the counter is full, after 2^64 kicks. */
-        ssize_t written = write(state->kick, &(uint64_t){1}, sizeof(uint64_t));
+        /* Fails only when the counter is full, after 2^64 writes. */
+        ssize_t written = write(state->wakeup, &(uint64_t){1}, sizeof(uint64_t));
         (void)written;
         return;
     }
@@ -98,20 +98,14 @@ int readiness_watch(struct cport *port, struct cp_socket *socket)
                  socket_token(socket));
 }
 
-/* A connection that was reset before it was adopted has no peer any more, as a fresh socket has
- * none; but it has an error to tell, once, or data yet. */
-static void recognise_peerless(struct cp_socket *socket)
+static int64_t peek(int descriptor)
 {
     char byte;
-    ssize_t count = recv((int)socket->handle, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (count < 0 && errno == ENOTCONN)
-        return;
-    socket->role = ROLE_CONNECTED;
-    if (count < 0)
-        socket->broken = cp_error_from_os(errno);
+    ssize_t count = recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return count >= 0 ? count : cp_error_from_os(errno);
 }
 
-/* What an adopted socket is already. */
+/* Finds out what an adopted socket is. */
 static int recognise(struct cp_socket *socket)
 {
     int descriptor = (int)socket->handle, type = 0, listening = 0;
@@ -124,12 +118,8 @@ static int recognise(struct cp_socket *socket)
     getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &bytes);
     struct sockaddr_storage peer;
     bytes = sizeof peer;
-    if (listening)
-        socket->role = ROLE_LISTENING;
-    else if (getpeername(descriptor, (struct sockaddr *)&peer, &bytes) == 0)
-        socket->role = ROLE_CONNECTED;
-    else
-        recognise_peerless(socket);
+    bool has_peer = getpeername(descriptor, (struct sockaddr *)&peer, &bytes) == 0;
+    socket_adopted(socket, listening, has_peer ? 0 : peek(descriptor));
     int flags = fcntl(descriptor, F_GETFL);
     if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) != 0)
         return cp_error_from_os(errno);
@@ -162,7 +152,7 @@ void readiness_detach(struct cport *port, struct cp_socket *socket)
 bool readiness_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
 {
     (void)port, (void)socket, (void)op;
-    return true; /* nothing is ever with the kernel */
+    return true; /* the kernel never has any */
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -170,16 +160,17 @@ bool readiness_cancel(struct cport *port, struct cp_socket *socket, struct cp_op
 static void report(struct cport *port, const struct epoll_event *event,
                    struct gate_effects *effects)
 {
-    if (event->data.u64 == TOKEN_KICK || event->data.u64 == TOKEN_ALARM)
+    if (event->data.u64 == TOKEN_WAKEUP || event->data.u64 == TOKEN_ALARM)
         return;
     struct cp_socket *socket = socket_find(port, event->data.u64);
     if (!socket)
         return; /* closed since the kernel reported it */
     uint32_t bits = event->events;
     if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        lane_ready(&socket->lanes[LANE_IN], bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR), effects);
+        direction_ready(&socket->directions[DIRECTION_IN],
+                        bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR), effects);
     if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        lane_ready(&socket->lanes[LANE_OUT], bits & (EPOLLHUP | EPOLLERR), effects);
+        direction_ready(&socket->directions[DIRECTION_OUT], bits & (EPOLLHUP | EPOLLERR), effects);
 }
 
 static int timeout_ms(uint64_t timeout_ns)

@@ -1,6 +1,6 @@
-/* A thread belongs to at most one port, and leaves it when it ends or waits on another. The
- * membership lives as long as the thread, the port may end before it: one process-wide lock,
- * taken on joining and leaving only, keeps the two ends of the link together. */
+/* Membership of threads in ports. A thread belongs to at most one port, and leaves it when it ends
+ * or waits on another. The membership lives as long as the thread; the port may be freed first. So
+ * one process-wide lock, taken only on joining and leaving, protects both sides of the relation. */
 #include "cport/port.h"
 
 #include <assert.h>
@@ -10,7 +10,7 @@ static pthread_mutex_t membership = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool key_made;
-static _Thread_local struct worker *of_thread; /* what the key holds, at hand */
+static _Thread_local struct worker *of_thread; /* the same as the key's value, but faster */
 
 /* With the membership lock held. */
 static void leave(struct worker *worker)
@@ -21,10 +21,10 @@ static void leave(struct worker *worker)
     struct gate_effects effects = {0};
     port_lock(port);
     gate_leave(&port->gate, &worker->gate, &effects);
-    struct worker **link = &port->members;
-    while (*link != worker)
-        link = &(*link)->next_member;
-    *link = worker->next_member;
+    struct worker **member = &port->members;
+    while (*member != worker)
+        member = &(*member)->next_member;
+    *member = worker->next_member;
     port_unlock(port, &effects);
     worker->port = NULL;
 }

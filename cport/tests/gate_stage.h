@@ -25,7 +25,7 @@ enum {
 };
 
 struct packet {
-    struct cp_link link;
+    struct cp_node node;
     int number;
 };
 
@@ -59,9 +59,9 @@ static inline void step(int who, struct gate_effects *effects)
     enum gate_verdict verdict = gate_next(&gate, &workers[who], batch, &taken, effects);
     if (verdict == GATE_CLOSED)
         has[who] = CLOSED;
-    for (struct cp_link *link; (link = gate_queue_pop(&taken));) {
+    for (struct cp_node *node; (node = gate_queue_pop(&taken));) {
         if (has_count[who]++ == 0)
-            has[who] = ((struct packet *)link)->number;
+            has[who] = ((struct packet *)node)->number;
     }
     assert_true((verdict == GATE_TAKE) == (has_count[who] > 0));
 }
@@ -77,12 +77,12 @@ static struct gate_worker *newest_poller(void)
 
 static inline void carry_out(struct gate_effects effects)
 {
-    while (effects.wake || effects.kick) {
+    while (effects.wake || effects.wake_poller) {
         struct gate_worker *worker = effects.wake;
         if (worker) {
             effects.wake = worker->wake_next;
         } else {
-            effects.kick = false;
+            effects.wake_poller = false;
             worker = newest_poller();
         }
         if (!worker)
@@ -125,7 +125,7 @@ static inline void post(int number)
 {
     struct gate_effects effects = {0};
     packets[number].number = number;
-    gate_post(&gate, &packets[number].link, &effects);
+    gate_post(&gate, &packets[number].node, &effects);
     carry_out(effects);
 }
 
@@ -152,7 +152,7 @@ static inline void leave(int who)
 static inline int queued(void)
 {
     int count = 0;
-    for (struct cp_link *link = gate.queue.first; link; link = link->next)
+    for (struct cp_node *node = gate.queue.first; node; node = node->next)
         count++;
     return count;
 }

@@ -167,7 +167,7 @@ static void poll_finds(int who, int number)
     struct gate_effects effects = {0};
     gate_back(&gate, &workers[who]);
     packets[number].number = number;
-    gate_post(&gate, &packets[number].link, &effects);
+    gate_post(&gate, &packets[number].node, &effects);
     step(who, &effects);
     carry_out(effects);
 }
@@ -207,12 +207,12 @@ static void a_poller_hands_on_what_is_a_newer_waiters(void **state)
     assert_int_equal(workers[B].state, GATE_POLLING);
 }
 
-/* A post whose kick is on its way still: whoever polls does not know of the packet. */
+/* A post whose wake-up is still on its way: the pollers do not know of the packet. */
 static void post_unheard(int number)
 {
     struct gate_effects effects = {0};
     packets[number].number = number;
-    gate_post(&gate, &packets[number].link, &effects);
+    gate_post(&gate, &packets[number].node, &effects);
     assert_null(effects.wake);
     gate_check(&gate);
 }
@@ -273,7 +273,7 @@ static void nobody_is_woken_for_a_place_that_an_awake_worker_takes(void **state)
     struct gate_effects effects = {0};
     gate_back(&gate, &workers[A]);
     packets[3].number = 3;
-    gate_post(&gate, &packets[3].link, &effects); /* B's, the newest */
+    gate_post(&gate, &packets[3].node, &effects); /* B's, the newest */
     assert_null(effects.wake);
     step(A, &effects);
     carry_out(effects);

@@ -1,6 +1,5 @@
-/* Many receives that become ready together are carried together: each gets what is its own. One
- * text, over every engine. */
-#include "cport/tests/far_side.h"
+/* Many receives that become ready together: each gets its own data. Over every engine. */
+#include "cport/tests/port_fixture.h"
 
 enum { CROWD = 48, BATCH_MAX = 64, ROOM = 5 };
 
@@ -17,7 +16,6 @@ struct member {
 };
 
 struct crowd {
-    struct far_side *far;
     struct cport *port;
     struct member members[CROWD];
 };
@@ -43,23 +41,23 @@ static void member_give(void *context, struct cp_block *blocks, unsigned count)
     member->given++;
 }
 
-static struct crowd *gather(void **state)
+static struct crowd *crowd_open(const char *engine)
 {
+    struct cport *port = port_of(engine, 1);
     struct crowd *crowd = calloc(1, sizeof *crowd);
-    crowd->far = *state;
-    crowd->port = open_port(crowd->far, 1);
+    crowd->port = port;
     for (unsigned index = 0; index < CROWD; index++) {
         struct member *member = &crowd->members[index];
         member->source = (struct cp_source){member_take, member_give, member};
-        crowd->far->connect(crowd->port, index, &member->connection);
+        remote_connect(port, index, &member->connection);
     }
     return crowd;
 }
 
-static void part(struct crowd *crowd)
+static void crowd_close(struct crowd *crowd)
 {
     for (unsigned index = 0; index < CROWD; index++)
-        crowd->far->drop(&crowd->members[index].connection);
+        remote_close(&crowd->members[index].connection);
     cp_free(crowd->port);
     free(crowd);
 }
@@ -89,14 +87,14 @@ static void receive(struct member *member, enum kind kind)
     assert_int_equal(code, 0);
 }
 
-static void far_acts(struct crowd *crowd, struct member *member, enum kind kind)
+static void remote_act(struct member *member, enum kind kind)
 {
     if (kind == FINISHED)
-        crowd->far->finish(&member->connection);
+        remote_finish(&member->connection);
     else if (kind == RESET)
-        crowd->far->reset(&member->connection);
+        remote_reset(&member->connection);
     else
-        crowd->far->send(&member->connection, "12345", ROOM);
+        remote_send(&member->connection, "12345", ROOM);
 }
 
 /* Waits for a packet of each member. Returns how many came with the largest batch. */
@@ -105,8 +103,7 @@ static int collect(struct crowd *crowd)
     struct cp_packet packets[BATCH_MAX];
     int largest = 0;
     for (int total = 0; total < CROWD;) {
-        int count =
-            cp_wait(crowd->port, packets, BATCH_MAX, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS);
+        int count = cp_wait(crowd->port, packets, BATCH_MAX, ms(PACKET_WAIT_MS));
         assert_true(count > 0);
         for (int index = 0; index < count; index++) {
             struct member *member = &crowd->members[packets[index].key];
@@ -122,12 +119,12 @@ static int collect(struct crowd *crowd)
 
 static void each_gets_its_own(void **state)
 {
-    struct crowd *crowd = gather(state);
+    struct crowd *crowd = crowd_open(*state);
     for (unsigned index = 0; index < CROWD; index++)
         receive(&crowd->members[index], index % KINDS);
     for (unsigned index = 0; index < CROWD; index++)
-        far_acts(crowd, &crowd->members[index], index % KINDS);
-    os_sleep_ns(10 * OS_NS_PER_MS);
+        remote_act(&crowd->members[index], index % KINDS);
+    os_sleep_ns(ms(10));
     assert_true(collect(crowd) > CROWD / 2);
     const int64_t expected[KINDS] = {ROOM, ROOM, ROOM, CP_ENOBUFS, 0, CP_ERESET, 0};
     for (unsigned index = 0; index < CROWD; index++) {
@@ -138,20 +135,20 @@ static void each_gets_its_own(void **state)
         assert_int_equal(member->taken, index % KINDS == LATE);
         assert_int_equal(member->given, 0);
     }
-    part(crowd);
+    crowd_close(crowd);
 }
 
-/* A receive that filled its blocks lets the next one look whether there is more; there is none. */
-static void what_was_taken_for_nothing_comes_back(void **state)
+/* A receive that filled its blocks makes the next one try at once; there is no more data. */
+static void blocks_taken_for_nothing_come_back(void **state)
 {
-    struct crowd *crowd = gather(state);
+    struct crowd *crowd = crowd_open(*state);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned index = 0; index < CROWD; index++)
             receive(&crowd->members[index], LATE);
         if (round > 0)
-            assert_no_packet(crowd->port, 5);
+            assert_no_packet(crowd->port);
         for (unsigned index = 0; index < CROWD; index++)
-            far_acts(crowd, &crowd->members[index], LATE);
+            remote_act(&crowd->members[index], LATE);
         collect(crowd);
         for (unsigned index = 0; index < CROWD; index++) {
             struct member *member = &crowd->members[index];
@@ -161,14 +158,14 @@ static void what_was_taken_for_nothing_comes_back(void **state)
             assert_int_equal(member->taken - member->given, round + 1);
         }
     }
-    part(crowd);
+    crowd_close(crowd);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         EVERY_ENGINE(each_gets_its_own),
-        EVERY_ENGINE(what_was_taken_for_nothing_comes_back),
+        EVERY_ENGINE(blocks_taken_for_nothing_come_back),
     };
     return cmocka_run_group_tests_name("port: batches", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* The conformance suite's vectors over the script engine, which allows one poller: the suite
  * itself runs them over the engines with real sockets. */
-#include "cport/tests/far_side.h"
+#include "cport/tests/port_fixture.h"
 
 #include "cport/tests/conformance/threads.h"
 
@@ -12,8 +12,8 @@ struct vector {
 static void vector_holds(void **state)
 {
     const struct vector *vector = *state;
-    struct stage stage = {.engine = "script", .port = open_port(&far_script, vector->limit)};
-    stage.far = open_port(&far_script, 1); /* another port, for the worker that hops */
+    struct stage stage = {.engine = "scripted", .port = port_of("scripted", vector->limit)};
+    stage.far = port_of("scripted", 1); /* another port, for the worker that hops */
     assert_true(actors_start(stage.port, vector->actors));
     const char *problem = vector->run(&stage);
     actors_end(stage.port); /* closes the port, also without actors */

@@ -1,7 +1,7 @@
-/* What the io_uring engine does where io_uring is missing, forbidden, or fails half-way. The calls
- * into liburing that can fail go through here: the Makefile links test_uring with --wrap. */
-#include "cport/tests/far_side.h"
+/* The io_uring engine where io_uring is missing, forbidden, or fails half-way. The calls into
+ * liburing that can fail are replaced: the Makefile links test_uring with --wrap. */
 #include "base/tests/find.h"
+#include "cport/tests/port_fixture.h"
 
 #include <errno.h>
 #include <liburing.h>
@@ -12,13 +12,14 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { CROWD = 24, TAKEN_BEFORE_FAILURE = 9, EXIT_MACHINE_CANNOT = 3 };
 
 static struct {
-    int init_code;       /* what making a ring ends with; 0: as it will */
-    bool no_probe;       /* the kernel tells nothing about its operations */
-    bool silent;         /* submissions are said to be taken, and never answered */
+    int init_code;       /* the result of making a ring; 0: the real one */
+    bool no_probe;       /* the kernel does not list its operations */
+    bool silent;         /* submissions are taken and never answered */
     bool refuses_some;   /* of the next submission some entries are taken, and no more after */
     bool refuses_all;    /* nothing is taken */
     unsigned made, sent; /* rings that were made; entries that were taken */
@@ -78,9 +79,7 @@ static int reset(void **state)
 static int open_uring(char *why, size_t why_bytes)
 {
     struct cport *port = NULL;
-    struct cp_config config = {.engine = "uring"};
-    why[0] = '\0';
-    int code = cp_open(&config, &port, why, why_bytes);
+    int code = port_try("uring", 1, &port, why, why_bytes);
     cp_free(port);
     return code;
 }
@@ -94,7 +93,7 @@ static void assert_refused(int init_code, int expected, const char *words)
         fail_msg("\"%s\" does not say \"%s\"", why, words);
 }
 
-static void what_is_missing_is_said(void **state)
+static void what_is_missing_is_reported(void **state)
 {
     (void)state;
     assert_refused(-ENOSYS, CP_EUNSUPPORTED, "no io_uring");
@@ -107,7 +106,7 @@ static void what_is_missing_is_said(void **state)
 static void a_kernel_that_cannot_receive_is_refused(void **state)
 {
     char why[256];
-    cp_free(open_port(*state, 1)); /* skips where there is no io_uring at all */
+    cp_free(port_of(*state, 1)); /* skips where there is no io_uring at all */
     kernel.no_probe = true;
     assert_int_equal(open_uring(why, sizeof why), CP_EUNSUPPORTED);
     assert_non_null(strstr(why, "cannot receive"));
@@ -130,91 +129,83 @@ struct member {
     char data[4];
 };
 
-static void exchange(struct far_side *far, struct cport *port, struct member *members)
+static struct member members[CROWD];
+
+static struct cport *members_open(void **state)
+{
+    struct cport *port = port_of(*state, 1);
+    memset(members, 0, sizeof members);
+    for (unsigned index = 0; index < CROWD; index++)
+        remote_connect(port, index, &members[index].connection);
+    return port;
+}
+
+static void members_close(struct cport *port)
+{
+    for (unsigned index = 0; index < CROWD; index++)
+        remote_close(&members[index].connection);
+    cp_free(port);
+}
+
+/* Every member receives three bytes, into `huge_bytes` at `huge`, or into its own. Returns how many
+ * receives went through a ring. */
+static unsigned exchange(struct cport *port, void *huge, size_t huge_bytes)
 {
     struct cp_packet packets[CROWD];
+    unsigned before = kernel.sent;
     for (unsigned index = 0; index < CROWD; index++) {
         struct member *member = &members[index];
         memset(member->data, 0, sizeof member->data);
-        member->block = (struct cp_block){member->data, sizeof member->data};
+        member->block = huge ? (struct cp_block){huge, huge_bytes}
+                             : (struct cp_block){member->data, sizeof member->data};
         assert_int_equal(cp_receive(member->connection.near, &member->op, &member->block, 1), 0);
-        far->send(&member->connection, "abc", 3);
+        remote_send(&member->connection, "abc", 3);
     }
-    os_sleep_ns(10 * OS_NS_PER_MS);
+    os_sleep_ns(ms(10));
     for (int total = 0, count; total < CROWD; total += count) {
-        count = cp_wait(port, packets, CROWD, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS);
+        count = cp_wait(port, packets, CROWD, ms(PACKET_WAIT_MS));
         assert_true(count > 0);
         for (int index = 0; index < count; index++)
             assert_int_equal(packets[index].result, 3);
     }
-    for (unsigned index = 0; index < CROWD; index++)
+    for (unsigned index = 0; index < CROWD && !huge; index++)
         assert_memory_equal(members[index].data, "abc", 4);
+    return kernel.sent - before;
 }
 
 static void receives_survive_a_ring_that_fails(void **state)
 {
-    struct far_side *far = *state;
-    static struct member members[CROWD];
-    struct cport *port = open_port(far, 1);
-    memset(members, 0, sizeof members);
-    for (unsigned index = 0; index < CROWD; index++)
-        far->connect(port, index, &members[index].connection);
-    unsigned before = kernel.sent;
-    exchange(far, port, members);
-    assert_true(kernel.sent - before >= CROWD / 2); /* through the ring */
+    struct cport *port = members_open(state);
+    assert_true(exchange(port, NULL, 0) >= CROWD / 2);
     assert_int_equal(kernel.made, 1);
 
     kernel.refuses_some = true;
-    before = kernel.sent;
-    exchange(far, port, members);
-    assert_int_equal(kernel.sent - before, TAKEN_BEFORE_FAILURE);
+    assert_int_equal(exchange(port, NULL, 0), TAKEN_BEFORE_FAILURE);
 
-    kernel.refuses_all = false; /* the next batch makes a ring in place of the one that failed */
-    before = kernel.sent;
-    exchange(far, port, members);
-    assert_true(kernel.sent - before >= CROWD / 2);
+    kernel.refuses_all = false; /* the next batch makes a new ring */
+    assert_true(exchange(port, NULL, 0) >= CROWD / 2);
     assert_int_equal(kernel.made, 2);
 
     kernel.refuses_all = true;
-    kernel.init_code = -ENOMEM; /* and where no ring can be had, plain calls do */
-    exchange(far, port, members);
-    exchange(far, port, members);
-    for (unsigned index = 0; index < CROWD; index++)
-        far->drop(&members[index].connection);
-    cp_free(port);
+    kernel.init_code = -ENOMEM; /* without any ring, plain calls do it */
+    exchange(port, NULL, 0);
+    exchange(port, NULL, 0);
+    members_close(port);
 }
 
-static void a_huge_block_is_no_end_of_the_stream(void **state)
+static void a_block_of_4_gib_is_not_the_end_of_the_stream(void **state)
 {
-    struct far_side *far = *state;
-    static struct member members[CROWD];
-    struct cp_packet packets[CROWD];
     const size_t huge_bytes = (size_t)1 << 32;
-    struct cport *port = open_port(far, 1);
+    struct cport *port = members_open(state);
     void *huge = mmap(NULL, huge_bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (huge != MAP_FAILED)
+        exchange(port, huge, huge_bytes);
+    members_close(port);
     if (huge == MAP_FAILED) {
-        cp_free(port);
-        print_message("skip: no 4 GiB of addresses\n");
+        print_message("skip: no 4 GiB of address space\n");
         skip();
     }
-    memset(members, 0, sizeof members);
-    for (unsigned index = 0; index < CROWD; index++) {
-        struct member *member = &members[index];
-        far->connect(port, index, &member->connection);
-        member->block = (struct cp_block){huge, huge_bytes};
-        assert_int_equal(cp_receive(member->connection.near, &member->op, &member->block, 1), 0);
-        far->send(&member->connection, "abc", 3);
-    }
-    for (int total = 0, count; total < CROWD; total += count) {
-        count = cp_wait(port, packets, CROWD, (uint64_t)PACKET_WAIT_MS * OS_NS_PER_MS);
-        assert_true(count > 0);
-        for (int index = 0; index < count; index++)
-            assert_int_equal(packets[index].result, 3);
-    }
-    for (unsigned index = 0; index < CROWD; index++)
-        far->drop(&members[index].connection);
-    cp_free(port);
     munmap(huge, huge_bytes);
 }
 
@@ -245,7 +236,7 @@ static enum verdict inside(int os_error, const char *words)
         return VERDICT_NO_SANDBOX;
     if (open_uring(why, sizeof why) != CP_EUNSUPPORTED || !strstr(why, words))
         return VERDICT_BAD;
-    if (cp_open(&(struct cp_config){.engine = "auto"}, &port, why, sizeof why) != 0)
+    if (port_try("auto", 1, &port, why, sizeof why) != 0)
         return VERDICT_BAD;
     enum verdict verdict = strcmp(cp_engine_name(port), "epoll") == 0 ? VERDICT_GOOD : VERDICT_BAD;
     cp_free(port);
@@ -309,18 +300,19 @@ static void the_client_says_why_not(void **state)
         fail_msg("it said: %s", errors);
 }
 
+/* clang-format off */
+#define TEST(name, engine) {#name, name, reset, NULL, engine}
+/* clang-format on */
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"what_is_missing_is_said", what_is_missing_is_said, reset, NULL, NULL},
-        {"a_kernel_that_cannot_receive_is_refused", a_kernel_that_cannot_receive_is_refused, reset,
-         NULL, &far_uring},
-        {"receives_survive_a_ring_that_fails", receives_survive_a_ring_that_fails, reset, NULL,
-         &far_uring},
-        {"a_huge_block_is_no_end_of_the_stream", a_huge_block_is_no_end_of_the_stream, reset, NULL,
-         &far_uring},
-        {"auto_does_without", auto_does_without, reset, NULL, NULL},
-        {"the_client_says_why_not", the_client_says_why_not, reset, NULL, NULL},
+        TEST(what_is_missing_is_reported, NULL),
+        TEST(a_kernel_that_cannot_receive_is_refused, "uring"),
+        TEST(receives_survive_a_ring_that_fails, "uring"),
+        TEST(a_block_of_4_gib_is_not_the_end_of_the_stream, "uring"),
+        TEST(auto_does_without, NULL),
+        TEST(the_client_says_why_not, NULL),
     };
     return cmocka_run_group_tests_name("the io_uring engine", tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@
 
 #include "base/net.h"
 #include "cport/cport.h"
-#include "base/os.h"
+#include "cport/tests/ms.h"
 
 enum { PATIENCE_MS = 15000, A_MOMENT_MS = 20 };
 
@@ -39,11 +39,6 @@ struct pair {
         if (!(truth))                                                                              \
             return "line " LINE_TEXT(__LINE__) ": not so: " #truth;                                \
     } while (0)
-
-static inline uint64_t ms(uint64_t count)
-{
-    return count * OS_NS_PER_MS;
-}
 
 /* The next packet of `port` within `timeout_ms`; false: none came. */
 static inline bool next_within(struct cport *port, struct cp_packet *packet, uint64_t timeout_ms)

@@ -1,30 +1,29 @@
-/* Windows' own completion ports.
+/* The iocp engine: Windows' own completion ports.
  *
  * A receive, send, connect or accept is started with its OVERLAPPED in the operation itself, and
  * comes back as one packet of the system's port, also when it was done at once. A call that fails
- * at once never does.
+ * at once has no packet.
  *
- *      advance --started--> with the kernel --packet--> poll --> lane_complete
- *         |  '--failed: the result, no packet               '--> lane_ready: another turn
+ *      attempt --started--> with the kernel --packet--> poll --> direction_complete
+ *         |  '--failed: the result, no packet               '--> direction_ready: another attempt
  *         '<-------------------------------------------------------------'
  *
- * Late binding takes two turns. The first starts a receive into nothing, which comes back when
- * there is something to receive; the worker that takes the lane then asks for blocks and fills
- * them by a plain non-blocking receive, so that copying spreads over the workers. If there was
- * nothing after all, it begins again.
+ * Late binding takes two attempts. The first starts a receive into nothing, which comes back when
+ * there is data; the worker that takes the direction then asks for blocks and fills them by a plain
+ * non-blocking receive, so that copying spreads over the workers. If there was no data after all,
+ * it starts again.
  *
- * Nothing is closed under an operation: a socket's handle is closed when everything has come back,
- * so that what the system says of closed handles, which differs from version to version, never
- * shows; and Wine, which looks the handle up again when there is data, never finds another socket
- * that has got the number.
+ * A socket's handle is closed only after all its operations have come back. So the codes that
+ * versions of Windows report for closed handles, which differ, never show; and Wine, which looks
+ * the handle up again when there is data, never finds another socket with the same number.
  *
- * A kick is a packet without OVERLAPPED. The alarm is a limit to the waiting of whoever polls;
- * setting it kicks, so that a wait that has begun takes it in.
+ * wake_poller posts a packet without OVERLAPPED. The alarm limits the waiting time of the poller;
+ * setting it wakes the poller, so that a wait that has begun takes it into account.
  *
- * Who may run: on Windows the system's port itself, which also sees workers that block without
- * saying so. Every waiter polls there, and takes one packet at a time, so that the system's order
- * and limit are what counts. Wine ignores the limit and wakes first-in-first-out (8.0), so that the
- * gate does it there, and one worker polls. */
+ * The gate: on Windows it is the system's port itself, which also sees workers that block without
+ * declaring it. Every waiter polls there and takes one packet at a time, so that the system's order
+ * and limit apply. Wine ignores the limit and wakes first-in-first-out (8.0), so our gate is used,
+ * with one poller. */
 #include "cport/overlapped.h"
 
 #include <stdio.h>
@@ -81,32 +80,26 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
     return cp_error_from_os(os_error);
 }
 
-static void engine_kick(struct cport *port, uint64_t when_ns)
+static void engine_wake_poller(struct cport *port, uint64_t when_ns)
 {
     struct iocp_state *state = port->engine_state;
     if (when_ns != 0)
         state->alarm_ns = when_ns;
-    /* Fails only for want of memory in the kernel, which ends by itself. */
+    /* Fails only while the kernel is out of memory. */
     while (!PostQueuedCompletionStatus(state->port, 0, 0, NULL))
         os_sleep_ns(OS_NS_PER_MS);
 }
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
-/* A connection that was reset before it was adopted may have no peer any more, as a fresh socket
- * has none; but it has an error to tell, or data yet. */
-static void recognise_peerless(struct cp_socket *socket)
+static int64_t peek(SOCKET handle)
 {
     char byte;
-    int count = recv(handle_of(socket), &byte, 1, MSG_PEEK), os_error = WSAGetLastError();
-    if (count < 0 && os_error == WSAENOTCONN)
-        return;
-    socket->role = ROLE_CONNECTED;
-    if (count < 0)
-        socket->broken = cp_error_from_os(os_error);
+    int count = recv(handle, &byte, 1, MSG_PEEK);
+    return count >= 0 ? count : cp_error_from_os(WSAGetLastError());
 }
 
-/* What an adopted socket is already. It does not block. */
+/* Finds out what an adopted socket is. It is non-blocking by now. */
 static int recognise(struct cp_socket *socket)
 {
     SOCKET handle = handle_of(socket);
@@ -122,18 +115,14 @@ static int recognise(struct cp_socket *socket)
     getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, (char *)&listening, &bytes);
     struct sockaddr_storage peer;
     bytes = sizeof peer;
-    if (listening)
-        socket->role = ROLE_LISTENING;
-    else if (getpeername(handle, (struct sockaddr *)&peer, &bytes) == 0)
-        socket->role = ROLE_CONNECTED;
-    else
-        recognise_peerless(socket);
+    bool has_peer = getpeername(handle, (struct sockaddr *)&peer, &bytes) == 0;
+    socket_adopted(socket, listening, has_peer ? 0 : peek(handle));
     return 0;
 }
 
-static int enrol(struct iocp_state *state, struct cp_socket *socket, bool adopted)
+static int register_handle(struct iocp_state *state, struct cp_socket *socket, bool adopted)
 {
-    u_long on = 1; /* for the receives without OVERLAPPED; the others do not care */
+    u_long on = 1; /* for receives without OVERLAPPED; it does not affect the others */
     if (ioctlsocket(handle_of(socket), FIONBIO, &on) != 0)
         return cp_error_from_os(WSAGetLastError());
     int code = adopted ? recognise(socket) : 0;
@@ -149,7 +138,7 @@ static int engine_attach(struct cport *port, struct cp_socket *socket)
         socket->handle = (cp_handle)stream_socket(socket->family);
     if (handle_of(socket) == INVALID_SOCKET)
         return cp_error_from_os(WSAGetLastError());
-    int code = enrol(port->engine_state, socket, adopted);
+    int code = register_handle(port->engine_state, socket, adopted);
     if (code != 0 && !adopted)
         closesocket(handle_of(socket));
     return code;
@@ -163,27 +152,26 @@ static void engine_detach(struct cport *port, struct cp_socket *socket)
 
 /* ---- operations ---------------------------------------------------------------------------- */
 
-static int64_t engine_advance(struct cport *port, struct cp_socket *socket, struct cp_op *op,
-                              bool *more)
+static void engine_attempt(struct cport *port, struct attempt *attempts, unsigned count)
 {
-    (void)more;
-    return start(port->engine_state, socket, op);
+    for (unsigned index = 0; index < count; index++)
+        attempts[index].result = start(port->engine_state, attempts[index].op);
 }
 
-/* Its packet comes in any case: taken back, or done before that. */
+/* The operation's packet follows in any case: cancelled, or done before that. */
 static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
 {
     (void)port;
-    CancelIoEx((HANDLE)handle_of(socket), &room_of(op)->overlapped);
+    CancelIoEx((HANDLE)handle_of(socket), &iocp_op_of(op)->overlapped);
     return false;
 }
 
-/* ---- coming back --------------------------------------------------------------------------- */
+/* ---- packets ------------------------------------------------------------------------------- */
 
-/* The packet's status: 0 or a Windows code. Wine 8 may queue it before it has filled in the
- * OVERLAPPED; the packet says so too, in a member that Windows does not explain. And Wine 8 has
- * the thread that began an operation do it when there is data: if it ends just then, the packet
- * says that it has been alerted, and nothing has been done. */
+/* The packet's status: 0 or a Windows code. Wine 8 may queue the packet before it has filled in the
+ * OVERLAPPED; the packet has the status too, in a member that Windows does not document. And in
+ * Wine 8 the thread that started an operation performs it when there is data: if that thread ends
+ * just then, the status is "alerted", and nothing has been done. */
 static int error_of(const OVERLAPPED_ENTRY *entry)
 {
     NTSTATUS status = (NTSTATUS) * (volatile ULONG_PTR *)&entry->lpOverlapped->Internal;
@@ -194,36 +182,35 @@ static int error_of(const OVERLAPPED_ENTRY *entry)
     return NT_SUCCESS(status) ? 0 : (int)RtlNtStatusToDosError(status);
 }
 
-/* The listener's word makes the new socket a full one, a word of its own a connected one. */
+/* Without these options a connected or accepted socket lacks some functions. */
 static void finish_connection(struct cp_socket *socket, struct cp_op *op)
 {
     SOCKET listener = handle_of(socket);
     if (op->kind == CP_CONNECT)
         setsockopt(handle_of(socket), SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
     if (op->kind == CP_ACCEPT)
-        setsockopt(room_of(op)->accepting, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
+        setsockopt(iocp_op_of(op)->accepting, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
                    (const char *)&listener, sizeof listener);
 }
 
-/* Without the lock: the operation is between the kernel and its lane. */
+/* Without the lock: neither the kernel nor another thread uses the operation now. */
 static int64_t result_of(const struct iocp_state *state, const OVERLAPPED_ENTRY *entry,
                          struct cp_op *op)
 {
     int os_error = error_of(entry);
     if (os_error != 0)
-        return failed(op, os_error);
+        return op_failed(op, os_error);
     if (op->kind == CP_RECEIVE)
-        return received(state, op->socket, op, entry->dwNumberOfBytesTransferred);
+        return receive_result(state, op, entry->dwNumberOfBytesTransferred);
     finish_connection(op->socket, op);
     return entry->dwNumberOfBytesTransferred;
 }
 
-/* A late receive has its data still to come, a send of more than one call takes its next, an accept
- * or a receive has had bad luck (a send may have it too, but no one knows how far it has got). */
-static bool wants_turn(struct cp_op *op)
+/* A late receive has not received its data yet; a send may need more than one call; an accept or a
+ * receive may have failed for no fault of its own (a send too, but how far it got is unknown). */
+static bool needs_attempt(struct cp_op *op)
 {
-    struct cp_block rest[CP_BLOCKS_MAX];
-    unsigned count;
+    struct cp_block unsent[CP_BLOCKS_MAX];
     bool inwards = op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
     if (op->result < 0)
         return accept_again(op, op->result) || (inwards && op->os_error == NOT_DONE);
@@ -231,7 +218,7 @@ static bool wants_turn(struct cp_op *op)
         return op->late;
     op->done_bytes += (size_t)op->result;
     op->result = (int64_t)op->done_bytes;
-    return rest_of(op, rest, &count) > 0;
+    return op_unsent(op, unsent) > 0;
 }
 
 /* Lock held. */
@@ -239,27 +226,27 @@ static void report(struct cport *port, struct cp_op *op, struct gate_effects *ef
 {
     struct iocp_state *state = port->engine_state;
     bool inwards = op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
-    struct lane *lane = &op->socket->lanes[inwards ? LANE_IN : LANE_OUT];
+    struct direction *direction = &op->socket->directions[inwards ? DIRECTION_IN : DIRECTION_OUT];
     int reason = op->reason ? op->reason : CP_EABORTED;
     bool over = op->reason != 0 || port->closed;
     atomic_fetch_sub(&state->in_flight, 1);
     if (op->kind == CP_ACCEPT && op->result == 0)
-        op->accepted = (cp_handle)room_of(op)->accepting;
+        op->accepted = (cp_handle)iocp_op_of(op)->accepting;
     else if (op->kind == CP_ACCEPT)
-        closesocket(room_of(op)->accepting);
+        closesocket(iocp_op_of(op)->accepting);
     if (op->result == CP_ECANCELED)
         op->result = reason;
-    if (!wants_turn(op))
-        lane_complete(lane, op, op->result, effects);
+    if (!needs_attempt(op))
+        direction_complete(direction, op, op->result, effects);
     else if (over)
-        lane_complete(lane, op, reason, effects);
+        direction_complete(direction, op, reason, effects);
     else
-        lane_ready(lane, false, effects);
+        direction_ready(direction, false, effects);
 }
 
-/* `kicks` counts those that were among the packets. */
+/* Takes completions; counts in `wakeups` the packets that only wake a poller. */
 static ULONG take_packets(struct iocp_state *state, OVERLAPPED_ENTRY *entries, DWORD timeout_ms,
-                          unsigned *kicks)
+                          unsigned *wakeups)
 {
     ULONG count = 0, kept = 0;
     /* After a time-out the count is not 0. */
@@ -267,7 +254,7 @@ static ULONG take_packets(struct iocp_state *state, OVERLAPPED_ENTRY *entries, D
         return 0;
     for (ULONG index = 0; index < count; index++) {
         if (!entries[index].lpOverlapped) {
-            ++*kicks;
+            ++*wakeups;
             continue;
         }
         struct cp_op *op = op_of_overlapped(entries[index].lpOverlapped);
@@ -291,58 +278,57 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
 {
     struct iocp_state *state = port->engine_state;
     OVERLAPPED_ENTRY entries[ENTRIES_MAX];
-    unsigned kicks = 0; /* the return from here is all that they want */
-    ULONG count = take_packets(state, entries, wait_ms(state, timeout_ns), &kicks);
+    unsigned wakeups = 0; /* returning from here is all they ask for */
+    ULONG count = take_packets(state, entries, wait_ms(state, timeout_ns), &wakeups);
     port_poll_done(port, worker);
     if (state->alarm_ns <= os_now_ns())
-        state->alarm_ns = 0; /* the port sets it again if there is need */
+        state->alarm_ns = 0; /* the port sets it again if needed */
     for (ULONG index = 0; index < count; index++)
         report(port, op_of_overlapped(entries[index].lpOverlapped), effects);
     return 0;
 }
 
-/* Until everything is back, or nothing has come for so long. */
-static void await_back(struct cport *port, DWORD patience_ms)
+/* Until everything has come back, or nothing has come for `patience_ms`. */
+static void await_operations(struct cport *port, DWORD patience_ms)
 {
     struct iocp_state *state = port->engine_state;
     OVERLAPPED_ENTRY entries[ENTRIES_MAX];
-    unsigned kicks = 0;
+    unsigned wakeups = 0;
     while (state->in_flight > 0) {
         struct gate_effects effects = {0};
-        unsigned kicks_before = kicks;
-        ULONG count = take_packets(state, entries, patience_ms, &kicks);
-        if (count == 0 && kicks == kicks_before)
+        unsigned wakeups_before = wakeups;
+        ULONG count = take_packets(state, entries, patience_ms, &wakeups);
+        if (count == 0 && wakeups == wakeups_before)
             break;
         port_lock(port);
         for (ULONG index = 0; index < count; index++)
             report(port, op_of_overlapped(entries[index].lpOverlapped), &effects);
         port_unlock(port, &effects);
     }
-    for (; kicks > 0; kicks--)
-        engine_kick(port, 0); /* they were for others */
+    for (; wakeups > 0; wakeups--)
+        engine_wake_poller(port, 0); /* they were for pollers */
 }
 
 static void engine_drain(struct cport *port)
 {
     enum { PATIENCE_MS = 20 };
-    await_back(port, PATIENCE_MS);
+    await_operations(port, PATIENCE_MS);
 }
 
-/* The kernel holds operations and blocks until their packets are here. */
+/* The kernel uses operations and their blocks until their packets have come. */
 static void engine_close(struct cport *port)
 {
     struct iocp_state *state = port->engine_state;
     if (!state)
         return;
     while (state->in_flight > 0)
-        await_back(port, INFINITE);
+        await_operations(port, INFINITE);
     if (state->port)
         CloseHandle(state->port);
     free(state);
     port->engine_state = NULL;
 }
 
-extern const struct engine engine_iocp;
 const struct engine engine_iocp = {
     .name = "iocp",
     .summary = "Windows' own completion ports, on Windows itself with the system as the gate",
@@ -351,9 +337,9 @@ const struct engine engine_iocp = {
     .close = engine_close,
     .attach = engine_attach,
     .detach = engine_detach,
-    .advance = engine_advance,
+    .attempt = engine_attempt,
     .cancel = engine_cancel,
     .poll = engine_poll,
     .drain = engine_drain,
-    .kick = engine_kick,
+    .wake_poller = engine_wake_poller,
 };

@@ -1,16 +1,16 @@
-/* Linux readiness from the epoll set, receives through io_uring: the worker that takes a batch of
- * ready lanes carries all their receives to the kernel in one system call.
+/* The uring engine: Linux readiness from the epoll set, receives through io_uring. The worker that
+ * takes a batch of ready directions submits all their receives in one system call.
  *
- * A ring belongs to a running place, not to a thread: whoever advances a batch takes an idle ring
- * for that long, and makes one if there is none. Every receive is told not to wait (MSG_DONTWAIT),
- * so that the kernel answers it while it is being submitted. Between two batches nothing is with
- * the kernel: cancel and close have nothing to do, no operation dies with the thread that
- * submitted it, and the copy is made by the worker that runs, on its account and in its place.
+ * A ring belongs to a running place, not to a thread: a worker takes an idle ring for the time of a
+ * batch, and makes one if there is none. Every receive says MSG_DONTWAIT, so the kernel answers it
+ * during submission. Between two batches the kernel holds nothing: cancel and close have nothing to
+ * do, no operation dies with the thread that submitted it, and the running worker makes the copy,
+ * in its own place and CPU time.
  *
  *    idle --ring_take--> filled --submit--> answered --ring_give--> idle
  *                                   |
- *                                   '-- the kernel refused some: the ring is destroyed, plain
- *                                       calls carry what was not answered
+ *                                   '-- the kernel refused some: the ring is destroyed, plain calls
+ *                                       perform what was not answered
  *
  * README.md has the designs that lost, and the figures. */
 #include "cport/readiness.h"
@@ -27,24 +27,24 @@
 
 enum {
     RING_ENTRIES = CP_BATCH_MAX,
-    RING_WORTH_MIN = 8, /* receives that are worth a ring: for fewer, plain calls cost less */
+    RING_RECEIVES_MIN = 8, /* for fewer receives, plain calls cost less */
 };
 
 struct ring {
     struct io_uring uring;
     struct ring *next_idle;
-    struct turn *turns[RING_ENTRIES];     /* what is being carried */
-    struct msghdr messages[RING_ENTRIES]; /* of receives into several blocks */
+    struct attempt *attempts[RING_ENTRIES]; /* of the batch */
+    struct msghdr messages[RING_ENTRIES];   /* of receives into several blocks */
     ssize_t answers[RING_ENTRIES];
 };
 
 struct uring_state {
     struct readiness readiness;
-    pthread_mutex_t lock; /* of the list alone */
-    struct ring *idle;    /* the one used last on top: its memory is in the cache */
+    pthread_mutex_t lock; /* protects the list */
+    struct ring *idle;    /* the most recently used first: its memory is in the cache */
 };
 
-/* A receive that the kernel has not answered; one that was interrupted is as good as that. */
+/* A receive that the kernel has not answered, or that was interrupted. */
 #define UNANSWERED (-(ssize_t)EINTR)
 
 /* ---- rings --------------------------------------------------------------------------------- */
@@ -124,8 +124,8 @@ static unsigned collect(struct ring *ring)
     return count;
 }
 
-/* Submits `count` entries and collects their answers. False: the kernel took fewer, the ring is of
- * no more use. */
+/* Submits `count` entries and collects their answers. False: the kernel took fewer, and the ring
+ * cannot be used any more. */
 static bool submit(struct ring *ring, unsigned count)
 {
     unsigned taken = 0, answered = 0;
@@ -134,53 +134,55 @@ static bool submit(struct ring *ring, unsigned count)
     while ((answered += collect(ring)) < taken) {
         struct io_uring_cqe *entry;
         int code = io_uring_wait_cqe(&ring->uring, &entry);
-        assert(code == 0 || code == -EINTR); /* what it took, it owes an answer for */
+        assert(code == 0 || code == -EINTR); /* the kernel answers everything it took */
         (void)code;
     }
     return taken == count;
 }
 
-static void carry(struct uring_state *state, struct ring *ring, unsigned count)
+static void receive_all(struct uring_state *state, struct ring *ring, unsigned count)
 {
     for (unsigned slot = 0; slot < count; slot++) {
-        const struct turn *turn = ring->turns[slot];
-        fill(ring, slot, (int)turn->lane->socket->handle, turn->op->blocks, turn->op->block_count);
+        const struct cp_op *op = ring->attempts[slot]->op;
+        fill(ring, slot, (int)op->socket->handle, op->blocks, op->block_count);
     }
-    bool sound = submit(ring, count);
+    bool intact = submit(ring, count);
     for (unsigned slot = 0; slot < count; slot++) {
-        struct turn *turn = ring->turns[slot];
+        struct attempt *attempt = ring->attempts[slot];
         ssize_t bytes = ring->answers[slot];
         if (bytes == UNANSWERED)
-            bytes = attempt_receive_call(turn->lane->socket, turn->op);
-        turn->result = attempt_receive_end(turn->op, bytes, &turn->more);
+            bytes = receive_call(attempt->op);
+        attempt->result = receive_end(attempt->op, bytes, &attempt->more);
     }
-    if (sound)
+    if (intact)
         ring_give(state, ring);
     else
         ring_destroy(ring);
 }
 
-static bool for_the_ring(const struct turn *turn)
+static bool suits_ring(const struct cp_op *op)
 {
-    return turn->op->kind == CP_RECEIVE && (turn->op->late || turn->op->block_count > 0);
+    return op->kind == CP_RECEIVE && (op->late || op->block_count > 0);
 }
 
-static void engine_advance_all(struct cport *port, struct turn *turns, unsigned count)
+static void engine_attempt(struct cport *port, struct attempt *attempts, unsigned count)
 {
-    unsigned receives = 0;
+    unsigned receives = 0, filled = 0;
     for (unsigned index = 0; index < count; index++)
-        receives += for_the_ring(&turns[index]);
-    struct ring *ring = receives >= RING_WORTH_MIN ? ring_take(port->engine_state) : NULL;
-    unsigned filled = 0;
-    for (unsigned index = 0; index < count; index++) {
-        struct turn *turn = &turns[index];
-        if (!ring || !for_the_ring(turn))
-            turn_advance(turn);
-        else if ((turn->result = attempt_receive_begin(turn->op, &turn->more)) == 0)
-            ring->turns[filled++] = turn;
+        receives += suits_ring(attempts[index].op);
+    struct ring *ring = receives >= RING_RECEIVES_MIN ? ring_take(port->engine_state) : NULL;
+    if (!ring) {
+        operations_perform(port, attempts, count);
+        return;
     }
-    if (ring)
-        carry(port->engine_state, ring, filled);
+    for (unsigned index = 0; index < count; index++) {
+        struct attempt *attempt = &attempts[index];
+        if (!suits_ring(attempt->op))
+            operations_perform(port, attempt, 1);
+        else if ((attempt->result = receive_begin(attempt->op, &attempt->more)) == 0)
+            ring->attempts[filled++] = attempt;
+    }
+    receive_all(port->engine_state, ring, filled);
 }
 
 /* ---- opening ------------------------------------------------------------------------------- */
@@ -207,8 +209,7 @@ static bool knows_receives(struct ring *ring)
     return known;
 }
 
-/* Whether a receive that is told not to wait is answered while it is being submitted: 0 or a
- * negative errno. */
+/* Whether a receive with MSG_DONTWAIT is answered during submission: 0 or a negative errno. */
 static int test_answer(struct ring *ring)
 {
     char byte;
@@ -225,22 +226,22 @@ static int test_answer(struct ring *ring)
 }
 
 /* kernel.io_uring_disabled: '0' no, '1' for most users, '2' for everybody. */
-static char switch_position(void)
+static char disabled_setting(void)
 {
     FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
-    int position = file ? fgetc(file) : '0';
+    int setting = file ? fgetc(file) : '0';
     if (file)
         fclose(file);
-    return (char)position;
+    return (char)setting;
 }
 
 static void explain(int os_error, char *why, size_t why_bytes)
 {
     if (os_error == ENOSYS)
         snprintf(why, why_bytes, "this kernel has no io_uring, or a sandbox hides it");
-    else if (os_error == EPERM && switch_position() != '0')
+    else if (os_error == EPERM && disabled_setting() != '0')
         snprintf(why, why_bytes, "io_uring is switched off: sysctl kernel.io_uring_disabled is %c",
-                 switch_position());
+                 disabled_setting());
     else if (os_error == EPERM || os_error == EACCES)
         snprintf(why, why_bytes, "io_uring is forbidden here, most likely by a sandbox");
     else if (os_error == EOPNOTSUPP)
@@ -249,7 +250,7 @@ static void explain(int os_error, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "io_uring: %s", strerror(os_error));
 }
 
-/* The first ring shows what the engine relies on. */
+/* Probes, on the first ring, what the engine relies on. */
 static int rings_open(struct uring_state *state)
 {
     struct ring *ring;
@@ -279,7 +280,6 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
                                                                  : CP_EUNSUPPORTED;
 }
 
-extern const struct engine engine_uring;
 const struct engine engine_uring = {
     .name = "uring",
     .summary = "Linux readiness; a batch of ready sockets is received by one io_uring call",
@@ -289,9 +289,8 @@ const struct engine engine_uring = {
     .close = engine_close,
     .attach = readiness_attach,
     .detach = readiness_detach,
-    .advance = attempt,
-    .advance_all = engine_advance_all,
+    .attempt = engine_attempt,
     .cancel = readiness_cancel,
     .poll = readiness_poll,
-    .kick = readiness_kick,
+    .wake_poller = readiness_wake_poller,
 };

@@ -1,4 +1,4 @@
-/* Linux readiness turned into completions: readiness_linux.c says when, attempt_linux.c how. */
+/* The epoll engine: Linux readiness turned into completions by one system call per operation. */
 #include "cport/readiness.h"
 
 #include <limits.h>
@@ -8,7 +8,6 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
     return readiness_open(port, sizeof(struct readiness), why, why_bytes);
 }
 
-extern const struct engine engine_epoll;
 const struct engine engine_epoll = {
     .name = "epoll",
     .summary =
@@ -19,8 +18,8 @@ const struct engine engine_epoll = {
     .close = readiness_close,
     .attach = readiness_attach,
     .detach = readiness_detach,
-    .advance = attempt,
+    .attempt = operations_perform,
     .cancel = readiness_cancel,
     .poll = readiness_poll,
-    .kick = readiness_kick,
+    .wake_poller = readiness_wake_poller,
 };

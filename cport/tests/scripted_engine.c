@@ -1,7 +1,7 @@
-#include "cport/script.h"
+/* The scripted engine: a test double. */
+#include "cport/tests/scripted_engine.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,7 +15,7 @@ struct bytes {
 
 /* The far side of one socket. Lives in socket->engine; under the port's lock. */
 struct peer {
-    struct cp_op *ops[LANE_COUNT]; /* with the "kernel" */
+    struct cp_op *ops[DIRECTION_COUNT]; /* with the "kernel" */
     struct bytes inbox, outbox;
     size_t window_bytes;
     int64_t connect_result;
@@ -24,9 +24,9 @@ struct peer {
 };
 
 struct script_state {
-    pthread_mutex_t lock; /* of the kick alone */
-    pthread_cond_t kicked;
-    bool kick;
+    pthread_mutex_t lock; /* of the three below */
+    pthread_cond_t changed;
+    bool woken;
     uint64_t alarm_ns;
     intptr_t handles;
 };
@@ -76,32 +76,26 @@ static int64_t try_receive(struct peer *peer, struct cp_op *op)
         return CP_ERESET;
     if (peer->inbox.used == 0)
         return peer->finished ? 0 : ENGINE_PENDING;
-    if (op->late) {
-        op->block_count = op->source.take(op->source.context, op->blocks, op->block_room);
-        if (op->block_count == 0)
-            return CP_ENOBUFS;
-    }
+    if (op->late && op_take_blocks(op) != 0)
+        return CP_ENOBUFS;
     return fill(peer, op);
 }
 
 static int64_t try_send(struct peer *peer, struct cp_op *op)
 {
-    size_t skip = op->done_bytes, total = 0;
+    struct cp_block unsent[CP_BLOCKS_MAX];
     if (peer->reset)
         return CP_ERESET;
-    for (unsigned index = 0; index < op->block_count; index++) {
-        const struct cp_block *block = &op->blocks[index];
-        size_t from = skip < block->bytes ? skip : block->bytes;
-        size_t count = block->bytes - from;
-        if (count > peer->window_bytes)
-            count = peer->window_bytes;
-        bytes_put(&peer->outbox, (uint8_t *)block->data + from, count);
-        peer->window_bytes -= peer->window_bytes == SIZE_MAX ? 0 : count;
-        op->done_bytes += count;
-        skip -= from;
-        total += block->bytes;
+    unsigned count = op_unsent(op, unsent);
+    for (unsigned index = 0; index < count; index++) {
+        size_t bytes = unsent[index].bytes;
+        if (bytes > peer->window_bytes)
+            bytes = peer->window_bytes;
+        bytes_put(&peer->outbox, unsent[index].data, bytes);
+        peer->window_bytes -= peer->window_bytes == SIZE_MAX ? 0 : bytes;
+        op->done_bytes += bytes;
     }
-    return op->done_bytes == total ? (int64_t)total : ENGINE_PENDING;
+    return op_unsent(op, unsent) == 0 ? (int64_t)op->done_bytes : ENGINE_PENDING;
 }
 
 static int64_t try_op(struct peer *peer, struct cp_op *op)
@@ -121,14 +115,14 @@ static int64_t try_op(struct peer *peer, struct cp_op *op)
 static void progress(struct cp_socket *socket, struct gate_effects *effects)
 {
     struct peer *peer = peer_of(socket);
-    /* The last completion of a closed socket takes the peer with it. */
-    for (unsigned name = 0; name < LANE_COUNT && socket->engine; name++) {
+    /* The last completion of a closed socket frees its peer. */
+    for (unsigned name = 0; name < DIRECTION_COUNT && socket->engine; name++) {
         struct cp_op *op = peer->ops[name];
         int64_t result = op ? try_op(peer, op) : ENGINE_PENDING;
         if (result == ENGINE_PENDING)
             continue;
         peer->ops[name] = NULL;
-        lane_complete(&socket->lanes[name], op, result, effects);
+        direction_complete(&socket->directions[name], op, result, effects);
     }
 }
 
@@ -143,7 +137,7 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&state->kicked, &attributes);
+    pthread_cond_init(&state->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&state->lock, NULL);
     port->engine_state = state;
@@ -155,7 +149,7 @@ static void engine_close(struct cport *port)
     struct script_state *state = port->engine_state;
     if (!state)
         return;
-    pthread_cond_destroy(&state->kicked);
+    pthread_cond_destroy(&state->changed);
     pthread_mutex_destroy(&state->lock);
     free(state);
 }
@@ -179,33 +173,34 @@ static void engine_detach(struct cport *port, struct cp_socket *socket)
 {
     (void)port;
     struct peer *peer = peer_of(socket);
-    assert(!peer->ops[LANE_IN]);
-    assert(!peer->ops[LANE_OUT]);
+    assert(!peer->ops[DIRECTION_IN]);
+    assert(!peer->ops[DIRECTION_OUT]);
     free(peer->inbox.data);
     free(peer->outbox.data);
     free(peer);
     socket->engine = 0;
 }
 
-static int64_t engine_advance(struct cport *port, struct cp_socket *socket, struct cp_op *op,
-                              bool *more)
+static void engine_attempt(struct cport *port, struct attempt *attempts, unsigned count)
 {
-    (void)more;
-    if (op->kind == CP_LISTEN)
-        return CP_EUNSUPPORTED;
-    struct gate_effects effects = {0};
-    port_lock(port);
-    peer_of(socket)->ops[op->kind == CP_RECEIVE ? LANE_IN : LANE_OUT] = op;
-    progress(socket, &effects);
-    port_unlock(port, &effects);
-    return ENGINE_PENDING;
+    for (unsigned index = 0; index < count; index++) {
+        struct cp_op *op = attempts[index].op;
+        struct gate_effects effects = {0};
+        attempts[index].result = op->kind == CP_LISTEN ? CP_EUNSUPPORTED : ENGINE_PENDING;
+        if (op->kind == CP_LISTEN)
+            continue;
+        port_lock(port);
+        peer_of(op->socket)->ops[op->kind == CP_RECEIVE ? DIRECTION_IN : DIRECTION_OUT] = op;
+        progress(op->socket, &effects);
+        port_unlock(port, &effects);
+    }
 }
 
 static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
 {
     (void)port;
     struct peer *peer = peer_of(socket);
-    unsigned name = op->kind == CP_RECEIVE ? LANE_IN : LANE_OUT;
+    unsigned name = op->kind == CP_RECEIVE ? DIRECTION_IN : DIRECTION_OUT;
     if (peer->hold_cancels || peer->ops[name] != op)
         return false;
     peer->ops[name] = NULL;
@@ -219,16 +214,16 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
     struct script_state *state = port->engine_state;
     uint64_t until_ns = timeout_ns == CP_FOREVER ? CP_FOREVER : os_now_ns() + timeout_ns;
     pthread_mutex_lock(&state->lock);
-    while (!state->kick) {
+    while (!state->woken) {
         uint64_t at_ns = state->alarm_ns && state->alarm_ns < until_ns ? state->alarm_ns : until_ns;
         struct timespec at = {.tv_sec = (time_t)(at_ns / OS_NS_PER_S),
                               .tv_nsec = (long)(at_ns % OS_NS_PER_S)};
         if (at_ns == CP_FOREVER)
-            pthread_cond_wait(&state->kicked, &state->lock);
-        else if (pthread_cond_timedwait(&state->kicked, &state->lock, &at) != 0)
+            pthread_cond_wait(&state->changed, &state->lock);
+        else if (pthread_cond_timedwait(&state->changed, &state->lock, &at) != 0)
             break;
     }
-    state->kick = false;
+    state->woken = false;
     if (state->alarm_ns <= os_now_ns())
         state->alarm_ns = 0;
     pthread_mutex_unlock(&state->lock);
@@ -236,32 +231,30 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
     return 0;
 }
 
-static void engine_kick(struct cport *port, uint64_t when_ns)
+static void engine_wake_poller(struct cport *port, uint64_t when_ns)
 {
     struct script_state *state = port->engine_state;
     pthread_mutex_lock(&state->lock);
     if (when_ns == 0)
-        state->kick = true;
+        state->woken = true;
     else
         state->alarm_ns = when_ns;
-    pthread_cond_broadcast(&state->kicked);
+    pthread_cond_broadcast(&state->changed);
     pthread_mutex_unlock(&state->lock);
 }
 
-extern const struct engine engine_script;
-const struct engine engine_script = {
-    .name = "script",
+const struct engine engine_scripted = {
+    .name = "scripted",
     .summary = "the test double: peers do what the test says",
-    .flags = ENGINE_HIDDEN,
     .pollers_max = 1,
     .open = engine_open,
     .close = engine_close,
     .attach = engine_attach,
     .detach = engine_detach,
-    .advance = engine_advance,
+    .attempt = engine_attempt,
     .cancel = engine_cancel,
     .poll = engine_poll,
-    .kick = engine_kick,
+    .wake_poller = engine_wake_poller,
 };
 
 /* ---- the script ---------------------------------------------------------------------------- */
@@ -331,12 +324,12 @@ void script_release_cancels(struct cp_socket *socket)
     struct cport *port = socket->port;
     struct peer *peer = begin(socket);
     peer->hold_cancels = false;
-    for (unsigned name = 0; name < LANE_COUNT && socket->engine; name++) {
+    for (unsigned name = 0; name < DIRECTION_COUNT && socket->engine; name++) {
         struct cp_op *op = peer->ops[name];
         if (!op || op->reason == 0)
             continue;
         peer->ops[name] = NULL;
-        lane_complete(&socket->lanes[name], op, op->reason, &effects);
+        direction_complete(&socket->directions[name], op, op->reason, &effects);
     }
     port_unlock(port, &effects);
 }

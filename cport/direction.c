@@ -1,0 +1,256 @@
+/* One direction of a socket: queues its operations and hands them to the engine one at a time. */
+#include "cport/port.h"
+
+#include <assert.h>
+
+static bool is_readiness(const struct cport *port)
+{
+    return port->engine->flags & ENGINE_READINESS;
+}
+
+/* Operations whose first attempt needs no event from the kernel. */
+static bool is_eager(const struct cport *port, const struct cp_op *op)
+{
+    return !is_readiness(port) || op->kind == CP_CONNECT || op->kind == CP_SEND;
+}
+
+static struct cp_op *head(const struct direction *direction)
+{
+    return op_of(direction->ops.first);
+}
+
+/* If the head is worth an attempt, queues a packet for the worker that is to make it. */
+static void schedule_attempt(struct direction *direction, struct gate_effects *effects)
+{
+    struct cport *port = direction->socket->port;
+    struct cp_op *op = head(direction);
+    if (!op || direction->busy || direction->queued || direction->started || port->closed)
+        return;
+    if ((op->started || !is_eager(port, op)) && !direction->ready && !direction->hangup)
+        return;
+    direction->queued = true;
+    direction->ready_node.is_direction = true;
+    port_post(port, &direction->ready_node, effects);
+}
+
+static void continue_or_release(struct direction *direction, struct gate_effects *effects)
+{
+    if (direction->socket->open)
+        schedule_attempt(direction, effects);
+    else
+        socket_release(direction->socket);
+}
+
+/* ---- completing operations ----------------------------------------------------------------- */
+
+static void remove_op(struct direction *direction, struct cp_op *op)
+{
+    struct gate_queue kept = {0};
+    if (head(direction) == op) {
+        gate_queue_pop(&direction->ops);
+        return;
+    }
+    for (struct cp_node *node; (node = gate_queue_pop(&direction->ops));)
+        if (op_of(node) != op)
+            gate_queue_push(&kept, node);
+    direction->ops = kept;
+}
+
+static bool breaks_connection(int64_t result)
+{
+    return result == CP_ERESET || result == CP_EUNREACHABLE || result == CP_ETIMEDOUT;
+}
+
+/* Linux reports a reset once and an ordinary end of stream from then on; Windows repeats it. So the
+ * socket remembers it: for receives that were queued behind, and to refuse later operations. */
+static int64_t record_result(struct cp_socket *socket, const struct cp_op *op, int64_t result)
+{
+    if (op->kind == CP_RECEIVE && result == 0 && socket->broken)
+        result = socket->broken;
+    if (op->kind == CP_CONNECT)
+        socket->role = result == 0 ? ROLE_CONNECTED : ROLE_FAILED;
+    else if (op->kind != CP_ACCEPT && breaks_connection(result))
+        socket->broken = (int)result;
+    return result;
+}
+
+static void finish(struct direction *direction, struct cp_op *op, int64_t result)
+{
+    assert(result != ENGINE_PENDING);
+    remove_op(direction, op);
+    deadline_remove(direction->socket->port, op);
+    op->result = record_result(direction->socket, op, result);
+    op->key = direction->socket->key;
+}
+
+static void finish_and_post(struct direction *direction, struct cp_op *op, int64_t result,
+                            struct gate_effects *effects)
+{
+    finish(direction, op, result);
+    port_post(direction->socket->port, &op->node, effects);
+}
+
+/* ---- attempts ------------------------------------------------------------------------------ */
+
+bool attempt_begin(struct attempt *attempt, struct direction *direction)
+{
+    direction->queued = false;
+    if (!head(direction) || direction->busy || direction->started) {
+        if (!direction->socket->open)
+            socket_release(direction->socket);
+        return false;
+    }
+    direction->busy = true;
+    /* Before the attempt, not after it: an event that comes during the attempt sets it again. */
+    direction->ready = false;
+    *attempt = (struct attempt){.direction = direction, .op = head(direction)};
+    return true;
+}
+
+/* The attempt is pending. True: the operation is to be finished all the same, with *result. */
+static bool pending_ends(struct direction *direction, struct cp_op *op, int64_t *result)
+{
+    struct cport *port = direction->socket->port;
+    op->started = true;
+    direction->started = !is_readiness(port) && !direction->ready;
+    if (direction->done) {
+        *result = op->result;
+        return true;
+    }
+    if (op->reason == 0)
+        return false;
+    if (direction->started && !port->engine->cancel(port, direction->socket, op))
+        return false;
+    *result = op->reason;
+    return true;
+}
+
+/* The operation if it is over. */
+static struct cp_op *attempt_finish(struct attempt *attempt)
+{
+    struct direction *direction = attempt->direction;
+    struct cp_op *op = attempt->op;
+    direction->busy = false;
+    direction->ready |= attempt->more;
+    if (attempt->result == ENGINE_PENDING && !pending_ends(direction, op, &attempt->result))
+        return NULL;
+    direction->started = direction->done = false;
+    finish(direction, op, attempt->result);
+    return op;
+}
+
+struct cp_op *attempt_end(struct attempt *attempt, struct gate_effects *effects)
+{
+    struct cp_op *op = attempt_finish(attempt);
+    continue_or_release(attempt->direction, effects);
+    return op;
+}
+
+void direction_submit(struct direction *direction, struct cp_op *op)
+{
+    struct cport *port = direction->socket->port;
+    struct gate_effects effects = {0};
+    struct attempt attempt;
+    bool was_queued = direction->queued;
+    gate_queue_push(&direction->ops, &op->node);
+    if (was_queued || head(direction) != op || !is_eager(port, op) ||
+        !attempt_begin(&attempt, direction)) {
+        schedule_attempt(direction, &effects);
+        port_unlock(port, &effects);
+        return;
+    }
+    pthread_mutex_unlock(&port->lock);
+    port->engine->attempt(port, &attempt, 1);
+    port_lock(port);
+    op = attempt_finish(&attempt);
+    if (op) /* its packet is queued before the direction goes on */
+        port_post(port, &op->node, &effects);
+    continue_or_release(direction, &effects);
+    port_unlock(port, &effects);
+}
+
+/* ---- reports from engines ------------------------------------------------------------------ */
+
+void direction_ready(struct direction *direction, bool hangup, struct gate_effects *effects)
+{
+    direction->ready = true;
+    direction->hangup |= hangup;
+    direction->started = false;
+    schedule_attempt(direction, effects);
+}
+
+void direction_complete(struct direction *direction, struct cp_op *op, int64_t result,
+                        struct gate_effects *effects)
+{
+    assert(head(direction) == op);
+    if (direction->busy) {
+        op->result = result;
+        direction->done = true;
+        return;
+    }
+    assert(direction->started);
+    direction->started = false;
+    finish_and_post(direction, op, result, effects);
+    continue_or_release(direction, effects);
+}
+
+/* ---- cancelling ---------------------------------------------------------------------------- */
+
+static void cancel_one(struct direction *direction, struct cp_op *op, int reason,
+                       struct gate_effects *effects)
+{
+    struct cport *port = direction->socket->port;
+    if (op->reason == 0)
+        op->reason = reason;
+    if (op == head(direction) && direction->busy)
+        return; /* the end of the attempt sees the reason */
+    if (op == head(direction) && direction->started) {
+        if (!port->engine->cancel(port, direction->socket, op))
+            return; /* direction_complete will follow */
+        direction->started = false;
+    }
+    finish_and_post(direction, op, op->reason, effects);
+}
+
+unsigned direction_cancel(struct direction *direction, struct cp_op *op, int reason,
+                          struct gate_effects *effects)
+{
+    unsigned asked = 0;
+    struct cp_node *next;
+    for (struct cp_node *node = direction->ops.first; node; node = next) {
+        next = node->next;
+        if (op && op_of(node) != op)
+            continue;
+        cancel_one(direction, op_of(node), reason, effects);
+        asked++;
+    }
+    if (asked > 0 && direction->socket->open)
+        schedule_attempt(direction, effects);
+    return asked;
+}
+
+/* Whether the engine keeps the head for now, of a port that is closing. */
+static bool engine_keeps(struct direction *direction, struct cp_op *op)
+{
+    struct cport *port = direction->socket->port;
+    if (direction->busy)
+        op->reason = CP_EABORTED;
+    else if (direction->started)
+        direction->started = !port->engine->cancel(port, direction->socket, op);
+    return direction->busy || direction->started;
+}
+
+void direction_drop(struct direction *direction)
+{
+    struct gate_queue kept = {0};
+    for (struct cp_node *node; (node = gate_queue_pop(&direction->ops));) {
+        struct cp_op *op = op_of(node);
+        if (!kept.first && engine_keeps(direction, op)) {
+            gate_queue_push(&kept, node);
+            continue;
+        }
+        deadline_remove(direction->socket->port, op);
+        op->pending = false;
+    }
+    direction->ops = kept;
+}
