@@ -1,5 +1,5 @@
-/* Deadlines of connects: a heap. An operation knows its index (timer_slot), so that removing it takes
- * O(log n). */
+/* Deadlines of connects: a heap. An operation knows its index (timer_slot), so that removing it
+ * takes O(log n). */
 #include "cport/port.h"
 
 #include <assert.h>
@@ -9,8 +9,8 @@ static void op_moved(void *op, size_t place)
     ((struct cp_op *)op)->timer_slot = (uint32_t)place;
 }
 
-/* Sets the engine's alarm to the earliest deadline, unless it is set to that or to an earlier moment
- * that is still to come. */
+/* Sets the engine's alarm to the earliest deadline, unless it is set to that or to an earlier
+ * moment that is still to come. */
 static void set_alarm(struct cport *port, uint64_t now_ns)
 {
     if (port->deadlines.count == 0)

@@ -164,8 +164,8 @@ static int64_t do_listen(struct cp_op *op)
 int64_t start(struct iocp_state *state, struct cp_op *op)
 {
     op->os_error = 0; /* of an earlier attempt */
-    /* It was queued behind an operation that reported a reset. Under Wine 8 there may still be data,
-     * which would be out of order. */
+    /* It was queued behind an operation that reported a reset. Under Wine 8 there may still be
+     * data, which would be out of order. */
     if (op->socket->broken != 0)
         return op->socket->broken;
     switch (op->kind) {

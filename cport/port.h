@@ -1,7 +1,7 @@
 /* Inside the completion port: the types and functions that its files and the engines share.
  *
  * The files in order, each calling only those before it (and the engine, through its hooks):
- *   gate.c, operation.c, packet_queue.c, deadline.c, slot.c, direction.c, socket.c, worker.c, port.c
+ * gate.c, operation.c, packet_queue.c, deadline.c, slot.c, direction.c, socket.c, worker.c, port.c
  *
  * One mutex, port->lock, covers everything here but system calls and parking. */
 #ifndef FANIN_PORT_H

@@ -1,6 +1,6 @@
 /* What the port's tests share: a port of the engine under test, with connections whose remote ends
- * the test plays: real loopback sockets, or the scripted engine, so that one text of tests runs over
- * every engine. A test's initial state is its engine's name. */
+ * the test plays: real loopback sockets, or the scripted engine, so that one text of tests runs
+ * over every engine. A test's initial state is its engine's name. */
 #ifndef FANIN_TESTS_PORT_FIXTURE_H
 #define FANIN_TESTS_PORT_FIXTURE_H
 

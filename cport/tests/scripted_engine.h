@@ -1,6 +1,6 @@
-/* A test double: an engine whose kernel is the test itself. Sockets have no network behind them; the
- * test says what their peers do, with the calls below, from any thread. It is a completion engine
- * with one poller, so that promotion is exercised. Opened by port_open. */
+/* A test double: an engine whose kernel is the test itself. Sockets have no network behind them;
+ * the test says what their peers do, with the calls below, from any thread. It is a completion
+ * engine with one poller, so that promotion is exercised. Opened by port_open. */
 #ifndef FANIN_TESTS_SCRIPTED_ENGINE_H
 #define FANIN_TESTS_SCRIPTED_ENGINE_H
 

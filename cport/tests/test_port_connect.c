@@ -109,8 +109,9 @@ static void a_time_limit_ends_a_connect(void **state)
     cp_free(port);
 }
 
-/* The alarm of a connect that was made in time goes off for nothing; the next deadline needs another.
- * A connect whose alarm is missing would stay pending until the kernel's own limit, minutes later. */
+/* The alarm of a connect that was made in time goes off for nothing; the next deadline needs
+ * another. A connect whose alarm is missing would stay pending until the kernel's own limit,
+ * minutes later. */
 static void a_time_limit_after_one_that_was_kept_ends_a_connect(void **state)
 {
     enum { LIMIT_MS = 30 };

@@ -16,8 +16,8 @@ static void note(struct life *life, int code)
         life->first_code = code;
 }
 
-/* Opens and uses a port, as far as memory lasts. In a thread of its own, since a worker's membership
- * is memory too. */
+/* Opens and uses a port, as far as memory lasts. In a thread of its own, since a worker's
+ * membership is memory too. */
 static void *live(void *argument)
 {
     struct life *life = argument;
