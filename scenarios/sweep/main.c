@@ -213,7 +213,7 @@ static int show_plan(struct sweep *sweep)
     return EXIT_DONE;
 }
 
-static int write_check(struct sweep *sweep, const struct noise *noise)
+static int write_check(struct sweep *sweep, const struct host_check *check)
 {
     const char *path = sweep->request->json;
     bool to_stdout = strcmp(path, "-") == 0;
@@ -224,7 +224,7 @@ static int write_check(struct sweep *sweep, const struct noise *noise)
     if (file != NULL) {
         json_open(&json, file);
         json_count(&json, "schema", 2);
-        noise_write(&json, noise);
+        host_check_write(&json, check);
         error = json_close(&json);
     }
     if (file != NULL && !to_stdout && fclose(file) != 0 && error == 0)
@@ -239,16 +239,16 @@ static int check_machine(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
     bool on_stdout = request->json != NULL && strcmp(request->json, "-") == 0;
-    struct noise_question question = noise_ask(sweep->arena, &sweep->fleets, NOISE_WATCH_MS);
-    struct noise noise;
+    struct host_needs needs = host_needs_of(sweep->arena, &sweep->fleets, HOST_CHECK_MS);
+    struct host_check check;
 
-    if (noise_look(sweep->arena, &question, &noise, &sweep->error) != 0)
+    if (host_check_run(sweep->arena, &needs, &check, &sweep->error) != 0)
         return EXIT_MACHINE_CANNOT;
     if (!request->quiet && !on_stdout)
-        noise_print(stdout, &noise);
-    if (request->json != NULL && write_check(sweep, &noise) != EXIT_DONE)
+        host_check_print(stdout, &check);
+    if (request->json != NULL && write_check(sweep, &check) != EXIT_DONE)
         return EXIT_MACHINE_CANNOT;
-    return noise_count(&noise, NOISE_NOISY) == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
+    return host_check_count(&check, LEVEL_NOISY) == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
 }
 
 static int run(struct sweep *sweep)

@@ -61,14 +61,14 @@ static void write_scenarios(struct json *json, const struct record *record)
     json_object_close(json);
 }
 
-static void write_noise(struct json *json, const struct noise *noise)
+static void write_host_check(struct json *json, const struct host_check *check)
 {
-    if (noise == NULL) {
+    if (check == NULL) {
         json_null(json, "noise");
         return;
     }
     json_object_open(json, "noise");
-    noise_write(json, noise);
+    host_check_write(json, check);
     json_object_close(json);
 }
 
@@ -109,7 +109,7 @@ static void write_object(struct arena *arena, struct json *json, const struct re
     os_machine_describe(write_fact, json);
     json_object_close(json);
     links_write(json, &record->links);
-    write_noise(json, record->noise);
+    write_host_check(json, record->host_check);
     write_budget(arena, json, record);
     write_scenarios(json, record);
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "scenarios/sweep/budget.h"
-#include "scenarios/sweep/noise.h"
+#include "scenarios/sweep/host_check.h"
 
 struct record {
     const char *command_line;
@@ -17,7 +17,7 @@ struct record {
     struct scenario **scenarios;
     unsigned scenario_count;
     struct links links;
-    const struct noise *noise; /* of the last session; NULL: not looked yet, or not to be known */
+    const struct host_check *host_check; /* of the last session; NULL: none yet, or it failed */
 
     const struct cells *plan_cells; /* whose intervals budget speaks of */
     struct budget budget;           /* figures NULL: the sweep has none */

@@ -1,7 +1,7 @@
 /* Running a plan.
  *
  *   ask the programs (--dry-run) -> make the folder -> record "running"
- *        -> look for noise -> measure the links
+ *        -> check the host -> measure the links
  *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
  *             |-> no row is left: a further round, where there is a budget
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
@@ -245,29 +245,29 @@ static int ready_links(struct sweep *sweep)
     return EXIT_MACHINE_CANNOT;
 }
 
-/* Warns, and goes on: a noisy machine makes results worse, not wrong. */
-static void look_for_noise(struct sweep *sweep)
+/* A noisy machine makes results less precise, not wrong: so a warning is enough. */
+static void check_host(struct sweep *sweep)
 {
-    struct noise_question question = noise_ask(sweep->arena, &sweep->fleets, NOISE_WATCH_QUICK_MS);
-    struct noise *noise = arena_take(sweep->arena, sizeof *noise);
+    struct host_needs needs = host_needs_of(sweep->arena, &sweep->fleets, HOST_CHECK_QUICK_MS);
+    struct host_check *check = arena_take(sweep->arena, sizeof *check);
     struct error error;
 
-    if (noise_look(sweep->arena, &question, noise, &error) != 0) {
-        progress_say(&sweep->progress, "warning: noise not looked for: %s", error.text);
+    if (host_check_run(sweep->arena, &needs, check, &error) != 0) {
+        progress_say(&sweep->progress, "warning: no host check: %s", error.text);
         return;
     }
-    sweep->record.noise = noise;
-    if (noise_count(noise, NOISE_NOISY) != 0)
+    sweep->record.host_check = check;
+    if (host_check_count(check, LEVEL_NOISY) != 0)
         progress_say(&sweep->progress,
-                     "warning: results will be noisy here: %s (fanin-sweep --check says more)",
-                     noise_words(sweep->arena, noise));
+                     "warning: this machine makes results noisy: %s (details: fanin-sweep --check)",
+                     host_check_names(sweep->arena, check));
 }
 
 static struct outcome run_all(struct sweep *sweep)
 {
     int result;
 
-    look_for_noise(sweep);
+    check_host(sweep);
     result = ready_links(sweep);
 
     if (result == EXIT_DONE)

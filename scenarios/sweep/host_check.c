@@ -1,0 +1,164 @@
+/* The findings of a host check: their texts, and how they are printed and written. */
+#include "scenarios/sweep/host_check.h"
+
+#include <string.h>
+
+enum { OTHER_DESCRIPTORS = 64, DEFAULT_PORT = 20000, DEFAULT_SERVERS = 200, INDENT = 26 };
+
+#define CPU_DIRECTORY   "/sys/devices/system/cpu/"
+#define CLOCK_DIRECTORY "/sys/devices/system/clocksource/clocksource0/"
+
+static const struct {
+    const char *name, *why, *advice;
+} texts[FINDINGS] = {
+    [FINDING_BUSY_CPUS] = {"busy-cpus",
+                           "other programs take CPU time, and not the same from each row",
+                           "top or the Task Manager shows them; wait until they end"},
+    [FINDING_STEAL] = {"steal", "the host ran other guests while these CPUs had work to do",
+                       "another time of day, or a host that is not shared"},
+    [FINDING_FEW_CPUS] = {"few-cpus",
+                          "client, servers and the kernel's network code compete for them",
+                          "use 4 or more; here compare only what was measured side by side"},
+    [FINDING_CPU_QUOTA] = {"cpu-quota",
+                           "a program that has used up its quota stops for some 100 ms",
+                           "run outside the limit (docker run without --cpus, CPUQuota=)"},
+    [FINDING_VIRTUAL_MACHINE] = {"virtual-machine",
+                                 "the host decides when these CPUs run, and how fast",
+                                 "use real hardware; here more repeats (--repeat, --budget)"},
+    [FINDING_SMT] = {"smt", "the speed of a hardware thread depends on its sibling's work",
+                     "echo off | sudo tee " CPU_DIRECTORY "smt/control"},
+    [FINDING_GOVERNOR] = {"governor", "the clock rises only after a row has been busy for a while",
+                          "echo performance | sudo tee " CPU_DIRECTORY
+                          "cpu*/cpufreq/scaling_governor"},
+    [FINDING_TURBO] = {"turbo", "the clock depends on heat and on how many CPUs are busy",
+                       "echo 1 | sudo tee " CPU_DIRECTORY "intel_pstate/no_turbo, or "
+                       "echo 0 | sudo tee " CPU_DIRECTORY "cpufreq/boost"},
+    [FINDING_MEMORY] = {"memory", "the system reclaims pages while a row runs, and may kill it",
+                        "close what uses it: ps -eo rss,pid,comm --sort -rss | head"},
+    [FINDING_CLOCK] = {"clock", "reading it is slow, and each row reads it often",
+                       "echo tsc | sudo tee " CLOCK_DIRECTORY "current_clocksource"},
+    [FINDING_PACING] = {"pacing", "TCP sends by timers and by its model of the path",
+                        "sudo sysctl net.ipv4.tcp_congestion_control=cubic"},
+    [FINDING_DESCRIPTORS] = {"descriptors", "rows that need more fail or are skipped",
+                             "sudo prlimit --pid $$ --nofile=NUMBER, or fewer servers"},
+    [FINDING_LISTENERS] = {"listeners", "the servers cannot open these ports",
+                           "ss -ltnp shows who does; other ports: --port=BASE"},
+    [FINDING_PORT_RANGE] = {"port-range",
+                            "an outgoing connection may take a server's port, or find none free",
+                            "--port=BASE outside of the range, or "
+                            "net.ipv4.ip_local_reserved_ports, or a wider range"},
+};
+
+/* A client has one connection to each server. A fleet also has a listener for each server, unless
+ * servers share them. */
+static uint64_t count_descriptors(const struct fleet *fleet)
+{
+    bool shared = strstr(fleet->cell->fleet_options, "listeners=shared") != NULL;
+
+    return fleet->count * (shared ? 1 : 2) + OTHER_DESCRIPTORS;
+}
+
+struct host_needs host_needs_of(struct arena *arena, const struct fleets *fleets, unsigned watch_ms)
+{
+    struct host_needs needs = {
+        .root = "", .root_later = "", .watch_ns = (uint64_t)watch_ms * OS_NS_PER_MS};
+
+    needs.ports = arena_take(arena, (fleets->count + 1) * sizeof *needs.ports);
+    for (unsigned i = 0; i < fleets->count; i++) {
+        const struct fleet *fleet = fleets->items[i];
+
+        if (fleet->count > needs.servers)
+            needs.servers = fleet->count;
+        if (count_descriptors(fleet) > needs.descriptors)
+            needs.descriptors = count_descriptors(fleet);
+        if (fleet->link == NULL) /* a link has a network namespace of its own */
+            needs.ports[needs.port_count++] = (struct port_range){fleet->base, fleet_ports(fleet)};
+    }
+    if (fleets->count == 0) {
+        needs.servers = DEFAULT_SERVERS;
+        needs.descriptors = DEFAULT_SERVERS * 2 + OTHER_DESCRIPTORS;
+        needs.ports[needs.port_count++] = (struct port_range){DEFAULT_PORT, DEFAULT_SERVERS};
+    }
+    return needs;
+}
+
+void host_check_set(struct host_check *check, enum finding finding, bool noisy, const char *found)
+{
+    check->findings[finding].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
+    check->findings[finding].found = found;
+}
+
+unsigned host_check_count(const struct host_check *check, enum finding_level level)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < FINDINGS; i++)
+        count += check->findings[i].level == level;
+    return count;
+}
+
+const char *host_check_names(struct arena *arena, const struct host_check *check)
+{
+    const char *names = "";
+
+    for (unsigned i = 0; i < FINDINGS; i++) {
+        if (check->findings[i].level == LEVEL_NOISY)
+            names = arena_text(arena, "%s%s%s", names, *names == '\0' ? "" : ", ", texts[i].name);
+    }
+    return names;
+}
+
+static const char *level_name(enum finding_level level)
+{
+    static const char *const names[] = {
+        [LEVEL_UNKNOWN] = "unknown", [LEVEL_CALM] = "calm", [LEVEL_NOISY] = "noisy"};
+
+    return names[level];
+}
+
+static const char *found_text(const struct host_check *check, unsigned finding)
+{
+    const char *found = check->findings[finding].found;
+
+    return found == NULL ? "the system does not say" : found;
+}
+
+void host_check_print(FILE *out, const struct host_check *check)
+{
+    unsigned noisy = host_check_count(check, LEVEL_NOISY);
+
+    for (unsigned i = 0; i < FINDINGS; i++) {
+        enum finding_level level = check->findings[i].level;
+
+        fprintf(out, "%-15s  %-9s%s\n", texts[i].name,
+                level == LEVEL_NOISY ? "NOISY" : level_name(level), found_text(check, i));
+        if (level == LEVEL_NOISY)
+            fprintf(out, "%*swhy: %s\n%*sdo:  %s\n", INDENT, "", texts[i].why, INDENT, "",
+                    texts[i].advice);
+    }
+    if (noisy == 0)
+        fputs("\nNothing found that makes results noisy.\n", out);
+    else
+        fprintf(out, "\n%u of %u make results noisy: intervals get wider, and more repeats help.\n",
+                noisy, FINDINGS);
+}
+
+void host_check_write(struct json *json, const struct host_check *check)
+{
+    json_text(json, "time_utc", check->time_utc);
+    json_number(json, "watched_ms", (double)check->watch_ns / OS_NS_PER_MS);
+    json_count(json, "noisy", host_check_count(check, LEVEL_NOISY));
+    json_count(json, "unknown", host_check_count(check, LEVEL_UNKNOWN));
+    json_object_open(json, "findings");
+    for (unsigned i = 0; i < FINDINGS; i++) {
+        enum finding_level level = check->findings[i].level;
+
+        json_object_open(json, texts[i].name);
+        json_text(json, "level", level_name(level));
+        json_text(json, "found", found_text(check, i));
+        json_text(json, "why", level == LEVEL_NOISY ? texts[i].why : NULL);
+        json_text(json, "advice", level == LEVEL_NOISY ? texts[i].advice : NULL);
+        json_object_close(json);
+    }
+    json_object_close(json);
+}

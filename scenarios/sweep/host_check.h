@@ -1,0 +1,83 @@
+/* Checks this machine for what makes results vary: quickly before each sweep, and for --check.
+ * host_check_linux.c and host_check_windows.c do the looking; what they do not set is unknown. */
+#ifndef FANIN_HOST_CHECK_H
+#define FANIN_HOST_CHECK_H
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "scenarios/sweep/fleet.h"
+
+enum {
+    HOST_CHECK_MS = 1000,      /* --check watches the CPUs for this long */
+    HOST_CHECK_QUICK_MS = 300, /* a sweep does for this long */
+};
+
+enum finding {
+    FINDING_BUSY_CPUS,
+    FINDING_STEAL,
+    FINDING_FEW_CPUS,
+    FINDING_CPU_QUOTA,
+    FINDING_VIRTUAL_MACHINE,
+    FINDING_SMT,
+    FINDING_GOVERNOR,
+    FINDING_TURBO,
+    FINDING_MEMORY,
+    FINDING_CLOCK,
+    FINDING_PACING,
+    FINDING_DESCRIPTORS,
+    FINDING_LISTENERS,
+    FINDING_PORT_RANGE,
+    FINDINGS,
+};
+
+enum finding_level { LEVEL_UNKNOWN, LEVEL_CALM, LEVEL_NOISY };
+
+struct host_check {
+    struct {
+        enum finding_level level;
+        const char *found;
+    } findings[FINDINGS];
+    uint64_t watch_ns;
+    const char *time_utc;
+};
+
+struct port_range {
+    uint64_t first, count;
+};
+
+/* What the sweep needs of the machine. */
+struct host_needs {
+    const char *root;       /* prefix of /proc and /sys: "" outside of tests */
+    const char *root_later; /* the same for the second reading of counters */
+    uint64_t watch_ns;      /* between the two readings */
+    struct port_range *ports;
+    unsigned port_count;
+    uint64_t servers;     /* of the largest fleet */
+    uint64_t descriptors; /* of the largest program */
+};
+
+/* host_needs_of: what the fleets need. Without fleets: 200 servers from port 20000 on. */
+struct host_needs host_needs_of(struct arena *arena, const struct fleets *fleets,
+                                unsigned watch_ms);
+
+/* host_check_run: blocks for watch_ns. 0, or -1 with an error if even the CPU times cannot be
+ * read. Texts belong to the arena. */
+int host_check_run(struct arena *arena, const struct host_needs *needs, struct host_check *check,
+                   struct error *error);
+
+/* host_check_set: records one finding. */
+void host_check_set(struct host_check *check, enum finding finding, bool noisy, const char *found);
+
+unsigned host_check_count(const struct host_check *check, enum finding_level level);
+
+/* host_check_names: the noisy findings' names; "" if there is none. */
+const char *host_check_names(struct arena *arena, const struct host_check *check);
+
+/* host_check_print: a table for people. */
+void host_check_print(FILE *out, const struct host_check *check);
+
+/* host_check_write: the members of an open object. */
+void host_check_write(struct json *json, const struct host_check *check);
+
+#endif

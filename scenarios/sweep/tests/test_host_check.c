@@ -1,0 +1,315 @@
+/* The host check: each finding is made to happen in files as Linux writes them, below a directory
+ * of the test. */
+#include "scenarios/sweep/tests/sweep_fixture.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "scenarios/sweep/host_check.h"
+
+#define CPU   "sys/devices/system/cpu/"
+#define CLOCK "sys/devices/system/clocksource/clocksource0/"
+#define IPV4  "proc/sys/net/ipv4/"
+
+enum { PORT = 21000, PORTS = 100, SERVERS = 200 };
+
+struct file {
+    const char *path, *text;
+};
+
+/* A machine on which nothing is noisy. */
+static const struct file calm[] = {
+    {"proc/stat", "cpu  1000 0 1000 90000 0 0 0 0 0 0\ncpu0 1 0 0 9\ncpu1 1 0 0 9\n"
+                  "cpu2 1 0 0 9\ncpu3 1 0 0 9\nintr 5\n"},
+    {"proc/meminfo", "MemTotal:       8000000 kB\nMemFree: 1 kB\nMemAvailable:   7000000 kB\n"},
+    {"proc/cpuinfo", "processor : 0\nflags : fpu sse2\n"},
+    {"proc/self/cgroup", "0::/user\n"},
+    {"proc/self/limits",
+     "Limit  Soft Limit Hard Limit Units\n"
+     "Max open files            1024                 4096                 files\n"},
+    {"proc/net/tcp", "  sl  local_address rem_address   st\n"
+                     "   0: 0100007F:0016 00000000:0000 0A 0:0 00:0 0 0 0 77 1\n"
+                     "   1: 0100007F:5208 0100007F:0017 01 0:0 00:0 0 0 0 78 1\n"},
+    {"proc/net/tcp6", "  sl  local_address rem_address   st\n"},
+    {IPV4 "ip_local_port_range", "32768\t60999\n"},
+    {IPV4 "ip_local_reserved_ports", "\n"},
+    {IPV4 "tcp_congestion_control", "cubic\n"},
+    {"sys/fs/cgroup/user/cpu.max", "max 100000\n"},
+    {CPU "smt/active", "0\n"},
+    {CPU "cpu0/cpufreq/scaling_governor", "performance\n"},
+    {CPU "intel_pstate/no_turbo", "1\n"},
+    {CLOCK "current_clocksource", "tsc\n"},
+};
+
+static void put(struct fixture *fixture, const char *root, const char *path, const char *text)
+{
+    char *whole = arena_text(&fixture->arena, "%s/%s", root, path);
+    char *directory =
+        arena_copy(&fixture->arena, path_of(fixture, whole), strlen(path_of(fixture, whole)));
+
+    *strrchr(directory, '/') = '\0';
+    assert_int_equal(os_directory_make(directory), 0);
+    write_file(fixture, whole, text);
+}
+
+static void put_calm(struct fixture *fixture)
+{
+    for (size_t i = 0; i < sizeof calm / sizeof *calm; i++)
+        put(fixture, "now", calm[i].path, calm[i].text);
+    put(fixture, "later", "proc/stat",
+        "cpu  1001 0 1001 90098 0 0 0 0 0 0\ncpu0 1 0 0 9\ncpu1 1 0 0 9\ncpu2 1 0 0 9\n"
+        "cpu3 1 0 0 9\n");
+}
+
+static struct host_check look(struct fixture *fixture)
+{
+    struct port_range ports = {.first = PORT, .count = PORTS};
+    struct host_needs needs = {.root = path_of(fixture, "now"),
+                               .root_later = path_of(fixture, "later"),
+                               .ports = &ports,
+                               .port_count = 1,
+                               .servers = SERVERS,
+                               .descriptors = 2 * SERVERS + 64};
+    struct host_check check;
+    struct error error;
+
+    if (host_check_run(&fixture->arena, &needs, &check, &error) != 0)
+        fail_msg("%s", error.text);
+    return check;
+}
+
+static void assert_finding(const struct host_check *check, enum finding finding,
+                           enum finding_level level, const char *part)
+{
+    const char *found = check->findings[finding].found;
+
+    found = found == NULL ? "" : found;
+    if (check->findings[finding].level != level || strstr(found, part) == NULL)
+        fail_msg("finding %d: level %d, found \"%s\"; not \"%s\"", (int)finding,
+                 (int)check->findings[finding].level, found, part);
+}
+
+static void a_calm_machine_is_calm(void **state)
+{
+    struct fixture *fixture = *state;
+    struct host_check check;
+
+    put_calm(fixture);
+    check = look(fixture);
+    assert_string_equal(host_check_names(&fixture->arena, &check), "");
+    assert_int_equal(host_check_count(&check, LEVEL_CALM), FINDINGS);
+    assert_finding(&check, FINDING_BUSY_CPUS, LEVEL_CALM, "2 % of 4 CPUs");
+    assert_finding(&check, FINDING_LISTENERS, LEVEL_CALM, "none on the servers' ports");
+}
+
+/* One file differs from the calm machine's, and exactly the named finding is noisy. */
+static const struct {
+    enum finding finding;
+    const char *names, *root, *path, *text, *found;
+} changes[] = {
+    {FINDING_BUSY_CPUS, "busy-cpus, few-cpus", "later", "proc/stat",
+     "cpu  1030 0 1000 90070 0 0 0 0 0 0\ncpu0 1 0 0 9\n", "30 % of 1 CPUs"},
+    {FINDING_FEW_CPUS, "few-cpus", "later", "proc/stat",
+     "cpu  1001 0 1001 90098 0 0 0 0 0 0\ncpu0 1 0 0 9\ncpu1 1 0 0 9\n", "2"},
+    {FINDING_STEAL, "steal", "later", "proc/stat",
+     "cpu  1001 0 1001 90096 0 0 0 2 0 0\ncpu0 1 0 0 9\ncpu1 1 0 0 9\ncpu2 1 0 0 9\n"
+     "cpu3 1 0 0 9\n",
+     "2.0 % while watched"},
+    {FINDING_CPU_QUOTA, "cpu-quota", "now", "sys/fs/cgroup/user/cpu.max", "150000 100000\n",
+     "1.50 of 4 CPUs"},
+    {FINDING_SMT, "smt", "now", CPU "smt/active", "1\n", "active = 1"},
+    {FINDING_GOVERNOR, "governor", "now", CPU "cpu0/cpufreq/scaling_governor", "powersave\n",
+     "scaling_governor = powersave"},
+    {FINDING_TURBO, "turbo", "now", CPU "intel_pstate/no_turbo", "0\n", "no_turbo = 0"},
+    {FINDING_TURBO, "turbo", "now", CPU "cpufreq/boost", "1\n", "boost = 1"},
+    {FINDING_VIRTUAL_MACHINE, "virtual-machine", "now", "proc/cpuinfo",
+     "processor : 0\nflags : fpu hypervisor sse2\n", "yes"},
+    {FINDING_MEMORY, "memory", "now", "proc/meminfo",
+     "MemTotal: 8000000 kB\nMemAvailable: 700000 kB\n", "683 of 7812 MB available"},
+    {FINDING_DESCRIPTORS, "descriptors", "now", "proc/self/limits",
+     "Max open files            256                  300                  files\n",
+     "the hard limit is 300; 200 servers need 464"},
+    {FINDING_LISTENERS, "listeners", "now", "proc/net/tcp6",
+     " 0: 00000000000000000000000001000000:5209 00000000000000000000000000000000:0000 0A 0:0 00:0 "
+     "0 0 0 79 1\n",
+     "1 on the servers' ports, such as 21001"},
+    {FINDING_PORT_RANGE, "port-range", "now", IPV4 "ip_local_port_range", "21050\t60999\n",
+     "50 of them are the servers' ports"},
+    {FINDING_PORT_RANGE, "port-range", "now", IPV4 "ip_local_port_range", "50000\t50050\n",
+     "50000 to 50050"},
+    {FINDING_PACING, "pacing", "now", IPV4 "tcp_congestion_control", "bbr\n", "bbr"},
+    {FINDING_CLOCK, "clock", "now", CLOCK "current_clocksource", "hpet\n", "hpet"},
+};
+
+static void each_change_is_one_finding(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        struct host_check check;
+
+        put_calm(fixture);
+        remove(path_of(fixture, "now/" CPU "cpufreq/boost"));
+        put(fixture, changes[i].root, changes[i].path, changes[i].text);
+        check = look(fixture);
+        assert_finding(&check, changes[i].finding, LEVEL_NOISY, changes[i].found);
+        assert_string_equal(host_check_names(&fixture->arena, &check), changes[i].names);
+    }
+}
+
+static void what_cannot_be_read_is_unknown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct host_check check;
+
+    put(fixture, "now", "proc/stat", calm[0].text);
+    put(fixture, "later", "proc/stat", calm[0].text);
+    check = look(fixture);
+    assert_int_equal(host_check_count(&check, LEVEL_NOISY), 0);
+    assert_int_equal(host_check_count(&check, LEVEL_CALM), 3); /* busy-cpus, steal, few-cpus */
+    assert_finding(&check, FINDING_GOVERNOR, LEVEL_UNKNOWN, "");
+}
+
+static void without_cpu_times_the_check_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    struct host_needs needs = {.root = path_of(fixture, "now"),
+                               .root_later = path_of(fixture, "later")};
+    struct host_check check;
+    struct error error;
+
+    assert_int_equal(host_check_run(&fixture->arena, &needs, &check, &error), -1);
+    assert_non_null(strstr(error.text, "now/proc/stat: No such file"));
+    put(fixture, "now", "proc/stat", "intr 5\n");
+    assert_int_equal(host_check_run(&fixture->arena, &needs, &check, &error), -1);
+    assert_non_null(strstr(error.text, "unknown format"));
+}
+
+static void control_groups_of_version_1_and_reserved_ports_are_known(void **state)
+{
+    struct fixture *fixture = *state;
+    struct host_check check;
+
+    put_calm(fixture);
+    put(fixture, "now", "proc/self/cgroup", "1:cpu:/\n");
+    put(fixture, "now", "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
+    put(fixture, "now", "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    put(fixture, "now", IPV4 "ip_local_port_range", "20000\t60999\n");
+    put(fixture, "now", IPV4 "ip_local_reserved_ports", "80,21000-21099,30000\n");
+    check = look(fixture);
+    assert_finding(&check, FINDING_CPU_QUOTA, LEVEL_NOISY, "0.50 of 4 CPUs");
+    assert_finding(&check, FINDING_PORT_RANGE, LEVEL_CALM, "20000 to 60999; 0 of them");
+}
+
+/* On this machine, with a fleet of one server on `port`. */
+static struct host_check look_here(struct fixture *fixture, uint64_t port)
+{
+    struct cell cell = {.fleet_options = ""};
+    struct fleet fleet = {.cell = &cell, .base = port, .count = 1};
+    struct fleet *items[] = {&fleet};
+    struct fleets fleets = {.items = items, .count = 1};
+    struct host_needs needs = host_needs_of(&fixture->arena, &fleets, 1);
+    struct host_check check;
+    struct error error;
+
+    if (host_check_run(&fixture->arena, &needs, &check, &error) != 0)
+        fail_msg("%s", error.text);
+    return check;
+}
+
+static void a_real_listener_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof address;
+    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
+    struct host_check check;
+
+    assert_true(descriptor >= 0);
+    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(descriptor, 1), 0);
+    assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &bytes), 0);
+    check = look_here(fixture, ntohs(address.sin_port));
+    assert_finding(&check, FINDING_LISTENERS, LEVEL_NOISY,
+                   arena_text(&fixture->arena, "1 on the servers' ports, such as %u",
+                              ntohs(address.sin_port)));
+    close(descriptor);
+}
+
+/* ---- the program ---- */
+
+static int check_with(struct fixture *fixture, const char *more, const char *and_more)
+{
+    const char *const words[] = {fixture->sweep, "--check", more, and_more, NULL};
+
+    start(fixture, words);
+    return finish(fixture);
+}
+
+static void the_program_writes_what_it_finds(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *json = arena_text(&fixture->arena, "--json=%s", path_of(fixture, "check.json"));
+    const char *object;
+    int exit_code;
+
+    write_scenario(fixture, "mode = ok\nport = 23456\n");
+    exit_code = check_with(fixture, json, path_of(fixture, "t.conf"));
+    object = read_file(fixture, "check.json");
+    assert_true(row_is_object(object));
+    assert_int_equal(exit_code,
+                     number_of(object, "noisy") == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE);
+    assert_non_null(strstr(object, "3 servers need 70"));
+    assert_non_null(strstr(read_file(fixture, "stdout"), "busy-cpus"));
+    assert_false(exists(fixture, "out"));
+    assert_false(exists(fixture, "pids"));
+    check_with(fixture, "--json=-", NULL);
+    object = read_file(fixture, "stdout");
+    assert_true(row_is_object(object));
+    assert_non_null(strstr(object, "200 servers need 464"));
+}
+
+static void wrong_use_of_the_check_is_said(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(check_with(fixture, "/nonexistent.conf", NULL), EXIT_WRONG_USE);
+    assert_int_equal(sweep(fixture, "--json=x"), EXIT_WRONG_USE);
+    assert_said(fixture, "--json goes with --check");
+    assert_int_equal(check_with(fixture, "--json=/nonexistent/x", NULL), EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "--json=/nonexistent/x: cannot write: No such file");
+}
+
+static void every_sweep_records_its_host_check(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *record, *noise;
+
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    record = read_file(fixture, "out/run.json");
+    assert_true(row_is_object(record));
+    noise = row_copy(&fixture->arena, record, "noise");
+    assert_true(number_of(noise, "watched_ms") == HOST_CHECK_QUICK_MS);
+    assert_non_null(row_find(row_find(noise, "findings"), "busy-cpus"));
+    if (number_of(noise, "noisy") != 0)
+        assert_said(fixture, "warning: this machine makes results noisy: ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SWEEP_TEST(a_calm_machine_is_calm),
+        SWEEP_TEST(each_change_is_one_finding),
+        SWEEP_TEST(what_cannot_be_read_is_unknown),
+        SWEEP_TEST(without_cpu_times_the_check_fails),
+        SWEEP_TEST(control_groups_of_version_1_and_reserved_ports_are_known),
+        SWEEP_TEST(a_real_listener_is_found),
+        SWEEP_TEST(the_program_writes_what_it_finds),
+        SWEEP_TEST(wrong_use_of_the_check_is_said),
+        SWEEP_TEST(every_sweep_records_its_host_check),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
