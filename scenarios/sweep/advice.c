@@ -7,16 +7,11 @@
  *      `--> no axis is left, or time only for the finals -> FINALS: block 1, 2, ... -> ENDED */
 #include "scenarios/sweep/advice.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
-#include "base/options.h"
-#include "base/os.h"
-#include "scenarios/sweep/command.h"
-#include "scenarios/sweep/output_dir.h"
-#include "scenarios/sweep/ranking.h"
 #include "base/json_read.h"
+#include "scenarios/sweep/advice_result.h"
 
 /* How many go on from one axis to the next: the second best of one may be the best with another. */
 enum { BEST_MAX = 3, FINALISTS_MAX = BEST_MAX + 1 };
@@ -27,15 +22,12 @@ enum { PASSES_MAX = 2, FINALS_MAX = 4 };
 /* Of the budget, that the finals may keep for themselves. */
 #define FINALS_SHARE 0.4
 
-#define LOOK_AGAIN_NS ((uint64_t)100 * OS_NS_PER_MS)
-
 enum stage { SEARCHING, FINALS, ENDED };
 
 struct advice {
     struct arena *arena;
     struct search_space space;
     const struct criterion *criterion;
-    const char *criterion_name;
     double margin;   /* a share */
     unsigned blocks; /* of the finals, at least where there is time */
     uint64_t seed;   /* of the order within a round */
@@ -68,7 +60,6 @@ int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct 
     if (first->advise == NULL)
         return 0;
     *fresh = (struct advice){.arena = arena,
-                             .criterion_name = first->advise,
                              .criterion = criterion_find(first->advise, search_is_rated(first)),
                              .margin = first->margin,
                              .blocks = (unsigned)first->repeat,
@@ -362,61 +353,22 @@ static const char *untried(const struct advice *advice)
     for (unsigned i = advice->pass > 0 ? advice->space.axis_count
                                        : advice->axis + (advice->round > 0);
          i < advice->space.axis_count; i++)
-        names = arena_text(advice->arena, "%s%s%s", names, *names == '\0' ? "" : ",",
+        names = arena_text(advice->arena, "%s%s%s", names, *names == '\0' ? "" : ", ",
                            advice->space.axes[i].key);
     return names;
 }
 
-static const char *script_path(struct arena *arena)
+int advice_conclude(const struct advice *advice, const struct advice_work *work,
+                    const char *directory, bool quiet, struct error *error)
 {
-    enum { PROGRAM_DIRECTORY_BYTES = 4096 };
-    char directory[PROGRAM_DIRECTORY_BYTES];
+    struct advice_question question = {.criterion = advice->criterion,
+                                       .margin = advice->margin,
+                                       .cells = work->cells,
+                                       .plan = work->plan,
+                                       .rows = work->rows,
+                                       .untried = untried(advice)};
 
-    if (os_program_directory(directory, sizeof directory) != 0)
-        return "plot/advice.py";
-    return arena_text(arena, "%s/../../plot/advice.py", directory);
-}
-
-static struct command conclusion(const struct advice *advice, const char *directory, bool quiet)
-{
-    struct arena *arena = advice->arena;
-    struct command command = command_begin(arena, "python3");
-
-    command_add(arena, &command, script_path(arena));
-    command_add(arena, &command, directory);
-    command_add(arena, &command, arena_text(arena, "--criterion=%s", advice->criterion_name));
-    command_add(arena, &command, arena_text(arena, "--margin=%g", advice->margin * 100));
-    if (*untried(advice) != '\0')
-        command_add(arena, &command, arena_text(arena, "--untried=%s", untried(advice)));
-    if (quiet)
-        command_add(arena, &command, "--quiet");
-    return command;
-}
-
-int advice_conclude(const struct advice *advice, const char *directory, bool quiet,
-                    struct error *error)
-{
-    struct command command = conclusion(advice, directory, quiet);
-    struct os_process process;
-    int exit_code, code;
-
-    if (advice->reason != NULL) {
-        error_set(error, NULL, "nothing to recommend: %s", advice->reason);
-        return EXIT_MEASURED_FAILURE;
-    }
-    fflush(stdout);
-    code = file_is_readable(command.argv[1]) ? os_process_start(&process, command.argv, NULL, NULL)
-                                             : -ENOENT;
-    if (code != 0) {
-        error_set(error, NULL, "the rows are there, but what reads them is not (%s): %s would",
-                  strerror(-code), command_text(advice->arena, &command));
-        return EXIT_MACHINE_CANNOT;
-    }
-    while (os_process_wait(&process, LOOK_AGAIN_NS, &exit_code) == 0) {
-        if (!os_interrupted())
-            continue;
-        os_process_stop(&process, LOOK_AGAIN_NS);
-        return EXIT_MEASURED_FAILURE;
-    }
-    return exit_code;
+    if (advice->reason != NULL)
+        return error_set(error, NULL, "nothing to recommend: %s", advice->reason);
+    return advice_judge(advice->arena, &question, directory, quiet, error);
 }

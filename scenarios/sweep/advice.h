@@ -54,11 +54,9 @@ unsigned advice_rows_max(const struct advice *advice);
 /* advice_announce: a few lines about what is searched, to `out`. */
 void advice_announce(const struct advice *advice, FILE *out);
 
-/* advice_conclude: prints the recommendation that the rows in `directory` come to and writes
- * advice.json there; `quiet`: only writes. Starts plot/advice.py for it and blocks until that
- * ends. Returns an exit code, EXIT_MEASURED_FAILURE when there is nothing to recommend; a
- * error where it could not even be tried. */
-int advice_conclude(const struct advice *advice, const char *directory, bool quiet,
-                    struct error *error);
+/* advice_conclude: judges the finals by all rows, writes advice.json to `directory` and prints the
+ * recommendation unless `quiet`. 0, or -1 with an error: there is nothing to recommend. */
+int advice_conclude(const struct advice *advice, const struct advice_work *work,
+                    const char *directory, bool quiet, struct error *error);
 
 #endif

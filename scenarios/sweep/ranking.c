@@ -6,25 +6,19 @@
 
 #include "base/json_read.h"
 
-struct figure {
-    const char *key;
-    bool more_is_better;
-};
+static const struct figure latency = {"latency_us_p99", "p99 latency", false};
+static const struct figure cpu = {"cpu_s", "CPU time", false};
+static const struct figure gb_per_cpu = {"gb_per_cpu_s", "GB per CPU second", true};
+static const struct figure throughput = {"bytes_per_s", "throughput", true};
+static const struct figure memory = {"peak_rss_kb", "peak memory", false};
 
-/* `chance`: the share by which a few rows' first figure may differ for no reason. The slowest
- * hundredth of one second's frames hangs on whatever else the machine did in that second; without
- * an allowance for it a search would follow that. */
-struct criterion {
-    const char *name;
-    struct figure first, second;
-    double chance;
-};
-
+/* The p99 latency of one second's frames varies with whatever else the machine did in that second;
+ * a search without an allowance for it would follow that. */
 static const struct criterion criteria[] = {
-    {"latency", {"latency_us_p99", false}, {"cpu_s", false}, 0.5},
-    {"cpu", {"gb_per_cpu_s", true}, {"peak_rss_kb", false}, 0},
-    {"throughput", {"bytes_per_s", true}, {"gb_per_cpu_s", true}, 0},
-    {"memory", {"peak_rss_kb", false}, {"cpu_s", false}, 0},
+    {"latency", {&latency, &cpu, &memory}, 0.5},
+    {"cpu", {&gb_per_cpu, &memory}, 0},
+    {"throughput", {&throughput, &gb_per_cpu, &memory}, 0},
+    {"memory", {&memory, &cpu}, 0},
 };
 
 enum { CRITERIA = sizeof criteria / sizeof *criteria };
@@ -70,17 +64,23 @@ static double median(double *values, unsigned count)
     return count == 0 ? INFINITY : (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
-static double cost_of(const char *line, const struct figure *figure)
+double figure_value(const char *line, const struct figure *figure)
 {
     double value;
 
-    if (!row_number(line, figure->key, &value) || value <= 0)
+    return row_number(line, figure->key, &value) && value > 0 ? value : NAN;
+}
+
+static double cost_of(const char *line, const struct figure *figure)
+{
+    double value = figure_value(line, figure);
+
+    if (isnan(value))
         return INFINITY;
     return figure->more_is_better ? 1 / value : value;
 }
 
-/* NULL if the row is a result. */
-static const char *why_unsound(struct arena *arena, const char *line, const struct figure *figure)
+const char *row_failure(struct arena *arena, const char *line, const struct figure *figure)
 {
     const char *status = row_text(arena, line, "status"), *reason;
 
@@ -89,7 +89,7 @@ static const char *why_unsound(struct arena *arena, const char *line, const stru
         return arena_text(arena, "%s: %s", status == NULL ? "no status" : status,
                           reason == NULL || *reason == '\0' ? "no reason given" : reason);
     }
-    if (isinf(cost_of(line, figure)))
+    if (isnan(figure_value(line, figure)))
         return arena_text(arena, "its rows have no %s", figure->key);
     return NULL;
 }
@@ -107,13 +107,13 @@ static struct score score_of(struct arena *arena, const struct ranking_question 
 
         if (question->plan->rows[i].cell_index != cell)
             continue;
-        why = why_unsound(arena, line, &criterion->first);
+        why = row_failure(arena, line, criterion->figures[0]);
         if (why != NULL) {
             *reason = *reason == NULL ? why : *reason;
             return (struct score){cell, INFINITY, INFINITY};
         }
-        first[count] = cost_of(line, &criterion->first);
-        second[count++] = cost_of(line, &criterion->second);
+        first[count] = cost_of(line, criterion->figures[0]);
+        second[count++] = cost_of(line, criterion->figures[1]);
     }
     return (struct score){cell, median(first, count), median(second, count)};
 }

@@ -5,13 +5,30 @@
 #include "scenarios/sweep/plan.h"
 #include "scenarios/sweep/resume.h"
 
-/* What is asked of a candidate: a figure of its rows first, and a second one where the first says
- * the same of several. */
-struct criterion;
+/* A key of a row that candidates are compared by. */
+struct figure {
+    const char *key, *name;
+    bool more_is_better;
+};
+
+enum { CRITERION_FIGURES = 3 };
+
+/* The first figure decides; among candidates that are equal in it each of the others in turn. */
+struct criterion {
+    const char *name;
+    const struct figure *figures[CRITERION_FIGURES + 1]; /* NULL-terminated */
+    double chance; /* the share by which a few rows' first figure may differ for no reason */
+};
 
 /* criterion_find: NULL if there is none of this name. `auto` is latency for frames that come at a
  * rate, CPU for frames that come as fast as they are taken. */
 const struct criterion *criterion_find(const char *name, bool rated);
+
+/* figure_value: the row's figure; NAN if it is missing or not positive. */
+double figure_value(const char *line, const struct figure *figure);
+
+/* row_failure: why a row is not a result; NULL if it is one that has the figure. */
+const char *row_failure(struct arena *arena, const char *line, const struct figure *figure);
 
 /* criterion_names: for an error: "auto, latency, ...". */
 const char *criterion_names(struct arena *arena);

@@ -91,13 +91,16 @@ unsigned sweep_advice_rows(const struct sweep *sweep, double left_s)
 
 int sweep_advice_conclude(struct sweep *sweep)
 {
-    int result =
-        advice_conclude(sweep->advice, sweep->directory, sweep->request->quiet, &sweep->error);
+    const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
+    struct rows rows;
+    struct advice_work work;
 
-    if (!sweep->request->quiet)
-        printf("\nrows: %s/rows.jsonl\n", sweep->directory);
-    if (result != EXIT_DONE)
-        return result;
+    if (rows_read(sweep->arena, path, &rows, &sweep->error) != 0)
+        return EXIT_MEASURED_FAILURE;
+    work = work_of(sweep, &rows);
+    if (advice_conclude(sweep->advice, &work, sweep->directory, sweep->request->quiet,
+                        &sweep->error) != 0)
+        return EXIT_MEASURED_FAILURE;
     return sweep->bad == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
 }
 
