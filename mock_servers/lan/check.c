@@ -1,7 +1,7 @@
-/* A rate is what arrives of datagrams that are sent faster: where frames are lost, queues are short
- * or the machine is busy, what TCP reaches says more of TCP than of the link. Where datagrams do
- * not reach it, for each costs the processor so much, TCP may still do; no link carries more than
- * its rate, so the greater of the two counts. */
+/* Checks round trip, loss and rate. A rate is what arrives of datagrams sent faster: where frames
+ * are lost, queues are short or the machine is busy, the rate of TCP says more of TCP than of the
+ * link. On a fast link datagrams may cost too much to reach the rate, while TCP still does. No link
+ * carries more than its rate, so the greater of the two counts. */
 #include "mock_servers/lan/check.h"
 
 #include <pthread.h>
@@ -11,9 +11,9 @@
 
 enum {
     BITS_PER_BYTE = 8,
+    HEADERS_BYTES = ETHERNET_HEADER_BYTES + 28,
     FULL_PAYLOAD_BYTES = LAN_MTU_BYTES - 28,
     SMALL_PAYLOAD_BYTES = 100,
-    HEADERS_BYTES = ETHERNET_HEADER_BYTES + 28,
     FLOOD_SENT_MIN = 100,
     LOSS_SENT_MIN = 100,
     LOSS_SENT_MAX = 20000,
@@ -27,10 +27,27 @@ enum {
 static const uint64_t rate_duration_ns = OS_NS_PER_S, settle_ns = 300 * OS_NS_PER_MS;
 static const uint64_t settle_both_ns = 2ULL * OS_NS_PER_S;
 static const uint64_t round_trips_duration_ns = 2ULL * OS_NS_PER_S;
-static const uint64_t patience_ns = 300 * OS_NS_PER_MS;
-static const double window_share = 0.4;
+static const uint64_t patience_min_ns = 300 * OS_NS_PER_MS;
 static const double flood_share = 1.25, loss_rate_share = 0.5;
 
+struct checker {
+    struct check *check;
+    struct link *link;
+    const struct link_request *request;
+    const struct namespaces *namespaces;
+};
+
+static bool within(double value, struct bounds bounds)
+{
+    return value >= bounds.min && value <= bounds.max;
+}
+
+static double wire_bits(uint32_t payload_bytes)
+{
+    return (double)shaper_wire_bytes(HEADERS_BYTES + payload_bytes) * BITS_PER_BYTE;
+}
+
+/* The longest that a frame and its answer take, queues not counted. */
 static uint64_t longest_round_trip_ns(const struct link_request *request)
 {
     uint64_t longest_ns = 0;
@@ -40,134 +57,96 @@ static uint64_t longest_round_trip_ns(const struct link_request *request)
     return longest_ns;
 }
 
-/* How long a full queue takes to drain. */
-static uint64_t queue_ns(const struct shaper_config *path)
+static int round_trips_check(const struct checker *checker)
 {
-    if (path->rate_bits_per_s == 0)
-        return 0;
-    return path->queue_bytes * BITS_PER_BYTE * OS_NS_PER_S / path->rate_bits_per_s;
-}
-
-/* ---- measuring ------------------------------------------------------------------------------ */
-
-static int round_trips_check(struct check *check, const struct link_request *request,
-                             const struct namespaces *namespaces)
-{
+    struct check *check = checker->check;
     struct measured_round_trips measured;
-    uint64_t wire_bits = shaper_wire_bytes(HEADERS_BYTES + sizeof(uint64_t)) * BITS_PER_BYTE;
-    int result = measure_round_trips(namespaces, round_trips_duration_ns,
-                                     patience_ns + longest_round_trip_ns(request), &measured);
+    int result =
+        measure_round_trips(checker->namespaces, round_trips_duration_ns,
+                            patience_min_ns + longest_round_trip_ns(checker->request), &measured);
 
     if (result < 0)
         return result;
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        const struct shaper_config *path = &request->path[i];
+        const struct shaper_config *path = &checker->request->path[i];
+        double rate = (double)path->rate_bits_per_s;
         check->round_trip_asked += (double)path->delay_ns;
-        if (path->rate_bits_per_s > 0)
-            check->round_trip_expected +=
-                (double)wire_bits * OS_NS_PER_S / (double)path->rate_bits_per_s;
+        check->round_trip_expected +=
+            (double)path->delay_ns +
+            (rate > 0 ? wire_bits(MEASURE_PING_BYTES) * OS_NS_PER_S / rate : 0);
     }
-    check->round_trip_expected += check->round_trip_asked;
     check->round_trip_bounds = bounds_round_trip(check->round_trip_expected);
     if (measured.count == 0)
         return 0;
     check->round_trip_p50 = (double)measured.sorted_ns[measured.count / 2];
     check->round_trip_p99 = (double)measured.sorted_ns[(uint64_t)measured.count * 99 / 100];
-    check->round_trip_ok = check->round_trip_p50 >= check->round_trip_bounds.min &&
-                           check->round_trip_p50 <= check->round_trip_bounds.max;
+    check->round_trip_ok = within(check->round_trip_p50, check->round_trip_bounds);
     return 0;
 }
 
-static int rate_by_datagrams(double *bits_per_s, const struct link_request *request, int direction,
-                             const struct namespaces *namespaces)
+/* ---- rate ----------------------------------------------------------------------------------- */
+
+static struct datagram_plan flood_plan(const struct link_request *request, int direction)
 {
     const struct shaper_config *path = &request->path[direction];
-    double frame_bits =
-        (double)shaper_wire_bytes(HEADERS_BYTES + FULL_PAYLOAD_BYTES) * BITS_PER_BYTE;
-    double per_s = (double)path->rate_bits_per_s / frame_bits * flood_share;
-    double duration_ns = (double)(settle_ns + rate_duration_ns);
-    struct datagram_plan plan = {
+    double rate = (double)path->rate_bits_per_s, bits = wire_bits(FULL_PAYLOAD_BYTES);
+    double per_s = rate / bits * flood_share;
+    double queue_bits = (double)path->queue_bytes * BITS_PER_BYTE;
+    uint64_t duration_ns = settle_ns + rate_duration_ns;
+
+    return (struct datagram_plan){
         .direction = direction,
         .payload_bytes = FULL_PAYLOAD_BYTES,
         .per_s = per_s,
-        .count = (uint64_t)(per_s * duration_ns / OS_NS_PER_S) + FLOOD_SENT_MIN,
-        .duration_ns = (uint64_t)duration_ns,
+        .count = (uint64_t)(per_s * (double)duration_ns / OS_NS_PER_S) + FLOOD_SENT_MIN,
+        .duration_ns = duration_ns,
         .settle_ns = settle_ns,
-        .head_start = path->queue_bytes / shaper_wire_bytes(HEADERS_BYTES + FULL_PAYLOAD_BYTES),
-        .patience_ns = patience_ns + longest_round_trip_ns(request) + queue_ns(path),
+        .head_start = (uint64_t)(queue_bits / bits),
+        .patience_ns = patience_min_ns + longest_round_trip_ns(request) +
+                       (uint64_t)(queue_bits * OS_NS_PER_S / rate),
     };
-    struct measured_datagrams measured;
-    int result = measure_datagrams(namespaces, &plan, &measured);
-
-    *bits_per_s = path->loss < 1 ? measured.bits_per_s / (1 - path->loss) : 0;
-    return result;
 }
 
-/* So much that the link is full, and so little that nothing is dropped and it is so at once. The
- * system takes a little less than double of it. */
-static uint64_t window_bytes(const struct link_request *request, int direction)
+static int bulk_measure(const struct checker *checker, struct bulk_plan *plan,
+                        struct measured_bulk *measured)
 {
-    const struct shaper_config *path = &request->path[direction];
-    double flight_bytes = (double)path->rate_bits_per_s / BITS_PER_BYTE *
-                          (double)longest_round_trip_ns(request) / OS_NS_PER_S;
-
-    return path->rate_bits_per_s == 0
-               ? 0
-               : (uint64_t)((double)path->queue_bytes * window_share + flight_bytes);
+    plan->settle_ns += SETTLE_ROUND_TRIPS * longest_round_trip_ns(checker->request);
+    plan->duration_ns = rate_duration_ns;
+    return measure_bulk(checker->namespaces, checker->link, plan, measured);
 }
 
-static int rate_by_streams(double *bits_per_s, struct link *link,
-                           const struct link_request *request, int direction,
-                           const struct namespaces *namespaces)
+static int rate_check(const struct checker *checker, int direction)
 {
-    struct measured_bulk measured;
-    struct bulk_plan plan = {
-        .settle_ns = settle_ns + SETTLE_ROUND_TRIPS * longest_round_trip_ns(request),
-        .duration_ns = rate_duration_ns,
-        .used = {[LINK_UP] = direction == LINK_UP, [LINK_DOWN] = direction == LINK_DOWN},
-        .window_bytes = {window_bytes(request, LINK_UP), window_bytes(request, LINK_DOWN)},
-    };
-    int result = measure_bulk(namespaces, link, &plan, &measured);
-
-    *bits_per_s = measured.bits_per_s[direction];
-    return result;
-}
-
-static int rate_measure(struct check_rate *rate, struct link *link,
-                        const struct link_request *request, int direction,
-                        const struct namespaces *namespaces)
-{
-    double by_streams = 0;
+    struct check_rate *rate = &checker->check->rates[direction];
+    double loss = checker->request->path[direction].loss;
     int result = 0;
 
-    if (rate->asked > 0)
-        result = rate_by_datagrams(&rate->measured, request, direction, namespaces);
-    if (result == 0 && (rate->asked == 0 || rate->measured < rate->bounds.min))
-        result = rate_by_streams(&by_streams, link, request, direction, namespaces);
-    if (by_streams > rate->measured)
-        rate->measured = by_streams;
-    return result;
-}
-
-static int rate_check(struct check *check, struct link *link, const struct link_request *request,
-                      int direction, const struct namespaces *namespaces)
-{
-    struct check_rate *rate = &check->rates[direction];
-
-    rate->asked = (double)request->path[direction].rate_bits_per_s;
+    rate->asked = (double)checker->request->path[direction].rate_bits_per_s;
     rate->bounds = bounds_rate(rate->asked);
-    int result = rate_measure(rate, link, request, direction, namespaces);
-    rate->ok = rate->asked == 0 ||
-               (rate->measured >= rate->bounds.min && rate->measured <= rate->bounds.max);
+    if (rate->asked > 0) {
+        struct datagram_plan plan = flood_plan(checker->request, direction);
+        struct measured_datagrams measured;
+        result = measure_datagrams(checker->namespaces, &plan, &measured);
+        rate->measured = loss < 1 ? measured.bits_per_s / (1 - loss) : 0;
+    }
+    if (result == 0 && (rate->asked == 0 || rate->measured < rate->bounds.min)) {
+        struct bulk_plan plan = {.settle_ns = settle_ns};
+        plan.used[direction] = true;
+        struct measured_bulk measured;
+        result = bulk_measure(checker, &plan, &measured);
+        if (measured.bits_per_s[direction] > rate->measured)
+            rate->measured = measured.bits_per_s[direction];
+    }
+    rate->ok = rate->asked == 0 || within(rate->measured, rate->bounds);
     return result;
 }
+
+/* ---- loss ----------------------------------------------------------------------------------- */
 
 static struct datagram_plan loss_plan(const struct link_request *request, int direction)
 {
     const struct shaper_config *path = &request->path[direction];
-    double frame_bits =
-        (double)shaper_wire_bytes(HEADERS_BYTES + SMALL_PAYLOAD_BYTES) * BITS_PER_BYTE;
-    double per_s = (double)path->rate_bits_per_s / frame_bits * loss_rate_share;
+    double per_s = (double)path->rate_bits_per_s / wire_bits(SMALL_PAYLOAD_BYTES) * loss_rate_share;
     double count = path->loss > 0 ? LOSSES_WANTED / path->loss : NO_LOSS_SENT;
 
     if (path->rate_bits_per_s == 0 || per_s > LOSS_PER_S_MAX)
@@ -182,54 +161,45 @@ static struct datagram_plan loss_plan(const struct link_request *request, int di
         .per_s = per_s,
         .duration_ns = 2 * LOSS_SECONDS_MAX * (uint64_t)OS_NS_PER_S,
         .count = count < LOSS_SENT_MIN ? LOSS_SENT_MIN : (uint64_t)count,
-        .patience_ns = patience_ns + longest_round_trip_ns(request),
+        .patience_ns = patience_min_ns + longest_round_trip_ns(request),
     };
 }
 
-static int loss_check(struct check *check, const struct link_request *request, int direction,
-                      const struct namespaces *namespaces)
+static int loss_check(const struct checker *checker, int direction)
 {
-    struct check_loss *loss = &check->losses[direction];
-    struct datagram_plan plan = loss_plan(request, direction);
+    struct check_loss *loss = &checker->check->losses[direction];
+    struct datagram_plan plan = loss_plan(checker->request, direction);
     struct measured_datagrams measured;
-    int result = measure_datagrams(namespaces, &plan, &measured);
+    int result = measure_datagrams(checker->namespaces, &plan, &measured);
 
-    loss->asked = request->path[direction].loss;
+    loss->asked = checker->request->path[direction].loss;
     loss->sent = measured.sent;
     loss->lost = measured.sent - measured.received;
     loss->bounds = bounds_lost(loss->sent, loss->asked);
-    loss->ok = (double)loss->lost >= loss->bounds.min && (double)loss->lost <= loss->bounds.max;
+    loss->ok = within((double)loss->lost, loss->bounds);
     return result;
 }
 
-/* What the link has missed by then; it must miss nothing of what it is not flooded with. */
-static void figures_note(struct check *check, struct link *link)
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+/* Both ways at once, and what the link has missed until then: it must miss nothing before it is
+ * flooded. */
+static int load_check(const struct checker *checker)
 {
+    struct bulk_plan plan = {.settle_ns = settle_both_ns, .used = {true, true}};
     struct link_figures figures;
+    int result = bulk_measure(checker, &plan, &checker->check->both);
 
-    link_read(link, &figures);
-    check->realtime = figures.realtime;
+    link_read(checker->link, &figures);
+    checker->check->realtime = figures.realtime;
     for (int i = 0; i < LINK_DIRECTIONS; i++)
-        check->missed[i] = figures.counts[i].missed;
+        checker->check->missed[i] = figures.counts[i].missed;
+    return result;
 }
 
-/* Answers wait in the queue of the other direction, so no window fits: TCP has to find its own. */
-static int both_ways_measure(struct measured_bulk *measured, struct link *link,
-                             const struct link_request *request,
-                             const struct namespaces *namespaces)
-{
-    struct bulk_plan plan = {
-        .settle_ns = settle_both_ns + SETTLE_ROUND_TRIPS * longest_round_trip_ns(request),
-        .duration_ns = rate_duration_ns,
-        .used = {true, true},
-    };
-
-    return measure_bulk(namespaces, link, &plan, measured);
-}
-
-/* What is measured shall be the link, and not how long a flood waits for a processor. Only root may
- * have this; the link's own thread still goes first. (Round trips would become longer by it, for
- * such threads are moved between processors eagerly.) */
+/* The link is to be measured, not how long a flood waits for a processor. Only root may have this;
+ * the link's own thread still goes first. Round trips would become longer by it, because the kernel
+ * moves such threads between processors eagerly. */
 static void realtime_ask(void)
 {
     struct sched_param priority = {.sched_priority = 1};
@@ -240,22 +210,23 @@ static void realtime_ask(void)
 int check_run(struct check *check, struct link *link, const struct link_request *request,
               const struct namespaces *namespaces, const char **what)
 {
+    struct checker checker = {check, link, request, namespaces};
+
     *check = (struct check){.link = link_name(link)};
     *what = "the round trip";
-    int result = round_trips_check(check, request, namespaces);
+    int result = round_trips_check(&checker);
     for (int i = 0; i < LINK_DIRECTIONS && result == 0; i++) {
         *what = "the loss";
-        result = loss_check(check, request, i, namespaces);
+        result = loss_check(&checker, i);
     }
     if (result == 0) {
         *what = "both ways at once";
-        result = both_ways_measure(&check->both, link, request, namespaces);
-        figures_note(check, link);
+        result = load_check(&checker);
     }
     realtime_ask();
     for (int i = 0; i < LINK_DIRECTIONS && result == 0; i++) {
         *what = "the rate";
-        result = rate_check(check, link, request, i, namespaces);
+        result = rate_check(&checker, i);
     }
     check->ok = check->round_trip_ok;
     for (int i = 0; i < LINK_DIRECTIONS; i++)

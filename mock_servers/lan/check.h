@@ -1,4 +1,4 @@
-/* fanin-lan --check: the link is measured, not believed. */
+/* fanin-lan --check: measures the link and compares it with what was asked for. */
 #ifndef FANIN_LAN_CHECK_H
 #define FANIN_LAN_CHECK_H
 
@@ -9,7 +9,7 @@
 #include "mock_servers/lan/measure.h"
 
 struct check_rate {
-    double asked, measured; /* bits per second; asked 0: unlimited, and then nothing is wrong */
+    double asked, measured; /* bits per second; asked 0: unlimited, which is always ok */
     struct bounds bounds;
     bool ok;
 };
@@ -26,10 +26,9 @@ struct check {
     bool realtime;
     struct check_rate rates[LINK_DIRECTIONS];
     struct check_loss losses[LINK_DIRECTIONS];
-    /* Of the median, in nanoseconds. What is expected is what was asked for and the time that the
-     * datagrams take on the wire. */
+    /* In nanoseconds. Expected is what was asked for and the datagrams' time on the wire. */
     double round_trip_asked, round_trip_expected, round_trip_p50, round_trip_p99;
-    struct bounds round_trip_bounds;
+    struct bounds round_trip_bounds; /* of the median */
     bool round_trip_ok;
     struct measured_bulk both; /* both directions at once; for information */
     uint64_t missed[LINK_DIRECTIONS];

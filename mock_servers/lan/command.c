@@ -1,14 +1,11 @@
+/* Starts commands, and notes their ends. */
 #include "mock_servers/lan/command.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "base/os.h"
 
 /* ---- the child's side: only async-signal-safe calls until exec ------------------------------ */
 
@@ -41,6 +38,7 @@ static _Noreturn void child_run(const struct namespaces *namespaces, enum lan_si
     if (own_group)
         setpgid(0, 0);
     namespaces_enter(namespaces, side);
+    namespaces_show_processes();
     streams_set(side);
     signals_reset();
     execvp(argv[0], argv);
@@ -49,49 +47,47 @@ static _Noreturn void child_run(const struct namespaces *namespaces, enum lan_si
     _exit(EXIT_COMMAND_CANNOT_RUN);
 }
 
-/* ---- our side ------------------------------------------------------------------------------- */
+/* ---- the parent's side ---------------------------------------------------------------------- */
 
 int command_start(struct command *command, const struct namespaces *namespaces, enum lan_side side,
                   char *const argv[], bool own_group)
 {
     int report[2], error = 0;
 
-    *command = (struct command){.own_group = own_group};
     if (pipe2(report, O_CLOEXEC) != 0)
         return -errno;
-    int result = namespaces_fork(namespaces, &command->pid, &command->reaper);
-    if (result == 0)
+    pid_t pid = fork();
+    if (pid == 0)
         child_run(namespaces, side, argv, own_group, report[1]);
+    if (pid < 0)
+        error = errno;
     close(report[1]);
-    /* End of file: exec has closed the pipe. */
-    if (result > 0 && read(report[0], &error, sizeof error) == sizeof error) {
-        waitpid(command->reaper, NULL, 0);
-        result = -error;
-    }
+    /* The end of the file: exec has closed the pipe. */
+    if (pid > 0 && read(report[0], &error, sizeof error) == sizeof error)
+        waitpid(pid, NULL, 0);
     close(report[0]);
-    if (result < 0)
-        command->pid = 0;
-    return result < 0 ? result : 0;
+    *command = (struct command){.own_group = own_group, .pid = error == 0 ? pid : 0};
+    return -error;
 }
 
-static double seconds(struct timeval time)
+int exit_code_of(int status)
 {
-    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+    return WIFSIGNALED(status) ? EXIT_COMMAND_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-bool command_reap(struct command *command)
+double cpu_seconds(const struct rusage *usage)
 {
-    struct rusage usage;
-    int status;
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
 
-    if (command->pid == 0)
-        return true;
-    if (wait4(command->reaper, &status, WNOHANG, &usage) != command->reaper)
+bool command_note_end(struct command *command, pid_t pid, int status, const struct rusage *usage)
+{
+    if (command->pid != pid)
         return false;
     command->pid = 0;
-    command->cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-    command->exit_code =
-        WIFSIGNALED(status) ? EXIT_COMMAND_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+    command->cpu_s = cpu_seconds(usage);
+    command->exit_code = exit_code_of(status);
     return true;
 }
 
@@ -99,24 +95,4 @@ void command_signal(const struct command *command, int number)
 {
     if (command->pid > 0)
         kill(command->own_group ? -command->pid : command->pid, number);
-}
-
-/* A shell ends at once when it is told to; what it started may take its time to end well. */
-static bool group_ended(const struct command *command, pid_t pid)
-{
-    return !command->own_group || kill(-pid, 0) != 0;
-}
-
-void command_stop(struct command *command, unsigned long long grace_ns)
-{
-    enum { LOOK_EVERY_NS = 2 * OS_NS_PER_MS };
-    uint64_t until_ns = os_now_ns() + grace_ns;
-    pid_t pid = command->pid;
-
-    command_signal(command, SIGTERM);
-    while (!command_reap(command) || (pid > 0 && !group_ended(command, pid))) {
-        if (os_now_ns() >= until_ns && pid > 0)
-            kill(command->own_group ? -pid : pid, SIGKILL);
-        os_sleep_ns(LOOK_EVERY_NS);
-    }
 }

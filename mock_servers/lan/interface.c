@@ -1,250 +1,157 @@
+/* Runs ip and tc in a side's namespace. */
 #include "mock_servers/lan/interface.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <linux/ethtool.h>
-#include <linux/if_addr.h>
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
-#include <linux/sockios.h>
-#include <linux/veth.h>
-#include <net/if.h>
+#include <linux/capability.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "mock_servers/lan/netlink.h"
-
 enum {
-    /* Frames that a kernel keeps for a link of our own until we take them: plenty, for whatever
-     * does not fit is lost without having been asked to. */
+    /* Frames that the kernel keeps for a link in user space until it takes them: plenty, because
+     * what does not fit is lost. */
     QUEUE_FRAMES = 4096,
     LINE_BYTES_MAX = 512,
-    LOOPBACK_INDEX = 1, /* in every namespace */
+    SCRIPT_BYTES_MAX = 1024,
+    PATH_BYTES_MAX = 4096,
+    EXIT_NOT_FOUND = 127,
 };
 
-/* ---- links ---------------------------------------------------------------------------------- */
+/* ---- ip and tc ------------------------------------------------------------------------------ */
 
-int interface_pair(const char *name, const char *peer, int peer_network)
+/* An ordinary user who owns the namespaces keeps this right through exec only as an ambient one. */
+static void capability_keep(void)
 {
-    struct netlink_message message;
-    struct ifinfomsg here = {.ifi_family = AF_UNSPEC};
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
 
-    netlink_start(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &here, sizeof here);
-    netlink_put_text(&message, IFLA_IFNAME, name);
-    size_t info = netlink_nest(&message, IFLA_LINKINFO);
-    netlink_put_text(&message, IFLA_INFO_KIND, "veth");
-    size_t data = netlink_nest(&message, IFLA_INFO_DATA);
-    size_t other = netlink_nest(&message, VETH_INFO_PEER);
-    netlink_append(&message, &here, sizeof here);
-    netlink_put_text(&message, IFLA_IFNAME, peer);
-    netlink_put_u32(&message, IFLA_NET_NS_FD, (uint32_t)peer_network);
-    netlink_unnest(&message, other);
-    netlink_unnest(&message, data);
-    netlink_unnest(&message, info);
-    return netlink_ask(&message);
-}
-
-void interface_drop(const char *name)
-{
-    struct netlink_message message;
-    struct ifinfomsg link = {.ifi_index = (int)if_nametoindex(name)};
-
-    if (link.ifi_index == 0)
+    if (syscall(SYS_capget, &header, sets) != 0)
         return;
-    netlink_start(&message, RTM_DELLINK, 0, &link, sizeof link);
-    netlink_ask(&message);
+    sets[0].inheritable |= 1u << CAP_NET_ADMIN;
+    if (syscall(SYS_capset, &header, sets) == 0)
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0);
 }
 
-static void up_start(struct netlink_message *message, int index)
+static _Noreturn void program_run(const struct namespaces *namespaces, enum lan_side side,
+                                  const char *program, int script, int messages)
 {
-    struct ifinfomsg link = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+    char path[PATH_BYTES_MAX];
+    const char *own = getenv("PATH");
 
-    netlink_start(message, RTM_NEWLINK, 0, &link, sizeof link);
+    /* The PATH of an ordinary user may not lead there. */
+    snprintf(path, sizeof path, "%s:/usr/sbin:/sbin:/usr/bin:/bin", own == NULL ? "" : own);
+    setenv("PATH", path, 1);
+    namespaces_enter(namespaces, side);
+    capability_keep();
+    dup2(script, STDIN_FILENO);
+    dup2(messages, STDOUT_FILENO);
+    dup2(messages, STDERR_FILENO);
+    execlp(program, program, "-batch", "-", (char *)NULL);
+    _exit(EXIT_NOT_FOUND);
 }
 
-static int index_up(int index)
+/* Reads to the end, and keeps the first line. */
+static void first_line_read(int from, char *line, size_t line_bytes)
 {
-    struct netlink_message message;
+    char rest[LINE_BYTES_MAX];
+    ssize_t got = read(from, line, line_bytes - 1);
 
-    up_start(&message, index);
-    return netlink_ask(&message);
+    line[got > 0 ? got : 0] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    while (read(from, rest, sizeof rest) > 0)
+        ;
 }
 
-int interface_up(const char *name)
+static int outcome(const char *program, int status, const char *line, char *why, size_t why_bytes)
 {
-    int index = (int)if_nametoindex(name);
-
-    return index == 0 ? -errno : index_up(index);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND) {
+        snprintf(why, why_bytes, "needs the program %s (as root: apt install iproute2)", program);
+        return -ENOENT;
+    }
+    snprintf(why, why_bytes, "%s: %s", program, line);
+    return -EIO;
 }
 
-static int identity_set(int index, const struct lan_address *address)
+int interface_command(const struct namespaces *namespaces, enum lan_side side, const char *program,
+                      char *why, size_t why_bytes, const char *format, ...)
 {
-    struct netlink_message message;
+    char script[SCRIPT_BYTES_MAX], line[LINE_BYTES_MAX];
+    int input[2], messages[2], status;
+    va_list arguments;
 
-    struct ifinfomsg link = {.ifi_index = index};
-    netlink_start(&message, RTM_NEWLINK, 0, &link, sizeof link);
-    netlink_put(&message, IFLA_ADDRESS, address->ethernet, sizeof address->ethernet);
-    netlink_put_u32(&message, IFLA_MTU, LAN_MTU_BYTES);
-    netlink_put_u32(&message, IFLA_TXQLEN, QUEUE_FRAMES);
-    return netlink_ask(&message);
+    va_start(arguments, format);
+    int script_bytes = vsnprintf(script, sizeof script, format, arguments);
+    va_end(arguments);
+    if (pipe2(input, O_CLOEXEC) != 0 || pipe2(messages, O_CLOEXEC) != 0)
+        return -errno;
+    pid_t child = fork();
+    if (child == 0)
+        program_run(namespaces, side, program, input[0], messages[1]);
+    close(input[0]);
+    close(messages[1]);
+    bool sent = write(input[1], script, (size_t)script_bytes) == script_bytes;
+    close(input[1]);
+    first_line_read(messages[0], line, sizeof line);
+    close(messages[0]);
+    if (child < 0 || waitpid(child, &status, 0) != child || !sent)
+        status = -1;
+    return outcome(program, status, line, why, why_bytes);
 }
 
-/* A kernel without IPv6 refuses this, and needs it not: no IPv6 address, so that nothing travels
- * on the link but what the commands send. */
-static void version_six_off(int index)
-{
-    enum { NO_ADDRESS = 1 }; /* IN6_ADDR_GEN_MODE_NONE */
-    struct netlink_message message;
-    struct ifinfomsg link = {.ifi_index = index};
-    uint8_t mode = NO_ADDRESS;
+/* ---- addresses ------------------------------------------------------------------------------ */
 
-    netlink_start(&message, RTM_NEWLINK, 0, &link, sizeof link);
-    size_t families = netlink_nest(&message, IFLA_AF_SPEC);
-    size_t family = netlink_nest(&message, AF_INET6);
-    netlink_put(&message, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
-    netlink_unnest(&message, family);
-    netlink_unnest(&message, families);
-    netlink_ask(&message);
-}
-
-/* ---- addresses and routes ------------------------------------------------------------------- */
-
-static int address_add(int index, uint32_t host)
-{
-    struct netlink_message message;
-    struct ifaddrmsg address = {
-        .ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = (unsigned)index};
-    uint32_t text = htonl(host);
-
-    netlink_start(&message, RTM_NEWADDR, NLM_F_CREATE, &address, sizeof address);
-    netlink_put(&message, IFA_LOCAL, &text, sizeof text);
-    return netlink_ask(&message);
-}
-
-/* Local: every address of the network is this machine's own. */
-static int route_add_local(uint32_t network)
-{
-    struct netlink_message message;
-    struct rtmsg route = {.rtm_family = AF_INET,
-                          .rtm_dst_len = LAN_PREFIX_BITS,
-                          .rtm_table = RT_TABLE_LOCAL,
-                          .rtm_protocol = RTPROT_STATIC,
-                          .rtm_scope = RT_SCOPE_HOST,
-                          .rtm_type = RTN_LOCAL};
-
-    network = htonl(network);
-    netlink_start(&message, RTM_NEWROUTE, NLM_F_CREATE, &route, sizeof route);
-    netlink_put(&message, RTA_DST, &network, sizeof network);
-    netlink_put_u32(&message, RTA_OIF, LOOPBACK_INDEX);
-    return netlink_ask(&message);
-}
-
-static int route_add_through(int index, const struct lan_address *own,
-                             const struct lan_address *other)
-{
-    struct netlink_message message;
-    struct rtmsg route = {.rtm_family = AF_INET,
-                          .rtm_dst_len = LAN_PREFIX_BITS,
-                          .rtm_table = RT_TABLE_MAIN,
-                          .rtm_protocol = RTPROT_STATIC,
-                          .rtm_scope = RT_SCOPE_UNIVERSE,
-                          .rtm_type = RTN_UNICAST,
-                          .rtm_flags = RTNH_F_ONLINK};
-    uint32_t network = htonl(other->network), gateway = htonl(other->host);
-    uint32_t source = htonl(own->host);
-
-    netlink_start(&message, RTM_NEWROUTE, NLM_F_CREATE, &route, sizeof route);
-    netlink_put(&message, RTA_DST, &network, sizeof network);
-    netlink_put(&message, RTA_GATEWAY, &gateway, sizeof gateway);
-    netlink_put(&message, RTA_PREFSRC, &source, sizeof source);
-    netlink_put_u32(&message, RTA_OIF, (uint32_t)index);
-    return netlink_ask(&message);
-}
-
-static int neighbour_add(int index, const struct lan_address *other)
-{
-    struct netlink_message message;
-    struct ndmsg neighbour = {
-        .ndm_family = AF_INET, .ndm_ifindex = index, .ndm_state = NUD_PERMANENT};
-    uint32_t host = htonl(other->host);
-
-    netlink_start(&message, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &neighbour,
-                  sizeof neighbour);
-    netlink_put(&message, NDA_DST, &host, sizeof host);
-    netlink_put(&message, NDA_LLADDR, other->ethernet, sizeof other->ethernet);
-    return netlink_ask(&message);
-}
-
-int interface_address(enum lan_side side)
+/* The other side's Ethernet address is permanent: an ARP request could be lost. The two routes make
+ * every address of a network its side's own. A kernel without IPv6 refuses the last command, and
+ * does not need it: without IPv6 addresses nothing travels but what the commands send. */
+int interface_configure(const struct namespaces *namespaces, enum lan_side side, char *why,
+                        size_t why_bytes)
 {
     const struct lan_address *own = &lan_addresses[side];
     const struct lan_address *other = &lan_addresses[side == LAN_NEAR ? LAN_FAR : LAN_NEAR];
-    int index = (int)if_nametoindex(LAN_INTERFACE);
+    char ignored[LINE_BYTES_MAX];
 
-    if (index == 0)
-        return -errno;
-    version_six_off(index);
-    int result = identity_set(index, own);
-    if (result == 0)
-        result = index_up(LOOPBACK_INDEX);
-    if (result == 0)
-        result = index_up(index);
-    if (result == 0)
-        result = address_add(index, own->host);
-    if (result == 0)
-        result = route_add_local(own->network);
-    if (result == 0)
-        result = route_add_through(index, own, other);
-    return result == 0 ? neighbour_add(index, other) : result;
+    interface_command(namespaces, side, "ip", ignored, sizeof ignored,
+                      "link set " LAN_INTERFACE " addrgenmode none\n");
+    return interface_command(namespaces, side, "ip", why, why_bytes,
+                             "link set " LAN_INTERFACE " address %s mtu %d txqueuelen %d\n"
+                             "link set lo up\n"
+                             "link set " LAN_INTERFACE " up\n"
+                             "address add %s/32 dev " LAN_INTERFACE "\n"
+                             "route add local %s dev lo\n"
+                             "route add %s via %s dev " LAN_INTERFACE " src %s onlink\n"
+                             "neigh replace %s lladdr %s dev " LAN_INTERFACE " nud permanent\n",
+                             own->ethernet, LAN_MTU_BYTES, QUEUE_FRAMES, own->host, own->network,
+                             other->network, other->host, own->host, other->host, other->ethernet);
 }
 
-/* ---- what else there is to an interface ----------------------------------------------------- */
-
-static int offload_off(int descriptor, const char *name, uint32_t which)
-{
-    struct ethtool_value value = {.cmd = which, .data = 0};
-    struct ifreq request = {.ifr_data = (char *)&value};
-
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
-    if (ioctl(descriptor, SIOCETHTOOL, &request) == 0 || errno == EOPNOTSUPP)
-        return 0;
-    return -errno;
-}
-
-int interface_plain(const char *name)
-{
-    static const uint32_t offloads[] = {ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO};
-    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int result = 0;
-
-    if (descriptor < 0)
-        return -errno;
-    for (size_t i = 0; i < sizeof offloads / sizeof *offloads && result == 0; i++)
-        result = offload_off(descriptor, name, offloads[i]);
-    close(descriptor);
-    return result;
-}
-
-/* A line of /proc/net/dev: name, then eight figures each of what came and what went; the fourth of
- * either is what was dropped. */
-struct interface_missed interface_missed_read(void)
+/* A line of /proc/net/dev: the name, then eight figures on receiving and eight on sending; the
+ * fourth of each is what was dropped. */
+struct interface_drops interface_drops_read(const struct namespaces *namespaces, enum lan_side side)
 {
     char line[LINE_BYTES_MAX];
-    struct interface_missed missed = {0};
-    FILE *file = fopen("/proc/thread-self/net/dev", "re");
+    struct interface_drops drops = {0};
 
+    namespaces_enter(namespaces, side);
+    FILE *file = fopen("/proc/thread-self/net/dev", "re");
+    namespaces_enter(namespaces, LAN_NEAR);
     if (file == NULL)
-        return missed;
+        return drops;
     while (fgets(line, sizeof line, file) != NULL)
         if (sscanf(line,
                    " " LAN_INTERFACE ": %*u %*u %*u %" SCNu64
                    " %*u %*u %*u %*u %*u %*u %*u %" SCNu64,
-                   &missed.received, &missed.sent) == 2)
+                   &drops.received, &drops.sent) == 2)
             break;
     fclose(file);
-    return missed;
+    return drops;
 }

@@ -1,33 +1,30 @@
-/* Network interfaces of the calling thread's namespace. Nothing blocks; 0 or -errno. */
+/* Network interfaces, set up by iproute2's programs `ip` and `tc`. */
 #ifndef FANIN_LAN_INTERFACE_H
 #define FANIN_LAN_INTERFACE_H
 
 #include <stdint.h>
 
-#include "mock_servers/lan/address.h"
+#include "mock_servers/lan/namespace.h"
 
-/* interface_pair: makes a veth pair, `name` here and `peer` in the namespace `peer_network`. */
-int interface_pair(const char *name, const char *peer, int peer_network);
+/* interface_command: runs `program` (ip or tc) in the namespace of `side` with a batch of commands,
+ * one a line. Blocks until it has ended. 0; -ENOENT: the program is not installed; -EIO: a command
+ * failed; both with `why`. */
+__attribute__((format(printf, 6, 7))) int interface_command(const struct namespaces *namespaces,
+                                                            enum lan_side side, const char *program,
+                                                            char *why, size_t why_bytes,
+                                                            const char *format, ...);
 
-/* interface_drop: removes it, and its peer; nothing if it is not there. */
-void interface_drop(const char *name);
+/* interface_configure: gives LAN_INTERFACE its side's addresses and routes, and brings it up. As
+ * interface_command. */
+int interface_configure(const struct namespaces *namespaces, enum lan_side side, char *why,
+                        size_t why_bytes);
 
-int interface_up(const char *name);
-
-/* interface_address: makes LAN_INTERFACE one side's, and brings it up: addresses, MTU, the route to
- * the other side, and that side's Ethernet address, so that nobody ever has to ask for it (an
- * ARP request could be lost). */
-int interface_address(enum lan_side side);
-
-/* interface_plain: frames leave as they will be on the wire, none larger than the MTU. */
-int interface_plain(const char *name);
-
-struct interface_missed {
+struct interface_drops {
     uint64_t received, sent;
 };
 
-/* interface_missed_read: how many frames LAN_INTERFACE has dropped that it had received, or was to
- * send. */
-struct interface_missed interface_missed_read(void);
+/* interface_drops_read: frames that LAN_INTERFACE has dropped on receiving, and on sending. */
+struct interface_drops interface_drops_read(const struct namespaces *namespaces,
+                                            enum lan_side side);
 
 #endif

@@ -1,4 +1,4 @@
-/* The kinds of links there are; link.c has them in one table. */
+/* The kinds of links; link.c has them in one table. */
 #ifndef FANIN_LAN_KINDS_H
 #define FANIN_LAN_KINDS_H
 

@@ -1,6 +1,8 @@
+/* Chooses a kind of link and opens it. */
 #include "mock_servers/lan/link.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +13,10 @@
 /* In the order in which "auto" tries them. */
 static const struct link_kind *const kinds[] = {&link_kernel, &link_tun, &link_packet};
 
-enum { KINDS = sizeof kinds / sizeof *kinds, WHY_BYTES = 256, AUTO = 0 };
+enum { KINDS = sizeof kinds / sizeof *kinds, WHY_BYTES = 512, AUTO = 0 };
 
 const char *const link_names[] = {"auto", "kernel", "tun", "packet", NULL};
+const char *const link_direction_names[] = {[LINK_UP] = "up", [LINK_DOWN] = "down"};
 
 _Static_assert(sizeof link_names / sizeof *link_names == KINDS + 2, "a name for each kind");
 
@@ -22,48 +25,27 @@ struct link {
     void *state;
 };
 
-/* Puts another kind's reason behind those that are there. */
-static void reason_add(char *why, size_t why_bytes, const struct link_kind *kind,
-                       const char *reason)
-{
-    size_t used = strlen(why);
-
-    snprintf(why + used, why_bytes - used, "%s%s: %s", used == 0 ? "" : "; ", kind->name, reason);
-}
-
 static int kind_open(struct link *link, const struct link_request *request,
                      const struct namespaces *namespaces, char *why, size_t why_bytes)
 {
-    char reason[WHY_BYTES] = "";
-    int result = link->kind->open(&link->state, request, namespaces, reason, sizeof reason);
+    int result = link->kind->open(&link->state, request, namespaces, why, why_bytes);
+    bool opened = result == 0;
 
-    if (result < 0)
-        reason_add(why, why_bytes, link->kind, reason);
+    for (int side = 0; side < LAN_SIDES && result == 0; side++)
+        result = interface_configure(namespaces, side, why, why_bytes);
+    if (opened && result < 0)
+        link->kind->close(link->state);
     return result;
 }
 
-static int sides_address(const struct namespaces *namespaces)
+/* A kind that failed may have left an interface. */
+static void interfaces_delete(const struct namespaces *namespaces)
 {
-    int result = 0;
+    char ignored[WHY_BYTES];
 
-    for (int side = 0; side < LAN_SIDES && result == 0; side++) {
-        namespaces_enter(namespaces, side);
-        result = interface_address(side);
-    }
-    namespaces_enter(namespaces, LAN_NEAR);
-    return result;
-}
-
-static int link_begin(struct link *link, const struct namespaces *namespaces, char *why,
-                      size_t why_bytes)
-{
-    int result = sides_address(namespaces);
-
-    if (result == 0)
-        result = link->kind->start(link->state);
-    if (result < 0)
-        reason_add(why, why_bytes, link->kind, strerror(-result));
-    return result;
+    for (int side = 0; side < LAN_SIDES; side++)
+        interface_command(namespaces, side, "ip", ignored, sizeof ignored,
+                          "link delete " LAN_INTERFACE "\n");
 }
 
 struct link *link_open(int name, const struct link_request *request,
@@ -72,23 +54,26 @@ struct link *link_open(int name, const struct link_request *request,
     assert(name >= AUTO && name <= KINDS);
     struct link *link = calloc(1, sizeof *link);
     int first = name == AUTO ? 0 : name - 1, last = name == AUTO ? KINDS - 1 : name - 1;
-    int result = -1;
+    size_t used = 0;
 
     why[0] = '\0';
-    if (link == NULL) {
-        snprintf(why, why_bytes, "no memory");
-        return NULL;
-    }
-    for (int i = first; i <= last && result < 0; i++) {
+    for (int i = first; link != NULL && i <= last; i++) {
+        char reason[WHY_BYTES] = "";
         link->kind = kinds[i];
-        result = kind_open(link, request, namespaces, why, why_bytes);
+        if (kind_open(link, request, namespaces, reason, sizeof reason) == 0)
+            return link;
+        interfaces_delete(namespaces);
+        int more = snprintf(why + used, why_bytes - used, "%s%s: %s", used == 0 ? "" : "; ",
+                            kinds[i]->name, reason);
+        used += (size_t)more < why_bytes - used ? (size_t)more : why_bytes - used - 1;
     }
-    if (result == 0 && link_begin(link, namespaces, why, why_bytes) == 0)
-        return link;
-    if (result == 0)
-        link->kind->close(link->state);
     free(link);
     return NULL;
+}
+
+int link_start(struct link *link)
+{
+    return link->kind->start(link->state);
 }
 
 const char *link_name(const struct link *link)

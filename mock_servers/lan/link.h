@@ -1,8 +1,9 @@
-/* The link between the near and the far namespace: what is asked of it, and who can make it.
+/* The link between the near and the far namespace.
  *
- * Three kinds, one file each: `kernel` (veth.c) is a pair of interfaces with the kernel's own
- * shapers, `tun` and `packet` are a link of our own (cable.c) whose ends are TAP devices or, where
- * /dev/net/tun may not be opened, packet sockets. Each gives both namespaces one interface. */
+ * Three kinds, one file each: `kernel` (kernel_link.c) is a veth pair with the kernel's own
+ * shapers; `tun` (tap_link.c) and `packet` (packet_link.c) are a link in user space (user_link.c)
+ * whose ends are TAP devices or, where /dev/net/tun may not be opened, packet sockets. Each gives
+ * both namespaces one interface. */
 #ifndef FANIN_LAN_LINK_H
 #define FANIN_LAN_LINK_H
 
@@ -15,30 +16,32 @@
 
 enum link_direction { LINK_UP, LINK_DOWN, LINK_DIRECTIONS }; /* near to far; far to near */
 
+extern const char *const link_direction_names[LINK_DIRECTIONS]; /* "up", "down" */
+
 struct link_request {
     struct shaper_config path[LINK_DIRECTIONS];
 };
 
-/* What became of the frames of one direction so far. */
+/* Frames of one direction so far. */
 struct link_counts {
-    uint64_t frames, bytes;       /* carried to the other end; Ethernet headers included */
-    uint64_t fates[SHAPER_FATES]; /* by enum shaper_fate; 0 where the kernel does not tell */
-    uint64_t missed; /* lost because the link itself came too late, or met what it cannot carry */
+    uint64_t frames, bytes;       /* delivered; Ethernet headers included */
+    uint64_t fates[SHAPER_FATES]; /* by enum shaper_fate */
+    uint64_t missed;              /* lost because the link was too slow or cannot carry them */
 };
 
 struct link_figures {
     struct link_counts counts[LINK_DIRECTIONS];
     bool counted;    /* false: the counts are not known */
-    uint64_t cpu_ns; /* that the link's own thread took; 0 where the kernel does the work */
-    bool realtime;   /* the thread goes before others */
+    uint64_t cpu_ns; /* of the link's own thread; 0 where the kernel does the work */
+    bool realtime;   /* the thread has realtime priority */
 };
 
 struct link;
 
 struct link_kind {
-    const char *name, *about;
-    /* open: 0 with *state set, or -errno with `why`; then nothing of it is left. Called in the near
-     * namespace, and returns there. */
+    const char *name;
+    /* open: 0 with *state set, or -errno with `why`. Called in the near namespace, and returns
+     * there. */
     int (*open)(void **state, const struct link_request *request,
                 const struct namespaces *namespaces, char *why, size_t why_bytes);
     int (*start)(void *state);
@@ -47,24 +50,27 @@ struct link_kind {
     void (*close)(void *state);
 };
 
-/* NULL-terminated; "auto" is index 0 of the names, and takes the first kind that can. */
+/* NULL-terminated; index 0, "auto", takes the first kind that works. */
 extern const char *const link_names[];
 
 /* link_open: makes the link that `name` (an index of link_names) says, with addresses on both
- * sides. NULL with `why`, which may be long, where it cannot be had. */
+ * sides. NULL with `why`, which may be long. */
 struct link *link_open(int name, const struct link_request *request,
                        const struct namespaces *namespaces, char *why, size_t why_bytes);
 
+/* link_start: starts the link's thread. 0 or -errno. */
+int link_start(struct link *link);
+
 const char *link_name(const struct link *link); /* of the kind, never "auto" */
 
-/* link_set_down: takes both directions down, or up again. What is on its way is lost. 0 or
- * -errno. */
+/* link_set_down: takes both directions down, or up again. Frames on their way are lost. Also works
+ * in a process that was forked after link_open. 0 or -errno. */
 int link_set_down(struct link *link, bool down);
 
 /* link_read: figures so far. */
 void link_read(struct link *link, struct link_figures *figures);
 
-/* link_close: ends the link's thread. The interfaces go with their namespaces. NULL is taken. */
+/* link_close: ends the link's thread. The interfaces go with their namespaces. Accepts NULL. */
 void link_close(struct link *link);
 
 #endif

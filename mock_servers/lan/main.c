@@ -9,18 +9,20 @@
 #include "mock_servers/lan/check.h"
 #include "mock_servers/lan/options.h"
 
-enum { WHY_BYTES = 1024 };
+enum { WHY_BYTES = 2048 };
 
-/* ---- files that results go to --------------------------------------------------------------- */
+/* ---- result files --------------------------------------------------------------------------- */
 
-/* Opened before anything is measured, so that nothing is measured in vain. NULL: it cannot be. */
-static FILE *file_open(const char *option, const char *name)
+/* Opened before anything is measured. Success with *file NULL if no name was given. */
+static bool file_open(FILE **file, const char *option, const char *name)
 {
-    FILE *file = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
-
-    if (file == NULL)
+    *file = NULL;
+    if (name == NULL)
+        return true;
+    *file = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
+    if (*file == NULL)
         fprintf(stderr, "fanin-lan: --%s: cannot write %s: %s\n", option, name, strerror(errno));
-    return file;
+    return *file != NULL;
 }
 
 static int file_close(FILE *file, const char *option, int result)
@@ -46,7 +48,7 @@ static void counts_write(struct json *json, const char *direction, const struct 
     json_object_close(json);
 }
 
-static int stats_write(FILE *file, struct link *link, const struct session_outcome *outcome)
+static int stats_write(FILE *file, struct link *link, const struct session_results *results)
 {
     struct link_figures figures;
     struct json json;
@@ -55,64 +57,63 @@ static int stats_write(FILE *file, struct link *link, const struct session_outco
     json_open(&json, file);
     json_text(&json, "link", link_name(link));
     json_flag(&json, "realtime", figures.realtime);
-    json_integer(&json, "exit_code", outcome->exit_code);
-    json_number(&json, "wall_ms", outcome->wall_ms);
-    json_number(&json, "near_cpu_s", outcome->near_cpu_s);
-    json_number(&json, "far_cpu_s", outcome->far_cpu_s);
-    if (figures.counted) {
+    json_integer(&json, "exit_code", results->exit_code);
+    json_number(&json, "wall_ms", results->wall_ms);
+    json_number(&json, "near_cpu_s", results->near_cpu_s);
+    json_number(&json, "far_cpu_s", results->far_cpu_s);
+    if (figures.counted)
         json_number(&json, "link_cpu_s", (double)figures.cpu_ns / OS_NS_PER_S);
-        counts_write(&json, "up", &figures.counts[LINK_UP]);
-        counts_write(&json, "down", &figures.counts[LINK_DOWN]);
-    } else {
+    else
         json_null(&json, "link_cpu_s");
-        json_null(&json, "up");
-        json_null(&json, "down");
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        if (figures.counted)
+            counts_write(&json, link_direction_names[i], &figures.counts[i]);
+        else
+            json_null(&json, link_direction_names[i]);
     }
     return json_close(&json);
 }
 
 static int commands_run(const struct lan_options *options, struct link *link,
-                        struct namespaces *namespaces)
+                        const struct namespaces *namespaces)
 {
-    struct session_outcome outcome;
-    FILE *file = NULL;
+    struct session_results results;
+    FILE *file;
 
-    if (options->stats != NULL && (file = file_open("stats", options->stats)) == NULL)
+    if (!file_open(&file, "stats", options->stats))
         return EXIT_MACHINE_CANNOT;
-    session_run(&outcome, &options->session, link, namespaces);
-    if (file != NULL && file_close(file, "stats", stats_write(file, link, &outcome)) < 0 &&
-        outcome.exit_code == EXIT_DONE)
+    session_run(&results, &options->session, link, namespaces);
+    if (file != NULL && file_close(file, "stats", stats_write(file, link, &results)) < 0 &&
+        results.exit_code == EXIT_DONE)
         return EXIT_MACHINE_CANNOT;
-    return outcome.exit_code;
+    return results.exit_code;
 }
 
 /* ---- a check -------------------------------------------------------------------------------- */
-
-static int check_say(const struct check *check, FILE *file)
-{
-    /* Where standard output is the line's, people read the table on standard error. */
-    check_print(check, file == stdout ? stderr : stdout);
-    if (file != NULL && file_close(file, "json", check_write(check, file)) < 0)
-        return EXIT_MACHINE_CANNOT;
-    if (check->ok)
-        return EXIT_DONE;
-    fprintf(stderr, "fanin-lan: the link is not as asked for (see above)\n");
-    return EXIT_MEASURED_FAILURE;
-}
 
 static int link_check(const struct lan_options *options, struct link *link,
                       const struct namespaces *namespaces)
 {
     struct check check;
-    const char *what;
-    FILE *file = NULL;
+    const char *what = "anything";
+    FILE *file;
 
-    if (options->json != NULL && (file = file_open("json", options->json)) == NULL)
+    if (!file_open(&file, "json", options->json))
         return EXIT_MACHINE_CANNOT;
-    int result = check_run(&check, link, &options->request, namespaces, &what);
+    int result = link_start(link);
     if (result == 0)
-        return check_say(&check, file);
-    fprintf(stderr, "fanin-lan: cannot measure %s: %s\n", what, strerror(-result));
+        result = check_run(&check, link, &options->request, namespaces, &what);
+    if (result < 0) {
+        fprintf(stderr, "fanin-lan: cannot measure %s: %s\n", what, strerror(-result));
+        return EXIT_MEASURED_FAILURE;
+    }
+    /* The table goes to standard error where standard output is the line's. */
+    check_print(&check, file == stdout ? stderr : stdout);
+    if (file != NULL && file_close(file, "json", check_write(&check, file)) < 0)
+        return EXIT_MACHINE_CANNOT;
+    if (check.ok)
+        return EXIT_DONE;
+    fprintf(stderr, "fanin-lan: the link is not as asked for (see above)\n");
     return EXIT_MEASURED_FAILURE;
 }
 
@@ -130,13 +131,13 @@ static int run(const struct lan_options *options)
     }
     struct link *link = link_open(options->link, &options->request, &namespaces, why, sizeof why);
     if (link == NULL)
-        fprintf(stderr, "fanin-lan: no link can be had as asked for: %s\n", why);
+        fprintf(stderr, "fanin-lan: cannot make the link: %s\n", why);
     else if (options->check)
         code = link_check(options, link, &namespaces);
     else
         code = commands_run(options, link, &namespaces);
-    namespaces_close(&namespaces);
     link_close(link);
+    namespaces_close(&namespaces);
     return code;
 }
 

@@ -1,29 +1,35 @@
+/* Round trips, datagrams and streams through a link. */
 #include "mock_servers/lan/measure.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/os.h"
-#include "mock_servers/lan/endpoints.h"
 
 enum {
+    PORT = 7, /* the namespaces are fanin-lan's alone */
     BITS_PER_BYTE = 8,
     DATAGRAM_HEADERS_BYTES = ETHERNET_HEADER_BYTES + 20 + 8,
+    DATAGRAM_BUFFER_BYTES = 8 << 20,
     PAYLOAD_BYTES_MAX = LAN_MTU_BYTES - 28,
     PAUSE_NS = 20000,
-    BURST_MAX = 64, /* datagrams sent before those that came are looked at */
-    STREAMS = 4,    /* a direction; one alone may be held by its buffers */
+    BURST_MAX = 64, /* datagrams sent before any are received */
+    STREAMS = 4,    /* a direction; one alone may be held back by its buffers */
+    STREAMS_MAX = LINK_DIRECTIONS * STREAMS,
     CHUNK_BYTES = 256 << 10,
-    WINDOW_BYTES_MIN = 16 << 10,
+    CONNECT_SECONDS_MAX = 60,
 };
 
-static void until(uint64_t deadline_ns, struct pollfd *polled, nfds_t count)
+static void poll_until(uint64_t deadline_ns, struct pollfd *polled, nfds_t count)
 {
     uint64_t now_ns = os_now_ns();
     uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
@@ -33,9 +39,124 @@ static void until(uint64_t deadline_ns, struct pollfd *polled, nfds_t count)
     ppoll(polled, count, &timeout, NULL);
 }
 
+/* ---- sockets on both sides ------------------------------------------------------------------ */
+
+static enum lan_side sender_side(enum link_direction direction)
+{
+    return direction == LINK_UP ? LAN_NEAR : LAN_FAR;
+}
+
+static enum lan_side receiver_side(enum link_direction direction)
+{
+    return direction == LINK_UP ? LAN_FAR : LAN_NEAR;
+}
+
+static struct sockaddr_in address_of(enum lan_side side)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+
+    inet_pton(AF_INET, lan_addresses[side].host, &address.sin_addr);
+    return address;
+}
+
+static int socket_open(const struct namespaces *namespaces, enum lan_side side, int type)
+{
+    namespaces_enter(namespaces, side);
+    int descriptor = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1, error = errno;
+    namespaces_enter(namespaces, LAN_NEAR);
+    if (descriptor >= 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return descriptor < 0 ? -error : descriptor;
+}
+
+static int socket_bind(int descriptor, enum lan_side side)
+{
+    struct sockaddr_in own = address_of(side);
+
+    return bind(descriptor, (struct sockaddr *)&own, sizeof own) == 0 ? 0 : -errno;
+}
+
+static int socket_connect(int descriptor, enum lan_side side)
+{
+    struct sockaddr_in other = address_of(side);
+
+    if (connect(descriptor, (struct sockaddr *)&other, sizeof other) == 0)
+        return 0;
+    return errno == EINPROGRESS ? -ETIMEDOUT : -errno;
+}
+
+static void ends_close(int ends[LAN_SIDES])
+{
+    for (int side = 0; side < LAN_SIDES; side++)
+        if (ends[side] >= 0)
+            close(ends[side]);
+}
+
+/* UDP sockets that do not block, connected to each other. */
+static int datagram_ends_open(const struct namespaces *namespaces, int ends[LAN_SIDES])
+{
+    int bytes = DATAGRAM_BUFFER_BYTES, result = 0;
+
+    ends[LAN_NEAR] = ends[LAN_FAR] = -1;
+    for (int side = 0; side < LAN_SIDES && result >= 0; side++) {
+        result = ends[side] = socket_open(namespaces, side, SOCK_DGRAM | SOCK_NONBLOCK);
+        if (result < 0)
+            break;
+        if (setsockopt(result, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+            setsockopt(result, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+        result = socket_bind(ends[side], side);
+        if (result == 0)
+            result = socket_connect(ends[side], LAN_SIDES - 1 - side);
+    }
+    if (result < 0)
+        ends_close(ends);
+    return result;
+}
+
+/* Reno grows until something is dropped, and every kernel has it. */
+static int stream_connect(const struct namespaces *namespaces, enum lan_side from, int listener,
+                          int ends[LAN_SIDES])
+{
+    enum lan_side to = LAN_SIDES - 1 - from;
+    int result = ends[from] = socket_open(namespaces, from, SOCK_STREAM);
+    struct timeval limit = {.tv_sec = CONNECT_SECONDS_MAX};
+
+    if (result < 0)
+        return result;
+    setsockopt(ends[from], IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
+    setsockopt(ends[from], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    result = socket_connect(ends[from], to);
+    if (result < 0)
+        return result;
+    ends[to] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (ends[to] < 0 || fcntl(ends[from], F_SETFL, O_NONBLOCK) != 0)
+        return -errno;
+    return 0;
+}
+
+/* A TCP connection whose ends do not block. Blocks until it stands, a minute at most. */
+static int stream_ends_open(const struct namespaces *namespaces, enum lan_side from,
+                            int ends[LAN_SIDES])
+{
+    enum lan_side to = LAN_SIDES - 1 - from;
+    int listener = socket_open(namespaces, to, SOCK_STREAM);
+    int result = listener < 0 ? listener : socket_bind(listener, to);
+
+    ends[LAN_NEAR] = ends[LAN_FAR] = -1;
+    if (result == 0 && listen(listener, 1) != 0)
+        result = -errno;
+    if (result == 0)
+        result = stream_connect(namespaces, from, listener, ends);
+    if (listener >= 0)
+        close(listener);
+    if (result < 0)
+        ends_close(ends);
+    return result;
+}
+
 /* ---- round trips ---------------------------------------------------------------------------- */
 
-/* Sends back whatever has come to the far side. */
 static void echo(int far)
 {
     uint64_t number;
@@ -44,7 +165,7 @@ static void echo(int far)
         send(far, &number, sizeof number, 0);
 }
 
-/* True if `number` has come back; older ones are of those that were taken for lost. */
+/* True if `number` has come back; older ones were taken for lost. */
 static bool came_back(int near, uint64_t number)
 {
     uint64_t got;
@@ -64,7 +185,7 @@ static uint64_t round_trip_ns(int ends[LAN_SIDES], uint64_t number, uint64_t pat
 
     send(ends[LAN_NEAR], &number, sizeof number, 0);
     while (os_now_ns() < sent_ns + patience_ns) {
-        until(sent_ns + patience_ns, polled, LAN_SIDES);
+        poll_until(sent_ns + patience_ns, polled, LAN_SIDES);
         echo(ends[LAN_FAR]);
         if (came_back(ends[LAN_NEAR], number))
             return os_now_ns() - sent_ns;
@@ -83,23 +204,19 @@ int measure_round_trips(const struct namespaces *namespaces, uint64_t duration_n
                         uint64_t patience_ns, struct measured_round_trips *measured)
 {
     int ends[LAN_SIDES];
-    int result = endpoints_datagram(namespaces, ends);
-    uint64_t end_ns = os_now_ns() + duration_ns;
+    int result = datagram_ends_open(namespaces, ends);
+    uint64_t number = 0, end_ns = os_now_ns() + duration_ns;
 
     *measured = (struct measured_round_trips){0};
     if (result < 0)
         return result;
-    for (uint64_t number = 0;
-         measured->count < MEASURE_ROUND_TRIPS_MAX && (number == 0 || os_now_ns() < end_ns);
-         number++) {
-        uint64_t took_ns = round_trip_ns(ends, number, patience_ns);
+    do {
+        uint64_t took_ns = round_trip_ns(ends, number++, patience_ns);
         if (took_ns > 0)
             measured->sorted_ns[measured->count++] = took_ns;
-        else
-            measured->lost++;
-    }
+    } while (measured->count < MEASURE_ROUND_TRIPS_MAX && os_now_ns() < end_ns);
     qsort(measured->sorted_ns, measured->count, sizeof measured->sorted_ns[0], compare);
-    endpoints_close(ends);
+    ends_close(ends);
     return 0;
 }
 
@@ -112,23 +229,20 @@ struct datagrams {
     uint64_t settled_ns, first_ns, last_ns, rated; /* of those that count for the rate */
 };
 
-/* How many of the plan's datagrams should have been sent by now. */
-static uint64_t due_by(const struct datagrams *datagrams, uint64_t since_ns)
+/* How many should have been sent by now. */
+static uint64_t due_count(const struct datagram_plan *plan, uint64_t since_ns)
 {
-    double due = (double)datagrams->plan->head_start +
-                 (double)since_ns * datagrams->plan->per_s / OS_NS_PER_S;
+    double due = (double)plan->head_start + (double)since_ns * plan->per_s / OS_NS_PER_S;
 
-    return due >= (double)datagrams->plan->count ? datagrams->plan->count : (uint64_t)due + 1;
+    return due >= (double)plan->count ? plan->count : (uint64_t)due + 1;
 }
 
-/* When the next one is to be sent. */
-static uint64_t next_due_ns(const struct datagrams *datagrams, uint64_t started_ns)
+/* Time at which the next one is due, from the start on. */
+static uint64_t next_due_ns(const struct datagrams *datagrams)
 {
-    uint64_t paced = datagrams->sent > datagrams->plan->head_start
-                         ? datagrams->sent - datagrams->plan->head_start
-                         : 0;
+    double paced = (double)datagrams->sent - (double)datagrams->plan->head_start;
 
-    return started_ns + (uint64_t)((double)paced * OS_NS_PER_S / datagrams->plan->per_s);
+    return paced < 0 ? 0 : (uint64_t)(paced * OS_NS_PER_S / datagrams->plan->per_s);
 }
 
 static void datagrams_send(struct datagrams *datagrams, uint64_t due)
@@ -144,20 +258,19 @@ static void datagrams_send(struct datagrams *datagrams, uint64_t due)
 
 static bool datagrams_receive(struct datagrams *datagrams)
 {
+    uint64_t before = datagrams->received;
     uint8_t byte;
-    bool any = false;
 
     while (recv(datagrams->to, &byte, sizeof byte, 0) >= 0) {
         uint64_t now_ns = os_now_ns();
         datagrams->received++;
-        any = true;
         if (now_ns < datagrams->settled_ns)
             continue;
         if (datagrams->rated++ == 0)
             datagrams->first_ns = now_ns;
         datagrams->last_ns = now_ns;
     }
-    return any;
+    return datagrams->received > before;
 }
 
 static void datagrams_run(struct datagrams *datagrams)
@@ -171,7 +284,7 @@ static void datagrams_run(struct datagrams *datagrams)
     for (;;) {
         uint64_t now_ns = os_now_ns();
         if (!all_sent)
-            datagrams_send(datagrams, due_by(datagrams, now_ns - started_ns));
+            datagrams_send(datagrams, due_count(plan, now_ns - started_ns));
         all_sent = datagrams->sent == plan->count || now_ns - started_ns > plan->duration_ns;
         if (datagrams_receive(datagrams) || !all_sent)
             heard_ns = now_ns;
@@ -179,9 +292,9 @@ static void datagrams_run(struct datagrams *datagrams)
             (all_sent && datagrams->received == datagrams->sent))
             return;
         uint64_t wake_ns =
-            all_sent ? heard_ns + plan->patience_ns : next_due_ns(datagrams, started_ns);
-        /* A queue of the kernel that is full takes no more now: that must not keep us busy. */
-        until(wake_ns < now_ns + PAUSE_NS ? now_ns + PAUSE_NS : wake_ns, &polled, 1);
+            all_sent ? heard_ns + plan->patience_ns : started_ns + next_due_ns(datagrams);
+        /* A full queue of the kernel refuses more: that must not become a busy loop. */
+        poll_until(wake_ns < now_ns + PAUSE_NS ? now_ns + PAUSE_NS : wake_ns, &polled, 1);
     }
 }
 
@@ -190,16 +303,14 @@ int measure_datagrams(const struct namespaces *namespaces, const struct datagram
 {
     assert(plan->payload_bytes <= PAYLOAD_BYTES_MAX);
     int ends[LAN_SIDES];
-    int result = endpoints_datagram(namespaces, ends);
+    int result = datagram_ends_open(namespaces, ends);
 
     *measured = (struct measured_datagrams){0};
     if (result < 0)
         return result;
-    struct datagrams datagrams = {
-        .plan = plan,
-        .from = ends[plan->direction == LINK_UP ? LAN_NEAR : LAN_FAR],
-        .to = ends[plan->direction == LINK_UP ? LAN_FAR : LAN_NEAR],
-    };
+    struct datagrams datagrams = {.plan = plan,
+                                  .from = ends[sender_side(plan->direction)],
+                                  .to = ends[receiver_side(plan->direction)]};
     datagrams_run(&datagrams);
     measured->sent = datagrams.sent;
     measured->received = datagrams.received;
@@ -208,121 +319,85 @@ int measure_datagrams(const struct namespaces *namespaces, const struct datagram
         measured->bits_per_s = (double)((datagrams.rated - 1) * each * BITS_PER_BYTE) *
                                OS_NS_PER_S / (double)(datagrams.last_ns - datagrams.first_ns);
     }
-    endpoints_close(ends);
+    ends_close(ends);
     return 0;
 }
 
 /* ---- bulk ----------------------------------------------------------------------------------- */
 
-struct stream {
-    int ends[LAN_SIDES];
-    enum link_direction direction;
-};
-
 struct bulk {
-    struct stream streams[LINK_DIRECTIONS * STREAMS];
+    struct pollfd polled[STREAMS_MAX][2]; /* sender and receiver of each stream */
+    enum link_direction direction[STREAMS_MAX];
     int count;
-    uint8_t *chunk;
     uint64_t received[LINK_DIRECTIONS], last_ns[LINK_DIRECTIONS];
 };
 
-static int sender_of(const struct stream *stream)
-{
-    return stream->ends[stream->direction == LINK_UP ? LAN_NEAR : LAN_FAR];
-}
-
-static int receiver_of(const struct stream *stream)
-{
-    return stream->ends[stream->direction == LINK_UP ? LAN_FAR : LAN_NEAR];
-}
-
-static void window_limit(const struct stream *stream, uint64_t window_bytes)
-{
-    uint64_t share = window_bytes / STREAMS;
-    int bytes = share < WINDOW_BYTES_MIN ? WINDOW_BYTES_MIN : (int)share;
-
-    if (window_bytes > 0)
-        setsockopt(sender_of(stream), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-}
-
 static int streams_open(struct bulk *bulk, const struct namespaces *namespaces,
-                        const struct bulk_plan *plan)
+                        enum link_direction direction)
 {
-    for (int direction = 0; direction < LINK_DIRECTIONS; direction++) {
-        for (int i = 0; i < STREAMS && plan->used[direction]; i++) {
-            struct stream *stream = &bulk->streams[bulk->count];
-            stream->direction = direction;
-            int result = endpoints_stream(namespaces, direction == LINK_UP ? LAN_NEAR : LAN_FAR,
-                                          stream->ends);
-            if (result < 0)
-                return result;
-            window_limit(stream, plan->window_bytes[direction]);
-            bulk->count++;
-        }
+    for (int i = 0; i < STREAMS; i++, bulk->count++) {
+        int ends[LAN_SIDES];
+        int result = stream_ends_open(namespaces, sender_side(direction), ends);
+        if (result < 0)
+            return result;
+        bulk->direction[bulk->count] = direction;
+        bulk->polled[bulk->count][0] =
+            (struct pollfd){.fd = ends[sender_side(direction)], .events = POLLOUT};
+        bulk->polled[bulk->count][1] =
+            (struct pollfd){.fd = ends[receiver_side(direction)], .events = POLLIN};
     }
     return 0;
 }
 
-static void stream_move(struct bulk *bulk, const struct stream *stream,
-                        const struct pollfd polled[2])
+static void streams_run(struct bulk *bulk, uint64_t duration_ns)
 {
-    if (polled[0].revents)
-        (void)!send(sender_of(stream), bulk->chunk, CHUNK_BYTES, MSG_NOSIGNAL);
-    if (polled[1].revents) {
-        ssize_t got = recv(receiver_of(stream), bulk->chunk, CHUNK_BYTES, 0);
-        if (got > 0) {
-            bulk->received[stream->direction] += (uint64_t)got;
-            bulk->last_ns[stream->direction] = os_now_ns();
+    static uint8_t chunk[CHUNK_BYTES];
+    uint64_t until_ns = os_now_ns() + duration_ns;
+
+    while (os_now_ns() < until_ns) {
+        poll_until(until_ns, bulk->polled[0], (nfds_t)(2 * bulk->count));
+        for (int i = 0; i < bulk->count; i++) {
+            struct pollfd *polled = bulk->polled[i];
+            if (polled[0].revents)
+                (void)!send(polled[0].fd, chunk, sizeof chunk, MSG_NOSIGNAL);
+            ssize_t got = polled[1].revents ? recv(polled[1].fd, chunk, sizeof chunk, 0) : 0;
+            if (got > 0) {
+                bulk->received[bulk->direction[i]] += (uint64_t)got;
+                bulk->last_ns[bulk->direction[i]] = os_now_ns();
+            }
         }
     }
 }
 
-static void streams_run(struct bulk *bulk, uint64_t until_ns)
-{
-    struct pollfd polled[2 * LINK_DIRECTIONS * STREAMS];
-
-    for (int i = 0; i < bulk->count; i++) {
-        polled[2 * i] = (struct pollfd){.fd = sender_of(&bulk->streams[i]), .events = POLLOUT};
-        polled[2 * i + 1] = (struct pollfd){.fd = receiver_of(&bulk->streams[i]), .events = POLLIN};
-    }
-    while (os_now_ns() < until_ns) {
-        until(until_ns, polled, (nfds_t)(2 * bulk->count));
-        for (int i = 0; i < bulk->count; i++)
-            stream_move(bulk, &bulk->streams[i], polled + 2 * i);
-    }
-}
-
-/* Of the wire, for each byte of payload. */
+/* Bytes of the wire for each byte of payload. */
 static double wire_share(const struct bulk *bulk)
 {
     int segment_bytes = 0;
     socklen_t bytes = sizeof segment_bytes;
 
-    getsockopt(sender_of(&bulk->streams[0]), IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, &bytes);
+    getsockopt(bulk->polled[0][0].fd, IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, &bytes);
     if (segment_bytes <= 0 || segment_bytes > LAN_MTU_BYTES)
         return 0;
-    return (double)(ETHERNET_FRAME_BYTES_MAX + ETHERNET_WIRE_EXTRA_BYTES) / segment_bytes;
+    return (double)WIRE_BYTES_MAX / segment_bytes;
 }
 
 static void bulk_run(struct bulk *bulk, struct link *link, const struct bulk_plan *plan,
                      struct measured_bulk *measured)
 {
     struct link_figures before, after;
-    uint64_t received[LINK_DIRECTIONS], since_ns[LINK_DIRECTIONS];
 
     bulk->last_ns[LINK_UP] = bulk->last_ns[LINK_DOWN] = os_now_ns();
-    streams_run(bulk, os_now_ns() + plan->settle_ns);
-    memcpy(received, bulk->received, sizeof received);
-    memcpy(since_ns, bulk->last_ns, sizeof since_ns);
+    streams_run(bulk, plan->settle_ns);
+    struct bulk settled = *bulk;
     link_read(link, &before);
     uint64_t started_ns = os_now_ns();
-    streams_run(bulk, started_ns + plan->duration_ns);
+    streams_run(bulk, plan->duration_ns);
     link_read(link, &after);
     measured->link_cpu_share =
         (double)(after.cpu_ns - before.cpu_ns) / (double)(os_now_ns() - started_ns);
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        double took_ns = (double)(bulk->last_ns[i] - since_ns[i]);
-        double bytes = (double)(bulk->received[i] - received[i]) * wire_share(bulk);
+        double took_ns = (double)(bulk->last_ns[i] - settled.last_ns[i]);
+        double bytes = (double)(bulk->received[i] - settled.received[i]) * wire_share(bulk);
         measured->bits_per_s[i] = took_ns > 0 ? bytes * BITS_PER_BYTE * OS_NS_PER_S / took_ns : 0;
     }
 }
@@ -330,14 +405,17 @@ static void bulk_run(struct bulk *bulk, struct link *link, const struct bulk_pla
 int measure_bulk(const struct namespaces *namespaces, struct link *link,
                  const struct bulk_plan *plan, struct measured_bulk *measured)
 {
-    struct bulk bulk = {.chunk = calloc(1, CHUNK_BYTES)};
-    int result = bulk.chunk == NULL ? -ENOMEM : streams_open(&bulk, namespaces, plan);
+    struct bulk bulk = {.count = 0};
+    int result = 0;
 
     *measured = (struct measured_bulk){0};
+    for (int i = 0; i < LINK_DIRECTIONS && result == 0; i++)
+        if (plan->used[i])
+            result = streams_open(&bulk, namespaces, i);
     if (result == 0)
         bulk_run(&bulk, link, plan, measured);
     for (int i = 0; i < bulk.count; i++)
-        endpoints_close(bulk.streams[i].ends);
-    free(bulk.chunk);
+        for (int end = 0; end < 2; end++)
+            close(bulk.polled[i][end].fd);
     return result;
 }

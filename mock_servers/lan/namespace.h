@@ -1,49 +1,40 @@
-/* Two network namespaces without a name: they last as long as a process or a descriptor holds them,
- * and no longer. The commands run in a process namespace as well, whose first process, the keeper,
- * ends when this process ends, however that happens; and with it the kernel ends all the others. */
+/* Two network namespaces without a name: they last as long as a process or a descriptor holds them.
+ * The commands run in a process namespace too: when its first process ends, the kernel kills all
+ * the others. */
 #ifndef FANIN_LAN_NAMESPACE_H
 #define FANIN_LAN_NAMESPACE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "mock_servers/lan/address.h"
 
 struct namespaces {
-    int network[LAN_SIDES];
-    int process;     /* what commands are to be in; -1 until namespaces_keep */
-    int keeper_pipe; /* its end tells the keeper of ours */
-    pid_t keeper;    /* of the process that reaps the keeper */
+    int network[LAN_SIDES]; /* -1: not open */
 };
 
-/* namespaces_open: makes them, as root or else through a user namespace in which the user keeps
- * their id. The calling process, which must have one thread, is in the near namespace afterwards.
- * 0, or -errno with `why` saying what to do. */
+/* namespaces_open: makes the network namespaces, as root or else in a user namespace in which the
+ * user keeps their id. The calling process, which must have one thread, is in the near namespace
+ * afterwards. 0, or -errno with `why` saying what to do. */
 int namespaces_open(struct namespaces *namespaces, char *why, size_t why_bytes);
 
-/* namespaces_join: takes the calling process to the near namespace of the fanin-lan whose process
- * id is `pid`; what it starts will end with that one. There is no far namespace to enter then. 0,
+/* namespaces_join: moves the calling process to the near namespace of the fanin-lan with process id
+ * `pid`, and its future children to the process namespace too. The far namespace stays closed. 0,
  * or -errno with `why`. */
 int namespaces_join(struct namespaces *namespaces, int pid, char *why, size_t why_bytes);
 
-/* namespaces_end: every process in them is killed and reaped. Returns the CPU time, in seconds, of
- * those that had lost their parents. */
-double namespaces_end(struct namespaces *namespaces);
-
-/* namespaces_close: what namespaces_end does, and gives back all the rest. */
 void namespaces_close(struct namespaces *namespaces);
 
-/* namespaces_enter: takes the calling thread to one side. It cannot fail but for a programming
- * error. */
+/* namespaces_enter: moves the calling thread to one side. Fails only by a programming error. */
 void namespaces_enter(const struct namespaces *namespaces, enum lan_side side);
 
-/* namespaces_fork: as fork(), but the child is in the process namespace; only async-signal-safe
- * calls are allowed in it. Between the two stands a process that reaps the child: *child is the
- * child's id, for signals, and waiting for *reaper gives its exit code, 128 + signal if it was
- * killed. 0 in the child, 1 in the parent, -errno where neither is there. */
-int namespaces_fork(const struct namespaces *namespaces, pid_t *child, pid_t *reaper);
+/* namespaces_fork: as fork(), but the child is the first process of a new process namespace; other
+ * threads must not hold locks then. -errno with `why` on failure. */
+pid_t namespaces_fork(char *why, size_t why_bytes);
 
-enum { NAMESPACES_EXIT_SIGNAL = 128 };
+/* namespaces_show_processes: /proc shows the process namespace from here on, where the system
+ * allows that; in a container it may not, and /proc shows the processes outside. Async-signal-safe.
+ */
+void namespaces_show_processes(void);
 
 #endif

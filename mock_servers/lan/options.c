@@ -6,7 +6,7 @@
 
 #include "base/os.h"
 
-enum { BITS_PER_BYTE = 8, WIRE_BYTES_MAX = ETHERNET_FRAME_BYTES_MAX + ETHERNET_WIRE_EXTRA_BYTES };
+enum { BITS_PER_BYTE = 8 };
 
 static const uint64_t unset = UINT64_MAX;
 static const double unset_share = -1;

@@ -1,38 +1,53 @@
-/*     far command --- ready? ---> near command --- ends ---> far command is stopped, exit code
- *          |                          |   ^
- *          ends with a failure        |   '--- the link is cut and mended meanwhile
- *          -> near is stopped, 1      signals to us are passed on to near
+/* Two processes: fanin-lan itself, whose thread is the link, and the session, the first process of
+ * the process namespace and the parent of both commands:
  *
- * Where we are in a terminal's foreground the near command shares our process group, as with any
- * program that starts another: the terminal's keys reach it without us, and we let them pass. Else
- * it has a group of its own, and whatever we are sent goes there; for a signal that is sent to a
- * whole group (as timeout does) would reach it twice. */
+ *     fanin-lan --- signals ---> session --- starts ---> far command
+ *       link    <-- cut, mend ---   |    --- ready? ---> near command --- ends ---> far is stopped
+ *               <-- exit code ---   '--- far fails: near is stopped, exit code 1
+ *
+ * The session dies with fanin-lan, however that ends, and all other processes of the namespace die
+ * with the session.
+ *
+ * In a terminal's foreground the near command shares fanin-lan's process group, as usual for a
+ * program that starts another: the terminal's keys reach it directly, and fanin-lan does not pass
+ * them on. Otherwise it has its own group and gets its signals from the session only: a signal to a
+ * whole group (as timeout sends it) would reach it twice. */
 #include "mock_servers/lan/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/options.h"
 #include "base/os.h"
 #include "mock_servers/lan/command.h"
 
-enum { WHY_BYTES = 256 };
+enum { WHY_BYTES = 512 };
 
-static const uint64_t READY_LOOK_EVERY_NS = 5 * OS_NS_PER_MS;
+static const uint64_t ready_poll_ns = 5 * OS_NS_PER_MS, stop_poll_ns = 2 * OS_NS_PER_MS;
 
 struct session {
     const struct session_config *config;
-    struct link *link;
+    struct link *link; /* NULL: another fanin-lan's */
     const struct namespaces *namespaces;
+    pid_t fanin_lan;
+    bool foreground;
     struct command near, far;
-    bool foreground, edge_failed;
+    double orphans_cpu_s;
     uint64_t started_ns; /* of the near command */
     int edge;            /* the next one: cut edge / 2 begins at even ones, ends at odd ones */
+    bool edge_failed;
 };
+
+/* ---- signals -------------------------------------------------------------------------------- */
 
 static void waited_signals(sigset_t *set)
 {
@@ -47,27 +62,77 @@ void session_prepare(void)
 {
     sigset_t set;
 
-    /* Whoever started us may have had SIGCHLD ignored: no child's exit code would be kept then. */
+    /* Where SIGCHLD is ignored, as a parent may have set it, no exit code is kept. */
     signal(SIGCHLD, SIG_DFL);
     waited_signals(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* The next signal but SIGCHLD that is to be passed on; 0: none, the time has come or a child has
- * ended. */
-static int signal_await(const struct session *session, uint64_t timeout_ns)
+/* The next signal, SIGCHLD included; 0: none came in time. */
+static int signal_wait(uint64_t timeout_ns, siginfo_t *info)
 {
     sigset_t set;
-    siginfo_t info;
     struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / OS_NS_PER_S),
                                .tv_nsec = (long)(timeout_ns % OS_NS_PER_S)};
 
     waited_signals(&set);
-    int number = sigtimedwait(&set, &info, &timeout);
-    if (number < 0 || number == SIGCHLD)
-        return 0;
-    /* The terminal's own keys: everyone in the foreground has them already. */
-    return session->foreground && info.si_code > 0 ? 0 : number;
+    int number = sigtimedwait(&set, info, &timeout);
+    return number < 0 ? 0 : number;
+}
+
+/* In the session: the next signal that fanin-lan has passed on; 0: none, the time is over or a
+ * child has ended. */
+static int signal_receive(uint64_t timeout_ns)
+{
+    siginfo_t info;
+    int number = signal_wait(timeout_ns, &info);
+
+    return number != 0 && info.si_code == SI_QUEUE ? number : 0;
+}
+
+/* ---- children of the session ---------------------------------------------------------------- */
+
+static void children_reap(struct session *session)
+{
+    struct rusage usage;
+    int status;
+    pid_t pid;
+
+    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
+        if (!command_note_end(&session->near, pid, status, &usage) &&
+            !command_note_end(&session->far, pid, status, &usage))
+            session->orphans_cpu_s += cpu_seconds(&usage);
+}
+
+static bool command_ended(struct session *session, const struct command *command)
+{
+    children_reap(session);
+    return command->pid == 0;
+}
+
+/* SIGTERM, and SIGKILL after a while. A shell ends at once; what it started may take its time. */
+static void command_stop(struct session *session, struct command *command)
+{
+    uint64_t until_ns = os_now_ns() + session->config->grace_ns;
+    pid_t pid = command->pid, target = command->own_group ? -pid : pid;
+
+    command_signal(command, SIGTERM);
+    while (!command_ended(session, command) || (pid > 0 && target < 0 && kill(target, 0) == 0)) {
+        if (os_now_ns() >= until_ns)
+            kill(target, SIGKILL);
+        os_sleep_ns(stop_poll_ns);
+    }
+}
+
+/* As the first process of its namespace the session may kill all others at once. */
+static void all_stop(struct session *session)
+{
+    struct rusage usage;
+
+    command_stop(session, &session->far);
+    kill(-1, SIGKILL);
+    while (wait4(-1, NULL, 0, &usage) > 0)
+        session->orphans_cpu_s += cpu_seconds(&usage);
 }
 
 /* ---- far ------------------------------------------------------------------------------------ */
@@ -85,11 +150,10 @@ static int far_start(struct session *session)
     return EXIT_MACHINE_CANNOT;
 }
 
-/* A far command that ends well may have left servers running. */
+/* A far command that succeeds may have left servers running. */
 static bool far_failed(struct session *session)
 {
-    return session->config->far_command != NULL && command_reap(&session->far) &&
-           session->far.exit_code != 0;
+    return command_ended(session, &session->far) && session->far.exit_code != 0;
 }
 
 static int far_failure_say(const struct session *session, const char *when)
@@ -104,22 +168,22 @@ static int far_failure_say(const struct session *session, const char *when)
     return EXIT_MEASURED_FAILURE;
 }
 
-/* EXIT_DONE: it is ready; 128 + a signal that ended the waiting. */
+/* EXIT_DONE: it is ready; 128 + a signal that came first. */
 static int far_await(struct session *session)
 {
     const struct session_config *config = session->config;
     uint64_t until_ns = os_now_ns() + config->ready_timeout_ns;
 
     while (config->ready_file != NULL && access(config->ready_file, F_OK) != 0) {
-        int number = signal_await(session, READY_LOOK_EVERY_NS);
+        int number = signal_receive(ready_poll_ns);
         if (number != 0)
             return EXIT_COMMAND_SIGNAL + number;
         if (far_failed(session))
             return far_failure_say(session, "before it was ready");
         if (os_now_ns() >= until_ns) {
             fprintf(stderr,
-                    "fanin-lan: --ready-file: %s has not appeared within %g s; should the far "
-                    "command take longer, --ready-timeout would be right\n",
+                    "fanin-lan: --ready-file: %s has not appeared within %g s; if the far command "
+                    "takes longer, raise --ready-timeout\n",
                     config->ready_file, (double)config->ready_timeout_ns / OS_NS_PER_S);
             return EXIT_MEASURED_FAILURE;
         }
@@ -141,12 +205,12 @@ static int near_start(struct session *session)
     return result == -ENOENT ? EXIT_COMMAND_NOT_FOUND : EXIT_COMMAND_CANNOT_RUN;
 }
 
-/* When the link is to be cut or mended next. */
+/* Time at which the link is cut or mended next. */
 static uint64_t edge_ns(const struct session *session)
 {
     const struct cut_list *list = &session->config->cuts;
 
-    if (session->edge >= 2 * list->count)
+    if (session->link == NULL || session->edge >= 2 * list->count)
         return UINT64_MAX;
     const struct cut *cut = &list->cuts[session->edge / 2];
     return session->started_ns + (session->edge % 2 == 0 ? cut->from_ns : cut->until_ns);
@@ -159,8 +223,8 @@ static void edges_pass(struct session *session)
         int result = link_set_down(session->link, down);
         session->edge_failed = session->edge_failed || result < 0;
         if (result < 0)
-            fprintf(stderr, "fanin-lan: --cut: the link cannot be %s: %s\n",
-                    down ? "cut" : "mended", strerror(-result));
+            fprintf(stderr, "fanin-lan: --cut: cannot %s the link: %s\n", down ? "cut" : "mend",
+                    strerror(-result));
         else if (!session->config->quiet)
             fprintf(stderr, "fanin-lan: the link is %s\n", down ? "cut" : "up again");
         session->edge++;
@@ -171,17 +235,17 @@ static int near_await(struct session *session)
 {
     bool failed = false;
 
-    while (!command_reap(&session->near)) {
+    while (!command_ended(session, &session->near)) {
         uint64_t now_ns = os_now_ns(), next_ns = edge_ns(session);
         uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-        int number = signal_await(session, wait_ns > OS_NS_PER_S ? OS_NS_PER_S : wait_ns);
+        int number = signal_receive(wait_ns > OS_NS_PER_S ? OS_NS_PER_S : wait_ns);
         if (number != 0)
             command_signal(&session->near, number);
         edges_pass(session);
-        if (!failed && far_failed(session) && !command_reap(&session->near)) {
+        if (!failed && far_failed(session) && !command_ended(session, &session->near)) {
             failed = true;
-            far_failure_say(session, "before the near command did, which is stopped now");
-            command_stop(&session->near, session->config->grace_ns);
+            far_failure_say(session, "before the near command, which is stopped now");
+            command_stop(session, &session->near);
         }
     }
     if (failed || (session->edge_failed && session->near.exit_code == EXIT_DONE))
@@ -189,15 +253,14 @@ static int near_await(struct session *session)
     return session->near.exit_code;
 }
 
-/* Without a near command the link stays until we are told to end, or the far command has failed. */
+/* Without a near command the link stays until a signal comes or the far command fails. */
 static int signal_hold(struct session *session)
 {
     if (!session->config->quiet)
-        fprintf(stderr, "fanin-lan: the link is there; fanin-lan --join %d -- COMMAND uses it\n",
-                (int)getpid());
-    session->foreground = false; /* the terminal's keys are meant for us */
+        fprintf(stderr, "fanin-lan: the link is up; fanin-lan --join %d -- COMMAND uses it\n",
+                (int)session->fanin_lan);
     for (;;) {
-        if (signal_await(session, OS_NS_PER_S) != 0)
+        if (signal_receive(OS_NS_PER_S) != 0)
             return EXIT_DONE;
         if (far_failed(session))
             return far_failure_say(session, "while the link was held");
@@ -212,47 +275,122 @@ static int near_run(struct session *session)
     return code == EXIT_DONE ? near_await(session) : code;
 }
 
-static void environment_set(void)
+/* ---- the session ---------------------------------------------------------------------------- */
+
+static _Noreturn void session_main(struct session *session, struct session_results *results)
 {
+    int code;
+
     for (int side = 0; side < LAN_SIDES; side++)
-        setenv(lan_addresses[side].variable, lan_addresses[side].text, 1);
+        setenv(lan_addresses[side].variable, lan_addresses[side].host, 1);
+    code = far_start(session);
+    if (code == EXIT_DONE)
+        code = far_await(session);
+    session->started_ns = os_now_ns();
+    if (code == EXIT_DONE)
+        code = near_run(session);
+    results->wall_ms = (double)(os_now_ns() - session->started_ns) / OS_NS_PER_MS;
+    if (session->link != NULL)
+        all_stop(session);
+    results->near_cpu_s = session->near.cpu_s;
+    results->far_cpu_s = session->far.cpu_s + session->orphans_cpu_s;
+    fflush(NULL);
+    _exit(code);
 }
 
-void session_run(struct session_outcome *outcome, const struct session_config *config,
-                 struct link *link, struct namespaces *namespaces)
+/* ---- fanin-lan itself ----------------------------------------------------------------------- */
+
+/* As fork(), but the child dies with this process. */
+static pid_t session_fork(bool joins, char *why, size_t why_bytes)
+{
+    int alive[2];
+
+    if (pipe2(alive, O_CLOEXEC) != 0) {
+        snprintf(why, why_bytes, "cannot make a pipe: %s", strerror(errno));
+        return -1;
+    }
+    pid_t pid = joins ? fork() : namespaces_fork(why, why_bytes);
+    if (pid < 0 && joins)
+        snprintf(why, why_bytes, "cannot start a process: %s", strerror(errno));
+    if (pid != 0) {
+        close(alive[0]); /* the other end stays open until this process ends */
+        return pid;
+    }
+    struct pollfd polled = {.fd = alive[0]};
+    close(alive[1]);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (poll(&polled, 1, 0) != 0) /* it has ended already */
+        _exit(EXIT_FAILURE);
+    return 0;
+}
+
+/* Passes signals on until the session has ended. */
+static int session_await(const struct session *session, pid_t pid)
+{
+    bool shares_keys = session->foreground && session->config->near_command != NULL;
+    siginfo_t info;
+    int status;
+
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        int number = signal_wait(OS_NS_PER_S, &info);
+        if (number != 0 && number != SIGCHLD && !(shares_keys && info.si_code > 0))
+            sigqueue(pid, number, (union sigval){0});
+    }
+    return exit_code_of(status);
+}
+
+static int session_execute(struct session *session, struct session_results *results)
+{
+    char why[WHY_BYTES] = "";
+
+    session->fanin_lan = getpid();
+    session->foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
+    pid_t pid = session_fork(session->link == NULL, why, sizeof why);
+    if (pid == 0)
+        session_main(session, results);
+    int result = pid < 0 || session->link == NULL ? 0 : link_start(session->link);
+    if (result < 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        snprintf(why, sizeof why, "cannot start the link: %s", strerror(-result));
+    }
+    if (pid < 0 || result < 0) {
+        fprintf(stderr, "fanin-lan: %s\n", why);
+        return EXIT_MACHINE_CANNOT;
+    }
+    return session_await(session, pid);
+}
+
+void session_run(struct session_results *results, const struct session_config *config,
+                 struct link *link, const struct namespaces *namespaces)
 {
     struct session session = {.config = config, .link = link, .namespaces = namespaces};
+    struct session_results *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    session.foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
-    environment_set();
-    int code = far_start(&session);
-    if (code == EXIT_DONE)
-        code = far_await(&session);
-    session.started_ns = os_now_ns();
-    if (code == EXIT_DONE)
-        code = near_run(&session);
-    double wall_ms = (double)(os_now_ns() - session.started_ns) / OS_NS_PER_MS;
-    command_stop(&session.far, config->grace_ns);
-    double orphans_cpu_s = namespaces_end(namespaces);
-    *outcome = (struct session_outcome){.exit_code = code,
-                                        .wall_ms = wall_ms,
-                                        .near_cpu_s = session.near.cpu_s,
-                                        .far_cpu_s = session.far.cpu_s + orphans_cpu_s};
+    *results = (struct session_results){.exit_code = EXIT_MACHINE_CANNOT};
+    if (shared == MAP_FAILED) {
+        fprintf(stderr, "fanin-lan: no memory\n");
+        return;
+    }
+    int code = session_execute(&session, shared);
+    *results = *shared;
+    results->exit_code = code;
+    munmap(shared, sizeof *shared);
 }
 
 int session_join(const struct session_config *config, int pid)
 {
     struct namespaces namespaces;
     struct session session = {.config = config, .namespaces = &namespaces};
+    struct session_results unused;
     char why[WHY_BYTES];
 
     if (namespaces_join(&namespaces, pid, why, sizeof why) < 0) {
         fprintf(stderr, "fanin-lan: --join %d: %s\n", pid, why);
         return EXIT_MACHINE_CANNOT;
     }
-    session.foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
-    environment_set();
-    int code = near_run(&session);
+    int code = session_execute(&session, &unused);
     namespaces_close(&namespaces);
     return code;
 }

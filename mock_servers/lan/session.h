@@ -1,4 +1,4 @@
-/* A session: the far command, then the near one, and what happens between them. */
+/* A session: runs the far command, then the near one, in a process namespace. */
 #ifndef FANIN_LAN_SESSION_H
 #define FANIN_LAN_SESSION_H
 
@@ -14,24 +14,24 @@ struct session_config {
     bool quiet;
 };
 
-struct session_outcome {
+struct session_results {
     int exit_code;                /* of the whole program */
     double wall_ms;               /* of the near command */
-    double near_cpu_s, far_cpu_s; /* the latter with all that was left running */
+    double near_cpu_s, far_cpu_s; /* the latter with all processes that were left running */
 };
 
-/* session_prepare: to be called before any thread is started: from here on signals wait until the
- * session takes them. */
+/* session_prepare: to be called before any thread is started; from here on signals stay blocked
+ * until the session takes them. */
 void session_prepare(void);
 
-/* session_run: runs both commands until the near one ends, or, where there is none, until we are
- * told to end, and stops the far one. The exit code is the near command's, or one of our own
- * after a line on stderr. */
-void session_run(struct session_outcome *outcome, const struct session_config *config,
-                 struct link *link, struct namespaces *namespaces);
+/* session_run: starts the link and runs both commands until the near one ends or, if there is none,
+ * until a signal; then ends everything that they started. The exit code is the near command's, or
+ * one of fanin-lan's own after a line on stderr. */
+void session_run(struct session_results *results, const struct session_config *config,
+                 struct link *link, const struct namespaces *namespaces);
 
-/* session_join: runs the near command, with nothing else, in the namespaces of the fanin-lan that
- * has the process id `pid`. Returns the exit code of the whole program. */
+/* session_join: runs only the near command, in the namespaces of the fanin-lan with process id
+ * `pid`. Returns the exit code of the whole program. */
 int session_join(const struct session_config *config, int pid);
 
 #endif

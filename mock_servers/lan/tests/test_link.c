@@ -2,15 +2,24 @@
  * --check. */
 #include "mock_servers/lan/tests/lan_under_test.h"
 
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+
+#include "base/os.h"
 
 enum {
     PORT = 7000, /* of a namespace that is ours alone */
     ECHO_BYTES = 2 << 20,
     CHUNK_BYTES = 64 << 10,
     CHECK_TRIES = 3,
+    WORDS_MAX = 24,
 };
 
 static const char *const links[] = {"kernel", "tun", "packet"};
@@ -105,7 +114,7 @@ static int near_compare(void)
 
 static void echo_through(const char *const words[])
 {
-    const char *all[LAN_WORDS_MAX] = {"--rate=200mbit", "--rtt=0", "--far"};
+    const char *all[WORDS_MAX] = {"--rate=200mbit", "--rtt=0", "--far"};
     char far[LAN_PATH_BYTES + 128];
     int count = 3;
 

@@ -3,6 +3,12 @@
  * answer must come. */
 #include "mock_servers/lan/tests/lan_under_test.h"
 
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 static struct lan_run run;
 
 /* The frames that the link carried in one direction, from its --stats. */

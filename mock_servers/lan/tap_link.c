@@ -1,4 +1,4 @@
-/* The link of our own whose ends are TAP devices, one in each namespace. */
+/* The link in user space between TAP devices, one in each namespace. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "mock_servers/lan/kinds.h"
-#include "mock_servers/lan/cable.h"
+#include "mock_servers/lan/user_link.h"
 
 static const char device[] = "/dev/net/tun";
 
-/* The device is made in the namespace that its descriptor was opened in, and goes with it. */
+/* The device is made in the namespace where its descriptor is opened, and is closed with it. */
 static int end_open(const struct namespaces *namespaces, enum lan_side side)
 {
     struct ifreq request = {.ifr_name = LAN_INTERFACE,
@@ -42,34 +42,28 @@ static void explain(int error, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "%s: %s", device, strerror(-error));
 }
 
-static int tun_open(void **state, const struct link_request *request,
+static int tap_open(void **state, const struct link_request *request,
                     const struct namespaces *namespaces, char *why, size_t why_bytes)
 {
     int ends[LAN_SIDES] = {-1, -1};
-    struct cable *cable;
     int result = ends[LAN_NEAR] = end_open(namespaces, LAN_NEAR);
 
     if (result >= 0)
         result = ends[LAN_FAR] = end_open(namespaces, LAN_FAR);
     if (result >= 0)
-        result = cable_open(&cable, request, ends, namespaces);
-    if (result == 0) {
-        *state = cable;
-        return 0;
-    }
-    explain(result, why, why_bytes);
-    for (int side = 0; side < LAN_SIDES; side++)
-        if (ends[side] >= 0)
-            close(ends[side]);
+        result = user_link_open(state, request, ends, namespaces);
+    else if (ends[LAN_NEAR] >= 0)
+        close(ends[LAN_NEAR]);
+    if (result < 0)
+        explain(result, why, why_bytes);
     return result;
 }
 
 const struct link_kind link_tun = {
     .name = "tun",
-    .about = "a link of our own between two TAP devices: can do everything; needs /dev/net/tun",
-    .open = tun_open,
-    .start = cable_start,
-    .set_down = cable_set_down,
-    .read = cable_read,
-    .close = cable_close,
+    .open = tap_open,
+    .start = user_link_start,
+    .set_down = user_link_set_down,
+    .read = user_link_read,
+    .close = user_link_close,
 };

@@ -8,18 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mock_servers/lan/flight.h"
+#include "mock_servers/lan/delay_queue.h"
 #include "mock_servers/lan/shaper.h"
 
 enum { FRAME_MAX = 1514, STEPS = 200000 };
 
-static void frame_fill(struct flight_frame *frame, uint64_t number)
+static void frame_fill(struct queued_frame *frame, uint64_t number)
 {
     frame->due_ns = number;
     memset(frame->data, (int)(number & 0xff), frame->bytes);
 }
 
-static void frame_check(const struct flight_frame *frame, uint64_t number, uint32_t bytes)
+static void frame_check(const struct queued_frame *frame, uint64_t number, uint32_t bytes)
 {
     assert_int_equal(frame->due_ns, number);
     assert_int_equal(frame->bytes, bytes);
@@ -36,54 +36,55 @@ static uint32_t bytes_of(uint64_t number)
 static void test_frames_come_out_as_they_went_in(void **state)
 {
     (void)state;
-    struct flight flight;
+    struct delay_queue queue;
     uint64_t put = 0, taken = 0, full = 0, empty = 0;
     unsigned seed = 1;
 
-    assert_int_equal(flight_open(&flight, 20000), 0);
+    assert_int_equal(delay_queue_open(&queue, 20000), 0);
     for (int step = 0; step < STEPS; step++) {
         bool putting = (step / 100) % 2 ? rand_r(&seed) % 4 > 0 : rand_r(&seed) % 4 == 0;
-        struct flight_frame *frame;
+        struct queued_frame *frame;
         if (putting) {
-            frame = flight_put(&flight, bytes_of(put));
+            frame = delay_queue_put(&queue, bytes_of(put));
             full += frame == NULL;
             if (frame != NULL)
                 frame_fill(frame, put++);
-        } else if ((frame = flight_first(&flight)) != NULL) {
+        } else if ((frame = delay_queue_first(&queue)) != NULL) {
             frame_check(frame, taken, bytes_of(taken));
-            flight_take(&flight);
+            delay_queue_pop(&queue);
             taken++;
         } else {
             empty++;
             assert_int_equal(put, taken);
         }
-        assert_int_equal(flight.count, put - taken);
+        assert_int_equal(queue.count, put - taken);
     }
     assert_true(full > 0 && empty > 0 && taken > STEPS / 10);
-    flight_close(&flight);
+    delay_queue_close(&queue);
 }
 
 static void test_next_walks_over_all(void **state)
 {
     (void)state;
-    struct flight flight;
+    struct delay_queue queue;
     uint64_t put = 0, taken = 0;
 
-    assert_int_equal(flight_open(&flight, 10000), 0);
+    assert_int_equal(delay_queue_open(&queue, 10000), 0);
     for (int round = 0; round < 1000; round++) {
-        struct flight_frame *frame;
-        while ((frame = flight_put(&flight, bytes_of(put))) != NULL)
+        struct queued_frame *frame;
+        while ((frame = delay_queue_put(&queue, bytes_of(put))) != NULL)
             frame_fill(frame, put++);
         uint64_t seen = taken;
-        for (frame = flight_first(&flight); frame != NULL; frame = flight_next(&flight, frame)) {
+        for (frame = delay_queue_first(&queue); frame != NULL;
+             frame = delay_queue_next(&queue, frame)) {
             frame_check(frame, seen, bytes_of(seen));
             seen++;
         }
         assert_int_equal(seen, put);
         for (int i = 0; i < 3; i++, taken++)
-            flight_take(&flight);
+            delay_queue_pop(&queue);
     }
-    flight_close(&flight);
+    delay_queue_close(&queue);
 }
 
 /* A ring of the size that a shaper says holds whatever it carries, whatever the frames' lengths. */
@@ -99,33 +100,33 @@ static void test_a_shaper_never_finds_it_full(void **state)
                                        .queue_bytes = 20000,
                                        .seed = 1};
         struct shaper shaper;
-        struct flight flight;
+        struct delay_queue queue;
         uint64_t due_ns = 0, overflowed = 0;
         shaper_start(&shaper, &config);
-        assert_int_equal(flight_open(&flight, shaper_held_bytes_max(&config)), 0);
+        assert_int_equal(delay_queue_open(&queue, shaper_held_bytes_max(&config)), 0);
         for (uint64_t now_ns = 0; now_ns < 50000000; now_ns += 5000) {
-            while (flight.count > 0 && flight_first(&flight)->due_ns <= now_ns)
-                flight_take(&flight);
+            while (queue.count > 0 && delay_queue_first(&queue)->due_ns <= now_ns)
+                delay_queue_pop(&queue);
             if (shaper_take(&shaper, now_ns, lengths[i], &due_ns) != SHAPER_CARRIED) {
                 overflowed++;
                 continue;
             }
-            struct flight_frame *frame = flight_put(&flight, lengths[i]);
+            struct queued_frame *frame = delay_queue_put(&queue, lengths[i]);
             assert_non_null(frame);
             frame->due_ns = due_ns;
         }
         assert_true(overflowed > 0);
-        flight_close(&flight);
+        delay_queue_close(&queue);
     }
 }
 
 static void test_no_memory_is_said(void **state)
 {
     (void)state;
-    struct flight flight;
+    struct delay_queue queue;
 
-    assert_true(flight_open(&flight, (uint64_t)1 << 60) < 0);
-    flight_close(&flight);
+    assert_true(delay_queue_open(&queue, (uint64_t)1 << 60) < 0);
+    delay_queue_close(&queue);
 }
 
 int main(void)

@@ -1,0 +1,163 @@
+/* The link that the kernel makes alone: a veth pair, and where frames leave a side a token bucket
+ * (tbf) for rate and queue. For delay and loss it takes the network emulator instead (netem, which
+ * many kernels leave out).
+ *
+ * Both are told what a frame occupies of the wire beyond its length, and interfaces send one frame
+ * at a time, so that they count the frames of the wire. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "mock_servers/lan/interface.h"
+#include "mock_servers/lan/kinds.h"
+
+enum {
+    BITS_PER_BYTE = 8,
+    PERCENT = 100,
+    /* The kernel's timers are seldom later than this; what the bucket holds makes up for it. */
+    BURST_US = 500,
+    DISCIPLINE_BYTES = 256,
+};
+
+struct kernel_link {
+    struct shaper_config path[LINK_DIRECTIONS];
+    const struct namespaces *namespaces;
+};
+
+/* ---- queueing disciplines ------------------------------------------------------------------- */
+
+static bool wants_emulator(const struct shaper_config *path)
+{
+    return path->delay_ns > 0 || path->loss > 0;
+}
+
+static uint64_t burst_bytes(const struct shaper_config *path)
+{
+    uint64_t burst = path->rate_bits_per_s / BITS_PER_BYTE * BURST_US / (OS_NS_PER_S / 1000);
+
+    return burst < 2 * WIRE_BYTES_MAX ? 2 * WIRE_BYTES_MAX : burst;
+}
+
+/* What tc calls the discipline of this path; "" for none. */
+static void discipline_text(const struct shaper_config *path, char text[DISCIPLINE_BYTES])
+{
+    unsigned long long rate = path->rate_bits_per_s;
+    int used;
+
+    text[0] = '\0';
+    if (wants_emulator(path)) {
+        used = snprintf(text, DISCIPLINE_BYTES, "netem limit %llu delay %.3fus loss %.9g%%",
+                        (unsigned long long)(shaper_held_bytes_max(path) / WIRE_BYTES_MAX + 1),
+                        (double)path->delay_ns / 1e3, path->loss * PERCENT);
+        if (rate > 0)
+            snprintf(text + used, (size_t)(DISCIPLINE_BYTES - used), " rate %llubit %d", rate,
+                     ETHERNET_WIRE_EXTRA_BYTES);
+    } else if (rate > 0) {
+        /* tbf sizes its queue in bytes of frames, not of wire. */
+        snprintf(
+            text, DISCIPLINE_BYTES,
+            "tbf rate %llubit burst %llu limit %llu mtu %d overhead %d mpu %d", rate,
+            (unsigned long long)burst_bytes(path),
+            (unsigned long long)(path->queue_bytes * ETHERNET_FRAME_BYTES_MAX / WIRE_BYTES_MAX),
+            WIRE_BYTES_MAX, ETHERNET_WIRE_EXTRA_BYTES, WIRE_BYTES_MIN);
+    }
+}
+
+/* An interface that is taken down loses its routes; one whose frames vanish does not. */
+static int side_shape(const struct kernel_link *link, enum lan_side side, bool down, char *why,
+                      size_t why_bytes)
+{
+    char discipline[DISCIPLINE_BYTES] = "blackhole";
+
+    if (!down)
+        discipline_text(&link->path[side == LAN_NEAR ? LINK_UP : LINK_DOWN], discipline);
+    return interface_command(link->namespaces, side, "tc", why, why_bytes,
+                             "qdisc replace dev " LAN_INTERFACE " root %s\n",
+                             discipline[0] == '\0' ? "noqueue" : discipline);
+}
+
+/* ---- the link ------------------------------------------------------------------------------- */
+
+static const char *discipline_advice(const struct kernel_link *link)
+{
+    if (wants_emulator(&link->path[LINK_UP]) || wants_emulator(&link->path[LINK_DOWN]))
+        return "it has no netem, which delay and loss need (as root: modprobe sch_netem)";
+    return "it has no tbf, which a rate needs (as root: modprobe sch_tbf)";
+}
+
+/* Run on the far side: the peer goes to this process's namespace, the near one. */
+static int sides_open(const struct kernel_link *link, char *why, size_t why_bytes)
+{
+    char said[DISCIPLINE_BYTES];
+    int result = interface_command(link->namespaces, LAN_FAR, "ip", said, sizeof said,
+                                   "link add " LAN_INTERFACE
+                                   " gso_max_segs 1 type veth peer name " LAN_INTERFACE
+                                   " gso_max_segs 1 netns %d\n",
+                                   (int)getpid());
+
+    if (result < 0)
+        snprintf(why, why_bytes, "no veth interfaces (as root: modprobe veth): %s", said);
+    for (int side = 0; side < LAN_SIDES && result == 0; side++) {
+        result = side_shape(link, side, false, said, sizeof said);
+        if (result < 0)
+            snprintf(why, why_bytes, "%s: %s", discipline_advice(link), said);
+    }
+    return result;
+}
+
+static int kernel_open(void **state, const struct link_request *request,
+                       const struct namespaces *namespaces, char *why, size_t why_bytes)
+{
+    if (request->path[LINK_UP].jitter_ns > 0 || request->path[LINK_DOWN].jitter_ns > 0) {
+        snprintf(why, why_bytes, "with jitter it would not keep the order of frames");
+        return -EOPNOTSUPP;
+    }
+    struct kernel_link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        snprintf(why, why_bytes, "no memory");
+        return -ENOMEM;
+    }
+    memcpy(link->path, request->path, sizeof link->path);
+    link->namespaces = namespaces;
+    int result = sides_open(link, why, why_bytes);
+    if (result < 0)
+        free(link);
+    else
+        *state = link;
+    return result;
+}
+
+static int kernel_start(void *state)
+{
+    (void)state;
+    return 0;
+}
+
+static int kernel_set_down(void *state, bool down)
+{
+    const struct kernel_link *link = state;
+    char ignored[DISCIPLINE_BYTES];
+    int result = 0;
+
+    for (int side = 0; side < LAN_SIDES && result == 0; side++)
+        result = side_shape(link, side, down, ignored, sizeof ignored);
+    return result;
+}
+
+static void kernel_read(void *state, struct link_figures *figures)
+{
+    (void)state;
+    *figures = (struct link_figures){.counted = false};
+}
+
+const struct link_kind link_kernel = {
+    .name = "kernel",
+    .open = kernel_open,
+    .start = kernel_start,
+    .set_down = kernel_set_down,
+    .read = kernel_read,
+    .close = free,
+};
