@@ -1,29 +1,15 @@
-"""The lines of the bench about the link itself: what fanin-lan --check found, run by run, as
-scenarios/bench left it in the folder: link-NAME.jsonl, a line of JSON for each check, and beside it
-link-NAME.txt, what fanin-lan said to people."""
+"""The link as the bench measured it: what fanin-lan --check wrote into the bench's folder.
+
+link-NAME.jsonl has a line of JSON for each check; link-NAME.txt has fanin-lan's messages.
+"""
 
 import json
 import os
-import statistics
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
-
-import bench_line
+from typing import Any, Dict, List
 
 DIRECTIONS = ("up", "down")
-CANNOT = "fanin-lan: "
 
 Check = Dict[str, Any]
-
-
-class Goal(NamedTuple):
-    """A figure of one link, and the bound that it should keep."""
-
-    name: str  # of the files
-    figure: str
-    of: str
-    value: Callable[[Check], float]
-    bound: str
-    reached: Callable[[float], bool]
 
 
 def both_ways(check: Check) -> float:
@@ -32,22 +18,14 @@ def both_ways(check: Check) -> float:
 
 
 def core_share(check: Check) -> float:
-    """Of a processor, for all that was asked for: a check on a busy machine carries less, and its
-    share is raised in proportion, so that a link that carries little is not called cheap."""
+    """The share of a processor for the full rate. A check on a busy machine carries less; its share
+    is raised in proportion, so that a link does not look cheap because it carried little."""
     asked = sum(check[direction]["rate_asked_bits_per_s"] for direction in DIRECTIONS)
     return check["link_cpu_share"] * max(1, asked / both_ways(check))
 
 
-GOALS = (
-    Goal("rated", "share of a core", "100 Mbit/s both ways", core_share, "< 0.15",
-         lambda share: share < 0.15),
-    Goal("unlimited", "Gbit/s", "both ways in all", lambda check: both_ways(check) / 1e9, ">= 1.00",
-         lambda rate: rate >= 1),
-)
-
-
 def is_check(found: Any) -> bool:
-    """Whether a parsed line holds what the figures need, measured."""
+    """Whether a parsed line holds the measurements that the figures need."""
     try:
         return found["check"] == "link" and found["link_cpu_share"] > 0 and both_ways(found) > 0
     except (KeyError, TypeError):
@@ -55,7 +33,7 @@ def is_check(found: Any) -> bool:
 
 
 def checks(folder: str, name: str) -> List[Check]:
-    """What was measured; lines that hold no check are left out."""
+    """The checks of one link; lines that hold none are left out."""
     found = []
     try:
         with open(os.path.join(folder, "link-%s.jsonl" % name), encoding="utf-8") as file:
@@ -72,31 +50,16 @@ def checks(folder: str, name: str) -> List[Check]:
     return found
 
 
-def reason(folder: str, name: str) -> Optional[str]:
-    """Why fanin-lan could not measure, in its words; None: it did not say, or was not run."""
+def last_message(path: str, program: str) -> str:
+    """The last line that a program wrote into its log; "" if there is none."""
     try:
-        with open(os.path.join(folder, "link-%s.txt" % name), encoding="utf-8",
-                  errors="replace") as file:
-            said = [line.strip() for line in file if line.startswith(CANNOT)]
+        with open(path, encoding="utf-8", errors="replace") as file:
+            said = [line.strip() for line in file if line.startswith(program + ": ")]
     except OSError:
-        return None
-    return said[-1][len(CANNOT):] if said else None
+        return ""
+    return said[-1][len(program) + 2:] if said else ""
 
 
-def line(goal: Goal, folder: str) -> Tuple[str, str]:
-    """(a line of the bench's table, what became of the goal)."""
-    values = [goal.value(check) for check in checks(folder, goal.name)]
-    if values:
-        reached = goal.reached(statistics.median(values))
-        mark = bench_line.REACHED if reached else bench_line.MISSED
-    else:
-        why = reason(folder, goal.name)
-        mark = bench_line.SKIPPED + why if why else bench_line.NOT_MEASURED
-    return bench_line.line("link", goal.figure, goal.of, values, goal.bound, mark), mark
-
-
-def lines(folder: str) -> Tuple[List[str], bool]:
-    """(all lines, whether a goal was missed): one that this machine cannot measure is not."""
-    found = [line(goal, folder) for goal in GOALS]
-    return [text for text, _ in found], any(
-        bench_line.is_missed(mark) for _, mark in found)
+def reason(folder: str, name: str) -> str:
+    """Why fanin-lan could not measure; "" if it gave no reason or did not run."""
+    return last_message(os.path.join(folder, "link-%s.txt" % name), "fanin-lan")

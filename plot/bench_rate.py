@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""The highest rate of records that is collected without loss and on time: which rate to try next,
-and the line of the bench about what was found.
+"""Searches for the highest rate of records that the client collects without loss and on time.
 
-As a command it reads the rows of the rates tried so far (a file of scenarios/rate.conf's rows) and
-prints the next rate and how many records of each server it takes, or nothing when the search is
-over: upwards by doubling, downwards by halving, and then between the highest rate that was held and
-the lowest that was not, until they are close.
+Reads the rows of the rates tried so far (rate.jsonl in the bench's folder, rows of
+scenarios/rate.conf) and prints the next rate and the number of records of each server, or nothing
+when the search is over. It doubles the rate, or halves it, and then tries between the highest rate
+that was held and the lowest that was not, until the two are close.
 """
 
 import argparse
@@ -13,19 +12,19 @@ import math
 import os
 import statistics
 import sys
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-import bench_line
-from rows import Row, group, parse_line, select
+from bench_link import last_message
+from rows import Row, group, parse_line, run_command, select
 
-SCENARIO, FILE, LOG, CANNOT = "rate", "rate.jsonl", "rate.txt", "fanin-sweep: "
-PAPER = 500  # records a second, of the paper's 200 servers
+SCENARIO, FILE, LOG = "rate", "rate.jsonl", "rate.txt"
+PAPER = 500      # records a second, of the paper's 200 servers
 SERVERS, SECONDS = 200, 1.2
 START = 16 * PAPER
-CLOSE = 1.1      # between held and not held: noise is not less
+CLOSE = 1.1      # factor between held and not held that ends the search; noise is not less
 RATES_MAX = 12   # tried; each takes scenarios/rate.conf about 4 seconds
 P99_MS_MAX = 50.0
-ON_TIME = 0.95   # of the rate, from the first record to the last: the rest is not kept up with
+ON_TIME = 0.95   # of the rate, from the first record to the last; less is falling behind
 LIMITS = {"servers": "the servers are at their limit", "client": "the client is at its limit"}
 
 Tried = Dict[int, List[Row]]  # rows by rate
@@ -41,8 +40,8 @@ def is_held(row: Row) -> bool:
 
 
 def tried_rates(lines: Iterable[bytes]) -> Tried:
-    """Rows that can be read, by rate. It is their label, too: a row of a client that was stopped
-    has no key but the sweep's."""
+    """Rows that can be read, by rate. The label is the rate, because a row of a client that was
+    stopped has only the sweep's keys."""
     rows = [row for row, _ in map(parse_line, lines) if row is not None]
     return {int(label): members
             for (label,), members in group(select(rows, scenario=SCENARIO), ("label",)).items()
@@ -50,12 +49,12 @@ def tried_rates(lines: Iterable[bytes]) -> Tried:
 
 
 def held(tried: Tried) -> Dict[int, bool]:
-    """Whether most rows of a rate were held: one alone may have met a busy machine."""
+    """Whether most rows of a rate were held: a single row may have met a busy machine."""
     return {rate: 2 * sum(map(is_held, rows)) > len(rows) for rate, rows in tried.items()}
 
 
 def bracket(found: Dict[int, bool]) -> Tuple[Optional[int], Optional[int]]:
-    """(the highest rate held, the lowest above it that was not), None for what there is not."""
+    """The highest rate held and the lowest above it that was not, None where there is none."""
     low = max((rate for rate, was in found.items() if was), default=None)
     high = min((rate for rate, was in found.items() if not was and rate > (low or 0)), default=None)
     return low, high
@@ -75,21 +74,19 @@ def next_rate(found: Dict[int, bool]) -> Optional[int]:
     return None if high <= CLOSE * low else int(round(math.sqrt(low * high), -1))
 
 
-# ---- the line ----
+# ---- the result ----
 
 
-def reason(folder: str) -> Optional[str]:
-    """Why nothing could be measured, in the sweep's words; None: it did not say, or was not run."""
-    try:
-        with open(os.path.join(folder, LOG), encoding="utf-8", errors="replace") as file:
-            said = [text.strip() for text in file if text.startswith(CANNOT)]
-    except OSError:
-        return None
-    return said[-1][len(CANNOT):] if said else None
+class Best(NamedTuple):
+    """The highest rate held, None without one; why nothing was measured; details in words."""
+
+    rate: Optional[int]
+    reason: str
+    note: str
 
 
 def read(folder: str) -> Tried:
-    """What was tried; nothing where there is no such file."""
+    """The rows of the search; none without a file."""
     try:
         with open(os.path.join(folder, FILE), "rb") as file:
             return tried_rates(file)
@@ -97,38 +94,38 @@ def read(folder: str) -> Tried:
         return {}
 
 
-def beyond(rows: Sequence[Row]) -> str:
-    """What was at its limit where a rate was not held, of most rows; "" where that is not clear."""
+def limit_text(rows: Sequence[Row]) -> str:
+    """Which party was at its limit in most rows of a rate that was not held; "" if unclear."""
     named = [row["bottleneck"] for row in rows if row.get("bottleneck") in LIMITS]
     return "; beyond, " + LIMITS[statistics.mode(named)] if 2 * len(named) > len(rows) else ""
 
 
-def lines(folder: str) -> Tuple[List[str], bool]:
-    """(the line, whether it could not be measured): no target, as the paper has none."""
+def search_result(folder: str) -> Best:
     tried = read(folder)
     low, high = bracket(held(tried))
     if not tried:
-        why = reason(folder)
-        mark = bench_line.SKIPPED + why if why else bench_line.NOT_MEASURED
-    elif low is None:
-        mark = "none held: not even %d/s" % high
-    else:
-        late = [row["latency_us_p99"] / 1e3 for row in tried[low] if is_held(row)]
-        mark = "%d/s, p99 %.1f ms" % (low, statistics.median(late))
-        mark += ("; %d/s not held%s" % (high, beyond(tried[high])) if high
-                 else "; nothing higher tried")
-    text = bench_line.line("rate", "highest loss-free rate", "slices / paper's %d per s" % PAPER,
-                           [low / PAPER] if low else [], "", mark, digits=1)
-    return [text], bench_line.is_missed(mark)
+        return Best(None, last_message(os.path.join(folder, LOG), "fanin-sweep"), "")
+    if low is None:
+        return Best(None, "", "none held: not even %d/s" % high)
+    late = [row["latency_us_p99"] / 1e3 for row in tried[low] if is_held(row)]
+    return Best(low, "", "%d/s, p99 %.1f ms; %s" % (
+        low, statistics.median(late), "%d/s not held%s" % (high, limit_text(tried[high])) if high
+        else "nothing higher tried"))
 
 
 # ---- the command ----
 
+EPILOGUE = """example:
+  plot/bench_rate.py out/bench-20260101T000000Z    8000 48: at 8000 records a second, 48 of each
+
+exit codes: 0 printed, or the search is over; 2 wrong use"""
+
 
 def main() -> int:
-    """Exit codes: 0 printed, or the search is over; 2 wrong use."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("folder", help="of the bench; its %s has the rows so far" % FILE)
+    parser = argparse.ArgumentParser(prog="plot/bench_rate.py", description=__doc__,
+                                     epilog=EPILOGUE,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="DIR", help="the bench's folder")
     rate = next_rate(held(read(parser.parse_args().folder)))
     if rate is not None:
         print(rate, max(2, round(rate * SECONDS / SERVERS)))
@@ -136,4 +133,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

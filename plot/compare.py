@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compares two results folders, or two parts of one, cell by cell: B against A.
 
-A change is a ratio B / A with its interval. It is called one only if it stays significant in the
-whole list; that there is none is said only where the interval lies within the margin.
+A change is a ratio B / A with its interval. It needs significance in the whole list; equality needs
+an interval within the margin.
 """
 
 import argparse
@@ -10,11 +10,12 @@ import json
 import sys
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from families import LEVEL, T_OF_LOGS, Sides, Test, paired_tests, runs_for_exact, tests
+import bench_lines
+from families import LEVEL, T_OF_LOGS, Test, runs_for_exact, tests
 from matching import (Filter, MACHINE, Match, Pair, WORKLOAD, asked_keys, chosen, match, mixtures,
                       parse_filter, record, surroundings, uncounted, values)
-from ranks import (method_of_mann_whitney, method_of_permutation, paired_ratio,
-                   paired_ratio_interval, ratio_estimate, ratio_interval)
+from ranks import (RANK_EXACT_MAX, paired_ratio, paired_ratio_interval, ratio_estimate,
+                   ratio_interval)
 from rows import Results, Row, is_result, load_or_explain, numbers, run_command
 from stats import Interval, equivalent, median
 from tables import Column, NONE, Table, number, to_markdown, to_text
@@ -26,16 +27,17 @@ PROGRAM = "plot/compare.py"
 
 
 class Metric(NamedTuple):
-    """What is compared: `scale` brings the row's key into `unit`, `up` and `down` say what a B
-    above and below A is, `worse` is which of the two is a regression."""
+    """A key of a row to compare. `scale` converts it to `unit`; `up` and `down` are the verdicts
+    for a B above and below A, and `worse` is the one that is a regression."""
 
     name: str
-    key: str
-    unit: str
-    scale: float
-    up: str
-    down: str
-    worse: str
+    key: str = ""
+    unit: str = ""
+    scale: float = 1
+    up: str = "higher"
+    down: str = "lower"
+    worse: str = ""
+    digits: Optional[int] = None  # decimals in print; None: three digits
 
 
 METRICS = (
@@ -49,8 +51,17 @@ METRICS = (
 TOO_FEW, INCONCLUSIVE, UNFIT = "too few runs", "inconclusive", "not comparable"
 
 
+class Data(NamedTuple):
+    """The values of one metric of one cell; by repeat, if runs are paired."""
+
+    cell: str
+    metric: Metric
+    a: List[float]
+    b: List[float]
+
+
 class Line(NamedTuple):
-    """One metric of one cell. `change` is B / A; None where it could not be told."""
+    """The comparison of one metric of one cell. `change` is B / A; None without a ratio."""
 
     cell: str
     metric: Metric
@@ -64,7 +75,7 @@ class Line(NamedTuple):
 
 
 class Refusal(Exception):
-    """Why a comparison would make no sense; `forced` if --force may go on all the same."""
+    """Why two sides cannot be compared; `forced` if --force overrides it."""
 
     def __init__(self, why: str, forced: bool = True) -> None:
         super().__init__(why)
@@ -79,47 +90,29 @@ class Method(NamedTuple):
 
     paired: bool
     runs_min: int
-    tests: Callable[[Sequence[Sides]], List[Test]]
     change: Callable[[Sequence[float], Sequence[float]], float]
     interval: Callable[[Sequence[float], Sequence[float], float], Optional[Interval]]
     words: str
-    name: Callable[[int, int], str]  # of the p-values by an exact test: they may be approximate
 
-    def testable(self, a: Sequence[float], b: Sequence[float]) -> bool:
+    def testable(self, data: Data) -> bool:
         """Whether there is enough data for a verdict; ratios need values above 0."""
-        return min(len(a), len(b)) >= self.runs_min and min(*a, *b) > 0
+        return min(len(data.a), len(data.b)) >= self.runs_min and min(data.a + data.b) > 0
 
 
-INDEPENDENT = Method(False, RUNS_MIN, tests, ratio_estimate, ratio_interval,
-                     "Hodges-Lehmann, of the logarithms; its interval is exact, by ranks",
-                     method_of_mann_whitney)
-PAIRED = Method(True, PAIRS_MIN, paired_tests, paired_ratio, paired_ratio_interval,
-                "within repeats, Hodges-Lehmann of the logarithms; its interval is exact, by "
-                "signed ranks", lambda m, n: method_of_permutation(min(m, n)))
-
-
-def no_difference(margin: float) -> str:
-    """The words for equivalence within the margin, a share."""
-    return "no difference beyond %g %%" % (100 * margin)
+INDEPENDENT = Method(False, RUNS_MIN, ratio_estimate, ratio_interval,
+                     "Hodges-Lehmann of the logarithms, with an exact interval by ranks")
+PAIRED = Method(True, PAIRS_MIN, paired_ratio, paired_ratio_interval,
+                "within repeats, Hodges-Lehmann of the logarithms, with an exact interval by "
+                "signed ranks")
 
 
 def verdict(metric: Metric, interval: Optional[Interval], adjusted: float, margin: float) -> str:
-    """In words. A direction takes both: significance in the list, by whichever test it takes, and
-    an exact interval that leaves out 1."""
+    """In words. A direction needs significance in the list and an exact interval without 1."""
     if equivalent(interval, margin):
-        return no_difference(margin)
+        return "within %g %%" % (100 * margin)
     if interval is None or adjusted > LEVEL or interval.low <= 1 <= interval.high:
         return INCONCLUSIVE
     return metric.up if interval.low > 1 else metric.down
-
-
-class Data(NamedTuple):
-    """What a line is made of; by repeat, if it is of pairs."""
-
-    cell: str
-    metric: Metric
-    a: List[float]
-    b: List[float]
 
 
 def judged(data: Data, method: Method, test: Test, margin: float) -> Line:
@@ -132,40 +125,59 @@ def judged(data: Data, method: Method, test: Test, margin: float) -> Line:
 
 
 def unjudged(data: Data, method: Method) -> Line:
-    """A line without enough data, or whose ratio would be none."""
+    """A line without enough data or without a ratio."""
     words = UNFIT if not data.a or not data.b or min(data.a + data.b) <= 0 else TOO_FEW
     change = method.change(data.b, data.a) if words == TOO_FEW else None
     return Line(*data, change, None, None, words, False)
 
 
+def judge(listed: Sequence[Data], margin: float, method: Method) -> List[Line]:
+    """All lines, with p-values adjusted for the whole list."""
+    found = iter(tests([(data.b, data.a) for data in listed if method.testable(data)],
+                       method.paired))
+    return [judged(data, method, next(found), margin) if method.testable(data)
+            else unjudged(data, method) for data in listed]
+
+
+# ---- what is compared ----
+
+
 def by_repeat(pair: Pair, key: str) -> Tuple[List[float], List[float]]:
-    """What the runs measured of the repeats that both sides have measured."""
+    """The values of the repeats that both sides have measured."""
     a, b = ({row["repeat"]: row[key] for row in reversed(rows) if row.get(key) is not None}
             for rows in (pair.a, pair.b))
     shared = sorted(set(a) & set(b))
     return [a[repeat] for repeat in shared], [b[repeat] for repeat in shared]
 
 
-def compare(pairs: Sequence[Pair], metrics: Sequence[Metric], margin: float,
-            method: Method = INDEPENDENT) -> List[Line]:
-    """All lines, by cell and metric. A metric that neither side measured has no line."""
-    lines = []
+def data_of_cells(pairs: Sequence[Pair], metrics: Sequence[Metric], paired: bool) -> List[Data]:
+    """By cell and metric. A metric that neither side measured has no line."""
+    found = []
     for pair in pairs:
         for metric in metrics:
             sides = numbers(pair.a, metric.key), numbers(pair.b, metric.key)
             if any(sides):
-                sides = by_repeat(pair, metric.key) if method.paired else sides
-                lines.append(Data(pair.name, metric, *sides))
-    found = iter(method.tests([(d.b, d.a) for d in lines if method.testable(d.a, d.b)]))
-    return [judged(data, method, next(found), margin) if method.testable(data.a, data.b)
-            else unjudged(data, method) for data in lines]
+                sides = by_repeat(pair, metric.key) if paired else sides
+                found.append(Data(pair.name, metric, *sides))
+    return found
 
 
-# ---- what can be compared ----
+def data_of_bench(a: Results, b: Results) -> List[Data]:
+    """The lines of the bench's table, one value a block. A line that prints as 0 on both sides has
+    no ratio and is left out."""
+    found = []
+    for line in bench_lines.LINES:
+        ours, theirs = (line.find(bench_lines.bench_of(side)) for side in (a, b))
+        if any(round(value, line.digits) for value in ours.values + theirs.values):
+            worse = {True: "lower", False: "higher", None: ""}[line.more_is_better]
+            name = "%s: %s" % (line.short or line.figure, " ".join(ours.of.split()))
+            metric = Metric(name, worse=worse, digits=line.digits)
+            found.append(Data(line.section, metric, ours.values, theirs.values))
+    return found
 
 
 class Asked(NamedTuple):
-    """The two sides' rows as selected, and the keys that the selection sets apart."""
+    """The two sides' selected rows, and the keys in which the selections differ."""
 
     a: List[Row]
     b: List[Row]
@@ -191,7 +203,7 @@ def select_sides(a: Results, b: Results, filters: Dict[str, Filter]) -> Asked:
 
 
 def refusals(a: Results, b: Results, asked: Asked, found: Match) -> List[Refusal]:
-    """Everything that speaks against the comparison."""
+    """All reasons against the comparison."""
     against = [Refusal(why) for side, rows in (("A", asked.a), ("B", asked.b))
                for why in mixtures(rows, side)]
     schemas = record(a, "schema"), record(b, "schema")
@@ -207,7 +219,7 @@ def refusals(a: Results, b: Results, asked: Asked, found: Match) -> List[Refusal
 
 
 def remarks(a: Results, b: Results, asked: Asked, found: Match) -> List[str]:
-    """What a reader must know of the comparison, and cannot see in the table."""
+    """What a reader must know about the sides but cannot see in the table."""
     said = ["%s differs%s: %s" % (key, "" if key in asked.keys else " (not asked for)", words)
             for key, words in found.differs.items()]
     said += ["%s differs: %s against %s" % (key, values(asked.a, key), values(asked.b, key))
@@ -223,26 +235,26 @@ def remarks(a: Results, b: Results, asked: Asked, found: Match) -> List[str]:
     return said
 
 
-# ---- looks ----
-
-
-def factor(value: Optional[float]) -> str:
-    """A ratio with three digits."""
-    return NONE if value is None else number(value) + "x"
+# ---- output ----
 
 
 def texts_of(line: Line) -> List[str]:
     """A line of the table."""
-    middles = [number(median(values_) * line.metric.scale) if values_ else NONE
-               for values_ in (line.a, line.b)]
+    def middle(found: Sequence[float]) -> str:
+        if not found:
+            return NONE
+        value, digits = median(found) * line.metric.scale, line.metric.digits
+        return number(value) if digits is None else "%.*f" % (digits, value)
     reach = "%s..%s" % (number(line.interval.low), number(line.interval.high)) \
         if line.interval else NONE
-    return ["  %s, %s" % (line.metric.name, line.metric.unit), *middles, factor(line.change), reach,
-            "%d/%d" % (len(line.a), len(line.b)), chance(line.test),
-            line.verdict + (" (!)" if line.regression else "")]
+    name = ", ".join(filter(None, (line.metric.name, line.metric.unit)))
+    change = NONE if line.change is None else number(line.change) + "x"
+    return ["  " + name, middle(line.a), middle(line.b), change, reach,
+            "%d/%d" % (len(line.a), len(line.b)),
+            line.verdict + (" (!)" if line.regression else ""), p_text(line.test)]
 
 
-def chance(test: Optional[Test]) -> str:
+def p_text(test: Optional[Test]) -> str:
     """An adjusted p; a t marks one that is not by ranks."""
     if test is None:
         return NONE
@@ -251,7 +263,7 @@ def chance(test: Optional[Test]) -> str:
 
 
 COLUMNS = (Column("cell, metric", left=True), Column("A"), Column("B"), Column("B / A"),
-           Column("95 %"), Column("n"), Column("p"), Column("verdict", left=True))
+           Column("95 %"), Column("n"), Column("verdict", left=True), Column("p"))
 
 
 def tally(lines: Sequence[Line]) -> str:
@@ -262,18 +274,19 @@ def tally(lines: Sequence[Line]) -> str:
 
 
 def footnotes(lines: Sequence[Line], margin: float, method: Method) -> List[str]:
-    """What the numbers are, and what they are not."""
+    """What the numbers mean."""
     tested = [line.test for line in lines if line.test]
-    notes = [tally(lines), "A, B: medians. B / A: %s, and of its line alone. p: two-sided, "
-             "adjusted by Holm for the %d lines with enough runs." % (method.words, len(tested))]
+    notes = [tally(lines), "A, B: medians. B / A: %s, for each line alone. p: two-sided, adjusted "
+             "by Holm for the %d lines with enough runs." % (method.words, len(tested))]
     if any(test.method == T_OF_LOGS for test in tested):
-        notes.append("p with a t: %s t-test of logarithms, which takes runs to be log-normal, "
-                     "because so few cannot reach %g by an exact test in a list this long; %d a "
-                     "side could." % ("Student's" if method.paired else "Welch's", LEVEL,
-                                      runs_for_exact(len(tested), method.paired)))
-    names = {method.name(len(line.a), len(line.b)) for line in lines if line.test}
-    for name in sorted(name for name in names if not name.startswith("exact")):
-        notes.append("Of lines with many runs p is by %s." % name)
+        notes.append("p with a t: %s t-test of logarithms, which assumes log-normal runs: so few "
+                     "runs cannot reach %g by ranks in a list this long; %d a side could."
+                     % ("Student's" if method.paired else "Welch's", LEVEL,
+                        runs_for_exact(len(tested), method.paired)))
+    if any(line.test and len(line.a) + (0 if method.paired else len(line.b)) > RANK_EXACT_MAX
+           for line in lines):
+        notes.append("Lines with more than %d %s: p by the normal approximation."
+                     % (RANK_EXACT_MAX, "pairs" if method.paired else "runs in all"))
     if any(line.verdict == TOO_FEW for line in lines):
         notes.append("Too few runs: a verdict takes %d on each side." % method.runs_min)
     if any(line.verdict == UNFIT for line in lines):
@@ -310,31 +323,34 @@ def as_object(line: Line) -> Dict[str, Any]:
 
 # ---- the command ----
 
-ABOUT = """Compares two results folders, or two parts of one, cell by cell: B against A, A being the
-baseline. Cells are matched by all their options but those in which the sides differ."""
+ABOUT = """Compares two results folders, or two parts of one, cell by cell. A is the baseline.
+Cells are matched by all their options except those in which the sides differ.
+With --bench: compares the ratios and figures of make bench, one line for each of its table."""
 EPILOGUE = """examples:
   plot/compare.py out/before out/after                         two commits, two machines
+  plot/compare.py --bench out/bench-before out/bench-after     make bench, before and after
   plot/compare.py out/latest out/latest --a scheme=fixed --b scheme=chain
   plot/compare.py out/latest out/latest --only scenario=table3 --a workers=4 --b workers=16
   plot/compare.py out/latest out/latest --paired --a label=A --b label=B
   plot/compare.py out/before out/after --metrics time,memory --margin 10 --markdown
 
 verdicts:
-  faster, slower, more, less    significant in the whole list (p, adjusted by Holm, <= 0.05)
-  no difference beyond 5 %      the interval lies within the margin, either way
+  faster, slower, more, less,   significant in the whole list (p, adjusted by Holm, <= 0.05)
+  higher, lower
+  within 5 %                    no difference: the interval lies within the margin
   inconclusive                  neither: take more repeats
-  too few runs                  fewer than 5 on a side (6 with --paired); never anything else
+  too few runs                  fewer than 5 on a side (6 with --paired)
   not comparable                not measured on both sides, or a value of 0
 A regression is a verdict for the worse of more than the margin; (!) marks it.
 
 metrics: time, throughput, cpu (GB per CPU second of the client), memory (peak), p99 (latency),
-connect (time to connect all). Each adds lines to the list, and each line costs the others power.
+connect (time to connect all). Each adds lines to the list and so makes every p larger.
 
 exit codes: 0 compared, no regression; 1 a regression; 2 wrong use, or nothing to compare"""
 
 
 def metrics_of(text: Optional[str]) -> List[Metric]:
-    """The metrics by name. ValueError names one that there is not."""
+    """The metrics by name. ValueError names one that does not exist."""
     known = {metric.name: metric for metric in METRICS}
     names = [name.strip() for name in text.split(",")] if text is not None else list(known)
     for name in names:
@@ -359,6 +375,8 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("baseline", metavar="A", help="results folder that fanin-sweep wrote")
     parser.add_argument("other", metavar="B", help="another, or the same")
+    parser.add_argument("--bench", action="store_true", help="both are folders of make bench: "
+                        "compare the lines of its table, block by block")
     for name, what in (("a", "only these rows of A"), ("b", "only these rows of B"),
                        ("only", "only these rows of both")):
         parser.add_argument("--" + name, metavar="KEY=VALUE,...", action="append", default=[],
@@ -366,22 +384,24 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--metrics", metavar="M,M,...", help="only these (default: all)")
     parser.add_argument("--margin", metavar="PERCENT", type=share, default=MARGIN_PERCENT / 100,
                         help="smaller changes do not matter (default: %g)" % MARGIN_PERCENT)
-    parser.add_argument("--paired", action="store_true", help="within one sweep: compare what ran "
-                        "in the same repeat, which spares the ratios its drift")
+    parser.add_argument("--paired", action="store_true", help="within one sweep: compare runs of "
+                        "the same repeat, so that the machine's drift cancels out")
     parser.add_argument("--force", action="store_true",
-                        help="compare though machines are mixed, or the work or the schema differs")
+                        help="compare although machines are mixed, or the work or schema differs")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
     form.add_argument("--json", action="store_true", help="as one JSON object, in the rows' units")
     return parser.parse_args(arguments)
 
 
-def method_of(asked: argparse.Namespace) -> Method:
-    """As --paired has it. ValueError where there are no pairs to be had."""
+def check_options(asked: argparse.Namespace) -> None:
+    """ValueError for options that exclude each other."""
     if asked.paired and asked.baseline != asked.other:
-        raise ValueError("--paired needs one folder, given twice: only rows of one sweep that are "
-                         "of one repeat ran side by side")
-    return PAIRED if asked.paired else INDEPENDENT
+        raise ValueError("--paired needs one folder, given twice: only rows of one sweep and one "
+                         "repeat ran side by side")
+    if asked.bench and (asked.a or asked.b or asked.only or asked.metrics or asked.paired):
+        raise ValueError("--bench compares whole folders; remove --a, --b, --only, --metrics and "
+                         "--paired")
 
 
 def load_both(baseline: str, other: str) -> Tuple[Optional[Results], Optional[Results]]:
@@ -392,17 +412,26 @@ def load_both(baseline: str, other: str) -> Tuple[Optional[Results], Optional[Re
     return first, load_or_explain(PROGRAM, other)[0]
 
 
-def prepared(a: Results, b: Results, asked: argparse.Namespace) -> Tuple[Match, List[str]]:
-    """The pairs and the remarks. ValueError on wrong use, Refusal where it makes no sense."""
+def prepared(a: Results, b: Results, asked: argparse.Namespace) -> Tuple[List[Data], List[str]]:
+    """The data and the remarks. ValueError on wrong use, Refusal for sides that do not compare."""
+    check_options(asked)
+    metrics = metrics_of(asked.metrics)
     filters = {name: parse_filter("--" + name, getattr(asked, name))
                for name in ("a", "b", "only")}
+    if asked.bench:
+        filters["only"] = {"scenario": bench_lines.SCENARIO}
     sides = select_sides(a, b, filters)
     found = match(sides.a, sides.b, sides.keys)
     against = refusals(a, b, sides, found)
     for refusal in against:
         if not (refusal.forced and asked.force):
             raise refusal
-    return found, [str(refusal) for refusal in against] + remarks(a, b, sides, found)
+    listed = data_of_bench(a, b) if asked.bench else data_of_cells(found.pairs, metrics,
+                                                                   asked.paired)
+    if not listed:
+        raise ValueError("no row of the matched cells measured %s"
+                         % ", ".join(metric.name for metric in metrics))
+    return listed, [str(refusal) for refusal in against] + remarks(a, b, sides, found)
 
 
 def show(lines: Sequence[Line], said: Sequence[str], asked: argparse.Namespace,
@@ -426,20 +455,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if a is None or b is None:
         return 2
     try:
-        metrics, method = metrics_of(asked.metrics), method_of(asked)
-        found, said = prepared(a, b, asked)
-    except Refusal as refusal:
-        print("%s: %s%s" % (PROGRAM, refusal, "; --force goes on" if refusal.forced else ""),
+        listed, said = prepared(a, b, asked)
+    except (Refusal, ValueError) as error:
+        forced = isinstance(error, Refusal) and error.forced
+        print("%s: %s%s" % (PROGRAM, error, "; --force goes on" if forced else ""),
               file=sys.stderr)
         return 2
-    except ValueError as error:
-        print("%s: %s" % (PROGRAM, error), file=sys.stderr)
-        return 2
-    lines = compare(found.pairs, metrics, asked.margin, method)
-    if not lines:
-        print("%s: no row of the matched cells measured %s"
-              % (PROGRAM, ", ".join(metric.name for metric in metrics)), file=sys.stderr)
-        return 2
+    method = PAIRED if asked.paired else INDEPENDENT
+    lines = judge(listed, asked.margin, method)
     show(lines, said, asked, method)
     return 1 if any(line.regression for line in lines) else 0
 

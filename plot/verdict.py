@@ -2,17 +2,14 @@
 
 A claim holds only if every one of its comparisons holds, so its p-value is the largest of theirs
 (an intersection-union test, which needs no correction within the claim). It is contradicted if one
-comparison clearly goes the other way, or if many together do: the smaller of Bonferroni's p-value
-over its comparisons and of Fisher's over its subjects, each of them against its rivals' pooled
-runs, doubled for having looked at both. Holm's correction then runs over all claims tested on that
-link, once for the confirmations and once for the contradictions: the chance of even one false
-confirmation is at most ALPHA, and so is that of one false contradiction. Every link is an
-experiment of its own.
+comparison clearly goes the other way, or one subject does against the pooled runs of its rivals.
+Holm's correction then runs over all claims tested on that link, once for the confirmations and once
+for the contradictions. So the chance of even one false confirmation is at most ALPHA, and the
+chance of even one false contradiction too. Every link is an experiment of its own.
 
-Counts are judged run by run, without a p-value: one run that is not as claimed contradicts.
+Counts are judged run by run, without a p-value: a single run that breaks the claim contradicts it.
 """
 
-import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import links
@@ -24,7 +21,6 @@ from rows import Results, Row, is_result
 from stats import holm
 
 ALPHA = 0.05
-P_LEAST = 1e-300  # what an approximation that rounded to 0 counts as
 PAPER_LINK = "lan100"  # the link profile that is the paper's network
 CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
 INCONCLUSIVE, NOT_TESTED = "inconclusive", "not tested"
@@ -81,67 +77,31 @@ def by_link(rows: Sequence[Row]) -> Dict[Link, List[Row]]:
 # ---- from comparisons to a claim ----
 
 
-def fisher(p_values: Sequence[float]) -> float:
-    """One p-value from independent ones. Source: R. A. Fisher, Statistical Methods for Research
-    Workers, 4th edition, 1932, section 21.1; the chi-square law of even degrees is a sum."""
-    half = -sum(math.log(max(p, P_LEAST)) for p in p_values)
-    term, total = 1.0, 0.0
-    for i in range(len(p_values)):
-        total += term
-        term *= half / (i + 1)
-    return min(1.0, math.exp(-half) * total)
-
-
-def levels(members: Sequence[Comparison]) -> List[List[Comparison]]:
-    """Rivals that share a value of an axis (all with C = 2, say), and all of them together."""
-    shared: Dict[str, List[Comparison]] = {}
-    for member in members:
-        for axis in member.rest.split():
-            shared.setdefault(axis, []).append(member)
-    return [list(members)] + [pool for pool in shared.values() if 1 < len(pool) < len(members)]
-
-
 def pooled_denial(members: Sequence[Comparison]) -> float:
-    """One subject held against the runs of many rivals at once: if none of them beats it, then no
-    mixture of them does. Bonferroni over the mixtures."""
+    """The p-value against one subject, from the pooled runs of all its rivals: a subject that beats
+    each of them beats any mixture of them."""
     first = members[0]
     if len(members) == 1 or first.claim.direction == "equal":
         return min(1.0, len(members) * min(member.denied for member in members))
-    pools = levels(members)
-    found = []
-    for pool in pools:
-        less, more = tails(first.a, [value for member in pool for value in member.b],
-                           denial_bound(first.claim))
-        found.append(more if first.claim.direction in ("less", "at-most") else less)
-    return min(1.0, len(pools) * min(found))
-
-
-def independent(groups: Sequence[Sequence[Comparison]]) -> bool:
-    """Whether no run is in two of them."""
-    seen: set = set()
-    for members in groups:
-        own = {id(row) for member in members for row in member.subject + member.against}
-        if seen & own:
-            return False
-        seen |= own
-    return True
+    less, more = tails(first.a, [value for member in members for value in member.b],
+                       denial_bound(first.claim))
+    return more if first.claim.direction in ("less", "at-most") else less
 
 
 def denial(compared: Sequence[Comparison]) -> float:
-    """The p-value against a claim as a whole."""
-    worst = min(member.denied for member in compared)
-    if len(compared) == 1:
-        return worst
-    by_subject: Dict[Any, List[Comparison]] = {}
+    """The p-value against a claim as a whole: the smaller of two Bonferroni p-values, over its
+    comparisons and over its subjects, doubled if these are two different tests."""
+    alone = len(compared) * min(member.denied for member in compared)
+    subjects: Dict[Any, List[Comparison]] = {}
     for member in compared:
         claim = member.claim
         key = (claim.metric, claim.direction, claim.margin, claim.matters,
                tuple(id(row) for row in member.subject))
-        by_subject.setdefault(key, []).append(member)
-    groups = list(by_subject.values())
-    pooled = [pooled_denial(members) for members in groups]
-    together = fisher(pooled) if independent(groups) else min(1.0, len(pooled) * min(pooled))
-    return min(1.0, 2 * min(together, len(compared) * worst))
+        subjects.setdefault(key, []).append(member)
+    if len(subjects) == len(compared):
+        return min(1.0, alone)
+    pooled = len(subjects) * min(map(pooled_denial, subjects.values()))
+    return min(1.0, 2 * min(alone, pooled))
 
 
 class Case(NamedTuple):

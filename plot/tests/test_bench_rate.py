@@ -11,8 +11,10 @@ from unittest import mock
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import bench_lines
 import bench_rate
 import fixtures
+from rows import Results
 
 
 def row(rate, **changes):
@@ -106,7 +108,10 @@ class Line(unittest.TestCase):
                 file.write(said)
 
     def line(self):
-        (text,), self.missed = bench_rate.lines(self.folder)
+        line = next(one for one in bench_lines.LINES if one.section == "rate")
+        text, mark = bench_lines.text_of(line, bench_lines.bench_of(
+            Results(self.folder, [], {}, [])))
+        self.missed = bench_lines.is_missed(mark)
         return text
 
     def test_a_multiple_of_the_papers_rate(self):

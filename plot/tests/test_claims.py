@@ -161,10 +161,10 @@ class Counts(unittest.TestCase):
 class Several(unittest.TestCase):
     REST = "B1,best,a / rest,bytes_per_s,table3,workers=2n+2,more,,workers=*,,,Table 3"
 
-    def grid(self, rates):
+    def grid(self, rates, repeats=6):
         jitter, made = random.Random(3), []
         for workers, rate in rates.items():
-            for repeat in range(1, 7):
+            for repeat in range(1, repeats + 1):
                 made.append(fixtures.timed(rate * jitter.uniform(0.98, 1.02), 200, workers=workers,
                                            repeat=repeat, cell="workers=%d" % workers))
         return made
@@ -199,22 +199,14 @@ class Several(unittest.TestCase):
         self.assertEqual(judged(good + tie, *lines)[0].word, "inconclusive")
         self.assertEqual(judged(good, *lines)[0].word, "not tested")
 
-    def test_rivals_that_share_a_value_speak_together(self):
-        """Five runs a cell against eight rivals: no single comparison is clear enough."""
-        rest = Several.REST.replace("workers=2n+2", "workers=2n+2 concurrency=4").replace(
-            "workers=*", "workers=* concurrency=*")
-        made = []
-        for workers in (4, 6, 8, 10):
-            for limit, rate in ((2, 1100), (4, 1000)):
-                for repeat in range(5):
-                    made.append(fixtures.timed(rate * (1 + 0.01 * repeat), 200, workers=workers,
-                                               concurrency=limit, repeat=repeat + 1,
-                                               cell="W%d C%d" % (workers, limit)))
-        lines = [rest.replace("B1", "B%d" % place) for place in range(1, 8)]
+    def test_rivals_speak_together(self):
+        """Five runs a cell against seven rivals: no single comparison is clear enough."""
+        lines = [self.REST.replace("B1", "B%d" % place) for place in range(1, 8)]
+        made = self.grid({workers: 1000 if workers == 6 else 1100
+                          for workers in (2, 4, 6, 8, 10, 12, 16)}, repeats=5)
         found = judged(made, *lines)[0]
-        self.assertGreater(7 * 7 * min(one.denied for one in found.all), verdict.ALPHA)
-        self.assertEqual((found.word, found.shown.rest.split()[1]),
-                         ("contradicted", "concurrency=2"))
+        self.assertGreater(7 * 6 * min(one.denied for one in found.all), verdict.ALPHA)
+        self.assertEqual(found.word, "contradicted")
 
     def test_holm_over_the_claims(self):
         lines = [LESS % (place, "s", "s", "") for place in range(1, 14)]
@@ -228,7 +220,7 @@ class FalseAlarms(unittest.TestCase):
         jitter = random.Random(11)
         lines = [LESS % (place, "s%d" % place, "s%d" % place, "") for place in range(1, 4)]
         lines += [Several.REST.replace("B1", "B9").replace("2n+2", "2")]
-        known, trials = parsed(*lines), 300
+        known, trials = parsed(*lines), 150
         false = {"confirmed": 0, "contradicted": 0}
 
         def drawn(**keys):
@@ -248,12 +240,6 @@ class FalseAlarms(unittest.TestCase):
         self.assertLessEqual(false["confirmed"], limit + slack)
         self.assertLessEqual(false["contradicted"], limit + slack)
         self.assertGreater(sum(false.values()), 0)  # a machinery that is never alarmed is broken
-
-    def test_fisher(self):
-        self.assertAlmostEqual(verdict.fisher([0.3]), 0.3)
-        self.assertAlmostEqual(verdict.fisher([0.1, 0.1]), 0.01 * (1 + 4.605170), places=6)
-        self.assertAlmostEqual(verdict.fisher([1.0, 1.0]), 1.0)
-        self.assertLess(verdict.fisher([0.0, 1.0]), 1e-200)
 
 
 class Links(unittest.TestCase):
