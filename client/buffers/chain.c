@@ -134,8 +134,6 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
 static void chain_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                           unsigned count)
 {
-    (void)blocks;
-    (void)count;
     if (!run->base.config.early)
         return_fresh(run, chain_of(stream));
     wait_list_resume(&run->base.waiters);
@@ -354,8 +352,6 @@ static void chain_close(struct scheme_run *run, struct scheme_figures *figures)
 
 static void chain_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
-    (void)ended;
-    (void)bytes;
     return_fresh(run, chain_of(stream));
     drop_chain(run, chain_of(stream));
 }

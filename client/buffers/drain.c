@@ -58,8 +58,6 @@ static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struc
 static void drain_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                           unsigned count)
 {
-    (void)blocks;
-    (void)count;
     if (!run->base.config.early)
         return_blocks(run, stream);
 }
@@ -87,7 +85,6 @@ static void drain_need(const struct scheme_config *config, uint64_t streams, uin
     const uint64_t offered = (config->early ? streams : 1) * config->blocks_per_receive;
     const uint64_t charge = pool_block_charge(config->block_bytes);
 
-    (void)frame_bytes;
     need->peak_bytes = (1 + round_up(offered - 1, config->pool_batch)) * charge;
     scheme_need_block(config, charge, need);
 }
@@ -96,8 +93,6 @@ static int drain_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
     struct scheme_base *base = &run->base;
 
-    (void)why;
-    (void)why_bytes;
     base->waiters.resource.free = scheme_free_blocks;
     base->waiters.resource.take = take_blocks;
     return scheme_pool_open(base, base->config.block_bytes, 1, base->config.pool_batch);
@@ -111,8 +106,6 @@ static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
 
 static void drain_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
-    (void)ended;
-    (void)bytes;
     stream->processed_bytes = stream->received_bytes;
     return_blocks(run, stream);
 }

@@ -68,7 +68,6 @@ static unsigned fixed_offer(struct scheme_run *run, struct stream *stream, struc
     struct fixed_stream *fixed = fixed_of(stream);
 
     assert(max >= 1);
-    (void)max;
     if (!fixed->ready)
         fixed->ready = threaded_buffer_ready(stream);
     if (!fixed->ready ||
@@ -109,7 +108,6 @@ static void fixed_need(const struct scheme_config *config, uint64_t streams, uin
 {
     const size_t receive_bytes = config->block_bytes * config->blocks_per_receive;
 
-    (void)frame_bytes;
     threaded_need(config, streams, "an assembly buffer", pool_block_charge(receive_bytes), need);
 }
 
@@ -117,8 +115,6 @@ static int fixed_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
     struct scheme_base *base = &run->threaded.base;
 
-    (void)why;
-    (void)why_bytes;
     threaded_open(&run->threaded, false);
     wait_list_init(&run->block_waiters, run, &base->config.events);
     run->block_waiters.resource.free = scheme_free_blocks;

@@ -52,12 +52,12 @@ static uint64_t free_rings(void *context)
     return ring_pool_free(&run->rings);
 }
 
+/* One ring for each stream, whatever it wants. */
 static bool take_ring(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
     struct mirror_stream *mirror = mirror_of(stream);
 
-    (void)want; /* one for each stream */
     mirror->ring = ring_pool_take(&run->rings);
     mirror->head = 0;
     return mirror->ring != NULL;
@@ -80,7 +80,6 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
     struct mirror_stream *mirror = mirror_of(stream);
 
     assert(max >= 1);
-    (void)max;
     if (mirror->ring == NULL && !take_ring(run, stream, 1) &&
         wait_list_wait(&run->base.waiters, &stream->waiter, 1))
         return 0;
@@ -94,8 +93,6 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
 static void mirror_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                            unsigned count)
 {
-    (void)blocks;
-    (void)count;
     if (stream->partial_bytes > 0)
         return;
     mirror_of(stream)->head = 0;
@@ -207,8 +204,6 @@ static bool mirror_attach(struct scheme_run *run, struct stream *stream)
 static void mirror_release(struct scheme_run *run, struct stream *stream, bool ended,
                            uint64_t bytes)
 {
-    (void)ended;
-    (void)bytes;
     give_ring(run, mirror_of(stream));
 }
 

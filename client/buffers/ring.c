@@ -22,14 +22,11 @@ struct scheme_run {
 static void ring_need(const struct scheme_config *config, uint64_t streams, uint64_t frame_bytes,
                       struct scheme_need *need)
 {
-    (void)frame_bytes;
     threaded_need(config, streams, "a queue", 0, need);
 }
 
 static int ring_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
-    (void)why;
-    (void)why_bytes;
     threaded_open(&run->threaded, true);
     return 0;
 }
@@ -39,7 +36,6 @@ static unsigned ring_offer(struct scheme_run *run, struct stream *stream, struct
 {
     struct cp_block pieces[2];
 
-    (void)run;
     assert(max >= 1);
     if (!threaded_buffer_ready(stream))
         return 0;

@@ -108,7 +108,6 @@ static void slices_need(const struct scheme_config *config, uint64_t streams, ui
     const uint64_t blocks =
         round_up(posted, magazine) + caches * round_up(in_hand + ahead, magazine);
 
-    (void)frame_bytes;
     need->peak_bytes = round_up(blocks, config->pool_batch) * charge;
     scheme_need_block(config, charge, need);
 }
@@ -167,8 +166,6 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
 static void slices_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                            unsigned count)
 {
-    (void)blocks;
-    (void)count;
     if (run->base.config.early)
         return;
     struct block_cache *cache = block_cache_acquire(&run->caches);
@@ -380,7 +377,6 @@ static void slices_release(struct scheme_run *run, struct stream *stream, bool e
     struct slices_stream *slices = slices_of(stream);
     struct block_cache *cache = block_cache_acquire(&run->caches);
 
-    (void)bytes;
     put_back(run, cache, slices);
     block_cache_release(cache);
     if (!ended && run->threads.count == 0)

@@ -138,12 +138,11 @@ static uint64_t free_buffers(void *context)
     return (run->base.config.pool_cap_bytes - used) / charge_of(&run->base.config);
 }
 
+/* All of a stream's memory, or none. */
 static bool take_buffer(void *context, struct stream *stream, unsigned want)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
 
-    (void)context;
-    (void)want; /* all of a stream's memory, or none */
     pthread_mutex_lock(&buffer->lock);
     const bool acquired = acquire(buffer);
     pthread_mutex_unlock(&buffer->lock);
@@ -281,8 +280,6 @@ enum frame_error threaded_received(struct scheme_run *run, struct stream *stream
     struct cp_block pieces[2];
     enum frame_error error = FRAME_OK;
 
-    (void)run;
-    (void)blocks;
     assert(bytes > 0);
     count = threaded_buffer_room(stream, pieces);
     pthread_mutex_lock(&buffer->lock);
@@ -304,9 +301,6 @@ void threaded_retract(struct scheme_run *run, struct stream *stream, struct cp_b
 {
     struct threaded_buffer *buffer = buffer_of(stream);
 
-    (void)run;
-    (void)blocks;
-    (void)count;
     pthread_mutex_lock(&buffer->lock);
     buffer->receiving = false;
     const bool released = release_idle(buffer);

@@ -49,15 +49,12 @@ struct contender {
 static void on_resume(void *context, struct stream *stream)
 {
     struct player *player = stream->owner;
-    (void)context;
     atomic_store(&player->waits, false);
     os_unpark(player->parker);
 }
 
 static void on_end(void *context, struct stream *stream)
 {
-    (void)context;
-    (void)stream;
 }
 
 static double cpu_s(void)

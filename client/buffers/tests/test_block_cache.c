@@ -1,10 +1,6 @@
-/* cache.h, and how seldom slices goes further than to its cache. The Makefile links this with
- * --wrap
- * for what is counted: visits to the pool, pushes to another thread, wake-ups. */
-#include "client/buffers/pool.h"
+/* Block caches, and how seldom slices goes further than its cache. The Makefile links this with
+ * --wrap for what is counted: visits to the pool, pushes to another thread, wake-ups. */
 #include "client/buffers/tests/scheme_stage.h"
-
-#include <stdatomic.h>
 
 #include "client/buffers/block_cache.h"
 #include "client/buffers/mpsc_stack.h"
@@ -28,12 +24,9 @@ static struct {
     _Atomic uint64_t pool_visits, blocks_taken, pushes, wake_ups;
 } counted;
 
-static void count_anew(void)
+static void reset_counters(void)
 {
-    atomic_store(&counted.pool_visits, 0);
-    atomic_store(&counted.blocks_taken, 0);
-    atomic_store(&counted.pushes, 0);
-    atomic_store(&counted.wake_ups, 0);
+    counted.pool_visits = counted.blocks_taken = counted.pushes = counted.wake_ups = 0;
 }
 
 struct block *__wrap_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got)
@@ -70,7 +63,7 @@ void __wrap_os_unpark(struct os_parker *parker)
 
 /* ---- a cache ------------------------------------------------------------------------------ */
 
-enum { HALF = 16, BLOCK_BYTES = 16 << 10, BLOCKS_MAX = 2 * HALF + 1 };
+enum { MAGAZINE = 16, BLOCK_BYTES = 16 << 10, BLOCKS_MAX = 2 * MAGAZINE + 1 };
 
 struct room {
     struct scheme_base base;
@@ -83,16 +76,16 @@ static void room_open(struct room *room)
     memset(room, 0, sizeof *room);
     room->base.config.workers = 1;
     budget_init(&room->base.budget, UINT64_MAX);
-    assert_int_equal(scheme_pool_open(&room->base, BLOCK_BYTES, 4 * HALF, HALF), 0);
-    assert_int_equal(block_caches_open(&room->caches, &room->base, HALF), 0);
+    assert_int_equal(scheme_pool_open(&room->base, BLOCK_BYTES, 4 * MAGAZINE, MAGAZINE), 0);
+    assert_int_equal(block_caches_open(&room->caches, &room->base, MAGAZINE), 0);
     room->cache = block_cache_acquire(&room->caches);
-    count_anew();
+    reset_counters();
 }
 
 static void room_close(struct room *room)
 {
-    block_cache_release(room->cache);
     struct scheme_figures figures = {0};
+    block_cache_release(room->cache);
     block_caches_close(&room->caches, &figures);
     assert_int_equal(pool_close(room->base.pool), 0);
 }
@@ -119,8 +112,7 @@ static void test_what_was_given_last_is_taken_first(void **state)
 {
     struct room room;
     struct block *blocks[BLOCKS_MAX], *again[BLOCKS_MAX];
-    (void)state;
-    for (unsigned count = 1; count <= 2 * HALF; count++) {
+    for (unsigned count = 1; count <= 2 * MAGAZINE; count++) {
         room_open(&room);
         take(&room, blocks, count);
         give(&room, blocks, count);
@@ -132,52 +124,50 @@ static void test_what_was_given_last_is_taken_first(void **state)
     }
 }
 
-static void test_half_a_desk_comes_and_goes_at_once(void **state)
+static void test_a_magazine_comes_and_goes_at_once(void **state)
 {
     struct room room;
-    struct block *blocks[BLOCKS_MAX], *again[HALF];
-    (void)state;
+    struct block *blocks[BLOCKS_MAX], *again[MAGAZINE];
     room_open(&room);
-    take(&room, blocks, HALF);
+    take(&room, blocks, MAGAZINE);
     assert_int_equal(counted.pool_visits, 1);
-    take(&room, blocks + HALF, HALF);
+    take(&room, blocks + MAGAZINE, MAGAZINE);
     assert_int_equal(counted.pool_visits, 2);
-    take(&room, blocks + 2 * HALF, 1);
+    take(&room, blocks + 2 * MAGAZINE, 1);
     assert_int_equal(counted.pool_visits, 3);
-    assert_int_equal(room.cache->free_count, HALF - 1);
+    assert_int_equal(room.cache->free_count, MAGAZINE - 1);
 
-    give(&room, blocks, HALF + 1);
+    give(&room, blocks, MAGAZINE + 1);
     assert_int_equal(counted.pool_visits, 3);
-    give(&room, blocks + HALF + 1, HALF);
+    give(&room, blocks + MAGAZINE + 1, MAGAZINE);
     assert_int_equal(counted.pool_visits, 4);
-    assert_in_range(room.cache->free_count, HALF, 2 * HALF);
-    take(&room, again, HALF);
-    for (unsigned i = 0; i < HALF; i++)
-        assert_ptr_equal(again[i], blocks[2 * HALF - i]); /* what went was the cold half */
+    assert_in_range(room.cache->free_count, MAGAZINE, 2 * MAGAZINE);
+    take(&room, again, MAGAZINE);
+    for (unsigned i = 0; i < MAGAZINE; i++)
+        assert_ptr_equal(again[i], blocks[2 * MAGAZINE - i]); /* the cold magazine went */
     assert_int_equal(counted.pool_visits, 4);
-    give(&room, again, HALF);
+    give(&room, again, MAGAZINE);
     room_close(&room);
 }
 
 /* Emptied and filled in turn, by whatever numbers: no creeping up. */
-static void test_a_desk_has_whole_halves(void **state)
+static void test_a_cache_has_whole_magazines(void **state)
 {
     struct room room;
-    struct block *blocks[4 * HALF];
+    struct block *blocks[4 * MAGAZINE];
     unsigned out = 0;
-    (void)state;
     room_open(&room);
     for (unsigned step = 0; step < 1000; step++) {
-        const unsigned change = 1 + step * 7 % (2 * HALF);
+        const unsigned change = 1 + step * 7 % (2 * MAGAZINE);
         if (step % 2 == 0) {
-            for (unsigned i = 0; i < change && out < 3 * HALF; i++)
+            for (unsigned i = 0; i < change && out < 3 * MAGAZINE; i++)
                 take(&room, &blocks[out++], 1);
         } else {
             for (unsigned i = 0; i < change && out > 0; i++)
                 give(&room, &blocks[--out], 1);
         }
-        assert_int_equal((room.cache->free_count + out) % HALF, 0);
-        assert_in_range(room.cache->free_count, 0, 2 * HALF);
+        assert_int_equal((room.cache->free_count + out) % MAGAZINE, 0);
+        assert_in_range(room.cache->free_count, 0, 2 * MAGAZINE);
     }
     give(&room, blocks, out);
     room_close(&room);
@@ -185,23 +175,32 @@ static void test_a_desk_has_whole_halves(void **state)
 
 /* ---- wake-ups ---------------------------------------------------------------------------- */
 
-static void test_only_who_sleeps_is_woken_and_once(void **state)
+static void test_only_a_sleeper_is_woken_and_once(void **state)
 {
     static struct mpsc_stack stack;
     struct block blocks[4] = {0};
-    (void)state;
     mpsc_stack_init(&stack);
-    count_anew();
+    reset_counters();
+    assert_null(mpsc_stack_take(&stack));
     mpsc_stack_push(&stack, &blocks[0], &blocks[0]);
-    mpsc_stack_push(&stack, &blocks[1], &blocks[1]);
+    assert_false(mpsc_stack_prepare_sleep(&stack));
     assert_int_equal(counted.wake_ups, 0);
-    assert_non_null(mpsc_stack_take(&stack));
+    assert_ptr_equal(mpsc_stack_take(&stack), &blocks[0]);
     assert_true(mpsc_stack_prepare_sleep(&stack));
-    mpsc_stack_push(&stack, &blocks[2], &blocks[2]);
-    mpsc_stack_push(&stack, &blocks[3], &blocks[3]);
+    assert_false(mpsc_stack_prepare_sleep(&stack));
+    assert_null(mpsc_stack_take(&stack));
+    mpsc_stack_push(&stack, &blocks[1], &blocks[1]);
+    blocks[2].queue_next = &blocks[3];
+    mpsc_stack_push(&stack, &blocks[2], &blocks[3]);
     assert_int_equal(counted.wake_ups, 1);
     mpsc_stack_sleep(&stack);
-    assert_non_null(mpsc_stack_take(&stack));
+    assert_ptr_equal(mpsc_stack_take(&stack), &blocks[2]);
+    assert_ptr_equal(blocks[3].queue_next, &blocks[1]);
+    assert_null(blocks[1].queue_next);
+    assert_true(mpsc_stack_prepare_sleep(&stack));
+    mpsc_stack_wake(&stack);
+    mpsc_stack_sleep(&stack);
+    assert_null(mpsc_stack_take(&stack));
 }
 
 /* ---- slices at full load ----------------------------------------------------------------- */
@@ -216,34 +215,17 @@ enum {
     FRAMES_PER_WAKE_UP = 100,
 };
 
-/* What another one has: cheaper than frame by frame. */
-static void feed_copy(struct feed *feed, const struct feed *from)
-{
-    feed->bytes = malloc(from->count);
-    assert_non_null(feed->bytes);
-    memcpy(feed->bytes, from->bytes, from->count);
-    feed->count = from->count;
-    feed->frames = from->frames;
-}
-
 static void load(struct stage *stage, unsigned processors)
 {
     static struct feed feeds[STREAMS];
-    struct driver driver = {0};
-    stage_set(stage, scheme_find("slices"), "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    stage_set(stage, scheme_find("slices"), false, "\r\n", BLOCK_BYTES, FRAME_BYTES);
     stage->config.blocks_per_receive = 8;
     stage->config.processors = processors;
     stage->config.process.verify = VERIFY_HEADER;
     stage_open(stage);
-    for (unsigned i = 0; i < STREAMS; i++) {
-        feed_init(&feeds[i], stage, &driver);
-        if (i == 0)
-            feed_add_many(&feeds[i], FRAMES, FRAME_BYTES, FRAME_BYTES, 1);
-        else
-            feed_copy(&feeds[i], &feeds[0]);
-        feed_attach(&feeds[i]);
-    }
-    count_anew();
+    for (unsigned i = 0; i < STREAMS; i++)
+        feed_open(&feeds[i], stage, FRAMES, FRAME_BYTES, FRAME_BYTES, 1);
+    reset_counters();
     for (bool moved = true; moved;) {
         moved = false;
         for (unsigned i = 0; i < STREAMS; i++)
@@ -259,24 +241,23 @@ static void load(struct stage *stage, unsigned processors)
     assert_int_equal(stage->figures.frames, STREAMS * FRAMES);
 }
 
-static void test_slices_keeps_to_its_desk(void **state)
+static void test_slices_keeps_to_its_cache(void **state)
 {
     static const unsigned processors[] = {0, 1, 3};
     struct stage stage;
-    (void)state;
     for (unsigned i = 0; i < sizeof processors / sizeof processors[0]; i++) {
         load(&stage, processors[i]);
         const uint64_t frames = stage.figures.frames, published = stage.figures.hand_overs;
-        const uint64_t batch = counted.pushes - published;
+        const uint64_t returned = counted.pushes - published;
         print_message("%u processors: %llu frames, %llu blocks: %llu visits to the pool, %llu "
                       "publications, %llu returns, %llu wake-ups\n",
                       processors[i], (unsigned long long)frames,
                       (unsigned long long)counted.blocks_taken,
                       (unsigned long long)counted.pool_visits, (unsigned long long)published,
-                      (unsigned long long)batch, (unsigned long long)counted.wake_ups);
+                      (unsigned long long)returned, (unsigned long long)counted.wake_ups);
         assert_in_range(counted.pool_visits, 1, counted.blocks_taken / BLOCKS_PER_VISIT);
         assert_in_range(published, processors[i] > 0, frames / FRAMES_PER_PUBLICATION);
-        assert_in_range(batch, processors[i] > 0, frames / FRAMES_PER_RETURN);
+        assert_in_range(returned, processors[i] > 0, frames / FRAMES_PER_RETURN);
         assert_in_range(counted.wake_ups, 0, frames / FRAMES_PER_WAKE_UP);
         if (processors[i] == 0)
             assert_int_equal(counted.pushes, 0);
@@ -287,10 +268,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_was_given_last_is_taken_first),
-        cmocka_unit_test(test_half_a_desk_comes_and_goes_at_once),
-        cmocka_unit_test(test_a_desk_has_whole_halves),
-        cmocka_unit_test(test_only_who_sleeps_is_woken_and_once),
-        cmocka_unit_test(test_slices_keeps_to_its_desk),
+        cmocka_unit_test(test_a_magazine_comes_and_goes_at_once),
+        cmocka_unit_test(test_a_cache_has_whole_magazines),
+        cmocka_unit_test(test_only_a_sleeper_is_woken_and_once),
+        cmocka_unit_test(test_slices_keeps_to_its_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,6 @@ static void assert_same_ends(const struct ends *is, const struct ends *should)
 static void test_every_position_and_split(void **state)
 {
     static const char letters[] = "MARKER-BY-LETTER";
-    (void)state;
     for (unsigned count = 1; count <= MARKER_BYTES_MAX; count++) {
         const struct marker marker = marker_of(letters, count);
         for (size_t before = 0; before < 24; before++) {
@@ -103,7 +102,6 @@ static void test_one_byte_at_a_time(void **state)
     const struct marker marker = marker_of("\r\n", 2);
     struct marker_state at = {0};
     struct ends is = {.count = 0}, should;
-    (void)state;
     for (size_t i = 0; i < sizeof text - 1; i++)
         feed(&marker, &at, (const uint8_t *)text, i, i + 1, &is);
     find_naively(&marker, (const uint8_t *)text, sizeof text - 1, &should);
@@ -131,7 +129,6 @@ static void test_random_chunks_against_naive(void **state)
                    {"aaaaaaaaaaaaaaab", 16},
                    {"ababababababababab", 16}};
     const unsigned seed = (unsigned)time(NULL);
-    (void)state;
     print_message("seed %u\n", seed);
     srand(seed);
     for (unsigned m = 0; m < sizeof markers / sizeof markers[0]; m++) {
@@ -164,7 +161,6 @@ static void test_where_the_rarest_byte_is_common(void **state)
 {
     enum { BYTES = 1200, FROM = 400 };
     static const char *const markers[] = {"\r\n", "\n\r", "x\rx\n", "\r0123456789\n"};
-    (void)state;
     for (unsigned m = 0; m < sizeof markers / sizeof markers[0]; m++) {
         const struct marker marker = marker_of(markers[m], (unsigned)strlen(markers[m]));
         for (size_t before = FROM; before + marker.count <= BYTES; before++) {
@@ -186,7 +182,6 @@ static void test_never_passes_over_a_marker(void **state)
     struct marker marker = marker_of("\r\n", 2);
     uint8_t data[600];
     unsigned codes = 0;
-    (void)state;
     for (; marker_use(&marker, codes); codes++) {
         for (size_t bytes = 2; bytes <= sizeof data; bytes++) {
             const size_t before = bytes * 7 % (bytes - 1);
@@ -212,7 +207,6 @@ static void test_never_reads_beyond_a_piece(void **state)
     const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     uint8_t *pages = mmap(NULL, 3 * page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint8_t *middle = pages + page_bytes;
-    (void)state;
     assert_true(pages != MAP_FAILED);
     assert_int_equal(mprotect(middle, page_bytes, PROT_READ | PROT_WRITE), 0);
     for (unsigned count = 1; count <= MARKER_BYTES_MAX; count++) {
@@ -236,7 +230,6 @@ static void test_never_reads_beyond_a_piece(void **state)
 
 static void test_goes_by_the_rarest_byte(void **state)
 {
-    (void)state;
     assert_int_equal(marker_of("\r\n", 2).rarest, 0);
     assert_int_equal(marker_of("\n\r", 2).rarest, 1);
     assert_int_equal(marker_of("end\x1f", 4).rarest, 3);

@@ -11,7 +11,6 @@ enum { FRAME_BYTES = 700 };
 
 static void test_both_views_are_the_same_bytes(void **state)
 {
-    (void)state;
     const size_t bytes = 3 * os_mirror_step();
     uint8_t *memory = os_mirror_map(bytes);
     assert_non_null(memory);
@@ -26,7 +25,6 @@ static void test_both_views_are_the_same_bytes(void **state)
 
 static void test_no_descriptor_stays_open(void **state)
 {
-    (void)state;
     struct rlimit old, few;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     few = old;
@@ -46,7 +44,6 @@ static void test_no_descriptor_stays_open(void **state)
 
 static void test_the_ring_used_last_is_the_next(void **state)
 {
-    (void)state;
     struct budget budget;
     struct ring_pool rings;
     budget_init(&budget, 3 * ring_pool_ring_bytes(1));
@@ -69,7 +66,6 @@ static void test_the_ring_used_last_is_the_next(void **state)
 
 static void test_no_descriptor_no_ring(void **state)
 {
-    (void)state;
     struct budget budget;
     struct ring_pool rings;
     struct rlimit old, none;
@@ -93,16 +89,11 @@ static void test_no_descriptor_no_ring(void **state)
 
 static void deliver(struct stage *stage, size_t first_receive, unsigned frames)
 {
-    struct driver driver = {0};
     struct feed feed;
     stage_open(stage);
-    feed_init(&feed, stage, &driver);
-    feed_add_many(&feed, frames, FRAME_BYTES, FRAME_BYTES, 1);
-    feed_attach(&feed);
+    feed_open(&feed, stage, frames, FRAME_BYTES, FRAME_BYTES, 1);
     feed_up_to(&feed, first_receive, SIZE_MAX);
-    feed_finish(&feed);
-    feed_check_finished(&feed);
-    feed_free(&feed);
+    feed_close(&feed);
     stage_close(stage);
 }
 
@@ -110,11 +101,10 @@ static void deliver(struct stage *stage, size_t first_receive, unsigned frames)
  * once. */
 static void test_no_byte_is_copied(void **state)
 {
-    (void)state;
     enum { FRAMES = 100 };
     for (size_t first = 1; first < FRAME_BYTES; first += 97) {
         struct stage stage;
-        stage_set(&stage, scheme_find("mirror"), "\r\n", 1024, FRAME_BYTES);
+        stage_set(&stage, scheme_find("mirror"), false, "\r\n", 1024, FRAME_BYTES);
         deliver(&stage, first, FRAMES);
         assert_int_equal(stage.figures.copied_bytes, 0);
         assert_int_equal(stage.figures.frames, FRAMES);
@@ -128,25 +118,18 @@ static void test_no_byte_is_copied(void **state)
  * have one each. */
 static void test_rings_are_for_frames_under_way(void **state)
 {
-    (void)state;
     enum { STREAMS = 20, UNDER_WAY = 3 };
     static struct feed feeds[STREAMS];
-    struct driver driver = {0};
     struct stage stage;
-    stage_set(&stage, scheme_find("mirror"), "\r\n", 4096, FRAME_BYTES);
+    stage_set(&stage, scheme_find("mirror"), false, "\r\n", 4096, FRAME_BYTES);
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
-        feed_init(&feeds[i], &stage, &driver);
-        feed_add_many(&feeds[i], 2, FRAME_BYTES, FRAME_BYTES, i);
-        feed_attach(&feeds[i]);
+        feed_open(&feeds[i], &stage, 2, FRAME_BYTES, FRAME_BYTES, i);
         feed_up_to(&feeds[i], FRAME_BYTES + (i < UNDER_WAY), FRAME_BYTES);
         feed_up_to(&feeds[i], feeds[i].at + (i < UNDER_WAY), FRAME_BYTES);
     }
-    for (unsigned i = 0; i < STREAMS; i++) {
-        feed_finish(&feeds[i]);
-        feed_check_finished(&feeds[i]);
-        feed_free(&feeds[i]);
-    }
+    for (unsigned i = 0; i < STREAMS; i++)
+        feed_close(&feeds[i]);
     stage_close(&stage);
     assert_int_equal(stage.figures.pool_blocks, UNDER_WAY + 1);
     assert_int_equal(stage.figures.buffer_cap_waits, 0);
@@ -155,11 +138,10 @@ static void test_rings_are_for_frames_under_way(void **state)
 /* Early binding on a system with fewer maps than connections is refused before any is made. */
 static void test_too_many_maps_are_refused(void **state)
 {
-    (void)state;
     struct stage stage;
     if (ring_pool_max() == UINT64_MAX || ring_pool_max() >= UINT32_MAX)
         skip(); /* no limit known */
-    stage_set(&stage, scheme_find("mirror"), "\r\n", 4096, 700);
+    stage_set(&stage, scheme_find("mirror"), false, "\r\n", 4096, 700);
     stage.config.early = true;
     stage.config.streams_max = (unsigned)ring_pool_max() + 1;
     assert_false(stage_opens(&stage));

@@ -42,7 +42,6 @@ static void give_chain(struct pool *pool, struct block *first)
 
 static void test_budget(void **state)
 {
-    (void)state;
     budget_init(&budget, 100);
     assert_true(budget_charge(&budget, 60));
     assert_false(budget_charge(&budget, 41));
@@ -58,7 +57,6 @@ static void test_blocks_are_ready_for_use(void **state)
 {
     struct pool *pool = open_with(3, 0);
     unsigned got;
-    (void)state;
     assert_int_equal(pool_blocks(pool), 3);
     assert_int_equal(atomic_load(&budget.used_bytes), 3 * pool_block_charge(BLOCK_BYTES));
     struct block *first = pool_take(pool, 3, 0, &got);
@@ -84,7 +82,6 @@ static void test_last_in_first_out(void **state)
     struct pool *pool = open_with(8, 0);
     struct block *blocks[4];
     unsigned got;
-    (void)state;
     for (unsigned i = 0; i < 4; i++)
         blocks[i] = pool_take(pool, 1, 0, &got);
     for (unsigned i = 0; i < 4; i++)
@@ -106,7 +103,6 @@ static void test_grows_in_batches(void **state)
 {
     struct pool *pool = open_with(0, 0);
     unsigned got;
-    (void)state;
     assert_int_equal(pool_blocks(pool), 0);
     struct block *one = pool_take(pool, 1, 0, &got);
     assert_int_equal(pool_blocks(pool), BATCH);
@@ -123,7 +119,6 @@ static void test_takes_what_the_cap_leaves(void **state)
 {
     struct pool *pool = open_with(0, 11); /* no whole number of batches */
     unsigned got;
-    (void)state;
     struct block *first = pool_take(pool, 9, 0, &got);
     assert_int_equal(got, 9);
     struct block *second = pool_take(pool, 9, 0, &got);
@@ -143,7 +138,6 @@ static void test_keeps_a_reserve(void **state)
 {
     struct pool *pool = open_with(4, 6);
     unsigned got;
-    (void)state;
     struct block *first = pool_take(pool, 5, 4, &got);
     assert_int_equal(got, 2); /* grown by two: four stay */
     assert_null(pool_take(pool, 1, 4, &got));
@@ -163,7 +157,6 @@ static void test_lost_blocks_are_counted(void **state)
 {
     struct pool *pool = open_with(4, 0);
     unsigned got;
-    (void)state;
     assert_non_null(pool_take(pool, 3, 0, &got));
     assert_int_equal(pool_close(pool), 3);
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
@@ -171,7 +164,6 @@ static void test_lost_blocks_are_counted(void **state)
 
 static void test_a_pool_that_does_not_fit(void **state)
 {
-    (void)state;
     assert_null(open_with(5, 4));
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
     budget_init(&budget, UINT64_MAX);
@@ -187,7 +179,6 @@ static void test_references(void **state)
     struct pool *pool = open_with(1, 0);
     struct block_batch batch = {0};
     unsigned got;
-    (void)state;
     struct block *block = pool_take(pool, 1, 0, &got);
     atomic_fetch_add(&block->references, 2);
     block_batch_unref(&batch, block);
@@ -218,7 +209,6 @@ static void test_threads(void **state)
     enum { THREADS = 4 };
     struct pool *pool = open_with(2, 12);
     pthread_t threads[THREADS];
-    (void)state;
     for (unsigned i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, pool), 0);
     for (unsigned i = 0; i < THREADS; i++)

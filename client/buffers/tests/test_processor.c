@@ -47,7 +47,6 @@ static enum frame_error process(struct bench *bench, size_t bytes)
 static void test_counts_on_both(void **state)
 {
     struct bench bench;
-    (void)state;
     set_up(&bench, VERIFY_FULL);
     assert_int_equal(processor_append(&bench.processor, bench.frame, 1), 0);
     assert_int_equal(processor_append(&bench.processor, bench.frame + 1, 199), 0);
@@ -66,7 +65,6 @@ static void test_counts_on_both(void **state)
 static void test_a_whole_frame_is_taken_where_it_is(void **state)
 {
     struct bench bench;
-    (void)state;
     set_up(&bench, VERIFY_FULL);
     assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
                      FRAME_OK);
@@ -85,7 +83,6 @@ static void test_a_whole_frame_is_taken_where_it_is(void **state)
 static void test_what_is_wrong_is_named(void **state)
 {
     struct bench bench;
-    (void)state;
     set_up(&bench, VERIFY_FULL);
     assert_int_equal(process(&bench, FRAME_BYTES - 1), FRAME_TRUNCATED);
     assert_int_equal(process(&bench, FRAME_BYTES + 1), FRAME_BAD_LENGTH);
@@ -106,7 +103,6 @@ static void test_what_is_wrong_is_named(void **state)
 static void test_looks_no_closer_than_asked(void **state)
 {
     struct bench bench;
-    (void)state;
     set_up(&bench, VERIFY_HEADER);
     bench.frame[100] ^= 1;
     assert_int_equal(process(&bench, FRAME_BYTES), FRAME_OK);
@@ -123,7 +119,6 @@ static void test_looks_no_closer_than_asked(void **state)
 static void test_live_frames_have_latencies(void **state)
 {
     struct bench bench;
-    (void)state;
     set_up(&bench, VERIFY_FULL);
     bench.config.live = true;
     assert_int_equal(process(&bench, FRAME_BYTES), FRAME_OK);
@@ -137,7 +132,6 @@ static void test_live_frames_have_latencies(void **state)
 static void test_buffer_grows_within_the_budget(void **state)
 {
     struct bench bench;
-    (void)state;
     set_up(&bench, VERIFY_NONE);
     bench.budget.cap_bytes = 500;
     assert_int_equal(processor_append(&bench.processor, bench.frame, 100), 0);
@@ -157,7 +151,6 @@ static void test_buffer_grows_within_the_budget(void **state)
 
 static void test_error_names(void **state)
 {
-    (void)state;
     for (unsigned i = 0; i < FRAME_ERROR_COUNT; i++) {
         assert_non_null(frame_error_name((enum frame_error)i));
         for (unsigned j = 0; j < i; j++)
@@ -170,7 +163,6 @@ static void test_error_names(void **state)
 
 static void test_two_digits_from_a_microsecond_on(void **state)
 {
-    (void)state;
     for (uint64_t value_ns = 1000; value_ns < 900 * (uint64_t)OS_NS_PER_S;
          value_ns += value_ns / 7) {
         struct latency latency = {0};
@@ -185,7 +177,6 @@ static void test_two_digits_from_a_microsecond_on(void **state)
 static void test_values_beyond_the_scale(void **state)
 {
     struct latency latency = {0};
-    (void)state;
     latency_add(&latency, 0);
     assert_in_range(latency_quantile_ns(&latency, 1), 1, 1000);
     latency_add(&latency, UINT64_MAX);
@@ -196,7 +187,6 @@ static void test_values_beyond_the_scale(void **state)
 static void test_quantiles(void **state)
 {
     struct latency latency = {0}, other = {0}, merged = {0};
-    (void)state;
     assert_int_equal(latency_quantile_ns(&latency, 0.5), 0);
     for (uint64_t i = 1; i <= 99; i++)
         latency_add(i % 2 == 0 ? &latency : &other, i * OS_NS_PER_MS);

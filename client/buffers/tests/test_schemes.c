@@ -2,12 +2,8 @@
  * whole and in order, and the figures say what was done. */
 #include "client/buffers/tests/scheme_stage.h"
 
-#include <time.h>
-
 static const char *const markers[] = {"\n", "\r\n", "\r\r\n", "abcabcab", "0123456789abcdef"};
 enum { MARKERS = sizeof markers / sizeof markers[0] };
-
-static unsigned seed;
 
 static void check_figures(const struct stage *stage, const struct feed *feeds, unsigned count)
 {
@@ -30,16 +26,12 @@ static void split_everywhere(const struct scheme *scheme, bool early, const char
 {
     static struct feed feeds[FEEDS_MAX];
     struct stage stage;
-    struct driver driver = {0};
     unsigned count = 0;
-    stage_set(&stage, scheme, marker, block_bytes, 100);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, marker, block_bytes, 100);
     stage_open(&stage);
     for (size_t split = 0;; split++) {
         struct feed *feed = &feeds[count++];
-        feed_init(feed, &stage, &driver);
-        feed_add_many(feed, 3, PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MIN + 8, split);
-        feed_attach(feed);
+        feed_open(feed, &stage, 3, PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MIN + 8, split);
         feed_up_to(feed, split, SIZE_MAX);
         feed_finish(feed);
         if (split >= feed->count)
@@ -51,18 +43,12 @@ static void split_everywhere(const struct scheme *scheme, bool early, const char
         feed_free(&feeds[i]);
 }
 
-static void splits(const struct scheme *scheme, bool early)
+static void test_every_split_point(const struct scheme *scheme, bool early)
 {
     for (unsigned m = 0; m < MARKERS; m++) {
         split_everywhere(scheme, early, markers[m], 7);
         split_everywhere(scheme, early, markers[m], 256);
     }
-}
-
-static void test_every_split_point(void **state)
-{
-    (void)state;
-    each_scheme(splits);
 }
 
 /* ---- sizes of receives ------------------------------------------------------------------- */
@@ -75,17 +61,15 @@ struct delivery {
 
 static void deliver(struct stage *stage, const struct delivery *how)
 {
-    struct driver driver = {0};
     struct feed feed;
-    feed_init(&feed, stage, &driver);
+    feed_init(&feed, stage);
     feed_add_many(&feed, how->frames, how->size_min, how->size_max, 1);
     stage_open(stage);
     feed_attach(&feed);
     while (feed.at < feed.count && !feed_over(&feed)) {
         const size_t most =
             how->receive_bytes > 0 ? how->receive_bytes : 1 + (size_t)rand() % (2 * how->size_max);
-        if (!feed_receive(&feed, most) && feed_waits(&feed))
-            driver_wait(&driver);
+        feed_step(&feed, most);
     }
     feed_await(&feed);
     feed_check_finished(&feed);
@@ -95,7 +79,7 @@ static void deliver(struct stage *stage, const struct delivery *how)
     feed_free(&feed);
 }
 
-static void deliver_all(const struct scheme *scheme, bool early)
+static void test_every_size_of_receives(const struct scheme *scheme, bool early)
 {
     static const struct delivery deliveries[] = {
         {16, 20, 70, 200, 1},           /* byte by byte */
@@ -106,31 +90,22 @@ static void deliver_all(const struct scheme *scheme, bool early)
     };
     for (unsigned i = 0; i < sizeof deliveries / sizeof deliveries[0]; i++) {
         struct stage stage;
-        stage_set(&stage, scheme, markers[i % MARKERS], deliveries[i].block_bytes,
+        stage_set(&stage, scheme, early, markers[i % MARKERS], deliveries[i].block_bytes,
                   deliveries[i].size_max);
-        stage.config.early = early;
         deliver(&stage, &deliveries[i]);
     }
 }
 
-static void test_every_size_of_receives(void **state)
-{
-    (void)state;
-    each_scheme(deliver_all);
-}
-
 /* More frames at once than records, lists of lengths and what is handed over under one lock
  * hold. */
-static void deliver_tiny(const struct scheme *scheme, bool early)
+static void test_frames_of_one_byte(const struct scheme *scheme, bool early)
 {
     enum { LINES = 5000 };
-    struct driver driver = {0};
     struct stage stage;
     struct feed feed;
-    stage_set(&stage, scheme, "\n", 4096, 10);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, "\n", 4096, 10);
     stage.config.process.verify = VERIFY_NONE;
-    feed_init(&feed, &stage, &driver);
+    feed_init(&feed, &stage);
     feed.frames = LINES;
     feed.count = LINES;
     feed.bytes = malloc(LINES);
@@ -146,70 +121,46 @@ static void deliver_tiny(const struct scheme *scheme, bool early)
     feed_free(&feed);
 }
 
-static void test_frames_of_one_byte(void **state)
-{
-    (void)state;
-    each_scheme(deliver_tiny);
-}
-
 /* ---- figures ----------------------------------------------------------------------------- */
 
 /* Receives that end with frames: nothing unfinished has to be moved. */
-static void count_copies(const struct scheme *scheme, bool early)
+static void test_copies_are_counted(const struct scheme *scheme, bool early)
 {
     enum { FRAME_BYTES = 1000, FRAMES = 50 };
     const struct delivery how = {4096, FRAMES, FRAME_BYTES, FRAME_BYTES, FRAME_BYTES};
-    const bool in_place = strcmp(scheme->name, "drain") == 0 ||
-                          strcmp(scheme->name, "slices") == 0 ||
-                          strcmp(scheme->name, "mirror") == 0;
-    const unsigned copies = in_place ? 0 : strcmp(scheme->name, "fixed") == 0 ? 2 : 1;
+    const bool in_place =
+        is_scheme(scheme, "drain") || is_scheme(scheme, "slices") || is_scheme(scheme, "mirror");
+    const unsigned copies = in_place ? 0 : is_scheme(scheme, "fixed") ? 2 : 1;
     struct stage stage;
-    stage_set(&stage, scheme, "\r\n", how.block_bytes, FRAME_BYTES);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, "\r\n", how.block_bytes, FRAME_BYTES);
     deliver(&stage, &how);
     assert_int_equal(stage.figures.copied_bytes, copies * FRAMES * FRAME_BYTES);
     assert_int_equal(stage.figures.buffer_cap_waits, 0);
 }
 
-static void test_copies_are_counted(void **state)
-{
-    (void)state;
-    each_scheme(count_copies);
-}
-
-static void measure_latency(const struct scheme *scheme, bool early)
+static void test_latencies_are_merged(const struct scheme *scheme, bool early)
 {
     const struct delivery how = {4096, 10, 500, 500, SIZE_MAX};
     struct stage stage;
-    stage_set(&stage, scheme, "\r\n", how.block_bytes, 500);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, "\r\n", how.block_bytes, 500);
     stage.config.process.live = true;
     deliver(&stage, &how);
     assert_int_equal(stage.figures.latency.count, stage_frames(&stage) ? 10 : 0);
 }
 
-static void test_latencies_are_merged(void **state)
-{
-    (void)state;
-    each_scheme(measure_latency);
-}
-
-/* Streams that have had their frame and stay hold no block, so few blocks serve many streams. */
-static void idle_holds_nothing(const struct scheme *scheme, bool early)
+/* Streams between frames hold no block, so few blocks serve many streams. */
+static void test_idle_streams_hold_no_block(const struct scheme *scheme, bool early)
 {
     enum { STREAMS = 40 };
     static struct feed feeds[STREAMS];
-    struct driver driver = {0};
     struct stage stage;
     if (early)
         return;
-    stage_set(&stage, scheme, "\r\n", 4096, 300);
+    stage_set(&stage, scheme, early, "\r\n", 4096, 300);
     stage.config.pool_batch = 1;
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
-        feed_init(&feeds[i], &stage, &driver);
-        feed_add_many(&feeds[i], 1, 300, 300, i);
-        feed_attach(&feeds[i]);
+        feed_open(&feeds[i], &stage, 1, 300, 300, i);
         feed_up_to(&feeds[i], 300, SIZE_MAX);
         feed_await(&feeds[i]);
     }
@@ -222,28 +173,18 @@ static void idle_holds_nothing(const struct scheme *scheme, bool early)
     assert_in_range(stage.figures.pool_blocks, 0, STREAMS / 2);
 }
 
-static void test_idle_streams_hold_no_block(void **state)
-{
-    (void)state;
-    each_scheme(idle_holds_nothing);
-}
-
-/* Streams in the middle of a frame: the scheme's own formula covers what they take, and is no
- * fantasy. */
-static void predict(const struct scheme *scheme, bool early)
+/* Streams in the middle of a frame: the scheme's own formula covers what they take, and is not
+ * far above it. */
+static void test_memory_is_as_predicted(const struct scheme *scheme, bool early)
 {
     enum { STREAMS = 10, FRAME_BYTES = 100000 };
     static struct feed feeds[STREAMS];
-    struct driver driver = {0};
     struct stage stage;
-    stage_set(&stage, scheme, "\r\n", 4096, FRAME_BYTES);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, "\r\n", 4096, FRAME_BYTES);
     stage.config.workers = 1;
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
-        feed_init(&feeds[i], &stage, &driver);
-        feed_add_many(&feeds[i], 1, FRAME_BYTES, FRAME_BYTES, i);
-        feed_attach(&feeds[i]);
+        feed_open(&feeds[i], &stage, 1, FRAME_BYTES, FRAME_BYTES, i);
         feed_up_to(&feeds[i], FRAME_BYTES - 1, SIZE_MAX);
     }
     const uint64_t predicted = scheme_memory(scheme, &stage.config, STREAMS, FRAME_BYTES);
@@ -257,15 +198,8 @@ static void predict(const struct scheme *scheme, bool early)
     assert_in_range(stage.figures.buffer_peak_bytes, least, predicted);
 }
 
-static void test_memory_is_as_predicted(void **state)
-{
-    (void)state;
-    each_scheme(predict);
-}
-
 static void test_names(void **state)
 {
-    (void)state;
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
         assert_ptr_equal(scheme_find(scheme_list(i)->name), scheme_list(i));
         assert_true(strlen(scheme_list(i)->summary) > 0);
@@ -277,16 +211,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
-        cmocka_unit_test(test_every_split_point),
-        cmocka_unit_test(test_every_size_of_receives),
-        cmocka_unit_test(test_frames_of_one_byte),
-        cmocka_unit_test(test_copies_are_counted),
-        cmocka_unit_test(test_latencies_are_merged),
-        cmocka_unit_test(test_idle_streams_hold_no_block),
-        cmocka_unit_test(test_memory_is_as_predicted),
+        SCHEME_TEST(test_every_split_point),
+        SCHEME_TEST(test_every_size_of_receives),
+        SCHEME_TEST(test_frames_of_one_byte),
+        SCHEME_TEST(test_copies_are_counted),
+        SCHEME_TEST(test_latencies_are_merged),
+        SCHEME_TEST(test_idle_streams_hold_no_block),
+        SCHEME_TEST(test_memory_is_as_predicted),
     };
-    seed = (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
-    srand(seed);
+    seed_rand();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

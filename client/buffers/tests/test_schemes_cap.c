@@ -1,13 +1,12 @@
-/* Schemes with many streams, several threads, and hardly any memory: nothing is lost, nobody waits
- * for ever, every offer that was refused is followed by one resume, the cap holds. */
+/* Schemes with many streams, several threads and hardly any memory: nothing is lost, no stream
+ * waits for ever, every refused offer is followed by one resume, the cap holds. */
 #include "client/buffers/tests/scheme_stage.h"
-
-#include <time.h>
 
 enum { STREAMS = 8, FRAMES = 25, SIZE_LEAST = 66, SIZE_MOST = 5000, BLOCK_BYTES = 512 };
 
 /* Drives the feeds whose number leaves `first` when divided by `step`. */
-struct crew {
+struct thread {
+    pthread_t thread;
     struct driver driver;
     struct feed *feeds;
     unsigned first, step, seed;
@@ -15,37 +14,37 @@ struct crew {
     bool evens_leave;     /* when they have half of what they are sent */
 };
 
-static size_t next_receive(struct crew *crew)
+static size_t next_receive(struct thread *thread)
 {
-    if (crew->receive_bytes > 0)
-        return crew->receive_bytes;
-    return 1 + (size_t)rand_r(&crew->seed) % (2 * SIZE_MOST);
+    if (thread->receive_bytes > 0)
+        return thread->receive_bytes;
+    return 1 + (size_t)rand_r(&thread->seed) % (2 * SIZE_MOST);
 }
 
-static bool leaves(const struct crew *crew, unsigned i)
+static bool leaves(const struct thread *thread, unsigned i)
 {
-    const struct feed *feed = &crew->feeds[i];
-    return feed_over(feed) || (crew->evens_leave && i % 2 == 0 && feed->at > feed->count / 2);
+    const struct feed *feed = &thread->feeds[i];
+    return feed_over(feed) || (thread->evens_leave && i % 2 == 0 && feed->at > feed->count / 2);
 }
 
-/* One receive of each, in turn: who was resumed has to get on, others may wait for that. False: all
+/* One receive of each, in turn: a resumed feed has to go on, others may wait for that. False: all
  * are over. */
-static bool go_round(struct crew *crew)
+static bool go_round(struct thread *thread)
 {
     bool left = false, moved = false;
-    for (unsigned i = crew->first; i < STREAMS; i += crew->step) {
-        struct feed *feed = &crew->feeds[i];
+    for (unsigned i = thread->first; i < STREAMS; i += thread->step) {
+        struct feed *feed = &thread->feeds[i];
         if (feed->detached)
             continue;
         left = true;
-        moved |= feed_receive(feed, next_receive(crew));
-        if (leaves(crew, i)) {
+        moved |= feed_receive(feed, next_receive(thread));
+        if (leaves(thread, i)) {
             feed_detach(feed);
             moved = true;
         }
     }
     if (left && !moved)
-        driver_wait(&crew->driver);
+        driver_wait(&thread->driver);
     return left;
 }
 
@@ -56,28 +55,26 @@ static void *drive(void *argument)
     return NULL;
 }
 
-static void run_crews(struct stage *stage, struct feed *feeds, unsigned crew_count,
-                      size_t receive_bytes)
+static void run_threads(struct stage *stage, struct feed *feeds, unsigned thread_count,
+                        size_t receive_bytes)
 {
-    struct crew crews[STREAMS] = {0};
-    pthread_t threads[STREAMS];
+    struct thread threads[STREAMS];
     stage->config.streams_max = STREAMS;
     stage_open(stage);
     for (unsigned i = 0; i < STREAMS; i++) {
-        feed_init(&feeds[i], stage, &crews[i % crew_count].driver);
-        feed_add_many(&feeds[i], FRAMES, SIZE_LEAST, SIZE_MOST, i);
-        feed_attach(&feeds[i]);
+        feed_open(&feeds[i], stage, FRAMES, SIZE_LEAST, SIZE_MOST, i);
+        feeds[i].driver = &threads[i % thread_count].driver;
     }
-    for (unsigned i = 0; i < crew_count; i++) {
-        crews[i].feeds = feeds;
-        crews[i].first = i;
-        crews[i].step = crew_count;
-        crews[i].seed = (unsigned)rand();
-        crews[i].receive_bytes = receive_bytes;
-        assert_int_equal(pthread_create(&threads[i], NULL, drive, &crews[i]), 0);
+    for (unsigned i = 0; i < thread_count; i++) {
+        threads[i] = (struct thread){.feeds = feeds,
+                                     .first = i,
+                                     .step = thread_count,
+                                     .seed = (unsigned)rand(),
+                                     .receive_bytes = receive_bytes};
+        assert_int_equal(pthread_create(&threads[i].thread, NULL, drive, &threads[i]), 0);
     }
-    for (unsigned i = 0; i < crew_count; i++)
-        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < thread_count; i++)
+        pthread_join(threads[i].thread, NULL);
     stage_close(stage);
     uint64_t bytes = 0;
     for (unsigned i = 0; i < STREAMS; i++) {
@@ -93,31 +90,24 @@ static void run_crews(struct stage *stage, struct feed *feeds, unsigned crew_cou
 
 static void set(struct stage *stage, const struct scheme *scheme, bool early)
 {
-    stage_set(stage, scheme, "\r\n", BLOCK_BYTES, SIZE_MOST);
-    stage->config.early = early;
+    stage_set(stage, scheme, early, "\r\n", BLOCK_BYTES, SIZE_MOST);
     stage->config.streams_max = STREAMS;
 }
 
-static void without_cap(const struct scheme *scheme, bool early)
+static void test_several_threads(const struct scheme *scheme, bool early)
 {
     static struct feed feeds[STREAMS];
     struct stage stage;
-    for (unsigned crews = 1; crews <= 4; crews++) {
+    for (unsigned threads = 1; threads <= 4; threads++) {
         set(&stage, scheme, early);
-        run_crews(&stage, feeds, crews, 0);
+        run_threads(&stage, feeds, threads, 0);
         assert_int_equal(stage.figures.buffer_cap_waits, 0);
     }
 }
 
-static void test_several_threads(void **state)
-{
-    (void)state;
-    each_scheme(without_cap);
-}
-
-/* From the least cap that the scheme takes on. Small receives in turn bring all streams into the
+/* From the least cap that the scheme accepts. Small receives in turn bring all streams into the
  * middle of a frame at once. */
-static void at_the_cap(const struct scheme *scheme, bool early)
+static void test_at_the_cap(const struct scheme *scheme, bool early)
 {
     static const double caps[] = {1, 1.03, 1.25, 1.7, 3};
     static const size_t receives[] = {0, 300};
@@ -128,38 +118,27 @@ static void at_the_cap(const struct scheme *scheme, bool early)
             set(&stage, scheme, early);
             const uint64_t least = stage_least_cap(&stage);
             stage.config.pool_cap_bytes = (uint64_t)((double)least * caps[i]);
-            run_crews(&stage, feeds, 1 + i % 3, receives[j]);
+            run_threads(&stage, feeds, 1 + i % 3, receives[j]);
         }
     }
 }
 
-static void test_at_the_cap(void **state)
-{
-    (void)state;
-    each_scheme(at_the_cap);
-}
-
-static void waits(const struct scheme *scheme, bool early)
+static void test_waits_are_counted(const struct scheme *scheme, bool early)
 {
     static struct feed feeds[STREAMS];
     struct stage stage;
-    if (early || strcmp(scheme->name, "drain") == 0 || strcmp(scheme->name, "slices") == 0)
+    if (early || is_scheme(scheme, "drain") || is_scheme(scheme, "slices"))
         return; /* has enough for all; never holds anything for long */
     set(&stage, scheme, early);
     stage.config.pool_cap_bytes = stage_least_cap(&stage);
-    run_crews(&stage, feeds, 2, 300);
+    run_threads(&stage, feeds, 2, 300);
     assert_true(stage.figures.buffer_cap_waits > 0);
 }
 
-static void test_waits_are_counted(void **state)
-{
-    (void)state;
-    each_scheme(waits);
-}
-
-/* One byte less than the least cap is refused, with the least one named; memory() never promises
- * more than the cap. */
-static void refuses_less(const struct scheme *scheme, bool early)
+/* One byte less than the least cap is refused, with the least one named; the expected memory is
+ * never
+ * above the cap. */
+static void test_a_cap_that_could_deadlock_is_refused(const struct scheme *scheme, bool early)
 {
     struct stage stage;
     set(&stage, scheme, early);
@@ -173,28 +152,21 @@ static void refuses_less(const struct scheme *scheme, bool early)
     stage_close(&stage);
 }
 
-static void test_a_cap_that_could_deadlock_is_refused(void **state)
-{
-    (void)state;
-    each_scheme(refuses_less);
-}
-
 /* Every other stream is detached in the middle of its frame, the holder of the reserve too: the
  * others go on. */
-static void privileged_leaves(const struct scheme *scheme, bool early)
+static void test_detach_gives_the_reserve_on(const struct scheme *scheme, bool early)
 {
     static struct feed feeds[STREAMS];
-    struct crew crew = {.feeds = feeds, .step = 1, .receive_bytes = 100, .evens_leave = true};
+    struct thread thread = {.feeds = feeds, .step = 1, .receive_bytes = 100, .evens_leave = true};
     struct stage stage;
     set(&stage, scheme, early);
     stage.config.pool_cap_bytes = stage_least_cap(&stage);
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
-        feed_init(&feeds[i], &stage, &crew.driver);
-        feed_add_many(&feeds[i], 1, SIZE_MOST, SIZE_MOST, i);
-        feed_attach(&feeds[i]);
+        feed_open(&feeds[i], &stage, 1, SIZE_MOST, SIZE_MOST, i);
+        feeds[i].driver = &thread.driver;
     }
-    drive(&crew);
+    drive(&thread);
     stage_close(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
         assert_int_equal(atomic_load(&feeds[i].finished), i % 2);
@@ -203,23 +175,15 @@ static void privileged_leaves(const struct scheme *scheme, bool early)
     }
 }
 
-static void test_detach_gives_the_reserve_on(void **state)
-{
-    (void)state;
-    each_scheme(privileged_leaves);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_several_threads),
-        cmocka_unit_test(test_at_the_cap),
-        cmocka_unit_test(test_waits_are_counted),
-        cmocka_unit_test(test_a_cap_that_could_deadlock_is_refused),
-        cmocka_unit_test(test_detach_gives_the_reserve_on),
+        SCHEME_TEST(test_several_threads),
+        SCHEME_TEST(test_at_the_cap),
+        SCHEME_TEST(test_waits_are_counted),
+        SCHEME_TEST(test_a_cap_that_could_deadlock_is_refused),
+        SCHEME_TEST(test_detach_gives_the_reserve_on),
     };
-    const unsigned seed = (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
-    srand(seed);
+    seed_rand();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

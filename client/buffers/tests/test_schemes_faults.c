@@ -1,4 +1,4 @@
-/* What is wrong with one stream ends that stream, with the right name for it, and no other. */
+/* A fault in one stream ends that stream, with the right error name, and no other. */
 #include "client/buffers/tests/scheme_stage.h"
 
 enum { FRAME_BYTES = 400, FRAMES = 4, BLOCK_BYTES = 128 };
@@ -6,7 +6,6 @@ enum { FRAME_BYTES = 400, FRAMES = 4, BLOCK_BYTES = 128 };
 /* One stream with a fault between two without. */
 struct trio {
     struct stage stage;
-    struct driver driver;
     struct feed feeds[3];
 };
 
@@ -15,11 +14,10 @@ enum { HEALTHY_BEFORE, FAULTY, HEALTHY_AFTER };
 static void trio_open(struct trio *trio, const struct scheme *scheme, bool early)
 {
     memset(trio, 0, sizeof *trio);
-    stage_set(&trio->stage, scheme, "\r\n", BLOCK_BYTES, FRAME_BYTES);
-    trio->stage.config.early = early;
+    stage_set(&trio->stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
     stage_open(&trio->stage);
     for (unsigned i = 0; i < 3; i++) {
-        feed_init(&trio->feeds[i], &trio->stage, &trio->driver);
+        feed_init(&trio->feeds[i], &trio->stage);
         feed_add_many(&trio->feeds[i], FRAMES, FRAME_BYTES, FRAME_BYTES, i);
     }
 }
@@ -101,14 +99,14 @@ static void check_fault(struct trio *trio, enum frame_error error)
 {
     const struct feed *faulty = &trio->feeds[FAULTY];
     while (atomic_load(&faulty->failed) == 0)
-        driver_wait(&trio->driver);
+        driver_wait(&trio->stage.driver);
     assert_int_equal(atomic_load(&faulty->failed), 1);
     assert_int_equal(atomic_load(&faulty->finished), 0);
     assert_int_equal(faulty->stream->error, error);
     assert_int_equal(faulty->stream->processed_frames, 2);
 }
 
-static void processing_finds(const struct scheme *scheme, bool early)
+static void test_faults_found_while_processing(const struct scheme *scheme, bool early)
 {
     for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         struct trio trio;
@@ -125,15 +123,9 @@ static void processing_finds(const struct scheme *scheme, bool early)
     }
 }
 
-static void test_faults_found_while_processing(void **state)
-{
-    (void)state;
-    each_scheme(processing_finds);
-}
-
 /* ---- found by the receiving side --------------------------------------------------------- */
 
-static void overlong(const struct scheme *scheme, bool early)
+static void test_overlong_frames(const struct scheme *scheme, bool early)
 {
     struct trio trio;
     trio_open(&trio, scheme, early);
@@ -147,15 +139,9 @@ static void overlong(const struct scheme *scheme, bool early)
     assert_int_equal(trio.stage.figures.frames, 2 * FRAMES + 1);
 }
 
-static void test_overlong_frames(void **state)
-{
-    (void)state;
-    each_scheme(overlong);
-}
-
 /* The surplus comes with the last frame in one receive, or after it; what was asked for is
  * processed. */
-static void surplus(const struct scheme *scheme, bool early)
+static void test_surplus_frames(const struct scheme *scheme, bool early)
 {
     for (unsigned behind = 0; behind < 2; behind++) {
         struct trio trio;
@@ -171,8 +157,7 @@ static void surplus(const struct scheme *scheme, bool early)
         if (behind == 0)
             feed_up_to(faulty, asked, SIZE_MAX);
         while (faulty->error == FRAME_OK)
-            if (!feed_receive(faulty, 60) && feed_waits(faulty))
-                driver_wait(&trio.driver);
+            feed_step(faulty, 60);
         for (unsigned i = 0; i < 3; i++)
             feed_up_to(&trio.feeds[i], trio.feeds[i].count, SIZE_MAX);
         feed_await(&trio.feeds[HEALTHY_BEFORE]);
@@ -185,17 +170,11 @@ static void surplus(const struct scheme *scheme, bool early)
     }
 }
 
-static void test_surplus_frames(void **state)
-{
-    (void)state;
-    each_scheme(surplus);
-}
-
 /* ---- ends in the middle ------------------------------------------------------------------ */
 
 /* Frames that were handed over before the detach are processed all the same, the unfinished one is
  * not. */
-static void detach_mid_frame(const struct scheme *scheme, bool early)
+static void test_detach_in_the_middle_of_a_frame(const struct scheme *scheme, bool early)
 {
     for (size_t at = 1; at < 3 * FRAME_BYTES; at += 61) {
         struct trio trio;
@@ -218,13 +197,7 @@ static void detach_mid_frame(const struct scheme *scheme, bool early)
     }
 }
 
-static void test_detach_in_the_middle_of_a_frame(void **state)
-{
-    (void)state;
-    each_scheme(detach_mid_frame);
-}
-
-static void retract_any_time(const struct scheme *scheme, bool early)
+static void test_retract(const struct scheme *scheme, bool early)
 {
     struct trio trio;
     struct cp_block blocks[CP_BLOCKS_MAX];
@@ -238,8 +211,7 @@ static void retract_any_time(const struct scheme *scheme, bool early)
             scheme->retract(trio.stage.run, feed->stream, blocks, count);
         else
             feed->refusals++;
-        if (!feed_receive(feed, 37) && feed_waits(feed))
-            driver_wait(&trio.driver);
+        feed_step(feed, 37);
     }
     feed_await(feed);
     feed_check_finished(feed);
@@ -249,17 +221,10 @@ static void retract_any_time(const struct scheme *scheme, bool early)
         feed_free(&trio.feeds[i]);
 }
 
-static void test_retract(void **state)
-{
-    (void)state;
-    each_scheme(retract_any_time);
-}
-
-static void too_many_streams(const struct scheme *scheme, bool early)
+static void test_streams_have_a_limit(const struct scheme *scheme, bool early)
 {
     struct stage stage;
-    stage_set(&stage, scheme, "\r\n", BLOCK_BYTES, FRAME_BYTES);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
     stage.config.streams_max = 2;
     stage_open(&stage);
     struct stream *first = scheme_attach(stage.run, NULL, 1, 1);
@@ -274,47 +239,34 @@ static void too_many_streams(const struct scheme *scheme, bool early)
     stage_close(&stage);
 }
 
-static void test_streams_have_a_limit(void **state)
-{
-    (void)state;
-    each_scheme(too_many_streams);
-}
-
-static void count_threads(const struct scheme *scheme, bool early)
+static void test_threads_are_as_the_paper_says(const struct scheme *scheme, bool early)
 {
     enum { STREAMS = 5 };
-    const bool own = strcmp(scheme->name, "fixed") == 0 || strcmp(scheme->name, "ring") == 0;
-    const bool one = strcmp(scheme->name, "chain") == 0;
+    const bool own = is_scheme(scheme, "fixed") || is_scheme(scheme, "ring");
+    const bool one = is_scheme(scheme, "chain");
     struct stage stage;
     struct stream *streams[STREAMS];
-    stage_set(&stage, scheme, "\r\n", BLOCK_BYTES, FRAME_BYTES);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++)
         streams[i] = scheme_attach(stage.run, NULL, 1, 1);
-    const unsigned chosen = strcmp(scheme->name, "slices") == 0 ? stage_processors : 0;
+    const unsigned chosen = is_scheme(scheme, "slices") ? stage.config.processors : 0;
     assert_int_equal(os_thread_count(OS_ROLE_BUFFER), own ? STREAMS : one + chosen);
     for (unsigned i = 0; i < STREAMS; i++)
         scheme_detach(stage.run, streams[i]);
     stage_close(&stage);
 }
 
-static void test_threads_are_as_the_paper_says(void **state)
-{
-    (void)state;
-    each_scheme(count_threads);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults_found_while_processing),
-        cmocka_unit_test(test_overlong_frames),
-        cmocka_unit_test(test_surplus_frames),
-        cmocka_unit_test(test_detach_in_the_middle_of_a_frame),
-        cmocka_unit_test(test_retract),
-        cmocka_unit_test(test_streams_have_a_limit),
-        cmocka_unit_test(test_threads_are_as_the_paper_says),
+        SCHEME_TEST(test_faults_found_while_processing),
+        SCHEME_TEST(test_overlong_frames),
+        SCHEME_TEST(test_surplus_frames),
+        SCHEME_TEST(test_detach_in_the_middle_of_a_frame),
+        SCHEME_TEST(test_retract),
+        SCHEME_TEST(test_streams_have_a_limit),
+        SCHEME_TEST(test_threads_are_as_the_paper_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Every allocation of every scheme fails once, in turn, and every cap from nothing on is tried:
- * what cannot be had is refused in words or waited for, and nothing is lost. */
+ * what is not available is refused with a reason or waited for, and nothing is lost. */
 #include "base/tests/failing_memory.h"
 #include "client/buffers/tests/scheme_stage.h"
 
@@ -9,7 +9,6 @@ enum { STREAMS = 3, FRAMES = 6, FRAME_BYTES = 300, BLOCK_BYTES = 128 };
 static bool live(struct stage *stage)
 {
     struct feed feeds[STREAMS];
-    struct driver driver = {0};
     unsigned attached = 0;
     stage->run = NULL;
     stage->why[0] = '\0';
@@ -19,7 +18,7 @@ static bool live(struct stage *stage)
     }
     for (unsigned i = 0; i < STREAMS; i++) {
         struct feed *feed = &feeds[attached];
-        feed_init(feed, stage, &driver);
+        feed_init(feed, stage);
         const int left = atomic_exchange(&allocations_left, -1); /* the test's own must not fail */
         feed_add_many(feed, FRAMES, FRAME_BYTES, FRAME_BYTES, i);
         atomic_store(&allocations_left, left);
@@ -29,23 +28,19 @@ static bool live(struct stage *stage)
         else
             feed_free(feed);
     }
-    for (unsigned i = 0; i < attached; i++) {
-        feed_finish(&feeds[i]);
-        feed_check_finished(&feeds[i]);
-        feed_free(&feeds[i]);
-    }
+    for (unsigned i = 0; i < attached; i++)
+        feed_close(&feeds[i]);
     stage_close(stage);
     return attached == STREAMS;
 }
 
 static void set(struct stage *stage, const struct scheme *scheme, bool early)
 {
-    stage_set(stage, scheme, "\r\n", BLOCK_BYTES, FRAME_BYTES);
-    stage->config.early = early;
+    stage_set(stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
     stage->config.streams_max = STREAMS;
 }
 
-static void fail_each(const struct scheme *scheme, bool early)
+static void test_every_allocation_fails_once(const struct scheme *scheme, bool early)
 {
     unsigned failures = 0;
     for (int allocation = 0;; allocation++) {
@@ -64,13 +59,7 @@ static void fail_each(const struct scheme *scheme, bool early)
     assert_true(failures >= 5);
 }
 
-static void test_every_allocation_fails_once(void **state)
-{
-    (void)state;
-    each_scheme(fail_each);
-}
-
-static void step_caps(const struct scheme *scheme, bool early)
+static void test_every_cap(const struct scheme *scheme, bool early)
 {
     struct stage stage;
     unsigned refused = 0, worked = 0;
@@ -88,17 +77,11 @@ static void step_caps(const struct scheme *scheme, bool early)
     assert_true(worked > 0);
 }
 
-static void test_every_cap(void **state)
-{
-    (void)state;
-    each_scheme(step_caps);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_allocation_fails_once),
-        cmocka_unit_test(test_every_cap),
+        SCHEME_TEST(test_every_allocation_fails_once),
+        SCHEME_TEST(test_every_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* A connection is lost in the middle of a frame and another brings that frame again: wherever it is
- * cut, every scheme processes each frame once, and keeps no memory from others meanwhile. */
+/* A connection is lost in the middle of a frame and another one repeats that frame: wherever it is
+ * cut, every scheme processes each frame once and keeps no memory from others meanwhile. */
 #include "client/buffers/tests/scheme_stage.h"
 
 enum { FRAMES = 3, LENGTH_MIN = PROTOCOL_FRAME_BYTES_MIN, LENGTH_MAX = LENGTH_MIN + 8 };
@@ -33,16 +33,12 @@ static void cut_everywhere(const struct scheme *scheme, bool early, size_t block
 {
     static struct feed feeds[FEEDS_MAX];
     struct stage stage;
-    struct driver driver = {0};
     unsigned count = 0;
-    stage_set(&stage, scheme, "\r\n", block_bytes, LENGTH_MAX);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, "\r\n", block_bytes, LENGTH_MAX);
     stage_open(&stage);
     for (size_t cut = 0;; cut++) {
         struct feed *feed = &feeds[count++];
-        feed_init(feed, &stage, &driver);
-        feed_add_many(feed, FRAMES, LENGTH_MIN, LENGTH_MAX, cut);
-        feed_attach(feed);
+        feed_open(feed, &stage, FRAMES, LENGTH_MIN, LENGTH_MAX, cut);
         for (unsigned i = 0; i <= cut % 2; i++) {
             feed_up_to(feed, cut, SIZE_MAX);
             if (feed->at < feed->count)
@@ -58,32 +54,24 @@ static void cut_everywhere(const struct scheme *scheme, bool early, size_t block
         feed_free(&feeds[i]);
 }
 
-static void cuts(const struct scheme *scheme, bool early)
+static void test_every_cut(const struct scheme *scheme, bool early)
 {
     static const size_t blocks_bytes[] = {7, 64, 256};
     for (unsigned i = 0; i < 3; i++)
         cut_everywhere(scheme, early, blocks_bytes[i]);
 }
 
-static void test_every_cut(void **state)
-{
-    (void)state;
-    each_scheme(cuts);
-}
-
-/* At a cap that one frame fills: whoever is away leaves it to the others. */
-static void leave_memory(const struct scheme *scheme, bool early)
+/* At a cap that one frame fills: a stream without a connection leaves it to the others. */
+static void test_nothing_is_kept_from_others(const struct scheme *scheme, bool early)
 {
     struct stage stage;
-    struct driver driver = {0};
     struct feed away, other;
-    stage_set(&stage, scheme, "\r\n", 16, LENGTH_MAX);
-    stage.config.early = early;
+    stage_set(&stage, scheme, early, "\r\n", 16, LENGTH_MAX);
     stage.config.streams_max = 2;
     stage.config.pool_cap_bytes = stage_least_cap(&stage);
     stage_open(&stage);
-    feed_init(&away, &stage, &driver);
-    feed_init(&other, &stage, &driver);
+    feed_init(&away, &stage);
+    feed_init(&other, &stage);
     feed_add_many(&away, FRAMES, LENGTH_MIN, LENGTH_MAX, 1);
     feed_add_many(&other, FRAMES, LENGTH_MIN, LENGTH_MAX, 2);
     feed_attach(&away);
@@ -92,24 +80,16 @@ static void leave_memory(const struct scheme *scheme, bool early)
     feed_rewind(&away, 1);
     feed_finish(&other);
     feed_check_finished(&other);
-    feed_finish(&away);
-    feed_check_finished(&away);
+    feed_close(&away);
     stage_close(&stage);
-    feed_free(&away);
     feed_free(&other);
-}
-
-static void test_nothing_is_kept_from_others(void **state)
-{
-    (void)state;
-    each_scheme(leave_memory);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_nothing_is_kept_from_others),
+        SCHEME_TEST(test_every_cut),
+        SCHEME_TEST(test_nothing_is_kept_from_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,19 @@
 /* What `slices` promises beyond the contract of all schemes: no copies but of a straddling header,
- * memory that does not depend on streams and frames, few hand-overs, and peace at a stalled
- * processing thread. */
+ * memory that does not depend on streams and frames, few hand-overs, and no harm from a
+ * stalled processing thread. */
 #include "client/buffers/tests/scheme_stage.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "client/buffers/block_cache.h"
-#include "client/buffers/mpsc_stack.h"
 #include "client/buffers/incremental_check.h"
 
 enum { BLOCK_BYTES = 4096, FRAME_BYTES = 100000 };
 
 static void open_slices(struct stage *stage, size_t block_bytes, size_t frame_bytes_max)
 {
-    stage_set(stage, scheme_find("slices"), "\r\n", block_bytes, frame_bytes_max);
+    stage_set(stage, scheme_find("slices"), false, "\r\n", block_bytes, frame_bytes_max);
 }
 
 /* ---- copies ------------------------------------------------------------------------------ */
@@ -22,26 +21,20 @@ static void open_slices(struct stage *stage, size_t block_bytes, size_t frame_by
 static uint64_t copied(enum verify verify, size_t first_receive)
 {
     struct stage stage;
-    struct driver driver = {0};
     struct feed feed;
     open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
     stage.config.process.verify = verify;
     stage_open(&stage);
-    feed_init(&feed, &stage, &driver);
-    feed_add_many(&feed, 1, FRAME_BYTES, FRAME_BYTES, 1);
-    feed_attach(&feed);
+    feed_open(&feed, &stage, 1, FRAME_BYTES, FRAME_BYTES, 1);
     feed_up_to(&feed, first_receive, SIZE_MAX);
-    feed_finish(&feed);
-    feed_check_finished(&feed);
+    feed_close(&feed);
     stage_close(&stage);
-    feed_free(&feed);
     assert_int_equal(stage.figures.scanned_bytes, FRAME_BYTES);
     return stage.figures.copied_bytes;
 }
 
 static void test_only_a_straddling_header_is_copied(void **state)
 {
-    (void)state;
     assert_int_equal(copied(VERIFY_FULL, PROTOCOL_HEADER_BYTES), 0);
     assert_int_equal(copied(VERIFY_FULL, PROTOCOL_HEADER_BYTES - 1), PROTOCOL_HEADER_BYTES);
     assert_int_equal(copied(VERIFY_HEADER, 1), PROTOCOL_HEADER_BYTES);
@@ -98,7 +91,6 @@ static void test_pieces_are_judged_as_the_whole(void **state)
     struct process_config config = {.frame_bytes_max = JUDGED_BYTES, .marker = marker_text("\r\n")};
     uint8_t frame[JUDGED_BYTES];
     unsigned errors_seen = 0;
-    (void)state;
     for (int verify = VERIFY_FULL; verify <= VERIFY_NONE; verify++) {
         config.verify = (enum verify)verify;
         for (uint32_t length = JUDGED_BYTES - 5; length <= JUDGED_BYTES; length += 5) {
@@ -122,14 +114,11 @@ static void test_pieces_are_judged_as_the_whole(void **state)
 static uint64_t peak(unsigned streams)
 {
     static struct feed feeds[FEEDS_MAX];
-    struct driver driver = {0};
     struct stage stage;
     open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
     stage_open(&stage);
     for (unsigned i = 0; i < streams; i++) {
-        feed_init(&feeds[i], &stage, &driver);
-        feed_add_many(&feeds[i], 1, FRAME_BYTES, FRAME_BYTES, i);
-        feed_attach(&feeds[i]);
+        feed_open(&feeds[i], &stage, 1, FRAME_BYTES, FRAME_BYTES, i);
         feed_up_to(&feeds[i], FRAME_BYTES - 1, SIZE_MAX);
     }
     for (unsigned i = 0; i < streams; i++) {
@@ -143,13 +132,11 @@ static uint64_t peak(unsigned streams)
 
 static void test_memory_does_not_follow_the_streams(void **state)
 {
-    (void)state;
     assert_int_equal(peak(10), peak(500));
 }
 
-static void test_a_desk_does_not_hoard_what_is_scarce(void **state)
+static void test_a_cache_does_not_hoard_what_is_scarce(void **state)
 {
-    (void)state;
     assert_int_equal(block_cache_magazine(16 << 10, UINT64_MAX, 2), 16);
     assert_int_equal(block_cache_magazine(16 << 10, 64, 2), 4);
     assert_int_equal(block_cache_magazine(16 << 10, 10, 2), 0);
@@ -174,15 +161,11 @@ static void test_receives_are_as_large_as_needed(void **state)
 {
     enum { MOST = 6, PART = BLOCK_BYTES / 2 };
     struct stage stage;
-    struct driver driver = {0};
     struct feed feed;
-    (void)state;
     open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
     stage.config.blocks_per_receive = MOST;
     stage_open(&stage);
-    feed_init(&feed, &stage, &driver);
-    feed_add_many(&feed, 1, FRAME_BYTES, FRAME_BYTES, 1);
-    feed_attach(&feed);
+    feed_open(&feed, &stage, 1, FRAME_BYTES, FRAME_BYTES, 1);
     assert_int_equal(offered_after(&feed, PART), 1);
     assert_int_equal(offered_after(&feed, BLOCK_BYTES), 2);
     assert_int_equal(offered_after(&feed, 2 * BLOCK_BYTES), 4);
@@ -192,10 +175,8 @@ static void test_receives_are_as_large_as_needed(void **state)
         assert_int_equal(offered_after(&feed, PART / 2), left - 1);
     assert_int_equal(offered_after(&feed, PART / 2), 1);
     assert_int_equal(offered_after(&feed, PART / 2), 1);
-    feed_finish(&feed);
-    feed_check_finished(&feed);
+    feed_close(&feed);
     stage_close(&stage);
-    feed_free(&feed);
 }
 
 /* ---- hand-over --------------------------------------------------------------------------- */
@@ -204,44 +185,14 @@ static void test_one_hand_over_for_many_small_frames(void **state)
 {
     enum { FRAMES = 2000, SMALL_BYTES = 256, FRAMES_PER_HAND_OVER = 8 };
     struct stage stage;
-    struct driver driver = {0};
     struct feed feed;
-    (void)state;
     open_slices(&stage, BLOCK_BYTES, SMALL_BYTES);
     stage.config.processors = 1;
     stage_open(&stage);
-    feed_init(&feed, &stage, &driver);
-    feed_add_many(&feed, FRAMES, SMALL_BYTES, SMALL_BYTES, 1);
-    feed_attach(&feed);
-    feed_finish(&feed);
-    feed_check_finished(&feed);
+    feed_open(&feed, &stage, FRAMES, SMALL_BYTES, SMALL_BYTES, 1);
+    feed_close(&feed);
     stage_close(&stage);
-    feed_free(&feed);
     assert_in_range(stage.figures.hand_overs, 1, FRAMES / FRAMES_PER_HAND_OVER);
-}
-
-static void test_a_sleeper_is_woken_once_and_finds_all(void **state)
-{
-    static struct mpsc_stack stack;
-    struct block blocks[3] = {0};
-    (void)state;
-    mpsc_stack_init(&stack);
-    assert_null(mpsc_stack_take(&stack));
-    assert_true(mpsc_stack_prepare_sleep(&stack));
-    assert_false(mpsc_stack_prepare_sleep(&stack));
-    assert_null(mpsc_stack_take(&stack));
-    mpsc_stack_push(&stack, &blocks[0], &blocks[0]);
-    mpsc_stack_sleep(&stack);
-    assert_false(mpsc_stack_prepare_sleep(&stack));
-    blocks[1].queue_next = &blocks[2];
-    mpsc_stack_push(&stack, &blocks[1], &blocks[2]);
-    assert_ptr_equal(mpsc_stack_take(&stack), &blocks[1]);
-    assert_ptr_equal(blocks[2].queue_next, &blocks[0]);
-    assert_null(blocks[0].queue_next);
-    assert_true(mpsc_stack_prepare_sleep(&stack));
-    mpsc_stack_wake(&stack);
-    mpsc_stack_sleep(&stack);
-    assert_null(mpsc_stack_take(&stack));
 }
 
 /* ---- a stalled processing thread ---------------------------------------------------------- */
@@ -250,9 +201,8 @@ enum { STREAMS = 6, FRAMES = 200, SMALL_BYTES = 1000, CAP_BLOCKS = 24, DOOR_MS =
 
 /* The application: stands still inside the first stream's end until the door opens. */
 struct standstill {
-    struct stage stage;
+    struct stage stage; /* first: the context of events */
     struct feed feeds[STREAMS];
-    struct driver driver;
     struct os_parker door;
     _Atomic bool stands;
 };
@@ -264,13 +214,7 @@ static void on_finished_stand_still(void *context, struct stream *stream)
         atomic_store(&still->stands, true);
         os_park(&still->door, UINT64_MAX);
     }
-    feed_told(stream->owner, &((struct feed *)stream->owner)->finished);
-}
-
-static void on_resume_still(void *context, struct stream *stream)
-{
-    (void)context;
-    feed_told(stream->owner, &((struct feed *)stream->owner)->resumes);
+    feed_notify(stream->owner, &((struct feed *)stream->owner)->finished);
 }
 
 static void *feed_others(void *argument)
@@ -284,7 +228,7 @@ static void *feed_others(void *argument)
             left |= still->feeds[i].at < still->feeds[i].count;
         }
         if (left && !moved)
-            driver_wait(&still->driver);
+            driver_wait(&still->stage.driver);
     }
     return NULL;
 }
@@ -295,19 +239,14 @@ static void test_a_stalled_thread_costs_no_more_than_the_cap(void **state)
     struct stage *stage = &still.stage;
     pthread_t thread;
     uint64_t bytes = 0;
-    (void)state;
     memset(&still, 0, sizeof still);
     open_slices(stage, BLOCK_BYTES, SMALL_BYTES);
     stage->config.processors = 1;
     stage->config.pool_cap_bytes = CAP_BLOCKS * pool_block_charge(2 * BLOCK_BYTES);
-    stage->config.events.context = &still;
     stage->config.events.finished = on_finished_stand_still;
-    stage->config.events.resume = on_resume_still;
     stage_open(stage);
     for (unsigned i = 0; i < STREAMS; i++) {
-        feed_init(&still.feeds[i], stage, &still.driver);
-        feed_add_many(&still.feeds[i], i == 0 ? 1 : FRAMES, SMALL_BYTES, SMALL_BYTES, i);
-        feed_attach(&still.feeds[i]);
+        feed_open(&still.feeds[i], stage, i == 0 ? 1 : FRAMES, SMALL_BYTES, SMALL_BYTES, i);
         bytes += still.feeds[i].count;
     }
     feed_up_to(&still.feeds[0], SMALL_BYTES, SIZE_MAX);
@@ -336,7 +275,6 @@ static void test_a_stalled_thread_costs_no_more_than_the_cap(void **state)
 static void test_too_many_processing_threads_are_refused(void **state)
 {
     struct stage stage;
-    (void)state;
     open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
     stage.config.processors = 65;
     assert_false(stage_opens(&stage));
@@ -375,7 +313,6 @@ static bool opens_within(struct stage *stage, rlim_t more_bytes)
 static void test_what_the_system_does_not_give_is_named(void **state)
 {
     struct stage stage;
-    (void)state;
     if (!ADDRESSES_CAN_BE_LIMITED) {
         print_message("skip: a sanitizer's addresses cannot be limited\n");
         skip();
@@ -398,10 +335,9 @@ int main(void)
         cmocka_unit_test(test_only_a_straddling_header_is_copied),
         cmocka_unit_test(test_pieces_are_judged_as_the_whole),
         cmocka_unit_test(test_memory_does_not_follow_the_streams),
-        cmocka_unit_test(test_a_desk_does_not_hoard_what_is_scarce),
+        cmocka_unit_test(test_a_cache_does_not_hoard_what_is_scarce),
         cmocka_unit_test(test_receives_are_as_large_as_needed),
         cmocka_unit_test(test_one_hand_over_for_many_small_frames),
-        cmocka_unit_test(test_a_sleeper_is_woken_once_and_finds_all),
         cmocka_unit_test(test_a_stalled_thread_costs_no_more_than_the_cap),
         cmocka_unit_test(test_too_many_processing_threads_are_refused),
     };
