@@ -17,7 +17,6 @@ struct arena_piece {
 void *arena_take(struct arena *arena, size_t bytes)
 {
     struct arena_piece *piece = calloc(1, sizeof *piece + bytes + 1);
-
     if (piece == NULL) {
         fprintf(stderr, "fanin-sweep: out of memory (%zu bytes wanted)\n", bytes);
         exit(EXIT_MACHINE_CANNOT);
@@ -30,7 +29,6 @@ void *arena_take(struct arena *arena, size_t bytes)
 void *arena_grow(struct arena *arena, void *items, size_t count, size_t item_bytes)
 {
     void *longer;
-
     assert(item_bytes > 0);
     if (count != 0 && (count & (count - 1)) != 0)
         return items;
@@ -43,7 +41,6 @@ void *arena_grow(struct arena *arena, void *items, size_t count, size_t item_byt
 char *arena_copy(struct arena *arena, const char *text, size_t bytes)
 {
     char *copy = arena_take(arena, bytes + 1);
-
     memcpy(copy, text, bytes);
     return copy;
 }
@@ -53,7 +50,6 @@ char *arena_text(struct arena *arena, const char *format, ...)
     va_list arguments;
     char *text;
     int length;
-
     va_start(arguments, format);
     length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
@@ -70,7 +66,6 @@ char *arena_file(struct arena *arena, const char *path, size_t bytes_max, size_t
     FILE *file = fopen(path, "rb");
     char *text = NULL;
     size_t length = 0, room = 4096, got;
-
     if (file == NULL)
         return NULL;
     do {

@@ -50,7 +50,6 @@ static const char *skip_text(const char *at)
 static const char *skip_digits(const char *at)
 {
     size_t count = strspn(at, "0123456789");
-
     return count == 0 ? NULL : at + count;
 }
 
@@ -70,7 +69,6 @@ static const char *skip_number(const char *at)
 static const char *skip_word(const char *at)
 {
     static const char *const words[] = {"true", "false", "null"};
-
     for (unsigned i = 0; i < 3; i++) {
         if (strncmp(at, words[i], strlen(words[i])) == 0)
             return at + strlen(words[i]);
@@ -122,7 +120,6 @@ static const char *skip_value(const char *at, unsigned depth)
 bool row_is_object(const char *text)
 {
     const char *at = skip_blanks(text);
-
     if (*at != '{')
         return false;
     at = skip_blanks(skip_value(at, ROW_DEPTH_MAX));
@@ -145,7 +142,6 @@ const char *row_find(const char *object, const char *key)
 {
     size_t length = strlen(key);
     const char *at = skip_to_member(skip_char(object, '{'));
-
     for (; at != NULL; at = skip_past_member(at)) {
         const char *end = skip_text(at);
 
@@ -158,7 +154,6 @@ const char *row_find(const char *object, const char *key)
 const char *row_member(struct arena *arena, const char *object, unsigned index, char **key)
 {
     const char *at = skip_to_member(skip_char(object, '{')), *end;
-
     while (at != NULL && index-- > 0)
         at = skip_past_member(at);
     if (at == NULL)
@@ -191,7 +186,6 @@ static char *put_wide(char *to, unsigned long code)
 static unsigned long read_hex(const char *digits)
 {
     char four[5] = {digits[0], digits[1], digits[2], digits[3], '\0'};
-
     return strtoul(four, NULL, 16);
 }
 
@@ -201,7 +195,6 @@ static const char *unescape(const char *at, char **to)
     static const char names[] = "bfnrt", meanings[] = "\b\f\n\r\t";
     const char *name = strchr(names, *at);
     unsigned long code;
-
     if (*at != 'u') {
         *(*to)++ = name == NULL ? *at : meanings[name - names];
         return at + 1;
@@ -220,7 +213,6 @@ char *row_text(struct arena *arena, const char *object, const char *key)
 {
     const char *at = row_find(object, key);
     char *text, *to;
-
     if (at == NULL || *at != '"')
         return NULL;
     text = to = arena_take(arena, (size_t)(skip_text(at) - at));
@@ -237,14 +229,12 @@ char *row_text(struct arena *arena, const char *object, const char *key)
 char *row_copy(struct arena *arena, const char *object, const char *key)
 {
     const char *at = row_find(object, key);
-
     return at == NULL ? NULL : arena_copy(arena, at, (size_t)(skip_value(at, ROW_DEPTH_MAX) - at));
 }
 
 bool row_number(const char *object, const char *key, double *number)
 {
     const char *at = row_find(object, key);
-
     if (at == NULL || (*at != '-' && (*at < '0' || *at > '9')))
         return false;
     *number = strtod(at, NULL);

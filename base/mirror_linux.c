@@ -20,7 +20,6 @@ uint64_t os_mirrors_max(void)
 {
     unsigned long long maps = 0;
     FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
-
     if (file == NULL)
         return UINT64_MAX;
     if (fscanf(file, "%llu", &maps) != 1)
@@ -34,7 +33,6 @@ uint64_t os_mirrors_max(void)
 static int map_half(uint8_t *at, size_t bytes, int file)
 {
     void *half = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
-
     assert(half == MAP_FAILED || half == at);
     return half == MAP_FAILED ? -1 : 0;
 }
@@ -64,7 +62,6 @@ close_file:
 void os_mirror_unmap(void *memory, size_t bytes)
 {
     int failed = munmap(memory, 2 * bytes);
-
     assert(failed == 0);
     (void)failed;
 }

@@ -10,7 +10,6 @@ enum { TRIES = 16 };
 size_t os_mirror_step(void)
 {
     SYSTEM_INFO info;
-
     GetSystemInfo(&info);
     return info.dwAllocationGranularity;
 }
@@ -23,7 +22,6 @@ uint64_t os_mirrors_max(void)
 static void *view_twice(HANDLE section, size_t bytes)
 {
     uint8_t *at = VirtualAlloc(NULL, 2 * bytes, MEM_RESERVE, PAGE_NOACCESS);
-
     if (at == NULL)
         return NULL;
     VirtualFree(at, 0, MEM_RELEASE);
@@ -38,7 +36,6 @@ static void *view_twice(HANDLE section, size_t bytes)
 void *os_mirror_map(size_t bytes)
 {
     void *memory = NULL;
-
     assert(bytes > 0 && bytes % os_mirror_step() == 0);
     HANDLE section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE,
                                         (DWORD)((uint64_t)bytes >> 32), (DWORD)bytes, NULL);

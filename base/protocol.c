@@ -82,7 +82,6 @@ static void payload_mend(uint8_t *payload, size_t bytes, const struct protocol_m
 {
     const uint8_t *end = payload + bytes;
     uint8_t filler = byte_outside(marker, payload[0]);
-
     while ((size_t)(end - payload) >= marker->count) {
         size_t starts = (size_t)(end - payload) - marker->count + 1;
         payload = memchr(payload, marker->bytes[0], starts);
@@ -185,7 +184,6 @@ static bool eight_read(const uint8_t *field, uint64_t *value)
 {
     const uint64_t each = 0x0101010101010101u;
     uint64_t text;
-
     memcpy(&text, field, sizeof text);
     const uint64_t letters = text >> 6 & each;
     uint64_t digits = (text & 0x0f * each) + 9 * letters;
@@ -207,7 +205,6 @@ static int field_read_with_stand_in(const uint8_t *field, unsigned digits, uint8
                                     uint64_t *value)
 {
     const unsigned stand_in = digit_values[taken];
-
     for (unsigned i = 0; i < digits; i++) {
         unsigned digit = digit_values[field[i]];
         if (digit == 17)
@@ -235,7 +232,6 @@ int protocol_header_read(const uint8_t *frame, const struct protocol_marker *mar
 {
     uint8_t taken = marker->bytes[0];
     uint64_t seq, length;
-
     if (field_read(frame + SEQ_AT, 8, taken, &seq) < 0 ||
         field_read(frame + LENGTH_AT, 8, taken, &length) < 0 ||
         field_read(frame + SENT_AT, 16, taken, &header->sent_ns) < 0 ||

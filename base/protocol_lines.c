@@ -65,7 +65,6 @@ int protocol_write_go(const struct protocol_go *go, char *line, size_t line_byte
 static bool name_is_good(const char *name)
 {
     size_t bytes = strlen(name);
-
     for (size_t i = 0; i < bytes; i++)
         if (name[i] <= ' ' || name[i] > '~')
             return false;
@@ -102,7 +101,6 @@ int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t 
 static int whole_read(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
     uint64_t sum = 0;
-
     if (*text == '\0')
         return -1;
     for (; *text != '\0'; text++) {
@@ -125,7 +123,6 @@ static int hex_digit(char c)
 static int run_read(const char *text, uint64_t *run)
 {
     uint64_t value = 0;
-
     if (strlen(text) != 16)
         return -1;
     for (; *text != '\0'; text++) {
@@ -143,7 +140,6 @@ static int size_read(const char *text, struct protocol_go *go)
     char min_text[16];
     uint64_t min, max;
     const char *dots = strstr(text, "..");
-
     if (dots == NULL || (size_t)(dots - text) >= sizeof min_text)
         return -1;
     memcpy(min_text, text, (size_t)(dots - text));
@@ -160,7 +156,6 @@ static int size_read(const char *text, struct protocol_go *go)
 static int rate_read(const char *text, double *rate)
 {
     char *end;
-
     if (*text < '0' || *text > '9' || text[strspn(text, "0123456789.e+-")] != '\0')
         return -1;
     *rate = strtod(text, &end);
@@ -172,7 +167,6 @@ static int rate_read(const char *text, double *rate)
 static int marker_read(const char *text, struct protocol_marker *marker)
 {
     size_t digits = strlen(text);
-
     if (digits < 2 || digits > 2 * PROTOCOL_MARKER_BYTES_MAX || digits % 2 != 0)
         return -1;
     for (size_t i = 0; i < digits; i += 2) {
@@ -223,7 +217,6 @@ static const char *word_read(const struct field *field, const char *word, size_t
 {
     char value[VALUE_BYTES_MAX];
     size_t name_bytes = strlen(field->name);
-
     assert(bytes >= name_bytes);
     if (bytes - name_bytes >= sizeof value)
         return field->wrong;
@@ -238,7 +231,6 @@ static const char *fields_read(const struct field *fields, unsigned count, const
                                void *into)
 {
     unsigned seen = 0;
-
     for (;;) {
         size_t bytes = strcspn(text, " ");
         const struct field *field = field_find(fields, count, text);
@@ -329,7 +321,6 @@ static int name_copy(char name[PROTOCOL_NAME_BYTES_MAX + 1], const char *text, s
 static const char *login_read(const char *text, struct protocol_request *request)
 {
     const char *blank = strchr(text, ' ');
-
     if (blank == NULL || name_copy(request->user, text, (size_t)(blank - text)) < 0 ||
         name_copy(request->password, blank + 1, strlen(blank + 1)) < 0)
         return "LOGIN wants a user and a password, each of 1 to 64 printable characters";
@@ -345,14 +336,12 @@ static const char *skip(const char *text, const char *start)
 static const char *go_read(const char *text, struct protocol_go *go)
 {
     const char *wrong = fields_read(go_fields, GO_FIELDS, text, go);
-
     return wrong == NULL && go->from >= go->frames ? "from is not below frames" : wrong;
 }
 
 static const char *request_read(const char *line, struct protocol_request *request)
 {
     const char *text = skip(line, greeting), *rest;
-
     if (text == NULL)
         return "a line begins with FANIN/1";
     if ((rest = skip(text, "LOGIN ")) != NULL) {

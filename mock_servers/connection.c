@@ -62,7 +62,6 @@ static struct fleet *fleet_of(const struct connection *connection)
 static void close_now(struct connection *connection, void (*close_socket)(intptr_t socket))
 {
     struct fleet *fleet = fleet_of(connection);
-
     assert(connection->state != CLOSED);
     net_watch_remove(&connection->actor.watched);
     close_socket(connection->socket);
@@ -109,7 +108,6 @@ static void answer_no(struct connection *connection, const char *why)
 static void answer_ok(struct connection *connection)
 {
     static const char ok[] = "OK\r\n";
-
     memcpy(connection->answer, ok, sizeof ok - 1);
     connection->answer_bytes = sizeof ok - 1;
 }
@@ -119,7 +117,6 @@ static void answer_stats(struct connection *connection, uint64_t run)
     const struct protocol_stats *known = runs_find(&fleet_of(connection)->runs, run);
     struct protocol_stats stats = {.run = run};
     struct os_usage usage;
-
     if (known != NULL)
         stats = *known;
     stats.process = fleet_of(connection)->identity;
@@ -156,7 +153,6 @@ static void reset_later(struct connection *connection, uint64_t now_ns)
 static void login_fail(struct connection *connection, enum fault_then then)
 {
     static const char garbage[] = "\x01?\r\n";
-
     switch (then) {
     case THEN_ANSWER_NO:
         answer_no(connection, "wrong user or password");
@@ -181,7 +177,6 @@ static void login(struct connection *connection, const struct protocol_request *
 {
     const struct fleet_config *config = fleet_of(connection)->config;
     const struct fault *fault = connection->device->fault;
-
     if (fault != NULL && fault->kind->place == FAULT_AT_LOGIN) {
         login_fail(connection, fault->kind->then);
         return;
@@ -201,7 +196,6 @@ static void run_begin(struct connection *connection, uint64_t run)
     struct protocol_stats asked = {
         .connections = !connection->has_asked || connection->asked != run,
     };
-
     runs_begin(runs, run);
     runs_add(runs, run, &asked);
     connection->has_asked = true;
@@ -219,7 +213,6 @@ static void go(struct connection *connection, const struct protocol_request *req
 {
     struct fleet *fleet = fleet_of(connection);
     char why[PROTOCOL_LINE_BYTES_MAX / 2];
-
     if (fleet->config->user != NULL && !connection->logged_in) {
         answer_no(connection, "frames before a login");
         return;
@@ -243,7 +236,6 @@ static void request_serve(struct connection *connection, const char *line)
 {
     struct protocol_request request;
     const char *why;
-
     if (protocol_read_request(line, &request, &why) < 0)
         answer_no(connection, why);
     else if (request.kind == PROTOCOL_LOGIN)
@@ -268,7 +260,6 @@ static bool line_serve(struct connection *connection)
 {
     char *line = connection->line;
     char *end = line_end(line, connection->line_bytes);
-
     if (end == NULL)
         return false;
     unsigned bytes = (unsigned)(end - line) + 2;
@@ -320,7 +311,6 @@ static bool draining(struct connection *connection)
 {
     char nowhere[4096];
     int64_t received;
-
     while ((received = net_receive(connection->socket, nowhere, sizeof nowhere)) > 0)
         continue;
     await_or_close(connection, received, NET_READABLE);
@@ -348,7 +338,6 @@ static bool sending(struct connection *connection, uint64_t now_ns)
     struct fleet *fleet = fleet_of(connection);
     struct stream *stream = &connection->stream;
     enum stream_state state = stream_send(stream, connection->socket, &fleet->scratch, now_ns);
-
     runs_add(&fleet->runs, connection->go.run, &stream->done);
     stream->done = (struct protocol_stats){0};
     switch (state) {
@@ -390,7 +379,6 @@ static void signs_heed(struct connection *connection, unsigned signs)
 {
     bool broken = signs & NET_BROKEN;
     bool finished = signs & (NET_BROKEN | NET_FINISHED);
-
     if ((connection->state == SILENT && finished) ||
         ((connection->state == WAITING || connection->state == RESETTING) && broken))
         close_now(connection, net_close);
@@ -420,7 +408,6 @@ static bool go_on(struct connection *connection)
 static void act(struct actor *actor, unsigned signs)
 {
     struct connection *connection = (struct connection *)actor;
-
     signs_heed(connection, signs);
     while (go_on(connection))
         continue;
@@ -432,7 +419,6 @@ int connection_open(struct device *device, intptr_t socket)
 {
     struct fleet *fleet = device->fleet;
     struct connection *connection = calloc(1, sizeof *connection);
-
     if (connection == NULL)
         return -1;
     connection->actor.act = act;
@@ -453,7 +439,6 @@ int connection_open(struct device *device, intptr_t socket)
 void connections_start(struct fleet *fleet)
 {
     struct link *link;
-
     while ((link = list_first(&fleet->waiting)) != NULL) {
         struct connection *connection = LIST_MEMBER(link, struct connection, waiting);
         list_remove(link);
@@ -470,7 +455,6 @@ void connections_start(struct fleet *fleet)
 void connections_reset(struct device *device)
 {
     struct link *first = &device->fleet->connections, *after;
-
     for (struct link *link = first->after; link != first; link = after) {
         struct connection *connection = LIST_MEMBER(link, struct connection, all);
         after = link->after;
@@ -482,7 +466,6 @@ void connections_reset(struct device *device)
 void connections_free(struct fleet *fleet)
 {
     struct link *link;
-
     while ((link = list_first(&fleet->closed)) != NULL) {
         list_remove(link);
         free(LIST_MEMBER(link, struct connection, all));
@@ -492,7 +475,6 @@ void connections_free(struct fleet *fleet)
 void connections_close(struct fleet *fleet)
 {
     struct link *link;
-
     while ((link = list_first(&fleet->connections)) != NULL)
         close_now(LIST_MEMBER(link, struct connection, all), net_close);
     connections_free(fleet);

@@ -33,7 +33,6 @@ static void accept_all(struct device *device)
 {
     intptr_t handle;
     int result;
-
     while ((result = net_accept(device->listener, &device->fleet->config->tuning, &handle)) == 0)
         if (connection_open(device, handle) < 0)
             net_close(handle);
@@ -46,7 +45,6 @@ static void accept_all(struct device *device)
 static void act(struct actor *actor, unsigned signs)
 {
     struct device *device = (struct device *)actor;
-
     if (has_fault(device, FAULT_AT_ACCEPT) && signs != 0) {
         if (actor->timer.place == 0)
             set_timer(device, argument_ns(device));
@@ -59,7 +57,6 @@ static void act(struct actor *actor, unsigned signs)
 static void act_on_queue(struct actor *actor, unsigned signs)
 {
     struct device *device = (struct device *)actor;
-
     (void)signs;
     net_close(device->filler);
     device->filler = -1;
@@ -71,7 +68,6 @@ static void act_on_queue(struct actor *actor, unsigned signs)
 static int queue_fill(struct device *device)
 {
     struct net_address own;
-
     net_local(device->listener, &own);
     device->actor.act = act_on_queue;
     if (device->fault->argument > 0)
@@ -83,7 +79,6 @@ static int device_listen(struct device *device)
 {
     const struct fleet_config *config = device->fleet->config;
     bool full = has_fault(device, FAULT_AT_QUEUE);
-
     if (has_fault(device, FAULT_AT_PORT))
         return 0;
     int result = net_listen(device->listener, full ? 0 : config->backlog, &config->tuning);
@@ -136,7 +131,6 @@ void device_close(struct device *device)
 static void act_on_restart(struct actor *actor, unsigned signs)
 {
     struct device *device = (struct device *)actor;
-
     if (signs != 0)
         return;
     if (device->listener < 0 && net_bind(&device->address, &device->listener) < 0)

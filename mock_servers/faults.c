@@ -24,7 +24,6 @@ static uint32_t spoil_payload(const struct fault_frame *frame)
 {
     uint8_t *byte = frame->bytes + PROTOCOL_HEADER_BYTES;
     uint8_t good = *byte;
-
     do
         (*byte)++;
     while (*byte == good || memchr(frame->marker->bytes, *byte, frame->marker->count) != NULL);
@@ -107,7 +106,6 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t text
 {
     size_t used = strlen(text);
     va_list arguments;
-
     va_start(arguments, format);
     vsnprintf(text + used, text_bytes - used, format, arguments);
     va_end(arguments);
@@ -117,7 +115,6 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t text
 static void kind_help(const struct fault_kind *kind, char *text, size_t text_bytes)
 {
     const char *line = kind->help;
-
     append(text, text_bytes, "  %s:SHARE%s%s\n", kind->name, kind->argument ? ":" : "",
            kind->argument ? kind->argument : "");
     for (size_t bytes; bytes = strcspn(line, "\n"), line[bytes] != '\0'; line += bytes + 1)
@@ -138,7 +135,6 @@ void faults_help(char *text, size_t text_bytes)
 static int number_read(const char *text, uint64_t max, uint64_t *number)
 {
     char *end;
-
     if (*text < '0' || *text > '9' || strlen(text) > 18)
         return -1;
     *number = strtoull(text, &end, 10);
@@ -150,7 +146,6 @@ static int share_read(char *text, struct fault *fault)
     size_t bytes = strlen(text);
     uint64_t number;
     char *end;
-
     fault->is_percent = bytes > 1 && text[bytes - 1] == '%';
     if (!fault->is_percent) {
         if (number_read(text, UINT32_MAX, &number) < 0)
@@ -168,7 +163,6 @@ static int share_read(char *text, struct fault *fault)
 static int argument_read(const char *text, struct fault *fault, char *why, size_t why_bytes)
 {
     const struct fault_kind *kind = fault->kind;
-
     fault->argument = kind->argument_default;
     if (text == NULL)
         return 0;
@@ -196,7 +190,6 @@ static int unknown_kind(char *why, size_t why_bytes)
 static int fault_read(char *text, struct fault *fault, char *why, size_t why_bytes)
 {
     char *share = strchr(text, ':'), *argument = NULL;
-
     if (share != NULL)
         *share++ = '\0';
     if (share != NULL && (argument = strchr(share, ':')) != NULL)
@@ -263,7 +256,6 @@ int faults_spread(const struct fault_list *faults, uint64_t count, const struct 
                   char *why, size_t why_bytes)
 {
     uint64_t left = count;
-
     memset(by_server, 0, count * sizeof *by_server);
     for (unsigned i = 0; i < faults->count; i++) {
         uint64_t wanted = servers_of(&faults->items[i], count);

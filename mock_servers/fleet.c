@@ -26,7 +26,6 @@ static uint64_t ports_each(const struct fleet_config *config)
 struct net_address fleet_address(const struct fleet_config *config, uint64_t server)
 {
     uint64_t each = ports_each(config);
-
     return net_address_at(&config->first, (uint32_t)(server / each),
                           (uint16_t)(net_address_port(&config->first) + server % each));
 }
@@ -38,7 +37,6 @@ struct device *fleet_device_at(const struct fleet *fleet, const struct net_addre
     uint32_t host = net_address_host(address), first_host = net_address_host(&config->first);
     uint32_t port = net_address_port(address), first_port = net_address_port(&config->first);
     uint64_t server = (uint64_t)(host - first_host) * each + port - first_port;
-
     return host >= first_host && port >= first_port && port - first_port < each &&
                    server < fleet->opened
                ? &fleet->devices[server]
@@ -48,7 +46,6 @@ struct device *fleet_device_at(const struct fleet *fleet, const struct net_addre
 uint64_t fleet_listeners(const struct fleet_config *config)
 {
     uint64_t each = ports_each(config);
-
     return config->shared_listeners && each < config->count ? each : config->count;
 }
 
@@ -80,7 +77,6 @@ static const char *advice(int error)
 static int cannot_listen(const struct net_address *address, int error, char *why, size_t why_bytes)
 {
     char text[NET_TEXT_BYTES];
-
     snprintf(why, why_bytes, "cannot listen on %s: %s", net_address_text(address, text),
              advice(error));
     return -1;
@@ -89,7 +85,6 @@ static int cannot_listen(const struct net_address *address, int error, char *why
 static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
-
     if (!config->shared_listeners)
         return 0;
     for (uint64_t i = 0; i < fleet_listeners(config); i++) {
@@ -106,7 +101,6 @@ static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
 static int devices_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
-
     for (uint64_t i = 0; i < config->count; i++) {
         struct net_address address = fleet_address(config, i);
         int result =
@@ -121,7 +115,6 @@ static int devices_open(struct fleet *fleet, char *why, size_t why_bytes)
 static int parts_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
-
     fleet->watch = net_watch_open(NET_EDGE);
     fleet->tapes = tapes_open(config->tape_cap_bytes);
     fleet->faults = calloc(config->count, sizeof *fleet->faults);
@@ -183,7 +176,6 @@ void fleet_close(struct fleet *fleet)
 int fleet_port(const struct fleet *fleet)
 {
     const struct fleet_config *config = fleet->config;
-
     struct net_address address = config->first;
 
     if (!config->shared_listeners)
@@ -196,7 +188,6 @@ int fleet_port(const struct fleet *fleet)
 static uint64_t wait_ns(const struct fleet *fleet, bool tapes_left)
 {
     uint64_t now_ns = os_now_ns(), next_ns = timers_next_ns(&fleet->timers);
-
     if (tapes_left || list_first(&fleet->turns) != NULL || next_ns <= now_ns)
         return 0;
     return next_ns - now_ns < WAIT_NS_MAX ? next_ns - now_ns : WAIT_NS_MAX;
@@ -206,7 +197,6 @@ static void events_serve(struct fleet *fleet, uint64_t timeout_ns)
 {
     struct net_event events[EVENTS_MAX];
     int count = net_watch_wait(fleet->watch, events, EVENTS_MAX, timeout_ns);
-
     for (int i = 0; i < count; i++) {
         struct actor *actor = LIST_MEMBER(events[i].watched, struct actor, watched);
         actor->act(actor, events[i].signs);
@@ -217,7 +207,6 @@ static void timers_serve(struct fleet *fleet)
 {
     uint64_t now_ns = os_now_ns();
     struct timer *timer;
-
     while ((timer = timers_take(&fleet->timers, now_ns)) != NULL) {
         struct actor *actor = (struct actor *)timer;
         actor->act(actor, 0);
@@ -230,7 +219,6 @@ static void turns_serve(struct fleet *fleet)
 {
     struct link *last = fleet->turns.before, *link;
     bool is_last = false;
-
     while (!is_last && (link = list_first(&fleet->turns)) != NULL) {
         struct actor *actor = LIST_MEMBER(link, struct actor, turn);
         is_last = link == last;
@@ -242,7 +230,6 @@ static void turns_serve(struct fleet *fleet)
 void fleet_run(struct fleet *fleet)
 {
     bool tapes_left = false;
-
     while (!os_interrupted()) {
         events_serve(fleet, wait_ns(fleet, tapes_left));
         timers_serve(fleet);

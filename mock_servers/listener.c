@@ -12,7 +12,6 @@ static void take(const struct listener *listener, intptr_t handle)
 {
     struct net_address address;
     struct device *device = NULL;
-
     if (net_local(handle, &address) == 0)
         device = fleet_device_at(listener->fleet, &address);
     if (device == NULL || connection_open(device, handle) < 0)
@@ -26,7 +25,6 @@ static void act(struct actor *actor, unsigned signs)
     struct listener *listener = (struct listener *)actor;
     intptr_t handle;
     int result;
-
     (void)signs;
     while ((result = net_accept(listener->handle, &listener->fleet->config->tuning, &handle)) == 0)
         take(listener, handle);
@@ -39,7 +37,6 @@ static void act(struct actor *actor, unsigned signs)
 int listener_open(struct listener *listener, struct fleet *fleet, const struct net_address *address)
 {
     const struct fleet_config *config = fleet->config;
-
     *listener = (struct listener){.actor.act = act, .fleet = fleet};
     int result = net_bind(address, &listener->handle);
     if (result < 0)

@@ -132,7 +132,6 @@ static int choices_parse(int argc, char **argv, struct choices *choices)
 {
     char faults[HELP_BYTES], epilogue[HELP_BYTES + sizeof epilogue_start + sizeof epilogue_end];
     int operand;
-
     faults_help(faults, sizeof faults);
     snprintf(epilogue, sizeof epilogue, "%s%s%s", epilogue_start, faults, epilogue_end);
     struct option_set set = {
@@ -157,7 +156,6 @@ static int wrong_use(const char *why)
 static int faults_fit(const struct choices *choices, char *why, size_t why_bytes)
 {
     const struct fault **by_server = calloc(choices->count, sizeof *by_server);
-
     if (by_server == NULL)
         return 0; /* fleet_open will run out of memory as well, and say so */
     int result = faults_spread(&choices->faults, choices->count, by_server, why, why_bytes);
@@ -190,7 +188,6 @@ static int choices_check(const struct choices *choices)
     char why[WHY_BYTES];
     uint64_t each = choices->ports_per_address > 0 ? choices->ports_per_address : choices->count;
     uint64_t ports = each < choices->count ? each : choices->count;
-
     if (choices->port == 0 && choices->count > 1)
         return wrong_use("--port 0 goes with --count 1 only");
     if (choices->port + ports - 1 > PORT_MAX) {
@@ -225,7 +222,6 @@ static int descriptors_reserve(const struct choices *choices, uint64_t listeners
     const uint64_t wanted = least + count;
     const bool shared = choices->listeners == LISTENERS_SHARED;
     uint64_t limit = 0;
-
     if (reserve(wanted + count, &limit) || reserve(wanted, &limit))
         return EXIT_DONE;
     if (shared && limit > least && reserve(limit, &limit)) {
@@ -249,7 +245,6 @@ static int descriptors_reserve(const struct choices *choices, uint64_t listeners
 static void summary_print(const struct protocol_stats *total)
 {
     struct os_usage usage;
-
     os_usage_read(&usage);
     fprintf(
         stderr,
@@ -280,7 +275,6 @@ static int serve(struct fleet *fleet, const struct choices *choices)
 static struct fleet_config config_of(const struct choices *choices)
 {
     bool wants_login = choices->login.user[0] != '\0';
-
     return (struct fleet_config){
         .first = net_ipv4(choices->host, (uint16_t)choices->port),
         .count = choices->count,
@@ -301,7 +295,6 @@ static int run(const struct choices *choices)
 {
     const struct fleet_config config = config_of(choices);
     char why[WHY_BYTES];
-
     if (descriptors_reserve(choices, fleet_listeners(&config)) != EXIT_DONE)
         return EXIT_MACHINE_CANNOT;
     os_interrupts_catch();
@@ -320,7 +313,6 @@ static int run(const struct choices *choices)
 int main(int argc, char **argv)
 {
     struct choices choices = {0};
-
     switch (choices_parse(argc, argv, &choices)) {
     case OPTIONS_DONE:
         return EXIT_DONE;

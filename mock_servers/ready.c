@@ -10,7 +10,6 @@ int ready_write(const char *path, int port, uint64_t count)
 {
     char draft[PATH_BYTES_MAX];
     int bytes = snprintf(draft, sizeof draft, "%s.%ld", path, (long)getpid());
-
     if (bytes < 0 || (size_t)bytes >= sizeof draft)
         return -ENAMETOOLONG;
     FILE *file = fopen(draft, "w");

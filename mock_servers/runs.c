@@ -13,7 +13,6 @@ struct protocol_stats *runs_find(struct runs *runs, uint64_t id)
 struct protocol_stats *runs_begin(struct runs *runs, uint64_t id)
 {
     struct protocol_stats *slot = runs_find(runs, id);
-
     if (slot != NULL)
         return slot;
     if (runs->used < RUNS_MAX) {
@@ -37,7 +36,6 @@ static void add(struct protocol_stats *to, const struct protocol_stats *done)
 void runs_add(struct runs *runs, uint64_t id, const struct protocol_stats *done)
 {
     struct protocol_stats *slot = runs_find(runs, id);
-
     if (slot != NULL)
         add(slot, done);
     add(&runs->total, done);

@@ -22,7 +22,6 @@ uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t seq)
 {
     const double far_ns = 4e18; /* 127 years: the slowest rate's last frame lies beyond 64 bits */
     double after_ns = schedule->interval_ns * (double)seq;
-
     return schedule->first_ns + (uint64_t)(after_ns < far_ns ? after_ns : far_ns);
 }
 

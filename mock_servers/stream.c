@@ -37,7 +37,6 @@ static uint32_t length_of(const struct stream *stream, uint64_t seq)
 static uint64_t bytes_before(const struct stream *stream, uint64_t seq)
 {
     uint64_t bytes = 0;
-
     if (stream->go.size_min == stream->go.size_max)
         return seq * stream->go.size_min;
     while (seq > 0)
@@ -136,7 +135,6 @@ static enum stream_state piece_babble(struct stream *stream)
 {
     uint8_t filler = stream->piece[stream->piece_bytes - 1];
     uint8_t *babble = realloc(stream->piece, BATCH_BYTES);
-
     if (babble == NULL)
         return STREAM_LOST;
     memset(babble, filler, BATCH_BYTES);
@@ -169,7 +167,6 @@ static enum stream_state piece_step(struct stream *stream, intptr_t socket, uint
     size_t bytes = portion(stream, stream->piece_bytes - stream->piece_sent);
     int64_t sent = net_send(socket, stream->piece + stream->piece_sent, bytes);
     enum stream_state state = taken(stream, sent, now_ns);
-
     if (sent > 0)
         stream->piece_sent += (size_t)sent;
     if (state != STREAM_MORE || stream->piece_sent < stream->piece_bytes)
@@ -210,7 +207,6 @@ static enum stream_state spoil(struct stream *stream, struct scratch *scratch, u
     const struct fault_kind *kind = stream->fault->kind;
     uint64_t seq = stream->fault_seq;
     uint32_t length = length_of(stream, seq);
-
     if (scratch_reserve(scratch, length) < 0)
         return STREAM_LOST;
     struct fault_frame frame = {scratch->data,   length,
@@ -236,7 +232,6 @@ static enum stream_state batch_step(struct stream *stream, intptr_t socket, stru
 {
     size_t bytes = 0;
     uint64_t end = release_end(stream);
-
     for (; stream->released < end; stream->released++) {
         uint64_t seq = stream->released;
         uint32_t length = length_of(stream, seq);
@@ -264,7 +259,6 @@ static enum stream_state batch_step(struct stream *stream, intptr_t socket, stru
 static void tape_release(struct stream *stream, uint64_t now_ns)
 {
     uint64_t end = release_end(stream);
-
     if (stream->schedule.interval_ns == 0 && end == stream->go.frames) {
         stream->released = end;
         stream->released_bytes = tape_bytes(stream->tape);
@@ -278,7 +272,6 @@ static enum stream_state tape_step(struct stream *stream, intptr_t socket, uint6
 {
     size_t bytes = portion(stream, stream->released_bytes - stream->tape_sent);
     int64_t sent = net_store_send(tape_store(stream->tape), stream->tape_sent, bytes, socket);
-
     if (sent > 0)
         stream->tape_sent += (uint64_t)sent;
     return sent == 0 ? STREAM_LOST : taken(stream, sent, now_ns); /* 0: the store is too short */
@@ -319,7 +312,6 @@ enum stream_state stream_send(struct stream *stream, intptr_t socket, struct scr
 {
     uint64_t turn_end = stream->done.bytes + TURN_BYTES;
     enum stream_state state;
-
     do
         state = step(stream, socket, scratch, now_ns);
     while (state == STREAM_MORE && stream->done.bytes < turn_end);

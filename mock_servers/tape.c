@@ -33,7 +33,6 @@ struct tapes {
 struct tapes *tapes_open(uint64_t cap_bytes)
 {
     struct tapes *tapes = calloc(1, sizeof *tapes);
-
     if (tapes == NULL)
         return NULL;
     tapes->cap_bytes = cap_bytes;
@@ -56,7 +55,6 @@ static void tape_free(struct tapes *tapes, struct tape *tape)
 void tapes_close(struct tapes *tapes)
 {
     struct link *link;
-
     if (tapes == NULL)
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
@@ -84,7 +82,6 @@ static struct link *bucket_of(struct tapes *tapes, const struct protocol_go *go)
 static struct tape *tape_find(struct tapes *tapes, const struct protocol_go *go)
 {
     struct link *bucket = bucket_of(tapes, go);
-
     for (struct link *link = bucket->after; link != bucket; link = link->after) {
         struct tape *tape = LIST_MEMBER(link, struct tape, bucket);
         if (!tape->failed && is_same(&tape->go, go))
@@ -98,7 +95,6 @@ static struct tape *tape_find(struct tapes *tapes, const struct protocol_go *go)
 static bool evict_one(struct tapes *tapes)
 {
     struct link *link = list_first(&tapes->idle);
-
     if (link == NULL)
         return false;
     tape_free(tapes, LIST_MEMBER(link, struct tape, queue));
@@ -110,7 +106,6 @@ static bool evict_one(struct tapes *tapes)
 static uint64_t bytes_wanted(const struct protocol_go *go, uint64_t limit)
 {
     uint64_t bytes = go->frames * go->size_min;
-
     if (bytes > limit || go->size_min == go->size_max)
         return bytes;
     bytes = 0;
@@ -122,7 +117,6 @@ static uint64_t bytes_wanted(const struct protocol_go *go, uint64_t limit)
 static int store_open(struct tapes *tapes, uint64_t bytes, intptr_t *store)
 {
     int result;
-
     do
         result = net_store_open(bytes, store);
     while ((result == -EMFILE || result == -ENFILE) && evict_one(tapes));
@@ -132,7 +126,6 @@ static int store_open(struct tapes *tapes, uint64_t bytes, intptr_t *store)
 static struct tape *tape_open(struct tapes *tapes, const struct protocol_go *go, uint64_t bytes)
 {
     struct tape *tape = calloc(1, sizeof *tape);
-
     if (tape == NULL)
         return NULL;
     if (store_open(tapes, bytes, &tape->store) < 0) {
@@ -151,7 +144,6 @@ struct tape *tapes_take(struct tapes *tapes, const struct protocol_go *go, char 
                         size_t why_bytes)
 {
     struct tape *tape = tape_find(tapes, go);
-
     if (tape == NULL) {
         uint64_t bytes = bytes_wanted(go, tapes->cap_bytes);
         while (bytes <= tapes->cap_bytes && tapes->used_bytes > tapes->cap_bytes - bytes)
@@ -195,7 +187,6 @@ static size_t slice_make(struct tapes *tapes, struct tape *tape)
 {
     const struct protocol_go *go = &tape->go;
     size_t bytes = 0;
-
     while (tape->made_frames < go->frames) {
         uint32_t length =
             protocol_frame_length(go->seed, tape->made_frames, go->size_min, go->size_max);
@@ -231,7 +222,6 @@ static void tape_made(struct tapes *tapes, struct tape *tape)
 bool tapes_make(struct tapes *tapes)
 {
     struct link *link = list_first(&tapes->to_make);
-
     if (link == NULL)
         return false;
     struct tape *tape = LIST_MEMBER(link, struct tape, queue);

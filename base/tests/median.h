@@ -7,7 +7,6 @@
 static inline int median_order(const void *left, const void *right)
 {
     const double difference = *(const double *)left - *(const double *)right;
-
     return (difference > 0) - (difference < 0);
 }
 

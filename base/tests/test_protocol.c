@@ -59,7 +59,6 @@ static void frame_check_all(const struct protocol_marker *marker, uint32_t lengt
 {
     static uint8_t frame[200000];
     struct protocol_header header;
-
     assert_true(length <= sizeof frame);
     protocol_frame_write(frame, length, seq, 0x0123456789abcdefu + seq, 42, marker);
     assert_ptr_equal(first_marker(frame, length, marker), frame + length - marker->count);
@@ -246,7 +245,6 @@ static int request_read(const char *text, struct protocol_request *request)
 {
     const char *why = NULL;
     int result = protocol_read_request(text, request, &why);
-
     assert_true((result == 0) == (why == NULL));
     return result;
 }

@@ -55,7 +55,6 @@ static inline void file_read(const char *path, char *text, size_t text_bytes)
 {
     FILE *file = fopen(path, "r");
     size_t bytes = file == NULL ? 0 : fread(text, 1, text_bytes - 1, file);
-
     text[bytes] = '\0';
     if (file != NULL)
         fclose(file);
@@ -67,7 +66,6 @@ static inline void fleet_launch(struct fleet_under_test *fleet, const char *cons
     char program[PATH_BYTES], listen[64], ready[PATH_BYTES + 16];
     char *argv[ARGUMENTS_MAX] = {program, listen, ready};
     unsigned count = 3;
-
     program_path(program);
     fleet->host = host_next();
     snprintf(fleet->directory, sizeof fleet->directory, "/tmp/fanin-test-XXXXXX");
@@ -95,7 +93,6 @@ static inline void fleet_forget(struct fleet_under_test *fleet)
 static inline void fleet_begin_with(struct fleet_under_test *fleet, const char *const *arguments)
 {
     int code;
-
     fleet_launch(fleet, arguments);
     for (unsigned i = 0; i < PATIENCE_S * 100 && access(fleet->ready, R_OK) != 0; i++)
         if (os_process_wait(&fleet->process, 10 * OS_NS_PER_MS, &code) != 0) {
@@ -110,7 +107,6 @@ static inline void fleet_begin_with(struct fleet_under_test *fleet, const char *
 static inline void fleet_end(struct fleet_under_test *fleet)
 {
     int code = -1;
-
     assert_int_equal(kill((pid_t)fleet->process.handle, SIGTERM), 0);
     assert_int_equal(os_process_wait(&fleet->process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code),
                      1);
@@ -123,7 +119,6 @@ static inline int fleet_refused(const char *const *arguments, char *errors, size
 {
     struct fleet_under_test fleet;
     int code = -1;
-
     fleet_launch(&fleet, arguments);
     assert_int_equal(os_process_wait(&fleet.process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code), 1);
     file_read(fleet.errors, errors, errors_bytes);
@@ -137,7 +132,6 @@ static inline int socket_with_patience(void)
 {
     struct timeval patience = {.tv_sec = PATIENCE_S};
     int handle = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
     assert_true(handle >= 0);
     setsockopt(handle, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(handle, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -147,7 +141,6 @@ static inline int socket_with_patience(void)
 static inline int fleet_try(const struct fleet_under_test *fleet, int handle, unsigned server)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(PORT + server))};
-
     to.sin_addr.s_addr = htonl(fleet->host);
     return connect(handle, (struct sockaddr *)&to, sizeof to) == 0 ? 0 : -errno;
 }
@@ -155,7 +148,6 @@ static inline int fleet_try(const struct fleet_under_test *fleet, int handle, un
 static inline int fleet_connect(const struct fleet_under_test *fleet, unsigned server)
 {
     int handle = socket_with_patience();
-
     assert_int_equal(fleet_try(fleet, handle, server), 0);
     return handle;
 }
@@ -180,7 +172,6 @@ static inline struct protocol_go go_of(enum protocol_source source, uint64_t fra
 static inline void ask_go(int handle, const struct protocol_go *go)
 {
     char line[PROTOCOL_LINE_BYTES_MAX];
-
     assert_true(protocol_write_go(go, line, sizeof line) > 0);
     ask(handle, line);
 }
@@ -188,7 +179,6 @@ static inline void ask_go(int handle, const struct protocol_go *go)
 static inline uint64_t go_bytes(const struct protocol_go *go, uint64_t frames)
 {
     uint64_t bytes = 0;
-
     for (uint64_t seq = 0; seq < frames; seq++)
         bytes += protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
     return bytes;
@@ -198,7 +188,6 @@ static inline uint64_t go_bytes(const struct protocol_go *go, uint64_t frames)
 static inline size_t take(int handle, void *data, size_t bytes, int *end)
 {
     size_t got = 0;
-
     *end = -1;
     while (got < bytes) {
         ssize_t received = recv(handle, (char *)data + got, bytes - got, 0);
@@ -215,7 +204,6 @@ static inline bool is_silent_for(int handle, unsigned millis)
 {
     struct timeval wait = {.tv_usec = millis * 1000}, patience = {.tv_sec = PATIENCE_S};
     char byte;
-
     setsockopt(handle, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     ssize_t received = recv(handle, &byte, 1, 0);
     bool silent = received < 0 && errno == EAGAIN;
@@ -227,7 +215,6 @@ static inline bool is_silent_for(int handle, unsigned millis)
 static inline void take_line(int handle, char line[PROTOCOL_LINE_BYTES_MAX])
 {
     unsigned bytes = 0;
-
     do
         assert_int_equal(recv(handle, line + bytes, 1, 0), 1);
     while (line[bytes++] != '\n' && bytes < PROTOCOL_LINE_BYTES_MAX);
@@ -245,7 +232,6 @@ static inline void assert_ends(int handle)
 static inline void assert_no(int handle, const char *reason)
 {
     char line[PROTOCOL_LINE_BYTES_MAX];
-
     take_line(handle, line);
     if (strncmp(line, "NO ", 3) != 0 || strstr(line, reason) == NULL)
         fail_msg("answered \"%s\" instead of NO ... %s", line, reason);
@@ -258,7 +244,6 @@ static inline struct protocol_stats stats_of(const struct fleet_under_test *flee
     struct protocol_stats stats;
     const char *why = NULL;
     int handle = fleet_connect(fleet, 0);
-
     assert_true(protocol_write_stats_request(run, line, sizeof line) > 0);
     ask(handle, line);
     take_line(handle, line);
@@ -277,7 +262,6 @@ static inline uint64_t frames_good(const uint8_t *data, size_t bytes, const stru
 {
     struct protocol_header header;
     uint64_t seq = 0;
-
     for (*used = 0; seq < go->frames; seq++) {
         uint32_t length = protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
         const uint8_t *frame = data + *used;
@@ -298,7 +282,6 @@ static inline uint8_t *frames_take(int handle, const struct protocol_go *go)
     size_t bytes = go_bytes(go, go->frames), used;
     uint8_t *data = malloc(bytes);
     int end;
-
     assert_non_null(data);
     assert_int_equal(take(handle, data, bytes, &end), bytes);
     assert_int_equal(frames_good(data, bytes, go, &used), go->frames);

@@ -24,7 +24,6 @@ static void ask_faulty(const struct fleet_under_test *fleet, const struct protoc
 {
     struct timeval soon = {.tv_usec = 300 * 1000};
     int handle = fleet_connect(fleet, 0);
-
     setsockopt(handle, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
     ask_go(handle, go);
     symptom->bytes = take(handle, symptom->data, go_bytes(go, go->frames), &symptom->end);
@@ -43,7 +42,6 @@ static void assert_counted(const struct fleet_under_test *fleet, const struct pr
                            uint64_t frames, uint64_t bytes)
 {
     struct protocol_stats stats = stats_of(fleet, go->run);
-
     assert_true(stats.faults == 1);
     assert_true(stats.frames == frames);
     assert_true(stats.bytes == bytes);
@@ -112,7 +110,6 @@ static unsigned descriptors_of(const struct fleet_under_test *fleet)
 {
     char path[PATH_BYTES];
     unsigned count = 0;
-
     snprintf(path, sizeof path, "/proc/%ld/fd", (long)fleet->process.handle);
     DIR *directory = opendir(path);
     assert_non_null(directory);
@@ -392,7 +389,6 @@ static struct fault_list faults_of(const char *text)
 {
     struct fault_list list = {0};
     char why[256];
-
     assert_int_equal(faults_option(NULL, text, &list, why, sizeof why), 0);
     return list;
 }

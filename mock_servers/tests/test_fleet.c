@@ -123,7 +123,6 @@ static uint64_t assert_even_stamps(const uint8_t *data, const struct protocol_go
     struct protocol_header header;
     uint64_t first_ns = 0;
     size_t at = 0;
-
     for (uint64_t seq = 0; seq < go->frames; seq++) {
         assert_int_equal(protocol_header_read(data + at, &go->marker, &header), 0);
         if (seq == 0)
@@ -309,7 +308,6 @@ static void test_half_close_still_gets_frames(void **state)
 static void leave(int handle, bool with_reset)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-
     if (with_reset)
         setsockopt(handle, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(handle);

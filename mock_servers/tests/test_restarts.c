@@ -13,7 +13,6 @@ static uint8_t *rest_take(int handle, const struct protocol_go *go)
     uint8_t *data = malloc(bytes), *at = data;
     struct protocol_header header;
     int end;
-
     assert_non_null(data);
     ask_go(handle, go);
     assert_int_equal(take(handle, data, bytes, &end), bytes);
@@ -116,7 +115,6 @@ static void assert_reset(int handle)
 {
     static uint8_t rest[FRAMES * LENGTH_MAX];
     int end;
-
     take(handle, rest, sizeof rest, &end);
     assert_int_equal(end, ECONNRESET);
     close(handle);

@@ -7,7 +7,6 @@
 static void assert_refused(int code, const char *part, const char *const *arguments)
 {
     char errors[2048];
-
     assert_int_equal(fleet_refused(arguments, errors, sizeof errors), code);
     if (strstr(errors, part) == NULL)
         fail_msg("said \"%s\" and not \"%s\"", errors, part);
@@ -71,7 +70,6 @@ static int run_limited(unsigned limit, const char *options, char *text, size_t t
     char *argv[] = {"sh", "-c", command, NULL};
     struct os_process process;
     int code = -1;
-
     program_path(program);
     snprintf(command, sizeof command, "ulimit -n %u; exec '%s' %s", limit, program, options);
     snprintf(errors, sizeof errors, "/tmp/fanin-test-%ld", (long)getpid());

@@ -26,14 +26,12 @@ static struct tape *take(struct tapes *tapes, uint64_t seed)
 {
     struct protocol_go go = go_of_seed(seed);
     char why[256];
-
     return tapes_take(tapes, &go, why, sizeof why);
 }
 
 static unsigned make_all(struct tapes *tapes)
 {
     unsigned slices = 1;
-
     while (tapes_make(tapes))
         slices++;
     return slices;
@@ -86,7 +84,6 @@ static void test_a_tape_in_use_stays(void **state)
 static void files_limit(rlim_t bytes)
 {
     struct rlimit limit;
-
     getrlimit(RLIMIT_FSIZE, &limit);
     limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);

@@ -16,7 +16,6 @@ enum { TIMERS = 200 };
 static uint64_t earliest(const struct timer *timers)
 {
     uint64_t due_ns = UINT64_MAX;
-
     for (unsigned i = 0; i < TIMERS; i++)
         if (timers[i].place != 0 && timers[i].due_ns < due_ns)
             due_ns = timers[i].due_ns;
