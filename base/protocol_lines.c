@@ -98,7 +98,17 @@ int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t 
 
 /* ---- reading values ---- */
 
-static int whole_read(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+/* A field "name=value" of a line, and where its value goes. */
+struct field {
+    const char *name; /* with its '=' */
+    const char *wrong, *missing, *twice;
+    int (*read)(const struct field *field, const char *text, void *value);
+    size_t offset;
+    uint64_t min, max; /* of whole_read */
+    bool optional;
+};
+
+static int whole_parse(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
     uint64_t sum = 0;
     if (*text == '\0')
@@ -113,6 +123,11 @@ static int whole_read(const char *text, uint64_t min, uint64_t max, uint64_t *va
     return sum >= min && sum <= max ? 0 : -1;
 }
 
+static int whole_read(const struct field *field, const char *text, void *value)
+{
+    return whole_parse(text, field->min, field->max, value);
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -120,22 +135,24 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int run_read(const char *text, uint64_t *run)
+static int hex_read(const struct field *field, const char *text, void *value)
 {
-    uint64_t value = 0;
+    (void)field;
+    uint64_t number = 0;
     if (strlen(text) != 16)
         return -1;
     for (; *text != '\0'; text++) {
         int digit = hex_digit(*text);
         if (digit < 0)
             return -1;
-        value = value << 4 | (uint64_t)digit;
+        number = number << 4 | (uint64_t)digit;
     }
-    *run = value;
+    *(uint64_t *)value = number;
     return 0;
 }
 
-static int size_read(const char *text, struct protocol_go *go)
+/* Into size_min and the size_max behind it. */
+static int size_read(const struct field *field, const char *text, void *value)
 {
     char min_text[16];
     uint64_t min, max;
@@ -144,28 +161,31 @@ static int size_read(const char *text, struct protocol_go *go)
         return -1;
     memcpy(min_text, text, (size_t)(dots - text));
     min_text[dots - text] = '\0';
-    if (whole_read(min_text, PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX, &min) < 0 ||
-        whole_read(dots + 2, min, PROTOCOL_FRAME_BYTES_MAX, &max) < 0)
+    if (whole_parse(min_text, field->min, field->max, &min) < 0 ||
+        whole_parse(dots + 2, min, field->max, &max) < 0)
         return -1;
-    go->size_min = (uint32_t)min;
-    go->size_max = (uint32_t)max;
+    ((uint32_t *)value)[0] = (uint32_t)min;
+    ((uint32_t *)value)[1] = (uint32_t)max;
     return 0;
 }
 
 /* strtod alone would also take blanks, signs, "inf", "nan" and hexadecimal. */
-static int rate_read(const char *text, double *rate)
+static int rate_read(const struct field *field, const char *text, void *value)
 {
+    (void)field;
     char *end;
     if (*text < '0' || *text > '9' || text[strspn(text, "0123456789.e+-")] != '\0')
         return -1;
-    *rate = strtod(text, &end);
+    double rate = *(double *)value = strtod(text, &end);
     if (*end != '\0')
         return -1;
-    return *rate == 0 || (*rate >= PROTOCOL_RATE_MIN && *rate <= PROTOCOL_RATE_MAX) ? 0 : -1;
+    return rate == 0 || (rate >= PROTOCOL_RATE_MIN && rate <= PROTOCOL_RATE_MAX) ? 0 : -1;
 }
 
-static int marker_read(const char *text, struct protocol_marker *marker)
+static int marker_read(const struct field *field, const char *text, void *value)
 {
+    (void)field;
+    struct protocol_marker *marker = value;
     size_t digits = strlen(text);
     if (digits < 2 || digits > 2 * PROTOCOL_MARKER_BYTES_MAX || digits % 2 != 0)
         return -1;
@@ -179,31 +199,61 @@ static int marker_read(const char *text, struct protocol_marker *marker)
     return 0;
 }
 
-static int source_read(const char *text, enum protocol_source *source)
+static int source_read(const struct field *field, const char *text, void *value)
 {
-    *source = strcmp(text, "live") == 0 ? PROTOCOL_LIVE : PROTOCOL_TAPE;
-    return *source == PROTOCOL_LIVE || strcmp(text, "tape") == 0 ? 0 : -1;
+    (void)field;
+    bool is_live = strcmp(text, "live") == 0;
+    *(enum protocol_source *)value = is_live ? PROTOCOL_LIVE : PROTOCOL_TAPE;
+    return is_live || strcmp(text, "tape") == 0 ? 0 : -1;
 }
 
 /* ---- reading lines ---- */
 
-struct field {
-    const char *name; /* with its '=' */
-    const char *wrong, *missing, *twice;
-    int (*read)(const char *value, void *into);
-    bool optional;
-};
-
-#define FIELD(name, wants, read)                                                                   \
-    {                                                                                              \
-        name "=", name " wants " wants, name " is missing", name " is there twice", read, false    \
-    }
-#define OPTIONAL(name, wants, read)                                                                \
-    {                                                                                              \
-        name "=", name " wants " wants, NULL, name " is there twice", read, true                   \
-    }
+#define FIELD(name, wants)                                                                         \
+    name "=", name " wants " wants, name " is missing", name " is there twice"
+#define GO(field)    offsetof(struct protocol_go, field)
+#define STATS(field) offsetof(struct protocol_stats, field)
+#define ID           "16 lower-case hexadecimal digits"
+#define COUNT        "a whole number below 2^64"
 
 enum { VALUE_BYTES_MAX = 64 };
+
+static const struct field go_fields[] = {
+    {FIELD("run", ID), hex_read, GO(run), 0, 0, false},
+    {FIELD("frames", "a whole number from 1 to 100000000"), whole_read, GO(frames), 1,
+     PROTOCOL_FRAMES_MAX, false},
+    {FIELD("size", "MIN..MAX in bytes, each from 65 to 67108864, MIN not above MAX"), size_read,
+     GO(size_min), PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX, false},
+    {FIELD("rate", "0 or a number from 0.001 to 1000000"), rate_read, GO(rate), 0, 0, false},
+    {FIELD("seed", COUNT), whole_read, GO(seed), 0, UINT64_MAX, false},
+    {FIELD("source", "tape or live"), source_read, GO(source), 0, 0, false},
+    {FIELD("marker", "1 to 16 bytes in lower-case hexadecimal"), marker_read, GO(marker), 0, 0,
+     false},
+    {FIELD("from", "a whole number from 0 to 99999999"), whole_read, GO(from), 0,
+     PROTOCOL_FRAMES_MAX - 1, true},
+    {FIELD("ago", "nanoseconds, at most 10^18"), whole_read, GO(ago_ns), 0, PROTOCOL_AGO_NS_MAX,
+     true},
+};
+
+_Static_assert(GO(size_max) == GO(size_min) + sizeof(uint32_t), "size_read writes both");
+_Static_assert(PROTOCOL_FRAMES_MAX == 100000000, "the text for frames says so");
+_Static_assert(PROTOCOL_FRAME_BYTES_MIN == 65, "the text for size says so");
+_Static_assert(PROTOCOL_FRAME_BYTES_MAX == 67108864, "the text for size says so");
+
+static const struct field stats_fields[] = {
+    {FIELD("run", ID), hex_read, STATS(run), 0, 0, false},
+    {FIELD("process", ID), hex_read, STATS(process), 0, 0, false},
+    {FIELD("connections", COUNT), whole_read, STATS(connections), 0, UINT64_MAX, false},
+    {FIELD("frames", COUNT), whole_read, STATS(frames), 0, UINT64_MAX, false},
+    {FIELD("bytes", COUNT), whole_read, STATS(bytes), 0, UINT64_MAX, false},
+    {FIELD("faults", COUNT), whole_read, STATS(faults), 0, UINT64_MAX, false},
+    {FIELD("cpu_ns", COUNT), whole_read, STATS(cpu_ns), 0, UINT64_MAX, false},
+};
+
+enum {
+    GO_FIELDS = sizeof go_fields / sizeof *go_fields,
+    STATS_FIELDS = sizeof stats_fields / sizeof *stats_fields,
+};
 
 static const struct field *field_find(const struct field *fields, unsigned count, const char *word)
 {
@@ -213,25 +263,25 @@ static const struct field *field_find(const struct field *fields, unsigned count
     return NULL;
 }
 
-static const char *word_read(const struct field *field, const char *word, size_t bytes, void *into)
+/* The word "name=value" of `bytes`. */
+static int word_read(const struct field *field, const char *word, size_t bytes, void *into)
 {
     char value[VALUE_BYTES_MAX];
     size_t name_bytes = strlen(field->name);
     assert(bytes >= name_bytes);
     if (bytes - name_bytes >= sizeof value)
-        return field->wrong;
+        return -1;
     memcpy(value, word + name_bytes, bytes - name_bytes);
     value[bytes - name_bytes] = '\0';
-    return field->read(value, into) < 0 ? field->wrong : NULL;
+    return field->read(field, value, (char *)into + field->offset);
 }
 
-/* Reads "name=value name=value ..." into `into`, which every field's reader knows. NULL, or what
- * is wrong. */
+/* Reads "name=value name=value ..." into the struct `into`. NULL, or what is wrong. */
 static const char *fields_read(const struct field *fields, unsigned count, const char *text,
                                void *into)
 {
     unsigned seen = 0;
-    for (;;) {
+    for (bool more = true; more;) {
         size_t bytes = strcspn(text, " ");
         const struct field *field = field_find(fields, count, text);
         if (field == NULL)
@@ -239,75 +289,16 @@ static const char *fields_read(const struct field *fields, unsigned count, const
         if (seen & 1u << (field - fields))
             return field->twice;
         seen |= 1u << (field - fields);
-        const char *wrong = word_read(field, text, bytes, into);
-        if (wrong != NULL)
-            return wrong;
-        if (text[bytes] == '\0')
-            break;
-        text += bytes + 1;
+        if (word_read(field, text, bytes, into) < 0)
+            return field->wrong;
+        more = text[bytes] != '\0';
+        text += bytes + more;
     }
     for (unsigned i = 0; i < count; i++)
         if ((seen & 1u << i) == 0 && !fields[i].optional)
             return fields[i].missing;
     return NULL;
 }
-
-/* A reader of one field of `into_type`, by one of the value readers above. */
-#define READER(name, into_type, expression)                                                        \
-    static int name(const char *value, void *into)                                                 \
-    {                                                                                              \
-        struct into_type *to = into;                                                               \
-        return expression;                                                                         \
-    }
-
-READER(go_run, protocol_go, run_read(value, &to->run))
-READER(go_frames, protocol_go, whole_read(value, 1, PROTOCOL_FRAMES_MAX, &to->frames))
-READER(go_size, protocol_go, size_read(value, to))
-READER(go_rate, protocol_go, rate_read(value, &to->rate))
-READER(go_seed, protocol_go, whole_read(value, 0, UINT64_MAX, &to->seed))
-READER(go_source, protocol_go, source_read(value, &to->source))
-READER(go_marker, protocol_go, marker_read(value, &to->marker))
-READER(go_from, protocol_go, whole_read(value, 0, PROTOCOL_FRAMES_MAX - 1, &to->from))
-READER(go_ago, protocol_go, whole_read(value, 0, PROTOCOL_AGO_NS_MAX, &to->ago_ns))
-
-static const struct field go_fields[] = {
-    FIELD("run", "16 lower-case hexadecimal digits", go_run),
-    FIELD("frames", "a whole number from 1 to 100000000", go_frames),
-    FIELD("size", "MIN..MAX in bytes, each from 65 to 67108864, MIN not above MAX", go_size),
-    FIELD("rate", "0 or a number from 0.001 to 1000000", go_rate),
-    FIELD("seed", "a whole number below 2^64", go_seed),
-    FIELD("source", "tape or live", go_source),
-    FIELD("marker", "1 to 16 bytes in lower-case hexadecimal", go_marker),
-    OPTIONAL("from", "a whole number from 0 to 99999999", go_from),
-    OPTIONAL("ago", "nanoseconds, at most 10^18", go_ago),
-};
-
-_Static_assert(PROTOCOL_FRAMES_MAX == 100000000, "the text for frames says so");
-_Static_assert(PROTOCOL_FRAME_BYTES_MIN == 65, "the text for size says so");
-_Static_assert(PROTOCOL_FRAME_BYTES_MAX == 67108864, "the text for size says so");
-
-READER(stats_run, protocol_stats, run_read(value, &to->run))
-READER(stats_process, protocol_stats, run_read(value, &to->process))
-READER(stats_connections, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->connections))
-READER(stats_frames, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->frames))
-READER(stats_bytes, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->bytes))
-READER(stats_faults, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->faults))
-READER(stats_cpu, protocol_stats, whole_read(value, 0, UINT64_MAX, &to->cpu_ns))
-
-static const struct field stats_fields[] = {
-    FIELD("run", "16 lower-case hexadecimal digits", stats_run),
-    FIELD("process", "16 lower-case hexadecimal digits", stats_process),
-    FIELD("connections", "a whole number below 2^64", stats_connections),
-    FIELD("frames", "a whole number below 2^64", stats_frames),
-    FIELD("bytes", "a whole number below 2^64", stats_bytes),
-    FIELD("faults", "a whole number below 2^64", stats_faults),
-    FIELD("cpu_ns", "a whole number below 2^64", stats_cpu),
-};
-
-enum {
-    GO_FIELDS = sizeof go_fields / sizeof *go_fields,
-    STATS_FIELDS = sizeof stats_fields / sizeof *stats_fields,
-};
 
 static int name_copy(char name[PROTOCOL_NAME_BYTES_MAX + 1], const char *text, size_t bytes)
 {
