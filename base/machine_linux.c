@@ -12,6 +12,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/os_parts.h"
+
 bool os_is_terminal(int descriptor)
 {
     return isatty(descriptor) == 1;
@@ -19,7 +21,7 @@ bool os_is_terminal(int descriptor)
 
 /* ---- directories ------------------------------------------------------------------------- */
 
-static int directory_make_one(const char *path)
+int directory_make_one(const char *path)
 {
     if (mkdir(path, 0777) == 0)
         return 0;
@@ -30,24 +32,9 @@ static int directory_make_one(const char *path)
     return S_ISDIR(found.st_mode) ? 0 : -ENOTDIR;
 }
 
-int os_directory_make(const char *path)
+char *path_separator(char *path)
 {
-    assert(path);
-    char copy[PATH_MAX];
-    size_t bytes = strlen(path);
-    if (bytes == 0)
-        return -ENOENT;
-    if (bytes >= sizeof(copy))
-        return -ENAMETOOLONG;
-    memcpy(copy, path, bytes + 1);
-    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int error = directory_make_one(copy);
-        if (error)
-            return error;
-        *slash = '/';
-    }
-    return directory_make_one(copy);
+    return strchr(path, '/');
 }
 
 const char *os_path_name(const char *path)

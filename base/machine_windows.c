@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/os_parts.h"
 #include "base/winapi.h"
 
 enum { FACT_BYTES_MAX = 256 };
@@ -23,9 +24,10 @@ bool os_is_terminal(int descriptor)
 
 /* ---- directories ------------------------------------------------------------------------- */
 
-static int directory_make_one(const char *path)
+int directory_make_one(const char *path)
 {
-    if (CreateDirectoryA(path, NULL))
+    size_t bytes = strlen(path);
+    if (CreateDirectoryA(path, NULL) || (bytes > 0 && path[bytes - 1] == ':')) /* "C:" is there */
         return 0;
     int error = -winapi_errno(GetLastError());
     DWORD found = GetFileAttributesA(path);
@@ -34,25 +36,9 @@ static int directory_make_one(const char *path)
     return found & FILE_ATTRIBUTE_DIRECTORY ? 0 : -ENOTDIR;
 }
 
-int os_directory_make(const char *path)
+char *path_separator(char *path)
 {
-    assert(path);
-    char copy[MAX_PATH];
-    size_t bytes = strlen(path);
-    if (bytes == 0)
-        return -ENOENT;
-    if (bytes >= sizeof(copy))
-        return -ENAMETOOLONG;
-    memcpy(copy, path, bytes + 1);
-    for (char *slash = strpbrk(copy + 1, "/\\"); slash; slash = strpbrk(slash + 1, "/\\")) {
-        char separator = *slash;
-        *slash = '\0';
-        int error = slash[-1] == ':' ? 0 : directory_make_one(copy); /* "C:" is there */
-        if (error)
-            return error;
-        *slash = separator;
-    }
-    return directory_make_one(copy);
+    return strpbrk(path, "/\\");
 }
 
 /* Windows takes either slash, and "C:name" is a name in drive C's own directory. */

@@ -13,15 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/parker.h"
-
-enum { ROLE_BYTES = 16 }; /* TASK_COMM_LEN: what the kernel keeps of a thread's name */
+#include "base/os_parts.h"
 
 /* ---- clock ------------------------------------------------------------------------------- */
 
@@ -62,21 +59,12 @@ void os_sleep_ns(uint64_t duration_ns)
 
 /* ---- threads ----------------------------------------------------------------------------- */
 
-struct thread_start {
-    void *(*run)(void *);
-    void *argument;
-    char role[ROLE_BYTES];
-};
-
-static void *thread_enter(void *argument)
+void thread_name_set(pthread_t thread, const char *role)
 {
-    struct thread_start start = *(struct thread_start *)argument;
-    free(argument);
-    prctl(PR_SET_NAME, start.role, 0, 0, 0);
-    return start.run(start.argument);
+    pthread_setname_np(thread, role);
 }
 
-static int stack_size_set(pthread_attr_t *attributes, size_t stack_bytes)
+int thread_stack_set(pthread_attr_t *attributes, size_t stack_bytes)
 {
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     size_t least_bytes = (size_t)sysconf(_SC_THREAD_STACK_MIN);
@@ -84,37 +72,6 @@ static int stack_size_set(pthread_attr_t *attributes, size_t stack_bytes)
         stack_bytes = least_bytes;
     return pthread_attr_setstacksize(attributes,
                                      (stack_bytes + page_bytes - 1) / page_bytes * page_bytes);
-}
-
-int os_thread_start(pthread_t *thread, const char *role, size_t stack_bytes, void *(*run)(void *),
-                    void *argument)
-{
-    assert(thread && role && run);
-    assert(strlen(role) < ROLE_BYTES);
-    pthread_attr_t attributes;
-    int error = pthread_attr_init(&attributes);
-    if (error)
-        return -error;
-    struct thread_start *start = malloc(sizeof(*start));
-    error = start ? 0 : ENOMEM;
-    if (!error && stack_bytes > 0)
-        error = stack_size_set(&attributes, stack_bytes);
-    if (error)
-        goto free_start;
-    *start = (struct thread_start){.run = run, .argument = argument};
-    memcpy(start->role, role, strlen(role) + 1);
-    error = pthread_create(thread, &attributes, thread_enter, start);
-    if (error)
-        goto free_start;
-    /* The thread names itself before it runs; naming it from here too lets the caller count it at
-     * once. It may have ended meanwhile, which is no failure. */
-    pthread_setname_np(*thread, role);
-    start = NULL;
-
-free_start:
-    free(start);
-    pthread_attr_destroy(&attributes);
-    return -error;
 }
 
 /* A thread that ends between the listing and the look is not counted. */

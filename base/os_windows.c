@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/parker.h"
+#include "base/os_parts.h"
 #include "base/winapi.h"
 
 #include <psapi.h>
@@ -26,7 +26,7 @@ WINBASEAPI HRESULT WINAPI GetThreadDescription(HANDLE thread, PWSTR *description
 /* CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, which older headers lack too. */
 enum { TIMER_HIGH_RESOLUTION = 2 };
 
-enum { ROLE_BYTES = 16, FILETIME_NS = 100, EXIT_ABORTED = 128 + 6 };
+enum { FILETIME_NS = 100, EXIT_ABORTED = 128 + 6 };
 
 /* ---- a process like any other ------------------------------------------------------------ */
 
@@ -156,52 +156,17 @@ void os_sleep_ns(uint64_t duration_ns)
 
 /* ---- threads ----------------------------------------------------------------------------- */
 
-struct thread_start {
-    void *(*run)(void *);
-    void *argument;
-    wchar_t role[ROLE_BYTES];
-};
-
-static void *thread_enter(void *argument)
+void thread_name_set(pthread_t thread, const char *role)
 {
-    struct thread_start start = *(struct thread_start *)argument;
-    free(argument);
-    SetThreadDescription(GetCurrentThread(), start.role);
-    return start.run(start.argument);
-}
-
-int os_thread_start(pthread_t *thread, const char *role, size_t stack_bytes, void *(*run)(void *),
-                    void *argument)
-{
-    assert(thread && role && run);
-    assert(strlen(role) < ROLE_BYTES);
-    pthread_attr_t attributes;
-    int error = pthread_attr_init(&attributes);
-    if (error)
-        return -error;
-    struct thread_start *start = malloc(sizeof(*start));
     wchar_t name[ROLE_BYTES] = L"";
-    error = start ? 0 : ENOMEM;
-    if (!error && stack_bytes > 0)
-        error = pthread_attr_setstacksize(&attributes, stack_bytes);
-    if (error)
-        goto free_start;
     for (size_t i = 0; role[i] != '\0'; i++)
         name[i] = (unsigned char)role[i];
-    *start = (struct thread_start){.run = run, .argument = argument};
-    memcpy(start->role, name, sizeof(name));
-    error = pthread_create(thread, &attributes, thread_enter, start);
-    if (error)
-        goto free_start;
-    /* The thread names itself before it runs; naming it from here too lets the caller count it at
-     * once. */
-    SetThreadDescription(pthread_gethandle(*thread), name);
-    start = NULL;
+    SetThreadDescription(pthread_gethandle(thread), name);
+}
 
-free_start:
-    free(start);
-    pthread_attr_destroy(&attributes);
-    return -error;
+int thread_stack_set(pthread_attr_t *attributes, size_t stack_bytes)
+{
+    return pthread_attr_setstacksize(attributes, stack_bytes);
 }
 
 /* A thread that ends between the listing and the look is not counted. */

@@ -131,34 +131,36 @@ static int refuse(const struct option_spec *spec, const char *what, const char *
     return -1;
 }
 
+/* A whole number of some unit into a uint64_t. */
+static int quantity_option(const struct option_spec *spec, const char *text, void *field,
+                           const struct unit *units, const char *what, const char *hint, char *why,
+                           size_t why_bytes)
+{
+    uint64_t value;
+    if (!quantity_parse(text, units, &value) || !in_range(spec, value))
+        return refuse(spec, what, hint, why, why_bytes);
+    *(uint64_t *)field = value;
+    return 0;
+}
+
 int options_count(const struct option_spec *spec, const char *text, void *field, char *why,
                   size_t why_bytes)
 {
-    uint64_t value;
-    if (!quantity_parse(text, count_units, &value) || !in_range(spec, value))
-        return refuse(spec, "a whole number", "", why, why_bytes);
-    *(uint64_t *)field = value;
-    return 0;
+    return quantity_option(spec, text, field, count_units, "a whole number", "", why, why_bytes);
 }
 
 int options_bytes(const struct option_spec *spec, const char *text, void *field, char *why,
                   size_t why_bytes)
 {
-    uint64_t value;
-    if (!quantity_parse(text, byte_units, &value) || !in_range(spec, value))
-        return refuse(spec, "a size", " (such as 4096, 64KiB or 100kB)", why, why_bytes);
-    *(uint64_t *)field = value;
-    return 0;
+    return quantity_option(spec, text, field, byte_units, "a size",
+                           " (such as 4096, 64KiB or 100kB)", why, why_bytes);
 }
 
 int options_millis(const struct option_spec *spec, const char *text, void *field, char *why,
                    size_t why_bytes)
 {
-    uint64_t value;
-    if (!quantity_parse(text, milli_units, &value) || !in_range(spec, value))
-        return refuse(spec, "a time", " (such as 500, 500ms or 2s)", why, why_bytes);
-    *(uint64_t *)field = value;
-    return 0;
+    return quantity_option(spec, text, field, milli_units, "a time", " (such as 500, 500ms or 2s)",
+                           why, why_bytes);
 }
 
 /* Digits first, so that strtod's signs, blanks, hexadecimals, "inf" and "nan" are out. */

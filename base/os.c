@@ -1,0 +1,144 @@
+/* The part of os.h that is the same on every system: identity, starting threads, parking,
+ * directories. */
+#include "base/os.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/os_parts.h"
+#include "base/random.h"
+
+/* Two that start in the same nanosecond of the same boot are two processes on one machine: the
+ * monotonic clock's distance from the wall clock tells boots apart, and an address (randomised)
+ * tells processes apart. */
+uint64_t os_identity(void)
+{
+    int here;
+    return random_mix(os_wall_ns() ^ (os_now_ns() << 20) ^ (uint64_t)(uintptr_t)&here);
+}
+
+/* ---- threads ----------------------------------------------------------------------------- */
+
+struct thread_start {
+    void *(*run)(void *);
+    void *argument;
+    char role[ROLE_BYTES];
+};
+
+static void *thread_enter(void *argument)
+{
+    struct thread_start start = *(struct thread_start *)argument;
+    free(argument);
+    thread_name_set(pthread_self(), start.role);
+    return start.run(start.argument);
+}
+
+int os_thread_start(pthread_t *thread, const char *role, size_t stack_bytes, void *(*run)(void *),
+                    void *argument)
+{
+    assert(thread && role && run);
+    assert(strlen(role) < ROLE_BYTES);
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error)
+        return -error;
+    struct thread_start *start = malloc(sizeof(*start));
+    error = start ? 0 : ENOMEM;
+    if (!error && stack_bytes > 0)
+        error = thread_stack_set(&attributes, stack_bytes);
+    if (error)
+        goto free_start;
+    *start = (struct thread_start){.run = run, .argument = argument};
+    memcpy(start->role, role, strlen(role) + 1);
+    error = pthread_create(thread, &attributes, thread_enter, start);
+    if (error)
+        goto free_start;
+    /* The thread names itself before it runs; naming it from here too lets the caller count it at
+     * once. If it has ended meanwhile, nothing happens. */
+    thread_name_set(*thread, role);
+    start = NULL;
+
+free_start:
+    free(start);
+    pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+/* ---- parking ----------------------------------------------------------------------------- */
+
+/*            os_unpark              os_park
+ *   NOTIFIED <-------- EMPTY ----------------> PARKED (asleep on the word)
+ *      |  ^              ^                       |  |
+ *      |  '--------------|-- os_unpark, wakes ---'  |
+ *      '---- os_park ----'-------- timeout ---------'
+ */
+enum { PARKER_EMPTY, PARKER_NOTIFIED, PARKER_PARKED };
+
+static_assert(sizeof(_Atomic uint32_t) == sizeof(uint32_t), "the word is the state itself");
+
+static bool notice_take(struct os_parker *parker)
+{
+    uint32_t notified = PARKER_NOTIFIED;
+    return atomic_compare_exchange_strong_explicit(&parker->state, &notified, PARKER_EMPTY,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+bool os_park(struct os_parker *parker, uint64_t timeout_ns)
+{
+    assert(parker);
+    if (notice_take(parker))
+        return true;
+    if (timeout_ns == 0)
+        return false;
+    uint64_t now_ns = os_now_ns();
+    uint64_t deadline_ns = timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;
+    uint32_t empty = PARKER_EMPTY;
+    if (!atomic_compare_exchange_strong_explicit(&parker->state, &empty, PARKER_PARKED,
+                                                 memory_order_relaxed, memory_order_relaxed)) {
+        assert(empty == PARKER_NOTIFIED);
+        return notice_take(parker);
+    }
+    for (;;) {
+        bool late = !word_wait(&parker->state, PARKER_PARKED, deadline_ns);
+        if (notice_take(parker))
+            return true;
+        /* A wake that crosses the timeout counts: it must not be lost. */
+        if (late)
+            return atomic_exchange_explicit(&parker->state, PARKER_EMPTY, memory_order_acquire) ==
+                   PARKER_NOTIFIED;
+    }
+}
+
+void os_unpark(struct os_parker *parker)
+{
+    assert(parker);
+    uint32_t before =
+        atomic_exchange_explicit(&parker->state, PARKER_NOTIFIED, memory_order_release);
+    if (before == PARKER_PARKED)
+        word_wake(&parker->state);
+}
+
+/* ---- directories ------------------------------------------------------------------------- */
+
+int os_directory_make(const char *path)
+{
+    assert(path);
+    char copy[OS_PATH_BYTES_MAX];
+    size_t bytes = strlen(path);
+    if (bytes == 0)
+        return -ENOENT;
+    if (bytes >= sizeof(copy))
+        return -ENAMETOOLONG;
+    memcpy(copy, path, bytes + 1);
+    for (char *end = path_separator(copy + 1); end; end = path_separator(end + 1)) {
+        char separator = *end;
+        *end = '\0';
+        int error = directory_make_one(copy);
+        if (error)
+            return error;
+        *end = separator;
+    }
+    return directory_make_one(copy);
+}
