@@ -1,10 +1,11 @@
 /* A file without a name, mapped into two halves of one reserved range. */
 #include <assert.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/os_parts.h"
 
 enum {
     MAPS_EACH = 2,
@@ -18,13 +19,7 @@ size_t os_mirror_step(void)
 
 uint64_t os_mirrors_max(void)
 {
-    unsigned long long maps = 0;
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
-    if (file == NULL)
-        return UINT64_MAX;
-    if (fscanf(file, "%llu", &maps) != 1)
-        maps = UINT64_MAX;
-    fclose(file);
+    const uint64_t maps = number_in("/proc/sys/vm/max_map_count", "%" SCNu64);
     if (maps == UINT64_MAX)
         return UINT64_MAX;
     return maps > MAPS_OTHERWISE ? (maps - MAPS_OTHERWISE) / MAPS_EACH : 0;

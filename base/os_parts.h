@@ -21,4 +21,7 @@ void thread_name_set(pthread_t thread, const char *role);
 int directory_make_one(const char *path); /* 0 also when it is there already */
 char *path_separator(char *path);         /* the first in the path; NULL: there is none */
 
+/* number_in, on Linux: what fscanf's `format` reads from the file; UINT64_MAX: nothing. */
+uint64_t number_in(const char *path, const char *format);
+
 #endif
