@@ -8,12 +8,11 @@ from rows import Results, is_result, why_excluded
 from section import Section
 
 NOT_COMPARABLE = (
-    "Absolute milliseconds and MB/s cannot be compared with the paper's: its servers sat behind a "
-    "100 Mbit/s LAN, which sets most of its times, %s; its CPU was a Core2 6300 at 1.86 GHz under "
-    "Windows XP. What can be compared are relations between cells (scheme against scheme, mode "
-    "against mode, one number of workers against another), thread counts, and roughly peak memory.")
-ON_LOOPBACK = "ours share this machine and its loopback"
-LINKED = "ours share this machine, behind its loopback or the emulated link that a row names"
+    "Absolute ms and MB/s cannot be compared with the paper's; relations, thread counts and roughly "
+    "memory can. The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows XP. Here "
+    "client and servers share one machine and %s.")
+ON_LOOPBACK = "its loopback"
+LINKED = "the emulated link that each table names"
 CAVEATS = (
     "The servers run on the same machine as the client and take CPU from it; each row names its "
     "bottleneck.",
@@ -37,8 +36,8 @@ class Report(NamedTuple):
     """Everything that every look needs."""
 
     results: Results
-    first: List[Section]     # what a reader came for: the page's first screen, a terminal's end
-    sections: List[Section]
+    summary: Section
+    sections: List[Section]  # the summary is not among them
     origin: machine.Provenance
     excluded: List[str]
 

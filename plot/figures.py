@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 import svg
 from machine import Provenance
-from section import Figure
+from section import Figure, shorten
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STYLE = "style.gp"
@@ -84,10 +84,6 @@ def enhanced(text: str) -> str:
     """Text for gnuplot's enhanced mode, which bold titles need, with its special characters as
     they are."""
     return re.sub(r"([{}^_@&~\\])", r"\\\1", text)
-
-
-def shorten(text: str, columns: int) -> str:
-    return text if len(text) <= columns else text[:columns - 3] + "..."
 
 
 def script(figure: Figure, origin: Provenance, kinds: Sequence[str]) -> str:

@@ -36,7 +36,7 @@ def list_lines(title: str, lines: Sequence[str]) -> List[str]:
 
 
 def to_page(report: Report, drawn: Drawn) -> str:
-    """What a reader came for, the other tables, the figures, and the run's record."""
+    """The summary, the tables, the figures, and the run's record."""
     origin = report.origin
     parts = ["# Report of a run", "", "| | |", "| :--- | :--- |"]
     parts += ["| %s | %s |" % (name, escape(text)) for name, text in (
@@ -44,9 +44,7 @@ def to_page(report: Report, drawn: Drawn) -> str:
         ("commit", origin.commit), ("seed", origin.seed),
         ("rows", "%d, of which %d count" % (len(report.results.rows), report.counted)))]
     parts += ["| warning | %s |" % escape(text) for text in machine.warnings(report.results)]
-    parts += [""]
-    for section in report.first:
-        parts += section_lines(section, drawn)
+    parts += [""] + section_lines(report.summary, drawn)
     parts += list_lines("How to read this", caveats(report.results))
     for section in report.sections:
         parts += section_lines(section, drawn)

@@ -207,7 +207,7 @@ def shown(report: Report) -> List[Section]:
 
 def navigation(report: Report, listed: Sequence[Tuple[str, str]]) -> str:
     """All sections in a line that stays at the top."""
-    entries = [(section.anchor, section.short) for section in report.first + shown(report)]
+    entries = [(section.anchor, section.short) for section in [report.summary] + shown(report)]
     return '<nav aria-label="Contents"><ul>%s</ul></nav>' % "".join(
         '<li><a href="#%s">%s</a></li>' % (anchor, words(name))
         for anchor, name in entries + list(listed))
@@ -243,7 +243,7 @@ def to_html(report: Report, drawn: Drawn) -> str:
     parts += [paragraph(text, "warning") for text in machine.warnings(report.results)]
     parts += ["</header>", navigation(report, [("reading", "How to read this")] + [
         (anchor, title) for title, _, anchor in lists] + [("provenance", "Provenance")]), "<main>"]
-    for section in report.first + shown(report):
+    for section in [report.summary] + shown(report):
         parts += section_html(section, drawn, links)
     parts += listing("How to read this", caveats(report.results), "reading")
     for title, lines, anchor in lists:

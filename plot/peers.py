@@ -4,8 +4,8 @@ late frames get."""
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, reading_order
-from section import (Figure, Section, data_block, data_line, extent, left_out, measured, middle,
-                     run_counts, sure_note, usable)
+from section import (KB_TO_MB, Figure, Section, data_block, data_line, extent, left_out, measured,
+                     middle, run_counts, sure_note, usable)
 from stats import Spread, spread
 from tables import NONE, Column, Table, exact, number
 
@@ -34,7 +34,6 @@ LATENCY_COLUMNS = (Column("client", left=True),) + tuple(
         Column("of one CPU", "client"), Column("n"))
 LEAD = ("A share of 1 is what one thread gets out of the same servers with nothing but a wait and "
         "recv into one hot buffer, in the same block of runs.")
-KB_TO_MB = 1.024e-3
 SHARE_MAX = 1.2  # of the figure's axes; a bar beyond is cut, its number is not
 Place = Tuple[int, int]  # size of a frame in bytes, servers
 Cells = Dict[str, List[Row]]

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Tables 1 to 3 and the specification beside the paper's numbers, from a results folder's rows.
+"""Reports a results folder: Tables 1 to 3 beside the paper's, a verdict for each of its claims, and
+every other experiment.
 
-Prints the tables; writes report.html, report.md and figures/. Data to standard output, everything
+Prints a summary; writes report.html, report.md and figures/. Data to standard output, everything
 else to standard error.
 """
 
@@ -22,6 +23,7 @@ import peers
 import scale
 import spec
 import stages
+import summary
 import table1
 import table2
 import table3
@@ -29,24 +31,24 @@ import wire
 from claim import WrongClaim
 from contents import Report, excluded
 from rows import Results, is_result, load_or_explain, run_command
-from terminal import section_text, to_terminal
+from terminal import section_text, to_screen, to_terminal
 
 PROGRAM = "plot/report.py"
-FIRST = (claims.build,)  # the page's first screen, and a terminal's last
-SECTIONS = (table1.build, connect.build, table2.build, wire.build, table3.build, spec.build,
-            peers.build, scale.build, stages.build, claims.build_evidence,
+SECTIONS = (claims.build, table1.build, connect.build, table2.build, wire.build, table3.build,
+            spec.build, peers.build, scale.build, stages.build, claims.build_evidence,
             attribution.build, order.build)
 
 # ---- the command ----
 
-ABOUT = """Prints Tables 1, 2 and 3 in the paper's layout: for every cell the paper's value, the
-measured median and spread (min..max, n), and the ratio measured / paper. Ends with a verdict for
+ABOUT = """Prints a summary on one screen: Tables 1, 2 and 3 as paper / here / ratio, and a verdict for
 each of the paper's claims (results/paper/claims.csv).
 
 Writes DIR/report.html (one file that needs nothing else), DIR/report.md and DIR/figures/ (SVG,
-PNG and PDF, and the gnuplot script and data of each)."""
+PNG and PDF, and the gnuplot script and data of each). They begin with the same summary and have
+every table of every experiment."""
 EPILOGUE = """examples:
-  plot/report.py out/latest                     tables to the terminal, pages and figures to disk
+  plot/report.py out/latest                     summary to the terminal, pages and figures to disk
+  plot/report.py out/latest --all               every table to the terminal, too
   plot/report.py out/latest --no-figures        without gnuplot
   plot/report.py results/reference --out /tmp/x leaves the results folder untouched
   plot/report.py out/latest --require A2,A5     exit code 1 unless both are confirmed
@@ -64,6 +66,7 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("folder", metavar="RESULTS", help="results folder that fanin-sweep wrote")
     parser.add_argument("--out", metavar="DIR",
                         help="where report.html, report.md and figures/ go (default: RESULTS)")
+    parser.add_argument("--all", action="store_true", help="print every table of the report")
     parser.add_argument("--no-figures", action="store_true", help="tables and pages only")
     parser.add_argument("--require", metavar="ID,ID,...",
                         help="claims that must be confirmed, or the exit code is 1")
@@ -73,9 +76,8 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
 
 
 def gather(results: Results) -> Report:
-    return Report(results, [build(results) for build in FIRST],
-                  [build(results) for build in SECTIONS], machine.provenance(results),
-                  excluded(results))
+    return Report(results, summary.build(results), [build(results) for build in SECTIONS],
+                  machine.provenance(results), excluded(results))
 
 
 def write_file(path: str, text: str) -> str:
@@ -87,8 +89,7 @@ def write_file(path: str, text: str) -> str:
 def write_pages(report: Report, folder: str, with_figures: bool) -> str:
     """Draws, writes report.md and report.html, says on standard error what could not be drawn.
     The path of the latter."""
-    wanted = [figure for section in report.first + report.sections
-              for figure in section.figures]
+    wanted = [figure for section in report.sections for figure in section.figures]
     drawn = figures.Drawn([], [], ["not asked for (--no-figures)"])
     os.makedirs(folder, exist_ok=True)
     if with_figures:
@@ -101,7 +102,7 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> str:
 
 def print_sections(report: Report, names: Sequence[str]) -> int:
     """Those that were asked for, as in a terminal. The exit code."""
-    sections = {section.short: section for section in report.first + report.sections}
+    sections = {section.short: section for section in [report.summary] + report.sections}
     strangers = [name for name in names if name not in sections]
     if strangers:
         print("%s: --section: there is no %r; there are %s" % (PROGRAM, strangers[0],
@@ -138,7 +139,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return 1
     if asked.section:
         return print_sections(report, asked.section)
-    print(to_terminal(report))
+    print(to_terminal(report) if asked.all else to_screen(report))
     try:
         path = write_pages(report, asked.out or asked.folder, not asked.no_figures)
     except OSError as error:

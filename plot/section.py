@@ -9,6 +9,7 @@ from stats import Spread, spread
 from tables import Table, span
 
 LEFT_OUT = "Left out"  # how the one line of a section begins that has no result
+MEGA, KB_TO_MB = 1e-6, 1.024e-3
 
 
 class Figure(NamedTuple):
@@ -114,6 +115,10 @@ def run_counts(counts: Sequence[int]) -> str:
     counts = [count for count in counts if count] or [0]
     low, high = min(counts), max(counts)
     return "n = %d" % low if low == high else "n = %d..%d" % (low, high)
+
+
+def shorten(text: str, columns: int) -> str:
+    return text if len(text) <= columns else text[:columns - 3] + "..."
 
 
 def with_label(text: str, label: str) -> str:

@@ -1,13 +1,13 @@
 """Table 2: much data at once, by receive-buffer scheme, in two readings of the paper."""
 
 from collections import Counter
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import links
 import paper
 from rows import Results, Row, group, variants
-from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, narrower, overlap, run_counts, sure, sure_note, usable,
+from section import (KB_TO_MB, Figure, Section, data_block, data_line, extent, file_name, left_out,
+                     measured, middle, narrower, overlap, run_counts, sure, sure_note, usable,
                      with_label)
 from stats import Interval, Spread, spread
 from tables import NONE, Column, Table, exact, number, percent, ratio
@@ -36,7 +36,6 @@ WIRE = (Column("scheme", left=True), Column("time, ms", "the paper"),
         Column("link, in all", "CPU seconds"), Column("n"))
 BARS = ("scheme, paper's time % of fixed, ms, our time % of fixed: median min max, ms, "
         "paper's memory MB, ours: median min max, paper's threads, ours")
-KB_TO_MB = 1.024e-3
 
 Cells = Dict[str, List[Row]]
 
@@ -267,16 +266,16 @@ def add_link(section: Section, words: str, name: str, rows: Sequence[Row]) -> No
     raw = [row for row in rows if row["scheme"] == "raw"]
     rest = [row for row in rows if row["scheme"] != "raw"]
     for label, members in variants(rest, ("section", "scheme")) or [("", [])]:
-        readings = {key[0]: by_scheme(found) for key, found
-                    in sorted(group(members + raw, ("section",)).items(), key=reading_order)}
+        sections = group(members + raw, ("section",))
+        readings = {reading: by_scheme(sections[reading,])
+                    for reading in sorted((key[0] for key in sections), key=reading_place)}
         both = links.join(words, label)
         for reading, cells in readings.items():
             section.blocks.extend(tables(reading, both, cells))
         section.figures.append(figure(both, links.join(name, label), readings))
 
 
-def reading_order(item: Sequence) -> List:
-    """The default reading first."""
-    reading = item[0][0]
+def reading_place(reading: str) -> Tuple[int, str]:
+    """Sorts the default reading first."""
     names = list(READINGS)
-    return [names.index(reading) if reading in names else len(names), reading]
+    return names.index(reading) if reading in names else len(names), reading

@@ -5,8 +5,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import links
 import paper
 from rows import Results, Row, group, select, variants
-from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, narrower, run_counts, sure, sure_note, usable, with_label)
+from section import (MEGA, Figure, Section, data_block, data_line, extent, file_name, left_out,
+                     measured, middle, narrower, run_counts, sure, sure_note, usable, with_label)
 from stats import Spread
 from tables import Column, Table, number, percent, ratio
 
@@ -14,7 +14,6 @@ TITLE = "Table 3. Throughput in MB/s"
 SCENARIO = "table3"
 CEILINGS = ("drain", "raw")
 CEILING_SECTION = "ceiling"
-MEGA = 1e-6
 COLUMNS_MAX = 7  # of the matrix side by side: more do not fit a terminal
 
 LINES_MAX = 8    # as many as style.gp has colours
@@ -238,13 +237,18 @@ def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings
         label, file_label, links.describe(rows[0]), cells, ceilings))
 
 
+def grid_rows(rows: Sequence[Row]) -> List[Row]:
+    """Without those that measure a ceiling."""
+    return [row for row in rows
+            if row["section"] != CEILING_SECTION and row["scheme"] not in CEILINGS
+            and row["bytes_per_s"] is not None]
+
+
 def build(results: Results) -> Section:
     """Table 3 from the grid, once for each link; the ceilings come from their own section, or from
     the grid's rows, and bound what ran on the same link."""
     rows = usable(results, SCENARIO)
-    grid = [row for row in rows
-            if row["section"] != CEILING_SECTION and row["scheme"] not in CEILINGS
-            and row["bytes_per_s"] is not None]
+    grid = grid_rows(rows)
     if not grid:
         return left_out(TITLE, results, SCENARIO)
     section = Section(TITLE, [], [])

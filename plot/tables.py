@@ -123,6 +123,15 @@ def wrap(text: str, indent: str = "") -> str:
     return filled.replace("\0", " ")
 
 
+def to_compact_text(table: Table) -> str:
+    """For a terminal's one screen: no rules and no blank lines."""
+    wide = widths(table)
+    lines = [[column.head for column in table.columns]] + list(filter(None, table.rows))
+    return "\n".join([wrap(table.title)] + group_lines(table, wide) + [
+        text_line(line, table.columns, wide) for line in lines]
+        + [wrap(note) for note in table.notes]) + "\n"
+
+
 def to_text(table: Table) -> str:
     """For a terminal."""
     wide = widths(table)

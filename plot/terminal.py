@@ -1,16 +1,15 @@
-"""A report in a terminal: what it rests on, the tables, what was left out, and at the end, where
-the eye is, what a reader came for."""
+"""A report in a terminal: the summary on one screen, or everything."""
 
 from typing import List, Sequence
 
 import machine
 from contents import Report, not_comparable
-from section import Section
-from tables import Table, to_text, wrap
+from section import Section, shorten
+from tables import WIDTH, Table, to_compact_text, to_text, wrap
 
 
 def section_text(section: Section) -> str:
-    """Its paragraphs, the first of which begins with the title, and its tables."""
+    """The section's paragraphs, the first of which begins with the title, and its tables."""
     parts = [wrap(section.lead) + "\n"] if section.lead else []
     title = section.title.rstrip(".") + ". "
     for block in section.blocks:
@@ -26,16 +25,26 @@ def list_text(title: str, lines: Sequence[str]) -> List[str]:
     return [wrap(title)] + [wrap(line, "  - ") for line in lines] + [""] if lines else []
 
 
+def head_lines(report: Report) -> List[str]:
+    """What the numbers rest on: machine, run, and what a reader must know before the first one."""
+    return ["Machine: " + report.origin.machine, "Commit %s, seed %s, %d of %d rows count." % (
+        report.origin.commit, report.origin.seed, report.counted, len(report.results.rows)),
+            *machine.warnings(report.results)]
+
+
+def to_screen(report: Report) -> str:
+    """The summary: at most 60 lines of at most WIDTH columns. The pages have what is cut here."""
+    summary = report.summary
+    parts = [summary.title] + [shorten(line, WIDTH) for line in head_lines(report)]
+    parts += [wrap(not_comparable(report.results)), wrap(summary.lead), ""]
+    parts += [to_compact_text(block) if isinstance(block, Table) else shorten(block, WIDTH)
+              for block in summary.blocks]
+    return "\n".join(parts)
+
+
 def to_terminal(report: Report) -> str:
-    """The whole of it."""
-    parts = [wrap("Machine: " + report.origin.machine),
-             wrap("Commit %s, seed %s, %d of %d rows count." % (
-                 report.origin.commit, report.origin.seed, report.counted,
-                 len(report.results.rows)))]
-    parts += [wrap(warning) for warning in machine.warnings(report.results)]
-    parts += ["", wrap(not_comparable(report.results)), ""]
-    parts += [section_text(section) for section in report.sections]
+    """Everything that the pages have but figures; the summary at the end, where the eye is."""
+    parts = [section_text(section) for section in report.sections]
     parts += list_text("Rows that do not count:", report.excluded)
     parts += list_text("Left out of the folder's files:", report.results.problems)
-    parts += [section_text(section) for section in report.first]
-    return "\n".join(parts)
+    return "\n".join(parts + [to_screen(report)])

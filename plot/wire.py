@@ -5,8 +5,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import links
 from rows import Results, Row, variants
-from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, overlap, run_counts, usable, with_label)
+from section import (KB_TO_MB, Figure, Section, data_block, data_line, extent, file_name, left_out,
+                     measured, middle, overlap, run_counts, usable, with_label)
 from stats import Spread, spread
 from table2 import Cells, by_scheme, order, what_was_sent
 from table3 import spaced
@@ -20,7 +20,6 @@ RUNS_MIN = 3          # of a cell whose range is to say anything
 DIFFERENCE_MIN = 0.01 # between two schemes' times, to be worth a choice
 NAME_HEIGHT = 0.05    # of a line's name, as a share of the axis
 MARGIN = 1.25         # of an axis beyond its values, as a factor
-KB_TO_MB = 1.024e-3
 COLUMNS = (Column("link", left=True), Column("scheme", left=True), Column("median", "time, ms"),
            Column("min..max", "time, ms"), Column("ms", "floor"), Column("is", "floor", left=True),
            Column("median", "of the floor"), Column("min..max", "of the floor"),

@@ -1,0 +1,182 @@
+"""The report's first screen: Tables 1 to 3 as paper / here / ratio, and a verdict for each claim."""
+
+from typing import List, Optional, Sequence, Tuple, Union
+
+import claims
+import links
+import paper
+import table1
+import table2
+import table3
+from claim import WrongClaim
+from rows import Results, Row, group, variants
+from section import (KB_TO_MB, MEGA, Section, extent, measured, middle, run_counts, shorten,
+                     usable)
+from tables import Column, Table, exact, number, ratio
+from verdict import PAPER_LINK, primary
+
+TITLE = "Summary. The paper's tables and claims, measured here"
+LEAD = "Here: medians of n runs and their min..max. Ratio: here / paper. All else is in the report."
+SCHEMES = ("fixed, ring: one buffer a connection. chain: linked blocks of a shared pool, the paper's "
+           "proposal.")
+CLAIM_MAX = 53     # columns of a claim's words
+NEAR_SHARE = 0.2   # how near a link's round trip must be to the one that the paper's numbers imply
+LIMITS = (2, 4)    # concurrency limits that the paper ran at every number of workers
+VERDICTS = (Column("id", left=True), Column("verdict", left=True), Column("claim", left=True),
+            Column("paper"), Column("here"), Column("95 %"))
+
+
+def compared(group_name: str, with_range: bool = True) -> Tuple[Column, ...]:
+    """The heads of what pair() fills."""
+    names = ("paper", "here") + (("min..max",) if with_range else ()) + ("ratio",)
+    return tuple(Column(name, group_name) for name in names)
+
+
+def pair(rows: Sequence[Row], key: str, claim: Optional[float], scale: float = 1,
+         with_range: bool = True) -> List[str]:
+    """The paper's number, the median here, its range, and the ratio; `scale` is of our unit."""
+    found = measured(rows, key)
+    own = middle(found, scale)
+    return [number(claim), number(own)] + ([extent(found, scale)] if with_range else []) + [
+        ratio(own, claim)]
+
+
+def chosen(rows: Sequence[Row], axes: Sequence[str]) -> Tuple[str, List[Row]]:
+    """The rows on the paper's kind of network, or else on the first link that there is, and their
+    link in words. Where options differ within a cell, the first variant."""
+    on_links = links.by_link(rows)
+    members = dict(on_links).get(PAPER_LINK) or on_links[0][1]
+    label, first = variants(members, axes)[0]
+    return links.join(links.describe(first[0]), label), first
+
+
+# ---- the three tables ----
+
+
+def implied_round_trip(rows: Sequence[Row], claim: paper.Connect) -> List[Row]:
+    """The blocking connects on the link whose round trip is what the paper's time comes to if each
+    connect takes one round trip; [] without such a link."""
+    wanted = claim.time_ms / claim.connections
+    off = {name: abs((links.round_trip_of(members[0]) or 0) / wanted - 1)
+           for name, members in links.by_link(rows)}
+    best = min(off, key=off.get, default="")
+    return [row for row in rows if links.link_of(row) == best] if off and off[best] <= NEAR_SHARE \
+        else []
+
+
+def connects(results: Results) -> Optional[Table]:
+    """Table 1; the blocking row also at the round trip that the paper's time implies."""
+    rows = usable(results, table1.SCENARIO)
+    if not rows:
+        return None
+    where, members = chosen(rows, ("connect", "workers"))
+    cells = group(members, ("connect", "workers"))
+
+    def line(mode: str, cell: Sequence[Row], claim: paper.Connect, workers: int) -> List[str]:
+        return [mode, str(workers), *pair(cell, "connect_ms", claim.time_ms),
+                "%d/%d" % (claim.succeeded, claim.connections), table1.succeeded(cell),
+                str(len(cell))]
+    lines = [line(table1.CALLS[mode], cells.get((mode, workers), []), claim, workers)
+             for (mode, workers), claim in paper.table1().items()]
+    notes = []
+    for (mode, workers), claim in paper.table1().items():
+        far = implied_round_trip([row for row in rows if row["connect"] == mode
+                                  and row["workers"] == workers], claim)
+        if mode == "sync" and far and far[0] not in members:
+            lines.append(line("  the same on %s *" % links.link_of(far[0]), far, claim, workers))
+            notes = ["* A round trip of %g ms, chosen so that the paper's time comes out: that row "
+                     "proves nothing." % links.round_trip_of(far[0])]
+    return Table("Table 1. Time to connect to 200 servers, on %s" % where, (
+        Column("connects", left=True), Column("workers"), *compared("time, ms"),
+        Column("paper", "succeeded"), Column("here", "succeeded"), Column("n")), lines, notes)
+
+
+def large_data(results: Results) -> Optional[Table]:
+    """Table 2, in both readings of what the paper sent."""
+    claimed = paper.table2()
+    rows = [row for row in usable(results, table2.SCENARIO) if row["scheme"] in claimed]
+    if not rows:
+        return None
+    where, members = chosen(rows, ("section", "scheme"))
+    lines: List[Optional[List[str]]] = []
+    for reading in sorted({row["section"] for row in members}, key=table2.reading_place):
+        cells = {scheme: [row for row in members if row["section"] == reading
+                          and row["scheme"] == scheme] for scheme in claimed}
+        sent = next(cell[0] for cell in cells.values() if cell)["frames_per_server"]
+        for scheme, cell in cells.items():
+            claim = claimed[scheme]
+            lines.append([
+                "%s, %d record%s" % (scheme, sent, "" if sent == 1 else "s"),
+                *pair(cell, "elapsed_ms", claim.time_ms),
+                *pair(cell, "peak_rss_kb", claim.peak_memory_kb * KB_TO_MB, KB_TO_MB, False),
+                exact(claim.buffer_threads), exact(middle(measured(cell, "buffer_threads"))),
+                str(len(cell))])
+    return Table("Table 2. 30 servers send 1.25 MB each, on %s" % where, (
+        Column("scheme, records a server", left=True), *compared("time, ms"),
+        *compared("peak memory, MB", False), Column("paper", "buffer threads"),
+        Column("here", "buffer threads"), Column("n")), lines, [SCHEMES])
+
+
+def throughput(results: Results) -> Optional[Table]:
+    """Table 3: the paper's cells; the report has those that it did not run."""
+    rows = table3.grid_rows(usable(results, table3.SCENARIO))
+    if not rows:
+        return None
+    where, members = chosen(rows, ("workers", "concurrency"))
+    cells = group(members, ("workers", "concurrency"))
+    claimed = paper.table3()
+    lines = []
+    for workers in sorted({cell[0] for cell in claimed}):
+        line = [str(workers)]
+        for limit in LIMITS + (workers,):
+            cell = (workers, limit)
+            line += [""] * 4 if limit == workers and workers in LIMITS and len(line) > 8 else pair(
+                cells.get(cell, []), "bytes_per_s", claimed[cell] * MEGA if cell in claimed
+                else None, MEGA)
+        lines.append(line)
+    heads = [column for name in ["C = %d" % limit for limit in LIMITS] + ["C = W"]
+             for column in compared(name)]
+    return Table("Table 3. MB/s, W workers of which C run at once, on %s, %s" % (
+        where, run_counts([len(cell) for cell in cells.values()])), (Column("W"), *heads), lines)
+
+
+# ---- the verdicts ----
+
+
+def verdicts(results: Results) -> Union[str, Table]:
+    """A line for each claim: the verdict that counts."""
+    try:
+        found = claims.verdicts_of(results)
+    except (WrongClaim, OSError) as error:
+        return "Verdicts: none, %s." % error
+    if not found:
+        return "Verdicts: none, this folder has no rows."
+    home = found[0].link
+    held = list(primary(found).values())
+    lines = []
+    for one in held:
+        fields = claims.line(one)
+        lines.append([one.id, one.word, shorten(one.text, CLAIM_MAX)] + fields[3:6])
+    away = ["%s on %s" % (one.id, one.link.name) for one in held if one.link != home]
+    return Table("Verdicts on %s%s. Paper, here: the ratio or count that decides; 95 %%: interval" % (
+        home.name, ", but " + ", ".join(away) if away else ""), VERDICTS, lines)
+
+
+def elsewhere(results: Results) -> List[str]:
+    """Which links are in the report only, and what ran on another link than it was meant for."""
+    rows = [row for scenario in (table1.SCENARIO, table2.SCENARIO, table3.SCENARIO)
+            for row in usable(results, scenario)]
+    others = [name for name, _ in links.by_link(rows) if name != PAPER_LINK] if rows else []
+    said = links.fallback_notes(rows)
+    if PAPER_LINK in {links.link_of(row) for row in rows} and others:
+        said.append("Also measured, in the report only: %s." % ", ".join(others))
+    return said
+
+
+def build(results: Results) -> Section:
+    """All of it; an experiment without a result costs one line."""
+    blocks: List[Union[str, Table]] = []
+    for name, build_table in (("Table 1", connects), ("Table 2", large_data),
+                              ("Table 3", throughput)):
+        blocks.append(build_table(results) or "%s: no result in this folder." % name)
+    return Section(TITLE, blocks + [verdicts(results)] + elsewhere(results), [], LEAD)
