@@ -1,6 +1,6 @@
 """The verdict table, what it rests on, and `--require`."""
 
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import machine
 from claim import Claim, WrongClaim, load
@@ -190,10 +190,15 @@ def build_evidence(results: Results) -> Section:
 # ---- the command's part ----
 
 
+LAST: List[Tuple[Results, List[Verdict]]] = []  # of verdicts_of(): three sections ask for them
+
+
 def verdicts_of(results: Results) -> List[Verdict]:
-    """All verdicts of a folder. WrongClaim; OSError."""
-    cpus = machine.quantity(machine.facts(results), "cpus")
-    return judge(results, load(), int(cpus) if cpus else None)
+    """All verdicts of a folder; judged once. WrongClaim; OSError."""
+    if not LAST or LAST[0][0] is not results:
+        cpus = machine.quantity(machine.facts(results), "cpus")
+        LAST[:] = [(results, judge(results, load(), int(cpus) if cpus else None))]
+    return LAST[0][1]
 
 
 def required(text: str) -> List[str]:

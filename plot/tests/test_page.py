@@ -117,8 +117,8 @@ class Structure(Pages):
     def test_verdicts_and_machine_come_before_the_tables(self):
         text, read = self.everything()
         order = [element["id"] for element in read.all("section")]
-        self.assertEqual(order[:2], ["claims", "table-1"])
-        self.assertLess(text.index("Made-up CPU"), text.index('id="claims"'))
+        self.assertEqual(order[:3], ["summary", "claims", "table-1"])
+        self.assertLess(text.index("Made-up CPU"), text.index('id="summary"'))
         for wanted in ("table-2", "table-3", "order-of-runs", "reading", "provenance"):
             self.assertIn(wanted, order)
         self.assertEqual({link["href"][1:] for link in read.all("a") if "nav" in link["within"]}

@@ -1,0 +1,94 @@
+"""The summary: one screen for any run, with the paper's numbers beside ours."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import fixtures
+import link_fixtures
+import report
+import tables
+from rows import load
+from terminal import to_screen
+
+LINES_MAX = 60
+REFERENCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir,
+                         "results", "reference", "reproduce")
+LONG = "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz with a very long name that never ends " * 3
+
+
+def screen(made, run=None):
+    """The summary of these rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        return to_screen(report.gather(load(fixtures.write_folder(folder, made, run=run))))
+
+
+def largest():
+    """Every experiment on three links, on a fourth only by falling back, nine runs a cell."""
+    made = fixtures.table1_rows(9) + fixtures.table2_rows(9) + fixtures.spec_rows(9)
+    made += fixtures.table3_rows(9, grid=fixtures.FULL_GRID)
+    far = dict(link_fixtures.LAN, link="lan100-rtt10", link_asked="lan100-rtt10", link_rtt_ms=10.0)
+    parts = [link_fixtures.on(link, made)
+             for link in (link_fixtures.LAN, far, dict(link_fixtures.FALLBACK, link_asked="lossy"))]
+    return sum(parts, []) + link_fixtures.connect_rows() + link_fixtures.wire_rows()
+
+
+class OneScreen(unittest.TestCase):
+    def check(self, text):
+        lines = (text + "\nReport: x").splitlines()
+        self.assertLessEqual(len(lines), LINES_MAX, text)
+        self.assertLessEqual(max(map(len, lines)), tables.WIDTH, text)
+
+    def test_the_largest_run_in_its_worst_state(self):
+        run = dict(fixtures.RUN, state="interrupted", rows_written=5, rows_planned=50,
+                   machine=dict(fixtures.RUN["machine"], cpu=LONG, load1="9"))
+        text = screen(largest(), run)
+        self.check(text)
+        for wanted in ("not complete", "busy when the sweep began", "fell back to loopback",
+                       "lan100-rtt10 *", "C = W", "A9"):
+            self.assertIn(wanted, text)
+
+    def test_the_reference_run(self):
+        text = to_screen(report.gather(load(REFERENCE)))
+        self.check(text)
+        self.assertIn("Also measured, in the report only: lan100-rtt10, loopback.", text)
+        self.assertNotIn("...", text[text.index("Verdicts"):])  # no claim is cut
+
+    def test_a_run_of_nothing_but_one_row(self):
+        text = screen([fixtures.table1_rows(1)[0]])
+        self.check(text)
+        self.assertIn("Table 3: no result in this folder.", text)
+
+
+class Numbers(unittest.TestCase):
+    def line(self, text, start):
+        return next(line.split() for line in text.splitlines() if line.startswith(start))
+
+    def test_paper_here_and_ratio(self):
+        made = [fixtures.row(scenario="table1", section="sync", connect="sync", workers=6,
+                             cell="sync", connect_ms=204.3)]
+        made += [fixtures.timed(750, 37.5, scenario="table2", section="one-record", scheme="ring",
+                                cell="ring", servers=30, connected=30, frames_per_server=1,
+                                peak_rss_kb=39071, buffer_threads=30)]
+        made += [fixtures.timed(52.11057, 100)]
+        text = screen(made)
+        self.assertEqual(self.line(text, "one after")[6:],
+                         ["2043", "204", "204", "0.100x", "196/200", "200/200", "1"])
+        self.assertEqual(self.line(text, "ring, 1")[3:], [
+            "3528", "50.0", "50.0", "0.0142x", "80.0", "40.0", "0.500x", "30", "30", "1"])
+        self.assertEqual(self.line(text, " 6 ")[5:9], ["5.21", "52.1", "52.1", "10.0x"])
+
+    def test_the_papers_network_comes_first(self):
+        made = [fixtures.row(scenario="table1", connect="async", cell="x", connect_ms=time, order=time,
+                             **link) for time, link in ((7, link_fixtures.LOOPBACK), (9, link_fixtures.LAN))]
+        text = screen(made)
+        self.assertIn("on lan100: 100 Mbit/s", text)
+        self.assertIn("9.00", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
