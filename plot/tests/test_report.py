@@ -324,7 +324,7 @@ class LeftOut(Folder):
         ran = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60,
                              check=False)
         self.assertEqual(ran.stderr, "")
-        self.assertTrue(ran.stdout.startswith("Machine: "))
+        self.assertTrue(ran.stdout.startswith("Summary. "))
 
 
 class Pages(Folder):
