@@ -8,8 +8,9 @@ from rows import Results, is_result, why_excluded
 from section import Section
 
 NOT_COMPARABLE = (
-    "Absolute ms and MB/s cannot be compared with the paper's; relations, thread counts and roughly "
-    "memory can. The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows XP. Here "
+    "Absolute ms and MB/s cannot be compared with the paper's; relations, thread counts and "
+    "roughly memory can. The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows "
+    "XP. Here "
     "client and servers share one machine and %s.")
 ON_LOOPBACK = "its loopback"
 LINKED = "the emulated link that each table names"

@@ -40,8 +40,8 @@ SECTIONS = (claims.build, table1.build, connect.build, table2.build, wire.build,
 
 # ---- the command ----
 
-ABOUT = """Prints a summary on one screen: Tables 1, 2 and 3 as paper / here / ratio, and a verdict for
-each of the paper's claims (results/paper/claims.csv).
+ABOUT = """Prints a summary on one screen: the paper's Tables 1, 2 and 3 beside this run's, and a
+verdict for each of its claims (results/paper/claims.csv).
 
 Writes DIR/report.html (one file that needs nothing else), DIR/report.md and DIR/figures/ (SVG,
 PNG and PDF, and the gnuplot script and data of each). They begin with the same summary and have

@@ -1,4 +1,4 @@
-"""The report's first screen: Tables 1 to 3 as paper / here / ratio, and a verdict for each claim."""
+"""The report's first screen: Tables 1 to 3 as paper / here / ratio, and the claims' verdicts."""
 
 from typing import List, Optional, Sequence, Tuple, Union
 
@@ -16,9 +16,9 @@ from tables import Column, Table, exact, number, ratio
 from verdict import PAPER_LINK, primary
 
 TITLE = "Summary. The paper's tables and claims, measured here"
-LEAD = "Here: medians of n runs and their min..max. Ratio: here / paper. All else is in the report."
-SCHEMES = ("fixed, ring: one buffer a connection. chain: linked blocks of a shared pool, the paper's "
-           "proposal.")
+LEAD = "Here: medians of n runs and their min..max. Ratio: here / paper. The report has the rest."
+SCHEMES = ("fixed, ring: one buffer a connection. chain: linked blocks of a shared pool, the "
+           "paper's proposal.")
 CLAIM_MAX = 53     # columns of a claim's words
 NEAR_SHARE = 0.2   # how near a link's round trip must be to the one that the paper's numbers imply
 LIMITS = (2, 4)    # concurrency limits that the paper ran at every number of workers
@@ -158,8 +158,9 @@ def verdicts(results: Results) -> Union[str, Table]:
         fields = claims.line(one)
         lines.append([one.id, one.word, shorten(one.text, CLAIM_MAX)] + fields[3:6])
     away = ["%s on %s" % (one.id, one.link.name) for one in held if one.link != home]
-    return Table("Verdicts on %s%s. Paper, here: the ratio or count that decides; 95 %%: interval" % (
-        home.name, ", but " + ", ".join(away) if away else ""), VERDICTS, lines)
+    where = home.name + (", but " + ", ".join(away) if away else "")
+    return Table("Verdicts on %s. Paper, here: the ratio or count that decides; 95 %%: interval"
+                 % where, VERDICTS, lines)
 
 
 def elsewhere(results: Results) -> List[str]:

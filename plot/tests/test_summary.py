@@ -83,8 +83,9 @@ class Numbers(unittest.TestCase):
         self.assertEqual(self.line(text, " 6 ")[5:9], ["5.21", "52.1", "52.1", "10.0x"])
 
     def test_the_papers_network_comes_first(self):
-        made = [fixtures.row(scenario="table1", connect="async", cell="x", connect_ms=time, order=time,
-                             **link) for time, link in ((7, link_fixtures.LOOPBACK), (9, link_fixtures.LAN))]
+        made = [fixtures.row(scenario="table1", connect="async", cell="x", connect_ms=time,
+                             order=time, **link)
+                for time, link in ((7, link_fixtures.LOOPBACK), (9, link_fixtures.LAN))]
         text = screen(made)
         self.assertIn("on lan100: 100 Mbit/s", text)
         self.assertIn("9.00", text)
