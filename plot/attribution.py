@@ -1,6 +1,6 @@
-"""Who set the pace, and what memory was for: each cell as a share of the ceiling measured in the
-same run, the shares of client, fleet and link, Little's law where latency was measured, and each
-scheme's predicted memory beside its peak."""
+"""What limited each cell, and what its memory held: throughput as a share of the ceiling measured
+in the same run, how busy client, servers and link were, Little's law where latency was measured,
+and each scheme's predicted memory beside its peak."""
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -13,17 +13,16 @@ from section import Section, extent, measured, middle
 from stats import Spread, median, spread
 from tables import NONE, Column, Table, number, percent, ratio, span
 
-TITLE = "Attribution. Who set the pace, and what the memory was for"
+TITLE = "Attribution. What limited each cell, and what its memory held"
 CEILINGS = ("drain", "raw")
-BUSY_SHARE = 0.85     # of a party's time: from here on it is named, as in the rows themselves
-OFFERED_SHARE = 0.95  # of a rate that was asked for
+BUSY_SHARE = 0.85     # of the machine's time; the rows' bottleneck has the same limit
 MEGA, KILO = 1e-6, 1e-3
 NAME_MAX = 28         # columns of a cell's name
 CELL = ("scenario", "section", "link", "client", "scheme", "cell", "workers", "concurrency",
         "engine", "label")
 SHARES = (Column("cell", left=True), Column("MB/s"), Column("drain", "of the ceiling"),
           Column("raw", "of the ceiling"), Column("client", "share of its time"),
-          Column("fleet", "share of its time"), Column("link", "share of its time"),
+          Column("servers", "share of its time"), Column("link", "share of its time"),
           Column("machine", "share of its time"), Column("bottleneck", left=True), Column("n"))
 LITTLE = (Column("cell", left=True), Column("a second", "records"), Column("W, ms", "records"),
           Column("in flight", "records"), Column("in flight", "kB"), Column("buffers", "kB"),
@@ -34,12 +33,12 @@ MEMORY = (Column("cell", left=True), Column("predicted", "buffers, MB"),
 
 
 class Shares(NamedTuple):
-    """How much of the elapsed time each party was at work; None where it is not known."""
+    """The share of the elapsed time in which each was busy; None where it was not measured."""
 
     client: Optional[float]
-    fleet: Optional[float]
+    servers: Optional[float]
     link: Optional[float]
-    machine: Optional[float]  # all of them together on the processors that they share
+    machine: Optional[float]  # all together, on the processors that they share
 
 
 class Bounds(NamedTuple):
@@ -51,13 +50,13 @@ class Bounds(NamedTuple):
 
 
 def rows_of(results: Results) -> List[Row]:
-    """All that count and moved data for a time; a connection test is about something else."""
+    """Results that moved data for a time, without the connection tests."""
     return [row for row in results.rows if is_result(row) and row["elapsed_ms"] and row["bytes"]
             and row["scenario"] not in CONNECTION_TESTS]
 
 
 def tables_of(rows: Sequence[Row]) -> List[Tuple[str, List[List[Row]]]]:
-    """Cells, told apart by all that sets them apart, under their scenario, section and link."""
+    """Cells under their scenario, section and link."""
     parts: Dict[str, List[List[Row]]] = {}
     ordered = sorted(rows, key=lambda row: (row["scenario"], row["section"], links.link_of(row),
                                             scheme_place(row["scheme"]), row["workers"],
@@ -85,8 +84,8 @@ def name(row: Row) -> str:
 
 
 def ceiling(rows: Sequence[Row], row: Row, scheme: str) -> Optional[Spread]:
-    """Of one ceiling the best cell of the same scenario and link: of the same section if it has
-    one, and else of any that was asked for as much data."""
+    """The best cell of one ceiling in the same scenario and on the same link: of the same section
+    if it has one, otherwise of any with the same amount of data."""
     found = [one for one in rows if one["scheme"] == scheme
              and one["scenario"] == row["scenario"]
              and links.link_of(one) == links.link_of(row) and one["servers"] == row["servers"]]
@@ -97,38 +96,31 @@ def ceiling(rows: Sequence[Row], row: Row, scheme: str) -> Optional[Spread]:
     return max((cell for cell in cells if cell), key=lambda cell: cell.median, default=None)
 
 
-# ---- who was the bottleneck ----
+# ---- the bottleneck ----
 
 
 def shares(row: Row, cpus: Optional[float]) -> Shares:
     """From measured CPU, and from the time that the link's rate takes for the payload."""
     elapsed_s = row["elapsed_ms"] / 1e3
-    client, fleet, link = row["cpu_s"], row["server_cpu_s"], row.get("link_cpu_s") or 0
-    hands = min(row["concurrency"] or 1, cpus or row["concurrency"] or 1)
+    client, servers, link = row["cpu_s"], row["server_cpu_s"], row.get("link_cpu_s") or 0
+    processors = min(row["concurrency"] or 1, cpus or row["concurrency"] or 1)
     rate = links.rate_of(row)
     return Shares(
-        None if client is None else client / elapsed_s / hands,
-        None if fleet is None else fleet / elapsed_s,
+        None if client is None else client / elapsed_s / processors,
+        None if servers is None else servers / elapsed_s,
         links.wire_ms(row["bytes"], rate) / row["elapsed_ms"] if rate else None,
-        None if client is None or fleet is None or not cpus
-        else (client + fleet + link) / elapsed_s / cpus)
+        None if client is None or servers is None or not cpus
+        else (client + servers + link) / elapsed_s / cpus)
 
 
 def bottleneck(row: Row, found: Shares) -> str:
-    """The busiest party, if any was busy; else all of them together; else the rate that was asked
-    for, if it was reached."""
-    busy = {party: share for party, share in found._asdict().items()
-            if share is not None and share > BUSY_SHARE}
-    machines = busy.pop("machine", None)
-    if busy or machines:
-        return max(busy, key=lambda party: busy[party]) if busy else "machine"
-    if row["rate"] and row["frames_per_s"] and row["frames_per_s"] >= OFFERED_SHARE * row["rate"]:
-        return "offered load"
-    return "unclear"
+    """The row's own; where that is unclear, the machine if all together kept it busy."""
+    busy = found.machine is not None and found.machine > BUSY_SHARE
+    return "machine" if busy and row["bottleneck"] == "unclear" else row["bottleneck"]
 
 
 def votes(names: Sequence[str]) -> str:
-    """What most runs name, and how many do if not all."""
+    """What most runs name, and how many do if not all do."""
     most = max(set(names), key=lambda one: (names.count(one), one))
     return most if names.count(most) == len(names) else "%s %d/%d" % (most, names.count(most),
                                                                      len(names))
@@ -158,13 +150,12 @@ def share_tables(rows: Sequence[Row], cpus: Optional[float]) -> List[Table]:
         made[-1] = made[-1]._replace(notes=[
             "Of the ceiling: throughput over the best cell of drain and raw in the same experiment "
             "on the same link. Client: its CPU time over elapsed time and the processors that it "
-            "may use; fleet: its CPU time over elapsed time, its loop is one thread; link: the "
-            "time that the wire takes for the payload at the rate asked for, over elapsed time "
-            "(which begins with the first byte, so it may come out just above 100 %); machine: "
-            "the CPU time of all of them over elapsed time and all processors.",
-            "Bottleneck: the busiest of client, fleet and link if above %.0f %%, else the machine "
-            "that they share if above that, else the rate asked for if it was reached."
-            % (100 * BUSY_SHARE)])
+            "may use; servers: their CPU time over elapsed time, on one thread; link: the time "
+            "that the payload takes at its rate, over elapsed time, which begins with the first "
+            "byte, so it may exceed 100 % a little; machine: all CPU time over elapsed time and "
+            "processors.",
+            "Bottleneck: as each row has it (results/README.md), or the machine if all together "
+            "keep it busy for more than %.0f %%." % (100 * BUSY_SHARE)])
     return made
 
 
@@ -172,7 +163,7 @@ def share_tables(rows: Sequence[Row], cpus: Optional[float]) -> List[Table]:
 
 
 def mean_latency_ms(row: Row) -> Optional[Bounds]:
-    """What the mean must lie between, given the quantiles that the row has."""
+    """The bounds of the mean, given the row's quantiles."""
     steps = [(0.5, 0.0)] + [(share, row["latency_us_" + key]) for share, key in (
         (0.4, "p50"), (0.09, "p90"), (0.009, "p99"), (0.001, "p999"))]
     most = row["latency_us_max"]
@@ -183,8 +174,8 @@ def mean_latency_ms(row: Row) -> Optional[Bounds]:
                   sum(share * value for (share, _), value in zip(steps, ends)) * KILO)
 
 
-class Flight(NamedTuple):
-    """What Little's law says of one run: L = arrivals a second times the mean time of each."""
+class InFlight(NamedTuple):
+    """Little's law for one run: L = arrivals a second times the mean time of each."""
 
     wait_ms: Bounds
     records: Bounds
@@ -192,7 +183,7 @@ class Flight(NamedTuple):
     buffers_kb: float
 
 
-def flight(row: Row) -> Optional[Flight]:
+def in_flight(row: Row) -> Optional[InFlight]:
     """None where latency, rate or memory were not measured."""
     wait = mean_latency_ms(row)
     if wait is None or not row["frames_per_s"] or not row["frames"] \
@@ -200,18 +191,18 @@ def flight(row: Row) -> Optional[Flight]:
         return None
     records = Bounds(*(row["frames_per_s"] * end / 1e3 for end in wait))
     size_kb = row["bytes"] / row["frames"] * KILO
-    return Flight(wait, records, Bounds(*(size_kb * end for end in records)),
+    return InFlight(wait, records, Bounds(*(size_kb * end for end in records)),
                   row["buffer_peak_bytes"] * KILO)
 
 
-def reading(found: Flight) -> str:
-    """Whether the client's buffers can have held what was in flight."""
+def reading(found: InFlight) -> str:
+    """Whether the client's buffers can have held the records in flight."""
     if found.kilobytes.low > found.buffers_kb:
         return "outside"
     return "anywhere" if found.kilobytes.high > found.buffers_kb else "within room"
 
 
-def little_line(members: Sequence[Row], found: Sequence[Flight]) -> List[str]:
+def little_line(members: Sequence[Row], found: Sequence[InFlight]) -> List[str]:
     def bounds(field: str) -> str:
         both = [getattr(one, field) for one in found]
         return span(median([one.low for one in both]), median([one.high for one in both]))
@@ -225,17 +216,16 @@ def little_tables(rows: Sequence[Row]) -> List[Table]:
     """Little's law wherever latency was measured."""
     made = []
     for where, cells in tables_of(rows):
-        known = [(members, [one for one in map(flight, members) if one]) for members in cells]
+        known = [(members, [one for one in map(in_flight, members) if one]) for members in cells]
         lines = [little_line(members, found) for members, found in known if found]
         if lines:
             made.append(Table("Little's law, %s" % where, LITTLE, lines, [
-                "L = lambda W: records in flight on average are their rate times the mean time "
-                "from when a record was due until it was processed. Rows have that time's "
-                "quantiles, between which the mean is bounded.",
-                "What it can show: records in flight that exceed the peak of the client's buffers "
-                "waited outside, at the device, on the link or in the kernel. What it cannot: that "
-                "they waited in the client when they had room there; the peak counts blocks that "
-                "lie ready, and a mean says nothing of bursts."]))
+                "L = lambda W: the mean number of records in flight is their rate times the mean "
+                "time from when a record was due until it was processed. The rows' quantiles bound "
+                "that mean.",
+                "More in flight than the peak of the client's buffers: they waited outside, at the "
+                "server, on the link or in the kernel. Less proves nothing: the peak counts blocks "
+                "that lie ready, and a mean hides bursts."]))
     return made
 
 
@@ -251,20 +241,16 @@ def memory_line(members: Sequence[Row]) -> List[str]:
 
 
 def exceeding(cells: Sequence[Sequence[Row]]) -> str:
-    """Runs that needed more than their scheme's formula allows: then the formula is wrong."""
+    """Runs that needed more than their scheme's formula predicts, which would refute it."""
     over = [row for members in cells for row in members
             if row["buffer_peak_bytes"] > row["buffer_predicted_bytes"]]
     if not over:
         return "No run needed more than its scheme's formula says."
-    return "%d of %d runs needed more than the formula says, %s most (%sx)." % (
-        len(over), sum(map(len, cells)), *most_exceeding(over))
-
-
-def most_exceeding(over: Sequence[Row]) -> Tuple[str, str]:
     def factor(row: Row) -> float:
         return row["buffer_peak_bytes"] / max(1, row["buffer_predicted_bytes"])
     worst = max(over, key=factor)
-    return name(worst), number(factor(worst))
+    return "%d of %d runs needed more than the formula says, %s most (%sx)." % (
+        len(over), sum(map(len, cells)), name(worst), number(factor(worst)))
 
 
 def memory_tables(rows: Sequence[Row]) -> List[Table]:

@@ -1,4 +1,4 @@
-"""The verdict table, what it rests on, and `--require`."""
+"""The table of verdicts, the comparisons behind it, and `--require`."""
 
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
@@ -26,16 +26,16 @@ METHOD = (
     "Ratios are first / second cell: Hodges-Lehmann estimates over runs (a run is one process) "
     "with the interval of the exact Mann-Whitney test; n: runs of the smaller cell, at least %d. "
     "The paper's absolute numbers are not judged." % RUNS_MIN,
-    "p: Holm-adjusted over all claims tested on the link; a claim with several comparisons is as "
-    "good as its weakest. The chance of any false confirmation on a link is at most %g %%, and so "
-    "is that of any false contradiction." % (100 * ALPHA))
+    "p: adjusted by Holm over all claims tested on the link; a claim with several comparisons is "
+    "judged by its weakest. On each link the chance of any false confirmation is at most %g %%, "
+    "and that of any false contradiction too." % (100 * ALPHA))
 
 
 # ---- numbers ----
 
 
 def ratio_text(value: Optional[float]) -> str:
-    """Three decimals next to 1, since there 0.998 is another thing than 1; else three digits."""
+    """Three decimals near 1, where 0.998 and 1 must differ; otherwise three digits."""
     if value is None:
         return NONE
     if 0.98 <= value < 1.02:
@@ -55,7 +55,7 @@ def effect_text(found: Optional[Evidence]) -> str:
 
 
 def interval_text(found: Optional[Evidence]) -> str:
-    """Around what effect_text() says."""
+    """The interval of effect_text()."""
     if not isinstance(found, Comparison) or found.interval is None:
         return NONE
     interval: Interval = found.interval
@@ -90,27 +90,23 @@ def line(one: Verdict) -> List[str]:
 
 
 def sentence(one: Verdict) -> str:
-    """A claim in the paper's sense, and why the verdict is what it is."""
+    """A claim in words, its verdict, and the reason."""
     return "%s: %s. %s%s." % (one.id, one.text, one.word.capitalize(),
                               ": " + one.why if one.why else "")
 
 
-def fallback(link_reason: str) -> str:
-    return " (%s)" % link_reason.rstrip(".") if link_reason else ""
-
-
 def title_of(link: Link, first: bool) -> str:
-    """Which network a table is about, and whether its verdicts are the ones that count."""
+    """The network of a table, and whether its verdicts are the ones that count."""
     if link.ran == PAPER_LINK:
         return "On %s, the paper's kind of network" % link.ran
     if link.ran != link.asked:
-        return "On %s%s" % (link.name, fallback(link.reason))
-    return "On %s" % link.name + (", for want of %s, the paper's kind of network" % PAPER_LINK
+        return "On %s%s" % (link.name, " (%s)" % link.reason.rstrip(".") if link.reason else "")
+    return "On %s" % link.name + (", as there is no %s, the paper's kind of network" % PAPER_LINK
                                   if first else "")
 
 
 def table(verdicts: Sequence[Verdict], told: Sequence[str], notes: Sequence[str]) -> Table:
-    """One link's verdicts; claims in `told` have been put in words before."""
+    """One link's verdicts; the claims in `told` already stand in words above."""
     words = [sentence(one) if one.id not in told else "%s: %s." % (one.id, one.why)
              for one in verdicts if one.id not in told or one.why]
     return Table(title_of(verdicts[0].link, not told), COLUMNS, [line(one) for one in verdicts],
@@ -118,7 +114,7 @@ def table(verdicts: Sequence[Verdict], told: Sequence[str], notes: Sequence[str]
 
 
 def lead(verdicts: Sequence[Verdict]) -> str:
-    """The first screen's first sentence."""
+    """The first sentence of the first screen."""
     held = primary(verdicts)
     by_word = {word: [one.id for one in held.values() if one.word == word] for word in WORDS}
     text = "; ".join("%s: %s" % (word, " ".join(ids)) for word, ids in by_word.items() if ids)
@@ -129,29 +125,30 @@ def lead(verdicts: Sequence[Verdict]) -> str:
         text[0].upper() + text[1:])
 
 
-def build(results: Results) -> Section:
-    """The verdicts; one line if there is nothing to judge, or the claims cannot be read."""
+def judged_links(results: Results, title: str) -> Union[Section, List[List[Verdict]]]:
+    """The verdicts of each link, or the section that says why there are none."""
     try:
         verdicts = verdicts_of(results)
     except (WrongClaim, OSError) as error:
-        return Section(TITLE, ["Left out: %s." % error], [])
-    if not verdicts:
-        return Section(TITLE, ["Left out: this folder has no rows."], [])
-    notes = METHOD + (alarm_line(alarms(results)),)
-    blocks: List[Union[str, Table]] = []
-    told: List[str] = []
-    for members in by_verdict_link(verdicts):
-        blocks.append(table(members, told, () if told else notes))
-        told += [one.id for one in members]
-    return Section(TITLE, blocks, [], lead(verdicts))
-
-
-def by_verdict_link(verdicts: Sequence[Verdict]) -> List[List[Verdict]]:
-    """Verdicts of one link together, in order."""
+        return Section(title, ["Left out: %s." % error], [])
     found: Dict[Link, List[Verdict]] = {}
     for one in verdicts:
         found.setdefault(one.link, []).append(one)
-    return list(found.values())
+    return list(found.values()) or Section(title, ["Left out: this folder has no rows."], [])
+
+
+def build(results: Results) -> Section:
+    """The verdicts; one line if there is nothing to judge or the claims cannot be read."""
+    found = judged_links(results, TITLE)
+    if isinstance(found, Section):
+        return found
+    notes = METHOD + (alarm_line(alarms(results)),)
+    blocks: List[Union[str, Table]] = []
+    told: List[str] = []
+    for members in found:
+        blocks.append(table(members, told, () if told else notes))
+        told += [one.id for one in members]
+    return Section(TITLE, blocks, [], lead([one for members in found for one in members]))
 
 
 # ---- every comparison ----
@@ -172,22 +169,21 @@ def evidence_line(one: Verdict, found: Evidence) -> List[str]:
 
 
 def build_evidence(results: Results) -> Section:
-    """All comparisons, so that nobody has to take the verdicts on trust."""
-    try:
-        verdicts = verdicts_of(results)
-    except (WrongClaim, OSError) as error:
-        return Section(EVIDENCE, ["Left out: %s." % error], [])
-    blocks = []
-    for members in by_verdict_link(verdicts):
-        lines = [evidence_line(one, found) for one in members for found in one.all]
+    """All comparisons, so that a reader can check the verdicts."""
+    found = judged_links(results, EVIDENCE)
+    if isinstance(found, Section):
+        return found
+    blocks: List[Union[str, Table]] = []
+    for members in found:
+        lines = [evidence_line(one, each) for one in members for each in one.all]
         if lines:
             blocks.append(Table("On %s" % members[0].link.name, LINES, lines, [
-                "Holds: how likely runs like these are if the claim were just not so; denied: if "
-                "it were just so, by as little as matters."]))
+                "Holds: the chance of such runs if the claim were just false; denied: if it were "
+                "just true, or false by less than matters."]))
     return Section(EVIDENCE, blocks or ["Left out: no claim has two cells to compare."], [])
 
 
-# ---- the command's part ----
+# ---- for the command ----
 
 
 LAST: List[Tuple[Results, List[Verdict]]] = []  # of verdicts_of(): three sections ask for them
@@ -202,7 +198,7 @@ def verdicts_of(results: Results) -> List[Verdict]:
 
 
 def required(text: str) -> List[str]:
-    """The ids of `--require A2,A5`. ValueError names those that are no claim's; WrongClaim."""
+    """The ids of `--require A2,A5`. ValueError names unknown ones; WrongClaim."""
     known = list(dict.fromkeys(claim.id for claim in load()))
     asked = [part.strip() for part in text.split(",") if part.strip()]
     strangers = [part for part in asked if part not in known]
@@ -221,6 +217,6 @@ def unmet(results: Results, ids: Sequence[str]) -> List[str]:
         if one is None:
             lines.append("%s is %s: the folder has no rows" % (name, NOT_TESTED))
         elif one.word != CONFIRMED:
-            lines.append("%s is %s on %s%s" % (name, one.word, one.link.name,
-                                               ": " + one.why if one.why else ""))
+            why = ": " + one.why if one.why else ""
+            lines.append("%s is %s on %s%s" % (name, one.word, one.link.name, why))
     return lines

@@ -1,18 +1,17 @@
-"""Cells of a claim held against each other, or every run of a cell against a number.
+"""Compares the cells of a claim, or every run of a cell with a number.
 
-Method: Mann and Whitney's exact test on the values of the runs, the bound of the claim multiplied
-into the other side; the effect is the Hodges-Lehmann estimate of the ratio with the interval that
-goes with that test. Runs of one block lie close in time, and their order within it is shuffled, so
-both cells of a comparison see the same drift. The blocks could be used as pairs, too; but the sign
-patterns of 5 pairs cannot come below p = 0.031, the splits of 5 and 5 runs reach 0.004, and what
-the blocks share makes the unpaired test the more careful one.
+Method: Mann and Whitney's exact test on the values of the runs, with the other side multiplied by
+the claim's bound. The effect is the Hodges-Lehmann estimate of the ratio, with the interval of that
+test. Runs of one block lie close in time and in shuffled order, so both cells of a comparison see
+the same drift. A paired test of the blocks would be weaker: the signs of 5 pairs cannot give a p
+below 0.031, the splits of 5 and 5 runs reach 0.004.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from claim import OTHERS, Claim, value_of
 from ranks import hodges_lehmann, mann_whitney, ratio_estimate, ratio_interval, shift_interval
-from rows import OPTIONS, Row, group, is_result, reading_order
+from rows import OPTIONS, Row, group, is_result, numbers, reading_order, select
 from stats import Interval
 
 RUNS_MIN = 5      # of a cell: below, there is no verdict
@@ -20,11 +19,11 @@ CONFIDENCE = 0.95
 
 
 class Comparison(NamedTuple):
-    """Two cells. `holds` and `denied` are one-sided p-values: of runs like these if the claim were
-    just not so, and if it were just so. They are 1 where a cell has too few runs."""
+    """Two cells. `holds` and `denied` are one-sided p-values: the chance of such runs if the claim
+    were just false, and if it were just true. They are 1 where a cell has too few runs."""
 
     claim: Claim
-    rest: str                  # which of several other cells; "" if there is but one
+    rest: str                  # which of several other cells; "" if there is only one
     subject: List[Row]
     against: List[Row]
     a: List[float]
@@ -41,12 +40,12 @@ class Comparison(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Every run of a cell against a number: nothing is estimated."""
+    """Every run of a cell against a number, without statistics."""
 
     claim: Claim
     a: List[float]
     wanted: List[float]
-    broken: int               # how many runs are not as claimed
+    broken: int               # how many runs break the claim
 
     @property
     def n(self) -> int:
@@ -64,35 +63,30 @@ class NotTested(Exception):
 
 
 def words(chosen: Dict[str, str], cpus: Optional[int]) -> str:
-    """A selector as a reader may type it, with the rules of thumb worked out."""
-    parts = []
-    for key, word in chosen.items():
-        value = word if word == OTHERS else value_of(key, word, cpus)
-        parts.append("%s=%s" % (key, word if value is None else
-                                "%g" % value if isinstance(value, float) else value))
-    return " ".join(parts)
+    """A selector as a reader may type it, with the rules of thumb computed."""
+    values = {key: word if word == OTHERS else value_of(key, word, cpus)
+              for key, word in chosen.items()}
+    return " ".join("%s=%s" % (key, chosen[key] if value is None else
+                               "%g" % value if isinstance(value, float) else value)
+                    for key, value in values.items())
 
 
 def matching(rows: Sequence[Row], scenario: str, chosen: Dict[str, str],
              cpus: Optional[int]) -> List[Row]:
-    """Rows of a cell, also those that do not count. Labelled rows are a comparison of their own."""
-    wanted: Dict[str, Any] = {}
+    """All rows of a cell, results or not. Labelled rows count only where the label is named."""
+    wanted: Dict[str, Any] = {"scenario": scenario}
     for key, word in chosen.items():
-        if word == OTHERS:
-            continue
-        wanted[key] = value_of(key, word, cpus)
-        if wanted[key] is None:
-            raise NotTested("%s=%s depends on the number of processors, which is not on record"
-                            % (key, word))
-    if "label" not in chosen:
-        rows = [row for row in rows if not row.get("label")]
-    return [row for row in rows if row["scenario"] == scenario
-            and all(row.get(key) == value for key, value in wanted.items())]
+        if word != OTHERS:
+            wanted[key] = value_of(key, word, cpus)
+            if wanted[key] is None:
+                raise NotTested("%s=%s depends on the number of processors, which is not on record"
+                                % (key, word))
+    return [row for row in select(rows, **wanted) if "label" in chosen or not row.get("label")]
 
 
 def counting(rows: Sequence[Row], claim: Claim, chosen: Dict[str, str],
              cpus: Optional[int]) -> List[Row]:
-    """The rows of a cell that count. NotTested without any."""
+    """The results of a cell. NotTested without any."""
     found = matching(rows, claim.scenario, chosen, cpus)
     kept = [row for row in found if is_result(row)]
     name = "%s with %s" % (claim.scenario, words(chosen, cpus))
@@ -104,7 +98,7 @@ def counting(rows: Sequence[Row], claim: Claim, chosen: Dict[str, str],
 
 
 def one_cell(rows: Sequence[Row], what: str) -> List[Row]:
-    """The rows, if they may share a median. NotTested names what sets them apart."""
+    """The rows, if they may share a median. NotTested names the options in which they differ."""
     for key in OPTIONS + ("section", "cell"):
         values = sorted({str(row.get(key)) for row in rows})
         if len(values) > 1:
@@ -115,7 +109,7 @@ def one_cell(rows: Sequence[Row], what: str) -> List[Row]:
 
 def other_cells(rows: Sequence[Row], claim: Claim,
                 cpus: Optional[int]) -> List[Tuple[str, List[Row]]]:
-    """The cells that the subject is held against, each with its name if there are several."""
+    """The cells that the subject is compared with, each with its name if there are several."""
     assert isinstance(claim.against, dict)
     starred = [key for key, word in claim.against.items() if word == OTHERS]
     found = counting(rows, claim, claim.against, cpus)
@@ -126,14 +120,14 @@ def other_cells(rows: Sequence[Row], claim: Claim,
     cells = [(" ".join("%s=%s" % pair for pair in zip(starred, values)), members)
              for values, members in group(found, starred).items() if values != own]
     if not cells:
-        raise NotTested("no other cell to hold %s against" % words(claim.subject, cpus))
+        raise NotTested("no other cell to compare %s with" % words(claim.subject, cpus))
     cells.sort(key=lambda cell: reading_order(cell[0]))
     return [(name, one_cell(members, name)) for name, members in cells]
 
 
 def values(rows: Sequence[Row], key: str, what: str) -> List[float]:
-    """What was measured. NotTested if nothing was."""
-    found = [row[key] for row in rows if row.get(key) is not None]
+    """The measured values. NotTested if there are none."""
+    found = numbers(rows, key)
     if not found:
         raise NotTested("%s was not measured in any row of %s" % (key, what))
     return found
@@ -149,7 +143,8 @@ def tails(a: Sequence[float], b: Sequence[float], bound: float) -> Tuple[float, 
 
 
 def denial_bound(claim: Claim) -> float:
-    """Where a ratio begins to contradict the claim: it is less than matters, or the other way."""
+    """The ratio from which on the claim is contradicted: beyond it the difference is smaller than
+    what matters, or has the other sign."""
     slack = 1 + (claim.matters or 0)
     return claim.margin * {"less": 1 / slack, "more": slack}.get(claim.direction, 1)
 
@@ -195,7 +190,7 @@ def count(claim: Claim, subject: List[Row]) -> Count:
 
 
 def evidence(rows: Sequence[Row], claim: Claim, cpus: Optional[int]) -> List[Evidence]:
-    """What the rows of one link say to one line. NotTested says why they say nothing."""
+    """The evidence of one link's rows on one line. NotTested if there is none."""
     name = words(claim.subject, cpus)
     subject = counting(rows, claim, claim.subject, cpus)
     if claim.exact:

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Where a client's time goes, by stage of its work, from the folder that `make profile` wrote.
+"""Where a client's time goes, by stage of its work, from a folder that `make profile` wrote.
 
-Beside each row of such a folder lie the stacks that a profiler took: samples of time from perf, or
-functions with their instructions from callgrind. plot/stages.conf says which function is which
-stage.
+Beside each row such a folder has the stacks that a profiler took: samples of CPU time from perf, or
+functions with their instructions from callgrind. plot/stages.conf maps functions to stages.
 """
 
 import argparse
@@ -27,8 +26,8 @@ STAGES_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stages.c
 FOLDER = "profile"          # of a results folder
 REST = "not known"
 COLUMNS_MAX = 6             # clients in one table
-NAMES_SHOWN = 4             # of functions that no stage claims
-SHARE_SHOWN = 0.002         # a stage below it in every client has no line
+NAMES_SHOWN = 4             # of functions without a stage
+SHARE_SHOWN = 0.002         # a stage needs so much in one client for a line
 OF_CELL = ("scenario", "section", "client", "cell", "scheme", "servers", "size_min", "size_max",
            "workers", "concurrency", "verify")
 FILE = "profile.jsonl"
@@ -40,7 +39,7 @@ UNITS = {"perf": ("ns", "CPU time, sampled 1999 times a second (no hardware coun
 
 
 class WrongStages(Exception):
-    """stages.conf, with the line and what would be right."""
+    """stages.conf, with the line and what is right."""
 
 
 class Frame(NamedTuple):
@@ -51,15 +50,15 @@ class Frame(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """The runs of one cell together: what each stage cost, and what none claims."""
+    """The runs of one cell together: the cost of each stage, and of functions without one."""
 
-    row: Row  # OF_CELL's keys: what all of them ran
+    row: Row  # the keys of OF_CELL
     n: int
     frames: int
     bytes: int
     tool: str
     stages: Dict[str, float]  # in the tool's unit, in the order of stages.conf
-    strangers: List[Tuple[str, float]]
+    unmapped: List[Tuple[str, float]]
 
     @property
     def total(self) -> float:
@@ -67,7 +66,7 @@ class Profile(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The client as a head of a column: a peer's row has its own name there."""
+        """The head of a column; a peer's row has its own name as its scheme."""
         return self.row["scheme"]
 
 
@@ -77,7 +76,7 @@ Stages = List[Tuple[str, List[str]]]
 
 
 def read_stages(path: str = STAGES_FILE) -> Stages:
-    """`stage = pattern pattern...`, a line each; WrongStages names the line that is none."""
+    """Lines of `stage = pattern pattern...`; WrongStages names a wrong one."""
     stages: Stages = []
     with open(path, encoding="utf-8") as file:
         for place, line in enumerate(file, 1):
@@ -85,7 +84,7 @@ def read_stages(path: str = STAGES_FILE) -> Stages:
                 continue
             name, sign, patterns = (part.strip() for part in line.partition("="))
             if not (name and sign and patterns):
-                raise WrongStages("%s:%d: `stage = pattern pattern...` would be right"
+                raise WrongStages("%s:%d: must be `stage = pattern pattern...`"
                                   % (path, place))
             stages.append((name, patterns.split()))
     if not stages:
@@ -113,7 +112,7 @@ class Map:
         return next((stage for stage in map(self.of_frame, stack) if stage), REST)
 
 
-# ---- what the profilers wrote ----
+# ---- the profilers' files ----
 
 STACK_LINE = re.compile(r"\s+([0-9a-f]+) (.+?)(?:\+0x[0-9a-f]+)? \((.*)\)$")
 SAMPLE_LINE = re.compile(r"\S.*?\s+(\d+)\s*$")
@@ -161,7 +160,7 @@ def read_text(path: str) -> str:
 
 
 def stacks_of(folder: str, tool: str, place: int) -> Iterator[Tuple[List[Frame], float]]:
-    """What the profiler took of the folder's row at this place, from 1."""
+    """The stacks of the folder's row at this place, from 1."""
     base = os.path.join(folder, FOLDER, str(place))
     if tool == "callgrind":
         return callgrind_stacks(read_text(base + ".functions"))
@@ -169,42 +168,41 @@ def stacks_of(folder: str, tool: str, place: int) -> Iterator[Tuple[List[Frame],
 
 
 def total(rows: Sequence[Row], key: str) -> int:
-    """Of a count; what a client did not count itself its servers did."""
+    """The sum of a count; the servers' count where the client has none."""
     return sum(row[key] or row["server_" + key] or 0 for row in rows)
 
 
 def profile_of(rows: List[Row], tool: str, stacks: Iterable[Tuple[List[Frame], float]],
-               where: Map) -> Optional[Profile]:
-    """Costs by stage; None if the profiler saw nothing."""
+               where: Map) -> Profile:
+    """The costs of a cell by stage."""
     costs: Dict[str, float] = {name: 0.0 for name, _ in where.stages}
     costs[REST] = 0.0
-    strangers: Counts[str] = Counter()
+    unmapped: Counts[str] = Counter()
     for stack, cost in stacks:
         stage = where.of_stack(stack)
         costs[stage] += cost
         if stage == REST:
-            strangers[stack[0].symbol if stack else "no stack"] += cost
-    found = Profile({key: rows[0][key] for key in OF_CELL}, len(rows), total(rows, "frames"),
-                    total(rows, "bytes"), tool, costs, strangers.most_common(NAMES_SHOWN))
-    return found if found.total else None
+            unmapped[stack[0].symbol if stack else "no stack"] += cost
+    return Profile({key: rows[0][key] for key in OF_CELL}, len(rows), total(rows, "frames"),
+                   total(rows, "bytes"), tool, costs, unmapped.most_common(NAMES_SHOWN))
 
 
-def tool_of(results: Results) -> Optional[str]:
-    """What took the profiles; None if the folder has none, ValueError if it says nonsense."""
+def tool_of(folder: str) -> Optional[str]:
+    """The profiler; None if the folder has no profiles, ValueError for an unknown name."""
     try:
-        tool = read_text(os.path.join(results.folder, FOLDER, "tool")).strip()
+        tool = read_text(os.path.join(folder, FOLDER, "tool")).strip()
     except OSError:
         return None
     if tool not in UNITS:
-        raise ValueError("%s/tool names %r; perf or callgrind would be right" % (FOLDER, tool))
+        raise ValueError("%s/tool names %r; must be perf or callgrind" % (FOLDER, tool))
     return tool
 
 
 def take_profiles(results: Results) -> Tuple[List[Profile], List[str]]:
-    """Of all cells that have rows that count, from their stacks; and why the others have none."""
+    """The profiles of all cells with results, and the reasons why others have none."""
     profiles, problems = [], ["%s: %s" % (row["cell"], why_excluded(row)) for row in results.rows
                               if not is_result(row)]
-    tool = tool_of(results)
+    tool = tool_of(results.folder)
     if tool is None:
         return [], problems + ["no folder %s with a profiler's stacks" % FOLDER]
     where = Map(read_stages())
@@ -216,25 +214,23 @@ def take_profiles(results: Results) -> Tuple[List[Profile], List[str]]:
         except OSError as error:
             problems.append("%s: %s: %s" % (rows[0]["cell"], error.filename, error.strerror))
             continue
-        if found:
-            profiles.append(found)
-        else:
-            problems.append("%s: the profiler took no sample" % rows[0]["cell"])
+        profiles += [found] if found.total else []
+        problems += [] if found.total else ["%s: the profiler took no sample" % rows[0]["cell"]]
     return profiles, problems
 
 
-# ---- what stays of them ----
+# ---- profile.jsonl ----
 
 
 def to_json(profiles: Sequence[Profile]) -> str:
-    """A line a profile: the stacks may go, this stays."""
+    """A line for each profile; after it the stacks may be removed."""
     return "".join(json.dumps({**p.row, "tool": p.tool, "unit": UNITS[p.tool][0], "n": p.n,
                                "frames": p.frames, "bytes": p.bytes, "stages": p.stages,
-                               "not_known": dict(p.strangers)}) + "\n" for p in profiles)
+                               "not_known": dict(p.unmapped)}) + "\n" for p in profiles)
 
 
 def from_json(line: str) -> Profile:
-    """ValueError or KeyError for what is no such line."""
+    """ValueError, KeyError, TypeError or AttributeError for any other line."""
     value = json.loads(line)
     if value["tool"] not in UNITS:
         raise ValueError("tool is %r" % value["tool"])
@@ -244,95 +240,82 @@ def from_json(line: str) -> Profile:
 
 
 def read_profiles(folder: str) -> List[Profile]:
-    """What the folder keeps; [] if it keeps none, ValueError for a line that is none."""
+    """The profiles that the folder keeps; ValueError names a wrong line."""
     path = os.path.join(folder, FILE)
-    if not os.path.exists(path):
-        return []
     found = []
-    for place, line in enumerate(read_text(path).splitlines(), 1):
+    for place, line in enumerate(read_text(path).splitlines() if os.path.exists(path) else [], 1):
         try:
             found.append(from_json(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError("%s:%d: no profile (%s); make profile writes them"
+            raise ValueError("%s:%d: not a profile (%s); make profile writes them"
                              % (FILE, place, error)) from error
     return found
 
 
-# ---- what is shown ----
+# ---- output ----
 
 
-def per_frame(profile: Profile, cost: float) -> Optional[float]:
-    return cost / profile.frames if profile.frames else None
-
-
-def per_kilobyte(profile: Profile, cost: float) -> Optional[float]:
-    return cost / profile.bytes * 1000 if profile.bytes else None
-
-
-def shown_stages(profiles: Sequence[Profile]) -> List[str]:
-    """Those that are something to at least one client."""
-    return [name for name in profiles[0].stages
-            if any(p.stages[name] >= SHARE_SHOWN * p.total for p in profiles)]
+def cost_text(profile: Profile, cost: float, what: str) -> str:
+    """A cost per frame, per kB, or as a share."""
+    if what == "share":
+        return percent(cost, profile.total)
+    count = profile.frames if what == "frame" else profile.bytes / 1000
+    return number(cost / count if count else None)
 
 
 def table(profiles: Sequence[Profile], what: str) -> Table:
-    """Stages down, clients across; `what` is per frame, per kB, or the share."""
+    """Stages down, clients across; `what` is one of TABLES. A stage that is next to nothing in
+    every client has no line."""
     unit, meaning = UNITS[profiles[0].tool]
-    per = {"frame": per_frame, "kB": per_kilobyte}.get(what)
     columns = [Column("stage", left=True)] + [Column(p.name) for p in profiles]
-
-    def text(profile: Profile, cost: float) -> str:
-        return number(per(profile, cost)) if per else percent(cost, profile.total)
     lines: List[Optional[List[str]]] = [
-        [name] + [text(p, p.stages[name]) for p in profiles] for name in shown_stages(profiles)]
-    lines += [None, ["all"] + [text(p, p.total) for p in profiles]]
-    title = "%s a %s, by stage" % (unit, what) if per else "Share of each stage"
+        [name] + [cost_text(p, p.stages[name], what) for p in profiles]
+        for name in profiles[0].stages
+        if any(p.stages[name] >= SHARE_SHOWN * p.total for p in profiles)]
+    lines += [None, ["all"] + [cost_text(p, p.total, what) for p in profiles]]
+    title = "Share of each stage" if what == "share" else "%s a %s, by stage" % (unit, what)
     return Table(title, columns, lines, [meaning + "."] if what == "frame" else [])
 
 
 def setting(row: Row) -> str:
-    """What was collected, in a sentence: clients beside each other share it."""
+    """What clients beside each other have in common."""
     return "%d servers, frames of %d to %d B" % (row["servers"], row["size_min"], row["size_max"])
 
 
-def how(profile: Profile) -> str:
-    """And how a client did it."""
+def client_text(profile: Profile) -> str:
     row = profile.row
     return "%s: %d workers, of which %d may run, verify %s, n = %d" % (
         profile.name, row["workers"], row["concurrency"], row["verify"], profile.n)
 
 
-def strangers_text(profiles: Sequence[Profile]) -> List[str]:
-    """The largest functions that no stage claims, so that the map can be completed."""
+def unmapped_text(profiles: Sequence[Profile]) -> List[str]:
+    """The largest functions without a stage, so that the map can be completed."""
     lines = []
     for profile in profiles:
         named = ["%s %s" % (name, percent(cost, profile.total))
-                 for name, cost in profile.strangers if cost >= SHARE_SHOWN * profile.total]
+                 for name, cost in profile.unmapped if cost >= SHARE_SHOWN * profile.total]
         if named:
             lines.append("%s: not known: %s." % (profile.name, ", ".join(named)))
     return lines
 
 
-def families(profiles: Sequence[Profile]) -> List[Tuple[str, List[Profile]]]:
-    """Profiles that ran the same setting belong beside each other, as far as a terminal is wide."""
-    found: Dict[str, List[Profile]] = {}
-    for profile in profiles:
-        found.setdefault(setting(profile.row), []).append(profile)
-    return [(said, members[i:i + COLUMNS_MAX]) for said, members in found.items()
-            for i in range(0, len(members), COLUMNS_MAX)]
-
-
 def blocks(profiles: Sequence[Profile], kinds: Sequence[str]) -> List[Union[str, Table]]:
-    """What there is to show; `kinds` are of TABLES."""
+    """The tables of these kinds, with profiles of one setting beside each other, as many as a
+    terminal has room for."""
+    settings: Dict[str, List[Profile]] = {}
+    for profile in profiles:
+        settings.setdefault(setting(profile.row), []).append(profile)
     found: List[Union[str, Table]] = []
-    for said, members in families(profiles):
-        found.append("%s. %s." % (said, "; ".join(map(how, members))))
-        found += [table(members, kind) for kind in kinds]
-    return found + strangers_text(profiles)
+    for said, every in settings.items():
+        for i in range(0, len(every), COLUMNS_MAX):
+            members = every[i:i + COLUMNS_MAX]
+            found.append("%s. %s." % (said, "; ".join(map(client_text, members))))
+            found += [table(members, kind) for kind in kinds]
+    return found + unmapped_text(profiles)
 
 
 def build(results: Results) -> Section:
-    """The report's section: of a folder that `make profile` wrote; one line for any other."""
+    """The report's section; one line for a folder without profiles."""
     try:
         profiles = read_profiles(results.folder)
     except (ValueError, OSError) as error:
@@ -366,7 +349,7 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
 
 
 def reduce_folder(folder: str) -> List[Profile]:
-    """From the stacks, which then may go; says on standard error what is left out."""
+    """Writes profile.jsonl from the stacks; reports on standard error what is left out."""
     results, _ = load_or_explain(PROGRAM, folder)
     if results is None:
         return []
@@ -388,7 +371,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         print("%s: %s" % (PROGRAM, error), file=sys.stderr)
         return 2
     if not profiles:
-        print("%s: %s: no profile of any row that counts" % (PROGRAM, asked.folder),
+        print("%s: %s: no profile of a row that is a result" % (PROGRAM, asked.folder),
               file=sys.stderr)
         return 1
     for block in blocks(profiles, [asked.table] if asked.table else TABLES):

@@ -17,7 +17,7 @@ from claim import Claim
 from comparison import (RUNS_MIN, Comparison, Count, Evidence, NotTested, denial_bound, evidence,
                         tails)
 from ranks import mann_whitney
-from rows import Results, Row, is_result
+from rows import Results, Row, is_result, numbers
 from stats import holm
 
 ALPHA = 0.05
@@ -27,7 +27,7 @@ INCONCLUSIVE, NOT_TESTED = "inconclusive", "not tested"
 
 
 class Link(NamedTuple):
-    """What lay between client and servers, and what was asked for."""
+    """The link between client and servers, and the one asked for."""
 
     asked: str
     ran: str
@@ -39,8 +39,8 @@ class Link(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """`shown` is the evidence that decides: the weakest of a claim that holds, the strongest
-    against one that does not. `p` is adjusted; None where nothing was left to chance."""
+    """`shown` is the evidence that decides: the weakest for a claim that holds, the strongest
+    against one that does not. `p` is adjusted; None for counts."""
 
     id: str
     text: str
@@ -57,13 +57,13 @@ class Verdict(NamedTuple):
 
 
 def link_of(row: Row) -> Link:
-    """A row that does not say ran over loopback, and asked for nothing else."""
+    """A row without the keys ran over loopback and asked for nothing else."""
     ran = links.link_of(row)
     return Link(str(row.get("link_asked") or ran), ran, str(row.get("link_reason") or ""))
 
 
 def by_link(rows: Sequence[Row]) -> Dict[Link, List[Row]]:
-    """The paper's network first, then what was asked to be it, then by name; loopback last."""
+    """The paper's network first, then its substitutes, then by name; loopback last."""
     found: Dict[Tuple[str, str], List[Row]] = {}
     for row in rows:
         link = link_of(row)
@@ -105,7 +105,7 @@ def denial(compared: Sequence[Comparison]) -> float:
 
 
 class Case(NamedTuple):
-    """A claim on a link before multiplicity is accounted for."""
+    """A claim on a link, before Holm's correction."""
 
     lines: List[Claim]
     link: Link
@@ -151,7 +151,7 @@ def too_few(found: Evidence) -> str:
 
 
 def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verdict:
-    """From a case and its two adjusted p-values, which are None where nothing was compared."""
+    """The verdict on a case with its two adjusted p-values, None where nothing was compared."""
     def made(word: str, why: str = "", shown: Optional[Evidence] = None,
              p: Optional[float] = None) -> Verdict:
         first = case.lines[0]
@@ -160,7 +160,7 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
 
     if case.broken:
         found = case.broken[0]
-        return made(CONTRADICTED, "%d of %d runs are not as claimed" % (found.broken, found.n),
+        return made(CONTRADICTED, "%d of %d runs break it" % (found.broken, found.n),
                     found)
     if case.missing:
         return made(NOT_TESTED, case.missing)
@@ -179,7 +179,7 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
 
 
 def contradiction_words(case: Case, found: Comparison) -> str:
-    """How many comparisons say so, and whether it is the other way round or no difference."""
+    """How many comparisons contradict, and whether the difference is too small to matter."""
     parts = []
     if len(case.compared) > 1:
         parts.append("%d of %d comparisons go against it on their own" % (
@@ -191,23 +191,22 @@ def contradiction_words(case: Case, found: Comparison) -> str:
 
 
 def open_words(case: Case) -> str:
-    """Why neither: what the comparisons say one by one."""
-    count = len(case.compared)
-    if count == 1:
+    """Why neither: the comparisons one by one."""
+    if len(case.compared) == 1:
         return "too close for this many runs"
     return "on their own %d of %d comparisons hold, %d go against it" % (
-        sum(one.holds <= ALPHA for one in case.compared), count,
+        sum(one.holds <= ALPHA for one in case.compared), len(case.compared),
         sum(one.denied <= ALPHA for one in case.compared))
 
 
 def home(lines: Sequence[Claim], ran: Sequence[Set[str]]) -> int:
-    """The first link that has rows of all the claim's scenarios; the first of all without one."""
+    """The first link that has rows of all the claim's scenarios, else the first link."""
     wanted = {claim.scenario for claim in lines}
     return next((place for place, scenarios in enumerate(ran) if wanted <= scenarios), 0)
 
 
 def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> List[Verdict]:
-    """Every claim on every link that has rows of its scenarios, on one link at least."""
+    """Every claim on every link that has rows of its scenarios, and on one link at least."""
     parts = by_link(results.rows)
     ran = [{row["scenario"] for row in rows} for rows in parts.values()]
     verdicts: List[Verdict] = []
@@ -231,58 +230,48 @@ def group_claims(claims: Sequence[Claim]) -> Dict[str, List[Claim]]:
 
 
 def primary(verdicts: Sequence[Verdict]) -> Dict[str, Verdict]:
-    """The verdict that counts of each claim: on the paper's network, or else on the first link that
-    has rows of it."""
+    """The verdict of each claim that counts: on the paper's network, or on the first link that has
+    rows of it."""
     found: Dict[str, Verdict] = {}
     for one in verdicts:
         found.setdefault(one.id, one)
     return found
 
 
-# ---- A/A: the machinery on cells that do not differ ----
+# ---- A/A: the method on cells that do not differ ----
 
 ALIKE = ("elapsed_ms", "peak_rss_kb", "cpu_s")
-# Of a search: what was chosen for its figures is bound to have been better then than later.
+# Labels of a search: a cell chosen for its figures had better ones then than later.
 CHOSEN = ("search", "final", "defaults")
 
 
 class Alarm(NamedTuple):
-    """One metric of one cell that was run under two labels."""
+    """One metric of one cell that ran under two labels."""
 
-    where: str
     metric: str
     n: int
     p: Optional[float]  # two-sided, not adjusted; None with fewer than RUNS_MIN runs a label
 
 
-def plain_cell(row: Row) -> str:
-    """The cell's name without its label."""
-    return " ".join(part for part in row["cell"].split() if not part.startswith("label="))
-
-
 def alarms(results: Results) -> List[Alarm]:
     """Every metric of every cell that has two labels."""
-    labelled = [row for row in results.rows
-                if row.get("label") and row["label"] not in CHOSEN and is_result(row)]
     cells: Dict[Tuple, Dict[str, List[Row]]] = {}
-    for row in labelled:
-        key = (row["scenario"], row["section"], link_of(row)[:2], row["client"], plain_cell(row))
-        cells.setdefault(key, {}).setdefault(row["label"], []).append(row)
+    for row in results.rows:
+        if row.get("label") and row["label"] not in CHOSEN and is_result(row):
+            plain = [part for part in row["cell"].split() if not part.startswith("label=")]
+            key = (row["scenario"], row["section"], link_of(row)[:2], row["client"], *plain)
+            cells.setdefault(key, {}).setdefault(row["label"], []).append(row)
     found = []
-    for (scenario, section, link, _, cell), labels in cells.items():
-        if len(labels) != 2:
-            continue
-        for metric in ALIKE:
-            a, b = ([row[metric] for row in rows if row.get(metric) is not None]
-                    for rows in labels.values())
+    for labels in cells.values():
+        for metric in ALIKE if len(labels) == 2 else ():
+            a, b = (numbers(rows, metric) for rows in labels.values())
             n = min(len(a), len(b))
-            where = " ".join(part for part in (scenario, section, cell, "on", link[1]) if part)
-            found.append(Alarm(where, metric, n, mann_whitney(a, b) if n >= RUNS_MIN else None))
+            found.append(Alarm(metric, n, mann_whitney(a, b) if n >= RUNS_MIN else None))
     return found
 
 
 def alarm_line(found: Sequence[Alarm]) -> str:
-    """`A/A: 0 of 3 metrics differ`, and what to make of it."""
+    """`A/A: 0 of 3 metrics differ`, and how many would by chance."""
     judged = [alarm for alarm in found if alarm.p is not None]
     if not found:
         return "A/A: not tested, no cell was run under two labels."

@@ -39,8 +39,8 @@ class Lines(unittest.TestCase):
 
     def test_a_line_is_read(self):
         one = self.load(HEAD, GOOD)[0]
-        self.assertEqual((one.id, one.direction, one.margin, one.matters, one.line),
-                         ("B1", "less", 1.0, 0.02, 2))
+        self.assertEqual((one.id, one.direction, one.margin, one.matters),
+                         ("B1", "less", 1.0, 0.02))
         self.assertEqual(one.against, {"scheme": "ring"})
         self.assertFalse(one.exact)
 

@@ -148,7 +148,7 @@ class Counts(unittest.TestCase):
         made = runs(LOW[:2]) + runs([10.0], buffer_threads=2, repeat=3)
         found = judged(made, self.LINE % 1)[0]
         self.assertEqual((found.word, found.why),
-                         ("contradicted", "1 of 3 runs are not as claimed"))
+                         ("contradicted", "1 of 3 runs break it"))
 
     def test_too_few_runs_confirm_nothing(self):
         self.assertEqual(judged(runs(LOW[:3]), self.LINE % 1)[0].word, "inconclusive")

@@ -1,6 +1,7 @@
 """plot/stages.py: stages of a client's work from what perf and callgrind wrote."""
 
 import contextlib
+import fnmatch
 import io
 import json
 import os
@@ -8,11 +9,13 @@ import sys
 import tempfile
 import unittest
 
-sys.path[:0] = [os.path.join(os.path.dirname(__file__), ".."), os.path.dirname(__file__)]
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(HERE, os.pardir), HERE]
 
-import fixtures  # noqa: E402
-import stages  # noqa: E402
-from rows import load  # noqa: E402
+import fixtures
+import stages
+from rows import load
 
 PERF = """fanin-worker     500250
 \tffffffff81b6cd84 _copy_to_iter ([kernel.kallsyms])
@@ -86,13 +89,28 @@ class TheMap(unittest.TestCase):
         self.assertEqual(where.of_stack([stages.Frame("zzz", "x/y.c")]), stages.REST)
         self.assertEqual(where.of_stack([]), stages.REST)
 
-    def test_our_files_have_a_stage(self):
+    def test_files_have_their_stage(self):
         where = stages.Map(stages.read_stages())
         for source, stage in (("client/buffers/marker.c", "scan"), ("client/buffers/chain.c",
                               "link and hand over"), ("client/buffers/pool.h", "pool and return"),
+                              ("client/buffers/incremental_check.c", "process"),
                               ("cport/gate.c", "completion port"),
                               ("/usr/include/xxhash.h", "process")):
             self.assertEqual(where.of_stack([stages.Frame("static", source)]), stage, source)
+
+    def test_every_file_has_a_stage_and_every_pattern_a_file(self):
+        sources = [os.path.relpath(os.path.join(folder, name), ROOT)
+                   for room in ("base", "client", "cport")
+                   for folder, _, names in os.walk(os.path.join(ROOT, room))
+                   for name in names if name.endswith((".c", ".h")) and "/tests" not in folder]
+        self.assertGreater(len(sources), 50)
+        where = stages.Map(stages.read_stages())
+        for source in sources:
+            self.assertNotEqual(where.of_stack([stages.Frame("", source)]), stages.REST, source)
+        for _, patterns in stages.read_stages():
+            for pattern in patterns:
+                if "/" in pattern and not pattern.startswith("*/"):
+                    self.assertTrue(fnmatch.filter(sources, pattern), pattern)
 
 
 class Perf(unittest.TestCase):
@@ -109,18 +127,18 @@ class Perf(unittest.TestCase):
         self.assertEqual(found.stages["pool and return"], 1000)
         self.assertEqual(found.stages[stages.REST], 250)
         self.assertEqual(found.total, 1001750)
-        self.assertEqual(found.strangers, [("a_stranger", 250)])
+        self.assertEqual(found.unmapped, [("a_stranger", 250)])
 
     def test_costs_are_per_frame_and_per_kilobyte(self):
         found = self.profile()
-        self.assertEqual(stages.per_frame(found, 500), 5)
-        self.assertEqual(stages.per_kilobyte(found, 500), 0.5)
+        self.assertEqual(stages.cost_text(found, 500, "frame"), "5.00")
+        self.assertEqual(stages.cost_text(found, 500, "kB"), "0.500")
 
     def test_frames_that_the_client_does_not_see_are_its_servers(self):
         rows = [fixtures.row(frames=None, server_frames=50, scheme="drain")]
         with folder_with("perf", {"1.stacks": PERF, "1.lines": LINES}, rows) as folder:
             found, _ = stages.take_profiles(load(folder))
-        self.assertEqual(stages.per_frame(found[0], 500), 10)
+        self.assertEqual(stages.cost_text(found[0], 500, "frame"), "10.0")
 
     def test_repeats_of_a_cell_are_one_column(self):
         rows = [fixtures.row(repeat=n, order=n, frames=100) for n in (1, 2)]
@@ -129,7 +147,7 @@ class Perf(unittest.TestCase):
             found, _ = stages.take_profiles(load(folder))
         self.assertEqual([p.n for p in found], [2])
         self.assertEqual(found[0].total, 2 * 1001750)
-        self.assertEqual(stages.per_frame(found[0], 400), 2)
+        self.assertEqual(stages.cost_text(found[0], 400, "frame"), "2.00")
 
 
 class Callgrind(unittest.TestCase):
