@@ -1,7 +1,9 @@
+/* The keys of a scenario: a table of the sweep's own, and what each may hold. */
 #include "scenarios/sweep/key.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,85 +23,70 @@ int key_number(const struct pair *pair, uint64_t min, uint64_t max, uint64_t *nu
     return 0;
 }
 
-static int read_client(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    (void)error;
-    cell->client = pair->value;
-    return 0;
-}
+enum kind { TEXT, WHOLE, SECONDS, PERCENT, METRIC, EXPECT, IGNORED };
 
-static int read_servers_program(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    (void)error;
-    cell->servers_program = pair->value;
-    return 0;
-}
+struct sweep_key {
+    const char *name;
+    enum kind kind;
+    size_t offset; /* of the value in struct cell */
+    double min, max;
+    bool axis; /* it may have several values, which name cells */
+};
 
-static int read_link(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    (void)error; /* which names there are is links.conf's to say */
-    cell->link_asked = pair->value;
-    return 0;
-}
+#define AT(field) offsetof(struct cell, field)
 
-static int read_label(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    (void)error;
-    cell->label = pair->value;
-    return 0;
-}
+static const struct sweep_key sweep_keys[] = {
+    {"client", TEXT, AT(client), 0, 0, true},
+    {"link", TEXT, AT(link_asked), 0, 0, true},
+    {"label", TEXT, AT(label), 0, 0, true},
+    {"repeat", WHOLE, AT(repeat), 1, CELL_REPEAT_MAX, false},
+    {"metric", METRIC, AT(metric), 0, 0, false},
+    {"precision", PERCENT, AT(precision), 0.01, 1000, false},
+    {"seed", WHOLE, AT(seed), 1, 9007199254740992, false}, /* 2^53 */
+    {"advise", TEXT, AT(advise), 0, 0, false},
+    {"margin", PERCENT, AT(margin), 0.01, 100, false},
+    {"pause", WHOLE, AT(pause_ms), 0, 600000, false},
+    {"timeout", WHOLE, AT(timeout_s), 1, 86400, false},
+    {"port", WHOLE, AT(port), 1, 65535, false},
+    {"expect", EXPECT, AT(failures_expected), 0, 0, false},
+    {"row-seconds", SECONDS, AT(row_seconds), 0.001, 86400, false},
+    {"servers-program", TEXT, AT(servers_program), 0, 0, false},
+    {"title", IGNORED, 0, 0, 0, false}, /* for readers of the record */
+};
 
-static int read_repeat(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    return key_number(pair, 1, CELL_REPEAT_MAX, &cell->repeat, error);
-}
-
-static int read_pause(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    return key_number(pair, 0, 600000, &cell->pause_ms, error);
-}
-
-static int read_timeout(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    return key_number(pair, 1, 86400, &cell->timeout_s, error);
-}
-
-static int read_port(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    return key_number(pair, 1, 65535, &cell->port, error);
-}
-
-static int read_seed(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    return key_number(pair, 1, UINT64_C(1) << 53, &cell->seed, error);
-}
-
-static int read_row_seconds(const struct pair *pair, struct cell *cell, struct error *error)
+/* "1.5", or with `unit` "5%". */
+static bool read_decimal(const char *text, const char *unit, const struct sweep_key *key,
+                         double *value)
 {
     char *end;
 
-    cell->row_seconds = strtod(pair->value, &end);
-    if (*end != '\0' || !isfinite(cell->row_seconds) || cell->row_seconds < 0.001 ||
-        cell->row_seconds > 86400)
-        return error_set(error, &pair->place, "row-seconds = %s: takes seconds, such as 1.5",
+    *value = strtod(text, &end);
+    return end != text && (*end == '\0' || strcmp(end, unit) == 0) && isfinite(*value) &&
+           *value >= key->min && *value <= key->max;
+}
+
+static int read_percent(const struct sweep_key *key, const struct pair *pair, double *share,
+                        struct error *error)
+{
+    double percent;
+
+    if (!read_decimal(pair->value, "%", key, &percent))
+        return error_set(error, &pair->place, "%s = %s: takes a percentage, such as 5%%", pair->key,
+                         pair->value);
+    *share = percent / 100;
+    return 0;
+}
+
+static int read_seconds(const struct sweep_key *key, const struct pair *pair, double *seconds,
+                        struct error *error)
+{
+    if (!read_decimal(pair->value, "", key, seconds))
+        return error_set(error, &pair->place, "%s = %s: takes seconds, such as 1.5", pair->key,
                          pair->value);
     return 0;
 }
 
-static int read_precision(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    char *end;
-    double percent = strtod(pair->value, &end);
-
-    if (end == pair->value || strcmp(end, *end == '%' ? "%" : "") != 0 || !isfinite(percent) ||
-        percent < 0.01 || percent > 1000)
-        return error_set(error, &pair->place,
-                         "precision = %s: takes percent of the median, such as 5%%", pair->value);
-    cell->precision = percent / 100;
-    return 0;
-}
-
-static int read_metric(const struct pair *pair, struct cell *cell, struct error *error)
+static int read_metric(const struct pair *pair, const char **metric, struct error *error)
 {
     static const char *const names[] = {
         "elapsed_ms",     "connect_ms",     "cpu_s",          "bytes_per_s",
@@ -107,7 +94,7 @@ static int read_metric(const struct pair *pair, struct cell *cell, struct error 
         "connect_us_p99", "latency_us_p50", "latency_us_p99", "outage_ms_max",
     };
 
-    cell->metric = pair->value;
+    *metric = pair->value;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i], pair->value) == 0)
             return 0;
@@ -118,66 +105,14 @@ static int read_metric(const struct pair *pair, struct cell *cell, struct error 
                      pair->value);
 }
 
-static int read_advise(const struct pair *pair, struct cell *cell, struct error *error)
+static int read_expect(const struct pair *pair, bool *failures, struct error *error)
 {
-    (void)error; /* which criteria there are is the search's to say */
-    cell->advise = pair->value;
-    return 0;
-}
-
-static int read_margin(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    char *end;
-    double percent = strtod(pair->value, &end);
-
-    if (end == pair->value || strcmp(end, *end == '%' ? "%" : "") != 0 || !isfinite(percent) ||
-        percent < 0.01 || percent > 100)
-        return error_set(error, &pair->place,
-                         "margin = %s: takes percent that make no difference, such as 5%%",
-                         pair->value);
-    cell->margin = percent / 100;
-    return 0;
-}
-
-static int read_expect(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    cell->failures_expected = strcmp(pair->value, "failures") == 0;
-    if (!cell->failures_expected && strcmp(pair->value, "success") != 0)
+    *failures = strcmp(pair->value, "failures") == 0;
+    if (!*failures && strcmp(pair->value, "success") != 0)
         return error_set(error, &pair->place, "expect = %s: takes failures or success",
                          pair->value);
     return 0;
 }
-
-static int read_title(const struct pair *pair, struct cell *cell, struct error *error)
-{
-    (void)pair, (void)cell, (void)error;
-    return 0; /* for whoever reads the scenario's text in the run's record */
-}
-
-struct sweep_key {
-    const char *name;
-    int (*read)(const struct pair *pair, struct cell *cell, struct error *error);
-    bool axis;
-};
-
-static const struct sweep_key sweep_keys[] = {
-    {"client", read_client, true},
-    {"link", read_link, true},
-    {"label", read_label, true},
-    {"repeat", read_repeat, false},
-    {"metric", read_metric, false},
-    {"precision", read_precision, false},
-    {"seed", read_seed, false},
-    {"advise", read_advise, false},
-    {"margin", read_margin, false},
-    {"pause", read_pause, false},
-    {"timeout", read_timeout, false},
-    {"port", read_port, false},
-    {"expect", read_expect, false},
-    {"row-seconds", read_row_seconds, false},
-    {"servers-program", read_servers_program, false},
-    {"title", read_title, false},
-};
 
 static const struct sweep_key *find_sweep_key(const char *key)
 {
@@ -207,9 +142,29 @@ bool key_names_cells(const char *key)
 
 int key_read(const struct pair *pair, struct cell *cell, struct error *error)
 {
-    const struct sweep_key *sweep_key = find_sweep_key(pair->key);
+    const struct sweep_key *key = find_sweep_key(pair->key);
+    void *field = key == NULL ? NULL : (char *)cell + key->offset;
 
-    return sweep_key == NULL ? 0 : sweep_key->read(pair, cell, error);
+    if (key == NULL)
+        return 0;
+    switch (key->kind) {
+    case TEXT:
+        *(const char **)field = pair->value;
+        return 0;
+    case WHOLE:
+        return key_number(pair, (uint64_t)key->min, (uint64_t)key->max, field, error);
+    case SECONDS:
+        return read_seconds(key, pair, field, error);
+    case PERCENT:
+        return read_percent(key, pair, field, error);
+    case METRIC:
+        return read_metric(pair, field, error);
+    case EXPECT:
+        return read_expect(pair, field, error);
+    case IGNORED:
+        return 0;
+    }
+    return 0;
 }
 
 static bool is_reserved(const char *key, const char *const *names)
@@ -233,11 +188,11 @@ int key_check(const struct setting *setting, struct error *error)
         return error_set(error, &setting->place, "%s takes one value, not a list", key);
     if (key_is_fleets(key) && is_reserved(key + strlen(KEY_FLEET_PREFIX), fleet_own))
         return error_set(error, &setting->place,
-                         "%s is the sweep's to set; servers and port decide it", key);
+                         "%s is set by the sweep from servers and port; remove it", key);
     if (!key_is_fleets(key) && strchr(key, '.') != NULL)
-        return error_set(error, &setting->place,
-                         "%s: only \"fleet.\" may stand before a key's name", key);
+        return error_set(error, &setting->place, "%s: only \"fleet.\" may precede a key's name",
+                         key);
     if (is_reserved(key, client_own))
-        return error_set(error, &setting->place, "%s is the sweep's to set; leave it out", key);
+        return error_set(error, &setting->place, "%s is set by the sweep; remove it", key);
     return 0;
 }

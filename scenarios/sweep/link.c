@@ -92,8 +92,7 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
                              "%s takes fanin-lan options, in quotes if a comma is among them",
                              profile->key);
         if (word_of_sweep(profile->values[0].text) != NULL)
-            return error_set(error, &profile->place,
-                             "%s: %s is the sweep's to set; options of the link alone are right",
+            return error_set(error, &profile->place, "%s: %s is set by the sweep; remove it",
                              profile->key, word_of_sweep(profile->values[0].text));
         if (strcmp(profile->key, CELL_LOOPBACK) == 0 && *profile->values[0].text != '\0')
             return error_set(error, &profile->place,
@@ -217,7 +216,7 @@ static void skip_twin(struct arena *arena, const struct cells *cells, unsigned i
         twin = find_twin(cells, index, cell, false);
     if (twin != NULL)
         cell->skip_reason = arena_text(
-            arena, "link %s cannot be had, and on %s it would be the cell of link = %s again: %s",
+            arena, "link %s is unavailable; on %s this cell would duplicate link = %s: %s",
             cell->link_asked, CELL_LOOPBACK, twin->link_asked, cell->link_reason);
 }
 

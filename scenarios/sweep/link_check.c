@@ -151,10 +151,10 @@ static int check_one(struct link_check *check, struct error *error)
 static void say(struct progress *progress, const struct link *link)
 {
     if (link->status == LINK_FAILED)
-        progress_say(progress, "warning: link %s: %s; its rows run nevertheless", link->name,
+        progress_say(progress, "warning: link %s: %s; its rows still run", link->name,
                      link->reason);
     if (link->status == LINK_UNAVAILABLE)
-        progress_say(progress, "link %s cannot be had, its rows run on loopback: %s", link->name,
+        progress_say(progress, "link %s is unavailable, its rows run on loopback: %s", link->name,
                      link->reason);
 }
 

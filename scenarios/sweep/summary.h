@@ -1,18 +1,16 @@
-/* The tables that fanin-sweep prints to standard output. */
+/* What fanin-sweep prints to standard output. */
 #ifndef FANIN_SUMMARY_H
 #define FANIN_SUMMARY_H
 
 #include <stdio.h>
 
-#include "scenarios/sweep/plan.h"
 #include "scenarios/sweep/resume.h"
 
-/* summary_cells: what would run: each cell, its repeats and the seconds expected for them. */
+/* summary_cells: each cell of a plan, its repeats and the seconds they are expected to take. */
 void summary_cells(FILE *out, const struct cells *cells);
 
-/* summary_rows: each cell with its rows by status and the medians of its main figures over the
- * rows that are ok (of all that have the figure where the cell expects failures). */
-void summary_rows(FILE *out, const struct cells *cells, const struct plan *plan,
-                  const struct rows *rows);
+/* summary_rows: how many rows there are by status, and why rows failed or were skipped: a few
+ * lines. */
+void summary_rows(FILE *out, const struct rows *rows);
 
 #endif

@@ -391,13 +391,13 @@ static void print_budget(struct sweep *sweep)
     const struct budget *budget = &sweep->record.budget;
     unsigned widest = budget_widest(budget, &sweep->cells);
 
-    printf("\nbudget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
+    printf("budget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
            budget->further, budget_within(budget, &sweep->cells), sweep->cells.count);
     if (widest != sweep->cells.count) {
         const struct cell *cell = sweep->cells.items[widest];
         struct interval interval = interval_of(&budget->samples[widest]);
 
-        printf("; widest: %s, %s known to %.1f %% of its median (n = %u)",
+        printf("; widest: %s, %s within %.1f %% of its median (n = %u)",
                cell_title(sweep->arena, cell), cell->metric, interval.width * 100, interval.n);
     }
     putchar('\n');
@@ -411,20 +411,23 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
     struct rows rows;
 
     if (left != 0)
-        fprintf(stderr, "fanin-sweep: %s: %u of %u rows are not there; --resume=%s goes on\n",
+        fprintf(stderr, "fanin-sweep: %s: %u of %u rows are missing; continue with --resume=%s\n",
                 outcome->state, left, sweep->plan.count, sweep->directory);
     else if (strcmp(outcome->state, "done") != 0)
-        fprintf(stderr, "fanin-sweep: %s; --resume=%s goes on\n", outcome->state, sweep->directory);
-    if (sweep->request->quiet || sweep->advice != NULL || rows_written(sweep) == 0)
+        fprintf(stderr, "fanin-sweep: %s; continue with --resume=%s\n", outcome->state,
+                sweep->directory);
+    if (sweep->request->quiet || rows_written(sweep) == 0)
         return;
     if (rows_read(sweep->arena, path, &rows, &error) != 0) {
         fprintf(stderr, "fanin-sweep: %s\n", error.text);
         return;
     }
-    summary_rows(stdout, &sweep->cells, &sweep->plan, &rows);
+    summary_rows(stdout, &rows);
     if (*sweep->record.budget.stopped != '\0')
         print_budget(sweep);
-    printf("\nrows:   %s\nreport: python3 plot/report.py %s\n", path, sweep->directory);
+    printf("rows: %s\n", path);
+    if (sweep->advice == NULL)
+        printf("next: python3 plot/report.py %s\n", sweep->directory);
 }
 
 static int exit_code_of(const struct sweep *sweep, const struct outcome *outcome)

@@ -78,7 +78,7 @@ static void the_best_is_found(void **state)
     assert_int_equal(rows_of(fixture).count, searched + 4 * 6);
     assert_non_null(strstr(read_file(fixture, "args"), "--frames=2 ")); /* 100/s * 0.06 s / 3 */
     assert_null(strstr(read_file(fixture, "args"), "auto"));
-    assert_non_null(strstr(read_file(fixture, "stdout"), "Against the client's defaults, D: p99"));
+    assert_printed(fixture, "Against the client's defaults, D: p99");
     assert_nothing_left(fixture);
 }
 
@@ -99,8 +99,8 @@ static void of_equals_the_one_with_less_memory_is_taken(void **state)
                             "scheme = chain, slices, mirror\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
     assert_string_equal(advised(fixture), "fanin-client --scheme=mirror");
-    assert_non_null(strstr(read_file(fixture, "stdout"), "equal within the margin"));
-    assert_non_null(strstr(read_file(fixture, "stdout"), "best in peak memory"));
+    assert_printed(fixture, "equal within the margin");
+    assert_printed(fixture, "best in peak memory");
 }
 
 static void nothing_works(void **state)
@@ -123,7 +123,7 @@ static void what_fails_is_passed_over_and_said(void **state)
     write_scenario(fixture, SEARCH "mode = no-slices\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE); /* a row failed, after all */
     assert_string_equal(advised(fixture), "fanin-client --scheme=mirror --workers=4");
-    assert_non_null(strstr(read_file(fixture, "stdout"), "No result: scheme=slices workers=0"));
+    assert_printed(fixture, "No result: scheme=slices workers=0");
 }
 
 static void a_budget_too_small_for_one_round_starts_nothing(void **state)
@@ -180,14 +180,11 @@ static void a_larger_budget_is_spent(void **state)
 static void an_interrupted_search_goes_on(void **state)
 {
     struct fixture *fixture = *state;
-    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
-                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
 
     write_scenario(fixture, SEARCH "mode = late\n");
-    start(fixture, words);
+    start_sweep(fixture, NULL);
     await_started(fixture, 2);
-    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
-    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
     assert_rows(fixture, 9);
     assert_false(exists(fixture, "out/advice.json"));
     write_file(fixture, "go", "");
@@ -225,7 +222,7 @@ static void wrong_use_is_refused_with_its_line(void **state)
         {"advise = auto\nworkers = 1, 2\nconcurrency = =workers\n",
          "t.conf:9: concurrency copies workers: a search takes plain values"},
         {"advise = auto\nmargin = 0\nscheme = chain, ring\n",
-         "t.conf:8: margin = 0: takes percent"},
+         "t.conf:8: margin = 0: takes a percentage"},
         {"advise = auto\n[a]\nscheme = chain, ring\n[b]\nscheme = chain, ring\n",
          "advise searches one section at a time; --only=SECTION"},
         {"[a]\nadvise = auto\nscheme = chain, ring\n[b]\nscheme = chain, ring\n",
@@ -247,10 +244,8 @@ static void a_dry_run_shows_the_space(void **state)
 
     write_scenario(fixture, SEARCH);
     assert_int_equal(sweep(fixture, "--dry-run"), EXIT_DONE);
-    assert_non_null(
-        strstr(read_file(fixture, "stdout"), "searches scheme = chain, slices, mirror"));
-    assert_non_null(
-        strstr(read_file(fixture, "stdout"), "12 candidates, of which at most 18 rows"));
+    assert_printed(fixture, "searches scheme = chain, slices, mirror");
+    assert_printed(fixture, "12 candidates, of which at most 18 rows");
     assert_false(exists(fixture, "args"));
 }
 

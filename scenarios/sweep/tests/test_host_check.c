@@ -260,7 +260,7 @@ static void the_program_writes_what_it_finds(void **state)
     assert_int_equal(exit_code,
                      number_of(object, "noisy") == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE);
     assert_non_null(strstr(object, "3 servers need 70"));
-    assert_non_null(strstr(read_file(fixture, "stdout"), "busy-cpus"));
+    assert_printed(fixture, "busy-cpus");
     assert_false(exists(fixture, "out"));
     assert_false(exists(fixture, "pids"));
     check_with(fixture, "--json=-", NULL);

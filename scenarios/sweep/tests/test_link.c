@@ -1,6 +1,5 @@
-/* Links: what links.conf may hold, what becomes of cells whose link cannot be had, and sweeps on
- * them: with a fanin-lan that is a script, for whatever a real one cannot be made to do, and with
- * the real one. */
+/* Links: what links.conf may hold, cells whose link is unavailable, and sweeps on links made by a
+ * fanin-lan that is a script. */
 #include <math.h>
 
 #include "scenarios/sweep/tests/sweep_fixture.h"
@@ -74,11 +73,11 @@ static void mistakes_about_links_are_named_with_their_line(void **state)
     assert_refused(*state, "servers = 1\nlink = a\n", "a = -x\nloopback = --rtt 9ms\n",
                    "links.conf:2: loopback is the machine's own");
     assert_refused(*state, "servers = 1\nlink = a\n", "a = --rtt 1ms --check\n",
-                   "links.conf:1: a: --check is the sweep's to set");
+                   "links.conf:1: a: --check is set by the sweep");
     assert_refused(*state, "servers = 1\nlink = a\n", "a = --far=sh\n",
-                   "links.conf:1: a: --far is the sweep's to set");
+                   "links.conf:1: a: --far is set by the sweep");
     assert_refused(*state, "servers = 1\nlink = a\n", "a = -- true\n",
-                   "links.conf:1: a: -- is the sweep's to set");
+                   "links.conf:1: a: -- is set by the sweep");
     assert_refused(*state, "servers = 1\nlink = a\n", "[a]\nrtt = 1ms\n",
                    "links.conf:1: links have no sections");
     assert_refused(*state, "servers = 1\nlink = a\n", "what\n",
@@ -101,8 +100,9 @@ static void cells_that_fall_together_run_once(void **state)
     plan.links.items[0]->reason = "none here";
     plan.links.items[1]->status = LINK_OK;
     links_fall_back(&plan.arena, &plan.cells);
-    assert_string_equal(cells[0]->skip_reason, "link a cannot be had, and on loopback it would be "
-                                               "the cell of link = loopback again: none here");
+    assert_string_equal(
+        cells[0]->skip_reason,
+        "link a is unavailable; on loopback this cell would duplicate link = loopback: none here");
     assert_null(cells[1]->skip_reason);
     assert_null(cells[1]->link_reason);
     assert_ptr_equal(cells[2]->link, plan.links.items[1]);
@@ -117,7 +117,7 @@ static void cells_that_fall_together_run_once(void **state)
     links_fall_back(&plan.arena, &plan.cells);
     assert_non_null(cells[2]->skip_reason);
     assert_null(cells[3]->skip_reason);
-    assert_non_null(strstr(cells[4]->skip_reason, "the cell of link = a again"));
+    assert_non_null(strstr(cells[4]->skip_reason, "would duplicate link = a"));
     arena_free(&plan.arena);
 }
 
@@ -146,7 +146,7 @@ static void a_check_says_what_was_asked_for(void **state)
 
 static const char lan_script[] =
     "#!/bin/sh\n"
-    "here=$(dirname \"$0\")\n"
+    "here=${0%/*}\n"
     "while [ $# -gt 0 ]; do case $1 in --mode) mode=$2; shift;; --help) help=1;; --check) check=1;;"
     " --json=*) json=${1#*=};; --far=*) far=${1#*=};; --join=*) join=${1#*=};; --) shift; break;;"
     " esac; shift; done\n"
@@ -243,7 +243,7 @@ static void a_link_that_cannot_be_had_is_loopback(void **state)
                             "[c]\nlink = gone, lost, good\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
     assert_rows(fixture, 6);
-    assert_said(fixture, "link gone cannot be had, its rows run on loopback: "
+    assert_said(fixture, "link gone is unavailable, its rows run on loopback: "
                          "fanin-lan: no namespaces here");
     assert_nothing_left(fixture);
     row = row_of(fixture, "");
@@ -253,7 +253,7 @@ static void a_link_that_cannot_be_had_is_loopback(void **state)
     assert_string_equal(text_of(fixture, row, "link_reason"), "fanin-lan: no namespaces here");
     row = row_of(fixture, "link=lost");
     assert_string_equal(text_of(fixture, row, "status"), "skipped");
-    assert_non_null(strstr(text_of(fixture, row, "reason"), "the cell of link = gone again"));
+    assert_non_null(strstr(text_of(fixture, row, "reason"), "would duplicate link = gone"));
     assert_string_equal(text_of(fixture, row_of(fixture, "link=good"), "link"), "good");
     assert_string_equal(link_value(fixture, "gone", "status"), "unavailable");
 }
@@ -265,7 +265,7 @@ static void a_machine_without_fanin_lan_falls_back(void **state)
     write_scenario(fixture, "mode = ok\nlink = good\n");
     write_file(fixture, "fanin-lan", "#!/nowhere/at/all\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
-    assert_said(fixture, "link good cannot be had, its rows run on loopback: cannot start");
+    assert_said(fixture, "link good is unavailable, its rows run on loopback: cannot start");
     assert_string_equal(text_of(fixture, row_of(fixture, ""), "link"), "loopback");
 }
 
@@ -276,7 +276,7 @@ static void a_link_that_is_not_as_asked_for_is_a_warning(void **state)
     write_scenario(fixture, "mode = ok\nlink = off, none\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
     assert_said(fixture, "warning: link off: not as asked for: rate down (see ");
-    assert_said(fixture, "warning: link none: fanin-lan: cannot measure; its rows run");
+    assert_said(fixture, "warning: link none: fanin-lan: cannot measure; its rows still run");
     assert_string_equal(text_of(fixture, row_of(fixture, "link=off"), "link"), "off");
     assert_string_equal(link_value(fixture, "off", "status"), "failed");
     assert_string_equal(link_value(fixture, "none", "status"), "failed");
@@ -319,14 +319,11 @@ static void a_dry_run_measures_nothing(void **state)
 static void a_resumed_sweep_takes_the_check_that_was_made(void **state)
 {
     struct fixture *fixture = *state;
-    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
-                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
 
     write_scenario(fixture, "mode = late\nlink = good, gone\n");
-    start(fixture, words);
+    start_sweep(fixture, NULL);
     await_started(fixture, 2);
-    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
-    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
     assert_nothing_left(fixture);
     write_file(fixture, "links.conf", "other = -x\n");
     write_file(fixture, "go", "");
@@ -342,15 +339,12 @@ static void a_resumed_sweep_takes_the_check_that_was_made(void **state)
 static void a_check_can_be_interrupted(void **state)
 {
     struct fixture *fixture = *state;
-    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
-                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
 
     write_scenario(fixture, "mode = ok\nlink = slow\n");
-    start(fixture, words);
+    start_sweep(fixture, NULL);
     await_started(fixture, 1);
-    assert_int_equal(kill((pid_t)fixture->process.handle, SIGINT), 0);
-    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
-    assert_said(fixture, "interrupted: 1 of 1 rows are not there");
+    assert_int_equal(interrupt(fixture, SIGINT), EXIT_MEASURED_FAILURE);
+    assert_said(fixture, "interrupted: 1 of 1 rows are missing");
     assert_nothing_left(fixture);
     assert_string_equal(link_value(fixture, "slow", "status"), "unchecked");
 }

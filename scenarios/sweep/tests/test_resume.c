@@ -4,15 +4,12 @@
 static void an_interrupt_keeps_the_rows_and_leaves_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
-                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
 
     write_scenario(fixture, "mode = late\nx = 1, 2, 3\n");
-    start(fixture, words);
+    start_sweep(fixture, NULL);
     await_started(fixture, 2);
-    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
-    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
-    assert_said(fixture, "interrupted: 3 of 3 rows are not there; --resume=");
+    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
+    assert_said(fixture, "interrupted: 3 of 3 rows are missing; continue with --resume=");
     assert_nothing_left(fixture);
     assert_string_equal(text_of(fixture, read_file(fixture, "out/run.json"), "state"),
                         "interrupted");
@@ -35,15 +32,12 @@ static void tear_last_line(struct fixture *fixture)
 static void a_killed_sweep_leaves_no_child_and_resumes(void **state)
 {
     struct fixture *fixture = *state;
-    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
-                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
     double seed;
 
     write_scenario(fixture, "[a]\nmode = ok\nrepeat = 4\n[b]\nmode = late\nrepeat = 1\n");
-    start(fixture, words);
+    start_sweep(fixture, NULL);
     await_started(fixture, 2);
-    assert_int_equal(kill((pid_t)fixture->process.handle, SIGKILL), 0);
-    assert_int_equal(finish(fixture), 128 + SIGKILL);
+    assert_int_equal(interrupt(fixture, SIGKILL), 128 + SIGKILL);
     assert_nothing_left(fixture);
     seed = number_of(read_file(fixture, "out/run.json"), "seed");
     tear_last_line(fixture);

@@ -59,17 +59,6 @@ static void assert_no_process_left(struct fixture *fixture)
     }
 }
 
-static void await_row(struct fixture *fixture)
-{
-    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
-
-    while (strchr(read_file(fixture, "out/rows.jsonl"), '\n') == NULL) {
-        if (os_now_ns() > deadline_ns)
-            fail_msg("no row comes: %s", read_file(fixture, "stderr"));
-        os_sleep_ns(LOOK_AGAIN_NS);
-    }
-}
-
 /* Skips the test where there are no links, for the user that words run as by `as` (a shell's). */
 static void skip_without_links(struct fixture *fixture, const char *as)
 {
@@ -110,26 +99,22 @@ static void assert_sound(struct fixture *fixture, const char *row)
 static void a_sweep_that_is_killed_leaves_no_link_and_resumes(void **state)
 {
     struct fixture *fixture = *state;
-    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
-                                 arena_text(&fixture->arena, "--out=%s", fixture->out), NULL};
     const char *const again[] = {fixture->sweep,
                                  arena_text(&fixture->arena, "--resume=%s", fixture->out), NULL};
 
     skip_without_links(fixture, "exec");
     write_file(fixture, "links.conf", "real = --rate 50mbit --rtt 1ms\n");
     write_file(fixture, "t.conf", scenario);
-    start(fixture, words);
-    await_row(fixture);
+    start_sweep(fixture, NULL);
+    await_rows(fixture, 1);
     await_client(fixture);
-    assert_int_equal(kill((pid_t)fixture->process.handle, SIGKILL), 0);
-    assert_int_equal(finish(fixture), 128 + SIGKILL);
+    assert_int_equal(interrupt(fixture, SIGKILL), 128 + SIGKILL);
     assert_no_process_left(fixture);
     assert_sound(fixture, rows_of(fixture).lines[0]);
 
     start(fixture, again);
     await_client(fixture);
-    assert_int_equal(kill((pid_t)fixture->process.handle, SIGTERM), 0);
-    assert_int_equal(finish(fixture), EXIT_MEASURED_FAILURE);
+    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
     assert_no_process_left(fixture);
     assert_rows(fixture, 1);
     assert_true(number_of(read_file(fixture, "out/run.json"), "sessions") == 2);

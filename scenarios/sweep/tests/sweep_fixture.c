@@ -1,0 +1,319 @@
+/* The fake client, the fake servers, and the helpers of the end-to-end tests of fanin-sweep. */
+#include "scenarios/sweep/tests/sweep_fixture.h"
+
+enum { ARGUMENTS_MAX = 16, FILE_BYTES_MAX = 1 << 20 };
+
+static const char client_script[] =
+    "#!/bin/sh\n"
+    "here=${0%/*}\n"
+    "for a; do case $a in --mode=*) mode=${a#*=};; --json=*) json=${a#*=};;"
+    " --dry-run) dry=1;; esac; done\n"
+    "if [ \"$dry\" ]; then\n"
+    "  [ \"$mode\" = bad ] && { echo 'client: --mode: takes ok, this is bad' >&2; exit 2; }\n"
+    "  [ \"$mode\" = odd ] && exit 7\n"
+    "  exit 0\n"
+    "fi\n"
+    "echo \"$*\" >>\"$here/args\"\n"
+    "[ \"$mode\" = late ] && { [ -e \"$here/go\" ] && mode=ok || mode=hang; }\n"
+    "ok='{\"status\":\"ok\",\"reason\":\"\",\"connect_ms\":1.5,\"elapsed_ms\":2}'\n"
+    "case $mode in\n"
+    "ok) echo a summary; echo \"$ok\" >\"$json\";;\n"
+    "lines) printf '{\\n\"status\":\\n\"ok\"}\\n\\n' >\"$json\";;\n"
+    "fail) echo '{\"status\":\"failed\",\"reason\":\"audit\"}' >\"$json\"; exit 1;;\n"
+    "skip) echo no such engine here >&2; exit 3;;\n"
+    "hang) echo $$ >>\"$here/pids\"; exec sleep 600;;\n"
+    "vary) n=$(wc -l <\"$here/args\"); echo \"{\\\"status\\\":\\\"ok\\\",\\\"elapsed_ms\\\":"
+    "$((10 + n * 7 % 10))}\" >\"$json\";;\n"
+    "slow) sleep 0.5; echo \"$ok\" >\"$json\";;\n"
+    "die) kill -SEGV $$;;\n"
+    "crash) echo \"$ok\" >\"$json\"; kill -SEGV $$;;\n"
+    "lie) echo \"$ok\" >\"$json\"; exit 1;;\n"
+    "garbage) echo '{ hello' >\"$json\";;\n"
+    "nothing) echo '{}' >\"$json\";;\n"
+    "silent) printf 'first\\nlast \"words\"\\n' >&2; exit 4;;\n"
+    "esac\n";
+
+static const char servers_script[] =
+    "#!/bin/sh\n"
+    "here=${0%/*}\n"
+    "for a; do case $a in --ready-file=*) ready=${a#*=};; --help) dry=1;;"
+    " --fault=*) fault=${a#*=};; --count=*) count=${a#*=};; esac; done\n"
+    "[ \"$fault\" = bad ] && { echo 'servers: --fault: takes refuse' >&2; exit 2; }\n"
+    "[ \"$dry\" ] && exit 0\n"
+    "[ \"$fault\" = many ] && { echo 'servers: --fault: too many' >&2; exit 2; }\n"
+    "[ \"$fault\" = taken ] && { echo 'servers: 127.0.0.1:20000: in use' >&2; exit 3; }\n"
+    "echo $$ >>\"$here/pids\"\n"
+    "echo $count >>\"$here/counts\"\n"
+    "echo \"$*\" >>\"$here/servers-args\"\n"
+    "echo up >\"$ready\"\n"
+    "[ \"$fault\" = dies ] && { sleep 0.2; echo no more >&2; exit 5; }\n"
+    "exec sleep 600\n";
+
+/* ---- files ---- */
+
+const char *path_of(struct fixture *fixture, const char *name)
+{
+    return arena_text(&fixture->arena, "%s/%s", fixture->folder, name);
+}
+
+void write_file(struct fixture *fixture, const char *name, const char *text)
+{
+    const char *path = path_of(fixture, name);
+    FILE *file = fopen(path, "wb");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+const char *read_file(struct fixture *fixture, const char *name)
+{
+    size_t bytes;
+    const char *text = arena_file(&fixture->arena, path_of(fixture, name), FILE_BYTES_MAX, &bytes);
+
+    return text == NULL ? "" : text;
+}
+
+bool exists(struct fixture *fixture, const char *name)
+{
+    struct stat status;
+
+    return stat(path_of(fixture, name), &status) == 0;
+}
+
+void write_scenario(struct fixture *fixture, const char *keys)
+{
+    write_file(fixture, "t.conf",
+               arena_text(&fixture->arena,
+                          "# why\nclient = %s/client\nservers-program = %s/servers\n"
+                          "servers = 3\ntimeout = 30\n%s\n%s\n",
+                          fixture->folder, fixture->folder,
+                          strstr(keys, "repeat") == NULL ? "repeat = 1" : "#", keys));
+}
+
+int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    char program[4096];
+
+    assert_non_null(fixture);
+    strcpy(fixture->folder, "/tmp/fanin-sweep-test-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    assert_true(find_upwards(program, sizeof program, "fanin-sweep"));
+    fixture->sweep = arena_copy(&fixture->arena, program, strlen(program));
+    fixture->out = path_of(fixture, "out");
+    write_file(fixture, "client", client_script);
+    write_file(fixture, "servers", servers_script);
+    *state = fixture;
+    return 0;
+}
+
+int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    char *const argv[] = {"rm", "-rf", fixture->folder, NULL};
+    struct os_process process;
+    int exit_code;
+
+    os_process_stop(&fixture->process, 0);
+    if (os_process_start(&process, argv, NULL, NULL) == 0)
+        os_process_wait(&process, PATIENCE_NS, &exit_code);
+    arena_free(&fixture->arena);
+    free(fixture);
+    return 0;
+}
+
+/* ---- running the sweep ---- */
+
+void start(struct fixture *fixture, const char *const *words)
+{
+    char *argv[ARGUMENTS_MAX + 1];
+    unsigned count = 0;
+
+    for (; *words != NULL; words++) {
+        assert_true(count < ARGUMENTS_MAX);
+        argv[count++] = arena_copy(&fixture->arena, *words, strlen(*words));
+    }
+    argv[count] = NULL;
+    remove(path_of(fixture, "stdout"));
+    remove(path_of(fixture, "stderr"));
+    assert_int_equal(os_process_start(&fixture->process, argv, path_of(fixture, "stdout"),
+                                      path_of(fixture, "stderr")),
+                     0);
+}
+
+int finish(struct fixture *fixture)
+{
+    int exit_code = -1;
+
+    if (os_process_wait(&fixture->process, PATIENCE_NS, &exit_code) == 0)
+        fail_msg("the sweep does not end");
+    return exit_code;
+}
+
+void start_sweep(struct fixture *fixture, const char *more)
+{
+    const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
+                                 arena_text(&fixture->arena, "--out=%s", fixture->out), more, NULL};
+
+    start(fixture, words);
+}
+
+int sweep(struct fixture *fixture, const char *more)
+{
+    start_sweep(fixture, more);
+    return finish(fixture);
+}
+
+int interrupt(struct fixture *fixture, int signal)
+{
+    assert_int_equal(kill((pid_t)fixture->process.handle, signal), 0);
+    return finish(fixture);
+}
+
+int resume(struct fixture *fixture, const char *more, const char *and_more)
+{
+    const char *const words[] = {fixture->sweep,
+                                 arena_text(&fixture->arena, "--resume=%s", fixture->out), more,
+                                 and_more, NULL};
+
+    start(fixture, words);
+    return finish(fixture);
+}
+
+static void assert_contains(struct fixture *fixture, const char *name, const char *text)
+{
+    const char *said = read_file(fixture, name);
+
+    if (strstr(said, text) == NULL)
+        fail_msg("\"%s\" is not in: %s", text, said);
+}
+
+void assert_said(struct fixture *fixture, const char *text)
+{
+    assert_contains(fixture, "stderr", text);
+}
+
+void assert_printed(struct fixture *fixture, const char *text)
+{
+    assert_contains(fixture, "stdout", text);
+}
+
+struct rows rows_of(struct fixture *fixture)
+{
+    struct error error;
+    struct rows rows;
+
+    if (rows_read(&fixture->arena, path_of(fixture, "out/rows.jsonl"), &rows, &error) != 0)
+        fail_msg("%s", error.text);
+    assert_false(rows.torn);
+    return rows;
+}
+
+const char *text_of(struct fixture *fixture, const char *line, const char *key)
+{
+    const char *text = row_text(&fixture->arena, line, key);
+
+    if (text == NULL)
+        fail_msg("no text %s in %s", key, line);
+    return text;
+}
+
+double number_of(const char *line, const char *key)
+{
+    double number = 0;
+
+    if (!row_number(line, key, &number))
+        fail_msg("no number %s in %s", key, line);
+    return number;
+}
+
+void await_rows(struct fixture *fixture, unsigned count)
+{
+    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
+
+    for (unsigned rows = 0; rows < count; os_sleep_ns(LOOK_AGAIN_NS)) {
+        const char *text = read_file(fixture, "out/rows.jsonl");
+
+        for (rows = 0; (text = strchr(text, '\n')) != NULL; text++)
+            rows++;
+        if (os_now_ns() > deadline_ns)
+            fail_msg("only %u rows: %s", rows, read_file(fixture, "stderr"));
+    }
+}
+
+void assert_rows(struct fixture *fixture, unsigned count)
+{
+    struct rows rows = rows_of(fixture);
+
+    assert_int_equal(rows.count, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal((unsigned)number_of(rows.lines[i], "order"), i + 1);
+}
+
+const char *row_of(struct fixture *fixture, const char *cell)
+{
+    struct rows rows = rows_of(fixture);
+
+    for (unsigned i = 0; i < rows.count; i++) {
+        if (strcmp(text_of(fixture, rows.lines[i], "cell"), cell) == 0)
+            return rows.lines[i];
+    }
+    fail_msg("no row of cell %s", cell);
+    return NULL;
+}
+
+/* A process that has ended but was not reaped by whoever inherited it counts as ended. */
+static bool is_alive(long pid)
+{
+    char path[64], text[512] = "";
+    FILE *file;
+    char *state;
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    file = fopen(path, "rb");
+    if (file == NULL)
+        return false;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    state = strrchr(text, ')');
+    return state != NULL && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
+}
+
+unsigned count_pids(struct fixture *fixture, bool alive)
+{
+    const char *text = read_file(fixture, "pids");
+    unsigned count = 0;
+    char *end;
+
+    for (long pid = strtol(text, &end, 10); end != text; pid = strtol(text, &end, 10)) {
+        count += !alive || is_alive(pid);
+        text = end;
+    }
+    return count;
+}
+
+void await_started(struct fixture *fixture, unsigned count)
+{
+    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
+
+    while (count_pids(fixture, false) < count) {
+        if (os_now_ns() > deadline_ns)
+            fail_msg("nothing starts: %s", read_file(fixture, "stderr"));
+        os_sleep_ns(LOOK_AGAIN_NS);
+    }
+}
+
+void assert_nothing_left(struct fixture *fixture)
+{
+    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
+
+    assert_true(count_pids(fixture, false) > 0);
+    while (count_pids(fixture, true) != 0) {
+        if (os_now_ns() > deadline_ns)
+            fail_msg("left behind: %s", read_file(fixture, "pids"));
+        os_sleep_ns(LOOK_AGAIN_NS);
+    }
+    assert_false(exists(fixture, "out/client.json"));
+}
