@@ -127,7 +127,7 @@ static void refill(struct block_caches *caches, struct block_cache *cache, unsig
 }
 
 struct block *block_cache_take(struct block_caches *caches, struct block_cache *cache,
-                               unsigned want, unsigned *got)
+                               unsigned want)
 {
     assert(want > 0);
     if (cache->free_count < want)
@@ -142,7 +142,6 @@ struct block *block_cache_take(struct block_caches *caches, struct block_cache *
     cache->free = *end;
     *end = NULL;
     cache->free_count -= want;
-    *got = want;
     return want > 0 ? first : NULL;
 }
 

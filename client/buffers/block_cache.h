@@ -50,7 +50,7 @@ void block_cache_release(struct block_cache *cache);
 /* block_cache_take: a chain of up to `want` blocks as pool_take's; NULL: neither cache nor pool has
  * any. block_cache_give: takes back a batch, which is empty then. */
 struct block *block_cache_take(struct block_caches *caches, struct block_cache *cache,
-                               unsigned want, unsigned *got);
+                               unsigned want);
 void block_cache_give(struct block_caches *caches, struct block_cache *cache,
                       struct block_batch *batch);
 

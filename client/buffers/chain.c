@@ -131,8 +131,7 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
     return count;
 }
 
-static void chain_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                          unsigned count)
+static void chain_retract(struct scheme_run *run, struct stream *stream)
 {
     if (!run->base.config.early)
         return_fresh(run, chain_of(stream));
@@ -233,7 +232,7 @@ static enum frame_error chain_received(struct scheme_run *run, struct stream *st
         (!config->early || chain->last->used_bytes == config->block_bytes))
         drop_chain(run, chain);
     hand_over(run, chain, &found);
-    chain_retract(run, stream, blocks, count);
+    chain_retract(run, stream);
     return error;
 }
 
@@ -359,13 +358,7 @@ static void chain_release(struct scheme_run *run, struct stream *stream, bool en
 const struct scheme scheme_chain = {
     .name = "chain",
     .summary = "a pool of chained blocks; addresses move, one thread processes (paper: 3)",
-    .run_bytes = sizeof(struct scheme_run),
     .stream_bytes = sizeof(struct chain_stream),
-    .need = chain_need,
-    .open = chain_open,
+    SCHEME_HOOKS(chain),
     .close = chain_close,
-    .release = chain_release,
-    .offer = chain_offer,
-    .received = chain_received,
-    .retract = chain_retract,
 };

@@ -55,8 +55,7 @@ static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struc
     return scheme_offer_list(config, drain_of(stream)->blocks, blocks, max);
 }
 
-static void drain_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                          unsigned count)
+static void drain_retract(struct scheme_run *run, struct stream *stream)
 {
     if (!run->base.config.early)
         return_blocks(run, stream);
@@ -71,7 +70,7 @@ static enum frame_error drain_received(struct scheme_run *run, struct stream *st
     assert(bytes > 0);
     stream->received_bytes += bytes;
     stream->processed_bytes = stream->received_bytes;
-    drain_retract(run, stream, blocks, count);
+    drain_retract(run, stream);
     if (before < stream->bytes_expected && stream->received_bytes >= stream->bytes_expected)
         events->finished(events->context, stream);
     return stream->received_bytes > stream->bytes_expected ? FRAME_SURPLUS : FRAME_OK;
@@ -113,13 +112,7 @@ static void drain_release(struct scheme_run *run, struct stream *stream, bool en
 const struct scheme scheme_drain = {
     .name = "drain",
     .summary = "receives into hot blocks and drops the bytes: the ceiling for the others",
-    .run_bytes = sizeof(struct scheme_run),
     .stream_bytes = sizeof(struct drain_stream),
-    .need = drain_need,
-    .open = drain_open,
+    SCHEME_HOOKS(drain),
     .close = drain_close,
-    .release = drain_release,
-    .offer = drain_offer,
-    .received = drain_received,
-    .retract = drain_retract,
 };

@@ -93,12 +93,11 @@ static enum frame_error fixed_received(struct scheme_run *run, struct stream *st
     return threaded_received(run, stream, blocks, count, bytes);
 }
 
-static void fixed_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                          unsigned count)
+static void fixed_retract(struct scheme_run *run, struct stream *stream)
 {
     if (!run->threaded.base.config.early)
         return_block(run, stream);
-    threaded_retract(run, stream, blocks, count);
+    threaded_retract(run, stream);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -150,14 +149,8 @@ static void fixed_release(struct scheme_run *run, struct stream *stream, bool en
 const struct scheme scheme_fixed = {
     .name = "fixed",
     .summary = "a fixed-size block and a thread per connection, copied by value twice (paper: 1)",
-    .run_bytes = sizeof(struct scheme_run),
     .stream_bytes = sizeof(struct fixed_stream),
-    .need = fixed_need,
-    .open = fixed_open,
+    SCHEME_HOOKS(fixed),
     .close = fixed_close,
     .attach = fixed_attach,
-    .release = fixed_release,
-    .offer = fixed_offer,
-    .received = fixed_received,
-    .retract = fixed_retract,
 };

@@ -1,4 +1,4 @@
-/* Buckets of two significant decimal digits, in units of UNIT_NS:
+/* A histogram of latencies with buckets of two significant decimal digits, in units of UNIT_NS:
  *
  *     index   0 .. 99        100 .. 189           190 .. 279            ...
  *     value   0 .. 99 units  100, 110 .. 990      1000, 1100 .. 9900    ...
@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    UNIT_NS = 100, /* 10 units are 1 us, the least value that two digits are promised for */
+    UNIT_NS = 100, /* 10 units are 1 us, from which on two digits are exact */
     STEPS = 90,    /* a decade's buckets: 10 .. 99 */
     FIRST_STEP = 10,
     DECADES = 9, /* of 10 units and more: 1 us .. 1000 s */

@@ -1,4 +1,4 @@
-/* Two searches, one after the other on the same piece:
+/* Searches pieces of a stream for the end marker: two searches, one after the other, on each piece.
  *
  *   tail | piece        a marker that began in earlier pieces ends within the first count-1 bytes
  *   .....|.....         of this one: both sides of the border are laid side by side and compared
@@ -8,11 +8,11 @@
  *
  * The first always ends before the second could, so the first hit found is the first in the stream.
  *
- * memchr runs at the speed of the cache while its byte is rare, but every false hit costs a call.
- * Where false hits come thicker than one in FALSE_HIT_BYTES (random data has one in 256), stretches
- * that do not hold two of the marker's bytes at their distance are passed over first: slower than a
+ * memchr runs at cache speed while its byte is rare, but every false hit costs a call.
+ * Where there is more than one false hit in FALSE_HIT_BYTES (random data has one in 256), stretches
+ * that do not hold two of the marker's bytes at their distance are skipped first: slower than a
  * memchr that never stops, twice as fast as one that stops often. Every position is compared at
- * most once, so the search is linear whatever the data. */
+ * most once, so the search is linear in any data. */
 #include "client/buffers/marker.h"
 
 #include <assert.h>
@@ -22,9 +22,9 @@
 #endif
 
 enum {
-    STRETCH_BYTES = 64,    /* searched for two bytes between two looks at the result */
+    STRETCH_BYTES = 64,    /* searched for two bytes before the result is tested */
     FALSE_HITS_MIN = 4,    /* before the rate of false hits means anything */
-    FALSE_HIT_BYTES = 512, /* what a false hit costs, in bytes passed over without one */
+    FALSE_HIT_BYTES = 512, /* what a false hit costs, in bytes skipped without one */
     NOT_FOUND_BYTES = 0,
 };
 
@@ -62,8 +62,9 @@ static unsigned commonness(uint8_t byte)
     return byte >= 0x80 ? 60 : 20;
 }
 
-/* Which byte goes with the rarest: another one if the marker has two, so that a run of one byte
- * does not match both. */
+/* The byte that is compared besides the rarest: a different one if the marker has two, so that a
+ * run
+ * of one byte does not match both. */
 static unsigned companion(const struct marker *marker)
 {
     unsigned best = marker->rarest == 0 ? marker->count - 1 : 0;
@@ -76,8 +77,8 @@ static unsigned companion(const struct marker *marker)
     return best;
 }
 
-/* The lanes of 16 positions from `at` on where both bytes stand. */
-static lane both_stand(const uint8_t *first, lane first_byte, const uint8_t *second,
+/* The lanes of 16 positions where both bytes match. */
+static lane both_match(const uint8_t *first, lane first_byte, const uint8_t *second,
                        lane second_byte)
 {
     lane here, there;
@@ -87,7 +88,7 @@ static lane both_stand(const uint8_t *first, lane first_byte, const uint8_t *sec
     return (lane)(here == first_byte) & (lane)(there == second_byte);
 }
 
-static size_t pass_over_any(const struct marker *marker, const uint8_t *at, size_t starts)
+static size_t skip_any(const struct marker *marker, const uint8_t *at, size_t starts)
 {
     const lane first_byte = (lane){0} + marker->bytes[marker->rarest];
     const lane second_byte = (lane){0} + marker->bytes[marker->companion];
@@ -95,10 +96,10 @@ static size_t pass_over_any(const struct marker *marker, const uint8_t *at, size
     size_t passed = 0;
 
     for (; starts - passed >= STRETCH_BYTES; passed += STRETCH_BYTES) {
-        lane matches = both_stand(first, first_byte, second, second_byte) |
-                       both_stand(first + 16, first_byte, second + 16, second_byte) |
-                       both_stand(first + 32, first_byte, second + 32, second_byte) |
-                       both_stand(first + 48, first_byte, second + 48, second_byte);
+        lane matches = both_match(first, first_byte, second, second_byte) |
+                       both_match(first + 16, first_byte, second + 16, second_byte) |
+                       both_match(first + 32, first_byte, second + 32, second_byte) |
+                       both_match(first + 48, first_byte, second + 48, second_byte);
         lane_words words = (lane_words)matches;
         if ((words[0] | words[1]) != 0)
             break;
@@ -110,7 +111,7 @@ static size_t pass_over_any(const struct marker *marker, const uint8_t *at, size
 
 #ifdef __x86_64__
 static inline __attribute__((target("avx2"), always_inline)) __m256i
-both_stand_avx2(const uint8_t *first, __m256i first_byte, const uint8_t *second,
+both_match_avx2(const uint8_t *first, __m256i first_byte, const uint8_t *second,
                 __m256i second_byte)
 {
     __m256i here = _mm256_loadu_si256((const __m256i *)(const void *)first);
@@ -120,9 +121,9 @@ both_stand_avx2(const uint8_t *first, __m256i first_byte, const uint8_t *second,
                             _mm256_cmpeq_epi8(there, second_byte));
 }
 
-/* The same, twice as wide: every byte received passes through here when the payload is random. */
-__attribute__((target("avx2"))) static size_t pass_over_avx2(const struct marker *marker,
-                                                             const uint8_t *at, size_t starts)
+/* The same, twice as wide: it searches every received byte when the payload is random. */
+__attribute__((target("avx2"))) static size_t skip_avx2(const struct marker *marker,
+                                                        const uint8_t *at, size_t starts)
 {
     const __m256i a = _mm256_set1_epi8((char)marker->bytes[marker->rarest]);
     const __m256i b = _mm256_set1_epi8((char)marker->bytes[marker->companion]);
@@ -130,10 +131,10 @@ __attribute__((target("avx2"))) static size_t pass_over_avx2(const struct marker
     size_t passed = 0;
 
     for (; starts - passed >= 2 * STRETCH_BYTES; passed += 2 * STRETCH_BYTES) {
-        __m256i one = _mm256_or_si256(both_stand_avx2(first, a, second, b),
-                                      both_stand_avx2(first + 32, a, second + 32, b));
-        __m256i two = _mm256_or_si256(both_stand_avx2(first + 64, a, second + 64, b),
-                                      both_stand_avx2(first + 96, a, second + 96, b));
+        __m256i one = _mm256_or_si256(both_match_avx2(first, a, second, b),
+                                      both_match_avx2(first + 32, a, second + 32, b));
+        __m256i two = _mm256_or_si256(both_match_avx2(first + 64, a, second + 64, b),
+                                      both_match_avx2(first + 96, a, second + 96, b));
         one = _mm256_or_si256(one, two);
         if (!_mm256_testz_si256(one, one))
             break;
@@ -149,7 +150,7 @@ enum {
     EITHER_DIFFERS = 0xf6, /* of three bits a, b, c: a or (b exclusive-or c) */
 };
 
-/* Zero where both bytes stand. */
+/* Zero where both bytes match. */
 static inline __attribute__((target("avx512bw"), always_inline)) __m512i
 differ_avx512(const uint8_t *first, __m512i first_byte, const uint8_t *second, __m512i second_byte)
 {
@@ -159,10 +160,10 @@ differ_avx512(const uint8_t *first, __m512i first_byte, const uint8_t *second, _
                                      EITHER_DIFFERS);
 }
 
-/* Wider still, and asks for what it will look at soon: received bytes lie in the second cache. What
- * is left over is looked at too, the last of it twice. */
-__attribute__((target("avx512bw"))) static size_t pass_over_avx512(const struct marker *marker,
-                                                                   const uint8_t *at, size_t starts)
+/* Wider still, and prefetches: received bytes lie in the second-level cache. The rest is searched
+ * too, its last part twice. */
+__attribute__((target("avx512bw"))) static size_t skip_avx512(const struct marker *marker,
+                                                              const uint8_t *at, size_t starts)
 {
     const __m512i a = _mm512_set1_epi8((char)marker->bytes[marker->rarest]);
     const __m512i b = _mm512_set1_epi8((char)marker->bytes[marker->companion]);
@@ -201,12 +202,12 @@ bool marker_use(struct marker *marker, unsigned index)
 
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512bw") && count++ == index)
-        marker->pass_over = pass_over_avx512;
+        marker->skip_ahead = skip_avx512;
     if (__builtin_cpu_supports("avx2") && count++ == index)
-        marker->pass_over = pass_over_avx2;
+        marker->skip_ahead = skip_avx2;
 #endif
     if (count++ == index)
-        marker->pass_over = pass_over_any;
+        marker->skip_ahead = skip_any;
     return index < count;
 }
 
@@ -224,8 +225,8 @@ void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count)
     marker_use(marker, 0);
 }
 
-/* Markers are short, and most places are not one from the first byte on: cheaper than a call. */
-static bool stands_at(const struct marker *marker, const uint8_t *at)
+/* Markers are short and most places differ in the first byte: cheaper than a call. */
+static bool is_at(const struct marker *marker, const uint8_t *at)
 {
     for (unsigned i = 0; i < marker->count; i++)
         if (at[i] != marker->bytes[i])
@@ -233,8 +234,8 @@ static bool stands_at(const struct marker *marker, const uint8_t *at)
     return true;
 }
 
-/* The first of `starts` positions that holds the marker, or NULL; reads starts + count - 1 bytes,
- * no further. Where false hits were thick before, it expects them from the beginning. */
+/* The first of `starts` positions that holds the marker, or NULL. Reads starts + count - 1 bytes.
+ * After many false hits in earlier pieces it expects them from the beginning. */
 static const uint8_t *search(const struct marker *marker, struct marker_state *state,
                              const uint8_t *at, size_t starts)
 {
@@ -245,14 +246,14 @@ static const uint8_t *search(const struct marker *marker, struct marker_state *s
 
     while (at < end) {
         if (crowded)
-            at += marker->pass_over(marker, at, (size_t)(end - at));
-        if (crowded && at < end && stands_at(marker, at))
+            at += marker->skip_ahead(marker, at, (size_t)(end - at));
+        if (crowded && at < end && is_at(marker, at))
             return at;
         const uint8_t *hit = memchr(at + marker->rarest, rarest, (size_t)(end - at));
         if (hit == NULL)
             return NULL;
         hit -= marker->rarest;
-        if (stands_at(marker, hit))
+        if (is_at(marker, hit))
             return hit;
         at = hit + 1;
         crowded =
@@ -262,7 +263,7 @@ static const uint8_t *search(const struct marker *marker, struct marker_state *s
     return NULL;
 }
 
-/* A marker that began before the piece: how many of the piece's bytes it ends after. */
+/* A marker that began before the piece: after how many of the piece's bytes it ends. */
 static size_t search_border(const struct marker *marker, const struct marker_state *state,
                             const uint8_t *piece, size_t bytes)
 {
@@ -275,7 +276,7 @@ static size_t search_border(const struct marker *marker, const struct marker_sta
     memcpy(window, state->tail, before);
     memcpy(window + before, piece, after);
     for (size_t start = 0; start < before && start + marker->count <= before + after; start++)
-        if (stands_at(marker, window + start))
+        if (is_at(marker, window + start))
             return start + marker->count - before;
     return NOT_FOUND_BYTES;
 }

@@ -90,8 +90,7 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
 }
 
 /* With nothing unfinished the ring starts again where it is warm, and goes to the next stream. */
-static void mirror_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                           unsigned count)
+static void mirror_retract(struct scheme_run *run, struct stream *stream)
 {
     if (stream->partial_bytes > 0)
         return;
@@ -134,7 +133,7 @@ static enum frame_error mirror_received(struct scheme_run *run, struct stream *s
         search(run, &cache->processor, mirror_of(stream), blocks[0].data, bytes);
     block_cache_release(cache);
     frames_notify_progress(stream, &run->base.config.events, &before);
-    mirror_retract(run, stream, blocks, count);
+    mirror_retract(run, stream);
     return error;
 }
 
@@ -210,14 +209,8 @@ static void mirror_release(struct scheme_run *run, struct stream *stream, bool e
 const struct scheme scheme_mirror = {
     .name = "mirror",
     .summary = "a ring mapped twice, of a stack: each frame in one piece, processed where it lies",
-    .run_bytes = sizeof(struct scheme_run),
     .stream_bytes = sizeof(struct mirror_stream),
-    .need = mirror_need,
-    .open = mirror_open,
+    SCHEME_HOOKS(mirror),
     .close = mirror_close,
     .attach = mirror_attach,
-    .release = mirror_release,
-    .offer = mirror_offer,
-    .received = mirror_received,
-    .retract = mirror_retract,
 };

@@ -67,8 +67,10 @@ struct slab {
 };
 
 struct pool {
-    struct pool_config config;
-    size_t stride_bytes;  /* from one block to the next */
+    size_t block_bytes;
+    size_t stride_bytes; /* from one block to the next */
+    unsigned batch_blocks;
+    struct budget *budget;
     pthread_mutex_t lock; /* over all below */
     struct slab *slabs;
     struct block *free;
@@ -83,13 +85,13 @@ uint64_t pool_block_charge(size_t block_bytes)
 static void poison(const struct pool *pool, struct block *block)
 {
     if (poisoned_when_free)
-        __asan_poison_memory_region(block->data, pool->config.block_bytes);
+        __asan_poison_memory_region(block->data, pool->block_bytes);
 }
 
 static void unpoison(const struct pool *pool, struct block *block)
 {
     if (poisoned_when_free)
-        __asan_unpoison_memory_region(block->data, pool->config.block_bytes);
+        __asan_unpoison_memory_region(block->data, pool->block_bytes);
 }
 
 static bool slab_add(struct pool *pool, unsigned blocks)
@@ -97,11 +99,11 @@ static bool slab_add(struct pool *pool, unsigned blocks)
     const uint64_t charge = blocks * (uint64_t)pool->stride_bytes;
     const size_t bytes = sizeof(struct slab) + charge;
 
-    if (!budget_charge(pool->config.budget, charge))
+    if (!budget_charge(pool->budget, charge))
         return false;
     struct slab *slab = os_pages_map(bytes);
     if (slab == NULL) {
-        budget_refund(pool->config.budget, charge);
+        budget_refund(pool->budget, charge);
         return false;
     }
     *slab = (struct slab){.next = pool->slabs, .bytes = bytes, .blocks = blocks};
@@ -120,26 +122,29 @@ static bool slab_add(struct pool *pool, unsigned blocks)
 /* Near the cap a whole batch may be too much where a smaller one still fits. */
 static void grow(struct pool *pool, uint64_t blocks_wanted)
 {
-    unsigned batch = pool->config.batch_blocks;
+    unsigned batch = pool->batch_blocks;
 
     while (pool->free_blocks < blocks_wanted && batch > 0)
         if (!slab_add(pool, batch))
             batch /= 2;
 }
 
-struct pool *pool_open(const struct pool_config *config)
+struct pool *pool_open(size_t block_bytes, unsigned first_blocks, unsigned batch_blocks,
+                       struct budget *budget)
 {
-    assert(config->block_bytes >= 1);
-    assert(config->block_bytes <= POOL_BLOCK_BYTES_MAX);
-    assert(config->batch_blocks >= 1);
+    assert(block_bytes >= 1);
+    assert(block_bytes <= POOL_BLOCK_BYTES_MAX);
+    assert(batch_blocks >= 1);
     struct pool *pool = calloc(1, sizeof *pool);
 
     if (pool == NULL)
         return NULL;
-    pool->config = *config;
-    pool->stride_bytes = pool_block_charge(config->block_bytes);
+    *pool = (struct pool){.block_bytes = block_bytes,
+                          .stride_bytes = pool_block_charge(block_bytes),
+                          .batch_blocks = batch_blocks,
+                          .budget = budget};
     pthread_mutex_init(&pool->lock, NULL);
-    if (config->first_blocks > 0 && !slab_add(pool, config->first_blocks)) {
+    if (first_blocks > 0 && !slab_add(pool, first_blocks)) {
         pool_close(pool);
         return NULL;
     }
@@ -153,7 +158,7 @@ uint64_t pool_close(struct pool *pool)
     while (pool->slabs != NULL) {
         struct slab *slab = pool->slabs;
         pool->slabs = slab->next;
-        budget_refund(pool->config.budget, slab->blocks * (uint64_t)pool->stride_bytes);
+        budget_refund(pool->budget, slab->blocks * (uint64_t)pool->stride_bytes);
         if (poisoned_when_free)
             __asan_unpoison_memory_region(slab, slab->bytes);
         os_pages_unmap(slab, slab->bytes);

@@ -51,15 +51,11 @@ struct pool;
 
 enum { POOL_BLOCK_BYTES_MAX = 1 << 30 };
 
-struct pool_config {
-    size_t block_bytes;    /* of data; 1 .. POOL_BLOCK_BYTES_MAX */
-    unsigned first_blocks; /* reserved at start */
-    unsigned batch_blocks; /* allocated together when the pool is empty, at least 1 */
-    struct budget *budget; /* charged for every block with its header; outlives the pool */
-};
-
-/* pool_open: NULL when the first blocks do not fit the budget or memory. */
-struct pool *pool_open(const struct pool_config *config);
+/* pool_open: blocks of block_bytes of data, 1 .. POOL_BLOCK_BYTES_MAX. Allocates first_blocks at
+ * once, and batch_blocks (at least 1) together when the pool is empty. The budget is charged for
+ * every block with its header, and outlives the pool. NULL: no budget or memory. */
+struct pool *pool_open(size_t block_bytes, unsigned first_blocks, unsigned batch_blocks,
+                       struct budget *budget);
 
 /* pool_close: frees the pool. Returns how many blocks never came back (0 is the only good
  * answer). */
@@ -78,8 +74,9 @@ struct block *pool_take(struct pool *pool, unsigned want, unsigned keep, unsigne
 /* pool_give: takes back a chain of `count` blocks, first to last. One lock whatever the count. */
 void pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
 
-uint64_t pool_blocks(struct pool *pool);      /* allocated */
-uint64_t pool_blocks_free(struct pool *pool); /* free without growing */
+/* pool_blocks: allocated. pool_blocks_free: free without growing. */
+uint64_t pool_blocks(struct pool *pool);
+uint64_t pool_blocks_free(struct pool *pool);
 
 /* Blocks on their way back to a pool, in a chain, so that many go back under one lock. */
 struct block_batch {

@@ -1,3 +1,4 @@
+/* Processes whole frames: copy, check, count. */
 #include "client/buffers/process.h"
 
 #include <assert.h>
@@ -29,9 +30,7 @@ const char *frame_error_name(enum frame_error error)
 void processor_init(struct processor *processor, const struct process_config *config,
                     struct budget *budget)
 {
-    memset(processor, 0, sizeof *processor);
-    processor->config = config;
-    processor->budget = budget;
+    *processor = (struct processor){.config = config, .budget = budget};
 }
 
 void processor_end(struct processor *processor)
@@ -69,7 +68,7 @@ int processor_reserve(struct processor *processor, size_t bytes)
     return 0;
 }
 
-/* In the middle of a frame: doubles, up to the largest frame there may be. */
+/* In the middle of a frame: doubles the buffer, up to the largest frame. */
 static int grow(struct processor *processor, size_t bytes)
 {
     const size_t most = processor->config->frame_bytes_max;
@@ -104,22 +103,16 @@ int processor_append(struct processor *processor, const uint8_t *piece, size_t b
     return 0;
 }
 
-static enum frame_error check_length(const struct protocol_header *header, size_t bytes)
-{
-    if (bytes < header->length)
-        return FRAME_TRUNCATED;
-    return bytes > header->length ? FRAME_BAD_LENGTH : FRAME_OK;
-}
-
 enum frame_error processor_judge(const struct processor *processor, const struct stream *stream,
                                  const struct protocol_header *header, size_t bytes)
 {
     if (header == NULL || bytes <= PROTOCOL_HEADER_BYTES + processor->config->marker.count)
         return FRAME_BAD_HEADER;
-    enum frame_error error = check_length(header, bytes);
-    if (error == FRAME_OK && header->seq != stream->next_seq)
-        error = FRAME_BAD_ORDER;
-    return error;
+    if (bytes < header->length)
+        return FRAME_TRUNCATED;
+    if (bytes > header->length)
+        return FRAME_BAD_LENGTH;
+    return header->seq == stream->next_seq ? FRAME_OK : FRAME_BAD_ORDER;
 }
 
 static enum frame_error check(const struct processor *processor, const uint8_t *frame, size_t bytes,
@@ -136,21 +129,16 @@ static enum frame_error check(const struct processor *processor, const uint8_t *
     return error;
 }
 
-/* Two machines' clocks may disagree: a frame that seems to come from the future took no time. */
-static void time_frame(struct processor *processor, uint64_t sent_ns)
-{
-    const uint64_t now_ns = os_wall_ns();
-
-    latency_add(&processor->latency, now_ns > sent_ns ? now_ns - sent_ns : 0);
-}
-
 void processor_count(struct processor *processor, struct stream *stream, uint64_t sent_ns,
                      size_t bytes)
 {
     const struct process_config *config = processor->config;
 
-    if (config->live && config->verify != VERIFY_NONE && sent_ns != 0)
-        time_frame(processor, sent_ns);
+    if (config->live && config->verify != VERIFY_NONE && sent_ns != 0) {
+        /* Clocks of two machines may differ: a frame from the future took no time. */
+        const uint64_t now_ns = os_wall_ns();
+        latency_add(&processor->latency, now_ns > sent_ns ? now_ns - sent_ns : 0);
+    }
     stream->next_seq++;
     stream->processed_frames++;
     stream->processed_bytes += bytes;

@@ -1,7 +1,7 @@
-/* The processing step: what every scheme does with a finished frame, the same for all of them, so
- * that only the buffering differs: copy it by value into the processing buffer, check it, count it.
+/* The processing step: what every scheme does with a whole frame, so that only the buffering
+ * differs: copy it into the processing buffer (unless it lies in one piece), check it, count it.
  *
- * A processor belongs to one thread. The frame comes in one or more pieces, in order. */
+ * A processor belongs to one thread. A frame comes in one or more pieces, in order. */
 #ifndef FANIN_PROCESS_H
 #define FANIN_PROCESS_H
 
@@ -13,7 +13,7 @@
 
 enum verify { VERIFY_FULL, VERIFY_HEADER, VERIFY_NONE };
 
-/* Why a connection is ended by its data. Names for rows: frame_error_name. */
+/* What is wrong with the data of a connection, which ends it. Names for rows: frame_error_name. */
 enum frame_error {
     FRAME_OK,
     FRAME_OVERLONG,   /* longer than the limit without an end marker */
@@ -41,7 +41,7 @@ void latency_merge(struct latency *into, const struct latency *from);
 /* latency_quantile_ns: upper edge of the bucket that holds the quantile (0..1); 0 when empty. */
 uint64_t latency_quantile_ns(const struct latency *latency, double quantile);
 
-/* What is the same for all processors of a run. */
+/* The same for all processors of a run. */
 struct process_config {
     enum verify verify;
     bool live; /* frames carry their send time, but for a tape's: keep latencies */
@@ -66,34 +66,30 @@ struct processor {
 void processor_init(struct processor *processor, const struct process_config *config,
                     struct budget *budget);
 
-/* processor_end: gives the buffer back; counters stay readable, and the processor may be used
- * again. */
+/* processor_end: frees the buffer; counters stay readable, and the processor may be used again. */
 void processor_end(struct processor *processor);
 
 /* processor_sum_up: adds what was processed. */
 void processor_sum_up(const struct processor *processor, struct scheme_figures *figures);
 
-/* processor_reserve: makes room for a frame of `bytes`, so that appending it cannot fail. To be
- * called between frames. 0, or -1 without memory. */
+/* processor_reserve: makes room for a frame of `bytes`, so that appending it cannot fail. Call it
+ * between frames. 0, or -1 without memory. */
 int processor_reserve(struct processor *processor, size_t bytes);
 
 /* processor_append: copies a piece of the current frame behind the earlier ones. 0, or -1 without
- * memory; the frame then is no more. */
+ * memory; the frame is dropped then. */
 int processor_append(struct processor *processor, const uint8_t *piece, size_t bytes);
 
 /* processor_finish: the frame is whole: checks it against `stream` (sequence) and counts it on
  * both. Returns FRAME_OK or what is wrong; the buffer is empty again either way. */
 enum frame_error processor_finish(struct processor *processor, struct stream *stream);
 
-/* process_in_place: append and finish at once, for a frame that lies whole at `frame`: checked and
- * counted where it is, and nothing is copied. */
+/* process_in_place: checks and counts a frame that lies whole at `frame`, without a copy. */
 enum frame_error process_in_place(struct processor *processor, struct stream *stream,
                                   const uint8_t *frame, size_t bytes);
 
-/* For those that look at a frame in pieces (incremental_check.h). processor_judge: what is wrong
- * with a
- * frame of `bytes` that begins with `header` (NULL: with none), its check value apart.
- * processor_count: the frame was in order. */
+/* For incremental_check.h. processor_judge: what is wrong with a frame of `bytes` that begins with
+ * `header` (NULL: without one), its checksum apart. processor_count: the frame was correct. */
 enum frame_error processor_judge(const struct processor *processor, const struct stream *stream,
                                  const struct protocol_header *header, size_t bytes);
 void processor_count(struct processor *processor, struct stream *stream, uint64_t sent_ns,

@@ -159,8 +159,7 @@ struct scheme {
                                  struct cp_block *blocks, unsigned count, size_t bytes);
 
     /* retract: the blocks of the last offer come back unused. */
-    void (*retract)(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                    unsigned count);
+    void (*retract)(struct scheme_run *run, struct stream *stream);
 };
 
 /* scheme_find: by name, NULL if there is none. scheme_list: by index, NULL after the last. */

@@ -152,10 +152,7 @@ void scheme_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes
 int scheme_pool_open(struct scheme_base *base, size_t block_bytes, unsigned first_blocks,
                      unsigned batch_blocks)
 {
-    base->pool = pool_open(&(struct pool_config){.block_bytes = block_bytes,
-                                                 .first_blocks = first_blocks,
-                                                 .batch_blocks = batch_blocks,
-                                                 .budget = &base->budget});
+    base->pool = pool_open(block_bytes, first_blocks, batch_blocks, &base->budget);
     return base->pool != NULL ? 0 : -1;
 }
 

@@ -23,6 +23,12 @@ struct scheme_base {
     uint32_t stream_count;
 };
 
+/* The hooks that a scheme has anyway, for its table: each is named after the scheme. */
+#define SCHEME_HOOKS(scheme)                                                                       \
+    .run_bytes = sizeof(struct scheme_run), .need = scheme##_need, .open = scheme##_open,          \
+    .release = scheme##_release, .offer = scheme##_offer, .received = scheme##_received,           \
+    .retract = scheme##_retract
+
 /* scheme_pool_open: the base's pool. 0, or -1 without memory. */
 int scheme_pool_open(struct scheme_base *base, size_t block_bytes, unsigned first_blocks,
                      unsigned batch_blocks);

@@ -128,7 +128,7 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
     unsigned count;
 
     assert(slices->blocks == NULL);
-    slices->blocks = block_cache_take(&run->caches, cache, want, &count);
+    slices->blocks = block_cache_take(&run->caches, cache, want);
     block_cache_release(cache);
     if (slices->blocks == NULL) {
         block_caches_flush(&run->caches);
@@ -163,8 +163,7 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
     return scheme_offer_list(config, slices->blocks, blocks, max);
 }
 
-static void slices_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                           unsigned count)
+static void slices_retract(struct scheme_run *run, struct stream *stream)
 {
     if (run->base.config.early)
         return;
@@ -388,14 +387,8 @@ static void slices_release(struct scheme_run *run, struct stream *stream, bool e
 const struct scheme scheme_slices = {
     .name = "slices",
     .summary = "hot blocks; pieces of frames are processed as they come, where they lie",
-    .run_bytes = sizeof(struct scheme_run),
     .stream_bytes = sizeof(struct slices_stream),
-    .need = slices_need,
-    .open = slices_open,
+    SCHEME_HOOKS(slices),
     .close = slices_close,
     .attach = slices_attach,
-    .release = slices_release,
-    .offer = slices_offer,
-    .received = slices_received,
-    .retract = slices_retract,
 };

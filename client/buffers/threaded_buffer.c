@@ -296,8 +296,7 @@ enum frame_error threaded_received(struct scheme_run *run, struct stream *stream
     return error;
 }
 
-void threaded_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                      unsigned count)
+void threaded_retract(struct scheme_run *run, struct stream *stream)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
 
@@ -442,5 +441,5 @@ void threaded_release(struct scheme_run *run, struct stream *stream, bool ended,
         buffer->room_wanted = false;
     }
     pthread_mutex_unlock(&buffer->lock);
-    threaded_retract(run, stream, NULL, 0);
+    threaded_retract(run, stream);
 }

@@ -63,8 +63,7 @@ bool threaded_attach(struct scheme_run *run, struct stream *stream);
 void threaded_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes);
 enum frame_error threaded_received(struct scheme_run *run, struct stream *stream,
                                    struct cp_block *blocks, unsigned count, size_t bytes);
-void threaded_retract(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
-                      unsigned count);
+void threaded_retract(struct scheme_run *run, struct stream *stream);
 
 /* threaded_buffer_ready: there is room for a receive, until threaded_received or threaded_retract.
  * False: not now, a resume will come. */

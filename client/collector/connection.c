@@ -275,7 +275,7 @@ static void give(void *context, struct cp_block *blocks, unsigned count)
 {
     struct connection *connection = context;
     const struct run *run = connection->run;
-    run->scheme->retract(run->scheme_run, connection->stream, blocks, count);
+    run->scheme->retract(run->scheme_run, connection->stream);
 }
 
 enum rest holder_rest(struct connection *connection, enum connection_phase phase)
@@ -344,7 +344,7 @@ void holder_proceed(struct connection *connection)
         if (result == 0)
             return;
         if (count > 0)
-            run->scheme->retract(run->scheme_run, stream, connection->blocks, count);
+            run->scheme->retract(run->scheme_run, stream);
         connection_cut(connection, cp_error_name(result), os_now_ns());
         rested = REST_OVER;
     }
@@ -436,7 +436,7 @@ static void receive_done(struct connection *connection, int64_t result)
     }
     connection->receive_empty += result != CP_EABORTED;
     if (count > 0)
-        run->scheme->retract(run->scheme_run, connection->stream, connection->blocks, count);
+        run->scheme->retract(run->scheme_run, connection->stream);
     if (result == CP_ENOBUFS) {
         enum rest rested = holder_rest(connection, CONNECTION_WAITING);
         if (rested == REST_AGAIN)

@@ -13,15 +13,13 @@
 enum { BLOCK_BYTES = 1000, BATCH = 8 };
 
 static struct budget budget;
+static unsigned got;
 
 static struct pool *open_with(unsigned first_blocks, uint64_t cap_blocks)
 {
     budget_init(&budget,
                 cap_blocks == 0 ? UINT64_MAX : cap_blocks * pool_block_charge(BLOCK_BYTES));
-    return pool_open(&(struct pool_config){.block_bytes = BLOCK_BYTES,
-                                           .first_blocks = first_blocks,
-                                           .batch_blocks = BATCH,
-                                           .budget = &budget});
+    return pool_open(BLOCK_BYTES, first_blocks, BATCH, &budget);
 }
 
 static void give_one(struct pool *pool, struct block *block)
@@ -56,7 +54,6 @@ static void test_budget(void **state)
 static void test_blocks_are_ready_for_use(void **state)
 {
     struct pool *pool = open_with(3, 0);
-    unsigned got;
     assert_int_equal(pool_blocks(pool), 3);
     assert_int_equal(atomic_load(&budget.used_bytes), 3 * pool_block_charge(BLOCK_BYTES));
     struct block *first = pool_take(pool, 3, 0, &got);
@@ -81,7 +78,6 @@ static void test_last_in_first_out(void **state)
 {
     struct pool *pool = open_with(8, 0);
     struct block *blocks[4];
-    unsigned got;
     for (unsigned i = 0; i < 4; i++)
         blocks[i] = pool_take(pool, 1, 0, &got);
     for (unsigned i = 0; i < 4; i++)
@@ -102,7 +98,6 @@ static void test_last_in_first_out(void **state)
 static void test_grows_in_batches(void **state)
 {
     struct pool *pool = open_with(0, 0);
-    unsigned got;
     assert_int_equal(pool_blocks(pool), 0);
     struct block *one = pool_take(pool, 1, 0, &got);
     assert_int_equal(pool_blocks(pool), BATCH);
@@ -118,7 +113,6 @@ static void test_grows_in_batches(void **state)
 static void test_takes_what_the_cap_leaves(void **state)
 {
     struct pool *pool = open_with(0, 11); /* no whole number of batches */
-    unsigned got;
     struct block *first = pool_take(pool, 9, 0, &got);
     assert_int_equal(got, 9);
     struct block *second = pool_take(pool, 9, 0, &got);
@@ -137,7 +131,6 @@ static void test_takes_what_the_cap_leaves(void **state)
 static void test_keeps_a_reserve(void **state)
 {
     struct pool *pool = open_with(4, 6);
-    unsigned got;
     struct block *first = pool_take(pool, 5, 4, &got);
     assert_int_equal(got, 2); /* grown by two: four stay */
     assert_null(pool_take(pool, 1, 4, &got));
@@ -156,7 +149,6 @@ static void test_keeps_a_reserve(void **state)
 static void test_lost_blocks_are_counted(void **state)
 {
     struct pool *pool = open_with(4, 0);
-    unsigned got;
     assert_non_null(pool_take(pool, 3, 0, &got));
     assert_int_equal(pool_close(pool), 3);
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
@@ -167,10 +159,7 @@ static void test_a_pool_that_does_not_fit(void **state)
     assert_null(open_with(5, 4));
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
     budget_init(&budget, UINT64_MAX);
-    assert_null(pool_open(&(struct pool_config){.block_bytes = POOL_BLOCK_BYTES_MAX,
-                                                .first_blocks = UINT32_MAX,
-                                                .batch_blocks = 1,
-                                                .budget = &budget})); /* 4 exabytes */
+    assert_null(pool_open(POOL_BLOCK_BYTES_MAX, UINT32_MAX, 1, &budget)); /* 4 exabytes */
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
 }
 
@@ -178,7 +167,6 @@ static void test_references(void **state)
 {
     struct pool *pool = open_with(1, 0);
     struct block_batch batch = {0};
-    unsigned got;
     struct block *block = pool_take(pool, 1, 0, &got);
     atomic_fetch_add(&block->references, 2);
     block_batch_unref(&batch, block);
@@ -195,7 +183,6 @@ static void *take_and_give(void *argument)
 {
     struct pool *pool = argument;
     for (unsigned i = 0; i < 2000; i++) {
-        unsigned got;
         struct block *first = pool_take(pool, 1 + i % 5, i % 3, &got);
         for (struct block *block = first; block != NULL; block = block->next)
             memset(block->data, (int)i, 16);

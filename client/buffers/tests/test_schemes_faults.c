@@ -208,7 +208,7 @@ static void test_retract(const struct scheme *scheme, bool early)
         const unsigned max = trio.stage.config.blocks_per_receive;
         const unsigned count = scheme->offer(trio.stage.run, feed->stream, blocks, max);
         if (count > 0)
-            scheme->retract(trio.stage.run, feed->stream, blocks, count);
+            scheme->retract(trio.stage.run, feed->stream);
         else
             feed->refusals++;
         feed_step(feed, 37);

@@ -152,7 +152,7 @@ static unsigned offered_after(struct feed *feed, size_t bytes)
     feed_up_to(feed, feed->at + bytes, bytes);
     const unsigned count =
         stage->scheme->offer(stage->run, feed->stream, blocks, stage->config.blocks_per_receive);
-    stage->scheme->retract(stage->run, feed->stream, blocks, count);
+    stage->scheme->retract(stage->run, feed->stream);
     return count;
 }
 
