@@ -1,12 +1,13 @@
-/* Builds a run up, lets it happen, takes it down. */
+/* fanin-client: sets up, executes and tears down a run. */
 #include "client/collector/collector.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/collector/collection.h"
+#include "client/collector/run.h"
 
 /* ---- events of the scheme -------------------------------------------------------------------- */
 
@@ -30,10 +31,10 @@ static void stream_failed(void *context, struct stream *stream)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static void configure_scheme(struct collection *collection)
+static void configure_scheme(struct run *run)
 {
-    const struct collector_options *options = &collection->session->options;
-    struct scheme_config *config = &collection->scheme_config;
+    const struct collector_options *options = &run->program->options;
+    struct scheme_config *config = &run->scheme_config;
     const struct protocol_marker marker = collector_options_marker(options);
     *config = (struct scheme_config){
         .block_bytes = options->block_bytes,
@@ -44,7 +45,7 @@ static void configure_scheme(struct collection *collection)
         .workers = (unsigned)options->workers,
         .batch = (unsigned)options->batch,
         .processors = (unsigned)options->processors,
-        .streams_max = collection->session->servers.count,
+        .streams_max = run->program->servers.count,
         .process = {.verify = (enum verify)options->verify,
                     .live = options->source == SOURCE_LIVE && !options->request.given,
                     .frame_bytes_max = options->frame_bytes_max,
@@ -55,9 +56,8 @@ static void configure_scheme(struct collection *collection)
 }
 
 /* EXIT_DONE, EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with `why`. */
-static int open_port_and_scheme(struct collection *collection, char *why, size_t why_bytes)
+static int open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
 {
-    struct run *run = &collection->run;
     const struct collector_options *options = run->options;
     const struct cp_config config = {.engine = options->engine,
                                      .concurrency = (unsigned)options->concurrency};
@@ -70,9 +70,9 @@ static int open_port_and_scheme(struct collection *collection, char *why, size_t
         return result == CP_EINVAL ? EXIT_WRONG_USE : EXIT_MACHINE_CANNOT;
     }
     run->scheme = scheme_find(options->scheme);
-    configure_scheme(collection);
-    if (scheme_open(run->scheme, &collection->scheme_config, &run->scheme_run, reason,
-                    sizeof reason) != 0) {
+    configure_scheme(run);
+    if (scheme_open(run->scheme, &run->scheme_config, &run->scheme_run, reason, sizeof reason) !=
+        0) {
         run->scheme_run = NULL;
         snprintf(
             why, why_bytes, "%s (--scheme %s, --pool-cap %llu, --block %llu, --bind %s)", reason,
@@ -84,56 +84,99 @@ static int open_port_and_scheme(struct collection *collection, char *why, size_t
     return EXIT_DONE;
 }
 
-static bool open_connections(struct run *run, const struct session *session)
+static bool open_connections(struct run *run)
 {
-    uint32_t count = session->servers.count;
+    uint32_t count = run->program->servers.count;
     run->attempts = calloc(count, sizeof *run->attempts);
     run->blocks = calloc((size_t)count * run->options->blocks_per_receive, sizeof *run->blocks);
     run->connections = calloc(count, sizeof *run->connections);
     run->controls_bytes = count * sizeof *run->controls;
     run->controls = os_pages_map(run->controls_bytes);
-    run->outages = calloc(count, sizeof *run->outages);
-    if (run->book->login_bytes > 0)
+    run->reconnects = calloc(count, sizeof *run->reconnects);
+    if (run->requests->login_bytes > 0)
         run->answers = calloc(count, LOGIN_ANSWER_BYTES);
     if (run->attempts == NULL || run->blocks == NULL || run->connections == NULL ||
-        run->controls == NULL || run->outages == NULL ||
-        (run->book->login_bytes > 0 && run->answers == NULL))
+        run->controls == NULL || run->reconnects == NULL ||
+        (run->requests->login_bytes > 0 && run->answers == NULL))
         return false;
     for (uint32_t i = 0; i < count; i++)
         connection_init(&run->connections[i], run, i);
     run->count = count;
     atomic_store(&run->connecting, count);
-    atomic_store(&run->living, request_asked(run->book, count));
+    atomic_store(&run->living, request_asked(run->requests, count));
     atomic_store(&run->pending, count);
     atomic_store(&run->first_byte_ns, UINT64_MAX);
     return true;
 }
 
+/* ---- workers --------------------------------------------------------------------------------- */
+
+static void *work(void *argument)
+{
+    struct run *run = argument;
+    struct cp_packet packets[CP_BATCH_MAX];
+    for (;;) {
+        int count = cp_wait(run->port, packets, (unsigned)run->options->batch, CP_FOREVER);
+        if (count == CP_ECLOSED)
+            return NULL;
+        assert(count >= 0);
+        for (int i = 0; i < count; i++)
+            connection_complete((struct connection *)packets[i].key, packets[i].op,
+                                packets[i].result);
+    }
+}
+
+/* False: the row says why. */
+static bool start_workers(struct run *run)
+{
+    char why[ROW_LINE_BYTES];
+    const unsigned count = (unsigned)run->options->workers;
+    int result = -ENOMEM;
+    run->workers = calloc(count, sizeof *run->workers);
+    for (; run->workers != NULL && run->worker_count < count; run->worker_count++) {
+        result = os_thread_start(&run->workers[run->worker_count], OS_ROLE_WORKER, 0, work, run);
+        if (result != 0)
+            break;
+    }
+    if (run->worker_count == count)
+        return true;
+    snprintf(why, sizeof why,
+             "cannot start worker %u of %u: %s: raise ulimit -u or ask for fewer --workers",
+             run->worker_count + 1, count, strerror(-result));
+    row_skip(&run->program->row, why);
+    return false;
+}
+
+static void join_workers(struct run *run)
+{
+    for (unsigned i = 0; i < run->worker_count; i++)
+        pthread_join(run->workers[i], NULL);
+    free(run->workers);
+}
+
 /* ---- close ----------------------------------------------------------------------------------- */
 
-static void close_threads(struct collection *collection)
+static void close_threads(struct run *run)
 {
-    struct run *run = &collection->run;
     cp_close(run->port);
-    workers_join(&collection->workers);
+    join_workers(run);
     cp_free(run->port);
     run->port = NULL;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct connection *connection = &run->connections[i];
-        if (connection->phase != CONNECTION_LEFT && connection->stream != NULL)
+        if (connection->phase != CONNECTION_CLOSED && connection->stream != NULL)
             scheme_detach(run->scheme_run, connection->stream);
     }
 }
 
 /* Where the number of frames is not known, the last frame is processed when the scheme has
  * ended. */
-static void close_scheme(struct collection *collection)
+static void close_scheme(struct run *run)
 {
-    struct run *run = &collection->run;
-    scheme_close(run->scheme_run, &collection->figures);
+    scheme_close(run->scheme_run, &run->figures);
     run->scheme_run = NULL;
     if (run->options->frames_per_server == 0) {
-        collection->last_ns = os_now_ns();
+        run->last_ns = os_now_ns();
         os_usage_read(&run->usage_end);
     }
 }
@@ -143,7 +186,7 @@ static void free_connections(struct run *run)
     for (uint32_t i = 0; i < run->count; i++)
         connection_free(&run->connections[i]);
     free(run->connections);
-    free(run->outages);
+    free(run->reconnects);
     os_pages_unmap(run->controls, run->controls_bytes);
     free(run->answers);
     free(run->blocks);
@@ -152,82 +195,63 @@ static void free_connections(struct run *run)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Whatever happens, the port is left without operations and the threads are gone. */
-static void run_whole(struct collection *collection)
+/* Afterwards the port has no operations and the threads have ended. */
+static void execute(struct run *run)
 {
-    struct run *run = &collection->run;
-    char why[ROW_LINE_BYTES];
-    bool ran = false;
-    int result = workers_start(&collection->workers, run->port, (unsigned)run->options->workers,
-                               (unsigned)run->options->batch);
-    if (result == 0) {
-        ran = collection_run(collection);
-    } else {
-        snprintf(why, sizeof why,
-                 "cannot start worker %u of %llu: %s: raise ulimit -u or ask for fewer --workers",
-                 collection->workers.count + 1, (unsigned long long)run->options->workers,
-                 strerror(-result));
-        row_skip(&collection->session->row, why);
-    }
-    close_threads(collection);
-    collection_sum(collection);
-    close_scheme(collection);
+    bool ran = start_workers(run) && run_execute(run);
+    close_threads(run);
+    results_sum(run);
+    close_scheme(run);
     if (ran)
-        collection_measure(collection);
-}
-
-/* Of a run that did not begin. */
-static void close_halves(struct collection *collection)
-{
-    struct run *run = &collection->run;
-    if (run->scheme_run != NULL)
-        scheme_close(run->scheme_run, &collection->figures);
-    cp_free(run->port);
+        results_measure(run);
 }
 
 /* EXIT_DONE: the row tells the rest. EXIT_WRONG_USE with `why`: there is no row. */
-static int collect(struct collection *collection, char *why, size_t why_bytes)
+static int set_up_and_execute(struct run *run, char *why, size_t why_bytes)
 {
-    struct session *session = collection->session;
-    struct run *run = &collection->run;
-    if (!session_reserve(session))
+    struct row *row = &run->program->row;
+    if (!program_reserve_descriptors(run->program))
         return EXIT_DONE;
-    int code = open_port_and_scheme(collection, why, why_bytes);
-    if (code == EXIT_DONE) {
-        session->row.engine = cp_engine_name(run->port);
-        session->row.gate = cp_gate_name(run->port);
-        session->row.concurrency = cp_concurrency(run->port);
-    }
-    if (code == EXIT_DONE && !session->options.dry_run) {
-        if (open_connections(run, session))
-            run_whole(collection);
-        else
-            row_skip(&session->row, "no memory for the connections");
-    } else if (code == EXIT_MACHINE_CANNOT) {
-        row_skip(&session->row, why);
-        code = EXIT_DONE;
-    }
-    close_halves(collection);
-    free_connections(run);
-    return code;
+    int code = open_port_and_scheme(run, why, why_bytes);
+    if (code == EXIT_MACHINE_CANNOT)
+        row_skip(row, why);
+    if (code != EXIT_DONE)
+        return code == EXIT_MACHINE_CANNOT ? EXIT_DONE : code;
+    row->engine = cp_engine_name(run->port);
+    row->gate = cp_gate_name(run->port);
+    row->concurrency = cp_concurrency(run->port);
+    if (run->options->dry_run)
+        return EXIT_DONE;
+    if (open_connections(run))
+        execute(run);
+    else
+        row_skip(row, "no memory for the connections");
+    return EXIT_DONE;
 }
 
-static const struct collector_program program = {
+/* Also of a run that was only half set up. */
+static void tear_down(struct run *run)
+{
+    if (run->scheme_run != NULL)
+        scheme_close(run->scheme_run, &run->figures);
+    cp_free(run->port);
+    free_connections(run);
+}
+
+static const struct program_text text = {
     .name = "fanin-client",
     .about =
         "Collects frames from many servers at the same time: connects to all of them through a "
         "completion port, asks each for its frames, receives them through a buffer scheme, "
-        "checks and counts every frame, and reports what it cost.",
-    .epilogue =
-        "Examples:\n"
-        "  fanin-servers --count 200 --port 20000 &\n"
+        "checks and counts every frame, and reports throughput, latency and cost.",
+    .examples =
         "  fanin-client --servers 200 --port 20000 --scheme chain --frames 100\n"
         "  fanin-client --servers 200 --rate 500 --frames 25 --json row.json\n"
         "  fanin-client --servers 200 --connect sync --workers 6 --frames 1 --size 256\n"
         "  fanin-client --servers device1:7000,device2:7000 --request 'READ ALL\\r\\n' \\\n"
         "               --end-marker '\\x03' --frames 10\n"
-        "  Devices that restart now and then, watched for hours: each is tried again until it\n"
-        "  is back, and no frame is counted twice or lost without being counted:\n"
+        "  Hours with devices that restart: each is tried again until it is back, no frame is\n"
+        "  counted twice, and missing ones are counted:\n"
         "  fanin-client --servers @devices.txt --login user:secret --rate 500 \\\n"
         "               --frames 100000 --reconnect --reconnect-delay 500..30s \\\n"
         "               --stall-timeout 60s --json row.json",
@@ -235,16 +259,15 @@ static const struct collector_program program = {
 
 int collector_main(int argc, char **argv)
 {
-    struct session session = {0};
-    struct collection collection = {.session = &session};
+    struct program program = {0};
+    struct run run = {
+        .program = &program, .options = &program.options, .requests = &program.requests};
     char why[ROW_LINE_BYTES];
-    int code = session_open(&session, &program, argc, argv);
-    if (code != SESSION_OPEN)
+    int code = program_open(&program, &text, argc, argv);
+    if (code != PROGRAM_OPEN)
         return code;
-    collection.run.options = &session.options;
-    collection.run.book = &session.book;
     os_interrupts_catch();
-    if (collect(&collection, why, sizeof why) != EXIT_DONE)
-        return session_wrong(&session, why);
-    return session_close(&session);
+    code = set_up_and_execute(&run, why, sizeof why);
+    tear_down(&run);
+    return code == EXIT_DONE ? program_close(&program) : program_refuse(&program, why);
 }

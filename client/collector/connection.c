@@ -1,7 +1,7 @@
-/* Design note.
+/* A connection's receiving side and its end.
  *
  * THE RECEIVING SIDE of a connection (its stream's offer, received, retract, detach, and the
- * posting of receives) has exactly one holder at any time:
+ * posting of receives) has exactly one owner at any time:
  *
  *                           connection_start (main)
  *                        .---------------------------- READY
@@ -16,27 +16,27 @@
  *      connection_end  |    | over    |  connection_end
  *                      '--->|<--------'  (READY, too)
  *                           v
- *                          LEFT: stream detached; nothing of the receiving side will ever run again
+ *                         CLOSED: stream detached; nothing of the receiving side will run again
  *
  * With --reconnect there is another way out of BUSY, when it is not over but its socket is `cut`:
  *
  *      BUSY --stream rewound--> PAUSED --connection_reopen (main)--> BUSY: connects again
  *
- * The stream stays attached meanwhile: it is the server's, not the socket's. What the old socket
- * still has out is waited for: its receive, because the holder leaves only when that is back, and
- * its request, by `asking`.
+ * The stream stays attached meanwhile: it belongs to the server, not to the socket. What the old
+ * socket still has in flight is waited for: its receive, because the owner releases only when that
+ * is back, and its request, by `asking`.
  *
- * In READY, WAITING, SETTLED and PAUSED nobody is at work and no receive is out: whoever takes the
- * connection out of that phase, under the lock, is the holder. In BUSY the holder finds out by
- * itself that the connection is over, at the latest when its receive comes back as aborted because
- * the socket was closed.
+ * In READY, WAITING, SETTLED and PAUSED no thread is at work and no receive is in flight: the
+ * thread that takes the connection out of that phase, under the lock, becomes the owner. In BUSY
+ * the owner finds out by itself that the connection is over, at the latest when its receive is
+ * aborted because the socket was closed.
  *
- * `over` is set once, by whoever is first: the processing side (finished, failed), the holder (an
- * error, the peer's end), or the main thread (stalled, interrupted). `cut` is set once a socket in
- * the same way, where the socket alone is lost. Each closes the socket in the same critical
- * section, and every call on the socket is made inside the lock with socket != NULL, so that no
- * call meets a closed socket. The port never calls back from a submitting call, and no hook of a
- * scheme is called with the lock held, so that the lock is a leaf but for the port's own.
+ * `over` is set once, by the first of: the processing side (finished, failed), the owner (an error,
+ * the peer's end), the main thread (stalled, interrupted). `cut` is set once per socket in the same
+ * way, where only the socket is lost. Each closes the socket in the same critical section, and
+ * every call on the socket is made inside the lock with socket != NULL, so no call meets a closed
+ * socket. The port never calls back from a submitting call, and no hook of a scheme is called with
+ * the lock held, so the lock is a leaf but for the port's own.
  *
  * `resumed` remembers a resume that comes between the scheme's "no block" and WAITING. */
 #include "client/collector/connection.h"
@@ -44,8 +44,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "client/collector/holder.h"
 #include "client/collector/login.h"
+#include "client/collector/receive_owner.h"
 
 void run_count_down(struct run *run, _Atomic uint32_t *count)
 {
@@ -63,7 +63,7 @@ void run_pending_drop(struct run *run)
         os_unpark(&run->main);
 }
 
-void holder_heard(struct connection *connection)
+void connection_note_activity(struct connection *connection)
 {
     uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
     if (connection->idle)
@@ -80,18 +80,18 @@ static bool counts_bytes_only(const struct stream *stream)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static void leave_for_good(struct connection *connection)
+static void close_receiving_side(struct connection *connection)
 {
     struct run *run = connection->run;
-    if (outage_of(connection)->since_ns != 0)
+    if (reconnect_of(connection)->since_ns != 0)
         atomic_fetch_sub(&run->away, 1);
-    outage_end(outage_of(connection), connection->ended_ns);
+    reconnect_end(reconnect_of(connection), connection->ended_ns);
     if (connection->stream != NULL)
         scheme_detach(run->scheme_run, connection->stream);
     pthread_mutex_lock(&connection->lock);
     assert(connection->over);
     assert(connection->phase == CONNECTION_BUSY);
-    connection->phase = CONNECTION_LEFT;
+    connection->phase = CONNECTION_CLOSED;
     pthread_mutex_unlock(&connection->lock);
     run_pending_drop(run);
 }
@@ -105,9 +105,9 @@ static uint64_t rewind_stream(struct connection *connection)
         return 0;
     uint64_t frames = stream->found_frames, unfinished = stream->partial_bytes;
     if (counts_bytes_only(stream))
-        frames = request_whole_frames(request_of(run->book, connection->index),
+        frames = request_whole_frames(request_of(run->requests, connection->index),
                                       stream->received_bytes, &unfinished);
-    outage_of(connection)->discarded_bytes += unfinished;
+    reconnect_of(connection)->discarded_bytes += unfinished;
     scheme_rewind(run->scheme_run, stream, unfinished);
     atomic_store_explicit(&connection->received_bytes, stream->received_bytes,
                           memory_order_relaxed);
@@ -115,13 +115,13 @@ static uint64_t rewind_stream(struct connection *connection)
 }
 
 /* False: it is over, or may not be tried again and now is. */
-static bool await_return(struct connection *connection)
+static bool pause_for_reconnect(struct connection *connection)
 {
     struct run *run = connection->run;
-    struct outage *outage = outage_of(connection);
+    struct reconnect *outage = reconnect_of(connection);
     const bool was_there = outage->since_ns == 0;
     const uint64_t frames = rewind_stream(connection);
-    if (!outage_begin(outage, run->options, connection->index, frames, connection->cut_ns)) {
+    if (!reconnect_begin(outage, run->options, connection->index, frames, connection->cut_ns)) {
         connection_end(connection, connection->cut_reason, connection->cut_ns);
         return false;
     }
@@ -137,7 +137,7 @@ static bool await_return(struct connection *connection)
     return paused;
 }
 
-void holder_leave(struct connection *connection)
+void receive_owner_release(struct connection *connection)
 {
     struct run *run = connection->run;
     const bool first = !connection->opened;
@@ -149,8 +149,8 @@ void holder_leave(struct connection *connection)
         connection->login_reason = over ? connection->reason : connection->cut_reason;
     connection->login_by_ns = 0;
     pthread_mutex_unlock(&connection->lock);
-    if (over || !await_return(connection))
-        leave_for_good(connection);
+    if (over || !pause_for_reconnect(connection))
+        close_receiving_side(connection);
     if (first)
         run_count_down(run, &run->connecting);
 }
@@ -177,33 +177,33 @@ static void socket_close(struct connection *connection)
 
 void connection_end(struct connection *connection, const char *reason, uint64_t now_ns)
 {
-    bool holder = false;
+    bool owner = false;
     pthread_mutex_lock(&connection->lock);
     if (connection->over) {
         pthread_mutex_unlock(&connection->lock);
         return;
     }
-    assert(connection->phase != CONNECTION_LEFT);
+    assert(connection->phase != CONNECTION_CLOSED);
     connection->over = true;
     connection->reason = reason;
     connection->ended_ns = now_ns;
     socket_close(connection);
     if (connection->phase != CONNECTION_BUSY) {
         connection->phase = CONNECTION_BUSY;
-        holder = true;
+        owner = true;
     }
     pthread_mutex_unlock(&connection->lock);
     if (!connection->idle)
         living_drop(connection->run);
-    if (holder)
-        holder_leave(connection);
+    if (owner)
+        receive_owner_release(connection);
 }
 
 /* In SETTLED nothing more is wanted of the socket. In WAITING the scheme's resume is to come first:
  * it may be on its way already, and must not meet a stream that waits anew. */
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns)
 {
-    bool holder = false;
+    bool owner = false;
     if (!connection->run->options->reconnect) {
         connection_end(connection, reason, now_ns);
         return;
@@ -219,11 +219,11 @@ void connection_cut(struct connection *connection, const char *reason, uint64_t 
     socket_close(connection);
     if (connection->phase == CONNECTION_READY) {
         connection->phase = CONNECTION_BUSY;
-        holder = true;
+        owner = true;
     }
     pthread_mutex_unlock(&connection->lock);
-    if (holder)
-        holder_leave(connection);
+    if (owner)
+        receive_owner_release(connection);
 }
 
 static uint32_t ticks_since(const struct run *run, uint32_t tick)
@@ -245,7 +245,7 @@ void connection_check(struct connection *connection, uint32_t ticks_max, uint64_
     uint64_t heard_ns = now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS;
     uint32_t data_tick = atomic_load_explicit(&run->data_tick, memory_order_relaxed);
     bool all_silent = ticks_since(run, data_tick) > ticks_max;
-    if (silent <= ticks_max && !all_silent && run->book->login_bytes == 0)
+    if (silent <= ticks_max && !all_silent && run->requests->login_bytes == 0)
         return;
     pthread_mutex_lock(&connection->lock);
     const bool busy = connection->phase == CONNECTION_BUSY && !connection->over;
@@ -278,15 +278,15 @@ static void give(void *context, struct cp_block *blocks, unsigned count)
     run->scheme->retract(run->scheme_run, connection->stream);
 }
 
-enum rest holder_rest(struct connection *connection, enum connection_phase phase)
+enum handed receive_owner_hand_over(struct connection *connection, enum connection_phase phase)
 {
-    enum rest result = REST_TAKEN;
+    enum handed result = HANDED_ON;
     pthread_mutex_lock(&connection->lock);
     assert(connection->phase == CONNECTION_BUSY);
     if (connection->over || (connection->cut && phase == CONNECTION_READY))
-        result = REST_OVER;
+        result = HANDED_END;
     else if (phase == CONNECTION_WAITING && connection->resumed)
-        result = REST_AGAIN;
+        result = HANDED_BACK;
     else
         connection->phase = phase;
     connection->resumed = false;
@@ -296,7 +296,7 @@ enum rest holder_rest(struct connection *connection, enum connection_phase phase
 
 /* Once it is accepted the completion may be on another worker already: nothing is touched after
  * that. */
-int holder_receive(struct connection *connection, unsigned count)
+int receive_owner_post(struct connection *connection, unsigned count)
 {
     const struct collector_options *options = connection->run->options;
     const struct cp_source source = {.take = take, .give = give, .context = connection};
@@ -320,52 +320,52 @@ static bool all_found(const struct connection *connection)
                                  stream->received_bytes >= stream->bytes_expected);
 }
 
-void holder_proceed(struct connection *connection)
+void receive_owner_post_next(struct connection *connection)
 {
     const struct run *run = connection->run;
     struct stream *stream = connection->stream;
     const bool early = run->options->bind == BIND_EARLY;
-    enum rest rested = REST_AGAIN;
-    while (rested == REST_AGAIN) {
+    enum handed handed = HANDED_BACK;
+    while (handed == HANDED_BACK) {
         unsigned count = 0;
         if (all_found(connection)) {
-            rested = holder_rest(connection, CONNECTION_SETTLED);
+            handed = receive_owner_hand_over(connection, CONNECTION_SETTLED);
             continue;
         }
         if (early) {
             count = run->scheme->offer(run->scheme_run, stream, connection->blocks,
                                        (unsigned)run->options->blocks_per_receive);
             if (count == 0) {
-                rested = holder_rest(connection, CONNECTION_WAITING);
+                handed = receive_owner_hand_over(connection, CONNECTION_WAITING);
                 continue;
             }
         }
-        int result = holder_receive(connection, count);
+        int result = receive_owner_post(connection, count);
         if (result == 0)
             return;
         if (count > 0)
             run->scheme->retract(run->scheme_run, stream);
         connection_cut(connection, cp_error_name(result), os_now_ns());
-        rested = REST_OVER;
+        handed = HANDED_END;
     }
-    if (rested == REST_OVER)
-        holder_leave(connection);
+    if (handed == HANDED_END)
+        receive_owner_release(connection);
 }
 
 void connection_resume(struct connection *connection)
 {
-    bool holder = false;
+    bool owner = false;
     pthread_mutex_lock(&connection->lock);
     if (connection->phase == CONNECTION_WAITING) {
         connection->phase = CONNECTION_BUSY;
-        holder = true;
+        owner = true;
     } else if (connection->phase == CONNECTION_BUSY) {
         connection->resumed = true;
     }
     pthread_mutex_unlock(&connection->lock);
-    if (holder) {
-        holder_heard(connection);
-        holder_proceed(connection);
+    if (owner) {
+        connection_note_activity(connection);
+        receive_owner_post_next(connection);
     }
 }
 
@@ -393,7 +393,7 @@ static bool take_bytes(struct connection *connection, unsigned count, size_t byt
     if (!connection->heard)
         first_byte(run, os_now_ns());
     connection->heard = true;
-    holder_heard(connection);
+    connection_note_activity(connection);
     data_came(run);
     enum frame_error error = run->scheme->received(run->scheme_run, connection->stream,
                                                    connection->blocks, count, bytes);
@@ -423,7 +423,7 @@ static void peer_ended(struct connection *connection)
         connection_cut(connection, reason, os_now_ns());
 }
 
-static void receive_done(struct connection *connection, int64_t result)
+void receive_owner_received(struct connection *connection, int64_t result)
 {
     const struct run *run = connection->run;
     unsigned count = connection->offered;
@@ -431,25 +431,28 @@ static void receive_done(struct connection *connection, int64_t result)
         count = connection->receive_op.block_count;
     connection->receive_calls += result != CP_EABORTED;
     if (result > 0) {
-        (take_bytes(connection, count, (size_t)result) ? holder_proceed : holder_leave)(connection);
+        if (take_bytes(connection, count, (size_t)result))
+            receive_owner_post_next(connection);
+        else
+            receive_owner_release(connection);
         return;
     }
     connection->receive_empty += result != CP_EABORTED;
     if (count > 0)
         run->scheme->retract(run->scheme_run, connection->stream);
     if (result == CP_ENOBUFS) {
-        enum rest rested = holder_rest(connection, CONNECTION_WAITING);
-        if (rested == REST_AGAIN)
-            holder_proceed(connection);
-        else if (rested == REST_OVER)
-            holder_leave(connection);
+        enum handed handed = receive_owner_hand_over(connection, CONNECTION_WAITING);
+        if (handed == HANDED_BACK)
+            receive_owner_post_next(connection);
+        else if (handed == HANDED_END)
+            receive_owner_release(connection);
         return;
     }
     if (result == 0)
         peer_ended(connection);
     else
         connection_cut(connection, cp_error_name((int)result), os_now_ns());
-    holder_leave(connection);
+    receive_owner_release(connection);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -463,18 +466,8 @@ void connection_start(struct connection *connection)
     pthread_mutex_unlock(&connection->lock);
     if (!ready)
         return;
-    holder_heard(connection);
-    holder_proceed(connection);
-}
-
-void connection_complete(struct connection *connection, struct cp_op *op, int64_t result)
-{
-    if (op == &control_of(connection)->op)
-        opening_control_done(connection, result);
-    else if (connection->step == STEP_LOGIN_ANSWER)
-        opening_answer_done(connection, result);
-    else
-        receive_done(connection, result);
+    connection_note_activity(connection);
+    receive_owner_post_next(connection);
 }
 
 void connection_init(struct connection *connection, struct run *run, uint32_t index)
@@ -482,7 +475,7 @@ void connection_init(struct connection *connection, struct run *run, uint32_t in
     memset(connection, 0, sizeof *connection);
     connection->run = run;
     connection->index = index;
-    connection->idle = request_is_idle(run->book, index);
+    connection->idle = request_is_idle(run->requests, index);
     connection->blocks = run->blocks + (size_t)index * run->options->blocks_per_receive;
     atomic_init(&connection->heard_tick, UINT32_MAX);
     pthread_mutex_init(&connection->lock, NULL);
@@ -490,8 +483,8 @@ void connection_init(struct connection *connection, struct run *run, uint32_t in
 
 void connection_free(struct connection *connection)
 {
-    assert(connection->phase == CONNECTION_LEFT || connection->socket == NULL);
+    assert(connection->phase == CONNECTION_CLOSED || connection->socket == NULL);
     if (connection->run->options->reconnect)
-        outage_free(outage_of(connection));
+        reconnect_free(reconnect_of(connection));
     pthread_mutex_destroy(&connection->lock);
 }

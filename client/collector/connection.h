@@ -9,45 +9,13 @@
 #include <stdint.h>
 
 #include "client/buffers/scheme.h"
-#include "client/collector/measure.h"
-#include "client/collector/options.h"
-#include "client/collector/outage.h"
-#include "client/collector/request.h"
 #include "base/net.h"
 #include "cport/cport.h"
 #include "base/os.h"
 
-struct connection;
+struct run;
 
 enum { RUN_TICK_MS = 100, LOGIN_ANSWER_BYTES = 128 };
-
-/* What all connections of a run share. */
-struct run {
-    const struct collector_options *options;
-    const struct request_book *book;
-    struct cport *port;
-    const struct scheme *scheme;
-    struct scheme_run *scheme_run;
-    struct connection *connections;
-    struct attempt *attempts; /* one a connection */
-    struct cp_block *blocks;  /* blocks_per_receive a connection */
-    struct control *controls; /* one a connection, in pages of their own */
-    size_t controls_bytes;
-    struct outage *outages; /* one a connection, touched with --reconnect only */
-    char *answers;          /* LOGIN_ANSWER_BYTES a connection; NULL: no login */
-    uint32_t count;
-
-    struct os_parker main;          /* where the main thread waits for the counts below */
-    _Atomic uint32_t connecting;    /* whose first connection is not ready, nor lost */
-    _Atomic uint32_t away;          /* in an outage: to be tried again, or being tried */
-    _Atomic uint32_t living;        /* of those that are asked, not over yet */
-    _Atomic uint64_t pending;       /* receiving sides not left yet, and sends that are out */
-    _Atomic bool ended;             /* living has come to 0, and usage_end is filled in */
-    _Atomic uint64_t first_byte_ns; /* UINT64_MAX: none yet */
-    _Atomic uint32_t tick;          /* counted up by the main thread every RUN_TICK_MS */
-    _Atomic uint32_t data_tick;     /* of the last receive with data */
-    struct os_usage usage_end;      /* when the last connection was over */
-};
 
 enum connection_phase {
     CONNECTION_BUSY,    /* an operation is out, or a thread is at work on its completion */
@@ -55,7 +23,7 @@ enum connection_phase {
     CONNECTION_WAITING, /* the scheme had no block: resume goes on */
     CONNECTION_SETTLED, /* every frame is found: the processing side will end it */
     CONNECTION_PAUSED,  /* lost: the main thread will try again */
-    CONNECTION_LEFT,    /* its receiving side is closed for good */
+    CONNECTION_CLOSED,  /* its receiving side is closed for good */
 };
 
 /* Connect, login, request. Apart from the connection, which it serves for a moment only. */
@@ -85,7 +53,7 @@ struct connection {
     bool cut;    /* its socket is lost, and may be followed by another */
     bool asking; /* a request is out */
 
-    /* The holder's of the receiving side (see connection.c). */
+    /* The owner's of the receiving side (see connection.c). */
     struct stream *stream;
     struct cp_block *blocks;
     const char *login_reason; /* why its last login failed; NULL: it did not */
@@ -101,16 +69,6 @@ struct connection {
 
     _Atomic uint64_t received_bytes; /* for progress only */
 };
-
-static inline struct control *control_of(const struct connection *connection)
-{
-    return &connection->run->controls[connection->index];
-}
-
-static inline struct outage *outage_of(const struct connection *connection)
-{
-    return &connection->run->outages[connection->index];
-}
 
 /* connection_init, connection_free: around everything else. */
 void connection_init(struct connection *connection, struct run *run, uint32_t index);

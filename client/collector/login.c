@@ -1,3 +1,4 @@
+/* Login: what a server's answer or an error means. */
 #include "client/collector/login.h"
 
 #include <string.h>

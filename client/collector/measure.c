@@ -1,3 +1,4 @@
+/* Computes figures of the row and the verdicts on it. */
 #include "client/collector/measure.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* The collector's command line: parsers, the table of options, checks between options. */
 #include "client/collector/options.h"
 
 #include <assert.h>
@@ -184,111 +185,115 @@ FOLLOWS(reconnect_delay_ms_min, reconnect_delay_ms_max);
 static const struct option_spec table[] = {
     HEADING("Servers"),
     {"servers", "N|LIST|@FILE", NULL,
-     "N: --address, ports --port to --port + N-1, as fanin-servers --count N\n"
+     "N: ports --port to --port + N-1 of --address, as fanin-servers --count N\n"
      "opens them; LIST: host:port,host:port,... ([::1]:port for IPv6);\n"
-     "@FILE: one host:port a line, '#' starts a comment",
+     "@FILE: one host:port per line, '#' starts a comment",
      options_string, AT(servers)},
     {"address", "ADDR", "127.0.0.1", "first address, with --servers N", options_string,
      AT(address)},
     {"port", "BASE", "20000", "first port, with --servers N", options_count, AT(port), 1, 65535},
     {"ports-per-address", "N", "0",
-     "with --servers N: server i is at ADDR + i / N, port BASE + i % N\n"
-     "(0: all on one address)",
+     "with --servers N: server i listens at ADDR + i / N, port BASE + i % N\n"
+     "(0: all at one address)",
      options_count, AT(ports_per_address), 0, 65535},
-    {"login", "USER:PASSWORD", NULL, "log in first", parse_login, AT(login)},
+    {"login", "USER:PASSWORD", NULL, "log in to each server before asking", parse_login, AT(login)},
     {"request", "TEXT", NULL,
-     "what to send instead of our own request, to servers that are not ours;\n"
-     "takes \\r \\n \\t \\0 \\\\ \\xHH; empty: nothing is sent",
+     "for servers other than fanin-servers: send this to each of them;\n"
+     "takes \\r \\n \\t \\0 \\\\ \\xHH; empty: send nothing",
      parse_request, AT(request)},
-    {"end-marker", "TEXT", "\\r\\n", "how a frame ends, 1 to 16 bytes", parse_marker,
+    {"end-marker", "TEXT", "\\r\\n", "the bytes that end a frame, 1 to 16", parse_marker,
      AT(end_marker)},
 
     HEADING("Load"),
-    {"frames", "N", "100", "of each server; 0 with --request: until the server closes",
+    {"frames", "N", "100", "frames from each server; 0, with --request only: until it closes",
      options_count, AT(frames_per_server), 0, PROTOCOL_FRAMES_MAX},
-    {"size", "MIN..MAX", "256..100kB", "bytes of a frame, uniform", options_range, AT_RANGE(size),
-     PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
+    {"size", "MIN..MAX", "256..100kB", "bytes per frame, uniformly distributed", options_range,
+     AT_RANGE(size), PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
     {"rate", "R", "0", "frames per second of all servers together; 0: unlimited", options_rate,
      AT(rate), 0, 1000000000},
     {"link-rate", "BITS", "0",
-     "bits per second of the wire that the servers are behind, so that\n"
-     "the row can say when it was the bottleneck; 0: not known",
+     "bits per second of the link to the servers, so that the row can name\n"
+     "it as the bottleneck; 0: not known",
      options_rate, AT(link_rate_bits_per_s), 0, 1000000000000},
     {"source", "auto|tape|live", "auto",
-     "tape: made in advance; live: made when due, gives latencies;\nauto: live with --rate",
+     "tape: frames made in advance; live: made when due, which measures\n"
+     "latency; auto: live with --rate, else tape",
      options_choice, AT(source), .names = source_names},
-    {"seed", "S", "1", "of lengths and payloads; server i has S + i % 4", options_count, AT(seed),
-     0, INT64_MAX},
+    {"seed", "S", "1", "seed of frame lengths and payloads; server i uses S + i % 4", options_count,
+     AT(seed), 0, INT64_MAX},
     {"idle", "PERCENT", "0",
-     "of the servers are only connected to, and never asked: what does a\n"
-     "connection cost on which nothing comes? The others share --rate",
+     "share of the servers that are connected but never asked, to measure\n"
+     "the cost of idle connections; the others share --rate",
      options_count, AT(idle_percent), 0, 99},
     {"flood", "FRAMES", "0",
-     "with --rate: the first server sends so many frames, from a tape, as\n"
-     "fast as they are taken; latencies are the other servers'",
+     "with --rate: the first server sends this many frames, from a tape, as\n"
+     "fast as they are read; latencies are those of the other servers",
      options_count, AT(flood_frames), 0, PROTOCOL_FRAMES_MAX},
     {"verify", "full|header|none", NULL,
-     "what is checked of each frame (default: full; none with --request)", options_choice,
-     AT(verify), .names = verify_names},
+     "what to check in each frame (default: full; with --request none)", options_choice, AT(verify),
+     .names = verify_names},
 
     HEADING("Completion port"),
-    {"engine", "NAME", "auto", "auto: the first that runs here", parse_engine, AT(engine)},
-    {"workers", "W", "0", "threads that wait on the port; 0: 2n+2 for n processors", options_count,
+    {"engine", "NAME", "auto", "auto: the first one that runs here", parse_engine, AT(engine)},
+    {"workers", "W", "0", "threads that wait on the port (0: 2n+2 for n CPUs)", options_count,
      AT(workers), 0, WORKERS_MAX},
-    {"concurrency", "C", "0", "of them may run at once; 0: as many as processors", options_count,
-     AT(concurrency), 0, WORKERS_MAX},
-    {"batch", "N", "4", "packets a wait may return (the paper's call returns 1)", options_count,
-     AT(batch), 1, CP_BATCH_MAX},
-    {"connect", "async|sync", "async", "all at the same time, or one after the other, blocking",
-     options_choice, AT(connect), .names = connect_names},
-    {"connect-timeout", "MS", "5000", "of one connect", options_millis, AT(connect_timeout_ms), 1,
-     3600000},
-    {"login-timeout", "MS", "5000", "of one login's answer, with --login", options_millis,
-     AT(login_timeout_ms), 1, 3600000},
+    {"concurrency", "C", "0", "workers that may run at the same time (0: number of CPUs)",
+     options_count, AT(concurrency), 0, WORKERS_MAX},
+    {"batch", "N", "4", "packets that one wait may return (the paper's call returns 1)",
+     options_count, AT(batch), 1, CP_BATCH_MAX},
+    {"connect", "async|sync", "async",
+     "all servers at the same time, or one after the other, blocking", options_choice, AT(connect),
+     .names = connect_names},
+    {"connect-timeout", "MS", "5000", "limit of one connect", options_millis,
+     AT(connect_timeout_ms), 1, 3600000},
+    {"login-timeout", "MS", "5000", "with --login: limit until the server has answered",
+     options_millis, AT(login_timeout_ms), 1, 3600000},
     {"stall-timeout", "MS", "10000",
-     "a server that owes frames and is silent for so long has failed", options_millis,
+     "fail a server that still owes frames after this long without data", options_millis,
      AT(stall_timeout_ms), 100, 3600000},
 
-    HEADING("Servers that come and go"),
+    HEADING("Lost connections"),
     {"reconnect", NULL, NULL,
-     "a connection that fails to connect or to log in (but for a wrong\n"
-     "password), is reset, closed early or silent is tried again, and its\n"
-     "collection goes on with the first frame that is missing",
+     "try again when a connection cannot be made or logged in (except for a\n"
+     "wrong password), is reset, closes early or stalls; then continue with\n"
+     "the first missing frame",
      options_flag, AT(reconnect)},
     {"reconnect-delay", "MIN..MAX", "100..10s",
-     "the n-th try waits a random time up to MIN * 2^n, at most MAX", parse_millis_range,
+     "try n waits a random time up to MIN * 2^n, at most MAX", parse_millis_range,
      AT_RANGE(reconnect_delay_ms), 1, 3600000},
     {"reconnect-tries", "N", "0",
-     "give a server up after so many tries in a row without a new frame;\n"
-     "0: never, as long as the run lasts",
+     "give a server up after this many tries in a row without a new frame\n"
+     "(0: never)",
      options_count, AT(reconnect_tries), 0, 1000000},
 
     HEADING("Buffers"),
-    {"scheme", "NAME", "chain", "where received bytes lie until a frame is whole (see below)",
-     parse_scheme, AT(scheme)},
+    {"scheme", "NAME", "chain",
+     "how received bytes are buffered until a frame is whole (see below)", parse_scheme,
+     AT(scheme)},
     {"bind", "early|late", "late",
-     "blocks go with the receive when it is posted, as in the paper, or\n"
-     "are taken only when data is there: an idle connection holds none",
+     "early: a receive is posted with its blocks, as in the paper; late: it\n"
+     "takes blocks when data is there, so an idle connection holds none",
      options_choice, AT(bind), .names = bind_names},
-    {"block", "BYTES", "16KiB", "of a block", options_bytes, AT(block_bytes), 256, 64 << 20},
-    {"blocks", "N", "4", "of one receive", options_count, AT(blocks_per_receive), 1, CP_BLOCKS_MAX},
-    {"pool-cap", "BYTES", "0", "of all buffers of the scheme; 0: none", options_bytes,
-     AT(pool_cap_bytes), 0, (uint64_t)1 << 44},
+    {"block", "BYTES", "16KiB", "size of one block", options_bytes, AT(block_bytes), 256, 64 << 20},
+    {"blocks", "N", "4", "blocks of one receive", options_count, AT(blocks_per_receive), 1,
+     CP_BLOCKS_MAX},
+    {"pool-cap", "BYTES", "0", "limit of all the scheme's buffers together (0: none)",
+     options_bytes, AT(pool_cap_bytes), 0, (uint64_t)1 << 44},
     {"pool-batch", "N", "64", "blocks allocated together when a pool is empty", options_count,
      AT(pool_batch), 1, 65536},
     {"processors", "N", "0",
-     "threads that process, with --scheme slices; 0: what received a frame\n"
-     "also processes it",
+     "with --scheme slices: threads that process frames (0: the worker that\n"
+     "received a frame processes it)",
      options_count, AT(processors), 0, PROCESSORS_MAX},
     {"frame-max", "BYTES", NULL,
-     "a longer frame ends its connection\n(default: the largest of --size; 1 MiB with --request)",
+     "a longer frame ends its connection\n(default: maximum of --size; with --request 1 MiB)",
      options_bytes, AT(frame_bytes_max), 1, (uint64_t)1 << 30},
 
     HEADING("Output"),
-    {"json", "FILE|-", NULL, "write the row there; -: to standard output, instead of the summary",
+    {"json", "FILE|-", NULL, "write the row to FILE; -: to standard output, without the summary",
      options_string, AT(json)},
-    {"quiet", NULL, NULL, "neither summary nor progress", options_flag, AT(quiet)},
-    {"dry-run", NULL, NULL, "check everything that can be checked without connecting, and end",
+    {"quiet", NULL, NULL, "print neither summary nor progress", options_flag, AT(quiet)},
+    {"dry-run", NULL, NULL, "check all that can be checked without connecting, then end",
      options_flag, AT(dry_run)},
     {.name = NULL},
 };
@@ -321,13 +326,12 @@ static int check_together(const struct collector_options *options, char *why, si
         return -1;
     }
     if (!foreign && options->frames_per_server == 0) {
-        snprintf(why, why_bytes,
-                 "--frames: takes 1 or more, but for servers that are not ours "
-                 "(--request)");
+        snprintf(why, why_bytes, "--frames: takes 1 or more; 0 needs --request");
         return -1;
     }
     if (options->flood_frames > 0 && (foreign || options->rate == 0)) {
-        snprintf(why, why_bytes, "--flood: takes a --rate for the other servers, and no --request");
+        snprintf(why, why_bytes,
+                 "--flood: needs a --rate for the other servers, and excludes --request");
         return -1;
     }
     if (!foreign && options->frame_bytes_max < options->size_max) {
@@ -337,7 +341,7 @@ static int check_together(const struct collector_options *options, char *why, si
         return -1;
     }
     if (options->frame_bytes_max <= options->end_marker.bytes) {
-        snprintf(why, why_bytes, "--frame-max: takes more bytes than --end-marker has, %zu",
+        snprintf(why, why_bytes, "--frame-max: must exceed the length of --end-marker, %zu",
                  options->end_marker.bytes);
         return -1;
     }
@@ -356,18 +360,18 @@ static void epilogue_write(char *text, size_t text_bytes, const char *examples)
         used += (size_t)snprintf(text + used, text_bytes - used, "  %s\n      %s\n", name, summary);
     used +=
         (size_t)snprintf(text + used, text_bytes - used,
-                         "\n%s\n\n"
+                         "\nExamples:\n  fanin-servers --count 200 --port 20000 &\n%s\n\n"
                          "Exit codes: 0 all frames of all servers arrived and the audit passed;\n"
                          "1 something measured failed; 2 wrong use; 3 this machine cannot.\n",
                          examples);
     assert(used < text_bytes);
 }
 
-int collector_options_read(const struct collector_program *program, int argc, char **argv,
+int collector_options_read(const struct program_text *program, int argc, char **argv,
                            struct collector_options *options)
 {
     char epilogue[4096], why[512];
-    epilogue_write(epilogue, sizeof epilogue, program->epilogue);
+    epilogue_write(epilogue, sizeof epilogue, program->examples);
     const struct option_set set = {
         .program = program->name,
         .synopsis = "--servers N|LIST|@FILE [options]",

@@ -58,13 +58,13 @@ struct collector_options {
 };
 
 /* What differs in the help of the programs that take these options. */
-struct collector_program {
-    const char *name, *about, *epilogue;
+struct program_text {
+    const char *name, *about, *examples;
 };
 
 /* collector_options_read: reads argv, answers --help and --version, checks options against each
  * other. OPTIONS_OK, OPTIONS_DONE, or OPTIONS_WRONG after one line on stderr. */
-int collector_options_read(const struct collector_program *program, int argc, char **argv,
+int collector_options_read(const struct program_text *program, int argc, char **argv,
                            struct collector_options *options);
 
 /* collector_options_marker: the end marker, as the protocol wants it. */

@@ -1,3 +1,4 @@
+/* Writes what is sent to each server, and computes what it owes for it. */
 #include "client/collector/request.h"
 
 #include <assert.h>
@@ -48,11 +49,11 @@ static void foreign_fill(struct request *request, const struct collector_options
 }
 
 /* What every server is asked that is not idle. */
-static struct protocol_go go_of(const struct request_book *book,
+static struct protocol_go go_of(const struct request_set *requests,
                                 const struct collector_options *options, uint32_t asked)
 {
     return (struct protocol_go){
-        .run = book->run,
+        .run = requests->run,
         .frames = options->frames_per_server,
         .size_min = (uint32_t)options->size_min,
         .size_max = (uint32_t)options->size_max,
@@ -63,77 +64,78 @@ static struct protocol_go go_of(const struct request_book *book,
     };
 }
 
-static int flood_fill(struct request_book *book, const struct collector_options *options)
+static int flood_fill(struct request_set *requests, const struct collector_options *options)
 {
-    struct protocol_go go = go_of(book, options, 1);
+    struct protocol_go go = go_of(requests, options, 1);
     if (options->flood_frames == 0)
         return 0;
     go.frames = options->flood_frames;
     go.rate = 0;
     go.source = PROTOCOL_TAPE;
-    return go_fill(&book->flood, &go);
+    return go_fill(&requests->flood, &go);
 }
 
-static int requests_fill(struct request_book *book, const struct collector_options *options,
+static int requests_fill(struct request_set *requests, const struct collector_options *options,
                          uint32_t asked)
 {
     for (uint32_t i = 0; i < REQUEST_SEEDS; i++) {
-        struct protocol_go go = go_of(book, options, asked);
+        struct protocol_go go = go_of(requests, options, asked);
         go.seed += i;
         if (options->request.given)
-            foreign_fill(&book->requests[i], options);
-        else if (go_fill(&book->requests[i], &go) != 0)
+            foreign_fill(&requests->requests[i], options);
+        else if (go_fill(&requests->requests[i], &go) != 0)
             return -1;
     }
-    return flood_fill(book, options);
+    return flood_fill(requests, options);
 }
 
-int request_book_fill(struct request_book *book, const struct collector_options *options,
-                      uint32_t servers, char *why, size_t why_bytes)
+int request_set_fill(struct request_set *requests, const struct collector_options *options,
+                     uint32_t servers, char *why, size_t why_bytes)
 {
     assert(servers > 0);
-    memset(book, 0, sizeof *book);
-    book->run = os_identity();
-    book->idle_percent = options->idle_percent;
-    if (requests_fill(book, options, request_asked(book, servers)) != 0) {
+    memset(requests, 0, sizeof *requests);
+    requests->run = os_identity();
+    requests->foreign = options->request.given;
+    requests->idle_percent = options->idle_percent;
+    if (requests_fill(requests, options, request_asked(requests, servers)) != 0) {
         snprintf(why, why_bytes, "the request does not fit a line of %d bytes",
                  PROTOCOL_LINE_BYTES_MAX);
         return -1;
     }
     if (!options->login.given)
         return 0;
-    int bytes = protocol_write_login(options->login.user, options->login.password, book->login,
-                                     sizeof book->login);
+    int bytes = protocol_write_login(options->login.user, options->login.password, requests->login,
+                                     sizeof requests->login);
     if (bytes < 0) {
         snprintf(why, why_bytes, "--login does not fit a line of %d bytes",
                  PROTOCOL_LINE_BYTES_MAX);
         return -1;
     }
-    book->login_bytes = (size_t)bytes;
+    requests->login_bytes = (size_t)bytes;
     return 0;
 }
 
-const struct request *request_of(const struct request_book *book, uint32_t index)
+const struct request *request_of(const struct request_set *requests, uint32_t index)
 {
-    if (request_is_idle(book, index))
-        return &book->idle;
-    if (index == 0 && book->flood.bytes > 0)
-        return &book->flood;
-    return &book->requests[index % REQUEST_SEEDS];
+    if (request_is_idle(requests, index))
+        return &requests->idle;
+    if (index == 0 && requests->flood.bytes > 0)
+        return &requests->flood;
+    return &requests->requests[index % REQUEST_SEEDS];
 }
 
 enum { PERCENT = 100 };
 
-bool request_is_idle(const struct request_book *book, uint32_t index)
+bool request_is_idle(const struct request_set *requests, uint32_t index)
 {
-    const uint64_t asked_percent = PERCENT - book->idle_percent;
+    const uint64_t asked_percent = PERCENT - requests->idle_percent;
     return index * asked_percent % PERCENT >= asked_percent;
 }
 
 /* The first one is; then each at which the sum of percents has passed another hundred. */
-uint32_t request_asked(const struct request_book *book, uint32_t servers)
+uint32_t request_asked(const struct request_set *requests, uint32_t servers)
 {
-    const uint64_t asked_percent = PERCENT - book->idle_percent;
+    const uint64_t asked_percent = PERCENT - requests->idle_percent;
     assert(servers > 0);
     return (uint32_t)(1 + (servers - 1) * asked_percent / PERCENT);
 }
@@ -150,7 +152,7 @@ size_t request_again(const struct request *request, uint64_t from, uint64_t ago_
     go.from = from;
     go.ago_ns = ago_ns < PROTOCOL_AGO_NS_MAX ? ago_ns : PROTOCOL_AGO_NS_MAX;
     int bytes = protocol_write_go(&go, text, PROTOCOL_LINE_BYTES_MAX);
-    assert(bytes > 0); /* request_book_fill has written a longer one */
+    assert(bytes > 0); /* request_set_fill has written a longer one */
     return (size_t)bytes;
 }
 
@@ -171,12 +173,13 @@ uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uin
     return frames;
 }
 
-const char *request_log_in(const struct request_book *book, cp_handle handle, uint64_t timeout_ns)
+const char *request_log_in(const struct request_set *requests, cp_handle handle,
+                           uint64_t timeout_ns)
 {
     char answer[PROTOCOL_LINE_BYTES_MAX];
-    if (book->login_bytes == 0)
+    if (requests->login_bytes == 0)
         return NULL;
-    int result = net_send_all(handle, book->login, book->login_bytes, timeout_ns);
+    int result = net_send_all(handle, requests->login, requests->login_bytes, timeout_ns);
     if (result == 0)
         result = net_read_line(handle, answer, sizeof answer, timeout_ns);
     if (result == -EINVAL)

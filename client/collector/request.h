@@ -20,7 +20,8 @@ struct request {
     uint64_t bytes_expected;  /* UINT64_MAX: not known */
 };
 
-struct request_book {
+struct request_set {
+    bool foreign; /* the servers are not ours */
     uint64_t run; /* identifies this run to the fleet */
     struct request requests[REQUEST_SEEDS];
     struct request idle;  /* nothing is sent, nothing owed */
@@ -30,20 +31,20 @@ struct request_book {
     size_t login_bytes; /* 0: none is wanted */
 };
 
-/* request_book_fill: writes the lines for `servers` servers. 0, or -1 with `why` if one does not
+/* request_set_fill: writes the lines for `servers` servers. 0, or -1 with `why` if one does not
  * fit. */
-int request_book_fill(struct request_book *book, const struct collector_options *options,
-                      uint32_t servers, char *why, size_t why_bytes);
+int request_set_fill(struct request_set *requests, const struct collector_options *options,
+                     uint32_t servers, char *why, size_t why_bytes);
 
 /* request_of: the request of server `index`. */
-const struct request *request_of(const struct request_book *book, uint32_t index);
+const struct request *request_of(const struct request_set *requests, uint32_t index);
 
 /* request_is_idle: server `index` is only connected to. Idle ones lie evenly between the others, of
  * which the first server is one. */
-bool request_is_idle(const struct request_book *book, uint32_t index);
+bool request_is_idle(const struct request_set *requests, uint32_t index);
 
 /* request_asked: how many of the first `servers` are not idle. */
-uint32_t request_asked(const struct request_book *book, uint32_t servers);
+uint32_t request_asked(const struct request_set *requests, uint32_t servers);
 
 /* request_again: writes into `text` what is sent over another connection of a stream that began
  * `ago_ns` ago and of which `from` frames have come. Returns its length. The same text again for
@@ -57,6 +58,7 @@ uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uin
 
 /* request_log_in: logs in over a plain blocking connection, if a login is wanted. Blocks up to
  * twice `timeout_ns`. NULL: accepted, or why not (a name of login.h). */
-const char *request_log_in(const struct request_book *book, cp_handle handle, uint64_t timeout_ns);
+const char *request_log_in(const struct request_set *requests, cp_handle handle,
+                           uint64_t timeout_ns);
 
 #endif

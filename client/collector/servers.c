@@ -1,3 +1,4 @@
+/* Turns --servers into a list of addresses. */
 #include "client/collector/servers.h"
 
 #include <assert.h>

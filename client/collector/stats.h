@@ -12,23 +12,26 @@
 enum { STATS_TIMEOUT_MS = 2000, STATS_LAG_MS = 500, STATS_TRIES = 3 };
 
 struct fleet_stats {
-    bool known;                /* asked before and after, the same process answered both times */
+    bool known; /* asked before and after, the same process answered both times */
+    unsigned tries;
     struct net_address device; /* the one that answered */
     struct protocol_stats before, after;
 };
 
 /* stats_ask: one question to one device. Blocks up to STATS_TIMEOUT_MS. 0, or a portable negative
  * code. */
-int stats_ask(const struct net_address *device, const struct request_book *book,
+int stats_ask(const struct net_address *device, const struct request_set *requests,
               struct protocol_stats *stats);
 
-/* stats_begin: asks `device` before the run. Blocks. False: it did not answer, ask another one. */
+/* stats_begin: asks `device` before the run. Blocks. False: it did not answer (some devices never
+ * do), ask another one. True: one has answered, enough have not, or they are not ours. */
 bool stats_begin(struct fleet_stats *fleet, const struct net_address *device,
-                 const struct request_book *book);
+                 const struct request_set *requests);
 
 /* stats_end: asks again afterwards. The devices count what they hand to their kernel a moment after
  * the client may have it, or may be on their way up again: asks again for up to STATS_LAG_MS while
  * the count is below `bytes_received`. Blocks. */
-void stats_end(struct fleet_stats *fleet, const struct request_book *book, uint64_t bytes_received);
+void stats_end(struct fleet_stats *fleet, const struct request_set *requests,
+               uint64_t bytes_received);
 
 #endif

@@ -1,3 +1,4 @@
+/* A row for people: a few aligned lines. */
 #include "client/collector/summary.h"
 
 #include <inttypes.h>

@@ -4,83 +4,66 @@
  *
  * A thread never closes its socket, it shuts it down: the main thread, which cuts silent ones off,
  * must not meet another one's descriptor in its place. */
-#include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "client/peers/intake.h"
+#include "client/peers/peer.h"
 
 enum { STACK_BYTES = 256 << 10 };
 
-struct talk {
-    struct peer_link *link;
+/* A link's. */
+struct receiver {
     pthread_t thread;
     bool started;
-    _Atomic(const char *) cut_reason; /* by the main thread; NULL: it goes on */
-    struct intake intake;
+    _Atomic(const char *) cut_reason; /* by the main thread; NULL: it continues */
     struct processor processor;
 };
 
-struct own {
-    struct talk *talks; /* one a link */
+/* Holds the threads back until all of them are started. */
+struct start_gate {
     pthread_mutex_t lock;
     pthread_cond_t opened;
-    enum { GATE_SHUT, GATE_OPEN, GATE_GIVEN_UP } gate;
+    enum { GATE_SHUT, GATE_OPEN, GATE_GIVEN_UP } state;
 };
-
-static struct own *own_of(const struct peer_link *link)
-{
-    return link->peer->own;
-}
 
 /* ---- a connection's thread ------------------------------------------------------------------ */
 
-/* Why the talk is over, in *reason; true until then. */
-static bool receive(struct talk *talk, const char **reason)
+/* True until the link is over, because of *reason. */
+static bool receive(struct peer_link *link, const char **reason)
 {
-    struct peer_link *link = talk->link;
+    struct receiver *receiver = link->state;
     size_t room_bytes;
-    uint8_t *data = intake_room(&talk->intake, &link->peer->budget, NULL, &room_bytes);
+    uint8_t *data = framer_room(link, NULL, &room_bytes);
     if (data == NULL) {
         *reason = cp_error_name(CP_ENOMEM);
         return false;
     }
     int64_t bytes = net_receive_blocking(link->handle, data, room_bytes);
-    if (bytes <= 0) {
-        link->receive_calls++;
-        link->receive_empty++;
-        *reason = bytes == 0 ? peer_link_end_of_stream(link)
-                             : cp_error_name(cp_error_from_errno((int)bytes));
-        return false;
-    }
-    peer_link_heard(link, (size_t)bytes);
-    enum frame_error error =
-        intake_take(&talk->intake, link, &talk->processor, data, (size_t)bytes);
-    *reason = error == FRAME_OK ? NULL : frame_error_name(error);
-    return error == FRAME_OK && !peer_link_all_found(link);
+    if (bytes < 0)
+        bytes = cp_error_from_errno((int)bytes);
+    return peer_link_received(link, &receiver->processor, data, bytes, reason);
 }
 
-static bool await_gate(struct own *own)
+static bool await_gate(struct start_gate *gate)
 {
-    pthread_mutex_lock(&own->lock);
-    while (own->gate == GATE_SHUT)
-        pthread_cond_wait(&own->opened, &own->lock);
-    bool open = own->gate == GATE_OPEN;
-    pthread_mutex_unlock(&own->lock);
+    pthread_mutex_lock(&gate->lock);
+    while (gate->state == GATE_SHUT)
+        pthread_cond_wait(&gate->opened, &gate->lock);
+    bool open = gate->state == GATE_OPEN;
+    pthread_mutex_unlock(&gate->lock);
     return open;
 }
 
-static void *talk_run(void *argument)
+static void *receiver_run(void *argument)
 {
-    struct talk *talk = argument;
-    struct peer_link *link = talk->link;
-    if (!await_gate(own_of(link)))
+    struct peer_link *link = argument;
+    struct receiver *receiver = link->state;
+    if (!await_gate(link->peer->state))
         return NULL;
     int asked = peer_link_ask(link);
     const char *reason = asked == 0 ? NULL : cp_error_name(asked);
-    while (asked == 0 && receive(talk, &reason))
+    while (asked == 0 && receive(link, &reason))
         continue;
-    const char *cut = atomic_load(&talk->cut_reason);
+    const char *cut = atomic_load(&receiver->cut_reason);
     net_shutdown(link->handle);
     peer_link_end(link, cut != NULL ? cut : reason);
     return NULL;
@@ -91,40 +74,34 @@ static void *talk_run(void *argument)
 static void blocking_cut(struct peer_link *link, const char *reason)
 {
     const char *none = NULL;
-    struct talk *talk = &own_of(link)->talks[link->index];
-    if (atomic_compare_exchange_strong(&talk->cut_reason, &none, reason))
+    struct receiver *receiver = link->state;
+    if (atomic_compare_exchange_strong(&receiver->cut_reason, &none, reason))
         net_shutdown(link->handle);
 }
 
-static void gate_set(struct own *own, int gate)
+static void gate_set(struct start_gate *gate, int state)
 {
-    pthread_mutex_lock(&own->lock);
-    own->gate = gate;
-    pthread_cond_broadcast(&own->opened);
-    pthread_mutex_unlock(&own->lock);
+    pthread_mutex_lock(&gate->lock);
+    gate->state = state;
+    pthread_cond_broadcast(&gate->opened);
+    pthread_mutex_unlock(&gate->lock);
 }
 
 static const char *blocking_open(struct peer *peer)
 {
     static char why[ROW_LINE_BYTES];
-    struct own *own = peer->own = calloc(1, sizeof *own);
-    if (own == NULL)
-        return "no memory for the threads";
-    pthread_mutex_init(&own->lock, NULL);
-    pthread_cond_init(&own->opened, NULL);
-    own->talks = calloc(peer->count, sizeof *own->talks);
-    if (own->talks == NULL)
-        return "no memory for the threads";
+    struct start_gate *gate = peer->state;
+    pthread_mutex_init(&gate->lock, NULL);
+    pthread_cond_init(&gate->opened, NULL);
     for (uint32_t i = 0; i < peer->count; i++) {
-        struct talk *talk = &own->talks[i];
-        talk->link = &peer->links[i];
-        processor_init(&talk->processor, &peer->config.process, &peer->budget);
-        if (intake_open(&talk->intake, peer) != 0)
-            return "no memory for the threads";
-        if (!peer_is_living(talk->link))
+        struct peer_link *link = &peer->links[i];
+        struct receiver *receiver = link->state;
+        processor_init(&receiver->processor, &peer->config.process, &peer->budget);
+        if (!peer_is_living(link))
             continue;
-        int result = os_thread_start(&talk->thread, OS_ROLE_WORKER, STACK_BYTES, talk_run, talk);
-        talk->started = result == 0;
+        int result =
+            os_thread_start(&receiver->thread, OS_ROLE_WORKER, STACK_BYTES, receiver_run, link);
+        receiver->started = result == 0;
         if (result == 0)
             continue;
         snprintf(why, sizeof why,
@@ -138,7 +115,7 @@ static const char *blocking_open(struct peer *peer)
 
 static void blocking_collect(struct peer *peer)
 {
-    gate_set(peer->own, GATE_OPEN);
+    gate_set(peer->state, GATE_OPEN);
     while (atomic_load(&peer->living) > 0) {
         os_park(&peer->main, (uint64_t)PEER_TICK_MS * OS_NS_PER_MS);
         peer_tick(peer);
@@ -147,26 +124,17 @@ static void blocking_collect(struct peer *peer)
 
 static void blocking_close(struct peer *peer)
 {
-    struct own *own = peer->own;
-    if (own != NULL && own->gate == GATE_SHUT)
-        gate_set(own, GATE_GIVEN_UP);
+    struct start_gate *gate = peer->state;
+    if (gate->state == GATE_SHUT)
+        gate_set(gate, GATE_GIVEN_UP);
     for (uint32_t i = 0; i < peer->count; i++) {
-        struct talk *talk = own != NULL && own->talks != NULL ? &own->talks[i] : NULL;
-        if (talk != NULL && talk->started)
-            pthread_join(talk->thread, NULL);
-        if (talk != NULL && talk->link != NULL) {
-            peer_add(peer, &talk->processor);
-            intake_end(&talk->intake, talk->link);
-        }
-        if (peer->links[i].handle != CP_HANDLE_NONE)
-            net_close(peer->links[i].handle);
+        struct receiver *receiver = peer->links[i].state;
+        if (receiver->started)
+            pthread_join(receiver->thread, NULL);
+        peer_add(peer, &receiver->processor);
     }
-    if (own == NULL)
-        return;
-    pthread_cond_destroy(&own->opened);
-    pthread_mutex_destroy(&own->lock);
-    free(own->talks);
-    free(own);
+    pthread_cond_destroy(&gate->opened);
+    pthread_mutex_destroy(&gate->lock);
 }
 
 static const char *blocking_engine(void)
@@ -175,22 +143,14 @@ static const char *blocking_engine(void)
 }
 
 static const struct peer_model model = {
-    .program =
-        {
-            .name = "fanin-peer-blocking",
-            .about = "Does fanin-client's job with a thread for each connection and blocking "
-                     "receives; with --scheme slices frames are processed in pieces, as they come. "
-                     "Takes fanin-client's options, so that one command line serves both, and "
-                     "uses those of servers, load and output; it connects one server after the "
-                     "other.",
-            .epilogue = "Examples:\n"
-                        "  fanin-servers --count 200 --port 20000 &\n"
-                        "  fanin-peer-blocking --servers 200 --port 20000 --frames 100",
-        },
+    .name = "fanin-peer-blocking",
+    .about = "Does fanin-client's job with a thread for each connection and blocking receives",
     .scheme = "blocking",
     .scheme_slices = "blocking-slices",
     .engine = blocking_engine,
     .thread_per_link = true,
+    .state_bytes = sizeof(struct start_gate),
+    .link_state_bytes = sizeof(struct receiver),
     .open = blocking_open,
     .collect = blocking_collect,
     .cut = blocking_cut,

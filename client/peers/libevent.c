@@ -12,136 +12,123 @@
  * Connections are made and logged in before the loop starts, and handed over: what is compared is
  * the way that frames take. */
 #include <assert.h>
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "client/peers/intake.h"
+#include "client/peers/peer.h"
 #include "cport/cport.h"
 
 enum { READ_BYTES = 256 << 10, PIECES_MAX = 16 };
 
-struct line {
-    struct peer_link *link;
-    struct bufferevent *events;
-    size_t searched_bytes;          /* of what is in its evbuffer: no marker begins there */
-    size_t known_bytes;             /* in its evbuffer when the last callback ended */
-    struct incremental_check check; /* with slices */
-};
-
-struct own {
+struct loop {
     struct event_base *base;
     struct event *timer;
-    struct line *lines; /* one a link */
-    struct processor processor;
     uint8_t *frame; /* one that spans chains is gathered here */
-    uint64_t copied_bytes, scanned_bytes;
 };
 
-static struct line *line_of(const struct peer_link *link)
-{
-    const struct own *own = link->peer->own;
-    return &own->lines[link->index];
-}
+/* A link's. */
+struct input {
+    struct bufferevent *events;
+    size_t searched_bytes; /* of what is in its evbuffer: no marker begins there */
+    size_t known_bytes;    /* in its evbuffer when the last callback ended */
+};
 
 static void end(struct peer_link *link, const char *reason)
 {
     struct peer *peer = link->peer;
-    struct own *own = peer->own;
-    struct line *line = line_of(link);
-    if (line->events != NULL)
-        bufferevent_free(line->events);
-    line->events = NULL;
+    const struct loop *loop = peer->state;
+    struct input *input = link->state;
+    if (input->events != NULL)
+        bufferevent_free(input->events);
+    input->events = NULL;
     link->handle = CP_HANDLE_NONE;
     peer_link_end(link, reason);
     if (atomic_load(&peer->living) == 0)
-        event_base_loopbreak(own->base);
+        event_base_loopbreak(loop->base);
 }
 
 /* ---- frames in an evbuffer ------------------------------------------------------------------ */
 
 /* The length of the first frame; 0: its end has not come yet. */
-static size_t find_end(struct line *line, struct evbuffer *input)
+static size_t find_end(struct peer_link *link, struct evbuffer *buffer)
 {
-    const struct marker *marker = &line->link->peer->config.marker;
-    struct own *own = line->link->peer->own;
+    const struct marker *marker = &link->peer->config.marker;
+    struct input *input = link->state;
     struct evbuffer_ptr from, found;
-    size_t bytes = evbuffer_get_length(input);
-    if (evbuffer_ptr_set(input, &from, line->searched_bytes, EVBUFFER_PTR_SET) != 0)
+    size_t bytes = evbuffer_get_length(buffer);
+    if (evbuffer_ptr_set(buffer, &from, input->searched_bytes, EVBUFFER_PTR_SET) != 0)
         return 0;
-    found = evbuffer_search(input, (const char *)marker->bytes, marker->count, &from);
+    found = evbuffer_search(buffer, (const char *)marker->bytes, marker->count, &from);
     size_t after = found.pos >= 0 ? (size_t)found.pos + marker->count : bytes;
-    own->scanned_bytes += after - line->searched_bytes;
+    link->framer.scanned_bytes += after - input->searched_bytes;
     if (found.pos >= 0) {
-        line->searched_bytes = 0;
+        input->searched_bytes = 0;
         return after;
     }
-    line->searched_bytes = bytes >= marker->count ? bytes - marker->count + 1 : 0;
+    input->searched_bytes = bytes >= marker->count ? bytes - marker->count + 1 : 0;
     return 0;
 }
 
 /* Takes the first frame out of the evbuffer. */
-static enum frame_error process(struct line *line, struct evbuffer *input, size_t bytes)
+static enum frame_error process(struct peer_link *link, struct evbuffer *buffer, size_t bytes)
 {
-    struct peer_link *link = line->link;
-    struct own *own = link->peer->own;
-    const struct process_config *config = &link->peer->config.process;
+    struct peer *peer = link->peer;
+    const struct loop *loop = peer->state;
+    const struct process_config *config = &peer->config.process;
     size_t header_bytes = PROTOCOL_HEADER_BYTES + config->marker.count;
     size_t wanted = config->verify == VERIFY_FULL || bytes < header_bytes ? bytes : header_bytes;
-    if (evbuffer_get_contiguous_space(input) >= wanted) {
+    if (evbuffer_get_contiguous_space(buffer) >= wanted) {
         enum frame_error error = process_in_place(
-            &own->processor, &link->stream, evbuffer_pullup(input, (ev_ssize_t)wanted), bytes);
-        evbuffer_drain(input, bytes);
+            &peer->processor, &link->stream, evbuffer_pullup(buffer, (ev_ssize_t)wanted), bytes);
+        evbuffer_drain(buffer, bytes);
         return error;
     }
-    int removed = evbuffer_remove(input, own->frame, wanted);
+    int removed = evbuffer_remove(buffer, loop->frame, wanted);
     assert(removed == (int)wanted);
     (void)removed;
-    own->copied_bytes += wanted;
-    evbuffer_drain(input, bytes - wanted);
-    return process_in_place(&own->processor, &link->stream, own->frame, bytes);
+    link->framer.copied_bytes += wanted;
+    evbuffer_drain(buffer, bytes - wanted);
+    return process_in_place(&peer->processor, &link->stream, loop->frame, bytes);
 }
 
 /* FRAME_OK or why the link has to end. */
-static enum frame_error take_frames(struct line *line, struct evbuffer *input)
+static enum frame_error take_frames(struct peer_link *link, struct evbuffer *buffer)
 {
-    struct stream *stream = &line->link->stream;
-    size_t most = line->link->peer->config.process.frame_bytes_max;
-    while (evbuffer_get_length(input) > 0) {
+    struct stream *stream = &link->stream;
+    size_t most = link->peer->config.process.frame_bytes_max;
+    while (evbuffer_get_length(buffer) > 0) {
         if (stream->found_frames == stream->frames_expected)
             return FRAME_SURPLUS;
-        size_t bytes = find_end(line, input);
-        stream->partial_bytes = bytes > 0 ? bytes : evbuffer_get_length(input);
+        size_t bytes = find_end(link, buffer);
+        stream->partial_bytes = bytes > 0 ? bytes : evbuffer_get_length(buffer);
         if (stream->partial_bytes > most)
             return FRAME_OVERLONG;
         if (bytes == 0)
             return FRAME_OK;
         stream->partial_bytes = 0;
         stream->found_frames++;
-        enum frame_error error = process(line, input, bytes);
+        enum frame_error error = process(link, buffer, bytes);
         if (error != FRAME_OK)
             return error;
     }
     return FRAME_OK;
 }
 
-static enum frame_error take_slices(struct line *line, struct evbuffer *input)
+static enum frame_error take_slices(struct peer_link *link, struct evbuffer *buffer)
 {
-    struct own *own = line->link->peer->own;
     struct evbuffer_iovec pieces[PIECES_MAX];
     enum frame_error error = FRAME_OK;
-    while (error == FRAME_OK && evbuffer_get_length(input) > 0) {
+    while (error == FRAME_OK && evbuffer_get_length(buffer) > 0) {
         size_t seen_bytes = 0;
-        int count = evbuffer_peek(input, -1, NULL, pieces, PIECES_MAX);
+        int count = evbuffer_peek(buffer, -1, NULL, pieces, PIECES_MAX);
         for (int i = 0; error == FRAME_OK && i < count && i < PIECES_MAX; i++) {
-            error = intake_see(&line->check, line->link, &own->processor, pieces[i].iov_base,
-                               pieces[i].iov_len);
+            error =
+                framer_feed(link, &link->peer->processor, pieces[i].iov_base, pieces[i].iov_len);
             seen_bytes += pieces[i].iov_len;
         }
-        own->scanned_bytes += seen_bytes;
-        evbuffer_drain(input, seen_bytes);
+        evbuffer_drain(buffer, seen_bytes);
     }
     return error;
 }
@@ -150,13 +137,13 @@ static enum frame_error take_slices(struct line *line, struct evbuffer *input)
 
 static void on_read(struct bufferevent *events, void *context)
 {
-    struct line *line = context;
-    struct peer_link *link = line->link;
-    struct evbuffer *input = bufferevent_get_input(events);
-    peer_link_heard(link, evbuffer_get_length(input) - line->known_bytes);
+    struct peer_link *link = context;
+    struct input *input = link->state;
+    struct evbuffer *buffer = bufferevent_get_input(events);
+    peer_link_heard(link, evbuffer_get_length(buffer) - input->known_bytes);
     enum frame_error error =
-        link->peer->slices ? take_slices(line, input) : take_frames(line, input);
-    line->known_bytes = evbuffer_get_length(input);
+        link->peer->slices ? take_slices(link, buffer) : take_frames(link, buffer);
+    input->known_bytes = evbuffer_get_length(buffer);
     if (error != FRAME_OK)
         end(link, frame_error_name(error));
     else if (peer_link_all_found(link))
@@ -165,14 +152,13 @@ static void on_read(struct bufferevent *events, void *context)
 
 static void on_event(struct bufferevent *events, short what, void *context)
 {
-    struct line *line = context;
-    struct peer_link *link = line->link;
+    struct peer_link *link = context;
+    const char *reason = NULL;
     int os_error = EVUTIL_SOCKET_ERROR();
     (void)events;
-    link->receive_calls++;
-    link->receive_empty++;
-    end(link, what & BEV_EVENT_EOF ? peer_link_end_of_stream(link)
-                                   : cp_error_name(cp_error_from_os(os_error)));
+    peer_link_received(link, NULL, NULL, what & BEV_EVENT_EOF ? 0 : cp_error_from_os(os_error),
+                       &reason);
+    end(link, reason);
 }
 
 static void on_timer(evutil_socket_t none, short what, void *context)
@@ -185,80 +171,61 @@ static void on_timer(evutil_socket_t none, short what, void *context)
 /* ---- the model ------------------------------------------------------------------------------ */
 
 /* 0, or a portable negative code. */
-static int line_open(struct own *own, struct line *line, struct peer_link *link)
+static int input_open(struct peer_link *link)
 {
+    const struct loop *loop = link->peer->state;
+    struct input *input = link->state;
     evutil_socket_t socket = (evutil_socket_t)link->handle;
     evutil_make_socket_nonblocking(socket);
-    line->link = link;
-    line->events = bufferevent_socket_new(own->base, socket, BEV_OPT_CLOSE_ON_FREE);
-    if (line->events == NULL) {
+    input->events = bufferevent_socket_new(loop->base, socket, BEV_OPT_CLOSE_ON_FREE);
+    if (input->events == NULL) {
         net_close(link->handle);
         return CP_ENOMEM;
     }
-    bufferevent_setcb(line->events, on_read, NULL, on_event, line);
-    bufferevent_set_max_single_read(line->events, READ_BYTES);
-    return bufferevent_enable(line->events, EV_READ) == 0 ? 0 : CP_ENOMEM;
+    bufferevent_setcb(input->events, on_read, NULL, on_event, link);
+    bufferevent_set_max_single_read(input->events, READ_BYTES);
+    return bufferevent_enable(input->events, EV_READ) == 0 ? 0 : CP_ENOMEM;
 }
 
 static void libevent_collect(struct peer *peer)
 {
     const struct timeval tick = {.tv_usec = PEER_TICK_MS * 1000};
-    struct own *own = peer->own;
+    const struct loop *loop = peer->state;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         if (!peer_is_living(link))
             continue;
-        int result = line_open(own, &own->lines[i], link);
+        int result = input_open(link);
         if (result == 0)
             result = peer_link_ask(link);
         if (result != 0)
             end(link, cp_error_name(result));
     }
-    event_add(own->timer, &tick);
+    event_add(loop->timer, &tick);
     if (atomic_load(&peer->living) > 0)
-        event_base_dispatch(own->base);
+        event_base_dispatch(loop->base);
 }
 
 static const char *libevent_open(struct peer *peer)
 {
-    struct own *own = peer->own = calloc(1, sizeof *own);
-    if (own == NULL)
-        return "no memory for the loop";
-    processor_init(&own->processor, &peer->config.process, &peer->budget);
-    own->lines = calloc(peer->count, sizeof *own->lines);
-    own->frame = malloc(peer->config.process.frame_bytes_max);
-    own->base = event_base_new();
-    if (own->base != NULL)
-        own->timer = event_new(own->base, -1, EV_PERSIST, on_timer, peer);
-    if (own->lines == NULL || own->frame == NULL || own->timer == NULL)
-        return "no memory or no descriptor for the loop";
-    for (uint32_t i = 0; peer->slices && i < peer->count; i++)
-        if (incremental_check_open(&own->lines[i].check, &peer->config.process) != 0)
-            return "no memory for the connections";
-    return NULL;
+    struct loop *loop = peer->state;
+    loop->frame = malloc(peer->config.process.frame_bytes_max);
+    loop->base = event_base_new();
+    if (loop->base != NULL)
+        loop->timer = event_new(loop->base, -1, EV_PERSIST, on_timer, peer);
+    return loop->frame != NULL && loop->timer != NULL ? NULL
+                                                      : "no memory or no descriptor for the loop";
 }
 
 static void libevent_close(struct peer *peer)
 {
-    struct own *own = peer->own;
-    for (uint32_t i = 0; i < peer->count; i++)
-        if (peer->links[i].handle != CP_HANDLE_NONE)
-            net_close(peer->links[i].handle);
-    if (own == NULL)
-        return;
-    peer_add(peer, &own->processor);
-    peer->copied_bytes += own->copied_bytes;
-    peer->scanned_bytes += own->scanned_bytes;
-    for (uint32_t i = 0; own->lines != NULL && i < peer->count; i++)
-        incremental_check_close(&own->lines[i].check);
-    if (own->timer != NULL)
-        event_free(own->timer);
-    if (own->base != NULL)
-        event_base_free(own->base);
+    struct loop *loop = peer->state;
+    if (loop->timer != NULL)
+        event_free(loop->timer);
+    if (loop->base != NULL)
+        event_base_free(loop->base);
     libevent_global_shutdown();
-    free(own->frame);
-    free(own->lines);
-    free(own);
+    free(loop->frame);
 }
 
 static const char *libevent_engine(void)
@@ -269,21 +236,14 @@ static const char *libevent_engine(void)
 }
 
 static const struct peer_model model = {
-    .program =
-        {
-            .name = "fanin-peer-libevent",
-            .about =
-                "Does fanin-client's job with libevent: a bufferevent for each connection on one "
-                "base and one thread; with --scheme slices frames are processed in pieces, as they "
-                "come. Takes fanin-client's options, so that one command line serves both, and "
-                "uses those of servers, load and output; it connects one server after the other.",
-            .epilogue = "Examples:\n"
-                        "  fanin-servers --count 200 --port 20000 &\n"
-                        "  fanin-peer-libevent --servers 200 --port 20000 --frames 100",
-        },
+    .name = "fanin-peer-libevent",
+    .about = "Does fanin-client's job with libevent: a bufferevent for each connection on one base "
+             "and one thread",
     .scheme = "libevent",
     .scheme_slices = "libevent-slices",
     .engine = libevent_engine,
+    .state_bytes = sizeof(struct loop),
+    .link_state_bytes = sizeof(struct input),
     .open = libevent_open,
     .collect = libevent_collect,
     .cut = end,

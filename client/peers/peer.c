@@ -1,3 +1,4 @@
+/* The parts of a peer that do not depend on how it receives. */
 #include "client/peers/peer.h"
 
 #include <assert.h>
@@ -16,12 +17,12 @@ bool peer_is_living(const struct peer_link *link)
 
 int peer_link_ask(struct peer_link *link)
 {
-    const struct session *session = link->peer->session;
-    const struct request *request = request_of(&session->book, link->index);
+    const struct program *program = &link->peer->program;
+    const struct request *request = request_of(&program->requests, link->index);
     if (request->bytes == 0)
         return 0;
     return cp_error_from_errno(net_send_all(link->handle, request->text, request->bytes,
-                                            session->options.stall_timeout_ms * OS_NS_PER_MS));
+                                            program->options.stall_timeout_ms * OS_NS_PER_MS));
 }
 
 static void first_byte(struct peer *peer)
@@ -53,9 +54,9 @@ bool peer_link_all_found(const struct peer_link *link)
            stream->received_bytes >= stream->bytes_expected;
 }
 
-/* One that only counts bytes cannot know how many frames there were when the server alone knows
- * their sum. */
-const char *peer_link_end_of_stream(const struct peer_link *link)
+/* What it means that the server has closed. A peer that only counts bytes cannot know how many
+ * frames there were when only the server knows their sum. */
+static const char *end_of_stream(const struct peer_link *link)
 {
     const struct stream *stream = &link->stream;
     bool counts_only =
@@ -65,6 +66,24 @@ const char *peer_link_end_of_stream(const struct peer_link *link)
     if (stream->bytes_expected == UINT64_MAX && counts_only)
         return NULL;
     return stream->frames_expected != UINT64_MAX ? "closed-early" : NULL;
+}
+
+bool peer_link_received(struct peer_link *link, struct processor *processor, uint8_t *data,
+                        int64_t result, const char **reason)
+{
+    enum frame_error error = FRAME_OK;
+    if (result <= 0) {
+        link->receive_calls++;
+        link->receive_empty++;
+        if (result != PEER_NOTHING)
+            *reason = result == 0 ? end_of_stream(link) : cp_error_name((int)result);
+        return result == PEER_NOTHING;
+    }
+    peer_link_heard(link, (size_t)result);
+    if (processor != NULL)
+        error = framer_take(link, processor, data, (size_t)result);
+    *reason = error == FRAME_OK ? NULL : frame_error_name(error);
+    return error == FRAME_OK && !peer_link_all_found(link);
 }
 
 /* The usage is read by the thread that ends the last link: the main thread may be late to wake. */
@@ -97,20 +116,20 @@ void peer_add(struct peer *peer, const struct processor *processor)
 
 static void connect_all(struct peer *peer)
 {
-    const struct session *session = peer->session;
-    uint64_t timeout_ns = session->options.connect_timeout_ms * OS_NS_PER_MS;
+    const struct program *program = &peer->program;
+    uint64_t timeout_ns = program->options.connect_timeout_ms * OS_NS_PER_MS;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct attempt *attempt = &peer->attempts[i];
         struct peer_link *link = &peer->links[i];
-        const struct request *request = request_of(&session->book, i);
+        const struct request *request = request_of(&program->requests, i);
         *link = (struct peer_link){.peer = peer, .index = i, .handle = CP_HANDLE_NONE};
-        link->idle = request_is_idle(&session->book, i);
+        link->idle = request_is_idle(&program->requests, i);
         link->stream.frames_expected = request->frames_expected;
         link->stream.bytes_expected = request->bytes_expected;
         attempt->started_ns = os_now_ns();
         attempt->result = os_interrupted()
                               ? CP_ECANCELED
-                              : cp_error_from_errno(net_connect(&session->servers.addresses[i],
+                              : cp_error_from_errno(net_connect(&program->servers.addresses[i],
                                                                 timeout_ns, &link->handle));
         attempt->done_ns = os_now_ns();
         peer->living += attempt->result == 0 && !link->idle;
@@ -120,17 +139,17 @@ static void connect_all(struct peer *peer)
 /* NULL: accepted. */
 static const char *log_in(struct peer *peer, const struct peer_link *link)
 {
-    const struct session *session = peer->session;
-    uint64_t timeout_ns = session->options.login_timeout_ms * OS_NS_PER_MS;
+    const struct program *program = &peer->program;
+    uint64_t timeout_ns = program->options.login_timeout_ms * OS_NS_PER_MS;
     const char *reason =
-        os_interrupted() ? NULL : request_log_in(&session->book, link->handle, timeout_ns);
+        os_interrupted() ? NULL : request_log_in(&program->requests, link->handle, timeout_ns);
     return os_interrupted() ? "interrupted" : reason;
 }
 
 static void log_in_all(struct peer *peer)
 {
-    struct row *row = &peer->session->row;
-    if (!peer->session->options.login.given)
+    struct row *row = &peer->program.row;
+    if (!peer->program.options.login.given)
         return;
     row->logged_in = 0;
     for (uint32_t i = 0; i < peer->count; i++) {
@@ -150,16 +169,11 @@ static void log_in_all(struct peer *peer)
 
 static void ask_fleet(struct peer *peer)
 {
-    unsigned tries = 0;
-    if (peer->session->options.request.given)
-        return;
-    for (uint32_t i = 0; i < peer->count && tries < STATS_TRIES; i++) {
-        if (!peer_is_living(&peer->links[i]))
-            continue;
-        if (stats_begin(&peer->fleet, &peer->session->servers.addresses[i], &peer->session->book))
+    const struct program *program = &peer->program;
+    for (uint32_t i = 0; i < peer->count; i++)
+        if (peer_is_living(&peer->links[i]) &&
+            stats_begin(&peer->fleet, &program->servers.addresses[i], &program->requests))
             return;
-        tries++;
-    }
 }
 
 /* ---- collect -------------------------------------------------------------------------------- */
@@ -200,7 +214,7 @@ static void collect(struct peer *peer)
 {
     uint64_t now_ns = os_now_ns();
     peer->silence_max_ns =
-        silence_max_ns(&peer->session->options, request_asked(&peer->session->book, peer->count));
+        silence_max_ns(&peer->program.options, request_asked(&peer->program.requests, peer->count));
     atomic_store(&peer->now_ns, now_ns);
     for (uint32_t i = 0; i < peer->count; i++)
         atomic_store(&peer->links[i].heard_ns, peer->links[i].idle ? UINT64_MAX : now_ns);
@@ -219,7 +233,7 @@ static void collect(struct peer *peer)
  * stalled ones when they were last heard of. */
 static uint64_t sum_links(struct peer *peer, uint64_t *last_ns)
 {
-    struct row *row = &peer->session->row;
+    struct row *row = &peer->program.row;
     uint64_t expected_bytes = 0;
     row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
     for (uint32_t i = 0; i < peer->count; i++) {
@@ -245,7 +259,7 @@ static uint64_t sum_links(struct peer *peer, uint64_t *last_ns)
 
 static void measure(struct peer *peer)
 {
-    struct row *row = &peer->session->row;
+    struct row *row = &peer->program.row;
     uint64_t last_ns = 0, expected_bytes = sum_links(peer, &last_ns);
     bool looked = peer->frames > 0 || row->bytes == 0;
     row->blocks_lost = row->pool_blocks = row->buffer_cap_waits = row->buffer_turn_waits = 0;
@@ -257,9 +271,9 @@ static void measure(struct peer *peer)
     row->buffer_peak_bytes = peak_bytes > 0 ? peak_bytes : ROW_UNKNOWN;
     measure_span(row, atomic_load(&peer->first_ns), last_ns, &peer->before, &peer->after);
     measure_latency(row, &peer->latency);
-    stats_end(&peer->fleet, &peer->session->book, row->bytes);
+    stats_end(&peer->fleet, &peer->program.requests, row->bytes);
     measure_fleet(row, &peer->fleet);
-    measure_audit(row, &(struct audit){.foreign = peer->session->options.request.given,
+    measure_audit(row, &(struct audit){.foreign = peer->program.options.request.given,
                                        .expected_bytes = expected_bytes,
                                        .processed_bytes = looked ? peer->frame_bytes : row->bytes});
     measure_bottleneck(row, (unsigned)os_cpu_count());
@@ -268,9 +282,40 @@ static void measure(struct peer *peer)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
+static const char *open_model(struct peer *peer)
+{
+    const struct peer_model *model = peer->model;
+    peer->state = calloc(1, model->state_bytes + 1);
+    peer->link_states = calloc(peer->count, model->link_state_bytes + 1);
+    if (peer->state == NULL || peer->link_states == NULL)
+        return "no memory for the connections";
+    processor_init(&peer->processor, &peer->config.process, &peer->budget);
+    for (uint32_t i = 0; i < peer->count; i++) {
+        struct peer_link *link = &peer->links[i];
+        link->state = (char *)peer->link_states + i * model->link_state_bytes;
+        if (framer_open(link) != 0)
+            return "no memory for the connections";
+    }
+    return model->open(peer);
+}
+
+static void close_model(struct peer *peer)
+{
+    if (peer->state != NULL && peer->link_states != NULL)
+        peer->model->close(peer);
+    for (uint32_t i = 0; i < peer->count; i++) {
+        framer_close(&peer->links[i]);
+        if (peer->links[i].handle != CP_HANDLE_NONE)
+            net_close(peer->links[i].handle);
+    }
+    peer_add(peer, &peer->processor);
+    free(peer->link_states);
+    free(peer->state);
+}
+
 static void run(struct peer *peer)
 {
-    struct row *row = &peer->session->row;
+    struct row *row = &peer->program.row;
     struct os_usage usage;
     os_usage_read(&usage);
     row->base_rss_kb = measure_kb(usage.rss_bytes);
@@ -280,7 +325,7 @@ static void run(struct peer *peer)
         return;
     }
     log_in_all(peer);
-    const char *why = peer->model->open(peer);
+    const char *why = open_model(peer);
     if (why == NULL) {
         measure_threads(row);
         ask_fleet(peer);
@@ -288,15 +333,15 @@ static void run(struct peer *peer)
     } else {
         row_skip(row, why);
     }
-    peer->model->close(peer);
+    close_model(peer);
     if (why == NULL)
         measure(peer);
 }
 
-static void describe(const struct peer *peer)
+static void describe(struct peer *peer)
 {
     const struct peer_model *model = peer->model;
-    struct row *row = &peer->session->row;
+    struct row *row = &peer->program.row;
     row->engine = model->engine();
     row->gate = "none";
     row->scheme = peer->slices ? model->scheme_slices : model->scheme;
@@ -308,7 +353,7 @@ static void describe(const struct peer *peer)
 
 static void configure(struct peer *peer)
 {
-    const struct collector_options *options = &peer->session->options;
+    const struct collector_options *options = &peer->program.options;
     const struct protocol_marker marker = collector_options_marker(options);
     peer->config.process =
         (struct process_config){.verify = (enum verify)options->verify,
@@ -324,30 +369,45 @@ static void open_and_run(struct peer *peer)
     peer->links = calloc(peer->count, sizeof *peer->links);
     peer->attempts = calloc(peer->count, sizeof *peer->attempts);
     if (peer->links == NULL || peer->attempts == NULL)
-        row_skip(&peer->session->row, "no memory for the connections");
+        row_skip(&peer->program.row, "no memory for the connections");
     else
         run(peer);
     free(peer->attempts);
     free(peer->links);
 }
 
+static void write_help(const struct peer_model *model, char about[512], char examples[128])
+{
+    snprintf(about, 512,
+             "%s%s. Takes fanin-client's options, so that one command line serves both, and uses "
+             "those of servers, load and output; it connects one server after the other.",
+             model->about,
+             model->scheme_slices != NULL
+                 ? "; with --scheme slices it processes frames in pieces, as they arrive"
+                 : "");
+    snprintf(examples, 128, "  %s --servers 200 --port 20000 --frames 100", model->name);
+}
+
 int peer_main(int argc, char **argv, const struct peer_model *model)
 {
-    struct session session = {0};
-    struct peer peer = {.model = model, .session = &session};
-    int code = session_open(&session, &model->program, argc, argv);
-    if (code != SESSION_OPEN)
+    char about[512], examples[128];
+    const struct program_text text = {.name = model->name, .about = about, .examples = examples};
+    struct peer peer = {.model = model};
+    struct program *program = &peer.program;
+    write_help(model, about, examples);
+    int code = program_open(program, &text, argc, argv);
+    if (code != PROGRAM_OPEN)
         return code;
-    if (session.options.reconnect)
-        return session_wrong(&session, "--reconnect: takes fanin-client: the programs that it is "
-                                       "measured against connect once");
-    peer.count = session.servers.count;
-    peer.slices = model->scheme_slices != NULL && strcmp(session.options.scheme, "slices") == 0;
+    if (program->options.reconnect)
+        return program_refuse(program, "--reconnect: only fanin-client has it; its peers connect "
+                                       "each server once");
+    peer.count = program->servers.count;
+    peer.slices = model->scheme_slices != NULL && strcmp(program->options.scheme, "slices") == 0;
     atomic_store(&peer.first_ns, UINT64_MAX);
     describe(&peer);
     configure(&peer);
     os_interrupts_catch();
-    if (session_reserve(&session) && !session.options.dry_run)
+    if (program_reserve_descriptors(program) && !program->options.dry_run)
         open_and_run(&peer);
-    return session_close(&session);
+    return program_close(program);
 }

@@ -15,13 +15,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/net.h"
+#include "base/os.h"
 #include "client/buffers/scheme.h"
 #include "client/collector/measure.h"
-#include "client/collector/session.h"
+#include "client/collector/program.h"
 #include "client/collector/stats.h"
-#include "base/os.h"
+#include "client/peers/framer.h"
 
 enum { PEER_TICK_MS = 100 };
+
+#define PEER_NOTHING INT64_MIN /* a receive that found nothing to receive */
 
 struct peer;
 
@@ -39,38 +43,43 @@ struct peer_link {
     _Atomic uint64_t heard_ns; /* as exact as the tick */
     uint64_t receive_calls, receive_empty;
     struct stream stream;
+    struct framer framer;
     struct net_watched watched; /* raw only */
+    void *state;                /* the model's: link_state_bytes, zeroed */
 };
 
 struct peer_model {
-    struct collector_program program;
+    const char *name;            /* of the program */
+    const char *about;           /* what it does, in a sentence without its full stop */
     const char *scheme;          /* the row's word for it */
     const char *scheme_slices;   /* and with --scheme slices; NULL: that makes no difference */
     const char *(*engine)(void); /* and for what it waits with */
     bool thread_per_link;
+    size_t state_bytes, link_state_bytes; /* of peer.state and peer_link.state */
 
     /* open: the logged-in links get handles or threads of the model's. Returns NULL, or why this
      * machine cannot: then close comes next. */
     const char *(*open)(struct peer *peer);
     /* collect: asks, and receives until no link is living; calls peer_tick every PEER_TICK_MS. */
     void (*collect)(struct peer *peer);
-    /* cut: from peer_tick: has a living link end soon, for `reason`. After collect, with NULL: idle
-     * ones. */
+    /* cut: from peer_tick: makes a living link end soon, for `reason`. After collect, with NULL:
+     * idle ones. */
     void (*cut)(struct peer_link *link, const char *reason);
-    /* close: frees what open took. Links that are not over are given up. */
+    /* close: frees what open took. Links that are not over are given up; the handles that are left
+     * are closed after it. */
     void (*close)(struct peer *peer);
 };
 
 struct peer {
     const struct peer_model *model;
-    struct session *session;
+    struct program program;
     struct scheme_config config; /* marker, limits and processing step, as the schemes have them */
     bool slices; /* frames are processed in pieces, as they come, and never put together */
     struct peer_link *links;
     struct attempt *attempts;
     uint32_t count;
     _Atomic uint32_t living; /* logged in, and not over */
-    struct os_parker main;   /* unparked when living comes to 0 */
+    struct os_parker main;   /* unparked when living becomes 0 */
     _Atomic uint64_t now_ns; /* by the tick */
     uint64_t silence_max_ns;
 
@@ -78,10 +87,11 @@ struct peer {
     struct os_usage before, after;
     _Atomic uint64_t first_ns; /* UINT64_MAX: no byte has come */
 
-    struct budget budget; /* of the model's buffers, as far as it knows them */
+    struct budget budget;       /* of the model's buffers, as far as it knows them */
+    struct processor processor; /* the main thread's */
     struct latency latency;
     uint64_t frames, frame_bytes, copied_bytes, scanned_bytes;
-    void *own; /* the model's */
+    void *state, *link_states; /* the model's: state_bytes, zeroed; one a link */
 };
 
 /* peer_main: the whole program. Blocks; returns the exit code. */
@@ -103,9 +113,12 @@ void peer_link_heard(struct peer_link *link, size_t bytes);
 /* peer_link_all_found: nothing more is owed. */
 bool peer_link_all_found(const struct peer_link *link);
 
-/* peer_link_end_of_stream: what it means that the server has closed: why the link failed, or
- * NULL. */
-const char *peer_link_end_of_stream(const struct peer_link *link);
+/* peer_link_received: counts a receive and, with a processor, takes the frames out of `data`, which
+ * is what framer_room returned. `result`: bytes, 0 when the server has closed, a portable negative
+ * code, or PEER_NOTHING. False: the link is over, because of *reason or (NULL) because all is
+ * done. */
+bool peer_link_received(struct peer_link *link, struct processor *processor, uint8_t *data,
+                        int64_t result, const char **reason);
 
 /* peer_link_end: the link is over, because of `reason` or (NULL) because all is done. Once, by the
  * thread that receives on it; its socket is closed or about to be. */

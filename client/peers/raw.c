@@ -1,8 +1,7 @@
-/* The ceiling: what one thread gets out of the same servers with nothing but a wait and recv
- * into one hot buffer. No completion port, no buffer scheme, no look at the bytes: a connection
- * is done when the sum of its frames' lengths has arrived. The same command line and the same
- * row as fanin-client, so that every row can be read as a share of this one. */
-#include <assert.h>
+/* The ceiling: what one thread receives from the same servers with nothing but a wait and recv into
+ * one hot buffer. It has no completion port and no buffer scheme and does not look at the bytes: a
+ * connection is done when the sum of its frames' lengths has arrived. Command line and row are
+ * fanin-client's, so that every row can be read as a share of this one. */
 #include <errno.h>
 
 #include "base/list.h"
@@ -23,19 +22,12 @@ static void end(struct peer_link *link, const char *reason)
 
 static void receive(struct peer_link *link)
 {
+    const char *reason;
     int64_t bytes = net_receive(link->handle, hot, sizeof hot);
-    if (bytes > 0) {
-        peer_link_heard(link, (size_t)bytes);
-        if (link->stream.received_bytes >= link->stream.bytes_expected)
-            end(link, NULL);
-        return;
-    }
-    link->receive_calls++;
-    link->receive_empty++;
-    if (bytes == 0)
-        end(link, peer_link_end_of_stream(link));
-    else if (bytes != -EAGAIN)
-        end(link, cp_error_name(cp_error_from_errno((int)bytes)));
+    if (bytes < 0)
+        bytes = bytes == -EAGAIN ? PEER_NOTHING : cp_error_from_errno((int)bytes);
+    if (!peer_link_received(link, NULL, NULL, bytes, &reason))
+        end(link, reason);
 }
 
 static void ask_all(struct peer *peer)
@@ -79,25 +71,14 @@ static const char *raw_open(struct peer *peer)
 
 static void raw_close(struct peer *peer)
 {
-    for (uint32_t i = 0; i < peer->count; i++)
-        if (peer->links[i].handle != CP_HANDLE_NONE)
-            net_close(peer->links[i].handle);
+    (void)peer;
     net_watch_close(watch);
 }
 
 static const struct peer_model model = {
-    .program =
-        {
-            .name = "fanin-raw",
-            .about =
-                "The ceiling that fanin-client is measured against: one thread, one wait, and one "
-                "hot buffer that every receive goes to; the bytes are counted and not looked at. "
-                "Takes fanin-client's options, so that one command line serves both, and uses "
-                "those of servers, load and output; it connects one server after the other.",
-            .epilogue = "Examples:\n"
-                        "  fanin-servers --count 200 --port 20000 &\n"
-                        "  fanin-raw --servers 200 --port 20000 --frames 100",
-        },
+    .name = "fanin-raw",
+    .about = "The ceiling that fanin-client is measured against: one thread, one wait, and one hot "
+             "buffer for every receive; it counts bytes and does not look at them",
     .scheme = "raw",
     .engine = net_watch_name,
     .open = raw_open,

@@ -18,7 +18,7 @@
 #include "base/os.h"
 #include "client/collector/tests/outcome.h"
 
-static const struct collector_program program = {"test", "", ""};
+static const struct program_text program = {"test", "", ""};
 static struct collector_options options;
 static struct servers servers;
 
@@ -239,20 +239,20 @@ static void a_wrong_line_is_told_with_its_number(void **state)
 static void four_seeds_are_shared_and_sums_are_known(void **state)
 {
     (void)state;
-    static struct request_book book;
+    static struct request_set requests;
     struct protocol_request request;
     const char *reason;
     char why[256], line[PROTOCOL_LINE_BYTES_MAX];
     read_options("--servers=9", "--frames=50", "--rate=90");
-    assert_int_equal(request_book_fill(&book, &options, 9, why, sizeof why), 0);
-    assert_ptr_equal(request_of(&book, 1), request_of(&book, 5));
+    assert_int_equal(request_set_fill(&requests, &options, 9, why, sizeof why), 0);
+    assert_ptr_equal(request_of(&requests, 1), request_of(&requests, 5));
     for (uint32_t i = 0; i < REQUEST_SEEDS; i++) {
-        const struct request *ours = request_of(&book, i);
+        const struct request *ours = request_of(&requests, i);
         uint64_t sum = 0;
         snprintf(line, sizeof line, "%.*s", (int)ours->bytes - 2, ours->text);
         assert_int_equal(protocol_read_request(line, &request, &reason), 0);
         assert_int_equal(request.go.seed, options.seed + i);
-        assert_int_equal(request.go.run, book.run);
+        assert_int_equal(request.go.run, requests.run);
         assert_true(request.go.rate == 10);
         for (unsigned seq = 0; seq < 50; seq++)
             sum += protocol_frame_length(options.seed + i, seq, 256, 100000);

@@ -33,18 +33,18 @@ static void assert_clean(unsigned frames)
 static void idle_servers_lie_between_the_others(void **state)
 {
     (void)state;
-    struct request_book book = {0};
+    struct request_set requests = {0};
     for (uint32_t percent = 0; percent < 100; percent++) {
         uint32_t asked = 0, last = 0;
-        book.idle_percent = percent;
-        assert_false(request_is_idle(&book, 0));
+        requests.idle_percent = percent;
+        assert_false(request_is_idle(&requests, 0));
         for (uint32_t i = 0; i < 1000; i++) {
-            if (!request_is_idle(&book, i)) {
+            if (!request_is_idle(&requests, i)) {
                 assert_true(i - last <= 100 / (100 - percent) + 1);
                 asked++;
                 last = i;
             }
-            assert_int_equal(request_asked(&book, i + 1), asked);
+            assert_int_equal(request_asked(&requests, i + 1), asked);
         }
         assert_int_equal(asked, 10 * (100 - percent));
     }

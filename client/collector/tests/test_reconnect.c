@@ -72,7 +72,7 @@ static void assert_recovered(unsigned servers)
     }
 }
 
-/* ---- outages --------------------------------------------------------------------------------- */
+/* ---- outages -------------------------------------------------------------------------------- */
 
 static void every_scheme_goes_on_after_a_restart(void **state)
 {
@@ -210,7 +210,7 @@ static void servers_that_are_not_ours_are_asked_anew(void **state)
     fleet_end(&fleet);
 }
 
-/* ---- the whole fleet ------------------------------------------------------------------------- */
+/* ---- the whole fleet ---------------------------------------------------------------------- */
 
 /* A client beside the test: its process, and where its row goes. */
 struct client {
@@ -318,7 +318,7 @@ static void an_interrupted_client_ends_beside_servers_that_are_away(void **state
     fleet_end(&fleet);
 }
 
-/* ---- logins ---------------------------------------------------------------------------------- */
+/* ---- logins ------------------------------------------------------------------------------- */
 
 static const char *const login_names[] = {"refused", "closed", "reset", "timeout", "garbage"};
 enum { LOGIN_NAMES = sizeof login_names / sizeof login_names[0] };

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "client/collector/report.h"
+#include "client/collector/program.h"
 #include "client/collector/row.h"
 #include "base/os.h"
 
@@ -193,30 +193,34 @@ static void numbers_that_are_none_are_null(void **state)
 
 /* ---- where rows go --------------------------------------------------------------------------- */
 
+static const struct program_text text = {.name = "test", .about = "", .examples = ""};
+
+/* Opens a program whose row goes to `json`. */
+static int open_program(struct program *program, char *json)
+{
+    char *arguments[] = {(char *)"test", (char *)"--servers=1", (char *)"--quiet", json};
+    *program = (struct program){.text = NULL};
+    return program_open(program, &text, json != NULL ? 4 : 3, arguments);
+}
+
 static void a_full_disk_is_told(void **state)
 {
     (void)state;
-    struct collector_options options = some_options();
-    struct report report;
-    struct row row;
+    struct program program;
     FILE *full = fopen("/dev/full", "w");
     if (full == NULL)
         skip();
     fclose(full);
-    options.json = "/dev/full";
-    options.quiet = true;
-    row_init(&row, &options);
-    assert_int_equal(report_open(&report, "test", &options), EXIT_DONE);
-    assert_int_equal(report_close(&report, &row), EXIT_MEASURED_FAILURE);
+    assert_int_equal(open_program(&program, (char *)"--json=/dev/full"), PROGRAM_OPEN);
+    assert_int_equal(program_close(&program), EXIT_MEASURED_FAILURE);
 }
 
 static void a_path_that_cannot_be_written_is_told_at_once(void **state)
 {
     (void)state;
-    struct collector_options options = some_options();
-    struct report report;
-    options.json = "/proc/no/such/file";
-    assert_int_equal(report_open(&report, "test", &options), EXIT_MACHINE_CANNOT);
+    struct program program;
+    assert_int_equal(open_program(&program, (char *)"--json=/proc/no/such/file"),
+                     EXIT_MACHINE_CANNOT);
 }
 
 static void the_exit_code_is_the_status(void **state)
@@ -224,15 +228,11 @@ static void the_exit_code_is_the_status(void **state)
     (void)state;
     static const enum row_status statuses[] = {ROW_OK, ROW_FAILED, ROW_SKIPPED};
     static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
-    struct collector_options options = some_options();
-    options.quiet = true;
     for (unsigned i = 0; i < 3; i++) {
-        struct report report;
-        struct row row;
-        row_init(&row, &options);
-        row.status = statuses[i];
-        assert_int_equal(report_open(&report, "test", &options), EXIT_DONE);
-        assert_int_equal(report_close(&report, &row), codes[i]);
+        struct program program;
+        assert_int_equal(open_program(&program, NULL), PROGRAM_OPEN);
+        program.row.status = statuses[i];
+        assert_int_equal(program_close(&program), codes[i]);
     }
 }
 

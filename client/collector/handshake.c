@@ -2,11 +2,11 @@
  *
  *   CONNECT --> (LOGIN_ASK --> LOGIN_ANSWER -->) RUN: ready; the main thread starts it, and asks
  *
- * A connection that is opened again starts and asks by itself, for what is missing.
+ * A connection that is opened again starts by itself and asks for what is missing.
  *
- * Up to RUN one operation at a time is out, and whoever has its completion holds the connection. In
- * RUN the control operation is the request, on its way beside the first receive. */
-#include "client/collector/holder.h"
+ * Before RUN one operation at a time is in flight, and the worker with its completion owns the
+ * connection. In RUN the control operation is the request, in flight beside the first receive. */
+#include "client/collector/receive_owner.h"
 
 #include <assert.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 static void fail(struct connection *connection, const char *reason)
 {
     connection_cut(connection, reason, os_now_ns());
-    holder_leave(connection);
+    receive_owner_release(connection);
 }
 
 /* The main thread waits for the count, and only then takes connections out of READY. */
@@ -24,8 +24,8 @@ static void become_ready(struct connection *connection)
 {
     struct run *run = connection->run;
     connection->opened = true;
-    if (holder_rest(connection, CONNECTION_READY) == REST_OVER)
-        holder_leave(connection);
+    if (receive_owner_hand_over(connection, CONNECTION_READY) == HANDED_END)
+        receive_owner_release(connection);
     run_count_down(run, &run->connecting);
 }
 
@@ -62,35 +62,35 @@ static void post_request(struct connection *connection, const char *text, size_t
 /* Without a rate nothing is due at any time, and without a frame of its own nothing is missing. */
 static void ask_again(struct connection *connection, uint64_t now_ns)
 {
-    struct outage *outage = outage_of(connection);
-    const struct request *request = request_of(connection->run->book, connection->index);
-    const bool scheduled = request->go.rate > 0 && outage->began_ns != 0;
-    outage->reasked = outage->reasked || outage->began_ns != 0;
-    if (outage->began_ns == 0)
-        outage->began_ns = now_ns;
-    size_t bytes = request_again(request, outage->frames, scheduled ? now_ns - outage->began_ns : 0,
-                                 outage->text);
-    post_request(connection, outage->text, bytes);
+    struct reconnect *reconnect = reconnect_of(connection);
+    const struct request *request = request_of(connection->run->requests, connection->index);
+    const bool scheduled = request->go.rate > 0 && reconnect->began_ns != 0;
+    reconnect->reasked = reconnect->reasked || reconnect->began_ns != 0;
+    if (reconnect->began_ns == 0)
+        reconnect->began_ns = now_ns;
+    size_t bytes = request_again(request, reconnect->frames,
+                                 scheduled ? now_ns - reconnect->began_ns : 0, reconnect->text);
+    post_request(connection, reconnect->text, bytes);
 }
 
 /* Asks first, while nobody else holds the connection: once a receive is out, it may be lost and
  * paused at any time. */
-static void go_on(struct connection *connection)
+static void continue_after_outage(struct connection *connection)
 {
     const uint64_t now_ns = os_now_ns();
-    outage_end(outage_of(connection), now_ns);
-    outage_of(connection)->returns++;
+    reconnect_end(reconnect_of(connection), now_ns);
+    reconnect_of(connection)->returns++;
     atomic_fetch_sub(&connection->run->away, 1);
-    holder_heard(connection);
+    connection_note_activity(connection);
     ask_again(connection, now_ns);
-    holder_proceed(connection);
+    receive_owner_post_next(connection);
 }
 
 static void opened(struct connection *connection)
 {
     connection->step = STEP_RUN;
     if (connection->opened)
-        go_on(connection);
+        continue_after_outage(connection);
     else
         become_ready(connection);
 }
@@ -104,7 +104,7 @@ static void answer_await(struct connection *connection)
 {
     connection->blocks[0].data = answer_of(connection) + connection->answer_bytes;
     connection->blocks[0].bytes = LOGIN_ANSWER_BYTES - connection->answer_bytes;
-    int result = holder_receive(connection, 1);
+    int result = receive_owner_post(connection, 1);
     if (result != 0)
         fail(connection, login_error(result));
 }
@@ -121,13 +121,13 @@ static void answered(struct connection *connection, const char *verdict)
         opened(connection);
     } else if (strcmp(verdict, LOGIN_REFUSED) == 0) {
         connection_end(connection, verdict, os_now_ns());
-        holder_leave(connection);
+        receive_owner_release(connection);
     } else {
         fail(connection, verdict);
     }
 }
 
-void opening_answer_done(struct connection *connection, int64_t result)
+static void answer_done(struct connection *connection, int64_t result)
 {
     const char *answer = answer_of(connection);
     if (result <= 0) {
@@ -151,7 +151,7 @@ static void log_in(struct connection *connection)
     pthread_mutex_lock(&connection->lock);
     connection->login_by_ns = os_now_ns() + run->options->login_timeout_ms * OS_NS_PER_MS;
     pthread_mutex_unlock(&connection->lock);
-    int result = post_send(connection, run->book->login, run->book->login_bytes);
+    int result = post_send(connection, run->requests->login, run->requests->login_bytes);
     if (result != 0)
         fail(connection, login_error(result));
 }
@@ -166,7 +166,7 @@ static void connect_done(struct connection *connection, int result)
         attempt->result = result;
     if (result < 0)
         fail(connection, cp_error_name(result));
-    else if (connection->run->book->login_bytes > 0)
+    else if (connection->run->requests->login_bytes > 0)
         log_in(connection);
     else
         opened(connection);
@@ -196,7 +196,7 @@ void connection_reopen(struct connection *connection, const struct net_address *
 {
     pthread_mutex_lock(&connection->lock);
     const bool due = connection->phase == CONNECTION_PAUSED && !connection->asking &&
-                     outage_of(connection)->due_ns <= now_ns;
+                     reconnect_of(connection)->due_ns <= now_ns;
     if (due) {
         connection->phase = CONNECTION_BUSY;
         connection->cut = connection->resumed = false;
@@ -204,7 +204,7 @@ void connection_reopen(struct connection *connection, const struct net_address *
     pthread_mutex_unlock(&connection->lock);
     if (!due)
         return;
-    outage_of(connection)->tries++;
+    reconnect_of(connection)->tries++;
     connection->step = STEP_CONNECT;
     connection->answer_bytes = 0;
     connection_connect(connection, address);
@@ -225,11 +225,11 @@ void connection_adopt(struct connection *connection, cp_handle handle, int resul
 
 void connection_ask(struct connection *connection)
 {
-    const struct request *request = request_of(connection->run->book, connection->index);
+    const struct request *request = request_of(connection->run->requests, connection->index);
     pthread_mutex_lock(&connection->lock);
     const bool open = connection->socket != NULL;
     if (open && connection->run->options->reconnect)
-        outage_of(connection)->began_ns = os_now_ns();
+        reconnect_of(connection)->began_ns = os_now_ns();
     pthread_mutex_unlock(&connection->lock);
     if (open)
         post_request(connection, request->text, request->bytes);
@@ -246,7 +246,7 @@ static void request_done(struct connection *connection, int error)
     run_pending_drop(connection->run);
 }
 
-void opening_control_done(struct connection *connection, int64_t result)
+static void control_done(struct connection *connection, int64_t result)
 {
     switch (connection->step) {
     case STEP_CONNECT:
@@ -267,4 +267,14 @@ void opening_control_done(struct connection *connection, int64_t result)
         request_done(connection, (int)(result < 0 ? result : 0));
         return;
     }
+}
+
+void connection_complete(struct connection *connection, struct cp_op *op, int64_t result)
+{
+    if (op == &control_of(connection)->op)
+        control_done(connection, result);
+    else if (connection->step == STEP_LOGIN_ANSWER)
+        answer_done(connection, result);
+    else
+        receive_owner_received(connection, result);
 }

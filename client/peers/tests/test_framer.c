@@ -1,4 +1,4 @@
-/* intake.h: frames come out whole and in order, however receives cut them, with and without a
+/* framer.h: frames come out whole and in order, however receives cut them, with and without a
  * shared buffer, put together or in slices. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,14 +9,13 @@
 
 #include <cmocka.h>
 
-#include "client/peers/intake.h"
+#include "client/peers/peer.h"
 
 enum { FRAMES = 12, TAPE_BYTES_MAX = 2 << 20 };
 
 struct bench {
     struct peer peer;
     struct peer_link link;
-    struct intake intake;
     struct processor processor;
     uint8_t *tape, *shared;
     size_t tape_bytes;
@@ -35,8 +34,8 @@ static void set_up(struct bench *bench, uint32_t size_min, uint32_t size_max, bo
     bench->link.peer = &bench->peer;
     bench->link.stream.frames_expected = FRAMES;
     processor_init(&bench->processor, &bench->peer.config.process, &bench->peer.budget);
-    assert_int_equal(intake_open(&bench->intake, &bench->peer), 0);
-    bench->shared = malloc(INTAKE_SHARED_BYTES);
+    assert_int_equal(framer_open(&bench->link), 0);
+    bench->shared = malloc(FRAMER_SHARED_BYTES);
     bench->tape = malloc(TAPE_BYTES_MAX);
     for (uint32_t seq = 0; seq < FRAMES; seq++) {
         uint32_t length = protocol_frame_length(1, seq, size_min, size_max);
@@ -48,7 +47,7 @@ static void set_up(struct bench *bench, uint32_t size_min, uint32_t size_max, bo
 
 static void tear_down(struct bench *bench)
 {
-    intake_end(&bench->intake, &bench->link);
+    framer_close(&bench->link);
     free(bench->tape);
     free(bench->shared);
 }
@@ -61,17 +60,17 @@ static enum frame_error feed(struct bench *bench, size_t receive_bytes, bool sha
     enum frame_error error = FRAME_OK;
     for (size_t at = 0, bytes; error == FRAME_OK && at < bench->tape_bytes; at += bytes) {
         size_t room;
-        intake_room(&bench->intake, &bench->peer.budget, buffer, &room);
-        uint8_t *data = intake_room(&bench->intake, &bench->peer.budget, buffer, &room);
+        framer_room(&bench->link, buffer, &room);
+        uint8_t *data = framer_room(&bench->link, buffer, &room);
         assert_non_null(data);
-        assert_true(room >= INTAKE_READ_BYTES);
+        assert_true(room >= FRAMER_READ_BYTES);
         bytes = bench->tape_bytes - at < receive_bytes ? bench->tape_bytes - at : receive_bytes;
         if (bytes > room)
             bytes = room;
         memcpy(data, bench->tape + at, bytes);
         bench->link.stream.received_bytes += bytes;
-        error = intake_take(&bench->intake, &bench->link, &bench->processor, data, bytes);
-        memset(bench->shared, 0xee, INTAKE_SHARED_BYTES); /* another connection's turn */
+        error = framer_take(&bench->link, &bench->processor, data, bytes);
+        memset(bench->shared, 0xee, FRAMER_SHARED_BYTES); /* another connection's turn */
     }
     return error;
 }
@@ -125,7 +124,7 @@ static void slices_copy_nothing(void **state)
     (void)state;
     set_up(&bench, 100000, 100000, true);
     assert_int_equal(feed(&bench, SIZE_MAX, true), FRAME_OK);
-    intake_end(&bench.intake, &bench.link);
+    framer_close(&bench.link);
     assert_int_equal(bench.peer.copied_bytes, 0);
     assert_int_equal(bench.peer.scanned_bytes, bench.tape_bytes);
     tear_down(&bench);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "client/collector/outage.h"
+#include "client/collector/reconnect.h"
 #include "base/os.h"
 
 static const struct collector_options options = {
@@ -24,7 +24,7 @@ static void waits_double_up_to_the_longest(void **state)
     for (uint32_t failures = 1; failures < 40; failures++) {
         uint64_t most_ms = failures < 5 ? 100u << failures : 3000, longest_ns = 0, sum_ns = 0;
         for (uint32_t index = 0; index < SERVERS; index++) {
-            uint64_t delay_ns = outage_delay_ns(&options, index, failures, failures);
+            uint64_t delay_ns = reconnect_delay_ns(&options, index, failures, failures);
             assert_true(delay_ns <= most_ms * OS_NS_PER_MS);
             longest_ns = delay_ns > longest_ns ? delay_ns : longest_ns;
             sum_ns += delay_ns;
@@ -41,40 +41,43 @@ static void the_same_seed_waits_the_same(void **state)
     (void)state;
     struct collector_options other = options;
     other.seed++;
-    assert_int_equal(outage_delay_ns(&options, 5, 2, 2), outage_delay_ns(&options, 5, 2, 2));
-    assert_int_not_equal(outage_delay_ns(&options, 5, 2, 2), outage_delay_ns(&other, 5, 2, 2));
-    assert_int_not_equal(outage_delay_ns(&options, 5, 2, 2), outage_delay_ns(&options, 6, 2, 2));
-    assert_int_not_equal(outage_delay_ns(&options, 5, 2, 2), outage_delay_ns(&options, 5, 3, 2));
+    assert_int_equal(reconnect_delay_ns(&options, 5, 2, 2), reconnect_delay_ns(&options, 5, 2, 2));
+    assert_int_not_equal(reconnect_delay_ns(&options, 5, 2, 2),
+                         reconnect_delay_ns(&other, 5, 2, 2));
+    assert_int_not_equal(reconnect_delay_ns(&options, 5, 2, 2),
+                         reconnect_delay_ns(&options, 6, 2, 2));
+    assert_int_not_equal(reconnect_delay_ns(&options, 5, 2, 2),
+                         reconnect_delay_ns(&options, 5, 3, 2));
 }
 
 static void tries_count_in_a_row_without_a_frame(void **state)
 {
     (void)state;
-    struct outage outage = {0};
+    struct reconnect outage = {0};
     for (uint64_t frames = 1; frames < 20; frames++)
-        assert_true(outage_begin(&outage, &options, 0, frames, frames));
+        assert_true(reconnect_begin(&outage, &options, 0, frames, frames));
     for (unsigned i = 1; i < 3; i++)
-        assert_true(outage_begin(&outage, &options, 0, 19, 100));
-    assert_false(outage_begin(&outage, &options, 0, 19, 100));
-    outage_free(&outage);
+        assert_true(reconnect_begin(&outage, &options, 0, 19, 100));
+    assert_false(reconnect_begin(&outage, &options, 0, 19, 100));
+    reconnect_free(&outage);
 }
 
 /* From the first loss to the return, however many tries that takes. */
 static void an_outage_lasts_until_the_return(void **state)
 {
     (void)state;
-    struct outage outage = {0};
-    assert_true(outage_begin(&outage, &options, 0, 1, 1000));
-    assert_true(outage_begin(&outage, &options, 0, 1, 3000));
+    struct reconnect outage = {0};
+    assert_true(reconnect_begin(&outage, &options, 0, 1, 1000));
+    assert_true(reconnect_begin(&outage, &options, 0, 1, 3000));
     assert_true(outage.due_ns >= 3000);
-    outage_end(&outage, 9000);
+    reconnect_end(&outage, 9000);
     assert_int_equal(outage.longest_ns, 8000);
-    outage_end(&outage, 50000);
+    reconnect_end(&outage, 50000);
     assert_int_equal(outage.longest_ns, 8000);
-    assert_true(outage_begin(&outage, &options, 0, 2, 60000));
-    outage_end(&outage, 61000);
+    assert_true(reconnect_begin(&outage, &options, 0, 2, 60000));
+    reconnect_end(&outage, 61000);
     assert_int_equal(outage.longest_ns, 8000);
-    outage_free(&outage);
+    reconnect_free(&outage);
 }
 
 int main(void)

@@ -1,27 +1,29 @@
-/* What a run comes to. */
-#include "client/collector/collection.h"
+/* Computes the row from the run's counters. */
+#include "client/collector/run.h"
 
 #include <assert.h>
 
 #include "client/collector/login.h"
 
-static void sum_outages(struct collection *collection)
+/* Returns whether a server that had been asked was asked again. */
+static bool sum_outages(const struct run *run)
 {
-    const struct run *run = &collection->run;
-    struct row *row = &collection->session->row;
+    bool reasked = false;
+    struct row *row = &run->program->row;
     row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
     uint64_t longest_ns = 0;
     for (uint32_t i = 0; i < run->count; i++) {
-        const struct outage *outage = &run->outages[i];
-        row->reconnects += outage->returns;
-        row->reconnect_attempts += outage->tries;
-        row->discarded_bytes += outage->discarded_bytes;
-        collection->reasked = collection->reasked || outage->reasked;
-        if (outage->longest_ns > longest_ns)
-            longest_ns = outage->longest_ns;
+        const struct reconnect *reconnect = &run->reconnects[i];
+        row->reconnects += reconnect->returns;
+        row->reconnect_attempts += reconnect->tries;
+        row->discarded_bytes += reconnect->discarded_bytes;
+        reasked = reasked || reconnect->reasked;
+        if (reconnect->longest_ns > longest_ns)
+            longest_ns = reconnect->longest_ns;
     }
     if (longest_ns > 0)
         row->outage_ms_max = (double)longest_ns / OS_NS_PER_MS;
+    return reasked;
 }
 
 static void sum_logins(const struct run *run, struct row *row)
@@ -35,13 +37,10 @@ static void sum_logins(const struct run *run, struct row *row)
     }
 }
 
-/* By what the connections noted; streams end with the scheme. */
-void collection_sum(struct collection *collection)
+void results_sum(struct run *run)
 {
-    const struct run *run = &collection->run;
-    struct row *row = &collection->session->row;
+    struct row *row = &run->program->row;
     row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
-    sum_outages(collection);
     if (run->options->login.given)
         sum_logins(run, row);
     for (uint32_t i = 0; i < run->count; i++) {
@@ -50,9 +49,9 @@ void collection_sum(struct collection *collection)
         row->receive_empty += connection->receive_empty;
         if (connection->stream != NULL)
             row->bytes += connection->stream->received_bytes;
-        row->bytes += run->outages[i].discarded_bytes;
-        if (connection->heard && connection->ended_ns > collection->last_ns)
-            collection->last_ns = connection->ended_ns;
+        row->bytes += run->reconnects[i].discarded_bytes;
+        if (connection->heard && connection->ended_ns > run->last_ns)
+            run->last_ns = connection->ended_ns;
         if (run->attempts[i].result == 0 && connection->reason != NULL) {
             row->connections_failed++;
             row_tally_add(row->errors, connection->reason);
@@ -60,11 +59,11 @@ void collection_sum(struct collection *collection)
     }
 }
 
-void collection_measure(struct collection *collection)
+void results_measure(struct run *run)
 {
-    const struct run *run = &collection->run;
-    struct row *row = &collection->session->row;
-    const struct scheme_figures *figures = &collection->figures;
+    struct row *row = &run->program->row;
+    const struct scheme_figures *figures = &run->figures;
+    const bool reasked = sum_outages(run);
     /* Bytes without a frame: the scheme does not look for frames, so their number was not
      * measured. */
     row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
@@ -81,18 +80,18 @@ void collection_measure(struct collection *collection)
     uint64_t frame_bytes =
         run->options->request.given ? run->options->frame_bytes_max : run->options->size_max;
     row->buffer_predicted_bytes =
-        scheme_memory(run->scheme, &collection->scheme_config, row->connected, frame_bytes);
-    measure_span(row, atomic_load(&run->first_byte_ns), collection->last_ns,
-                 &collection->usage_begin, &run->usage_end);
+        scheme_memory(run->scheme, &run->scheme_config, row->connected, frame_bytes);
+    measure_span(row, atomic_load(&run->first_byte_ns), run->last_ns, &run->usage_begin,
+                 &run->usage_end);
     measure_latency(row, &figures->latency);
-    stats_end(&collection->fleet, run->book, row->bytes);
-    measure_fleet(row, &collection->fleet);
+    stats_end(&run->fleet, run->requests, row->bytes);
+    measure_fleet(row, &run->fleet);
     measure_audit(row, &(struct audit){.foreign = run->options->request.given,
                                        .reconnect = run->options->reconnect,
-                                       .reasked = collection->reasked,
-                                       .expected_bytes = collection_expected_bytes(collection),
+                                       .reasked = reasked,
+                                       .expected_bytes = run_expected_bytes(run),
                                        .processed_bytes = figures->bytes,
-                                       .operations_lost = collection->operations_lost});
+                                       .operations_lost = run->operations_lost});
     measure_bottleneck(row, (unsigned)os_cpu_count());
     measure_status(row);
 }

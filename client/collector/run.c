@@ -4,22 +4,22 @@
  *   prepare   attach streams (their threads start), count threads, ask the fleet
  *   collect   first receive on each, then the request on each;   until none is living
  *             lost ones are tried again (--reconnect)
- *   leave     until nothing is in flight
+ *   drain     until nothing is in flight
  *
- * Meanwhile the main thread ticks: it looks for silent servers, for lost ones whose next try is due
- * and for Ctrl-C, and shows progress. */
-#include "client/collector/collection.h"
+ * Meanwhile the main thread ticks: it checks for silent servers, for lost ones whose next try is
+ * due and for Ctrl-C, and shows progress. */
+#include "client/collector/run.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-enum { LEAVE_TIMEOUT_MS = 10000, TICKS_PER_S = 1000 / RUN_TICK_MS };
+enum { DRAIN_TIMEOUT_MS = 10000, TICKS_PER_S = 1000 / RUN_TICK_MS };
 
 static const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ENDED, GOAL_LEFT };
+enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ENDED, GOAL_DRAINED };
 
 static bool is_over(struct connection *connection)
 {
@@ -46,17 +46,16 @@ static void end_all(struct run *run, const char *reason)
         connection_end(&run->connections[i], reason, os_now_ns());
 }
 
-static void show_progress(struct collection *collection, enum goal goal, uint64_t now_ns)
+static void show_progress(struct run *run, enum goal goal, uint64_t now_ns)
 {
-    struct run *run = &collection->run;
     char what[96];
     uint64_t received = 0;
-    if (now_ns - collection->started_ns < 2 * (uint64_t)OS_NS_PER_S)
+    if (now_ns - run->started_ns < 2 * (uint64_t)OS_NS_PER_S)
         return;
     if (goal == GOAL_CONNECTED) {
         uint32_t done = run->count - atomic_load(&run->connecting);
         snprintf(what, sizeof what, "connecting  %u/%u servers", done, run->count);
-        progress_show(&collection->progress, now_ns, what, (double)done / run->count, UINT64_MAX);
+        progress_show(&run->progress, now_ns, what, (double)done / run->count, UINT64_MAX);
         return;
     }
     for (uint32_t i = 0; i < run->count; i++)
@@ -66,43 +65,41 @@ static void show_progress(struct collection *collection, enum goal goal, uint64_
                         (double)received / 1e6, living);
     if (away > 0)
         snprintf(what + used, sizeof what - (size_t)used, ", %u of them away", away);
-    double share = collection->expected_bytes != UINT64_MAX && collection->expected_bytes > 0
-                       ? (double)received / (double)collection->expected_bytes
+    double share = run->expected_bytes != UINT64_MAX && run->expected_bytes > 0
+                       ? (double)received / (double)run->expected_bytes
                        : (double)(run->count - living) / run->count;
-    progress_show(&collection->progress, now_ns, what, share, UINT64_MAX);
+    progress_show(&run->progress, now_ns, what, share, UINT64_MAX);
 }
 
-static void tick(struct collection *collection, enum goal goal)
+static void tick(struct run *run, enum goal goal)
 {
-    struct run *run = &collection->run;
     uint64_t now_ns = os_now_ns();
-    uint32_t now_tick = (uint32_t)((now_ns - collection->started_ns) / tick_ns);
+    uint32_t now_tick = (uint32_t)((now_ns - run->started_ns) / tick_ns);
     if (os_interrupted())
         end_all(run, "interrupted");
     if (now_tick == atomic_load_explicit(&run->tick, memory_order_relaxed))
         return;
     atomic_store_explicit(&run->tick, now_tick, memory_order_relaxed);
     for (uint32_t i = 0; i < run->count; i++)
-        connection_check(&run->connections[i], collection->stall_ticks, now_ns);
+        connection_check(&run->connections[i], run->stall_ticks, now_ns);
     for (uint32_t i = 0; goal == GOAL_ENDED && run->options->reconnect && i < run->count; i++)
-        connection_reopen(&run->connections[i], &collection->session->servers.addresses[i], now_ns);
-    show_progress(collection, goal, now_ns);
+        connection_reopen(&run->connections[i], &run->program->servers.addresses[i], now_ns);
+    show_progress(run, goal, now_ns);
 }
 
-static void await(struct collection *collection, enum goal goal)
+static void await(struct run *run, enum goal goal)
 {
-    while (!is_reached(&collection->run, goal)) {
-        os_park(&collection->run.main, tick_ns);
-        tick(collection, goal);
+    while (!is_reached(run, goal)) {
+        os_park(&run->main, tick_ns);
+        tick(run, goal);
     }
 }
 
 /* ---- connect, prepare, collect --------------------------------------------------------------- */
 
-static void connect_all(struct collection *collection)
+static void connect_all(struct run *run)
 {
-    struct run *run = &collection->run;
-    const struct net_address *addresses = collection->session->servers.addresses;
+    const struct net_address *addresses = run->program->servers.addresses;
     uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
     for (uint32_t i = 0; i < run->count; i++) {
         if (run->options->connect == CONNECT_ASYNC) {
@@ -115,9 +112,9 @@ static void connect_all(struct collection *collection)
                          ? CP_ECANCELED
                          : cp_error_from_errno(net_connect(&addresses[i], timeout_ns, &handle));
         connection_adopt(&run->connections[i], handle, result);
-        tick(collection, GOAL_CONNECTED);
+        tick(run, GOAL_CONNECTED);
     }
-    await(collection, GOAL_CONNECTED);
+    await(run, GOAL_CONNECTED);
 }
 
 static bool is_ready(const struct connection *connection)
@@ -126,12 +123,11 @@ static bool is_ready(const struct connection *connection)
 }
 
 /* Of the connected servers. */
-uint64_t collection_expected_bytes(const struct collection *collection)
+uint64_t run_expected_bytes(const struct run *run)
 {
-    const struct run *run = &collection->run;
     uint64_t sum = 0;
     for (uint32_t i = 0; i < run->count; i++) {
-        uint64_t bytes = request_of(run->book, i)->bytes_expected;
+        uint64_t bytes = request_of(run->requests, i)->bytes_expected;
         if (run->attempts[i].result != 0)
             continue;
         if (bytes == UINT64_MAX)
@@ -141,9 +137,8 @@ uint64_t collection_expected_bytes(const struct collection *collection)
     return sum;
 }
 
-static void skip_without_stream(struct collection *collection, uint32_t index)
+static void skip_without_stream(struct run *run, uint32_t index)
 {
-    const struct run *run = &collection->run;
     char limit[ROW_LINE_BYTES / 2], why[ROW_LINE_BYTES];
     if (!os_limit_reached(limit, sizeof limit))
         snprintf(limit, sizeof limit, "raise the limits (ulimit -u, memory, --pool-cap)");
@@ -151,84 +146,72 @@ static void skip_without_stream(struct collection *collection, uint32_t index)
              "scheme %s has no memory or no thread for connection %u of %u: %s, or ask for fewer "
              "--servers",
              run->options->scheme, index + 1, run->count, limit);
-    row_skip(&collection->session->row, why);
+    row_skip(&run->program->row, why);
 }
 
 /* Nothing is connecting any more, so that phases stay as they are until the main thread goes on. */
-static bool attach_streams(struct collection *collection)
+static bool attach_streams(struct run *run)
 {
-    struct run *run = &collection->run;
-    collection->expected_bytes = collection_expected_bytes(collection);
+    run->expected_bytes = run_expected_bytes(run);
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
-        const struct request *request = request_of(run->book, i);
+        const struct request *request = request_of(run->requests, i);
         if (!is_ready(connection) && connection->phase != CONNECTION_PAUSED)
             continue;
         connection->stream = scheme_attach(run->scheme_run, connection, request->frames_expected,
                                            request->bytes_expected);
         if (connection->stream == NULL) {
-            skip_without_stream(collection, i);
+            skip_without_stream(run, i);
             return false;
         }
     }
     return true;
 }
 
-/* A device may be one that never answers: others are asked, too, but not all of them. */
-static void ask_fleet(struct collection *collection)
+static void ask_fleet(struct run *run)
 {
-    const struct run *run = &collection->run;
-    unsigned tries = 0;
-    if (run->options->request.given)
-        return;
-    for (uint32_t i = 0; i < run->count && tries < STATS_TRIES; i++) {
-        if (!is_ready(&run->connections[i]))
-            continue;
-        if (stats_begin(&collection->fleet, &collection->session->servers.addresses[i], run->book))
+    for (uint32_t i = 0; i < run->count; i++)
+        if (is_ready(&run->connections[i]) &&
+            stats_begin(&run->fleet, &run->program->servers.addresses[i], run->requests))
             return;
-        tries++;
-    }
 }
 
-/* What floods does so first: its tape may take a while to be made, and the others' times are to be
- * those beside it. */
-static void ask_all(struct collection *collection)
+/* The server that floods is asked first: its tape takes a while to be made, and the others are to
+ * be measured beside its data. */
+static void ask_all(struct run *run)
 {
-    struct run *run = &collection->run;
     connection_ask(&run->connections[0]);
     if (run->options->flood_frames > 0)
-        await(collection, GOAL_FLOODED);
+        await(run, GOAL_FLOODED);
     for (uint32_t i = 1; i < run->count; i++)
         connection_ask(&run->connections[i]);
 }
 
-static void collect(struct collection *collection)
+static void collect(struct run *run)
 {
-    struct run *run = &collection->run;
     struct os_usage usage;
     /* What connected and logged in is done with its control; few may be asked of very many. */
     os_pages_clear(run->controls, run->controls_bytes);
     atomic_store(&run->data_tick, atomic_load(&run->tick));
-    os_usage_read(&collection->usage_begin);
+    os_usage_read(&run->usage_begin);
     for (uint32_t i = 0; i < run->count; i++)
         connection_start(&run->connections[i]);
     os_usage_read(&usage);
-    collection->session->row.ready_rss_kb = measure_kb(usage.rss_bytes);
-    ask_all(collection);
-    await(collection, GOAL_ENDED);
+    run->program->row.ready_rss_kb = measure_kb(usage.rss_bytes);
+    ask_all(run);
+    await(run, GOAL_ENDED);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Every accepted operation completes: if one does not, that is an error of the port, which the row
- * tells. */
-static void await_left(struct collection *collection)
+/* Every accepted operation completes. If one does not, that is an error of the port, and the row
+ * says so. */
+static void await_drained(struct run *run)
 {
-    struct run *run = &collection->run;
-    uint64_t deadline_ns = os_now_ns() + (uint64_t)LEAVE_TIMEOUT_MS * OS_NS_PER_MS;
-    while (!is_reached(run, GOAL_LEFT) && os_now_ns() < deadline_ns)
+    uint64_t deadline_ns = os_now_ns() + (uint64_t)DRAIN_TIMEOUT_MS * OS_NS_PER_MS;
+    while (!is_reached(run, GOAL_DRAINED) && os_now_ns() < deadline_ns)
         os_park(&run->main, tick_ns);
-    collection->operations_lost = atomic_load(&run->pending);
+    run->operations_lost = atomic_load(&run->pending);
 }
 
 static uint32_t stall_ticks(const struct collector_options *options, uint32_t servers)
@@ -240,7 +223,7 @@ static uint32_t stall_ticks(const struct collector_options *options, uint32_t se
     return ticks < (double)UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
 }
 
-/* Nothing is owed on them: that the others are over is their end. */
+/* Idle servers owe nothing: they end with the others. */
 static void end_idle(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++)
@@ -248,42 +231,40 @@ static void end_idle(struct run *run)
             connection_end(&run->connections[i], NULL, os_now_ns());
 }
 
-static bool run_phases(struct collection *collection)
+static bool run_phases(struct run *run)
 {
-    struct run *run = &collection->run;
-    struct row *row = &collection->session->row;
+    struct row *row = &run->program->row;
     struct os_usage usage;
     os_usage_read(&usage);
     row->base_rss_kb = measure_kb(usage.rss_bytes);
-    connect_all(collection);
+    connect_all(run);
     if (measure_connects(row, run->attempts, run->count) != 0) {
         row_skip(row, "no memory for the connects' times");
         return false;
     }
-    if (!attach_streams(collection))
+    if (!attach_streams(run))
         return false;
     measure_threads(row);
     if (atomic_load(&run->ended)) {
-        collection->usage_begin = run->usage_end;
+        run->usage_begin = run->usage_end;
         return true;
     }
-    ask_fleet(collection);
-    collect(collection);
+    ask_fleet(run);
+    collect(run);
     return true;
 }
 
-bool collection_run(struct collection *collection)
+bool run_execute(struct run *run)
 {
-    struct run *run = &collection->run;
     assert(run->count > 0);
-    collection->started_ns = os_now_ns();
-    collection->stall_ticks = stall_ticks(run->options, request_asked(run->book, run->count));
-    progress_start(&collection->progress, stderr, run->options->quiet, collection->started_ns);
-    bool ran = run_phases(collection);
+    run->started_ns = os_now_ns();
+    run->stall_ticks = stall_ticks(run->options, request_asked(run->requests, run->count));
+    progress_start(&run->progress, stderr, run->options->quiet, run->started_ns);
+    bool ran = run_phases(run);
     if (atomic_load(&run->ended))
         end_idle(run);
     end_all(run, "given-up");
-    await_left(collection);
-    progress_end(&collection->progress);
+    await_drained(run);
+    progress_end(&run->progress);
     return ran;
 }

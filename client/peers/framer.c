@@ -1,0 +1,147 @@
+/* Finds and processes frames in the buffer that a peer receives into. */
+#include "client/peers/framer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/buffers/frames.h"
+#include "client/peers/peer.h"
+
+enum { FIRST_BYTES = 1 << 10 };
+
+/* Doubles, so that a frame of any length is moved a few times at most. */
+static int grow(struct framer *framer, struct budget *budget, size_t bytes)
+{
+    size_t capacity = framer->capacity_bytes > 0 ? framer->capacity_bytes : FIRST_BYTES;
+    while (capacity < bytes)
+        capacity *= 2;
+    if (capacity == framer->capacity_bytes)
+        return 0;
+    uint8_t *own = realloc(framer->own, capacity);
+    if (own == NULL)
+        return -1;
+    budget_charge(budget, capacity - framer->capacity_bytes);
+    framer->own = own;
+    framer->capacity_bytes = capacity;
+    return 0;
+}
+
+/* The rest of a frame is moved to the front at once, and no receive is offered more than
+ * FRAMER_READ_BYTES: what is copied for that is warm, and all connections together touch less
+ * memory. */
+static uint8_t *room_in_own(struct framer *framer, struct budget *budget, size_t *room_bytes)
+{
+    if (framer->begin > 0) {
+        size_t pending = framer->end - framer->begin;
+        memmove(framer->own, framer->own + framer->begin, pending);
+        framer->copied_bytes += pending;
+        framer->begin = 0;
+        framer->end = pending;
+    }
+    if (grow(framer, budget, framer->end + FRAMER_READ_BYTES) != 0)
+        return NULL;
+    *room_bytes = FRAMER_READ_BYTES;
+    return framer->own + framer->end;
+}
+
+uint8_t *framer_room(struct peer_link *link, uint8_t *shared, size_t *room_bytes)
+{
+    struct framer *framer = &link->framer;
+    size_t pending = framer->end - framer->begin;
+    framer->carried = shared != NULL && pending <= FRAMER_CARRY_BYTES &&
+                      framer->frame_bytes <= FRAMER_READ_BYTES / 2;
+    if (!framer->carried)
+        return room_in_own(framer, &link->peer->budget, room_bytes);
+    if (pending > 0)
+        memcpy(shared, framer->own + framer->begin, pending);
+    framer->copied_bytes += pending;
+    *room_bytes = FRAMER_SHARED_BYTES - pending;
+    return shared + pending;
+}
+
+/* What is left of the shared buffer, from the unfinished frame on. */
+static enum frame_error put_aside(struct framer *framer, struct budget *budget, const uint8_t *rest,
+                                  size_t bytes)
+{
+    framer->begin = framer->end = 0;
+    if (bytes == 0)
+        return FRAME_OK;
+    if (grow(framer, budget, bytes) != 0)
+        return FRAME_NO_MEMORY;
+    memcpy(framer->own, rest, bytes);
+    framer->copied_bytes += bytes;
+    framer->end = bytes;
+    return FRAME_OK;
+}
+
+enum frame_error framer_feed(struct peer_link *link, struct processor *processor,
+                             const uint8_t *data, size_t bytes)
+{
+    size_t end, frame_bytes;
+    link->framer.scanned_bytes += bytes;
+    while (bytes > 0) {
+        enum frame_error error =
+            frames_find(&link->peer->config, &link->stream, data, bytes, &end, &frame_bytes);
+        size_t slice_bytes = error == FRAME_OK && end > 0 ? end : bytes;
+        if (error == FRAME_OK)
+            error = incremental_check_feed(&link->framer.check, processor, &link->stream, data,
+                                           slice_bytes, end > 0);
+        if (error != FRAME_OK)
+            return error;
+        data += slice_bytes;
+        bytes -= slice_bytes;
+    }
+    return FRAME_OK;
+}
+
+static enum frame_error take_frames(struct peer_link *link, struct processor *processor,
+                                    uint8_t *data, size_t bytes)
+{
+    struct framer *framer = &link->framer;
+    struct peer *peer = link->peer;
+    const uint8_t *frame = data - (framer->end - framer->begin), *after = data + bytes;
+    size_t end, frame_bytes;
+    framer->scanned_bytes += bytes;
+    for (const uint8_t *at = data; at < after; at += end) {
+        enum frame_error error =
+            frames_find(&peer->config, &link->stream, at, (size_t)(after - at), &end, &frame_bytes);
+        if (error == FRAME_OK && end > 0)
+            error = process_in_place(processor, &link->stream, frame, frame_bytes);
+        if (error != FRAME_OK)
+            return error;
+        if (end == 0)
+            break;
+        frame += frame_bytes;
+        framer->frame_bytes = frame_bytes;
+    }
+    if (framer->carried)
+        return put_aside(framer, &peer->budget, frame, (size_t)(after - frame));
+    framer->begin = (size_t)(frame - framer->own);
+    framer->end = (size_t)(after - framer->own);
+    return FRAME_OK;
+}
+
+int framer_open(struct peer_link *link)
+{
+    struct peer *peer = link->peer;
+    return peer->slices ? incremental_check_open(&link->framer.check, &peer->config.process) : 0;
+}
+
+enum frame_error framer_take(struct peer_link *link, struct processor *processor, uint8_t *data,
+                             size_t bytes)
+{
+    assert(bytes > 0);
+    return link->peer->slices ? framer_feed(link, processor, data, bytes)
+                              : take_frames(link, processor, data, bytes);
+}
+
+void framer_close(struct peer_link *link)
+{
+    struct framer *framer = &link->framer;
+    link->peer->copied_bytes += framer->copied_bytes;
+    link->peer->scanned_bytes += framer->scanned_bytes;
+    incremental_check_close(&framer->check);
+    free(framer->own);
+    *framer = (struct framer){0};
+}
