@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts the output of report commands into README.md, so that its figures are a run's.
+"""Puts the output of report commands into README.md and docs/, so that their figures are a run's.
 
 What lies between a line `<!-- output of: plot/X.py ARGUMENTS -->` and the next
 `<!-- end of output -->` is replaced by what that command prints.
@@ -7,6 +7,7 @@ What lies between a line `<!-- output of: plot/X.py ARGUMENTS -->` and the next
 
 import argparse
 import difflib
+import glob
 import os
 import re
 import shlex
@@ -87,7 +88,7 @@ ABOUT = """Renews the parts of a page that are a command's output:
   ...
   <!-- end of output -->"""
 EPILOGUE = """examples:
-  plot/readme.py                 README.md, in place
+  plot/readme.py                 README.md, README.zh.md and docs/*.md, in place
   plot/readme.py --check         changes nothing: exit code 1 and the difference if it is stale
 
 exit codes: 0 done; 1 stale (--check), or a command failed; 2 wrong use"""
@@ -96,39 +97,49 @@ exit codes: 0 done; 1 stale (--check), or a command failed; 2 wrong use"""
 def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=ABOUT, epilog=EPILOGUE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("page", metavar="FILE", nargs="?", default=os.path.join(ROOT, "README.md"))
+    parser.add_argument("pages", metavar="FILE", nargs="*", help="pages (default: all of them)")
     parser.add_argument("--root", metavar="DIR", default=ROOT,
                         help="where commands run (default: the project)")
     parser.add_argument("--check", action="store_true", help="only compare")
     return parser.parse_args(arguments)
 
 
+def pages_of(root: str) -> List[str]:
+    return sorted(glob.glob(os.path.join(root, "README*.md"))
+                  + glob.glob(os.path.join(root, "docs", "*.md")))
+
+
+def renew(page: str, root: str, check: bool) -> int:
+    """One page: 0 if it was or is now as its commands print it, 1 if it is stale."""
+    name = os.path.relpath(page, root)
+    with open(page, encoding="utf-8") as file:
+        old = file.read()
+    new = renewed(name, old, root)
+    if old == new:
+        print("%s: up to date" % name)
+    elif check:
+        sys.stdout.writelines(difflib.unified_diff(
+            old.splitlines(True), new.splitlines(True), name, "as its commands print it"))
+        print("%s: %s is stale; plot/readme.py renews it" % (PROGRAM, name), file=sys.stderr)
+        return 1
+    else:
+        with open(page, "w", encoding="utf-8") as file:
+            file.write(new)
+        print("%s: renewed" % name)
+    return 0
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     asked = options(arguments)
-    name = os.path.basename(asked.page)
     try:
-        with open(asked.page, encoding="utf-8") as file:
-            old = file.read()
-        new = renewed(name, old, asked.root)
-        if old != new and not asked.check:
-            with open(asked.page, "w", encoding="utf-8") as file:
-                file.write(new)
+        return max([renew(page, asked.root, asked.check)
+                    for page in asked.pages or pages_of(asked.root)], default=0)
     except OSError as error:
         print("%s: %s: %s" % (PROGRAM, error.filename, error.strerror), file=sys.stderr)
         return 2
     except Wrong as error:
         print("%s: %s" % (PROGRAM, error), file=sys.stderr)
         return 1
-    if old == new:
-        print("%s: up to date" % name)
-    elif asked.check:
-        sys.stdout.writelines(difflib.unified_diff(
-            old.splitlines(True), new.splitlines(True), name, "as its commands print it"))
-        print("%s: %s is stale; plot/readme.py renews it" % (PROGRAM, name), file=sys.stderr)
-        return 1
-    else:
-        print("%s: renewed" % name)
-    return 0
 
 
 if __name__ == "__main__":

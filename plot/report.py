@@ -31,6 +31,7 @@ import wire
 from claim import WrongClaim
 from contents import Report, excluded
 from rows import Results, is_result, load_or_explain, run_command
+from section import Section
 from terminal import section_text, to_screen, to_terminal
 
 PROGRAM = "plot/report.py"
@@ -52,7 +53,7 @@ EPILOGUE = """examples:
   plot/report.py out/latest --no-figures        without gnuplot
   plot/report.py results/reference --out /tmp/x leaves the results folder untouched
   plot/report.py out/latest --require A2,A5     exit code 1 unless both are confirmed
-  plot/report.py out/latest --section Claims    the verdicts only
+  plot/report.py out/latest --section Verdicts  the verdicts only
 
 A cell counts rows with status ok and a passed audit; all others are listed with their reasons.
 An experiment that was not run is left out with one line.
@@ -71,7 +72,7 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--require", metavar="ID,ID,...",
                         help="claims that must be confirmed, or the exit code is 1")
     parser.add_argument("--section", metavar="NAME", action="append",
-                        help="print only this section (Claims, 'Table 1', ...), write nothing")
+                        help="print only this section (Verdicts, 'Table 1', ...), write nothing")
     return parser.parse_args(arguments)
 
 
@@ -102,7 +103,9 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> str:
 
 def print_sections(report: Report, names: Sequence[str]) -> int:
     """Those that were asked for, as in a terminal. The exit code."""
-    sections = {section.short: section for section in [report.summary] + report.sections}
+    verdicts = Section("Verdicts", [summary.verdicts(report.results)], [])
+    sections = {section.short: section
+                for section in [report.summary, verdicts] + report.sections}
     strangers = [name for name in names if name not in sections]
     if strangers:
         print("%s: --section: there is no %r; there are %s" % (PROGRAM, strangers[0],

@@ -57,6 +57,13 @@ class Renewing(AFolder):
         self.assertEqual(self.run_it()[1], "README.md: up to date\n")
         self.assertEqual(before, self.read())
 
+    def test_without_a_name_every_page_is_renewed(self):
+        os.mkdir(os.path.join(self.root, "docs"))
+        self.write("docs/more.md", PAGE)
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            self.assertEqual(readme.main(["--root", self.root]), 0)
+        self.assertEqual(out.getvalue(), "README.md: renewed\ndocs/more.md: renewed\n")
+
     def test_check_says_what_is_stale_and_changes_nothing(self):
         code, out, err = self.run_it("--check")
         self.assertEqual((code, self.read()), (1, PAGE))
