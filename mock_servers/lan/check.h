@@ -5,8 +5,21 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "mock_servers/lan/bounds.h"
 #include "mock_servers/lan/measure.h"
+
+struct bounds {
+    double min, max; /* inclusive */
+};
+
+/* bounds_rate: 3 % either way. */
+struct bounds bounds_rate(double bits_per_s);
+
+/* bounds_round_trip: 0.1 ms and 5 % either way, not below 0. */
+struct bounds bounds_round_trip(double ns);
+
+/* bounds_lost: how many of `sent` may be lost where each is with probability `loss`: the middle
+ * 99 % of the binomial distribution. */
+struct bounds bounds_lost(uint64_t sent, double loss);
 
 struct check_rate {
     double asked, measured; /* bits per second; asked 0: unlimited, which is always ok */

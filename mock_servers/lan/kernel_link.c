@@ -6,13 +6,11 @@
  * at a time, so that they count the frames of the wire. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "mock_servers/lan/interface.h"
-#include "mock_servers/lan/kinds.h"
+#include "mock_servers/lan/link_kinds.h"
 
 enum {
     BITS_PER_BYTE = 8,
@@ -20,11 +18,6 @@ enum {
     /* The kernel's timers are seldom later than this; what the bucket holds makes up for it. */
     BURST_US = 500,
     DISCIPLINE_BYTES = 256,
-};
-
-struct kernel_link {
-    struct shaper_config path[LINK_DIRECTIONS];
-    const struct namespaces *namespaces;
 };
 
 /* ---- queueing disciplines ------------------------------------------------------------------- */
@@ -67,97 +60,58 @@ static void discipline_text(const struct shaper_config *path, char text[DISCIPLI
 }
 
 /* An interface that is taken down loses its routes; one whose frames vanish does not. */
-static int side_shape(const struct kernel_link *link, enum lan_side side, bool down, char *why,
-                      size_t why_bytes)
+static int side_shape(const struct link_request *request, const struct namespaces *namespaces,
+                      enum lan_side side, bool down, char *why, size_t why_bytes)
 {
     char discipline[DISCIPLINE_BYTES] = "blackhole";
 
     if (!down)
-        discipline_text(&link->path[side == LAN_NEAR ? LINK_UP : LINK_DOWN], discipline);
-    return interface_command(link->namespaces, side, "tc", why, why_bytes,
+        discipline_text(&request->path[side == LAN_NEAR ? LINK_UP : LINK_DOWN], discipline);
+    return interface_command(namespaces, side, "tc", why, why_bytes,
                              "qdisc replace dev " LAN_INTERFACE " root %s\n",
                              discipline[0] == '\0' ? "noqueue" : discipline);
 }
 
 /* ---- the link ------------------------------------------------------------------------------- */
 
-static const char *discipline_advice(const struct kernel_link *link)
+int kernel_link_open(const struct link_request *request, const struct namespaces *namespaces,
+                     char *why, size_t why_bytes)
 {
-    if (wants_emulator(&link->path[LINK_UP]) || wants_emulator(&link->path[LINK_DOWN]))
-        return "it has no netem, which delay and loss need (as root: modprobe sch_netem)";
-    return "it has no tbf, which a rate needs (as root: modprobe sch_tbf)";
-}
+    const struct shaper_config *up = &request->path[LINK_UP], *down = &request->path[LINK_DOWN];
+    char error[DISCIPLINE_BYTES];
 
-/* Run on the far side: the peer goes to this process's namespace, the near one. */
-static int sides_open(const struct kernel_link *link, char *why, size_t why_bytes)
-{
-    char said[DISCIPLINE_BYTES];
-    int result = interface_command(link->namespaces, LAN_FAR, "ip", said, sizeof said,
+    if (up->jitter_ns > 0 || down->jitter_ns > 0) {
+        snprintf(why, why_bytes, "with jitter it would not keep the order of frames");
+        return -EOPNOTSUPP;
+    }
+    /* Run on the far side: the peer goes to this process's namespace, the near one. */
+    int result = interface_command(namespaces, LAN_FAR, "ip", error, sizeof error,
                                    "link add " LAN_INTERFACE
                                    " gso_max_segs 1 type veth peer name " LAN_INTERFACE
                                    " gso_max_segs 1 netns %d\n",
                                    (int)getpid());
-
     if (result < 0)
-        snprintf(why, why_bytes, "no veth interfaces (as root: modprobe veth): %s", said);
+        snprintf(why, why_bytes, "%s; veth interfaces come with the module veth", error);
     for (int side = 0; side < LAN_SIDES && result == 0; side++) {
-        result = side_shape(link, side, false, said, sizeof said);
+        result = side_shape(request, namespaces, side, false, error, sizeof error);
         if (result < 0)
-            snprintf(why, why_bytes, "%s: %s", discipline_advice(link), said);
+            snprintf(
+                why, why_bytes, "%s: %s",
+                wants_emulator(up) || wants_emulator(down)
+                    ? "it has no netem, which delay and loss need (as root: modprobe sch_netem)"
+                    : "it has no tbf, which a rate needs (as root: modprobe sch_tbf)",
+                error);
     }
     return result;
 }
 
-static int kernel_open(void **state, const struct link_request *request,
-                       const struct namespaces *namespaces, char *why, size_t why_bytes)
+int kernel_link_set_down(const struct link_request *request, const struct namespaces *namespaces,
+                         bool down)
 {
-    if (request->path[LINK_UP].jitter_ns > 0 || request->path[LINK_DOWN].jitter_ns > 0) {
-        snprintf(why, why_bytes, "with jitter it would not keep the order of frames");
-        return -EOPNOTSUPP;
-    }
-    struct kernel_link *link = calloc(1, sizeof *link);
-    if (link == NULL) {
-        snprintf(why, why_bytes, "no memory");
-        return -ENOMEM;
-    }
-    memcpy(link->path, request->path, sizeof link->path);
-    link->namespaces = namespaces;
-    int result = sides_open(link, why, why_bytes);
-    if (result < 0)
-        free(link);
-    else
-        *state = link;
-    return result;
-}
-
-static int kernel_start(void *state)
-{
-    (void)state;
-    return 0;
-}
-
-static int kernel_set_down(void *state, bool down)
-{
-    const struct kernel_link *link = state;
     char ignored[DISCIPLINE_BYTES];
     int result = 0;
 
     for (int side = 0; side < LAN_SIDES && result == 0; side++)
-        result = side_shape(link, side, down, ignored, sizeof ignored);
+        result = side_shape(request, namespaces, side, down, ignored, sizeof ignored);
     return result;
 }
-
-static void kernel_read(void *state, struct link_figures *figures)
-{
-    (void)state;
-    *figures = (struct link_figures){.counted = false};
-}
-
-const struct link_kind link_kernel = {
-    .name = "kernel",
-    .open = kernel_open,
-    .start = kernel_start,
-    .set_down = kernel_set_down,
-    .read = kernel_read,
-    .close = free,
-};

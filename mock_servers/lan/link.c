@@ -5,67 +5,92 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "mock_servers/lan/interface.h"
-#include "mock_servers/lan/kinds.h"
+#include "mock_servers/lan/link_kinds.h"
+
+enum { AUTO, KERNEL, TUN, PACKET, NAMES, WHY_BYTES = 512 };
 
 /* In the order in which "auto" tries them. */
-static const struct link_kind *const kinds[] = {&link_kernel, &link_tun, &link_packet};
-
-enum { KINDS = sizeof kinds / sizeof *kinds, WHY_BYTES = 512, AUTO = 0 };
-
 const char *const link_names[] = {"auto", "kernel", "tun", "packet", NULL};
 const char *const link_direction_names[] = {[LINK_UP] = "up", [LINK_DOWN] = "down"};
 
-_Static_assert(sizeof link_names / sizeof *link_names == KINDS + 2, "a name for each kind");
-
 struct link {
-    const struct link_kind *kind;
-    void *state;
+    int name;
+    struct link_request request;
+    const struct namespaces *namespaces;
+    struct user_link *user; /* NULL: the kernel does the work */
 };
 
-static int kind_open(struct link *link, const struct link_request *request,
-                     const struct namespaces *namespaces, char *why, size_t why_bytes)
+static int user_open(struct link *link, char *why, size_t why_bytes)
 {
-    int result = link->kind->open(&link->state, request, namespaces, why, why_bytes);
-    bool opened = result == 0;
+    int ends[LAN_SIDES] = {-1, -1}, result;
 
-    for (int side = 0; side < LAN_SIDES && result == 0; side++)
-        result = interface_configure(namespaces, side, why, why_bytes);
-    if (opened && result < 0)
-        link->kind->close(link->state);
+    if (link->name == TUN)
+        result = tap_ends_open(ends, link->namespaces, why, why_bytes);
+    else
+        result = packet_ends_open(ends, link->namespaces, why, why_bytes);
+    if (result == 0) {
+        link->user = user_link_open(&link->request, ends, link->namespaces);
+        if (link->user != NULL)
+            return 0;
+        snprintf(why, why_bytes, "no memory for its queues");
+        result = -ENOMEM;
+    }
+    for (int side = 0; side < LAN_SIDES; side++)
+        if (ends[side] >= 0)
+            close(ends[side]);
     return result;
 }
 
-/* A kind that failed may have left an interface. */
-static void interfaces_delete(const struct namespaces *namespaces)
+static int kind_open(struct link *link, char *why, size_t why_bytes)
+{
+    int result = link->name == KERNEL
+                     ? kernel_link_open(&link->request, link->namespaces, why, why_bytes)
+                     : user_open(link, why, why_bytes);
+
+    for (int side = 0; side < LAN_SIDES && result == 0; side++)
+        result = interface_configure(link->namespaces, side, why, why_bytes);
+    return result;
+}
+
+/* Of a kind that failed: its thread has not been started. */
+static void kind_close(struct link *link)
 {
     char ignored[WHY_BYTES];
 
+    if (link->user != NULL)
+        user_link_close(link->user);
+    link->user = NULL;
     for (int side = 0; side < LAN_SIDES; side++)
-        interface_command(namespaces, side, "ip", ignored, sizeof ignored,
+        interface_command(link->namespaces, side, "ip", ignored, sizeof ignored,
                           "link delete " LAN_INTERFACE "\n");
 }
 
 struct link *link_open(int name, const struct link_request *request,
                        const struct namespaces *namespaces, char *why, size_t why_bytes)
 {
-    assert(name >= AUTO && name <= KINDS);
+    assert(name >= AUTO && name < NAMES);
     struct link *link = calloc(1, sizeof *link);
-    int first = name == AUTO ? 0 : name - 1, last = name == AUTO ? KINDS - 1 : name - 1;
     size_t used = 0;
 
-    why[0] = '\0';
-    for (int i = first; link != NULL && i <= last; i++) {
+    if (link == NULL) {
+        snprintf(why, why_bytes, "no memory");
+        return NULL;
+    }
+    *link = (struct link){.request = *request, .namespaces = namespaces};
+    for (int i = KERNEL; i < NAMES; i++) {
         char reason[WHY_BYTES] = "";
-        link->kind = kinds[i];
-        if (kind_open(link, request, namespaces, reason, sizeof reason) == 0)
+        link->name = i;
+        if (name != AUTO && name != i)
+            continue;
+        if (kind_open(link, reason, sizeof reason) == 0)
             return link;
-        interfaces_delete(namespaces);
-        int more = snprintf(why + used, why_bytes - used, "%s%s: %s", used == 0 ? "" : "; ",
-                            kinds[i]->name, reason);
-        used += (size_t)more < why_bytes - used ? (size_t)more : why_bytes - used - 1;
+        kind_close(link);
+        if (used < why_bytes)
+            used += (size_t)snprintf(why + used, why_bytes - used, "%s%s: %s",
+                                     used == 0 ? "" : "; ", link_names[i], reason);
     }
     free(link);
     return NULL;
@@ -73,28 +98,34 @@ struct link *link_open(int name, const struct link_request *request,
 
 int link_start(struct link *link)
 {
-    return link->kind->start(link->state);
+    return link->user == NULL ? 0 : user_link_start(link->user);
 }
 
 const char *link_name(const struct link *link)
 {
-    return link->kind->name;
+    return link_names[link->name];
 }
 
 int link_set_down(struct link *link, bool down)
 {
-    return link->kind->set_down(link->state, down);
+    if (link->user == NULL)
+        return kernel_link_set_down(&link->request, link->namespaces, down);
+    user_link_set_down(link->user, down);
+    return 0;
 }
 
 void link_read(struct link *link, struct link_figures *figures)
 {
-    link->kind->read(link->state, figures);
+    *figures = (struct link_figures){.counted = false};
+    if (link->user != NULL)
+        user_link_read(link->user, figures);
 }
 
 void link_close(struct link *link)
 {
     if (link == NULL)
         return;
-    link->kind->close(link->state);
+    if (link->user != NULL)
+        user_link_close(link->user);
     free(link);
 }

@@ -38,18 +38,6 @@ struct link_figures {
 
 struct link;
 
-struct link_kind {
-    const char *name;
-    /* open: 0 with *state set, or -errno with `why`. Called in the near namespace, and returns
-     * there. */
-    int (*open)(void **state, const struct link_request *request,
-                const struct namespaces *namespaces, char *why, size_t why_bytes);
-    int (*start)(void *state);
-    int (*set_down)(void *state, bool down);
-    void (*read)(void *state, struct link_figures *figures);
-    void (*close)(void *state);
-};
-
 /* NULL-terminated; index 0, "auto", takes the first kind that works. */
 extern const char *const link_names[];
 

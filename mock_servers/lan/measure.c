@@ -15,6 +15,8 @@
 
 #include "base/os.h"
 
+enum { FROM, TO }; /* the ends of a connection */
+
 enum {
     PORT = 7, /* the namespaces are fanin-lan's alone */
     BITS_PER_BYTE = 8,
@@ -41,14 +43,23 @@ static void poll_until(uint64_t deadline_ns, struct pollfd *polled, nfds_t count
 
 /* ---- sockets on both sides ------------------------------------------------------------------ */
 
-static enum lan_side sender_side(enum link_direction direction)
+static int socket_open(const struct namespaces *namespaces, enum lan_side side, int type)
 {
-    return direction == LINK_UP ? LAN_NEAR : LAN_FAR;
-}
+    struct timeval limit = {.tv_sec = CONNECT_SECONDS_MAX};
+    int bytes = DATAGRAM_BUFFER_BYTES, on = 1;
 
-static enum lan_side receiver_side(enum link_direction direction)
-{
-    return direction == LINK_UP ? LAN_FAR : LAN_NEAR;
+    namespaces_enter(namespaces, side);
+    int descriptor = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    namespaces_enter(namespaces, LAN_NEAR);
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    /* Reno grows until something is dropped, and every kernel has it. */
+    setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
+    if (type == SOCK_DGRAM &&
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    return descriptor;
 }
 
 static struct sockaddr_in address_of(enum lan_side side)
@@ -59,99 +70,50 @@ static struct sockaddr_in address_of(enum lan_side side)
     return address;
 }
 
-static int socket_open(const struct namespaces *namespaces, enum lan_side side, int type)
+static bool sockets_join(int from, int *to, const struct sockaddr_in addresses[2], int type)
 {
-    namespaces_enter(namespaces, side);
-    int descriptor = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1, error = errno;
-    namespaces_enter(namespaces, LAN_NEAR);
-    if (descriptor >= 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    return descriptor < 0 ? -error : descriptor;
+    const struct sockaddr *sender = (const struct sockaddr *)&addresses[FROM];
+    const struct sockaddr *receiver = (const struct sockaddr *)&addresses[TO];
+    socklen_t bytes = sizeof addresses[0];
+
+    if (bind(*to, receiver, bytes) != 0)
+        return false;
+    if (type == SOCK_DGRAM)
+        return bind(from, sender, bytes) == 0 && connect(from, receiver, bytes) == 0 &&
+               connect(*to, sender, bytes) == 0;
+    if (listen(*to, 1) != 0 || connect(from, receiver, bytes) != 0)
+        return false;
+    int accepted = accept4(*to, NULL, NULL, SOCK_CLOEXEC);
+    close(*to);
+    *to = accepted;
+    return accepted >= 0;
 }
 
-static int socket_bind(int descriptor, enum lan_side side)
+static void ends_close(const int ends[2])
 {
-    struct sockaddr_in own = address_of(side);
-
-    return bind(descriptor, (struct sockaddr *)&own, sizeof own) == 0 ? 0 : -errno;
+    for (int end = 0; end < 2; end++)
+        if (ends[end] >= 0)
+            close(ends[end]);
 }
 
-static int socket_connect(int descriptor, enum lan_side side)
+/* Sockets that do not block, connected to each other through the link. Blocks until they are, a
+ * minute at most. */
+static int ends_open(int ends[2], const struct namespaces *namespaces,
+                     enum link_direction direction, int type)
 {
-    struct sockaddr_in other = address_of(side);
+    const enum lan_side sides[2] = {direction == LINK_UP ? LAN_NEAR : LAN_FAR,
+                                    direction == LINK_UP ? LAN_FAR : LAN_NEAR};
+    struct sockaddr_in addresses[2];
 
-    if (connect(descriptor, (struct sockaddr *)&other, sizeof other) == 0)
-        return 0;
-    return errno == EINPROGRESS ? -ETIMEDOUT : -errno;
-}
-
-static void ends_close(int ends[LAN_SIDES])
-{
-    for (int side = 0; side < LAN_SIDES; side++)
-        if (ends[side] >= 0)
-            close(ends[side]);
-}
-
-/* UDP sockets that do not block, connected to each other. */
-static int datagram_ends_open(const struct namespaces *namespaces, int ends[LAN_SIDES])
-{
-    int bytes = DATAGRAM_BUFFER_BYTES, result = 0;
-
-    ends[LAN_NEAR] = ends[LAN_FAR] = -1;
-    for (int side = 0; side < LAN_SIDES && result >= 0; side++) {
-        result = ends[side] = socket_open(namespaces, side, SOCK_DGRAM | SOCK_NONBLOCK);
-        if (result < 0)
-            break;
-        if (setsockopt(result, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
-            setsockopt(result, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-        result = socket_bind(ends[side], side);
-        if (result == 0)
-            result = socket_connect(ends[side], LAN_SIDES - 1 - side);
+    for (int end = 0; end < 2; end++) {
+        addresses[end] = address_of(sides[end]);
+        ends[end] = socket_open(namespaces, sides[end], type);
     }
-    if (result < 0)
-        ends_close(ends);
-    return result;
-}
-
-/* Reno grows until something is dropped, and every kernel has it. */
-static int stream_connect(const struct namespaces *namespaces, enum lan_side from, int listener,
-                          int ends[LAN_SIDES])
-{
-    enum lan_side to = LAN_SIDES - 1 - from;
-    int result = ends[from] = socket_open(namespaces, from, SOCK_STREAM);
-    struct timeval limit = {.tv_sec = CONNECT_SECONDS_MAX};
-
-    if (result < 0)
-        return result;
-    setsockopt(ends[from], IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
-    setsockopt(ends[from], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    result = socket_connect(ends[from], to);
-    if (result < 0)
-        return result;
-    ends[to] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (ends[to] < 0 || fcntl(ends[from], F_SETFL, O_NONBLOCK) != 0)
-        return -errno;
-    return 0;
-}
-
-/* A TCP connection whose ends do not block. Blocks until it stands, a minute at most. */
-static int stream_ends_open(const struct namespaces *namespaces, enum lan_side from,
-                            int ends[LAN_SIDES])
-{
-    enum lan_side to = LAN_SIDES - 1 - from;
-    int listener = socket_open(namespaces, to, SOCK_STREAM);
-    int result = listener < 0 ? listener : socket_bind(listener, to);
-
-    ends[LAN_NEAR] = ends[LAN_FAR] = -1;
-    if (result == 0 && listen(listener, 1) != 0)
-        result = -errno;
-    if (result == 0)
-        result = stream_connect(namespaces, from, listener, ends);
-    if (listener >= 0)
-        close(listener);
-    if (result < 0)
-        ends_close(ends);
+    if (sockets_join(ends[FROM], &ends[TO], addresses, type) &&
+        fcntl(ends[FROM], F_SETFL, O_NONBLOCK) == 0 && fcntl(ends[TO], F_SETFL, O_NONBLOCK) == 0)
+        return 0;
+    int result = errno == EINPROGRESS || errno == EAGAIN ? -ETIMEDOUT : -errno;
+    ends_close(ends);
     return result;
 }
 
@@ -177,17 +139,17 @@ static bool came_back(int near, uint64_t number)
 }
 
 /* 0: lost. */
-static uint64_t round_trip_ns(int ends[LAN_SIDES], uint64_t number, uint64_t patience_ns)
+static uint64_t round_trip_ns(const int ends[2], uint64_t number, uint64_t patience_ns)
 {
-    struct pollfd polled[] = {{.fd = ends[LAN_NEAR], .events = POLLIN},
-                              {.fd = ends[LAN_FAR], .events = POLLIN}};
+    struct pollfd polled[] = {{.fd = ends[FROM], .events = POLLIN},
+                              {.fd = ends[TO], .events = POLLIN}};
     uint64_t sent_ns = os_now_ns();
 
-    send(ends[LAN_NEAR], &number, sizeof number, 0);
+    send(ends[FROM], &number, sizeof number, 0);
     while (os_now_ns() < sent_ns + patience_ns) {
-        poll_until(sent_ns + patience_ns, polled, LAN_SIDES);
-        echo(ends[LAN_FAR]);
-        if (came_back(ends[LAN_NEAR], number))
+        poll_until(sent_ns + patience_ns, polled, 2);
+        echo(ends[TO]);
+        if (came_back(ends[FROM], number))
             return os_now_ns() - sent_ns;
     }
     return 0;
@@ -203,8 +165,8 @@ static int compare(const void *a, const void *b)
 int measure_round_trips(const struct namespaces *namespaces, uint64_t duration_ns,
                         uint64_t patience_ns, struct measured_round_trips *measured)
 {
-    int ends[LAN_SIDES];
-    int result = datagram_ends_open(namespaces, ends);
+    int ends[2];
+    int result = ends_open(ends, namespaces, LINK_UP, SOCK_DGRAM);
     uint64_t number = 0, end_ns = os_now_ns() + duration_ns;
 
     *measured = (struct measured_round_trips){0};
@@ -302,15 +264,13 @@ int measure_datagrams(const struct namespaces *namespaces, const struct datagram
                       struct measured_datagrams *measured)
 {
     assert(plan->payload_bytes <= PAYLOAD_BYTES_MAX);
-    int ends[LAN_SIDES];
-    int result = datagram_ends_open(namespaces, ends);
+    int ends[2];
+    int result = ends_open(ends, namespaces, plan->direction, SOCK_DGRAM);
 
     *measured = (struct measured_datagrams){0};
     if (result < 0)
         return result;
-    struct datagrams datagrams = {.plan = plan,
-                                  .from = ends[sender_side(plan->direction)],
-                                  .to = ends[receiver_side(plan->direction)]};
+    struct datagrams datagrams = {.plan = plan, .from = ends[FROM], .to = ends[TO]};
     datagrams_run(&datagrams);
     measured->sent = datagrams.sent;
     measured->received = datagrams.received;
@@ -326,7 +286,7 @@ int measure_datagrams(const struct namespaces *namespaces, const struct datagram
 /* ---- bulk ----------------------------------------------------------------------------------- */
 
 struct bulk {
-    struct pollfd polled[STREAMS_MAX][2]; /* sender and receiver of each stream */
+    struct pollfd polled[STREAMS_MAX][2]; /* the ends of each stream */
     enum link_direction direction[STREAMS_MAX];
     int count;
     uint64_t received[LINK_DIRECTIONS], last_ns[LINK_DIRECTIONS];
@@ -336,15 +296,13 @@ static int streams_open(struct bulk *bulk, const struct namespaces *namespaces,
                         enum link_direction direction)
 {
     for (int i = 0; i < STREAMS; i++, bulk->count++) {
-        int ends[LAN_SIDES];
-        int result = stream_ends_open(namespaces, sender_side(direction), ends);
+        int ends[2];
+        int result = ends_open(ends, namespaces, direction, SOCK_STREAM);
         if (result < 0)
             return result;
         bulk->direction[bulk->count] = direction;
-        bulk->polled[bulk->count][0] =
-            (struct pollfd){.fd = ends[sender_side(direction)], .events = POLLOUT};
-        bulk->polled[bulk->count][1] =
-            (struct pollfd){.fd = ends[receiver_side(direction)], .events = POLLIN};
+        bulk->polled[bulk->count][FROM] = (struct pollfd){.fd = ends[FROM], .events = POLLOUT};
+        bulk->polled[bulk->count][TO] = (struct pollfd){.fd = ends[TO], .events = POLLIN};
     }
     return 0;
 }
@@ -358,9 +316,9 @@ static void streams_run(struct bulk *bulk, uint64_t duration_ns)
         poll_until(until_ns, bulk->polled[0], (nfds_t)(2 * bulk->count));
         for (int i = 0; i < bulk->count; i++) {
             struct pollfd *polled = bulk->polled[i];
-            if (polled[0].revents)
-                (void)!send(polled[0].fd, chunk, sizeof chunk, MSG_NOSIGNAL);
-            ssize_t got = polled[1].revents ? recv(polled[1].fd, chunk, sizeof chunk, 0) : 0;
+            if (polled[FROM].revents)
+                (void)!send(polled[FROM].fd, chunk, sizeof chunk, MSG_NOSIGNAL);
+            ssize_t got = polled[TO].revents ? recv(polled[TO].fd, chunk, sizeof chunk, 0) : 0;
             if (got > 0) {
                 bulk->received[bulk->direction[i]] += (uint64_t)got;
                 bulk->last_ns[bulk->direction[i]] = os_now_ns();
@@ -375,7 +333,7 @@ static double wire_share(const struct bulk *bulk)
     int segment_bytes = 0;
     socklen_t bytes = sizeof segment_bytes;
 
-    getsockopt(bulk->polled[0][0].fd, IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, &bytes);
+    getsockopt(bulk->polled[0][FROM].fd, IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, &bytes);
     if (segment_bytes <= 0 || segment_bytes > LAN_MTU_BYTES)
         return 0;
     return (double)WIRE_BYTES_MAX / segment_bytes;
@@ -415,7 +373,6 @@ int measure_bulk(const struct namespaces *namespaces, struct link *link,
     if (result == 0)
         bulk_run(&bulk, link, plan, measured);
     for (int i = 0; i < bulk.count; i++)
-        for (int end = 0; end < 2; end++)
-            close(bulk.polled[i][end].fd);
+        ends_close((int[]){bulk.polled[i][FROM].fd, bulk.polled[i][TO].fd});
     return result;
 }

@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #include "mock_servers/lan/interface.h"
-#include "mock_servers/lan/kinds.h"
-#include "mock_servers/lan/user_link.h"
+#include "mock_servers/lan/link_kinds.h"
 
 enum { ALL_PROTOCOLS = 3 /* ETH_P_ALL */, RECEIVE_BYTES = 16 << 20 };
 
@@ -56,46 +55,28 @@ static int socket_open(const char *name, char *why, size_t why_bytes)
     return result;
 }
 
-static int ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces, char *why,
+static int side_open(const struct namespaces *namespaces, enum lan_side side, char *why,
+                     size_t why_bytes)
+{
+    const char *name = lan_addresses[side].name;
+    int result = interface_command(namespaces, side, "ip", why, why_bytes,
+                                   "link add " LAN_INTERFACE " type veth peer name %s netns %d\n",
+                                   name, (int)getpid());
+
+    return result < 0 ? result : socket_open(name, why, why_bytes);
+}
+
+int packet_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces, char *why,
                      size_t why_bytes)
 {
     int result = 0;
-
-    for (int side = 0; side < LAN_SIDES && result >= 0; side++) {
-        const char *name = lan_addresses[side].name;
-        result = interface_command(namespaces, side, "ip", why, why_bytes,
-                                   "link add " LAN_INTERFACE " type veth peer name %s netns %d\n",
-                                   name, (int)getpid());
-        if (result == 0)
-            result = ends[side] = socket_open(name, why, why_bytes);
-    }
-    return result < 0 ? result : 0;
-}
-
-static int packet_open(void **state, const struct link_request *request,
-                       const struct namespaces *namespaces, char *why, size_t why_bytes)
-{
-    int ends[LAN_SIDES] = {-1, -1};
 
     if (unshare(CLONE_NEWNET) != 0) { /* the hub, which the sockets hold from now on */
         snprintf(why, why_bytes, "cannot make a third network namespace: %s", strerror(errno));
         return -errno;
     }
-    int result = ends_open(ends, namespaces, why, why_bytes);
+    for (int side = 0; side < LAN_SIDES && result >= 0; side++)
+        result = ends[side] = side_open(namespaces, side, why, why_bytes);
     namespaces_enter(namespaces, LAN_NEAR);
-    if (result == 0)
-        return user_link_open(state, request, ends, namespaces);
-    for (int side = 0; side < LAN_SIDES; side++)
-        if (ends[side] >= 0)
-            close(ends[side]);
-    return result;
+    return result < 0 ? result : 0;
 }
-
-const struct link_kind link_packet = {
-    .name = "packet",
-    .open = packet_open,
-    .start = user_link_start,
-    .set_down = user_link_set_down,
-    .read = user_link_read,
-    .close = user_link_close,
-};

@@ -23,16 +23,29 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/options.h"
 #include "base/os.h"
-#include "mock_servers/lan/command.h"
+
+enum {
+    /* As shells have them. */
+    EXIT_COMMAND_CANNOT_RUN = 126,
+    EXIT_COMMAND_NOT_FOUND = 127,
+    EXIT_COMMAND_SIGNAL = 128, /* and the signal's number */
+};
 
 enum { WHY_BYTES = 512 };
 
 static const uint64_t ready_poll_ns = 5 * OS_NS_PER_MS, stop_poll_ns = 2 * OS_NS_PER_MS;
+
+struct command {
+    pid_t pid;      /* 0: not running */
+    bool own_group; /* signals go to all that it started */
+    int exit_code;  /* once it has ended */
+};
 
 struct session {
     const struct session_config *config;
@@ -41,7 +54,7 @@ struct session {
     pid_t fanin_lan;
     bool foreground;
     struct command near, far;
-    double orphans_cpu_s;
+    double near_cpu_s, far_cpu_s;
     uint64_t started_ns; /* of the near command */
     int edge;            /* the next one: cut edge / 2 begins at even ones, ends at odd ones */
     bool edge_failed;
@@ -90,7 +103,88 @@ static int signal_receive(uint64_t timeout_ns)
     return number != 0 && info.si_code == SI_QUEUE ? number : 0;
 }
 
+/* ---- commands: only async-signal-safe calls until exec -------------------------------------- */
+
+static void streams_set(enum lan_side side)
+{
+    if (side == LAN_NEAR)
+        return;
+    int nothing = open("/dev/null", O_RDONLY);
+    if (nothing >= 0) {
+        dup2(nothing, STDIN_FILENO);
+        close(nothing);
+    }
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+}
+
+static void signals_reset(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, SIGPIPE};
+    sigset_t none;
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        signal(numbers[i], SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void child_run(const struct namespaces *namespaces, enum lan_side side,
+                                char *const argv[], bool own_group, int report)
+{
+    if (own_group)
+        setpgid(0, 0);
+    namespaces_enter(namespaces, side);
+    namespaces_show_processes();
+    streams_set(side);
+    signals_reset();
+    execvp(argv[0], argv);
+    int error = errno;
+    (void)!write(report, &error, sizeof error);
+    _exit(EXIT_COMMAND_CANNOT_RUN);
+}
+
+/* Starts argv[0] (searched in PATH) with argv on one side. The far command has no input and writes
+ * its output to standard error, because standard output is the near command's. 0, or -errno: it
+ * cannot be executed. */
+static int command_start(struct command *command, const struct namespaces *namespaces,
+                         enum lan_side side, char *const argv[], bool own_group)
+{
+    int report[2], error = 0;
+
+    if (pipe2(report, O_CLOEXEC) != 0)
+        return -errno;
+    pid_t pid = fork();
+    if (pid == 0)
+        child_run(namespaces, side, argv, own_group, report[1]);
+    if (pid < 0)
+        error = errno;
+    close(report[1]);
+    /* The end of the file: exec has closed the pipe. */
+    if (pid > 0 && read(report[0], &error, sizeof error) == sizeof error)
+        waitpid(pid, NULL, 0);
+    close(report[0]);
+    *command = (struct command){.own_group = own_group, .pid = error == 0 ? pid : 0};
+    return -error;
+}
+
+static int exit_code_of(int status)
+{
+    return WIFSIGNALED(status) ? EXIT_COMMAND_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void command_signal(const struct command *command, int number)
+{
+    if (command->pid > 0)
+        kill(command->own_group ? -command->pid : command->pid, number);
+}
+
 /* ---- children of the session ---------------------------------------------------------------- */
+
+static double cpu_seconds(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
 
 static void children_reap(struct session *session)
 {
@@ -98,10 +192,17 @@ static void children_reap(struct session *session)
     int status;
     pid_t pid;
 
-    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
-        if (!command_note_end(&session->near, pid, status, &usage) &&
-            !command_note_end(&session->far, pid, status, &usage))
-            session->orphans_cpu_s += cpu_seconds(&usage);
+    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+        struct command *command = pid == session->near.pid ? &session->near : &session->far;
+        if (pid == command->pid) {
+            command->pid = 0;
+            command->exit_code = exit_code_of(status);
+        }
+        if (command == &session->near)
+            session->near_cpu_s = cpu_seconds(&usage);
+        else /* and of what either command has left running */
+            session->far_cpu_s += cpu_seconds(&usage);
+    }
 }
 
 static bool command_ended(struct session *session, const struct command *command)
@@ -132,7 +233,7 @@ static void all_stop(struct session *session)
     command_stop(session, &session->far);
     kill(-1, SIGKILL);
     while (wait4(-1, NULL, 0, &usage) > 0)
-        session->orphans_cpu_s += cpu_seconds(&usage);
+        session->far_cpu_s += cpu_seconds(&usage);
 }
 
 /* ---- far ------------------------------------------------------------------------------------ */
@@ -292,8 +393,8 @@ static _Noreturn void session_main(struct session *session, struct session_resul
     results->wall_ms = (double)(os_now_ns() - session->started_ns) / OS_NS_PER_MS;
     if (session->link != NULL)
         all_stop(session);
-    results->near_cpu_s = session->near.cpu_s;
-    results->far_cpu_s = session->far.cpu_s + session->orphans_cpu_s;
+    results->near_cpu_s = session->near_cpu_s;
+    results->far_cpu_s = session->far_cpu_s;
     fflush(NULL);
     _exit(code);
 }

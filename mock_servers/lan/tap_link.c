@@ -8,8 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "mock_servers/lan/kinds.h"
-#include "mock_servers/lan/user_link.h"
+#include "mock_servers/lan/link_kinds.h"
 
 static const char device[] = "/dev/net/tun";
 
@@ -42,28 +41,15 @@ static void explain(int error, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "%s: %s", device, strerror(-error));
 }
 
-static int tap_open(void **state, const struct link_request *request,
-                    const struct namespaces *namespaces, char *why, size_t why_bytes)
+int tap_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces, char *why,
+                  size_t why_bytes)
 {
-    int ends[LAN_SIDES] = {-1, -1};
-    int result = ends[LAN_NEAR] = end_open(namespaces, LAN_NEAR);
-
-    if (result >= 0)
-        result = ends[LAN_FAR] = end_open(namespaces, LAN_FAR);
-    if (result >= 0)
-        result = user_link_open(state, request, ends, namespaces);
-    else if (ends[LAN_NEAR] >= 0)
-        close(ends[LAN_NEAR]);
-    if (result < 0)
-        explain(result, why, why_bytes);
-    return result;
+    for (int side = 0; side < LAN_SIDES; side++) {
+        int result = ends[side] = end_open(namespaces, side);
+        if (result < 0) {
+            explain(result, why, why_bytes);
+            return result;
+        }
+    }
+    return 0;
 }
-
-const struct link_kind link_tun = {
-    .name = "tun",
-    .open = tap_open,
-    .start = user_link_start,
-    .set_down = user_link_set_down,
-    .read = user_link_read,
-    .close = user_link_close,
-};

@@ -14,7 +14,7 @@
  *   that moderates its interrupts: for an eighth of the time that frames wait in the queue anyway,
  *   within limits. The first frame after a pause is on time.
  * - While a direction is busy beyond the pause, frames for it do not wake the thread. */
-#include "mock_servers/lan/user_link.h"
+#include "mock_servers/lan/link_kinds.h"
 
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -255,9 +255,8 @@ static void *user_link_run(void *state)
     return NULL;
 }
 
-int user_link_start(void *state)
+int user_link_start(struct user_link *link)
 {
-    struct user_link *link = state;
     struct sched_param priority = {.sched_priority = REALTIME_PRIORITY};
     int result = os_thread_start(&link->thread, "fanin-link", 0, user_link_run, link);
 
@@ -272,43 +271,34 @@ int user_link_start(void *state)
 
 /* ---- the rest ------------------------------------------------------------------------------- */
 
-int user_link_open(void **state, const struct link_request *request, const int ends[LAN_SIDES],
-                   const struct namespaces *namespaces)
+struct user_link *user_link_open(const struct link_request *request, const int ends[LAN_SIDES],
+                                 const struct namespaces *namespaces)
 {
     struct user_link *link =
         mmap(NULL, sizeof *link, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int result = 0;
 
-    if (link == MAP_FAILED) {
-        for (int side = 0; side < LAN_SIDES; side++)
-            close(ends[side]);
-        return -ENOMEM;
-    }
-    memcpy(link->ends, ends, sizeof link->ends);
-    link->namespaces = namespaces;
+    if (link == MAP_FAILED)
+        return NULL;
+    *link = (struct user_link){.namespaces = namespaces, .ends = {-1, -1}};
     link->stop = eventfd(0, EFD_CLOEXEC);
-    if (link->stop < 0)
-        result = -errno;
-    for (int i = 0; i < LINK_DIRECTIONS && result == 0; i++) {
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
         struct direction *direction = &link->directions[i];
         direction->from = ends[i == LINK_UP ? LAN_NEAR : LAN_FAR];
         direction->to = ends[i == LINK_UP ? LAN_FAR : LAN_NEAR];
         shaper_start(&direction->shaper, &request->path[i]);
-        result = delay_queue_open(&direction->queue, shaper_held_bytes_max(&request->path[i]));
+        if (link->stop < 0 ||
+            delay_queue_open(&direction->queue, shaper_held_bytes_max(&request->path[i])) < 0) {
+            user_link_close(link);
+            return NULL;
+        }
     }
-    if (result < 0)
-        user_link_close(link);
-    else
-        *state = link;
-    return result;
+    memcpy(link->ends, ends, sizeof link->ends);
+    return link;
 }
 
-int user_link_set_down(void *state, bool down)
+void user_link_set_down(struct user_link *link, bool down)
 {
-    struct user_link *link = state;
-
     link->down = down;
-    return 0;
 }
 
 /* Frames that a packet socket had no room for, which the kernel counts from 0 after each reading; a
@@ -323,9 +313,8 @@ static uint64_t unread_count(struct direction *direction)
     return direction->unread;
 }
 
-void user_link_read(void *state, struct link_figures *figures)
+void user_link_read(struct user_link *link, struct link_figures *figures)
 {
-    struct user_link *link = state;
     struct interface_drops drops[LAN_SIDES];
     struct timespec cpu = {0};
 
@@ -346,10 +335,8 @@ void user_link_read(void *state, struct link_figures *figures)
         figures->cpu_ns = (uint64_t)cpu.tv_sec * OS_NS_PER_S + (uint64_t)cpu.tv_nsec;
 }
 
-void user_link_close(void *state)
+void user_link_close(struct user_link *link)
 {
-    struct user_link *link = state;
-
     if (link->running) {
         eventfd_write(link->stop, 1);
         pthread_join(link->thread, NULL);
@@ -357,7 +344,8 @@ void user_link_close(void *state)
     if (link->stop >= 0)
         close(link->stop);
     for (int side = 0; side < LAN_SIDES; side++)
-        close(link->ends[side]);
+        if (link->ends[side] >= 0)
+            close(link->ends[side]);
     for (int i = 0; i < LINK_DIRECTIONS; i++)
         delay_queue_close(&link->directions[i].queue);
     munmap(link, sizeof *link);

@@ -1,4 +1,4 @@
-/* How far off is off. */
+/* The bounds of a check. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "mock_servers/lan/bounds.h"
+#include "mock_servers/lan/check.h"
 
 static bool about(double value, double expected)
 {
