@@ -32,7 +32,7 @@ static const uint64_t round_trips_duration_ns = 2ULL * OS_NS_PER_S;
 static const uint64_t patience_min_ns = 300 * OS_NS_PER_MS;
 static const double flood_share = 1.25, loss_rate_share = 0.5;
 
-/* ---- bounds ------------------------------------------------------------------------------------- */
+/* ---- bounds ---------------------------------------------------------------------------------- */
 
 static const double rate_share = 0.03, round_trip_share = 0.05, round_trip_ns = 1e5;
 static const double tail = 0.005; /* on either side */
@@ -73,7 +73,7 @@ struct bounds bounds_lost(uint64_t sent, double loss)
     return (struct bounds){(double)min, (double)max};
 }
 
-/* ---- round trip --------------------------------------------------------------------------------- */
+/* ---- round trip ------------------------------------------------------------------------------ */
 
 struct checker {
     struct check *check;

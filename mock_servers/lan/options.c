@@ -1,3 +1,4 @@
+/* The command line of fanin-lan. */
 #include "mock_servers/lan/options.h"
 
 #include <stdarg.h>
@@ -13,7 +14,7 @@ static const double unset_share = -1;
 static const uint64_t unlimited_queue_bytes = 64 << 20;
 static const uint64_t grace_ns = 2ULL * OS_NS_PER_S;
 
-/* What may be asked of each direction apart. */
+/* What may be set for each direction apart. */
 struct path_choices {
     uint64_t rate_bits_per_s, jitter_ns;
     double loss;
@@ -35,9 +36,9 @@ struct choices {
 static const struct option_spec specs[] = {
     {.name = "The link (near is where COMMAND runs, far where the --far command does)"},
     {"rate", "RATE", "100mbit",
-     "of the wire, each way: a full frame of 1538 bytes, gap and\n"
-     "preamble included, carries 1448 of TCP payload; 8kbit to\n"
-     "100gbit, or unlimited",
+     "rate of the wire, each way: a full frame of 1538 bytes, gap\n"
+     "and preamble included, carries 1448 of TCP payload; 8kbit\n"
+     "to 100gbit, or unlimited",
      unit_bit_rate, AT(both.rate_bits_per_s), NO_RANGE},
     {"rtt", "TIME", "0.5ms", "round trip: half of it is added each way; up to 10s", unit_duration,
      AT(round_trip_ns), NO_RANGE},
@@ -48,18 +49,20 @@ static const struct option_spec specs[] = {
     {"loss", "PERCENT", "0%", "share of frames lost at random, each way", unit_share, AT(both.loss),
      NO_RANGE},
     {"queue", "TIME|BYTES", "100ms",
-     "frames that may wait for the wire, as a time at the link's\n"
-     "rate or in bytes; further ones are dropped",
+     "size of the queue in front of the wire, as a time at the\n"
+     "link's rate or in bytes; when it is full frames are dropped",
      unit_queue, AT(both.queue), NO_RANGE},
-    {"seed", "N", "1", "of loss and jitter", options_count, AT(seed), 0, UINT32_MAX, NULL},
+    {"seed", "N", "1", "random seed of loss and jitter", options_count, AT(seed), 0, UINT32_MAX,
+     NULL},
     {"cut", "AT:FOR,...", NULL,
-     "takes the link down AT after the near command's start, FOR\n"
-     "that long: 2s:500ms",
+     "take the link down at time AT after the near command's\n"
+     "start, for the time FOR: 2s:500ms",
      unit_cuts, AT(cuts), NO_RANGE},
     {"link", "KIND", "auto",
-     "kernel: veth with the kernel's tbf and netem; tun: a link of\n"
-     "our own between TAP devices; packet: the same between packet\n"
-     "sockets, without /dev/net/tun; auto: the first that can",
+     "kernel: veth with the kernel's tbf and netem; tun: a link in\n"
+     "user space between TAP devices; packet: the same between\n"
+     "packet sockets, without /dev/net/tun; auto: the first of\n"
+     "these that works",
      options_choice, AT(link), 0, 0, link_names},
     {.name = "Each way apart (up: near to far, down: far to near)"},
     {"up-rate", "RATE", NULL, "instead of --rate", unit_bit_rate, AT(path[LINK_UP].rate_bits_per_s),
@@ -79,33 +82,33 @@ static const struct option_spec specs[] = {
      NO_RANGE},
     {.name = "The commands"},
     {"far", "COMMAND", NULL,
-     "runs in the far namespace, by sh -c, and is stopped when the\n"
-     "near command has ended; what it prints goes to stderr",
+     "command for sh -c in the far namespace, stopped when the near\n"
+     "command has ended; its output goes to stderr",
      options_string, AT(far_command), NO_RANGE},
     {"ready-file", "FILE", NULL,
-     "the near command is started when this file appears, as\n"
-     "fanin-servers --ready-file makes it",
+     "start the near command when this file appears;\n"
+     "fanin-servers --ready-file makes one",
      options_string, AT(ready_file), NO_RANGE},
-    {"ready-timeout", "TIME", "30s", "how long to wait for it", unit_timeout, AT(ready_timeout_ns),
-     NO_RANGE},
+    {"ready-timeout", "TIME", "30s", "how long to wait for the ready file", unit_timeout,
+     AT(ready_timeout_ns), NO_RANGE},
     {"join", "PID", NULL,
-     "runs COMMAND in the near namespace of the fanin-lan that has\n"
-     "this process id",
+     "run COMMAND in the near namespace of the fanin-lan with this\n"
+     "process id",
      options_count, AT(join_pid), 1, INT32_MAX, NULL},
-    {.name = "The instrument"},
+    {.name = "Measurements"},
     {"check", NULL, NULL,
-     "measures round trip, loss and rate of the link, some seconds\n"
-     "long, and prints asked against measured; exit code 1 if it\n"
-     "is not within 3 % of the rate, 0.1 ms + 5 % of the round\n"
-     "trip, and the 99 % interval of the loss",
+     "measure round trip, loss and rate of the link for some\n"
+     "seconds, and print what was asked for beside it; exit code 1\n"
+     "outside 3 % of the rate, 0.1 ms + 5 % of the round trip, or\n"
+     "the 99 % interval of the loss",
      options_flag, AT(check), NO_RANGE},
     {"json", "FILE", NULL, "with --check: the result as a line of JSON (-: stdout)", options_string,
      AT(json), NO_RANGE},
     {"stats", "FILE", NULL,
-     "what the link has carried, lost and dropped, and the CPU time\n"
-     "of all, as a line of JSON at the end (-: stdout)",
+     "frames carried, lost and dropped, and CPU times, as a line of\n"
+     "JSON at the end (-: stdout)",
      options_string, AT(stats), NO_RANGE},
-    {"quiet", NULL, NULL, "says nothing but what is wrong", options_flag, AT(quiet), NO_RANGE},
+    {"quiet", NULL, NULL, "print errors only", options_flag, AT(quiet), NO_RANGE},
     {.name = NULL},
 };
 
@@ -117,30 +120,30 @@ static const struct option_set set = {
         "that "
         "has a rate, a round trip and losses: the paper's LAN on one machine. Both find the "
         "link's addresses in FANIN_NEAR and FANIN_FAR (198.18.0.1 and 198.19.0.1; each side "
-        "answers on all addresses of its /16). Needs root or user namespaces. Everything is gone "
-        "when it ends, also when it is killed.",
+        "answers on all addresses of its /16). Needs iproute2, and root or user namespaces. Leaves "
+        "nothing behind, even when it is killed.",
     .epilogue =
         "Examples:\n"
         "  The paper's LAN, 200 servers on its far side:\n"
         "    fanin-lan --ready-file /tmp/ready --far 'fanin-servers --count 200 --listen "
         "$FANIN_FAR\n"
         "      --ready-file /tmp/ready' -- fanin-client --servers 200 --address 198.19.0.1\n"
-        "  What the link is really like:\n"
+        "  Measure a link:\n"
         "    fanin-lan --rate 100mbit --rtt 10ms --loss 1% --check\n"
-        "  A slow way up, a fast way down, cut for half a second after two:\n"
+        "  A slow way up, a fast way down, cut after two seconds for half a second:\n"
         "    fanin-lan --up-rate 10mbit --down-rate 1gbit --cut 2s:500ms -- sh\n"
-        "  Stays until Ctrl-C (no COMMAND); from another terminal: fanin-lan --join PID -- sh\n"
+        "  Keep the link until Ctrl-C (no COMMAND); from another terminal: fanin-lan --join PID -- "
+        "sh\n"
         "    fanin-lan --far 'fanin-servers --count 10 --listen $FANIN_FAR'\n"
         "\n"
         "Exit codes: the near command's (128 + signal; 127 not found, 126 cannot be executed);\n"
-        "of its own, after a line that begins with \"fanin-lan:\": 1 the far command failed or "
-        "the\n"
-        "check did; 2 wrong use; 3 the machine cannot.\n",
+        "its own, after a line that begins with \"fanin-lan:\": 1 the far command or the check\n"
+        "failed; 2 wrong use; 3 not possible on this machine.\n",
     .options = specs,
     .operands = "COMMAND",
 };
 
-/* ---- what options allow one by one, but not together ---------------------------------------- */
+/* ---- options that do not go together -------------------------------------------------------- */
 
 __attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
 {
@@ -161,7 +164,7 @@ static int modes_check(const struct choices *choices, bool has_command)
     if (choices->check && (choices->join_pid > 0 || choices->cuts.count > 0))
         return wrong_use("--check does not go with --join or --cut");
     if (choices->json != NULL && !choices->check)
-        return wrong_use("--json is the result of --check; --stats FILE would be right without it");
+        return wrong_use("--json writes the result of --check; without it use --stats FILE");
     if (choices->join_pid > 0 && (!has_command || choices->far_command != NULL))
         return wrong_use("--join takes a COMMAND to run, and no --far");
     if (!choices->check && choices->join_pid == 0 && !has_command && choices->far_command == NULL)
@@ -183,7 +186,7 @@ static uint64_t queue_bytes(const struct path_choices *path)
     return bytes < WIRE_BYTES_MAX ? WIRE_BYTES_MAX : (uint64_t)bytes;
 }
 
-/* Takes what was not asked for this direction from what was asked for both. */
+/* What is not set for this direction is taken from both. */
 static void path_complete(struct path_choices *path, const struct path_choices *both)
 {
     if (path->rate_bits_per_s == unset)
@@ -245,7 +248,7 @@ int lan_options_read(struct lan_options *options, int argc, char **argv)
     int operand = argc;
     int result = options_parse(&set, argc, argv, &choices, &operand);
 
-    /* Else its options would have been taken for ours. */
+    /* Without -- the command's options would be taken for fanin-lan's. */
     if (result == OPTIONS_OK && operand < argc && strcmp(argv[operand - 1], "--") != 0)
         result = wrong_use("put -- before COMMAND: fanin-lan [options] -- %s ...", argv[operand]);
     if (result == OPTIONS_OK)

@@ -1,3 +1,4 @@
+/* One direction of a wire, by arithmetic alone. */
 #include "mock_servers/lan/shaper.h"
 #include "base/random.h"
 

@@ -1,3 +1,4 @@
+/* Parses rates, durations, shares, queue sizes and cuts. */
 #include "mock_servers/lan/units.h"
 
 #include <ctype.h>
@@ -13,8 +14,6 @@
 enum {
     CUT_TEXT_BYTES_MAX = 64,
     PERCENT = 100,
-    /* One full frame. */
-    QUEUE_BYTES_MIN = ETHERNET_FRAME_BYTES_MAX + ETHERNET_WIRE_EXTRA_BYTES,
 };
 
 struct unit {
@@ -61,19 +60,27 @@ const char *unit_rate_text(uint64_t bits_per_s, char text[32])
     return text;
 }
 
+static bool quantity_take(const char *text, const struct unit *units, double min, double max,
+                          double *value)
+{
+    return quantity_parse(text, units, value) && *value >= min && *value <= max;
+}
+
+static int refuse(char *why, size_t why_bytes, const char *right)
+{
+    snprintf(why, why_bytes, "takes %s", right);
+    return -1;
+}
+
 int unit_bit_rate(const struct option_spec *spec, const char *text, void *field, char *why,
                   size_t why_bytes)
 {
-    static const double min = 8e3, max = 100e9;
     double value = 0;
 
     (void)spec;
-    if (strcmp(text, "unlimited") != 0 &&
-        (!quantity_parse(text, rates, &value) || value < min || value > max)) {
-        snprintf(why, why_bytes,
-                 "takes a rate from 8kbit to 100gbit, as 100mbit or 1.5gbit, or unlimited");
-        return -1;
-    }
+    if (strcmp(text, "unlimited") != 0 && !quantity_take(text, rates, 8e3, 100e9, &value))
+        return refuse(why, why_bytes,
+                      "a rate from 8kbit to 100gbit, as 100mbit or 1.5gbit, or unlimited");
     *(uint64_t *)field = (uint64_t)value;
     return 0;
 }
@@ -82,7 +89,7 @@ static int duration_parse(const char *text, double min_ns, double max_ns, uint64
 {
     double value;
 
-    if (!quantity_parse(text, durations, &value) || value < min_ns || value > max_ns)
+    if (!quantity_take(text, durations, min_ns, max_ns, &value))
         return -1;
     *field = (uint64_t)llround(value);
     return 0;
@@ -92,34 +99,27 @@ int unit_duration(const struct option_spec *spec, const char *text, void *field,
                   size_t why_bytes)
 {
     (void)spec;
-    if (duration_parse(text, 0, 10e9, field) == 0)
-        return 0;
-    snprintf(why, why_bytes, "takes a duration from 0 to 10s, as 0.5ms, 250us or 2s");
-    return -1;
+    return duration_parse(text, 0, 10e9, field) == 0
+               ? 0
+               : refuse(why, why_bytes, "a duration from 0 to 10s, as 0.5ms, 250us or 2s");
 }
 
 int unit_timeout(const struct option_spec *spec, const char *text, void *field, char *why,
                  size_t why_bytes)
 {
     (void)spec;
-    if (duration_parse(text, 1e6, 3600e9, field) == 0)
-        return 0;
-    snprintf(why, why_bytes, "takes a duration from 1ms to 3600s, as 500ms or 30s");
-    return -1;
+    return duration_parse(text, 1e6, 3600e9, field) == 0
+               ? 0
+               : refuse(why, why_bytes, "a duration from 1ms to 3600s, as 500ms or 30s");
 }
 
 int unit_share(const struct option_spec *spec, const char *text, void *field, char *why,
                size_t why_bytes)
 {
-    double value;
-
     (void)spec;
-    if (!quantity_parse(text, shares, &value) || value > 1) {
-        snprintf(why, why_bytes, "takes a percentage from 0%% to 100%%, as 0.5%%");
-        return -1;
-    }
-    *(double *)field = value;
-    return 0;
+    return quantity_take(text, shares, 0, 1, field)
+               ? 0
+               : refuse(why, why_bytes, "a percentage from 0% to 100%, as 0.5%");
 }
 
 int unit_queue(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -134,7 +134,7 @@ int unit_queue(const struct option_spec *spec, const char *text, void *field, ch
         *queue = (struct queue_size){.duration_ns = duration_ns};
         return 0;
     }
-    if (quantity_parse(text, sizes, &bytes) && bytes >= QUEUE_BYTES_MIN &&
+    if (quantity_parse(text, sizes, &bytes) && bytes >= WIRE_BYTES_MAX &&
         bytes <= SHAPER_QUEUE_BYTES_MAX) {
         *queue = (struct queue_size){.bytes = (uint64_t)llround(bytes)};
         return 0;
@@ -142,7 +142,7 @@ int unit_queue(const struct option_spec *spec, const char *text, void *field, ch
     snprintf(why, why_bytes,
              "takes the time that a full queue takes to drain, up to 10s, as 100ms; or a size from "
              "%dB to %dMiB, as 256kB",
-             QUEUE_BYTES_MIN, SHAPER_QUEUE_BYTES_MAX >> 20);
+             WIRE_BYTES_MAX, SHAPER_QUEUE_BYTES_MAX >> 20);
     return -1;
 }
 
