@@ -189,16 +189,14 @@ def select_sides(a: Results, b: Results, filters: Dict[str, Filter]) -> Asked:
     keys = asked_keys(filters["a"], filters["b"])
     sides = []
     for name, results in (("a", a), ("b", b)):
-        if not results.rows:
-            why = results.problems[0] if results.problems else "it is empty"
-            raise Refusal("%s (%s) has no usable row: %s" % (name.upper(), results.folder, why),
-                          forced=False)
         rows = [row for row in results.rows if is_result(row)]
         if not rows:
-            raise Refusal("%s (%s) has %d rows, but none is a result (status ok, audit pass)"
-                          % (name.upper(), results.folder, len(results.rows)), forced=False)
-        rows = chosen(rows, "--only", filters["only"]) if filters["only"] else rows
-        sides.append(chosen(rows, "--" + name, filters[name]) if filters[name] else rows)
+            why = "has %d rows, but none is a result (status ok, audit pass)" % len(results.rows) \
+                if results.rows else "has no usable row: " + (*results.problems, "it is empty")[0]
+            raise Refusal("%s (%s) %s" % (name.upper(), results.folder, why), forced=False)
+        for option in ("only", name):
+            rows = chosen(rows, "--" + option, filters[option]) if filters[option] else rows
+        sides.append(rows)
     return Asked(sides[0], sides[1], keys)
 
 
@@ -210,9 +208,9 @@ def refusals(a: Results, b: Results, asked: Asked, found: Match) -> List[Refusal
     if None not in schemas and schemas[0] != schemas[1]:
         against.append(Refusal("the records' schemas differ: %s against %s" % schemas))
     if not found.pairs:
-        against.append(Refusal("no cell of A has a partner in B (%d and %d cells); --a and --b "
-                               "name what is to differ, such as --a scheme=fixed --b scheme=chain"
-                               % found.alone, forced=False))
+        against.append(Refusal("no cell of A has a partner in B (%d and %d cells); name the "
+                               "difference with --a and --b, such as --a scheme=fixed --b "
+                               "scheme=chain" % found.alone, forced=False))
     against += [Refusal("the work differs in %s: %s" % (key, found.differs[key]))
                 for key in WORKLOAD if key in found.differs and key not in asked.keys]
     return against
@@ -266,17 +264,13 @@ COLUMNS = (Column("cell, metric", left=True), Column("A"), Column("B"), Column("
            Column("95 %"), Column("n"), Column("verdict", left=True), Column("p"))
 
 
-def tally(lines: Sequence[Line]) -> str:
-    """How many lines have which verdict."""
-    words = [line.verdict for line in lines]
-    return "%d lines: %s." % (len(lines), ", ".join("%d %s" % (words.count(word), word)
-                                                   for word in dict.fromkeys(words)))
-
-
 def footnotes(lines: Sequence[Line], margin: float, method: Method) -> List[str]:
     """What the numbers mean."""
     tested = [line.test for line in lines if line.test]
-    notes = [tally(lines), "A, B: medians. B / A: %s, for each line alone. p: two-sided, adjusted "
+    words = [line.verdict for line in lines]
+    notes = ["%d lines: %s." % (len(lines), ", ".join("%d %s" % (words.count(word), word)
+                                                      for word in dict.fromkeys(words))),
+             "A, B: medians. B / A: %s, for each line alone. p: two-sided, adjusted "
              "by Holm for the %d lines with enough runs." % (method.words, len(tested))]
     if any(test.method == T_OF_LOGS for test in tested):
         notes.append("p with a t: %s t-test of logarithms, which assumes log-normal runs: so few "

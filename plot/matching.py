@@ -1,5 +1,5 @@
-"""Two sides of a comparison: which rows each has, which cells of them belong together, and what
-else sets the sides apart."""
+"""Finds what a comparison's two sides have in common: their rows, the cells that match, and other
+differences between the sides."""
 
 import json
 import re
@@ -7,8 +7,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from rows import ROWS_FILE, Results, Row, group, is_result, reading_order
 
-# What a cell is: rows that agree in all of these are repeats of each other. The first group says
-# what was offered; two cells that differ there did different work.
+# Rows that agree in all these keys are repeats of one cell. Cells that differ in the first group
+# did different work.
 WORKLOAD = ("source", "servers", "idle_servers", "frames_per_server", "flood_frames", "size_min",
             "size_max", "rate", "fleet", "login", "end_marker", "verify")
 SETTINGS = ("client", "engine", "gate", "scheme", "bind", "connect", "workers", "concurrency",
@@ -32,8 +32,8 @@ class Pair(NamedTuple):
 
 
 class Match(NamedTuple):
-    """`differs`: for each key that sets the sides apart, its values in words. `alone`: how many
-    cells of A and of B found no partner."""
+    """`differs`: the keys in which the sides differ, with their values in words. `alone`: how many
+    cells of A and of B have no partner."""
 
     pairs: List[Pair]
     differs: Dict[str, str]
@@ -44,8 +44,8 @@ class Match(NamedTuple):
 
 
 def parse_filter(option: str, texts: Sequence[str]) -> Filter:
-    """`KEY=VALUE,KEY=VALUE` into a dictionary; a comma belongs to the value unless KEY= follows.
-    ValueError, naming the option, if it is not of that form."""
+    """Parses `KEY=VALUE,KEY=VALUE`; a comma belongs to the value unless KEY= follows. ValueError
+    names the option."""
     found: Filter = {}
     for part in [p for text in texts for p in re.split(r",(?=[a-z_0-9]+=)", text)]:
         key, sign, value = part.partition("=")
@@ -58,24 +58,23 @@ def parse_filter(option: str, texts: Sequence[str]) -> Filter:
 
 
 def as_asked(value: Any) -> str:
-    """A row's value as one would type it."""
+    """A row's value as a user would type it."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return "%g" % value if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def chosen(rows: Sequence[Row], option: str, wanted: Filter) -> List[Row]:
-    """The rows that have these values. ValueError names a key that no row has, or a value that none
-    has and those that there are."""
+    """The rows with these values. ValueError names an unknown key, or an unknown value and those
+    that exist."""
     for key, value in wanted.items():
         known = list(dict.fromkeys(as_asked(row[key]) for row in rows if key in row))
         if not known:
             raise ValueError("%s: no row has the key %s; results/README.md lists them"
                              % (option, key))
         if value not in known:
-            more = ", ..." if len(known) > SHOWN_MAX else ""
             raise ValueError("%s: no row has %s=%s; there is %s"
-                             % (option, key, value, ", ".join(known[:SHOWN_MAX]) + more))
+                             % (option, key, value, cut_list(known)))
     found = [row for row in rows
              if all(key in row and as_asked(row[key]) == value for key, value in wanted.items())]
     if not found:
@@ -84,9 +83,19 @@ def chosen(rows: Sequence[Row], option: str, wanted: Filter) -> List[Row]:
     return found
 
 
+def cut_list(names: Sequence[str]) -> str:
+    """The first names of a list, for a message."""
+    return ", ".join([*names[:SHOWN_MAX], *["..."] * (len(names) > SHOWN_MAX)])
+
+
+def values(rows: Sequence[Row], key: str) -> str:
+    """All values of a key, in words."""
+    return cut_list(list(dict.fromkeys(as_asked(row.get(key)) or '""' for row in rows)))
+
+
 def asked_keys(a: Filter, b: Filter) -> Set[str]:
-    """The keys that the two filters set apart. ValueError if only one side names a key: the other
-    would then have several cells for one."""
+    """The keys in which the two filters differ. ValueError if only one side names a key, since the
+    other would have several cells for one."""
     for key in sorted(set(a) ^ set(b)):
         raise ValueError("%s is named by --%s alone; name it on both sides, or with --only"
                          % (key, "a" if key in a else "b"))
@@ -96,15 +105,12 @@ def asked_keys(a: Filter, b: Filter) -> Set[str]:
 # ---- pairing cells ----
 
 
-def single(rows: Sequence[Row], key: str) -> Optional[Tuple[Any]]:
-    """The one value that all rows have, or None."""
-    found = {row.get(key) for row in rows}
-    return (found.pop(),) if len(found) == 1 else None
-
-
 def setting_apart(a: Sequence[Row], b: Sequence[Row], keys: Sequence[str]) -> Set[str]:
-    """Keys with one value in all of A and another in all of B: not what tells A's own cells from
-    each other, so what A is compared with B about."""
+    """Keys with one value in all of A and another in all of B: these tell the sides apart, not the
+    cells of one side."""
+    def single(rows: Sequence[Row], key: str) -> Optional[Tuple[Any]]:
+        found = {row.get(key) for row in rows}
+        return (found.pop(),) if len(found) == 1 else None
     ones = [(key, single(a, key), single(b, key)) for key in keys]
     return {key for key, one, other in ones if one and other and one != other}
 
@@ -132,7 +138,7 @@ def match(a: Sequence[Row], b: Sequence[Row], asked: Set[str]) -> Match:
 
 
 class Section(NamedTuple):
-    """What match() finds in one section."""
+    """The match of one section."""
 
     pairs: List[Pair]
     apart: List[str]
@@ -150,15 +156,9 @@ def match_section(a: Sequence[Row], b: Sequence[Row], apart: Set[str]) -> Sectio
                    (len(ours) - len(shared), len(theirs) - len(shared)))
 
 
-def values(rows: Sequence[Row], key: str) -> str:
-    """All values of a key, in words."""
-    found = list(dict.fromkeys(as_asked(row.get(key)) or '""' for row in rows))
-    return ", ".join(found[:SHOWN_MAX]) + (", ..." if len(found) > SHOWN_MAX else "")
-
-
 def named(cells: Sequence[Tuple[List[Row], List[Row]]], apart: Set[str]) -> List[Pair]:
-    """Pairs with a name each: place and axes, without what sets the sides apart; where that leaves
-    two with one name, the keys in which they differ are added."""
+    """Pairs with their names: place and axes, without the keys in which the sides differ. Pairs
+    that would share a name also get the keys in which they differ."""
     firsts = [a[0] for a, _ in cells]
     names = [plain_name(row, apart) for row in firsts]
     for twins in [[i for i, n in enumerate(names) if n == name] for name in dict.fromkeys(names)]:
@@ -177,11 +177,11 @@ def plain_name(row: Row, apart: Set[str]) -> str:
     return " ".join([where] + axes if where else axes) or "(all)"
 
 
-# ---- what else sets the sides apart ----
+# ---- other differences ----
 
 
 def mixtures(rows: Sequence[Row], side: str) -> List[str]:
-    """Machines or versions that one side mixes, for instance after a resume elsewhere."""
+    """The machines or versions that one side mixes, for instance after a resume elsewhere."""
     return ["%s mixes rows of %s %s; choose one with --%s %s=..."
             % (side, key, " and ".join(as_asked(value) for value in found), side.lower(), key)
             for key, found in ((key, list(dict.fromkeys(row[key] for row in rows)))
@@ -202,9 +202,9 @@ RECORDED = (("machine", "cpu"), ("machine", "cpus"), ("machine", "memory_kb"),
 
 
 def surroundings(a: Results, b: Results, pairs: Sequence[Pair]) -> List[str]:
-    """What differs around the rows: machine, kernel, flavour, scenario text."""
+    """Other differences between the folders: machine, kernel, flavour, scenario text."""
     if not (a.run and b.run):
-        return ["without both records (run.json) nothing can be said of machine and flavour"]
+        return ["without both records (run.json) machine and flavour are unknown"]
     found = ["%s differs: %s against %s" % (" ".join(path), record(a, *path), record(b, *path))
              for path in RECORDED if record(a, *path) != record(b, *path)]
     for name in dict.fromkeys(pair.a[0]["scenario"] for pair in pairs):
@@ -216,22 +216,17 @@ def surroundings(a: Results, b: Results, pairs: Sequence[Pair]) -> List[str]:
         if record(results, "state") not in (None, "done"):
             found.append("%s's sweep is not finished: %s" % (side, record(results, "state")))
         for link in dict.fromkeys(as_asked(row.get("link_asked")) for row in rows):
-            if record(results, "links", link, "status") not in (None, "ok"):
-                found.append("%s's link %s: %s" % (side, link, link_in_words(results, link)))
+            status, reason = (record(results, "links", link, key) for key in ("status", "reason"))
+            if status not in (None, "ok"):
+                found.append("%s's link %s: %s%s" % (side, link, status,
+                                                     " (%s)" % reason if reason else ""))
     return found
 
 
-def link_in_words(results: Results, link: str) -> str:
-    """What became of a link that is not as asked for."""
-    status, reason = record(results, "links", link, "status"), record(results, "links", link,
-                                                                      "reason")
-    return "%s (%s)" % (status, reason) if reason else str(status)
-
-
 def uncounted(results: Results, side: str) -> List[str]:
-    """Rows that are no results, and lines that are no rows, by side."""
+    """How many rows are not results, and how many lines are not rows."""
     lost = len([row for row in results.rows if not is_result(row)])
     torn = len([p for p in results.problems if p.startswith(ROWS_FILE + ":")])
-    counts = ((lost, "rows are no results (failed, skipped, or the audit did not pass)"),
+    counts = ((lost, "rows are not results (failed, skipped, or the audit did not pass)"),
               (torn, "lines of %s were left out" % ROWS_FILE))
     return ["%s: %d %s" % (side, count, what) for count, what in counts if count]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Reads a results folder: rows.jsonl, checked line by line against base/row_keys.h, and run.json.
 
-A row that cannot be trusted is left out and named as `rows.jsonl:LINE: what` on standard error; the
-rest of the folder stays usable, because an interrupted sweep is valid as far as it got.
+A row that fails a check is left out and named as `rows.jsonl:LINE: what` on standard error. The
+other rows stay usable, because an interrupted sweep is valid as far as it got.
 """
 
 import argparse
@@ -11,13 +11,13 @@ import json
 import os
 import re
 import sys
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from schema import CLIENT_KEYS, SWEEP_KEYS, Key
 from stats import median, median_interval
 from tables import number, span
 
-CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a figure, not a fault
+CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a measurement
 SCHEMA = 2  # ROW_SCHEMA of base/row.h
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 SAME_REASON_MAX = 3    # lines that are named one by one
@@ -28,7 +28,7 @@ Row = Dict[str, Any]
 
 
 class Results(NamedTuple):
-    """One results folder as far as it can be trusted."""
+    """The rows of one results folder that passed their checks."""
 
     folder: str
     rows: List[Row]
@@ -40,13 +40,12 @@ class Results(NamedTuple):
 
 
 def is_number(value: Any) -> bool:
-    """Not negative and within what a program can count; NaN is within nothing. True and false are
-    no numbers though Python counts them."""
+    """Whether it is a number from 0 that fits 64 bits. NaN does not; true and false do not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**64
 
 
 IS_TEXT = ("text", lambda v: isinstance(v, str))
-# Of each kind of base/row_keys.h: what a value has to be.
+# For each kind of base/row_keys.h: what a value must be.
 KINDS = {
     "text": IS_TEXT, "line": IS_TEXT, "choice": IS_TEXT, "status": IS_TEXT, "bytes": IS_TEXT,
     "integer": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool)),
@@ -81,7 +80,7 @@ def shown(value: Any) -> str:
 
 
 def contradiction(row: Row) -> Optional[str]:
-    """Numbers of one row that cannot all be true: a line edited by hand, or a program's mistake."""
+    """Numbers of one row that contradict each other, in words; None if there are none."""
     if row["connected"] + row["connect_failed"] != row["servers"]:
         return "connected + connect_failed is not servers"
     if row["bytes_per_s"] and row["elapsed_ms"]:
@@ -92,7 +91,7 @@ def contradiction(row: Row) -> Optional[str]:
 
 
 def wrong_row(row: Any) -> Optional[str]:
-    """Why a parsed line is no row of this schema; None if it is one."""
+    """Why a parsed line is not a row of this schema; None if it is."""
     if not isinstance(row, dict):
         return "not a JSON object"
     if row.get("schema") != SCHEMA or isinstance(row["schema"], bool):
@@ -109,12 +108,12 @@ def wrong_row(row: Any) -> Optional[str]:
 
 
 def no_constant(name: str) -> None:
-    """JSON has no NaN and no Infinity; Python's reader would let them pass."""
+    """Refuses NaN and Infinity, which JSON does not have but Python's reader accepts."""
     raise ValueError("%s is not a JSON number" % name)
 
 
 def parse_line(data: bytes) -> Tuple[Optional[Row], Optional[str]]:
-    """(row, None), or (None, why not)."""
+    """The row, or the reason why there is none."""
     try:
         row = json.loads(data.decode("utf-8"), parse_constant=no_constant)
     except UnicodeDecodeError:
@@ -130,13 +129,13 @@ def parse_line(data: bytes) -> Tuple[Optional[Row], Optional[str]]:
 
 
 def run_identity(row: Row) -> Tuple[Any, ...]:
-    """What may exist only once: a repeat of a cell, at its place in the plan."""
+    """The keys that no two rows may share: a repeat of a cell, at its place in the plan."""
     keys = ("scenario", "section", "client", "cell", "label", "repeat", "order")
     return tuple(row.get(key) for key in keys)
 
 
 def parse_rows(lines: Iterable[bytes]) -> Tuple[List[Row], List[str]]:
-    """All trustworthy rows in file order, and a message for each line left out."""
+    """All sound rows in file order, and a message for each line left out."""
     rows, problems, seen = [], [], {}
     for number, data in enumerate(lines, 1):
         if not data.strip():
@@ -153,7 +152,7 @@ def parse_rows(lines: Iterable[bytes]) -> Tuple[List[Row], List[str]]:
 
 
 def load_run(folder: str) -> Tuple[Dict[str, Any], List[str]]:
-    """run.json, or {} and the reason: rows without their record are still rows."""
+    """run.json, or {} and the reason; rows without it are still usable."""
     try:
         with open(os.path.join(folder, RUN_FILE), "rb") as file:
             run = json.loads(file.read().decode("utf-8"), parse_constant=no_constant)
@@ -167,7 +166,7 @@ def load_run(folder: str) -> Tuple[Dict[str, Any], List[str]]:
 
 
 def load(folder: str) -> Results:
-    """Reads the folder. OSError if rows.jsonl cannot be read; all else is a problem in the list."""
+    """Reads the folder. OSError if rows.jsonl cannot be read; other problems are listed."""
     with open(os.path.join(folder, ROWS_FILE), "rb") as file:
         rows, problems = parse_rows(file)
     run, run_problems = load_run(folder)
@@ -175,7 +174,7 @@ def load(folder: str) -> Results:
 
 
 def load_or_explain(program: str, folder: str) -> Tuple[Optional[Results], int]:
-    """For the commands: (results, 0), or (None, exit code) after one line on standard error."""
+    """For commands: the results and 0, or None and the exit code after a line on standard error."""
     if not os.path.isdir(folder):
         print("%s: %s: no such folder; give one that fanin-sweep wrote" % (program, folder),
               file=sys.stderr)
@@ -192,37 +191,35 @@ def load_or_explain(program: str, folder: str) -> Tuple[Optional[Results], int]:
 
 
 def in_short(problems: Sequence[str]) -> List[str]:
-    """The problems, but of a reason that many lines share only the first few and how many more: a
-    folder of another schema is one thing to know, not a thousand."""
+    """The problems, where many lines have the same reason only the first few and a count."""
     by_reason: Dict[str, List[str]] = {}
     for problem in problems:
         by_reason.setdefault(problem.partition(": ")[2], []).append(problem)
-    told: List[str] = []
+    listed: List[str] = []
     for reason, same in by_reason.items():
-        told += same[:SAME_REASON_MAX]
+        listed += same[:SAME_REASON_MAX]
         more = len(same) - SAME_REASON_MAX
-        if more > 0:
-            told.append("%s: %d more lines: %s" % (ROWS_FILE, more, reason))
-    return told
+        listed += ["%s: %d more lines: %s" % (ROWS_FILE, more, reason)] * (more > 0)
+    return listed
 
 
 # ---- selecting ----
 
 
 def is_connect_result(row: Row) -> bool:
-    """Whether the run failed in nothing but connecting: of a connection test that is the result."""
+    """Whether only connects failed, in a connection test: there it is the result."""
     return row["scenario"] in CONNECTION_TESTS and row["status"] == "failed" \
         and not (wrong_key(row, CLIENT_KEYS) or contradiction(row)) \
         and row["connect_failed"] > 0 and row["connections_failed"] == 0
 
 
 def is_result(row: Row) -> bool:
-    """Only what passed its audit counts; everything else is listed, never averaged."""
+    """Whether the row passed its audit. All others are listed, never averaged."""
     return (row["status"] == "ok" or is_connect_result(row)) and row["audit"] == "pass"
 
 
 def why_excluded(row: Row) -> str:
-    """In words, for the list of what did not count."""
+    """Why a row is not a result."""
     if row["status"] != "ok":
         return "%s: %s" % (row["status"], row.get("reason") or "no reason given")
     return "audit %s" % row["audit"]
@@ -245,12 +242,12 @@ def group(rows: Iterable[Row], keys: Sequence[str]) -> Dict[Tuple[Any, ...], Lis
 
 
 def numbers(rows: Iterable[Row], key: str) -> List[float]:
-    """The measured values of a key; null means not measured and is passed over."""
+    """The measured values of a key, without nulls."""
     return [row[key] for row in rows if row.get(key) is not None]
 
 
 def reading_order(text: str) -> List[Tuple[int, str]]:
-    """A key that sorts names as a reader would, 4 before 16: sweeps shuffle their rows."""
+    """A key that sorts names with their numbers, 4 before 16."""
     return [(int(part), "") if part.isdecimal() else (-1, part)
             for part in re.split(r"([0-9]+)", text)]
 
@@ -263,8 +260,8 @@ OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "i
 
 
 def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:
-    """Splits rows wherever one cell of a table would mix different options (two engines, say, or
-    two machines after a resume): [(label, rows)], one pair with label "" in the ordinary case."""
+    """Splits rows so that no cell of a table mixes different options, such as two engines, or two
+    machines after a resume: [(label, rows)], usually one pair with the label ""."""
     cells = group(rows, axes).values()
     differing = [key for key in OPTIONS if key not in axes
                  and any(len({repr(row.get(key)) for row in cell}) > 1 for cell in cells)]
@@ -274,45 +271,41 @@ def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[R
 
 # ---- cells ----
 
-# What a cell is named by; `variant` is what else sets it apart (two engines, two machines).
+# The name of a cell; `variant` is what else sets it apart (two engines, two machines).
 CELL_KEYS = ("scenario", "section", "client", "cell", "label", "link")
 FIGURES = ("connect_ms", "elapsed_ms", "bytes_per_s", "gb_per_cpu_s", "peak_rss_kb",
            "latency_us_p99")
-CELL_CONFIDENCE = 0.9  # at least: 5 runs can give 0.9375, and no fewer can give this
+CELL_CONFIDENCE = 0.9  # of 5 runs it is 0.9375; fewer runs cannot give it
 
 
-def cell_rows(rows: Sequence[Row], figures: Sequence[str]) -> List[Row]:
-    """One line for each cell: of each figure the median of its results, and the exact interval for
-    it (null below 5 runs) with the confidence that it has."""
+def cell_rows(rows: Sequence[Row], figures: Sequence[str],
+              columns: Callable[[str, Sequence[float]], Row]) -> List[Row]:
+    """One line for each cell, with the columns of each figure of its results."""
     lines = []
     for variant, members in variants([row for row in rows if is_result(row)], CELL_KEYS):
         for names, runs in group(members, CELL_KEYS).items():
             line = dict(zip(CELL_KEYS, names), variant=variant, runs=len(runs))
             for figure in figures:
-                line.update(figure_of_cell(figure, numbers(runs, figure)))
+                line.update(columns(figure, numbers(runs, figure)))
             lines.append(line)
     return sorted(lines, key=lambda line: reading_order(
         " ".join(str(line[key]) for key in (*CELL_KEYS, "variant"))))
 
 
-def figure_of_cell(figure: str, values: Sequence[float]) -> Row:
-    """A figure's columns; `_n` counts the runs that measured it."""
-    found = median_interval(values, CELL_CONFIDENCE)
-    low, high, confidence = found or (None, None, None)
+def data_columns(figure: str, values: Sequence[float]) -> Row:
+    """For CSV: how many runs measured it, their median, and its exact interval (null below 5 runs)
+    with the confidence that it has."""
+    low, high, confidence = median_interval(values, CELL_CONFIDENCE) or (None, None, None)
     columns = (("n", len(values)), ("median", median(values) if values else None), ("low", low),
                ("high", high), ("confidence", confidence))
     return {"%s_%s" % (figure, name): value for name, value in columns}
 
 
-def cells_in_words(lines: Sequence[Row], figures: Sequence[str]) -> List[Row]:
-    """The same for a page: `median (low..high)`, three digits each."""
-    def words(line: Row, figure: str) -> Optional[str]:
-        middle, low, high = (line["%s_%s" % (figure, name)] for name in ("median", "low", "high"))
-        if middle is None:
-            return None
-        return number(middle) if low is None else "%s (%s)" % (number(middle), span(low, high))
-    return [dict({key: line[key] for key in CELL_KEYS + ("variant", "runs")},
-                 **{figure: words(line, figure) for figure in figures}) for line in lines]
+def text_column(figure: str, values: Sequence[float]) -> Row:
+    """For a page: `median (low..high)`, three digits each."""
+    found = median_interval(values, CELL_CONFIDENCE)
+    reach = " (%s)" % span(found.low, found.high) if found else ""
+    return {figure: number(median(values)) + reach if values else None}
 
 
 # ---- the command ----
@@ -325,7 +318,7 @@ EPILOGUE = """examples:
   plot/rows.py out/latest                                      how many rows, how many count
   plot/rows.py out/latest --csv > rows.csv                     every key, for a spreadsheet
   plot/rows.py out/latest --markdown --keys cell,repeat,elapsed_ms,bytes_per_s
-  plot/rows.py out/latest --cells --csv > cells.csv            one line a cell: KEY_median, ...
+  plot/rows.py out/latest --cells --csv > cells.csv            a line for each cell: KEY_median, ...
   plot/rows.py out/latest --cells --markdown --keys elapsed_ms,peak_rss_kb
 
 A cell's interval is for its median, exact, of 90 % or more (KEY_confidence; 5 runs: 93.75 %); with
@@ -352,7 +345,7 @@ def write_csv(rows: Sequence[Row], keys: Sequence[str], out: Any) -> None:
 
 
 def write_markdown(rows: Sequence[Row], keys: Sequence[str], out: Any) -> None:
-    """One table; a value may not end its cell or its line."""
+    """One table; values are escaped so that they stay within their cell."""
     def cell(value: Any) -> str:
         return " ".join(plain(value).replace("|", "\\|").split())
     out.write("| %s |\n|%s\n" % (" | ".join(keys), " --- |" * len(keys)))
@@ -368,9 +361,9 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     form.add_argument("--csv", action="store_true", help="every row as CSV on standard output")
     form.add_argument("--markdown", action="store_true", help="every row as a Markdown table")
     parser.add_argument("--cells", action="store_true",
-                        help="one line a cell instead of a row, as Markdown unless --csv")
+                        help="one line for each cell instead of each row, as Markdown unless --csv")
     parser.add_argument("--keys", metavar="K,K,...",
-                        help="only these keys, in this order; with --cells: figures to sum up")
+                        help="only these keys, in this order; with --cells: its figures")
     return parser.parse_args(arguments)
 
 
@@ -380,39 +373,41 @@ def chosen_keys(rows: Sequence[Row], asked: Optional[str], default: Sequence[str
     if asked is None:
         return list(default) or known
     keys = [key.strip() for key in asked.split(",") if key.strip()]
-    strangers = [key for key in keys if key not in known]
-    if strangers or not keys:
+    unknown = [key for key in keys if key not in known]
+    if unknown or not keys:
         raise ValueError("--keys: no row has the key %s; results/README.md lists them"
-                         % (strangers or ["''"])[0])
+                         % (unknown or ["''"])[0])
     return keys
 
 
 def chosen_figures(rows: Sequence[Row], asked: Optional[str]) -> List[str]:
-    """The keys to sum up; ValueError names one that is no number."""
+    """The keys to summarise; ValueError names one that is not a number."""
     figures = chosen_keys(rows, asked, FIGURES)
     for figure in figures:
-        strange = [value for value in numbers(rows, figure) if not is_number(value)]
-        if strange:
-            raise ValueError("--keys: %s is no number but, for instance, %s: it has no median"
-                             % (figure, shown(strange[0])))
+        for value in numbers(rows, figure):
+            if not is_number(value):
+                raise ValueError("--keys: %s has no median: its values are not numbers but, for "
+                                 "instance, %s" % (figure, shown(value)))
     return figures
 
 
 def export(rows: Sequence[Row], asked: argparse.Namespace) -> int:
     """Writes rows or cells to standard output. ValueError if the keys are wrong."""
-    if not asked.cells:
-        keys = chosen_keys(rows, asked.keys, MARKDOWN_KEYS if asked.markdown else ())
-        (write_markdown if asked.markdown else write_csv)(rows, keys, sys.stdout)
-        return 0
-    figures = chosen_figures(rows, asked.keys)
-    lines = cell_rows(rows, figures)
-    if not lines:
-        print("plot/rows.py: %s: none of its %d rows is a result (status ok, audit pass)"
-              % (asked.folder, len(rows)), file=sys.stderr)
+    markdown = asked.markdown or asked.cells and not asked.csv
+    if asked.cells:
+        rows = cell_rows(rows, chosen_figures(rows, asked.keys),
+                         text_column if markdown else data_columns)
+        keys = list(rows[0]) if rows else []
+    else:
+        keys = chosen_keys(rows, asked.keys, MARKDOWN_KEYS if markdown else ())
+    if not rows:
+        print("plot/rows.py: %s: none of its rows is a result (status ok, audit pass)"
+              % asked.folder, file=sys.stderr)
         return 1
-    if not asked.csv:
-        lines = cells_in_words(lines, figures)
-    (write_csv if asked.csv else write_markdown)(lines, list(lines[0]), sys.stdout)
+    if markdown:
+        write_markdown(rows, keys, sys.stdout)
+    else:
+        write_csv(rows, keys, sys.stdout)
     return 0
 
 
@@ -437,8 +432,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def run_command(command: Any) -> int:
-    """Runs a main(); a reader that closes the pipe early (`| head`) is no error of ours, and a full
-    disk is the machine's."""
+    """Runs a main(). Exit code 0 if the reader closes the pipe early (`| head`), 3 if the output
+    cannot be written."""
     try:
         code = command()
         sys.stdout.flush()

@@ -158,7 +158,7 @@ class Warnings(Folders):
 
     def test_rows_that_do_not_count(self):
         self.write(repeats(), repeats(seed=2) + [fixtures.row(repeat=9, status="failed")])
-        self.assertIn("B: 1 rows are no results", run(self.a, self.b)[1])
+        self.assertIn("B: 1 rows are not results", run(self.a, self.b)[1])
 
     def test_a_folder_without_its_record(self):
         self.write(repeats(), repeats(seed=2))
@@ -166,7 +166,7 @@ class Warnings(Folders):
         code, out, err = run(self.a, self.b)
         self.assertEqual(code, 0)
         self.assertIn("run.json: ", err)
-        self.assertIn("nothing can be said of machine and flavour", out)
+        self.assertIn("machine and flavour are unknown", out)
 
 
 if __name__ == "__main__":

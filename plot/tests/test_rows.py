@@ -328,7 +328,7 @@ class Cells(unittest.TestCase):
         for key in ("host", "errors"):
             code, _, err = run(self.folder, "--cells", "--keys", key)
             self.assertEqual(code, 2)
-            self.assertIn("%s is no number" % key, err)
+            self.assertIn("%s has no median" % key, err)
 
     def test_markdown_is_the_default(self):
         fixtures.write_folder(self.folder, [fixtures.row(repeat=i, connect_ms=10.0 + i)
@@ -344,7 +344,7 @@ class Cells(unittest.TestCase):
         fixtures.write_folder(self.folder, [fixtures.row(status="failed")])
         code, out, err = run(self.folder, "--cells")
         self.assertEqual((code, out), (1, ""))
-        self.assertIn("none of its 1 rows is a result", err)
+        self.assertIn("none of its rows is a result", err)
 
 
 if __name__ == "__main__":
