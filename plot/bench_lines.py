@@ -180,18 +180,6 @@ def engines(section: str, target: str) -> List[Line]:
                   {"scheme": scheme, "engine": "epoll"}, target) for scheme in ("drain", "chain")]
 
 
-def many_workers(engine: str) -> Line:
-    """The cost of waiting workers: 16 against 2, of which 2 may run."""
-    return ratio("workers", CPU, {"engine": engine, "workers": 16},
-                 {"engine": engine, "workers": 2}, ">= 0.90")
-
-
-def flooded(scheme: str) -> Line:
-    """The delay of slow servers' frames while another server sends at full speed."""
-    return ratio("flood", P99, {"scheme": scheme, "flood_frames": 400000},
-                 {"scheme": scheme, "flood_frames": 0}, "<= 2.00")
-
-
 def libraries(section: str, target: str) -> List[Line]:
     """slices against each library, and against the best of them, in both of their forms."""
     lines = []
@@ -213,17 +201,6 @@ def per_row(section: str, figure: str, value: Callable[[Row], float], target: st
     return Line(section, figure, find, target, 3)
 
 
-def copies(row: Row) -> float:
-    """Bytes copied by the client's own code, of all received. Only a header that arrives in two
-    pieces is copied, and a header is at most 48 bytes of a frame."""
-    return row["copies_per_byte"]
-
-
-def scans(row: Row) -> float:
-    """Bytes searched for the marker, of all received."""
-    return row["scanned_per_byte"]
-
-
 def failed_reads(row: Row) -> float:
     """The share of receives that found nothing."""
     return row["receive_empty"] / row["receive_calls"]
@@ -232,11 +209,6 @@ def failed_reads(row: Row) -> float:
 def receives_of_100_kb(row: Row) -> float:
     """Receives for as many bytes as the largest frame has."""
     return row["receive_calls"] * 100e3 / row["bytes"]
-
-
-def publications(row: Row) -> float:
-    """Atomic exchanges for each frame on its way to the processing thread."""
-    return row["hand_overs"] / row["frames"]
 
 
 def by_connections(section: str, scheme: str, figure: str, digits: int,
@@ -312,21 +284,26 @@ LINES = (
     ratio("live-500", P99, CHAIN, BLOCKING, "<= 2.00"),
     *(ratio("one-record", CPU, CHAIN, cell, "> 1.00") for cell in (FIXED, RING)),
     *(ratio("one-record", MEMORY, CHAIN, cell, "< 1.00") for cell in (FIXED, RING)),
-    flooded("chain"),
-    flooded("slices"),
+    # The delay of slow servers' frames while another server sends at full speed.
+    *(ratio("flood", P99, {"scheme": scheme, "flood_frames": 400000},
+            {"scheme": scheme, "flood_frames": 0}, "<= 2.00") for scheme in ("chain", "slices")),
     *engines("large", ">= 1.00"),
     *engines("small", ">= 1.25"),
-    many_workers("epoll"),
-    many_workers("uring"),
+    # The cost of waiting workers: 16 against 2, of which 2 may run.
+    *(ratio("workers", CPU, {"engine": engine, "workers": 16}, {"engine": engine, "workers": 2},
+            ">= 0.90") for engine in ("epoll", "uring")),
     ratio("a-a", CPU, {"label": "A"}, {"label": "B"}),
-    per_row("slices", "copies per byte", copies, "<= 0.001"),
-    per_row("slices", "scanned per byte", scans, "<= 1.01"),
+    # Only a header that arrives in two pieces is copied: at most 48 bytes of a frame.
+    per_row("slices", "copies per byte", lambda row: row["copies_per_byte"], "<= 0.001"),
+    per_row("slices", "scanned per byte", lambda row: row["scanned_per_byte"], "<= 1.01"),
     per_row("slices", "failed reads, share", failed_reads, "<= 0.05"),
     per_row("slices", "receives per 100 kB", receives_of_100_kb, "<= 3"),
     per_row("slices-10k", "receives per 100 kB", receives_of_100_kb, "<= 3"),
     per_row("slices-10k", "failed reads, share", failed_reads, "<= 0.05"),
-    per_row("slices-256", "publications per frame", publications, "<= 0.125"),
-    per_row("slices-256", "copies per byte", copies, "<= 0.001"),
+    # Atomic exchanges for each frame on its way to the processing thread.
+    per_row("slices-256", "publications per frame",
+            lambda row: row["hand_overs"] / row["frames"], "<= 0.125"),
+    per_row("slices-256", "copies per byte", lambda row: row["copies_per_byte"], "<= 0.001"),
     grow("slices", ">= %g" % (1 - scale.FALL_MAX)),
     grow("raw"),
     idle("slices"),

@@ -94,10 +94,6 @@ class Method(NamedTuple):
     interval: Callable[[Sequence[float], Sequence[float], float], Optional[Interval]]
     words: str
 
-    def testable(self, data: Data) -> bool:
-        """Whether there is enough data for a verdict; ratios need values above 0."""
-        return min(len(data.a), len(data.b)) >= self.runs_min and min(data.a + data.b) > 0
-
 
 INDEPENDENT = Method(False, RUNS_MIN, ratio_estimate, ratio_interval,
                      "Hodges-Lehmann of the logarithms, with an exact interval by ranks")
@@ -115,28 +111,26 @@ def verdict(metric: Metric, interval: Optional[Interval], adjusted: float, margi
     return metric.up if interval.low > 1 else metric.down
 
 
-def judged(data: Data, method: Method, test: Test, margin: float) -> Line:
-    """A line with enough data."""
+def judged(data: Data, method: Method, test: Optional[Test], margin: float) -> Line:
+    """A line; without a test it has too little data for a verdict."""
+    if min(data.a + data.b, default=0) <= 0 or not data.a or not data.b:
+        return Line(*data, None, None, None, UNFIT, False)
     change = method.change(data.b, data.a)
+    if test is None:
+        return Line(*data, change, None, None, TOO_FEW, False)
     interval = method.interval(data.b, data.a, CONFIDENCE)
     words = verdict(data.metric, interval, test.adjusted, margin)
     beyond = max(change, 1 / change) > 1 + margin
     return Line(*data, change, interval, test, words, words == data.metric.worse and beyond)
 
 
-def unjudged(data: Data, method: Method) -> Line:
-    """A line without enough data or without a ratio."""
-    words = UNFIT if not data.a or not data.b or min(data.a + data.b) <= 0 else TOO_FEW
-    change = method.change(data.b, data.a) if words == TOO_FEW else None
-    return Line(*data, change, None, None, words, False)
-
-
 def judge(listed: Sequence[Data], margin: float, method: Method) -> List[Line]:
     """All lines, with p-values adjusted for the whole list."""
-    found = iter(tests([(data.b, data.a) for data in listed if method.testable(data)],
-                       method.paired))
-    return [judged(data, method, next(found), margin) if method.testable(data)
-            else unjudged(data, method) for data in listed]
+    testable = [data for data in listed if min(len(data.a), len(data.b)) >= method.runs_min
+                and min(data.a + data.b) > 0]
+    found = tests([(data.b, data.a) for data in testable], method.paired)
+    by_line = {id(data): test for data, test in zip(testable, found)}
+    return [judged(data, method, by_line.get(id(data)), margin) for data in listed]
 
 
 # ---- what is compared ----

@@ -1,14 +1,10 @@
 """What the tests of comparisons share: runs of a cell, two folders, and the command."""
 
-import contextlib
-import io
 import itertools
 import json
 import os
 import random
 import sys
-import tempfile
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -20,14 +16,7 @@ ORDER = itertools.count(1)  # no two rows of a folder have one place in the plan
 
 
 def run(*arguments):
-    """The command's exit code, standard output and standard error."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = compare.main(list(arguments))
-        except SystemExit as end:
-            code = end.code
-    return code, out.getvalue(), err.getvalue()
+    return fixtures.run_main(compare.main, *arguments)
 
 
 def repeats(n=6, seed=1, factor=1.0, noise=0.02, **changes):
@@ -40,12 +29,10 @@ def repeats(n=6, seed=1, factor=1.0, noise=0.02, **changes):
     return made
 
 
-class Folders(unittest.TestCase):
+class Folders(fixtures.FolderTest):
     def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(self.temporary.cleanup)
-        self.a = os.path.join(self.temporary.name, "a")
-        self.b = os.path.join(self.temporary.name, "b")
+        super().setUp()
+        self.a, self.b = (os.path.join(self.folder, name) for name in "ab")
 
     def write(self, a, b, run_b=None):
         fixtures.write_folder(self.a, a)

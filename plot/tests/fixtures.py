@@ -1,10 +1,13 @@
-"""Writes results folders for the tests. The numbers are made up, plainly so, and never leave a
-temporary folder."""
+"""Writes results folders for the tests, with made-up numbers, and runs commands on them."""
 
+import contextlib
+import io
 import json
 import os
 import random
-from typing import Any, Dict, List, Optional
+import tempfile
+import unittest
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 RUN = {
     "schema": 2, "commit": "c0ffee1", "seed": 42, "state": "done",
@@ -139,3 +142,23 @@ def write_folder(folder: str, rows: List[Dict[str, Any]], tail: bytes = b"",
     with open(os.path.join(folder, "run.json"), "w", encoding="utf-8") as file:
         json.dump(RUN if run is None else run, file)
     return folder
+
+
+class FolderTest(unittest.TestCase):
+    """A test with a temporary folder of its own."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = temporary.name
+
+
+def run_main(main: Callable, *arguments: str) -> Tuple[int, str, str]:
+    """A command's exit code, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+    return code, out.getvalue(), err.getvalue()

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 import unittest
 from unittest import mock
 
@@ -42,12 +41,7 @@ def absent(client, section="peers-256"):
             "reason exit_code".split()}
 
 
-class Table(unittest.TestCase):
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = temporary.name
-
+class Table(fixtures.FolderTest):
     def lines(self, rows=()):
         """The printed lines, and whether one was missed."""
         made = bench_lines.bench_of(Results(self.folder, list(rows), {}, []))

@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import sys
-import tempfile
 import unittest
 from unittest import mock
 
@@ -93,12 +92,7 @@ class Search(unittest.TestCase):
         self.assertEqual(len(search(1e12)[0]), bench_rate.RATES_MAX)
 
 
-class Line(unittest.TestCase):
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = temporary.name
-
+class Line(fixtures.FolderTest):
     def write(self, rows=(), said=None):
         if rows:
             with open(os.path.join(self.folder, bench_rate.FILE), "wb") as file:

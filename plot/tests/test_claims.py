@@ -99,10 +99,10 @@ class Words(unittest.TestCase):
         self.assertIn("n = 1 < 5", found.why)
 
     def test_null_is_not_a_run(self):
-        gone = runs([None], repeat=6)
-        self.assertEqual(judged(runs(LOW[:4]) + gone + runs(HIGH, scheme="ring"),
-                                LESS % (1, "s", "s", ""))[0].why, "n = 4 < 5: a / b")
-        nothing = judged(runs([None] * 5) + runs(HIGH, scheme="ring"), LESS % (1, "s", "s", ""))[0]
+        line, ring = LESS % (1, "s", "s", ""), runs(HIGH, scheme="ring")
+        self.assertEqual(judged(runs(LOW[:4]) + runs([None], repeat=6) + ring, line)[0].why,
+                         "n = 4 < 5: a / b")
+        nothing = judged(runs([None] * 5) + ring, line)[0]
         self.assertEqual(nothing.word, "not tested")
         self.assertIn("elapsed_ms was not measured", nothing.why)
 

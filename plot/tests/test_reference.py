@@ -1,17 +1,17 @@
 """results/reference: a checked-in run, which the report and the README take their figures from."""
 
-import contextlib
-import io
 import json
 import os
 import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, os.pardir)]
 
 import claims
 import compare
+import fixtures
 import readme
 import report
 import rows
@@ -24,14 +24,6 @@ def folders():
     """All that the reference holds rows of."""
     return sorted(os.path.join(REFERENCE, name) for name in os.listdir(REFERENCE)
                   if os.path.exists(os.path.join(REFERENCE, name, rows.ROWS_FILE)))
-
-
-def quietly(main, *arguments):
-    """A command's exit code, its output and its complaints."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(list(arguments))
-    return code, out.getvalue(), err.getvalue()
 
 
 class Folders(unittest.TestCase):
@@ -67,20 +59,20 @@ class Reports(unittest.TestCase):
 
     def test_the_report_is_made_of_it(self):
         with tempfile.TemporaryDirectory() as folder:
-            code, out, err = quietly(report.main, RUN, "--out", folder, "--no-figures")
+            code, out, err = fixtures.run_main(report.main, RUN, "--out", folder, "--no-figures")
             self.assertEqual((code, err), (0, ""))
             self.assertTrue("Verdicts on lan100" in out, "no verdicts are printed")
             self.assertGreater(os.path.getsize(os.path.join(folder, "report.html")), 10000)
 
     def test_a_run_compared_with_itself_differs_in_nothing(self):
         for arguments in ([RUN, RUN], ["--bench", BENCH, BENCH]):
-            code, out, _ = quietly(compare.main, *arguments, "--json")
+            code, out, _ = fixtures.run_main(compare.main, *arguments, "--json")
             self.assertEqual(code, 0)
             self.assertLessEqual({line["verdict"] for line in json.loads(out)["lines"]},
                                  {"inconclusive", "within 5 %", "too few runs"})
 
     def test_the_readme_says_what_the_reference_says(self):
-        code, out, err = quietly(readme.main, "--check")
+        code, out, err = fixtures.run_main(readme.main, "--check")
         self.assertEqual((code, err), (0, ""), out)
 
 

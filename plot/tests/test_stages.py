@@ -1,8 +1,6 @@
 """plot/stages.py: stages of a client's work from what perf and callgrind wrote."""
 
-import contextlib
 import fnmatch
-import io
 import json
 import os
 import sys
@@ -59,11 +57,7 @@ def folder_with(tool: str, files, rows=None):
 
 
 def run(folder: str):
-    """main()'s exit code, standard output and standard error."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = stages.main([folder])
-    return code, out.getvalue(), err.getvalue()
+    return fixtures.run_main(stages.main, folder)
 
 
 class TheMap(unittest.TestCase):
