@@ -4,7 +4,7 @@ and figures with their targets (plot/bench_lines.py)."""
 
 import argparse
 import sys
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import bench_lines
 from rows import Row, group, load_or_explain, numbers, run_command
@@ -40,29 +40,29 @@ def medians(rows: Sequence[Row]) -> List[str]:
     return sorted(lines)
 
 
-def main() -> int:
+def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__, epilog=EPILOGUE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="DIR", help="folder that make bench wrote")
     parser.add_argument("--require", action="store_true", help="exit 1 when a target is missed")
     parser.add_argument("--no-medians", action="store_true",
                         help="only the ratios and figures, not the cells' medians")
-    arguments = parser.parse_args()
-    results, code = load_or_explain(PROGRAM, arguments.folder)
+    asked = parser.parse_args(arguments)
+    results, code = load_or_explain(PROGRAM, asked.folder)
     if results is None:
         return code
     bench = bench_lines.bench_of(results)
     if not bench.rows:
         print("%s: %s: no row of scenario %s passed its audit"
-              % (PROGRAM, arguments.folder, bench_lines.SCENARIO), file=sys.stderr)
+              % (PROGRAM, asked.folder, bench_lines.SCENARIO), file=sys.stderr)
         return 1
-    if not arguments.no_medians:
+    if not asked.no_medians:
         print("%-10s  %-15s  %-8s  %7s  %8s  %8s  %8s  n   (medians)" % (
             "section", "scheme", "engine", "workers", "GB/CPU s", "GB/s", "peak MB"))
         print("\n".join(medians(bench.rows)) + "\n")
     found = [bench_lines.text_of(line, bench) for line in bench_lines.LINES]
     print("\n".join([bench_lines.HEAD] + [text for text, _ in found]))
-    return 1 if arguments.require and any(bench_lines.is_missed(mark) for _, mark in found) else 0
+    return 1 if asked.require and any(bench_lines.is_missed(mark) for _, mark in found) else 0
 
 
 if __name__ == "__main__":

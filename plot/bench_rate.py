@@ -121,12 +121,12 @@ EPILOGUE = """example:
 exit codes: 0 printed, or the search is over; 2 wrong use"""
 
 
-def main() -> int:
+def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="plot/bench_rate.py", description=__doc__,
                                      epilog=EPILOGUE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="DIR", help="the bench's folder")
-    rate = next_rate(held(read(parser.parse_args().folder)))
+    rate = next_rate(held(read(parser.parse_args(arguments).folder)))
     if rate is not None:
         print(rate, max(2, round(rate * SECONDS / SERVERS)))
     return 0

@@ -5,19 +5,16 @@ import json
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from rows import ROWS_FILE, Results, Row, group, is_result, reading_order
+from rows import OPTIONS, ROWS_FILE, Results, Row, group, is_result, reading_order
 
+MACHINE = ("host", "os", "version")  # of one side all rows must agree in these
 # Rows that agree in all these keys are repeats of one cell. Cells that differ in the first group
 # did different work.
 WORKLOAD = ("source", "servers", "idle_servers", "frames_per_server", "flood_frames", "size_min",
             "size_max", "rate", "fleet", "login", "end_marker", "verify")
-SETTINGS = ("client", "engine", "gate", "scheme", "bind", "connect", "workers", "concurrency",
-            "batch", "block_bytes", "blocks_per_receive", "pool_cap_bytes", "pool_batch",
-            "processors", "connect_timeout_ms", "login_timeout_ms", "stall_timeout_ms", "reconnect",
-            "reconnect_delay_ms_min", "reconnect_delay_ms_max", "reconnect_tries", "label", "link",
-            "link_asked", "link_options")
+SETTINGS = ("client", "workers", "concurrency", "link_asked", "link_options",
+            *(key for key in OPTIONS if key not in (*WORKLOAD, *MACHINE)))
 PLACE = ("scenario", "section")
-MACHINE = ("host", "os", "version")  # of one side all rows must agree in these
 SHOWN_MAX = 6                        # values of a key in a message
 
 Filter = Dict[str, str]

@@ -252,11 +252,12 @@ def reading_order(text: str) -> List[Tuple[int, str]]:
             for part in re.split(r"([0-9]+)", text)]
 
 
-# Options that change what a number means. Rows that differ in one of them never share a median.
-OPTIONS = ("engine", "gate", "scheme", "bind", "connect", "batch", "servers", "idle_servers",
-           "frames_per_server", "flood_frames", "reconnect", "size_min", "size_max", "rate",
-           "source", "verify", "end_marker", "block_bytes", "blocks_per_receive", "pool_cap_bytes",
-           "processors", "connect_timeout_ms", "fleet", "link", "label", "version", "host", "os")
+# Options that change the meaning of a number: rows that differ in one of them never share a median.
+# Workers and concurrency are left out, because a cell's name has them; the seed changes nothing.
+OPTIONS = (*(key.name for key in CLIENT_KEYS if key.writer == "OPTION"
+             and key.name not in ("workers", "concurrency", "seed")),
+           "gate", "servers", "idle_servers", "end_marker", "fleet", "link", "label", "version",
+           "host", "os")
 
 
 def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:

@@ -1,12 +1,8 @@
 """Shares, Little's law and predicted memory, on made-up rows."""
 
-import os
-import sys
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, os.pardir)]
-
+import plot_path
 import attribution
 import fixtures
 import terminal

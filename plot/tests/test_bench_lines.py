@@ -1,16 +1,10 @@
 """The lines of the bench's table, from made-up rows and link checks."""
 
-import contextlib
-import io
 import json
 import os
-import sys
 import unittest
-from unittest import mock
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import bench
 import bench_lines
 import fixtures
@@ -222,10 +216,8 @@ class Links(Table):
 class Command(Table):
     def run_bench(self, rows, *arguments):
         fixtures.write_folder(self.folder, rows)
-        out = io.StringIO()
-        with mock.patch.object(sys, "argv", ["bench.py", self.folder, *arguments]), \
-                contextlib.redirect_stdout(out):
-            return bench.main(), out.getvalue().splitlines()
+        code, out, _ = fixtures.run_main(bench.main, self.folder, *arguments)
+        return code, out.splitlines()
 
     def test_medians_name_libraries_without_their_versions(self):
         code, out = self.run_bench([dict(frames("libuv", 1000), engine="libuv 1.2.3")])

@@ -1,15 +1,9 @@
 """The search for the highest rate, and its line, from made-up rows."""
 
-import contextlib
-import io
 import os
-import sys
 import unittest
-from unittest import mock
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import bench_lines
 import bench_rate
 import fixtures
@@ -137,15 +131,9 @@ class Line(fixtures.FolderTest):
         self.assertTrue(self.missed)
 
     def test_the_command_names_the_next_step(self):
-        def run():
-            out = io.StringIO()
-            with mock.patch.object(sys, "argv", ["bench_rate.py", self.folder]), \
-                    contextlib.redirect_stdout(out):
-                self.assertEqual(bench_rate.main(), 0)
-            return out.getvalue()
-        self.assertEqual(run(), "8000 48\n")
+        self.assertEqual(fixtures.run_main(bench_rate.main, self.folder), (0, "8000 48\n", ""))
         self.write([row(8000), late(8700)])
-        self.assertEqual(run(), "")
+        self.assertEqual(fixtures.run_main(bench_rate.main, self.folder), (0, "", ""))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """The lines of claims.csv: what is read, and what is said of a wrong one."""
 
 import os
-import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-
+import plot_path
 import claim
 
 HEAD = ",".join(claim.COLUMNS)

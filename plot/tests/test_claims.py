@@ -7,9 +7,7 @@ import tempfile
 import unittest
 from unittest import mock
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, os.pardir)]
-
+import plot_path
 import claim
 import claims
 import fixtures

@@ -1,12 +1,9 @@
 """Comparisons: verdicts, pairs, whole folders, and every input that deserves no verdict."""
 
 import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import compare
 import fixtures
 from compare_fixtures import Folders, repeats, run

@@ -1,13 +1,10 @@
 """Student's t against published values; the choice of tests; false alarms of whole lists."""
 
 import math
-import os
 import random
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-
+import plot_path
 import families
 import ranks
 

@@ -2,14 +2,11 @@
 
 import itertools
 import math
-import os
 import random
-import sys
 import unittest
 from unittest import mock
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-
+import plot_path
 import ranks
 
 # Hollander and Wolfe, Nonparametric Statistical Methods, 2nd edition, 1999; R's help page of
@@ -87,8 +84,8 @@ class MannWhitney(unittest.TestCase):
         self.assertEqual(ranks.mann_whitney(a + (0,), b), approximate(a + (0,), b))
 
     def test_runs_that_are_all_the_same(self):
-        self.assertEqual(ranks.mann_whitney([1] * 5, [1] * 5), 1)
-        self.assertEqual(ranks.mann_whitney([1] * 40, [1] * 40), 1)
+        for n in (5, 40):
+            self.assertEqual(ranks.mann_whitney([1] * n, [1] * n), 1)
 
     def test_false_alarms_stay_below_the_level(self):
         draw, alarms = random.Random(2), 0
@@ -132,26 +129,11 @@ class Shifts(unittest.TestCase):
                 p = ranks.mann_whitney(a, [y + shift for y in b])
                 self.assertEqual(p > 1 - 0.95, inside)
 
-    def test_it_covers_as_often_as_it_says(self):
-        draw, hits, draws = random.Random(9), 0, 2000
-        for _ in range(draws):
-            found = ranks.shift_interval([draw.expovariate(1) + 3 for _ in range(5)],
-                                         [draw.expovariate(1) for _ in range(5)])
-            hits += found.low <= 3 <= found.high
-        self.assertAlmostEqual(hits / draws, found.confidence, delta=0.015)
-
     def test_too_few_runs_have_none(self):
         self.assertIsNone(ranks.shift_interval(range(3), range(3)))
         self.assertIsNone(ranks.shift_interval((), range(9)))
         for m, n in ((4, 4), (3, 5), (2, 8)):
             self.assertIsNotNone(ranks.shift_interval(range(m), range(n)))
-
-    def test_many_runs_take_the_approximation(self):
-        draw = random.Random(6)
-        a, b = ([draw.gauss(0, 1) for _ in range(31)] for _ in range(2))
-        near, exact = ranks.shift_interval(a, b), ranks.shift_interval(a[:30], b[:30])
-        self.assertAlmostEqual(near.confidence, 0.95, delta=0.005)
-        self.assertAlmostEqual(near.high - near.low, exact.high - exact.low, delta=0.1)
 
     def test_swapped_sides_swap_the_sign(self):
         one, other = ranks.shift_interval(TERM, EARLY), ranks.shift_interval(EARLY, TERM)
@@ -172,15 +154,13 @@ class Ratios(unittest.TestCase):
         self.assertAlmostEqual(ranks.ratio_estimate([3 * x for x in a], a), 3)
         found = ranks.ratio_interval([3 * x for x in a], a)
         self.assertTrue(found.low <= 3 <= found.high)
+        self.assertIsNone(ranks.ratio_interval((1, 2, 3), (1, 2, 3)))
 
     def test_the_unit_does_not_matter(self):
         one = ranks.ratio_interval(TERM, EARLY)
         other = ranks.ratio_interval([1000 * x for x in TERM], [1000 * x for x in EARLY])
         self.assertAlmostEqual(one.low, other.low)
         self.assertAlmostEqual(one.high, other.high)
-
-    def test_too_few_runs_have_none(self):
-        self.assertIsNone(ranks.ratio_interval((1, 2, 3), (1, 2, 3)))
 
     def test_nothing_has_no_ratio(self):
         for bad in (0, -1, math.nan):
@@ -237,25 +217,11 @@ class SignedRanks(unittest.TestCase):
         with mock.patch.object(ranks, "RANK_EXACT_MAX", 0):
             self.assertAlmostEqual(ranks.signed_rank(found), exact, delta=0.001)
 
-    def test_it_covers_as_often_as_it_says(self):
-        draw, hits, draws = random.Random(8), 0, 2000
-        for _ in range(draws):
-            found = ranks.signed_rank_interval([draw.uniform(-1, 1) + 5 for _ in range(8)])
-            hits += found.low <= 5 <= found.high
-        self.assertAlmostEqual(hits / draws, found.confidence, delta=0.015)
-
     def test_too_few_pairs_have_none(self):
         for n in range(6):
             self.assertIsNone(ranks.signed_rank_interval(range(n)))
         self.assertIsNotNone(ranks.signed_rank_interval(range(6)))
         self.assertIsNotNone(ranks.signed_rank_interval(range(5), 0.9))
-
-    def test_many_pairs_take_the_approximation(self):
-        draw = random.Random(6)
-        found = [draw.gauss(0, 1) for _ in range(61)]
-        near, exact = ranks.signed_rank_interval(found), ranks.signed_rank_interval(found[:60])
-        self.assertAlmostEqual(near.confidence, 0.95, delta=0.005)
-        self.assertAlmostEqual(near.high - near.low, exact.high - exact.low, delta=0.1)
 
     def test_wrong_use(self):
         with self.assertRaises(ValueError):
@@ -265,7 +231,7 @@ class SignedRanks(unittest.TestCase):
 
 
 class PairedRatios(unittest.TestCase):
-    def test_what_pairs_share_cancels_out(self):
+    def test_a_shared_drift_cancels_out(self):
         """Blocks that drift by a factor of 20, with a ratio of 1.5 in each."""
         draw = random.Random(1)
         b = [2.0 ** (i / 2) for i in range(9)]
@@ -281,6 +247,32 @@ class PairedRatios(unittest.TestCase):
         with self.assertRaises(ValueError):
             ranks.paired_ratio_interval([1, 0], [1, 1])
         self.assertIsNone(ranks.paired_ratio_interval([], []))
+
+
+class Intervals(unittest.TestCase):
+    """Both kinds of interval, of two cells and of pairs."""
+
+    def test_they_cover_as_often_as_they_say(self):
+        def two_cells(draw):
+            return ranks.shift_interval([draw.expovariate(1) + 3 for _ in range(5)],
+                                        [draw.expovariate(1) for _ in range(5)])
+
+        def pairs(draw):
+            return ranks.signed_rank_interval([draw.uniform(-1, 1) + 3 for _ in range(8)])
+        for make in (two_cells, pairs):
+            draw = random.Random(9)
+            found = [make(draw) for _ in range(2000)]
+            hits = sum(one.low <= 3 <= one.high for one in found)
+            self.assertAlmostEqual(hits / 2000, found[0].confidence, delta=0.015)
+
+    def test_many_runs_take_the_approximation(self):
+        draw = random.Random(6)
+        a, b = ([draw.gauss(0, 1) for _ in range(31)] for _ in range(2))
+        for near, exact in ((ranks.shift_interval(a, b), ranks.shift_interval(a[:30], b[:30])),
+                            (ranks.signed_rank_interval(a + b[:30]),
+                             ranks.signed_rank_interval(a + b[:29]))):
+            self.assertAlmostEqual(near.confidence, 0.95, delta=0.005)
+            self.assertAlmostEqual(near.high - near.low, exact.high - exact.low, delta=0.1)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,10 @@
 
 import json
 import os
-import sys
 import tempfile
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, os.pardir)]
-
+import plot_path
 import claims
 import compare
 import fixtures

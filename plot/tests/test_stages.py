@@ -3,14 +3,10 @@
 import fnmatch
 import json
 import os
-import sys
 import tempfile
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(HERE, os.pardir), HERE]
-
+import plot_path
 import fixtures
 import stages
 from rows import load
@@ -93,9 +89,9 @@ class TheMap(unittest.TestCase):
             self.assertEqual(where.of_stack([stages.Frame("static", source)]), stage, source)
 
     def test_every_file_has_a_stage_and_every_pattern_a_file(self):
-        sources = [os.path.relpath(os.path.join(folder, name), ROOT)
+        sources = [os.path.relpath(os.path.join(folder, name), plot_path.ROOT)
                    for room in ("base", "client", "cport")
-                   for folder, _, names in os.walk(os.path.join(ROOT, room))
+                   for folder, _, names in os.walk(os.path.join(plot_path.ROOT, room))
                    for name in names if name.endswith((".c", ".h")) and "/tests" not in folder]
         self.assertGreater(len(sources), 50)
         where = stages.Map(stages.read_stages())
