@@ -36,10 +36,10 @@ enum {
 enum state { READING, WAITING, SENDING, FINISHING, DRAINING, RESETTING, SILENT, CLOSED };
 
 struct connection {
-    struct actor actor;
-    struct link all;     /* in fleet.connections, or fleet.closed */
-    struct link waiting; /* in fleet.waiting */
-    struct device *device;
+    struct handler handler; /* the first field */
+    struct link all;        /* in connections.open or connections.closed */
+    struct link waiting;    /* in connections.waiting */
+    struct endpoint *endpoint;
     intptr_t socket;
     enum state state;
     bool logged_in;
@@ -54,46 +54,32 @@ struct connection {
     char answer[PROTOCOL_LINE_BYTES_MAX];
 };
 
-static struct fleet *fleet_of(const struct connection *connection)
+static struct connections *all_of(const struct connection *connection)
 {
-    return connection->device->fleet;
+    return connection->endpoint->connections;
 }
 
 static void close_now(struct connection *connection, void (*close_socket)(intptr_t socket))
 {
-    struct fleet *fleet = fleet_of(connection);
+    struct connections *all = all_of(connection);
     assert(connection->state != CLOSED);
-    net_watch_remove(&connection->actor.watched);
+    loop_remove(all->loop, &connection->handler);
     close_socket(connection->socket);
-    timers_clear(&fleet->timers, &connection->actor.timer);
-    list_remove(&connection->actor.turn);
     list_remove(&connection->waiting);
     list_remove(&connection->all);
-    list_append(&fleet->closed, &connection->all);
+    list_append(&all->closed, &connection->all);
     stream_end(&connection->stream);
-    tapes_give(fleet->tapes, connection->tape);
-    fleet->connection_count--;
+    tapes_give(all->tapes, connection->tape);
     connection->state = CLOSED;
-}
-
-static void wake_at(struct connection *connection, uint64_t due_ns)
-{
-    timers_set(&fleet_of(connection)->timers, &connection->actor.timer, due_ns);
 }
 
 /* A call on the socket has moved no bytes: it would have blocked, or the peer is gone. */
 static void await_or_close(struct connection *connection, int64_t result, enum net_sign sign)
 {
     if (result == -EAGAIN)
-        net_watch_again(&connection->actor.watched, sign);
+        net_watch_again(&connection->handler.watched, sign);
     else
         close_now(connection, net_close);
-}
-
-static void ask_turn(struct connection *connection)
-{
-    if (!list_has(&connection->actor.turn))
-        list_append(&fleet_of(connection)->turns, &connection->actor.turn);
 }
 
 /* ---- answers ---- */
@@ -114,12 +100,12 @@ static void answer_ok(struct connection *connection)
 
 static void answer_stats(struct connection *connection, uint64_t run)
 {
-    const struct protocol_stats *known = runs_find(&fleet_of(connection)->runs, run);
+    const struct protocol_stats *known = runs_find(&all_of(connection)->runs, run);
     struct protocol_stats stats = {.run = run};
     struct os_usage usage;
     if (known != NULL)
         stats = *known;
-    stats.process = fleet_of(connection)->identity;
+    stats.process = all_of(connection)->identity;
     os_usage_read(&usage);
     stats.cpu_ns = usage.user_ns + usage.system_ns;
     connection->answer_bytes =
@@ -175,14 +161,14 @@ static void login_fail(struct connection *connection, enum fault_then then)
 
 static void login(struct connection *connection, const struct protocol_request *request)
 {
-    const struct fleet_config *config = fleet_of(connection)->config;
-    const struct fault *fault = connection->device->fault;
+    const struct connections *all = all_of(connection);
+    const struct fault *fault = connection->endpoint->fault;
     if (fault != NULL && fault->kind->place == FAULT_AT_LOGIN) {
         login_fail(connection, fault->kind->then);
         return;
     }
-    if (config->user != NULL && (strcmp(config->user, request->user) != 0 ||
-                                 strcmp(config->password, request->password) != 0)) {
+    if (all->user != NULL &&
+        (strcmp(all->user, request->user) != 0 || strcmp(all->password, request->password) != 0)) {
         answer_no(connection, "wrong user or password");
         return;
     }
@@ -192,7 +178,7 @@ static void login(struct connection *connection, const struct protocol_request *
 
 static void run_begin(struct connection *connection, uint64_t run)
 {
-    struct runs *runs = &fleet_of(connection)->runs;
+    struct runs *runs = &all_of(connection)->runs;
     struct protocol_stats asked = {
         .connections = !connection->has_asked || connection->asked != run,
     };
@@ -204,16 +190,17 @@ static void run_begin(struct connection *connection, uint64_t run)
 
 static void sending_start(struct connection *connection)
 {
-    stream_start(&connection->stream, &connection->go, connection->tape, connection->device->fault,
-                 connection->device->number, os_now_ns(), os_wall_ns());
+    stream_start(&connection->stream, &connection->go, connection->tape,
+                 connection->endpoint->fault, connection->endpoint->number, os_now_ns(),
+                 os_wall_ns());
     connection->state = SENDING;
 }
 
 static void go(struct connection *connection, const struct protocol_request *request)
 {
-    struct fleet *fleet = fleet_of(connection);
+    struct connections *all = all_of(connection);
     char why[PROTOCOL_LINE_BYTES_MAX / 2];
-    if (fleet->config->user != NULL && !connection->logged_in) {
+    if (all->user != NULL && !connection->logged_in) {
         answer_no(connection, "frames before a login");
         return;
     }
@@ -223,13 +210,13 @@ static void go(struct connection *connection, const struct protocol_request *req
         sending_start(connection);
         return;
     }
-    connection->tape = tapes_take(fleet->tapes, &request->go, why, sizeof why);
+    connection->tape = tapes_take(all->tapes, &request->go, why, sizeof why);
     if (connection->tape == NULL) {
         answer_no(connection, why);
         return;
     }
     connection->state = WAITING;
-    list_append(&fleet->waiting, &connection->waiting);
+    list_append(&all->waiting, &connection->waiting);
 }
 
 static void request_serve(struct connection *connection, const char *line)
@@ -320,7 +307,7 @@ static bool draining(struct connection *connection)
 static bool resetting(struct connection *connection, uint64_t now_ns)
 {
     if (net_unacknowledged(connection->socket) > 0 && now_ns < connection->reset_by_ns)
-        wake_at(connection, now_ns + RESET_POLL_NS);
+        loop_wake_at(all_of(connection)->loop, &connection->handler, now_ns + RESET_POLL_NS);
     else
         close_now(connection, net_reset);
     return false;
@@ -329,26 +316,26 @@ static bool resetting(struct connection *connection, uint64_t now_ns)
 static void sending_end(struct connection *connection)
 {
     stream_end(&connection->stream);
-    tapes_give(fleet_of(connection)->tapes, connection->tape);
+    tapes_give(all_of(connection)->tapes, connection->tape);
     connection->tape = NULL;
 }
 
 static bool sending(struct connection *connection, uint64_t now_ns)
 {
-    struct fleet *fleet = fleet_of(connection);
+    struct connections *all = all_of(connection);
     struct stream *stream = &connection->stream;
-    enum stream_state state = stream_send(stream, connection->socket, &fleet->scratch, now_ns);
-    runs_add(&fleet->runs, connection->go.run, &stream->done);
+    enum stream_state state = stream_send(stream, connection->socket, &all->scratch, now_ns);
+    runs_add(&all->runs, connection->go.run, &stream->done);
     stream->done = (struct protocol_stats){0};
     switch (state) {
     case STREAM_MORE:
-        ask_turn(connection);
+        loop_schedule(all->loop, &connection->handler);
         return false;
     case STREAM_BLOCKED:
-        net_watch_again(&connection->actor.watched, NET_WRITABLE);
+        net_watch_again(&connection->handler.watched, NET_WRITABLE);
         return false;
     case STREAM_LATER:
-        wake_at(connection, stream->wake_ns);
+        loop_wake_at(all->loop, &connection->handler, stream->wake_ns);
         return false;
     case STREAM_LOST:
         close_now(connection, net_close);
@@ -366,7 +353,7 @@ static bool sending(struct connection *connection, uint64_t now_ns)
         reset_later(connection, now_ns);
         break;
     case STREAM_RESTART:
-        device_restart(connection->device);
+        connection->endpoint->restart(connection->endpoint);
         return false;
     }
     sending_end(connection);
@@ -384,7 +371,7 @@ static void signs_heed(struct connection *connection, unsigned signs)
         close_now(connection, net_close);
 }
 
-static bool go_on(struct connection *connection)
+static bool advance(struct connection *connection)
 {
     switch (connection->state) {
     case READING:
@@ -405,41 +392,49 @@ static bool go_on(struct connection *connection)
     return false;
 }
 
-static void act(struct actor *actor, unsigned signs)
+static void handle(struct handler *handler, unsigned signs)
 {
-    struct connection *connection = (struct connection *)actor;
+    struct connection *connection = (struct connection *)handler;
     signs_heed(connection, signs);
-    while (go_on(connection))
+    while (advance(connection))
         continue;
 }
 
-/* ---- for the loop ---- */
+/* ---- opening and closing ---- */
 
-int connection_open(struct device *device, intptr_t socket)
+void connections_init(struct connections *connections, struct loop *loop)
 {
-    struct fleet *fleet = device->fleet;
+    connections->loop = loop;
+    connections->identity = os_identity();
+    list_init(&connections->open);
+    list_init(&connections->waiting);
+    list_init(&connections->closed);
+}
+
+int connection_open(struct endpoint *endpoint, intptr_t socket)
+{
+    struct connections *all = endpoint->connections;
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL)
         return -1;
-    connection->actor.act = act;
-    connection->device = device;
+    connection->handler.handle = handle;
+    connection->endpoint = endpoint;
     connection->socket = socket;
-    if (device->fault != NULL && device->fault->kind->place == FAULT_AT_LINE)
+    if (endpoint->fault != NULL && endpoint->fault->kind->place == FAULT_AT_LINE)
         connection->state = SILENT;
-    if (timers_reserve(&fleet->timers, fleet->opened + fleet->connection_count + 1) < 0 ||
-        net_watch_add(fleet->watch, &connection->actor.watched, socket) < 0) {
+    if (loop_add(all->loop) < 0 || loop_watch(all->loop, &connection->handler, socket) < 0) {
+        loop_remove(all->loop, &connection->handler);
         free(connection);
         return -1;
     }
-    list_append(&fleet->connections, &connection->all);
-    fleet->connection_count++;
+    list_append(&all->open, &connection->all);
     return 0;
 }
 
-void connections_start(struct fleet *fleet)
+void connections_start(struct connections *all)
 {
     struct link *link;
-    while ((link = list_first(&fleet->waiting)) != NULL) {
+    while ((link = list_first(&all->waiting)) != NULL) {
         struct connection *connection = LIST_MEMBER(link, struct connection, waiting);
         list_remove(link);
         if (tape_is_good(connection->tape)) {
@@ -448,34 +443,35 @@ void connections_start(struct fleet *fleet)
             sending_end(connection);
             answer_no(connection, "memory for this tape");
         }
-        ask_turn(connection);
+        loop_schedule(all->loop, &connection->handler);
     }
 }
 
-void connections_reset(struct device *device)
+void connections_reset(const struct endpoint *endpoint)
 {
-    struct link *first = &device->fleet->connections, *after;
+    struct link *first = &endpoint->connections->open, *after;
     for (struct link *link = first->after; link != first; link = after) {
         struct connection *connection = LIST_MEMBER(link, struct connection, all);
         after = link->after;
-        if (connection->device == device)
+        if (connection->endpoint == endpoint)
             close_now(connection, net_reset);
     }
 }
 
-void connections_free(struct fleet *fleet)
+void connections_free(struct connections *connections)
 {
     struct link *link;
-    while ((link = list_first(&fleet->closed)) != NULL) {
+    while ((link = list_first(&connections->closed)) != NULL) {
         list_remove(link);
         free(LIST_MEMBER(link, struct connection, all));
     }
 }
 
-void connections_close(struct fleet *fleet)
+void connections_end(struct connections *connections)
 {
     struct link *link;
-    while ((link = list_first(&fleet->connections)) != NULL)
+    while ((link = list_first(&connections->open)) != NULL)
         close_now(LIST_MEMBER(link, struct connection, all), net_close);
-    connections_free(fleet);
+    connections_free(connections);
+    free(connections->scratch.data);
 }

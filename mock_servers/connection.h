@@ -1,26 +1,47 @@
-/* One connection to a device. */
+/* Connections of devices. */
 #ifndef FANIN_CONNECTION_H
 #define FANIN_CONNECTION_H
 
-#include "mock_servers/device.h"
+#include "mock_servers/loop.h"
+#include "mock_servers/runs.h"
+#include "mock_servers/stream.h"
 
-struct connection;
+/* All connections of the process, and what they share. */
+struct connections {
+    struct loop *loop;
+    const char *user, *password; /* required before a GO; NULL: no login is required */
+    uint64_t identity;           /* of this process, for STATS */
+    struct tapes *tapes;
+    struct scratch scratch;
+    struct runs runs;
+    struct link open;
+    struct link waiting; /* those whose tape is not complete yet */
+    struct link closed;  /* a pending event may still name them */
+};
+
+/* The device of a connection, as far as the connection needs it: a field of the device. */
+struct endpoint {
+    struct connections *connections;
+    const struct fault *fault; /* NULL: none */
+    uint32_t number;
+    /* restart: resets all connections of the device, also the calling one. */
+    void (*restart)(struct endpoint *endpoint);
+};
+
+void connections_init(struct connections *connections, struct loop *loop);
+void connections_end(struct connections *connections); /* closes all */
 
 /* connection_open: takes over an accepted socket. 0, or -1 without memory (the socket stays the
  * caller's). */
-int connection_open(struct device *device, intptr_t socket);
+int connection_open(struct endpoint *endpoint, intptr_t socket);
 
-/* connections_start: starts those that wait for their tapes. To be called when no tape is to be
- * made. */
-void connections_start(struct fleet *fleet);
+/* connections_start: starts those that wait for their tapes. Call it when all tapes are complete. */
+void connections_start(struct connections *connections);
 
-/* connections_reset: resets all of a device. */
-void connections_reset(struct device *device);
+/* connections_reset: resets all of one device. */
+void connections_reset(const struct endpoint *endpoint);
 
-/* connections_free: frees closed ones. To be called when no event is at hand. */
-void connections_free(struct fleet *fleet);
-
-/* connections_close: closes all. */
-void connections_close(struct fleet *fleet);
+/* connections_free: frees closed ones. Call it when no event is pending. */
+void connections_free(struct connections *connections);
 
 #endif

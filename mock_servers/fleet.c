@@ -1,3 +1,4 @@
+/* Opening the devices, and the loop that serves them. */
 #include "mock_servers/fleet.h"
 
 #include <assert.h>
@@ -7,40 +8,34 @@
 #include <string.h>
 
 #include "base/os.h"
-#include "mock_servers/connection.h"
 #include "mock_servers/device.h"
-#include "mock_servers/listener.h"
 
-enum {
-    EVERY_ADDRESS = 0,
-    EVENTS_MAX = 256,
-    WAIT_NS_MAX =
-        100 * OS_NS_PER_MS, /* then os_interrupted is asked again, whatever became of the signal */
+enum { EVERY_ADDRESS = 0 };
+
+/* How long the loop waits at most: os_interrupted is checked again, even if the signal was lost. */
+static const uint64_t wait_ns_max = 100 * OS_NS_PER_MS;
+
+/* A listener of all devices with one port (--listeners shared). Which device a connection is for
+ * follows from the address that the client connected to. */
+struct shared_listener {
+    struct listener listener; /* the first field */
+    const struct fleet *fleet;
+};
+
+struct fleet {
+    const struct fleet_config *config;
+    struct loop loop;
+    struct connections connections;
+    const struct fault **faults; /* by server; NULL: none */
+    struct device *devices;
+    uint64_t opened;                   /* devices that are initialised */
+    struct shared_listener *listeners; /* NULL: each device has its own */
+    uint64_t listening;                /* of them */
 };
 
 static uint64_t ports_each(const struct fleet_config *config)
 {
     return config->ports_per_address > 0 ? config->ports_per_address : config->count;
-}
-
-struct net_address fleet_address(const struct fleet_config *config, uint64_t server)
-{
-    uint64_t each = ports_each(config);
-    return net_address_at(&config->first, (uint32_t)(server / each),
-                          (uint16_t)(net_address_port(&config->first) + server % each));
-}
-
-struct device *fleet_device_at(const struct fleet *fleet, const struct net_address *address)
-{
-    const struct fleet_config *config = fleet->config;
-    uint64_t each = ports_each(config);
-    uint32_t host = net_address_host(address), first_host = net_address_host(&config->first);
-    uint32_t port = net_address_port(address), first_port = net_address_port(&config->first);
-    uint64_t server = (uint64_t)(host - first_host) * each + port - first_port;
-    return host >= first_host && port >= first_port && port - first_port < each &&
-                   server < fleet->opened
-               ? &fleet->devices[server]
-               : NULL;
 }
 
 uint64_t fleet_listeners(const struct fleet_config *config)
@@ -49,26 +44,49 @@ uint64_t fleet_listeners(const struct fleet_config *config)
     return config->shared_listeners && each < config->count ? each : config->count;
 }
 
+static struct net_address address_of(const struct fleet_config *config, uint64_t server)
+{
+    uint64_t each = ports_each(config);
+    return net_address_at(&config->first, (uint32_t)(server / each),
+                          (uint16_t)(net_address_port(&config->first) + server % each));
+}
+
+/* The device that the accepted socket is for. Other addresses of this computer have none. */
+static struct endpoint *endpoint_of(struct listener *listener, intptr_t socket)
+{
+    const struct fleet *fleet = ((struct shared_listener *)listener)->fleet;
+    const struct net_address *first = &fleet->config->first;
+    struct net_address address;
+    if (net_local(socket, &address) < 0)
+        return NULL;
+    uint64_t each = ports_each(fleet->config);
+    uint64_t host = (uint64_t)net_address_host(&address) - net_address_host(first);
+    uint64_t port = (uint64_t)net_address_port(&address) - net_address_port(first);
+    if (port >= each || host >= fleet->opened || host * each + port >= fleet->opened)
+        return NULL; /* also what lies before the first: it has wrapped around */
+    return &fleet->devices[host * each + port].endpoint;
+}
+
 /* ---- opening ---- */
 
 static const char *advice(int error)
 {
     switch (error) {
     case EADDRINUSE:
-        return "it is in use; another --port, or ending what listens there, would be right";
+        return "the port is in use; choose another --port, or end the program that listens there";
     case EADDRNOTAVAIL:
-        return "it is no address of this machine; see --listen";
+        return "this computer does not have that address; see --listen";
     case EACCES:
-        return "ports below 1024 want privileges; a higher --port would be right";
+        return "ports below 1024 need privileges; choose a higher --port";
     case EMFILE:
-        return "the process is out of descriptors; fewer servers, or a higher ulimit -n";
+        return "the process is out of descriptors; use fewer servers or a higher ulimit -n";
     case ENFILE:
         return "the system is out of descriptors; see sysctl fs.file-max";
     case ENOENT:
         return "the kernel has no such congestion control; see --congestion and sysctl "
                "net.ipv4.tcp_available_congestion_control";
     case ENOSPC:
-        return "too many descriptors are waited for; see sysctl fs.epoll.max_user_watches";
+        return "epoll watches too many descriptors; see sysctl fs.epoll.max_user_watches";
     default:
         return strerror(error);
     }
@@ -85,15 +103,18 @@ static int cannot_listen(const struct net_address *address, int error, char *why
 static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
-    if (!config->shared_listeners)
-        return 0;
-    for (uint64_t i = 0; i < fleet_listeners(config); i++) {
-        struct net_address address =
+    for (uint64_t i = 0; config->shared_listeners && i < fleet_listeners(config); i++) {
+        struct shared_listener *shared = &fleet->listeners[i];
+        const struct net_address address =
             net_ipv4(EVERY_ADDRESS, (uint16_t)(net_address_port(&config->first) + i));
-        int result = listener_open(&fleet->listeners[i], fleet, &address);
+        shared->fleet = fleet;
+        shared->listener.endpoint_of = endpoint_of;
+        fleet->listening++;
+        int result = listener_open(&shared->listener, &fleet->loop, &config->listen, &address);
+        if (result == 0)
+            result = listener_listen(&shared->listener);
         if (result < 0)
             return cannot_listen(&address, -result, why, why_bytes);
-        fleet->listening++;
     }
     return 0;
 }
@@ -102,12 +123,13 @@ static int devices_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
     for (uint64_t i = 0; i < config->count; i++) {
-        struct net_address address = fleet_address(config, i);
-        int result =
-            device_open(&fleet->devices[i], fleet, (uint32_t)i, &address, fleet->faults[i]);
+        struct device *device = &fleet->devices[i];
+        const struct net_address address = address_of(config, i);
+        device_init(device, &fleet->connections, (uint32_t)i, &address, fleet->faults[i]);
+        fleet->opened++;
+        int result = config->shared_listeners ? 0 : device_open(device, &config->listen);
         if (result < 0)
             return cannot_listen(&address, -result, why, why_bytes);
-        fleet->opened++;
     }
     return 0;
 }
@@ -115,15 +137,16 @@ static int devices_open(struct fleet *fleet, char *why, size_t why_bytes)
 static int parts_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
-    fleet->watch = net_watch_open(NET_EDGE);
-    fleet->tapes = tapes_open(config->tape_cap_bytes);
+    struct connections *connections = &fleet->connections;
+    connections_init(connections, &fleet->loop);
+    connections->user = config->user;
+    connections->password = config->password;
+    connections->tapes = tapes_open(config->tape_cap_bytes);
     fleet->faults = calloc(config->count, sizeof *fleet->faults);
     fleet->devices = calloc(config->count, sizeof *fleet->devices);
-    if (config->shared_listeners)
-        fleet->listeners = calloc(fleet_listeners(config), sizeof *fleet->listeners);
-    if (fleet->watch == NULL || fleet->tapes == NULL || fleet->faults == NULL ||
-        fleet->devices == NULL || (config->shared_listeners && fleet->listeners == NULL) ||
-        timers_reserve(&fleet->timers, config->count) < 0) {
+    fleet->listeners = calloc(fleet_listeners(config), sizeof *fleet->listeners);
+    if (loop_open(&fleet->loop) < 0 || connections->tapes == NULL || fleet->faults == NULL ||
+        fleet->devices == NULL || fleet->listeners == NULL) {
         snprintf(why, why_bytes, "no memory or no descriptor for %llu servers",
                  (unsigned long long)config->count);
         return -1;
@@ -135,17 +158,11 @@ struct fleet *fleet_open(const struct fleet_config *config, char *why, size_t wh
 {
     assert(config->count >= 1);
     struct fleet *fleet = calloc(1, sizeof *fleet);
-
     if (fleet == NULL) {
         snprintf(why, why_bytes, "no memory");
         return NULL;
     }
     fleet->config = config;
-    fleet->identity = os_identity();
-    list_init(&fleet->turns);
-    list_init(&fleet->waiting);
-    list_init(&fleet->connections);
-    list_init(&fleet->closed);
     if (parts_open(fleet, why, why_bytes) < 0 || devices_open(fleet, why, why_bytes) < 0 ||
         listeners_open(fleet, why, why_bytes) < 0) {
         fleet_close(fleet);
@@ -158,85 +175,43 @@ void fleet_close(struct fleet *fleet)
 {
     if (fleet == NULL)
         return;
-    connections_close(fleet);
+    connections_end(&fleet->connections);
     while (fleet->opened > 0)
         device_close(&fleet->devices[--fleet->opened]);
     while (fleet->listening > 0)
-        listener_close(&fleet->listeners[--fleet->listening]);
+        listener_end(&fleet->listeners[--fleet->listening].listener);
     free(fleet->listeners);
     free(fleet->devices);
     free(fleet->faults);
-    free(fleet->scratch.data);
-    tapes_close(fleet->tapes);
-    timers_end(&fleet->timers);
-    net_watch_close(fleet->watch);
+    tapes_close(fleet->connections.tapes);
+    loop_close(&fleet->loop);
     free(fleet);
 }
 
 int fleet_port(const struct fleet *fleet)
 {
-    const struct fleet_config *config = fleet->config;
-    struct net_address address = config->first;
-
-    if (!config->shared_listeners)
-        net_local(fleet->devices[0].listener, &address);
+    struct net_address address = fleet->config->first;
+    if (!fleet->config->shared_listeners)
+        net_local(fleet->devices[0].listener.socket, &address);
     return net_address_port(&address);
+}
+
+const struct protocol_stats *fleet_total(const struct fleet *fleet)
+{
+    return &fleet->connections.runs.total;
 }
 
 /* ---- running ---- */
 
-static uint64_t wait_ns(const struct fleet *fleet, bool tapes_left)
-{
-    uint64_t now_ns = os_now_ns(), next_ns = timers_next_ns(&fleet->timers);
-    if (tapes_left || list_first(&fleet->turns) != NULL || next_ns <= now_ns)
-        return 0;
-    return next_ns - now_ns < WAIT_NS_MAX ? next_ns - now_ns : WAIT_NS_MAX;
-}
-
-static void events_serve(struct fleet *fleet, uint64_t timeout_ns)
-{
-    struct net_event events[EVENTS_MAX];
-    int count = net_watch_wait(fleet->watch, events, EVENTS_MAX, timeout_ns);
-    for (int i = 0; i < count; i++) {
-        struct actor *actor = LIST_MEMBER(events[i].watched, struct actor, watched);
-        actor->act(actor, events[i].signs);
-    }
-}
-
-static void timers_serve(struct fleet *fleet)
-{
-    uint64_t now_ns = os_now_ns();
-    struct timer *timer;
-    while ((timer = timers_take(&fleet->timers, now_ns)) != NULL) {
-        struct actor *actor = (struct actor *)timer;
-        actor->act(actor, 0);
-    }
-}
-
-/* One turn for each that waited for one when it began; who asks for another gets it in the next
- * round. */
-static void turns_serve(struct fleet *fleet)
-{
-    struct link *last = fleet->turns.before, *link;
-    bool is_last = false;
-    while (!is_last && (link = list_first(&fleet->turns)) != NULL) {
-        struct actor *actor = LIST_MEMBER(link, struct actor, turn);
-        is_last = link == last;
-        list_remove(link);
-        actor->act(actor, 0);
-    }
-}
-
 void fleet_run(struct fleet *fleet)
 {
+    struct connections *connections = &fleet->connections;
     bool tapes_left = false;
     while (!os_interrupted()) {
-        events_serve(fleet, wait_ns(fleet, tapes_left));
-        timers_serve(fleet);
-        turns_serve(fleet);
-        tapes_left = tapes_make(fleet->tapes);
+        loop_round(&fleet->loop, tapes_left ? 0 : wait_ns_max);
+        tapes_left = tapes_make(connections->tapes);
         if (!tapes_left)
-            connections_start(fleet);
-        connections_free(fleet);
+            connections_start(connections);
+        connections_free(connections);
     }
 }

@@ -1,57 +1,76 @@
+/* Binding, listening, accepting. */
 #include "mock_servers/listener.h"
 
 #include <errno.h>
 
 #include "base/os.h"
-#include "mock_servers/connection.h"
 
 enum { RETRY_NS = 100 * OS_NS_PER_MS };
 
-/* Whoever connects to another address of this machine gets nothing: no device is there. */
-static void take(const struct listener *listener, intptr_t handle)
+void listener_retry(struct listener *listener)
 {
-    struct net_address address;
-    struct device *device = NULL;
-    if (net_local(handle, &address) == 0)
-        device = fleet_device_at(listener->fleet, &address);
-    if (device == NULL || connection_open(device, handle) < 0)
-        net_close(handle);
+    loop_wake_at(listener->loop, &listener->handler, os_now_ns() + RETRY_NS);
 }
 
-/* Edge-triggered: until there is nothing left. Out of descriptors or memory it tries again later,
- * because no event will say when there are some. */
-static void act(struct actor *actor, unsigned signs)
+/* Edge-triggered: until nothing is left. Without descriptors or memory it tries again later,
+ * because no event tells when there are some. */
+void listener_accept(struct listener *listener)
 {
-    struct listener *listener = (struct listener *)actor;
-    intptr_t handle;
+    intptr_t socket;
     int result;
-    (void)signs;
-    while ((result = net_accept(listener->handle, &listener->fleet->config->tuning, &handle)) == 0)
-        take(listener, handle);
+    while ((result = net_accept(listener->socket, &listener->config->tuning, &socket)) == 0) {
+        struct endpoint *endpoint = listener->endpoint_of(listener, socket);
+        if (endpoint == NULL || connection_open(endpoint, socket) < 0)
+            net_close(socket);
+    }
     if (result == -EAGAIN)
-        net_watch_again(&actor->watched, NET_READABLE);
+        net_watch_again(&listener->handler.watched, NET_READABLE);
     else
-        timers_set(&listener->fleet->timers, &actor->timer, os_now_ns() + RETRY_NS);
+        listener_retry(listener);
 }
 
-int listener_open(struct listener *listener, struct fleet *fleet, const struct net_address *address)
+static void handle(struct handler *handler, unsigned signs)
 {
-    const struct fleet_config *config = fleet->config;
-    *listener = (struct listener){.actor.act = act, .fleet = fleet};
-    int result = net_bind(address, &listener->handle);
-    if (result < 0)
-        return result;
-    result = net_listen(listener->handle, config->backlog, &config->tuning);
-    if (result == 0)
-        result = net_watch_add(fleet->watch, &listener->actor.watched, listener->handle);
-    if (result < 0)
-        net_close(listener->handle);
-    return result;
+    (void)signs;
+    listener_accept((struct listener *)handler);
+}
+
+int listener_open(struct listener *listener, struct loop *loop,
+                  const struct listener_config *config, const struct net_address *address)
+{
+    listener->handler = (struct handler){.handle = handle};
+    listener->config = config;
+    listener->socket = -1;
+    listener->loop = loop;
+    if (loop_add(loop) < 0)
+        return -ENOMEM;
+    return listener_bind(listener, address);
+}
+
+void listener_end(struct listener *listener)
+{
+    if (listener->loop == NULL)
+        return;
+    listener_close(listener);
+    loop_remove(listener->loop, &listener->handler);
+}
+
+int listener_bind(struct listener *listener, const struct net_address *address)
+{
+    return net_bind(address, &listener->socket);
+}
+
+int listener_listen(struct listener *listener)
+{
+    int result = net_listen(listener->socket, listener->config->backlog, &listener->config->tuning);
+    return result < 0 ? result : loop_watch(listener->loop, &listener->handler, listener->socket);
 }
 
 void listener_close(struct listener *listener)
 {
-    timers_clear(&listener->fleet->timers, &listener->actor.timer);
-    net_watch_remove(&listener->actor.watched);
-    net_close(listener->handle);
+    if (listener->socket < 0)
+        return;
+    net_watch_remove(&listener->handler.watched);
+    net_close(listener->socket);
+    listener->socket = -1;
 }

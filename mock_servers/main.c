@@ -268,22 +268,22 @@ static int serve(struct fleet *fleet, const struct choices *choices)
     fleet_run(fleet);
     if (choices->ready_file != NULL)
         remove(choices->ready_file);
-    summary_print(&fleet->runs.total);
+    summary_print(fleet_total(fleet));
     return EXIT_DONE;
 }
 
 static struct fleet_config config_of(const struct choices *choices)
 {
+    bool uses_default = strcmp(choices->congestion, "system") == 0;
     bool wants_login = choices->login.user[0] != '\0';
     return (struct fleet_config){
         .first = net_ipv4(choices->host, (uint16_t)choices->port),
         .count = choices->count,
         .ports_per_address = choices->ports_per_address,
         .shared_listeners = choices->listeners == LISTENERS_SHARED,
-        .backlog = (int)choices->backlog,
-        .tuning = {.send_buffer_bytes = (int)choices->send_buffer_bytes,
-                   .congestion =
-                       strcmp(choices->congestion, "system") == 0 ? NULL : choices->congestion},
+        .listen = {.backlog = (int)choices->backlog,
+                   .tuning = {.send_buffer_bytes = (int)choices->send_buffer_bytes,
+                              .congestion = uses_default ? NULL : choices->congestion}},
         .tape_cap_bytes = choices->tape_cap_bytes,
         .faults = choices->faults,
         .user = wants_login ? choices->login.user : NULL,

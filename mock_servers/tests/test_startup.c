@@ -39,7 +39,7 @@ static void test_wrong_use(void **state)
 static void test_machine_cannot(void **state)
 {
     (void)state;
-    REFUSED(3, "no address of this machine", "--listen=192.0.2.1");
+    REFUSED(3, "does not have that address", "--listen=192.0.2.1");
     REFUSED(3, "--congestion", "--congestion=nonesuch", "--port=0");
     REFUSED(3, "--ready-file", "--ready-file=/nonexistent/directory/file");
 }

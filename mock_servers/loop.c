@@ -1,0 +1,99 @@
+/* The event loop: sockets first, then timers, then turns. */
+#include "mock_servers/loop.h"
+
+#include <stdbool.h>
+
+#include "base/os.h"
+
+enum { EVENTS_MAX = 256 };
+
+int loop_open(struct loop *loop)
+{
+    *loop = (struct loop){.watch = net_watch_open(NET_EDGE)};
+    list_init(&loop->turns);
+    return loop->watch == NULL ? -1 : 0;
+}
+
+void loop_close(struct loop *loop)
+{
+    timers_end(&loop->timers);
+    net_watch_close(loop->watch);
+}
+
+int loop_add(struct loop *loop)
+{
+    return timers_reserve(&loop->timers, ++loop->handlers);
+}
+
+void loop_remove(struct loop *loop, struct handler *handler)
+{
+    timers_clear(&loop->timers, &handler->timer);
+    list_remove(&handler->turn);
+    net_watch_remove(&handler->watched);
+    loop->handlers--;
+}
+
+int loop_watch(struct loop *loop, struct handler *handler, intptr_t socket)
+{
+    return net_watch_add(loop->watch, &handler->watched, socket);
+}
+
+void loop_wake_at(struct loop *loop, struct handler *handler, uint64_t due_ns)
+{
+    timers_set(&loop->timers, &handler->timer, due_ns);
+}
+
+void loop_schedule(struct loop *loop, struct handler *handler)
+{
+    if (!list_has(&handler->turn))
+        list_append(&loop->turns, &handler->turn);
+}
+
+static uint64_t wait_ns(const struct loop *loop, uint64_t timeout_ns)
+{
+    uint64_t now_ns = os_now_ns(), next_ns = timers_next_ns(&loop->timers);
+    if (list_first(&loop->turns) != NULL || next_ns <= now_ns)
+        return 0;
+    return next_ns - now_ns < timeout_ns ? next_ns - now_ns : timeout_ns;
+}
+
+static void serve_events(struct loop *loop, uint64_t timeout_ns)
+{
+    struct net_event events[EVENTS_MAX];
+    int count = net_watch_wait(loop->watch, events, EVENTS_MAX, timeout_ns);
+    for (int i = 0; i < count; i++) {
+        struct handler *handler = LIST_MEMBER(events[i].watched, struct handler, watched);
+        handler->handle(handler, events[i].signs);
+    }
+}
+
+static void serve_timers(struct loop *loop)
+{
+    uint64_t now_ns = os_now_ns();
+    struct timer *timer;
+    while ((timer = timers_take(&loop->timers, now_ns)) != NULL) {
+        struct handler *handler = (struct handler *)timer;
+        handler->handle(handler, 0);
+    }
+}
+
+/* One turn for each handler that waits for one now; a handler that asks again gets it in the next
+ * round. */
+static void serve_turns(struct loop *loop)
+{
+    struct link *last = loop->turns.before, *link;
+    bool is_last = false;
+    while (!is_last && (link = list_first(&loop->turns)) != NULL) {
+        struct handler *handler = LIST_MEMBER(link, struct handler, turn);
+        is_last = link == last;
+        list_remove(link);
+        handler->handle(handler, 0);
+    }
+}
+
+void loop_round(struct loop *loop, uint64_t timeout_ns)
+{
+    serve_events(loop, wait_ns(loop, timeout_ns));
+    serve_timers(loop);
+    serve_turns(loop);
+}

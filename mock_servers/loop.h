@@ -1,0 +1,44 @@
+/* The event loop: sockets, timers and turns of one thread. */
+#ifndef FANIN_LOOP_H
+#define FANIN_LOOP_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/net.h"
+#include "mock_servers/timers.h"
+
+/* Something that the loop calls: a field of its owner. */
+struct handler {
+    struct timer timer; /* the first field, so that a due timer is its handler */
+    struct net_watched watched;
+    struct link turn; /* in loop.turns */
+    /* `signs` of enum net_sign; 0: its timer is due, or it is its turn. */
+    void (*handle)(struct handler *handler, unsigned signs);
+};
+
+struct loop {
+    struct net_watch *watch;
+    struct timers timers;
+    struct link turns; /* handlers that have more to do at once */
+    size_t handlers;
+};
+
+int loop_open(struct loop *loop); /* 0, or -1: no memory or no descriptor */
+void loop_close(struct loop *loop);
+
+/* loop_add: makes room for one handler's timer. 0, or -1 without memory; loop_remove, which also
+ * takes back its timer, turn and socket, follows in either case. */
+int loop_add(struct loop *loop);
+void loop_remove(struct loop *loop, struct handler *handler);
+
+/* loop_watch: calls the handler when its socket has something new. 0, or a negative errno value. */
+int loop_watch(struct loop *loop, struct handler *handler, intptr_t socket);
+
+void loop_wake_at(struct loop *loop, struct handler *handler, uint64_t due_ns);
+void loop_schedule(struct loop *loop, struct handler *handler); /* once more in this round */
+
+/* loop_round: waits up to `timeout_ns` for something to do, and does it. */
+void loop_round(struct loop *loop, uint64_t timeout_ns);
+
+#endif
