@@ -35,7 +35,7 @@ void connections_end(struct connections *connections); /* closes all */
  * caller's). */
 int connection_open(struct endpoint *endpoint, intptr_t socket);
 
-/* connections_start: starts those that wait for their tapes. Call it when all tapes are complete. */
+/* connections_start: starts those that wait for their tapes. Call it when all are complete. */
 void connections_start(struct connections *connections);
 
 /* connections_reset: resets all of one device. */

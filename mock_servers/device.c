@@ -33,7 +33,7 @@ static void handle(struct handler *handler, unsigned signs)
     struct device *device = (struct device *)handler;
     if (!has_fault(device, FAULT_AT_ACCEPT) || signs == 0)
         listener_accept(&device->listener);
-    else if (handler->timer.place == 0)
+    else if (handler->timer == 0)
         wake_after_argument(device);
 }
 

@@ -2,32 +2,38 @@
 #include "mock_servers/loop.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "base/os.h"
 
 enum { EVENTS_MAX = 256 };
 
+static void timer_moved(void *handler, size_t place)
+{
+    ((struct handler *)handler)->timer = place;
+}
+
 int loop_open(struct loop *loop)
 {
-    *loop = (struct loop){.watch = net_watch_open(NET_EDGE)};
+    *loop = (struct loop){.watch = net_watch_open(NET_EDGE), .timers.moved = timer_moved};
     list_init(&loop->turns);
     return loop->watch == NULL ? -1 : 0;
 }
 
 void loop_close(struct loop *loop)
 {
-    timers_end(&loop->timers);
+    free(loop->timers.slots);
     net_watch_close(loop->watch);
 }
 
 int loop_add(struct loop *loop)
 {
-    return timers_reserve(&loop->timers, ++loop->handlers);
+    return heap_reserve(&loop->timers, ++loop->handlers);
 }
 
 void loop_remove(struct loop *loop, struct handler *handler)
 {
-    timers_clear(&loop->timers, &handler->timer);
+    heap_remove(&loop->timers, handler->timer);
     list_remove(&handler->turn);
     net_watch_remove(&handler->watched);
     loop->handlers--;
@@ -40,7 +46,7 @@ int loop_watch(struct loop *loop, struct handler *handler, intptr_t socket)
 
 void loop_wake_at(struct loop *loop, struct handler *handler, uint64_t due_ns)
 {
-    timers_set(&loop->timers, &handler->timer, due_ns);
+    heap_set(&loop->timers, handler->timer, due_ns, handler);
 }
 
 void loop_schedule(struct loop *loop, struct handler *handler)
@@ -49,9 +55,14 @@ void loop_schedule(struct loop *loop, struct handler *handler)
         list_append(&loop->turns, &handler->turn);
 }
 
+static uint64_t next_due_ns(const struct loop *loop)
+{
+    return loop->timers.count == 0 ? UINT64_MAX : loop->timers.slots[1].key;
+}
+
 static uint64_t wait_ns(const struct loop *loop, uint64_t timeout_ns)
 {
-    uint64_t now_ns = os_now_ns(), next_ns = timers_next_ns(&loop->timers);
+    uint64_t now_ns = os_now_ns(), next_ns = next_due_ns(loop);
     if (list_first(&loop->turns) != NULL || next_ns <= now_ns)
         return 0;
     return next_ns - now_ns < timeout_ns ? next_ns - now_ns : timeout_ns;
@@ -70,9 +81,9 @@ static void serve_events(struct loop *loop, uint64_t timeout_ns)
 static void serve_timers(struct loop *loop)
 {
     uint64_t now_ns = os_now_ns();
-    struct timer *timer;
-    while ((timer = timers_take(&loop->timers, now_ns)) != NULL) {
-        struct handler *handler = (struct handler *)timer;
+    while (next_due_ns(loop) <= now_ns) {
+        struct handler *handler = loop->timers.slots[1].item;
+        heap_remove(&loop->timers, handler->timer);
         handler->handle(handler, 0);
     }
 }

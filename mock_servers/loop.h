@@ -4,13 +4,13 @@
 
 #include <stdint.h>
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/net.h"
-#include "mock_servers/timers.h"
 
 /* Something that the loop calls: a field of its owner. */
 struct handler {
-    struct timer timer; /* the first field, so that a due timer is its handler */
+    size_t timer; /* its place in loop.timers; 0: no timer is set */
     struct net_watched watched;
     struct link turn; /* in loop.turns */
     /* `signs` of enum net_sign; 0: its timer is due, or it is its turn. */
@@ -19,8 +19,8 @@ struct handler {
 
 struct loop {
     struct net_watch *watch;
-    struct timers timers;
-    struct link turns; /* handlers that have more to do at once */
+    struct heap timers; /* handlers by when they are due */
+    struct link turns;  /* handlers that have more to do at once */
     size_t handlers;
 };
 

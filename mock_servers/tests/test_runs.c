@@ -1,4 +1,4 @@
-/* Timers against a plain list; the schedule; the runs. */
+/* When frames are due, and the counters of the last runs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,48 +9,6 @@
 
 #include "mock_servers/runs.h"
 #include "mock_servers/schedule.h"
-#include "mock_servers/timers.h"
-
-enum { TIMERS = 200 };
-
-static uint64_t earliest(const struct timer *timers)
-{
-    uint64_t due_ns = UINT64_MAX;
-    for (unsigned i = 0; i < TIMERS; i++)
-        if (timers[i].place != 0 && timers[i].due_ns < due_ns)
-            due_ns = timers[i].due_ns;
-    return due_ns;
-}
-
-static void test_timers_go_by_due_time(void **state)
-{
-    (void)state;
-    static struct timer all[TIMERS];
-    struct timers timers = {0};
-    uint32_t chance = 1;
-
-    assert_int_equal(timers_reserve(&timers, TIMERS), 0);
-    for (unsigned step = 0; step < 20000; step++) {
-        chance = chance * 1664525u + 1013904223u;
-        struct timer *timer = &all[(chance >> 8) % TIMERS];
-        switch (chance >> 30) {
-        case 0:
-            timers_clear(&timers, timer);
-            break;
-        case 1: {
-            uint64_t due_ns = earliest(all);
-            timer = timers_take(&timers, 500);
-            assert_true((timer != NULL) == (due_ns <= 500));
-            assert_true(timer == NULL || timer->due_ns == due_ns);
-            break;
-        }
-        default:
-            timers_set(&timers, timer, (chance >> 16) % 1000);
-        }
-        assert_true(timers_next_ns(&timers) == earliest(all));
-    }
-    timers_end(&timers);
-}
 
 static void test_schedule(void **state)
 {
@@ -112,7 +70,6 @@ static void test_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_timers_go_by_due_time),
         cmocka_unit_test(test_schedule),
         cmocka_unit_test(test_phases_are_spread),
         cmocka_unit_test(test_runs),
