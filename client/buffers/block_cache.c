@@ -53,6 +53,7 @@ int block_caches_open(struct block_caches *caches, struct scheme_base *base,
     if (caches->all == NULL)
         return -1;
     for (unsigned i = 0; i < caches->count; i++) {
+        caches->all[i].caches = caches;
         pthread_mutex_init(&caches->all[i].lock, NULL);
         processor_init(&caches->all[i].processor, &base->config.process, &base->budget);
         mpsc_stack_init(&caches->all[i].back);
@@ -105,35 +106,35 @@ void block_cache_release(struct block_cache *cache)
 /* Whole magazines move, so that the blocks of a cache, free and outstanding, are a multiple of one.
  * Otherwise a cache that is emptied and filled in turn would end up with more than slices_need has
  * for it. */
-static unsigned whole_magazines(const struct block_caches *caches, unsigned blocks)
+static unsigned whole_magazines(const struct block_cache *cache, unsigned blocks)
 {
-    const unsigned magazine = caches->magazine_blocks;
+    const unsigned magazine = cache->caches->magazine_blocks;
 
     return magazine > 0 ? blocks / magazine * magazine : blocks;
 }
 
 /* What comes from the pool is colder than what is here: it goes below. */
-static void refill(struct block_caches *caches, struct block_cache *cache, unsigned want)
+static void refill(struct block_cache *cache, unsigned want)
 {
     const unsigned missing = want - cache->free_count;
-    const unsigned spare = caches->magazine_blocks > 0 ? caches->magazine_blocks - 1 : 0;
+    const unsigned magazine = cache->caches->magazine_blocks;
+    const unsigned spare = magazine > 0 ? magazine - 1 : 0;
     struct block **end = &cache->free;
     unsigned got;
 
     for (unsigned i = 0; i < cache->free_count; i++)
         end = &(*end)->next;
-    *end = pool_take(caches->pool, whole_magazines(caches, missing + spare), 0, &got);
+    *end = pool_take(cache->caches->pool, whole_magazines(cache, missing + spare), 0, &got);
     cache->free_count += got;
 }
 
-struct block *block_cache_take(struct block_caches *caches, struct block_cache *cache,
-                               unsigned want)
+struct block *block_cache_take(struct block_cache *cache, unsigned want)
 {
     assert(want > 0);
     if (cache->free_count < want)
-        block_cache_reclaim(caches, cache);
+        block_cache_reclaim(cache);
     if (cache->free_count < want)
-        refill(caches, cache, want);
+        refill(cache, want);
     if (want > cache->free_count)
         want = cache->free_count;
     struct block *first = cache->free, **end = &first;
@@ -146,7 +147,7 @@ struct block *block_cache_take(struct block_caches *caches, struct block_cache *
 }
 
 /* Gives all but the `keep` topmost blocks to the pool: what lies lowest is cold. */
-static void trim(struct block_caches *caches, struct block_cache *cache, unsigned keep)
+static void trim(struct block_cache *cache, unsigned keep)
 {
     struct block **end = &cache->free;
     const unsigned count = cache->free_count - keep;
@@ -160,13 +161,12 @@ static void trim(struct block_caches *caches, struct block_cache *cache, unsigne
         last = last->next;
     *end = NULL;
     cache->free_count = keep;
-    pool_give(caches->pool, first, last, count);
+    pool_give(cache->caches->pool, first, last, count);
 }
 
-void block_cache_give(struct block_caches *caches, struct block_cache *cache,
-                      struct block_batch *batch)
+void block_cache_give(struct block_cache *cache, struct block_batch *batch)
 {
-    const unsigned magazine = caches->magazine_blocks;
+    const unsigned magazine = cache->caches->magazine_blocks;
 
     if (batch->count == 0)
         return;
@@ -175,11 +175,10 @@ void block_cache_give(struct block_caches *caches, struct block_cache *cache,
     cache->free_count += batch->count;
     *batch = (struct block_batch){0};
     if (cache->free_count > 2 * magazine)
-        trim(caches, cache,
-             cache->free_count - whole_magazines(caches, cache->free_count - magazine));
+        trim(cache, cache->free_count - whole_magazines(cache, cache->free_count - magazine));
 }
 
-void block_cache_reclaim(struct block_caches *caches, struct block_cache *cache)
+void block_cache_reclaim(struct block_cache *cache)
 {
     struct block_batch batch = {0};
     struct block *next;
@@ -190,7 +189,7 @@ void block_cache_reclaim(struct block_caches *caches, struct block_cache *cache)
     }
     assert(cache->outstanding >= batch.count);
     cache->outstanding -= batch.count;
-    block_cache_give(caches, cache, &batch);
+    block_cache_give(cache, &batch);
 }
 
 void block_caches_flush(struct block_caches *caches)
@@ -198,8 +197,8 @@ void block_caches_flush(struct block_caches *caches)
     for (unsigned i = 0; i < caches->count; i++) {
         struct block_cache *cache = &caches->all[i];
         pthread_mutex_lock(&cache->lock);
-        block_cache_reclaim(caches, cache);
-        trim(caches, cache, 0);
+        block_cache_reclaim(cache);
+        trim(cache, 0);
         pthread_mutex_unlock(&cache->lock);
     }
 }

@@ -17,6 +17,7 @@ struct block_cache {
     _Alignas(2 * BLOCK_ALIGN_BYTES) pthread_mutex_t lock; /* over all but `back` */
     struct block *free;                                   /* a stack, linked by next */
     unsigned free_count;
+    struct block_caches *caches;
     unsigned outstanding; /* blocks handed over that have not come back */
     bool asleep;          /* a thread sleeps in `back` */
     uint64_t hand_overs;
@@ -49,13 +50,11 @@ void block_cache_release(struct block_cache *cache);
 
 /* block_cache_take: a chain of up to `want` blocks as pool_take's; NULL: neither cache nor pool has
  * any. block_cache_give: takes back a batch, which is empty then. */
-struct block *block_cache_take(struct block_caches *caches, struct block_cache *cache,
-                               unsigned want);
-void block_cache_give(struct block_caches *caches, struct block_cache *cache,
-                      struct block_batch *batch);
+struct block *block_cache_take(struct block_cache *cache, unsigned want);
+void block_cache_give(struct block_cache *cache, struct block_batch *batch);
 
 /* block_cache_reclaim: takes in what has come back from processing threads. */
-void block_cache_reclaim(struct block_caches *caches, struct block_cache *cache);
+void block_cache_reclaim(struct block_cache *cache);
 
 /* block_caches_flush: gives all free blocks of all caches to the pool, for threads that find none
  * elsewhere. Takes each cache's lock in turn. */

@@ -18,31 +18,26 @@ struct processor_thread {
     struct processor processor;
 };
 
-/* Blocks on their way back to one cache. */
-struct parcel {
-    struct block *first, *last;
-    unsigned count;
-};
-
-static void send_back(struct processor_threads *threads, struct parcel *parcel)
+/* The batch is for one cache, and linked by queue_next. */
+static void send_back(struct processor_threads *threads, struct block_batch *batch)
 {
-    if (parcel->count == 0)
+    if (batch->count == 0)
         return;
-    mpsc_stack_push(&threads->caches->all[parcel->first->home].back, parcel->first, parcel->last);
-    *parcel = (struct parcel){0};
+    mpsc_stack_push(&threads->caches->all[batch->first->home].back, batch->first, batch->last);
+    *batch = (struct block_batch){0};
     threads->task.returned(threads->task.context);
 }
 
-static void pack(struct processor_threads *threads, struct parcel *parcel, struct block *block)
+static void pack(struct processor_threads *threads, struct block_batch *batch, struct block *block)
 {
-    if (parcel->count > 0 && parcel->first->home != block->home)
-        send_back(threads, parcel);
-    block->queue_next = parcel->first;
-    parcel->first = block;
-    if (parcel->count++ == 0)
-        parcel->last = block;
-    if (parcel->count == RETURN_BLOCKS)
-        send_back(threads, parcel);
+    if (batch->count > 0 && batch->first->home != block->home)
+        send_back(threads, batch);
+    block->queue_next = batch->first;
+    batch->first = block;
+    if (batch->count++ == 0)
+        batch->last = block;
+    if (batch->count == RETURN_BLOCKS)
+        send_back(threads, batch);
 }
 
 /* The stack comes last in, first out. */
@@ -62,7 +57,7 @@ static struct block *in_order(struct block *receives)
 static void process_receives(struct processor_thread *thread, struct block *receives)
 {
     struct processor_threads *threads = thread->threads;
-    struct parcel parcel = {0};
+    struct block_batch batch = {0};
     struct block *following, *next;
 
     for (struct block *receive = in_order(receives); receive != NULL; receive = following) {
@@ -70,10 +65,10 @@ static void process_receives(struct processor_thread *thread, struct block *rece
         threads->task.process(threads->task.context, &thread->processor, receive->owner, receive);
         for (struct block *block = receive; block != NULL; block = next) {
             next = block->next;
-            pack(threads, &parcel, block);
+            pack(threads, &batch, block);
         }
     }
-    send_back(threads, &parcel);
+    send_back(threads, &batch);
 }
 
 static void *process_all(void *argument)
@@ -152,7 +147,7 @@ void processor_threads_throttle(struct processor_threads *threads, struct block_
 
     while (too_many) {
         pthread_mutex_lock(&cache->lock);
-        block_cache_reclaim(threads->caches, cache);
+        block_cache_reclaim(cache);
         too_many = cache->outstanding > blocks_max && !cache->asleep;
         if (too_many && mpsc_stack_prepare_sleep(&cache->back))
             cache->asleep = true;

@@ -128,7 +128,7 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
     unsigned count;
 
     assert(slices->blocks == NULL);
-    slices->blocks = block_cache_take(&run->caches, cache, want);
+    slices->blocks = block_cache_take(cache, want);
     block_cache_release(cache);
     if (slices->blocks == NULL) {
         block_caches_flush(&run->caches);
@@ -144,7 +144,7 @@ static void put_back(struct scheme_run *run, struct block_cache *cache,
     struct block_batch batch = {0};
 
     block_batch_add_all(&batch, &slices->blocks);
-    block_cache_give(&run->caches, cache, &batch);
+    block_cache_give(cache, &batch);
 }
 
 /* ---- offer ---------------------------------------------------------------------------------- */

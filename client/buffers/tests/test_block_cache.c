@@ -9,10 +9,8 @@ struct block *__real_pool_take(struct pool *pool, unsigned want, unsigned keep, 
 struct block *__wrap_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
 void __real_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
 void __wrap_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
-struct block *__real_block_cache_take(struct block_caches *caches, struct block_cache *cache,
-                                      unsigned want);
-struct block *__wrap_block_cache_take(struct block_caches *caches, struct block_cache *cache,
-                                      unsigned want);
+struct block *__real_block_cache_take(struct block_cache *cache, unsigned want);
+struct block *__wrap_block_cache_take(struct block_cache *cache, unsigned want);
 void __real_mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);
 void __wrap_mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);
 void __real_os_unpark(struct os_parker *parker);
@@ -41,10 +39,9 @@ void __wrap_pool_give(struct pool *pool, struct block *first, struct block *last
     __real_pool_give(pool, first, last, count);
 }
 
-struct block *__wrap_block_cache_take(struct block_caches *caches, struct block_cache *cache,
-                                      unsigned want)
+struct block *__wrap_block_cache_take(struct block_cache *cache, unsigned want)
 {
-    struct block *first = __real_block_cache_take(caches, cache, want);
+    struct block *first = __real_block_cache_take(cache, want);
     for (const struct block *block = first; block != NULL; block = block->next)
         counted.blocks_taken++;
     return first;
@@ -94,7 +91,7 @@ static void room_close(struct room *room)
 static void take(struct room *room, struct block **blocks, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        blocks[i] = block_cache_take(&room->caches, room->cache, 1);
+        blocks[i] = block_cache_take(room->cache, 1);
         assert_non_null(blocks[i]);
     }
 }
@@ -104,7 +101,7 @@ static void give(struct room *room, struct block **blocks, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct block_batch batch = {0};
         block_batch_add(&batch, blocks[i]);
-        block_cache_give(&room->caches, room->cache, &batch);
+        block_cache_give(room->cache, &batch);
     }
 }
 
