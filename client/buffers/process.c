@@ -9,17 +9,8 @@
 #include "client/buffers/scheme.h"
 #include "base/os.h"
 
-static const char *const error_names[FRAME_ERROR_COUNT] = {
-    [FRAME_OK] = "ok",
-    [FRAME_OVERLONG] = "overlong",
-    [FRAME_TRUNCATED] = "truncated",
-    [FRAME_BAD_HEADER] = "bad-header",
-    [FRAME_BAD_LENGTH] = "bad-length",
-    [FRAME_BAD_CHECK] = "bad-check",
-    [FRAME_BAD_ORDER] = "bad-order",
-    [FRAME_SURPLUS] = "surplus",
-    [FRAME_NO_MEMORY] = "no-memory",
-};
+#define ERROR_NAME(name, text) text,
+static const char *const error_names[] = {FRAME_ERRORS(ERROR_NAME)};
 
 const char *frame_error_name(enum frame_error error)
 {

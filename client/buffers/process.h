@@ -13,19 +13,20 @@
 
 enum verify { VERIFY_FULL, VERIFY_HEADER, VERIFY_NONE };
 
-/* What is wrong with the data of a connection, which ends it. Names for rows: frame_error_name. */
-enum frame_error {
-    FRAME_OK,
-    FRAME_OVERLONG,   /* longer than the limit without an end marker */
-    FRAME_TRUNCATED,  /* the peer ended inside a frame, or a frame is shorter than it says */
-    FRAME_BAD_HEADER, /* not a header */
-    FRAME_BAD_LENGTH, /* the header says another length */
-    FRAME_BAD_CHECK,  /* the checksum differs */
-    FRAME_BAD_ORDER,  /* another sequence number than the next */
-    FRAME_SURPLUS,    /* data after the last frame asked for */
-    FRAME_NO_MEMORY,
-    FRAME_ERROR_COUNT
-};
+/* What is wrong with the data of a connection, which ends it; the texts are the names in rows. */
+#define FRAME_ERRORS(X)                                                                            \
+    X(OK, "ok")                                                                                    \
+    X(OVERLONG, "overlong")   /* longer than the limit without an end marker */                    \
+    X(TRUNCATED, "truncated") /* the peer ended inside a frame, or one is shorter than it says */  \
+    X(BAD_HEADER, "bad-header") /* not a header */                                                 \
+    X(BAD_LENGTH, "bad-length") /* the header says another length */                               \
+    X(BAD_CHECK, "bad-check")   /* the checksum differs */                                         \
+    X(BAD_ORDER, "bad-order")   /* another sequence number than the next */                        \
+    X(SURPLUS, "surplus")       /* data after the last frame asked for */                          \
+    X(NO_MEMORY, "no-memory")
+
+#define FRAME_ERROR(name, text) FRAME_##name,
+enum frame_error { FRAME_ERRORS(FRAME_ERROR) FRAME_ERROR_COUNT };
 
 const char *frame_error_name(enum frame_error error);
 

@@ -31,19 +31,6 @@ static void pass_reserve_on(struct wait_list *list, struct waiter *next, uint64_
     atomic_store(&list->reserve_holder, next);
 }
 
-static void add(struct wait_list *list, struct waiter *waiter)
-{
-    pthread_mutex_lock(&list->lock);
-    assert(!waiter->listed);
-    waiter->listed = true;
-    waiter->next = NULL;
-    *list->end = waiter;
-    list->end = &waiter->next;
-    atomic_fetch_add(&list->count, 1);
-    pass_reserve_on(list, waiter, free_units(list));
-    pthread_mutex_unlock(&list->lock);
-}
-
 static void unlink(struct wait_list *list, struct waiter *waiter)
 {
     struct waiter **link = &list->first;
@@ -57,26 +44,30 @@ static void unlink(struct wait_list *list, struct waiter *waiter)
     atomic_fetch_sub(&list->count, 1);
 }
 
-/* False: it was off the list already, so a resume has come or will. */
-static bool leave(struct wait_list *list, struct waiter *waiter)
-{
-    pthread_mutex_lock(&list->lock);
-    const bool listed = waiter->listed;
-    if (listed)
-        unlink(list, waiter);
-    pthread_mutex_unlock(&list->lock);
-    return listed;
-}
-
 bool wait_list_wait(struct wait_list *list, struct waiter *waiter, unsigned want)
 {
     const struct resource *resource = &list->resource;
+    bool waits = true;
 
-    add(list, waiter);
-    if (resource->take(resource->context, waiter->stream, want) && leave(list, waiter))
-        return false;
-    atomic_fetch_add_explicit(&list->waits, 1, memory_order_relaxed);
-    return true;
+    pthread_mutex_lock(&list->lock);
+    assert(!waiter->listed);
+    waiter->listed = true;
+    waiter->next = NULL;
+    *list->end = waiter;
+    list->end = &waiter->next;
+    atomic_fetch_add(&list->count, 1);
+    pass_reserve_on(list, waiter, free_units(list));
+    pthread_mutex_unlock(&list->lock);
+    if (resource->take(resource->context, waiter->stream, want)) {
+        pthread_mutex_lock(&list->lock);
+        waits = !waiter->listed; /* it is off the list already: a resume has come or will */
+        if (!waits)
+            unlink(list, waiter);
+        pthread_mutex_unlock(&list->lock);
+    }
+    if (waits)
+        atomic_fetch_add_explicit(&list->waits, 1, memory_order_relaxed);
+    return waits;
 }
 
 void wait_list_forget(struct wait_list *list, struct waiter *waiter)

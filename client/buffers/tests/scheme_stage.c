@@ -245,6 +245,16 @@ void feed_free(struct feed *feed)
     free(feed->bytes);
 }
 
+void stage_run(struct stage *stage, uint32_t frames, uint32_t frame_bytes, size_t first_receive)
+{
+    struct feed feed;
+    stage_open(stage);
+    feed_open(&feed, stage, frames, frame_bytes, frame_bytes, 1);
+    feed_up_to(&feed, first_receive, SIZE_MAX);
+    feed_close(&feed);
+    stage_close(stage);
+}
+
 /* ---- every scheme ------------------------------------------------------------------------ */
 
 void each_scheme(void **state)

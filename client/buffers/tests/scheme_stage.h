@@ -107,6 +107,10 @@ void feed_free(struct feed *feed);
 
 void driver_wait(struct driver *driver);
 
+/* stage_run: the whole run of one stream of `frames` frames, whose first receives end at
+ * `first_receive`. */
+void stage_run(struct stage *stage, uint32_t frames, uint32_t frame_bytes, size_t first_receive);
+
 /* ---- every scheme ------------------------------------------------------------------------ */
 
 typedef void scheme_test(const struct scheme *scheme, bool early);

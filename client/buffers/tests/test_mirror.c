@@ -1,4 +1,4 @@
-/* Memory that is mapped twice in a row, and what the scheme mirror makes of it. */
+/* Memory that is mapped twice in a row, and the scheme mirror. */
 #include "client/buffers/tests/scheme_stage.h"
 
 #include <sys/resource.h>
@@ -87,16 +87,6 @@ static void test_no_descriptor_no_ring(void **state)
 
 /* ---- the scheme -------------------------------------------------------------------------- */
 
-static void deliver(struct stage *stage, size_t first_receive, unsigned frames)
-{
-    struct feed feed;
-    stage_open(stage);
-    feed_open(&feed, stage, frames, FRAME_BYTES, FRAME_BYTES, 1);
-    feed_up_to(&feed, first_receive, SIZE_MAX);
-    feed_close(&feed);
-    stage_close(stage);
-}
-
 /* However a frame lies, also around the ring's end, nothing is copied and each byte is searched
  * once. */
 static void test_no_byte_is_copied(void **state)
@@ -105,7 +95,7 @@ static void test_no_byte_is_copied(void **state)
     for (size_t first = 1; first < FRAME_BYTES; first += 97) {
         struct stage stage;
         stage_set(&stage, scheme_find("mirror"), false, "\r\n", 1024, FRAME_BYTES);
-        deliver(&stage, first, FRAMES);
+        stage_run(&stage, FRAMES, FRAME_BYTES, first);
         assert_int_equal(stage.figures.copied_bytes, 0);
         assert_int_equal(stage.figures.frames, FRAMES);
         assert_in_range(stage.figures.scanned_bytes, FRAMES * FRAME_BYTES,
@@ -114,24 +104,23 @@ static void test_no_byte_is_copied(void **state)
     }
 }
 
-/* Connections that are at a frame's border leave the ring to others; those in the middle of one
- * have one each. */
-static void test_rings_are_for_frames_under_way(void **state)
+/* Connections between frames leave the ring to others; those in the middle of one have one each. */
+static void test_rings_are_for_unfinished_frames(void **state)
 {
-    enum { STREAMS = 20, UNDER_WAY = 3 };
+    enum { STREAMS = 20, UNFINISHED = 3 };
     static struct feed feeds[STREAMS];
     struct stage stage;
     stage_set(&stage, scheme_find("mirror"), false, "\r\n", 4096, FRAME_BYTES);
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++) {
         feed_open(&feeds[i], &stage, 2, FRAME_BYTES, FRAME_BYTES, i);
-        feed_up_to(&feeds[i], FRAME_BYTES + (i < UNDER_WAY), FRAME_BYTES);
-        feed_up_to(&feeds[i], feeds[i].at + (i < UNDER_WAY), FRAME_BYTES);
+        feed_up_to(&feeds[i], FRAME_BYTES + (i < UNFINISHED), FRAME_BYTES);
+        feed_up_to(&feeds[i], feeds[i].at + (i < UNFINISHED), FRAME_BYTES);
     }
     for (unsigned i = 0; i < STREAMS; i++)
         feed_close(&feeds[i]);
     stage_close(&stage);
-    assert_int_equal(stage.figures.pool_blocks, UNDER_WAY + 1);
+    assert_int_equal(stage.figures.pool_blocks, UNFINISHED + 1);
     assert_int_equal(stage.figures.buffer_cap_waits, 0);
 }
 
@@ -159,7 +148,7 @@ int main(void)
         cmocka_unit_test(test_the_ring_used_last_is_the_next),
         cmocka_unit_test(test_no_descriptor_no_ring),
         cmocka_unit_test(test_no_byte_is_copied),
-        cmocka_unit_test(test_rings_are_for_frames_under_way),
+        cmocka_unit_test(test_rings_are_for_unfinished_frames),
         cmocka_unit_test(test_too_many_maps_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

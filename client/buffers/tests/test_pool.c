@@ -1,14 +1,5 @@
 /* pool.h: budget, growth, order, reserve, and what happens when there is no more. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "client/buffers/pool.h"
+#include "client/buffers/tests/scheme_stage.h"
 
 enum { BLOCK_BYTES = 1000, BATCH = 8 };
 

@@ -1,53 +1,41 @@
-/* process.h: the processing step that all schemes share, and the latency histogram. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "client/buffers/pool.h"
-#include "client/buffers/scheme.h"
-#include "base/os.h"
+/* The processing step that all schemes share, and the latency histogram. */
+#include "client/buffers/tests/scheme_stage.h"
 
 enum { FRAME_BYTES = 300, FRAME_MOST = 1000 };
 
-struct bench {
+static struct {
     struct process_config config;
     struct budget budget;
     struct processor processor;
     struct stream stream;
     uint8_t frame[FRAME_MOST];
-};
+} bench;
 
-static void set_up(struct bench *bench, enum verify verify)
+static void set_up(enum verify verify)
 {
-    memset(bench, 0, sizeof *bench);
-    bench->config = (struct process_config){.verify = verify, .frame_bytes_max = FRAME_MOST};
-    bench->config.marker = (struct protocol_marker){.bytes = "\r\n", .count = 2};
-    budget_init(&bench->budget, UINT64_MAX);
-    processor_init(&bench->processor, &bench->config, &bench->budget);
-    protocol_frame_write(bench->frame, FRAME_BYTES, 0, os_wall_ns(), 1, &bench->config.marker);
+    memset(&bench, 0, sizeof bench);
+    bench.config = (struct process_config){.verify = verify, .frame_bytes_max = FRAME_MOST};
+    bench.config.marker = (struct protocol_marker){.bytes = "\r\n", .count = 2};
+    budget_init(&bench.budget, UINT64_MAX);
+    processor_init(&bench.processor, &bench.config, &bench.budget);
+    protocol_frame_write(bench.frame, FRAME_BYTES, 0, os_wall_ns(), 1, &bench.config.marker);
 }
 
-static void tear_down(struct bench *bench)
+static void tear_down(void)
 {
-    processor_end(&bench->processor);
-    assert_int_equal(atomic_load(&bench->budget.used_bytes), 0);
+    processor_end(&bench.processor);
+    assert_int_equal(atomic_load(&bench.budget.used_bytes), 0);
 }
 
-static enum frame_error process(struct bench *bench, size_t bytes)
+static enum frame_error process(size_t bytes)
 {
-    assert_int_equal(processor_append(&bench->processor, bench->frame, bytes), 0);
-    return processor_finish(&bench->processor, &bench->stream);
+    assert_int_equal(processor_append(&bench.processor, bench.frame, bytes), 0);
+    return processor_finish(&bench.processor, &bench.stream);
 }
 
 static void test_counts_on_both(void **state)
 {
-    struct bench bench;
-    set_up(&bench, VERIFY_FULL);
+    set_up(VERIFY_FULL);
     assert_int_equal(processor_append(&bench.processor, bench.frame, 1), 0);
     assert_int_equal(processor_append(&bench.processor, bench.frame + 1, 199), 0);
     assert_int_equal(processor_append(&bench.processor, bench.frame + 200, 100), 0);
@@ -59,13 +47,12 @@ static void test_counts_on_both(void **state)
     assert_int_equal(bench.processor.bytes, FRAME_BYTES);
     assert_int_equal(bench.processor.copied_bytes, FRAME_BYTES);
     assert_int_equal(bench.processor.latency.count, 0);
-    tear_down(&bench);
+    tear_down();
 }
 
 static void test_a_whole_frame_is_taken_where_it_is(void **state)
 {
-    struct bench bench;
-    set_up(&bench, VERIFY_FULL);
+    set_up(VERIFY_FULL);
     assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
                      FRAME_OK);
     assert_int_equal(bench.stream.processed_bytes, FRAME_BYTES);
@@ -77,62 +64,58 @@ static void test_a_whole_frame_is_taken_where_it_is(void **state)
     bench.frame[100] ^= 1;
     assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
                      FRAME_BAD_CHECK);
-    tear_down(&bench);
+    tear_down();
 }
 
-static void test_what_is_wrong_is_named(void **state)
+static void test_errors_are_named(void **state)
 {
-    struct bench bench;
-    set_up(&bench, VERIFY_FULL);
-    assert_int_equal(process(&bench, FRAME_BYTES - 1), FRAME_TRUNCATED);
-    assert_int_equal(process(&bench, FRAME_BYTES + 1), FRAME_BAD_LENGTH);
-    assert_int_equal(process(&bench, PROTOCOL_HEADER_BYTES), FRAME_BAD_HEADER);
-    assert_int_equal(process(&bench, 1), FRAME_BAD_HEADER);
+    set_up(VERIFY_FULL);
+    assert_int_equal(process(FRAME_BYTES - 1), FRAME_TRUNCATED);
+    assert_int_equal(process(FRAME_BYTES + 1), FRAME_BAD_LENGTH);
+    assert_int_equal(process(PROTOCOL_HEADER_BYTES), FRAME_BAD_HEADER);
+    assert_int_equal(process(1), FRAME_BAD_HEADER);
     bench.stream.next_seq = 1;
-    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_BAD_ORDER);
+    assert_int_equal(process(FRAME_BYTES), FRAME_BAD_ORDER);
     bench.stream.next_seq = 0;
     bench.frame[100] ^= 1;
-    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_BAD_CHECK);
+    assert_int_equal(process(FRAME_BYTES), FRAME_BAD_CHECK);
     bench.frame[0] = '!';
-    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_BAD_HEADER);
+    assert_int_equal(process(FRAME_BYTES), FRAME_BAD_HEADER);
     assert_int_equal(bench.stream.processed_frames, 0);
     assert_int_equal(bench.processor.frames, 0);
-    tear_down(&bench);
+    tear_down();
 }
 
-static void test_looks_no_closer_than_asked(void **state)
+static void test_checks_only_what_is_asked(void **state)
 {
-    struct bench bench;
-    set_up(&bench, VERIFY_HEADER);
+    set_up(VERIFY_HEADER);
     bench.frame[100] ^= 1;
-    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_OK);
-    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_BAD_ORDER);
-    tear_down(&bench);
-    set_up(&bench, VERIFY_NONE);
+    assert_int_equal(process(FRAME_BYTES), FRAME_OK);
+    assert_int_equal(process(FRAME_BYTES), FRAME_BAD_ORDER);
+    tear_down();
+    set_up(VERIFY_NONE);
     bench.config.live = true;
-    assert_int_equal(process(&bench, 1), FRAME_OK);
-    assert_int_equal(process(&bench, 7), FRAME_OK);
+    assert_int_equal(process(1), FRAME_OK);
+    assert_int_equal(process(7), FRAME_OK);
     assert_int_equal(bench.processor.latency.count, 0);
-    tear_down(&bench);
+    tear_down();
 }
 
 static void test_live_frames_have_latencies(void **state)
 {
-    struct bench bench;
-    set_up(&bench, VERIFY_FULL);
+    set_up(VERIFY_FULL);
     bench.config.live = true;
-    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_OK);
+    assert_int_equal(process(FRAME_BYTES), FRAME_OK);
     protocol_frame_write(bench.frame, FRAME_BYTES, 1, os_wall_ns() + OS_NS_PER_S, 1,
-                         &bench.config.marker); /* another machine's clock is ahead */
-    assert_int_equal(process(&bench, FRAME_BYTES), FRAME_OK);
+                         &bench.config.marker); /* a clock that is ahead */
+    assert_int_equal(process(FRAME_BYTES), FRAME_OK);
     assert_int_equal(bench.processor.latency.count, 2);
-    tear_down(&bench);
+    tear_down();
 }
 
 static void test_buffer_grows_within_the_budget(void **state)
 {
-    struct bench bench;
-    set_up(&bench, VERIFY_NONE);
+    set_up(VERIFY_NONE);
     bench.budget.cap_bytes = 500;
     assert_int_equal(processor_append(&bench.processor, bench.frame, 100), 0);
     assert_int_equal(processor_append(&bench.processor, bench.frame, 100), 0);
@@ -146,7 +129,7 @@ static void test_buffer_grows_within_the_budget(void **state)
     assert_int_equal(processor_append(&bench.processor, bench.frame, 500), 0);
     assert_int_equal(processor_finish(&bench.processor, &bench.stream), FRAME_OK);
     assert_int_equal(atomic_load(&bench.budget.peak_bytes), 500);
-    tear_down(&bench);
+    tear_down();
 }
 
 static void test_error_names(void **state)
@@ -206,8 +189,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_on_both),
         cmocka_unit_test(test_a_whole_frame_is_taken_where_it_is),
-        cmocka_unit_test(test_what_is_wrong_is_named),
-        cmocka_unit_test(test_looks_no_closer_than_asked),
+        cmocka_unit_test(test_errors_are_named),
+        cmocka_unit_test(test_checks_only_what_is_asked),
         cmocka_unit_test(test_live_frames_have_latencies),
         cmocka_unit_test(test_buffer_grows_within_the_budget),
         cmocka_unit_test(test_error_names),

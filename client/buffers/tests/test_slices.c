@@ -21,14 +21,9 @@ static void open_slices(struct stage *stage, size_t block_bytes, size_t frame_by
 static uint64_t copied(enum verify verify, size_t first_receive)
 {
     struct stage stage;
-    struct feed feed;
     open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
     stage.config.process.verify = verify;
-    stage_open(&stage);
-    feed_open(&feed, &stage, 1, FRAME_BYTES, FRAME_BYTES, 1);
-    feed_up_to(&feed, first_receive, SIZE_MAX);
-    feed_close(&feed);
-    stage_close(&stage);
+    stage_run(&stage, 1, FRAME_BYTES, first_receive);
     assert_int_equal(stage.figures.scanned_bytes, FRAME_BYTES);
     return stage.figures.copied_bytes;
 }
@@ -45,25 +40,23 @@ static void test_only_a_straddling_header_is_copied(void **state)
 
 enum { JUDGED_BYTES = 200 };
 
-/* What becomes of `bytes` of a frame in up to three pieces, that end at `first` and `second`. */
+/* Checks `bytes` of a frame in up to three pieces, which end at `first` and `second`. */
 static enum frame_error judge(const struct process_config *config, const uint8_t *frame,
                               size_t bytes, size_t first, size_t second)
 {
     static struct processor processor;
+    const size_t ends[] = {first, second, bytes};
     struct stream stream = {.next_seq = 5};
     struct incremental_check check = {0};
     enum frame_error error = FRAME_OK;
     processor_init(&processor, config, NULL);
     assert_int_equal(incremental_check_open(&check, config), 0);
-    if (first > 0)
-        error = incremental_check_feed(&check, &processor, &stream, frame, first, false);
-    assert_int_equal(error, FRAME_OK);
-    if (second > first)
-        error = incremental_check_feed(&check, &processor, &stream, frame + first, second - first,
-                                       false);
-    assert_int_equal(error, FRAME_OK);
-    error =
-        incremental_check_feed(&check, &processor, &stream, frame + second, bytes - second, true);
+    for (size_t i = 0, at = 0; i < 3; at = ends[i++]) {
+        assert_int_equal(error, FRAME_OK);
+        if (ends[i] > at)
+            error = incremental_check_feed(&check, &processor, &stream, frame + at, ends[i] - at,
+                                           i == 2);
+    }
     assert_int_equal(stream.processed_bytes, error == FRAME_OK ? bytes : 0);
     assert_int_equal(stream.next_seq, error == FRAME_OK ? 6 : 5);
     incremental_check_close(&check);
@@ -185,13 +178,9 @@ static void test_one_hand_over_for_many_small_frames(void **state)
 {
     enum { FRAMES = 2000, SMALL_BYTES = 256, FRAMES_PER_HAND_OVER = 8 };
     struct stage stage;
-    struct feed feed;
     open_slices(&stage, BLOCK_BYTES, SMALL_BYTES);
     stage.config.processors = 1;
-    stage_open(&stage);
-    feed_open(&feed, &stage, FRAMES, SMALL_BYTES, SMALL_BYTES, 1);
-    feed_close(&feed);
-    stage_close(&stage);
+    stage_run(&stage, FRAMES, SMALL_BYTES, SIZE_MAX);
     assert_in_range(stage.figures.hand_overs, 1, FRAMES / FRAMES_PER_HAND_OVER);
 }
 
