@@ -356,9 +356,7 @@ static void chain_release(struct scheme_run *run, struct stream *stream, bool en
 }
 
 const struct scheme scheme_chain = {
-    .name = "chain",
     .summary = "a pool of chained blocks; addresses move, one thread processes (paper: 3)",
-    .stream_bytes = sizeof(struct chain_stream),
-    SCHEME_HOOKS(chain),
+    SCHEME(chain),
     .close = chain_close,
 };

@@ -110,9 +110,7 @@ static void drain_release(struct scheme_run *run, struct stream *stream, bool en
 }
 
 const struct scheme scheme_drain = {
-    .name = "drain",
     .summary = "receives into hot blocks and drops the bytes: the ceiling for the others",
-    .stream_bytes = sizeof(struct drain_stream),
-    SCHEME_HOOKS(drain),
+    SCHEME(drain),
     .close = drain_close,
 };

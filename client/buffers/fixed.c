@@ -147,10 +147,8 @@ static void fixed_release(struct scheme_run *run, struct stream *stream, bool en
 }
 
 const struct scheme scheme_fixed = {
-    .name = "fixed",
     .summary = "a fixed-size block and a thread per connection, copied by value twice (paper: 1)",
-    .stream_bytes = sizeof(struct fixed_stream),
-    SCHEME_HOOKS(fixed),
+    SCHEME(fixed),
     .close = fixed_close,
     .attach = fixed_attach,
 };

@@ -64,7 +64,7 @@ uint64_t latency_quantile_ns(const struct latency *latency, double quantile)
     if (latency->count == 0)
         return 0;
 
-    /* The smallest value that at least this many are not above. */
+    /* The smallest value that at least this many do not exceed. */
     double wanted = quantile * (double)latency->count;
     uint64_t seen = 0;
     unsigned bucket = 0;

@@ -207,10 +207,8 @@ static void mirror_release(struct scheme_run *run, struct stream *stream, bool e
 }
 
 const struct scheme scheme_mirror = {
-    .name = "mirror",
     .summary = "a ring mapped twice, of a stack: each frame in one piece, processed where it lies",
-    .stream_bytes = sizeof(struct mirror_stream),
-    SCHEME_HOOKS(mirror),
+    SCHEME(mirror),
     .close = mirror_close,
     .attach = mirror_attach,
 };

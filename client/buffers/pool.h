@@ -84,7 +84,7 @@ struct block_batch {
     unsigned count;
 };
 
-/* block_batch_add: adds a block that nobody needs; the block added last is taken again first.
+/* block_batch_add: adds an unused block; the block added last is taken again first.
  * block_batch_add_all: adds all blocks of a list, which is empty then.
  * block_batch_unref: drops one reference on a block, and adds the block if that was the last one.
  * block_batch_flush: gives the batch to the pool; the batch is empty then. */

@@ -23,9 +23,10 @@ struct scheme_base {
     uint32_t stream_count;
 };
 
-/* The hooks that a scheme has anyway, for its table: each is named after the scheme. */
-#define SCHEME_HOOKS(scheme)                                                                       \
-    .run_bytes = sizeof(struct scheme_run), .need = scheme##_need, .open = scheme##_open,          \
+/* What every scheme's table has: each hook and the stream's state are named after the scheme. */
+#define SCHEME(scheme)                                                                             \
+    .name = #scheme, .run_bytes = sizeof(struct scheme_run),                                       \
+    .stream_bytes = sizeof(struct scheme##_stream), .need = scheme##_need, .open = scheme##_open,  \
     .release = scheme##_release, .offer = scheme##_offer, .received = scheme##_received,           \
     .retract = scheme##_retract
 

@@ -94,8 +94,8 @@ static unsigned ahead_of(const struct scheme_config *config)
     return (unsigned)(AHEAD_BYTES / config->block_bytes) + config->blocks_per_receive;
 }
 
-/* Frames are not held, so their length does not count, only who receives. In place, under early
- * binding, the blocks of the receive at hand are among those posted. */
+/* Frames are not held, so only the number of receivers counts, not the length of frames. In place,
+ * under early binding, the blocks of the current receive are among those posted. */
 static void slices_need(const struct scheme_config *config, uint64_t streams, uint64_t frame_bytes,
                         struct scheme_need *need)
 {
@@ -385,10 +385,8 @@ static void slices_release(struct scheme_run *run, struct stream *stream, bool e
 }
 
 const struct scheme scheme_slices = {
-    .name = "slices",
     .summary = "hot blocks; pieces of frames are processed as they come, where they lie",
-    .stream_bytes = sizeof(struct slices_stream),
-    SCHEME_HOOKS(slices),
+    SCHEME(slices),
     .close = slices_close,
     .attach = slices_attach,
 };

@@ -32,7 +32,7 @@ struct wait_list {
     const struct scheme_events *events;
     pthread_mutex_t lock; /* over the list and what follows it */
     struct waiter *first, **end;
-    bool holder_served;                    /* a frame has become whole since the holder is one */
+    bool holder_served;                    /* a frame of the holder has become whole */
     _Atomic uint32_t count;                /* listed; written under the lock */
     struct waiter *_Atomic reserve_holder; /* NULL: none; written under the lock */
     _Atomic uint64_t waits;                /* how often a stream had to wait */

@@ -1,10 +1,10 @@
-/* How fast frames are found: each code that this processor has for the search, over frames of
- * random bytes and of text, beside libc's memmem. One run, the ways in turn in each round.
+/* The speed of the marker search: each code that this processor runs, over frames of random bytes
+ * and of text, beside libc's memmem. One run; each round measures all of them.
  *
  *     bench_marker        REQUIRE=1: exit code 1 when the target is missed
  *
- * The data is as large as what a receive brings, since that is what is searched, while it is hot.
- * In random bytes every 256th is a false hit for a search by one byte. */
+ * Pieces are as large as a block, since that is what is searched while it is hot. In random bytes
+ * every 256th is a false hit for a search by one byte. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ enum {
     ROUNDS = 9,
     FRAME_BYTES = 100000,
     PIECE_BYTES = 16 << 10, /* a block */
-    TURN_BYTES = 100 << 20,
+    RUN_BYTES = 100 << 20,
     CODES_MAX = 4,
 };
 
@@ -68,7 +68,7 @@ static bool find_in_pieces(const struct marker *marker, struct marker_state *sta
 
 static double gb_per_s(uint64_t began_ns)
 {
-    return TURN_BYTES / FRAME_BYTES * FRAME_BYTES / (double)(os_now_ns() - began_ns);
+    return RUN_BYTES / FRAME_BYTES * FRAME_BYTES / (double)(os_now_ns() - began_ns);
 }
 
 static double ours(const struct marker *marker, const uint8_t *frame)
@@ -76,7 +76,7 @@ static double ours(const struct marker *marker, const uint8_t *frame)
     struct marker_state state = {0};
     const uint64_t began_ns = os_now_ns();
 
-    for (unsigned i = 0; i < TURN_BYTES / FRAME_BYTES; i++)
+    for (unsigned i = 0; i < RUN_BYTES / FRAME_BYTES; i++)
         if (!find_in_pieces(marker, &state, frame))
             abort();
     return gb_per_s(began_ns);
@@ -89,7 +89,7 @@ static double by_memmem(const struct marker *marker, const uint8_t *frame)
 {
     const uint64_t began_ns = os_now_ns();
 
-    for (unsigned i = 0; i < TURN_BYTES / FRAME_BYTES; i++)
+    for (unsigned i = 0; i < RUN_BYTES / FRAME_BYTES; i++)
         if (search(frame, FRAME_BYTES, marker->bytes, marker->count) !=
             frame + FRAME_BYTES - marker->count)
             abort();

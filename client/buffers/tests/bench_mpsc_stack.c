@@ -1,9 +1,8 @@
-/* What it costs to bring blocks to another thread: the hand-over of slices beside a list under a
- * mutex with a condition variable, by how many blocks go at once. One run, the ways in turn in each
- * round.
+/* The cost of handing blocks to another thread: mpsc_stack beside a list under a mutex with a
+ * condition variable, by how many blocks go at once. One run; each round measures both.
  *
- * One thread pushes all it has, another takes until it has them all: nanoseconds of wall time a
- * block. A block of 16 KiB brings 64 frames of 256 bytes along. */
+ * One thread pushes all blocks, another takes until it has them all: nanoseconds of wall time per
+ * block. A block of 16 KiB holds 64 frames of 256 bytes. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,7 +18,7 @@ static const unsigned sizes[SIZES] = {1, 8, 32, 128};
 
 static struct block blocks[BLOCKS];
 
-/* ---- the hand-over ------------------------------------------------------------------------- */
+/* ---- mpsc_stack ---------------------------------------------------------------------------- */
 
 static struct mpsc_stack stack;
 
@@ -73,7 +72,7 @@ struct way {
     struct block *(*take)(void);
 };
 
-static const struct way ways[] = {{"hand-over", push, take},
+static const struct way ways[] = {{"mpsc_stack", push, take},
                                   {"mutex and list", push_locked, take_locked}};
 
 enum { WAYS = sizeof ways / sizeof ways[0] };
@@ -89,7 +88,7 @@ static void *take_all(void *argument)
     return NULL;
 }
 
-static double turn_ns(const struct way *way, unsigned size)
+static double run_ns(const struct way *way, unsigned size)
 {
     pthread_t taker;
     struct way copy = *way;
@@ -114,7 +113,7 @@ int main(void)
     for (unsigned round = 0; round < ROUNDS; round++)
         for (unsigned size = 0; size < SIZES; size++)
             for (unsigned way = 0; way < WAYS; way++)
-                spent_ns[way][size][round] = turn_ns(&ways[way], sizes[size]);
+                spent_ns[way][size][round] = run_ns(&ways[way], sizes[size]);
     printf("%-16s %14s %9s  %s\n", "way", "blocks at once", "ns/block", "range");
     for (unsigned way = 0; way < WAYS; way++)
         for (unsigned size = 0; size < SIZES; size++) {

@@ -1,10 +1,12 @@
-/* What the schemes themselves cost, without a port or a kernel: every scheme is fed from memory,
- * one thread doing what a worker does, streams in turn. All in one run, so that the ratios mean
- * something on a machine that others use.
+/* The cost of the schemes themselves, without a port or a kernel: one thread does what a worker
+ * does
+ * and feeds every scheme from memory, stream by stream. All in one run, so that the ratios hold on
+ * a machine with other work.
  *
  *     bench_schemes [streams [receive bytes [frame bytes least [most]]]]
  *
- * `slices` runs in place and with processing threads; what it publishes to these a frame is shown.
+ * `slices` runs in place and with processing threads; its publications to these are shown per
+ * frame.
  * GB per CPU second over all threads; `copy` is the feeding alone, into one hot buffer. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 enum {
     ROUNDS = 5,
     TAPE_FRAMES = 64,
-    TURN_BYTES = 400 << 20, /* fed in one turn of one scheme */
+    RUN_BYTES = 400 << 20, /* fed in one run of one scheme */
     BLOCK_BYTES = 16 << 10,
     BLOCKS = 4,
     PROCESSORS = 2,
@@ -38,7 +40,7 @@ struct player {
     _Atomic bool waits;
 };
 
-/* A scheme, with so many processing threads where that is open, and what it came to. */
+/* A scheme, its number of processing threads where that is open, and its results. */
 struct contender {
     const struct scheme *scheme;
     unsigned processors;
@@ -76,7 +78,7 @@ static void load_make(struct load *load, const struct protocol_marker *marker)
     }
 }
 
-/* Copies up to the tape's end: the numbers start again there. */
+/* Copies up to the end of the tape, where the sequence numbers start again. */
 static size_t fill(const struct load *load, struct player *player, const struct cp_block *blocks,
                    unsigned count)
 {
@@ -97,7 +99,7 @@ static void play(const struct scheme *scheme, struct scheme_run *run, const stru
                  struct player *players, struct os_parker *parker)
 {
     uint64_t fed = 0;
-    while (fed < TURN_BYTES) {
+    while (fed < RUN_BYTES) {
         bool moved = false;
         for (uint32_t i = 0; i < load->streams; i++) {
             struct player *player = &players[i];
@@ -120,7 +122,8 @@ static void play(const struct scheme *scheme, struct scheme_run *run, const stru
     }
 }
 
-static void turn(struct contender *contender, const struct load *load, struct scheme_config config)
+static void run_scheme(struct contender *contender, const struct load *load,
+                       struct scheme_config config)
 {
     const struct scheme *scheme = contender->scheme;
     struct player *players = calloc(load->streams, sizeof *players);
@@ -141,30 +144,30 @@ static void turn(struct contender *contender, const struct load *load, struct sc
     for (uint32_t i = 0; i < load->streams; i++)
         scheme_detach(run, players[i].stream);
     scheme_close(run, &contender->figures);
-    const double rate = TURN_BYTES / 1e9 / (cpu_s() - before_s);
+    const double rate = RUN_BYTES / 1e9 / (cpu_s() - before_s);
     contender->sum += rate;
     if (rate > contender->best)
         contender->best = rate;
     free(players);
 }
 
-static double copy_turn(const struct load *load)
+static double run_copy(const struct load *load)
 {
     const struct cp_block block = {malloc(load->receive_bytes), load->receive_bytes};
     struct player *players = calloc(load->streams, sizeof *players);
     if (block.data == NULL || players == NULL)
         abort();
     const double before_s = cpu_s();
-    for (uint64_t fed = 0; fed < TURN_BYTES;)
+    for (uint64_t fed = 0; fed < RUN_BYTES;)
         for (uint32_t i = 0; i < load->streams; i++)
             fed += fill(load, &players[i], &block, 1);
-    const double rate = TURN_BYTES / 1e9 / (cpu_s() - before_s);
+    const double rate = RUN_BYTES / 1e9 / (cpu_s() - before_s);
     free(players);
     free(block.data);
     return rate;
 }
 
-static unsigned line_up(struct contender *contenders)
+static unsigned list_contenders(struct contender *contenders)
 {
     static const unsigned processors[PROCESSORS] = {1, 2};
     unsigned count = 0;
@@ -201,7 +204,7 @@ int main(int argc, char **argv)
         .size_max = argc > 4 ? (uint32_t)atoi(argv[4]) : 100000,
     };
     static struct contender contenders[CONTENDERS_MAX];
-    const unsigned count = line_up(contenders);
+    const unsigned count = list_contenders(contenders);
     double copy = 0;
     struct scheme_config config = {
         .block_bytes = BLOCK_BYTES,
@@ -218,10 +221,10 @@ int main(int argc, char **argv)
     marker_init(&config.marker, config.process.marker.bytes, 2);
     load_make(&load, &config.process.marker);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        const double rate = copy_turn(&load);
+        const double rate = run_copy(&load);
         copy = rate > copy ? rate : copy;
         for (unsigned i = 0; i < count; i++)
-            turn(&contenders[i], &load, config);
+            run_scheme(&contenders[i], &load, config);
     }
     printf("%-10s %10s %10s %12s %14s %16s\n", "scheme", "best GB/s", "mean GB/s", "copies/byte",
            "peak bytes", "hand-overs/frame");

@@ -115,10 +115,18 @@ void feed_init(struct feed *feed, struct stage *stage)
     feed->driver = &stage->driver;
 }
 
+static void reserve(struct feed *feed, size_t bytes)
+{
+    if (bytes <= feed->capacity)
+        return;
+    feed->bytes = realloc(feed->bytes, bytes);
+    feed->capacity = bytes;
+    assert_non_null(feed->bytes);
+}
+
 void feed_add(struct feed *feed, uint32_t seq, uint32_t length, uint64_t seed)
 {
-    feed->bytes = realloc(feed->bytes, feed->count + length);
-    assert_non_null(feed->bytes);
+    reserve(feed, feed->count + length);
     protocol_frame_write(feed->bytes + feed->count, length, seq,
                          feed->stage->config.process.live ? os_wall_ns() : 0, seed,
                          &feed->stage->config.process.marker);
@@ -129,6 +137,7 @@ void feed_add(struct feed *feed, uint32_t seq, uint32_t length, uint64_t seed)
 void feed_add_many(struct feed *feed, uint32_t frames, uint32_t size_min, uint32_t size_max,
                    uint64_t seed)
 {
+    reserve(feed, feed->count + (size_t)frames * size_max);
     for (uint32_t seq = 0; seq < frames; seq++)
         feed_add(feed, seq, protocol_frame_length(seed, seq, size_min, size_max), seed);
 }

@@ -43,7 +43,7 @@ struct feed {
     struct driver *driver;
     struct stream *stream;
     uint8_t *bytes; /* what the server sends */
-    size_t count, at;
+    size_t count, at, capacity;
     uint32_t frames;
     bool detached;
     unsigned refusals; /* how often offer returned 0 */

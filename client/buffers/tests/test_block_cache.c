@@ -147,7 +147,7 @@ static void test_a_magazine_comes_and_goes_at_once(void **state)
     room_close(&room);
 }
 
-/* Emptied and filled in turn, by whatever numbers: no creeping up. */
+/* Emptied and filled by changing numbers: the cache does not grow. */
 static void test_a_cache_has_whole_magazines(void **state)
 {
     struct room room;

@@ -1,4 +1,4 @@
-/* pool.h: budget, growth, order, reserve, and what happens when there is no more. */
+/* The pool: budget, growth, order, reserve, and behaviour at the cap. */
 #include "client/buffers/tests/scheme_stage.h"
 
 enum { BLOCK_BYTES = 1000, BATCH = 8 };

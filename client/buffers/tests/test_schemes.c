@@ -1,5 +1,5 @@
-/* One contract for every scheme: whatever pieces the bytes come in, every frame is processed once,
- * whole and in order, and the figures say what was done. */
+/* One contract for every scheme: in whatever pieces the bytes come, every frame is processed once,
+ * whole and in order, and the figures are right. */
 #include "client/buffers/tests/scheme_stage.h"
 
 static const char *const markers[] = {"\n", "\r\n", "\r\r\n", "abcabcab", "0123456789abcdef"};
@@ -193,7 +193,7 @@ static void test_memory_is_as_predicted(const struct scheme *scheme, bool early)
         feed_free(&feeds[i]);
     }
     stage_close(&stage);
-    /* How far behind threads of their own will be is not known beforehand: at most so far. */
+    /* How far behind processing threads will be is not known beforehand; the limit is. */
     const uint64_t least = stage.config.processors == 0 ? predicted / 2 : 1;
     assert_in_range(stage.figures.buffer_peak_bytes, least, predicted);
 }

@@ -11,22 +11,23 @@ struct trio {
 
 enum { HEALTHY_BEFORE, FAULTY, HEALTHY_AFTER };
 
+static void set_up(struct stage *stage, const struct scheme *scheme, bool early)
+{
+    stage_set(stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+}
+
 static void trio_open(struct trio *trio, const struct scheme *scheme, bool early)
 {
     memset(trio, 0, sizeof *trio);
-    stage_set(&trio->stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    set_up(&trio->stage, scheme, early);
     stage_open(&trio->stage);
-    for (unsigned i = 0; i < 3; i++) {
-        feed_init(&trio->feeds[i], &trio->stage);
-        feed_add_many(&trio->feeds[i], FRAMES, FRAME_BYTES, FRAME_BYTES, i);
-    }
+    for (unsigned i = 0; i < 3; i++)
+        feed_open(&trio->feeds[i], &trio->stage, FRAMES, FRAME_BYTES, FRAME_BYTES, i);
 }
 
 /* All three side by side; the healthy ones have to finish. */
 static void trio_run(struct trio *trio)
 {
-    for (unsigned i = 0; i < 3; i++)
-        feed_attach(&trio->feeds[i]);
     for (size_t at = 50; at <= (FRAMES + 2) * FRAME_BYTES; at += 50)
         for (unsigned i = 0; i < 3; i++)
             feed_up_to(&trio->feeds[i], at < trio->feeds[i].count ? at : trio->feeds[i].count,
@@ -150,9 +151,6 @@ static void test_surplus_frames(const struct scheme *scheme, bool early)
         const size_t asked = faulty->count;
         feed_add(faulty, FRAMES, FRAME_BYTES, 1);
         faulty->frames = FRAMES;
-        for (unsigned i = 0; i < 3; i++)
-            feed_attach(&trio.feeds[i]);
-        faulty->stream->bytes_expected = asked;
         feed_up_to(faulty, asked - 30, SIZE_MAX);
         if (behind == 0)
             feed_up_to(faulty, asked, SIZE_MAX);
@@ -180,8 +178,6 @@ static void test_detach_in_the_middle_of_a_frame(const struct scheme *scheme, bo
         struct trio trio;
         trio_open(&trio, scheme, early);
         struct feed *gone = &trio.feeds[FAULTY];
-        for (unsigned i = 0; i < 3; i++)
-            feed_attach(&trio.feeds[i]);
         feed_up_to(gone, at, SIZE_MAX);
         assert_int_equal(gone->stream->partial_bytes,
                          stage_frames(&trio.stage) ? at % FRAME_BYTES : 0);
@@ -199,32 +195,27 @@ static void test_detach_in_the_middle_of_a_frame(const struct scheme *scheme, bo
 
 static void test_retract(const struct scheme *scheme, bool early)
 {
-    struct trio trio;
+    struct stage stage;
+    struct feed feed;
     struct cp_block blocks[CP_BLOCKS_MAX];
-    trio_open(&trio, scheme, early);
-    struct feed *feed = &trio.feeds[FAULTY];
-    feed_attach(feed);
-    while (feed->at < feed->count) {
-        const unsigned max = trio.stage.config.blocks_per_receive;
-        const unsigned count = scheme->offer(trio.stage.run, feed->stream, blocks, max);
-        if (count > 0)
-            scheme->retract(trio.stage.run, feed->stream);
+    set_up(&stage, scheme, early);
+    stage_open(&stage);
+    feed_open(&feed, &stage, FRAMES, FRAME_BYTES, FRAME_BYTES, 1);
+    while (feed.at < feed.count) {
+        if (scheme->offer(stage.run, feed.stream, blocks, stage.config.blocks_per_receive) > 0)
+            scheme->retract(stage.run, feed.stream);
         else
-            feed->refusals++;
-        feed_step(feed, 37);
+            feed.refusals++;
+        feed_step(&feed, 37);
     }
-    feed_await(feed);
-    feed_check_finished(feed);
-    feed_detach(feed);
-    stage_close(&trio.stage);
-    for (unsigned i = 0; i < 3; i++)
-        feed_free(&trio.feeds[i]);
+    feed_close(&feed);
+    stage_close(&stage);
 }
 
 static void test_streams_have_a_limit(const struct scheme *scheme, bool early)
 {
     struct stage stage;
-    stage_set(&stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    set_up(&stage, scheme, early);
     stage.config.streams_max = 2;
     stage_open(&stage);
     struct stream *first = scheme_attach(stage.run, NULL, 1, 1);
@@ -246,7 +237,7 @@ static void test_threads_are_as_the_paper_says(const struct scheme *scheme, bool
     const bool one = is_scheme(scheme, "chain");
     struct stage stage;
     struct stream *streams[STREAMS];
-    stage_set(&stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    set_up(&stage, scheme, early);
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++)
         streams[i] = scheme_attach(stage.run, NULL, 1, 1);

@@ -4,7 +4,7 @@
 
 enum { FRAMES = 3, LENGTH_MIN = PROTOCOL_FRAME_BYTES_MIN, LENGTH_MAX = LENGTH_MIN + 8 };
 
-/* What of the feed's bytes is behind the last whole frame. */
+/* How many of the bytes sent so far belong to an unfinished frame. */
 static size_t unfinished_bytes(const struct feed *feed, uint64_t seed)
 {
     size_t left = feed->at;

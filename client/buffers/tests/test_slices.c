@@ -63,7 +63,7 @@ static enum frame_error judge(const struct process_config *config, const uint8_t
     return error;
 }
 
-/* In any two or three pieces a frame is what it is whole, whatever its length is cut to. */
+/* In any two or three pieces a frame gets the same result as whole, whatever its length. */
 static unsigned compare_all_splits(const struct process_config *config, const uint8_t *frame)
 {
     unsigned errors_seen = 0;
@@ -188,7 +188,7 @@ static void test_one_hand_over_for_many_small_frames(void **state)
 
 enum { STREAMS = 6, FRAMES = 200, SMALL_BYTES = 1000, CAP_BLOCKS = 24, DOOR_MS = 50 };
 
-/* The application: stands still inside the first stream's end until the door opens. */
+/* The application: blocks inside finished of the first stream until the door opens. */
 struct standstill {
     struct stage stage; /* first: the context of events */
     struct feed feeds[STREAMS];
