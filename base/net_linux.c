@@ -55,17 +55,33 @@ static int send_limit_set(int handle, uint64_t timeout_ns)
     return setsockopt(handle, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
+/* A signal, or io_uring's work for this thread, ends a blocking connect() with EINTR while the
+ * attempt goes on: it is called again with the time that is left. */
+static int connect_within(int socket, const struct net_address *address, uint64_t timeout_ns)
+{
+    const uint64_t deadline_ns = os_now_ns() + timeout_ns;
+    for (uint64_t now_ns = os_now_ns(); now_ns < deadline_ns; now_ns = os_now_ns()) {
+        if (send_limit_set(socket, deadline_ns - now_ns) != 0)
+            return -1;
+        if (connect(socket, net_sockaddr(address), address->bytes) == 0)
+            return 0;
+        if (errno != EINTR || os_interrupted())
+            return -1;
+    }
+    errno = ETIMEDOUT;
+    return -1;
+}
+
 int net_connect(const struct net_address *address, uint64_t timeout_ns, intptr_t *handle)
 {
     const struct timeval none = {0};
     int connected = socket(net_family(address), SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connected < 0)
         return -errno;
-    if (send_limit_set(connected, timeout_ns) != 0 ||
-        connect(connected, net_sockaddr(address), address->bytes) != 0) {
+    if (connect_within(connected, address, timeout_ns) != 0) {
         int result = close_failed(connected);
-        /* A blocking connect() that runs into its send limit says EINPROGRESS. */
-        if (result == -EINPROGRESS || result == -EAGAIN)
+        /* A blocking connect() at its send limit: EINPROGRESS, when called again EALREADY. */
+        if (result == -EINPROGRESS || result == -EALREADY || result == -EAGAIN)
             return -ETIMEDOUT;
         return result == -EINTR ? -ECANCELED : result;
     }

@@ -4,17 +4,12 @@
 #define FANIN_TESTS_PROGRAM_H
 
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 #include "base/options.h"
 #include "base/os.h"
-#include "base/tests/find.h"
 #include "client/collector/tests/devices.h"
 #include "client/collector/tests/outcome.h"
 
@@ -28,14 +23,15 @@
 
 enum { ARGUMENTS_MAX = 16 };
 
-static struct devices devices;
-static struct outcome outcome;
+extern struct devices devices;
+extern struct outcome outcome;
 
-/* What the next programs may use; 0: as the tests. */
-static struct {
+/* What the next programs may use: descriptors, address space; 0: as the tests. */
+struct program_limit {
     __typeof__(RLIMIT_AS) resource;
     rlim_t most;
-} limits[] = {{RLIMIT_NOFILE, 0}, {RLIMIT_AS, 0}};
+};
+extern struct program_limit program_limits[2];
 
 /* A program that is running: its standard output and error go to files. */
 struct running {
@@ -43,71 +39,23 @@ struct running {
     FILE *output, *errors;
 };
 
-static inline void fleet_open(unsigned count, enum device_fault fault, const char *user,
-                              const char *password)
-{
-    memset(&devices, 0, sizeof devices);
-    devices.user = user;
-    devices.password = password;
-    for (unsigned i = 0; i < count; i++)
-        devices_add(&devices, fault);
-    devices_start(&devices);
-}
+/* devices_open: `count` devices with the same fault; user NULL: they want no login. devices_close:
+ * a teardown, which may come twice. */
+void devices_open(unsigned count, enum device_fault fault, const char *user, const char *password);
+int devices_close(void **state);
 
-static inline int fleet_end(void **state)
-{
-    (void)state;
-    if (devices.count > 0)
-        devices_stop(&devices);
-    devices.count = 0;
-    limits[0].most = limits[1].most = 0;
-    return 0;
-}
+/* program_start: with --servers for the devices. Skips the test if the program is not built.
+ * program_finish: blocks until it ends, and fills in the outcome. */
+void program_start(struct running *running, const char *name, const char *const *options);
+void program_finish(struct running *running);
+void program_run(const char *name, const char *const *options);
 
-/* Skips the test if the program is not built. */
-static inline void start(struct running *running, const char *name, const char *const *options)
-{
-    char path[4096], list[DEVICES_MAX * 24], servers[sizeof list + 16];
-    char *arguments[ARGUMENTS_MAX] = {path, servers};
-    int count = 2;
-    if (!find_upwards(path, sizeof path, name)) {
-        printf("skip: %s is not built\n", name);
-        skip();
-    }
-    snprintf(servers, sizeof servers, "--servers=%s", devices_list(&devices, list, sizeof list));
-    while (*options != NULL)
-        arguments[count++] = (char *)*options++;
-    *running = (struct running){-1, tmpfile(), tmpfile()};
-    fflush(NULL);
-    running->child = fork();
-    if (running->child == 0) {
-        for (unsigned i = 0; i < 2; i++)
-            if (limits[i].most > 0)
-                setrlimit(limits[i].resource, &(struct rlimit){limits[i].most, limits[i].most});
-        dup2(fileno(running->output), STDOUT_FILENO);
-        dup2(fileno(running->errors), STDERR_FILENO);
-        execv(path, arguments);
-        _exit(127);
-    }
-    assert_true(running->child > 0);
-}
+/* program_run_patiently: program_run with a short --stall-timeout, and again with a longer one (and
+ * devices anew) as long as more than `stalled` servers stalled: a busy machine makes good ones
+ * slow. */
+void program_run_patiently(const char *name, const char *const *options, unsigned stalled);
 
-static inline void finish(struct running *running)
-{
-    int status;
-    assert_int_equal(waitpid(running->child, &status, 0), running->child);
-    file_slurp(running->output, outcome.row);
-    file_slurp(running->errors, outcome.errors);
-    if (!WIFEXITED(status))
-        fail_msg("ended by signal %d: %s", WTERMSIG(status), outcome.errors);
-    outcome.exit_code = WEXITSTATUS(status);
-}
-
-static inline void run(const char *name, const char *const *options)
-{
-    struct running running;
-    start(&running, name, options);
-    finish(&running);
-}
+/* await_unanswered: blocks until mute devices have read `count` requests. */
+void await_unanswered(unsigned count);
 
 #endif

@@ -4,6 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "client/collector/tests/program.h"
@@ -15,20 +20,20 @@ enum { FLEET = 5, DESCRIPTORS_FEW = 50 };
 static void a_row_on_standard_output_is_all_that_is_there(void **state)
 {
     (void)state;
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    run("fanin-client", (const char *const[]){"--frames=5", "--json=-", NULL});
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    program_run("fanin-client", (const char *const[]){"--frames=5", "--json=-", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
     assert_string_equal(outcome.errors, "");
     assert_int_equal(outcome.row[0], '{');
     assert_string_equal(strchr(outcome.row, '\n'), "\n");
-    assert_string_equal(row_text(&outcome, "audit"), "pass");
+    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
 }
 
 static void a_summary_is_for_people(void **state)
 {
     (void)state;
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    run("fanin-client", (const char *const[]){"--frames=5", NULL});
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    program_run("fanin-client", (const char *const[]){"--frames=5", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
     assert_non_null(strstr(outcome.row, "audit       pass\n"));
     assert_non_null(strstr(outcome.row, "connect     5 of 5 servers in "));
@@ -37,21 +42,21 @@ static void a_summary_is_for_people(void **state)
 static void help_and_version_are_there(void **state)
 {
     (void)state;
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    run("fanin-client", (const char *const[]){"--help", NULL});
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    program_run("fanin-client", (const char *const[]){"--help", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
     assert_non_null(strstr(outcome.row, "Examples:"));
     assert_non_null(strstr(outcome.row, "chain"));
-    run("fanin-client", (const char *const[]){"--version", NULL});
+    program_run("fanin-client", (const char *const[]){"--version", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
 }
 
 static void run_handing_over(const char *option)
 {
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    run("fanin-client",
-        (const char *const[]){"--scheme=slices", option, "--frames=5", "--json=-", NULL});
-    fleet_end(NULL);
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    program_run("fanin-client",
+                (const char *const[]){"--scheme=slices", option, "--frames=5", "--json=-", NULL});
+    devices_close(NULL);
     assert_int_equal(outcome.exit_code, EXIT_DONE);
 }
 
@@ -59,38 +64,38 @@ static void hand_overs_are_counted_where_threads_take_them(void **state)
 {
     (void)state;
     run_handing_over("--processors=1");
-    assert_in_range(row_count(&outcome, "hand_overs"), 1, row_count(&outcome, "receive_calls"));
+    assert_in_range(outcome_count(&outcome, "hand_overs"), 1,
+                    outcome_count(&outcome, "receive_calls"));
     run_handing_over("--processors=0");
-    assert_true(row_is_null(&outcome, "hand_overs"));
+    assert_true(outcome_is_null(&outcome, "hand_overs"));
     run_handing_over("--scheme=chain");
-    assert_true(row_is_null(&outcome, "hand_overs"));
+    assert_true(outcome_is_null(&outcome, "hand_overs"));
 }
 
 static void a_signal_ends_the_run_with_a_row(void **state)
 {
-    enum { ASKED_BY_NOW_MS = 500 };
     (void)state;
     struct running running;
-    fleet_open(FLEET, DEVICE_MUTE, NULL, NULL);
-    start(&running, "fanin-client", (const char *const[]){"--json=-", NULL});
-    os_sleep_ns((uint64_t)ASKED_BY_NOW_MS * OS_NS_PER_MS);
+    devices_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    program_start(&running, "fanin-client", (const char *const[]){"--json=-", NULL});
+    await_unanswered(FLEET);
     kill(running.child, SIGTERM);
-    finish(&running);
+    program_finish(&running);
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_string_equal(row_text(&outcome, "status"), "failed");
-    assert_int_equal(row_member_count(&outcome, "errors", "interrupted"), FLEET);
-    assert_int_equal(row_count(&outcome, "blocks_lost"), 0);
+    assert_string_equal(outcome_text(&outcome, "status"), "failed");
+    assert_int_equal(outcome_member_count(&outcome, "errors", "interrupted"), FLEET);
+    assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
 }
 
 static void too_few_descriptors_are_told_with_what_to_do(void **state)
 {
     (void)state;
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    limits[0].most = DESCRIPTORS_FEW;
-    run("fanin-client", (const char *const[]){"--servers=200", "--json=-", NULL});
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    program_limits[0].most = DESCRIPTORS_FEW;
+    program_run("fanin-client", (const char *const[]){"--servers=200", "--json=-", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
-    assert_string_equal(row_text(&outcome, "status"), "skipped");
-    assert_non_null(strstr(row_text(&outcome, "reason"), "hard limit is 50"));
+    assert_string_equal(outcome_text(&outcome, "status"), "skipped");
+    assert_non_null(strstr(outcome_text(&outcome, "reason"), "hard limit is 50"));
     assert_non_null(strstr(outcome.errors, "ulimit -Hn"));
 }
 
@@ -98,11 +103,11 @@ static void too_few_descriptors_are_told_with_what_to_do(void **state)
  * or all is well. */
 static void run_in(const char *scheme, rlim_t memory_bytes)
 {
-    fleet_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
-    limits[1].most = memory_bytes;
-    run("fanin-client", (const char *const[]){scheme, "--workers=1", "--frames=2", "--json=-",
-                                              "--stall-timeout=200", NULL});
-    fleet_end(NULL);
+    devices_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
+    program_limits[1].most = memory_bytes;
+    program_run("fanin-client", (const char *const[]){scheme, "--workers=1", "--frames=2",
+                                                      "--json=-", "--stall-timeout=1000", NULL});
+    devices_close(NULL);
 }
 
 static void memory_may_run_out_anywhere(void **state)
@@ -123,17 +128,18 @@ static void memory_may_run_out_anywhere(void **state)
             if (outcome.exit_code == LOADER_FAILED || outcome.exit_code == EXIT_WRONG_USE)
                 continue;
             bool skipped = outcome.exit_code == EXIT_MACHINE_CANNOT;
-            assert_string_equal(row_text(&outcome, "status"), skipped ? "skipped" : "failed");
-            no_thread |= strstr(row_text(&outcome, "reason"), "no thread for connection") != NULL;
+            assert_string_equal(outcome_text(&outcome, "status"), skipped ? "skipped" : "failed");
+            no_thread |=
+                strstr(outcome_text(&outcome, "reason"), "no thread for connection") != NULL;
         }
-        assert_string_equal(row_text(&outcome, "audit"), "pass");
+        assert_string_equal(outcome_text(&outcome, "audit"), "pass");
     }
     assert_true(no_thread);
 }
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_teardown(name, fleet_end)
+#define CASE(name) cmocka_unit_test_teardown(name, devices_close)
     const struct CMUnitTest tests[] = {
         CASE(a_row_on_standard_output_is_all_that_is_there),
         CASE(a_summary_is_for_people),

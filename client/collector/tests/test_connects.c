@@ -6,17 +6,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "client/collector/collector.h"
 #include "cport/cport.h"
-#include "client/collector/tests/devices.h"
-#include "client/collector/tests/outcome.h"
+#include "client/collector/tests/program.h"
 
-enum { GOOD = 4, REFUSING = 3, SILENT = 2, LIMIT_MS = 250, ARGUMENTS_MAX = 16 };
-
-static struct devices devices;
-static struct outcome outcome;
+enum { GOOD = 4, REFUSING = 3, SILENT = 2, LIMIT_MS = 1000 };
 
 static int fleet_begin(void **state)
 {
@@ -29,13 +35,6 @@ static int fleet_begin(void **state)
     for (unsigned i = 0; i < GOOD; i++)
         devices_add(&devices, DEVICE_GOOD);
     devices_start(&devices);
-    return 0;
-}
-
-static int fleet_end(void **state)
-{
-    (void)state;
-    devices_stop(&devices);
     return 0;
 }
 
@@ -57,20 +56,20 @@ static void failures_are_counted(const char *engine, const char *mode)
 {
     unsigned in_turn = strcmp(mode, "sync") == 0 ? SILENT : 1;
     collect(engine, mode);
-    if (strcmp(row_text(&outcome, "status"), "skipped") == 0) {
-        printf("skip: %s\n", row_text(&outcome, "reason"));
+    if (strcmp(outcome_text(&outcome, "status"), "skipped") == 0) {
+        printf("skip: %s\n", outcome_text(&outcome, "reason"));
         skip();
     }
-    assert_string_equal(row_text(&outcome, "engine"), engine);
+    assert_string_equal(outcome_text(&outcome, "engine"), engine);
     assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(row_count(&outcome, "connected"), GOOD);
-    assert_int_equal(row_count(&outcome, "connect_failed"), REFUSING + SILENT);
-    assert_int_equal(row_member_count(&outcome, "connect_errors", "refused"), REFUSING);
-    assert_int_equal(row_member_count(&outcome, "connect_errors", "timeout"), SILENT);
-    assert_int_equal(row_count(&outcome, "connections_failed"), 0);
-    assert_string_equal(row_text(&outcome, "audit"), "pass");
-    assert_true(row_number(&outcome, "connect_ms") >= (double)in_turn * LIMIT_MS);
-    assert_true(row_number(&outcome, "connect_us_max") < LIMIT_MS * 1e3);
+    assert_int_equal(outcome_count(&outcome, "connected"), GOOD);
+    assert_int_equal(outcome_count(&outcome, "connect_failed"), REFUSING + SILENT);
+    assert_int_equal(outcome_member_count(&outcome, "connect_errors", "refused"), REFUSING);
+    assert_int_equal(outcome_member_count(&outcome, "connect_errors", "timeout"), SILENT);
+    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
+    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+    assert_true(outcome_number(&outcome, "connect_ms") >= (double)in_turn * LIMIT_MS);
+    assert_true(outcome_number(&outcome, "connect_us_max") < LIMIT_MS * 1e3);
 }
 
 static void at_the_same_time(void **state)
@@ -78,9 +77,20 @@ static void at_the_same_time(void **state)
     failures_are_counted(*state, "async");
 }
 
+static void do_nothing(int number)
+{
+    (void)number;
+}
+
+/* Signals interrupt the blocking connects, and change nothing. */
 static void one_after_the_other(void **state)
 {
+    enum { EVERY_US = 20000 };
+    const struct itimerval often = {{0, EVERY_US}, {0, EVERY_US}}, never = {{0, 0}, {0, 0}};
+    signal(SIGALRM, do_nothing);
+    setitimer(ITIMER_REAL, &often, NULL);
     failures_are_counted(*state, "sync");
+    setitimer(ITIMER_REAL, &never, NULL);
 }
 
 int main(void)
@@ -96,7 +106,7 @@ int main(void)
         snprintf(names[count], sizeof names[count], "connects_that_fail_%s_%s",
                  count % MODES == 0 ? "at_the_same_time" : "one_after_the_other", engine);
         tests[count] = (struct CMUnitTest){names[count], modes[count % MODES], fleet_begin,
-                                           fleet_end, (void *)(uintptr_t)engine};
+                                           devices_close, (void *)(uintptr_t)engine};
     }
     return _cmocka_run_group_tests("connects", tests, count, NULL, NULL);
 }

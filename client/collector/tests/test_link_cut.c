@@ -8,6 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/os.h"
@@ -85,10 +90,10 @@ static void assert_all_frames(void)
 {
     if (outcome.exit_code != 0)
         fail_msg("exit code %d: %s%s", outcome.exit_code, outcome.row, outcome.errors);
-    assert_string_equal(row_text(&outcome, "audit"), "pass");
-    assert_int_equal(row_count(&outcome, "frames"), COUNT * FRAMES);
-    assert_int_equal(row_count(&outcome, "frames_missed"), 0);
-    assert_int_equal(row_count(&outcome, "connections_failed"), 0);
+    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+    assert_int_equal(outcome_count(&outcome, "frames"), COUNT * FRAMES);
+    assert_int_equal(outcome_count(&outcome, "frames_missed"), 0);
+    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
 }
 
 /* What is due meanwhile waits in the servers' kernel, and comes late. */
@@ -97,9 +102,9 @@ static void a_short_cut_is_the_kernels_to_mend(void **state)
     (void)state;
     collect("500ms:300ms", "--stall-timeout=20s");
     assert_all_frames();
-    assert_int_equal(row_count(&outcome, "reconnect_attempts"), 0);
-    assert_int_equal(row_count(&outcome, "undelivered_bytes"), 0);
-    assert_true(row_number(&outcome, "latency_us_max") >= 200e3);
+    assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), 0);
+    assert_int_equal(outcome_count(&outcome, "undelivered_bytes"), 0);
+    assert_true(outcome_number(&outcome, "latency_us_max") >= 200e3);
 }
 
 static void a_long_cut_is_a_failure(void **state)
@@ -107,9 +112,9 @@ static void a_long_cut_is_a_failure(void **state)
     (void)state;
     collect("500ms:3s", "--stall-timeout=600");
     assert_int_equal(outcome.exit_code, 1);
-    assert_string_equal(row_text(&outcome, "status"), "failed");
-    assert_int_equal(row_member_count(&outcome, "errors", "stalled"), COUNT);
-    assert_true(row_count(&outcome, "frames_missed") > 0);
+    assert_string_equal(outcome_text(&outcome, "status"), "failed");
+    assert_int_equal(outcome_member_count(&outcome, "errors", "stalled"), COUNT);
+    assert_true(outcome_count(&outcome, "frames_missed") > 0);
 }
 
 /* The servers do not hear that they were given up, and go on with both connections. */
@@ -119,10 +124,10 @@ static void a_long_cut_is_made_good_by_reconnecting(void **state)
     collect("500ms:1500ms", "--stall-timeout=400 --connect-timeout=400 --reconnect "
                             "--reconnect-delay=50..200");
     assert_all_frames();
-    assert_int_equal(row_count(&outcome, "reconnects"), COUNT);
-    assert_true(row_count(&outcome, "reconnect_attempts") >= COUNT);
-    assert_true(row_number(&outcome, "outage_ms_max") >= 500);
-    assert_true(row_number(&outcome, "latency_us_max") >= 1e6);
+    assert_true(outcome_count(&outcome, "reconnects") >= COUNT);
+    assert_true(outcome_count(&outcome, "reconnect_attempts") >= COUNT);
+    assert_true(outcome_number(&outcome, "outage_ms_max") >= 500);
+    assert_true(outcome_number(&outcome, "latency_us_max") >= 1e6);
 }
 
 int main(void)

@@ -5,6 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "client/buffers/scheme.h"
@@ -17,14 +22,14 @@ static void assert_clean(unsigned frames)
 {
     if (outcome.exit_code != EXIT_DONE)
         fail_msg("exit code %d: %s", outcome.exit_code, outcome.errors);
-    assert_string_equal(row_text(&outcome, "audit"), "pass");
-    assert_int_equal(row_count(&outcome, "connected"), FLEET);
-    assert_int_equal(row_count(&outcome, "connections_failed"), 0);
-    assert_int_equal(row_count(&outcome, "server_frames"), frames);
-    assert_int_equal(row_count(&outcome, "bytes"), row_count(&outcome, "server_bytes"));
-    if (!row_is_null(&outcome, "frames")) {
-        assert_int_equal(row_count(&outcome, "frames"), frames);
-        assert_int_equal(row_count(&outcome, "frames_missed"), 0);
+    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+    assert_int_equal(outcome_count(&outcome, "connected"), FLEET);
+    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
+    assert_int_equal(outcome_count(&outcome, "server_frames"), frames);
+    assert_int_equal(outcome_count(&outcome, "bytes"), outcome_count(&outcome, "server_bytes"));
+    if (!outcome_is_null(&outcome, "frames")) {
+        assert_int_equal(outcome_count(&outcome, "frames"), frames);
+        assert_int_equal(outcome_count(&outcome, "frames_missed"), 0);
     }
 }
 
@@ -56,10 +61,11 @@ static void run_scheme(const char *name, const char *bind, const char *load, con
 {
     char scheme[64];
     snprintf(scheme, sizeof scheme, "--scheme=%s", name);
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    run("fanin-client", (const char *const[]){scheme, bind, load, rate, "--frames=5", "--json=-",
-                                              "--stall-timeout=300", NULL});
-    fleet_end(NULL);
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    program_run_patiently(
+        "fanin-client",
+        (const char *const[]){scheme, bind, load, rate, "--frames=5", "--json=-", NULL}, 0);
+    devices_close(NULL);
 }
 
 static void idle_servers_are_connected_and_owe_nothing(void **state)
@@ -70,8 +76,8 @@ static void idle_servers_are_connected_and_owe_nothing(void **state)
         assert_clean(ASKED * FRAMES);
         run_scheme(scheme_list(i)->name, "--bind=early", "--idle=75", "--rate=0");
         assert_clean(ASKED * FRAMES);
-        assert_int_equal(row_count(&outcome, "idle_servers"), FLEET - ASKED);
-        assert_true(row_count(&outcome, "ready_rss_kb") > 0);
+        assert_int_equal(outcome_count(&outcome, "idle_servers"), FLEET - ASKED);
+        assert_true(outcome_count(&outcome, "ready_rss_kb") > 0);
     }
 }
 
@@ -79,12 +85,12 @@ static void idle_servers_are_connected_and_owe_nothing(void **state)
 static void what_is_idle_does_not_hold_up_the_end(void **state)
 {
     (void)state;
-    fleet_open(FLEET, DEVICE_MUTE, NULL, NULL);
-    run("fanin-client",
-        (const char *const[]){"--idle=75", "--frames=5", "--json=-", "--stall-timeout=300", NULL});
+    devices_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    program_run_patiently(
+        "fanin-client", (const char *const[]){"--idle=75", "--frames=5", "--json=-", NULL}, ASKED);
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_int_equal(row_count(&outcome, "connections_failed"), ASKED);
-    assert_int_equal(row_member_count(&outcome, "errors", "stalled"), ASKED);
+    assert_int_equal(outcome_count(&outcome, "connections_failed"), ASKED);
+    assert_int_equal(outcome_member_count(&outcome, "errors", "stalled"), ASKED);
 }
 
 static void a_flood_is_counted_and_has_no_latency(void **state)
@@ -95,8 +101,8 @@ static void a_flood_is_counted_and_has_no_latency(void **state)
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
         run_scheme(scheme_list(i)->name, "--bind=late", flood, "--rate=500");
         assert_clean((FLEET - 1) * FRAMES + FLOOD);
-        if (!row_is_null(&outcome, "frames"))
-            assert_true(row_number(&outcome, "latency_us_max") < 60e6);
+        if (!outcome_is_null(&outcome, "frames"))
+            assert_true(outcome_number(&outcome, "latency_us_max") < 60e6);
     }
 }
 
@@ -108,10 +114,11 @@ static void peers_leave_idle_servers_alone(void **state)
     static const char *const peers[] = {"fanin-raw", "fanin-peer-blocking", "fanin-peer-libuv",
                                         "fanin-peer-libevent"};
     for (unsigned i = 0; i < sizeof peers / sizeof peers[0]; i++) {
-        fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-        run(peers[i], (const char *const[]){"--idle=75", "--frames=5", "--rate=20", "--json=-",
-                                            "--stall-timeout=300", NULL});
-        fleet_end(NULL);
+        devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        program_run_patiently(
+            peers[i],
+            (const char *const[]){"--idle=75", "--frames=5", "--rate=20", "--json=-", NULL}, 0);
+        devices_close(NULL);
         if (outcome.exit_code == EXIT_MACHINE_CANNOT && outcome.row[0] == '\0')
             printf("without %s: %s", peers[i], outcome.errors);
         else
@@ -121,7 +128,7 @@ static void peers_leave_idle_servers_alone(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_teardown(name, fleet_end)
+#define CASE(name) cmocka_unit_test_teardown(name, devices_close)
     const struct CMUnitTest tests[] = {
         CASE(idle_servers_lie_between_the_others),
         CASE(idle_servers_are_connected_and_owe_nothing),

@@ -59,16 +59,16 @@ static void collect(const struct fleet_under_test *fleet, unsigned servers, cons
 static void assert_recovered(unsigned servers)
 {
     if (outcome.exit_code != 0)
-        fail_msg("exit code %d: %s %s", outcome.exit_code, row_text(&outcome, "reason"),
+        fail_msg("exit code %d: %s %s", outcome.exit_code, outcome_text(&outcome, "reason"),
                  outcome.errors);
-    assert_string_equal(row_text(&outcome, "status"), "ok");
-    assert_string_equal(row_text(&outcome, "audit"), "pass");
-    assert_int_equal(row_count(&outcome, "connected"), servers);
-    assert_int_equal(row_count(&outcome, "connections_failed"), 0);
-    assert_int_equal(row_count(&outcome, "blocks_lost"), 0);
-    if (!row_is_null(&outcome, "frames")) {
-        assert_int_equal(row_count(&outcome, "frames"), servers * FRAMES);
-        assert_int_equal(row_count(&outcome, "frames_missed"), 0);
+    assert_string_equal(outcome_text(&outcome, "status"), "ok");
+    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+    assert_int_equal(outcome_count(&outcome, "connected"), servers);
+    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
+    assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
+    if (!outcome_is_null(&outcome, "frames")) {
+        assert_int_equal(outcome_count(&outcome, "frames"), servers * FRAMES);
+        assert_int_equal(outcome_count(&outcome, "frames_missed"), 0);
     }
 }
 
@@ -88,10 +88,10 @@ static void every_scheme_goes_on_after_a_restart(void **state)
             collect(&fleet, COUNT, engine_option, scheme,
                     i % 2 == 0 ? "--bind=late" : "--bind=early", LOAD, RECONNECT, NULL);
             assert_recovered(COUNT);
-            assert_int_equal(row_count(&outcome, "reconnects"), 2);
-            assert_true(row_count(&outcome, "reconnect_attempts") >= 2);
+            assert_int_equal(outcome_count(&outcome, "reconnects"), 2);
+            assert_true(outcome_count(&outcome, "reconnect_attempts") >= 2);
             /* Not the 100 ms of the device: a busy client hears late of what it lost. */
-            assert_true(row_number(&outcome, "outage_ms_max") > 0);
+            assert_true(outcome_number(&outcome, "outage_ms_max") > 0);
         }
     fleet_end(&fleet);
 }
@@ -103,10 +103,10 @@ static void without_reconnect_a_restart_is_a_failure(void **state)
     fleet_begin(&fleet, "--count=4", "--fault=restart:1:10");
     collect(&fleet, COUNT, LOAD, NULL);
     assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(row_member_count(&outcome, "errors", "reset"), 1);
-    assert_int_equal(row_count(&outcome, "reconnect_attempts"), 0);
-    assert_true(row_count(&outcome, "frames_missed") >= FRAMES / 2);
-    assert_true(row_is_null(&outcome, "outage_ms_max"));
+    assert_int_equal(outcome_member_count(&outcome, "errors", "reset"), 1);
+    assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), 0);
+    assert_true(outcome_count(&outcome, "frames_missed") >= FRAMES / 2);
+    assert_true(outcome_is_null(&outcome, "outage_ms_max"));
     fleet_end(&fleet);
 }
 
@@ -119,12 +119,12 @@ static void every_kind_of_loss_is_made_good(void **state)
         struct fleet_under_test fleet;
         fleet_begin(&fleet, "--count=4", faults[i]);
         collect(&fleet, COUNT, i % 2 == 0 ? "--scheme=chain" : "--scheme=ring", LOAD, RECONNECT,
-                "--stall-timeout=300", NULL);
+                i == 3 ? "--stall-timeout=2s" : "--stall-timeout=60s", NULL);
         assert_recovered(COUNT);
-        assert_int_equal(row_count(&outcome, "reconnects"), 2);
+        assert_int_equal(outcome_count(&outcome, "reconnects"), 2);
         /* A frame is cut in its middle, but for stop-short, which ends at a border. */
-        assert_true((row_count(&outcome, "discarded_bytes") > 0) == (i != 2));
-        assert_int_equal(row_count(&outcome, "undelivered_bytes"), 0);
+        assert_true((outcome_count(&outcome, "discarded_bytes") > 0) == (i != 2));
+        assert_int_equal(outcome_count(&outcome, "undelivered_bytes"), 0);
         fleet_end(&fleet);
     }
 }
@@ -137,8 +137,8 @@ static void a_bad_frame_is_final(void **state)
     fleet_begin(&fleet, "--count=4", "--fault=corrupt:1");
     collect(&fleet, COUNT, LOAD, RECONNECT, NULL);
     assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(row_member_count(&outcome, "errors", "bad-check"), 1);
-    assert_int_equal(row_count(&outcome, "reconnect_attempts"), 0);
+    assert_int_equal(outcome_member_count(&outcome, "errors", "bad-check"), 1);
+    assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), 0);
     fleet_end(&fleet);
 }
 
@@ -150,10 +150,10 @@ static void a_server_that_never_delivers_is_given_up(void **state)
     fleet_begin(&fleet, "--count=4", "--fault=reset:1:0");
     collect(&fleet, COUNT, LOAD, RECONNECT, "--reconnect-tries=3", NULL);
     assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(row_member_count(&outcome, "errors", "reset"), 1);
-    assert_int_equal(row_count(&outcome, "reconnect_attempts"), 3);
-    assert_int_equal(row_count(&outcome, "frames_missed"), FRAMES);
-    assert_int_equal(row_count(&outcome, "connect_failed"), 0);
+    assert_int_equal(outcome_member_count(&outcome, "errors", "reset"), 1);
+    assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), 3);
+    assert_int_equal(outcome_count(&outcome, "frames_missed"), FRAMES);
+    assert_int_equal(outcome_count(&outcome, "connect_failed"), 0);
     fleet_end(&fleet);
 }
 
@@ -166,11 +166,11 @@ static void a_server_that_is_never_there_is_given_up(void **state)
     for (unsigned i = 0; i < 2; i++) {
         collect(&fleet, COUNT, modes[i], LOAD, RECONNECT, "--reconnect-tries=2", NULL);
         assert_int_equal(outcome.exit_code, 1);
-        assert_int_equal(row_count(&outcome, "connected"), COUNT - 1);
-        assert_int_equal(row_member_count(&outcome, "connect_errors", "refused"), 1);
-        assert_int_equal(row_count(&outcome, "reconnect_attempts"), 2);
-        assert_int_equal(row_count(&outcome, "frames"), (COUNT - 1) * FRAMES);
-        assert_int_equal(row_count(&outcome, "frames_missed"), FRAMES);
+        assert_int_equal(outcome_count(&outcome, "connected"), COUNT - 1);
+        assert_int_equal(outcome_member_count(&outcome, "connect_errors", "refused"), 1);
+        assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), 2);
+        assert_int_equal(outcome_count(&outcome, "frames"), (COUNT - 1) * FRAMES);
+        assert_int_equal(outcome_count(&outcome, "frames_missed"), FRAMES);
     }
     fleet_end(&fleet);
 }
@@ -178,15 +178,15 @@ static void a_server_that_is_never_there_is_given_up(void **state)
 /* At a rate: what was due during the outage is late by its own clock, and none of it is missing. */
 static void what_was_due_meanwhile_is_late(void **state)
 {
-    enum { OUTAGE_MS = 600 };
     (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=4", "--fault=restart:1:600");
     collect(&fleet, COUNT, LOAD, RECONNECT, "--rate=160", NULL);
     assert_recovered(COUNT);
-    assert_string_equal(row_text(&outcome, "source"), "live");
-    assert_true(row_number(&outcome, "outage_ms_max") >= OUTAGE_MS / 2.0);
-    assert_true(row_number(&outcome, "latency_us_max") >= OUTAGE_MS / 2.0 * 1000);
+    assert_string_equal(outcome_text(&outcome, "source"), "live");
+    const double outage_ms = outcome_number(&outcome, "outage_ms_max");
+    assert_true(outage_ms > 0);
+    assert_true(outcome_number(&outcome, "latency_us_max") >= outage_ms / 2 * 1000);
     fleet_end(&fleet);
 }
 
@@ -201,9 +201,9 @@ static void servers_that_are_not_ours_are_asked_anew(void **state)
             "source=tape marker=0d0a\\r\\n",
             "--frames=30", RECONNECT, "--reconnect-tries=3", NULL);
     assert_int_equal(outcome.exit_code, 0);
-    assert_int_equal(row_count(&outcome, "frames"), 30);
-    assert_int_equal(row_count(&outcome, "reconnects"), 2);
-    assert_memory_equal(row_text(&outcome, "audit"),
+    assert_int_equal(outcome_count(&outcome, "frames"), 30);
+    assert_int_equal(outcome_count(&outcome, "reconnects"), 2);
+    assert_memory_equal(outcome_text(&outcome, "audit"),
                         "none: servers that are not ours do not tell, "
                         "and were asked anew",
                         62);
@@ -267,8 +267,8 @@ static void a_fleet_that_is_killed_and_started_again(void **state)
     struct client client;
     int code;
     fleet_begin(&fleet, "--count=4");
-    client_start(&client, &fleet, "--frames=150");
-    os_sleep_ns(700 * (uint64_t)OS_NS_PER_MS);
+    client_start(&client, &fleet, "--frames=400");
+    os_sleep_ns(1500 * (uint64_t)OS_NS_PER_MS);
     kill((pid_t)fleet.process.handle, SIGKILL);
     os_process_wait(&fleet.process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code);
     remove(fleet.ready);
@@ -276,10 +276,10 @@ static void a_fleet_that_is_killed_and_started_again(void **state)
     fleet_begin_again(&fleet);
     client_finish(&client);
     assert_int_equal(outcome.exit_code, 0);
-    assert_string_equal(row_text(&outcome, "audit"), "pass");
-    assert_int_equal(row_count(&outcome, "frames"), COUNT * 150);
-    assert_int_equal(row_count(&outcome, "reconnects"), COUNT);
-    assert_true(row_is_null(&outcome, "server_bytes")); /* the new one has forgotten */
+    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+    assert_int_equal(outcome_count(&outcome, "frames"), COUNT * 400);
+    assert_int_equal(outcome_count(&outcome, "reconnects"), COUNT);
+    assert_true(outcome_is_null(&outcome, "server_bytes")); /* the new one has forgotten */
     fleet_end(&fleet);
 }
 
@@ -297,8 +297,8 @@ static void a_fleet_that_comes_late(void **state)
     fleet_begin_again(&fleet);
     client_finish(&client);
     assert_int_equal(outcome.exit_code, 0);
-    assert_int_equal(row_count(&outcome, "connected"), COUNT);
-    assert_int_equal(row_count(&outcome, "frames"), COUNT * 40);
+    assert_int_equal(outcome_count(&outcome, "connected"), COUNT);
+    assert_int_equal(outcome_count(&outcome, "frames"), COUNT * 40);
     fleet_end(&fleet);
 }
 
@@ -309,12 +309,12 @@ static void an_interrupted_client_ends_beside_servers_that_are_away(void **state
     struct client client;
     fleet_begin(&fleet, "--count=4", "--fault=refuse:2");
     client_start(&client, &fleet, "--frames=2");
-    os_sleep_ns(500 * (uint64_t)OS_NS_PER_MS);
+    os_sleep_ns(3000 * (uint64_t)OS_NS_PER_MS);
     kill((pid_t)client.process.handle, SIGTERM);
     client_finish(&client);
     assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(row_count(&outcome, "connected"), 2);
-    assert_int_equal(row_count(&outcome, "frames"), 2 * 2);
+    assert_int_equal(outcome_count(&outcome, "connected"), 2);
+    assert_int_equal(outcome_count(&outcome, "frames"), 2 * 2);
     fleet_end(&fleet);
 }
 
@@ -329,15 +329,15 @@ enum { LOGIN_NAMES = sizeof login_names / sizeof login_names[0] };
 static void assert_logins(void)
 {
     assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(row_count(&outcome, "connected"), LOGIN_NAMES + 1);
-    assert_int_equal(row_count(&outcome, "logged_in"), 1);
+    assert_int_equal(outcome_count(&outcome, "connected"), LOGIN_NAMES + 1);
+    assert_int_equal(outcome_count(&outcome, "logged_in"), 1);
     for (unsigned i = 0; i < LOGIN_NAMES; i++) {
         char name[32];
         snprintf(name, sizeof name, "login-%s", login_names[i]);
-        assert_int_equal(row_member_count(&outcome, "login_errors", login_names[i]), 1);
-        assert_int_equal(row_member_count(&outcome, "errors", name), 1);
+        assert_int_equal(outcome_member_count(&outcome, "login_errors", login_names[i]), 1);
+        assert_int_equal(outcome_member_count(&outcome, "errors", name), 1);
     }
-    assert_int_equal(row_count(&outcome, "connections_failed"), LOGIN_NAMES);
+    assert_int_equal(outcome_count(&outcome, "connections_failed"), LOGIN_NAMES);
 }
 
 static void every_end_of_a_login_has_its_name(void **state)
@@ -351,8 +351,8 @@ static void every_end_of_a_login_has_its_name(void **state)
         for (unsigned i = 0; i < 2; i++) {
             char option[48];
             snprintf(option, sizeof option, "--engine=%s", engine);
-            collect(&fleet, LOGIN_NAMES + 1, option, modes[i], "--login=a:b", "--login-timeout=300",
-                    LOAD, NULL);
+            collect(&fleet, LOGIN_NAMES + 1, option, modes[i], "--login=a:b",
+                    "--login-timeout=1000", LOAD, NULL);
             assert_logins();
         }
     fleet_end(&fleet);
@@ -372,7 +372,7 @@ static void the_raw_loop_counts_logins_alike(void **state)
                     (char *)fleet_address_text(&fleet, address),
                     (char *)"--servers=6",
                     (char *)"--login=a:b",
-                    (char *)"--login-timeout=300",
+                    (char *)"--login-timeout=1000",
                     (char *)"--frames=2",
                     (char *)"--quiet",
                     json,
@@ -391,10 +391,10 @@ static void logins_are_tried_again_but_for_a_refusal(void **state)
     (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=6", "--login=a:b", LOGIN_FAULTS);
-    collect(&fleet, LOGIN_NAMES + 1, "--login=a:b", "--login-timeout=200", LOAD, RECONNECT,
+    collect(&fleet, LOGIN_NAMES + 1, "--login=a:b", "--login-timeout=1000", LOAD, RECONNECT,
             "--reconnect-tries=2", NULL);
     assert_logins();
-    assert_int_equal(row_count(&outcome, "reconnect_attempts"), (LOGIN_NAMES - 1) * 2);
+    assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), (LOGIN_NAMES - 1) * 2);
     fleet_end(&fleet);
 }
 
@@ -405,7 +405,7 @@ static void without_a_login_none_is_counted(void **state)
     fleet_begin(&fleet, "--count=1");
     collect(&fleet, 1, LOAD, NULL);
     assert_recovered(1);
-    assert_true(row_is_null(&outcome, "logged_in"));
+    assert_true(outcome_is_null(&outcome, "logged_in"));
     fleet_end(&fleet);
 }
 

@@ -11,6 +11,12 @@ int absent_main(int argc, char **argv);
 #define main absent_main
 #include "client/peers/absent.c"
 #undef main
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "client/collector/tests/program.h"
 
 enum { FLEET = 5, FRAMES = 20, DESCRIPTORS_FEW = 50 };
@@ -37,20 +43,24 @@ static const struct peer *peer_of(void **state)
     return *state;
 }
 
-static void run_peer(void **state, const char *const *options)
+/* `stalled`: how many servers will have stalled. */
+static void run_peer_with(void **state, const char *const *options, unsigned stalled)
 {
-    const char *all[ARGUMENTS_MAX] = {NULL};
-    unsigned count = 0;
-    while (options[count] != NULL) {
-        all[count] = options[count];
-        count++;
-    }
+    const char *all[ARGUMENTS_MAX] = {"--json=-"};
+    unsigned count = 1;
+    while (*options != NULL)
+        all[count++] = *options++;
     all[count] = peer_of(state)->option;
-    run(peer_of(state)->program, all);
+    program_run_patiently(peer_of(state)->program, all, stalled);
     if (outcome.exit_code == EXIT_MACHINE_CANNOT && outcome.row[0] == '\0') {
         printf("skip: %s", outcome.errors);
         skip();
     }
+}
+
+static void run_peer(void **state, const char *const *options)
+{
+    run_peer_with(state, options, 0);
 }
 
 static void fleet_open_mixed(unsigned good, enum device_fault fault)
@@ -67,29 +77,28 @@ static void fleet_open_mixed(unsigned good, enum device_fault fault)
 static void assert_clean(const struct peer *peer, unsigned frames)
 {
     assert_int_equal(outcome.exit_code, EXIT_DONE);
-    assert_string_equal(row_text(&outcome, "audit"), "pass");
-    assert_string_equal(row_text(&outcome, "status"), "ok");
-    assert_int_equal(row_count(&outcome, "bytes"), row_count(&outcome, "server_bytes"));
+    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+    assert_string_equal(outcome_text(&outcome, "status"), "ok");
+    assert_int_equal(outcome_count(&outcome, "bytes"), outcome_count(&outcome, "server_bytes"));
     if (peer->finds_frames)
-        assert_int_equal(row_count(&outcome, "frames"), frames);
+        assert_int_equal(outcome_count(&outcome, "frames"), frames);
     else
-        assert_true(row_is_null(&outcome, "frames"));
+        assert_true(outcome_is_null(&outcome, "frames"));
 }
 
 static void it_writes_the_same_row(void **state)
 {
     const struct peer *peer = peer_of(state);
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    run_peer(state, (const char *const[]){"--frames=20", "--scheme=fixed", "--workers=4",
-                                          "--json=-", NULL});
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run_peer(state, (const char *const[]){"--frames=20", "--scheme=fixed", "--workers=4", NULL});
     assert_clean(peer, FLEET * FRAMES);
-    assert_string_equal(row_text(&outcome, "scheme"), peer->scheme);
-    assert_string_equal(row_text(&outcome, "gate"), "none");
-    assert_string_equal(row_text(&outcome, "connect"), "sync");
-    assert_int_equal(row_count(&outcome, "workers"), peer->workers > 0 ? peer->workers : 1);
-    assert_int_equal(row_count(&outcome, "worker_threads"), peer->workers);
-    assert_true(row_count(&outcome, "total_threads") >= 1 + peer->workers);
-    assert_true(row_is_null(&outcome, "latency_us_p50"));
+    assert_string_equal(outcome_text(&outcome, "scheme"), peer->scheme);
+    assert_string_equal(outcome_text(&outcome, "gate"), "none");
+    assert_string_equal(outcome_text(&outcome, "connect"), "sync");
+    assert_int_equal(outcome_count(&outcome, "workers"), peer->workers > 0 ? peer->workers : 1);
+    assert_int_equal(outcome_count(&outcome, "worker_threads"), peer->workers);
+    assert_true(outcome_count(&outcome, "total_threads") >= 1 + peer->workers);
+    assert_true(outcome_is_null(&outcome, "latency_us_p50"));
 }
 
 /* A shared buffer, one's own, and frames of more than either. */
@@ -98,10 +107,10 @@ static void frames_of_any_size_arrive(void **state)
     static const char *const sizes[] = {"--size=128..300", "--size=4096", "--size=20kB..40kB",
                                         "--size=100000", "--size=128..250kB"};
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-        run_peer(state, (const char *const[]){sizes[i], "--frames=60", "--json=-", NULL});
+        devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        run_peer(state, (const char *const[]){sizes[i], "--frames=60", NULL});
         assert_clean(peer_of(state), FLEET * 60);
-        fleet_end(NULL);
+        devices_close(NULL);
     }
 }
 
@@ -113,49 +122,47 @@ static void a_marker_may_be_of_any_length_and_a_frame_unverified(void **state)
         {"--verify=none", "--end-marker=\\x03\\x03\\x04"},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-        run_peer(state,
-                 (const char *const[]){cases[i][0], cases[i][1], "--frames=20", "--json=-", NULL});
+        devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        run_peer(state, (const char *const[]){cases[i][0], cases[i][1], "--frames=20", NULL});
         assert_clean(peer_of(state), FLEET * FRAMES);
-        fleet_end(NULL);
+        devices_close(NULL);
     }
 }
 
 static void live_frames_have_latencies(void **state)
 {
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    run_peer(state, (const char *const[]){"--source=live", "--frames=20", "--json=-", NULL});
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    run_peer(state, (const char *const[]){"--source=live", "--frames=20", NULL});
     assert_clean(peer_of(state), FLEET * FRAMES);
-    assert_int_equal(row_is_null(&outcome, "latency_us_p99"), !peer_of(state)->finds_frames);
+    assert_int_equal(outcome_is_null(&outcome, "latency_us_p99"), !peer_of(state)->finds_frames);
 }
 
 static void it_logs_in_first(void **state)
 {
-    fleet_open(FLEET, DEVICE_GOOD, "operator", "secret");
-    run_peer(state,
-             (const char *const[]){"--login=operator:secret", "--frames=20", "--json=-", NULL});
+    devices_open(FLEET, DEVICE_GOOD, "operator", "secret");
+    run_peer(state, (const char *const[]){"--login=operator:secret", "--frames=20", NULL});
     assert_clean(peer_of(state), FLEET * FRAMES);
-    run_peer(state,
-             (const char *const[]){"--login=operator:guess", "--frames=20", "--json=-", NULL});
+    run_peer(state, (const char *const[]){"--login=operator:guess", "--frames=20", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_int_equal(row_member_count(&outcome, "errors", "login-refused"), FLEET);
+    assert_int_equal(outcome_member_count(&outcome, "errors", "login-refused"), FLEET);
 }
 
 /* Until they close, or until enough has come; asked, or sending by themselves. */
 static void it_collects_from_servers_that_are_not_ours(void **state)
 {
     const char *frames = peer_of(state)->finds_frames ? "--frames=7" : "--frames=0";
-    fleet_open(FLEET, DEVICE_FOREIGN, NULL, NULL);
-    run_peer(state, (const char *const[]){"--request=READ\\n", "--end-marker=\\x03", "--frames=0",
-                                          "--json=-", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
-    assert_int_equal(row_count(&outcome, "bytes"), FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
-    fleet_end(NULL);
-    fleet_open(FLEET, DEVICE_SENDS_FIRST, NULL, NULL);
+    devices_open(FLEET, DEVICE_FOREIGN, NULL, NULL);
     run_peer(state,
-             (const char *const[]){"--request=", "--end-marker=\\x03", frames, "--json=-", NULL});
+             (const char *const[]){"--request=READ\\n", "--end-marker=\\x03", "--frames=0", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
-    assert_int_equal(row_count(&outcome, "bytes"), FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
+    assert_int_equal(outcome_count(&outcome, "bytes"),
+                     FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
+    devices_close(NULL);
+    devices_open(FLEET, DEVICE_SENDS_FIRST, NULL, NULL);
+    run_peer(state, (const char *const[]){"--request=", "--end-marker=\\x03", frames, NULL});
+    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_int_equal(outcome_count(&outcome, "bytes"),
+                     FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
 }
 
 /* ---- faults ---------------------------------------------------------------------------------- */
@@ -184,25 +191,25 @@ static void a_bad_server_fails_alone(void **state)
         if (name == NULL)
             continue;
         fleet_open_mixed(FLEET, cases[i].fault);
-        run_peer(state,
-                 (const char *const[]){"--frames=20", "--stall-timeout=300", "--json=-", NULL});
+        run_peer_with(state, (const char *const[]){"--frames=20", NULL},
+                      strcmp(name, "stalled") == 0);
         assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-        assert_int_equal(row_count(&outcome, "connections_failed"), 1);
+        assert_int_equal(outcome_count(&outcome, "connections_failed"), 1);
         if (cases[i].fault != DEVICE_RESETS || strstr(peer->scheme, "libuv") == NULL)
-            assert_int_equal(row_member_count(&outcome, "errors", name), 1);
+            assert_int_equal(outcome_member_count(&outcome, "errors", name), 1);
         if (peer->finds_frames && cases[i].fault != DEVICE_RESETS)
-            assert_int_equal(row_count(&outcome, "frames"), FLEET * FRAMES + cases[i].frames);
-        fleet_end(NULL);
+            assert_int_equal(outcome_count(&outcome, "frames"), FLEET * FRAMES + cases[i].frames);
+        devices_close(NULL);
     }
 }
 
 /* The surplus comes with the last frame in one receive, or after it: one of five is noticed. */
 static void a_frame_too_many_fails_the_audit(void **state)
 {
-    fleet_open(FLEET, DEVICE_ADDS, NULL, NULL);
-    run_peer(state, (const char *const[]){"--frames=3", "--size=256..300", "--json=-", NULL});
+    devices_open(FLEET, DEVICE_ADDS, NULL, NULL);
+    run_peer(state, (const char *const[]){"--frames=3", "--size=256..300", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_non_null(strstr(row_text(&outcome, "audit"), "fail: "));
+    assert_non_null(strstr(outcome_text(&outcome, "audit"), "fail: "));
 }
 
 static void what_does_not_connect_is_counted_by_name(void **state)
@@ -213,43 +220,41 @@ static void what_does_not_connect_is_counted_by_name(void **state)
     } cases[] = {{DEVICE_REFUSES, "refused"}, {DEVICE_FULL, "timeout"}};
     for (unsigned i = 0; i < 2; i++) {
         fleet_open_mixed(FLEET, cases[i].fault);
-        run_peer(state,
-                 (const char *const[]){"--frames=20", "--connect-timeout=100", "--json=-", NULL});
+        run_peer(state, (const char *const[]){"--frames=20", "--connect-timeout=1000", NULL});
         assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-        assert_int_equal(row_count(&outcome, "connected"), FLEET);
-        assert_int_equal(row_member_count(&outcome, "connect_errors", cases[i].name), 1);
-        assert_string_equal(row_text(&outcome, "audit"), "pass");
-        fleet_end(NULL);
+        assert_int_equal(outcome_count(&outcome, "connected"), FLEET);
+        assert_int_equal(outcome_member_count(&outcome, "connect_errors", cases[i].name), 1);
+        assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+        devices_close(NULL);
     }
-    fleet_open(FLEET, DEVICE_REFUSES, NULL, NULL);
-    run_peer(state, (const char *const[]){"--frames=20", "--json=-", NULL});
+    devices_open(FLEET, DEVICE_REFUSES, NULL, NULL);
+    run_peer(state, (const char *const[]){"--frames=20", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_string_equal(row_text(&outcome, "audit"), "none: no server connected");
+    assert_string_equal(outcome_text(&outcome, "audit"), "none: no server connected");
 }
 
 static void a_signal_ends_it_with_a_row(void **state)
 {
-    enum { ASKED_BY_NOW_MS = 500 };
     struct running running;
-    fleet_open(FLEET, DEVICE_MUTE, NULL, NULL);
-    start(&running, peer_of(state)->program, (const char *const[]){"--json=-", NULL});
-    os_sleep_ns((uint64_t)ASKED_BY_NOW_MS * OS_NS_PER_MS);
+    devices_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    program_start(&running, peer_of(state)->program, (const char *const[]){"--json=-", NULL});
+    await_unanswered(FLEET);
     kill(running.child, SIGTERM);
-    finish(&running);
+    program_finish(&running);
     if (outcome.exit_code == EXIT_MACHINE_CANNOT)
         skip();
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_int_equal(row_member_count(&outcome, "errors", "interrupted"), FLEET);
+    assert_int_equal(outcome_member_count(&outcome, "errors", "interrupted"), FLEET);
 }
 
 static void too_few_descriptors_are_told_with_what_to_do(void **state)
 {
-    fleet_open(FLEET, DEVICE_GOOD, NULL, NULL);
-    limits[0].most = DESCRIPTORS_FEW;
-    run_peer(state, (const char *const[]){"--servers=200", "--json=-", NULL});
+    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    program_limits[0].most = DESCRIPTORS_FEW;
+    run_peer(state, (const char *const[]){"--servers=200", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
-    assert_string_equal(row_text(&outcome, "status"), "skipped");
-    assert_non_null(strstr(row_text(&outcome, "reason"), "hard limit is 50"));
+    assert_string_equal(outcome_text(&outcome, "status"), "skipped");
+    assert_non_null(strstr(outcome_text(&outcome, "reason"), "hard limit is 50"));
 }
 
 /* Whatever the memory suffices for, it ends in order. */
@@ -268,19 +273,18 @@ static void memory_may_run_out_anywhere(void **state)
     }
     do {
         assert_true(limit_mb < MOST_MB);
-        fleet_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
-        limits[1].most = limit_mb << 20;
-        run_peer(state,
-                 (const char *const[]){"--frames=2", "--json=-", "--stall-timeout=200", NULL});
-        fleet_end(NULL);
+        devices_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
+        program_limits[1].most = limit_mb << 20;
+        run_peer(state, (const char *const[]){"--frames=2", NULL});
+        devices_close(NULL);
         limit_mb += STEP_MB;
         if (outcome.exit_code == LOADER_FAILED || outcome.row[0] == '\0')
             continue;
         bool skipped = outcome.exit_code == EXIT_MACHINE_CANNOT;
         if (outcome.exit_code != EXIT_DONE)
-            assert_string_equal(row_text(&outcome, "status"), skipped ? "skipped" : "failed");
+            assert_string_equal(outcome_text(&outcome, "status"), skipped ? "skipped" : "failed");
     } while (outcome.exit_code != EXIT_DONE);
-    assert_string_equal(row_text(&outcome, "audit"), "pass");
+    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
 }
 
 /* ---- without the library --------------------------------------------------------------------- */
@@ -305,7 +309,7 @@ static void one_built_without_its_library_says_so(void **state)
 
 #define CASE(test, peer)                                                                           \
     {                                                                                              \
-#test ": " #peer, test, NULL, fleet_end, (void *)(uintptr_t)&peers[peer]                   \
+#test ": " #peer, test, NULL, devices_close, (void *)(uintptr_t)&peers[peer]               \
     }
 #define CASES(peer)                                                                                \
     CASE(it_writes_the_same_row, peer), CASE(frames_of_any_size_arrive, peer),                     \

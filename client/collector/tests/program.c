@@ -1,0 +1,128 @@
+/* Runs built programs against devices in the test's own process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/collector/tests/program.h"
+
+#include <cmocka.h>
+
+#include "base/tests/find.h"
+
+struct devices devices;
+struct outcome outcome;
+
+struct program_limit program_limits[2] = {{RLIMIT_NOFILE, 0}, {RLIMIT_AS, 0}};
+
+void devices_open(unsigned count, enum device_fault fault, const char *user, const char *password)
+{
+    memset(&devices, 0, sizeof devices);
+    devices.user = user;
+    devices.password = password;
+    for (unsigned i = 0; i < count; i++)
+        devices_add(&devices, fault);
+    devices_start(&devices);
+}
+
+int devices_close(void **state)
+{
+    (void)state;
+    if (devices.count > 0)
+        devices_stop(&devices);
+    devices.count = 0;
+    program_limits[0].most = program_limits[1].most = 0;
+    return 0;
+}
+
+void program_start(struct running *running, const char *name, const char *const *options)
+{
+    char path[4096], list[DEVICES_MAX * 24], servers[sizeof list + 16];
+    char *arguments[ARGUMENTS_MAX] = {path, servers};
+    int count = 2;
+    if (!find_upwards(path, sizeof path, name)) {
+        printf("skip: %s is not built\n", name);
+        skip();
+    }
+    snprintf(servers, sizeof servers, "--servers=%s", devices_list(&devices, list, sizeof list));
+    while (*options != NULL)
+        arguments[count++] = (char *)*options++;
+    *running = (struct running){-1, tmpfile(), tmpfile()};
+    fflush(NULL);
+    running->child = fork();
+    if (running->child == 0) {
+        for (unsigned i = 0; i < 2; i++)
+            if (program_limits[i].most > 0)
+                setrlimit(program_limits[i].resource,
+                          &(struct rlimit){program_limits[i].most, program_limits[i].most});
+        dup2(fileno(running->output), STDOUT_FILENO);
+        dup2(fileno(running->errors), STDERR_FILENO);
+        execv(path, arguments);
+        _exit(127);
+    }
+    assert_true(running->child > 0);
+}
+
+void program_finish(struct running *running)
+{
+    int status;
+    assert_int_equal(waitpid(running->child, &status, 0), running->child);
+    file_slurp(running->output, outcome.row);
+    file_slurp(running->errors, outcome.errors);
+    if (!WIFEXITED(status))
+        fail_msg("ended by signal %d: %s", WTERMSIG(status), outcome.errors);
+    outcome.exit_code = WEXITSTATUS(status);
+}
+
+void program_run(const char *name, const char *const *options)
+{
+    struct running running;
+    program_start(&running, name, options);
+    program_finish(&running);
+}
+
+static void devices_reopen(void)
+{
+    static struct devices old;
+    devices_stop(&devices);
+    old = devices;
+    memset(&devices, 0, sizeof devices);
+    devices.user = old.user;
+    devices.password = old.password;
+    for (unsigned i = 0; i < old.count; i++)
+        devices_add(&devices, old.faults[i]);
+    devices_start(&devices);
+}
+
+void program_run_patiently(const char *name, const char *const *options, unsigned stalled)
+{
+    enum { LEAST_MS = 300, MOST_MS = 5 * 60 * 1000 };
+    const char *all[ARGUMENTS_MAX] = {NULL};
+    unsigned count = 0;
+    while (options[count] != NULL) {
+        all[count] = options[count];
+        count++;
+    }
+    for (unsigned limit_ms = LEAST_MS;; limit_ms *= 4) {
+        static const char key[] = "\"stalled\":";
+        char limit[48];
+        snprintf(limit, sizeof limit, "--stall-timeout=%u", limit_ms);
+        all[count] = limit;
+        program_run(name, all);
+        const char *found = strstr(outcome.row, key);
+        if (found == NULL || strtoul(found + sizeof key - 1, NULL, 10) <= stalled ||
+            limit_ms > MOST_MS)
+            return;
+        devices_reopen();
+    }
+}
+
+void await_unanswered(unsigned count)
+{
+    while (atomic_load(&devices.unanswered) < count)
+        os_sleep_ns(OS_NS_PER_MS);
+}
