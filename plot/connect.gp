@@ -12,20 +12,20 @@ SHIFT = 0.1 # of the two modes from the middle of a level
 HALF = 0.34 # of a model's bar
 LOW = LEAST / 2.6
 HIGH = 2.6 * MOST
+# A long name of a level in two lines.
+folded(s) = strlen(s) > 8 && strstrt(s, " ") ? \
+    s[1:strstrt(s, " ") - 1] . "\n" . s[strstrt(s, " ") + 1:] : s
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
-    set label 904 bold("one after the other (sync)") at screen from_left(WIDTH - 356), \
+    eval(BEGIN)
+    set label 904 bold("one after the other (sync)") at screen from_left(WIDTH - 436), \
         from_top(30) right tc rgb OTHER
-    set label 905 bold("all at once (async)") at screen from_left(WIDTH - 206), from_top(30) \
+    set label 905 bold("all at once (async)") at screen from_left(WIDTH - 236), from_top(30) \
         right tc rgb OURS
     set label 906 "dashed: model, not measured" at screen from_left(WIDTH - 16), from_top(30) \
         right font SMALL tc rgb MUTED
     set label 907 "until the last connect's end, ms (logarithmic)" at screen from_left(24), \
-        from_top(60) font SMALL tc rgb MUTED
+        from_top(70) font SMALL tc rgb MUTED
     set logscale y 10
     set yrange [LOW:HIGH]
     set tmargin at screen from_top(106)
@@ -50,7 +50,7 @@ do for [KIND in KINDS] {
         }
         plot PAPER_SYNC with lines lw 1.6 dt 1 lc rgb PAPER, \
              PAPER_ASYNC with lines lw 1.6 dt 1 lc rgb PAPER, \
-             DATA index I using 1:(PAPER_SYNC):xtic(2) with dots lc rgb PAPER, \
+             DATA index I using 1:(PAPER_SYNC):xtic(folded(strcol(2))) with dots lc rgb PAPER, \
              "" index I using ($1 - HALF):6:(2 * HALF):(0) with vectors nohead lw 1.8 dt "-" \
                  lc rgb OTHER, \
              "" index I using ($1 - HALF):10:(2 * HALF):(0) with vectors nohead lw 1.8 dt "-" \
@@ -64,10 +64,6 @@ do for [KIND in KINDS] {
              "" index I using ($1 + SHIFT):8:(short($7)) with labels offset 0,-0.8 font SMALL \
                  tc rgb OURS
     }
-    unset label 1
-    unset label 2
-    unset label 3
-    unset multiplot
-    unset output
+    eval(END)
     unset logscale y
 }

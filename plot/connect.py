@@ -279,10 +279,10 @@ def figure(label: str, name: str, found: Dict[str, Cells]) -> Figure:
     data = "".join(data_block("%s: place, level, sync ms: median min max model, async ms: the same"
                               % factor.title, panel(found[factor.section])) for factor in factors)
     return Figure(file_name("connect", name), "connect", (1240, 540), settings, data,
-                  with_label("Which factor makes the paper's %s ms?" % number(claims[0]), label),
+                  "Which factor makes the paper's %s ms?" % number(claims[0]),
                   "Time until the last of all connects over each factor's levels, on one "
                   "logarithmic axis: one after the other in vermilion, all at the same time in "
-                  "blue, the model as dashed lines, the paper's two times across all panels.")
+                  "blue, the model as dashed lines, the paper's two times across all panels.", label)
 
 
 # ---- the section ----

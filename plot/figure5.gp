@@ -17,10 +17,7 @@ if (HAVE_PAIR) {
 }
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
+    eval(BEGIN)
     set xrange [XMIN:XMAX]
     set xtics 2 font SMALL textcolor rgb MUTED
     set ytics font SMALL textcolor rgb MUTED
@@ -28,21 +25,19 @@ do for [KIND in KINDS] {
     set tmargin at screen from_top(96)
     set bmargin at screen (HAVE_PAIR ? from_bottom(330) : from_bottom(110))
 
-    set lmargin at screen from_left(70)
-    set rmargin at screen from_left(460)
+    eval(LEFT_PANEL)
     set yrange [0:axis_top(P_max)]
     set ytics tic_step(P_max)
-    set label 1 bold("The paper, async: ms (100 Mbit/s LAN)") \
+    set label 1 bold("The paper, async: ms") \
         at screen from_left(24), from_top(72) textcolor rgb PAPER_INK
     plot DATA index 0 using 1:2 with linespoints lt 1 lw 2.5 pt 7 ps 0.9 lc rgb PAPER, \
          "" index 0 using 1:2:(short($2)) with labels offset 0,-1.2 font SMALL tc rgb MUTED
 
     eval(TITLE_CLEAR)
-    set lmargin at screen from_left(550)
-    set rmargin at screen from_left(936)
+    eval(RIGHT_PANEL)
     set yrange [0:axis_top(OURS_MAX)]
     set ytics tic_step(OURS_MAX)
-    set label 1 bold("This run, async: ms (" . LINK . ")") at screen from_left(504), from_top(72) \
+    set label 1 bold("This run, async: ms") at screen from_left(504), from_top(72) \
         textcolor rgb OURS
     plot DATA index 1 using 1:3:(0):($4-$3) with vectors nohead lw 1.5 lc rgb OURS, \
          "" index 1 using 1:2 with linespoints lt 1 lw 2.5 pt 7 ps 0.9 lc rgb OURS, \
@@ -79,7 +74,5 @@ do for [KIND in KINDS] {
         set format x
         set grid noxtics ytics
     }
-    unset label 1
-    unset multiplot
-    unset output
+    eval(END)
 }

@@ -17,7 +17,8 @@ STYLE = "style.gp"
 TERMINALS = {"svg": "svg", "png": "pngcairo", "pdf": "pdfcairo"}
 GNUPLOT_MIN = (5, 2)  # boxxyerror with variable colours, do-for over plots
 SECONDS_MAX = 60      # for one figure; it takes about one
-FOOTER_COLUMNS = 150  # characters of a footer's line that fit the width of a figure
+MARGIN = 24           # pixels beside a title and a footer, as in style.gp
+TITLE_PIXELS, SMALL_PIXELS = 12.5, 7.6  # of a character, at most on average
 
 
 class Picture(NamedTuple):
@@ -86,15 +87,23 @@ def enhanced(text: str) -> str:
     return re.sub(r"([{}^_@&~\\])", r"\\\1", text)
 
 
+def fitted(text: str, room: float, pixels: float) -> str:
+    """Text cut to so many pixels, of characters so wide."""
+    return shorten(text, int(room / pixels))
+
+
 def script(figure: Figure, origin: Provenance, kinds: Sequence[str]) -> str:
     """The whole script: this run's variables, then the figure's own commands."""
     footer = "Measured: %s. Commit %s, seed %s." % (figure.settings.get("RUNS", ""), origin.commit,
                                                   origin.seed)
+    room = figure.size[0] - 2 * MARGIN
     values: Dict[str, Union[str, float]] = {
         "KINDS": " ".join(kinds), "NAME": figure.name,
         "WIDTH": figure.size[0], "HEIGHT": figure.size[1],
-        "TITLE": enhanced(figure.caption), "FOOTER": shorten(footer, FOOTER_COLUMNS),
-        "MACHINE": shorten(origin.machine, FOOTER_COLUMNS)}
+        "TITLE": enhanced(fitted(figure.title, room, TITLE_PIXELS)),
+        "SUBTITLE": fitted(figure.label and "This run: " + figure.label, room, SMALL_PIXELS),
+        "FOOTER": fitted(footer, room, SMALL_PIXELS),
+        "MACHINE": fitted(origin.machine, room, SMALL_PIXELS)}
     values.update((key, value) for key, value in figure.settings.items() if key != "RUNS")
     with open(os.path.join(HERE, figure.template + ".gp"), encoding="utf-8") as file:
         body = file.read()

@@ -13,10 +13,7 @@ EDGE = LIMIT * 1.12 # where strays are drawn
 edge(v) = v > 1 ? EDGE : 1 / EDGE
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
+    eval(BEGIN)
     do for [s = 1:COUNT] {
         X = 30 + 72 * (s - 1)
         set label 910 + s "" at screen from_left(X), from_top(56) \
@@ -59,6 +56,5 @@ do for [KIND in KINDS] {
     }
     unset logscale y
     set format x
-    unset multiplot
-    unset output
+    eval(END)
 }

@@ -14,10 +14,7 @@ THICK = 0.38 # half of a bar
 cut(share) = share > SHARE_MAX ? SHARE_MAX : share
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
+    eval(BEGIN)
     set label 904 bold("line: the raw loop") at screen from_left(WIDTH - 24), from_top(30) right \
         textcolor rgb RAW
     unset ytics
@@ -66,6 +63,5 @@ do for [KIND in KINDS] {
     }
     unset label
     unset arrow 1
-    unset multiplot
-    unset output
+    eval(END)
 }

@@ -11,10 +11,7 @@ NAMES(i) = value(sprintf("SCHEMES%d", i))
 PANEL_WIDTH = (WIDTH - 24.0) / PANELS
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
+    eval(BEGIN)
     do for [K = 1:words(NAMES(1))] {
         set label 910 + K bold(word(NAMES(1), K)) \
             at screen from_left(WIDTH - 24 - 64 * (words(NAMES(1)) - K)), from_top(30) right \
@@ -54,6 +51,5 @@ do for [KIND in KINDS] {
         eval(TITLE_CLEAR)
         do for [K = 1:words(NAMES(1))] { unset label 910 + K }
     }
-    unset multiplot
-    unset output
+    eval(END)
 }

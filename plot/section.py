@@ -20,8 +20,13 @@ class Figure(NamedTuple):
     size: Tuple[int, int]  # in SVG pixels; the PNG has twice as many
     settings: Dict[str, Union[str, float]]
     data: str
-    caption: str
-    alt: str = ""  # what there is to see, in words, for those who cannot
+    title: str
+    alt: str = ""    # what there is to see, in words, for those who cannot
+    label: str = ""  # what sets this variant apart: its link, its options
+
+    @property
+    def caption(self) -> str:
+        return with_label(self.title, self.label)
 
 
 class Section(NamedTuple):

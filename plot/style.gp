@@ -69,13 +69,24 @@ set style fill solid 1.0 noborder
 set key off
 set datafile missing "NaN"
 
-# Title, footers: placed once a page, before the first panel.
+# Title, what sets this variant apart, and footers: placed once a page, before the first panel.
 TITLE_SETUP = "set label 901 bold(TITLE) at screen from_left(24), from_top(30) left " . \
     "font 'Arial,' . (KIND eq 'svg' ? '18' : '13.5') textcolor rgb INK; " . \
+    "set label 900 SUBTITLE at screen from_left(24), from_top(50) left noenhanced " . \
+    "font 'Arial,' . (KIND eq 'svg' ? '12' : '9') textcolor rgb MUTED; " . \
     "set label 902 FOOTER at screen from_left(24), from_bottom(34) left noenhanced " . \
     "font 'Arial,' . (KIND eq 'svg' ? '11.5' : '8.6') textcolor rgb MUTED; " . \
     "set label 903 MACHINE at screen from_left(24), from_bottom(16) left noenhanced " . \
     "font 'Arial,' . (KIND eq 'svg' ? '11.5' : '8.6') textcolor rgb MUTED"
-TITLE_CLEAR = "unset label 901; unset label 902; unset label 903"
+TITLE_CLEAR = "unset label 900; unset label 901; unset label 902; unset label 903"
 small(kind) = kind eq "svg" ? "Arial,12" : "Arial,9"
 bold(text)  = "{/:Bold " . text . "}" # the one way that both terminals understand
+
+# Every script draws each kind of picture between these two.
+BEGIN = "eval(open_picture(KIND, NAME, WIDTH, HEIGHT)); set multiplot; eval(TITLE_SETUP); " . \
+    "SMALL = small(KIND)"
+END = "unset label; unset multiplot; unset output"
+
+# Two panels of 960 pixels: the paper's at the left, this run's at the right.
+LEFT_PANEL = "set lmargin at screen from_left(70); set rmargin at screen from_left(460)"
+RIGHT_PANEL = "set lmargin at screen from_left(550); set rmargin at screen from_left(936)"

@@ -92,12 +92,11 @@ def figure(label: str, name: str, link: str, times: Dict[Cell, Optional[Spread]]
     data += data_block("async against sync: place, async ms, sync ms, min and max of both",
                        blocking)
     return Figure(file_name("figure5", name), "figure5", (960, 720), {
-        "LINK": link,
         "PAIR_WORKERS": pairs[0][0] if pairs else 0,
         "OURS_MAX": max([found.high for _, found in ours], default=1),
         "RUNS": "median of %s, bars min..max" % runs,
-    }, data, with_label("Figure 5. Connect time over workers; async against sync", label),
-        described(times, claims))
+    }, data, "Figure 5. Connect time over workers; async against sync",
+        described(times, claims), label or link)
 
 
 def described(times: Dict[Cell, Optional[Spread]], claims: Dict[Cell, paper.Connect]) -> str:

@@ -4,14 +4,12 @@
 load "style.gp"
 
 HALF = 0.19 # of a bar's place beside its neighbour
+BESIDE = 0.25 # of its number, which is wider
 READING(i) = value(sprintf("READING%d", i))
 ROW_TOP(i) = 112 + 296 * (i - 1)
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
+    eval(BEGIN)
     set label 904 bold("the paper") at screen from_left(856), from_top(78) right \
         tc rgb PAPER_INK
     set label 905 bold("this run") at screen from_left(936), from_top(78) right \
@@ -38,9 +36,9 @@ do for [KIND in KINDS] {
              for [S = 1:words(SCHEMES)] "" index I every ::(S-1)::(S-1) using (S-1+HALF):4 \
                  with boxes lc rgb scheme_colour(word(SCHEMES, S)), \
              "" index I using ($0+HALF):5:(0):($6-$5) with vectors nohead lw 1.5 lc rgb INK, \
-             "" index I using ($0-HALF):2:(short($3)) with labels \
+             "" index I using ($0-BESIDE):2:(short($3)) with labels \
                  offset 0,0.7 font SMALL tc rgb PAPER_INK, \
-             "" index I using ($0+HALF):6:(short($7)) with labels \
+             "" index I using ($0+BESIDE):6:(short($7)) with labels \
                  offset 0,0.7 font SMALL tc rgb INK
 
         eval(TITLE_CLEAR)
@@ -77,6 +75,5 @@ do for [KIND in KINDS] {
                  offset 0,0.7 font SMALL tc rgb INK
         unset label 2
     }
-    unset multiplot
-    unset output
+    eval(END)
 }

@@ -208,11 +208,10 @@ def figure(label: str, name: str, readings: Dict[str, Cells]) -> Figure:
     for i, cells in enumerate(readings.values(), 1):
         settings["READING%d" % i] = what_was_sent([r for rows in cells.values() for r in rows])
     return Figure(file_name("table2", name), "table2", (960, 124 + 296 * len(readings)), settings,
-                  data, with_label("Table 2. Time, peak memory and buffering threads by scheme",
-                                   label),
+                  data, "Table 2. Time, peak memory and buffering threads by scheme",
                   " ".join("%s: %s." % (what_was_sent([r for rows in cells.values() for r in rows]),
                                         described(lines[reading]))
-                           for reading, cells in readings.items()))
+                           for reading, cells in readings.items()), label)
 
 
 def described(lines: Sequence[Sequence[Optional[float]]]) -> str:

@@ -10,10 +10,7 @@ set cbrange [LEAST:100]
 DARK = LEAST + 0.62 * (100 - LEAST) # from here on white text reads better
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
+    eval(BEGIN)
     unset border
     unset grid
     set xrange [-0.5:NCOLS - 0.5]
@@ -23,7 +20,7 @@ do for [KIND in KINDS] {
     do for [i = 1:NCOLS] { set xtics add (word(COLUMNS, i) i - 1) }
     do for [i = 1:NROWS] { set ytics add (word(ROWS, i) i - 1) }
     set xlabel "C: workers that may run at once" textcolor rgb MUTED font SMALL offset 0,0.3
-    set ylabel "W: workers" textcolor rgb MUTED font SMALL offset 0.4,0
+    set ylabel "W: workers" textcolor rgb MUTED font SMALL offset 1.5,0
     set tmargin at screen from_top(92)
     set bmargin at screen from_bottom(150)
     set style fill solid 1.0 border rgb BACK
@@ -31,7 +28,7 @@ do for [KIND in KINDS] {
 
     set lmargin at screen from_left(70)
     set rmargin at screen from_left(470)
-    set label 1 bold("The paper, MB/s (100 Mbit/s LAN)") at screen from_left(24), from_top(70) \
+    set label 1 bold("The paper, MB/s") at screen from_left(24), from_top(70) \
         textcolor rgb PAPER_INK
     plot DATA index 0 using 1:2:(0.48):(0.46):3 with boxxyerror fc palette, \
          "" index 0 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb ON_PALE, \
@@ -41,7 +38,7 @@ do for [KIND in KINDS] {
     unset ylabel
     set lmargin at screen from_left(536)
     set rmargin at screen from_left(936)
-    set label 1 bold("This run, MB/s (" . LINK . ")") at screen from_left(510), from_top(70) \
+    set label 1 bold("This run, MB/s") at screen from_left(510), from_top(70) \
         textcolor rgb OURS
     set colorbox horizontal user origin screen from_left(536), screen from_bottom(76) \
         size screen 200.0 / WIDTH, screen 12.0 / HEIGHT noborder
@@ -52,8 +49,5 @@ do for [KIND in KINDS] {
     plot DATA index 1 using 1:2:(0.48):(0.46):3 with boxxyerror fc palette, \
          "" index 1 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb ON_PALE, \
          "" index 1 using 1:($3 < DARK ? NaN : $2):4 with labels font SMALL tc rgb ON_DEEP
-    unset label 1
-    unset label 2
-    unset multiplot
-    unset output
+    eval(END)
 }

@@ -9,10 +9,7 @@ SPAN = WORKERS_MAX > WORKERS_MIN ? WORKERS_MAX - WORKERS_MIN : 1.0
 NAMES = PAPER_LINES + OUR_LINES # the data sets that place the lines' names
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
+    eval(BEGIN)
     set xrange [WORKERS_MIN - 0.06 * SPAN:WORKERS_MAX + 0.18 * SPAN]
     set xtics () font SMALL textcolor rgb MUTED
     do for [i = 1:words(WORKERS)] { set xtics add (word(WORKERS, i) real(word(WORKERS, i))) }
@@ -21,11 +18,10 @@ do for [KIND in KINDS] {
     set tmargin at screen from_top(92)
     set bmargin at screen from_bottom(112)
 
-    set lmargin at screen from_left(70)
-    set rmargin at screen from_left(460)
+    eval(LEFT_PANEL)
     set yrange [0:axis_top(PAPER_MAX)]
     set ytics tic_step(PAPER_MAX)
-    set label 1 bold("The paper, MB/s (100 Mbit/s LAN)") at screen from_left(24), from_top(70) \
+    set label 1 bold("The paper, MB/s") at screen from_left(24), from_top(70) \
         textcolor rgb PAPER_INK
     plot for [i = 0:PAPER_LINES - 1] DATA index i using 2:3 \
              with linespoints lt 1 lw 2.2 pt 7 ps 0.7 \
@@ -34,11 +30,10 @@ do for [KIND in KINDS] {
              offset 0.8,0 font SMALL tc rgb LINE[int(word(PAPER_COLOURS, i + 1))]
 
     eval(TITLE_CLEAR)
-    set lmargin at screen from_left(550)
-    set rmargin at screen from_left(936)
+    eval(RIGHT_PANEL)
     set yrange [0:axis_top(TOP)]
     set ytics tic_step(TOP)
-    set label 1 bold("This run, MB/s (" . LINK . ")") at screen from_left(504), from_top(70) \
+    set label 1 bold("This run, MB/s") at screen from_left(504), from_top(70) \
         textcolor rgb OURS
     if (CEILING > 0) {
         set arrow 1 from graph 0, first CEILING to graph 1, first CEILING nohead \
@@ -53,8 +48,5 @@ do for [KIND in KINDS] {
          for [i = 0:OUR_LINES - 1] "" index NAMES + 1 every ::i::i using 2:3:1 with labels left \
              offset 0.8,0 font SMALL tc rgb LINE[int(word(OUR_COLOURS, i + 1))]
     unset arrow 1
-    unset label 1
-    unset label 2
-    unset multiplot
-    unset output
+    eval(END)
 }

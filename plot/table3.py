@@ -156,12 +156,12 @@ def figures(label: str, file_label: str, link: str, cells: Cells,
     ours = {cell: (found.median * MEGA, found.low * MEGA, found.high * MEGA)
             for cell, found in cells.items() if found}
     runs = "median of %s" % run_counts([found.n for found in cells.values() if found])
-    drawn = [heat_map(label, claims, ours, runs), line_plot(label, claims, ours, ceilings, runs)]
-    return [figure._replace(name=file_name(figure.template, file_label),
-                            settings={**figure.settings, "LINK": link}) for figure in drawn]
+    drawn = [heat_map(claims, ours, runs), line_plot(claims, ours, ceilings, runs)]
+    return [figure._replace(name=file_name(figure.template, file_label), label=label or link)
+            for figure in drawn]
 
 
-def heat_map(label: str, claims: Dict, ours: Dict, runs: str) -> Figure:
+def heat_map(claims: Dict, ours: Dict, runs: str) -> Figure:
     """Each grid is coloured by the share of its own best cell, so that shapes can be compared."""
     grid = sorted(set(claims) | set(ours))
     rows = sorted({cell[0] for cell in grid})
@@ -179,7 +179,7 @@ def heat_map(label: str, claims: Dict, ours: Dict, runs: str) -> Figure:
         "COLUMNS": " ".join(str(limit) for limit in columns),
         "LEAST": min(90, int(min(shares) * 10) * 10), "RUNS": runs,
     }, block("paper", claims) + block("here", ours),
-        with_label("Table 3. Throughput over workers and concurrency", label),
+        "Table 3. Throughput over workers and concurrency",
         "Two grids of workers (W) by concurrency (C), the paper's and this run's, the darker the "
         "nearer to the grid's best cell. " + extremes(claims, ours))
 
@@ -194,7 +194,7 @@ def extremes(claims: Dict, ours: Dict) -> str:
     return " ".join(said)
 
 
-def line_plot(label: str, claims: Dict, ours: Dict, ceilings: Ceilings, runs: str) -> Figure:
+def line_plot(claims: Dict, ours: Dict, ceilings: Ceilings, runs: str) -> Figure:
     """One line for each concurrency."""
     name = max(ceilings, key=lambda key: ceilings[key].median) if ceilings else ""
     ceiling = ceilings[name].median * MEGA if ceilings else 0
@@ -213,7 +213,7 @@ def line_plot(label: str, claims: Dict, ours: Dict, ceilings: Ceilings, runs: st
         "PAPER_COLOURS": colours(both[0][1], limits), "OUR_COLOURS": colours(both[1][1], limits),
         "PAPER_MAX": tops[0], "OURS_MAX": tops[1], "CEILING": ceiling, "CEILING_NAME": name,
         "RUNS": runs + ", bars min..max",
-    }, data, with_label("Table 3. Throughput over workers, a line for each concurrency", label),
+    }, data, "Table 3. Throughput over workers, a line for each concurrency",
         "Throughput in MB/s over workers, the paper's lines at the left, this run's at the right. "
         + extremes(claims, ours))
 

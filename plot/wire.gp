@@ -9,10 +9,7 @@ COUNT = words(SCHEMES)
 DODGE(i) = 0.024 * (i - 1 - (COUNT - 1) / 2.0)
 
 do for [KIND in KINDS] {
-    eval(open_picture(KIND, NAME, WIDTH, HEIGHT))
-    set multiplot
-    eval(TITLE_SETUP)
-    SMALL = small(KIND)
+    eval(BEGIN)
     set logscale y 10
     set xrange [-0.35:LINKS - 0.65]
     set ytics font SMALL textcolor rgb MUTED format "%g"
@@ -56,7 +53,6 @@ do for [KIND in KINDS] {
                  textcolor rgb INK
     }
     do for [I = 1:20] { unset label I }
-    unset multiplot
-    unset output
+    eval(END)
     unset logscale y
 }

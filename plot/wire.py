@@ -212,10 +212,10 @@ def figure(label: str, name: str, found: Sequence[OnLink]) -> Figure:
             on.floor.name, number(on.floor.ms)) if on.floor else "no floor"
     return Figure(file_name("wire", name), "wire", (1100, 540), settings,
                   data + panel_names(found, schemes, axes),
-                  with_label("Where the buffer scheme begins to matter", label),
+                  "Where the buffer scheme begins to matter",
                   "Left: each scheme's time as a multiple of the least that the link allows, over "
                   "links from the slowest to loopback. Right: the client's CPU seconds for each "
-                  "GB, over the same links.")
+                  "GB, over the same links.", label)
 
 
 # ---- the section ----

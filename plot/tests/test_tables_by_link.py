@@ -36,7 +36,7 @@ class Table1(unittest.TestCase):
         self.assertEqual([block.title for block in section.blocks], [
             "Table 1. Connection test (lan100: 100 Mbit/s, round trip 0.5 ms)",
             "Table 1. Connection test (loopback)"])
-        self.assertEqual(section.figures[0].settings["LINK"],
+        self.assertEqual(section.figures[0].label,
                          "lan100: 100 Mbit/s, round trip 0.5 ms")
 
     def test_async_against_sync_on_each_link(self):
@@ -140,7 +140,7 @@ class Table3(unittest.TestCase):
     def test_figures_name_the_link_they_ran_on(self):
         section = built(table3, link_fixtures.on(LAN, fixtures.table3_rows(1)),
                         link_fixtures.on(LOOPBACK, fixtures.table3_rows(1)))
-        self.assertEqual([figure.settings["LINK"] for figure in section.figures],
+        self.assertEqual([figure.label for figure in section.figures],
                          ["lan100: 100 Mbit/s, round trip 0.5 ms"] * 2 + ["loopback"] * 2)
 
     def test_workers_that_did_not_run_have_the_papers_line_alone(self):
