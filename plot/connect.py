@@ -282,7 +282,8 @@ def figure(label: str, name: str, found: Dict[str, Cells]) -> Figure:
                   "Which factor makes the paper's %s ms?" % number(claims[0]),
                   "Time until the last of all connects over each factor's levels, on one "
                   "logarithmic axis: one after the other in vermilion, all at the same time in "
-                  "blue, the model as dashed lines, the paper's two times across all panels.", label)
+                  "blue, the model as dashed lines, the paper's two times across all panels.",
+                  label)
 
 
 # ---- the section ----

@@ -1,4 +1,4 @@
-"""Figures: with the longest names that occur, every text lies inside its picture and over no other."""
+"""Figures: with the longest names, every text lies inside its picture and over no other."""
 
 import os
 import re
