@@ -162,25 +162,6 @@ def near_words(found: Dict[str, Cells]) -> str:
         100 * NEAR, number(claim), "; ".join(near) or "no level of any factor")
 
 
-def factor_words(found: Dict[str, Cells]) -> List[str]:
-    """How far each factor moves the time of blocking connects, and of those at the same time."""
-    said = []
-    for factor in FACTORS:
-        parts = []
-        for mode in MODES:
-            times = [measured(rows, "connect_ms") for (_, of_mode), rows
-                     in found.get(factor.section, {}).items() if of_mode == mode]
-            medians = [time.median for time in times if time]
-            if medians:
-                parts.append("%s %s ms" % (mode, span(min(medians), max(medians))))
-        if parts:
-            said.append("%s: %s" % (factor.title.lower(), ", ".join(parts)))
-    return ["Time until the last, medians over the levels of each factor: %s. The paper: sync "
-            "%s ms, async %s ms." % (
-        ("; ".join(said),) + tuple(number(paper.table1()[mode, PAPER_WORKERS].time_ms)
-                                   for mode in MODES))] if said else []
-
-
 def ratio_words(found: Dict[str, Cells]) -> List[str]:
     """How much slower blocking is at each level of the two factors that could explain the paper."""
     said = []
@@ -310,7 +291,7 @@ def build(results: Results) -> Section:
     for label, members in variants(known, axes):
         found = {factor.section: by_level(factor, members) for factor in FACTORS}
         found = {name: cells for name, cells in found.items() if cells}
-        section.blocks.extend([near_words(found)] + factor_words(found) + ratio_words(found)
+        section.blocks.extend([near_words(found)] + ratio_words(found)
                               + hypothesis_words(found) + async_words(found))
         section.blocks.append(table(links.join(base_words(found), label), found,
                                     links.fallback_notes(members)))

@@ -4,7 +4,6 @@ an axis; the sweep shuffles its order, so that a drift is no cell's own."""
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-import machine
 from rows import CONNECTION_TESTS, TIME_MIN, Results, Row, group, is_result
 from section import Figure, Section, data_block, data_line
 from stats import median
@@ -92,14 +91,6 @@ def line(scenario: str, what: str, runs: Sequence[Run]) -> List[str]:
     return [scenario, what, str(len({run.cell for run in runs})), str(len(runs)),
             "%sx" % number(halves(runs)) if halves(runs) else NONE, str(len(far)),
             "%sx, run %d" % (number(far[0].relative), far[0].order) if far else NONE]
-
-
-def load_note(results: Results) -> List[str]:
-    """How busy the machine was with other work, as far as it is known."""
-    load, cpus = (machine.quantity(machine.facts(results), name) for name in ("load1", "cpus"))
-    return [] if load is None or not cpus else [
-        "The machine's load when the sweep began was %.2f on %d CPUs; rows do not record it." % (
-            load, cpus)]
 
 
 def notes(found: Dict[str, Tuple[str, List[Run]]]) -> List[str]:
@@ -194,6 +185,5 @@ def build(results: Results) -> Section:
         return Section(TITLE, ["Left out: no cell has two runs that count."], [])
     lines: List[Any] = [line(scenario, what, runs) for scenario, (what, runs) in found.items()]
     orders = [row["order"] for row in rows]
-    return Section(TITLE, [Table(TITLE, COLUMNS, lines,
-                                  notes(found) + load_note(results))],
+    return Section(TITLE, [Table(TITLE, COLUMNS, lines, notes(found))],
                    [figure(found, described(lines), min(orders), max(orders))], LEAD)

@@ -4,8 +4,8 @@ late frames get."""
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, reading_order
-from section import (KB_TO_MB, Figure, Section, data_block, data_line, extent, left_out, measured,
-                     middle, run_counts, sure_note, usable)
+from section import (KB_TO_MB, Figure, Section, data_block, data_line, extent, frames_per_cpu_s,
+                     left_out, measured, middle, run_counts, sure_note, usable)
 from stats import Spread, spread
 from tables import NONE, Column, Table, exact, number
 
@@ -72,10 +72,6 @@ def shares(rows: Sequence[Row], raw: Sequence[Row]) -> Optional[Spread]:
     ceiling = {row["repeat"]: row["gb_per_cpu_s"] for row in raw if row["gb_per_cpu_s"]}
     return spread([row["gb_per_cpu_s"] / ceiling[row["repeat"]] for row in rows
                    if row["gb_per_cpu_s"] and row["repeat"] in ceiling])
-
-
-def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:
-    return spread([row["frames"] / row["cpu_s"] for row in rows if row["frames"] and row["cpu_s"]])
 
 
 # ---- tables ----

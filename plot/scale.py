@@ -4,8 +4,8 @@ while nothing comes on it, how late frames get."""
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, select
-from section import (Figure, Section, data_block, data_line, extent, left_out, measured, middle,
-                     run_counts, sure_note, usable)
+from section import (Figure, Section, data_block, data_line, extent, frames_per_cpu_s, left_out,
+                     measured, middle, run_counts, sure_note, usable)
 from stats import Spread, median, spread
 from tables import NONE, Column, Table, number
 
@@ -94,10 +94,6 @@ def connection_bytes(load: Load, scheme: str, servers: int) -> Optional[Spread]:
 
 def connects_per_s(rows: Sequence[Row]) -> Optional[Spread]:
     return spread([row["connected"] / row["connect_ms"] * 1e3 for row in rows if row["connect_ms"]])
-
-
-def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:
-    return spread([row["frames"] / row["cpu_s"] for row in rows if row["frames"] and row["cpu_s"]])
 
 
 # ---- tables ----

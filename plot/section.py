@@ -78,6 +78,10 @@ def measured(rows: Sequence[Row], key: str) -> Optional[Spread]:
     return spread(numbers(rows, key))
 
 
+def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:
+    return spread([row["frames"] / row["cpu_s"] for row in rows if row["frames"] and row["cpu_s"]])
+
+
 def middle(found: Optional[Spread], scale: float = 1) -> Optional[float]:
     """The median in another unit; None stays None."""
     return found.median * scale if found else None

@@ -41,28 +41,16 @@ def cell_lines(cell: Cell, rows: Sequence[Row],
     return [line] + ([["  95 %"] + [""] * 5 + [sure(time), "", ""]] if narrower(time) else [])
 
 
-def saving(sync: float, other: float) -> str:
-    """How much less time the second takes than the first, in words."""
-    share = 100 * (1 - other / sync)
-    return "%.1f %% %s" % (abs(share), "less" if share >= 0 else "more")
-
-
 def sync_notes(times: Dict[Cell, Optional[Spread]],
                claims: Dict[Cell, paper.Connect]) -> List[str]:
-    """Async against sync at equal workers, which can be compared though the milliseconds cannot."""
+    """Sync over async at equal workers, which can be compared though the milliseconds cannot."""
     notes = []
     for (mode, workers), sync in times.items():
         fast = times.get(("async", workers))
-        if mode != "sync" or not sync or not fast:
-            continue
-        text = "Async against sync at %d workers: %s time here" % (
-            workers, saving(sync.median, fast.median))
-        if (mode, workers) in claims and ("async", workers) in claims:
-            text += ", %s in the paper" % saving(claims[mode, workers].time_ms,
-                                                 claims["async", workers].time_ms)
-        notes.append(text + ("; the ranges overlap." if overlap(sync, fast) else "."))
-        notes.append("Sync / async at %d workers: %s here%s." % (
-            workers, ratio(sync.median, fast.median), paper_ratio(workers, claims)))
+        if mode == "sync" and sync and fast:
+            notes.append("Sync / async at %d workers: %s here%s%s." % (
+                workers, ratio(sync.median, fast.median), paper_ratio(workers, claims),
+                "; the ranges overlap" if overlap(sync, fast) else ""))
     return notes
 
 

@@ -112,7 +112,7 @@ def wire_line(scheme: str, rows: Sequence[Row]) -> List[str]:
             str(len(rows))]
 
 
-def wire_table(title: str, cells: Cells, with_paper: bool) -> Optional[Table]:
+def wire_table(title: str, cells: Cells) -> Optional[Table]:
     """Each scheme's time as a multiple of what the wire alone takes; None without a rate."""
     rows = [row for members in cells.values() for row in members if links.rate_of(row)]
     if not rows:
@@ -121,14 +121,10 @@ def wire_table(title: str, cells: Cells, with_paper: bool) -> Optional[Table]:
     notes = ["The wire alone: %s ms at %s. %s" % (
         number(links.wire_ms(rows[0]["bytes"], links.rate_of(rows[0]))),
         links.rate_text(links.rate_of(rows[0])), links.WIRE_NOTE)]
-    if with_paper:
-        notes.append("The paper's: %s MB at %s, %s ms." % (
-            number(paper.TABLE2_BYTES / 1e6), links.rate_text(paper.LINK_BITS_PER_S),
-            number(links.wire_ms(paper.TABLE2_BYTES, paper.LINK_BITS_PER_S))))
-    lines = [wire_line(scheme, cells[scheme]) for scheme in schemes]
-    columns = list(range(len(WIRE))) if with_paper else [0] + list(range(3, len(WIRE)))
-    return Table(title, [WIRE[i] for i in columns], [[line[i] for i in columns] for line in lines],
-                 notes)
+    notes.append("The paper's: %s MB at %s, %s ms." % (
+        number(paper.TABLE2_BYTES / 1e6), links.rate_text(paper.LINK_BITS_PER_S),
+        number(links.wire_ms(paper.TABLE2_BYTES, paper.LINK_BITS_PER_S))))
+    return Table(title, WIRE, [wire_line(scheme, cells[scheme]) for scheme in schemes], notes)
 
 
 # ---- beside the paper ----
@@ -238,7 +234,7 @@ def tables(reading: str, label: str, cells: Cells) -> List[Table]:
                    "into one hot buffer. Shares are of their medians."]
     if missing:
         share_notes.append("No result of %s in this folder." % " and ".join(missing))
-    wire = wire_table("The same runs beside the wire", cells, True)
+    wire = wire_table("The same runs beside the wire", cells)
     return [Table(title, COLUMNS, lines, notes)] + ([wire] if wire else []) + [
         Table("The same runs beside the ceiling", SHARES,
               [share_line(scheme, cells) for scheme in schemes if cells.get(scheme)],

@@ -125,19 +125,7 @@ def words(found: Sequence[OnLink]) -> List[str]:
         return []
     return ["Slowest against fastest of the paper's three schemes. %s. %s" % (
         "; ".join(said), "The choice shows in time on %s." % " and ".join(showing) if showing
-        else "The choice shows in time on none of these links.")] + cpu_words(found)
-
-
-def cpu_words(found: Sequence[OnLink]) -> List[str]:
-    """What a wire hides from the time it does not hide from the processor."""
-    said = []
-    for on in found:
-        costs = {scheme: cpu_per_gb(on.cells.get(scheme, [])) for scheme in SCHEMES}
-        known = ["%s %s" % (scheme, number(cost.median)) for scheme, cost in costs.items() if cost]
-        if known:
-            said.append("%s: %s" % (on.name, ", ".join(known)))
-    return ["The client's CPU seconds a GB, which a full wire does not hide: %s." % "; ".join(
-        said)] if said else []
+        else "The choice shows in time on none of these links.")]
 
 
 # ---- the figure ----

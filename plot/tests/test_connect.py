@@ -2,40 +2,16 @@
 
 import os
 import sys
-import tempfile
 import unittest
-import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import connect
-import figures
-import fixtures
 import link_fixtures
-import machine
 import rows
 import tables
-
-NEEDS_GNUPLOT = unittest.skipIf(figures.gnuplot_problem(), "gnuplot is missing or too old")
-
-
-def results(made):
-    """As if read from a folder."""
-    return rows.Results("made-up", made, fixtures.RUN, [])
-
-
-def said(section):
-    """Its paragraphs and tables as one text."""
-    return "\n".join(tables.to_text(block) if isinstance(block, tables.Table) else block
-                     for block in section.blocks)
-
-
-def fields(text, *starts):
-    for line in text.splitlines():
-        if line.split()[:len(starts)] == list(starts):
-            return line.split()[len(starts):]
-    raise AssertionError("no line starts with %s in:\n%s" % (starts, text))
+from section_fixtures import NEEDS_GNUPLOT, draw, fields, results, said
 
 
 class Levels(unittest.TestCase):
@@ -156,27 +132,18 @@ class Sections(unittest.TestCase):
 
 @NEEDS_GNUPLOT
 class Pictures(unittest.TestCase):
-    def draw(self, made):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        found = results(made)
-        wanted = connect.build(found).figures
-        drawn = figures.draw(wanted, temporary.name, machine.provenance(found))
-        self.assertEqual([why for why in drawn.problems if why.startswith("connect")], [])
-        root = ElementTree.parse(os.path.join(temporary.name, wanted[0].name + ".svg")).getroot()
-        return " ".join(root.itertext())
-
     def test_every_factor_has_a_panel(self):
-        text = self.draw(link_fixtures.connect_rows())
+        text, _ = draw(connect.build, link_fixtures.connect_rows())
         for wanted in ("Round trip", "Failing servers", "Time limit", "Workers", "Connections",
                        "dropped", "sync 2043", "async 125", "model, not measured"):
             self.assertIn(wanted, text)
 
     def test_one_run_is_enough(self):
-        self.assertIn("Round trip", self.draw([link_fixtures.connect_row("rtt", "sync")]))
+        self.assertIn("Round trip", draw(connect.build, [
+            link_fixtures.connect_row("rtt", "sync")])[0])
 
     def test_loopback_alone_has_no_model_and_a_picture(self):
-        self.draw([link_fixtures.connect_row("rtt", "sync", **link_fixtures.FALLBACK)])
+        draw(connect.build, [link_fixtures.connect_row("rtt", "sync", **link_fixtures.FALLBACK)])
 
 
 if __name__ == "__main__":

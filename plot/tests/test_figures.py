@@ -6,7 +6,6 @@ import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
-from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -18,6 +17,7 @@ import report
 import test_peers
 import test_scale
 from rows import Results
+from section_fixtures import NEEDS_GNUPLOT, SVG_ONLY
 
 SVG = "{http://www.w3.org/2000/svg}"
 FAR = dict(link_fixtures.LAN, link="lan100-rtt10", link_asked="lan100-rtt10", link_rtt_ms=10.0)
@@ -96,13 +96,12 @@ def texts_of(root):
     return found
 
 
-@unittest.skipIf(figures.gnuplot_problem(), "gnuplot is missing or too old")
+@NEEDS_GNUPLOT
 class Extents(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         """Draws every figure once."""
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(
-                figures, "kinds_here", return_value=["svg"]):
+        with tempfile.TemporaryDirectory() as folder, SVG_ONLY:
             made = report.gather(Results("made-up", longest(), LONG, []))
             wanted = [figure for section in made.sections for figure in section.figures]
             drawn = figures.draw(wanted, folder, made.origin)

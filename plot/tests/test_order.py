@@ -2,21 +2,14 @@
 
 import os
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import figures
 import fixtures
-import machine
 import order
-from rows import Results
-
-
-def results(made, run=None):
-    return Results("made-up", made, fixtures.RUN if run is None else run, [])
+from section_fixtures import NEEDS_GNUPLOT, draw, results
 
 
 def one_cell(times, **changes):
@@ -70,24 +63,11 @@ class Words(unittest.TestCase):
         for strange in (None, [], "table1"):
             order.build(results(made, dict(fixtures.RUN, scenarios=strange)))
 
-    def test_the_load_is_told_if_it_is_known(self):
-        for load, said in (("1.50", True), (None, False), ("busy", False)):
-            run = dict(fixtures.RUN, machine={"cpus": 2, "load1": load})
-            notes = " ".join(order.build(results(one_cell([1.0, 2.0]), run)).blocks[0].notes)
-            self.assertEqual("load when the sweep began was 1.50 on 2 CPUs" in notes, said, load)
 
-
-@unittest.skipIf(figures.gnuplot_problem(), "gnuplot is missing or too old")
+@NEEDS_GNUPLOT
 class Drawn(unittest.TestCase):
-    def draw(self, made):
-        with tempfile.TemporaryDirectory() as folder:
-            found = results(made)
-            drawn = figures.draw(order.build(found).figures, folder, machine.provenance(found))
-            self.assertEqual(drawn.problems, [])
-            return drawn.pictures[0].svg
-
     def test_every_scheme_has_its_colour(self):
-        picture = self.draw(fixtures.table2_rows(3))
+        picture = draw(order.build, fixtures.table2_rows(3))[1][0].svg
         for name in ("fixed", "ring", "ours", "drain", "raw"):
             self.assertIn("var(--%s)" % name, picture)
 
@@ -99,9 +79,9 @@ class Drawn(unittest.TestCase):
         self.assertEqual(settings["SCHEMES"], "fixed ring chain drain raw others")
 
     def test_strays_only_and_names_with_blanks(self):
-        self.draw(one_cell([1.0, 1000.0]))
-        self.draw(one_cell([1.0, 1000.0, 2.0], scheme='a b "c'))
-        self.draw(one_cell([1.0, 1.0], scheme=""))
+        draw(order.build, one_cell([1.0, 1000.0]))
+        draw(order.build, one_cell([1.0, 1000.0, 2.0], scheme='a b "c'))
+        draw(order.build, one_cell([1.0, 1.0], scheme=""))
 
 
 if __name__ == "__main__":

@@ -2,28 +2,24 @@
 
 import html
 import html.parser
-import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
-from contextlib import redirect_stderr, redirect_stdout
 from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import figures
 import fixtures
 import page
 import report
 import svg
+from section_fixtures import NEEDS_GNUPLOT, SVG_ONLY, Folder, run
 from tables import Column, Table
 
-NEEDS_GNUPLOT = unittest.skipIf(figures.gnuplot_problem(), "gnuplot is missing or too old")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
                None)
 VOID = ("meta", "link", "br", "hr", "img")
@@ -67,26 +63,17 @@ class Reader(html.parser.HTMLParser):
                 and all(element.get(key) == value for key, value in wanted.items())]
 
 
-class Pages(unittest.TestCase):
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = temporary.name
-
+class Pages(Folder):
     def make(self, made, *more, **how):
         """Reports on these rows: (the page's text, as read)."""
         fixtures.write_folder(self.folder, made, **how)
         return self.report(*more)
 
     def report(self, *more):
-        out, self.err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(self.err):
-            code = report.main([self.folder, *more])
-        self.assertEqual(code, 0, self.err.getvalue())
-        path = os.path.join(self.folder, "report.html")
-        self.assertTrue(out.getvalue().endswith("Report: %s\n" % path))
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        code, out, self.err = run(self.folder, *more)
+        self.assertEqual(code, 0, self.err)
+        self.assertTrue(out.endswith("Report: %s\n" % os.path.join(self.folder, "report.html")))
+        text = self.read("report.html")
         return text, Reader(text)
 
     def check(self, text, read):
@@ -313,7 +300,7 @@ class Inline(unittest.TestCase):
 class Pictures(Pages):
     def test_every_picture_is_an_image_with_a_text_and_its_origin(self):
         text, read = self.make(fixtures.everything())
-        self.assertEqual(self.err.getvalue(), "")
+        self.assertEqual(self.err, "")
         self.check(text, read)
         self.assertGreaterEqual(len(read.all("svg")), 5)
         texts = {element.get("id"): element["text"] for element in read.elements}
@@ -341,7 +328,8 @@ class Pictures(Pages):
     def test_a_hostile_record_in_pictures(self):
         record = dict(fixtures.RUN, commit=HOSTILE, command_line=HOSTILE,
                       machine={"cpu": HOSTILE, "cpus": 2})
-        self.check(*self.make(fixtures.table1_rows(), run=record))
+        with SVG_ONLY:
+            self.check(*self.make(fixtures.table1_rows(), run=record))
 
     def test_a_gnuplot_without_pdf_says_so_and_draws_the_rest(self):
         place = os.path.join(self.folder, "bin")
@@ -352,7 +340,7 @@ class Pictures(Pages):
         os.chmod(os.path.join(place, "gnuplot"), 0o755)
         with mock.patch.dict(os.environ, PATH=place + os.pathsep + os.environ["PATH"]):
             _, read = self.make(fixtures.table1_rows())
-        self.assertIn("no terminal pdfcairo, so there are no figures as PDF", self.err.getvalue())
+        self.assertIn("no terminal pdfcairo, so there are no figures as PDF", self.err)
         self.assertTrue(read.all("svg"))
         self.assertFalse(any(link["href"].endswith(".pdf") for link in read.all("a")))
         self.assertFalse(os.path.exists(os.path.join(self.folder, "figures", "figure5.pdf")))
@@ -362,34 +350,36 @@ class Pictures(Pages):
 @unittest.skipUnless(BROWSER, "no chromium (.ci/deps browser installs it)")
 class Rendered(Pages):
     # A window has a least width, a frame has not; a frame by srcdoc lets its page look in.
-    PROBE = """<!DOCTYPE html><title>none</title><iframe style="width:%dpx;border:0" srcdoc="%s"
-        onload="const page = this.contentWindow; document.title = [page.innerWidth,
+    FRAME = """<iframe style="width:%dpx;border:0" srcdoc="%s" onload="const page =
+        this.contentWindow; document.title += ' ' + [page.innerWidth,
         page.document.documentElement.scrollWidth, page.document.querySelectorAll('table').length,
-        page.performance.getEntriesByType('resource').length].join(' ')"></iframe>"""
+        page.performance.getEntriesByType('resource').length].join(',')"></iframe>"""
 
-    def measured(self, text, width):
-        """[width of the screen, of the page, tables, what was fetched]."""
+    def measured(self, *shown):
+        """Of each (text, width): (width of the screen, of the page, tables, what was fetched)."""
         path = os.path.join(self.folder, "probe.html")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(self.PROBE % (width, html.escape(text)))
+            file.write("<!DOCTYPE html><title></title>" + "".join(
+                self.FRAME % (width, html.escape(text)) for text, width in shown))
         ran = subprocess.run(
             [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--no-first-run", "--disable-background-networking",
              "--user-data-dir=" + os.path.join(self.folder, "browser"), "--window-size=1400,800",
              "--dump-dom", "file://" + path],
-            capture_output=True, text=True, timeout=60, check=True)
-        return [int(part) for part in re.search(r"<title>([\d ]+)</title>", ran.stdout)[1].split()]
+            capture_output=True, text=True, timeout=300, check=True)
+        return sorted(tuple(map(int, one.split(","))) for one in re.search(
+            r"<title>([\d ,]+)</title>", ran.stdout)[1].split())
 
     def test_no_screen_is_too_narrow_and_nothing_is_fetched(self):
-        text, read = self.make(fixtures.table1_rows(2) + fixtures.table2_rows(2)
-                               + fixtures.table3_rows(2))
-        for width in (360, 1280):
-            self.assertEqual(self.measured(text, width),
-                             [width, width, len(read.all("table")), 0])
-
-    def test_the_measure_sees_what_is_too_wide(self):
-        wide = '<!DOCTYPE html><table></table><div style="width:700px">x</div>'
-        self.assertEqual(self.measured(wide, 360)[0], 360)
-        self.assertGreaterEqual(self.measured(wide, 360)[1], 700)
+        with SVG_ONLY:
+            text, read = self.make(fixtures.table1_rows(2) + fixtures.table2_rows(2)
+                                   + fixtures.table3_rows(2))
+        tables = len(read.all("table"))
+        too_wide = '<!DOCTYPE html><table></table><div style="width:700px">x</div>'
+        seen, narrow, wide = self.measured((too_wide, 350), (text, 360), (text, 1280))
+        self.assertEqual((narrow, wide), ((360, 360, tables, 0), (1280, 1280, tables, 0)))
+        self.assertEqual(seen[0], 350)
+        self.assertGreaterEqual(seen[1], 700)  # the measure sees what is too wide
 
 
 if __name__ == "__main__":

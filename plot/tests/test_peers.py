@@ -2,17 +2,14 @@
 
 import os
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import figures
 import fixtures
-import machine
 import peers
-from rows import Results
+from section_fixtures import NEEDS_GNUPLOT, draw, results
 
 
 def row(scheme, speed=1.0, size=256, servers=200, **changes):
@@ -29,10 +26,6 @@ def live(scheme, **changes):
     return row(scheme, **{"rate": 500, "source": "live", "size_max": 4000, "section": "live-500",
                           "latency_us_p50": 100.0, "latency_us_p99": 400.0,
                           "latency_us_p999": 900.0, "latency_us_max": 1000.0, **changes})
-
-
-def results(rows):
-    return Results("made-up", rows, dict(fixtures.RUN), [])
 
 
 def lines_of(table):
@@ -107,17 +100,12 @@ class Drawing(unittest.TestCase):
         self.assertEqual(len(stands), 1)
         self.assertEqual((figure.settings["ROWS"], figure.settings["COLS"]), (2, 1))
 
+    @NEEDS_GNUPLOT
     def test_it_is_drawn(self):
-        if figures.gnuplot_problem():
-            self.skipTest(figures.gnuplot_problem())
         made = [row(scheme, speed, size=size, servers=servers) for size in (256, 4000)
                 for servers in (30, 200) for scheme, speed in (
                     ("raw", 10.0), ("drain", 14.0), ("slices", 6.0), ("libuv", 5.0))]
-        found = results(made)
-        with tempfile.TemporaryDirectory() as folder:
-            drawn = figures.draw(peers.build(found).figures, folder, machine.provenance(found))
-        self.assertEqual(drawn.problems, [])
-        self.assertEqual(len(drawn.pictures), 1)
+        self.assertEqual(len(draw(peers.build, made)[1]), 1)
 
 
 if __name__ == "__main__":

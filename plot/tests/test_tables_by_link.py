@@ -14,7 +14,7 @@ import table1
 import table2
 import table3
 import tables
-from test_connect import fields, results, said
+from section_fixtures import fields, results, said
 
 LAN, LOOPBACK, FALLBACK = link_fixtures.LAN, link_fixtures.LOOPBACK, link_fixtures.FALLBACK
 

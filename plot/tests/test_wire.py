@@ -2,23 +2,16 @@
 
 import os
 import sys
-import tempfile
 import unittest
-import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import figures
 import fixtures
 import link_fixtures
-import machine
 import tables
 import wire
-from rows import Results
-from test_connect import results, said
-
-NEEDS_GNUPLOT = unittest.skipIf(figures.gnuplot_problem(), "gnuplot is missing or too old")
+from section_fixtures import NEEDS_GNUPLOT, draw, results, said
 
 
 def row(link, scheme, time, **changes):
@@ -105,29 +98,20 @@ class Sections(unittest.TestCase):
 
 @NEEDS_GNUPLOT
 class Pictures(unittest.TestCase):
-    def draw(self, made):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        found = Results("made-up", made, fixtures.RUN, [])
-        wanted = wire.build(found).figures
-        drawn = figures.draw(wanted, temporary.name, machine.provenance(found))
-        self.assertEqual([why for why in drawn.problems if why.startswith("wire")], [])
-        root = ElementTree.parse(os.path.join(temporary.name, wanted[0].name + ".svg")).getroot()
-        return " ".join(root.itertext())
-
     def test_links_floors_and_schemes_are_named(self):
-        text = self.draw(link_fixtures.wire_rows())
+        text, _ = draw(wire.build, link_fixtures.wire_rows())
         for wanted in ("lan100", "lan1000", "loopback", "floor: wire 3186 ms", "floor: raw",
                        "chain", "ring", "fixed", "drain"):
             self.assertIn(wanted, text)
 
     def test_a_single_link_a_single_scheme_a_single_run(self):
-        self.assertIn("chain", self.draw([row(link_fixtures.LAN, "chain", 3300)]))
-        self.assertIn("no floor", self.draw([row(link_fixtures.LOOPBACK, "chain", 30)]))
+        self.assertIn("chain", draw(wire.build, [row(link_fixtures.LAN, "chain", 3300)])[0])
+        self.assertIn("no floor", draw(wire.build, [row(link_fixtures.LOOPBACK, "chain", 30)])[0])
 
     def test_a_cell_that_is_missing(self):
-        self.draw([row(link_fixtures.LAN, "chain", 3300), row(link_fixtures.LOOPBACK, "ring", 30),
-                   row(link_fixtures.LOOPBACK, "raw", 5, gb_per_cpu_s=None)])
+        draw(wire.build, [
+            row(link_fixtures.LAN, "chain", 3300), row(link_fixtures.LOOPBACK, "ring", 30),
+            row(link_fixtures.LOOPBACK, "raw", 5, gb_per_cpu_s=None)])
 
 
 if __name__ == "__main__":
