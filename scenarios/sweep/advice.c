@@ -13,13 +13,14 @@
 #include "base/json_read.h"
 #include "scenarios/sweep/advice_result.h"
 
-/* How many go on from one axis to the next: the second best of one may be the best with another. */
+/* Candidates that the next axis starts from: the second best now may be the best with another
+ * value. */
 enum { BEST_MAX = 3, FINALISTS_MAX = BEST_MAX + 1 };
 
-/* A budget that is not used up so is spent on the finals. */
+/* The rest of a budget is spent on the finals. */
 enum { PASSES_MAX = 2, FINALS_MAX = 4 };
 
-/* Of the budget, that the finals may keep for themselves. */
+/* The finals' share of the budget. */
 #define FINALS_SHARE 0.4
 
 enum stage { SEARCHING, FINALS, ENDED };
@@ -54,8 +55,7 @@ int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct 
     for (unsigned i = 0; i < cells->count; i++) {
         if ((cells->items[i]->advise == NULL) != (first->advise == NULL))
             return error_set(error, &cells->items[i]->place,
-                             "advise searches one scenario at a time; run the others for "
-                             "themselves");
+                             "advise searches one scenario at a time; run the others separately");
     }
     if (first->advise == NULL)
         return 0;
@@ -105,7 +105,7 @@ int advice_check_budget(const struct advice *advice, double budget_s, double row
         return 0;
     return error_set(error, NULL,
                      "--budget=%.3g is too small: a first round of %u rows (%s) and one of the "
-                     "finals take about %.0f s; --budget=%.1f would be the least, 3 finds more",
+                     "finals take about %.0f s; use at least --budget=%.1f, better 3",
                      budget_s / 60, advice->space.axes[0].count, advice->space.axes[0].key, least,
                      ceil(least / 6) / 10);
 }
@@ -338,9 +338,9 @@ void advice_announce(const struct advice *advice, FILE *out)
         fputc('\n', out);
         points *= axis->count;
     }
-    fprintf(
-        out, "%.0f candidates, of which at most %u rows find the best %d; then %u rows of each\n",
-        points, advice_rows_max(advice) - advice->blocks * FINALISTS_MAX, BEST_MAX, advice->blocks);
+    fprintf(out, "%.0f candidates; at most %u rows find the best %d, then %u rows of each\n",
+            points, advice_rows_max(advice) - advice->blocks * FINALISTS_MAX, BEST_MAX,
+            advice->blocks);
 }
 
 /* ---- the end ---- */

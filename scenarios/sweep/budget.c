@@ -65,8 +65,8 @@ unsigned budget_widest(const struct budget *budget, const struct cells *cells)
     return widest;
 }
 
-/* Why a round has nobody: no time for those that are open; or none is, since all are narrow enough,
- * or have their most repeats, or no figures. */
+/* Why a round has no cell: there is no time for the open ones, or none is open: all are precise, or
+ * have their most repeats, or no figures. */
 static const char *why_none(const struct budget *budget, const struct cells *cells, bool open)
 {
     if (open)

@@ -1,12 +1,12 @@
 /* From settings to cells:
  *
  *   common keys -> section's keys -> overrides    merge_settings: later ones replace in place, so
- *        |                                         the order of the axes stays the scenario's
+ *        |                                         the axes keep the scenario's order
  *        v
- *   an odometer over the values of every key      cross_axes: the last axis turns fastest; of a
- *        |                                         search one axis turns at a time
+ *   one value of each key for each cell           cross_axes: the last axis changes fastest; in a
+ *        |                                         search only one axis changes
  *        v
- *   references resolved, the sweep's own keys read, a cell that equals an earlier one dropped */
+ *   references resolved, the sweep's own keys read, duplicates dropped */
 #include "scenarios/sweep/cell.h"
 
 #include <assert.h>
@@ -133,7 +133,7 @@ static const char *resolve(const struct settings *settings, const unsigned *choi
             return NULL;
         }
         if (step == settings->count) {
-            error_set(error, &asked->place, "%s = =%s: the copies go round in a circle", asked->key,
+            error_set(error, &asked->place, "%s = =%s: the copies form a cycle", asked->key,
                       asked->values[choice[at]].text);
             return NULL;
         }
@@ -168,7 +168,7 @@ static int read_servers(struct cell *cell, struct error *error)
 
     if (pair == NULL)
         return error_set(error, &cell->place,
-                         "no key says how many servers; servers = 200 would be right");
+                         "the key servers is missing; for example servers = 200");
     if (strspn(pair->value, "0123456789") != strlen(pair->value))
         return 0; /* a list or @file of servers that are not ours */
     return key_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, error);
@@ -266,7 +266,7 @@ static bool turn(const struct settings *settings, unsigned *choice)
     return false;
 }
 
-/* Of a search only what differs from the first values in one axis; what else there is it finds. */
+/* For a search: only cells that differ from the first values in one axis. */
 static bool turn_one(const struct settings *settings, unsigned *choice)
 {
     unsigned at = 0;
@@ -314,8 +314,7 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
     unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
 
     do {
-        /* What a [+] sets tells its cells from those of the section, so it is part of their names.
-         */
+        /* The keys of a [+] distinguish its cells, so they are part of the names. */
         struct cell *cell =
             make_cell(arena, settings, further ? &section->settings : &none, choice, error);
 

@@ -1,3 +1,4 @@
+/* Runs each distinct command line once with --dry-run or --help. */
 #include "scenarios/sweep/check.h"
 
 #include <errno.h>
@@ -49,9 +50,9 @@ static int judge(struct check *check, const struct command *command, int exit_co
         return 0;
     if (exit_code == EXIT_WRONG_USE && *line != '\0')
         return error_set(check->error, place, "%s", line);
-    return error_set(check->error, place, "%s %s: %s; 0, 2 or 3 would be right: %s",
-                     command->argv[0], command->argv[command->count - 1],
-                     command_ending(&check->arena, exit_code), line);
+    return error_set(check->error, place, "%s %s: %s, expected 0, 2 or 3: %s", command->argv[0],
+                     command->argv[command->count - 1], command_ending(&check->arena, exit_code),
+                     line);
 }
 
 /* Runs it to its end. 1: it ended; 0: it cannot be started; -1 with an error. */
@@ -159,8 +160,7 @@ int check_programs(const struct cells *cells, const struct fleets *fleets,
 
     check.log_path = make_log(&check.arena);
     if (check.log_path == NULL) {
-        error_set(error, NULL, "cannot make a temporary file (TMPDIR says where): %s",
-                  strerror(errno));
+        error_set(error, NULL, "cannot create a temporary file (in TMPDIR): %s", strerror(errno));
     } else {
         result = ask_all(&check, cells, fleets, links);
         remove(check.log_path);

@@ -1,3 +1,4 @@
+/* Builds command lines, and explains how a program ended. */
 #include "scenarios/sweep/command.h"
 
 #include <ctype.h>

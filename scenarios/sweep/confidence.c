@@ -1,3 +1,4 @@
+/* The order-statistic interval of a median. */
 #include "scenarios/sweep/confidence.h"
 
 #include <math.h>

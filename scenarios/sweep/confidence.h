@@ -1,5 +1,4 @@
-/* How far a cell's figure is known: its median over the rows with the order-statistic interval, the
- * same that the report gives. */
+/* The confidence interval of a cell's median, by order statistics as in the report. */
 #ifndef FANIN_CONFIDENCE_H
 #define FANIN_CONFIDENCE_H
 

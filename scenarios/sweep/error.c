@@ -1,3 +1,4 @@
+/* Formats an error message. */
 #include "scenarios/sweep/error.h"
 
 #include <stdarg.h>

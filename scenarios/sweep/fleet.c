@@ -1,3 +1,4 @@
+/* Plans, starts and stops the fleets of mock servers. */
 #include "scenarios/sweep/fleet.h"
 
 #include <math.h>
@@ -90,18 +91,18 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
 
         place_fleet(fleets, i);
         if (fleet->base + fleet_ports(fleet) - 1 > PORT_MAX)
-            return error_set(error, &fleet->cell->place,
-                             "%llu servers from port %llu on pass port %d; fewer servers, a lower "
-                             "port, or fleet.ports-per-address would be right",
-                             (unsigned long long)fleet->count, (unsigned long long)fleet->base,
-                             PORT_MAX);
+            return error_set(
+                error, &fleet->cell->place,
+                "%llu servers from port %llu exceed port %d; use fewer servers, a lower "
+                "port, or fleet.ports-per-address",
+                (unsigned long long)fleet->count, (unsigned long long)fleet->base, PORT_MAX);
     }
     return 0;
 }
 
 /* ---- running them ---- */
 
-/* fanin-lan ends with 1 when the servers have ended, and says how. */
+/* fanin-lan exits with 1 when the servers have ended; its log has their exit code. */
 static int servers_exit_code(struct arena *arena, const struct fleet *fleet, int exit_code)
 {
     static const char said[] = "the far command ended with exit code ";
@@ -176,7 +177,7 @@ static struct command servers_command(struct arena *arena, const struct fleet *f
     return command;
 }
 
-/* The servers' words are kept apart from fanin-lan's own. */
+/* The servers log to a file of their own, not fanin-lan's. */
 static struct command far_command(struct arena *arena, const struct fleet *fleet,
                                   const struct command *servers)
 {

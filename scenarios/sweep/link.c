@@ -1,3 +1,4 @@
+/* Links: from links.conf, from a measurement, and from a record. */
 #include "scenarios/sweep/link.h"
 
 #include <math.h>
@@ -53,9 +54,8 @@ const char *links_path(struct arena *arena, const char *scenario_path)
     return file_is_readable(own) ? own : beside;
 }
 
-/* A profile says what the link is like; what is done on it, and written about it, is the sweep's.
- * NULL: it does. */
-static const char *word_of_sweep(const char *options)
+/* The option of a profile that only the sweep may set; NULL: there is none. */
+static const char *reserved_option(const char *options)
 {
     static const char *const ours[] = {"--",      "--far",  "--check", "--json",   "--ready-file",
                                        "--stats", "--join", "--help",  "--version"};
@@ -72,7 +72,7 @@ static const char *word_of_sweep(const char *options)
     return NULL;
 }
 
-/* The file is written as a scenario is, so that there is one syntax to know. */
+/* The file has a scenario's syntax. */
 static int profiles_read(struct arena *arena, const char *path, struct settings *profiles,
                          struct error *error)
 {
@@ -83,7 +83,7 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
     *profiles = file->common;
     if (*file->sections[0].name != '\0')
         return error_set(error, &file->sections[0].place,
-                         "links have no sections; name = fanin-lan options would be right");
+                         "links have no sections; write name = fanin-lan options");
     for (unsigned i = 0; i < profiles->count; i++) {
         const struct setting *profile = &profiles->items[i];
 
@@ -91,12 +91,11 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
             return error_set(error, &profile->place,
                              "%s takes fanin-lan options, in quotes if a comma is among them",
                              profile->key);
-        if (word_of_sweep(profile->values[0].text) != NULL)
+        if (reserved_option(profile->values[0].text) != NULL)
             return error_set(error, &profile->place, "%s: %s is set by the sweep; remove it",
-                             profile->key, word_of_sweep(profile->values[0].text));
+                             profile->key, reserved_option(profile->values[0].text));
         if (strcmp(profile->key, CELL_LOOPBACK) == 0 && *profile->values[0].text != '\0')
-            return error_set(error, &profile->place,
-                             "%s is the machine's own and takes no options; \"\" would be right",
+            return error_set(error, &profile->place, "%s takes no options; write \"\"",
                              CELL_LOOPBACK);
     }
     return 0;
@@ -127,8 +126,7 @@ static int find_in_file(struct arena *arena, const struct cell *cell, const char
     const struct setting *profile;
 
     if (!file_is_readable(path))
-        return error_set(error, &place,
-                         "link = %s: %s, which would say what that is, cannot be read",
+        return error_set(error, &place, "link = %s: cannot read %s, which defines it",
                          cell->link_asked, path);
     if (profiles->count == 0 && profiles_read(arena, path, profiles, error) != 0)
         return -1;
@@ -152,10 +150,11 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
         if (strcmp(cell->link_asked, CELL_LOOPBACK) == 0)
             continue;
         if (cell->servers == 0)
-            return error_set(error, &place,
-                             "link = %s: only fanin's own servers can be put behind a link; "
-                             "servers = N, or link = %s, would be right",
-                             cell->link_asked, CELL_LOOPBACK);
+            return error_set(
+                error, &place,
+                "link = %s: only fanin's own servers can be behind a link; use servers = N "
+                "or link = %s",
+                cell->link_asked, CELL_LOOPBACK);
         if (links_find(links, cell->link_asked) == NULL &&
             find_in_file(arena, cell, path, &profiles, links, error) != 0)
             return -1;
@@ -192,7 +191,8 @@ struct command link_command(struct arena *arena, const struct link *link)
 
 /* ---- falling back ---- */
 
-/* Among the cells before `end`, `meant` for loopback or come to it, the one that equals `cell`. */
+/* Among the cells before `end` the one that equals `cell` on loopback. `meant`: one planned there,
+ * else one that fell back to it. */
 static const struct cell *find_twin(const struct cells *cells, unsigned end,
                                     const struct cell *cell, bool meant)
 {
@@ -206,7 +206,7 @@ static const struct cell *find_twin(const struct cells *cells, unsigned end,
     return NULL;
 }
 
-/* Of cells that fall together the first runs, unless one was meant for loopback. */
+/* Of equal cells the one planned on loopback runs, else the first. */
 static void skip_twin(struct arena *arena, const struct cells *cells, unsigned index)
 {
     struct cell *cell = cells->items[index];
@@ -276,7 +276,7 @@ int links_read(struct arena *arena, const char *record, const struct place *plac
     char *name;
 
     if (object == NULL || *object != '{')
-        return 0; /* begun when there were no links */
+        return 0; /* a record from before there were links */
     while ((value = row_member(arena, object, links->count, &name)) != NULL) {
         const char *options = *value == '{' ? row_text(arena, value, "options") : NULL;
 

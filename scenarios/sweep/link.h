@@ -1,10 +1,10 @@
-/* Links: what lies between the client and its servers. A scenario names one of links.conf, where
- * each name stands for options of fanin-lan:
+/* Links between the client and its servers. A scenario names one of links.conf, where each name
+ * stands for options of fanin-lan:
  *
  *   lan100 = --rate 100mbit --rtt 0.5ms
  *
- * "loopback" is the machine's own and needs no fanin-lan. Every other link is measured before a
- * row runs on it; one that this machine cannot make is replaced by loopback, and the rows say so.
+ * "loopback" needs no fanin-lan. Every other link is measured before a row runs on it. One that
+ * this machine cannot make is replaced by loopback, and the rows say so.
  */
 #ifndef FANIN_SCENARIOS_LINK_H
 #define FANIN_SCENARIOS_LINK_H
@@ -41,12 +41,12 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
  * it, seen from the program. */
 const char *links_path(struct arena *arena, const char *scenario_path);
 
-/* links_fall_back: cells on a link that cannot be had get loopback. One that is thereby equal to
- * another cell gets a skip_reason. */
+/* links_fall_back: cells on an unavailable link get loopback. A cell that then equals another one
+ * gets a skip_reason. */
 void links_fall_back(struct arena *arena, const struct cells *cells);
 
-/* link_judge: takes over what `check` (JSON, or NULL) says of the link. False: it is no check of
- * fanin-lan's. */
+/* link_judge: copies the results of `check` (JSON, or NULL) to the link. False: it is not a result
+ * of fanin-lan --check. */
 bool link_judge(struct arena *arena, struct link *link, const char *check);
 
 /* link_command: fanin-lan with the link's options. */

@@ -8,45 +8,39 @@
 #include "scenarios/sweep/summary.h"
 #include "scenarios/sweep/sweep.h"
 
-struct fields {
-    const char *out, *repeat, *seed, *resume, *only, *json, *precision;
-    double budget_min;
-    bool check, dry_run, quiet;
-};
-
 enum { BUDGET_MIN_MAX = 100000 };
 
-#define AT(field) .offset = offsetof(struct fields, field)
+#define AT(field) .offset = offsetof(struct sweep_request, field)
 
 static const struct option_spec table[] = {
-    {"out", "DIR", NULL, "where the rows go (default: results/<scenarios>-<UTC time>)",
+    {"out", "DIR", NULL, "directory of the rows (default: results/<scenarios>-<UTC time>)",
      options_string, AT(out)},
-    {"repeat", "N", NULL, "rows of each cell, instead of the scenario's", options_string,
+    {"repeat", "N", NULL, "rows of each cell (default: the scenario's)", options_string,
      AT(repeat)},
     {"seed", "S", NULL, "of the order (default: the scenario's, or from the clock; recorded)",
      options_string, AT(seed)},
     {"budget", "MIN", "0",
-     "spend so many minutes: 5 repeats of each cell (or its repeat, if fewer), then more of "
-     "those whose interval is widest, until all are within --precision or no further row fits; "
-     "the first repeat of each cell runs in any case; 0: none",
+     "run for this many minutes: 5 repeats of each cell (or its repeat, if fewer), then more of "
+     "those with the widest intervals, until all are within --precision or no further row fits; "
+     "the first repeat of each cell always runs; 0: no budget",
      options_rate, AT(budget_min), 0, BUDGET_MIN_MAX},
     {"precision", "PERCENT", NULL,
-     "the width of a median's 95 % interval that is narrow enough for --budget (default: the "
-     "scenario's, or 5%)",
+     "with --budget: sufficient width of a median's 95 % interval (default: the scenario's, or "
+     "5%)",
      options_string, AT(precision)},
-    {"only", "SECTION", NULL, "run this section alone; SCENARIO.SECTION is possible too",
-     options_string, AT(only)},
-    {"resume", "DIR", NULL, "go on with the unfinished sweep in DIR, as it was begun",
+    {"only", "SECTION", NULL, "run only this section, or SCENARIO.SECTION", options_string,
+     AT(only)},
+    {"resume", "DIR", NULL, "continue the unfinished sweep in DIR with its recorded options",
      options_string, AT(resume)},
-    {"dry-run", NULL, NULL, "check everything, print what would run and how long, run nothing",
+    {"dry-run", NULL, NULL, "check everything, print the plan and its duration, run nothing",
      options_flag, AT(dry_run)},
     {"check", NULL, NULL,
-     "say what will make results noisy on this machine, and how to calm it, and run "
-     "nothing; with scenarios, also whether their ports and limits suffice",
+     "run nothing; report what makes results noisy on this machine and how to change it; with "
+     "scenarios, also whether their ports and limits suffice",
      options_flag, AT(check)},
-    {"json", "FILE", NULL, "with --check: write what it found there; - is standard output",
+    {"json", "FILE", NULL, "with --check: write its findings to FILE; -: to standard output",
      options_string, AT(json)},
-    {"quiet", NULL, NULL, "no progress, no table", options_flag, AT(quiet)},
+    {"quiet", NULL, NULL, "print no progress and no summary", options_flag, AT(quiet)},
     {.name = NULL},
 };
 
@@ -54,37 +48,36 @@ static const struct option_set set = {
     .program = "fanin-sweep",
     .synopsis = "SCENARIO.conf... [options] [--KEY=VALUES ...]",
     .about =
-        "Runs every cell of the scenarios, in shuffled blocks of repeats, one client process a\n"
-        "row, against mock servers that it starts and stops. Any key of a scenario can be\n"
-        "given as --KEY=VALUES (comma lists are axes), for all scenarios, or for one as\n"
-        "--SCENARIO.KEY=VALUES or --SCENARIO.SECTION.KEY=VALUES.",
+        "Runs every cell of the scenarios, in shuffled blocks of repeats, with one client process\n"
+        "for each row, against mock servers that it starts and stops. --KEY=VALUES replaces a key\n"
+        "in all scenarios (comma lists are axes), --SCENARIO.KEY=VALUES in one scenario, and\n"
+        "--SCENARIO.SECTION.KEY=VALUES in one section.",
     .epilogue =
         "Keys of a scenario: long options of the client (workers, scheme, size, ...), flags with\n"
         "yes or no; fleet.KEY for long options of fanin-servers; and the sweep's own:\n"
         "  client: programs to run, an axis (default fanin-client)\n"
-        "  link: what lies between client and servers, an axis: names of links.conf beside the\n"
-        "    scenario (else scenarios/links.conf), measured before the first row; rows whose link\n"
-        "    cannot be had here run on loopback and say so (default loopback)\n"
-        "  label: tells one cell from another and changes nothing, an axis: A, B is one cell\n"
-        "    twice. A section with it shows what this machine finds to differ where nothing does;\n"
-        "    the report counts these false alarms and leaves such rows out of its tables\n"
+        "  link: the network between client and servers, an axis: names of links.conf beside the\n"
+        "    scenario (else scenarios/links.conf). Each is measured before its first row; rows of\n"
+        "    a link that is unavailable run on loopback and say so (default loopback)\n"
+        "  label: distinguishes cells and changes nothing, an axis: A, B runs one cell twice.\n"
+        "    The differences between the two are false alarms. The report counts them and leaves\n"
+        "    these rows out of its tables\n"
         "  repeat: rows of each cell (default 5)\n"
-        "  advise: search the section's axes instead of crossing them, and end with a\n"
-        "    recommendation: auto (latency of frames at a rate, else cpu), latency, cpu,\n"
-        "    throughput or memory. The search keeps to --budget (a resumed one to the budget that\n"
-        "    it is given anew); the best, and the client's defaults, get `repeat` more rows\n"
-        "    each, and what is left of the budget. frames = auto: as many as row-seconds take\n"
-        "  margin: percent that make no difference to advise (default 5%)\n"
-        "  metric: the row's figure whose spread --budget looks at (default elapsed_ms)\n"
+        "  advise: search the axes of the section instead of crossing them, and recommend a\n"
+        "    cell by auto (latency of frames at a rate, else cpu), latency, cpu, throughput or\n"
+        "    memory. The best cells and the client's defaults then run `repeat` more rows each,\n"
+        "    and more if --budget has time left. frames = auto: as many as row-seconds allow\n"
+        "  margin: percent of difference that advise ignores (default 5%)\n"
+        "  metric: figure of the row for --budget (default elapsed_ms)\n"
         "  precision: of its median, in percent (default 5%)\n"
         "  seed: of the order\n"
         "  pause: milliseconds between rows (default 0)\n"
-        "  timeout: seconds after which a row has failed (default 120)\n"
+        "  timeout: seconds after which a row fails (default 120)\n"
         "  port: first port of the servers (default 20000)\n"
-        "  row-seconds: what a row is expected to take, for the estimate (default 1)\n"
-        "  expect: failures, where failing connections are the result asked for\n"
-        "  servers-program: what opens the servers (default fanin-servers)\n"
-        "  title: what it is about\n"
+        "  row-seconds: expected duration of a row (default 1)\n"
+        "  expect: failures, where failing connections are the expected result\n"
+        "  servers-program: the program that opens the servers (default fanin-servers)\n"
+        "  title: of the scenario\n"
         "\n"
         "Examples:\n"
         "  fanin-sweep --check scenarios/table1.conf\n"
@@ -95,11 +88,9 @@ static const struct option_set set = {
         "--budget=3\n"
         "  fanin-sweep --resume results/table3-20260101T120000Z\n"
         "\n"
-        "Exit codes: 0 every row is there and none failed (an exhausted --budget is said, and is "
-        "no\n"
-        "failure); 1 a row failed, it was interrupted, or --check found noise; 2 wrong use; 3 "
-        "this\n"
-        "machine cannot.",
+        "Exit codes: 0 all rows are written and none failed, also when the --budget ended the\n"
+        "sweep; 1 a row failed, the sweep was interrupted, or --check found noise; 2 wrong use;\n"
+        "3 this machine cannot run it.",
     .options = table,
     .operands = "SCENARIO.conf",
 };
@@ -123,13 +114,13 @@ static int add_override(struct arena *arena, struct sweep_request *request, cons
                         struct error *error)
 {
     if (strchr(argument, '\n') != NULL)
-        return error_set(error, NULL, "--%s: a value takes no line end", argument);
+        return error_set(error, NULL, "--%s: a value must be one line", argument);
     request->overrides_text = arena_text(arena, "%s%s%s", request->overrides_text,
                                          *request->overrides_text == '\0' ? "" : "\n", argument);
     return override_parse(arena, argument, &request->overrides, error);
 }
 
-/* Takes the --KEY=VALUES out of argv that are not our own; the rest is left to options_parse. */
+/* Moves --KEY=VALUES that are no options of the program from argv to the request. */
 static int take_overrides(struct arena *arena, int *argc, char **argv,
                           struct sweep_request *request, struct error *error)
 {
@@ -164,7 +155,7 @@ static const char *join_arguments(struct arena *arena, int argc, char **argv)
     return text;
 }
 
-/* Options of ours that stand for keys, and are kept with them. */
+/* Options that set a key are recorded with the keys. */
 static int add_own(struct arena *arena, struct sweep_request *request, const char *key,
                    const char *value, struct error *error)
 {
@@ -176,30 +167,21 @@ static int add_own(struct arena *arena, struct sweep_request *request, const cha
 static int read_request(struct arena *arena, int argc, char **argv, struct sweep_request *request,
                         struct error *error)
 {
-    struct fields fields = {0};
     int operand, parsed;
 
     request->command_line = join_arguments(arena, argc, argv);
     request->overrides_text = "";
     if (take_overrides(arena, &argc, argv, request, error) != 0)
         return OPTIONS_WRONG;
-    parsed = options_parse(&set, argc, argv, &fields, &operand);
+    parsed = options_parse(&set, argc, argv, request, &operand);
     if (parsed != OPTIONS_OK)
         return parsed;
-    if (add_own(arena, request, "repeat", fields.repeat, error) != 0 ||
-        add_own(arena, request, "seed", fields.seed, error) != 0 ||
-        add_own(arena, request, "precision", fields.precision, error) != 0)
-        return OPTIONS_WRONG;
     request->scenario_paths = argv + operand;
     request->scenario_count = (unsigned)(argc - operand);
-    request->out = fields.out;
-    request->resume = fields.resume;
-    request->only = fields.only;
-    request->budget_min = fields.budget_min;
-    request->dry_run = fields.dry_run;
-    request->check = fields.check;
-    request->json = fields.json;
-    request->quiet = fields.quiet;
+    if (add_own(arena, request, "repeat", request->repeat, error) != 0 ||
+        add_own(arena, request, "seed", request->seed, error) != 0 ||
+        add_own(arena, request, "precision", request->precision, error) != 0)
+        return OPTIONS_WRONG;
     return OPTIONS_OK;
 }
 

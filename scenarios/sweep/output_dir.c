@@ -1,3 +1,4 @@
+/* The output directory of a sweep. */
 #include "scenarios/sweep/output_dir.h"
 
 #include <dirent.h>
@@ -36,12 +37,12 @@ int output_dir_make(struct arena *arena, const char *path, struct error *error)
 
     if (!is_empty(path))
         return error_set(error, NULL,
-                         "--out=%s: holds something already; name another folder, or go on with "
-                         "an unfinished sweep by --resume=%s",
+                         "--out=%s: the directory is not empty; name another one, or continue an "
+                         "unfinished sweep with --resume=%s",
                          path, path);
     code = os_directory_make(arena_text(arena, "%s/log", path));
     if (code != 0)
-        return error_set(error, NULL, "--out=%s: cannot make this folder: %s", path,
+        return error_set(error, NULL, "--out=%s: cannot create this directory: %s", path,
                          strerror(-code));
     return 0;
 }

@@ -1,3 +1,4 @@
+/* Puts rows in shuffled blocks. */
 #include "scenarios/sweep/plan.h"
 
 #include "base/random.h"

@@ -1,6 +1,5 @@
-/* From a request to a plan: which scenarios, which seed, which cells in which order. A resumed
- * sweep takes all of that from its record, so that the order is the same; what is typed again must
- * be the same too. */
+/* From a request to a plan: scenarios, seed, cells and their order. A resumed sweep takes them from
+ * its record, so its order stays the same; options that are given again must not differ. */
 #include "scenarios/sweep/sweep.h"
 
 #include <assert.h>
@@ -23,8 +22,7 @@ static int read_scenarios(struct sweep *sweep, struct record *record)
             return -1;
         for (unsigned j = 0; j < i; j++) {
             if (strcmp(record->scenarios[j]->name, scenario->name) == 0)
-                return error_set(&sweep->error, NULL,
-                                 "%s and %s are both called %s; rows could not be told apart",
+                return error_set(&sweep->error, NULL, "%s and %s are both called %s; rename one",
                                  record->scenarios[j]->path, scenario->path, scenario->name);
         }
         record->scenarios[record->scenario_count++] = scenario;
@@ -37,9 +35,8 @@ static int take_request(struct sweep *sweep)
     const struct sweep_request *request = sweep->request;
 
     if (request->scenario_count == 0)
-        return error_set(
-            &sweep->error, NULL,
-            "no scenario given; scenarios/smoke.conf would be one (--help lists more)");
+        return error_set(&sweep->error, NULL,
+                         "no scenario given; try scenarios/smoke.conf (--help lists more)");
     if (read_scenarios(sweep, &sweep->record) != 0)
         return -1;
     sweep->record.overrides = request->overrides_text;
@@ -62,15 +59,17 @@ static int compare_scenarios(struct sweep *sweep)
         bool both = i < typed.scenario_count && i < recorded->scenario_count;
 
         if (!both || strcmp(typed.scenarios[i]->name, recorded->scenarios[i]->name) != 0)
-            return error_set(&sweep->error, NULL,
-                             "--resume=%s: other scenarios were begun there; leave them out of the "
-                             "command, they are on record",
-                             sweep->request->resume);
+            return error_set(
+                &sweep->error, NULL,
+                "--resume=%s: it has other scenarios; remove them from the command, they "
+                "are recorded",
+                sweep->request->resume);
         if (strcmp(typed.scenarios[i]->text, recorded->scenarios[i]->text) != 0)
-            return error_set(&sweep->error, NULL,
-                             "%s has changed since %s was begun; leave it out of the command to "
-                             "go on as begun, or start anew with --out",
-                             typed.scenarios[i]->path, sweep->request->resume);
+            return error_set(
+                &sweep->error, NULL,
+                "%s has changed since %s was started; remove it from the command to use "
+                "the recorded one, or start a new sweep with --out",
+                typed.scenarios[i]->path, sweep->request->resume);
     }
     return 0;
 }
@@ -82,8 +81,8 @@ static int compare_words(struct sweep *sweep)
     if (strcmp(request->overrides_text, sweep->record.overrides) != 0 ||
         strcmp(request->only == NULL ? "" : request->only, sweep->record.only) != 0)
         return error_set(&sweep->error, NULL,
-                         "--resume=%s: it was begun with other keys on the command line; leave "
-                         "them out, they are on record",
+                         "--resume=%s: it was started with other keys; remove them from the "
+                         "command, they are recorded",
                          request->resume);
     return 0;
 }
@@ -150,7 +149,7 @@ static int expand(struct sweep *sweep)
     return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error);
 }
 
-/* Said, or from the clock: small enough to be typed. */
+/* The given seed, or one from the clock that is short enough to type. */
 static uint64_t find_seed(const struct cells *cells)
 {
     for (unsigned i = 0; i < cells->count; i++) {
@@ -165,8 +164,8 @@ static uint64_t minutes_ns(double minutes)
     return (uint64_t)(minutes * 60 * OS_NS_PER_S);
 }
 
-/* A sweep that is resumed has what its budget has left, unless it is given another one; what every
- * cell is due it then finishes in any case. */
+/* A resumed sweep may use the rest of its budget, or a new one. It finishes the rows that every
+ * cell is due in any case. */
 static void plan_time(struct sweep *sweep)
 {
     const struct record *record = &sweep->record;
@@ -177,7 +176,7 @@ static void plan_time(struct sweep *sweep)
     sweep->further_ns = asked > 0 ? minutes_ns(asked) : left > 0 ? minutes_ns(left) : 0;
 }
 
-/* With a budget every cell is due a few repeats, and the time decides how many more it gets. */
+/* With a budget every cell is due a few repeats; the remaining time decides about more. */
 static void plan_budget(struct sweep *sweep)
 {
     struct budget *budget = &sweep->record.budget;

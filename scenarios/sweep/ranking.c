@@ -1,3 +1,4 @@
+/* The criteria of a search, and the order of its candidates. */
 #include "scenarios/sweep/ranking.h"
 
 #include <math.h>
@@ -45,7 +46,7 @@ const char *criterion_names(struct arena *arena)
 
 /* ---- costs: the less the better, whichever way the figure counts ---- */
 
-/* What a cell came to. INFINITY: one of its rows is no result. */
+/* INFINITY: one of the cell's rows is not a result. */
 struct score {
     unsigned cell;
     double first, second;
@@ -138,8 +139,8 @@ static int by_second(const void *a, const void *b)
     return by_first(a, b);
 }
 
-/* "The same but for the margin" is no order: so the best and all that equal it are put in order
- * among themselves, then the best of the rest and all that equal that one. */
+/* "Equal within the margin" is not transitive. So the best and all that equal it are sorted by the
+ * second figure, then the best of the rest and all that equal that one, and so on. */
 static void put_in_order(struct score *scores, unsigned count, double margin)
 {
     qsort(scores, count, sizeof *scores, by_first);

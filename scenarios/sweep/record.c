@@ -1,3 +1,4 @@
+/* Writes and reads run.json. */
 #include "scenarios/sweep/record.h"
 
 #include <errno.h>
@@ -189,10 +190,10 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
         object =
             arena_file(arena, arena_text(arena, "%s.new", place.file), RECORD_BYTES_MAX, &bytes);
     if (object == NULL)
-        return error_set(error, &place, "%s; give --resume the folder of an unfinished sweep",
+        return error_set(error, &place, "%s; --resume takes the directory of an unfinished sweep",
                          strerror(errno));
     if (strlen(object) != bytes || !row_is_object(object))
-        return error_set(error, &place, "is torn or not ours; it cannot be resumed");
+        return error_set(error, &place, "is not a whole record; it cannot be resumed");
     *record = (struct record){0};
     record->overrides = row_text(arena, object, "overrides");
     record->only = row_text(arena, object, "only");

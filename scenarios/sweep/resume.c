@@ -1,3 +1,4 @@
+/* Reads rows.jsonl and finds its rows in a plan. */
 #include "scenarios/sweep/resume.h"
 
 #include <errno.h>
@@ -22,7 +23,8 @@ int rows_read(struct arena *arena, const char *path, struct rows *rows, struct e
         place.line++;
         *newline = '\0';
         if (strlen(text) != length || !row_is_object(text))
-            return error_set(error, &place, "is not a row (no JSON object); mend or delete it");
+            return error_set(error, &place,
+                             "is not a row (not a JSON object); fix or delete the line");
         rows->lines = arena_grow(arena, rows->lines, rows->count, sizeof(char *));
         rows->lines[rows->count++] = text;
         rows->whole_bytes += length + 1;
@@ -86,7 +88,8 @@ int rows_mark(struct arena *arena, const struct rows *rows, const char *path, st
         if (!row_number(rows->lines[i], "order", &order) || order < 1 || order > plan->count + 1 ||
             (order == plan->count + 1 && !append_further(arena, rows->lines[i], plan)) ||
             !is_of(arena, rows->lines[i], &plan->rows[(unsigned)order - 1]))
-            return error_set(error, &place, "is no row of this sweep; was the folder mixed up?");
+            return error_set(error, &place,
+                             "is not a row of this sweep; is the directory the right one?");
         plan->rows[(unsigned)order - 1].done = true;
     }
     return 0;

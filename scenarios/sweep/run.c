@@ -119,7 +119,7 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
     if (!ended) {
         run->exit_code = EXIT_UNKNOWN;
         stop_link(cell);
-        fail(run, arena_text(run->arena, "no end within %llu s (the key timeout): stopped",
+        fail(run, arena_text(run->arena, "stopped after %llu s (key timeout)",
                              (unsigned long long)cell->timeout_s));
     }
 }
@@ -177,10 +177,10 @@ static void judge_object(struct run *run)
                           : arena_text(run->arena, "no row: %s", last_words(run));
     } else if (!row_is_object(run->object) || row_text(run->arena, run->object, "status") == NULL) {
         fail(run,
-             arena_text(run->arena, "what it wrote is no row (no JSON object with a status): %s",
+             arena_text(run->arena, "its output is not a row (a JSON object with a status): %s",
                         last_words(run)));
     } else if (!agrees(run)) {
-        fail(run, arena_text(run->arena, "its row says status %s, but its end was %s",
+        fail(run, arena_text(run->arena, "its row says status %s, but it ended with %s",
                              row_text(run->arena, run->object, "status"), last_words(run)));
     }
     if (run->reason == NULL)

@@ -99,14 +99,15 @@ static int put_value(struct arena *arena, struct setting *setting, char *text, b
     if (value.reference)
         value.text = trim(text + 1);
     if (value.reference && !is_name(value.text, "."))
-        return error_set(error, &setting->place,
-                         "%s: \"=%s\" names no key; write =KEY to copy KEY's value, or quote it",
-                         setting->key, value.text);
+        return error_set(
+            error, &setting->place,
+            "%s: \"=%s\" does not name a key; write =KEY to copy KEY's value, or quote it",
+            setting->key, value.text);
     for (unsigned i = 0; i < setting->value_count; i++) {
         if (strcmp(setting->values[i].text, value.text) == 0 &&
             setting->values[i].reference == value.reference)
-            return error_set(error, &setting->place, "%s: %s%s stands twice; give each value once",
-                             setting->key, value.reference ? "=" : "", value.text);
+            return error_set(error, &setting->place, "%s: %s%s is given twice", setting->key,
+                             value.reference ? "=" : "", value.text);
     }
     if (setting->value_count == SCENARIO_VALUES_MAX)
         return error_set(error, &setting->place, "%s: more than %d values", setting->key,
@@ -134,7 +135,7 @@ static int parse_value(struct arena *arena, struct setting *setting, char **rest
             end++;
         if (*end != ',' && *end != '\0')
             return error_set(error, &setting->place,
-                             "%s: \"%s\" follows a closing quote; a comma would be right",
+                             "%s: expected a comma after the closing quote, not \"%s\"",
                              setting->key, end);
     } else {
         end = text + strcspn(text, ",");
@@ -145,7 +146,7 @@ static int parse_value(struct arena *arena, struct setting *setting, char **rest
         text = trim(text);
     if (!quoted && *text == '\0')
         return error_set(error, &setting->place,
-                         "%s: a value is empty; write one after the \"=\" and after each comma",
+                         "%s: a value is empty; write one after \"=\" and after each comma",
                          setting->key);
     return put_value(arena, setting, text, quoted, error);
 }
@@ -159,7 +160,7 @@ int setting_parse(struct arena *arena, const struct place *place, const char *ke
     setting->key = trim(arena_copy(arena, key, strlen(key)));
     if (!is_name(setting->key, "."))
         return error_set(error, place,
-                         "\"%s\" is no key; a key is letters, digits and \"-\", such as workers",
+                         "\"%s\" is not a key; keys are letters, digits and \"-\", such as workers",
                          setting->key);
     while (rest != NULL) {
         if (parse_value(arena, setting, &rest, error) != 0)
@@ -175,14 +176,14 @@ static int name_section(const struct scenario *scenario, struct section *section
     if (strcmp(section->name, "+") == 0) {
         if (scenario->section_count == 0)
             return error_set(error, &section->place,
-                             "[+] adds to a section, and none stands above");
+                             "[+] adds to the section above, and there is none");
         section->base = scenario->sections[scenario->section_count - 1].base;
         section->name = scenario->sections[section->base].name;
         return 0;
     }
     if (!is_name(section->name, ""))
         return error_set(error, &section->place,
-                         "\"%s\" is no section name; letters, digits and \"-\" would be right",
+                         "\"%s\" is not a section name; use letters, digits and \"-\"",
                          section->name);
     for (unsigned i = 0; i < scenario->section_count; i++) {
         if (strcmp(scenario->sections[i].name, section->name) == 0)
@@ -200,7 +201,7 @@ static int parse_heading(struct arena *arena, struct scenario *scenario, char *l
     struct section section = {.place = *place};
 
     if (line[length - 1] != ']')
-        return error_set(error, place, "the heading is not closed; [name] would be right");
+        return error_set(error, place, "the heading is not closed; write [name]");
     line[length - 1] = '\0';
     section.name = trim(line + 1);
     if (name_section(scenario, &section, error) != 0)
@@ -232,8 +233,8 @@ static int parse_setting(struct arena *arena, struct scenario *scenario, char *l
         return -1;
     there = settings_find(settings, setting.key);
     if (there != NULL)
-        return error_set(error, place, "%s is already given on line %u; keep one of the two",
-                         setting.key, there->place.line);
+        return error_set(error, place, "%s is already given on line %u; remove one", setting.key,
+                         there->place.line);
     if (settings->count == SCENARIO_SETTINGS_MAX)
         return error_set(error, place, "more than %d keys", SCENARIO_SETTINGS_MAX);
     settings_put(arena, settings, &setting);
@@ -270,8 +271,7 @@ struct scenario *scenario_parse(struct arena *arena, const char *path, const cha
     scenario->text = text;
     scenario->name = name_of(arena, path);
     if (!is_name(scenario->name, "")) {
-        error_set(error, &place,
-                  "\"%s\" cannot name a scenario; letters, digits and \"-\" would be right",
+        error_set(error, &place, "\"%s\" cannot name a scenario; use letters, digits and \"-\"",
                   scenario->name);
         return NULL;
     }
@@ -307,7 +307,7 @@ struct scenario *scenario_read(struct arena *arena, const char *path, struct err
         return NULL;
     }
     if (strlen(text) != bytes) {
-        error_set(error, &place, "holds a NUL byte; a scenario is plain text");
+        error_set(error, &place, "contains a NUL byte; a scenario is plain text");
         return NULL;
     }
     return scenario_parse(arena, path, text, error);

@@ -1,3 +1,4 @@
+/* Axes and points of a search. */
 #include "scenarios/sweep/search_space.h"
 
 #include <assert.h>
@@ -29,7 +30,7 @@ static const struct axis *find_axis(const struct search_space *space, const char
 
 /* ---- axes ---- */
 
-/* What describes the traffic has one value: other traffic is another question. */
+/* The traffic is the question, so it does not vary. */
 static bool may_be_searched(const char *key)
 {
     static const char *const traffic[] = {
@@ -60,7 +61,7 @@ static const struct pair *difference(const struct cell *cell, const struct cell 
         if (strcmp(pair->value, first->pairs[i].value) == 0)
             continue;
         if (found != NULL) {
-            error_set(error, &pair->place, "%s copies %s: a search takes plain values", pair->key,
+            error_set(error, &pair->place, "%s copies %s: a search needs plain values", pair->key,
                       found->key);
             return NULL;
         }
@@ -97,28 +98,29 @@ static int read_axes(struct arena *arena, const struct cells *cells, struct sear
 
         if (strcmp(cell->scenario, first->scenario) != 0 ||
             strcmp(cell->section, first->section) != 0 || cell->pair_count != first->pair_count)
-            return error_set(error, &cell->place,
-                             "advise searches one section at a time; --only=SECTION names one");
+            return error_set(
+                error, &cell->place,
+                "advise searches one section at a time; choose it with --only=SECTION");
         pair = difference(cell, first, error);
         if (pair == NULL)
             return -1;
         if (!may_be_searched(pair->key))
             return error_set(error, &pair->place,
-                             "%s describes what is asked about, not what to advise: give it one "
+                             "%s describes the traffic, which a search does not vary: give it one "
                              "value",
                              pair->key);
         add_value(arena, space, pair->key, value_of(first, pair->key), pair->value);
     }
     if (space->axis_count == 0)
         return error_set(error, &first->place,
-                         "nothing to search: no key has several values; scheme = chain, slices "
-                         "would be an axis");
+                         "nothing to search: no key has several values, such as scheme = chain, "
+                         "slices");
     return 0;
 }
 
 /* ---- frames = auto ---- */
 
-/* What cannot be read is the client's to refuse, in its own words. */
+/* A malformed size is left to the client, which explains it. */
 static double mean_frame_bytes(const struct cell *cell)
 {
     static const struct option_spec spec = {.name = "size"};
@@ -167,8 +169,7 @@ static int set_frames(struct arena *arena, struct cell *cell, struct error *erro
             continue;
         if (cell->servers == 0)
             return error_set(error, &pairs[i].place,
-                             "frames = auto: only of fanin's own servers; give a number, with "
-                             "servers that are not ours");
+                             "frames = auto works with fanin's own servers only; give a number");
         pairs[i].value = arena_text(arena, "%llu", (unsigned long long)fitting_frames(cell));
     }
     cell->pairs = pairs;
@@ -209,9 +210,9 @@ static const char *name_of(struct arena *arena, const struct search_space *space
     return arena_text(arena, "%s%slabel=%s", name, *name == '\0' ? "" : " ", cell->label);
 }
 
-/* Takes `fresh` in, unless it is there already. */
-static unsigned settle(struct arena *arena, const struct search_space *space, struct cells *cells,
-                       struct cell *fresh)
+/* Returns its index; adds it unless it exists. */
+static unsigned add_once(struct arena *arena, const struct search_space *space, struct cells *cells,
+                         struct cell *fresh)
 {
     fresh->name = name_of(arena, space, fresh);
     for (unsigned i = 0; i < cells->count; i++) {
@@ -246,7 +247,7 @@ unsigned search_vary(struct arena *arena, const struct search_space *space, stru
         if (strcmp(pairs[i].key, varied->key) == 0)
             pairs[i].value = varied->values[value];
     }
-    return settle(arena, space, cells, twin);
+    return add_once(arena, space, cells, twin);
 }
 
 unsigned search_final(struct arena *arena, const struct search_space *space, struct cells *cells,
@@ -256,7 +257,7 @@ unsigned search_final(struct arena *arena, const struct search_space *space, str
     struct cell *twin = twin_of(arena, cells->items[cell], &pairs);
 
     twin->label = LABEL_FINAL;
-    return settle(arena, space, cells, twin);
+    return add_once(arena, space, cells, twin);
 }
 
 unsigned search_defaults(struct arena *arena, const struct search_space *space, struct cells *cells)
@@ -271,5 +272,5 @@ unsigned search_defaults(struct arena *arena, const struct search_space *space, 
     }
     twin->pair_count = kept;
     twin->label = LABEL_DEFAULTS;
-    return settle(arena, space, cells, twin);
+    return add_once(arena, space, cells, twin);
 }

@@ -1,6 +1,5 @@
-/* The space that a search goes through: the keys of a scenario's section that have several values
- * are its axes, one value of each is a point, and a point is a cell like any other. Cells are made
- * as the search comes to them. */
+/* The search space: keys of a section that have several values are axes, and one value of each is a
+ * point. Points are cells, which are made when the search needs them. */
 #ifndef FANIN_SEARCH_SPACE_H
 #define FANIN_SEARCH_SPACE_H
 
@@ -27,8 +26,7 @@ struct search_space {
 int search_read(struct arena *arena, const struct cells *cells, struct search_space *space,
                 struct error *error);
 
-/* search_vary: the index of the cell that is `cell` but for one axis' value; it is added if it is
- * not there. */
+/* search_vary: the index of the cell that differs from `cell` in one axis' value; added if new. */
 unsigned search_vary(struct arena *arena, const struct search_space *space, struct cells *cells,
                      unsigned cell, unsigned axis, unsigned value);
 

@@ -1,12 +1,12 @@
 /* Running a plan.
  *
- *   ask the programs (--dry-run) -> make the folder -> record "running"
+ *   ask the programs (--dry-run) -> make the directory -> record "running"
  *        -> check the host -> measure the links
  *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
  *             |-> no row is left: a further round, where there is a budget
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
  *
- * Whatever ends a sweep, its folder is valid as far as it got, and --resume goes on from there. */
+ * However a sweep ends, its directory is valid, and --resume continues from there. */
 #include "scenarios/sweep/sweep.h"
 
 #include <errno.h>
@@ -75,14 +75,14 @@ static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
     if (fleet == NULL)
         return EXIT_DONE;
     if (fleet_has_ended(fleet, &exit_code))
-        progress_say(&sweep->progress, "the servers had ended (exit code %d); started again",
+        progress_say(&sweep->progress, "the servers ended (exit code %d); restarting them",
                      exit_code);
     return fleet_start(sweep->arena, fleet, fleet_number(sweep, fleet), sweep->directory,
                        &sweep->error);
 }
 
-/* An idle fleet takes memory, and a link its namespaces: so not longer than needed, which is not
- * known as long as there may be further rows. */
+/* An idle fleet takes memory and a link takes namespaces, so both end with their last row. Which
+ * row is the last is unknown while there can be further rows. */
 static void release_fleet(struct sweep *sweep, const struct plan_row *row)
 {
     struct fleet *fleet = row->cell->fleet;
@@ -152,7 +152,7 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
     return result.end;
 }
 
-/* Where the time for rows that every cell is due is used up, each cell has its first repeat. */
+/* Even without time, each cell gets its first repeat. */
 static bool is_late(const struct sweep *sweep, const struct plan_row *row)
 {
     if (is_further(sweep, row))
@@ -225,8 +225,8 @@ static struct outcome run_rows(struct sweep *sweep)
     return (struct outcome){"done", EXIT_DONE};
 }
 
-/* Before the first row, with no fleet there yet, so that nothing of ours disturbs the measurement.
- * Cells whose link cannot be had need other fleets than were planned. */
+/* Before the first fleet starts, so that nothing of the sweep disturbs the measurement. Cells whose
+ * link is unavailable need other fleets than planned. */
 static int ready_links(struct sweep *sweep)
 {
     int result = links_check(sweep->arena, &sweep->record.links, sweep->directory, &sweep->progress,
@@ -291,12 +291,8 @@ static const char *budget_words(struct arena *arena, const struct sweep *sweep, 
         return "";
     progress_duration(sweep->further_ns, whole);
     if (sweep->due_ns != UINT64_MAX && due_s > (double)sweep->due_ns / OS_NS_PER_S)
-        return arena_text(arena, "; the budget of %s is too small for that, and ends it early",
-                          whole);
-    return arena_text(arena,
-                      ", then further ones where the spread is, until all are precise or %s are "
-                      "used up",
-                      whole);
+        return arena_text(arena, "; the budget of %s is too small for all of them", whole);
+    return arena_text(arena, ", then more of the cells with wide intervals, for %s in all", whole);
 }
 
 void sweep_announce(const struct sweep *sweep, FILE *out)
@@ -358,7 +354,7 @@ static void count_old_rows(struct sweep *sweep)
     }
 }
 
-/* Why there are no further repeats, where add_round had no say in it. */
+/* Why there are no further repeats, where add_round did not decide it. */
 static void note_stop(struct sweep *sweep, const struct outcome *outcome)
 {
     struct budget *budget = &sweep->record.budget;

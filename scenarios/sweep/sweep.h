@@ -18,9 +18,10 @@ struct sweep_request {
     struct overrides overrides;
     const char *overrides_text; /* one a line, "" for none */
     const char *command_line;
-    const char *out, *resume, *only; /* NULL where not given */
-    double budget_min;               /* minutes; 0: none */
-    const char *json;                /* of --check; NULL where not given */
+    const char *out, *resume, *only; /* NULL where not given, like the next three */
+    const char *repeat, *seed, *precision;
+    double budget_min; /* minutes; 0: none */
+    const char *json;  /* of --check; NULL where not given */
     bool check, dry_run, quiet;
 };
 

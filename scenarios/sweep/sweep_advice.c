@@ -1,4 +1,4 @@
-/* A sweep that is a search: its plan grows round by round, from the rows that are there. */
+/* A sweep that is a search: its plan grows round by round, from the rows so far. */
 #include <assert.h>
 #include <math.h>
 

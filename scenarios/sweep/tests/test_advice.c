@@ -205,7 +205,7 @@ static void foreign_rows_are_refused(void **state)
                "{\"status\":\"ok\",\"scenario\":\"t\",\"section\":\"\",\"cell\":\"scheme=no "
                "workers=0\",\"label\":\"search\",\"repeat\":1,\"order\":1}\n");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "rows.jsonl:1: is no row of this sweep");
+    assert_said(fixture, "rows.jsonl:1: is not a row of this sweep");
 }
 
 static void wrong_use_is_refused_with_its_line(void **state)
@@ -216,15 +216,15 @@ static void wrong_use_is_refused_with_its_line(void **state)
         {"advise = auto\nscheme = chain\n", "nothing to search: no key has several values"},
         {"advise = best\nscheme = chain, ring\n",
          "t.conf:7: advise = best: takes auto, latency, cpu, throughput, memory"},
-        {"advise = auto\nsize = 1kB, 2kB\n", "t.conf:8: size describes what is asked about"},
-        {"advise = auto\nlink = loopback, lan100\n", "t.conf:8: link describes what is asked"},
-        {"advise = auto\nfleet.fault = a, b\n", "t.conf:8: fleet.fault describes what is asked"},
+        {"advise = auto\nsize = 1kB, 2kB\n", "t.conf:8: size describes the traffic"},
+        {"advise = auto\nlink = loopback, lan100\n", "t.conf:8: link describes the traffic"},
+        {"advise = auto\nfleet.fault = a, b\n", "t.conf:8: fleet.fault describes the traffic"},
         {"advise = auto\nworkers = 1, 2\nconcurrency = =workers\n",
-         "t.conf:9: concurrency copies workers: a search takes plain values"},
+         "t.conf:9: concurrency copies workers: a search needs plain values"},
         {"advise = auto\nmargin = 0\nscheme = chain, ring\n",
          "t.conf:8: margin = 0: takes a percentage"},
         {"advise = auto\n[a]\nscheme = chain, ring\n[b]\nscheme = chain, ring\n",
-         "advise searches one section at a time; --only=SECTION"},
+         "advise searches one section at a time; choose it with --only=SECTION"},
         {"[a]\nadvise = auto\nscheme = chain, ring\n[b]\nscheme = chain, ring\n",
          "advise searches one scenario at a time"},
     };
@@ -245,7 +245,7 @@ static void a_dry_run_shows_the_space(void **state)
     write_scenario(fixture, SEARCH);
     assert_int_equal(sweep(fixture, "--dry-run"), EXIT_DONE);
     assert_printed(fixture, "searches scheme = chain, slices, mirror");
-    assert_printed(fixture, "12 candidates, of which at most 18 rows");
+    assert_printed(fixture, "12 candidates; at most 18 rows");
     assert_false(exists(fixture, "args"));
 }
 

@@ -335,7 +335,7 @@ static void assert_refused(struct fixture *fixture, const char *rows, const char
                           "%s{%s,\"scenario\":\"t\",\"section\":\"\",\"cell\":\"\"}\n", rows,
                           order_and_repeat));
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "is no row of this sweep");
+    assert_said(fixture, "is not a row of this sweep");
 }
 
 static void a_further_row_has_to_be_of_a_further_block(void **state)
@@ -366,8 +366,8 @@ static void a_dry_run_says_what_the_budget_does(void **state)
     write_scenario(fixture, "mode = ok, vary\nrepeat = 9\nrow-seconds = 2\n");
     start(fixture, words);
     assert_int_equal(finish(fixture), EXIT_DONE);
-    assert_printed(fixture, "2 cells, 10 rows to run, about 20.0 s, then further ones where the "
-                            "spread is, until all are precise or 10 min 0 s are used up");
+    assert_printed(fixture, "2 cells, 10 rows to run, about 20.0 s, then more of the cells with "
+                            "wide intervals, for 10 min 0 s in all");
 }
 
 static void bad_values_are_named(void **state)

@@ -57,7 +57,7 @@ static void a_resume_refuses_what_differs(void **state)
     assert_int_equal(sweep(fixture, "--x=1"), EXIT_DONE);
     assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), "--x=1"), EXIT_DONE);
     assert_int_equal(resume(fixture, "--x=2", NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "begun with other keys");
+    assert_said(fixture, "started with other keys");
     assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), NULL), EXIT_WRONG_USE);
     write_scenario(fixture, "mode = fail\n");
     assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), "--x=1"), EXIT_WRONG_USE);
@@ -65,13 +65,13 @@ static void a_resume_refuses_what_differs(void **state)
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
     write_file(fixture, "out/rows.jsonl", "{\"order\":1}\n");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "rows.jsonl:1: is no row of this sweep");
+    assert_said(fixture, "rows.jsonl:1: is not a row of this sweep");
     write_file(fixture, "out/rows.jsonl", "hello\n");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
     assert_said(fixture, "rows.jsonl:1: is not a row");
     write_file(fixture, "out/run.json", "{\"seed\":");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "run.json: is torn");
+    assert_said(fixture, "run.json: is not a whole record");
     write_file(fixture, "out/run.json", "{}");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
     assert_said(fixture, "run.json: lacks");

@@ -78,10 +78,10 @@ static void every_way_to_fail_is_a_row_with_its_reason(void **state)
     assert_failed_row(fixture, "mode=skip", "skipped", "no such engine here");
     assert_failed_row(fixture, "mode=die", "failed", "killed by signal 11");
     assert_failed_row(fixture, "mode=crash", "failed",
-                      "status ok, but its end was killed by signal");
-    assert_failed_row(fixture, "mode=lie", "failed", "status ok, but its end was exit code 1");
-    assert_failed_row(fixture, "mode=garbage", "failed", "is no row");
-    assert_failed_row(fixture, "mode=nothing", "failed", "is no row");
+                      "status ok, but it ended with killed by signal");
+    assert_failed_row(fixture, "mode=lie", "failed", "status ok, but it ended with exit code 1");
+    assert_failed_row(fixture, "mode=garbage", "failed", "is not a row");
+    assert_failed_row(fixture, "mode=nothing", "failed", "is not a row");
     assert_failed_row(fixture, "mode=silent", "failed", "exit code 4: last \"words\"");
     assert_said(fixture, "failed: audit");
     assert_nothing_left(fixture);
@@ -94,7 +94,7 @@ static void a_client_that_hangs_is_stopped(void **state)
     write_scenario(fixture, "mode = hang\n");
     assert_int_equal(sweep(fixture, "--timeout=1"), EXIT_MEASURED_FAILURE);
     assert_rows(fixture, 1);
-    assert_failed_row(fixture, "", "failed", "no end within 1 s");
+    assert_failed_row(fixture, "", "failed", "stopped after 1 s");
     assert_nothing_left(fixture);
 }
 
@@ -131,7 +131,7 @@ static void a_budget_ends_after_the_first_repeats(void **state)
     write_scenario(fixture, "mode = slow\nx = 1, 2\nrepeat = 50\n");
     assert_int_equal(sweep(fixture, "--budget=0.001"), EXIT_DONE);
     assert_rows(fixture, 2);
-    assert_said(fixture, "the budget of 0.1 s is too small for that");
+    assert_said(fixture, "the budget of 0.1 s is too small for all of them");
     assert_said(fixture, "out of time: 8 of 10 rows");
     assert_printed(fixture, "budget: too small; 0 further rows");
 }
@@ -180,7 +180,7 @@ static void what_a_program_refuses_is_named_by_its_line(void **state)
     assert_int_equal(sweep(fixture, "--mode=bad"), EXIT_WRONG_USE);
     assert_said(fixture, "command line: client: --mode");
     assert_int_equal(sweep(fixture, "--mode=odd"), EXIT_WRONG_USE);
-    assert_said(fixture, "--dry-run: exit code 7; 0, 2 or 3 would be right");
+    assert_said(fixture, "--dry-run: exit code 7, expected 0, 2 or 3");
     assert_int_equal(sweep(fixture, "--client=/nonexistent/client"), EXIT_WRONG_USE);
     assert_said(fixture, "cannot start /nonexistent/client: No such file");
     assert_false(exists(fixture, "out"));
@@ -212,7 +212,7 @@ static void a_folder_with_something_in_it_is_left_alone(void **state)
     write_scenario(fixture, "mode = ok\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "holds something already");
+    assert_said(fixture, "the directory is not empty");
     assert_rows(fixture, 1);
 }
 
