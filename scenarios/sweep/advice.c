@@ -37,7 +37,7 @@ struct advice {
     unsigned pass, axis, round;   /* round 0: the axis has not begun */
     unsigned rounds_judged;       /* of all axes */
     unsigned first_row;           /* of the axis, in the plan */
-    unsigned *field, field_count; /* who is still in the race, or in the finals */
+    unsigned *field, field_count; /* candidates in the race, or finalists */
     unsigned best[BEST_MAX], best_count;
     unsigned block;
     bool replays;       /* rows of an earlier session, whose budget is not known */
@@ -345,7 +345,7 @@ void advice_announce(const struct advice *advice, FILE *out)
 
 /* ---- the end ---- */
 
-/* The axes that nothing was tried of, "" where all had their turn. */
+/* The axes that there was no time for; "" for none. */
 static const char *untried(const struct advice *advice)
 {
     const char *names = "";

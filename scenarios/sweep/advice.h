@@ -1,13 +1,13 @@
-/* Advice: what a section with the key `advise` is run for. Its axes are no grid but a space that a
- * search goes through, so that minutes do where the grid would take hours:
+/* Advice: the search that a section with the key `advise` asks for. It takes minutes where the
+ * whole grid would take hours:
  *
  *   each axis in turn: the best few so far, times the axis' values
- *        `-> rounds of one row each, shuffled; after each the worse half goes, until few are left
- *   finals: the few and the client's defaults, `repeat` rows each, in shuffled blocks
+ *        `-> rounds of one row each, shuffled; each drops the worse half, until few are left
+ *   finals: these few and the client's defaults, `repeat` rows each, in shuffled blocks
  *
- * Every axis and the finals take fresh rows: only rows of the same minutes are compared, and what
- * chose a candidate does not also judge it. The search is a function of the seed and of the rows
- * so far, but for the point where a budget ends it, which the rows show: so it can be resumed. */
+ * Every axis and the finals use new rows, so only rows of the same minutes are compared, and the
+ * rows that chose a candidate do not judge it. The search depends on the seed and the rows alone,
+ * except for the point where a budget ends it, which the rows show: so it can be resumed. */
 #ifndef FANIN_ADVICE_H
 #define FANIN_ADVICE_H
 
@@ -32,12 +32,11 @@ struct advice_work {
 int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct advice **advice,
                 struct error *error);
 
-/* advice_extend: puts the next rows on the plan, all of which so far are done. False when nothing
- * is left to run. */
+/* advice_extend: adds the next rows to the plan, whose rows are all done. False: nothing is left to
+ * run. */
 bool advice_extend(struct advice *advice, const struct advice_work *work);
 
-/* advice_resume: puts those rows on the plan that an earlier session ran, up to the end of its last
- * round. */
+/* advice_resume: adds the rows that an earlier session ran, up to the end of its last round. */
 void advice_resume(struct advice *advice, const struct advice_work *work);
 
 /* advice_check_budget: 0, or -1 with an error when there is no time for one round and one block

@@ -1,6 +1,6 @@
-/* Where a sweep's further repeats go: to the cells whose interval is widest, relative to their
- * median, until each is as narrow as its precision asks for, or the time is used up. Whether a
- * difference is significant is never asked: stopping on that would make false ones. */
+/* Further repeats of a sweep with a budget: they go to the cells with the widest interval, relative
+ * to the median, until each is as narrow as its precision or the time is used up. Significance of
+ * a difference is not a stopping rule, since that would produce false differences. */
 #ifndef FANIN_BUDGET_H
 #define FANIN_BUDGET_H
 
@@ -24,7 +24,7 @@ struct budget {
     struct samples *samples; /* by cell */
 };
 
-/* budget_note: a row that is there: a line of rows.jsonl, or what the client wrote. */
+/* budget_note: adds a row: a line of rows.jsonl, or the client's output. */
 void budget_note(struct arena *arena, struct budget *budget, const struct cell *cell,
                  unsigned cell_index, const char *line);
 

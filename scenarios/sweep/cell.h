@@ -1,5 +1,4 @@
-/* Cells: what a scenario's sections and the command line's overrides come to when all axes are
- * crossed. */
+/* Cells: all combinations of the axes of a scenario's sections, with overrides. */
 #ifndef FANIN_CELL_H
 #define FANIN_CELL_H
 
@@ -43,20 +42,20 @@ struct cell {
     unsigned pair_count;
     struct place place; /* of the section */
 
-    /* What the sweep's own keys say. */
+    /* The sweep's own keys. */
     const char *client;          /* program and its leading arguments, separated by blanks */
     const char *servers_program; /* the same for the fleet */
     const char *fleet_options;   /* "fault=refuse:2% backlog=3"; "" for none */
     const char *link_asked;      /* a name of links.conf, or CELL_LOOPBACK */
-    const char *label;           /* only tells one cell from another; "" for none */
+    const char *label;           /* only distinguishes cells; "" for none */
     uint64_t repeat, pause_ms, timeout_s, port, seed; /* seed 0: not said */
-    const char *metric;         /* key of a row: the figure whose spread --budget looks at */
-    double precision;           /* width of its interval that is narrow enough, of the median */
-    const char *advise;         /* the criterion of a search over the axes; NULL: none is asked */
-    double margin;              /* of it: a share that makes no difference */
-    double row_seconds;         /* what a row is expected to take, before one was measured */
+    const char *metric;         /* key of a row: the figure that --budget observes */
+    double precision;           /* sufficient width of its interval, as a share of the median */
+    const char *advise;         /* the criterion of a search over the axes; NULL: no search */
+    double margin;              /* the share of difference that it ignores */
+    double row_seconds;         /* expected duration of a row, until one was measured */
     bool failures_expected;     /* exit code 1 is a result here */
-    uint64_t servers;           /* how many of the fleet's; 0: servers that are not ours */
+    uint64_t servers;           /* of the fleet; 0: foreign servers */
     uint64_t ports_per_address; /* of the fleet's servers; 0: all on one address */
 
     struct link *link;       /* set by links_plan: of the name link_asked; NULL: loopback */

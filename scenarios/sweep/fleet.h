@@ -1,7 +1,6 @@
-/* The fleets of mock servers that a sweep needs: one per distinct set of fleet options and link,
- * started when a row first needs it and stopped when none will any more. Those on loopback have a
- * port range each. One on a link lives in the far namespace of a fanin-lan that holds the link for
- * it, and its clients join that one's near namespace. */
+/* The fleets of mock servers: one for each distinct set of fleet options and link, started before
+ * its first row and stopped after its last. Fleets on loopback have separate port ranges. A fleet
+ * on a link lives in the far namespace of a fanin-lan, and its clients join the near namespace. */
 #ifndef FANIN_SCENARIOS_FLEET_H
 #define FANIN_SCENARIOS_FLEET_H
 

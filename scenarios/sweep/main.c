@@ -113,11 +113,13 @@ static bool is_own(const char *name, size_t length)
 static int add_override(struct arena *arena, struct sweep_request *request, const char *argument,
                         struct error *error)
 {
+    struct overrides parsed = {0}; /* only to find mistakes */
+
     if (strchr(argument, '\n') != NULL)
         return error_set(error, NULL, "--%s: a value must be one line", argument);
     request->overrides_text = arena_text(arena, "%s%s%s", request->overrides_text,
                                          *request->overrides_text == '\0' ? "" : "\n", argument);
-    return override_parse(arena, argument, &request->overrides, error);
+    return override_parse(arena, argument, &parsed, error);
 }
 
 /* Moves --KEY=VALUES that are no options of the program from argv to the request. */

@@ -1,4 +1,4 @@
-/* A sweep's output folder. */
+/* The output directory of a sweep: rows.jsonl, run.json and log/. */
 #ifndef FANIN_OUTPUT_DIR_H
 #define FANIN_OUTPUT_DIR_H
 

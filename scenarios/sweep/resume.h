@@ -1,4 +1,4 @@
-/* The rows that a results folder holds already: for going on with a sweep, and for its summary. */
+/* The rows of an output directory, for a resumed sweep and for the summary. */
 #ifndef FANIN_RESUME_H
 #define FANIN_RESUME_H
 

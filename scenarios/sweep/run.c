@@ -5,9 +5,8 @@
  *        |              `---------------> interrupted: stopped, no row
  *        `-> cannot start -------------------------------------------------^
  *
- * The client's own object is taken over as text behind the sweep's keys, so that a key which a
- * later client adds costs nothing here. A client that leaves no sound row gets one written for it:
- * failed, and why. */
+ * The client's object is copied as text behind the sweep's keys, so a new key of the client needs
+ * no change here. For a client without a valid row the sweep writes one: failed, and why. */
 #include "scenarios/sweep/run.h"
 
 #include <assert.h>

@@ -27,7 +27,7 @@ struct run_result {
 
 /* Where rows go. */
 struct output_dir {
-    const char *path; /* the sweep's output folder; it has a log/ */
+    const char *path; /* the output directory; it has a log/ */
     FILE *rows;       /* open for appending */
 };
 

@@ -1,4 +1,4 @@
-/* A scenario file: what a sweep is to run.
+/* A scenario file describes what a sweep runs.
  *
  *   # Why these numbers: every scenario opens with that.
  *   repeat = 5                    a key and its value
@@ -12,8 +12,7 @@
  *   [+]                           a further grid of the section above: its keys, but for those
  *                                 that are set here
  *
- * A "#" at the start of a line or after a blank begins a comment. Which keys exist is not decided
- * here. */
+ * A "#" at the start of a line or after a blank begins a comment. key.h knows which keys exist. */
 #ifndef FANIN_SCENARIO_H
 #define FANIN_SCENARIO_H
 

@@ -15,7 +15,6 @@
 struct sweep_request {
     char **scenario_paths;
     unsigned scenario_count;
-    struct overrides overrides;
     const char *overrides_text; /* one a line, "" for none */
     const char *command_line;
     const char *out, *resume, *only; /* NULL where not given, like the next three */
@@ -25,7 +24,7 @@ struct sweep_request {
     bool check, dry_run, quiet;
 };
 
-/* What the rows of one cell took so far. */
+/* The duration of one cell's rows so far. */
 struct pace {
     double sum_s;
     unsigned count;
@@ -77,12 +76,11 @@ double sweep_row_s(const struct sweep *sweep, unsigned cell_index);
  * so far. */
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
 
-/* sweep_announce: one line: cells, rows, time expected, seed, folder. */
+/* sweep_announce: one line: cells, rows, expected time, seed, directory. */
 void sweep_announce(const struct sweep *sweep, FILE *out);
 
-/* sweep_run: runs what is not done, with progress on standard error and a table on standard output
- * at the end. Returns the program's exit code; an error, if there is one, is the caller's to
- * print. */
+/* sweep_run: runs the rows that are not done, with progress on standard error and a summary on
+ * standard output. Returns the program's exit code; the caller prints the error, if any. */
 int sweep_run(struct sweep *sweep);
 
 #endif

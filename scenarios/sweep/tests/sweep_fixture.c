@@ -166,6 +166,12 @@ int sweep(struct fixture *fixture, const char *more)
     return finish(fixture);
 }
 
+void run_scenario(struct fixture *fixture, const char *keys, const char *more, int exit_code)
+{
+    write_scenario(fixture, keys);
+    assert_int_equal(sweep(fixture, more), exit_code);
+}
+
 int interrupt(struct fixture *fixture, int signal)
 {
     assert_int_equal(kill((pid_t)fixture->process.handle, signal), 0);
@@ -218,6 +224,11 @@ const char *text_of(struct fixture *fixture, const char *line, const char *key)
     if (text == NULL)
         fail_msg("no text %s in %s", key, line);
     return text;
+}
+
+void assert_text(struct fixture *fixture, const char *line, const char *key, const char *text)
+{
+    assert_string_equal(text_of(fixture, line, key), text);
 }
 
 double number_of(const char *line, const char *key)
@@ -316,4 +327,12 @@ void assert_nothing_left(struct fixture *fixture)
         os_sleep_ns(LOOK_AGAIN_NS);
     }
     assert_false(exists(fixture, "out/client.json"));
+}
+
+void interrupt_scenario(struct fixture *fixture, const char *keys, unsigned started, int signal)
+{
+    write_scenario(fixture, keys);
+    start_sweep(fixture, NULL);
+    await_started(fixture, started);
+    assert_int_equal(interrupt(fixture, signal), EXIT_MEASURED_FAILURE);
 }

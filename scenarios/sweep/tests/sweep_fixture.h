@@ -58,10 +58,16 @@ int finish(struct fixture *fixture); /* its exit code */
 /* start_sweep: fanin-sweep FOLDER/t.conf --out=FOLDER/out, and one more argument if not NULL. */
 void start_sweep(struct fixture *fixture, const char *more);
 int sweep(struct fixture *fixture, const char *more);
+/* run_scenario: write_scenario, then sweep, which ends with `exit_code`. */
+void run_scenario(struct fixture *fixture, const char *keys, const char *more, int exit_code);
+
 int resume(struct fixture *fixture, const char *more, const char *and_more);
 
 /* interrupt: sends the signal to what was started, and waits for its end. */
 int interrupt(struct fixture *fixture, int signal);
+
+/* interrupt_scenario: runs it until so many programs have started, then sends `signal`. */
+void interrupt_scenario(struct fixture *fixture, const char *keys, unsigned started, int signal);
 
 void assert_said(struct fixture *fixture, const char *text);
 void assert_printed(struct fixture *fixture, const char *text);
@@ -70,6 +76,7 @@ void assert_printed(struct fixture *fixture, const char *text);
 
 struct rows rows_of(struct fixture *fixture);
 const char *text_of(struct fixture *fixture, const char *line, const char *key);
+void assert_text(struct fixture *fixture, const char *line, const char *key, const char *text);
 double number_of(const char *line, const char *key);
 
 /* await_rows: returns when rows.jsonl has so many lines. */

@@ -70,8 +70,7 @@ static void the_best_is_found(void **state)
     struct fixture *fixture = *state;
     unsigned searched;
 
-    write_scenario(fixture, SEARCH);
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, SEARCH, NULL, EXIT_DONE);
     assert_string_equal(advised(fixture), "fanin-client --scheme=slices --workers=4");
     searched = assert_labels(fixture);
     assert_int_equal(searched, 4 + 9 + 5); /* of 12 candidates: 4 to 3; 9 to 5 to 3 */
@@ -86,8 +85,7 @@ static void noise_hides_no_large_difference(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, SEARCH "noise = 15\n");
-    assert_int_equal(sweep(fixture, "--seed=5"), EXIT_DONE);
+    run_scenario(fixture, SEARCH "noise = 15\n", "--seed=5", EXIT_DONE);
     assert_non_null(strstr(advised(fixture), "--scheme=slices"));
 }
 
@@ -95,9 +93,10 @@ static void of_equals_the_one_with_less_memory_is_taken(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = same\nadvise = latency\nrepeat = 6\nrate = 100\n"
-                            "scheme = chain, slices, mirror\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture,
+                 "mode = same\nadvise = latency\nrepeat = 6\nrate = 100\n"
+                 "scheme = chain, slices, mirror\n",
+                 NULL, EXIT_DONE);
     assert_string_equal(advised(fixture), "fanin-client --scheme=mirror");
     assert_printed(fixture, "equal within the margin");
     assert_printed(fixture, "best in peak memory");
@@ -107,8 +106,7 @@ static void nothing_works(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, SEARCH "mode = fail\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+    run_scenario(fixture, SEARCH "mode = fail\n", NULL, EXIT_MEASURED_FAILURE);
     assert_said(fixture, "nothing to recommend: every candidate failed, the first with: failed: "
                          "3 frames lost");
     assert_rows(fixture, 4);
@@ -130,8 +128,7 @@ static void a_budget_too_small_for_one_round_starts_nothing(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, SEARCH);
-    assert_int_equal(sweep(fixture, "--budget=0.005"), EXIT_WRONG_USE);
+    run_scenario(fixture, SEARCH, "--budget=0.005", EXIT_WRONG_USE);
     assert_said(fixture, "--budget=0.005 is too small: a first round of 4 rows (scheme)");
     assert_false(exists(fixture, "out"));
     assert_false(exists(fixture, "args"));
@@ -144,8 +141,7 @@ static void a_budget_ends_the_search_but_not_the_finals(void **state)
     struct fixture *fixture = *state;
     unsigned searched, count;
 
-    write_scenario(fixture, SEARCH "wait = 0.2\n");
-    assert_int_equal(sweep(fixture, "--budget=0.15"), EXIT_DONE);
+    run_scenario(fixture, SEARCH "wait = 0.2\n", "--budget=0.15", EXIT_DONE);
     searched = assert_labels(fixture);
     assert_true(searched < 2 * (4 + 9 + 5 + 9));
     assert_true(exists(fixture, "out/advice.json"));
@@ -160,8 +156,7 @@ static void a_budget_that_is_used_up_says_so(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, SEARCH "wait = 1\n");
-    assert_int_equal(sweep(fixture, "--budget=0.05"), EXIT_MEASURED_FAILURE);
+    run_scenario(fixture, SEARCH "wait = 1\n", "--budget=0.05", EXIT_MEASURED_FAILURE);
     assert_said(fixture, "nothing to recommend: the budget was used up before the finals");
     assert_rows(fixture, 4);
 }
@@ -170,8 +165,7 @@ static void a_larger_budget_is_spent(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, SEARCH);
-    assert_int_equal(sweep(fixture, "--budget=0.5"), EXIT_DONE);
+    run_scenario(fixture, SEARCH, "--budget=0.5", EXIT_DONE);
     assert_true(assert_labels(fixture) > 4 + 9 + 5);                      /* a second pass */
     assert_true(rows_of(fixture).count - assert_labels(fixture) > 6 * 4); /* more blocks */
     assert_non_null(strstr(advised(fixture), "--scheme=slices --workers=4"));
@@ -199,8 +193,7 @@ static void foreign_rows_are_refused(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, SEARCH);
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, SEARCH, NULL, EXIT_DONE);
     write_file(fixture, "out/rows.jsonl",
                "{\"status\":\"ok\",\"scenario\":\"t\",\"section\":\"\",\"cell\":\"scheme=no "
                "workers=0\",\"label\":\"search\",\"repeat\":1,\"order\":1}\n");
@@ -242,8 +235,7 @@ static void a_dry_run_shows_the_space(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, SEARCH);
-    assert_int_equal(sweep(fixture, "--dry-run"), EXIT_DONE);
+    run_scenario(fixture, SEARCH, "--dry-run", EXIT_DONE);
     assert_printed(fixture, "searches scheme = chain, slices, mirror");
     assert_printed(fixture, "12 candidates; at most 18 rows");
     assert_false(exists(fixture, "args"));
@@ -254,77 +246,62 @@ static void a_dry_run_shows_the_space(void **state)
 enum { RANKED = 4 };
 
 /* Row i is of cell i. */
-static unsigned rank(const char *const *lines, const char *criterion, unsigned *field,
-                     const char **reason)
-{
-    struct arena arena = {0};
-    struct plan_row planned[RANKED];
-    struct plan plan = {.rows = planned, .count = RANKED};
-    struct rows rows = {.lines = (const char **)(uintptr_t)lines, .count = RANKED};
-    struct ranking_question question = {
-        .criterion = criterion_find(criterion, true), .margin = 0.05, .plan = &plan, .rows = &rows};
-    unsigned sound;
+static const struct {
+    const char *criterion, *lines[RANKED];
+    unsigned sound, order[RANKED];
+} rankings[] = {
+    /* Equal but for chance: the second figure decides. */
+    {"auto",
+     {"{\"status\":\"ok\",\"latency_us_p99\":100,\"cpu_s\":3}",
+      "{\"status\":\"ok\",\"latency_us_p99\":90,\"cpu_s\":9}",
+      "{\"status\":\"ok\",\"latency_us_p99\":130,\"cpu_s\":2}",
+      "{\"status\":\"ok\",\"latency_us_p99\":200,\"cpu_s\":1}"},
+     4,
+     {2, 0, 1, 3}},
+    /* A criterion without chance goes by the margin. */
+    {"cpu",
+     {"{\"status\":\"ok\",\"gb_per_cpu_s\":1,\"peak_rss_kb\":1}",
+      "{\"status\":\"ok\",\"gb_per_cpu_s\":1.97,\"peak_rss_kb\":5}",
+      "{\"status\":\"ok\",\"gb_per_cpu_s\":2,\"peak_rss_kb\":9}",
+      "{\"status\":\"ok\",\"gb_per_cpu_s\":1.8,\"peak_rss_kb\":2}"},
+     4,
+     {1, 2, 3, 0}},
+    /* What is not a result comes last. */
+    {"cpu",
+     {"{\"status\":\"failed\",\"reason\":\"audit\",\"gb_per_cpu_s\":9}",
+      "{\"status\":\"ok\",\"gb_per_cpu_s\":1,\"peak_rss_kb\":5}",
+      "{\"status\":\"ok\",\"gb_per_cpu_s\":null}", "{\"status\":\"ok\",\"gb_per_cpu_s\":2}"},
+     2,
+     {3, 1, 0, 2}},
+};
 
-    for (unsigned i = 0; i < RANKED; i++) {
-        planned[i] = (struct plan_row){.cell_index = i};
-        field[i] = i;
+static void candidates_are_ordered_by_the_criterion(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rankings / sizeof *rankings; i++) {
+        struct arena arena = {0};
+        struct plan_row planned[RANKED];
+        struct plan plan = {.rows = planned, .count = RANKED};
+        const char *lines[RANKED], *reason;
+        struct rows rows = {.lines = lines, .count = RANKED};
+        struct ranking_question question = {.criterion =
+                                                criterion_find(rankings[i].criterion, true),
+                                            .margin = 0.05,
+                                            .plan = &plan,
+                                            .rows = &rows};
+        unsigned field[RANKED];
+
+        for (unsigned k = 0; k < RANKED; k++) {
+            planned[k] = (struct plan_row){.cell_index = k};
+            lines[k] = rankings[i].lines[k];
+            field[k] = k;
+        }
+        assert_int_equal(ranking_make(&arena, &question, field, RANKED, &reason),
+                         rankings[i].sound);
+        assert_memory_equal(field, rankings[i].order, rankings[i].sound * sizeof *field);
+        assert_int_equal(reason == NULL, rankings[i].sound == RANKED);
+        arena_free(&arena);
     }
-    sound = ranking_make(&arena, &question, field, RANKED, reason);
-    arena_free(&arena);
-    return sound;
-}
-
-static void the_same_but_for_chance_goes_by_the_second_figure(void **state)
-{
-    static const char *const lines[RANKED] = {
-        "{\"status\":\"ok\",\"latency_us_p99\":100,\"cpu_s\":3}",
-        "{\"status\":\"ok\",\"latency_us_p99\":90,\"cpu_s\":9}",
-        "{\"status\":\"ok\",\"latency_us_p99\":130,\"cpu_s\":2}",
-        "{\"status\":\"ok\",\"latency_us_p99\":200,\"cpu_s\":1}",
-    };
-    static const unsigned expected[RANKED] = {2, 0, 1, 3};
-    unsigned field[RANKED];
-    const char *reason;
-
-    (void)state;
-    assert_int_equal(rank(lines, "auto", field, &reason), RANKED);
-    assert_memory_equal(field, expected, sizeof field);
-    assert_null(reason);
-}
-
-static void a_criterion_that_is_settled_goes_by_the_margin_asked_for(void **state)
-{
-    static const char *const lines[RANKED] = {
-        "{\"status\":\"ok\",\"gb_per_cpu_s\":1,\"peak_rss_kb\":1}",
-        "{\"status\":\"ok\",\"gb_per_cpu_s\":1.97,\"peak_rss_kb\":5}",
-        "{\"status\":\"ok\",\"gb_per_cpu_s\":2,\"peak_rss_kb\":9}",
-        "{\"status\":\"ok\",\"gb_per_cpu_s\":1.8,\"peak_rss_kb\":2}",
-    };
-    static const unsigned expected[RANKED] = {1, 2, 3, 0};
-    unsigned field[RANKED];
-    const char *reason;
-
-    (void)state;
-    assert_int_equal(rank(lines, "cpu", field, &reason), RANKED);
-    assert_memory_equal(field, expected, sizeof field);
-}
-
-static void what_is_no_result_stands_last(void **state)
-{
-    static const char *const lines[RANKED] = {
-        "{\"status\":\"failed\",\"reason\":\"audit\",\"gb_per_cpu_s\":9}",
-        "{\"status\":\"ok\",\"gb_per_cpu_s\":1,\"peak_rss_kb\":5}",
-        "{\"status\":\"ok\",\"gb_per_cpu_s\":null}",
-        "{\"status\":\"ok\",\"gb_per_cpu_s\":2}",
-    };
-    unsigned field[RANKED];
-    const char *reason;
-
-    (void)state;
-    assert_int_equal(rank(lines, "cpu", field, &reason), 2);
-    assert_int_equal(field[0], 3);
-    assert_int_equal(field[1], 1);
-    assert_non_null(reason);
 }
 
 int main(void)
@@ -343,9 +320,7 @@ int main(void)
         ADVICE_TEST(foreign_rows_are_refused),
         ADVICE_TEST(wrong_use_is_refused_with_its_line),
         ADVICE_TEST(a_dry_run_shows_the_space),
-        cmocka_unit_test(the_same_but_for_chance_goes_by_the_second_figure),
-        cmocka_unit_test(a_criterion_that_is_settled_goes_by_the_margin_asked_for),
-        cmocka_unit_test(what_is_no_result_stands_last),
+        cmocka_unit_test(candidates_are_ordered_by_the_criterion),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

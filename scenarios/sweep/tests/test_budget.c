@@ -265,12 +265,13 @@ static void it_ends_when_all_is_precise(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "[a]\nmode = ok, fail\nexpect = failures\nrepeat = 2\n"
-                            "[b]\nmode = vary\nprecision = 900%\nrepeat = 2\n");
-    assert_int_equal(sweep(fixture, "--budget=20"), EXIT_DONE);
+    run_scenario(fixture,
+                 "[a]\nmode = ok, fail\nexpect = failures\nrepeat = 2\n"
+                 "[b]\nmode = vary\nprecision = 900%\nrepeat = 2\n",
+                 "--budget=20", EXIT_DONE);
     assert_int_equal(count_rows(fixture, "mode=ok"), INTERVAL_RUNS_MIN);
     assert_int_equal(count_rows(fixture, "mode=fail"), 2);
-    assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), BUDGET_STOP_NO_FIGURE);
+    assert_text(fixture, budget_of(fixture), "stopped", BUDGET_STOP_NO_FIGURE);
     write_scenario(fixture, "mode = ok, vary\nrepeat = 2\n");
     fixture->out = path_of(fixture, "out/again");
     assert_int_equal(sweep(fixture, "--precision=900"), EXIT_DONE);
@@ -283,8 +284,7 @@ static void a_finished_budget_can_be_gone_on_with(void **state)
     struct fixture *fixture = *state;
     unsigned rows;
 
-    write_scenario(fixture, "mode = vary\n");
-    assert_int_equal(sweep(fixture, "--budget=0.04"), EXIT_DONE);
+    run_scenario(fixture, "mode = vary\n", "--budget=0.04", EXIT_DONE);
     rows = rows_of(fixture).count;
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
     assert_rows(fixture, rows);
@@ -305,7 +305,7 @@ static void an_interrupted_budget_goes_on(void **state)
     start_sweep(fixture, "--budget=0.1");
     await_rows(fixture, 9);
     assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
-    assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), "interrupted");
+    assert_text(fixture, budget_of(fixture), "stopped", "interrupted");
     assert_said(fixture, "interrupted; continue with --resume=");
     rows = rows_of(fixture).count;
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
@@ -319,11 +319,10 @@ static void a_round_is_cut_where_the_time_ends(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = slow\nx = 1, 2, 3, 4\nrepeat = 1\n");
-    assert_int_equal(sweep(fixture, "--budget=0.07"), EXIT_DONE);
+    run_scenario(fixture, "mode = slow\nx = 1, 2, 3, 4\nrepeat = 1\n", "--budget=0.07", EXIT_DONE);
     assert_true(rows_of(fixture).count < 8);
     assert_rows(fixture, rows_of(fixture).count);
-    assert_string_equal(text_of(fixture, budget_of(fixture), "stopped"), BUDGET_STOP_TIME);
+    assert_text(fixture, budget_of(fixture), "stopped", BUDGET_STOP_TIME);
     assert_true(number_of(read_file(fixture, "out/run.json"), "rows_planned") ==
                 rows_of(fixture).count);
 }
@@ -343,8 +342,7 @@ static void a_further_row_has_to_be_of_a_further_block(void **state)
     struct fixture *fixture = *state;
     const char *rows;
 
-    write_scenario(fixture, "mode = ok\nrepeat = 2\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\nrepeat = 2\n", NULL, EXIT_DONE);
     rows = read_file(fixture, "out/rows.jsonl");
     assert_refused(fixture, rows, "\"order\":3,\"repeat\":2");
     assert_refused(fixture, rows, "\"order\":4,\"repeat\":3");
@@ -374,8 +372,7 @@ static void bad_values_are_named(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\n");
-    assert_int_equal(sweep(fixture, "--precision=x"), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok\n", "--precision=x", EXIT_WRONG_USE);
     assert_said(fixture, "command line: precision = x: takes a percentage, such as 5%");
     assert_int_equal(sweep(fixture, "--precision=5%%"), EXIT_WRONG_USE);
     assert_int_equal(sweep(fixture, "--precision=0"), EXIT_WRONG_USE);

@@ -286,8 +286,7 @@ static void every_sweep_records_its_host_check(void **state)
     struct fixture *fixture = *state;
     const char *record, *noise;
 
-    write_scenario(fixture, "mode = ok\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\n", NULL, EXIT_DONE);
     record = read_file(fixture, "out/run.json");
     assert_true(row_is_object(record));
     noise = row_copy(&fixture->arena, record, "noise");

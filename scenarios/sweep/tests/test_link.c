@@ -207,20 +207,20 @@ static void rows_on_a_link_say_so(void **state)
     struct fixture *fixture = *state;
     const char *row;
 
-    write_scenario(fixture, "mode = ok\nlink = loopback, good\nlabel = it's\nfleet.x = a 'b\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\nlink = loopback, good\nlabel = it's\nfleet.x = a 'b\n", NULL,
+                 EXIT_DONE);
     assert_nothing_left(fixture);
     row = row_of(fixture, "link=good");
-    assert_string_equal(text_of(fixture, row, "link"), "good");
-    assert_string_equal(text_of(fixture, row, "link_asked"), "good");
-    assert_string_equal(text_of(fixture, row, "link_options"), "--mode ok");
-    assert_string_equal(text_of(fixture, row, "label"), "it's");
+    assert_text(fixture, row, "link", "good");
+    assert_text(fixture, row, "link_asked", "good");
+    assert_text(fixture, row, "link_options", "--mode ok");
+    assert_text(fixture, row, "label", "it's");
     assert_true(number_of(row, "link_rate_bits_per_s") == 1e8);
     assert_true(number_of(row, "link_rtt_ms") == 0.5);
     assert_true(number_of(row, "link_cpu_s") >= 0);
     row = row_of(fixture, "link=loopback");
-    assert_string_equal(text_of(fixture, row, "link"), "loopback");
-    assert_string_equal(text_of(fixture, row, "link_options"), "");
+    assert_text(fixture, row, "link", "loopback");
+    assert_text(fixture, row, "link_options", "");
     assert_string_equal(row_copy(&fixture->arena, row, "link_reason"), "null");
     assert_string_equal(row_copy(&fixture->arena, row, "link_rtt_ms"), "null");
 
@@ -239,22 +239,23 @@ static void a_link_that_cannot_be_had_is_loopback(void **state)
     struct fixture *fixture = *state;
     const char *row;
 
-    write_scenario(fixture, "mode = ok\n[a]\nx = 1\nlink = gone\n[b]\nlink = gone, loopback\n"
-                            "[c]\nlink = gone, lost, good\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture,
+                 "mode = ok\n[a]\nx = 1\nlink = gone\n[b]\nlink = gone, loopback\n"
+                 "[c]\nlink = gone, lost, good\n",
+                 NULL, EXIT_DONE);
     assert_rows(fixture, 6);
     assert_said(fixture, "link gone is unavailable, its rows run on loopback: "
                          "fanin-lan: no namespaces here");
     assert_nothing_left(fixture);
     row = row_of(fixture, "");
-    assert_string_equal(text_of(fixture, row, "status"), "ok");
-    assert_string_equal(text_of(fixture, row, "link"), "loopback");
-    assert_string_equal(text_of(fixture, row, "link_asked"), "gone");
-    assert_string_equal(text_of(fixture, row, "link_reason"), "fanin-lan: no namespaces here");
+    assert_text(fixture, row, "status", "ok");
+    assert_text(fixture, row, "link", "loopback");
+    assert_text(fixture, row, "link_asked", "gone");
+    assert_text(fixture, row, "link_reason", "fanin-lan: no namespaces here");
     row = row_of(fixture, "link=lost");
-    assert_string_equal(text_of(fixture, row, "status"), "skipped");
+    assert_text(fixture, row, "status", "skipped");
     assert_non_null(strstr(text_of(fixture, row, "reason"), "would duplicate link = gone"));
-    assert_string_equal(text_of(fixture, row_of(fixture, "link=good"), "link"), "good");
+    assert_text(fixture, row_of(fixture, "link=good"), "link", "good");
     assert_string_equal(link_value(fixture, "gone", "status"), "unavailable");
 }
 
@@ -266,18 +267,17 @@ static void a_machine_without_fanin_lan_falls_back(void **state)
     write_file(fixture, "fanin-lan", "#!/nowhere/at/all\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
     assert_said(fixture, "link good is unavailable, its rows run on loopback: cannot start");
-    assert_string_equal(text_of(fixture, row_of(fixture, ""), "link"), "loopback");
+    assert_text(fixture, row_of(fixture, ""), "link", "loopback");
 }
 
 static void a_link_that_is_not_as_asked_for_is_a_warning(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\nlink = off, none\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\nlink = off, none\n", NULL, EXIT_DONE);
     assert_said(fixture, "warning: link off: not as asked for: rate down (see ");
     assert_said(fixture, "warning: link none: fanin-lan: cannot measure; its rows still run");
-    assert_string_equal(text_of(fixture, row_of(fixture, "link=off"), "link"), "off");
+    assert_text(fixture, row_of(fixture, "link=off"), "link", "off");
     assert_string_equal(link_value(fixture, "off", "status"), "failed");
     assert_string_equal(link_value(fixture, "none", "status"), "failed");
     assert_string_equal(row_copy(&fixture->arena, row_of(fixture, "link=none"), "link_rtt_ms"),
@@ -288,16 +288,13 @@ static void what_fanin_lan_refuses_is_named_by_its_line(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\nlink = bad\n");
-    assert_int_equal(sweep(fixture, "--dry-run"), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok\nlink = bad\n", "--dry-run", EXIT_WRONG_USE);
     assert_said(fixture, "links.conf:5: fanin-lan: --mode: takes ok");
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
     assert_false(exists(fixture, "out"));
-    write_scenario(fixture, "mode = ok\nlink = later\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok\nlink = later\n", NULL, EXIT_WRONG_USE);
     assert_said(fixture, "links.conf:6: fanin-lan: --mode: is odd");
-    write_scenario(fixture, "mode = ok\nlink = nowhere\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok\nlink = nowhere\n", NULL, EXIT_WRONG_USE);
     assert_said(fixture, "t.conf:8: link = nowhere: takes a name of ");
     assert_int_equal(remove(path_of(fixture, "links.conf")), 0);
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
@@ -310,8 +307,7 @@ static void a_dry_run_measures_nothing(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\nlink = good\n");
-    assert_int_equal(sweep(fixture, "--dry-run"), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\nlink = good\n", "--dry-run", EXIT_DONE);
     assert_false(exists(fixture, "checks"));
     assert_false(exists(fixture, "pids"));
 }
@@ -320,18 +316,15 @@ static void a_resumed_sweep_takes_the_check_that_was_made(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = late\nlink = good, gone\n");
-    start_sweep(fixture, NULL);
-    await_started(fixture, 2);
-    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
+    interrupt_scenario(fixture, "mode = late\nlink = good, gone\n", 2, SIGTERM);
     assert_nothing_left(fixture);
     write_file(fixture, "links.conf", "other = -x\n");
     write_file(fixture, "go", "");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
     assert_rows(fixture, 2);
     assert_string_equal(read_file(fixture, "checks"), "ok\ngone\n");
-    assert_string_equal(text_of(fixture, row_of(fixture, "link=gone"), "link_reason"),
-                        "fanin-lan: no namespaces here");
+    assert_text(fixture, row_of(fixture, "link=gone"), "link_reason",
+                "fanin-lan: no namespaces here");
     assert_true(number_of(row_of(fixture, "link=good"), "link_rate_bits_per_s") == 1e8);
     assert_nothing_left(fixture);
 }
@@ -340,10 +333,7 @@ static void a_check_can_be_interrupted(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\nlink = slow\n");
-    start_sweep(fixture, NULL);
-    await_started(fixture, 1);
-    assert_int_equal(interrupt(fixture, SIGINT), EXIT_MEASURED_FAILURE);
+    interrupt_scenario(fixture, "mode = ok\nlink = slow\n", 1, SIGINT);
     assert_said(fixture, "interrupted: 1 of 1 rows are missing");
     assert_nothing_left(fixture);
     assert_string_equal(link_value(fixture, "slow", "status"), "unchecked");
@@ -353,13 +343,13 @@ static void servers_that_fail_behind_a_link_are_explained(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = slow\nlink = good\nfleet.fault = dies\nrepeat = 1\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
-    assert_string_equal(text_of(fixture, row_of(fixture, ""), "reason"),
-                        "the servers ended during the row (exit code 5): no more");
+    run_scenario(fixture, "mode = slow\nlink = good\nfleet.fault = dies\nrepeat = 1\n", NULL,
+                 EXIT_MEASURED_FAILURE);
+    assert_text(fixture, row_of(fixture, ""), "reason",
+                "the servers ended during the row (exit code 5): no more");
     fixture->out = path_of(fixture, "other");
-    write_scenario(fixture, "mode = ok\nlink = good\nfleet.fault = taken\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_MACHINE_CANNOT);
+    run_scenario(fixture, "mode = ok\nlink = good\nfleet.fault = taken\n", NULL,
+                 EXIT_MACHINE_CANNOT);
     assert_said(fixture, "did not start (exit code 3): servers: 127.0.0.1:20000: in use");
 }
 
@@ -367,8 +357,8 @@ static void a_client_that_is_stopped_takes_its_link_along(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = hang\nlink = good\nrepeat = 2\n");
-    assert_int_equal(sweep(fixture, "--timeout=1"), EXIT_MEASURED_FAILURE);
+    run_scenario(fixture, "mode = hang\nlink = good\nrepeat = 2\n", "--timeout=1",
+                 EXIT_MEASURED_FAILURE);
     assert_rows(fixture, 2);
     assert_int_equal(count_pids(fixture, false), 4);
     assert_nothing_left(fixture);

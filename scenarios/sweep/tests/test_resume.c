@@ -5,14 +5,10 @@ static void an_interrupt_keeps_the_rows_and_leaves_nothing(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = late\nx = 1, 2, 3\n");
-    start_sweep(fixture, NULL);
-    await_started(fixture, 2);
-    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
+    interrupt_scenario(fixture, "mode = late\nx = 1, 2, 3\n", 2, SIGTERM);
     assert_said(fixture, "interrupted: 3 of 3 rows are missing; continue with --resume=");
     assert_nothing_left(fixture);
-    assert_string_equal(text_of(fixture, read_file(fixture, "out/run.json"), "state"),
-                        "interrupted");
+    assert_text(fixture, read_file(fixture, "out/run.json"), "state", "interrupted");
     write_file(fixture, "go", "");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
     assert_rows(fixture, 3);
@@ -53,8 +49,7 @@ static void a_resume_refuses_what_differs(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\n");
-    assert_int_equal(sweep(fixture, "--x=1"), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\n", "--x=1", EXIT_DONE);
     assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), "--x=1"), EXIT_DONE);
     assert_int_equal(resume(fixture, "--x=2", NULL), EXIT_WRONG_USE);
     assert_said(fixture, "started with other keys");

@@ -9,17 +9,16 @@ static void good_rows_are_spliced(void **state)
     struct rows rows;
     char *key;
 
-    write_scenario(fixture, "mode = ok, lines\nrepeat = 3\nseed = 9\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = ok, lines\nrepeat = 3\nseed = 9\n", NULL, EXIT_DONE);
     assert_rows(fixture, 6);
     rows = rows_of(fixture);
     for (unsigned i = 0; i < rows.count; i++) {
         assert_non_null(row_member(&fixture->arena, rows.lines[i], 0, &key));
         assert_string_equal(key, "schema");
-        assert_string_equal(text_of(fixture, rows.lines[i], "scenario"), "t");
-        assert_string_equal(text_of(fixture, rows.lines[i], "section"), "");
-        assert_string_equal(text_of(fixture, rows.lines[i], "fleet"), "");
-        assert_string_equal(text_of(fixture, rows.lines[i], "status"), "ok");
+        assert_text(fixture, rows.lines[i], "scenario", "t");
+        assert_text(fixture, rows.lines[i], "section", "");
+        assert_text(fixture, rows.lines[i], "fleet", "");
+        assert_text(fixture, rows.lines[i], "status", "ok");
         assert_true(strlen(text_of(fixture, rows.lines[i], "time_utc")) == 20);
         assert_int_equal((unsigned)number_of(rows.lines[i], "repeat"), i / 2 + 1);
         assert_true(number_of(rows.lines[i], "fleet_rss_kb") > 0);
@@ -38,14 +37,13 @@ static void the_record_has_what_a_reader_needs(void **state)
     struct fixture *fixture = *state;
     const char *record, *inner;
 
-    write_scenario(fixture, "mode = ok\n");
-    assert_int_equal(sweep(fixture, "--seed=77"), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\n", "--seed=77", EXIT_DONE);
     record = read_file(fixture, "out/run.json");
     assert_true(row_is_object(record));
     assert_true(number_of(record, "seed") == 77);
     assert_true(number_of(record, "rows_written") == 1);
     assert_true(number_of(record, "actual_s") > 0);
-    assert_string_equal(text_of(fixture, record, "state"), "done");
+    assert_text(fixture, record, "state", "done");
     assert_non_null(strstr(text_of(fixture, record, "command_line"), "--seed=77"));
     assert_true(strlen(text_of(fixture, record, "commit")) > 0);
     assert_true(strlen(text_of(fixture, record, "compiler")) > 0);
@@ -53,7 +51,7 @@ static void the_record_has_what_a_reader_needs(void **state)
     assert_non_null(inner);
     assert_true(strlen(text_of(fixture, inner, "kernel")) > 0);
     inner = row_find(row_find(record, "scenarios"), "t");
-    assert_string_equal(text_of(fixture, inner, "text"), read_file(fixture, "t.conf"));
+    assert_text(fixture, inner, "text", read_file(fixture, "t.conf"));
 }
 
 static void assert_failed_row(struct fixture *fixture, const char *cell, const char *status,
@@ -61,7 +59,7 @@ static void assert_failed_row(struct fixture *fixture, const char *cell, const c
 {
     const char *row = row_of(fixture, cell);
 
-    assert_string_equal(text_of(fixture, row, "status"), status);
+    assert_text(fixture, row, "status", status);
     if (strstr(text_of(fixture, row, "reason"), reason) == NULL)
         fail_msg("\"%s\" is not in %s", reason, row);
 }
@@ -70,8 +68,8 @@ static void every_way_to_fail_is_a_row_with_its_reason(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok, fail, skip, die, crash, lie, garbage, nothing, silent\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+    run_scenario(fixture, "mode = ok, fail, skip, die, crash, lie, garbage, nothing, silent\n",
+                 NULL, EXIT_MEASURED_FAILURE);
     assert_rows(fixture, 9);
     assert_failed_row(fixture, "mode=ok", "ok", "");
     assert_failed_row(fixture, "mode=fail", "failed", "audit");
@@ -91,8 +89,7 @@ static void a_client_that_hangs_is_stopped(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = hang\n");
-    assert_int_equal(sweep(fixture, "--timeout=1"), EXIT_MEASURED_FAILURE);
+    run_scenario(fixture, "mode = hang\n", "--timeout=1", EXIT_MEASURED_FAILURE);
     assert_rows(fixture, 1);
     assert_failed_row(fixture, "", "failed", "stopped after 1 s");
     assert_nothing_left(fixture);
@@ -102,8 +99,7 @@ static void expected_failures_are_no_failure(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = fail\nexpect = failures\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = fail\nexpect = failures\n", NULL, EXIT_DONE);
     assert_failed_row(fixture, "", "failed", "audit");
 }
 
@@ -111,16 +107,14 @@ static void an_expected_failure_is_no_licence_to_crash(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = die\nexpect = failures\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+    run_scenario(fixture, "mode = die\nexpect = failures\n", NULL, EXIT_MEASURED_FAILURE);
 }
 
 static void nothing_that_could_run_is_exit_code_3(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = skip\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_MACHINE_CANNOT);
+    run_scenario(fixture, "mode = skip\n", NULL, EXIT_MACHINE_CANNOT);
     assert_rows(fixture, 1);
 }
 
@@ -128,8 +122,7 @@ static void a_budget_ends_after_the_first_repeats(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = slow\nx = 1, 2\nrepeat = 50\n");
-    assert_int_equal(sweep(fixture, "--budget=0.001"), EXIT_DONE);
+    run_scenario(fixture, "mode = slow\nx = 1, 2\nrepeat = 50\n", "--budget=0.001", EXIT_DONE);
     assert_rows(fixture, 2);
     assert_said(fixture, "the budget of 0.1 s is too small for all of them");
     assert_said(fixture, "out of time: 8 of 10 rows");
@@ -142,8 +135,7 @@ static void the_sweeps_own_time_is_in_each_row(void **state)
     double sum_ms = 0;
     struct rows rows;
 
-    write_scenario(fixture, "mode = ok\nrepeat = 3\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\nrepeat = 3\n", NULL, EXIT_DONE);
     rows = rows_of(fixture);
     for (unsigned i = 0; i < rows.count; i++) {
         assert_true(number_of(rows.lines[i], "sweep_overhead_ms") > 0);
@@ -158,8 +150,7 @@ static void a_dry_run_prints_and_runs_nothing(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok, fail\nrepeat = 7\nrow-seconds = 2\n");
-    assert_int_equal(sweep(fixture, "--dry-run"), EXIT_DONE);
+    run_scenario(fixture, "mode = ok, fail\nrepeat = 7\nrow-seconds = 2\n", "--dry-run", EXIT_DONE);
     assert_printed(fixture, "t mode=fail       7      14.0");
     assert_printed(fixture, "2 cells, 14 rows to run, about 28.0 s");
     assert_false(exists(fixture, "out"));
@@ -170,14 +161,11 @@ static void what_a_program_refuses_is_named_by_its_line(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok, bad\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok, bad\n", NULL, EXIT_WRONG_USE);
     assert_said(fixture, "t.conf:7: client: --mode: takes ok, this is bad");
-    write_scenario(fixture, "mode = ok\nfleet.fault = bad\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok\nfleet.fault = bad\n", NULL, EXIT_WRONG_USE);
     assert_said(fixture, "t.conf:8: servers: --fault: takes refuse");
-    write_scenario(fixture, "mode = ok\n");
-    assert_int_equal(sweep(fixture, "--mode=bad"), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok\n", "--mode=bad", EXIT_WRONG_USE);
     assert_said(fixture, "command line: client: --mode");
     assert_int_equal(sweep(fixture, "--mode=odd"), EXIT_WRONG_USE);
     assert_said(fixture, "--dry-run: exit code 7, expected 0, 2 or 3");
@@ -191,8 +179,7 @@ static void wrong_use_is_one_line(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\n");
-    assert_int_equal(sweep(fixture, "--only=nothing"), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok\n", "--only=nothing", EXIT_WRONG_USE);
     assert_said(fixture, "--only=nothing: no scenario given has this section");
     assert_int_equal(sweep(fixture, path_of(fixture, "t.conf")), EXIT_WRONG_USE);
     assert_said(fixture, "are both called t");
@@ -209,8 +196,7 @@ static void a_folder_with_something_in_it_is_left_alone(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\n", NULL, EXIT_DONE);
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
     assert_said(fixture, "the directory is not empty");
     assert_rows(fixture, 1);
@@ -222,8 +208,8 @@ static void a_fleet_that_cannot_start_ends_the_sweep(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\nport = 20000\nfleet.fault = taken\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_MACHINE_CANNOT);
+    run_scenario(fixture, "mode = ok\nport = 20000\nfleet.fault = taken\n", NULL,
+                 EXIT_MACHINE_CANNOT);
     assert_said(fixture, "t.conf:8: the servers on ports 20000 to 20002 did not start");
     assert_said(fixture, "127.0.0.1:20000: in use");
     assert_said(fixture, "--port=BASE");
@@ -233,8 +219,7 @@ static void what_a_fleet_refuses_late_is_named_by_its_line(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = ok\nfleet.fault = many\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    run_scenario(fixture, "mode = ok\nfleet.fault = many\n", NULL, EXIT_WRONG_USE);
     assert_said(fixture, "t.conf:8: servers: --fault: too many");
 }
 
@@ -242,8 +227,8 @@ static void a_fleet_that_ends_fails_the_row_and_is_started_again(void **state)
 {
     struct fixture *fixture = *state;
 
-    write_scenario(fixture, "mode = slow\nfleet.fault = dies\nrepeat = 2\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE);
+    run_scenario(fixture, "mode = slow\nfleet.fault = dies\nrepeat = 2\n", NULL,
+                 EXIT_MEASURED_FAILURE);
     assert_rows(fixture, 2);
     assert_failed_row(fixture, "", "failed", "the servers ended during the row (exit code 5)");
     assert_int_equal(count_pids(fixture, false), 2);
@@ -255,8 +240,7 @@ static void each_set_of_options_has_a_fleet_that_is_kept(void **state)
     struct fixture *fixture = *state;
     struct rows rows;
 
-    write_scenario(fixture, "mode = ok\nfleet.fault = x, y\nrepeat = 3\n");
-    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    run_scenario(fixture, "mode = ok\nfleet.fault = x, y\nrepeat = 3\n", NULL, EXIT_DONE);
     assert_int_equal(count_pids(fixture, false), 2);
     rows = rows_of(fixture);
     for (unsigned i = 0; i < rows.count; i++)

@@ -81,10 +81,10 @@ static const char scenario[] = "# why\nservers = 4\nlink = real\nframes = 10\nsi
 
 static void assert_sound(struct fixture *fixture, const char *row)
 {
-    assert_string_equal(text_of(fixture, row, "section"), "ends");
-    assert_string_equal(text_of(fixture, row, "status"), "ok");
-    assert_string_equal(text_of(fixture, row, "audit"), "pass");
-    assert_string_equal(text_of(fixture, row, "link"), "real");
+    assert_text(fixture, row, "section", "ends");
+    assert_text(fixture, row, "status", "ok");
+    assert_text(fixture, row, "audit", "pass");
+    assert_text(fixture, row, "link", "real");
     assert_true(number_of(row, "link_rate_bits_per_s") == 5e7);
     assert_true(number_of(row, "link_rtt_ms") == 1);
     assert_true(number_of(row, "bytes") == 400000);
