@@ -20,6 +20,7 @@
 #include "scenarios/sweep/summary.h"
 
 #define PAUSE_SLICE_NS ((uint64_t)50 * OS_NS_PER_MS)
+#define PLAIN_LINE_NS  ((uint64_t)30 * OS_NS_PER_S) /* between lines that are not redrawn */
 
 /* How the loop ended. */
 struct outcome {
@@ -44,10 +45,11 @@ static void tick(void *context)
     unsigned expected =
         sweep->advice == NULL ? sweep->plan.count : sweep_advice_rows(sweep, sweep->left_s);
 
-    progress_show(&sweep->progress, now_ns,
-                  arena_text(&arena, "row %u/%u  %s", written + 1, expected,
-                             cell_title(&arena, sweep->row->cell)),
-                  (double)written / expected, (uint64_t)(left_s * OS_NS_PER_S));
+    if (sweep->progress.terminal || now_ns - sweep->progress.drawn_ns >= PLAIN_LINE_NS)
+        progress_show(&sweep->progress, now_ns,
+                      arena_text(&arena, "row %u/%u  %s", written + 1, expected,
+                                 cell_title(&arena, sweep->row->cell)),
+                      (double)written / expected, (uint64_t)(left_s * OS_NS_PER_S));
     arena_free(&arena);
 }
 
