@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/os.h"
 #include "scenarios/sweep/fleet.h"
 #include "scenarios/sweep/output_dir.h"
 #include "scenarios/sweep/key.h"
 
 enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_BASE = 128 };
+
+#define SLICE_NS      ((uint64_t)100 * OS_NS_PER_MS)
+#define STOP_GRACE_NS ((uint64_t)OS_NS_PER_S)
 
 static const char *find_program(struct arena *arena, const char *name)
 {
@@ -103,22 +105,24 @@ static char *quote(struct arena *arena, const char *word)
     return arena_text(arena, "%s%s'", text, word);
 }
 
+static char *join(struct arena *arena, const struct command *command, bool quoted)
+{
+    char *text = arena_copy(arena, "", 0);
+
+    for (unsigned i = 0; i < command->count; i++)
+        text = arena_text(arena, "%s%s%s", text, i == 0 ? "" : " ",
+                          quoted ? quote(arena, command->argv[i]) : command->argv[i]);
+    return text;
+}
+
 char *command_shell(struct arena *arena, const struct command *command)
 {
-    char *text = quote(arena, command->argv[0]);
-
-    for (unsigned i = 1; i < command->count; i++)
-        text = arena_text(arena, "%s %s", text, quote(arena, command->argv[i]));
-    return text;
+    return join(arena, command, true);
 }
 
 char *command_text(struct arena *arena, const struct command *command)
 {
-    char *text = arena_text(arena, "%s", command->argv[0]);
-
-    for (unsigned i = 1; i < command->count; i++)
-        text = arena_text(arena, "%s %s", text, command->argv[i]);
-    return text;
+    return join(arena, command, false);
 }
 
 /* Where `line` names the option, or NULL. A longer name that begins alike is another option. */
@@ -160,6 +164,21 @@ struct place command_place(struct arena *arena, const struct cell *cell, bool fo
         }
     }
     return place;
+}
+
+bool command_await(struct os_process *process, uint64_t limit_ns, int *exit_code,
+                   void (*tick)(void *context), void *context)
+{
+    uint64_t deadline_ns = os_now_ns() + limit_ns;
+
+    while (os_process_wait(process, SLICE_NS, exit_code) == 0) {
+        if (os_interrupted() || os_now_ns() > deadline_ns) {
+            os_process_stop(process, STOP_GRACE_NS);
+            return false;
+        }
+        tick(context);
+    }
+    return true;
 }
 
 const char *command_last_line(struct arena *arena, const char *log_path)

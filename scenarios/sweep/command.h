@@ -2,6 +2,7 @@
 #ifndef FANIN_COMMAND_H
 #define FANIN_COMMAND_H
 
+#include "base/os.h"
 #include "scenarios/sweep/cell.h"
 
 struct command {
@@ -36,6 +37,11 @@ char *command_text(struct arena *arena, const struct command *command);
  * first; the section when it names none. `for_fleet`: the program is the fleet's. */
 struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
                            const char *line);
+
+/* command_await: waits for the process, at most `limit_ns`, and calls tick(context) several times a
+ * second. False, with the process stopped: the time was up, or the sweep is interrupted. */
+bool command_await(struct os_process *process, uint64_t limit_ns, int *exit_code,
+                   void (*tick)(void *context), void *context);
 
 /* command_last_line: the last line of a program's log that is not blank; "" if there is none. */
 const char *command_last_line(struct arena *arena, const char *log_path);

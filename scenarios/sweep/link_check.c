@@ -13,17 +13,18 @@
 #include "base/os.h"
 #include "base/json_read.h"
 
-#define SLICE_NS        ((uint64_t)100 * OS_NS_PER_MS)
-#define STOP_GRACE_NS   ((uint64_t)OS_NS_PER_S)
 #define CHECK_S_MAX     90
 #define CHECK_NS_MAX    ((uint64_t)CHECK_S_MAX * OS_NS_PER_S)
 #define CHECK_BYTES_MAX (1 << 16)
+
+enum { EXIT_UNKNOWN = -1 };
 
 struct link_check {
     struct arena *arena;
     struct link *link;
     struct progress *progress;
     const char *json_path, *table_path, *log_path;
+    uint64_t began_ns;
     double left_s; /* from its begin to the sweep's end */
 };
 
@@ -40,25 +41,16 @@ static uint64_t left_ns(const struct link_check *check, uint64_t spent_ns)
     return left > 0 ? (uint64_t)left : 0;
 }
 
-/* False: interrupted. */
-static bool await(struct link_check *check, struct os_process *process, int *exit_code)
+static void tick(void *context)
 {
-    uint64_t began_ns = os_now_ns(), now_ns = began_ns;
+    const struct link_check *check = context;
     struct arena arena = {0};
-    const char *what = arena_text(&arena, "measuring link %s", check->link->name);
-    bool ended = false;
+    uint64_t now_ns = os_now_ns();
 
-    while (!ended && !os_interrupted() && now_ns - began_ns < CHECK_NS_MAX) {
-        ended = os_process_wait(process, SLICE_NS, exit_code) == 1;
-        now_ns = os_now_ns();
-        progress_show(check->progress, now_ns, what, 0, left_ns(check, now_ns - began_ns));
-    }
-    if (!ended) {
-        os_process_stop(process, STOP_GRACE_NS);
-        *exit_code = -1;
-    }
+    progress_show(check->progress, now_ns,
+                  arena_text(&arena, "measuring link %s", check->link->name), 0,
+                  left_ns(check, now_ns - check->began_ns));
     arena_free(&arena);
-    return ended || !os_interrupted();
 }
 
 static bool says_ok(const char *object, const char *key)
@@ -119,7 +111,7 @@ static int judge(struct link_check *check, int exit_code, struct error *error)
     case EXIT_WRONG_USE:
         error_set(error, &link->place, "%s", last_words(check, exit_code));
         return EXIT_WRONG_USE;
-    case -1:
+    case EXIT_UNKNOWN:
         set_status(
             link, LINK_FAILED,
             arena_text(check->arena, "fanin-lan --check did not end within %d s", CHECK_S_MAX));
@@ -134,8 +126,9 @@ static int check_one(struct link_check *check, struct error *error)
 {
     struct command command = link_command(check->arena, check->link);
     struct os_process process;
-    int exit_code = -1, code;
+    int exit_code = EXIT_UNKNOWN, code;
 
+    check->began_ns = os_now_ns();
     command_add(check->arena, &command, "--check");
     command_add(check->arena, &command, arena_text(check->arena, "--json=%s", check->json_path));
     code = os_process_start(&process, command.argv, check->table_path, check->log_path);
@@ -143,7 +136,9 @@ static int check_one(struct link_check *check, struct error *error)
         set_status(
             check->link, LINK_UNAVAILABLE,
             arena_text(check->arena, "cannot start %s: %s", command.argv[0], strerror(-code)));
-    else if (!await(check, &process, &exit_code))
+    else if (!command_await(&process, CHECK_NS_MAX, &exit_code, tick, check))
+        exit_code = EXIT_UNKNOWN;
+    if (os_interrupted() && exit_code == EXIT_UNKNOWN && code == 0)
         return EXIT_MEASURED_FAILURE;
     return code != 0 ? EXIT_DONE : judge(check, exit_code, error);
 }

@@ -62,26 +62,23 @@ static void write_scenarios(struct json *json, const struct record *record)
     json_object_close(json);
 }
 
-static void write_host_check(struct json *json, const struct host_check *check)
+/* Both are null where there is none. */
+static void write_optional(struct arena *arena, struct json *json, const struct record *record)
 {
-    if (check == NULL) {
+    if (record->host_check == NULL) {
         json_null(json, "noise");
-        return;
+    } else {
+        json_object_open(json, "noise");
+        host_check_write(json, record->host_check);
+        json_object_close(json);
     }
-    json_object_open(json, "noise");
-    host_check_write(json, check);
-    json_object_close(json);
-}
-
-static void write_budget(struct arena *arena, struct json *json, const struct record *record)
-{
     if (record->budget.samples == NULL) {
         json_null(json, "budget");
-        return;
+    } else {
+        json_object_open(json, "budget");
+        budget_write(arena, json, &record->budget, record->plan_cells);
+        json_object_close(json);
     }
-    json_object_open(json, "budget");
-    budget_write(arena, json, &record->budget, record->plan_cells);
-    json_object_close(json);
 }
 
 static void write_object(struct arena *arena, struct json *json, const struct record *record)
@@ -110,8 +107,7 @@ static void write_object(struct arena *arena, struct json *json, const struct re
     os_machine_describe(write_fact, json);
     json_object_close(json);
     links_write(json, &record->links);
-    write_host_check(json, record->host_check);
-    write_budget(arena, json, record);
+    write_optional(arena, json, record);
     write_scenarios(json, record);
 }
 

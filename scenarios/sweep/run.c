@@ -21,9 +21,6 @@
 #include "scenarios/sweep/command.h"
 #include "base/json_read.h"
 
-#define SLICE_NS      ((uint64_t)100 * OS_NS_PER_MS)
-#define STOP_GRACE_NS ((uint64_t)OS_NS_PER_S)
-
 enum { TIME_BYTES = 32, EXIT_UNKNOWN = -1 };
 
 struct run {
@@ -50,22 +47,6 @@ static void write_time(char text[TIME_BYTES], uint64_t wall_ns)
 }
 
 /* ---- the process ---- */
-
-/* True when it ended by itself. */
-static bool await_client(struct run *run, struct os_process *process, uint64_t started_ns,
-                         void (*tick)(void *), void *context)
-{
-    uint64_t deadline_ns = started_ns + run->row->cell->timeout_s * OS_NS_PER_S;
-
-    while (os_process_wait(process, SLICE_NS, &run->exit_code) == 0) {
-        if (os_interrupted() || os_now_ns() > deadline_ns) {
-            os_process_stop(process, STOP_GRACE_NS);
-            return false;
-        }
-        tick(context);
-    }
-    return true;
-}
 
 static void fail(struct run *run, const char *reason)
 {
@@ -112,7 +93,7 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
         return;
     }
     started_ns = os_now_ns();
-    ended = await_client(run, &process, started_ns, tick, context);
+    ended = command_await(&process, cell->timeout_s * OS_NS_PER_S, &run->exit_code, tick, context);
     run->client_ns = os_now_ns() - started_ns;
     run->link_cpu_s = (double)(link_cpu_ns(cell) - link_began_ns) / OS_NS_PER_S;
     if (!ended) {
