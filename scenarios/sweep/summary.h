@@ -10,7 +10,7 @@
 void summary_cells(FILE *out, const struct cells *cells);
 
 /* summary_rows: how many rows there are by status, and why rows failed or were skipped: a few
- * lines. */
-void summary_rows(FILE *out, const struct rows *rows);
+ * lines. `bad`: failed rows that were not expected to fail. */
+void summary_rows(FILE *out, const struct rows *rows, unsigned bad);
 
 #endif

@@ -420,7 +420,7 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
         fprintf(stderr, "fanin-sweep: %s\n", error.text);
         return;
     }
-    summary_rows(stdout, &rows);
+    summary_rows(stdout, &rows, sweep->bad);
     if (*sweep->record.budget.stopped != '\0')
         print_budget(sweep);
     printf("rows: %s\n", path);

@@ -100,6 +100,7 @@ static void expected_failures_are_no_failure(void **state)
     struct fixture *fixture = *state;
 
     run_scenario(fixture, "mode = fail\nexpect = failures\n", NULL, EXIT_DONE);
+    assert_printed(fixture, "1 rows: 0 ok, 1 failed (1 as expected), 0 skipped");
     assert_failed_row(fixture, "", "failed", "audit");
 }
 
