@@ -14,24 +14,14 @@ static const double unset_share = -1;
 static const uint64_t unlimited_queue_bytes = 64 << 20;
 static const uint64_t grace_ns = 2ULL * OS_NS_PER_S;
 
-/* What may be set for each direction apart. */
-struct path_choices {
-    uint64_t rate_bits_per_s, jitter_ns;
-    double loss;
-    struct queue_size queue;
-};
-
-struct choices {
-    int link;
-    struct path_choices both, path[LINK_DIRECTIONS];
-    uint64_t round_trip_ns, seed, ready_timeout_ns, join_pid;
-    struct cut_list cuts;
-    const char *far_command, *ready_file, *json, *stats;
-    bool check, quiet;
-};
-
-#define AT(field) offsetof(struct choices, field)
+#define AT(field) offsetof(struct lan_options, field)
 #define NO_RANGE  0, 0, NULL
+#define EACH_WAY(name, value, parse, field)                                                        \
+    {"up-" name, value, NULL, "instead of --" name, parse, AT(path[LINK_UP].field), NO_RANGE},     \
+    {                                                                                              \
+        "down-" name, value, NULL, "instead of --" name, parse, AT(path[LINK_DOWN].field),         \
+            NO_RANGE                                                                               \
+    }
 
 static const struct option_spec specs[] = {
     {.name = "The link (near is where COMMAND runs, far where the --far command does)"},
@@ -57,7 +47,7 @@ static const struct option_spec specs[] = {
     {"cut", "AT:FOR,...", NULL,
      "take the link down at time AT after the near command's\n"
      "start, for the time FOR: 2s:500ms",
-     unit_cuts, AT(cuts), NO_RANGE},
+     unit_cuts, AT(session.cuts), NO_RANGE},
     {"link", "KIND", "auto",
      "kernel: veth with the kernel's tbf and netem; tun: a link in\n"
      "user space between TAP devices; packet: the same between\n"
@@ -65,32 +55,21 @@ static const struct option_spec specs[] = {
      "these that works",
      options_choice, AT(link), 0, 0, link_names},
     {.name = "Each way apart (up: near to far, down: far to near)"},
-    {"up-rate", "RATE", NULL, "instead of --rate", unit_bit_rate, AT(path[LINK_UP].rate_bits_per_s),
-     NO_RANGE},
-    {"down-rate", "RATE", NULL, "instead of --rate", unit_bit_rate,
-     AT(path[LINK_DOWN].rate_bits_per_s), NO_RANGE},
-    {"up-jitter", "TIME", NULL, "instead of --jitter", unit_duration, AT(path[LINK_UP].jitter_ns),
-     NO_RANGE},
-    {"down-jitter", "TIME", NULL, "instead of --jitter", unit_duration,
-     AT(path[LINK_DOWN].jitter_ns), NO_RANGE},
-    {"up-loss", "PERCENT", NULL, "instead of --loss", unit_share, AT(path[LINK_UP].loss), NO_RANGE},
-    {"down-loss", "PERCENT", NULL, "instead of --loss", unit_share, AT(path[LINK_DOWN].loss),
-     NO_RANGE},
-    {"up-queue", "TIME|BYTES", NULL, "instead of --queue", unit_queue, AT(path[LINK_UP].queue),
-     NO_RANGE},
-    {"down-queue", "TIME|BYTES", NULL, "instead of --queue", unit_queue, AT(path[LINK_DOWN].queue),
-     NO_RANGE},
+    EACH_WAY("rate", "RATE", unit_bit_rate, rate_bits_per_s),
+    EACH_WAY("jitter", "TIME", unit_duration, jitter_ns),
+    EACH_WAY("loss", "PERCENT", unit_share, loss),
+    EACH_WAY("queue", "TIME|BYTES", unit_queue, queue),
     {.name = "The commands"},
     {"far", "COMMAND", NULL,
      "command for sh -c in the far namespace, stopped when the near\n"
      "command has ended; its output goes to stderr",
-     options_string, AT(far_command), NO_RANGE},
+     options_string, AT(session.far_command), NO_RANGE},
     {"ready-file", "FILE", NULL,
      "start the near command when this file appears;\n"
      "fanin-servers --ready-file makes one",
-     options_string, AT(ready_file), NO_RANGE},
+     options_string, AT(session.ready_file), NO_RANGE},
     {"ready-timeout", "TIME", "30s", "how long to wait for the ready file", unit_timeout,
-     AT(ready_timeout_ns), NO_RANGE},
+     AT(session.ready_timeout_ns), NO_RANGE},
     {"join", "PID", NULL,
      "run COMMAND in the near namespace of the fanin-lan with this\n"
      "process id",
@@ -108,7 +87,7 @@ static const struct option_spec specs[] = {
      "frames carried, lost and dropped, and CPU times, as a line of\n"
      "JSON at the end (-: stdout)",
      options_string, AT(stats), NO_RANGE},
-    {"quiet", NULL, NULL, "print errors only", options_flag, AT(quiet), NO_RANGE},
+    {"quiet", NULL, NULL, "print errors only", options_flag, AT(session.quiet), NO_RANGE},
     {.name = NULL},
 };
 
@@ -157,17 +136,19 @@ __attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, .
     return OPTIONS_WRONG;
 }
 
-static int modes_check(const struct choices *choices, bool has_command)
+static int modes_check(const struct lan_options *options)
 {
-    if (choices->check && (has_command || choices->far_command != NULL))
+    bool near = options->session.near_command != NULL, far = options->session.far_command != NULL;
+
+    if (options->check && (near || far))
         return wrong_use("--check measures the link alone: leave out COMMAND and --far");
-    if (choices->check && (choices->join_pid > 0 || choices->cuts.count > 0))
+    if (options->check && (options->join_pid > 0 || options->session.cuts.count > 0))
         return wrong_use("--check does not go with --join or --cut");
-    if (choices->json != NULL && !choices->check)
+    if (options->json != NULL && !options->check)
         return wrong_use("--json writes the result of --check; without it use --stats FILE");
-    if (choices->join_pid > 0 && (!has_command || choices->far_command != NULL))
+    if (options->join_pid > 0 && (!near || far))
         return wrong_use("--join takes a COMMAND to run, and no --far");
-    if (!choices->check && choices->join_pid == 0 && !has_command && choices->far_command == NULL)
+    if (!options->check && options->join_pid == 0 && !near && !far)
         return wrong_use(
             "takes a COMMAND to run, --far 'COMMAND', or --check; --help has examples");
     return OPTIONS_OK;
@@ -175,7 +156,7 @@ static int modes_check(const struct choices *choices, bool has_command)
 
 /* ---- one direction -------------------------------------------------------------------------- */
 
-static uint64_t queue_bytes(const struct path_choices *path)
+static uint64_t queue_bytes(const struct path_options *path)
 {
     if (path->queue.bytes > 0)
         return path->queue.bytes;
@@ -187,7 +168,7 @@ static uint64_t queue_bytes(const struct path_choices *path)
 }
 
 /* What is not set for this direction is taken from both. */
-static void path_complete(struct path_choices *path, const struct path_choices *both)
+static void path_complete(struct path_options *path, const struct path_options *both)
 {
     if (path->rate_bits_per_s == unset)
         path->rate_bits_per_s = both->rate_bits_per_s;
@@ -199,67 +180,49 @@ static void path_complete(struct path_choices *path, const struct path_choices *
         path->queue = both->queue;
 }
 
-static int path_read(struct shaper_config *config, struct choices *choices, int direction)
+static int path_read(struct lan_options *options, int direction)
 {
-    static const char *const names[] = {[LINK_UP] = "up", [LINK_DOWN] = "down"};
-    struct path_choices *path = &choices->path[direction];
+    struct path_options *path = &options->path[direction];
+    struct shaper_config *config = &options->request.path[direction];
 
-    path_complete(path, &choices->both);
+    path_complete(path, &options->both);
     /* Directions lose different frames. */
     *config = (struct shaper_config){.rate_bits_per_s = path->rate_bits_per_s,
-                                     .delay_ns = choices->round_trip_ns / 2,
+                                     .delay_ns = options->round_trip_ns / 2,
                                      .jitter_ns = path->jitter_ns,
                                      .queue_bytes = queue_bytes(path),
                                      .loss = path->loss,
-                                     .seed = choices->seed * LINK_DIRECTIONS + (uint64_t)direction};
+                                     .seed = options->seed * LINK_DIRECTIONS + (uint64_t)direction};
     if (config->jitter_ns > config->delay_ns)
         return wrong_use(
             "--jitter: %g ms %s is more than half of the round trip of %g ms; no frame "
             "arrives before it is sent",
-            (double)config->jitter_ns / 1e6, names[direction],
-            (double)choices->round_trip_ns / 1e6);
+            (double)config->jitter_ns / 1e6, link_direction_names[direction],
+            (double)options->round_trip_ns / 1e6);
     if (config->queue_bytes > SHAPER_QUEUE_BYTES_MAX)
-        return wrong_use("--queue: %llu bytes %s are more than %d; a shorter time would be right",
-                         (unsigned long long)config->queue_bytes, names[direction],
+        return wrong_use("--queue: %llu bytes %s are more than %d; use a shorter time",
+                         (unsigned long long)config->queue_bytes, link_direction_names[direction],
                          SHAPER_QUEUE_BYTES_MAX);
     return OPTIONS_OK;
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-static void session_read(struct session_config *session, const struct choices *choices,
-                         char **command)
-{
-    *session = (struct session_config){
-        .far_command = choices->far_command,
-        .near_command = *command == NULL ? NULL : command,
-        .ready_file = choices->ready_file,
-        .ready_timeout_ns = choices->ready_timeout_ns,
-        .grace_ns = grace_ns,
-        .cuts = choices->cuts,
-        .quiet = choices->quiet,
-    };
-}
-
 int lan_options_read(struct lan_options *options, int argc, char **argv)
 {
-    static const struct path_choices nothing = {unset, unset, unset_share, {0, 0}};
-    struct choices choices = {.path = {nothing, nothing}};
+    static const struct path_options nothing = {unset, unset, unset_share, {0, 0}};
     int operand = argc;
-    int result = options_parse(&set, argc, argv, &choices, &operand);
 
+    *options = (struct lan_options){.path = {nothing, nothing}, .session.grace_ns = grace_ns};
+    int result = options_parse(&set, argc, argv, options, &operand);
+    if (operand < argc)
+        options->session.near_command = argv + operand;
     /* Without -- the command's options would be taken for fanin-lan's. */
     if (result == OPTIONS_OK && operand < argc && strcmp(argv[operand - 1], "--") != 0)
         result = wrong_use("put -- before COMMAND: fanin-lan [options] -- %s ...", argv[operand]);
     if (result == OPTIONS_OK)
-        result = modes_check(&choices, operand < argc);
-    *options = (struct lan_options){.link = choices.link,
-                                    .check = choices.check,
-                                    .json = choices.json,
-                                    .stats = choices.stats,
-                                    .join_pid = choices.join_pid};
+        result = modes_check(options);
     for (int i = 0; i < LINK_DIRECTIONS && result == OPTIONS_OK; i++)
-        result = path_read(&options->request.path[i], &choices, i);
-    session_read(&options->session, &choices, argv + (operand < argc ? operand : argc));
+        result = path_read(options, i);
     return result;
 }

@@ -69,6 +69,7 @@ static void waited_signals(sigset_t *set)
     sigemptyset(set);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaddset(set, numbers[i]);
+    sigaddset(set, SIGRTMIN);
 }
 
 void session_prepare(void)
@@ -93,14 +94,15 @@ static int signal_wait(uint64_t timeout_ns, siginfo_t *info)
     return number < 0 ? 0 : number;
 }
 
-/* In the session: the next signal that fanin-lan has passed on; 0: none, the time is over or a
+/* In the session: the next signal that fanin-lan has passed on, inside a realtime signal, because
+ * a plain one is lost while the same one from elsewhere is pending. 0: none, the time is over or a
  * child has ended. */
 static int signal_receive(uint64_t timeout_ns)
 {
     siginfo_t info;
     int number = signal_wait(timeout_ns, &info);
 
-    return number != 0 && info.si_code == SI_QUEUE ? number : 0;
+    return number == SIGRTMIN ? info.si_value.sival_int : 0;
 }
 
 /* ---- commands: only async-signal-safe calls until exec -------------------------------------- */
@@ -435,7 +437,7 @@ static int session_await(const struct session *session, pid_t pid)
     while (waitpid(pid, &status, WNOHANG) == 0) {
         int number = signal_wait(OS_NS_PER_S, &info);
         if (number != 0 && number != SIGCHLD && !(shares_keys && info.si_code > 0))
-            sigqueue(pid, number, (union sigval){0});
+            sigqueue(pid, SIGRTMIN, (union sigval){.sival_int = number});
     }
     return exit_code_of(status);
 }

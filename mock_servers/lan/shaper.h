@@ -1,7 +1,7 @@
-/* One direction of a wire: what becomes of a frame put on it, and when it arrives.
+/* One direction of a wire: whether a frame put on it arrives, and when.
  *
- * Pure: no system, no memory, no clock; time is a parameter. The queue in front of the wire needs
- * no list, for all that matters of it is when it will have drained: free_at_ns.
+ * Pure: no system calls, no memory, no clock; time is a parameter. The queue in front of the wire
+ * needs no list: only the time at which it will be empty matters, free_at_ns.
  *
  *     now          start = free_at of the frame before         due
  *      |--- waits ---|--- is sent, at the rate ---|--- propagates ---|
@@ -16,7 +16,7 @@
 enum { SHAPER_QUEUE_BYTES_MAX = 1 << 30 };
 
 struct shaper_config {
-    uint64_t rate_bits_per_s; /* of the wire; 0: unlimited, and then nothing ever waits */
+    uint64_t rate_bits_per_s; /* of the wire; 0: unlimited, nothing ever waits */
     uint64_t delay_ns;        /* propagation */
     uint64_t jitter_ns;       /* at most delay_ns: propagation is delay +- jitter, evenly spread */
     uint64_t queue_bytes;     /* of wire that may be waiting or being sent: more is dropped */
@@ -53,9 +53,8 @@ enum shaper_fate shaper_take(struct shaper *shaper, uint64_t now_ns, uint32_t fr
 /* shaper_wire_bytes: what a frame takes of the wire. */
 uint64_t shaper_wire_bytes(uint32_t frame_bytes);
 
-/* shaper_held_bytes_max: the most wire that carried frames can take up between being put on the
- * wire and arriving; unlimited rate: queue_bytes, which then has to be kept by whoever holds
- * them. */
+/* shaper_held_bytes_max: the most bytes of wire that frames occupy between being put on it and
+ * arriving. At an unlimited rate this is queue_bytes, a limit that the caller must keep. */
 uint64_t shaper_held_bytes_max(const struct shaper_config *config);
 
 #endif

@@ -1,4 +1,4 @@
-/* Frames in flight: in order, unharmed, and never more than there is room for. */
+/* Delayed frames: in order, unchanged, and never more than there is room for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -20,10 +20,21 @@ static void need(void **state)
     lan_need(NULL, "auto");
 }
 
+/* Runs fanin-lan, and checks its exit code and its standard error. */
+#define ASSERT_ENDS(code, says, ...) assert_ends(code, says, LAN_WORDS(__VA_ARGS__))
+
 static void assert_says(const char *what)
 {
     if (strstr(run.error, what) == NULL)
         fail_msg("does not say \"%s\": %s", what, run.error);
+}
+
+static void assert_ends(int exit_code, const char *says, const char *const words[])
+{
+    lan_run_as(&run, NULL, words);
+    if (run.exit_code != exit_code)
+        fail_msg("exit code %d, not %d: %s", run.exit_code, exit_code, run.error);
+    assert_says(says);
 }
 
 /* ---- what the commands see ------------------------------------------------------------------- */
@@ -31,10 +42,9 @@ static void assert_says(const char *what)
 static void test_commands_find_the_addresses_and_the_interface(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--far", "echo far $FANIN_NEAR $FANIN_FAR; grep -c lan0 /proc/net/dev; sleep 9",
-            "--", "sh", "-c",
-            "echo near $FANIN_NEAR $FANIN_FAR; grep -c lan0 /proc/net/dev; sleep .2");
-    assert_int_equal(run.exit_code, 0);
+    ASSERT_ENDS(0, "", "--far",
+                "echo far $FANIN_NEAR $FANIN_FAR; grep -c lan0 /proc/net/dev; sleep 9", "--", "sh",
+                "-c", "echo near $FANIN_NEAR $FANIN_FAR; grep -c lan0 /proc/net/dev; sleep .2");
     assert_string_equal(run.out, "near 198.18.0.1 198.19.0.1\n1\n");
     assert_string_equal(run.error, "far 198.18.0.1 198.19.0.1\n1\n");
 }
@@ -63,10 +73,8 @@ static void test_input_is_the_near_commands(void **state)
 static void test_the_exit_code_is_the_near_commands(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--", "sh", "-c", "exit 7");
-    assert_int_equal(run.exit_code, 7);
-    LAN_RUN(&run, "--", "sh", "-c", "kill -KILL $$");
-    assert_int_equal(run.exit_code, LAN_SIGNALLED + SIGKILL);
+    ASSERT_ENDS(7, "", "--", "sh", "-c", "exit 7");
+    ASSERT_ENDS(LAN_SIGNALLED + SIGKILL, "", "--", "sh", "-c", "kill -KILL $$");
     LAN_RUN(&run, "--far", "exit 0", "--", "sh", "-c", "sleep .3; exit 9");
     assert_int_equal(run.exit_code, 9); /* a far command may end well */
 }
@@ -74,37 +82,26 @@ static void test_the_exit_code_is_the_near_commands(void **state)
 static void test_a_near_command_that_cannot_start(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--far", "sleep 9", "--", "/nonexistent/command");
-    assert_int_equal(run.exit_code, 127);
+    ASSERT_ENDS(127, "", "--far", "sleep 9", "--", "/nonexistent/command");
     assert_string_equal(
         run.error, "fanin-lan: cannot start /nonexistent/command: No such file or directory\n");
-    LAN_RUN(&run, "--", "/proc");
-    assert_int_equal(run.exit_code, 126);
-    assert_says("cannot start /proc: Permission denied");
+    ASSERT_ENDS(126, "cannot start /proc: Permission denied", "--", "/proc");
 }
 
 static void test_a_far_command_that_dies(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--far", "exit 4", "--", "sleep", "30");
-    assert_int_equal(run.exit_code, 1);
-    assert_says("the far command ended with exit code 4");
-    LAN_RUN(&run, "--far", "kill -KILL $$", "--", "sleep", "30");
-    assert_int_equal(run.exit_code, 1);
-    assert_says("killed by signal 9");
-    LAN_RUN(&run, "--far", "no-such-command", "--", "sleep", "30");
-    assert_int_equal(run.exit_code, 1);
-    assert_says("exit code 127");
+    ASSERT_ENDS(1, "the far command ended with exit code 4", "--far", "exit 4", "--", "sleep",
+                "30");
+    ASSERT_ENDS(1, "killed by signal 9", "--far", "kill -KILL $$", "--", "sleep", "30");
+    ASSERT_ENDS(1, "exit code 127", "--far", "no-such-command", "--", "sleep", "30");
 }
 
 static void test_wrong_use(void **state)
 {
     (void)state;
-    LAN_RUN(&run, "--rate=fast", "--", "true");
-    assert_int_equal(run.exit_code, 2);
-    assert_says("fanin-lan: --rate takes a rate from 8kbit");
-    LAN_RUN(&run, "--help");
-    assert_int_equal(run.exit_code, 0);
+    ASSERT_ENDS(2, "fanin-lan: --rate takes a rate from 8kbit", "--rate=fast", "--", "true");
+    ASSERT_ENDS(0, "", "--help");
     assert_non_null(strstr(run.out, "Examples:"));
 }
 
@@ -127,13 +124,10 @@ static void test_the_near_command_waits_for_the_ready_file(void **state)
 static void test_a_far_command_that_is_never_ready(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--ready-file=/nonexistent/file", "--ready-timeout=100ms", "--far", "sleep 9",
-            "--", "true");
-    assert_int_equal(run.exit_code, 1);
-    assert_says("--ready-timeout");
-    LAN_RUN(&run, "--ready-file=/nonexistent/file", "--far", "exit 3", "--", "true");
-    assert_int_equal(run.exit_code, 1);
-    assert_says("exit code 3 before it was ready");
+    ASSERT_ENDS(1, "--ready-timeout", "--ready-file=/nonexistent/file", "--ready-timeout=100ms",
+                "--far", "sleep 9", "--", "true");
+    ASSERT_ENDS(1, "exit code 3 before it was ready", "--ready-file=/nonexistent/file", "--far",
+                "exit 3", "--", "true");
 }
 
 /* ---- signals and what is left --------------------------------------------------------------- */
@@ -173,9 +167,8 @@ static void test_a_signal_to_the_group_comes_once(void **state)
 static void test_nothing_is_left_after_the_end(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--far", "sleep 9999 & setsid sleep 9999 & sleep 9999", "--", "sh", "-c",
-            "sleep 9999 & setsid sleep 9999 & exit 3");
-    assert_int_equal(run.exit_code, 3);
+    ASSERT_ENDS(3, "", "--far", "sleep 9999 & setsid sleep 9999 & sleep 9999", "--", "sh", "-c",
+                "sleep 9999 & setsid sleep 9999 & exit 3");
 }
 
 static void test_nothing_is_left_after_a_kill(void **state)
@@ -224,19 +217,17 @@ static void test_no_interface_is_ever_made_here(void **state)
 static void test_a_far_command_that_will_not_end_is_killed(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--far", "trap '' TERM; sleep 9999", "--", "sh", "-c", "sleep .2");
-    assert_int_equal(run.exit_code, 0);
+    ASSERT_ENDS(0, "", "--far", "trap '' TERM; sleep 9999", "--", "sh", "-c", "sleep .2");
 }
 
 /* What a shell has started may take its time to end well. */
 static void test_a_far_command_may_end_well(void **state)
 {
     need(state);
-    LAN_RUN(&run, "--far",
-            "sh -c 'trap \"sleep .3; echo ended well >&2; exit\" TERM; sleep 9999 & wait'; true",
-            "--", "sleep", ".3");
-    assert_int_equal(run.exit_code, 0);
-    assert_says("ended well");
+    ASSERT_ENDS(
+        0, "ended well", "--far",
+        "sh -c 'trap \"sleep .3; echo ended well >&2; exit\" TERM; sleep 9999 & wait'; true", "--",
+        "sleep", ".3");
 }
 
 /* ---- holding and joining -------------------------------------------------------------------- */
@@ -266,12 +257,8 @@ static void test_only_a_link_can_be_joined(void **state)
 
     (void)state;
     snprintf(pid, sizeof pid, "%d", getpid());
-    LAN_RUN(&run, "--join", pid, "--", "true");
-    assert_int_equal(run.exit_code, 3);
-    assert_says("is not a fanin-lan");
-    LAN_RUN(&run, "--join=2147483647", "--", "true");
-    assert_int_equal(run.exit_code, 3);
-    assert_says("no such process");
+    ASSERT_ENDS(3, "is not a fanin-lan", "--join", pid, "--", "true");
+    ASSERT_ENDS(3, "no such process", "--join=2147483647", "--", "true");
 }
 
 /* ---- without privilege ---------------------------------------------------------------------- */

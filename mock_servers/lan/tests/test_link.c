@@ -141,7 +141,7 @@ static void test_every_link_carries_all_bytes(void **state)
     }
 }
 
-/* What is parted, partly lost, sent again and joined must still be what was sent. */
+/* What is split, partly lost, sent again and merged must still be what was sent. */
 static void test_all_bytes_arrive_where_frames_are_lost(void **state)
 {
     (void)state;
