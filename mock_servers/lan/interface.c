@@ -97,10 +97,11 @@ int interface_command(const struct namespaces *namespaces, enum lan_side side, c
     pid_t child = fork();
     if (child == 0)
         program_run(namespaces, side, program, input[0], messages[1]);
-    close(input[0]);
-    close(messages[1]);
+    /* The pipe has room for it, and a reader as long as its other end is open here too. */
     bool sent = write(input[1], script, (size_t)script_bytes) == script_bytes;
+    close(input[0]);
     close(input[1]);
+    close(messages[1]);
     first_line_read(messages[0], line, sizeof line);
     close(messages[0]);
     if (child < 0 || waitpid(child, &status, 0) != child || !sent)

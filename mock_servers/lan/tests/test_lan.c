@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 static struct lan_run run;
@@ -299,6 +300,28 @@ static void test_where_namespaces_are_forbidden(void **state)
     assert_says("sysctl -w user.max_net_namespaces=10000");
 }
 
+static void hide_ip(void)
+{
+    static const char *const places[] = {"/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"};
+
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        _exit(97);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        mount("/dev/null", places[i], NULL, MS_BIND, NULL);
+}
+
+static void test_a_missing_ip_is_named(void **state)
+{
+    need(state);
+    lan_run_as(&run, hide_ip, LAN_WORDS("--", "true"));
+    if (run.exit_code == 97) {
+        print_message("skip: needs root, to hide the program ip\n");
+        skip();
+    }
+    assert_int_equal(run.exit_code, 3);
+    assert_says("needs the program ip (as root: apt install iproute2)");
+}
+
 static void become_nobody(void)
 {
     if (setgroups(0, NULL) != 0 || setgid(LAN_NOBODY) != 0 || setuid(LAN_NOBODY) != 0)
@@ -365,6 +388,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_another_joins_a_link_that_is_held),
         cmocka_unit_test(test_only_a_link_can_be_joined),
         cmocka_unit_test(test_where_namespaces_are_forbidden),
+        cmocka_unit_test(test_a_missing_ip_is_named),
         cmocka_unit_test(test_an_ordinary_user_has_every_link),
         cmocka_unit_test(test_an_ordinary_user_without_tun_is_told),
     };
