@@ -1,3 +1,4 @@
+/* An arena: a list of blocks. */
 #include "base/arena.h"
 
 #include <assert.h>

@@ -1,8 +1,8 @@
+/* Windows has no such limits short of memory itself. */
 #include "base/os.h"
 
 #include <assert.h>
 
-/* Windows has no such limits short of memory itself. */
 bool os_limit_reached(char *text, size_t text_bytes)
 {
     assert(text && text_bytes > 0);

@@ -12,12 +12,11 @@
  * FINISHING and DRAINING are why a connection ends in good order: a socket that is closed with
  * unread data in it sends a reset, which could overtake what the peer has not read yet.
  *
- * While frames go out no line is read: what a client sends early waits in its socket. A client that
- * half-closes still gets its frames.
+ * No line is read while frames go out: what a client sends early waits in its socket. A client
+ * that half-closes still gets its frames.
  *
- * WAITING ends when no tape at all is to be made, not when one's own is: a client starts all its
- * connections at once and measures from the first frame on, and then no tape should be in the
- * making beside it. */
+ * WAITING ends when all tapes are complete, not only this connection's: a client starts all its
+ * connections at once and measures from the first frame on, and making tapes would disturb it. */
 #include "mock_servers/connection.h"
 
 #include <assert.h>
@@ -98,7 +97,7 @@ static void answer_ok(struct connection *connection)
     connection->answer_bytes = sizeof ok - 1;
 }
 
-static void answer_stats(struct connection *connection, uint64_t run)
+static void serve_stats(struct connection *connection, uint64_t run)
 {
     const struct protocol_stats *known = runs_find(&all_of(connection)->runs, run);
     struct protocol_stats stats = {.run = run};
@@ -159,7 +158,7 @@ static void login_fail(struct connection *connection, enum fault_then then)
     }
 }
 
-static void login(struct connection *connection, const struct protocol_request *request)
+static void serve_login(struct connection *connection, const struct protocol_request *request)
 {
     const struct connections *all = all_of(connection);
     const struct fault *fault = connection->endpoint->fault;
@@ -196,7 +195,7 @@ static void sending_start(struct connection *connection)
     connection->state = SENDING;
 }
 
-static void go(struct connection *connection, const struct protocol_request *request)
+static void serve_go(struct connection *connection, const struct protocol_request *request)
 {
     struct connections *all = all_of(connection);
     char why[PROTOCOL_LINE_BYTES_MAX / 2];
@@ -226,11 +225,11 @@ static void request_serve(struct connection *connection, const char *line)
     if (protocol_read_request(line, &request, &why) < 0)
         answer_no(connection, why);
     else if (request.kind == PROTOCOL_LOGIN)
-        login(connection, &request);
+        serve_login(connection, &request);
     else if (request.kind == PROTOCOL_GO)
-        go(connection, &request);
+        serve_go(connection, &request);
     else
-        answer_stats(connection, request.go.run);
+        serve_stats(connection, request.go.run);
 }
 
 /* Where the first whole line ends; NULL: there is none yet. */
@@ -261,8 +260,7 @@ static bool line_serve(struct connection *connection)
 }
 
 /* ---- states ---- */
-/* Each does what it can now and says whether the next state, if it is another, may go on at
- * once. */
+/* Each does what it can now. True: the connection can continue at once. */
 
 static bool reading(struct connection *connection)
 {
@@ -360,9 +358,8 @@ static bool sending(struct connection *connection, uint64_t now_ns)
     return true;
 }
 
-/* Closes if the signs say so in the present state: where nothing is received or sent, only they
- * can tell. */
-static void signs_heed(struct connection *connection, unsigned signs)
+/* In states without sending or receiving only the signs tell that the peer is gone. */
+static void close_if_gone(struct connection *connection, unsigned signs)
 {
     bool broken = signs & NET_BROKEN;
     bool finished = signs & (NET_BROKEN | NET_FINISHED);
@@ -395,7 +392,7 @@ static bool advance(struct connection *connection)
 static void handle(struct handler *handler, unsigned signs)
 {
     struct connection *connection = (struct connection *)handler;
-    signs_heed(connection, signs);
+    close_if_gone(connection, signs);
     while (advance(connection))
         continue;
 }

@@ -1,3 +1,4 @@
+/* The table of faults, --fault, and which servers get which fault. */
 #include "mock_servers/faults.h"
 
 #include <assert.h>

@@ -39,14 +39,14 @@ static int option_address(const struct option_spec *spec, const char *text, void
     struct in_addr address;
 
     if (inet_pton(AF_INET, text, &address) != 1) {
-        snprintf(why, why_bytes, "takes an IPv4 address, as 127.0.0.1");
+        snprintf(why, why_bytes, "takes an IPv4 address such as 127.0.0.1");
         return -1;
     }
     *(uint32_t *)field = ntohl(address.s_addr);
     return 0;
 }
 
-/* What a LOGIN line cannot carry nobody could log in with. */
+/* Refuses what a LOGIN line cannot carry: no client could log in with it. */
 static int option_login(const struct option_spec *spec, const char *text, void *field, char *why,
                         size_t why_bytes)
 {
@@ -91,36 +91,36 @@ static const struct option_spec options[] = {
      options_count, AT(ports_per_address), 0, PORT_MAX, NULL},
     {"listeners", "own|shared", "own",
      "own: one for each server; shared: one for each port, on all addresses of "
-     "this machine, for all servers that have it: for very many of them, as that "
-     "takes a descriptor a port. Other addresses than theirs are not served",
+     "this computer, for all servers with that port; saves descriptors with very "
+     "many servers",
      options_choice, AT(listeners), 0, 0, listeners_names},
     {"backlog", "N", "4096", "connections that may wait to be accepted, each server", options_count,
      AT(backlog), 1, PORT_MAX, NULL},
-    {"send-buffer", "BYTES", "0", "send buffer of a connection (0: as the system likes)",
+    {"send-buffer", "BYTES", "0", "send buffer of a connection (0: the system's default)",
      options_bytes, AT(send_buffer_bytes), 0, 1 << 30, NULL},
     {"congestion", "NAME", "reno",
-     "congestion control of the connections, by the kernel's name; system: as the "
-     "system likes. One that paces (bbr) runs timers on the client's processors "
-     "too and hides what receiving costs there",
+     "congestion control, by its name in the kernel; system: the system's default. "
+     "One that paces (bbr) runs timers on the client's processors too and distorts "
+     "the cost of receiving",
      options_string, AT(congestion), 0, 0, NULL},
     {"tape-cap", "BYTES", "1GiB", "memory for frames made in advance", options_bytes,
      AT(tape_cap_bytes), 1, (uint64_t)1 << 40, NULL},
-    {"login", "USER:PASSWORD", NULL, "wants this login before any frame", option_login, AT(login),
-     0, 0, NULL},
+    {"login", "USER:PASSWORD", NULL, "requires this login before any frame", option_login,
+     AT(login), 0, 0, NULL},
     {"ready-file", "FILE", NULL,
-     "appears when all servers listen: pid, first port, count;\n"
-     "goes away at the end",
+     "written when all servers listen: pid, first port, count;\n"
+     "removed at the end",
      options_string, AT(ready_file), 0, 0, NULL},
     {"fault", "KIND:SHARE[:ARG]", NULL,
-     "lets SHARE of the servers (a number, or a percentage as 2%)\n"
-     "commit a fault, evenly spread; repeatable, or several\n"
-     "behind commas; kinds are listed below",
+     "injects a fault into SHARE of the servers (a number, or a\n"
+     "percentage such as 2%), evenly spread; repeatable, or\n"
+     "separated by commas; the kinds are listed below",
      faults_option, AT(faults), 0, 0, NULL},
     {.name = NULL},
 };
 
 static const char epilogue_start[] =
-    "Faults (N counts frames of each request; half of them where it is not given):\n";
+    "Faults (N counts the frames of each request; default: half of them):\n";
 static const char epilogue_end[] =
     "\n"
     "Example: 200 servers on ports 20000 to 20199, four of which reset their connections\n"
@@ -145,7 +145,7 @@ static int choices_parse(int argc, char **argv, struct choices *choices)
     return options_parse(&set, argc, argv, choices, &operand);
 }
 
-/* ---- what options allow one by one, but not together ---- */
+/* ---- options that do not fit together ---- */
 
 static int wrong_use(const char *why)
 {
@@ -157,7 +157,7 @@ static int faults_fit(const struct choices *choices, char *why, size_t why_bytes
 {
     const struct fault **by_server = calloc(choices->count, sizeof *by_server);
     if (by_server == NULL)
-        return 0; /* fleet_open will run out of memory as well, and say so */
+        return 0; /* fleet_open will run out of memory, too, and say so */
     int result = faults_spread(&choices->faults, choices->count, by_server, why, why_bytes);
     free(by_server);
     return result;
@@ -168,14 +168,14 @@ static int listeners_fit(const struct choices *choices, char *why, size_t why_by
     if (choices->listeners != LISTENERS_SHARED)
         return 0;
     if (choices->port == 0) {
-        snprintf(why, why_bytes, "--listeners shared takes a --port of its own, not 0");
+        snprintf(why, why_bytes, "--listeners shared needs a --port other than 0");
         return -1;
     }
     for (unsigned i = 0; i < choices->faults.count; i++) {
         const struct fault_kind *kind = choices->faults.items[i].kind;
         if (fault_is_listeners(kind)) {
             snprintf(why, why_bytes,
-                     "--fault %s is one of a listener's own; leave out --listeners shared",
+                     "--fault %s needs a listener for each server; remove --listeners shared",
                      kind->name);
             return -1;
         }
@@ -189,18 +189,18 @@ static int choices_check(const struct choices *choices)
     uint64_t each = choices->ports_per_address > 0 ? choices->ports_per_address : choices->count;
     uint64_t ports = each < choices->count ? each : choices->count;
     if (choices->port == 0 && choices->count > 1)
-        return wrong_use("--port 0 goes with --count 1 only");
+        return wrong_use("--port 0 works with --count 1 only");
     if (choices->port + ports - 1 > PORT_MAX) {
         snprintf(why, sizeof why,
-                 "--port: %llu servers from port %llu on would end past %d; a lower port, or "
-                 "--ports-per-address, would be right",
+                 "--port: %llu servers from port %llu on would need ports above %d; choose a lower "
+                 "port or --ports-per-address",
                  (unsigned long long)ports, (unsigned long long)choices->port, PORT_MAX);
         return wrong_use(why);
     }
     if (listeners_fit(choices, why, sizeof why) < 0)
         return wrong_use(why);
     if (choices->host + (choices->count - 1) / each > UINT32_MAX)
-        return wrong_use("--listen: the last server's address would lie past 255.255.255.255");
+        return wrong_use("--listen: the last server's address would be above 255.255.255.255");
     if (faults_fit(choices, why, sizeof why) < 0)
         return wrong_use(why);
     return EXIT_DONE;
@@ -299,7 +299,7 @@ static int run(const struct choices *choices)
         return EXIT_MACHINE_CANNOT;
     os_interrupts_catch();
     if (choices->ready_file != NULL)
-        remove(choices->ready_file); /* of an earlier fleet: it would say that this one is ready */
+        remove(choices->ready_file); /* an earlier fleet's would say that this one is ready */
     struct fleet *fleet = fleet_open(&config, why, sizeof why);
     if (fleet == NULL) {
         fprintf(stderr, "fanin-servers: %s\n", why);

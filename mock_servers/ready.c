@@ -1,3 +1,4 @@
+/* Writing the ready file. */
 #include "mock_servers/ready.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Counters by run. */
 #include "mock_servers/runs.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* When frames are due, and their stamps. */
 #include "mock_servers/schedule.h"
 
 enum { PHASES = 1 << 20 };

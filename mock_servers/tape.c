@@ -1,3 +1,4 @@
+/* Tapes: finding, making and evicting them. */
 #include "mock_servers/tape.h"
 
 #include <assert.h>

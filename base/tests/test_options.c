@@ -254,87 +254,66 @@ static void operands_are_found_where_they_are_taken(void **state)
 
 /* ---- what is wrong ----------------------------------------------------------------------- */
 
-#define WORKERS_WRONG "fanin-test: --workers takes a whole number from 1 to 1024, not "
+/* Each of the values (NULL-terminated) is refused with `why`. */
+static void refuse_values(const char *name, const char *why, const char *const *values)
+{
+    for (; *values; values++) {
+        char option[64], message[512];
+        snprintf(option, sizeof(option), "--%s", name);
+        snprintf(message, sizeof(message), "fanin-test: --%s %s, not \"%s\"\n", name, why, *values);
+        refuse(message, option, *values, NULL);
+    }
+}
+
+#define REFUSE_VALUES(name, why, ...)                                                              \
+    refuse_values(name, why, (const char *const[]){__VA_ARGS__, NULL})
 
 static void numbers_out_of_range_or_none_at_all(void **state)
 {
     (void)state;
-    refuse(WORKERS_WRONG "\"abc\"\n", "--workers", "abc", NULL);
-    refuse(WORKERS_WRONG "\"0\"\n", "--workers=0", NULL);
-    refuse(WORKERS_WRONG "\"1025\"\n", "--workers", "1025", NULL);
-    refuse(WORKERS_WRONG "\"-1\"\n", "--workers", "-1", NULL);
-    refuse(WORKERS_WRONG "\"\"\n", "--workers=", NULL);
-    refuse(WORKERS_WRONG "\" 5\"\n", "--workers", " 5", NULL);
-    refuse(WORKERS_WRONG "\"5x\"\n", "--workers", "5x", NULL);
-    refuse(WORKERS_WRONG "\"1.5\"\n", "--workers", "1.5", NULL);
-    refuse(WORKERS_WRONG "\"1.\"\n", "--workers", "1.", NULL);
-    refuse(WORKERS_WRONG "\"0x10\"\n", "--workers", "0x10", NULL);
-    refuse(WORKERS_WRONG "\"18446744073709551617\"\n", "--workers", "18446744073709551617", NULL);
-    refuse(WORKERS_WRONG "\"18446744073709551615k\"\n", "--workers", "18446744073709551615k", NULL);
-    refuse(WORKERS_WRONG "\"0.00000000000000000000001\"\n", "--workers",
-           "0.00000000000000000000001", NULL);
-    refuse(WORKERS_WRONG "\"1\\x0a2\"\n", "--workers", "1\n2", NULL);
+    const char why[] = "takes a whole number from 1 to 1024";
+    REFUSE_VALUES("workers", why, "abc", "1025", "-1", " 5", "5x", "1.5", "1.", "0x10",
+                  "18446744073709551617", "18446744073709551615k", "0.00000000000000000000001");
+    refuse("fanin-test: --workers takes a whole number from 1 to 1024, not \"0\"\n", "--workers=0",
+           NULL);
+    refuse("fanin-test: --workers takes a whole number from 1 to 1024, not \"\"\n",
+           "--workers=", NULL);
+    refuse("fanin-test: --workers takes a whole number from 1 to 1024, not \"1\\x0a2\"\n",
+           "--workers", "1\n2", NULL);
 }
 
 static void sizes_times_and_rates_say_what_they_take(void **state)
 {
     (void)state;
-    refuse("fanin-test: --block takes a size from 256 to 64MiB (such as 4096, 64KiB or 100kB), "
-           "not \"12q\"\n",
-           "--block", "12q", NULL);
-    refuse("fanin-test: --pool-cap takes a size at least 1 (such as 4096, 64KiB or 100kB), "
-           "not \"0\"\n",
-           "--pool-cap", "0", NULL);
-    refuse("fanin-test: --connect-timeout takes a time from 1ms to 10min (such as 500, 500ms or "
-           "2s), not \"1h\"\n",
-           "--connect-timeout", "1h", NULL);
-    refuse("fanin-test: --rate takes a number from 0 to 1000000 (such as 500, 0.5 or 10k), "
-           "not \"nan\"\n",
-           "--rate", "nan", NULL);
-    refuse("fanin-test: --rate takes a number from 0 to 1000000 (such as 500, 0.5 or 10k), "
-           "not \"1.2.3\"\n",
-           "--rate", "1.2.3", NULL);
-    refuse("fanin-test: --rate takes a number from 0 to 1000000 (such as 500, 0.5 or 10k), "
-           "not \"2M\"\n",
-           "--rate", "2M", NULL);
+    REFUSE_VALUES("block", "takes a size from 256 to 64MiB (such as 4096, 64KiB or 100kB)", "12q");
+    REFUSE_VALUES("pool-cap", "takes a size at least 1 (such as 4096, 64KiB or 100kB)", "0");
+    REFUSE_VALUES("connect-timeout", "takes a time from 1ms to 10min (such as 500, 500ms or 2s)",
+                  "1h");
+    REFUSE_VALUES("rate", "takes a number from 0 to 1000000 (such as 500, 0.5 or 10k)", "nan",
+                  "1.2.3", "2M");
 }
-
-#define SIZE_WRONG                                                                                 \
-    "fanin-test: --size takes one size or two, the smaller first, from 64 to 64MiB (such as "      \
-    "4096 or 256..100kB), not "
 
 static void ranges_have_two_ends_in_order(void **state)
 {
     (void)state;
-    refuse(SIZE_WRONG "\"5k..1k\"\n", "--size", "5k..1k", NULL);
-    refuse(SIZE_WRONG "\"1..5k\"\n", "--size", "1..5k", NULL);
-    refuse(SIZE_WRONG "\"5k..1G\"\n", "--size", "5k..1G", NULL);
-    refuse(SIZE_WRONG "\"5k..\"\n", "--size", "5k..", NULL);
-    refuse(SIZE_WRONG "\"..5k\"\n", "--size", "..5k", NULL);
-    refuse(SIZE_WRONG "\"..\"\n", "--size", "..", NULL);
+    REFUSE_VALUES("size",
+                  "takes one size or two, the smaller first, from 64 to 64MiB (such as 4096 or "
+                  "256..100kB)",
+                  "5k..1k", "1..5k", "5k..1G", "5k..", "..5k", "..");
 }
 
 static void choices_are_listed(void **state)
 {
     (void)state;
-    refuse("fanin-test: --engine takes one of auto, uring, epoll, not \"iocp\"\n", "--engine",
-           "iocp", NULL);
+    REFUSE_VALUES("engine", "takes one of auto, uring, epoll", "iocp");
 }
-
-#define ESCAPES_WRONG                                                                              \
-    "fanin-test: --end-marker takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH, not "
 
 static void texts_have_known_escapes_and_a_length(void **state)
 {
     (void)state;
-    refuse(ESCAPES_WRONG "\"\\q\"\n", "--end-marker", "\\q", NULL);
-    refuse(ESCAPES_WRONG "\"a\\\"\n", "--end-marker", "a\\", NULL);
-    refuse(ESCAPES_WRONG "\"\\x4\"\n", "--end-marker", "\\x4", NULL);
-    refuse(ESCAPES_WRONG "\"\\xg0\"\n", "--end-marker", "\\xg0", NULL);
-    refuse("fanin-test: --end-marker takes a text of 1 to 16 bytes, not \"\"\n", "--end-marker", "",
-           NULL);
-    refuse("fanin-test: --end-marker takes a text of 1 to 16 bytes, not \"12345678901234567\"\n",
-           "--end-marker", "12345678901234567", NULL);
+    REFUSE_VALUES("end-marker", "takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH", "\\q",
+                  "a\\", "\\x4", "\\xg0");
+    REFUSE_VALUES("end-marker", "takes a text of 1 to 16 bytes", "", "12345678901234567");
 }
 
 static void flags_and_values_are_told_apart(void **state)

@@ -16,8 +16,7 @@ static void test_serves_what_was_asked(void **state)
         int handle = fleet_connect(&fleet, 0);
         for (go.seed = 1; go.seed <= 3; go.seed++) { /* one GO after the other on one connection */
             go.run = 10 * (i + 1) + go.seed;
-            ask_go(handle, &go);
-            free(frames_take(handle, &go));
+            frames_check(handle, &go);
             struct protocol_stats stats = stats_of(&fleet, go.run);
             assert_true(stats.connections == 1 && stats.frames == 300 && stats.faults == 0);
             assert_true(stats.bytes == go_bytes(&go, 300) && stats.cpu_ns > 0);
@@ -60,11 +59,8 @@ static void test_other_markers(void **state)
 
     for (unsigned i = 0; i < 8; i++) {
         struct protocol_go go = go_of(sources[i % 2], 50, 65, 4000);
-        int handle = fleet_connect(&fleet, 0);
         go.marker = markers[i / 2];
-        ask_go(handle, &go);
-        free(frames_take(handle, &go));
-        close(handle);
+        server_check(&fleet, 0, &go);
     }
     fleet_end(&fleet);
 }
@@ -77,10 +73,7 @@ static void test_big_frames(void **state)
 
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(sources[i], 3, 1250000, 2500000);
-        int handle = fleet_connect(&fleet, 0);
-        ask_go(handle, &go);
-        free(frames_take(handle, &go));
-        close(handle);
+        server_check(&fleet, 0, &go);
     }
     fleet_end(&fleet);
 }
@@ -191,8 +184,7 @@ static void test_tape_at_a_rate(void **state)
     uint64_t start_ns = os_now_ns();
 
     go.rate = 200;
-    ask_go(handle, &go);
-    free(frames_take(handle, &go));
+    frames_check(handle, &go);
     assert_true(os_now_ns() - start_ns >= 195 * (uint64_t)OS_NS_PER_MS);
     close(handle);
     fleet_end(&fleet);
@@ -277,8 +269,7 @@ static void test_login(void **state)
     ask(handle, "FANIN/1 LOGIN user pass:word\r\n");
     take_line(handle, answer);
     assert_string_equal(answer, "OK");
-    ask_go(handle, &go);
-    free(frames_take(handle, &go));
+    frames_check(handle, &go);
     close(handle);
     assert_true(stats_of(&fleet, 1).connections == 1);
     fleet_end(&fleet);
@@ -336,10 +327,7 @@ static void test_survives_clients_that_leave(void **state)
         leave(handle, i % 4 == 0);
     }
     struct protocol_go go = go_of(PROTOCOL_TAPE, 10, 256, 1000);
-    int handle = fleet_connect(&fleet, 0);
-    ask_go(handle, &go);
-    free(frames_take(handle, &go));
-    close(handle);
+    server_check(&fleet, 0, &go);
     fleet_end(&fleet);
 }
 
@@ -365,8 +353,7 @@ static void test_tape_cap(void **state)
     one = fleet_connect(&fleet, 0);
     go.frames = 600;
     for (go.seed = 0; go.seed < 5; go.seed++) { /* each makes room for the next */
-        ask_go(one, &go);
-        free(frames_take(one, &go));
+        frames_check(one, &go);
     }
     go.rate = 1; /* keeps its tape in use */
     ask_go(one, &go);
@@ -390,8 +377,7 @@ static void test_forgets_old_runs(void **state)
     int handle = fleet_connect(&fleet, 0);
 
     for (go.run = 100; go.run < 165; go.run++) {
-        ask_go(handle, &go);
-        free(frames_take(handle, &go));
+        frames_check(handle, &go);
     }
     close(handle);
     assert_true(stats_of(&fleet, 100).connections == 0);
