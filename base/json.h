@@ -1,5 +1,5 @@
 /* Writes one JSON object as one line: a row. Every number is finite or null, every text is escaped,
- * so that the line is valid whatever was measured. */
+ * so that the line is valid for every measured value. */
 #ifndef FANIN_JSON_H
 #define FANIN_JSON_H
 
@@ -16,7 +16,7 @@ struct json {
 void json_open(struct json *json, FILE *out); /* writes "{" */
 int json_close(struct json *json);            /* writes "}\n", flushes; -errno */
 void json_text(struct json *json, const char *key, const char *text); /* NULL text: null */
-/* json_bytes: text of bytes that are no UTF-8: what is not printable ASCII is \u00HH. */
+/* json_bytes: text of bytes that need not be UTF-8: other than printable ASCII is \u00HH. */
 void json_bytes(struct json *json, const char *key, const void *data, size_t bytes);
 void json_count(struct json *json, const char *key, uint64_t value);
 void json_integer(struct json *json, const char *key, int64_t value);

@@ -1,4 +1,4 @@
-/* Linux's answers to os.h: terminal, directories, the machine's record. */
+/* Linux's part of os.h: terminal, directories, facts about the computer. */
 #include "base/os.h"
 
 #include <assert.h>
@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -19,7 +18,8 @@ bool os_is_terminal(int descriptor)
     return isatty(descriptor) == 1;
 }
 
-/* ---- directories ------------------------------------------------------------------------- */
+/* ---- directories
+ * ------------------------------------------------------------------------- */
 
 int directory_make_one(const char *path)
 {
@@ -59,7 +59,8 @@ int os_program_directory(char *path, size_t path_bytes)
     return 0;
 }
 
-/* ---- the machine's record ---------------------------------------------------------------- */
+/* ---- the machine's record
+ * ---------------------------------------------------------------- */
 
 enum { FACT_BYTES_MAX = 256, TEXT_BYTES_MAX = 16384 };
 
@@ -86,7 +87,8 @@ static const struct {
     {"governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"},
 };
 
-/* False: the file cannot be read. A long one is cut: what is wanted stands near its beginning. */
+/* False: the file cannot be read. A long one is cut: what is wanted stands near
+ * its beginning. */
 static bool file_read(const char *path, char *text, size_t text_bytes)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
@@ -102,12 +104,14 @@ static bool file_read(const char *path, char *text, size_t text_bytes)
     return got >= 0;
 }
 
-/* Says `value` up to the end of its line, without the blanks and quotes around it. */
-static void fact_say(const struct record *record, const char *name, const char *value)
+/* Reports `value` up to a character of `end`, without the blanks and quotes
+ * around it. */
+static void fact_report(const struct record *record, const char *name, const char *value,
+                        const char *end)
 {
     char line[FACT_BYTES_MAX];
     value += strspn(value, " \t:=\"");
-    size_t bytes = strcspn(value, "\n");
+    size_t bytes = strcspn(value, end);
     while (bytes > 0 && strchr(" \t\"", value[bytes - 1]))
         bytes--;
     if (bytes == 0)
@@ -121,38 +125,18 @@ static void fact_say(const struct record *record, const char *name, const char *
     record->item(record->context, name, line);
 }
 
-/* Says what follows `field` in the text of the file at `path`. */
+/* Reports what follows `field` in the text of the file at `path`. */
 static void fact_find(const struct record *record, const char *name, const char *path,
-                      const char *field)
+                      const char *field, const char *end)
 {
     char text[TEXT_BYTES_MAX];
     const char *found = file_read(path, text, sizeof(text)) ? strstr(text, field) : NULL;
     if (found)
-        fact_say(record, name, found + strlen(field));
+        fact_report(record, name, found + strlen(field), end);
 }
 
-/* The name of the fact has the unit. */
-static void fact_memory(const struct record *record)
-{
-    char text[TEXT_BYTES_MAX];
-    const char *found =
-        file_read("/proc/meminfo", text, sizeof(text)) ? strstr(text, "MemTotal:") : NULL;
-    if (!found)
-        return;
-    snprintf(text, sizeof(text), "%llu", strtoull(found + strlen("MemTotal:"), NULL, 10));
-    fact_say(record, "memory_kb", text);
-}
-
-static void fact_load(const struct record *record)
-{
-    char text[FACT_BYTES_MAX];
-    if (!file_read("/proc/loadavg", text, sizeof(text)))
-        return;
-    text[strcspn(text, " ")] = '\0';
-    fact_say(record, "load1", text);
-}
-
-/* A hypervisor sets a CPU flag on x86; systems without that line of flags leave the fact out. */
+/* A hypervisor sets a CPU flag on x86; systems without that line of flags leave
+ * the fact out. */
 static void fact_virtual(const struct record *record)
 {
     char text[TEXT_BYTES_MAX], product[FACT_BYTES_MAX];
@@ -163,11 +147,11 @@ static void fact_virtual(const struct record *record)
         return;
     flags[1 + strcspn(flags + 1, "\n")] = '\0';
     if (!strstr(flags, " hypervisor"))
-        fact_say(record, "virtual", "no");
+        fact_report(record, "virtual", "no", "");
     else if (file_read("/sys/class/dmi/id/product_name", product, sizeof(product)))
-        fact_say(record, "virtual", product);
+        fact_report(record, "virtual", product, "\n");
     else
-        fact_say(record, "virtual", "yes");
+        fact_report(record, "virtual", "yes", "");
 }
 
 void os_machine_describe(void (*item)(void *context, const char *name, const char *value),
@@ -178,12 +162,12 @@ void os_machine_describe(void (*item)(void *context, const char *name, const cha
     char text[FACT_BYTES_MAX];
     for (size_t i = 0; i < sizeof(fact_files) / sizeof(fact_files[0]); i++)
         if (file_read(fact_files[i].path, text, sizeof(text)))
-            fact_say(&record, fact_files[i].name, text);
-    fact_find(&record, "os", "/etc/os-release", "PRETTY_NAME=");
-    fact_find(&record, "cpu", "/proc/cpuinfo", "model name");
-    fact_memory(&record);
+            fact_report(&record, fact_files[i].name, text, "\n");
+    fact_find(&record, "os", "/etc/os-release", "PRETTY_NAME=", "\n");
+    fact_find(&record, "cpu", "/proc/cpuinfo", "model name", "\n");
+    fact_find(&record, "memory_kb", "/proc/meminfo", "MemTotal:", "k");
     snprintf(text, sizeof(text), "%d", os_cpu_count());
-    fact_say(&record, "cpus", text);
-    fact_load(&record);
+    fact_report(&record, "cpus", text, "");
+    fact_find(&record, "load1", "/proc/loadavg", "", " ");
     fact_virtual(&record);
 }

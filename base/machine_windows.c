@@ -1,6 +1,6 @@
-/* Windows' answers to os.h: terminal, directories, the machine's record.
+/* Windows' part of os.h: terminal, directories, facts about the computer.
  *
- * What runs under Wine is no Windows: the fact "os" then names Wine and its version first. */
+ * Under Wine the fact "os" names Wine and its version first. */
 #include "base/os.h"
 
 #include <assert.h>
@@ -66,7 +66,7 @@ int os_program_directory(char *path, size_t path_bytes)
     return 0;
 }
 
-/* ---- the machine's record ---------------------------------------------------------------- */
+/* ---- facts about the computer ------------------------------------------------------------ */
 
 struct record {
     void (*item)(void *context, const char *name, const char *value);
@@ -91,7 +91,7 @@ const char *winapi_wine_version(void)
     return get_version ? get_version() : NULL;
 }
 
-/* "Windows 10.0.19045", whatever version the program says that it was made for. */
+/* "Windows 10.0.19045", also if the program was made for another version. */
 static void windows_version(char text[FACT_BYTES_MAX])
 {
     RTL_OSVERSIONINFOW version = {.dwOSVersionInfoSize = sizeof(version)};
@@ -112,7 +112,7 @@ static void fact_os(const struct record *record)
     fact_say(record, "os", wine ? os : windows);
 }
 
-/* Under Wine there is a kernel of another make below. */
+/* Under Wine: the kernel of the host. */
 static void fact_kernel(const struct record *record)
 {
     const char *system = "", *release = "";

@@ -2,8 +2,8 @@
  * can be counted by role, parking, the process's own figures, other processes, the machine's
  * record.
  *
- * Link-time choice: os_linux.c or os_windows.c answers this list name by name; nothing above this
- * header asks which system it runs on. POSIX threads are used directly (mingw-w64 brings them).
+ * Link-time choice: os_linux.c or os_windows.c implements this list; nothing above this header asks
+ * which system it runs on. POSIX threads are used directly (mingw-w64 brings them).
  *
  * Unless a comment says otherwise: nothing here blocks, everything may be called from any thread,
  * and failure is a negative errno value. */

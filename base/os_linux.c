@@ -1,5 +1,5 @@
-/* Linux's answers to os.h: clock, threads, parking, the process's own figures, memory.
- * Other processes are in process_linux.c, files and the machine's record in machine_linux.c. */
+/* Linux's part of os.h: clock, threads, parking, the process's own figures, memory.
+ * Other processes are in process_linux.c, files and facts about the computer in machine_linux.c. */
 #include "base/os.h"
 
 #include <assert.h>
@@ -204,7 +204,7 @@ uint64_t os_process_cpu_ns(const struct os_process *process)
 /* The kernel's table of descriptors grows by doubling, and once there are several threads each step
  * waits until all processors have let go of the old one: 10 to 20 ms, in the middle of connecting.
  * A descriptor at the end makes it grow at once, if this is done before there are threads. A table
- * that stays small costs time and is no error. */
+ * that stays small only costs time. */
 static void descriptors_make_room(uint64_t count)
 {
     int last =

@@ -1,7 +1,8 @@
-/* Windows' answers to os.h: clock, threads, sleeping, the process's own figures, memory.
- * Other processes are in process_windows.c, files and the machine's record in machine_windows.c.
+/* Windows' part of os.h: clock, threads, sleeping, the process's own figures, memory.
+ * Other processes are in process_windows.c, files and facts about the computer in
+ * machine_windows.c.
  *
- * Windows 10 (1607) is the oldest that will do, for the sake of thread descriptions. */
+ * Needs Windows 10 (1607) or later, because of thread descriptions. */
 #include "base/os.h"
 
 #include <assert.h>
@@ -28,17 +29,17 @@ enum { TIMER_HIGH_RESOLUTION = 2 };
 
 enum { FILETIME_NS = 100, EXIT_ABORTED = 128 + 6 };
 
-/* ---- a process like any other ------------------------------------------------------------ */
+/* ---- before main ------------------------------------------------------------------------- */
 
-/* The C library ends an aborted process with code 3, which is one of ours and means no harm. */
+/* The C library ends an aborted process with code 3, which has another meaning in this suite. */
 static void end_aborted(int number)
 {
     (void)number;
     _exit(EXIT_ABORTED);
 }
 
-/* Before main: sockets that are there without further ado, files that hold what was written to
- * them, failures that end the process instead of opening a window. */
+/* Starts Winsock, makes files binary, and lets a failure end the process instead of opening a
+ * window. */
 __attribute__((constructor)) static void process_prepare(void)
 {
     WSADATA unused;

@@ -1,4 +1,4 @@
-/* Linux's answers to os.h: other processes and interrupts.
+/* Linux's part of os.h: other processes and interrupts.
  *
  * Every child is started by one thread, the starter, that lives as long as the process:
  *
@@ -109,7 +109,7 @@ static ssize_t read_whole(int descriptor, void *data, size_t bytes)
 
 static pid_t child_start(const struct request *request)
 {
-    /* Whoever started us may have had SIGCHLD ignored: no child's exit code would be kept then. */
+    /* If SIGCHLD was ignored when we were started, exit codes of children would be lost. */
     signal(SIGCHLD, SIG_DFL);
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0)

@@ -1,4 +1,4 @@
-/* Windows' answers to os.h: other processes and interrupts.
+/* Windows' part of os.h: other processes and interrupts.
  *
  * Every child stands in a job of its own, whose only handle is ours: when this process dies, the
  * system closes the handle and ends the job, the child's children included.

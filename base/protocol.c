@@ -4,7 +4,7 @@
  *   - the header's alphabet leaves out the marker's first byte, so no marker begins in the header;
  *   - a marker inside the payload is mended with a byte that no marker holds, so none remains and
  *     the mending makes no new one;
- *   - the payload's last byte is no byte of the marker, so none straddles the payload's end.
+ *   - the payload's last byte is not in the marker, so no marker crosses the payload's end.
  *
  * The payload is copied from a table of noise at an offset that (seed, seq) picks: a live fleet
  * makes tens of thousands of frames a second on the client's own machine, and a generator would
@@ -124,7 +124,7 @@ static XXH3_state_t *state_of(struct protocol_check *check)
     return (XXH3_state_t *)(void *)check;
 }
 
-_Static_assert(sizeof(XXH3_state_t) + 64 <= PROTOCOL_CHECK_BYTES, "what it takes is no secret");
+_Static_assert(sizeof(XXH3_state_t) + 64 <= PROTOCOL_CHECK_BYTES, "PROTOCOL_CHECK_BYTES covers it");
 
 struct protocol_check *protocol_check_open(void)
 {

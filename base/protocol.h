@@ -1,4 +1,4 @@
-/* What the devices speak. The only header of mock_servers/ that the client takes.
+/* The protocol between a client and the devices.
  *
  * A client writes ASCII lines; a device answers a line, or frames.
  *
@@ -126,7 +126,7 @@ struct protocol_header {
 int protocol_header_read(const uint8_t *frame, const struct protocol_marker *marker,
                          struct protocol_header *header);
 
-/* protocol_frame_check: the check value that a frame of `length` bytes ought to carry. One pass
+/* protocol_frame_check: the check value that a frame of `length` bytes should carry. One pass
  * over it. */
 uint64_t protocol_frame_check(const uint8_t *frame, uint32_t length,
                               const struct protocol_marker *marker);

@@ -264,7 +264,7 @@ static int hex_digit(char digit)
     return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
-/* Reads what follows a backslash. How many characters that was; 0: it is no escape. */
+/* Reads what follows a backslash. Returns the number of characters; 0: not an escape. */
 static size_t escape_parse(const char *text, char *byte)
 {
     static const char names[] = "rnt0\\", bytes[] = "\r\n\t\0\\";

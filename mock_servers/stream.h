@@ -21,7 +21,7 @@ enum stream_state {
     STREAM_FINISH,  /* a fault: end in good order */
     STREAM_RESET,   /* a fault: reset the connection */
     STREAM_RESTART, /* a fault: the device starts anew */
-    STREAM_LOST,    /* the connection is no more, or there is no memory for a frame */
+    STREAM_LOST,    /* the connection is gone, or there is no memory for a frame */
 };
 
 /* Where live frames are made: one for all streams, so that an idle stream holds none. */
