@@ -174,7 +174,8 @@ static void *take_and_give(void *argument)
 {
     struct pool *pool = argument;
     for (unsigned i = 0; i < 2000; i++) {
-        struct block *first = pool_take(pool, 1 + i % 5, i % 3, &got);
+        unsigned count;
+        struct block *first = pool_take(pool, 1 + i % 5, i % 3, &count);
         for (struct block *block = first; block != NULL; block = block->next)
             memset(block->data, (int)i, 16);
         give_chain(pool, first);
