@@ -192,7 +192,7 @@ def hypothesis_words(found: Dict[str, Cells]) -> List[str]:
     wait = (claim.time_ms - claim.succeeded * each) / failures
     said = ["Blocking connects took %s ms each here while none failed. At that pace the paper's "
             "%d failures must have taken %s ms each to make %s ms; or, if they cost nothing, each "
-            "connect %s ms, which is no local network's round trip." % (
+            "connect %s ms, longer than a local network's round trip." % (
                 number(each), failures, number(wait), number(claim.time_ms),
                 number(claim.time_ms / claim.connections))]
     for name in ("refused", "dropped"):

@@ -57,7 +57,7 @@ def not_comparable(results: Results) -> str:
 def caveats(results: Results) -> List[str]:
     """How to read the report."""
     labelled = any(row.get("label") for row in results.rows)
-    return [not_comparable(results), *CAVEATS] + ([LABELLED] if labelled else [])
+    return list(CAVEATS) + ([LABELLED] if labelled else [])
 
 
 def excluded(results: Results) -> List[str]:

@@ -1,5 +1,5 @@
 """The links that rows ran on: their names, rows that fell back to loopback, and how much time a
-wire takes of itself."""
+wire alone takes."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -80,9 +80,9 @@ def fell_back(row: Row) -> bool:
 
 
 def fallback_notes(rows: Sequence[Row]) -> List[str]:
-    """Which rows were meant for a link that could not be had, and why."""
+    """Which rows were meant for a link that was unavailable, and why."""
     found = group([row for row in rows if fell_back(row)], ("link_asked", "link_reason"))
-    return ["%d of %d rows were to run on %s and fell back to %s: %s." % (
+    return ["%d of %d rows were meant for %s and fell back to %s: %s." % (
         len(members), len(rows), asked, link_of(members[0]),
         (reason or "no reason given").rstrip(".")) for (asked, reason), members in found.items()]
 

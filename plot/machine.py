@@ -160,7 +160,7 @@ def flat(name: str, value: Any) -> List[str]:
 
 
 def budget(results: Results) -> Dict[str, Any]:
-    """What a budget came to, without its cells, which the tables have."""
+    """What became of the time budget, without its cells, which the tables have."""
     recorded = results.run.get("budget")
     return {key: value for key, value in recorded.items() if key != "cells"} \
         if isinstance(recorded, dict) else {}

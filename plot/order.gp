@@ -9,7 +9,7 @@ FAR(i) = value(sprintf("FAR%d", i))   # and with runs beyond it
 START(i) = value(sprintf("START%d", i))
 COUNT = words(SCHEMES)
 PANEL_TOP(i) = 104 + 168 * (i - 1)
-EDGE = LIMIT * 1.12 # where strays are drawn
+EDGE = LIMIT * 1.12 # where outliers are drawn
 edge(v) = v > 1 ? EDGE : 1 / EDGE
 
 do for [KIND in KINDS] {

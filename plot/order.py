@@ -1,6 +1,6 @@
 """The runs in the order in which they ran: whether the machine drifted under the measurement, and
-which runs strayed. Each run is set against the median of its own cell, so that unlike cells share
-an axis; the sweep shuffles its order, so that a drift is no cell's own."""
+which runs are outliers. Each run is set against the median of its own cell, so that unlike cells
+share an axis; the sweep shuffles its order, so a drift hits all cells alike."""
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -16,11 +16,11 @@ CELL = ("scenario", "section", "client", "cell", "link", "label", "host", "versi
 SCHEMES = ("fixed", "ring", "chain", "slices", "mirror", "drain", "raw")  # have colours
 OTHERS = "others"
 WINDOW = 9          # runs on either side that the moving median looks at
-STRAY = 2.0         # times the cell's median, or its inverse: a stray is drawn at the axis' edge
+OUTLIER = 2.0       # times the cell's median, or its inverse; drawn at the axis' edge
 PANEL_HEIGHT = 168  # pixels
 COLUMNS = (Column("scenario", left=True), Column("what", left=True), Column("cells"),
-           Column("runs"), Column("drift"), Column("strays"), Column("furthest off", left=True))
-NAMED_MAX = 8       # strays that are named one by one
+           Column("runs"), Column("drift"), Column("outliers"), Column("furthest off", left=True))
+NAMED_MAX = 8       # outliers that are named one by one
 
 
 class Run(NamedTuple):
@@ -70,9 +70,9 @@ def halves(runs: Sequence[Run]) -> Optional[float]:
         [run.relative for run in runs[:cut]])
 
 
-def strays(runs: Sequence[Run]) -> List[Run]:
-    """Runs a factor of STRAY or more from their cell's median, the furthest first."""
-    return sorted((run for run in runs if distance(run) >= STRAY), key=distance, reverse=True)
+def outliers(runs: Sequence[Run]) -> List[Run]:
+    """Runs a factor of OUTLIER or more from their cell's median, the furthest first."""
+    return sorted((run for run in runs if distance(run) >= OUTLIER), key=distance, reverse=True)
 
 
 def distance(run: Run) -> float:
@@ -87,21 +87,21 @@ def moving(runs: Sequence[Run]) -> List[Tuple[int, float]]:
 
 def line(scenario: str, what: str, runs: Sequence[Run]) -> List[str]:
     """A scenario's line of the table."""
-    far = strays(runs)
+    far = outliers(runs)
     return [scenario, what, str(len({run.cell for run in runs})), str(len(runs)),
             "%sx" % number(halves(runs)) if halves(runs) else NONE, str(len(far)),
             "%sx, run %d" % (number(far[0].relative), far[0].order) if far else NONE]
 
 
 def notes(found: Dict[str, Tuple[str, List[Run]]]) -> List[str]:
-    """What the columns mean, and which runs strayed."""
-    far = [(scenario, run) for scenario, (_, runs) in found.items() for run in strays(runs)]
+    """What the columns mean, and which runs are outliers."""
+    far = [(scenario, run) for scenario, (_, runs) in found.items() for run in outliers(runs)]
     far.sort(key=lambda pair: -distance(pair[1]))
     said = ["Drift: the second half of the runs over the first, medians of runs over their cells' "
-            "medians; 1 is none. Strays: runs a factor of %g or more from the median of their "
-            "cell; they count like all others." % STRAY]
+            "medians; 1 is none. Outliers: runs a factor of %g or more from the median of their "
+            "cell; they count like all others." % OUTLIER]
     if far:
-        said.append("Strays: %s%s." % ("; ".join(
+        said.append("Outliers: %s%s." % ("; ".join(
             "run %d (%s, %s) %sx" % (run.order, scenario, run.cell, number(run.relative))
             for scenario, run in far[:NAMED_MAX]),
             "; and %d more" % (len(far) - NAMED_MAX) if len(far) > NAMED_MAX else ""))
@@ -114,7 +114,7 @@ def panel(runs: Sequence[Run],
     it, then the moving median; and which schemes have the first and the second."""
     def sets(inside: bool) -> Dict[str, List[str]]:
         lines = {scheme: [data_line(run.order, run.relative) for run in runs
-                          if run.scheme == scheme and (distance(run) < STRAY) == inside]
+                          if run.scheme == scheme and (distance(run) < OUTLIER) == inside]
                  for scheme in schemes}
         return {scheme: found for scheme, found in lines.items() if found}
     near, far = sets(True), sets(False)
@@ -126,7 +126,7 @@ def panel(runs: Sequence[Run],
 
 def panel_title(scenario: str, what: str, runs: Sequence[Run]) -> str:
     """What is drawn; a number has no room beside its run."""
-    far = strays(runs)
+    far = outliers(runs)
     return "%s: %s" % (scenario, what) + (
         " (furthest off: %sx, run %d)" % (number(far[0].relative), far[0].order) if far else "")
 
@@ -144,7 +144,7 @@ def figure(found: Dict[str, Tuple[str, List[Run]]], alt: str, first: int, last: 
     present = [scheme for scheme in SCHEMES + (OTHERS,)
                if any(run.scheme == scheme for run in every)]
     settings: Dict[str, Union[str, float]] = {
-        "PANELS": len(found), "SCHEMES": " ".join(present), "LIMIT": STRAY, "FIRST": first,
+        "PANELS": len(found), "SCHEMES": " ".join(present), "LIMIT": OUTLIER, "FIRST": first,
         "LAST": last,
         "RUNS": "%d runs, line: median of %d neighbours" % (len(every), 2 * WINDOW + 1)}
     data, start = "", 0
@@ -161,7 +161,7 @@ def described(lines: Sequence[Sequence[str]]) -> str:
     """The figure in words."""
     return "One panel for each scenario, runs from left to right in their order. " + " ".join(
         "%s: %s runs, second half over first half %s, %s of them off by a factor of %g or more." % (
-            fields[0], fields[3], fields[4], fields[5], STRAY) for fields in lines)
+            fields[0], fields[3], fields[4], fields[5], OUTLIER) for fields in lines)
 
 
 def place(results: Results) -> Callable[[str], Tuple[int, str]]:

@@ -4,15 +4,16 @@ late frames get."""
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, reading_order
-from section import (KB_TO_MB, Figure, Section, data_block, data_line, extent, frames_per_cpu_s,
-                     left_out, measured, middle, run_counts, sure_note, usable)
+from section import (KB_TO_MB, LATENCY_COLUMNS, Figure, Section, block_ratio, data_block, data_line,
+                     extent, frames_per_cpu_s, latency_texts, left_out, measured, middle,
+                     run_counts, sure_note, usable)
 from stats import Spread, spread
 from tables import NONE, Column, Table, exact, number
 
 TITLE = "Peers. The client beside other programs that do its job"
 SCENARIO = "peers"
 RAW = "raw"
-# Who processes frames in pieces as they come, who puts them together, who looks at none.
+# Clients that process frames in pieces, that put them together first, and that look for none.
 KINDS = (("in pieces", ("slices", "libuv-slices", "blocking-slices", "libevent-slices")),
          ("frames put together", ("chain", "mirror", "ring", "fixed", "libuv", "blocking",
                                   "libevent")),
@@ -28,10 +29,6 @@ COLUMNS = (Column("client", left=True), Column("GB", "a CPU second"),
            Column("min..max", "share of raw"), Column("a byte", "copies"),
            Column("a frame", "receives"), Column("peak MB", "memory"), Column("threads"),
            Column("n"))
-LATENCY = (("p50", "latency_us_p50"), ("p99", "latency_us_p99"), ("p99.9", "latency_us_p999"))
-LATENCY_COLUMNS = (Column("client", left=True),) + tuple(
-    Column(head, name) for name, _ in LATENCY for head in ("median", "min..max")) + (
-        Column("of one CPU", "client"), Column("n"))
 LEAD = ("A share of 1 is what one thread gets out of the same servers with nothing but a wait and "
         "recv into one hot buffer, in the same block of runs.")
 SHARE_MAX = 1.2  # of the figure's axes; a bar beyond is cut, its number is not
@@ -67,11 +64,8 @@ def name_of(client: str) -> str:
 
 
 def shares(rows: Sequence[Row], raw: Sequence[Row]) -> Optional[Spread]:
-    """GB per client CPU second in those of the raw loop, block by block: what drifts slowly is in
-    both rows of a block."""
-    ceiling = {row["repeat"]: row["gb_per_cpu_s"] for row in raw if row["gb_per_cpu_s"]}
-    return spread([row["gb_per_cpu_s"] / ceiling[row["repeat"]] for row in rows
-                   if row["gb_per_cpu_s"] and row["repeat"] in ceiling])
+    """Bytes per client CPU second as a share of the raw loop's."""
+    return block_ratio(rows, raw, "gb_per_cpu_s")
 
 
 # ---- tables ----
@@ -114,12 +108,10 @@ def size_text(size: int) -> str:
 
 
 def latency_line(client: str, rows: Sequence[Row]) -> List[str]:
-    found = [measured(rows, key) for _, key in LATENCY]
     shares_of_cpu = spread([100 * row["cpu_s"] / (row["elapsed_ms"] / 1e3) for row in rows
                             if row["cpu_s"] is not None and row["elapsed_ms"]])
     busy = middle(shares_of_cpu)
-    return [name_of(client)] + [text for one in found for text in (number(middle(one, 1e-3)),
-                                                                  extent(one, 1e-3))] + [
+    return [name_of(client)] + latency_texts(rows) + [
         NONE if busy is None else "%s %%" % number(busy), str(len(rows))]
 
 
@@ -127,7 +119,9 @@ def latency_table(rate: float, cells: Cells) -> Table:
     """Latencies at one rate."""
     row = next(iter(cells.values()))[0]
     return Table("Peers: latency in ms at %s records a second from %d servers, live" % (
-        "{:,.0f}".format(rate), row["servers"]), LATENCY_COLUMNS,
+        "{:,.0f}".format(rate), row["servers"]),
+        (Column("client", left=True), *LATENCY_COLUMNS, Column("of one CPU", "client"),
+         Column("n")),
         [latency_line(client, cells[client]) for _, names in clients(list(cells))
          for client in names],
         ["From the moment a record was due to be sent to its processing."])

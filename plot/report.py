@@ -108,7 +108,7 @@ def print_sections(report: Report, names: Sequence[str]) -> int:
                 for section in [report.summary, verdicts] + report.sections}
     strangers = [name for name in names if name not in sections]
     if strangers:
-        print("%s: --section: there is no %r; there are %s" % (PROGRAM, strangers[0],
+        print("%s: --section: unknown section %r; known: %s" % (PROGRAM, strangers[0],
                                                             ", ".join(sections)), file=sys.stderr)
         return 2
     print("\n".join(section_text(sections[name]) for name in names))

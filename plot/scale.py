@@ -4,8 +4,9 @@ while nothing comes on it, how late frames get."""
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, select
-from section import (Figure, Section, data_block, data_line, extent, frames_per_cpu_s, left_out,
-                     measured, middle, run_counts, sure_note, usable)
+from section import (LATENCY_COLUMNS, Figure, Section, block_ratio, data_block, data_line, extent,
+                     frames_per_cpu_s, latency_texts, left_out, measured, middle,
+                     ratios_by_block, run_counts, sure_note, usable)
 from stats import Spread, median, spread
 from tables import NONE, Column, Table, number
 
@@ -22,10 +23,7 @@ COLUMNS = (Column("connections", left=True), Column("median", "GB a CPU second")
            Column("min..max", "GB a CPU second"), Column("of raw", "GB a CPU second"),
            Column("a CPU second", "k frames"), Column("99 % idle", "GB a CPU s"),
            Column("a second", "connects"), Column("bytes", "a connection"), Column("n"))
-LATENCY = (("p50", "latency_us_p50"), ("p99", "latency_us_p99"), ("p99.9", "latency_us_p999"))
-LATENCY_COLUMNS = (Column("connections", left=True),) + tuple(
-    Column(head, name) for name, _ in LATENCY for head in ("median", "min..max")) + (Column("n"),)
-MARK_COLUMNS = (Column("mark", left=True), Column("scheme", left=True), Column("median"),
+TARGET_COLUMNS = (Column("target", left=True), Column("scheme", left=True), Column("median"),
                 Column("min..max"), Column("bound"), Column("", left=True), Column("n"))
 Sizes = Dict[int, List[Row]]  # by number of connections
 
@@ -55,7 +53,7 @@ def has_idle(row: Row) -> bool:
 
 
 class Loads(NamedTuple):
-    """What the scenario's sections come to."""
+    """The scenario's rows by kind of load."""
 
     active: Load                  # every server sends, as fast as it can
     idle: Load                    # one in a hundred does, the others are silent
@@ -71,13 +69,6 @@ def loads_of(rows: Sequence[Row]) -> Loads:
 
 
 # ---- what is measured ----
-
-
-def ratios(rows: Sequence[Row], others: Sequence[Row], key: str) -> Optional[Spread]:
-    """Of one key between two cells, block by block: what drifts slowly is in both rows of one."""
-    below = {row["repeat"]: row[key] for row in others if row[key]}
-    return spread([row[key] / below[row["repeat"]] for row in rows
-                   if row[key] and row["repeat"] in below])
 
 
 def connection_bytes(load: Load, scheme: str, servers: int) -> Optional[Spread]:
@@ -108,7 +99,7 @@ def line(loads: Loads, scheme: str, servers: int) -> List[str]:
     idle = loads.idle.rows(scheme, servers)
     speed = measured(rows, "gb_per_cpu_s")
     return [count(servers), number(middle(speed)), extent(speed),
-            number(middle(ratios(rows, loads.active.rows(RAW, servers), "gb_per_cpu_s"))),
+            number(middle(block_ratio(rows, loads.active.rows(RAW, servers), "gb_per_cpu_s"))),
             number(middle(frames_per_cpu_s(rows), 1e-3)),
             number(middle(measured(idle, "gb_per_cpu_s"))),
             number(middle(connects_per_s(list(rows) + list(idle)))),
@@ -141,20 +132,18 @@ def latency_table(rate: float, load: Load) -> Table:
         for servers in load.sizes(scheme):
             rows = load.rows(scheme, servers)
             idle = idle or any(map(has_idle, rows))
-            found = [measured(rows, key) for _, key in LATENCY]
-            lines.append([count(servers)] + [
-                text for one in found for text in (number(middle(one, 1e-3)), extent(one, 1e-3))]
-                + [str(len(rows))])
+            lines.append([count(servers)] + latency_texts(rows) + [str(len(rows))])
     return Table("Scale: latency in ms at {:,.0f} records a second{}".format(
-        rate, ", 99 % of the connections idle" if idle else ""), LATENCY_COLUMNS, lines,
+        rate, ", 99 % of the connections idle" if idle else ""),
+        (Column("connections", left=True), *LATENCY_COLUMNS, Column("n")), lines,
         ["From the moment a record was due to be sent to its processing. Servers and client share "
          "this machine: what the servers send late is in it."])
 
 
-# ---- the marks ----
+# ---- the targets ----
 
 
-class Mark(NamedTuple):
+class Target(NamedTuple):
     """A figure that should stay within a bound; `reached` None: it is only shown."""
 
     name: str
@@ -166,52 +155,49 @@ class Mark(NamedTuple):
 
 def beside_raw(loads: Loads, scheme: str, least: int, most: int) -> Optional[Spread]:
     """What is left of a scheme's share of the raw loop, block by block."""
-    def shares(servers: int) -> Dict[int, float]:
-        raw = {row["repeat"]: row["gb_per_cpu_s"] for row in loads.active.rows(RAW, servers)
-               if row["gb_per_cpu_s"]}
-        return {row["repeat"]: row["gb_per_cpu_s"] / raw[row["repeat"]]
-                for row in loads.active.rows(scheme, servers)
-                if row["gb_per_cpu_s"] and row["repeat"] in raw}
-    few, many = shares(least), shares(most)
+    few, many = (ratios_by_block(loads.active.rows(scheme, size), loads.active.rows(RAW, size),
+                                 "gb_per_cpu_s") for size in (least, most))
     return spread([many[repeat] / few[repeat] for repeat in many if repeat in few])
 
 
-def falls(loads: Loads, scheme: str) -> List[Mark]:
+def falls(loads: Loads, scheme: str) -> List[Target]:
     """From the least to the most connections: in itself, and beside the raw loop's own fall."""
     sizes = loads.active.sizes(scheme)
     if len(sizes) < 2:
         return []
     least, most = sizes[0], sizes[-1]
     name = "GB a CPU second, %s / %s" % (count(most), count(least))
-    one = ratios(loads.active.rows(scheme, most), loads.active.rows(scheme, least), "gb_per_cpu_s")
+    one = block_ratio(loads.active.rows(scheme, most), loads.active.rows(scheme, least),
+                      "gb_per_cpu_s")
     if scheme == RAW:
-        return [Mark(name, scheme, one, "", None)]
-    return [Mark(name, scheme, one, ">= %.2f" % (1 - FALL_MAX),
+        return [Target(name, scheme, one, "", None)]
+    return [Target(name, scheme, one, ">= %.2f" % (1 - FALL_MAX),
                  one.median >= 1 - FALL_MAX if one else None),
-            Mark("the same, beside raw's own", scheme, beside_raw(loads, scheme, least, most), "",
+            Target("the same, beside raw's own", scheme, beside_raw(loads, scheme, least, most), "",
                  None)]
 
 
-def memory_mark(loads: Loads, scheme: str) -> List[Mark]:
+def memory_target(loads: Loads, scheme: str) -> List[Target]:
     sizes = loads.idle.sizes(scheme)
     found = connection_bytes(loads.idle, scheme, sizes[-1]) if sizes else None
     if found is None:
         return []
-    return [Mark("bytes an idle connection, of %s" % count(sizes[-1]), scheme, found,
+    return [Target("bytes an idle connection, of %s" % count(sizes[-1]), scheme, found,
                  "<= %d" % IDLE_BYTES_MAX, found.median <= IDLE_BYTES_MAX)]
 
 
-def marks(loads: Loads) -> List[Mark]:
-    return [mark for scheme in loads.active.schemes for mark in falls(loads, scheme)] + \
-        [mark for scheme in loads.idle.schemes for mark in memory_mark(loads, scheme)]
+def targets(loads: Loads) -> List[Target]:
+    return [target for scheme in loads.active.schemes for target in falls(loads, scheme)] + \
+        [target for scheme in loads.idle.schemes for target in memory_target(loads, scheme)]
 
 
-def mark_table(loads: Loads) -> Table:
+def target_table(loads: Loads) -> Table:
     words = {True: "reached", False: "MISSED", None: ""}
-    lines = [[mark.name, mark.scheme, number(middle(mark.found)), extent(mark.found), mark.bound,
-              words[mark.reached], str(mark.found.n if mark.found else 0)]
-             for mark in marks(loads)]
-    return Table("Scale: marks", MARK_COLUMNS, lines,
+    lines = [[target.name, target.scheme, number(middle(target.found)), extent(target.found),
+              target.bound,
+              words[target.reached], str(target.found.n if target.found else 0)]
+             for target in targets(loads)]
+    return Table("Scale: targets", TARGET_COLUMNS, lines,
                  ["Ratios are taken block by block. %s has no bound: what it falls by is the "
                   "kernel's share of what the others fall by." % RAW])
 
@@ -288,14 +274,14 @@ def not_run(results: Results) -> List[str]:
 
 
 def build(results: Results) -> Section:
-    """The tables, the marks and the figure."""
+    """The tables, the targets and the figure."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     loads = loads_of(rows)
     blocks = [table(loads)] if loads.active.schemes else []
     blocks += [latency_table(rate, load) for rate, load in loads.rates.items()]
-    blocks += [mark_table(loads)] if marks(loads) else []
+    blocks += [target_table(loads)] if targets(loads) else []
     drawn = [figure(loads)] if any(len(sizes) > 1 for sizes in loads.active.schemes.values()) \
         else []
     return Section(TITLE, blocks + not_run(results), drawn, LEAD)

@@ -6,8 +6,10 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 
 from rows import Results, Row, is_result, numbers, select
 from stats import Spread, spread
-from tables import Table, span
+from tables import Column, Table, number, span
 
+LATENCY_COLUMNS = tuple(Column(head, name) for name in ("p50", "p99", "p99.9")
+                        for head in ("median", "min..max"))
 LEFT_OUT = "Left out"  # how the one line of a section begins that has no result
 MEGA, KB_TO_MB = 1e-6, 1.024e-3
 
@@ -74,8 +76,26 @@ def left_out(title: str, results: Results, scenario: str) -> Section:
 
 
 def measured(rows: Sequence[Row], key: str) -> Optional[Spread]:
-    """What the runs of a cell came to in one key."""
+    """The values of one key over a cell's runs."""
     return spread(numbers(rows, key))
+
+
+def ratios_by_block(rows: Sequence[Row], others: Sequence[Row], key: str) -> Dict[int, float]:
+    """The ratio of two cells in one key within each block (repeat): slow drift affects both."""
+    below = {row["repeat"]: row[key] for row in others if row[key]}
+    return {row["repeat"]: row[key] / below[row["repeat"]] for row in rows
+            if row[key] and row["repeat"] in below}
+
+
+def block_ratio(rows: Sequence[Row], others: Sequence[Row], key: str) -> Optional[Spread]:
+    """The same as median and range."""
+    return spread(list(ratios_by_block(rows, others, key).values()))
+
+
+def latency_texts(rows: Sequence[Row]) -> List[str]:
+    """Below LATENCY_COLUMNS: median and min..max of each quantile in ms."""
+    found = [measured(rows, "latency_us_" + key) for key in ("p50", "p99", "p999")]
+    return [text for one in found for text in (number(middle(one, 1e-3)), extent(one, 1e-3))]
 
 
 def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:

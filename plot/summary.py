@@ -9,6 +9,7 @@ import table1
 import table2
 import table3
 from claim import WrongClaim
+from contents import not_comparable
 from rows import Results, Row, group, variants
 from section import (KB_TO_MB, MEGA, Section, extent, measured, middle, run_counts, shorten,
                      usable)
@@ -54,8 +55,8 @@ def chosen(rows: Sequence[Row], axes: Sequence[str]) -> Tuple[str, List[Row]]:
 
 
 def implied_round_trip(rows: Sequence[Row], claim: paper.Connect) -> List[Row]:
-    """The blocking connects on the link whose round trip is what the paper's time comes to if each
-    connect takes one round trip; [] without such a link."""
+    """The blocking connects on the link whose round trip fits the paper's time, if each connect
+    takes one round trip; [] without such a link."""
     wanted = claim.time_ms / claim.connections
     off = {name: abs((links.round_trip_of(members[0]) or 0) / wanted - 1)
            for name, members in links.by_link(rows)}
@@ -180,4 +181,5 @@ def build(results: Results) -> Section:
     for name, build_table in (("Table 1", connects), ("Table 2", large_data),
                               ("Table 3", throughput)):
         blocks.append(build_table(results) or "%s: no result in this folder." % name)
-    return Section(TITLE, blocks + [verdicts(results)] + elsewhere(results), [], LEAD)
+    return Section(TITLE, blocks + [verdicts(results)] + elsewhere(results), [],
+                   "%s %s" % (not_comparable(results), LEAD))

@@ -23,7 +23,7 @@ ElementTree.register_namespace("xlink", XLINK)
 
 
 def colour(text: str) -> Optional[Colour]:
-    """A colour as gnuplot writes it; None for none, currentColor and what is no colour."""
+    """A colour as gnuplot writes it; None for none, currentColor and any other text."""
     text = text.strip().lower()
     hexadecimal = re.fullmatch(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", text)
     if hexadecimal:

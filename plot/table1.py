@@ -22,7 +22,7 @@ Cell = Tuple[str, int]
 
 
 def succeeded(rows: Sequence[Row]) -> str:
-    """`200/200`, or the range that the runs came to."""
+    """`200/200`, or the range over the runs."""
     if not rows:
         return NONE
     asked = [row["servers"] for row in rows]

@@ -52,7 +52,7 @@ def exact(value: Optional[float]) -> str:
 
 
 def span(low: Optional[float], high: Optional[float]) -> str:
-    """`low..high`, or the one value that both come to in print."""
+    """`low..high`, or one value if both print alike."""
     if low is None or high is None:
         return NONE
     return number(low) if number(low) == number(high) else number(low) + ".." + number(high)

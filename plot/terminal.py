@@ -3,7 +3,7 @@
 from typing import List, Sequence
 
 import machine
-from contents import Report, not_comparable
+from contents import Report
 from section import Section, shorten
 from tables import WIDTH, Table, to_compact_text, to_text, wrap
 
@@ -36,7 +36,7 @@ def to_screen(report: Report) -> str:
     """The summary: at most 60 lines of at most WIDTH columns. The pages have what is cut here."""
     summary = report.summary
     parts = [summary.title] + [shorten(line, WIDTH) for line in head_lines(report)]
-    parts += [wrap(not_comparable(report.results)), wrap(summary.lead), ""]
+    parts += [wrap(summary.lead), ""]
     parts += [to_compact_text(block) if isinstance(block, Table) else shorten(block, WIDTH)
               for block in summary.blocks]
     return "\n".join(parts)

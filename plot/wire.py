@@ -17,7 +17,7 @@ SCENARIO = "wire"
 CEILING = "raw"
 SCHEMES = ("fixed", "ring", "chain")
 RUNS_MIN = 3          # of a cell whose range is to say anything
-DIFFERENCE_MIN = 0.01 # between two schemes' times, to be worth a choice
+DIFFERENCE_MIN = 0.01 # between two schemes' times, that justifies a choice
 NAME_HEIGHT = 0.05    # of a line's name, as a share of the axis
 MARGIN = 1.25         # of an axis beyond its values, as a factor
 COLUMNS = (Column("link", left=True), Column("scheme", left=True), Column("median", "time, ms"),

@@ -1,13 +1,12 @@
 """Shared by the report's tests: the command, a folder, a section as text, its figures as drawn."""
 
-import contextlib
-import io
 import os
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 from unittest import mock
 
+import plot_path
 import figures
 import fixtures
 import machine
@@ -23,23 +22,10 @@ SVG_ONLY = mock.patch.object(figures, "kinds_here", return_value=["svg"])  # dra
 
 def run(*arguments):
     """The report command's exit code, standard output and standard error."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = report.main(list(arguments))
-        except SystemExit as end:
-            code = end.code
-    return code, out.getvalue(), err.getvalue()
+    return fixtures.run_main(report.main, *arguments)
 
 
-class Folder(unittest.TestCase):
-    """Tests with a folder of their own."""
-
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = temporary.name
-
+class Folder(fixtures.FolderTest):
     def read(self, *names):
         """A file of the folder."""
         with open(os.path.join(self.folder, *names), encoding="utf-8") as file:

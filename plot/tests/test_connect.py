@@ -1,12 +1,8 @@
 """The connection test by factor: levels, model, words and figure, from made-up rows."""
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import connect
 import link_fixtures
 import rows
@@ -121,7 +117,7 @@ class Sections(unittest.TestCase):
             for mode in ("async", "sync") for trip in (1, 10)]
         text = said(connect.build(results(made)))
         self.assertEqual(fields(text, "round", "trip", "loopback", "sync")[-1], "2")
-        self.assertIn("2 of 4 rows were to run on lan100-rtt10 and fell back to loopback", text)
+        self.assertIn("2 of 4 rows were meant for lan100-rtt10 and fell back to loopback", text)
 
     def test_two_engines_are_two_tables_and_figures(self):
         made = link_fixtures.connect_rows(1)

@@ -1,12 +1,8 @@
 """Links: names, rows that fell back, and the time that a wire takes of itself."""
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import fixtures
 import link_fixtures
 import links
@@ -53,7 +49,7 @@ class Fallback(unittest.TestCase):
     def test_it_is_counted_with_its_reason(self):
         made = [row(link_fixtures.FALLBACK), row(link_fixtures.LOOPBACK)]
         self.assertEqual(links.fallback_notes(made), [
-            "1 of 2 rows were to run on lan100 and fell back to loopback: no user namespaces "
+            "1 of 2 rows were meant for lan100 and fell back to loopback: no user namespaces "
             "here."])
 
     def test_a_row_where_it_should_be_is_no_fallback(self):

@@ -1,13 +1,9 @@
 """What run.json says of the machine's noise, and of a budget."""
 
-import os
-import sys
 import unittest
 from typing import Any
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import fixtures
 import machine
 from rows import Results

@@ -1,12 +1,8 @@
-"""The order of runs: what it calls drift and strays, and that any folder gets its figure."""
+"""The order of runs: what it calls drift and outliers, and that any folder gets its figure."""
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import fixtures
 import order
 from section_fixtures import NEEDS_GNUPLOT, draw, results
@@ -32,13 +28,13 @@ class Words(unittest.TestCase):
             row.update(workers=99, cell="another")
         self.assertEqual(self.line(made)[2:], ["2", "10", "1.00x", "0", "-"])
 
-    def test_a_stray_is_counted_and_named(self):
+    def test_a_outlier_is_counted_and_named(self):
         section = order.build(results(one_cell([100.0] * 9 + [610.0])))
         self.assertEqual(section.blocks[0].rows[0][5:], ["1", "6.10x, run 10"])
         self.assertIn("run 10 (table3, grid workers=6 concurrency=4) 6.10x",
                       " ".join(section.blocks[0].notes))
 
-    def test_a_run_that_is_too_fast_is_a_stray_too(self):
+    def test_a_run_that_is_too_fast_is_a_outlier_too(self):
         self.assertEqual(self.line(one_cell([100.0] * 9 + [10.0]))[5:], ["1", "0.100x, run 10"])
 
     def test_connects_by_their_time_and_a_rate_by_cpu(self):
@@ -78,7 +74,7 @@ class Drawn(unittest.TestCase):
         settings = order.build(results(made)).figures[0].settings
         self.assertEqual(settings["SCHEMES"], "fixed ring chain drain raw others")
 
-    def test_strays_only_and_names_with_blanks(self):
+    def test_outliers_only_and_names_with_blanks(self):
         draw(order.build, one_cell([1.0, 1000.0]))
         draw(order.build, one_cell([1.0, 1000.0, 2.0], scheme='a b "c'))
         draw(order.build, one_cell([1.0, 1.0], scheme=""))

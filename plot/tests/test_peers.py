@@ -1,12 +1,8 @@
 """The peers' section: shares block by block, who stands where, what is missing."""
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import fixtures
 import peers
 from section_fixtures import NEEDS_GNUPLOT, draw, results

@@ -11,9 +11,7 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from unittest import mock
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import fixtures
 import paper
 import report
@@ -439,7 +437,7 @@ class OneSection(Folder):
     def test_a_section_that_there_is_not(self):
         code, _, err = run(self.folder, "--section", "Table 9")
         self.assertEqual(code, 2)
-        self.assertIn("there is no 'Table 9'; there are Summary, ", err)
+        self.assertIn("unknown section 'Table 9'; known: Summary, ", err)
 
 
 if __name__ == "__main__":

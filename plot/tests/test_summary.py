@@ -1,13 +1,10 @@
 """The summary: one screen for any run, with the paper's numbers beside ours."""
 
 import os
-import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import fixtures
 import link_fixtures
 import report

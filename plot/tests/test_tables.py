@@ -1,11 +1,8 @@
 """Numbers in words, and a table's two looks."""
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-
+import plot_path
 import tables
 from tables import Column, Table
 

@@ -1,12 +1,8 @@
 """Tables 1 to 3 and Figure 5 where rows ran on several links, on one, or fell back."""
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import fixtures
 import link_fixtures
 import paper
@@ -51,7 +47,7 @@ class Table1(unittest.TestCase):
     def test_a_row_that_fell_back_says_so(self):
         text = said(built(table1, link_fixtures.on(FALLBACK, fixtures.table1_rows(1))))
         self.assertIn("(loopback)", text)
-        self.assertIn("5 of 5 rows were to run on lan100 and fell back to loopback: no user "
+        self.assertIn("5 of 5 rows were meant for lan100 and fell back to loopback: no user "
                       "namespaces here.", text)
 
     def test_loopback_alone_looks_as_ever(self):
@@ -155,7 +151,7 @@ class Table3(unittest.TestCase):
 
     def test_fallback(self):
         text = said(built(table3, link_fixtures.on(FALLBACK, [fixtures.row()])))
-        self.assertIn("1 of 1 rows were to run on lan100 and fell back to loopback", text)
+        self.assertIn("1 of 1 rows were meant for lan100 and fell back to loopback", text)
 
 
 if __name__ == "__main__":

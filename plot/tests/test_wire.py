@@ -1,12 +1,8 @@
 """Links beside schemes: floors, words and figure, from made-up rows."""
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
+import plot_path
 import fixtures
 import link_fixtures
 import tables
@@ -85,7 +81,7 @@ class Sections(unittest.TestCase):
 
     def test_rows_that_fell_back_are_named(self):
         text = said(wire.build(results([row(link_fixtures.FALLBACK, "chain", 30)])))
-        self.assertIn("1 of 1 rows were to run on lan100 and fell back to loopback", text)
+        self.assertIn("1 of 1 rows were meant for lan100 and fell back to loopback", text)
 
     def test_no_row_is_one_line(self):
         section = wire.build(results([]))
