@@ -9,9 +9,8 @@ import paper
 from rows import Results, Row, variants
 from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
                      middle, run_counts, unlabelled, usable, with_label)
-from stats import Spread
 from table1 import succeeded
-from tables import Column, Table, number, ratio, span
+from tables import Column, Table, number, ratio
 
 TITLE = "Connect. What a connection test's time is made of"
 SCENARIO = "connect"
@@ -134,11 +133,6 @@ def table(label: str, found: Dict[str, Cells], notes: Sequence[str]) -> Table:
 
 
 # ---- what the runs say of the paper's 2043 ms ----
-
-
-def time_of(found: Dict[str, Cells], section: str, name: str, mode: str) -> Optional[Spread]:
-    """The time until the last of the cell whose level has this name."""
-    return measured(rows_of(found, section, name, mode), "connect_ms")
 
 
 def rows_of(found: Dict[str, Cells], section: str, name: str, mode: str) -> List[Row]:

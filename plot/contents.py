@@ -1,6 +1,6 @@
 """What a report holds, whichever look it takes: sections, caveats, and what did not count."""
 
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import links
 import machine
@@ -58,6 +58,14 @@ def caveats(results: Results) -> List[str]:
     """How to read the report."""
     labelled = any(row.get("label") for row in results.rows)
     return list(CAVEATS) + ([LABELLED] if labelled else [])
+
+
+def lists(report: Report, undrawn: Sequence[str]) -> List[Tuple[str, str, Sequence[str]]]:
+    """What is not in the tables and figures: (anchor, title, lines) of each list that has any."""
+    every = (("undrawn", "Figures left out", undrawn),
+             ("excluded", "Rows that do not count", report.excluded),
+             ("problems", "Left out of the folder's files", report.results.problems))
+    return [entry for entry in every if entry[2]]
 
 
 def excluded(results: Results) -> List[str]:

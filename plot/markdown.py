@@ -3,7 +3,7 @@
 from typing import List, Sequence
 
 import machine
-from contents import Report, caveats
+from contents import Report, caveats, lists
 from figures import Drawn
 from section import Figure, Section
 from tables import Table, escape, to_markdown
@@ -48,8 +48,7 @@ def to_page(report: Report, drawn: Drawn) -> str:
     parts += list_lines("How to read this", caveats(report.results))
     for section in report.sections:
         parts += section_lines(section, drawn)
-    parts += list_lines("Figures left out", drawn.problems)
-    parts += list_lines("Rows that do not count", report.excluded)
-    parts += list_lines("Left out of the folder's files", report.results.problems)
+    for _, title, lines in lists(report, drawn.problems):
+        parts += list_lines(title, lines)
     parts += list_lines("The machine in full", machine.details(report.results))
     return "\n".join(parts)

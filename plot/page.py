@@ -7,7 +7,7 @@ import re
 from typing import Dict, List, Sequence, Tuple
 
 import machine
-from contents import Report, caveats
+from contents import Report, caveats, lists
 from figures import Drawn, Picture
 from section import Section
 from tables import NONE, Column, Table, runs
@@ -233,20 +233,18 @@ def to_html(report: Report, drawn: Drawn) -> str:
     links = links_of(report, drawn)
     missing = ["%s. %s" % (section.title, " ".join(map(str, section.blocks)))
                for section in report.sections if section.is_left_out]
-    lists = [("Not in this run", missing, NOT_RUN), ("Figures left out", drawn.problems, "undrawn"),
-             ("Rows that do not count", report.excluded, "excluded"),
-             ("Left out of the folder's files", report.results.problems, "problems")]
-    lists = [entry for entry in lists if entry[1]]
+    listed = [(NOT_RUN, "Not in this run", missing)] if missing else []
+    listed += lists(report, drawn.problems)
     parts = [head(report), "<body>", "<header>",
              '<h1><span class="brand">fanin</span> Report of a run</h1>',
              pairs(machine.summary(report.results))]
     parts += [paragraph(text, "warning") for text in machine.warnings(report.results)]
     parts += ["</header>", navigation(report, [("reading", "How to read this")] + [
-        (anchor, title) for title, _, anchor in lists] + [("provenance", "Provenance")]), "<main>"]
+        entry[:2] for entry in listed] + [("provenance", "Provenance")]), "<main>"]
     for section in [report.summary] + shown(report):
         parts += section_html(section, drawn, links)
     parts += listing("How to read this", caveats(report.results), "reading")
-    for title, lines, anchor in lists:
+    for anchor, title, lines in listed:
         parts += listing(title, lines, anchor)
     parts += provenance(report)
     return "\n".join(parts + ["</main>", "</body>", "</html>", ""])

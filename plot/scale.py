@@ -8,7 +8,7 @@ from section import (LATENCY_COLUMNS, Figure, Section, block_ratio, data_block, 
                      frames_per_cpu_s, latency_texts, left_out, measured, middle,
                      ratios_by_block, run_counts, sure_note, usable)
 from stats import Spread, median, spread
-from tables import NONE, Column, Table, number
+from tables import Column, Table, number
 
 TITLE = "Scale. From few connections to very many"
 SCENARIO = "scale"

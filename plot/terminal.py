@@ -1,9 +1,9 @@
 """A report in a terminal: the summary on one screen, or everything."""
 
-from typing import List, Sequence
+from typing import List
 
 import machine
-from contents import Report
+from contents import Report, lists
 from section import Section, shorten
 from tables import WIDTH, Table, to_compact_text, to_text, wrap
 
@@ -19,10 +19,6 @@ def section_text(section: Section) -> str:
             parts.append(wrap(title + block) + "\n")
             title = ""
     return "\n".join(parts)
-
-
-def list_text(title: str, lines: Sequence[str]) -> List[str]:
-    return [wrap(title)] + [wrap(line, "  - ") for line in lines] + [""] if lines else []
 
 
 def head_lines(report: Report) -> List[str]:
@@ -45,6 +41,6 @@ def to_screen(report: Report) -> str:
 def to_terminal(report: Report) -> str:
     """Everything that the pages have but figures; the summary at the end, where the eye is."""
     parts = [section_text(section) for section in report.sections]
-    parts += list_text("Rows that do not count:", report.excluded)
-    parts += list_text("Left out of the folder's files:", report.results.problems)
+    for _, title, lines in lists(report, ()):
+        parts += [wrap(title + ":")] + [wrap(line, "  - ") for line in lines] + [""]
     return "\n".join(parts + [to_screen(report)])
