@@ -20,7 +20,7 @@ enum { RUN_TICK_MS = 100, LOGIN_ANSWER_BYTES = 128 };
 enum connection_phase {
     CONNECTION_BUSY,    /* an operation is out, or a thread is at work on its completion */
     CONNECTION_READY,   /* connected and logged in: the main thread will start it */
-    CONNECTION_WAITING, /* the scheme had no block: resume goes on */
+    CONNECTION_WAITING, /* the scheme had no block: resume continues */
     CONNECTION_SETTLED, /* every frame is found: the processing side will end it */
     CONNECTION_PAUSED,  /* lost: the main thread will try again */
     CONNECTION_CLOSED,  /* its receiving side is closed for good */

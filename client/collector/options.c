@@ -17,25 +17,15 @@ static const char *const bind_names[] = {"early", "late", NULL};
 static const char *const source_names[] = {"auto", "tape", "live", NULL};
 static const char *const verify_names[] = {"full", "header", "none", NULL};
 
-const char *option_connect_name(int connect)
-{
-    return connect_names[connect];
-}
-
-const char *option_bind_name(int bind)
-{
-    return bind_names[bind];
-}
-
-const char *option_source_name(int source)
-{
-    return source_names[source];
-}
-
-const char *option_verify_name(int verify)
-{
-    return verify_names[verify];
-}
+#define DEFINE_NAME(key)                                                                           \
+    const char *option_##key##_name(int index)                                                     \
+    {                                                                                              \
+        return key##_names[index];                                                                 \
+    }
+DEFINE_NAME(connect)
+DEFINE_NAME(bind)
+DEFINE_NAME(source)
+DEFINE_NAME(verify)
 
 /* ---- parsers of our own ---------------------------------------------------------------------- */
 

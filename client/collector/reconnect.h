@@ -7,7 +7,7 @@
 
 #include "client/collector/options.h"
 
-/* One server's outages; its holder's, but between two connections the main thread's. */
+/* One server's outages. The receive owner's; between two connections the main thread's. */
 struct reconnect {
     uint64_t since_ns; /* the present one's begin; 0: there is none */
     uint64_t due_ns;   /* when the next try is */

@@ -149,7 +149,7 @@ static void skip_without_stream(struct run *run, uint32_t index)
     row_skip(&run->program->row, why);
 }
 
-/* Nothing is connecting any more, so that phases stay as they are until the main thread goes on. */
+/* Nothing is connecting any more, so no phase changes before the main thread continues. */
 static bool attach_streams(struct run *run)
 {
     run->expected_bytes = run_expected_bytes(run);
