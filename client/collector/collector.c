@@ -13,19 +13,16 @@
 
 static void stream_resume(void *context, struct stream *stream)
 {
-    (void)context;
     connection_resume(stream->owner);
 }
 
 static void stream_finished(void *context, struct stream *stream)
 {
-    (void)context;
     connection_end(stream->owner, NULL, os_now_ns());
 }
 
 static void stream_failed(void *context, struct stream *stream)
 {
-    (void)context;
     connection_end(stream->owner, frame_error_name(stream->error), os_now_ns());
 }
 

@@ -35,51 +35,33 @@ static void list_add(char *list, size_t list_bytes, const char *name)
     snprintf(list + used, list_bytes - used, "%s%s", used > 0 ? ", " : "", name);
 }
 
-static void scheme_names(char *list, size_t list_bytes)
-{
-    list[0] = '\0';
-    for (unsigned i = 0; scheme_list(i) != NULL; i++)
-        list_add(list, list_bytes, scheme_list(i)->name);
-}
-
-static void engine_names(char *list, size_t list_bytes)
-{
-    const char *summary, *name;
-    snprintf(list, list_bytes, "auto");
-    for (unsigned i = 0; (name = cp_engine_list(i, &summary)) != NULL; i++)
-        list_add(list, list_bytes, name);
-}
-
 static int parse_scheme(const struct option_spec *spec, const char *text, void *field, char *why,
                         size_t why_bytes)
 {
-    (void)spec;
-    char list[LIST_BYTES_MAX];
-    if (scheme_find(text) == NULL) {
-        scheme_names(list, sizeof list);
-        snprintf(why, why_bytes, "takes one of %s", list);
-        return -1;
-    }
+    char list[LIST_BYTES_MAX] = "";
     *(const char **)field = text;
-    return 0;
+    if (scheme_find(text) != NULL)
+        return 0;
+    for (unsigned i = 0; scheme_list(i) != NULL; i++)
+        list_add(list, sizeof list, scheme_list(i)->name);
+    snprintf(why, why_bytes, "takes one of %s", list);
+    return -1;
 }
 
 static int parse_engine(const struct option_spec *spec, const char *text, void *field, char *why,
                         size_t why_bytes)
 {
-    (void)spec;
-    char list[LIST_BYTES_MAX];
+    char list[LIST_BYTES_MAX] = "auto";
     const char *summary, *name;
     bool found = strcmp(text, "auto") == 0;
-    for (unsigned i = 0; !found && (name = cp_engine_list(i, &summary)) != NULL; i++)
-        found = strcmp(text, name) == 0;
-    if (!found) {
-        engine_names(list, sizeof list);
-        snprintf(why, why_bytes, "takes one of %s", list);
-        return -1;
-    }
     *(const char **)field = text;
-    return 0;
+    for (unsigned i = 0; (name = cp_engine_list(i, &summary)) != NULL; i++) {
+        list_add(list, sizeof list, name);
+        found = found || strcmp(text, name) == 0;
+    }
+    if (!found)
+        snprintf(why, why_bytes, "takes one of %s", list);
+    return found ? 0 : -1;
 }
 
 static int parse_request(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -141,7 +123,6 @@ static bool name_copy(char *name, const char *text, size_t bytes)
 static int parse_login(const struct option_spec *spec, const char *text, void *field, char *why,
                        size_t why_bytes)
 {
-    (void)spec;
     struct login_option *login = field;
     const char *colon = strchr(text, ':');
     if (colon == NULL || !name_copy(login->user, text, (size_t)(colon - text)) ||

@@ -155,7 +155,6 @@ static void on_event(struct bufferevent *events, short what, void *context)
     struct peer_link *link = context;
     const char *reason = NULL;
     int os_error = EVUTIL_SOCKET_ERROR();
-    (void)events;
     peer_link_received(link, NULL, NULL, what & BEV_EVENT_EOF ? 0 : cp_error_from_os(os_error),
                        &reason);
     end(link, reason);
@@ -163,8 +162,6 @@ static void on_event(struct bufferevent *events, short what, void *context)
 
 static void on_timer(evutil_socket_t none, short what, void *context)
 {
-    (void)none;
-    (void)what;
     peer_tick(context);
 }
 

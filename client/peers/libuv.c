@@ -56,7 +56,6 @@ static void on_alloc(uv_handle_t *handle, size_t suggested_bytes, uv_buf_t *room
 {
     struct peer_link *link = handle->data;
     size_t bytes = 0;
-    (void)suggested_bytes;
     uint8_t *data = framer_room(link, loop_of(link)->shared, &bytes);
     *room = uv_buf_init((char *)data, data != NULL ? (unsigned)bytes : 0);
 }

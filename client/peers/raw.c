@@ -71,7 +71,6 @@ static const char *raw_open(struct peer *peer)
 
 static void raw_close(struct peer *peer)
 {
-    (void)peer;
     net_watch_close(watch);
 }
 

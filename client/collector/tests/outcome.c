@@ -1,14 +1,5 @@
 /* Runs a program's main inside a test and looks keys up in its row. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "client/collector/tests/outcome.h"
-
-#include <cmocka.h>
 
 void file_slurp(FILE *file, char *text)
 {

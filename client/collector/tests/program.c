@@ -1,16 +1,7 @@
 /* Runs built programs against devices in the test's own process. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "client/collector/tests/program.h"
-
-#include <cmocka.h>
 
 #include "base/tests/find.h"
 
@@ -31,7 +22,6 @@ void devices_open(unsigned count, enum device_fault fault, const char *user, con
 
 int devices_close(void **state)
 {
-    (void)state;
     if (devices.count > 0)
         devices_stop(&devices);
     devices.count = 0;

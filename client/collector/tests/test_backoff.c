@@ -24,7 +24,6 @@ static const struct collector_options options = {
 
 static void waits_double_up_to_the_longest(void **state)
 {
-    (void)state;
     enum { SERVERS = 2000 };
     for (uint32_t failures = 1; failures < 40; failures++) {
         uint64_t most_ms = failures < 5 ? 100u << failures : 3000, longest_ns = 0, sum_ns = 0;
@@ -43,7 +42,6 @@ static void waits_double_up_to_the_longest(void **state)
 
 static void the_same_seed_waits_the_same(void **state)
 {
-    (void)state;
     struct collector_options other = options;
     other.seed++;
     assert_int_equal(reconnect_delay_ns(&options, 5, 2, 2), reconnect_delay_ns(&options, 5, 2, 2));
@@ -57,7 +55,6 @@ static void the_same_seed_waits_the_same(void **state)
 
 static void tries_count_in_a_row_without_a_frame(void **state)
 {
-    (void)state;
     struct reconnect outage = {0};
     for (uint64_t frames = 1; frames < 20; frames++)
         assert_true(reconnect_begin(&outage, &options, 0, frames, frames));
@@ -70,7 +67,6 @@ static void tries_count_in_a_row_without_a_frame(void **state)
 /* From the first loss to the return, however many tries that takes. */
 static void an_outage_lasts_until_the_return(void **state)
 {
-    (void)state;
     struct reconnect outage = {0};
     assert_true(reconnect_begin(&outage, &options, 0, 1, 1000));
     assert_true(reconnect_begin(&outage, &options, 0, 1, 3000));

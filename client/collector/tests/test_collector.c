@@ -1,17 +1,6 @@
 /* The collector end to end, against devices in this process: every scheme, both bindings, both ways
  * to connect, and everything that servers can do wrong. What is held is the row and the exit
  * code. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "client/buffers/scheme.h"
 #include "client/collector/collector.h"
 #include "cport/cport.h"
@@ -83,7 +72,6 @@ static void assert_one_failed(const char *name)
 
 static void every_scheme_collects_under_both_bindings(void **state)
 {
-    (void)state;
     static const char *const bindings[] = {"--bind=early", "--bind=late"};
     for (unsigned i = 0; scheme_list(i) != NULL; i++)
         for (unsigned k = 0; k < 2; k++) {
@@ -100,7 +88,6 @@ static void every_scheme_collects_under_both_bindings(void **state)
 
 static void connects_one_after_the_other_too(void **state)
 {
-    (void)state;
     fleet_open(FLEET, 0, NULL);
     collect("--connect=sync", "--frames=5", "--workers=3", "--concurrency=2", NULL);
     assert_clean(FLEET, 5);
@@ -112,7 +99,6 @@ static void connects_one_after_the_other_too(void **state)
 
 static void one_worker_one_packet_is_enough(void **state)
 {
-    (void)state;
     fleet_open(FLEET, 0, NULL);
     collect("--workers=1", "--concurrency=1", "--batch=1", "--frames=30", NULL);
     assert_clean(FLEET, 30);
@@ -120,7 +106,6 @@ static void one_worker_one_packet_is_enough(void **state)
 
 static void markers_may_be_of_any_length(void **state)
 {
-    (void)state;
     static const char *const markers[] = {"--end-marker=\\x00", "--end-marker=0123456789abcdef"};
     for (unsigned i = 0; i < 2; i++) {
         fleet_open(2, 0, NULL);
@@ -133,7 +118,6 @@ static void markers_may_be_of_any_length(void **state)
 /* The servers are held back, at caps that a few frames fill, and nothing is lost. */
 static void a_cap_holds_servers_back_and_loses_nothing(void **state)
 {
-    (void)state;
     static const struct {
         const char *scheme, *bind, *cap;
         uint64_t cap_bytes;
@@ -159,7 +143,6 @@ static void a_cap_holds_servers_back_and_loses_nothing(void **state)
 
 static void logs_in_first(void **state)
 {
-    (void)state;
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     for (unsigned i = 0; i < 2; i++) {
         user = "operator";
@@ -187,7 +170,6 @@ static void assert_foreign(unsigned frames)
 
 static void collects_from_servers_that_are_not_ours(void **state)
 {
-    (void)state;
     fleet_open(0, 2, (enum device_fault[]){DEVICE_FOREIGN, DEVICE_FOREIGN});
     collect("--request=READ\\n", "--end-marker=\\x03", "--frames=7", NULL);
     assert_foreign(2 * FOREIGN_RECORDS);
@@ -196,7 +178,6 @@ static void collects_from_servers_that_are_not_ours(void **state)
 
 static void collects_until_a_server_closes(void **state)
 {
-    (void)state;
     fleet_open(0, 2, (enum device_fault[]){DEVICE_SENDS_FIRST, DEVICE_SENDS_FIRST});
     collect("--request=", "--end-marker=\\x03", "--frames=0", NULL);
     assert_foreign(2 * FOREIGN_RECORDS);
@@ -206,7 +187,6 @@ static void collects_until_a_server_closes(void **state)
 
 static void a_server_that_is_not_ours_may_fail_too(void **state)
 {
-    (void)state;
     fleet_open(0, 1, (enum device_fault[]){DEVICE_SENDS_FIRST});
     collect("--request=", "--end-marker=\\x03", "--frames=8", NULL);
     assert_int_equal(outcome.exit_code, 1);
@@ -222,7 +202,6 @@ static void a_server_that_is_not_ours_may_fail_too(void **state)
 
 static void a_bad_server_fails_alone(void **state)
 {
-    (void)state;
     static const struct {
         enum device_fault fault;
         const char *name;
@@ -253,7 +232,6 @@ static void a_bad_server_fails_alone(void **state)
 
 static void frames_too_many_fail_the_audit(void **state)
 {
-    (void)state;
     fleet_open(FLEET, 1, (enum device_fault[]){DEVICE_ADDS});
     collect("--frames=2", "--size=256..300", NULL);
     assert_int_equal(outcome.exit_code, 1);
@@ -263,7 +241,6 @@ static void frames_too_many_fail_the_audit(void **state)
 
 static void refused_connects_are_counted_by_name(void **state)
 {
-    (void)state;
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     for (unsigned i = 0; i < 2; i++) {
         fleet_open(FLEET, 2, (enum device_fault[]){DEVICE_REFUSES, DEVICE_REFUSES});
@@ -280,7 +257,6 @@ static void refused_connects_are_counted_by_name(void **state)
 
 static void a_connect_that_hangs_is_given_up(void **state)
 {
-    (void)state;
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     for (unsigned i = 0; i < 2; i++) {
         fleet_open(FLEET, 2, (enum device_fault[]){DEVICE_FULL, DEVICE_FULL});
@@ -297,7 +273,6 @@ static void a_connect_that_hangs_is_given_up(void **state)
 
 static void nothing_listening_is_a_failed_row(void **state)
 {
-    (void)state;
     fleet_open(0, 2, (enum device_fault[]){DEVICE_REFUSES, DEVICE_REFUSES});
     collect("--frames=4", NULL);
     assert_int_equal(outcome.exit_code, 1);
@@ -310,7 +285,6 @@ static void nothing_listening_is_a_failed_row(void **state)
 
 static void a_wrong_login_is_refused(void **state)
 {
-    (void)state;
     user = "operator";
     password = "secret";
     fleet_open(2, 0, NULL);
@@ -322,7 +296,6 @@ static void a_wrong_login_is_refused(void **state)
 
 static void a_login_that_is_not_answered_has_a_time_limit(void **state)
 {
-    (void)state;
     fleet_open(0, 1, (enum device_fault[]){DEVICE_MUTE});
     collect("--login=a:b", "--frames=3", "--login-timeout=1000", NULL);
     assert_int_equal(outcome.exit_code, 1);

@@ -1,16 +1,4 @@
 /* The collector's command line: what is wrong is one line that names it, and exit code 2. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "client/collector/collector.h"
 #include "client/collector/options.h"
 #include "client/collector/request.h"
@@ -35,7 +23,6 @@ static void read_options(const char *first, const char *second, const char *thir
 
 static void wrong_use_is_one_line_that_names_it(void **state)
 {
-    (void)state;
     static const struct {
         const char *option, *named, *said;
     } cases[] = {
@@ -101,7 +88,6 @@ static void wrong_use_is_one_line_that_names_it(void **state)
 
 static void a_row_that_cannot_be_written_is_told_before_the_run(void **state)
 {
-    (void)state;
     char *arguments[] = {(char *)"fanin-client", (char *)"--servers=1", (char *)"--json=/no/dir/x",
                          NULL};
     assert_int_equal(collector_main(3, arguments), EXIT_MACHINE_CANNOT);
@@ -109,7 +95,6 @@ static void a_row_that_cannot_be_written_is_told_before_the_run(void **state)
 
 static void a_dry_run_connects_to_nobody(void **state)
 {
-    (void)state;
     static struct outcome outcome;
     char *arguments[8] = {(char *)"fanin-client", (char *)"--servers=127.0.0.1:1",
                           (char *)"--dry-run"};
@@ -123,7 +108,6 @@ static void a_dry_run_connects_to_nobody(void **state)
 
 static void defaults_are_resolved(void **state)
 {
-    (void)state;
     unsigned cpus = (unsigned)os_cpu_count();
     read_options("--servers=2", NULL, NULL);
     assert_int_equal(options.workers, 2 * cpus + 2);
@@ -159,14 +143,12 @@ static void read_servers(void)
 
 static int servers_end(void **state)
 {
-    (void)state;
     servers_free(&servers);
     return 0;
 }
 
 static void a_number_means_ports_in_a_row(void **state)
 {
-    (void)state;
     read_options("--servers=3", "--port=30000", NULL);
     read_servers();
     assert_int_equal(servers.count, 3);
@@ -176,7 +158,6 @@ static void a_number_means_ports_in_a_row(void **state)
 
 static void ports_may_be_spread_over_addresses(void **state)
 {
-    (void)state;
     read_options("--servers=600", "--port=65535", "--ports-per-address=1");
     read_servers();
     assert_int_equal(servers.count, 600);
@@ -186,7 +167,6 @@ static void ports_may_be_spread_over_addresses(void **state)
 
 static void a_list_takes_both_families_and_names(void **state)
 {
-    (void)state;
     read_options("--servers=127.0.0.9:1,[::1]:65535,localhost:7", NULL, NULL);
     read_servers();
     assert_int_equal(servers.count, 3);
@@ -205,7 +185,6 @@ static void write_list(const char *text, char path[32])
 
 static void a_file_has_one_server_a_line(void **state)
 {
-    (void)state;
     char path[32];
     write_list("# ours\n127.0.0.1:1\n\n  127.0.0.2:2  # the second\r\n[::1]:3", path);
     read_options("--servers", path, NULL);
@@ -218,7 +197,6 @@ static void a_file_has_one_server_a_line(void **state)
 
 static void a_wrong_line_is_told_with_its_number(void **state)
 {
-    (void)state;
     char path[32], why[512], wanted[64];
     write_list("127.0.0.1:1\n# fine\n127.0.0.1\n", path);
     read_options("--servers", path, NULL);
@@ -238,7 +216,6 @@ static void a_wrong_line_is_told_with_its_number(void **state)
 
 static void four_seeds_are_shared_and_sums_are_known(void **state)
 {
-    (void)state;
     static struct request_set requests;
     struct protocol_request request;
     const char *reason;

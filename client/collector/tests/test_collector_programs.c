@@ -1,16 +1,4 @@
 /* The built client, as others run it: rows on standard output, signals, limits. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "client/collector/tests/program.h"
 
 enum { FLEET = 5, DESCRIPTORS_FEW = 50 };
@@ -19,7 +7,6 @@ enum { FLEET = 5, DESCRIPTORS_FEW = 50 };
 
 static void a_row_on_standard_output_is_all_that_is_there(void **state)
 {
-    (void)state;
     devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
     program_run("fanin-client", (const char *const[]){"--frames=5", "--json=-", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
@@ -31,7 +18,6 @@ static void a_row_on_standard_output_is_all_that_is_there(void **state)
 
 static void a_summary_is_for_people(void **state)
 {
-    (void)state;
     devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
     program_run("fanin-client", (const char *const[]){"--frames=5", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
@@ -41,7 +27,6 @@ static void a_summary_is_for_people(void **state)
 
 static void help_and_version_are_there(void **state)
 {
-    (void)state;
     devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
     program_run("fanin-client", (const char *const[]){"--help", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
@@ -62,7 +47,6 @@ static void run_handing_over(const char *option)
 
 static void hand_overs_are_counted_where_threads_take_them(void **state)
 {
-    (void)state;
     run_handing_over("--processors=1");
     assert_in_range(outcome_count(&outcome, "hand_overs"), 1,
                     outcome_count(&outcome, "receive_calls"));
@@ -74,7 +58,6 @@ static void hand_overs_are_counted_where_threads_take_them(void **state)
 
 static void a_signal_ends_the_run_with_a_row(void **state)
 {
-    (void)state;
     struct running running;
     devices_open(FLEET, DEVICE_MUTE, NULL, NULL);
     program_start(&running, "fanin-client", (const char *const[]){"--json=-", NULL});
@@ -89,7 +72,6 @@ static void a_signal_ends_the_run_with_a_row(void **state)
 
 static void too_few_descriptors_are_told_with_what_to_do(void **state)
 {
-    (void)state;
     devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
     program_limits[0].most = DESCRIPTORS_FEW;
     program_run("fanin-client", (const char *const[]){"--servers=200", "--json=-", NULL});
@@ -113,7 +95,6 @@ static void run_in(const char *scheme, rlim_t memory_bytes)
 static void memory_may_run_out_anywhere(void **state)
 {
     enum { LEAST_MB = 8, STEP_MB = 2, MOST_MB = 64, LOADER_FAILED = 127 };
-    (void)state;
     static const char *const schemes[] = {"--scheme=fixed", "--scheme=chain"};
     if (SANITIZED) {
         puts("skip: a sanitizer's shadow is larger than any limit that would bite");

@@ -1,22 +1,7 @@
 /* Connects that fail, counted the same way on every engine and in both modes: what no server
  * answers must end by the limit, and by nothing else. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/time.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "client/collector/collector.h"
 #include "cport/cport.h"
@@ -26,7 +11,6 @@ enum { GOOD = 4, REFUSING = 3, SILENT = 2, LIMIT_MS = 1000 };
 
 static int fleet_begin(void **state)
 {
-    (void)state;
     memset(&devices, 0, sizeof devices);
     for (unsigned i = 0; i < REFUSING; i++)
         devices_add(&devices, DEVICE_REFUSES);
@@ -79,7 +63,6 @@ static void at_the_same_time(void **state)
 
 static void do_nothing(int number)
 {
-    (void)number;
 }
 
 /* Signals interrupt the blocking connects, and change nothing. */

@@ -1,20 +1,5 @@
 /* The wire goes away in the middle of a run, for a moment or for longer than a client waits: the
  * real client and the real fleet, a real link between them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "base/os.h"
 #include "base/tests/find.h"
 #include "client/collector/tests/outcome.h"
@@ -99,7 +84,6 @@ static void assert_all_frames(void)
 /* What is due meanwhile waits in the servers' kernel, and comes late. */
 static void a_short_cut_is_the_kernels_to_mend(void **state)
 {
-    (void)state;
     collect("500ms:300ms", "--stall-timeout=20s");
     assert_all_frames();
     assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), 0);
@@ -109,7 +93,6 @@ static void a_short_cut_is_the_kernels_to_mend(void **state)
 
 static void a_long_cut_is_a_failure(void **state)
 {
-    (void)state;
     collect("500ms:3s", "--stall-timeout=600");
     assert_int_equal(outcome.exit_code, 1);
     assert_string_equal(outcome_text(&outcome, "status"), "failed");
@@ -120,7 +103,6 @@ static void a_long_cut_is_a_failure(void **state)
 /* The servers do not hear that they were given up, and go on with both connections. */
 static void a_long_cut_is_made_good_by_reconnecting(void **state)
 {
-    (void)state;
     collect("500ms:1500ms", "--stall-timeout=400 --connect-timeout=400 --reconnect "
                             "--reconnect-delay=50..200");
     assert_all_frames();

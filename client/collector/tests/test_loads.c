@@ -1,17 +1,5 @@
 /* Servers that are not asked, and one that floods: what that leaves of the audit, in the client and
  * in its peers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "client/buffers/scheme.h"
 #include "client/collector/request.h"
 #include "client/collector/tests/program.h"
@@ -37,7 +25,6 @@ static void assert_clean(unsigned frames)
 
 static void idle_servers_lie_between_the_others(void **state)
 {
-    (void)state;
     struct request_set requests = {0};
     for (uint32_t percent = 0; percent < 100; percent++) {
         uint32_t asked = 0, last = 0;
@@ -70,7 +57,6 @@ static void run_scheme(const char *name, const char *bind, const char *load, con
 
 static void idle_servers_are_connected_and_owe_nothing(void **state)
 {
-    (void)state;
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
         run_scheme(scheme_list(i)->name, "--bind=late", "--idle=75", "--rate=20");
         assert_clean(ASKED * FRAMES);
@@ -84,7 +70,6 @@ static void idle_servers_are_connected_and_owe_nothing(void **state)
 /* The first of the two that are left is mute: it fails, and what is idle does not. */
 static void what_is_idle_does_not_hold_up_the_end(void **state)
 {
-    (void)state;
     devices_open(FLEET, DEVICE_MUTE, NULL, NULL);
     program_run_patiently(
         "fanin-client", (const char *const[]){"--idle=75", "--frames=5", "--json=-", NULL}, ASKED);
@@ -95,7 +80,6 @@ static void what_is_idle_does_not_hold_up_the_end(void **state)
 
 static void a_flood_is_counted_and_has_no_latency(void **state)
 {
-    (void)state;
     char flood[32];
     snprintf(flood, sizeof flood, "--flood=%d", FLOOD);
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
@@ -110,7 +94,6 @@ static void a_flood_is_counted_and_has_no_latency(void **state)
 
 static void peers_leave_idle_servers_alone(void **state)
 {
-    (void)state;
     static const char *const peers[] = {"fanin-raw", "fanin-peer-blocking", "fanin-peer-libuv",
                                         "fanin-peer-libevent"};
     for (unsigned i = 0; i < sizeof peers / sizeof peers[0]; i++) {

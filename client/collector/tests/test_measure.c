@@ -21,7 +21,6 @@ static struct row row;
 
 static int fresh(void **state)
 {
-    (void)state;
     memset(&options, 0, sizeof options);
     options.engine = "epoll";
     options.scheme = "chain";
@@ -34,7 +33,6 @@ static int fresh(void **state)
 
 static void connects_are_counted_and_ranked(void **state)
 {
-    (void)state;
     struct attempt attempts[101];
     for (unsigned i = 0; i < 100; i++)
         attempts[i] = (struct attempt){1000, 1000 + (100 - i) * 1000, 0};
@@ -52,7 +50,6 @@ static void connects_are_counted_and_ranked(void **state)
 
 static void a_span_gives_rates(void **state)
 {
-    (void)state;
     const struct os_usage before = {.user_ns = 5}, after = {.user_ns = 5 + 500000000,
                                                             .system_ns = 500000000,
                                                             .rss_peak_bytes = 4096,
@@ -70,7 +67,6 @@ static void a_span_gives_rates(void **state)
 
 static void a_run_without_a_byte_has_no_rates(void **state)
 {
-    (void)state;
     const struct os_usage usage = {.rss_peak_bytes = 4096};
     row.bytes = row.frames = 0;
     measure_span(&row, UINT64_MAX, 0, &usage, &usage);
@@ -100,7 +96,6 @@ static void assert_audit(const struct audit *audit, const char *begin)
 
 static void every_part_of_the_audit_can_fail(void **state)
 {
-    (void)state;
     struct audit audit = clean_row();
     assert_audit(&audit, "pass");
     row.blocks_lost = 1;
@@ -127,7 +122,6 @@ static void every_part_of_the_audit_can_fail(void **state)
 
 static void where_nobody_can_be_asked_there_is_no_audit(void **state)
 {
-    (void)state;
     struct audit audit = clean_row();
     audit.foreign = true;
     audit.expected_bytes = UINT64_MAX;
@@ -152,7 +146,6 @@ static struct audit row_after_outages(void)
 
 static void the_audit_after_outages_holds_what_it_can(void **state)
 {
-    (void)state;
     struct audit audit = row_after_outages();
     assert_audit(&audit, "pass");
     audit.reasked = false; /* nothing was cut: no byte may be missing */
@@ -176,7 +169,6 @@ static void the_audit_after_outages_holds_what_it_can(void **state)
 
 static void missed_frames_are_counted_where_frames_are(void **state)
 {
-    (void)state;
     fresh(NULL);
     options.frames_per_server = 50;
     row.frames = 70;
@@ -190,7 +182,6 @@ static void missed_frames_are_counted_where_frames_are(void **state)
 
 static void a_failure_has_its_reason(void **state)
 {
-    (void)state;
     struct audit audit = clean_row();
     measure_audit(&row, &audit);
     measure_status(&row);
@@ -222,7 +213,6 @@ static const char *bottleneck(double client_cpu_s, double server_cpu_s, double r
 
 static void the_bottleneck_is_where_time_goes(void **state)
 {
-    (void)state;
     assert_string_equal(bottleneck(1.9, 0.2, 0, 0), "client");
     assert_string_equal(bottleneck(1.0, 0.9, 0, 0), "servers");
     assert_string_equal(bottleneck(1.8, 0.99, 0, 0), "servers");
@@ -249,7 +239,6 @@ static const char *bottleneck_at(double share, double link_rate)
 
 static void a_full_wire_is_the_bottleneck(void **state)
 {
-    (void)state;
     assert_string_equal(bottleneck_at(0.99, 1e8), "link");
     assert_string_equal(bottleneck_at(0.91, 1e8), "link");
     assert_string_equal(bottleneck_at(0.89, 1e8), "unclear");

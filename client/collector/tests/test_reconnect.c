@@ -76,7 +76,6 @@ static void assert_recovered(unsigned servers)
 
 static void every_scheme_goes_on_after_a_restart(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     const char *engine;
     fleet_begin(&fleet, "--count=4", "--fault=restart:2:100");
@@ -98,7 +97,6 @@ static void every_scheme_goes_on_after_a_restart(void **state)
 
 static void without_reconnect_a_restart_is_a_failure(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=4", "--fault=restart:1:10");
     collect(&fleet, COUNT, LOAD, NULL);
@@ -112,7 +110,6 @@ static void without_reconnect_a_restart_is_a_failure(void **state)
 
 static void every_kind_of_loss_is_made_good(void **state)
 {
-    (void)state;
     static const char *const faults[] = {"--fault=reset:2", "--fault=truncate:2",
                                          "--fault=stop-short:2", "--fault=stall:2"};
     for (unsigned i = 0; i < 4; i++) {
@@ -132,7 +129,6 @@ static void every_kind_of_loss_is_made_good(void **state)
 /* A bad frame is the server's word, not the network's: nothing is asked again. */
 static void a_bad_frame_is_final(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=4", "--fault=corrupt:1");
     collect(&fleet, COUNT, LOAD, RECONNECT, NULL);
@@ -145,7 +141,6 @@ static void a_bad_frame_is_final(void **state)
 /* The fault at frame 0 is committed again and again: no try brings a frame. */
 static void a_server_that_never_delivers_is_given_up(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=4", "--fault=reset:1:0");
     collect(&fleet, COUNT, LOAD, RECONNECT, "--reconnect-tries=3", NULL);
@@ -159,7 +154,6 @@ static void a_server_that_never_delivers_is_given_up(void **state)
 
 static void a_server_that_is_never_there_is_given_up(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     fleet_begin(&fleet, "--count=4", "--fault=refuse:1");
@@ -178,7 +172,6 @@ static void a_server_that_is_never_there_is_given_up(void **state)
 /* At a rate: what was due during the outage is late by its own clock, and none of it is missing. */
 static void what_was_due_meanwhile_is_late(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=4", "--fault=restart:1:600");
     collect(&fleet, COUNT, LOAD, RECONNECT, "--rate=160", NULL);
@@ -193,7 +186,6 @@ static void what_was_due_meanwhile_is_late(void **state)
 /* Half of the answer, three times: from its start each time. */
 static void servers_that_are_not_ours_are_asked_anew(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=stop-short:1");
     collect(&fleet, 1,
@@ -262,7 +254,6 @@ static void fleet_begin_again(struct fleet_under_test *fleet)
 
 static void a_fleet_that_is_killed_and_started_again(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     struct client client;
     int code;
@@ -285,7 +276,6 @@ static void a_fleet_that_is_killed_and_started_again(void **state)
 
 static void a_fleet_that_comes_late(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     struct client client;
     int code;
@@ -304,7 +294,6 @@ static void a_fleet_that_comes_late(void **state)
 
 static void an_interrupted_client_ends_beside_servers_that_are_away(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     struct client client;
     fleet_begin(&fleet, "--count=4", "--fault=refuse:2");
@@ -342,7 +331,6 @@ static void assert_logins(void)
 
 static void every_end_of_a_login_has_its_name(void **state)
 {
-    (void)state;
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     struct fleet_under_test fleet;
     const char *engine;
@@ -360,7 +348,6 @@ static void every_end_of_a_login_has_its_name(void **state)
 
 static void the_raw_loop_counts_logins_alike(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     char program[PATH_BYTES], address[48], row[PATH_BYTES], json[PATH_BYTES + 16];
     struct os_process process;
@@ -388,7 +375,6 @@ static void the_raw_loop_counts_logins_alike(void **state)
 /* A wrong password is final; what may pass is tried as often as it may be. */
 static void logins_are_tried_again_but_for_a_refusal(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=6", "--login=a:b", LOGIN_FAULTS);
     collect(&fleet, LOGIN_NAMES + 1, "--login=a:b", "--login-timeout=1000", LOAD, RECONNECT,
@@ -400,7 +386,6 @@ static void logins_are_tried_again_but_for_a_refusal(void **state)
 
 static void without_a_login_none_is_counted(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
     collect(&fleet, 1, LOAD, NULL);

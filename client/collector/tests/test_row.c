@@ -133,7 +133,6 @@ static void assert_same_keys(const struct row *row)
 
 static void a_row_has_the_keys_that_are_described(void **state)
 {
-    (void)state;
     const struct collector_options options = some_options();
     struct row row;
     row_init(&row, &options);
@@ -157,7 +156,6 @@ static void a_row_has_the_keys_that_are_described(void **state)
 
 static void a_skipped_row_has_them_too_and_no_numbers(void **state)
 {
-    (void)state;
     const struct collector_options options = some_options();
     struct row row;
     static char text[TEXT_MAX];
@@ -179,7 +177,6 @@ static void a_skipped_row_has_them_too_and_no_numbers(void **state)
 
 static void numbers_that_are_none_are_null(void **state)
 {
-    (void)state;
     const struct collector_options options = some_options();
     struct row row;
     static char text[TEXT_MAX];
@@ -205,7 +202,6 @@ static int open_program(struct program *program, char *json)
 
 static void a_full_disk_is_told(void **state)
 {
-    (void)state;
     struct program program;
     FILE *full = fopen("/dev/full", "w");
     if (full == NULL)
@@ -217,7 +213,6 @@ static void a_full_disk_is_told(void **state)
 
 static void a_path_that_cannot_be_written_is_told_at_once(void **state)
 {
-    (void)state;
     struct program program;
     assert_int_equal(open_program(&program, (char *)"--json=/proc/no/such/file"),
                      EXIT_MACHINE_CANNOT);
@@ -225,7 +220,6 @@ static void a_path_that_cannot_be_written_is_told_at_once(void **state)
 
 static void the_exit_code_is_the_status(void **state)
 {
-    (void)state;
     static const enum row_status statuses[] = {ROW_OK, ROW_FAILED, ROW_SKIPPED};
     static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
     for (unsigned i = 0; i < 3; i++) {

@@ -1,17 +1,5 @@
 /* The built client with its processing thread held for a while, as by a debugger or a page that is
  * slow to come: memory stays under the cap, nothing is lost, and then it goes on as before. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <errno.h>
 #include <sys/ptrace.h>
@@ -134,7 +122,6 @@ static void hold(const char *scheme)
 
 static void a_held_thread_costs_time_only(void **state)
 {
-    (void)state;
     static const char *const schemes[] = {"--scheme=chain", "--scheme=slices", "--scheme=fixed",
                                           "--scheme=ring"};
     for (unsigned i = 0; i < sizeof schemes / sizeof schemes[0]; i++)

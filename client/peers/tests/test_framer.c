@@ -90,14 +90,12 @@ static void assert_all_come(uint32_t size_min, uint32_t size_max, size_t receive
 
 static void short_frames_come_whole_at_any_cut(void **state)
 {
-    (void)state;
     for (size_t receive_bytes = 1; receive_bytes < 700; receive_bytes++)
         assert_all_come(128, 300, receive_bytes);
 }
 
 static void long_frames_come_whole_at_many_cuts(void **state)
 {
-    (void)state;
     static const size_t cuts[] = {997, 4096, 16384, 16385, 40000, 65535, 65536, SIZE_MAX};
     for (unsigned i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
         assert_all_come(100000, 100000, cuts[i]);
@@ -111,7 +109,6 @@ static void long_frames_come_whole_at_many_cuts(void **state)
 static void the_shared_buffer_keeps_memory_small(void **state)
 {
     struct bench bench;
-    (void)state;
     set_up(&bench, 128, 300, false);
     assert_int_equal(feed(&bench, 1000, true), FRAME_OK);
     assert_true(atomic_load(&bench.peer.budget.peak_bytes) <= 1024);
@@ -121,7 +118,6 @@ static void the_shared_buffer_keeps_memory_small(void **state)
 static void slices_copy_nothing(void **state)
 {
     struct bench bench;
-    (void)state;
     set_up(&bench, 100000, 100000, true);
     assert_int_equal(feed(&bench, SIZE_MAX, true), FRAME_OK);
     framer_close(&bench.link);
@@ -132,7 +128,6 @@ static void slices_copy_nothing(void **state)
 
 static void what_is_wrong_is_named(void **state)
 {
-    (void)state;
     for (unsigned way = 0; way < 4; way++) {
         struct bench bench;
         set_up(&bench, 300, 300, way & 1);

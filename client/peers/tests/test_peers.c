@@ -1,21 +1,11 @@
 /* The peers of fanin-client, as built: each does the same job, leaves the same row, fails as the
  * client fails, and never lets a bad server disturb the others. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 int absent_main(int argc, char **argv);
 #define main absent_main
 #include "client/peers/absent.c"
 #undef main
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "client/collector/tests/program.h"
 
@@ -291,7 +281,6 @@ static void memory_may_run_out_anywhere(void **state)
 
 static void one_built_without_its_library_says_so(void **state)
 {
-    (void)state;
     FILE *errors = tmpfile();
     char name[] = "/somewhere/fanin-peer-x", *arguments[] = {name, NULL};
     int kept = dup(STDERR_FILENO);
