@@ -1,6 +1,6 @@
 """What limited each cell, and what its memory held: throughput as a share of the ceiling measured
-in the same run, how busy client, servers and link were, Little's law where latency was measured,
-and each scheme's predicted memory beside its peak."""
+in the same run, how busy client, servers and link were, and each scheme's predicted memory beside
+its peak."""
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -11,12 +11,12 @@ from claims import short
 from rows import CONNECTION_TESTS, Results, Row, group, is_result
 from section import Section, extent, measured, middle
 from stats import Spread, median, spread
-from tables import NONE, Column, Table, number, percent, ratio, span
+from tables import NONE, Column, Table, number, percent, ratio
 
 TITLE = "Attribution. What limited each cell, and what its memory held"
 CEILINGS = ("drain", "raw")
 BUSY_SHARE = 0.85     # of the machine's time; the rows' bottleneck has the same limit
-MEGA, KILO = 1e-6, 1e-3
+MEGA = 1e-6
 NAME_MAX = 28         # columns of a cell's name
 CELL = ("scenario", "section", "link", "client", "scheme", "cell", "workers", "concurrency",
         "engine", "label")
@@ -24,9 +24,6 @@ SHARES = (Column("cell", left=True), Column("MB/s"), Column("drain", "of the cei
           Column("raw", "of the ceiling"), Column("client", "share of its time"),
           Column("servers", "share of its time"), Column("link", "share of its time"),
           Column("machine", "share of its time"), Column("bottleneck", left=True), Column("n"))
-LITTLE = (Column("cell", left=True), Column("a second", "records"), Column("W, ms", "records"),
-          Column("in flight", "records"), Column("in flight", "kB"), Column("buffers", "kB"),
-          Column("waited", left=True), Column("n"))
 MEMORY = (Column("cell", left=True), Column("predicted", "buffers, MB"),
           Column("peak", "buffers, MB"), Column("min..max", "buffers, MB"),
           Column("peak / predicted", "buffers, MB"), Column("MB", "peak memory"), Column("n"))
@@ -39,11 +36,6 @@ class Shares(NamedTuple):
     servers: Optional[float]
     link: Optional[float]
     machine: Optional[float]  # all together, on the processors that they share
-
-
-class Bounds(NamedTuple):
-    low: float
-    high: float
 
 
 # ---- cells ----
@@ -159,76 +151,6 @@ def share_tables(rows: Sequence[Row], cpus: Optional[float]) -> List[Table]:
     return made
 
 
-# ---- Little's law ----
-
-
-def mean_latency_ms(row: Row) -> Optional[Bounds]:
-    """The bounds of the mean, given the row's quantiles."""
-    steps = [(0.5, 0.0)] + [(share, row["latency_us_" + key]) for share, key in (
-        (0.4, "p50"), (0.09, "p90"), (0.009, "p99"), (0.001, "p999"))]
-    most = row["latency_us_max"]
-    if most is None or any(value is None for _, value in steps):
-        return None
-    ends = [value for _, value in steps[1:]] + [most]
-    return Bounds(sum(share * value for share, value in steps) * KILO,
-                  sum(share * value for (share, _), value in zip(steps, ends)) * KILO)
-
-
-class InFlight(NamedTuple):
-    """Little's law for one run: L = arrivals a second times the mean time of each."""
-
-    wait_ms: Bounds
-    records: Bounds
-    kilobytes: Bounds
-    buffers_kb: float
-
-
-def in_flight(row: Row) -> Optional[InFlight]:
-    """None where latency, rate or memory were not measured."""
-    wait = mean_latency_ms(row)
-    if wait is None or not row["frames_per_s"] or not row["frames"] \
-            or row["buffer_peak_bytes"] is None:
-        return None
-    records = Bounds(*(row["frames_per_s"] * end / 1e3 for end in wait))
-    size_kb = row["bytes"] / row["frames"] * KILO
-    return InFlight(wait, records, Bounds(*(size_kb * end for end in records)),
-                  row["buffer_peak_bytes"] * KILO)
-
-
-def reading(found: InFlight) -> str:
-    """Whether the client's buffers can have held the records in flight."""
-    if found.kilobytes.low > found.buffers_kb:
-        return "outside"
-    return "anywhere" if found.kilobytes.high > found.buffers_kb else "within room"
-
-
-def little_line(members: Sequence[Row], found: Sequence[InFlight]) -> List[str]:
-    def bounds(field: str) -> str:
-        both = [getattr(one, field) for one in found]
-        return span(median([one.low for one in both]), median([one.high for one in both]))
-    return [name(members[0]), number(middle(measured(members, "frames_per_s"))), bounds("wait_ms"),
-            bounds("records"), bounds("kilobytes"),
-            number(median([one.buffers_kb for one in found])),
-            votes([reading(one) for one in found]), str(len(found))]
-
-
-def little_tables(rows: Sequence[Row]) -> List[Table]:
-    """Little's law wherever latency was measured."""
-    made = []
-    for where, cells in tables_of(rows):
-        known = [(members, [one for one in map(in_flight, members) if one]) for members in cells]
-        lines = [little_line(members, found) for members, found in known if found]
-        if lines:
-            made.append(Table("Little's law, %s" % where, LITTLE, lines, [
-                "L = lambda W: the mean number of records in flight is their rate times the mean "
-                "time from when a record was due until it was processed. The rows' quantiles bound "
-                "that mean.",
-                "More in flight than the peak of the client's buffers: they waited outside, at the "
-                "server, on the link or in the kernel. Less proves nothing: the peak counts blocks "
-                "that lie ready, and a mean hides bursts."]))
-    return made
-
-
 # ---- predicted memory ----
 
 
@@ -237,7 +159,7 @@ def memory_line(members: Sequence[Row]) -> List[str]:
     predicted = measured(members, "buffer_predicted_bytes")
     return [name(members[0]), number(middle(predicted, MEGA)), number(middle(peak, MEGA)),
             extent(peak, MEGA), ratio(middle(peak), middle(predicted)),
-            number(middle(measured(members, "peak_rss_kb"), 1.024 * KILO)), str(len(members))]
+            number(middle(measured(members, "peak_rss_kb"), 1.024e-3)), str(len(members))]
 
 
 def exceeding(cells: Sequence[Sequence[Row]]) -> str:
@@ -263,10 +185,10 @@ def memory_tables(rows: Sequence[Row]) -> List[Table]:
 
 
 def build(results: Results) -> Section:
-    """All three; one line without a row that moved data."""
+    """Both; one line without a row that moved data."""
     rows = rows_of(results)
     if not rows:
         return Section(TITLE, ["Left out: this folder has no row that moved data."], [])
     cpus = machine.quantity(machine.facts(results), "cpus")
-    blocks = share_tables(rows, cpus) + little_tables(rows) + memory_tables(rows)
+    blocks = share_tables(rows, cpus) + memory_tables(rows)
     return Section(TITLE, list(blocks), [])

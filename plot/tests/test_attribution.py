@@ -1,4 +1,4 @@
-"""Shares, Little's law and predicted memory, on made-up rows."""
+"""Shares and predicted memory, on made-up rows."""
 
 import unittest
 
@@ -47,28 +47,6 @@ class Shares(unittest.TestCase):
         self.assertIsNone(attribution.ceiling([fast], row(link="lan100"), "drain"))
 
 
-class Little(unittest.TestCase):
-    QUANTILES = {"latency_us_p50": 1000.0, "latency_us_p90": 2000.0, "latency_us_p99": 3000.0,
-                 "latency_us_p999": 4000.0, "latency_us_max": 10000.0}
-
-    def test_the_mean_lies_between_its_bounds(self):
-        found = attribution.mean_latency_ms(row(**self.QUANTILES))
-        self.assertAlmostEqual(found.low, 0.4 * 1 + 0.09 * 2 + 0.009 * 3 + 0.001 * 4)
-        self.assertAlmostEqual(found.high, 0.5 * 1 + 0.4 * 2 + 0.09 * 3 + 0.009 * 4 + 0.001 * 10)
-
-    def test_without_latency_there_is_no_law(self):
-        self.assertIsNone(attribution.in_flight(row()))
-        self.assertIsNone(attribution.in_flight(row(frames_per_s=None, **self.QUANTILES)))
-
-    def test_where_records_waited(self):
-        for peak, name in ((10**9, "within room"), (100, "outside"),
-                           (70 * 1000, "anywhere")):
-            found = attribution.in_flight(row(frames_per_s=1000.0, frames=1000, bytes=100000000,
-                                           buffer_peak_bytes=peak, **self.QUANTILES))
-            self.assertAlmostEqual(found.records.low, found.wait_ms.low)
-            self.assertEqual(attribution.reading(found), name)
-
-
 class Memory(unittest.TestCase):
     def test_what_exceeds_its_formula_is_named(self):
         self.assertIn("No run needed more", attribution.exceeding([[row(
@@ -88,8 +66,7 @@ class Sections(unittest.TestCase):
         text = terminal.section_text(attribution.build(folder(made)))
         for line in text.splitlines():
             self.assertLessEqual(len(line), 100, line)
-        for words in ("Shares of table2 one-record on lan100", "Little's law, spec on loopback",
-                      "Memory of buffers, table3 grid on loopback"):
+        for words in ("Shares of table2 one-record on lan100", "Memory of buffers, table3 grid on loopback"):
             self.assertIn(words, text)
 
     def test_nothing_to_show(self):
