@@ -66,7 +66,8 @@ class Sections(unittest.TestCase):
         text = terminal.section_text(attribution.build(folder(made)))
         for line in text.splitlines():
             self.assertLessEqual(len(line), 100, line)
-        for words in ("Shares of table2 one-record on lan100", "Memory of buffers, table3 grid on loopback"):
+        for words in ("Shares of table2 one-record on lan100",
+                      "Memory of buffers, table3 grid on loopback"):
             self.assertIn(words, text)
 
     def test_nothing_to_show(self):

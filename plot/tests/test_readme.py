@@ -7,8 +7,7 @@ import sys
 import tempfile
 import unittest
 
-sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..")]
-
+import plot_path
 import readme  # noqa: E402
 
 PAGE = """# Page

@@ -2,6 +2,7 @@
 
 import unittest
 
+import plot_path
 import schema
 
 
