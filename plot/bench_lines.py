@@ -225,7 +225,7 @@ def by_connections(section: str, scheme: str, figure: str, digits: int,
         of = ", ".join([scheme] + [" / ".join(map(str, sizes))] * several)
         return Found(of, values(most, least), next(iter(skips.values()), ""))
     return Line(section, figure, find, target, digits, more_is_better,
-                CPU.short if figure == CPU.name else "")
+                CPU.short if figure == CPU.name else "bytes")
 
 
 def grow(scheme: str, target: str = "") -> Line:
@@ -260,7 +260,7 @@ def link(name: str, figure: str, of: str, value: Callable[[bench_link.Check], fl
     def find(bench: Bench) -> Found:
         return Found(of, [value(check) for check in bench_link.checks(bench.folder, name)],
                      bench_link.reason(bench.folder, name))
-    return Line("link", figure, find, target, more_is_better=more_is_better)
+    return Line("link", figure, find, target, 2, more_is_better, figure.rpartition(" ")[2])
 
 
 # ---- the table ----
