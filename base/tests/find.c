@@ -1,7 +1,8 @@
-/* Finds files in the folder of the running program or above it. */
+/* Files that tests need. */
 #include "base/tests/find.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,4 +18,11 @@ bool find_upwards(char *path, size_t path_bytes, const char *name)
         snprintf(path, path_bytes, "%s/%s", directory, name);
     } while (access(path, F_OK) != 0 && directory[0] != '\0');
     return access(path, F_OK) == 0;
+}
+
+bool temporary_directory(char *path, size_t path_bytes)
+{
+    const char *parent = getenv("TMPDIR");
+    snprintf(path, path_bytes, "%s/fanin-test-XXXXXX", parent ? parent : "/tmp");
+    return mkdtemp(path) != NULL;
 }

@@ -10,4 +10,7 @@
  * search ended. */
 bool find_upwards(char *path, size_t path_bytes, const char *name);
 
+/* temporary_directory: makes a new one and writes its path. */
+bool temporary_directory(char *path, size_t path_bytes);
+
 #endif

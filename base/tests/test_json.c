@@ -134,14 +134,20 @@ static void an_object_is_taken_over_as_it_stands(void **state)
     check_line(state, "{\"taken\":{\"a\":[1]},\"none\":null}\n");
 }
 
-static void a_row_that_cannot_be_written_is_an_error(void **state)
+static FILE *full_open(void)
 {
-    (void)state;
     FILE *full = fopen("/dev/full", "w");
     if (!full) {
         print_message("skip: this system has no /dev/full\n");
         skip();
     }
+    return full;
+}
+
+static void a_row_that_cannot_be_written_is_an_error(void **state)
+{
+    (void)state;
+    FILE *full = full_open();
     struct json json;
     json_open(&json, full);
     assert_int_equal(json_close(&json), -ENOSPC);
@@ -151,11 +157,7 @@ static void a_row_that_cannot_be_written_is_an_error(void **state)
 static void an_earlier_failure_is_still_an_error(void **state)
 {
     (void)state;
-    FILE *full = fopen("/dev/full", "w");
-    if (!full) {
-        print_message("skip: this system has no /dev/full\n");
-        skip();
-    }
+    FILE *full = full_open();
     struct json json;
     json_open(&json, full);
     assert_int_equal(fflush(full), EOF);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/tests/find.h"
 
 enum { PATH_BYTES = 512 };
 
@@ -23,9 +24,7 @@ static char directory[PATH_BYTES];
 static int directory_setup(void **state)
 {
     (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(directory, sizeof(directory), "%s/fanin-os-XXXXXX", base ? base : "/tmp");
-    if (!mkdtemp(directory))
+    if (!temporary_directory(directory, sizeof(directory)))
         return -1;
     return 0;
 }

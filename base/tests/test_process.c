@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/tests/find.h"
 
 enum {
     PATH_BYTES = 512,
@@ -33,9 +34,7 @@ static char own_path[PATH_BYTES], directory[PATH_BYTES], output_path[PATH_BYTES 
 static int directory_setup(void **state)
 {
     (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(directory, sizeof(directory), "%s/fanin-os-XXXXXX", base ? base : "/tmp");
-    if (!mkdtemp(directory))
+    if (!temporary_directory(directory, sizeof(directory)))
         return -1;
     snprintf(output_path, sizeof(output_path), "%s/output", directory);
     return 0;
