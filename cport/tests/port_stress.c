@@ -1,6 +1,6 @@
 /* A stress test of the completion port's law (cport/cport.h), minutes long: `make stress`.
- * test_port_stress is the same for seconds. cport/tests/stress/program.h has the options. */
-#include "cport/tests/stress/program.h"
+ * test_port_stress is the same for seconds. cport/tests/stress/program.c has the options. */
+#include "cport/tests/stress/stress.h"
 
 int main(int argc, char **argv)
 {

@@ -1,6 +1,6 @@
 /* A few seconds of the stress test for each engine, from a seed that is new each time; `make
  * stress` gives it minutes. */
-#include "cport/tests/stress/program.h"
+#include "cport/tests/stress/stress.h"
 
 int main(int argc, char **argv)
 {

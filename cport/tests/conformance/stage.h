@@ -1,16 +1,14 @@
-/* The stage of the conformance suite: one text about the behaviours of a completion port, in
- * plain C on the port's own API, so that it runs wherever an engine does, Wine included. The far
- * side of every connection is a socket of a second port of the same engine; only a reset needs a
- * word with the system (far_reset).
+/* The stage of the conformance suite: behaviours of a completion port in plain C on the port's own
+ * API, so that they run wherever an engine does, Wine included. The far end of every connection is
+ * a socket of a second port of the same engine.
  *
- * A behaviour is a function that returns NULL if it holds, or what it saw instead. */
+ * A behaviour is a function that returns NULL if it holds, "skip: ..." if this system cannot show
+ * it, or what it saw instead. */
 #ifndef FANIN_CONFORMANCE_STAGE_H
 #define FANIN_CONFORMANCE_STAGE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,15 +20,71 @@ enum { PATIENCE_MS = 15000, A_MOMENT_MS = 20 };
 
 struct stage {
     const char *engine;
-    struct cport *port, *far;
-    struct cp_socket *listener;
+    struct cport *port, *far_port;
+    struct cp_socket *listener; /* on far_port */
     struct net_address address; /* of the listener */
+    struct cp_socket *near;     /* of a connection: on port, with key 7 */
+    struct cp_socket *far;      /* ... on far_port */
+    struct cp_op op;            /* for the behaviour */
+    struct cp_block block;      /* data */
+    char data[8];
+    struct cp_packet packet; /* the latest of port */
 };
 
-/* Both ends of one connection: `near` on stage->port with key 7, `far` on stage->far. */
-struct pair {
-    struct cp_socket *near, *far;
-};
+/* What a behaviour starts with. */
+enum setup { ALONE, CONNECTED };
+
+/* number, name in the table, function, limit of the port (0: one per CPU), what it starts with */
+#define BEHAVIOURS(X)                                                                              \
+    X("1", "post and get", post_and_get, 2, ALONE)                                                 \
+    X("2", "packets leave in order", packets_in_order, 2, ALONE)                                   \
+    X("3", "an empty port times out and touches nothing", empty_times_out, 2, ALONE)               \
+    X("4", "time-outs are accurate", timeout_accuracy, 2, ALONE)                                   \
+    X("6", "a batch never waits to fill", batch_never_waits_to_fill, 2, ALONE)                     \
+    X("7", "failed I/O is a packet with its code", failed_io_is_a_packet, 2, CONNECTED)            \
+    X("9", "closing wakes every waiter", close_wakes_waiters, 2, ALONE)                            \
+    X("10", "a closed port refuses", use_after_close, 2, ALONE)                                    \
+    X("11", "closing drops queued packets", close_drops_queued_packets, 2, ALONE)                  \
+    X("12", "closing ends pending I/O without packets", close_ends_pending_io, 2, CONNECTED)       \
+    X("13", "a socket is associated once", associate_twice, 2, CONNECTED)                          \
+    X("14", "only a socket can be associated", associate_no_socket, 2, ALONE)                      \
+    X("17", "closing an idle socket posts nothing", idle_close_posts_nothing, 2, CONNECTED)        \
+    X("22", "ready data is a packet too", ready_data_is_a_packet_too, 2, CONNECTED)                \
+    X("23", "a pending operation is one packet", pending_is_one_packet, 2, CONNECTED)              \
+    X("24", "a refused operation is none", refused_is_no_packet, 2, CONNECTED)                     \
+    X("26", "another thread may have the packet first", another_thread_first, 2, CONNECTED)        \
+    X("27", "a short read completes", short_read, 2, CONNECTED)                                    \
+    X("28", "receives complete in order", receives_complete_in_order, 2, CONNECTED)                \
+    X("29", "the peer's end is a receive of 0", graceful_end, 2, CONNECTED)                        \
+    X("30", "a reset ends a receive", reset_while_receiving, 2, CONNECTED)                         \
+    X("31", "after a reset a receive is refused", receive_after_reset, 2, CONNECTED)               \
+    X("32", "closing aborts each receive once", close_while_receiving, 2, CONNECTED)               \
+    X("33", "a zero-byte receive waits and takes nothing", zero_byte_receive, 2, CONNECTED)        \
+    X("35", "an unconnected socket cannot receive", receive_unconnected, 2, ALONE)                 \
+    X("36", "the issuing thread may end", issuing_thread_ends, 2, CONNECTED)                       \
+    X("37", "a send is whole", send_is_whole, 2, CONNECTED)                                        \
+    X("39", "after a reset a send is refused", send_after_reset, 2, CONNECTED)                     \
+    X("40", "a reset ends a send", reset_while_sending, 2, CONNECTED)                              \
+    X("41", "a half-done send can be cancelled", cancel_half_done_send, 2, CONNECTED)              \
+    X("42", "sends go out in order", sends_in_order, 2, CONNECTED)                                 \
+    X("44", "a connect completes", connect_succeeds, 2, ALONE)                                     \
+    X("45", "a refused connect completes", connect_refused, 2, ALONE)                              \
+    X("46", "a connect's time limit", connect_times_out, 2, ALONE)                                 \
+    X("47", "a new socket per attempt", new_socket_per_attempt, 2, ALONE)                          \
+    X("48", "a connect can be cancelled", cancel_connect, 2, ALONE)                                \
+    X("49", "a connected socket is usable at once", connected_is_usable, 2, CONNECTED)             \
+    X("50", "closing a listener ends its accepts", accept_listener_closed, 2, ALONE)               \
+    X("52", "only a listener accepts", accept_misuse, 2, CONNECTED)                                \
+    X("53", "a pending operation can be cancelled", cancel_pending, 2, CONNECTED)                  \
+    X("54", "nothing pending, nothing cancelled", cancel_finds_nothing, 2, CONNECTED)              \
+    X("55", "everything of a socket can be cancelled", cancel_everything, 2, CONNECTED)            \
+    X("57", "a cancelled receive loses no data", cancel_loses_no_data, 2, CONNECTED)               \
+    X("59", "never more than the limit run", never_more_than_the_limit, 1, ALONE)                  \
+    X("60", "a limit of 0 is the processors", a_limit_of_0_is_the_processors, 0, ALONE)
+
+#define X(number, name, function, limit, setup) const char *function(struct stage *stage);
+BEHAVIOURS(X)
+#undef X
 
 #define STRINGIZE(x) #x
 #define LINE_TEXT(x) STRINGIZE(x)
@@ -40,110 +94,30 @@ struct pair {
             return "line " LINE_TEXT(__LINE__) ": not so: " #truth;                                \
     } while (0)
 
-/* The next packet of `port` within `timeout_ms`; false: none came. */
-static inline bool next_within(struct cport *port, struct cp_packet *packet, uint64_t timeout_ms)
-{
-    return cp_wait(port, packet, 1, ms(timeout_ms)) == 1;
-}
+/* stage_open: NULL, or why not. */
+const char *stage_open(struct stage *stage, unsigned concurrency, enum setup setup);
+void stage_close(struct stage *stage);
 
-static inline bool next(struct cport *port, struct cp_packet *packet)
-{
-    return next_within(port, packet, PATIENCE_MS);
-}
+/* next_within: the next packet of the port, into stage->packet; false: none came. */
+bool next_within(struct stage *stage, uint64_t timeout_ms);
+/* next_is: the next packet is of this operation and has this result. */
+bool next_is(struct stage *stage, const struct cp_op *op, int64_t result);
+bool nothing_comes(struct stage *stage);
 
-static inline bool nothing_comes(struct cport *port)
-{
-    struct cp_packet packet;
-    return !next_within(port, &packet, A_MOMENT_MS);
-}
+/* receive: posts stage->op: a receive into stage->block. */
+int receive(struct stage *stage);
 
-/* An operation of the far side, waited for. */
-static inline int64_t far_done(struct stage *stage, int accepted)
-{
-    struct cp_packet packet;
-    if (accepted != 0)
-        return accepted;
-    return next(stage->far, &packet) ? packet.result : CP_ETIMEDOUT;
-}
+/* fresh: a new socket of the port, or NULL. */
+struct cp_socket *fresh(struct stage *stage, uintptr_t key);
 
-static inline int64_t far_send(struct stage *stage, struct pair *pair, const void *data,
-                               size_t bytes)
-{
-    struct cp_op op = {0};
-    struct cp_block block = {(void *)(uintptr_t)data, bytes};
-    return far_done(stage, cp_send(pair->far, &op, &block, 1));
-}
+/* listener_address: where a listening socket of a port listens. */
+struct net_address listener_address(struct cp_socket *listener);
 
-/* Receives exactly `bytes`, or says why not. */
-static inline int64_t far_receive(struct stage *stage, struct pair *pair, void *data, size_t bytes)
-{
-    size_t done = 0;
-    while (done < bytes) {
-        struct cp_op op = {0};
-        struct cp_block block = {(char *)data + done, bytes - done};
-        int64_t count = far_done(stage, cp_receive(pair->far, &op, &block, 1));
-        if (count <= 0)
-            return count;
-        done += (size_t)count;
-    }
-    return (int64_t)done;
-}
-
-/* Ends the far side in good order. */
-static inline void far_close(struct pair *pair)
-{
-    cp_socket_close(pair->far);
-    pair->far = NULL;
-}
-
-/* Ends the far side by a reset. far_linux.c or far_windows.c. */
-void far_reset(struct pair *pair);
-
-/* listener_address: where a listening socket of the port listens. */
-static inline struct net_address listener_address(struct cp_socket *listener)
-{
-    struct net_address address = {0};
-    net_local(cp_socket_handle(listener), &address);
-    return address;
-}
-
-static inline bool pair_open(struct stage *stage, struct pair *pair)
-{
-    struct cp_op accept = {0}, connect = {0};
-    struct cp_packet packet;
-    memset(pair, 0, sizeof *pair);
-    if (cp_accept(stage->listener, &accept) != 0 ||
-        cp_socket_open(stage->port, net_family(&stage->address), 7, &pair->near) != 0 ||
-        cp_connect(pair->near, &connect, net_sockaddr(&stage->address), stage->address.bytes,
-                   ms(PATIENCE_MS)) != 0)
-        return false;
-    return next(stage->port, &packet) && packet.result == 0 && next(stage->far, &packet) &&
-           packet.result == 0 && cp_associate(stage->far, accept.accepted, 8, &pair->far) == 0;
-}
-
-static inline const char *stage_open(struct stage *stage, unsigned concurrency)
-{
-    static char why[256];
-    struct cp_config near = {.engine = stage->engine, .concurrency = concurrency};
-    struct cp_config far = {.engine = stage->engine, .concurrency = 8};
-    if (cp_open(&near, &stage->port, why, sizeof why) != 0 ||
-        cp_open(&far, &stage->far, why, sizeof why) != 0)
-        return why;
-    char unread[64];
-    struct net_address any;
-    if (net_resolve("127.0.0.1", 0, &any, unread, sizeof unread) != 0 ||
-        cp_socket_open(stage->far, net_family(&any), 9, &stage->listener) != 0 ||
-        cp_listen(stage->listener, net_sockaddr(&any), any.bytes, 64) != 0)
-        return "no listener on 127.0.0.1";
-    stage->address = listener_address(stage->listener);
-    return NULL;
-}
-
-static inline void stage_close(struct stage *stage)
-{
-    cp_free(stage->port);
-    cp_free(stage->far);
-    stage->port = stage->far = NULL;
-}
+/* The far end. far_send and far_receive wait until all bytes are through; they return how many, or
+ * a code. */
+int64_t far_send(struct stage *stage, const void *data, size_t bytes);
+int64_t far_receive(struct stage *stage, void *data, size_t bytes);
+void far_close(struct stage *stage);
+void far_reset(struct stage *stage);
 
 #endif

@@ -1,39 +1,40 @@
-/* The course of a trial, from its seed to its last byte. */
-#ifndef FANIN_TRIAL_COURSE_H
-#define FANIN_TRIAL_COURSE_H
+/* The driver: a stress run from its seed to its last byte. */
+#include "cport/tests/stress/stress.h"
 
-#include "cport/tests/stress/outsider.h"
+const char *const op_names[OP_KINDS] = {"connect", "accept", "receive", "peek",  "late receive",
+                                        "send",    "post",   "meeting", "relief"};
+struct tally tally;
 
 /* ---- beginning ----------------------------------------------------------------------------- */
 
-/* Some trials are crowds, some are calm: a wake-up that is lost shows only where no other packet
+/* Some runs are busy, some are calm: a lost wake-up shows only where no other packet
  * comes to the rescue. */
-static struct temper random_temper(struct dice *dice)
+static struct mix random_mix_of(struct rng *rng)
 {
-    bool calm = dice_chance(dice, 30), plain = dice_chance(dice, 25);
-    return (struct temper){
-        .hush = calm || dice_chance(dice, 20),
-        .lines_max = calm ? dice_below(dice, 4) : dice_between(dice, 4, 40),
-        .moves = calm ? dice_between(dice, 10, 60) : dice_between(dice, 50, 500),
-        .pause_us = calm ? 3000 : dice_below(dice, 2) * 300,
-        .send_bits = dice_between(dice, 6, RUN_BITS - 1),
-        .blocking = plain ? 0 : dice_below(dice, 30),
-        .hopping = plain ? 0 : dice_below(dice, 2) * 4,
-        .quitting = plain ? 0 : dice_below(dice, 2) * 2,
-        .polling = plain ? 0 : dice_below(dice, 2) * 20,
-        .cancelling = plain ? 0 : dice_below(dice, 12),
-        .closing = plain ? 0 : dice_below(dice, 6),
-        .posting = dice_between(dice, 5, 60),
-        .misfits = 5,
+    bool calm = rng_chance(rng, 30), plain = rng_chance(rng, 25);
+    return (struct mix){
+        .quiet = calm || rng_chance(rng, 20),
+        .lines_max = calm ? rng_below(rng, 4) : rng_between(rng, 4, 40),
+        .moves = calm ? rng_between(rng, 10, 60) : rng_between(rng, 50, 500),
+        .pause_us = calm ? 3000 : rng_below(rng, 2) * 300,
+        .send_bits = rng_between(rng, 6, RUN_BITS - 1),
+        .blocking = plain ? 0 : rng_below(rng, 30),
+        .hopping = plain ? 0 : rng_below(rng, 2) * 4,
+        .quitting = plain ? 0 : rng_below(rng, 2) * 2,
+        .polling = plain ? 0 : rng_below(rng, 2) * 20,
+        .cancelling = plain ? 0 : rng_below(rng, 12),
+        .closing = plain ? 0 : rng_below(rng, 6),
+        .posting = rng_between(rng, 5, 60),
+        .misuses = 5,
     };
 }
 
 static struct end *listen_at(struct side *side, int backlog, struct net_address *address,
-                             struct dice *dice)
+                             struct rng *rng)
 {
     char unread[64];
     struct net_address any;
-    struct end *end = end_new(side, GOAL_LISTEN, false, dice);
+    struct end *end = end_new(side, GOAL_LISTEN, false, rng);
     LAW(net_resolve("127.0.0.1", 0, &any, unread, sizeof unread) == 0, "no address 127.0.0.1");
     int code = cp_socket_open(side->port, net_family(&any), (uintptr_t)end, &end->socket);
     LAW(code == 0, "no socket: %s", cp_error_name(code));
@@ -43,64 +44,65 @@ static struct end *listen_at(struct side *side, int backlog, struct net_address 
     return end;
 }
 
-static void side_open(struct trial *trial, unsigned index)
+static void side_open(struct stress *stress, unsigned index)
 {
     char why[256];
-    struct dice *dice = &trial->dice;
-    struct side *side = &trial->sides[index];
-    side->trial = trial;
+    struct rng *rng = &stress->rng;
+    struct side *side = &stress->sides[index];
+    side->stress = stress;
     side->index = index;
     pthread_rwlock_init(&side->handles, NULL);
-    side->workers = dice_between(dice, 1, WORKERS_MAX);
-    side->batch = (unsigned)dice_size(dice, 5);
+    side->workers = rng_between(rng, 1, WORKERS_MAX);
+    side->batch = (unsigned)rng_size(rng, 5);
     if (side->batch > BATCH_MAX)
         side->batch = BATCH_MAX;
-    struct cp_config config = {running.engine, dice_between(dice, 1, 6)};
+    struct cp_config config = {running.engine, rng_between(rng, 1, 6)};
     LAW(cp_open(&config, &side->port, why, sizeof why) == 0, "no port: %s", why);
     side->limit = cp_concurrency(side->port);
     LAW(side->limit == config.concurrency, "the limit is %u, not %u", side->limit,
         config.concurrency);
     side->gate_is_ours = strcmp(cp_gate_name(side->port), "user") == 0;
-    way_init(&side->posts, dice);
+    way_init(&side->posts, rng);
     for (unsigned each = 0; each < side->workers; each++)
-        trial->workers[index][each] =
-            (struct worker){.trial = trial, .home = index, .dice = dice_child(dice)};
-    side->listener = listen_at(side, 64, &side->address, dice);
-    side->full = listen_at(side, 1, &side->full_address, dice);
+        stress->workers[index][each] =
+            (struct worker){.stress = stress, .home = index, .rng = rng_child(rng)};
+    side->listener = listen_at(side, 64, &side->address, rng);
+    side->full = listen_at(side, 1, &side->full_address, rng);
 }
 
 static void side_start(struct side *side)
 {
-    struct trial *trial = side->trial;
+    struct stress *stress = side->stress;
     for (unsigned index = 0; index < side->workers; index++) {
-        struct worker *worker = &trial->workers[side->index][index];
+        struct worker *worker = &stress->workers[side->index][index];
         int code = os_thread_start(&worker->thread, OS_ROLE_WORKER, 0, worker_run, worker);
         LAW(code == 0, "no thread for the test itself");
     }
     pthread_rwlock_rdlock(&side->listener->life);
-    for (unsigned accepts = 1 + dice_below(&trial->dice, RECEIVES_MAX); accepts > 0; accepts--)
+    for (unsigned accepts = 1 + rng_below(&stress->rng, RECEIVES_MAX); accepts > 0; accepts--)
         end_accept(side->listener);
     pthread_rwlock_unlock(&side->listener->life);
 }
 
 /* An address where nobody listens: of a listener that is gone. (If a stranger has taken it since,
  * a connect may succeed, which is well.) */
-static void find_nobody(struct trial *trial)
+static void find_nobody(struct stress *stress)
 {
-    struct end *end = listen_at(&trial->sides[0], 1, &trial->nobody, &trial->dice);
+    struct end *end = listen_at(&stress->sides[0], 1, &stress->nobody, &stress->rng);
     end_close(end, CLOSE_AT_ONCE);
 }
 
-static void outsiders_start(struct trial *trial)
+static void submitters_start(struct stress *stress)
 {
-    trial->outsider_count = dice_between(&trial->dice, 1, OUTSIDERS_MAX);
-    for (unsigned index = 0; index < trial->outsider_count; index++) {
-        struct outsider *outsider = &trial->outsiders[index];
-        outsider->trial = trial;
-        outsider->index = index;
-        outsider->moves = trial->temper.moves;
-        outsider->dice = dice_child(&trial->dice);
-        int code = os_thread_start(&outsider->thread, "fanin-outsider", 0, outsider_run, outsider);
+    stress->submitter_count = rng_between(&stress->rng, 1, SUBMITTERS_MAX);
+    for (unsigned index = 0; index < stress->submitter_count; index++) {
+        struct submitter *submitter = &stress->submitters[index];
+        submitter->stress = stress;
+        submitter->index = index;
+        submitter->moves = stress->mix.moves;
+        submitter->rng = rng_child(&stress->rng);
+        int code =
+            os_thread_start(&submitter->thread, "fanin-submitter", 0, submitter_run, submitter);
         LAW(code == 0, "no thread for the test itself");
     }
 }
@@ -148,10 +150,10 @@ static bool stream_is_settled(struct end *end)
 
 static bool streams_are_settled(void *context)
 {
-    struct trial *trial = context;
-    unsigned count = atomic_load(&trial->end_count);
+    struct stress *stress = context;
+    unsigned count = atomic_load(&stress->end_count);
     for (unsigned index = 0; index < count; index++) {
-        struct end *end = atomic_load(&trial->ends[index]);
+        struct end *end = atomic_load(&stress->ends[index]);
         if (end && !stream_is_settled(end))
             return false;
     }
@@ -162,7 +164,7 @@ static bool posts_are_out(void *context)
 {
     struct side *side = context;
     unsigned left = 0;
-    for (unsigned kind = DEED_POST; kind < DEED_KINDS; kind++)
+    for (unsigned kind = OP_POST; kind < OP_KINDS; kind++)
         left += atomic_load(&side->in_flight[kind]);
     return atomic_load(&side->closing) || left == 0;
 }
@@ -173,12 +175,12 @@ static bool nothing_is_in_flight(void *context)
     return atomic_load(&side->closing) || side_in_flight(side) == 0;
 }
 
-static void await_settled(struct trial *trial)
+static void await_settled(struct stress *stress)
 {
-    if (comes_true(streams_are_settled, trial))
+    if (comes_true(streams_are_settled, stress))
         return;
-    for (unsigned index = 0; index < atomic_load(&trial->end_count); index++) {
-        struct end *end = atomic_load(&trial->ends[index]);
+    for (unsigned index = 0; index < atomic_load(&stress->end_count); index++) {
+        struct end *end = atomic_load(&stress->ends[index]);
         LAW(stream_is_settled(end),
             "of %" PRIu64 " bytes that were sent %" PRIu64 " arrived (submitted %" PRIu64
             ", %u receives and %u sends under way%s)",
@@ -191,39 +193,39 @@ static void await_side(struct side *side, bool (*so)(void *context), const char 
 {
     if (comes_true(so, side))
         return;
-    for (unsigned kind = 0; kind < DEED_KINDS; kind++) {
+    for (unsigned kind = 0; kind < OP_KINDS; kind++) {
         unsigned left = atomic_load(&side->in_flight[kind]);
         LAW(left == 0, "%u of the %ss never completed, %s; workers %u, limit %u", left,
-            deed_names[kind], when, side->workers, side->limit);
+            op_names[kind], when, side->workers, side->limit);
     }
 }
 
-/* Calls `act` on every end of the trial. */
-static void each_end(struct trial *trial, void (*act)(struct end *end, struct dice *dice))
+/* Calls `act` on every end of the stress. */
+static void each_end(struct stress *stress, void (*act)(struct end *end, struct rng *rng))
 {
-    unsigned count = atomic_load(&trial->end_count);
+    unsigned count = atomic_load(&stress->end_count);
     for (unsigned index = 0; index < count; index++)
-        act(atomic_load(&trial->ends[index]), &trial->dice);
+        act(atomic_load(&stress->ends[index]), &stress->rng);
 }
 
 /* A receive on each end, so that what was sent can arrive and a close be seen. */
-static void end_listen_on(struct end *end, struct dice *dice)
+static void end_listen_on(struct end *end, struct rng *rng)
 {
-    (void)dice;
+    (void)rng;
     pthread_rwlock_rdlock(&end->life);
     if (!atomic_load(&end->lost))
-        end_receive(end, DEED_RECEIVE, 1);
+        end_receive(end, OP_RECEIVE, 1);
     pthread_rwlock_unlock(&end->life);
     if (atomic_load(&end->lost))
         end_close(end, CLOSE_AT_ONCE);
 }
 
 /* On some ends everything is cancelled, the others are closed over it. */
-static void end_cancel_some(struct end *end, struct dice *dice)
+static void end_cancel_some(struct end *end, struct rng *rng)
 {
-    bool cancel = dice_chance(dice, 50);
+    bool cancel = rng_chance(rng, 50);
     if (!cancel) {
-        end_close(end, dice_chance(dice, 30) ? CLOSE_RESET : CLOSE_AT_ONCE);
+        end_close(end, rng_chance(rng, 30) ? CLOSE_RESET : CLOSE_AT_ONCE);
         return;
     }
     pthread_rwlock_rdlock(&end->life);
@@ -233,86 +235,84 @@ static void end_cancel_some(struct end *end, struct dice *dice)
     pthread_rwlock_unlock(&end->life);
 }
 
-static void end_close_now(struct end *end, struct dice *dice)
+static void end_close_now(struct end *end, struct rng *rng)
 {
-    (void)dice;
+    (void)rng;
     end_close(end, CLOSE_AT_ONCE);
 }
 
 /* Everything under way is to arrive, then to be taken back or closed over; nothing is left. */
-static void drain(struct trial *trial)
+static void drain(struct stress *stress)
 {
-    struct side *sides = trial->sides;
-    each_end(trial, end_listen_on);
-    await_settled(trial);
+    struct side *sides = stress->sides;
+    each_end(stress, end_listen_on);
+    await_settled(stress);
     for (unsigned index = 0; index < SIDES; index++)
         await_side(&sides[index], posts_are_out, "posts to an open port");
-    atomic_store(&trial->ending, true);
-    each_end(trial, end_cancel_some);
+    atomic_store(&stress->ending, true);
+    each_end(stress, end_cancel_some);
     for (unsigned index = 0; index < SIDES; index++)
         await_side(&sides[index], nothing_is_in_flight, "cancelled or closed over");
-    each_end(trial, end_close_now);
+    each_end(stress, end_close_now);
     for (unsigned index = 0; index < SIDES; index++)
         await_side(&sides[index], nothing_is_in_flight, "closed over");
 }
 
-static void join_all(struct trial *trial)
+static void join_all(struct stress *stress)
 {
     for (unsigned home = 0; home < SIDES; home++)
-        for (unsigned index = 0; index < trial->sides[home].workers; index++) {
-            struct worker *worker = &trial->workers[home][index];
+        for (unsigned index = 0; index < stress->sides[home].workers; index++) {
+            struct worker *worker = &stress->workers[home][index];
             LAW(comes_true(worker_has_ended, worker), "a closed port left a worker waiting");
             pthread_join(worker->thread, NULL);
         }
 }
 
-static void trial_free(struct trial *trial)
+static void stress_free(struct stress *stress)
 {
     for (unsigned index = 0; index < SIDES; index++) {
-        cp_free(trial->sides[index].port);
-        pthread_rwlock_destroy(&trial->sides[index].handles);
-        way_free(&trial->sides[index].posts);
+        cp_free(stress->sides[index].port);
+        pthread_rwlock_destroy(&stress->sides[index].handles);
+        way_free(&stress->sides[index].posts);
     }
-    for (unsigned index = 0; index < atomic_load(&trial->end_count); index++)
-        end_free(atomic_load(&trial->ends[index]));
-    attic_clear();
+    for (unsigned index = 0; index < atomic_load(&stress->end_count); index++)
+        end_free(atomic_load(&stress->ends[index]));
+    quarantine_clear();
 }
 
-static void trial_run(uint64_t seed)
+void stress_run(uint64_t seed)
 {
     int descriptors = descriptors_open();
-    struct trial *trial = get_memory(sizeof *trial);
+    struct stress *stress = get_memory(sizeof *stress);
     running.seed = seed;
-    trial->dice.state = seed;
-    trial->temper = random_temper(&trial->dice);
-    atomic_store(&trial->budget_bytes, (int64_t)dice_between(&trial->dice, 1, 16) << 20);
-    side_open(trial, 0);
-    side_open(trial, 1);
-    find_nobody(trial);
-    side_start(&trial->sides[0]);
-    side_start(&trial->sides[1]);
-    outsiders_start(trial);
-    unsigned end = dice_below(&trial->dice, 100);
+    stress->rng.state = seed;
+    stress->mix = random_mix_of(&stress->rng);
+    atomic_store(&stress->budget_bytes, (int64_t)rng_between(&stress->rng, 1, 16) << 20);
+    side_open(stress, 0);
+    side_open(stress, 1);
+    find_nobody(stress);
+    side_start(&stress->sides[0]);
+    side_start(&stress->sides[1]);
+    submitters_start(stress);
+    unsigned end = rng_below(&stress->rng, 100);
     if (end < 30) {
-        os_sleep_ns(dice_below(&trial->dice, 30000) * UINT64_C(1000));
-        side_close(&trial->sides[end % SIDES]);
+        os_sleep_ns(rng_below(&stress->rng, 30000) * UINT64_C(1000));
+        side_close(&stress->sides[end % SIDES]);
     }
-    for (unsigned index = 0; index < trial->outsider_count; index++)
-        pthread_join(trial->outsiders[index].thread, NULL);
+    for (unsigned index = 0; index < stress->submitter_count; index++)
+        pthread_join(stress->submitters[index].thread, NULL);
     if (end >= 30 && end < 45)
-        side_close(&trial->sides[end % SIDES]);
-    atomic_store(&trial->draining, true);
+        side_close(&stress->sides[end % SIDES]);
+    atomic_store(&stress->draining, true);
     if (end < 35)
-        side_close(&trial->sides[1 - end % SIDES]);
-    drain(trial);
-    side_close(&trial->sides[0]);
-    side_close(&trial->sides[1]);
-    join_all(trial);
-    trial_free(trial);
-    free(trial);
+        side_close(&stress->sides[1 - end % SIDES]);
+    drain(stress);
+    side_close(&stress->sides[0]);
+    side_close(&stress->sides[1]);
+    join_all(stress);
+    stress_free(stress);
+    free(stress);
     LAW(descriptors_open() <= descriptors, "%d descriptors are left open",
         descriptors_open() - descriptors);
-    count(&tally.trials);
+    count(&tally.runs);
 }
-
-#endif

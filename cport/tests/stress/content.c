@@ -1,26 +1,19 @@
-/* What streams carry: first the stream's key, then bytes that depend on key and position, so that
- * a byte lost, doubled, moved or of another stream shows. */
-#ifndef FANIN_TRIAL_CONTENT_H
-#define FANIN_TRIAL_CONTENT_H
-
-#include <string.h>
-
-#include "cport/tests/stress/dice.h"
+/* What streams carry: first the stream's key, then bytes that depend on key and position, so that a
+ * byte that is lost, doubled, moved or of another stream shows. */
+#include "cport/tests/stress/stress.h"
 
 enum {
-    KEY_BYTES = 8,
-    RUN_BITS = 20,          /* one piece of content has at most 1 MB */
     CONTENT_PERIOD = 65521, /* prime: no block size divides it */
 };
 
 static uint8_t pattern[CONTENT_PERIOD + (1 << RUN_BITS)];
 
-static void content_init(void)
+void content_init(void)
 {
-    struct dice dice = {1};
+    struct rng rng = {1};
     for (size_t index = 0; index < sizeof pattern; index++)
         pattern[index] =
-            index < CONTENT_PERIOD ? (uint8_t)dice_roll(&dice) : pattern[index - CONTENT_PERIOD];
+            index < CONTENT_PERIOD ? (uint8_t)rng_next(&rng) : pattern[index - CONTENT_PERIOD];
 }
 
 static const uint8_t *content_at(uint64_t key, uint64_t position)
@@ -28,7 +21,7 @@ static const uint8_t *content_at(uint64_t key, uint64_t position)
     return pattern + (key + position) % CONTENT_PERIOD;
 }
 
-static void content_write(uint64_t key, uint64_t position, uint8_t *data, size_t bytes)
+void content_write(uint64_t key, uint64_t position, uint8_t *data, size_t bytes)
 {
     for (; bytes > 0 && position < KEY_BYTES; bytes--)
         *data++ = (uint8_t)(key >> 8 * position++);
@@ -36,7 +29,7 @@ static void content_write(uint64_t key, uint64_t position, uint8_t *data, size_t
 }
 
 /* How many of the bytes are right, before the first that is wrong. Behind the key only. */
-static size_t content_right(uint64_t key, uint64_t position, const uint8_t *data, size_t bytes)
+size_t content_right(uint64_t key, uint64_t position, const uint8_t *data, size_t bytes)
 {
     const uint8_t *expected = content_at(key, position);
     if (memcmp(data, expected, bytes) == 0)
@@ -46,5 +39,3 @@ static size_t content_right(uint64_t key, uint64_t position, const uint8_t *data
         right++;
     return right;
 }
-
-#endif

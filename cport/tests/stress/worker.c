@@ -1,22 +1,17 @@
-/* Workers: wait, handle, block, look in on the other port, end and leave an heir. Each checks at
+/* Workers: wait, handle, block, wait on the other port, end and leave a successor. Each checks at
  * every packet that it was allowed to run. */
-#ifndef FANIN_TRIAL_WORKER_H
-#define FANIN_TRIAL_WORKER_H
-
-#include "cport/tests/stress/outcome.h"
-
-enum { BATCH_MAX = 32 };
+#include "cport/tests/stress/stress.h"
 
 /* ---- who runs ------------------------------------------------------------------------------ */
 
-static uint64_t moment(struct trial *trial)
+static uint64_t moment(struct stress *stress)
 {
-    return atomic_fetch_add(&trial->moment, 1) + 1;
+    return atomic_fetch_add(&stress->moment, 1) + 1;
 }
 
 static void runs_from_now(struct worker *worker, struct side *side)
 {
-    atomic_store(&worker->running, moment(worker->trial) << 1 | side->index);
+    atomic_store(&worker->running, moment(worker->stress) << 1 | side->index);
 }
 
 /* The worker has been given packets by a wait that began at `began`. Those that have run since
@@ -24,11 +19,11 @@ static void runs_from_now(struct worker *worker, struct side *side)
  * with it they may not be more than the limit. */
 static void limit_check(const struct worker *worker, struct side *side, uint64_t began)
 {
-    struct trial *trial = worker->trial;
+    struct stress *stress = worker->stress;
     unsigned run = 1;
     for (unsigned home = 0; home < SIDES; home++)
-        for (unsigned index = 0; index < trial->sides[home].workers; index++) {
-            uint64_t since = atomic_load(&trial->workers[home][index].running);
+        for (unsigned index = 0; index < stress->sides[home].workers; index++) {
+            uint64_t since = atomic_load(&stress->workers[home][index].running);
             run += since != 0 && (since & 1) == side->index && since >> 1 < began;
         }
     LAW(!side->gate_is_ours || run <= side->limit, "%u workers run, the limit is %u", run,
@@ -39,22 +34,23 @@ static void limit_check(const struct worker *worker, struct side *side, uint64_t
 
 /* Packets leave in the order they were queued, so no worker sees an earlier post of the same
  * thread after a later one. */
-static void post_over(struct worker *worker, struct deed *deed, int64_t result)
+static void post_over(struct worker *worker, struct tracked_op *tracked, int64_t result)
 {
-    struct side *side = deed->side;
-    uint64_t *last = &worker->last[side->index][deed->poster];
-    LAW(result == deed->result, "a post's number has changed");
-    if (deed->kind == DEED_RELIEF) {
+    struct side *side = tracked->side;
+    uint64_t *last = &worker->last[side->index][tracked->poster];
+    LAW(result == tracked->result, "a post's number has changed");
+    if (tracked->kind == OP_RELIEF) {
         atomic_store(&side->meeting.relieved, true);
     } else {
-        LAW(deed->number > *last, "post %" PRIu64 " came after post %" PRIu64, deed->number, *last);
-        *last = deed->number;
+        LAW(tracked->number > *last, "post %" PRIu64 " came after post %" PRIu64, tracked->number,
+            *last);
+        *last = tracked->number;
     }
     pthread_mutex_lock(&side->posts.lock);
-    deed->done = true;
+    tracked->done = true;
     side->posts.in_flight--;
-    way_remove(&side->posts, deed);
-    deed_retire(&side->posts, deed);
+    way_remove(&side->posts, tracked);
+    tracked_op_retire(&side->posts, tracked);
     pthread_mutex_unlock(&side->posts.lock);
 }
 
@@ -81,16 +77,16 @@ static void meet(struct side *side, unsigned count)
 
 /* Something that needs the place which the worker is about to give away: a packet that waits, or a
  * time limit that somebody has to hear of from the engine. False: not now. */
-static bool relief_call(struct side *side, struct dice *dice)
+static bool relief_call(struct side *side, struct rng *rng)
 {
     if (side->workers < 2 || atomic_exchange(&side->meeting.called, true))
         return false;
     atomic_store(&side->meeting.relieved, false);
-    atomic_fetch_add(&side->trial->reliefs, 1);
-    if (dice_chance(dice, 50) ? side_post(side, post_new(side, DEED_RELIEF, 0, 0))
-                              : side_connect(side, GOAL_FULL, dice, true))
+    atomic_fetch_add(&side->stress->reliefs, 1);
+    if (rng_chance(rng, 50) ? side_post(side, post_new(side, OP_RELIEF, 0, 0))
+                            : side_connect(side, GOAL_FULL, rng, true))
         return true;
-    atomic_fetch_sub(&side->trial->reliefs, 1);
+    atomic_fetch_sub(&side->stress->reliefs, 1);
     atomic_store(&side->meeting.called, false);
     return false;
 }
@@ -104,7 +100,7 @@ static bool is_relieved(void *context)
 static void relief_await(struct side *side, const char *how)
 {
     LAW(comes_true(is_relieved, side), "nobody took the place of a worker that %s", how);
-    atomic_fetch_sub(&side->trial->reliefs, 1);
+    atomic_fetch_sub(&side->stress->reliefs, 1);
     if (atomic_load(&side->closing))
         return;
     count(&tally.reliefs);
@@ -118,13 +114,13 @@ static void handle(struct worker *worker, struct side *side, const struct cp_pac
 {
     unsigned meetings = 0;
     for (unsigned index = 0; index < packet_count; index++) {
-        struct deed *deed = deed_delivered(&packets[index], side);
-        if (deed->end) {
-            outcome(deed, &packets[index]);
+        struct tracked_op *tracked = tracked_op_delivered(&packets[index], side);
+        if (tracked->end) {
+            outcome(tracked, &packets[index]);
             continue;
         }
-        meetings += deed->kind == DEED_MEET;
-        post_over(worker, deed, packets[index].result);
+        meetings += tracked->kind == OP_MEET;
+        post_over(worker, tracked, packets[index].result);
     }
     if (meetings > 0)
         meet(side, meetings);
@@ -133,9 +129,9 @@ static void handle(struct worker *worker, struct side *side, const struct cp_pac
 static int wait_checked(struct worker *worker, struct side *side, uint64_t timeout_ns)
 {
     struct cp_packet packets[BATCH_MAX];
-    unsigned max = dice_between(&worker->dice, 1, side->batch);
+    unsigned max = rng_between(&worker->rng, 1, side->batch);
     atomic_store(&worker->running, 0);
-    uint64_t began = moment(worker->trial);
+    uint64_t began = moment(worker->stress);
     bool was_closed = atomic_load(&side->closed);
     is_waiting = true;
     int got = cp_wait(side->port, packets, max, timeout_ns);
@@ -156,13 +152,13 @@ static int wait_checked(struct worker *worker, struct side *side, uint64_t timeo
 
 static void block(struct worker *worker, struct side *side)
 {
-    bool relieved = dice_chance(&worker->dice, 20) && relief_call(side, &worker->dice);
+    bool relieved = rng_chance(&worker->rng, 20) && relief_call(side, &worker->rng);
     atomic_store(&worker->running, 0);
     cp_block_begin(side->port);
     if (relieved)
         relief_await(side, "blocks");
-    else if (dice_chance(&worker->dice, 50))
-        os_sleep_ns(dice_below(&worker->dice, 200000));
+    else if (rng_chance(&worker->rng, 50))
+        os_sleep_ns(rng_below(&worker->rng, 200000));
     cp_block_end(side->port);
     runs_from_now(worker, side);
     count(&tally.blocks);
@@ -170,10 +166,10 @@ static void block(struct worker *worker, struct side *side)
 
 static void hop(struct worker *worker, struct side *home)
 {
-    struct dice *dice = &worker->dice;
+    struct rng *rng = &worker->rng;
     struct side *away = other_side(home);
-    uint64_t timeout_ns = dice_chance(dice, 50) ? 0 : dice_below(dice, 1000000);
-    bool relieved = dice_chance(dice, 50) && relief_call(home, dice);
+    uint64_t timeout_ns = rng_chance(rng, 50) ? 0 : rng_below(rng, 1000000);
+    bool relieved = rng_chance(rng, 50) && relief_call(home, rng);
     wait_checked(worker, away, timeout_ns);
     if (relieved) {
         atomic_store(&worker->running, 0);
@@ -187,44 +183,42 @@ static void hop(struct worker *worker, struct side *home)
 
 static uint64_t random_timeout(struct worker *worker)
 {
-    if (!dice_chance(&worker->dice, worker->trial->temper.polling))
+    if (!rng_chance(&worker->rng, worker->stress->mix.polling))
         return CP_FOREVER;
-    return dice_chance(&worker->dice, 50) ? 0 : dice_below(&worker->dice, 3000000);
+    return rng_chance(&worker->rng, 50) ? 0 : rng_below(&worker->rng, 3000000);
 }
-
-static void *worker_run(void *argument);
 
 /* The thread ends, which gives its place back; another takes over. */
-static void leave_to_heir(struct worker *worker, struct side *home)
+static void leave_to_successor(struct worker *worker, struct side *home)
 {
-    worker->is_relieved = dice_chance(&worker->dice, 50) && relief_call(home, &worker->dice);
+    worker->is_relieved = rng_chance(&worker->rng, 50) && relief_call(home, &worker->rng);
     atomic_store(&worker->running, 0);
     worker->before = pthread_self();
-    worker->is_heir = true;
+    worker->is_successor = true;
     int code = os_thread_start(&worker->thread, OS_ROLE_WORKER, 0, worker_run, worker);
     LAW(code == 0, "no thread for the test itself");
-    count(&tally.heirs);
+    count(&tally.successors);
 }
 
-static void *worker_run(void *argument)
+void *worker_run(void *argument)
 {
     struct worker *worker = argument;
-    struct trial *trial = worker->trial;
-    struct side *home = &trial->sides[worker->home];
-    struct temper *temper = &trial->temper;
-    if (worker->is_heir)
+    struct stress *stress = worker->stress;
+    struct side *home = &stress->sides[worker->home];
+    struct mix *mix = &stress->mix;
+    if (worker->is_successor)
         pthread_join(worker->before, NULL);
-    if (worker->is_heir && worker->is_relieved)
+    if (worker->is_successor && worker->is_relieved)
         relief_await(home, "has ended");
     memset(worker->last, 0, sizeof worker->last);
     while (wait_checked(worker, home, random_timeout(worker)) >= 0) {
-        struct dice *dice = &worker->dice;
-        if (dice_chance(dice, temper->blocking))
+        struct rng *rng = &worker->rng;
+        if (rng_chance(rng, mix->blocking))
             block(worker, home);
-        if (dice_chance(dice, temper->hopping))
+        if (rng_chance(rng, mix->hopping))
             hop(worker, home);
-        if (dice_chance(dice, temper->quitting)) {
-            leave_to_heir(worker, home);
+        if (rng_chance(rng, mix->quitting)) {
+            leave_to_successor(worker, home);
             return NULL;
         }
     }
@@ -232,9 +226,7 @@ static void *worker_run(void *argument)
     return NULL;
 }
 
-static bool worker_has_ended(void *context)
+bool worker_has_ended(void *context)
 {
     return atomic_load(&((struct worker *)context)->ended);
 }
-
-#endif

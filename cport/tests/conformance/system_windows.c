@@ -1,5 +1,6 @@
+/* What the tests need of Windows. */
 #include "base/winapi.h"
-#include "cport/tests/stress/system.h"
+#include "cport/tests/conformance/system.h"
 
 int descriptors_open(void)
 {
@@ -10,7 +11,12 @@ int descriptors_open(void)
 
 void handle_narrow(cp_handle handle)
 {
-    enum { NARROW_BYTES = 8192 };
-    int bytes = NARROW_BYTES;
+    int bytes = 8192;
     setsockopt((SOCKET)handle, SOL_SOCKET, SO_SNDBUF, (const char *)&bytes, sizeof bytes);
+}
+
+void handle_reset_on_close(cp_handle handle)
+{
+    struct linger hard = {.l_onoff = 1};
+    setsockopt((SOCKET)handle, SOL_SOCKET, SO_LINGER, (const char *)&hard, sizeof hard);
 }

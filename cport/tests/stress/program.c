@@ -1,14 +1,11 @@
-/* The program around the trials:
+/* The program around the stress runs:
  *
  *   stress [--engine=NAME] [--seconds=N] [--seed=N]
  *
- * Trial after trial from seeds of its own, for `seconds` on each engine that runs here; with
- * --seed that one trial again and again, since its decisions can be repeated, the timing of its
- * threads cannot. Prints TAP, one test an engine. */
-#ifndef FANIN_TRIAL_PROGRAM_H
-#define FANIN_TRIAL_PROGRAM_H
-
-#include "cport/tests/stress/course.h"
+ * Run after run from seeds of its own, for `seconds` on each engine that runs here; with --seed
+ * that one run again and again: its decisions are repeated, the timing of its threads is not.
+ * Prints TAP, one test per engine. */
+#include "cport/tests/stress/stress.h"
 
 struct plan {
     const char *engine;
@@ -70,12 +67,12 @@ static unsigned long long told(atomic_ullong *what)
 /* What the engine has been through: a test that exercised nothing would show here. */
 static void tell(uint64_t started_ns)
 {
-    unsigned long long deeds = 0;
+    unsigned long long ops = 0;
     printf("#");
-    for (unsigned kind = 0; kind < DEED_KINDS; kind++) {
-        unsigned long long some = told(&tally.deeds[kind]);
-        printf(" %llu %ss,", some, deed_names[kind]);
-        deeds += some;
+    for (unsigned kind = 0; kind < OP_KINDS; kind++) {
+        unsigned long long some = told(&tally.ops[kind]);
+        printf(" %llu %ss,", some, op_names[kind]);
+        ops += some;
     }
     printf(" %llu refused\n#", told(&tally.refused));
     for (int code = CP_ERROR_BASE + 1; code < CP_ERROR_END; code++) {
@@ -86,28 +83,28 @@ static void tell(uint64_t started_ns)
     printf(" %llu ends of streams (%llu after the last byte)\n", told(&tally.finished),
            told(&tally.whole));
     printf("# %llu MB, %llu meetings, %llu places taken over, %llu blocking sections, %llu hops, "
-           "%llu heirs, %llu misuses,"
+           "%llu successors, %llu misuses,"
            " %llu closed ports\n",
            told(&tally.bytes) >> 20, told(&tally.meetings), told(&tally.reliefs),
-           told(&tally.blocks), told(&tally.hops), told(&tally.heirs), told(&tally.misfits),
+           told(&tally.blocks), told(&tally.hops), told(&tally.successors), told(&tally.misuses),
            told(&tally.port_closes));
-    printf("ok %u - the law under stress [%s]: %llu trials, %llu operations in %.1f s\n",
-           running.test, running.engine, told(&tally.trials), deeds,
+    printf("ok %u - the law under stress [%s]: %llu runs, %llu operations in %.1f s\n",
+           running.test, running.engine, told(&tally.runs), ops,
            (double)(os_now_ns() - started_ns) / OS_NS_PER_S);
 }
 
 static void run_engine(const struct plan *plan)
 {
     uint64_t started_ns = os_now_ns();
-    struct dice seeds = {plan->seed};
+    struct rng seeds = {plan->seed};
     do
-        trial_run(plan->one_seed ? plan->seed : dice_roll(&seeds));
+        stress_run(plan->one_seed ? plan->seed : rng_next(&seeds));
     while (os_now_ns() - started_ns < (uint64_t)plan->seconds * OS_NS_PER_S);
     tell(started_ns);
     fflush(stdout);
 }
 
-static int stress_main(int argc, char **argv, unsigned seconds)
+int stress_main(int argc, char **argv, unsigned seconds)
 {
     struct plan plan = {.seconds = seconds, .seed = os_wall_ns()};
     if (!plan_read(&plan, argc, argv))
@@ -135,5 +132,3 @@ static int stress_main(int argc, char **argv, unsigned seconds)
     }
     return 0;
 }
-
-#endif

@@ -1,8 +1,5 @@
 /* Outcomes: what a packet may say, given what has been done, and what its worker does next. */
-#ifndef FANIN_TRIAL_OUTCOME_H
-#define FANIN_TRIAL_OUTCOME_H
-
-#include "cport/tests/stress/move.h"
+#include "cport/tests/stress/stress.h"
 
 /* ---- streams ------------------------------------------------------------------------------- */
 
@@ -13,7 +10,7 @@ static void greeted(struct end *end)
     for (unsigned index = KEY_BYTES; index-- > 0;)
         key = key << 8 | end->greeting[index];
     unsigned index = (unsigned)(key & 0xffff);
-    struct end *sender = index < ENDS_MAX ? atomic_load(&end->trial->ends[index]) : NULL;
+    struct end *sender = index < ENDS_MAX ? atomic_load(&end->stress->ends[index]) : NULL;
     LAW(sender && sender->key == key, "a stream begins with bytes that nobody sent");
     LAW(sender->side != end->side && sender->connector != end->connector,
         "an end hears from one of its own side");
@@ -67,30 +64,33 @@ static void stream_finished(struct end *end)
 /* ---- operations that are over -------------------------------------------------------------- */
 
 /* A result below 0, of a connection's operation. */
-static void failed(struct end *end, const struct deed *deed)
+static void failed(struct end *end, const struct tracked_op *tracked)
 {
-    LAW(is_code(deed->result), "a %s ended with %" PRId64, deed_names[deed->kind], deed->result);
-    LAW(is_explained(end, deed, deed->result), "a %s ended with %s (OS code %d) for no reason",
-        deed_names[deed->kind], cp_error_name((int)deed->result), deed->op.os_error);
-    if (deed->result == CP_ERESET)
+    LAW(is_code(tracked->result), "a %s ended with %" PRId64, op_names[tracked->kind],
+        tracked->result);
+    LAW(is_explained(end, tracked, tracked->result),
+        "a %s ended with %s (OS code %d) for no reason", op_names[tracked->kind],
+        cp_error_name((int)tracked->result), tracked->op.os_error);
+    if (tracked->result == CP_ERESET)
         atomic_store(&end->lost, true);
 }
 
-static void receive_over(struct end *end, const struct deed *deed)
+static void receive_over(struct end *end, const struct tracked_op *tracked)
 {
-    const struct cp_op *op = &deed->op;
-    int64_t result = deed->result;
-    bool late = deed->kind == DEED_LATE;
-    LAW(!late || op->block_count == deed->lent, "a late receive has %u blocks and was given %u",
-        op->block_count, deed->lent);
+    const struct cp_op *op = &tracked->op;
+    int64_t result = tracked->result;
+    bool late = tracked->kind == OP_LATE;
+    LAW(!late || op->block_count == tracked->lent, "a late receive has %u blocks and was given %u",
+        op->block_count, tracked->lent);
     if (late && result == CP_ENOBUFS) {
-        LAW(deed->refused > 0 && deed->lent == 0, "a late receive found no blocks for no reason");
+        LAW(tracked->refused > 0 && tracked->lent == 0,
+            "a late receive found no blocks for no reason");
         return;
     }
     if (result < 0) {
-        failed(end, deed);
+        failed(end, tracked);
         /* A peek may say so as soon as a send has heard of it, with bytes there still. */
-        end->broken |= result == CP_ERESET && deed->kind != DEED_PEEK;
+        end->broken |= result == CP_ERESET && tracked->kind != OP_PEEK;
         return;
     }
     LAW(!end->broken, "a receive returned %" PRId64 " after a reset", result);
@@ -98,35 +98,35 @@ static void receive_over(struct end *end, const struct deed *deed)
     for (unsigned index = 0; index < op->block_count; index++)
         room += op->blocks[index].bytes;
     LAW((uint64_t)result <= room, "a receive of %" PRId64 " bytes had less room", result);
-    if (deed->data)
-        LAW(is_painted(deed->data + result, deed->bytes - (size_t)result),
+    if (tracked->data)
+        LAW(is_painted(tracked->data + result, tracked->bytes - (size_t)result),
             "a receive wrote behind its %" PRId64 " bytes", result);
     if (result > 0) {
         LAW(!end->finished, "bytes came after the stream's end");
-        stream_verify(end, deed->data, (size_t)result);
-    } else if (deed->kind != DEED_PEEK) {
+        stream_verify(end, tracked->data, (size_t)result);
+    } else if (tracked->kind != OP_PEEK) {
         stream_finished(end);
     }
 }
 
-static void send_over(struct end *end, const struct deed *deed)
+static void send_over(struct end *end, const struct tracked_op *tracked)
 {
-    if (deed->result >= 0) {
-        LAW((uint64_t)deed->result == deed->bytes, "a send of part of its bytes completed");
-        atomic_fetch_add(&end->sent, deed->bytes);
+    if (tracked->result >= 0) {
+        LAW((uint64_t)tracked->result == tracked->bytes, "a send of part of its bytes completed");
+        atomic_fetch_add(&end->sent, tracked->bytes);
         return;
     }
-    failed(end, deed);
+    failed(end, tracked);
     end->stopped = true;
-    doubt_from(end, deed->start);
+    doubt_from(end, tracked->start);
 }
 
 /* A connection may also be reset before its worker learns that it was made. */
-static bool connect_is_explained(struct end *end, const struct deed *deed)
+static bool connect_is_explained(struct end *end, const struct tracked_op *tracked)
 {
     struct side *far = other_side(end->side);
     struct end *listener = end->goal == GOAL_FULL ? far->full : far->listener;
-    switch (deed->result) {
+    switch (tracked->result) {
     case 0:
     case CP_EADDRNOTAVAIL:
         return true;
@@ -137,18 +137,18 @@ static bool connect_is_explained(struct end *end, const struct deed *deed)
         return end->goal == GOAL_LINE || atomic_load(&listener->closing) ||
                atomic_load(&far->closing);
     case CP_ETIMEDOUT:
-        return deed->has_limit && os_now_ns() >= deed->due_ns;
+        return tracked->has_limit && os_now_ns() >= tracked->due_ns;
     default:
-        return is_explained(end, deed, deed->result);
+        return is_explained(end, tracked, tracked->result);
     }
 }
 
-static void connect_over(struct end *end, const struct deed *deed)
+static void connect_over(struct end *end, const struct tracked_op *tracked)
 {
-    int64_t result = deed->result;
-    LAW(connect_is_explained(end, deed), "a connect ended with %s (OS code %d) for no reason",
-        cp_error_name((int)result), deed->op.os_error);
-    if (deed->is_relief)
+    int64_t result = tracked->result;
+    LAW(connect_is_explained(end, tracked), "a connect ended with %s (OS code %d) for no reason",
+        cp_error_name((int)result), tracked->op.os_error);
+    if (tracked->is_relief)
         atomic_store(&end->side->meeting.relieved, true);
     if (result == 0 && end->goal == GOAL_LINE)
         atomic_store(&end->established, true);
@@ -156,62 +156,63 @@ static void connect_over(struct end *end, const struct deed *deed)
         atomic_store(&end->lost, true);
 }
 
-static void deed_over(struct end *end, const struct deed *deed)
+static void tracked_op_over(struct end *end, const struct tracked_op *tracked)
 {
-    if (deed->result < 0)
-        count(&tally.results[cp_error_index((int)deed->result)]);
-    switch (deed->kind) {
-    case DEED_CONNECT:
-        connect_over(end, deed);
+    if (tracked->result < 0)
+        count(&tally.results[cp_error_index((int)tracked->result)]);
+    switch (tracked->kind) {
+    case OP_CONNECT:
+        connect_over(end, tracked);
         break;
-    case DEED_ACCEPT:
-        if (deed->result != 0)
-            failed(end, deed);
+    case OP_ACCEPT:
+        if (tracked->result != 0)
+            failed(end, tracked);
         break;
-    case DEED_SEND:
-        send_over(end, deed);
+    case OP_SEND:
+        send_over(end, tracked);
         break;
     default:
-        receive_over(end, deed);
+        receive_over(end, tracked);
     }
 }
 
 /* To a worker that is alone on its side, operations of one direction complete in their order. One
  * that has been taken back may be told of later than those it made room for. */
-static bool keeps_its_turn(struct end *end, const struct way *way, const struct deed *deed)
+static bool keeps_its_turn(struct end *end, const struct way *way, const struct tracked_op *tracked)
 {
-    bool alone = end->side->workers == 1 && end->trial->temper.hopping == 0;
-    return !alone || way->oldest == deed || atomic_load(&end->cancelled) ||
+    bool alone = end->side->workers == 1 && end->stress->mix.hopping == 0;
+    return !alone || way->oldest == tracked || atomic_load(&end->cancelled) ||
            atomic_load(&way->oldest->cancelled);
 }
 
 /* Handles those that are over and have no elder under way: operations of one direction are
- * judged in the order of submission, whoever of the workers had which. Returns dice for what
+ * judged in the order of submission, whoever of the workers had which. Returns rng for what
  * comes next. */
-static struct dice way_settle(struct end *end, struct way *way, struct deed *deed, int64_t result)
+static struct rng way_settle(struct end *end, struct way *way, struct tracked_op *tracked,
+                             int64_t result)
 {
     pthread_mutex_lock(&way->lock);
-    LAW(result < 0 || keeps_its_turn(end, way, deed), "a %s overtook its elders",
-        deed_names[deed->kind]);
-    deed->done = true;
-    deed->result = result;
+    LAW(result < 0 || keeps_its_turn(end, way, tracked), "a %s overtook its elders",
+        op_names[tracked->kind]);
+    tracked->done = true;
+    tracked->result = result;
     way->in_flight--;
-    for (struct deed *each; (each = way->oldest) && each->done;) {
+    for (struct tracked_op *each; (each = way->oldest) && each->done;) {
         way_remove(way, each);
-        deed_over(end, each);
-        deed_retire(way, each);
+        tracked_op_over(end, each);
+        tracked_op_retire(way, each);
     }
-    struct dice luck = dice_child(&way->dice);
+    struct rng rng = rng_child(&way->rng);
     pthread_mutex_unlock(&way->lock);
-    return luck;
+    return rng;
 }
 
 /* ---- what comes next ----------------------------------------------------------------------- */
 
 /* A connection has been accepted. */
-static void welcome(struct side *side, cp_handle handle, struct dice *dice)
+static void welcome(struct side *side, cp_handle handle, struct rng *rng)
 {
-    struct end *end = end_new(side, GOAL_LINE, false, dice);
+    struct end *end = end_new(side, GOAL_LINE, false, rng);
     struct cp_socket *socket = NULL;
     bool was_closed = atomic_load(&side->closed);
     if (end->narrow)
@@ -229,7 +230,7 @@ static void welcome(struct side *side, cp_handle handle, struct dice *dice)
     atomic_store(&end->established, true);
     pthread_rwlock_unlock(&end->life);
     pthread_rwlock_rdlock(&end->life);
-    end_receive(end, random_receive(dice), RECEIVES_MAX);
+    end_receive(end, random_receive(rng), RECEIVES_MAX);
     pthread_rwlock_unlock(&end->life);
 }
 
@@ -244,53 +245,51 @@ static bool is_whole(struct end *end)
 }
 
 /* After an operation of the end: more of the same, usually. */
-static void end_react(struct end *end, struct dice *luck)
+static void end_react(struct end *end, struct rng *rng)
 {
-    struct trial *trial = end->trial;
-    struct temper *temper = &trial->temper;
-    bool lost = atomic_load(&end->lost), draining = atomic_load(&trial->draining);
-    if (lost && (draining || dice_chance(luck, 70))) {
+    struct stress *stress = end->stress;
+    struct mix *mix = &stress->mix;
+    bool lost = atomic_load(&end->lost), draining = atomic_load(&stress->draining);
+    if (lost && (draining || rng_chance(rng, 70))) {
         end_close(end, CLOSE_AT_ONCE);
         return;
     }
-    if (is_whole(end) && !atomic_load(&trial->ending))
+    if (is_whole(end) && !atomic_load(&stress->ending))
         end_close(end, CLOSE_WHOLE);
     pthread_rwlock_rdlock(&end->life);
     if (draining) {
-        end_receive(end, DEED_RECEIVE, 1);
+        end_receive(end, OP_RECEIVE, 1);
     } else if (!lost) {
-        if (dice_chance(luck, end->lazy ? 15 : 85))
-            end_receive(end, random_receive(luck), RECEIVES_MAX);
-        if (!end->lazy && dice_chance(luck, 25))
-            end_receive(end, random_receive(luck), RECEIVES_MAX);
-        if (dice_chance(luck, 75))
+        if (rng_chance(rng, end->lazy ? 15 : 85))
+            end_receive(end, random_receive(rng), RECEIVES_MAX);
+        if (!end->lazy && rng_chance(rng, 25))
+            end_receive(end, random_receive(rng), RECEIVES_MAX);
+        if (rng_chance(rng, 75))
             end_send(end);
-        if (dice_chance(luck, 30))
+        if (rng_chance(rng, 30))
             end_send(end);
-        if (dice_chance(luck, temper->cancelling))
-            end_cancel_one(end, dice_chance(luck, 70) ? &end->in : &end->out);
+        if (rng_chance(rng, mix->cancelling))
+            end_cancel_one(end, rng_chance(rng, 70) ? &end->in : &end->out);
     }
     pthread_rwlock_unlock(&end->life);
-    if (!draining && dice_chance(luck, temper->closing))
-        end_close(end, dice_chance(luck, 50) ? CLOSE_RESET : CLOSE_AT_ONCE);
+    if (!draining && rng_chance(rng, mix->closing))
+        end_close(end, rng_chance(rng, 50) ? CLOSE_RESET : CLOSE_AT_ONCE);
 }
 
-static void outcome(struct deed *deed, const struct cp_packet *packet)
+void outcome(struct tracked_op *tracked, const struct cp_packet *packet)
 {
-    struct end *end = deed->end;
-    enum deed_kind kind = deed->kind;
-    struct way *way = kind == DEED_SEND || kind == DEED_CONNECT ? &end->out : &end->in;
-    cp_handle accepted = deed->op.accepted;
-    struct dice luck = way_settle(end, way, deed, packet->result);
-    if (kind != DEED_ACCEPT) {
-        end_react(end, &luck);
+    struct end *end = tracked->end;
+    enum op_kind kind = tracked->kind;
+    struct way *way = kind == OP_SEND || kind == OP_CONNECT ? &end->out : &end->in;
+    cp_handle accepted = tracked->op.accepted;
+    struct rng rng = way_settle(end, way, tracked, packet->result);
+    if (kind != OP_ACCEPT) {
+        end_react(end, &rng);
         return;
     }
     if (packet->result == 0)
-        welcome(end->side, accepted, &luck);
+        welcome(end->side, accepted, &rng);
     pthread_rwlock_rdlock(&end->life);
     end_accept(end);
     pthread_rwlock_unlock(&end->life);
 }
-
-#endif

@@ -1,0 +1,116 @@
+/* Behaviours of connecting and accepting: 44 to 52. */
+#include "cport/tests/conformance/stage.h"
+
+static int connect_to(struct cp_socket *socket, struct cp_op *op, const struct net_address *address,
+                      uint64_t timeout_ns)
+{
+    if (!socket)
+        return CP_EMFILE;
+    return cp_connect(socket, op, net_sockaddr(address), address->bytes, timeout_ns);
+}
+
+const char *connect_succeeds(struct stage *stage)
+{
+    EXPECT(connect_to(fresh(stage, 3), &stage->op, &stage->address, CP_FOREVER) == 0);
+    EXPECT(next_is(stage, &stage->op, 0));
+    EXPECT(stage->packet.key == 3);
+    return NULL;
+}
+
+/* Connects stage->near to an address where nothing listens: of a listener that is closed. */
+static const char *connect_nowhere(struct stage *stage)
+{
+    cp_socket_close(stage->listener);
+    os_sleep_ns(ms(A_MOMENT_MS));
+    stage->near = fresh(stage, 3);
+    EXPECT(connect_to(stage->near, &stage->op, &stage->address, CP_FOREVER) == 0);
+    EXPECT(next_within(stage, PATIENCE_MS)); /* real Windows tries for two seconds */
+    return NULL;
+}
+
+const char *connect_refused(struct stage *stage)
+{
+    EXPECT(!connect_nowhere(stage));
+    EXPECT(stage->packet.result == CP_EREFUSED && stage->op.os_error != 0);
+    return NULL;
+}
+
+const char *new_socket_per_attempt(struct stage *stage)
+{
+    EXPECT(!connect_nowhere(stage));
+    EXPECT(connect_to(stage->near, &stage->op, &stage->address, CP_FOREVER) == CP_EINVAL);
+    return NULL;
+}
+
+/* Fills the queue of a listener that never accepts; then stage->near's connect stays pending.
+ * False: this system refuses or accepts it instead. */
+static bool connect_pending(struct stage *stage, uint64_t timeout_ns)
+{
+    enum { FILLERS = 16 };
+    static struct cp_op fillers[FILLERS];
+    struct cp_socket *listener;
+    struct net_address any = net_address_at(&stage->address, 0, 0);
+    memset(fillers, 0, sizeof fillers);
+    if (cp_socket_open(stage->far_port, net_family(&any), 9, &listener) != 0 ||
+        cp_listen(listener, net_sockaddr(&any), any.bytes, 1) != 0)
+        return false;
+    struct net_address full = listener_address(listener);
+    for (unsigned index = 0; index < FILLERS; index++)
+        if (connect_to(fresh(stage, 100 + index), &fillers[index], &full, CP_FOREVER) != 0)
+            return false;
+    while (next_within(stage, 100))
+        if (stage->packet.result != 0)
+            return false;
+    stage->near = fresh(stage, 3);
+    return connect_to(stage->near, &stage->op, &full, timeout_ns) == 0;
+}
+
+static const char unfillable[] =
+    "skip: a full queue of connections does not keep a connect pending here";
+
+const char *connect_times_out(struct stage *stage)
+{
+    if (!connect_pending(stage, ms(150)))
+        return unfillable;
+    EXPECT(next_is(stage, &stage->op, CP_ETIMEDOUT));
+    return NULL;
+}
+
+const char *cancel_connect(struct stage *stage)
+{
+    if (!connect_pending(stage, CP_FOREVER))
+        return unfillable;
+    EXPECT(cp_cancel(stage->near, &stage->op) == 0);
+    EXPECT(next_is(stage, &stage->op, CP_ECANCELED));
+    return NULL;
+}
+
+const char *connected_is_usable(struct stage *stage)
+{
+    char data[5];
+    struct cp_block block = {"hello", 5};
+    EXPECT(cp_send(stage->near, &stage->op, &block, 1) == 0);
+    EXPECT(next_is(stage, &stage->op, 5));
+    EXPECT(far_receive(stage, data, 5) == 5 && memcmp(data, "hello", 5) == 0);
+    EXPECT(connect_to(stage->near, &stage->op, &stage->address, CP_FOREVER) == CP_EISCONN);
+    return NULL;
+}
+
+const char *accept_listener_closed(struct stage *stage)
+{
+    struct cp_packet packet;
+    EXPECT(cp_accept(stage->listener, &stage->op) == 0);
+    cp_socket_close(stage->listener);
+    EXPECT(cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS)) == 1);
+    EXPECT(packet.op == &stage->op && packet.result == CP_EABORTED);
+    return NULL;
+}
+
+const char *accept_misuse(struct stage *stage)
+{
+    EXPECT(cp_accept(stage->near, &stage->op) == CP_EINVAL);
+    EXPECT(cp_accept(fresh(stage, 3), &stage->op) == CP_EINVAL);
+    EXPECT(cp_accept(NULL, &stage->op) == CP_EINVAL);
+    EXPECT(nothing_comes(stage));
+    return NULL;
+}

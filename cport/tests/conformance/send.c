@@ -1,0 +1,123 @@
+/* Behaviours of sending: 37 to 42, and of cancelling: 53 to 57. */
+#include "cport/tests/conformance/stage.h"
+
+enum { LARGE_BYTES = 32 << 20 }; /* more than socket buffers take */
+
+/* A send that stays pending, of data that the behaviour leaves until the process ends. */
+static bool large_send(struct stage *stage)
+{
+    static char *large;
+    if (!large)
+        large = calloc(1, LARGE_BYTES);
+    stage->block = (struct cp_block){large, LARGE_BYTES};
+    return large && cp_send(stage->near, &stage->op, &stage->block, 1) == 0;
+}
+
+const char *send_is_whole(struct stage *stage)
+{
+    char part[4096];
+    bool done = false;
+    EXPECT(large_send(stage));
+    for (size_t got = 0; got < LARGE_BYTES; got += sizeof part) {
+        EXPECT(far_receive(stage, part, sizeof part) == (int64_t)sizeof part);
+        if (!done && next_within(stage, 0))
+            done = stage->packet.op == &stage->op && stage->packet.result == LARGE_BYTES;
+    }
+    EXPECT(done || next_is(stage, &stage->op, LARGE_BYTES));
+    return NULL;
+}
+
+const char *send_after_reset(struct stage *stage)
+{
+    struct cp_op send = {0};
+    EXPECT(!reset_while_receiving(stage));
+    EXPECT(cp_send(stage->near, &send, &stage->block, 1) == CP_ERESET);
+    EXPECT(nothing_comes(stage));
+    return NULL;
+}
+
+const char *reset_while_sending(struct stage *stage)
+{
+    EXPECT(large_send(stage));
+    EXPECT(nothing_comes(stage));
+    far_reset(stage);
+    EXPECT(next_is(stage, &stage->op, CP_ERESET));
+    return NULL;
+}
+
+const char *cancel_half_done_send(struct stage *stage)
+{
+    EXPECT(large_send(stage));
+    EXPECT(nothing_comes(stage));
+    EXPECT(cp_cancel(stage->near, &stage->op) == 0);
+    EXPECT(next_is(stage, &stage->op, CP_ECANCELED));
+    EXPECT(nothing_comes(stage));
+    return NULL;
+}
+
+const char *sends_in_order(struct stage *stage)
+{
+    enum { COUNT = 8, PART = 200000, ALL = COUNT * PART };
+    static char data[ALL], arrived[ALL];
+    struct cp_op ops[COUNT] = {0};
+    struct cp_block blocks[COUNT];
+    unsigned done = 0;
+    for (unsigned index = 0; index < COUNT; index++) {
+        memset(data + index * PART, 'a' + (int)index, PART);
+        blocks[index] = (struct cp_block){data + index * PART, PART};
+        EXPECT(cp_send(stage->near, &ops[index], &blocks[index], 1) == 0);
+    }
+    for (size_t got = 0; got < ALL; got += PART / 10) {
+        EXPECT(far_receive(stage, arrived + got, PART / 10) == PART / 10);
+        while (done < COUNT && next_within(stage, 0))
+            EXPECT(stage->packet.op == &ops[done++]);
+    }
+    EXPECT(memcmp(data, arrived, ALL) == 0);
+    return NULL;
+}
+
+/* ---- cancel -------------------------------------------------------------------------------- */
+
+const char *cancel_pending(struct stage *stage)
+{
+    EXPECT(receive(stage) == 0);
+    EXPECT(cp_cancel(stage->near, &stage->op) == 0);
+    EXPECT(next_is(stage, &stage->op, CP_ECANCELED));
+    EXPECT(nothing_comes(stage));
+    return NULL;
+}
+
+const char *cancel_finds_nothing(struct stage *stage)
+{
+    struct cp_op never = {0};
+    EXPECT(cp_cancel(stage->near, &never) == CP_ENOTFOUND);
+    EXPECT(receive(stage) == 0);
+    EXPECT(far_send(stage, "abc", 3) == 3);
+    EXPECT(next_is(stage, &stage->op, 3));
+    EXPECT(cp_cancel(stage->near, &stage->op) == CP_ENOTFOUND);
+    return NULL;
+}
+
+const char *cancel_everything(struct stage *stage)
+{
+    enum { COUNT = 5 };
+    struct cp_op ops[COUNT] = {0};
+    EXPECT(cp_cancel(stage->near, NULL) == CP_ENOTFOUND);
+    for (unsigned index = 0; index < COUNT; index++)
+        EXPECT(cp_receive(stage->near, &ops[index], &stage->block, 1) == 0);
+    EXPECT(cp_cancel(stage->near, NULL) == 0);
+    for (unsigned index = 0; index < COUNT; index++)
+        EXPECT(next_within(stage, PATIENCE_MS) && stage->packet.result == CP_ECANCELED);
+    EXPECT(nothing_comes(stage));
+    return NULL;
+}
+
+const char *cancel_loses_no_data(struct stage *stage)
+{
+    EXPECT(!cancel_pending(stage));
+    EXPECT(far_send(stage, "kept", 4) == 4);
+    EXPECT(receive(stage) == 0);
+    EXPECT(next_is(stage, &stage->op, 4));
+    EXPECT(memcmp(stage->data, "kept", 4) == 0);
+    return NULL;
+}

@@ -1,0 +1,118 @@
+/* The stage of the conformance suite. */
+#include "cport/tests/conformance/stage.h"
+
+#include "cport/tests/conformance/system.h"
+
+bool next_within(struct stage *stage, uint64_t timeout_ms)
+{
+    return cp_wait(stage->port, &stage->packet, 1, ms(timeout_ms)) == 1;
+}
+
+bool next_is(struct stage *stage, const struct cp_op *op, int64_t result)
+{
+    return next_within(stage, PATIENCE_MS) && stage->packet.op == op &&
+           stage->packet.result == result;
+}
+
+bool nothing_comes(struct stage *stage)
+{
+    return !next_within(stage, A_MOMENT_MS);
+}
+
+int receive(struct stage *stage)
+{
+    return cp_receive(stage->near, &stage->op, &stage->block, 1);
+}
+
+struct cp_socket *fresh(struct stage *stage, uintptr_t key)
+{
+    struct cp_socket *socket = NULL;
+    int code = cp_socket_open(stage->port, net_family(&stage->address), key, &socket);
+    return code == 0 ? socket : NULL;
+}
+
+struct net_address listener_address(struct cp_socket *listener)
+{
+    struct net_address address = {0};
+    net_local(cp_socket_handle(listener), &address);
+    return address;
+}
+
+/* ---- the far end --------------------------------------------------------------------------- */
+
+static int64_t far_result(struct stage *stage, int code)
+{
+    struct cp_packet packet;
+    if (code != 0)
+        return code;
+    int count = cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS));
+    return count == 1 ? packet.result : CP_ETIMEDOUT;
+}
+
+int64_t far_send(struct stage *stage, const void *data, size_t bytes)
+{
+    struct cp_op op = {0};
+    struct cp_block block = {(void *)(uintptr_t)data, bytes};
+    return far_result(stage, cp_send(stage->far, &op, &block, 1));
+}
+
+int64_t far_receive(struct stage *stage, void *data, size_t bytes)
+{
+    size_t done = 0;
+    while (done < bytes) {
+        struct cp_op op = {0};
+        struct cp_block block = {(char *)data + done, bytes - done};
+        int64_t count = far_result(stage, cp_receive(stage->far, &op, &block, 1));
+        if (count <= 0)
+            return count;
+        done += (size_t)count;
+    }
+    return (int64_t)done;
+}
+
+void far_close(struct stage *stage)
+{
+    cp_socket_close(stage->far);
+}
+
+void far_reset(struct stage *stage)
+{
+    handle_reset_on_close(cp_socket_handle(stage->far));
+    cp_socket_close(stage->far);
+}
+
+/* ---- opening and closing ------------------------------------------------------------------- */
+
+static bool connect_pair(struct stage *stage)
+{
+    struct cp_op accept = {0}, connect = {0};
+    stage->near = fresh(stage, 7);
+    return stage->near && cp_accept(stage->listener, &accept) == 0 &&
+           cp_connect(stage->near, &connect, net_sockaddr(&stage->address), stage->address.bytes,
+                      ms(PATIENCE_MS)) == 0 &&
+           next_is(stage, &connect, 0) && far_result(stage, 0) == 0 &&
+           cp_associate(stage->far_port, accept.accepted, 8, &stage->far) == 0;
+}
+
+const char *stage_open(struct stage *stage, unsigned concurrency, enum setup setup)
+{
+    static char why[256];
+    struct cp_config near = {.engine = stage->engine, .concurrency = concurrency};
+    struct cp_config far = {.engine = stage->engine, .concurrency = 8};
+    if (cp_open(&near, &stage->port, why, sizeof why) != 0 ||
+        cp_open(&far, &stage->far_port, why, sizeof why) != 0)
+        return why;
+    struct net_address any = net_ipv4(0x7f000001, 0);
+    if (cp_socket_open(stage->far_port, net_family(&any), 9, &stage->listener) != 0 ||
+        cp_listen(stage->listener, net_sockaddr(&any), any.bytes, 64) != 0)
+        return "no listener on 127.0.0.1";
+    stage->address = listener_address(stage->listener);
+    stage->block = (struct cp_block){stage->data, sizeof stage->data};
+    return setup == CONNECTED && !connect_pair(stage) ? "no connection" : NULL;
+}
+
+void stage_close(struct stage *stage)
+{
+    cp_free(stage->port);
+    cp_free(stage->far_port);
+}

@@ -1,0 +1,241 @@
+/* Behaviours of threads: 59 and 60, and the vectors with real threads: each is a worker that
+ * carries out one command at a time. */
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "cport/port.h"
+#include "cport/tests/conformance/stage.h"
+#include "cport/tests/conformance/vectors.h"
+
+struct actor {
+    pthread_t thread;
+    struct cport *port, *other; /* port NULL: there is no such thread */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum action command; /* STEP_END: none */
+    int has;             /* the first packet's number, or WAITING, TIMED_OUT, CLOSED */
+    int count;           /* packets it got at once */
+    unsigned batch;
+};
+
+static struct actor actors[VECTOR_WORKERS_MAX];
+static struct cp_op posts[VECTOR_PACKETS_MAX];
+
+static void actor_get(struct actor *actor, struct cport *port, uint64_t timeout_ns)
+{
+    struct cp_packet packets[VECTOR_BATCH_MAX];
+    int count = cp_wait(port, packets, actor->batch, timeout_ns);
+    pthread_mutex_lock(&actor->lock);
+    actor->count = count;
+    actor->has = count > 0 ? (int)packets[0].key : count == 0 ? TIMED_OUT : CLOSED;
+    pthread_mutex_unlock(&actor->lock);
+}
+
+static void actor_do(struct actor *actor, enum action command)
+{
+    if (command == STEP_BLOCK)
+        cp_block_begin(actor->port);
+    else if (command == STEP_RESUME)
+        cp_block_end(actor->port);
+    else if (command == STEP_HOP)
+        actor_get(actor, actor->other, 0);
+    else
+        actor_get(actor, actor->port, command == STEP_GET ? CP_FOREVER : 0);
+}
+
+static void *actor_run(void *argument)
+{
+    struct actor *actor = argument;
+    pthread_mutex_lock(&actor->lock);
+    while (actor->command != STEP_LEAVE) {
+        enum action command = actor->command;
+        if (command == STEP_END) {
+            pthread_cond_wait(&actor->changed, &actor->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&actor->lock);
+        actor_do(actor, command);
+        pthread_mutex_lock(&actor->lock);
+        if (actor->command == command)
+            actor->command = STEP_END;
+    }
+    pthread_mutex_unlock(&actor->lock);
+    return NULL;
+}
+
+/* How many wait, with nothing on its way to them. */
+static unsigned waiters(struct cport *port)
+{
+    unsigned count = 0;
+    port_lock(port);
+    for (struct gate_worker *each = port->gate.newest; each; each = each->older)
+        count += each->state == GATE_PARKED || each->state == GATE_POLLING;
+    count = port->closed ? 0 : count - port->gate.grants;
+    port_unlock(port, &(struct gate_effects){0});
+    return count;
+}
+
+static bool is_idle(struct actor *actor)
+{
+    pthread_mutex_lock(&actor->lock);
+    bool idle = actor->command == STEP_END;
+    pthread_mutex_unlock(&actor->lock);
+    return idle;
+}
+
+/* Until every actor has done its command or is in its wait. */
+static bool settle(struct cport *port)
+{
+    for (unsigned tries = 0; tries < PATIENCE_MS; tries++) {
+        unsigned busy = 0;
+        os_sleep_ns(OS_NS_PER_MS);
+        for (unsigned index = 0; index < VECTOR_WORKERS_MAX; index++)
+            busy += actors[index].port && !is_idle(&actors[index]);
+        if (busy == waiters(port) && busy == waiters(port))
+            return true;
+    }
+    return false;
+}
+
+static void command(struct actor *actor, enum action action)
+{
+    pthread_mutex_lock(&actor->lock);
+    actor->command = action;
+    if (action == STEP_GET || action == STEP_POLL)
+        actor->has = WAITING;
+    pthread_cond_broadcast(&actor->changed);
+    pthread_mutex_unlock(&actor->lock);
+}
+
+static void actor_end(struct actor *actor)
+{
+    command(actor, STEP_LEAVE);
+    pthread_join(actor->thread, NULL);
+    actor->port = NULL;
+}
+
+static bool actors_start(unsigned count, struct cport *port, struct cport *other)
+{
+    memset(actors, 0, sizeof actors);
+    memset(posts, 0, sizeof posts);
+    for (unsigned index = 0; index < count; index++) {
+        struct actor *actor = &actors[index];
+        actor->port = port;
+        actor->other = other;
+        actor->batch = 1;
+        pthread_mutex_init(&actor->lock, NULL);
+        pthread_cond_init(&actor->changed, NULL);
+        if (os_thread_start(&actor->thread, OS_ROLE_WORKER, 0, actor_run, actor) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* ---- the vectors --------------------------------------------------------------------------- */
+
+/* The OS's own gate does not show its figures. */
+static bool gate_is(struct cport *port, const struct step *step)
+{
+    port_lock(port);
+    unsigned value =
+        step->action == STEP_RUNNING ? port->gate.running : gate_queue_count(&port->gate.queue);
+    port_unlock(port, &(struct gate_effects){0});
+    return port->os_gate || value == (unsigned)step->value;
+}
+
+static bool step_run(const struct step *step, struct cport *port)
+{
+    struct actor *actor = &actors[step->worker];
+    switch (step->action) {
+    case STEP_BATCH:
+        actor->batch = (unsigned)step->value;
+        return true;
+    case STEP_POST:
+        return cp_post(port, &posts[step->value], (uintptr_t)step->value, 0) == 0 && settle(port);
+    case STEP_HAS:
+        return actor->has == step->value;
+    case STEP_HAS_COUNT:
+        return actor->count == step->value;
+    case STEP_RUNNING:
+    case STEP_QUEUED:
+        return gate_is(port, step);
+    case STEP_LEAVE:
+        actor_end(actor);
+        return settle(port);
+    default:
+        command(actor, step->action);
+        return settle(port);
+    }
+}
+
+const char *vector_run(const struct vector *vector, struct cport *port, struct cport *other)
+{
+    static char why[64];
+    const char *problem = NULL;
+    if (!actors_start(vector->workers, port, other))
+        problem = "no threads";
+    for (unsigned index = 0; !problem && vector->steps[index].action != STEP_END; index++)
+        if (!step_run(&vector->steps[index], port)) {
+            snprintf(why, sizeof why, "step %u of the vector", index + 1);
+            problem = why;
+        }
+    cp_close(port);
+    settle(port);
+    for (unsigned index = 0; index < vector->workers; index++)
+        if (actors[index].port)
+            actor_end(&actors[index]);
+    return problem;
+}
+
+/* ---- the limit ----------------------------------------------------------------------------- */
+
+struct spinners {
+    struct cport *port;
+    atomic_uint running, most, handled;
+};
+
+static void *spin(void *argument)
+{
+    struct spinners *spinners = argument;
+    struct cp_packet packet;
+    while (cp_wait(spinners->port, &packet, 1, CP_FOREVER) == 1) {
+        unsigned now = atomic_fetch_add(&spinners->running, 1) + 1;
+        unsigned most = atomic_load(&spinners->most);
+        while (now > most && !atomic_compare_exchange_weak(&spinners->most, &most, now))
+            ;
+        for (uint64_t until_ns = os_now_ns() + 20000; os_now_ns() < until_ns;)
+            ;
+        atomic_fetch_sub(&spinners->running, 1);
+        atomic_fetch_add(&spinners->handled, 1);
+    }
+    return NULL;
+}
+
+const char *never_more_than_the_limit(struct stage *stage)
+{
+    enum { SPINNERS = 4, PACKETS = 400 };
+    static struct cp_op ops[PACKETS];
+    struct spinners spinners = {.port = stage->port};
+    pthread_t threads[SPINNERS];
+    memset(ops, 0, sizeof ops);
+    for (unsigned index = 0; index < SPINNERS; index++)
+        EXPECT(os_thread_start(&threads[index], OS_ROLE_WORKER, 0, spin, &spinners) == 0);
+    for (unsigned index = 0; index < PACKETS; index++)
+        cp_post(stage->port, &ops[index], index, 0);
+    for (unsigned tries = 0; tries < PATIENCE_MS && atomic_load(&spinners.handled) < PACKETS;
+         tries++)
+        os_sleep_ns(ms(1));
+    unsigned handled = atomic_load(&spinners.handled), most = atomic_load(&spinners.most);
+    cp_close(stage->port);
+    for (unsigned index = 0; index < SPINNERS; index++)
+        pthread_join(threads[index], NULL);
+    EXPECT(handled == PACKETS);
+    EXPECT(most == 1);
+    return NULL;
+}
+
+const char *a_limit_of_0_is_the_processors(struct stage *stage)
+{
+    EXPECT(cp_concurrency(stage->port) == (unsigned)os_cpu_count());
+    return NULL;
+}
