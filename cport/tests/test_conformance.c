@@ -46,13 +46,13 @@ static void observe(const char *engine, unsigned row, char *saw)
 {
     struct stage stage = {.engine = engine};
     const struct vector *vector = row < FUNCTIONS ? NULL : &vectors[row - FUNCTIONS];
-    const char *problem = vector ? stage_open(&stage, vector->limit, ALONE)
-                                 : stage_open(&stage, behaviours[row].limit, behaviours[row].setup);
+    const char *problem = vector ? conformance_open(&stage, vector->limit, ALONE)
+                                 : conformance_open(&stage, behaviours[row].limit, behaviours[row].setup);
     if (!problem && vector)
         problem = vector_run(vector, stage.port, stage.far_port);
     else if (!problem)
         problem = behaviours[row].run(&stage);
-    stage_close(&stage);
+    conformance_close(&stage);
     if (!problem)
         snprintf(saw, SAW_BYTES, "holds");
     else if (strncmp(problem, "skip: ", 6) == 0)

@@ -63,7 +63,7 @@ const char *batch_never_waits_to_fill(struct stage *stage)
 
 const char *failed_io_is_a_packet(struct stage *stage)
 {
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     far_reset(stage);
     EXPECT(next_within(stage, PATIENCE_MS));
     EXPECT(stage->packet.op == &stage->op && stage->packet.key == 7 && stage->packet.result < 0);
@@ -125,7 +125,7 @@ const char *close_drops_queued_packets(struct stage *stage)
 const char *close_ends_pending_io(struct stage *stage)
 {
     char byte;
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     cp_close(stage->port);
     EXPECT(cp_wait(stage->port, &stage->packet, 1, ms(A_MOMENT_MS)) == CP_ECLOSED);
     EXPECT(far_receive(stage, &byte, 1) <= 0); /* the connection was closed too */

@@ -7,7 +7,7 @@ const char *ready_data_is_a_packet_too(struct stage *stage)
 {
     EXPECT(far_send(stage, "abc", 3) == 3);
     os_sleep_ns(ms(A_MOMENT_MS));
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     EXPECT(next_is(stage, &stage->op, 3));
     EXPECT(memcmp(stage->data, "abc", 3) == 0);
     EXPECT(nothing_comes(stage));
@@ -16,7 +16,7 @@ const char *ready_data_is_a_packet_too(struct stage *stage)
 
 const char *pending_is_one_packet(struct stage *stage)
 {
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     EXPECT(nothing_comes(stage));
     EXPECT(far_send(stage, "abc", 3) == 3);
     EXPECT(next_is(stage, &stage->op, 3));
@@ -98,17 +98,17 @@ const char *receives_complete_in_order(struct stage *stage)
 
 const char *graceful_end(struct stage *stage)
 {
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     far_close(stage);
     EXPECT(next_is(stage, &stage->op, 0));
-    EXPECT(receive(stage) == 0); /* a later one: the same again */
+    EXPECT(post_receive(stage) == 0); /* a later one: the same again */
     EXPECT(next_is(stage, &stage->op, 0));
     return NULL;
 }
 
 const char *reset_while_receiving(struct stage *stage)
 {
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     far_reset(stage);
     EXPECT(next_is(stage, &stage->op, CP_ERESET));
     return NULL;
@@ -117,7 +117,7 @@ const char *reset_while_receiving(struct stage *stage)
 const char *receive_after_reset(struct stage *stage)
 {
     EXPECT(!reset_while_receiving(stage));
-    EXPECT(receive(stage) == CP_ERESET);
+    EXPECT(post_receive(stage) == CP_ERESET);
     EXPECT(nothing_comes(stage));
     return NULL;
 }
@@ -125,7 +125,7 @@ const char *receive_after_reset(struct stage *stage)
 const char *close_while_receiving(struct stage *stage)
 {
     struct cp_op second = {0};
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     EXPECT(cp_receive(stage->near, &second, &stage->block, 1) == 0);
     cp_socket_close(stage->near);
     EXPECT(next_is(stage, &stage->op, CP_EABORTED) && stage->packet.key == 7);
@@ -140,7 +140,7 @@ const char *zero_byte_receive(struct stage *stage)
     EXPECT(nothing_comes(stage));
     EXPECT(far_send(stage, "abc", 3) == 3);
     EXPECT(next_is(stage, &stage->op, 0));
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     EXPECT(next_is(stage, &stage->op, 3));
     EXPECT(cp_receive(stage->near, &stage->op, NULL, 0) == 0);
     far_close(stage);
@@ -152,14 +152,14 @@ const char *receive_unconnected(struct stage *stage)
 {
     stage->near = fresh(stage, 1);
     EXPECT(stage->near);
-    EXPECT(receive(stage) == CP_ENOTCONN);
+    EXPECT(post_receive(stage) == CP_ENOTCONN);
     EXPECT(nothing_comes(stage));
     return NULL;
 }
 
 static void *receive_once(void *stage)
 {
-    return receive(stage) == 0 ? stage : NULL;
+    return post_receive(stage) == 0 ? stage : NULL;
 }
 
 const char *issuing_thread_ends(struct stage *stage)

@@ -80,7 +80,7 @@ const char *sends_in_order(struct stage *stage)
 
 const char *cancel_pending(struct stage *stage)
 {
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     EXPECT(cp_cancel(stage->near, &stage->op) == 0);
     EXPECT(next_is(stage, &stage->op, CP_ECANCELED));
     EXPECT(nothing_comes(stage));
@@ -91,7 +91,7 @@ const char *cancel_finds_nothing(struct stage *stage)
 {
     struct cp_op never = {0};
     EXPECT(cp_cancel(stage->near, &never) == CP_ENOTFOUND);
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     EXPECT(far_send(stage, "abc", 3) == 3);
     EXPECT(next_is(stage, &stage->op, 3));
     EXPECT(cp_cancel(stage->near, &stage->op) == CP_ENOTFOUND);
@@ -116,7 +116,7 @@ const char *cancel_loses_no_data(struct stage *stage)
 {
     EXPECT(!cancel_pending(stage));
     EXPECT(far_send(stage, "kept", 4) == 4);
-    EXPECT(receive(stage) == 0);
+    EXPECT(post_receive(stage) == 0);
     EXPECT(next_is(stage, &stage->op, 4));
     EXPECT(memcmp(stage->data, "kept", 4) == 0);
     return NULL;

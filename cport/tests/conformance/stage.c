@@ -19,7 +19,7 @@ bool nothing_comes(struct stage *stage)
     return !next_within(stage, A_MOMENT_MS);
 }
 
-int receive(struct stage *stage)
+int post_receive(struct stage *stage)
 {
     return cp_receive(stage->near, &stage->op, &stage->block, 1);
 }
@@ -94,7 +94,7 @@ static bool connect_pair(struct stage *stage)
            cp_associate(stage->far_port, accept.accepted, 8, &stage->far) == 0;
 }
 
-const char *stage_open(struct stage *stage, unsigned concurrency, enum setup setup)
+const char *conformance_open(struct stage *stage, unsigned concurrency, enum setup setup)
 {
     static char why[256];
     struct cp_config near = {.engine = stage->engine, .concurrency = concurrency};
@@ -111,7 +111,7 @@ const char *stage_open(struct stage *stage, unsigned concurrency, enum setup set
     return setup == CONNECTED && !connect_pair(stage) ? "no connection" : NULL;
 }
 
-void stage_close(struct stage *stage)
+void conformance_close(struct stage *stage)
 {
     cp_free(stage->port);
     cp_free(stage->far_port);

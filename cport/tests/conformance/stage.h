@@ -94,9 +94,9 @@ BEHAVIOURS(X)
             return "line " LINE_TEXT(__LINE__) ": not so: " #truth;                                \
     } while (0)
 
-/* stage_open: NULL, or why not. */
-const char *stage_open(struct stage *stage, unsigned concurrency, enum setup setup);
-void stage_close(struct stage *stage);
+/* conformance_open: NULL, or why not. */
+const char *conformance_open(struct stage *stage, unsigned concurrency, enum setup setup);
+void conformance_close(struct stage *stage);
 
 /* next_within: the next packet of the port, into stage->packet; false: none came. */
 bool next_within(struct stage *stage, uint64_t timeout_ms);
@@ -104,8 +104,8 @@ bool next_within(struct stage *stage, uint64_t timeout_ms);
 bool next_is(struct stage *stage, const struct cp_op *op, int64_t result);
 bool nothing_comes(struct stage *stage);
 
-/* receive: posts stage->op: a receive into stage->block. */
-int receive(struct stage *stage);
+/* post_receive: posts stage->op: a receive into stage->block. */
+int post_receive(struct stage *stage);
 
 /* fresh: a new socket of the port, or NULL. */
 struct cp_socket *fresh(struct stage *stage, uintptr_t key);
