@@ -46,8 +46,9 @@ static void observe(const char *engine, unsigned row, char *saw)
 {
     struct stage stage = {.engine = engine};
     const struct vector *vector = row < FUNCTIONS ? NULL : &vectors[row - FUNCTIONS];
-    const char *problem = vector ? conformance_open(&stage, vector->limit, ALONE)
-                                 : conformance_open(&stage, behaviours[row].limit, behaviours[row].setup);
+    const char *problem =
+        vector ? conformance_open(&stage, vector->limit, ALONE)
+               : conformance_open(&stage, behaviours[row].limit, behaviours[row].setup);
     if (!problem && vector)
         problem = vector_run(vector, stage.port, stage.far_port);
     else if (!problem)
