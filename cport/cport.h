@@ -151,9 +151,8 @@ int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_
 void cp_block_begin(struct cport *port);
 void cp_block_end(struct cport *port);
 
-/* cp_post: queues a packet of one's own: `op` (never dereferenced by the receiver's side of the
- * port but for its queue node), `key` and `result` arrive as given. The op is in flight until
- * then. Fails only with CP_ECLOSED. */
+/* cp_post: queues a packet of your own: `op`, `key` and `result` arrive as given. The op is in
+ * flight until then. Fails with CP_ECLOSED, or CP_EINVAL for an op that is in flight. */
 int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result);
 
 /* ---- sockets ------------------------------------------------------------------------------- */

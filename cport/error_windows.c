@@ -1,14 +1,14 @@
 /* Win32 and Winsock codes -> portable codes.
  *
- * The same event has a code of either family, according to who reports it: a call that fails at
- * once, or a packet. Wine adds one of its own. */
+ * One event has a code of either family: one if a call fails at once, another in a packet. Wine
+ * adds one of its own. */
 #include "cport/error.h"
 
 #include <stddef.h>
 
 #include "base/winapi.h"
 
-/* ERROR_HANDLES_CLOSED, which older headers lack: what Wine 8 says of an operation whose handle was
+/* ERROR_HANDLES_CLOSED, which older headers lack: Wine 8's code for an operation whose handle was
  * closed. */
 enum { HANDLES_CLOSED = 676 };
 

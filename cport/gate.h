@@ -89,8 +89,8 @@ enum gate_verdict {
 
 void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max);
 
-/* gate_arrive: a thread begins to wait. If it was running, its place becomes free (and wakes
- * nobody: it will take the next packet itself). */
+/* gate_arrive: a thread begins to wait. If it was running, its place becomes free (no other
+ * worker is woken: it will take the next packet itself). */
 void gate_arrive(struct gate *gate, struct gate_worker *worker);
 
 /* gate_back: a waiter is awake again, from parking or from the engine's poll, with the lock

@@ -34,7 +34,7 @@ void port_drop(struct cport *port, struct cp_node *node)
     struct cp_op *op = op_of(node);
     struct cp_socket orphan = {.port = port, .handle = op->accepted};
     if (op->kind == CP_ACCEPT && op->accepted != CP_HANDLE_NONE)
-        port->engine->detach(port, &orphan); /* closes a connection that nobody will receive */
+        port->engine->detach(port, &orphan); /* closes the connection of a dropped accept */
     op->accepted = CP_HANDLE_NONE;
     op->pending = false;
 }

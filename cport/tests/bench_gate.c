@@ -46,9 +46,9 @@ struct way {
     const char *name;
     void (*open)(struct box *box);
     void (*close)(struct box *box);
-    void (*enter)(struct box *box); /* the thread that will take from it begins to */
+    void (*enter)(struct box *box); /* called first by the thread that will take */
     void (*put)(struct box *box);
-    void (*take)(struct box *box, bool there); /* there: for sure, so that nobody need wait */
+    void (*take)(struct box *box, bool there); /* there: it must not wait */
 };
 
 static void need(bool truth, const char *what)
@@ -140,11 +140,11 @@ static void port_close(struct box *box)
     cp_free(box->port);
 }
 
-/* A worker that runs has a place: what is put in waits for it, or for nobody. */
+/* From now on the thread is a running worker: packets are queued until it takes them. */
 static void port_enter(struct box *box)
 {
     struct cp_packet packet;
-    need(cp_wait(box->port, &packet, 1, 0) == 0, "a packet out of nowhere");
+    need(cp_wait(box->port, &packet, 1, 0) == 0, "an unexpected packet");
 }
 
 static void port_put(struct box *box)
@@ -171,7 +171,7 @@ static void port_open_polled(struct box *box)
 {
     port_open(box);
     need(os_thread_start(&box->poller, OS_ROLE_WORKER, 0, poll_for_ever, box) == 0, "no thread");
-    os_sleep_ns(5 * OS_NS_PER_MS); /* it polls by now: who comes later is woken before it */
+    os_sleep_ns(5 * OS_NS_PER_MS); /* it polls by now; later waiters are woken before it */
 }
 
 static void port_close_polled(struct box *box)
@@ -218,7 +218,7 @@ struct rally {
     const struct way *way;
     struct box here, there;
     struct os_parker entered;
-    int processor; /* of who returns */
+    int processor; /* of the returning thread */
 };
 
 static void *return_all(void *argument)

@@ -282,7 +282,7 @@ static void post_unheard(int number)
     gate_check(&gate);
 }
 
-/* Whoever comes first takes them all, and no later packet before an earlier one. */
+/* The first worker takes them all, and no later packet before an earlier one. */
 static void a_batch_begins_with_what_pollers_were_granted(void **state)
 {
     (void)state;
@@ -303,7 +303,7 @@ static void a_batch_begins_with_what_pollers_were_granted(void **state)
     assert_int_equal(has[A], WAITING);
 }
 
-/* Else that worker, back in no time, would take the earlier packet after the later one. */
+/* Otherwise that worker could soon take the earlier packet after the later one. */
 static void a_parked_worker_is_handed_what_is_oldest(void **state)
 {
     (void)state;
@@ -323,7 +323,7 @@ static void a_parked_worker_is_handed_what_is_oldest(void **state)
     assert_int_equal(has[A], 4);
 }
 
-static void nobody_is_woken_for_a_place_that_an_awake_worker_takes(void **state)
+static void no_worker_is_woken_for_a_place_that_an_awake_one_takes(void **state)
 {
     (void)state;
     start(2);
@@ -347,7 +347,7 @@ static void nobody_is_woken_for_a_place_that_an_awake_worker_takes(void **state)
     assert_int_equal(gate.running, 1);
 }
 
-static void blocking_has_somebody_else_poll(void **state)
+static void blocking_makes_another_worker_poll(void **state)
 {
     (void)state;
     start(1);
@@ -478,8 +478,8 @@ int main(void)
         cmocka_unit_test(a_poller_hands_on_what_is_a_newer_waiters),
         cmocka_unit_test(a_batch_begins_with_what_pollers_were_granted),
         cmocka_unit_test(a_parked_worker_is_handed_what_is_oldest),
-        cmocka_unit_test(nobody_is_woken_for_a_place_that_an_awake_worker_takes),
-        cmocka_unit_test(blocking_has_somebody_else_poll),
+        cmocka_unit_test(no_worker_is_woken_for_a_place_that_an_awake_one_takes),
+        cmocka_unit_test(blocking_makes_another_worker_poll),
         cmocka_unit_test(closing_wakes_everyone),
         cmocka_unit_test(closing_drops_what_is_queued),
         cmocka_unit_test(random_histories_keep_the_invariants),
