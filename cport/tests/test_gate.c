@@ -226,13 +226,14 @@ static void packets_leave_in_the_order_they_came(void **state)
     assert_int_equal(has_count[A], 2);
 }
 
-/* The engine's poll returns to `who` with one packet. */
-static void poll_finds(int who, int number)
+/* The engine's poll returns to `who` with one packet; number 0: with nothing. */
+static void poll_returns(int who, int number)
 {
     struct gate_effects effects = {0};
     gate_back(&gate, &workers[who]);
     packets[number].number = number;
-    gate_post(&gate, &packets[number].node, &effects);
+    if (number > 0)
+        gate_post(&gate, &packets[number].node, &effects);
     step(who, &effects);
     carry_out(effects);
 }
@@ -254,18 +255,18 @@ static void a_poller_that_takes_a_packet_is_replaced(void **state)
     assert_int_equal(workers[B].state, GATE_POLLING);
     leave(A);
     assert_int_equal(workers[C].state, GATE_PARKED);
-    poll_finds(B, 3);
+    poll_returns(B, 3);
     assert_int_equal(has[B], 3);
     assert_int_equal(workers[C].state, GATE_POLLING);
 }
 
-static void a_poller_hands_on_what_is_a_newer_waiters(void **state)
+static void a_poller_hands_a_packet_to_a_newer_waiter(void **state)
 {
     (void)state;
     start(1);
     get(A);
     get(B);
-    poll_finds(A, 1);
+    poll_returns(A, 1);
     assert_int_equal(has[B], 1);
     assert_int_equal(workers[A].state, GATE_PARKED);
     get(B);
@@ -273,7 +274,7 @@ static void a_poller_hands_on_what_is_a_newer_waiters(void **state)
 }
 
 /* A post whose wake-up is still on its way: the pollers do not know of the packet. */
-static void post_unheard(int number)
+static void post_unnoticed(int number)
 {
     struct gate_effects effects = {0};
     packets[number].number = number;
@@ -290,13 +291,10 @@ static void a_batch_begins_with_what_pollers_were_granted(void **state)
     batch = 4;
     get(A);
     get(B);
-    post_unheard(1);
-    post_unheard(2);
-    post_unheard(3);
-    struct gate_effects effects = {0};
-    gate_back(&gate, &workers[B]);
-    step(B, &effects);
-    carry_out(effects);
+    post_unnoticed(1);
+    post_unnoticed(2);
+    post_unnoticed(3);
+    poll_returns(B, 0);
     assert_int_equal(has[B], 1);
     assert_int_equal(has_count[B], 3);
     assert_int_equal(gate.running, 1);
@@ -316,7 +314,7 @@ static void a_parked_worker_is_handed_what_is_oldest(void **state)
     get(A);
     assert_int_equal(workers[A].state, GATE_POLLING);
     assert_int_equal(workers[C].state, GATE_PARKED);
-    post_unheard(3);
+    post_unnoticed(3);
     block(B);
     post(4);
     assert_int_equal(has[C], 3);
@@ -361,11 +359,7 @@ static void blocking_makes_another_worker_poll(void **state)
     post(2);
     get(C);
     assert_int_equal(has[B], 2);
-    struct gate_effects effects = {0};
-    gate_back(&gate,
-              &workers[A]); /* A's poll returns with nothing while B runs: no place, so it parks */
-    step(A, &effects);
-    carry_out(effects);
+    poll_returns(A, 0); /* while B runs: no place, so it parks */
     assert_int_equal(workers[A].state, GATE_PARKED);
     block(B);
     assert_int_equal(workers[C].state, GATE_POLLING);
@@ -475,7 +469,7 @@ int main(void)
         cmocka_unit_test(a_waiter_that_times_out_runs_over_the_limit),
         cmocka_unit_test(packets_leave_in_the_order_they_came),
         cmocka_unit_test(a_poller_that_takes_a_packet_is_replaced),
-        cmocka_unit_test(a_poller_hands_on_what_is_a_newer_waiters),
+        cmocka_unit_test(a_poller_hands_a_packet_to_a_newer_waiter),
         cmocka_unit_test(a_batch_begins_with_what_pollers_were_granted),
         cmocka_unit_test(a_parked_worker_is_handed_what_is_oldest),
         cmocka_unit_test(no_worker_is_woken_for_a_place_that_an_awake_one_takes),
