@@ -362,12 +362,12 @@ bool is_explained(struct end *end, const struct tracked_op *tracked, int64_t cod
 /* doubt_from: from here on the stream may have a hole. */
 void doubt_from(struct end *end, uint64_t position);
 
-/* ---- outcome.c ----------------------------------------------------------------------------- */
+/* ---- end_result.c -------------------------------------------------------------------------- */
 
-/* outcome: checks a packet of an end, and does what comes next. */
-void outcome(struct tracked_op *tracked, const struct cp_packet *packet);
+/* end_result: checks a packet of an end, and does what comes next. */
+void end_result(struct tracked_op *tracked, const struct cp_packet *packet);
 
-/* ---- worker.c, submitter.c, driver.c, program.c -------------------------------------------- */
+/* ---- worker.c, submitter.c, driver.c, stress_main.c ---------------------------------------- */
 
 void *worker_run(void *worker);
 bool worker_has_ended(void *worker);

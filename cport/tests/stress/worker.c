@@ -116,7 +116,7 @@ static void handle(struct worker *worker, struct side *side, const struct cp_pac
     for (unsigned index = 0; index < packet_count; index++) {
         struct tracked_op *tracked = tracked_op_delivered(&packets[index], side);
         if (tracked->end) {
-            outcome(tracked, &packets[index]);
+            end_result(tracked, &packets[index]);
             continue;
         }
         meetings += tracked->kind == OP_MEET;

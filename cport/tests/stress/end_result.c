@@ -1,4 +1,4 @@
-/* Outcomes: what a packet may say, given what has been done, and what its worker does next. */
+/* Results: what a packet may say, given what has been done, and what its worker does next. */
 #include "cport/tests/stress/stress.h"
 
 /* ---- streams ------------------------------------------------------------------------------- */
@@ -276,7 +276,7 @@ static void end_react(struct end *end, struct rng *rng)
         end_close(end, rng_chance(rng, 50) ? CLOSE_RESET : CLOSE_AT_ONCE);
 }
 
-void outcome(struct tracked_op *tracked, const struct cp_packet *packet)
+void end_result(struct tracked_op *tracked, const struct cp_packet *packet)
 {
     struct end *end = tracked->end;
     enum op_kind kind = tracked->kind;
