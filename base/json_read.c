@@ -117,12 +117,12 @@ static const char *skip_value(const char *at, unsigned depth)
     }
 }
 
-bool row_is_object(const char *text)
+bool json_is_object(const char *text)
 {
     const char *at = skip_blanks(text);
     if (*at != '{')
         return false;
-    at = skip_blanks(skip_value(at, ROW_DEPTH_MAX));
+    at = skip_blanks(skip_value(at, JSON_DEPTH_MAX));
     return at != NULL && *at == '\0';
 }
 
@@ -134,11 +134,11 @@ static const char *skip_to_member(const char *at)
 
 static const char *skip_past_member(const char *at)
 {
-    return skip_to_member(skip_char(skip_member(at, true, ROW_DEPTH_MAX), ','));
+    return skip_to_member(skip_char(skip_member(at, true, JSON_DEPTH_MAX), ','));
 }
 
 /* Keys are compared as they stand: ours need no escapes. */
-const char *row_find(const char *object, const char *key)
+const char *json_find(const char *object, const char *key)
 {
     size_t length = strlen(key);
     const char *at = skip_to_member(skip_char(object, '{'));
@@ -151,7 +151,7 @@ const char *row_find(const char *object, const char *key)
     return NULL;
 }
 
-const char *row_member(struct arena *arena, const char *object, unsigned index, char **key)
+const char *json_member(struct arena *arena, const char *object, unsigned index, char **key)
 {
     const char *at = skip_to_member(skip_char(object, '{')), *end;
     while (at != NULL && index-- > 0)
@@ -209,9 +209,9 @@ static const char *unescape(const char *at, char **to)
     return at;
 }
 
-char *row_text(struct arena *arena, const char *object, const char *key)
+char *json_find_text(struct arena *arena, const char *object, const char *key)
 {
-    const char *at = row_find(object, key);
+    const char *at = json_find(object, key);
     char *text, *to;
     if (at == NULL || *at != '"')
         return NULL;
@@ -226,15 +226,15 @@ char *row_text(struct arena *arena, const char *object, const char *key)
     return text;
 }
 
-char *row_copy(struct arena *arena, const char *object, const char *key)
+char *json_find_copy(struct arena *arena, const char *object, const char *key)
 {
-    const char *at = row_find(object, key);
-    return at == NULL ? NULL : arena_copy(arena, at, (size_t)(skip_value(at, ROW_DEPTH_MAX) - at));
+    const char *at = json_find(object, key);
+    return at == NULL ? NULL : arena_copy(arena, at, (size_t)(skip_value(at, JSON_DEPTH_MAX) - at));
 }
 
-bool row_number(const char *object, const char *key, double *number)
+bool json_find_number(const char *object, const char *key, double *number)
 {
-    const char *at = row_find(object, key);
+    const char *at = json_find(object, key);
     if (at == NULL || (*at != '-' && (*at < '0' || *at > '9')))
         return false;
     *number = strtod(at, NULL);

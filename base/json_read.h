@@ -1,5 +1,5 @@
-/* Reading JSON objects: a client's row before it is taken over, and our own records on a resume.
- * Just enough of JSON (RFC 8259) to tell a whole object from a torn one and to look a key up. */
+/* Reading JSON objects (RFC 8259): a client's row before it is used, and our own records when a
+ * sweep is resumed. Enough to tell a whole object from a truncated one and to look up a key. */
 #ifndef FANIN_JSON_READ_H
 #define FANIN_JSON_READ_H
 
@@ -7,26 +7,28 @@
 
 #include "base/arena.h"
 
-enum { ROW_BYTES_MAX = 1 << 20, ROW_DEPTH_MAX = 32 };
+enum { ROW_BYTES_MAX = 1 << 20, JSON_DEPTH_MAX = 32 };
 
-/* row_is_object: `text` is one whole JSON object in valid UTF-8, with nothing but blanks around
- * it. */
-bool row_is_object(const char *text);
+/* json_is_object: `text` is exactly one JSON object in valid UTF-8. Blanks around it are allowed.
+ */
+bool json_is_object(const char *text);
 
-/* row_find: the value of a key of the object itself (not of objects in it), as it stands in
- * `object`, which row_is_object has approved. NULL if the key is not there. */
-const char *row_find(const char *object, const char *key);
+/* The others take an `object` for which json_is_object is true. They search only its own keys, not
+ * those of nested objects. */
 
-/* row_member: the value of the index-th member, its key in *key. NULL after the last. */
-const char *row_member(struct arena *arena, const char *object, unsigned index, char **key);
+/* json_find: points to the value of `key` in `object`; NULL: there is no such key. */
+const char *json_find(const char *object, const char *key);
 
-/* row_text: row_find, unescaped. NULL if the key is not there or its value is not a text. */
-char *row_text(struct arena *arena, const char *object, const char *key);
+/* json_member: the value of the index-th member, its key in *key. NULL after the last. */
+const char *json_member(struct arena *arena, const char *object, unsigned index, char **key);
 
-/* row_copy: the value of a key as it stands, with nothing behind it. NULL if it is not there. */
-char *row_copy(struct arena *arena, const char *object, const char *key);
+/* json_find_text: the unescaped string; NULL: no such key, or not a string. */
+char *json_find_text(struct arena *arena, const char *object, const char *key);
 
-/* row_number: false if the key is not there or its value is not a number. */
-bool row_number(const char *object, const char *key, double *number);
+/* json_find_copy: a copy of the value as it is written; NULL: no such key. */
+char *json_find_copy(struct arena *arena, const char *object, const char *key);
+
+/* json_find_number: false: no such key, or not a number. */
+bool json_find_number(const char *object, const char *key, double *number);
 
 #endif

@@ -36,18 +36,18 @@ static void objects_are_told_from_what_is_none(void **state)
                                       "{\"a\":\"\xed\xa0\x80\"}",
                                       "{\"a\":tru}",
                                       "{\"a\":-}"};
-    char deep[4 * ROW_DEPTH_MAX] = "{\"a\":";
+    char deep[4 * JSON_DEPTH_MAX] = "{\"a\":";
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        assert_true(row_is_object(good[i]));
+        assert_true(json_is_object(good[i]));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        if (row_is_object(bad[i]))
+        if (json_is_object(bad[i]))
             fail_msg("taken: %s", bad[i]);
     }
-    for (unsigned i = 0; i <= ROW_DEPTH_MAX; i++)
+    for (unsigned i = 0; i <= JSON_DEPTH_MAX; i++)
         strcat(deep, "[");
-    assert_false(row_is_object(deep));
+    assert_false(json_is_object(deep));
 }
 
 static void keys_are_found_at_their_own_level(void **state)
@@ -59,18 +59,18 @@ static void keys_are_found_at_their_own_level(void **state)
     char *key;
 
     (void)state;
-    assert_true(row_is_object(object));
-    assert_true(row_number(object, "x", &number));
+    assert_true(json_is_object(object));
+    assert_true(json_find_number(object, "x", &number));
     assert_true(number == -2.5);
-    assert_false(row_number(object, "n", &number));
-    assert_false(row_number(object, "b", &number));
-    assert_string_equal(row_text(&arena, object, "b"), "A\n\xf0\x9f\x98\x80/");
-    assert_null(row_text(&arena, object, "x"));
-    assert_null(row_find(object, "nothing"));
-    assert_null(row_find("{}", "a"));
-    assert_non_null(row_member(&arena, object, 3, &key));
+    assert_false(json_find_number(object, "n", &number));
+    assert_false(json_find_number(object, "b", &number));
+    assert_string_equal(json_find_text(&arena, object, "b"), "A\n\xf0\x9f\x98\x80/");
+    assert_null(json_find_text(&arena, object, "x"));
+    assert_null(json_find(object, "nothing"));
+    assert_null(json_find("{}", "a"));
+    assert_non_null(json_member(&arena, object, 3, &key));
     assert_string_equal(key, "n");
-    assert_null(row_member(&arena, object, 4, &key));
+    assert_null(json_member(&arena, object, 4, &key));
     arena_free(&arena);
 }
 

@@ -281,7 +281,7 @@ void advice_resume(struct advice *advice, const struct advice_work *work)
     while (more && work->plan->count < work->rows->count) {
         struct rows seen = {.lines = work->rows->lines, .count = work->plan->count};
         struct advice_work then = *work;
-        const char *label = row_text(advice->arena, seen.lines[seen.count], "label");
+        const char *label = json_find_text(advice->arena, seen.lines[seen.count], "label");
         bool searched = label != NULL && strcmp(label, LABEL_SEARCH) == 0;
 
         then.rows = &seen;

@@ -67,8 +67,8 @@ static const char *row_key(const char *option)
 static bool is_default(struct arena *arena, const char *option, const char *line,
                        const char *default_line)
 {
-    const char *value = row_copy(arena, line, row_key(option));
-    const char *other = row_copy(arena, default_line, row_key(option));
+    const char *value = json_find_copy(arena, line, row_key(option));
+    const char *other = json_find_copy(arena, default_line, row_key(option));
 
     return value != NULL && other != NULL && strcmp(value, other) == 0;
 }

@@ -20,7 +20,8 @@ void budget_note(struct arena *arena, struct budget *budget, const struct cell *
     struct arena scratch = {0};
     double value;
 
-    if (run_end_of_line(&scratch, line, cell) == RUN_GOOD && row_number(line, cell->metric, &value))
+    if (run_end_of_line(&scratch, line, cell) == RUN_GOOD &&
+        json_find_number(line, cell->metric, &value))
         samples_add(arena, &budget->samples[cell_index], value);
     arena_free(&scratch);
 }

@@ -170,12 +170,13 @@ bool link_judge(struct arena *arena, struct link *link, const char *check)
     const char *down, *kind;
     double rate = 0, rtt_us;
 
-    if (check == NULL || !row_is_object(check) || !row_number(check, "rtt_asked_us", &rtt_us))
+    if (check == NULL || !json_is_object(check) ||
+        !json_find_number(check, "rtt_asked_us", &rtt_us))
         return false;
-    kind = row_text(arena, check, "link");
-    down = row_find(check, "down");
+    kind = json_find_text(arena, check, "link");
+    down = json_find(check, "down");
     if (kind == NULL || down == NULL || *down != '{' ||
-        !row_number(down, "rate_asked_bits_per_s", &rate))
+        !json_find_number(down, "rate_asked_bits_per_s", &rate))
         return false;
     link->check = check;
     link->rtt_ms = rtt_us / 1e3;
@@ -256,14 +257,14 @@ void links_write(struct json *json, const struct links *links)
 
 static bool take_recorded(struct arena *arena, struct link *link, const char *object)
 {
-    const char *status = row_text(arena, object, "status");
-    const char *check = row_copy(arena, object, "check");
+    const char *status = json_find_text(arena, object, "status");
+    const char *check = json_find_copy(arena, object, "check");
 
     for (enum link_status i = LINK_UNKNOWN; status != NULL && i <= LINK_UNAVAILABLE; i++) {
         if (strcmp(status, status_names[i]) == 0)
             link->status = i;
     }
-    link->reason = row_text(arena, object, "reason");
+    link->reason = json_find_text(arena, object, "reason");
     if (check != NULL && *check == '{')
         return link_judge(arena, link, check);
     return link->status != LINK_OK;
@@ -272,13 +273,13 @@ static bool take_recorded(struct arena *arena, struct link *link, const char *ob
 int links_read(struct arena *arena, const char *record, const struct place *place,
                struct links *links, struct error *error)
 {
-    const char *object = row_find(record, "links"), *value;
+    const char *object = json_find(record, "links"), *value;
     char *name;
 
     if (object == NULL || *object != '{')
         return 0; /* a record from before there were links */
-    while ((value = row_member(arena, object, links->count, &name)) != NULL) {
-        const char *options = *value == '{' ? row_text(arena, value, "options") : NULL;
+    while ((value = json_member(arena, object, links->count, &name)) != NULL) {
+        const char *options = *value == '{' ? json_find_text(arena, value, "options") : NULL;
 
         if (options == NULL ||
             !take_recorded(arena, links_add(arena, links, name, options, place), value))

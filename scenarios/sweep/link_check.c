@@ -55,7 +55,7 @@ static void tick(void *context)
 
 static bool says_ok(const char *object, const char *key)
 {
-    const char *flag = object == NULL ? NULL : row_find(object, key);
+    const char *flag = object == NULL ? NULL : json_find(object, key);
 
     return flag != NULL && strncmp(flag, "true", 4) == 0;
 }
@@ -73,7 +73,7 @@ static const char *what_failed(const struct link_check *check)
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const char *object =
-            parts[i].object == NULL ? measured : row_find(measured, parts[i].object);
+            parts[i].object == NULL ? measured : json_find(measured, parts[i].object);
 
         if (!says_ok(object, parts[i].key))
             list =

@@ -69,7 +69,7 @@ double figure_value(const char *line, const struct figure *figure)
 {
     double value;
 
-    return row_number(line, figure->key, &value) && value > 0 ? value : NAN;
+    return json_find_number(line, figure->key, &value) && value > 0 ? value : NAN;
 }
 
 static double cost_of(const char *line, const struct figure *figure)
@@ -83,10 +83,10 @@ static double cost_of(const char *line, const struct figure *figure)
 
 const char *row_failure(struct arena *arena, const char *line, const struct figure *figure)
 {
-    const char *status = row_text(arena, line, "status"), *reason;
+    const char *status = json_find_text(arena, line, "status"), *reason;
 
     if (status == NULL || strcmp(status, "ok") != 0) {
-        reason = row_text(arena, line, "reason");
+        reason = json_find_text(arena, line, "reason");
         return arena_text(arena, "%s: %s", status == NULL ? "no status" : status,
                           reason == NULL || *reason == '\0' ? "no reason given" : reason);
     }

@@ -141,25 +141,25 @@ bool record_write(struct arena *arena, const struct record *record, const char *
 
 static double read_minutes(const char *object)
 {
-    const char *budget = row_find(object, "budget");
+    const char *budget = json_find(object, "budget");
     double minutes = 0;
 
     if (budget != NULL && *budget == '{')
-        row_number(budget, "minutes", &minutes);
+        json_find_number(budget, "minutes", &minutes);
     return minutes;
 }
 
 static int read_scenarios(struct arena *arena, const char *object, struct record *record,
                           const struct place *place, struct error *error)
 {
-    const char *scenarios = row_find(object, "scenarios"), *value;
+    const char *scenarios = json_find(object, "scenarios"), *value;
     char *key;
 
     if (scenarios == NULL || *scenarios != '{')
         return error_set(error, place, "has no scenarios; it cannot be resumed");
-    while ((value = row_member(arena, scenarios, record->scenario_count, &key)) != NULL) {
-        const char *path = *value == '{' ? row_text(arena, value, "path") : NULL;
-        const char *text = *value == '{' ? row_text(arena, value, "text") : NULL;
+    while ((value = json_member(arena, scenarios, record->scenario_count, &key)) != NULL) {
+        const char *path = *value == '{' ? json_find_text(arena, value, "path") : NULL;
+        const char *text = *value == '{' ? json_find_text(arena, value, "text") : NULL;
         struct scenario *scenario;
 
         if (path == NULL || text == NULL)
@@ -188,18 +188,18 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     if (object == NULL)
         return error_set(error, &place, "%s; --resume takes the directory of an unfinished sweep",
                          strerror(errno));
-    if (strlen(object) != bytes || !row_is_object(object))
+    if (strlen(object) != bytes || !json_is_object(object))
         return error_set(error, &place, "is not a whole record; it cannot be resumed");
     *record = (struct record){0};
-    record->overrides = row_text(arena, object, "overrides");
-    record->only = row_text(arena, object, "only");
-    record->started_utc = row_text(arena, object, "started_utc");
+    record->overrides = json_find_text(arena, object, "overrides");
+    record->only = json_find_text(arena, object, "only");
+    record->started_utc = json_find_text(arena, object, "started_utc");
     if (record->overrides == NULL || record->only == NULL || record->started_utc == NULL ||
-        !row_number(object, "seed", &seed))
+        !json_find_number(object, "seed", &seed))
         return error_set(error, &place, "lacks seed or overrides; it cannot be resumed");
     record->seed = (uint64_t)seed;
-    row_number(object, "actual_s", &record->actual_s);
-    row_number(object, "sessions", &sessions);
+    json_find_number(object, "actual_s", &record->actual_s);
+    json_find_number(object, "sessions", &sessions);
     record->sessions = (unsigned)sessions;
     record->budget.minutes = read_minutes(object);
     if (links_read(arena, object, &place, &record->links, error) != 0)

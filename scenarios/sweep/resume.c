@@ -22,7 +22,7 @@ int rows_read(struct arena *arena, const char *path, struct rows *rows, struct e
 
         place.line++;
         *newline = '\0';
-        if (strlen(text) != length || !row_is_object(text))
+        if (strlen(text) != length || !json_is_object(text))
             return error_set(error, &place,
                              "is not a row (not a JSON object); fix or delete the line");
         rows->lines = arena_grow(arena, rows->lines, rows->count, sizeof(char *));
@@ -37,7 +37,7 @@ int rows_read(struct arena *arena, const char *path, struct rows *rows, struct e
 
 static bool says(struct arena *arena, const char *line, const char *key, const char *value)
 {
-    const char *text = row_text(arena, line, key);
+    const char *text = json_find_text(arena, line, key);
 
     return text != NULL && strcmp(text, value) == 0;
 }
@@ -52,7 +52,7 @@ static bool is_of(struct arena *arena, const char *line, const struct plan_row *
 {
     double repeat;
 
-    return row_number(line, "repeat", &repeat) && repeat == row->repeat &&
+    return json_find_number(line, "repeat", &repeat) && repeat == row->repeat &&
            names_cell(arena, line, row->cell);
 }
 
@@ -62,7 +62,7 @@ static bool append_further(struct arena *arena, const char *line, struct plan *p
 {
     double repeat;
 
-    if (!row_number(line, "repeat", &repeat) || repeat > PLAN_ROWS_MAX ||
+    if (!json_find_number(line, "repeat", &repeat) || repeat > PLAN_ROWS_MAX ||
         repeat < plan_last_block(plan) || repeat <= plan->rows[plan->due - 1].repeat)
         return false;
     for (unsigned i = 0; i < plan->due && plan->rows[i].repeat == 1; i++) {
@@ -85,7 +85,8 @@ int rows_mark(struct arena *arena, const struct rows *rows, const char *path, st
         double order;
 
         place.line = i + 1;
-        if (!row_number(rows->lines[i], "order", &order) || order < 1 || order > plan->count + 1 ||
+        if (!json_find_number(rows->lines[i], "order", &order) || order < 1 ||
+            order > plan->count + 1 ||
             (order == plan->count + 1 && !append_further(arena, rows->lines[i], plan)) ||
             !is_of(arena, rows->lines[i], &plan->rows[(unsigned)order - 1]))
             return error_set(error, &place,

@@ -108,7 +108,7 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
 
 static bool has_status(struct run *run, const char *status)
 {
-    const char *said = row_text(run->arena, run->object, "status");
+    const char *said = json_find_text(run->arena, run->object, "status");
 
     return said != NULL && strcmp(said, status) == 0;
 }
@@ -155,13 +155,14 @@ static void judge_object(struct run *run)
         run->reason = run->exit_code == EXIT_MACHINE_CANNOT
                           ? command_last_line(run->arena, run->log_path)
                           : arena_text(run->arena, "no row: %s", last_words(run));
-    } else if (!row_is_object(run->object) || row_text(run->arena, run->object, "status") == NULL) {
+    } else if (!json_is_object(run->object) ||
+               json_find_text(run->arena, run->object, "status") == NULL) {
         fail(run,
              arena_text(run->arena, "its output is not a row (a JSON object with a status): %s",
                         last_words(run)));
     } else if (!agrees(run)) {
         fail(run, arena_text(run->arena, "its row says status %s, but it ended with %s",
-                             row_text(run->arena, run->object, "status"), last_words(run)));
+                             json_find_text(run->arena, run->object, "status"), last_words(run)));
     }
     if (run->reason == NULL)
         join_lines(run->object);
@@ -290,8 +291,8 @@ static enum run_end end_of(const struct run *run)
 
 enum run_end run_end_of_line(struct arena *arena, const char *line, const struct cell *cell)
 {
-    const char *status = row_text(arena, line, "status");
-    const char *audit = row_text(arena, line, "audit");
+    const char *status = json_find_text(arena, line, "status");
+    const char *audit = json_find_text(arena, line, "audit");
     bool sound = audit == NULL || strcmp(audit, RUN_AUDIT_NONE) != 0;
 
     if (status != NULL && strcmp(status, "ok") == 0)
@@ -341,7 +342,7 @@ struct run_result run_row(struct arena *arena, const struct output_dir *output,
     return (struct run_result){
         .end = end_of(&run),
         .client_ns = run.client_ns,
-        .reason = run.reason != NULL ? run.reason : row_text(arena, run.object, "reason"),
+        .reason = run.reason != NULL ? run.reason : json_find_text(arena, run.object, "reason"),
         .object = run.reason != NULL ? NULL : run.object,
     };
 }

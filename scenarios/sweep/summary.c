@@ -55,8 +55,8 @@ void summary_rows(FILE *out, const struct rows *rows, unsigned bad)
     unsigned count = 0, failed = 0, skipped = 0;
 
     for (unsigned i = 0; i < rows->count; i++) {
-        const char *status = row_text(&arena, rows->lines[i], "status");
-        const char *reason = row_text(&arena, rows->lines[i], "reason");
+        const char *status = json_find_text(&arena, rows->lines[i], "status");
+        const char *reason = json_find_text(&arena, rows->lines[i], "reason");
 
         if (status == NULL || strcmp(status, "ok") == 0)
             continue;

@@ -348,7 +348,7 @@ static void count_old_rows(struct sweep *sweep)
         const struct plan_row *row;
         double order = 1;
 
-        row_number(line, "order", &order);
+        json_find_number(line, "order", &order);
         row = &sweep->plan.rows[(unsigned)order - 1];
         count_end(sweep, run_end_of_line(sweep->arena, line, row->cell));
         if (sweep->record.budget.samples != NULL)

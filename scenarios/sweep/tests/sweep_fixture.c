@@ -219,7 +219,7 @@ struct rows rows_of(struct fixture *fixture)
 
 const char *text_of(struct fixture *fixture, const char *line, const char *key)
 {
-    const char *text = row_text(&fixture->arena, line, key);
+    const char *text = json_find_text(&fixture->arena, line, key);
 
     if (text == NULL)
         fail_msg("no text %s in %s", key, line);
@@ -235,7 +235,7 @@ double number_of(const char *line, const char *key)
 {
     double number = 0;
 
-    if (!row_number(line, key, &number))
+    if (!json_find_number(line, key, &number))
         fail_msg("no number %s in %s", key, line);
     return number;
 }

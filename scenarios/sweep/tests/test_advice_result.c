@@ -135,7 +135,7 @@ static void the_best_is_recommended_with_reasons(void **state)
         }
         if (result != 0)
             fail_msg("case %u: %s", i, error.text);
-        assert_true(row_is_object(object));
+        assert_true(json_is_object(object));
         assert_text(fixture, object, "command", cases[i].command);
         if (cases[i].said != NULL && strstr(object, cases[i].said) == NULL)
             fail_msg("case %u: \"%s\" is not in %s", i, cases[i].said, object);

@@ -217,8 +217,8 @@ static const char *budget_of(struct fixture *fixture)
 {
     const char *record = read_file(fixture, "out/run.json");
 
-    assert_true(row_is_object(record));
-    return row_copy(&fixture->arena, record, "budget");
+    assert_true(json_is_object(record));
+    return json_find_copy(&fixture->arena, record, "budget");
 }
 
 static unsigned count_rows(struct fixture *fixture, const char *cell)
@@ -254,9 +254,9 @@ static void time_goes_where_the_spread_is(void **state)
     assert_int_equal(count_rows(fixture, "mode=ok"), INTERVAL_RUNS_MIN);
     assert_true(count_rows(fixture, "mode=vary") > INTERVAL_RUNS_MIN);
     assert_true(number_of(budget_of(fixture), "blocks") == BUDGET_BLOCKS_MIN);
-    cells = row_find(budget_of(fixture), "cells");
-    assert_true(number_of(row_find(cells, "t mode=ok"), "width") == 0);
-    assert_true(number_of(row_find(cells, "t mode=vary"), "width") > 0.05);
+    cells = json_find(budget_of(fixture), "cells");
+    assert_true(number_of(json_find(cells, "t mode=ok"), "width") == 0);
+    assert_true(number_of(json_find(cells, "t mode=vary"), "width") > 0.05);
     assert_printed(fixture, "1 of 2 cells within their precision");
     assert_nothing_left(fixture);
 }

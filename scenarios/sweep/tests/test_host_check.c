@@ -256,7 +256,7 @@ static void the_program_writes_what_it_finds(void **state)
     write_scenario(fixture, "mode = ok\nport = 23456\n");
     exit_code = check_with(fixture, json, path_of(fixture, "t.conf"));
     object = read_file(fixture, "check.json");
-    assert_true(row_is_object(object));
+    assert_true(json_is_object(object));
     assert_int_equal(exit_code,
                      number_of(object, "noisy") == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE);
     assert_non_null(strstr(object, "3 servers need 70"));
@@ -265,7 +265,7 @@ static void the_program_writes_what_it_finds(void **state)
     assert_false(exists(fixture, "pids"));
     check_with(fixture, "--json=-", NULL);
     object = read_file(fixture, "stdout");
-    assert_true(row_is_object(object));
+    assert_true(json_is_object(object));
     assert_non_null(strstr(object, "200 servers need 464"));
 }
 
@@ -288,10 +288,10 @@ static void every_sweep_records_its_host_check(void **state)
 
     run_scenario(fixture, "mode = ok\n", NULL, EXIT_DONE);
     record = read_file(fixture, "out/run.json");
-    assert_true(row_is_object(record));
-    noise = row_copy(&fixture->arena, record, "noise");
+    assert_true(json_is_object(record));
+    noise = json_find_copy(&fixture->arena, record, "noise");
     assert_true(number_of(noise, "watched_ms") == HOST_CHECK_QUICK_MS);
-    assert_non_null(row_find(row_find(noise, "findings"), "busy-cpus"));
+    assert_non_null(json_find(json_find(noise, "findings"), "busy-cpus"));
     if (number_of(noise, "noisy") != 0)
         assert_said(fixture, "warning: this machine makes results noisy: ");
 }

@@ -194,12 +194,12 @@ static int set_up_script(void **state)
 
 static const char *link_value(struct fixture *fixture, const char *name, const char *key)
 {
-    const char *links = row_find(read_file(fixture, "out/run.json"), "links");
+    const char *links = json_find(read_file(fixture, "out/run.json"), "links");
 
     assert_non_null(links);
-    links = row_find(links, name);
+    links = json_find(links, name);
     assert_non_null(links);
-    return row_text(&fixture->arena, links, key);
+    return json_find_text(&fixture->arena, links, key);
 }
 
 static void rows_on_a_link_say_so(void **state)
@@ -221,8 +221,8 @@ static void rows_on_a_link_say_so(void **state)
     row = row_of(fixture, "link=loopback");
     assert_text(fixture, row, "link", "loopback");
     assert_text(fixture, row, "link_options", "");
-    assert_string_equal(row_copy(&fixture->arena, row, "link_reason"), "null");
-    assert_string_equal(row_copy(&fixture->arena, row, "link_rtt_ms"), "null");
+    assert_string_equal(json_find_copy(&fixture->arena, row, "link_reason"), "null");
+    assert_string_equal(json_find_copy(&fixture->arena, row, "link_rtt_ms"), "null");
 
     assert_non_null(strstr(read_file(fixture, "args"), "--link-rate=100000000 --address=far.test"));
     assert_null(strstr(read_file(fixture, "args"), "--link=good"));
@@ -280,8 +280,8 @@ static void a_link_that_is_not_as_asked_for_is_a_warning(void **state)
     assert_text(fixture, row_of(fixture, "link=off"), "link", "off");
     assert_string_equal(link_value(fixture, "off", "status"), "failed");
     assert_string_equal(link_value(fixture, "none", "status"), "failed");
-    assert_string_equal(row_copy(&fixture->arena, row_of(fixture, "link=none"), "link_rtt_ms"),
-                        "null");
+    assert_string_equal(
+        json_find_copy(&fixture->arena, row_of(fixture, "link=none"), "link_rtt_ms"), "null");
 }
 
 static void what_fanin_lan_refuses_is_named_by_its_line(void **state)

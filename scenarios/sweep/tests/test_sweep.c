@@ -13,7 +13,7 @@ static void good_rows_are_spliced(void **state)
     assert_rows(fixture, 6);
     rows = rows_of(fixture);
     for (unsigned i = 0; i < rows.count; i++) {
-        assert_non_null(row_member(&fixture->arena, rows.lines[i], 0, &key));
+        assert_non_null(json_member(&fixture->arena, rows.lines[i], 0, &key));
         assert_string_equal(key, "schema");
         assert_text(fixture, rows.lines[i], "scenario", "t");
         assert_text(fixture, rows.lines[i], "section", "");
@@ -39,7 +39,7 @@ static void the_record_has_what_a_reader_needs(void **state)
 
     run_scenario(fixture, "mode = ok\n", "--seed=77", EXIT_DONE);
     record = read_file(fixture, "out/run.json");
-    assert_true(row_is_object(record));
+    assert_true(json_is_object(record));
     assert_true(number_of(record, "seed") == 77);
     assert_true(number_of(record, "rows_written") == 1);
     assert_true(number_of(record, "actual_s") > 0);
@@ -47,10 +47,10 @@ static void the_record_has_what_a_reader_needs(void **state)
     assert_non_null(strstr(text_of(fixture, record, "command_line"), "--seed=77"));
     assert_true(strlen(text_of(fixture, record, "commit")) > 0);
     assert_true(strlen(text_of(fixture, record, "compiler")) > 0);
-    inner = row_find(record, "machine");
+    inner = json_find(record, "machine");
     assert_non_null(inner);
     assert_true(strlen(text_of(fixture, inner, "kernel")) > 0);
-    inner = row_find(row_find(record, "scenarios"), "t");
+    inner = json_find(json_find(record, "scenarios"), "t");
     assert_text(fixture, inner, "text", read_file(fixture, "t.conf"));
 }
 
