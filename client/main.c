@@ -1,3 +1,4 @@
+/* fanin-client: the program under test. */
 #include "client/collector/collector.h"
 
 int main(int argc, char **argv)
