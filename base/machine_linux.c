@@ -18,8 +18,7 @@ bool os_is_terminal(int descriptor)
     return isatty(descriptor) == 1;
 }
 
-/* ---- directories
- * ------------------------------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------------------- */
 
 int directory_make_one(const char *path)
 {
@@ -59,8 +58,7 @@ int os_program_directory(char *path, size_t path_bytes)
     return 0;
 }
 
-/* ---- the machine's record
- * ---------------------------------------------------------------- */
+/* ---- facts about the computer ------------------------------------------------------------ */
 
 enum { FACT_BYTES_MAX = 256, TEXT_BYTES_MAX = 16384 };
 
@@ -87,8 +85,7 @@ static const struct {
     {"governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"},
 };
 
-/* False: the file cannot be read. A long one is cut: what is wanted stands near
- * its beginning. */
+/* False: the file cannot be read. A long file is cut: the facts are near its beginning. */
 static bool file_read(const char *path, char *text, size_t text_bytes)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
@@ -104,8 +101,8 @@ static bool file_read(const char *path, char *text, size_t text_bytes)
     return got >= 0;
 }
 
-/* Reports `value` up to a character of `end`, without the blanks and quotes
- * around it. */
+/* Reports `value` up to a character of `end`, without surrounding blanks and
+ * quotes. */
 static void fact_report(const struct record *record, const char *name, const char *value,
                         const char *end)
 {
@@ -135,8 +132,8 @@ static void fact_find(const struct record *record, const char *name, const char 
         fact_report(record, name, found + strlen(field), end);
 }
 
-/* A hypervisor sets a CPU flag on x86; systems without that line of flags leave
- * the fact out. */
+/* A hypervisor sets a CPU flag on x86; systems without that line of flags leave the
+ * fact out. */
 static void fact_virtual(const struct record *record)
 {
     char text[TEXT_BYTES_MAX], product[FACT_BYTES_MAX];

@@ -120,7 +120,6 @@ int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
 
 int net_accept(intptr_t listener, const struct net_tuning *tuning, intptr_t *handle)
 {
-    (void)tuning;
     int accepted;
     /* accept() also reports a connection that its peer has given up; the next may be good. */
     do
@@ -245,7 +244,6 @@ void net_watch_remove(struct net_watched *watched)
 /* The kernel knows from the call itself. */
 void net_watch_again(struct net_watched *watched, enum net_sign sign)
 {
-    (void)watched, (void)sign;
 }
 
 static unsigned signs_of(uint32_t events)

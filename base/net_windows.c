@@ -110,7 +110,6 @@ int net_bind(const struct net_address *address, intptr_t *handle)
 /* Windows cannot choose the congestion control of a single socket. */
 int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
 {
-    (void)tuning;
     return listen((SOCKET)handle, backlog) == 0 ? 0 : last_error();
 }
 
@@ -177,7 +176,6 @@ void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns)
 /* Windows does not say. The caller has a time limit, and by then the bytes will have gone. */
 int64_t net_unacknowledged(intptr_t handle)
 {
-    (void)handle;
     return 1;
 }
 

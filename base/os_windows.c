@@ -34,7 +34,6 @@ enum { FILETIME_NS = 100, EXIT_ABORTED = 128 + 6 };
 /* The C library ends an aborted process with code 3, which has another meaning in this suite. */
 static void end_aborted(int number)
 {
-    (void)number;
     _exit(EXIT_ABORTED);
 }
 
@@ -248,7 +247,6 @@ void os_usage_read(struct os_usage *usage)
 /* Windows has no such limit. */
 int os_descriptors_reserve(uint64_t count, uint64_t *limit)
 {
-    (void)count;
     assert(limit);
     return 0;
 }
@@ -269,9 +267,9 @@ void os_pages_clear(void *pages, size_t bytes)
     (void)given_back, (void)again;
 }
 
+/* A mapping ends as a whole, so `bytes` is not needed. */
 void os_pages_unmap(void *pages, size_t bytes)
 {
-    (void)bytes; /* a mapping ends as a whole */
     if (!pages)
         return;
     BOOL freed = VirtualFree(pages, 0, MEM_RELEASE);

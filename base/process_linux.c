@@ -129,7 +129,6 @@ static pid_t child_start(const struct request *request)
 
 static void *starter_run(void *unused)
 {
-    (void)unused;
     pthread_mutex_lock(&starter.lock);
     for (;;) {
         while (!starter.request || starter.done)
@@ -275,7 +274,6 @@ static atomic_bool interrupted;
 
 static void interrupt_note(int number)
 {
-    (void)number;
     atomic_store(&interrupted, true);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);

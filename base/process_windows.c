@@ -294,7 +294,6 @@ static HANDLE stop_event;
 /* On a thread of the system's. FALSE: the next handler's, the last of which ends the process. */
 static BOOL WINAPI interrupt_note(DWORD kind)
 {
-    (void)kind;
     return !atomic_exchange(&interrupted, true);
 }
 

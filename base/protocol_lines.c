@@ -137,7 +137,6 @@ static int hex_digit(char c)
 
 static int hex_read(const struct field *field, const char *text, void *value)
 {
-    (void)field;
     uint64_t number = 0;
     if (strlen(text) != 16)
         return -1;
@@ -172,7 +171,6 @@ static int size_read(const struct field *field, const char *text, void *value)
 /* strtod alone would also take blanks, signs, "inf", "nan" and hexadecimal. */
 static int rate_read(const struct field *field, const char *text, void *value)
 {
-    (void)field;
     char *end;
     if (*text < '0' || *text > '9' || text[strspn(text, "0123456789.e+-")] != '\0')
         return -1;
@@ -184,7 +182,6 @@ static int rate_read(const struct field *field, const char *text, void *value)
 
 static int marker_read(const struct field *field, const char *text, void *value)
 {
-    (void)field;
     struct protocol_marker *marker = value;
     size_t digits = strlen(text);
     if (digits < 2 || digits > 2 * PROTOCOL_MARKER_BYTES_MAX || digits % 2 != 0)
@@ -201,7 +198,6 @@ static int marker_read(const struct field *field, const char *text, void *value)
 
 static int source_read(const struct field *field, const char *text, void *value)
 {
-    (void)field;
     bool is_live = strcmp(text, "live") == 0;
     *(enum protocol_source *)value = is_live ? PROTOCOL_LIVE : PROTOCOL_TAPE;
     return is_live || strcmp(text, "tape") == 0 ? 0 : -1;

@@ -222,7 +222,6 @@ int options_range(const struct option_spec *spec, const char *text, void *field,
 int options_flag(const struct option_spec *spec, const char *text, void *field, char *why,
                  size_t why_bytes)
 {
-    (void)spec;
     bool yes = !text || strcmp(text, "yes") == 0;
     if (!yes && strcmp(text, "no") != 0) {
         snprintf(why, why_bytes, "takes yes or no");
@@ -235,7 +234,6 @@ int options_flag(const struct option_spec *spec, const char *text, void *field, 
 int options_string(const struct option_spec *spec, const char *text, void *field, char *why,
                    size_t why_bytes)
 {
-    (void)spec, (void)why, (void)why_bytes;
     *(const char **)field = text;
     return 0;
 }

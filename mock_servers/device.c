@@ -24,7 +24,6 @@ static void wake_after_argument(struct device *device)
 
 static struct endpoint *endpoint_of(struct listener *listener, intptr_t socket)
 {
-    (void)socket;
     return &((struct device *)listener)->endpoint;
 }
 
@@ -41,7 +40,6 @@ static void handle(struct handler *handler, unsigned signs)
 static void handle_queue_end(struct handler *handler, unsigned signs)
 {
     struct device *device = (struct device *)handler;
-    (void)signs;
     net_close(device->filler);
     device->filler = -1;
     handler->handle = handle;

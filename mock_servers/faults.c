@@ -16,7 +16,6 @@ static uint32_t spoil_cut(const struct fault_frame *frame)
 
 static uint32_t spoil_all(const struct fault_frame *frame)
 {
-    (void)frame;
     return 0;
 }
 
@@ -209,7 +208,6 @@ static int fault_read(char *text, struct fault *fault, char *why, size_t why_byt
 int faults_option(const struct option_spec *spec, const char *text, void *field, char *why,
                   size_t why_bytes)
 {
-    (void)spec;
     struct fault_list *list = field;
     char copy[128];
 

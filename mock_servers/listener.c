@@ -31,7 +31,6 @@ void listener_accept(struct listener *listener)
 
 static void handle(struct handler *handler, unsigned signs)
 {
-    (void)signs;
     listener_accept((struct listener *)handler);
 }
 

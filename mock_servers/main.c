@@ -35,7 +35,6 @@ struct choices {
 static int option_address(const struct option_spec *spec, const char *text, void *field, char *why,
                           size_t why_bytes)
 {
-    (void)spec;
     struct in_addr address;
 
     if (inet_pton(AF_INET, text, &address) != 1) {
@@ -50,7 +49,6 @@ static int option_address(const struct option_spec *spec, const char *text, void
 static int option_login(const struct option_spec *spec, const char *text, void *field, char *why,
                         size_t why_bytes)
 {
-    (void)spec;
     struct login *login = field;
     char line[PROTOCOL_LINE_BYTES_MAX];
     size_t user_bytes = strcspn(text, ":");

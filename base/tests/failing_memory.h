@@ -1,45 +1,13 @@
 /* Makes the n-th allocation of the code under test fail. The Makefile links every test_*_memory
- * with --wrap for the allocator's names, so that calls from our objects come here and those of
- * libraries do not. */
+ * with --wrap for the allocator's names: calls from our objects are counted, those of libraries are
+ * not. */
 #ifndef FANIN_TESTS_FAILING_MEMORY_H
 #define FANIN_TESTS_FAILING_MEMORY_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-
-static atomic_int allocations_left = -1; /* before the one that fails; negative: none fails */
-static atomic_bool allocation_failed;
-
-static bool allocation_fails(void)
-{
-    if (atomic_load(&allocations_left) < 0 || atomic_fetch_sub(&allocations_left, 1) > 0)
-        return false;
-    atomic_store(&allocations_left, -1);
-    atomic_store(&allocation_failed, true);
-    return true;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return allocation_fails() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return allocation_fails() ? NULL : __real_calloc(count, bytes);
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    return allocation_fails() ? NULL : __real_realloc(old, bytes);
-}
+extern atomic_int allocations_left; /* before the one that fails; negative: none fails */
+extern atomic_bool allocation_failed;
 
 #endif

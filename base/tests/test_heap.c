@@ -33,7 +33,6 @@ static uint64_t smallest(void)
 
 static void the_smallest_key_is_first(void **state)
 {
-    (void)state;
     struct heap heap = {.moved = item_moved};
     uint64_t seed = 1;
     assert_int_equal(heap_reserve(&heap, ITEMS), 0);

@@ -146,7 +146,6 @@ static FILE *full_open(void)
 
 static void a_row_that_cannot_be_written_is_an_error(void **state)
 {
-    (void)state;
     FILE *full = full_open();
     struct json json;
     json_open(&json, full);
@@ -156,7 +155,6 @@ static void a_row_that_cannot_be_written_is_an_error(void **state)
 
 static void an_earlier_failure_is_still_an_error(void **state)
 {
-    (void)state;
     FILE *full = full_open();
     struct json json;
     json_open(&json, full);

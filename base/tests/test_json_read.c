@@ -38,7 +38,6 @@ static void objects_are_told_from_what_is_none(void **state)
                                       "{\"a\":-}"};
     char deep[4 * JSON_DEPTH_MAX] = "{\"a\":";
 
-    (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(json_is_object(good[i]));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -58,7 +57,6 @@ static void keys_are_found_at_their_own_level(void **state)
     double number;
     char *key;
 
-    (void)state;
     assert_true(json_is_object(object));
     assert_true(json_find_number(object, "x", &number));
     assert_true(number == -2.5);

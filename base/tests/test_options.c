@@ -137,7 +137,6 @@ static void print_page(const char *word, ...)
 
 static void defaults_are_set(void **state)
 {
-    (void)state;
     accept(NULL);
     assert_int_equal(fields.engine, 0);
     assert_int_equal(fields.workers, 6);
@@ -155,7 +154,6 @@ static void defaults_are_set(void **state)
 
 static void values_come_either_way_and_names_may_be_short(void **state)
 {
-    (void)state;
     accept("--workers=8", "--eng", "epoll", "--json", "-", "--qui", NULL);
     assert_int_equal(fields.workers, 8);
     assert_int_equal(fields.engine, 2);
@@ -165,14 +163,12 @@ static void values_come_either_way_and_names_may_be_short(void **state)
 
 static void the_last_of_one_option_counts(void **state)
 {
-    (void)state;
     accept("--workers=8", "--workers=9", NULL);
     assert_int_equal(fields.workers, 9);
 }
 
 static void counts_take_decimal_units(void **state)
 {
-    (void)state;
     accept("--workers", "1k", NULL);
     assert_int_equal(fields.workers, 1000);
     accept("--workers", "0.5k", NULL);
@@ -187,7 +183,6 @@ static uint64_t cap_of(const char *text)
 
 static void sizes_take_binary_and_decimal_units(void **state)
 {
-    (void)state;
     assert_int_equal(cap_of("1"), 1);
     assert_int_equal(cap_of("3B"), 3);
     assert_int_equal(cap_of("64k"), 65536);
@@ -202,7 +197,6 @@ static void sizes_take_binary_and_decimal_units(void **state)
 
 static void times_are_milliseconds(void **state)
 {
-    (void)state;
     accept("--connect-timeout", "500", NULL);
     assert_int_equal(fields.timeout_ms, 500);
     accept("--connect-timeout", "500ms", NULL);
@@ -213,7 +207,6 @@ static void times_are_milliseconds(void **state)
 
 static void rates_may_be_fractions(void **state)
 {
-    (void)state;
     accept("--rate", "0.5", NULL);
     assert_true(fields.rate == 0.5);
     accept("--rate", "10k", NULL);
@@ -222,7 +215,6 @@ static void rates_may_be_fractions(void **state)
 
 static void one_size_is_a_range(void **state)
 {
-    (void)state;
     accept("--size", "1.25MB", NULL);
     assert_int_equal(fields.size.min, 1250000);
     assert_int_equal(fields.size.max, 1250000);
@@ -233,7 +225,6 @@ static void one_size_is_a_range(void **state)
 
 static void texts_take_escapes(void **state)
 {
-    (void)state;
     static const char wanted[] = "a\r\n\t\0\\\x01\xfF";
     accept("--end-marker", "a\\r\\n\\t\\0\\\\\\x01\\xfF", NULL);
     assert_int_equal(fields.marker.bytes, sizeof(wanted) - 1);
@@ -242,7 +233,6 @@ static void texts_take_escapes(void **state)
 
 static void operands_are_found_where_they_are_taken(void **state)
 {
-    (void)state;
     char *argv[] = {"fanin-test", "one", "--workers=2", "--", "--two", NULL};
     int result = parse_onto_page(&set_with_operands, stderr, 5, argv);
     assert_int_equal(result, OPTIONS_OK);
@@ -270,7 +260,6 @@ static void refuse_values(const char *name, const char *why, const char *const *
 
 static void numbers_out_of_range_or_none_at_all(void **state)
 {
-    (void)state;
     const char why[] = "takes a whole number from 1 to 1024";
     REFUSE_VALUES("workers", why, "abc", "1025", "-1", " 5", "5x", "1.5", "1.", "0x10",
                   "18446744073709551617", "18446744073709551615k", "0.00000000000000000000001");
@@ -284,7 +273,6 @@ static void numbers_out_of_range_or_none_at_all(void **state)
 
 static void sizes_times_and_rates_say_what_they_take(void **state)
 {
-    (void)state;
     REFUSE_VALUES("block", "takes a size from 256 to 64MiB (such as 4096, 64KiB or 100kB)", "12q");
     REFUSE_VALUES("pool-cap", "takes a size at least 1 (such as 4096, 64KiB or 100kB)", "0");
     REFUSE_VALUES("connect-timeout", "takes a time from 1ms to 10min (such as 500, 500ms or 2s)",
@@ -295,7 +283,6 @@ static void sizes_times_and_rates_say_what_they_take(void **state)
 
 static void ranges_have_two_ends_in_order(void **state)
 {
-    (void)state;
     REFUSE_VALUES("size",
                   "takes one size or two, the smaller first, from 64 to 64MiB (such as 4096 or "
                   "256..100kB)",
@@ -304,13 +291,11 @@ static void ranges_have_two_ends_in_order(void **state)
 
 static void choices_are_listed(void **state)
 {
-    (void)state;
     REFUSE_VALUES("engine", "takes one of auto, uring, epoll", "iocp");
 }
 
 static void texts_have_known_escapes_and_a_length(void **state)
 {
-    (void)state;
     REFUSE_VALUES("end-marker", "takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH", "\\q",
                   "a\\", "\\x4", "\\xg0");
     REFUSE_VALUES("end-marker", "takes a text of 1 to 16 bytes", "", "12345678901234567");
@@ -318,7 +303,6 @@ static void texts_have_known_escapes_and_a_length(void **state)
 
 static void flags_and_values_are_told_apart(void **state)
 {
-    (void)state;
     refuse("fanin-test: --quiet takes yes or no, not \"maybe\"\n", "--quiet=maybe", NULL);
     refuse("fanin-test: takes options only, not \"yes\"; --help lists them all\n", "--quiet", "yes",
            NULL);
@@ -329,7 +313,6 @@ static void flags_and_values_are_told_apart(void **state)
 
 static void a_flag_may_say_yes_or_no(void **state)
 {
-    (void)state;
     accept("--quiet=yes", NULL);
     assert_true(fields.quiet);
     accept("--quiet", "--quiet=no", NULL);
@@ -338,7 +321,6 @@ static void a_flag_may_say_yes_or_no(void **state)
 
 static void unknown_options_are_named_with_the_nearest(void **state)
 {
-    (void)state;
     refuse("fanin-test: there is no option \"--worker5\"; did you mean --workers?\n", "--worker5=3",
            NULL);
     refuse("fanin-test: there is no option \"--zzz\"; --help lists them all\n", "--zzz", NULL);
@@ -352,7 +334,6 @@ static void unknown_options_are_named_with_the_nearest(void **state)
 
 static void a_very_long_unknown_option_is_one_line(void **state)
 {
-    (void)state;
     char word[2000] = "--";
     memset(word + 2, 'w', sizeof(word) - 3);
     refuse(
@@ -365,7 +346,6 @@ static void a_very_long_unknown_option_is_one_line(void **state)
 
 static void a_flag_in_a_file_takes_yes_or_no(void **state)
 {
-    (void)state;
     static const struct option_spec spec = {.name = "quiet", .parse = options_flag};
     bool flag = false;
     char why[64] = "";
@@ -379,7 +359,6 @@ static void a_flag_in_a_file_takes_yes_or_no(void **state)
 
 static void why_is_cut_to_its_room(void **state)
 {
-    (void)state;
     char why[12] = "";
     uint64_t value = 7;
     assert_int_equal(table[2].parse(&table[2], "x", &value, why, sizeof(why)), -1);
@@ -389,7 +368,6 @@ static void why_is_cut_to_its_room(void **state)
 
 static void a_text_without_a_range_is_bounded_by_its_room(void **state)
 {
-    (void)state;
     static const struct option_spec spec = {.name = "request", .parse = options_text};
     struct text_value value;
     char text[TEXT_BYTES_MAX + 2], why[64] = "";
@@ -407,14 +385,12 @@ static void a_text_without_a_range_is_bounded_by_its_room(void **state)
 
 static void version_names_the_program(void **state)
 {
-    (void)state;
     print_page("--version", NULL);
     assert_string_equal(page, "fanin-test " FANIN_VERSION "\n");
 }
 
 static void help_lists_every_option_within_the_columns(void **state)
 {
-    (void)state;
     print_page("--help", NULL);
     assert_non_null(strstr(page, "Usage: fanin-test [options]\n\nTests options.\n\nWhat runs:\n"));
     for (const struct option_spec *spec = table; spec->name; spec++) {

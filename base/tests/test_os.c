@@ -23,7 +23,6 @@ static char directory[PATH_BYTES];
 
 static int directory_setup(void **state)
 {
-    (void)state;
     if (!temporary_directory(directory, sizeof(directory)))
         return -1;
     return 0;
@@ -31,7 +30,6 @@ static int directory_setup(void **state)
 
 static int directory_teardown(void **state)
 {
-    (void)state;
     return rmdir(directory);
 }
 
@@ -39,7 +37,6 @@ static int directory_teardown(void **state)
 
 static void clock_never_goes_back_and_sleep_is_long_enough(void **state)
 {
-    (void)state;
     uint64_t before_ns = os_now_ns();
     os_sleep_ns(3 * OS_NS_PER_MS);
     assert_true(os_now_ns() - before_ns >= 3 * OS_NS_PER_MS);
@@ -66,7 +63,6 @@ static bool role_ends(const char *role)
 
 static void threads_are_counted_by_role(void **state)
 {
-    (void)state;
     enum { WORKERS = 3, BUFFERS = 2, ALL = WORKERS + BUFFERS };
     static struct os_parker parkers[ALL];
     pthread_t threads[ALL];
@@ -99,7 +95,6 @@ static void *own_role_read(void *name)
 
 static void a_thread_has_its_role_before_it_runs(void **state)
 {
-    (void)state;
     for (int i = 0; i < 20; i++) {
         pthread_t thread;
         char name[16] = "";
@@ -111,7 +106,6 @@ static void a_thread_has_its_role_before_it_runs(void **state)
 
 static void a_thread_that_cannot_start_is_an_error(void **state)
 {
-    (void)state;
     pthread_t thread;
     struct os_parker parker = {0};
     assert_true(os_thread_start(&thread, "fanin-never", (size_t)1 << 50, park_once, &parker) < 0);
@@ -121,7 +115,6 @@ static void a_thread_that_cannot_start_is_an_error(void **state)
 
 static void there_is_a_processor(void **state)
 {
-    (void)state;
     assert_in_range(os_cpu_count(), 1, sysconf(_SC_NPROCESSORS_CONF));
 }
 
@@ -129,7 +122,6 @@ static void there_is_a_processor(void **state)
 
 static void an_early_wake_is_remembered_once(void **state)
 {
-    (void)state;
     struct os_parker parker = {0};
     os_unpark(&parker);
     os_unpark(&parker);
@@ -140,7 +132,6 @@ static void an_early_wake_is_remembered_once(void **state)
 
 static void parking_times_out(void **state)
 {
-    (void)state;
     struct os_parker parker = {0};
     uint64_t before_ns = os_now_ns();
     assert_false(os_park(&parker, 5 * OS_NS_PER_MS));
@@ -202,13 +193,11 @@ static void mailboxes_run(uint64_t timeout_ns)
 
 static void no_wake_from_many_threads_is_lost(void **state)
 {
-    (void)state;
     mailboxes_run(UINT64_MAX);
 }
 
 static void no_wake_that_crosses_a_timeout_is_lost(void **state)
 {
-    (void)state;
     mailboxes_run(1000);
 }
 
@@ -230,7 +219,6 @@ static void *letter_answer(void *argument)
 
 static void what_was_written_before_a_wake_is_visible(void **state)
 {
-    (void)state;
     struct letter letter = {0};
     pthread_t thread;
     assert_int_equal(os_thread_start(&thread, "answerer", 0, letter_answer, &letter), 0);
@@ -247,7 +235,6 @@ static void what_was_written_before_a_wake_is_visible(void **state)
 
 static void the_peak_stays_when_pages_go(void **state)
 {
-    (void)state;
     enum { BYTES = 32 << 20, SLACK = 2 << 20 };
     struct os_usage before, held, after;
     os_usage_read(&before);
@@ -269,7 +256,6 @@ static void the_peak_stays_when_pages_go(void **state)
 
 static void cleared_pages_are_zeros_and_take_no_memory(void **state)
 {
-    (void)state;
     enum { BYTES = 32 << 20, SLACK = 2 << 20, LAST = BYTES - 100 };
     struct os_usage held, after;
     char *pages = os_pages_map(LAST); /* not whole pages */
@@ -287,14 +273,12 @@ static void cleared_pages_are_zeros_and_take_no_memory(void **state)
 
 static void pages_that_are_not_there_are_null(void **state)
 {
-    (void)state;
     assert_null(os_pages_map((size_t)1 << 60));
     os_pages_unmap(NULL, 4096);
 }
 
 static void the_soft_descriptor_limit_is_raised(void **state)
 {
-    (void)state;
     uint64_t limit = 0;
     struct rlimit before, now;
     getrlimit(RLIMIT_NOFILE, &before);
@@ -311,7 +295,6 @@ static void the_soft_descriptor_limit_is_raised(void **state)
 /* The system's table has them all before there are threads, and none of them is in use. */
 static void room_for_descriptors_is_made_at_once(void **state)
 {
-    (void)state;
     uint64_t limit = 0;
     unsigned room = 0;
     char line[128];
@@ -330,7 +313,6 @@ static void room_for_descriptors_is_made_at_once(void **state)
 
 static void the_hard_descriptor_limit_is_named(void **state)
 {
-    (void)state;
     uint64_t limit = 0;
     struct rlimit descriptors;
     getrlimit(RLIMIT_NOFILE, &descriptors);
@@ -344,7 +326,6 @@ static void the_hard_descriptor_limit_is_named(void **state)
 
 static void a_limit_that_is_used_up_is_named(void **state)
 {
-    (void)state;
     char text[256];
     struct rlimit before, low;
     assert_int_equal(getrlimit(RLIMIT_NPROC, &before), 0);
@@ -365,7 +346,6 @@ static void a_limit_that_is_used_up_is_named(void **state)
 
 static void a_file_is_no_terminal(void **state)
 {
-    (void)state;
     int file = open("/dev/null", O_RDWR | O_CLOEXEC);
     assert_false(os_is_terminal(file));
     close(file);
@@ -374,7 +354,6 @@ static void a_file_is_no_terminal(void **state)
 
 static void directories_are_made_with_their_parents(void **state)
 {
-    (void)state;
     char path[PATH_BYTES + 16], parent[PATH_BYTES + 16], long_path[8192];
     snprintf(parent, sizeof(parent), "%s/a", directory);
     snprintf(path, sizeof(path), "%s/a/b", directory);
@@ -394,7 +373,6 @@ static void directories_are_made_with_their_parents(void **state)
 
 static void the_name_of_a_path_is_its_last_part(void **state)
 {
-    (void)state;
     const char *plain = "name";
     assert_ptr_equal(os_path_name(plain), plain);
     assert_string_equal(os_path_name("/some/where/name.conf"), "name.conf");
@@ -404,7 +382,6 @@ static void the_name_of_a_path_is_its_last_part(void **state)
 
 static void the_program_directory_holds_this_program(void **state)
 {
-    (void)state;
     char path[PATH_BYTES], own_path[PATH_BYTES] = "", small[4];
     assert_true(readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) > 0);
     assert_int_equal(os_program_directory(path, sizeof(path)), 0);
@@ -435,7 +412,6 @@ static void fact_note(void *context, const char *name, const char *value)
 
 static void the_machine_has_facts(void **state)
 {
-    (void)state;
     struct facts facts = {0};
     os_machine_describe(fact_note, &facts);
     assert_true(facts.count >= 5);

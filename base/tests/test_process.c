@@ -33,7 +33,6 @@ static char own_path[PATH_BYTES], directory[PATH_BYTES], output_path[PATH_BYTES 
 
 static int directory_setup(void **state)
 {
-    (void)state;
     if (!temporary_directory(directory, sizeof(directory)))
         return -1;
     snprintf(output_path, sizeof(output_path), "%s/output", directory);
@@ -42,7 +41,6 @@ static int directory_setup(void **state)
 
 static int directory_teardown(void **state)
 {
-    (void)state;
     unlink(output_path);
     return rmdir(directory);
 }
@@ -129,7 +127,6 @@ static struct rlimit descriptors_limit(rlim_t soft)
 
 static void a_program_that_is_missing_is_an_error(void **state)
 {
-    (void)state;
     struct os_process process = {.handle = 1};
     char *const nowhere[] = {"/nowhere/fanin", NULL};
     assert_int_equal(os_process_start(&process, nowhere, NULL, NULL), -ENOENT);
@@ -143,7 +140,6 @@ static void a_program_that_is_missing_is_an_error(void **state)
 
 static void a_log_that_cannot_be_opened_is_an_error(void **state)
 {
-    (void)state;
     struct os_process process;
     char *const argv[] = {"true", NULL};
     assert_int_equal(os_process_start(&process, argv, "/nowhere/log", NULL), -ENOENT);
@@ -152,7 +148,6 @@ static void a_log_that_cannot_be_opened_is_an_error(void **state)
 
 static void no_descriptor_for_the_start_is_an_error(void **state)
 {
-    (void)state;
     assert_int_equal(run_shell("exit 0"), 0);
     struct os_process process;
     struct rlimit before = descriptors_limit(3);
@@ -163,7 +158,6 @@ static void no_descriptor_for_the_start_is_an_error(void **state)
 
 static void the_exit_code_comes_back(void **state)
 {
-    (void)state;
     assert_int_equal(run_shell("exit 0"), 0);
     assert_int_equal(run_shell("exit 37"), 37);
     assert_int_equal(run_shell("kill -KILL $$"), 128 + SIGKILL);
@@ -172,14 +166,12 @@ static void the_exit_code_comes_back(void **state)
 
 static void the_exit_code_comes_back_though_children_were_ignored(void **state)
 {
-    (void)state;
     signal(SIGCHLD, SIG_IGN);
     assert_int_equal(run_shell("exit 4"), 4);
 }
 
 static void streams_are_appended_and_input_is_empty(void **state)
 {
-    (void)state;
     char text[TEXT_BYTES];
     assert_int_equal(run_shell("cat; echo one; echo two >&2; exec echo three"), 0);
     output_read(text);
@@ -188,7 +180,6 @@ static void streams_are_appended_and_input_is_empty(void **state)
 
 static void a_child_inherits_no_descriptor(void **state)
 {
-    (void)state;
     int kept = dup(STDOUT_FILENO);
     if (syscall(SYS_close_range, kept, kept, CLOSE_RANGE_CLOEXEC) != 0) {
         close(kept);
@@ -205,7 +196,6 @@ static void a_child_inherits_no_descriptor(void **state)
 
 static void waiting_for_a_child_times_out(void **state)
 {
-    (void)state;
     struct os_process process;
     int code = -1;
     assert_int_equal(start_shell(&process, "exec sleep 60"), 0);
@@ -221,7 +211,6 @@ static void waiting_for_a_child_times_out(void **state)
 
 static void waiting_works_without_a_pidfd(void **state)
 {
-    (void)state;
     struct os_process process;
     int code = -1;
     assert_int_equal(start_shell(&process, "sleep 0.05; exit 5"), 0);
@@ -236,7 +225,6 @@ static void waiting_works_without_a_pidfd(void **state)
 
 static void the_peak_of_a_running_child_is_read(void **state)
 {
-    (void)state;
     struct os_process process;
     assert_int_equal(start_shell(&process, "echo 1; sleep 60"), 0);
     output_await_number();
@@ -248,7 +236,6 @@ static void the_peak_of_a_running_child_is_read(void **state)
 
 static void the_cpu_time_of_a_child_is_read(void **state)
 {
-    (void)state;
     struct os_process process;
     assert_int_equal(start_shell(&process, "i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done;"
                                            "echo 1; sleep 60"),
@@ -262,7 +249,6 @@ static void the_cpu_time_of_a_child_is_read(void **state)
 
 static void a_deaf_child_is_killed_with_its_own(void **state)
 {
-    (void)state;
     struct os_process process;
     assert_int_equal(start_shell(&process, "trap '' TERM; sleep 60 & echo $!; wait; sleep 60"), 0);
     pid_t pid = (pid_t)process.handle;
@@ -284,7 +270,6 @@ static void *start_sleeper(void *process)
 
 static void children_outlive_the_thread_that_asked(void **state)
 {
-    (void)state;
     enum { CHILDREN = 4 };
     struct os_process processes[CHILDREN];
     pthread_t threads[CHILDREN];
@@ -313,7 +298,6 @@ static _Noreturn void play_parent(void)
 
 static void children_die_with_a_killed_parent(void **state)
 {
-    (void)state;
     struct os_process parent;
     int code = -1;
     assert_int_equal(start_self(&parent, "parent"), 0);
@@ -361,7 +345,6 @@ static void check_interrupts(int first, int second)
 
 static void the_first_interrupt_is_noted_and_the_second_ends(void **state)
 {
-    (void)state;
     check_interrupts(SIGINT, SIGINT);
     check_interrupts(SIGTERM, SIGTERM);
     check_interrupts(SIGTERM, SIGINT);

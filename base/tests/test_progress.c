@@ -41,7 +41,6 @@ static FILE *terminal_start(struct progress *progress, uint64_t now_ns)
 
 static void plain_lines_come_every_few_seconds(void **state)
 {
-    (void)state;
     struct progress progress;
     FILE *out = text_open();
     progress_start(&progress, out, false, 100 * s);
@@ -61,7 +60,6 @@ static void plain_lines_come_every_few_seconds(void **state)
 
 static void quiet_says_nothing(void **state)
 {
-    (void)state;
     struct progress progress;
     FILE *out = text_open();
     progress_start(&progress, out, true, 0);
@@ -74,7 +72,6 @@ static void quiet_says_nothing(void **state)
 
 static void a_terminal_is_redrawn_in_place(void **state)
 {
-    (void)state;
     struct progress progress;
     FILE *out = terminal_start(&progress, 0);
     progress_show(&progress, 0, "a", 0, UINT64_MAX);
@@ -90,7 +87,6 @@ static void a_terminal_is_redrawn_in_place(void **state)
 
 static void what_is_said_stays_above_the_redrawn_line(void **state)
 {
-    (void)state;
     struct progress progress;
     FILE *out = terminal_start(&progress, 0);
     progress_show(&progress, 0, "a", 0, UINT64_MAX);
@@ -102,7 +98,6 @@ static void what_is_said_stays_above_the_redrawn_line(void **state)
 
 static void a_long_line_is_cut_so_that_it_can_be_redrawn(void **state)
 {
-    (void)state;
     struct progress progress;
     char what[1000];
     memset(what, 'x', sizeof(what) - 1);
@@ -116,7 +111,6 @@ static void a_long_line_is_cut_so_that_it_can_be_redrawn(void **state)
 
 static void shares_out_of_bounds_are_held_in_them(void **state)
 {
-    (void)state;
     struct progress progress;
     FILE *out = text_open();
     progress_start(&progress, out, false, 0);
@@ -130,7 +124,6 @@ static void shares_out_of_bounds_are_held_in_them(void **state)
 
 static void durations_read_well(void **state)
 {
-    (void)state;
     char words[32];
     assert_string_equal(progress_duration(0, words), "0.0 s");
     assert_string_equal(progress_duration(3200 * ms, words), "3.2 s");

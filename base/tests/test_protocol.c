@@ -71,7 +71,6 @@ static void frame_check_all(const struct protocol_marker *marker, uint32_t lengt
 
 static void test_first_marker_is_the_end(void **state)
 {
-    (void)state;
     for (size_t m = 0; m < COUNT(markers); m++) {
         struct protocol_marker marker = marker_of(markers[m].bytes, markers[m].count);
         for (uint32_t length = PROTOCOL_FRAME_BYTES_MIN; length < 600; length++)
@@ -87,7 +86,6 @@ static void test_first_marker_is_the_end(void **state)
  * payload's end. */
 static void test_markers_cut_from_the_payload(void **state)
 {
-    (void)state;
     uint8_t raw[500], frame[500];
     struct protocol_marker outside = marker_of("\0", 1);
     unsigned mended = 0;
@@ -110,7 +108,6 @@ static void test_markers_cut_from_the_payload(void **state)
 
 static void test_payload_holds_all_values(void **state)
 {
-    (void)state;
     static uint8_t frame[100000];
     struct protocol_marker marker = marker_of("\r\n", 2);
     bool seen[256] = {false};
@@ -124,7 +121,6 @@ static void test_payload_holds_all_values(void **state)
 
 static void test_check_is_xxh3_of_both_parts(void **state)
 {
-    (void)state;
     uint8_t frame[777], joined[777];
     struct protocol_marker marker = marker_of("end!", 4);
     struct protocol_header header;
@@ -138,7 +134,6 @@ static void test_check_is_xxh3_of_both_parts(void **state)
 
 static void test_check_sees_every_byte(void **state)
 {
-    (void)state;
     uint8_t frame[256];
     struct protocol_marker marker = marker_of("\r\n", 2);
 
@@ -155,7 +150,6 @@ static void test_check_sees_every_byte(void **state)
 
 static void test_frames_differ_by_seed_and_seq(void **state)
 {
-    (void)state;
     uint8_t one[300], other[300];
     struct protocol_marker marker = marker_of("\r\n", 2);
 
@@ -170,7 +164,6 @@ static void test_frames_differ_by_seed_and_seq(void **state)
 
 static void test_bad_headers(void **state)
 {
-    (void)state;
     struct protocol_marker crlf = marker_of("\r\n", 2), digit = marker_of("7", 1);
     struct protocol_header header;
     uint8_t frame[100];
@@ -196,7 +189,6 @@ static void test_bad_headers(void **state)
 
 static void test_lengths_are_uniform(void **state)
 {
-    (void)state;
     enum { DRAWS = 200000, BINS = 20 };
     unsigned bins[BINS] = {0};
     double sum = 0;
@@ -216,7 +208,6 @@ static void test_lengths_are_uniform(void **state)
 
 static void test_lengths_reach_both_ends(void **state)
 {
-    (void)state;
     bool seen[4] = {false};
 
     for (uint64_t seq = 0; seq < 100; seq++)
@@ -230,7 +221,6 @@ static void test_lengths_reach_both_ends(void **state)
 
 static void test_lengths_differ_by_seed(void **state)
 {
-    (void)state;
     unsigned same = 0;
 
     for (uint64_t seq = 0; seq < 1000; seq++)
@@ -259,7 +249,6 @@ static void cut_line_end(char *line, int bytes)
 
 static void test_go_reads_back(void **state)
 {
-    (void)state;
     const double rates[] = {0, 0.001, 1.0 / 3, 2.5, 500, 1234567.0 / 8, 1e6};
     char line[PROTOCOL_LINE_BYTES_MAX];
 
@@ -297,7 +286,6 @@ static void test_go_reads_back(void **state)
 
 static void test_go_fields_in_any_order(void **state)
 {
-    (void)state;
     struct protocol_request request;
 
     assert_int_equal(request_read(GO_LINE, &request), 0);
@@ -365,7 +353,6 @@ static const struct {
 
 static void test_bad_go_lines(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < COUNT(spoilt); i++) {
         char line[PROTOCOL_LINE_BYTES_MAX];
         struct protocol_request request;
@@ -380,7 +367,6 @@ static void test_bad_go_lines(void **state)
 
 static void test_login(void **state)
 {
-    (void)state;
     struct protocol_request request;
     char line[PROTOCOL_LINE_BYTES_MAX], name[PROTOCOL_NAME_BYTES_MAX + 2];
 
@@ -404,7 +390,6 @@ static void test_login(void **state)
 
 static void test_stats(void **state)
 {
-    (void)state;
     struct protocol_stats stats = {1, 2, 200, 3, UINT64_MAX, 5, 6}, back;
     struct protocol_request request;
     char line[PROTOCOL_LINE_BYTES_MAX];
@@ -425,7 +410,6 @@ static void test_stats(void **state)
 
 static void test_lines_that_do_not_fit(void **state)
 {
-    (void)state;
     struct protocol_go go = {.frames = 1, .size_min = 256, .size_max = 256};
     struct protocol_stats stats = {0};
     char line[PROTOCOL_LINE_BYTES_MAX];
@@ -441,7 +425,6 @@ static void test_lines_that_do_not_fit(void **state)
 
 static void test_other_lines(void **state)
 {
-    (void)state;
     struct protocol_request request;
     const char *bad[] = {"", "FANIN/1", "FANIN/1 ", "GET / HTTP/1.1", "FANIN/1 GO", "FANIN/1 STOP"};
 

@@ -71,7 +71,6 @@ static const struct {
 
 static void test_cuts(void **state)
 {
-    (void)state;
     static struct symptom symptom;
 
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
@@ -95,7 +94,6 @@ static void test_cuts(void **state)
 /* However slowly the peer reads: what was sent before the reset is not thrown away. */
 static void test_reset_waits_for_a_slow_reader(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=reset:1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 20, 20000, 20000);
@@ -128,7 +126,6 @@ static unsigned descriptors_of(const struct fleet_under_test *fleet)
 /* A server that neither sends nor receives still notices that its peer has left. */
 static void test_silent_connections_are_let_go(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=2", "--fault=no-answer:1,stall:1:0");
     unsigned idle = descriptors_of(&fleet);
@@ -149,7 +146,6 @@ static void test_silent_connections_are_let_go(void **state)
 
 static void test_stalled_server_takes_no_notice(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=stall:100%:0");
     struct protocol_go go = faulty_go(0);
@@ -169,7 +165,6 @@ static void test_stalled_server_takes_no_notice(void **state)
 
 static void test_corrupt(void **state)
 {
-    (void)state;
     static struct symptom symptom;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=corrupt:1");
@@ -193,7 +188,6 @@ static void test_corrupt(void **state)
 
 static void test_disorder(void **state)
 {
-    (void)state;
     static struct symptom symptom;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=disorder:1:4");
@@ -215,7 +209,6 @@ static void test_disorder(void **state)
 /* Past the longest frame that the protocol knows, without a marker; then silence. */
 static void test_overlong(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=overlong:1:2");
     struct protocol_go go = faulty_go(0);
@@ -243,7 +236,6 @@ static void test_overlong(void **state)
 
 static void test_drip(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=drip:1:500");
 
@@ -264,7 +256,6 @@ static void test_drip(void **state)
 
 static void test_refuse_spread_evenly(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=10", "--fault=refuse:20%");
 
@@ -279,7 +270,6 @@ static void test_refuse_spread_evenly(void **state)
 
 static void test_no_answer(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=no-answer:1");
     struct protocol_go go = faulty_go(0);
@@ -293,7 +283,6 @@ static void test_no_answer(void **state)
 
 static void test_accept_late(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=accept-late:1:300");
     struct protocol_go go = faulty_go(0);
@@ -319,7 +308,6 @@ static bool connects_within(const struct fleet_under_test *fleet, int handle, in
 
 static void test_small_backlog_hangs_connects(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=small-backlog:1");
     int handle = socket_with_patience();
@@ -331,7 +319,6 @@ static void test_small_backlog_hangs_connects(void **state)
 
 static void test_small_backlog_opens_in_time(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=small-backlog:1:700");
     int handle = socket_with_patience();
@@ -346,7 +333,6 @@ static void test_small_backlog_opens_in_time(void **state)
 
 static void test_login_faults(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=2", "--login=a:b", "--fault", "wrong-login:1,close-login:1");
     int handle = fleet_connect(&fleet, 1); /* one of two: the second half's */
@@ -363,7 +349,6 @@ static void test_login_faults(void **state)
 
 static void test_login_faults_without_an_answer(void **state)
 {
-    (void)state;
     static const char *const faults[] = {"reset-login:1", "silent-login:1", "garbage-login:1"};
     char line[PROTOCOL_LINE_BYTES_MAX];
 
@@ -398,7 +383,6 @@ static struct fault_list faults_of(const char *text)
 
 static void test_spread(void **state)
 {
-    (void)state;
     enum { COUNT = 200 };
     struct fault_list list = faults_of("reset:2%,stall:10,refuse:0.1%,drip:0,corrupt:0%");
     const struct fault *by_server[COUNT];
@@ -425,7 +409,6 @@ static void test_spread(void **state)
 
 static void test_bad_fault_options(void **state)
 {
-    (void)state;
     const char *bad[] = {"",
                          "reset",
                          "reset:",
@@ -456,7 +439,6 @@ static void test_bad_fault_options(void **state)
 
 static void test_help_names_every_kind(void **state)
 {
-    (void)state;
     const char *kinds[] = {
         "refuse:",      "no-answer:",    "accept-late:",  "small-backlog:", "reset:",
         "stall:",       "drip:",         "truncate:",     "corrupt:",       "overlong:",

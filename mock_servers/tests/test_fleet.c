@@ -7,7 +7,6 @@ static const enum protocol_source sources[] = {PROTOCOL_TAPE, PROTOCOL_LIVE};
 
 static void test_serves_what_was_asked(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
 
@@ -29,7 +28,6 @@ static void test_serves_what_was_asked(void **state)
 
 static void test_tapes_of_one_key_are_one(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=2", "--tape-cap=700000"); /* room for one, not for two */
     struct protocol_go go = go_of(PROTOCOL_TAPE, 100, 5000, 5000);
@@ -51,7 +49,6 @@ static void test_tapes_of_one_key_are_one(void **state)
 
 static void test_other_markers(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
     const struct protocol_marker markers[] = {
@@ -67,7 +64,6 @@ static void test_other_markers(void **state)
 
 static void test_big_frames(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--send-buffer=64k");
 
@@ -80,7 +76,6 @@ static void test_big_frames(void **state)
 
 static void test_many_at_once(void **state)
 {
-    (void)state;
     enum { SERVERS = 200 };
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=200");
@@ -129,7 +124,6 @@ static uint64_t assert_even_stamps(const uint8_t *data, const struct protocol_go
 
 static void test_live_keeps_its_schedule(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=2");
     uint64_t first_ns[2];
@@ -155,7 +149,6 @@ static void test_live_keeps_its_schedule(void **state)
 /* The reader sleeps while many frames are due: they come late, with the stamps they were due at. */
 static void test_live_does_not_omit_for_a_slow_reader(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--send-buffer=16k");
     struct protocol_go go = go_of(PROTOCOL_LIVE, 400, 20000, 20000);
@@ -176,7 +169,6 @@ static void test_live_does_not_omit_for_a_slow_reader(void **state)
 
 static void test_tape_at_a_rate(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 41, 256, 5000);
@@ -194,7 +186,6 @@ static void test_tape_at_a_rate(void **state)
 
 static void test_lines_in_pieces_and_together(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 10, 256, 1000);
@@ -221,7 +212,6 @@ static void test_lines_in_pieces_and_together(void **state)
 
 static void test_bad_lines(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
     char long_line[PROTOCOL_LINE_BYTES_MAX + 100];
@@ -247,7 +237,6 @@ static void test_bad_lines(void **state)
 
 static void test_login(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--login=user:pass:word");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 2, 256, 256);
@@ -279,7 +268,6 @@ static void test_login(void **state)
 
 static void test_half_close_still_gets_frames(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
 
@@ -306,7 +294,6 @@ static void leave(int handle, bool with_reset)
 
 static void test_survives_clients_that_leave(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=3", "--fault=stall:1");
     char some[1000];
@@ -335,7 +322,6 @@ static void test_survives_clients_that_leave(void **state)
 
 static void test_tape_cap(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--tape-cap=1000000");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 1001, 1000, 1000);
@@ -370,7 +356,6 @@ static void test_tape_cap(void **state)
 
 static void test_forgets_old_runs(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
     struct protocol_go go = go_of(PROTOCOL_LIVE, 1, 256, 256);

@@ -27,7 +27,6 @@ static uint8_t *rest_take(int handle, const struct protocol_go *go)
 
 static void test_goes_on_from_any_frame(void **state)
 {
-    (void)state;
     static const uint64_t froms[] = {1, 7, FRAMES - 1};
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
@@ -50,7 +49,6 @@ static void test_goes_on_from_any_frame(void **state)
 /* What was due meanwhile comes at once, and says when it ought to have come. */
 static void test_keeps_the_schedule(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1");
     struct protocol_go go = go_of(PROTOCOL_LIVE, FRAMES, LENGTH_MIN, LENGTH_MIN);
@@ -78,7 +76,6 @@ static void test_keeps_the_schedule(void **state)
 /* A client that comes back gets on: the fault is not committed again. */
 static void test_a_cut_is_not_repeated(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=1", "--fault=truncate:1:7");
     struct protocol_go go = go_of(PROTOCOL_TAPE, FRAMES, LENGTH_MIN, LENGTH_MAX);
@@ -99,7 +96,6 @@ static void test_a_cut_is_not_repeated(void **state)
 
 static void test_all_of_a_process_say_so(void **state)
 {
-    (void)state;
     struct fleet_under_test one, other;
     fleet_begin(&one, "--count=1");
     fleet_begin(&other, "--count=1");
@@ -123,7 +119,6 @@ static void assert_reset(int handle)
 /* Every connection of the device goes, of that one alone; then it refuses, then it is back. */
 static void test_a_device_restarts(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=2", "--fault=restart:1:2000"); /* the second of two */
 

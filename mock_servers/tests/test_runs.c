@@ -12,7 +12,6 @@
 
 static void test_schedule(void **state)
 {
-    (void)state;
     struct protocol_go go = {.rate = 400, .seed = 9};
     struct schedule schedule, other;
 
@@ -33,7 +32,6 @@ static void test_schedule(void **state)
 
 static void test_phases_are_spread(void **state)
 {
-    (void)state;
     struct protocol_go go = {.rate = 1, .seed = 1};
     unsigned quarters[4] = {0};
 
@@ -48,7 +46,6 @@ static void test_phases_are_spread(void **state)
 
 static void test_runs(void **state)
 {
-    (void)state;
     static struct runs runs;
     struct protocol_stats done = {.frames = 2, .bytes = 3, .faults = 1, .connections = 1};
 

@@ -15,7 +15,6 @@ static void assert_refused(int code, const char *part, const char *const *argume
 
 static void test_wrong_use(void **state)
 {
-    (void)state;
     REFUSED(2, "--count", "--count=0");
     REFUSED(2, "--count", "--count=100001");
     REFUSED(2, "--count", "--count=many");
@@ -38,7 +37,6 @@ static void test_wrong_use(void **state)
 
 static void test_machine_cannot(void **state)
 {
-    (void)state;
     REFUSED(3, "does not have that address", "--listen=192.0.2.1");
     REFUSED(3, "--congestion", "--congestion=nonesuch", "--port=0");
     REFUSED(3, "--ready-file", "--ready-file=/nonexistent/directory/file");
@@ -46,7 +44,6 @@ static void test_machine_cannot(void **state)
 
 static void test_port_in_use(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     char listen[64], place[64], errors[1024];
     struct in_addr address;
@@ -82,7 +79,6 @@ static int run_limited(unsigned limit, const char *options, char *text, size_t t
 
 static void test_too_few_descriptors(void **state)
 {
-    (void)state;
     char text[1024];
 
     assert_int_equal(run_limited(100, "--count=100", text, sizeof text), 3);
@@ -100,7 +96,6 @@ static void test_too_few_descriptors(void **state)
  * anywhere else. */
 static void test_shared_listeners(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     /* Of all addresses at once, so a number that no fleet of another test has, nor the kernel
      * gives. */
@@ -128,7 +123,6 @@ static void test_shared_listeners(void **state)
 
 static void test_ready_file_and_summary(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     char line[128], expected[128], errors[1024];
     int code = -1;
@@ -153,7 +147,6 @@ static void test_ready_file_and_summary(void **state)
 
 static void test_port_from_the_kernel(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     char line[PROTOCOL_LINE_BYTES_MAX];
     long pid;
@@ -173,7 +166,6 @@ static void test_port_from_the_kernel(void **state)
 
 static void test_spread_over_addresses(void **state)
 {
-    (void)state;
     struct fleet_under_test fleet;
     fleet_begin(&fleet, "--count=5", "--ports-per-address=2");
     struct fleet_under_test at = fleet;

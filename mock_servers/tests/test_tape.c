@@ -39,7 +39,6 @@ static unsigned make_all(struct tapes *tapes)
 
 static void test_made_by_slices(void **state)
 {
-    (void)state;
     struct tapes *tapes = tapes_open(10 * TAPE_BYTES);
 
     assert_false(tapes_make(tapes));
@@ -58,7 +57,6 @@ static void test_made_by_slices(void **state)
 
 static void test_a_tape_in_use_stays(void **state)
 {
-    (void)state;
     struct tapes *tapes = tapes_open(2 * TAPE_BYTES);
     struct tape *one = take(tapes, 1), *two = take(tapes, 2);
 
@@ -91,7 +89,6 @@ static void files_limit(rlim_t bytes)
 
 static void test_no_room_in_the_system(void **state)
 {
-    (void)state;
     struct tapes *tapes = tapes_open(10 * TAPE_BYTES);
 
     signal(SIGXFSZ, SIG_IGN);
