@@ -32,7 +32,6 @@ static void configure_scheme(struct run *run)
 {
     const struct collector_options *options = &run->program->options;
     struct scheme_config *config = &run->scheme_config;
-    const struct protocol_marker marker = collector_options_marker(options);
     *config = (struct scheme_config){
         .block_bytes = options->block_bytes,
         .blocks_per_receive = (unsigned)options->blocks_per_receive,
@@ -43,13 +42,9 @@ static void configure_scheme(struct run *run)
         .batch = (unsigned)options->batch,
         .processors = (unsigned)options->processors,
         .streams_max = run->program->servers.count,
-        .process = {.verify = (enum verify)options->verify,
-                    .live = options->source == SOURCE_LIVE && !options->request.given,
-                    .frame_bytes_max = options->frame_bytes_max,
-                    .marker = marker},
         .events = {.resume = stream_resume, .finished = stream_finished, .failed = stream_failed},
     };
-    marker_init(&config->marker, marker.bytes, marker.count);
+    collector_options_process(options, config);
 }
 
 /* EXIT_DONE, EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with `why`. */
@@ -75,7 +70,7 @@ static int open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
             why, why_bytes, "%s (--scheme %s, --pool-cap %llu, --block %llu, --bind %s)", reason,
             options->scheme,
             (unsigned long long)(options->pool_cap_bytes + 1 > 1 ? options->pool_cap_bytes : 0),
-            (unsigned long long)options->block_bytes, option_bind_name(options->bind));
+            (unsigned long long)options->block_bytes, option_bind_names[options->bind]);
         return EXIT_WRONG_USE;
     }
     return EXIT_DONE;

@@ -44,7 +44,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "client/collector/login.h"
 #include "client/collector/receive_owner.h"
 
 void run_count_down(struct run *run, _Atomic uint32_t *count)

@@ -11,8 +11,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "client/collector/login.h"
-
 static void fail(struct connection *connection, const char *reason)
 {
     connection_cut(connection, reason, os_now_ns());

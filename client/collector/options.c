@@ -3,29 +3,28 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "client/buffers/scheme.h"
 #include "cport/cport.h"
 #include "base/os.h"
 
 enum { VERIFY_UNSET = -1, LIST_BYTES_MAX = 512 };
 
-static const char *const connect_names[] = {"async", "sync", NULL};
-static const char *const bind_names[] = {"early", "late", NULL};
-static const char *const source_names[] = {"auto", "tape", "live", NULL};
-static const char *const verify_names[] = {"full", "header", "none", NULL};
+const char *const option_connect_names[] = {"async", "sync", NULL};
+const char *const option_bind_names[] = {"early", "late", NULL};
+const char *const option_source_names[] = {"auto", "tape", "live", NULL};
+const char *const option_verify_names[] = {"full", "header", "none", NULL};
 
-#define DEFINE_NAME(key)                                                                           \
-    const char *option_##key##_name(int index)                                                     \
-    {                                                                                              \
-        return key##_names[index];                                                                 \
-    }
-DEFINE_NAME(connect)
-DEFINE_NAME(bind)
-DEFINE_NAME(source)
-DEFINE_NAME(verify)
+int why_write(char *why, size_t why_bytes, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, why_bytes, format, arguments);
+    va_end(arguments);
+    return -1;
+}
 
 /* ---- parsers of our own ---------------------------------------------------------------------- */
 
@@ -44,8 +43,7 @@ static int parse_scheme(const struct option_spec *spec, const char *text, void *
         return 0;
     for (unsigned i = 0; scheme_list(i) != NULL; i++)
         list_add(list, sizeof list, scheme_list(i)->name);
-    snprintf(why, why_bytes, "takes one of %s", list);
-    return -1;
+    return why_write(why, why_bytes, "takes one of %s", list);
 }
 
 static int parse_engine(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -59,9 +57,7 @@ static int parse_engine(const struct option_spec *spec, const char *text, void *
         list_add(list, sizeof list, name);
         found = found || strcmp(text, name) == 0;
     }
-    if (!found)
-        snprintf(why, why_bytes, "takes one of %s", list);
-    return found ? 0 : -1;
+    return found ? 0 : why_write(why, why_bytes, "takes one of %s", list);
 }
 
 static int parse_request(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -80,10 +76,8 @@ static int parse_marker(const struct option_spec *spec, const char *text, void *
     struct text_value value;
     if (options_text(spec, text, &value, why, why_bytes) != 0)
         return -1;
-    if (value.bytes < 1 || value.bytes > PROTOCOL_MARKER_BYTES_MAX) {
-        snprintf(why, why_bytes, "takes 1 to %d bytes", PROTOCOL_MARKER_BYTES_MAX);
-        return -1;
-    }
+    if (value.bytes < 1 || value.bytes > PROTOCOL_MARKER_BYTES_MAX)
+        return why_write(why, why_bytes, "takes 1 to %d bytes", PROTOCOL_MARKER_BYTES_MAX);
     *(struct text_value *)field = value;
     return 0;
 }
@@ -98,13 +92,10 @@ static int parse_millis_range(const struct option_spec *spec, const char *text, 
     if (dots != NULL && (size_t)(dots - text) < sizeof min)
         memcpy(min, text, (size_t)(dots - text));
     if (options_millis(spec, min, &range->min, why, why_bytes) != 0 ||
-        options_millis(spec, dots + 2, &range->max, why, why_bytes) != 0 ||
-        range->min > range->max) {
-        snprintf(why, why_bytes,
-                 "takes MIN..MAX in milliseconds, such as 100..10s, each at most "
-                 "an hour, MIN at least 1");
-        return -1;
-    }
+        options_millis(spec, dots + 2, &range->max, why, why_bytes) != 0 || range->min > range->max)
+        return why_write(why, why_bytes,
+                         "takes MIN..MAX in milliseconds, such as 100..10s, each at most "
+                         "an hour, MIN at least 1");
     return 0;
 }
 
@@ -126,12 +117,10 @@ static int parse_login(const struct option_spec *spec, const char *text, void *f
     struct login_option *login = field;
     const char *colon = strchr(text, ':');
     if (colon == NULL || !name_copy(login->user, text, (size_t)(colon - text)) ||
-        !name_copy(login->password, colon + 1, strlen(colon + 1))) {
-        snprintf(why, why_bytes,
-                 "takes USER:PASSWORD, each 1 to %d printable characters, no blanks",
-                 PROTOCOL_NAME_BYTES_MAX);
-        return -1;
-    }
+        !name_copy(login->password, colon + 1, strlen(colon + 1)))
+        return why_write(why, why_bytes,
+                         "takes USER:PASSWORD, each 1 to %d printable characters, no blanks",
+                         PROTOCOL_NAME_BYTES_MAX);
     login->given = true;
     return 0;
 }
@@ -189,7 +178,7 @@ static const struct option_spec table[] = {
     {"source", "auto|tape|live", "auto",
      "tape: frames made in advance; live: made when due, which measures\n"
      "latency; auto: live with --rate, else tape",
-     options_choice, AT(source), .names = source_names},
+     options_choice, AT(source), .names = option_source_names},
     {"seed", "S", "1", "seed of frame lengths and payloads; server i uses S + i % 4", options_count,
      AT(seed), 0, INT64_MAX},
     {"idle", "PERCENT", "0",
@@ -202,7 +191,7 @@ static const struct option_spec table[] = {
      options_count, AT(flood_frames), 0, PROTOCOL_FRAMES_MAX},
     {"verify", "full|header|none", NULL,
      "what to check in each frame (default: full; with --request none)", options_choice, AT(verify),
-     .names = verify_names},
+     .names = option_verify_names},
 
     HEADING("Completion port"),
     {"engine", "NAME", "auto", "auto: the first one that runs here", parse_engine, AT(engine)},
@@ -214,7 +203,7 @@ static const struct option_spec table[] = {
      options_count, AT(batch), 1, CP_BATCH_MAX},
     {"connect", "async|sync", "async",
      "all servers at the same time, or one after the other, blocking", options_choice, AT(connect),
-     .names = connect_names},
+     .names = option_connect_names},
     {"connect-timeout", "MS", "5000", "limit of one connect", options_millis,
      AT(connect_timeout_ms), 1, 3600000},
     {"login-timeout", "MS", "5000", "with --login: limit until the server has answered",
@@ -244,7 +233,7 @@ static const struct option_spec table[] = {
     {"bind", "early|late", "late",
      "early: a receive is posted with its blocks, as in the paper; late: it\n"
      "takes blocks when data is there, so an idle connection holds none",
-     options_choice, AT(bind), .names = bind_names},
+     options_choice, AT(bind), .names = option_bind_names},
     {"block", "BYTES", "16KiB", "size of one block", options_bytes, AT(block_bytes), 256, 64 << 20},
     {"blocks", "N", "4", "blocks of one receive", options_count, AT(blocks_per_receive), 1,
      CP_BLOCKS_MAX},
@@ -292,30 +281,21 @@ static void resolve_defaults(struct collector_options *options)
 static int check_together(const struct collector_options *options, char *why, size_t why_bytes)
 {
     bool foreign = options->request.given;
-    if (options->servers == NULL) {
-        snprintf(why, why_bytes, "--servers is missing: N, host:port,host:port,... or @FILE");
-        return -1;
-    }
-    if (!foreign && options->frames_per_server == 0) {
-        snprintf(why, why_bytes, "--frames: takes 1 or more; 0 needs --request");
-        return -1;
-    }
-    if (options->flood_frames > 0 && (foreign || options->rate == 0)) {
-        snprintf(why, why_bytes,
-                 "--flood: needs a --rate for the other servers, and excludes --request");
-        return -1;
-    }
-    if (!foreign && options->frame_bytes_max < options->size_max) {
-        snprintf(why, why_bytes, "--frame-max: %llu is less than the largest frame of --size, %llu",
-                 (unsigned long long)options->frame_bytes_max,
-                 (unsigned long long)options->size_max);
-        return -1;
-    }
-    if (options->frame_bytes_max <= options->end_marker.bytes) {
-        snprintf(why, why_bytes, "--frame-max: must exceed the length of --end-marker, %zu",
-                 options->end_marker.bytes);
-        return -1;
-    }
+    if (options->servers == NULL)
+        return why_write(why, why_bytes,
+                         "--servers is missing: N, host:port,host:port,... or @FILE");
+    if (!foreign && options->frames_per_server == 0)
+        return why_write(why, why_bytes, "--frames: takes 1 or more; 0 needs --request");
+    if (options->flood_frames > 0 && (foreign || options->rate == 0))
+        return why_write(why, why_bytes,
+                         "--flood: needs a --rate for the other servers, and excludes --request");
+    if (!foreign && options->frame_bytes_max < options->size_max)
+        return why_write(
+            why, why_bytes, "--frame-max: %llu is less than the largest frame of --size, %llu",
+            (unsigned long long)options->frame_bytes_max, (unsigned long long)options->size_max);
+    if (options->frame_bytes_max <= options->end_marker.bytes)
+        return why_write(why, why_bytes, "--frame-max: must exceed the length of --end-marker, %zu",
+                         options->end_marker.bytes);
     return 0;
 }
 
@@ -362,6 +342,18 @@ int collector_options_read(const struct program_text *program, int argc, char **
         return OPTIONS_WRONG;
     }
     return OPTIONS_OK;
+}
+
+void collector_options_process(const struct collector_options *options,
+                               struct scheme_config *config)
+{
+    const struct protocol_marker marker = collector_options_marker(options);
+    config->process =
+        (struct process_config){.verify = (enum verify)options->verify,
+                                .live = options->source == SOURCE_LIVE && !options->request.given,
+                                .frame_bytes_max = options->frame_bytes_max,
+                                .marker = marker};
+    marker_init(&config->marker, marker.bytes, marker.count);
 }
 
 struct protocol_marker collector_options_marker(const struct collector_options *options)

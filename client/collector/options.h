@@ -10,7 +10,7 @@
 #include "base/options.h"
 #include "base/protocol.h"
 #include "base/row.h"
-#include "client/buffers/process.h"
+#include "client/buffers/scheme.h"
 
 enum connect_mode { CONNECT_ASYNC, CONNECT_SYNC };
 enum bind_mode { BIND_EARLY, BIND_LATE };
@@ -70,10 +70,16 @@ int collector_options_read(const struct program_text *program, int argc, char **
 /* collector_options_marker: the end marker, as the protocol wants it. */
 struct protocol_marker collector_options_marker(const struct collector_options *options);
 
-/* Names as the options spell them. */
-const char *option_connect_name(int connect);
-const char *option_bind_name(int bind);
-const char *option_source_name(int source);
-const char *option_verify_name(int verify);
+/* collector_options_process: the processing step and the end marker that the options ask for. */
+void collector_options_process(const struct collector_options *options,
+                               struct scheme_config *config);
+
+/* Names as the options spell them; NULL ends each list. */
+extern const char *const option_connect_names[], *const option_bind_names[];
+extern const char *const option_source_names[], *const option_verify_names[];
+
+/* why_write: formats why something is wrong. Returns -1. */
+int why_write(char *why, size_t why_bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

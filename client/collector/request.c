@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/collector/login.h"
 #include "base/net.h"
 #include "base/os.h"
 
@@ -97,20 +96,16 @@ int request_set_fill(struct request_set *requests, const struct collector_option
     requests->run = os_identity();
     requests->foreign = options->request.given;
     requests->idle_percent = options->idle_percent;
-    if (requests_fill(requests, options, request_asked(requests, servers)) != 0) {
-        snprintf(why, why_bytes, "the request does not fit a line of %d bytes",
-                 PROTOCOL_LINE_BYTES_MAX);
-        return -1;
-    }
+    if (requests_fill(requests, options, request_asked(requests, servers)) != 0)
+        return why_write(why, why_bytes, "the request does not fit a line of %d bytes",
+                         PROTOCOL_LINE_BYTES_MAX);
     if (!options->login.given)
         return 0;
     int bytes = protocol_write_login(options->login.user, options->login.password, requests->login,
                                      sizeof requests->login);
-    if (bytes < 0) {
-        snprintf(why, why_bytes, "--login does not fit a line of %d bytes",
-                 PROTOCOL_LINE_BYTES_MAX);
-        return -1;
-    }
+    if (bytes < 0)
+        return why_write(why, why_bytes, "--login does not fit a line of %d bytes",
+                         PROTOCOL_LINE_BYTES_MAX);
     requests->login_bytes = (size_t)bytes;
     return 0;
 }
@@ -171,6 +166,35 @@ uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uin
     }
     *rest = bytes;
     return frames;
+}
+
+const char *login_verdict(const char *answer, size_t bytes)
+{
+    if (bytes == 2 && memcmp(answer, "OK", 2) == 0)
+        return NULL;
+    const bool no = bytes >= 2 && memcmp(answer, "NO", 2) == 0 && (bytes == 2 || answer[2] == ' ');
+    return no ? LOGIN_REFUSED : LOGIN_GARBAGE;
+}
+
+const char *login_error(int code)
+{
+    switch (code) {
+    case 0:
+    case CP_ENOTCONN:
+        return LOGIN_CLOSED;
+    case CP_ERESET:
+        return LOGIN_RESET;
+    case CP_ETIMEDOUT:
+        return LOGIN_TIMEOUT;
+    default:
+        return LOGIN_FAILED;
+    }
+}
+
+const char *login_short_name(const char *name)
+{
+    const size_t bytes = strlen("login-");
+    return strncmp(name, "login-", bytes) == 0 ? name + bytes : name;
 }
 
 const char *request_log_in(const struct request_set *requests, cp_handle handle,

@@ -56,8 +56,26 @@ size_t request_again(const struct request *request, uint64_t from, uint64_t ago_
  * behind them in *rest. 0 and 0 if lengths are not known. */
 uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uint64_t *rest);
 
+/* How a login ends, if not with "OK". These names are the same on every engine and in a peer. */
+#define LOGIN_REFUSED "login-refused" /* NO: final, not tried again */
+#define LOGIN_TIMEOUT "login-timeout" /* no whole answer within --login-timeout */
+#define LOGIN_CLOSED  "login-closed"  /* the server closed the connection */
+#define LOGIN_RESET   "login-reset"   /* the server reset the connection */
+#define LOGIN_GARBAGE "login-garbage" /* an answer that is neither OK nor NO */
+#define LOGIN_FAILED  "login-failed"  /* another error of the system */
+
+/* login_verdict: what an answer, a line without its end, means: NULL for "OK", or a name above. */
+const char *login_verdict(const char *answer, size_t bytes);
+
+/* login_error: what a portable negative code means during a login; 0: the server closed. */
+const char *login_error(int code);
+
+/* login_short_name: a name as the row's login_errors count it: "refused". Any other stays as it
+ * is. */
+const char *login_short_name(const char *name);
+
 /* request_log_in: logs in over a plain blocking connection, if a login is wanted. Blocks up to
- * twice `timeout_ns`. NULL: accepted, or why not (a name of login.h). */
+ * twice `timeout_ns`. NULL: accepted, or why not (a name above). */
 const char *request_log_in(const struct request_set *requests, cp_handle handle,
                            uint64_t timeout_ns);
 

@@ -3,8 +3,6 @@
 
 #include <assert.h>
 
-#include "client/collector/login.h"
-
 /* Returns whether a server that had been asked was asked again. */
 static bool sum_outages(const struct run *run)
 {

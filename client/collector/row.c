@@ -15,7 +15,7 @@
 #define USED_count(options, key)  (options)->key
 #define USED_number(options, key) (options)->key
 #define USED_flag(options, key)   (options)->key
-#define USED_choice(options, key) option_##key##_name((options)->key)
+#define USED_choice(options, key) option_##key##_names[(options)->key]
 
 struct facts {
     char host[128], os[128], kernel[128];

@@ -13,17 +13,13 @@ enum { ENTRY_BYTES_MAX = 300, LINE_BYTES_MAX = 1024, PORT_MAX = 65535, REASON_BY
 static int servers_add(struct servers *servers, const struct net_address *address, char *why,
                        size_t why_bytes)
 {
-    if (servers->count == SERVERS_MAX) {
-        snprintf(why, why_bytes, "more than %d servers", SERVERS_MAX);
-        return -1;
-    }
+    if (servers->count == SERVERS_MAX)
+        return why_write(why, why_bytes, "more than %d servers", SERVERS_MAX);
     if (servers->count == servers->room) {
         uint32_t room = servers->room > 0 ? servers->room * 2 : 64;
         void *grown = realloc(servers->addresses, room * sizeof *servers->addresses);
-        if (grown == NULL) {
-            snprintf(why, why_bytes, "no memory for the list");
-            return -1;
-        }
+        if (grown == NULL)
+            return why_write(why, why_bytes, "no memory for the list");
         servers->addresses = grown;
         servers->room = room;
     }
@@ -73,9 +69,8 @@ static int entry_add(struct servers *servers, const char *text, size_t bytes, ch
     }
     if (port < 0) {
         int shown = bytes < 60 ? (int)bytes : 60;
-        snprintf(why, why_bytes, "'%.*s' is not host:port with a port from 1 to %d", shown, text,
-                 PORT_MAX);
-        return -1;
+        return why_write(why, why_bytes, "'%.*s' is not host:port with a port from 1 to %d", shown,
+                         text, PORT_MAX);
     }
     if (net_resolve(host, (uint16_t)port, &address, why, why_bytes) != 0)
         return -1;
@@ -89,10 +84,8 @@ static int list_read(struct servers *servers, const char *list, char *why, size_
     char reason[REASON_BYTES_MAX];
     for (;;) {
         size_t bytes = strcspn(list, ",");
-        if (entry_add(servers, list, bytes, reason, sizeof reason) != 0) {
-            snprintf(why, why_bytes, "--servers: %s", reason);
-            return -1;
-        }
+        if (entry_add(servers, list, bytes, reason, sizeof reason) != 0)
+            return why_write(why, why_bytes, "--servers: %s", reason);
         if (list[bytes] == '\0')
             return 0;
         list += bytes + 1;
@@ -126,10 +119,8 @@ static int file_read(struct servers *servers, const char *path, char *why, size_
 {
     char reason[REASON_BYTES_MAX], line[LINE_BYTES_MAX];
     FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        snprintf(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
-        return -1;
-    }
+    if (file == NULL)
+        return why_write(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
     int result = 0;
     for (unsigned number = 1; result == 0 && line_next(file, line); number++) {
         result = line_read(servers, line, reason, sizeof reason);
@@ -152,32 +143,25 @@ static int block_read(struct servers *servers, const struct collector_options *o
 {
     char reason[REASON_BYTES_MAX];
     unsigned long count = strtoul(options->servers, NULL, 10);
-    if (count < 1 || count > SERVERS_MAX) {
-        snprintf(why, why_bytes, "--servers: takes 1 to %d servers", SERVERS_MAX);
-        return -1;
-    }
+    if (count < 1 || count > SERVERS_MAX)
+        return why_write(why, why_bytes, "--servers: takes 1 to %d servers", SERVERS_MAX);
     uint64_t each = options->ports_per_address > 0 ? options->ports_per_address : count;
     uint64_t last = options->port + (each < count ? each : count) - 1;
-    if (last > PORT_MAX) {
-        snprintf(why, why_bytes,
-                 "--port: %llu servers from port %llu on would end at %llu, past %d: start lower, "
-                 "or spread them with --ports-per-address",
-                 (unsigned long long)(each < count ? each : count),
-                 (unsigned long long)options->port, (unsigned long long)last, PORT_MAX);
-        return -1;
-    }
+    if (last > PORT_MAX)
+        return why_write(
+            why, why_bytes,
+            "--port: %llu servers from port %llu on would end at %llu, past %d: start lower, "
+            "or spread them with --ports-per-address",
+            (unsigned long long)(each < count ? each : count), (unsigned long long)options->port,
+            (unsigned long long)last, PORT_MAX);
     struct net_address base;
-    if (net_resolve(options->address, (uint16_t)options->port, &base, reason, sizeof reason) != 0) {
-        snprintf(why, why_bytes, "--address: %s", reason);
-        return -1;
-    }
+    if (net_resolve(options->address, (uint16_t)options->port, &base, reason, sizeof reason) != 0)
+        return why_write(why, why_bytes, "--address: %s", reason);
     for (uint64_t i = 0; i < count; i++) {
         struct net_address address =
             net_address_at(&base, (uint32_t)(i / each), (uint16_t)(options->port + i % each));
-        if (servers_add(servers, &address, reason, sizeof reason) != 0) {
-            snprintf(why, why_bytes, "--servers: %s", reason);
-            return -1;
-        }
+        if (servers_add(servers, &address, reason, sizeof reason) != 0)
+            return why_write(why, why_bytes, "--servers: %s", reason);
     }
     return 0;
 }

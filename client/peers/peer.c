@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/collector/login.h"
-
 /* ---- links ---------------------------------------------------------------------------------- */
 
 bool peer_is_living(const struct peer_link *link)
@@ -347,21 +345,8 @@ static void describe(struct peer *peer)
     row->scheme = peer->slices ? model->scheme_slices : model->scheme;
     row->workers = row->concurrency = model->thread_per_link ? peer->count : 1;
     row->batch = 1;
-    row->connect = option_connect_name(CONNECT_SYNC);
-    row->bind = option_bind_name(model->thread_per_link ? BIND_EARLY : BIND_LATE);
-}
-
-static void configure(struct peer *peer)
-{
-    const struct collector_options *options = &peer->program.options;
-    const struct protocol_marker marker = collector_options_marker(options);
-    peer->config.process =
-        (struct process_config){.verify = (enum verify)options->verify,
-                                .live = options->source == SOURCE_LIVE && !options->request.given,
-                                .frame_bytes_max = options->frame_bytes_max,
-                                .marker = marker};
-    marker_init(&peer->config.marker, marker.bytes, marker.count);
-    budget_init(&peer->budget, UINT64_MAX);
+    row->connect = option_connect_names[CONNECT_SYNC];
+    row->bind = option_bind_names[model->thread_per_link ? BIND_EARLY : BIND_LATE];
 }
 
 static void open_and_run(struct peer *peer)
@@ -405,7 +390,8 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
     peer.slices = model->scheme_slices != NULL && strcmp(program->options.scheme, "slices") == 0;
     atomic_store(&peer.first_ns, UINT64_MAX);
     describe(&peer);
-    configure(&peer);
+    collector_options_process(&program->options, &peer.config);
+    budget_init(&peer.budget, UINT64_MAX);
     os_interrupts_catch();
     if (program_reserve_descriptors(program) && !program->options.dry_run)
         open_and_run(&peer);
