@@ -54,27 +54,12 @@ void run_count_down(struct run *run, _Atomic uint32_t *count)
         os_unpark(&run->main);
 }
 
-void run_pending_drop(struct run *run)
-{
-    uint64_t before = atomic_fetch_sub(&run->pending, 1);
-    assert(before > 0);
-    if (before == 1)
-        os_unpark(&run->main);
-}
-
 void connection_note_activity(struct connection *connection)
 {
     uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
     if (connection->idle)
         return;
     atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
-}
-
-/* A scheme that finds frames has found some, or a part of one, in whatever has come. One that only
- * counts bytes cannot know how many frames there were when the server alone knows their sum. */
-static bool counts_bytes_only(const struct stream *stream)
-{
-    return stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -92,7 +77,7 @@ static void close_receiving_side(struct connection *connection)
     assert(connection->phase == CONNECTION_BUSY);
     connection->phase = CONNECTION_CLOSED;
     pthread_mutex_unlock(&connection->lock);
-    run_pending_drop(run);
+    run_count_down(run, &run->pending);
 }
 
 /* Frames that the processing side has, or will have: the next connection brings what follows. */
@@ -103,7 +88,7 @@ static uint64_t rewind_stream(struct connection *connection)
     if (stream == NULL)
         return 0;
     uint64_t frames = stream->found_frames, unfinished = stream->partial_bytes;
-    if (counts_bytes_only(stream))
+    if (request_counts_bytes(stream))
         frames = request_whole_frames(request_of(run->requests, connection->index),
                                       stream->received_bytes, &unfinished);
     reconnect_of(connection)->discarded_bytes += unfinished;
@@ -311,14 +296,6 @@ int receive_owner_post(struct connection *connection, unsigned count)
     return result;
 }
 
-/* What is idle waits for what never comes; so does what is not known, UINT64_MAX. */
-static bool all_found(const struct connection *connection)
-{
-    const struct stream *stream = connection->stream;
-    return !connection->idle && (stream->found_frames >= stream->frames_expected ||
-                                 stream->received_bytes >= stream->bytes_expected);
-}
-
 void receive_owner_post_next(struct connection *connection)
 {
     const struct run *run = connection->run;
@@ -327,7 +304,7 @@ void receive_owner_post_next(struct connection *connection)
     enum handed handed = HANDED_BACK;
     while (handed == HANDED_BACK) {
         unsigned count = 0;
-        if (all_found(connection)) {
+        if (!connection->idle && request_is_answered(stream)) {
             handed = receive_owner_hand_over(connection, CONNECTION_SETTLED);
             continue;
         }
@@ -368,15 +345,6 @@ void connection_resume(struct connection *connection)
     }
 }
 
-static void first_byte(struct run *run, uint64_t now_ns)
-{
-    uint64_t first = atomic_load_explicit(&run->first_byte_ns, memory_order_relaxed);
-    while (now_ns < first &&
-           !atomic_compare_exchange_weak_explicit(&run->first_byte_ns, &first, now_ns,
-                                                  memory_order_relaxed, memory_order_relaxed))
-        continue;
-}
-
 /* Written only when it changes: all workers read it. */
 static void data_came(struct run *run)
 {
@@ -390,7 +358,7 @@ static bool take_bytes(struct connection *connection, unsigned count, size_t byt
 {
     struct run *run = connection->run;
     if (!connection->heard)
-        first_byte(run, os_now_ns());
+        measure_first(&run->first_byte_ns, os_now_ns());
     connection->heard = true;
     connection_note_activity(connection);
     data_came(run);
@@ -403,19 +371,9 @@ static bool take_bytes(struct connection *connection, unsigned count, size_t byt
     return error == FRAME_OK;
 }
 
-/* The peer has finished although frames are owed, or their number is not known and this is how they
- * end. */
 static void peer_ended(struct connection *connection)
 {
-    const struct stream *stream = connection->stream;
-    bool owed = stream->frames_expected != UINT64_MAX;
-    const char *reason = NULL;
-    if (stream->bytes_expected == UINT64_MAX && counts_bytes_only(stream))
-        owed = false;
-    if (stream->partial_bytes > 0)
-        reason = frame_error_name(FRAME_TRUNCATED);
-    else if (owed)
-        reason = "closed-early";
+    const char *reason = request_end_reason(connection->stream);
     if (reason == NULL)
         connection_end(connection, NULL, os_now_ns());
     else

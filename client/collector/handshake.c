@@ -53,7 +53,7 @@ static void post_request(struct connection *connection, const char *text, size_t
     int result = post_send(connection, text, bytes);
     if (result == 0)
         return;
-    run_pending_drop(run);
+    run_count_down(run, &run->pending);
     connection_cut(connection, cp_error_name(result), os_now_ns());
 }
 
@@ -241,7 +241,7 @@ static void request_done(struct connection *connection, int error)
     pthread_mutex_lock(&connection->lock);
     connection->asking = false;
     pthread_mutex_unlock(&connection->lock);
-    run_pending_drop(connection->run);
+    run_count_down(connection->run, &connection->run->pending);
 }
 
 static void control_done(struct connection *connection, int64_t result)

@@ -104,6 +104,37 @@ uint64_t measure_kb(uint64_t bytes)
     return bytes > 0 ? bytes / KB : ROW_UNKNOWN;
 }
 
+void measure_first(_Atomic uint64_t *first_ns, uint64_t now_ns)
+{
+    uint64_t first = atomic_load_explicit(first_ns, memory_order_relaxed);
+    while (now_ns < first &&
+           !atomic_compare_exchange_weak_explicit(first_ns, &first, now_ns, memory_order_relaxed,
+                                                  memory_order_relaxed))
+        continue;
+}
+
+uint64_t measure_stall_ns(const struct collector_options *options, uint32_t servers)
+{
+    const double limit_ns = (double)options->stall_timeout_ms * OS_NS_PER_MS;
+    const double slow_ns = options->rate > 0 ? 3.0 * servers / options->rate * OS_NS_PER_S : 0;
+    return (uint64_t)fmin(fmax(slow_ns, limit_ns), (double)INT64_MAX);
+}
+
+uint64_t measure_expected_bytes(const struct request_set *requests, const struct attempt *attempts,
+                                uint32_t count)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t bytes = request_of(requests, i)->bytes_expected;
+        if (attempts[i].result != 0)
+            continue;
+        if (bytes == UINT64_MAX)
+            return UINT64_MAX;
+        sum += bytes;
+    }
+    return sum;
+}
+
 static uint64_t threads_of(const char *role)
 {
     const int count = os_thread_count(role);
@@ -117,15 +148,7 @@ void measure_threads(struct row *row)
     row->total_threads = threads_of(NULL);
 }
 
-void measure_per_byte(struct row *row, uint64_t copied_bytes, uint64_t scanned_bytes)
-{
-    row->copies_per_byte = ratio((double)copied_bytes, (double)row->bytes);
-    row->scanned_per_byte = ratio((double)scanned_bytes, (double)row->bytes);
-    if (row->frames != ROW_UNKNOWN)
-        row->receives_per_frame = ratio((double)row->receive_calls, (double)row->frames);
-}
-
-uint64_t measure_asked(const struct row *row)
+static uint64_t frames_asked(const struct row *row)
 {
     const struct collector_options *options = row->options;
     uint64_t each = options->frames_per_server, asked = each * (row->servers - row->idle_servers);
@@ -134,31 +157,9 @@ uint64_t measure_asked(const struct row *row)
 
 void measure_missed(struct row *row)
 {
-    uint64_t asked = measure_asked(row);
+    uint64_t asked = frames_asked(row);
     if (row->options->frames_per_server > 0 && row->frames != ROW_UNKNOWN && row->frames <= asked)
         row->frames_missed = asked - row->frames;
-}
-
-void measure_latency(struct row *row, const struct latency *latency)
-{
-    if (latency->count == 0)
-        return;
-    row->latency_us_p50 = (double)latency_quantile_ns(latency, 0.5) / 1e3;
-    row->latency_us_p90 = (double)latency_quantile_ns(latency, 0.9) / 1e3;
-    row->latency_us_p99 = (double)latency_quantile_ns(latency, 0.99) / 1e3;
-    row->latency_us_p999 = (double)latency_quantile_ns(latency, 0.999) / 1e3;
-    row->latency_us_max = (double)latency->max_ns / 1e3;
-}
-
-void measure_fleet(struct row *row, const struct fleet_stats *fleet)
-{
-    if (!fleet->known)
-        return;
-    row->server_bytes = fleet->after.bytes;
-    row->server_frames = fleet->after.frames;
-    if (row->server_bytes >= row->bytes)
-        row->undelivered_bytes = row->server_bytes - row->bytes;
-    row->server_cpu_s = (double)(fleet->after.cpu_ns - fleet->before.cpu_ns) / OS_NS_PER_S;
 }
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
@@ -201,7 +202,7 @@ static bool holds_here(struct row *row, const struct audit *audit)
  * sent. */
 static bool holds_there(struct row *row, const struct audit *audit)
 {
-    if (row->server_bytes == ROW_UNKNOWN && audit->reconnect)
+    if (row->server_bytes == ROW_UNKNOWN && row->options->reconnect)
         return true;
     if (row->server_bytes == ROW_UNKNOWN) {
         snprintf(row->audit, sizeof row->audit, "fail: the servers do not say what they sent");
@@ -221,11 +222,12 @@ void measure_audit(struct row *row, const struct audit *audit)
     }
     if (!holds_here(row, audit))
         return;
-    if (audit->foreign && audit->reasked)
+    const bool foreign = row->options->request.given;
+    if (foreign && audit->reasked)
         snprintf(row->audit, sizeof row->audit,
                  "none: servers that are not ours do not tell, and were asked anew after outages: "
                  "frames may be missing or be there twice");
-    else if (audit->foreign)
+    else if (foreign)
         snprintf(row->audit, sizeof row->audit, "none: servers that are not ours do not tell");
     else if (holds_there(row, audit))
         snprintf(row->audit, sizeof row->audit, "pass");
@@ -297,4 +299,62 @@ void measure_status(struct row *row)
         snprintf(text, sizeof text, "audit: %s", row->audit);
         reason_add(row, text);
     }
+}
+
+/* ---- the whole row --------------------------------------------------------------------------- */
+
+static void measure_per_byte(struct row *row, uint64_t copied_bytes, uint64_t scanned_bytes)
+{
+    row->copies_per_byte = ratio((double)copied_bytes, (double)row->bytes);
+    row->scanned_per_byte = ratio((double)scanned_bytes, (double)row->bytes);
+    if (row->frames != ROW_UNKNOWN)
+        row->receives_per_frame = ratio((double)row->receive_calls, (double)row->frames);
+}
+
+static void measure_latency(struct row *row, const struct latency *latency)
+{
+    if (latency->count == 0)
+        return;
+    row->latency_us_p50 = (double)latency_quantile_ns(latency, 0.5) / 1e3;
+    row->latency_us_p90 = (double)latency_quantile_ns(latency, 0.9) / 1e3;
+    row->latency_us_p99 = (double)latency_quantile_ns(latency, 0.99) / 1e3;
+    row->latency_us_p999 = (double)latency_quantile_ns(latency, 0.999) / 1e3;
+    row->latency_us_max = (double)latency->max_ns / 1e3;
+}
+
+static void measure_fleet(struct row *row, const struct fleet_stats *fleet)
+{
+    if (!fleet->known)
+        return;
+    row->server_bytes = fleet->after.bytes;
+    row->server_frames = fleet->after.frames;
+    if (row->server_bytes >= row->bytes)
+        row->undelivered_bytes = row->server_bytes - row->bytes;
+    row->server_cpu_s = (double)(fleet->after.cpu_ns - fleet->before.cpu_ns) / OS_NS_PER_S;
+}
+
+void measure_run(struct row *row, const struct measured *measured,
+                 const struct request_set *requests)
+{
+    const struct scheme_figures *figures = measured->figures;
+    struct audit audit = measured->audit;
+    /* Bytes without a frame: the scheme does not look for frames, so their number was not
+     * measured. */
+    row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
+    measure_missed(row);
+    row->buffer_peak_bytes = figures->buffer_peak_bytes;
+    row->buffer_cap_waits = figures->buffer_cap_waits;
+    row->buffer_turn_waits = figures->buffer_turn_waits;
+    row->hand_overs = figures->hand_overs > 0 ? figures->hand_overs : ROW_UNKNOWN;
+    row->pool_blocks = figures->pool_blocks;
+    row->blocks_lost = figures->blocks_lost;
+    measure_per_byte(row, figures->copied_bytes, figures->scanned_bytes);
+    measure_span(row, measured->first_ns, measured->last_ns, measured->before, measured->after);
+    measure_latency(row, &figures->latency);
+    stats_end(measured->fleet, requests, row->bytes);
+    measure_fleet(row, measured->fleet);
+    audit.processed_bytes = figures->bytes;
+    measure_audit(row, &audit);
+    measure_bottleneck(row, (unsigned)os_cpu_count());
+    measure_status(row);
 }

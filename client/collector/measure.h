@@ -1,11 +1,12 @@
-/* From what was noted during a run to the figures of its row. No clock is read here. */
+/* Computes the figures of a row from what a run has noted, for fanin-client and its peers. */
 #ifndef FANIN_COLLECTOR_MEASURE_H
 #define FANIN_COLLECTOR_MEASURE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "client/buffers/process.h"
+#include "client/collector/request.h"
 #include "client/collector/row.h"
 #include "client/collector/stats.h"
 #include "base/os.h"
@@ -23,38 +24,35 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
 /* measure_connected: counts alone, after connects that failed were tried again. */
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count);
 
-/* measure_span: times and CPU between two usages; last_ns < first_ns: no frame ever came.
- * row->bytes and row->frames are known. */
-void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
-                  const struct os_usage *before, const struct os_usage *after);
-
-/* measure_asked: frames that the servers were to send, all together. */
-uint64_t measure_asked(const struct row *row);
-
-/* measure_missed: asked for and never processed, of all servers, also of those that were never
- * there. row->frames is known. */
-void measure_missed(struct row *row);
-
 /* measure_kb: as a row counts memory; what could not be read, 0, is unknown. */
 uint64_t measure_kb(uint64_t bytes);
 
 /* measure_threads: of this process, now. */
 void measure_threads(struct row *row);
 
-/* measure_per_byte: what was copied and searched, and the receives that it took. row->bytes,
- * row->frames and row->receive_calls are known. */
-void measure_per_byte(struct row *row, uint64_t copied_bytes, uint64_t scanned_bytes);
+/* measure_first: lowers *first_ns, when the first byte came (UINT64_MAX: none), to `now_ns`. */
+void measure_first(_Atomic uint64_t *first_ns, uint64_t now_ns);
 
-void measure_latency(struct row *row, const struct latency *latency);
+/* measure_stall_ns: how long one of `servers` servers may be silent: --stall-timeout, or three
+ * times the interval between two of its frames at --rate if that is longer. */
+uint64_t measure_stall_ns(const struct collector_options *options, uint32_t servers);
 
-/* measure_fleet: the servers' side. row->bytes is known. */
-void measure_fleet(struct row *row, const struct fleet_stats *fleet);
+/* measure_expected_bytes: what the connected servers owe together; UINT64_MAX: not known. */
+uint64_t measure_expected_bytes(const struct request_set *requests, const struct attempt *attempts,
+                                uint32_t count);
+
+/* measure_span: times and CPU between two usages; last_ns < first_ns: no frame ever came.
+ * row->bytes and row->frames are known. */
+void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
+                  const struct os_usage *before, const struct os_usage *after);
+
+/* measure_missed: frames that were asked for and not processed, of all servers. row->frames is
+ * known. */
+void measure_missed(struct row *row);
 
 /* What the audit compares. */
 struct audit {
-    bool foreign;             /* servers that are not ours: nobody to ask */
-    bool reconnect;           /* lost connections are made again */
-    bool reasked;             /* and some were: what was on its way is lost */
+    bool reasked; /* servers were asked again after outages: what was on its way is lost */
     uint64_t expected_bytes;  /* of the connected servers; UINT64_MAX: not known */
     uint64_t processed_bytes; /* sum of the lengths of processed frames */
     uint64_t operations_lost; /* posted, never completed */
@@ -69,5 +67,19 @@ void measure_bottleneck(struct row *row, unsigned cpus);
 
 /* measure_status: ok, or failed with the reasons. */
 void measure_status(struct row *row);
+
+/* What is known when a run is over. */
+struct measured {
+    const struct scheme_figures *figures;
+    uint64_t first_ns, last_ns; /* first byte (UINT64_MAX: none), last frame */
+    const struct os_usage *before, *after;
+    struct fleet_stats *fleet;
+    struct audit audit; /* without processed_bytes */
+};
+
+/* measure_run: the rest of the row, when its connects and its sums over connections are known.
+ * Asks the fleet, which may block for STATS_TIMEOUT_MS. */
+void measure_run(struct row *row, const struct measured *measured,
+                 const struct request_set *requests);
 
 #endif

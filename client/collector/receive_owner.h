@@ -32,8 +32,7 @@ void receive_owner_release(struct connection *connection);
 /* connection_note_activity: the server has sent something, or owes nothing so far. */
 void connection_note_activity(struct connection *connection);
 
-/* run_count_down, run_pending_drop: take one off a count that the main thread waits for. */
+/* run_count_down: takes one off a count that the main thread waits for. */
 void run_count_down(struct run *run, _Atomic uint32_t *count);
-void run_pending_drop(struct run *run);
 
 #endif

@@ -168,6 +168,26 @@ uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uin
     return frames;
 }
 
+bool request_is_answered(const struct stream *stream)
+{
+    return stream->found_frames >= stream->frames_expected ||
+           stream->received_bytes >= stream->bytes_expected;
+}
+
+bool request_counts_bytes(const struct stream *stream)
+{
+    return stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
+}
+
+const char *request_end_reason(const struct stream *stream)
+{
+    if (stream->partial_bytes > 0)
+        return frame_error_name(FRAME_TRUNCATED);
+    if (stream->bytes_expected == UINT64_MAX && request_counts_bytes(stream))
+        return NULL; /* the number of frames is not known when only the server knows their sum */
+    return stream->frames_expected != UINT64_MAX ? "closed-early" : NULL;
+}
+
 const char *login_verdict(const char *answer, size_t bytes)
 {
     if (bytes == 2 && memcmp(answer, "OK", 2) == 0)

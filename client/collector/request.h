@@ -56,6 +56,17 @@ size_t request_again(const struct request *request, uint64_t from, uint64_t ago_
  * behind them in *rest. 0 and 0 if lengths are not known. */
 uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uint64_t *rest);
 
+/* request_is_answered: the stream has all that its server owes. */
+bool request_is_answered(const struct stream *stream);
+
+/* request_counts_bytes: the stream's receiver counts bytes and does not look for frames; one that
+ * looks has found a frame, or a part of one, in whatever has come. */
+bool request_counts_bytes(const struct stream *stream);
+
+/* request_end_reason: why it is a failure that the server closes now; NULL: it is none, this is
+ * how an answer of unknown length ends. */
+const char *request_end_reason(const struct stream *stream);
+
 /* How a login ends, if not with "OK". These names are the same on every engine and in a peer. */
 #define LOGIN_REFUSED "login-refused" /* NO: final, not tried again */
 #define LOGIN_TIMEOUT "login-timeout" /* no whole answer within --login-timeout */

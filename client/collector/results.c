@@ -60,36 +60,23 @@ void results_sum(struct run *run)
 void results_measure(struct run *run)
 {
     struct row *row = &run->program->row;
-    const struct scheme_figures *figures = &run->figures;
-    const bool reasked = sum_outages(run);
-    /* Bytes without a frame: the scheme does not look for frames, so their number was not
-     * measured. */
-    row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
-    measure_missed(row);
     if (run->options->reconnect)
         measure_connected(row, run->attempts, run->count);
-    row->buffer_peak_bytes = figures->buffer_peak_bytes;
-    row->buffer_cap_waits = figures->buffer_cap_waits;
-    row->buffer_turn_waits = figures->buffer_turn_waits;
-    measure_per_byte(row, figures->copied_bytes, figures->scanned_bytes);
-    row->hand_overs = figures->hand_overs > 0 ? figures->hand_overs : ROW_UNKNOWN;
-    row->pool_blocks = figures->pool_blocks;
-    row->blocks_lost = figures->blocks_lost;
-    uint64_t frame_bytes =
+    const uint64_t frame_bytes =
         run->options->request.given ? run->options->frame_bytes_max : run->options->size_max;
     row->buffer_predicted_bytes =
         scheme_memory(run->scheme, &run->scheme_config, row->connected, frame_bytes);
-    measure_span(row, atomic_load(&run->first_byte_ns), run->last_ns, &run->usage_begin,
-                 &run->usage_end);
-    measure_latency(row, &figures->latency);
-    stats_end(&run->fleet, run->requests, row->bytes);
-    measure_fleet(row, &run->fleet);
-    measure_audit(row, &(struct audit){.foreign = run->options->request.given,
-                                       .reconnect = run->options->reconnect,
-                                       .reasked = reasked,
-                                       .expected_bytes = run_expected_bytes(run),
-                                       .processed_bytes = figures->bytes,
-                                       .operations_lost = run->operations_lost});
-    measure_bottleneck(row, (unsigned)os_cpu_count());
-    measure_status(row);
+    const struct measured measured = {
+        .figures = &run->figures,
+        .first_ns = atomic_load(&run->first_byte_ns),
+        .last_ns = run->last_ns,
+        .before = &run->usage_begin,
+        .after = &run->usage_end,
+        .fleet = &run->fleet,
+        .audit = {.reasked = sum_outages(run),
+                  .expected_bytes =
+                      measure_expected_bytes(run->requests, run->attempts, run->count),
+                  .operations_lost = run->operations_lost},
+    };
+    measure_run(row, &measured, run->requests);
 }

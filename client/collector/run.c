@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { DRAIN_TIMEOUT_MS = 10000, TICKS_PER_S = 1000 / RUN_TICK_MS };
+enum { DRAIN_TIMEOUT_MS = 10000 };
 
 static const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
 
@@ -122,21 +122,6 @@ static bool is_ready(const struct connection *connection)
     return connection->phase == CONNECTION_READY;
 }
 
-/* Of the connected servers. */
-uint64_t run_expected_bytes(const struct run *run)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < run->count; i++) {
-        uint64_t bytes = request_of(run->requests, i)->bytes_expected;
-        if (run->attempts[i].result != 0)
-            continue;
-        if (bytes == UINT64_MAX)
-            return UINT64_MAX;
-        sum += bytes;
-    }
-    return sum;
-}
-
 static void skip_without_stream(struct run *run, uint32_t index)
 {
     char limit[ROW_LINE_BYTES / 2], why[ROW_LINE_BYTES];
@@ -152,7 +137,7 @@ static void skip_without_stream(struct run *run, uint32_t index)
 /* Nothing is connecting any more, so no phase changes before the main thread continues. */
 static bool attach_streams(struct run *run)
 {
-    run->expected_bytes = run_expected_bytes(run);
+    run->expected_bytes = measure_expected_bytes(run->requests, run->attempts, run->count);
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
         const struct request *request = request_of(run->requests, i);
@@ -214,15 +199,6 @@ static void await_drained(struct run *run)
     run->operations_lost = atomic_load(&run->pending);
 }
 
-static uint32_t stall_ticks(const struct collector_options *options, uint32_t servers)
-{
-    double limit_s = (double)options->stall_timeout_ms / 1000;
-    if (options->rate > 0 && 3 * servers / options->rate > limit_s)
-        limit_s = 3 * servers / options->rate;
-    double ticks = limit_s * TICKS_PER_S;
-    return ticks < (double)UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
-}
-
 /* Idle servers owe nothing: they end with the others. */
 static void end_idle(struct run *run)
 {
@@ -258,7 +234,9 @@ bool run_execute(struct run *run)
 {
     assert(run->count > 0);
     run->started_ns = os_now_ns();
-    run->stall_ticks = stall_ticks(run->options, request_asked(run->requests, run->count));
+    const uint64_t stall_ticks =
+        measure_stall_ns(run->options, request_asked(run->requests, run->count)) / tick_ns;
+    run->stall_ticks = stall_ticks < UINT32_MAX ? (uint32_t)stall_ticks : UINT32_MAX;
     progress_start(&run->progress, stderr, run->options->quiet, run->started_ns);
     bool ran = run_phases(run);
     if (atomic_load(&run->ended))

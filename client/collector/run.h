@@ -35,7 +35,7 @@ struct run {
     _Atomic uint32_t connecting;    /* whose first connection is not ready, nor lost */
     _Atomic uint32_t away;          /* in an outage: to be tried again, or being tried */
     _Atomic uint32_t living;        /* of those that are asked, not over yet */
-    _Atomic uint64_t pending;       /* receiving sides not closed yet, and sends that are out */
+    _Atomic uint32_t pending;       /* receiving sides not closed yet, and sends that are out */
     _Atomic bool ended;             /* living has become 0, and usage_end is filled in */
     _Atomic uint64_t first_byte_ns; /* UINT64_MAX: none yet */
     _Atomic uint32_t tick;          /* counted up by the main thread every RUN_TICK_MS */
@@ -67,9 +67,6 @@ static inline struct reconnect *reconnect_of(const struct connection *connection
  * flight. The port is open, its workers run. False: it could not take place, and the row says
  * why. */
 bool run_execute(struct run *run);
-
-/* run_expected_bytes: of all servers that were connected; UINT64_MAX: not known. */
-uint64_t run_expected_bytes(const struct run *run);
 
 /* results_sum: what connections and streams noted, before the scheme is closed. results_measure:
  * fills in the row, when port and scheme are closed. Asks the fleet, which may block for

@@ -1,170 +1,152 @@
 /* A row for people: a few aligned lines. */
 #include "client/collector/summary.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
+#include <string.h>
 
-#include "client/collector/measure.h"
+/* A line's text names keys of the row in braces. It is printed if none of them is null, and the
+ * key in [] is not 0; of several lines in a row with the same name only the first such one. */
+static const struct line {
+    const char *name, *text;
+} lines[] = {
+    {"run", "{scheme} scheme, {bind} binding, engine {engine} (gate {gate}), {workers} workers, "
+            "{concurrency} at once"},
+    {"asked", "{frames_per_server} of {size_min} to {size_max} from each server, {source} "
+              "source"},
+    {"request", "your own, frames of at most {frame_bytes_max}"},
+    {"connect", "{connected} of {servers} servers in {connect_ms} ({connect}; median "
+                "{connect_us_p50}, last {connect_us_max})"},
+    {"connect", "{connected} of {servers} servers in {connect_ms} ({connect})"},
+    {"login", "{logged_in} of {connected} servers accepted it{login_errors}"},
+    {"outages", "[reconnect_attempts] tries, {reconnects} of them reconnected; the longest "
+                "{outage_ms_max}"},
+    {"outages", "[reconnect_attempts] tries, {reconnects} of them reconnected"},
+    {"discarded", "[discarded_bytes] of frames that were cut and came again"},
+    {"received", "{bytes}, {frames} in {elapsed_ms}"},
+    {"received", "{bytes} in {elapsed_ms}"},
+    {"received", "nothing"},
+    {"throughput", "{bytes_per_s}, {frames_per_s}"},
+    {"throughput", "{bytes_per_s}"},
+    {"latency", "median {latency_us_p50}, 99% {latency_us_p99}, 99.9% {latency_us_p999}, maximum "
+                "{latency_us_max}"},
+    {"missed", "[frames_missed]"},
+    {"memory", "peak {peak_rss_kb} ({base_rss_kb} before connecting), buffers {buffer_peak_bytes}"},
+    {"memory", "peak {peak_rss_kb} ({base_rss_kb} before connecting)"},
+    {"threads", "{worker_threads} workers, {buffer_threads} buffering, {total_threads} in all"},
+    {"cpu", "{cpu_user_s} user + {cpu_system_s} system"},
+    {"efficiency", "{gb_per_cpu_s} of CPU time, {copies_per_byte} copies a byte, "
+                   "{receive_calls} receives"},
+    {"bottleneck", "{bottleneck}"},
+    {"audit", "{audit}"},
+    {"status", "failed: {reason}"},
+    {"status", "ok"},
+};
 
-static void line(FILE *out, const char *name, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* ---- values ---------------------------------------------------------------------------------- */
 
-static void line(FILE *out, const char *name, const char *format, ...)
+/* Units whose values are shown in steps of 1000, beginning with `factor` times the value. */
+static const struct scale {
+    const char *unit;
+    double factor;
+    const char *shown[7];
+} scales[] = {
+    {"bytes", 1, {"B", "kB", "MB", "GB", "TB", "PB"}},
+    {"kB", 1024, {"B", "kB", "MB", "GB", "TB", "PB"}},
+    {"bytes/s", 1, {"B/s", "kB/s", "MB/s", "GB/s", "TB/s", "PB/s"}},
+    {"us", 1, {"us", "ms", "s"}},
+    {"ms", 1e3, {"us", "ms", "s"}},
+    {"s", 1e6, {"us", "ms", "s"}},
+};
+
+/* Three digits that mean something. False: the value is null. */
+static bool show_number(double value, const char *unit, char text[ROW_LINE_BYTES])
 {
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(out, "%-12s", name);
-    vfprintf(out, format, arguments);
-    fputc('\n', out);
-    va_end(arguments);
-}
-
-/* "12.3 MB", three digits that mean something. */
-static const char *bytes_text(double bytes, char text[32])
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-    unsigned unit = 0;
-    while (bytes >= 999.5 && unit + 1 < sizeof units / sizeof units[0]) {
-        bytes /= 1000;
-        unit++;
+    bool whole = value == floor(value);
+    for (unsigned i = 0; i < sizeof scales / sizeof scales[0]; i++) {
+        const struct scale *scale = &scales[i];
+        if (strcmp(scale->unit, unit) != 0)
+            continue;
+        unsigned step = 0;
+        for (value *= scale->factor; value >= 999.5 && scale->shown[step + 1] != NULL; step++)
+            value /= 1000;
+        unit = scale->shown[step];
+        whole = step == 0;
+        break;
     }
-    snprintf(text, 32, "%.*f %s", unit == 0 || bytes >= 99.95 ? 0 : 1, bytes, units[unit]);
-    return text;
+    snprintf(text, ROW_LINE_BYTES, "%.*f%s%s", whole || value >= 100 ? 0 : 2, value,
+             unit[0] != '\0' ? " " : "", unit);
+    return !isnan(value);
 }
 
-static const char *micros_text(double micros, char text[32])
+static bool show_count(uint64_t value, const char *unit, char text[ROW_LINE_BYTES])
 {
-    if (micros >= 1e6)
-        snprintf(text, 32, "%.2f s", micros / 1e6);
-    else if (micros >= 1e3)
-        snprintf(text, 32, "%.2f ms", micros / 1e3);
-    else
-        snprintf(text, 32, "%.0f us", micros);
-    return text;
+    return show_number(value == ROW_UNKNOWN ? NAN : (double)value, unit, text);
 }
 
-static void write_run(const struct row *row, FILE *out)
+static bool show_text(const char *value, const char *unit, char text[ROW_LINE_BYTES])
 {
-    const struct collector_options *options = row->options;
-    line(out, "run",
-         "%s scheme, %s binding, engine %s (gate %s), %" PRIu64 " workers, %" PRIu64 " at once",
-         row->scheme, row->bind, row->engine, row->gate, row->workers, row->concurrency);
-    char least[32], most[32];
-    if (options->request.given)
-        line(out, "asked", "a request of your own, frames of at most %s",
-             bytes_text((double)options->frame_bytes_max, most));
-    else
-        line(out, "asked", "%" PRIu64 " frames of %s to %s from each server, %s source",
-             row->frames_per_server, bytes_text((double)row->size_min, least),
-             bytes_text((double)row->size_max, most), row->source);
+    snprintf(text, ROW_LINE_BYTES, "%s", value != NULL ? value : "");
+    return text[0] != '\0';
 }
 
-static void write_connects(const struct row *row, FILE *out)
+/* "; 2 refused, 1 timeout" */
+static bool show_tally(const struct row_tally *tally, const char *unit, char text[ROW_LINE_BYTES])
 {
-    char median[32], last[32];
-    if (row->connected == 0)
-        line(out, "connect", "0 of %" PRIu64 " servers in %.1f ms (%s)", row->servers,
-             row->connect_ms, row->connect);
-    else
-        line(out, "connect",
-             "%" PRIu64 " of %" PRIu64 " servers in %.1f ms (%s; median %s, last %s)",
-             row->connected, row->servers, row->connect_ms, row->connect,
-             micros_text(row->connect_us_p50, median), micros_text(row->connect_us_max, last));
+    size_t used = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < tally->used && used < ROW_LINE_BYTES; i++)
+        used += (size_t)snprintf(text + used, ROW_LINE_BYTES - used, "%s%" PRIu64 " %s",
+                                 i == 0 ? "; " : ", ", tally->items[i].count, tally->items[i].name);
+    return true;
 }
 
-static void write_logins(const struct row *row, FILE *out)
+#define show_line                      show_text
+#define show_choice                    show_text
+#define show_from1                     show_count
+#define show_positive                  show_number
+#define show_time                      show_number
+#define show_flag(value, unit, text)   false
+#define show_bytes(value, unit, text)  false
+#define show_status(value, unit, text) false
+
+static bool show_key(const struct row *row, const char *key, char text[ROW_LINE_BYTES])
 {
-    if (row->logged_in == ROW_UNKNOWN)
-        return;
-    fprintf(out, "%-12s%" PRIu64 " of %" PRIu64 " servers accepted it", "login", row->logged_in,
-            row->connected);
-    for (unsigned i = 0; i < row->login_errors->used; i++)
-        fprintf(out, "%s%" PRIu64 " %s", i == 0 ? "; " : ", ", row->login_errors->items[i].count,
-                row->login_errors->items[i].name);
-    fputc('\n', out);
+#define ROW_OPTION(kind, name, unit, null, meaning)                                                \
+    if (strcmp(key, #name) == 0)                                                                   \
+        return show_##kind(row->name, unit, text);
+#define ROW_RESULT ROW_OPTION
+#include "base/row_keys.h"
+    assert(!"a key of the row");
+    return false;
 }
 
-static void write_outages(const struct row *row, FILE *out)
-{
-    char longest[32], discarded[32];
-    if (row->reconnect_attempts == ROW_UNKNOWN || row->reconnect_attempts == 0)
-        return;
-    line(out, "outages", "%" PRIu64 " tries, %" PRIu64 " of them reconnected; the longest %s",
-         row->reconnect_attempts, row->reconnects,
-         micros_text(isnan(row->outage_ms_max) ? 0 : row->outage_ms_max * 1e3, longest));
-    line(out, "discarded", "%s of frames that were cut and came again",
-         bytes_text((double)row->discarded_bytes, discarded));
-}
+/* ---- lines ----------------------------------------------------------------------------------- */
 
-static void write_missed(const struct row *row, FILE *out)
+/* False: it does not apply to this row. */
+static bool line_write(const struct row *row, const struct line *line, FILE *out)
 {
-    if (row->frames_missed != ROW_UNKNOWN && row->frames_missed > 0)
-        line(out, "missed", "%" PRIu64 " of %" PRIu64 " frames", row->frames_missed,
-             measure_asked(row));
-}
-
-static void write_traffic(const struct row *row, FILE *out)
-{
-    char bytes[32], rate[32];
-    if (isnan(row->elapsed_ms)) {
-        line(out, "received", "nothing");
-        return;
+    char text[4 * ROW_LINE_BYTES], key[64], value[ROW_LINE_BYTES];
+    int used = snprintf(text, sizeof text, "%-12s", line->name);
+    for (const char *at = line->text; *at != '\0';) {
+        size_t bytes = strcspn(at, "{[}]");
+        const bool is_key = at > line->text && (at[-1] == '{' || at[-1] == '[');
+        snprintf(is_key ? key : value, is_key ? sizeof key : sizeof value, "%.*s", (int)bytes, at);
+        if (is_key && (!show_key(row, key, value) || (at[-1] == '[' && value[0] == '0')))
+            return false;
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s", value);
+        at += bytes + (at[bytes] != '\0');
     }
-    bytes_text((double)row->bytes, bytes);
-    bytes_text(row->bytes_per_s, rate);
-    if (row->frames == ROW_UNKNOWN) {
-        line(out, "received", "%s in %.1f ms", bytes, row->elapsed_ms);
-        line(out, "throughput", "%s/s", rate);
-    } else {
-        line(out, "received", "%s, %" PRIu64 " frames in %.1f ms", bytes, row->frames,
-             row->elapsed_ms);
-        line(out, "throughput", "%s/s, %.0f frames/s", rate, row->frames_per_s);
-    }
-    char median[32], p99[32], p999[32], most[32];
-    if (!isnan(row->latency_us_p50))
-        line(out, "latency", "median %s, 99%% %s, 99.9%% %s, maximum %s",
-             micros_text(row->latency_us_p50, median), micros_text(row->latency_us_p99, p99),
-             micros_text(row->latency_us_p999, p999), micros_text(row->latency_us_max, most));
-}
-
-static const char *count_text(uint64_t count, unsigned bytes_each, char text[32])
-{
-    return count == ROW_UNKNOWN ? "unknown" : bytes_text((double)count * bytes_each, text);
-}
-
-static void write_costs(const struct row *row, FILE *out)
-{
-    char peak[32], base[32], buffers[32];
-    line(out, "memory", "peak %s (%s before connecting), buffers %s",
-         count_text(row->peak_rss_kb, 1024, peak), count_text(row->base_rss_kb, 1024, base),
-         count_text(row->buffer_peak_bytes, 1, buffers));
-    line(out, "threads", "%" PRIu64 " workers, %" PRIu64 " buffering, %" PRIu64 " in all",
-         row->worker_threads, row->buffer_threads, row->total_threads);
-    line(out, "cpu", "%.3f s user + %.3f s system", row->cpu_user_s, row->cpu_system_s);
-    if (!isnan(row->gb_per_cpu_s))
-        line(out, "efficiency", "%.2f GB per CPU second, %.2f copies a byte, %.1f kB a receive",
-             row->gb_per_cpu_s, row->copies_per_byte,
-             (double)row->bytes / (double)row->receive_calls / 1e3);
-    if (row->bottleneck[0] != '\0')
-        line(out, "bottleneck", "%s", row->bottleneck);
+    fprintf(out, "%s\n", text);
+    return true;
 }
 
 void summary_write(const struct row *row, FILE *out)
 {
-    if (row->status != ROW_SKIPPED) {
-        write_run(row, out);
-        write_connects(row, out);
-        write_logins(row, out);
-        write_outages(row, out);
-        write_traffic(row, out);
-        write_missed(row, out);
-        write_costs(row, out);
-        line(out, "audit", "%s", row->audit);
-    }
-    if (row->status == ROW_OK)
-        line(out, "status", "ok");
-    else
-        line(out, "status", "%s: %s", row->status == ROW_FAILED ? "failed" : "skipped",
-             row->reason);
+    const char *written = "", *left_out = row->options->request.given ? "asked" : "request";
+    for (unsigned i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (strcmp(lines[i].name, written) != 0 && strcmp(lines[i].name, left_out) != 0 &&
+            line_write(row, &lines[i], out))
+            written = lines[i].name;
 }

@@ -131,23 +131,17 @@ static void blocking_close(struct peer *peer)
         struct receiver *receiver = peer->links[i].state;
         if (receiver->started)
             pthread_join(receiver->thread, NULL);
-        peer_add(peer, &receiver->processor);
+        processor_sum_up(&receiver->processor, &peer->figures);
     }
     pthread_cond_destroy(&gate->opened);
     pthread_mutex_destroy(&gate->lock);
-}
-
-static const char *blocking_engine(void)
-{
-    return "threads";
 }
 
 static const struct peer_model model = {
     .name = "fanin-peer-blocking",
     .about = "Does fanin-client's job with a thread for each connection and blocking receives",
     .scheme = "blocking",
-    .scheme_slices = "blocking-slices",
-    .engine = blocking_engine,
+    .engine = "threads",
     .thread_per_link = true,
     .state_bytes = sizeof(struct start_gate),
     .link_state_bytes = sizeof(struct receiver),

@@ -146,7 +146,7 @@ static void on_read(struct bufferevent *events, void *context)
     input->known_bytes = evbuffer_get_length(buffer);
     if (error != FRAME_OK)
         end(link, frame_error_name(error));
-    else if (peer_link_all_found(link))
+    else if (request_is_answered(&link->stream))
         end(link, NULL);
 }
 
@@ -167,8 +167,7 @@ static void on_timer(evutil_socket_t none, short what, void *context)
 
 /* ---- the model ------------------------------------------------------------------------------ */
 
-/* 0, or a portable negative code. */
-static int input_open(struct peer_link *link)
+static int libevent_start(struct peer_link *link)
 {
     const struct loop *loop = link->peer->state;
     struct input *input = link->state;
@@ -188,19 +187,8 @@ static void libevent_collect(struct peer *peer)
 {
     const struct timeval tick = {.tv_usec = PEER_TICK_MS * 1000};
     const struct loop *loop = peer->state;
-    for (uint32_t i = 0; i < peer->count; i++) {
-        struct peer_link *link = &peer->links[i];
-        if (!peer_is_living(link))
-            continue;
-        int result = input_open(link);
-        if (result == 0)
-            result = peer_link_ask(link);
-        if (result != 0)
-            end(link, cp_error_name(result));
-    }
     event_add(loop->timer, &tick);
-    if (atomic_load(&peer->living) > 0)
-        event_base_dispatch(loop->base);
+    event_base_dispatch(loop->base);
 }
 
 static const char *libevent_open(struct peer *peer)
@@ -225,23 +213,17 @@ static void libevent_close(struct peer *peer)
     free(loop->frame);
 }
 
-static const char *libevent_engine(void)
-{
-    static char name[64];
-    snprintf(name, sizeof name, "libevent %s", event_get_version());
-    return name;
-}
-
 static const struct peer_model model = {
     .name = "fanin-peer-libevent",
     .about = "Does fanin-client's job with libevent: a bufferevent for each connection on one base "
              "and one thread",
     .scheme = "libevent",
-    .scheme_slices = "libevent-slices",
-    .engine = libevent_engine,
+    .engine = "libevent ",
+    .engine_version = event_get_version,
     .state_bytes = sizeof(struct loop),
     .link_state_bytes = sizeof(struct input),
     .open = libevent_open,
+    .start = libevent_start,
     .collect = libevent_collect,
     .cut = end,
     .close = libevent_close,

@@ -76,7 +76,7 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- the model ------------------------------------------------------------------------------ */
 
-static void start(struct peer_link *link)
+static int libuv_start(struct peer_link *link)
 {
     uv_tcp_t *tcp = tcp_of(link);
     tcp->data = link;
@@ -86,20 +86,14 @@ static void start(struct peer_link *link)
         net_close(link->handle);
     else
         result = uv_read_start((uv_stream_t *)tcp, on_alloc, on_read);
-    int code = result == 0 ? peer_link_ask(link) : cp_error_from_os(-result);
-    if (code != 0)
-        end(link, cp_error_name(code));
+    return result == 0 ? 0 : cp_error_from_os(-result);
 }
 
 static void libuv_collect(struct peer *peer)
 {
     struct loop *loop = peer->state;
-    for (uint32_t i = 0; i < peer->count; i++)
-        if (peer_is_living(&peer->links[i]))
-            start(&peer->links[i]);
     uv_timer_start(&loop->timer, on_timer, PEER_TICK_MS, PEER_TICK_MS);
-    if (atomic_load(&peer->living) > 0)
-        uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
 static const char *libuv_open(struct peer *peer)
@@ -126,23 +120,17 @@ static void libuv_close(struct peer *peer)
     (void)result;
 }
 
-static const char *libuv_engine(void)
-{
-    static char name[32];
-    snprintf(name, sizeof name, "libuv %s", uv_version_string());
-    return name;
-}
-
 static const struct peer_model model = {
     .name = "fanin-peer-libuv",
     .about = "Does fanin-client's job with libuv: one loop on one thread receives, finds frames "
              "and processes them where they lie",
     .scheme = "libuv",
-    .scheme_slices = "libuv-slices",
-    .engine = libuv_engine,
+    .engine = "libuv ",
+    .engine_version = uv_version_string,
     .state_bytes = sizeof(struct loop),
     .link_state_bytes = sizeof(uv_tcp_t),
     .open = libuv_open,
+    .start = libuv_start,
     .collect = libuv_collect,
     .cut = end,
     .close = libuv_close,

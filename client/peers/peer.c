@@ -23,47 +23,19 @@ int peer_link_ask(struct peer_link *link)
                                             program->options.stall_timeout_ms * OS_NS_PER_MS));
 }
 
-static void first_byte(struct peer *peer)
-{
-    uint64_t now_ns = os_now_ns(), first_ns = atomic_load(&peer->first_ns);
-    while (now_ns < first_ns && !atomic_compare_exchange_weak(&peer->first_ns, &first_ns, now_ns))
-        continue;
-}
-
 /* The clock is the tick's: to read one at each receive would cost small frames more than the
  * silence of a second or more is worth. */
 void peer_link_heard(struct peer_link *link, size_t bytes)
 {
     assert(bytes > 0);
     if (!link->heard)
-        first_byte(link->peer);
+        measure_first(&link->peer->first_ns, os_now_ns());
     link->heard = true;
     link->stream.received_bytes += bytes;
     link->receive_calls++;
     atomic_store_explicit(&link->heard_ns,
                           atomic_load_explicit(&link->peer->now_ns, memory_order_relaxed),
                           memory_order_relaxed);
-}
-
-bool peer_link_all_found(const struct peer_link *link)
-{
-    const struct stream *stream = &link->stream;
-    return stream->found_frames >= stream->frames_expected ||
-           stream->received_bytes >= stream->bytes_expected;
-}
-
-/* What it means that the server has closed. A peer that only counts bytes cannot know how many
- * frames there were when only the server knows their sum. */
-static const char *end_of_stream(const struct peer_link *link)
-{
-    const struct stream *stream = &link->stream;
-    bool counts_only =
-        stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
-    if (stream->partial_bytes > 0)
-        return frame_error_name(FRAME_TRUNCATED);
-    if (stream->bytes_expected == UINT64_MAX && counts_only)
-        return NULL;
-    return stream->frames_expected != UINT64_MAX ? "closed-early" : NULL;
 }
 
 bool peer_link_received(struct peer_link *link, struct processor *processor, uint8_t *data,
@@ -74,14 +46,14 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
         link->receive_calls++;
         link->receive_empty++;
         if (result != PEER_NOTHING)
-            *reason = result == 0 ? end_of_stream(link) : cp_error_name((int)result);
+            *reason = result == 0 ? request_end_reason(&link->stream) : cp_error_name((int)result);
         return result == PEER_NOTHING;
     }
     peer_link_heard(link, (size_t)result);
     if (processor != NULL)
         error = framer_take(link, processor, data, (size_t)result);
     *reason = error == FRAME_OK ? NULL : frame_error_name(error);
-    return error == FRAME_OK && !peer_link_all_found(link);
+    return error == FRAME_OK && !request_is_answered(&link->stream);
 }
 
 /* The usage is read by the thread that ends the last link: the main thread may be late to wake. */
@@ -100,14 +72,6 @@ void peer_link_end(struct peer_link *link, const char *reason)
         return;
     os_usage_read(&peer->after);
     os_unpark(&peer->main);
-}
-
-void peer_add(struct peer *peer, const struct processor *processor)
-{
-    peer->frames += processor->frames;
-    peer->frame_bytes += processor->bytes;
-    peer->copied_bytes += processor->copied_bytes;
-    latency_merge(&peer->latency, &processor->latency);
 }
 
 /* ---- connect and log in --------------------------------------------------------------------- */
@@ -176,13 +140,6 @@ static void ask_fleet(struct peer *peer)
 
 /* ---- collect -------------------------------------------------------------------------------- */
 
-static uint64_t silence_max_ns(const struct collector_options *options, uint32_t count)
-{
-    double limit_ns = (double)options->stall_timeout_ms * OS_NS_PER_MS;
-    double slow_ns = options->rate > 0 ? 3.0 * count / options->rate * OS_NS_PER_S : 0;
-    return (uint64_t)(slow_ns > limit_ns ? slow_ns : limit_ns);
-}
-
 void peer_tick(struct peer *peer)
 {
     uint64_t now_ns = os_now_ns();
@@ -208,31 +165,45 @@ static void cut_idle(struct peer *peer)
             peer->model->cut(&peer->links[i], NULL);
 }
 
+/* Hands each link to the model, and asks; a model without `start` asks by itself. */
+static void start_all(struct peer *peer)
+{
+    for (uint32_t i = 0; peer->model->start != NULL && i < peer->count; i++) {
+        struct peer_link *link = &peer->links[i];
+        if (!peer_is_living(link))
+            continue;
+        int result = peer->model->start(link);
+        if (result == 0)
+            result = peer_link_ask(link);
+        if (result != 0)
+            peer->model->cut(link, cp_error_name(result));
+    }
+}
+
 static void collect(struct peer *peer)
 {
     uint64_t now_ns = os_now_ns();
-    peer->silence_max_ns =
-        silence_max_ns(&peer->program.options, request_asked(&peer->program.requests, peer->count));
+    peer->silence_max_ns = measure_stall_ns(&peer->program.options,
+                                            request_asked(&peer->program.requests, peer->count));
     atomic_store(&peer->now_ns, now_ns);
     for (uint32_t i = 0; i < peer->count; i++)
         atomic_store(&peer->links[i].heard_ns, peer->links[i].idle ? UINT64_MAX : now_ns);
     os_usage_read(&peer->before);
     peer->after = peer->before;
-    if (atomic_load(&peer->living) > 0) {
+    start_all(peer);
+    if (atomic_load(&peer->living) > 0)
         peer->model->collect(peer);
-        cut_idle(peer);
-    }
+    cut_idle(peer);
     assert(atomic_load(&peer->living) == 0);
 }
 
 /* ---- measure -------------------------------------------------------------------------------- */
 
-/* Returns the bytes that the connected servers owe; *last_ns says when the last link was over, of
- * stalled ones when they were last heard of. */
-static uint64_t sum_links(struct peer *peer, uint64_t *last_ns)
+/* Returns when the last link was over; of stalled ones, when they were last heard of. */
+static uint64_t sum_links(struct peer *peer)
 {
     struct row *row = &peer->program.row;
-    uint64_t expected_bytes = 0;
+    uint64_t last_ns = 0;
     row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
@@ -241,41 +212,36 @@ static uint64_t sum_links(struct peer *peer, uint64_t *last_ns)
         row->bytes += link->stream.received_bytes;
         row->receive_calls += link->receive_calls;
         row->receive_empty += link->receive_empty;
-        if (link->heard && end_ns > *last_ns)
-            *last_ns = end_ns;
-        if (peer->attempts[i].result == 0 && link->stream.bytes_expected == UINT64_MAX)
-            expected_bytes = UINT64_MAX;
-        else if (peer->attempts[i].result == 0)
-            expected_bytes += link->stream.bytes_expected;
+        if (link->heard && end_ns > last_ns)
+            last_ns = end_ns;
         if (link->reason != NULL) {
             row->connections_failed++;
             row_tally_add(row->errors, link->reason);
         }
     }
-    return expected_bytes;
+    return last_ns;
 }
 
 static void measure(struct peer *peer)
 {
     struct row *row = &peer->program.row;
-    uint64_t last_ns = 0, expected_bytes = sum_links(peer, &last_ns);
-    bool looked = peer->frames > 0 || row->bytes == 0;
-    row->blocks_lost = row->pool_blocks = row->buffer_cap_waits = row->buffer_turn_waits = 0;
+    const struct request_set *requests = &peer->program.requests;
+    const struct measured measured = {
+        .figures = &peer->figures,
+        .last_ns = sum_links(peer),
+        .first_ns = atomic_load(&peer->first_ns),
+        .before = &peer->before,
+        .after = &peer->after,
+        .fleet = &peer->fleet,
+        .audit = {.expected_bytes = measure_expected_bytes(requests, peer->attempts, peer->count)},
+    };
+    if (peer->model->counts_bytes)
+        peer->figures.bytes = row->bytes;
+    peer->figures.buffer_peak_bytes = atomic_load(&peer->budget.peak_bytes);
     row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
-    row->frames = looked ? peer->frames : ROW_UNKNOWN;
-    measure_missed(row);
-    measure_per_byte(row, peer->copied_bytes, peer->scanned_bytes);
-    uint64_t peak_bytes = atomic_load(&peer->budget.peak_bytes);
-    row->buffer_peak_bytes = peak_bytes > 0 ? peak_bytes : ROW_UNKNOWN;
-    measure_span(row, atomic_load(&peer->first_ns), last_ns, &peer->before, &peer->after);
-    measure_latency(row, &peer->latency);
-    stats_end(&peer->fleet, &peer->program.requests, row->bytes);
-    measure_fleet(row, &peer->fleet);
-    measure_audit(row, &(struct audit){.foreign = peer->program.options.request.given,
-                                       .expected_bytes = expected_bytes,
-                                       .processed_bytes = looked ? peer->frame_bytes : row->bytes});
-    measure_bottleneck(row, (unsigned)os_cpu_count());
-    measure_status(row);
+    measure_run(row, &measured, requests);
+    if (row->buffer_peak_bytes == 0)
+        row->buffer_peak_bytes = ROW_UNKNOWN;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -306,7 +272,7 @@ static void close_model(struct peer *peer)
         if (peer->links[i].handle != CP_HANDLE_NONE)
             net_close(peer->links[i].handle);
     }
-    peer_add(peer, &peer->processor);
+    processor_sum_up(&peer->processor, &peer->figures);
     free(peer->link_states);
     free(peer->state);
 }
@@ -340,9 +306,13 @@ static void describe(struct peer *peer)
 {
     const struct peer_model *model = peer->model;
     struct row *row = &peer->program.row;
-    row->engine = model->engine();
+    snprintf(peer->engine, sizeof peer->engine, "%s%s", model->engine,
+             model->engine_version != NULL ? model->engine_version() : "");
+    row->engine = peer->engine;
     row->gate = "none";
-    row->scheme = peer->slices ? model->scheme_slices : model->scheme;
+    snprintf(peer->scheme, sizeof peer->scheme, "%s%s", model->scheme,
+             peer->slices ? "-slices" : "");
+    row->scheme = peer->scheme;
     row->workers = row->concurrency = model->thread_per_link ? peer->count : 1;
     row->batch = 1;
     row->connect = option_connect_names[CONNECT_SYNC];
@@ -367,9 +337,9 @@ static void write_help(const struct peer_model *model, char about[512], char exa
              "%s%s. Takes fanin-client's options, so that one command line serves both, and uses "
              "those of servers, load and output; it connects one server after the other.",
              model->about,
-             model->scheme_slices != NULL
-                 ? "; with --scheme slices it processes frames in pieces, as they arrive"
-                 : "");
+             model->counts_bytes
+                 ? ""
+                 : "; with --scheme slices it processes frames in pieces, as they arrive");
     snprintf(examples, 128, "  %s --servers 200 --port 20000 --frames 100", model->name);
 }
 
@@ -387,7 +357,7 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
         return program_refuse(program, "--reconnect: only fanin-client has it; its peers connect "
                                        "each server once");
     peer.count = program->servers.count;
-    peer.slices = model->scheme_slices != NULL && strcmp(program->options.scheme, "slices") == 0;
+    peer.slices = !model->counts_bytes && strcmp(program->options.scheme, "slices") == 0;
     atomic_store(&peer.first_ns, UINT64_MAX);
     describe(&peer);
     collector_options_process(&program->options, &peer.config);

@@ -4,8 +4,9 @@
  * report.
  *
  *   connect each server, log in     one after the other, blocking
- *   model.open                      its handles, its threads
- *   model.collect                   until no link is living; asks with peer_link_ask
+ *   model.open                      its threads
+ *   model.start, then the request   for each link
+ *   model.collect                   until no link is living
  *   model.close
  *   the row */
 #ifndef FANIN_PEERS_PEER_H
@@ -49,21 +50,24 @@ struct peer_link {
 };
 
 struct peer_model {
-    const char *name;            /* of the program */
-    const char *about;           /* what it does, in a sentence without its full stop */
-    const char *scheme;          /* the row's word for it */
-    const char *scheme_slices;   /* and with --scheme slices; NULL: that makes no difference */
-    const char *(*engine)(void); /* and for what it waits with */
+    const char *name;                    /* of the program */
+    const char *about;                   /* what it does, in a sentence without its full stop */
+    const char *scheme;                  /* in the row; "-slices" follows with --scheme slices */
+    const char *engine;                  /* in the row: what it waits with */
+    const char *(*engine_version)(void); /* follows it; NULL: nothing */
     bool thread_per_link;
+    bool counts_bytes; /* does not look for frames, so --scheme slices makes no difference */
     size_t state_bytes, link_state_bytes; /* of peer.state and peer_link.state */
 
     /* open: the logged-in links get handles or threads of the model's. Returns NULL, or why this
      * machine cannot: then close comes next. */
     const char *(*open)(struct peer *peer);
-    /* collect: asks, and receives until no link is living; calls peer_tick every PEER_TICK_MS. */
+    /* start: the model's handle of a link, which is asked next. 0, or a portable negative code: cut
+     * comes next. NULL: collect asks with peer_link_ask. */
+    int (*start)(struct peer_link *link);
+    /* collect: receives until no link is living; calls peer_tick every PEER_TICK_MS. */
     void (*collect)(struct peer *peer);
-    /* cut: from peer_tick: makes a living link end soon, for `reason`. After collect, with NULL:
-     * idle ones. */
+    /* cut: makes a living link end soon, for `reason`; an idle one with NULL, after collect. */
     void (*cut)(struct peer_link *link, const char *reason);
     /* close: frees what open took. Links that are not over are given up; the handles that are left
      * are closed after it. */
@@ -87,11 +91,11 @@ struct peer {
     struct os_usage before, after;
     _Atomic uint64_t first_ns; /* UINT64_MAX: no byte has come */
 
-    struct budget budget;       /* of the model's buffers, as far as it knows them */
-    struct processor processor; /* the main thread's */
-    struct latency latency;
-    uint64_t frames, frame_bytes, copied_bytes, scanned_bytes;
-    void *state, *link_states; /* the model's: state_bytes, zeroed; one a link */
+    struct budget budget;          /* of the model's buffers, as far as it knows them */
+    struct processor processor;    /* the main thread's */
+    struct scheme_figures figures; /* as far as a peer has them */
+    char scheme[64], engine[64];   /* as the row names them */
+    void *state, *link_states;     /* the model's: state_bytes, zeroed; one a link */
 };
 
 /* peer_main: the whole program. Blocks; returns the exit code. */
@@ -110,9 +114,6 @@ int peer_link_ask(struct peer_link *link);
 /* peer_link_heard: a receive has brought `bytes`, 1 or more. */
 void peer_link_heard(struct peer_link *link, size_t bytes);
 
-/* peer_link_all_found: nothing more is owed. */
-bool peer_link_all_found(const struct peer_link *link);
-
 /* peer_link_received: counts a receive and, with a processor, takes the frames out of `data`, which
  * is what framer_room returned. `result`: bytes, 0 when the server has closed, a portable negative
  * code, or PEER_NOTHING. False: the link is over, because of *reason or (NULL) because all is
@@ -123,8 +124,5 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
 /* peer_link_end: the link is over, because of `reason` or (NULL) because all is done. Once, by the
  * thread that receives on it; its socket is closed or about to be. */
 void peer_link_end(struct peer_link *link, const char *reason);
-
-/* peer_add: counts what a processor has processed. When it has ended. */
-void peer_add(struct peer *peer, const struct processor *processor);
 
 #endif

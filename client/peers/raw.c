@@ -30,18 +30,9 @@ static void receive(struct peer_link *link)
         end(link, reason);
 }
 
-static void ask_all(struct peer *peer)
+static int raw_start(struct peer_link *link)
 {
-    for (uint32_t i = 0; i < peer->count; i++) {
-        struct peer_link *link = &peer->links[i];
-        if (!peer_is_living(link))
-            continue;
-        int result = cp_error_from_errno(net_watch_add(watch, &link->watched, link->handle));
-        if (result == 0)
-            result = peer_link_ask(link);
-        if (result != 0)
-            end(link, cp_error_name(result));
-    }
+    return cp_error_from_errno(net_watch_add(watch, &link->watched, link->handle));
 }
 
 static void raw_collect(struct peer *peer)
@@ -49,7 +40,6 @@ static void raw_collect(struct peer *peer)
     struct net_event events[EVENTS_MAX];
     const uint64_t tick_ns = (uint64_t)PEER_TICK_MS * OS_NS_PER_MS;
     uint64_t ticked_ns = os_now_ns();
-    ask_all(peer);
     while (peer->living > 0) {
         int count = net_watch_wait(watch, events, EVENTS_MAX, tick_ns);
         for (int i = 0; i < count; i++)
@@ -79,8 +69,11 @@ static const struct peer_model model = {
     .about = "The ceiling that fanin-client is measured against: one thread, one wait, and one hot "
              "buffer for every receive; it counts bytes and does not look at them",
     .scheme = "raw",
-    .engine = net_watch_name,
+    .engine = "",
+    .engine_version = net_watch_name,
+    .counts_bytes = true,
     .open = raw_open,
+    .start = raw_start,
     .collect = raw_collect,
     .cut = end,
     .close = raw_close,

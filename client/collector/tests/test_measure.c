@@ -123,7 +123,7 @@ static void every_part_of_the_audit_can_fail(void **state)
 static void where_nobody_can_be_asked_there_is_no_audit(void **state)
 {
     struct audit audit = clean_row();
-    audit.foreign = true;
+    options.request.given = true;
     audit.expected_bytes = UINT64_MAX;
     row.server_bytes = ROW_UNKNOWN;
     assert_audit(&audit, "none: servers that are not ours");
@@ -140,7 +140,7 @@ static struct audit row_after_outages(void)
     row.bytes = 1100;
     row.discarded_bytes = 100;
     row.server_bytes = 1150;
-    audit.reconnect = audit.reasked = true;
+    options.reconnect = audit.reasked = true;
     return audit;
 }
 
@@ -163,7 +163,7 @@ static void the_audit_after_outages_holds_what_it_can(void **state)
     audit.processed_bytes = 1001;
     assert_audit(&audit, "fail: processed frames of 1001 bytes, received 1000");
     audit = row_after_outages();
-    audit.foreign = true;
+    options.request.given = true;
     assert_audit(&audit, "none: servers that are not ours do not tell, and were asked anew");
 }
 
