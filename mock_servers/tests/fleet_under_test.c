@@ -50,35 +50,40 @@ void fleet_forget(struct fleet_under_test *fleet)
     assert_int_equal(rmdir(fleet->directory), 0); /* nothing else was left behind, no ready file */
 }
 
-void fleet_begin_with(struct fleet_under_test *fleet, const char *const *arguments)
+struct fleet_under_test fleet_begin_with(const char *const *arguments)
 {
+    struct fleet_under_test fleet;
     int code;
-    fleet_launch(fleet, arguments);
-    for (unsigned i = 0; i < PATIENCE_S * 100 && access(fleet->ready, R_OK) != 0; i++)
-        if (os_process_wait(&fleet->process, 10 * OS_NS_PER_MS, &code) != 0) {
+    fleet_launch(&fleet, arguments);
+    for (unsigned i = 0; i < PATIENCE_S * 100 && access(fleet.ready, R_OK) != 0; i++)
+        if (os_process_wait(&fleet.process, 10 * OS_NS_PER_MS, &code) != 0) {
             char errors[1024];
-            file_read(fleet->errors, errors, sizeof errors);
+            file_read(fleet.errors, errors, sizeof errors);
             fail_msg("fanin-servers ended with %d: %s", code, errors);
         }
-    assert_int_equal(access(fleet->ready, R_OK), 0);
+    assert_int_equal(access(fleet.ready, R_OK), 0);
+    return fleet;
+}
+
+int process_end(struct os_process *process)
+{
+    int code = -1;
+    assert_int_equal(os_process_wait(process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code), 1);
+    return code;
 }
 
 void fleet_end(struct fleet_under_test *fleet)
 {
-    int code = -1;
     assert_int_equal(kill((pid_t)fleet->process.handle, SIGTERM), 0);
-    assert_int_equal(os_process_wait(&fleet->process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code),
-                     1);
-    assert_int_equal(code, 0);
+    assert_int_equal(process_end(&fleet->process), 0);
     fleet_forget(fleet);
 }
 
 int fleet_refused(const char *const *arguments, char *errors, size_t errors_bytes)
 {
     struct fleet_under_test fleet;
-    int code = -1;
     fleet_launch(&fleet, arguments);
-    assert_int_equal(os_process_wait(&fleet.process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code), 1);
+    int code = process_end(&fleet.process);
     file_read(fleet.errors, errors, errors_bytes);
     fleet_forget(&fleet);
     return code;
@@ -112,6 +117,15 @@ void ask(int handle, const char *text)
 {
     assert_int_equal(send(handle, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 }
+
+void login(int handle, const char *user, const char *password)
+{
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    assert_true(protocol_write_login(user, password, line, sizeof line) > 0);
+    ask(handle, line);
+}
+
+const enum protocol_source sources[2] = {PROTOCOL_TAPE, PROTOCOL_LIVE};
 
 struct protocol_go go_of(enum protocol_source source, uint64_t frames, uint32_t min, uint32_t max)
 {
@@ -181,6 +195,13 @@ void assert_ends(int handle)
     assert_int_equal(recv(handle, &byte, 1, 0), 0);
 }
 
+void assert_ok(int handle)
+{
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    take_line(handle, line);
+    assert_string_equal(line, "OK");
+}
+
 void assert_no(int handle, const char *reason)
 {
     char line[PROTOCOL_LINE_BYTES_MAX];
@@ -188,6 +209,24 @@ void assert_no(int handle, const char *reason)
     if (strncmp(line, "NO ", 3) != 0 || strstr(line, reason) == NULL)
         fail_msg("answered \"%s\" instead of NO ... %s", line, reason);
     assert_ends(handle);
+}
+
+void assert_refused(const struct fleet_under_test *fleet, const char *data, size_t bytes,
+                    const char *reason)
+{
+    int handle = fleet_connect(fleet, 0);
+    assert_int_equal(send(handle, data, bytes, MSG_NOSIGNAL), bytes);
+    assert_no(handle, reason);
+    close(handle);
+}
+
+void assert_go_refused(const struct fleet_under_test *fleet, const struct protocol_go *go,
+                       const char *reason)
+{
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    int bytes = protocol_write_go(go, line, sizeof line);
+    assert_true(bytes > 0);
+    assert_refused(fleet, line, (size_t)bytes, reason);
 }
 
 struct protocol_stats stats_of(const struct fleet_under_test *fleet, uint64_t run)

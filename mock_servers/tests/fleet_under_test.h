@@ -43,14 +43,17 @@ void program_path(char path[PATH_BYTES]);
 void file_read(const char *path, char *text, size_t text_bytes);
 void fleet_forget(struct fleet_under_test *fleet);
 
-#define fleet_begin(fleet, ...) fleet_begin_with(fleet, (const char *const[]){__VA_ARGS__, NULL})
+/* Starts a fleet with these options and waits until it is ready. */
+#define fleet_begin(...) fleet_begin_with((const char *const[]){__VA_ARGS__, NULL})
+struct fleet_under_test fleet_begin_with(const char *const *arguments);
 
-void fleet_begin_with(struct fleet_under_test *fleet, const char *const *arguments);
+/* Waits for the end of a process, which must come, and returns its exit code. */
+int process_end(struct os_process *process);
 
-/* Ends the fleet by SIGTERM, which must be in good order. */
+/* Ends the fleet with SIGTERM; its exit code must be 0. */
 void fleet_end(struct fleet_under_test *fleet);
 
-/* Starts a fleet that must end by itself, and returns its exit code and what it said. */
+/* Starts a fleet that must end by itself. Returns its exit code and its error message. */
 int fleet_refused(const char *const *arguments, char *errors, size_t errors_bytes);
 
 /* ---- connections ---- */
@@ -59,6 +62,8 @@ int socket_with_patience(void);
 int fleet_try(const struct fleet_under_test *fleet, int handle, unsigned server);
 int fleet_connect(const struct fleet_under_test *fleet, unsigned server);
 void ask(int handle, const char *text);
+void login(int handle, const char *user, const char *password);
+extern const enum protocol_source sources[2]; /* tape, live */
 struct protocol_go go_of(enum protocol_source source, uint64_t frames, uint32_t min, uint32_t max);
 void ask_go(int handle, const struct protocol_go *go);
 uint64_t go_bytes(const struct protocol_go *go, uint64_t frames);
@@ -71,8 +76,15 @@ bool is_silent_for(int handle, unsigned millis);
 void take_line(int handle, char line[PROTOCOL_LINE_BYTES_MAX]);
 void assert_ends(int handle);
 
-/* An answer that begins with "NO", and then the end. */
+/* The answer "OK"; or one that begins with "NO" and gives the reason, and then the end. */
+void assert_ok(int handle);
 void assert_no(int handle, const char *reason);
+
+/* Sends bytes on a new connection to server 0, which must refuse them for that reason. */
+void assert_refused(const struct fleet_under_test *fleet, const char *data, size_t bytes,
+                    const char *reason);
+void assert_go_refused(const struct fleet_under_test *fleet, const struct protocol_go *go,
+                       const char *reason);
 struct protocol_stats stats_of(const struct fleet_under_test *fleet, uint64_t run);
 
 /* ---- frames ---- */

@@ -9,8 +9,6 @@
 
 enum { FRAMES = 20, LENGTH_MIN = 300, LENGTH_MAX = 4000, DATA_BYTES = FRAMES * LENGTH_MAX };
 
-static const enum protocol_source sources[] = {PROTOCOL_TAPE, PROTOCOL_LIVE};
-
 /* What came of one GO: all bytes until the end, silence or what was asked for. */
 struct symptom {
     uint8_t data[DATA_BYTES];
@@ -74,8 +72,7 @@ static void test_cuts(void **state)
     static struct symptom symptom;
 
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
-        struct fleet_under_test fleet;
-        fleet_begin(&fleet, "--count=1", cuts[i].option);
+        struct fleet_under_test fleet = fleet_begin("--count=1", cuts[i].option);
         for (unsigned source = 0; source < 2; source++) {
             struct protocol_go go = faulty_go(source);
             uint64_t good_bytes = go_bytes(&go, cuts[i].good);
@@ -94,8 +91,7 @@ static void test_cuts(void **state)
 /* However slowly the peer reads: what was sent before the reset is not thrown away. */
 static void test_reset_waits_for_a_slow_reader(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=reset:1");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=reset:1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 20, 20000, 20000);
     static uint8_t data[20 * 20000];
     int end, small = 8192, handle = socket_with_patience();
@@ -126,8 +122,7 @@ static unsigned descriptors_of(const struct fleet_under_test *fleet)
 /* A server that neither sends nor receives still notices that its peer has left. */
 static void test_silent_connections_are_let_go(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=2", "--fault=no-answer:1,stall:1:0");
+    struct fleet_under_test fleet = fleet_begin("--count=2", "--fault=no-answer:1,stall:1:0");
     unsigned idle = descriptors_of(&fleet);
     struct protocol_go go = go_of(PROTOCOL_LIVE, 1, 256, 256);
     uint8_t half[128];
@@ -146,8 +141,7 @@ static void test_silent_connections_are_let_go(void **state)
 
 static void test_stalled_server_takes_no_notice(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=stall:100%:0");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=stall:100%:0");
     struct protocol_go go = faulty_go(0);
     uint8_t half[LENGTH_MAX];
     int end, handle = fleet_connect(&fleet, 0);
@@ -166,8 +160,7 @@ static void test_stalled_server_takes_no_notice(void **state)
 static void test_corrupt(void **state)
 {
     static struct symptom symptom;
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=corrupt:1");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=corrupt:1");
 
     for (unsigned source = 0; source < 2; source++) {
         struct protocol_go go = faulty_go(source);
@@ -189,8 +182,7 @@ static void test_corrupt(void **state)
 static void test_disorder(void **state)
 {
     static struct symptom symptom;
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=disorder:1:4");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=disorder:1:4");
 
     for (unsigned source = 0; source < 2; source++) {
         struct protocol_go go = faulty_go(source);
@@ -209,8 +201,7 @@ static void test_disorder(void **state)
 /* Past the longest frame that the protocol knows, without a marker; then silence. */
 static void test_overlong(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=overlong:1:2");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=overlong:1:2");
     struct protocol_go go = faulty_go(0);
     size_t head = go_bytes(&go, 2), bytes = head + PROTOCOL_FRAME_BYTES_MAX + 1, used;
     uint8_t *data = malloc(bytes);
@@ -236,8 +227,7 @@ static void test_overlong(void **state)
 
 static void test_drip(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=drip:1:500");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=drip:1:500");
 
     for (unsigned source = 0; source < 2; source++) {
         struct protocol_go go = go_of(sources[source], 2, 100, 100);
@@ -256,8 +246,7 @@ static void test_drip(void **state)
 
 static void test_refuse_spread_evenly(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=10", "--fault=refuse:20%");
+    struct fleet_under_test fleet = fleet_begin("--count=10", "--fault=refuse:20%");
 
     for (unsigned server = 0; server < 10; server++) {
         int handle = socket_with_patience();
@@ -270,8 +259,7 @@ static void test_refuse_spread_evenly(void **state)
 
 static void test_no_answer(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=no-answer:1");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=no-answer:1");
     struct protocol_go go = faulty_go(0);
     int handle = fleet_connect(&fleet, 0);
 
@@ -283,8 +271,7 @@ static void test_no_answer(void **state)
 
 static void test_accept_late(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=accept-late:1:300");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=accept-late:1:300");
     struct protocol_go go = faulty_go(0);
     uint64_t start_ns = os_now_ns();
     int handle = fleet_connect(&fleet, 0);
@@ -308,8 +295,7 @@ static bool connects_within(const struct fleet_under_test *fleet, int handle, in
 
 static void test_small_backlog_hangs_connects(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=small-backlog:1");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=small-backlog:1");
     int handle = socket_with_patience();
 
     assert_false(connects_within(&fleet, handle, 300));
@@ -319,8 +305,7 @@ static void test_small_backlog_hangs_connects(void **state)
 
 static void test_small_backlog_opens_in_time(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=small-backlog:1:700");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=small-backlog:1:700");
     int handle = socket_with_patience();
 
     assert_true(connects_within(&fleet, handle, PATIENCE_S * 1000)); /* by its second SYN */
@@ -333,15 +318,15 @@ static void test_small_backlog_opens_in_time(void **state)
 
 static void test_login_faults(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=2", "--login=a:b", "--fault", "wrong-login:1,close-login:1");
+    struct fleet_under_test fleet =
+        fleet_begin("--count=2", "--login=a:b", "--fault", "wrong-login:1,close-login:1");
     int handle = fleet_connect(&fleet, 1); /* one of two: the second half's */
 
-    ask(handle, "FANIN/1 LOGIN a b\r\n");
+    login(handle, "a", "b");
     assert_no(handle, "wrong user");
     close(handle);
     handle = fleet_connect(&fleet, 0);
-    ask(handle, "FANIN/1 LOGIN a b\r\n");
+    login(handle, "a", "b");
     assert_ends(handle);
     close(handle);
     fleet_end(&fleet);
@@ -353,10 +338,9 @@ static void test_login_faults_without_an_answer(void **state)
     char line[PROTOCOL_LINE_BYTES_MAX];
 
     for (unsigned i = 0; i < 3; i++) {
-        struct fleet_under_test fleet;
-        fleet_begin(&fleet, "--count=1", "--fault", faults[i]);
+        struct fleet_under_test fleet = fleet_begin("--count=1", "--fault", faults[i]);
         int handle = fleet_connect(&fleet, 0);
-        ask(handle, "FANIN/1 LOGIN a b\r\n");
+        login(handle, "a", "b");
         if (i == 0) {
             assert_int_equal(recv(handle, line, 1, 0), -1);
             assert_int_equal(errno, ECONNRESET);

@@ -1,14 +1,11 @@
 /* fanin-servers as a client meets it: what it serves, what it counts, what it survives. */
 #include "mock_servers/tests/fleet_under_test.h"
 
-static const enum protocol_source sources[] = {PROTOCOL_TAPE, PROTOCOL_LIVE};
-
 /* ---- frames ---- */
 
 static void test_serves_what_was_asked(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
 
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(sources[i], 300, 256, 9000);
@@ -28,8 +25,8 @@ static void test_serves_what_was_asked(void **state)
 
 static void test_tapes_of_one_key_are_one(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=2", "--tape-cap=700000"); /* room for one, not for two */
+    struct fleet_under_test fleet =
+        fleet_begin("--count=2", "--tape-cap=700000"); /* room for one, not for two */
     struct protocol_go go = go_of(PROTOCOL_TAPE, 100, 5000, 5000);
     int one = fleet_connect(&fleet, 0), other = fleet_connect(&fleet, 1);
 
@@ -49,8 +46,7 @@ static void test_tapes_of_one_key_are_one(void **state)
 
 static void test_other_markers(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
     const struct protocol_marker markers[] = {
         {"\0", 1}, {"abab", 4}, {"0123456789abcdef", 16}, {"\r\r\n", 3}};
 
@@ -64,8 +60,7 @@ static void test_other_markers(void **state)
 
 static void test_big_frames(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--send-buffer=64k");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--send-buffer=64k");
 
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(sources[i], 3, 1250000, 2500000);
@@ -77,8 +72,7 @@ static void test_big_frames(void **state)
 static void test_many_at_once(void **state)
 {
     enum { SERVERS = 200 };
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=200");
+    struct fleet_under_test fleet = fleet_begin("--count=200");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 20, 256, 10000);
     int handles[SERVERS];
     uint64_t bytes = 0;
@@ -124,8 +118,7 @@ static uint64_t assert_even_stamps(const uint8_t *data, const struct protocol_go
 
 static void test_live_keeps_its_schedule(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=2");
+    struct fleet_under_test fleet = fleet_begin("--count=2");
     uint64_t first_ns[2];
 
     for (unsigned i = 0; i < 2; i++) {
@@ -149,8 +142,7 @@ static void test_live_keeps_its_schedule(void **state)
 /* The reader sleeps while many frames are due: they come late, with the stamps they were due at. */
 static void test_live_does_not_omit_for_a_slow_reader(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--send-buffer=16k");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--send-buffer=16k");
     struct protocol_go go = go_of(PROTOCOL_LIVE, 400, 20000, 20000);
     int handle = socket_with_patience(), small = 16384;
 
@@ -169,8 +161,7 @@ static void test_live_does_not_omit_for_a_slow_reader(void **state)
 
 static void test_tape_at_a_rate(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 41, 256, 5000);
     int handle = fleet_connect(&fleet, 0);
     uint64_t start_ns = os_now_ns();
@@ -186,8 +177,7 @@ static void test_tape_at_a_rate(void **state)
 
 static void test_lines_in_pieces_and_together(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 10, 256, 1000);
     char line[PROTOCOL_LINE_BYTES_MAX], answer[PROTOCOL_LINE_BYTES_MAX];
     int handle = fleet_connect(&fleet, 0);
@@ -198,8 +188,7 @@ static void test_lines_in_pieces_and_together(void **state)
     ask(handle, "thing\r\nFANIN/1 STATS run=00000000000000ff\r\n");
     ask(handle, line);
     ask(handle, line);
-    take_line(handle, answer);
-    assert_string_equal(answer, "OK");
+    assert_ok(handle);
     take_line(handle, answer);
     assert_non_null(strstr(answer, "run=00000000000000ff process="));
     assert_non_null(strstr(answer, " connections=0 frames=0 bytes=0 faults=0 "));
@@ -212,52 +201,28 @@ static void test_lines_in_pieces_and_together(void **state)
 
 static void test_bad_lines(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
     char long_line[PROTOCOL_LINE_BYTES_MAX + 100];
 
-    int handle = fleet_connect(&fleet, 0);
-    ask(handle, "GET / HTTP/1.1\r\n\r\n");
-    assert_no(handle, "FANIN/1");
-    close(handle);
-
-    handle = fleet_connect(&fleet, 0);
-    memset(long_line, 'x', sizeof long_line - 1);
-    long_line[sizeof long_line - 1] = '\0';
-    ask(handle, long_line);
-    assert_no(handle, "too long");
-    close(handle);
-
-    handle = fleet_connect(&fleet, 0);
-    assert_int_equal(send(handle, "FANIN/1\0GO\r\n", 12, 0), 12);
-    assert_no(handle, "NUL");
-    close(handle);
+    memset(long_line, 'x', sizeof long_line);
+    assert_refused(&fleet, "GET / HTTP/1.1\r\n\r\n", 18, "FANIN/1");
+    assert_refused(&fleet, long_line, sizeof long_line, "too long");
+    assert_refused(&fleet, "FANIN/1\0GO\r\n", 12, "NUL");
     fleet_end(&fleet);
 }
 
 static void test_login(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--login=user:pass:word");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--login=user:pass:word");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 2, 256, 256);
-    char answer[PROTOCOL_LINE_BYTES_MAX];
-
-    int handle = fleet_connect(&fleet, 0);
-    ask_go(handle, &go);
-    assert_no(handle, "login");
-    close(handle);
-
     const char *wrong[] = {"FANIN/1 LOGIN user pass\r\n", "FANIN/1 LOGIN use pass:word\r\n"};
-    for (unsigned i = 0; i < 2; i++) {
-        handle = fleet_connect(&fleet, 0);
-        ask(handle, wrong[i]);
-        assert_no(handle, "wrong user or password");
-        close(handle);
-    }
-    handle = fleet_connect(&fleet, 0);
-    ask(handle, "FANIN/1 LOGIN user pass:word\r\n");
-    take_line(handle, answer);
-    assert_string_equal(answer, "OK");
+
+    assert_go_refused(&fleet, &go, "login");
+    for (unsigned i = 0; i < 2; i++)
+        assert_refused(&fleet, wrong[i], strlen(wrong[i]), "wrong user or password");
+    int handle = fleet_connect(&fleet, 0);
+    login(handle, "user", "pass:word");
+    assert_ok(handle);
     frames_check(handle, &go);
     close(handle);
     assert_true(stats_of(&fleet, 1).connections == 1);
@@ -268,8 +233,7 @@ static void test_login(void **state)
 
 static void test_half_close_still_gets_frames(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
 
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(sources[i], 20, 256, 1000);
@@ -294,8 +258,7 @@ static void leave(int handle, bool with_reset)
 
 static void test_survives_clients_that_leave(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=3", "--fault=stall:1");
+    struct fleet_under_test fleet = fleet_begin("--count=3", "--fault=stall:1");
     char some[1000];
     int end;
 
@@ -322,48 +285,35 @@ static void test_survives_clients_that_leave(void **state)
 
 static void test_tape_cap(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--tape-cap=1000000");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--tape-cap=1000000");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 1001, 1000, 1000);
-    int one = fleet_connect(&fleet, 0);
 
-    ask_go(one, &go);
-    assert_no(one, "--tape-cap");
-    close(one);
+    assert_go_refused(&fleet, &go, "--tape-cap");
     go.frames = PROTOCOL_FRAMES_MAX;
-    one = fleet_connect(&fleet, 0);
-    ask_go(one, &go);
-    assert_no(one, "--tape-cap");
-    close(one);
+    assert_go_refused(&fleet, &go, "--tape-cap");
 
-    one = fleet_connect(&fleet, 0);
+    int one = fleet_connect(&fleet, 0);
     go.frames = 600;
-    for (go.seed = 0; go.seed < 5; go.seed++) { /* each makes room for the next */
+    for (go.seed = 0; go.seed < 5; go.seed++) /* each makes room for the next */
         frames_check(one, &go);
-    }
     go.rate = 1; /* keeps its tape in use */
     ask_go(one, &go);
-    int other = fleet_connect(&fleet, 0);
     while (stats_of(&fleet, 1).frames < 5 * 600 + 1)
         os_sleep_ns(10 * OS_NS_PER_MS);
     go.seed++;
-    ask_go(other, &go);
-    assert_no(other, "--tape-cap");
+    assert_go_refused(&fleet, &go, "--tape-cap");
     close(one);
-    close(other);
     fleet_end(&fleet);
 }
 
 static void test_forgets_old_runs(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_LIVE, 1, 256, 256);
     int handle = fleet_connect(&fleet, 0);
 
-    for (go.run = 100; go.run < 165; go.run++) {
+    for (go.run = 100; go.run < 165; go.run++)
         frames_check(handle, &go);
-    }
     close(handle);
     assert_true(stats_of(&fleet, 100).connections == 0);
     assert_true(stats_of(&fleet, 101).connections == 1);

@@ -4,8 +4,6 @@
 
 enum { FRAMES = 20, LENGTH_MIN = 300, LENGTH_MAX = 4000 };
 
-static const enum protocol_source sources[] = {PROTOCOL_TAPE, PROTOCOL_LIVE};
-
 /* Asks for go's frames from go->from on and checks all of them; the caller frees the bytes. */
 static uint8_t *rest_take(int handle, const struct protocol_go *go)
 {
@@ -28,8 +26,7 @@ static uint8_t *rest_take(int handle, const struct protocol_go *go)
 static void test_goes_on_from_any_frame(void **state)
 {
     static const uint64_t froms[] = {1, 7, FRAMES - 1};
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
 
     for (unsigned i = 0; i < 6; i++) {
         struct protocol_go go =
@@ -49,8 +46,7 @@ static void test_goes_on_from_any_frame(void **state)
 /* What was due meanwhile comes at once, and says when it ought to have come. */
 static void test_keeps_the_schedule(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_LIVE, FRAMES, LENGTH_MIN, LENGTH_MIN);
     const uint64_t interval_ns = OS_NS_PER_S;
     struct protocol_header header;
@@ -76,8 +72,7 @@ static void test_keeps_the_schedule(void **state)
 /* A client that comes back gets on: the fault is not committed again. */
 static void test_a_cut_is_not_repeated(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=truncate:1:7");
+    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=truncate:1:7");
     struct protocol_go go = go_of(PROTOCOL_TAPE, FRAMES, LENGTH_MIN, LENGTH_MAX);
     static uint8_t data[FRAMES * LENGTH_MAX];
     int end, handle = fleet_connect(&fleet, 0);
@@ -96,9 +91,7 @@ static void test_a_cut_is_not_repeated(void **state)
 
 static void test_all_of_a_process_say_so(void **state)
 {
-    struct fleet_under_test one, other;
-    fleet_begin(&one, "--count=1");
-    fleet_begin(&other, "--count=1");
+    struct fleet_under_test one = fleet_begin("--count=1"), other = fleet_begin("--count=1");
     const uint64_t process = stats_of(&one, 1).process;
 
     assert_true(process == stats_of(&one, 2).process);
@@ -119,8 +112,8 @@ static void assert_reset(int handle)
 /* Every connection of the device goes, of that one alone; then it refuses, then it is back. */
 static void test_a_device_restarts(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=2", "--fault=restart:1:2000"); /* the second of two */
+    struct fleet_under_test fleet =
+        fleet_begin("--count=2", "--fault=restart:1:2000"); /* the second of two */
 
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(sources[i], FRAMES, LENGTH_MIN, LENGTH_MAX);

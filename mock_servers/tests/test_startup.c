@@ -2,9 +2,9 @@
 #include "mock_servers/tests/fleet_under_test.h"
 
 #define REFUSED(code, part, ...)                                                                   \
-    assert_refused(code, part, (const char *const[]){__VA_ARGS__, NULL})
+    assert_does_not_start(code, part, (const char *const[]){__VA_ARGS__, NULL})
 
-static void assert_refused(int code, const char *part, const char *const *arguments)
+static void assert_does_not_start(int code, const char *part, const char *const *arguments)
 {
     char errors[2048];
     assert_int_equal(fleet_refused(arguments, errors, sizeof errors), code);
@@ -44,10 +44,9 @@ static void test_machine_cannot(void **state)
 
 static void test_port_in_use(void **state)
 {
-    struct fleet_under_test fleet;
     char listen[64], place[64], errors[1024];
     struct in_addr address;
-    fleet_begin(&fleet, "--count=3");
+    struct fleet_under_test fleet = fleet_begin("--count=3");
 
     address.s_addr = htonl(fleet.host);
     snprintf(listen, sizeof listen, "--listen=%s", inet_ntoa(address));
@@ -66,12 +65,11 @@ static int run_limited(unsigned limit, const char *options, char *text, size_t t
     char program[PATH_BYTES], command[PATH_BYTES + 256], errors[PATH_BYTES];
     char *argv[] = {"sh", "-c", command, NULL};
     struct os_process process;
-    int code = -1;
     program_path(program);
     snprintf(command, sizeof command, "ulimit -n %u; exec '%s' %s", limit, program, options);
     snprintf(errors, sizeof errors, "/tmp/fanin-test-%ld", (long)getpid());
     assert_int_equal(os_process_start(&process, argv, NULL, errors), 0);
-    assert_int_equal(os_process_wait(&process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code), 1);
+    int code = process_end(&process);
     file_read(errors, text, text_bytes);
     remove(errors);
     return code;
@@ -96,7 +94,6 @@ static void test_too_few_descriptors(void **state)
  * anywhere else. */
 static void test_shared_listeners(void **state)
 {
-    struct fleet_under_test fleet;
     /* Of all addresses at once, so a number that no fleet of another test has, nor the kernel
      * gives. */
     const uint16_t number = (uint16_t)(10000 + getpid() % 9000);
@@ -104,7 +101,8 @@ static void test_shared_listeners(void **state)
     char port[32];
 
     snprintf(port, sizeof port, "--port=%u", (unsigned)number);
-    fleet_begin(&fleet, "--listeners=shared", port, "--count=15", "--ports-per-address=1");
+    struct fleet_under_test fleet =
+        fleet_begin("--listeners=shared", port, "--count=15", "--ports-per-address=1");
     for (unsigned server = 0; server < 16; server++) {
         struct protocol_go go = go_of(PROTOCOL_TAPE, 3, 256, 256);
         char byte;
@@ -123,10 +121,8 @@ static void test_shared_listeners(void **state)
 
 static void test_ready_file_and_summary(void **state)
 {
-    struct fleet_under_test fleet;
     char line[128], expected[128], errors[1024];
-    int code = -1;
-    fleet_begin(&fleet, "--count=7");
+    struct fleet_under_test fleet = fleet_begin("--count=7");
 
     file_read(fleet.ready, line, sizeof line);
     snprintf(expected, sizeof expected, "%ld %d 7\n", (long)fleet.process.handle, PORT);
@@ -135,8 +131,7 @@ static void test_ready_file_and_summary(void **state)
     int handle = fleet_connect(&fleet, 6);
     frames_check(handle, &go);
     kill((pid_t)fleet.process.handle, SIGINT);
-    assert_int_equal(os_process_wait(&fleet.process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code), 1);
-    assert_int_equal(code, 0);
+    assert_int_equal(process_end(&fleet.process), 0);
     assert_ends(handle);
     close(handle);
     file_read(fleet.errors, errors, sizeof errors);
@@ -147,27 +142,24 @@ static void test_ready_file_and_summary(void **state)
 
 static void test_port_from_the_kernel(void **state)
 {
-    struct fleet_under_test fleet;
     char line[PROTOCOL_LINE_BYTES_MAX];
     long pid;
     int port, count;
-    fleet_begin(&fleet, "--port=0");
+    struct fleet_under_test fleet = fleet_begin("--port=0");
 
     file_read(fleet.ready, line, sizeof line);
     assert_int_equal(sscanf(line, "%ld %d %d", &pid, &port, &count), 3);
     assert_true(port > 0 && count == 1);
     int handle = fleet_connect(&fleet, (unsigned)(port - PORT));
-    ask(handle, "FANIN/1 LOGIN a b\r\n");
-    take_line(handle, line);
-    assert_string_equal(line, "OK");
+    login(handle, "a", "b");
+    assert_ok(handle);
     close(handle);
     fleet_end(&fleet);
 }
 
 static void test_spread_over_addresses(void **state)
 {
-    struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=5", "--ports-per-address=2");
+    struct fleet_under_test fleet = fleet_begin("--count=5", "--ports-per-address=2");
     struct fleet_under_test at = fleet;
 
     for (unsigned server = 0; server < 5; server++) {

@@ -78,7 +78,7 @@ static void every_scheme_goes_on_after_a_restart(void **state)
 {
     struct fleet_under_test fleet;
     const char *engine;
-    fleet_begin(&fleet, "--count=4", "--fault=restart:2:100");
+    fleet = fleet_begin("--count=4", "--fault=restart:2:100");
     for (unsigned e = 0; (engine = engine_at(e)) != NULL; e++)
         for (unsigned i = 0; scheme_list(i) != NULL; i++) {
             char engine_option[48], scheme[48];
@@ -98,7 +98,7 @@ static void every_scheme_goes_on_after_a_restart(void **state)
 static void without_reconnect_a_restart_is_a_failure(void **state)
 {
     struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=4", "--fault=restart:1:10");
+    fleet = fleet_begin("--count=4", "--fault=restart:1:10");
     collect(&fleet, COUNT, LOAD, NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_int_equal(outcome_member_count(&outcome, "errors", "reset"), 1);
@@ -114,7 +114,7 @@ static void every_kind_of_loss_is_made_good(void **state)
                                          "--fault=stop-short:2", "--fault=stall:2"};
     for (unsigned i = 0; i < 4; i++) {
         struct fleet_under_test fleet;
-        fleet_begin(&fleet, "--count=4", faults[i]);
+        fleet = fleet_begin("--count=4", faults[i]);
         collect(&fleet, COUNT, i % 2 == 0 ? "--scheme=chain" : "--scheme=ring", LOAD, RECONNECT,
                 i == 3 ? "--stall-timeout=2s" : "--stall-timeout=60s", NULL);
         assert_recovered(COUNT);
@@ -130,7 +130,7 @@ static void every_kind_of_loss_is_made_good(void **state)
 static void a_bad_frame_is_final(void **state)
 {
     struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=4", "--fault=corrupt:1");
+    fleet = fleet_begin("--count=4", "--fault=corrupt:1");
     collect(&fleet, COUNT, LOAD, RECONNECT, NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_int_equal(outcome_member_count(&outcome, "errors", "bad-check"), 1);
@@ -142,7 +142,7 @@ static void a_bad_frame_is_final(void **state)
 static void a_server_that_never_delivers_is_given_up(void **state)
 {
     struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=4", "--fault=reset:1:0");
+    fleet = fleet_begin("--count=4", "--fault=reset:1:0");
     collect(&fleet, COUNT, LOAD, RECONNECT, "--reconnect-tries=3", NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_int_equal(outcome_member_count(&outcome, "errors", "reset"), 1);
@@ -156,7 +156,7 @@ static void a_server_that_is_never_there_is_given_up(void **state)
 {
     struct fleet_under_test fleet;
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
-    fleet_begin(&fleet, "--count=4", "--fault=refuse:1");
+    fleet = fleet_begin("--count=4", "--fault=refuse:1");
     for (unsigned i = 0; i < 2; i++) {
         collect(&fleet, COUNT, modes[i], LOAD, RECONNECT, "--reconnect-tries=2", NULL);
         assert_int_equal(outcome.exit_code, 1);
@@ -173,7 +173,7 @@ static void a_server_that_is_never_there_is_given_up(void **state)
 static void what_was_due_meanwhile_is_late(void **state)
 {
     struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=4", "--fault=restart:1:600");
+    fleet = fleet_begin("--count=4", "--fault=restart:1:600");
     collect(&fleet, COUNT, LOAD, RECONNECT, "--rate=160", NULL);
     assert_recovered(COUNT);
     assert_string_equal(outcome_text(&outcome, "source"), "live");
@@ -187,7 +187,7 @@ static void what_was_due_meanwhile_is_late(void **state)
 static void servers_that_are_not_ours_are_asked_anew(void **state)
 {
     struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1", "--fault=stop-short:1");
+    fleet = fleet_begin("--count=1", "--fault=stop-short:1");
     collect(&fleet, 1,
             "--request=FANIN/1 GO run=00000000000000ff frames=20 size=300..900 rate=0 seed=1 "
             "source=tape marker=0d0a\\r\\n",
@@ -257,7 +257,7 @@ static void a_fleet_that_is_killed_and_started_again(void **state)
     struct fleet_under_test fleet;
     struct client client;
     int code;
-    fleet_begin(&fleet, "--count=4");
+    fleet = fleet_begin("--count=4");
     client_start(&client, &fleet, "--frames=400");
     os_sleep_ns(1500 * (uint64_t)OS_NS_PER_MS);
     kill((pid_t)fleet.process.handle, SIGKILL);
@@ -279,7 +279,7 @@ static void a_fleet_that_comes_late(void **state)
     struct fleet_under_test fleet;
     struct client client;
     int code;
-    fleet_begin(&fleet, "--count=4"); /* for its address, then away */
+    fleet = fleet_begin("--count=4"); /* for its address, then away */
     kill((pid_t)fleet.process.handle, SIGTERM);
     os_process_wait(&fleet.process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &code);
     client_start(&client, &fleet, "--frames=40");
@@ -296,7 +296,7 @@ static void an_interrupted_client_ends_beside_servers_that_are_away(void **state
 {
     struct fleet_under_test fleet;
     struct client client;
-    fleet_begin(&fleet, "--count=4", "--fault=refuse:2");
+    fleet = fleet_begin("--count=4", "--fault=refuse:2");
     client_start(&client, &fleet, "--frames=2");
     os_sleep_ns(3000 * (uint64_t)OS_NS_PER_MS);
     kill((pid_t)client.process.handle, SIGTERM);
@@ -334,7 +334,7 @@ static void every_end_of_a_login_has_its_name(void **state)
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     struct fleet_under_test fleet;
     const char *engine;
-    fleet_begin(&fleet, "--count=6", "--login=a:b", LOGIN_FAULTS);
+    fleet = fleet_begin("--count=6", "--login=a:b", LOGIN_FAULTS);
     for (unsigned e = 0; (engine = engine_at(e)) != NULL; e++)
         for (unsigned i = 0; i < 2; i++) {
             char option[48];
@@ -351,7 +351,7 @@ static void the_raw_loop_counts_logins_alike(void **state)
     struct fleet_under_test fleet;
     char program[PATH_BYTES], address[48], row[PATH_BYTES], json[PATH_BYTES + 16];
     struct os_process process;
-    fleet_begin(&fleet, "--count=6", "--login=a:b", LOGIN_FAULTS);
+    fleet = fleet_begin("--count=6", "--login=a:b", LOGIN_FAULTS);
     assert_true(find_upwards(program, sizeof program, "fanin-raw"));
     snprintf(row, sizeof row, "%s/row", fleet.directory);
     snprintf(json, sizeof json, "--json=%s", row);
@@ -376,7 +376,7 @@ static void the_raw_loop_counts_logins_alike(void **state)
 static void logins_are_tried_again_but_for_a_refusal(void **state)
 {
     struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=6", "--login=a:b", LOGIN_FAULTS);
+    fleet = fleet_begin("--count=6", "--login=a:b", LOGIN_FAULTS);
     collect(&fleet, LOGIN_NAMES + 1, "--login=a:b", "--login-timeout=1000", LOAD, RECONNECT,
             "--reconnect-tries=2", NULL);
     assert_logins();
@@ -387,7 +387,7 @@ static void logins_are_tried_again_but_for_a_refusal(void **state)
 static void without_a_login_none_is_counted(void **state)
 {
     struct fleet_under_test fleet;
-    fleet_begin(&fleet, "--count=1");
+    fleet = fleet_begin("--count=1");
     collect(&fleet, 1, LOAD, NULL);
     assert_recovered(1);
     assert_true(outcome_is_null(&outcome, "logged_in"));
