@@ -75,6 +75,7 @@ static void condition_close(struct box *box)
 
 static void enter_nothing(struct box *box)
 {
+    (void)box;
 }
 
 static void condition_put(struct box *box)
@@ -89,6 +90,7 @@ static void condition_put(struct box *box)
 static void condition_take(struct box *box, bool there)
 {
     struct cp_packet packet;
+    (void)there;
     pthread_mutex_lock(&box->lock);
     while (!box->full)
         pthread_cond_wait(&box->changed, &box->lock);
@@ -120,6 +122,7 @@ static void event_put(struct box *box)
 static void event_take(struct box *box, bool there)
 {
     uint64_t count;
+    (void)there;
     need(read(box->descriptor, &count, sizeof count) == sizeof count, "an eventfd gives nothing");
 }
 

@@ -187,6 +187,7 @@ static void step_run(const struct step *expected)
 
 static void the_vectors_hold(void **state)
 {
+    (void)state;
     for (unsigned index = 0; index < VECTORS; index++) {
         print_message("%s: %s\n", vectors[index].number, vectors[index].name);
         start(vectors[index].limit);
@@ -197,6 +198,7 @@ static void the_vectors_hold(void **state)
 
 static void a_waiter_that_times_out_runs_over_the_limit(void **state)
 {
+    (void)state;
     start(1);
     get(A);
     get(B);
@@ -211,6 +213,7 @@ static void a_waiter_that_times_out_runs_over_the_limit(void **state)
 
 static void packets_leave_in_the_order_they_came(void **state)
 {
+    (void)state;
     start(1);
     batch = 4;
     for (int number = 1; number <= 6; number++)
@@ -237,6 +240,7 @@ static void poll_returns(int who, int number)
 
 static void a_poller_that_takes_a_packet_is_replaced(void **state)
 {
+    (void)state;
     start_with(2, 1);
     get(A);
     get(B);
@@ -258,6 +262,7 @@ static void a_poller_that_takes_a_packet_is_replaced(void **state)
 
 static void a_poller_hands_a_packet_to_a_newer_waiter(void **state)
 {
+    (void)state;
     start(1);
     get(A);
     get(B);
@@ -281,6 +286,7 @@ static void post_unnoticed(int number)
 /* The first worker takes them all, and no later packet before an earlier one. */
 static void a_batch_begins_with_what_pollers_were_granted(void **state)
 {
+    (void)state;
     start(2);
     batch = 4;
     get(A);
@@ -298,6 +304,7 @@ static void a_batch_begins_with_what_pollers_were_granted(void **state)
 /* Otherwise that worker could soon take the earlier packet after the later one. */
 static void a_parked_worker_is_handed_what_is_oldest(void **state)
 {
+    (void)state;
     start_with(2, 1);
     get(A);
     get(B);
@@ -316,6 +323,7 @@ static void a_parked_worker_is_handed_what_is_oldest(void **state)
 
 static void no_worker_is_woken_for_a_place_that_an_awake_one_takes(void **state)
 {
+    (void)state;
     start(2);
     get(A);
     get(B);
@@ -339,6 +347,7 @@ static void no_worker_is_woken_for_a_place_that_an_awake_one_takes(void **state)
 
 static void blocking_makes_another_worker_poll(void **state)
 {
+    (void)state;
     start(1);
     get(A);
     get(B);
@@ -359,6 +368,7 @@ static void blocking_makes_another_worker_poll(void **state)
 
 static void closing_wakes_everyone(void **state)
 {
+    (void)state;
     start_with(2, WORKERS);
     for (int who = A; who <= D; who++)
         get(who);
@@ -373,6 +383,7 @@ static void closing_wakes_everyone(void **state)
 
 static void closing_drops_what_is_queued(void **state)
 {
+    (void)state;
     start(1);
     get(A);
     post(1);
@@ -435,6 +446,7 @@ static void random_event(int *posted, int *delivered, int *overshoot)
 
 static void random_histories_keep_the_invariants(void **state)
 {
+    (void)state;
     for (unsigned seed = 1; seed <= 200; seed++) {
         random_state = seed;
         start_with(1 + below(4), 1 + below(WORKERS));

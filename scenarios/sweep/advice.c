@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/json_read.h"
-#include "scenarios/sweep/advice_result.h"
+#include "scenarios/sweep/search_space.h"
 
 /* Candidates that the next axis starts from: the second best now may be the best with another
  * value. */
@@ -28,15 +28,15 @@ enum stage { SEARCHING, FINALS, ENDED };
 struct advice {
     struct arena *arena;
     struct search_space space;
-    const struct criterion *criterion;
-    double margin;   /* a share */
-    unsigned blocks; /* of the finals, at least where there is time */
-    uint64_t seed;   /* of the order within a round */
+    struct plan *plan;            /* rows of the advice alone */
+    struct comparison comparison; /* rows as far as they are there; first_row: of the axis */
+    double left_s, row_s;         /* of the budget; that a row takes */
+    unsigned blocks;              /* of the finals, at least where there is time */
+    uint64_t seed;                /* of the order within a round */
 
     enum stage stage;
     unsigned pass, axis, round;   /* round 0: the axis has not begun */
     unsigned rounds_judged;       /* of all axes */
-    unsigned first_row;           /* of the axis, in the plan */
     unsigned *field, field_count; /* candidates in the race, or finalists */
     unsigned best[BEST_MAX], best_count;
     unsigned block;
@@ -45,8 +45,8 @@ struct advice {
     const char *reason; /* why there is nothing to recommend, as far as the search knows */
 };
 
-int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct advice **advice,
-                struct error *error)
+int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uint64_t seed,
+                struct advice **advice, struct error *error)
 {
     const struct cell *first = cells->items[0];
     struct advice *fresh = arena_take(arena, sizeof *fresh);
@@ -59,14 +59,19 @@ int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct 
     }
     if (first->advise == NULL)
         return 0;
-    *fresh = (struct advice){.arena = arena,
-                             .criterion = criterion_find(first->advise, search_is_rated(first)),
-                             .margin = first->margin,
-                             .blocks = (unsigned)first->repeat,
-                             .seed = seed,
-                             .best_count = 1,
-                             .total_s = NAN};
-    if (fresh->criterion == NULL)
+    *fresh = (struct advice){
+        .arena = arena,
+        .plan = plan,
+        .comparison = {.criterion = criterion_find(first->advise, search_is_rated(first)),
+                       .margin = first->margin,
+                       .cells = cells,
+                       .plan = plan},
+        .blocks = (unsigned)first->repeat,
+        .seed = seed,
+        .best_count = 1,
+        .total_s = NAN,
+    };
+    if (fresh->comparison.criterion == NULL)
         return error_set(error, &cell_find(first, "advise")->place, "advise = %s: takes %s",
                          first->advise, criterion_names(arena));
     if (search_read(arena, cells, &fresh->space, error) != 0)
@@ -77,23 +82,23 @@ int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct 
 
 /* ---- time ---- */
 
-static double finals_s(const struct advice *advice, double row_s)
+static double finals_s(const struct advice *advice)
 {
-    double asked_s = (double)advice->blocks * FINALISTS_MAX * row_s;
+    double asked_s = (double)advice->blocks * FINALISTS_MAX * advice->row_s;
 
     return fmin(asked_s, FINALS_SHARE * advice->total_s);
 }
 
 static double least_s(const struct advice *advice, double row_s)
 {
-    return (advice->space.axes[0].count + FINALISTS_MAX) * row_s;
+    return (advice->space.axes[0]->value_count + FINALISTS_MAX) * row_s;
 }
 
-static bool has_time(const struct advice *advice, const struct advice_work *work)
+static bool has_time(const struct advice *advice)
 {
     if (advice->rounds_judged == 0)
-        return work->left_s >= least_s(advice, work->row_s);
-    return work->left_s >= advice->field_count * work->row_s + finals_s(advice, work->row_s);
+        return advice->left_s >= least_s(advice, advice->row_s);
+    return advice->left_s >= advice->field_count * advice->row_s + finals_s(advice);
 }
 
 int advice_check_budget(const struct advice *advice, double budget_s, double row_s,
@@ -106,8 +111,8 @@ int advice_check_budget(const struct advice *advice, double budget_s, double row
     return error_set(error, NULL,
                      "--budget=%.3g is too small: a first round of %u rows (%s) and one of the "
                      "finals take about %.0f s; use at least --budget=%.1f, better 3",
-                     budget_s / 60, advice->space.axes[0].count, advice->space.axes[0].key, least,
-                     ceil(least / 6) / 10);
+                     budget_s / 60, advice->space.axes[0]->value_count, advice->space.axes[0]->key,
+                     least, ceil(least / 6) / 10);
 }
 
 /* ---- the search ---- */
@@ -119,23 +124,12 @@ static unsigned keep_of(unsigned count)
     return half < BEST_MAX ? BEST_MAX : half;
 }
 
-static void take_best(struct advice *advice)
-{
-    advice->best_count = advice->field_count < BEST_MAX ? advice->field_count : BEST_MAX;
-    memcpy(advice->best, advice->field, advice->best_count * sizeof *advice->best);
-}
-
 /* All rows of the round are there. */
-static void judge_round(struct advice *advice, const struct advice_work *work)
+static void judge_round(struct advice *advice)
 {
-    struct ranking_question question = {.criterion = advice->criterion,
-                                        .margin = advice->margin,
-                                        .plan = work->plan,
-                                        .rows = work->rows,
-                                        .first_row = advice->first_row};
     const char *reason;
-    unsigned sound =
-        ranking_make(advice->arena, &question, advice->field, advice->field_count, &reason);
+    unsigned sound = ranking_make(advice->arena, &advice->comparison, advice->field,
+                                  advice->field_count, &reason);
 
     advice->rounds_judged++;
     if (sound == 0) {
@@ -147,7 +141,8 @@ static void judge_round(struct advice *advice, const struct advice_work *work)
     if (keep_of(advice->field_count) < sound)
         sound = keep_of(advice->field_count);
     advice->field_count = sound;
-    take_best(advice);
+    advice->best_count = sound < BEST_MAX ? sound : BEST_MAX;
+    memcpy(advice->best, advice->field, advice->best_count * sizeof *advice->best);
     if (advice->field_count <= BEST_MAX) {
         advice->axis++;
         advice->round = 0;
@@ -164,30 +159,27 @@ static void put_in_field(struct advice *advice, unsigned cell)
     advice->field[advice->field_count++] = cell;
 }
 
-static void begin_axis(struct advice *advice, const struct advice_work *work)
+static void begin_axis(struct advice *advice)
 {
-    unsigned values = advice->space.axes[advice->axis].count;
+    unsigned values = advice->space.axes[advice->axis]->value_count;
 
     advice->field = arena_take(advice->arena, advice->best_count * values * sizeof(unsigned));
     advice->field_count = 0;
     for (unsigned i = 0; i < advice->best_count; i++) {
         for (unsigned value = 0; value < values; value++)
-            put_in_field(advice, search_vary(advice->arena, &advice->space, work->cells,
-                                             advice->best[i], advice->axis, value));
+            put_in_field(advice, search_vary(&advice->space, advice->best[i], advice->axis, value));
     }
-    advice->first_row = work->plan->count;
+    advice->comparison.first_row = advice->plan->count;
 }
 
-static void begin_finals(struct advice *advice, const struct advice_work *work)
+static void begin_finals(struct advice *advice)
 {
     advice->stage = FINALS;
     advice->field = arena_take(advice->arena, FINALISTS_MAX * sizeof(unsigned));
     advice->field_count = 0;
     for (unsigned i = 0; i < advice->best_count; i++)
-        advice->field[advice->field_count++] =
-            search_final(advice->arena, &advice->space, work->cells, advice->best[i]);
-    advice->field[advice->field_count++] =
-        search_defaults(advice->arena, &advice->space, work->cells);
+        advice->field[advice->field_count++] = search_final(&advice->space, advice->best[i]);
+    advice->field[advice->field_count++] = search_defaults(&advice->space);
 }
 
 static unsigned rows_of_cell(const struct plan *plan, unsigned cell)
@@ -199,15 +191,15 @@ static unsigned rows_of_cell(const struct plan *plan, unsigned cell)
     return count;
 }
 
-static void put_on_plan(struct advice *advice, const struct advice_work *work)
+static void put_on_plan(struct advice *advice)
 {
-    struct plan *plan = work->plan;
+    struct plan *plan = advice->plan;
     unsigned first = plan->count;
 
     for (unsigned i = 0; i < advice->field_count; i++) {
         unsigned cell = advice->field[i];
 
-        plan_append(advice->arena, plan, work->cells->items[cell], cell,
+        plan_append(advice->arena, plan, advice->comparison.cells->items[cell], cell,
                     rows_of_cell(plan, cell) + 1);
     }
     plan_shuffle_block(plan, first, advice->seed + first);
@@ -220,10 +212,10 @@ static bool has_more_than_needed(const struct advice *advice)
 }
 
 /* Leaves SEARCHING when there is nothing more to search, or no time. */
-static void search_on(struct advice *advice, const struct advice_work *work)
+static void search_on(struct advice *advice)
 {
     if (advice->round > 0)
-        judge_round(advice, work);
+        judge_round(advice);
     if (advice->stage == ENDED)
         return;
     if (advice->axis == advice->space.axis_count && has_more_than_needed(advice) &&
@@ -232,66 +224,69 @@ static void search_on(struct advice *advice, const struct advice_work *work)
         advice->axis = 0;
     }
     if (advice->axis == advice->space.axis_count) {
-        begin_finals(advice, work);
+        begin_finals(advice);
         return;
     }
     if (advice->round == 0)
-        begin_axis(advice, work);
-    if (has_time(advice, work))
+        begin_axis(advice);
+    if (has_time(advice))
         return;
     if (advice->rounds_judged != 0) {
-        begin_finals(advice, work);
+        begin_finals(advice);
         return;
     }
     advice->stage = ENDED;
     advice->reason = "the budget was used up before the first round";
 }
 
-static bool finals_are_over(const struct advice *advice, const struct advice_work *work)
+static bool finals_are_over(const struct advice *advice)
 {
     unsigned most = has_more_than_needed(advice) ? FINALS_MAX * advice->blocks : advice->blocks;
 
-    return advice->block >= most || work->left_s < advice->field_count * work->row_s;
+    return advice->block >= most || advice->left_s < advice->field_count * advice->row_s;
 }
 
-bool advice_extend(struct advice *advice, const struct advice_work *work)
+bool advice_extend(struct advice *advice, const struct rows *rows, double left_s, double row_s)
 {
+    advice->comparison.rows = rows;
+    advice->left_s = left_s;
+    advice->row_s = row_s;
     if (isnan(advice->total_s))
-        advice->total_s = work->left_s;
+        advice->total_s = left_s;
     if (advice->stage == SEARCHING)
-        search_on(advice, work);
-    if (advice->stage == FINALS && finals_are_over(advice, work)) {
+        search_on(advice);
+    if (advice->stage == FINALS && finals_are_over(advice)) {
         advice->stage = ENDED;
         if (advice->block == 0)
             advice->reason = "the budget was used up before the finals";
     }
     if (advice->stage == ENDED)
         return false;
-    put_on_plan(advice, work);
+    put_on_plan(advice);
     advice->round += advice->stage == SEARCHING;
     advice->block += advice->stage == FINALS;
     return true;
 }
 
-void advice_resume(struct advice *advice, const struct advice_work *work)
+void advice_resume(struct advice *advice, const struct rows *rows)
 {
+    struct rows seen = {.lines = rows->lines};
     bool more = true;
 
     advice->replays = true;
-    while (more && work->plan->count < work->rows->count) {
-        struct rows seen = {.lines = work->rows->lines, .count = work->plan->count};
-        struct advice_work then = *work;
-        const char *label = json_find_text(advice->arena, seen.lines[seen.count], "label");
+    while (more && advice->plan->count < rows->count) {
+        const char *label =
+            json_find_text(advice->arena, rows->lines[advice->plan->count], "label");
         bool searched = label != NULL && strcmp(label, LABEL_SEARCH) == 0;
 
-        then.rows = &seen;
-        then.left_s = INFINITY;
+        seen.count = advice->plan->count;
+        advice->comparison.rows = &seen;
         if (advice->stage == SEARCHING && !searched && advice->round > 0) {
-            judge_round(advice, &then);
+            judge_round(advice);
             if (advice->stage == SEARCHING)
-                begin_finals(advice, &then);
+                begin_finals(advice);
         }
-        more = advice_extend(advice, &then);
+        more = advice_extend(advice, &seen, INFINITY, 0);
     }
     advice->replays = false;
     advice->total_s = NAN;
@@ -305,7 +300,7 @@ unsigned advice_cells_max(const struct advice *advice)
 
     /* One of each value is there from the start; each pass may find all others. */
     for (unsigned i = 0; i < advice->space.axis_count; i++)
-        cells += (1 + PASSES_MAX * BEST_MAX) * advice->space.axes[i].count;
+        cells += (1 + PASSES_MAX * BEST_MAX) * advice->space.axes[i]->value_count;
     return cells;
 }
 
@@ -314,7 +309,7 @@ unsigned advice_rows_max(const struct advice *advice)
     unsigned rows = advice->blocks * FINALISTS_MAX, best = 1;
 
     for (unsigned i = 0; i < advice->space.axis_count; i++) {
-        unsigned field = best * advice->space.axes[i].count;
+        unsigned field = best * advice->space.axes[i]->value_count;
 
         do {
             rows += field;
@@ -330,13 +325,13 @@ void advice_announce(const struct advice *advice, FILE *out)
     double points = 1;
 
     for (unsigned i = 0; i < advice->space.axis_count; i++) {
-        const struct axis *axis = &advice->space.axes[i];
+        const struct setting *axis = advice->space.axes[i];
 
         fprintf(out, "%s %s =", i == 0 ? "searches" : "        ", axis->key);
-        for (unsigned j = 0; j < axis->count; j++)
-            fprintf(out, "%s %s", j == 0 ? "" : ",", axis->values[j]);
+        for (unsigned j = 0; j < axis->value_count; j++)
+            fprintf(out, "%s %s", j == 0 ? "" : ",", axis->values[j].text);
         fputc('\n', out);
-        points *= axis->count;
+        points *= axis->value_count;
     }
     fprintf(out, "%.0f candidates; at most %u rows find the best %d, then %u rows of each\n",
             points, advice_rows_max(advice) - advice->blocks * FINALISTS_MAX, BEST_MAX,
@@ -354,21 +349,16 @@ static const char *untried(const struct advice *advice)
                                        : advice->axis + (advice->round > 0);
          i < advice->space.axis_count; i++)
         names = arena_text(advice->arena, "%s%s%s", names, *names == '\0' ? "" : ", ",
-                           advice->space.axes[i].key);
+                           advice->space.axes[i]->key);
     return names;
 }
 
-int advice_conclude(const struct advice *advice, const struct advice_work *work,
-                    const char *directory, bool quiet, struct error *error)
+int advice_conclude(struct advice *advice, const struct rows *rows, const char *directory,
+                    bool quiet, struct error *error)
 {
-    struct advice_question question = {.criterion = advice->criterion,
-                                       .margin = advice->margin,
-                                       .cells = work->cells,
-                                       .plan = work->plan,
-                                       .rows = work->rows,
-                                       .untried = untried(advice)};
-
     if (advice->reason != NULL)
         return error_set(error, NULL, "nothing to recommend: %s", advice->reason);
-    return advice_judge(advice->arena, &question, directory, quiet, error);
+    advice->comparison.rows = rows;
+    return advice_judge(advice->arena, &advice->comparison, untried(advice), directory, quiet,
+                        error);
 }

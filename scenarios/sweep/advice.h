@@ -13,31 +13,21 @@
 
 #include <stdio.h>
 
-#include "scenarios/sweep/plan.h"
-#include "scenarios/sweep/resume.h"
-#include "scenarios/sweep/search_space.h"
+#include "scenarios/sweep/ranking.h"
 
 struct advice;
 
-/* What a search works on; the sweep's. */
-struct advice_work {
-    struct cells *cells;
-    struct plan *plan;       /* rows of the advice alone */
-    const struct rows *rows; /* as far as they are there */
-    double left_s;           /* of the budget; INFINITY: none */
-    double row_s;            /* that a row takes, as far as is known */
-};
+/* advice_open: *advice is NULL if no cell asks for advice. The search adds cells and rows. 0, or -1
+ * with an error. */
+int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uint64_t seed,
+                struct advice **advice, struct error *error);
 
-/* advice_open: *advice is NULL if no cell asks for advice. 0, or -1 with an error. */
-int advice_open(struct arena *arena, struct cells *cells, uint64_t seed, struct advice **advice,
-                struct error *error);
-
-/* advice_extend: adds the next rows to the plan, whose rows are all done. False: nothing is left to
- * run. */
-bool advice_extend(struct advice *advice, const struct advice_work *work);
+/* advice_extend: adds the next rows to the plan, whose rows are all done. `left_s` of the budget
+ * (INFINITY: none); a row takes about `row_s`. False: nothing is left to run. */
+bool advice_extend(struct advice *advice, const struct rows *rows, double left_s, double row_s);
 
 /* advice_resume: adds the rows that an earlier session ran, up to the end of its last round. */
-void advice_resume(struct advice *advice, const struct advice_work *work);
+void advice_resume(struct advice *advice, const struct rows *rows);
 
 /* advice_check_budget: 0, or -1 with an error when there is no time for one round and one block
  * of finals. */
@@ -54,8 +44,14 @@ unsigned advice_rows_max(const struct advice *advice);
 void advice_announce(const struct advice *advice, FILE *out);
 
 /* advice_conclude: judges the finals by all rows, writes advice.json to `directory` and prints the
- * recommendation unless `quiet`. 0, or -1 with an error: there is nothing to recommend. */
-int advice_conclude(const struct advice *advice, const struct advice_work *work,
-                    const char *directory, bool quiet, struct error *error);
+ * recommendation unless `quiet`. 0, or -1 with an error: there is nothing to recommend, or
+ * advice.json cannot be written. */
+int advice_conclude(struct advice *advice, const struct rows *rows, const char *directory,
+                    bool quiet, struct error *error);
+
+/* advice_judge: the same for known finals: compares them block by block. `untried`: axes that there
+ * was no time for; "" for none. */
+int advice_judge(struct arena *arena, const struct comparison *comparison, const char *untried,
+                 const char *directory, bool quiet, struct error *error);
 
 #endif

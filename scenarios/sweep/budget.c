@@ -123,9 +123,10 @@ static void write_cell(struct json *json, const struct cell *cell, const struct 
     json_flag(json, "within", is_within(cell, interval));
 }
 
-void budget_write(struct arena *arena, struct json *json, const struct budget *budget,
-                  const struct cells *cells)
+void budget_write(struct json *json, const struct budget *budget, const struct cells *cells)
 {
+    struct arena arena = {0};
+
     json_number(json, "minutes", budget->minutes > 0 ? budget->minutes : NAN);
     json_count(json, "blocks", budget->blocks);
     json_count(json, "further_rows", budget->further);
@@ -135,9 +136,10 @@ void budget_write(struct arena *arena, struct json *json, const struct budget *b
         const struct cell *cell = cells->items[i];
         struct interval interval = interval_of(&budget->samples[i]);
 
-        json_object_open(json, cell_title(arena, cell));
+        json_object_open(json, cell_title(&arena, cell));
         write_cell(json, cell, &interval);
         json_object_close(json);
     }
     json_object_close(json);
+    arena_free(&arena);
 }

@@ -43,7 +43,6 @@ unsigned budget_within(const struct budget *budget, const struct cells *cells);
 unsigned budget_widest(const struct budget *budget, const struct cells *cells);
 
 /* budget_write: the members of an open object. */
-void budget_write(struct arena *arena, struct json *json, const struct budget *budget,
-                  const struct cells *cells);
+void budget_write(struct json *json, const struct budget *budget, const struct cells *cells);
 
 #endif

@@ -3,16 +3,14 @@
  *   common keys -> section's keys -> overrides    merge_settings: later ones replace in place, so
  *        |                                         the axes keep the scenario's order
  *        v
- *   one value of each key for each cell           cross_axes: the last axis changes fastest; in a
- *        |                                         search only one axis changes
+ *   one value of each key for each cell           cross_axes: the last axis changes fastest; a
+ *        |                                         search crosses them itself
  *        v
  *   references resolved, the sweep's own keys read, duplicates dropped */
 #include "scenarios/sweep/cell.h"
 
 #include <assert.h>
 #include <string.h>
-
-#include "scenarios/sweep/key.h"
 
 /* ---- overrides ---- */
 
@@ -94,23 +92,23 @@ static unsigned scope_of(const struct override *override)
     return (override->scenario != NULL) + (override->section != NULL);
 }
 
-static struct settings merge_settings(struct arena *arena, const struct scenario *scenario,
-                                      const struct section *section,
-                                      const struct overrides *overrides)
+static struct settings *merge_settings(struct arena *arena, const struct scenario *scenario,
+                                       const struct section *section,
+                                       const struct overrides *overrides)
 {
     const struct section *base = &scenario->sections[section->base];
-    struct settings merged = {0};
+    struct settings *merged = arena_take(arena, sizeof *merged);
 
-    put_all(arena, &merged, &scenario->common);
-    put_all(arena, &merged, &base->settings);
+    put_all(arena, merged, &scenario->common);
+    put_all(arena, merged, &base->settings);
     if (section != base)
-        put_all(arena, &merged, &section->settings);
+        put_all(arena, merged, &section->settings);
     for (unsigned scope = 0; scope < 3; scope++) {
         for (unsigned i = 0; i < overrides->count; i++) {
             const struct override *override = &overrides->items[i];
 
             if (scope_of(override) == scope && is_for(override, scenario->name, section->name))
-                settings_put(arena, &merged, &override->setting);
+                settings_put(arena, merged, &override->setting);
         }
     }
     return merged;
@@ -142,12 +140,12 @@ static const char *resolve(const struct settings *settings, const unsigned *choi
     return value->text;
 }
 
-static const char *join(struct arena *arena, const char *list, const char *key, const char *value)
+const char *text_join(struct arena *arena, const char *list, const char *key, const char *value)
 {
     return arena_text(arena, "%s%s%s=%s", list, *list == '\0' ? "" : " ", key, value);
 }
 
-const struct pair *cell_find(const struct cell *cell, const char *key)
+struct pair *cell_find(const struct cell *cell, const char *key)
 {
     for (unsigned i = 0; i < cell->pair_count; i++) {
         if (strcmp(cell->pairs[i].key, key) == 0)
@@ -185,8 +183,8 @@ static int read_pairs(struct arena *arena, struct cell *cell, struct error *erro
             key_number(pair, 0, 65535, &cell->ports_per_address, error) != 0)
             return -1;
         if (key_is_fleets(pair->key))
-            cell->fleet_options =
-                join(arena, cell->fleet_options, pair->key + strlen(KEY_FLEET_PREFIX), pair->value);
+            cell->fleet_options = text_join(arena, cell->fleet_options,
+                                            pair->key + strlen(KEY_FLEET_PREFIX), pair->value);
     }
     return read_servers(cell, error);
 }
@@ -209,8 +207,9 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
             return NULL;
         if (setting->value_count > 1 ||
             (settings_find(named, setting->key) != NULL && key_names_cells(setting->key)))
-            cell->name = join(arena, cell->name, setting->key, pairs[i].value);
+            cell->name = text_join(arena, cell->name, setting->key, pairs[i].value);
     }
+    cell->settings = settings;
     cell->pairs = pairs;
     cell->pair_count = settings->count;
     return cell;
@@ -266,23 +265,6 @@ static bool turn(const struct settings *settings, unsigned *choice)
     return false;
 }
 
-/* For a search: only cells that differ from the first values in one axis. */
-static bool turn_one(const struct settings *settings, unsigned *choice)
-{
-    unsigned at = 0;
-
-    while (at + 1 < settings->count && choice[at] == 0)
-        at++;
-    if (choice[at] == 0)
-        at = 0;
-    for (; at < settings->count; at++) {
-        if (++choice[at] < settings->items[at].value_count)
-            return true;
-        choice[at] = 0;
-    }
-    return false;
-}
-
 static void set_defaults(struct cell *cell, const struct scenario *scenario,
                          const struct section *section)
 {
@@ -310,14 +292,12 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
     static const struct settings none = {0};
     bool further = section != &scenario->sections[section->base];
     bool check_duplicates = further || may_repeat(settings);
-    bool search = settings_find(settings, "advise") != NULL;
     unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
+    struct cell *cell;
 
     do {
         /* The keys of a [+] distinguish its cells, so they are part of the names. */
-        struct cell *cell =
-            make_cell(arena, settings, further ? &section->settings : &none, choice, error);
-
+        cell = make_cell(arena, settings, further ? &section->settings : &none, choice, error);
         if (cell == NULL)
             return -1;
         set_defaults(cell, scenario, section);
@@ -330,7 +310,7 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
             return -1;
         cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
         cells->items[cells->count++] = cell;
-    } while (search ? turn_one(settings, choice) : turn(settings, choice));
+    } while (cell->advise == NULL && turn(settings, choice));
     return 0;
 }
 
@@ -353,18 +333,18 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
 {
     for (unsigned i = 0; i < scenario->section_count; i++) {
         const struct section *section = &scenario->sections[i];
-        struct settings settings;
+        struct settings *settings;
 
         if (!is_wanted(only, scenario, section))
             continue;
         settings = merge_settings(arena, scenario, section, overrides);
-        if (settings.count == 0)
+        if (settings->count == 0)
             return error_set(error, &section->place, "section [%s] has no key", section->name);
-        for (unsigned j = 0; j < settings.count; j++) {
-            if (key_check(&settings.items[j], error) != 0)
+        for (unsigned j = 0; j < settings->count; j++) {
+            if (key_check(&settings->items[j], error) != 0)
                 return -1;
         }
-        if (cross_axes(arena, scenario, section, &settings, cells, error) != 0)
+        if (cross_axes(arena, scenario, section, settings, cells, error) != 0)
             return -1;
     }
     return 0;

@@ -37,8 +37,9 @@ struct link;
 
 struct cell {
     const char *scenario, *section;
-    const char *name;         /* "workers=4 concurrency=2": the axes' values */
-    const struct pair *pairs; /* all keys, in the scenario's order, references resolved */
+    const char *name;                /* "workers=4 concurrency=2": the axes' values */
+    const struct settings *settings; /* what it was made of: all values of all keys */
+    struct pair *pairs;              /* all keys, in the scenario's order, references resolved */
     unsigned pair_count;
     struct place place; /* of the section */
 
@@ -80,13 +81,17 @@ int overrides_check(const struct overrides *overrides, struct scenario *const *s
                     unsigned scenario_count, struct error *error);
 
 /* cells_expand: appends the scenario's cells to `cells`, duplicates dropped. `only` is "SECTION" or
- * "SCENARIO.SECTION", or NULL for all. 0, or -1 with an error that names file and line. */
+ * "SCENARIO.SECTION", or NULL for all. A section with the key `advise` has only its first cell:
+ * search_read adds others. 0, or -1 with an error that names file and line. */
 int cells_expand(struct arena *arena, const struct scenario *scenario,
                  const struct overrides *overrides, const char *only, struct cells *cells,
                  struct error *error);
 
 /* cell_find: the pair of a key, NULL if the cell has none. */
-const struct pair *cell_find(const struct cell *cell, const char *key);
+struct pair *cell_find(const struct cell *cell, const char *key);
+
+/* text_join: `list` with one more "KEY=VALUE", behind a blank if it is not the first. */
+const char *text_join(struct arena *arena, const char *list, const char *key, const char *value);
 
 /* cell_title: scenario, section and name, without those that are empty. */
 const char *cell_title(struct arena *arena, const struct cell *cell);
@@ -94,5 +99,30 @@ const char *cell_title(struct arena *arena, const struct cell *cell);
 /* cell_equals: the same scenario and section, and the same values of all keys but `but_for` ("" for
  * no exception). */
 bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for);
+
+/* ---- the keys of a scenario: the sweep's own, the fleet's and the client's ---- */
+
+#define KEY_FLEET_PREFIX "fleet."
+
+bool key_is_fleets(const char *key);
+
+/* key_passes_on: whether the key is an option of the client program, and not the sweep's or the
+ * fleet's. */
+bool key_passes_on(const char *key);
+
+/* key_names_cells: whether its value tells one cell from another; not so a number of repeats or an
+ * expected duration. */
+bool key_names_cells(const char *key);
+
+/* key_check: whether the setting may stand in a scenario. 0, or -1 with an error. */
+int key_check(const struct setting *setting, struct error *error);
+
+/* key_read: what one of the sweep's own keys says, into the cell; others are left alone. 0, or -1
+ * with an error. */
+int key_read(const struct pair *pair, struct cell *cell, struct error *error);
+
+/* key_number: the pair's value as a whole number in a range. 0, or -1 with an error. */
+int key_number(const struct pair *pair, uint64_t min, uint64_t max, uint64_t *number,
+               struct error *error);
 
 #endif

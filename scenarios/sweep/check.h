@@ -1,15 +1,24 @@
-/* Asks the programs themselves whether they would take what a scenario gives them, before anything
- * runs: each distinct command line once, with --dry-run (clients) or --help (servers, links) behind
- * it. */
+/* What is checked before the first row: programs and links. */
 #ifndef FANIN_CHECK_H
 #define FANIN_CHECK_H
 
+#include "base/progress.h"
 #include "scenarios/sweep/fleet.h"
 
-/* check_programs: 0, or -1 with an error that names the file and the line of the key that was
- * refused. Blocks for some milliseconds a cell. An exit code 3 is let pass: such a cell becomes a
- * skipped row. */
+/* check_programs: asks each client with --dry-run and the servers and fanin-lan with --help whether
+ * they take their options. 0, or -1 with an error that names the file's line. */
 int check_programs(const struct cells *cells, const struct fleets *fleets,
                    const struct links *links, struct error *error);
+
+/* links_check: measures every link that is LINK_UNKNOWN yet with fanin-lan --check, and says on
+ * `progress` what is not as asked for; `later_s` is what follows. fanin-lan's table goes to
+ * `directory`/log. Blocks for LINK_CHECK_SECONDS or so a link.
+ * EXIT_DONE whatever the measurements say; EXIT_WRONG_USE with an error that names links.conf's
+ * line; EXIT_MEASURED_FAILURE when interrupted. */
+int links_check(struct arena *arena, const struct links *links, const char *directory,
+                struct progress *progress, double later_s, struct error *error);
+
+/* links_check_seconds: what links_check is going to take. */
+double links_check_seconds(const struct links *links);
 
 #endif

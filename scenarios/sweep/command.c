@@ -7,7 +7,7 @@
 
 #include "scenarios/sweep/fleet.h"
 #include "scenarios/sweep/output_dir.h"
-#include "scenarios/sweep/key.h"
+#include "scenarios/sweep/cell.h"
 
 enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_BASE = 128 };
 
@@ -77,19 +77,6 @@ struct command command_client(struct arena *arena, const struct cell *cell, cons
         command_add(arena, &command,
                     arena_text(arena, "--port=%llu", (unsigned long long)cell->fleet->base));
     command_add(arena, &command, arena_text(arena, "--json=%s", row_path));
-    return command;
-}
-
-struct command command_fleet(struct arena *arena, const struct cell *cell)
-{
-    struct command command = command_begin(arena, cell->servers_program);
-
-    for (unsigned i = 0; i < cell->pair_count; i++) {
-        const struct pair *pair = &cell->pairs[i];
-
-        if (strncmp(pair->key, "fleet.", 6) == 0)
-            command_add(arena, &command, arena_text(arena, "--%s=%s", pair->key + 6, pair->value));
-    }
     return command;
 }
 
@@ -166,19 +153,35 @@ struct place command_place(struct arena *arena, const struct cell *cell, bool fo
     return place;
 }
 
-bool command_await(struct os_process *process, uint64_t limit_ns, int *exit_code,
-                   void (*tick)(void *context), void *context)
+struct command_result command_run(struct arena *arena, const struct command *command,
+                                  const char *stdout_path, const char *stderr_path,
+                                  uint64_t limit_s, void (*tick)(void *context), void *context)
 {
-    uint64_t deadline_ns = os_now_ns() + limit_ns;
+    struct command_result result = {.exit_code = EXIT_UNKNOWN};
+    struct os_process process;
+    uint64_t began_ns;
+    int error;
 
-    while (os_process_wait(process, SLICE_NS, exit_code) == 0) {
-        if (os_interrupted() || os_now_ns() > deadline_ns) {
-            os_process_stop(process, STOP_GRACE_NS);
-            return false;
-        }
-        tick(context);
+    remove(stdout_path);
+    remove(stderr_path);
+    error = os_process_start(&process, command->argv, stdout_path, stderr_path);
+    if (error != 0) {
+        result.reason =
+            arena_text(arena, "cannot start %s: %s", command->argv[0], strerror(-error));
+        return result;
     }
-    return true;
+    began_ns = os_now_ns();
+    while (os_process_wait(&process, SLICE_NS, &result.exit_code) == 0) {
+        if (os_interrupted() || os_now_ns() - began_ns > limit_s * OS_NS_PER_S) {
+            os_process_stop(&process, STOP_GRACE_NS);
+            result.exit_code = EXIT_UNKNOWN;
+            break;
+        }
+        if (tick != NULL)
+            tick(context);
+    }
+    result.ran_ns = os_now_ns() - began_ns;
+    return result;
 }
 
 const char *command_last_line(struct arena *arena, const char *log_path)

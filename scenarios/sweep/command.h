@@ -21,9 +21,6 @@ void command_add(struct arena *arena, struct command *command, const char *argum
  * go. */
 struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path);
 
-/* command_fleet: the cell's fanin-servers with its options, without count, port and ready file. */
-struct command command_fleet(struct arena *arena, const struct cell *cell);
-
 /* command_add_all: the arguments of another command. */
 void command_add_all(struct arena *arena, struct command *command, const struct command *more);
 
@@ -38,10 +35,20 @@ char *command_text(struct arena *arena, const struct command *command);
 struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
                            const char *line);
 
-/* command_await: waits for the process, at most `limit_ns`, and calls tick(context) several times a
- * second. False, with the process stopped: the time was up, or the sweep is interrupted. */
-bool command_await(struct os_process *process, uint64_t limit_ns, int *exit_code,
-                   void (*tick)(void *context), void *context);
+enum { EXIT_UNKNOWN = -1 };
+
+struct command_result {
+    int exit_code; /* EXIT_UNKNOWN: it was stopped, or never started */
+    uint64_t ran_ns;
+    const char *reason; /* why it cannot be started; NULL: it was */
+};
+
+/* command_run: starts the command with its output in these files and waits for its end, at most
+ * `limit_s`; calls tick(context) several times a second. Stops it when the time is up or the sweep
+ * is interrupted. */
+struct command_result command_run(struct arena *arena, const struct command *command,
+                                  const char *stdout_path, const char *stderr_path,
+                                  uint64_t limit_s, void (*tick)(void *context), void *context);
 
 /* command_last_line: the last line of a program's log that is not blank; "" if there is none. */
 const char *command_last_line(struct arena *arena, const char *log_path);

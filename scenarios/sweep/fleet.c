@@ -166,14 +166,21 @@ static int await_ready(struct arena *arena, struct fleet *fleet, struct error *e
     return EXIT_DONE;
 }
 
-static struct command servers_command(struct arena *arena, const struct fleet *fleet)
+struct command fleet_command(struct arena *arena, const struct fleet *fleet)
 {
-    struct command command = command_fleet(arena, fleet->cell);
+    struct command command = command_begin(arena, fleet->cell->servers_program);
 
+    for (unsigned i = 0; i < fleet->cell->pair_count; i++) {
+        const struct pair *pair = &fleet->cell->pairs[i];
+
+        if (key_is_fleets(pair->key))
+            command_add(
+                arena, &command,
+                arena_text(arena, "--%s=%s", pair->key + strlen(KEY_FLEET_PREFIX), pair->value));
+    }
     command_add(arena, &command,
                 arena_text(arena, "--count=%llu", (unsigned long long)fleet->count));
     command_add(arena, &command, arena_text(arena, "--port=%llu", (unsigned long long)fleet->base));
-    command_add(arena, &command, arena_text(arena, "--ready-file=%s", fleet->ready_path));
     return command;
 }
 
@@ -203,7 +210,8 @@ int fleet_start(struct arena *arena, struct fleet *fleet, unsigned number, const
         return EXIT_DONE;
     fleet->ready_path = arena_text(arena, "%s/fleet-%u.ready", directory, number);
     fleet->log_path = log_path = arena_text(arena, "%s/log/fleet-%u.txt", directory, number);
-    command = servers_command(arena, fleet);
+    command = fleet_command(arena, fleet);
+    command_add(arena, &command, arena_text(arena, "--ready-file=%s", fleet->ready_path));
     if (fleet->link != NULL) {
         fleet->link_log_path = log_path =
             arena_text(arena, "%s/log/fleet-%u-link.txt", directory, number);

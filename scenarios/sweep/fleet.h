@@ -31,6 +31,9 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
 /* fleet_ports: how many ports it needs from its base on. */
 uint64_t fleet_ports(const struct fleet *fleet);
 
+/* fleet_command: the servers with their options, but for the ready file. */
+struct command fleet_command(struct arena *arena, const struct fleet *fleet);
+
 /* fleet_start: starts the fleet if it does not run, and blocks until it is ready; its log goes to
  * `directory`/log. Returns EXIT_DONE, or EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with an error;
  * interrupted, EXIT_MEASURED_FAILURE. */

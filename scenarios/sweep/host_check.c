@@ -1,9 +1,21 @@
-/* The findings of a host check: their texts, and how they are printed and written. */
+/* The host check: what is found, why it matters, and how it is printed and written. */
 #include "scenarios/sweep/host_check.h"
 
+#include <stdarg.h>
 #include <string.h>
 
-enum { OTHER_DESCRIPTORS = 64, DEFAULT_PORT = 20000, DEFAULT_SERVERS = 200, INDENT = 26 };
+#include "scenarios/sweep/record.h"
+
+enum {
+    OTHER_DESCRIPTORS = 64,
+    DEFAULT_PORT = 20000,
+    DEFAULT_SERVERS = 200,
+    INDENT = 26,
+    BUSY_PERCENT_MAX = 5,      /* of all CPUs, by other programs */
+    CPUS_MIN = 4,              /* client, servers, the kernel's network code, and one to spare */
+    MEMORY_PERCENT_MIN = 10,   /* available, of all */
+    MEMORY_KB_MIN = 256 << 10, /* available at least */
+};
 
 #define CPU_DIRECTORY   "/sys/devices/system/cpu/"
 #define CLOCK_DIRECTORY "/sys/devices/system/clocksource/clocksource0/"
@@ -82,11 +94,71 @@ struct host_needs host_needs_of(struct arena *arena, const struct fleets *fleets
     return needs;
 }
 
-void host_check_set(struct host_check *check, enum finding finding, bool noisy, const char *found)
+/* ---- looking ---- */
+
+void look_set(struct look *look, enum finding finding, bool noisy, const char *format, ...)
 {
-    check->findings[finding].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
-    check->findings[finding].found = found;
+    char found[256];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(found, sizeof found, format, arguments);
+    va_end(arguments);
+    look->check->findings[finding].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
+    look->check->findings[finding].found = arena_copy(look->arena, found, strlen(found));
 }
+
+void look_set_memory(struct look *look, uint64_t left_kb, uint64_t all_kb)
+{
+    look_set(look, FINDING_MEMORY,
+             left_kb * 100 < all_kb * MEMORY_PERCENT_MIN || left_kb < MEMORY_KB_MIN,
+             "%llu of %llu MB available", (unsigned long long)left_kb / 1024,
+             (unsigned long long)all_kb / 1024);
+}
+
+double percent(uint64_t part, uint64_t all)
+{
+    return all == 0 || part > all ? 0 : 100 * (double)part / (double)all;
+}
+
+static void look_at_cpus(struct look *look)
+{
+    const struct cpu_times *before = &look->before, *after = &look->after;
+    uint64_t all = after->total - before->total;
+    uint64_t unused = after->idle - before->idle + after->stolen - before->stolen;
+    double busy = percent(all - unused, all);
+
+    look->cpus = after->cpus == 0 ? 1 : after->cpus;
+    if (*look->needs->root == '\0' && (unsigned)os_cpu_count() < look->cpus)
+        look->cpus = (unsigned)os_cpu_count();
+    look_set(look, FINDING_BUSY_CPUS, busy > BUSY_PERCENT_MAX,
+             "%.0f %% of %u CPUs, watched for %.1f s", busy, after->cpus,
+             (double)look->needs->watch_ns / OS_NS_PER_S);
+    look_set(look, FINDING_FEW_CPUS, look->cpus < CPUS_MIN, "%u", look->cpus);
+}
+
+int host_check_run(struct arena *arena, const struct host_needs *needs, struct host_check *check,
+                   struct error *error)
+{
+    struct look look = {.arena = arena, .needs = needs, .check = check};
+    const char *why = cpu_times_read(arena, needs->root, &look.before);
+
+    *check =
+        (struct host_check){.watch_ns = needs->watch_ns, .time_utc = record_time(arena, false)};
+    for (unsigned i = 0; i < FINDINGS; i++)
+        check->findings[i].found = "the system does not say";
+    if (why == NULL) {
+        os_sleep_ns(needs->watch_ns);
+        why = cpu_times_read(arena, needs->root_later, &look.after);
+    }
+    if (why != NULL)
+        return error_set(error, NULL, "cannot read CPU times: %s", why);
+    look_at_cpus(&look);
+    look_at_system(&look);
+    return 0;
+}
+
+/* ---- what was found ---- */
 
 unsigned host_check_count(const struct host_check *check, enum finding_level level)
 {
@@ -108,20 +180,8 @@ const char *host_check_names(struct arena *arena, const struct host_check *check
     return names;
 }
 
-static const char *level_name(enum finding_level level)
-{
-    static const char *const names[] = {
-        [LEVEL_UNKNOWN] = "unknown", [LEVEL_CALM] = "calm", [LEVEL_NOISY] = "noisy"};
-
-    return names[level];
-}
-
-static const char *found_text(const struct host_check *check, unsigned finding)
-{
-    const char *found = check->findings[finding].found;
-
-    return found == NULL ? "the system does not say" : found;
-}
+static const char *const level_names[] = {
+    [LEVEL_UNKNOWN] = "unknown", [LEVEL_CALM] = "calm", [LEVEL_NOISY] = "noisy"};
 
 void host_check_print(FILE *out, const struct host_check *check)
 {
@@ -131,7 +191,7 @@ void host_check_print(FILE *out, const struct host_check *check)
         enum finding_level level = check->findings[i].level;
 
         fprintf(out, "%-15s  %-9s%s\n", texts[i].name,
-                level == LEVEL_NOISY ? "NOISY" : level_name(level), found_text(check, i));
+                level == LEVEL_NOISY ? "NOISY" : level_names[level], check->findings[i].found);
         if (level == LEVEL_NOISY)
             fprintf(out, "%*swhy: %s\n%*sdo:  %s\n", INDENT, "", texts[i].why, INDENT, "",
                     texts[i].advice);
@@ -154,8 +214,8 @@ void host_check_write(struct json *json, const struct host_check *check)
         enum finding_level level = check->findings[i].level;
 
         json_object_open(json, texts[i].name);
-        json_text(json, "level", level_name(level));
-        json_text(json, "found", found_text(check, i));
+        json_text(json, "level", level_names[level]);
+        json_text(json, "found", check->findings[i].found);
         json_text(json, "why", level == LEVEL_NOISY ? texts[i].why : NULL);
         json_text(json, "advice", level == LEVEL_NOISY ? texts[i].advice : NULL);
         json_object_close(json);

@@ -1,5 +1,5 @@
 /* Checks this machine for what makes results vary: quickly before each sweep, and for --check.
- * host_check_linux.c and host_check_windows.c do the looking; what they do not set is unknown. */
+ * What the system does not say is unknown. */
 #ifndef FANIN_HOST_CHECK_H
 #define FANIN_HOST_CHECK_H
 
@@ -66,9 +66,6 @@ struct host_needs host_needs_of(struct arena *arena, const struct fleets *fleets
 int host_check_run(struct arena *arena, const struct host_needs *needs, struct host_check *check,
                    struct error *error);
 
-/* host_check_set: records one finding. */
-void host_check_set(struct host_check *check, enum finding finding, bool noisy, const char *found);
-
 unsigned host_check_count(const struct host_check *check, enum finding_level level);
 
 /* host_check_names: the noisy findings' names; "" if there is none. */
@@ -79,5 +76,35 @@ void host_check_print(FILE *out, const struct host_check *check);
 
 /* host_check_write: the members of an open object. */
 void host_check_write(struct json *json, const struct host_check *check);
+
+/* ---- between host_check.c and its half for the system ---- */
+
+/* Since boot, of all CPUs, in a unit of the system's. */
+struct cpu_times {
+    uint64_t total, idle, stolen;
+    unsigned cpus;
+};
+
+struct look {
+    struct arena *arena;
+    const struct host_needs *needs;
+    struct host_check *check;
+    struct cpu_times before, after;
+    unsigned cpus; /* that this process may use */
+};
+
+/* NULL, or why they cannot be read. */
+const char *cpu_times_read(struct arena *arena, const char *root, struct cpu_times *times);
+
+/* look_at_system: sets what the system says, but for busy-cpus and few-cpus. */
+void look_at_system(struct look *look);
+
+/* look_set: sets one finding. printf's format. */
+void look_set(struct look *look, enum finding finding, bool noisy, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+void look_set_memory(struct look *look, uint64_t left_kb, uint64_t all_kb);
+
+double percent(uint64_t part, uint64_t all);
 
 #endif

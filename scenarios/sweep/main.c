@@ -1,5 +1,4 @@
 /* fanin-sweep: runs scenarios. Options that it does not know are keys of the scenarios. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -197,26 +196,10 @@ static int show_plan(struct sweep *sweep)
     return EXIT_DONE;
 }
 
-static int write_check(struct sweep *sweep, const struct host_check *check)
+static void write_check(struct json *json, const void *check)
 {
-    const char *path = sweep->request->json;
-    bool to_stdout = strcmp(path, "-") == 0;
-    FILE *file = to_stdout ? stdout : fopen(path, "wb");
-    struct json json;
-    int error = file == NULL ? -errno : 0;
-
-    if (file != NULL) {
-        json_open(&json, file);
-        json_count(&json, "schema", 2);
-        host_check_write(&json, check);
-        error = json_close(&json);
-    }
-    if (file != NULL && !to_stdout && fclose(file) != 0 && error == 0)
-        error = -errno;
-    if (error == 0)
-        return EXIT_DONE;
-    error_set(&sweep->error, NULL, "--json=%s: cannot write: %s", path, strerror(-error));
-    return EXIT_MACHINE_CANNOT;
+    json_count(json, "schema", 2);
+    host_check_write(json, check);
 }
 
 static int check_machine(struct sweep *sweep)
@@ -225,13 +208,19 @@ static int check_machine(struct sweep *sweep)
     bool on_stdout = request->json != NULL && strcmp(request->json, "-") == 0;
     struct host_needs needs = host_needs_of(sweep->arena, &sweep->fleets, HOST_CHECK_MS);
     struct host_check check;
+    int error = 0;
 
     if (host_check_run(sweep->arena, &needs, &check, &sweep->error) != 0)
         return EXIT_MACHINE_CANNOT;
     if (!request->quiet && !on_stdout)
         host_check_print(stdout, &check);
-    if (request->json != NULL && write_check(sweep, &check) != EXIT_DONE)
+    if (request->json != NULL)
+        error = json_write_file(request->json, write_check, &check);
+    if (error != 0) {
+        error_set(&sweep->error, NULL, "--json=%s: cannot write: %s", request->json,
+                  strerror(error));
         return EXIT_MACHINE_CANNOT;
+    }
     return host_check_count(&check, LEVEL_NOISY) == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
 }
 

@@ -1,4 +1,4 @@
-/* The output directory of a sweep. */
+/* The output directory of a sweep: makes it, and finds its rows in a plan. */
 #include "scenarios/sweep/output_dir.h"
 
 #include <dirent.h>
@@ -6,7 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json_read.h"
 #include "base/os.h"
+
+enum { ROWS_BYTES_MAX = 1 << 30 };
 
 static bool is_empty(const char *path)
 {
@@ -31,6 +34,29 @@ bool file_is_readable(const char *path)
     return file != NULL;
 }
 
+static const char *rows_path(struct arena *arena, const char *directory)
+{
+    return arena_text(arena, "%s/rows.jsonl", directory);
+}
+
+int json_write_file(const char *path, void (*write)(struct json *json, const void *context),
+                    const void *context)
+{
+    bool to_stdout = strcmp(path, "-") == 0;
+    FILE *file = to_stdout ? stdout : fopen(path, "wb");
+    struct json json;
+    int error;
+
+    if (file == NULL)
+        return errno;
+    json_open(&json, file);
+    write(&json, context);
+    error = -json_close(&json);
+    if (!to_stdout && fclose(file) != 0 && error == 0)
+        error = errno;
+    return error;
+}
+
 int output_dir_make(struct arena *arena, const char *path, struct error *error)
 {
     int code;
@@ -50,7 +76,7 @@ int output_dir_make(struct arena *arena, const char *path, struct error *error)
 FILE *output_dir_open_rows(struct arena *arena, const char *path, const struct rows *rows,
                            struct error *error)
 {
-    struct place place = {.file = arena_text(arena, "%s/rows.jsonl", path)};
+    struct place place = {.file = rows_path(arena, path)};
     FILE *file;
 
     if (rows->torn && truncate(place.file, (off_t)rows->whole_bytes) != 0) {
@@ -61,4 +87,92 @@ FILE *output_dir_open_rows(struct arena *arena, const char *path, const struct r
     if (file == NULL)
         error_set(error, &place, "cannot write: %s", strerror(errno));
     return file;
+}
+
+int rows_read(struct arena *arena, const char *directory, struct rows *rows, struct error *error)
+{
+    struct place place = {.file = rows_path(arena, directory)};
+    size_t bytes;
+    char *text = arena_file(arena, place.file, ROWS_BYTES_MAX, &bytes), *newline;
+
+    *rows = (struct rows){0};
+    if (text == NULL)
+        return errno == ENOENT ? 0 : error_set(error, &place, "%s", strerror(errno));
+    while ((newline = memchr(text, '\n', bytes)) != NULL) {
+        size_t length = (size_t)(newline - text);
+
+        place.line++;
+        *newline = '\0';
+        if (strlen(text) != length || !json_is_object(text))
+            return error_set(error, &place,
+                             "is not a row (not a JSON object); fix or delete the line");
+        rows->lines = arena_grow(arena, rows->lines, rows->count, sizeof(char *));
+        rows->lines[rows->count++] = text;
+        rows->whole_bytes += length + 1;
+        bytes -= length + 1;
+        text = newline + 1;
+    }
+    rows->torn = bytes != 0;
+    return 0;
+}
+
+static bool says(struct arena *arena, const char *line, const char *key, const char *value)
+{
+    const char *text = json_find_text(arena, line, key);
+
+    return text != NULL && strcmp(text, value) == 0;
+}
+
+static bool names_cell(struct arena *arena, const char *line, const struct cell *cell)
+{
+    return says(arena, line, "scenario", cell->scenario) &&
+           says(arena, line, "section", cell->section) && says(arena, line, "cell", cell->name);
+}
+
+static bool is_of(struct arena *arena, const char *line, const struct plan_row *row)
+{
+    double repeat;
+
+    return json_find_number(line, "repeat", &repeat) && repeat == row->repeat &&
+           names_cell(arena, line, row->cell);
+}
+
+/* A repeat beyond what its cell was due is in no plan that is made from cells alone. Every cell has
+ * a row in the first block. */
+static bool append_further(struct arena *arena, const char *line, struct plan *plan)
+{
+    double repeat;
+
+    if (!json_find_number(line, "repeat", &repeat) || repeat > PLAN_ROWS_MAX ||
+        repeat < plan_last_block(plan) || repeat <= plan->rows[plan->due - 1].repeat)
+        return false;
+    for (unsigned i = 0; i < plan->due && plan->rows[i].repeat == 1; i++) {
+        const struct plan_row *row = &plan->rows[i];
+
+        if (names_cell(arena, line, row->cell)) {
+            plan_append(arena, plan, row->cell, row->cell_index, (unsigned)repeat);
+            return true;
+        }
+    }
+    return false;
+}
+
+int rows_mark(struct arena *arena, const struct rows *rows, const char *directory,
+              struct plan *plan, struct error *error)
+{
+    struct place place = {.file = rows_path(arena, directory)};
+
+    for (unsigned i = 0; i < rows->count; i++) {
+        double order;
+
+        place.line = i + 1;
+        if (!json_find_number(rows->lines[i], "order", &order) || order < 1 ||
+            order > plan->count + 1 ||
+            (order == plan->count + 1 && !append_further(arena, rows->lines[i], plan)) ||
+            !is_of(arena, rows->lines[i], &plan->rows[(unsigned)order - 1]))
+            return error_set(error, &place,
+                             "is not a row of this sweep; is the directory the right one?");
+        plan->rows[(unsigned)order - 1].done = true;
+    }
+    return 0;
 }

@@ -4,10 +4,31 @@
 
 #include <stdio.h>
 
-#include "scenarios/sweep/resume.h"
+#include "base/json.h"
+#include "scenarios/sweep/plan.h"
+
+struct rows {
+    const char **lines; /* each a whole JSON object, without its newline */
+    unsigned count;
+    bool torn;          /* something without an end follows the last of them */
+    size_t whole_bytes; /* of the file up to where it is torn */
+};
+
+/* rows_read: rows.jsonl of the directory; none there is no error. 0, or -1 with an error. */
+int rows_read(struct arena *arena, const char *directory, struct rows *rows, struct error *error);
+
+/* rows_mark: marks the rows of the plan that are there as done, and appends further ones. 0, or -1
+ * with an error when a line belongs to another plan. */
+int rows_mark(struct arena *arena, const struct rows *rows, const char *directory,
+              struct plan *plan, struct error *error);
 
 /* file_is_readable: there is such a file, and it can be read. */
 bool file_is_readable(const char *path);
+
+/* json_write_file: writes the object whose members `write` writes to a file; "-": to standard
+ * output. 0, or errno. */
+int json_write_file(const char *path, void (*write)(struct json *json, const void *context),
+                    const void *context);
 
 /* output_dir_make: creates `path` and its log/. 0, or -1 with an error: the directory is not empty
  * or cannot be made. */

@@ -3,6 +3,7 @@
 #include "scenarios/sweep/sweep.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/options.h"
@@ -200,7 +201,7 @@ static int plan(struct sweep *sweep)
     if (sweep->record.seed == 0)
         sweep->record.seed = find_seed(&sweep->cells);
     plan_time(sweep);
-    if (advice_open(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->advice,
+    if (advice_open(sweep->arena, &sweep->cells, &sweep->plan, sweep->record.seed, &sweep->advice,
                     &sweep->error) != 0)
         return -1;
     if (sweep->advice != NULL)
@@ -215,13 +216,42 @@ static int plan(struct sweep *sweep)
 
 static int mark_old_rows(struct sweep *sweep)
 {
-    const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
+    struct rows *rows = &sweep->old_rows;
 
-    if (rows_read(sweep->arena, path, &sweep->old_rows, &sweep->error) != 0)
+    if (rows_read(sweep->arena, sweep->directory, rows, &sweep->error) != 0)
         return -1;
     if (sweep->advice != NULL)
-        sweep_advice_resume(sweep);
-    return rows_mark(sweep->arena, &sweep->old_rows, path, &sweep->plan, &sweep->error);
+        advice_resume(sweep->advice, rows);
+    return rows_mark(sweep->arena, rows, sweep->directory, &sweep->plan, &sweep->error);
+}
+
+/* ---- how long rows take ---- */
+
+double sweep_row_s(const struct sweep *sweep, unsigned cell_index)
+{
+    const struct cell *cell = sweep->cells.items[cell_index];
+    const struct pace *pace = &sweep->paces[cell_index];
+
+    return pace->count == 0 ? cell->row_seconds + (double)cell->pause_ms / 1000
+                            : pace->sum_s / pace->count;
+}
+
+double sweep_left_s(const struct sweep *sweep)
+{
+    double spent_s = (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
+
+    return sweep->further_ns == 0 ? INFINITY : (double)sweep->further_ns / OS_NS_PER_S - spent_s;
+}
+
+double sweep_expected_s(const struct sweep *sweep, unsigned first_row)
+{
+    double seconds = 0;
+
+    for (unsigned i = first_row; i < sweep->plan.count; i++) {
+        if (!sweep->plan.rows[i].done)
+            seconds += sweep_row_s(sweep, sweep->plan.rows[i].cell_index);
+    }
+    return seconds;
 }
 
 static const char *default_directory(struct sweep *sweep)

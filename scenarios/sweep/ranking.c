@@ -44,27 +44,6 @@ const char *criterion_names(struct arena *arena)
     return names;
 }
 
-/* ---- costs: the less the better, whichever way the figure counts ---- */
-
-/* INFINITY: one of the cell's rows is not a result. */
-struct score {
-    unsigned cell;
-    double first, second;
-};
-
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof *values, by_value);
-    return count == 0 ? INFINITY : (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
 double figure_value(const char *line, const struct figure *figure)
 {
     double value;
@@ -72,10 +51,8 @@ double figure_value(const char *line, const struct figure *figure)
     return json_find_number(line, figure->key, &value) && value > 0 ? value : NAN;
 }
 
-static double cost_of(const char *line, const struct figure *figure)
+double figure_cost(double value, const struct figure *figure)
 {
-    double value = figure_value(line, figure);
-
     if (isnan(value))
         return INFINITY;
     return figure->more_is_better ? 1 / value : value;
@@ -95,28 +72,34 @@ const char *row_failure(struct arena *arena, const char *line, const struct figu
     return NULL;
 }
 
-static struct score score_of(struct arena *arena, const struct ranking_question *question,
+/* Costs of a cell; INFINITY: one of its rows is not a result. */
+struct score {
+    unsigned cell;
+    double first, second;
+};
+
+static struct score score_of(struct arena *arena, const struct comparison *comparison,
                              unsigned cell, const char **reason)
 {
-    const struct criterion *criterion = question->criterion;
-    double *first = arena_take(arena, question->rows->count * sizeof *first + 1);
-    double *second = arena_take(arena, question->rows->count * sizeof *second + 1);
-    unsigned count = 0;
+    const struct figure *const *figures = comparison->criterion->figures;
+    struct samples first = {0}, second = {0};
 
-    for (unsigned i = question->first_row; i < question->rows->count; i++) {
-        const char *line = question->rows->lines[i], *why;
+    for (unsigned i = comparison->first_row; i < comparison->rows->count; i++) {
+        const char *line = comparison->rows->lines[i], *why;
 
-        if (question->plan->rows[i].cell_index != cell)
+        if (comparison->plan->rows[i].cell_index != cell)
             continue;
-        why = row_failure(arena, line, criterion->figures[0]);
+        why = row_failure(arena, line, figures[0]);
         if (why != NULL) {
             *reason = *reason == NULL ? why : *reason;
             return (struct score){cell, INFINITY, INFINITY};
         }
-        first[count] = cost_of(line, criterion->figures[0]);
-        second[count++] = cost_of(line, criterion->figures[1]);
+        samples_add(arena, &first, figure_cost(figure_value(line, figures[0]), figures[0]));
+        samples_add(arena, &second, figure_cost(figure_value(line, figures[1]), figures[1]));
     }
-    return (struct score){cell, median(first, count), median(second, count)};
+    if (first.count == 0)
+        return (struct score){cell, INFINITY, INFINITY};
+    return (struct score){cell, interval_of(&first).median, interval_of(&second).median};
 }
 
 /* ---- the order ---- */
@@ -152,7 +135,7 @@ static void put_in_order(struct score *scores, unsigned count, double margin)
     }
 }
 
-unsigned ranking_make(struct arena *arena, const struct ranking_question *question, unsigned *field,
+unsigned ranking_make(struct arena *arena, const struct comparison *comparison, unsigned *field,
                       unsigned count, const char **reason)
 {
     struct score *scores = arena_take(arena, count * sizeof *scores + 1);
@@ -160,11 +143,11 @@ unsigned ranking_make(struct arena *arena, const struct ranking_question *questi
 
     *reason = NULL;
     for (unsigned i = 0; i < count; i++)
-        scores[i] = score_of(arena, question, field[i], reason);
+        scores[i] = score_of(arena, comparison, field[i], reason);
     qsort(scores, count, sizeof *scores, by_first);
     while (sound < count && !isinf(scores[sound].first))
         sound++;
-    put_in_order(scores, sound, fmax(question->margin, question->criterion->chance));
+    put_in_order(scores, sound, fmax(comparison->margin, comparison->criterion->chance));
     for (unsigned i = 0; i < count; i++)
         field[i] = scores[i].cell;
     return sound;

@@ -2,8 +2,8 @@
 #ifndef FANIN_RANKING_H
 #define FANIN_RANKING_H
 
-#include "scenarios/sweep/plan.h"
-#include "scenarios/sweep/resume.h"
+#include "scenarios/sweep/confidence.h"
+#include "scenarios/sweep/output_dir.h"
 
 /* A key of a row that candidates are compared by. */
 struct figure {
@@ -27,16 +27,21 @@ const struct criterion *criterion_find(const char *name, bool rated);
 /* figure_value: the row's figure; NAN if it is missing or not positive. */
 double figure_value(const char *line, const struct figure *figure);
 
+/* figure_cost: of a figure or a median of it: the less the better; INFINITY for NAN. */
+double figure_cost(double value, const struct figure *figure);
+
 /* row_failure: why a row is not a result; NULL if it is one that has the figure. */
 const char *row_failure(struct arena *arena, const char *line, const struct figure *figure);
 
 /* criterion_names: for an error: "auto, latency, ...". */
 const char *criterion_names(struct arena *arena);
 
-struct ranking_question {
+/* The rows of a search, and how its cells are compared by them. */
+struct comparison {
     const struct criterion *criterion;
     double margin; /* a share: first figures that differ by less are the same; more is allowed
                       to a criterion whose figure a few rows do not settle */
+    const struct cells *cells;
     const struct plan *plan;
     const struct rows *rows; /* line i is of the plan's row i */
     unsigned first_row;      /* rows before it are not looked at */
@@ -45,7 +50,7 @@ struct ranking_question {
 /* ranking_make: puts the cells of `field` (indices) in order, best first by the medians of their
  * rows, and returns how many are sound: all their rows are ok and have the figure. Those that are
  * not stand behind; *reason is why the first of them is not, NULL if there is none. */
-unsigned ranking_make(struct arena *arena, const struct ranking_question *question, unsigned *field,
+unsigned ranking_make(struct arena *arena, const struct comparison *comparison, unsigned *field,
                       unsigned count, const char **reason);
 
 #endif

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/json.h"
 #include "base/options.h"
 #include "base/os.h"
 #include "base/json_read.h"
+#include "scenarios/sweep/output_dir.h"
 
 #ifdef __clang__
 #define COMPILER __VERSION__
@@ -63,7 +63,7 @@ static void write_scenarios(struct json *json, const struct record *record)
 }
 
 /* Both are null where there is none. */
-static void write_optional(struct arena *arena, struct json *json, const struct record *record)
+static void write_optional(struct json *json, const struct record *record)
 {
     if (record->host_check == NULL) {
         json_null(json, "noise");
@@ -76,13 +76,14 @@ static void write_optional(struct arena *arena, struct json *json, const struct 
         json_null(json, "budget");
     } else {
         json_object_open(json, "budget");
-        budget_write(arena, json, &record->budget, record->plan_cells);
+        budget_write(json, &record->budget, record->plan_cells);
         json_object_close(json);
     }
 }
 
-static void write_object(struct arena *arena, struct json *json, const struct record *record)
+static void write_record(struct json *json, const void *context)
 {
+    const struct record *record = context;
     char directory[4096];
 
     json_count(json, "schema", 2);
@@ -107,7 +108,7 @@ static void write_object(struct arena *arena, struct json *json, const struct re
     os_machine_describe(write_fact, json);
     json_object_close(json);
     links_write(json, &record->links);
-    write_optional(arena, json, record);
+    write_optional(json, record);
     write_scenarios(json, record);
 }
 
@@ -115,17 +116,8 @@ bool record_write(struct arena *arena, const struct record *record, const char *
 {
     const char *path = arena_text(arena, "%s/run.json", directory);
     const char *fresh = arena_text(arena, "%s/run.json.new", directory);
-    FILE *file = fopen(fresh, "wb");
-    struct json json;
-    int error;
+    int error = json_write_file(fresh, write_record, record);
 
-    if (file == NULL)
-        return false;
-    json_open(&json, file);
-    write_object(arena, &json, record);
-    error = -json_close(&json);
-    if (fclose(file) != 0 && error == 0)
-        error = errno;
     if (error == 0) {
         /* Windows renames onto nothing only. Until the new name stands, run.json.new is whole. */
         remove(path);

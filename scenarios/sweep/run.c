@@ -13,22 +13,20 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/row.h"
 #include "base/options.h"
 #include "scenarios/sweep/command.h"
+#include "scenarios/sweep/record.h"
 #include "base/json_read.h"
-
-enum { TIME_BYTES = 32, EXIT_UNKNOWN = -1 };
 
 struct run {
     struct arena *arena;
     const struct output_dir *output;
     const struct plan_row *row;
     const char *object_path, *summary_path, *log_path;
-    char started_utc[TIME_BYTES];
+    const char *started_utc;
     uint64_t client_ns;
     double link_cpu_s;
     int exit_code;      /* EXIT_UNKNOWN: it was stopped, or never started */
@@ -36,15 +34,6 @@ struct run {
     const char *reason; /* why the sweep has to speak for the client; NULL: it need not */
     const char *status; /* then */
 };
-
-static void write_time(char text[TIME_BYTES], uint64_t wall_ns)
-{
-    time_t seconds = (time_t)(wall_ns / OS_NS_PER_S);
-    struct tm *utc = gmtime(&seconds);
-
-    if (utc == NULL || strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", utc) == 0)
-        text[0] = '\0';
-}
 
 /* ---- the process ---- */
 
@@ -54,23 +43,11 @@ static void fail(struct run *run, const char *reason)
     run->reason = reason;
 }
 
-static const struct link *link_of(const struct cell *cell)
-{
-    return cell->fleet == NULL ? NULL : cell->fleet->link;
-}
-
 static uint64_t link_cpu_ns(const struct cell *cell)
 {
-    const struct link *link = link_of(cell);
-
-    return link == NULL || !link->own_process ? 0 : os_process_cpu_ns(&cell->fleet->process);
-}
-
-/* A client that is deaf to being stopped lives on in the link's namespaces, and ends with them. */
-static void stop_link(const struct cell *cell)
-{
-    if (link_of(cell) != NULL)
-        fleet_stop(cell->fleet);
+    return cell->link == NULL || !cell->link->own_process
+               ? 0
+               : os_process_cpu_ns(&cell->fleet->process);
 }
 
 static void run_client(struct run *run, void (*tick)(void *), void *context)
@@ -78,27 +55,20 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
     const struct cell *cell = run->row->cell;
     struct command command = fleet_client(run->arena, cell, run->object_path);
     uint64_t link_began_ns = link_cpu_ns(cell);
-    struct os_process process;
-    uint64_t started_ns;
-    bool ended;
-    int error;
+    struct command_result result;
 
     remove(run->object_path);
-    remove(run->summary_path);
-    remove(run->log_path);
-    write_time(run->started_utc, os_wall_ns());
-    error = os_process_start(&process, command.argv, run->summary_path, run->log_path);
-    if (error != 0) {
-        fail(run, arena_text(run->arena, "cannot start %s: %s", command.argv[0], strerror(-error)));
-        return;
-    }
-    started_ns = os_now_ns();
-    ended = command_await(&process, cell->timeout_s * OS_NS_PER_S, &run->exit_code, tick, context);
-    run->client_ns = os_now_ns() - started_ns;
+    run->started_utc = record_time(run->arena, false);
+    result = command_run(run->arena, &command, run->summary_path, run->log_path, cell->timeout_s,
+                         tick, context);
+    run->exit_code = result.exit_code;
+    run->client_ns = result.ran_ns;
     run->link_cpu_s = (double)(link_cpu_ns(cell) - link_began_ns) / OS_NS_PER_S;
-    if (!ended) {
-        run->exit_code = EXIT_UNKNOWN;
-        stop_link(cell);
+    if (result.reason != NULL) {
+        fail(run, result.reason);
+    } else if (result.exit_code == EXIT_UNKNOWN) {
+        if (cell->link != NULL)
+            fleet_stop(cell->fleet); /* a client that is deaf to being stopped ends with its link */
         fail(run, arena_text(run->arena, "stopped after %llu s (key timeout)",
                              (unsigned long long)cell->timeout_s));
     }
@@ -306,7 +276,7 @@ static struct run_result skip_row(struct run *run, uint64_t began_ns)
 {
     run->status = "skipped";
     run->reason = run->row->cell->skip_reason;
-    write_time(run->started_utc, os_wall_ns());
+    run->started_utc = record_time(run->arena, false);
     if (!append_row(run, os_now_ns() - began_ns))
         return (struct run_result){.end = RUN_UNWRITTEN};
     return (struct run_result){.end = RUN_SKIPPED, .reason = run->reason};

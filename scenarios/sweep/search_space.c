@@ -6,27 +6,10 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "scenarios/sweep/key.h"
 
 /* What a row is expected to carry where nothing but the machine or the link limits it. */
 #define LOOPBACK_BYTES_PER_S 800e6
 #define LINK_BYTES_PER_S     12.5e6
-
-static const char *value_of(const struct cell *cell, const char *key)
-{
-    const struct pair *pair = cell_find(cell, key);
-
-    return pair == NULL ? NULL : pair->value;
-}
-
-static const struct axis *find_axis(const struct search_space *space, const char *key)
-{
-    for (unsigned i = 0; i < space->axis_count; i++) {
-        if (strcmp(space->axes[i].key, key) == 0)
-            return &space->axes[i];
-    }
-    return NULL;
-}
 
 /* ---- axes ---- */
 
@@ -46,79 +29,41 @@ static bool may_be_searched(const char *key)
         if (strcmp(traffic[i], key) == 0)
             return false;
     }
-    return key_passes_on(key) && !key_is_fleets(key);
+    return key_passes_on(key);
 }
 
-/* The one pair in which a cell differs from the first. */
-static const struct pair *difference(const struct cell *cell, const struct cell *first,
-                                     struct error *error)
+static int read_axis(struct search_space *space, const struct settings *settings,
+                     struct setting *setting, struct error *error)
 {
-    const struct pair *found = NULL;
+    for (unsigned i = 0; i < setting->value_count; i++) {
+        const struct value *value = &setting->values[i];
 
-    for (unsigned i = 0; i < cell->pair_count; i++) {
-        const struct pair *pair = &cell->pairs[i];
-
-        if (strcmp(pair->value, first->pairs[i].value) == 0)
-            continue;
-        if (found != NULL) {
-            error_set(error, &pair->place, "%s copies %s: a search needs plain values", pair->key,
-                      found->key);
-            return NULL;
-        }
-        found = pair;
+        if (value->reference &&
+            (setting->value_count > 1 || settings_find(settings, value->text)->value_count > 1))
+            return error_set(error, &setting->place, "%s copies %s: a search needs plain values",
+                             setting->key, value->text);
     }
-    assert(found != NULL);
-    return found;
-}
-
-static void add_value(struct arena *arena, struct search_space *space, const char *key,
-                      const char *first, const char *value)
-{
-    struct axis *last = space->axis_count == 0 ? NULL : &space->axes[space->axis_count - 1];
-
-    if (last == NULL || strcmp(last->key, key) != 0) {
-        space->axes = arena_grow(arena, space->axes, space->axis_count, sizeof(struct axis));
-        last = &space->axes[space->axis_count++];
-        *last = (struct axis){.key = key};
-        last->values = arena_grow(arena, NULL, 0, sizeof(char *));
-        last->values[last->count++] = first;
-    }
-    last->values = arena_grow(arena, last->values, last->count, sizeof(char *));
-    last->values[last->count++] = value;
-}
-
-static int read_axes(struct arena *arena, const struct cells *cells, struct search_space *space,
-                     struct error *error)
-{
-    const struct cell *first = cells->items[0];
-
-    for (unsigned i = 1; i < cells->count; i++) {
-        const struct cell *cell = cells->items[i];
-        const struct pair *pair;
-
-        if (strcmp(cell->scenario, first->scenario) != 0 ||
-            strcmp(cell->section, first->section) != 0 || cell->pair_count != first->pair_count)
-            return error_set(
-                error, &cell->place,
-                "advise searches one section at a time; choose it with --only=SECTION");
-        pair = difference(cell, first, error);
-        if (pair == NULL)
-            return -1;
-        if (!may_be_searched(pair->key))
-            return error_set(error, &pair->place,
-                             "%s describes the traffic, which a search does not vary: give it one "
-                             "value",
-                             pair->key);
-        add_value(arena, space, pair->key, value_of(first, pair->key), pair->value);
-    }
-    if (space->axis_count == 0)
-        return error_set(error, &first->place,
-                         "nothing to search: no key has several values, such as scheme = chain, "
-                         "slices");
+    if (setting->value_count == 1)
+        return 0;
+    if (!may_be_searched(setting->key))
+        return error_set(
+            error, &setting->place,
+            "%s describes the traffic, which a search does not vary: give it one value",
+            setting->key);
+    space->axes =
+        arena_grow(space->arena, space->axes, space->axis_count, sizeof(struct setting *));
+    space->axes[space->axis_count++] = setting;
     return 0;
 }
 
 /* ---- frames = auto ---- */
+
+static const char *value_of(const struct cell *cell, const char *key)
+{
+    const struct pair *pair = cell_find(cell, key);
+
+    return pair == NULL ? NULL : pair->value;
+}
 
 /* A malformed size is left to the client, which explains it. */
 static double mean_frame_bytes(const struct cell *cell)
@@ -159,118 +104,109 @@ static uint64_t fitting_frames(const struct cell *cell)
     return (uint64_t)fmax(1, ceil(rate * cell->row_seconds / (double)cell->servers));
 }
 
-static int set_frames(struct arena *arena, struct cell *cell, struct error *error)
+static int set_frames(struct arena *arena, const struct cell *cell, struct error *error)
 {
-    struct pair *pairs = arena_take(arena, cell->pair_count * sizeof *pairs);
+    struct pair *frames = cell_find(cell, "frames");
 
-    memcpy(pairs, cell->pairs, cell->pair_count * sizeof *pairs);
-    for (unsigned i = 0; i < cell->pair_count; i++) {
-        if (strcmp(pairs[i].key, "frames") != 0 || strcmp(pairs[i].value, "auto") != 0)
-            continue;
-        if (cell->servers == 0)
-            return error_set(error, &pairs[i].place,
-                             "frames = auto works with fanin's own servers only; give a number");
-        pairs[i].value = arena_text(arena, "%llu", (unsigned long long)fitting_frames(cell));
-    }
-    cell->pairs = pairs;
+    if (frames == NULL || strcmp(frames->value, "auto") != 0)
+        return 0;
+    if (cell->servers == 0)
+        return error_set(error, &frames->place,
+                         "frames = auto works with fanin's own servers only; give a number");
+    frames->value = arena_text(arena, "%llu", (unsigned long long)fitting_frames(cell));
     return 0;
 }
 
-int search_read(struct arena *arena, const struct cells *cells, struct search_space *space,
+int search_read(struct arena *arena, struct cells *cells, struct search_space *space,
                 struct error *error)
 {
-    assert(cells->count > 0);
-    *space = (struct search_space){0};
-    if (read_axes(arena, cells, space, error) != 0)
-        return -1;
-    for (unsigned i = 0; i < cells->count; i++) {
-        cells->items[i]->label = LABEL_SEARCH;
-        if (set_frames(arena, cells->items[i], error) != 0)
+    struct cell *first = cells->items[0];
+    const struct settings *settings = first->settings;
+
+    *space = (struct search_space){.arena = arena, .cells = cells};
+    if (cells->count > 1)
+        return error_set(error, &cells->items[1]->place,
+                         "advise searches one section at a time; choose it with --only=SECTION");
+    for (unsigned i = 0; i < settings->count; i++) {
+        if (read_axis(space, settings, &settings->items[i], error) != 0)
             return -1;
+    }
+    if (space->axis_count == 0)
+        return error_set(
+            error, &first->place,
+            "nothing to search: no key has several values, such as scheme = chain, slices");
+    first->label = LABEL_SEARCH;
+    if (set_frames(arena, first, error) != 0)
+        return -1;
+    for (unsigned axis = 0; axis < space->axis_count; axis++) {
+        for (unsigned value = 1; value < space->axes[axis]->value_count; value++)
+            search_vary(space, 0, axis, value);
     }
     return 0;
 }
 
 /* ---- points ---- */
 
-static const char *name_of(struct arena *arena, const struct search_space *space,
-                           const struct cell *cell)
+static bool is_axis(const struct search_space *space, const char *key)
 {
-    const char *name = "";
-
-    for (unsigned i = 0; i < cell->pair_count; i++) {
-        const struct pair *pair = &cell->pairs[i];
-
-        if (find_axis(space, pair->key) != NULL)
-            name = arena_text(arena, "%s%s%s=%s", name, *name == '\0' ? "" : " ", pair->key,
-                              pair->value);
+    for (unsigned i = 0; i < space->axis_count; i++) {
+        if (strcmp(space->axes[i]->key, key) == 0)
+            return true;
     }
-    if (strcmp(cell->label, LABEL_SEARCH) == 0)
-        return name;
-    return arena_text(arena, "%s%slabel=%s", name, *name == '\0' ? "" : " ", cell->label);
+    return false;
 }
 
-/* Returns its index; adds it unless it exists. */
-static unsigned add_once(struct arena *arena, const struct search_space *space, struct cells *cells,
-                         struct cell *fresh)
+/* The index of the cell like `like` with another label, another value of `varied` (NULL: none), and
+ * without the axes' keys where it is the defaults'. Adds it unless it exists. */
+static unsigned add_once(struct search_space *space, unsigned like, const char *label,
+                         const struct setting *varied, const char *value)
 {
-    fresh->name = name_of(arena, space, fresh);
+    struct cells *cells = space->cells;
+    struct cell *twin = arena_take(space->arena, sizeof *twin);
+    bool defaults = strcmp(label, LABEL_DEFAULTS) == 0;
+    const char *name = "";
+
+    *twin = *cells->items[like];
+    twin->label = label;
+    twin->pairs = arena_take(space->arena, twin->pair_count * sizeof *twin->pairs);
+    twin->pair_count = 0;
+    for (unsigned i = 0; i < cells->items[like]->pair_count; i++) {
+        struct pair pair = cells->items[like]->pairs[i];
+        bool axis = is_axis(space, pair.key);
+
+        if (axis && defaults)
+            continue;
+        if (varied != NULL && strcmp(pair.key, varied->key) == 0)
+            pair.value = value;
+        if (axis)
+            name = text_join(space->arena, name, pair.key, pair.value);
+        twin->pairs[twin->pair_count++] = pair;
+    }
+    twin->name =
+        strcmp(label, LABEL_SEARCH) == 0 ? name : text_join(space->arena, name, "label", label);
     for (unsigned i = 0; i < cells->count; i++) {
-        if (strcmp(cells->items[i]->name, fresh->name) == 0)
+        if (strcmp(cells->items[i]->name, twin->name) == 0)
             return i;
     }
-    cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
-    cells->items[cells->count++] = fresh;
+    cells->items = arena_grow(space->arena, cells->items, cells->count, sizeof(struct cell *));
+    cells->items[cells->count++] = twin;
     return cells->count - 1;
 }
 
-static struct cell *twin_of(struct arena *arena, const struct cell *cell, struct pair **pairs)
+unsigned search_vary(struct search_space *space, unsigned cell, unsigned axis, unsigned value)
 {
-    struct cell *twin = arena_take(arena, sizeof *twin);
+    const struct setting *varied = space->axes[axis];
 
-    *twin = *cell;
-    *pairs = arena_take(arena, cell->pair_count * sizeof **pairs);
-    memcpy(*pairs, cell->pairs, cell->pair_count * sizeof **pairs);
-    twin->pairs = *pairs;
-    return twin;
+    assert(axis < space->axis_count && value < varied->value_count);
+    return add_once(space, cell, LABEL_SEARCH, varied, varied->values[value].text);
 }
 
-unsigned search_vary(struct arena *arena, const struct search_space *space, struct cells *cells,
-                     unsigned cell, unsigned axis, unsigned value)
+unsigned search_final(struct search_space *space, unsigned cell)
 {
-    const struct axis *varied = &space->axes[axis];
-    struct pair *pairs;
-    struct cell *twin = twin_of(arena, cells->items[cell], &pairs);
-
-    assert(axis < space->axis_count && value < varied->count);
-    for (unsigned i = 0; i < twin->pair_count; i++) {
-        if (strcmp(pairs[i].key, varied->key) == 0)
-            pairs[i].value = varied->values[value];
-    }
-    return add_once(arena, space, cells, twin);
+    return add_once(space, cell, LABEL_FINAL, NULL, NULL);
 }
 
-unsigned search_final(struct arena *arena, const struct search_space *space, struct cells *cells,
-                      unsigned cell)
+unsigned search_defaults(struct search_space *space)
 {
-    struct pair *pairs;
-    struct cell *twin = twin_of(arena, cells->items[cell], &pairs);
-
-    twin->label = LABEL_FINAL;
-    return add_once(arena, space, cells, twin);
-}
-
-unsigned search_defaults(struct arena *arena, const struct search_space *space, struct cells *cells)
-{
-    struct pair *pairs;
-    struct cell *twin = twin_of(arena, cells->items[0], &pairs);
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < twin->pair_count; i++) {
-        if (find_axis(space, pairs[i].key) == NULL)
-            pairs[kept++] = pairs[i];
-    }
-    twin->pair_count = kept;
-    twin->label = LABEL_DEFAULTS;
-    return add_once(arena, space, cells, twin);
+    return add_once(space, 0, LABEL_DEFAULTS, NULL, NULL);
 }

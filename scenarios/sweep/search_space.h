@@ -9,34 +9,27 @@
 #define LABEL_FINAL    "final"    /* of those that judge what it has found */
 #define LABEL_DEFAULTS "defaults" /* of those, with them, of the client's own default options */
 
-struct axis {
-    const char *key;
-    const char **values;
-    unsigned count;
-};
-
 struct search_space {
-    struct axis *axes;
+    struct arena *arena;
+    struct cells *cells;   /* the points so far; the search begins with the first */
+    struct setting **axes; /* each with its values */
     unsigned axis_count;
 };
 
-/* search_read: from the cells that cells_expand made of a section with the key `advise`: the first
- * is where the search begins, each other differs from it in one axis. Labels them, and sets frames
- * where they are `auto`. 0, or -1 with an error. */
-int search_read(struct arena *arena, const struct cells *cells, struct search_space *space,
+/* search_read: the axes of the one cell that cells_expand made of a section with the key `advise`.
+ * Adds the cells that differ from it in one axis, and sets frames where they are `auto`. 0, or -1
+ * with an error. */
+int search_read(struct arena *arena, struct cells *cells, struct search_space *space,
                 struct error *error);
 
 /* search_vary: the index of the cell that differs from `cell` in one axis' value; added if new. */
-unsigned search_vary(struct arena *arena, const struct search_space *space, struct cells *cells,
-                     unsigned cell, unsigned axis, unsigned value);
+unsigned search_vary(struct search_space *space, unsigned cell, unsigned axis, unsigned value);
 
 /* search_final: the index of the same cell under the label LABEL_FINAL. */
-unsigned search_final(struct arena *arena, const struct search_space *space, struct cells *cells,
-                      unsigned cell);
+unsigned search_final(struct search_space *space, unsigned cell);
 
 /* search_defaults: the index of the cell without any of the axes' keys: the client's defaults. */
-unsigned search_defaults(struct arena *arena, const struct search_space *space,
-                         struct cells *cells);
+unsigned search_defaults(struct search_space *space);
 
 /* search_is_rated: its frames come at a rate, not as fast as they are taken. */
 bool search_is_rated(const struct cell *cell);

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "scenarios/sweep/resume.h"
+#include "scenarios/sweep/output_dir.h"
 
 /* summary_cells: each cell of a plan, its repeats and the seconds they are expected to take. */
 void summary_cells(FILE *out, const struct cells *cells);

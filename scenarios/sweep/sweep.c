@@ -15,7 +15,6 @@
 #include "base/options.h"
 #include "scenarios/sweep/check.h"
 #include "scenarios/sweep/output_dir.h"
-#include "scenarios/sweep/link_check.h"
 #include "base/json_read.h"
 #include "scenarios/sweep/summary.h"
 
@@ -106,14 +105,6 @@ static bool is_further(const struct sweep *sweep, const struct plan_row *row)
     return row->order > sweep->plan.due;
 }
 
-/* Seconds; may be negative. */
-static double further_left_s(const struct sweep *sweep)
-{
-    double spent_s = (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
-
-    return (double)sweep->further_ns / OS_NS_PER_S - spent_s;
-}
-
 static void count_end(struct sweep *sweep, enum run_end end)
 {
     sweep->good += end == RUN_GOOD;
@@ -131,7 +122,7 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
     sweep->row_began_ns = os_now_ns();
     sweep->left_s = sweep->advice != NULL ? sweep_advice_left_s(sweep, row)
                     : is_further(sweep, row)
-                        ? further_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
+                        ? sweep_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
                         : sweep_expected_s(sweep, row->order);
     tick(sweep);
     result = run_row(&arena, &sweep->output, row, sweep->row_began_ns, tick, sweep);
@@ -158,7 +149,7 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
 static bool is_late(const struct sweep *sweep, const struct plan_row *row)
 {
     if (is_further(sweep, row))
-        return further_left_s(sweep) < sweep_row_s(sweep, row->cell_index);
+        return sweep_left_s(sweep) < sweep_row_s(sweep, row->cell_index);
     return row->repeat > 1 && os_now_ns() - sweep->began_ns >= sweep->due_ns;
 }
 
@@ -186,7 +177,7 @@ static bool add_round(struct sweep *sweep)
     row_s = arena_take(&arena, cells->count * sizeof *row_s);
     for (unsigned i = 0; i < cells->count; i++)
         row_s[i] = sweep_row_s(sweep, i);
-    added = budget_round(sweep->arena, &sweep->record.budget, cells, row_s, further_left_s(sweep),
+    added = budget_round(sweep->arena, &sweep->record.budget, cells, row_s, sweep_left_s(sweep),
                          sweep->record.seed, &sweep->plan);
     arena_free(&arena);
     return added;
@@ -401,12 +392,10 @@ static void print_budget(struct sweep *sweep)
     putchar('\n');
 }
 
-static void print_summary(struct sweep *sweep, const struct outcome *outcome)
+static void print_summary(struct sweep *sweep, const struct rows *rows,
+                          const struct outcome *outcome)
 {
-    const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
     unsigned left = sweep->plan.count - rows_written(sweep);
-    struct error error;
-    struct rows rows;
 
     if (left != 0)
         fprintf(stderr, "fanin-sweep: %s: %u of %u rows are missing; continue with --resume=%s\n",
@@ -416,14 +405,10 @@ static void print_summary(struct sweep *sweep, const struct outcome *outcome)
                 sweep->directory);
     if (sweep->request->quiet || rows_written(sweep) == 0)
         return;
-    if (rows_read(sweep->arena, path, &rows, &error) != 0) {
-        fprintf(stderr, "fanin-sweep: %s\n", error.text);
-        return;
-    }
-    summary_rows(stdout, &rows, sweep->bad);
+    summary_rows(stdout, rows, sweep->bad);
     if (*sweep->record.budget.stopped != '\0')
         print_budget(sweep);
-    printf("rows: %s\n", path);
+    printf("rows: %s/rows.jsonl\n", sweep->directory);
     if (sweep->advice == NULL)
         printf("next: python3 plot/report.py %s\n", sweep->directory);
 }
@@ -440,6 +425,7 @@ static int exit_code_of(const struct sweep *sweep, const struct outcome *outcome
 int sweep_run(struct sweep *sweep)
 {
     struct outcome outcome;
+    struct rows rows;
     int result;
 
     os_interrupts_catch();
@@ -460,8 +446,12 @@ int sweep_run(struct sweep *sweep)
     fleets_stop(&sweep->fleets);
     fclose(sweep->output.rows);
     close_record(sweep, &outcome);
-    print_summary(sweep, &outcome);
-    if (sweep->advice != NULL && outcome.exit_code == EXIT_DONE)
-        return sweep_advice_conclude(sweep);
+    if (rows_read(sweep->arena, sweep->directory, &rows, &sweep->error) != 0)
+        return EXIT_MEASURED_FAILURE;
+    print_summary(sweep, &rows, &outcome);
+    if (sweep->advice != NULL && outcome.exit_code == EXIT_DONE &&
+        advice_conclude(sweep->advice, &rows, sweep->directory, sweep->request->quiet,
+                        &sweep->error) != 0)
+        return EXIT_MEASURED_FAILURE;
     return exit_code_of(sweep, &outcome);
 }

@@ -8,7 +8,7 @@
 #include "scenarios/sweep/fleet.h"
 #include "scenarios/sweep/plan.h"
 #include "scenarios/sweep/record.h"
-#include "scenarios/sweep/resume.h"
+#include "scenarios/sweep/output_dir.h"
 #include "scenarios/sweep/run.h"
 
 /* What the command line asks for. */
@@ -60,10 +60,8 @@ struct sweep {
 int sweep_prepare(struct sweep *sweep);
 
 /* Of a sweep that is a search, in place of what the others do: */
-int sweep_advice_plan(struct sweep *sweep); /* 0, or -1 with an error: no time for it */
-void sweep_advice_resume(struct sweep *sweep);
-bool sweep_advice_round(struct sweep *sweep);   /* false: nothing is left to run */
-int sweep_advice_conclude(struct sweep *sweep); /* an exit code */
+int sweep_advice_plan(struct sweep *sweep);   /* 0, or -1 with an error: no time for it */
+bool sweep_advice_round(struct sweep *sweep); /* false: nothing is left to run */
 double sweep_advice_left_s(const struct sweep *sweep, const struct plan_row *row); /* behind it */
 /* How many rows there will be about, with `left_s` behind the one that runs. */
 unsigned sweep_advice_rows(const struct sweep *sweep, double left_s);
@@ -71,6 +69,9 @@ void sweep_advice_announce(const struct sweep *sweep, FILE *out);
 
 /* sweep_row_s: what a row of the cell is expected to take, with the pause before it. */
 double sweep_row_s(const struct sweep *sweep, unsigned cell_index);
+
+/* sweep_left_s: of the budget, in seconds; may be negative; INFINITY where there is none. */
+double sweep_left_s(const struct sweep *sweep);
 
 /* sweep_expected_s: what the rows that are not done are expected to take, from what was measured
  * so far. */

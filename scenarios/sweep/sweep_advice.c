@@ -16,24 +16,6 @@ static double row_s(const struct sweep *sweep)
     return all.count == 0 ? sweep_row_s(sweep, 0) : all.sum_s / all.count;
 }
 
-static double budget_left_s(const struct sweep *sweep)
-{
-    double spent_s = (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
-
-    return sweep->further_ns == 0 ? INFINITY : (double)sweep->further_ns / OS_NS_PER_S - spent_s;
-}
-
-static struct advice_work work_of(struct sweep *sweep, const struct rows *rows)
-{
-    return (struct advice_work){
-        .cells = &sweep->cells,
-        .plan = &sweep->plan,
-        .rows = rows,
-        .left_s = budget_left_s(sweep),
-        .row_s = row_s(sweep),
-    };
-}
-
 int sweep_advice_plan(struct sweep *sweep)
 {
     unsigned cells_max = advice_cells_max(sweep->advice);
@@ -42,32 +24,19 @@ int sweep_advice_plan(struct sweep *sweep)
     /* The search itself keeps to the budget. */
     sweep->due_ns = UINT64_MAX;
     sweep->record.budget.stopped = "";
-    sweep->plan = (struct plan){0};
     sweep->paces = arena_take(sweep->arena, cells_max * sizeof *sweep->paces);
     if (sweep->request->resume != NULL || sweep->further_ns == 0)
         return 0;
     return advice_check_budget(sweep->advice, budget_s, row_s(sweep), &sweep->error);
 }
 
-void sweep_advice_resume(struct sweep *sweep)
-{
-    struct advice_work work = work_of(sweep, &sweep->old_rows);
-
-    advice_resume(sweep->advice, &work);
-}
-
 bool sweep_advice_round(struct sweep *sweep)
 {
     struct arena arena = {0};
     struct rows rows;
-    bool more = false;
+    bool more = rows_read(&arena, sweep->directory, &rows, &sweep->error) == 0 &&
+                advice_extend(sweep->advice, &rows, sweep_left_s(sweep), row_s(sweep));
 
-    if (rows_read(&arena, arena_text(&arena, "%s/rows.jsonl", sweep->directory), &rows,
-                  &sweep->error) == 0) {
-        struct advice_work work = work_of(sweep, &rows);
-
-        more = advice_extend(sweep->advice, &work);
-    }
     arena_free(&arena);
     assert(sweep->cells.count <= advice_cells_max(sweep->advice)); /* or paces overflow */
     sweep->record.cells = sweep->cells.count;
@@ -77,7 +46,7 @@ bool sweep_advice_round(struct sweep *sweep)
 double sweep_advice_left_s(const struct sweep *sweep, const struct plan_row *row)
 {
     unsigned most = advice_rows_max(sweep->advice);
-    double budget_s = budget_left_s(sweep) - row_s(sweep);
+    double budget_s = sweep_left_s(sweep) - row_s(sweep);
 
     if (!isinf(budget_s))
         return fmax(budget_s, 0);
@@ -87,21 +56,6 @@ double sweep_advice_left_s(const struct sweep *sweep, const struct plan_row *row
 unsigned sweep_advice_rows(const struct sweep *sweep, double left_s)
 {
     return sweep->row->order + (unsigned)(left_s / row_s(sweep));
-}
-
-int sweep_advice_conclude(struct sweep *sweep)
-{
-    const char *path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->directory);
-    struct rows rows;
-    struct advice_work work;
-
-    if (rows_read(sweep->arena, path, &rows, &sweep->error) != 0)
-        return EXIT_MEASURED_FAILURE;
-    work = work_of(sweep, &rows);
-    if (advice_conclude(sweep->advice, &work, sweep->directory, sweep->request->quiet,
-                        &sweep->error) != 0)
-        return EXIT_MEASURED_FAILURE;
-    return sweep->bad == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
 }
 
 void sweep_advice_announce(const struct sweep *sweep, FILE *out)

@@ -211,7 +211,7 @@ struct rows rows_of(struct fixture *fixture)
     struct error error;
     struct rows rows;
 
-    if (rows_read(&fixture->arena, path_of(fixture, "out/rows.jsonl"), &rows, &error) != 0)
+    if (rows_read(&fixture->arena, path_of(fixture, "out"), &rows, &error) != 0)
         fail_msg("%s", error.text);
     assert_false(rows.torn);
     return rows;

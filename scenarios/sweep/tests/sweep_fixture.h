@@ -21,7 +21,7 @@
 #include "base/os.h"
 #include "base/tests/find.h"
 #include "base/arena.h"
-#include "scenarios/sweep/resume.h"
+#include "scenarios/sweep/output_dir.h"
 #include "base/json_read.h"
 
 #define PATIENCE_NS   ((uint64_t)60 * OS_NS_PER_S)

@@ -284,11 +284,10 @@ static void candidates_are_ordered_by_the_criterion(void **state)
         struct plan plan = {.rows = planned, .count = RANKED};
         const char *lines[RANKED], *reason;
         struct rows rows = {.lines = lines, .count = RANKED};
-        struct ranking_question question = {.criterion =
-                                                criterion_find(rankings[i].criterion, true),
-                                            .margin = 0.05,
-                                            .plan = &plan,
-                                            .rows = &rows};
+        struct comparison comparison = {.criterion = criterion_find(rankings[i].criterion, true),
+                                        .margin = 0.05,
+                                        .plan = &plan,
+                                        .rows = &rows};
         unsigned field[RANKED];
 
         for (unsigned k = 0; k < RANKED; k++) {
@@ -296,7 +295,7 @@ static void candidates_are_ordered_by_the_criterion(void **state)
             lines[k] = rankings[i].lines[k];
             field[k] = k;
         }
-        assert_int_equal(ranking_make(&arena, &question, field, RANKED, &reason),
+        assert_int_equal(ranking_make(&arena, &comparison, field, RANKED, &reason),
                          rankings[i].sound);
         assert_memory_equal(field, rankings[i].order, rankings[i].sound * sizeof *field);
         assert_int_equal(reason == NULL, rankings[i].sound == RANKED);

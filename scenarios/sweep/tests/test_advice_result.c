@@ -1,7 +1,7 @@
 /* The recommendation of a search, from rows that are written down. */
 #include "scenarios/sweep/tests/sweep_fixture.h"
 
-#include "scenarios/sweep/advice_result.h"
+#include "scenarios/sweep/advice.h"
 #include "scenarios/sweep/search_space.h"
 
 enum { CANDIDATES_MAX = 3, BLOCKS_MAX = 8 };
@@ -94,12 +94,11 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
     struct plan plan = {.rows = planned};
     struct rows rows = {.lines = lines};
     struct cells all = {.items = items};
-    struct advice_question question = {.criterion = criterion_find(cases[index].criterion, true),
-                                       .margin = 0.05,
-                                       .cells = &all,
-                                       .plan = &plan,
-                                       .rows = &rows,
-                                       .untried = ""};
+    struct comparison comparison = {.criterion = criterion_find(cases[index].criterion, true),
+                                    .margin = 0.05,
+                                    .cells = &all,
+                                    .plan = &plan,
+                                    .rows = &rows};
 
     for (unsigned i = 0; i < CANDIDATES_MAX && cases[index].candidates[i].p99 != 0; i++) {
         const struct candidate *candidate = &cases[index].candidates[i];
@@ -116,7 +115,7 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
         }
     }
     plan.count = rows.count;
-    return advice_judge(&fixture->arena, &question, fixture->folder, true, error);
+    return advice_judge(&fixture->arena, &comparison, "", fixture->folder, true, error);
 }
 
 static void the_best_is_recommended_with_reasons(void **state)
