@@ -8,29 +8,26 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include "base/os.h"
+#include "mock_servers/lan/measure.h"
 
 enum {
     BITS_PER_BYTE = 8,
-    HEADERS_BYTES = ETHERNET_HEADER_BYTES + 28,
-    FULL_PAYLOAD_BYTES = LAN_MTU_BYTES - 28,
-    SMALL_PAYLOAD_BYTES = 100,
-    FLOOD_SENT_MIN = 100,
-    LOSS_SENT_MIN = 100,
-    LOSS_SENT_MAX = 20000,
+    ROUND_TRIPS = 400,
+    ROUND_TRIPS_PER_S = 500, /* seldom, so that none waits for another */
+    ECHOES_PER_S = 4000,
+    ECHO_SECONDS_MAX = 5,
     LOSSES_WANTED = 100, /* enough for an interval of a quarter either way */
-    LOSS_SECONDS_MAX = 5,
-    LOSS_PER_S_MAX = 20000,
     NO_LOSS_SENT = 2000,
-    SETTLE_ROUND_TRIPS = 20,
+    RATE_FRAMES_MIN = 4, /* measured on a slow link */
+    TCP_SETTLE_ROUND_TRIPS = 20,
 };
 
 static const uint64_t rate_duration_ns = OS_NS_PER_S, settle_ns = 300 * OS_NS_PER_MS;
-static const uint64_t settle_both_ns = 2ULL * OS_NS_PER_S;
-static const uint64_t round_trips_duration_ns = 2ULL * OS_NS_PER_S;
 static const uint64_t patience_min_ns = 300 * OS_NS_PER_MS;
-static const double flood_share = 1.25, loss_rate_share = 0.5;
+static const double flood_share = 1.25, echo_rate_share = 0.5;
 
 /* ---- bounds ---------------------------------------------------------------------------------- */
 
@@ -73,7 +70,7 @@ struct bounds bounds_lost(uint64_t sent, double loss)
     return (struct bounds){(double)min, (double)max};
 }
 
-/* ---- round trip ------------------------------------------------------------------------------ */
+/* ---- what is measured ------------------------------------------------------------------------ */
 
 struct checker {
     struct check *check;
@@ -82,14 +79,25 @@ struct checker {
     const struct namespaces *namespaces;
 };
 
-static bool within(double value, struct bounds bounds)
+static void value_check(struct checked_value *value, double asked, double measured,
+                        struct bounds allowed)
 {
-    return value >= bounds.min && value <= bounds.max;
+    bool ok = measured >= allowed.min && measured <= allowed.max;
+
+    *value = (struct checked_value){asked, measured, allowed, ok};
 }
 
-static double wire_bits(uint32_t payload_bytes)
+/* The time that so many bytes take on the wire; 0 where the rate is unlimited. */
+static double wire_ns(const struct shaper_config *path, double bytes)
 {
-    return (double)shaper_wire_bytes(HEADERS_BYTES + payload_bytes) * BITS_PER_BYTE;
+    double rate = (double)path->rate_bits_per_s;
+
+    return rate > 0 ? bytes * BITS_PER_BYTE * OS_NS_PER_S / rate : 0;
+}
+
+static double echo_wire_bytes(void)
+{
+    return (double)shaper_wire_bytes(ETHERNET_HEADER_BYTES + 28 + MEASURE_ECHO_BYTES);
 }
 
 /* The longest that a frame and its answer take, queues not counted. */
@@ -102,143 +110,129 @@ static uint64_t longest_round_trip_ns(const struct link_request *request)
     return longest_ns;
 }
 
-static int round_trips_check(const struct checker *checker)
+/* ---- round trip and loss --------------------------------------------------------------------- */
+
+/* At most `count` datagrams and `per_s`, and fewer on a slow link. */
+static int echo_measure(const struct checker *checker, double count, double per_s,
+                        struct measured_echo *measured)
+{
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        double frame_ns = wire_ns(&checker->request->path[i], echo_wire_bytes());
+        if (frame_ns > 0)
+            per_s = fmin(per_s, echo_rate_share * OS_NS_PER_S / frame_ns);
+    }
+    count = fmax(1, fmin(count, per_s * ECHO_SECONDS_MAX));
+    return measure_echo(checker->namespaces, (uint64_t)count, per_s,
+                        patience_min_ns + longest_round_trip_ns(checker->request), measured);
+}
+
+static int round_trip_check(const struct checker *checker)
 {
     struct check *check = checker->check;
-    struct measured_round_trips measured;
-    int result =
-        measure_round_trips(checker->namespaces, round_trips_duration_ns,
-                            patience_min_ns + longest_round_trip_ns(checker->request), &measured);
+    struct checked_value *value = &check->values[CHECK_ROUND_TRIP];
+    struct measured_echo measured;
+    double asked_ns = 0, wires_ns = 0;
+    int result = echo_measure(checker, ROUND_TRIPS, ROUND_TRIPS_PER_S, &measured);
 
-    if (result < 0)
-        return result;
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        const struct shaper_config *path = &checker->request->path[i];
-        double rate = (double)path->rate_bits_per_s;
-        check->round_trip_asked += (double)path->delay_ns;
-        check->round_trip_expected +=
-            (double)path->delay_ns +
-            (rate > 0 ? wire_bits(MEASURE_PING_BYTES) * OS_NS_PER_S / rate : 0);
+        asked_ns += (double)checker->request->path[i].delay_ns;
+        wires_ns += wire_ns(&checker->request->path[i], echo_wire_bytes());
     }
-    check->round_trip_bounds = bounds_round_trip(check->round_trip_expected);
-    if (measured.count == 0)
-        return 0;
-    check->round_trip_p50 = (double)measured.sorted_ns[measured.count / 2];
-    check->round_trip_p99 = (double)measured.sorted_ns[(uint64_t)measured.count * 99 / 100];
-    check->round_trip_ok = within(check->round_trip_p50, check->round_trip_bounds);
-    return 0;
+    check->round_trip_expected_ns = asked_ns + wires_ns;
+    check->round_trip_p99_ns = (double)measured.p99_ns;
+    value_check(value, asked_ns, (double)measured.p50_ns, bounds_round_trip(asked_ns + wires_ns));
+    value->ok = value->ok && measured.p50_ns > 0;
+    return result;
 }
 
-/* ---- rate ----------------------------------------------------------------------------------- */
-
-static struct datagram_plan flood_plan(const struct link_request *request, int direction)
+static int loss_check(const struct checker *checker)
 {
-    const struct shaper_config *path = &request->path[direction];
-    double rate = (double)path->rate_bits_per_s, bits = wire_bits(FULL_PAYLOAD_BYTES);
-    double per_s = rate / bits * flood_share;
-    double queue_bits = (double)path->queue_bytes * BITS_PER_BYTE;
-    uint64_t duration_ns = settle_ns + rate_duration_ns;
+    struct check *check = checker->check;
+    struct measured_echo measured;
+    double count = 0;
 
-    return (struct datagram_plan){
-        .direction = direction,
-        .payload_bytes = FULL_PAYLOAD_BYTES,
-        .per_s = per_s,
-        .count = (uint64_t)(per_s * (double)duration_ns / OS_NS_PER_S) + FLOOD_SENT_MIN,
-        .duration_ns = duration_ns,
-        .settle_ns = settle_ns,
-        .head_start = (uint64_t)(queue_bits / bits),
-        .patience_ns = patience_min_ns + longest_round_trip_ns(request) +
-                       (uint64_t)(queue_bits * OS_NS_PER_S / rate),
-    };
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        double loss = check->loss_asked[i] = checker->request->path[i].loss;
+        count = fmax(count, loss > 0 ? LOSSES_WANTED / loss : NO_LOSS_SENT);
+    }
+    int result = echo_measure(checker, count, ECHOES_PER_S, &measured);
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        uint64_t sent = check->sent[i] = measured.sent[i];
+        double loss = check->loss_asked[i];
+        value_check(&check->values[CHECK_LOSS + i], loss * (double)sent,
+                    (double)(sent - measured.received[i]), bounds_lost(sent, loss));
+    }
+    return result;
 }
 
-static int bulk_measure(const struct checker *checker, struct bulk_plan *plan,
-                        struct measured_bulk *measured)
+/* ---- rate ------------------------------------------------------------------------------------ */
+
+static int tcp_measure(const struct checker *checker, const bool used[LINK_DIRECTIONS],
+                       double bits_per_s[LINK_DIRECTIONS])
 {
-    plan->settle_ns += SETTLE_ROUND_TRIPS * longest_round_trip_ns(checker->request);
-    plan->duration_ns = rate_duration_ns;
-    return measure_bulk(checker->namespaces, checker->link, plan, measured);
+    struct load load = {.type = SOCK_STREAM,
+                        .used = {used[LINK_UP], used[LINK_DOWN]},
+                        .duration_ns = rate_duration_ns,
+                        .settle_ns = settle_ns + TCP_SETTLE_ROUND_TRIPS *
+                                                     longest_round_trip_ns(checker->request)};
+
+    return measure_rate(checker->namespaces, &load, bits_per_s);
+}
+
+/* The datagrams first fill the queue, so that the wire stays busy when this thread has to wait for
+ * a processor. */
+static int flood_measure(const struct checker *checker, int direction,
+                         double bits_per_s[LINK_DIRECTIONS])
+{
+    const struct shaper_config *path = &checker->request->path[direction];
+    double frame_ns = wire_ns(path, WIRE_BYTES_MAX);
+    struct load load = {
+        .type = SOCK_DGRAM,
+        .datagrams = (double)path->queue_bytes / WIRE_BYTES_MAX,
+        .datagrams_per_s = flood_share * OS_NS_PER_S / frame_ns,
+        .settle_ns = settle_ns + (uint64_t)frame_ns + longest_round_trip_ns(checker->request),
+        .duration_ns = (uint64_t)fmax((double)rate_duration_ns, RATE_FRAMES_MIN * frame_ns)};
+
+    load.used[direction] = true;
+    int result = measure_rate(checker->namespaces, &load, bits_per_s);
+    if (path->loss < 1)
+        bits_per_s[direction] /= 1 - path->loss;
+    return result;
 }
 
 static int rate_check(const struct checker *checker, int direction)
 {
-    struct check_rate *rate = &checker->check->rates[direction];
-    double loss = checker->request->path[direction].loss;
-    int result = 0;
+    double asked = (double)checker->request->path[direction].rate_bits_per_s;
+    double flood[LINK_DIRECTIONS] = {0}, tcp[LINK_DIRECTIONS] = {0};
+    struct checked_value *value = &checker->check->values[CHECK_RATE + direction];
+    struct bounds allowed = bounds_rate(asked);
+    int result = asked > 0 ? flood_measure(checker, direction, flood) : 0;
 
-    rate->asked = (double)checker->request->path[direction].rate_bits_per_s;
-    rate->bounds = bounds_rate(rate->asked);
-    if (rate->asked > 0) {
-        struct datagram_plan plan = flood_plan(checker->request, direction);
-        struct measured_datagrams measured;
-        result = measure_datagrams(checker->namespaces, &plan, &measured);
-        rate->measured = loss < 1 ? measured.bits_per_s / (1 - loss) : 0;
+    if (result == 0 && (asked == 0 || flood[direction] < allowed.min)) {
+        bool used[LINK_DIRECTIONS] = {direction == LINK_UP, direction == LINK_DOWN};
+        result = tcp_measure(checker, used, tcp);
     }
-    if (result == 0 && (rate->asked == 0 || rate->measured < rate->bounds.min)) {
-        struct bulk_plan plan = {.settle_ns = settle_ns};
-        plan.used[direction] = true;
-        struct measured_bulk measured;
-        result = bulk_measure(checker, &plan, &measured);
-        if (measured.bits_per_s[direction] > rate->measured)
-            rate->measured = measured.bits_per_s[direction];
-    }
-    rate->ok = rate->asked == 0 || within(rate->measured, rate->bounds);
+    value_check(value, asked, fmax(flood[direction], tcp[direction]), allowed);
+    value->ok = value->ok || asked == 0;
     return result;
 }
-
-/* ---- loss ----------------------------------------------------------------------------------- */
-
-static struct datagram_plan loss_plan(const struct link_request *request, int direction)
-{
-    const struct shaper_config *path = &request->path[direction];
-    double per_s = (double)path->rate_bits_per_s / wire_bits(SMALL_PAYLOAD_BYTES) * loss_rate_share;
-    double count = path->loss > 0 ? LOSSES_WANTED / path->loss : NO_LOSS_SENT;
-
-    if (path->rate_bits_per_s == 0 || per_s > LOSS_PER_S_MAX)
-        per_s = LOSS_PER_S_MAX;
-    if (count > LOSS_SENT_MAX)
-        count = LOSS_SENT_MAX;
-    if (count > per_s * LOSS_SECONDS_MAX)
-        count = per_s * LOSS_SECONDS_MAX;
-    return (struct datagram_plan){
-        .direction = direction,
-        .payload_bytes = SMALL_PAYLOAD_BYTES,
-        .per_s = per_s,
-        .duration_ns = 2 * LOSS_SECONDS_MAX * (uint64_t)OS_NS_PER_S,
-        .count = count < LOSS_SENT_MIN ? LOSS_SENT_MIN : (uint64_t)count,
-        .patience_ns = patience_min_ns + longest_round_trip_ns(request),
-    };
-}
-
-static int loss_check(const struct checker *checker, int direction)
-{
-    struct check_loss *loss = &checker->check->losses[direction];
-    struct datagram_plan plan = loss_plan(checker->request, direction);
-    struct measured_datagrams measured;
-    int result = measure_datagrams(checker->namespaces, &plan, &measured);
-
-    loss->asked = checker->request->path[direction].loss;
-    loss->sent = measured.sent;
-    loss->lost = measured.sent - measured.received;
-    loss->bounds = bounds_lost(loss->sent, loss->asked);
-    loss->ok = within((double)loss->lost, loss->bounds);
-    return result;
-}
-
-/* ---- all of it ------------------------------------------------------------------------------ */
 
 /* Both ways at once, and what the link has missed until then: it must miss nothing before it is
  * flooded. */
-static int load_check(const struct checker *checker)
+static int both_ways_check(const struct checker *checker)
 {
-    struct bulk_plan plan = {.settle_ns = settle_both_ns, .used = {true, true}};
-    struct link_figures figures;
-    int result = bulk_measure(checker, &plan, &checker->check->both);
+    struct check *check = checker->check;
+    struct link_figures before, after;
+    uint64_t started_ns = os_now_ns();
 
-    link_read(checker->link, &figures);
-    checker->check->realtime = figures.realtime;
+    link_read(checker->link, &before);
+    int result = tcp_measure(checker, (bool[]){true, true}, check->both_bits_per_s);
+    link_read(checker->link, &after);
+    check->link_cpu_share =
+        (double)(after.cpu_ns - before.cpu_ns) / (double)(os_now_ns() - started_ns);
+    check->realtime = after.realtime;
     for (int i = 0; i < LINK_DIRECTIONS; i++)
-        checker->check->missed[i] = figures.counts[i].missed;
+        check->missed[i] = after.counts[i].missed;
     return result;
 }
 
@@ -257,24 +251,23 @@ int check_run(struct check *check, struct link *link, const struct link_request 
 {
     struct checker checker = {check, link, request, namespaces};
 
-    *check = (struct check){.link = link_name(link)};
+    *check = (struct check){.link = link_name(link), .ok = true};
     *what = "the round trip";
-    int result = round_trips_check(&checker);
-    for (int i = 0; i < LINK_DIRECTIONS && result == 0; i++) {
+    int result = round_trip_check(&checker);
+    if (result == 0) {
         *what = "the loss";
-        result = loss_check(&checker, i);
+        result = loss_check(&checker);
     }
     if (result == 0) {
         *what = "both ways at once";
-        result = load_check(&checker);
+        result = both_ways_check(&checker);
     }
     realtime_ask();
     for (int i = 0; i < LINK_DIRECTIONS && result == 0; i++) {
         *what = "the rate";
         result = rate_check(&checker, i);
     }
-    check->ok = check->round_trip_ok;
-    for (int i = 0; i < LINK_DIRECTIONS; i++)
-        check->ok = check->ok && check->rates[i].ok && check->losses[i].ok;
+    for (int i = 0; i < CHECK_VALUES; i++)
+        check->ok = check->ok && check->values[i].ok;
     return result;
 }

@@ -2,10 +2,9 @@
 #ifndef FANIN_LAN_CHECK_H
 #define FANIN_LAN_CHECK_H
 
-#include <stdbool.h>
 #include <stdio.h>
 
-#include "mock_servers/lan/measure.h"
+#include "mock_servers/lan/link.h"
 
 struct bounds {
     double min, max; /* inclusive */
@@ -21,31 +20,32 @@ struct bounds bounds_round_trip(double ns);
  * 99 % of the binomial distribution. */
 struct bounds bounds_lost(uint64_t sent, double loss);
 
-struct check_rate {
-    double asked, measured; /* bits per second; asked 0: unlimited, which is always ok */
-    struct bounds bounds;
+struct checked_value {
+    double asked, measured;
+    struct bounds allowed;
     bool ok;
 };
 
-struct check_loss {
-    double asked; /* share */
-    uint64_t sent, lost;
-    struct bounds bounds;
-    bool ok;
+enum {
+    CHECK_ROUND_TRIP,
+    CHECK_RATE,
+    CHECK_LOSS = CHECK_RATE + LINK_DIRECTIONS,
+    CHECK_VALUES = CHECK_LOSS + LINK_DIRECTIONS
 };
 
 struct check {
     const char *link;
-    bool realtime;
-    struct check_rate rates[LINK_DIRECTIONS];
-    struct check_loss losses[LINK_DIRECTIONS];
-    /* In nanoseconds. Expected is what was asked for and the datagrams' time on the wire. */
-    double round_trip_asked, round_trip_expected, round_trip_p50, round_trip_p99;
-    struct bounds round_trip_bounds; /* of the median */
-    bool round_trip_ok;
-    struct measured_bulk both; /* both directions at once; for information */
-    uint64_t missed[LINK_DIRECTIONS];
-    bool ok;
+    bool realtime, ok;
+    /* The round trip (its median) in ns; for each direction the rate in bit/s (asked 0: unlimited,
+     * always ok), and the loss in datagrams. */
+    struct checked_value values[CHECK_VALUES];
+    /* Expected is what was asked for and the datagrams' time on the wire. */
+    double round_trip_expected_ns, round_trip_p99_ns;
+    double loss_asked[LINK_DIRECTIONS]; /* share */
+    uint64_t sent[LINK_DIRECTIONS];     /* datagrams whose loss was counted */
+    /* TCP both ways at once; for information. */
+    double both_bits_per_s[LINK_DIRECTIONS], link_cpu_share;
+    uint64_t missed[LINK_DIRECTIONS]; /* by the link, before it is flooded */
 };
 
 /* check_run: measures; blocks for some seconds. 0, or -errno with `what` failed. */

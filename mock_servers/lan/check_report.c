@@ -2,83 +2,53 @@
 #include "base/json.h"
 #include "base/os.h"
 #include "mock_servers/lan/check.h"
-#include "mock_servers/lan/units.h"
 
 enum { TEXT_BYTES = 64, PERCENT = 100 };
 
-static const char *const direction_names[LINK_DIRECTIONS] = {
-    [LINK_UP] = "up", [LINK_DOWN] = "down"};
-static const char *const directions_long[LINK_DIRECTIONS] = {
-    [LINK_UP] = "up (near to far)", [LINK_DOWN] = "down (far to near)"};
-
 /* ---- the table ------------------------------------------------------------------------------ */
 
-static void line_print(FILE *out, const char *what, const char *asked, const char *measured,
-                       const char *allowed, const char *verdict)
+static const char line_format[] = "%-26s %-14s %-14s %-26s %s\n";
+
+static void value_print(FILE *out, const char *what, const struct checked_value *value,
+                        double scale, const char *unit)
 {
-    fprintf(out, "%-26s %-14s %-24s %-26s %s\n", what, asked, measured, allowed, verdict);
-}
+    char asked[TEXT_BYTES], measured[TEXT_BYTES], allowed[TEXT_BYTES];
 
-static const char *verdict_text(bool ok)
-{
-    return ok ? "ok" : "NOT AS ASKED";
-}
-
-static void rate_print(FILE *out, const struct check_rate *rate, const char *direction)
-{
-    char what[TEXT_BYTES], asked[32], measured[TEXT_BYTES], allowed[TEXT_BYTES] = "-";
-
-    snprintf(what, sizeof what, "rate %s", direction);
-    snprintf(measured, sizeof measured, "%.4g Mbit/s", rate->measured / 1e6);
-    if (rate->asked > 0)
-        snprintf(allowed, sizeof allowed, "%.4g to %.4g Mbit/s", rate->bounds.min / 1e6,
-                 rate->bounds.max / 1e6);
-    line_print(out, what, unit_rate_text((uint64_t)rate->asked, asked), measured, allowed,
-               rate->asked > 0 ? verdict_text(rate->ok) : "-");
-}
-
-static void loss_print(FILE *out, const struct check_loss *loss, const char *direction)
-{
-    char what[TEXT_BYTES], asked[32], measured[TEXT_BYTES], allowed[TEXT_BYTES];
-
-    snprintf(what, sizeof what, "loss %s", direction);
-    snprintf(asked, sizeof asked, "%.4g %%", loss->asked * PERCENT);
-    snprintf(measured, sizeof measured, "%llu of %llu", (unsigned long long)loss->lost,
-             (unsigned long long)loss->sent);
-    snprintf(allowed, sizeof allowed, "%.0f to %.0f", loss->bounds.min, loss->bounds.max);
-    line_print(out, what, asked, measured, allowed, verdict_text(loss->ok));
-}
-
-static void round_trip_print(FILE *out, const struct check *check)
-{
-    char asked[32], measured[TEXT_BYTES], allowed[TEXT_BYTES];
-
-    snprintf(asked, sizeof asked, "%.4g ms", check->round_trip_asked / OS_NS_PER_MS);
-    snprintf(measured, sizeof measured, "%.4g ms (p99 %.4g)", check->round_trip_p50 / OS_NS_PER_MS,
-             check->round_trip_p99 / OS_NS_PER_MS);
-    snprintf(allowed, sizeof allowed, "%.4g to %.4g ms",
-             check->round_trip_bounds.min / OS_NS_PER_MS,
-             check->round_trip_bounds.max / OS_NS_PER_MS);
-    line_print(out, "round trip, median", asked, measured, allowed,
-               verdict_text(check->round_trip_ok));
+    snprintf(measured, sizeof measured, "%.4g %s", value->measured / scale, unit);
+    snprintf(asked, sizeof asked, "%.4g %s", value->asked / scale, unit);
+    snprintf(allowed, sizeof allowed, "%.4g to %.4g %s", value->allowed.min / scale,
+             value->allowed.max / scale, unit);
+    fprintf(out, line_format, what, asked, measured, allowed, value->ok ? "ok" : "NOT AS ASKED");
 }
 
 void check_print(const struct check *check, FILE *out)
 {
-    fprintf(out, "link: %s%s\n", check->link, check->realtime ? ", with realtime priority" : "");
-    line_print(out, "", "asked", "measured", "allowed", "");
-    round_trip_print(out, check);
-    for (int i = 0; i < LINK_DIRECTIONS; i++)
-        rate_print(out, &check->rates[i], directions_long[i]);
-    for (int i = 0; i < LINK_DIRECTIONS; i++)
-        loss_print(out, &check->losses[i], directions_long[i]);
-    fprintf(out, "both ways at once: %.4g Mbit/s up, %.4g Mbit/s down",
-            check->both.bits_per_s[LINK_UP] / 1e6, check->both.bits_per_s[LINK_DOWN] / 1e6);
-    if (check->both.link_cpu_share > 0)
-        fprintf(out, "; the link took %.1f %% of a processor",
-                check->both.link_cpu_share * PERCENT);
-    fputc('\n', out);
+    static const char *const rates[] = {"rate up (near to far)", "rate down (far to near)"};
+    static const char *const losses[] = {"loss up (near to far)", "loss down (far to near)"};
     uint64_t missed = check->missed[LINK_UP] + check->missed[LINK_DOWN];
+
+    fprintf(out, "link: %s%s\n", check->link, check->realtime ? ", with realtime priority" : "");
+    fprintf(out, line_format, "", "asked", "measured", "allowed", "");
+    value_print(out, "round trip, median", &check->values[CHECK_ROUND_TRIP], OS_NS_PER_MS, "ms");
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        const struct checked_value *rate = &check->values[CHECK_RATE + i];
+        if (rate->asked > 0)
+            value_print(out, rates[i], rate, 1e6, "Mbit/s");
+        else
+            fprintf(out, "%-26s %-14s %.4g Mbit/s\n", rates[i], "unlimited", rate->measured / 1e6);
+    }
+    for (int i = 0; i < LINK_DIRECTIONS; i++)
+        value_print(out, losses[i], &check->values[CHECK_LOSS + i],
+                    check->sent[i] > 0 ? (double)check->sent[i] / PERCENT : 1, "%");
+    fprintf(out,
+            "round trip, 99th percentile: %.4g ms; losses are of %llu datagrams up, %llu down\n",
+            check->round_trip_p99_ns / OS_NS_PER_MS, (unsigned long long)check->sent[LINK_UP],
+            (unsigned long long)check->sent[LINK_DOWN]);
+    fprintf(out, "both ways at once: %.4g Mbit/s up, %.4g Mbit/s down",
+            check->both_bits_per_s[LINK_UP] / 1e6, check->both_bits_per_s[LINK_DOWN] / 1e6);
+    if (check->link_cpu_share > 0)
+        fprintf(out, "; the link took %.1f %% of a processor", check->link_cpu_share * PERCENT);
+    fputc('\n', out);
     if (missed > 0)
         fprintf(out, "frames that the link itself missed: %llu\n", (unsigned long long)missed);
 }
@@ -87,26 +57,27 @@ void check_print(const struct check *check, FILE *out)
 
 static void direction_write(struct json *json, const struct check *check, int direction)
 {
-    const struct check_rate *rate = &check->rates[direction];
-    const struct check_loss *loss = &check->losses[direction];
+    const struct checked_value *rate = &check->values[CHECK_RATE + direction];
+    const struct checked_value *loss = &check->values[CHECK_LOSS + direction];
 
-    json_object_open(json, direction_names[direction]);
+    json_object_open(json, link_direction_names[direction]);
     json_number(json, "rate_asked_bits_per_s", rate->asked);
     json_number(json, "rate_bits_per_s", rate->measured);
     json_flag(json, "rate_ok", rate->ok);
-    json_number(json, "loss_asked", loss->asked);
-    json_count(json, "loss_sent", loss->sent);
-    json_count(json, "loss_lost", loss->lost);
-    json_number(json, "loss_lost_min", loss->bounds.min);
-    json_number(json, "loss_lost_max", loss->bounds.max);
+    json_number(json, "loss_asked", check->loss_asked[direction]);
+    json_count(json, "loss_sent", check->sent[direction]);
+    json_count(json, "loss_lost", (uint64_t)loss->measured);
+    json_number(json, "loss_lost_min", loss->allowed.min);
+    json_number(json, "loss_lost_max", loss->allowed.max);
     json_flag(json, "loss_ok", loss->ok);
-    json_number(json, "both_ways_bits_per_s", check->both.bits_per_s[direction]);
+    json_number(json, "both_ways_bits_per_s", check->both_bits_per_s[direction]);
     json_count(json, "missed", check->missed[direction]);
     json_object_close(json);
 }
 
 int check_write(const struct check *check, FILE *out)
 {
+    const struct checked_value *round_trip = &check->values[CHECK_ROUND_TRIP];
     struct json json;
 
     json_open(&json, out);
@@ -114,12 +85,12 @@ int check_write(const struct check *check, FILE *out)
     json_text(&json, "status", check->ok ? "ok" : "failed");
     json_text(&json, "link", check->link);
     json_flag(&json, "realtime", check->realtime);
-    json_number(&json, "rtt_asked_us", check->round_trip_asked / 1e3);
-    json_number(&json, "rtt_expected_us", check->round_trip_expected / 1e3);
-    json_number(&json, "rtt_us_p50", check->round_trip_p50 / 1e3);
-    json_number(&json, "rtt_us_p99", check->round_trip_p99 / 1e3);
-    json_flag(&json, "rtt_ok", check->round_trip_ok);
-    json_number(&json, "link_cpu_share", check->both.link_cpu_share);
+    json_number(&json, "rtt_asked_us", round_trip->asked / 1e3);
+    json_number(&json, "rtt_expected_us", check->round_trip_expected_ns / 1e3);
+    json_number(&json, "rtt_us_p50", round_trip->measured / 1e3);
+    json_number(&json, "rtt_us_p99", check->round_trip_p99_ns / 1e3);
+    json_flag(&json, "rtt_ok", round_trip->ok);
+    json_number(&json, "link_cpu_share", check->link_cpu_share);
     for (int i = 0; i < LINK_DIRECTIONS; i++)
         direction_write(&json, check, i);
     return json_close(&json);

@@ -1,4 +1,4 @@
-/* Round trips, datagrams and streams through a link. */
+/* Round trips, losses and rates of a link, by sockets on both of its sides. */
 #include "mock_servers/lan/measure.h"
 
 #include <arpa/inet.h>
@@ -20,13 +20,12 @@ enum { FROM, TO }; /* the ends of a connection */
 enum {
     PORT = 7, /* the namespaces are fanin-lan's alone */
     BITS_PER_BYTE = 8,
-    DATAGRAM_HEADERS_BYTES = ETHERNET_HEADER_BYTES + 20 + 8,
     DATAGRAM_BUFFER_BYTES = 8 << 20,
-    PAYLOAD_BYTES_MAX = LAN_MTU_BYTES - 28,
+    DATAGRAM_BYTES = LAN_MTU_BYTES - 20 - 8, /* fills a frame */
     PAUSE_NS = 20000,
-    BURST_MAX = 64, /* datagrams sent before any are received */
+    BURST_MAX = 64, /* sent before any are received */
     STREAMS = 4,    /* a direction; one alone may be held back by its buffers */
-    STREAMS_MAX = LINK_DIRECTIONS * STREAMS,
+    FLOWS_MAX = LINK_DIRECTIONS * STREAMS,
     CHUNK_BYTES = 256 << 10,
     CONNECT_SECONDS_MAX = 60,
 };
@@ -117,42 +116,49 @@ static int ends_open(int ends[2], const struct namespaces *namespaces,
     return result;
 }
 
-/* ---- round trips ---------------------------------------------------------------------------- */
+/* ---- round trips and losses ----------------------------------------------------------------- */
 
-static void echo(int far)
+struct echo {
+    int near, far;
+    struct measured_echo *measured;
+    uint64_t *round_trips_ns; /* one for each datagram that has come back */
+};
+
+/* Each datagram holds the time at which it was sent. Returns whether any has arrived. */
+static bool echoes_receive(struct echo *echo)
 {
-    uint64_t number;
+    struct measured_echo *measured = echo->measured;
+    uint64_t before = measured->received[LINK_UP] + measured->received[LINK_DOWN], sent_ns;
 
-    while (recv(far, &number, sizeof number, 0) == sizeof number)
-        send(far, &number, sizeof number, 0);
-}
-
-/* True if `number` has come back; older ones were taken for lost. */
-static bool came_back(int near, uint64_t number)
-{
-    uint64_t got;
-
-    while (recv(near, &got, sizeof got, 0) == sizeof got)
-        if (got == number)
-            return true;
-    return false;
-}
-
-/* 0: lost. */
-static uint64_t round_trip_ns(const int ends[2], uint64_t number, uint64_t patience_ns)
-{
-    struct pollfd polled[] = {{.fd = ends[FROM], .events = POLLIN},
-                              {.fd = ends[TO], .events = POLLIN}};
-    uint64_t sent_ns = os_now_ns();
-
-    send(ends[FROM], &number, sizeof number, 0);
-    while (os_now_ns() < sent_ns + patience_ns) {
-        poll_until(sent_ns + patience_ns, polled, 2);
-        echo(ends[TO]);
-        if (came_back(ends[FROM], number))
-            return os_now_ns() - sent_ns;
+    while (recv(echo->far, &sent_ns, sizeof sent_ns, 0) == sizeof sent_ns) {
+        measured->received[LINK_UP]++;
+        measured->sent[LINK_DOWN] += send(echo->far, &sent_ns, sizeof sent_ns, 0) > 0;
     }
-    return 0;
+    while (recv(echo->near, &sent_ns, sizeof sent_ns, 0) == sizeof sent_ns)
+        echo->round_trips_ns[measured->received[LINK_DOWN]++] = os_now_ns() - sent_ns;
+    return measured->received[LINK_UP] + measured->received[LINK_DOWN] > before;
+}
+
+static void echo_run(struct echo *echo, uint64_t count, double interval_ns, uint64_t patience_ns)
+{
+    struct pollfd polled[] = {{.fd = echo->far, .events = POLLIN},
+                              {.fd = echo->near, .events = POLLIN}};
+    uint64_t started_ns = os_now_ns(), heard_ns = started_ns, now_ns = started_ns;
+
+    for (uint64_t tried = 0; tried < count || now_ns < heard_ns + patience_ns;) {
+        uint64_t due_ns = started_ns + (uint64_t)((double)tried * interval_ns);
+        if (tried < count && now_ns >= due_ns) {
+            tried++;
+            echo->measured->sent[LINK_UP] += send(echo->near, &now_ns, sizeof now_ns, 0) > 0;
+        }
+        if (echoes_receive(echo) || tried < count)
+            heard_ns = now_ns;
+        if (tried == count && echo->measured->received[LINK_DOWN] == echo->measured->sent[LINK_UP])
+            return;
+        due_ns = started_ns + (uint64_t)((double)tried * interval_ns);
+        poll_until(tried < count ? due_ns : heard_ns + patience_ns, polled, 2);
+        now_ns = os_now_ns();
+    }
 }
 
 static int compare(const void *a, const void *b)
@@ -162,217 +168,139 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int measure_round_trips(const struct namespaces *namespaces, uint64_t duration_ns,
-                        uint64_t patience_ns, struct measured_round_trips *measured)
+int measure_echo(const struct namespaces *namespaces, uint64_t count, double per_s,
+                 uint64_t patience_ns, struct measured_echo *measured)
 {
+    static uint64_t round_trips_ns[MEASURE_ECHOES_MAX];
     int ends[2];
     int result = ends_open(ends, namespaces, LINK_UP, SOCK_DGRAM);
-    uint64_t number = 0, end_ns = os_now_ns() + duration_ns;
 
-    *measured = (struct measured_round_trips){0};
+    *measured = (struct measured_echo){0};
     if (result < 0)
         return result;
-    do {
-        uint64_t took_ns = round_trip_ns(ends, number++, patience_ns);
-        if (took_ns > 0)
-            measured->sorted_ns[measured->count++] = took_ns;
-    } while (measured->count < MEASURE_ROUND_TRIPS_MAX && os_now_ns() < end_ns);
-    qsort(measured->sorted_ns, measured->count, sizeof measured->sorted_ns[0], compare);
-    ends_close(ends);
-    return 0;
-}
-
-/* ---- datagrams ------------------------------------------------------------------------------ */
-
-struct datagrams {
-    const struct datagram_plan *plan;
-    int from, to;
-    uint64_t sent, received;
-    uint64_t settled_ns, first_ns, last_ns, rated; /* of those that count for the rate */
-};
-
-/* How many should have been sent by now. */
-static uint64_t due_count(const struct datagram_plan *plan, uint64_t since_ns)
-{
-    double due = (double)plan->head_start + (double)since_ns * plan->per_s / OS_NS_PER_S;
-
-    return due >= (double)plan->count ? plan->count : (uint64_t)due + 1;
-}
-
-/* Time at which the next one is due, from the start on. */
-static uint64_t next_due_ns(const struct datagrams *datagrams)
-{
-    double paced = (double)datagrams->sent - (double)datagrams->plan->head_start;
-
-    return paced < 0 ? 0 : (uint64_t)(paced * OS_NS_PER_S / datagrams->plan->per_s);
-}
-
-static void datagrams_send(struct datagrams *datagrams, uint64_t due)
-{
-    static const uint8_t payload[PAYLOAD_BYTES_MAX];
-
-    for (int i = 0; i < BURST_MAX && datagrams->sent < due; i++) {
-        if (send(datagrams->from, payload, datagrams->plan->payload_bytes, 0) < 0)
-            return;
-        datagrams->sent++;
-    }
-}
-
-static bool datagrams_receive(struct datagrams *datagrams)
-{
-    uint64_t before = datagrams->received;
-    uint8_t byte;
-
-    while (recv(datagrams->to, &byte, sizeof byte, 0) >= 0) {
-        uint64_t now_ns = os_now_ns();
-        datagrams->received++;
-        if (now_ns < datagrams->settled_ns)
-            continue;
-        if (datagrams->rated++ == 0)
-            datagrams->first_ns = now_ns;
-        datagrams->last_ns = now_ns;
-    }
-    return datagrams->received > before;
-}
-
-static void datagrams_run(struct datagrams *datagrams)
-{
-    const struct datagram_plan *plan = datagrams->plan;
-    struct pollfd polled = {.fd = datagrams->to, .events = POLLIN};
-    uint64_t started_ns = os_now_ns(), heard_ns = started_ns;
-    bool all_sent = false;
-
-    datagrams->settled_ns = started_ns + plan->settle_ns;
-    for (;;) {
-        uint64_t now_ns = os_now_ns();
-        if (!all_sent)
-            datagrams_send(datagrams, due_count(plan, now_ns - started_ns));
-        all_sent = datagrams->sent == plan->count || now_ns - started_ns > plan->duration_ns;
-        if (datagrams_receive(datagrams) || !all_sent)
-            heard_ns = now_ns;
-        if (now_ns - heard_ns >= plan->patience_ns ||
-            (all_sent && datagrams->received == datagrams->sent))
-            return;
-        uint64_t wake_ns =
-            all_sent ? heard_ns + plan->patience_ns : started_ns + next_due_ns(datagrams);
-        /* A full queue of the kernel refuses more: that must not become a busy loop. */
-        poll_until(wake_ns < now_ns + PAUSE_NS ? now_ns + PAUSE_NS : wake_ns, &polled, 1);
-    }
-}
-
-int measure_datagrams(const struct namespaces *namespaces, const struct datagram_plan *plan,
-                      struct measured_datagrams *measured)
-{
-    assert(plan->payload_bytes <= PAYLOAD_BYTES_MAX);
-    int ends[2];
-    int result = ends_open(ends, namespaces, plan->direction, SOCK_DGRAM);
-
-    *measured = (struct measured_datagrams){0};
-    if (result < 0)
-        return result;
-    struct datagrams datagrams = {.plan = plan, .from = ends[FROM], .to = ends[TO]};
-    datagrams_run(&datagrams);
-    measured->sent = datagrams.sent;
-    measured->received = datagrams.received;
-    if (datagrams.last_ns > datagrams.first_ns) {
-        uint64_t each = shaper_wire_bytes(DATAGRAM_HEADERS_BYTES + plan->payload_bytes);
-        measured->bits_per_s = (double)((datagrams.rated - 1) * each * BITS_PER_BYTE) *
-                               OS_NS_PER_S / (double)(datagrams.last_ns - datagrams.first_ns);
+    assert(count <= MEASURE_ECHOES_MAX);
+    struct echo echo = {ends[FROM], ends[TO], measured, round_trips_ns};
+    echo_run(&echo, count, OS_NS_PER_S / per_s, patience_ns);
+    uint64_t back = measured->received[LINK_DOWN];
+    qsort(round_trips_ns, back, sizeof *round_trips_ns, compare);
+    if (back > 0) {
+        measured->p50_ns = round_trips_ns[back / 2];
+        measured->p99_ns = round_trips_ns[back * 99 / 100];
     }
     ends_close(ends);
     return 0;
 }
 
-/* ---- bulk ----------------------------------------------------------------------------------- */
+/* ---- rates ---------------------------------------------------------------------------------- */
 
-struct bulk {
-    struct pollfd polled[STREAMS_MAX][2]; /* the ends of each stream */
-    enum link_direction direction[STREAMS_MAX];
+struct rate_test {
+    const struct load *load;
+    struct pollfd polled[FLOWS_MAX][2]; /* the ends of each flow */
+    enum link_direction direction[FLOWS_MAX];
     int count;
-    uint64_t received[LINK_DIRECTIONS], last_ns[LINK_DIRECTIONS];
+    double sent; /* datagrams */
+    uint64_t started_ns, received[LINK_DIRECTIONS], last_ns[LINK_DIRECTIONS];
 };
 
-static int streams_open(struct bulk *bulk, const struct namespaces *namespaces,
-                        enum link_direction direction)
+static int flows_open(struct rate_test *test, const struct namespaces *namespaces)
 {
-    for (int i = 0; i < STREAMS; i++, bulk->count++) {
-        int ends[2];
-        int result = ends_open(ends, namespaces, direction, SOCK_STREAM);
-        if (result < 0)
+    const struct load *load = test->load;
+    int flows = load->type == SOCK_STREAM ? STREAMS : 1;
+
+    for (int i = 0; i < LINK_DIRECTIONS * flows; i++) {
+        int ends[2], direction = i / flows, result;
+        if (!load->used[direction])
+            continue;
+        if ((result = ends_open(ends, namespaces, direction, load->type)) < 0)
             return result;
-        bulk->direction[bulk->count] = direction;
-        bulk->polled[bulk->count][FROM] = (struct pollfd){.fd = ends[FROM], .events = POLLOUT};
-        bulk->polled[bulk->count][TO] = (struct pollfd){.fd = ends[TO], .events = POLLIN};
+        test->direction[test->count] = direction;
+        /* Datagrams are sent by the clock. */
+        test->polled[test->count][FROM] =
+            (struct pollfd){.fd = ends[FROM], .events = load->type == SOCK_STREAM ? POLLOUT : 0};
+        test->polled[test->count++][TO] = (struct pollfd){.fd = ends[TO], .events = POLLIN};
     }
     return 0;
 }
 
-static void streams_run(struct bulk *bulk, uint64_t duration_ns)
+/* Sends the datagrams that are due. Returns when the next ones are. */
+static uint64_t datagrams_send(struct rate_test *test, int to)
+{
+    static const uint8_t payload[DATAGRAM_BYTES];
+    uint64_t now_ns = os_now_ns();
+    double due = test->load->datagrams +
+                 test->load->datagrams_per_s * (double)(now_ns - test->started_ns) / OS_NS_PER_S;
+
+    for (int i = 0; i < BURST_MAX && test->sent < due; i++) {
+        /* A full queue of the kernel refuses more: that must not become a busy loop. */
+        if (send(to, payload, sizeof payload, 0) < 0)
+            return now_ns + PAUSE_NS;
+        test->sent++;
+    }
+    return test->sent < due ? now_ns : now_ns + PAUSE_NS;
+}
+
+static void flow_receive(struct rate_test *test, int flow)
 {
     static uint8_t chunk[CHUNK_BYTES];
+    enum link_direction direction = test->direction[flow];
+    ssize_t got;
+
+    while ((got = recv(test->polled[flow][TO].fd, chunk, sizeof chunk, 0)) > 0) {
+        test->received[direction] += (uint64_t)got;
+        test->last_ns[direction] = os_now_ns();
+    }
+}
+
+static void flows_run(struct rate_test *test, uint64_t duration_ns)
+{
+    static const uint8_t chunk[CHUNK_BYTES];
     uint64_t until_ns = os_now_ns() + duration_ns;
 
     while (os_now_ns() < until_ns) {
-        poll_until(until_ns, bulk->polled[0], (nfds_t)(2 * bulk->count));
-        for (int i = 0; i < bulk->count; i++) {
-            struct pollfd *polled = bulk->polled[i];
-            if (polled[FROM].revents)
-                (void)!send(polled[FROM].fd, chunk, sizeof chunk, MSG_NOSIGNAL);
-            ssize_t got = polled[TO].revents ? recv(polled[TO].fd, chunk, sizeof chunk, 0) : 0;
-            if (got > 0) {
-                bulk->received[bulk->direction[i]] += (uint64_t)got;
-                bulk->last_ns[bulk->direction[i]] = os_now_ns();
-            }
+        uint64_t wake_ns = until_ns;
+        if (test->load->type == SOCK_DGRAM)
+            wake_ns = datagrams_send(test, test->polled[0][FROM].fd);
+        poll_until(wake_ns, test->polled[0], (nfds_t)(2 * test->count));
+        for (int i = 0; i < test->count; i++) {
+            if (test->polled[i][FROM].revents & POLLOUT)
+                (void)!send(test->polled[i][FROM].fd, chunk, sizeof chunk, MSG_NOSIGNAL);
+            if (test->polled[i][TO].revents)
+                flow_receive(test, i);
         }
     }
 }
 
 /* Bytes of the wire for each byte of payload. */
-static double wire_share(const struct bulk *bulk)
+static double wire_share(const struct rate_test *test)
 {
-    int segment_bytes = 0;
-    socklen_t bytes = sizeof segment_bytes;
+    int payload_bytes = DATAGRAM_BYTES;
+    socklen_t bytes = sizeof payload_bytes;
 
-    getsockopt(bulk->polled[0][FROM].fd, IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, &bytes);
-    if (segment_bytes <= 0 || segment_bytes > LAN_MTU_BYTES)
-        return 0;
-    return (double)WIRE_BYTES_MAX / segment_bytes;
+    if (test->load->type == SOCK_STREAM)
+        getsockopt(test->polled[0][FROM].fd, IPPROTO_TCP, TCP_MAXSEG, &payload_bytes, &bytes);
+    return (double)WIRE_BYTES_MAX / payload_bytes;
 }
 
-static void bulk_run(struct bulk *bulk, struct link *link, const struct bulk_plan *plan,
-                     struct measured_bulk *measured)
+int measure_rate(const struct namespaces *namespaces, const struct load *load,
+                 double bits_per_s[LINK_DIRECTIONS])
 {
-    struct link_figures before, after;
+    struct rate_test test = {.load = load};
+    int result = flows_open(&test, namespaces);
 
-    bulk->last_ns[LINK_UP] = bulk->last_ns[LINK_DOWN] = os_now_ns();
-    streams_run(bulk, plan->settle_ns);
-    struct bulk settled = *bulk;
-    link_read(link, &before);
-    uint64_t started_ns = os_now_ns();
-    streams_run(bulk, plan->duration_ns);
-    link_read(link, &after);
-    measured->link_cpu_share =
-        (double)(after.cpu_ns - before.cpu_ns) / (double)(os_now_ns() - started_ns);
-    for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        double took_ns = (double)(bulk->last_ns[i] - settled.last_ns[i]);
-        double bytes = (double)(bulk->received[i] - settled.received[i]) * wire_share(bulk);
-        measured->bits_per_s[i] = took_ns > 0 ? bytes * BITS_PER_BYTE * OS_NS_PER_S / took_ns : 0;
+    bits_per_s[LINK_UP] = bits_per_s[LINK_DOWN] = 0;
+    if (result == 0) {
+        test.started_ns = test.last_ns[LINK_UP] = test.last_ns[LINK_DOWN] = os_now_ns();
+        flows_run(&test, load->settle_ns);
+        struct rate_test settled = test;
+        flows_run(&test, load->duration_ns);
+        for (int i = 0; i < LINK_DIRECTIONS; i++) {
+            double bytes = (double)(test.received[i] - settled.received[i]) * wire_share(&test);
+            if (bytes > 0)
+                bits_per_s[i] = bytes * BITS_PER_BYTE * OS_NS_PER_S /
+                                (double)(test.last_ns[i] - settled.last_ns[i]);
+        }
     }
-}
-
-int measure_bulk(const struct namespaces *namespaces, struct link *link,
-                 const struct bulk_plan *plan, struct measured_bulk *measured)
-{
-    struct bulk bulk = {.count = 0};
-    int result = 0;
-
-    *measured = (struct measured_bulk){0};
-    for (int i = 0; i < LINK_DIRECTIONS && result == 0; i++)
-        if (plan->used[i])
-            result = streams_open(&bulk, namespaces, i);
-    if (result == 0)
-        bulk_run(&bulk, link, plan, measured);
-    for (int i = 0; i < bulk.count; i++)
-        ends_close((int[]){bulk.polled[i][FROM].fd, bulk.polled[i][TO].fd});
+    for (int i = 0; i < test.count; i++)
+        ends_close((int[]){test.polled[i][FROM].fd, test.polled[i][TO].fd});
     return result;
 }

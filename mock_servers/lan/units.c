@@ -47,19 +47,6 @@ static bool quantity_parse(const char *text, const struct unit *units, double *v
     return isfinite(*value);
 }
 
-const char *unit_rate_text(uint64_t bits_per_s, char text[32])
-{
-    if (bits_per_s == 0)
-        return "unlimited";
-    if (bits_per_s % 1000000000 == 0)
-        snprintf(text, 32, "%g Gbit/s", (double)bits_per_s / 1e9);
-    else if (bits_per_s >= 1000000)
-        snprintf(text, 32, "%g Mbit/s", (double)bits_per_s / 1e6);
-    else
-        snprintf(text, 32, "%g kbit/s", (double)bits_per_s / 1e3);
-    return text;
-}
-
 static bool quantity_take(const char *text, const struct unit *units, double min, double max,
                           double *value)
 {

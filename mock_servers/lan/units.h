@@ -29,7 +29,4 @@ struct cut_list {
     } cuts[CUTS_MAX];
 };
 
-/* unit_rate_text: "100 Mbit/s" or "unlimited" into text. */
-const char *unit_rate_text(uint64_t bits_per_s, char text[32]);
-
 #endif

@@ -228,18 +228,6 @@ static void test_wrong_commands(void **state)
     assert_int_equal(READ("--join=5"), OPTIONS_WRONG);
 }
 
-static void test_rates_in_words(void **state)
-{
-    (void)state;
-    char text[32];
-
-    assert_string_equal(unit_rate_text(0, text), "unlimited");
-    assert_string_equal(unit_rate_text(1000000000, text), "1 Gbit/s");
-    assert_string_equal(unit_rate_text(2500000000, text), "2500 Mbit/s");
-    assert_string_equal(unit_rate_text(100000000, text), "100 Mbit/s");
-    assert_string_equal(unit_rate_text(8000, text), "8 kbit/s");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,7 +238,6 @@ int main(void)
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_wrong_commands),
-        cmocka_unit_test(test_rates_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
