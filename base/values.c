@@ -11,11 +11,6 @@
 
 enum { RANGE_TEXT_BYTES = 64, NAMES_TEXT_BYTES = 512 };
 
-struct unit {
-    const char *suffix;
-    uint64_t factor;
-};
-
 static const struct unit count_units[] = {
     {"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
 
@@ -98,8 +93,7 @@ static bool digits_append(const char **text, uint64_t *digits, uint64_t *scale)
     return true;
 }
 
-/* Digits, perhaps a fraction, perhaps a unit; false unless the product is whole and fits. */
-static bool quantity_parse(const char *text, const struct unit *units, uint64_t *value)
+bool values_quantity_parse(const char *text, const struct unit *units, uint64_t *value)
 {
     uint64_t digits = 0, scale = 1;
     if (!isdigit((unsigned char)*text) || !digits_append(&text, &digits, NULL))
@@ -137,7 +131,7 @@ static int quantity_option(const struct option_spec *spec, const char *text, voi
                            size_t why_bytes)
 {
     uint64_t value;
-    if (!quantity_parse(text, units, &value) || !in_range(spec, value))
+    if (!values_quantity_parse(text, units, &value) || !in_range(spec, value))
         return refuse(spec, what, hint, why, why_bytes);
     *(uint64_t *)field = value;
     return 0;
@@ -193,7 +187,7 @@ static bool range_parse(const char *text, struct byte_range *range)
     char low[RANGE_TEXT_BYTES];
     const char *dots = strstr(text, "..");
     if (!dots) {
-        bool whole = quantity_parse(text, byte_units, &range->min);
+        bool whole = values_quantity_parse(text, byte_units, &range->min);
         range->max = range->min;
         return whole;
     }
@@ -202,8 +196,8 @@ static bool range_parse(const char *text, struct byte_range *range)
         return false;
     memcpy(low, text, low_bytes);
     low[low_bytes] = '\0';
-    return quantity_parse(low, byte_units, &range->min) &&
-           quantity_parse(dots + 2, byte_units, &range->max) && range->min <= range->max;
+    return values_quantity_parse(low, byte_units, &range->min) &&
+           values_quantity_parse(dots + 2, byte_units, &range->max) && range->min <= range->max;
 }
 
 int options_range(const struct option_spec *spec, const char *text, void *field, char *why,
