@@ -68,8 +68,8 @@ static const struct option_spec specs[] = {
      "start the near command when this file appears;\n"
      "fanin-servers --ready-file makes one",
      options_string, AT(session.ready_file), NO_RANGE},
-    {"ready-timeout", "TIME", "30s", "how long to wait for the ready file", unit_timeout,
-     AT(session.ready_timeout_ns), NO_RANGE},
+    {"ready-timeout", "TIME", "30s", "how long to wait for the ready file", options_millis,
+     AT(session.ready_timeout_ms), 1, 3600000, NULL},
     {"join", "PID", NULL,
      "run COMMAND in the near namespace of the fanin-lan with this\n"
      "process id",

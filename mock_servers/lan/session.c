@@ -275,7 +275,7 @@ static int far_failure_say(const struct session *session, const char *when)
 static int far_await(struct session *session)
 {
     const struct session_config *config = session->config;
-    uint64_t until_ns = os_now_ns() + config->ready_timeout_ns;
+    uint64_t until_ns = os_now_ns() + config->ready_timeout_ms * OS_NS_PER_MS;
 
     while (config->ready_file != NULL && access(config->ready_file, F_OK) != 0) {
         int number = signal_receive(ready_poll_ns);
@@ -287,7 +287,7 @@ static int far_await(struct session *session)
             fprintf(stderr,
                     "fanin-lan: --ready-file: %s has not appeared within %g s; if the far command "
                     "takes longer, raise --ready-timeout\n",
-                    config->ready_file, (double)config->ready_timeout_ns / OS_NS_PER_S);
+                    config->ready_file, (double)config->ready_timeout_ms / 1e3);
             return EXIT_MEASURED_FAILURE;
         }
     }

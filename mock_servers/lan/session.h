@@ -9,7 +9,7 @@ struct session_config {
     const char *far_command;   /* for sh -c; NULL: there is none */
     char *const *near_command; /* NULL: there is none */
     const char *ready_file;    /* the near command waits for it; NULL: does not wait */
-    uint64_t ready_timeout_ns, grace_ns;
+    uint64_t ready_timeout_ms, grace_ns;
     struct cut_list cuts;
     bool quiet;
 };

@@ -9,7 +9,6 @@
 option_parser unit_bit_rate; /* [uint64_t] bits per second, 8 kbit/s to 100 Gbit/s: "100mbit",
                               * "1.5gbit"; "unlimited" is 0 */
 option_parser unit_duration; /* [uint64_t] nanoseconds, up to 10 s: "0.5ms", "250us", "0" */
-option_parser unit_timeout;  /* [uint64_t] nanoseconds, 1 ms to an hour */
 option_parser unit_share;    /* [double] 0 to 1: "1%", "0.5%" */
 option_parser unit_queue;    /* [struct queue_size] a time at the link's rate, or bytes */
 option_parser unit_cuts;     /* [struct cut_list] "2s:500ms,10s:1s": at, for */

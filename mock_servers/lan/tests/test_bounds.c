@@ -18,7 +18,6 @@ static bool about(double value, double expected)
 
 static void test_rates_and_round_trips(void **state)
 {
-    (void)state;
     struct bounds rate = bounds_rate(100e6), trip = bounds_round_trip(10e6);
 
     assert_true(about(rate.min, 97e6) && about(rate.max, 103e6));
@@ -38,7 +37,6 @@ static void assert_lost(uint64_t sent, double loss, double min, double max)
 /* By hand, and from the quantiles 0.005 and 0.995 as tables have them. */
 static void test_the_binomial_interval(void **state)
 {
-    (void)state;
 
     assert_lost(1000, 0, 0, 0);
     assert_lost(1000, 1, 1000, 1000);
@@ -52,7 +50,6 @@ static void test_the_binomial_interval(void **state)
 /* The probability within is at least 99 %, and without either edge's own it would not be. */
 static void test_the_interval_is_the_smallest(void **state)
 {
-    (void)state;
     static const double losses[] = {0.001, 0.01, 0.1, 0.5};
 
     for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {

@@ -35,7 +35,6 @@ static uint32_t bytes_of(uint64_t number)
 /* Random puts and takes, so that the ring wraps at every alignment and is empty and full often. */
 static void test_frames_come_out_as_they_went_in(void **state)
 {
-    (void)state;
     struct delay_queue queue;
     uint64_t put = 0, taken = 0, full = 0, empty = 0;
     unsigned seed = 1;
@@ -65,7 +64,6 @@ static void test_frames_come_out_as_they_went_in(void **state)
 
 static void test_next_walks_over_all(void **state)
 {
-    (void)state;
     struct delay_queue queue;
     uint64_t put = 0, taken = 0;
 
@@ -90,7 +88,6 @@ static void test_next_walks_over_all(void **state)
 /* A ring of the size that a shaper says holds whatever it carries, whatever the frames' lengths. */
 static void test_a_shaper_never_finds_it_full(void **state)
 {
-    (void)state;
     static const uint32_t lengths[] = {1, 59, 60, 61, 64, 65, 66, 1000, 1513, 1514};
 
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -122,7 +119,6 @@ static void test_a_shaper_never_finds_it_full(void **state)
 
 static void test_no_memory_is_said(void **state)
 {
-    (void)state;
     struct delay_queue queue;
 
     assert_true(delay_queue_open(&queue, (uint64_t)1 << 60) < 0);

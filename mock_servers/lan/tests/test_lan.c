@@ -17,7 +17,6 @@ static struct lan_run run;
 
 static void need(void **state)
 {
-    (void)state;
     lan_need(NULL, "auto");
 }
 
@@ -100,7 +99,6 @@ static void test_a_far_command_that_dies(void **state)
 
 static void test_wrong_use(void **state)
 {
-    (void)state;
     ASSERT_ENDS(2, "fanin-lan: --rate takes a rate from 8kbit", "--rate=fast", "--", "true");
     ASSERT_ENDS(0, "", "--help");
     assert_non_null(strstr(run.out, "Examples:"));
@@ -256,7 +254,6 @@ static void test_only_a_link_can_be_joined(void **state)
 {
     char pid[16];
 
-    (void)state;
     snprintf(pid, sizeof pid, "%d", getpid());
     ASSERT_ENDS(3, "is not a fanin-lan", "--join", pid, "--", "true");
     ASSERT_ENDS(3, "no such process", "--join=2147483647", "--", "true");
@@ -290,7 +287,6 @@ static void forbid_networks(void)
 
 static void test_where_namespaces_are_forbidden(void **state)
 {
-    (void)state;
     lan_run_as(&run, forbid_networks, LAN_WORDS("--", "true"));
     if (run.exit_code == 97 || run.exit_code == 98) {
         print_message("skip: no user namespaces here, so nothing can be forbidden in one\n");
@@ -345,7 +341,6 @@ static void need_nobody(void)
 
 static void test_an_ordinary_user_has_every_link(void **state)
 {
-    (void)state;
     need_nobody();
     lan_run_as(&run, become_nobody,
                LAN_WORDS("--rtt=2ms", "--loss=1%", "--far", "sleep 9", "--", "id", "-u"));
@@ -355,7 +350,6 @@ static void test_an_ordinary_user_has_every_link(void **state)
 
 static void test_an_ordinary_user_without_tun_is_told(void **state)
 {
-    (void)state;
     need_nobody();
     lan_run_as(&run, become_nobody, LAN_WORDS("--link=tun", "--", "true"));
     if (run.exit_code == 0) {
@@ -392,7 +386,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_an_ordinary_user_has_every_link),
         cmocka_unit_test(test_an_ordinary_user_without_tun_is_told),
     };
-    (void)argc;
     lan_find(argv[0]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

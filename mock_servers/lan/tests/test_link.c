@@ -130,7 +130,6 @@ static void echo_through(const char *const words[])
 
 static void test_every_link_carries_all_bytes(void **state)
 {
-    (void)state;
     lan_need(NULL, "auto");
     for (int i = 0; i < LINKS; i++) {
         LAN_RUN(&run, "--link", links[i], "--rtt=0", "--", "true");
@@ -144,7 +143,6 @@ static void test_every_link_carries_all_bytes(void **state)
 /* What is split, partly lost, sent again and merged must still be what was sent. */
 static void test_all_bytes_arrive_where_frames_are_lost(void **state)
 {
-    (void)state;
     lan_need(NULL, "packet");
     echo_through(LAN_WORDS("--link=packet", "--rtt=2ms", "--loss=2%", "--jitter=0.5ms"));
     echo_through(LAN_WORDS("--link=packet", "--rtt=1ms", "--queue=20kB"));
@@ -168,7 +166,6 @@ static double figure(const char *text, const char *within, const char *key)
 
 static void test_stats_count_every_frame(void **state)
 {
-    (void)state;
     lan_need(NULL, "packet");
     echo_through(LAN_WORDS("--link=packet", "--stats=-"));
     for (int i = 0; i < 2; i++) {
@@ -191,7 +188,6 @@ static void test_stats_count_every_frame(void **state)
 
 static void test_a_cut_link_carries_nothing_and_comes_back(void **state)
 {
-    (void)state;
     static const char *const kinds[] = {"kernel", "packet"};
 
     lan_need(NULL, "packet");
@@ -227,7 +223,6 @@ static void check_passes(const char *const words[])
 
 static void test_the_papers_lan_is_as_asked(void **state)
 {
-    (void)state;
     lan_need(NULL, "auto");
     LAN_RUN(&run, "--", "true");
     if (run.exit_code == 3) {
@@ -243,7 +238,6 @@ static void test_the_papers_lan_is_as_asked(void **state)
 
 static void test_a_lossy_long_link_is_as_asked(void **state)
 {
-    (void)state;
     lan_need(NULL, "packet");
     check_passes(LAN_WORDS("--check", "--json=-", "--link=packet", "--rate=20mbit", "--rtt=20ms",
                            "--up-loss=3%", "--down-loss=1%"));
@@ -253,7 +247,6 @@ static void test_a_lossy_long_link_is_as_asked(void **state)
 /* No machine sends a terabit in ten seconds: the check must say so. */
 static void test_a_link_that_is_not_as_asked_is_found_out(void **state)
 {
-    (void)state;
     lan_need(NULL, "packet");
     LAN_RUN(&run, "--check", "--json=-", "--link=packet", "--rate=100gbit", "--rtt=0.2ms",
             "--queue=1MB");

@@ -158,20 +158,17 @@ static void assert_merged(uint32_t offset, uint32_t payload, uint8_t flags)
 
 static int queue_open(void **state)
 {
-    (void)state;
     return delay_queue_open(&queue, 200000);
 }
 
 static int queue_close(void **state)
 {
-    (void)state;
     delay_queue_close(&queue);
     return 0;
 }
 
 static void test_frames_due_one_by_one_leave_alone(void **state)
 {
-    (void)state;
     enum { PAYLOAD = 10 * PIECE + 100, NONE_SKIPPED = 99 };
     struct virtio_net_hdr header = packet_make(PAYLOAD, ACK | PSH | FIN | CWR);
 
@@ -187,7 +184,6 @@ static void test_frames_due_one_by_one_leave_alone(void **state)
 
 static void test_frames_due_together_are_the_packet_again(void **state)
 {
-    (void)state;
     static const uint32_t payloads[] = {1,         2,         PIECE - 1, PIECE,
                                         PIECE + 1, 2 * PIECE, 5000,      40 * PIECE};
 
@@ -203,7 +199,6 @@ static void test_frames_due_together_are_the_packet_again(void **state)
 /* A lost frame ends a packet, and so does the next packet. */
 static void test_only_neighbours_are_merged(void **state)
 {
-    (void)state;
     struct virtio_net_hdr header = packet_make(5 * PIECE, ACK | PSH);
 
     split(&header, HEADERS + 5 * PIECE, 2);
@@ -220,7 +215,6 @@ static void test_only_neighbours_are_merged(void **state)
 
 static void test_many_small_segments_are_several_packets(void **state)
 {
-    (void)state;
     struct virtio_net_hdr header = packet_make(100 * PIECE / 4, ACK);
     uint32_t frames = 0;
 
@@ -238,7 +232,6 @@ static void test_many_small_segments_are_several_packets(void **state)
 
 static void test_single_frames_pass_unchanged(void **state)
 {
-    (void)state;
     static const uint32_t payloads[] = {0, 1, 100, PIECE};
 
     for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
@@ -254,7 +247,6 @@ static void test_single_frames_pass_unchanged(void **state)
 
 static void test_what_cannot_be_split_is_refused(void **state)
 {
-    (void)state;
     struct segment_splitter splitter;
     struct virtio_net_hdr good = packet_make(5000, ACK), bad;
     uint8_t kept;

@@ -30,7 +30,6 @@ static enum shaper_fate take(struct shaper *shaper, uint64_t now_ns, uint32_t by
 
 static void test_a_frame_takes_its_time_and_then_propagates(void **state)
 {
-    (void)state;
     struct shaper shaper;
     uint64_t due_ns;
 
@@ -46,7 +45,6 @@ static void test_a_frame_takes_its_time_and_then_propagates(void **state)
 
 static void test_short_frames_are_padded(void **state)
 {
-    (void)state;
 
     assert_int_equal(shaper_wire_bytes(1), 84);
     assert_int_equal(shaper_wire_bytes(60), 84);
@@ -57,7 +55,6 @@ static void test_short_frames_are_padded(void **state)
 /* 3 does not divide a second; a rate that is off by less than a nanosecond a frame would show. */
 static void test_rates_do_not_drift(void **state)
 {
-    (void)state;
     static const uint64_t rates[] = {8000,       3000003,    10000000,    99999999,
                                      1000000000, 9999999967, 100000000000};
 
@@ -75,7 +72,6 @@ static void test_rates_do_not_drift(void **state)
 
 static void test_a_full_queue_drops_the_tail(void **state)
 {
-    (void)state;
     struct shaper_config config = lan100;
     struct shaper shaper;
     uint64_t due_ns;
@@ -94,7 +90,6 @@ static void test_a_full_queue_drops_the_tail(void **state)
 
 static void test_a_free_wire_takes_a_frame_larger_than_the_queue(void **state)
 {
-    (void)state;
     struct shaper_config config = lan100;
     struct shaper shaper;
     uint64_t due_ns;
@@ -108,7 +103,6 @@ static void test_a_free_wire_takes_a_frame_larger_than_the_queue(void **state)
 
 static void test_an_unlimited_rate_only_delays(void **state)
 {
-    (void)state;
     struct shaper_config config = {.delay_ns = MS, .queue_bytes = 1 << 20};
     struct shaper shaper;
     uint64_t due_ns;
@@ -138,7 +132,6 @@ static uint64_t lost_of(double loss, uint64_t seed, uint8_t *fates)
  * deviations. */
 static void test_loss_is_as_asked_and_repeatable(void **state)
 {
-    (void)state;
     static uint8_t first[FRAMES], again[FRAMES], other[FRAMES];
 
     assert_int_equal(lost_of(0, 1, first), 0);
@@ -158,7 +151,6 @@ static void test_loss_is_as_asked_and_repeatable(void **state)
 
 static void test_lost_frames_take_their_time(void **state)
 {
-    (void)state;
     struct shaper_config config = lan100;
     struct shaper shaper;
     uint64_t due_ns;
@@ -171,7 +163,6 @@ static void test_lost_frames_take_their_time(void **state)
 
 static void test_jitter_spreads_both_ways_and_keeps_order(void **state)
 {
-    (void)state;
     struct shaper_config config = {
         .delay_ns = MS, .jitter_ns = MS / 2, .queue_bytes = 1 << 20, .seed = 3};
     struct shaper shaper;
@@ -196,7 +187,6 @@ static void test_jitter_spreads_both_ways_and_keeps_order(void **state)
 
 static void test_a_wire_that_is_down_carries_nothing(void **state)
 {
-    (void)state;
     struct shaper shaper;
     uint64_t due_ns;
 

@@ -51,7 +51,6 @@ static void connect_to(const char *fault)
 
 static void test_a_dropped_connect_hears_nothing(void **state)
 {
-    (void)state;
     lan_need(NULL, "packet");
     connect_to("small-backlog:1");
     assert_non_null(strstr(run.error, "1 of 1 servers not connected: 1 timeout"));
@@ -61,7 +60,6 @@ static void test_a_dropped_connect_hears_nothing(void **state)
 
 static void test_a_refused_connect_is_answered(void **state)
 {
-    (void)state;
     lan_need(NULL, "packet");
     connect_to("refuse:1");
     assert_non_null(strstr(run.error, "1 of 1 servers not connected: 1 refused"));
@@ -74,7 +72,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_dropped_connect_hears_nothing),
         cmocka_unit_test(test_a_refused_connect_is_answered),
     };
-    (void)argc;
     lan_find(argv[0]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
