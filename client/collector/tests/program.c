@@ -10,13 +10,16 @@ struct outcome outcome;
 
 struct program_limit program_limits[2] = {{RLIMIT_NOFILE, 0}, {RLIMIT_AS, 0}};
 
-void devices_open(unsigned count, enum device_fault fault, const char *user, const char *password)
+static void devices_reset(void)
 {
-    memset(&devices, 0, sizeof devices);
-    devices.user = user;
-    devices.password = password;
-    for (unsigned i = 0; i < count; i++)
-        devices_add(&devices, fault);
+    devices = (struct devices){.user = devices.user, .password = devices.password};
+}
+
+void devices_open(unsigned good, unsigned bad, enum device_fault fault)
+{
+    devices_reset();
+    for (unsigned i = 0; i < good + bad; i++)
+        devices_add(&devices, i < good ? DEVICE_GOOD : fault);
     devices_start(&devices);
 }
 
@@ -25,6 +28,7 @@ int devices_close(void **state)
     if (devices.count > 0)
         devices_stop(&devices);
     devices.count = 0;
+    devices.user = devices.password = NULL;
     program_limits[0].most = program_limits[1].most = 0;
     return 0;
 }
@@ -80,31 +84,34 @@ static void devices_reopen(void)
     static struct devices old;
     devices_stop(&devices);
     old = devices;
-    memset(&devices, 0, sizeof devices);
-    devices.user = old.user;
-    devices.password = old.password;
+    devices_reset();
     for (unsigned i = 0; i < old.count; i++)
         devices_add(&devices, old.faults[i]);
     devices_start(&devices);
 }
 
-void program_run_patiently(const char *name, const char *const *options, unsigned stalled)
+/* How often the row's tallies count an error. */
+static unsigned errors_named(const char *key)
+{
+    const char *found = strstr(outcome.row, key);
+    return found == NULL ? 0 : (unsigned)strtoul(found + strlen(key), NULL, 10);
+}
+
+void program_run_patiently(const char *name, const char *const *options, unsigned late)
 {
     enum { LEAST_MS = 300, MOST_MS = 5 * 60 * 1000 };
     const char *all[ARGUMENTS_MAX] = {NULL};
     unsigned count = 0;
-    while (options[count] != NULL) {
+    for (; options[count] != NULL; count++)
         all[count] = options[count];
-        count++;
-    }
     for (unsigned limit_ms = LEAST_MS;; limit_ms *= 4) {
-        static const char key[] = "\"stalled\":";
-        char limit[48];
-        snprintf(limit, sizeof limit, "--stall-timeout=%u", limit_ms);
-        all[count] = limit;
+        char stall[48], connect[48];
+        snprintf(stall, sizeof stall, "--stall-timeout=%u", limit_ms);
+        snprintf(connect, sizeof connect, "--connect-timeout=%u", limit_ms);
+        all[count] = stall;
+        all[count + 1] = connect;
         program_run(name, all);
-        const char *found = strstr(outcome.row, key);
-        if (found == NULL || strtoul(found + sizeof key - 1, NULL, 10) <= stalled ||
+        if (errors_named("\"stalled\":") + errors_named("\"timeout\":") <= late ||
             limit_ms > MOST_MS)
             return;
         devices_reopen();

@@ -39,9 +39,9 @@ struct running {
     FILE *output, *errors;
 };
 
-/* devices_open: `count` devices with the same fault; user NULL: they want no login. devices_close:
- * a teardown, which may come twice. */
-void devices_open(unsigned count, enum device_fault fault, const char *user, const char *password);
+/* devices_open: `good` devices, then `bad` ones with `fault`; they want the login that devices.user
+ * and .password say. devices_close: a teardown, which may come twice; then no login is wanted. */
+void devices_open(unsigned good, unsigned bad, enum device_fault fault);
 int devices_close(void **state);
 
 /* program_start: with --servers for the devices. Skips the test if the program is not built.
@@ -50,10 +50,10 @@ void program_start(struct running *running, const char *name, const char *const 
 void program_finish(struct running *running);
 void program_run(const char *name, const char *const *options);
 
-/* program_run_patiently: program_run with a short --stall-timeout, and again with a longer one (and
- * devices anew) as long as more than `stalled` servers stalled: a busy machine makes good ones
- * slow. */
-void program_run_patiently(const char *name, const char *const *options, unsigned stalled);
+/* program_run_patiently: program_run with a short --stall-timeout and --connect-timeout, and again
+ * with longer ones (and new devices) while more than `late` servers stalled or did not connect in
+ * time: a busy machine makes good ones slow. */
+void program_run_patiently(const char *name, const char *const *options, unsigned late);
 
 /* await_unanswered: blocks until mute devices have read `count` requests. */
 void await_unanswered(unsigned count);

@@ -1,18 +1,7 @@
 /* How long to wait, how often to try, and what an outage is. Time is a parameter. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "client/collector/reconnect.h"
 #include "base/os.h"
+#include "client/collector/tests/outcome.h"
 
 static const struct collector_options options = {
     .seed = 7,

@@ -8,26 +8,6 @@
 
 enum { FLEET = 6, OPTIONS_MAX = 32 };
 
-static const char *user, *password; /* that the next fleet wants */
-
-static void fleet_open(unsigned good, unsigned count, const enum device_fault *faults)
-{
-    memset(&devices, 0, sizeof devices);
-    devices.user = user;
-    devices.password = password;
-    for (unsigned i = 0; i < good; i++)
-        devices_add(&devices, DEVICE_GOOD);
-    for (unsigned i = 0; i < count; i++)
-        devices_add(&devices, faults[i]);
-    devices_start(&devices);
-}
-
-static int fleet_end(void **state)
-{
-    user = password = NULL;
-    return devices_close(state);
-}
-
 /* Runs the client on the fleet with these options besides; NULL ends them. */
 static void collect(const char *option, ...)
 {
@@ -77,18 +57,18 @@ static void every_scheme_collects_under_both_bindings(void **state)
         for (unsigned k = 0; k < 2; k++) {
             char scheme[64];
             snprintf(scheme, sizeof scheme, "--scheme=%s", scheme_list(i)->name);
-            fleet_open(FLEET, 0, NULL);
+            devices_open(FLEET, 0, DEVICE_GOOD);
             collect(scheme, bindings[k], "--frames=20", "--size=256..60kB", NULL);
             assert_clean(FLEET, 20);
             assert_string_equal(outcome_text(&outcome, "scheme"), scheme_list(i)->name);
             assert_string_equal(outcome_text(&outcome, "bind"), bindings[k] + strlen("--bind="));
-            fleet_end(NULL);
+            devices_close(NULL);
         }
 }
 
 static void connects_one_after_the_other_too(void **state)
 {
-    fleet_open(FLEET, 0, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     collect("--connect=sync", "--frames=5", "--workers=3", "--concurrency=2", NULL);
     assert_clean(FLEET, 5);
     assert_string_equal(outcome_text(&outcome, "connect"), "sync");
@@ -99,7 +79,7 @@ static void connects_one_after_the_other_too(void **state)
 
 static void one_worker_one_packet_is_enough(void **state)
 {
-    fleet_open(FLEET, 0, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     collect("--workers=1", "--concurrency=1", "--batch=1", "--frames=30", NULL);
     assert_clean(FLEET, 30);
 }
@@ -108,10 +88,10 @@ static void markers_may_be_of_any_length(void **state)
 {
     static const char *const markers[] = {"--end-marker=\\x00", "--end-marker=0123456789abcdef"};
     for (unsigned i = 0; i < 2; i++) {
-        fleet_open(2, 0, NULL);
+        devices_open(2, 0, DEVICE_GOOD);
         collect(markers[i], "--frames=20", "--size=256..5000", "--block=256", "--blocks=3", NULL);
         assert_clean(2, 20);
-        fleet_end(NULL);
+        devices_close(NULL);
     }
 }
 
@@ -130,13 +110,13 @@ static void a_cap_holds_servers_back_and_loses_nothing(void **state)
     };
     uint64_t waits = 0;
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        fleet_open(FLEET, 0, NULL);
+        devices_open(FLEET, 0, DEVICE_GOOD);
         collect(cases[i].scheme, cases[i].bind, cases[i].cap, "--block=4096", "--blocks=1",
                 "--frames=60", "--size=20000..30000", "--workers=4", NULL);
         assert_clean(FLEET, 60);
         assert_true(outcome_count(&outcome, "buffer_peak_bytes") <= cases[i].cap_bytes);
         waits += outcome_count(&outcome, "buffer_cap_waits");
-        fleet_end(NULL);
+        devices_close(NULL);
     }
     assert_true(waits > 0); /* of all together: a quick machine may never fill one of them */
 }
@@ -145,13 +125,13 @@ static void logs_in_first(void **state)
 {
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     for (unsigned i = 0; i < 2; i++) {
-        user = "operator";
-        password = "secret";
-        fleet_open(FLEET, 0, NULL);
+        devices.user = "operator";
+        devices.password = "secret";
+        devices_open(FLEET, 0, DEVICE_GOOD);
         collect("--login=operator:secret", modes[i], "--frames=3", NULL);
         assert_clean(FLEET, 3);
         assert_string_equal(outcome_text(&outcome, "login"), "operator");
-        fleet_end(NULL);
+        devices_close(NULL);
     }
 }
 
@@ -170,7 +150,7 @@ static void assert_foreign(unsigned frames)
 
 static void collects_from_servers_that_are_not_ours(void **state)
 {
-    fleet_open(0, 2, (enum device_fault[]){DEVICE_FOREIGN, DEVICE_FOREIGN});
+    devices_open(0, 2, DEVICE_FOREIGN);
     collect("--request=READ\\n", "--end-marker=\\x03", "--frames=7", NULL);
     assert_foreign(2 * FOREIGN_RECORDS);
     assert_string_equal(outcome_text(&outcome, "request"), "READ\\u000a");
@@ -178,7 +158,7 @@ static void collects_from_servers_that_are_not_ours(void **state)
 
 static void collects_until_a_server_closes(void **state)
 {
-    fleet_open(0, 2, (enum device_fault[]){DEVICE_SENDS_FIRST, DEVICE_SENDS_FIRST});
+    devices_open(0, 2, DEVICE_SENDS_FIRST);
     collect("--request=", "--end-marker=\\x03", "--frames=0", NULL);
     assert_foreign(2 * FOREIGN_RECORDS);
     assert_int_equal(outcome_count(&outcome, "bytes"), 2 * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
@@ -187,12 +167,12 @@ static void collects_until_a_server_closes(void **state)
 
 static void a_server_that_is_not_ours_may_fail_too(void **state)
 {
-    fleet_open(0, 1, (enum device_fault[]){DEVICE_SENDS_FIRST});
+    devices_open(0, 1, DEVICE_SENDS_FIRST);
     collect("--request=", "--end-marker=\\x03", "--frames=8", NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_int_equal(outcome_member_count(&outcome, "errors", "closed-early"), 1);
-    fleet_end(NULL);
-    fleet_open(0, 1, (enum device_fault[]){DEVICE_SENDS_FIRST});
+    devices_close(NULL);
+    devices_open(0, 1, DEVICE_SENDS_FIRST);
     collect("--request=", "--end-marker=\\x03", "--frames=8", "--frame-max=100", NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_int_equal(outcome_member_count(&outcome, "errors", "overlong"), 1);
@@ -217,7 +197,7 @@ static void a_bad_server_fails_alone(void **state)
     };
     static const char *const schemes[] = {"--scheme=chain", "--scheme=fixed", "--scheme=ring"};
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        fleet_open(FLEET, 1, &cases[i].fault);
+        devices_open(FLEET, 1, cases[i].fault);
         collect(schemes[i % 3], i % 2 == 0 ? "--bind=early" : "--bind=late", "--frames=10",
                 "--size=1000..9000",
                 strcmp(cases[i].name, "stalled") == 0 ? "--stall-timeout=2s"
@@ -226,54 +206,22 @@ static void a_bad_server_fails_alone(void **state)
         assert_one_failed(cases[i].name);
         assert_memory_equal(outcome_text(&outcome, "audit"), "fail", 4);
         assert_true(outcome_number(&outcome, "frames") >= FLEET * 10);
-        fleet_end(NULL);
+        devices_close(NULL);
     }
 }
 
 static void frames_too_many_fail_the_audit(void **state)
 {
-    fleet_open(FLEET, 1, (enum device_fault[]){DEVICE_ADDS});
+    devices_open(FLEET, 1, DEVICE_ADDS);
     collect("--frames=2", "--size=256..300", NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_string_equal(outcome_text(&outcome, "status"), "failed");
     assert_memory_equal(outcome_text(&outcome, "audit"), "fail", 4);
 }
 
-static void refused_connects_are_counted_by_name(void **state)
-{
-    static const char *const modes[] = {"--connect=async", "--connect=sync"};
-    for (unsigned i = 0; i < 2; i++) {
-        fleet_open(FLEET, 2, (enum device_fault[]){DEVICE_REFUSES, DEVICE_REFUSES});
-        collect(modes[i], "--frames=4", NULL);
-        assert_int_equal(outcome.exit_code, 1);
-        assert_int_equal(outcome_count(&outcome, "connected"), FLEET);
-        assert_int_equal(outcome_count(&outcome, "connect_failed"), 2);
-        assert_int_equal(outcome_member_count(&outcome, "connect_errors", "refused"), 2);
-        assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-        assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
-        fleet_end(NULL);
-    }
-}
-
-static void a_connect_that_hangs_is_given_up(void **state)
-{
-    static const char *const modes[] = {"--connect=async", "--connect=sync"};
-    for (unsigned i = 0; i < 2; i++) {
-        fleet_open(FLEET, 2, (enum device_fault[]){DEVICE_FULL, DEVICE_FULL});
-        collect(modes[i], "--frames=4", "--connect-timeout=1000", NULL);
-        assert_int_equal(outcome.exit_code, 1);
-        assert_int_equal(outcome_count(&outcome, "connected"), FLEET);
-        assert_int_equal(outcome_member_count(&outcome, "connect_errors", "timeout"), 2);
-        assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-        /* Side by side, or one after the other. */
-        assert_true(outcome_number(&outcome, "connect_ms") >= (i == 0 ? 1000 : 2000));
-        fleet_end(NULL);
-    }
-}
-
 static void nothing_listening_is_a_failed_row(void **state)
 {
-    fleet_open(0, 2, (enum device_fault[]){DEVICE_REFUSES, DEVICE_REFUSES});
+    devices_open(0, 2, DEVICE_REFUSES);
     collect("--frames=4", NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_int_equal(outcome_count(&outcome, "connected"), 0);
@@ -285,9 +233,9 @@ static void nothing_listening_is_a_failed_row(void **state)
 
 static void a_wrong_login_is_refused(void **state)
 {
-    user = "operator";
-    password = "secret";
-    fleet_open(2, 0, NULL);
+    devices.user = "operator";
+    devices.password = "secret";
+    devices_open(2, 0, DEVICE_GOOD);
     collect("--login=operator:guess", "--frames=3", NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_int_equal(outcome_count(&outcome, "connected"), 2);
@@ -296,7 +244,7 @@ static void a_wrong_login_is_refused(void **state)
 
 static void a_login_that_is_not_answered_has_a_time_limit(void **state)
 {
-    fleet_open(0, 1, (enum device_fault[]){DEVICE_MUTE});
+    devices_open(0, 1, DEVICE_MUTE);
     collect("--login=a:b", "--frames=3", "--login-timeout=1000", NULL);
     assert_int_equal(outcome.exit_code, 1);
     assert_int_equal(outcome_member_count(&outcome, "errors", "login-timeout"), 1);
@@ -304,7 +252,7 @@ static void a_login_that_is_not_answered_has_a_time_limit(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_teardown(name, fleet_end)
+#define CASE(name) cmocka_unit_test_teardown(name, devices_close)
     const struct CMUnitTest tests[] = {
         CASE(every_scheme_collects_under_both_bindings),
         CASE(connects_one_after_the_other_too),
@@ -317,8 +265,6 @@ int main(void)
         CASE(a_server_that_is_not_ours_may_fail_too),
         CASE(a_bad_server_fails_alone),
         CASE(frames_too_many_fail_the_audit),
-        CASE(refused_connects_are_counted_by_name),
-        CASE(a_connect_that_hangs_is_given_up),
         CASE(nothing_listening_is_a_failed_row),
         CASE(a_wrong_login_is_refused),
         CASE(a_login_that_is_not_answered_has_a_time_limit),

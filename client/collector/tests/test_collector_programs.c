@@ -7,7 +7,7 @@ enum { FLEET = 5, DESCRIPTORS_FEW = 50 };
 
 static void a_row_on_standard_output_is_all_that_is_there(void **state)
 {
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client", (const char *const[]){"--frames=5", "--json=-", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
     assert_string_equal(outcome.errors, "");
@@ -18,7 +18,7 @@ static void a_row_on_standard_output_is_all_that_is_there(void **state)
 
 static void a_summary_is_for_people(void **state)
 {
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client", (const char *const[]){"--frames=5", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
     assert_non_null(strstr(outcome.row, "audit       pass\n"));
@@ -27,7 +27,7 @@ static void a_summary_is_for_people(void **state)
 
 static void help_and_version_are_there(void **state)
 {
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client", (const char *const[]){"--help", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
     assert_non_null(strstr(outcome.row, "Examples:"));
@@ -38,7 +38,7 @@ static void help_and_version_are_there(void **state)
 
 static void run_handing_over(const char *option)
 {
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client",
                 (const char *const[]){"--scheme=slices", option, "--frames=5", "--json=-", NULL});
     devices_close(NULL);
@@ -59,7 +59,7 @@ static void hand_overs_are_counted_where_threads_take_them(void **state)
 static void a_signal_ends_the_run_with_a_row(void **state)
 {
     struct running running;
-    devices_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    devices_open(0, FLEET, DEVICE_MUTE);
     program_start(&running, "fanin-client", (const char *const[]){"--json=-", NULL});
     await_unanswered(FLEET);
     kill(running.child, SIGTERM);
@@ -72,7 +72,7 @@ static void a_signal_ends_the_run_with_a_row(void **state)
 
 static void too_few_descriptors_are_told_with_what_to_do(void **state)
 {
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     program_limits[0].most = DESCRIPTORS_FEW;
     program_run("fanin-client", (const char *const[]){"--servers=200", "--json=-", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
@@ -85,7 +85,7 @@ static void too_few_descriptors_are_told_with_what_to_do(void **state)
  * or all is well. */
 static void run_in(const char *scheme, rlim_t memory_bytes)
 {
-    devices_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
+    devices_open(DEVICES_MAX, 0, DEVICE_GOOD);
     program_limits[1].most = memory_bytes;
     program_run("fanin-client", (const char *const[]){scheme, "--workers=1", "--frames=2",
                                                       "--json=-", "--stall-timeout=1000", NULL});

@@ -48,7 +48,7 @@ static void run_scheme(const char *name, const char *bind, const char *load, con
 {
     char scheme[64];
     snprintf(scheme, sizeof scheme, "--scheme=%s", name);
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     program_run_patiently(
         "fanin-client",
         (const char *const[]){scheme, bind, load, rate, "--frames=5", "--json=-", NULL}, 0);
@@ -70,7 +70,7 @@ static void idle_servers_are_connected_and_owe_nothing(void **state)
 /* The first of the two that are left is mute: it fails, and what is idle does not. */
 static void what_is_idle_does_not_hold_up_the_end(void **state)
 {
-    devices_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    devices_open(0, FLEET, DEVICE_MUTE);
     program_run_patiently(
         "fanin-client", (const char *const[]){"--idle=75", "--frames=5", "--json=-", NULL}, ASKED);
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
@@ -97,7 +97,7 @@ static void peers_leave_idle_servers_alone(void **state)
     static const char *const peers[] = {"fanin-raw", "fanin-peer-blocking", "fanin-peer-libuv",
                                         "fanin-peer-libevent"};
     for (unsigned i = 0; i < sizeof peers / sizeof peers[0]; i++) {
-        devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        devices_open(FLEET, 0, DEVICE_GOOD);
         program_run_patiently(
             peers[i],
             (const char *const[]){"--idle=75", "--frames=5", "--rate=20", "--json=-", NULL}, 0);

@@ -1,20 +1,9 @@
 /* Figures and verdicts from what was noted. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "client/collector/measure.h"
 #include "cport/cport.h"
+#include "client/collector/tests/outcome.h"
 
 static struct collector_options options;
 static struct row row;
@@ -77,14 +66,18 @@ static void a_run_without_a_byte_has_no_rates(void **state)
 
 /* ---- the audit ------------------------------------------------------------------------------- */
 
-static struct audit clean_row(void)
+/* A clean row of two servers, or one after outages: what was cut is taken off, and what was on its
+ * way may be more. */
+static struct audit row_begin(bool outages)
 {
     fresh(NULL);
     row.connected = 2;
     row.connect_failed = row.connections_failed = row.blocks_lost = 0;
-    row.bytes = row.server_bytes = 1000;
-    row.discarded_bytes = 0;
-    return (struct audit){.expected_bytes = 1000, .processed_bytes = 1000};
+    row.bytes = outages ? 1100 : 1000;
+    row.discarded_bytes = outages ? 100 : 0;
+    row.server_bytes = outages ? 1150 : 1000;
+    options.reconnect = outages;
+    return (struct audit){.reasked = outages, .expected_bytes = 1000, .processed_bytes = 1000};
 }
 
 static void assert_audit(const struct audit *audit, const char *begin)
@@ -94,75 +87,52 @@ static void assert_audit(const struct audit *audit, const char *begin)
         fail_msg("audit is \"%s\", not \"%s\"", row.audit, begin);
 }
 
-static void every_part_of_the_audit_can_fail(void **state)
+static void each_part_of_the_audit_can_fail(void **state)
 {
-    struct audit audit = clean_row();
-    assert_audit(&audit, "pass");
-    row.blocks_lost = 1;
-    assert_audit(&audit, "fail: 1 blocks lost");
-    audit = clean_row();
-    audit.operations_lost = 3;
-    assert_audit(&audit, "fail: 3 operations lost");
-    audit = clean_row();
+    static struct audit audit;
+    static const struct {
+        bool outages;
+        uint64_t *changed, value; /* NULL: nothing is */
+        const char *verdict;
+    } cases[] = {
+        {false, NULL, 0, "pass"},
+        {false, &row.blocks_lost, 1, "fail: 1 blocks lost"},
+        {false, &audit.operations_lost, 3, "fail: 3 operations lost"},
+        {false, &audit.expected_bytes, 999, "fail: received 1000 bytes, asked for 999"},
+        {false, &audit.processed_bytes, 1, "fail: processed frames of 1 bytes, received 1000"},
+        {false, &row.server_bytes, 1001, "fail: servers sent 1001 bytes, received 1000"},
+        {false, &row.server_bytes, ROW_UNKNOWN, "fail: the servers do not say"},
+        {false, &row.connected, 0, "none: no server connected"},
+        {true, NULL, 0, "pass"},
+        {true, &row.server_bytes, 1099, "fail: servers sent 1099 bytes, received 1100"},
+        {true, &row.server_bytes, ROW_UNKNOWN, "pass"}, /* the fleet was restarted */
+        {true, &row.discarded_bytes, 99, "fail: received 1001 bytes, asked for 1000"},
+        {true, &audit.processed_bytes, 1001, "fail: processed frames of 1001 bytes, received 1000"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        audit = row_begin(cases[i].outages);
+        if (cases[i].changed != NULL)
+            *cases[i].changed = cases[i].value;
+        assert_audit(&audit, cases[i].verdict);
+    }
+    audit = row_begin(false);
     row_tally_add(row.errors, "bad-check");
     assert_audit(&audit, "fail: 1 connections with bad frames");
-    audit = clean_row();
-    audit.expected_bytes = 999;
-    assert_audit(&audit, "fail: received 1000 bytes, asked for 999");
-    audit = clean_row();
-    audit.processed_bytes = 1;
-    assert_audit(&audit, "fail: processed frames of 1 bytes, received 1000");
-    audit = clean_row();
-    row.server_bytes = 1001;
-    assert_audit(&audit, "fail: servers sent 1001 bytes, received 1000");
-    audit = clean_row();
-    row.server_bytes = ROW_UNKNOWN;
-    assert_audit(&audit, "fail: the servers do not say");
+    audit = row_begin(true);
+    audit.reasked = false; /* nothing was cut: no byte may be missing */
+    assert_audit(&audit, "fail: servers sent 1150 bytes, received 1100");
 }
 
-static void where_nobody_can_be_asked_there_is_no_audit(void **state)
+static void servers_that_are_not_ours_have_no_audit(void **state)
 {
-    struct audit audit = clean_row();
+    struct audit audit = row_begin(false);
     options.request.given = true;
     audit.expected_bytes = UINT64_MAX;
     row.server_bytes = ROW_UNKNOWN;
     assert_audit(&audit, "none: servers that are not ours");
     audit.processed_bytes = 1;
     assert_audit(&audit, "fail: processed");
-    row.connected = 0;
-    assert_audit(&audit, "none: no server connected");
-}
-
-/* Where connections were made again: what was cut is taken off, what was on its way may be more. */
-static struct audit row_after_outages(void)
-{
-    struct audit audit = clean_row();
-    row.bytes = 1100;
-    row.discarded_bytes = 100;
-    row.server_bytes = 1150;
-    options.reconnect = audit.reasked = true;
-    return audit;
-}
-
-static void the_audit_after_outages_holds_what_it_can(void **state)
-{
-    struct audit audit = row_after_outages();
-    assert_audit(&audit, "pass");
-    audit.reasked = false; /* nothing was cut: no byte may be missing */
-    assert_audit(&audit, "fail: servers sent 1150 bytes, received 1100");
-    audit = row_after_outages();
-    row.server_bytes = 1099;
-    assert_audit(&audit, "fail: servers sent 1099 bytes, received 1100");
-    audit = row_after_outages();
-    row.server_bytes = ROW_UNKNOWN; /* the fleet was started anew */
-    assert_audit(&audit, "pass");
-    audit = row_after_outages();
-    row.discarded_bytes = 99;
-    assert_audit(&audit, "fail: received 1001 bytes, asked for 1000");
-    audit = row_after_outages();
-    audit.processed_bytes = 1001;
-    assert_audit(&audit, "fail: processed frames of 1001 bytes, received 1000");
-    audit = row_after_outages();
+    audit = row_begin(true);
     options.request.given = true;
     assert_audit(&audit, "none: servers that are not ours do not tell, and were asked anew");
 }
@@ -182,7 +152,7 @@ static void missed_frames_are_counted_where_frames_are(void **state)
 
 static void a_failure_has_its_reason(void **state)
 {
-    struct audit audit = clean_row();
+    struct audit audit = row_begin(false);
     measure_audit(&row, &audit);
     measure_status(&row);
     assert_int_equal(row.status, ROW_OK);
@@ -252,9 +222,8 @@ int main(void)
         cmocka_unit_test_setup(connects_are_counted_and_ranked, fresh),
         cmocka_unit_test_setup(a_span_gives_rates, fresh),
         cmocka_unit_test_setup(a_run_without_a_byte_has_no_rates, fresh),
-        cmocka_unit_test(every_part_of_the_audit_can_fail),
-        cmocka_unit_test(where_nobody_can_be_asked_there_is_no_audit),
-        cmocka_unit_test(the_audit_after_outages_holds_what_it_can),
+        cmocka_unit_test(each_part_of_the_audit_can_fail),
+        cmocka_unit_test(servers_that_are_not_ours_have_no_audit),
         cmocka_unit_test(missed_frames_are_counted_where_frames_are),
         cmocka_unit_test(a_failure_has_its_reason),
         cmocka_unit_test(the_bottleneck_is_where_time_goes),

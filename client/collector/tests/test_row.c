@@ -1,21 +1,11 @@
 /* The row: valid JSON whatever was measured, and exactly the keys of base/row_keys.h. */
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "client/collector/program.h"
 #include "client/collector/row.h"
 #include "base/os.h"
+#include "client/collector/tests/outcome.h"
 
 enum { TEXT_MAX = 64 << 10, KEYS_MAX = 200, KEY_BYTES = 64 };
 

@@ -96,13 +96,13 @@ static void hold(const char *scheme)
 {
     struct running running;
     uint64_t began_ns = os_now_ns();
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client", options_of(scheme));
     assert_clean();
     const uint64_t alone_ns = os_now_ns() - began_ns;
     devices_close(NULL);
 
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL); /* it counts from 0 */
+    devices_open(FLEET, 0, DEVICE_GOOD); /* it counts from 0 */
     program_start(&running, "fanin-client", options_of(scheme));
     pid_t thread = thread_hold(running.child);
     os_sleep_ns((uint64_t)HOLD_MS * OS_NS_PER_MS);

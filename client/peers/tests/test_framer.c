@@ -1,15 +1,7 @@
 /* framer.h: frames come out whole and in order, however receives cut them, with and without a
  * shared buffer, put together or in slices. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "client/peers/peer.h"
+#include "client/collector/tests/outcome.h"
 
 enum { FRAMES = 12, TAPE_BYTES_MAX = 2 << 20 };
 

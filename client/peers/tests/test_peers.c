@@ -33,15 +33,15 @@ static const struct peer *peer_of(void **state)
     return *state;
 }
 
-/* `stalled`: how many servers will have stalled. */
-static void run_peer_with(void **state, const char *const *options, unsigned stalled)
+/* `late`: how many servers will stall or not connect in time. */
+static void run_peer_with(void **state, const char *const *options, unsigned late)
 {
     const char *all[ARGUMENTS_MAX] = {"--json=-"};
     unsigned count = 1;
     while (*options != NULL)
         all[count++] = *options++;
     all[count] = peer_of(state)->option;
-    program_run_patiently(peer_of(state)->program, all, stalled);
+    program_run_patiently(peer_of(state)->program, all, late);
     if (outcome.exit_code == EXIT_MACHINE_CANNOT && outcome.row[0] == '\0') {
         printf("skip: %s", outcome.errors);
         skip();
@@ -51,15 +51,6 @@ static void run_peer_with(void **state, const char *const *options, unsigned sta
 static void run_peer(void **state, const char *const *options)
 {
     run_peer_with(state, options, 0);
-}
-
-static void fleet_open_mixed(unsigned good, enum device_fault fault)
-{
-    memset(&devices, 0, sizeof devices);
-    for (unsigned i = 0; i < good; i++)
-        devices_add(&devices, DEVICE_GOOD);
-    devices_add(&devices, fault);
-    devices_start(&devices);
 }
 
 /* ---- the same job ---------------------------------------------------------------------------- */
@@ -79,7 +70,7 @@ static void assert_clean(const struct peer *peer, unsigned frames)
 static void it_writes_the_same_row(void **state)
 {
     const struct peer *peer = peer_of(state);
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     run_peer(state, (const char *const[]){"--frames=20", "--scheme=fixed", "--workers=4", NULL});
     assert_clean(peer, FLEET * FRAMES);
     assert_string_equal(outcome_text(&outcome, "scheme"), peer->scheme);
@@ -97,7 +88,7 @@ static void frames_of_any_size_arrive(void **state)
     static const char *const sizes[] = {"--size=128..300", "--size=4096", "--size=20kB..40kB",
                                         "--size=100000", "--size=128..250kB"};
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        devices_open(FLEET, 0, DEVICE_GOOD);
         run_peer(state, (const char *const[]){sizes[i], "--frames=60", NULL});
         assert_clean(peer_of(state), FLEET * 60);
         devices_close(NULL);
@@ -112,7 +103,7 @@ static void a_marker_may_be_of_any_length_and_a_frame_unverified(void **state)
         {"--verify=none", "--end-marker=\\x03\\x03\\x04"},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+        devices_open(FLEET, 0, DEVICE_GOOD);
         run_peer(state, (const char *const[]){cases[i][0], cases[i][1], "--frames=20", NULL});
         assert_clean(peer_of(state), FLEET * FRAMES);
         devices_close(NULL);
@@ -121,7 +112,7 @@ static void a_marker_may_be_of_any_length_and_a_frame_unverified(void **state)
 
 static void live_frames_have_latencies(void **state)
 {
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     run_peer(state, (const char *const[]){"--source=live", "--frames=20", NULL});
     assert_clean(peer_of(state), FLEET * FRAMES);
     assert_int_equal(outcome_is_null(&outcome, "latency_us_p99"), !peer_of(state)->finds_frames);
@@ -129,7 +120,9 @@ static void live_frames_have_latencies(void **state)
 
 static void it_logs_in_first(void **state)
 {
-    devices_open(FLEET, DEVICE_GOOD, "operator", "secret");
+    devices.user = "operator";
+    devices.password = "secret";
+    devices_open(FLEET, 0, DEVICE_GOOD);
     run_peer(state, (const char *const[]){"--login=operator:secret", "--frames=20", NULL});
     assert_clean(peer_of(state), FLEET * FRAMES);
     run_peer(state, (const char *const[]){"--login=operator:guess", "--frames=20", NULL});
@@ -141,14 +134,14 @@ static void it_logs_in_first(void **state)
 static void it_collects_from_servers_that_are_not_ours(void **state)
 {
     const char *frames = peer_of(state)->finds_frames ? "--frames=7" : "--frames=0";
-    devices_open(FLEET, DEVICE_FOREIGN, NULL, NULL);
+    devices_open(0, FLEET, DEVICE_FOREIGN);
     run_peer(state,
              (const char *const[]){"--request=READ\\n", "--end-marker=\\x03", "--frames=0", NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
     assert_int_equal(outcome_count(&outcome, "bytes"),
                      FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
     devices_close(NULL);
-    devices_open(FLEET, DEVICE_SENDS_FIRST, NULL, NULL);
+    devices_open(0, FLEET, DEVICE_SENDS_FIRST);
     run_peer(state, (const char *const[]){"--request=", "--end-marker=\\x03", frames, NULL});
     assert_int_equal(outcome.exit_code, EXIT_DONE);
     assert_int_equal(outcome_count(&outcome, "bytes"),
@@ -180,7 +173,7 @@ static void a_bad_server_fails_alone(void **state)
         const char *name = peer->finds_frames ? cases[i].name : cases[i].raw_name;
         if (name == NULL)
             continue;
-        fleet_open_mixed(FLEET, cases[i].fault);
+        devices_open(FLEET, 1, cases[i].fault);
         run_peer_with(state, (const char *const[]){"--frames=20", NULL},
                       strcmp(name, "stalled") == 0);
         assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
@@ -196,7 +189,7 @@ static void a_bad_server_fails_alone(void **state)
 /* The surplus comes with the last frame in one receive, or after it: one of five is noticed. */
 static void a_frame_too_many_fails_the_audit(void **state)
 {
-    devices_open(FLEET, DEVICE_ADDS, NULL, NULL);
+    devices_open(0, FLEET, DEVICE_ADDS);
     run_peer(state, (const char *const[]){"--frames=3", "--size=256..300", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
     assert_non_null(strstr(outcome_text(&outcome, "audit"), "fail: "));
@@ -209,15 +202,16 @@ static void what_does_not_connect_is_counted_by_name(void **state)
         const char *name;
     } cases[] = {{DEVICE_REFUSES, "refused"}, {DEVICE_FULL, "timeout"}};
     for (unsigned i = 0; i < 2; i++) {
-        fleet_open_mixed(FLEET, cases[i].fault);
-        run_peer(state, (const char *const[]){"--frames=20", "--connect-timeout=1000", NULL});
+        devices_open(FLEET, 1, cases[i].fault);
+        run_peer_with(state, (const char *const[]){"--frames=20", NULL},
+                      cases[i].fault == DEVICE_FULL);
         assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
         assert_int_equal(outcome_count(&outcome, "connected"), FLEET);
         assert_int_equal(outcome_member_count(&outcome, "connect_errors", cases[i].name), 1);
         assert_string_equal(outcome_text(&outcome, "audit"), "pass");
         devices_close(NULL);
     }
-    devices_open(FLEET, DEVICE_REFUSES, NULL, NULL);
+    devices_open(0, FLEET, DEVICE_REFUSES);
     run_peer(state, (const char *const[]){"--frames=20", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
     assert_string_equal(outcome_text(&outcome, "audit"), "none: no server connected");
@@ -226,7 +220,7 @@ static void what_does_not_connect_is_counted_by_name(void **state)
 static void a_signal_ends_it_with_a_row(void **state)
 {
     struct running running;
-    devices_open(FLEET, DEVICE_MUTE, NULL, NULL);
+    devices_open(0, FLEET, DEVICE_MUTE);
     program_start(&running, peer_of(state)->program, (const char *const[]){"--json=-", NULL});
     await_unanswered(FLEET);
     kill(running.child, SIGTERM);
@@ -239,7 +233,7 @@ static void a_signal_ends_it_with_a_row(void **state)
 
 static void too_few_descriptors_are_told_with_what_to_do(void **state)
 {
-    devices_open(FLEET, DEVICE_GOOD, NULL, NULL);
+    devices_open(FLEET, 0, DEVICE_GOOD);
     program_limits[0].most = DESCRIPTORS_FEW;
     run_peer(state, (const char *const[]){"--servers=200", NULL});
     assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
@@ -263,7 +257,7 @@ static void memory_may_run_out_anywhere(void **state)
     }
     do {
         assert_true(limit_mb < MOST_MB);
-        devices_open(DEVICES_MAX, DEVICE_GOOD, NULL, NULL);
+        devices_open(DEVICES_MAX, 0, DEVICE_GOOD);
         program_limits[1].most = limit_mb << 20;
         run_peer(state, (const char *const[]){"--frames=2", NULL});
         devices_close(NULL);
