@@ -1,12 +1,7 @@
 /* The bounds of a check. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "mock_servers/lan/tests/lan_under_test.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "mock_servers/lan/check.h"
@@ -37,7 +32,6 @@ static void assert_lost(uint64_t sent, double loss, double min, double max)
 /* By hand, and from the quantiles 0.005 and 0.995 as tables have them. */
 static void test_the_binomial_interval(void **state)
 {
-
     assert_lost(1000, 0, 0, 0);
     assert_lost(1000, 1, 1000, 1000);
     assert_lost(1, 0.5, 0, 1);

@@ -1,9 +1,5 @@
 /* Delayed frames: in order, unchanged, and never more than there is room for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "mock_servers/lan/tests/lan_under_test.h"
 
 #include <stdlib.h>
 #include <string.h>

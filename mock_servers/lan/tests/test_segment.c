@@ -1,14 +1,9 @@
 /* Frames are what a network card would have sent; merged they are the packet again. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "mock_servers/lan/tests/lan_under_test.h"
 
 #include <arpa/inet.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -248,18 +243,21 @@ static void test_single_frames_pass_unchanged(void **state)
 static void test_what_cannot_be_split_is_refused(void **state)
 {
     struct segment_splitter splitter;
-    struct virtio_net_hdr good = packet_make(5000, ACK), bad;
-    uint8_t kept;
+    struct virtio_net_hdr good = packet_make(5000, ACK);
+    static const struct {
+        uint8_t type;
+        uint16_t size;
+    } wrong[] = {{VIRTIO_NET_HDR_GSO_TCPV4, 0},
+                 {VIRTIO_NET_HDR_GSO_TCPV4, 1600}, /* frames over the MTU */
+                 {VIRTIO_NET_HDR_GSO_UDP, PIECE},
+                 {VIRTIO_NET_HDR_GSO_NONE, PIECE}}; /* one frame, too long */
 
     assert_true(segment_split(&splitter, &good, packet, HEADERS + 5000));
-    bad = good, bad.gso_size = 0;
-    assert_false(segment_split(&splitter, &bad, packet, HEADERS + 5000));
-    bad = good, bad.gso_size = 1600; /* frames over the MTU */
-    assert_false(segment_split(&splitter, &bad, packet, HEADERS + 5000));
-    bad = good, bad.gso_type = VIRTIO_NET_HDR_GSO_UDP;
-    assert_false(segment_split(&splitter, &bad, packet, HEADERS + 5000));
-    bad = good, bad.gso_type = VIRTIO_NET_HDR_GSO_NONE; /* one frame, too long */
-    assert_false(segment_split(&splitter, &bad, packet, HEADERS + 5000));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct virtio_net_hdr bad = good;
+        bad.gso_type = wrong[i].type, bad.gso_size = wrong[i].size;
+        assert_false(segment_split(&splitter, &bad, packet, HEADERS + 5000));
+    }
     for (uint32_t bytes = 0; bytes <= HEADERS; bytes++) /* cut within its headers, or no payload */
         assert_false(segment_split(&splitter, &good, packet, bytes));
     static const struct {
@@ -267,7 +265,7 @@ static void test_what_cannot_be_split_is_refused(void **state)
         uint8_t value;
     } damages[] = {{12, 9}, {14, 0x55}, {14, 0x44}, {14 + 9, 17}, {14 + 6, 0x20}, {34 + 12, 0x40}};
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
-        kept = packet[damages[i].at];
+        uint8_t kept = packet[damages[i].at];
         packet[damages[i].at] = damages[i].value;
         assert_false(segment_split(&splitter, &good, packet, HEADERS + 5000));
         packet[damages[i].at] = kept;

@@ -1,10 +1,6 @@
 /* The wire, by hand-stepped time: what each frame takes, when it arrives, and what becomes of those
  * that do not. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "mock_servers/lan/tests/lan_under_test.h"
 
 #include <string.h>
 
@@ -21,31 +17,46 @@ enum {
 static const struct shaper_config lan100 = {
     .rate_bits_per_s = 100000000, .delay_ns = MS / 4, .queue_bytes = 1250000, .seed = 1};
 
-static enum shaper_fate take(struct shaper *shaper, uint64_t now_ns, uint32_t bytes,
-                             uint64_t *due_ns)
+static struct shaper shaper;
+
+static void start(struct shaper_config config)
+{
+    shaper_start(&shaper, &config);
+}
+
+/* Puts a full frame on the wire; returns what becomes of it, and when it arrives. */
+static enum shaper_fate take(uint64_t now_ns, uint64_t *due_ns)
 {
     *due_ns = 0;
-    return shaper_take(shaper, now_ns, bytes, due_ns);
+    return shaper_take(&shaper, now_ns, FRAME, due_ns);
+}
+
+static void assert_fate(uint64_t now_ns, enum shaper_fate fate)
+{
+    uint64_t due_ns;
+
+    assert_int_equal(take(now_ns, &due_ns), fate);
+}
+
+static void assert_arrives(uint64_t now_ns, uint64_t expected_ns)
+{
+    uint64_t due_ns;
+
+    assert_int_equal(take(now_ns, &due_ns), SHAPER_CARRIED);
+    assert_int_equal(due_ns, expected_ns);
 }
 
 static void test_a_frame_takes_its_time_and_then_propagates(void **state)
 {
-    struct shaper shaper;
-    uint64_t due_ns;
-
-    shaper_start(&shaper, &lan100);
-    assert_int_equal(take(&shaper, 7 * MS, FRAME, &due_ns), SHAPER_CARRIED);
-    assert_int_equal(due_ns, 7 * MS + FRAME_NS + MS / 4);
+    start(lan100);
+    assert_arrives(7 * MS, 7 * MS + FRAME_NS + MS / 4);
     /* The next one waits for it; one after a pause does not. */
-    assert_int_equal(take(&shaper, 7 * MS + 1, FRAME, &due_ns), SHAPER_CARRIED);
-    assert_int_equal(due_ns, 7 * MS + 2 * FRAME_NS + MS / 4);
-    assert_int_equal(take(&shaper, 9 * MS, FRAME, &due_ns), SHAPER_CARRIED);
-    assert_int_equal(due_ns, 9 * MS + FRAME_NS + MS / 4);
+    assert_arrives(7 * MS + 1, 7 * MS + 2 * FRAME_NS + MS / 4);
+    assert_arrives(9 * MS, 9 * MS + FRAME_NS + MS / 4);
 }
 
 static void test_short_frames_are_padded(void **state)
 {
-
     assert_int_equal(shaper_wire_bytes(1), 84);
     assert_int_equal(shaper_wire_bytes(60), 84);
     assert_int_equal(shaper_wire_bytes(61), 85);
@@ -59,12 +70,10 @@ static void test_rates_do_not_drift(void **state)
                                      1000000000, 9999999967, 100000000000};
 
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
-        struct shaper_config config = {.rate_bits_per_s = rates[i], .queue_bytes = 1 << 30};
-        struct shaper shaper;
         uint64_t due_ns = 0;
-        shaper_start(&shaper, &config);
+        start((struct shaper_config){.rate_bits_per_s = rates[i], .queue_bytes = 1 << 30});
         for (int frame = 0; frame < 10000; frame++)
-            assert_int_equal(take(&shaper, 0, FRAME, &due_ns), SHAPER_CARRIED);
+            assert_int_equal(take(0, &due_ns), SHAPER_CARRIED);
         double expected_ns = 10000.0 * WIRE * 8 * 1e9 / (double)rates[i];
         assert_true(due_ns <= expected_ns && due_ns + 1 >= expected_ns);
     }
@@ -73,56 +82,43 @@ static void test_rates_do_not_drift(void **state)
 static void test_a_full_queue_drops_the_tail(void **state)
 {
     struct shaper_config config = lan100;
-    struct shaper shaper;
-    uint64_t due_ns;
 
     config.queue_bytes = 10 * WIRE;
-    shaper_start(&shaper, &config);
+    start(config);
     for (int i = 0; i < 10; i++)
-        assert_int_equal(take(&shaper, 0, FRAME, &due_ns), SHAPER_CARRIED);
-    assert_int_equal(take(&shaper, 0, FRAME, &due_ns), SHAPER_OVERFLOWED);
-    assert_int_equal(take(&shaper, FRAME_NS - 1, FRAME, &due_ns), SHAPER_OVERFLOWED);
+        assert_fate(0, SHAPER_CARRIED);
+    assert_fate(0, SHAPER_OVERFLOWED);
+    assert_fate(FRAME_NS - 1, SHAPER_OVERFLOWED);
     /* What was dropped took nothing: as one has been sent, one fits again. */
-    assert_int_equal(take(&shaper, FRAME_NS, FRAME, &due_ns), SHAPER_CARRIED);
-    assert_int_equal(due_ns, 11 * FRAME_NS + MS / 4);
-    assert_int_equal(take(&shaper, FRAME_NS, FRAME, &due_ns), SHAPER_OVERFLOWED);
+    assert_arrives(FRAME_NS, 11 * FRAME_NS + MS / 4);
+    assert_fate(FRAME_NS, SHAPER_OVERFLOWED);
 }
 
 static void test_a_free_wire_takes_a_frame_larger_than_the_queue(void **state)
 {
     struct shaper_config config = lan100;
-    struct shaper shaper;
-    uint64_t due_ns;
 
     config.queue_bytes = 100;
-    shaper_start(&shaper, &config);
-    assert_int_equal(take(&shaper, MS, FRAME, &due_ns), SHAPER_CARRIED);
-    assert_int_equal(take(&shaper, MS, FRAME, &due_ns), SHAPER_OVERFLOWED);
-    assert_int_equal(take(&shaper, MS + FRAME_NS, FRAME, &due_ns), SHAPER_CARRIED);
+    start(config);
+    assert_fate(MS, SHAPER_CARRIED);
+    assert_fate(MS, SHAPER_OVERFLOWED);
+    assert_fate(MS + FRAME_NS, SHAPER_CARRIED);
 }
 
 static void test_an_unlimited_rate_only_delays(void **state)
 {
-    struct shaper_config config = {.delay_ns = MS, .queue_bytes = 1 << 20};
-    struct shaper shaper;
-    uint64_t due_ns;
-
-    shaper_start(&shaper, &config);
-    for (uint64_t i = 0; i < 1000; i++) {
-        assert_int_equal(take(&shaper, 5, FRAME, &due_ns), SHAPER_CARRIED);
-        assert_int_equal(due_ns, MS + 5);
-    }
+    start((struct shaper_config){.delay_ns = MS, .queue_bytes = 1 << 20});
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_arrives(5, MS + 5);
 }
 
 static uint64_t lost_of(double loss, uint64_t seed, uint8_t *fates)
 {
-    struct shaper_config config = {.queue_bytes = 1 << 20, .loss = loss, .seed = seed};
-    struct shaper shaper;
     uint64_t lost = 0, due_ns;
 
-    shaper_start(&shaper, &config);
+    start((struct shaper_config){.queue_bytes = 1 << 20, .loss = loss, .seed = seed});
     for (int i = 0; i < FRAMES; i++) {
-        fates[i] = take(&shaper, (uint64_t)i, FRAME, &due_ns) == SHAPER_LOST;
+        fates[i] = take((uint64_t)i, &due_ns) == SHAPER_LOST;
         lost += fates[i];
     }
     return lost;
@@ -152,26 +148,22 @@ static void test_loss_is_as_asked_and_repeatable(void **state)
 static void test_lost_frames_take_their_time(void **state)
 {
     struct shaper_config config = lan100;
-    struct shaper shaper;
-    uint64_t due_ns;
 
     config.loss = 1;
-    shaper_start(&shaper, &config);
-    assert_int_equal(take(&shaper, 0, FRAME, &due_ns), SHAPER_LOST);
+    start(config);
+    assert_fate(0, SHAPER_LOST);
     assert_int_equal(shaper.free_at_ns, FRAME_NS);
 }
 
 static void test_jitter_spreads_both_ways_and_keeps_order(void **state)
 {
-    struct shaper_config config = {
-        .delay_ns = MS, .jitter_ns = MS / 2, .queue_bytes = 1 << 20, .seed = 3};
-    struct shaper shaper;
     uint64_t due_ns, last_ns = 0, early = 0, now_ns = 0;
     double sum = 0;
 
-    shaper_start(&shaper, &config);
+    start((struct shaper_config){
+        .delay_ns = MS, .jitter_ns = MS / 2, .queue_bytes = 1 << 20, .seed = 3});
     for (int i = 0; i < FRAMES; i++, now_ns += 2 * MS) {
-        assert_int_equal(take(&shaper, now_ns, FRAME, &due_ns), SHAPER_CARRIED);
+        assert_int_equal(take(now_ns, &due_ns), SHAPER_CARRIED);
         assert_in_range(due_ns - now_ns, MS / 2, MS + MS / 2);
         early += due_ns - now_ns < MS;
         sum += (double)(due_ns - now_ns);
@@ -179,7 +171,7 @@ static void test_jitter_spreads_both_ways_and_keeps_order(void **state)
     assert_in_range(early, FRAMES / 2 - 800, FRAMES / 2 + 800);
     assert_true(sum / FRAMES > 0.99 * MS && sum / FRAMES < 1.01 * MS);
     for (int i = 0; i < FRAMES; i++, now_ns += 1000) {
-        assert_int_equal(take(&shaper, now_ns, FRAME, &due_ns), SHAPER_CARRIED);
+        assert_int_equal(take(now_ns, &due_ns), SHAPER_CARRIED);
         assert_true(due_ns >= last_ns);
         last_ns = due_ns;
     }
@@ -187,15 +179,12 @@ static void test_jitter_spreads_both_ways_and_keeps_order(void **state)
 
 static void test_a_wire_that_is_down_carries_nothing(void **state)
 {
-    struct shaper shaper;
-    uint64_t due_ns;
-
-    shaper_start(&shaper, &lan100);
+    start(lan100);
     shaper.down = true;
-    assert_int_equal(take(&shaper, 0, FRAME, &due_ns), SHAPER_CUT);
+    assert_fate(0, SHAPER_CUT);
     assert_int_equal(shaper.free_at_ns, 0);
     shaper.down = false;
-    assert_int_equal(take(&shaper, 0, FRAME, &due_ns), SHAPER_CARRIED);
+    assert_fate(0, SHAPER_CARRIED);
 }
 
 int main(void)
