@@ -70,20 +70,19 @@ static void first_line_read(int from, char *line, size_t line_bytes)
         ;
 }
 
-static int outcome(const char *program, int status, const char *line, char *why, size_t why_bytes)
+static int outcome(const char *program, int status, const char *line, struct failure *failure)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND) {
-        snprintf(why, why_bytes, "needs the program %s (as root: apt install iproute2)", program);
-        return -ENOENT;
+        return failure_set(failure, -ENOENT, "needs the program %s (as root: apt install iproute2)",
+                           program);
     }
-    snprintf(why, why_bytes, "%s: %s", program, line);
-    return -EIO;
+    return failure_set(failure, -EIO, "%s: %s", program, line);
 }
 
 int interface_command(const struct namespaces *namespaces, enum lan_side side, const char *program,
-                      char *why, size_t why_bytes, const char *format, ...)
+                      struct failure *failure, const char *format, ...)
 {
     char script[SCRIPT_BYTES_MAX], line[LINE_BYTES_MAX];
     int input[2], messages[2], status;
@@ -106,7 +105,7 @@ int interface_command(const struct namespaces *namespaces, enum lan_side side, c
     close(messages[0]);
     if (child < 0 || waitpid(child, &status, 0) != child || !sent)
         status = -1;
-    return outcome(program, status, line, why, why_bytes);
+    return outcome(program, status, line, failure);
 }
 
 /* ---- addresses ------------------------------------------------------------------------------ */
@@ -114,16 +113,16 @@ int interface_command(const struct namespaces *namespaces, enum lan_side side, c
 /* The other side's Ethernet address is permanent: an ARP request could be lost. The two routes make
  * every address of a network its side's own. A kernel without IPv6 refuses the last command, and
  * does not need it: without IPv6 addresses nothing travels but what the commands send. */
-int interface_configure(const struct namespaces *namespaces, enum lan_side side, char *why,
-                        size_t why_bytes)
+int interface_configure(const struct namespaces *namespaces, enum lan_side side,
+                        struct failure *failure)
 {
     const struct lan_address *own = &lan_addresses[side];
     const struct lan_address *other = &lan_addresses[side == LAN_NEAR ? LAN_FAR : LAN_NEAR];
-    char ignored[LINE_BYTES_MAX];
+    struct failure ignored;
 
-    interface_command(namespaces, side, "ip", ignored, sizeof ignored,
+    interface_command(namespaces, side, "ip", &ignored,
                       "link set " LAN_INTERFACE " addrgenmode none\n");
-    return interface_command(namespaces, side, "ip", why, why_bytes,
+    return interface_command(namespaces, side, "ip", failure,
                              "link set " LAN_INTERFACE " address %s mtu %d txqueuelen %d\n"
                              "link set lo up\n"
                              "link set " LAN_INTERFACE " up\n"

@@ -8,16 +8,16 @@
 
 /* interface_command: runs `program` (ip or tc) in the namespace of `side` with a batch of commands,
  * one a line. Blocks until it has ended. 0; -ENOENT: the program is not installed; -EIO: a command
- * failed; both with `why`. */
-__attribute__((format(printf, 6, 7))) int interface_command(const struct namespaces *namespaces,
+ * failed; both with `failure`. */
+__attribute__((format(printf, 5, 6))) int interface_command(const struct namespaces *namespaces,
                                                             enum lan_side side, const char *program,
-                                                            char *why, size_t why_bytes,
+                                                            struct failure *failure,
                                                             const char *format, ...);
 
 /* interface_configure: gives LAN_INTERFACE its side's addresses and routes, and brings it up. As
  * interface_command. */
-int interface_configure(const struct namespaces *namespaces, enum lan_side side, char *why,
-                        size_t why_bytes);
+int interface_configure(const struct namespaces *namespaces, enum lan_side side,
+                        struct failure *failure);
 
 struct interface_drops {
     uint64_t received, sent;

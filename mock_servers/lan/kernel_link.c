@@ -61,13 +61,13 @@ static void discipline_text(const struct shaper_config *path, char text[DISCIPLI
 
 /* An interface that is taken down loses its routes; one whose frames vanish does not. */
 static int side_shape(const struct link_request *request, const struct namespaces *namespaces,
-                      enum lan_side side, bool down, char *why, size_t why_bytes)
+                      enum lan_side side, bool down, struct failure *failure)
 {
     char discipline[DISCIPLINE_BYTES] = "blackhole";
 
     if (!down)
         discipline_text(&request->path[side == LAN_NEAR ? LINK_UP : LINK_DOWN], discipline);
-    return interface_command(namespaces, side, "tc", why, why_bytes,
+    return interface_command(namespaces, side, "tc", failure,
                              "qdisc replace dev " LAN_INTERFACE " root %s\n",
                              discipline[0] == '\0' ? "noqueue" : discipline);
 }
@@ -75,32 +75,32 @@ static int side_shape(const struct link_request *request, const struct namespace
 /* ---- the link ------------------------------------------------------------------------------- */
 
 int kernel_link_open(const struct link_request *request, const struct namespaces *namespaces,
-                     char *why, size_t why_bytes)
+                     struct failure *failure)
 {
     const struct shaper_config *up = &request->path[LINK_UP], *down = &request->path[LINK_DOWN];
-    char error[DISCIPLINE_BYTES];
+    struct failure error;
 
     if (up->jitter_ns > 0 || down->jitter_ns > 0) {
-        snprintf(why, why_bytes, "with jitter it would not keep the order of frames");
-        return -EOPNOTSUPP;
+        return failure_set(failure, -EOPNOTSUPP,
+                           "with jitter it would not keep the order of frames");
     }
     /* Run on the far side: the peer goes to this process's namespace, the near one. */
-    int result = interface_command(namespaces, LAN_FAR, "ip", error, sizeof error,
+    int result = interface_command(namespaces, LAN_FAR, "ip", &error,
                                    "link add " LAN_INTERFACE
                                    " gso_max_segs 1 type veth peer name " LAN_INTERFACE
                                    " gso_max_segs 1 netns %d\n",
                                    (int)getpid());
     if (result < 0)
-        snprintf(why, why_bytes, "%s; veth interfaces come with the module veth", error);
+        failure_set(failure, result, "%s; veth interfaces come with the module veth", error.text);
     for (int side = 0; side < LAN_SIDES && result == 0; side++) {
-        result = side_shape(request, namespaces, side, false, error, sizeof error);
+        result = side_shape(request, namespaces, side, false, &error);
         if (result < 0)
-            snprintf(
-                why, why_bytes, "%s: %s",
+            failure_set(
+                failure, result, "%s: %s",
                 wants_emulator(up) || wants_emulator(down)
                     ? "it has no netem, which delay and loss need (as root: modprobe sch_netem)"
                     : "it has no tbf, which a rate needs (as root: modprobe sch_tbf)",
-                error);
+                error.text);
     }
     return result;
 }
@@ -108,10 +108,10 @@ int kernel_link_open(const struct link_request *request, const struct namespaces
 int kernel_link_set_down(const struct link_request *request, const struct namespaces *namespaces,
                          bool down)
 {
-    char ignored[DISCIPLINE_BYTES];
+    struct failure ignored;
     int result = 0;
 
     for (int side = 0; side < LAN_SIDES && result == 0; side++)
-        result = side_shape(request, namespaces, side, down, ignored, sizeof ignored);
+        result = side_shape(request, namespaces, side, down, &ignored);
     return result;
 }

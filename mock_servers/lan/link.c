@@ -3,14 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "mock_servers/lan/interface.h"
 #include "mock_servers/lan/link_kinds.h"
 
-enum { AUTO, KERNEL, TUN, PACKET, NAMES, WHY_BYTES = 512 };
+enum { AUTO, KERNEL, TUN, PACKET, NAMES };
 
 /* In the order in which "auto" tries them. */
 const char *const link_names[] = {"auto", "kernel", "tun", "packet", NULL};
@@ -23,20 +22,19 @@ struct link {
     struct user_link *user; /* NULL: the kernel does the work */
 };
 
-static int user_open(struct link *link, char *why, size_t why_bytes)
+static int user_open(struct link *link, struct failure *failure)
 {
     int ends[LAN_SIDES] = {-1, -1}, result;
 
     if (link->name == TUN)
-        result = tap_ends_open(ends, link->namespaces, why, why_bytes);
+        result = tap_ends_open(ends, link->namespaces, failure);
     else
-        result = packet_ends_open(ends, link->namespaces, why, why_bytes);
+        result = packet_ends_open(ends, link->namespaces, failure);
     if (result == 0) {
         link->user = user_link_open(&link->request, ends, link->namespaces);
         if (link->user != NULL)
             return 0;
-        snprintf(why, why_bytes, "no memory for its queues");
-        result = -ENOMEM;
+        result = failure_set(failure, -ENOMEM, "no memory for its queues");
     }
     for (int side = 0; side < LAN_SIDES; side++)
         if (ends[side] >= 0)
@@ -44,53 +42,51 @@ static int user_open(struct link *link, char *why, size_t why_bytes)
     return result;
 }
 
-static int kind_open(struct link *link, char *why, size_t why_bytes)
+static int kind_open(struct link *link, struct failure *failure)
 {
-    int result = link->name == KERNEL
-                     ? kernel_link_open(&link->request, link->namespaces, why, why_bytes)
-                     : user_open(link, why, why_bytes);
+    int result = link->name == KERNEL ? kernel_link_open(&link->request, link->namespaces, failure)
+                                      : user_open(link, failure);
 
     for (int side = 0; side < LAN_SIDES && result == 0; side++)
-        result = interface_configure(link->namespaces, side, why, why_bytes);
+        result = interface_configure(link->namespaces, side, failure);
     return result;
 }
 
 /* Of a kind that failed: its thread has not been started. */
 static void kind_close(struct link *link)
 {
-    char ignored[WHY_BYTES];
+    struct failure ignored;
 
     if (link->user != NULL)
         user_link_close(link->user);
     link->user = NULL;
     for (int side = 0; side < LAN_SIDES; side++)
-        interface_command(link->namespaces, side, "ip", ignored, sizeof ignored,
+        interface_command(link->namespaces, side, "ip", &ignored,
                           "link delete " LAN_INTERFACE "\n");
 }
 
 struct link *link_open(int name, const struct link_request *request,
-                       const struct namespaces *namespaces, char *why, size_t why_bytes)
+                       const struct namespaces *namespaces, struct failure *failure)
 {
     assert(name >= AUTO && name < NAMES);
     struct link *link = calloc(1, sizeof *link);
-    size_t used = 0;
 
     if (link == NULL) {
-        snprintf(why, why_bytes, "no memory");
+        failure_set(failure, -ENOMEM, "no memory");
         return NULL;
     }
     *link = (struct link){.request = *request, .namespaces = namespaces};
+    failure->text[0] = '\0';
     for (int i = KERNEL; i < NAMES; i++) {
-        char reason[WHY_BYTES] = "";
+        struct failure reason = {""}, before = *failure;
         link->name = i;
         if (name != AUTO && name != i)
             continue;
-        if (kind_open(link, reason, sizeof reason) == 0)
+        if (kind_open(link, &reason) == 0)
             return link;
         kind_close(link);
-        if (used < why_bytes)
-            used += (size_t)snprintf(why + used, why_bytes - used, "%s%s: %s",
-                                     used == 0 ? "" : "; ", link_names[i], reason);
+        failure_set(failure, 0, "%s%s%s: %s", before.text, before.text[0] == '\0' ? "" : "; ",
+                    link_names[i], reason.text);
     }
     free(link);
     return NULL;

@@ -42,9 +42,9 @@ struct link;
 extern const char *const link_names[];
 
 /* link_open: makes the link that `name` (an index of link_names) says, with addresses on both
- * sides. NULL with `why`, which may be long. */
+ * sides. NULL with `failure`, which may be long. */
 struct link *link_open(int name, const struct link_request *request,
-                       const struct namespaces *namespaces, char *why, size_t why_bytes);
+                       const struct namespaces *namespaces, struct failure *failure);
 
 /* link_start: starts the link's thread. 0 or -errno. */
 int link_start(struct link *link);

@@ -8,17 +8,17 @@
 /* kernel_link_open: makes a veth pair that shapes as asked. kernel_link_set_down: takes both
  * directions down, or shapes them as asked again. */
 int kernel_link_open(const struct link_request *request, const struct namespaces *namespaces,
-                     char *why, size_t why_bytes);
+                     struct failure *failure);
 int kernel_link_set_down(const struct link_request *request, const struct namespaces *namespaces,
                          bool down);
 
 /* The ends of a link in user space: descriptors that read and write one packet a call, each behind
  * a struct virtio_net_hdr, and do not block; -1: not open, also where another could not be opened.
  */
-int tap_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces, char *why,
-                  size_t why_bytes);
-int packet_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces, char *why,
-                     size_t why_bytes);
+int tap_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces,
+                  struct failure *failure);
+int packet_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces,
+                     struct failure *failure);
 
 /* A link in user space: one thread takes frames from either end, asks the shaper when they arrive,
  * and gives them to the other end at that time. */

@@ -9,8 +9,6 @@
 #include "mock_servers/lan/check.h"
 #include "mock_servers/lan/options.h"
 
-enum { WHY_BYTES = 2048 };
-
 /* ---- result files --------------------------------------------------------------------------- */
 
 /* Opened before anything is measured. Success with *file NULL if no name was given. */
@@ -21,7 +19,7 @@ static bool file_open(FILE **file, const char *option, const char *name)
         return true;
     *file = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
     if (*file == NULL)
-        fprintf(stderr, "fanin-lan: --%s: cannot write %s: %s\n", option, name, strerror(errno));
+        message_print("--%s: cannot write %s: %s", option, name, strerror(errno));
     return *file != NULL;
 }
 
@@ -30,7 +28,7 @@ static int file_close(FILE *file, const char *option, int result)
     if (file != stdout && fclose(file) != 0 && result == 0)
         result = -errno;
     if (result < 0)
-        fprintf(stderr, "fanin-lan: --%s: cannot write: %s\n", option, strerror(-result));
+        message_print("--%s: cannot write: %s", option, strerror(-result));
     return result;
 }
 
@@ -104,7 +102,7 @@ static int link_check(const struct lan_options *options, struct link *link,
     if (result == 0)
         result = check_run(&check, link, &options->request, namespaces, &what);
     if (result < 0) {
-        fprintf(stderr, "fanin-lan: cannot measure %s: %s\n", what, strerror(-result));
+        message_print("cannot measure %s: %s", what, strerror(-result));
         return EXIT_MEASURED_FAILURE;
     }
     /* The table goes to standard error where standard output is the line's. */
@@ -113,7 +111,7 @@ static int link_check(const struct lan_options *options, struct link *link,
         return EXIT_MACHINE_CANNOT;
     if (check.ok)
         return EXIT_DONE;
-    fprintf(stderr, "fanin-lan: the link is not as asked for (see above)\n");
+    message_print("the link is not as asked for (see above)");
     return EXIT_MEASURED_FAILURE;
 }
 
@@ -122,16 +120,16 @@ static int link_check(const struct lan_options *options, struct link *link,
 static int run(const struct lan_options *options)
 {
     struct namespaces namespaces;
-    char why[WHY_BYTES];
+    struct failure failure;
     int code = EXIT_MACHINE_CANNOT;
 
-    if (namespaces_open(&namespaces, why, sizeof why) < 0) {
-        fprintf(stderr, "fanin-lan: %s\n", why);
+    if (namespaces_open(&namespaces, &failure) < 0) {
+        message_print("%s", failure.text);
         return code;
     }
-    struct link *link = link_open(options->link, &options->request, &namespaces, why, sizeof why);
+    struct link *link = link_open(options->link, &options->request, &namespaces, &failure);
     if (link == NULL)
-        fprintf(stderr, "fanin-lan: cannot make the link: %s\n", why);
+        message_print("cannot make the link: %s", failure.text);
     else if (options->check)
         code = link_check(options, link, &namespaces);
     else

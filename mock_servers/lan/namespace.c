@@ -52,20 +52,17 @@ static const char *advice(void)
     return NULL;
 }
 
-static int refuse(const char *what, int error, char *why, size_t why_bytes)
+static int refuse(const char *what, int error, struct failure *failure)
 {
     const char *setting = advice();
 
     if (setting != NULL)
-        snprintf(why, why_bytes, "cannot make %s: %s; as root, allow it: %s", what, strerror(error),
-                 setting);
-    else
-        snprintf(
-            why, why_bytes,
-            "cannot make %s: %s; run as root or, in a container, with the capability SYS_ADMIN "
-            "(--cap-add SYS_ADMIN)",
-            what, strerror(error));
-    return -error;
+        return failure_set(failure, -error, "cannot make %s: %s; as root, allow it: %s", what,
+                           strerror(error), setting);
+    return failure_set(failure, -error,
+                       "cannot make %s: %s; run as root or, in a container, with the capability "
+                       "SYS_ADMIN (--cap-add SYS_ADMIN)",
+                       what, strerror(error));
 }
 
 /* ---- user namespace ------------------------------------------------------------------------- */
@@ -121,7 +118,7 @@ void namespaces_close(struct namespaces *namespaces)
     *namespaces = (struct namespaces){.network = {-1, -1}};
 }
 
-int namespaces_open(struct namespaces *namespaces, char *why, size_t why_bytes)
+int namespaces_open(struct namespaces *namespaces, struct failure *failure)
 {
     *namespaces = (struct namespaces){.network = {-1, -1}};
     int result = network_make(&namespaces->network[LAN_NEAR]);
@@ -129,15 +126,15 @@ int namespaces_open(struct namespaces *namespaces, char *why, size_t why_bytes)
     if (result == -EPERM) {
         result = user_namespace_make();
         if (result < 0)
-            return refuse("a user namespace, which takes the place of root's rights", -result, why,
-                          why_bytes);
+            return refuse("a user namespace, which takes the place of root's rights", -result,
+                          failure);
         result = network_make(&namespaces->network[LAN_NEAR]);
     }
     if (result == 0)
         result = network_make(&namespaces->network[LAN_FAR]);
     if (result < 0) {
         namespaces_close(namespaces);
-        return refuse("a network namespace", -result, why, why_bytes);
+        return refuse("a network namespace", -result, failure);
     }
     namespaces_enter(namespaces, LAN_NEAR);
     return 0;
@@ -165,11 +162,11 @@ static int other_open(int pid, const char *kind)
 
 /* By clone and not by unshare: a process whose children are to be in another process namespace can
  * start no thread. */
-pid_t namespaces_fork(char *why, size_t why_bytes)
+pid_t namespaces_fork(struct failure *failure)
 {
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
 
-    return pid >= 0 ? pid : refuse("a process namespace", errno, why, why_bytes);
+    return pid >= 0 ? pid : refuse("a process namespace", errno, failure);
 }
 
 void namespaces_show_processes(void)
@@ -219,16 +216,14 @@ static int first_process(int pid)
     return child > 0 && !shared_with(child, "pid") ? child : -ECHILD;
 }
 
-int namespaces_join(struct namespaces *namespaces, int pid, char *why, size_t why_bytes)
+int namespaces_join(struct namespaces *namespaces, int pid, struct failure *failure)
 {
     *namespaces = (struct namespaces){.network = {-1, -1}};
     if (kill(pid, 0) != 0 && errno == ESRCH) {
-        snprintf(why, why_bytes, "no such process");
-        return -ESRCH;
+        return failure_set(failure, -ESRCH, "no such process");
     }
     if (shared_with(pid, "net")) {
-        snprintf(why, why_bytes, "it is not a fanin-lan: it has no network of its own");
-        return -EINVAL;
+        return failure_set(failure, -EINVAL, "it is not a fanin-lan: it has no network of its own");
     }
     int child = first_process(pid), result = child < 0 ? child : 0;
     if (result == 0 && !shared_with(pid, "user")) /* one's own cannot be entered */
@@ -240,9 +235,8 @@ int namespaces_join(struct namespaces *namespaces, int pid, char *why, size_t wh
     if (result >= 0 && setns(result, CLONE_NEWNET) == 0)
         return 0;
     result = result < 0 ? result : -errno;
-    snprintf(why, why_bytes,
-             "cannot enter its namespaces: %s; only root and the user who started it may",
-             strerror(-result));
     namespaces_close(namespaces);
-    return result;
+    return failure_set(failure, result,
+                       "cannot enter its namespaces: %s; only root and the user who started it may",
+                       strerror(-result));
 }

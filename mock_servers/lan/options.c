@@ -1,7 +1,6 @@
 /* The command line of fanin-lan. */
 #include "mock_servers/lan/options.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -124,32 +123,23 @@ static const struct option_set set = {
 
 /* ---- options that do not go together -------------------------------------------------------- */
 
-__attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    fputs("fanin-lan: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return OPTIONS_WRONG;
-}
+/* Prints what is wrong. */
+#define WRONG_USE(...) (message_print(__VA_ARGS__), OPTIONS_WRONG)
 
 static int modes_check(const struct lan_options *options)
 {
     bool near = options->session.near_command != NULL, far = options->session.far_command != NULL;
 
     if (options->check && (near || far))
-        return wrong_use("--check measures the link alone: leave out COMMAND and --far");
+        return WRONG_USE("--check measures the link alone: leave out COMMAND and --far");
     if (options->check && (options->join_pid > 0 || options->session.cuts.count > 0))
-        return wrong_use("--check does not go with --join or --cut");
+        return WRONG_USE("--check does not go with --join or --cut");
     if (options->json != NULL && !options->check)
-        return wrong_use("--json writes the result of --check; without it use --stats FILE");
+        return WRONG_USE("--json writes the result of --check; without it use --stats FILE");
     if (options->join_pid > 0 && (!near || far))
-        return wrong_use("--join takes a COMMAND to run, and no --far");
+        return WRONG_USE("--join takes a COMMAND to run, and no --far");
     if (!options->check && options->join_pid == 0 && !near && !far)
-        return wrong_use(
+        return WRONG_USE(
             "takes a COMMAND to run, --far 'COMMAND', or --check; --help has examples");
     return OPTIONS_OK;
 }
@@ -194,13 +184,13 @@ static int path_read(struct lan_options *options, int direction)
                                      .loss = path->loss,
                                      .seed = options->seed * LINK_DIRECTIONS + (uint64_t)direction};
     if (config->jitter_ns > config->delay_ns)
-        return wrong_use(
+        return WRONG_USE(
             "--jitter: %g ms %s is more than half of the round trip of %g ms; no frame "
             "arrives before it is sent",
             (double)config->jitter_ns / 1e6, link_direction_names[direction],
             (double)options->round_trip_ns / 1e6);
     if (config->queue_bytes > SHAPER_QUEUE_BYTES_MAX)
-        return wrong_use("--queue: %llu bytes %s are more than %d; use a shorter time",
+        return WRONG_USE("--queue: %llu bytes %s are more than %d; use a shorter time",
                          (unsigned long long)config->queue_bytes, link_direction_names[direction],
                          SHAPER_QUEUE_BYTES_MAX);
     return OPTIONS_OK;
@@ -219,7 +209,7 @@ int lan_options_read(struct lan_options *options, int argc, char **argv)
         options->session.near_command = argv + operand;
     /* Without -- the command's options would be taken for fanin-lan's. */
     if (result == OPTIONS_OK && operand < argc && strcmp(argv[operand - 1], "--") != 0)
-        result = wrong_use("put -- before COMMAND: fanin-lan [options] -- %s ...", argv[operand]);
+        result = WRONG_USE("put -- before COMMAND: fanin-lan [options] -- %s ...", argv[operand]);
     if (result == OPTIONS_OK)
         result = modes_check(options);
     for (int i = 0; i < LINK_DIRECTIONS && result == OPTIONS_OK; i++)

@@ -41,7 +41,7 @@ static int socket_prepare(int end, const char *name)
 }
 
 /* Called in the hub; the descriptor or -errno. */
-static int socket_open(const char *name, char *why, size_t why_bytes)
+static int socket_open(const char *name, struct failure *failure)
 {
     /* Protocol 0: nothing is taken before the socket is ready and bound. */
     int end = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -49,34 +49,33 @@ static int socket_open(const char *name, char *why, size_t why_bytes)
 
     if (result == 0)
         return end;
-    snprintf(why, why_bytes, "cannot open a packet socket: %s", strerror(-result));
     if (end >= 0)
         close(end);
-    return result;
+    return failure_set(failure, result, "cannot open a packet socket: %s", strerror(-result));
 }
 
-static int side_open(const struct namespaces *namespaces, enum lan_side side, char *why,
-                     size_t why_bytes)
+static int side_open(const struct namespaces *namespaces, enum lan_side side,
+                     struct failure *failure)
 {
     const char *name = lan_addresses[side].name;
-    int result = interface_command(namespaces, side, "ip", why, why_bytes,
+    int result = interface_command(namespaces, side, "ip", failure,
                                    "link add " LAN_INTERFACE " type veth peer name %s netns %d\n",
                                    name, (int)getpid());
 
-    return result < 0 ? result : socket_open(name, why, why_bytes);
+    return result < 0 ? result : socket_open(name, failure);
 }
 
-int packet_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces, char *why,
-                     size_t why_bytes)
+int packet_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces,
+                     struct failure *failure)
 {
     int result = 0;
 
     if (unshare(CLONE_NEWNET) != 0) { /* the hub, which the sockets hold from now on */
-        snprintf(why, why_bytes, "cannot make a third network namespace: %s", strerror(errno));
-        return -errno;
+        return failure_set(failure, -errno, "cannot make a third network namespace: %s",
+                           strerror(errno));
     }
     for (int side = 0; side < LAN_SIDES && result >= 0; side++)
-        result = ends[side] = side_open(namespaces, side, why, why_bytes);
+        result = ends[side] = side_open(namespaces, side, failure);
     namespaces_enter(namespaces, LAN_NEAR);
     return result < 0 ? result : 0;
 }

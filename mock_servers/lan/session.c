@@ -37,8 +37,6 @@ enum {
     EXIT_COMMAND_SIGNAL = 128, /* and the signal's number */
 };
 
-enum { WHY_BYTES = 512 };
-
 static const uint64_t ready_poll_ns = 5 * OS_NS_PER_MS, stop_poll_ns = 2 * OS_NS_PER_MS;
 
 struct command {
@@ -249,7 +247,7 @@ static int far_start(struct session *session)
     int result = command_start(&session->far, session->namespaces, LAN_FAR, argv, true);
     if (result == 0)
         return EXIT_DONE;
-    fprintf(stderr, "fanin-lan: cannot start sh for the far command: %s\n", strerror(-result));
+    message_print("cannot start sh for the far command: %s", strerror(-result));
     return EXIT_MACHINE_CANNOT;
 }
 
@@ -264,10 +262,10 @@ static int far_failure_say(const struct session *session, const char *when)
     int code = session->far.exit_code;
 
     if (code > EXIT_COMMAND_SIGNAL)
-        fprintf(stderr, "fanin-lan: the far command was killed by signal %d (%s) %s\n",
-                code - EXIT_COMMAND_SIGNAL, strsignal(code - EXIT_COMMAND_SIGNAL), when);
+        message_print("the far command was killed by signal %d (%s) %s", code - EXIT_COMMAND_SIGNAL,
+                      strsignal(code - EXIT_COMMAND_SIGNAL), when);
     else
-        fprintf(stderr, "fanin-lan: the far command ended with exit code %d %s\n", code, when);
+        message_print("the far command ended with exit code %d %s", code, when);
     return EXIT_MEASURED_FAILURE;
 }
 
@@ -284,10 +282,9 @@ static int far_await(struct session *session)
         if (far_failed(session))
             return far_failure_say(session, "before it was ready");
         if (os_now_ns() >= until_ns) {
-            fprintf(stderr,
-                    "fanin-lan: --ready-file: %s has not appeared within %g s; if the far command "
-                    "takes longer, raise --ready-timeout\n",
-                    config->ready_file, (double)config->ready_timeout_ms / 1e3);
+            message_print("--ready-file: %s has not appeared within %g s; if the far command "
+                          "takes longer, raise --ready-timeout",
+                          config->ready_file, (double)config->ready_timeout_ms / 1e3);
             return EXIT_MEASURED_FAILURE;
         }
     }
@@ -304,7 +301,7 @@ static int near_start(struct session *session)
 
     if (result == 0)
         return EXIT_DONE;
-    fprintf(stderr, "fanin-lan: cannot start %s: %s\n", argv[0], strerror(-result));
+    message_print("cannot start %s: %s", argv[0], strerror(-result));
     return result == -ENOENT ? EXIT_COMMAND_NOT_FOUND : EXIT_COMMAND_CANNOT_RUN;
 }
 
@@ -326,10 +323,10 @@ static void edges_pass(struct session *session)
         int result = link_set_down(session->link, down);
         session->edge_failed = session->edge_failed || result < 0;
         if (result < 0)
-            fprintf(stderr, "fanin-lan: --cut: cannot %s the link: %s\n", down ? "cut" : "mend",
-                    strerror(-result));
+            message_print("--cut: cannot %s the link: %s", down ? "cut" : "mend",
+                          strerror(-result));
         else if (!session->config->quiet)
-            fprintf(stderr, "fanin-lan: the link is %s\n", down ? "cut" : "up again");
+            message_print("the link is %s", down ? "cut" : "up again");
         session->edge++;
     }
 }
@@ -360,8 +357,8 @@ static int near_await(struct session *session)
 static int signal_hold(struct session *session)
 {
     if (!session->config->quiet)
-        fprintf(stderr, "fanin-lan: the link is up; fanin-lan --join %d -- COMMAND uses it\n",
-                (int)session->fanin_lan);
+        message_print("the link is up; fanin-lan --join %d -- COMMAND uses it",
+                      (int)session->fanin_lan);
     for (;;) {
         if (signal_receive(OS_NS_PER_S) != 0)
             return EXIT_DONE;
@@ -404,17 +401,15 @@ static _Noreturn void session_main(struct session *session, struct session_resul
 /* ---- fanin-lan itself ----------------------------------------------------------------------- */
 
 /* As fork(), but the child dies with this process. */
-static pid_t session_fork(bool joins, char *why, size_t why_bytes)
+static pid_t session_fork(bool joins, struct failure *failure)
 {
     int alive[2];
 
-    if (pipe2(alive, O_CLOEXEC) != 0) {
-        snprintf(why, why_bytes, "cannot make a pipe: %s", strerror(errno));
-        return -1;
-    }
-    pid_t pid = joins ? fork() : namespaces_fork(why, why_bytes);
+    if (pipe2(alive, O_CLOEXEC) != 0)
+        return failure_set(failure, -1, "cannot make a pipe: %s", strerror(errno));
+    pid_t pid = joins ? fork() : namespaces_fork(failure);
     if (pid < 0 && joins)
-        snprintf(why, why_bytes, "cannot start a process: %s", strerror(errno));
+        failure_set(failure, -1, "cannot start a process: %s", strerror(errno));
     if (pid != 0) {
         close(alive[0]); /* the other end stays open until this process ends */
         return pid;
@@ -444,21 +439,21 @@ static int session_await(const struct session *session, pid_t pid)
 
 static int session_execute(struct session *session, struct session_results *results)
 {
-    char why[WHY_BYTES] = "";
+    struct failure failure;
 
     session->fanin_lan = getpid();
     session->foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
-    pid_t pid = session_fork(session->link == NULL, why, sizeof why);
+    pid_t pid = session_fork(session->link == NULL, &failure);
     if (pid == 0)
         session_main(session, results);
     int result = pid < 0 || session->link == NULL ? 0 : link_start(session->link);
     if (result < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
-        snprintf(why, sizeof why, "cannot start the link: %s", strerror(-result));
+        failure_set(&failure, result, "cannot start the link: %s", strerror(-result));
     }
     if (pid < 0 || result < 0) {
-        fprintf(stderr, "fanin-lan: %s\n", why);
+        message_print("%s", failure.text);
         return EXIT_MACHINE_CANNOT;
     }
     return session_await(session, pid);
@@ -473,7 +468,7 @@ void session_run(struct session_results *results, const struct session_config *c
 
     *results = (struct session_results){.exit_code = EXIT_MACHINE_CANNOT};
     if (shared == MAP_FAILED) {
-        fprintf(stderr, "fanin-lan: no memory\n");
+        message_print("no memory");
         return;
     }
     int code = session_execute(&session, shared);
@@ -487,10 +482,10 @@ int session_join(const struct session_config *config, int pid)
     struct namespaces namespaces;
     struct session session = {.config = config, .namespaces = &namespaces};
     struct session_results unused;
-    char why[WHY_BYTES];
+    struct failure failure;
 
-    if (namespaces_join(&namespaces, pid, why, sizeof why) < 0) {
-        fprintf(stderr, "fanin-lan: --join %d: %s\n", pid, why);
+    if (namespaces_join(&namespaces, pid, &failure) < 0) {
+        message_print("--join %d: %s", pid, failure.text);
         return EXIT_MACHINE_CANNOT;
     }
     /* Without exit handlers: a leak sanitizer cannot trace from another process namespace. */

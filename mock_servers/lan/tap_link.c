@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -30,26 +29,24 @@ static int end_open(const struct namespaces *namespaces, enum lan_side side)
     return result < 0 ? result : end;
 }
 
-static void explain(int error, char *why, size_t why_bytes)
+static int explain(int error, struct failure *failure)
 {
     if (error == -EACCES || error == -EPERM)
-        snprintf(why, why_bytes, "%s may not be opened by this user (as root: chmod 0666 %s)",
-                 device, device);
-    else if (error == -ENOENT || error == -ENODEV || error == -ENXIO)
-        snprintf(why, why_bytes, "the kernel has no TUN/TAP devices (as root: modprobe tun)");
-    else
-        snprintf(why, why_bytes, "%s: %s", device, strerror(-error));
+        return failure_set(failure, error,
+                           "%s may not be opened by this user (as root: chmod 0666 %s)", device,
+                           device);
+    if (error == -ENOENT || error == -ENODEV || error == -ENXIO)
+        return failure_set(failure, error,
+                           "the kernel has no TUN/TAP devices (as root: modprobe tun)");
+    return failure_set(failure, error, "%s: %s", device, strerror(-error));
 }
 
-int tap_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces, char *why,
-                  size_t why_bytes)
+int tap_ends_open(int ends[LAN_SIDES], const struct namespaces *namespaces, struct failure *failure)
 {
     for (int side = 0; side < LAN_SIDES; side++) {
-        int result = ends[side] = end_open(namespaces, side);
-        if (result < 0) {
-            explain(result, why, why_bytes);
-            return result;
-        }
+        ends[side] = end_open(namespaces, side);
+        if (ends[side] < 0)
+            return explain(ends[side], failure);
     }
     return 0;
 }
