@@ -52,9 +52,9 @@ struct session {
     pid_t fanin_lan;
     bool foreground;
     struct command near, far;
-    double near_cpu_s, far_cpu_s;
-    uint64_t started_ns; /* of the near command */
-    int edge;            /* the next one: cut edge / 2 begins at even ones, ends at odd ones */
+    struct session_results *results; /* in shared memory */
+    uint64_t started_ns;             /* of the near command */
+    int edge; /* the next one: cut edge / 2 begins at even ones, ends at odd ones */
     bool edge_failed;
 };
 
@@ -199,9 +199,9 @@ static void children_reap(struct session *session)
             command->exit_code = exit_code_of(status);
         }
         if (command == &session->near)
-            session->near_cpu_s = cpu_seconds(&usage);
+            session->results->near_cpu_s = cpu_seconds(&usage);
         else /* and of what either command has left running */
-            session->far_cpu_s += cpu_seconds(&usage);
+            session->results->far_cpu_s += cpu_seconds(&usage);
     }
 }
 
@@ -233,7 +233,7 @@ static void all_stop(struct session *session)
     command_stop(session, &session->far);
     kill(-1, SIGKILL);
     while (wait4(-1, NULL, 0, &usage) > 0)
-        session->far_cpu_s += cpu_seconds(&usage);
+        session->results->far_cpu_s += cpu_seconds(&usage);
 }
 
 /* ---- far ------------------------------------------------------------------------------------ */
@@ -377,7 +377,7 @@ static int near_run(struct session *session)
 
 /* ---- the session ---------------------------------------------------------------------------- */
 
-static _Noreturn void session_main(struct session *session, struct session_results *results)
+static _Noreturn void session_main(struct session *session)
 {
     int code;
 
@@ -389,11 +389,9 @@ static _Noreturn void session_main(struct session *session, struct session_resul
     session->started_ns = os_now_ns();
     if (code == EXIT_DONE)
         code = near_run(session);
-    results->wall_ms = (double)(os_now_ns() - session->started_ns) / OS_NS_PER_MS;
+    session->results->wall_ms = (double)(os_now_ns() - session->started_ns) / OS_NS_PER_MS;
     if (session->link != NULL)
         all_stop(session);
-    results->near_cpu_s = session->near_cpu_s;
-    results->far_cpu_s = session->far_cpu_s;
     fflush(NULL);
     _exit(code);
 }
@@ -437,7 +435,7 @@ static int session_await(const struct session *session, pid_t pid)
     return exit_code_of(status);
 }
 
-static int session_execute(struct session *session, struct session_results *results)
+static int session_execute(struct session *session)
 {
     struct failure failure;
 
@@ -445,7 +443,7 @@ static int session_execute(struct session *session, struct session_results *resu
     session->foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
     pid_t pid = session_fork(session->link == NULL, &failure);
     if (pid == 0)
-        session_main(session, results);
+        session_main(session);
     int result = pid < 0 || session->link == NULL ? 0 : link_start(session->link);
     if (result < 0) {
         kill(pid, SIGKILL);
@@ -462,7 +460,6 @@ static int session_execute(struct session *session, struct session_results *resu
 void session_run(struct session_results *results, const struct session_config *config,
                  struct link *link, const struct namespaces *namespaces)
 {
-    struct session session = {.config = config, .link = link, .namespaces = namespaces};
     struct session_results *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -471,7 +468,9 @@ void session_run(struct session_results *results, const struct session_config *c
         message_print("no memory");
         return;
     }
-    int code = session_execute(&session, shared);
+    struct session session = {
+        .config = config, .link = link, .namespaces = namespaces, .results = shared};
+    int code = session_execute(&session);
     *results = *shared;
     results->exit_code = code;
     munmap(shared, sizeof *shared);
@@ -480,8 +479,8 @@ void session_run(struct session_results *results, const struct session_config *c
 int session_join(const struct session_config *config, int pid)
 {
     struct namespaces namespaces;
-    struct session session = {.config = config, .namespaces = &namespaces};
     struct session_results unused;
+    struct session session = {.config = config, .namespaces = &namespaces, .results = &unused};
     struct failure failure;
 
     if (namespaces_join(&namespaces, pid, &failure) < 0) {
@@ -489,5 +488,5 @@ int session_join(const struct session_config *config, int pid)
         return EXIT_MACHINE_CANNOT;
     }
     /* Without exit handlers: a leak sanitizer cannot trace from another process namespace. */
-    _exit(session_execute(&session, &unused));
+    _exit(session_execute(&session));
 }

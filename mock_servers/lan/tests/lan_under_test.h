@@ -47,5 +47,6 @@ void lan_run_as(struct lan_run *run, lan_preparation *prepare, const char *const
 
 /* lan_need: skips the test, with the reason, where this machine has no such link. */
 void lan_need(lan_preparation *prepare, const char *link);
+void lan_skip_if(bool condition, const char *reason);
 
 #endif

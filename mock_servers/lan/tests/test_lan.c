@@ -15,7 +15,7 @@
 
 static struct lan_run run;
 
-static void need(void **state)
+static void need(void)
 {
     lan_need(NULL, "auto");
 }
@@ -41,7 +41,7 @@ static void assert_ends(int exit_code, const char *says, const char *const words
 
 static void test_commands_find_the_addresses_and_the_interface(void **state)
 {
-    need(state);
+    need();
     ASSERT_ENDS(0, "", "--far",
                 "echo far $FANIN_NEAR $FANIN_FAR; grep -c lan0 /proc/net/dev; sleep 9", "--", "sh",
                 "-c", "echo near $FANIN_NEAR $FANIN_FAR; grep -c lan0 /proc/net/dev; sleep .2");
@@ -53,7 +53,7 @@ static void test_programs_stay_who_they_are(void **state)
 {
     char expected[64];
 
-    need(state);
+    need();
     snprintf(expected, sizeof expected, "%u %u\n", geteuid(), getegid());
     LAN_RUN(&run, "--", "sh", "-c", "echo $(id -u) $(id -g)");
     assert_string_equal(run.out, expected);
@@ -61,7 +61,7 @@ static void test_programs_stay_who_they_are(void **state)
 
 static void test_input_is_the_near_commands(void **state)
 {
-    need(state);
+    need();
     LAN_RUN(&run, "--far", "cat; echo at its end; sleep 9", "--", "sh", "-c",
             "sleep .2; echo hello | cat");
     assert_string_equal(run.out, "hello\n");
@@ -70,31 +70,51 @@ static void test_input_is_the_near_commands(void **state)
 
 /* ---- exit codes ----------------------------------------------------------------------------- */
 
-static void test_the_exit_code_is_the_near_commands(void **state)
+/* lan_finish returns only when nobody holds fanin-lan's output any more: nothing is left. */
+static void test_commands_end_well_and_badly(void **state)
 {
-    need(state);
-    ASSERT_ENDS(7, "", "--", "sh", "-c", "exit 7");
-    ASSERT_ENDS(LAN_SIGNALLED + SIGKILL, "", "--", "sh", "-c", "kill -KILL $$");
-    LAN_RUN(&run, "--far", "exit 0", "--", "sh", "-c", "sleep .3; exit 9");
-    assert_int_equal(run.exit_code, 9); /* a far command may end well */
-}
+    static const struct {
+        int code;
+        const char *says; /* on standard error */
+        const char *words[8];
+    } cases[] = {
+        /* The exit code is the near command's. */
+        {7, "", {"--", "sh", "-c", "exit 7"}},
+        {LAN_SIGNALLED + SIGKILL, "", {"--", "sh", "-c", "kill -KILL $$"}},
+        {9, "", {"--far", "exit 0", "--", "sh", "-c", "sleep .3; exit 9"}},
+        /* A near command that cannot start. */
+        {127,
+         "fanin-lan: cannot start /nonexistent/command: No such file or directory\n",
+         {"--far", "sleep 9", "--", "/nonexistent/command"}},
+        {126, "cannot start /proc: Permission denied", {"--", "/proc"}},
+        /* A far command that fails. */
+        {1, "the far command ended with exit code 4", {"--far", "exit 4", "--", "sleep", "30"}},
+        {1, "killed by signal 9", {"--far", "kill -KILL $$", "--", "sleep", "30"}},
+        {1, "exit code 127", {"--far", "no-such-command", "--", "sleep", "30"}},
+        /* A far command that is never ready. */
+        {1,
+         "--ready-timeout",
+         {"--ready-file=/nonexistent/file", "--ready-timeout=100ms", "--far", "sleep 9", "--",
+          "true"}},
+        {1,
+         "exit code 3 before it was ready",
+         {"--ready-file=/nonexistent/file", "--far", "exit 3", "--", "true"}},
+        /* Commands that leave others running, ignore SIGTERM, or take their time to end. */
+        {3,
+         "",
+         {"--far", "sleep 9999 & setsid sleep 9999 & sleep 9999", "--", "sh", "-c",
+          "sleep 9999 & setsid sleep 9999 & exit 3"}},
+        {0, "", {"--far", "trap '' TERM; sleep 9999", "--", "sh", "-c", "sleep .2"}},
+        {0,
+         "ended well",
+         {"--far",
+          "sh -c 'trap \"sleep .3; echo ended well >&2; exit\" TERM; sleep 9999 & wait'; true",
+          "--", "sleep", ".3"}},
+    };
 
-static void test_a_near_command_that_cannot_start(void **state)
-{
-    need(state);
-    ASSERT_ENDS(127, "", "--far", "sleep 9", "--", "/nonexistent/command");
-    assert_string_equal(
-        run.error, "fanin-lan: cannot start /nonexistent/command: No such file or directory\n");
-    ASSERT_ENDS(126, "cannot start /proc: Permission denied", "--", "/proc");
-}
-
-static void test_a_far_command_that_dies(void **state)
-{
-    need(state);
-    ASSERT_ENDS(1, "the far command ended with exit code 4", "--far", "exit 4", "--", "sleep",
-                "30");
-    ASSERT_ENDS(1, "killed by signal 9", "--far", "kill -KILL $$", "--", "sleep", "30");
-    ASSERT_ENDS(1, "exit code 127", "--far", "no-such-command", "--", "sleep", "30");
+    need();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_ends(cases[i].code, cases[i].says, cases[i].words);
 }
 
 static void test_wrong_use(void **state)
@@ -110,7 +130,7 @@ static void test_the_near_command_waits_for_the_ready_file(void **state)
 {
     char path[] = "/tmp/fanin-lan-ready-XXXXXX", far[128];
 
-    need(state);
+    need();
     close(mkstemp(path));
     unlink(path);
     snprintf(far, sizeof far, "sleep .3; echo ready > %s; sleep 9", path);
@@ -120,20 +140,11 @@ static void test_the_near_command_waits_for_the_ready_file(void **state)
     assert_string_equal(run.out, "ready\n");
 }
 
-static void test_a_far_command_that_is_never_ready(void **state)
-{
-    need(state);
-    ASSERT_ENDS(1, "--ready-timeout", "--ready-file=/nonexistent/file", "--ready-timeout=100ms",
-                "--far", "sleep 9", "--", "true");
-    ASSERT_ENDS(1, "exit code 3 before it was ready", "--ready-file=/nonexistent/file", "--far",
-                "exit 3", "--", "true");
-}
-
 /* ---- signals and what is left --------------------------------------------------------------- */
 
 static void test_signals_reach_the_near_command(void **state)
 {
-    need(state);
+    need();
     lan_start(&run, NULL,
               LAN_WORDS("--far", "sleep 9999", "--", "sh", "-c",
                         "trap 'exit 5' TERM; echo up; sleep 9999 & wait"));
@@ -151,7 +162,7 @@ static void own_group(void)
 
 static void test_a_signal_to_the_group_comes_once(void **state)
 {
-    need(state);
+    need();
     lan_start(&run, own_group,
               LAN_WORDS("--", "sh", "-c",
                         "trap 'n=$((n+1))' TERM; echo up; for i in 1 2 3 4 5; do sleep .1; done; "
@@ -162,19 +173,11 @@ static void test_a_signal_to_the_group_comes_once(void **state)
     assert_int_equal(run.exit_code, 1);
 }
 
-/* lan_finish returns only when nobody holds its output any more. */
-static void test_nothing_is_left_after_the_end(void **state)
-{
-    need(state);
-    ASSERT_ENDS(3, "", "--far", "sleep 9999 & setsid sleep 9999 & sleep 9999", "--", "sh", "-c",
-                "sleep 9999 & setsid sleep 9999 & exit 3");
-}
-
 static void test_nothing_is_left_after_a_kill(void **state)
 {
     static const char *const links[] = {"kernel", "tun", "packet"};
 
-    need(state);
+    need();
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
         lan_start(&run, NULL,
                   LAN_WORDS("--link", links[i], "--rtt=0", "--far",
@@ -204,29 +207,13 @@ static void test_no_interface_is_ever_made_here(void **state)
 {
     int before = interfaces();
 
-    need(state);
+    need();
     lan_start(&run, NULL, LAN_WORDS("--", "sh", "-c", "echo up; sleep .2"));
     lan_await_output(&run, 0, "up");
     assert_int_equal(interfaces(), before);
     lan_finish(&run);
     LAN_RUN(&run, "--link=kernel", "--rtt=0", "--", "no-such-command");
     assert_int_equal(interfaces(), before);
-}
-
-static void test_a_far_command_that_will_not_end_is_killed(void **state)
-{
-    need(state);
-    ASSERT_ENDS(0, "", "--far", "trap '' TERM; sleep 9999", "--", "sh", "-c", "sleep .2");
-}
-
-/* What a shell has started may take its time to end well. */
-static void test_a_far_command_may_end_well(void **state)
-{
-    need(state);
-    ASSERT_ENDS(
-        0, "ended well", "--far",
-        "sh -c 'trap \"sleep .3; echo ended well >&2; exit\" TERM; sleep 9999 & wait'; true", "--",
-        "sleep", ".3");
 }
 
 /* ---- holding and joining -------------------------------------------------------------------- */
@@ -236,7 +223,7 @@ static void test_another_joins_a_link_that_is_held(void **state)
     static struct lan_run joined;
     char pid[16];
 
-    need(state);
+    need();
     lan_start(&run, NULL, LAN_WORDS("--far", "sleep 9999"));
     lan_await_output(&run, 1, "the link is up");
     snprintf(pid, sizeof pid, "%d", run.pid);
@@ -288,10 +275,8 @@ static void forbid_networks(void)
 static void test_where_namespaces_are_forbidden(void **state)
 {
     lan_run_as(&run, forbid_networks, LAN_WORDS("--", "true"));
-    if (run.exit_code == 97 || run.exit_code == 98) {
-        print_message("skip: no user namespaces here, so nothing can be forbidden in one\n");
-        skip();
-    }
+    lan_skip_if(run.exit_code == 97 || run.exit_code == 98,
+                "no user namespaces here, so nothing can be forbidden in one");
     assert_int_equal(run.exit_code, 3);
     assert_says("sysctl -w user.max_net_namespaces=10000");
 }
@@ -308,12 +293,9 @@ static void hide_ip(void)
 
 static void test_a_missing_ip_is_named(void **state)
 {
-    need(state);
+    need();
     lan_run_as(&run, hide_ip, LAN_WORDS("--", "true"));
-    if (run.exit_code == 97) {
-        print_message("skip: needs root, to hide the program ip\n");
-        skip();
-    }
+    lan_skip_if(run.exit_code == 97, "needs root, to hide the program ip");
     assert_int_equal(run.exit_code, 3);
     assert_says("needs the program ip (as root: apt install iproute2)");
 }
@@ -327,15 +309,9 @@ static void become_nobody(void)
 /* Skips unless we are root, and can become somebody who can run the program. */
 static void need_nobody(void)
 {
-    if (geteuid() != 0) {
-        print_message("skip: needs root, to become an ordinary user\n");
-        skip();
-    }
+    lan_skip_if(geteuid() != 0, "needs root, to become an ordinary user");
     lan_run_as(&run, become_nobody, LAN_WORDS("--version"));
-    if (run.exit_code != 0) {
-        print_message("skip: an ordinary user cannot run %s\n", lan_program);
-        skip();
-    }
+    lan_skip_if(run.exit_code != 0, "an ordinary user cannot run fanin-lan");
     lan_need(become_nobody, "kernel");
 }
 
@@ -352,10 +328,7 @@ static void test_an_ordinary_user_without_tun_is_told(void **state)
 {
     need_nobody();
     lan_run_as(&run, become_nobody, LAN_WORDS("--link=tun", "--", "true"));
-    if (run.exit_code == 0) {
-        print_message("skip: everyone may open /dev/net/tun here\n");
-        skip();
-    }
+    lan_skip_if(run.exit_code == 0, "everyone may open /dev/net/tun here");
     assert_int_equal(run.exit_code, 3);
     assert_says("/dev/net/tun");
 }
@@ -366,19 +339,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_commands_find_the_addresses_and_the_interface),
         cmocka_unit_test(test_programs_stay_who_they_are),
         cmocka_unit_test(test_input_is_the_near_commands),
-        cmocka_unit_test(test_the_exit_code_is_the_near_commands),
-        cmocka_unit_test(test_a_near_command_that_cannot_start),
-        cmocka_unit_test(test_a_far_command_that_dies),
+        cmocka_unit_test(test_commands_end_well_and_badly),
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_the_near_command_waits_for_the_ready_file),
-        cmocka_unit_test(test_a_far_command_that_is_never_ready),
         cmocka_unit_test(test_signals_reach_the_near_command),
         cmocka_unit_test(test_a_signal_to_the_group_comes_once),
-        cmocka_unit_test(test_nothing_is_left_after_the_end),
         cmocka_unit_test(test_nothing_is_left_after_a_kill),
         cmocka_unit_test(test_no_interface_is_ever_made_here),
-        cmocka_unit_test(test_a_far_command_that_will_not_end_is_killed),
-        cmocka_unit_test(test_a_far_command_may_end_well),
         cmocka_unit_test(test_another_joins_a_link_that_is_held),
         cmocka_unit_test(test_only_a_link_can_be_joined),
         cmocka_unit_test(test_where_namespaces_are_forbidden),

@@ -213,10 +213,7 @@ static void test_the_papers_lan_is_as_asked(void **state)
 {
     lan_need(NULL, "auto");
     LAN_RUN(&run, "--", "true");
-    if (run.exit_code == 3) {
-        print_message("skip: %s", run.error);
-        skip();
-    }
+    lan_skip_if(run.exit_code == 3, run.error);
     check_passes(LAN_WORDS("--check", "--json=-"));
     assert_true(figure(run.out, "up", "rate_asked_bits_per_s") == 100e6);
     assert_true(figure(run.out, "down", "loss_sent") >= 1000);
