@@ -28,7 +28,6 @@ void content_write(uint64_t key, uint64_t position, uint8_t *data, size_t bytes)
     memcpy(data, content_at(key, position), bytes);
 }
 
-/* How many of the bytes are right, before the first that is wrong. Behind the key only. */
 size_t content_right(uint64_t key, uint64_t position, const uint8_t *data, size_t bytes)
 {
     const uint8_t *expected = content_at(key, position);

@@ -5,10 +5,9 @@ const char *const op_names[OP_KINDS] = {"connect", "accept", "receive", "peek", 
                                         "send",    "post",   "meeting", "relief"};
 struct tally tally;
 
-/* ---- beginning ----------------------------------------------------------------------------- */
+/* ---- set-up -------------------------------------------------------------------------------- */
 
-/* Some runs are busy, some are calm: a lost wake-up shows only where no other packet
- * comes to the rescue. */
+/* Some runs are busy, some are calm: a lost wake-up shows only if no other packet follows. */
 static struct mix random_mix_of(struct rng *rng)
 {
     bool calm = rng_chance(rng, 30), plain = rng_chance(rng, 25);
@@ -64,8 +63,7 @@ static void side_open(struct stress *stress, unsigned index)
     side->gate_is_ours = strcmp(cp_gate_name(side->port), "user") == 0;
     way_init(&side->posts, rng);
     for (unsigned each = 0; each < side->workers; each++)
-        stress->workers[index][each] =
-            (struct worker){.stress = stress, .home = index, .rng = rng_child(rng)};
+        stress->workers[index][each] = (struct worker){.home = side, .rng = rng_child(rng)};
     side->listener = listen_at(side, 64, &side->address, rng);
     side->full = listen_at(side, 1, &side->full_address, rng);
 }
@@ -75,8 +73,7 @@ static void side_start(struct side *side)
     struct stress *stress = side->stress;
     for (unsigned index = 0; index < side->workers; index++) {
         struct worker *worker = &stress->workers[side->index][index];
-        int code = os_thread_start(&worker->thread, OS_ROLE_WORKER, 0, worker_run, worker);
-        LAW(code == 0, "no thread for the test itself");
+        thread_start(&worker->thread, OS_ROLE_WORKER, worker_run, worker);
     }
     pthread_rwlock_rdlock(&side->listener->life);
     for (unsigned accepts = 1 + rng_below(&stress->rng, RECEIVES_MAX); accepts > 0; accepts--)
@@ -84,8 +81,8 @@ static void side_start(struct side *side)
     pthread_rwlock_unlock(&side->listener->life);
 }
 
-/* An address where nobody listens: of a listener that is gone. (If a stranger has taken it since,
- * a connect may succeed, which is well.) */
+/* An address without a listener: that of a closed one. (If another process has taken it since, a
+ * connect may succeed, which is allowed.) */
 static void find_nobody(struct stress *stress)
 {
     struct end *end = listen_at(&stress->sides[0], 1, &stress->nobody, &stress->rng);
@@ -101,13 +98,11 @@ static void submitters_start(struct stress *stress)
         submitter->index = index;
         submitter->moves = stress->mix.moves;
         submitter->rng = rng_child(&stress->rng);
-        int code =
-            os_thread_start(&submitter->thread, "fanin-submitter", 0, submitter_run, submitter);
-        LAW(code == 0, "no thread for the test itself");
+        thread_start(&submitter->thread, "fanin-submitter", submitter_run, submitter);
     }
 }
 
-/* ---- ending -------------------------------------------------------------------------------- */
+/* ---- teardown ------------------------------------------------------------------------------ */
 
 static void side_close(struct side *side)
 {
@@ -119,7 +114,8 @@ static void side_close(struct side *side)
     count(&tally.port_closes);
 }
 
-/* Nobody waits for what this end sent: one of the two is closed, or has seen that the other is. */
+/* What this end sent need not arrive: one of the two ends is closed, or has seen that the other is.
+ */
 static bool stream_is_over(struct end *end)
 {
     struct end *partner = atomic_load(&end->partner);
@@ -133,6 +129,13 @@ static bool stream_is_over(struct end *end)
            (partner && atomic_load(&partner->lost));
 }
 
+/* How much of what this end sent has arrived and been verified. */
+static uint64_t arrived(struct end *end)
+{
+    struct end *partner = atomic_load(&end->partner);
+    return partner ? atomic_load(&partner->position) : 0;
+}
+
 /* What this end sent has arrived as far as it has to. */
 static bool stream_is_settled(struct end *end)
 {
@@ -140,12 +143,12 @@ static bool stream_is_settled(struct end *end)
     if (!connects || stream_is_over(end))
         return true;
     if (atomic_load(&end->whole))
-        return atomic_load(&end->whole_seen);
+        return atomic_load(&atomic_load(&end->partner)->finished);
     pthread_mutex_lock(&end->out.lock);
     bool idle = end->out.in_flight == 0;
     bool broken = end->stopped || atomic_load(&end->doubtful) != UINT64_MAX;
     pthread_mutex_unlock(&end->out.lock);
-    return broken || (idle && atomic_load(&end->arrived) == atomic_load(&end->sent));
+    return broken || (idle && arrived(end) == atomic_load(&end->sent));
 }
 
 static bool streams_are_settled(void *context)
@@ -160,19 +163,23 @@ static bool streams_are_settled(void *context)
     return true;
 }
 
-static bool posts_are_out(void *context)
+/* None of this kind and the kinds after it. */
+static bool none_in_flight(struct side *side, enum op_kind kind)
 {
-    struct side *side = context;
     unsigned left = 0;
-    for (unsigned kind = OP_POST; kind < OP_KINDS; kind++)
+    for (; kind < OP_KINDS; kind++)
         left += atomic_load(&side->in_flight[kind]);
     return atomic_load(&side->closing) || left == 0;
 }
 
-static bool nothing_is_in_flight(void *context)
+static bool posts_are_out(void *side)
 {
-    struct side *side = context;
-    return atomic_load(&side->closing) || side_in_flight(side) == 0;
+    return none_in_flight(side, OP_POST);
+}
+
+static bool nothing_is_in_flight(void *side)
+{
+    return none_in_flight(side, OP_CONNECT);
 }
 
 static void await_settled(struct stress *stress)
@@ -184,7 +191,7 @@ static void await_settled(struct stress *stress)
         LAW(stream_is_settled(end),
             "of %" PRIu64 " bytes that were sent %" PRIu64 " arrived (submitted %" PRIu64
             ", %u receives and %u sends under way%s)",
-            atomic_load(&end->sent), atomic_load(&end->arrived), end->submitted, end->in.in_flight,
+            atomic_load(&end->sent), arrived(end), atomic_load(&end->submitted), end->in.in_flight,
             end->out.in_flight, atomic_load(&end->whole) ? ", and then the end, unseen" : "");
     }
 }
@@ -200,7 +207,6 @@ static void await_side(struct side *side, bool (*so)(void *context), const char 
     }
 }
 
-/* Calls `act` on every end of the stress. */
 static void each_end(struct stress *stress, void (*act)(struct end *end, struct rng *rng))
 {
     unsigned count = atomic_load(&stress->end_count);
@@ -209,7 +215,7 @@ static void each_end(struct stress *stress, void (*act)(struct end *end, struct 
 }
 
 /* A receive on each end, so that what was sent can arrive and a close be seen. */
-static void end_listen_on(struct end *end, struct rng *rng)
+static void end_keep_receiving(struct end *end, struct rng *rng)
 {
     (void)rng;
     pthread_rwlock_rdlock(&end->life);
@@ -220,7 +226,7 @@ static void end_listen_on(struct end *end, struct rng *rng)
         end_close(end, CLOSE_AT_ONCE);
 }
 
-/* On some ends everything is cancelled, the others are closed over it. */
+/* Cancels everything on some ends, closes the others with operations in flight. */
 static void end_cancel_some(struct end *end, struct rng *rng)
 {
     bool cancel = rng_chance(rng, 50);
@@ -229,7 +235,7 @@ static void end_cancel_some(struct end *end, struct rng *rng)
         return;
     }
     pthread_rwlock_rdlock(&end->life);
-    pthread_mutex_lock(&end->in.lock); /* whoever submits still has done so by now */
+    pthread_mutex_lock(&end->in.lock); /* a submission under way is done now */
     pthread_mutex_unlock(&end->in.lock);
     end_cancel_all(end);
     pthread_rwlock_unlock(&end->life);
@@ -241,21 +247,21 @@ static void end_close_now(struct end *end, struct rng *rng)
     end_close(end, CLOSE_AT_ONCE);
 }
 
-/* Everything under way is to arrive, then to be taken back or closed over; nothing is left. */
+/* Lets everything under way arrive; then cancels or closes, until nothing is in flight. */
 static void drain(struct stress *stress)
 {
     struct side *sides = stress->sides;
-    each_end(stress, end_listen_on);
+    each_end(stress, end_keep_receiving);
     await_settled(stress);
     for (unsigned index = 0; index < SIDES; index++)
         await_side(&sides[index], posts_are_out, "posts to an open port");
     atomic_store(&stress->ending, true);
     each_end(stress, end_cancel_some);
     for (unsigned index = 0; index < SIDES; index++)
-        await_side(&sides[index], nothing_is_in_flight, "cancelled or closed over");
+        await_side(&sides[index], nothing_is_in_flight, "cancelled or their sockets closed");
     each_end(stress, end_close_now);
     for (unsigned index = 0; index < SIDES; index++)
-        await_side(&sides[index], nothing_is_in_flight, "closed over");
+        await_side(&sides[index], nothing_is_in_flight, "their sockets closed");
 }
 
 static void join_all(struct stress *stress)

@@ -6,7 +6,7 @@ enum { SENDS_MAX = 3, RECEIVE_BITS = 17 };
 
 _Thread_local bool is_waiting;
 
-/* ---- why things may end -------------------------------------------------------------------- */
+/* ---- explanations -------------------------------------------------------------------------- */
 
 bool far_may_be_gone(struct end *end)
 {
@@ -34,7 +34,7 @@ struct end *end_new(struct side *side, enum goal goal, bool connector, struct rn
 {
     struct stress *stress = side->stress;
     struct end *end = get_memory(sizeof *end);
-    *end = (struct end){.stress = stress, .side = side, .goal = goal, .connector = connector};
+    *end = (struct end){.side = side, .goal = goal, .connector = connector};
     pthread_rwlock_init(&end->life, NULL);
     way_init(&end->in, rng);
     way_init(&end->out, rng);
@@ -58,7 +58,7 @@ void end_free(struct end *end)
     free(end);
 }
 
-/* The port closes handles as it is closed itself: until then they may be used. */
+/* A closing port closes its handles; until then they may be used. */
 static bool handles_hold(struct side *side)
 {
     pthread_rwlock_rdlock(&side->handles);
@@ -86,7 +86,7 @@ void end_close(struct end *end, enum close_kind how)
         cp_socket_close(end->socket);
         end->socket = NULL;
         if (end->connector)
-            atomic_fetch_sub(&end->stress->live, 1);
+            atomic_fetch_sub(&end->side->stress->live, 1);
     }
     pthread_rwlock_unlock(&end->life);
 }
@@ -120,12 +120,15 @@ static void source_give(void *context, struct cp_block *blocks, unsigned count)
     tracked->lent = 0;
 }
 
-static int receive_submit(struct end *end, struct tracked_op *tracked)
+static int submit_in(struct end *end, struct tracked_op *tracked)
 {
     struct rng *rng = &tracked->rng;
     unsigned count = rng_between(rng, 1, 4);
     struct cp_source source = {source_take, source_give, tracked};
     switch (tracked->kind) {
+    case OP_ACCEPT:
+        tracked_op_begin(&end->in, tracked);
+        return cp_accept(end->socket, &tracked->op);
     case OP_PEEK:
         tracked_op_begin(&end->in, tracked);
         return cp_receive(end->socket, &tracked->op, NULL, 0);
@@ -140,20 +143,37 @@ static int receive_submit(struct end *end, struct tracked_op *tracked)
     }
 }
 
-void end_receive(struct end *end, enum op_kind kind, unsigned most)
+/* The end's way in is held. */
+static void begin_in(struct end *end, enum op_kind kind)
 {
-    if (!end->socket || !atomic_load(&end->established))
+    struct tracked_op *tracked = tracked_op_new(&end->in, end->side, end, kind);
+    int code = submit_in(end, tracked);
+    bool explained = kind != OP_ACCEPT && is_explained(end, tracked, code);
+    LAW(code == 0 || code == CP_ECLOSED || explained, "a %s was refused with %s", op_names[kind],
+        cp_error_name(code));
+    if (!tracked_op_accepted(&end->in, tracked, code) && kind != OP_ACCEPT)
+        atomic_store(&end->lost, true);
+}
+
+static void end_begin_in(struct end *end, enum op_kind kind, unsigned most)
+{
+    if (!end->socket)
         return;
     pthread_mutex_lock(&end->in.lock);
-    if (end->in.in_flight < most && !atomic_load(&end->stress->ending)) {
-        struct tracked_op *tracked = tracked_op_new(&end->in, end->side, end, kind);
-        int code = receive_submit(end, tracked);
-        LAW(code == 0 || code == CP_ECLOSED || is_explained(end, tracked, code),
-            "a receive was refused with %s", cp_error_name(code));
-        if (!tracked_op_accepted(&end->in, tracked, code))
-            atomic_store(&end->lost, true);
-    }
+    if (end->in.in_flight < most && !atomic_load(&end->side->stress->ending))
+        begin_in(end, kind);
     pthread_mutex_unlock(&end->in.lock);
+}
+
+void end_receive(struct end *end, enum op_kind kind, unsigned most)
+{
+    if (atomic_load(&end->established))
+        end_begin_in(end, kind, most);
+}
+
+void end_accept(struct end *end)
+{
+    end_begin_in(end, OP_ACCEPT, RECEIVES_MAX);
 }
 
 enum op_kind random_receive(struct rng *rng)
@@ -164,10 +184,10 @@ enum op_kind random_receive(struct rng *rng)
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-/* An accepted end must first hear which end it is connected to and whether it may answer. */
+/* An accepted end must first learn its partner, and whether it may answer. */
 static bool may_send(struct end *end)
 {
-    struct stress *stress = end->stress;
+    struct stress *stress = end->side->stress;
     if (!end->socket || !atomic_load(&end->established) || end->stopped || end->goal != GOAL_LINE ||
         atomic_load(&stress->draining))
         return false;
@@ -176,7 +196,7 @@ static bool may_send(struct end *end)
         if (!partner || partner->one_way)
             return false;
     }
-    /* The greeting goes alone, so that it is never cut off with others behind it. */
+    /* The greeting is sent alone, so that it is never cut off with others behind it. */
     unsigned most = atomic_load(&end->sent) == 0 ? 1 : SENDS_MAX;
     return end->out.in_flight < most && end->submitted < end->sent_max &&
            atomic_load(&stress->budget_bytes) > 0;
@@ -188,14 +208,13 @@ void end_send(struct end *end)
     if (may_send(end)) {
         struct tracked_op *tracked = tracked_op_new(&end->out, end->side, end, OP_SEND);
         struct rng *rng = &tracked->rng;
-        size_t bytes = KEY_BYTES + rng_size(rng, end->stress->mix.send_bits);
+        size_t bytes = KEY_BYTES + rng_size(rng, end->side->stress->mix.send_bits);
         unsigned count = rng_between(rng, 1, 4);
         tracked_op_fill_blocks(tracked, count, bytes);
         content_write(end->key, end->submitted, tracked->data, bytes);
         tracked->start = end->submitted;
         end->submitted += bytes;
-        atomic_store(&end->announced, end->submitted);
-        atomic_fetch_sub(&end->stress->budget_bytes, (int64_t)bytes);
+        atomic_fetch_sub(&end->side->stress->budget_bytes, (int64_t)bytes);
         tracked_op_begin(&end->out, tracked);
         int code = cp_send(end->socket, &tracked->op, tracked->blocks, count);
         LAW(code == 0 || code == CP_ECLOSED || is_explained(end, tracked, code),
@@ -227,8 +246,10 @@ void end_cancel_one(struct end *end, struct way *way)
     if (!end->socket)
         return;
     pthread_mutex_lock(&way->lock);
-    struct tracked_op *tracked = rng_chance(&way->rng, 50) ? way->oldest : way->newest;
-    /* The greeting is left alone: without it nothing can be checked. */
+    struct tracked_op *tracked = way_oldest(way);
+    if (tracked && rng_chance(&way->rng, 50)) /* the newest instead */
+        tracked = LIST_MEMBER(way->ops.before, struct tracked_op, in_way);
+    /* The greeting is never cancelled: without it nothing can be checked. */
     if (tracked && !(tracked->kind == OP_SEND && tracked->start == 0)) {
         if (tracked->kind == OP_SEND)
             doubt_from(end, tracked->start);
@@ -241,38 +262,22 @@ void end_cancel_one(struct end *end, struct way *way)
     pthread_mutex_unlock(&way->lock);
 }
 
-/* New operations may come in between. */
 void end_cancel_all(struct end *end)
 {
     if (!end->socket)
         return;
     pthread_mutex_lock(&end->out.lock);
     uint64_t position = end->submitted;
-    for (struct tracked_op *tracked = end->out.oldest; tracked; tracked = tracked->newer)
-        if (tracked->kind == OP_SEND && tracked->start < position)
-            position = tracked->start;
+    const struct tracked_op *oldest = way_oldest(&end->out); /* sends are in the stream's order */
+    if (oldest && oldest->kind == OP_SEND)
+        position = oldest->start;
     doubt_from(end, position);
     atomic_store(&end->cancelled, true);
     pthread_mutex_unlock(&end->out.lock);
     cancel_checked(end, NULL);
 }
 
-/* ---- connecting and accepting -------------------------------------------------------------- */
-
-void end_accept(struct end *end)
-{
-    if (!end->socket)
-        return;
-    pthread_mutex_lock(&end->in.lock);
-    if (end->in.in_flight < RECEIVES_MAX && !atomic_load(&end->stress->ending)) {
-        struct tracked_op *tracked = tracked_op_new(&end->in, end->side, end, OP_ACCEPT);
-        tracked_op_begin(&end->in, tracked);
-        int code = cp_accept(end->socket, &tracked->op);
-        LAW(code == 0 || code == CP_ECLOSED, "an accept was refused with %s", cp_error_name(code));
-        tracked_op_accepted(&end->in, tracked, code);
-    }
-    pthread_mutex_unlock(&end->in.lock);
-}
+/* ---- connecting --------------------------------------------------------------------------- */
 
 /* The end's life and its way out are held. */
 static bool connect_submit(struct end *end, const struct net_address *address, bool is_relief)
@@ -286,8 +291,7 @@ static bool connect_submit(struct end *end, const struct net_address *address, b
         limit_ns = rng_below(&way->rng, 20000) * UINT64_C(1000);
     else if (rng_chance(&way->rng, 50))
         limit_ns = ms(60000);
-    tracked->has_limit = is_short;
-    tracked->due_ns = os_now_ns() + (is_short ? limit_ns : 0);
+    tracked->due_ns = is_short ? os_now_ns() + limit_ns : 0;
     tracked_op_begin(way, tracked);
     int code =
         cp_connect(end->socket, &tracked->op, net_sockaddr(address), address->bytes, limit_ns);
@@ -329,7 +333,7 @@ bool side_connect(struct side *side, enum goal goal, struct rng *rng, bool is_re
 bool side_post(struct side *side, struct tracked_op *tracked)
 {
     pthread_mutex_lock(&side->posts.lock);
-    tracked->result = (int64_t)rng_next(&side->posts.rng); /* a post's number may be any */
+    tracked->result = (int64_t)rng_next(&side->posts.rng); /* a post may carry any number */
     tracked->key = (uintptr_t)tracked->result ^ 1;
     tracked_op_begin(&side->posts, tracked);
     bool was_closed = tracked->was_closed;
@@ -360,7 +364,6 @@ struct tracked_op *post_new(struct side *side, enum op_kind kind, unsigned poste
 
 /* ---- misuse -------------------------------------------------------------------------------- */
 
-/* Each must be refused, without a packet. */
 void end_misuse(struct end *end, struct rng *rng)
 {
     if (!end->socket)

@@ -1,17 +1,17 @@
-/* Results: what a packet may say, given what has been done, and what its worker does next. */
+/* Results: checks what a packet says against what was done, then decides what the worker does. */
 #include "cport/tests/stress/stress.h"
 
 /* ---- streams ------------------------------------------------------------------------------- */
 
-/* The greeting is complete: who speaks here? */
+/* The greeting is complete: finds the sender. */
 static void greeted(struct end *end)
 {
     uint64_t key = 0;
     for (unsigned index = KEY_BYTES; index-- > 0;)
         key = key << 8 | end->greeting[index];
     unsigned index = (unsigned)(key & 0xffff);
-    struct end *sender = index < ENDS_MAX ? atomic_load(&end->stress->ends[index]) : NULL;
-    LAW(sender && sender->key == key, "a stream begins with bytes that nobody sent");
+    struct end *sender = index < ENDS_MAX ? atomic_load(&end->side->stress->ends[index]) : NULL;
+    LAW(sender && sender->key == key, "a stream begins with bytes that no end sent");
     LAW(sender->side != end->side && sender->connector != end->connector,
         "an end hears from one of its own side");
     struct end *none = NULL;
@@ -39,26 +39,24 @@ static void stream_verify(struct end *end, const uint8_t *data, size_t bytes)
         sure = doubtful > position ? (size_t)(doubtful - position) : 0;
     size_t right = content_right(sender->key, position, data, sure);
     LAW(right == sure, "byte %" PRIu64 " of a stream is wrong", position + right);
-    LAW(position + bytes <= atomic_load(&sender->announced), "more bytes came than were sent");
+    LAW(position + bytes <= atomic_load(&sender->submitted), "more bytes came than were sent");
     end->position += bytes;
-    atomic_store(&sender->arrived, end->position);
     atomic_fetch_add_explicit(&tally.bytes, bytes, memory_order_relaxed);
 }
 
 static void stream_finished(struct end *end)
 {
     LAW(far_may_be_gone(end), "a stream ended though its sender is open");
-    end->finished = true;
     atomic_store(&end->lost, true);
     count(&tally.finished);
     struct end *sender = atomic_load(&end->partner);
-    if (!sender || !atomic_load(&sender->whole))
-        return;
-    LAW(end->position == atomic_load(&sender->sent),
-        "a stream ended after %" PRIu64 " bytes of %" PRIu64, end->position,
-        atomic_load(&sender->sent));
-    atomic_store(&sender->whole_seen, true);
-    count(&tally.whole);
+    if (sender && atomic_load(&sender->whole)) {
+        LAW(end->position == atomic_load(&sender->sent),
+            "a stream ended after %" PRIu64 " bytes of %" PRIu64, end->position,
+            atomic_load(&sender->sent));
+        count(&tally.whole);
+    }
+    atomic_store(&end->finished, true);
 }
 
 /* ---- operations that are over -------------------------------------------------------------- */
@@ -89,7 +87,7 @@ static void receive_over(struct end *end, const struct tracked_op *tracked)
     }
     if (result < 0) {
         failed(end, tracked);
-        /* A peek may say so as soon as a send has heard of it, with bytes there still. */
+        /* After a failed send a peek may report the reset although bytes are left. */
         end->broken |= result == CP_ERESET && tracked->kind != OP_PEEK;
         return;
     }
@@ -121,7 +119,7 @@ static void send_over(struct end *end, const struct tracked_op *tracked)
     doubt_from(end, tracked->start);
 }
 
-/* A connection may also be reset before its worker learns that it was made. */
+/* A connection may also be reset before the connect is delivered. */
 static bool connect_is_explained(struct end *end, const struct tracked_op *tracked)
 {
     struct side *far = other_side(end->side);
@@ -137,7 +135,7 @@ static bool connect_is_explained(struct end *end, const struct tracked_op *track
         return end->goal == GOAL_LINE || atomic_load(&listener->closing) ||
                atomic_load(&far->closing);
     case CP_ETIMEDOUT:
-        return tracked->has_limit && os_now_ns() >= tracked->due_ns;
+        return tracked->due_ns != 0 && os_now_ns() >= tracked->due_ns;
     default:
         return is_explained(end, tracked, tracked->result);
     }
@@ -176,29 +174,30 @@ static void tracked_op_over(struct end *end, const struct tracked_op *tracked)
     }
 }
 
-/* To a worker that is alone on its side, operations of one direction complete in their order. One
- * that has been taken back may be told of later than those it made room for. */
+/* A single worker sees the operations of one direction complete in order. A cancelled one may be
+ * delivered after those behind it. */
 static bool keeps_its_turn(struct end *end, const struct way *way, const struct tracked_op *tracked)
 {
-    bool alone = end->side->workers == 1 && end->stress->mix.hopping == 0;
-    return !alone || way->oldest == tracked || atomic_load(&end->cancelled) ||
-           atomic_load(&way->oldest->cancelled);
+    bool alone = end->side->workers == 1 && end->side->stress->mix.hopping == 0;
+    const struct tracked_op *oldest = way_oldest(way);
+    return !alone || oldest == tracked || atomic_load(&end->cancelled) ||
+           atomic_load(&oldest->cancelled);
 }
 
-/* Handles those that are over and have no elder under way: operations of one direction are
- * judged in the order of submission, whoever of the workers had which. Returns rng for what
- * comes next. */
+/* Checks the operations that are over and have no older one in flight: those of one direction are
+ * judged in the order of submission, whichever worker had which. Returns rng for what comes next.
+ */
 static struct rng way_settle(struct end *end, struct way *way, struct tracked_op *tracked,
                              int64_t result)
 {
     pthread_mutex_lock(&way->lock);
-    LAW(result < 0 || keeps_its_turn(end, way, tracked), "a %s overtook its elders",
+    LAW(result < 0 || keeps_its_turn(end, way, tracked), "a %s overtook older ones",
         op_names[tracked->kind]);
     tracked->done = true;
     tracked->result = result;
     way->in_flight--;
-    for (struct tracked_op *each; (each = way->oldest) && each->done;) {
-        way_remove(way, each);
+    for (struct tracked_op *each; (each = way_oldest(way)) && each->done;) {
+        list_remove(&each->in_way);
         tracked_op_over(end, each);
         tracked_op_retire(way, each);
     }
@@ -234,20 +233,20 @@ static void welcome(struct side *side, cp_handle handle, struct rng *rng)
     pthread_rwlock_unlock(&end->life);
 }
 
-/* A one-way end has sent all that it wanted, and it is with the kernel. */
+/* A one-way end has sent everything, and the kernel has it. */
 static bool is_whole(struct end *end)
 {
     pthread_mutex_lock(&end->out.lock);
-    bool whole = end->one_way && end->submitted >= end->sent_max && !end->out.oldest &&
+    bool whole = end->one_way && end->submitted >= end->sent_max && !way_oldest(&end->out) &&
                  !end->stopped && atomic_load(&end->doubtful) == UINT64_MAX;
     pthread_mutex_unlock(&end->out.lock);
     return whole;
 }
 
-/* After an operation of the end: more of the same, usually. */
+/* After an operation of the end: usually more of the same. */
 static void end_react(struct end *end, struct rng *rng)
 {
-    struct stress *stress = end->stress;
+    struct stress *stress = end->side->stress;
     struct mix *mix = &stress->mix;
     bool lost = atomic_load(&end->lost), draining = atomic_load(&stress->draining);
     if (lost && (draining || rng_chance(rng, 70))) {

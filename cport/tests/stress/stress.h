@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "base/net.h"
 #include "base/random.h"
 #include "cport/cport.h"
@@ -64,7 +65,7 @@ static inline size_t rng_size(struct rng *rng, unsigned bits)
     return 1 + (size_t)(rng_next(rng) % most);
 }
 
-/* ---- law.c --------------------------------------------------------------------------------- */
+/* ---- stress_main.c -------------------------------------------------------------------------- */
 
 /* What runs now. Written before the threads begin. */
 struct running {
@@ -79,14 +80,14 @@ extern struct running running;
 __attribute__((format(printf, 3, 4))) void law_broken(const char *file, int line,
                                                       const char *format, ...);
 
-/* LAW(truth, what is so if it does not hold, ...) */
+/* LAW(truth, format of the report if it does not hold, ...) */
 #define LAW(truth, ...)                                                                            \
     do {                                                                                           \
         if (!(truth))                                                                              \
             law_broken(__FILE__, __LINE__, __VA_ARGS__);                                           \
     } while (0)
 
-/* comes_true: waits, for a while, until it is so. False: it did not come true. */
+/* comes_true: waits until it is so. False: it was not so for 20 seconds. */
 bool comes_true(bool (*so)(void *context), void *context);
 
 /* ---- content.c ----------------------------------------------------------------------------- */
@@ -121,7 +122,7 @@ enum op_kind {
     OP_SEND,
     OP_POST,
     OP_MEET,   /* a post whose handler waits for the others of its meeting */
-    OP_RELIEF, /* a post of a worker that gives its place away, for whoever takes it */
+    OP_RELIEF, /* a post for the worker that takes a freed place */
     OP_KINDS,
 };
 
@@ -135,31 +136,29 @@ struct tracked_op {
     enum op_kind kind;
     struct side *side;
     struct end *end; /* NULL: of a post */
-    struct tracked_op *older, *newer;
+    struct link in_way;
     atomic_bool in_flight;
     atomic_bool cancelled; /* cp_cancel has named it */
     bool done;             /* delivered, and `result` is known; its way's lock covers both */
     bool was_closed;       /* its port, before the submission */
-    bool has_limit;
-    bool is_relief; /* of a connect: it is what a OP_RELIEF is, from the engine */
+    bool is_relief;        /* of a connect: its time-out is what an OP_RELIEF is */
     int64_t result;
     uintptr_t key;
     uint8_t *data;
     size_t bytes;    /* of data */
     uint64_t start;  /* of a send: where in its stream it begins */
-    uint64_t due_ns; /* of a connect with a limit: not earlier may it time out */
+    uint64_t due_ns; /* of a connect: it may not time out earlier; 0: never */
     struct rng rng;
     unsigned lent, refused; /* late: blocks that the source has out; how often it had none */
-    unsigned poster;        /* of a post: who */
-    uint64_t number;        /* ... and the how many-th of his to this side */
+    unsigned poster;        /* of a post: which submitter */
+    uint64_t number;        /* ... and its number among the poster's to this side */
 };
 
 /* One direction of an end, or the posts of a side. */
 struct way {
     pthread_mutex_t lock;
     struct rng rng;
-    struct tracked_op *oldest,
-        *newest;              /* in the order of submission; done ones wait for their elders */
+    struct link ops;          /* in the order of submission; done ones wait for older ones */
     struct tracked_op *spare; /* its op is used again as it was left */
     unsigned in_flight;
 };
@@ -167,7 +166,6 @@ struct way {
 enum goal { GOAL_LINE, GOAL_NOBODY, GOAL_FULL, GOAL_LISTEN };
 
 struct end {
-    struct stress *stress;
     struct side *side;
     enum goal goal;
     bool connector; /* it connected; the other end was accepted */
@@ -179,28 +177,25 @@ struct end {
     atomic_bool established, closing, cancelled, lost;
     struct way in, out;
 
-    /* What it receives; covered by in.lock. */
-    uint64_t position; /* verified up to here */
+    /* What it receives; written under in.lock. */
+    _Atomic uint64_t position; /* verified up to here */
     uint8_t greeting[KEY_BYTES];
-    bool finished; /* the peer's end has been seen */
-    bool broken;   /* a receive has ended with a reset */
+    atomic_bool finished; /* the end of the stream has been seen */
+    bool broken;          /* a receive has ended with a reset */
 
-    /* What it sends. */
-    uint64_t key;
-    uint64_t submitted, sent_max; /* covered by out.lock */
-    bool stopped;                 /* a send has failed: nothing may follow. Covered by out.lock */
-    _Atomic uint64_t sent;        /* completed */
-    _Atomic uint64_t announced;   /* submitted, for the receiver to compare with */
-    _Atomic uint64_t doubtful;    /* from here on a cancel may have left a hole */
-    _Atomic uint64_t arrived;     /* verified by the receiver */
-    atomic_bool whole;            /* it closed in good order after the last byte */
-    atomic_bool whole_seen;       /* and the receiver has seen all of it, and the end */
+    /* What it sends; written under out.lock. */
+    uint64_t key, sent_max;
+    bool stopped;               /* a send has failed: nothing may follow */
+    _Atomic uint64_t submitted; /* bytes */
+    _Atomic uint64_t sent;      /* of completed sends */
+    _Atomic uint64_t doubtful;  /* from here on a cancel may have left a hole */
+    atomic_bool whole;          /* it closed in good order after the last byte */
 
     _Atomic(struct end *) partner; /* the other end, once the connector's greeting has come */
 };
 
-/* As many workers as can run at once are to meet: each waits for the others. Or one gives its
- * place away and waits until somebody has taken it. One of the two at a time on a side, since each
+/* A meeting: as many workers as can run at once wait for each other. Or a relief: a worker frees
+ * its place and waits until another has taken it. A side has one of the two at a time, since each
  * may need all the other workers. */
 struct meeting {
     atomic_bool called;
@@ -223,8 +218,7 @@ struct side {
 };
 
 struct worker {
-    struct stress *stress;
-    unsigned home;
+    struct side *home;
     struct rng rng;
     pthread_t thread, before;
     bool is_successor; /* `before` is to be joined */
@@ -290,13 +284,15 @@ static inline struct side *other_side(struct side *side)
 
 /* ---- tracked_op.c: the way's lock is held -------------------------------------------------- */
 
-/* is_painted: whether the port has not written there. */
+/* is_painted: whether the port has written nothing there. */
 bool is_painted(const void *memory, size_t bytes);
 void *get_memory(size_t bytes);
+void thread_start(pthread_t *thread, const char *role, void *(*run)(void *), void *argument);
 bool is_code(int64_t result);
 
 void way_init(struct way *way, struct rng *rng);
-void way_remove(struct way *way, struct tracked_op *tracked);
+/* way_oldest: of those that are not over; NULL: there is none. */
+struct tracked_op *way_oldest(const struct way *way);
 
 /* way_free: after the port is gone: operations it never delivered are the caller's again. */
 void way_free(struct way *way);
@@ -320,7 +316,6 @@ void tracked_op_withdraw(struct way *way, struct tracked_op *tracked, int code);
 struct tracked_op *tracked_op_delivered(const struct cp_packet *packet, struct side *side);
 void tracked_op_retire(struct way *way, struct tracked_op *tracked);
 void quarantine_clear(void);
-unsigned side_in_flight(struct side *side);
 
 /* ---- end.c: the end's life is held, except for closing ------------------------------------- */
 

@@ -1,55 +1,67 @@
-/* The program around the stress runs:
- *
- *   stress [--engine=NAME] [--seconds=N] [--seed=N]
- *
- * Run after run from seeds of its own, for `seconds` on each engine that runs here; with --seed
- * that one run again and again: its decisions are repeated, the timing of its threads is not.
- * Prints TAP, one test per engine. */
+/* The program around the stress runs: one run after the other, for some seconds on each engine that
+ * works here, each from a new seed, or all from one (the decisions are repeated, the timing of the
+ * threads is not). Prints TAP, one test per engine, and reports a broken law. */
+#include <stdarg.h>
+
+#include "base/options.h"
 #include "cport/tests/stress/stress.h"
 
-struct plan {
-    const char *engine;
-    unsigned seconds;
-    bool one_seed;
-    uint64_t seed;
-};
+/* ---- the law -------------------------------------------------------------------------------- */
 
-static bool number_of(const char *text, uint64_t *number)
+enum { PATIENCE_S = 20 };
+
+struct running running;
+
+void law_broken(const char *file, int line, const char *format, ...)
 {
-    char *end;
-    *number = strtoull(text, &end, 0);
-    return *text && !*end;
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    char what[400];
+    va_list arguments;
+    if (atomic_flag_test_and_set(&said))
+        os_sleep_ns(UINT64_MAX);
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    printf("not ok %u - the law under stress [%s]: %s (%s:%d)\n"
+           "# replay (decisions, not the threads' timing): --engine=%s --seed=%" PRIu64 "\n",
+           running.test, running.engine, what, file, line, running.engine, running.seed);
+    fflush(stdout);
+    _Exit(1);
 }
 
-static bool option(const char *argument, const char *name, const char **value)
+bool comes_true(bool (*so)(void *context), void *context)
 {
-    size_t bytes = strlen(name);
-    *value = argument + bytes;
-    return strncmp(argument, name, bytes) == 0;
-}
-
-static bool plan_read(struct plan *plan, int argc, char **argv)
-{
-    for (int index = 1; index < argc; index++) {
-        const char *value;
-        uint64_t seconds;
-        bool well = true;
-        if (option(argv[index], "--engine=", &value))
-            plan->engine = value;
-        else if (option(argv[index], "--seed=", &value))
-            well = plan->one_seed = number_of(value, &plan->seed);
-        else if (option(argv[index], "--seconds=", &value) && number_of(value, &seconds))
-            plan->seconds = (unsigned)seconds;
-        else
-            well = false;
-        if (!well) {
-            fprintf(stderr, "stress: %s: takes --engine=NAME, --seconds=N and --seed=N\n",
-                    argv[index]);
+    uint64_t end_ns = os_now_ns() + (uint64_t)PATIENCE_S * OS_NS_PER_S;
+    while (!so(context)) {
+        if (os_now_ns() >= end_ns)
             return false;
-        }
+        os_sleep_ns(200000);
     }
     return true;
 }
+
+/* ---- the program ---------------------------------------------------------------------------- */
+
+struct plan {
+    const char *engine;
+    uint64_t seconds, seed; /* seed 0: new ones */
+};
+
+#define AT(field) .offset = offsetof(struct plan, field)
+
+static const struct option_spec options[] = {
+    {"engine", "NAME", NULL, "this engine only", options_string, AT(engine)},
+    {"seconds", "N", NULL, "for each engine", options_count, AT(seconds)},
+    {"seed", "N", NULL, "this run, repeated", options_count, AT(seed)},
+    {0},
+};
+
+static const struct option_set option_set = {
+    .program = "stress",
+    .synopsis = "[OPTION]...",
+    .about = "Checks the completion port's law with random operations.",
+    .options = options,
+};
 
 static bool runs_here(const char *engine, char *why, size_t why_bytes)
 {
@@ -59,56 +71,58 @@ static bool runs_here(const char *engine, char *why, size_t why_bytes)
     return code == 0;
 }
 
-static unsigned long long told(atomic_ullong *what)
+static unsigned long long take_count(atomic_ullong *what)
 {
     return atomic_exchange(what, 0);
 }
 
-/* What the engine has been through: a test that exercised nothing would show here. */
-static void tell(uint64_t started_ns)
+/* What was exercised: a test that did nothing would show here. */
+static void print_tally(uint64_t started_ns)
 {
     unsigned long long ops = 0;
     printf("#");
     for (unsigned kind = 0; kind < OP_KINDS; kind++) {
-        unsigned long long some = told(&tally.ops[kind]);
+        unsigned long long some = take_count(&tally.ops[kind]);
         printf(" %llu %ss,", some, op_names[kind]);
         ops += some;
     }
-    printf(" %llu refused\n#", told(&tally.refused));
+    printf(" %llu refused\n#", take_count(&tally.refused));
     for (int code = CP_ERROR_BASE + 1; code < CP_ERROR_END; code++) {
-        unsigned long long some = told(&tally.results[cp_error_index(code)]);
+        unsigned long long some = take_count(&tally.results[cp_error_index(code)]);
         if (some > 0)
             printf(" %llu %s,", some, cp_error_name(code));
     }
-    printf(" %llu ends of streams (%llu after the last byte)\n", told(&tally.finished),
-           told(&tally.whole));
+    printf(" %llu ends of streams (%llu after the last byte)\n", take_count(&tally.finished),
+           take_count(&tally.whole));
     printf("# %llu MB, %llu meetings, %llu places taken over, %llu blocking sections, %llu hops, "
            "%llu successors, %llu misuses,"
            " %llu closed ports\n",
-           told(&tally.bytes) >> 20, told(&tally.meetings), told(&tally.reliefs),
-           told(&tally.blocks), told(&tally.hops), told(&tally.successors), told(&tally.misuses),
-           told(&tally.port_closes));
+           take_count(&tally.bytes) >> 20, take_count(&tally.meetings), take_count(&tally.reliefs),
+           take_count(&tally.blocks), take_count(&tally.hops), take_count(&tally.successors),
+           take_count(&tally.misuses), take_count(&tally.port_closes));
     printf("ok %u - the law under stress [%s]: %llu runs, %llu operations in %.1f s\n",
-           running.test, running.engine, told(&tally.runs), ops,
+           running.test, running.engine, take_count(&tally.runs), ops,
            (double)(os_now_ns() - started_ns) / OS_NS_PER_S);
 }
 
 static void run_engine(const struct plan *plan)
 {
     uint64_t started_ns = os_now_ns();
-    struct rng seeds = {plan->seed};
+    struct rng seeds = {os_wall_ns()};
     do
-        stress_run(plan->one_seed ? plan->seed : rng_next(&seeds));
-    while (os_now_ns() - started_ns < (uint64_t)plan->seconds * OS_NS_PER_S);
-    tell(started_ns);
+        stress_run(plan->seed ? plan->seed : rng_next(&seeds));
+    while (os_now_ns() - started_ns < plan->seconds * OS_NS_PER_S);
+    print_tally(started_ns);
     fflush(stdout);
 }
 
 int stress_main(int argc, char **argv, unsigned seconds)
 {
-    struct plan plan = {.seconds = seconds, .seed = os_wall_ns()};
-    if (!plan_read(&plan, argc, argv))
-        return 2;
+    int unused;
+    struct plan plan = {.seconds = seconds};
+    int parsed = options_parse(&option_set, argc, argv, &plan, &unused);
+    if (parsed != OPTIONS_OK)
+        return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
     content_init();
     unsigned planned = 0;
     const char *engine;
@@ -116,7 +130,7 @@ int stress_main(int argc, char **argv, unsigned seconds)
         planned += !plan.engine || strcmp(plan.engine, engine) == 0;
     if (planned == 0) {
         fprintf(stderr, "stress: --engine=%s: there is no such engine here\n", plan.engine);
-        return 2;
+        return EXIT_WRONG_USE;
     }
     printf("1..%u\n", planned);
     for (unsigned index = 0; (engine = cp_engine_list(index, NULL)); index++) {

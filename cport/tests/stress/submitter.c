@@ -35,14 +35,14 @@ static void post_some(struct submitter *submitter, struct side *side)
     }
 }
 
-static bool everybody_left(void *context)
+static bool all_have_left(void *context)
 {
     struct side *side = context;
     return atomic_load(&side->meeting.gone) >= atomic_load(&side->meeting.expected) ||
            atomic_load(&side->closing);
 }
 
-/* As many packets as workers may run at once: none of them is done before all of them run. */
+/* Posts as many packets as workers may run at once. No handler returns before all of them run. */
 static void call_meeting(struct submitter *submitter, struct side *side)
 {
     struct meeting *meeting = &side->meeting;
@@ -57,7 +57,7 @@ static void call_meeting(struct submitter *submitter, struct side *side)
         if (!side_post(side, post_new(side, OP_MEET, submitter->index, number)))
             return;
     }
-    LAW(comes_true(everybody_left, side), "a meeting of %u was left by %u; workers %u, limit %u",
+    LAW(comes_true(all_have_left, side), "a meeting of %u was left by %u; workers %u, limit %u",
         expected, atomic_load(&meeting->gone), side->workers, side->limit);
     if (atomic_load(&side->closing))
         return;
@@ -65,7 +65,7 @@ static void call_meeting(struct submitter *submitter, struct side *side)
     atomic_store(&meeting->called, false);
 }
 
-/* Something to an end: more work, a cancel, misuse or its close. */
+/* Does something to an end: more work, a cancel, misuse or a close. */
 static void meddle(struct submitter *submitter, struct end *end)
 {
     struct mix *mix = &submitter->stress->mix;
@@ -109,8 +109,8 @@ static void submitter_move(struct submitter *submitter)
         os_sleep_ns(rng_below(rng, mix->pause_us) * UINT64_C(1000));
 }
 
-/* Whatever else happens on a port makes up for a wake-up that is lost. */
-static bool nobody_waits_for_relief(void *context)
+/* Other packets would hide a lost wake-up. */
+static bool no_relief_is_due(void *context)
 {
     struct stress *stress = context;
     return !stress->mix.quiet || atomic_load(&stress->reliefs) == 0;
@@ -120,10 +120,10 @@ void *submitter_run(void *argument)
 {
     struct submitter *submitter = argument;
     struct stress *stress = submitter->stress;
-    /* A section that blocks is a worker's affair: from here it has no effect. */
+    /* Blocking sections have no effect outside workers. */
     cp_block_begin(stress->sides[0].port);
     while (submitter->moves-- > 0 && !atomic_load(&stress->draining)) {
-        comes_true(nobody_waits_for_relief, stress);
+        comes_true(no_relief_is_due, stress);
         submitter_move(submitter);
     }
     cp_block_end(stress->sides[0].port);

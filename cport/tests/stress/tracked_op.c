@@ -12,8 +12,7 @@ static struct {
     size_t bytes;
 } quarantine = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* ---- the quarantine
- * ----------------------------------------------------------------------------- */
+/* ---- the quarantine ------------------------------------------------------------------------ */
 
 bool is_painted(const void *memory, size_t bytes)
 {
@@ -63,28 +62,20 @@ void quarantine_clear(void)
 void way_init(struct way *way, struct rng *rng)
 {
     *way = (struct way){.rng = rng_child(rng)};
+    list_init(&way->ops);
     pthread_mutex_init(&way->lock, NULL);
 }
 
-static void way_push(struct way *way, struct tracked_op *tracked)
+struct tracked_op *way_oldest(const struct way *way)
 {
-    tracked->older = way->newest;
-    tracked->newer = NULL;
-    *(way->newest ? &way->newest->newer : &way->oldest) = tracked;
-    way->newest = tracked;
+    struct link *first = list_first(&way->ops);
+    return first ? LIST_MEMBER(first, struct tracked_op, in_way) : NULL;
 }
 
-void way_remove(struct way *way, struct tracked_op *tracked)
-{
-    *(tracked->older ? &tracked->older->newer : &way->oldest) = tracked->newer;
-    *(tracked->newer ? &tracked->newer->older : &way->newest) = tracked->older;
-}
-
-/* After the port is gone: what it never delivered is the caller's again. */
 void way_free(struct way *way)
 {
-    for (struct tracked_op *tracked; (tracked = way->oldest);) {
-        way_remove(way, tracked);
+    for (struct tracked_op *tracked; (tracked = way_oldest(way));) {
+        list_remove(&tracked->in_way);
         quarantine_put(tracked);
     }
     if (way->spare)
@@ -92,8 +83,7 @@ void way_free(struct way *way)
     pthread_mutex_destroy(&way->lock);
 }
 
-/* ---- a tracked's life
- * ------------------------------------------------------------------------- */
+/* ---- an operation's life ------------------------------------------------------------------- */
 
 void *get_memory(size_t bytes)
 {
@@ -102,7 +92,11 @@ void *get_memory(size_t bytes)
     return memory;
 }
 
-/* The way's lock is held. */
+void thread_start(pthread_t *thread, const char *role, void *(*run)(void *), void *argument)
+{
+    LAW(os_thread_start(thread, role, 0, run, argument) == 0, "no thread for the test itself");
+}
+
 struct tracked_op *tracked_op_new(struct way *way, struct side *side, struct end *end,
                                   enum op_kind kind)
 {
@@ -120,7 +114,6 @@ struct tracked_op *tracked_op_new(struct way *way, struct side *side, struct end
     return tracked;
 }
 
-/* Memory for the tracked, painted, and cut into `count` blocks at random. */
 void tracked_op_fill_blocks(struct tracked_op *tracked, unsigned count, size_t bytes)
 {
     tracked->bytes = bytes;
@@ -135,13 +128,12 @@ void tracked_op_fill_blocks(struct tracked_op *tracked, unsigned count, size_t b
     }
 }
 
-/* Just before it is submitted, for its packet may come before the submission returns. */
 void tracked_op_begin(struct way *way, struct tracked_op *tracked)
 {
     tracked->was_closed = atomic_load(&tracked->side->closed);
     atomic_store(&tracked->in_flight, true);
     atomic_fetch_add(&tracked->side->in_flight[tracked->kind], 1);
-    way_push(way, tracked);
+    list_append(&way->ops, &tracked->in_way);
     way->in_flight++;
 }
 
@@ -164,20 +156,18 @@ bool is_code(int64_t result)
     return result > CP_ERROR_BASE && result < CP_ERROR_END;
 }
 
-/* The submission was refused: no packet may have come. */
 void tracked_op_withdraw(struct way *way, struct tracked_op *tracked, int code)
 {
     LAW(is_code(code), "submitting a %s returned %d, no code", op_names[tracked->kind], code);
     LAW(atomic_exchange(&tracked->in_flight, false), "a refused %s has completed",
         op_names[tracked->kind]);
     atomic_fetch_sub(&tracked->side->in_flight[tracked->kind], 1);
-    way_remove(way, tracked);
+    list_remove(&tracked->in_way);
     way->in_flight--;
     quarantine_put(tracked);
     count(&tally.refused);
 }
 
-/* The submission has returned `code`: 0, or it is refused. True: it is accepted. */
 bool tracked_op_accepted(struct way *way, struct tracked_op *tracked, int code)
 {
     if (code == 0) {
@@ -193,7 +183,6 @@ bool tracked_op_accepted(struct way *way, struct tracked_op *tracked, int code)
     return false;
 }
 
-/* The tracked of a packet, which is in flight no more. */
 struct tracked_op *tracked_op_delivered(const struct cp_packet *packet, struct side *side)
 {
     struct tracked_op *tracked = (struct tracked_op *)packet->op;
@@ -205,12 +194,4 @@ struct tracked_op *tracked_op_delivered(const struct cp_packet *packet, struct s
     LAW(packet->key == tracked->key, "a %s came with another's key", op_names[tracked->kind]);
     atomic_fetch_sub(&side->in_flight[tracked->kind], 1);
     return tracked;
-}
-
-unsigned side_in_flight(struct side *side)
-{
-    unsigned sum = 0;
-    for (unsigned kind = 0; kind < OP_KINDS; kind++)
-        sum += atomic_load(&side->in_flight[kind]);
-    return sum;
 }

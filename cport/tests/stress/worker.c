@@ -1,8 +1,8 @@
-/* Workers: wait, handle, block, wait on the other port, end and leave a successor. Each checks at
- * every packet that it was allowed to run. */
+/* Workers: they wait, handle packets, block, wait on the other port, and end and leave a successor.
+ * Each checks at every packet that it was allowed to run. */
 #include "cport/tests/stress/stress.h"
 
-/* ---- who runs ------------------------------------------------------------------------------ */
+/* ---- the limit ----------------------------------------------------------------------------- */
 
 static uint64_t moment(struct stress *stress)
 {
@@ -11,15 +11,15 @@ static uint64_t moment(struct stress *stress)
 
 static void runs_from_now(struct worker *worker, struct side *side)
 {
-    atomic_store(&worker->running, moment(worker->stress) << 1 | side->index);
+    atomic_store(&worker->running, moment(worker->home->stress) << 1 | side->index);
 }
 
-/* The worker has been given packets by a wait that began at `began`. Those that have run since
- * before then ran while it was let in, also those over the limit after blocking or a time-out:
- * with it they may not be more than the limit. */
+/* A wait that began at `began` has given the worker packets. Workers that have run since before
+ * `began` were running at that moment, including those over the limit after blocking or a time-out.
+ * With this one they may not exceed the limit. */
 static void limit_check(const struct worker *worker, struct side *side, uint64_t began)
 {
-    struct stress *stress = worker->stress;
+    struct stress *stress = side->stress;
     unsigned run = 1;
     for (unsigned home = 0; home < SIDES; home++)
         for (unsigned index = 0; index < stress->sides[home].workers; index++) {
@@ -49,7 +49,7 @@ static void post_over(struct worker *worker, struct tracked_op *tracked, int64_t
     pthread_mutex_lock(&side->posts.lock);
     tracked->done = true;
     side->posts.in_flight--;
-    way_remove(&side->posts, tracked);
+    list_remove(&tracked->in_way);
     tracked_op_retire(&side->posts, tracked);
     pthread_mutex_unlock(&side->posts.lock);
 }
@@ -62,7 +62,7 @@ static bool meeting_is_over(void *context)
            atomic_load(&side->closing);
 }
 
-/* `count` of the meeting's packets were in one batch. */
+/* One batch had `count` of the meeting's packets. */
 static void meet(struct side *side, unsigned count)
 {
     struct meeting *meeting = &side->meeting;
@@ -73,10 +73,10 @@ static void meet(struct side *side, unsigned count)
     atomic_fetch_add(&meeting->gone, count);
 }
 
-/* ---- places given away --------------------------------------------------------------------- */
+/* ---- freed places -------------------------------------------------------------------------- */
 
-/* Something that needs the place which the worker is about to give away: a packet that waits, or a
- * time limit that somebody has to hear of from the engine. False: not now. */
+/* Creates work for the place that the worker is about to free: a queued packet, or a time limit
+ * that another worker must learn of by polling. False: not now. */
 static bool relief_call(struct side *side, struct rng *rng)
 {
     if (side->workers < 2 || atomic_exchange(&side->meeting.called, true))
@@ -99,7 +99,7 @@ static bool is_relieved(void *context)
 
 static void relief_await(struct side *side, const char *how)
 {
-    LAW(comes_true(is_relieved, side), "nobody took the place of a worker that %s", how);
+    LAW(comes_true(is_relieved, side), "no worker took the place of one that %s", how);
     atomic_fetch_sub(&side->stress->reliefs, 1);
     if (atomic_load(&side->closing))
         return;
@@ -131,7 +131,7 @@ static int wait_checked(struct worker *worker, struct side *side, uint64_t timeo
     struct cp_packet packets[BATCH_MAX];
     unsigned max = rng_between(&worker->rng, 1, side->batch);
     atomic_store(&worker->running, 0);
-    uint64_t began = moment(worker->stress);
+    uint64_t began = moment(worker->home->stress);
     bool was_closed = atomic_load(&side->closed);
     is_waiting = true;
     int got = cp_wait(side->port, packets, max, timeout_ns);
@@ -183,29 +183,27 @@ static void hop(struct worker *worker, struct side *home)
 
 static uint64_t random_timeout(struct worker *worker)
 {
-    if (!rng_chance(&worker->rng, worker->stress->mix.polling))
+    if (!rng_chance(&worker->rng, worker->home->stress->mix.polling))
         return CP_FOREVER;
     return rng_chance(&worker->rng, 50) ? 0 : rng_below(&worker->rng, 3000000);
 }
 
-/* The thread ends, which gives its place back; another takes over. */
+/* The thread ends, which frees its place; another one continues. */
 static void leave_to_successor(struct worker *worker, struct side *home)
 {
     worker->is_relieved = rng_chance(&worker->rng, 50) && relief_call(home, &worker->rng);
     atomic_store(&worker->running, 0);
     worker->before = pthread_self();
     worker->is_successor = true;
-    int code = os_thread_start(&worker->thread, OS_ROLE_WORKER, 0, worker_run, worker);
-    LAW(code == 0, "no thread for the test itself");
+    thread_start(&worker->thread, OS_ROLE_WORKER, worker_run, worker);
     count(&tally.successors);
 }
 
 void *worker_run(void *argument)
 {
     struct worker *worker = argument;
-    struct stress *stress = worker->stress;
-    struct side *home = &stress->sides[worker->home];
-    struct mix *mix = &stress->mix;
+    struct side *home = worker->home;
+    struct mix *mix = &home->stress->mix;
     if (worker->is_successor)
         pthread_join(worker->before, NULL);
     if (worker->is_successor && worker->is_relieved)
