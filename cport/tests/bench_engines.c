@@ -1,7 +1,7 @@
 /* The engines that run here, side by side: bytes per CPU second of the workers. A sender in this
- * process keeps one frame on its way on each connection, so that small frames arrive as small
- * pieces; its own CPU time is not counted. Engines take turns within a repeat, and what is
- * compared is the ratio to the first engine in the same repeat; medians are printed.
+ * process keeps one frame in flight on each connection, so that small frames arrive as small
+ * pieces; its own CPU time is not counted. Each repeat measures every engine; the ratio is that to
+ * the first engine in the same repeat. Prints medians.
  *
  *   bench_engines [REPEATS [MILLISECONDS A POINT]] */
 #include <arpa/inet.h>
@@ -18,7 +18,7 @@
 
 #include "cport/cport.h"
 #include "base/os.h"
-#include "base/tests/median.h"
+#include "base/tests/rounds.h"
 
 enum {
     LINES = 200,
@@ -43,17 +43,9 @@ static struct line lines[LINES];
 static struct cport *port;
 static char frame[BLOCK_BYTES];
 
-static void need(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    perror(what);
-    exit(3);
-}
-
 /* ---- the receiving side -------------------------------------------------------------------- */
 
-/* What the ceiling does: each worker receives into one block that stays in its cache. */
+/* As scheme drain: each worker receives into one block that stays in its cache. */
 static unsigned hot_take(void *context, struct cp_block *blocks, unsigned max)
 {
     static _Thread_local char hot[BLOCK_BYTES];
@@ -83,7 +75,7 @@ static void *worker(void *unused)
         for (int index = 0; index < count; index++) {
             struct line *line = &lines[packets[index].key];
             if (packets[index].result == CP_EABORTED)
-                continue; /* the port was closed in the middle of this turn */
+                continue; /* the port was closed meanwhile */
             need(packets[index].result > 0, "a receive failed");
             line_receive(line);
             atomic_fetch_add(&line->received_bytes, (uint64_t)packets[index].result);
@@ -208,17 +200,15 @@ static void engines_find(void)
 
 static void point_print(const struct point *point, unsigned repeats, uint64_t duration_ns)
 {
-    static double speeds[ENGINES_MAX][REPEATS_MAX], ratios[ENGINES_MAX][REPEATS_MAX];
+    static double speeds[ENGINES_MAX][REPEATS_MAX];
     for (unsigned repeat = 0; repeat < repeats; repeat++)
-        for (unsigned index = 0; index < engines; index++) {
+        for (unsigned index = 0; index < engines; index++)
             speeds[index][repeat] = measure(names[index], point, duration_ns);
-            ratios[index][repeat] = speeds[index][repeat] / speeds[0][repeat];
-        }
     printf("%6zu %3u %3u ", point->frame_bytes, point->workers, point->concurrency);
     for (unsigned index = 0; index < engines; index++) {
-        double ratio = median_of(ratios[index], repeats);
-        printf("  %7.3f x%.2f (%.2f..%.2f)", median_of(speeds[index], repeats), ratio,
-               ratios[index][0], ratios[index][repeats - 1]);
+        struct summary ratio = ratio_of(speeds[index], speeds[0], repeats);
+        printf("  %7.3f x%.2f (%.2f..%.2f)", summary_of(speeds[index], repeats).median,
+               ratio.median, ratio.least, ratio.most);
     }
     printf("\n");
     fflush(stdout);

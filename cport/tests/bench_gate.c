@@ -1,14 +1,12 @@
-/* What the gate costs beside the plainest ways to hand something to another thread: a condition
- * variable and an eventfd. One run, the ways in turn in each round, so that the ratios mean
- * something on a machine that others use.
+/* The cost of the gate beside the simplest ways to hand something to another thread: a condition
+ * variable and an eventfd.
  *
  *     bench_gate        REQUIRE=1: exit code 1 when a target is missed
  *
- * Hand-over: two threads pass a token back and forth; half of a round trip is from cp_post to the
- * waiting worker running. Each keeps to a processor, the same or another, since the scheduler's
- * choice would weigh more than what is compared. On a port there is, besides the worker that is
- * woken, either another that polls, so that it parks ("parked"), or none, so that it polls itself
- * ("polling"). No contention: one thread puts something in and takes it out again. */
+ * Hand-over: two threads pass a token back and forth. Half of a round trip is the time from cp_post
+ * until the waiting worker runs. The threads are pinned to one processor or to two, since the
+ * scheduler's choice would weigh more than what is compared. On a port the worker that is woken is
+ * parked, while another one polls ("parked"), or polls itself ("polling"). */
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -19,7 +17,7 @@
 
 #include "cport/cport.h"
 #include "base/os.h"
-#include "base/tests/median.h"
+#include "base/tests/rounds.h"
 
 enum {
     ROUNDS = 25,
@@ -30,7 +28,7 @@ enum {
 
 #define TARGET 1.3 /* times the better of the plain ways */
 
-/* Where a thread waits for one thing at a time. */
+/* A thread waits here for one thing at a time. */
 struct box {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -50,14 +48,6 @@ struct way {
     void (*put)(struct box *box);
     void (*take)(struct box *box, bool there); /* there: it must not wait */
 };
-
-static void need(bool truth, const char *what)
-{
-    if (truth)
-        return;
-    fprintf(stderr, "bench_gate: %s\n", what);
-    exit(3);
-}
 
 /* ---- a condition variable ------------------------------------------------------------------ */
 
@@ -97,7 +87,7 @@ static void condition_take(struct box *box, bool there)
     packet = box->packet;
     box->full = false;
     pthread_mutex_unlock(&box->lock);
-    need(packet.op == &box->op, "a wrong packet");
+    need(packet.op == &box->op, "wrong packet");
 }
 
 /* ---- an eventfd ---------------------------------------------------------------------------- */
@@ -116,14 +106,13 @@ static void event_close(struct box *box)
 static void event_put(struct box *box)
 {
     ssize_t bytes = write(box->descriptor, &(uint64_t){1}, sizeof(uint64_t));
-    need(bytes == sizeof(uint64_t), "an eventfd takes nothing");
+    need(bytes == sizeof(uint64_t), "cannot write to an eventfd");
 }
 
 static void event_take(struct box *box, bool there)
 {
     uint64_t count;
-    (void)there;
-    need(read(box->descriptor, &count, sizeof count) == sizeof count, "an eventfd gives nothing");
+    need(read(box->descriptor, &count, sizeof count) == sizeof count, "cannot read an eventfd");
 }
 
 /* ---- a port -------------------------------------------------------------------------------- */
@@ -149,16 +138,16 @@ static void port_enter(struct box *box)
 
 static void port_put(struct box *box)
 {
-    need(cp_post(box->port, &box->op, 0, 0) == 0, "a port takes nothing");
+    need(cp_post(box->port, &box->op, 0, 0) == 0, "cannot post");
 }
 
 static void port_take(struct box *box, bool there)
 {
     struct cp_packet packet;
-    need(cp_wait(box->port, &packet, 1, there ? 0 : CP_FOREVER) == 1, "a port gives nothing");
+    need(cp_wait(box->port, &packet, 1, there ? 0 : CP_FOREVER) == 1, "no packet");
 }
 
-static void *poll_for_ever(void *argument)
+static void *poll_until_closed(void *argument)
 {
     struct box *box = argument;
     struct cp_packet packet;
@@ -170,8 +159,9 @@ static void *poll_for_ever(void *argument)
 static void port_open_polled(struct box *box)
 {
     port_open(box);
-    need(os_thread_start(&box->poller, OS_ROLE_WORKER, 0, poll_for_ever, box) == 0, "no thread");
-    os_sleep_ns(5 * OS_NS_PER_MS); /* it polls by now; later waiters are woken before it */
+    need(os_thread_start(&box->poller, OS_ROLE_WORKER, 0, poll_until_closed, box) == 0,
+         "no thread");
+    os_sleep_ns(5 * OS_NS_PER_MS); /* it polls now; later waiters are woken before it */
 }
 
 static void port_close_polled(struct box *box)
@@ -193,15 +183,17 @@ static const struct way ways[WAYS] = {
 
 /* ---- processors ---------------------------------------------------------------------------- */
 
-static cpu_set_t allowed; /* before any thread was told to keep to one */
+static cpu_set_t allowed; /* before a thread is pinned */
 
-/* The `index`-th that the process may use; -1: it has fewer. */
+enum { NO_PROCESSOR = -1, ALONE = -2 };
+
+/* The `index`-th that the process may use. */
 static int processor(unsigned index)
 {
     for (int each = 0; each < CPU_SETSIZE; each++)
         if (CPU_ISSET(each, &allowed) && index-- == 0)
             return each;
-    return -1;
+    return NO_PROCESSOR;
 }
 
 static void keep_to(int number)
@@ -261,16 +253,7 @@ static double hand_over_ns(const struct way *way, int returns_on)
     return (double)took_ns / (2 * TRIPS);
 }
 
-static double one_processor_ns(const struct way *way)
-{
-    return hand_over_ns(way, processor(0));
-}
-
-static double two_processors_ns(const struct way *way)
-{
-    return hand_over_ns(way, processor(1));
-}
-
+/* One thread puts something in and takes it out again. */
 static double alone_ns(const struct way *way)
 {
     struct box box = {0};
@@ -288,47 +271,35 @@ static double alone_ns(const struct way *way)
     return (double)took_ns / TAKES;
 }
 
-/* Of a copy: rounds belong together across ways. */
-static double median(const double *figures)
-{
-    double sorted[ROUNDS];
-    for (unsigned round = 0; round < ROUNDS; round++)
-        sorted[round] = figures[round];
-    return median_of(sorted, ROUNDS);
-}
-
-/* ---- telling ------------------------------------------------------------------------------- */
+/* ---- the report ---------------------------------------------------------------------------- */
 
 struct subject {
     const char *title;
-    double (*measure_ns)(const struct way *way);
-    unsigned judged; /* the way that has a target */
+    int processor; /* of the other thread; ALONE: there is none */
     unsigned ways;
 };
 
-/* Of rounds, so that what disturbed one way's turn in a round disturbs one ratio only. */
-static double ratio(double figures[WAYS][ROUNDS], unsigned upper, unsigned lower)
+static double measure_ns(const struct subject *subject, const struct way *way)
 {
-    double ratios[ROUNDS];
-    for (unsigned round = 0; round < ROUNDS; round++)
-        ratios[round] = figures[upper][round] / figures[lower][round];
-    return median(ratios);
+    return subject->processor == ALONE ? alone_ns(way) : hand_over_ns(way, subject->processor);
 }
 
-/* False: the target is missed. */
+/* False: the target, which a parked worker has, is missed. */
 static bool compare(const struct subject *subject)
 {
     double figures[WAYS][ROUNDS];
     for (unsigned round = 0; round < ROUNDS; round++)
         for (unsigned way = 0; way < subject->ways; way++)
-            figures[way][round] = subject->measure_ns(&ways[way]);
-    unsigned better = median(figures[EVENT]) < median(figures[CONDITION]) ? EVENT : CONDITION;
-    bool reached = ratio(figures, subject->judged, better) <= TARGET;
+            figures[way][round] = measure_ns(subject, &ways[way]);
+    const double *event = figures[EVENT], *condition = figures[CONDITION];
+    bool event_is_better = ratio_of(event, condition, ROUNDS).median < 1;
+    const double *better = event_is_better ? event : condition;
+    bool reached = ratio_of(figures[PARKED], better, ROUNDS).median <= TARGET;
     printf("%-28s %10s %10s %10s\n", subject->title, "median ns", "x better", "target");
     for (unsigned way = 0; way < subject->ways; way++) {
-        printf("  %-26s %10.0f %10.2f", ways[way].name, median(figures[way]),
-               ratio(figures, way, better));
-        if (way == subject->judged)
+        printf("  %-26s %10.0f %10.2f", ways[way].name, summary_of(figures[way], ROUNDS).median,
+               ratio_of(figures[way], better, ROUNDS).median);
+        if (way == PARKED)
             printf(" %7s%.1f  %s", "<= ", TARGET, reached ? "reached" : "MISSED");
         printf("\n");
     }
@@ -337,17 +308,20 @@ static bool compare(const struct subject *subject)
 
 int main(void)
 {
-    const struct subject one = {"hand-over, one processor", one_processor_ns, PARKED, WAYS};
-    const struct subject two = {"hand-over, two processors", two_processors_ns, PARKED, WAYS};
-    const struct subject alone = {"put and take, one thread", alone_ns, PARKED, POLLING};
     need(sched_getaffinity(0, sizeof allowed, &allowed) == 0, "no processors");
+    const struct subject subjects[] = {
+        {"hand-over, one processor", processor(0), WAYS},
+        {"hand-over, two processors", processor(1), WAYS},
+        {"put and take, one thread", ALONE, POLLING},
+    };
+    bool reached = true;
     keep_to(processor(0));
-    bool reached = compare(&one);
-    if (processor(1) >= 0)
-        reached &= compare(&two);
-    else
-        printf("hand-over, two processors: skipped, there is one\n");
-    reached &= compare(&alone);
+    for (unsigned index = 0; index < 3; index++) {
+        if (subjects[index].processor == NO_PROCESSOR)
+            printf("%s: skipped, there is one\n", subjects[index].title);
+        else
+            reached &= compare(&subjects[index]);
+    }
     printf("%d rounds; x better: the median of the rounds' ratios to the better of the first two\n",
            ROUNDS);
     return reached || !getenv("REQUIRE") ? 0 : 1;

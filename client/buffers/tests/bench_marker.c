@@ -12,7 +12,7 @@
 
 #include "client/buffers/marker.h"
 #include "base/os.h"
-#include "base/tests/median.h"
+#include "base/tests/rounds.h"
 
 enum {
     ROUNDS = 9,
@@ -96,11 +96,11 @@ static double by_memmem(const struct marker *marker, const uint8_t *frame)
     return gb_per_s(began_ns);
 }
 
-static void print(const char *text, const char *way, double *rates, const char *mark)
+static void print(const char *text, const char *way, const double *rates, const char *mark)
 {
-    const double middle = median_of(rates, ROUNDS);
+    const struct summary rate = summary_of(rates, ROUNDS);
 
-    printf("%-16s %-22s %8.1f  %.1f..%.1f  %s\n", text, way, middle, rates[0], rates[ROUNDS - 1],
+    printf("%-16s %-22s %8.1f  %.1f..%.1f  %s\n", text, way, rate.median, rate.least, rate.most,
            mark);
 }
 
@@ -118,7 +118,7 @@ static bool compare(const struct text *text, uint8_t *frame)
             rates[codes][round] = ours(&marker, frame);
         rates[CODES_MAX][round] = by_memmem(&marker, frame);
     }
-    const bool reached = median_of(rates[0], ROUNDS) >= TARGET_GB;
+    const bool reached = summary_of(rates[0], ROUNDS).median >= TARGET_GB;
     for (unsigned code = 0; code < codes; code++) {
         char way[32];
         snprintf(way, sizeof way, "ours, code %u of %u", code + 1, codes);

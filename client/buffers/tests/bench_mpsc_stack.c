@@ -10,7 +10,7 @@
 
 #include "client/buffers/mpsc_stack.h"
 #include "base/os.h"
-#include "base/tests/median.h"
+#include "base/tests/rounds.h"
 
 enum { ROUNDS = 9, BLOCKS = 1 << 16, SIZES = 4 };
 
@@ -117,10 +117,9 @@ int main(void)
     printf("%-16s %14s %9s  %s\n", "way", "blocks at once", "ns/block", "range");
     for (unsigned way = 0; way < WAYS; way++)
         for (unsigned size = 0; size < SIZES; size++) {
-            double *values = spent_ns[way][size];
-            const double middle = median_of(values, ROUNDS);
-            printf("%-16s %14u %9.1f  %.1f..%.1f\n", ways[way].name, sizes[size], middle, values[0],
-                   values[ROUNDS - 1]);
+            const struct summary spent = summary_of(spent_ns[way][size], ROUNDS);
+            printf("%-16s %14u %9.1f  %.1f..%.1f\n", ways[way].name, sizes[size], spent.median,
+                   spent.least, spent.most);
         }
     return 0;
 }

@@ -1,13 +1,11 @@
-/* The cost of the schemes themselves, without a port or a kernel: one thread does what a worker
- * does
- * and feeds every scheme from memory, stream by stream. All in one run, so that the ratios hold on
- * a machine with other work.
+/* The cost of the schemes themselves, without a port or a kernel: one thread does a worker's part
+ * and feeds every scheme from memory, stream by stream. All schemes share one run, so that the
+ * ratios hold on a machine with other work.
  *
  *     bench_schemes [streams [receive bytes [frame bytes least [most]]]]
  *
- * `slices` runs in place and with processing threads; its publications to these are shown per
- * frame.
- * GB per CPU second over all threads; `copy` is the feeding alone, into one hot buffer. */
+ * `slices` runs in place and with processing threads; its publications to these are per frame. GB
+ * are per CPU second of all threads; `copy` is the feeding alone, into one hot buffer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
