@@ -1,14 +1,8 @@
 /* The port's lock and its queue of packets. */
 #include "cport/port.h"
 
-void port_lock(struct cport *port)
+void port_wake(struct cport *port, const struct gate_effects *effects)
 {
-    pthread_mutex_lock(&port->lock);
-}
-
-void port_unlock(struct cport *port, const struct gate_effects *effects)
-{
-    pthread_mutex_unlock(&port->lock);
     for (struct gate_worker *each = effects->wake; each;) {
         struct gate_worker *next = each->wake_next; /* read before the worker can run on */
         os_unpark(&worker_of(each)->parker);
@@ -37,12 +31,4 @@ void port_drop(struct cport *port, struct cp_node *node)
         port->engine->detach(port, &orphan); /* closes the connection of a dropped accept */
     op->accepted = CP_HANDLE_NONE;
     op->pending = false;
-}
-
-void port_post(struct cport *port, struct cp_node *node, struct gate_effects *effects)
-{
-    if (port->closed)
-        port_drop(port, node);
-    else
-        gate_post(&port->gate, node, effects);
 }

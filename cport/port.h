@@ -108,20 +108,37 @@ void socket_adopted(struct cp_socket *socket, bool listening, int64_t peek_code)
 
 /* ---- packet_queue.c ------------------------------------------------------------------------ */
 
-void port_lock(struct cport *port);
+/* port_wake: wakes what the gate asked for. No lock held. */
+void port_wake(struct cport *port, const struct gate_effects *effects);
+
+static inline void port_lock(struct cport *port)
+{
+    pthread_mutex_lock(&port->lock);
+}
 
 /* port_unlock: releases the lock, then wakes what the gate asked for meanwhile. */
-void port_unlock(struct cport *port, const struct gate_effects *effects);
+static inline void port_unlock(struct cport *port, const struct gate_effects *effects)
+{
+    pthread_mutex_unlock(&port->lock);
+    if (effects->wake || effects->wake_poller)
+        port_wake(port, effects);
+}
 
 /* port_poll_done: an engine's poll calls it once the kernel has answered. Takes the lock. `worker`
  * as in poll. */
 void port_poll_done(struct cport *port, struct gate_worker *worker);
 
-/* port_post: queues a packet, or drops it when the port is closed. Lock held. */
-void port_post(struct cport *port, struct cp_node *node, struct gate_effects *effects);
-
 /* port_drop: frees what a packet carries that will not be delivered. Lock held. */
 void port_drop(struct cport *port, struct cp_node *node);
+
+/* port_post: queues a packet, or drops it when the port is closed. Lock held. */
+static inline void port_post(struct cport *port, struct cp_node *node, struct gate_effects *effects)
+{
+    if (port->closed)
+        port_drop(port, node);
+    else
+        gate_post(&port->gate, node, effects);
+}
 
 /* ---- deadline.c: lock held ----------------------------------------------------------------- */
 

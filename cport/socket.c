@@ -112,18 +112,18 @@ static int refusal(const struct cp_socket *socket, const struct cp_op *op, enum 
     return socket->broken;
 }
 
-static struct cp_op op_with(enum cp_kind kind, struct cp_socket *socket, struct cp_block *blocks,
-                            unsigned count)
+/* Resets everything but the engine's part, which the engine or the address fills. */
+static void op_init(struct cp_op *op, enum cp_kind kind, struct cp_socket *socket,
+                    struct cp_block *blocks, unsigned count)
 {
-    return (struct cp_op){
-        .kind = kind,
-        .block_count = count,
-        .blocks = blocks,
-        .accepted = CP_HANDLE_NONE,
-        .socket = socket,
-        .block_room = (uint8_t)count,
-        .pending = true,
-    };
+    memset(op, 0, offsetof(struct cp_op, engine));
+    op->kind = kind;
+    op->blocks = blocks;
+    op->block_count = count;
+    op->block_room = (uint8_t)count;
+    op->accepted = CP_HANDLE_NONE;
+    op->socket = socket;
+    op->pending = true;
 }
 
 static bool blocks_valid(const struct cp_block *blocks, unsigned count)
@@ -155,8 +155,9 @@ int cp_listen(struct cp_socket *socket, const struct sockaddr *address, unsigned
     if (!socket || backlog < 1 || !address_valid(address, address_bytes))
         return CP_EINVAL;
     struct cport *port = socket->port;
-    struct cp_op op = op_with(CP_LISTEN, socket, NULL, 0);
+    struct cp_op op;
     struct attempt attempt = {.op = &op};
+    op_init(&op, CP_LISTEN, socket, NULL, 0);
     op.result = backlog;
     address_keep(&op, address, address_bytes);
     port_lock(port);
@@ -180,7 +181,7 @@ int cp_connect(struct cp_socket *socket, struct cp_op *op, const struct sockaddr
     if (code == 0 && !address_valid(address, address_bytes))
         code = CP_EINVAL;
     if (code == 0) {
-        *op = op_with(CP_CONNECT, socket, NULL, 0);
+        op_init(op, CP_CONNECT, socket, NULL, 0);
         address_keep(op, address, address_bytes);
         if (timeout_ns != CP_FOREVER) {
             op->deadline_ns = os_now_ns() + timeout_ns;
@@ -210,7 +211,7 @@ static int submit(struct cp_socket *socket, struct cp_op *op, enum cp_kind kind,
         port_unlock(port, &(struct gate_effects){0});
         return code;
     }
-    *op = op_with(kind, socket, blocks, count);
+    op_init(op, kind, socket, blocks, count);
     if (source) {
         op->late = true;
         op->source = *source;
