@@ -146,7 +146,6 @@ static int engine_attach(struct cport *port, struct cp_socket *socket)
 
 static void engine_detach(struct cport *port, struct cp_socket *socket)
 {
-    (void)port;
     closesocket(handle_of(socket));
 }
 
@@ -161,7 +160,6 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
 /* The operation's packet follows in any case: cancelled, or done before that. */
 static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
 {
-    (void)port;
     CancelIoEx((HANDLE)handle_of(socket), &iocp_op_of(op)->overlapped);
     return false;
 }

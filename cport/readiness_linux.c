@@ -151,7 +151,6 @@ void readiness_detach(struct cport *port, struct cp_socket *socket)
 
 bool readiness_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
 {
-    (void)port, (void)socket, (void)op;
     return true; /* the kernel never has any */
 }
 

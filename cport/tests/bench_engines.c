@@ -49,14 +49,12 @@ static char frame[BLOCK_BYTES];
 static unsigned hot_take(void *context, struct cp_block *blocks, unsigned max)
 {
     static _Thread_local char hot[BLOCK_BYTES];
-    (void)context, (void)max;
     blocks[0] = (struct cp_block){hot, sizeof hot};
     return 1;
 }
 
 static void hot_give(void *context, struct cp_block *blocks, unsigned count)
 {
-    (void)context, (void)blocks, (void)count;
 }
 
 static const struct cp_source hot_source = {hot_take, hot_give, NULL};

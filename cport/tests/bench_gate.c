@@ -65,7 +65,6 @@ static void condition_close(struct box *box)
 
 static void enter_nothing(struct box *box)
 {
-    (void)box;
 }
 
 static void condition_put(struct box *box)
@@ -80,7 +79,6 @@ static void condition_put(struct box *box)
 static void condition_take(struct box *box, bool there)
 {
     struct cp_packet packet;
-    (void)there;
     pthread_mutex_lock(&box->lock);
     while (!box->full)
         pthread_cond_wait(&box->changed, &box->lock);

@@ -130,7 +130,6 @@ static void progress(struct cp_socket *socket, struct gate_effects *effects)
 
 static int engine_open(struct cport *port, char *why, size_t why_bytes)
 {
-    (void)why, (void)why_bytes;
     struct script_state *state = calloc(1, sizeof *state);
     if (!state)
         return CP_ENOMEM;
@@ -171,7 +170,6 @@ static int engine_attach(struct cport *port, struct cp_socket *socket)
 
 static void engine_detach(struct cport *port, struct cp_socket *socket)
 {
-    (void)port;
     struct peer *peer = peer_of(socket);
     assert(!peer->ops[DIRECTION_IN]);
     assert(!peer->ops[DIRECTION_OUT]);
@@ -198,7 +196,6 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
 
 static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
 {
-    (void)port;
     struct peer *peer = peer_of(socket);
     unsigned name = op->kind == CP_RECEIVE ? DIRECTION_IN : DIRECTION_OUT;
     if (peer->hold_cancels || peer->ops[name] != op)
@@ -210,7 +207,6 @@ static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct c
 static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
                        struct gate_effects *effects)
 {
-    (void)effects;
     struct script_state *state = port->engine_state;
     uint64_t until_ns = timeout_ns == CP_FOREVER ? CP_FOREVER : os_now_ns() + timeout_ns;
     pthread_mutex_lock(&state->lock);

@@ -187,7 +187,6 @@ static void step_run(const struct step *expected)
 
 static void the_vectors_hold(void **state)
 {
-    (void)state;
     for (unsigned index = 0; index < VECTORS; index++) {
         print_message("%s: %s\n", vectors[index].number, vectors[index].name);
         start(vectors[index].limit);
@@ -198,7 +197,6 @@ static void the_vectors_hold(void **state)
 
 static void a_waiter_that_times_out_runs_over_the_limit(void **state)
 {
-    (void)state;
     start(1);
     get(A);
     get(B);
@@ -213,7 +211,6 @@ static void a_waiter_that_times_out_runs_over_the_limit(void **state)
 
 static void packets_leave_in_the_order_they_came(void **state)
 {
-    (void)state;
     start(1);
     batch = 4;
     for (int number = 1; number <= 6; number++)
@@ -240,7 +237,6 @@ static void poll_returns(int who, int number)
 
 static void a_poller_that_takes_a_packet_is_replaced(void **state)
 {
-    (void)state;
     start_with(2, 1);
     get(A);
     get(B);
@@ -262,7 +258,6 @@ static void a_poller_that_takes_a_packet_is_replaced(void **state)
 
 static void a_poller_hands_a_packet_to_a_newer_waiter(void **state)
 {
-    (void)state;
     start(1);
     get(A);
     get(B);
@@ -286,7 +281,6 @@ static void post_unnoticed(int number)
 /* The first worker takes them all, and no later packet before an earlier one. */
 static void a_batch_begins_with_what_pollers_were_granted(void **state)
 {
-    (void)state;
     start(2);
     batch = 4;
     get(A);
@@ -304,7 +298,6 @@ static void a_batch_begins_with_what_pollers_were_granted(void **state)
 /* Otherwise that worker could soon take the earlier packet after the later one. */
 static void a_parked_worker_is_handed_what_is_oldest(void **state)
 {
-    (void)state;
     start_with(2, 1);
     get(A);
     get(B);
@@ -323,7 +316,6 @@ static void a_parked_worker_is_handed_what_is_oldest(void **state)
 
 static void no_worker_is_woken_for_a_place_that_an_awake_one_takes(void **state)
 {
-    (void)state;
     start(2);
     get(A);
     get(B);
@@ -347,7 +339,6 @@ static void no_worker_is_woken_for_a_place_that_an_awake_one_takes(void **state)
 
 static void blocking_makes_another_worker_poll(void **state)
 {
-    (void)state;
     start(1);
     get(A);
     get(B);
@@ -368,7 +359,6 @@ static void blocking_makes_another_worker_poll(void **state)
 
 static void closing_wakes_everyone(void **state)
 {
-    (void)state;
     start_with(2, WORKERS);
     for (int who = A; who <= D; who++)
         get(who);
@@ -383,7 +373,6 @@ static void closing_wakes_everyone(void **state)
 
 static void closing_drops_what_is_queued(void **state)
 {
-    (void)state;
     start(1);
     get(A);
     post(1);
@@ -446,7 +435,6 @@ static void random_event(int *posted, int *delivered, int *overshoot)
 
 static void random_histories_keep_the_invariants(void **state)
 {
-    (void)state;
     for (unsigned seed = 1; seed <= 200; seed++) {
         random_state = seed;
         start_with(1 + below(4), 1 + below(WORKERS));

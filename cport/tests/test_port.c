@@ -117,7 +117,6 @@ static unsigned stock_take(void *context, struct cp_block *blocks, unsigned max)
 
 static void stock_give(void *context, struct cp_block *blocks, unsigned count)
 {
-    (void)blocks;
     ((struct stock *)context)->given += count;
 }
 

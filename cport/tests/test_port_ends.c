@@ -201,7 +201,6 @@ static void a_closed_port_refuses_everything(void **state)
 
 static void an_unknown_engine_lists_those_there_are(void **state)
 {
-    (void)state;
     struct cport *port = NULL;
     char why[128];
     assert_int_equal(port_try("kqueue", 0, &port, why, sizeof why), CP_EINVAL);
@@ -216,7 +215,6 @@ static void an_unknown_engine_lists_those_there_are(void **state)
 
 static void every_code_has_a_name_of_its_own(void **state)
 {
-    (void)state;
     for (int code = CP_ERROR_BASE + 1; code < CP_ERROR_END; code++) {
         assert_int_equal(cp_error_index(code), code - CP_ERROR_BASE - 1);
         for (int other = CP_ERROR_BASE + 1; other < code; other++)

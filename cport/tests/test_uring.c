@@ -69,7 +69,6 @@ int __wrap_io_uring_submit(struct io_uring *ring)
 
 static int reset(void **state)
 {
-    (void)state;
     memset(&kernel, 0, sizeof kernel);
     return 0;
 }
@@ -95,7 +94,6 @@ static void assert_refused(int init_code, int expected, const char *words)
 
 static void what_is_missing_is_reported(void **state)
 {
-    (void)state;
     assert_refused(-ENOSYS, CP_EUNSUPPORTED, "no io_uring");
     assert_refused(-EPERM, CP_EUNSUPPORTED, "io_uring is ");
     assert_refused(-EACCES, CP_EUNSUPPORTED, "forbidden");
@@ -258,7 +256,6 @@ static int wait_for(pid_t child)
 
 static void auto_does_without(void **state)
 {
-    (void)state;
     const struct {
         int os_error;
         const char *words;
@@ -274,7 +271,6 @@ static void auto_does_without(void **state)
 
 static void the_client_says_why_not(void **state)
 {
-    (void)state;
     char path[4096], errors[1024];
     if (!find_upwards(path, sizeof path, "fanin-client")) {
         print_message("skip: fanin-client is not built\n");

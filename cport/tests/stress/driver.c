@@ -217,7 +217,6 @@ static void each_end(struct stress *stress, void (*act)(struct end *end, struct 
 /* A receive on each end, so that what was sent can arrive and a close be seen. */
 static void end_keep_receiving(struct end *end, struct rng *rng)
 {
-    (void)rng;
     pthread_rwlock_rdlock(&end->life);
     if (!atomic_load(&end->lost))
         end_receive(end, OP_RECEIVE, 1);
@@ -243,7 +242,6 @@ static void end_cancel_some(struct end *end, struct rng *rng)
 
 static void end_close_now(struct end *end, struct rng *rng)
 {
-    (void)rng;
     end_close(end, CLOSE_AT_ONCE);
 }
 
