@@ -154,6 +154,13 @@ struct pair *cell_find(const struct cell *cell, const char *key)
     return NULL;
 }
 
+struct place cell_place(const struct cell *cell, const char *key)
+{
+    const struct pair *pair = cell_find(cell, key);
+
+    return pair == NULL ? cell->place : pair->place;
+}
+
 const char *cell_title(struct arena *arena, const struct cell *cell)
 {
     return arena_text(arena, "%s%s%s%s%s", cell->scenario, *cell->section == '\0' ? "" : " ",

@@ -90,6 +90,9 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
 /* cell_find: the pair of a key, NULL if the cell has none. */
 struct pair *cell_find(const struct cell *cell, const char *key);
 
+/* cell_place: where the key was set; the section if the cell has none. */
+struct place cell_place(const struct cell *cell, const char *key);
+
 /* text_join: `list` with one more "KEY=VALUE", behind a blank if it is not the first. */
 const char *text_join(struct arena *arena, const char *list, const char *key, const char *value);
 
@@ -103,6 +106,8 @@ bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for
 /* ---- the keys of a scenario: the sweep's own, the fleet's and the client's ---- */
 
 #define KEY_FLEET_PREFIX "fleet."
+
+bool text_is_among(const char *text, const char *const *names); /* NULL-terminated */
 
 bool key_is_fleets(const char *key);
 

@@ -26,16 +26,9 @@ struct check {
     struct error *error;
 };
 
-static struct place place_of(const struct cell *cell, const char *key)
-{
-    const struct pair *pair = cell_find(cell, key);
-
-    return pair == NULL ? cell->place : pair->place;
-}
-
 static bool was_asked(struct check *check, const struct command *command)
 {
-    char *text = command_text(&check->arena, command);
+    char *text = command_shell(&check->arena, command);
 
     for (unsigned i = 0; i < check->asked_count; i++) {
         if (strcmp(check->asked[i], text) == 0)
@@ -91,13 +84,13 @@ static int ask_all(struct check *check, const struct cells *cells, const struct 
         const struct fleet *fleet = fleets->items[i];
 
         result = ask(check, fleet->cell, true, fleet_command(&check->arena, fleet), "--help",
-                     place_of(fleet->cell, "servers-program"));
+                     cell_place(fleet->cell, "servers-program"));
     }
     for (unsigned i = 0; i < cells->count && result == 0; i++) {
         const struct cell *cell = cells->items[i];
 
         result = ask(check, cell, false, command_client(&check->arena, cell, "row.json"),
-                     "--dry-run", place_of(cell, "client"));
+                     "--dry-run", cell_place(cell, "client"));
     }
     return result;
 }

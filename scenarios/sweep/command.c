@@ -92,24 +92,13 @@ static char *quote(struct arena *arena, const char *word)
     return arena_text(arena, "%s%s'", text, word);
 }
 
-static char *join(struct arena *arena, const struct command *command, bool quoted)
-{
-    char *text = arena_copy(arena, "", 0);
-
-    for (unsigned i = 0; i < command->count; i++)
-        text = arena_text(arena, "%s%s%s", text, i == 0 ? "" : " ",
-                          quoted ? quote(arena, command->argv[i]) : command->argv[i]);
-    return text;
-}
-
 char *command_shell(struct arena *arena, const struct command *command)
 {
-    return join(arena, command, true);
-}
+    char *text = quote(arena, command->argv[0]);
 
-char *command_text(struct arena *arena, const struct command *command)
-{
-    return join(arena, command, false);
+    for (unsigned i = 1; i < command->count; i++)
+        text = arena_text(arena, "%s %s", text, quote(arena, command->argv[i]));
+    return text;
 }
 
 /* Where `line` names the option, or NULL. A longer name that begins alike is another option. */
@@ -128,13 +117,6 @@ static const char *find_option(struct arena *arena, const char *line, const char
     return NULL;
 }
 
-static const char *option_name(const char *key, bool for_fleet)
-{
-    if (for_fleet)
-        return strncmp(key, "fleet.", 6) == 0 ? key + 6 : NULL;
-    return key_passes_on(key) ? key : NULL;
-}
-
 struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
                            const char *line)
 {
@@ -142,9 +124,12 @@ struct place command_place(struct arena *arena, const struct cell *cell, bool fo
     const char *first = NULL;
 
     for (unsigned i = 0; i < cell->pair_count; i++) {
-        const char *name = option_name(cell->pairs[i].key, for_fleet);
-        const char *at = name == NULL ? NULL : find_option(arena, line, name);
+        const char *key = cell->pairs[i].key, *at = NULL;
 
+        if (for_fleet && key_is_fleets(key))
+            at = find_option(arena, line, key + strlen(KEY_FLEET_PREFIX));
+        else if (!for_fleet && key_passes_on(key))
+            at = find_option(arena, line, key);
         if (at != NULL && (first == NULL || at < first)) {
             first = at;
             place = cell->pairs[i].place;

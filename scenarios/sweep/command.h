@@ -27,9 +27,6 @@ void command_add_all(struct arena *arena, struct command *command, const struct 
 /* command_shell: one line of sh that runs the command. */
 char *command_shell(struct arena *arena, const struct command *command);
 
-/* command_text: for a record or a comparison: arguments separated by blanks. */
-char *command_text(struct arena *arena, const struct command *command);
-
 /* command_place: which key of the cell a program's message is about: the one whose option it names
  * first; the section when it names none. `for_fleet`: the program is the fleet's. */
 struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,

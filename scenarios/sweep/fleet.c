@@ -126,8 +126,7 @@ static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_
                        struct error *error)
 {
     const char *line = fleet_last_words(arena, fleet);
-    const struct pair *port = cell_find(fleet->cell, "port");
-    struct place place = port == NULL ? fleet->cell->place : port->place;
+    struct place place = cell_place(fleet->cell, "port");
 
     exit_code = servers_exit_code(arena, fleet, exit_code);
     if (exit_code == EXIT_WRONG_USE) {

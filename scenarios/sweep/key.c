@@ -58,7 +58,7 @@ static const struct sweep_key sweep_keys[] = {
     {"title", IGNORED, 0, 0, 0, false, NULL}, /* for readers of the record */
 };
 
-static bool is_among(const char *text, const char *const *names)
+bool text_is_among(const char *text, const char *const *names)
 {
     for (; *names != NULL; names++) {
         if (strcmp(*names, text) == 0)
@@ -105,7 +105,7 @@ static bool read_metric(const char *text, const char **metric)
     };
 
     *metric = text;
-    return is_among(text, names);
+    return text_is_among(text, names);
 }
 
 static bool read_expect(const char *text, bool *failures)
@@ -175,13 +175,13 @@ int key_check(const struct setting *setting, struct error *error)
 
     if (sweep_key != NULL && !sweep_key->axis && setting->value_count > 1)
         return error_set(error, &setting->place, "%s takes one value, not a list", key);
-    if (key_is_fleets(key) && is_among(key + strlen(KEY_FLEET_PREFIX), fleet_own))
+    if (key_is_fleets(key) && text_is_among(key + strlen(KEY_FLEET_PREFIX), fleet_own))
         return error_set(error, &setting->place,
                          "%s is set by the sweep from servers and port; remove it", key);
     if (!key_is_fleets(key) && strchr(key, '.') != NULL)
         return error_set(error, &setting->place, "%s: only \"fleet.\" may precede a key's name",
                          key);
-    if (is_among(key, client_own))
+    if (text_is_among(key, client_own))
         return error_set(error, &setting->place, "%s is set by the sweep; remove it", key);
     return 0;
 }

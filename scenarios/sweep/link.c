@@ -112,17 +112,10 @@ static const char *names_of(struct arena *arena, const struct settings *profiles
     return names;
 }
 
-static struct place place_of(const struct cell *cell)
-{
-    const struct pair *pair = cell_find(cell, "link");
-
-    return pair == NULL ? cell->place : pair->place;
-}
-
 static int find_in_file(struct arena *arena, const struct cell *cell, const char *path,
                         struct settings *profiles, struct links *links, struct error *error)
 {
-    struct place place = place_of(cell);
+    struct place place = cell_place(cell, "link");
     const struct setting *profile;
 
     if (!file_is_readable(path))
@@ -145,7 +138,7 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
 
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
-        struct place place = place_of(cell);
+        struct place place = cell_place(cell, "link");
 
         if (strcmp(cell->link_asked, CELL_LOOPBACK) == 0)
             continue;

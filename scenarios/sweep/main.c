@@ -94,19 +94,15 @@ static const struct option_set set = {
     .operands = "SCENARIO.conf",
 };
 
-static bool is_own(const char *name, size_t length)
+/* Whether the program itself has an option of this name. */
+static bool is_own(const char *name)
 {
-    static const char *const built_in[] = {"help", "version"};
+    static const char *const built_in[] = {"help", "version", NULL};
+    const struct option_spec *spec = table;
 
-    for (const struct option_spec *spec = table; spec->name != NULL; spec++) {
-        if (strlen(spec->name) == length && memcmp(spec->name, name, length) == 0)
-            return true;
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        if (strlen(built_in[i]) == length && memcmp(built_in[i], name, length) == 0)
-            return true;
-    }
-    return false;
+    while (spec->name != NULL && strcmp(spec->name, name) != 0)
+        spec++;
+    return spec->name != NULL || text_is_among(name, built_in);
 }
 
 static int add_override(struct arena *arena, struct sweep_request *request, const char *argument,
@@ -133,7 +129,7 @@ static int take_overrides(struct arena *arena, int *argc, char **argv,
         if (strcmp(argv[i], "--") == 0)
             equals = NULL;
         if (strncmp(argv[i], "--", 2) != 0 || equals == NULL ||
-            is_own(argv[i] + 2, (size_t)(equals - argv[i]) - 2))
+            is_own(arena_copy(arena, argv[i] + 2, (size_t)(equals - argv[i]) - 2)))
             argv[kept++] = argv[i];
         else if (add_override(arena, request, argv[i] + 2, error) != 0)
             return -1;

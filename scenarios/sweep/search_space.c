@@ -25,11 +25,7 @@ static bool may_be_searched(const char *key)
         NULL,
     };
 
-    for (unsigned i = 0; traffic[i] != NULL; i++) {
-        if (strcmp(traffic[i], key) == 0)
-            return false;
-    }
-    return key_passes_on(key);
+    return key_passes_on(key) && !text_is_among(key, traffic);
 }
 
 static int read_axis(struct search_space *space, const struct settings *settings,

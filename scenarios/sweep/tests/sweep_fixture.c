@@ -109,16 +109,22 @@ int set_up(void **state)
     return 0;
 }
 
-int tear_down(void **state)
+static void remove_all(const char *path)
 {
-    struct fixture *fixture = *state;
-    char *const argv[] = {"rm", "-rf", fixture->folder, NULL};
+    char *const argv[] = {"rm", "-rf", (char *)path, NULL};
     struct os_process process;
     int exit_code;
 
-    os_process_stop(&fixture->process, 0);
     if (os_process_start(&process, argv, NULL, NULL) == 0)
         os_process_wait(&process, PATIENCE_NS, &exit_code);
+}
+
+int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    os_process_stop(&fixture->process, 0);
+    remove_all(fixture->folder);
     arena_free(&fixture->arena);
     free(fixture);
     return 0;
@@ -169,7 +175,25 @@ int sweep(struct fixture *fixture, const char *more)
 void run_scenario(struct fixture *fixture, const char *keys, const char *more, int exit_code)
 {
     write_scenario(fixture, keys);
+    remove_all(path_of(fixture, "out"));
     assert_int_equal(sweep(fixture, more), exit_code);
+}
+
+void assert_cases(struct fixture *fixture, const struct sweep_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *said;
+
+        run_scenario(fixture, cases[i].keys, cases[i].more, cases[i].exit_code);
+        said = arena_text(&fixture->arena, "%s%s", read_file(fixture, "stdout"),
+                          read_file(fixture, "stderr"));
+        if (strstr(said, cases[i].said) == NULL)
+            fail_msg("\"%s\" is not in: %s", cases[i].said, said);
+        if (cases[i].exit_code == EXIT_WRONG_USE)
+            assert_int_equal(rows_of(fixture).count, 0);
+        if (cases[i].exit_code == EXIT_WRONG_USE && !exists(fixture, "out"))
+            assert_int_equal(strlen(strchr(said, '\n')), 1);
+    }
 }
 
 int interrupt(struct fixture *fixture, int signal)
@@ -178,13 +202,18 @@ int interrupt(struct fixture *fixture, int signal)
     return finish(fixture);
 }
 
-int resume(struct fixture *fixture, const char *more, const char *and_more)
+void start_resume(struct fixture *fixture, const char *more, const char *and_more)
 {
     const char *const words[] = {fixture->sweep,
                                  arena_text(&fixture->arena, "--resume=%s", fixture->out), more,
                                  and_more, NULL};
 
     start(fixture, words);
+}
+
+int resume(struct fixture *fixture, const char *more, const char *and_more)
+{
+    start_resume(fixture, more, and_more);
     return finish(fixture);
 }
 

@@ -58,9 +58,22 @@ int finish(struct fixture *fixture); /* its exit code */
 /* start_sweep: fanin-sweep FOLDER/t.conf --out=FOLDER/out, and one more argument if not NULL. */
 void start_sweep(struct fixture *fixture, const char *more);
 int sweep(struct fixture *fixture, const char *more);
-/* run_scenario: write_scenario, then sweep, which ends with `exit_code`. */
+/* run_scenario: write_scenario, then sweep into a new directory, which ends with `exit_code`. */
 void run_scenario(struct fixture *fixture, const char *keys, const char *more, int exit_code);
 
+/* A sweep of one scenario, and what it says on standard output or error. */
+struct sweep_case {
+    const char *keys, *more;
+    int exit_code;
+    const char *said;
+};
+
+/* assert_cases: runs each in a new output directory. Wrong use is one line, and starts nothing. */
+void assert_cases(struct fixture *fixture, const struct sweep_case *cases, size_t count);
+
+#define ASSERT_CASES(fixture, cases) assert_cases(fixture, cases, sizeof(cases) / sizeof *(cases))
+
+void start_resume(struct fixture *fixture, const char *more, const char *and_more);
 int resume(struct fixture *fixture, const char *more, const char *and_more);
 
 /* interrupt: sends the signal to what was started, and waits for its end. */

@@ -124,16 +124,6 @@ static void what_fails_is_passed_over_and_said(void **state)
     assert_printed(fixture, "No result: scheme=slices workers=0");
 }
 
-static void a_budget_too_small_for_one_round_starts_nothing(void **state)
-{
-    struct fixture *fixture = *state;
-
-    run_scenario(fixture, SEARCH, "--budget=0.005", EXIT_WRONG_USE);
-    assert_said(fixture, "--budget=0.005 is too small: a first round of 4 rows (scheme)");
-    assert_false(exists(fixture, "out"));
-    assert_false(exists(fixture, "args"));
-}
-
 /* Rows take several times what was expected, so the time is up in the middle of the search. What
  * the budget decided is taken over from the rows by a resume. */
 static void a_budget_ends_the_search_but_not_the_finals(void **state)
@@ -141,7 +131,7 @@ static void a_budget_ends_the_search_but_not_the_finals(void **state)
     struct fixture *fixture = *state;
     unsigned searched, count;
 
-    run_scenario(fixture, SEARCH "wait = 0.2\n", "--budget=0.15", EXIT_DONE);
+    run_scenario(fixture, SEARCH "wait = 0.3\n", "--budget=0.2", EXIT_DONE);
     searched = assert_labels(fixture);
     assert_true(searched < 2 * (4 + 9 + 5 + 9));
     assert_true(exists(fixture, "out/advice.json"));
@@ -165,7 +155,8 @@ static void a_larger_budget_is_spent(void **state)
 {
     struct fixture *fixture = *state;
 
-    run_scenario(fixture, SEARCH, "--budget=0.5", EXIT_DONE);
+    /* It ends long before, at its most rows. */
+    run_scenario(fixture, SEARCH, "--budget=10", EXIT_DONE);
     assert_true(assert_labels(fixture) > 4 + 9 + 5);                      /* a second pass */
     assert_true(rows_of(fixture).count - assert_labels(fixture) > 6 * 4); /* more blocks */
     assert_non_null(strstr(advised(fixture), "--scheme=slices --workers=4"));
@@ -203,32 +194,33 @@ static void foreign_rows_are_refused(void **state)
 
 static void wrong_use_is_refused_with_its_line(void **state)
 {
-    static const struct {
-        const char *keys, *said;
-    } wrong[] = {
-        {"advise = auto\nscheme = chain\n", "nothing to search: no key has several values"},
-        {"advise = best\nscheme = chain, ring\n",
+    static const struct sweep_case wrong[] = {
+        {"advise = auto\nscheme = chain\n", NULL, EXIT_WRONG_USE,
+         "nothing to search: no key has several values"},
+        {"advise = best\nscheme = chain, ring\n", NULL, EXIT_WRONG_USE,
          "t.conf:7: advise = best: takes auto, latency, cpu, throughput, memory"},
-        {"advise = auto\nsize = 1kB, 2kB\n", "t.conf:8: size describes the traffic"},
-        {"advise = auto\nlink = loopback, lan100\n", "t.conf:8: link describes the traffic"},
-        {"advise = auto\nfleet.fault = a, b\n", "t.conf:8: fleet.fault describes the traffic"},
-        {"advise = auto\nworkers = 1, 2\nconcurrency = =workers\n",
+        {"advise = auto\nsize = 1kB, 2kB\n", NULL, EXIT_WRONG_USE,
+         "t.conf:8: size describes the traffic"},
+        {"advise = auto\nlink = loopback, lan100\n", NULL, EXIT_WRONG_USE,
+         "t.conf:8: link describes the traffic"},
+        {"advise = auto\nfleet.fault = a, b\n", NULL, EXIT_WRONG_USE,
+         "t.conf:8: fleet.fault describes the traffic"},
+        {"advise = auto\nworkers = 1, 2\nconcurrency = =workers\n", NULL, EXIT_WRONG_USE,
          "t.conf:9: concurrency copies workers: a search needs plain values"},
-        {"advise = auto\nmargin = 0\nscheme = chain, ring\n",
+        {"advise = auto\nmargin = 0\nscheme = chain, ring\n", NULL, EXIT_WRONG_USE,
          "t.conf:8: margin = 0: takes a percentage"},
-        {"advise = auto\n[a]\nscheme = chain, ring\n[b]\nscheme = chain, ring\n",
-         "advise searches one section at a time; choose it with --only=SECTION"},
-        {"[a]\nadvise = auto\nscheme = chain, ring\n[b]\nscheme = chain, ring\n",
-         "advise searches one scenario at a time"},
+        {"advise = auto\n[a]\nscheme = chain, ring\n[b]\nscheme = chain, ring\n", NULL,
+         EXIT_WRONG_USE, "advise searches one section at a time; choose it with --only=SECTION"},
+        {"[a]\nadvise = auto\nscheme = chain, ring\n[b]\nscheme = chain, ring\n", NULL,
+         EXIT_WRONG_USE, "advise searches one scenario at a time"},
+        {SEARCH, "--budget=0.005", EXIT_WRONG_USE,
+         "--budget=0.005 is too small: a first round of 4 rows (scheme)"},
     };
     struct fixture *fixture = *state;
 
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        write_scenario(fixture, wrong[i].keys);
-        assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
-        assert_said(fixture, wrong[i].said);
-        assert_false(exists(fixture, "out"));
-    }
+    ASSERT_CASES(fixture, wrong);
+    assert_false(exists(fixture, "out"));
+    assert_false(exists(fixture, "args"));
 }
 
 static void a_dry_run_shows_the_space(void **state)
@@ -277,7 +269,6 @@ static const struct {
 
 static void candidates_are_ordered_by_the_criterion(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof rankings / sizeof *rankings; i++) {
         struct arena arena = {0};
         struct plan_row planned[RANKED];
@@ -311,7 +302,6 @@ int main(void)
         ADVICE_TEST(of_equals_the_one_with_less_memory_is_taken),
         ADVICE_TEST(nothing_works),
         ADVICE_TEST(what_fails_is_passed_over_and_said),
-        ADVICE_TEST(a_budget_too_small_for_one_round_starts_nothing),
         ADVICE_TEST(a_budget_ends_the_search_but_not_the_finals),
         ADVICE_TEST(a_budget_that_is_used_up_says_so),
         ADVICE_TEST(a_larger_budget_is_spent),

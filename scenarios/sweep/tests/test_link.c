@@ -31,17 +31,6 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
     return links_plan(&plan->arena, &plan->cells, path, &plan->links, &plan->error);
 }
 
-static void assert_refused(struct fixture *fixture, const char *keys, const char *profiles,
-                           const char *why)
-{
-    struct plan_fixture plan;
-
-    assert_int_equal(plan_links(fixture, &plan, keys, profiles), -1);
-    if (strstr(plan.error.text, why) == NULL)
-        fail_msg("\"%s\" is not in: %s", why, plan.error.text);
-    arena_free(&plan.arena);
-}
-
 static void a_link_is_found_by_its_name(void **state)
 {
     struct plan_fixture plan;
@@ -61,28 +50,36 @@ static void a_link_is_found_by_its_name(void **state)
 
 static void mistakes_about_links_are_named_with_their_line(void **state)
 {
-    assert_refused(*state, "servers = 1\nlink = far\n", "a = --rtt 1ms\nloopback = \"\"\nb = -x\n",
-                   "t.conf:2: link = far: takes a name of ");
-    assert_refused(*state, "servers = 1\nlink = far\n", "a = --rtt 1ms\nloopback = \"\"\nb = -x\n",
-                   "links.conf: loopback, a, b");
-    assert_refused(*state, "servers = h:1\nlink = a\n", "a = -x\n",
-                   "t.conf:2: link = a: only fanin's own servers");
-    assert_refused(*state, "servers = 1\nlink = a\n", "a = --rate 1, --rtt 2\n",
-                   "links.conf:1: a takes fanin-lan options");
-    assert_refused(*state, "servers = 1\nlink = a\n", "\na = =b\n", "links.conf:2: a takes");
-    assert_refused(*state, "servers = 1\nlink = a\n", "a = -x\nloopback = --rtt 9ms\n",
-                   "links.conf:2: loopback takes no options");
-    assert_refused(*state, "servers = 1\nlink = a\n", "a = --rtt 1ms --check\n",
-                   "links.conf:1: a: --check is set by the sweep");
-    assert_refused(*state, "servers = 1\nlink = a\n", "a = --far=sh\n",
-                   "links.conf:1: a: --far is set by the sweep");
-    assert_refused(*state, "servers = 1\nlink = a\n", "a = -- true\n",
-                   "links.conf:1: a: -- is set by the sweep");
-    assert_refused(*state, "servers = 1\nlink = a\n", "[a]\nrtt = 1ms\n",
-                   "links.conf:1: links have no sections");
-    assert_refused(*state, "servers = 1\nlink = a\n", "what\n",
-                   "links.conf:1: \"what\" is neither");
-    assert_refused(*state, "servers = 1\nlink = a\n", "", "links.conf: nothing to run");
+    static const struct {
+        const char *keys, *profiles, *why;
+    } mistakes[] = {
+        {"servers = 1\nlink = far\n", "a = --rtt 1ms\nloopback = \"\"\nb = -x\n",
+         "t.conf:2: link = far: takes a name of "},
+        {"servers = 1\nlink = far\n", "a = --rtt 1ms\nloopback = \"\"\nb = -x\n",
+         "links.conf: loopback, a, b"},
+        {"servers = h:1\nlink = a\n", "a = -x\n", "t.conf:2: link = a: only fanin's own servers"},
+        {"servers = 1\nlink = a\n", "a = --rate 1, --rtt 2\n",
+         "links.conf:1: a takes fanin-lan options"},
+        {"servers = 1\nlink = a\n", "\na = =b\n", "links.conf:2: a takes"},
+        {"servers = 1\nlink = a\n", "a = -x\nloopback = --rtt 9ms\n",
+         "links.conf:2: loopback takes no options"},
+        {"servers = 1\nlink = a\n", "a = --rtt 1ms --check\n",
+         "links.conf:1: a: --check is set by the sweep"},
+        {"servers = 1\nlink = a\n", "a = --far=sh\n", "links.conf:1: a: --far is set by the sweep"},
+        {"servers = 1\nlink = a\n", "a = -- true\n", "links.conf:1: a: -- is set by the sweep"},
+        {"servers = 1\nlink = a\n", "[a]\nrtt = 1ms\n", "links.conf:1: links have no sections"},
+        {"servers = 1\nlink = a\n", "what\n", "links.conf:1: \"what\" is neither"},
+        {"servers = 1\nlink = a\n", "", "links.conf: nothing to run"},
+    };
+
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        struct plan_fixture plan;
+
+        assert_int_equal(plan_links(*state, &plan, mistakes[i].keys, mistakes[i].profiles), -1);
+        if (strstr(plan.error.text, mistakes[i].why) == NULL)
+            fail_msg("\"%s\" is not in: %s", mistakes[i].why, plan.error.text);
+        arena_free(&plan.arena);
+    }
 }
 
 static void cells_that_fall_together_run_once(void **state)
@@ -126,7 +123,6 @@ static void a_check_says_what_was_asked_for(void **state)
     struct arena arena = {0};
     struct link link = {0};
 
-    (void)state;
     assert_false(link_judge(&arena, &link, NULL));
     assert_false(link_judge(&arena, &link, "{\"rtt_asked_us\":500"));
     assert_false(link_judge(&arena, &link, "{\"rtt_asked_us\":500,\"link\":\"tun\"}"));
@@ -286,20 +282,23 @@ static void a_link_that_is_not_as_asked_for_is_a_warning(void **state)
 
 static void what_fanin_lan_refuses_is_named_by_its_line(void **state)
 {
+    static const struct sweep_case cases[] = {
+        {"mode = ok\nlink = bad\n", "--dry-run", EXIT_WRONG_USE,
+         "links.conf:5: fanin-lan: --mode: takes ok"},
+        {"mode = ok\nlink = bad\n", NULL, EXIT_WRONG_USE, "links.conf:5: fanin-lan: --mode"},
+        {"mode = ok\nlink = later\n", NULL, EXIT_WRONG_USE,
+         "links.conf:6: fanin-lan: --mode: is odd"},
+        {"mode = ok\nlink = nowhere\n", NULL, EXIT_WRONG_USE,
+         "t.conf:8: link = nowhere: takes a name of "},
+    };
     struct fixture *fixture = *state;
 
-    run_scenario(fixture, "mode = ok\nlink = bad\n", "--dry-run", EXIT_WRONG_USE);
-    assert_said(fixture, "links.conf:5: fanin-lan: --mode: takes ok");
-    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
-    assert_false(exists(fixture, "out"));
-    run_scenario(fixture, "mode = ok\nlink = later\n", NULL, EXIT_WRONG_USE);
-    assert_said(fixture, "links.conf:6: fanin-lan: --mode: is odd");
-    run_scenario(fixture, "mode = ok\nlink = nowhere\n", NULL, EXIT_WRONG_USE);
-    assert_said(fixture, "t.conf:8: link = nowhere: takes a name of ");
+    ASSERT_CASES(fixture, cases);
     assert_int_equal(remove(path_of(fixture, "links.conf")), 0);
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
     assert_said(fixture, "t.conf:8: link = nowhere: ");
     assert_said(fixture, "links.conf, which defines it");
+    assert_false(exists(fixture, "out"));
     assert_false(exists(fixture, "pids"));
 }
 

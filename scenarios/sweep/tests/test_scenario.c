@@ -17,8 +17,27 @@
 struct fixture {
     struct arena arena;
     struct cells cells;
+    struct fleets fleets;
+    struct plan plan;
     struct error error;
 };
+
+static int set_up(void **state)
+{
+    *state = calloc(1, sizeof(struct fixture));
+    return *state == NULL;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    arena_free(&fixture->arena);
+    free(fixture);
+    return 0;
+}
+
+#define SCENARIO_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 /* The overrides end with NULL. Returns what the first step that fails returns. */
 static int expand(struct fixture *fixture, const char *text, const char *const *arguments,
@@ -42,140 +61,115 @@ static int expand(struct fixture *fixture, const char *text, const char *const *
 
 static void expand_well(struct fixture *fixture, const char *text, const char *const *arguments)
 {
+    arena_free(&fixture->arena);
     *fixture = (struct fixture){0};
     if (expand(fixture, text, arguments, NULL) != 0)
         fail_msg("%s", fixture->error.text);
 }
 
-static const char *value_of(const struct cell *cell, const char *key)
+enum { NAMES_MAX = 9, VALUES_MAX = 8 };
+
+static const struct {
+    const char *text, *arguments[6], *names[NAMES_MAX];
+    struct {
+        unsigned cell;
+        const char *key, *value; /* NULL: none */
+    } values[VALUES_MAX];
+} readings[] = {
+    /* Axes are crossed in the scenario's order. */
+    {"# why\nservers = 3\nworkers=4,6 # two\n scheme = a , b\t\r\nsize = 9\n",
+     {NULL},
+     {"workers=4 scheme=a", "workers=4 scheme=b", "workers=6 scheme=a", "workers=6 scheme=b"},
+     {{0, "[]", ""}, {3, "size", "9"}}},
+    /* Copies of other keys, and duplicates. */
+    {"servers=1\nworkers = 4, 6\nconcurrency = 2, 4, =workers\n",
+     {NULL},
+     {"workers=4 concurrency=2", "workers=4 concurrency=4", "workers=6 concurrency=2",
+      "workers=6 concurrency=4", "workers=6 concurrency=6"},
+     {{4, "concurrency", "6"}}},
+    {"servers = =a\na = =b\nb = 7\n", {NULL}, {""}, {{0, "servers", "7"}}},
+    /* A section's keys replace the common ones; [+] adds a grid. */
+    {"servers = 2\ny = 0\n[one]\nx = 1, 2\n[+]\nx = 2\ny = 6\n[two]\nservers = 9\n",
+     {NULL},
+     {"x=1", "x=2", "y=6 x=2", ""},
+     {{2, "[]", "one"}, {3, "[]", "two"}, {3, "servers", "9"}, {3, "y", "0"}, {3, "x", NULL}}},
+    {"servers = 2\n[one]\nx = 1, 2\nz = 3\n[+]\nx = 2\n", {NULL}, {"x=1", "x=2"}, {{0}}},
+    /* Quotes keep what would mean something. */
+    {"servers = \"a:1,b:2\"\nr = \" x, \"\"y\"\" # z\"\ne = \"=servers\", \"\"\n"
+     "m = \\r\\n, a#b # c\n",
+     {NULL},
+     {"e==servers m=\\r\\n", "e==servers m=a#b", "e= m=\\r\\n", "e= m=a#b"},
+     {{0, "servers", "a:1,b:2"},
+      {0, "r", " x, \"y\" # z"},
+      {0, "e", "=servers"},
+      {2, "e", ""},
+      {0, "m", "\\r\\n"},
+      {1, "m", "a#b"}}},
+    /* Overrides replace in place, and the narrower one wins. */
+    {"servers = 1\na = 1, 2\nb = 3, 4\n[one]\n[two]\n",
+     {"t.two.repeat=4", "t.repeat=3", "repeat=2", "b=7,8", "t.one.fleet.fault=refuse:1"},
+     {"a=1 b=7", "a=1 b=8", "a=2 b=7", "a=2 b=8", "a=1 b=7", "a=1 b=8", "a=2 b=7", "a=2 b=8"},
+     {{0, "repeat", "3"},
+      {4, "repeat", "4"},
+      {0, "fleet.fault", "refuse:1"},
+      {4, "fleet.fault", NULL}}},
+};
+
+static void cells_are_what_the_text_says(void **state)
 {
-    const struct pair *pair = cell_find(cell, key);
+    struct fixture *fixture = *state;
 
-    return pair == NULL ? NULL : pair->value;
-}
+    for (size_t i = 0; i < sizeof readings / sizeof *readings; i++) {
+        unsigned count = 0;
 
-static void assert_names(const struct fixture *fixture, const char *const *names)
-{
-    unsigned count = 0;
+        expand_well(fixture, readings[i].text, readings[i].arguments);
+        for (; readings[i].names[count] != NULL; count++) {
+            assert_true(count < fixture->cells.count);
+            assert_string_equal(fixture->cells.items[count]->name, readings[i].names[count]);
+        }
+        assert_int_equal(fixture->cells.count, count);
+        for (unsigned k = 0; k < VALUES_MAX && readings[i].values[k].key != NULL; k++) {
+            const struct cell *cell = fixture->cells.items[readings[i].values[k].cell];
+            const char *key = readings[i].values[k].key, *value = readings[i].values[k].value;
+            const struct pair *pair = cell_find(cell, key);
 
-    for (; names[count] != NULL; count++) {
-        assert_true(count < fixture->cells.count);
-        assert_string_equal(fixture->cells.items[count]->name, names[count]);
+            if (strcmp(key, "[]") == 0)
+                assert_string_equal(cell->section, value);
+            else if (value == NULL)
+                assert_null(pair);
+            else
+                assert_string_equal(pair->value, value);
+        }
     }
-    assert_int_equal(fixture->cells.count, count);
 }
 
-static void cross_axes_in_the_scenarios_order(void **state)
+static void the_sweeps_own_keys_are_read(void **state)
 {
-    static const char *const names[] = {"workers=4 scheme=a", "workers=4 scheme=b",
-                                        "workers=6 scheme=a", "workers=6 scheme=b", NULL};
-    struct fixture fixture;
+    struct fixture *fixture = *state;
 
-    (void)state;
-    expand_well(&fixture, "# why\nservers = 3\nworkers=4,6 # two\n scheme = a , b\t\r\nsize = 9\n",
-                NULL);
-    assert_names(&fixture, names);
-    assert_string_equal(fixture.cells.items[0]->scenario, "t");
-    assert_string_equal(fixture.cells.items[0]->section, "");
-    assert_string_equal(value_of(fixture.cells.items[3], "size"), "9");
-    assert_int_equal(fixture.cells.items[0]->servers, 3);
-    assert_int_equal(fixture.cells.items[0]->repeat, 5);
-    arena_free(&fixture.arena);
-}
-
-static void copies_other_keys_and_drops_duplicates(void **state)
-{
-    static const char *const names[] = {"workers=4 concurrency=2", "workers=4 concurrency=4",
-                                        "workers=6 concurrency=2", "workers=6 concurrency=4",
-                                        "workers=6 concurrency=6", NULL};
-    struct fixture fixture;
-
-    (void)state;
-    expand_well(&fixture, "servers=1\nworkers = 4, 6\nconcurrency = 2, 4, =workers\n", NULL);
-    assert_names(&fixture, names);
-    arena_free(&fixture.arena);
-
-    expand_well(&fixture, "servers = =a\na = =b\nb = 7\n", NULL);
-    assert_int_equal(fixture.cells.items[0]->servers, 7);
-    assert_int_equal(fixture.cells.count, 1);
-    arena_free(&fixture.arena);
-}
-
-static void sections_replace_common_keys_and_grids_add(void **state)
-{
-    static const char *const names[] = {"x=1", "x=2", "y=6 x=2", "", NULL};
-    struct fixture fixture;
-
-    (void)state;
-    expand_well(&fixture,
-                "servers = 2\ny = 0\n[one]\nx = 1, 2\n[+]\nx = 2\ny = 6\n[two]\nservers = 9\n",
-                NULL);
-    assert_names(&fixture, names);
-    assert_string_equal(fixture.cells.items[2]->section, "one");
-    assert_string_equal(fixture.cells.items[3]->section, "two");
-    assert_int_equal(fixture.cells.items[3]->servers, 9);
-    assert_string_equal(value_of(fixture.cells.items[3], "y"), "0");
-    assert_null(value_of(fixture.cells.items[3], "x"));
-    arena_free(&fixture.arena);
-
-    /* A further grid that comes to the same cell as the section's own is no second cell. */
-    expand_well(&fixture, "servers = 2\n[one]\nx = 1, 2\nz = 3\n[+]\nx = 2\n", NULL);
-    assert_int_equal(fixture.cells.count, 2);
-    arena_free(&fixture.arena);
-}
-
-static void quotes_keep_what_would_mean_something(void **state)
-{
-    struct fixture fixture;
-
-    (void)state;
-    expand_well(&fixture,
-                "servers = \"a:1,b:2\"\nr = \" x, \"\"y\"\" # z\"\n"
-                "e = \"=servers\", \"\"\nm = \\r\\n, a#b # c\n",
-                NULL);
-    assert_int_equal(fixture.cells.count, 4);
-    assert_int_equal(fixture.cells.items[0]->servers, 0);
-    assert_string_equal(value_of(fixture.cells.items[0], "servers"), "a:1,b:2");
-    assert_string_equal(value_of(fixture.cells.items[0], "r"), " x, \"y\" # z");
-    assert_string_equal(value_of(fixture.cells.items[0], "e"), "=servers");
-    assert_string_equal(value_of(fixture.cells.items[2], "e"), "");
-    assert_string_equal(value_of(fixture.cells.items[0], "m"), "\\r\\n");
-    assert_string_equal(value_of(fixture.cells.items[1], "m"), "a#b");
-    arena_free(&fixture.arena);
-}
-
-static void overrides_replace_in_place_and_the_narrower_wins(void **state)
-{
-    static const char *const arguments[] = {
-        "t.two.repeat=4", "t.repeat=3", "repeat=2", "b=7,8", "t.one.fleet.fault=refuse:1", NULL};
-    static const char *const names[] = {"a=1 b=7", "a=1 b=8", "a=2 b=7", "a=2 b=8", "a=1 b=7",
-                                        "a=1 b=8", "a=2 b=7", "a=2 b=8", NULL};
-    struct fixture fixture;
-
-    (void)state;
-    expand_well(&fixture, "servers = 1\na = 1, 2\nb = 3, 4\n[one]\n[two]\n", arguments);
-    assert_names(&fixture, names);
-    assert_int_equal(fixture.cells.items[0]->repeat, 3);
-    assert_int_equal(fixture.cells.items[4]->repeat, 4);
-    assert_string_equal(fixture.cells.items[0]->fleet_options, "fault=refuse:1");
-    assert_string_equal(fixture.cells.items[4]->fleet_options, "");
-    arena_free(&fixture.arena);
+    expand_well(fixture,
+                "servers = 3\n[a]\nfleet.fault = refuse:1\n[b]\nservers = h:1\nrepeat = 7\n", NULL);
+    assert_string_equal(fixture->cells.items[0]->scenario, "t");
+    assert_int_equal(fixture->cells.items[0]->servers, 3);
+    assert_int_equal(fixture->cells.items[0]->repeat, 5);
+    assert_string_equal(fixture->cells.items[0]->fleet_options, "fault=refuse:1");
+    assert_int_equal(fixture->cells.items[1]->servers, 0);
+    assert_int_equal(fixture->cells.items[1]->repeat, 7);
+    assert_string_equal(fixture->cells.items[1]->fleet_options, "");
 }
 
 static void only_picks_a_section(void **state)
 {
     static const char *const text = "servers = 1\n[one]\n[two]\n";
-    struct fixture fixture = {0};
+    struct fixture *fixture = *state;
 
-    (void)state;
-    assert_int_equal(expand(&fixture, text, NULL, "two"), 0);
-    assert_int_equal(expand(&fixture, text, NULL, "t.one"), 0);
-    assert_int_equal(expand(&fixture, text, NULL, "u.one"), 0);
-    assert_int_equal(expand(&fixture, text, NULL, "three"), 0);
-    assert_int_equal(fixture.cells.count, 2);
-    assert_string_equal(fixture.cells.items[0]->section, "two");
-    assert_string_equal(fixture.cells.items[1]->section, "one");
-    arena_free(&fixture.arena);
+    assert_int_equal(expand(fixture, text, NULL, "two"), 0);
+    assert_int_equal(expand(fixture, text, NULL, "t.one"), 0);
+    assert_int_equal(expand(fixture, text, NULL, "u.one"), 0);
+    assert_int_equal(expand(fixture, text, NULL, "three"), 0);
+    assert_int_equal(fixture->cells.count, 2);
+    assert_string_equal(fixture->cells.items[0]->section, "two");
+    assert_string_equal(fixture->cells.items[1]->section, "one");
 }
 
 /* ---- mistakes ---- */
@@ -233,7 +227,6 @@ static const struct mistake mistakes[] = {
 
 static void mistakes_are_named_with_their_line(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         const struct mistake *mistake = &mistakes[i];
         const char *const arguments[] = {mistake->override, NULL};
@@ -249,51 +242,48 @@ static void mistakes_are_named_with_their_line(void **state)
     }
 }
 
+static void assert_unreadable(struct fixture *fixture, const char *path, const char *said)
+{
+    assert_null(scenario_read(&fixture->arena, path, &fixture->error));
+    assert_non_null(strstr(fixture->error.text, said));
+}
+
 static void files_that_cannot_be_read_are_named(void **state)
 {
-    struct arena arena = {0};
-    struct error error;
+    struct fixture *fixture = *state;
     char path[] = "/tmp/fanin-test-XXXXXX";
     int descriptor = mkstemp(path);
     FILE *file = fdopen(descriptor, "wb");
 
-    (void)state;
     assert_non_null(file);
-    assert_null(scenario_read(&arena, "/nonexistent/a.conf", &error));
-    assert_non_null(strstr(error.text, "/nonexistent/a.conf: cannot read"));
-    assert_null(scenario_read(&arena, "/tmp", &error));
-    assert_non_null(strstr(error.text, "/tmp: cannot read"));
+    assert_unreadable(fixture, "/nonexistent/a.conf", "/nonexistent/a.conf: cannot read");
+    assert_unreadable(fixture, "/tmp", "/tmp: cannot read");
     fwrite("servers = 1\n\0x = 1\n", 1, 19, file);
     fflush(file);
-    assert_null(scenario_read(&arena, path, &error));
-    assert_non_null(strstr(error.text, "NUL byte"));
+    assert_unreadable(fixture, path, "NUL byte");
     for (unsigned i = 0; i < SCENARIO_BYTES_MAX; i++)
         fputc('#', file);
     fflush(file);
-    assert_null(scenario_read(&arena, path, &error));
-    assert_non_null(strstr(error.text, "cannot read"));
+    assert_unreadable(fixture, path, "cannot read");
     fclose(file);
     remove(path);
-    arena_free(&arena);
 }
 
 static void too_much_is_refused(void **state)
 {
-    struct fixture fixture = {0};
-    char *text = arena_text(&fixture.arena, "servers = 1\n");
+    struct fixture *fixture = *state;
+    char *text = arena_text(&fixture->arena, "servers = 1\n");
     unsigned axes = 0;
 
-    (void)state;
     for (uint64_t cells = 1; cells <= CELLS_MAX; cells *= 10, axes++)
-        text = arena_text(&fixture.arena, "%sa%u = 0,1,2,3,4,5,6,7,8,9\n", text, axes);
-    assert_int_equal(expand(&fixture, text, NULL, NULL), -1);
-    assert_non_null(strstr(fixture.error.text, "more than 20000 cells"));
-    text = arena_text(&fixture.arena, "a = 0");
+        text = arena_text(&fixture->arena, "%sa%u = 0,1,2,3,4,5,6,7,8,9\n", text, axes);
+    assert_int_equal(expand(fixture, text, NULL, NULL), -1);
+    assert_non_null(strstr(fixture->error.text, "more than 20000 cells"));
+    text = arena_text(&fixture->arena, "a = 0");
     for (unsigned i = 1; i <= SCENARIO_VALUES_MAX; i++)
-        text = arena_text(&fixture.arena, "%s,%u", text, i);
-    assert_int_equal(expand(&fixture, text, NULL, NULL), -1);
-    assert_non_null(strstr(fixture.error.text, "more than 256 values"));
-    arena_free(&fixture.arena);
+        text = arena_text(&fixture->arena, "%s,%u", text, i);
+    assert_int_equal(expand(fixture, text, NULL, NULL), -1);
+    assert_non_null(strstr(fixture->error.text, "more than 256 values"));
 }
 
 /* ---- order ---- */
@@ -318,15 +308,14 @@ static void order_is_blocks_shuffled_by_the_seed(void **state)
 {
     /* Written down so that another machine, compiler or release is held to the same order. */
     static const unsigned expected[8] = {3, 1, 6, 2, 4, 0, 7, 5};
-    struct fixture fixture;
+    struct fixture *fixture = *state;
     struct plan plan, again, other;
     unsigned moved = 0;
 
-    (void)state;
-    expand_well(&fixture, "servers = 1\nrepeat = 3\na = 0,1,2,3,4,5,6,7\n", NULL);
-    assert_true(plan_make(&fixture.arena, &fixture.cells, 42, &plan));
-    assert_true(plan_make(&fixture.arena, &fixture.cells, 42, &again));
-    assert_true(plan_make(&fixture.arena, &fixture.cells, 43, &other));
+    expand_well(fixture, "servers = 1\nrepeat = 3\na = 0,1,2,3,4,5,6,7\n", NULL);
+    assert_true(plan_make(&fixture->arena, &fixture->cells, 42, &plan));
+    assert_true(plan_make(&fixture->arena, &fixture->cells, 42, &again));
+    assert_true(plan_make(&fixture->arena, &fixture->cells, 43, &other));
     assert_int_equal(plan.count, 24);
     assert_blocks(&plan, 8, 3);
     for (unsigned i = 0; i < 24; i++) {
@@ -336,61 +325,53 @@ static void order_is_blocks_shuffled_by_the_seed(void **state)
     assert_true(moved > 0);
     for (unsigned i = 0; i < 8; i++)
         assert_int_equal(plan.rows[i].cell_index, expected[i]);
-    arena_free(&fixture.arena);
 }
 
 static void cells_with_fewer_repeats_leave_the_later_blocks(void **state)
 {
-    struct fixture fixture;
+    struct fixture *fixture = *state;
     struct plan plan;
 
-    (void)state;
-    expand_well(&fixture, "servers = 1\n[a]\nrepeat = 1\n[b]\nrepeat = 3\nx = 1, 2\n", NULL);
-    assert_true(plan_make(&fixture.arena, &fixture.cells, 1, &plan));
+    expand_well(fixture, "servers = 1\n[a]\nrepeat = 1\n[b]\nrepeat = 3\nx = 1, 2\n", NULL);
+    assert_true(plan_make(&fixture->arena, &fixture->cells, 1, &plan));
     assert_int_equal(plan.count, 7);
     for (unsigned i = 3; i < 7; i++)
         assert_string_equal(plan.rows[i].cell->section, "b");
-    arena_free(&fixture.arena);
 }
 
 /* ---- fleets ---- */
 
 static void fleets_are_shared_and_ports_do_not_overlap(void **state)
 {
-    struct fixture fixture;
-    struct fleets fleets = {0};
+    struct fixture *fixture = *state;
 
-    (void)state;
-    expand_well(&fixture,
+    expand_well(fixture,
                 "servers = 10, 30\n[a]\n[b]\nfleet.fault = x, y\n[c]\nport = 20005\n"
                 "[d]\nservers = \"h:1,h:2\"\n",
                 NULL);
-    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.error), 0);
-    assert_int_equal(fleets.count, 4);
-    assert_ptr_equal(fixture.cells.items[0]->fleet, fixture.cells.items[1]->fleet);
-    assert_null(fixture.cells.items[fixture.cells.count - 1]->fleet);
-    for (unsigned i = 0; i < fleets.count; i++) {
-        assert_int_equal(fleets.items[i]->count, 30);
-        assert_int_equal(fleets.items[i]->base, 20000 + 30 * i);
+    assert_int_equal(
+        fleets_plan(&fixture->arena, &fixture->cells, &fixture->fleets, &fixture->error), 0);
+    assert_int_equal(fixture->fleets.count, 4);
+    assert_ptr_equal(fixture->cells.items[0]->fleet, fixture->cells.items[1]->fleet);
+    assert_null(fixture->cells.items[fixture->cells.count - 1]->fleet);
+    for (unsigned i = 0; i < fixture->fleets.count; i++) {
+        assert_int_equal(fixture->fleets.items[i]->count, 30);
+        assert_int_equal(fixture->fleets.items[i]->base, 20000 + 30 * i);
     }
-    arena_free(&fixture.arena);
 }
 
 static void too_many_ports_are_refused(void **state)
 {
-    struct fixture fixture;
-    struct fleets fleets = {0};
+    struct fixture *fixture = *state;
 
-    (void)state;
-    expand_well(&fixture, "servers = 200\nport = 65400\n", NULL);
-    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.error), -1);
-    assert_non_null(strstr(fixture.error.text, "some/t.conf:1: 200 servers from port 65400"));
-    arena_free(&fixture.arena);
+    expand_well(fixture, "servers = 200\nport = 65400\n", NULL);
+    assert_int_equal(
+        fleets_plan(&fixture->arena, &fixture->cells, &fixture->fleets, &fixture->error), -1);
+    assert_non_null(strstr(fixture->error.text, "some/t.conf:1: 200 servers from port 65400"));
 
-    fleets = (struct fleets){0};
-    expand_well(&fixture, "servers = 100000\nfleet.ports-per-address = 1000\n", NULL);
-    assert_int_equal(fleets_plan(&fixture.arena, &fixture.cells, &fleets, &fixture.error), 0);
-    arena_free(&fixture.arena);
+    expand_well(fixture, "servers = 100000\nfleet.ports-per-address = 1000\n", NULL);
+    assert_int_equal(
+        fleets_plan(&fixture->arena, &fixture->cells, &fixture->fleets, &fixture->error), 0);
 }
 
 /* ---- the files that are shipped ---- */
@@ -428,7 +409,6 @@ static void shipped_scenarios_are_sound_and_say_why(void **state)
     const struct dirent *entry;
     unsigned found = 0;
 
-    (void)state;
     if (directory == NULL)
         skip(); /* not run from the top of the tree */
     while ((entry = readdir(directory)) != NULL) {
@@ -444,19 +424,16 @@ static void shipped_scenarios_are_sound_and_say_why(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cross_axes_in_the_scenarios_order),
-        cmocka_unit_test(copies_other_keys_and_drops_duplicates),
-        cmocka_unit_test(sections_replace_common_keys_and_grids_add),
-        cmocka_unit_test(quotes_keep_what_would_mean_something),
-        cmocka_unit_test(overrides_replace_in_place_and_the_narrower_wins),
-        cmocka_unit_test(only_picks_a_section),
+        SCENARIO_TEST(cells_are_what_the_text_says),
+        SCENARIO_TEST(the_sweeps_own_keys_are_read),
+        SCENARIO_TEST(only_picks_a_section),
         cmocka_unit_test(mistakes_are_named_with_their_line),
-        cmocka_unit_test(files_that_cannot_be_read_are_named),
-        cmocka_unit_test(too_much_is_refused),
-        cmocka_unit_test(order_is_blocks_shuffled_by_the_seed),
-        cmocka_unit_test(cells_with_fewer_repeats_leave_the_later_blocks),
-        cmocka_unit_test(fleets_are_shared_and_ports_do_not_overlap),
-        cmocka_unit_test(too_many_ports_are_refused),
+        SCENARIO_TEST(files_that_cannot_be_read_are_named),
+        SCENARIO_TEST(too_much_is_refused),
+        SCENARIO_TEST(order_is_blocks_shuffled_by_the_seed),
+        SCENARIO_TEST(cells_with_fewer_repeats_leave_the_later_blocks),
+        SCENARIO_TEST(fleets_are_shared_and_ports_do_not_overlap),
+        SCENARIO_TEST(too_many_ports_are_refused),
         cmocka_unit_test(shipped_scenarios_are_sound_and_say_why),
     };
 

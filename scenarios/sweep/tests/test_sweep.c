@@ -85,38 +85,32 @@ static void every_way_to_fail_is_a_row_with_its_reason(void **state)
     assert_nothing_left(fixture);
 }
 
-static void a_client_that_hangs_is_stopped(void **state)
+static void a_sweep_ends_as_its_rows_do(void **state)
 {
+    static const struct {
+        struct sweep_case sweep;
+        const char *status, *reason;
+    } cases[] = {
+        {{"mode = hang\n", "--timeout=1", EXIT_MEASURED_FAILURE, "1 rows: 0 ok, 1 failed,"},
+         "failed",
+         "stopped after 1 s"},
+        {{"mode = fail\nexpect = failures\n", NULL, EXIT_DONE,
+          "1 rows: 0 ok, 1 failed (1 as expected), 0 skipped"},
+         "failed",
+         "audit"},
+        {{"mode = die\nexpect = failures\n", NULL, EXIT_MEASURED_FAILURE, "killed by signal"},
+         "failed",
+         "killed by signal 11"},
+        {{"mode = skip\n", NULL, EXIT_MACHINE_CANNOT, "1 skipped"}, "skipped", "no such engine"},
+    };
     struct fixture *fixture = *state;
 
-    run_scenario(fixture, "mode = hang\n", "--timeout=1", EXIT_MEASURED_FAILURE);
-    assert_rows(fixture, 1);
-    assert_failed_row(fixture, "", "failed", "stopped after 1 s");
-    assert_nothing_left(fixture);
-}
-
-static void expected_failures_are_no_failure(void **state)
-{
-    struct fixture *fixture = *state;
-
-    run_scenario(fixture, "mode = fail\nexpect = failures\n", NULL, EXIT_DONE);
-    assert_printed(fixture, "1 rows: 0 ok, 1 failed (1 as expected), 0 skipped");
-    assert_failed_row(fixture, "", "failed", "audit");
-}
-
-static void an_expected_failure_is_no_licence_to_crash(void **state)
-{
-    struct fixture *fixture = *state;
-
-    run_scenario(fixture, "mode = die\nexpect = failures\n", NULL, EXIT_MEASURED_FAILURE);
-}
-
-static void nothing_that_could_run_is_exit_code_3(void **state)
-{
-    struct fixture *fixture = *state;
-
-    run_scenario(fixture, "mode = skip\n", NULL, EXIT_MACHINE_CANNOT);
-    assert_rows(fixture, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_cases(fixture, &cases[i].sweep, 1);
+        assert_rows(fixture, 1);
+        assert_failed_row(fixture, "", cases[i].status, cases[i].reason);
+        assert_nothing_left(fixture);
+    }
 }
 
 static void a_budget_ends_after_the_first_repeats(void **state)
@@ -158,39 +152,34 @@ static void a_dry_run_prints_and_runs_nothing(void **state)
     assert_false(exists(fixture, "pids"));
 }
 
-static void what_a_program_refuses_is_named_by_its_line(void **state)
-{
-    struct fixture *fixture = *state;
-
-    run_scenario(fixture, "mode = ok, bad\n", NULL, EXIT_WRONG_USE);
-    assert_said(fixture, "t.conf:7: client: --mode: takes ok, this is bad");
-    run_scenario(fixture, "mode = ok\nfleet.fault = bad\n", NULL, EXIT_WRONG_USE);
-    assert_said(fixture, "t.conf:8: servers: --fault: takes refuse");
-    run_scenario(fixture, "mode = ok\n", "--mode=bad", EXIT_WRONG_USE);
-    assert_said(fixture, "command line: client: --mode");
-    assert_int_equal(sweep(fixture, "--mode=odd"), EXIT_WRONG_USE);
-    assert_said(fixture, "--dry-run: exit code 7, expected 0, 2 or 3");
-    assert_int_equal(sweep(fixture, "--client=/nonexistent/client"), EXIT_WRONG_USE);
-    assert_said(fixture, "cannot start /nonexistent/client: No such file");
-    assert_false(exists(fixture, "out"));
-    assert_false(exists(fixture, "pids"));
-}
-
 static void wrong_use_is_one_line(void **state)
 {
+    static const struct sweep_case cases[] = {
+        /* What a program refuses is named by its line. */
+        {"mode = ok, bad\n", NULL, EXIT_WRONG_USE,
+         "t.conf:7: client: --mode: takes ok, this is bad"},
+        {"mode = ok\nfleet.fault = bad\n", NULL, EXIT_WRONG_USE,
+         "t.conf:8: servers: --fault: takes refuse"},
+        {"mode = ok\n", "--mode=bad", EXIT_WRONG_USE, "command line: client: --mode"},
+        {"mode = ok\n", "--mode=odd", EXIT_WRONG_USE, "--dry-run: exit code 7, expected 0, 2 or 3"},
+        {"mode = ok\n", "--client=/nonexistent/client", EXIT_WRONG_USE,
+         "cannot start /nonexistent/client: No such file"},
+        {"mode = ok\n", "--only=nothing", EXIT_WRONG_USE,
+         "--only=nothing: no scenario given has this section"},
+        {"mode = ok\n", "/nonexistent.conf", EXIT_WRONG_USE,
+         "/nonexistent.conf: cannot read this scenario"},
+        {"mode = ok\n", "--repeat=x", EXIT_WRONG_USE,
+         "command line: repeat = x: takes a whole number"},
+        {"mode = ok\n", "--resume=/nonexistent", EXIT_WRONG_USE,
+         "--out and --resume exclude each other"},
+    };
     struct fixture *fixture = *state;
 
-    run_scenario(fixture, "mode = ok\n", "--only=nothing", EXIT_WRONG_USE);
-    assert_said(fixture, "--only=nothing: no scenario given has this section");
+    ASSERT_CASES(fixture, cases);
     assert_int_equal(sweep(fixture, path_of(fixture, "t.conf")), EXIT_WRONG_USE);
     assert_said(fixture, "are both called t");
-    assert_int_equal(sweep(fixture, "/nonexistent.conf"), EXIT_WRONG_USE);
-    assert_said(fixture, "/nonexistent.conf: cannot read this scenario");
-    assert_int_equal(sweep(fixture, "--repeat=x"), EXIT_WRONG_USE);
-    assert_said(fixture, "command line: repeat = x: takes a whole number");
-    assert_int_equal(sweep(fixture, "--resume=/nonexistent"), EXIT_WRONG_USE);
-    assert_said(fixture, "--out and --resume exclude each other");
-    assert_int_equal(strlen(strchr(read_file(fixture, "stderr"), '\n')), 1);
+    assert_false(exists(fixture, "out"));
+    assert_false(exists(fixture, "pids"));
 }
 
 static void a_folder_with_something_in_it_is_left_alone(void **state)
@@ -207,21 +196,15 @@ static void a_folder_with_something_in_it_is_left_alone(void **state)
 
 static void a_fleet_that_cannot_start_ends_the_sweep(void **state)
 {
-    struct fixture *fixture = *state;
+    static const struct sweep_case cases[] = {
+        {"mode = ok\nport = 20000\nfleet.fault = taken\n", NULL, EXIT_MACHINE_CANNOT,
+         "t.conf:8: the servers on ports 20000 to 20002 did not start (exit code 3): servers: "
+         "127.0.0.1:20000: in use; the key port (--port=BASE) moves them"},
+        {"mode = ok\nfleet.fault = many\n", NULL, EXIT_WRONG_USE,
+         "t.conf:8: servers: --fault: too many"},
+    };
 
-    run_scenario(fixture, "mode = ok\nport = 20000\nfleet.fault = taken\n", NULL,
-                 EXIT_MACHINE_CANNOT);
-    assert_said(fixture, "t.conf:8: the servers on ports 20000 to 20002 did not start");
-    assert_said(fixture, "127.0.0.1:20000: in use");
-    assert_said(fixture, "--port=BASE");
-}
-
-static void what_a_fleet_refuses_late_is_named_by_its_line(void **state)
-{
-    struct fixture *fixture = *state;
-
-    run_scenario(fixture, "mode = ok\nfleet.fault = many\n", NULL, EXIT_WRONG_USE);
-    assert_said(fixture, "t.conf:8: servers: --fault: too many");
+    ASSERT_CASES(*state, cases);
 }
 
 static void a_fleet_that_ends_fails_the_row_and_is_started_again(void **state)
@@ -255,18 +238,13 @@ int main(void)
         SWEEP_TEST(good_rows_are_spliced),
         SWEEP_TEST(the_record_has_what_a_reader_needs),
         SWEEP_TEST(every_way_to_fail_is_a_row_with_its_reason),
-        SWEEP_TEST(a_client_that_hangs_is_stopped),
-        SWEEP_TEST(expected_failures_are_no_failure),
-        SWEEP_TEST(an_expected_failure_is_no_licence_to_crash),
-        SWEEP_TEST(nothing_that_could_run_is_exit_code_3),
+        SWEEP_TEST(a_sweep_ends_as_its_rows_do),
         SWEEP_TEST(a_budget_ends_after_the_first_repeats),
         SWEEP_TEST(the_sweeps_own_time_is_in_each_row),
         SWEEP_TEST(a_dry_run_prints_and_runs_nothing),
-        SWEEP_TEST(what_a_program_refuses_is_named_by_its_line),
         SWEEP_TEST(wrong_use_is_one_line),
         SWEEP_TEST(a_folder_with_something_in_it_is_left_alone),
         SWEEP_TEST(a_fleet_that_cannot_start_ends_the_sweep),
-        SWEEP_TEST(what_a_fleet_refuses_late_is_named_by_its_line),
         SWEEP_TEST(a_fleet_that_ends_fails_the_row_and_is_started_again),
         SWEEP_TEST(each_set_of_options_has_a_fleet_that_is_kept),
     };
