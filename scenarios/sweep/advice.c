@@ -294,16 +294,6 @@ void advice_resume(struct advice *advice, const struct rows *rows)
 
 /* ---- what is said about it ---- */
 
-unsigned advice_cells_max(const struct advice *advice)
-{
-    unsigned cells = 1 + FINALISTS_MAX;
-
-    /* One of each value is there from the start; each pass may find all others. */
-    for (unsigned i = 0; i < advice->space.axis_count; i++)
-        cells += (1 + PASSES_MAX * BEST_MAX) * advice->space.axes[i]->value_count;
-    return cells;
-}
-
 unsigned advice_rows_max(const struct advice *advice)
 {
     unsigned rows = advice->blocks * FINALISTS_MAX, best = 1;

@@ -34,9 +34,6 @@ void advice_resume(struct advice *advice, const struct rows *rows);
 int advice_check_budget(const struct advice *advice, double budget_s, double row_s,
                         struct error *error);
 
-/* advice_cells_max: how many cells there will be at most. */
-unsigned advice_cells_max(const struct advice *advice);
-
 /* advice_rows_max: how many rows there will be at most. */
 unsigned advice_rows_max(const struct advice *advice);
 

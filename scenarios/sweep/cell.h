@@ -35,6 +35,12 @@ struct pair {
 struct fleet;
 struct link;
 
+/* The duration of one cell's rows so far. */
+struct pace {
+    double sum_s;
+    unsigned count;
+};
+
 struct cell {
     const char *scenario, *section;
     const char *name;                /* "workers=4 concurrency=2": the axes' values */
@@ -63,6 +69,7 @@ struct cell {
     const char *link_reason; /* set by links_fall_back: why loopback took its place; or NULL */
     const char *skip_reason; /* set by links_fall_back: why no row of it is run; NULL: they are */
     struct fleet *fleet;     /* set by fleets_plan; NULL when servers is 0 */
+    struct pace pace;
 };
 
 struct cells {

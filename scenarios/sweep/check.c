@@ -153,22 +153,16 @@ static void set_status(struct link *link, enum link_status status, const char *r
     link->reason = reason;
 }
 
-static uint64_t left_ns(const struct link_check *check, uint64_t spent_ns)
-{
-    double left = check->left_s * OS_NS_PER_S - (double)spent_ns;
-
-    return left > 0 ? (uint64_t)left : 0;
-}
-
 static void tick(void *context)
 {
     const struct link_check *check = context;
     struct arena arena = {0};
     uint64_t now_ns = os_now_ns();
+    double left_ns = check->left_s * OS_NS_PER_S - (double)(now_ns - check->began_ns);
 
     progress_show(check->progress, now_ns,
                   arena_text(&arena, "measuring link %s", check->link->name), 0,
-                  left_ns(check, now_ns - check->began_ns));
+                  left_ns > 0 ? (uint64_t)left_ns : 0);
     arena_free(&arena);
 }
 

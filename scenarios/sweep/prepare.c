@@ -210,7 +210,6 @@ static int plan(struct sweep *sweep)
     if (!plan_make(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->plan))
         return error_set(&sweep->error, NULL, "more than %d rows; fewer cells or repeats",
                          PLAN_ROWS_MAX);
-    sweep->paces = arena_take(sweep->arena, sweep->cells.count * sizeof *sweep->paces);
     return 0;
 }
 
@@ -230,7 +229,7 @@ static int mark_old_rows(struct sweep *sweep)
 double sweep_row_s(const struct sweep *sweep, unsigned cell_index)
 {
     const struct cell *cell = sweep->cells.items[cell_index];
-    const struct pace *pace = &sweep->paces[cell_index];
+    const struct pace *pace = &cell->pace;
 
     return pace->count == 0 ? cell->row_seconds + (double)cell->pause_ms / 1000
                             : pace->sum_s / pace->count;

@@ -164,6 +164,7 @@ static unsigned add_once(struct search_space *space, unsigned like, const char *
 
     *twin = *cells->items[like];
     twin->label = label;
+    twin->pace = (struct pace){0};
     twin->pairs = arena_take(space->arena, twin->pair_count * sizeof *twin->pairs);
     twin->pair_count = 0;
     for (unsigned i = 0; i < cells->items[like]->pair_count; i++) {

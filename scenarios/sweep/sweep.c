@@ -115,7 +115,7 @@ static void count_end(struct sweep *sweep, enum run_end end)
 static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
 {
     struct arena arena = {0};
-    struct pace *pace = &sweep->paces[row->cell_index];
+    struct pace *pace = &sweep->cells.items[row->cell_index]->pace;
     struct run_result result;
 
     sweep->row = row;

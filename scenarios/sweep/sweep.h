@@ -24,12 +24,6 @@ struct sweep_request {
     bool check, dry_run, quiet;
 };
 
-/* The duration of one cell's rows so far. */
-struct pace {
-    double sum_s;
-    unsigned count;
-};
-
 struct sweep {
     struct arena *arena;
     const struct sweep_request *request;
@@ -46,7 +40,6 @@ struct sweep {
     const char *directory;
     struct output_dir output;
     struct progress progress;
-    struct pace *paces; /* by cell */
     unsigned good, bad, skipped;
 
     /* Of the row that runs, for the progress line. */

@@ -1,5 +1,4 @@
 /* A sweep that is a search: its plan grows round by round, from the rows so far. */
-#include <assert.h>
 #include <math.h>
 
 #include "base/options.h"
@@ -10,21 +9,19 @@ static double row_s(const struct sweep *sweep)
     struct pace all = {0};
 
     for (unsigned i = 0; i < sweep->cells.count; i++) {
-        all.sum_s += sweep->paces[i].sum_s;
-        all.count += sweep->paces[i].count;
+        all.sum_s += sweep->cells.items[i]->pace.sum_s;
+        all.count += sweep->cells.items[i]->pace.count;
     }
     return all.count == 0 ? sweep_row_s(sweep, 0) : all.sum_s / all.count;
 }
 
 int sweep_advice_plan(struct sweep *sweep)
 {
-    unsigned cells_max = advice_cells_max(sweep->advice);
     double budget_s = (double)sweep->further_ns / OS_NS_PER_S;
 
     /* The search itself keeps to the budget. */
     sweep->due_ns = UINT64_MAX;
     sweep->record.budget.stopped = "";
-    sweep->paces = arena_take(sweep->arena, cells_max * sizeof *sweep->paces);
     if (sweep->request->resume != NULL || sweep->further_ns == 0)
         return 0;
     return advice_check_budget(sweep->advice, budget_s, row_s(sweep), &sweep->error);
@@ -38,7 +35,6 @@ bool sweep_advice_round(struct sweep *sweep)
                 advice_extend(sweep->advice, &rows, sweep_left_s(sweep), row_s(sweep));
 
     arena_free(&arena);
-    assert(sweep->cells.count <= advice_cells_max(sweep->advice)); /* or paces overflow */
     sweep->record.cells = sweep->cells.count;
     return more;
 }

@@ -61,21 +61,26 @@ static void put_calm(struct fixture *fixture)
         "cpu3 1 0 0 9\n");
 }
 
-static struct host_check look(struct fixture *fixture)
+static struct host_check look_for(struct fixture *fixture, const struct host_needs *needs)
 {
-    struct port_range ports = {.first = PORT, .count = PORTS};
-    struct host_needs needs = {.root = path_of(fixture, "now"),
-                               .root_later = path_of(fixture, "later"),
-                               .ports = &ports,
-                               .port_count = 1,
-                               .servers = SERVERS,
-                               .descriptors = 2 * SERVERS + 64};
     struct host_check check;
     struct error error;
 
-    if (host_check_run(&fixture->arena, &needs, &check, &error) != 0)
+    if (host_check_run(&fixture->arena, needs, &check, &error) != 0)
         fail_msg("%s", error.text);
     return check;
+}
+
+static struct host_check look(struct fixture *fixture)
+{
+    struct port_range ports = {.first = PORT, .count = PORTS};
+
+    return look_for(fixture, &(struct host_needs){.root = path_of(fixture, "now"),
+                                                  .root_later = path_of(fixture, "later"),
+                                                  .ports = &ports,
+                                                  .port_count = 1,
+                                                  .servers = SERVERS,
+                                                  .descriptors = 2 * SERVERS + 64});
 }
 
 static void assert_finding(const struct host_check *check, enum finding finding,
@@ -209,12 +214,8 @@ static struct host_check look_here(struct fixture *fixture, uint64_t port)
     struct fleet *items[] = {&fleet};
     struct fleets fleets = {.items = items, .count = 1};
     struct host_needs needs = host_needs_of(&fixture->arena, &fleets, 1);
-    struct host_check check;
-    struct error error;
 
-    if (host_check_run(&fixture->arena, &needs, &check, &error) != 0)
-        fail_msg("%s", error.text);
-    return check;
+    return look_for(fixture, &needs);
 }
 
 static void a_real_listener_is_found(void **state)

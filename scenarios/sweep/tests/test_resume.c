@@ -47,6 +47,14 @@ static void a_killed_sweep_leaves_no_child_and_resumes(void **state)
 
 static void a_resume_refuses_what_differs(void **state)
 {
+    static const struct {
+        const char *file, *text, *said;
+    } damages[] = {
+        {"out/rows.jsonl", "{\"order\":1}\n", "rows.jsonl:1: is not a row of this sweep"},
+        {"out/rows.jsonl", "hello\n", "rows.jsonl:1: is not a row"},
+        {"out/run.json", "{\"seed\":", "run.json: is not a whole record"},
+        {"out/run.json", "{}", "run.json: lacks"},
+    };
     struct fixture *fixture = *state;
 
     run_scenario(fixture, "mode = ok\n", "--x=1", EXIT_DONE);
@@ -58,18 +66,11 @@ static void a_resume_refuses_what_differs(void **state)
     assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), "--x=1"), EXIT_WRONG_USE);
     assert_said(fixture, "has changed since");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
-    write_file(fixture, "out/rows.jsonl", "{\"order\":1}\n");
-    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "rows.jsonl:1: is not a row of this sweep");
-    write_file(fixture, "out/rows.jsonl", "hello\n");
-    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "rows.jsonl:1: is not a row");
-    write_file(fixture, "out/run.json", "{\"seed\":");
-    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "run.json: is not a whole record");
-    write_file(fixture, "out/run.json", "{}");
-    assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "run.json: lacks");
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        write_file(fixture, damages[i].file, damages[i].text);
+        assert_int_equal(resume(fixture, NULL, NULL), EXIT_WRONG_USE);
+        assert_said(fixture, damages[i].said);
+    }
 }
 
 /* A file-size limit is a disk that is full. */
