@@ -87,7 +87,7 @@ int net_accept(intptr_t listener, const struct net_tuning *tuning, intptr_t *han
 int64_t net_receive(intptr_t handle, void *data, size_t bytes); /* 0: the peer has finished */
 int64_t net_send(intptr_t handle, const void *data, size_t bytes);
 
-/* net_unacknowledged: bytes sent that the peer's system has not taken yet. */
+/* net_unacknowledged: bytes sent that the peer's system has not confirmed; -ENOSYS: not known. */
 int64_t net_unacknowledged(intptr_t handle);
 
 void net_finish(intptr_t handle);   /* no more will be sent; receiving goes on */

@@ -173,10 +173,10 @@ void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns)
     WSAPoll(&polled, 1, (int)winapi_ms(timeout_ns));
 }
 
-/* Windows does not say. The caller has a time limit, and by then the bytes will have gone. */
+/* Windows does not say. */
 int64_t net_unacknowledged(intptr_t handle)
 {
-    return 1;
+    return -ENOSYS;
 }
 
 void net_finish(intptr_t handle)

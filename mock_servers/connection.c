@@ -27,10 +27,11 @@
 
 #include "base/os.h"
 
-enum {
-    RESET_POLL_NS = 2 * OS_NS_PER_MS,
-    RESET_PATIENCE_NS = OS_NS_PER_S, /* for a peer that does not read */
-};
+enum { RESET_POLL_NS = 2 * OS_NS_PER_MS };
+
+/* How long a reset waits for what was sent to arrive: for a peer that does not read, and where the
+ * system does not say what has arrived. */
+static const uint64_t reset_patience_ns = 60 * (uint64_t)OS_NS_PER_S, reset_blind_ns = OS_NS_PER_S;
 
 enum state { READING, WAITING, SENDING, FINISHING, DRAINING, RESETTING, SILENT, CLOSED };
 
@@ -44,7 +45,7 @@ struct connection {
     bool logged_in;
     bool has_asked; /* GO, for run `asked` */
     uint64_t asked;
-    uint64_t reset_by_ns;
+    uint64_t resetting_ns; /* RESETTING: since when */
     struct protocol_go go; /* WAITING: what will be sent */
     struct tape *tape;     /* WAITING, SENDING: of source tape */
     struct stream stream;  /* SENDING */
@@ -83,18 +84,19 @@ static void await_or_close(struct connection *connection, int64_t result, enum n
 
 /* ---- answers ---- */
 
-static void answer_no(struct connection *connection, const char *why)
+static const char wrong_login[] = "wrong user or password";
+
+static void answer(struct connection *connection, const char *line)
 {
-    snprintf(connection->answer, sizeof connection->answer, "NO %s\r\n", why);
-    connection->answer_bytes = (unsigned)strlen(connection->answer);
-    connection->state = FINISHING;
+    connection->answer_bytes =
+        (unsigned)snprintf(connection->answer, sizeof connection->answer, "%s", line);
 }
 
-static void answer_ok(struct connection *connection)
+static void answer_no(struct connection *connection, const char *why)
 {
-    static const char ok[] = "OK\r\n";
-    memcpy(connection->answer, ok, sizeof ok - 1);
-    connection->answer_bytes = sizeof ok - 1;
+    connection->answer_bytes =
+        (unsigned)snprintf(connection->answer, sizeof connection->answer, "NO %s\r\n", why);
+    connection->state = FINISHING;
 }
 
 static void serve_stats(struct connection *connection, uint64_t run)
@@ -129,32 +131,33 @@ static bool answer_send(struct connection *connection)
 
 /* ---- requests ---- */
 
-static void reset_later(struct connection *connection, uint64_t now_ns)
-{
-    connection->state = RESETTING;
-    connection->reset_by_ns = now_ns + RESET_PATIENCE_NS;
-}
-
-static void login_fail(struct connection *connection, enum fault_then then)
+/* What follows a fault of the login or of a frame. */
+static void fault_act(struct connection *connection, enum fault_action action)
 {
     static const char garbage[] = "\x01?\r\n";
-    switch (then) {
-    case THEN_ANSWER_NO:
-        answer_no(connection, "wrong user or password");
-        return;
-    case THEN_STALL:
-        connection->state = SILENT;
-        return;
-    case THEN_RESET:
-        reset_later(connection, os_now_ns());
-        return;
-    case THEN_BABBLE:
-        memcpy(connection->answer, garbage, sizeof garbage - 1);
-        connection->answer_bytes = sizeof garbage - 1;
-        return;
-    default:
+    switch (action) {
+    case ACTION_CONTINUE:
+        break;
+    case ACTION_ANSWER_NO:
+        answer_no(connection, wrong_login);
+        break;
+    case ACTION_FINISH:
         connection->state = FINISHING;
-        return;
+        break;
+    case ACTION_RESET:
+        connection->state = RESETTING;
+        connection->resetting_ns = os_now_ns();
+        break;
+    case ACTION_RESTART:
+        connection->endpoint->restart(connection->endpoint);
+        break;
+    case ACTION_STALL:
+    case ACTION_FLOOD:
+        connection->state = SILENT;
+        break;
+    case ACTION_GARBAGE:
+        answer(connection, garbage);
+        break;
     }
 }
 
@@ -163,16 +166,16 @@ static void serve_login(struct connection *connection, const struct protocol_req
     const struct connections *all = all_of(connection);
     const struct fault *fault = connection->endpoint->fault;
     if (fault != NULL && fault->kind->place == FAULT_AT_LOGIN) {
-        login_fail(connection, fault->kind->then);
+        fault_act(connection, fault->kind->action);
         return;
     }
     if (all->user != NULL &&
         (strcmp(all->user, request->user) != 0 || strcmp(all->password, request->password) != 0)) {
-        answer_no(connection, "wrong user or password");
+        answer_no(connection, wrong_login);
         return;
     }
     connection->logged_in = true;
-    answer_ok(connection);
+    answer(connection, "OK\r\n");
 }
 
 static void run_begin(struct connection *connection, uint64_t run)
@@ -304,7 +307,9 @@ static bool draining(struct connection *connection)
 
 static bool resetting(struct connection *connection, uint64_t now_ns)
 {
-    if (net_unacknowledged(connection->socket) > 0 && now_ns < connection->reset_by_ns)
+    int64_t left = net_unacknowledged(connection->socket);
+    uint64_t patience_ns = left < 0 ? reset_blind_ns : reset_patience_ns;
+    if (left != 0 && now_ns < connection->resetting_ns + patience_ns)
         loop_wake_at(all_of(connection)->loop, &connection->handler, now_ns + RESET_POLL_NS);
     else
         close_now(connection, net_reset);
@@ -339,22 +344,14 @@ static bool sending(struct connection *connection, uint64_t now_ns)
         close_now(connection, net_close);
         return false;
     case STREAM_DONE:
+        sending_end(connection);
         connection->state = READING;
         break;
-    case STREAM_STALLED:
-        connection->state = SILENT;
+    case STREAM_FAULT:
+        sending_end(connection);
+        fault_act(connection, stream->action);
         break;
-    case STREAM_FINISH:
-        connection->state = FINISHING;
-        break;
-    case STREAM_RESET:
-        reset_later(connection, now_ns);
-        break;
-    case STREAM_RESTART:
-        connection->endpoint->restart(connection->endpoint);
-        return false;
     }
-    sending_end(connection);
     return true;
 }
 

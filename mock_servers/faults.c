@@ -7,20 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- spoilers ---- */
+/* ---- damaged frames ---- */
 
-static uint32_t spoil_cut(const struct fault_frame *frame)
+static uint32_t damage_cut(const struct fault_frame *frame)
 {
     return frame->length / 2; /* the header may be cut too, the end marker is always */
 }
 
-static uint32_t spoil_all(const struct fault_frame *frame)
+static uint32_t damage_all(const struct fault_frame *frame)
 {
     return 0;
 }
 
 /* The new byte is none of the marker's, so that the frame still ends where it did. */
-static uint32_t spoil_payload(const struct fault_frame *frame)
+static uint32_t damage_payload(const struct fault_frame *frame)
 {
     uint8_t *byte = frame->bytes + PROTOCOL_HEADER_BYTES;
     uint8_t good = *byte;
@@ -30,14 +30,14 @@ static uint32_t spoil_payload(const struct fault_frame *frame)
     return frame->length;
 }
 
-static uint32_t spoil_seq(const struct fault_frame *frame)
+static uint32_t damage_seq(const struct fault_frame *frame)
 {
     protocol_frame_write(frame->bytes, frame->length, frame->seq + 1, frame->sent_ns, frame->seed,
                          frame->marker);
     return frame->length;
 }
 
-static uint32_t spoil_marker(const struct fault_frame *frame)
+static uint32_t damage_marker(const struct fault_frame *frame)
 {
     return frame->length - frame->marker->count;
 }
@@ -47,46 +47,46 @@ static uint32_t spoil_marker(const struct fault_frame *frame)
 enum { MILLIS_MAX = 3600 * 1000, MICROS_MAX = 60 * 1000 * 1000 };
 
 static const struct fault_kind kinds[] = {
-    {"refuse", NULL, "does not listen: connects are refused", FAULT_AT_PORT, THEN_STALL, NULL, 0,
+    {"refuse", NULL, "does not listen: connects are refused", FAULT_AT_PORT, ACTION_STALL, NULL, 0,
      0},
     {"small-backlog", "MS",
      "its queue of connections is kept full, so that Linux drops SYNs and\n"
      "connects hang; accepts normally MS milliseconds after the start\n"
      "(default: never)",
-     FAULT_AT_QUEUE, THEN_STALL, NULL, 0, MILLIS_MAX},
+     FAULT_AT_QUEUE, ACTION_STALL, NULL, 0, MILLIS_MAX},
     {"accept-late", "MS",
      "accepts MS milliseconds late (default 1000); the connect itself\n"
      "succeeds, as the kernel sees to it",
-     FAULT_AT_ACCEPT, THEN_GO_ON, NULL, 1000, MILLIS_MAX},
-    {"no-answer", NULL, "accepts and never says anything", FAULT_AT_LINE, THEN_STALL, NULL, 0, 0},
-    {"wrong-login", NULL, "answers NO to any login", FAULT_AT_LOGIN, THEN_ANSWER_NO, NULL, 0, 0},
-    {"close-login", NULL, "closes when a login comes", FAULT_AT_LOGIN, THEN_FINISH, NULL, 0, 0},
-    {"reset-login", NULL, "resets when a login comes", FAULT_AT_LOGIN, THEN_RESET, NULL, 0, 0},
-    {"silent-login", NULL, "never answers a login", FAULT_AT_LOGIN, THEN_STALL, NULL, 0, 0},
-    {"garbage-login", NULL, "answers a login with neither yes nor no", FAULT_AT_LOGIN, THEN_BABBLE,
-     NULL, 0, 0},
-    {"stop-short", "N", "ends in good order after N frames", FAULT_AT_FRAME, THEN_FINISH, spoil_all,
-     FAULT_HALF, PROTOCOL_FRAMES_MAX},
+     FAULT_AT_ACCEPT, ACTION_CONTINUE, NULL, 1000, MILLIS_MAX},
+    {"no-answer", NULL, "accepts and never says anything", FAULT_AT_LINE, ACTION_STALL, NULL, 0, 0},
+    {"wrong-login", NULL, "answers NO to any login", FAULT_AT_LOGIN, ACTION_ANSWER_NO, NULL, 0, 0},
+    {"close-login", NULL, "closes when a login comes", FAULT_AT_LOGIN, ACTION_FINISH, NULL, 0, 0},
+    {"reset-login", NULL, "resets when a login comes", FAULT_AT_LOGIN, ACTION_RESET, NULL, 0, 0},
+    {"silent-login", NULL, "never answers a login", FAULT_AT_LOGIN, ACTION_STALL, NULL, 0, 0},
+    {"garbage-login", NULL, "answers a login with neither yes nor no", FAULT_AT_LOGIN,
+     ACTION_GARBAGE, NULL, 0, 0},
+    {"stop-short", "N", "ends in good order after N frames", FAULT_AT_FRAME, ACTION_FINISH,
+     damage_all, FAULT_HALF, PROTOCOL_FRAMES_MAX},
     {"truncate", "N", "ends in good order in the middle of a frame, after N", FAULT_AT_FRAME,
-     THEN_FINISH, spoil_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
-    {"reset", "N", "resets in the middle of a frame, after N", FAULT_AT_FRAME, THEN_RESET,
-     spoil_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
-    {"stall", "N", "stops for ever in the middle of a frame, after N", FAULT_AT_FRAME, THEN_STALL,
-     spoil_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
-    {"corrupt", "N", "changes a byte of one frame's payload, after N", FAULT_AT_FRAME, THEN_GO_ON,
-     spoil_payload, FAULT_HALF, PROTOCOL_FRAMES_MAX},
-    {"disorder", "N", "numbers one frame as its successor, after N", FAULT_AT_FRAME, THEN_GO_ON,
-     spoil_seq, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+     ACTION_FINISH, damage_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"reset", "N", "resets in the middle of a frame, after N", FAULT_AT_FRAME, ACTION_RESET,
+     damage_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"stall", "N", "stops for ever in the middle of a frame, after N", FAULT_AT_FRAME, ACTION_STALL,
+     damage_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"corrupt", "N", "changes a byte of one frame's payload, after N", FAULT_AT_FRAME,
+     ACTION_CONTINUE, damage_payload, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"disorder", "N", "numbers one frame as its successor, after N", FAULT_AT_FRAME,
+     ACTION_CONTINUE, damage_seq, FAULT_HALF, PROTOCOL_FRAMES_MAX},
     {"overlong", "N",
      "sends a frame that does not end, longer than any limit, after N;\n"
      "then stays silent",
-     FAULT_AT_FRAME, THEN_BABBLE, spoil_marker, FAULT_HALF, PROTOCOL_FRAMES_MAX},
+     FAULT_AT_FRAME, ACTION_FLOOD, damage_marker, FAULT_HALF, PROTOCOL_FRAMES_MAX},
     {"restart", "MS",
      "in the middle of a frame, half-way, the device restarts: resets all its\n"
      "connections and refuses new ones for MS milliseconds (default 1000)",
-     FAULT_AT_DEVICE, THEN_RESTART, spoil_cut, 1000, MILLIS_MAX},
+     FAULT_AT_DEVICE, ACTION_RESTART, damage_cut, 1000, MILLIS_MAX},
     {"drip", "US", "sends byte by byte, US microseconds apart (default 1000)", FAULT_AT_BYTES,
-     THEN_GO_ON, NULL, 1000, MICROS_MAX},
+     ACTION_CONTINUE, NULL, 1000, MICROS_MAX},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };

@@ -1,5 +1,5 @@
-/* Faults: what devices do wrong on purpose. One line of faults.c's table is one kind; --help and
- * --fault go by it. */
+/* Faults: what devices do wrong on purpose. faults.c has a table of the kinds, which --help and
+ * --fault use. */
 #ifndef FANIN_FAULTS_H
 #define FANIN_FAULTS_H
 
@@ -12,29 +12,29 @@
 
 /* Where in a connection's life a fault acts. */
 enum fault_place {
-    FAULT_AT_PORT,   /* the port is not listened on */
+    FAULT_AT_PORT,   /* nothing listens on the port */
     FAULT_AT_QUEUE,  /* the queue of connections to accept is full */
-    FAULT_AT_ACCEPT, /* accepting comes late */
+    FAULT_AT_ACCEPT, /* connections are accepted late */
     FAULT_AT_LINE,   /* no line is ever read */
     FAULT_AT_LOGIN,
-    FAULT_AT_FRAME,  /* one frame is spoilt, or is the last; of a GO from frame 0 only */
+    FAULT_AT_FRAME,  /* one frame is damaged, or is the last; of a GO from frame 0 only */
     FAULT_AT_DEVICE, /* in the middle of a GO from frame 0, for the whole device */
     FAULT_AT_BYTES,  /* every byte */
 };
 
-/* What follows the fault. */
-enum fault_then {
-    THEN_GO_ON,
-    THEN_ANSWER_NO,
-    THEN_FINISH,  /* no more is sent, in good order */
-    THEN_RESET,   /* once what was sent has arrived */
-    THEN_RESTART, /* all the device's connections are reset, and connects refused for a while */
-    THEN_STALL,   /* the connection stays, nothing comes any more */
-    THEN_BABBLE,  /* bytes without an end marker, past every limit; of a login: no answer but bytes;
-                     then stall */
+/* What the device does after the fault. */
+enum fault_action {
+    ACTION_CONTINUE,
+    ACTION_ANSWER_NO,
+    ACTION_FINISH,  /* closes in good order */
+    ACTION_RESET,   /* resets once what was sent has arrived */
+    ACTION_RESTART, /* resets all connections of the device and refuses new ones for a while */
+    ACTION_STALL,   /* keeps the connection and sends nothing more */
+    ACTION_FLOOD,   /* bytes without an end marker, past every limit; then stall */
+    ACTION_GARBAGE, /* an answer that is neither yes nor no */
 };
 
-/* What a spoiler knows of the frame in `bytes`. */
+/* What a damage function knows of the frame in `bytes`. */
 struct fault_frame {
     uint8_t *bytes; /* a good frame on entry */
     uint32_t length, seq;
@@ -47,8 +47,8 @@ struct fault_kind {
     const char *argument; /* what --help calls it; NULL: it takes none */
     const char *help;
     enum fault_place place;
-    enum fault_then then;
-    uint32_t (*spoil)(
+    enum fault_action action;
+    uint32_t (*damage)(
         const struct fault_frame *frame);    /* FAULT_AT_FRAME: returns how many bytes to send */
     uint64_t argument_default, argument_max; /* default FAULT_HALF: half of the GO's frames */
 };

@@ -1,4 +1,4 @@
-/* The event loop: sockets first, then timers, then turns. */
+/* The event loop: sockets first, then timers, then ready handlers. */
 #include "mock_servers/loop.h"
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@ static void timer_moved(void *handler, size_t place)
 int loop_open(struct loop *loop)
 {
     *loop = (struct loop){.watch = net_watch_open(NET_EDGE), .timers.moved = timer_moved};
-    list_init(&loop->turns);
+    list_init(&loop->ready);
     return loop->watch == NULL ? -1 : 0;
 }
 
@@ -34,7 +34,7 @@ int loop_add(struct loop *loop)
 void loop_remove(struct loop *loop, struct handler *handler)
 {
     heap_remove(&loop->timers, handler->timer);
-    list_remove(&handler->turn);
+    list_remove(&handler->ready);
     net_watch_remove(&handler->watched);
     loop->handlers--;
 }
@@ -51,8 +51,8 @@ void loop_wake_at(struct loop *loop, struct handler *handler, uint64_t due_ns)
 
 void loop_schedule(struct loop *loop, struct handler *handler)
 {
-    if (!list_has(&handler->turn))
-        list_append(&loop->turns, &handler->turn);
+    if (!list_has(&handler->ready))
+        list_append(&loop->ready, &handler->ready);
 }
 
 static uint64_t next_due_ns(const struct loop *loop)
@@ -63,7 +63,7 @@ static uint64_t next_due_ns(const struct loop *loop)
 static uint64_t wait_ns(const struct loop *loop, uint64_t timeout_ns)
 {
     uint64_t now_ns = os_now_ns(), next_ns = next_due_ns(loop);
-    if (list_first(&loop->turns) != NULL || next_ns <= now_ns)
+    if (list_first(&loop->ready) != NULL || next_ns <= now_ns)
         return 0;
     return next_ns - now_ns < timeout_ns ? next_ns - now_ns : timeout_ns;
 }
@@ -88,14 +88,13 @@ static void serve_timers(struct loop *loop)
     }
 }
 
-/* One turn for each handler that waits for one now; a handler that asks again gets it in the next
- * round. */
-static void serve_turns(struct loop *loop)
+/* Calls each handler that is ready now; one that is scheduled again waits for the next round. */
+static void serve_ready(struct loop *loop)
 {
-    struct link *last = loop->turns.before, *link;
+    struct link *last = loop->ready.before, *link;
     bool is_last = false;
-    while (!is_last && (link = list_first(&loop->turns)) != NULL) {
-        struct handler *handler = LIST_MEMBER(link, struct handler, turn);
+    while (!is_last && (link = list_first(&loop->ready)) != NULL) {
+        struct handler *handler = LIST_MEMBER(link, struct handler, ready);
         is_last = link == last;
         list_remove(link);
         handler->handle(handler, 0);
@@ -106,5 +105,5 @@ void loop_round(struct loop *loop, uint64_t timeout_ns)
 {
     serve_events(loop, wait_ns(loop, timeout_ns));
     serve_timers(loop);
-    serve_turns(loop);
+    serve_ready(loop);
 }

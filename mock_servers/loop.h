@@ -1,4 +1,4 @@
-/* The event loop: sockets, timers and turns of one thread. */
+/* The event loop of one thread: sockets, timers, and handlers that are ready at once. */
 #ifndef FANIN_LOOP_H
 #define FANIN_LOOP_H
 
@@ -12,15 +12,15 @@
 struct handler {
     size_t timer; /* its place in loop.timers; 0: no timer is set */
     struct net_watched watched;
-    struct link turn; /* in loop.turns */
-    /* `signs` of enum net_sign; 0: its timer is due, or it is its turn. */
+    struct link ready; /* in loop.ready */
+    /* `signs` of enum net_sign; 0: its timer is due, or it was scheduled. */
     void (*handle)(struct handler *handler, unsigned signs);
 };
 
 struct loop {
     struct net_watch *watch;
     struct heap timers; /* handlers by when they are due */
-    struct link turns;  /* handlers that have more to do at once */
+    struct link ready;  /* handlers that have more to do at once */
     size_t handlers;
 };
 
@@ -28,7 +28,7 @@ int loop_open(struct loop *loop); /* 0, or -1: no memory or no descriptor */
 void loop_close(struct loop *loop);
 
 /* loop_add: makes room for one handler's timer. 0, or -1 without memory; loop_remove, which also
- * takes back its timer, turn and socket, follows in either case. */
+ * takes back its timer, its place among the ready and its socket, follows in either case. */
 int loop_add(struct loop *loop);
 void loop_remove(struct loop *loop, struct handler *handler);
 

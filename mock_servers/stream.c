@@ -2,16 +2,16 @@
  *
  * A stream sends, in this order of precedence:
  *
- *   piece      bytes in memory: what the socket did not take of live frames, or a spoilt frame
+ *   piece      bytes in memory: what the socket did not take of live frames, or a damaged frame
  *   tape       what is released of it: all, up to the fault's frame, or what is due
- *   boundary   between two frames: all sent? not due yet? the fault's turn? else release or make
+ *   boundary   between two frames: all sent? not due yet? time for the fault? else release or make
  *
  * `released` runs ahead of `counted`: the first says which frame comes next at a boundary, the
  * second which frames the kernel has. Frame ends are not stored anywhere; they follow from
  * protocol_frame_length, so that a tape of millions of small frames costs no index, and one of rate
  * 0 without a fault is released without a walk.
  *
- * A spoilt frame is always made in memory, also where the rest comes from a tape: tapes are
+ * A damaged frame is always made in memory, also where the rest comes from a tape: tapes are
  * shared. */
 #include "mock_servers/stream.h"
 
@@ -23,9 +23,9 @@
 #include "base/net.h"
 
 enum {
-    TURN_BYTES = 256 << 10, /* then it is another connection's turn */
-    BATCH_BYTES = 64 << 10, /* live frames handed over at once */
-    BABBLE_BYTES = PROTOCOL_FRAME_BYTES_MAX + (1 << 20),
+    SHARE_BYTES = 256 << 10, /* of one round of the loop: then other connections follow */
+    BATCH_BYTES = 64 << 10,  /* live frames handed over at once */
+    FLOOD_BYTES = PROTOCOL_FRAME_BYTES_MAX + (1 << 20),
     NS_PER_US = 1000,
 };
 
@@ -106,7 +106,7 @@ static enum stream_state taken(struct stream *stream, int64_t sent, uint64_t now
 
 static size_t portion(const struct stream *stream, uint64_t bytes)
 {
-    uint64_t most = stream->pace_ns > 0 ? 1 : TURN_BYTES;
+    uint64_t most = stream->pace_ns > 0 ? 1 : SHARE_BYTES;
     return (size_t)(bytes < most ? bytes : most);
 }
 
@@ -131,35 +131,23 @@ static int piece_hold(struct stream *stream, const uint8_t *data, size_t bytes)
 
 /* More of a frame that does not end, in place of the piece that is over, whose last byte is none
  * of the marker's. */
-static enum stream_state piece_babble(struct stream *stream)
+static enum stream_state piece_flood(struct stream *stream)
 {
     uint8_t filler = stream->piece[stream->piece_bytes - 1];
-    uint8_t *babble = realloc(stream->piece, BATCH_BYTES);
-    if (babble == NULL)
+    uint8_t *flood = realloc(stream->piece, BATCH_BYTES);
+    if (flood == NULL)
         return STREAM_LOST;
-    memset(babble, filler, BATCH_BYTES);
-    stream->piece = babble;
+    memset(flood, filler, BATCH_BYTES);
+    stream->piece = flood;
     stream->piece_bytes = BATCH_BYTES;
     stream->piece_sent = 0;
-    stream->babble_left -= BATCH_BYTES;
+    stream->flood_left -= BATCH_BYTES;
     return STREAM_MORE;
 }
 
-static enum stream_state after_fault(enum fault_then then)
+static enum stream_state after_piece(const struct stream *stream)
 {
-    switch (then) {
-    case THEN_FINISH:
-        return STREAM_FINISH;
-    case THEN_RESET:
-        return STREAM_RESET;
-    case THEN_RESTART:
-        return STREAM_RESTART;
-    case THEN_STALL:
-    case THEN_BABBLE:
-        return STREAM_STALLED;
-    default:
-        return STREAM_MORE;
-    }
+    return stream->action == ACTION_CONTINUE ? STREAM_MORE : STREAM_FAULT;
 }
 
 static enum stream_state piece_step(struct stream *stream, intptr_t socket, uint64_t now_ns)
@@ -171,10 +159,10 @@ static enum stream_state piece_step(struct stream *stream, intptr_t socket, uint
         stream->piece_sent += (size_t)sent;
     if (state != STREAM_MORE || stream->piece_sent < stream->piece_bytes)
         return state;
-    if (stream->babble_left > 0)
-        return piece_babble(stream);
+    if (stream->flood_left > 0)
+        return piece_flood(stream);
     stream_end(stream);
-    return after_fault(stream->then);
+    return after_piece(stream);
 }
 
 /* ---- making ---- */
@@ -202,7 +190,8 @@ static uint64_t release_end(const struct stream *stream)
     return stream->fault != NULL ? stream->fault_seq : stream->go.frames;
 }
 
-static enum stream_state spoil(struct stream *stream, struct scratch *scratch, uint64_t now_ns)
+static enum stream_state damaged_step(struct stream *stream, struct scratch *scratch,
+                                      uint64_t now_ns)
 {
     const struct fault_kind *kind = stream->fault->kind;
     uint64_t seq = stream->fault_seq;
@@ -213,18 +202,18 @@ static enum stream_state spoil(struct stream *stream, struct scratch *scratch, u
                                 (uint32_t)seq,   stamp(stream, seq, now_ns),
                                 stream->go.seed, &stream->go.marker};
     protocol_frame_write(frame.bytes, length, frame.seq, frame.sent_ns, frame.seed, frame.marker);
-    uint32_t bytes = kind->spoil(&frame);
+    uint32_t bytes = kind->damage(&frame);
     if (bytes > 0 && piece_hold(stream, frame.bytes, bytes) < 0)
         return STREAM_LOST;
     stream->fault = NULL;
-    stream->then = kind->then;
-    stream->babble_left = kind->then == THEN_BABBLE ? BABBLE_BYTES : 0;
-    stream->countable = kind->then == THEN_GO_ON ? stream->go.frames : seq;
+    stream->action = kind->action;
+    stream->flood_left = kind->action == ACTION_FLOOD ? FLOOD_BYTES : 0;
+    stream->countable = kind->action == ACTION_CONTINUE ? stream->go.frames : seq;
     stream->released++;
     stream->tape_sent += length;
     stream->released_bytes = stream->tape_sent;
     stream->done.faults++;
-    return bytes > 0 ? STREAM_MORE : after_fault(kind->then);
+    return bytes > 0 ? STREAM_MORE : after_piece(stream);
 }
 
 static enum stream_state batch_step(struct stream *stream, intptr_t socket, struct scratch *scratch,
@@ -288,7 +277,7 @@ static enum stream_state boundary_step(struct stream *stream, intptr_t socket,
     if (due_ns > now_ns)
         return later(stream, due_ns);
     if (stream->fault != NULL && stream->released == stream->fault_seq)
-        return spoil(stream, scratch, now_ns);
+        return damaged_step(stream, scratch, now_ns);
     if (stream->tape == NULL)
         return batch_step(stream, socket, scratch, now_ns);
     tape_release(stream, now_ns);
@@ -310,10 +299,10 @@ static enum stream_state step(struct stream *stream, intptr_t socket, struct scr
 enum stream_state stream_send(struct stream *stream, intptr_t socket, struct scratch *scratch,
                               uint64_t now_ns)
 {
-    uint64_t turn_end = stream->done.bytes + TURN_BYTES;
+    uint64_t share_end = stream->done.bytes + SHARE_BYTES;
     enum stream_state state;
     do
         state = step(stream, socket, scratch, now_ns);
-    while (state == STREAM_MORE && stream->done.bytes < turn_end);
+    while (state == STREAM_MORE && stream->done.bytes < share_end);
     return state;
 }

@@ -13,14 +13,11 @@
 #include "mock_servers/tape.h"
 
 enum stream_state {
-    STREAM_MORE,    /* its turn is over; there is more to send at once */
+    STREAM_MORE,    /* its share of this round is sent; more can be sent at once */
     STREAM_BLOCKED, /* the socket takes no more for now */
     STREAM_LATER,   /* nothing is due before wake_ns */
     STREAM_DONE,    /* all frames are with the kernel */
-    STREAM_STALLED, /* a fault: nothing will come any more */
-    STREAM_FINISH,  /* a fault: end in good order */
-    STREAM_RESET,   /* a fault: reset the connection */
-    STREAM_RESTART, /* a fault: the device starts anew */
+    STREAM_FAULT,   /* a fault is committed: its `action` follows, and nothing more is sent */
     STREAM_LOST,    /* the connection is gone, or there is no memory for a frame */
 };
 
@@ -46,8 +43,8 @@ struct stream {
     uint64_t paced_ns;         /* no byte before */
     uint8_t *piece;            /* bytes of our own to be sent before anything else */
     size_t piece_bytes, piece_sent;
-    enum fault_then then; /* what follows the piece */
-    uint64_t babble_left; /* bytes without an end marker still to come */
+    enum fault_action action; /* of the fault that is being committed */
+    uint64_t flood_left;      /* bytes without an end marker still to come */
     uint64_t wake_ns;
     struct protocol_stats done; /* since the owner last took it: frames, bytes, faults */
 };
@@ -56,7 +53,7 @@ struct stream {
 void stream_start(struct stream *stream, const struct protocol_go *go, struct tape *tape,
                   const struct fault *fault, uint32_t device, uint64_t now_ns, uint64_t wall_ns);
 
-/* stream_send: sends what is due, at most a turn's worth, to the non-blocking socket. */
+/* stream_send: sends what is due, up to a limit, to the non-blocking socket. */
 enum stream_state stream_send(struct stream *stream, intptr_t socket, struct scratch *scratch,
                               uint64_t now_ns);
 
