@@ -9,7 +9,7 @@ import machine
 import paper
 from claims import short
 from rows import CONNECTION_TESTS, Results, Row, group, is_result
-from section import Section, extent, measured, middle
+from section import Section, range_text, measured, median_of
 from stats import Spread, median, spread
 from tables import NONE, Column, Table, number, percent, ratio
 
@@ -127,8 +127,8 @@ def share_line(members: Sequence[Row], rows: Sequence[Row], cpus: Optional[float
     rate = measured(members, "bytes_per_s")
     found = [shares(row, cpus) for row in members]
     tops = [ceiling(rows, members[0], scheme) for scheme in CEILINGS]
-    return [name(members[0]), number(middle(rate, MEGA))] + [
-        percent(middle(rate), middle(top)) for top in tops] + [
+    return [name(members[0]), number(median_of(rate, MEGA))] + [
+        percent(median_of(rate), median_of(top)) for top in tops] + [
         share_text([getattr(one, party) for one in found]) for party in Shares._fields] + [
         votes([bottleneck(row, one) for row, one in zip(members, found)]), str(len(members))]
 
@@ -157,9 +157,9 @@ def share_tables(rows: Sequence[Row], cpus: Optional[float]) -> List[Table]:
 def memory_line(members: Sequence[Row]) -> List[str]:
     peak = measured(members, "buffer_peak_bytes")
     predicted = measured(members, "buffer_predicted_bytes")
-    return [name(members[0]), number(middle(predicted, MEGA)), number(middle(peak, MEGA)),
-            extent(peak, MEGA), ratio(middle(peak), middle(predicted)),
-            number(middle(measured(members, "peak_rss_kb"), 1.024e-3)), str(len(members))]
+    return [name(members[0]), number(median_of(predicted, MEGA)), number(median_of(peak, MEGA)),
+            range_text(peak, MEGA), ratio(median_of(peak), median_of(predicted)),
+            number(median_of(measured(members, "peak_rss_kb"), 1.024e-3)), str(len(members))]
 
 
 def exceeding(cells: Sequence[Sequence[Row]]) -> str:

@@ -1,18 +1,17 @@
-# What a connection test's time is made of: a panel for each factor, all on one logarithmic axis, so
-# that heights compare across panels; the paper's two times run through all of them. Dots are
-# measured, with their whiskers; a dashed bar at a level is what the model says of it.
+# The factors of a connection test's time: a panel for each, all on one logarithmic axis, with lines
+# at the paper's two times. Dots with whiskers are measured; dashed bars are the model.
 load "style.gp"
 
-LEFT = 64
-RIGHT = 92 # for the names of the paper's times
+LEFT = 76
+RIGHT = 92 # room for the labels of the paper's times
 PITCH = (WIDTH - LEFT - RIGHT + 16.0) / PANELS
 PANEL_TITLE(i) = value(sprintf("PANEL%d", i))
 LEVELS(i) = value(sprintf("LEVELS%d", i))
-SHIFT = 0.1 # of the two modes from the middle of a level
+SHIFT = 0.1 # of each mode from its level's centre
 HALF = 0.34 # of a model's bar
 LOW = LEAST / 2.6
 HIGH = 2.6 * MOST
-# A long name of a level in two lines.
+# A long level in two lines.
 folded(s) = strlen(s) > 8 && strstrt(s, " ") ? \
     s[1:strstrt(s, " ") - 1] . "\n" . s[strstrt(s, " ") + 1:] : s
 
@@ -24,12 +23,12 @@ do for [KIND in KINDS] {
         right tc rgb OURS
     set label 906 "dashed: model, not measured" at screen from_left(WIDTH - 16), from_top(30) \
         right font SMALL tc rgb MUTED
-    set label 907 "until the last connect's end, ms (logarithmic)" at screen from_left(24), \
+    set label 907 "time until the last connect, ms (logarithmic)" at screen from_left(24), \
         from_top(70) font SMALL tc rgb MUTED
     set logscale y 10
     set yrange [LOW:HIGH]
     set tmargin at screen from_top(106)
-    set bmargin at screen from_bottom(88)
+    set bmargin at screen from_bottom(104)
     set xtics font SMALL textcolor rgb MUTED
     do for [P = 1:PANELS] {
         I = P - 1

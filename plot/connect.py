@@ -1,18 +1,19 @@
-"""The connection test, explained: round trip, failing servers, time limit, workers and connections,
-each as a factor of its own around one base point; and which of them makes the paper's 2043 ms."""
+"""The connection test by factor: round trip, failing servers, time limit, workers and connections,
+varied one at a time; and which of them explains the paper's 2043 ms."""
 
 import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import links
 import paper
-from rows import Results, Row, variants
-from section import (Figure, Section, data_block, data_line, extent, file_name, left_out, measured,
-                     middle, run_counts, unlabelled, usable, with_label)
+from rows import Results, Row, select, variants
+from section import (Figure, Section, data_block, data_line, file_name, left_out, measured,
+                     median_of, numbered, point, range_text, unlabelled, usable, whiskers,
+                     with_label)
 from table1 import succeeded
-from tables import Column, Table, number, ratio
+from tables import Column, Table, in_blocks, number, ratio
 
-TITLE = "Connect. What a connection test's time is made of"
+TITLE = "Connect. The factors of a connection test's time"
 SCENARIO = "connect"
 MODES = ("sync", "async")
 COLUMNS = (Column("factor and level", left=True), Column("mode", left=True), Column("succeeded"),
@@ -23,31 +24,31 @@ COLUMNS = (Column("factor and level", left=True), Column("mode", left=True), Col
 SINGLE = ("connect_us_p50", "connect_us_p90", "connect_us_p99", "connect_us_max")
 MICRO_TO_MILLI = 1e-3
 TIMED_OUT = "timeout"
-PAPER_WORKERS = 6    # of the paper's row that blocks
-NEAR = 0.1           # as a share: a time that may be called the paper's
+PAPER_WORKERS = 6    # of the paper's sync row
+NEAR = 0.1           # how far a time may be from the paper's, as a share
 FAULTS = {"": (0, "none"), "refuse": (1, "refused"), "small-backlog": (2, "dropped")}
 
-Level = Tuple[float, str]  # its place among the others, its name
+Level = Tuple[float, str]  # its position among the others, its name
 Cells = Dict[Tuple[Level, str], List[Row]]  # by level and mode
 
 
 class Factor(NamedTuple):
-    """One section of the scenario: what changes in it, and what a row's level is."""
+    """One section of the scenario, and how to read a row's level."""
 
     section: str
     title: str  # of its panel
-    short: str  # before a level in the table
+    short: str  # the level's prefix in the table
     level: Callable[[Row], Level]
 
 
 def round_trip(row: Row) -> Level:
-    """Of the link; loopback, which adds none, comes first."""
+    """The link's round trip; loopback, which adds none, comes first."""
     trip = links.round_trip_of(row)
     return (-1, links.LOOPBACK) if trip is None else (trip, "%g ms" % trip)
 
 
 def failing(row: Row) -> Level:
-    """Of the fleet's fault: `fault=refuse:2%` is `2 % refused`."""
+    """The fleet's fault: `fault=refuse:2%` is `2 % refused`."""
     found = re.search(r"fault=([^:\s]*):(\d+)(%?)", row["fleet"])
     if not found:
         return FAULTS[""] if not row["fleet"] else (len(FAULTS), row["fleet"])
@@ -57,7 +58,7 @@ def failing(row: Row) -> Level:
 
 
 def counted(key: str, form: str) -> Callable[[Row], Level]:
-    """Of an option that is a number."""
+    """A numeric option."""
     return lambda row: (row[key], form % row[key])
 
 
@@ -73,9 +74,8 @@ FACTORS = (
 def by_level(factor: Factor, rows: Sequence[Row]) -> Cells:
     """A factor's cells, in the order of their levels."""
     cells: Cells = {}
-    for row in rows:
-        if row["section"] == factor.section:
-            cells.setdefault((factor.level(row), row["connect"]), []).append(row)
+    for row in select(rows, section=factor.section):
+        cells.setdefault((factor.level(row), row["connect"]), []).append(row)
     return dict(sorted(cells.items()))
 
 
@@ -83,9 +83,9 @@ def by_level(factor: Factor, rows: Sequence[Row]) -> Cells:
 
 
 def model_ms(row: Row) -> Optional[float]:
-    """What round trips and waiting alone would take: one after the other each connection waits for
-    a round trip, or for the limit if nobody answers; at the same time they all wait at once. None
-    on loopback, whose round trip nobody set."""
+    """The time of round trips and time limits alone. A sync connect waits for one round trip, or
+    for the limit without an answer; async connects wait at the same time. None on loopback, which
+    sets no round trip."""
     trip = links.round_trip_of(row)
     if trip is None:
         return None
@@ -97,7 +97,7 @@ def model_ms(row: Row) -> Optional[float]:
 
 
 def model_of(rows: Sequence[Row]) -> Optional[float]:
-    """Of a cell: all of its runs were asked for the same."""
+    """The model of a cell, whose runs have the same options."""
     return max([known for known in map(model_ms, rows) if known is not None], default=None)
 
 
@@ -113,94 +113,83 @@ def line(factor: Factor, level: Level, mode: str, rows: Sequence[Row]) -> List[s
     """One cell."""
     time = measured(rows, "connect_ms")
     return ["%s %s" % (factor.short, level[1]), mode, made(rows),
-            number(middle(time)), extent(time), number(model_of(rows))] + [
-        number(middle(measured(rows, key), MICRO_TO_MILLI)) for key in SINGLE] + [str(len(rows))]
+            number(median_of(time)), range_text(time), number(model_of(rows))] + [
+        number(median_of(measured(rows, key), MICRO_TO_MILLI)) for key in SINGLE] + [str(len(rows))]
 
 
 def table(label: str, found: Dict[str, Cells], notes: Sequence[str]) -> Table:
     """All factors, one block each."""
-    lines: List[Optional[List[str]]] = []
-    for factor in FACTORS:
-        cells = found.get(factor.section, {})
-        if cells and lines:
-            lines.append(None)
-        lines += [line(factor, level, mode, rows) for (level, mode), rows in cells.items()]
+    lines = in_blocks([line(factor, level, mode, rows) for (level, mode), rows
+                       in found.get(factor.section, {}).items()] for factor in FACTORS)
     return Table(with_label("Connection test by factor", label), COLUMNS, lines, list(notes) + [
         "Until the last: from the first connect's start to the last one's success or failure. "
         "Single connects: those that succeeded, medians over runs.",
-        "Model, not measured: n x round trip one after the other, one round trip at the same time; "
-        "a connect that nobody answers waits for its limit. No work of any machine is in it."])
+        "Model, not measured: n round trips for sync, one for async; an unanswered connect takes "
+        "its time limit. It includes no processing time."])
 
 
-# ---- what the runs say of the paper's 2043 ms ----
+# ---- the paper's 2043 ms, compared with these runs ----
 
 
 def rows_of(found: Dict[str, Cells], section: str, name: str, mode: str) -> List[Row]:
-    """The runs of the cell whose level has this name, or ends in it."""
-    for ((_, level), of_mode), rows in found.get(section, {}).items():
-        if of_mode == mode and level.endswith(name):
-            return rows
-    return []
+    """The runs of the cell whose level's name ends in this."""
+    return next((rows for ((_, level), of_mode), rows in found.get(section, {}).items()
+                 if of_mode == mode and level.endswith(name)), [])
 
 
-def near_words(found: Dict[str, Cells]) -> str:
-    """The levels at which blocking takes about as long as it did in the paper."""
+def near_text(found: Dict[str, Cells]) -> List[str]:
+    """The levels at which sync connects take about as long as in the paper."""
     claim = paper.table1()["sync", PAPER_WORKERS].time_ms
-    near = []
-    for factor in FACTORS:
-        for (level, mode), rows in found.get(factor.section, {}).items():
-            time = measured(rows, "connect_ms")
-            if mode == "sync" and time and abs(time.median / claim - 1) <= NEAR:
-                near.append("%s %s (%s ms)" % (factor.short, level[1], number(time.median)))
-    return "Within %.0f %% of the paper's %s ms of blocking connects came %s." % (
-        100 * NEAR, number(claim), "; ".join(near) or "no level of any factor")
+    times = [("%s %s" % (factor.short, level[1]), measured(rows, "connect_ms"))
+             for factor in FACTORS
+             for (level, mode), rows in found.get(factor.section, {}).items() if mode == "sync"]
+    near = ["%s (%s ms)" % (name, number(time.median)) for name, time in times
+            if time and abs(time.median / claim - 1) <= NEAR]
+    return ["Sync connects within %.0f %% of the paper's %s ms: %s." % (
+        100 * NEAR, number(claim), "; ".join(near) or "none")]
 
 
-def ratio_words(found: Dict[str, Cells]) -> List[str]:
-    """How much slower blocking is at each level of the two factors that could explain the paper."""
-    said = []
+def ratio_text(found: Dict[str, Cells]) -> List[str]:
+    """Sync / async at each level of round trip and failing servers."""
+    text = []
     for factor in FACTORS[:2]:
         cells = found.get(factor.section, {})
-        parts = []
-        for level in dict.fromkeys(level for level, _ in cells):
-            sync, fast = (middle(measured(cells.get((level, mode), []), "connect_ms"))
-                          for mode in MODES)
-            if sync and fast:
-                parts.append("%s %s" % (level[1], ratio(sync, fast)))
-        if parts:
-            said.append("%s: %s" % (factor.title.lower(), ", ".join(parts)))
+        pairs = [(level[1], *(median_of(measured(cells.get((level, mode), []), "connect_ms"))
+                              for mode in MODES))
+                 for level in dict.fromkeys(key[0] for key in cells)]
+        ratios = ["%s %s" % (name, ratio(sync, fast)) for name, sync, fast in pairs
+                  if sync and fast]
+        text += ["%s: %s" % (factor.title.lower(), ", ".join(ratios))] if ratios else []
     claims = [paper.table1()[mode, PAPER_WORKERS].time_ms for mode in MODES]
-    return ["Sync against async, %s. The paper: %s." % (
-        "; ".join(said), ratio(*claims))] if said else []
+    return ["Sync / async by %s. The paper: %s." % ("; ".join(text), ratio(*claims))] \
+        if text else []
 
 
-def hypothesis_words(found: Dict[str, Cells]) -> List[str]:
-    """Whether half a second for each failure, one after the other, would make the paper's time."""
-    claim = paper.table1()["sync", PAPER_WORKERS]
-    failures = claim.connections - claim.succeeded
-    good = middle(measured(rows_of(found, "failing", "none", "sync"), "connect_ms"))
-    servers = [row["servers"] for row in rows_of(found, "failing", "none", "sync")]
-    if good is None:
+def failure_text(found: Dict[str, Cells]) -> List[str]:
+    """Whether failing connects, or a longer round trip, explain the paper's sync time."""
+    claim, rows = paper.table1()["sync", PAPER_WORKERS], rows_of(found, "failing", "none", "sync")
+    good = measured(rows, "connect_ms")
+    if not good:
         return []
-    each = good / servers[0]
-    wait = (claim.time_ms - claim.succeeded * each) / failures
-    said = ["Blocking connects took %s ms each here while none failed. At that pace the paper's "
-            "%d failures must have taken %s ms each to make %s ms; or, if they cost nothing, each "
-            "connect %s ms, longer than a local network's round trip." % (
-                number(each), failures, number(wait), number(claim.time_ms),
+    failures = claim.connections - claim.succeeded
+    each = good.median / rows[0]["servers"]
+    text = ["A sync connect took %s ms here. For the paper's %s ms, each of its %d failures must "
+            "have taken %s ms, or each connect %s ms." % (
+                number(each), number(claim.time_ms), failures,
+                number((claim.time_ms - claim.succeeded * each) / failures),
                 number(claim.time_ms / claim.connections))]
     for name in ("refused", "dropped"):
         rows = rows_of(found, "failing", name, "sync")
         time = measured(rows, "connect_ms")
         if time:
-            said.append("With %s: %s servers connected, %s ms (%s), %s the paper's." % (
-                failing(rows[0])[1], succeeded(rows), number(time.median), extent(time),
+            text.append("With %s: %s servers connected, %s ms (%s), %s the paper's." % (
+                failing(rows[0])[1], succeeded(rows), number(time.median), range_text(time),
                 ratio(time.median, claim.time_ms)))
-    return [" ".join(said)]
+    return [" ".join(text)]
 
 
-def async_words(found: Dict[str, Cells]) -> List[str]:
-    """The half of the hypothesis that the paper's own asynchronous rows speak against."""
+def async_text(found: Dict[str, Cells]) -> List[str]:
+    """The paper's async times, which do not fit slow failures."""
     rows = rows_of(found, "failing", "dropped", "async")
     time, last = measured(rows, "connect_ms"), measured(rows, "connect_us_max")
     claims = [claim for (mode, _), claim in paper.table1().items() if mode == "async"]
@@ -209,37 +198,30 @@ def async_words(found: Dict[str, Cells]) -> List[str]:
     if not time or not last or not failed or not whole:
         return []
     apart = max(abs(claim.time_ms - other) for claim in failed for other in whole)
-    return ["At the same time the failures are waited out together: %s ms until the last failure, "
-            "%s ms the slowest success. But the paper's asynchronous rows with a failure (%s "
-            "connected) are within %s ms of those without. So either its time ends with the last "
-            "success there, or those failures did not take half a second: the hypothesis explains "
-            "its blocking row, not these." % (
-                number(time.median), number(last.median * MICRO_TO_MILLI), "; ".join(
-                    "%s ms with %d of %d" % (number(claim.time_ms), claim.succeeded,
-                                             claim.connections) for claim in failed),
-                number(apart))]
+    return ["Async connects with dropped servers: %s ms until the last failure, %s ms until the "
+            "last success. The paper's async times with failures are within %s ms of the one "
+            "without. So they end with the last success, or its failures were fast; slow failures "
+            "explain its sync time only." % (
+                number(time.median), number(last.median * MICRO_TO_MILLI), number(apart))]
 
 
 # ---- the figure ----
 
 
 def panel(cells: Cells) -> List[str]:
-    """A factor's levels: place, name, then median, min, max and model of sync, and of async."""
-    levels = list(dict.fromkeys(level for level, _ in cells))
+    """A factor's levels: position, name, then median, min, max and model of sync, and of async."""
     lines = []
-    for place, level in enumerate(levels):
+    for i, level in enumerate(dict.fromkeys(level for level, _ in cells)):
         values: List[Optional[float]] = []
         for mode in MODES:
             rows = cells.get((level, mode), [])
-            time = measured(rows, "connect_ms")
-            values += [time.median, time.low, time.high] if time else [None] * 3
-            values.append(model_of(rows))
-        lines.append(data_line(place, level[1].replace(" %", "%"), *values))
+            values += point(measured(rows, "connect_ms")) + [model_of(rows)]
+        lines.append(data_line(i, level[1].replace(" %", "%"), *values))
     return lines
 
 
 def figure(label: str, name: str, found: Dict[str, Cells]) -> Figure:
-    """A panel for each factor on one logarithmic axis, and the paper's two times across all."""
+    """A panel for each factor on one logarithmic axis, with lines at the paper's two times."""
     factors = [factor for factor in FACTORS if found.get(factor.section)]
     cells = [cell for factor in factors for cell in found[factor.section].values()]
     times = [row["connect_ms"] for rows in cells for row in rows] + [
@@ -247,25 +229,24 @@ def figure(label: str, name: str, found: Dict[str, Cells]) -> Figure:
     claims = [paper.table1()[mode, PAPER_WORKERS].time_ms for mode in MODES]
     settings = {"PANELS": len(factors), "LEAST": min(times + claims), "MOST": max(times + claims),
                 "PAPER_SYNC": claims[0], "PAPER_ASYNC": claims[1],
-                "RUNS": "median of %s, whiskers min..max" % run_counts([len(c) for c in cells])}
-    for i, factor in enumerate(factors, 1):
-        levels = {level for level, _ in found[factor.section]}
-        settings["PANEL%d" % i], settings["LEVELS%d" % i] = factor.title, len(levels)
+                "RUNS": whiskers(cells), **numbered("PANEL", [one.title for one in factors]),
+                **numbered("LEVELS", [len({level for level, _ in found[factor.section]})
+                                      for factor in factors])}
     data = "".join(data_block("%s: place, level, sync ms: median min max model, async ms: the same"
                               % factor.title, panel(found[factor.section])) for factor in factors)
     return Figure(file_name("connect", name), "connect", (1240, 540), settings, data,
-                  "Which factor makes the paper's %s ms?" % number(claims[0]),
-                  "Time until the last of all connects over each factor's levels, on one "
-                  "logarithmic axis: one after the other in vermilion, all at the same time in "
-                  "blue, the model as dashed lines, the paper's two times across all panels.",
+                  "What explains the paper's %s ms?" % number(claims[0]),
+                  "Time until the last connect over each factor's levels, on one logarithmic axis: "
+                  "sync in purple, async in blue, the model as dashed lines, the paper's two "
+                  "times as lines across all panels.",
                   label)
 
 
 # ---- the section ----
 
 
-def base_words(found: Dict[str, Cells]) -> str:
-    """The point that all factors leave but one where it is, from the runs themselves."""
+def base_text(found: Dict[str, Cells]) -> str:
+    """The options that the sections share: each changes one of them."""
     rows = rows_of(found, "failing", "none", "sync") or next(iter(next(iter(
         found.values())).values()))
     return "around %d servers, %d workers, %s, a limit of %d ms a connect" % (
@@ -274,20 +255,20 @@ def base_words(found: Dict[str, Cells]) -> str:
 
 
 def build(results: Results) -> Section:
-    """All factors; one table and one figure for each variant of the options they share."""
+    """A table and a figure for each set of options."""
     rows = unlabelled(usable(results, SCENARIO))
     known = [row for row in rows if row["section"] in [factor.section for factor in FACTORS]]
     if not known:
         return left_out(TITLE, results, SCENARIO)
-    section = Section(TITLE, [], [], "Each factor changes alone, around one base point: what costs "
-                      "a round trip, what is waited out, and what makes the paper's time.")
+    section = Section(TITLE, [], [], "Each factor changes alone; the others keep the values in the "
+                      "table's title.")
     axes = ("section", "connect", "workers", "servers", "connect_timeout_ms", "fleet", "link")
     for label, members in variants(known, axes):
         found = {factor.section: by_level(factor, members) for factor in FACTORS}
         found = {name: cells for name, cells in found.items() if cells}
-        section.blocks.extend([near_words(found)] + ratio_words(found)
-                              + hypothesis_words(found) + async_words(found))
-        section.blocks.append(table(links.join(base_words(found), label), found,
+        for text in (near_text, ratio_text, failure_text, async_text):
+            section.blocks.extend(text(found))
+        section.blocks.append(table(links.join(base_text(found), label), found,
                                     links.fallback_notes(members)))
         section.figures.append(figure(label, label, found))
     return section

@@ -1,44 +1,43 @@
-"""What a report holds, whichever look it takes: sections, caveats, and what did not count."""
+"""The contents of a report in any format: sections, caveats, and the rows left out."""
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from collections import Counter
+from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import links
 import machine
-from rows import Results, is_result, why_excluded
+from rows import Results, Row, is_result, why_excluded
 from section import Section
 
 NOT_COMPARABLE = (
-    "Absolute ms and MB/s cannot be compared with the paper's; relations, thread counts and "
-    "roughly memory can. The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows "
-    "XP. Here "
-    "client and servers share one machine and %s.")
+    "Absolute ms and MB/s cannot be compared with the paper's; ratios, thread counts and, roughly, "
+    "memory can. The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows XP. "
+    "Here, client and servers share one machine and %s.")
 ON_LOOPBACK = "its loopback"
-LINKED = "the emulated link that each table names"
+LINKED = "the emulated link named in each table"
 CAVEATS = (
     "The servers run on the same machine as the client and take CPU from it; each row names its "
     "bottleneck.",
-    "Tables 2 and 3 are closed-loop: a server sends as fast as the client takes, so they say "
-    "nothing about latency. The specification is open-loop: records are sent on schedule, and "
-    "latency counts from the scheduled moment.",
-    "Each row is a client process of its own. Cells are medians over rows, spreads are min..max, "
-    "no outlier is dropped. Overlapping ranges settle nothing; a difference of medians is not yet "
-    "a verdict.",
-    "Only rows with status ok and a passed byte audit count, and of the connection test those that "
-    "failed in nothing but connecting. All others are listed.",
-    "The paper does not say why connections failed, nor its round-trip time; loopback loses "
-    "nothing.",
+    "Tables 2 and 3 are closed-loop: a server sends as fast as the client receives, so they do not "
+    "measure latency. The specification is open-loop: records are sent on schedule, and latency "
+    "counts from the scheduled time.",
+    "Each row is a separate client process. Cells are medians of rows with min..max; no outlier is "
+    "dropped. Where ranges overlap, a difference of medians shows nothing.",
+    "Only rows with status ok and a passed byte audit count, and connection tests in which only "
+    "connects failed. All others are listed.",
+    "The paper states neither why connections failed nor its round-trip time. Loopback loses no "
+    "packets.",
 )
 LABELLED = (
-    "Rows with a label run one cell again under another name (A/A): they stand in no table of the "
-    "paper's, and show how often two equal cells seem to differ.")
+    "Rows with a label repeat a cell under another name (A/A comparison). The paper's tables "
+    "exclude them; they show how often two equal cells seem to differ.")
 
 
 class Report(NamedTuple):
-    """Everything that every look needs."""
+    """The contents of a report."""
 
     results: Results
     summary: Section
-    sections: List[Section]  # the summary is not among them
+    sections: List[Section]  # without the summary
     origin: machine.Provenance
     excluded: List[str]
 
@@ -49,7 +48,7 @@ class Report(NamedTuple):
 
 
 def not_comparable(results: Results) -> str:
-    """The first thing to know, before any number."""
+    """What a reader must know before the first number."""
     linked = any(links.link_of(row) != links.LOOPBACK for row in results.rows)
     return NOT_COMPARABLE % (LINKED if linked else ON_LOOPBACK)
 
@@ -61,21 +60,27 @@ def caveats(results: Results) -> List[str]:
 
 
 def lists(report: Report, undrawn: Sequence[str]) -> List[Tuple[str, str, Sequence[str]]]:
-    """What is not in the tables and figures: (anchor, title, lines) of each list that has any."""
+    """What the tables and figures exclude: (anchor, title, lines) of each list with lines."""
     every = (("undrawn", "Figures left out", undrawn),
              ("excluded", "Rows that do not count", report.excluded),
-             ("problems", "Left out of the folder's files", report.results.problems))
+             ("problems", "Unusable lines and files", report.results.problems))
     return [entry for entry in every if entry[2]]
 
 
 def excluded(results: Results) -> List[str]:
-    """Skipped and failed rows with their reasons, equal ones together."""
-    counts: Dict[Tuple[str, str], int] = {}
-    for row in results.rows:
-        if not is_result(row):
-            where = "/".join(part for part in (row["scenario"], row["section"]) if part)
-            what = " ".join(part for part in (where, row["client"], row["cell"]) if part)
-            key = (what, why_excluded(row))
-            counts[key] = counts.get(key, 0) + 1
+    """Skipped and failed rows by cell and reason."""
+    def cell(row: Row) -> str:
+        where = "/".join(filter(None, (row["scenario"], row["section"])))
+        return " ".join(filter(None, (where, row["client"], row["cell"])))
+    return counted_lines(results, cell)
+
+
+def reasons(results: Results) -> List[str]:
+    """The same by scenario and reason: short enough for a terminal."""
+    return counted_lines(results, lambda row: row["scenario"])
+
+
+def counted_lines(results: Results, name: Callable[[Row], str]) -> List[str]:
+    counts = Counter((name(row), why_excluded(row)) for row in results.rows if not is_result(row))
     return ["%s (%d row%s): %s" % (what, count, "" if count == 1 else "s", why)
             for (what, why), count in counts.items()]

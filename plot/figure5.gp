@@ -1,6 +1,5 @@
-# Figure 5: connect time over workers, the paper at the left and this run at the right, both from
-# 0 so that the curves' shapes can be compared; below, what connecting one after the other costs,
-# on one logarithmic axis.
+# Figure 5: connect time over workers, the paper at the left and this run at the right, both axes from
+# 0; below, async against sync on one logarithmic axis.
 load "style.gp"
 
 stats DATA index 0 using 2 nooutput name "P"
@@ -48,8 +47,8 @@ do for [KIND in KINDS] {
         set rmargin at screen from_left(900)
         set tmargin at screen from_bottom(230)
         set bmargin at screen from_bottom(114)
-        set label 1 bold(sprintf("What blocking costs, %d workers: async, and one after " . \
-            "the other (sync)", PAIR_WORKERS)) at screen from_left(24), from_bottom(258) \
+        set label 1 bold(sprintf("All at once (async) against one after the other (sync), " . \
+            "%d workers", PAIR_WORKERS)) at screen from_left(24), from_bottom(258) \
             textcolor rgb INK
         set yrange [-0.6:1.6]
         set ytics ("the paper" 1, "this run" 0) textcolor rgb INK

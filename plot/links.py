@@ -1,32 +1,31 @@
-"""The links that rows ran on: their names, rows that fell back to loopback, and how much time a
-wire alone takes."""
+"""The links that rows ran on: names, rows that fell back to loopback, transmission times."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
-from rows import Row, group
+from rows import Row, group, variants
 from stats import Spread
 from tables import NONE, ratio, span
 
 LOOPBACK = "loopback"
-# A full frame at MTU 1500: 1448 bytes of payload beside IP's and TCP's headers (timestamps are on),
-# and Ethernet's header, checksum, preamble and gap around them.
+# A full frame at MTU 1500: 1448 bytes of payload after the IP and TCP headers (timestamps are on),
+# inside Ethernet's header, checksum, preamble and gap.
 WIRE_BYTES, PAYLOAD_BYTES = 1538, 1448
 BITS_PER_BYTE = 8
-FINE_MAX = 2  # multiples of the wire's least from here on need no thousandths
+FINE_MAX = 2  # from this multiple of the wire time on, three digits are enough
 
 
 def link_of(row: Row) -> str:
-    """The link that a row really ran on; one that names none ran on loopback."""
+    """The link that a row ran on; loopback if it names none."""
     return row.get("link") or LOOPBACK
 
 
 def rate_of(row: Row) -> Optional[float]:
-    """Bits per second towards the client; None where there is no limit."""
+    """Bits per second towards the client; None without a limit."""
     return row.get("link_rate_bits_per_s") or None
 
 
 def round_trip_of(row: Row) -> Optional[float]:
-    """Milliseconds that the link adds; None on loopback, which adds none to speak of."""
+    """Milliseconds that the link adds; None on loopback."""
     return row.get("link_rtt_ms")
 
 
@@ -41,46 +40,57 @@ def describe(row: Row) -> str:
     if link_of(row) == LOOPBACK:
         return LOOPBACK
     rate, trip = rate_of(row), round_trip_of(row)
-    parts = [rate_text(rate) if rate else "no limit of rate"]
+    parts = [rate_text(rate) if rate else "no rate limit"]
     if trip is not None:
         parts.append("round trip %g ms" % trip)
     return "%s: %s" % (link_of(row), ", ".join(parts))
 
 
 def by_link(rows: Sequence[Row]) -> List[Tuple[str, List[Row]]]:
-    """(link, rows): the slowest first, as the paper's is; loopback last."""
+    """(link, rows): the slowest link first, loopback last."""
     def place(item: Tuple[str, List[Row]]) -> Tuple:
         name, row = item[0], item[1][0]
         return (name == LOOPBACK, rate_of(row) or float("inf"), round_trip_of(row) or 0, name)
-    cells: Dict[str, List[Row]] = {}
-    for row in rows:
-        cells.setdefault(link_of(row), []).append(row)
-    return sorted(cells.items(), key=place)
+    names = dict.fromkeys(map(link_of, rows))
+    return sorted(((name, [row for row in rows if link_of(row) == name]) for name in names),
+                  key=place)
+
+
+def by_variant(rows: Sequence[Row], axes: Sequence[str],
+               shared: Sequence[str] = ()) -> Iterator[Tuple[str, str, List[Row]]]:
+    """(label for a title, label for a file's name, rows) for each link and, on it, for each set of
+    options. Rows of `shared` schemes, which have no options, belong to every set."""
+    for _, on_link in by_link(rows):
+        words, name = label_of(on_link, rows)
+        common = [row for row in on_link if row["scheme"] in shared]
+        rest = [row for row in on_link if row["scheme"] not in shared]
+        for label, members in variants(rest, axes) or [("", [])]:
+            yield join(words, label), join(name, label), members + common
 
 
 def label_of(rows: Sequence[Row], every: Sequence[Row]) -> Tuple[str, str]:
-    """What sets the rows of one link apart among all: (in words, as a name). Both are "" where no
-    row had, or asked for, anything but loopback."""
+    """The label of one link's rows: (for a title, for a file's name). Both are "" if every row ran
+    on loopback and was meant to."""
     if all(link_of(row) == LOOPBACK and not fell_back(row) for row in every):
         return "", ""
     return describe(rows[0]), link_of(rows[0])
 
 
 def join(*labels: str) -> str:
-    """Of several labels those that say something."""
+    """Labels, without the empty ones."""
     return ", ".join(label for label in labels if label)
 
 
-# ---- rows that ran elsewhere ----
+# ---- rows that fell back ----
 
 
 def fell_back(row: Row) -> bool:
-    """Whether a row was to run on another link than it did."""
+    """Whether a row was meant for another link than the one it ran on."""
     return (row.get("link_asked") or link_of(row)) != link_of(row)
 
 
 def fallback_notes(rows: Sequence[Row]) -> List[str]:
-    """Which rows were meant for a link that was unavailable, and why."""
+    """The rows that were meant for an unavailable link, with the reasons."""
     found = group([row for row in rows if fell_back(row)], ("link_asked", "link_reason"))
     return ["%d of %d rows were meant for %s and fell back to %s: %s." % (
         len(members), len(rows), asked, link_of(members[0]),
@@ -91,19 +101,18 @@ def fallback_notes(rows: Sequence[Row]) -> List[str]:
 
 
 def wire_ms(payload_bytes: float, bits_per_s: float) -> float:
-    """The least time in which a wire of this rate carries so much payload, in full frames."""
+    """The transmission time of this payload at this rate, in full frames."""
     return payload_bytes * WIRE_BYTES / PAYLOAD_BYTES * BITS_PER_BYTE / bits_per_s * 1e3
 
 
 def times_of_wire(rows: Sequence[Row]) -> List[float]:
-    """Each run's time as a multiple of its wire's least; none where no wire has a rate."""
+    """Each run's time as a multiple of its transmission time, for links with a rate."""
     return [row["elapsed_ms"] / wire_ms(row["bytes"], rate_of(row)) for row in rows
             if rate_of(row) and row["elapsed_ms"] and row["bytes"]]
 
 
 def times_texts(found: Optional[Spread]) -> Tuple[str, str]:
-    """(median, min..max) of multiples of a wire's least: a thousandth of it can be told apart,
-    which three digits from 1 up would hide."""
+    """(median, min..max) of multiples of a transmission time, in thousandths below FINE_MAX."""
     if not found:
         return NONE, NONE
     if found.low >= FINE_MAX:
@@ -113,6 +122,6 @@ def times_texts(found: Optional[Spread]) -> Tuple[str, str]:
 
 
 WIRE_NOTE = (
-    "The wire's least: the payload with its headers (%d bytes on the wire carry %d) at the link's "
-    "rate. A time begins with the first byte received, so it leaves out the first frame on the "
-    "wire and the round trips before it." % (WIRE_BYTES, PAYLOAD_BYTES))
+    "Wire: the transmission time of the payload and its headers (%d bytes on the wire carry %d) at "
+    "the link's rate. A measured time begins with the first byte received, so it excludes the "
+    "first frame and the round trips before it." % (WIRE_BYTES, PAYLOAD_BYTES))

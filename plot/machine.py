@@ -122,7 +122,6 @@ def summary(results: Results) -> List[Tuple[str, str]]:
     machine, origin = facts(results), provenance(results)
     counted = [row for row in results.rows if is_result(row)]
     cells = group(counted, ("scenario", "section", "client", "cell", "link", "label"))
-    sizes = list(map(len, cells.values()))
     processor = ", ".join(part for part in (
         str(machine.get("cpu") or UNKNOWN),
         "%s CPUs" % machine["cpus"] if machine.get("cpus") else "") if part)
@@ -133,7 +132,7 @@ def summary(results: Results) -> List[Tuple[str, str]]:
               ("between client and servers", one_of(results.rows, "link", "loopback")),
               ("run", ", ".join(part for part in (when and when + " UTC", took(results)) if part)),
               ("rows that count", "%d of %d, %s a cell" % (
-                  len(counted), len(results.rows), run_counts(sizes))),
+                  len(counted), len(results.rows), run_counts(cells.values()))),
               ("noise", ", ".join(noisy(results)) or ("none found" if findings(results) else "")),
               ("commit", origin.commit), ("seed", origin.seed))
     return [(name, value) for name, value in values if value]

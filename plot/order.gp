@@ -1,6 +1,6 @@
-# Runs in their order, each over the median of its own cell: a panel for each scenario, colours by
-# scheme. The axis is logarithmic, so that twice and half are equally far from 1; a run beyond it is
-# a triangle at its edge.
+# Runs in their order, each divided by its cell's median: a panel for each scenario, colours by
+# scheme. The axis is logarithmic, so that twice and half are equally far from 1; outliers are
+# triangles at its edge.
 load "style.gp"
 
 PANEL(i) = value(sprintf("PANEL%d", i))

@@ -1,30 +1,30 @@
-"""The runs in the order in which they ran: whether the machine drifted under the measurement, and
-which runs are outliers. Each run is set against the median of its own cell, so that unlike cells
-share an axis; the sweep shuffles its order, so a drift hits all cells alike."""
+"""The runs in their order: drift and outliers. Each run is divided by the median of its cell, so
+different cells share an axis. The sweep shuffles its order, so a drift affects all cells alike."""
 
+import itertools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from rows import CONNECTION_TESTS, TIME_MIN, Results, Row, group, is_result
-from section import Figure, Section, data_block, data_line
+from section import Figure, Section, data_block, data_line, numbered
 from stats import median
-from tables import NONE, Column, Table, number
+from tables import NONE, Column, Table, number, ratio
 
-TITLE = "Order of runs. Whether the machine drifted"
-LEAD = ("Every run against the median of its own cell, in the order in which they ran: a level "
-        "cloud is a steady machine, a slope or a step is one that changed under the measurement.")
+TITLE = "Order of runs. Drift and outliers"
+LEAD = ("Each run divided by the median of its cell, in the order of the runs. On a steady machine "
+        "there is no slope and no step.")
 CELL = ("scenario", "section", "client", "cell", "link", "label", "host", "version")
-SCHEMES = ("fixed", "ring", "chain", "slices", "mirror", "drain", "raw")  # have colours
+SCHEMES = ("fixed", "ring", "chain", "slices", "mirror", "drain", "raw")  # with a colour
 OTHERS = "others"
-WINDOW = 9          # runs on either side that the moving median looks at
-OUTLIER = 2.0       # times the cell's median, or its inverse; drawn at the axis' edge
+WINDOW = 9          # runs on either side in the moving median
+OUTLIER = 2.0       # times the cell's median, or its inverse
 PANEL_HEIGHT = 168  # pixels
 COLUMNS = (Column("scenario", left=True), Column("what", left=True), Column("cells"),
            Column("runs"), Column("drift"), Column("outliers"), Column("furthest off", left=True))
-NAMED_MAX = 8       # outliers that are named one by one
+NAMED_MAX = 8       # outliers listed in the notes
 
 
 class Run(NamedTuple):
-    """One row: `relative` is its cost over its cell's median, 1 in the middle."""
+    """One row; `relative` is its cost divided by its cell's median."""
 
     order: int
     scheme: str
@@ -36,10 +36,10 @@ class Run(NamedTuple):
 
 
 def cost(row: Row) -> Tuple[str, Optional[float]]:
-    """What a scenario measures, as something of which less is better, and its name."""
+    """What a scenario measures, with its name; less is better."""
     if row["scenario"] in CONNECTION_TESTS:
         return "connect time", row["connect_ms"]
-    if row["rate"]:  # offered at a rate, so that the time is the schedule's
+    if row["rate"]:  # the rate fixes the time
         return "client's CPU time", row["cpu_s"]
     return "time", row["elapsed_ms"]
 
@@ -50,7 +50,7 @@ def name_of(row: Row) -> str:
 
 
 def runs_of(rows: Sequence[Row]) -> List[Run]:
-    """All runs that have company in their cell, in their order."""
+    """All runs of cells with two runs or more, in their order."""
     found = []
     for members in group(rows, CELL).values():
         timed = [(row, cost(row)[1]) for row in members]
@@ -61,8 +61,8 @@ def runs_of(rows: Sequence[Row]) -> List[Run]:
     return sorted(found)
 
 
-def halves(runs: Sequence[Run]) -> Optional[float]:
-    """What the second half of the runs took in the middle, over the first half."""
+def drift(runs: Sequence[Run]) -> Optional[float]:
+    """The median of the second half of the runs, divided by that of the first."""
     cut = len(runs) // 2
     if cut < 2:
         return None
@@ -89,29 +89,29 @@ def line(scenario: str, what: str, runs: Sequence[Run]) -> List[str]:
     """A scenario's line of the table."""
     far = outliers(runs)
     return [scenario, what, str(len({run.cell for run in runs})), str(len(runs)),
-            "%sx" % number(halves(runs)) if halves(runs) else NONE, str(len(far)),
-            "%sx, run %d" % (number(far[0].relative), far[0].order) if far else NONE]
+            ratio(drift(runs), 1), str(len(far)), factor_text(far[0]) if far else NONE]
+
+
+def factor_text(run: Run) -> str:
+    return "%sx, run %d" % (number(run.relative), run.order)
 
 
 def notes(found: Dict[str, Tuple[str, List[Run]]]) -> List[str]:
-    """What the columns mean, and which runs are outliers."""
+    """The meaning of the columns, and the outliers."""
     far = [(scenario, run) for scenario, (_, runs) in found.items() for run in outliers(runs)]
     far.sort(key=lambda pair: -distance(pair[1]))
-    said = ["Drift: the second half of the runs over the first, medians of runs over their cells' "
-            "medians; 1 is none. Outliers: runs a factor of %g or more from the median of their "
-            "cell; they count like all others." % OUTLIER]
-    if far:
-        said.append("Outliers: %s%s." % ("; ".join(
-            "run %d (%s, %s) %sx" % (run.order, scenario, run.cell, number(run.relative))
-            for scenario, run in far[:NAMED_MAX]),
-            "; and %d more" % (len(far) - NAMED_MAX) if len(far) > NAMED_MAX else ""))
-    return said
+    listed = ["run %d (%s, %s) %sx" % (run.order, scenario, run.cell, number(run.relative))
+              for scenario, run in far[:NAMED_MAX]]
+    listed += ["and %d more" % (len(far) - NAMED_MAX)] if len(far) > NAMED_MAX else []
+    return ["Drift: median of the second half of the runs / median of the first; 1 is none. "
+            "Outliers: runs a factor of %g or more from the median of their cell; they count like "
+            "all others." % OUTLIER] + (["Outliers: %s." % "; ".join(listed)] if far else [])
 
 
 def panel(runs: Sequence[Run],
           schemes: Sequence[str]) -> Tuple[str, List[str], List[str]]:
-    """A scenario's data sets, for each scheme what lies within the axis, for some what lies beyond
-    it, then the moving median; and which schemes have the first and the second."""
+    """A scenario's data sets: each scheme's runs within the axis, those beyond it, and the moving
+    median; and the schemes that have runs within, and beyond."""
     def sets(inside: bool) -> Dict[str, List[str]]:
         lines = {scheme: [data_line(run.order, run.relative) for run in runs
                           if run.scheme == scheme and (distance(run) < OUTLIER) == inside]
@@ -125,14 +125,14 @@ def panel(runs: Sequence[Run],
 
 
 def panel_title(scenario: str, what: str, runs: Sequence[Run]) -> str:
-    """What is drawn; a number has no room beside its run."""
+    """What is drawn, with the largest outlier, for which the plot has no room."""
     far = outliers(runs)
-    return "%s: %s" % (scenario, what) + (
-        " (furthest off: %sx, run %d)" % (number(far[0].relative), far[0].order) if far else "")
+    return "%s: %s%s" % (scenario, what,
+                         " (furthest off: %s)" % factor_text(far[0]) if far else "")
 
 
 def coloured(run: Run) -> Run:
-    """Schemes without a colour of their own, such as the peers', share one, and one name."""
+    """Schemes without a colour, such as the peers', share one, and one name."""
     return run if run.scheme in SCHEMES else run._replace(scheme=OTHERS)
 
 
@@ -147,14 +147,14 @@ def figure(found: Dict[str, Tuple[str, List[Run]]], alt: str, first: int, last: 
         "PANELS": len(found), "SCHEMES": " ".join(present), "LIMIT": OUTLIER, "FIRST": first,
         "LAST": last,
         "RUNS": "%d runs, line: median of %d neighbours" % (len(every), 2 * WINDOW + 1)}
-    data, start = "", 0
-    for i, (scenario, (what, runs)) in enumerate(found.items(), 1):
-        block, near, far = panel(runs, present)
-        settings.update({"PANEL%d" % i: panel_title(scenario, what, runs), "START%d" % i: start,
-                         "NEAR%d" % i: " ".join(near), "FAR%d" % i: " ".join(far)})
-        data, start = data + block, start + len(near) + len(far) + 1
-    return Figure("order", "order", (960, 150 + PANEL_HEIGHT * len(found)), settings, data,
-                  "Order of runs. Each run over the median of its cell", alt)
+    blocks, near, far = zip(*(panel(runs, present) for _, runs in found.values()))
+    settings.update(numbered("PANEL", [panel_title(scenario, what, runs)
+                                       for scenario, (what, runs) in found.items()]))
+    settings.update(numbered("START", itertools.accumulate(
+        [len(a) + len(b) + 1 for a, b in zip(near, far)][:-1], initial=0)))
+    settings.update(numbered("NEAR", map(" ".join, near)), **numbered("FAR", map(" ".join, far)))
+    return Figure("order", "order", (960, 150 + PANEL_HEIGHT * len(found)), settings,
+                  "".join(blocks), "Order of runs. Each run divided by the median of its cell", alt)
 
 
 def described(lines: Sequence[Sequence[str]]) -> str:
@@ -165,14 +165,14 @@ def described(lines: Sequence[Sequence[str]]) -> str:
 
 
 def place(results: Results) -> Callable[[str], Tuple[int, str]]:
-    """Scenarios as the command named them, then any other by name."""
+    """A sort key: scenarios in the command's order, then any other by name."""
     known = results.run.get("scenarios")
     names = list(known) if isinstance(known, dict) else []
     return lambda name: (names.index(name) if name in names else len(names), name)
 
 
 def build(results: Results) -> Section:
-    """All scenarios of which a cell has two runs."""
+    """All scenarios with two runs of a cell."""
     rows: List[Row] = [row for row in results.rows if is_result(row)]
     found: Dict[str, Tuple[str, List[Run]]] = {}
     scenarios = {name: members for (name,), members in group(rows, ("scenario",)).items()}

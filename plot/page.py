@@ -1,5 +1,5 @@
-"""A report as one page of HTML that needs nothing but itself: pictures and style lie within it, it
-has no script, and its policy forbids it to fetch anything."""
+"""The report as one self-contained page of HTML: figures and style are inline, it has no script,
+and its content security policy forbids loading anything."""
 
 import html
 import os
@@ -15,21 +15,20 @@ from tables import NONE, Column, Table, runs
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css")
 VERDICTS = {"confirmed": "confirmed", "contradicted": "contradicted",
             "inconclusive": "inconclusive", "not tested": "untested"}
-HERE = "here"    # in a matrix, the name of the lines with what was measured
-NOT_RUN = "not-run"  # the anchor of the list of experiments without a result
-WHOLE_ROWS = 20  # a table up to here is not split between two sheets of paper
-NOTES_MAX = 6   # in one column
-LONG_CELL = 34  # characters: from here on a cell's text is broken into lines
+HERE = "here"    # the name of a matrix's lines with measurements
+NOT_RUN = "not-run"  # the anchor of the list of experiments without results
+WHOLE_ROWS = 20  # print no page break within a table up to this size
+NOTES_MAX = 6    # notes in one column
+LONG_CELL = 34   # wrap cells with more characters
 
-Links = Dict[str, str]  # a name that stands alone in a cell, and the anchor that it is
+Links = Dict[str, str]  # the anchor of each name that may fill a cell
 
 
 # ---- text ----
 
 
 def words(text: str) -> str:
-    """Text as HTML, with the signs that a terminal has no room for: a range's dash, a minus, a
-    times; a number stays with its unit."""
+    """Text as HTML, with dashes in ranges, minus and times signs, and no break before a unit."""
     text = html.escape(" ".join(str(text).split()))
     text = re.sub(r"(?<=\d)\.\.(?=\d)|(?<=[Mm]in)\.\.(?=max\b)", "–", text)
     text = re.sub(r"(?<=[\d%])\.\.(?=[-+])", " to ", text)
@@ -43,7 +42,7 @@ def paragraph(text: str, kind: str = "") -> str:
 
 
 def listing(title: str, lines: Sequence[str], anchor: str) -> List[str]:
-    """A section that is a list; none without lines."""
+    """A section with a list; nothing without lines."""
     if not lines:
         return []
     return ['<section id="%s">' % anchor, "<h2>%s</h2>" % words(title), "<ul>"] + [
@@ -60,7 +59,7 @@ def pairs(facts: Sequence[Tuple[str, str]], wide: Sequence[str] = ()) -> str:
 
 
 def folded(summary: str, text: str) -> str:
-    """A long text that stays out of sight until asked for."""
+    """A long text, closed at first."""
     return "<details><summary>%s</summary><pre>%s</pre></details>" % (
         html.escape(summary), html.escape(text))
 
@@ -69,7 +68,7 @@ def folded(summary: str, text: str) -> str:
 
 
 def cell(text: str, links: Links) -> str:
-    """A verdict has its mark, a name of a section or figure leads to it."""
+    """A verdict becomes a badge, the name of a section or figure a link."""
     bare = text.strip()
     if bare in VERDICTS:
         return '<span class="verdict %s">%s</span>' % (VERDICTS[bare], words(bare))
@@ -86,8 +85,11 @@ def classes(column: Column, text: str) -> str:
 
 
 def table_row(row: Sequence[str], columns: Sequence[Column], links: Links, matrix: bool) -> str:
-    """The first cell names the row; one that is set in says more about the row above. In a matrix
-    the line of what was measured here stands out."""
+    """The first cell is the row's head; an indented one continues the row above. A row of one cell
+    is the head of the rows below."""
+    if len(row) == 1 < len(columns):
+        return '<tr><th scope="rowgroup" colspan="%d" class="left">%s</th></tr>' % (
+            len(columns), words(row[0]))
     parts = ["<th scope=\"row\"%s>%s</th>" % (classes(columns[0], row[0]), cell(row[0], links))]
     parts += ["<td%s>%s</td>" % (classes(column, text), cell(text, links))
               for column, text in zip(columns[1:], row[1:])]
@@ -97,7 +99,7 @@ def table_row(row: Sequence[str], columns: Sequence[Column], links: Links, matri
 
 
 def table_heads(columns: Sequence[Column]) -> str:
-    """One line, or two where columns have a group's name above them."""
+    """One line, or two if columns have groups."""
     def head(column: Column, more: str = "") -> str:
         return "<th scope=\"col\"%s%s>%s</th>" % (
             more, ' class="left"' if column.left else "", words(column.head))
@@ -115,7 +117,7 @@ def table_heads(columns: Sequence[Column]) -> str:
 
 
 def caption(table: Table, section: Section) -> str:
-    """What the section's title does not say already."""
+    """The table's title without the section's."""
     rest = table.title
     if rest.startswith(section.title):
         label, rest = re.fullmatch(r"(?:\s*\(([^()]*)\))?[\s,.:]*(.*)", rest[len(section.title):],
@@ -125,7 +127,7 @@ def caption(table: Table, section: Section) -> str:
 
 
 def table_html(table: Table, section: Section, links: Links) -> str:
-    """A table in a box of its own, which scrolls where the screen is narrow."""
+    """A table in a box that scrolls on a narrow screen."""
     matrix = any(row and row[1:2] == [HERE] for row in table.rows)
     bodies: List[List[str]] = [[]]
     for row in table.rows:
@@ -148,16 +150,16 @@ def table_html(table: Table, section: Section, links: Links) -> str:
 
 
 def picture_html(picture: Picture, kinds: Sequence[str]) -> str:
-    """The picture, where its files are, and the numbers that it was drawn from."""
+    """The picture, links to its files, and its data."""
     figure = picture.figure
     files = ['<a href="figures/%s.%s">%s</a>' % (figure.name, kind, kind.upper()) for kind in kinds]
     files += ['<a href="figures/%s.dat">data</a>' % figure.name,
               '<a href="figures/%s.gp">script</a>' % figure.name]
     return ('<figure class="picture" id="%s"><div class="scroll" tabindex="0" role="region" '
-            'style="--wide:%dpx" aria-label="%s">%s</div><figcaption>Beside this page: %s.'
+            'style="--wide:%dpx" aria-label="%s">%s</div><figcaption>Files: %s.'
             '</figcaption>%s</figure>' % (
                 figure.name, figure.size[0], html.escape(figure.caption), picture.svg,
-                ", ".join(files), folded("The numbers of this figure", figure.data.strip())))
+                ", ".join(files), folded("Data of this figure", figure.data.strip())))
 
 
 def section_html(section: Section, drawn: Drawn, links: Links) -> List[str]:
@@ -185,7 +187,7 @@ def links_of(report: Report, drawn: Drawn) -> Links:
 
 
 def head(report: Report) -> str:
-    """The policy: nothing is loaded, nothing runs."""
+    """The head, with a policy that forbids loading and scripts."""
     with open(CSS, encoding="utf-8") as file:
         style = file.read()
     return "\n".join((
@@ -201,12 +203,12 @@ def head(report: Report) -> str:
 
 
 def shown(report: Report) -> List[Section]:
-    """Sections with something to see; of the others a list says why there is nothing."""
+    """The sections with content; the page lists the others with their reasons."""
     return [section for section in report.sections if not section.is_left_out]
 
 
 def navigation(report: Report, listed: Sequence[Tuple[str, str]]) -> str:
-    """All sections in a line that stays at the top."""
+    """Links to all sections."""
     entries = [(section.anchor, section.short) for section in [report.summary] + shown(report)]
     return '<nav aria-label="Contents"><ul>%s</ul></nav>' % "".join(
         '<li><a href="#%s">%s</a></li>' % (anchor, words(name))
@@ -214,17 +216,17 @@ def navigation(report: Report, listed: Sequence[Tuple[str, str]]) -> str:
 
 
 def provenance(report: Report) -> List[str]:
-    """Where every number comes from, and how to come by such numbers again."""
+    """The origin of the numbers, and how to reproduce them."""
     run = report.results.run
     parts = ['<section id="provenance">', "<h2>Provenance</h2>",
              pairs(machine.origin_facts(report.results), ("command",))]
     details = machine.details(report.results)
-    parts += [folded("The machine and the run in full", "\n".join(details))] if details else []
+    parts += [folded("Full record of machine and run", "\n".join(details))] if details else []
     scenarios = run.get("scenarios")
-    for name, scenario in (scenarios.items() if isinstance(scenarios, dict) else ()):
-        text = scenario.get("text") if isinstance(scenario, dict) else None
-        parts += [folded("Scenario %s, as it was run" % name, text)] if isinstance(text, str) \
-            else []
+    texts = {name: scenario.get("text") for name, scenario in scenarios.items()
+             if isinstance(scenario, dict)} if isinstance(scenarios, dict) else {}
+    parts += [folded("Scenario %s, as it was run" % name, text)
+              for name, text in texts.items() if isinstance(text, str)]
     return parts + ["</section>"]
 
 

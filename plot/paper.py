@@ -1,13 +1,13 @@
-"""The paper's numbers, from results/paper/*.csv: the only place of the report that knows them."""
+"""The paper's numbers, read from results/paper/*.csv."""
 
 import csv
 import os
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "results", "paper")
 
-LINK_BITS_PER_S = 100e6       # its LAN
-TABLE2_BYTES = 30 * 1250000   # that 30 servers send together
+LINK_BITS_PER_S = 100e6       # of its LAN
+TABLE2_BYTES = 30 * 1250000   # 30 servers send 1.25 MB each
 
 
 class Connect(NamedTuple):
@@ -19,11 +19,11 @@ class Connect(NamedTuple):
 
 
 class Buffering(NamedTuple):
-    """A line of Table 2."""
+    """A line of Table 2; None where the paper has no number."""
 
-    time_ms: float
-    peak_memory_kb: float
-    buffer_threads: int
+    time_ms: Optional[float]
+    peak_memory_kb: Optional[float]
+    buffer_threads: Optional[int]
 
 
 def read(name: str) -> List[Dict[str, str]]:

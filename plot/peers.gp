@@ -1,11 +1,11 @@
-# How near each client gets to a bare loop of receives: a panel for each size of frames (left to
-# right) and number of servers (top to bottom), a bar for each client. fanin's schemes in their
-# colours, the others in grey; the line at 1 is the raw loop.
+# Each client's bytes per CPU second as a share of the raw loop's: a panel for each size of frames
+# (left to right) and number of servers (top to bottom), a bar for each client. fanin's schemes have
+# their colours, the others are grey; the line at 1 is the raw loop.
 load "style.gp"
 
 SIZE(i) = value(sprintf("SIZE%d", i))
 SERVERS(i) = value(sprintf("SERVERS%d", i))
-# The schemes' places in SCHEMES; 0 is a peer.
+# The index of a scheme in SCHEMES; 0 is a peer.
 bar_colour(place) = place > 0 ? scheme_colour(word(SCHEMES, int(place))) : PAPER
 rgb(colour) = ("0x" . colour[2:7]) + 0
 NAMES_WIDTH = 150

@@ -1,23 +1,23 @@
-"""The client beside its peers: what a CPU second buys, as a share of a bare receive loop, and how
-late frames get."""
+"""The client compared with its peers: throughput per CPU second as a share of a raw receive loop,
+and latency."""
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, reading_order
-from section import (KB_TO_MB, LATENCY_COLUMNS, Figure, Section, block_ratio, data_block, data_line,
-                     extent, frames_per_cpu_s, latency_texts, left_out, measured, middle,
-                     run_counts, sure_note, usable)
+from section import (KB_TO_MB, LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio,
+                     data_block, data_line, frames_per_cpu_s, interval_note, latency_texts,
+                     left_out, measured, median_of, numbered, point, range_text, usable, whiskers)
 from stats import Spread, spread
-from tables import NONE, Column, Table, exact, number
+from tables import NONE, Column, Table, exact, in_blocks, number
 
-TITLE = "Peers. The client beside other programs that do its job"
+TITLE = "Peers. The client compared with other programs"
 SCENARIO = "peers"
 RAW = "raw"
-# Clients that process frames in pieces, that put them together first, and that look for none.
+# Clients by whether they process frames piece by piece, whole, or not at all.
 KINDS = (("in pieces", ("slices", "libuv-slices", "blocking-slices", "libevent-slices")),
-         ("frames put together", ("chain", "mirror", "ring", "fixed", "libuv", "blocking",
-                                  "libevent")),
-         ("ceilings: no frames looked for", ("drain", RAW)))
+         ("whole frames", ("chain", "mirror", "ring", "fixed", "libuv", "blocking",
+                           "libevent")),
+         ("ceilings: no framing", ("drain", RAW)))
 NAMES = {"slices": "fanin slices", "chain": "fanin chain", "drain": "fanin drain",
          "ring": "fanin ring", "fixed": "fanin fixed", "mirror": "fanin mirror",
          "libuv-slices": "libuv, in pieces",
@@ -29,9 +29,9 @@ COLUMNS = (Column("client", left=True), Column("GB", "a CPU second"),
            Column("min..max", "share of raw"), Column("a byte", "copies"),
            Column("a frame", "receives"), Column("peak MB", "memory"), Column("threads"),
            Column("n"))
-LEAD = ("A share of 1 is what one thread gets out of the same servers with nothing but a wait and "
-        "recv into one hot buffer, in the same block of runs.")
-SHARE_MAX = 1.2  # of the figure's axes; a bar beyond is cut, its number is not
+LEAD = ("A share of 1 is the raw loop of the same block of runs: one thread that only waits and "
+        "receives into one buffer.")
+SHARE_MAX = 1.2  # of the figure's axes; longer bars are cut, their numbers are not
 Place = Tuple[int, int]  # size of a frame in bytes, servers
 Cells = Dict[str, List[Row]]
 
@@ -51,7 +51,7 @@ class Grid(NamedTuple):
 
 
 def clients(cells: Sequence[str]) -> List[Tuple[str, List[str]]]:
-    """Those that there are, by kind, in the order that tables and figures have them."""
+    """The clients with results, by kind, in the order of tables and figures."""
     known = [name for _, names in KINDS for name in names]
     kinds = [(kind, [name for name in names if name in cells]) for kind, names in KINDS]
     kinds.append(("others", sorted((name for name in cells if name not in known),
@@ -64,7 +64,7 @@ def name_of(client: str) -> str:
 
 
 def shares(rows: Sequence[Row], raw: Sequence[Row]) -> Optional[Spread]:
-    """Bytes per client CPU second as a share of the raw loop's."""
+    """Bytes per client CPU second, as a share of the raw loop's."""
     return block_ratio(rows, raw, "gb_per_cpu_s")
 
 
@@ -72,35 +72,30 @@ def shares(rows: Sequence[Row], raw: Sequence[Row]) -> Optional[Spread]:
 
 
 def hundredths(value: Optional[float]) -> str:
-    """A count a byte: what is less than one in a hundred is none worth the name."""
+    """A count per byte, in hundredths."""
     return NONE if value is None else "%.2f" % value
 
 
 def line(client: str, rows: Sequence[Row], raw: Sequence[Row]) -> List[str]:
     share = shares(rows, raw)
-    return [name_of(client), number(middle(measured(rows, "gb_per_cpu_s"))),
-            number(middle(frames_per_cpu_s(rows), 1e-3)), number(middle(share)), extent(share),
-            hundredths(middle(measured(rows, "copies_per_byte"))),
-            number(middle(measured(rows, "receives_per_frame"))),
-            number(middle(measured(rows, "peak_rss_kb"), KB_TO_MB)),
-            exact(middle(measured(rows, "total_threads"))), str(len(rows))]
+    return [name_of(client), number(median_of(measured(rows, "gb_per_cpu_s"))),
+            number(median_of(frames_per_cpu_s(rows), 1e-3)),
+            number(median_of(share)), range_text(share),
+            hundredths(median_of(measured(rows, "copies_per_byte"))),
+            number(median_of(measured(rows, "receives_per_frame"))),
+            number(median_of(measured(rows, "peak_rss_kb"), KB_TO_MB)),
+            exact(median_of(measured(rows, "total_threads"))), str(len(rows))]
 
 
 def table(size: int, grid: Grid) -> Table:
     """One size of frames: a block of lines for each number of servers."""
-    lines: List[Optional[List[str]]] = []
-    found = []
-    for servers in grid.servers:
-        cells = grid.cells.get((size, servers), {})
-        if not cells:
-            continue
-        lines += [None] if lines else []
-        lines.append(["%d servers" % servers])
-        raw = cells.get(RAW, [])
-        for _, names in clients(list(cells)):
-            lines += [line(client, cells[client], raw) for client in names]
-            found += [shares(cells[client], raw) for client in names]
-    return Table("Peers: frames of %s" % size_text(size), COLUMNS, lines, sure_note(found))
+    places = [(servers, grid.cells[size, servers]) for servers in grid.servers
+              if (size, servers) in grid.cells]
+    lines = in_blocks([["%d servers" % servers]] + [
+        line(client, cells[client], cells.get(RAW, []))
+        for _, names in clients(list(cells)) for client in names] for servers, cells in places)
+    return Table("Peers: frames of %s" % size_text(size), COLUMNS, lines, interval_note(
+        shares(rows, cells.get(RAW, [])) for _, cells in places for rows in cells.values()))
 
 
 def size_text(size: int) -> str:
@@ -110,7 +105,7 @@ def size_text(size: int) -> str:
 def latency_line(client: str, rows: Sequence[Row]) -> List[str]:
     shares_of_cpu = spread([100 * row["cpu_s"] / (row["elapsed_ms"] / 1e3) for row in rows
                             if row["cpu_s"] is not None and row["elapsed_ms"]])
-    busy = middle(shares_of_cpu)
+    busy = median_of(shares_of_cpu)
     return [name_of(client)] + latency_texts(rows) + [
         NONE if busy is None else "%s %%" % number(busy), str(len(rows))]
 
@@ -124,14 +119,14 @@ def latency_table(rate: float, cells: Cells) -> Table:
          Column("n")),
         [latency_line(client, cells[client]) for _, names in clients(list(cells))
          for client in names],
-        ["From the moment a record was due to be sent to its processing."])
+        [LATENCY_NOTE])
 
 
 # ---- the figure ----
 
 
 def places(grid: Grid) -> Dict[str, float]:
-    """Where each client's bar stands, in every panel, from the top down; a gap is between kinds."""
+    """The position of each client's bar from the top, with gaps between kinds."""
     found, place = {}, 0.0
     every = sorted({client for cells in grid.cells.values() for client in cells} - {RAW})
     for _, names in clients(every):
@@ -146,12 +141,12 @@ def bars(cells: Cells, stand: Dict[str, float]) -> List[str]:
     """A panel's bars."""
     found = {client: shares(rows, cells.get(RAW, [])) for client, rows in cells.items()}
     return [data_line(name_of(client), SCHEMES.index(client) + 1 if client in SCHEMES else 0,
-                      place, share.median, share.low, share.high)
+                      place, *point(share))
             for client, place in stand.items() for share in [found.get(client)] if share]
 
 
 def figure(grid: Grid) -> Figure:
-    """A panel for each size and number of servers: who gets how near to the raw loop."""
+    """A panel of bars for each size and number of servers."""
     stand = places(grid)
     data = "".join(data_block(
         "%d servers, %s: client, scheme, place, share of raw: median min max" % (
@@ -160,28 +155,22 @@ def figure(grid: Grid) -> Figure:
     settings = {"COLS": len(grid.sizes), "ROWS": len(grid.servers), "SHARE_MAX": SHARE_MAX,
                 "SCHEMES": " ".join(SCHEMES), "NAMES": len(stand),
                 "PLACE_MAX": max(stand.values(), default=0),
-                "RUNS": "median of %s, whiskers min..max" % run_counts(
-                    [len(rows) for cells in grid.cells.values() for rows in cells.values()])}
-    for i, size in enumerate(grid.sizes, 1):
-        settings["SIZE%d" % i] = "frames of " + size_text(size)
-    for i, servers in enumerate(grid.servers, 1):
-        settings["SERVERS%d" % i] = "%d servers" % servers
-    for i, (client, place) in enumerate(stand.items(), 1):
-        settings["NAME%d" % i] = name_of(client)
-        settings["PLACE%d" % i] = place
+                "RUNS": whiskers(rows for cells in grid.cells.values() for rows in cells.values()),
+                **numbered("SIZE", ["frames of " + size_text(size) for size in grid.sizes]),
+                **numbered("SERVERS", ["%d servers" % servers for servers in grid.servers]),
+                **numbered("NAME", map(name_of, stand)), **numbered("PLACE", stand.values())}
     return Figure("peers", "peers", (1100, 150 + 230 * len(grid.servers)), settings, data,
-                  "Peers. Bytes per client CPU second, as a share of a bare receive loop",
+                  "Peers. Bytes per client CPU second, as a share of the raw loop's",
                   "A grid of bar charts, sizes of frames from left to right, numbers of servers "
-                  "from top to bottom. In each, a bar for each client says what share of the raw "
-                  "loop's bytes per CPU second it reaches; fanin's schemes are in colour, the "
-                  "peers in grey.")
+                  "from top to bottom. Each bar shows a client's bytes per CPU second as a share "
+                  "of the raw loop's; fanin's schemes are in colour, the peers in grey.")
 
 
 # ---- the section ----
 
 
 def build(results: Results) -> Section:
-    """A table for each size, one for each rate, and the figure."""
+    """A table for each size, a table for each rate, and the figure."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)

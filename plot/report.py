@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Reports a results folder: Tables 1 to 3 beside the paper's, a verdict for each of its claims, and
-every other experiment.
+"""Reports a results folder: Tables 1 to 3 compared with the paper's, a verdict for each of its
+claims, and all other experiments.
 
-Prints a summary; writes report.html, report.md and figures/. Data to standard output, everything
-else to standard error.
+Prints a summary; writes report.html, report.md and figures/. The summary goes to standard output,
+messages to standard error.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import table2
 import table3
 import wire
 from claim import WrongClaim
-from contents import Report, excluded
+from contents import Report, excluded, reasons
 from rows import Results, is_result, load_or_explain, run_command
 from section import Section
 from terminal import section_text, to_screen, to_terminal
@@ -44,19 +44,19 @@ SECTIONS = (claims.build, table1.build, connect.build, table2.build, wire.build,
 ABOUT = """Prints a summary on one screen: the paper's Tables 1, 2 and 3 beside this run's, and a
 verdict for each of its claims (results/paper/claims.csv).
 
-Writes DIR/report.html (one file that needs nothing else), DIR/report.md and DIR/figures/ (SVG,
-PNG and PDF, and the gnuplot script and data of each). They begin with the same summary and have
-every table of every experiment."""
+Writes DIR/report.html (self-contained), DIR/report.md and DIR/figures/ (SVG, PNG and PDF, with
+their gnuplot scripts and data). The pages begin with the same summary and have all tables of all
+experiments."""
 EPILOGUE = """examples:
   plot/report.py out/latest                     summary to the terminal, pages and figures to disk
   plot/report.py out/latest --all               every table to the terminal, too
   plot/report.py out/latest --no-figures        without gnuplot
-  plot/report.py results/reference --out /tmp/x leaves the results folder untouched
+  plot/report.py results/reference --out /tmp/x does not write to the results folder
   plot/report.py out/latest --require A2,A5     exit code 1 unless both are confirmed
   plot/report.py out/latest --section Verdicts  the verdicts only
 
-A cell counts rows with status ok and a passed audit; all others are listed with their reasons.
-An experiment that was not run is left out with one line.
+Rows count if their status is ok and their audit passed; all others are listed with their reasons.
+An experiment without results is one line.
 
 exit codes: 0 done; 1 no usable row, or a required claim is not confirmed; 2 wrong use"""
 
@@ -67,10 +67,10 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("folder", metavar="RESULTS", help="results folder that fanin-sweep wrote")
     parser.add_argument("--out", metavar="DIR",
                         help="where report.html, report.md and figures/ go (default: RESULTS)")
-    parser.add_argument("--all", action="store_true", help="print every table of the report")
+    parser.add_argument("--all", action="store_true", help="print all tables of the report")
     parser.add_argument("--no-figures", action="store_true", help="tables and pages only")
     parser.add_argument("--require", metavar="ID,ID,...",
-                        help="claims that must be confirmed, or the exit code is 1")
+                        help="exit with 1 unless these claims are confirmed")
     parser.add_argument("--section", metavar="NAME", action="append",
                         help="print only this section (Verdicts, 'Table 1', ...), write nothing")
     return parser.parse_args(arguments)
@@ -88,8 +88,7 @@ def write_file(path: str, text: str) -> str:
 
 
 def write_pages(report: Report, folder: str, with_figures: bool) -> str:
-    """Draws, writes report.md and report.html, says on standard error what could not be drawn.
-    The path of the latter."""
+    """Draws the figures, writes report.md and report.html, and returns the latter's path."""
     wanted = [figure for section in report.sections for figure in section.figures]
     drawn = figures.Drawn([], [], ["not asked for (--no-figures)"])
     os.makedirs(folder, exist_ok=True)
@@ -102,21 +101,21 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> str:
 
 
 def print_sections(report: Report, names: Sequence[str]) -> int:
-    """Those that were asked for, as in a terminal. The exit code."""
+    """Prints these sections and returns the exit code."""
     verdicts = Section("Verdicts", [summary.verdicts(report.results)], [])
     sections = {section.short: section
                 for section in [report.summary, verdicts] + report.sections}
-    strangers = [name for name in names if name not in sections]
-    if strangers:
-        print("%s: --section: unknown section %r; known: %s" % (PROGRAM, strangers[0],
-                                                            ", ".join(sections)), file=sys.stderr)
+    unknown = [name for name in names if name not in sections]
+    if unknown:
+        print("%s: --section: unknown section %r; known: %s" % (
+            PROGRAM, unknown[0], ", ".join(sections)), file=sys.stderr)
         return 2
     print("\n".join(section_text(sections[name]) for name in names))
     return 0
 
 
 def unmet(results: Results, ids: Sequence[str]) -> int:
-    """Names the claims that are not confirmed. The exit code."""
+    """Names the claims that are not confirmed, and returns the exit code."""
     lines = claims.unmet(results, ids) if ids else []
     for line in lines:
         print("%s: --require: %s" % (PROGRAM, line), file=sys.stderr)
@@ -133,13 +132,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     results, code = load_or_explain(PROGRAM, asked.folder)
     if results is None:
         return code
-    report = gather(results)
     if not any(is_result(row) for row in results.rows):
-        for line in report.excluded:
-            print(line, file=sys.stderr)
         print("%s: %s: none of %d rows counts (status ok, audit pass); nothing to report"
               % (PROGRAM, asked.folder, len(results.rows)), file=sys.stderr)
+        for line in reasons(results):
+            print("  " + line, file=sys.stderr)
         return 1
+    report = gather(results)
     if asked.section:
         return print_sections(report, asked.section)
     print(to_terminal(report) if asked.all else to_screen(report))
@@ -155,5 +154,5 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a machine's name may hold what the terminal cannot
+        stream.reconfigure(errors="replace")  # the terminal may lack a machine name's characters
     sys.exit(run_command(main))

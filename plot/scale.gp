@@ -1,11 +1,8 @@
-# Cost over the number of connections: a panel each for bytes per CPU second, memory per idle
-# connection and late frames; a line for each scheme in its colour, whiskers from min to max. The
-# dashed line is a bound.
+# Cost over the number of connections: panels for bytes per CPU second, memory per idle connection and
+# latency, with a line for each scheme and whiskers from min to max. The dashed line is a bound.
 load "style.gp"
 
 TITLE(i) = value(sprintf("TITLE%d", i))
-LOG(i) = value(sprintf("LOG%d", i))
-BOUND(i) = value(sprintf("BOUND%d", i))
 FIRST(i) = value(sprintf("FIRST%d", i))
 NAMES(i) = value(sprintf("SCHEMES%d", i))
 PANEL_WIDTH = (WIDTH - 24.0) / PANELS
@@ -30,20 +27,15 @@ do for [KIND in KINDS] {
         set rmargin at screen from_left(LEFT + PANEL_WIDTH - 12)
         set label 1 bold(TITLE(I)) at screen from_left(LEFT), from_top(76) textcolor rgb INK \
             font SMALL
-        if (LOG(I)) {
+        if (I > 2) {
             set logscale y
             set yrange [*:*]
         } else {
             unset logscale y
             set yrange [0:*]
         }
-        if (BOUND(I) > 0) {
-            set arrow 1 from graph 0, first BOUND(I) to graph 1, first BOUND(I) nohead \
-                dashtype 2 lw 1.4 lc rgb MUTED
-        } else {
-            unset arrow 1
-        }
-        plot for [K = 1:words(NAMES(I))] DATA index FIRST(I) + K - 1 \
+        plot I == 2 ? BOUND : NaN with lines dashtype 2 lw 1.4 lc rgb MUTED, \
+             for [K = 1:words(NAMES(I))] DATA index FIRST(I) + K - 1 \
                  using 1:3:(0):($4 - $3) with vectors nohead lw 1.2 \
                  lc rgb scheme_colour(word(NAMES(I), K)), \
              for [K = 1:words(NAMES(I))] DATA index FIRST(I) + K - 1 using 1:2 \

@@ -1,8 +1,9 @@
-"""What a report is made of: sections of paragraphs, tables and figures, built once and then shown
-in a terminal, as Markdown, or by gnuplot."""
+"""What a report consists of: sections of paragraphs, tables and figures. Each is built once, then
+printed as text, Markdown or HTML, or drawn by gnuplot."""
 
 import re
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import (Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Sized, Tuple,
+                    Union)
 
 from rows import Results, Row, is_result, numbers, select
 from stats import Spread, spread
@@ -10,7 +11,8 @@ from tables import Column, Table, number, span
 
 LATENCY_COLUMNS = tuple(Column(head, name) for name in ("p50", "p99", "p99.9")
                         for head in ("median", "min..max"))
-LEFT_OUT = "Left out"  # how the one line of a section begins that has no result
+LATENCY_NOTE = "Latency: from the moment a record was due to be sent until it was processed."
+LEFT_OUT = "Left out"  # begins the one line of a section without results
 MEGA, KB_TO_MB = 1e-6, 1.024e-3
 
 
@@ -23,8 +25,8 @@ class Figure(NamedTuple):
     settings: Dict[str, Union[str, float]]
     data: str
     title: str
-    alt: str = ""    # what there is to see, in words, for those who cannot
-    label: str = ""  # what sets this variant apart: its link, its options
+    alt: str = ""    # the alternative text
+    label: str = ""  # what distinguishes this variant: its link, its options
 
     @property
     def caption(self) -> str:
@@ -32,8 +34,8 @@ class Figure(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One experiment of the report. Titles are `Short name. The rest`; the short name is what
-    other tables and the page's navigation link to."""
+    """One experiment of the report. A title is `Short name. The rest`; tables and the navigation
+    link to the short name."""
 
     title: str
     blocks: List[Union[str, Table]]  # a str is a paragraph
@@ -50,25 +52,25 @@ class Section(NamedTuple):
 
     @property
     def is_left_out(self) -> bool:
-        """Whether all that it says is why it says nothing."""
+        """Whether it only states why it has no content."""
         return not self.figures and all(isinstance(block, str) and block.startswith(LEFT_OUT)
                                         for block in self.blocks)
 
 
 def usable(results: Results, scenario: str, **wanted: Any) -> List[Row]:
-    """The rows of a scenario that count, but not those that only run one of its cells again."""
+    """A scenario's results, without the labelled repetitions of its cells."""
     return unlabelled([row for row in select(results.rows, scenario=scenario, **wanted)
                        if is_result(row)])
 
 
 def unlabelled(rows: Sequence[Row]) -> List[Row]:
-    """Without the cells that were run once more under a label, to be compared with themselves;
-    all rows where every one has a label."""
+    """The rows without a label, or all rows if each has one. Labelled rows repeat a cell for an A/A
+    comparison."""
     return [row for row in rows if not row.get("label")] or list(rows)
 
 
 def left_out(title: str, results: Results, scenario: str) -> Section:
-    """The section of an experiment without a single result: one line that says why."""
+    """The section of an experiment without results: one line with the reason."""
     rows = select(results.rows, scenario=scenario)
     why = "none of its %d rows counts (see the list of rows left out)" % len(rows) if rows \
         else "this folder has no row of scenario %s" % scenario
@@ -88,62 +90,69 @@ def ratios_by_block(rows: Sequence[Row], others: Sequence[Row], key: str) -> Dic
 
 
 def block_ratio(rows: Sequence[Row], others: Sequence[Row], key: str) -> Optional[Spread]:
-    """The same as median and range."""
+    """The summary of the ratios of all blocks."""
     return spread(list(ratios_by_block(rows, others, key).values()))
 
 
 def latency_texts(rows: Sequence[Row]) -> List[str]:
-    """Below LATENCY_COLUMNS: median and min..max of each quantile in ms."""
+    """The cells of LATENCY_COLUMNS, in ms."""
     found = [measured(rows, "latency_us_" + key) for key in ("p50", "p99", "p999")]
-    return [text for one in found for text in (number(middle(one, 1e-3)), extent(one, 1e-3))]
+    return [text for one in found
+            for text in (number(median_of(one, 1e-3)), range_text(one, 1e-3))]
 
 
 def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:
     return spread([row["frames"] / row["cpu_s"] for row in rows if row["frames"] and row["cpu_s"]])
 
 
-def middle(found: Optional[Spread], scale: float = 1) -> Optional[float]:
-    """The median in another unit; None stays None."""
+def median_of(found: Optional[Spread], scale: float = 1) -> Optional[float]:
+    """The median in another unit, if there is one."""
     return found.median * scale if found else None
 
 
-def extent(found: Optional[Spread], scale: float = 1) -> str:
+def range_text(found: Optional[Spread], scale: float = 1) -> str:
     """`min..max` in another unit."""
     return span(found.low * scale, found.high * scale) if found else span(None, None)
 
 
-def narrower(found: Optional[Spread]) -> bool:
-    """Whether the interval of the median says more than min..max; it does from 9 runs."""
-    return bool(found and found.sure and (found.sure.low > found.low
-                                          or found.sure.high < found.high))
+def has_interval(found: Optional[Spread]) -> bool:
+    """Whether the median's interval is narrower than min..max, which takes 9 runs."""
+    return bool(found and found.interval and (
+        found.interval.low > found.low or found.interval.high < found.high))
 
 
-def sure(found: Optional[Spread], scale: float = 1) -> str:
-    """The interval of the median in another unit, where it is narrower than min..max."""
-    return span(found.sure.low * scale, found.sure.high * scale) if narrower(found) else ""
+def interval_text(found: Optional[Spread], scale: float = 1) -> str:
+    """The median's interval in another unit, if it is narrower than min..max."""
+    return span(found.interval.low * scale, found.interval.high * scale) \
+        if has_interval(found) else ""
 
 
-def sure_note(found: Iterable[Optional[Spread]]) -> List[str]:
-    """How far the printed intervals can be trusted to enclose the median of all such runs: two of
-    n sorted values, by the binomial distribution, whatever that of the runs."""
+def interval_note(found: Iterable[Optional[Spread]]) -> List[str]:
+    """The confidence of the printed intervals. Both ends are order statistics, so it follows from
+    the binomial distribution."""
     cells = [one for one in found if one]
-    if any(map(narrower, cells)):
-        return ["95 %: encloses the median of all such runs (exact, by order statistics)."]
+    if any(map(has_interval, cells)):
+        return ["95 %: confidence interval of the median (exact, by order statistics)."]
     least = min((one.n for one in cells), default=1)
-    return ["Min..max of %d runs encloses the median of all such runs with a probability of "
-            "%.3g %%." % (least, 100 * (1 - 0.5 ** (least - 1)))] if least > 1 else []
+    return ["Min..max of %d runs is a %.3g %% confidence interval of the median." % (
+        least, 100 * (1 - 0.5 ** (least - 1)))] if least > 1 else []
 
 
 def overlap(one: Optional[Spread], other: Optional[Spread]) -> bool:
-    """Whether two cells' runs reach into each other: then their medians settle nothing."""
+    """Whether the ranges of two cells overlap: then their medians do not show a difference."""
     return bool(one and other and one.low <= other.high and other.low <= one.high)
 
 
-def run_counts(counts: Sequence[int]) -> str:
-    """`n = 5` or `n = 4..5`: how many runs a cell has, for a caption."""
-    counts = [count for count in counts if count] or [0]
+def run_counts(cells: Iterable[Sized]) -> str:
+    """`n = 5` or `n = 4..5`: the number of runs in a cell, for a caption."""
+    counts = [len(cell) for cell in cells if cell] or [0]
     low, high = min(counts), max(counts)
     return "n = %d" % low if low == high else "n = %d..%d" % (low, high)
+
+
+def whiskers(cells: Iterable[Sized]) -> str:
+    """A figure's RUNS."""
+    return "median of %s, whiskers min..max" % run_counts(cells)
 
 
 def shorten(text: str, columns: int) -> str:
@@ -151,18 +160,29 @@ def shorten(text: str, columns: int) -> str:
 
 
 def with_label(text: str, label: str) -> str:
-    """A title, with what sets this variant apart."""
+    """A title and what distinguishes this variant."""
     return "%s (%s)" % (text, label) if label else text
 
 
 def slug(text: str) -> str:
-    """Text as a name that files and anchors may have."""
+    """Text as a name for a file or an anchor."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
 
 
 def file_name(name: str, label: str) -> str:
-    """A figure's name: the plain one unless several variants need one each."""
+    """A figure's name; variants append their label."""
     return "%s-%s" % (name, slug(label)) if slug(label) else name
+
+
+def numbered(name: str, values: Iterable[Any]) -> Dict[str, Any]:
+    """A figure's settings NAME1, NAME2, ..."""
+    return {"%s%d" % (name, i): value for i, value in enumerate(values, 1)}
+
+
+def point(found: Optional[Spread], scale: float = 1) -> List[Optional[float]]:
+    """Median, min and max for a data line, in another unit."""
+    return [value * scale for value in (found.median, found.low, found.high)] if found \
+        else [None] * 3
 
 
 def data_line(*values: Any) -> str:
@@ -177,5 +197,5 @@ def data_line(*values: Any) -> str:
 
 
 def data_block(comment: str, lines: Sequence[str]) -> str:
-    """A data set that gnuplot reads as one `index`; an empty one still counts as one."""
+    """A data set that gnuplot reads as one `index`, even if it is empty."""
     return "# %s\n%s\n\n\n" % (comment, "\n".join(lines or [data_line(None, None, None, None)]))

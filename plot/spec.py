@@ -1,10 +1,11 @@
-"""The paper's specification: 200 servers, 500 records a second, and what that costs the client."""
+"""The paper's specification: 200 servers and 500 records a second."""
 
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from rows import Results, Row, group, variants
-from section import Section, extent, left_out, middle, usable, with_label
-from stats import Spread, spread
+from section import (KB_TO_MB, LATENCY_NOTE, Section, left_out, median_of, range_text, usable,
+                     with_label)
+from stats import spread
 from tables import Column, Table, number, span
 
 TITLE = "Specification. Records at a fixed rate"
@@ -14,7 +15,7 @@ Measure = Callable[[Row], Optional[float]]
 
 
 def lost(row: Row) -> Optional[float]:
-    """Records asked for and not processed; the raw loop does not know records."""
+    """Records that were sent but not processed; the raw loop has no records."""
     if row["frames"] is None:
         return None
     return row["servers"] * row["frames_per_server"] - row["frames"]
@@ -40,25 +41,24 @@ MEASURES = (
     ("latency p99.9, ms", scaled("latency_us_p999", 1e-3)),
     ("latency max, ms", scaled("latency_us_max", 1e-3)),
     ("client's CPU, % of one CPU", cpu_share),
-    ("client's peak memory, MB", scaled("peak_rss_kb", 1.024e-3)),
+    ("client's peak memory, MB", scaled("peak_rss_kb", KB_TO_MB)),
 )
 
 
 def asked(what: str, row: Row) -> str:
-    """What the scenario demanded; most lines are reported, not demanded."""
+    """What the scenario requires; most lines have no requirement."""
     return {"servers connected": str(row["servers"]),
             "records per second": number(row["rate"]) if row["rate"] else "unlimited",
             "records lost": "0 of %d" % (row["servers"] * row["frames_per_server"])}.get(what, "")
 
 
 def line(what: str, measure: Measure, rows: Sequence[Row]) -> List[str]:
-    values: List[Any] = [value for value in map(measure, rows) if value is not None]
-    found: Optional[Spread] = spread(values)
-    return [what, asked(what, rows[0]), number(middle(found)), extent(found)]
+    found = spread([value for value in map(measure, rows) if value is not None])
+    return [what, asked(what, rows[0]), number(median_of(found)), range_text(found)]
 
 
 def table(label: str, rows: Sequence[Row]) -> Table:
-    """One configuration of the client, its runs together."""
+    """The runs of one configuration of the client."""
     row = rows[0]
     title = "%s: %d servers, records of %s kB, n = %d, scheme %s, W=%d C=%d" % (
         with_label(TITLE, label), row["servers"],
@@ -67,8 +67,7 @@ def table(label: str, rows: Sequence[Row]) -> Table:
     return Table(title, COLUMNS, [line(what, measure, rows) for what, measure in MEASURES],
                  ["The paper's specification: 200 servers, records of 0.256..100 kB, 500 records "
                   "per second.",
-                  "Latency runs from the moment a record was due to be sent to its processing: a "
-                  "late sender counts against it."])
+                  LATENCY_NOTE])
 
 
 def build(results: Results) -> Section:
@@ -77,10 +76,5 @@ def build(results: Results) -> Section:
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     axes = ("scheme", "workers", "concurrency", "connect")
-    return Section(TITLE, [table(label, members) for label, members in split(rows, axes)], [])
-
-
-def split(rows: Sequence[Row], axes: Sequence[str]) -> List:
-    """Every cell on its own, and apart where options differ within one."""
-    return [(label, cell) for label, members in variants(rows, axes)
-            for cell in group(members, axes).values()]
+    return Section(TITLE, [table(label, cell) for label, members in variants(rows, axes)
+                           for cell in group(members, axes).values()], [])

@@ -20,8 +20,8 @@ class Interval(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """A summary of one cell's n runs. `sure` is the interval of the median, None if n is too small
-    for one."""
+    """A summary of one cell's n runs. `interval` is that of the median, None if n is too small for
+    one."""
 
     n: int
     low: float
@@ -29,7 +29,7 @@ class Spread(NamedTuple):
     median: float
     q3: float
     high: float
-    sure: Optional[Interval] = None
+    interval: Optional[Interval] = None
 
 
 # ---- checks ----
@@ -76,9 +76,9 @@ def spread(values: Sequence[float]) -> Optional[Spread]:
     """The summary of a cell; None when nothing was measured, which is not 0."""
     if not values:
         return None
-    sure = median_interval(values) if all(map(math.isfinite, values)) else None
+    interval = median_interval(values) if all(map(math.isfinite, values)) else None
     return Spread(len(values), min(values), quantile(values, 0.25), median(values),
-                  quantile(values, 0.75), max(values), sure)
+                  quantile(values, 0.75), max(values), interval)
 
 
 class Place(NamedTuple):

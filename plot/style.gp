@@ -1,5 +1,5 @@
-# The one look of all figures: white, quiet, colour-blind-safe. Loaded by every figure's script.
-# A colour has a name here and nowhere else: the page gives each name a second value for the dark.
+# The style of all figures, loaded by every figure's script. Every colour has a name here; page.css
+# gives each name a second value for dark mode.
 
 PAPER = "#9aa3ab"
 PAPER_INK = "#69737d"
@@ -11,8 +11,8 @@ FAINT = "#e4e8ec"
 AXIS  = "#aab2ba"
 BACK  = "#ffffff"
 
-# A receive-buffer scheme has one colour in all figures (Okabe and Ito); chain is what runs where
-# nothing else is said, so that it shares the colour of OURS.
+# A receive-buffer scheme has one colour in all figures (after Okabe and Ito); chain is the default
+# scheme and shares the colour of OURS.
 FIXED = "#d55e00"
 RING  = "#009e73"
 CHAIN = OURS
@@ -23,17 +23,17 @@ RAW   = "#e69f00"
 scheme_colour(name) = name eq "fixed" ? FIXED : name eq "ring" ? RING : name eq "chain" ? CHAIN : \
     name eq "slices" ? SLICES : name eq "mirror" ? MIRROR : name eq "drain" ? DRAIN : name eq "raw" ? RAW : OTHER
 
-# Lines that stay apart for colour-blind readers, and apart from the schemes (after Tol's muted
-# set); the last is C=W.
+# Colours of lines that colour-blind readers can distinguish, and that differ from the schemes' (after
+# Tol's muted set); the last is C=W.
 array LINE[8] = ["#882255", "#44aa99", "#999933", "#332288", "#cc6677", \
                  "#88ccee", "#aa4499", INK]
 
-# On a heat map's cells, which have the same colours in the dark.
+# Text on a heat map's cells, which have the same colours in dark mode.
 ON_PALE = "#1b2530"
 ON_DEEP = "#fdfeff"
 
-# All pictures come from the same commands; the PNG has two pixels where the SVG has one. KINDS is
-# what this gnuplot can draw, and may be set before this file is loaded.
+# All formats come from the same commands; the PNG has twice the SVG's pixels. KINDS are the formats
+# to draw, and may be set before this file is loaded.
 if (!exists("KINDS")) KINDS = "svg png pdf"
 open_svg(name, w, h) = sprintf("set terminal svg size %d,%d dynamic enhanced " . \
     "background '#ffffff' font 'Arial,14'; set output '%s.svg'", w, h, name)
@@ -46,12 +46,12 @@ open_pdf(name, w, h) = sprintf("set terminal pdfcairo size %gin,%gin enhanced " 
 open_picture(kind, name, w, h) = kind eq "svg" ? open_svg(name, w, h) : \
     kind eq "pdf" ? open_pdf(name, w, h) : open_png(name, w, h)
 
-# Distances in pixels from the left and the bottom edge, so that figures of any height look alike.
+# Distances in pixels from the edges, for figures of any size.
 from_left(x)   = x / (1.0 * WIDTH)
 from_top(y)    = 1 - y / (1.0 * HEIGHT)
 from_bottom(y) = y / (1.0 * HEIGHT)
 
-# A whole number of labelled steps up to a little above the highest value.
+# The axis ends at a whole number of tics, a little above the highest value.
 magnitude(v) = 10 ** floor(log10(v))
 tidy(v)      = v / magnitude(v) <= 1 ? magnitude(v) : v / magnitude(v) <= 2 ? 2 * magnitude(v) : \
                v / magnitude(v) <= 5 ? 5 * magnitude(v) : 10 * magnitude(v)
@@ -69,7 +69,7 @@ set style fill solid 1.0 noborder
 set key off
 set datafile missing "NaN"
 
-# Title, what sets this variant apart, and footers: placed once a page, before the first panel.
+# Title, subtitle and footers: placed once, before the first panel.
 TITLE_SETUP = "set label 901 bold(TITLE) at screen from_left(24), from_top(30) left " . \
     "font 'Arial,' . (KIND eq 'svg' ? '18' : '13.5') textcolor rgb INK; " . \
     "set label 900 SUBTITLE at screen from_left(24), from_top(50) left noenhanced " . \
@@ -80,9 +80,9 @@ TITLE_SETUP = "set label 901 bold(TITLE) at screen from_left(24), from_top(30) l
     "font 'Arial,' . (KIND eq 'svg' ? '11.5' : '8.6') textcolor rgb MUTED"
 TITLE_CLEAR = "unset label 900; unset label 901; unset label 902; unset label 903"
 small(kind) = kind eq "svg" ? "Arial,12" : "Arial,9"
-bold(text)  = "{/:Bold " . text . "}" # the one way that both terminals understand
+bold(text)  = "{/:Bold " . text . "}" # works in all terminals
 
-# Every script draws each kind of picture between these two.
+# Every script draws each format between these two.
 BEGIN = "eval(open_picture(KIND, NAME, WIDTH, HEIGHT)); set multiplot; eval(TITLE_SETUP); " . \
     "SMALL = small(KIND)"
 END = "unset label; unset multiplot; unset output"

@@ -1,4 +1,4 @@
-"""The report's first screen: Tables 1 to 3 as paper / here / ratio, and the claims' verdicts."""
+"""The summary on one screen: Tables 1 to 3 as paper / here / ratio, and the claims' verdicts."""
 
 from typing import List, Optional, Sequence, Tuple, Union
 
@@ -11,40 +11,40 @@ import table3
 from claim import WrongClaim
 from contents import not_comparable
 from rows import Results, Row, group, variants
-from section import (KB_TO_MB, MEGA, Section, extent, measured, middle, run_counts, shorten,
+from section import (KB_TO_MB, MEGA, Section, measured, median_of, range_text, run_counts, shorten,
                      usable)
 from tables import Column, Table, exact, number, ratio
 from verdict import PAPER_LINK, primary
 
 TITLE = "Summary. The paper's tables and claims, measured here"
-LEAD = "Here: medians of n runs and their min..max. Ratio: here / paper. The report has the rest."
+LEAD = "Here: medians of n runs and their min..max. Ratio: here / paper."
 SCHEMES = ("fixed, ring: one buffer a connection. chain: linked blocks of a shared pool, the "
            "paper's proposal.")
-CLAIM_MAX = 53     # columns of a claim's words
-NEAR_SHARE = 0.2   # how near a link's round trip must be to the one that the paper's numbers imply
+CLAIM_MAX = 53     # columns of a claim's text
+NEAR_SHARE = 0.2   # how far a link's round trip may be from the one that the paper implies
 LIMITS = (2, 4)    # concurrency limits that the paper ran at every number of workers
 VERDICTS = (Column("id", left=True), Column("verdict", left=True), Column("claim", left=True),
             Column("paper"), Column("here"), Column("95 %"))
 
 
 def compared(group_name: str, with_range: bool = True) -> Tuple[Column, ...]:
-    """The heads of what pair() fills."""
+    """The heads of pair()'s cells."""
     names = ("paper", "here") + (("min..max",) if with_range else ()) + ("ratio",)
     return tuple(Column(name, group_name) for name in names)
 
 
 def pair(rows: Sequence[Row], key: str, claim: Optional[float], scale: float = 1,
          with_range: bool = True) -> List[str]:
-    """The paper's number, the median here, its range, and the ratio; `scale` is of our unit."""
+    """The paper's number, our median times `scale`, its range, and the ratio."""
     found = measured(rows, key)
-    own = middle(found, scale)
-    return [number(claim), number(own)] + ([extent(found, scale)] if with_range else []) + [
+    own = median_of(found, scale)
+    return [number(claim), number(own)] + ([range_text(found, scale)] if with_range else []) + [
         ratio(own, claim)]
 
 
 def chosen(rows: Sequence[Row], axes: Sequence[str]) -> Tuple[str, List[Row]]:
-    """The rows on the paper's kind of network, or else on the first link that there is, and their
-    link in words. Where options differ within a cell, the first variant."""
+    """The rows on the paper's kind of network, or else on the first link, and the link's
+    description. If options differ within a cell, the first variant."""
     on_links = links.by_link(rows)
     members = dict(on_links).get(PAPER_LINK) or on_links[0][1]
     label, first = variants(members, axes)[0]
@@ -85,15 +85,15 @@ def connects(results: Results) -> Optional[Table]:
                                   and row["workers"] == workers], claim)
         if mode == "sync" and far and far[0] not in members:
             lines.append(line("  the same on %s *" % links.link_of(far[0]), far, claim, workers))
-            notes = ["* A round trip of %g ms, chosen so that the paper's time comes out: that row "
-                     "proves nothing." % links.round_trip_of(far[0])]
+            notes = ["* The round trip of %g ms was chosen to match the paper's time, so this row "
+                     "is no evidence." % links.round_trip_of(far[0])]
     return Table("Table 1. Time to connect to 200 servers, on %s" % where, (
         Column("connects", left=True), Column("workers"), *compared("time, ms"),
         Column("paper", "succeeded"), Column("here", "succeeded"), Column("n")), lines, notes)
 
 
 def large_data(results: Results) -> Optional[Table]:
-    """Table 2, in both readings of what the paper sent."""
+    """Table 2, in both interpretations of what the paper's servers sent."""
     claimed = paper.table2()
     rows = [row for row in usable(results, table2.SCENARIO) if row["scheme"] in claimed]
     if not rows:
@@ -110,7 +110,7 @@ def large_data(results: Results) -> Optional[Table]:
                 "%s, %d record%s" % (scheme, sent, "" if sent == 1 else "s"),
                 *pair(cell, "elapsed_ms", claim.time_ms),
                 *pair(cell, "peak_rss_kb", claim.peak_memory_kb * KB_TO_MB, KB_TO_MB, False),
-                exact(claim.buffer_threads), exact(middle(measured(cell, "buffer_threads"))),
+                exact(claim.buffer_threads), exact(median_of(measured(cell, "buffer_threads"))),
                 str(len(cell))])
     return Table("Table 2. 30 servers send 1.25 MB each, on %s" % where, (
         Column("scheme, records a server", left=True), *compared("time, ms"),
@@ -119,7 +119,7 @@ def large_data(results: Results) -> Optional[Table]:
 
 
 def throughput(results: Results) -> Optional[Table]:
-    """Table 3: the paper's cells; the report has those that it did not run."""
+    """The cells of the paper's Table 3."""
     rows = table3.grid_rows(usable(results, table3.SCENARIO))
     if not rows:
         return None
@@ -138,14 +138,14 @@ def throughput(results: Results) -> Optional[Table]:
     heads = [column for name in ["C = %d" % limit for limit in LIMITS] + ["C = W"]
              for column in compared(name)]
     return Table("Table 3. MB/s, W workers of which C run at once, on %s, %s" % (
-        where, run_counts([len(cell) for cell in cells.values()])), (Column("W"), *heads), lines)
+        where, run_counts(cells.values())), (Column("W"), *heads), lines)
 
 
 # ---- the verdicts ----
 
 
 def verdicts(results: Results) -> Union[str, Table]:
-    """A line for each claim: the verdict that counts."""
+    """The primary verdict on each claim."""
     try:
         found = claims.verdicts_of(results)
     except (WrongClaim, OSError) as error:
@@ -165,18 +165,18 @@ def verdicts(results: Results) -> Union[str, Table]:
 
 
 def elsewhere(results: Results) -> List[str]:
-    """Which links are in the report only, and what ran on another link than it was meant for."""
+    """The links that only the report shows, and the rows that fell back to another link."""
     rows = [row for scenario in (table1.SCENARIO, table2.SCENARIO, table3.SCENARIO)
             for row in usable(results, scenario)]
     others = [name for name, _ in links.by_link(rows) if name != PAPER_LINK] if rows else []
     said = links.fallback_notes(rows)
     if PAPER_LINK in {links.link_of(row) for row in rows} and others:
-        said.append("Also measured, in the report only: %s." % ", ".join(others))
+        said.append("The report also has %s." % ", ".join(others))
     return said
 
 
 def build(results: Results) -> Section:
-    """All of it; an experiment without a result costs one line."""
+    """The whole summary; an experiment without results is one line."""
     blocks: List[Union[str, Table]] = []
     for name, build_table in (("Table 1", connects), ("Table 2", large_data),
                               ("Table 3", throughput)):

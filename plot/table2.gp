@@ -1,10 +1,10 @@
-# Table 2 as bars, the paper's in grey beside this run's in the scheme's own colour, a row of panels
-# for each reading. Time is in percent of the scheme `fixed` of its own source, because milliseconds
-# over a LAN and over loopback share no axis.
+# Table 2 as bars, the paper's in grey beside this run's in the scheme's colour, a row of panels for
+# each interpretation. Time is in percent of `fixed` in the same source, because milliseconds of
+# different networks cannot share an axis.
 load "style.gp"
 
-HALF = 0.19 # of a bar's place beside its neighbour
-BESIDE = 0.25 # of its number, which is wider
+HALF = 0.19 # distance of a bar's centre from its scheme's
+BESIDE = 0.25 # distance of its number, which is wider
 READING(i) = value(sprintf("READING%d", i))
 ROW_TOP(i) = 112 + 296 * (i - 1)
 
@@ -64,7 +64,7 @@ do for [KIND in KINDS] {
         set rmargin at screen from_left(936)
         set yrange [0:axis_top(THREADS_MAX)]
         set ytics tic_step(THREADS_MAX)
-        set label 2 "data-buffering threads" at screen from_left(670), from_top(ROW_TOP(R))
+        set label 2 "buffering threads" at screen from_left(670), from_top(ROW_TOP(R))
         plot DATA index I using 0:(0):xtic(1) with boxes lc rgb PAPER, \
              "" index I using ($0-HALF):12 with boxes lc rgb PAPER, \
              for [S = 1:words(SCHEMES)] "" index I every ::(S-1)::(S-1) using (S-1+HALF):13 \

@@ -1,6 +1,5 @@
-# Table 3 as two grids, the paper's at the left and this run's at the right. A cell's colour is its
-# share of the best cell of its own grid, so that the two shapes can be compared although their
-# MB/s cannot.
+# Table 3 as two grids, the paper's at the left and this run's at the right. Colours show each cell's
+# share of its own grid's best cell, so that the shapes can be compared although the MB/s cannot.
 load "style.gp"
 
 NROWS = words(ROWS)
@@ -19,14 +18,14 @@ do for [KIND in KINDS] {
     set ytics () font SMALL textcolor rgb MUTED
     do for [i = 1:NCOLS] { set xtics add (word(COLUMNS, i) i - 1) }
     do for [i = 1:NROWS] { set ytics add (word(ROWS, i) i - 1) }
-    set xlabel "C: workers that may run at once" textcolor rgb MUTED font SMALL offset 0,0.3
+    set xlabel "C: workers that may run at the same time" textcolor rgb MUTED font SMALL offset 0,0.3
     set ylabel "W: workers" textcolor rgb MUTED font SMALL offset 1.5,0
     set tmargin at screen from_top(92)
     set bmargin at screen from_bottom(150)
     set style fill solid 1.0 border rgb BACK
     unset colorbox
 
-    set lmargin at screen from_left(70)
+    set lmargin at screen from_left(80)
     set rmargin at screen from_left(470)
     set label 1 bold("The paper, MB/s") at screen from_left(24), from_top(70) \
         textcolor rgb PAPER_INK
@@ -44,7 +43,7 @@ do for [KIND in KINDS] {
         size screen 200.0 / WIDTH, screen 12.0 / HEIGHT noborder
     set cbtics font SMALL textcolor rgb MUTED scale 0 offset 0,0.4 \
         (sprintf("%d %%%%", LEAST) LEAST, "100 %%" 100)
-    set label 2 "of the grid's own best cell" at screen from_left(770), from_bottom(82) \
+    set label 2 "of its grid's best cell" at screen from_left(770), from_bottom(82) \
         font SMALL textcolor rgb MUTED
     plot DATA index 1 using 1:2:(0.48):(0.46):3 with boxxyerror fc palette, \
          "" index 1 using 1:($3 < DARK ? $2 : NaN):4 with labels font SMALL tc rgb ON_PALE, \

@@ -1,12 +1,12 @@
-# Table 3 as lines over workers, one for each concurrency, both panels from 0. Where a concurrency
-# was run with a single number of workers its point belongs to the line C=W.
+# Table 3 as lines over workers, one for each concurrency, both panels from 0. The points of
+# concurrencies with a single number of workers form the line C=W.
 load "style.gp"
 
 WORKERS_MIN = real(word(WORKERS, 1))
 WORKERS_MAX = real(word(WORKERS, words(WORKERS)))
 TOP = CEILING > OURS_MAX ? CEILING : OURS_MAX
 SPAN = WORKERS_MAX > WORKERS_MIN ? WORKERS_MAX - WORKERS_MIN : 1.0
-NAMES = PAPER_LINES + OUR_LINES # the data sets that place the lines' names
+NAMES = PAPER_LINES + OUR_LINES # the data sets with the positions of the lines' labels
 
 do for [KIND in KINDS] {
     eval(BEGIN)

@@ -1,23 +1,24 @@
 """Table 3: throughput over workers and concurrency."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 import links
 import paper
-from rows import Results, Row, group, select, variants
-from section import (MEGA, Figure, Section, data_block, data_line, extent, file_name, left_out,
-                     measured, middle, narrower, run_counts, sure, sure_note, usable, with_label)
+from rows import Results, Row, group, select
+from section import (MEGA, Figure, Section, data_block, data_line, file_name, has_interval,
+                     interval_note, interval_text, left_out, measured, median_of, point,
+                     range_text, run_counts, usable, with_label)
 from stats import Spread
-from tables import Column, Table, number, percent, ratio
+from table2 import CEILINGS, missing_note
+from tables import Column, Table, in_blocks, number, percent, ratio
 
 TITLE = "Table 3. Throughput in MB/s"
 SCENARIO = "table3"
-CEILINGS = ("drain", "raw")
 CEILING_SECTION = "ceiling"
-COLUMNS_MAX = 7  # of the matrix side by side: more do not fit a terminal
+COLUMNS_MAX = 7  # concurrencies side by side: more do not fit a terminal
 
-LINES_MAX = 8    # as many as style.gp has colours
-NAME_HEIGHT = 0.045  # of a line's name, as a share of the axis
+LINES_MAX = 8    # style.gp has as many colours
+NAME_HEIGHT = 0.045  # height of a line's label, as a share of the axis
 
 Cell = Tuple[int, int]
 Numbers = Tuple[float, float, float]  # median, min, max
@@ -26,7 +27,7 @@ Ceilings = Dict[str, Spread]
 
 
 def best_ceilings(rows: Sequence[Row]) -> Ceilings:
-    """Of each ceiling the cell with the highest median: a ceiling is the best there is."""
+    """The cell with the highest median of each ceiling."""
     best: Ceilings = {}
     for (scheme, _, _), members in group(rows, ("scheme", "workers", "concurrency")).items():
         found = measured(members, "bytes_per_s")
@@ -36,38 +37,34 @@ def best_ceilings(rows: Sequence[Row]) -> Ceilings:
 
 
 def cell_texts(cell: Cell, cells: Cells, ceilings: Ceilings) -> List[str]:
-    """A cell of the matrix, from top to bottom."""
+    """The lines of a cell, from top to bottom."""
     claim, found = paper.table3().get(cell), cells.get(cell)
-    own = middle(found)
-    return [number(claim * MEGA) if claim else "", number(middle(found, MEGA)) if found else "",
-            extent(found, MEGA) if found else "", sure(found, MEGA),
-            ratio(own, claim) if found and claim else ""] + [
-        percent(own, ceilings[name].median) if found else ""
-        for name in CEILINGS if name in ceilings]
+    shares = [ceilings[name].median for name in CEILINGS if name in ceilings]
+    return [number(claim * MEGA) if claim else ""] + ([""] * (4 + len(shares)) if not found else [
+        number(found.median * MEGA), range_text(found, MEGA), interval_text(found, MEGA),
+        ratio(found.median, claim) if claim else ""] + [
+            percent(found.median, ceiling) for ceiling in shares])
 
 
 def matrix(title: str, workers: Sequence[int], columns: Sequence[int], cells: Cells,
            ceilings: Ceilings, notes: Sequence[str]) -> Table:
-    """The paper's layout: a row of cells per number of workers, a column per concurrency."""
+    """The paper's layout: a block of lines for each number of workers, a column for each
+    concurrency."""
     names = ["paper", "here", "min..max", "95 %", "ratio"] + [
         "of " + name for name in CEILINGS if name in ceilings]
-    unsure = not any(map(narrower, cells.values()))
-    lines: List[Optional[List[str]]] = []
-    for count in workers:
+    unused = -1 if any(map(has_interval, cells.values())) else names.index("95 %")
+
+    def block(count: int) -> List[List[str]]:
         texts = [cell_texts((count, limit), cells, ceilings) for limit in columns]
         ran = any(cells.get((count, limit)) for limit in columns)
-        if lines:
-            lines.append(None)
-        for i, name in enumerate(names):
-            if (name == "95 %" and unsure) or (name != "paper" and not ran):
-                continue
-            lines.append([str(count) if i == 0 else "", name] + [text[i] for text in texts])
+        return [[str(count) if i == 0 else "", name] + [text[i] for text in texts]
+                for i, name in enumerate(names) if i != unused and (ran or i == 0)]
     heads = [Column("W"), Column("", left=True)] + [Column("C=%d" % limit) for limit in columns]
-    return Table(title, heads, lines, notes)
+    return Table(title, heads, in_blocks(map(block, workers)), notes)
 
 
 def best_note(cells: Cells) -> str:
-    """Where each of the two is highest; not yet a verdict, since neighbours may be as good."""
+    """The cells with the highest medians, and whether others' ranges overlap ours."""
     claims = paper.table3()
     top = max(claims, key=lambda cell: claims[cell])
     own = max((cell for cell in cells if cells[cell]), key=lambda cell: cells[cell].median)
@@ -76,43 +73,36 @@ def best_note(cells: Cells) -> str:
         return highest + ". A single run has no range: others may be as good."
     rivals = [cell for cell in cells
               if cell != own and cells[cell] and cells[cell].high >= cells[own].low]
-    reached = "no other cell's range reaches" if not rivals else \
-        "the ranges of %d others reach" % len(rivals) if len(rivals) > 1 else \
-        "the range of 1 other reaches"
-    return "%s, and %s into its range." % (highest, reached)
+    return "%s; the ranges of %s other cells overlap its range." % (highest, len(rivals) or "no")
 
 
 def ceiling_notes(ceilings: Ceilings) -> List[str]:
-    """The ceilings in numbers, or that there are none."""
-    notes = ["Ceiling %s: %s MB/s (%s, n = %d)." % (
-        name, number(ceilings[name].median * MEGA), extent(ceilings[name], MEGA), ceilings[name].n)
-        for name in CEILINGS if name in ceilings]
-    missing = [name for name in CEILINGS if name not in ceilings]
-    if missing:
-        notes.append("No result of the ceiling %s in this folder." % " and ".join(missing))
-    return notes
+    """The ceilings' numbers, or which are missing."""
+    found = [(name, ceilings[name]) for name in CEILINGS if name in ceilings]
+    return ["Ceiling %s: %s MB/s (%s, n = %d)." % (
+        name, number(one.median * MEGA), range_text(one, MEGA), one.n)
+            for name, one in found] + missing_note(ceilings)
 
 
 def wire_notes(rows: Sequence[Row], cells: Cells) -> List[str]:
-    """What a wire lets through at most, and how much of it the cells make use of."""
+    """The wire's maximum throughput, and the cells' shares of it."""
     rate = links.rate_of(rows[0])
     medians = [found.median for found in cells.values() if found]
     if not rate or not medians:
         return []
     most = 1e3 / links.wire_ms(1, rate)
-    said = "The wire, %s, carries %s MB/s of payload at most: the cells' medians are %s to %s " \
-        "of it" % (links.rate_text(rate), number(most * MEGA), percent(min(medians), most),
-                   percent(max(medians), most))
+    def shares(values: Iterable[float]) -> str:
+        return "%s to %s" % (percent(min(values), most), percent(max(values), most))
+    text = "The wire, %s, carries at most %s MB/s of payload; the cells' medians are %s of it" % (
+        links.rate_text(rate), number(most * MEGA), shares(medians))
     if rate == paper.LINK_BITS_PER_S:
-        claims = paper.table3().values()
-        said += "; the paper's are %s to %s, so that its wire was not full" % (
-            percent(min(claims), most), percent(max(claims), most))
-    return [said + "."]
+        text += "; the paper's are %s, so its wire was not full" % shares(paper.table3().values())
+    return [text + "."]
 
 
 def lines_of(cells: Dict[Cell, Numbers]) -> Dict[str, List[Cell]]:
-    """The figure's lines: C = 2, 4, ... over workers, then C = W. A concurrency with a single
-    point is no line; its point belongs to C = W, which is drawn only if it has such points."""
+    """The figure's lines: C = 2, 4, ... over workers, then C = W. The points of concurrencies with
+    a single point form C = W."""
     limits = sorted({limit for _, limit in cells})
     members = {limit: sorted(cell for cell in cells if cell[1] == limit) for limit in limits}
     whole = [limit for limit in limits if len(members[limit]) > 1]
@@ -124,7 +114,7 @@ def lines_of(cells: Dict[Cell, Numbers]) -> Dict[str, List[Cell]]:
 
 
 def spaced(heights: Sequence[float], gap: float) -> List[float]:
-    """Ascending heights, pushed apart both ways until each clears its neighbours."""
+    """Ascending heights of labels, moved until neighbours are `gap` apart."""
     places = list(heights)
     for _ in range(100):
         for i in range(len(places) - 1):
@@ -136,7 +126,7 @@ def spaced(heights: Sequence[float], gap: float) -> List[float]:
 
 
 def name_places(lines: Dict[str, List[Cell]], cells: Dict[Cell, Numbers], top: float) -> List[str]:
-    """Where each line's name stands: at its right end, but never over another name."""
+    """The labels of the lines, at their right ends, without overlaps."""
     ends = sorted((cells[line[-1]][0], name) for name, line in lines.items())
     places = dict(zip([name for _, name in ends],
                       spaced([height for height, _ in ends], NAME_HEIGHT * top)))
@@ -144,25 +134,26 @@ def name_places(lines: Dict[str, List[Cell]], cells: Dict[Cell, Numbers], top: f
 
 
 def colours(lines: Dict[str, List[Cell]], limits: Sequence[int]) -> str:
-    """An index into style.gp's LINE for each line: a concurrency has one colour in both panels."""
+    """An index into style.gp's LINE for each line, so that a concurrency has one colour in both
+    panels."""
     known = {"C=%d" % limit: i + 1 for i, limit in enumerate(limits)}
     return " ".join(str(min(known.get(name, LINES_MAX), LINES_MAX)) for name in lines)
 
 
-def figures(label: str, file_label: str, link: str, cells: Cells,
-            ceilings: Ceilings) -> List[Figure]:
-    """The heat map and the lines, both with the paper's grid at the left and ours at the right."""
+def figures(label: str, file_label: str, cells: Cells, ceilings: Ceilings,
+            runs: str) -> List[Figure]:
+    """The heat map and the lines, each with the paper's grid at the left and ours at the right."""
     claims = {cell: (claim * MEGA,) * 3 for cell, claim in paper.table3().items()}
-    ours = {cell: (found.median * MEGA, found.low * MEGA, found.high * MEGA)
-            for cell, found in cells.items() if found}
-    runs = "median of %s" % run_counts([found.n for found in cells.values() if found])
+    ours = {cell: tuple(point(found, MEGA)) for cell, found in cells.items() if found}
+    runs = "median of %s" % runs
     drawn = [heat_map(claims, ours, runs), line_plot(claims, ours, ceilings, runs)]
-    return [figure._replace(name=file_name(figure.template, file_label), label=label or link)
+    return [figure._replace(name=file_name(figure.template, file_label), label=label)
             for figure in drawn]
 
 
 def heat_map(claims: Dict, ours: Dict, runs: str) -> Figure:
-    """Each grid is coloured by the share of its own best cell, so that shapes can be compared."""
+    """Colours show each cell's share of its own grid's best cell, so that the grids' shapes can be
+    compared."""
     grid = sorted(set(claims) | set(ours))
     rows = sorted({cell[0] for cell in grid})
     columns = sorted({cell[1] for cell in grid})
@@ -180,8 +171,8 @@ def heat_map(claims: Dict, ours: Dict, runs: str) -> Figure:
         "LEAST": min(90, int(min(shares) * 10) * 10), "RUNS": runs,
     }, block("paper", claims) + block("here", ours),
         "Table 3. Throughput over workers and concurrency",
-        "Two grids of workers (W) by concurrency (C), the paper's and this run's, the darker the "
-        "nearer to the grid's best cell. " + extremes(claims, ours))
+        "Two grids of workers (W) by concurrency (C), the paper's and this run's. Darker cells are "
+        "nearer to their grid's best cell. " + extremes(claims, ours))
 
 
 def extremes(claims: Dict, ours: Dict) -> str:
@@ -205,7 +196,7 @@ def line_plot(claims: Dict, ours: Dict, ceilings: Ceilings, runs: str) -> Figure
     data = "".join(data_block("%s: workers, MB/s, min, max" % line,
                               [data_line(line, cell[0], *values[cell]) for cell in members])
                    for values, lines, _ in both for line, members in lines.items())
-    data += "".join(data_block("where the lines' names stand", name_places(lines, values, top))
+    data += "".join(data_block("labels of the lines", name_places(lines, values, top))
                     for values, lines, top in both)
     return Figure("table3-lines", "table3-lines", (960, 560), {
         "WORKERS": " ".join(map(str, sorted({cell[0] for cell in set(claims) | set(ours)}))),
@@ -213,51 +204,48 @@ def line_plot(claims: Dict, ours: Dict, ceilings: Ceilings, runs: str) -> Figure
         "PAPER_COLOURS": colours(both[0][1], limits), "OUR_COLOURS": colours(both[1][1], limits),
         "PAPER_MAX": tops[0], "OURS_MAX": tops[1], "CEILING": ceiling, "CEILING_NAME": name,
         "RUNS": runs + ", bars min..max",
-    }, data, "Table 3. Throughput over workers, a line for each concurrency",
+    }, data, "Table 3. Throughput over workers by concurrency",
         "Throughput in MB/s over workers, the paper's lines at the left, this run's at the right. "
         + extremes(claims, ours))
 
 
 def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings) -> Section:
-    """The tables and figures of rows that may share a median."""
-    cells = {cell: measured(members, "bytes_per_s")
-             for cell, members in group(rows, ("workers", "concurrency")).items()}
+    """The tables and figures of rows from one link with the same options."""
+    runs_of = group(rows, ("workers", "concurrency"))
+    cells = {cell: measured(members, "bytes_per_s") for cell, members in runs_of.items()}
     grid = set(cells) | set(paper.table3())
     workers, limits = sorted({cell[0] for cell in grid}), sorted({cell[1] for cell in grid})
-    runs = run_counts([found.n for found in cells.values() if found])
+    runs = run_counts(runs_of.values())
     notes = links.fallback_notes(rows) + [best_note(cells)] + ceiling_notes(ceilings) + wire_notes(
         rows, cells) + [
-        "Here: median, %s a cell. C: how many workers may run at once." % runs] + sure_note(
-            cells.values())
+        "Here: median, %s a cell. C: workers that may run at the same time." % runs]
+    notes += interval_note(cells.values())
     title = "%s, W workers, %d servers" % (with_label(TITLE, label), rows[0]["servers"])
     parts = [limits[i:i + COLUMNS_MAX] for i in range(0, len(limits), COLUMNS_MAX)]
     blocks = [matrix(title, workers, part, cells, ceilings, notes if part is parts[-1] else ())
               for part in parts]
     return Section(TITLE, blocks, figures(
-        label, file_label, links.describe(rows[0]), cells, ceilings))
+        label or links.describe(rows[0]), file_label, cells, ceilings, runs))
 
 
 def grid_rows(rows: Sequence[Row]) -> List[Row]:
-    """Without those that measure a ceiling."""
+    """The rows that do not measure a ceiling."""
     return [row for row in rows
             if row["section"] != CEILING_SECTION and row["scheme"] not in CEILINGS
             and row["bytes_per_s"] is not None]
 
 
 def build(results: Results) -> Section:
-    """Table 3 from the grid, once for each link; the ceilings come from their own section, or from
-    the grid's rows, and bound what ran on the same link."""
+    """Tables and figures for each link and set of options, with the ceilings of the same link."""
     rows = usable(results, SCENARIO)
     grid = grid_rows(rows)
     if not grid:
         return left_out(TITLE, results, SCENARIO)
     section = Section(TITLE, [], [])
-    for link, on_link in links.by_link(grid):
-        words, name = links.label_of(on_link, grid)
-        ceilings = best_ceilings([row for row in select(rows, scheme=CEILINGS)
-                                  if links.link_of(row) == link])
-        for label, members in variants(on_link, ("workers", "concurrency")):
-            part = variant(links.join(words, label), links.join(name, label), members, ceilings)
-            section.blocks.extend(part.blocks)
-            section.figures.extend(part.figures)
+    for label, name, members in links.by_variant(grid, ("workers", "concurrency")):
+        link = links.link_of(members[0])
+        part = variant(label, name, members, best_ceilings(
+            [row for row in select(rows, scheme=CEILINGS) if links.link_of(row) == link]))
+        section.blocks.extend(part.blocks)
+        section.figures.extend(part.figures)
     return section

@@ -1,8 +1,8 @@
-"""A table, once, and its two looks: columns for a terminal, Markdown for a page."""
+"""A table, and how it is printed: as columns for a terminal, or as Markdown."""
 
 import math
 import textwrap
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Iterable, List, NamedTuple, Optional, Sequence
 
 WIDTH = 100  # columns of a terminal that every table must fit
 GAP = "  "
@@ -27,12 +27,20 @@ class Table(NamedTuple):
     notes: Sequence[str] = ()
 
 
-# ---- numbers in words ----
+def in_blocks(blocks: Iterable[Sequence[List[str]]]) -> List[Optional[List[str]]]:
+    """The rows of a table, with a line between blocks."""
+    rows: List[Optional[List[str]]] = []
+    for block in filter(None, blocks):
+        rows += ([None] if rows else []) + list(block)
+    return rows
+
+
+# ---- numbers as text ----
 
 
 def number(value: Optional[float]) -> str:
-    """Three significant digits, whole from 100 up: more would claim a precision no run has. What
-    is beyond all numbers was not measured either."""
+    """Three significant digits, whole from 100 up: no run is more precise. None, NaN and infinity
+    are not measurements."""
     if value is None or not math.isfinite(value):
         return NONE
     if value >= 99.95:
@@ -47,7 +55,7 @@ def number(value: Optional[float]) -> str:
 
 
 def exact(value: Optional[float]) -> str:
-    """A whole number with its thousands set apart, as the paper prints memory."""
+    """A whole number with separators of thousands, as the paper prints memory."""
     return NONE if value is None else "{:,.0f}".format(value)
 
 
@@ -59,23 +67,23 @@ def span(low: Optional[float], high: Optional[float]) -> str:
 
 
 def ratio(measured: Optional[float], paper: Optional[float]) -> str:
-    """measured / paper, marked as a factor; none without both."""
+    """measured / paper as a factor; none without both."""
     return number(measured / paper) + "x" if measured is not None and paper else NONE
 
 
 def percent(part: Optional[float], whole: Optional[float]) -> str:
-    """A share in whole percent, finer where whole percent would say nothing."""
+    """A share in whole percent, or two digits below 10 %."""
     if part is None or not whole:
         return NONE
     share = 100 * part / whole
     return "%.0f %%" % share if share >= 10 or share == 0 else "%.2g %%" % share
 
 
-# ---- looks ----
+# ---- printing ----
 
 
 def widths(table: Table) -> List[int]:
-    """Of the columns: as wide as their widest text, and together as wide as their group's name."""
+    """Column widths: the widest text, and together at least the group's name."""
     wide = [max([len(column.head)] + [len(row[i]) for row in table.rows if row and len(row) > 1])
             for i, column in enumerate(table.columns)]
     for first, last in runs(table.columns):
@@ -86,7 +94,7 @@ def widths(table: Table) -> List[int]:
 
 
 def runs(columns: Sequence[Column]) -> List[List[int]]:
-    """[first, past the last] of neighbours that share a group; a column without one is alone."""
+    """[first, past the last] of neighbours that share a group, or of one column without a group."""
     found: List[List[int]] = []
     for i, column in enumerate(columns):
         if found and column.group and columns[i - 1].group == column.group:
@@ -97,7 +105,7 @@ def runs(columns: Sequence[Column]) -> List[List[int]]:
 
 
 def group_lines(table: Table, wide: Sequence[int]) -> List[str]:
-    """The line of group names, each centred on a rule of its own; none without groups."""
+    """The line of group names, each centred over its columns; none without groups."""
     if not any(column.group for column in table.columns):
         return []
     parts = []
@@ -110,13 +118,13 @@ def group_lines(table: Table, wide: Sequence[int]) -> List[str]:
 
 
 def text_line(cells: Sequence[str], columns: Sequence[Column], wide: Sequence[int]) -> str:
-    """A row; a heading, having no second text, runs on over the columns."""
+    """A row; a heading has one text, which continues over all columns."""
     return GAP.join(cell.ljust(w) if column.left else cell.rjust(w)
                     for cell, column, w in zip(cells, columns, wide)).rstrip()
 
 
 def wrap(text: str, indent: str = "") -> str:
-    """A paragraph within WIDTH; a number keeps its percent sign."""
+    """A paragraph within WIDTH; no line begins with a percent sign."""
     filled = textwrap.fill(text.replace(" %", "\0%"), WIDTH, initial_indent=indent,
                            subsequent_indent=" " * len(indent), break_long_words=False,
                            break_on_hyphens=False)
@@ -124,7 +132,7 @@ def wrap(text: str, indent: str = "") -> str:
 
 
 def to_compact_text(table: Table) -> str:
-    """For a terminal's one screen: no rules and no blank lines."""
+    """For the summary on one screen: no rules and no blank lines."""
     wide = widths(table)
     lines = [[column.head for column in table.columns]] + list(filter(None, table.rows))
     return "\n".join([wrap(table.title)] + group_lines(table, wide) + [
@@ -143,12 +151,12 @@ def to_text(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Markdown leaves these alone inside a table's cell only when escaped."""
+    """Text for a Markdown table's cell."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def to_markdown(table: Table) -> str:
-    """For a page; a group's name moves into the heads of its columns."""
+    """Markdown; a group's name moves into its columns' heads."""
     heads = ["%s<br>%s" % (escape(c.group), escape(c.head)) if c.group else escape(c.head)
              for c in table.columns]
     lines = ["**%s**" % escape(table.title), "", "| %s |" % " | ".join(heads),

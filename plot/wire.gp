@@ -1,6 +1,5 @@
-# Where the buffer scheme begins to matter: a line for each scheme over links, from the slowest to
-# none; the time in floors at the left, what the client's processor pays at the right. Lines that lie
-# on each other at the left and part at the right are what there is to see.
+# On which links the buffer scheme matters: a line for each scheme over links, from the slowest to
+# loopback. Left: the time as a multiple of the link's floor. Right: the client's CPU seconds per GB.
 load "style.gp"
 
 LINK(i) = value(sprintf("LINK%d", i))
@@ -26,7 +25,7 @@ do for [KIND in KINDS] {
             set ytics ("1" 1, "1.5" 1.5, "2" 2, "3" 3, "5" 5, "10" 10, "20" 20, "50" 50, \
                 "100" 100)
             if (LEFT_HIGH < 5 * LEFT_LOW) { set ytics add ("1.1" 1.1, "1.2" 1.2) }
-            set label 1 bold("Time, as a multiple of the least that the link allows") \
+            set label 1 bold("Time, as a multiple of the link's floor") \
                 at screen from_left(24), from_top(84) textcolor rgb INK
             do for [I = 1:LINKS] {
                 set label (10 + I) FLOOR(I) at first I - 1, graph -0.12 center font SMALL \
@@ -38,7 +37,7 @@ do for [KIND in KINDS] {
             set yrange [RIGHT_LOW:RIGHT_HIGH]
             set ytics ("0.05" 0.05, "0.1" 0.1, "0.2" 0.2, "0.5" 0.5, "1" 1, "2" 2, "5" 5, \
                 "10" 10, "20" 20, "50" 50)
-            set label 1 bold("Client, CPU seconds a GB") at screen from_left(580), from_top(84) \
+            set label 1 bold("Client, CPU seconds per GB") at screen from_left(580), from_top(84) \
                 textcolor rgb INK
         }
         M = SIDE == 0 ? 2 : 5

@@ -30,7 +30,7 @@ class Names(unittest.TestCase):
 
     def test_a_link_without_a_limit(self):
         free = dict(link_fixtures.LAN, link="free", link_rate_bits_per_s=None, link_rtt_ms=None)
-        self.assertEqual(links.describe(row(free)), "free: no limit of rate")
+        self.assertEqual(links.describe(row(free)), "free: no rate limit")
 
     def test_the_slowest_comes_first_and_loopback_last(self):
         made = [row(link) for link in (link_fixtures.LOOPBACK, link_fixtures.GIGABIT,

@@ -28,13 +28,13 @@ class Words(unittest.TestCase):
             row.update(workers=99, cell="another")
         self.assertEqual(self.line(made)[2:], ["2", "10", "1.00x", "0", "-"])
 
-    def test_a_outlier_is_counted_and_named(self):
+    def test_an_outlier_is_counted_and_named(self):
         section = order.build(results(one_cell([100.0] * 9 + [610.0])))
         self.assertEqual(section.blocks[0].rows[0][5:], ["1", "6.10x, run 10"])
         self.assertIn("run 10 (table3, grid workers=6 concurrency=4) 6.10x",
                       " ".join(section.blocks[0].notes))
 
-    def test_a_run_that_is_too_fast_is_a_outlier_too(self):
+    def test_a_run_that_is_too_fast_is_an_outlier_too(self):
         self.assertEqual(self.line(one_cell([100.0] * 9 + [10.0]))[5:], ["1", "0.100x, run 10"])
 
     def test_connects_by_their_time_and_a_rate_by_cpu(self):

@@ -45,11 +45,11 @@ def target(section, name, scheme="chain"):
 class Memory(unittest.TestCase):
     def test_what_every_process_takes_is_none_of_a_connection(self):
         section = build([row(), row(servers=1000), idle(), idle(servers=1200, kb=2250)])
-        self.assertEqual(target(section, "bytes an idle")[2:6], ["256", "256", "<= 256", "reached"])
+        self.assertEqual(target(section, "bytes per idle")[2:6], ["256", "256", "<= 256", "reached"])
 
     def test_a_byte_more_than_the_bound_is_missed(self):
         section = build([row(), idle(), idle(servers=1200, kb=2251)])
-        self.assertEqual(target(section, "bytes an idle")[5], "MISSED")
+        self.assertEqual(target(section, "bytes per idle")[5], "MISSED")
 
     def test_one_size_says_nothing(self):
         section = build([row(), idle()])
@@ -71,16 +71,16 @@ class Falls(unittest.TestCase):
                                                ("raw", 200, 8.0), ("raw", 10000, 4.0))]
 
     def test_they_are_taken_inside_a_block(self):
-        found = target(build(self.made(3.0)), "GB a CPU second, 10,000 / 200")
+        found = target(build(self.made(3.0)), "GB per CPU second, 10,000 / 200")
         self.assertEqual(found[2:6], ["0.750", "0.750", ">= 0.75", "reached"])
 
     def test_more_than_a_quarter_is_missed(self):
-        self.assertEqual(target(build(self.made(2.9)), "GB a CPU second")[5], "MISSED")
+        self.assertEqual(target(build(self.made(2.9)), "GB per CPU second")[5], "MISSED")
 
     def test_the_raw_loop_has_no_bound_and_the_others_stand_beside_it(self):
         section = build(self.made(3.0))
-        self.assertEqual(target(section, "GB a CPU second", "raw")[2:6], ["0.500", "0.500", "", ""])
-        self.assertEqual(target(section, "beside raw")[2:6], ["1.50", "1.50", "", ""])
+        self.assertEqual(target(section, "GB per CPU second", "raw")[2:6], ["0.500", "0.500", "", ""])
+        self.assertEqual(target(section, "relative to raw")[2:6], ["1.50", "1.50", "", ""])
 
 
 class Shown(unittest.TestCase):

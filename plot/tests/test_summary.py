@@ -52,7 +52,7 @@ class OneScreen(unittest.TestCase):
     def test_the_reference_run(self):
         text = to_screen(report.gather(load(REFERENCE)))
         self.check(text)
-        self.assertIn("Also measured, in the report only: lan100-rtt10, loopback.", text)
+        self.assertIn("The report also has lan100-rtt10, loopback.", text)
         self.assertNotIn("...", text[text.index("Verdicts"):])  # no claim is cut
 
     def test_a_run_of_nothing_but_one_row(self):

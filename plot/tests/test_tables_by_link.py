@@ -66,17 +66,17 @@ class Table2(unittest.TestCase):
         made = [self.row(LAN, scheme, time)
                 for scheme, time in (("fixed", 3505.1), ("chain", 3218.3))]
         text = said(built(table2, made))
-        self.assertIn("beside the wire", text)
-        below = text[text.index("beside the wire"):]
+        self.assertIn("compared with the wire", text)
+        below = text[text.index("compared with the wire"):]
         # The paper's 3640 ms are 1.14 of its own wire's 3186 ms.
         self.assertEqual(fields(below, "fixed", "(paper", "1)")[:4],
                          ["3640", "1.14x", "3505", "1.100x"])
         self.assertEqual(fields(below, "chain", "(paper", "3)")[:4],
                          ["3365", "1.06x", "3218", "1.010x"])
-        self.assertIn("The wire alone: 3186 ms at 100 Mbit/s.", below.replace("\n", " "))
+        self.assertIn("In the paper: 37.5 MB at 100 Mbit/s, 3186 ms.", below.replace("\n", " "))
 
     def test_loopback_has_no_wire(self):
-        self.assertNotIn("beside the wire", said(built(table2, fixtures.table2_rows(1))))
+        self.assertNotIn("compared with the wire", said(built(table2, fixtures.table2_rows(1))))
 
     def test_links_do_not_share_a_table_or_a_ceiling(self):
         made = [self.row(LAN, "chain", 3218.0), self.row(LOOPBACK, "chain", 30.0),
@@ -122,7 +122,7 @@ class Table3(unittest.TestCase):
             "table3-heatmap-lan100", "table3-lines-lan100", "table3-heatmap-loopback",
             "table3-lines-loopback"])
         text = " ".join(said(section).split())
-        self.assertIn("The wire, 100 Mbit/s, carries 11.8 MB/s of payload at most: the cells' "
+        self.assertIn("The wire, 100 Mbit/s, carries at most 11.8 MB/s of payload; the cells' "
                       "medians are 96 % to 96 % of it; the paper's are 23 % to 44 %", text)
         self.assertEqual(text.count("Ceiling drain: 11.3 MB/s"), 1)
         self.assertEqual(text.count("The wire,"), 1)
