@@ -45,7 +45,8 @@ def target(section, name, scheme="chain"):
 class Memory(unittest.TestCase):
     def test_what_every_process_takes_is_none_of_a_connection(self):
         section = build([row(), row(servers=1000), idle(), idle(servers=1200, kb=2250)])
-        self.assertEqual(target(section, "bytes per idle")[2:6], ["256", "256", "<= 256", "reached"])
+        self.assertEqual(target(section, "bytes per idle")[2:6],
+                         ["256", "256", "<= 256", "reached"])
 
     def test_a_byte_more_than_the_bound_is_missed(self):
         section = build([row(), idle(), idle(servers=1200, kb=2251)])
@@ -79,7 +80,7 @@ class Falls(unittest.TestCase):
 
     def test_the_raw_loop_has_no_bound_and_the_others_stand_beside_it(self):
         section = build(self.made(3.0))
-        self.assertEqual(target(section, "GB per CPU second", "raw")[2:6], ["0.500", "0.500", "", ""])
+        self.assertEqual(target(section, "GB per CPU", "raw")[2:6], ["0.500", "0.500", "", ""])
         self.assertEqual(target(section, "relative to raw")[2:6], ["1.50", "1.50", "", ""])
 
 
