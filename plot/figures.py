@@ -1,5 +1,4 @@
-"""Draws figures with gnuplot: each from a script and a data file that stay beside the picture, so
-that anyone can change and draw it again with `gnuplot NAME.gp`."""
+"""Draws figures with gnuplot. Script and data stay beside each: `gnuplot NAME.gp` redraws it."""
 
 import os
 import re
@@ -22,33 +21,36 @@ TITLE_PIXELS, SMALL_PIXELS = 12.5, 7.6  # of a character, at most on average
 
 
 class Picture(NamedTuple):
-    """A figure as drawn: its SVG as a part of a page."""
+    """A drawn figure; `svg` can be embedded in a page."""
 
     figure: Figure
     svg: str
 
 
 class Drawn(NamedTuple):
-    """What gnuplot made, in which kinds of files, and why it did not make the rest."""
+    """The figures drawn, their file formats, and the reasons for those that are missing."""
 
     pictures: Sequence[Picture]
     kinds: Sequence[str]
     problems: Sequence[str]
 
 
+def run_gnuplot(*arguments: str, folder: Optional[str] = None) -> subprocess.CompletedProcess:
+    return subprocess.run(["gnuplot", *arguments], cwd=folder, capture_output=True, text=True,
+                          timeout=SECONDS_MAX, check=False)
+
+
 def gnuplot_problem() -> Optional[str]:
-    """Why no figure can be drawn here, in one line; None if gnuplot is fit."""
-    path = shutil.which("gnuplot")
-    if not path:
+    """Why gnuplot cannot draw figures here; None if it can."""
+    if not shutil.which("gnuplot"):
         return "gnuplot is not installed, so there are no figures (Debian: gnuplot-nox)"
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True,
-                              timeout=SECONDS_MAX, check=False).stdout
+        printed = run_gnuplot("--version").stdout
     except (OSError, subprocess.SubprocessError) as error:
         return "gnuplot does not start, so there are no figures (%s)" % error
-    version = re.search(r"(\d+)\.(\d+)", said)
+    version = re.search(r"(\d+)\.(\d+)", printed)
     if not version:
-        return "gnuplot does not tell its version, so there are no figures"
+        return "gnuplot does not print its version, so there are no figures"
     if (int(version.group(1)), int(version.group(2))) < GNUPLOT_MIN:
         return "gnuplot %s is too old, so there are no figures (needs %d.%d)" % (
             (version.group(0),) + GNUPLOT_MIN)
@@ -56,11 +58,9 @@ def gnuplot_problem() -> Optional[str]:
 
 
 def kinds_here() -> List[str]:
-    """The kinds of pictures that this gnuplot can make. One that will not say is taken at its
-    best: if it lacks something, drawing says so."""
+    """The formats that this gnuplot can draw; all if it does not tell."""
     try:
-        ran = subprocess.run(["gnuplot", "-e", "set print '-'; print GPVAL_TERMINALS"],
-                             capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+        ran = run_gnuplot("-e", "set print '-'; print GPVAL_TERMINALS")
     except (OSError, subprocess.SubprocessError):
         return list(TERMINALS)
     known = ran.stdout.split() if ran.returncode == 0 else []
@@ -68,13 +68,13 @@ def kinds_here() -> List[str]:
 
 
 def missing_kinds(kinds: Sequence[str]) -> List[str]:
-    """A message for each kind of picture that there will not be."""
+    """A message for each format that cannot be drawn."""
     return ["this gnuplot has no terminal %s, so there are no figures as %s" % (
         terminal, kind.upper()) for kind, terminal in TERMINALS.items() if kind not in kinds]
 
 
 def quoted(value: Union[str, float]) -> str:
-    """A gnuplot literal; whatever a machine is called, it ends neither the string nor the line."""
+    """A gnuplot literal, with everything escaped that could end the string or the line."""
     if not isinstance(value, str):
         return "%.9g" % value
     clean = "".join(c if c.isprintable() else " " for c in value)
@@ -82,18 +82,17 @@ def quoted(value: Union[str, float]) -> str:
 
 
 def enhanced(text: str) -> str:
-    """Text for gnuplot's enhanced mode, which bold titles need, with its special characters as
-    they are."""
+    """Text with the special characters of gnuplot's enhanced mode escaped; bold titles need it."""
     return re.sub(r"([{}^_@&~\\])", r"\\\1", text)
 
 
 def fitted(text: str, room: float, pixels: float) -> str:
-    """Text cut to so many pixels, of characters so wide."""
+    """Text cut to `room` pixels; a character takes `pixels`."""
     return shorten(text, int(room / pixels))
 
 
 def script(figure: Figure, origin: Provenance, kinds: Sequence[str]) -> str:
-    """The whole script: this run's variables, then the figure's own commands."""
+    """The whole script: the run's variables, then the figure's template."""
     footer = "Measured: %s. Commit %s, seed %s." % (figure.settings.get("RUNS", ""), origin.commit,
                                                   origin.seed)
     room = figure.size[0] - 2 * MARGIN
@@ -114,7 +113,7 @@ def script(figure: Figure, origin: Provenance, kinds: Sequence[str]) -> str:
 
 
 def stamp(path: str, figure: Figure, origin: Provenance) -> None:
-    """Puts the picture's origin into the SVG, for a reader and for a program."""
+    """Adds title and provenance to the SVG."""
     with open(path, encoding="utf-8") as file:
         drawn = file.read()
     said = "%s. %s. Commit %s, seed %s. Machine: %s. Command: %s" % (
@@ -131,14 +130,13 @@ def stamp(path: str, figure: Figure, origin: Provenance) -> None:
 
 def draw_one(figure: Figure, folder: str, origin: Provenance,
              kinds: Sequence[str]) -> Optional[str]:
-    """Writes script and data, runs gnuplot. None, or why there is no picture."""
+    """Writes script and data, and runs gnuplot. Returns why there is no picture, or None."""
     base = os.path.join(folder, figure.name)
     for ending, text in ((".dat", figure.data), (".gp", script(figure, origin, kinds))):
         with open(base + ending, "w", encoding="utf-8") as file:
             file.write(text)
     try:
-        ran = subprocess.run(["gnuplot", figure.name + ".gp"], cwd=folder, capture_output=True,
-                             text=True, timeout=SECONDS_MAX, check=False)
+        ran = run_gnuplot(figure.name + ".gp", folder=folder)
     except (OSError, subprocess.SubprocessError) as error:
         return "%s: gnuplot: %s" % (figure.name, error)
     if ran.returncode or not os.path.exists(base + ".svg"):
@@ -149,13 +147,13 @@ def draw_one(figure: Figure, folder: str, origin: Provenance,
 
 
 def picture(figure: Figure, folder: str) -> Picture:
-    """A figure that was drawn, as a part of a page."""
+    """A drawn figure, ready for a page."""
     with open(os.path.join(folder, figure.name + ".svg"), encoding="utf-8") as file:
         return Picture(figure, svg.inline(file.read(), figure.name, figure.alt))
 
 
 def draw(figures: Sequence[Figure], folder: str, origin: Provenance) -> Drawn:
-    """Draws all that can be drawn, and says why it could not draw the rest."""
+    """Draws the figures, and lists the reasons for those that failed."""
     problem = gnuplot_problem()
     kinds = kinds_here() if not problem else []
     if not problem and "svg" not in kinds:

@@ -1,4 +1,4 @@
-"""What run.json says about the run: the machine in a line, and the record in full."""
+"""The run's record (run.json): the machine in one line, warnings, and all values."""
 
 import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -7,11 +7,11 @@ from rows import Results, Row, group, is_result
 from section import run_counts
 
 UNKNOWN = "not on record"
-BUSY_SHARE = 0.5  # of the CPUs, by the load average: from here on others disturb the measurement
+BUSY_SHARE = 0.5  # load average per CPU from which on the machine counts as busy
 
 
 class Provenance(NamedTuple):
-    """What must stand on every picture, since pictures get separated from their page."""
+    """The origin of the numbers, repeated on each figure."""
 
     machine: str
     commit: str
@@ -26,14 +26,14 @@ def facts(results: Results) -> Dict[str, Any]:
 
 
 def one_of(rows: Sequence[Row], key: str, otherwise: str = UNKNOWN) -> str:
-    """What all rows that ran say, or all that they say."""
+    """The value of a key in all rows, or the list of its values."""
     values = list(dict.fromkeys(str(row[key]) for row in rows if row.get(key)))
     return " and ".join(part for part in (", ".join(values[:-1]), values[-1]) if part) \
         if values else otherwise
 
 
 def quantity(machine: Dict[str, Any], name: str) -> Optional[float]:
-    """A fact as a number, whether or not a unit follows it; None if it is none."""
+    """A fact as a number, with or without a unit; None if it is not a number."""
     try:
         return float(str(machine.get(name)).split()[0])
     except (ValueError, IndexError):
@@ -47,7 +47,7 @@ def memory(machine: Dict[str, Any]) -> str:
 
 
 def line(results: Results) -> str:
-    """The machine in a line; the rows know the operating system."""
+    """The machine in one line; the operating system comes from the rows."""
     machine = facts(results)
     parts = [str(machine.get("cpu") or "CPU " + UNKNOWN),
              "%s CPUs" % machine["cpus"] if machine.get("cpus") else "", memory(machine),
@@ -57,14 +57,13 @@ def line(results: Results) -> str:
 
 
 def provenance(results: Results) -> Provenance:
-    """What has to stand on a figure and at the head of a report."""
     run = results.run
     return Provenance(line(results), str(run.get("commit") or one_of(results.rows, "version")),
                       str(run.get("seed", UNKNOWN)), str(run.get("command_line") or UNKNOWN))
 
 
 def unfinished(results: Results) -> str:
-    """How far a sweep got that did not end by itself; "" for one that did."""
+    """The progress of a sweep that did not finish; "" if it did."""
     run = results.run
     if run.get("state", "done") == "done":
         return ""
@@ -73,8 +72,7 @@ def unfinished(results: Results) -> str:
 
 
 def findings(results: Results) -> Dict[str, Dict[str, Any]]:
-    """What the sweep found before its first row that may make results noisy, by name; {} if the
-    record has none."""
+    """The results of the sweep's host checks by name; {} if the record has none."""
     noise = results.run.get("noise")
     found = noise.get("findings") if isinstance(noise, dict) else None
     return {name: finding for name, finding in (found if isinstance(found, dict) else {}).items()
@@ -82,21 +80,21 @@ def findings(results: Results) -> Dict[str, Dict[str, Any]]:
 
 
 def noisy(results: Results) -> Dict[str, str]:
-    """Of the findings, those that are noisy: what was found."""
+    """The findings that may make results noisy."""
     return {name: str(finding.get("found", "")) for name, finding in findings(results).items()
             if finding.get("level") == "noisy"}
 
 
 def busy(results: Results) -> str:
-    """A warning if others used the machine when the sweep began; "" if they did not."""
+    """A warning if the machine was busy when the sweep began, else ""."""
     load, cpus = quantity(facts(results), "load1"), quantity(facts(results), "cpus")
     found = noisy(results).get("busy-cpus", "")
     if not found and load is not None and cpus and load >= BUSY_SHARE * cpus:
         found = "load %.2f on %d CPUs" % (load, cpus)
     if not found:
         return ""
-    return ("The machine was busy when the sweep began (%s): expect wide ranges, and trust no "
-            "small difference." % found)
+    return ("The machine was busy when the sweep began (%s): expect wide ranges; small "
+            "differences may be noise." % found)
 
 
 def warnings(results: Results) -> List[str]:
@@ -118,7 +116,7 @@ def took(results: Results) -> str:
 
 
 def summary(results: Results) -> List[Tuple[str, str]]:
-    """The machine and the run for a first glance: names and values."""
+    """The head of the page: names and values of machine and run."""
     machine, origin = facts(results), provenance(results)
     counted = [row for row in results.rows if is_result(row)]
     cells = group(counted, ("scenario", "section", "client", "cell", "link", "label"))
@@ -139,7 +137,7 @@ def summary(results: Results) -> List[Tuple[str, str]]:
 
 
 def origin_facts(results: Results) -> List[Tuple[str, str]]:
-    """How to come by such a run again."""
+    """What is needed to repeat the run."""
     run, origin = results.run, provenance(results)
     values = (("command", origin.command), ("commit", origin.commit), ("seed", origin.seed),
               ("compiler", run.get("compiler")), ("started, UTC", run.get("started_utc")),
@@ -149,7 +147,7 @@ def origin_facts(results: Results) -> List[Tuple[str, str]]:
 
 
 def flat(name: str, value: Any) -> List[str]:
-    """A value of the record as lines; what lies within another has both names."""
+    """A value of the record as lines; nested values have both names."""
     if isinstance(value, dict):
         return [text for key, inner in value.items()
                 for text in flat("%s.%s" % (name, key) if name else str(key), inner)]
@@ -159,14 +157,14 @@ def flat(name: str, value: Any) -> List[str]:
 
 
 def budget(results: Results) -> Dict[str, Any]:
-    """What became of the time budget, without its cells, which the tables have."""
+    """The time budget without its cells, which the tables have."""
     recorded = results.run.get("budget")
     return {key: value for key, value in recorded.items() if key != "cells"} \
         if isinstance(recorded, dict) else {}
 
 
 def details(results: Results) -> List[str]:
-    """The record, a line for each value; the scenarios' texts stand elsewhere."""
+    """The record, a line for each value, without the scenarios' texts."""
     run = {key: value for key, value in results.run.items()
            if key not in ("scenarios", "machine", "noise", "budget")}
     noise = {name: "%s: %s" % (finding.get("level"), finding.get("found"))

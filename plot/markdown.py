@@ -1,4 +1,4 @@
-"""A report as Markdown: report.md, for where a page of HTML is not shown."""
+"""The report as Markdown: report.md."""
 
 from typing import List, Sequence
 
@@ -10,7 +10,7 @@ from tables import Table, escape, to_markdown
 
 
 def section_lines(section: Section, drawn: Drawn) -> List[str]:
-    """Its tables, then its figures; a figure links to what drew it."""
+    """A section's blocks, then its figures."""
     parts = ["## %s" % escape(section.title), ""]
     parts += [escape(section.lead), ""] if section.lead else []
     for block in section.blocks:
@@ -22,7 +22,7 @@ def section_lines(section: Section, drawn: Drawn) -> List[str]:
 
 
 def figure_lines(figure: Figure, kinds: Sequence[str]) -> List[str]:
-    """The picture, and below it its other forms, its data and its script."""
+    """The picture, with links to its other formats, data and script."""
     others = ["[%s](figures/%s.%s)" % (kind.upper(), figure.name, kind)
               for kind in kinds if kind != "svg"]
     others += ["[data](figures/%s.dat)" % figure.name, "[script](figures/%s.gp)" % figure.name]
@@ -36,7 +36,7 @@ def list_lines(title: str, lines: Sequence[str]) -> List[str]:
 
 
 def to_page(report: Report, drawn: Drawn) -> str:
-    """The summary, the tables, the figures, and the run's record."""
+    """The whole page."""
     origin = report.origin
     parts = ["# Report of a run", "", "| | |", "| :--- | :--- |"]
     parts += ["| %s | %s |" % (name, escape(text)) for name, text in (

@@ -1,5 +1,5 @@
-"""Makes a picture by gnuplot a part of a page: its colours become the page's, so that it follows
-light and dark; its names become its own, since a page holds several; it says what it shows."""
+"""Embeds an SVG by gnuplot in a page: colours become the page's variables, for light and dark mode;
+ids get a prefix, because a page has several pictures; a title and a description are added."""
 
 import os
 import re
@@ -10,7 +10,7 @@ STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "style.gp")
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 COLOURED = ("fill", "stroke", "color", "stop-color")
 FONTS = "Arial, Helvetica, 'Liberation Sans', sans-serif"
-MARGIN = 23  # pixels that style.gp leaves free at the left: a page has a margin of its own
+MARGIN = 23  # the left margin in style.gp, in pixels; the page has its own
 WORDS = {"black": (0, 0, 0), "white": (255, 255, 255)}
 
 Colour = Tuple[int, int, int]
@@ -23,7 +23,7 @@ ElementTree.register_namespace("xlink", XLINK)
 
 
 def colour(text: str) -> Optional[Colour]:
-    """A colour as gnuplot writes it; None for none, currentColor and any other text."""
+    """A colour as gnuplot writes it; None for other text, such as currentColor."""
     text = text.strip().lower()
     hexadecimal = re.fullmatch(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", text)
     if hexadecimal:
@@ -35,7 +35,7 @@ def colour(text: str) -> Optional[Colour]:
 
 
 def palette() -> Dict[str, str]:
-    """The names that style.gp gives its colours, as the page's variables have them."""
+    """The colours of style.gp by the names of the page's variables."""
     with open(STYLE, encoding="utf-8") as file:
         text = file.read()
     named = {name.lower().replace("_", "-"): value for name, value
@@ -47,7 +47,7 @@ def palette() -> Dict[str, str]:
 
 
 def variables() -> Dict[Colour, str]:
-    """Which variable of the page a colour is. gnuplot's own black is ink."""
+    """The page's variable of each colour; gnuplot's black is ink."""
     found = {(0, 0, 0): "var(--ink)"}
     for name, value in palette().items():
         found.setdefault(colour(value), "var(--%s)" % name)
@@ -55,8 +55,8 @@ def variables() -> Dict[Colour, str]:
 
 
 def recolour(element: ElementTree.Element, known: Dict[Colour, str]) -> None:
-    """Moves known colours from attributes, which take no variables, to the style. Any other, such
-    as a heat map's, stays as it is in light and dark."""
+    """Moves known colours from attributes to the style, which can have variables. Others, such as a
+    heat map's, are the same in light and dark mode."""
     styles = [element.get("style", "").strip().rstrip(";")]
     for name in COLOURED:
         variable = known.get(colour(element.get(name, "")))
@@ -71,7 +71,7 @@ def recolour(element: ElementTree.Element, known: Dict[Colour, str]) -> None:
 
 
 def rename(element: ElementTree.Element, prefix: str) -> None:
-    """An id, and whatever points to one."""
+    """Adds the prefix to an id and to references."""
     if "id" in element.attrib:
         element.set("id", "%s-%s" % (prefix, element.get("id")))
     for key, value in list(element.attrib.items()):
@@ -81,7 +81,7 @@ def rename(element: ElementTree.Element, prefix: str) -> None:
             element.set(key, value.replace("url(#", "url(#%s-" % prefix))
 
 
-# ---- what is not needed ----
+# ---- structure ----
 
 
 def tag(element: ElementTree.Element) -> str:
@@ -89,7 +89,7 @@ def tag(element: ElementTree.Element) -> str:
 
 
 def prune(element: ElementTree.Element) -> None:
-    """Takes out groups that draw nothing, filters that nothing here uses, and any script."""
+    """Removes empty groups, unused filters and scripts."""
     for child in list(element):
         prune(child)
         empty = tag(child) == "g" and not len(child) and not (child.text or "").strip()
@@ -98,13 +98,13 @@ def prune(element: ElementTree.Element) -> None:
 
 
 def cropped(view: str) -> str:
-    """The picture without its margin at the left, so that its text begins where the page's does."""
+    """The view without the left margin, to align the picture with the page's text."""
     left, top, width, height = (float(part) for part in view.split())
     return "%g %g %g %g" % (left + MARGIN, top, width - MARGIN, height)
 
 
 def described(root: ElementTree.Element, prefix: str, alt: str) -> None:
-    """The picture is one image with a name and a description; gnuplot's own word goes."""
+    """Makes the picture one image with a title and a description, without gnuplot's."""
     title, desc = root.find("{%s}title" % SVG), root.find("{%s}desc" % SVG)
     names: List[str] = []
     for part, name in ((title, "title"), (desc, "desc")):
@@ -120,7 +120,7 @@ def described(root: ElementTree.Element, prefix: str, alt: str) -> None:
 
 
 def inline(text: str, prefix: str, alt: str) -> str:
-    """The picture as a part of a page of HTML. ValueError if it is no SVG."""
+    """The picture as an element of HTML. ValueError if it is not an SVG."""
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

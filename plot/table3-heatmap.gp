@@ -19,7 +19,7 @@ do for [KIND in KINDS] {
     do for [i = 1:NCOLS] { set xtics add (word(COLUMNS, i) i - 1) }
     do for [i = 1:NROWS] { set ytics add (word(ROWS, i) i - 1) }
     set xlabel "C: workers that may run at the same time" textcolor rgb MUTED font SMALL offset 0,0.3
-    set ylabel "W: workers" textcolor rgb MUTED font SMALL offset 1.5,0
+    set ylabel "W: workers" textcolor rgb MUTED font SMALL offset 0.6,0
     set tmargin at screen from_top(92)
     set bmargin at screen from_bottom(150)
     set style fill solid 1.0 border rgb BACK

@@ -9,7 +9,7 @@ from tables import WIDTH, Table, to_compact_text, to_text, wrap
 
 
 def section_text(section: Section) -> str:
-    """The section's paragraphs, the first of which begins with the title, and its tables."""
+    """The section's paragraphs, the first with the title, and its tables."""
     parts = [wrap(section.lead) + "\n"] if section.lead else []
     title = section.title.rstrip(".") + ". "
     for block in section.blocks:
@@ -22,14 +22,14 @@ def section_text(section: Section) -> str:
 
 
 def head_lines(report: Report) -> List[str]:
-    """What the numbers rest on: machine, run, and what a reader must know before the first one."""
+    """Machine, run and warnings."""
     return ["Machine: " + report.origin.machine, "Commit %s, seed %s, %d of %d rows count." % (
         report.origin.commit, report.origin.seed, report.counted, len(report.results.rows)),
             *machine.warnings(report.results)]
 
 
 def to_screen(report: Report) -> str:
-    """The summary: at most 60 lines of at most WIDTH columns. The pages have what is cut here."""
+    """The summary: at most 60 lines of at most WIDTH columns. The pages have the full text."""
     summary = report.summary
     parts = [summary.title] + [shorten(line, WIDTH) for line in head_lines(report)]
     parts += [wrap(summary.lead), ""]
@@ -39,7 +39,7 @@ def to_screen(report: Report) -> str:
 
 
 def to_terminal(report: Report) -> str:
-    """Everything that the pages have but figures; the summary at the end, where the eye is."""
+    """All sections and lists, then the summary."""
     parts = [section_text(section) for section in report.sections]
     for _, title, lines in lists(report, ()):
         parts += [wrap(title + ":")] + [wrap(line, "  - ") for line in lines] + [""]
