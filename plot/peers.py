@@ -24,10 +24,10 @@ NAMES = {"slices": "fanin slices", "chain": "fanin chain", "drain": "fanin drain
          "blocking-slices": "threads, in pieces", "libevent-slices": "libevent, in pieces",
          "blocking": "threads, blocking", RAW: "raw loop"}
 SCHEMES = ("slices", "mirror", "chain", "ring", "fixed", "drain")  # in colour
-COLUMNS = (Column("client", left=True), Column("GB", "a CPU second"),
-           Column("k frames", "a CPU second"), Column("median", "share of raw"),
-           Column("min..max", "share of raw"), Column("a byte", "copies"),
-           Column("a frame", "receives"), Column("peak MB", "memory"), Column("threads"),
+COLUMNS = (Column("client", left=True), Column("GB", "per CPU second"),
+           Column("k frames", "per CPU second"), Column("median", "share of raw"),
+           Column("min..max", "share of raw"), Column("per byte", "copies"),
+           Column("per frame", "receives"), Column("peak MB", "memory"), Column("threads"),
            Column("n"))
 LEAD = ("A share of 1 is the raw loop of the same block of runs: one thread that only waits and "
         "receives into one buffer.")

@@ -224,6 +224,10 @@ class Words(unittest.TestCase):
         section = report.order.Section("s", [], [])
         self.assertEqual(page.table_html(table, section, {}).count("<tbody>"), 2)
 
+    def test_a_row_of_one_cell_heads_all_columns(self):
+        read = Reader(page.table_row(["30 servers"], (Column("a"), Column("b")), {}, False))
+        self.assertEqual(read.all("th")[0]["colspan"], "2")
+
 
 class Colours(unittest.TestCase):
     def blocks(self):

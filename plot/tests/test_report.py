@@ -234,6 +234,13 @@ class LeftOut(Printed):
         self.assertIn("none of 1 rows counts", err)
         self.assertIn("all gone", err)
 
+    def test_skipped_rows_are_a_line_for_each_scenario_and_reason(self):
+        fixtures.write_folder(self.folder, [
+            dict(row, status="skipped", reason="no link") for row in fixtures.everything()])
+        code, out, err = run(self.folder)
+        self.assertEqual((code, out, len(err.splitlines())), (1, "", 5))
+        self.assertIn("  table1 (25 rows): skipped: no link", err)
+
     def test_empty_rows_are_exit_1(self):
         fixtures.write_folder(self.folder, [])
         self.assertEqual(run(self.folder)[0], 1)
