@@ -277,6 +277,37 @@ static void pages_that_are_not_there_are_null(void **state)
     os_pages_unmap(NULL, 4096);
 }
 
+static void both_views_of_a_mirror_are_the_same_bytes(void **state)
+{
+    const size_t bytes = 3 * os_mirror_step();
+    uint8_t *memory = os_mirror_map(bytes);
+    assert_non_null(memory);
+    for (size_t i = 0; i < 2 * bytes; i += 509)
+        assert_int_equal(memory[i], 0);
+    memcpy(memory + bytes - 3, "around", 6);
+    assert_memory_equal(memory, "und", 3);
+    memory[bytes + 5] = 7;
+    assert_int_equal(memory[5], 7);
+    os_mirror_unmap(memory, bytes);
+}
+
+static void a_mirror_leaves_no_descriptor_open(void **state)
+{
+    struct rlimit old, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    few = old;
+    few.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    uint8_t *memories[200];
+    for (unsigned i = 0; i < 200; i++)
+        memories[i] = os_mirror_map(os_mirror_step());
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        assert_non_null(memories[i]);
+        os_mirror_unmap(memories[i], os_mirror_step());
+    }
+}
+
 static void the_soft_descriptor_limit_is_raised(void **state)
 {
     uint64_t limit = 0;
@@ -436,6 +467,8 @@ int main(void)
         cmocka_unit_test(the_peak_stays_when_pages_go),
         cmocka_unit_test(cleared_pages_are_zeros_and_take_no_memory),
         cmocka_unit_test(pages_that_are_not_there_are_null),
+        cmocka_unit_test(both_views_of_a_mirror_are_the_same_bytes),
+        cmocka_unit_test(a_mirror_leaves_no_descriptor_open),
         cmocka_unit_test(the_soft_descriptor_limit_is_raised),
         cmocka_unit_test(room_for_descriptors_is_made_at_once),
         cmocka_unit_test(the_hard_descriptor_limit_is_named),

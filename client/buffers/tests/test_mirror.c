@@ -1,4 +1,4 @@
-/* Memory that is mapped twice in a row, and the scheme mirror. */
+/* The rings that are mapped twice in a row, and the scheme mirror. */
 #include "client/buffers/tests/scheme_stage.h"
 
 #include <sys/resource.h>
@@ -6,39 +6,6 @@
 #include "client/buffers/ring_pool.h"
 
 enum { FRAME_BYTES = 700 };
-
-/* ---- the maps ---------------------------------------------------------------------------- */
-
-static void test_both_views_are_the_same_bytes(void **state)
-{
-    const size_t bytes = 3 * os_mirror_step();
-    uint8_t *memory = os_mirror_map(bytes);
-    assert_non_null(memory);
-    for (size_t i = 0; i < 2 * bytes; i += 509)
-        assert_int_equal(memory[i], 0);
-    memcpy(memory + bytes - 3, "around", 6);
-    assert_memory_equal(memory, "und", 3);
-    memory[bytes + 5] = 7;
-    assert_int_equal(memory[5], 7);
-    os_mirror_unmap(memory, bytes);
-}
-
-static void test_no_descriptor_stays_open(void **state)
-{
-    struct rlimit old, few;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-    few = old;
-    few.rlim_cur = 64;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-    uint8_t *memories[200];
-    for (unsigned i = 0; i < 200; i++)
-        memories[i] = os_mirror_map(os_mirror_step());
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    for (unsigned i = 0; i < 200; i++) {
-        assert_non_null(memories[i]);
-        os_mirror_unmap(memories[i], os_mirror_step());
-    }
-}
 
 /* ---- the stack --------------------------------------------------------------------------- */
 
@@ -143,8 +110,6 @@ static void test_too_many_maps_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_views_are_the_same_bytes),
-        cmocka_unit_test(test_no_descriptor_stays_open),
         cmocka_unit_test(test_the_ring_used_last_is_the_next),
         cmocka_unit_test(test_no_descriptor_no_ring),
         cmocka_unit_test(test_no_byte_is_copied),
