@@ -1,4 +1,4 @@
-/* What a check says: to people, and to programs. */
+/* Prints what a check found: a table for people, a line of JSON for programs. */
 #include "base/json.h"
 #include "base/os.h"
 #include "mock_servers/lan/check.h"

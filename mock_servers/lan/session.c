@@ -29,21 +29,9 @@
 
 #include "base/options.h"
 #include "base/os.h"
-
-enum {
-    /* As shells have them. */
-    EXIT_COMMAND_CANNOT_RUN = 126,
-    EXIT_COMMAND_NOT_FOUND = 127,
-    EXIT_COMMAND_SIGNAL = 128, /* and the signal's number */
-};
+#include "mock_servers/lan/command.h"
 
 static const uint64_t ready_poll_ns = 5 * OS_NS_PER_MS, stop_poll_ns = 2 * OS_NS_PER_MS;
-
-struct command {
-    pid_t pid;      /* 0: not running */
-    bool own_group; /* signals go to all that it started */
-    int exit_code;  /* once it has ended */
-};
 
 struct session {
     const struct session_config *config;
@@ -103,81 +91,6 @@ static int signal_receive(uint64_t timeout_ns)
     return number == SIGRTMIN ? info.si_value.sival_int : 0;
 }
 
-/* ---- commands: only async-signal-safe calls until exec -------------------------------------- */
-
-static void streams_set(enum lan_side side)
-{
-    if (side == LAN_NEAR)
-        return;
-    int nothing = open("/dev/null", O_RDONLY);
-    if (nothing >= 0) {
-        dup2(nothing, STDIN_FILENO);
-        close(nothing);
-    }
-    dup2(STDERR_FILENO, STDOUT_FILENO);
-}
-
-static void signals_reset(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, SIGPIPE};
-    sigset_t none;
-
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        signal(numbers[i], SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static _Noreturn void child_run(const struct namespaces *namespaces, enum lan_side side,
-                                char *const argv[], bool own_group, int report)
-{
-    if (own_group)
-        setpgid(0, 0);
-    namespaces_enter(namespaces, side);
-    namespaces_show_processes();
-    streams_set(side);
-    signals_reset();
-    execvp(argv[0], argv);
-    int error = errno;
-    (void)!write(report, &error, sizeof error);
-    _exit(EXIT_COMMAND_CANNOT_RUN);
-}
-
-/* Starts argv[0] (searched in PATH) with argv on one side. The far command has no input and writes
- * its output to standard error, because standard output is the near command's. 0, or -errno: it
- * cannot be executed. */
-static int command_start(struct command *command, const struct namespaces *namespaces,
-                         enum lan_side side, char *const argv[], bool own_group)
-{
-    int report[2], error = 0;
-
-    if (pipe2(report, O_CLOEXEC) != 0)
-        return -errno;
-    pid_t pid = fork();
-    if (pid == 0)
-        child_run(namespaces, side, argv, own_group, report[1]);
-    if (pid < 0)
-        error = errno;
-    close(report[1]);
-    /* The end of the file: exec has closed the pipe. */
-    if (pid > 0 && read(report[0], &error, sizeof error) == sizeof error)
-        waitpid(pid, NULL, 0);
-    close(report[0]);
-    *command = (struct command){.own_group = own_group, .pid = error == 0 ? pid : 0};
-    return -error;
-}
-
-static int exit_code_of(int status)
-{
-    return WIFSIGNALED(status) ? EXIT_COMMAND_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-static void command_signal(const struct command *command, int number)
-{
-    if (command->pid > 0)
-        kill(command->own_group ? -command->pid : command->pid, number);
-}
-
 /* ---- children of the session ---------------------------------------------------------------- */
 
 static double cpu_seconds(const struct rusage *usage)
@@ -196,7 +109,7 @@ static void children_reap(struct session *session)
         struct command *command = pid == session->near.pid ? &session->near : &session->far;
         if (pid == command->pid) {
             command->pid = 0;
-            command->exit_code = exit_code_of(status);
+            command->exit_code = command_exit_code(status);
         }
         if (command == &session->near)
             session->results->near_cpu_s = cpu_seconds(&usage);
@@ -432,7 +345,7 @@ static int session_await(const struct session *session, pid_t pid)
         if (number != 0 && number != SIGCHLD && !(shares_keys && info.si_code > 0))
             sigqueue(pid, SIGRTMIN, (union sigval){.sival_int = number});
     }
-    return exit_code_of(status);
+    return command_exit_code(status);
 }
 
 static int session_execute(struct session *session)

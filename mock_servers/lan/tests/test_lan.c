@@ -49,7 +49,7 @@ static void test_commands_find_the_addresses_and_the_interface(void **state)
     assert_string_equal(run.error, "far 198.18.0.1 198.19.0.1\n1\n");
 }
 
-static void test_programs_stay_who_they_are(void **state)
+static void test_programs_keep_their_user_and_group(void **state)
 {
     char expected[64];
 
@@ -337,7 +337,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands_find_the_addresses_and_the_interface),
-        cmocka_unit_test(test_programs_stay_who_they_are),
+        cmocka_unit_test(test_programs_keep_their_user_and_group),
         cmocka_unit_test(test_input_is_the_near_commands),
         cmocka_unit_test(test_commands_end_well_and_badly),
         cmocka_unit_test(test_wrong_use),
