@@ -15,11 +15,10 @@ static const uint64_t grace_ns = 2ULL * OS_NS_PER_S;
 
 #define AT(field) offsetof(struct lan_options, field)
 #define NO_RANGE  0, 0, NULL
-#define EACH_WAY(name, value, parse, field)                                                        \
-    {"up-" name, value, NULL, "instead of --" name, parse, AT(path[LINK_UP].field), NO_RANGE},     \
+#define EACH_WAY(name, value, parse, up, down)                                                     \
+    {"up-" name, value, NULL, "instead of --" name, parse, AT(up), NO_RANGE},                      \
     {                                                                                              \
-        "down-" name, value, NULL, "instead of --" name, parse, AT(path[LINK_DOWN].field),         \
-            NO_RANGE                                                                               \
+        "down-" name, value, NULL, "instead of --" name, parse, AT(down), NO_RANGE                 \
     }
 
 static const struct option_spec specs[] = {
@@ -40,7 +39,7 @@ static const struct option_spec specs[] = {
     {"queue", "TIME|BYTES", "100ms",
      "size of the queue in front of the wire, as a time at the\n"
      "link's rate or in bytes; when it is full frames are dropped",
-     unit_queue, AT(both.queue), NO_RANGE},
+     unit_queue, AT(both_queue), NO_RANGE},
     {"seed", "N", "1", "random seed of loss and jitter", options_count, AT(seed), 0, UINT32_MAX,
      NULL},
     {"cut", "AT:FOR,...", NULL,
@@ -54,10 +53,13 @@ static const struct option_spec specs[] = {
      "these that works",
      options_choice, AT(link), 0, 0, link_names},
     {.name = "Each way apart (up: near to far, down: far to near)"},
-    EACH_WAY("rate", "RATE", unit_bit_rate, rate_bits_per_s),
-    EACH_WAY("jitter", "TIME", unit_duration, jitter_ns),
-    EACH_WAY("loss", "PERCENT", unit_share, loss),
-    EACH_WAY("queue", "TIME|BYTES", unit_queue, queue),
+    EACH_WAY("rate", "RATE", unit_bit_rate, request.path[LINK_UP].rate_bits_per_s,
+             request.path[LINK_DOWN].rate_bits_per_s),
+    EACH_WAY("jitter", "TIME", unit_duration, request.path[LINK_UP].jitter_ns,
+             request.path[LINK_DOWN].jitter_ns),
+    EACH_WAY("loss", "PERCENT", unit_share, request.path[LINK_UP].loss,
+             request.path[LINK_DOWN].loss),
+    EACH_WAY("queue", "TIME|BYTES", unit_queue, queue[LINK_UP], queue[LINK_DOWN]),
     {.name = "The commands"},
     {"far", "COMMAND", NULL,
      "command for sh -c in the far namespace, stopped when the near\n"
@@ -146,43 +148,34 @@ static int modes_check(const struct lan_options *options)
 
 /* ---- one direction -------------------------------------------------------------------------- */
 
-static uint64_t queue_bytes(const struct path_options *path)
+static uint64_t queue_bytes(const struct queue_size *queue, uint64_t rate_bits_per_s)
 {
-    if (path->queue.bytes > 0)
-        return path->queue.bytes;
-    if (path->rate_bits_per_s == 0)
+    if (queue->bytes > 0)
+        return queue->bytes;
+    if (rate_bits_per_s == 0)
         return unlimited_queue_bytes;
-    double bytes =
-        (double)path->rate_bits_per_s / BITS_PER_BYTE * (double)path->queue.duration_ns / 1e9;
+    double bytes = (double)rate_bits_per_s / BITS_PER_BYTE * (double)queue->duration_ns / 1e9;
     return bytes < WIRE_BYTES_MAX ? WIRE_BYTES_MAX : (uint64_t)bytes;
 }
 
-/* What is not set for this direction is taken from both. */
-static void path_complete(struct path_options *path, const struct path_options *both)
+/* Completes one direction by what is set for both. */
+static int path_complete(struct lan_options *options, int direction)
 {
-    if (path->rate_bits_per_s == unset)
-        path->rate_bits_per_s = both->rate_bits_per_s;
-    if (path->jitter_ns == unset)
-        path->jitter_ns = both->jitter_ns;
-    if (path->loss == unset_share)
-        path->loss = both->loss;
-    if (path->queue.bytes == 0 && path->queue.duration_ns == 0)
-        path->queue = both->queue;
-}
-
-static int path_read(struct lan_options *options, int direction)
-{
-    struct path_options *path = &options->path[direction];
     struct shaper_config *config = &options->request.path[direction];
+    struct queue_size *queue = &options->queue[direction];
 
-    path_complete(path, &options->both);
+    if (config->rate_bits_per_s == unset)
+        config->rate_bits_per_s = options->both.rate_bits_per_s;
+    if (config->jitter_ns == unset)
+        config->jitter_ns = options->both.jitter_ns;
+    if (config->loss == unset_share)
+        config->loss = options->both.loss;
+    if (queue->bytes == 0 && queue->duration_ns == 0)
+        *queue = options->both_queue;
+    config->delay_ns = options->round_trip_ns / 2;
+    config->queue_bytes = queue_bytes(queue, config->rate_bits_per_s);
     /* Directions lose different frames. */
-    *config = (struct shaper_config){.rate_bits_per_s = path->rate_bits_per_s,
-                                     .delay_ns = options->round_trip_ns / 2,
-                                     .jitter_ns = path->jitter_ns,
-                                     .queue_bytes = queue_bytes(path),
-                                     .loss = path->loss,
-                                     .seed = options->seed * LINK_DIRECTIONS + (uint64_t)direction};
+    config->seed = options->seed * LINK_DIRECTIONS + (uint64_t)direction;
     if (config->jitter_ns > config->delay_ns)
         return WRONG_USE(
             "--jitter: %g ms %s is more than half of the round trip of %g ms; no frame "
@@ -200,10 +193,12 @@ static int path_read(struct lan_options *options, int direction)
 
 int lan_options_read(struct lan_options *options, int argc, char **argv)
 {
-    static const struct path_options nothing = {unset, unset, unset_share, {0, 0}};
+    const struct shaper_config nothing = {
+        .rate_bits_per_s = unset, .jitter_ns = unset, .loss = unset_share};
     int operand = argc;
 
-    *options = (struct lan_options){.path = {nothing, nothing}, .session.grace_ns = grace_ns};
+    *options =
+        (struct lan_options){.request.path = {nothing, nothing}, .session.grace_ns = grace_ns};
     int result = options_parse(&set, argc, argv, options, &operand);
     if (operand < argc)
         options->session.near_command = argv + operand;
@@ -213,6 +208,6 @@ int lan_options_read(struct lan_options *options, int argc, char **argv)
     if (result == OPTIONS_OK)
         result = modes_check(options);
     for (int i = 0; i < LINK_DIRECTIONS && result == OPTIONS_OK; i++)
-        result = path_read(options, i);
+        result = path_complete(options, i);
     return result;
 }

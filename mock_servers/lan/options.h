@@ -5,17 +5,11 @@
 #include "mock_servers/lan/link.h"
 #include "mock_servers/lan/session.h"
 
-/* What may be set for each direction apart. */
-struct path_options {
-    uint64_t rate_bits_per_s, jitter_ns;
-    double loss;
-    struct queue_size queue;
-};
-
 struct lan_options {
-    int link;                    /* index of link_names */
-    struct link_request request; /* made of what follows */
-    struct path_options both, path[LINK_DIRECTIONS];
+    int link; /* index of link_names */
+    struct link_request request;
+    struct shaper_config both; /* what is not set for one direction */
+    struct queue_size both_queue, queue[LINK_DIRECTIONS];
     uint64_t round_trip_ns, seed;
     struct session_config session; /* near_command NULL: none was given */
     bool check;
