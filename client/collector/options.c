@@ -294,8 +294,8 @@ static int check_together(const struct collector_options *options, char *why, si
             why, why_bytes, "--frame-max: %llu is less than the largest frame of --size, %llu",
             (unsigned long long)options->frame_bytes_max, (unsigned long long)options->size_max);
     if (options->frame_bytes_max <= options->end_marker.bytes)
-        return why_write(why, why_bytes, "--frame-max: must exceed the length of --end-marker, %zu",
-                         options->end_marker.bytes);
+        return why_write(why, why_bytes, "--frame-max: must exceed the length of --end-marker, %u",
+                         (unsigned)options->end_marker.bytes);
     return 0;
 }
 
