@@ -1,4 +1,5 @@
-/* The part of net.h that is the same on every system: addresses, and calls with a time limit. */
+/* The part of net.h that is the same on every system: addresses, ending, and
+ * calls with a time limit. */
 #include "base/net.h"
 
 #include <arpa/inet.h>
@@ -119,6 +120,25 @@ int net_local(intptr_t handle, struct net_address *address)
         return -EINVAL;
     *address = address_of(&local, (size_t)bytes);
     return 0;
+}
+
+/* ---- ending ---------------------------------------------------------------------------------- */
+
+void net_finish(intptr_t handle)
+{
+    shutdown(handle, SHUT_WR);
+}
+
+void net_shutdown(intptr_t handle)
+{
+    shutdown(handle, SHUT_RDWR);
+}
+
+void net_reset(intptr_t handle)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(handle, SOL_SOCKET, SO_LINGER, (const void *)&at_once, sizeof at_once);
+    net_close(handle);
 }
 
 /* ---- calls with time limits ----------------------------------------------------------------- */

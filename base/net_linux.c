@@ -24,14 +24,9 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/os_parts.h"
 
 enum { EVENTS_MAX = 512 };
-
-static struct timespec timespec_of(uint64_t time_ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(time_ns / OS_NS_PER_S),
-                             .tv_nsec = (long)(time_ns % OS_NS_PER_S)};
-}
 
 /* Closes what could not be finished. */
 static int close_failed(int handle)
@@ -171,25 +166,8 @@ int64_t net_unacknowledged(intptr_t handle)
     return ioctl((int)handle, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
 }
 
-void net_finish(intptr_t handle)
-{
-    shutdown((int)handle, SHUT_WR);
-}
-
-void net_shutdown(intptr_t handle)
-{
-    shutdown((int)handle, SHUT_RDWR);
-}
-
 void net_close(intptr_t handle)
 {
-    close((int)handle);
-}
-
-void net_reset(intptr_t handle)
-{
-    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    setsockopt((int)handle, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close((int)handle);
 }
 

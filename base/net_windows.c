@@ -179,26 +179,9 @@ int64_t net_unacknowledged(intptr_t handle)
     return -ENOSYS;
 }
 
-void net_finish(intptr_t handle)
-{
-    shutdown((SOCKET)handle, SD_SEND);
-}
-
-void net_shutdown(intptr_t handle)
-{
-    shutdown((SOCKET)handle, SD_BOTH);
-}
-
 void net_close(intptr_t handle)
 {
     closesocket((SOCKET)handle);
-}
-
-void net_reset(intptr_t handle)
-{
-    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    setsockopt((SOCKET)handle, SOL_SOCKET, SO_LINGER, (const char *)&at_once, sizeof at_once);
-    net_close(handle);
 }
 
 /* ---- waiting for many ---- */

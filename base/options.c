@@ -39,16 +39,16 @@ static void *field_of(const struct option_spec *spec, void *fields)
 /* ---- messages ---------------------------------------------------------------------------- */
 
 /* Quotes what the user typed so that the message stays one line whatever it holds. */
-static void quote(FILE *out, const char *text)
+static void quote(const char *text)
 {
-    fputc('"', out);
+    fputc('"', stderr);
     for (; *text; text++) {
         if (iscntrl((unsigned char)*text))
-            fprintf(out, "\\x%02x", (unsigned)(unsigned char)*text);
+            fprintf(stderr, "\\x%02x", (unsigned)(unsigned char)*text);
         else
-            fputc(*text, out);
+            fputc(*text, stderr);
     }
-    fputc('"', out);
+    fputc('"', stderr);
 }
 
 /* Edit distance, one row of the usual table at a time. */
@@ -105,6 +105,16 @@ static unsigned complete(const struct option_spec *options, const char *name, si
     return count;
 }
 
+/* "PROGRAM: BEFORE "WORD"AFTER" */
+static int refuse_word(const struct option_set *set, const char *before, const char *word,
+                       const char *after)
+{
+    fprintf(stderr, "%s: %s ", set->program, before);
+    quote(word);
+    fprintf(stderr, "%s\n", after);
+    return OPTIONS_WRONG;
+}
+
 static int refuse_ambiguous(const struct option_set *set, const char *name, size_t bytes)
 {
     fprintf(stderr, "%s: --%.*s could be any of", set->program, (int)bytes, name);
@@ -124,41 +134,11 @@ static int refuse_long(const struct option_set *set, const char *word)
     if (bytes > 0 && meant > 1)
         return refuse_ambiguous(set, name, bytes);
     const char *nearest = nearest_name(set->options, name, bytes);
-    fprintf(stderr, "%s: there is no option ", set->program);
-    char typed[2 * NAME_BYTES_MAX];
-    snprintf(typed, sizeof(typed), "--%.*s", (int)(bytes < NAME_BYTES_MAX ? bytes : NAME_BYTES_MAX),
-             name);
-    quote(stderr, typed);
+    char typed[NAME_BYTES_MAX + 3], after[NAME_BYTES_MAX + 32] = "; --help lists them all";
+    snprintf(typed, sizeof(typed), "--%.*s", (int)bytes, name);
     if (nearest)
-        fprintf(stderr, "; did you mean --%s?\n", nearest);
-    else
-        fputs("; --help lists them all\n", stderr);
-    return OPTIONS_WRONG;
-}
-
-static int refuse_short(const struct option_set *set, int letter)
-{
-    fprintf(stderr, "%s: there is no option ", set->program);
-    quote(stderr, (char[]){'-', (char)letter, '\0'});
-    fputs(", options are long; --help lists them all\n", stderr);
-    return OPTIONS_WRONG;
-}
-
-static int refuse_operand(const struct option_set *set, const char *operand)
-{
-    fprintf(stderr, "%s: takes options only, not ", set->program);
-    quote(stderr, operand);
-    fputs("; --help lists them all\n", stderr);
-    return OPTIONS_WRONG;
-}
-
-static int refuse_value(const struct option_set *set, const struct option_spec *spec,
-                        const char *why, const char *text)
-{
-    fprintf(stderr, "%s: --%s %s, not ", set->program, spec->name, why);
-    quote(stderr, text);
-    fputc('\n', stderr);
-    return OPTIONS_WRONG;
+        snprintf(after, sizeof(after), "; did you mean --%s?", nearest);
+    return refuse_word(set, "there is no option", typed, after);
 }
 
 /* ---- --help ------------------------------------------------------------------------------ */
@@ -283,10 +263,11 @@ static int fill_getopt(const struct option_spec *options, struct option *longs)
 
 static int take_option(const struct option_set *set, const struct option_spec *spec, void *fields)
 {
-    char why[WHY_BYTES] = "";
+    char why[WHY_BYTES] = "", before[WHY_BYTES + 2 * NAME_BYTES_MAX];
     if (spec->parse(spec, optarg, field_of(spec, fields), why, sizeof(why)) == 0)
         return OPTIONS_OK;
-    return refuse_value(set, spec, why, optarg ? optarg : "");
+    snprintf(before, sizeof(before), "--%s %s, not", spec->name, why);
+    return refuse_word(set, before, optarg ? optarg : "", "");
 }
 
 /* getopt found something wrong: a missing value where optopt is an option's code, a value too much
@@ -306,7 +287,10 @@ static int refuse(const struct option_set *set, int lines, char *const argv[])
                 spec->value);
         return OPTIONS_WRONG;
     }
-    return optopt ? refuse_short(set, optopt) : refuse_long(set, argv[optind - 1]);
+    if (optopt)
+        return refuse_word(set, "there is no option", (char[]){'-', (char)optopt, '\0'},
+                           ", options are long; --help lists them all");
+    return refuse_long(set, argv[optind - 1]);
 }
 
 int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand)
@@ -335,6 +319,6 @@ int options_parse(const struct option_set *set, int argc, char **argv, void *fie
     }
     *operand = optind;
     if (!set->operands && optind < argc)
-        return refuse_operand(set, argv[optind]);
+        return refuse_word(set, "takes options only, not", argv[optind], "; --help lists them all");
     return OPTIONS_OK;
 }

@@ -10,13 +10,18 @@
 #include "base/os_parts.h"
 #include "base/random.h"
 
-/* Two that start in the same nanosecond of the same boot are two processes on one machine: the
- * monotonic clock's distance from the wall clock tells boots apart, and an address (randomised)
- * tells processes apart. */
+/* The distance between the two clocks differs from boot to boot, and an address (randomised) from
+ * process to process. */
 uint64_t os_identity(void)
 {
     int here;
     return random_mix(os_wall_ns() ^ (os_now_ns() << 20) ^ (uint64_t)(uintptr_t)&here);
+}
+
+uint64_t deadline_after(uint64_t duration_ns)
+{
+    uint64_t now_ns = os_now_ns();
+    return duration_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + duration_ns;
 }
 
 /* ---- threads ----------------------------------------------------------------------------- */
@@ -92,8 +97,7 @@ bool os_park(struct os_parker *parker, uint64_t timeout_ns)
         return true;
     if (timeout_ns == 0)
         return false;
-    uint64_t now_ns = os_now_ns();
-    uint64_t deadline_ns = timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;
+    uint64_t deadline_ns = deadline_after(timeout_ns);
     uint32_t empty = PARKER_EMPTY;
     if (!atomic_compare_exchange_strong_explicit(&parker->state, &empty, PARKER_PARKED,
                                                  memory_order_relaxed, memory_order_relaxed)) {

@@ -41,7 +41,7 @@ uint64_t os_wall_ns(void)
     return clock_read_ns(CLOCK_REALTIME);
 }
 
-static struct timespec timespec_of(uint64_t time_ns)
+struct timespec timespec_of(uint64_t time_ns)
 {
     return (struct timespec){.tv_sec = (time_t)(time_ns / OS_NS_PER_S),
                              .tv_nsec = (long)(time_ns % OS_NS_PER_S)};

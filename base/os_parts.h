@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 enum { ROLE_BYTES = 16, OS_PATH_BYTES_MAX = 4096 };
 
@@ -18,8 +19,13 @@ void word_wake(_Atomic uint32_t *word); /* wakes the one thread that waits, if t
 int thread_stack_set(pthread_attr_t *attributes, size_t stack_bytes);
 void thread_name_set(pthread_t thread, const char *role);
 
+uint64_t deadline_after(uint64_t duration_ns); /* by os_now_ns; UINT64_MAX: never */
+
 int directory_make_one(const char *path); /* 0 also when it is there already */
 char *path_separator(char *path);         /* the first in the path; NULL: there is none */
+
+/* timespec_of, on Linux: the kernel's form of a time. */
+struct timespec timespec_of(uint64_t time_ns);
 
 /* number_in, on Linux: what fscanf's `format` reads from the file; UINT64_MAX: nothing. */
 uint64_t number_in(const char *path, const char *format);

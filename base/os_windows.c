@@ -154,12 +154,6 @@ uint64_t os_wall_ns(void)
     return filetime_ns(time) - unix_epoch_s * OS_NS_PER_S;
 }
 
-static uint64_t deadline_after(uint64_t duration_ns)
-{
-    uint64_t now_ns = os_now_ns();
-    return duration_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + duration_ns;
-}
-
 /* Sleep() may last a scheduler's tick of 16 ms longer; a timer of this kind, since Windows 10
  * (1803), a fraction of 1 ms. */
 void os_sleep_ns(uint64_t duration_ns)

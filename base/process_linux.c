@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/os_parts.h"
+
 enum { EXIT_BY_SIGNAL = 128, LOG_MODE = 0666 };
 
 struct request {
@@ -75,7 +77,7 @@ static void signals_reset(void)
 static _Noreturn void child_run(const struct request *request, pid_t parent, int report)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    /* The parent may have died before prctl; then nobody would ever send the signal. */
+    /* If the parent died before prctl, the signal never comes. */
     if (getppid() != parent)
         _exit(EXIT_BY_SIGNAL + SIGKILL);
     /* Where the parent runs without standard streams, the pipe has taken the number of one. */
@@ -85,8 +87,8 @@ static _Noreturn void child_run(const struct request *request, pid_t parent, int
     setpgid(0, 0);
     int error = streams_set(request);
     if (!error) {
-        /* Log files and sockets of ours are none of the child's business. Linux before 5.11 does
-         * not know the flag; what was opened without O_CLOEXEC leaks there. */
+        /* The child must not inherit our log files and sockets. Linux before 5.11 does not know
+         * the flag; what was opened without O_CLOEXEC leaks there. */
         syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
         signals_reset();
         execvp(request->argv[0], request->argv);
@@ -203,21 +205,20 @@ static bool child_ended(pid_t pid)
     return info.si_pid == pid;
 }
 
-/* Linux before 5.3, or no descriptor left: look often instead. */
-static void child_await_by_looking(pid_t pid, uint64_t deadline_ns)
+/* For Linux before 5.3, or when no descriptor is left. */
+static void child_await_by_polling(pid_t pid, uint64_t deadline_ns)
 {
-    enum { LOOK_EVERY_NS = 2 * OS_NS_PER_MS };
+    enum { POLL_EVERY_NS = 2 * OS_NS_PER_MS };
     while (!child_ended(pid) && os_now_ns() < deadline_ns)
-        os_sleep_ns(LOOK_EVERY_NS);
+        os_sleep_ns(POLL_EVERY_NS);
 }
 
 static void child_await(pid_t pid, uint64_t timeout_ns)
 {
-    uint64_t now_ns = os_now_ns();
-    uint64_t deadline_ns = timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;
+    uint64_t now_ns, deadline_ns = deadline_after(timeout_ns);
     int descriptor = (int)syscall(SYS_pidfd_open, pid, 0);
     if (descriptor < 0) {
-        child_await_by_looking(pid, deadline_ns);
+        child_await_by_polling(pid, deadline_ns);
         return;
     }
     while (!child_ended(pid) && (now_ns = os_now_ns()) < deadline_ns) {

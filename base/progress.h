@@ -1,5 +1,5 @@
 /* Progress on stderr: redrawn in place on a terminal, a plain line every few seconds elsewhere,
- * silent when told so. Never touches stdout. Time is a parameter. */
+ * nothing if `quiet`. Never writes to stdout. Time is a parameter. */
 #ifndef FANIN_PROGRESS_H
 #define FANIN_PROGRESS_H
 

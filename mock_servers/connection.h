@@ -19,7 +19,7 @@ struct connections {
     struct link closed;  /* a pending event may still name them */
 };
 
-/* The device of a connection, as far as the connection needs it: a field of the device. */
+/* What a connection knows of its device: a field of the device. */
 struct endpoint {
     struct connections *connections;
     const struct fault *fault; /* NULL: none */

@@ -1,4 +1,4 @@
-/* The ready file: tells whoever started the fleet that every device listens. */
+/* The ready file: written when every device listens. */
 #ifndef FANIN_READY_H
 #define FANIN_READY_H
 

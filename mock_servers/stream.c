@@ -88,8 +88,7 @@ static void count(struct stream *stream, uint64_t bytes)
     }
 }
 
-/* What a system call said: bytes taken are counted, and a dripping stream waits for its next
- * byte. */
+/* Counts the bytes that a call has sent. A dripping stream then waits before its next byte. */
 static enum stream_state taken(struct stream *stream, int64_t sent, uint64_t now_ns)
 {
     if (sent == -EAGAIN)

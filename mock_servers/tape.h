@@ -30,8 +30,8 @@ void tapes_give(struct tapes *tapes, struct tape *tape); /* NULL is allowed */
  * is more to make. */
 bool tapes_make(struct tapes *tapes);
 
-bool tape_is_good(
-    const struct tape *tape); /* false: making it failed. To be asked once nothing is to be made */
+/* tape_is_good: false: making it failed. Call it when tapes_make has nothing more to make. */
+bool tape_is_good(const struct tape *tape);
 uint64_t tape_bytes(const struct tape *tape);
 intptr_t tape_store(const struct tape *tape); /* for net_store_send */
 

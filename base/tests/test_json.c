@@ -70,7 +70,7 @@ static void numbers_read_back_as_they_were(void **state)
     check_line(state, "{\"zero\":0,\"short\":0.1,\"long\":0.33333333333333331,\"big\":1e+300}\n");
 }
 
-static void numbers_that_are_none_are_null(void **state)
+static void numbers_that_are_not_finite_are_null(void **state)
 {
     struct json *json = *state;
     json_number(json, "nan", NAN);
@@ -87,7 +87,7 @@ static void text_is_escaped(void **state)
                "{\"a\\\"b\":\"quote \\\" slash \\\\ line \\u000a bell \\u0007 del \\u007f\"}\n");
 }
 
-static void unicode_stays_and_what_is_none_is_replaced(void **state)
+static void utf8_stays_and_invalid_bytes_are_replaced(void **state)
 {
     struct json *json = *state;
     json_text(json, "good", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d");
@@ -126,7 +126,7 @@ static void objects_lie_in_objects(void **state)
     check_line(state, "{\"empty\":{},\"outer\":{\"inner\":{\"a\":1,\"b\":2}},\"after\":3}\n");
 }
 
-static void an_object_is_taken_over_as_it_stands(void **state)
+static void an_object_is_copied_unchanged(void **state)
 {
     struct json *json = *state;
     json_object(json, "taken", "{\"a\":[1]}");
@@ -170,12 +170,12 @@ int main(void)
         line_test(nothing_is_an_empty_object),
         line_test(every_kind_stands_with_its_key),
         line_test(numbers_read_back_as_they_were),
-        line_test(numbers_that_are_none_are_null),
+        line_test(numbers_that_are_not_finite_are_null),
         line_test(text_is_escaped),
-        line_test(unicode_stays_and_what_is_none_is_replaced),
+        line_test(utf8_stays_and_invalid_bytes_are_replaced),
         line_test(bytes_are_escaped_one_by_one),
         line_test(objects_lie_in_objects),
-        line_test(an_object_is_taken_over_as_it_stands),
+        line_test(an_object_is_copied_unchanged),
         cmocka_unit_test(a_row_that_cannot_be_written_is_an_error),
         cmocka_unit_test(an_earlier_failure_is_still_an_error),
     };

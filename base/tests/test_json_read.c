@@ -1,4 +1,4 @@
-/* JSON objects: told from what is none, and looked up. */
+/* Reading JSON objects: which texts are one, and looking keys up. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 
 #include "base/json_read.h"
 
-static void objects_are_told_from_what_is_none(void **state)
+static void only_whole_objects_are_accepted(void **state)
 {
     static const char *const good[] = {
         "{}", " {\"a\":1} \n", "{\"a\":[1,-2.5e+3,{\"b\":null}],\"c\":true,\"d\":\"\\u00e9\\\"\"}",
@@ -42,7 +42,7 @@ static void objects_are_told_from_what_is_none(void **state)
         assert_true(json_is_object(good[i]));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         if (json_is_object(bad[i]))
-            fail_msg("taken: %s", bad[i]);
+            fail_msg("accepted: %s", bad[i]);
     }
     for (unsigned i = 0; i <= JSON_DEPTH_MAX; i++)
         strcat(deep, "[");
@@ -75,7 +75,7 @@ static void keys_are_found_at_their_own_level(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects_are_told_from_what_is_none),
+        cmocka_unit_test(only_whole_objects_are_accepted),
         cmocka_unit_test(keys_are_found_at_their_own_level),
     };
 

@@ -258,7 +258,7 @@ static void refuse_values(const char *name, const char *why, const char *const *
 #define REFUSE_VALUES(name, why, ...)                                                              \
     refuse_values(name, why, (const char *const[]){__VA_ARGS__, NULL})
 
-static void numbers_out_of_range_or_none_at_all(void **state)
+static void values_that_are_not_numbers_in_range_are_refused(void **state)
 {
     const char why[] = "takes a whole number from 1 to 1024";
     REFUSE_VALUES("workers", why, "abc", "1025", "-1", " 5", "5x", "1.5", "1.", "0x10",
@@ -420,7 +420,7 @@ int main(void)
         cmocka_unit_test(one_size_is_a_range),
         cmocka_unit_test(texts_take_escapes),
         cmocka_unit_test(operands_are_found_where_they_are_taken),
-        cmocka_unit_test(numbers_out_of_range_or_none_at_all),
+        cmocka_unit_test(values_that_are_not_numbers_in_range_are_refused),
         cmocka_unit_test(sizes_times_and_rates_say_what_they_take),
         cmocka_unit_test(ranges_have_two_ends_in_order),
         cmocka_unit_test(choices_are_listed),

@@ -1,4 +1,4 @@
-/* os.h held to its words, but for other processes, which test_process.c has. */
+/* os.h, except other processes: see test_process.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,9 +23,7 @@ static char directory[PATH_BYTES];
 
 static int directory_setup(void **state)
 {
-    if (!temporary_directory(directory, sizeof(directory)))
-        return -1;
-    return 0;
+    return temporary_directory(directory, sizeof(directory)) ? 0 : -1;
 }
 
 static int directory_teardown(void **state)
@@ -375,7 +373,7 @@ static void a_limit_that_is_used_up_is_named(void **state)
 
 /* ---- terminal and machine ---------------------------------------------------------------- */
 
-static void a_file_is_no_terminal(void **state)
+static void a_file_is_not_a_terminal(void **state)
 {
     int file = open("/dev/null", O_RDWR | O_CLOEXEC);
     assert_false(os_is_terminal(file));
@@ -473,7 +471,7 @@ int main(void)
         cmocka_unit_test(room_for_descriptors_is_made_at_once),
         cmocka_unit_test(the_hard_descriptor_limit_is_named),
         cmocka_unit_test(a_limit_that_is_used_up_is_named),
-        cmocka_unit_test(a_file_is_no_terminal),
+        cmocka_unit_test(a_file_is_not_a_terminal),
         cmocka_unit_test(directories_are_made_with_their_parents),
         cmocka_unit_test(the_name_of_a_path_is_its_last_part),
         cmocka_unit_test(the_program_directory_holds_this_program),

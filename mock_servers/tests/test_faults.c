@@ -9,11 +9,11 @@
 
 enum { FRAMES = 20, LENGTH_MIN = 300, LENGTH_MAX = 4000, DATA_BYTES = FRAMES * LENGTH_MAX };
 
-/* What came of one GO: all bytes until the end, silence or what was asked for. */
+/* The result of one GO. */
 struct symptom {
     uint8_t data[DATA_BYTES];
     size_t bytes, good_bytes;
-    uint64_t good; /* frames at the head that are as they should be */
+    uint64_t good; /* correct frames at the head */
     int end;       /* 0: in good order; an errno value; -1: all bytes of the frames came */
 };
 
@@ -88,7 +88,7 @@ static void test_cuts(void **state)
     }
 }
 
-/* However slowly the peer reads: what was sent before the reset is not thrown away. */
+/* A slow reader still gets everything that was sent before the reset. */
 static void test_reset_waits_for_a_slow_reader(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=reset:1");
@@ -120,7 +120,7 @@ static unsigned descriptors_of(const struct fleet_under_test *fleet)
 }
 
 /* A server that neither sends nor receives still notices that its peer has left. */
-static void test_silent_connections_are_let_go(void **state)
+static void test_silent_connections_are_closed(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=2", "--fault=no-answer:1,stall:1:0");
     unsigned idle = descriptors_of(&fleet);
@@ -139,7 +139,7 @@ static void test_silent_connections_are_let_go(void **state)
     fleet_end(&fleet);
 }
 
-static void test_stalled_server_takes_no_notice(void **state)
+static void test_stalled_server_ignores_requests(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=stall:100%:0");
     struct protocol_go go = faulty_go(0);
@@ -442,8 +442,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_reset_waits_for_a_slow_reader),
-        cmocka_unit_test(test_silent_connections_are_let_go),
-        cmocka_unit_test(test_stalled_server_takes_no_notice),
+        cmocka_unit_test(test_silent_connections_are_closed),
+        cmocka_unit_test(test_stalled_server_ignores_requests),
         cmocka_unit_test(test_corrupt),
         cmocka_unit_test(test_disorder),
         cmocka_unit_test(test_overlong),

@@ -1,5 +1,5 @@
-/* Clients that come back, and devices that were away: a GO that goes on where an earlier one was
- * cut, on the same schedule, and the fault that gives a reason to. */
+/* Clients that reconnect: a GO that resumes an earlier one on the same schedule, and the fault that
+ * restarts a device. */
 #include "mock_servers/tests/fleet_under_test.h"
 
 enum { FRAMES = 20, LENGTH_MIN = 300, LENGTH_MAX = 4000 };
@@ -23,7 +23,7 @@ static uint8_t *rest_take(int handle, const struct protocol_go *go)
     return data;
 }
 
-static void test_goes_on_from_any_frame(void **state)
+static void test_resumes_from_any_frame(void **state)
 {
     static const uint64_t froms[] = {1, 7, FRAMES - 1};
     struct fleet_under_test fleet = fleet_begin("--count=1");
@@ -43,7 +43,7 @@ static void test_goes_on_from_any_frame(void **state)
     fleet_end(&fleet);
 }
 
-/* What was due meanwhile comes at once, and says when it ought to have come. */
+/* Frames that were due meanwhile come at once, stamped with the time at which they were due. */
 static void test_keeps_the_schedule(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
@@ -69,7 +69,7 @@ static void test_keeps_the_schedule(void **state)
     fleet_end(&fleet);
 }
 
-/* A client that comes back gets on: the fault is not committed again. */
+/* After a reconnect the fault is not committed again. */
 static void test_a_cut_is_not_repeated(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=truncate:1:7");
@@ -89,7 +89,7 @@ static void test_a_cut_is_not_repeated(void **state)
     fleet_end(&fleet);
 }
 
-static void test_all_of_a_process_say_so(void **state)
+static void test_the_process_has_an_identity(void **state)
 {
     struct fleet_under_test one = fleet_begin("--count=1"), other = fleet_begin("--count=1");
     const uint64_t process = stats_of(&one, 1).process;
@@ -109,7 +109,7 @@ static void assert_reset(int handle)
     close(handle);
 }
 
-/* Every connection of the device goes, of that one alone; then it refuses, then it is back. */
+/* All connections of this device only are reset; then it refuses new ones, then accepts again. */
 static void test_a_device_restarts(void **state)
 {
     struct fleet_under_test fleet =
@@ -147,10 +147,10 @@ static void test_a_device_restarts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goes_on_from_any_frame),
+        cmocka_unit_test(test_resumes_from_any_frame),
         cmocka_unit_test(test_keeps_the_schedule),
         cmocka_unit_test(test_a_cut_is_not_repeated),
-        cmocka_unit_test(test_all_of_a_process_say_so),
+        cmocka_unit_test(test_the_process_has_an_identity),
         cmocka_unit_test(test_a_device_restarts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,12 +90,12 @@ static void test_too_few_descriptors(void **state)
     assert_non_null(strstr(text, "ulimit -Hn 1104"));
 }
 
-/* One listener for all: each server is where it would be with a listener of its own, and nobody is
- * anywhere else. */
+/* With one listener for all, each server has the address that it would have with its own, and no
+ * other address is served. */
 static void test_shared_listeners(void **state)
 {
-    /* Of all addresses at once, so a number that no fleet of another test has, nor the kernel
-     * gives. */
+    /* Bound on all addresses, so the port must be free of other tests and outside the kernel's
+     * range. */
     const uint16_t number = (uint16_t)(10000 + getpid() % 9000);
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(number)};
     char port[32];

@@ -101,7 +101,7 @@ static void test_no_room_in_the_system(void **state)
     make_all(tapes);
     files_limit(RLIM_INFINITY);
     assert_false(tape_is_good(tape));
-    struct tape *again = take(tapes, 1); /* a new one: the failed one is nobody's any more */
+    struct tape *again = take(tapes, 1); /* a new one; the failed one is not found any more */
     assert_ptr_not_equal(again, tape);
     make_all(tapes);
     assert_true(tape_is_good(again));
