@@ -17,7 +17,7 @@ static int compare_numbers(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Nearest rank: a value that was measured, never one in between. */
+/* Nearest rank: always a measured value. */
 static double quantile(const double *sorted, uint32_t count, double share)
 {
     uint32_t rank = (uint32_t)(share * count);
@@ -174,7 +174,7 @@ static uint64_t frame_errors(const struct row_tally *errors)
     return total;
 }
 
-static bool differ(struct row *row, const char *format, uint64_t left, uint64_t right)
+static bool audit_differs(struct row *row, const char *format, uint64_t left, uint64_t right)
 {
     if (left == right)
         return false;
@@ -183,24 +183,24 @@ static bool differ(struct row *row, const char *format, uint64_t left, uint64_t 
     return true;
 }
 
-/* What came and stayed: against what was asked for, and what was processed. True: all is well. */
-static bool holds_here(struct row *row, const struct audit *audit)
+/* Compares the received bytes with those asked for and those processed. */
+static bool audit_client(struct row *row, const struct audit *audit)
 {
     bool sizes_known = audit->expected_bytes != UINT64_MAX;
     uint64_t kept_bytes = row->bytes - row->discarded_bytes;
-    return !(differ(row, "fail: %llu blocks lost", row->blocks_lost, 0) ||
-             differ(row, "fail: %llu operations lost", audit->operations_lost, 0) ||
-             differ(row, "fail: %llu connections with bad frames", frame_errors(row->errors), 0) ||
-             (sizes_known && differ(row, "fail: received %llu bytes, asked for %llu", kept_bytes,
-                                    audit->expected_bytes)) ||
-             differ(row, "fail: processed frames of %llu bytes, received %llu",
-                    audit->processed_bytes, kept_bytes));
+    return !(audit_differs(row, "fail: %llu blocks lost", row->blocks_lost, 0) ||
+             audit_differs(row, "fail: %llu operations lost", audit->operations_lost, 0) ||
+             audit_differs(row, "fail: %llu connections with bad frames", frame_errors(row->errors),
+                           0) ||
+             (sizes_known && audit_differs(row, "fail: received %llu bytes, asked for %llu",
+                                           kept_bytes, audit->expected_bytes)) ||
+             audit_differs(row, "fail: processed frames of %llu bytes, received %llu",
+                           audit->processed_bytes, kept_bytes));
 }
 
-/* Against what the servers say. A connection that is lost takes what is on its way along, so that
- * they may have sent more then; and servers that were started anew have forgotten what they
- * sent. */
-static bool holds_there(struct row *row, const struct audit *audit)
+/* Compares the received bytes with those that the servers sent. A lost connection loses bytes on
+ * their way, so servers that were asked again may have sent more. Restarted servers do not know. */
+static bool audit_servers(struct row *row, const struct audit *audit)
 {
     if (row->server_bytes == ROW_UNKNOWN && row->options->reconnect)
         return true;
@@ -210,8 +210,8 @@ static bool holds_there(struct row *row, const struct audit *audit)
     }
     if (audit->reasked && row->server_bytes > row->bytes)
         return true;
-    return !differ(row, "fail: servers sent %llu bytes, received %llu", row->server_bytes,
-                   row->bytes);
+    return !audit_differs(row, "fail: servers sent %llu bytes, received %llu", row->server_bytes,
+                          row->bytes);
 }
 
 void measure_audit(struct row *row, const struct audit *audit)
@@ -220,7 +220,7 @@ void measure_audit(struct row *row, const struct audit *audit)
         snprintf(row->audit, sizeof row->audit, "none: no server connected");
         return;
     }
-    if (!holds_here(row, audit))
+    if (!audit_client(row, audit))
         return;
     const bool foreign = row->options->request.given;
     if (foreign && audit->reasked)
@@ -229,12 +229,12 @@ void measure_audit(struct row *row, const struct audit *audit)
                  "frames may be missing or be there twice");
     else if (foreign)
         snprintf(row->audit, sizeof row->audit, "none: servers that are not ours do not tell");
-    else if (holds_there(row, audit))
+    else if (audit_servers(row, audit))
         snprintf(row->audit, sizeof row->audit, "pass");
 }
 
-/* The share of the wire that the payload took with all that is around it: a full frame at MTU 1500
- * carries 1448 bytes of TCP's payload and takes 1538 of the wire. */
+/* The share of the link's rate that was used. At MTU 1500 a full Ethernet frame carries 1448 bytes
+ * of TCP payload and takes 1538 bytes on the wire. */
 static double link_share(const struct row *row)
 {
     enum { BITS_PER_BYTE = 8 };

@@ -17,17 +17,16 @@ struct attempt {
     int result; /* 0, or a portable negative code */
 };
 
-/* measure_connects: counts, times and quantiles of all attempts. Returns 0, or -1 without
- * memory. */
+/* measure_connects: counts, times and quantiles of all attempts. 0, or -1 without memory. */
 int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count);
 
-/* measure_connected: counts alone, after connects that failed were tried again. */
+/* measure_connected: only the counts, after failed connects were tried again. */
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count);
 
-/* measure_kb: as a row counts memory; what could not be read, 0, is unknown. */
+/* measure_kb: bytes in the row's kB; 0 could not be read and is unknown. */
 uint64_t measure_kb(uint64_t bytes);
 
-/* measure_threads: of this process, now. */
+/* measure_threads: counts the threads of this process. */
 void measure_threads(struct row *row);
 
 /* measure_first: lowers *first_ns, when the first byte came (UINT64_MAX: none), to `now_ns`. */
@@ -41,7 +40,7 @@ uint64_t measure_stall_ns(const struct collector_options *options, uint32_t serv
 uint64_t measure_expected_bytes(const struct request_set *requests, const struct attempt *attempts,
                                 uint32_t count);
 
-/* measure_span: times and CPU between two usages; last_ns < first_ns: no frame ever came.
+/* measure_span: times and CPU between two usages; last_ns < first_ns: no frame came.
  * row->bytes and row->frames are known. */
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after);

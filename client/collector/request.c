@@ -1,4 +1,4 @@
-/* Writes what is sent to each server, and computes what it owes for it. */
+/* Writes the request of each server and computes what the server owes. */
 #include "client/collector/request.h"
 
 #include <assert.h>
@@ -19,7 +19,7 @@ static uint64_t lengths_sum(const struct protocol_go *go)
     return sum;
 }
 
-/* What may have to be said over another connection fits, too. */
+/* Checks that the longest form, which request_again may write, fits too. */
 static int go_fill(struct request *request, const struct protocol_go *go)
 {
     struct protocol_go longest = *go;
@@ -47,7 +47,7 @@ static void foreign_fill(struct request *request, const struct collector_options
     request->bytes_expected = UINT64_MAX;
 }
 
-/* What every server is asked that is not idle. */
+/* The request of every server that is not idle, apart from its seed. */
 static struct protocol_go go_of(const struct request_set *requests,
                                 const struct collector_options *options, uint32_t asked)
 {
@@ -127,7 +127,7 @@ bool request_is_idle(const struct request_set *requests, uint32_t index)
     return index * asked_percent % PERCENT >= asked_percent;
 }
 
-/* The first one is; then each at which the sum of percents has passed another hundred. */
+/* Server 0, and each at which the sum of percentages passes a multiple of 100. */
 uint32_t request_asked(const struct request_set *requests, uint32_t servers)
 {
     const uint64_t asked_percent = PERCENT - requests->idle_percent;
@@ -184,7 +184,7 @@ const char *request_end_reason(const struct stream *stream)
     if (stream->partial_bytes > 0)
         return frame_error_name(FRAME_TRUNCATED);
     if (stream->bytes_expected == UINT64_MAX && request_counts_bytes(stream))
-        return NULL; /* the number of frames is not known when only the server knows their sum */
+        return NULL; /* bytes alone do not tell how many frames there were */
     return stream->frames_expected != UINT64_MAX ? "closed-early" : NULL;
 }
 

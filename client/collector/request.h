@@ -1,5 +1,5 @@
-/* What is sent to a server, and what it owes for it. Four seeds are shared by all servers, so that
- * the devices can share their tapes. */
+/* What the client sends to each server, and what the server owes for it. All servers share four
+ * seeds, so that the devices can share their tapes. */
 #ifndef FANIN_COLLECTOR_REQUEST_H
 #define FANIN_COLLECTOR_REQUEST_H
 
@@ -13,58 +13,57 @@
 enum { REQUEST_SEEDS = 4 };
 
 struct request {
-    struct protocol_go go; /* frames 0: not ours */
+    struct protocol_go go; /* frames 0: the request is --request */
     char text[TEXT_BYTES_MAX + 1];
     size_t bytes;             /* 0: nothing is sent */
-    uint64_t frames_expected; /* UINT64_MAX: not known */
-    uint64_t bytes_expected;  /* UINT64_MAX: not known */
+    uint64_t frames_expected; /* UINT64_MAX: unknown */
+    uint64_t bytes_expected;  /* UINT64_MAX: unknown */
 };
 
 struct request_set {
-    bool foreign; /* the servers are not ours */
+    bool foreign; /* --request: the servers are not fanin-servers */
     uint64_t run; /* identifies this run to the fleet */
     struct request requests[REQUEST_SEEDS];
-    struct request idle;  /* nothing is sent, nothing owed */
-    struct request flood; /* of server 0; bytes 0: it is as the others are */
+    struct request idle;  /* of idle servers: empty */
+    struct request flood; /* of server 0 with --flood; bytes 0: none */
     uint64_t idle_percent;
     char login[PROTOCOL_LINE_BYTES_MAX];
-    size_t login_bytes; /* 0: none is wanted */
+    size_t login_bytes; /* 0: no login */
 };
 
-/* request_set_fill: writes the lines for `servers` servers. 0, or -1 with `why` if one does not
- * fit. */
+/* request_set_fill: writes the requests for `servers` servers. 0, or -1 with `why` if a line is too
+ * long. */
 int request_set_fill(struct request_set *requests, const struct collector_options *options,
                      uint32_t servers, char *why, size_t why_bytes);
 
 /* request_of: the request of server `index`. */
 const struct request *request_of(const struct request_set *requests, uint32_t index);
 
-/* request_is_idle: server `index` is only connected to. Idle ones lie evenly between the others, of
- * which the first server is one. */
+/* request_is_idle: server `index` is connected and not asked. Idle servers are evenly spread; the
+ * first server is never idle. */
 bool request_is_idle(const struct request_set *requests, uint32_t index);
 
-/* request_asked: how many of the first `servers` are not idle. */
+/* request_asked: the number of servers among the first `servers` that are not idle. */
 uint32_t request_asked(const struct request_set *requests, uint32_t servers);
 
-/* request_again: writes into `text` what is sent over another connection of a stream that began
- * `ago_ns` ago and of which `from` frames have come. Returns its length. The same text again for
- * servers that are not ours. */
+/* request_again: writes the request for a new connection of a stream that began `ago_ns` ago and
+ * continues with frame `from`. Returns its length. A --request is repeated as it is. */
 size_t request_again(const struct request *request, uint64_t from, uint64_t ago_ns,
                      char text[TEXT_BYTES_MAX + 1]);
 
-/* request_whole_frames: how many whole frames the first `bytes` of the answer are, with the bytes
- * behind them in *rest. 0 and 0 if lengths are not known. */
+/* request_whole_frames: the number of whole frames in the first `bytes` of the answer; *rest is the
+ * part of the next one. Both are 0 if frame lengths are unknown. */
 uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uint64_t *rest);
 
 /* request_is_answered: the stream has all that its server owes. */
 bool request_is_answered(const struct stream *stream);
 
-/* request_counts_bytes: the stream's receiver counts bytes and does not look for frames; one that
- * looks has found a frame, or a part of one, in whatever has come. */
+/* request_counts_bytes: the stream's receiver counts bytes and does not look for frames. A receiver
+ * that looks has found a frame, or a part of one, as soon as there is data. */
 bool request_counts_bytes(const struct stream *stream);
 
-/* request_end_reason: why it is a failure that the server closes now; NULL: it is none, this is
- * how an answer of unknown length ends. */
+/* request_end_reason: the error if the server closes now; NULL: an answer of unknown length is
+ * complete. */
 const char *request_end_reason(const struct stream *stream);
 
 /* How a login ends, if not with "OK". These names are the same on every engine and in a peer. */

@@ -38,7 +38,7 @@ static int port_read(const char *text)
     return *end == '\0' && port >= 1 && port <= PORT_MAX ? (int)port : -1;
 }
 
-/* Splits in place; a host with colons of its own stands in brackets. */
+/* Splits "host:port" in place; an IPv6 address is in brackets. Returns the port, or -1. */
 static int entry_split(char *entry, char **host)
 {
     char *colon = strrchr(entry, ':');
@@ -77,18 +77,18 @@ static int entry_add(struct servers *servers, const char *text, size_t bytes, ch
     return servers_add(servers, &address, why, why_bytes);
 }
 
-/* ---- the three ways to name them ------------------------------------------------------------- */
+/* ---- N, LIST, @FILE ----------- ------------------------------------------------------------- */
 
 static int list_read(struct servers *servers, const char *list, char *why, size_t why_bytes)
 {
-    char reason[REASON_BYTES_MAX];
-    for (;;) {
+    const size_t used = (size_t)snprintf(why, why_bytes, "--servers: ");
+    for (;; list++) {
         size_t bytes = strcspn(list, ",");
-        if (entry_add(servers, list, bytes, reason, sizeof reason) != 0)
-            return why_write(why, why_bytes, "--servers: %s", reason);
-        if (list[bytes] == '\0')
+        if (entry_add(servers, list, bytes, why + used, why_bytes - used) != 0)
+            return -1;
+        list += bytes;
+        if (*list == '\0')
             return 0;
-        list += bytes + 1;
     }
 }
 
@@ -102,8 +102,8 @@ static int line_read(struct servers *servers, char *line, char *why, size_t why_
     return bytes == 0 ? 0 : entry_add(servers, line, bytes, why, why_bytes);
 }
 
-/* False: the file ends. What does not fit is dropped: as a comment it may be, as a server it would
- * be too long in any case. */
+/* False at the end of the file. Drops the rest of a line that is too long: only a comment can be
+ * that long. */
 static bool line_next(FILE *file, char line[LINE_BYTES_MAX])
 {
     int byte = 0;
@@ -125,15 +125,13 @@ static int file_read(struct servers *servers, const char *path, char *why, size_
     for (unsigned number = 1; result == 0 && line_next(file, line); number++) {
         result = line_read(servers, line, reason, sizeof reason);
         if (result != 0)
-            snprintf(why, why_bytes, "%s:%u: %s", path, number, reason);
+            why_write(why, why_bytes, "%s:%u: %s", path, number, reason);
     }
-    if (result == 0 && ferror(file)) {
-        snprintf(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
-        result = -1;
-    } else if (result == 0 && servers->count == 0) {
-        snprintf(why, why_bytes, "--servers: '%s' names no server", path);
-        result = -1;
-    }
+    if (result == 0 && ferror(file))
+        result =
+            why_write(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
+    else if (result == 0 && servers->count == 0)
+        result = why_write(why, why_bytes, "--servers: '%s' names no server", path);
     fclose(file);
     return result;
 }

@@ -27,9 +27,8 @@ static int grow(struct framer *framer, struct budget *budget, size_t bytes)
     return 0;
 }
 
-/* The rest of a frame is moved to the front at once, and no receive is offered more than
- * FRAMER_READ_BYTES: what is copied for that is warm, and all connections together touch less
- * memory. */
+/* Moves an unfinished frame to the front at once, while it is in the cache, and offers a receive
+ * FRAMER_READ_BYTES only, so that all connections together touch less memory. */
 static uint8_t *room_in_own(struct framer *framer, struct budget *budget, size_t *room_bytes)
 {
     if (framer->begin > 0) {
@@ -60,8 +59,8 @@ uint8_t *framer_room(struct peer_link *link, uint8_t *shared, size_t *room_bytes
     return shared + pending;
 }
 
-/* What is left of the shared buffer, from the unfinished frame on. */
-static enum frame_error put_aside(struct framer *framer, struct budget *budget, const uint8_t *rest,
+/* Saves the unfinished frame at the end of the shared buffer. */
+static enum frame_error save_rest(struct framer *framer, struct budget *budget, const uint8_t *rest,
                                   size_t bytes)
 {
     framer->begin = framer->end = 0;
@@ -116,7 +115,7 @@ static enum frame_error take_frames(struct peer_link *link, struct processor *pr
         framer->frame_bytes = frame_bytes;
     }
     if (framer->carried)
-        return put_aside(framer, &peer->budget, frame, (size_t)(after - frame));
+        return save_rest(framer, &peer->budget, frame, (size_t)(after - frame));
     framer->begin = (size_t)(frame - framer->own);
     framer->end = (size_t)(after - framer->own);
     return FRAME_OK;

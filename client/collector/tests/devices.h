@@ -1,5 +1,5 @@
-/* A few devices inside the test's own process, good ones and bad ones: each listens on a port of
- * the kernel's choice and serves every connection on a thread of its own, blocking. */
+/* Good and faulty devices in the test's own process. Each listens on a port that the kernel chooses
+ * and serves every connection on a thread of its own, blocking. */
 #ifndef FANIN_TESTS_DEVICES_H
 #define FANIN_TESTS_DEVICES_H
 
@@ -16,7 +16,7 @@ enum {
     DEVICE_FILLERS = 4, /* connects that fill a queue of none */
 };
 
-/* What a device does wrong; the frame it does it in is the second. */
+/* The faults of a device; they appear in its second frame. */
 enum device_fault {
     DEVICE_GOOD,
     DEVICE_REFUSES,      /* its port is taken, but nobody listens */

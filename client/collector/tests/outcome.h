@@ -1,4 +1,4 @@
-/* What a program leaves behind: its exit code, its row, what it said. */
+/* The results of a program: its exit code, its row, its error output. */
 #ifndef FANIN_TESTS_OUTCOME_H
 #define FANIN_TESTS_OUTCOME_H
 

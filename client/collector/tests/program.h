@@ -1,5 +1,5 @@
-/* A built program as others run it, against devices in the test's own process: its exit code, what
- * it wrote, the limits that it ran under. One fleet and one outcome a test program. */
+/* Runs a built program against devices in the test's own process: its exit code, its output, its
+ * resource limits. A test program has one fleet and one outcome. */
 #ifndef FANIN_TESTS_PROGRAM_H
 #define FANIN_TESTS_PROGRAM_H
 
@@ -26,7 +26,7 @@ enum { ARGUMENTS_MAX = 16 };
 extern struct devices devices;
 extern struct outcome outcome;
 
-/* What the next programs may use: descriptors, address space; 0: as the tests. */
+/* Limits of the next programs: descriptors, address space; 0: those of the test. */
 struct program_limit {
     __typeof__(RLIMIT_AS) resource;
     rlim_t most;

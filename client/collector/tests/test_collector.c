@@ -1,6 +1,5 @@
 /* The collector end to end, against devices in this process: every scheme, both bindings, both ways
- * to connect, and everything that servers can do wrong. What is held is the row and the exit
- * code. */
+ * to connect, and every fault of a server. Checks the row and the exit code. */
 #include "client/buffers/scheme.h"
 #include "client/collector/collector.h"
 #include "cport/cport.h"
@@ -8,7 +7,7 @@
 
 enum { FLEET = 6, OPTIONS_MAX = 32 };
 
-/* Runs the client on the fleet with these options besides; NULL ends them. */
+/* Runs the client on the devices with these options; NULL ends them. */
 static void collect(const char *option, ...)
 {
     char list[DEVICES_MAX * 24], servers[sizeof list + 16];
@@ -95,7 +94,7 @@ static void markers_may_be_of_any_length(void **state)
     }
 }
 
-/* The servers are held back, at caps that a few frames fill, and nothing is lost. */
+/* A few frames fill the cap: the client stops receiving, and nothing is lost. */
 static void a_cap_holds_servers_back_and_loses_nothing(void **state)
 {
     static const struct {
@@ -118,7 +117,8 @@ static void a_cap_holds_servers_back_and_loses_nothing(void **state)
         waits += outcome_count(&outcome, "buffer_cap_waits");
         devices_close(NULL);
     }
-    assert_true(waits > 0); /* of all together: a quick machine may never fill one of them */
+    assert_true(waits >
+                0); /* in all cases together: a fast machine may never reach one of the caps */
 }
 
 static void logs_in_first(void **state)
@@ -148,7 +148,7 @@ static void assert_foreign(unsigned frames)
     assert_string_equal(outcome_text(&outcome, "verify"), "none");
 }
 
-static void collects_from_servers_that_are_not_ours(void **state)
+static void collects_from_foreign_servers(void **state)
 {
     devices_open(0, 2, DEVICE_FOREIGN);
     collect("--request=READ\\n", "--end-marker=\\x03", "--frames=7", NULL);
@@ -165,7 +165,7 @@ static void collects_until_a_server_closes(void **state)
     assert_true(outcome_number(&outcome, "elapsed_ms") > 0);
 }
 
-static void a_server_that_is_not_ours_may_fail_too(void **state)
+static void a_foreign_server_may_fail(void **state)
 {
     devices_open(0, 1, DEVICE_SENDS_FIRST);
     collect("--request=", "--end-marker=\\x03", "--frames=8", NULL);
@@ -210,7 +210,7 @@ static void a_bad_server_fails_alone(void **state)
     }
 }
 
-static void frames_too_many_fail_the_audit(void **state)
+static void surplus_frames_fail_the_audit(void **state)
 {
     devices_open(FLEET, 1, DEVICE_ADDS);
     collect("--frames=2", "--size=256..300", NULL);
@@ -260,11 +260,11 @@ int main(void)
         CASE(markers_may_be_of_any_length),
         CASE(a_cap_holds_servers_back_and_loses_nothing),
         CASE(logs_in_first),
-        CASE(collects_from_servers_that_are_not_ours),
+        CASE(collects_from_foreign_servers),
         CASE(collects_until_a_server_closes),
-        CASE(a_server_that_is_not_ours_may_fail_too),
+        CASE(a_foreign_server_may_fail),
         CASE(a_bad_server_fails_alone),
-        CASE(frames_too_many_fail_the_audit),
+        CASE(surplus_frames_fail_the_audit),
         CASE(nothing_listening_is_a_failed_row),
         CASE(a_wrong_login_is_refused),
         CASE(a_login_that_is_not_answered_has_a_time_limit),

@@ -1,4 +1,4 @@
-/* The collector's command line: what is wrong is one line that names it, and exit code 2. */
+/* The collector's command line: wrong use is one line that names the option, and exit code 2. */
 #include "client/collector/collector.h"
 #include "client/collector/options.h"
 #include "client/collector/request.h"
@@ -86,14 +86,14 @@ static void wrong_use_is_one_line_that_names_it(void **state)
     }
 }
 
-static void a_row_that_cannot_be_written_is_told_before_the_run(void **state)
+static void a_row_that_cannot_be_written_is_reported_before_the_run(void **state)
 {
     char *arguments[] = {(char *)"fanin-client", (char *)"--servers=1", (char *)"--json=/no/dir/x",
                          NULL};
     assert_int_equal(collector_main(3, arguments), EXIT_MACHINE_CANNOT);
 }
 
-static void a_dry_run_connects_to_nobody(void **state)
+static void a_dry_run_connects_to_no_server(void **state)
 {
     static struct outcome outcome;
     char *arguments[8] = {(char *)"fanin-client", (char *)"--servers=127.0.0.1:1",
@@ -195,7 +195,7 @@ static void a_file_has_one_server_a_line(void **state)
     assert_string_equal(server_at(2), "[::1]:3");
 }
 
-static void a_wrong_line_is_told_with_its_number(void **state)
+static void a_wrong_line_is_reported_with_its_number(void **state)
 {
     char path[32], why[512], wanted[64];
     write_list("127.0.0.1:1\n# fine\n127.0.0.1\n", path);
@@ -242,14 +242,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_use_is_one_line_that_names_it),
-        cmocka_unit_test(a_row_that_cannot_be_written_is_told_before_the_run),
-        cmocka_unit_test(a_dry_run_connects_to_nobody),
+        cmocka_unit_test(a_row_that_cannot_be_written_is_reported_before_the_run),
+        cmocka_unit_test(a_dry_run_connects_to_no_server),
         cmocka_unit_test(defaults_are_resolved),
         cmocka_unit_test_teardown(a_number_means_ports_in_a_row, servers_end),
         cmocka_unit_test_teardown(ports_may_be_spread_over_addresses, servers_end),
         cmocka_unit_test_teardown(a_list_takes_both_families_and_names, servers_end),
         cmocka_unit_test_teardown(a_file_has_one_server_a_line, servers_end),
-        cmocka_unit_test_teardown(a_wrong_line_is_told_with_its_number, servers_end),
+        cmocka_unit_test_teardown(a_wrong_line_is_reported_with_its_number, servers_end),
         cmocka_unit_test(four_seeds_are_shared_and_sums_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

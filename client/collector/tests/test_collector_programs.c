@@ -5,7 +5,7 @@ enum { FLEET = 5, DESCRIPTORS_FEW = 50 };
 
 /* ---- the client ------------------------------------------------------------------------------ */
 
-static void a_row_on_standard_output_is_all_that_is_there(void **state)
+static void standard_output_has_the_row_alone(void **state)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client", (const char *const[]){"--frames=5", "--json=-", NULL});
@@ -16,7 +16,7 @@ static void a_row_on_standard_output_is_all_that_is_there(void **state)
     assert_string_equal(outcome_text(&outcome, "audit"), "pass");
 }
 
-static void a_summary_is_for_people(void **state)
+static void the_summary_is_readable(void **state)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client", (const char *const[]){"--frames=5", NULL});
@@ -25,7 +25,7 @@ static void a_summary_is_for_people(void **state)
     assert_non_null(strstr(outcome.row, "connect     5 of 5 servers in "));
 }
 
-static void help_and_version_are_there(void **state)
+static void help_and_version_are_printed(void **state)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client", (const char *const[]){"--help", NULL});
@@ -70,7 +70,7 @@ static void a_signal_ends_the_run_with_a_row(void **state)
     assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
 }
 
-static void too_few_descriptors_are_told_with_what_to_do(void **state)
+static void too_few_descriptors_are_reported_with_advice(void **state)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_limits[0].most = DESCRIPTORS_FEW;
@@ -122,12 +122,12 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, devices_close)
     const struct CMUnitTest tests[] = {
-        CASE(a_row_on_standard_output_is_all_that_is_there),
-        CASE(a_summary_is_for_people),
-        CASE(help_and_version_are_there),
+        CASE(standard_output_has_the_row_alone),
+        CASE(the_summary_is_readable),
+        CASE(help_and_version_are_printed),
         CASE(hand_overs_are_counted_where_threads_take_them),
         CASE(a_signal_ends_the_run_with_a_row),
-        CASE(too_few_descriptors_are_told_with_what_to_do),
+        CASE(too_few_descriptors_are_reported_with_advice),
         CASE(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

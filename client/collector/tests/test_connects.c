@@ -1,5 +1,5 @@
-/* Connects that fail, counted the same way on every engine and in both modes: what no server
- * answers must end by the limit, and by nothing else. */
+/* Failed connects are counted the same way on every engine and in both modes. A connect that is not
+ * answered ends at its time limit and at no other time. */
 #include <signal.h>
 #include <sys/time.h>
 

@@ -1,5 +1,4 @@
-/* Servers that are not asked, and one that floods: what that leaves of the audit, in the client and
- * in its peers. */
+/* Idle servers, and one that floods: the audit of the client and of its peers. */
 #include "client/buffers/scheme.h"
 #include "client/collector/request.h"
 #include "client/collector/tests/program.h"
@@ -67,8 +66,8 @@ static void idle_servers_are_connected_and_owe_nothing(void **state)
     }
 }
 
-/* The first of the two that are left is mute: it fails, and what is idle does not. */
-static void what_is_idle_does_not_hold_up_the_end(void **state)
+/* The servers that are asked are mute and fail; the idle ones do not. */
+static void idle_servers_do_not_delay_the_end(void **state)
 {
     devices_open(0, FLEET, DEVICE_MUTE);
     program_run_patiently(
@@ -113,10 +112,8 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, devices_close)
     const struct CMUnitTest tests[] = {
-        CASE(idle_servers_lie_between_the_others),
-        CASE(idle_servers_are_connected_and_owe_nothing),
-        CASE(what_is_idle_does_not_hold_up_the_end),
-        CASE(a_flood_is_counted_and_has_no_latency),
+        CASE(idle_servers_lie_between_the_others), CASE(idle_servers_are_connected_and_owe_nothing),
+        CASE(idle_servers_do_not_delay_the_end),   CASE(a_flood_is_counted_and_has_no_latency),
         CASE(peers_leave_idle_servers_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

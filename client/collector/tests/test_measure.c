@@ -1,4 +1,4 @@
-/* Figures and verdicts from what was noted. */
+/* Figures and verdicts of a row. */
 #include <math.h>
 
 #include "client/collector/measure.h"
@@ -123,7 +123,7 @@ static void each_part_of_the_audit_can_fail(void **state)
     assert_audit(&audit, "fail: servers sent 1150 bytes, received 1100");
 }
 
-static void servers_that_are_not_ours_have_no_audit(void **state)
+static void foreign_servers_have_no_audit(void **state)
 {
     struct audit audit = row_begin(false);
     options.request.given = true;
@@ -223,7 +223,7 @@ int main(void)
         cmocka_unit_test_setup(a_span_gives_rates, fresh),
         cmocka_unit_test_setup(a_run_without_a_byte_has_no_rates, fresh),
         cmocka_unit_test(each_part_of_the_audit_can_fail),
-        cmocka_unit_test(servers_that_are_not_ours_have_no_audit),
+        cmocka_unit_test(foreign_servers_have_no_audit),
         cmocka_unit_test(missed_frames_are_counted_where_frames_are),
         cmocka_unit_test(a_failure_has_its_reason),
         cmocka_unit_test(the_bottleneck_is_where_time_goes),

@@ -80,7 +80,7 @@ static void assert_recovered(unsigned servers)
 
 /* ---- outages -------------------------------------------------------------------------------- */
 
-static void every_scheme_goes_on_after_a_restart(void **state)
+static void every_scheme_continues_after_a_restart(void **state)
 {
     const char *engine;
     struct fleet_under_test fleet = fleet_begin("--count=4", "--fault=restart:2:100");
@@ -100,7 +100,7 @@ static void every_scheme_goes_on_after_a_restart(void **state)
     fleet_end(&fleet);
 }
 
-static void every_kind_of_loss_is_made_good(void **state)
+static void reconnecting_recovers_from_every_loss(void **state)
 {
     static const char *const faults[] = {"--fault=reset:2", "--fault=truncate:2",
                                          "--fault=stop-short:2", "--fault=stall:2"};
@@ -127,7 +127,7 @@ static void every_kind_of_loss_is_made_good(void **state)
 
 /* A restart without --reconnect; a bad frame, which is the server's fault and not the network's; the
  * fault at frame 0, which comes again at each try; a server that refuses. */
-static void what_cannot_be_made_good_is_counted(void **state)
+static void what_cannot_be_recovered_is_counted(void **state)
 {
     static const struct {
         const char *fault, *options[4], *tally, *name;
@@ -176,7 +176,7 @@ static void what_cannot_be_made_good_is_counted(void **state)
 }
 
 /* At a rate: what was due during the outage is late by its own clock, and none of it is missing. */
-static void what_was_due_meanwhile_is_late(void **state)
+static void frames_due_during_an_outage_are_late(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=4", "--fault=restart:1:600");
     collect(&fleet, COUNT, LOAD, RECONNECT, "--rate=160", NULL);
@@ -189,7 +189,7 @@ static void what_was_due_meanwhile_is_late(void **state)
 }
 
 /* Half of the answer, three times: from its start each time. */
-static void servers_that_are_not_ours_are_asked_anew(void **state)
+static void foreign_servers_are_asked_from_the_start(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=stop-short:1");
     collect(&fleet, 1,
@@ -376,7 +376,7 @@ static void collect_logins(const struct fleet_under_test *fleet, unsigned tries,
     }
 }
 
-static void every_end_of_a_login_has_its_name(void **state)
+static void every_login_error_has_its_name(void **state)
 {
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     const char *engine;
@@ -391,7 +391,7 @@ static void every_end_of_a_login_has_its_name(void **state)
     fleet_end(&fleet);
 }
 
-static void the_raw_loop_counts_logins_alike(void **state)
+static void the_raw_loop_counts_logins_the_same(void **state)
 {
     struct client client;
     struct fleet_under_test fleet = fleet_begin("--count=6", "--login=a:b", LOGIN_FAULTS);
@@ -404,7 +404,7 @@ static void the_raw_loop_counts_logins_alike(void **state)
 }
 
 /* A wrong password is final; the other failures are tried again as often as it is allowed. */
-static void logins_are_tried_again_but_for_a_refusal(void **state)
+static void logins_are_retried_unless_refused(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=6", "--login=a:b", LOGIN_FAULTS);
     collect_logins(&fleet, (LOGIN_NAMES - 1) * 2,
@@ -414,7 +414,7 @@ static void logins_are_tried_again_but_for_a_refusal(void **state)
     fleet_end(&fleet);
 }
 
-static void without_a_login_none_is_counted(void **state)
+static void without_a_login_there_is_no_count(void **state)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     collect(&fleet, 1, LOAD, NULL);
@@ -426,18 +426,18 @@ static void without_a_login_none_is_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_scheme_goes_on_after_a_restart),
-        cmocka_unit_test(every_kind_of_loss_is_made_good),
-        cmocka_unit_test(what_cannot_be_made_good_is_counted),
-        cmocka_unit_test(what_was_due_meanwhile_is_late),
-        cmocka_unit_test(servers_that_are_not_ours_are_asked_anew),
+        cmocka_unit_test(every_scheme_continues_after_a_restart),
+        cmocka_unit_test(reconnecting_recovers_from_every_loss),
+        cmocka_unit_test(what_cannot_be_recovered_is_counted),
+        cmocka_unit_test(frames_due_during_an_outage_are_late),
+        cmocka_unit_test(foreign_servers_are_asked_from_the_start),
         cmocka_unit_test(a_fleet_that_is_killed_and_started_again),
         cmocka_unit_test(a_fleet_that_comes_late),
         cmocka_unit_test(an_interrupted_client_ends_beside_servers_that_are_away),
-        cmocka_unit_test(every_end_of_a_login_has_its_name),
-        cmocka_unit_test(the_raw_loop_counts_logins_alike),
-        cmocka_unit_test(logins_are_tried_again_but_for_a_refusal),
-        cmocka_unit_test(without_a_login_none_is_counted),
+        cmocka_unit_test(every_login_error_has_its_name),
+        cmocka_unit_test(the_raw_loop_counts_logins_the_same),
+        cmocka_unit_test(logins_are_retried_unless_refused),
+        cmocka_unit_test(without_a_login_there_is_no_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

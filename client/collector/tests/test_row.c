@@ -144,7 +144,7 @@ static void a_row_has_the_keys_that_are_described(void **state)
     assert_non_null(strstr(text, "\"engine\":\"epoll\""));
 }
 
-static void a_skipped_row_has_them_too_and_no_numbers(void **state)
+static void a_skipped_row_has_the_same_keys_and_no_numbers(void **state)
 {
     const struct collector_options options = some_options();
     struct row row;
@@ -165,7 +165,7 @@ static void a_skipped_row_has_them_too_and_no_numbers(void **state)
     }
 }
 
-static void numbers_that_are_none_are_null(void **state)
+static void numbers_that_are_not_finite_are_null(void **state)
 {
     const struct collector_options options = some_options();
     struct row row;
@@ -190,7 +190,7 @@ static int open_program(struct program *program, char *json)
     return program_open(program, &text, json != NULL ? 4 : 3, arguments);
 }
 
-static void a_full_disk_is_told(void **state)
+static void a_full_disk_is_reported(void **state)
 {
     struct program program;
     FILE *full = fopen("/dev/full", "w");
@@ -201,7 +201,7 @@ static void a_full_disk_is_told(void **state)
     assert_int_equal(program_close(&program), EXIT_MEASURED_FAILURE);
 }
 
-static void a_path_that_cannot_be_written_is_told_at_once(void **state)
+static void a_path_that_cannot_be_written_is_reported_at_once(void **state)
 {
     struct program program;
     assert_int_equal(open_program(&program, (char *)"--json=/proc/no/such/file"),
@@ -224,10 +224,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_has_the_keys_that_are_described),
-        cmocka_unit_test(a_skipped_row_has_them_too_and_no_numbers),
-        cmocka_unit_test(numbers_that_are_none_are_null),
-        cmocka_unit_test(a_full_disk_is_told),
-        cmocka_unit_test(a_path_that_cannot_be_written_is_told_at_once),
+        cmocka_unit_test(a_skipped_row_has_the_same_keys_and_no_numbers),
+        cmocka_unit_test(numbers_that_are_not_finite_are_null),
+        cmocka_unit_test(a_full_disk_is_reported),
+        cmocka_unit_test(a_path_that_cannot_be_written_is_reported_at_once),
         cmocka_unit_test(the_exit_code_is_the_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

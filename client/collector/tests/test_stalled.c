@@ -1,5 +1,5 @@
-/* The built client with its processing thread held for a while, as by a debugger or a page that is
- * slow to come: memory stays under the cap, nothing is lost, and then it goes on as before. */
+/* The built client while its processing thread is stopped for a moment, as by a debugger or a page
+ * fault: memory stays under the cap, nothing is lost, and the run then continues. */
 #include <dirent.h>
 #include <errno.h>
 #include <sys/ptrace.h>

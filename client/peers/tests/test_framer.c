@@ -1,5 +1,5 @@
-/* framer.h: frames come out whole and in order, however receives cut them, with and without a
- * shared buffer, put together or in slices. */
+/* framer.h: frames are processed whole and in order, however receives cut them: with and without a
+ * shared buffer, whole or in slices. */
 #include "client/peers/peer.h"
 #include "client/collector/tests/outcome.h"
 
@@ -44,8 +44,8 @@ static void tear_down(struct bench *bench)
     free(bench->shared);
 }
 
-/* As a connection would: receives of at most `receive_bytes`, each after one that brings nothing.
- * The first error, or FRAME_OK. */
+/* Receives at most `receive_bytes` at a time, each after a receive that brings nothing. Returns the
+ * first error, or FRAME_OK. */
 static enum frame_error feed(struct bench *bench, size_t receive_bytes, bool shared)
 {
     uint8_t *buffer = shared ? bench->shared : NULL;
@@ -80,13 +80,13 @@ static void assert_all_come(uint32_t size_min, uint32_t size_max, size_t receive
     }
 }
 
-static void short_frames_come_whole_at_any_cut(void **state)
+static void short_frames_survive_any_cut(void **state)
 {
     for (size_t receive_bytes = 1; receive_bytes < 700; receive_bytes++)
         assert_all_come(128, 300, receive_bytes);
 }
 
-static void long_frames_come_whole_at_many_cuts(void **state)
+static void long_frames_survive_many_cuts(void **state)
 {
     static const size_t cuts[] = {997, 4096, 16384, 16385, 40000, 65535, 65536, SIZE_MAX};
     for (unsigned i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
@@ -96,8 +96,8 @@ static void long_frames_come_whole_at_many_cuts(void **state)
     }
 }
 
-/* An idle connection that takes turns at the shared buffer holds what is left of a frame, no more
- * than twice. */
+/* A connection that uses the shared buffer keeps only its unfinished frame, in at most twice that
+ * size. */
 static void the_shared_buffer_keeps_memory_small(void **state)
 {
     struct bench bench;
@@ -118,7 +118,7 @@ static void slices_copy_nothing(void **state)
     tear_down(&bench);
 }
 
-static void what_is_wrong_is_named(void **state)
+static void errors_have_names(void **state)
 {
     for (unsigned way = 0; way < 4; way++) {
         struct bench bench;
@@ -144,11 +144,11 @@ static void what_is_wrong_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(short_frames_come_whole_at_any_cut),
-        cmocka_unit_test(long_frames_come_whole_at_many_cuts),
+        cmocka_unit_test(short_frames_survive_any_cut),
+        cmocka_unit_test(long_frames_survive_many_cuts),
         cmocka_unit_test(the_shared_buffer_keeps_memory_small),
         cmocka_unit_test(slices_copy_nothing),
-        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(errors_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The peers of fanin-client, as built: each does the same job, leaves the same row, fails as the
- * client fails, and never lets a bad server disturb the others. */
+/* The built peers of fanin-client: each does the same job, writes the same row, fails as the client
+ * fails, and a bad server does not disturb the others. */
 
 int absent_main(int argc, char **argv);
 #define main absent_main
@@ -82,7 +82,7 @@ static void it_writes_the_same_row(void **state)
     assert_true(outcome_is_null(&outcome, "latency_us_p50"));
 }
 
-/* A shared buffer, one's own, and frames of more than either. */
+/* Frames that fit the shared buffer, a buffer of the connection, or neither. */
 static void frames_of_any_size_arrive(void **state)
 {
     static const char *const sizes[] = {"--size=128..300", "--size=4096", "--size=20kB..40kB",
@@ -130,8 +130,8 @@ static void it_logs_in_first(void **state)
     assert_int_equal(outcome_member_count(&outcome, "errors", "login-refused"), FLEET);
 }
 
-/* Until they close, or until enough has come; asked, or sending by themselves. */
-static void it_collects_from_servers_that_are_not_ours(void **state)
+/* Servers that are asked and ones that send at once; until they close, or by number of frames. */
+static void it_collects_from_foreign_servers(void **state)
 {
     const char *frames = peer_of(state)->finds_frames ? "--frames=7" : "--frames=0";
     devices_open(0, FLEET, DEVICE_FOREIGN);
@@ -187,7 +187,7 @@ static void a_bad_server_fails_alone(void **state)
 }
 
 /* The surplus comes with the last frame in one receive, or after it: one of five is noticed. */
-static void a_frame_too_many_fails_the_audit(void **state)
+static void a_surplus_frame_fails_the_audit(void **state)
 {
     devices_open(0, FLEET, DEVICE_ADDS);
     run_peer(state, (const char *const[]){"--frames=3", "--size=256..300", NULL});
@@ -195,7 +195,7 @@ static void a_frame_too_many_fails_the_audit(void **state)
     assert_non_null(strstr(outcome_text(&outcome, "audit"), "fail: "));
 }
 
-static void what_does_not_connect_is_counted_by_name(void **state)
+static void failed_connects_are_counted_by_name(void **state)
 {
     static const struct {
         enum device_fault fault;
@@ -231,7 +231,7 @@ static void a_signal_ends_it_with_a_row(void **state)
     assert_int_equal(outcome_member_count(&outcome, "errors", "interrupted"), FLEET);
 }
 
-static void too_few_descriptors_are_told_with_what_to_do(void **state)
+static void too_few_descriptors_are_reported_with_advice(void **state)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_limits[0].most = DESCRIPTORS_FEW;
@@ -241,7 +241,7 @@ static void too_few_descriptors_are_told_with_what_to_do(void **state)
     assert_non_null(strstr(outcome_text(&outcome, "reason"), "hard limit is 50"));
 }
 
-/* Whatever the memory suffices for, it ends in order. */
+/* However little memory there is, the program ends with a row. */
 static void memory_may_run_out_anywhere(void **state)
 {
     enum { LEAST_MB = 8, STEP_MB = 4, MOST_MB = 128, LOADER_FAILED = 127 };
@@ -273,7 +273,7 @@ static void memory_may_run_out_anywhere(void **state)
 
 /* ---- without the library --------------------------------------------------------------------- */
 
-static void one_built_without_its_library_says_so(void **state)
+static void a_peer_built_without_its_library_says_so(void **state)
 {
     FILE *errors = tmpfile();
     char name[] = "/somewhere/fanin-peer-x", *arguments[] = {name, NULL};
@@ -298,11 +298,10 @@ static void one_built_without_its_library_says_so(void **state)
     CASE(it_writes_the_same_row, peer), CASE(frames_of_any_size_arrive, peer),                     \
         CASE(a_marker_may_be_of_any_length_and_a_frame_unverified, peer),                          \
         CASE(live_frames_have_latencies, peer), CASE(it_logs_in_first, peer),                      \
-        CASE(it_collects_from_servers_that_are_not_ours, peer),                                    \
-        CASE(a_bad_server_fails_alone, peer), CASE(a_frame_too_many_fails_the_audit, peer),        \
-        CASE(what_does_not_connect_is_counted_by_name, peer),                                      \
-        CASE(a_signal_ends_it_with_a_row, peer),                                                   \
-        CASE(too_few_descriptors_are_told_with_what_to_do, peer),                                  \
+        CASE(it_collects_from_foreign_servers, peer), CASE(a_bad_server_fails_alone, peer),        \
+        CASE(a_surplus_frame_fails_the_audit, peer),                                               \
+        CASE(failed_connects_are_counted_by_name, peer), CASE(a_signal_ends_it_with_a_row, peer),  \
+        CASE(too_few_descriptors_are_reported_with_advice, peer),                                  \
         CASE(memory_may_run_out_anywhere, peer)
 
 int main(void)
@@ -315,7 +314,7 @@ int main(void)
         CASES(LIBUV_SLICES),
         CASES(LIBEVENT),
         CASES(LIBEVENT_SLICES),
-        cmocka_unit_test(one_built_without_its_library_says_so),
+        cmocka_unit_test(a_peer_built_without_its_library_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
