@@ -13,8 +13,8 @@ struct servers {
     uint32_t count, room;
 };
 
-/* servers_read: fills in the list. Resolves names, which may block. 0, or -1 with `why`, which names
- * the option or FILE:LINE. Call servers_free in both cases. */
+/* servers_read: fills in the list. Resolves names, which may block. 0, or -1 with `why`, which
+ * names the option or FILE:LINE. Call servers_free in both cases. */
 int servers_read(struct servers *servers, const struct collector_options *options, char *why,
                  size_t why_bytes);
 void servers_free(struct servers *servers);

@@ -1,5 +1,5 @@
-/* The link is cut in the middle of a run, for a moment or for longer than the client waits: the real
- * client and the real fleet, a real link between them. */
+/* The link is cut in the middle of a run, for a moment or for longer than the client waits: the
+ * real client and the real fleet, a real link between them. */
 #include "base/os.h"
 #include "base/tests/find.h"
 #include "client/collector/tests/outcome.h"

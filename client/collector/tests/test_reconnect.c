@@ -125,7 +125,7 @@ static void reconnecting_recovers_from_every_loss(void **state)
     }
 }
 
-/* A restart without --reconnect; a bad frame, which is the server's fault and not the network's; the
+/* A restart without --reconnect; a bad frame, which is the server's fault and not the link's; the
  * fault at frame 0, which comes again at each try; a server that refuses. */
 static void what_cannot_be_recovered_is_counted(void **state)
 {
@@ -359,8 +359,8 @@ static void assert_logins(void)
     assert_int_equal(outcome_count(&outcome, "connections_failed"), LOGIN_NAMES);
 }
 
-/* collect, with a login, a short limit for it first and a longer one while more than the silent
- * server takes too long, or is tried again more than `tries` times: a busy machine makes good ones slow. */
+/* collect with a login. Its limit is short first and longer while another than the silent server
+ * exceeds it or there are more than `tries` retries: a busy machine makes good servers slow. */
 static void collect_logins(const struct fleet_under_test *fleet, unsigned tries,
                            const char *const options[4])
 {
