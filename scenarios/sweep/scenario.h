@@ -12,7 +12,7 @@
  *   [+]                           a further grid of the section above: its keys, but for those
  *                                 that are set here
  *
- * A "#" at the start of a line or after a blank begins a comment. key.h knows which keys exist. */
+ * A "#" at the start of a line or after a blank begins a comment. key.c knows which keys exist. */
 #ifndef FANIN_SCENARIO_H
 #define FANIN_SCENARIO_H
 
