@@ -48,7 +48,7 @@ NOT_HERE.windows := %_linux.c
 # fanin-lan needs Linux namespaces.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan)
 PEERS    := raw peer-blocking peer-libuv peer-libevent
-MAINS    := client/main.c $(addprefix client/peers/,raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c
+MAINS    := client/main.c $(addprefix client/peers/,main.c raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c
 SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libfanin.a
@@ -82,10 +82,12 @@ tests: all $(TESTS)
 benches: all $(BENCHES)
 
 $(BUILD)/fanin-client$(EXE):  $(BUILD)/client/main.o
-$(BUILD)/fanin-raw$(EXE):     $(BUILD)/client/peers/raw.o
-$(BUILD)/fanin-peer-blocking$(EXE): $(BUILD)/client/peers/blocking.o
-$(BUILD)/fanin-peer-libuv$(EXE):    $(BUILD)/client/peers/$(if $(HAS_LIBUV),libuv,absent).o
-$(BUILD)/fanin-peer-libevent$(EXE): $(BUILD)/client/peers/$(if $(HAS_LIBEVENT),libevent,absent).o
+peer_objects = $(addprefix $(BUILD)/client/peers/,$(1).o main.o)
+absent_peer := $(BUILD)/client/peers/absent.o
+$(BUILD)/fanin-raw$(EXE):           $(call peer_objects,raw)
+$(BUILD)/fanin-peer-blocking$(EXE): $(call peer_objects,blocking)
+$(BUILD)/fanin-peer-libuv$(EXE):    $(if $(HAS_LIBUV),$(call peer_objects,libuv),$(absent_peer))
+$(BUILD)/fanin-peer-libevent$(EXE): $(if $(HAS_LIBEVENT),$(call peer_objects,libevent),$(absent_peer))
 $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
 $(BUILD)/fanin-lan$(EXE):     $(BUILD)/mock_servers/lan/main.o
 $(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/sweep/main.o

@@ -311,14 +311,9 @@ static int run(const struct choices *choices)
 int main(int argc, char **argv)
 {
     struct choices choices = {0};
-    switch (choices_parse(argc, argv, &choices)) {
-    case OPTIONS_DONE:
-        return EXIT_DONE;
-    case OPTIONS_WRONG:
-        return EXIT_WRONG_USE;
-    default:
-        break;
-    }
+    int parsed = choices_parse(argc, argv, &choices);
+    if (parsed != OPTIONS_OK)
+        return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
     int code = choices_check(&choices);
     return code == EXIT_DONE ? run(&choices) : code;
 }

@@ -137,7 +137,7 @@ static void blocking_close(struct peer *peer)
     pthread_mutex_destroy(&gate->lock);
 }
 
-static const struct peer_model model = {
+const struct peer_model peer_model = {
     .name = "fanin-peer-blocking",
     .about = "Does fanin-client's job with a thread for each connection and blocking receives",
     .scheme = "blocking",
@@ -150,8 +150,3 @@ static const struct peer_model model = {
     .cut = blocking_cut,
     .close = blocking_close,
 };
-
-int main(int argc, char **argv)
-{
-    return peer_main(argc, argv, &model);
-}

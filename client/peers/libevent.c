@@ -213,7 +213,7 @@ static void libevent_close(struct peer *peer)
     free(loop->frame);
 }
 
-static const struct peer_model model = {
+const struct peer_model peer_model = {
     .name = "fanin-peer-libevent",
     .about = "Does fanin-client's job with libevent: a bufferevent for each connection on one base "
              "and one thread",
@@ -228,8 +228,3 @@ static const struct peer_model model = {
     .cut = end,
     .close = libevent_close,
 };
-
-int main(int argc, char **argv)
-{
-    return peer_main(argc, argv, &model);
-}

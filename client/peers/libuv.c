@@ -120,7 +120,7 @@ static void libuv_close(struct peer *peer)
     (void)result;
 }
 
-static const struct peer_model model = {
+const struct peer_model peer_model = {
     .name = "fanin-peer-libuv",
     .about = "Does fanin-client's job with libuv: one loop on one thread receives, finds frames "
              "and processes them where they lie",
@@ -135,8 +135,3 @@ static const struct peer_model model = {
     .cut = end,
     .close = libuv_close,
 };
-
-int main(int argc, char **argv)
-{
-    return peer_main(argc, argv, &model);
-}

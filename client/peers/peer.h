@@ -98,6 +98,9 @@ struct peer {
     void *state, *link_states;     /* the model's: state_bytes, zeroed; one a link */
 };
 
+/* The program's own: libuv.c, libevent.c, blocking.c or raw.c defines it. */
+extern const struct peer_model peer_model;
+
 /* peer_main: the whole program. Blocks; returns the exit code. */
 int peer_main(int argc, char **argv, const struct peer_model *model);
 

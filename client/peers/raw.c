@@ -64,7 +64,7 @@ static void raw_close(struct peer *peer)
     net_watch_close(watch);
 }
 
-static const struct peer_model model = {
+const struct peer_model peer_model = {
     .name = "fanin-raw",
     .about = "The ceiling that fanin-client is measured against: one thread, one wait, and one hot "
              "buffer for every receive; it counts bytes and does not look at them",
@@ -78,8 +78,3 @@ static const struct peer_model model = {
     .cut = end,
     .close = raw_close,
 };
-
-int main(int argc, char **argv)
-{
-    return peer_main(argc, argv, &model);
-}

@@ -143,14 +143,9 @@ int main(int argc, char **argv)
 {
     struct lan_options options;
 
-    switch (lan_options_read(&options, argc, argv)) {
-    case OPTIONS_DONE:
-        return EXIT_DONE;
-    case OPTIONS_WRONG:
-        return EXIT_WRONG_USE;
-    default:
-        break;
-    }
+    int parsed = lan_options_read(&options, argc, argv);
+    if (parsed != OPTIONS_OK)
+        return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
     session_prepare();
     if (options.join_pid > 0)
         return session_join(&options.session, (int)options.join_pid);
