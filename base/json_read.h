@@ -9,8 +9,7 @@
 
 enum { ROW_BYTES_MAX = 1 << 20, JSON_DEPTH_MAX = 32 };
 
-/* json_is_object: `text` is exactly one JSON object in valid UTF-8. Blanks around it are allowed.
- */
+/* json_is_object: `text` is exactly one JSON object in valid UTF-8, blanks around it allowed. */
 bool json_is_object(const char *text);
 
 /* The others take an `object` for which json_is_object is true. They search only its own keys, not

@@ -136,7 +136,7 @@ void net_watch_close(struct net_watch *watch);
 int net_watch_add(struct net_watch *watch, struct net_watched *watched, intptr_t handle);
 void net_watch_remove(struct net_watched *watched);
 
-/* net_watch_again: a call has answered -EAGAIN; the sign is to be reported when it holds again. */
+/* net_watch_again: after -EAGAIN: reports the sign when it holds again. */
 void net_watch_again(struct net_watched *watched, enum net_sign sign);
 
 /* net_watch_wait: blocks up to `timeout_ns`; 0..max events, 0 also after a signal. */

@@ -1,12 +1,11 @@
 /* Windows' part of net.h. All sockets are non-blocking from the start.
  *
- * Waiting is a plain WSAPoll over all sockets of a watch, which reports what holds, each time anew;
+ * Waiting is a plain WSAPoll over all sockets of a watch, which reports what holds, every time;
  * NET_EDGE wants what begins to hold. So each watched socket knows which signs it is armed for: a
  * sign that is reported disarms itself, and net_watch_again arms it again.
  *
- * WSAPoll reports the end of a peer for ever. After the first time the socket is left out of the
- * poll; if something is still to be sent there (a peer may finish and go on reading), it is tried
- * again every now and then.
+ * WSAPoll keeps reporting a peer's end. After the first report the socket leaves the poll; if data
+ * is still to be sent (a peer may finish and go on reading), sending is retried at intervals.
  *
  * A store is ordinary memory, sent with copying. */
 #include "base/net.h"

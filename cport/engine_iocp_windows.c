@@ -329,7 +329,7 @@ static void engine_close(struct cport *port)
 
 const struct engine engine_iocp = {
     .name = "iocp",
-    .summary = "Windows' own completion ports, on Windows itself with the system as the gate",
+    .summary = "Windows' completion ports; on Windows the system enforces the limit",
     .pollers_max = 1,
     .open = engine_open,
     .close = engine_close,

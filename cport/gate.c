@@ -116,9 +116,8 @@ static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate
     worker->state = GATE_WOKEN;
 }
 
-/* Somebody must ask the engine as long as a place is free; the newest parked worker is woken to
- * do it. One that is awake and about to decide takes a place itself: waking another for it would
- * let more threads take attempts than the limit needs. */
+/* While a place is free a worker must poll the engine: the newest parked one is woken. A worker
+ * that is awake takes a place itself; waking another would run more threads than the limit. */
 static void promote(struct gate *gate, struct gate_effects *effects)
 {
     unsigned deciding = 0;

@@ -50,13 +50,13 @@ static const struct fault_kind kinds[] = {
     {"refuse", NULL, "does not listen: connects are refused", FAULT_AT_PORT, ACTION_STALL, NULL, 0,
      0},
     {"small-backlog", "MS",
-     "its queue of connections is kept full, so that Linux drops SYNs and\n"
+     "keeps its accept queue full, so that Linux drops SYNs and\n"
      "connects hang; accepts normally MS milliseconds after the start\n"
      "(default: never)",
      FAULT_AT_QUEUE, ACTION_STALL, NULL, 0, MILLIS_MAX},
     {"accept-late", "MS",
-     "accepts MS milliseconds late (default 1000); the connect itself\n"
-     "succeeds, as the kernel sees to it",
+     "accepts MS milliseconds late (default 1000); the kernel completes\n"
+     "the connect before that",
      FAULT_AT_ACCEPT, ACTION_CONTINUE, NULL, 1000, MILLIS_MAX},
     {"no-answer", NULL, "accepts and never says anything", FAULT_AT_LINE, ACTION_STALL, NULL, 0, 0},
     {"wrong-login", NULL, "answers NO to any login", FAULT_AT_LOGIN, ACTION_ANSWER_NO, NULL, 0, 0},
@@ -65,13 +65,13 @@ static const struct fault_kind kinds[] = {
     {"silent-login", NULL, "never answers a login", FAULT_AT_LOGIN, ACTION_STALL, NULL, 0, 0},
     {"garbage-login", NULL, "answers a login with neither yes nor no", FAULT_AT_LOGIN,
      ACTION_GARBAGE, NULL, 0, 0},
-    {"stop-short", "N", "ends in good order after N frames", FAULT_AT_FRAME, ACTION_FINISH,
-     damage_all, FAULT_HALF, PROTOCOL_FRAMES_MAX},
-    {"truncate", "N", "ends in good order in the middle of a frame, after N", FAULT_AT_FRAME,
+    {"stop-short", "N", "closes normally after N frames", FAULT_AT_FRAME, ACTION_FINISH, damage_all,
+     FAULT_HALF, PROTOCOL_FRAMES_MAX},
+    {"truncate", "N", "closes normally in the middle of a frame, after N", FAULT_AT_FRAME,
      ACTION_FINISH, damage_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
     {"reset", "N", "resets in the middle of a frame, after N", FAULT_AT_FRAME, ACTION_RESET,
      damage_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
-    {"stall", "N", "stops for ever in the middle of a frame, after N", FAULT_AT_FRAME, ACTION_STALL,
+    {"stall", "N", "stops sending in the middle of a frame, after N", FAULT_AT_FRAME, ACTION_STALL,
      damage_cut, FAULT_HALF, PROTOCOL_FRAMES_MAX},
     {"corrupt", "N", "changes a byte of one frame's payload, after N", FAULT_AT_FRAME,
      ACTION_CONTINUE, damage_payload, FAULT_HALF, PROTOCOL_FRAMES_MAX},

@@ -27,8 +27,8 @@ struct loop {
 int loop_open(struct loop *loop); /* 0, or -1: no memory or no descriptor */
 void loop_close(struct loop *loop);
 
-/* loop_add: makes room for one handler's timer. 0, or -1 without memory; loop_remove, which also
- * takes back its timer, its place among the ready and its socket, follows in either case. */
+/* loop_add: makes room for one handler's timer. 0, or -1 without memory; Call
+ * loop_remove in either case: it also drops timer, ready entry and socket. */
 int loop_add(struct loop *loop);
 void loop_remove(struct loop *loop, struct handler *handler);
 

@@ -211,9 +211,9 @@ static bool reserve(uint64_t count, uint64_t *limit)
     return os_descriptors_reserve(count, limit) == 0;
 }
 
-/* A listener and a connection for each server; the rest is for clients that connect anew before
- * they close. Where listeners are shared the servers do not take any themselves: then fewer may do,
- * for clients of fewer of them. */
+/* A listener and a connection for each server; the rest is for clients that reconnect before
+ * they close. Shared listeners need few descriptors, so fewer suffice if clients use only some
+ * servers. */
 static int descriptors_reserve(const struct choices *choices, uint64_t listeners)
 {
     const uint64_t count = choices->count, least = listeners + OTHER_DESCRIPTORS;

@@ -1,7 +1,6 @@
-/* When the frames of one GO are due. Set once when the GO comes, and the same for a GO that goes on
- * with a stream (as far as the client knows how long ago it began), and never moved afterwards: a
- * frame that the connection takes late is late by its stamp, which is what keeps latencies free
- * of coordinated omission. */
+/* When the frames of one GO are due. Set once when the GO comes; a GO that resumes a stream gets
+ * the same schedule (as far as the client knows the stream's age). It never moves, so a frame that
+ * is sent late is late by its stamp: no coordinated omission. */
 #ifndef FANIN_SCHEDULE_H
 #define FANIN_SCHEDULE_H
 

@@ -1,5 +1,5 @@
-/* What benches share: they measure several rounds of everything in turn, so that ratios within a
- * round mean something on a machine with other work. */
+/* Shared by benches: each round measures everything once, so that ratios within a round stay valid
+ * on a busy machine. */
 #ifndef FANIN_TESTS_ROUNDS_H
 #define FANIN_TESTS_ROUNDS_H
 

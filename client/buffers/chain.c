@@ -25,10 +25,9 @@
  * AT THE CAP offer returns 0. RESERVE is enough for one whole frame, and only the reserve holder
  * among the waiting streams (wait_list.h) may take from it. When the reserve passes on it is full,
  * so its holder can always finish its frame: what it holds, what is free and what is being
- * processed
- * make a whole frame together. Other streams leave `keep` blocks alone, somewhat more than the
- * reserve: a holder is left with the start of its next frame in its last block, and these remains
- * must not keep the reserve from filling up. */
+ * processed make a whole frame together. Other streams leave `keep` blocks alone, somewhat more
+ * than the reserve: a holder is left with the start of its next frame in its last block, and these
+ * remains must not keep the reserve from filling up. */
 #include <assert.h>
 #include <stdio.h>
 

@@ -63,8 +63,7 @@ static unsigned commonness(uint8_t byte)
 }
 
 /* The byte that is compared besides the rarest: a different one if the marker has two, so that a
- * run
- * of one byte does not match both. */
+ * run of one byte does not match both. */
 static unsigned companion(const struct marker *marker)
 {
     unsigned best = marker->rarest == 0 ? marker->count - 1 : 0;

@@ -39,8 +39,7 @@ size_t marker_find(const struct marker *marker, struct marker_state *state, cons
                    size_t bytes);
 
 /* marker_use: sets `skip_ahead` to the index-th of the codes that this processor runs, the fastest
- * first.
- * False: there are not so many. */
+ * first. False: there are not so many. */
 bool marker_use(struct marker *marker, unsigned index);
 
 #endif

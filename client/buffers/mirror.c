@@ -207,7 +207,7 @@ static void mirror_release(struct scheme_run *run, struct stream *stream, bool e
 }
 
 const struct scheme scheme_mirror = {
-    .summary = "a ring mapped twice, of a stack: each frame in one piece, processed where it lies",
+    .summary = "a ring mapped twice: each frame in one piece, processed in place",
     SCHEME(mirror),
     .close = mirror_close,
     .attach = mirror_attach,

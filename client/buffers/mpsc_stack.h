@@ -18,8 +18,7 @@ struct mpsc_stack {
 /* mpsc_stack_init: empty. Nothing has to be undone. */
 void mpsc_stack_init(struct mpsc_stack *stack);
 
-/* mpsc_stack_push: blocks from `first` to `last`, linked by queue_next. Any thread; does not block.
- */
+/* mpsc_stack_push: blocks from `first` to `last`, linked by queue_next. Any thread. No wait. */
 void mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);
 
 /* mpsc_stack_take: all that was pushed, the last first, linked by queue_next; NULL: nothing. */

@@ -67,8 +67,7 @@ uint64_t pool_block_charge(size_t block_bytes);
 
 /* pool_take: a chain of up to `want` blocks (linked by next, each with references 1 and used 0);
  * *got says how many, 0 with NULL at the cap. Leaves `keep` free blocks alone and grows instead, as
- * long as the cap allows it: callers that may wait pass the reserve, the reserve holder passes 0.
- * */
+ * long as the cap allows it: callers that may wait pass the reserve, its holder passes 0. */
 struct block *pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
 
 /* pool_give: takes back a chain of `count` blocks, first to last. One lock whatever the count. */

@@ -32,8 +32,7 @@ struct processor_threads {
 };
 
 /* processor_threads_open: starts `count` threads (role OS_ROLE_BUFFER), which may be 0. 0, or -1:
- * no
- * memory or no thread; processor_threads_close follows either way. */
+ * no memory or no thread; processor_threads_close follows either way. */
 int processor_threads_open(struct processor_threads *threads, unsigned count,
                            const struct processor_task *task, struct block_caches *caches,
                            struct scheme_base *base);
@@ -43,8 +42,7 @@ int processor_threads_open(struct processor_threads *threads, unsigned count,
 void processor_threads_close(struct processor_threads *threads, struct scheme_figures *figures);
 
 /* processor_threads_push: a chain of `count` blocks of one receive, from a cache that the caller
- * has
- * acquired, to the thread that `stream_id` belongs to. One atomic exchange. */
+ * has acquired, to the thread that `stream_id` belongs to. One atomic exchange. */
 void processor_threads_push(struct processor_threads *threads, struct block_cache *cache,
                             uint32_t stream_id, void *owner, struct block *blocks, unsigned count);
 

@@ -385,7 +385,7 @@ static void slices_release(struct scheme_run *run, struct stream *stream, bool e
 }
 
 const struct scheme scheme_slices = {
-    .summary = "hot blocks; pieces of frames are processed as they come, where they lie",
+    .summary = "hot blocks; pieces of frames are processed in place as they arrive",
     SCHEME(slices),
     .close = slices_close,
     .attach = slices_attach,

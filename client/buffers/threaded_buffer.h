@@ -19,8 +19,7 @@ enum {
 struct threaded_run {
     struct scheme_base base;
     bool circular;        /* bytes wrap around; else the unfinished frame is moved to the front */
-    size_t buffer_bytes;  /* room for the largest frame and one receive, in whole
-                           * pages */
+    size_t buffer_bytes;  /* room for the largest frame and one receive, in pages */
     size_t receive_bytes; /* the most that one receive brings: room for so much before each */
     _Atomic uint64_t turn_waits;
 };

@@ -183,8 +183,8 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
         receive_owner_release(connection);
 }
 
-/* In SETTLED nothing more is wanted of the socket. In WAITING the scheme's resume is to come first:
- * it may be on its way already, and must not meet a stream that waits anew. */
+/* A SETTLED connection no longer needs its socket. A WAITING one must get the scheme's resume
+ * first: a late resume must not reach a stream that waits again. */
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns)
 {
     bool owner = false;
@@ -217,9 +217,8 @@ static uint32_t ticks_since(const struct run *run, uint32_t tick)
     return tick == UINT32_MAX ? 0 : now - tick;
 }
 
-/* While others receive, a connection without blocks waits its turn. When nobody has received
- * anything for so long, nobody will give blocks back either: memory itself has run out, not the
- * cap. */
+/* While others receive, a connection without blocks waits its turn. If no connection has received
+ * for that long, no block will come back: memory has run out, not the cap. */
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns)
 {
     struct run *run = connection->run;

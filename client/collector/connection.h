@@ -96,16 +96,16 @@ void connection_complete(struct connection *connection, struct cp_op *op, int64_
  * thread; the first call counts, later ones do nothing. */
 void connection_end(struct connection *connection, const char *reason, uint64_t now_ns);
 
-/* connection_cut: its socket is of no use any more, because of `reason`: with --reconnect it will
- * be tried again as long as it may, else this is its end. Any thread; once per socket. */
+/* connection_cut: its socket is lost, because of `reason`: with --reconnect it is retried while
+ * tries are left, else it ends. Any thread; once per socket. */
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns);
 
 /* connection_resume: the scheme has blocks again. Any thread. */
 void connection_resume(struct connection *connection);
 
 /* connection_check: cuts it as stalled if it has been silent for more than `ticks_max` ticks while
- * the server owed something, or if its login was not answered in time; ends it for want of blocks
- * if no connection of the run has received anything for so long. Main thread. */
+ * the server owed something, or if its login was not answered in time; ends it for lack of
+ * blocks if no connection has received anything for that long. Main thread. */
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns);
 
 #endif

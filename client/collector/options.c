@@ -145,8 +145,8 @@ FOLLOWS(reconnect_delay_ms_min, reconnect_delay_ms_max);
 static const struct option_spec table[] = {
     HEADING("Servers"),
     {"servers", "N|LIST|@FILE", NULL,
-     "N: ports --port to --port + N-1 of --address, as fanin-servers --count N\n"
-     "opens them; LIST: host:port,host:port,... ([::1]:port for IPv6);\n"
+     "N: the ports from --port on at --address, as fanin-servers --count N opens them; "
+     "LIST: host:port,host:port,... ([::1]:port for IPv6); "
      "@FILE: one host:port per line, '#' starts a comment",
      options_string, AT(servers)},
     {"address", "ADDR", "127.0.0.1", "first address, with --servers N", options_string,

@@ -18,7 +18,7 @@ struct reconnect {
     uint64_t discarded_bytes; /* of frames that were cut, and came again from their start */
     uint64_t began_ns;        /* when the server was first asked; 0: not yet */
     bool reasked;             /* and it was asked again */
-    char *text;               /* what it is asked anew; NULL: it never was away */
+    char *text;               /* the repeated request; NULL: never lost */
 };
 
 /* reconnect_begin: the connection was lost at `now_ns`, after `frames` frames of server `index`.

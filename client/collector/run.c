@@ -175,7 +175,7 @@ static void ask_all(struct run *run)
 static void collect(struct run *run)
 {
     struct os_usage usage;
-    /* What connected and logged in is done with its control; few may be asked of very many. */
+    /* Logged-in connections no longer need their control; few of very many may be asked. */
     os_pages_clear(run->controls, run->controls_bytes);
     atomic_store(&run->data_tick, atomic_load(&run->tick));
     os_usage_read(&run->usage_begin);

@@ -6,8 +6,8 @@
  * --scheme slices frames are never gathered: evbuffer_peek shows the chains, which are searched and
  * processed in place.
  *
- * bufferevent_set_max_single_read lifts bufferevent's limit of 16 KiB a receive. What stays is
- * evbuffer_read's own, 4096 bytes in libevent 2.1, which nothing but reading by oneself avoids.
+ * bufferevent_set_max_single_read lifts bufferevent's limit of 16 KiB a receive. The limit of
+ * evbuffer_read stays: 4096 bytes in libevent 2.1.
  *
  * Connections are made and logged in before the loop starts, and handed over: what is compared is
  * the way that frames take. */

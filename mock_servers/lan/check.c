@@ -236,9 +236,9 @@ static int both_ways_check(const struct checker *checker)
     return result;
 }
 
-/* The link is to be measured, not how long a flood waits for a processor. Only root may have this;
- * the link's own thread still goes first. Round trips would become longer by it, because the kernel
- * moves such threads between processors eagerly. */
+/* Real-time priority, so that a flood need not wait for a processor. Root only; the link's own
+ * thread still goes first. Not for round trips: they get longer, because the kernel moves such
+ * threads between processors eagerly. */
 static void realtime_ask(void)
 {
     struct sched_param priority = {.sched_priority = 1};

@@ -91,8 +91,14 @@ int interface_command(const struct namespaces *namespaces, enum lan_side side, c
     va_start(arguments, format);
     int script_bytes = vsnprintf(script, sizeof script, format, arguments);
     va_end(arguments);
-    if (pipe2(input, O_CLOEXEC) != 0 || pipe2(messages, O_CLOEXEC) != 0)
-        return -errno;
+    if (pipe2(input, O_CLOEXEC) != 0)
+        return failure_set(failure, -errno, "%s: no pipe: %s", program, strerror(errno));
+    if (pipe2(messages, O_CLOEXEC) != 0) {
+        int result = failure_set(failure, -errno, "%s: no pipe: %s", program, strerror(errno));
+        close(input[0]);
+        close(input[1]);
+        return result;
+    }
     pid_t child = fork();
     if (child == 0)
         program_run(namespaces, side, program, input[0], messages[1]);

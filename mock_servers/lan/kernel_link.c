@@ -81,8 +81,7 @@ int kernel_link_open(const struct link_request *request, const struct namespaces
     struct failure error;
 
     if (up->jitter_ns > 0 || down->jitter_ns > 0) {
-        return failure_set(failure, -EOPNOTSUPP,
-                           "with jitter it would not keep the order of frames");
+        return failure_set(failure, -EOPNOTSUPP, "with jitter it would reorder frames");
     }
     /* Run on the far side: the peer goes to this process's namespace, the near one. */
     int result = interface_command(namespaces, LAN_FAR, "ip", &error,

@@ -276,8 +276,10 @@ static double wire_share(const struct rate_test *test)
     int payload_bytes = DATAGRAM_BYTES;
     socklen_t bytes = sizeof payload_bytes;
 
-    if (test->load->type == SOCK_STREAM)
-        getsockopt(test->polled[0][FROM].fd, IPPROTO_TCP, TCP_MAXSEG, &payload_bytes, &bytes);
+    if (test->load->type == SOCK_STREAM && (getsockopt(test->polled[0][FROM].fd, IPPROTO_TCP,
+                                                       TCP_MAXSEG, &payload_bytes, &bytes) != 0 ||
+                                            payload_bytes <= 0 || payload_bytes > LAN_MTU_BYTES))
+        return 0; /* unknown: no rate passes the check */
     return (double)WIRE_BYTES_MAX / payload_bytes;
 }
 

@@ -1,7 +1,7 @@
 /* The search as a state machine that puts one round after the other on the plan:
  *
  *   SEARCHING: axis 0, round 1, 2, ... -> axis 1, round 1, ... -> ... -> the last axis
- *      |  ^--- with a budget, once more from the best: a bad draw is made good -----'
+ *      |  ^--- with a budget, once more from the best: corrects an unlucky row -----'
  *      |  `-> every candidate has failed -----------------------------------> ENDED
  *      |  `-> out of time before the first round ----------------------------> ENDED
  *      `--> no axis is left, or time only for the finals -> FINALS: block 1, 2, ... -> ENDED */

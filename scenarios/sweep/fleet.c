@@ -53,8 +53,7 @@ static bool collide(const struct fleet *a, const struct fleet *b)
            b->base < a->base + fleet_ports(a);
 }
 
-/* The first range at or after the base asked for that no earlier fleet of the same namespace has.
- */
+/* The first range from the base on that no earlier fleet of the same namespace has. */
 static void place_fleet(const struct fleets *fleets, unsigned index)
 {
     struct fleet *fleet = fleets->items[index];

@@ -24,7 +24,7 @@ static const struct {
     const char *name, *why, *advice;
 } texts[FINDINGS] = {
     [FINDING_BUSY_CPUS] = {"busy-cpus",
-                           "other programs take CPU time, and not the same from each row",
+                           "other programs take CPU time, more from some rows than others",
                            "top or the Task Manager shows them; wait until they end"},
     [FINDING_STEAL] = {"steal", "the host ran other guests while these CPUs had work to do",
                        "another time of day, or a host that is not shared"},
@@ -54,7 +54,7 @@ static const struct {
     [FINDING_DESCRIPTORS] = {"descriptors", "rows that need more fail or are skipped",
                              "sudo prlimit --pid $$ --nofile=NUMBER, or fewer servers"},
     [FINDING_LISTENERS] = {"listeners", "the servers cannot open these ports",
-                           "ss -ltnp shows who does; other ports: --port=BASE"},
+                           "ss -ltnp shows what uses them; or set --port=BASE"},
     [FINDING_PORT_RANGE] = {"port-range",
                             "an outgoing connection may take a server's port, or find none free",
                             "--port=BASE outside of the range, or "

@@ -4,8 +4,7 @@
  *   lan100 = --rate 100mbit --rtt 0.5ms
  *
  * "loopback" needs no fanin-lan. Every other link is measured before a row runs on it. One that
- * this machine cannot make is replaced by loopback, and the rows say so.
- */
+ * this machine cannot make is replaced by loopback, and the rows say so. */
 #ifndef FANIN_SCENARIOS_LINK_H
 #define FANIN_SCENARIOS_LINK_H
 

@@ -137,8 +137,7 @@ static bool is_of(struct arena *arena, const char *line, const struct plan_row *
            names_cell(arena, line, row->cell);
 }
 
-/* A repeat beyond what its cell was due is in no plan that is made from cells alone. Every cell has
- * a row in the first block. */
+/* Further repeats are not in a plan made from cells alone. Every cell has a row in block 1. */
 static bool append_further(struct arena *arena, const char *line, struct plan *plan)
 {
     double repeat;

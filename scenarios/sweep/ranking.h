@@ -39,8 +39,8 @@ const char *criterion_names(struct arena *arena);
 /* The rows of a search, and how its cells are compared by them. */
 struct comparison {
     const struct criterion *criterion;
-    double margin; /* a share: first figures that differ by less are the same; more is allowed
-                      to a criterion whose figure a few rows do not settle */
+    double margin; /* a share: first figures that differ by less are equal; noisy criteria get
+                      a larger one */
     const struct cells *cells;
     const struct plan *plan;
     const struct rows *rows; /* line i is of the plan's row i */

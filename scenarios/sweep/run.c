@@ -68,7 +68,7 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
         fail(run, result.reason);
     } else if (result.exit_code == EXIT_UNKNOWN) {
         if (cell->link != NULL)
-            fleet_stop(cell->fleet); /* a client that is deaf to being stopped ends with its link */
+            fleet_stop(cell->fleet); /* a client that ignores SIGTERM ends with its link */
         fail(run, arena_text(run->arena, "stopped after %llu s (key timeout)",
                              (unsigned long long)cell->timeout_s));
     }
@@ -232,8 +232,7 @@ static bool append_row(const struct run *run, uint64_t overhead_ns)
     return fflush(rows) == 0 && !ferror(rows);
 }
 
-/* What a client wrote that is not taken over stays beside its log, for whoever looks into the
- * failure. */
+/* Output of a client that is not used stays beside its log, for debugging. */
 static void tidy_up(const struct run *run)
 {
     FILE *log = fopen(run->log_path, "rb");

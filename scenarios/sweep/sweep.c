@@ -446,12 +446,18 @@ int sweep_run(struct sweep *sweep)
     fleets_stop(&sweep->fleets);
     fclose(sweep->output.rows);
     close_record(sweep, &outcome);
-    if (rows_read(sweep->arena, sweep->directory, &rows, &sweep->error) != 0)
+    int code = exit_code_of(sweep, &outcome);
+    struct error unread = {0};
+    if (rows_read(sweep->arena, sweep->directory, &rows, &unread) != 0) {
+        if (code != EXIT_DONE) /* what ended the sweep is the cause */
+            return code;
+        sweep->error = unread;
         return EXIT_MEASURED_FAILURE;
+    }
     print_summary(sweep, &rows, &outcome);
     if (sweep->advice != NULL && outcome.exit_code == EXIT_DONE &&
         advice_conclude(sweep->advice, &rows, sweep->directory, sweep->request->quiet,
                         &sweep->error) != 0)
         return EXIT_MEASURED_FAILURE;
-    return exit_code_of(sweep, &outcome);
+    return code;
 }

@@ -20,7 +20,7 @@ static void assert_clean(unsigned frames)
     }
 }
 
-/* ---- who is idle ----------------------------------------------------------------------------- */
+/* ---- idle servers ---------------------------------------------------------------------------- */
 
 static void idle_servers_lie_between_the_others(void **state)
 {

@@ -114,8 +114,7 @@ static void side_close(struct side *side)
     count(&tally.port_closes);
 }
 
-/* What this end sent need not arrive: one of the two ends is closed, or has seen that the other is.
- */
+/* What this end sent need not arrive: one of the two ends is closed, or saw the other close. */
 static bool stream_is_over(struct end *end)
 {
     struct end *partner = atomic_load(&end->partner);

@@ -185,8 +185,7 @@ static bool keeps_its_turn(struct end *end, const struct way *way, const struct 
 }
 
 /* Checks the operations that are over and have no older one in flight: those of one direction are
- * judged in the order of submission, whichever worker had which. Returns rng for what comes next.
- */
+ * judged in the order of submission, whichever worker had which. Returns rng for the next. */
 static struct rng way_settle(struct end *end, struct way *way, struct tracked_op *tracked,
                              int64_t result)
 {
