@@ -5,11 +5,16 @@ enum { FLEET = 5, DESCRIPTORS_FEW = 50 };
 
 /* ---- the client ------------------------------------------------------------------------------ */
 
-static void standard_output_has_the_row_alone(void **state)
+static void run_client(const char *const options[])
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
-    program_run("fanin-client", (const char *const[]){"--frames=5", "--json=-", NULL});
+    program_run("fanin-client", options);
     assert_int_equal(outcome.exit_code, EXIT_DONE);
+}
+
+static void standard_output_has_the_row_alone(void **state)
+{
+    run_client((const char *const[]){"--frames=5", "--json=-", NULL});
     assert_string_equal(outcome.errors, "");
     assert_int_equal(outcome.row[0], '{');
     assert_string_equal(strchr(outcome.row, '\n'), "\n");
@@ -18,18 +23,14 @@ static void standard_output_has_the_row_alone(void **state)
 
 static void the_summary_is_readable(void **state)
 {
-    devices_open(FLEET, 0, DEVICE_GOOD);
-    program_run("fanin-client", (const char *const[]){"--frames=5", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    run_client((const char *const[]){"--frames=5", NULL});
     assert_non_null(strstr(outcome.row, "audit       pass\n"));
     assert_non_null(strstr(outcome.row, "connect     5 of 5 servers in "));
 }
 
 static void help_and_version_are_printed(void **state)
 {
-    devices_open(FLEET, 0, DEVICE_GOOD);
-    program_run("fanin-client", (const char *const[]){"--help", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    run_client((const char *const[]){"--help", NULL});
     assert_non_null(strstr(outcome.row, "Examples:"));
     assert_non_null(strstr(outcome.row, "chain"));
     program_run("fanin-client", (const char *const[]){"--version", NULL});
@@ -38,11 +39,8 @@ static void help_and_version_are_printed(void **state)
 
 static void run_handing_over(const char *option)
 {
-    devices_open(FLEET, 0, DEVICE_GOOD);
-    program_run("fanin-client",
-                (const char *const[]){"--scheme=slices", option, "--frames=5", "--json=-", NULL});
+    run_client((const char *const[]){"--scheme=slices", option, "--frames=5", "--json=-", NULL});
     devices_close(NULL);
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
 }
 
 static void hand_overs_are_counted_where_threads_take_them(void **state)
