@@ -24,8 +24,9 @@ static int ask(cp_handle handle, const struct request_set *requests, struct prot
     return result;
 }
 
-int stats_ask(const struct net_address *device, const struct request_set *requests,
-              struct protocol_stats *stats)
+/* One question to one device. Blocks up to STATS_TIMEOUT_MS. 0, or a portable negative code. */
+static int ask_device(const struct net_address *device, const struct request_set *requests,
+                      struct protocol_stats *stats)
 {
     cp_handle handle;
     int result = net_connect(device, timeout_ns, &handle);
@@ -42,7 +43,7 @@ bool stats_begin(struct fleet_stats *fleet, const struct net_address *device,
     if (requests->foreign)
         return true;
     fleet->device = *device;
-    fleet->known = stats_ask(device, requests, &fleet->before) == 0;
+    fleet->known = ask_device(device, requests, &fleet->before) == 0;
     return fleet->known || ++fleet->tries == STATS_TRIES;
 }
 
@@ -54,7 +55,7 @@ void stats_end(struct fleet_stats *fleet, const struct request_set *requests,
         return;
     uint64_t deadline_ns = os_now_ns() + (uint64_t)STATS_LAG_MS * OS_NS_PER_MS;
     for (;;) {
-        fleet->known = stats_ask(&fleet->device, requests, &fleet->after) == 0;
+        fleet->known = ask_device(&fleet->device, requests, &fleet->after) == 0;
         bool lags = !fleet->known || fleet->after.bytes < bytes_received;
         if (!lags || os_now_ns() >= deadline_ns)
             break;

@@ -18,11 +18,6 @@ struct fleet_stats {
     struct protocol_stats before, after;
 };
 
-/* stats_ask: one question to one device. Blocks up to STATS_TIMEOUT_MS. 0, or a portable negative
- * code. */
-int stats_ask(const struct net_address *device, const struct request_set *requests,
-              struct protocol_stats *stats);
-
 /* stats_begin: asks `device` before the run. Blocks. False: it did not answer (some devices never
  * do), ask another one. True: one has answered, enough have not, or they are not ours. */
 bool stats_begin(struct fleet_stats *fleet, const struct net_address *device,
