@@ -1,14 +1,10 @@
 /* The heap against a plain list. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <stdlib.h>
 
 #include "base/heap.h"
 #include "base/random.h"
+#include "base/tests/test.h"
 
 enum { ITEMS = 200 };
 
@@ -31,7 +27,7 @@ static uint64_t smallest(void)
     return key;
 }
 
-static void the_smallest_key_is_first(void **state)
+TEST(the_smallest_key_is_first)
 {
     struct heap heap = {.moved = item_moved};
     uint64_t seed = 1;
@@ -49,12 +45,4 @@ static void the_smallest_key_is_first(void **state)
         assert_true((heap.count == 0 ? UINT64_MAX : heap.slots[1].key) == smallest());
     }
     free(heap.slots);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_smallest_key_is_first),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

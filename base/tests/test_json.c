@@ -1,9 +1,4 @@
 /* Rows stay valid JSON whatever is measured. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <math.h>
@@ -11,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/tests/test.h"
 
 static char *line;
 static size_t line_bytes;
@@ -40,12 +36,12 @@ static void check_line(void **state, const char *wanted)
     assert_string_equal(line, wanted);
 }
 
-static void nothing_is_an_empty_object(void **state)
+TEST(nothing_is_an_empty_object, line_setup, line_teardown)
 {
     check_line(state, "{}\n");
 }
 
-static void every_kind_stands_with_its_key(void **state)
+TEST(every_kind_stands_with_its_key, line_setup, line_teardown)
 {
     struct json *json = *state;
     json_text(json, "text", "a b");
@@ -60,7 +56,7 @@ static void every_kind_stands_with_its_key(void **state)
                "\"integer\":-9223372036854775808,\"yes\":true,\"no\":false,\"null\":null}\n");
 }
 
-static void numbers_read_back_as_they_were(void **state)
+TEST(numbers_read_back_as_they_were, line_setup, line_teardown)
 {
     struct json *json = *state;
     json_number(json, "zero", 0);
@@ -70,7 +66,7 @@ static void numbers_read_back_as_they_were(void **state)
     check_line(state, "{\"zero\":0,\"short\":0.1,\"long\":0.33333333333333331,\"big\":1e+300}\n");
 }
 
-static void numbers_that_are_not_finite_are_null(void **state)
+TEST(numbers_that_are_not_finite_are_null, line_setup, line_teardown)
 {
     struct json *json = *state;
     json_number(json, "nan", NAN);
@@ -79,7 +75,7 @@ static void numbers_that_are_not_finite_are_null(void **state)
     check_line(state, "{\"nan\":null,\"infinite\":null,\"negative\":null}\n");
 }
 
-static void text_is_escaped(void **state)
+TEST(text_is_escaped, line_setup, line_teardown)
 {
     struct json *json = *state;
     json_text(json, "a\"b", "quote \" slash \\ line \n bell \a del \x7f");
@@ -87,7 +83,7 @@ static void text_is_escaped(void **state)
                "{\"a\\\"b\":\"quote \\\" slash \\\\ line \\u000a bell \\u0007 del \\u007f\"}\n");
 }
 
-static void utf8_stays_and_invalid_bytes_are_replaced(void **state)
+TEST(utf8_stays_and_invalid_bytes_are_replaced, line_setup, line_teardown)
 {
     struct json *json = *state;
     json_text(json, "good", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d");
@@ -103,7 +99,7 @@ static void utf8_stays_and_invalid_bytes_are_replaced(void **state)
                       "\"beyond\":\"\\ufffd\\ufffd\\ufffd\\ufffd\"}\n");
 }
 
-static void bytes_are_escaped_one_by_one(void **state)
+TEST(bytes_are_escaped_one_by_one, line_setup, line_teardown)
 {
     struct json *json = *state;
     json_bytes(json, "bytes", "\r\n\0\xff A\"", 7);
@@ -111,7 +107,7 @@ static void bytes_are_escaped_one_by_one(void **state)
     check_line(state, "{\"bytes\":\"\\u000d\\u000a\\u0000\\u00ff A\\\"\",\"none\":\"\"}\n");
 }
 
-static void objects_lie_in_objects(void **state)
+TEST(objects_lie_in_objects, line_setup, line_teardown)
 {
     struct json *json = *state;
     json_object_open(json, "empty");
@@ -126,7 +122,7 @@ static void objects_lie_in_objects(void **state)
     check_line(state, "{\"empty\":{},\"outer\":{\"inner\":{\"a\":1,\"b\":2}},\"after\":3}\n");
 }
 
-static void an_object_is_copied_unchanged(void **state)
+TEST(an_object_is_copied_unchanged, line_setup, line_teardown)
 {
     struct json *json = *state;
     json_object(json, "taken", "{\"a\":[1]}");
@@ -144,7 +140,7 @@ static FILE *full_open(void)
     return full;
 }
 
-static void a_row_that_cannot_be_written_is_an_error(void **state)
+TEST(a_row_that_cannot_be_written_is_an_error)
 {
     FILE *full = full_open();
     struct json json;
@@ -153,7 +149,7 @@ static void a_row_that_cannot_be_written_is_an_error(void **state)
     fclose(full);
 }
 
-static void an_earlier_failure_is_still_an_error(void **state)
+TEST(an_earlier_failure_is_still_an_error)
 {
     FILE *full = full_open();
     struct json json;
@@ -165,19 +161,5 @@ static void an_earlier_failure_is_still_an_error(void **state)
 
 int main(void)
 {
-#define line_test(test) cmocka_unit_test_setup_teardown(test, line_setup, line_teardown)
-    const struct CMUnitTest tests[] = {
-        line_test(nothing_is_an_empty_object),
-        line_test(every_kind_stands_with_its_key),
-        line_test(numbers_read_back_as_they_were),
-        line_test(numbers_that_are_not_finite_are_null),
-        line_test(text_is_escaped),
-        line_test(utf8_stays_and_invalid_bytes_are_replaced),
-        line_test(bytes_are_escaped_one_by_one),
-        line_test(objects_lie_in_objects),
-        line_test(an_object_is_copied_unchanged),
-        cmocka_unit_test(a_row_that_cannot_be_written_is_an_error),
-        cmocka_unit_test(an_earlier_failure_is_still_an_error),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

@@ -1,14 +1,10 @@
 /* Reading JSON objects: which texts are one, and looking keys up. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <string.h>
 
 #include "base/json_read.h"
+#include "base/tests/test.h"
 
-static void only_whole_objects_are_accepted(void **state)
+TEST(only_whole_objects_are_accepted)
 {
     static const char *const good[] = {
         "{}", " {\"a\":1} \n", "{\"a\":[1,-2.5e+3,{\"b\":null}],\"c\":true,\"d\":\"\\u00e9\\\"\"}",
@@ -49,7 +45,7 @@ static void only_whole_objects_are_accepted(void **state)
     assert_false(json_is_object(deep));
 }
 
-static void keys_are_found_at_their_own_level(void **state)
+TEST(keys_are_found_at_their_own_level)
 {
     static const char object[] = "{ \"a\" : {\"x\":1}, \"b\":\"\\u0041\\n\\ud83d\\ude00\\/\","
                                  "\"x\":-2.5,\"n\":null}";
@@ -70,14 +66,4 @@ static void keys_are_found_at_their_own_level(void **state)
     assert_string_equal(key, "n");
     assert_null(json_member(&arena, object, 4, &key));
     arena_free(&arena);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_whole_objects_are_accepted),
-        cmocka_unit_test(keys_are_found_at_their_own_level),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

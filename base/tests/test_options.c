@@ -1,9 +1,4 @@
 /* Every option, right and wrong; what is wrong is one line that says what would be right. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/options.h"
+#include "base/tests/test.h"
 
 enum { WORDS_MAX = 16, PAGE_BYTES = 8192 };
 
@@ -135,7 +131,7 @@ static void print_page(const char *word, ...)
 
 /* ---- what is right ----------------------------------------------------------------------- */
 
-static void defaults_are_set(void **state)
+TEST(defaults_are_set)
 {
     accept(NULL);
     assert_int_equal(fields.engine, 0);
@@ -152,7 +148,7 @@ static void defaults_are_set(void **state)
     assert_int_equal(operand, 1);
 }
 
-static void values_come_either_way_and_names_may_be_short(void **state)
+TEST(values_come_either_way_and_names_may_be_short)
 {
     accept("--workers=8", "--eng", "epoll", "--json", "-", "--qui", NULL);
     assert_int_equal(fields.workers, 8);
@@ -161,13 +157,13 @@ static void values_come_either_way_and_names_may_be_short(void **state)
     assert_true(fields.quiet);
 }
 
-static void the_last_of_one_option_counts(void **state)
+TEST(the_last_of_one_option_counts)
 {
     accept("--workers=8", "--workers=9", NULL);
     assert_int_equal(fields.workers, 9);
 }
 
-static void counts_take_decimal_units(void **state)
+TEST(counts_take_decimal_units)
 {
     accept("--workers", "1k", NULL);
     assert_int_equal(fields.workers, 1000);
@@ -181,7 +177,7 @@ static uint64_t cap_of(const char *text)
     return fields.cap;
 }
 
-static void sizes_take_binary_and_decimal_units(void **state)
+TEST(sizes_take_binary_and_decimal_units)
 {
     assert_int_equal(cap_of("1"), 1);
     assert_int_equal(cap_of("3B"), 3);
@@ -195,7 +191,7 @@ static void sizes_take_binary_and_decimal_units(void **state)
     assert_int_equal(cap_of("18446744073709551615"), UINT64_MAX);
 }
 
-static void times_are_milliseconds(void **state)
+TEST(times_are_milliseconds)
 {
     accept("--connect-timeout", "500", NULL);
     assert_int_equal(fields.timeout_ms, 500);
@@ -205,7 +201,7 @@ static void times_are_milliseconds(void **state)
     assert_int_equal(fields.timeout_ms, 2500);
 }
 
-static void rates_may_be_fractions(void **state)
+TEST(rates_may_be_fractions)
 {
     accept("--rate", "0.5", NULL);
     assert_true(fields.rate == 0.5);
@@ -213,7 +209,7 @@ static void rates_may_be_fractions(void **state)
     assert_true(fields.rate == 10000);
 }
 
-static void one_size_is_a_range(void **state)
+TEST(one_size_is_a_range)
 {
     accept("--size", "1.25MB", NULL);
     assert_int_equal(fields.size.min, 1250000);
@@ -223,7 +219,7 @@ static void one_size_is_a_range(void **state)
     assert_int_equal(fields.size.max, 100000);
 }
 
-static void texts_take_escapes(void **state)
+TEST(texts_take_escapes)
 {
     static const char wanted[] = "a\r\n\t\0\\\x01\xfF";
     accept("--end-marker", "a\\r\\n\\t\\0\\\\\\x01\\xfF", NULL);
@@ -231,7 +227,7 @@ static void texts_take_escapes(void **state)
     assert_memory_equal(fields.marker.data, wanted, sizeof(wanted));
 }
 
-static void operands_are_found_where_they_are_taken(void **state)
+TEST(operands_are_found_where_they_are_taken)
 {
     char *argv[] = {"fanin-test", "one", "--workers=2", "--", "--two", NULL};
     int result = parse_onto_page(&set_with_operands, stderr, 5, argv);
@@ -258,7 +254,7 @@ static void refuse_values(const char *name, const char *why, const char *const *
 #define REFUSE_VALUES(name, why, ...)                                                              \
     refuse_values(name, why, (const char *const[]){__VA_ARGS__, NULL})
 
-static void values_that_are_not_numbers_in_range_are_refused(void **state)
+TEST(values_that_are_not_numbers_in_range_are_refused)
 {
     const char why[] = "takes a whole number from 1 to 1024";
     REFUSE_VALUES("workers", why, "abc", "1025", "-1", " 5", "5x", "1.5", "1.", "0x10",
@@ -271,7 +267,7 @@ static void values_that_are_not_numbers_in_range_are_refused(void **state)
            "--workers", "1\n2", NULL);
 }
 
-static void sizes_times_and_rates_say_what_they_take(void **state)
+TEST(sizes_times_and_rates_say_what_they_take)
 {
     REFUSE_VALUES("block", "takes a size from 256 to 64MiB (such as 4096, 64KiB or 100kB)", "12q");
     REFUSE_VALUES("pool-cap", "takes a size at least 1 (such as 4096, 64KiB or 100kB)", "0");
@@ -281,7 +277,7 @@ static void sizes_times_and_rates_say_what_they_take(void **state)
                   "1.2.3", "2M");
 }
 
-static void ranges_have_two_ends_in_order(void **state)
+TEST(ranges_have_two_ends_in_order)
 {
     REFUSE_VALUES("size",
                   "takes one size or two, the smaller first, from 64 to 64MiB (such as 4096 or "
@@ -289,19 +285,19 @@ static void ranges_have_two_ends_in_order(void **state)
                   "5k..1k", "1..5k", "5k..1G", "5k..", "..5k", "..");
 }
 
-static void choices_are_listed(void **state)
+TEST(choices_are_listed)
 {
     REFUSE_VALUES("engine", "takes one of auto, uring, epoll", "iocp");
 }
 
-static void texts_have_known_escapes_and_a_length(void **state)
+TEST(texts_have_known_escapes_and_a_length)
 {
     REFUSE_VALUES("end-marker", "takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH", "\\q",
                   "a\\", "\\x4", "\\xg0");
     REFUSE_VALUES("end-marker", "takes a text of 1 to 16 bytes", "", "12345678901234567");
 }
 
-static void flags_and_values_are_told_apart(void **state)
+TEST(flags_and_values_are_told_apart)
 {
     refuse("fanin-test: --quiet takes yes or no, not \"maybe\"\n", "--quiet=maybe", NULL);
     refuse("fanin-test: takes options only, not \"yes\"; --help lists them all\n", "--quiet", "yes",
@@ -311,7 +307,7 @@ static void flags_and_values_are_told_apart(void **state)
     refuse("fanin-test: --workers needs a value: --workers N\n", "--workers", NULL);
 }
 
-static void a_flag_may_say_yes_or_no(void **state)
+TEST(a_flag_may_say_yes_or_no)
 {
     accept("--quiet=yes", NULL);
     assert_true(fields.quiet);
@@ -319,7 +315,7 @@ static void a_flag_may_say_yes_or_no(void **state)
     assert_false(fields.quiet);
 }
 
-static void unknown_options_are_named_with_the_nearest(void **state)
+TEST(unknown_options_are_named_with_the_nearest)
 {
     refuse("fanin-test: there is no option \"--worker5\"; did you mean --workers?\n", "--worker5=3",
            NULL);
@@ -332,7 +328,7 @@ static void unknown_options_are_named_with_the_nearest(void **state)
     refuse("fanin-test: takes options only, not \"file\"; --help lists them all\n", "file", NULL);
 }
 
-static void a_very_long_unknown_option_is_one_line(void **state)
+TEST(a_very_long_unknown_option_is_one_line)
 {
     char word[2000] = "--";
     memset(word + 2, 'w', sizeof(word) - 3);
@@ -344,7 +340,7 @@ static void a_very_long_unknown_option_is_one_line(void **state)
 
 /* ---- parsers on their own, as a scenario file uses them ---------------------------------- */
 
-static void a_flag_in_a_file_takes_yes_or_no(void **state)
+TEST(a_flag_in_a_file_takes_yes_or_no)
 {
     static const struct option_spec spec = {.name = "quiet", .parse = options_flag};
     bool flag = false;
@@ -357,7 +353,7 @@ static void a_flag_in_a_file_takes_yes_or_no(void **state)
     assert_string_equal(why, "takes yes or no");
 }
 
-static void why_is_cut_to_its_room(void **state)
+TEST(why_is_cut_to_its_room)
 {
     char why[12] = "";
     uint64_t value = 7;
@@ -366,7 +362,7 @@ static void why_is_cut_to_its_room(void **state)
     assert_int_equal(value, 7);
 }
 
-static void a_text_without_a_range_is_bounded_by_its_room(void **state)
+TEST(a_text_without_a_range_is_bounded_by_its_room)
 {
     static const struct option_spec spec = {.name = "request", .parse = options_text};
     struct text_value value;
@@ -383,13 +379,13 @@ static void a_text_without_a_range_is_bounded_by_its_room(void **state)
 
 /* ---- --help and --version ---------------------------------------------------------------- */
 
-static void version_names_the_program(void **state)
+TEST(version_names_the_program)
 {
     print_page("--version", NULL);
     assert_string_equal(page, "fanin-test " FANIN_VERSION "\n");
 }
 
-static void help_lists_every_option_within_the_columns(void **state)
+TEST(help_lists_every_option_within_the_columns)
 {
     print_page("--help", NULL);
     assert_non_null(strstr(page, "Usage: fanin-test [options]\n\nTests options.\n\nWhat runs:\n"));
@@ -405,35 +401,4 @@ static void help_lists_every_option_within_the_columns(void **state)
     assert_non_null(strstr(page, "\nExamples:\n  fanin-test --workers 3\n"));
     for (const char *row = page; *row; row += strcspn(row, "\n") + 1)
         assert_in_range(strcspn(row, "\n"), 0, 100);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_are_set),
-        cmocka_unit_test(values_come_either_way_and_names_may_be_short),
-        cmocka_unit_test(the_last_of_one_option_counts),
-        cmocka_unit_test(counts_take_decimal_units),
-        cmocka_unit_test(sizes_take_binary_and_decimal_units),
-        cmocka_unit_test(times_are_milliseconds),
-        cmocka_unit_test(rates_may_be_fractions),
-        cmocka_unit_test(one_size_is_a_range),
-        cmocka_unit_test(texts_take_escapes),
-        cmocka_unit_test(operands_are_found_where_they_are_taken),
-        cmocka_unit_test(values_that_are_not_numbers_in_range_are_refused),
-        cmocka_unit_test(sizes_times_and_rates_say_what_they_take),
-        cmocka_unit_test(ranges_have_two_ends_in_order),
-        cmocka_unit_test(choices_are_listed),
-        cmocka_unit_test(texts_have_known_escapes_and_a_length),
-        cmocka_unit_test(flags_and_values_are_told_apart),
-        cmocka_unit_test(a_flag_may_say_yes_or_no),
-        cmocka_unit_test(unknown_options_are_named_with_the_nearest),
-        cmocka_unit_test(a_very_long_unknown_option_is_one_line),
-        cmocka_unit_test(a_flag_in_a_file_takes_yes_or_no),
-        cmocka_unit_test(why_is_cut_to_its_room),
-        cmocka_unit_test(a_text_without_a_range_is_bounded_by_its_room),
-        cmocka_unit_test(version_names_the_program),
-        cmocka_unit_test(help_lists_every_option_within_the_columns),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,4 @@
 /* os.h, except other processes: see test_process.c. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +11,7 @@
 
 #include "base/os.h"
 #include "base/tests/find.h"
+#include "base/tests/test.h"
 
 enum { PATH_BYTES = 512 };
 
@@ -33,7 +29,7 @@ static int directory_teardown(void **state)
 
 /* ---- clock ------------------------------------------------------------------------------- */
 
-static void clock_never_goes_back_and_sleep_is_long_enough(void **state)
+TEST(clock_never_goes_back_and_sleep_is_long_enough)
 {
     uint64_t before_ns = os_now_ns();
     os_sleep_ns(3 * OS_NS_PER_MS);
@@ -59,7 +55,7 @@ static bool role_ends(const char *role)
     return os_thread_count(role) == 0;
 }
 
-static void threads_are_counted_by_role(void **state)
+TEST(threads_are_counted_by_role)
 {
     enum { WORKERS = 3, BUFFERS = 2, ALL = WORKERS + BUFFERS };
     static struct os_parker parkers[ALL];
@@ -91,7 +87,7 @@ static void *own_role_read(void *name)
     return NULL;
 }
 
-static void a_thread_has_its_role_before_it_runs(void **state)
+TEST(a_thread_has_its_role_before_it_runs)
 {
     for (int i = 0; i < 20; i++) {
         pthread_t thread;
@@ -102,7 +98,7 @@ static void a_thread_has_its_role_before_it_runs(void **state)
     }
 }
 
-static void a_thread_that_cannot_start_is_an_error(void **state)
+TEST(a_thread_that_cannot_start_is_an_error)
 {
     pthread_t thread;
     struct os_parker parker = {0};
@@ -111,14 +107,14 @@ static void a_thread_that_cannot_start_is_an_error(void **state)
     assert_int_equal(os_thread_count("fanin-never"), 0);
 }
 
-static void there_is_a_processor(void **state)
+TEST(there_is_a_processor)
 {
     assert_in_range(os_cpu_count(), 1, sysconf(_SC_NPROCESSORS_CONF));
 }
 
 /* ---- parking ----------------------------------------------------------------------------- */
 
-static void an_early_wake_is_remembered_once(void **state)
+TEST(an_early_wake_is_remembered_once)
 {
     struct os_parker parker = {0};
     os_unpark(&parker);
@@ -128,7 +124,7 @@ static void an_early_wake_is_remembered_once(void **state)
     assert_false(os_park(&parker, OS_NS_PER_MS));
 }
 
-static void parking_times_out(void **state)
+TEST(parking_times_out)
 {
     struct os_parker parker = {0};
     uint64_t before_ns = os_now_ns();
@@ -189,12 +185,12 @@ static void mailboxes_run(uint64_t timeout_ns)
         assert_int_equal(boxes[i].got, POSTERS * POSTS);
 }
 
-static void no_wake_from_many_threads_is_lost(void **state)
+TEST(no_wake_from_many_threads_is_lost)
 {
     mailboxes_run(UINT64_MAX);
 }
 
-static void no_wake_that_crosses_a_timeout_is_lost(void **state)
+TEST(no_wake_that_crosses_a_timeout_is_lost)
 {
     mailboxes_run(1000);
 }
@@ -215,7 +211,7 @@ static void *letter_answer(void *argument)
     return NULL;
 }
 
-static void what_was_written_before_a_wake_is_visible(void **state)
+TEST(what_was_written_before_a_wake_is_visible)
 {
     struct letter letter = {0};
     pthread_t thread;
@@ -231,7 +227,7 @@ static void what_was_written_before_a_wake_is_visible(void **state)
 
 /* ---- this process ------------------------------------------------------------------------ */
 
-static void the_peak_stays_when_pages_go(void **state)
+TEST(the_peak_stays_when_pages_go)
 {
     enum { BYTES = 32 << 20, SLACK = 2 << 20 };
     struct os_usage before, held, after;
@@ -252,7 +248,7 @@ static void the_peak_stays_when_pages_go(void **state)
     assert_true(after.user_ns + after.system_ns > 0);
 }
 
-static void cleared_pages_are_zeros_and_take_no_memory(void **state)
+TEST(cleared_pages_are_zeros_and_take_no_memory)
 {
     enum { BYTES = 32 << 20, SLACK = 2 << 20, LAST = BYTES - 100 };
     struct os_usage held, after;
@@ -269,13 +265,13 @@ static void cleared_pages_are_zeros_and_take_no_memory(void **state)
     os_pages_unmap(pages, LAST);
 }
 
-static void pages_that_are_not_there_are_null(void **state)
+TEST(pages_that_are_not_there_are_null)
 {
     assert_null(os_pages_map((size_t)1 << 60));
     os_pages_unmap(NULL, 4096);
 }
 
-static void both_views_of_a_mirror_are_the_same_bytes(void **state)
+TEST(both_views_of_a_mirror_are_the_same_bytes)
 {
     const size_t bytes = 3 * os_mirror_step();
     uint8_t *memory = os_mirror_map(bytes);
@@ -289,7 +285,7 @@ static void both_views_of_a_mirror_are_the_same_bytes(void **state)
     os_mirror_unmap(memory, bytes);
 }
 
-static void a_mirror_leaves_no_descriptor_open(void **state)
+TEST(a_mirror_leaves_no_descriptor_open)
 {
     struct rlimit old, few;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -306,7 +302,7 @@ static void a_mirror_leaves_no_descriptor_open(void **state)
     }
 }
 
-static void the_soft_descriptor_limit_is_raised(void **state)
+TEST(the_soft_descriptor_limit_is_raised)
 {
     uint64_t limit = 0;
     struct rlimit before, now;
@@ -322,7 +318,7 @@ static void the_soft_descriptor_limit_is_raised(void **state)
 }
 
 /* The system's table has them all before there are threads, and none of them is in use. */
-static void room_for_descriptors_is_made_at_once(void **state)
+TEST(room_for_descriptors_is_made_at_once)
 {
     uint64_t limit = 0;
     unsigned room = 0;
@@ -340,7 +336,7 @@ static void room_for_descriptors_is_made_at_once(void **state)
     assert_int_equal(fcntl((int)count - 1, F_GETFD), -1);
 }
 
-static void the_hard_descriptor_limit_is_named(void **state)
+TEST(the_hard_descriptor_limit_is_named)
 {
     uint64_t limit = 0;
     struct rlimit descriptors;
@@ -353,7 +349,7 @@ static void the_hard_descriptor_limit_is_named(void **state)
     assert_int_equal(limit, descriptors.rlim_max);
 }
 
-static void a_limit_that_is_used_up_is_named(void **state)
+TEST(a_limit_that_is_used_up_is_named)
 {
     char text[256];
     struct rlimit before, low;
@@ -373,7 +369,7 @@ static void a_limit_that_is_used_up_is_named(void **state)
 
 /* ---- terminal and machine ---------------------------------------------------------------- */
 
-static void a_file_is_not_a_terminal(void **state)
+TEST(a_file_is_not_a_terminal)
 {
     int file = open("/dev/null", O_RDWR | O_CLOEXEC);
     assert_false(os_is_terminal(file));
@@ -381,7 +377,7 @@ static void a_file_is_not_a_terminal(void **state)
     assert_false(os_is_terminal(-1));
 }
 
-static void directories_are_made_with_their_parents(void **state)
+TEST(directories_are_made_with_their_parents)
 {
     char path[PATH_BYTES + 16], parent[PATH_BYTES + 16], long_path[8192];
     snprintf(parent, sizeof(parent), "%s/a", directory);
@@ -400,7 +396,7 @@ static void directories_are_made_with_their_parents(void **state)
     assert_int_equal(os_directory_make(long_path), -ENAMETOOLONG);
 }
 
-static void the_name_of_a_path_is_its_last_part(void **state)
+TEST(the_name_of_a_path_is_its_last_part)
 {
     const char *plain = "name";
     assert_ptr_equal(os_path_name(plain), plain);
@@ -409,7 +405,7 @@ static void the_name_of_a_path_is_its_last_part(void **state)
     assert_string_equal(os_path_name("some/"), "");
 }
 
-static void the_program_directory_holds_this_program(void **state)
+TEST(the_program_directory_holds_this_program)
 {
     char path[PATH_BYTES], own_path[PATH_BYTES] = "", small[4];
     assert_true(readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) > 0);
@@ -439,7 +435,7 @@ static void fact_note(void *context, const char *name, const char *value)
         snprintf(facts->kernel, sizeof(facts->kernel), "%s", value);
 }
 
-static void the_machine_has_facts(void **state)
+TEST(the_machine_has_facts)
 {
     struct facts facts = {0};
     os_machine_describe(fact_note, &facts);
@@ -451,31 +447,5 @@ static void the_machine_has_facts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clock_never_goes_back_and_sleep_is_long_enough),
-        cmocka_unit_test(threads_are_counted_by_role),
-        cmocka_unit_test(a_thread_has_its_role_before_it_runs),
-        cmocka_unit_test(a_thread_that_cannot_start_is_an_error),
-        cmocka_unit_test(there_is_a_processor),
-        cmocka_unit_test(an_early_wake_is_remembered_once),
-        cmocka_unit_test(parking_times_out),
-        cmocka_unit_test(no_wake_from_many_threads_is_lost),
-        cmocka_unit_test(no_wake_that_crosses_a_timeout_is_lost),
-        cmocka_unit_test(what_was_written_before_a_wake_is_visible),
-        cmocka_unit_test(the_peak_stays_when_pages_go),
-        cmocka_unit_test(cleared_pages_are_zeros_and_take_no_memory),
-        cmocka_unit_test(pages_that_are_not_there_are_null),
-        cmocka_unit_test(both_views_of_a_mirror_are_the_same_bytes),
-        cmocka_unit_test(a_mirror_leaves_no_descriptor_open),
-        cmocka_unit_test(the_soft_descriptor_limit_is_raised),
-        cmocka_unit_test(room_for_descriptors_is_made_at_once),
-        cmocka_unit_test(the_hard_descriptor_limit_is_named),
-        cmocka_unit_test(a_limit_that_is_used_up_is_named),
-        cmocka_unit_test(a_file_is_not_a_terminal),
-        cmocka_unit_test(directories_are_made_with_their_parents),
-        cmocka_unit_test(the_name_of_a_path_is_its_last_part),
-        cmocka_unit_test(the_program_directory_holds_this_program),
-        cmocka_unit_test(the_machine_has_facts),
-    };
-    return cmocka_run_group_tests(tests, directory_setup, directory_teardown);
+    return tests_run(directory_setup, directory_teardown);
 }

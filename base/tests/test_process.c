@@ -1,9 +1,4 @@
 /* os.h's other processes. Run with an argument, this program plays the other process of a test. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +14,7 @@
 
 #include "base/os.h"
 #include "base/tests/find.h"
+#include "base/tests/test.h"
 
 enum {
     PATH_BYTES = 512,
@@ -125,7 +121,7 @@ static struct rlimit descriptors_limit(rlim_t soft)
 
 /* ---- starting --------------------------------------------------------------------------- */
 
-static void a_program_that_is_missing_is_an_error(void **state)
+TEST(a_program_that_is_missing_is_an_error)
 {
     struct os_process process = {.handle = 1};
     char *const nowhere[] = {"/nowhere/fanin", NULL};
@@ -138,7 +134,7 @@ static void a_program_that_is_missing_is_an_error(void **state)
     os_process_stop(&process, 0); /* nothing was started: nothing happens */
 }
 
-static void a_log_that_cannot_be_opened_is_an_error(void **state)
+TEST(a_log_that_cannot_be_opened_is_an_error)
 {
     struct os_process process;
     char *const argv[] = {"true", NULL};
@@ -146,7 +142,7 @@ static void a_log_that_cannot_be_opened_is_an_error(void **state)
     assert_int_equal(os_process_start(&process, argv, NULL, directory), -EISDIR);
 }
 
-static void no_descriptor_for_the_start_is_an_error(void **state)
+TEST(no_descriptor_for_the_start_is_an_error)
 {
     assert_int_equal(run_shell("exit 0"), 0);
     struct os_process process;
@@ -156,7 +152,7 @@ static void no_descriptor_for_the_start_is_an_error(void **state)
     assert_int_equal(result, -EMFILE);
 }
 
-static void the_exit_code_comes_back(void **state)
+TEST(the_exit_code_comes_back)
 {
     assert_int_equal(run_shell("exit 0"), 0);
     assert_int_equal(run_shell("exit 37"), 37);
@@ -164,13 +160,13 @@ static void the_exit_code_comes_back(void **state)
     assert_int_equal(run_shell("kill -SEGV $$"), 128 + SIGSEGV);
 }
 
-static void the_exit_code_comes_back_though_children_were_ignored(void **state)
+TEST(the_exit_code_comes_back_though_children_were_ignored)
 {
     signal(SIGCHLD, SIG_IGN);
     assert_int_equal(run_shell("exit 4"), 4);
 }
 
-static void streams_are_appended_and_input_is_empty(void **state)
+TEST(streams_are_appended_and_input_is_empty)
 {
     char text[TEXT_BYTES];
     assert_int_equal(run_shell("cat; echo one; echo two >&2; exec echo three"), 0);
@@ -178,7 +174,7 @@ static void streams_are_appended_and_input_is_empty(void **state)
     assert_string_equal(text, "one\ntwo\nthree\n");
 }
 
-static void a_child_inherits_no_descriptor(void **state)
+TEST(a_child_inherits_no_descriptor)
 {
     int kept = dup(STDOUT_FILENO);
     if (syscall(SYS_close_range, kept, kept, CLOSE_RANGE_CLOEXEC) != 0) {
@@ -194,7 +190,7 @@ static void a_child_inherits_no_descriptor(void **state)
     assert_int_equal(code, 0);
 }
 
-static void waiting_for_a_child_times_out(void **state)
+TEST(waiting_for_a_child_times_out)
 {
     struct os_process process;
     int code = -1;
@@ -209,7 +205,7 @@ static void waiting_for_a_child_times_out(void **state)
     assert_false(process_lives(pid));
 }
 
-static void waiting_works_without_a_pidfd(void **state)
+TEST(waiting_works_without_a_pidfd)
 {
     struct os_process process;
     int code = -1;
@@ -223,7 +219,7 @@ static void waiting_works_without_a_pidfd(void **state)
     assert_int_equal(code, 5);
 }
 
-static void the_peak_of_a_running_child_is_read(void **state)
+TEST(the_peak_of_a_running_child_is_read)
 {
     struct os_process process;
     assert_int_equal(start_shell(&process, "echo 1; sleep 60"), 0);
@@ -234,7 +230,7 @@ static void the_peak_of_a_running_child_is_read(void **state)
     assert_int_equal(os_process_peak_bytes(&process), 0);
 }
 
-static void the_cpu_time_of_a_child_is_read(void **state)
+TEST(the_cpu_time_of_a_child_is_read)
 {
     struct os_process process;
     assert_int_equal(start_shell(&process, "i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done;"
@@ -247,7 +243,7 @@ static void the_cpu_time_of_a_child_is_read(void **state)
     assert_int_equal(os_process_cpu_ns(&process), 0);
 }
 
-static void a_deaf_child_is_killed_with_its_own(void **state)
+TEST(a_deaf_child_is_killed_with_its_own)
 {
     struct os_process process;
     assert_int_equal(start_shell(&process, "trap '' TERM; sleep 60 & echo $!; wait; sleep 60"), 0);
@@ -268,7 +264,7 @@ static void *start_sleeper(void *process)
     return NULL;
 }
 
-static void children_outlive_the_thread_that_asked(void **state)
+TEST(children_outlive_the_thread_that_asked)
 {
     enum { CHILDREN = 4 };
     struct os_process processes[CHILDREN];
@@ -296,7 +292,7 @@ static _Noreturn void play_parent(void)
         os_sleep_ns(OS_NS_PER_S);
 }
 
-static void children_die_with_a_killed_parent(void **state)
+TEST(children_die_with_a_killed_parent)
 {
     struct os_process parent;
     int code = -1;
@@ -343,7 +339,7 @@ static void check_interrupts(int first, int second)
     assert_int_equal(code, 128 + second);
 }
 
-static void the_first_interrupt_is_noted_and_the_second_ends(void **state)
+TEST(the_first_interrupt_is_noted_and_the_second_ends)
 {
     check_interrupts(SIGINT, SIGINT);
     check_interrupts(SIGTERM, SIGTERM);
@@ -358,22 +354,5 @@ int main(int argc, char **argv)
         return play_interrupted();
     if (readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) < 0)
         return 1;
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_program_that_is_missing_is_an_error),
-        cmocka_unit_test(a_log_that_cannot_be_opened_is_an_error),
-        cmocka_unit_test(no_descriptor_for_the_start_is_an_error),
-        cmocka_unit_test(the_exit_code_comes_back),
-        cmocka_unit_test(the_exit_code_comes_back_though_children_were_ignored),
-        cmocka_unit_test(streams_are_appended_and_input_is_empty),
-        cmocka_unit_test(a_child_inherits_no_descriptor),
-        cmocka_unit_test(waiting_for_a_child_times_out),
-        cmocka_unit_test(waiting_works_without_a_pidfd),
-        cmocka_unit_test(the_peak_of_a_running_child_is_read),
-        cmocka_unit_test(the_cpu_time_of_a_child_is_read),
-        cmocka_unit_test(a_deaf_child_is_killed_with_its_own),
-        cmocka_unit_test(children_outlive_the_thread_that_asked),
-        cmocka_unit_test(children_die_with_a_killed_parent),
-        cmocka_unit_test(the_first_interrupt_is_noted_and_the_second_ends),
-    };
-    return cmocka_run_group_tests(tests, directory_setup, directory_teardown);
+    return tests_run(directory_setup, directory_teardown);
 }

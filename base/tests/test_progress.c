@@ -1,14 +1,10 @@
 /* Progress by a hand-stepped clock: one line redrawn on a terminal, plain lines elsewhere. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/progress.h"
+#include "base/tests/test.h"
 
 static const uint64_t ms = 1000000, s = 1000000000;
 
@@ -39,7 +35,7 @@ static FILE *terminal_start(struct progress *progress, uint64_t now_ns)
     return out;
 }
 
-static void plain_lines_come_every_few_seconds(void **state)
+TEST(plain_lines_come_every_few_seconds)
 {
     struct progress progress;
     FILE *out = text_open();
@@ -58,7 +54,7 @@ static void plain_lines_come_every_few_seconds(void **state)
     text_close(out);
 }
 
-static void quiet_says_nothing(void **state)
+TEST(quiet_says_nothing)
 {
     struct progress progress;
     FILE *out = text_open();
@@ -70,7 +66,7 @@ static void quiet_says_nothing(void **state)
     text_close(out);
 }
 
-static void a_terminal_is_redrawn_in_place(void **state)
+TEST(a_terminal_is_redrawn_in_place)
 {
     struct progress progress;
     FILE *out = terminal_start(&progress, 0);
@@ -85,7 +81,7 @@ static void a_terminal_is_redrawn_in_place(void **state)
     text_close(out);
 }
 
-static void what_is_said_stays_above_the_redrawn_line(void **state)
+TEST(what_is_said_stays_above_the_redrawn_line)
 {
     struct progress progress;
     FILE *out = terminal_start(&progress, 0);
@@ -96,7 +92,7 @@ static void what_is_said_stays_above_the_redrawn_line(void **state)
     text_close(out);
 }
 
-static void a_long_line_is_cut_so_that_it_can_be_redrawn(void **state)
+TEST(a_long_line_is_cut_so_that_it_can_be_redrawn)
 {
     struct progress progress;
     char what[1000];
@@ -109,7 +105,7 @@ static void a_long_line_is_cut_so_that_it_can_be_redrawn(void **state)
     text_close(out);
 }
 
-static void shares_out_of_bounds_are_held_in_them(void **state)
+TEST(shares_out_of_bounds_are_held_in_them)
 {
     struct progress progress;
     FILE *out = text_open();
@@ -122,7 +118,7 @@ static void shares_out_of_bounds_are_held_in_them(void **state)
     text_close(out);
 }
 
-static void durations_read_well(void **state)
+TEST(durations_read_well)
 {
     char words[32];
     assert_string_equal(progress_duration(0, words), "0.0 s");
@@ -132,18 +128,4 @@ static void durations_read_well(void **state)
     assert_string_equal(progress_duration(250 * s, words), "4 min 10 s");
     assert_string_equal(progress_duration(3599600 * ms, words), "1 h 0 min");
     assert_string_equal(progress_duration(7300 * s, words), "2 h 2 min");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_lines_come_every_few_seconds),
-        cmocka_unit_test(quiet_says_nothing),
-        cmocka_unit_test(a_terminal_is_redrawn_in_place),
-        cmocka_unit_test(what_is_said_stays_above_the_redrawn_line),
-        cmocka_unit_test(a_long_line_is_cut_so_that_it_can_be_redrawn),
-        cmocka_unit_test(shares_out_of_bounds_are_held_in_them),
-        cmocka_unit_test(durations_read_well),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,5 @@
 /* The protocol: every line reads back as it was written and nothing else is taken for one; in
  * every frame the first end marker is its end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +9,7 @@
 #include <xxhash.h>
 
 #include "base/protocol.h"
+#include "base/tests/test.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -69,7 +65,7 @@ static void frame_check_all(const struct protocol_marker *marker, uint32_t lengt
     assert_true(header.check == protocol_frame_check(frame, length, marker));
 }
 
-static void test_first_marker_is_the_end(void **state)
+TEST(test_first_marker_is_the_end)
 {
     for (size_t m = 0; m < COUNT(markers); m++) {
         struct protocol_marker marker = marker_of(markers[m].bytes, markers[m].count);
@@ -84,7 +80,7 @@ static void test_first_marker_is_the_end(void **state)
 /* Markers cut out of the very noise that the payload is copied from, so that there is always
  * something to mend, wherever it lies and however long it is; also such that would straddle the
  * payload's end. */
-static void test_markers_cut_from_the_payload(void **state)
+TEST(test_markers_cut_from_the_payload)
 {
     uint8_t raw[500], frame[500];
     struct protocol_marker outside = marker_of("\0", 1);
@@ -106,7 +102,7 @@ static void test_markers_cut_from_the_payload(void **state)
     assert_true(mended > 5000);
 }
 
-static void test_payload_holds_all_values(void **state)
+TEST(test_payload_holds_all_values)
 {
     static uint8_t frame[100000];
     struct protocol_marker marker = marker_of("\r\n", 2);
@@ -119,7 +115,7 @@ static void test_payload_holds_all_values(void **state)
         assert_true(seen[value]);
 }
 
-static void test_check_is_xxh3_of_both_parts(void **state)
+TEST(test_check_is_xxh3_of_both_parts)
 {
     uint8_t frame[777], joined[777];
     struct protocol_marker marker = marker_of("end!", 4);
@@ -132,7 +128,7 @@ static void test_check_is_xxh3_of_both_parts(void **state)
     assert_true(header.check == XXH3_64bits(joined, sizeof frame - 16 - 4));
 }
 
-static void test_check_sees_every_byte(void **state)
+TEST(test_check_sees_every_byte)
 {
     uint8_t frame[256];
     struct protocol_marker marker = marker_of("\r\n", 2);
@@ -148,7 +144,7 @@ static void test_check_sees_every_byte(void **state)
     }
 }
 
-static void test_frames_differ_by_seed_and_seq(void **state)
+TEST(test_frames_differ_by_seed_and_seq)
 {
     uint8_t one[300], other[300];
     struct protocol_marker marker = marker_of("\r\n", 2);
@@ -162,7 +158,7 @@ static void test_frames_differ_by_seed_and_seq(void **state)
     assert_memory_not_equal(one + 48, other + 48, 250);
 }
 
-static void test_bad_headers(void **state)
+TEST(test_bad_headers)
 {
     struct protocol_marker crlf = marker_of("\r\n", 2), digit = marker_of("7", 1);
     struct protocol_header header;
@@ -187,7 +183,7 @@ static void test_bad_headers(void **state)
 
 /* ---- lengths ---- */
 
-static void test_lengths_are_uniform(void **state)
+TEST(test_lengths_are_uniform)
 {
     enum { DRAWS = 200000, BINS = 20 };
     unsigned bins[BINS] = {0};
@@ -206,7 +202,7 @@ static void test_lengths_are_uniform(void **state)
     assert_true(chi_square < 50); /* 19 degrees of freedom: above 50 once in 8000 seeds */
 }
 
-static void test_lengths_reach_both_ends(void **state)
+TEST(test_lengths_reach_both_ends)
 {
     bool seen[4] = {false};
 
@@ -219,7 +215,7 @@ static void test_lengths_reach_both_ends(void **state)
                     PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX);
 }
 
-static void test_lengths_differ_by_seed(void **state)
+TEST(test_lengths_differ_by_seed)
 {
     unsigned same = 0;
 
@@ -247,7 +243,7 @@ static void cut_line_end(char *line, int bytes)
     line[bytes - 2] = '\0';
 }
 
-static void test_go_reads_back(void **state)
+TEST(test_go_reads_back)
 {
     const double rates[] = {0, 0.001, 1.0 / 3, 2.5, 500, 1234567.0 / 8, 1e6};
     char line[PROTOCOL_LINE_BYTES_MAX];
@@ -284,7 +280,7 @@ static void test_go_reads_back(void **state)
     "FANIN/1 GO run=00000000000000ff frames=10 size=256..1000 rate=5 seed=1 source=tape "          \
     "marker=0d0a"
 
-static void test_go_fields_in_any_order(void **state)
+TEST(test_go_fields_in_any_order)
 {
     struct protocol_request request;
 
@@ -351,7 +347,7 @@ static const struct {
     {"frames=10", "frames=10 ago=1000000000000000001"},
 };
 
-static void test_bad_go_lines(void **state)
+TEST(test_bad_go_lines)
 {
     for (size_t i = 0; i < COUNT(spoilt); i++) {
         char line[PROTOCOL_LINE_BYTES_MAX];
@@ -365,7 +361,7 @@ static void test_bad_go_lines(void **state)
     }
 }
 
-static void test_login(void **state)
+TEST(test_login)
 {
     struct protocol_request request;
     char line[PROTOCOL_LINE_BYTES_MAX], name[PROTOCOL_NAME_BYTES_MAX + 2];
@@ -388,7 +384,7 @@ static void test_login(void **state)
         assert_int_equal(request_read(bad[i], &request), -1);
 }
 
-static void test_stats(void **state)
+TEST(test_stats)
 {
     struct protocol_stats stats = {1, 2, 200, 3, UINT64_MAX, 5, 6}, back;
     struct protocol_request request;
@@ -408,7 +404,7 @@ static void test_stats(void **state)
     assert_int_equal(protocol_read_stats("NO idea", &back, &why), -1);
 }
 
-static void test_lines_that_do_not_fit(void **state)
+TEST(test_lines_that_do_not_fit)
 {
     struct protocol_go go = {.frames = 1, .size_min = 256, .size_max = 256};
     struct protocol_stats stats = {0};
@@ -423,35 +419,11 @@ static void test_lines_that_do_not_fit(void **state)
     assert_int_equal(protocol_write_stats(&stats, line, 10), -1);
 }
 
-static void test_other_lines(void **state)
+TEST(test_other_lines)
 {
     struct protocol_request request;
     const char *bad[] = {"", "FANIN/1", "FANIN/1 ", "GET / HTTP/1.1", "FANIN/1 GO", "FANIN/1 STOP"};
 
     for (size_t i = 0; i < COUNT(bad); i++)
         assert_int_equal(request_read(bad[i], &request), -1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_marker_is_the_end),
-        cmocka_unit_test(test_markers_cut_from_the_payload),
-        cmocka_unit_test(test_payload_holds_all_values),
-        cmocka_unit_test(test_check_is_xxh3_of_both_parts),
-        cmocka_unit_test(test_check_sees_every_byte),
-        cmocka_unit_test(test_frames_differ_by_seed_and_seq),
-        cmocka_unit_test(test_bad_headers),
-        cmocka_unit_test(test_lengths_are_uniform),
-        cmocka_unit_test(test_lengths_reach_both_ends),
-        cmocka_unit_test(test_lengths_differ_by_seed),
-        cmocka_unit_test(test_go_reads_back),
-        cmocka_unit_test(test_go_fields_in_any_order),
-        cmocka_unit_test(test_bad_go_lines),
-        cmocka_unit_test(test_login),
-        cmocka_unit_test(test_stats),
-        cmocka_unit_test(test_lines_that_do_not_fit),
-        cmocka_unit_test(test_other_lines),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

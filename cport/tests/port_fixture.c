@@ -8,6 +8,12 @@
 
 #include "cport/tests/scripted_engine.h"
 
+void engine_test_add(const char *name, CMUnitTestFunction test, const char *const *names)
+{
+    for (; *names; names++)
+        test_add_variant((struct CMUnitTest){name, test, NULL, NULL, (void *)*names}, *names);
+}
+
 int port_try(const char *engine, unsigned concurrency, struct cport **port, char *why,
              size_t why_bytes)
 {

@@ -4,25 +4,21 @@
 #ifndef FANIN_TESTS_PORT_FIXTURE_H
 #define FANIN_TESTS_PORT_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "base/os.h"
+#include "base/tests/test.h"
 #include "cport/port.h"
 #include "cport/tests/ms.h"
 
-/* Rows of a suite's table: a test on one engine, on each that has real sockets, or on each. */
-/* clang-format off */
-#define ON(engine, test) {#test " [" #engine "]", test, NULL, NULL, #engine}
-/* clang-format on */
-#define EVERY_LOOPBACK(test) ON(epoll, test), ON(uring, test)
-#define EVERY_ENGINE(test)   EVERY_LOOPBACK(test), ON(scripted, test)
+/* A test on some engines, on each that has real sockets, or on each; its state is the name. */
+#define ENGINE_TEST(name, ...)                                                                     \
+    TEST_ADDED_BY(engine_test_add(#name, name, (const char *const[]){__VA_ARGS__, NULL}), name,    \
+                  void **state)
+#define EVERY_LOOPBACK(name) ENGINE_TEST(name, "epoll", "uring")
+#define EVERY_ENGINE(name)   ENGINE_TEST(name, "epoll", "uring", "scripted")
+void engine_test_add(const char *name, CMUnitTestFunction test, const char *const *engines);
 
 enum { PACKET_WAIT_MS = 60000 };
 

@@ -1,15 +1,10 @@
 /* The gate as a pure state machine: the vectors of the kernel queue's behaviour, what polling adds,
  * and random histories held against the invariants. Workers and packets are records; a worker that
  * is woken takes its next step. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "base/random.h"
+#include "base/tests/test.h"
 #include "cport/gate.h"
 #include "cport/tests/conformance/vectors.h"
 
@@ -185,7 +180,7 @@ static void step_run(const struct step *expected)
     }
 }
 
-static void the_vectors_hold(void **state)
+TEST(the_vectors_hold)
 {
     for (unsigned index = 0; index < VECTORS; index++) {
         print_message("%s: %s\n", vectors[index].number, vectors[index].name);
@@ -195,7 +190,7 @@ static void the_vectors_hold(void **state)
     }
 }
 
-static void a_waiter_that_times_out_runs_over_the_limit(void **state)
+TEST(a_waiter_that_times_out_runs_over_the_limit)
 {
     start(1);
     get(A);
@@ -209,7 +204,7 @@ static void a_waiter_that_times_out_runs_over_the_limit(void **state)
     assert_int_equal(has[A], WAITING);
 }
 
-static void packets_leave_in_the_order_they_came(void **state)
+TEST(packets_leave_in_the_order_they_came)
 {
     start(1);
     batch = 4;
@@ -235,7 +230,7 @@ static void poll_returns(int who, int number)
     carry_out(effects);
 }
 
-static void a_poller_that_takes_a_packet_is_replaced(void **state)
+TEST(a_poller_that_takes_a_packet_is_replaced)
 {
     start_with(2, 1);
     get(A);
@@ -256,7 +251,7 @@ static void a_poller_that_takes_a_packet_is_replaced(void **state)
     assert_int_equal(workers[C].state, GATE_POLLING);
 }
 
-static void a_poller_hands_a_packet_to_a_newer_waiter(void **state)
+TEST(a_poller_hands_a_packet_to_a_newer_waiter)
 {
     start(1);
     get(A);
@@ -279,7 +274,7 @@ static void post_unnoticed(int number)
 }
 
 /* The first worker takes them all, and no later packet before an earlier one. */
-static void a_batch_begins_with_what_pollers_were_granted(void **state)
+TEST(a_batch_begins_with_what_pollers_were_granted)
 {
     start(2);
     batch = 4;
@@ -296,7 +291,7 @@ static void a_batch_begins_with_what_pollers_were_granted(void **state)
 }
 
 /* Otherwise that worker could soon take the earlier packet after the later one. */
-static void a_parked_worker_is_handed_what_is_oldest(void **state)
+TEST(a_parked_worker_is_handed_what_is_oldest)
 {
     start_with(2, 1);
     get(A);
@@ -314,7 +309,7 @@ static void a_parked_worker_is_handed_what_is_oldest(void **state)
     assert_int_equal(has[A], 4);
 }
 
-static void no_worker_is_woken_for_a_place_that_an_awake_one_takes(void **state)
+TEST(no_worker_is_woken_for_a_place_that_an_awake_one_takes)
 {
     start(2);
     get(A);
@@ -337,7 +332,7 @@ static void no_worker_is_woken_for_a_place_that_an_awake_one_takes(void **state)
     assert_int_equal(gate.running, 1);
 }
 
-static void blocking_makes_another_worker_poll(void **state)
+TEST(blocking_makes_another_worker_poll)
 {
     start(1);
     get(A);
@@ -357,7 +352,7 @@ static void blocking_makes_another_worker_poll(void **state)
     assert_int_equal(workers[A].state, GATE_PARKED);
 }
 
-static void closing_wakes_everyone(void **state)
+TEST(closing_wakes_everyone)
 {
     start_with(2, WORKERS);
     for (int who = A; who <= D; who++)
@@ -371,7 +366,7 @@ static void closing_wakes_everyone(void **state)
     assert_null(gate.newest);
 }
 
-static void closing_drops_what_is_queued(void **state)
+TEST(closing_drops_what_is_queued)
 {
     start(1);
     get(A);
@@ -433,7 +428,7 @@ static void random_event(int *posted, int *delivered, int *overshoot)
     }
 }
 
-static void random_histories_keep_the_invariants(void **state)
+TEST(random_histories_keep_the_invariants)
 {
     for (unsigned seed = 1; seed <= 200; seed++) {
         random_state = seed;
@@ -448,23 +443,4 @@ static void random_histories_keep_the_invariants(void **state)
                 fail_msg("seed %u: %u run, the limit is %u", seed, gate.running, gate.limit);
         }
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_vectors_hold),
-        cmocka_unit_test(a_waiter_that_times_out_runs_over_the_limit),
-        cmocka_unit_test(packets_leave_in_the_order_they_came),
-        cmocka_unit_test(a_poller_that_takes_a_packet_is_replaced),
-        cmocka_unit_test(a_poller_hands_a_packet_to_a_newer_waiter),
-        cmocka_unit_test(a_batch_begins_with_what_pollers_were_granted),
-        cmocka_unit_test(a_parked_worker_is_handed_what_is_oldest),
-        cmocka_unit_test(no_worker_is_woken_for_a_place_that_an_awake_one_takes),
-        cmocka_unit_test(blocking_makes_another_worker_poll),
-        cmocka_unit_test(closing_wakes_everyone),
-        cmocka_unit_test(closing_drops_what_is_queued),
-        cmocka_unit_test(random_histories_keep_the_invariants),
-    };
-    return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 /* ---- posts --------------------------------------------------------------------------------- */
 
-static void a_post_arrives_as_it_was_given(void **state)
+EVERY_ENGINE(a_post_arrives_as_it_was_given)
 {
     struct cport *port = port_of(*state, 1);
     struct cp_op op = {0};
@@ -19,7 +19,7 @@ static void a_post_arrives_as_it_was_given(void **state)
     cp_free(port);
 }
 
-static void posts_leave_in_order_and_in_batches(void **state)
+EVERY_ENGINE(posts_leave_in_order_and_in_batches)
 {
     struct cport *port = port_of(*state, 1);
     struct cp_op ops[6] = {0};
@@ -35,7 +35,7 @@ static void posts_leave_in_order_and_in_batches(void **state)
     cp_free(port);
 }
 
-static void waiting_ends_in_time(void **state)
+EVERY_ENGINE(waiting_ends_in_time)
 {
     struct cport *port = port_of(*state, 1);
     struct cp_packet packet;
@@ -50,7 +50,7 @@ static void waiting_ends_in_time(void **state)
 
 /* ---- receives ------------------------------------------------------------------------------ */
 
-static void a_receive_fills_its_blocks_in_order(void **state)
+EVERY_ENGINE(a_receive_fills_its_blocks_in_order)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     char one[3], two[4], three[5];
@@ -68,7 +68,7 @@ static void a_receive_fills_its_blocks_in_order(void **state)
     port_fixture_close(fixture);
 }
 
-static void data_that_is_already_there_is_received(void **state)
+EVERY_ENGINE(data_that_is_already_there_is_received)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     const char *expected[] = {"ab", "cd", "e"};
@@ -83,7 +83,7 @@ static void data_that_is_already_there_is_received(void **state)
     port_fixture_close(fixture);
 }
 
-static void receives_complete_in_the_order_they_were_posted(void **state)
+EVERY_ENGINE(receives_complete_in_the_order_they_were_posted)
 {
     enum { COUNT = 8 };
     struct port_fixture *fixture = port_fixture_open(state);
@@ -120,7 +120,7 @@ static void stock_give(void *context, struct cp_block *blocks, unsigned count)
     ((struct stock *)context)->given += count;
 }
 
-static void a_late_receive_takes_blocks_only_for_data(void **state)
+EVERY_ENGINE(a_late_receive_takes_blocks_only_for_data)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     struct cp_block blocks[2];
@@ -137,7 +137,7 @@ static void a_late_receive_takes_blocks_only_for_data(void **state)
     port_fixture_close(fixture);
 }
 
-static void a_late_receive_without_blocks_leaves_the_data(void **state)
+EVERY_ENGINE(a_late_receive_without_blocks_leaves_the_data)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     struct cp_block blocks[2];
@@ -154,7 +154,7 @@ static void a_late_receive_without_blocks_leaves_the_data(void **state)
     port_fixture_close(fixture);
 }
 
-static void a_receive_into_nothing_waits_for_data_and_leaves_it(void **state)
+EVERY_ENGINE(a_receive_into_nothing_waits_for_data_and_leaves_it)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     assert_int_equal(cp_receive(fixture->near, &fixture->op, NULL, 0), 0);
@@ -169,7 +169,7 @@ static void a_receive_into_nothing_waits_for_data_and_leaves_it(void **state)
     port_fixture_close(fixture);
 }
 
-static void the_end_of_the_stream_is_a_receive_of_0_bytes(void **state)
+EVERY_ENGINE(the_end_of_the_stream_is_a_receive_of_0_bytes)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     const int64_t expected[] = {4, 0, 0};
@@ -182,7 +182,7 @@ static void the_end_of_the_stream_is_a_receive_of_0_bytes(void **state)
     port_fixture_close(fixture);
 }
 
-static void a_reset_is_reported_and_stays(void **state)
+EVERY_ENGINE(a_reset_is_reported_and_stays)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     struct cp_op send = {0};
@@ -198,7 +198,7 @@ static void a_reset_is_reported_and_stays(void **state)
 /* ---- fairness ------------------------------------------------------------------------------ */
 
 /* A socket that always has something to receive must not starve the others. */
-static void a_flood_does_not_keep_others_waiting(void **state)
+EVERY_ENGINE(a_flood_does_not_keep_others_waiting)
 {
     enum { FLOOD_BYTES = 20000, WAITS_MAX = 200, FLOODED = 5, QUIET };
     static const char flood[FLOOD_BYTES];
@@ -225,23 +225,4 @@ static void a_flood_does_not_keep_others_waiting(void **state)
     assert_int_equal(key, QUIET);
     remote_close(&quiet);
     port_fixture_close(fixture);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        EVERY_ENGINE(a_post_arrives_as_it_was_given),
-        EVERY_ENGINE(posts_leave_in_order_and_in_batches),
-        EVERY_ENGINE(waiting_ends_in_time),
-        EVERY_ENGINE(a_receive_fills_its_blocks_in_order),
-        EVERY_ENGINE(data_that_is_already_there_is_received),
-        EVERY_ENGINE(receives_complete_in_the_order_they_were_posted),
-        EVERY_ENGINE(a_late_receive_takes_blocks_only_for_data),
-        EVERY_ENGINE(a_late_receive_without_blocks_leaves_the_data),
-        EVERY_ENGINE(a_receive_into_nothing_waits_for_data_and_leaves_it),
-        EVERY_ENGINE(the_end_of_the_stream_is_a_receive_of_0_bytes),
-        EVERY_ENGINE(a_reset_is_reported_and_stays),
-        EVERY_ENGINE(a_flood_does_not_keep_others_waiting),
-    };
-    return cmocka_run_group_tests_name("port: posts and receives", tests, NULL, NULL);
 }

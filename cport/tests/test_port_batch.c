@@ -117,7 +117,7 @@ static int collect(struct crowd *crowd)
     return largest;
 }
 
-static void each_gets_its_own(void **state)
+EVERY_ENGINE(each_gets_its_own)
 {
     struct crowd *crowd = crowd_open(*state);
     for (unsigned index = 0; index < CROWD; index++)
@@ -139,7 +139,7 @@ static void each_gets_its_own(void **state)
 }
 
 /* A receive that filled its blocks makes the next one try at once; there is no more data. */
-static void blocks_taken_for_nothing_come_back(void **state)
+EVERY_ENGINE(blocks_taken_for_nothing_come_back)
 {
     struct crowd *crowd = crowd_open(*state);
     for (unsigned round = 0; round < 3; round++) {
@@ -159,13 +159,4 @@ static void blocks_taken_for_nothing_come_back(void **state)
         }
     }
     crowd_close(crowd);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        EVERY_ENGINE(each_gets_its_own),
-        EVERY_ENGINE(blocks_taken_for_nothing_come_back),
-    };
-    return cmocka_run_group_tests_name("port: batches", tests, NULL, NULL);
 }

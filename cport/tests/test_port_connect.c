@@ -22,7 +22,7 @@ static int connect_to(struct cp_socket *socket, struct cp_op *op, const struct s
     return cp_connect(socket, op, (const struct sockaddr *)address, sizeof *address, timeout_ns);
 }
 
-static void many_connect_at_once(void **state)
+EVERY_LOOPBACK(many_connect_at_once)
 {
     enum { COUNT = 300 };
     static struct cp_op ops[COUNT];
@@ -45,7 +45,7 @@ static void many_connect_at_once(void **state)
     cp_free(port);
 }
 
-static void nobody_listens(void **state)
+EVERY_LOOPBACK(nobody_listens)
 {
     struct sockaddr_in address;
     struct cport *port = port_of(*state, 1);
@@ -85,7 +85,7 @@ static void full_listener_close(struct full_listener *full)
     close(full->listener);
 }
 
-static void a_time_limit_ends_a_connect(void **state)
+EVERY_LOOPBACK(a_time_limit_ends_a_connect)
 {
     const uint64_t limits_ms[] = {150, 50, 100};
     struct full_listener full;
@@ -112,7 +112,7 @@ static void a_time_limit_ends_a_connect(void **state)
 /* The alarm of a connect that was made in time goes off for nothing; the next deadline needs
  * another. A connect whose alarm is missing would stay pending until the kernel's own limit,
  * minutes later. */
-static void a_time_limit_after_one_that_was_kept_ends_a_connect(void **state)
+EVERY_LOOPBACK(a_time_limit_after_one_that_was_kept_ends_a_connect)
 {
     enum { LIMIT_MS = 30 };
     struct full_listener full;
@@ -133,7 +133,7 @@ static void a_time_limit_after_one_that_was_kept_ends_a_connect(void **state)
     cp_free(port);
 }
 
-static void a_pending_connect_can_be_cancelled(void **state)
+EVERY_LOOPBACK(a_pending_connect_can_be_cancelled)
 {
     struct full_listener full;
     struct cport *port = port_of(*state, 1);
@@ -151,7 +151,7 @@ static void a_pending_connect_can_be_cancelled(void **state)
     cp_free(port);
 }
 
-static void accepted_connections_can_be_associated(void **state)
+EVERY_LOOPBACK(accepted_connections_can_be_associated)
 {
     struct cport *port = port_of(*state, 1);
     struct cp_op accepts[2] = {0}, connects[2] = {0}, receive = {0}, send = {0};
@@ -180,7 +180,7 @@ static void accepted_connections_can_be_associated(void **state)
     cp_free(port);
 }
 
-static void an_address_in_use_is_reported(void **state)
+EVERY_LOOPBACK(an_address_in_use_is_reported)
 {
     struct cport *port = port_of(*state, 1);
     struct sockaddr_in address;
@@ -193,7 +193,7 @@ static void an_address_in_use_is_reported(void **state)
 }
 
 /* The system names no peer of such a connection, as of a socket that was never connected. */
-static void a_connection_reset_before_it_is_adopted_is_reset(void **state)
+EVERY_LOOPBACK(a_connection_reset_before_it_is_adopted_is_reset)
 {
     struct cport *port = port_of(*state, 1);
     struct sockaddr_in address;
@@ -219,7 +219,7 @@ static void a_connection_reset_before_it_is_adopted_is_reset(void **state)
     cp_free(port);
 }
 
-static void an_accept_whose_listener_closes_is_aborted(void **state)
+EVERY_LOOPBACK(an_accept_whose_listener_closes_is_aborted)
 {
     struct cport *port = port_of(*state, 1);
     struct cp_op op = {0};
@@ -232,7 +232,7 @@ static void an_accept_whose_listener_closes_is_aborted(void **state)
     cp_free(port);
 }
 
-static void associating_twice_is_refused(void **state)
+EVERY_LOOPBACK(associating_twice_is_refused)
 {
     struct cport *port = port_of(*state, 1);
     struct connection connection;
@@ -249,7 +249,7 @@ static void associating_twice_is_refused(void **state)
     cp_free(port);
 }
 
-static void no_descriptor_is_left(void **state)
+EVERY_LOOPBACK(no_descriptor_is_left)
 {
     struct rlimit limit, none;
     struct cport *port = port_of(*state, 1);
@@ -269,7 +269,7 @@ static void no_descriptor_is_left(void **state)
     cp_free(port);
 }
 
-static void the_script_answers_connects(void **state)
+ENGINE_TEST(the_script_answers_connects, "scripted")
 {
     struct cport *port = port_of(*state, 1);
     const int64_t answers[] = {0, CP_EREFUSED, CP_EUNREACHABLE};
@@ -286,23 +286,4 @@ static void the_script_answers_connects(void **state)
     assert_int_equal(connect_to(open_socket(port, 3), &op, &address, ms(20)), 0);
     assert_next(port, NULL, CP_ETIMEDOUT);
     cp_free(port);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        EVERY_LOOPBACK(many_connect_at_once),
-        EVERY_LOOPBACK(nobody_listens),
-        EVERY_LOOPBACK(a_time_limit_ends_a_connect),
-        EVERY_LOOPBACK(a_time_limit_after_one_that_was_kept_ends_a_connect),
-        EVERY_LOOPBACK(a_pending_connect_can_be_cancelled),
-        EVERY_LOOPBACK(accepted_connections_can_be_associated),
-        EVERY_LOOPBACK(a_connection_reset_before_it_is_adopted_is_reset),
-        EVERY_LOOPBACK(an_address_in_use_is_reported),
-        EVERY_LOOPBACK(an_accept_whose_listener_closes_is_aborted),
-        EVERY_LOOPBACK(associating_twice_is_refused),
-        EVERY_LOOPBACK(no_descriptor_is_left),
-        ON(scripted, the_script_answers_connects),
-    };
-    return cmocka_run_group_tests_name("port: connecting and accepting", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 /* ---- sends --------------------------------------------------------------------------------- */
 
-static void a_send_completes_when_all_bytes_are_gone(void **state)
+EVERY_ENGINE(a_send_completes_when_all_bytes_are_gone)
 {
     enum { BYTES = 24 << 20 }; /* more than any socket buffer takes at once */
     struct port_fixture *fixture = port_fixture_open(state);
@@ -40,7 +40,7 @@ static void a_send_completes_when_all_bytes_are_gone(void **state)
     free(arrived);
 }
 
-static void sends_go_out_in_order(void **state)
+EVERY_ENGINE(sends_go_out_in_order)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     struct cp_op ops[4] = {0};
@@ -57,7 +57,7 @@ static void sends_go_out_in_order(void **state)
 
 /* ---- cancel and close ---------------------------------------------------------------------- */
 
-static void a_cancelled_receive_ends_once_and_loses_nothing(void **state)
+EVERY_ENGINE(a_cancelled_receive_ends_once_and_loses_nothing)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     struct cp_op second = {0};
@@ -101,23 +101,23 @@ static void every_receive_ends(void **state, enum ending ending, int64_t result)
     port_fixture_close(fixture);
 }
 
-static void cancelling_everything_ends_everything(void **state)
+EVERY_ENGINE(cancelling_everything_ends_everything)
 {
     every_receive_ends(state, CANCEL_ALL, CP_ECANCELED);
 }
 
-static void closing_a_socket_ends_what_is_in_flight(void **state)
+EVERY_ENGINE(closing_a_socket_ends_what_is_in_flight)
 {
     every_receive_ends(state, CLOSE_SOCKET, CP_EABORTED);
 }
 
 /* Not only the first: for those behind it, the system reports an ordinary end. */
-static void a_reset_ends_every_receive(void **state)
+EVERY_ENGINE(a_reset_ends_every_receive)
 {
     every_receive_ends(state, RESET, CP_ERESET);
 }
 
-static void closing_an_idle_socket_posts_nothing(void **state)
+EVERY_ENGINE(closing_an_idle_socket_posts_nothing)
 {
     struct cport *port = port_of(*state, 1);
     for (unsigned index = 0; index < 300; index++) { /* slots are used again */
@@ -132,7 +132,7 @@ static void closing_an_idle_socket_posts_nothing(void **state)
     cp_free(port);
 }
 
-static void a_held_cancel_still_ends_once(void **state)
+ENGINE_TEST(a_held_cancel_still_ends_once, "scripted")
 {
     struct port_fixture *fixture = port_fixture_open(state);
     script_hold_cancels(fixture->near);
@@ -152,7 +152,7 @@ static void a_held_cancel_still_ends_once(void **state)
 
 /* ---- refusals ------------------------------------------------------------------------------ */
 
-static void wrong_calls_are_refused_and_never_complete(void **state)
+EVERY_ENGINE(wrong_calls_are_refused_and_never_complete)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     struct cp_socket *near = fixture->near, *fresh;
@@ -179,7 +179,7 @@ static void wrong_calls_are_refused_and_never_complete(void **state)
     port_fixture_close(fixture);
 }
 
-static void a_closed_port_refuses_everything(void **state)
+EVERY_ENGINE(a_closed_port_refuses_everything)
 {
     struct port_fixture *fixture = port_fixture_open(state);
     struct cport *port = fixture->port;
@@ -199,7 +199,7 @@ static void a_closed_port_refuses_everything(void **state)
     port_fixture_close(fixture);
 }
 
-static void an_unknown_engine_lists_those_there_are(void **state)
+TEST(an_unknown_engine_lists_those_there_are)
 {
     struct cport *port = NULL;
     char why[128];
@@ -213,7 +213,7 @@ static void an_unknown_engine_lists_those_there_are(void **state)
     assert_null(cp_engine_list(99, NULL));
 }
 
-static void every_code_has_a_name_of_its_own(void **state)
+TEST(every_code_has_a_name_of_its_own)
 {
     for (int code = CP_ERROR_BASE + 1; code < CP_ERROR_END; code++) {
         assert_int_equal(cp_error_index(code), code - CP_ERROR_BASE - 1);
@@ -222,23 +222,4 @@ static void every_code_has_a_name_of_its_own(void **state)
         assert_true(strlen(cp_error_text(code)) > 0);
     }
     assert_string_equal(cp_error_name(12345), "other");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        EVERY_ENGINE(a_send_completes_when_all_bytes_are_gone),
-        EVERY_ENGINE(sends_go_out_in_order),
-        EVERY_ENGINE(a_cancelled_receive_ends_once_and_loses_nothing),
-        EVERY_ENGINE(cancelling_everything_ends_everything),
-        EVERY_ENGINE(closing_a_socket_ends_what_is_in_flight),
-        EVERY_ENGINE(a_reset_ends_every_receive),
-        EVERY_ENGINE(closing_an_idle_socket_posts_nothing),
-        ON(scripted, a_held_cancel_still_ends_once),
-        EVERY_ENGINE(wrong_calls_are_refused_and_never_complete),
-        EVERY_ENGINE(a_closed_port_refuses_everything),
-        cmocka_unit_test(an_unknown_engine_lists_those_there_are),
-        cmocka_unit_test(every_code_has_a_name_of_its_own),
-    };
-    return cmocka_run_group_tests_name("port: how operations end", tests, NULL, NULL);
 }

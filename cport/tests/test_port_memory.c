@@ -41,7 +41,7 @@ static void *live(void *argument)
     return NULL;
 }
 
-static void every_allocation_fails_once(void **state)
+EVERY_ENGINE(every_allocation_fails_once)
 {
     int failures = 0;
     cp_free(port_of(*state, 1)); /* skips where the engine does not run */
@@ -61,12 +61,4 @@ static void every_allocation_fails_once(void **state)
         failures++;
     }
     assert_true(failures >= 4);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        EVERY_ENGINE(every_allocation_fails_once),
-    };
-    return cmocka_run_group_tests_name("port: out of memory", tests, NULL, NULL);
 }

@@ -68,19 +68,19 @@ static void many_workers_run(const char *engine, unsigned limit, bool blocks)
     cp_free(counters.port);
 }
 
-static void many_workers_keep_to_the_limit(void **state)
+EVERY_ENGINE(many_workers_keep_to_the_limit)
 {
     for (unsigned limit = 1; limit <= 4; limit++)
         many_workers_run(*state, limit, false);
 }
 
-static void workers_that_block_lose_nothing(void **state)
+EVERY_ENGINE(workers_that_block_lose_nothing)
 {
     many_workers_run(*state, 2, true);
 }
 
 /* A waiter with a short time-out and a post race for it, many times: every post is seen once. */
-static void timeouts_and_posts_race(void **state)
+EVERY_ENGINE(timeouts_and_posts_race)
 {
     enum { ROUNDS = 400 };
     static struct cp_op ops[ROUNDS];
@@ -139,7 +139,7 @@ static void *receive_streams(void *argument)
     return NULL;
 }
 
-static void streams_arrive_whole_and_in_order(void **state)
+EVERY_ENGINE(streams_arrive_whole_and_in_order)
 {
     enum { WORKERS = 6, ROUNDS = 150, PART = 200 };
     static struct streams streams;
@@ -188,7 +188,7 @@ static void *send_all(void *argument)
 }
 
 /* The order of submission is unknown, but bytes and completions have the same order. */
-static void sends_complete_in_the_order_of_their_bytes(void **state)
+EVERY_ENGINE(sends_complete_in_the_order_of_their_bytes)
 {
     enum { SENDERS = 3, SENDS = 400, ALL = SENDERS * SENDS };
     static struct cp_op ops[ALL];
@@ -213,16 +213,4 @@ static void sends_complete_in_the_order_of_their_bytes(void **state)
     assert_int_equal(remote_receive(&fixture->connection, arrived, sizeof arrived), sizeof arrived);
     assert_memory_equal(completed, arrived, sizeof arrived);
     port_fixture_close(fixture);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        EVERY_ENGINE(many_workers_keep_to_the_limit),
-        EVERY_ENGINE(workers_that_block_lose_nothing),
-        EVERY_ENGINE(timeouts_and_posts_race),
-        EVERY_ENGINE(streams_arrive_whole_and_in_order),
-        EVERY_ENGINE(sends_complete_in_the_order_of_their_bytes),
-    };
-    return cmocka_run_group_tests_name("port: threads", tests, NULL, NULL);
 }

@@ -3,7 +3,14 @@
 #include "cport/tests/conformance/vectors.h"
 #include "cport/tests/port_fixture.h"
 
-static void vector_holds(void **state)
+static void vectors_add(void (*test)(void **state))
+{
+    for (unsigned index = 0; index < VECTORS; index++)
+        test_add((struct CMUnitTest){vectors[index].name, test, NULL, NULL,
+                                     (void *)(uintptr_t)&vectors[index]});
+}
+
+TEST_ADDED_BY(vectors_add(vector_holds), vector_holds, void **state)
 {
     const struct vector *vector = *state;
     struct cport *port = port_of("scripted", vector->limit), *other = port_of("scripted", 1);
@@ -12,13 +19,4 @@ static void vector_holds(void **state)
     cp_free(other);
     if (problem)
         fail_msg("%s", problem);
-}
-
-int main(void)
-{
-    struct CMUnitTest tests[VECTORS];
-    for (unsigned index = 0; index < VECTORS; index++)
-        tests[index] = (struct CMUnitTest){vectors[index].name, vector_holds, NULL, NULL,
-                                           (void *)(uintptr_t)&vectors[index]};
-    return cmocka_run_group_tests_name("port: vectors", tests, NULL, NULL);
 }

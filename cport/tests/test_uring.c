@@ -92,7 +92,7 @@ static void assert_refused(int init_code, int expected, const char *words)
         fail_msg("\"%s\" does not say \"%s\"", why, words);
 }
 
-static void what_is_missing_is_reported(void **state)
+TEST(what_is_missing_is_reported, reset)
 {
     assert_refused(-ENOSYS, CP_EUNSUPPORTED, "no io_uring");
     assert_refused(-EPERM, CP_EUNSUPPORTED, "io_uring is ");
@@ -101,7 +101,7 @@ static void what_is_missing_is_reported(void **state)
     assert_refused(-ENOMEM, CP_ENOMEM, "memory");
 }
 
-static void a_kernel_that_cannot_receive_is_refused(void **state)
+TEST(a_kernel_that_cannot_receive_is_refused, reset, NULL, "uring")
 {
     char why[256];
     cp_free(port_of(*state, 1)); /* skips where there is no io_uring at all */
@@ -171,7 +171,7 @@ static unsigned exchange(struct cport *port, void *huge, size_t huge_bytes)
     return kernel.sent - before;
 }
 
-static void receives_survive_a_ring_that_fails(void **state)
+TEST(receives_survive_a_ring_that_fails, reset, NULL, "uring")
 {
     struct cport *port = members_open(state);
     assert_true(exchange(port, NULL, 0) >= CROWD / 2);
@@ -191,7 +191,7 @@ static void receives_survive_a_ring_that_fails(void **state)
     members_close(port);
 }
 
-static void a_block_of_4_gib_is_not_the_end_of_the_stream(void **state)
+TEST(a_block_of_4_gib_is_not_the_end_of_the_stream, reset, NULL, "uring")
 {
     const size_t huge_bytes = (size_t)1 << 32;
     struct cport *port = members_open(state);
@@ -254,7 +254,7 @@ static int wait_for(pid_t child)
     return WEXITSTATUS(status);
 }
 
-static void auto_does_without(void **state)
+TEST(auto_does_without, reset)
 {
     const struct {
         int os_error;
@@ -269,7 +269,7 @@ static void auto_does_without(void **state)
     }
 }
 
-static void the_client_says_why_not(void **state)
+TEST(the_client_says_why_not, reset)
 {
     char path[4096], errors[1024];
     if (!find_upwards(path, sizeof path, "fanin-client")) {
@@ -294,21 +294,4 @@ static void the_client_says_why_not(void **state)
     assert_int_equal(code, EXIT_MACHINE_CANNOT);
     if (!strstr(errors, "io_uring is "))
         fail_msg("it said: %s", errors);
-}
-
-/* clang-format off */
-#define TEST(name, engine) {#name, name, reset, NULL, engine}
-/* clang-format on */
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(what_is_missing_is_reported, NULL),
-        TEST(a_kernel_that_cannot_receive_is_refused, "uring"),
-        TEST(receives_survive_a_ring_that_fails, "uring"),
-        TEST(a_block_of_4_gib_is_not_the_end_of_the_stream, "uring"),
-        TEST(auto_does_without, NULL),
-        TEST(the_client_says_why_not, NULL),
-    };
-    return cmocka_run_group_tests_name("the io_uring engine", tests, NULL, NULL);
 }

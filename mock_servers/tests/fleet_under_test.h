@@ -3,12 +3,6 @@
 #ifndef FANIN_FLEET_UNDER_TEST_H
 #define FANIN_FLEET_UNDER_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -25,6 +19,7 @@
 #include "base/os.h"
 #include "base/tests/find.h"
 #include "base/protocol.h"
+#include "base/tests/test.h"
 
 enum {
     PORT = 20000,

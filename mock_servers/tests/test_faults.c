@@ -67,7 +67,7 @@ static const struct {
     {"--fault=stop-short:1:0", 0, false, 0},
 };
 
-static void test_cuts(void **state)
+TEST(test_cuts)
 {
     static struct symptom symptom;
 
@@ -89,7 +89,7 @@ static void test_cuts(void **state)
 }
 
 /* A slow reader still gets everything that was sent before the reset. */
-static void test_reset_waits_for_a_slow_reader(void **state)
+TEST(test_reset_waits_for_a_slow_reader)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=reset:1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 20, 20000, 20000);
@@ -120,7 +120,7 @@ static unsigned descriptors_of(const struct fleet_under_test *fleet)
 }
 
 /* A server that neither sends nor receives still notices that its peer has left. */
-static void test_silent_connections_are_closed(void **state)
+TEST(test_silent_connections_are_closed)
 {
     struct fleet_under_test fleet = fleet_begin("--count=2", "--fault=no-answer:1,stall:1:0");
     unsigned idle = descriptors_of(&fleet);
@@ -139,7 +139,7 @@ static void test_silent_connections_are_closed(void **state)
     fleet_end(&fleet);
 }
 
-static void test_stalled_server_ignores_requests(void **state)
+TEST(test_stalled_server_ignores_requests)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=stall:100%:0");
     struct protocol_go go = faulty_go(0);
@@ -157,7 +157,7 @@ static void test_stalled_server_ignores_requests(void **state)
 
 /* ---- faults within a frame ---- */
 
-static void test_corrupt(void **state)
+TEST(test_corrupt)
 {
     static struct symptom symptom;
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=corrupt:1");
@@ -179,7 +179,7 @@ static void test_corrupt(void **state)
     fleet_end(&fleet);
 }
 
-static void test_disorder(void **state)
+TEST(test_disorder)
 {
     static struct symptom symptom;
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=disorder:1:4");
@@ -199,7 +199,7 @@ static void test_disorder(void **state)
 }
 
 /* Past the longest frame that the protocol knows, without a marker; then silence. */
-static void test_overlong(void **state)
+TEST(test_overlong)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=overlong:1:2");
     struct protocol_go go = faulty_go(0);
@@ -226,7 +226,7 @@ static void test_overlong(void **state)
     fleet_end(&fleet);
 }
 
-static void test_drip(void **state)
+TEST(test_drip)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=drip:1:500");
 
@@ -245,7 +245,7 @@ static void test_drip(void **state)
 
 /* ---- faults before any frame ---- */
 
-static void test_refuse_spread_evenly(void **state)
+TEST(test_refuse_spread_evenly)
 {
     struct fleet_under_test fleet = fleet_begin("--count=10", "--fault=refuse:20%");
 
@@ -258,7 +258,7 @@ static void test_refuse_spread_evenly(void **state)
     fleet_end(&fleet);
 }
 
-static void test_no_answer(void **state)
+TEST(test_no_answer)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=no-answer:1");
     struct protocol_go go = faulty_go(0);
@@ -270,7 +270,7 @@ static void test_no_answer(void **state)
     fleet_end(&fleet);
 }
 
-static void test_accept_late(void **state)
+TEST(test_accept_late)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=accept-late:1:300");
     struct protocol_go go = faulty_go(0);
@@ -294,7 +294,7 @@ static bool connects_within(const struct fleet_under_test *fleet, int handle, in
     return poll(&writable, 1, millis) == 1;
 }
 
-static void test_small_backlog_hangs_connects(void **state)
+TEST(test_small_backlog_hangs_connects)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=small-backlog:1");
     int handle = socket_with_patience();
@@ -304,7 +304,7 @@ static void test_small_backlog_hangs_connects(void **state)
     fleet_end(&fleet);
 }
 
-static void test_small_backlog_opens_in_time(void **state)
+TEST(test_small_backlog_opens_in_time)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=small-backlog:1:700");
     int handle = socket_with_patience();
@@ -317,7 +317,7 @@ static void test_small_backlog_opens_in_time(void **state)
     fleet_end(&fleet);
 }
 
-static void test_login_faults(void **state)
+TEST(test_login_faults)
 {
     struct fleet_under_test fleet =
         fleet_begin("--count=2", "--login=a:b", "--fault", "wrong-login:1,close-login:1");
@@ -333,7 +333,7 @@ static void test_login_faults(void **state)
     fleet_end(&fleet);
 }
 
-static void test_login_faults_without_an_answer(void **state)
+TEST(test_login_faults_without_an_answer)
 {
     static const char *const faults[] = {"reset-login:1", "silent-login:1", "garbage-login:1"};
     char line[PROTOCOL_LINE_BYTES_MAX];
@@ -366,7 +366,7 @@ static struct fault_list faults_of(const char *text)
     return list;
 }
 
-static void test_spread(void **state)
+TEST(test_spread)
 {
     enum { COUNT = 200 };
     struct fault_list list = faults_of("reset:2%,stall:10,refuse:0.1%,drip:0,corrupt:0%");
@@ -392,7 +392,7 @@ static void test_spread(void **state)
         assert_non_null(by_server[i]);
 }
 
-static void test_bad_fault_options(void **state)
+TEST(test_bad_fault_options)
 {
     const char *bad[] = {"",
                          "reset",
@@ -422,7 +422,7 @@ static void test_bad_fault_options(void **state)
     }
 }
 
-static void test_help_names_every_kind(void **state)
+TEST(test_help_names_every_kind)
 {
     const char *kinds[] = {
         "refuse:",      "no-answer:",    "accept-late:",  "small-backlog:", "reset:",
@@ -435,29 +435,4 @@ static void test_help_names_every_kind(void **state)
     assert_true(strlen(help) < sizeof help - 1); /* not cut */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         assert_non_null(strstr(help, kinds[i]));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_reset_waits_for_a_slow_reader),
-        cmocka_unit_test(test_silent_connections_are_closed),
-        cmocka_unit_test(test_stalled_server_ignores_requests),
-        cmocka_unit_test(test_corrupt),
-        cmocka_unit_test(test_disorder),
-        cmocka_unit_test(test_overlong),
-        cmocka_unit_test(test_drip),
-        cmocka_unit_test(test_refuse_spread_evenly),
-        cmocka_unit_test(test_no_answer),
-        cmocka_unit_test(test_accept_late),
-        cmocka_unit_test(test_small_backlog_hangs_connects),
-        cmocka_unit_test(test_small_backlog_opens_in_time),
-        cmocka_unit_test(test_login_faults),
-        cmocka_unit_test(test_login_faults_without_an_answer),
-        cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_bad_fault_options),
-        cmocka_unit_test(test_help_names_every_kind),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 /* ---- frames ---- */
 
-static void test_serves_what_was_asked(void **state)
+TEST(test_serves_what_was_asked)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
 
@@ -23,7 +23,7 @@ static void test_serves_what_was_asked(void **state)
     fleet_end(&fleet);
 }
 
-static void test_tapes_of_one_key_are_one(void **state)
+TEST(test_tapes_of_one_key_are_one)
 {
     struct fleet_under_test fleet =
         fleet_begin("--count=2", "--tape-cap=700000"); /* room for one, not for two */
@@ -44,7 +44,7 @@ static void test_tapes_of_one_key_are_one(void **state)
     fleet_end(&fleet);
 }
 
-static void test_other_markers(void **state)
+TEST(test_other_markers)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     const struct protocol_marker markers[] = {
@@ -58,7 +58,7 @@ static void test_other_markers(void **state)
     fleet_end(&fleet);
 }
 
-static void test_big_frames(void **state)
+TEST(test_big_frames)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--send-buffer=64k");
 
@@ -69,7 +69,7 @@ static void test_big_frames(void **state)
     fleet_end(&fleet);
 }
 
-static void test_many_at_once(void **state)
+TEST(test_many_at_once)
 {
     enum { SERVERS = 200 };
     struct fleet_under_test fleet = fleet_begin("--count=200");
@@ -116,7 +116,7 @@ static uint64_t assert_even_stamps(const uint8_t *data, const struct protocol_go
     return first_ns;
 }
 
-static void test_live_keeps_its_schedule(void **state)
+TEST(test_live_keeps_its_schedule)
 {
     struct fleet_under_test fleet = fleet_begin("--count=2");
     uint64_t first_ns[2];
@@ -140,7 +140,7 @@ static void test_live_keeps_its_schedule(void **state)
 }
 
 /* The reader sleeps while many frames are due: they come late, with the stamps they were due at. */
-static void test_live_does_not_omit_for_a_slow_reader(void **state)
+TEST(test_live_does_not_omit_for_a_slow_reader)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--send-buffer=16k");
     struct protocol_go go = go_of(PROTOCOL_LIVE, 400, 20000, 20000);
@@ -159,7 +159,7 @@ static void test_live_does_not_omit_for_a_slow_reader(void **state)
     fleet_end(&fleet);
 }
 
-static void test_tape_at_a_rate(void **state)
+TEST(test_tape_at_a_rate)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 41, 256, 5000);
@@ -175,7 +175,7 @@ static void test_tape_at_a_rate(void **state)
 
 /* ---- lines ---- */
 
-static void test_lines_in_pieces_and_together(void **state)
+TEST(test_lines_in_pieces_and_together)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 10, 256, 1000);
@@ -199,7 +199,7 @@ static void test_lines_in_pieces_and_together(void **state)
     fleet_end(&fleet);
 }
 
-static void test_bad_lines(void **state)
+TEST(test_bad_lines)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     char long_line[PROTOCOL_LINE_BYTES_MAX + 100];
@@ -211,7 +211,7 @@ static void test_bad_lines(void **state)
     fleet_end(&fleet);
 }
 
-static void test_login(void **state)
+TEST(test_login)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--login=user:pass:word");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 2, 256, 256);
@@ -231,7 +231,7 @@ static void test_login(void **state)
 
 /* ---- clients that leave ---- */
 
-static void test_half_close_still_gets_frames(void **state)
+TEST(test_half_close_still_gets_frames)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
 
@@ -256,7 +256,7 @@ static void leave(int handle, bool with_reset)
     close(handle);
 }
 
-static void test_survives_clients_that_leave(void **state)
+TEST(test_survives_clients_that_leave)
 {
     struct fleet_under_test fleet = fleet_begin("--count=3", "--fault=stall:1");
     char some[1000];
@@ -283,7 +283,7 @@ static void test_survives_clients_that_leave(void **state)
 
 /* ---- limits ---- */
 
-static void test_tape_cap(void **state)
+TEST(test_tape_cap)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--tape-cap=1000000");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 1001, 1000, 1000);
@@ -306,7 +306,7 @@ static void test_tape_cap(void **state)
     fleet_end(&fleet);
 }
 
-static void test_forgets_old_runs(void **state)
+TEST(test_forgets_old_runs)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_LIVE, 1, 256, 256);
@@ -319,26 +319,4 @@ static void test_forgets_old_runs(void **state)
     assert_true(stats_of(&fleet, 101).connections == 1);
     assert_true(stats_of(&fleet, 164).frames == 1);
     fleet_end(&fleet);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_serves_what_was_asked),
-        cmocka_unit_test(test_tapes_of_one_key_are_one),
-        cmocka_unit_test(test_other_markers),
-        cmocka_unit_test(test_big_frames),
-        cmocka_unit_test(test_many_at_once),
-        cmocka_unit_test(test_live_keeps_its_schedule),
-        cmocka_unit_test(test_live_does_not_omit_for_a_slow_reader),
-        cmocka_unit_test(test_tape_at_a_rate),
-        cmocka_unit_test(test_lines_in_pieces_and_together),
-        cmocka_unit_test(test_bad_lines),
-        cmocka_unit_test(test_login),
-        cmocka_unit_test(test_half_close_still_gets_frames),
-        cmocka_unit_test(test_survives_clients_that_leave),
-        cmocka_unit_test(test_tape_cap),
-        cmocka_unit_test(test_forgets_old_runs),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static uint8_t *rest_take(int handle, const struct protocol_go *go)
     return data;
 }
 
-static void test_resumes_from_any_frame(void **state)
+TEST(test_resumes_from_any_frame)
 {
     static const uint64_t froms[] = {1, 7, FRAMES - 1};
     struct fleet_under_test fleet = fleet_begin("--count=1");
@@ -44,7 +44,7 @@ static void test_resumes_from_any_frame(void **state)
 }
 
 /* Frames that were due meanwhile come at once, stamped with the time at which they were due. */
-static void test_keeps_the_schedule(void **state)
+TEST(test_keeps_the_schedule)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_LIVE, FRAMES, LENGTH_MIN, LENGTH_MIN);
@@ -70,7 +70,7 @@ static void test_keeps_the_schedule(void **state)
 }
 
 /* After a reconnect the fault is not committed again. */
-static void test_a_cut_is_not_repeated(void **state)
+TEST(test_a_cut_is_not_repeated)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=truncate:1:7");
     struct protocol_go go = go_of(PROTOCOL_TAPE, FRAMES, LENGTH_MIN, LENGTH_MAX);
@@ -89,7 +89,7 @@ static void test_a_cut_is_not_repeated(void **state)
     fleet_end(&fleet);
 }
 
-static void test_the_process_has_an_identity(void **state)
+TEST(test_the_process_has_an_identity)
 {
     struct fleet_under_test one = fleet_begin("--count=1"), other = fleet_begin("--count=1");
     const uint64_t process = stats_of(&one, 1).process;
@@ -110,7 +110,7 @@ static void assert_reset(int handle)
 }
 
 /* All connections of this device only are reset; then it refuses new ones, then accepts again. */
-static void test_a_device_restarts(void **state)
+TEST(test_a_device_restarts)
 {
     struct fleet_under_test fleet =
         fleet_begin("--count=2", "--fault=restart:1:2000"); /* the second of two */
@@ -142,16 +142,4 @@ static void test_a_device_restarts(void **state)
         close(again);
     }
     fleet_end(&fleet);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resumes_from_any_frame),
-        cmocka_unit_test(test_keeps_the_schedule),
-        cmocka_unit_test(test_a_cut_is_not_repeated),
-        cmocka_unit_test(test_the_process_has_an_identity),
-        cmocka_unit_test(test_a_device_restarts),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,12 @@
 /* When frames are due, and the counters of the last runs. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <stdlib.h>
 
+#include "base/tests/test.h"
 #include "mock_servers/runs.h"
 #include "mock_servers/schedule.h"
 
-static void test_schedule(void **state)
+TEST(test_schedule)
 {
     struct protocol_go go = {.rate = 400, .seed = 9};
     struct schedule schedule, other;
@@ -30,7 +26,7 @@ static void test_schedule(void **state)
     assert_true(schedule_due_ns(&schedule, PROTOCOL_FRAMES_MAX) > INT64_MAX / 4);
 }
 
-static void test_phases_are_spread(void **state)
+TEST(test_phases_are_spread)
 {
     struct protocol_go go = {.rate = 1, .seed = 1};
     unsigned quarters[4] = {0};
@@ -44,7 +40,7 @@ static void test_phases_are_spread(void **state)
         assert_in_range(quarters[i], 60, 140);
 }
 
-static void test_runs(void **state)
+TEST(test_runs)
 {
     static struct runs runs;
     struct protocol_stats done = {.frames = 2, .bytes = 3, .faults = 1, .connections = 1};
@@ -62,14 +58,4 @@ static void test_runs(void **state)
     assert_null(runs_find(&runs, 0));
     assert_true(runs.total.frames == 6 && runs.total.bytes == 9 && runs.total.faults == 3);
     assert_true(runs_find(&runs, RUNS_MAX)->frames == 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule),
-        cmocka_unit_test(test_phases_are_spread),
-        cmocka_unit_test(test_runs),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ static void assert_does_not_start(int code, const char *part, const char *const 
     assert_ptr_equal(strchr(errors, '\n'), errors + strlen(errors) - 1); /* one line */
 }
 
-static void test_wrong_use(void **state)
+TEST(test_wrong_use)
 {
     REFUSED(2, "--count", "--count=0");
     REFUSED(2, "--count", "--count=100001");
@@ -35,14 +35,14 @@ static void test_wrong_use(void **state)
     REFUSED(2, "surplus", "--count=1", "surplus");
 }
 
-static void test_machine_cannot(void **state)
+TEST(test_machine_cannot)
 {
     REFUSED(3, "does not have that address", "--listen=192.0.2.1");
     REFUSED(3, "--congestion", "--congestion=nonesuch", "--port=0");
     REFUSED(3, "--ready-file", "--ready-file=/nonexistent/directory/file");
 }
 
-static void test_port_in_use(void **state)
+TEST(test_port_in_use)
 {
     char listen[64], place[64], errors[1024];
     struct in_addr address;
@@ -75,7 +75,7 @@ static int run_limited(unsigned limit, const char *options, char *text, size_t t
     return code;
 }
 
-static void test_too_few_descriptors(void **state)
+TEST(test_too_few_descriptors)
 {
     char text[1024];
 
@@ -92,7 +92,7 @@ static void test_too_few_descriptors(void **state)
 
 /* With one listener for all, each server has the address that it would have with its own, and no
  * other address is served. */
-static void test_shared_listeners(void **state)
+TEST(test_shared_listeners)
 {
     /* Bound on all addresses, so the port must be free of other tests and outside the kernel's
      * range. */
@@ -119,7 +119,7 @@ static void test_shared_listeners(void **state)
     fleet_end(&fleet);
 }
 
-static void test_ready_file_and_summary(void **state)
+TEST(test_ready_file_and_summary)
 {
     char line[128], expected[128], errors[1024];
     struct fleet_under_test fleet = fleet_begin("--count=7");
@@ -140,7 +140,7 @@ static void test_ready_file_and_summary(void **state)
     fleet_forget(&fleet);
 }
 
-static void test_port_from_the_kernel(void **state)
+TEST(test_port_from_the_kernel)
 {
     char line[PROTOCOL_LINE_BYTES_MAX];
     long pid;
@@ -157,7 +157,7 @@ static void test_port_from_the_kernel(void **state)
     fleet_end(&fleet);
 }
 
-static void test_spread_over_addresses(void **state)
+TEST(test_spread_over_addresses)
 {
     struct fleet_under_test fleet = fleet_begin("--count=5", "--ports-per-address=2");
     struct fleet_under_test at = fleet;
@@ -170,19 +170,4 @@ static void test_spread_over_addresses(void **state)
     assert_int_equal(fleet_try(&at, handle, 1), -ECONNREFUSED); /* there is no sixth */
     close(handle);
     fleet_end(&fleet);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_use),
-        cmocka_unit_test(test_machine_cannot),
-        cmocka_unit_test(test_port_in_use),
-        cmocka_unit_test(test_too_few_descriptors),
-        cmocka_unit_test(test_shared_listeners),
-        cmocka_unit_test(test_ready_file_and_summary),
-        cmocka_unit_test(test_port_from_the_kernel),
-        cmocka_unit_test(test_spread_over_addresses),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

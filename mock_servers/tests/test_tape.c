@@ -1,14 +1,10 @@
 /* Tapes: made by slices, shared, kept after use, never taken from under a user, and what happens
  * when the system has no room for one. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "base/tests/test.h"
 #include "mock_servers/tape.h"
 
 enum { TAPE_BYTES = 3 << 20 };
@@ -37,7 +33,7 @@ static unsigned make_all(struct tapes *tapes)
     return slices;
 }
 
-static void test_made_by_slices(void **state)
+TEST(test_made_by_slices)
 {
     struct tapes *tapes = tapes_open(10 * TAPE_BYTES);
 
@@ -55,7 +51,7 @@ static void test_made_by_slices(void **state)
     tapes_close(tapes);
 }
 
-static void test_a_tape_in_use_stays(void **state)
+TEST(test_a_tape_in_use_stays)
 {
     struct tapes *tapes = tapes_open(2 * TAPE_BYTES);
     struct tape *one = take(tapes, 1), *two = take(tapes, 2);
@@ -87,7 +83,7 @@ static void files_limit(rlim_t bytes)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void test_no_room_in_the_system(void **state)
+TEST(test_no_room_in_the_system)
 {
     struct tapes *tapes = tapes_open(10 * TAPE_BYTES);
 
@@ -108,14 +104,4 @@ static void test_no_room_in_the_system(void **state)
     tapes_give(tapes, tape);
     tapes_give(tapes, again);
     tapes_close(tapes);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_made_by_slices),
-        cmocka_unit_test(test_a_tape_in_use_stays),
-        cmocka_unit_test(test_no_room_in_the_system),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

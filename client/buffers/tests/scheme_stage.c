@@ -269,7 +269,7 @@ void stage_run(struct stage *stage, uint32_t frames, uint32_t frame_bytes, size_
 void each_scheme(void **state)
 {
     static const unsigned numbers[] = {0, 1, 3};
-    scheme_test *test = (scheme_test *)*state;
+    void (*test)(const struct scheme *, bool) = (void (*)(const struct scheme *, bool)) * state;
     for (unsigned i = 0; scheme_list(i) != NULL; i++)
         for (unsigned j = 0; j < (is_scheme(scheme_list(i), "slices") ? 3 : 1); j++) {
             stage_processors = numbers[j];

@@ -3,16 +3,11 @@
 #ifndef FANIN_TESTS_SCHEME_STAGE_H
 #define FANIN_TESTS_SCHEME_STAGE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "base/tests/test.h"
 #include "client/buffers/scheme.h"
 #include "base/os.h"
 #include "base/protocol.h"
@@ -113,14 +108,11 @@ void stage_run(struct stage *stage, uint32_t frames, uint32_t frame_bytes, size_
 
 /* ---- every scheme ------------------------------------------------------------------------ */
 
-typedef void scheme_test(const struct scheme *scheme, bool early);
-
-/* SCHEME_TEST: an entry in a table of tests that runs `test` for each scheme under each binding,
- * and with several numbers of processing threads where they can be chosen. */
-#define SCHEME_TEST(test)                                                                          \
-    {                                                                                              \
-#test, each_scheme, NULL, NULL, (void *)(test)                                             \
-    }
+/* SCHEME_TEST: a test that runs for each scheme under each binding, and with several numbers of
+ * processing threads where they can be chosen. */
+#define SCHEME_TEST(name)                                                                          \
+    TEST_ADDED_BY(test_add((struct CMUnitTest){#name, each_scheme, NULL, NULL, (void *)name}),     \
+                  name, const struct scheme *scheme, bool early)
 void each_scheme(void **state);
 
 /* seed_rand: a new seed, printed. */

@@ -105,7 +105,7 @@ static void give(struct room *room, struct block **blocks, unsigned count)
     }
 }
 
-static void test_what_was_given_last_is_taken_first(void **state)
+TEST(test_what_was_given_last_is_taken_first)
 {
     struct room room;
     struct block *blocks[BLOCKS_MAX], *again[BLOCKS_MAX];
@@ -121,7 +121,7 @@ static void test_what_was_given_last_is_taken_first(void **state)
     }
 }
 
-static void test_a_magazine_comes_and_goes_at_once(void **state)
+TEST(test_a_magazine_comes_and_goes_at_once)
 {
     struct room room;
     struct block *blocks[BLOCKS_MAX], *again[MAGAZINE];
@@ -148,7 +148,7 @@ static void test_a_magazine_comes_and_goes_at_once(void **state)
 }
 
 /* Emptied and filled by changing numbers: the cache does not grow. */
-static void test_a_cache_has_whole_magazines(void **state)
+TEST(test_a_cache_has_whole_magazines)
 {
     struct room room;
     struct block *blocks[4 * MAGAZINE];
@@ -172,7 +172,7 @@ static void test_a_cache_has_whole_magazines(void **state)
 
 /* ---- wake-ups ---------------------------------------------------------------------------- */
 
-static void test_only_a_sleeper_is_woken_and_once(void **state)
+TEST(test_only_a_sleeper_is_woken_and_once)
 {
     static struct mpsc_stack stack;
     struct block blocks[4] = {0};
@@ -238,7 +238,7 @@ static void load(struct stage *stage, unsigned processors)
     assert_int_equal(stage->figures.frames, STREAMS * FRAMES);
 }
 
-static void test_slices_keeps_to_its_cache(void **state)
+TEST(test_slices_keeps_to_its_cache)
 {
     static const unsigned processors[] = {0, 1, 3};
     struct stage stage;
@@ -259,16 +259,4 @@ static void test_slices_keeps_to_its_cache(void **state)
         if (processors[i] == 0)
             assert_int_equal(counted.pushes, 0);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_was_given_last_is_taken_first),
-        cmocka_unit_test(test_a_magazine_comes_and_goes_at_once),
-        cmocka_unit_test(test_a_cache_has_whole_magazines),
-        cmocka_unit_test(test_only_a_sleeper_is_woken_and_once),
-        cmocka_unit_test(test_slices_keeps_to_its_cache),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

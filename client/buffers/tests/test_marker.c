@@ -1,17 +1,12 @@
 /* The marker search against a naive one that compares at every position. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/tests/test.h"
 #include "client/buffers/marker.h"
 
 enum { STREAM_BYTES = 2000, ENDS_MAX = STREAM_BYTES };
@@ -67,7 +62,7 @@ static void assert_same_ends(const struct ends *is, const struct ends *should)
     assert_memory_equal(is->at, should->at, should->count * sizeof should->at[0]);
 }
 
-static void test_every_position_and_split(void **state)
+TEST(test_every_position_and_split)
 {
     static const char letters[] = "MARKER-BY-LETTER";
     for (unsigned count = 1; count <= MARKER_BYTES_MAX; count++) {
@@ -95,7 +90,7 @@ static void test_every_position_and_split(void **state)
     }
 }
 
-static void test_one_byte_at_a_time(void **state)
+TEST(test_one_byte_at_a_time)
 {
     static const char text[] = "one\r\ntwo\r\r\nthree\n\r\n\r\n";
     const struct marker marker = marker_of("\r\n", 2);
@@ -109,7 +104,7 @@ static void test_one_byte_at_a_time(void **state)
 }
 
 /* Few different bytes, so that markers, beginnings of markers and overlaps come thick. */
-static void test_random_chunks_against_naive(void **state)
+TEST(test_random_chunks_against_naive)
 {
     static const struct {
         const char *bytes;
@@ -156,7 +151,7 @@ static void test_random_chunks_against_naive(void **state)
 }
 
 /* After enough false hits the search goes by pairs: the marker is put everywhere behind them. */
-static void test_where_the_rarest_byte_is_common(void **state)
+TEST(test_where_the_rarest_byte_is_common)
 {
     enum { BYTES = 1200, FROM = 400 };
     static const char *const markers[] = {"\r\n", "\n\r", "x\rx\n", "\r0123456789\n"};
@@ -176,7 +171,7 @@ static void test_where_the_rarest_byte_is_common(void **state)
     }
 }
 
-static void test_never_skips_a_marker(void **state)
+TEST(test_never_skips_a_marker)
 {
     struct marker marker = marker_of("\r\n", 2);
     uint8_t data[600];
@@ -201,7 +196,7 @@ static void test_never_skips_a_marker(void **state)
 }
 
 /* Pieces that end at the last byte of mapped memory, and begin at the first. */
-static void test_never_reads_beyond_a_piece(void **state)
+TEST(test_never_reads_beyond_a_piece)
 {
     const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     uint8_t *pages = mmap(NULL, 3 * page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -227,7 +222,7 @@ static void test_never_reads_beyond_a_piece(void **state)
     munmap(pages, 3 * page_bytes);
 }
 
-static void test_goes_by_the_rarest_byte(void **state)
+TEST(test_goes_by_the_rarest_byte)
 {
     assert_int_equal(marker_of("\r\n", 2).rarest, 0);
     assert_int_equal(marker_of("\n\r", 2).rarest, 1);
@@ -236,18 +231,4 @@ static void test_goes_by_the_rarest_byte(void **state)
     assert_int_equal(marker_of(" e;", 3).rarest, 2);
     assert_int_equal(marker_of("aab", 3).companion, 0);
     assert_int_equal(marker_of("x", 1).companion, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_position_and_split),
-        cmocka_unit_test(test_one_byte_at_a_time),
-        cmocka_unit_test(test_random_chunks_against_naive),
-        cmocka_unit_test(test_where_the_rarest_byte_is_common),
-        cmocka_unit_test(test_never_skips_a_marker),
-        cmocka_unit_test(test_never_reads_beyond_a_piece),
-        cmocka_unit_test(test_goes_by_the_rarest_byte),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

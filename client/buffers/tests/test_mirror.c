@@ -9,7 +9,7 @@ enum { FRAME_BYTES = 700 };
 
 /* ---- the stack --------------------------------------------------------------------------- */
 
-static void test_the_ring_used_last_is_the_next(void **state)
+TEST(test_the_ring_used_last_is_the_next)
 {
     struct budget budget;
     struct ring_pool rings;
@@ -31,7 +31,7 @@ static void test_the_ring_used_last_is_the_next(void **state)
     free(taken[1]);
 }
 
-static void test_no_descriptor_no_ring(void **state)
+TEST(test_no_descriptor_no_ring)
 {
     struct budget budget;
     struct ring_pool rings;
@@ -56,7 +56,7 @@ static void test_no_descriptor_no_ring(void **state)
 
 /* However a frame lies, also around the ring's end, nothing is copied and each byte is searched
  * once. */
-static void test_no_byte_is_copied(void **state)
+TEST(test_no_byte_is_copied)
 {
     enum { FRAMES = 100 };
     for (size_t first = 1; first < FRAME_BYTES; first += 97) {
@@ -72,7 +72,7 @@ static void test_no_byte_is_copied(void **state)
 }
 
 /* Connections between frames leave the ring to others; those in the middle of one have one each. */
-static void test_rings_are_for_unfinished_frames(void **state)
+TEST(test_rings_are_for_unfinished_frames)
 {
     enum { STREAMS = 20, UNFINISHED = 3 };
     static struct feed feeds[STREAMS];
@@ -92,7 +92,7 @@ static void test_rings_are_for_unfinished_frames(void **state)
 }
 
 /* Early binding on a system with fewer maps than connections is refused before any is made. */
-static void test_too_many_maps_are_refused(void **state)
+TEST(test_too_many_maps_are_refused)
 {
     struct stage stage;
     if (ring_pool_max() == UINT64_MAX || ring_pool_max() >= UINT32_MAX)
@@ -105,16 +105,4 @@ static void test_too_many_maps_are_refused(void **state)
     stage.config.early = false;
     assert_true(stage_opens(&stage));
     stage_close(&stage);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_ring_used_last_is_the_next),
-        cmocka_unit_test(test_no_descriptor_no_ring),
-        cmocka_unit_test(test_no_byte_is_copied),
-        cmocka_unit_test(test_rings_are_for_unfinished_frames),
-        cmocka_unit_test(test_too_many_maps_are_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static void give_chain(struct pool *pool, struct block *first)
     block_batch_flush(&batch, pool);
 }
 
-static void test_budget(void **state)
+TEST(test_budget)
 {
     budget_init(&budget, 100);
     assert_true(budget_charge(&budget, 60));
@@ -42,7 +42,7 @@ static void test_budget(void **state)
     assert_int_equal(atomic_load(&budget.peak_bytes), 100);
 }
 
-static void test_blocks_are_ready_for_use(void **state)
+TEST(test_blocks_are_ready_for_use)
 {
     struct pool *pool = open_with(3, 0);
     assert_int_equal(pool_blocks(pool), 3);
@@ -65,7 +65,7 @@ static void test_blocks_are_ready_for_use(void **state)
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
 }
 
-static void test_last_in_first_out(void **state)
+TEST(test_last_in_first_out)
 {
     struct pool *pool = open_with(8, 0);
     struct block *blocks[4];
@@ -86,7 +86,7 @@ static void test_last_in_first_out(void **state)
     assert_int_equal(pool_close(pool), 0);
 }
 
-static void test_grows_in_batches(void **state)
+TEST(test_grows_in_batches)
 {
     struct pool *pool = open_with(0, 0);
     assert_int_equal(pool_blocks(pool), 0);
@@ -101,7 +101,7 @@ static void test_grows_in_batches(void **state)
     assert_int_equal(pool_close(pool), 0);
 }
 
-static void test_takes_what_the_cap_leaves(void **state)
+TEST(test_takes_what_the_cap_leaves)
 {
     struct pool *pool = open_with(0, 11); /* no whole number of batches */
     struct block *first = pool_take(pool, 9, 0, &got);
@@ -119,7 +119,7 @@ static void test_takes_what_the_cap_leaves(void **state)
     assert_int_equal(pool_close(pool), 0);
 }
 
-static void test_keeps_a_reserve(void **state)
+TEST(test_keeps_a_reserve)
 {
     struct pool *pool = open_with(4, 6);
     struct block *first = pool_take(pool, 5, 4, &got);
@@ -137,7 +137,7 @@ static void test_keeps_a_reserve(void **state)
     assert_int_equal(pool_close(pool), 0);
 }
 
-static void test_lost_blocks_are_counted(void **state)
+TEST(test_lost_blocks_are_counted)
 {
     struct pool *pool = open_with(4, 0);
     assert_non_null(pool_take(pool, 3, 0, &got));
@@ -145,7 +145,7 @@ static void test_lost_blocks_are_counted(void **state)
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
 }
 
-static void test_a_pool_that_does_not_fit(void **state)
+TEST(test_a_pool_that_does_not_fit)
 {
     assert_null(open_with(5, 4));
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
@@ -154,7 +154,7 @@ static void test_a_pool_that_does_not_fit(void **state)
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
 }
 
-static void test_references(void **state)
+TEST(test_references)
 {
     struct pool *pool = open_with(1, 0);
     struct block_batch batch = {0};
@@ -183,7 +183,7 @@ static void *take_and_give(void *argument)
     return NULL;
 }
 
-static void test_threads(void **state)
+TEST(test_threads)
 {
     enum { THREADS = 4 };
     struct pool *pool = open_with(2, 12);
@@ -194,21 +194,4 @@ static void test_threads(void **state)
         pthread_join(threads[i], NULL);
     assert_in_range(pool_blocks(pool), 2, 12);
     assert_int_equal(pool_close(pool), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_blocks_are_ready_for_use),
-        cmocka_unit_test(test_last_in_first_out),
-        cmocka_unit_test(test_grows_in_batches),
-        cmocka_unit_test(test_takes_what_the_cap_leaves),
-        cmocka_unit_test(test_keeps_a_reserve),
-        cmocka_unit_test(test_lost_blocks_are_counted),
-        cmocka_unit_test(test_a_pool_that_does_not_fit),
-        cmocka_unit_test(test_references),
-        cmocka_unit_test(test_threads),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

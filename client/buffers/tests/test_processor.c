@@ -33,7 +33,7 @@ static enum frame_error process(size_t bytes)
     return processor_finish(&bench.processor, &bench.stream);
 }
 
-static void test_counts_on_both(void **state)
+TEST(test_counts_on_both)
 {
     set_up(VERIFY_FULL);
     assert_int_equal(processor_append(&bench.processor, bench.frame, 1), 0);
@@ -50,7 +50,7 @@ static void test_counts_on_both(void **state)
     tear_down();
 }
 
-static void test_a_whole_frame_is_taken_where_it_is(void **state)
+TEST(test_a_whole_frame_is_taken_where_it_is)
 {
     set_up(VERIFY_FULL);
     assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
@@ -67,7 +67,7 @@ static void test_a_whole_frame_is_taken_where_it_is(void **state)
     tear_down();
 }
 
-static void test_errors_are_named(void **state)
+TEST(test_errors_are_named)
 {
     set_up(VERIFY_FULL);
     assert_int_equal(process(FRAME_BYTES - 1), FRAME_TRUNCATED);
@@ -86,7 +86,7 @@ static void test_errors_are_named(void **state)
     tear_down();
 }
 
-static void test_checks_only_what_is_asked(void **state)
+TEST(test_checks_only_what_is_asked)
 {
     set_up(VERIFY_HEADER);
     bench.frame[100] ^= 1;
@@ -101,7 +101,7 @@ static void test_checks_only_what_is_asked(void **state)
     tear_down();
 }
 
-static void test_live_frames_have_latencies(void **state)
+TEST(test_live_frames_have_latencies)
 {
     set_up(VERIFY_FULL);
     bench.config.live = true;
@@ -113,7 +113,7 @@ static void test_live_frames_have_latencies(void **state)
     tear_down();
 }
 
-static void test_buffer_grows_within_the_budget(void **state)
+TEST(test_buffer_grows_within_the_budget)
 {
     set_up(VERIFY_NONE);
     bench.budget.cap_bytes = 500;
@@ -132,7 +132,7 @@ static void test_buffer_grows_within_the_budget(void **state)
     tear_down();
 }
 
-static void test_error_names(void **state)
+TEST(test_error_names)
 {
     for (unsigned i = 0; i < FRAME_ERROR_COUNT; i++) {
         assert_non_null(frame_error_name((enum frame_error)i));
@@ -144,7 +144,7 @@ static void test_error_names(void **state)
 
 /* ---- latencies --------------------------------------------------------------------------- */
 
-static void test_two_digits_from_a_microsecond_on(void **state)
+TEST(test_two_digits_from_a_microsecond_on)
 {
     for (uint64_t value_ns = 1000; value_ns < 900 * (uint64_t)OS_NS_PER_S;
          value_ns += value_ns / 7) {
@@ -157,7 +157,7 @@ static void test_two_digits_from_a_microsecond_on(void **state)
     }
 }
 
-static void test_values_beyond_the_scale(void **state)
+TEST(test_values_beyond_the_scale)
 {
     struct latency latency = {0};
     latency_add(&latency, 0);
@@ -167,7 +167,7 @@ static void test_values_beyond_the_scale(void **state)
     assert_true(latency.max_ns == UINT64_MAX);
 }
 
-static void test_quantiles(void **state)
+TEST(test_quantiles)
 {
     struct latency latency = {0}, other = {0}, merged = {0};
     assert_int_equal(latency_quantile_ns(&latency, 0.5), 0);
@@ -182,21 +182,4 @@ static void test_quantiles(void **state)
     assert_int_equal(latency_quantile_ns(&merged, 0.99), 100 * OS_NS_PER_MS);
     assert_int_equal(latency_quantile_ns(&merged, 0), (uint64_t)1100 * 1000);
     assert_true(latency_quantile_ns(&merged, 1) > 5 * (uint64_t)OS_NS_PER_S);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts_on_both),
-        cmocka_unit_test(test_a_whole_frame_is_taken_where_it_is),
-        cmocka_unit_test(test_errors_are_named),
-        cmocka_unit_test(test_checks_only_what_is_asked),
-        cmocka_unit_test(test_live_frames_have_latencies),
-        cmocka_unit_test(test_buffer_grows_within_the_budget),
-        cmocka_unit_test(test_error_names),
-        cmocka_unit_test(test_two_digits_from_a_microsecond_on),
-        cmocka_unit_test(test_values_beyond_the_scale),
-        cmocka_unit_test(test_quantiles),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ static void split_everywhere(const struct scheme *scheme, bool early, const char
         feed_free(&feeds[i]);
 }
 
-static void test_every_split_point(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_every_split_point)
 {
     for (unsigned m = 0; m < MARKERS; m++) {
         split_everywhere(scheme, early, markers[m], 7);
@@ -79,7 +79,7 @@ static void deliver(struct stage *stage, const struct delivery *how)
     feed_free(&feed);
 }
 
-static void test_every_size_of_receives(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_every_size_of_receives)
 {
     static const struct delivery deliveries[] = {
         {16, 20, 70, 200, 1},           /* byte by byte */
@@ -98,7 +98,7 @@ static void test_every_size_of_receives(const struct scheme *scheme, bool early)
 
 /* More frames at once than records, lists of lengths and what is handed over under one lock
  * hold. */
-static void test_frames_of_one_byte(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_frames_of_one_byte)
 {
     enum { LINES = 5000 };
     struct stage stage;
@@ -124,7 +124,7 @@ static void test_frames_of_one_byte(const struct scheme *scheme, bool early)
 /* ---- figures ----------------------------------------------------------------------------- */
 
 /* Receives that end with frames: nothing unfinished has to be moved. */
-static void test_copies_are_counted(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_copies_are_counted)
 {
     enum { FRAME_BYTES = 1000, FRAMES = 50 };
     const struct delivery how = {4096, FRAMES, FRAME_BYTES, FRAME_BYTES, FRAME_BYTES};
@@ -138,7 +138,7 @@ static void test_copies_are_counted(const struct scheme *scheme, bool early)
     assert_int_equal(stage.figures.buffer_cap_waits, 0);
 }
 
-static void test_latencies_are_merged(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_latencies_are_merged)
 {
     const struct delivery how = {4096, 10, 500, 500, SIZE_MAX};
     struct stage stage;
@@ -149,7 +149,7 @@ static void test_latencies_are_merged(const struct scheme *scheme, bool early)
 }
 
 /* Streams between frames hold no block, so few blocks serve many streams. */
-static void test_idle_streams_hold_no_block(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_idle_streams_hold_no_block)
 {
     enum { STREAMS = 40 };
     static struct feed feeds[STREAMS];
@@ -175,7 +175,7 @@ static void test_idle_streams_hold_no_block(const struct scheme *scheme, bool ea
 
 /* Streams in the middle of a frame: the scheme's own formula covers what they take, and is not
  * far above it. */
-static void test_memory_is_as_predicted(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_memory_is_as_predicted)
 {
     enum { STREAMS = 10, FRAME_BYTES = 100000 };
     static struct feed feeds[STREAMS];
@@ -198,7 +198,7 @@ static void test_memory_is_as_predicted(const struct scheme *scheme, bool early)
     assert_in_range(stage.figures.buffer_peak_bytes, least, predicted);
 }
 
-static void test_names(void **state)
+TEST(test_names)
 {
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
         assert_ptr_equal(scheme_find(scheme_list(i)->name), scheme_list(i));
@@ -209,16 +209,6 @@ static void test_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        SCHEME_TEST(test_every_split_point),
-        SCHEME_TEST(test_every_size_of_receives),
-        SCHEME_TEST(test_frames_of_one_byte),
-        SCHEME_TEST(test_copies_are_counted),
-        SCHEME_TEST(test_latencies_are_merged),
-        SCHEME_TEST(test_idle_streams_hold_no_block),
-        SCHEME_TEST(test_memory_is_as_predicted),
-    };
     seed_rand();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

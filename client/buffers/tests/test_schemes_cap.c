@@ -94,7 +94,7 @@ static void set(struct stage *stage, const struct scheme *scheme, bool early)
     stage->config.streams_max = STREAMS;
 }
 
-static void test_several_threads(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_several_threads)
 {
     static struct feed feeds[STREAMS];
     struct stage stage;
@@ -107,7 +107,7 @@ static void test_several_threads(const struct scheme *scheme, bool early)
 
 /* From the least cap that the scheme accepts. Small receives in turn bring all streams into the
  * middle of a frame at once. */
-static void test_at_the_cap(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_at_the_cap)
 {
     static const double caps[] = {1, 1.03, 1.25, 1.7, 3};
     static const size_t receives[] = {0, 300};
@@ -123,7 +123,7 @@ static void test_at_the_cap(const struct scheme *scheme, bool early)
     }
 }
 
-static void test_waits_are_counted(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_waits_are_counted)
 {
     static struct feed feeds[STREAMS];
     struct stage stage;
@@ -138,7 +138,7 @@ static void test_waits_are_counted(const struct scheme *scheme, bool early)
 /* One byte less than the least cap is refused, with the least one named; the expected memory is
  * never
  * above the cap. */
-static void test_a_cap_that_could_deadlock_is_refused(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_a_cap_that_could_deadlock_is_refused)
 {
     struct stage stage;
     set(&stage, scheme, early);
@@ -154,7 +154,7 @@ static void test_a_cap_that_could_deadlock_is_refused(const struct scheme *schem
 
 /* Every other stream is detached in the middle of its frame, the holder of the reserve too: the
  * others go on. */
-static void test_detach_gives_the_reserve_on(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_detach_gives_the_reserve_on)
 {
     static struct feed feeds[STREAMS];
     struct thread thread = {.feeds = feeds, .step = 1, .receive_bytes = 100, .evens_leave = true};
@@ -177,13 +177,6 @@ static void test_detach_gives_the_reserve_on(const struct scheme *scheme, bool e
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        SCHEME_TEST(test_several_threads),
-        SCHEME_TEST(test_at_the_cap),
-        SCHEME_TEST(test_waits_are_counted),
-        SCHEME_TEST(test_a_cap_that_could_deadlock_is_refused),
-        SCHEME_TEST(test_detach_gives_the_reserve_on),
-    };
     seed_rand();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

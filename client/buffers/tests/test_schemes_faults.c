@@ -107,7 +107,7 @@ static void check_fault(struct trio *trio, enum frame_error error)
     assert_int_equal(faulty->stream->processed_frames, 2);
 }
 
-static void test_faults_found_while_processing(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_faults_found_while_processing)
 {
     for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         struct trio trio;
@@ -126,7 +126,7 @@ static void test_faults_found_while_processing(const struct scheme *scheme, bool
 
 /* ---- found by the receiving side --------------------------------------------------------- */
 
-static void test_overlong_frames(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_overlong_frames)
 {
     struct trio trio;
     trio_open(&trio, scheme, early);
@@ -142,7 +142,7 @@ static void test_overlong_frames(const struct scheme *scheme, bool early)
 
 /* The surplus comes with the last frame in one receive, or after it; what was asked for is
  * processed. */
-static void test_surplus_frames(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_surplus_frames)
 {
     for (unsigned behind = 0; behind < 2; behind++) {
         struct trio trio;
@@ -172,7 +172,7 @@ static void test_surplus_frames(const struct scheme *scheme, bool early)
 
 /* Frames that were handed over before the detach are processed all the same, the unfinished one is
  * not. */
-static void test_detach_in_the_middle_of_a_frame(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_detach_in_the_middle_of_a_frame)
 {
     for (size_t at = 1; at < 3 * FRAME_BYTES; at += 61) {
         struct trio trio;
@@ -193,7 +193,7 @@ static void test_detach_in_the_middle_of_a_frame(const struct scheme *scheme, bo
     }
 }
 
-static void test_retract(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_retract)
 {
     struct stage stage;
     struct feed feed;
@@ -212,7 +212,7 @@ static void test_retract(const struct scheme *scheme, bool early)
     stage_close(&stage);
 }
 
-static void test_streams_have_a_limit(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_streams_have_a_limit)
 {
     struct stage stage;
     set_up(&stage, scheme, early);
@@ -230,7 +230,7 @@ static void test_streams_have_a_limit(const struct scheme *scheme, bool early)
     stage_close(&stage);
 }
 
-static void test_threads_are_as_the_paper_says(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_threads_are_as_the_paper_says)
 {
     enum { STREAMS = 5 };
     const bool own = is_scheme(scheme, "fixed") || is_scheme(scheme, "ring");
@@ -246,18 +246,4 @@ static void test_threads_are_as_the_paper_says(const struct scheme *scheme, bool
     for (unsigned i = 0; i < STREAMS; i++)
         scheme_detach(stage.run, streams[i]);
     stage_close(&stage);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SCHEME_TEST(test_faults_found_while_processing),
-        SCHEME_TEST(test_overlong_frames),
-        SCHEME_TEST(test_surplus_frames),
-        SCHEME_TEST(test_detach_in_the_middle_of_a_frame),
-        SCHEME_TEST(test_retract),
-        SCHEME_TEST(test_streams_have_a_limit),
-        SCHEME_TEST(test_threads_are_as_the_paper_says),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void set(struct stage *stage, const struct scheme *scheme, bool early)
     stage->config.streams_max = STREAMS;
 }
 
-static void test_every_allocation_fails_once(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_every_allocation_fails_once)
 {
     unsigned failures = 0;
     for (int allocation = 0;; allocation++) {
@@ -59,7 +59,7 @@ static void test_every_allocation_fails_once(const struct scheme *scheme, bool e
     assert_true(failures >= 5);
 }
 
-static void test_every_cap(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_every_cap)
 {
     struct stage stage;
     unsigned refused = 0, worked = 0;
@@ -75,13 +75,4 @@ static void test_every_cap(const struct scheme *scheme, bool early)
     }
     assert_true(refused > 0);
     assert_true(worked > 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SCHEME_TEST(test_every_allocation_fails_once),
-        SCHEME_TEST(test_every_cap),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

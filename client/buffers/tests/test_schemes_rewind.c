@@ -54,7 +54,7 @@ static void cut_everywhere(const struct scheme *scheme, bool early, size_t block
         feed_free(&feeds[i]);
 }
 
-static void test_every_cut(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_every_cut)
 {
     static const size_t blocks_bytes[] = {7, 64, 256};
     for (unsigned i = 0; i < 3; i++)
@@ -62,7 +62,7 @@ static void test_every_cut(const struct scheme *scheme, bool early)
 }
 
 /* At a cap that one frame fills: a stream without a connection leaves it to the others. */
-static void test_nothing_is_kept_from_others(const struct scheme *scheme, bool early)
+SCHEME_TEST(test_nothing_is_kept_from_others)
 {
     struct stage stage;
     struct feed away, other;
@@ -83,13 +83,4 @@ static void test_nothing_is_kept_from_others(const struct scheme *scheme, bool e
     feed_close(&away);
     stage_close(&stage);
     feed_free(&other);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SCHEME_TEST(test_every_cut),
-        SCHEME_TEST(test_nothing_is_kept_from_others),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ static uint64_t copied(enum verify verify, size_t first_receive)
     return stage.figures.copied_bytes;
 }
 
-static void test_only_a_straddling_header_is_copied(void **state)
+TEST(test_only_a_straddling_header_is_copied)
 {
     assert_int_equal(copied(VERIFY_FULL, PROTOCOL_HEADER_BYTES), 0);
     assert_int_equal(copied(VERIFY_FULL, PROTOCOL_HEADER_BYTES - 1), PROTOCOL_HEADER_BYTES);
@@ -79,7 +79,7 @@ static unsigned compare_all_splits(const struct process_config *config, const ui
     return errors_seen;
 }
 
-static void test_pieces_are_judged_as_the_whole(void **state)
+TEST(test_pieces_are_judged_as_the_whole)
 {
     struct process_config config = {.frame_bytes_max = JUDGED_BYTES, .marker = marker_text("\r\n")};
     uint8_t frame[JUDGED_BYTES];
@@ -123,12 +123,12 @@ static uint64_t peak(unsigned streams)
     return stage.figures.buffer_peak_bytes;
 }
 
-static void test_memory_does_not_follow_the_streams(void **state)
+TEST(test_memory_does_not_follow_the_streams)
 {
     assert_int_equal(peak(10), peak(500));
 }
 
-static void test_a_cache_does_not_hoard_what_is_scarce(void **state)
+TEST(test_a_cache_does_not_hoard_what_is_scarce)
 {
     assert_int_equal(block_cache_magazine(16 << 10, UINT64_MAX, 2), 16);
     assert_int_equal(block_cache_magazine(16 << 10, 64, 2), 4);
@@ -150,7 +150,7 @@ static unsigned offered_after(struct feed *feed, size_t bytes)
 }
 
 /* Twice as much after a receive that was filled, a block less after one that was hardly used. */
-static void test_receives_are_as_large_as_needed(void **state)
+TEST(test_receives_are_as_large_as_needed)
 {
     enum { MOST = 6, PART = BLOCK_BYTES / 2 };
     struct stage stage;
@@ -174,7 +174,7 @@ static void test_receives_are_as_large_as_needed(void **state)
 
 /* ---- hand-over --------------------------------------------------------------------------- */
 
-static void test_one_hand_over_for_many_small_frames(void **state)
+TEST(test_one_hand_over_for_many_small_frames)
 {
     enum { FRAMES = 2000, SMALL_BYTES = 256, FRAMES_PER_HAND_OVER = 8 };
     struct stage stage;
@@ -222,7 +222,7 @@ static void *feed_others(void *argument)
     return NULL;
 }
 
-static void test_a_stalled_thread_costs_no_more_than_the_cap(void **state)
+TEST(test_a_stalled_thread_costs_no_more_than_the_cap)
 {
     static struct standstill still;
     struct stage *stage = &still.stage;
@@ -261,7 +261,7 @@ static void test_a_stalled_thread_costs_no_more_than_the_cap(void **state)
 
 /* ---- the configuration --------------------------------------------------------------------- */
 
-static void test_too_many_processing_threads_are_refused(void **state)
+TEST(test_too_many_processing_threads_are_refused)
 {
     struct stage stage;
     open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
@@ -299,7 +299,7 @@ static bool opens_within(struct stage *stage, rlim_t more_bytes)
 }
 
 /* Runs first: a thread that has ended leaves a stack that the next one can have. */
-static void test_what_the_system_does_not_give_is_named(void **state)
+TEST(test_what_the_system_does_not_give_is_named)
 {
     struct stage stage;
     if (!ADDRESSES_CAN_BE_LIMITED) {
@@ -315,20 +315,4 @@ static void test_what_the_system_does_not_give_is_named(void **state)
     assert_non_null(strstr(stage.why, "no thread"));
     stage_open(&stage);
     stage_close(&stage);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_the_system_does_not_give_is_named),
-        cmocka_unit_test(test_only_a_straddling_header_is_copied),
-        cmocka_unit_test(test_pieces_are_judged_as_the_whole),
-        cmocka_unit_test(test_memory_does_not_follow_the_streams),
-        cmocka_unit_test(test_a_cache_does_not_hoard_what_is_scarce),
-        cmocka_unit_test(test_receives_are_as_large_as_needed),
-        cmocka_unit_test(test_one_hand_over_for_many_small_frames),
-        cmocka_unit_test(test_a_stalled_thread_costs_no_more_than_the_cap),
-        cmocka_unit_test(test_too_many_processing_threads_are_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,17 +3,13 @@
 #define FANIN_TESTS_OUTCOME_H
 
 /* cmocka.h wants the first four before it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "base/tests/test.h"
 
 enum { OUTCOME_BYTES_MAX = 32 << 10 };
 

@@ -11,7 +11,7 @@ static const struct collector_options options = {
     .reconnect_tries = 3,
 };
 
-static void waits_double_up_to_the_longest(void **state)
+TEST(waits_double_up_to_the_longest)
 {
     enum { SERVERS = 2000 };
     for (uint32_t failures = 1; failures < 40; failures++) {
@@ -29,7 +29,7 @@ static void waits_double_up_to_the_longest(void **state)
     }
 }
 
-static void the_same_seed_waits_the_same(void **state)
+TEST(the_same_seed_waits_the_same)
 {
     struct collector_options other = options;
     other.seed++;
@@ -42,7 +42,7 @@ static void the_same_seed_waits_the_same(void **state)
                          reconnect_delay_ns(&options, 5, 3, 2));
 }
 
-static void tries_count_in_a_row_without_a_frame(void **state)
+TEST(tries_count_in_a_row_without_a_frame)
 {
     struct reconnect outage = {0};
     for (uint64_t frames = 1; frames < 20; frames++)
@@ -54,7 +54,7 @@ static void tries_count_in_a_row_without_a_frame(void **state)
 }
 
 /* From the first loss to the return, however many tries that takes. */
-static void an_outage_lasts_until_the_return(void **state)
+TEST(an_outage_lasts_until_the_return)
 {
     struct reconnect outage = {0};
     assert_true(reconnect_begin(&outage, &options, 0, 1, 1000));
@@ -68,15 +68,4 @@ static void an_outage_lasts_until_the_return(void **state)
     reconnect_end(&outage, 61000);
     assert_int_equal(outage.longest_ns, 8000);
     reconnect_free(&outage);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(waits_double_up_to_the_longest),
-        cmocka_unit_test(the_same_seed_waits_the_same),
-        cmocka_unit_test(tries_count_in_a_row_without_a_frame),
-        cmocka_unit_test(an_outage_lasts_until_the_return),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

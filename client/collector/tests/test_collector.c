@@ -49,7 +49,7 @@ static void assert_one_failed(const char *name)
 
 /* ---- all is well ----------------------------------------------------------------------------- */
 
-static void every_scheme_collects_under_both_bindings(void **state)
+TEST(every_scheme_collects_under_both_bindings, NULL, devices_close)
 {
     static const char *const bindings[] = {"--bind=early", "--bind=late"};
     for (unsigned i = 0; scheme_list(i) != NULL; i++)
@@ -65,7 +65,7 @@ static void every_scheme_collects_under_both_bindings(void **state)
         }
 }
 
-static void connects_one_after_the_other_too(void **state)
+TEST(connects_one_after_the_other_too, NULL, devices_close)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     collect("--connect=sync", "--frames=5", "--workers=3", "--concurrency=2", NULL);
@@ -76,14 +76,14 @@ static void connects_one_after_the_other_too(void **state)
     assert_int_equal(outcome_count(&outcome, "concurrency"), 2);
 }
 
-static void one_worker_one_packet_is_enough(void **state)
+TEST(one_worker_one_packet_is_enough, NULL, devices_close)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     collect("--workers=1", "--concurrency=1", "--batch=1", "--frames=30", NULL);
     assert_clean(FLEET, 30);
 }
 
-static void markers_may_be_of_any_length(void **state)
+TEST(markers_may_be_of_any_length, NULL, devices_close)
 {
     static const char *const markers[] = {"--end-marker=\\x00", "--end-marker=0123456789abcdef"};
     for (unsigned i = 0; i < 2; i++) {
@@ -95,7 +95,7 @@ static void markers_may_be_of_any_length(void **state)
 }
 
 /* A few frames fill the cap: the client stops receiving, and nothing is lost. */
-static void a_cap_holds_servers_back_and_loses_nothing(void **state)
+TEST(a_cap_holds_servers_back_and_loses_nothing, NULL, devices_close)
 {
     static const struct {
         const char *scheme, *bind, *cap;
@@ -121,7 +121,7 @@ static void a_cap_holds_servers_back_and_loses_nothing(void **state)
                 0); /* in all cases together: a fast machine may never reach one of the caps */
 }
 
-static void logs_in_first(void **state)
+TEST(logs_in_first, NULL, devices_close)
 {
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     for (unsigned i = 0; i < 2; i++) {
@@ -148,7 +148,7 @@ static void assert_foreign(unsigned frames)
     assert_string_equal(outcome_text(&outcome, "verify"), "none");
 }
 
-static void collects_from_foreign_servers(void **state)
+TEST(collects_from_foreign_servers, NULL, devices_close)
 {
     devices_open(0, 2, DEVICE_FOREIGN);
     collect("--request=READ\\n", "--end-marker=\\x03", "--frames=7", NULL);
@@ -156,7 +156,7 @@ static void collects_from_foreign_servers(void **state)
     assert_string_equal(outcome_text(&outcome, "request"), "READ\\u000a");
 }
 
-static void collects_until_a_server_closes(void **state)
+TEST(collects_until_a_server_closes, NULL, devices_close)
 {
     devices_open(0, 2, DEVICE_SENDS_FIRST);
     collect("--request=", "--end-marker=\\x03", "--frames=0", NULL);
@@ -165,7 +165,7 @@ static void collects_until_a_server_closes(void **state)
     assert_true(outcome_number(&outcome, "elapsed_ms") > 0);
 }
 
-static void a_foreign_server_may_fail(void **state)
+TEST(a_foreign_server_may_fail, NULL, devices_close)
 {
     devices_open(0, 1, DEVICE_SENDS_FIRST);
     collect("--request=", "--end-marker=\\x03", "--frames=8", NULL);
@@ -180,7 +180,7 @@ static void a_foreign_server_may_fail(void **state)
 
 /* ---- one bad server -------------------------------------------------------------------------- */
 
-static void a_bad_server_fails_alone(void **state)
+TEST(a_bad_server_fails_alone, NULL, devices_close)
 {
     static const struct {
         enum device_fault fault;
@@ -210,7 +210,7 @@ static void a_bad_server_fails_alone(void **state)
     }
 }
 
-static void surplus_frames_fail_the_audit(void **state)
+TEST(surplus_frames_fail_the_audit, NULL, devices_close)
 {
     devices_open(FLEET, 1, DEVICE_ADDS);
     collect("--frames=2", "--size=256..300", NULL);
@@ -219,7 +219,7 @@ static void surplus_frames_fail_the_audit(void **state)
     assert_memory_equal(outcome_text(&outcome, "audit"), "fail", 4);
 }
 
-static void nothing_listening_is_a_failed_row(void **state)
+TEST(nothing_listening_is_a_failed_row, NULL, devices_close)
 {
     devices_open(0, 2, DEVICE_REFUSES);
     collect("--frames=4", NULL);
@@ -231,7 +231,7 @@ static void nothing_listening_is_a_failed_row(void **state)
     assert_string_equal(outcome_text(&outcome, "bottleneck"), "");
 }
 
-static void a_wrong_login_is_refused(void **state)
+TEST(a_wrong_login_is_refused, NULL, devices_close)
 {
     devices.user = "operator";
     devices.password = "secret";
@@ -242,7 +242,7 @@ static void a_wrong_login_is_refused(void **state)
     assert_int_equal(outcome_member_count(&outcome, "errors", "login-refused"), 2);
 }
 
-static void a_login_that_is_not_answered_has_a_time_limit(void **state)
+TEST(a_login_that_is_not_answered_has_a_time_limit, NULL, devices_close)
 {
     devices_open(0, 1, DEVICE_MUTE);
     collect("--login=a:b", "--frames=3", "--login-timeout=1000", NULL);
@@ -252,22 +252,5 @@ static void a_login_that_is_not_answered_has_a_time_limit(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_teardown(name, devices_close)
-    const struct CMUnitTest tests[] = {
-        CASE(every_scheme_collects_under_both_bindings),
-        CASE(connects_one_after_the_other_too),
-        CASE(one_worker_one_packet_is_enough),
-        CASE(markers_may_be_of_any_length),
-        CASE(a_cap_holds_servers_back_and_loses_nothing),
-        CASE(logs_in_first),
-        CASE(collects_from_foreign_servers),
-        CASE(collects_until_a_server_closes),
-        CASE(a_foreign_server_may_fail),
-        CASE(a_bad_server_fails_alone),
-        CASE(surplus_frames_fail_the_audit),
-        CASE(nothing_listening_is_a_failed_row),
-        CASE(a_wrong_login_is_refused),
-        CASE(a_login_that_is_not_answered_has_a_time_limit),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

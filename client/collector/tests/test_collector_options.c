@@ -21,7 +21,7 @@ static void read_options(const char *first, const char *second, const char *thir
 
 /* ---- wrong use ------------------------------------------------------------------------------- */
 
-static void wrong_use_is_one_line_that_names_it(void **state)
+TEST(wrong_use_is_one_line_that_names_it)
 {
     static const struct {
         const char *option, *named, *said;
@@ -86,14 +86,14 @@ static void wrong_use_is_one_line_that_names_it(void **state)
     }
 }
 
-static void a_row_that_cannot_be_written_is_reported_before_the_run(void **state)
+TEST(a_row_that_cannot_be_written_is_reported_before_the_run)
 {
     char *arguments[] = {(char *)"fanin-client", (char *)"--servers=1", (char *)"--json=/no/dir/x",
                          NULL};
     assert_int_equal(collector_main(3, arguments), EXIT_MACHINE_CANNOT);
 }
 
-static void a_dry_run_connects_to_no_server(void **state)
+TEST(a_dry_run_connects_to_no_server)
 {
     static struct outcome outcome;
     char *arguments[8] = {(char *)"fanin-client", (char *)"--servers=127.0.0.1:1",
@@ -106,7 +106,7 @@ static void a_dry_run_connects_to_no_server(void **state)
 
 /* ---- what is left to the program ------------------------------------------------------------- */
 
-static void defaults_are_resolved(void **state)
+TEST(defaults_are_resolved)
 {
     unsigned cpus = (unsigned)os_cpu_count();
     read_options("--servers=2", NULL, NULL);
@@ -147,7 +147,7 @@ static int servers_end(void **state)
     return 0;
 }
 
-static void a_number_means_ports_in_a_row(void **state)
+TEST(a_number_means_ports_in_a_row, NULL, servers_end)
 {
     read_options("--servers=3", "--port=30000", NULL);
     read_servers();
@@ -156,7 +156,7 @@ static void a_number_means_ports_in_a_row(void **state)
     assert_string_equal(server_at(2), "127.0.0.1:30002");
 }
 
-static void ports_may_be_spread_over_addresses(void **state)
+TEST(ports_may_be_spread_over_addresses, NULL, servers_end)
 {
     read_options("--servers=600", "--port=65535", "--ports-per-address=1");
     read_servers();
@@ -165,7 +165,7 @@ static void ports_may_be_spread_over_addresses(void **state)
     assert_string_equal(server_at(599), "127.0.2.88:65535");
 }
 
-static void a_list_takes_both_families_and_names(void **state)
+TEST(a_list_takes_both_families_and_names, NULL, servers_end)
 {
     read_options("--servers=127.0.0.9:1,[::1]:65535,localhost:7", NULL, NULL);
     read_servers();
@@ -183,7 +183,7 @@ static void write_list(const char *text, char path[32])
     close(file);
 }
 
-static void a_file_has_one_server_a_line(void **state)
+TEST(a_file_has_one_server_a_line, NULL, servers_end)
 {
     char path[32];
     write_list("# ours\n127.0.0.1:1\n\n  127.0.0.2:2  # the second\r\n[::1]:3", path);
@@ -195,7 +195,7 @@ static void a_file_has_one_server_a_line(void **state)
     assert_string_equal(server_at(2), "[::1]:3");
 }
 
-static void a_wrong_line_is_reported_with_its_number(void **state)
+TEST(a_wrong_line_is_reported_with_its_number, NULL, servers_end)
 {
     char path[32], why[512], wanted[64];
     write_list("127.0.0.1:1\n# fine\n127.0.0.1\n", path);
@@ -214,7 +214,7 @@ static void a_wrong_line_is_reported_with_its_number(void **state)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static void four_seeds_are_shared_and_sums_are_known(void **state)
+TEST(four_seeds_are_shared_and_sums_are_known)
 {
     static struct request_set requests;
     struct protocol_request request;
@@ -236,21 +236,4 @@ static void four_seeds_are_shared_and_sums_are_known(void **state)
         assert_int_equal(ours->bytes_expected, sum);
         assert_int_equal(ours->frames_expected, 50);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_use_is_one_line_that_names_it),
-        cmocka_unit_test(a_row_that_cannot_be_written_is_reported_before_the_run),
-        cmocka_unit_test(a_dry_run_connects_to_no_server),
-        cmocka_unit_test(defaults_are_resolved),
-        cmocka_unit_test_teardown(a_number_means_ports_in_a_row, servers_end),
-        cmocka_unit_test_teardown(ports_may_be_spread_over_addresses, servers_end),
-        cmocka_unit_test_teardown(a_list_takes_both_families_and_names, servers_end),
-        cmocka_unit_test_teardown(a_file_has_one_server_a_line, servers_end),
-        cmocka_unit_test_teardown(a_wrong_line_is_reported_with_its_number, servers_end),
-        cmocka_unit_test(four_seeds_are_shared_and_sums_are_known),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

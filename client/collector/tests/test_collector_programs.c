@@ -12,7 +12,7 @@ static void run_client(const char *const options[])
     assert_int_equal(outcome.exit_code, EXIT_DONE);
 }
 
-static void standard_output_has_the_row_alone(void **state)
+TEST(standard_output_has_the_row_alone, NULL, devices_close)
 {
     run_client((const char *const[]){"--frames=5", "--json=-", NULL});
     assert_string_equal(outcome.errors, "");
@@ -21,14 +21,14 @@ static void standard_output_has_the_row_alone(void **state)
     assert_string_equal(outcome_text(&outcome, "audit"), "pass");
 }
 
-static void the_summary_is_readable(void **state)
+TEST(the_summary_is_readable, NULL, devices_close)
 {
     run_client((const char *const[]){"--frames=5", NULL});
     assert_non_null(strstr(outcome.row, "audit       pass\n"));
     assert_non_null(strstr(outcome.row, "connect     5 of 5 servers in "));
 }
 
-static void help_and_version_are_printed(void **state)
+TEST(help_and_version_are_printed, NULL, devices_close)
 {
     run_client((const char *const[]){"--help", NULL});
     assert_non_null(strstr(outcome.row, "Examples:"));
@@ -43,7 +43,7 @@ static void run_handing_over(const char *option)
     devices_close(NULL);
 }
 
-static void hand_overs_are_counted_where_threads_take_them(void **state)
+TEST(hand_overs_are_counted_where_threads_take_them, NULL, devices_close)
 {
     run_handing_over("--processors=1");
     assert_in_range(outcome_count(&outcome, "hand_overs"), 1,
@@ -54,7 +54,7 @@ static void hand_overs_are_counted_where_threads_take_them(void **state)
     assert_true(outcome_is_null(&outcome, "hand_overs"));
 }
 
-static void a_signal_ends_the_run_with_a_row(void **state)
+TEST(a_signal_ends_the_run_with_a_row, NULL, devices_close)
 {
     struct running running;
     devices_open(0, FLEET, DEVICE_MUTE);
@@ -68,7 +68,7 @@ static void a_signal_ends_the_run_with_a_row(void **state)
     assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
 }
 
-static void too_few_descriptors_are_reported_with_advice(void **state)
+TEST(too_few_descriptors_are_reported_with_advice, NULL, devices_close)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_limits[0].most = DESCRIPTORS_FEW;
@@ -90,7 +90,7 @@ static void run_in(const char *scheme, rlim_t memory_bytes)
     devices_close(NULL);
 }
 
-static void memory_may_run_out_anywhere(void **state)
+TEST(memory_may_run_out_anywhere, NULL, devices_close)
 {
     enum { LEAST_MB = 8, STEP_MB = 2, MOST_MB = 64, LOADER_FAILED = 127 };
     static const char *const schemes[] = {"--scheme=fixed", "--scheme=chain"};
@@ -118,15 +118,5 @@ static void memory_may_run_out_anywhere(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_teardown(name, devices_close)
-    const struct CMUnitTest tests[] = {
-        CASE(standard_output_has_the_row_alone),
-        CASE(the_summary_is_readable),
-        CASE(help_and_version_are_printed),
-        CASE(hand_overs_are_counted_where_threads_take_them),
-        CASE(a_signal_ends_the_run_with_a_row),
-        CASE(too_few_descriptors_are_reported_with_advice),
-        CASE(memory_may_run_out_anywhere),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

@@ -56,7 +56,18 @@ static void failures_are_counted(const char *engine, const char *mode)
     assert_true(outcome_number(&outcome, "connect_us_max") < LIMIT_MS * 1e3);
 }
 
-static void at_the_same_time(void **state)
+static void add_for_every_engine(const char *name, CMUnitTestFunction test)
+{
+    const char *engine;
+    for (unsigned i = 0; (engine = cp_engine_list(i, NULL)) != NULL; i++)
+        test_add_variant(
+            (struct CMUnitTest){name, test, fleet_begin, devices_close, (void *)(uintptr_t)engine},
+            engine);
+}
+
+#define EVERY_ENGINE(name) TEST_ADDED_BY(add_for_every_engine(#name, name), name, void **state)
+
+EVERY_ENGINE(connects_that_fail_at_the_same_time)
 {
     failures_are_counted(*state, "async");
 }
@@ -66,7 +77,7 @@ static void do_nothing(int number)
 }
 
 /* Signals interrupt the blocking connects, and change nothing. */
-static void one_after_the_other(void **state)
+EVERY_ENGINE(connects_that_fail_one_after_the_other)
 {
     enum { EVERY_US = 20000 };
     const struct itimerval often = {{0, EVERY_US}, {0, EVERY_US}}, never = {{0, 0}, {0, 0}};
@@ -74,22 +85,4 @@ static void one_after_the_other(void **state)
     setitimer(ITIMER_REAL, &often, NULL);
     failures_are_counted(*state, "sync");
     setitimer(ITIMER_REAL, &never, NULL);
-}
-
-int main(void)
-{
-    enum { ENGINES_MAX = 8, MODES = 2 };
-    static char names[ENGINES_MAX * MODES][64];
-    static const CMUnitTestFunction modes[MODES] = {at_the_same_time, one_after_the_other};
-    struct CMUnitTest tests[ENGINES_MAX * MODES];
-    const char *engine;
-    unsigned count = 0;
-    for (; count < ENGINES_MAX * MODES && (engine = cp_engine_list(count / MODES, NULL)) != NULL;
-         count++) {
-        snprintf(names[count], sizeof names[count], "connects_that_fail_%s_%s",
-                 count % MODES == 0 ? "at_the_same_time" : "one_after_the_other", engine);
-        tests[count] = (struct CMUnitTest){names[count], modes[count % MODES], fleet_begin,
-                                           devices_close, (void *)(uintptr_t)engine};
-    }
-    return _cmocka_run_group_tests("connects", tests, count, NULL, NULL);
 }

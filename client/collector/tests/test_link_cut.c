@@ -102,7 +102,7 @@ static void assert_all_frames(void)
 }
 
 /* The kernel of the servers keeps what is due during the cut, and sends it late. */
-static void tcp_recovers_from_a_short_cut(void **state)
+TEST(tcp_recovers_from_a_short_cut)
 {
     collect("300ms", "--stall-timeout=20s");
     assert_all_frames();
@@ -111,7 +111,7 @@ static void tcp_recovers_from_a_short_cut(void **state)
     assert_true(outcome_number(&outcome, "latency_us_max") >= LATE_US);
 }
 
-static void a_long_cut_is_a_failure(void **state)
+TEST(a_long_cut_is_a_failure)
 {
     collect("3s", "--stall-timeout=600");
     assert_int_equal(outcome.exit_code, 1);
@@ -121,7 +121,7 @@ static void a_long_cut_is_a_failure(void **state)
 }
 
 /* The servers do not notice that the client has given up: they continue on both connections. */
-static void reconnecting_recovers_from_a_long_cut(void **state)
+TEST(reconnecting_recovers_from_a_long_cut)
 {
     collect("1500ms", "--stall-timeout=400 --connect-timeout=400 --reconnect "
                       "--reconnect-delay=50..200");
@@ -130,14 +130,4 @@ static void reconnecting_recovers_from_a_long_cut(void **state)
     assert_true(outcome_count(&outcome, "reconnect_attempts") >= COUNT);
     assert_true(outcome_number(&outcome, "outage_ms_max") >= 500);
     assert_true(outcome_number(&outcome, "latency_us_max") >= 1e6);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tcp_recovers_from_a_short_cut),
-        cmocka_unit_test(a_long_cut_is_a_failure),
-        cmocka_unit_test(reconnecting_recovers_from_a_long_cut),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

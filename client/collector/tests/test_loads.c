@@ -22,7 +22,7 @@ static void assert_clean(unsigned frames)
 
 /* ---- idle servers ---------------------------------------------------------------------------- */
 
-static void idle_servers_lie_between_the_others(void **state)
+TEST(idle_servers_lie_between_the_others, NULL, devices_close)
 {
     struct request_set requests = {0};
     for (uint32_t percent = 0; percent < 100; percent++) {
@@ -54,7 +54,7 @@ static void run_scheme(const char *name, const char *bind, const char *load, con
     devices_close(NULL);
 }
 
-static void idle_servers_are_connected_and_owe_nothing(void **state)
+TEST(idle_servers_are_connected_and_owe_nothing, NULL, devices_close)
 {
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
         run_scheme(scheme_list(i)->name, "--bind=late", "--idle=75", "--rate=20");
@@ -67,7 +67,7 @@ static void idle_servers_are_connected_and_owe_nothing(void **state)
 }
 
 /* The servers that are asked are mute and fail; the idle ones do not. */
-static void idle_servers_do_not_delay_the_end(void **state)
+TEST(idle_servers_do_not_delay_the_end, NULL, devices_close)
 {
     devices_open(0, FLEET, DEVICE_MUTE);
     program_run_patiently(
@@ -77,7 +77,7 @@ static void idle_servers_do_not_delay_the_end(void **state)
     assert_int_equal(outcome_member_count(&outcome, "errors", "stalled"), ASKED);
 }
 
-static void a_flood_is_counted_and_has_no_latency(void **state)
+TEST(a_flood_is_counted_and_has_no_latency, NULL, devices_close)
 {
     char flood[32];
     snprintf(flood, sizeof flood, "--flood=%d", FLOOD);
@@ -91,7 +91,7 @@ static void a_flood_is_counted_and_has_no_latency(void **state)
 
 /* ---- the peers ------------------------------------------------------------------------------- */
 
-static void peers_leave_idle_servers_alone(void **state)
+TEST(peers_leave_idle_servers_alone, NULL, devices_close)
 {
     static const char *const peers[] = {"fanin-raw", "fanin-peer-blocking", "fanin-peer-libuv",
                                         "fanin-peer-libevent"};
@@ -110,11 +110,5 @@ static void peers_leave_idle_servers_alone(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_teardown(name, devices_close)
-    const struct CMUnitTest tests[] = {
-        CASE(idle_servers_lie_between_the_others), CASE(idle_servers_are_connected_and_owe_nothing),
-        CASE(idle_servers_do_not_delay_the_end),   CASE(a_flood_is_counted_and_has_no_latency),
-        CASE(peers_leave_idle_servers_alone),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

@@ -20,7 +20,7 @@ static int fresh(void **state)
     return 0;
 }
 
-static void connects_are_counted_and_ranked(void **state)
+TEST(connects_are_counted_and_ranked, fresh)
 {
     struct attempt attempts[101];
     for (unsigned i = 0; i < 100; i++)
@@ -37,7 +37,7 @@ static void connects_are_counted_and_ranked(void **state)
     assert_true(row.connect_us_max == 100);
 }
 
-static void a_span_gives_rates(void **state)
+TEST(a_span_gives_rates, fresh)
 {
     const struct os_usage before = {.user_ns = 5}, after = {.user_ns = 5 + 500000000,
                                                             .system_ns = 500000000,
@@ -54,7 +54,7 @@ static void a_span_gives_rates(void **state)
     assert_int_equal(row.peak_rss_kb, 4);
 }
 
-static void a_run_without_a_byte_has_no_rates(void **state)
+TEST(a_run_without_a_byte_has_no_rates, fresh)
 {
     const struct os_usage usage = {.rss_peak_bytes = 4096};
     row.bytes = row.frames = 0;
@@ -87,7 +87,7 @@ static void assert_audit(const struct audit *audit, const char *begin)
         fail_msg("audit is \"%s\", not \"%s\"", row.audit, begin);
 }
 
-static void each_part_of_the_audit_can_fail(void **state)
+TEST(each_part_of_the_audit_can_fail)
 {
     static struct audit audit;
     static const struct {
@@ -123,7 +123,7 @@ static void each_part_of_the_audit_can_fail(void **state)
     assert_audit(&audit, "fail: servers sent 1150 bytes, received 1100");
 }
 
-static void foreign_servers_have_no_audit(void **state)
+TEST(foreign_servers_have_no_audit)
 {
     struct audit audit = row_begin(false);
     options.request.given = true;
@@ -137,7 +137,7 @@ static void foreign_servers_have_no_audit(void **state)
     assert_audit(&audit, "none: servers that are not ours do not tell, and were asked anew");
 }
 
-static void missed_frames_are_counted_where_frames_are(void **state)
+TEST(missed_frames_are_counted_where_frames_are)
 {
     fresh(NULL);
     options.frames_per_server = 50;
@@ -150,7 +150,7 @@ static void missed_frames_are_counted_where_frames_are(void **state)
     assert_true(row.frames_missed == ROW_UNKNOWN);
 }
 
-static void a_failure_has_its_reason(void **state)
+TEST(a_failure_has_its_reason)
 {
     struct audit audit = row_begin(false);
     measure_audit(&row, &audit);
@@ -181,7 +181,7 @@ static const char *bottleneck(double client_cpu_s, double server_cpu_s, double r
     return row.bottleneck;
 }
 
-static void the_bottleneck_is_where_time_goes(void **state)
+TEST(the_bottleneck_is_where_time_goes)
 {
     assert_string_equal(bottleneck(1.9, 0.2, 0, 0), "client");
     assert_string_equal(bottleneck(1.0, 0.9, 0, 0), "servers");
@@ -207,27 +207,11 @@ static const char *bottleneck_at(double share, double link_rate)
     return row.bottleneck;
 }
 
-static void a_full_wire_is_the_bottleneck(void **state)
+TEST(a_full_wire_is_the_bottleneck)
 {
     assert_string_equal(bottleneck_at(0.99, 1e8), "link");
     assert_string_equal(bottleneck_at(0.91, 1e8), "link");
     assert_string_equal(bottleneck_at(0.89, 1e8), "unclear");
     assert_string_equal(bottleneck_at(0.99, 1e9), "unclear");
     assert_string_equal(bottleneck_at(0.99, 0), "unclear");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(connects_are_counted_and_ranked, fresh),
-        cmocka_unit_test_setup(a_span_gives_rates, fresh),
-        cmocka_unit_test_setup(a_run_without_a_byte_has_no_rates, fresh),
-        cmocka_unit_test(each_part_of_the_audit_can_fail),
-        cmocka_unit_test(foreign_servers_have_no_audit),
-        cmocka_unit_test(missed_frames_are_counted_where_frames_are),
-        cmocka_unit_test(a_failure_has_its_reason),
-        cmocka_unit_test(the_bottleneck_is_where_time_goes),
-        cmocka_unit_test(a_full_wire_is_the_bottleneck),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void assert_recovered(unsigned servers)
 
 /* ---- outages -------------------------------------------------------------------------------- */
 
-static void every_scheme_continues_after_a_restart(void **state)
+TEST(every_scheme_continues_after_a_restart)
 {
     const char *engine;
     struct fleet_under_test fleet = fleet_begin("--count=4", "--fault=restart:2:100");
@@ -100,7 +100,7 @@ static void every_scheme_continues_after_a_restart(void **state)
     fleet_end(&fleet);
 }
 
-static void reconnecting_recovers_from_every_loss(void **state)
+TEST(reconnecting_recovers_from_every_loss)
 {
     static const char *const faults[] = {"--fault=reset:2", "--fault=truncate:2",
                                          "--fault=stop-short:2", "--fault=stall:2"};
@@ -127,7 +127,7 @@ static void reconnecting_recovers_from_every_loss(void **state)
 
 /* A restart without --reconnect; a bad frame, which is the server's fault and not the link's; the
  * fault at frame 0, which comes again at each try; a server that refuses. */
-static void what_cannot_be_recovered_is_counted(void **state)
+TEST(what_cannot_be_recovered_is_counted)
 {
     static const struct {
         const char *fault, *options[4], *tally, *name;
@@ -176,7 +176,7 @@ static void what_cannot_be_recovered_is_counted(void **state)
 }
 
 /* At a rate: what was due during the outage is late by its own clock, and none of it is missing. */
-static void frames_due_during_an_outage_are_late(void **state)
+TEST(frames_due_during_an_outage_are_late)
 {
     struct fleet_under_test fleet = fleet_begin("--count=4", "--fault=restart:1:600");
     collect(&fleet, COUNT, LOAD, RECONNECT, "--rate=160", NULL);
@@ -189,7 +189,7 @@ static void frames_due_during_an_outage_are_late(void **state)
 }
 
 /* Half of the answer, three times: from its start each time. */
-static void foreign_servers_are_asked_from_the_start(void **state)
+TEST(foreign_servers_are_asked_from_the_start)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=stop-short:1");
     collect(&fleet, 1,
@@ -288,7 +288,7 @@ static void fleet_kill(struct fleet_under_test *fleet, int number)
 
 /* The fleet's first process has told the client what it sent, on a connection that is closed
  * again, before frames are asked for: they come for 3 seconds from then on. */
-static void a_fleet_that_is_killed_and_started_again(void **state)
+TEST(a_fleet_that_is_killed_and_started_again)
 {
     struct client client;
     struct fleet_under_test fleet = fleet_begin("--count=4");
@@ -308,7 +308,7 @@ static void a_fleet_that_is_killed_and_started_again(void **state)
     fleet_end(&fleet);
 }
 
-static void a_fleet_that_comes_late(void **state)
+TEST(a_fleet_that_comes_late)
 {
     struct client client;
     struct fleet_under_test fleet = fleet_begin("--count=4"); /* for its address, then away */
@@ -324,7 +324,7 @@ static void a_fleet_that_comes_late(void **state)
 }
 
 /* Two servers are done, and the fleet has been asked: three connections are closed. */
-static void an_interrupted_client_ends_beside_servers_that_are_away(void **state)
+TEST(an_interrupted_client_ends_beside_servers_that_are_away)
 {
     struct client client;
     struct fleet_under_test fleet = fleet_begin("--count=4", "--fault=refuse:2");
@@ -377,7 +377,7 @@ static void collect_logins(const struct fleet_under_test *fleet, unsigned tries,
     }
 }
 
-static void every_login_error_has_its_name(void **state)
+TEST(every_login_error_has_its_name)
 {
     static const char *const modes[] = {"--connect=async", "--connect=sync"};
     const char *engine;
@@ -392,7 +392,7 @@ static void every_login_error_has_its_name(void **state)
     fleet_end(&fleet);
 }
 
-static void the_raw_loop_counts_logins_the_same(void **state)
+TEST(the_raw_loop_counts_logins_the_same)
 {
     struct client client;
     struct fleet_under_test fleet = fleet_begin("--count=6", "--login=a:b", LOGIN_FAULTS);
@@ -405,7 +405,7 @@ static void the_raw_loop_counts_logins_the_same(void **state)
 }
 
 /* A wrong password is final; the other failures are tried again as often as it is allowed. */
-static void logins_are_retried_unless_refused(void **state)
+TEST(logins_are_retried_unless_refused)
 {
     struct fleet_under_test fleet = fleet_begin("--count=6", "--login=a:b", LOGIN_FAULTS);
     collect_logins(&fleet, (LOGIN_NAMES - 1) * 2,
@@ -415,30 +415,11 @@ static void logins_are_retried_unless_refused(void **state)
     fleet_end(&fleet);
 }
 
-static void without_a_login_there_is_no_count(void **state)
+TEST(without_a_login_there_is_no_count)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     collect(&fleet, 1, LOAD, NULL);
     assert_recovered(1);
     assert_true(outcome_is_null(&outcome, "logged_in"));
     fleet_end(&fleet);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_scheme_continues_after_a_restart),
-        cmocka_unit_test(reconnecting_recovers_from_every_loss),
-        cmocka_unit_test(what_cannot_be_recovered_is_counted),
-        cmocka_unit_test(frames_due_during_an_outage_are_late),
-        cmocka_unit_test(foreign_servers_are_asked_from_the_start),
-        cmocka_unit_test(a_fleet_that_is_killed_and_started_again),
-        cmocka_unit_test(a_fleet_that_comes_late),
-        cmocka_unit_test(an_interrupted_client_ends_beside_servers_that_are_away),
-        cmocka_unit_test(every_login_error_has_its_name),
-        cmocka_unit_test(the_raw_loop_counts_logins_the_same),
-        cmocka_unit_test(logins_are_retried_unless_refused),
-        cmocka_unit_test(without_a_login_there_is_no_count),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ static void assert_same_keys(const struct row *row)
         assert_string_equal(written.names[i], keys[i]);
 }
 
-static void a_row_has_the_keys_that_are_described(void **state)
+TEST(a_row_has_the_keys_that_are_described)
 {
     const struct collector_options options = some_options();
     struct row row;
@@ -144,7 +144,7 @@ static void a_row_has_the_keys_that_are_described(void **state)
     assert_non_null(strstr(text, "\"engine\":\"epoll\""));
 }
 
-static void a_skipped_row_has_the_same_keys_and_no_numbers(void **state)
+TEST(a_skipped_row_has_the_same_keys_and_no_numbers)
 {
     const struct collector_options options = some_options();
     struct row row;
@@ -165,7 +165,7 @@ static void a_skipped_row_has_the_same_keys_and_no_numbers(void **state)
     }
 }
 
-static void numbers_that_are_not_finite_are_null(void **state)
+TEST(numbers_that_are_not_finite_are_null)
 {
     const struct collector_options options = some_options();
     struct row row;
@@ -190,7 +190,7 @@ static int open_program(struct program *program, char *json)
     return program_open(program, &text, json != NULL ? 4 : 3, arguments);
 }
 
-static void a_full_disk_is_reported(void **state)
+TEST(a_full_disk_is_reported)
 {
     struct program program;
     FILE *full = fopen("/dev/full", "w");
@@ -201,14 +201,14 @@ static void a_full_disk_is_reported(void **state)
     assert_int_equal(program_close(&program), EXIT_MEASURED_FAILURE);
 }
 
-static void a_path_that_cannot_be_written_is_reported_at_once(void **state)
+TEST(a_path_that_cannot_be_written_is_reported_at_once)
 {
     struct program program;
     assert_int_equal(open_program(&program, (char *)"--json=/proc/no/such/file"),
                      EXIT_MACHINE_CANNOT);
 }
 
-static void the_exit_code_is_the_status(void **state)
+TEST(the_exit_code_is_the_status)
 {
     static const enum row_status statuses[] = {ROW_OK, ROW_FAILED, ROW_SKIPPED};
     static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
@@ -218,17 +218,4 @@ static void the_exit_code_is_the_status(void **state)
         program.row.status = statuses[i];
         assert_int_equal(program_close(&program), codes[i]);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_row_has_the_keys_that_are_described),
-        cmocka_unit_test(a_skipped_row_has_the_same_keys_and_no_numbers),
-        cmocka_unit_test(numbers_that_are_not_finite_are_null),
-        cmocka_unit_test(a_full_disk_is_reported),
-        cmocka_unit_test(a_path_that_cannot_be_written_is_reported_at_once),
-        cmocka_unit_test(the_exit_code_is_the_status),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

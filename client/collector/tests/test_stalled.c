@@ -120,18 +120,10 @@ static void hold(const char *scheme)
     devices_close(NULL);
 }
 
-static void a_held_thread_costs_time_only(void **state)
+TEST(a_held_thread_costs_time_only, NULL, devices_close)
 {
     static const char *const schemes[] = {"--scheme=chain", "--scheme=slices", "--scheme=fixed",
                                           "--scheme=ring"};
     for (unsigned i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
         hold(schemes[i]);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(a_held_thread_costs_time_only, devices_close),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,13 +80,13 @@ static void assert_all_come(uint32_t size_min, uint32_t size_max, size_t receive
     }
 }
 
-static void short_frames_survive_any_cut(void **state)
+TEST(short_frames_survive_any_cut)
 {
     for (size_t receive_bytes = 1; receive_bytes < 700; receive_bytes++)
         assert_all_come(128, 300, receive_bytes);
 }
 
-static void long_frames_survive_many_cuts(void **state)
+TEST(long_frames_survive_many_cuts)
 {
     static const size_t cuts[] = {997, 4096, 16384, 16385, 40000, 65535, 65536, SIZE_MAX};
     for (unsigned i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
@@ -98,7 +98,7 @@ static void long_frames_survive_many_cuts(void **state)
 
 /* A connection that uses the shared buffer keeps only its unfinished frame, in at most twice that
  * size. */
-static void the_shared_buffer_keeps_memory_small(void **state)
+TEST(the_shared_buffer_keeps_memory_small)
 {
     struct bench bench;
     set_up(&bench, 128, 300, false);
@@ -107,7 +107,7 @@ static void the_shared_buffer_keeps_memory_small(void **state)
     tear_down(&bench);
 }
 
-static void slices_copy_nothing(void **state)
+TEST(slices_copy_nothing)
 {
     struct bench bench;
     set_up(&bench, 100000, 100000, true);
@@ -118,7 +118,7 @@ static void slices_copy_nothing(void **state)
     tear_down(&bench);
 }
 
-static void errors_have_names(void **state)
+TEST(errors_have_names)
 {
     for (unsigned way = 0; way < 4; way++) {
         struct bench bench;
@@ -139,16 +139,4 @@ static void errors_have_names(void **state)
         assert_int_equal(bench.link.stream.processed_frames, 3);
         tear_down(&bench);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(short_frames_survive_any_cut),
-        cmocka_unit_test(long_frames_survive_many_cuts),
-        cmocka_unit_test(the_shared_buffer_keeps_memory_small),
-        cmocka_unit_test(slices_copy_nothing),
-        cmocka_unit_test(errors_have_names),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

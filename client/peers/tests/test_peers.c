@@ -10,7 +10,6 @@ int absent_main(int argc, char **argv);
 #include "client/collector/tests/program.h"
 
 enum { FLEET = 5, FRAMES = 20, DESCRIPTORS_FEW = 50 };
-enum { RAW, BLOCKING, BLOCKING_SLICES, LIBUV, LIBUV_SLICES, LIBEVENT, LIBEVENT_SLICES };
 
 static const struct peer {
     const char *program, *scheme;
@@ -18,16 +17,27 @@ static const struct peer {
     unsigned workers;   /* threads of that role */
     const char *option; /* NULL: none */
 } peers[] = {
-    [RAW] = {"fanin-raw", "raw", false, 0, NULL},
-    [BLOCKING] = {"fanin-peer-blocking", "blocking", true, FLEET, NULL},
-    [BLOCKING_SLICES] = {"fanin-peer-blocking", "blocking-slices", true, FLEET, "--scheme=slices"},
-    [LIBUV] = {"fanin-peer-libuv", "libuv", true, 0, NULL},
-    [LIBUV_SLICES] = {"fanin-peer-libuv", "libuv-slices", true, 0, "--scheme=slices"},
-    [LIBEVENT] = {"fanin-peer-libevent", "libevent", true, 0, NULL},
-    [LIBEVENT_SLICES] = {"fanin-peer-libevent", "libevent-slices", true, 0, "--scheme=slices"},
+    {"fanin-raw", "raw", false, 0, NULL},
+    {"fanin-peer-blocking", "blocking", true, FLEET, NULL},
+    {"fanin-peer-blocking", "blocking-slices", true, FLEET, "--scheme=slices"},
+    {"fanin-peer-libuv", "libuv", true, 0, NULL},
+    {"fanin-peer-libuv", "libuv-slices", true, 0, "--scheme=slices"},
+    {"fanin-peer-libevent", "libevent", true, 0, NULL},
+    {"fanin-peer-libevent", "libevent-slices", true, 0, "--scheme=slices"},
 };
 
+static void add_for_each_peer(const char *name, CMUnitTestFunction test)
+{
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        const struct peer *peer = &peers[i];
+        test_add_variant((struct CMUnitTest){name, test, NULL, devices_close, (void *)peer},
+                         peer->scheme);
+    }
+}
+
 /* The `state` of a test is its peer. */
+#define EACH_PEER(name) TEST_ADDED_BY(add_for_each_peer(#name, name), name, void **state)
+
 static const struct peer *peer_of(void **state)
 {
     return *state;
@@ -67,7 +77,7 @@ static void assert_clean(const struct peer *peer, unsigned frames)
         assert_true(outcome_is_null(&outcome, "frames"));
 }
 
-static void it_writes_the_same_row(void **state)
+EACH_PEER(it_writes_the_same_row)
 {
     const struct peer *peer = peer_of(state);
     devices_open(FLEET, 0, DEVICE_GOOD);
@@ -83,7 +93,7 @@ static void it_writes_the_same_row(void **state)
 }
 
 /* Frames that fit the shared buffer, a buffer of the connection, or neither. */
-static void frames_of_any_size_arrive(void **state)
+EACH_PEER(frames_of_any_size_arrive)
 {
     static const char *const sizes[] = {"--size=128..300", "--size=4096", "--size=20kB..40kB",
                                         "--size=100000", "--size=128..250kB"};
@@ -95,7 +105,7 @@ static void frames_of_any_size_arrive(void **state)
     }
 }
 
-static void a_marker_may_be_of_any_length_and_a_frame_unverified(void **state)
+EACH_PEER(a_marker_may_be_of_any_length_and_a_frame_unverified)
 {
     static const char *const cases[][2] = {
         {"--verify=full", "--end-marker=\\x03"},
@@ -110,7 +120,7 @@ static void a_marker_may_be_of_any_length_and_a_frame_unverified(void **state)
     }
 }
 
-static void live_frames_have_latencies(void **state)
+EACH_PEER(live_frames_have_latencies)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     run_peer(state, (const char *const[]){"--source=live", "--frames=20", NULL});
@@ -118,7 +128,7 @@ static void live_frames_have_latencies(void **state)
     assert_int_equal(outcome_is_null(&outcome, "latency_us_p99"), !peer_of(state)->finds_frames);
 }
 
-static void it_logs_in_first(void **state)
+EACH_PEER(it_logs_in_first)
 {
     devices.user = "operator";
     devices.password = "secret";
@@ -131,7 +141,7 @@ static void it_logs_in_first(void **state)
 }
 
 /* Servers that are asked and ones that send at once; until they close, or by number of frames. */
-static void it_collects_from_foreign_servers(void **state)
+EACH_PEER(it_collects_from_foreign_servers)
 {
     const char *frames = peer_of(state)->finds_frames ? "--frames=7" : "--frames=0";
     devices_open(0, FLEET, DEVICE_FOREIGN);
@@ -152,7 +162,7 @@ static void it_collects_from_foreign_servers(void **state)
 
 /* The good servers' frames arrive, all of them; the raw loop does not look at what it gets. libuv
  * takes a reset for an end of the stream when both come with the same event. */
-static void a_bad_server_fails_alone(void **state)
+EACH_PEER(a_bad_server_fails_alone)
 {
     static const struct {
         enum device_fault fault;
@@ -187,7 +197,7 @@ static void a_bad_server_fails_alone(void **state)
 }
 
 /* The surplus comes with the last frame in one receive, or after it: one of five is noticed. */
-static void a_surplus_frame_fails_the_audit(void **state)
+EACH_PEER(a_surplus_frame_fails_the_audit)
 {
     devices_open(0, FLEET, DEVICE_ADDS);
     run_peer(state, (const char *const[]){"--frames=3", "--size=256..300", NULL});
@@ -195,7 +205,7 @@ static void a_surplus_frame_fails_the_audit(void **state)
     assert_non_null(strstr(outcome_text(&outcome, "audit"), "fail: "));
 }
 
-static void failed_connects_are_counted_by_name(void **state)
+EACH_PEER(failed_connects_are_counted_by_name)
 {
     static const struct {
         enum device_fault fault;
@@ -217,7 +227,7 @@ static void failed_connects_are_counted_by_name(void **state)
     assert_string_equal(outcome_text(&outcome, "audit"), "none: no server connected");
 }
 
-static void a_signal_ends_it_with_a_row(void **state)
+EACH_PEER(a_signal_ends_it_with_a_row)
 {
     struct running running;
     devices_open(0, FLEET, DEVICE_MUTE);
@@ -231,7 +241,7 @@ static void a_signal_ends_it_with_a_row(void **state)
     assert_int_equal(outcome_member_count(&outcome, "errors", "interrupted"), FLEET);
 }
 
-static void too_few_descriptors_are_reported_with_advice(void **state)
+EACH_PEER(too_few_descriptors_are_reported_with_advice)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_limits[0].most = DESCRIPTORS_FEW;
@@ -242,7 +252,7 @@ static void too_few_descriptors_are_reported_with_advice(void **state)
 }
 
 /* However little memory there is, the program ends with a row. */
-static void memory_may_run_out_anywhere(void **state)
+EACH_PEER(memory_may_run_out_anywhere)
 {
     enum { LEAST_MB = 8, STEP_MB = 4, MOST_MB = 128, LOADER_FAILED = 127 };
     const struct peer *peer = peer_of(state);
@@ -273,7 +283,7 @@ static void memory_may_run_out_anywhere(void **state)
 
 /* ---- without the library --------------------------------------------------------------------- */
 
-static void a_peer_built_without_its_library_says_so(void **state)
+TEST(a_peer_built_without_its_library_says_so)
 {
     FILE *errors = tmpfile();
     char name[] = "/somewhere/fanin-peer-x", *arguments[] = {name, NULL};
@@ -288,33 +298,4 @@ static void a_peer_built_without_its_library_says_so(void **state)
     assert_int_equal(code, EXIT_MACHINE_CANNOT);
     assert_ptr_equal(strstr(outcome.errors, "fanin-peer-x: built without its library"),
                      outcome.errors);
-}
-
-#define CASE(test, peer)                                                                           \
-    {                                                                                              \
-#test ": " #peer, test, NULL, devices_close, (void *)(uintptr_t)&peers[peer]               \
-    }
-#define CASES(peer)                                                                                \
-    CASE(it_writes_the_same_row, peer), CASE(frames_of_any_size_arrive, peer),                     \
-        CASE(a_marker_may_be_of_any_length_and_a_frame_unverified, peer),                          \
-        CASE(live_frames_have_latencies, peer), CASE(it_logs_in_first, peer),                      \
-        CASE(it_collects_from_foreign_servers, peer), CASE(a_bad_server_fails_alone, peer),        \
-        CASE(a_surplus_frame_fails_the_audit, peer),                                               \
-        CASE(failed_connects_are_counted_by_name, peer), CASE(a_signal_ends_it_with_a_row, peer),  \
-        CASE(too_few_descriptors_are_reported_with_advice, peer),                                  \
-        CASE(memory_may_run_out_anywhere, peer)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASES(RAW),
-        CASES(BLOCKING),
-        CASES(BLOCKING_SLICES),
-        CASES(LIBUV),
-        CASES(LIBUV_SLICES),
-        CASES(LIBEVENT),
-        CASES(LIBEVENT_SLICES),
-        cmocka_unit_test(a_peer_built_without_its_library_says_so),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,14 +3,10 @@
 #ifndef FANIN_LAN_UNDER_TEST_H
 #define FANIN_LAN_UNDER_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdbool.h>
 #include <sys/types.h>
+
+#include "base/tests/test.h"
 
 enum {
     LAN_TEXT_BYTES = 16384,

@@ -11,7 +11,7 @@ static bool about(double value, double expected)
     return fabs(value - expected) <= 1e-9 * fabs(expected);
 }
 
-static void test_rates_and_round_trips(void **state)
+TEST(test_rates_and_round_trips)
 {
     struct bounds rate = bounds_rate(100e6), trip = bounds_round_trip(10e6);
 
@@ -30,7 +30,7 @@ static void assert_lost(uint64_t sent, double loss, double min, double max)
 }
 
 /* By hand, and from the quantiles 0.005 and 0.995 as tables have them. */
-static void test_the_binomial_interval(void **state)
+TEST(test_the_binomial_interval)
 {
     assert_lost(1000, 0, 0, 0);
     assert_lost(1000, 1, 1000, 1000);
@@ -42,7 +42,7 @@ static void test_the_binomial_interval(void **state)
 }
 
 /* The probability within is at least 99 %, and without either edge's own it would not be. */
-static void test_the_interval_is_the_smallest(void **state)
+TEST(test_the_interval_is_the_smallest)
 {
     static const double losses[] = {0.001, 0.01, 0.1, 0.5};
 
@@ -61,14 +61,4 @@ static void test_the_interval_is_the_smallest(void **state)
         assert_true(below < 0.005 && above < 0.005);
         assert_true(upto_min >= 0.005 && from_max >= 0.005);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rates_and_round_trips),
-        cmocka_unit_test(test_the_binomial_interval),
-        cmocka_unit_test(test_the_interval_is_the_smallest),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static uint32_t bytes_of(uint64_t number)
 }
 
 /* Random puts and takes, so that the ring wraps at every alignment and is empty and full often. */
-static void test_frames_come_out_as_they_went_in(void **state)
+TEST(test_frames_come_out_as_they_went_in)
 {
     struct delay_queue queue;
     uint64_t put = 0, taken = 0, full = 0, empty = 0;
@@ -58,7 +58,7 @@ static void test_frames_come_out_as_they_went_in(void **state)
     delay_queue_close(&queue);
 }
 
-static void test_next_walks_over_all(void **state)
+TEST(test_next_walks_over_all)
 {
     struct delay_queue queue;
     uint64_t put = 0, taken = 0;
@@ -82,7 +82,7 @@ static void test_next_walks_over_all(void **state)
 }
 
 /* A ring of the size that a shaper says holds whatever it carries, whatever the frames' lengths. */
-static void test_a_shaper_never_finds_it_full(void **state)
+TEST(test_a_shaper_never_finds_it_full)
 {
     static const uint32_t lengths[] = {1, 59, 60, 61, 64, 65, 66, 1000, 1513, 1514};
 
@@ -113,21 +113,10 @@ static void test_a_shaper_never_finds_it_full(void **state)
     }
 }
 
-static void test_no_memory_is_said(void **state)
+TEST(test_no_memory_is_said)
 {
     struct delay_queue queue;
 
     assert_true(delay_queue_open(&queue, (uint64_t)1 << 60) < 0);
     delay_queue_close(&queue);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames_come_out_as_they_went_in),
-        cmocka_unit_test(test_next_walks_over_all),
-        cmocka_unit_test(test_a_shaper_never_finds_it_full),
-        cmocka_unit_test(test_no_memory_is_said),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

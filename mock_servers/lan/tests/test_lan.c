@@ -39,7 +39,7 @@ static void assert_ends(int exit_code, const char *says, const char *const words
 
 /* ---- what the commands see ------------------------------------------------------------------- */
 
-static void test_commands_find_the_addresses_and_the_interface(void **state)
+TEST(test_commands_find_the_addresses_and_the_interface)
 {
     need();
     ASSERT_ENDS(0, "", "--far",
@@ -49,7 +49,7 @@ static void test_commands_find_the_addresses_and_the_interface(void **state)
     assert_string_equal(run.error, "far 198.18.0.1 198.19.0.1\n1\n");
 }
 
-static void test_programs_keep_their_user_and_group(void **state)
+TEST(test_programs_keep_their_user_and_group)
 {
     char expected[64];
 
@@ -59,7 +59,7 @@ static void test_programs_keep_their_user_and_group(void **state)
     assert_string_equal(run.out, expected);
 }
 
-static void test_input_is_the_near_commands(void **state)
+TEST(test_input_is_the_near_commands)
 {
     need();
     LAN_RUN(&run, "--far", "cat; echo at its end; sleep 9", "--", "sh", "-c",
@@ -71,7 +71,7 @@ static void test_input_is_the_near_commands(void **state)
 /* ---- exit codes ----------------------------------------------------------------------------- */
 
 /* lan_finish returns only when nobody holds fanin-lan's output any more: nothing is left. */
-static void test_commands_end_well_and_badly(void **state)
+TEST(test_commands_end_well_and_badly)
 {
     static const struct {
         int code;
@@ -117,7 +117,7 @@ static void test_commands_end_well_and_badly(void **state)
         assert_ends(cases[i].code, cases[i].says, cases[i].words);
 }
 
-static void test_wrong_use(void **state)
+TEST(test_wrong_use)
 {
     ASSERT_ENDS(2, "fanin-lan: --rate takes a rate from 8kbit", "--rate=fast", "--", "true");
     ASSERT_ENDS(0, "", "--help");
@@ -126,7 +126,7 @@ static void test_wrong_use(void **state)
 
 /* ---- readiness ------------------------------------------------------------------------------ */
 
-static void test_the_near_command_waits_for_the_ready_file(void **state)
+TEST(test_the_near_command_waits_for_the_ready_file)
 {
     char path[] = "/tmp/fanin-lan-ready-XXXXXX", far[128];
 
@@ -142,7 +142,7 @@ static void test_the_near_command_waits_for_the_ready_file(void **state)
 
 /* ---- signals and what is left --------------------------------------------------------------- */
 
-static void test_signals_reach_the_near_command(void **state)
+TEST(test_signals_reach_the_near_command)
 {
     need();
     lan_start(&run, NULL,
@@ -160,7 +160,7 @@ static void own_group(void)
     setpgid(0, 0);
 }
 
-static void test_a_signal_to_the_group_comes_once(void **state)
+TEST(test_a_signal_to_the_group_comes_once)
 {
     need();
     lan_start(&run, own_group,
@@ -173,7 +173,7 @@ static void test_a_signal_to_the_group_comes_once(void **state)
     assert_int_equal(run.exit_code, 1);
 }
 
-static void test_nothing_is_left_after_a_kill(void **state)
+TEST(test_nothing_is_left_after_a_kill)
 {
     static const char *const links[] = {"kernel", "tun", "packet"};
 
@@ -203,7 +203,7 @@ static int interfaces(void)
     return count;
 }
 
-static void test_no_interface_is_ever_made_here(void **state)
+TEST(test_no_interface_is_ever_made_here)
 {
     int before = interfaces();
 
@@ -218,7 +218,7 @@ static void test_no_interface_is_ever_made_here(void **state)
 
 /* ---- holding and joining -------------------------------------------------------------------- */
 
-static void test_another_joins_a_link_that_is_held(void **state)
+TEST(test_another_joins_a_link_that_is_held)
 {
     static struct lan_run joined;
     char pid[16];
@@ -237,7 +237,7 @@ static void test_another_joins_a_link_that_is_held(void **state)
     assert_int_equal(run.exit_code, 0);
 }
 
-static void test_only_a_link_can_be_joined(void **state)
+TEST(test_only_a_link_can_be_joined)
 {
     char pid[16];
 
@@ -272,7 +272,7 @@ static void forbid_networks(void)
     file_write("/proc/sys/user/max_net_namespaces", "0");
 }
 
-static void test_where_namespaces_are_forbidden(void **state)
+TEST(test_where_namespaces_are_forbidden)
 {
     lan_run_as(&run, forbid_networks, LAN_WORDS("--", "true"));
     lan_skip_if(run.exit_code == 97 || run.exit_code == 98,
@@ -291,7 +291,7 @@ static void hide_ip(void)
         mount("/dev/null", places[i], NULL, MS_BIND, NULL);
 }
 
-static void test_a_missing_ip_is_named(void **state)
+TEST(test_a_missing_ip_is_named)
 {
     need();
     lan_run_as(&run, hide_ip, LAN_WORDS("--", "true"));
@@ -315,7 +315,7 @@ static void need_nobody(void)
     lan_need(become_nobody, "kernel");
 }
 
-static void test_an_ordinary_user_has_every_link(void **state)
+TEST(test_an_ordinary_user_has_every_link)
 {
     need_nobody();
     lan_run_as(&run, become_nobody,
@@ -324,7 +324,7 @@ static void test_an_ordinary_user_has_every_link(void **state)
     assert_string_equal(run.out, "65534\n");
 }
 
-static void test_an_ordinary_user_without_tun_is_told(void **state)
+TEST(test_an_ordinary_user_without_tun_is_told)
 {
     need_nobody();
     lan_run_as(&run, become_nobody, LAN_WORDS("--link=tun", "--", "true"));
@@ -335,24 +335,6 @@ static void test_an_ordinary_user_without_tun_is_told(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_commands_find_the_addresses_and_the_interface),
-        cmocka_unit_test(test_programs_keep_their_user_and_group),
-        cmocka_unit_test(test_input_is_the_near_commands),
-        cmocka_unit_test(test_commands_end_well_and_badly),
-        cmocka_unit_test(test_wrong_use),
-        cmocka_unit_test(test_the_near_command_waits_for_the_ready_file),
-        cmocka_unit_test(test_signals_reach_the_near_command),
-        cmocka_unit_test(test_a_signal_to_the_group_comes_once),
-        cmocka_unit_test(test_nothing_is_left_after_a_kill),
-        cmocka_unit_test(test_no_interface_is_ever_made_here),
-        cmocka_unit_test(test_another_joins_a_link_that_is_held),
-        cmocka_unit_test(test_only_a_link_can_be_joined),
-        cmocka_unit_test(test_where_namespaces_are_forbidden),
-        cmocka_unit_test(test_a_missing_ip_is_named),
-        cmocka_unit_test(test_an_ordinary_user_has_every_link),
-        cmocka_unit_test(test_an_ordinary_user_without_tun_is_told),
-    };
     lan_find(argv[0]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

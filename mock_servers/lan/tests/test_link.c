@@ -116,7 +116,7 @@ static void echo_through(const char *const words[])
         fail_msg("exit code %d: %s", run.exit_code, run.error);
 }
 
-static void test_every_link_carries_all_bytes(void **state)
+TEST(test_every_link_carries_all_bytes)
 {
     lan_need(NULL, "auto");
     for (int i = 0; i < LINKS; i++) {
@@ -129,7 +129,7 @@ static void test_every_link_carries_all_bytes(void **state)
 }
 
 /* What is split, partly lost, sent again and merged must still be what was sent. */
-static void test_all_bytes_arrive_where_frames_are_lost(void **state)
+TEST(test_all_bytes_arrive_where_frames_are_lost)
 {
     lan_need(NULL, "packet");
     echo_through(LAN_WORDS("--link=packet", "--rtt=2ms", "--loss=2%", "--jitter=0.5ms"));
@@ -152,7 +152,7 @@ static double figure(const char *text, const char *within, const char *key)
     return text == NULL ? -1 : atof(text + strlen(name));
 }
 
-static void test_stats_count_every_frame(void **state)
+TEST(test_stats_count_every_frame)
 {
     lan_need(NULL, "packet");
     echo_through(LAN_WORDS("--link=packet", "--stats=-"));
@@ -174,7 +174,7 @@ static void test_stats_count_every_frame(void **state)
     assert_true(figure(run.out, "down", "lost") == 0);
 }
 
-static void test_a_cut_link_carries_nothing_and_comes_back(void **state)
+TEST(test_a_cut_link_carries_nothing_and_comes_back)
 {
     static const char *const kinds[] = {"kernel", "packet"};
 
@@ -209,7 +209,7 @@ static void check_passes(const char *const words[])
     assert_non_null(strstr(run.out, "\"status\":\"ok\""));
 }
 
-static void test_the_papers_lan_is_as_asked(void **state)
+TEST(test_the_papers_lan_is_as_asked)
 {
     lan_need(NULL, "auto");
     LAN_RUN(&run, "--", "true");
@@ -221,7 +221,7 @@ static void test_the_papers_lan_is_as_asked(void **state)
     assert_non_null(strstr(run.error, "round trip, median         0.5 ms"));
 }
 
-static void test_a_lossy_long_link_is_as_asked(void **state)
+TEST(test_a_lossy_long_link_is_as_asked)
 {
     lan_need(NULL, "packet");
     check_passes(LAN_WORDS("--check", "--json=-", "--link=packet", "--rate=20mbit", "--rtt=20ms",
@@ -230,7 +230,7 @@ static void test_a_lossy_long_link_is_as_asked(void **state)
 }
 
 /* No machine sends a terabit in ten seconds: the check must say so. */
-static void test_a_link_that_is_not_as_asked_is_found_out(void **state)
+TEST(test_a_link_that_is_not_as_asked_is_found_out)
 {
     lan_need(NULL, "packet");
     LAN_RUN(&run, "--check", "--json=-", "--link=packet", "--down-rate=100gbit", "--rtt=0.2ms",
@@ -244,17 +244,8 @@ static void test_a_link_that_is_not_as_asked_is_found_out(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_link_carries_all_bytes),
-        cmocka_unit_test(test_all_bytes_arrive_where_frames_are_lost),
-        cmocka_unit_test(test_stats_count_every_frame),
-        cmocka_unit_test(test_a_cut_link_carries_nothing_and_comes_back),
-        cmocka_unit_test(test_the_papers_lan_is_as_asked),
-        cmocka_unit_test(test_a_lossy_long_link_is_as_asked),
-        cmocka_unit_test(test_a_link_that_is_not_as_asked_is_found_out),
-    };
     if (argc > 1)
         return strcmp(argv[1], "far") == 0 ? far_echo() : near_compare();
     lan_find(argv[0]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

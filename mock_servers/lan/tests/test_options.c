@@ -48,7 +48,7 @@ static const struct shaper_config *path(int direction)
     return &read_options.request.path[direction];
 }
 
-static void test_defaults_are_the_papers_lan(void **state)
+TEST(test_defaults_are_the_papers_lan)
 {
     assert_int_equal(READ("--", "true"), OPTIONS_OK);
     assert_true(path(LINK_UP)->seed != path(LINK_DOWN)->seed);
@@ -59,7 +59,7 @@ static void test_defaults_are_the_papers_lan(void **state)
     assert_false(read_options.check);
 }
 
-static void test_losses(void **state)
+TEST(test_losses)
 {
     assert_int_equal(READ("--loss=1%", "--down-loss=0%", "--check"), OPTIONS_OK);
     assert_true(fabs(path(LINK_UP)->loss - 0.01) < 1e-12);
@@ -75,7 +75,7 @@ static void test_losses(void **state)
 #define QUEUE  offsetof(struct shaper_config, queue_bytes)
 
 /* What one direction is asked for, in bit/s, nanoseconds and bytes. */
-static void test_units_and_directions(void **state)
+TEST(test_units_and_directions)
 {
     static const struct {
         const char *words[3];
@@ -118,7 +118,7 @@ static void test_units_and_directions(void **state)
     }
 }
 
-static void test_cuts(void **state)
+TEST(test_cuts)
 {
     const struct cut_list *list = &read_options.session.cuts;
 
@@ -130,7 +130,7 @@ static void test_cuts(void **state)
     assert_int_equal(list->cuts[1].until_ns, 3001000000);
 }
 
-static void test_commands(void **state)
+TEST(test_commands)
 {
     assert_int_equal(READ("--far", "a b", "--ready-file=/x", "--ready-timeout=2s", "--quiet", "--",
                           "ls", "--rate", "-l"),
@@ -146,7 +146,7 @@ static void test_commands(void **state)
 }
 
 /* Each is wrong, and the one line that says so names the option and what would be right. */
-static void test_wrong_use(void **state)
+TEST(test_wrong_use)
 {
     static const struct {
         const char *words[4], *names, *says;
@@ -205,7 +205,7 @@ static void test_wrong_use(void **state)
     }
 }
 
-static void test_wrong_commands(void **state)
+TEST(test_wrong_commands)
 {
     assert_int_equal(READ("--quiet"), OPTIONS_WRONG); /* nothing to run */
     assert_non_null(strstr(message, "COMMAND"));
@@ -214,18 +214,4 @@ static void test_wrong_commands(void **state)
     assert_int_equal(READ("--check", "--far=x"), OPTIONS_WRONG);
     assert_int_equal(READ("--check", "--cut=1s:1s"), OPTIONS_WRONG);
     assert_int_equal(READ("--join=5"), OPTIONS_WRONG);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults_are_the_papers_lan),
-        cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_units_and_directions),
-        cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_wrong_use),
-        cmocka_unit_test(test_wrong_commands),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,7 +162,7 @@ static int queue_close(void **state)
     return 0;
 }
 
-static void test_frames_due_one_by_one_leave_alone(void **state)
+TEST(test_frames_due_one_by_one_leave_alone)
 {
     enum { PAYLOAD = 10 * PIECE + 100, NONE_SKIPPED = 99 };
     struct virtio_net_hdr header = packet_make(PAYLOAD, ACK | PSH | FIN | CWR);
@@ -177,7 +177,7 @@ static void test_frames_due_one_by_one_leave_alone(void **state)
     assert_int_equal(queue.count, 0);
 }
 
-static void test_frames_due_together_are_the_packet_again(void **state)
+TEST(test_frames_due_together_are_the_packet_again)
 {
     static const uint32_t payloads[] = {1,         2,         PIECE - 1, PIECE,
                                         PIECE + 1, 2 * PIECE, 5000,      40 * PIECE};
@@ -192,7 +192,7 @@ static void test_frames_due_together_are_the_packet_again(void **state)
 }
 
 /* A lost frame ends a packet, and so does the next packet. */
-static void test_only_neighbours_are_merged(void **state)
+TEST(test_only_neighbours_are_merged)
 {
     struct virtio_net_hdr header = packet_make(5 * PIECE, ACK | PSH);
 
@@ -208,7 +208,7 @@ static void test_only_neighbours_are_merged(void **state)
     assert_int_equal(queue.count, 0);
 }
 
-static void test_many_small_segments_are_several_packets(void **state)
+TEST(test_many_small_segments_are_several_packets)
 {
     struct virtio_net_hdr header = packet_make(100 * PIECE / 4, ACK);
     uint32_t frames = 0;
@@ -225,7 +225,7 @@ static void test_many_small_segments_are_several_packets(void **state)
     assert_int_equal(frames, 100);
 }
 
-static void test_single_frames_pass_unchanged(void **state)
+TEST(test_single_frames_pass_unchanged)
 {
     static const uint32_t payloads[] = {0, 1, 100, PIECE};
 
@@ -240,7 +240,7 @@ static void test_single_frames_pass_unchanged(void **state)
     }
 }
 
-static void test_what_cannot_be_split_is_refused(void **state)
+TEST(test_what_cannot_be_split_is_refused)
 {
     struct segment_splitter splitter;
     struct virtio_net_hdr good = packet_make(5000, ACK);
@@ -274,13 +274,5 @@ static void test_what_cannot_be_split_is_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames_due_one_by_one_leave_alone),
-        cmocka_unit_test(test_frames_due_together_are_the_packet_again),
-        cmocka_unit_test(test_only_neighbours_are_merged),
-        cmocka_unit_test(test_many_small_segments_are_several_packets),
-        cmocka_unit_test(test_single_frames_pass_unchanged),
-        cmocka_unit_test(test_what_cannot_be_split_is_refused),
-    };
-    return cmocka_run_group_tests(tests, queue_open, queue_close);
+    return tests_run(queue_open, queue_close);
 }

@@ -46,7 +46,7 @@ static void assert_arrives(uint64_t now_ns, uint64_t expected_ns)
     assert_int_equal(due_ns, expected_ns);
 }
 
-static void test_a_frame_takes_its_time_and_then_propagates(void **state)
+TEST(test_a_frame_takes_its_time_and_then_propagates)
 {
     start(lan100);
     assert_arrives(7 * MS, 7 * MS + FRAME_NS + MS / 4);
@@ -55,7 +55,7 @@ static void test_a_frame_takes_its_time_and_then_propagates(void **state)
     assert_arrives(9 * MS, 9 * MS + FRAME_NS + MS / 4);
 }
 
-static void test_short_frames_are_padded(void **state)
+TEST(test_short_frames_are_padded)
 {
     assert_int_equal(shaper_wire_bytes(1), 84);
     assert_int_equal(shaper_wire_bytes(60), 84);
@@ -64,7 +64,7 @@ static void test_short_frames_are_padded(void **state)
 }
 
 /* 3 does not divide a second; a rate that is off by less than a nanosecond a frame would show. */
-static void test_rates_do_not_drift(void **state)
+TEST(test_rates_do_not_drift)
 {
     static const uint64_t rates[] = {8000,       3000003,    10000000,    99999999,
                                      1000000000, 9999999967, 100000000000};
@@ -79,7 +79,7 @@ static void test_rates_do_not_drift(void **state)
     }
 }
 
-static void test_a_full_queue_drops_the_tail(void **state)
+TEST(test_a_full_queue_drops_the_tail)
 {
     struct shaper_config config = lan100;
 
@@ -94,7 +94,7 @@ static void test_a_full_queue_drops_the_tail(void **state)
     assert_fate(FRAME_NS, SHAPER_OVERFLOWED);
 }
 
-static void test_a_free_wire_takes_a_frame_larger_than_the_queue(void **state)
+TEST(test_a_free_wire_takes_a_frame_larger_than_the_queue)
 {
     struct shaper_config config = lan100;
 
@@ -105,7 +105,7 @@ static void test_a_free_wire_takes_a_frame_larger_than_the_queue(void **state)
     assert_fate(MS + FRAME_NS, SHAPER_CARRIED);
 }
 
-static void test_an_unlimited_rate_only_delays(void **state)
+TEST(test_an_unlimited_rate_only_delays)
 {
     start((struct shaper_config){.delay_ns = MS, .queue_bytes = 1 << 20});
     for (uint64_t i = 0; i < 1000; i++)
@@ -126,7 +126,7 @@ static uint64_t lost_of(double loss, uint64_t seed, uint8_t *fates)
 
 /* The seeds are fixed, so these are either always within or never. The widths are of 5 standard
  * deviations. */
-static void test_loss_is_as_asked_and_repeatable(void **state)
+TEST(test_loss_is_as_asked_and_repeatable)
 {
     static uint8_t first[FRAMES], again[FRAMES], other[FRAMES];
 
@@ -145,7 +145,7 @@ static void test_loss_is_as_asked_and_repeatable(void **state)
     assert_in_range(pairs, 0, 30);
 }
 
-static void test_lost_frames_take_their_time(void **state)
+TEST(test_lost_frames_take_their_time)
 {
     struct shaper_config config = lan100;
 
@@ -155,7 +155,7 @@ static void test_lost_frames_take_their_time(void **state)
     assert_int_equal(shaper.free_at_ns, FRAME_NS);
 }
 
-static void test_jitter_spreads_both_ways_and_keeps_order(void **state)
+TEST(test_jitter_spreads_both_ways_and_keeps_order)
 {
     uint64_t due_ns, last_ns = 0, early = 0, now_ns = 0;
     double sum = 0;
@@ -177,7 +177,7 @@ static void test_jitter_spreads_both_ways_and_keeps_order(void **state)
     }
 }
 
-static void test_a_wire_that_is_down_carries_nothing(void **state)
+TEST(test_a_wire_that_is_down_carries_nothing)
 {
     start(lan100);
     shaper.down = true;
@@ -185,21 +185,4 @@ static void test_a_wire_that_is_down_carries_nothing(void **state)
     assert_int_equal(shaper.free_at_ns, 0);
     shaper.down = false;
     assert_fate(0, SHAPER_CARRIED);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_frame_takes_its_time_and_then_propagates),
-        cmocka_unit_test(test_short_frames_are_padded),
-        cmocka_unit_test(test_rates_do_not_drift),
-        cmocka_unit_test(test_a_full_queue_drops_the_tail),
-        cmocka_unit_test(test_a_free_wire_takes_a_frame_larger_than_the_queue),
-        cmocka_unit_test(test_an_unlimited_rate_only_delays),
-        cmocka_unit_test(test_loss_is_as_asked_and_repeatable),
-        cmocka_unit_test(test_lost_frames_take_their_time),
-        cmocka_unit_test(test_jitter_spreads_both_ways_and_keeps_order),
-        cmocka_unit_test(test_a_wire_that_is_down_carries_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static void connect_to(const char *fault)
         fail_msg("exit code %d: %s", run.exit_code, run.error);
 }
 
-static void test_a_dropped_connect_hears_nothing(void **state)
+TEST(test_a_dropped_connect_hears_nothing)
 {
     lan_need(NULL, "packet");
     connect_to("small-backlog:1");
@@ -58,7 +58,7 @@ static void test_a_dropped_connect_hears_nothing(void **state)
     assert_int_equal(frames("down"), 0);
 }
 
-static void test_a_refused_connect_is_answered(void **state)
+TEST(test_a_refused_connect_is_answered)
 {
     lan_need(NULL, "packet");
     connect_to("refuse:1");
@@ -68,10 +68,6 @@ static void test_a_refused_connect_is_answered(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_dropped_connect_hears_nothing),
-        cmocka_unit_test(test_a_refused_connect_is_answered),
-    };
     lan_find(argv[0]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return tests_run(NULL, NULL);
 }

@@ -4,11 +4,6 @@
 #ifndef FANIN_SWEEP_FIXTURE_H
 #define FANIN_SWEEP_FIXTURE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +16,7 @@
 #include "base/os.h"
 #include "base/tests/find.h"
 #include "base/arena.h"
+#include "base/tests/test.h"
 #include "scenarios/sweep/output_dir.h"
 #include "base/json_read.h"
 
@@ -38,7 +34,7 @@ struct fixture {
 int set_up(void **state);
 int tear_down(void **state);
 
-#define SWEEP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define SWEEP_TEST(name) TEST(name, set_up, tear_down)
 
 /* ---- files of the test's directory ---- */
 

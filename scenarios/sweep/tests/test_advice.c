@@ -34,8 +34,6 @@ static int set_up_client(void **state)
     return 0;
 }
 
-#define ADVICE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_client, tear_down)
-
 #define SEARCH                                                                                     \
     "advise = auto\nrepeat = 6\nrate = 100\nframes = auto\nrow-seconds = 0.06\n"                   \
     "scheme = chain, slices, mirror, ring\nworkers = 0, 1, 4\n"
@@ -65,7 +63,7 @@ static unsigned assert_labels(struct fixture *fixture)
     return searched;
 }
 
-static void the_best_is_found(void **state)
+TEST(the_best_is_found, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
     unsigned searched;
@@ -81,7 +79,7 @@ static void the_best_is_found(void **state)
     assert_nothing_left(fixture);
 }
 
-static void noise_hides_no_large_difference(void **state)
+TEST(noise_hides_no_large_difference, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -89,7 +87,7 @@ static void noise_hides_no_large_difference(void **state)
     assert_non_null(strstr(advised(fixture), "--scheme=slices"));
 }
 
-static void of_equals_the_one_with_less_memory_is_taken(void **state)
+TEST(of_equals_the_one_with_less_memory_is_taken, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -102,7 +100,7 @@ static void of_equals_the_one_with_less_memory_is_taken(void **state)
     assert_printed(fixture, "best in peak memory");
 }
 
-static void nothing_works(void **state)
+TEST(nothing_works, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -114,7 +112,7 @@ static void nothing_works(void **state)
     assert_nothing_left(fixture);
 }
 
-static void what_fails_is_passed_over_and_said(void **state)
+TEST(what_fails_is_passed_over_and_said, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -126,7 +124,7 @@ static void what_fails_is_passed_over_and_said(void **state)
 
 /* Rows take several times what was expected, so the time is up in the middle of the search. What
  * the budget decided is taken over from the rows by a resume. */
-static void a_budget_ends_the_search_but_not_the_finals(void **state)
+TEST(a_budget_ends_the_search_but_not_the_finals, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
     unsigned searched, count;
@@ -142,7 +140,7 @@ static void a_budget_ends_the_search_but_not_the_finals(void **state)
 }
 
 /* The first round takes more than the budget: there is no time for the finals. */
-static void a_budget_that_is_used_up_says_so(void **state)
+TEST(a_budget_that_is_used_up_says_so, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -151,7 +149,7 @@ static void a_budget_that_is_used_up_says_so(void **state)
     assert_rows(fixture, 4);
 }
 
-static void a_larger_budget_is_spent(void **state)
+TEST(a_larger_budget_is_spent, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -162,7 +160,7 @@ static void a_larger_budget_is_spent(void **state)
     assert_non_null(strstr(advised(fixture), "--scheme=slices --workers=4"));
 }
 
-static void an_interrupted_search_goes_on(void **state)
+TEST(an_interrupted_search_goes_on, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -180,7 +178,7 @@ static void an_interrupted_search_goes_on(void **state)
     assert_nothing_left(fixture);
 }
 
-static void foreign_rows_are_refused(void **state)
+TEST(foreign_rows_are_refused, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -192,7 +190,7 @@ static void foreign_rows_are_refused(void **state)
     assert_said(fixture, "rows.jsonl:1: is not a row of this sweep");
 }
 
-static void wrong_use_is_refused_with_its_line(void **state)
+TEST(wrong_use_is_refused_with_its_line, set_up_client, tear_down)
 {
     static const struct sweep_case wrong[] = {
         {"advise = auto\nscheme = chain\n", NULL, EXIT_WRONG_USE,
@@ -223,7 +221,7 @@ static void wrong_use_is_refused_with_its_line(void **state)
     assert_false(exists(fixture, "args"));
 }
 
-static void a_dry_run_shows_the_space(void **state)
+TEST(a_dry_run_shows_the_space, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -267,7 +265,7 @@ static const struct {
      {3, 1, 0, 2}},
 };
 
-static void candidates_are_ordered_by_the_criterion(void **state)
+TEST(candidates_are_ordered_by_the_criterion)
 {
     for (size_t i = 0; i < sizeof rankings / sizeof *rankings; i++) {
         struct arena arena = {0};
@@ -292,25 +290,4 @@ static void candidates_are_ordered_by_the_criterion(void **state)
         assert_int_equal(reason == NULL, rankings[i].sound == RANKED);
         arena_free(&arena);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ADVICE_TEST(the_best_is_found),
-        ADVICE_TEST(noise_hides_no_large_difference),
-        ADVICE_TEST(of_equals_the_one_with_less_memory_is_taken),
-        ADVICE_TEST(nothing_works),
-        ADVICE_TEST(what_fails_is_passed_over_and_said),
-        ADVICE_TEST(a_budget_ends_the_search_but_not_the_finals),
-        ADVICE_TEST(a_budget_that_is_used_up_says_so),
-        ADVICE_TEST(a_larger_budget_is_spent),
-        ADVICE_TEST(an_interrupted_search_goes_on),
-        ADVICE_TEST(foreign_rows_are_refused),
-        ADVICE_TEST(wrong_use_is_refused_with_its_line),
-        ADVICE_TEST(a_dry_run_shows_the_space),
-        cmocka_unit_test(candidates_are_ordered_by_the_criterion),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,7 +118,7 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
     return advice_judge(&fixture->arena, &comparison, "", fixture->folder, true, error);
 }
 
-static void the_best_is_recommended_with_reasons(void **state)
+SWEEP_TEST(the_best_is_recommended_with_reasons)
 {
     struct fixture *fixture = *state;
 
@@ -139,11 +139,4 @@ static void the_best_is_recommended_with_reasons(void **state)
         if (cases[i].said != NULL && strstr(object, cases[i].said) == NULL)
             fail_msg("case %u: \"%s\" is not in %s", i, cases[i].said, object);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {SWEEP_TEST(the_best_is_recommended_with_reasons)};
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static struct interval spread_of_n(unsigned n)
 }
 
 /* The ranks of the sign test's table for the median at 95 %, as textbooks print it. */
-static void the_interval_is_the_sign_tests(void **state)
+TEST(the_interval_is_the_sign_tests)
 {
     static const unsigned ranks[][2] = {{6, 1},   {8, 1},   {9, 2},   {11, 2},  {12, 3},
                                         {14, 3},  {15, 4},  {17, 5},  {20, 6},  {25, 8},
@@ -41,7 +41,7 @@ static void the_interval_is_the_sign_tests(void **state)
     assert_true(isfinite(spread_of_n(CELL_REPEAT_MAX).width));
 }
 
-static void few_runs_have_no_interval(void **state)
+TEST(few_runs_have_no_interval)
 {
     struct arena arena = {0};
     struct samples samples = {0};
@@ -91,7 +91,7 @@ static bool next_round(struct rounds *rounds, double left_s)
                         &rounds->plan);
 }
 
-static void a_round_has_the_cells_with_the_widest_intervals(void **state)
+TEST(a_round_has_the_cells_with_the_widest_intervals)
 {
     struct rounds rounds;
     unsigned seen = 0;
@@ -113,7 +113,7 @@ static void a_round_has_the_cells_with_the_widest_intervals(void **state)
     arena_free(&rounds.arena);
 }
 
-static void cells_without_an_interval_go_first(void **state)
+TEST(cells_without_an_interval_go_first)
 {
     struct rounds rounds;
 
@@ -125,7 +125,7 @@ static void cells_without_an_interval_go_first(void **state)
     arena_free(&rounds.arena);
 }
 
-static void cells_that_are_not_run_here_get_no_round(void **state)
+TEST(cells_that_are_not_run_here_get_no_round)
 {
     struct rounds rounds;
 
@@ -136,7 +136,7 @@ static void cells_that_are_not_run_here_get_no_round(void **state)
     arena_free(&rounds.arena);
 }
 
-static void only_rows_that_count_are_noted(void **state)
+TEST(only_rows_that_count_are_noted)
 {
     static const char good[] = "{\"status\":\"ok\",\"elapsed_ms\":3}";
     static const char bad[] = "{\"status\":\"failed\",\"audit\":\"pass\",\"elapsed_ms\":4}";
@@ -156,7 +156,7 @@ static void only_rows_that_count_are_noted(void **state)
     arena_free(&rounds.arena);
 }
 
-static void a_round_is_shuffled_by_the_seed(void **state)
+TEST(a_round_is_shuffled_by_the_seed)
 {
     struct rounds rounds, again;
     bool moved = false;
@@ -188,7 +188,7 @@ static void assert_stopped(const double *spreads, double left_s, const char *why
     arena_free(&rounds.arena);
 }
 
-static void it_stops_for_one_of_four_reasons(void **state)
+TEST(it_stops_for_one_of_four_reasons)
 {
     struct rounds rounds;
 
@@ -225,7 +225,7 @@ static unsigned count_rows(struct fixture *fixture, const char *cell)
 }
 
 /* Interrupted after more rows than two cells of known spread need. */
-static void time_goes_where_the_spread_is(void **state)
+SWEEP_TEST(time_goes_where_the_spread_is)
 {
     struct fixture *fixture = *state;
     const char *cells;
@@ -244,7 +244,7 @@ static void time_goes_where_the_spread_is(void **state)
     assert_nothing_left(fixture);
 }
 
-static void it_ends_when_all_is_precise(void **state)
+SWEEP_TEST(it_ends_when_all_is_precise)
 {
     struct fixture *fixture = *state;
 
@@ -276,7 +276,7 @@ static void assert_goes_on(struct fixture *fixture, const char *more)
 }
 
 /* A resume expects a minute for its first row, which is more than what can be left. */
-static void a_finished_budget_can_be_gone_on_with(void **state)
+SWEEP_TEST(a_finished_budget_can_be_gone_on_with)
 {
     struct fixture *fixture = *state;
     unsigned rows;
@@ -291,7 +291,7 @@ static void a_finished_budget_can_be_gone_on_with(void **state)
 }
 
 /* Interrupted in a further round, it continues there, with what is left of the time. */
-static void an_interrupted_budget_goes_on(void **state)
+SWEEP_TEST(an_interrupted_budget_goes_on)
 {
     struct fixture *fixture = *state;
 
@@ -305,7 +305,7 @@ static void an_interrupted_budget_goes_on(void **state)
 }
 
 /* A round of four rows of half a second, begun with time for some of them. */
-static void a_round_is_cut_where_the_time_ends(void **state)
+SWEEP_TEST(a_round_is_cut_where_the_time_ends)
 {
     struct fixture *fixture = *state;
 
@@ -327,7 +327,7 @@ static void assert_refused(struct fixture *fixture, const char *rows, const char
     assert_said(fixture, "is not a row of this sweep");
 }
 
-static void a_further_row_has_to_be_of_a_further_block(void **state)
+SWEEP_TEST(a_further_row_has_to_be_of_a_further_block)
 {
     struct fixture *fixture = *state;
     const char *rows;
@@ -345,7 +345,7 @@ static void a_further_row_has_to_be_of_a_further_block(void **state)
     assert_refused(fixture, rows, "\"order\":4,\"repeat\":3");
 }
 
-static void a_dry_run_says_what_the_budget_does(void **state)
+SWEEP_TEST(a_dry_run_says_what_the_budget_does)
 {
     struct fixture *fixture = *state;
     const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"), "--dry-run",
@@ -358,7 +358,7 @@ static void a_dry_run_says_what_the_budget_does(void **state)
                             "wide intervals, for 10 min 0 s in all");
 }
 
-static void bad_values_are_named(void **state)
+SWEEP_TEST(bad_values_are_named)
 {
     static const struct sweep_case cases[] = {
         {"mode = ok\n", "--precision=x", EXIT_WRONG_USE,
@@ -372,28 +372,4 @@ static void bad_values_are_named(void **state)
 
     ASSERT_CASES(*state, cases);
     assert_false(exists(*state, "out"));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_interval_is_the_sign_tests),
-        cmocka_unit_test(few_runs_have_no_interval),
-        cmocka_unit_test(a_round_has_the_cells_with_the_widest_intervals),
-        cmocka_unit_test(cells_without_an_interval_go_first),
-        cmocka_unit_test(cells_that_are_not_run_here_get_no_round),
-        cmocka_unit_test(only_rows_that_count_are_noted),
-        cmocka_unit_test(a_round_is_shuffled_by_the_seed),
-        cmocka_unit_test(it_stops_for_one_of_four_reasons),
-        SWEEP_TEST(time_goes_where_the_spread_is),
-        SWEEP_TEST(it_ends_when_all_is_precise),
-        SWEEP_TEST(a_finished_budget_can_be_gone_on_with),
-        SWEEP_TEST(an_interrupted_budget_goes_on),
-        SWEEP_TEST(a_round_is_cut_where_the_time_ends),
-        SWEEP_TEST(a_further_row_has_to_be_of_a_further_block),
-        SWEEP_TEST(a_dry_run_says_what_the_budget_does),
-        SWEEP_TEST(bad_values_are_named),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

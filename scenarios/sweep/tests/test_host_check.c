@@ -94,7 +94,7 @@ static void assert_finding(const struct host_check *check, enum finding finding,
                  (int)check->findings[finding].level, found, part);
 }
 
-static void a_calm_machine_is_calm(void **state)
+SWEEP_TEST(a_calm_machine_is_calm)
 {
     struct fixture *fixture = *state;
     struct host_check check;
@@ -146,7 +146,7 @@ static const struct {
     {FINDING_CLOCK, "clock", "now", CLOCK "current_clocksource", "hpet\n", "hpet"},
 };
 
-static void each_change_is_one_finding(void **state)
+SWEEP_TEST(each_change_is_one_finding)
 {
     struct fixture *fixture = *state;
 
@@ -162,7 +162,7 @@ static void each_change_is_one_finding(void **state)
     }
 }
 
-static void what_cannot_be_read_is_unknown(void **state)
+SWEEP_TEST(what_cannot_be_read_is_unknown)
 {
     struct fixture *fixture = *state;
     struct host_check check;
@@ -175,7 +175,7 @@ static void what_cannot_be_read_is_unknown(void **state)
     assert_finding(&check, FINDING_GOVERNOR, LEVEL_UNKNOWN, "");
 }
 
-static void without_cpu_times_the_check_fails(void **state)
+SWEEP_TEST(without_cpu_times_the_check_fails)
 {
     struct fixture *fixture = *state;
     struct host_needs needs = {.root = path_of(fixture, "now"),
@@ -190,7 +190,7 @@ static void without_cpu_times_the_check_fails(void **state)
     assert_non_null(strstr(error.text, "unknown format"));
 }
 
-static void control_groups_of_version_1_and_reserved_ports_are_known(void **state)
+SWEEP_TEST(control_groups_of_version_1_and_reserved_ports_are_known)
 {
     struct fixture *fixture = *state;
     struct host_check check;
@@ -218,7 +218,7 @@ static struct host_check look_here(struct fixture *fixture, uint64_t port)
     return look_for(fixture, &needs);
 }
 
-static void a_real_listener_is_found(void **state)
+SWEEP_TEST(a_real_listener_is_found)
 {
     struct fixture *fixture = *state;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -247,7 +247,7 @@ static int check_with(struct fixture *fixture, const char *more, const char *and
     return finish(fixture);
 }
 
-static void the_program_writes_what_it_finds(void **state)
+SWEEP_TEST(the_program_writes_what_it_finds)
 {
     struct fixture *fixture = *state;
     const char *json = arena_text(&fixture->arena, "--json=%s", path_of(fixture, "check.json"));
@@ -270,7 +270,7 @@ static void the_program_writes_what_it_finds(void **state)
     assert_non_null(strstr(object, "200 servers need 464"));
 }
 
-static void wrong_use_of_the_check_is_said(void **state)
+SWEEP_TEST(wrong_use_of_the_check_is_said)
 {
     struct fixture *fixture = *state;
 
@@ -282,7 +282,7 @@ static void wrong_use_of_the_check_is_said(void **state)
     assert_said(fixture, "--json=/nonexistent/x: cannot write: No such file");
 }
 
-static void every_sweep_records_its_host_check(void **state)
+SWEEP_TEST(every_sweep_records_its_host_check)
 {
     struct fixture *fixture = *state;
     const char *record, *noise;
@@ -295,21 +295,4 @@ static void every_sweep_records_its_host_check(void **state)
     assert_non_null(json_find(json_find(noise, "findings"), "busy-cpus"));
     if (number_of(noise, "noisy") != 0)
         assert_said(fixture, "warning: this machine makes results noisy: ");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SWEEP_TEST(a_calm_machine_is_calm),
-        SWEEP_TEST(each_change_is_one_finding),
-        SWEEP_TEST(what_cannot_be_read_is_unknown),
-        SWEEP_TEST(without_cpu_times_the_check_fails),
-        SWEEP_TEST(control_groups_of_version_1_and_reserved_ports_are_known),
-        SWEEP_TEST(a_real_listener_is_found),
-        SWEEP_TEST(the_program_writes_what_it_finds),
-        SWEEP_TEST(wrong_use_of_the_check_is_said),
-        SWEEP_TEST(every_sweep_records_its_host_check),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
     return links_plan(&plan->arena, &plan->cells, path, &plan->links, &plan->error);
 }
 
-static void a_link_is_found_by_its_name(void **state)
+SWEEP_TEST(a_link_is_found_by_its_name)
 {
     struct plan_fixture plan;
 
@@ -48,7 +48,7 @@ static void a_link_is_found_by_its_name(void **state)
     arena_free(&plan.arena);
 }
 
-static void mistakes_about_links_are_named_with_their_line(void **state)
+SWEEP_TEST(mistakes_about_links_are_named_with_their_line)
 {
     static const struct {
         const char *keys, *profiles, *why;
@@ -82,7 +82,7 @@ static void mistakes_about_links_are_named_with_their_line(void **state)
     }
 }
 
-static void cells_that_fall_together_run_once(void **state)
+SWEEP_TEST(cells_that_fall_together_run_once)
 {
     struct plan_fixture plan;
     struct cell **cells;
@@ -118,7 +118,7 @@ static void cells_that_fall_together_run_once(void **state)
     arena_free(&plan.arena);
 }
 
-static void a_check_says_what_was_asked_for(void **state)
+TEST(a_check_says_what_was_asked_for)
 {
     static const char *const unsound[] = {NULL, "{\"rtt_asked_us\":500",
                                           "{\"rtt_asked_us\":500,\"link\":\"tun\"}",
@@ -199,7 +199,7 @@ static const char *link_value(struct fixture *fixture, const char *name, const c
     return json_find_text(&fixture->arena, links, key);
 }
 
-static void rows_on_a_link_say_so(void **state)
+TEST(rows_on_a_link_say_so, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
     const char *row;
@@ -231,7 +231,7 @@ static void rows_on_a_link_say_so(void **state)
     assert_string_equal(read_file(fixture, "out/log/link-good.txt"), "a table\n");
 }
 
-static void a_link_that_cannot_be_had_is_loopback(void **state)
+TEST(a_link_that_cannot_be_had_is_loopback, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
     const char *row;
@@ -256,7 +256,7 @@ static void a_link_that_cannot_be_had_is_loopback(void **state)
     assert_string_equal(link_value(fixture, "gone", "status"), "unavailable");
 }
 
-static void a_machine_without_fanin_lan_falls_back(void **state)
+TEST(a_machine_without_fanin_lan_falls_back, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -267,7 +267,7 @@ static void a_machine_without_fanin_lan_falls_back(void **state)
     assert_text(fixture, row_of(fixture, ""), "link", "loopback");
 }
 
-static void a_link_that_is_not_as_asked_for_is_a_warning(void **state)
+TEST(a_link_that_is_not_as_asked_for_is_a_warning, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -281,7 +281,7 @@ static void a_link_that_is_not_as_asked_for_is_a_warning(void **state)
         json_find_copy(&fixture->arena, row_of(fixture, "link=none"), "link_rtt_ms"), "null");
 }
 
-static void what_fanin_lan_refuses_is_named_by_its_line(void **state)
+TEST(what_fanin_lan_refuses_is_named_by_its_line, set_up_script, tear_down)
 {
     static const struct sweep_case cases[] = {
         {"mode = ok\nlink = bad\n", "--dry-run", EXIT_WRONG_USE,
@@ -303,7 +303,7 @@ static void what_fanin_lan_refuses_is_named_by_its_line(void **state)
     assert_false(exists(fixture, "pids"));
 }
 
-static void a_dry_run_measures_nothing(void **state)
+TEST(a_dry_run_measures_nothing, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -312,7 +312,7 @@ static void a_dry_run_measures_nothing(void **state)
     assert_false(exists(fixture, "pids"));
 }
 
-static void a_resumed_sweep_takes_the_check_that_was_made(void **state)
+TEST(a_resumed_sweep_takes_the_check_that_was_made, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -329,7 +329,7 @@ static void a_resumed_sweep_takes_the_check_that_was_made(void **state)
     assert_nothing_left(fixture);
 }
 
-static void a_check_can_be_interrupted(void **state)
+TEST(a_check_can_be_interrupted, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -339,7 +339,7 @@ static void a_check_can_be_interrupted(void **state)
     assert_string_equal(link_value(fixture, "slow", "status"), "unchecked");
 }
 
-static void servers_that_fail_behind_a_link_are_explained(void **state)
+TEST(servers_that_fail_behind_a_link_are_explained, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -353,7 +353,7 @@ static void servers_that_fail_behind_a_link_are_explained(void **state)
     assert_said(fixture, "did not start (exit code 3): servers: 127.0.0.1:20000: in use");
 }
 
-static void a_client_that_is_stopped_takes_its_link_along(void **state)
+TEST(a_client_that_is_stopped_takes_its_link_along, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -362,28 +362,4 @@ static void a_client_that_is_stopped_takes_its_link_along(void **state)
     assert_rows(fixture, 2);
     assert_int_equal(count_pids(fixture, false), 4);
     assert_nothing_left(fixture);
-}
-
-#define SCRIPT_TEST(function) cmocka_unit_test_setup_teardown(function, set_up_script, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SWEEP_TEST(a_link_is_found_by_its_name),
-        SWEEP_TEST(mistakes_about_links_are_named_with_their_line),
-        SWEEP_TEST(cells_that_fall_together_run_once),
-        cmocka_unit_test(a_check_says_what_was_asked_for),
-        SCRIPT_TEST(rows_on_a_link_say_so),
-        SCRIPT_TEST(a_link_that_cannot_be_had_is_loopback),
-        SCRIPT_TEST(a_machine_without_fanin_lan_falls_back),
-        SCRIPT_TEST(a_link_that_is_not_as_asked_for_is_a_warning),
-        SCRIPT_TEST(what_fanin_lan_refuses_is_named_by_its_line),
-        SCRIPT_TEST(a_dry_run_measures_nothing),
-        SCRIPT_TEST(a_resumed_sweep_takes_the_check_that_was_made),
-        SCRIPT_TEST(a_check_can_be_interrupted),
-        SCRIPT_TEST(servers_that_fail_behind_a_link_are_explained),
-        SCRIPT_TEST(a_client_that_is_stopped_takes_its_link_along),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* Sweeps that end before their end - interrupted, killed, out of disk - and are gone on with. */
 #include "scenarios/sweep/tests/sweep_fixture.h"
 
-static void an_interrupt_keeps_the_rows_and_leaves_nothing(void **state)
+SWEEP_TEST(an_interrupt_keeps_the_rows_and_leaves_nothing)
 {
     struct fixture *fixture = *state;
 
@@ -25,7 +25,7 @@ static void tear_last_line(struct fixture *fixture)
     fclose(file);
 }
 
-static void a_killed_sweep_leaves_no_child_and_resumes(void **state)
+SWEEP_TEST(a_killed_sweep_leaves_no_child_and_resumes)
 {
     struct fixture *fixture = *state;
     double seed;
@@ -45,7 +45,7 @@ static void a_killed_sweep_leaves_no_child_and_resumes(void **state)
     assert_rows(fixture, 5);
 }
 
-static void a_resume_refuses_what_differs(void **state)
+SWEEP_TEST(a_resume_refuses_what_differs)
 {
     static const struct {
         const char *file, *text, *said;
@@ -90,7 +90,7 @@ static int sweep_limited(struct fixture *fixture, unsigned blocks)
     return finish(fixture);
 }
 
-static void a_full_disk_is_said_and_survived(void **state)
+SWEEP_TEST(a_full_disk_is_said_and_survived)
 {
     struct fixture *fixture = *state;
 
@@ -107,16 +107,4 @@ static void a_full_disk_is_said_and_survived(void **state)
     assert_int_equal(
         rename(path_of(fixture, "out/again/rows.jsonl"), path_of(fixture, "out/rows.jsonl")), 0);
     assert_rows(fixture, 40);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SWEEP_TEST(an_interrupt_keeps_the_rows_and_leaves_nothing),
-        SWEEP_TEST(a_killed_sweep_leaves_no_child_and_resumes),
-        SWEEP_TEST(a_resume_refuses_what_differs),
-        SWEEP_TEST(a_full_disk_is_said_and_survived),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,10 @@
 /* Scenario files: what they mean, and that every mistake is named with its line. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tests/test.h"
 #include "scenarios/sweep/fleet.h"
 #include "scenarios/sweep/plan.h"
 
@@ -36,8 +32,6 @@ static int tear_down(void **state)
     free(fixture);
     return 0;
 }
-
-#define SCENARIO_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 /* The overrides end with NULL. Returns what the first step that fails returns. */
 static int expand(struct fixture *fixture, const char *text, const char *const *arguments,
@@ -115,7 +109,7 @@ static const struct {
       {4, "fleet.fault", NULL}}},
 };
 
-static void cells_are_what_the_text_says(void **state)
+TEST(cells_are_what_the_text_says, set_up, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -143,7 +137,7 @@ static void cells_are_what_the_text_says(void **state)
     }
 }
 
-static void the_sweeps_own_keys_are_read(void **state)
+TEST(the_sweeps_own_keys_are_read, set_up, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -158,7 +152,7 @@ static void the_sweeps_own_keys_are_read(void **state)
     assert_string_equal(fixture->cells.items[1]->fleet_options, "");
 }
 
-static void only_picks_a_section(void **state)
+TEST(only_picks_a_section, set_up, tear_down)
 {
     static const char *const text = "servers = 1\n[one]\n[two]\n";
     struct fixture *fixture = *state;
@@ -225,7 +219,7 @@ static const struct mistake mistakes[] = {
     {"servers = 1\n", "=1", "command line: \"\" is not a key"},
 };
 
-static void mistakes_are_named_with_their_line(void **state)
+TEST(mistakes_are_named_with_their_line)
 {
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         const struct mistake *mistake = &mistakes[i];
@@ -248,7 +242,7 @@ static void assert_unreadable(struct fixture *fixture, const char *path, const c
     assert_non_null(strstr(fixture->error.text, said));
 }
 
-static void files_that_cannot_be_read_are_named(void **state)
+TEST(files_that_cannot_be_read_are_named, set_up, tear_down)
 {
     struct fixture *fixture = *state;
     char path[] = "/tmp/fanin-test-XXXXXX";
@@ -269,7 +263,7 @@ static void files_that_cannot_be_read_are_named(void **state)
     remove(path);
 }
 
-static void too_much_is_refused(void **state)
+TEST(too_much_is_refused, set_up, tear_down)
 {
     struct fixture *fixture = *state;
     char *text = arena_text(&fixture->arena, "servers = 1\n");
@@ -304,7 +298,7 @@ static void assert_blocks(const struct plan *plan, unsigned cells, unsigned repe
     }
 }
 
-static void order_is_blocks_shuffled_by_the_seed(void **state)
+TEST(order_is_blocks_shuffled_by_the_seed, set_up, tear_down)
 {
     /* Written down so that another machine, compiler or release is held to the same order. */
     static const unsigned expected[8] = {3, 1, 6, 2, 4, 0, 7, 5};
@@ -327,7 +321,7 @@ static void order_is_blocks_shuffled_by_the_seed(void **state)
         assert_int_equal(plan.rows[i].cell_index, expected[i]);
 }
 
-static void cells_with_fewer_repeats_leave_the_later_blocks(void **state)
+TEST(cells_with_fewer_repeats_leave_the_later_blocks, set_up, tear_down)
 {
     struct fixture *fixture = *state;
     struct plan plan;
@@ -341,7 +335,7 @@ static void cells_with_fewer_repeats_leave_the_later_blocks(void **state)
 
 /* ---- fleets ---- */
 
-static void fleets_are_shared_and_ports_do_not_overlap(void **state)
+TEST(fleets_are_shared_and_ports_do_not_overlap, set_up, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -360,7 +354,7 @@ static void fleets_are_shared_and_ports_do_not_overlap(void **state)
     }
 }
 
-static void too_many_ports_are_refused(void **state)
+TEST(too_many_ports_are_refused, set_up, tear_down)
 {
     struct fixture *fixture = *state;
 
@@ -403,7 +397,7 @@ static void check_shipped(const char *name)
     arena_free(&arena);
 }
 
-static void shipped_scenarios_are_sound_and_say_why(void **state)
+TEST(shipped_scenarios_are_sound_and_say_why)
 {
     DIR *directory = opendir("scenarios");
     const struct dirent *entry;
@@ -419,23 +413,4 @@ static void shipped_scenarios_are_sound_and_say_why(void **state)
     }
     closedir(directory);
     assert_true(found >= 5);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SCENARIO_TEST(cells_are_what_the_text_says),
-        SCENARIO_TEST(the_sweeps_own_keys_are_read),
-        SCENARIO_TEST(only_picks_a_section),
-        cmocka_unit_test(mistakes_are_named_with_their_line),
-        SCENARIO_TEST(files_that_cannot_be_read_are_named),
-        SCENARIO_TEST(too_much_is_refused),
-        SCENARIO_TEST(order_is_blocks_shuffled_by_the_seed),
-        SCENARIO_TEST(cells_with_fewer_repeats_leave_the_later_blocks),
-        SCENARIO_TEST(fleets_are_shared_and_ports_do_not_overlap),
-        SCENARIO_TEST(too_many_ports_are_refused),
-        cmocka_unit_test(shipped_scenarios_are_sound_and_say_why),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

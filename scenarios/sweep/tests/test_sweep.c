@@ -3,7 +3,7 @@
 
 /* ---- rows ---- */
 
-static void good_rows_are_spliced(void **state)
+SWEEP_TEST(good_rows_are_spliced)
 {
     struct fixture *fixture = *state;
     struct rows rows;
@@ -32,7 +32,7 @@ static void good_rows_are_spliced(void **state)
     assert_nothing_left(fixture);
 }
 
-static void the_record_has_what_a_reader_needs(void **state)
+SWEEP_TEST(the_record_has_what_a_reader_needs)
 {
     struct fixture *fixture = *state;
     const char *record, *inner;
@@ -64,7 +64,7 @@ static void assert_failed_row(struct fixture *fixture, const char *cell, const c
         fail_msg("\"%s\" is not in %s", reason, row);
 }
 
-static void every_way_to_fail_is_a_row_with_its_reason(void **state)
+SWEEP_TEST(every_way_to_fail_is_a_row_with_its_reason)
 {
     struct fixture *fixture = *state;
 
@@ -85,7 +85,7 @@ static void every_way_to_fail_is_a_row_with_its_reason(void **state)
     assert_nothing_left(fixture);
 }
 
-static void a_sweep_ends_as_its_rows_do(void **state)
+SWEEP_TEST(a_sweep_ends_as_its_rows_do)
 {
     static const struct {
         struct sweep_case sweep;
@@ -113,7 +113,7 @@ static void a_sweep_ends_as_its_rows_do(void **state)
     }
 }
 
-static void a_budget_ends_after_the_first_repeats(void **state)
+SWEEP_TEST(a_budget_ends_after_the_first_repeats)
 {
     struct fixture *fixture = *state;
 
@@ -124,7 +124,7 @@ static void a_budget_ends_after_the_first_repeats(void **state)
     assert_printed(fixture, "budget: too small; 0 further rows");
 }
 
-static void the_sweeps_own_time_is_in_each_row(void **state)
+SWEEP_TEST(the_sweeps_own_time_is_in_each_row)
 {
     struct fixture *fixture = *state;
     double sum_ms = 0;
@@ -141,7 +141,7 @@ static void the_sweeps_own_time_is_in_each_row(void **state)
 
 /* ---- before anything runs ---- */
 
-static void a_dry_run_prints_and_runs_nothing(void **state)
+SWEEP_TEST(a_dry_run_prints_and_runs_nothing)
 {
     struct fixture *fixture = *state;
 
@@ -152,7 +152,7 @@ static void a_dry_run_prints_and_runs_nothing(void **state)
     assert_false(exists(fixture, "pids"));
 }
 
-static void wrong_use_is_one_line(void **state)
+SWEEP_TEST(wrong_use_is_one_line)
 {
     static const struct sweep_case cases[] = {
         /* What a program refuses is named by its line. */
@@ -182,7 +182,7 @@ static void wrong_use_is_one_line(void **state)
     assert_false(exists(fixture, "pids"));
 }
 
-static void a_folder_with_something_in_it_is_left_alone(void **state)
+SWEEP_TEST(a_folder_with_something_in_it_is_left_alone)
 {
     struct fixture *fixture = *state;
 
@@ -194,7 +194,7 @@ static void a_folder_with_something_in_it_is_left_alone(void **state)
 
 /* ---- fleets ---- */
 
-static void a_fleet_that_cannot_start_ends_the_sweep(void **state)
+SWEEP_TEST(a_fleet_that_cannot_start_ends_the_sweep)
 {
     static const struct sweep_case cases[] = {
         {"mode = ok\nport = 20000\nfleet.fault = taken\n", NULL, EXIT_MACHINE_CANNOT,
@@ -207,7 +207,7 @@ static void a_fleet_that_cannot_start_ends_the_sweep(void **state)
     ASSERT_CASES(*state, cases);
 }
 
-static void a_fleet_that_ends_fails_the_row_and_is_started_again(void **state)
+SWEEP_TEST(a_fleet_that_ends_fails_the_row_and_is_started_again)
 {
     struct fixture *fixture = *state;
 
@@ -219,7 +219,7 @@ static void a_fleet_that_ends_fails_the_row_and_is_started_again(void **state)
     assert_nothing_left(fixture);
 }
 
-static void each_set_of_options_has_a_fleet_that_is_kept(void **state)
+SWEEP_TEST(each_set_of_options_has_a_fleet_that_is_kept)
 {
     struct fixture *fixture = *state;
     struct rows rows;
@@ -230,24 +230,4 @@ static void each_set_of_options_has_a_fleet_that_is_kept(void **state)
     for (unsigned i = 0; i < rows.count; i++)
         assert_non_null(strstr(text_of(fixture, rows.lines[i], "fleet"), "fault="));
     assert_nothing_left(fixture);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SWEEP_TEST(good_rows_are_spliced),
-        SWEEP_TEST(the_record_has_what_a_reader_needs),
-        SWEEP_TEST(every_way_to_fail_is_a_row_with_its_reason),
-        SWEEP_TEST(a_sweep_ends_as_its_rows_do),
-        SWEEP_TEST(a_budget_ends_after_the_first_repeats),
-        SWEEP_TEST(the_sweeps_own_time_is_in_each_row),
-        SWEEP_TEST(a_dry_run_prints_and_runs_nothing),
-        SWEEP_TEST(wrong_use_is_one_line),
-        SWEEP_TEST(a_folder_with_something_in_it_is_left_alone),
-        SWEEP_TEST(a_fleet_that_cannot_start_ends_the_sweep),
-        SWEEP_TEST(a_fleet_that_ends_fails_the_row_and_is_started_again),
-        SWEEP_TEST(each_set_of_options_has_a_fleet_that_is_kept),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

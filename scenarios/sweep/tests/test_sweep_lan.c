@@ -96,7 +96,7 @@ static void assert_sound(struct fixture *fixture, const char *row)
     assert_true(number_of(row, "connect_us_min") > 900);
 }
 
-static void a_sweep_that_is_killed_leaves_no_link_and_resumes(void **state)
+SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes)
 {
     struct fixture *fixture = *state;
     const char *const again[] = {fixture->sweep,
@@ -120,7 +120,7 @@ static void a_sweep_that_is_killed_leaves_no_link_and_resumes(void **state)
     assert_true(number_of(read_file(fixture, "out/run.json"), "sessions") == 2);
 }
 
-static void an_ordinary_user_has_links_too(void **state)
+SWEEP_TEST(an_ordinary_user_has_links_too)
 {
     static const char nobody[] = "exec setpriv --reuid=65534 --regid=65534 --clear-groups";
     struct fixture *fixture = *state;
@@ -141,14 +141,4 @@ static void an_ordinary_user_has_links_too(void **state)
     assert_int_equal(finish(fixture), EXIT_DONE);
     assert_no_process_left(fixture);
     assert_sound(fixture, rows_of(fixture).lines[0]);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SWEEP_TEST(an_ordinary_user_has_links_too),
-        SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,7 @@
+/* The main() of a test program that needs nothing else. */
+#include "base/tests/test.h"
+
+int main(void)
+{
+    return tests_run(NULL, NULL);
+}

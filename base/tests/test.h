@@ -1,0 +1,40 @@
+/* What every cmocka test program includes: cmocka, and tests that register themselves.
+ *
+ *     TEST(the_smallest_key_is_first) { ... }
+ *     TEST(a_row_is_written, set_up, tear_down) { ... }
+ *
+ * They run in the order of their lines. libtests.a has a main() for programs without one. */
+#ifndef FANIN_TEST_H
+#define FANIN_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* TEST(function, setup, teardown, initial state): the last three may be left out. */
+#define TEST(function, ...)                                                                        \
+    TEST_ADDED_BY(                                                                                 \
+        test_add((struct CMUnitTest){.name = #function, .test_func = function, __VA_ARGS__}),      \
+        function, void **state)
+
+/* A function that the statement adds, as one test or as several. */
+#define TEST_ADDED_BY(statement, name, ...)                                                        \
+    static void name(__VA_ARGS__);                                                                 \
+    __attribute__((constructor(1000 + __LINE__))) static void name##_add(void)                     \
+    {                                                                                              \
+        statement;                                                                                 \
+    }                                                                                              \
+    static void name(__VA_ARGS__)
+
+void test_add(struct CMUnitTest test);
+
+/* test_add_variant: adds it as "name [variant]". */
+void test_add_variant(struct CMUnitTest test, const char *variant);
+
+/* tests_run: runs all of them; setup and teardown of the whole may be NULL. Returns the number of
+ * failures. */
+int tests_run(CMFixtureFunction setup, CMFixtureFunction teardown);
+
+#endif
