@@ -90,7 +90,7 @@ struct protocol_stats {
 
 /* Lines. Writers return the line's length (with \r\n) or -1 if it does not fit `line_bytes` (or,
  * of a login, if a name is not 1..64 printable characters without blanks). Readers take a line
- * without its \r\n, NUL-terminated; they return 0, or -1 with `why` set to a constant text. */
+ * without its \r\n, NUL-terminated; they return NULL, or a constant text of what is wrong. */
 int protocol_write_go(const struct protocol_go *go, char *line, size_t line_bytes);
 int protocol_write_login(const char *user, const char *password, char *line, size_t line_bytes);
 int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes);
@@ -104,8 +104,8 @@ struct protocol_request {
     char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1]; /* LOGIN */
 };
 
-int protocol_read_request(const char *line, struct protocol_request *request, const char **why);
-int protocol_read_stats(const char *line, struct protocol_stats *stats, const char **why);
+const char *protocol_read_request(const char *line, struct protocol_request *request);
+const char *protocol_read_stats(const char *line, struct protocol_stats *stats);
 
 /* Frames. */
 

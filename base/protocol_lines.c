@@ -6,60 +6,147 @@
 #include "base/protocol.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { VALUE_BYTES_MAX = 64, SIZE_TEXT_BYTES_MAX = 16 };
+
 static const char greeting[] = "FANIN/1 ";
+static const char hex_digits[] = "0123456789abcdef";
+
+/* ---- the fields of the lines ---- */
+
+enum kind { ID, WHOLE, SIZES, RATE, SOURCE, MARKER };
+
+/* A field "name=value" of a line, and where its value lies. */
+struct field {
+    const char *name; /* with its '=' */
+    const char *wrong, *missing, *twice;
+    enum kind kind;
+    size_t offset;
+    uint64_t min, max; /* of WHOLE and SIZES */
+    bool optional;     /* not written where it is 0 */
+};
+
+#define FIELD(name, wants)                                                                         \
+    name "=", name " wants " wants, name " is missing", name " is there twice"
+#define GO(field)    offsetof(struct protocol_go, field)
+#define STATS(field) offsetof(struct protocol_stats, field)
+#define HEX_16       "16 lower-case hexadecimal digits"
+#define COUNT        "a whole number below 2^64"
+
+static const struct field go_fields[] = {
+    {FIELD("run", HEX_16), ID, GO(run), 0, 0, false},
+    {FIELD("frames", "a whole number from 1 to 100000000"), WHOLE, GO(frames), 1,
+     PROTOCOL_FRAMES_MAX, false},
+    {FIELD("size", "MIN..MAX in bytes, each from 65 to 67108864, MIN not above MAX"), SIZES,
+     GO(size_min), PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX, false},
+    {FIELD("rate", "0 or a number from 0.001 to 1000000"), RATE, GO(rate), 0, 0, false},
+    {FIELD("seed", COUNT), WHOLE, GO(seed), 0, UINT64_MAX, false},
+    {FIELD("source", "tape or live"), SOURCE, GO(source), 0, 0, false},
+    {FIELD("marker", "1 to 16 bytes in lower-case hexadecimal"), MARKER, GO(marker), 0, 0, false},
+    {FIELD("from", "a whole number from 0 to 99999999"), WHOLE, GO(from), 0,
+     PROTOCOL_FRAMES_MAX - 1, true},
+    {FIELD("ago", "nanoseconds, at most 10^18"), WHOLE, GO(ago_ns), 0, PROTOCOL_AGO_NS_MAX, true},
+};
+
+_Static_assert(GO(size_max) == GO(size_min) + sizeof(uint32_t), "SIZES are two numbers in a row");
+_Static_assert(PROTOCOL_FRAMES_MAX == 100000000, "the text for frames says so");
+_Static_assert(PROTOCOL_FRAME_BYTES_MIN == 65, "the text for size says so");
+_Static_assert(PROTOCOL_FRAME_BYTES_MAX == 67108864, "the text for size says so");
+
+static const struct field stats_fields[] = {
+    {FIELD("run", HEX_16), ID, STATS(run), 0, 0, false},
+    {FIELD("process", HEX_16), ID, STATS(process), 0, 0, false},
+    {FIELD("connections", COUNT), WHOLE, STATS(connections), 0, UINT64_MAX, false},
+    {FIELD("frames", COUNT), WHOLE, STATS(frames), 0, UINT64_MAX, false},
+    {FIELD("bytes", COUNT), WHOLE, STATS(bytes), 0, UINT64_MAX, false},
+    {FIELD("faults", COUNT), WHOLE, STATS(faults), 0, UINT64_MAX, false},
+    {FIELD("cpu_ns", COUNT), WHOLE, STATS(cpu_ns), 0, UINT64_MAX, false},
+};
+
+enum {
+    GO_FIELDS = sizeof go_fields / sizeof *go_fields,
+    STATS_FIELDS = sizeof stats_fields / sizeof *stats_fields,
+};
 
 /* ---- writing ---- */
+
+/* The fewest digits that read back as the same number: 500 stays "500", and 1/3 loses nothing. */
+static void rate_write(double rate, char text[VALUE_BYTES_MAX])
+{
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, VALUE_BYTES_MAX, "%.*g", digits, rate);
+        if (strtod(text, NULL) == rate)
+            break;
+    }
+}
+
+static void value_write(enum kind kind, const void *value, char text[VALUE_BYTES_MAX])
+{
+    const struct protocol_marker *marker = value;
+    const uint32_t *sizes = value;
+    switch (kind) {
+    case ID:
+        snprintf(text, VALUE_BYTES_MAX, "%016" PRIx64, *(const uint64_t *)value);
+        break;
+    case WHOLE:
+        snprintf(text, VALUE_BYTES_MAX, "%" PRIu64, *(const uint64_t *)value);
+        break;
+    case SIZES:
+        snprintf(text, VALUE_BYTES_MAX, "%" PRIu32 "..%" PRIu32, sizes[0], sizes[1]);
+        break;
+    case RATE:
+        rate_write(*(const double *)value, text);
+        break;
+    case SOURCE:
+        strcpy(text, *(const enum protocol_source *)value == PROTOCOL_LIVE ? "live" : "tape");
+        break;
+    case MARKER:
+        for (unsigned i = 0; i < marker->count; i++)
+            snprintf(text + 2 * i, 3, "%02x", marker->bytes[i]);
+    }
+}
 
 static int line_fits(int bytes, size_t line_bytes)
 {
     return bytes >= 0 && (size_t)bytes < line_bytes ? bytes : -1;
 }
 
-static void hex_write(const struct protocol_marker *marker, char *text)
+/* Writes "start name=value name=value ...\r\n". */
+static int fields_write(const char *start, const char *word, const struct field *fields,
+                        unsigned count, const void *from, char *line, size_t line_bytes)
 {
-    for (unsigned i = 0; i < marker->count; i++)
-        snprintf(text + 2 * i, 3, "%02x", marker->bytes[i]);
-}
-
-/* The fewest digits that read back as the same number: 500 stays "500", and 1/3 loses nothing. */
-static void rate_write(double rate, char *text, size_t text_bytes)
-{
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, text_bytes, "%.*g", digits, rate);
-        if (strtod(text, NULL) == rate)
-            break;
+    char text[PROTOCOL_LINE_BYTES_MAX], value[VALUE_BYTES_MAX];
+    int bytes = snprintf(text, sizeof text, "%s%s", start, word);
+    for (unsigned i = 0; i < count; i++) {
+        value_write(fields[i].kind, (const char *)from + fields[i].offset, value);
+        if (!fields[i].optional || strcmp(value, "0") != 0)
+            bytes +=
+                snprintf(text + bytes, sizeof text - (size_t)bytes, " %s%s", fields[i].name, value);
     }
-}
-
-/* " name=value", or nothing where the value is what leaving it out says. */
-static void optional_write(const char *name, uint64_t value, char *text, size_t text_bytes)
-{
-    text[0] = '\0';
-    if (value > 0)
-        snprintf(text, text_bytes, " %s=%" PRIu64, name, value);
+    return line_fits(snprintf(line, line_bytes, "%s\r\n", text), line_bytes);
 }
 
 int protocol_write_go(const struct protocol_go *go, char *line, size_t line_bytes)
 {
     assert(go->marker.count >= 1 && go->marker.count <= PROTOCOL_MARKER_BYTES_MAX);
     assert(go->from < go->frames || go->from == 0);
-    char marker[2 * PROTOCOL_MARKER_BYTES_MAX + 1], rate[32], from[32], ago[32];
+    return fields_write(greeting, "GO", go_fields, GO_FIELDS, go, line, line_bytes);
+}
 
-    hex_write(&go->marker, marker);
-    rate_write(go->rate, rate, sizeof rate);
-    optional_write("from", go->from, from, sizeof from);
-    optional_write("ago", go->ago_ns, ago, sizeof ago);
-    int bytes = snprintf(line, line_bytes,
-                         "%sGO run=%016" PRIx64 " frames=%" PRIu64 " size=%" PRIu32 "..%" PRIu32
-                         " rate=%s seed=%" PRIu64 " source=%s marker=%s%s%s\r\n",
-                         greeting, go->run, go->frames, go->size_min, go->size_max, rate, go->seed,
-                         go->source == PROTOCOL_LIVE ? "live" : "tape", marker, from, ago);
-    return line_fits(bytes, line_bytes);
+int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes)
+{
+    const struct protocol_go go = {.run = run};
+    return fields_write(greeting, "STATS", go_fields, 1, &go, line, line_bytes);
+}
+
+int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t line_bytes)
+{
+    return fields_write("", "STATS", stats_fields, STATS_FIELDS, stats, line, line_bytes);
 }
 
 static bool name_is_good(const char *name)
@@ -79,197 +166,81 @@ int protocol_write_login(const char *user, const char *password, char *line, siz
     return line_fits(bytes, line_bytes);
 }
 
-int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes)
-{
-    int bytes = snprintf(line, line_bytes, "%sSTATS run=%016" PRIx64 "\r\n", greeting, run);
-    return line_fits(bytes, line_bytes);
-}
-
-int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t line_bytes)
-{
-    int bytes =
-        snprintf(line, line_bytes,
-                 "STATS run=%016" PRIx64 " process=%016" PRIx64 " connections=%" PRIu64
-                 " frames=%" PRIu64 " bytes=%" PRIu64 " faults=%" PRIu64 " cpu_ns=%" PRIu64 "\r\n",
-                 stats->run, stats->process, stats->connections, stats->frames, stats->bytes,
-                 stats->faults, stats->cpu_ns);
-    return line_fits(bytes, line_bytes);
-}
-
 /* ---- reading values ---- */
 
-/* A field "name=value" of a line, and where its value goes. */
-struct field {
-    const char *name; /* with its '=' */
-    const char *wrong, *missing, *twice;
-    int (*read)(const struct field *field, const char *text, void *value);
-    size_t offset;
-    uint64_t min, max; /* of whole_read */
-    bool optional;
-};
-
-static int whole_parse(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+static bool whole_read(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
-    uint64_t sum = 0;
-    if (*text == '\0')
-        return -1;
-    for (; *text != '\0'; text++) {
-        unsigned digit = (unsigned char)*text - (unsigned)'0';
-        if (digit > 9 || sum > (UINT64_MAX - digit) / 10)
-            return -1;
-        sum = sum * 10 + digit;
-    }
-    *value = sum;
-    return sum >= min && sum <= max ? 0 : -1;
+    size_t digits = strspn(text, "0123456789");
+    errno = 0;
+    *value = strtoull(text, NULL, 10);
+    return digits > 0 && text[digits] == '\0' && errno == 0 && *value >= min && *value <= max;
 }
 
-static int whole_read(const struct field *field, const char *text, void *value)
+static bool sizes_read(char *text, uint64_t min, uint64_t max, uint32_t sizes[2])
 {
-    return whole_parse(text, field->min, field->max, value);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int hex_read(const struct field *field, const char *text, void *value)
-{
-    uint64_t number = 0;
-    if (strlen(text) != 16)
-        return -1;
-    for (; *text != '\0'; text++) {
-        int digit = hex_digit(*text);
-        if (digit < 0)
-            return -1;
-        number = number << 4 | (uint64_t)digit;
-    }
-    *(uint64_t *)value = number;
-    return 0;
-}
-
-/* Into size_min and the size_max behind it. */
-static int size_read(const struct field *field, const char *text, void *value)
-{
-    char min_text[16];
-    uint64_t min, max;
-    const char *dots = strstr(text, "..");
-    if (dots == NULL || (size_t)(dots - text) >= sizeof min_text)
-        return -1;
-    memcpy(min_text, text, (size_t)(dots - text));
-    min_text[dots - text] = '\0';
-    if (whole_parse(min_text, field->min, field->max, &min) < 0 ||
-        whole_parse(dots + 2, min, field->max, &max) < 0)
-        return -1;
-    ((uint32_t *)value)[0] = (uint32_t)min;
-    ((uint32_t *)value)[1] = (uint32_t)max;
-    return 0;
+    uint64_t least, most;
+    char *dots = strstr(text, "..");
+    if (dots == NULL || dots - text >= SIZE_TEXT_BYTES_MAX)
+        return false;
+    *dots = '\0';
+    if (!whole_read(text, min, max, &least) || !whole_read(dots + 2, least, max, &most))
+        return false;
+    sizes[0] = (uint32_t)least;
+    sizes[1] = (uint32_t)most;
+    return true;
 }
 
 /* strtod alone would also take blanks, signs, "inf", "nan" and hexadecimal. */
-static int rate_read(const struct field *field, const char *text, void *value)
+static bool rate_read(const char *text, double *rate)
 {
     char *end;
     if (*text < '0' || *text > '9' || text[strspn(text, "0123456789.e+-")] != '\0')
-        return -1;
-    double rate = *(double *)value = strtod(text, &end);
-    if (*end != '\0')
-        return -1;
-    return rate == 0 || (rate >= PROTOCOL_RATE_MIN && rate <= PROTOCOL_RATE_MAX) ? 0 : -1;
+        return false;
+    *rate = strtod(text, &end);
+    return *end == '\0' &&
+           (*rate == 0 || (*rate >= PROTOCOL_RATE_MIN && *rate <= PROTOCOL_RATE_MAX));
 }
 
-static int marker_read(const struct field *field, const char *text, void *value)
+static bool marker_read(const char *text, struct protocol_marker *marker)
 {
-    struct protocol_marker *marker = value;
-    size_t digits = strlen(text);
-    if (digits < 2 || digits > 2 * PROTOCOL_MARKER_BYTES_MAX || digits % 2 != 0)
-        return -1;
-    for (size_t i = 0; i < digits; i += 2) {
-        int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
-        if (high < 0 || low < 0)
-            return -1;
-        marker->bytes[i / 2] = (uint8_t)(high << 4 | low);
-    }
+    size_t digits = strspn(text, hex_digits);
     marker->count = (unsigned)digits / 2;
-    return 0;
+    if (text[digits] != '\0' || digits % 2 != 0 || marker->count < 1 ||
+        marker->count > PROTOCOL_MARKER_BYTES_MAX)
+        return false;
+    for (unsigned i = 0; i < marker->count; i++)
+        sscanf(text + 2 * i, "%2hhx", &marker->bytes[i]);
+    return true;
 }
 
-static int source_read(const struct field *field, const char *text, void *value)
+static bool value_read(const struct field *field, char *text, void *value)
 {
-    bool is_live = strcmp(text, "live") == 0;
-    *(enum protocol_source *)value = is_live ? PROTOCOL_LIVE : PROTOCOL_TAPE;
-    return is_live || strcmp(text, "tape") == 0 ? 0 : -1;
+    switch (field->kind) {
+    case ID:
+        *(uint64_t *)value = strtoull(text, NULL, 16);
+        return strlen(text) == 16 && strspn(text, hex_digits) == 16;
+    case WHOLE:
+        return whole_read(text, field->min, field->max, value);
+    case SIZES:
+        return sizes_read(text, field->min, field->max, value);
+    case RATE:
+        return rate_read(text, value);
+    case SOURCE:
+        *(enum protocol_source *)value = strcmp(text, "live") == 0 ? PROTOCOL_LIVE : PROTOCOL_TAPE;
+        return strcmp(text, "live") == 0 || strcmp(text, "tape") == 0;
+    case MARKER:
+        return marker_read(text, value);
+    }
+    return false;
 }
 
 /* ---- reading lines ---- */
 
-#define FIELD(name, wants)                                                                         \
-    name "=", name " wants " wants, name " is missing", name " is there twice"
-#define GO(field)    offsetof(struct protocol_go, field)
-#define STATS(field) offsetof(struct protocol_stats, field)
-#define ID           "16 lower-case hexadecimal digits"
-#define COUNT        "a whole number below 2^64"
-
-enum { VALUE_BYTES_MAX = 64 };
-
-static const struct field go_fields[] = {
-    {FIELD("run", ID), hex_read, GO(run), 0, 0, false},
-    {FIELD("frames", "a whole number from 1 to 100000000"), whole_read, GO(frames), 1,
-     PROTOCOL_FRAMES_MAX, false},
-    {FIELD("size", "MIN..MAX in bytes, each from 65 to 67108864, MIN not above MAX"), size_read,
-     GO(size_min), PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX, false},
-    {FIELD("rate", "0 or a number from 0.001 to 1000000"), rate_read, GO(rate), 0, 0, false},
-    {FIELD("seed", COUNT), whole_read, GO(seed), 0, UINT64_MAX, false},
-    {FIELD("source", "tape or live"), source_read, GO(source), 0, 0, false},
-    {FIELD("marker", "1 to 16 bytes in lower-case hexadecimal"), marker_read, GO(marker), 0, 0,
-     false},
-    {FIELD("from", "a whole number from 0 to 99999999"), whole_read, GO(from), 0,
-     PROTOCOL_FRAMES_MAX - 1, true},
-    {FIELD("ago", "nanoseconds, at most 10^18"), whole_read, GO(ago_ns), 0, PROTOCOL_AGO_NS_MAX,
-     true},
-};
-
-_Static_assert(GO(size_max) == GO(size_min) + sizeof(uint32_t), "size_read writes both");
-_Static_assert(PROTOCOL_FRAMES_MAX == 100000000, "the text for frames says so");
-_Static_assert(PROTOCOL_FRAME_BYTES_MIN == 65, "the text for size says so");
-_Static_assert(PROTOCOL_FRAME_BYTES_MAX == 67108864, "the text for size says so");
-
-static const struct field stats_fields[] = {
-    {FIELD("run", ID), hex_read, STATS(run), 0, 0, false},
-    {FIELD("process", ID), hex_read, STATS(process), 0, 0, false},
-    {FIELD("connections", COUNT), whole_read, STATS(connections), 0, UINT64_MAX, false},
-    {FIELD("frames", COUNT), whole_read, STATS(frames), 0, UINT64_MAX, false},
-    {FIELD("bytes", COUNT), whole_read, STATS(bytes), 0, UINT64_MAX, false},
-    {FIELD("faults", COUNT), whole_read, STATS(faults), 0, UINT64_MAX, false},
-    {FIELD("cpu_ns", COUNT), whole_read, STATS(cpu_ns), 0, UINT64_MAX, false},
-};
-
-enum {
-    GO_FIELDS = sizeof go_fields / sizeof *go_fields,
-    STATS_FIELDS = sizeof stats_fields / sizeof *stats_fields,
-};
-
-static const struct field *field_find(const struct field *fields, unsigned count, const char *word)
+/* `text` without `start`; NULL: it begins otherwise. */
+static const char *skip(const char *text, const char *start)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (strncmp(word, fields[i].name, strlen(fields[i].name)) == 0)
-            return &fields[i];
-    return NULL;
-}
-
-/* The word "name=value" of `bytes`. */
-static int word_read(const struct field *field, const char *word, size_t bytes, void *into)
-{
-    char value[VALUE_BYTES_MAX];
-    size_t name_bytes = strlen(field->name);
-    assert(bytes >= name_bytes);
-    if (bytes - name_bytes >= sizeof value)
-        return -1;
-    memcpy(value, word + name_bytes, bytes - name_bytes);
-    value[bytes - name_bytes] = '\0';
-    return field->read(field, value, (char *)into + field->offset);
+    size_t bytes = strlen(start);
+    return strncmp(text, start, bytes) == 0 ? text + bytes : NULL;
 }
 
 /* Reads "name=value name=value ..." into the struct `into`. NULL, or what is wrong. */
@@ -278,15 +249,21 @@ static const char *fields_read(const struct field *fields, unsigned count, const
 {
     unsigned seen = 0;
     for (bool more = true; more;) {
-        size_t bytes = strcspn(text, " ");
-        const struct field *field = field_find(fields, count, text);
-        if (field == NULL)
+        unsigned i = 0;
+        while (i < count && skip(text, fields[i].name) == NULL)
+            i++;
+        if (i == count)
             return "a field has no known name, or there is a blank too many";
-        if (seen & 1u << (field - fields))
-            return field->twice;
-        seen |= 1u << (field - fields);
-        if (word_read(field, text, bytes, into) < 0)
-            return field->wrong;
+        if (seen & 1u << i)
+            return fields[i].twice;
+        seen |= 1u << i;
+        text = skip(text, fields[i].name);
+        size_t bytes = strcspn(text, " ");
+        char value[VALUE_BYTES_MAX];
+        snprintf(value, sizeof value, "%.*s", (int)bytes, text);
+        if (bytes >= sizeof value ||
+            !value_read(&fields[i], value, (char *)into + fields[i].offset))
+            return fields[i].wrong;
         more = text[bytes] != '\0';
         text += bytes + more;
     }
@@ -296,38 +273,27 @@ static const char *fields_read(const struct field *fields, unsigned count, const
     return NULL;
 }
 
-static int name_copy(char name[PROTOCOL_NAME_BYTES_MAX + 1], const char *text, size_t bytes)
+static bool name_copy(char name[PROTOCOL_NAME_BYTES_MAX + 1], const char *text, size_t bytes)
 {
     if (bytes > PROTOCOL_NAME_BYTES_MAX)
-        return -1;
+        return false;
     memcpy(name, text, bytes);
     name[bytes] = '\0';
-    return name_is_good(name) ? 0 : -1;
+    return name_is_good(name);
 }
 
 static const char *login_read(const char *text, struct protocol_request *request)
 {
     const char *blank = strchr(text, ' ');
-    if (blank == NULL || name_copy(request->user, text, (size_t)(blank - text)) < 0 ||
-        name_copy(request->password, blank + 1, strlen(blank + 1)) < 0)
+    if (blank == NULL || !name_copy(request->user, text, (size_t)(blank - text)) ||
+        !name_copy(request->password, blank + 1, strlen(blank + 1)))
         return "LOGIN wants a user and a password, each of 1 to 64 printable characters";
     return NULL;
 }
 
-static const char *skip(const char *text, const char *start)
+const char *protocol_read_request(const char *line, struct protocol_request *request)
 {
-    size_t bytes = strlen(start);
-    return strncmp(text, start, bytes) == 0 ? text + bytes : NULL;
-}
-
-static const char *go_read(const char *text, struct protocol_go *go)
-{
-    const char *wrong = fields_read(go_fields, GO_FIELDS, text, go);
-    return wrong == NULL && go->from >= go->frames ? "from is not below frames" : wrong;
-}
-
-static const char *request_read(const char *line, struct protocol_request *request)
-{
+    memset(request, 0, sizeof *request);
     const char *text = skip(line, greeting), *rest;
     if (text == NULL)
         return "a line begins with FANIN/1";
@@ -337,7 +303,9 @@ static const char *request_read(const char *line, struct protocol_request *reque
     }
     if ((rest = skip(text, "GO ")) != NULL) {
         request->kind = PROTOCOL_GO;
-        return go_read(rest, &request->go);
+        const char *wrong = fields_read(go_fields, GO_FIELDS, rest, &request->go);
+        return wrong == NULL && request->go.from >= request->go.frames ? "from is not below frames"
+                                                                       : wrong;
     }
     if ((rest = skip(text, "STATS ")) != NULL) {
         request->kind = PROTOCOL_STATS;
@@ -346,23 +314,9 @@ static const char *request_read(const char *line, struct protocol_request *reque
     return "only LOGIN, GO and STATS are known";
 }
 
-int protocol_read_request(const char *line, struct protocol_request *request, const char **why)
-{
-    memset(request, 0, sizeof *request);
-    const char *wrong = request_read(line, request);
-    if (wrong == NULL)
-        return 0;
-    *why = wrong;
-    return -1;
-}
-
-int protocol_read_stats(const char *line, struct protocol_stats *stats, const char **why)
+const char *protocol_read_stats(const char *line, struct protocol_stats *stats)
 {
     const char *rest = skip(line, "STATS ");
-    const char *wrong = rest == NULL ? "an answer to STATS begins with STATS"
-                                     : fields_read(stats_fields, STATS_FIELDS, rest, stats);
-    if (wrong == NULL)
-        return 0;
-    *why = wrong;
-    return -1;
+    return rest == NULL ? "an answer to STATS begins with STATS"
+                        : fields_read(stats_fields, STATS_FIELDS, rest, stats);
 }

@@ -224,8 +224,8 @@ static void serve_go(struct connection *connection, const struct protocol_reques
 static void request_serve(struct connection *connection, const char *line)
 {
     struct protocol_request request;
-    const char *why;
-    if (protocol_read_request(line, &request, &why) < 0)
+    const char *why = protocol_read_request(line, &request);
+    if (why != NULL)
         answer_no(connection, why);
     else if (request.kind == PROTOCOL_LOGIN)
         serve_login(connection, &request);

@@ -11,7 +11,6 @@ static const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
 static int ask(cp_handle handle, const struct request_set *requests, struct protocol_stats *stats)
 {
     char line[PROTOCOL_LINE_BYTES_MAX];
-    const char *why;
     if (request_log_in(requests, handle, timeout_ns) != NULL)
         return -EACCES;
     int bytes = protocol_write_stats_request(requests->run, line, sizeof line);
@@ -19,7 +18,7 @@ static int ask(cp_handle handle, const struct request_set *requests, struct prot
     int result = net_send_all(handle, line, (size_t)bytes, timeout_ns);
     if (result == 0)
         result = net_read_line(handle, line, sizeof line, timeout_ns);
-    if (result == 0 && (protocol_read_stats(line, stats, &why) != 0 || stats->run != requests->run))
+    if (result == 0 && (protocol_read_stats(line, stats) != NULL || stats->run != requests->run))
         result = -EINVAL;
     return result;
 }

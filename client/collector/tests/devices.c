@@ -117,8 +117,7 @@ static bool device_login(struct device_task *task, const struct protocol_request
 static bool device_answer(struct device_task *task, const char *line)
 {
     struct protocol_request request;
-    const char *why;
-    if (protocol_read_request(line, &request, &why) != 0)
+    if (protocol_read_request(line, &request) != NULL)
         return false;
     if (request.kind == PROTOCOL_LOGIN)
         return device_login(task, &request);
