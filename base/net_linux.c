@@ -20,11 +20,9 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/os.h"
-#include "base/os_parts.h"
 
 enum { EVENTS_MAX = 512 };
 
@@ -151,7 +149,7 @@ int64_t net_send(intptr_t handle, const void *data, size_t bytes)
 
 void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns)
 {
-    struct timespec limit = timespec_of(timeout_ns);
+    struct timespec limit = os_timespec(timeout_ns);
     struct pollfd polled = {.fd = (int)handle};
     if (signs & NET_READABLE)
         polled.events |= POLLIN;
@@ -240,7 +238,7 @@ static unsigned signs_of(uint32_t events)
 
 int net_watch_wait(struct net_watch *watch, struct net_event *events, int max, uint64_t timeout_ns)
 {
-    struct timespec timeout = timespec_of(timeout_ns);
+    struct timespec timeout = os_timespec(timeout_ns);
     int count = max < EVENTS_MAX ? max : EVENTS_MAX;
     count = epoll_pwait2(watch->epoll, watch->events, count, &timeout, NULL);
     for (int i = 0; i < count; i++)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* ---- clock --------------------------------------------------------------------------------- */
 
@@ -28,6 +29,18 @@ uint64_t os_wall_ns(void);
 
 /* os_identity: a number that no other call, here or on another machine, is likely to give. */
 uint64_t os_identity(void);
+
+/* os_timespec, os_timespec_ns: a time in the C library's form, and back. */
+static inline struct timespec os_timespec(uint64_t time_ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(time_ns / OS_NS_PER_S),
+                             .tv_nsec = (long)(time_ns % OS_NS_PER_S)};
+}
+
+static inline uint64_t os_timespec_ns(struct timespec time)
+{
+    return (uint64_t)time.tv_sec * OS_NS_PER_S + (uint64_t)time.tv_nsec;
+}
 
 /* os_sleep_ns: blocks the calling thread for at least that long. */
 void os_sleep_ns(uint64_t duration_ns);

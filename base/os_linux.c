@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/os_parts.h"
@@ -28,7 +27,7 @@ static uint64_t clock_read_ns(clockid_t clock)
     int failed = clock_gettime(clock, &time);
     assert(failed == 0);
     (void)failed;
-    return (uint64_t)time.tv_sec * OS_NS_PER_S + (uint64_t)time.tv_nsec;
+    return os_timespec_ns(time);
 }
 
 uint64_t os_now_ns(void)
@@ -41,18 +40,12 @@ uint64_t os_wall_ns(void)
     return clock_read_ns(CLOCK_REALTIME);
 }
 
-struct timespec timespec_of(uint64_t time_ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(time_ns / OS_NS_PER_S),
-                             .tv_nsec = (long)(time_ns % OS_NS_PER_S)};
-}
-
 void os_sleep_ns(uint64_t duration_ns)
 {
     uint64_t now_ns = os_now_ns();
     /* A moment so far away that the sum does not fit is as good as the kernel's last one. */
     struct timespec deadline =
-        timespec_of(duration_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + duration_ns);
+        os_timespec(duration_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + duration_ns);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) == EINTR)
         continue;
 }
@@ -127,7 +120,7 @@ static long futex_call(_Atomic uint32_t *word, int operation, uint32_t value,
 
 bool word_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
 {
-    struct timespec deadline = timespec_of(deadline_ns);
+    struct timespec deadline = os_timespec(deadline_ns);
     long failed =
         futex_call(word, FUTEX_WAIT_BITSET, value, deadline_ns == UINT64_MAX ? NULL : &deadline);
     return !failed || errno != ETIMEDOUT;
@@ -198,7 +191,7 @@ uint64_t os_process_cpu_ns(const struct os_process *process)
     if (process->handle <= 0 || clock_getcpuclockid((pid_t)process->handle, &clock) != 0 ||
         clock_gettime(clock, &time) != 0)
         return 0;
-    return (uint64_t)time.tv_sec * OS_NS_PER_S + (uint64_t)time.tv_nsec;
+    return os_timespec_ns(time);
 }
 
 /* The kernel's table of descriptors grows by doubling, and once there are several threads each step

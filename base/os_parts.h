@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 enum { ROLE_BYTES = 16, OS_PATH_BYTES_MAX = 4096 };
 
@@ -23,9 +22,6 @@ uint64_t deadline_after(uint64_t duration_ns); /* by os_now_ns; UINT64_MAX: neve
 
 int directory_make_one(const char *path); /* 0 also when it is there already */
 char *path_separator(char *path);         /* the first in the path; NULL: there is none */
-
-/* timespec_of, on Linux: the kernel's form of a time. */
-struct timespec timespec_of(uint64_t time_ns);
 
 /* number_in, on Linux: what fscanf's `format` reads from the file; UINT64_MAX: nothing. */
 uint64_t number_in(const char *path, const char *format);

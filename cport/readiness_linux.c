@@ -83,8 +83,7 @@ void readiness_wake_poller(struct cport *port, uint64_t when_ns)
         (void)written;
         return;
     }
-    struct itimerspec at = {.it_value = {.tv_sec = (time_t)(when_ns / OS_NS_PER_S),
-                                         .tv_nsec = (long)(when_ns % OS_NS_PER_S)}};
+    struct itimerspec at = {.it_value = os_timespec(when_ns)};
     int code = timerfd_settime(state->alarm, TFD_TIMER_ABSTIME, &at, NULL);
     assert(code == 0);
     (void)code;

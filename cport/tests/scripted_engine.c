@@ -212,8 +212,7 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
     pthread_mutex_lock(&state->lock);
     while (!state->woken) {
         uint64_t at_ns = state->alarm_ns && state->alarm_ns < until_ns ? state->alarm_ns : until_ns;
-        struct timespec at = {.tv_sec = (time_t)(at_ns / OS_NS_PER_S),
-                              .tv_nsec = (long)(at_ns % OS_NS_PER_S)};
+        struct timespec at = os_timespec(at_ns);
         if (at_ns == CP_FOREVER)
             pthread_cond_wait(&state->changed, &state->lock);
         else if (pthread_cond_timedwait(&state->changed, &state->lock, &at) != 0)

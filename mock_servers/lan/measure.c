@@ -34,8 +34,7 @@ static void poll_until(uint64_t deadline_ns, struct pollfd *polled, nfds_t count
 {
     uint64_t now_ns = os_now_ns();
     uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-    struct timespec timeout = {.tv_sec = (time_t)(left_ns / OS_NS_PER_S),
-                               .tv_nsec = (long)(left_ns % OS_NS_PER_S)};
+    struct timespec timeout = os_timespec(left_ns);
 
     ppoll(polled, count, &timeout, NULL);
 }

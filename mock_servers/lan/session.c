@@ -72,8 +72,7 @@ void session_prepare(void)
 static int signal_wait(uint64_t timeout_ns, siginfo_t *info)
 {
     sigset_t set;
-    struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / OS_NS_PER_S),
-                               .tv_nsec = (long)(timeout_ns % OS_NS_PER_S)};
+    struct timespec timeout = os_timespec(timeout_ns);
 
     waited_signals(&set);
     int number = sigtimedwait(&set, info, &timeout);

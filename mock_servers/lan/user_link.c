@@ -208,8 +208,7 @@ static uint64_t sleep_until(struct user_link *link, uint64_t until_ns)
         {.fd = link->stop, .events = POLLIN}};
     uint64_t now_ns = os_now_ns(), timer_ns = until_ns - (uint64_t)link->late_ns;
     uint64_t left_ns = timer_ns > now_ns ? timer_ns - now_ns : 0;
-    struct timespec timeout = {.tv_sec = (time_t)(left_ns / OS_NS_PER_S),
-                               .tv_nsec = (long)(left_ns % OS_NS_PER_S)};
+    struct timespec timeout = os_timespec(left_ns);
 
     if (left_ns == 0)
         return until_ns;
@@ -332,7 +331,7 @@ void user_link_read(struct user_link *link, struct link_figures *figures)
             counts->fates[fate] = direction->fates[fate];
     }
     if (link->running && clock_gettime(link->clock, &cpu) == 0)
-        figures->cpu_ns = (uint64_t)cpu.tv_sec * OS_NS_PER_S + (uint64_t)cpu.tv_nsec;
+        figures->cpu_ns = os_timespec_ns(cpu);
 }
 
 void user_link_close(struct user_link *link)
