@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/json_read.h"
+#include "base/os.h"
+#include "base/progress.h"
 #include "scenarios/sweep/search_space.h"
 
 /* Candidates that the next axis starts from: the second best now may be the best with another
@@ -30,7 +32,6 @@ struct advice {
     struct search_space space;
     struct plan *plan;            /* rows of the advice alone */
     struct comparison comparison; /* rows as far as they are there; first_row: of the axis */
-    double left_s, row_s;         /* of the budget; that a row takes */
     unsigned blocks;              /* of the finals, at least where there is time */
     uint64_t seed;                /* of the order within a round */
 
@@ -40,16 +41,15 @@ struct advice {
     unsigned *field, field_count; /* candidates in the race, or finalists */
     unsigned best[BEST_MAX], best_count;
     unsigned block;
-    bool replays;       /* rows of an earlier session, whose budget is not known */
-    double total_s;     /* the budget */
-    const char *reason; /* why there is nothing to recommend, as far as the search knows */
+    bool replays;           /* rows of an earlier session, whose budget is not known */
+    double total_s, left_s; /* of the budget; total NAN: not known yet */
+    const char *reason;     /* why there is nothing to recommend, as far as the search knows */
 };
 
 int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uint64_t seed,
                 struct advice **advice, struct error *error)
 {
     const struct cell *first = cells->items[0];
-    struct advice *fresh = arena_take(arena, sizeof *fresh);
 
     *advice = NULL;
     for (unsigned i = 0; i < cells->count; i++) {
@@ -59,10 +59,12 @@ int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uin
     }
     if (first->advise == NULL)
         return 0;
+
+    struct advice *fresh = arena_take(arena, sizeof *fresh);
     *fresh = (struct advice){
         .arena = arena,
         .plan = plan,
-        .comparison = {.criterion = criterion_find(first->advise, search_is_rated(first)),
+        .comparison = {.criterion = criterion_find(first->advise, search_rate(first) > 0),
                        .margin = first->margin,
                        .cells = cells,
                        .plan = plan},
@@ -82,29 +84,39 @@ int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uin
 
 /* ---- time ---- */
 
-static double finals_s(const struct advice *advice)
+/* What a row takes: the mean so far, else what the scenario expects. */
+static double row_s(const struct advice *advice)
 {
-    double asked_s = (double)advice->blocks * FINALISTS_MAX * advice->row_s;
+    const struct cells *cells = advice->comparison.cells;
+    struct pace all = {0};
 
-    return fmin(asked_s, FINALS_SHARE * advice->total_s);
+    for (unsigned i = 0; i < cells->count; i++) {
+        all.sum_s += cells->items[i]->pace.sum_s;
+        all.count += cells->items[i]->pace.count;
+    }
+    if (all.count == 0)
+        return cells->items[0]->row_seconds + (double)cells->items[0]->pause_ms / 1000;
+    return all.sum_s / all.count;
 }
 
-static double least_s(const struct advice *advice, double row_s)
+static double least_s(const struct advice *advice)
 {
-    return (advice->space.axes[0]->value_count + FINALISTS_MAX) * row_s;
+    return (advice->space.axes[0]->value_count + FINALISTS_MAX) * row_s(advice);
 }
 
 static bool has_time(const struct advice *advice)
 {
     if (advice->rounds_judged == 0)
-        return advice->left_s >= least_s(advice, advice->row_s);
-    return advice->left_s >= advice->field_count * advice->row_s + finals_s(advice);
+        return advice->left_s >= least_s(advice);
+
+    double finals_s = advice->blocks * FINALISTS_MAX * row_s(advice);
+    return advice->left_s >=
+           advice->field_count * row_s(advice) + fmin(finals_s, FINALS_SHARE * advice->total_s);
 }
 
-int advice_check_budget(const struct advice *advice, double budget_s, double row_s,
-                        struct error *error)
+int advice_check_budget(const struct advice *advice, double budget_s, struct error *error)
 {
-    double least = least_s(advice, row_s);
+    double least = least_s(advice);
 
     if (budget_s >= least)
         return 0;
@@ -117,6 +129,7 @@ int advice_check_budget(const struct advice *advice, double budget_s, double row
 
 /* ---- the search ---- */
 
+/* How many of a round's candidates stay in the race. */
 static unsigned keep_of(unsigned count)
 {
     unsigned half = (count + 1) / 2;
@@ -128,6 +141,7 @@ static unsigned keep_of(unsigned count)
 static void judge_round(struct advice *advice)
 {
     const char *reason;
+    unsigned keep = keep_of(advice->field_count);
     unsigned sound = ranking_make(advice->arena, &advice->comparison, advice->field,
                                   advice->field_count, &reason);
 
@@ -138,10 +152,8 @@ static void judge_round(struct advice *advice)
                                     reason == NULL ? "no row" : reason);
         return;
     }
-    if (keep_of(advice->field_count) < sound)
-        sound = keep_of(advice->field_count);
-    advice->field_count = sound;
-    advice->best_count = sound < BEST_MAX ? sound : BEST_MAX;
+    advice->field_count = sound < keep ? sound : keep;
+    advice->best_count = advice->field_count < BEST_MAX ? advice->field_count : BEST_MAX;
     memcpy(advice->best, advice->field, advice->best_count * sizeof *advice->best);
     if (advice->field_count <= BEST_MAX) {
         advice->axis++;
@@ -161,13 +173,15 @@ static void put_in_field(struct advice *advice, unsigned cell)
 
 static void begin_axis(struct advice *advice)
 {
-    unsigned values = advice->space.axes[advice->axis]->value_count;
+    const struct setting *axis = advice->space.axes[advice->axis];
 
-    advice->field = arena_take(advice->arena, advice->best_count * values * sizeof(unsigned));
+    advice->field =
+        arena_take(advice->arena, advice->best_count * axis->value_count * sizeof(unsigned));
     advice->field_count = 0;
     for (unsigned i = 0; i < advice->best_count; i++) {
-        for (unsigned value = 0; value < values; value++)
-            put_in_field(advice, search_vary(&advice->space, advice->best[i], advice->axis, value));
+        for (unsigned value = 0; value < axis->value_count; value++)
+            put_in_field(advice,
+                         search_point(&advice->space, advice->best[i], LABEL_SEARCH, axis, value));
     }
     advice->comparison.first_row = advice->plan->count;
 }
@@ -178,8 +192,8 @@ static void begin_finals(struct advice *advice)
     advice->field = arena_take(advice->arena, FINALISTS_MAX * sizeof(unsigned));
     advice->field_count = 0;
     for (unsigned i = 0; i < advice->best_count; i++)
-        advice->field[advice->field_count++] = search_final(&advice->space, advice->best[i]);
-    advice->field[advice->field_count++] = search_defaults(&advice->space);
+        put_in_field(advice, search_point(&advice->space, advice->best[i], LABEL_FINAL, NULL, 0));
+    put_in_field(advice, search_point(&advice->space, 0, LABEL_DEFAULTS, NULL, 0));
 }
 
 static unsigned rows_of_cell(const struct plan *plan, unsigned cell)
@@ -214,43 +228,41 @@ static bool has_more_than_needed(const struct advice *advice)
 /* Leaves SEARCHING when there is nothing more to search, or no time. */
 static void search_on(struct advice *advice)
 {
+    unsigned axes = advice->space.axis_count;
+
     if (advice->round > 0)
         judge_round(advice);
     if (advice->stage == ENDED)
         return;
-    if (advice->axis == advice->space.axis_count && has_more_than_needed(advice) &&
-        advice->pass + 1 < PASSES_MAX) {
+    if (advice->axis == axes && has_more_than_needed(advice) && advice->pass + 1 < PASSES_MAX) {
         advice->pass++;
         advice->axis = 0;
     }
-    if (advice->axis == advice->space.axis_count) {
-        begin_finals(advice);
-        return;
+    if (advice->axis < axes) {
+        if (advice->round == 0)
+            begin_axis(advice);
+        if (has_time(advice))
+            return;
     }
-    if (advice->round == 0)
-        begin_axis(advice);
-    if (has_time(advice))
-        return;
     if (advice->rounds_judged != 0) {
         begin_finals(advice);
-        return;
+    } else {
+        advice->stage = ENDED;
+        advice->reason = "the budget was used up before the first round";
     }
-    advice->stage = ENDED;
-    advice->reason = "the budget was used up before the first round";
 }
 
 static bool finals_are_over(const struct advice *advice)
 {
     unsigned most = has_more_than_needed(advice) ? FINALS_MAX * advice->blocks : advice->blocks;
 
-    return advice->block >= most || advice->left_s < advice->field_count * advice->row_s;
+    return advice->block >= most || advice->left_s < advice->field_count * row_s(advice);
 }
 
-bool advice_extend(struct advice *advice, const struct rows *rows, double left_s, double row_s)
+bool advice_extend(struct advice *advice, const struct rows *rows, double left_s)
 {
     advice->comparison.rows = rows;
     advice->left_s = left_s;
-    advice->row_s = row_s;
     if (isnan(advice->total_s))
         advice->total_s = left_s;
     if (advice->stage == SEARCHING)
@@ -286,7 +298,7 @@ void advice_resume(struct advice *advice, const struct rows *rows)
             if (advice->stage == SEARCHING)
                 begin_finals(advice);
         }
-        more = advice_extend(advice, &seen, INFINITY, 0);
+        more = advice_extend(advice, &seen, INFINITY);
     }
     advice->replays = false;
     advice->total_s = NAN;
@@ -294,7 +306,8 @@ void advice_resume(struct advice *advice, const struct rows *rows)
 
 /* ---- what is said about it ---- */
 
-unsigned advice_rows_max(const struct advice *advice)
+/* How many rows there will be at most. */
+static unsigned rows_max(const struct advice *advice)
 {
     unsigned rows = advice->blocks * FINALISTS_MAX, best = 1;
 
@@ -310,9 +323,25 @@ unsigned advice_rows_max(const struct advice *advice)
     return rows;
 }
 
-void advice_announce(const struct advice *advice, FILE *out)
+double advice_left_s(const struct advice *advice, unsigned order, double left_s)
 {
-    double points = 1;
+    unsigned most = rows_max(advice);
+
+    if (isfinite(left_s))
+        return fmax(left_s - row_s(advice), 0);
+    return most > order ? (most - order) * row_s(advice) : 0;
+}
+
+unsigned advice_rows(const struct advice *advice, unsigned order, double left_s)
+{
+    return order + (unsigned)(left_s / row_s(advice));
+}
+
+void advice_announce(const struct advice *advice, double budget_s, const char *directory, FILE *out)
+{
+    unsigned most = rows_max(advice);
+    double points = 1, longest_s = fmin(most * row_s(advice), budget_s);
+    char duration[32];
 
     for (unsigned i = 0; i < advice->space.axis_count; i++) {
         const struct setting *axis = advice->space.axes[i];
@@ -323,32 +352,29 @@ void advice_announce(const struct advice *advice, FILE *out)
         fputc('\n', out);
         points *= axis->value_count;
     }
-    fprintf(out, "%.0f candidates; at most %u rows find the best %d, then %u rows of each\n",
-            points, advice_rows_max(advice) - advice->blocks * FINALISTS_MAX, BEST_MAX,
-            advice->blocks);
+    fprintf(out,
+            "%.0f candidates; at most %u rows find the best %d, then %u rows of each\n"
+            "about %s%s; order seed %llu; rows to %s\n",
+            points, most - advice->blocks * FINALISTS_MAX, BEST_MAX, advice->blocks,
+            progress_duration((uint64_t)(longest_s * OS_NS_PER_S), duration),
+            isfinite(budget_s) ? ", as the budget has it" : "", (unsigned long long)advice->seed,
+            directory);
 }
 
 /* ---- the end ---- */
 
-/* The axes that there was no time for; "" for none. */
-static const char *untried(const struct advice *advice)
-{
-    const char *names = "";
-
-    for (unsigned i = advice->pass > 0 ? advice->space.axis_count
-                                       : advice->axis + (advice->round > 0);
-         i < advice->space.axis_count; i++)
-        names = arena_text(advice->arena, "%s%s%s", names, *names == '\0' ? "" : ", ",
-                           advice->space.axes[i]->key);
-    return names;
-}
-
 int advice_conclude(struct advice *advice, const struct rows *rows, const char *directory,
                     bool quiet, struct error *error)
 {
+    unsigned tried = advice->axis + (advice->round > 0);
+    const char *untried = "";
+
     if (advice->reason != NULL)
         return error_set(error, NULL, "nothing to recommend: %s", advice->reason);
+    for (unsigned i = tried; i < advice->space.axis_count && advice->pass == 0; i++)
+        untried = arena_text(advice->arena, "%s%s%s", untried, *untried == '\0' ? "" : ", ",
+                             advice->space.axes[i]->key);
     advice->comparison.rows = rows;
-    return advice_judge(advice->arena, &advice->comparison, untried(advice), directory, quiet,
-                        error);
+    advice->comparison.first_row = 0;
+    return advice_judge(advice->arena, &advice->comparison, untried, directory, quiet, error);
 }

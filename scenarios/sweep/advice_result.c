@@ -25,9 +25,8 @@ struct finalist {
     const struct cell *cell;
     const char *options; /* "--scheme=slices --workers=4": those that differ from the defaults */
     unsigned option_count;
-    const char **lines; /* its rows by block */
-    unsigned blocks, bad;
-    const char *failure; /* of the first row that is not a result; NULL: all are */
+    struct cell_rows rows; /* by block */
+    double cost;           /* by the figure that was sorted by last */
 };
 
 struct judge {
@@ -48,85 +47,67 @@ struct judge {
 
 /* ---- finalists ---- */
 
-/* Options of the client whose effect a row states: `engine = auto` may be the default's engine. */
-static const char *row_key(const char *option)
+/* Whether two rows state the same effect of a client's option: `engine = auto` may be the default's
+ * engine. */
+static bool rows_agree(struct arena *arena, const char *option, const char *one, const char *other)
 {
     static const char *const keys[][2] = {{"block", "block_bytes"},
                                           {"blocks", "blocks_per_receive"},
                                           {"pool-cap", "pool_cap_bytes"},
                                           {"pool-batch", "pool_batch"}};
+    const char *key = option;
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (strcmp(keys[i][0], option) == 0)
-            return keys[i][1];
+            key = keys[i][1];
     }
-    return option;
-}
-
-static bool is_default(struct arena *arena, const char *option, const char *line,
-                       const char *default_line)
-{
-    const char *value = json_find_copy(arena, line, row_key(option));
-    const char *other = json_find_copy(arena, default_line, row_key(option));
-
-    return value != NULL && other != NULL && strcmp(value, other) == 0;
+    one = json_find_copy(arena, one, key);
+    other = json_find_copy(arena, other, key);
+    return one != NULL && other != NULL && strcmp(one, other) == 0;
 }
 
 static void read_options(struct arena *arena, struct finalist *finalist,
                          const struct finalist *defaults)
 {
-    const char *text = "";
+    bool sound = finalist->rows.failure == NULL && defaults->rows.failure == NULL;
 
     for (unsigned i = 0; i < finalist->cell->pair_count; i++) {
         const struct pair *pair = &finalist->cell->pairs[i];
 
         if (cell_find(defaults->cell, pair->key) != NULL ||
-            (finalist->failure == NULL && defaults->failure == NULL &&
-             is_default(arena, pair->key, finalist->lines[0], defaults->lines[0])))
+            (sound &&
+             rows_agree(arena, pair->key, finalist->rows.lines[0], defaults->rows.lines[0])))
             continue;
-        text = text_join(arena, text, arena_text(arena, "--%s", pair->key), pair->value);
+        finalist->options =
+            text_join(arena, finalist->options, arena_text(arena, "--%s", pair->key), pair->value);
         finalist->option_count++;
     }
-    finalist->options = text;
 }
 
-/* The rows of a cell; without lines where it has none. */
-static struct finalist read_finalist(const struct judge *judge, unsigned cell)
-{
-    const struct comparison *comparison = judge->comparison;
-    struct finalist finalist = {.cell = comparison->cells->items[cell], .options = ""};
-
-    for (unsigned i = 0; i < comparison->rows->count; i++) {
-        const char *line = comparison->rows->lines[i], *failure;
-
-        if (comparison->plan->rows[i].cell_index != cell)
-            continue;
-        finalist.lines = arena_grow(judge->arena, finalist.lines, finalist.blocks, sizeof(char *));
-        finalist.lines[finalist.blocks++] = line;
-        failure = row_failure(judge->arena, line, judge->figures[0]);
-        finalist.bad += failure != NULL;
-        finalist.failure = finalist.failure == NULL ? failure : finalist.failure;
-    }
-    return finalist;
-}
-
-static int read_finalists(struct judge *judge, struct error *error)
+static void find_finalists(struct judge *judge)
 {
     const struct cells *cells = judge->comparison->cells;
 
     for (unsigned i = 0; i < cells->count && judge->count < FINALISTS_MAX; i++) {
-        struct finalist finalist = read_finalist(judge, i);
+        const struct cell *cell = cells->items[i];
+        struct cell_rows rows = cell_rows_read(judge->arena, judge->comparison, i);
 
-        if (finalist.failure != NULL)
+        if (rows.failure != NULL)
             judge->failures =
                 arena_text(judge->arena, "%sNo result: %s: %u of %u rows: %s\n", judge->failures,
-                           finalist.cell->name, finalist.bad, finalist.blocks, finalist.failure);
-        if (finalist.blocks == 0 || strcmp(finalist.cell->label, LABEL_SEARCH) == 0)
+                           cell->name, rows.bad, rows.count, rows.failure);
+        if (rows.count == 0 || strcmp(cell->label, LABEL_SEARCH) == 0)
             continue;
-        if (strcmp(finalist.cell->label, LABEL_DEFAULTS) == 0)
+        if (strcmp(cell->label, LABEL_DEFAULTS) == 0)
             judge->defaults = &judge->finalists[judge->count];
-        judge->finalists[judge->count++] = finalist;
+        judge->finalists[judge->count++] =
+            (struct finalist){.cell = cell, .options = "", .rows = rows};
     }
+}
+
+static int read_finalists(struct judge *judge, struct error *error)
+{
+    find_finalists(judge);
     if (judge->count == 0)
         return error_set(error, NULL, "nothing to recommend: no finals were run");
     for (unsigned i = 0; i < judge->count; i++) {
@@ -135,18 +116,18 @@ static int read_finalists(struct judge *judge, struct error *error)
 
         if (compared)
             read_options(judge->arena, finalist, judge->defaults);
-        if (finalist->failure != NULL)
+        if (finalist->rows.failure != NULL)
             continue;
         if (compared && finalist->option_count == 0)
             judge->repeated = finalist;
         else
             judge->ranked[judge->ranked_count++] = finalist;
     }
-    if (judge->defaults != NULL && judge->defaults->failure != NULL)
+    if (judge->defaults != NULL && judge->defaults->rows.failure != NULL)
         judge->defaults = NULL;
     if (judge->ranked_count == 0)
         return error_set(error, NULL, "nothing to recommend: every finalist failed: %s",
-                         judge->finalists[0].failure);
+                         judge->finalists[0].rows.failure);
     return 0;
 }
 
@@ -163,15 +144,21 @@ static struct interval interval_of_figure(const struct judge *judge, const struc
 {
     struct samples samples = {0};
 
-    for (unsigned i = 0; i < one->blocks && (other == NULL || i < other->blocks); i++) {
-        double value = figure_value(one->lines[i], figure);
+    for (unsigned i = 0; i < one->rows.count && (other == NULL || i < other->rows.count); i++) {
+        double value = figure_value(one->rows.lines[i], figure);
 
         if (other != NULL)
-            value /= figure_value(other->lines[i], figure);
+            value /= figure_value(other->rows.lines[i], figure);
         if (!isnan(value))
             samples_add(judge->arena, &samples, value);
     }
     return interval_of(&samples);
+}
+
+static double median_of(const struct judge *judge, const struct finalist *finalist,
+                        const struct figure *figure)
+{
+    return interval_of_figure(judge, finalist, NULL, figure).median;
 }
 
 struct contrast {
@@ -206,21 +193,16 @@ static struct contrast contrast_of(const struct judge *judge, const struct final
 
 /* ---- choosing ---- */
 
-static void sort_by(struct judge *judge, struct finalist **finalists, unsigned count,
+static void sort_by(const struct judge *judge, struct finalist **finalists, unsigned count,
                     const struct figure *figure)
 {
-    double costs[FINALISTS_MAX];
-
     for (unsigned i = 0; i < count; i++) {
         struct finalist *finalist = finalists[i];
-        double cost = figure_cost(interval_of_figure(judge, finalist, NULL, figure).median, figure);
         unsigned at = i;
 
-        for (; at > 0 && costs[at - 1] > cost; at--) {
-            costs[at] = costs[at - 1];
+        finalist->cost = figure_cost(median_of(judge, finalist, figure), figure);
+        for (; at > 0 && finalists[at - 1]->cost > finalist->cost; at--)
             finalists[at] = finalists[at - 1];
-        }
-        costs[at] = cost;
         finalists[at] = finalist;
     }
 }
@@ -304,8 +286,8 @@ static void print_table(const struct judge *judge)
 
         printf("%-6s", finalist->name);
         for (unsigned k = 0; judge->figures[k] != NULL; k++)
-            printf("  %14.4g", interval_of_figure(judge, finalist, NULL, judge->figures[k]).median);
-        printf("  %6u  %s\n", finalist->blocks, options_text(finalist));
+            printf("  %14.4g", median_of(judge, finalist, judge->figures[k]));
+        printf("  %6u  %s\n", finalist->rows.count, options_text(finalist));
     }
 }
 
@@ -325,8 +307,8 @@ static void print_doubts(const struct judge *judge)
 {
     static const struct figure rate = {.key = "rate"}, kept = {.key = "frames_per_s"};
     const struct figure *first = judge->figures[0];
-    double asked = figure_value(judge->chosen->lines[0], &rate);
-    double got = interval_of_figure(judge, judge->chosen, NULL, &kept).median;
+    double asked = figure_value(judge->chosen->rows.lines[0], &rate);
+    double got = median_of(judge, judge->chosen, &kept);
 
     if (judge->defaults == NULL) {
         puts("The client's defaults failed, so there is no comparison with them.");

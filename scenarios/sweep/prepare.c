@@ -204,8 +204,13 @@ static int plan(struct sweep *sweep)
     if (advice_open(sweep->arena, &sweep->cells, &sweep->plan, sweep->record.seed, &sweep->advice,
                     &sweep->error) != 0)
         return -1;
-    if (sweep->advice != NULL)
-        return sweep_advice_plan(sweep);
+    if (sweep->advice != NULL) {
+        sweep->due_ns = UINT64_MAX; /* the search itself keeps to the budget */
+        sweep->record.budget.stopped = "";
+        return sweep->request->resume != NULL
+                   ? 0
+                   : advice_check_budget(sweep->advice, sweep_budget_s(sweep), &sweep->error);
+    }
     plan_budget(sweep);
     if (!plan_make(sweep->arena, &sweep->cells, sweep->record.seed, &sweep->plan))
         return error_set(&sweep->error, NULL, "more than %d rows; fewer cells or repeats",
@@ -235,11 +240,14 @@ double sweep_row_s(const struct sweep *sweep, unsigned cell_index)
                             : pace->sum_s / pace->count;
 }
 
+double sweep_budget_s(const struct sweep *sweep)
+{
+    return sweep->further_ns == 0 ? INFINITY : (double)sweep->further_ns / OS_NS_PER_S;
+}
+
 double sweep_left_s(const struct sweep *sweep)
 {
-    double spent_s = (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
-
-    return sweep->further_ns == 0 ? INFINITY : (double)sweep->further_ns / OS_NS_PER_S - spent_s;
+    return sweep_budget_s(sweep) - (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
 }
 
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row)

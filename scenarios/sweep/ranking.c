@@ -58,12 +58,14 @@ double figure_cost(double value, const struct figure *figure)
     return figure->more_is_better ? 1 / value : value;
 }
 
-const char *row_failure(struct arena *arena, const char *line, const struct figure *figure)
+/* Why a row is not a result; NULL if it is one that has the figure. */
+static const char *row_failure(struct arena *arena, const char *line, const struct figure *figure)
 {
-    const char *status = json_find_text(arena, line, "status"), *reason;
+    const char *status = json_find_text(arena, line, "status");
 
     if (status == NULL || strcmp(status, "ok") != 0) {
-        reason = json_find_text(arena, line, "reason");
+        const char *reason = json_find_text(arena, line, "reason");
+
         return arena_text(arena, "%s: %s", status == NULL ? "no status" : status,
                           reason == NULL || *reason == '\0' ? "no reason given" : reason);
     }
@@ -72,44 +74,59 @@ const char *row_failure(struct arena *arena, const char *line, const struct figu
     return NULL;
 }
 
-/* Costs of a cell; INFINITY: one of its rows is not a result. */
+struct cell_rows cell_rows_read(struct arena *arena, const struct comparison *comparison,
+                                unsigned cell)
+{
+    struct cell_rows rows = {0};
+
+    for (unsigned i = comparison->first_row; i < comparison->rows->count; i++) {
+        const char *line = comparison->rows->lines[i];
+
+        if (comparison->plan->rows[i].cell_index != cell)
+            continue;
+        rows.lines = arena_grow(arena, rows.lines, rows.count, sizeof(char *));
+        rows.lines[rows.count++] = line;
+
+        const char *failure = row_failure(arena, line, comparison->criterion->figures[0]);
+        rows.bad += failure != NULL;
+        rows.failure = rows.failure == NULL ? failure : rows.failure;
+    }
+    return rows;
+}
+
+/* ---- the order ---- */
+
+/* Median costs of a cell; INFINITY: one of its rows is not a result, or it has none. */
 struct score {
     unsigned cell;
-    double first, second;
+    double costs[2]; /* by the first and the second figure */
 };
 
 static struct score score_of(struct arena *arena, const struct comparison *comparison,
                              unsigned cell, const char **reason)
 {
-    const struct figure *const *figures = comparison->criterion->figures;
-    struct samples first = {0}, second = {0};
+    struct cell_rows rows = cell_rows_read(arena, comparison, cell);
+    struct score score = {cell, {INFINITY, INFINITY}};
 
-    for (unsigned i = comparison->first_row; i < comparison->rows->count; i++) {
-        const char *line = comparison->rows->lines[i], *why;
+    if (*reason == NULL)
+        *reason = rows.failure;
+    for (unsigned i = 0; i < 2 && rows.failure == NULL && rows.count != 0; i++) {
+        const struct figure *figure = comparison->criterion->figures[i];
+        struct samples costs = {0};
 
-        if (comparison->plan->rows[i].cell_index != cell)
-            continue;
-        why = row_failure(arena, line, figures[0]);
-        if (why != NULL) {
-            *reason = *reason == NULL ? why : *reason;
-            return (struct score){cell, INFINITY, INFINITY};
-        }
-        samples_add(arena, &first, figure_cost(figure_value(line, figures[0]), figures[0]));
-        samples_add(arena, &second, figure_cost(figure_value(line, figures[1]), figures[1]));
+        for (unsigned k = 0; k < rows.count; k++)
+            samples_add(arena, &costs, figure_cost(figure_value(rows.lines[k], figure), figure));
+        score.costs[i] = interval_of(&costs).median;
     }
-    if (first.count == 0)
-        return (struct score){cell, INFINITY, INFINITY};
-    return (struct score){cell, interval_of(&first).median, interval_of(&second).median};
+    return score;
 }
-
-/* ---- the order ---- */
 
 static int by_first(const void *a, const void *b)
 {
     const struct score *left = a, *right = b;
 
-    if (left->first != right->first)
-        return left->first < right->first ? -1 : 1;
+    if (left->costs[0] != right->costs[0])
+        return left->costs[0] < right->costs[0] ? -1 : 1;
     return (left->cell > right->cell) - (left->cell < right->cell);
 }
 
@@ -117,37 +134,33 @@ static int by_second(const void *a, const void *b)
 {
     const struct score *left = a, *right = b;
 
-    if (left->second != right->second)
-        return left->second < right->second ? -1 : 1;
+    if (left->costs[1] != right->costs[1])
+        return left->costs[1] < right->costs[1] ? -1 : 1;
     return by_first(a, b);
-}
-
-/* "Equal within the margin" is not transitive. So the best and all that equal it are sorted by the
- * second figure, then the best of the rest and all that equal that one, and so on. */
-static void put_in_order(struct score *scores, unsigned count, double margin)
-{
-    qsort(scores, count, sizeof *scores, by_first);
-    for (unsigned begin = 0, end; begin < count; begin = end) {
-        for (end = begin + 1;
-             end < count && scores[end].first <= scores[begin].first * (1 + margin); end++)
-            ;
-        qsort(scores + begin, end - begin, sizeof *scores, by_second);
-    }
 }
 
 unsigned ranking_make(struct arena *arena, const struct comparison *comparison, unsigned *field,
                       unsigned count, const char **reason)
 {
     struct score *scores = arena_take(arena, count * sizeof *scores + 1);
+    double margin = fmax(comparison->margin, comparison->criterion->chance);
     unsigned sound = 0;
 
     *reason = NULL;
     for (unsigned i = 0; i < count; i++)
         scores[i] = score_of(arena, comparison, field[i], reason);
     qsort(scores, count, sizeof *scores, by_first);
-    while (sound < count && !isinf(scores[sound].first))
+    while (sound < count && !isinf(scores[sound].costs[0]))
         sound++;
-    put_in_order(scores, sound, fmax(comparison->margin, comparison->criterion->chance));
+    /* "Equal within the margin" is not transitive. So the best and all that equal it are sorted by
+     * the second figure, then the best of the rest and all that equal that one, and so on. */
+    for (unsigned begin = 0, end; begin < sound; begin = end) {
+        double most = scores[begin].costs[0] * (1 + margin);
+
+        for (end = begin + 1; end < sound && scores[end].costs[0] <= most;)
+            end++;
+        qsort(scores + begin, end - begin, sizeof *scores, by_second);
+    }
     for (unsigned i = 0; i < count; i++)
         field[i] = scores[i].cell;
     return sound;

@@ -30,9 +30,6 @@ double figure_value(const char *line, const struct figure *figure);
 /* figure_cost: of a figure or a median of it: the less the better; INFINITY for NAN. */
 double figure_cost(double value, const struct figure *figure);
 
-/* row_failure: why a row is not a result; NULL if it is one that has the figure. */
-const char *row_failure(struct arena *arena, const char *line, const struct figure *figure);
-
 /* criterion_names: for an error: "auto, latency, ...". */
 const char *criterion_names(struct arena *arena);
 
@@ -46,6 +43,17 @@ struct comparison {
     const struct rows *rows; /* line i is of the plan's row i */
     unsigned first_row;      /* rows before it are not looked at */
 };
+
+/* The rows of one cell. */
+struct cell_rows {
+    const char **lines;
+    unsigned count, bad; /* all of them; those that are not a result with the first figure */
+    const char *failure; /* why the first bad one is not; NULL: there is none */
+};
+
+/* cell_rows_read: those that the comparison looks at. */
+struct cell_rows cell_rows_read(struct arena *arena, const struct comparison *comparison,
+                                unsigned cell);
 
 /* ranking_make: puts the cells of `field` (indices) in order, best first by the medians of their
  * rows, and returns how many are sound: all their rows are ok and have the figure. Those that are

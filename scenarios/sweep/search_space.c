@@ -1,7 +1,6 @@
 /* Axes and points of a search. */
 #include "scenarios/sweep/search_space.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,20 +12,15 @@
 
 /* ---- axes ---- */
 
-/* The traffic is the question, so it does not vary. */
-static bool may_be_searched(const char *key)
-{
-    static const char *const traffic[] = {
-        "servers", "address",    "ports-per-address",
-        "frames",  "size",       "rate",
-        "source",  "seed",       "verify",
-        "login",   "frame-max",  "request",
-        "connect", "end-marker", "reconnect",
-        NULL,
-    };
-
-    return key_passes_on(key) && !text_is_among(key, traffic);
-}
+/* They describe the traffic, which is the question, so it does not vary. */
+static const char *const traffic[] = {
+    "servers", "address",    "ports-per-address",
+    "frames",  "size",       "rate",
+    "source",  "seed",       "verify",
+    "login",   "frame-max",  "request",
+    "connect", "end-marker", "reconnect",
+    NULL,
+};
 
 static int read_axis(struct search_space *space, const struct settings *settings,
                      struct setting *setting, struct error *error)
@@ -41,7 +35,7 @@ static int read_axis(struct search_space *space, const struct settings *settings
     }
     if (setting->value_count == 1)
         return 0;
-    if (!may_be_searched(setting->key))
+    if (!key_passes_on(setting->key) || text_is_among(setting->key, traffic))
         return error_set(
             error, &setting->place,
             "%s describes the traffic, which a search does not vary: give it one value",
@@ -54,62 +48,42 @@ static int read_axis(struct search_space *space, const struct settings *settings
 
 /* ---- frames = auto ---- */
 
-static const char *value_of(const struct cell *cell, const char *key)
+/* A key's value as the client reads it. False: there is none, or a malformed one, which the client
+ * will explain. */
+static bool read_value(const struct cell *cell, const char *key, option_parser *parse, void *field)
 {
+    const struct option_spec spec = {.name = key};
     const struct pair *pair = cell_find(cell, key);
-
-    return pair == NULL ? NULL : pair->value;
-}
-
-/* A malformed size is left to the client, which explains it. */
-static double mean_frame_bytes(const struct cell *cell)
-{
-    static const struct option_spec spec = {.name = "size"};
-    const char *size = value_of(cell, "size");
-    struct byte_range range = {256, 100000}; /* the client's default */
     char why[128];
 
-    if (size != NULL && options_range(&spec, size, &range, why, sizeof why) != 0)
-        return LOOPBACK_BYTES_PER_S;
-    return ((double)range.min + (double)range.max) / 2;
+    return pair != NULL && parse(&spec, pair->value, field, why, sizeof why) == 0;
 }
 
-static double rate_asked(const struct cell *cell)
+double search_rate(const struct cell *cell)
 {
-    static const struct option_spec spec = {.name = "rate"};
-    const char *asked = value_of(cell, "rate");
-    double rate = 0;
-    char why[128];
+    double rate;
 
-    return asked == NULL || options_rate(&spec, asked, &rate, why, sizeof why) != 0 ? 0 : rate;
-}
-
-bool search_is_rated(const struct cell *cell)
-{
-    return rate_asked(cell) > 0;
+    return read_value(cell, "rate", options_rate, &rate) ? rate : 0;
 }
 
 /* As many as a row of row-seconds takes. */
-static uint64_t fitting_frames(const struct cell *cell)
-{
-    double rate = rate_asked(cell);
-
-    if (rate == 0)
-        rate = (cell->link == NULL ? LOOPBACK_BYTES_PER_S : LINK_BYTES_PER_S) /
-               fmax(mean_frame_bytes(cell), 1);
-    return (uint64_t)fmax(1, ceil(rate * cell->row_seconds / (double)cell->servers));
-}
-
 static int set_frames(struct arena *arena, const struct cell *cell, struct error *error)
 {
     struct pair *frames = cell_find(cell, "frames");
+    struct byte_range size = {256, 100000}; /* the client's default */
+    double rate = search_rate(cell);
 
     if (frames == NULL || strcmp(frames->value, "auto") != 0)
         return 0;
     if (cell->servers == 0)
         return error_set(error, &frames->place,
                          "frames = auto works with fanin's own servers only; give a number");
-    frames->value = arena_text(arena, "%llu", (unsigned long long)fitting_frames(cell));
+    read_value(cell, "size", options_range, &size);
+    if (rate == 0)
+        rate = (cell->link == NULL ? LOOPBACK_BYTES_PER_S : LINK_BYTES_PER_S) /
+               fmax(((double)size.min + (double)size.max) / 2, 1);
+    rate = fmax(1, ceil(rate * cell->row_seconds / (double)cell->servers));
+    frames->value = arena_text(arena, "%.0f", rate);
     return 0;
 }
 
@@ -136,7 +110,7 @@ int search_read(struct arena *arena, struct cells *cells, struct search_space *s
         return -1;
     for (unsigned axis = 0; axis < space->axis_count; axis++) {
         for (unsigned value = 1; value < space->axes[axis]->value_count; value++)
-            search_vary(space, 0, axis, value);
+            search_point(space, 0, LABEL_SEARCH, space->axes[axis], value);
     }
     return 0;
 }
@@ -152,10 +126,8 @@ static bool is_axis(const struct search_space *space, const char *key)
     return false;
 }
 
-/* The index of the cell like `like` with another label, another value of `varied` (NULL: none), and
- * without the axes' keys where it is the defaults'. Adds it unless it exists. */
-static unsigned add_once(struct search_space *space, unsigned like, const char *label,
-                         const struct setting *varied, const char *value)
+unsigned search_point(struct search_space *space, unsigned like, const char *label,
+                      const struct setting *axis, unsigned value)
 {
     struct cells *cells = space->cells;
     struct cell *twin = arena_take(space->arena, sizeof *twin);
@@ -169,41 +141,24 @@ static unsigned add_once(struct search_space *space, unsigned like, const char *
     twin->pair_count = 0;
     for (unsigned i = 0; i < cells->items[like]->pair_count; i++) {
         struct pair pair = cells->items[like]->pairs[i];
-        bool axis = is_axis(space, pair.key);
 
-        if (axis && defaults)
-            continue;
-        if (varied != NULL && strcmp(pair.key, varied->key) == 0)
-            pair.value = value;
-        if (axis)
+        if (axis != NULL && strcmp(pair.key, axis->key) == 0)
+            pair.value = axis->values[value].text;
+        if (is_axis(space, pair.key)) {
+            if (defaults)
+                continue;
             name = text_join(space->arena, name, pair.key, pair.value);
+        }
         twin->pairs[twin->pair_count++] = pair;
     }
-    twin->name =
-        strcmp(label, LABEL_SEARCH) == 0 ? name : text_join(space->arena, name, "label", label);
+    if (strcmp(label, LABEL_SEARCH) != 0)
+        name = text_join(space->arena, name, "label", label);
+    twin->name = name;
     for (unsigned i = 0; i < cells->count; i++) {
-        if (strcmp(cells->items[i]->name, twin->name) == 0)
+        if (strcmp(cells->items[i]->name, name) == 0)
             return i;
     }
     cells->items = arena_grow(space->arena, cells->items, cells->count, sizeof(struct cell *));
     cells->items[cells->count++] = twin;
     return cells->count - 1;
-}
-
-unsigned search_vary(struct search_space *space, unsigned cell, unsigned axis, unsigned value)
-{
-    const struct setting *varied = space->axes[axis];
-
-    assert(axis < space->axis_count && value < varied->value_count);
-    return add_once(space, cell, LABEL_SEARCH, varied, varied->values[value].text);
-}
-
-unsigned search_final(struct search_space *space, unsigned cell)
-{
-    return add_once(space, cell, LABEL_FINAL, NULL, NULL);
-}
-
-unsigned search_defaults(struct search_space *space)
-{
-    return add_once(space, 0, LABEL_DEFAULTS, NULL, NULL);
 }

@@ -22,16 +22,12 @@ struct search_space {
 int search_read(struct arena *arena, struct cells *cells, struct search_space *space,
                 struct error *error);
 
-/* search_vary: the index of the cell that differs from `cell` in one axis' value; added if new. */
-unsigned search_vary(struct search_space *space, unsigned cell, unsigned axis, unsigned value);
+/* search_point: the index of the cell like `like` under `label`, with the axis' value where `axis`
+ * is not NULL. LABEL_DEFAULTS: without any of the axes' keys. Adds the cell if it is new. */
+unsigned search_point(struct search_space *space, unsigned like, const char *label,
+                      const struct setting *axis, unsigned value);
 
-/* search_final: the index of the same cell under the label LABEL_FINAL. */
-unsigned search_final(struct search_space *space, unsigned cell);
-
-/* search_defaults: the index of the cell without any of the axes' keys: the client's defaults. */
-unsigned search_defaults(struct search_space *space);
-
-/* search_is_rated: its frames come at a rate, not as fast as they are taken. */
-bool search_is_rated(const struct cell *cell);
+/* search_rate: frames a second that the cell asks for; 0: as fast as they are taken. */
+double search_rate(const struct cell *cell);
 
 #endif

@@ -41,8 +41,9 @@ static void tick(void *context)
     double spent_s = (double)(now_ns - sweep->row_began_ns) / OS_NS_PER_S;
     double left_s = sweep->left_s + (spent_s < row_s ? row_s - spent_s : 0);
     unsigned written = rows_written(sweep);
-    unsigned expected =
-        sweep->advice == NULL ? sweep->plan.count : sweep_advice_rows(sweep, sweep->left_s);
+    unsigned expected = sweep->advice == NULL
+                            ? sweep->plan.count
+                            : advice_rows(sweep->advice, sweep->row->order, sweep->left_s);
 
     if (sweep->progress.terminal || now_ns - sweep->progress.drawn_ns >= PLAIN_LINE_NS)
         progress_show(&sweep->progress, now_ns,
@@ -120,10 +121,10 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
 
     sweep->row = row;
     sweep->row_began_ns = os_now_ns();
-    sweep->left_s = sweep->advice != NULL ? sweep_advice_left_s(sweep, row)
-                    : is_further(sweep, row)
-                        ? sweep_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
-                        : sweep_expected_s(sweep, row->order);
+    sweep->left_s =
+        sweep->advice != NULL    ? advice_left_s(sweep->advice, row->order, sweep_left_s(sweep))
+        : is_further(sweep, row) ? sweep_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
+                                 : sweep_expected_s(sweep, row->order);
     tick(sweep);
     result = run_row(&arena, &sweep->output, row, sweep->row_began_ns, tick, sweep);
     count_end(sweep, result.end);
@@ -162,6 +163,18 @@ static struct outcome run_late(struct sweep *sweep, const struct plan_row *row)
     return further ? done : cut;
 }
 
+static bool extend_search(struct sweep *sweep)
+{
+    struct arena arena = {0};
+    struct rows rows;
+    bool more = rows_read(&arena, sweep->directory, &rows, &sweep->error) == 0 &&
+                advice_extend(sweep->advice, &rows, sweep_left_s(sweep));
+
+    arena_free(&arena);
+    sweep->record.cells = sweep->cells.count;
+    return more;
+}
+
 /* Another round of repeats where the spread is, if there is time for one. */
 static bool add_round(struct sweep *sweep)
 {
@@ -171,7 +184,7 @@ static bool add_round(struct sweep *sweep)
     struct arena arena = {0};
 
     if (sweep->advice != NULL)
-        return sweep_advice_round(sweep);
+        return extend_search(sweep);
     if (sweep->further_ns == 0 || sweep->record.budget.samples == NULL)
         return false;
     row_s = arena_take(&arena, cells->count * sizeof *row_s);
@@ -295,7 +308,7 @@ void sweep_announce(const struct sweep *sweep, FILE *out)
     unsigned left = 0;
 
     if (sweep->advice != NULL) {
-        sweep_advice_announce(sweep, out);
+        advice_announce(sweep->advice, sweep_budget_s(sweep), sweep->directory, out);
         return;
     }
     for (unsigned i = 0; i < sweep->plan.count; i++)

@@ -52,18 +52,12 @@ struct sweep {
  * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with an error. */
 int sweep_prepare(struct sweep *sweep);
 
-/* Of a sweep that is a search, in place of what the others do: */
-int sweep_advice_plan(struct sweep *sweep);   /* 0, or -1 with an error: no time for it */
-bool sweep_advice_round(struct sweep *sweep); /* false: nothing is left to run */
-double sweep_advice_left_s(const struct sweep *sweep, const struct plan_row *row); /* behind it */
-/* How many rows there will be about, with `left_s` behind the one that runs. */
-unsigned sweep_advice_rows(const struct sweep *sweep, double left_s);
-void sweep_advice_announce(const struct sweep *sweep, FILE *out);
-
 /* sweep_row_s: what a row of the cell is expected to take, with the pause before it. */
 double sweep_row_s(const struct sweep *sweep, unsigned cell_index);
 
-/* sweep_left_s: of the budget, in seconds; may be negative; INFINITY where there is none. */
+/* sweep_budget_s: in seconds; INFINITY where there is none. sweep_left_s: what is left of it, which
+ * may be negative. */
+double sweep_budget_s(const struct sweep *sweep);
 double sweep_left_s(const struct sweep *sweep);
 
 /* sweep_expected_s: what the rows that are not done are expected to take, from what was measured
