@@ -3,15 +3,10 @@
 
 #include <assert.h>
 
-static bool is_readiness(const struct cport *port)
-{
-    return port->engine->flags & ENGINE_READINESS;
-}
-
 /* Operations whose first attempt needs no event from the kernel. */
 static bool is_eager(const struct cport *port, const struct cp_op *op)
 {
-    return !is_readiness(port) || op->kind == CP_CONNECT || op->kind == CP_SEND;
+    return !port->engine->readiness || op->kind == CP_CONNECT || op->kind == CP_SEND;
 }
 
 static struct cp_op *head(const struct direction *direction)
@@ -112,14 +107,14 @@ static bool pending_ends(struct direction *direction, struct cp_op *op, int64_t 
 {
     struct cport *port = direction->socket->port;
     op->started = true;
-    direction->started = !is_readiness(port) && !direction->ready;
+    direction->started = !port->engine->readiness && !direction->ready;
     if (direction->done) {
         *result = op->result;
         return true;
     }
     if (op->reason == 0)
         return false;
-    if (direction->started && !port->engine->cancel(port, direction->socket, op))
+    if (direction->started && !port->engine->cancel(op))
         return false;
     *result = op->reason;
     return true;
@@ -205,7 +200,7 @@ static void cancel_one(struct direction *direction, struct cp_op *op, int reason
     if (op == head(direction) && direction->busy)
         return; /* the end of the attempt sees the reason */
     if (op == head(direction) && direction->started) {
-        if (!port->engine->cancel(port, direction->socket, op))
+        if (!port->engine->cancel(op))
             return; /* direction_complete will follow */
         direction->started = false;
     }
@@ -236,7 +231,7 @@ static bool engine_keeps(struct direction *direction, struct cp_op *op)
     if (direction->busy)
         op->reason = CP_EABORTED;
     else if (direction->started)
-        direction->started = !port->engine->cancel(port, direction->socket, op);
+        direction->started = !port->engine->cancel(op);
     return direction->busy || direction->started;
 }
 

@@ -6,24 +6,18 @@
  * engine_NAME_windows.c, and its name in engines.c.
  *
  * There are two kinds:
- *   readiness   (ENGINE_READINESS) the kernel reports that a direction is ready (direction_ready);
- *               `attempt` then performs the operation, on the worker that took the ready packet,
- *               so that copying spreads over the workers;
+ *   readiness   the kernel reports that a direction is ready (direction_ready); `attempt` then
+ *               performs the operation, on the worker that took the ready packet, so that copying
+ *               spreads over the workers;
  *   completion  `attempt` starts the operation; the kernel performs it and reports its end
  *               (direction_complete). */
 #ifndef FANIN_ENGINE_H
 #define FANIN_ENGINE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "cport/cport.h"
 
 /* The result of an attempt: the operation waits for the kernel. */
 #define ENGINE_PENDING INT64_MAX
-
-enum engine_flags { ENGINE_READINESS = 1 };
 
 struct direction;
 struct gate_effects;
@@ -40,7 +34,7 @@ struct attempt {
 struct engine {
     const char *name;    /* as in --engine */
     const char *summary; /* one line for --help */
-    unsigned flags;
+    bool readiness;
     unsigned pollers_max; /* workers that may be in poll at once, at least 1 */
 
     /* open: makes port->engine_state. 0; CP_EUNSUPPORTED with `why` when it cannot run on this
@@ -52,11 +46,11 @@ struct engine {
 
     /* attach: makes the socket's handle if it has none (family in socket->family), else finds out
      * its role; registers it with the kernel's notifier. Lock held. 0 or a negative code. */
-    int (*attach)(struct cport *port, struct cp_socket *socket);
+    int (*attach)(struct cp_socket *socket);
 
     /* detach: closes the handle; nothing may be reported for the socket afterwards. Lock held; no
      * operation of it is with the engine. */
-    void (*detach)(struct cport *port, struct cp_socket *socket);
+    void (*detach)(struct cp_socket *socket);
 
     /* attempt: takes each attempt's operation as far as it goes without blocking. No lock held; the
      * directions are busy, so that no other thread does the same. op->started: it is not the first
@@ -64,10 +58,10 @@ struct engine {
      * listen, which is never pending, its backlog in op->result. */
     void (*attempt)(struct cport *port, struct attempt *attempts, unsigned count);
 
-    /* cancel: takes a started operation back. Lock held. True: the kernel does not have it any
-     * more, the port completes it with op->reason; false: direction_complete will follow, with
-     * whatever happened. */
-    bool (*cancel)(struct cport *port, struct cp_socket *socket, struct cp_op *op);
+    /* cancel: of completion engines: takes a started operation back. Lock held. True: the kernel
+     * has given it up, the port completes it with op->reason; false: direction_complete will
+     * follow, with whatever happened. */
+    bool (*cancel)(struct cp_op *op);
 
     /* poll: blocks up to `timeout_ns` (CP_FOREVER) for events or wake_poller; calls port_poll_done,
      * which takes the lock; then reports the events through direction_ready or direction_complete.

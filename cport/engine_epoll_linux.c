@@ -1,7 +1,326 @@
-/* The epoll engine: Linux readiness turned into completions by one system call per operation. */
+/* The epoll engine: Linux readiness turned into completions by one system call per operation that
+ * never blocks.
+ *
+ * A socket is registered once, edge-triggered, for both directions. An edge marks its directions
+ * ready; a ready direction with an operation becomes a packet of the gate's queue; the worker that
+ * takes the packet performs the operation, so that copying spreads over the workers and follows the
+ * concurrency limit.
+ *
+ * No edge is lost: a direction's mark is cleared before an attempt and set again by an edge during
+ * it, by an attempt that filled all its blocks, and for good by the end of the stream or an error,
+ * after which no further edge comes.
+ *
+ * Several workers may block in epoll_wait on the one epoll descriptor. The kernel wakes one of them
+ * per event, the last to come (its wait queue is a stack for exclusive waiters), which is the order
+ * that the gate wants. wake_poller writes to an edge-triggered eventfd that is never read: every
+ * write is a new edge, for one waiter. */
 #include "cport/readiness.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct cp_block) == sizeof(struct iovec) &&
+                   offsetof(struct cp_block, data) == offsetof(struct iovec, iov_base) &&
+                   offsetof(struct cp_block, bytes) == offsetof(struct iovec, iov_len),
+               "a block is an iovec");
+
+enum { EVENTS_MAX = 256 };
+
+#define TOKEN_WAKEUP UINT64_MAX
+#define TOKEN_ALARM  (UINT64_MAX - 1)
+
+static bool watch(struct readiness *state, int descriptor, uint32_t events, uint64_t token)
+{
+    struct epoll_event event = {.events = events | EPOLLET, .data.u64 = token};
+    return epoll_ctl(state->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+/* ---- the engine's own descriptors ---------------------------------------------------------- */
+
+void readiness_close(struct cport *port)
+{
+    struct readiness *state = port->engine_state;
+    if (!state)
+        return;
+    close(state->epoll); /* -1 is allowed */
+    close(state->wakeup);
+    close(state->alarm);
+    free(state);
+    port->engine_state = NULL;
+}
+
+int readiness_open(struct cport *port, size_t state_bytes, char *why, size_t why_bytes)
+{
+    assert(state_bytes >= sizeof(struct readiness));
+    struct readiness *state = calloc(1, state_bytes);
+    if (!state)
+        return CP_ENOMEM;
+    port->engine_state = state;
+    state->epoll = epoll_create1(EPOLL_CLOEXEC);
+    state->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    state->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (state->epoll < 0 || state->wakeup < 0 || state->alarm < 0 ||
+        !watch(state, state->wakeup, EPOLLIN, TOKEN_WAKEUP) ||
+        !watch(state, state->alarm, EPOLLIN, TOKEN_ALARM)) {
+        int code = socket_error();
+        snprintf(why, why_bytes, "epoll: %s", strerror(errno));
+        return code;
+    }
+    return 0;
+}
+
+void readiness_wake_poller(struct cport *port, uint64_t when_ns)
+{
+    struct readiness *state = port->engine_state;
+    if (when_ns == 0) {
+        /* Fails only when the counter is full, after 2^64 writes. */
+        ssize_t written = write(state->wakeup, &(uint64_t){1}, sizeof(uint64_t));
+        (void)written;
+        return;
+    }
+    struct itimerspec at = {.it_value = os_timespec(when_ns)};
+    int code = timerfd_settime(state->alarm, TFD_TIMER_ABSTIME, &at, NULL);
+    assert(code == 0);
+    (void)code;
+}
+
+/* ---- sockets ------------------------------------------------------------------------------- */
+
+/* Reports the socket's readiness from now on; false: errno says why not. */
+static bool watch_socket(const struct cp_socket *socket)
+{
+    return watch(socket->port->engine_state, (int)socket->handle, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
+                 socket_token(socket));
+}
+
+int readiness_attach(struct cp_socket *socket_)
+{
+    if (socket_->handle == CP_HANDLE_NONE) {
+        /* Watched from its connect or listen on: an unconnected socket would report a hang-up
+         * now. */
+        socket_->handle = socket(socket_->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        return socket_->handle >= 0 ? 0 : socket_error();
+    }
+    int code = socket_recognise(socket_);
+    if (code != 0 || socket_->role == ROLE_FRESH)
+        return code;
+    return watch_socket(socket_) ? 0 : socket_error();
+}
+
+void readiness_detach(struct cp_socket *socket)
+{
+    /* Closing takes it out of the epoll set, unless the descriptor was duplicated. */
+    struct readiness *state = socket->port->engine_state;
+    epoll_ctl(state->epoll, EPOLL_CTL_DEL, (int)socket->handle, NULL);
+    close((int)socket->handle);
+}
+
+/* ---- operations ---------------------------------------------------------------------------- */
+
+static int handle_of(const struct cp_op *op)
+{
+    return (int)op->socket->handle;
+}
+
+static int64_t connect_start(struct cp_op *op)
+{
+    int code;
+    do
+        code = connect(handle_of(op), (const struct sockaddr *)&op->engine[1],
+                       (socklen_t)op->engine[0]);
+    while (code != 0 && errno == EINTR);
+    if (code != 0 && errno != EINPROGRESS)
+        return op_failed(op, errno);
+    if (!watch_socket(op->socket))
+        return op_failed(op, errno);
+    return code == 0 ? 0 : ENGINE_PENDING;
+}
+
+static int64_t connect_finish(struct cp_op *op)
+{
+    int os_error = 0;
+    socklen_t bytes = sizeof os_error;
+    if (getsockopt(handle_of(op), SOL_SOCKET, SO_ERROR, &os_error, &bytes) != 0)
+        os_error = errno;
+    return os_error == 0 ? 0 : op_failed(op, os_error);
+}
+
+static int64_t do_listen(struct cp_op *op)
+{
+    int64_t code = op_listen(op, SO_REUSEADDR);
+    return code != 0 || watch_socket(op->socket) ? code : socket_error();
+}
+
+static int64_t do_accept(struct cp_op *op, bool *more)
+{
+    int descriptor;
+    do
+        descriptor = accept4(handle_of(op), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (descriptor < 0 && errno == EAGAIN)
+        return ENGINE_PENDING;
+    *more = true; /* after a failure too: the connection waits, and no further edge will come */
+    if (descriptor < 0)
+        return op_failed(op, errno);
+    op->accepted = descriptor;
+    return 0;
+}
+
+/* A receive into nothing: completes when data or the end of the stream is there. */
+static int64_t do_peek(struct cp_op *op, bool *more)
+{
+    char byte;
+    ssize_t count;
+    do
+        count = recv(handle_of(op), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (count < 0 && errno == EINTR);
+    if (count < 0 && errno == EAGAIN)
+        return ENGINE_PENDING;
+    *more = true;
+    return count >= 0 ? 0 : op_failed(op, errno);
+}
+
+static size_t blocks_bytes(const struct cp_block *blocks, unsigned count)
+{
+    size_t bytes = 0;
+    for (unsigned index = 0; index < count; index++)
+        bytes += blocks[index].bytes;
+    return bytes;
+}
+
+int64_t receive_begin(struct cp_op *op, bool *more)
+{
+    assert(op->kind == CP_RECEIVE);
+    int64_t code = op->late ? op_take_blocks(op) : 0;
+    *more = code != 0; /* the data is still there, and no further edge will come */
+    return code;
+}
+
+ssize_t receive_call(const struct cp_op *op)
+{
+    int descriptor = handle_of(op);
+    ssize_t bytes;
+    do
+        bytes = op->block_count == 1
+                    ? recv(descriptor, op->blocks->data, op->blocks->bytes, MSG_DONTWAIT)
+                    : readv(descriptor, (const struct iovec *)op->blocks, (int)op->block_count);
+    while (bytes < 0 && errno == EINTR);
+    return bytes >= 0 ? bytes : -errno;
+}
+
+int64_t receive_end(struct cp_op *op, ssize_t bytes, bool *more)
+{
+    *more = bytes >= 0 && (size_t)bytes == blocks_bytes(op->blocks, op->block_count);
+    if (bytes >= 0)
+        return bytes;
+    if (bytes != -EAGAIN)
+        return op_failed(op, (int)-bytes);
+    if (op->late)
+        op_return_blocks(op);
+    return ENGINE_PENDING;
+}
+
+static int64_t do_receive(struct cp_op *op, bool *more)
+{
+    if (!op->late && op->block_count == 0)
+        return do_peek(op, more);
+    int64_t code = receive_begin(op, more);
+    return code ? code : receive_end(op, receive_call(op), more);
+}
+
+static int64_t do_send(struct cp_op *op)
+{
+    struct cp_block unsent[CP_BLOCKS_MAX];
+    unsigned count;
+    while ((count = op_unsent(op, unsent)) > 0) {
+        struct msghdr message = {.msg_iov = (struct iovec *)unsent, .msg_iovlen = count};
+        ssize_t bytes = sendmsg(handle_of(op), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (bytes >= 0)
+            op->done_bytes += (size_t)bytes;
+        else if (errno == EAGAIN)
+            return ENGINE_PENDING;
+        else if (errno != EINTR)
+            return op_failed(op, errno);
+    }
+    return (int64_t)op->done_bytes;
+}
+
+static int64_t perform(struct cp_op *op, bool *more)
+{
+    switch (op->kind) {
+    case CP_CONNECT:
+        return op->started ? connect_finish(op) : connect_start(op);
+    case CP_ACCEPT:
+        return do_accept(op, more);
+    case CP_RECEIVE:
+        return do_receive(op, more);
+    case CP_SEND:
+        return do_send(op);
+    case CP_LISTEN:
+        return do_listen(op);
+    case CP_POST:
+        break;
+    }
+    assert(!"a post never reaches an engine");
+    return CP_EINVAL;
+}
+
+void readiness_attempt(struct cport *port, struct attempt *attempts, unsigned count)
+{
+    for (unsigned index = 0; index < count; index++)
+        attempts[index].result = perform(attempts[index].op, &attempts[index].more);
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+static void report(struct cport *port, const struct epoll_event *event,
+                   struct gate_effects *effects)
+{
+    if (event->data.u64 == TOKEN_WAKEUP || event->data.u64 == TOKEN_ALARM)
+        return;
+    struct cp_socket *socket = socket_find(port, event->data.u64);
+    if (!socket)
+        return; /* closed since the kernel reported it */
+    uint32_t bits = event->events;
+    if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        direction_ready(&socket->directions[DIRECTION_IN],
+                        bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR), effects);
+    if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        direction_ready(&socket->directions[DIRECTION_OUT], bits & (EPOLLHUP | EPOLLERR), effects);
+}
+
+static int timeout_ms(uint64_t timeout_ns)
+{
+    if (timeout_ns == CP_FOREVER)
+        return -1;
+    uint64_t ms = (timeout_ns + OS_NS_PER_MS - 1) / OS_NS_PER_MS; /* never early */
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int readiness_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
+                   struct gate_effects *effects)
+{
+    struct readiness *state = port->engine_state;
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(state->epoll, events, EVENTS_MAX, timeout_ms(timeout_ns));
+    port_poll_done(port, worker);
+    /* EINTR is a wake-up with nothing in it. */
+    for (int index = 0; index < count; index++)
+        report(port, &events[index], effects);
+    return 0;
+}
+
+/* ---- the engine ---------------------------------------------------------------------------- */
 
 static int engine_open(struct cport *port, char *why, size_t why_bytes)
 {
@@ -12,14 +331,13 @@ const struct engine engine_epoll = {
     .name = "epoll",
     .summary =
         "Linux readiness; the worker that takes a ready socket performs the operation itself",
-    .flags = ENGINE_READINESS,
+    .readiness = true,
     .pollers_max = UINT_MAX,
     .open = engine_open,
     .close = readiness_close,
     .attach = readiness_attach,
     .detach = readiness_detach,
-    .attempt = operations_perform,
-    .cancel = readiness_cancel,
+    .attempt = readiness_attempt,
     .poll = readiness_poll,
     .wake_poller = readiness_wake_poller,
 };

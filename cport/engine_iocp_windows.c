@@ -1,21 +1,19 @@
 /* The iocp engine: Windows' own completion ports.
  *
  * A receive, send, connect or accept is started with its OVERLAPPED in the operation itself, and
- * comes back as one packet of the system's port, also when it was done at once. A call that fails
- * at once has no packet.
+ * comes back as one packet of the system's port, also when it was done at once.
  *
  *      attempt --started--> with the kernel --packet--> poll --> direction_complete
  *         |  '--failed: the result, no packet               '--> direction_ready: another attempt
  *         '<-------------------------------------------------------------'
  *
- * Late binding takes two attempts. The first starts a receive into nothing, which comes back when
+ * A late receive takes two attempts. The first starts a receive into nothing, which comes back when
  * there is data; the worker that takes the direction then asks for blocks and fills them by a plain
- * non-blocking receive, so that copying spreads over the workers. If there was no data after all,
- * it starts again.
+ * non-blocking receive. If there was no data after all, it starts again.
  *
- * A socket's handle is closed only after all its operations have come back. So the codes that
- * versions of Windows report for closed handles, which differ, never show; and Wine, which looks
- * the handle up again when there is data, never finds another socket with the same number.
+ * A socket's handle is closed only after all its operations have come back. So the codes for closed
+ * handles, which differ between versions of Windows, never show; and Wine, which looks the handle
+ * up again when there is data, never finds another socket with the same number.
  *
  * wake_poller posts a packet without OVERLAPPED. The alarm limits the waiting time of the poller;
  * setting it wakes the poller, so that a wait that has begun takes it into account.
@@ -24,18 +22,65 @@
  * declaring it. Every waiter polls there and takes one packet at a time, so that the system's order
  * and limit apply. Wine ignores the limit and wakes first-in-first-out (8.0), so our gate is used,
  * with one poller. */
-#include "cport/overlapped.h"
+#include "base/winapi.h"
+#include "cport/port.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <mswsock.h>
 #include <winternl.h>
 
-enum { ENTRIES_MAX = 128, NOT_DONE = 0x101 /* STATUS_ALERTED */ };
+enum {
+    ENTRIES_MAX = 128,
+    DRAIN_MS = 20,
+    NOT_DONE = 0x101,                                        /* STATUS_ALERTED */
+    TRANSFER_BYTES_MAX = INT_MAX,                            /* of one call */
+    ACCEPT_ADDRESS_BYTES = sizeof(struct sockaddr_in6) + 16, /* AcceptEx wants that much more */
+};
 
-static struct cp_op *op_of_overlapped(OVERLAPPED *overlapped)
+struct iocp_state {
+    HANDLE port;
+    LPFN_CONNECTEX connect;
+    LPFN_ACCEPTEX accept;
+    bool wine;
+    ULONG batch;                /* packets that one poll takes */
+    _Atomic unsigned in_flight; /* operations with the kernel */
+    _Atomic uint64_t alarm_ns;  /* 0: not set */
+    /* AcceptEx insists on writing addresses; nothing reads them. */
+    unsigned char addresses[2 * ACCEPT_ADDRESS_BYTES];
+};
+
+/* In op->engine while the kernel has the operation. */
+struct iocp_op {
+    OVERLAPPED overlapped;
+    SOCKET accepting;
+};
+
+_Static_assert(sizeof(struct iocp_op) <= sizeof((struct cp_op){0}.engine), "it fits");
+
+static struct iocp_op *iocp_op_of(struct cp_op *op)
 {
-    return (struct cp_op *)((char *)overlapped - offsetof(struct cp_op, engine));
+    return (struct iocp_op *)op->engine;
+}
+
+static struct cp_op *op_of_entry(const OVERLAPPED_ENTRY *entry)
+{
+    return (struct cp_op *)((char *)entry->lpOverlapped - offsetof(struct cp_op, engine));
+}
+
+static SOCKET handle_of(const struct cp_socket *socket)
+{
+    return (SOCKET)socket->handle;
+}
+
+static SOCKET stream_socket(int family)
+{
+    return WSASocketW(family, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
+                      WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 }
 
 /* ---- opening ------------------------------------------------------------------------------- */
@@ -47,19 +92,6 @@ static bool find_function(SOCKET any, GUID id, void *function)
                     sizeof(void *), &bytes, NULL, NULL) == 0;
 }
 
-/* 0 or a Winsock code. */
-static int find_functions(struct iocp_state *state)
-{
-    SOCKET any = stream_socket(AF_INET);
-    if (any == INVALID_SOCKET)
-        return WSAGetLastError();
-    bool found = find_function(any, (GUID)WSAID_CONNECTEX, &state->connect) &&
-                 find_function(any, (GUID)WSAID_ACCEPTEX, &state->accept);
-    int os_error = found ? 0 : WSAGetLastError();
-    closesocket(any);
-    return os_error;
-}
-
 static int engine_open(struct cport *port, char *why, size_t why_bytes)
 {
     struct iocp_state *state = calloc(1, sizeof *state);
@@ -68,13 +100,16 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
     port->engine_state = state;
     state->wine = winapi_wine_version();
     state->batch = state->wine ? ENTRIES_MAX : 1;
-    int os_error = find_functions(state);
-    if (os_error == 0) {
+    port->os_gate = !state->wine;
+    SOCKET any = stream_socket(AF_INET);
+    bool found = any != INVALID_SOCKET &&
+                 find_function(any, (GUID)WSAID_CONNECTEX, &state->connect) &&
+                 find_function(any, (GUID)WSAID_ACCEPTEX, &state->accept);
+    if (found)
         state->port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, port->concurrency);
-        os_error = state->port ? 0 : (int)GetLastError();
-    }
-    port->os_gate = os_error == 0 && !state->wine;
-    if (os_error == 0)
+    int os_error = (int)GetLastError(); /* Winsock's codes too */
+    closesocket(any);
+    if (state->port)
         return 0;
     snprintf(why, why_bytes, "iocp: Windows error %d", os_error);
     return cp_error_from_os(os_error);
@@ -92,64 +127,189 @@ static void engine_wake_poller(struct cport *port, uint64_t when_ns)
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
-static int64_t peek(SOCKET handle)
+static int engine_attach(struct cp_socket *socket)
 {
-    char byte;
-    int count = recv(handle, &byte, 1, MSG_PEEK);
-    return count >= 0 ? count : cp_error_from_os(WSAGetLastError());
-}
-
-/* Finds out what an adopted socket is. It is non-blocking by now. */
-static int recognise(struct cp_socket *socket)
-{
-    SOCKET handle = handle_of(socket);
-    DWORD listening = 0;
-    WSAPROTOCOL_INFOW protocol;
-    int bytes = sizeof protocol;
-    if (getsockopt(handle, SOL_SOCKET, SO_PROTOCOL_INFOW, (char *)&protocol, &bytes) != 0)
-        return cp_error_from_os(WSAGetLastError());
-    if (protocol.iSocketType != SOCK_STREAM)
-        return CP_EINVAL;
-    socket->family = protocol.iAddressFamily;
-    bytes = sizeof listening;
-    getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, (char *)&listening, &bytes);
-    struct sockaddr_storage peer;
-    bytes = sizeof peer;
-    bool has_peer = getpeername(handle, (struct sockaddr *)&peer, &bytes) == 0;
-    socket_adopted(socket, listening, has_peer ? 0 : peek(handle));
-    return 0;
-}
-
-static int register_handle(struct iocp_state *state, struct cp_socket *socket, bool adopted)
-{
-    u_long on = 1; /* for receives without OVERLAPPED; it does not affect the others */
-    if (ioctlsocket(handle_of(socket), FIONBIO, &on) != 0)
-        return cp_error_from_os(WSAGetLastError());
-    int code = adopted ? recognise(socket) : 0;
-    if (code == 0 && !CreateIoCompletionPort((HANDLE)handle_of(socket), state->port, 0, 0))
-        code = cp_error_from_os((int)GetLastError());
-    return code;
-}
-
-static int engine_attach(struct cport *port, struct cp_socket *socket)
-{
+    const struct iocp_state *state = socket->port->engine_state;
     bool adopted = socket->handle != CP_HANDLE_NONE;
     if (!adopted)
         socket->handle = (cp_handle)stream_socket(socket->family);
     if (handle_of(socket) == INVALID_SOCKET)
-        return cp_error_from_os(WSAGetLastError());
-    int code = register_handle(port->engine_state, socket, adopted);
+        return socket_error();
+    int code = adopted ? socket_recognise(socket) : socket_unblock(socket->handle);
+    if (code == 0 && !CreateIoCompletionPort((HANDLE)handle_of(socket), state->port, 0, 0))
+        code = cp_error_from_os((int)GetLastError());
     if (code != 0 && !adopted)
         closesocket(handle_of(socket));
     return code;
 }
 
-static void engine_detach(struct cport *port, struct cp_socket *socket)
+static void engine_detach(struct cp_socket *socket)
 {
     closesocket(handle_of(socket));
 }
 
 /* ---- operations ---------------------------------------------------------------------------- */
+
+static OVERLAPPED *begin(struct iocp_state *state, struct cp_op *op)
+{
+    OVERLAPPED *overlapped = &iocp_op_of(op)->overlapped;
+    *overlapped = (OVERLAPPED){0};
+    atomic_fetch_add(&state->in_flight, 1);
+    return overlapped;
+}
+
+/* The result of a call with the OVERLAPPED. One that is done at once is pending too. */
+static int64_t begun(struct iocp_state *state, struct cp_op *op, bool done)
+{
+    int os_error = done ? 0 : WSAGetLastError();
+    if (os_error == 0 || os_error == WSA_IO_PENDING)
+        return ENGINE_PENDING;
+    atomic_fetch_sub(&state->in_flight, 1);
+    return op_failed(op, os_error);
+}
+
+/* ConnectEx wants a bound socket. 0 or a Winsock code. */
+static int bind_anywhere(SOCKET handle, const struct sockaddr *any, int bytes)
+{
+    if (bind(handle, any, bytes) == 0 || WSAGetLastError() == WSAEINVAL)
+        return 0; /* WSAEINVAL: it is bound already */
+    /* All ports are in use: the same code as a connect that finds no port. */
+    return WSAGetLastError() == WSAEADDRINUSE ? WSAEADDRNOTAVAIL : WSAGetLastError();
+}
+
+static int64_t start_connect(struct iocp_state *state, struct cp_op *op)
+{
+    int bytes = (int)op->engine[0];
+    struct sockaddr_storage address = {0}, any = {0};
+    memcpy(&address, &op->engine[1], (size_t)bytes); /* the OVERLAPPED will overwrite it */
+    any.ss_family = address.ss_family;
+    int os_error = bind_anywhere(handle_of(op->socket), (const struct sockaddr *)&any, bytes);
+    if (os_error != 0)
+        return op_failed(op, os_error);
+    return begun(state, op,
+                 state->connect(handle_of(op->socket), (const struct sockaddr *)&address, bytes,
+                                NULL, 0, NULL, begin(state, op)));
+}
+
+/* An accept failed because the peer reset the connection before; the next one may be good. */
+static bool accept_again(const struct cp_op *op, int64_t result)
+{
+    return op->kind == CP_ACCEPT &&
+           (result == CP_ERESET || result == CP_EABORTED || result == CP_ENOTCONN);
+}
+
+static int64_t start_one_accept(struct iocp_state *state, struct cp_op *op)
+{
+    DWORD bytes;
+    SOCKET accepting = stream_socket(op->socket->family);
+    if (accepting == INVALID_SOCKET)
+        return op_failed(op, WSAGetLastError());
+    iocp_op_of(op)->accepting = accepting;
+    BOOL done = state->accept(handle_of(op->socket), accepting, state->addresses, 0,
+                              ACCEPT_ADDRESS_BYTES, ACCEPT_ADDRESS_BYTES, &bytes, begin(state, op));
+    int64_t result = begun(state, op, done);
+    if (result != ENGINE_PENDING)
+        closesocket(accepting);
+    return result;
+}
+
+static int64_t start_accept(struct iocp_state *state, struct cp_op *op)
+{
+    int64_t result;
+    do
+        result = start_one_accept(state, op);
+    while (accept_again(op, result));
+    return result;
+}
+
+/* As many bytes of the blocks as one call takes; returns how many buffers that makes. */
+static DWORD buffers_of(const struct cp_block *blocks, unsigned count, WSABUF *buffers)
+{
+    size_t left = TRANSFER_BYTES_MAX;
+    unsigned used = 0;
+    for (; used < count && left > 0; used++) {
+        size_t bytes = blocks[used].bytes < left ? blocks[used].bytes : left;
+        buffers[used] = (WSABUF){.len = (ULONG)bytes, .buf = blocks[used].data};
+        left -= bytes;
+    }
+    return used;
+}
+
+static int64_t start_receive(struct iocp_state *state, struct cp_op *op)
+{
+    static char nothing;
+    WSABUF buffers[CP_BLOCKS_MAX] = {{.len = 0, .buf = &nothing}};
+    DWORD count = buffers_of(op->blocks, op->block_count, buffers), flags = 0;
+    return begun(state, op,
+                 WSARecv(handle_of(op->socket), buffers, count > 0 ? count : 1, NULL, &flags,
+                         begin(state, op), NULL) == 0);
+}
+
+/* Wine 8 reads a socket's error while there is still data, and forgets it: the receive then reports
+ * the end of the stream instead of the reset. A poll still shows the error. */
+static bool was_reset(const struct iocp_state *state, SOCKET handle)
+{
+    WSAPOLLFD poll = {.fd = handle, .events = POLLWRNORM};
+    return state->wine && WSAPoll(&poll, 1, 0) == 1 && poll.revents & POLLERR;
+}
+
+static int64_t receive_result(const struct iocp_state *state, struct cp_op *op, DWORD bytes)
+{
+    bool end = bytes == 0 && op->block_count > 0;
+    return end && was_reset(state, handle_of(op->socket)) ? op_failed(op, WSAECONNRESET) : bytes;
+}
+
+/* The second attempt of a late receive: there is something to receive. */
+static int64_t fetch(struct iocp_state *state, struct cp_op *op)
+{
+    WSABUF buffers[CP_BLOCKS_MAX];
+    DWORD bytes = 0, flags = 0;
+    if (op_take_blocks(op) != 0)
+        return CP_ENOBUFS;
+    DWORD count = buffers_of(op->blocks, op->block_count, buffers);
+    if (WSARecv(handle_of(op->socket), buffers, count, &bytes, &flags, NULL, NULL) == 0)
+        return receive_result(state, op, bytes);
+    if (WSAGetLastError() != WSAEWOULDBLOCK)
+        return op_failed(op, WSAGetLastError());
+    op_return_blocks(op);
+    return start_receive(state, op);
+}
+
+static int64_t start_send(struct iocp_state *state, struct cp_op *op)
+{
+    struct cp_block unsent[CP_BLOCKS_MAX];
+    WSABUF buffers[CP_BLOCKS_MAX];
+    unsigned count = op_unsent(op, unsent);
+    return begun(state, op,
+                 WSASend(handle_of(op->socket), buffers, buffers_of(unsent, count, buffers), NULL,
+                         0, begin(state, op), NULL) == 0);
+}
+
+/* ENGINE_PENDING: a packet will follow; else the result, and none will. */
+static int64_t start(struct iocp_state *state, struct cp_op *op)
+{
+    op->os_error = 0; /* of an earlier attempt */
+    /* It was queued behind an operation that reported a reset. Under Wine 8 there may still be
+     * data, which would be out of order. */
+    if (op->socket->broken != 0)
+        return op->socket->broken;
+    switch (op->kind) {
+    case CP_CONNECT:
+        return start_connect(state, op);
+    case CP_ACCEPT:
+        return start_accept(state, op);
+    case CP_RECEIVE:
+        return op->late && op->started ? fetch(state, op) : start_receive(state, op);
+    case CP_SEND:
+        return start_send(state, op);
+    case CP_LISTEN:
+        return op_listen(op, SO_EXCLUSIVEADDRUSE); /* else two sockets could share the address */
+    case CP_POST:
+        break;
+    }
+    assert(!"a post never reaches an engine");
+    return CP_EINVAL;
+}
 
 static void engine_attempt(struct cport *port, struct attempt *attempts, unsigned count)
 {
@@ -158,18 +318,18 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
 }
 
 /* The operation's packet follows in any case: cancelled, or done before that. */
-static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
+static bool engine_cancel(struct cp_op *op)
 {
-    CancelIoEx((HANDLE)handle_of(socket), &iocp_op_of(op)->overlapped);
+    CancelIoEx((HANDLE)handle_of(op->socket), &iocp_op_of(op)->overlapped);
     return false;
 }
 
 /* ---- packets ------------------------------------------------------------------------------- */
 
-/* The packet's status: 0 or a Windows code. Wine 8 may queue the packet before it has filled in the
- * OVERLAPPED; the packet has the status too, in a member that Windows does not document. And in
- * Wine 8 the thread that started an operation performs it when there is data: if that thread ends
- * just then, the status is "alerted", and nothing has been done. */
+/* 0 or a Windows code. Wine 8 may queue the packet before it has filled in the OVERLAPPED; the
+ * packet has the status too, in a member that Windows does not document. And in Wine 8 the thread
+ * that started an operation performs it when there is data: if that thread ends just then, the
+ * status is "alerted", and nothing has been done. */
 static int error_of(const OVERLAPPED_ENTRY *entry)
 {
     NTSTATUS status = (NTSTATUS) * (volatile ULONG_PTR *)&entry->lpOverlapped->Internal;
@@ -180,27 +340,27 @@ static int error_of(const OVERLAPPED_ENTRY *entry)
     return NT_SUCCESS(status) ? 0 : (int)RtlNtStatusToDosError(status);
 }
 
-/* Without these options a connected or accepted socket lacks some functions. */
-static void finish_connection(struct cp_socket *socket, struct cp_op *op)
+static bool is_inward(const struct cp_op *op)
 {
-    SOCKET listener = handle_of(socket);
-    if (op->kind == CP_CONNECT)
-        setsockopt(handle_of(socket), SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
-    if (op->kind == CP_ACCEPT)
-        setsockopt(iocp_op_of(op)->accepting, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
-                   (const char *)&listener, sizeof listener);
+    return op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
 }
 
 /* Without the lock: neither the kernel nor another thread uses the operation now. */
-static int64_t result_of(const struct iocp_state *state, const OVERLAPPED_ENTRY *entry,
-                         struct cp_op *op)
+static int64_t result_of(const struct iocp_state *state, const OVERLAPPED_ENTRY *entry)
 {
+    struct cp_op *op = op_of_entry(entry);
+    SOCKET handle = handle_of(op->socket);
     int os_error = error_of(entry);
     if (os_error != 0)
         return op_failed(op, os_error);
     if (op->kind == CP_RECEIVE)
         return receive_result(state, op, entry->dwNumberOfBytesTransferred);
-    finish_connection(op->socket, op);
+    /* Without these options a connected or accepted socket lacks some functions. */
+    if (op->kind == CP_CONNECT)
+        setsockopt(handle, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
+    if (op->kind == CP_ACCEPT)
+        setsockopt(iocp_op_of(op)->accepting, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
+                   (const char *)&handle, sizeof handle);
     return entry->dwNumberOfBytesTransferred;
 }
 
@@ -209,9 +369,8 @@ static int64_t result_of(const struct iocp_state *state, const OVERLAPPED_ENTRY 
 static bool needs_attempt(struct cp_op *op)
 {
     struct cp_block unsent[CP_BLOCKS_MAX];
-    bool inwards = op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
     if (op->result < 0)
-        return accept_again(op, op->result) || (inwards && op->os_error == NOT_DONE);
+        return accept_again(op, op->result) || (is_inward(op) && op->os_error == NOT_DONE);
     if (op->kind != CP_SEND)
         return op->late;
     op->done_bytes += (size_t)op->result;
@@ -223,8 +382,8 @@ static bool needs_attempt(struct cp_op *op)
 static void report(struct cport *port, struct cp_op *op, struct gate_effects *effects)
 {
     struct iocp_state *state = port->engine_state;
-    bool inwards = op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
-    struct direction *direction = &op->socket->directions[inwards ? DIRECTION_IN : DIRECTION_OUT];
+    struct direction *directions = op->socket->directions;
+    struct direction *direction = &directions[is_inward(op) ? DIRECTION_IN : DIRECTION_OUT];
     int reason = op->reason ? op->reason : CP_EABORTED;
     bool over = op->reason != 0 || port->closed;
     atomic_fetch_sub(&state->in_flight, 1);
@@ -255,8 +414,7 @@ static ULONG take_packets(struct iocp_state *state, OVERLAPPED_ENTRY *entries, D
             ++*wakeups;
             continue;
         }
-        struct cp_op *op = op_of_overlapped(entries[index].lpOverlapped);
-        op->result = result_of(state, &entries[index], op);
+        op_of_entry(&entries[index])->result = result_of(state, &entries[index]);
         entries[kept++] = entries[index];
     }
     return kept;
@@ -282,7 +440,7 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
     if (state->alarm_ns <= os_now_ns())
         state->alarm_ns = 0; /* the port sets it again if needed */
     for (ULONG index = 0; index < count; index++)
-        report(port, op_of_overlapped(entries[index].lpOverlapped), effects);
+        report(port, op_of_entry(&entries[index]), effects);
     return 0;
 }
 
@@ -300,7 +458,7 @@ static void await_operations(struct cport *port, DWORD patience_ms)
             break;
         port_lock(port);
         for (ULONG index = 0; index < count; index++)
-            report(port, op_of_overlapped(entries[index].lpOverlapped), &effects);
+            report(port, op_of_entry(&entries[index]), &effects);
         port_unlock(port, &effects);
     }
     for (; wakeups > 0; wakeups--)
@@ -309,8 +467,7 @@ static void await_operations(struct cport *port, DWORD patience_ms)
 
 static void engine_drain(struct cport *port)
 {
-    enum { PATIENCE_MS = 20 };
-    await_operations(port, PATIENCE_MS);
+    await_operations(port, DRAIN_MS);
 }
 
 /* The kernel uses operations and their blocks until their packets have come. */

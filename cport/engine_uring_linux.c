@@ -172,13 +172,13 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
         receives += suits_ring(attempts[index].op);
     struct ring *ring = receives >= RING_RECEIVES_MIN ? ring_take(port->engine_state) : NULL;
     if (!ring) {
-        operations_perform(port, attempts, count);
+        readiness_attempt(port, attempts, count);
         return;
     }
     for (unsigned index = 0; index < count; index++) {
         struct attempt *attempt = &attempts[index];
         if (!suits_ring(attempt->op))
-            operations_perform(port, attempt, 1);
+            readiness_attempt(port, attempt, 1);
         else if ((attempt->result = receive_begin(attempt->op, &attempt->more)) == 0)
             ring->attempts[filled++] = attempt;
     }
@@ -283,14 +283,13 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
 const struct engine engine_uring = {
     .name = "uring",
     .summary = "Linux readiness; a batch of ready sockets is received by one io_uring call",
-    .flags = ENGINE_READINESS,
+    .readiness = true,
     .pollers_max = UINT_MAX,
     .open = engine_open,
     .close = engine_close,
     .attach = readiness_attach,
     .detach = readiness_detach,
     .attempt = engine_attempt,
-    .cancel = readiness_cancel,
     .poll = readiness_poll,
     .wake_poller = readiness_wake_poller,
 };

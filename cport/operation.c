@@ -1,7 +1,8 @@
-/* What engines share: the blocks and the failure of an operation, the role of an adopted socket. */
+/* What engines share of operations and adopted sockets; wake-ups, and packets that are dropped. */
 #include "cport/port.h"
 
 #include <assert.h>
+#include <sys/socket.h>
 
 int64_t op_failed(struct cp_op *op, int os_error)
 {
@@ -36,14 +37,81 @@ unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks)
     return count;
 }
 
-/* A connection that was reset before it was adopted may have no peer any more, like a fresh socket.
- * Unlike that, it has an error to report, once, or data. */
-void socket_adopted(struct cp_socket *socket, bool listening, int64_t peek_code)
+int64_t op_listen(const struct cp_op *op, int option)
 {
+    cp_handle handle = op->socket->handle;
+    int on = 1;
+    setsockopt(handle, SOL_SOCKET, option, (const char *)&on, sizeof on);
+    if (bind(handle, (const struct sockaddr *)&op->engine[1], (socklen_t)op->engine[0]) != 0 ||
+        listen(handle, (int)op->result) != 0)
+        return socket_error();
+    return 0;
+}
+
+int socket_recognise(struct cp_socket *socket)
+{
+    cp_handle handle = socket->handle;
+    struct sockaddr_storage address;
+    char byte;
+    int type = 0, listening = 0;
+    socklen_t bytes = sizeof type;
+    if (getsockopt(handle, SOL_SOCKET, SO_TYPE, (char *)&type, &bytes) != 0)
+        return socket_error();
+    int code = type == SOCK_STREAM ? socket_unblock(handle) : CP_EINVAL;
+    if (code != 0)
+        return code;
+    bytes = sizeof listening;
+    getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, (char *)&listening, &bytes);
+    bytes = sizeof address;
+    if (listening && getsockname(handle, (struct sockaddr *)&address, &bytes) == 0)
+        socket->family = address.ss_family;
     if (listening) {
         socket->role = ROLE_LISTENING;
-    } else if (peek_code != CP_ENOTCONN) {
-        socket->role = ROLE_CONNECTED;
-        socket->broken = peek_code < 0 ? (int)peek_code : 0;
+        return 0;
     }
+    /* A connection that was reset before it was adopted may have no peer any more, like a fresh
+     * socket. Unlike that, it has an error to report, once, or data. */
+    bytes = sizeof address;
+    if (getpeername(handle, (struct sockaddr *)&address, &bytes) != 0 &&
+        recv(handle, &byte, 1, MSG_PEEK) < 0)
+        code = socket_error();
+    if (code != CP_ENOTCONN) {
+        socket->role = ROLE_CONNECTED;
+        socket->broken = code;
+    }
+    return 0;
+}
+
+/* ---- the port's lock and queue --------------------------------------------------------------- */
+
+void port_wake(struct cport *port, const struct gate_effects *effects)
+{
+    for (struct gate_worker *each = effects->wake; each;) {
+        struct gate_worker *next = each->wake_next; /* read before the worker can run on */
+        os_unpark(&worker_of(each)->parker);
+        each = next;
+    }
+    if (effects->wake_poller)
+        port->engine->wake_poller(port, 0);
+}
+
+void port_poll_done(struct cport *port, struct gate_worker *worker)
+{
+    port_lock(port);
+    if (worker)
+        gate_back(&port->gate, worker);
+}
+
+void port_drop(struct cport *port, struct cp_node *node)
+{
+    if (node->is_direction) {
+        direction_of(node)->queued = false;
+        return;
+    }
+    struct cp_op *op = op_of(node);
+    struct cp_socket orphan = {.port = port, .handle = op->accepted};
+    if (op->kind == CP_ACCEPT && op->accepted != CP_HANDLE_NONE)
+        port->engine->detach(&orphan); /* closes the connection of a dropped accept */
+    op->accepted = CP_HANDLE_NONE;
+    op->pending = false;
 }

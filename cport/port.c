@@ -14,14 +14,12 @@
 
 const char *cp_engine_list(unsigned index, const char **summary)
 {
-    for (const struct engine *const *each = engines; *each; each++) {
-        if (index-- > 0)
-            continue;
-        if (summary)
-            *summary = (*each)->summary;
-        return (*each)->name;
-    }
-    return NULL;
+    const struct engine *const *each = engines;
+    while (*each && index-- > 0)
+        each++;
+    if (*each && summary)
+        *summary = (*each)->summary;
+    return *each ? (*each)->name : NULL;
 }
 
 int port_open(const struct engine *engine, unsigned concurrency, struct cport **result, char *why,
@@ -57,7 +55,7 @@ static void list_engines(const char *unknown, char *why, size_t why_bytes)
 
 int cp_open(const struct cp_config *config, struct cport **result, char *why, size_t why_bytes)
 {
-    char unread[256];
+    char unread[1];
     if (!why || why_bytes == 0) {
         why = unread;
         why_bytes = sizeof unread;
@@ -70,15 +68,11 @@ int cp_open(const struct cp_config *config, struct cport **result, char *why, si
     if (!any)
         list_engines(name, why, why_bytes);
     int code = CP_EINVAL;
-    for (const struct engine *const *each = engines; *each; each++) {
+    for (const struct engine *const *each = engines; *each && code != 0; each++) {
         if (!any && strcmp((*each)->name, name) != 0)
             continue;
         why[0] = '\0';
         code = port_open(*each, config->concurrency, result, why, why_bytes);
-        if (code == 0)
-            why[0] = '\0';
-        if (code == 0 || !any)
-            break;
     }
     return code;
 }
@@ -140,8 +134,6 @@ unsigned cp_concurrency(const struct cport *port)
 
 enum { ROUND_MIN = 8 }; /* waits; a poll costs about as much as a small receive */
 
-enum awaited { AWAITED_PACKETS, AWAITED_TIMEOUT, AWAITED_CLOSED };
-
 static uint64_t time_left_ns(uint64_t deadline_ns)
 {
     if (deadline_ns == CP_FOREVER || deadline_ns == 0)
@@ -195,7 +187,7 @@ static void poll_while_busy(struct cport *port, const struct worker *worker,
                             struct gate_effects *effects)
 {
     const bool busy = worker->gate.state == GATE_RUNNING && port->gate.queue.first;
-    if (!busy || !(port->engine->flags & ENGINE_READINESS))
+    if (!busy || !port->engine->readiness)
         return;
     if (port->unpolled++ == 0)
         port->round = gate_queue_count(&port->gate.queue);
@@ -203,11 +195,10 @@ static void poll_while_busy(struct cport *port, const struct worker *worker,
         poll_engine(port, NULL, 0, effects); /* an engine that is broken fails the next poll too */
 }
 
-/* Waits until the worker has packets. Returns with the lock held. `deadline_ns` 0: does not
- * block. */
-static enum awaited await(struct cport *port, struct worker *worker, unsigned max,
-                          uint64_t deadline_ns, struct gate_queue *taken,
-                          struct gate_effects *effects)
+/* Waits until the worker has packets: 1; 0: the time ran out, or CP_ECLOSED. Returns with the lock
+ * held. `deadline_ns` 0: does not block. */
+static int await(struct cport *port, struct worker *worker, unsigned max, uint64_t deadline_ns,
+                 struct gate_queue *taken, struct gate_effects *effects)
 {
     bool polled = false;
     port_lock(port);
@@ -216,13 +207,13 @@ static enum awaited await(struct cport *port, struct worker *worker, unsigned ma
     for (;;) {
         enum gate_verdict verdict = gate_next(&port->gate, &worker->gate, max, taken, effects);
         if (verdict == GATE_TAKE)
-            return AWAITED_PACKETS;
+            return 1;
         if (verdict == GATE_CLOSED)
-            return AWAITED_CLOSED;
+            return CP_ECLOSED;
         uint64_t left_ns = time_left_ns(deadline_ns);
         if (left_ns == 0 && (polled || verdict == GATE_PARK)) {
             gate_timeout(&port->gate, &worker->gate, effects);
-            return AWAITED_TIMEOUT;
+            return 0;
         }
         if (verdict == GATE_PARK)
             park(port, worker, left_ns, effects);
@@ -279,13 +270,12 @@ int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_
     for (;;) {
         struct gate_queue taken = {0};
         struct gate_effects effects = {0};
-        enum awaited awaited = await(port, worker, max, deadline_ns, &taken, &effects);
-        if (awaited != AWAITED_PACKETS) {
+        int result = await(port, worker, max, deadline_ns, &taken, &effects);
+        if (result <= 0) {
             port_unlock(port, &effects);
-            if (awaited != AWAITED_CLOSED)
-                return 0;
-            drain(port); /* this worker may have been attempting an operation as the port closed */
-            return CP_ECLOSED;
+            if (result == CP_ECLOSED)
+                drain(port); /* this worker may have attempted an operation as the port closed */
+            return result;
         }
         int count = process(port, &taken, packets, &effects);
         if (count > 0)
@@ -324,18 +314,15 @@ int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result)
     if (!port || !op)
         return CP_EINVAL;
     struct gate_effects effects = {0};
-    int code = CP_ECLOSED;
     port_lock(port);
-    if (!port->closed && op->pending) {
-        code = CP_EINVAL;
-    } else if (!port->closed) {
+    int code = port->closed ? CP_ECLOSED : op->pending ? CP_EINVAL : 0;
+    if (code == 0) {
         op->kind = CP_POST;
         op->node = (struct cp_node){0};
         op->pending = true;
         op->key = key;
         op->result = result;
         port_post(port, &op->node, &effects);
-        code = 0;
     }
     port_unlock(port, &effects);
     return code;

@@ -1,20 +1,16 @@
 /* Inside the completion port: the types and functions that its files and the engines share.
  *
  * The files in order, each calling only those before it (and the engine, through its hooks):
- * gate.c, operation.c, packet_queue.c, deadline.c, slot.c, direction.c, socket.c, worker.c, port.c
+ * gate.c, operation.c, deadline.c, slot.c, direction.c, socket.c, worker.c, port.c
  *
  * One mutex, port->lock, covers everything here but system calls and parking. */
 #ifndef FANIN_PORT_H
 #define FANIN_PORT_H
 
 #include <pthread.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/heap.h"
 #include "base/os.h"
-#include "cport/cport.h"
 #include "cport/engine.h"
 #include "cport/gate.h"
 
@@ -42,8 +38,7 @@ enum direction_name { DIRECTION_IN, DIRECTION_OUT, DIRECTION_COUNT };
 
 enum socket_role { ROLE_FRESH, ROLE_CONNECTING, ROLE_CONNECTED, ROLE_LISTENING, ROLE_FAILED };
 
-/* Sockets live in slots that are freed only with the port: a late event finds a slot with a newer
- * generation, not freed memory. */
+/* In a slot that is freed only with the port: a late event finds a newer generation there. */
 struct cp_socket {
     struct cport *port;
     uint32_t index, generation;
@@ -89,24 +84,29 @@ static inline struct direction *direction_of(struct cp_node *node)
     return (struct direction *)((char *)node - offsetof(struct direction, ready_node));
 }
 
-/* ---- operation.c: for engines -------------------------------------------------------------- */
+/* ---- operation.c --------------------------------------------------------------------------- */
 
 /* op_failed: records the OS's code; returns the portable one. */
 int64_t op_failed(struct cp_op *op, int os_error);
 
-/* op_take_blocks: takes the blocks of a late receive from its source. 0, or CP_ENOBUFS.
- * op_return_blocks: returns those of a late receive that found no data. */
+/* op_take_blocks: the blocks of a late receive from its source. 0, or CP_ENOBUFS.
+ * op_return_blocks: gives them back if there was no data. */
 int64_t op_take_blocks(struct cp_op *op);
 void op_return_blocks(struct cp_op *op);
 
 /* op_unsent: what a send still has to send: how many blocks, from where on. */
 unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks);
 
-/* socket_adopted: sets the role of an OS socket from outside. `peek_code`: 0 if it has a peer, else
- * the code that peeking at a byte of it returned. */
-void socket_adopted(struct cp_socket *socket, bool listening, int64_t peek_code);
+/* op_listen: CP_LISTEN, with a socket option that is set first. */
+int64_t op_listen(const struct cp_op *op, int option);
 
-/* ---- packet_queue.c ------------------------------------------------------------------------ */
+/* socket_recognise: finds out the role of an OS socket from outside and makes it non-blocking.
+ * 0 or a negative code. */
+int socket_recognise(struct cp_socket *socket);
+
+/* socket_error: the portable code of the socket call that has just failed. */
+int socket_error(void);
+int socket_unblock(cp_handle handle);
 
 /* port_wake: wakes what the gate asked for. No lock held. */
 void port_wake(struct cport *port, const struct gate_effects *effects);
@@ -142,19 +142,18 @@ static inline void port_post(struct cport *port, struct cp_node *node, struct ga
 
 /* ---- deadline.c: lock held ----------------------------------------------------------------- */
 
-/* deadline_add: from now on `op` has a deadline, op->deadline_ns. 0 or CP_ENOMEM. */
+/* deadline_add: op->deadline_ns counts from now on. 0 or CP_ENOMEM. */
 int deadline_add(struct cport *port, struct cp_op *op);
 void deadline_remove(struct cport *port, struct cp_op *op);
 
-/* deadline_pop: removes an operation that is due. NULL: none is; the engine's alarm is set to the
- * next deadline. */
+/* deadline_pop: removes an operation that is due; NULL: none is, the alarm is set to the next. */
 struct cp_op *deadline_pop(struct cport *port);
 
 /* ---- slot.c: lock held --------------------------------------------------------------------- */
 
 struct cp_socket *slot_at(struct cport *port, uint32_t index);
 
-/* slot_take: NULL: no memory, or CP_SOCKETS_MAX are open. */
+/* slot_take: an open socket without a handle. NULL: no memory, or CP_SOCKETS_MAX are open. */
 struct cp_socket *slot_take(struct cport *port);
 void slot_free(struct cp_socket *socket);
 void slots_free(struct cport *port);
@@ -172,9 +171,9 @@ void socket_release(struct cp_socket *socket);
  * Called with the lock, returns without it. */
 void direction_submit(struct direction *direction, struct cp_op *op);
 
-/* attempt_begin: reserves the head of a ready direction for an attempt by this thread; false: there
- * is nothing to attempt. engine->attempt follows, without the lock; then attempt_end: the operation
- * if it is complete (removed from its direction, result set), else NULL. Lock held. */
+/* attempt_begin: reserves the head of a ready direction for this thread; false: nothing to attempt.
+ * engine->attempt follows, without the lock; then attempt_end: the operation if it is complete
+ * (removed from its direction, result set), else NULL. Lock held. */
 bool attempt_begin(struct attempt *attempt, struct direction *direction);
 struct cp_op *attempt_end(struct attempt *attempt, struct gate_effects *effects);
 
@@ -183,7 +182,7 @@ struct cp_op *attempt_end(struct attempt *attempt, struct gate_effects *effects)
 void direction_ready(struct direction *direction, bool hangup, struct gate_effects *effects);
 
 /* direction_complete: from engines: the started head is done, possibly before the attempt that
- * started it has returned. Lock held. */
+ * started it returns. Lock held. */
 void direction_complete(struct direction *direction, struct cp_op *op, int64_t result,
                         struct gate_effects *effects);
 

@@ -9,16 +9,11 @@ struct cp_socket *slot_at(struct cport *port, uint32_t index)
     return &port->chunks[index / SLOTS_PER_CHUNK][index % SLOTS_PER_CHUNK];
 }
 
-static void slot_init(struct cport *port, uint32_t index)
+void slot_free(struct cp_socket *socket)
 {
-    struct cp_socket *socket = slot_at(port, index);
-    socket->port = port;
-    socket->index = index;
-    socket->generation = 1;
-    for (unsigned name = 0; name < DIRECTION_COUNT; name++)
-        socket->directions[name].socket = socket;
-    socket->next_free = port->free_slots;
-    port->free_slots = socket;
+    socket->generation++;
+    socket->next_free = socket->port->free_slots;
+    socket->port->free_slots = socket;
 }
 
 static bool slots_grow(struct cport *port)
@@ -29,8 +24,10 @@ static bool slots_grow(struct cport *port)
     if (!chunk)
         return false;
     port->chunks[port->slots / SLOTS_PER_CHUNK] = chunk;
-    for (uint32_t index = SLOTS_PER_CHUNK; index-- > 0;)
-        slot_init(port, port->slots + index);
+    for (uint32_t index = SLOTS_PER_CHUNK; index-- > 0;) {
+        chunk[index] = (struct cp_socket){.port = port, .index = port->slots + index};
+        slot_free(&chunk[index]);
+    }
     port->slots += SLOTS_PER_CHUNK;
     return true;
 }
@@ -41,14 +38,11 @@ struct cp_socket *slot_take(struct cport *port)
         return NULL;
     struct cp_socket *socket = port->free_slots;
     port->free_slots = socket->next_free;
+    *socket = (struct cp_socket){
+        .port = port, .index = socket->index, .generation = socket->generation, .open = true};
+    for (unsigned name = 0; name < DIRECTION_COUNT; name++)
+        socket->directions[name].socket = socket;
     return socket;
-}
-
-void slot_free(struct cp_socket *socket)
-{
-    socket->generation++;
-    socket->next_free = socket->port->free_slots;
-    socket->port->free_slots = socket;
 }
 
 uint64_t socket_token(const struct cp_socket *socket)
@@ -84,7 +78,7 @@ void socket_release(struct cp_socket *socket)
         return;
     if (!socket->detached) {
         socket->detached = true;
-        socket->port->engine->detach(socket->port, socket);
+        socket->port->engine->detach(socket);
         socket->handle = CP_HANDLE_NONE;
     }
     if (!directions[DIRECTION_IN].queued && !directions[DIRECTION_OUT].queued)

@@ -6,58 +6,39 @@
 
 /* ---- opening and closing ------------------------------------------------------------------- */
 
-static void socket_reset(struct cp_socket *socket, int family, cp_handle handle, uintptr_t key)
-{
-    for (unsigned name = 0; name < DIRECTION_COUNT; name++)
-        socket->directions[name] = (struct direction){.socket = socket};
-    socket->role = ROLE_FRESH;
-    socket->open = true;
-    socket->detached = false;
-    socket->family = family;
-    socket->broken = 0;
-    socket->handle = handle;
-    socket->key = key;
-    socket->engine = 0;
-}
-
-/* Lock held. */
+/* Takes the lock. */
 static int attach(struct cport *port, int family, cp_handle handle, uintptr_t key,
                   struct cp_socket **result)
 {
-    if (port->closed)
-        return CP_ECLOSED;
-    struct cp_socket *socket = slot_take(port);
-    if (!socket)
-        return CP_ENOMEM;
-    socket_reset(socket, family, handle, key);
-    int code = port->engine->attach(port, socket);
+    port_lock(port);
+    struct cp_socket *socket = port->closed ? NULL : slot_take(port);
+    int code = port->closed ? CP_ECLOSED : CP_ENOMEM;
+    if (socket) {
+        socket->family = family;
+        socket->handle = handle;
+        socket->key = key;
+        code = port->engine->attach(socket);
+    }
     if (code == 0) {
         *result = socket;
-    } else {
+    } else if (socket) {
         socket->open = false;
         slot_free(socket);
     }
+    port_unlock(port, &(struct gate_effects){0});
     return code;
 }
 
 int cp_socket_open(struct cport *port, int family, uintptr_t key, struct cp_socket **socket)
 {
-    if (!port || !socket)
-        return CP_EINVAL;
-    port_lock(port);
-    int code = attach(port, family, CP_HANDLE_NONE, key, socket);
-    port_unlock(port, &(struct gate_effects){0});
-    return code;
+    return port && socket ? attach(port, family, CP_HANDLE_NONE, key, socket) : CP_EINVAL;
 }
 
 int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_socket **socket)
 {
     if (!port || !socket || handle == CP_HANDLE_NONE)
         return CP_EINVAL;
-    port_lock(port);
-    int code = attach(port, 0, handle, key, socket);
-    port_unlock(port, &(struct gate_effects){0});
-    return code;
+    return attach(port, 0, handle, key, socket);
 }
 
 cp_handle cp_socket_handle(const struct cp_socket *socket)

@@ -54,14 +54,9 @@ static struct worker *worker_make(void)
     return of_thread = worker;
 }
 
-static struct worker *worker_of_thread(void)
-{
-    return of_thread ? of_thread : worker_make();
-}
-
 struct worker *worker_join(struct cport *port)
 {
-    struct worker *worker = worker_of_thread();
+    struct worker *worker = of_thread ? of_thread : worker_make();
     if (!worker || worker->port == port)
         return worker;
     pthread_mutex_lock(&membership);
@@ -77,8 +72,7 @@ struct worker *worker_join(struct cport *port)
 
 struct worker *worker_current(const struct cport *port)
 {
-    struct worker *worker = worker_of_thread();
-    return worker && worker->port == port ? worker : NULL;
+    return of_thread && of_thread->port == port ? of_thread : NULL;
 }
 
 void workers_forget(struct cport *port)

@@ -153,9 +153,9 @@ static void engine_close(struct cport *port)
     free(state);
 }
 
-static int engine_attach(struct cport *port, struct cp_socket *socket)
+static int engine_attach(struct cp_socket *socket)
 {
-    struct script_state *state = port->engine_state;
+    struct script_state *state = socket->port->engine_state;
     struct peer *peer = calloc(1, sizeof *peer);
     if (!peer)
         return CP_ENOMEM;
@@ -168,7 +168,7 @@ static int engine_attach(struct cport *port, struct cp_socket *socket)
     return 0;
 }
 
-static void engine_detach(struct cport *port, struct cp_socket *socket)
+static void engine_detach(struct cp_socket *socket)
 {
     struct peer *peer = peer_of(socket);
     assert(!peer->ops[DIRECTION_IN]);
@@ -194,9 +194,9 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
     }
 }
 
-static bool engine_cancel(struct cport *port, struct cp_socket *socket, struct cp_op *op)
+static bool engine_cancel(struct cp_op *op)
 {
-    struct peer *peer = peer_of(socket);
+    struct peer *peer = peer_of(op->socket);
     unsigned name = op->kind == CP_RECEIVE ? DIRECTION_IN : DIRECTION_OUT;
     if (peer->hold_cancels || peer->ops[name] != op)
         return false;
