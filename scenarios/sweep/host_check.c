@@ -17,58 +17,44 @@ enum {
     MEMORY_KB_MIN = 256 << 10, /* available at least */
 };
 
-#define CPU_DIRECTORY   "/sys/devices/system/cpu/"
-#define CLOCK_DIRECTORY "/sys/devices/system/clocksource/clocksource0/"
+#define CPU_DIRECTORY "/sys/devices/system/cpu/"
 
+/* In the order of enum finding. */
 static const struct {
     const char *name, *why, *advice;
 } texts[FINDINGS] = {
-    [FINDING_BUSY_CPUS] = {"busy-cpus",
-                           "other programs take CPU time, more from some rows than others",
-                           "top or the Task Manager shows them; wait until they end"},
-    [FINDING_STEAL] = {"steal", "the host ran other guests while these CPUs had work to do",
-                       "another time of day, or a host that is not shared"},
-    [FINDING_FEW_CPUS] = {"few-cpus",
-                          "client, servers and the kernel's network code compete for them",
-                          "use 4 or more; here compare only what was measured side by side"},
-    [FINDING_CPU_QUOTA] = {"cpu-quota",
-                           "a program that has used up its quota stops for some 100 ms",
-                           "run outside the limit (docker run without --cpus, CPUQuota=)"},
-    [FINDING_VIRTUAL_MACHINE] = {"virtual-machine",
-                                 "the host decides when these CPUs run, and how fast",
-                                 "use real hardware; here more repeats (--repeat, --budget)"},
-    [FINDING_SMT] = {"smt", "the speed of a hardware thread depends on its sibling's work",
-                     "echo off | sudo tee " CPU_DIRECTORY "smt/control"},
-    [FINDING_GOVERNOR] = {"governor", "the clock rises only after a row has been busy for a while",
-                          "echo performance | sudo tee " CPU_DIRECTORY
-                          "cpu*/cpufreq/scaling_governor"},
-    [FINDING_TURBO] = {"turbo", "the clock depends on heat and on how many CPUs are busy",
-                       "echo 1 | sudo tee " CPU_DIRECTORY "intel_pstate/no_turbo, or "
-                       "echo 0 | sudo tee " CPU_DIRECTORY "cpufreq/boost"},
-    [FINDING_MEMORY] = {"memory", "the system reclaims pages while a row runs, and may kill it",
-                        "close what uses it: ps -eo rss,pid,comm --sort -rss | head"},
-    [FINDING_CLOCK] = {"clock", "reading it is slow, and each row reads it often",
-                       "echo tsc | sudo tee " CLOCK_DIRECTORY "current_clocksource"},
-    [FINDING_PACING] = {"pacing", "TCP sends by timers and by its model of the path",
-                        "sudo sysctl net.ipv4.tcp_congestion_control=cubic"},
-    [FINDING_DESCRIPTORS] = {"descriptors", "rows that need more fail or are skipped",
-                             "sudo prlimit --pid $$ --nofile=NUMBER, or fewer servers"},
-    [FINDING_LISTENERS] = {"listeners", "the servers cannot open these ports",
-                           "ss -ltnp shows what uses them; or set --port=BASE"},
-    [FINDING_PORT_RANGE] = {"port-range",
-                            "an outgoing connection may take a server's port, or find none free",
-                            "--port=BASE outside of the range, or "
-                            "net.ipv4.ip_local_reserved_ports, or a wider range"},
+    {"busy-cpus", "other programs take CPU time, more from some rows than others",
+     "top or the Task Manager shows them; wait until they end"},
+    {"steal", "the host ran other guests while these CPUs had work to do",
+     "another time of day, or a host that is not shared"},
+    {"few-cpus", "client, servers and the kernel's network code compete for them",
+     "use 4 or more; here compare only what was measured side by side"},
+    {"cpu-quota", "a program that has used up its quota stops for some 100 ms",
+     "run outside the limit (docker run without --cpus, CPUQuota=)"},
+    {"virtual-machine", "the host decides when these CPUs run, and how fast",
+     "use real hardware; here more repeats (--repeat, --budget)"},
+    {"smt", "the speed of a hardware thread depends on its sibling's work",
+     "echo off | sudo tee " CPU_DIRECTORY "smt/control"},
+    {"governor", "the clock rises only after a row has been busy for a while",
+     "echo performance | sudo tee " CPU_DIRECTORY "cpu*/cpufreq/scaling_governor"},
+    {"turbo", "the clock depends on heat and on how many CPUs are busy",
+     "echo 1 | sudo tee " CPU_DIRECTORY "intel_pstate/no_turbo, or "
+     "echo 0 | sudo tee " CPU_DIRECTORY "cpufreq/boost"},
+    {"memory", "the system reclaims pages while a row runs, and may kill it",
+     "close what uses it: ps -eo rss,pid,comm --sort -rss | head"},
+    {"clock", "reading it is slow, and each row reads it often",
+     "echo tsc | sudo tee /sys/devices/system/clocksource/clocksource0/current_clocksource"},
+    {"pacing", "TCP sends by timers and by its model of the path",
+     "sudo sysctl net.ipv4.tcp_congestion_control=cubic"},
+    {"descriptors", "rows that need more fail or are skipped",
+     "sudo prlimit --pid $$ --nofile=NUMBER, or fewer servers"},
+    {"listeners", "the servers cannot open these ports",
+     "ss -ltnp shows what uses them; or set --port=BASE"},
+    {"port-range", "an outgoing connection may take a server's port, or find none free",
+     "--port=BASE outside of the range, or net.ipv4.ip_local_reserved_ports, or a wider range"},
 };
 
-/* A client has one connection to each server. A fleet also has a listener for each server, unless
- * servers share them. */
-static uint64_t count_descriptors(const struct fleet *fleet)
-{
-    bool shared = strstr(fleet->cell->fleet_options, "listeners=shared") != NULL;
-
-    return fleet->count * (shared ? 1 : 2) + OTHER_DESCRIPTORS;
-}
+static const char *const level_names[] = {"unknown", "calm", "noisy"};
 
 struct host_needs host_needs_of(struct arena *arena, const struct fleets *fleets, unsigned watch_ms)
 {
@@ -78,11 +64,15 @@ struct host_needs host_needs_of(struct arena *arena, const struct fleets *fleets
     needs.ports = arena_take(arena, (fleets->count + 1) * sizeof *needs.ports);
     for (unsigned i = 0; i < fleets->count; i++) {
         const struct fleet *fleet = fleets->items[i];
+        /* A client has one connection to each server. A fleet also has a listener for each server,
+         * unless servers share them. */
+        bool shared = strstr(fleet->cell->fleet_options, "listeners=shared") != NULL;
+        uint64_t descriptors = fleet->count * (shared ? 1 : 2) + OTHER_DESCRIPTORS;
 
         if (fleet->count > needs.servers)
             needs.servers = fleet->count;
-        if (count_descriptors(fleet) > needs.descriptors)
-            needs.descriptors = count_descriptors(fleet);
+        if (descriptors > needs.descriptors)
+            needs.descriptors = descriptors;
         if (fleet->link == NULL) /* a link has a network namespace of its own */
             needs.ports[needs.port_count++] = (struct port_range){fleet->base, fleet_ports(fleet)};
     }
@@ -127,10 +117,11 @@ static void look_at_cpus(struct look *look)
     uint64_t all = after->total - before->total;
     uint64_t unused = after->idle - before->idle + after->stolen - before->stolen;
     double busy = percent(all - unused, all);
+    unsigned allowed = (unsigned)os_cpu_count();
 
     look->cpus = after->cpus == 0 ? 1 : after->cpus;
-    if (*look->needs->root == '\0' && (unsigned)os_cpu_count() < look->cpus)
-        look->cpus = (unsigned)os_cpu_count();
+    if (*look->needs->root == '\0' && allowed < look->cpus)
+        look->cpus = allowed;
     look_set(look, FINDING_BUSY_CPUS, busy > BUSY_PERCENT_MAX,
              "%.0f %% of %u CPUs, watched for %.1f s", busy, after->cpus,
              (double)look->needs->watch_ns / OS_NS_PER_S);
@@ -141,12 +132,13 @@ int host_check_run(struct arena *arena, const struct host_needs *needs, struct h
                    struct error *error)
 {
     struct look look = {.arena = arena, .needs = needs, .check = check};
-    const char *why = cpu_times_read(arena, needs->root, &look.before);
 
     *check =
         (struct host_check){.watch_ns = needs->watch_ns, .time_utc = record_time(arena, false)};
     for (unsigned i = 0; i < FINDINGS; i++)
         check->findings[i].found = "the system does not say";
+
+    const char *why = cpu_times_read(arena, needs->root, &look.before);
     if (why == NULL) {
         os_sleep_ns(needs->watch_ns);
         why = cpu_times_read(arena, needs->root_later, &look.after);
@@ -179,9 +171,6 @@ const char *host_check_names(struct arena *arena, const struct host_check *check
     }
     return names;
 }
-
-static const char *const level_names[] = {
-    [LEVEL_UNKNOWN] = "unknown", [LEVEL_CALM] = "calm", [LEVEL_NOISY] = "noisy"};
 
 void host_check_print(FILE *out, const struct host_check *check)
 {

@@ -183,34 +183,28 @@ static bool is_needed(const struct host_needs *needs, uint64_t port)
     return false;
 }
 
-/* "sl local:port remote:port state ...": line by line, since the file can be long. False: it cannot
- * be read. */
-static bool count_listeners(struct look *look, const char *path, unsigned *count, unsigned *example)
-{
-    FILE *file = fopen(arena_text(look->arena, "%s%s", look->needs->root, path), "rb");
-    unsigned port, state;
-    char line[LINE_BYTES];
-
-    if (file == NULL)
-        return false;
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %x", &port, &state) == 2 &&
-            state == TCP_LISTEN && is_needed(look->needs, port)) {
-            (*count)++;
-            *example = port;
-        }
-    }
-    fclose(file);
-    return true;
-}
-
+/* "sl local:port remote:port state ...": line by line, since the file can be long. */
 static void look_at_listeners(struct look *look)
 {
-    unsigned count = 0, example = 0;
+    static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
+    unsigned count = 0, example = 0, port, state;
 
-    if (!count_listeners(look, "/proc/net/tcp", &count, &example))
-        return;
-    count_listeners(look, "/proc/net/tcp6", &count, &example);
+    for (unsigned i = 0; i < 2; i++) {
+        FILE *file = fopen(arena_text(look->arena, "%s%s", look->needs->root, tables[i]), "rb");
+        char line[LINE_BYTES];
+
+        if (file == NULL && i == 0)
+            return;
+        while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+            if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %x", &port, &state) == 2 &&
+                state == TCP_LISTEN && is_needed(look->needs, port)) {
+                count++;
+                example = port;
+            }
+        }
+        if (file != NULL)
+            fclose(file);
+    }
     if (count == 0)
         look_set(look, FINDING_LISTENERS, false, "none on the servers' ports");
     else

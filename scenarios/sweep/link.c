@@ -55,19 +55,17 @@ const char *links_path(struct arena *arena, const char *scenario_path)
 }
 
 /* The option of a profile that only the sweep may set; NULL: there is none. */
-static const char *reserved_option(const char *options)
+static const char *reserved_option(struct arena *arena, const char *options)
 {
-    static const char *const ours[] = {"--",      "--far",  "--check", "--json",   "--ready-file",
-                                       "--stats", "--join", "--help",  "--version"};
+    static const char *const ours[] = {"--",      "--far",  "--check", "--json",    "--ready-file",
+                                       "--stats", "--join", "--help",  "--version", NULL};
 
     for (const char *word = options; *word != '\0'; word += strspn(word, " \t")) {
-        size_t bytes = strcspn(word, " \t"), name = strcspn(word, "= \t");
+        const char *name = arena_copy(arena, word, strcspn(word, "= \t"));
 
-        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-            if (name == strlen(ours[i]) && strncmp(word, ours[i], name) == 0)
-                return ours[i];
-        }
-        word += bytes;
+        if (text_is_among(name, ours))
+            return name;
+        word += strcspn(word, " \t");
     }
     return NULL;
 }
@@ -80,55 +78,51 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
 
     if (file == NULL)
         return -1;
-    *profiles = file->common;
     if (*file->sections[0].name != '\0')
         return error_set(error, &file->sections[0].place,
                          "links have no sections; write name = fanin-lan options");
+    *profiles = file->common;
     for (unsigned i = 0; i < profiles->count; i++) {
         const struct setting *profile = &profiles->items[i];
+        const char *options = profile->values[0].text, *reserved = reserved_option(arena, options);
 
         if (profile->value_count != 1 || profile->values[0].reference)
             return error_set(error, &profile->place,
                              "%s takes fanin-lan options, in quotes if a comma is among them",
                              profile->key);
-        if (reserved_option(profile->values[0].text) != NULL)
+        if (reserved != NULL)
             return error_set(error, &profile->place, "%s: %s is set by the sweep; remove it",
-                             profile->key, reserved_option(profile->values[0].text));
-        if (strcmp(profile->key, CELL_LOOPBACK) == 0 && *profile->values[0].text != '\0')
+                             profile->key, reserved);
+        if (strcmp(profile->key, CELL_LOOPBACK) == 0 && *options != '\0')
             return error_set(error, &profile->place, "%s takes no options; write \"\"",
                              CELL_LOOPBACK);
     }
     return 0;
 }
 
-static const char *names_of(struct arena *arena, const struct settings *profiles)
-{
-    const char *names = CELL_LOOPBACK;
-
-    for (unsigned i = 0; i < profiles->count; i++) {
-        if (strcmp(profiles->items[i].key, CELL_LOOPBACK) != 0)
-            names = arena_text(arena, "%s, %s", names, profiles->items[i].key);
-    }
-    return names;
-}
-
 static int find_in_file(struct arena *arena, const struct cell *cell, const char *path,
                         struct settings *profiles, struct links *links, struct error *error)
 {
     struct place place = cell_place(cell, "link");
-    const struct setting *profile;
+    const char *names = CELL_LOOPBACK;
 
     if (!file_is_readable(path))
         return error_set(error, &place, "link = %s: cannot read %s, which defines it",
                          cell->link_asked, path);
     if (profiles->count == 0 && profiles_read(arena, path, profiles, error) != 0)
         return -1;
-    profile = settings_find(profiles, cell->link_asked);
-    if (profile == NULL)
-        return error_set(error, &place, "link = %s: takes a name of %s: %s", cell->link_asked, path,
-                         names_of(arena, profiles));
-    links_add(arena, links, profile->key, profile->values[0].text, &profile->place);
-    return 0;
+    for (unsigned i = 0; i < profiles->count; i++) {
+        const struct setting *profile = &profiles->items[i];
+
+        if (strcmp(profile->key, cell->link_asked) == 0) {
+            links_add(arena, links, profile->key, profile->values[0].text, &profile->place);
+            return 0;
+        }
+        if (strcmp(profile->key, CELL_LOOPBACK) != 0)
+            names = arena_text(arena, "%s, %s", names, profile->key);
+    }
+    return error_set(error, &place, "link = %s: takes a name of %s: %s", cell->link_asked, path,
+                     names);
 }
 
 int links_plan(struct arena *arena, const struct cells *cells, const char *path,
@@ -143,11 +137,10 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
         if (strcmp(cell->link_asked, CELL_LOOPBACK) == 0)
             continue;
         if (cell->servers == 0)
-            return error_set(
-                error, &place,
-                "link = %s: only fanin's own servers can be behind a link; use servers = N "
-                "or link = %s",
-                cell->link_asked, CELL_LOOPBACK);
+            return error_set(error, &place,
+                             "link = %s: only fanin's own servers can be behind a link; use "
+                             "servers = N or link = %s",
+                             cell->link_asked, CELL_LOOPBACK);
         if (links_find(links, cell->link_asked) == NULL &&
             find_in_file(arena, cell, path, &profiles, links, error) != 0)
             return -1;
@@ -160,14 +153,12 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
 
 bool link_judge(struct arena *arena, struct link *link, const char *check)
 {
-    const char *down, *kind;
-    double rate = 0, rtt_us;
+    double rate, rtt_us;
 
     if (check == NULL || !json_is_object(check) ||
         !json_find_number(check, "rtt_asked_us", &rtt_us))
         return false;
-    kind = json_find_text(arena, check, "link");
-    down = json_find(check, "down");
+    const char *kind = json_find_text(arena, check, "link"), *down = json_find(check, "down");
     if (kind == NULL || down == NULL || *down != '{' ||
         !json_find_number(down, "rate_asked_bits_per_s", &rate))
         return false;
@@ -185,33 +176,23 @@ struct command link_command(struct arena *arena, const struct link *link)
 
 /* ---- falling back ---- */
 
-/* Among the cells before `end` the one that equals `cell` on loopback. `meant`: one planned there,
- * else one that fell back to it. */
-static const struct cell *find_twin(const struct cells *cells, unsigned end,
-                                    const struct cell *cell, bool meant)
+/* The cell that runs in place of cell `index`, which fell back; NULL: none does. Of cells that are
+ * equal on loopback the one planned there runs, else the first that fell back to it. */
+static const struct cell *find_twin(const struct cells *cells, unsigned index)
 {
-    for (unsigned i = 0; i < end; i++) {
+    const struct cell *cell = cells->items[index], *twin = NULL;
+
+    for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *other = cells->items[i];
 
-        if (other != cell && other->link == NULL && (other->link_reason == NULL) == meant &&
-            cell_equals(cell, other, "link"))
+        if (i == index || other->link != NULL || !cell_equals(cell, other, "link"))
+            continue;
+        if (other->link_reason == NULL)
             return other;
+        if (twin == NULL && i < index)
+            twin = other;
     }
-    return NULL;
-}
-
-/* Of equal cells the one planned on loopback runs, else the first. */
-static void skip_twin(struct arena *arena, const struct cells *cells, unsigned index)
-{
-    struct cell *cell = cells->items[index];
-    const struct cell *twin = find_twin(cells, cells->count, cell, true);
-
-    if (twin == NULL)
-        twin = find_twin(cells, index, cell, false);
-    if (twin != NULL)
-        cell->skip_reason = arena_text(
-            arena, "link %s is unavailable; on %s this cell would duplicate link = %s: %s",
-            cell->link_asked, CELL_LOOPBACK, twin->link_asked, cell->link_reason);
+    return twin;
 }
 
 void links_fall_back(struct arena *arena, const struct cells *cells)
@@ -225,8 +206,13 @@ void links_fall_back(struct arena *arena, const struct cells *cells)
         }
     }
     for (unsigned i = 0; i < cells->count; i++) {
-        if (cells->items[i]->link_reason != NULL)
-            skip_twin(arena, cells, i);
+        struct cell *cell = cells->items[i];
+        const struct cell *twin = cell->link_reason == NULL ? NULL : find_twin(cells, i);
+
+        if (twin != NULL)
+            cell->skip_reason = arena_text(
+                arena, "link %s is unavailable; on %s this cell would duplicate link = %s: %s",
+                cell->link_asked, CELL_LOOPBACK, twin->link_asked, cell->link_reason);
     }
 }
 
