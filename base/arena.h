@@ -4,6 +4,7 @@
 #ifndef FANIN_ARENA_H
 #define FANIN_ARENA_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 struct arena_piece;
@@ -23,9 +24,11 @@ void *arena_grow(struct arena *arena, void *items, size_t count, size_t item_byt
 /* arena_copy: `bytes` of `text`, NUL-terminated. */
 char *arena_copy(struct arena *arena, const char *text, size_t bytes);
 
-/* arena_text: printf's format. */
+/* arena_text: printf's format. arena_format: the same with vprintf's arguments. */
 char *arena_text(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+char *arena_format(struct arena *arena, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 /* arena_file: the whole text file, NUL-terminated, its length in *bytes. NULL with errno set;
  * EFBIG when it is longer than `bytes_max`. */

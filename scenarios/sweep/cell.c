@@ -18,21 +18,19 @@ int override_parse(struct arena *arena, const char *argument, struct overrides *
                    struct error *error)
 {
     static const struct place place = {.file = "command line"};
-    const char *equals = strchr(argument, '=');
-    char *scope, *key, *dot;
     struct override override = {0};
-
+    const char *equals = strchr(argument, '=');
     assert(equals != NULL);
-    scope = arena_copy(arena, argument, (size_t)(equals - argument));
-    key = strstr(scope, KEY_FLEET_PREFIX);
+    char *scope = arena_copy(arena, argument, (size_t)(equals - argument));
+    char *key = strstr(scope, KEY_FLEET_PREFIX);
     if (key == NULL || (key != scope && key[-1] != '.')) {
-        dot = strrchr(scope, '.');
+        char *dot = strrchr(scope, '.');
         key = dot == NULL ? scope : dot + 1;
     }
     if (key != scope) {
         key[-1] = '\0';
         override.scenario = scope;
-        dot = strchr(scope, '.');
+        char *dot = strchr(scope, '.');
         if (dot != NULL) {
             *dot = '\0';
             override.section = dot + 1;
@@ -46,19 +44,11 @@ int override_parse(struct arena *arena, const char *argument, struct overrides *
     return 0;
 }
 
-static bool is_for(const struct override *override, const char *scenario, const char *section)
+static bool is_for(const struct override *override, const struct scenario *scenario,
+                   const struct section *section)
 {
-    return (override->scenario == NULL || strcmp(override->scenario, scenario) == 0) &&
-           (override->section == NULL || strcmp(override->section, section) == 0);
-}
-
-static bool hits(const struct override *override, const struct scenario *scenario)
-{
-    for (unsigned i = 0; i < scenario->section_count; i++) {
-        if (is_for(override, scenario->name, scenario->sections[i].name))
-            return true;
-    }
-    return false;
+    return (override->scenario == NULL || strcmp(override->scenario, scenario->name) == 0) &&
+           (override->section == NULL || strcmp(override->section, section->name) == 0);
 }
 
 int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
@@ -66,11 +56,12 @@ int overrides_check(const struct overrides *overrides, struct scenario *const *s
 {
     for (unsigned i = 0; i < overrides->count; i++) {
         const struct override *override = &overrides->items[i];
-        bool hit = false;
-
-        for (unsigned j = 0; j < scenario_count && !hit; j++)
-            hit = hits(override, scenarios[j]);
-        if (!hit)
+        bool used = false;
+        for (unsigned j = 0; j < scenario_count; j++) {
+            for (unsigned k = 0; k < scenarios[j]->section_count; k++)
+                used = used || is_for(override, scenarios[j], &scenarios[j]->sections[k]);
+        }
+        if (!used)
             return error_set(error, &override->setting.place,
                              "--%s%s%s.%s: no such scenario or section among those given",
                              override->scenario, override->section == NULL ? "" : ".",
@@ -86,28 +77,22 @@ static void put_all(struct arena *arena, struct settings *merged, const struct s
         settings_put(arena, merged, &more->items[i]);
 }
 
-/* An override for one section wins over one for its scenario, and that over one for all. */
-static unsigned scope_of(const struct override *override)
-{
-    return (override->scenario != NULL) + (override->section != NULL);
-}
-
 static struct settings *merge_settings(struct arena *arena, const struct scenario *scenario,
                                        const struct section *section,
                                        const struct overrides *overrides)
 {
     const struct section *base = &scenario->sections[section->base];
     struct settings *merged = arena_take(arena, sizeof *merged);
-
     put_all(arena, merged, &scenario->common);
     put_all(arena, merged, &base->settings);
     if (section != base)
         put_all(arena, merged, &section->settings);
+    /* An override for one section wins over one for its scenario, and that over one for all. */
     for (unsigned scope = 0; scope < 3; scope++) {
         for (unsigned i = 0; i < overrides->count; i++) {
             const struct override *override = &overrides->items[i];
-
-            if (scope_of(override) == scope && is_for(override, scenario->name, section->name))
+            if ((override->scenario != NULL) + (override->section != NULL) == (int)scope &&
+                is_for(override, scenario, section))
                 settings_put(arena, merged, &override->setting);
         }
     }
@@ -116,25 +101,22 @@ static struct settings *merge_settings(struct arena *arena, const struct scenari
 
 /* ---- one cell ---- */
 
+/* The value of the setting at index `at`, copies followed. NULL with an error. */
 static const char *resolve(const struct settings *settings, const unsigned *choice, unsigned at,
                            struct error *error)
 {
     const struct setting *asked = &settings->items[at];
     const struct value *value = &asked->values[choice[at]];
-
     for (unsigned step = 0; value->reference; step++) {
         const struct setting *other = settings_find(settings, value->text);
-
-        if (other == NULL) {
+        if (other == NULL)
             error_set(error, &asked->place, "%s = =%s: there is no key %s to copy", asked->key,
                       value->text, value->text);
-            return NULL;
-        }
-        if (step == settings->count) {
+        else if (step == settings->count)
             error_set(error, &asked->place, "%s = =%s: the copies form a cycle", asked->key,
                       asked->values[choice[at]].text);
+        if (other == NULL || step == settings->count)
             return NULL;
-        }
         value = &other->values[choice[other - settings->items]];
     }
     return value->text;
@@ -157,7 +139,6 @@ struct pair *cell_find(const struct cell *cell, const char *key)
 struct place cell_place(const struct cell *cell, const char *key)
 {
     const struct pair *pair = cell_find(cell, key);
-
     return pair == NULL ? cell->place : pair->place;
 }
 
@@ -167,59 +148,45 @@ const char *cell_title(struct arena *arena, const struct cell *cell)
                       cell->section, *cell->name == '\0' ? "" : " ", cell->name);
 }
 
-static int read_servers(struct cell *cell, struct error *error)
-{
-    const struct pair *pair = cell_find(cell, "servers");
-
-    if (pair == NULL)
-        return error_set(error, &cell->place,
-                         "the key servers is missing; for example servers = 200");
-    if (strspn(pair->value, "0123456789") != strlen(pair->value))
-        return 0; /* a list or @file of servers that are not ours */
-    return key_number(pair, 1, CELL_SERVERS_MAX, &cell->servers, error);
-}
-
-static int read_pairs(struct arena *arena, struct cell *cell, struct error *error)
-{
-    for (unsigned i = 0; i < cell->pair_count; i++) {
-        const struct pair *pair = &cell->pairs[i];
-
-        if (key_read(pair, cell, error) != 0)
-            return -1;
-        if (strcmp(pair->key, "fleet.ports-per-address") == 0 &&
-            key_number(pair, 0, 65535, &cell->ports_per_address, error) != 0)
-            return -1;
-        if (key_is_fleets(pair->key))
-            cell->fleet_options = text_join(arena, cell->fleet_options,
-                                            pair->key + strlen(KEY_FLEET_PREFIX), pair->value);
-    }
-    return read_servers(cell, error);
-}
-
+/* The settings in `named` are part of the cell's name, as its axes are. */
 static struct cell *make_cell(struct arena *arena, const struct settings *settings,
                               const struct settings *named, const unsigned *choice,
                               struct error *error)
 {
     struct cell *cell = arena_take(arena, sizeof *cell);
-    struct pair *pairs = arena_take(arena, settings->count * sizeof *pairs);
-
-    cell->name = "";
+    cell->settings = settings;
+    cell->pairs = arena_take(arena, settings->count * sizeof *cell->pairs);
+    cell->pair_count = settings->count;
+    cell->name = cell->fleet_options = "";
     for (unsigned i = 0; i < settings->count; i++) {
         const struct setting *setting = &settings->items[i];
-
-        pairs[i].key = setting->key;
-        pairs[i].place = setting->place;
-        pairs[i].value = resolve(settings, choice, i, error);
-        if (pairs[i].value == NULL)
+        const char *value = resolve(settings, choice, i, error);
+        if (value == NULL)
             return NULL;
+        cell->pairs[i] =
+            (struct pair){.key = setting->key, .value = value, .place = setting->place};
         if (setting->value_count > 1 ||
             (settings_find(named, setting->key) != NULL && key_names_cells(setting->key)))
-            cell->name = text_join(arena, cell->name, setting->key, pairs[i].value);
+            cell->name = text_join(arena, cell->name, setting->key, value);
     }
-    cell->settings = settings;
-    cell->pairs = pairs;
-    cell->pair_count = settings->count;
     return cell;
+}
+
+static int read_pairs(struct arena *arena, struct cell *cell, struct error *error)
+{
+    key_defaults(cell);
+    for (unsigned i = 0; i < cell->pair_count; i++) {
+        const struct pair *pair = &cell->pairs[i];
+        const char *option = key_fleet_option(pair->key);
+        if (key_read(pair, cell, error) != 0)
+            return -1;
+        if (option != NULL)
+            cell->fleet_options = text_join(arena, cell->fleet_options, option, pair->value);
+    }
+    if (cell_find(cell, "servers") == NULL)
+        return error_set(error, &cell->place,
+                         "the key servers is missing; for example servers = 200");
+    return 0;
 }
 
 static bool is_part_of(const struct cell *part, const struct cell *whole, const char *but_for)
@@ -262,7 +229,8 @@ static bool is_duplicate(const struct cells *cells, const struct cell *cell)
     return false;
 }
 
-static bool turn(const struct settings *settings, unsigned *choice)
+/* The last axis changes fastest. False after the last combination. */
+static bool next_choice(const struct settings *settings, unsigned *choice)
 {
     for (unsigned i = settings->count; i-- > 0;) {
         if (++choice[i] < settings->items[i].value_count)
@@ -270,26 +238,6 @@ static bool turn(const struct settings *settings, unsigned *choice)
         choice[i] = 0;
     }
     return false;
-}
-
-static void set_defaults(struct cell *cell, const struct scenario *scenario,
-                         const struct section *section)
-{
-    cell->scenario = scenario->name;
-    cell->section = section->name;
-    cell->place = section->place;
-    cell->client = "fanin-client";
-    cell->servers_program = "fanin-servers";
-    cell->fleet_options = "";
-    cell->link_asked = CELL_LOOPBACK;
-    cell->label = "";
-    cell->repeat = 5;
-    cell->timeout_s = 120;
-    cell->port = 20000;
-    cell->row_seconds = 1;
-    cell->margin = 0.05;
-    cell->metric = "elapsed_ms";
-    cell->precision = 0.05;
 }
 
 static int cross_axes(struct arena *arena, const struct scenario *scenario,
@@ -301,13 +249,14 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
     bool check_duplicates = further || may_repeat(settings);
     unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
     struct cell *cell;
-
     do {
         /* The keys of a [+] distinguish its cells, so they are part of the names. */
         cell = make_cell(arena, settings, further ? &section->settings : &none, choice, error);
         if (cell == NULL)
             return -1;
-        set_defaults(cell, scenario, section);
+        cell->scenario = scenario->name;
+        cell->section = section->name;
+        cell->place = section->place;
         if (check_duplicates && is_duplicate(cells, cell))
             continue;
         if (cells->count == CELLS_MAX)
@@ -317,21 +266,15 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
             return -1;
         cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
         cells->items[cells->count++] = cell;
-    } while (cell->advise == NULL && turn(settings, choice));
+    } while (cell->advise == NULL && next_choice(settings, choice));
     return 0;
 }
 
-static bool is_wanted(const char *only, const struct scenario *scenario,
+static bool is_wanted(struct arena *arena, const char *only, const struct scenario *scenario,
                       const struct section *section)
 {
-    const char *dot = only == NULL ? NULL : strchr(only, '.');
-
-    if (only == NULL)
-        return true;
-    if (dot == NULL)
-        return strcmp(only, section->name) == 0;
-    return strncmp(only, scenario->name, (size_t)(dot - only)) == 0 &&
-           scenario->name[dot - only] == '\0' && strcmp(dot + 1, section->name) == 0;
+    return only == NULL || strcmp(only, section->name) == 0 ||
+           strcmp(only, arena_text(arena, "%s.%s", scenario->name, section->name)) == 0;
 }
 
 int cells_expand(struct arena *arena, const struct scenario *scenario,
@@ -340,11 +283,9 @@ int cells_expand(struct arena *arena, const struct scenario *scenario,
 {
     for (unsigned i = 0; i < scenario->section_count; i++) {
         const struct section *section = &scenario->sections[i];
-        struct settings *settings;
-
-        if (!is_wanted(only, scenario, section))
+        if (!is_wanted(arena, only, scenario, section))
             continue;
-        settings = merge_settings(arena, scenario, section, overrides);
+        struct settings *settings = merge_settings(arena, scenario, section, overrides);
         if (settings->count == 0)
             return error_set(error, &section->place, "section [%s] has no key", section->name);
         for (unsigned j = 0; j < settings->count; j++) {

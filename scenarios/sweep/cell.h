@@ -116,10 +116,10 @@ bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for
 
 bool text_is_among(const char *text, const char *const *names); /* NULL-terminated */
 
-bool key_is_fleets(const char *key);
+/* key_fleet_option: the option of fanin-servers that the key sets; NULL: none. */
+const char *key_fleet_option(const char *key);
 
-/* key_passes_on: whether the key is an option of the client program, and not the sweep's or the
- * fleet's. */
+/* key_passes_on: whether the key is an option of the client program. */
 bool key_passes_on(const char *key);
 
 /* key_names_cells: whether its value tells one cell from another; not so a number of repeats or an
@@ -129,12 +129,11 @@ bool key_names_cells(const char *key);
 /* key_check: whether the setting may stand in a scenario. 0, or -1 with an error. */
 int key_check(const struct setting *setting, struct error *error);
 
-/* key_read: what one of the sweep's own keys says, into the cell; others are left alone. 0, or -1
- * with an error. */
-int key_read(const struct pair *pair, struct cell *cell, struct error *error);
+/* key_defaults: sets the cell's fields to the defaults of the sweep's own keys. */
+void key_defaults(struct cell *cell);
 
-/* key_number: the pair's value as a whole number in a range. 0, or -1 with an error. */
-int key_number(const struct pair *pair, uint64_t min, uint64_t max, uint64_t *number,
-               struct error *error);
+/* key_read: reads one of the sweep's own keys into the cell; others are left alone. 0, or -1 with
+ * an error. */
+int key_read(const struct pair *pair, struct cell *cell, struct error *error);
 
 #endif

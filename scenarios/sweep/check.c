@@ -47,7 +47,7 @@ static int ask(struct check *check, const struct cell *cell, bool for_fleet, str
     struct arena *arena = check->arena;
     const char *program = command.argv[0];
 
-    command_add(arena, &command, option);
+    command_add(arena, &command, "%s", option);
     if (was_asked(check, &command) || os_interrupted())
         return 0;
     struct command_result result =
@@ -208,7 +208,7 @@ static int check_one(struct arena *arena, struct link *link, const char *log,
     struct command command = link_command(arena, link);
 
     command_add(arena, &command, "--check");
-    command_add(arena, &command, arena_text(arena, "--json=%s.json", log));
+    command_add(arena, &command, "--json=%s.json", log);
     struct command_result result =
         command_run(arena, &command, arena_text(arena, "%s.txt", log),
                     arena_text(arena, "%s.err", log), CHECK_S_MAX, tick, check);

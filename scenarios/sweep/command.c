@@ -2,6 +2,7 @@
 #include "scenarios/sweep/command.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,65 +19,56 @@ static const char *find_program(struct arena *arena, const char *name)
 {
     static const char *const suffixes[] = {"", ".exe"};
     char directory[4096];
-
     if (os_path_name(name) != name || os_program_directory(directory, sizeof directory) != 0)
         return name;
     for (unsigned i = 0; i < 2; i++) {
         const char *path = arena_text(arena, "%s/%s%s", directory, name, suffixes[i]);
-
         if (file_is_readable(path))
             return path;
     }
     return name;
 }
 
-void command_add(struct arena *arena, struct command *command, const char *argument)
+void command_add(struct arena *arena, struct command *command, const char *format, ...)
 {
+    va_list arguments;
+    va_start(arguments, format);
     /* The NULL at the end is counted by the array, not by `count`. */
     if (command->count == 0)
         command->argv = arena_grow(arena, command->argv, 0, sizeof(char *));
     command->argv = arena_grow(arena, command->argv, (size_t)command->count + 1, sizeof(char *));
-    command->argv[command->count++] = arena_copy(arena, argument, strlen(argument));
+    command->argv[command->count++] = arena_format(arena, format, arguments);
     command->argv[command->count] = NULL;
-}
-
-void command_add_all(struct arena *arena, struct command *command, const struct command *more)
-{
-    for (unsigned i = 0; i < more->count; i++)
-        command_add(arena, command, more->argv[i]);
+    va_end(arguments);
 }
 
 struct command command_begin(struct arena *arena, const char *program)
 {
     struct command command = {0};
-
     while (*program != '\0') {
         size_t length = strcspn(program, " \t");
         const char *word = arena_copy(arena, program, length);
-
         if (length != 0)
-            command_add(arena, &command, command.count == 0 ? find_program(arena, word) : word);
+            command_add(arena, &command, "%s",
+                        command.count == 0 ? find_program(arena, word) : word);
         program += length + (program[length] != '\0');
     }
     if (command.count == 0)
-        command_add(arena, &command, "");
+        command_add(arena, &command, "%s", "");
     return command;
 }
 
 struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path)
 {
     struct command command = command_begin(arena, cell->client);
-
     for (unsigned i = 0; i < cell->pair_count; i++) {
         const struct pair *pair = &cell->pairs[i];
-
         if (key_passes_on(pair->key))
-            command_add(arena, &command, arena_text(arena, "--%s=%s", pair->key, pair->value));
+            command_add(arena, &command, "--%s=%s", pair->key, pair->value);
     }
     if (cell->fleet != NULL)
-        command_add(arena, &command,
-                    arena_text(arena, "--port=%llu", (unsigned long long)cell->fleet->base));
-    command_add(arena, &command, arena_text(arena, "--json=%s", row_path));
+        command_add(arena, &command, "--port=%llu", (unsigned long long)cell->fleet->base);
+    command_add(arena, &command, "--json=%s", row_path);
     return command;
 }
 
@@ -84,9 +76,8 @@ static char *quote(struct arena *arena, const char *word)
 {
     char *text = arena_text(arena, "'");
     const char *end;
-
     while ((end = strchr(word, '\'')) != NULL) {
-        text = arena_text(arena, "%s%s'\\''", text, arena_copy(arena, word, (size_t)(end - word)));
+        text = arena_text(arena, "%s%.*s'\\''", text, (int)(end - word), word);
         word = end + 1;
     }
     return arena_text(arena, "%s%s'", text, word);
@@ -95,7 +86,6 @@ static char *quote(struct arena *arena, const char *word)
 char *command_shell(struct arena *arena, const struct command *command)
 {
     char *text = quote(arena, command->argv[0]);
-
     for (unsigned i = 1; i < command->count; i++)
         text = arena_text(arena, "%s %s", text, quote(arena, command->argv[i]));
     return text;
@@ -105,16 +95,13 @@ char *command_shell(struct arena *arena, const struct command *command)
 static const char *find_option(struct arena *arena, const char *line, const char *key)
 {
     const char *option = arena_text(arena, "--%s", key);
-    const char *at = line;
-
-    while ((at = strstr(at, option)) != NULL) {
-        char after = at[strlen(option)];
-
+    while ((line = strstr(line, option)) != NULL) {
+        char after = line[strlen(option)];
         if (!isalnum((unsigned char)after) && after != '-')
-            return at;
-        at += strlen(option);
+            break;
+        line += strlen(option);
     }
-    return NULL;
+    return line;
 }
 
 struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
@@ -122,14 +109,10 @@ struct place command_place(struct arena *arena, const struct cell *cell, bool fo
 {
     struct place place = cell->place;
     const char *first = NULL;
-
     for (unsigned i = 0; i < cell->pair_count; i++) {
-        const char *key = cell->pairs[i].key, *at = NULL;
-
-        if (for_fleet && key_is_fleets(key))
-            at = find_option(arena, line, key + strlen(KEY_FLEET_PREFIX));
-        else if (!for_fleet && key_passes_on(key))
-            at = find_option(arena, line, key);
+        const char *key = cell->pairs[i].key;
+        const char *option = for_fleet ? key_fleet_option(key) : key_passes_on(key) ? key : NULL;
+        const char *at = option == NULL ? NULL : find_option(arena, line, option);
         if (at != NULL && (first == NULL || at < first)) {
             first = at;
             place = cell->pairs[i].place;
@@ -144,18 +127,15 @@ struct command_result command_run(struct arena *arena, const struct command *com
 {
     struct command_result result = {.exit_code = EXIT_UNKNOWN};
     struct os_process process;
-    uint64_t began_ns;
-    int error;
-
     remove(stdout_path);
     remove(stderr_path);
-    error = os_process_start(&process, command->argv, stdout_path, stderr_path);
+    int error = os_process_start(&process, command->argv, stdout_path, stderr_path);
     if (error != 0) {
         result.reason =
             arena_text(arena, "cannot start %s: %s", command->argv[0], strerror(-error));
         return result;
     }
-    began_ns = os_now_ns();
+    uint64_t began_ns = os_now_ns();
     while (os_process_wait(&process, SLICE_NS, &result.exit_code) == 0) {
         if (os_interrupted() || os_now_ns() - began_ns > limit_s * OS_NS_PER_S) {
             os_process_stop(&process, STOP_GRACE_NS);
@@ -173,7 +153,6 @@ const char *command_last_line(struct arena *arena, const char *log_path)
 {
     size_t length;
     char *text = arena_file(arena, log_path, LOG_BYTES_MAX, &length);
-
     if (text == NULL)
         return "";
     while (length != 0 && strchr(" \t\r\n", text[length - 1]) != NULL)

@@ -14,15 +14,13 @@ struct command {
  * slash, and left to PATH if it is not there. */
 struct command command_begin(struct arena *arena, const char *program);
 
-/* command_add: one more argument. */
-void command_add(struct arena *arena, struct command *command, const char *argument);
+/* command_add: one more argument, in printf's format. */
+void command_add(struct arena *arena, struct command *command, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* command_client: the cell's client with all its options, the port base and where its row is to
  * go. */
 struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path);
-
-/* command_add_all: the arguments of another command. */
-void command_add_all(struct arena *arena, struct command *command, const struct command *more);
 
 /* command_shell: one line of sh that runs the command. */
 char *command_shell(struct arena *arena, const struct command *command);

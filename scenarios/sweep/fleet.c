@@ -26,15 +26,12 @@ static bool serves(const struct fleet *fleet, const struct cell *cell)
 
 static struct fleet *find_or_add(struct arena *arena, struct fleets *fleets, struct cell *cell)
 {
-    struct fleet *fleet;
-
     for (unsigned i = 0; i < fleets->count; i++) {
         if (serves(fleets->items[i], cell))
             return fleets->items[i];
     }
-    fleet = arena_take(arena, sizeof *fleet);
-    fleet->cell = cell;
-    fleet->link = cell->link;
+    struct fleet *fleet = arena_take(arena, sizeof *fleet);
+    *fleet = (struct fleet){.cell = cell, .link = cell->link, .number = fleets->count + 1};
     fleets->items = arena_grow(arena, fleets->items, fleets->count, sizeof(struct fleet *));
     fleets->items[fleets->count++] = fleet;
     return fleet;
@@ -43,7 +40,6 @@ static struct fleet *find_or_add(struct arena *arena, struct fleets *fleets, str
 uint64_t fleet_ports(const struct fleet *fleet)
 {
     uint64_t each = fleet->cell->ports_per_address;
-
     return each != 0 && each < fleet->count ? each : fleet->count;
 }
 
@@ -54,21 +50,14 @@ static bool collide(const struct fleet *a, const struct fleet *b)
 }
 
 /* The first range from the base on that no earlier fleet of the same namespace has. */
-static void place_fleet(const struct fleets *fleets, unsigned index)
+static void place_fleet(const struct fleets *fleets, struct fleet *fleet)
 {
-    struct fleet *fleet = fleets->items[index];
-    bool moved = true;
-
     fleet->base = fleet->cell->port;
-    while (moved) {
-        moved = false;
-        for (unsigned i = 0; i < index; i++) {
-            const struct fleet *other = fleets->items[i];
-
-            if (collide(fleet, other)) {
-                fleet->base = other->base + fleet_ports(other);
-                moved = true;
-            }
+    for (unsigned i = 0; fleets->items[i] != fleet;) {
+        const struct fleet *other = fleets->items[i++];
+        if (collide(fleet, other)) {
+            fleet->base = other->base + fleet_ports(other);
+            i = 0;
         }
     }
 }
@@ -78,7 +67,6 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
 {
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
-
         if (cell->servers == 0)
             continue;
         cell->fleet = find_or_add(arena, fleets, cell);
@@ -87,8 +75,7 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
     }
     for (unsigned i = 0; i < fleets->count; i++) {
         const struct fleet *fleet = fleets->items[i];
-
-        place_fleet(fleets, i);
+        place_fleet(fleets, fleets->items[i]);
         if (fleet->base + fleet_ports(fleet) - 1 > PORT_MAX)
             return error_set(
                 error, &fleet->cell->place,
@@ -107,7 +94,6 @@ static int servers_exit_code(struct arena *arena, const struct fleet *fleet, int
     static const char said[] = "the far command ended with exit code ";
     const char *line = fleet->link == NULL ? "" : command_last_line(arena, fleet->link_log_path);
     const char *at = strstr(line, said);
-
     if (at != NULL)
         sscanf(at + strlen(said), "%d", &exit_code);
     return exit_code;
@@ -116,7 +102,6 @@ static int servers_exit_code(struct arena *arena, const struct fleet *fleet, int
 const char *fleet_last_words(struct arena *arena, const struct fleet *fleet)
 {
     const char *line = command_last_line(arena, fleet->log_path);
-
     return *line == '\0' && fleet->link != NULL ? command_last_line(arena, fleet->link_log_path)
                                                 : line;
 }
@@ -125,14 +110,13 @@ static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_
                        struct error *error)
 {
     const char *line = fleet_last_words(arena, fleet);
-    struct place place = cell_place(fleet->cell, "port");
-
     exit_code = servers_exit_code(arena, fleet, exit_code);
     if (exit_code == EXIT_WRONG_USE) {
-        place = command_place(arena, fleet->cell, true, line);
+        struct place place = command_place(arena, fleet->cell, true, line);
         error_set(error, &place, "%s", line);
         return EXIT_WRONG_USE;
     }
+    struct place place = cell_place(fleet->cell, "port");
     error_set(
         error, &place,
         "the servers on ports %llu to %llu did not start (%s): %s; the key port (--port=BASE) "
@@ -146,7 +130,6 @@ static int await_ready(struct arena *arena, struct fleet *fleet, struct error *e
 {
     uint64_t deadline_ns = os_now_ns() + START_NS_MAX;
     int exit_code = 0;
-
     while (!file_is_readable(fleet->ready_path)) {
         if (os_process_wait(&fleet->process, LOOK_AGAIN_NS, &exit_code) == 1) {
             fleet->running = false;
@@ -167,18 +150,14 @@ static int await_ready(struct arena *arena, struct fleet *fleet, struct error *e
 struct command fleet_command(struct arena *arena, const struct fleet *fleet)
 {
     struct command command = command_begin(arena, fleet->cell->servers_program);
-
     for (unsigned i = 0; i < fleet->cell->pair_count; i++) {
         const struct pair *pair = &fleet->cell->pairs[i];
-
-        if (key_is_fleets(pair->key))
-            command_add(
-                arena, &command,
-                arena_text(arena, "--%s=%s", pair->key + strlen(KEY_FLEET_PREFIX), pair->value));
+        const char *option = key_fleet_option(pair->key);
+        if (option != NULL)
+            command_add(arena, &command, "--%s=%s", option, pair->value);
     }
-    command_add(arena, &command,
-                arena_text(arena, "--count=%llu", (unsigned long long)fleet->count));
-    command_add(arena, &command, arena_text(arena, "--port=%llu", (unsigned long long)fleet->base));
+    command_add(arena, &command, "--count=%llu", (unsigned long long)fleet->count);
+    command_add(arena, &command, "--port=%llu", (unsigned long long)fleet->base);
     return command;
 }
 
@@ -187,37 +166,32 @@ static struct command far_command(struct arena *arena, const struct fleet *fleet
                                   const struct command *servers)
 {
     struct command command = link_command(arena, fleet->link), log = {0};
-
-    command_add(arena, &log, fleet->log_path);
+    command_add(arena, &log, "%s", fleet->log_path);
     command_add(arena, &command, "--quiet");
-    command_add(arena, &command, arena_text(arena, "--stats=%s", fleet->link_stats_path));
-    command_add(arena, &command,
-                arena_text(arena, "--far=exec %s --listen=\"$FANIN_FAR\" >>%s 2>&1",
-                           command_shell(arena, servers), command_shell(arena, &log)));
+    command_add(arena, &command, "--stats=%s", fleet->link_stats_path);
+    command_add(arena, &command, "--far=exec %s --listen=\"$FANIN_FAR\" >>%s 2>&1",
+                command_shell(arena, servers), command_shell(arena, &log));
     return command;
 }
 
-int fleet_start(struct arena *arena, struct fleet *fleet, unsigned number, const char *directory,
+int fleet_start(struct arena *arena, struct fleet *fleet, const char *directory,
                 struct error *error)
 {
-    struct command command;
-    const char *log_path;
-    int result;
-
     if (fleet->running)
         return EXIT_DONE;
-    fleet->ready_path = arena_text(arena, "%s/fleet-%u.ready", directory, number);
-    fleet->log_path = log_path = arena_text(arena, "%s/log/fleet-%u.txt", directory, number);
-    command = fleet_command(arena, fleet);
-    command_add(arena, &command, arena_text(arena, "--ready-file=%s", fleet->ready_path));
+    const char *log = arena_text(arena, "%s/log/fleet-%u", directory, fleet->number);
+    fleet->ready_path = arena_text(arena, "%s/fleet-%u.ready", directory, fleet->number);
+    fleet->log_path = arena_text(arena, "%s.txt", log);
+    struct command command = fleet_command(arena, fleet);
+    command_add(arena, &command, "--ready-file=%s", fleet->ready_path);
     if (fleet->link != NULL) {
-        fleet->link_log_path = log_path =
-            arena_text(arena, "%s/log/fleet-%u-link.txt", directory, number);
-        fleet->link_stats_path = arena_text(arena, "%s/log/fleet-%u-link.json", directory, number);
+        fleet->link_log_path = arena_text(arena, "%s-link.txt", log);
+        fleet->link_stats_path = arena_text(arena, "%s-link.json", log);
         command = far_command(arena, fleet, &command);
     }
+    const char *output = fleet->link == NULL ? fleet->log_path : fleet->link_log_path;
     remove(fleet->ready_path);
-    result = os_process_start(&fleet->process, command.argv, log_path, log_path);
+    int result = os_process_start(&fleet->process, command.argv, output, output);
     if (result != 0) {
         error_set(error, &fleet->cell->place, "cannot start %s: %s", command.argv[0],
                   strerror(-result));
@@ -254,21 +228,18 @@ void fleets_stop(struct fleets *fleets)
 
 struct command fleet_client(struct arena *arena, const struct cell *cell, const char *row_path)
 {
-    struct command client = command_client(arena, cell, row_path), command;
+    struct command client = command_client(arena, cell, row_path);
     const struct link *link = cell->fleet == NULL ? NULL : cell->fleet->link;
-
     if (link == NULL)
         return client;
-    command = command_begin(arena, "fanin-lan --quiet");
-    command_add(arena, &command,
-                arena_text(arena, "--join=%lld", (long long)cell->fleet->process.handle));
-    command_add(arena, &command, "--");
-    command_add(arena, &command, "sh");
-    command_add(arena, &command, "-c");
+    struct command command =
+        command_begin(arena, arena_text(arena, "fanin-lan --quiet --join=%lld -- sh -c",
+                                        (long long)cell->fleet->process.handle));
     command_add(arena, &command, "exec \"$@\" --address=\"$FANIN_FAR\"");
     command_add(arena, &command, "sh");
-    command_add_all(arena, &command, &client);
+    for (unsigned i = 0; i < client.count; i++)
+        command_add(arena, &command, "%s", client.argv[i]);
     if (isfinite(link->rate_bits_per_s))
-        command_add(arena, &command, arena_text(arena, "--link-rate=%.0f", link->rate_bits_per_s));
+        command_add(arena, &command, "--link-rate=%.0f", link->rate_bits_per_s);
     return command;
 }

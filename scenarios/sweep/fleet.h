@@ -9,6 +9,7 @@
 
 struct fleet {
     const struct cell *cell;           /* the first that needs it: its options are the fleet's */
+    unsigned number;                   /* from 1, in its files' names */
     uint64_t base;                     /* first port */
     uint64_t count;                    /* servers: the most that any cell asks for */
     const struct link *link;           /* NULL: loopback */
@@ -37,7 +38,7 @@ struct command fleet_command(struct arena *arena, const struct fleet *fleet);
 /* fleet_start: starts the fleet if it does not run, and blocks until it is ready; its log goes to
  * `directory`/log. Returns EXIT_DONE, or EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with an error;
  * interrupted, EXIT_MEASURED_FAILURE. */
-int fleet_start(struct arena *arena, struct fleet *fleet, unsigned number, const char *directory,
+int fleet_start(struct arena *arena, struct fleet *fleet, const char *directory,
                 struct error *error);
 
 /* fleet_client: the command line of the cell's client: it is taken to the fleet's link, and told

@@ -7,56 +7,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-int key_number(const struct pair *pair, uint64_t min, uint64_t max, uint64_t *number,
-               struct error *error)
-{
-    char *end;
-    unsigned long long value;
-
-    errno = 0;
-    value = strtoull(pair->value, &end, 10);
-    if (pair->value[0] < '0' || pair->value[0] > '9' || *end != '\0' || errno != 0 || value < min ||
-        value > max)
-        return error_set(error, &pair->place, "%s = %s: takes a whole number from %llu to %llu",
-                         pair->key, pair->value, (unsigned long long)min, (unsigned long long)max);
-    *number = value;
-    return 0;
-}
-
-enum kind { TEXT, WHOLE, DECIMAL, PERCENT, METRIC, EXPECT, IGNORED };
+enum kind { TEXT, METRIC, EXPECT, WHOLE, SERVERS, DECIMAL, PERCENT, IGNORED };
 
 struct sweep_key {
     const char *name;
     enum kind kind;
-    size_t offset; /* of the value in struct cell */
+    size_t offset;        /* of the value in struct cell */
+    const char *fallback; /* NULL: the field stays 0 */
     double min, max;
-    bool axis; /* it may have several values, which name cells */
-    const char *takes;
+    const char *takes; /* what a value may be, for errors; NULL: of a whole number, min to max */
+    bool axis;         /* it may have several values, which name cells */
 };
 
-#define AT(field) offsetof(struct cell, field)
+#define AT(field)  .offset = offsetof(struct cell, field)
+#define PERCENTAGE "a percentage, such as 5%"
 #define FIGURES                                                                                    \
     "a figure of a row, such as elapsed_ms, connect_ms, cpu_s, gb_per_cpu_s, peak_rss_kb or "      \
     "latency_us_p99"
 
 static const struct sweep_key sweep_keys[] = {
-    {"client", TEXT, AT(client), 0, 0, true, NULL},
-    {"link", TEXT, AT(link_asked), 0, 0, true, NULL},
-    {"label", TEXT, AT(label), 0, 0, true, NULL},
-    {"repeat", WHOLE, AT(repeat), 1, CELL_REPEAT_MAX, false, NULL},
-    {"metric", METRIC, AT(metric), 0, 0, false, FIGURES},
-    {"precision", PERCENT, AT(precision), 0.01, 1000, false, "a percentage, such as 5%"},
-    {"seed", WHOLE, AT(seed), 1, 9007199254740992, false, NULL}, /* 2^53 */
-    {"advise", TEXT, AT(advise), 0, 0, false, NULL},
-    {"margin", PERCENT, AT(margin), 0.01, 100, false, "a percentage, such as 5%"},
-    {"pause", WHOLE, AT(pause_ms), 0, 600000, false, NULL},
-    {"timeout", WHOLE, AT(timeout_s), 1, 86400, false, NULL},
-    {"port", WHOLE, AT(port), 1, 65535, false, NULL},
-    {"expect", EXPECT, AT(failures_expected), 0, 0, false, "failures or success"},
-    {"row-seconds", DECIMAL, AT(row_seconds), 0.001, 86400, false, "seconds, such as 1.5"},
-    {"servers-program", TEXT, AT(servers_program), 0, 0, false, NULL},
-    {"title", IGNORED, 0, 0, 0, false, NULL}, /* for readers of the record */
+    {"client", TEXT, AT(client), "fanin-client", .axis = true},
+    {"link", TEXT, AT(link_asked), CELL_LOOPBACK, .axis = true},
+    {"label", TEXT, AT(label), "", .axis = true},
+    {"repeat", WHOLE, AT(repeat), "5", 1, CELL_REPEAT_MAX},
+    {"metric", METRIC, AT(metric), "elapsed_ms", .takes = FIGURES},
+    {"precision", PERCENT, AT(precision), "5", 0.01, 1000, PERCENTAGE},
+    {"seed", WHOLE, AT(seed), NULL, 1, 9007199254740992}, /* 2^53 */
+    {"advise", TEXT, AT(advise)},
+    {"margin", PERCENT, AT(margin), "5", 0.01, 100, PERCENTAGE},
+    {"pause", WHOLE, AT(pause_ms), NULL, 0, 600000},
+    {"timeout", WHOLE, AT(timeout_s), "120", 1, 86400},
+    {"port", WHOLE, AT(port), "20000", 1, 65535},
+    {"expect", EXPECT, AT(failures_expected), .takes = "failures or success"},
+    {"row-seconds", DECIMAL, AT(row_seconds), "1", 0.001, 86400, "seconds, such as 1.5"},
+    {"servers-program", TEXT, AT(servers_program), "fanin-servers"},
+    {"servers", SERVERS, AT(servers), NULL, 1, CELL_SERVERS_MAX, .axis = true},
+    {"fleet.ports-per-address", WHOLE, AT(ports_per_address), NULL, 0, 65535, .axis = true},
+    {"title", IGNORED, .offset = 0}, /* for readers of the record */
 };
+
+enum { SWEEP_KEYS = sizeof sweep_keys / sizeof *sweep_keys };
 
 bool text_is_among(const char *text, const char *const *names)
 {
@@ -67,102 +57,119 @@ bool text_is_among(const char *text, const char *const *names)
     return false;
 }
 
-/* "1.5", or with `unit` "5%". */
-static bool read_decimal(const struct sweep_key *key, const char *text, const char *unit,
-                         double *value)
-{
-    char *end;
-
-    *value = strtod(text, &end);
-    return end != text && (*end == '\0' || strcmp(end, unit) == 0) && isfinite(*value) &&
-           *value >= key->min && *value <= key->max;
-}
-
-static bool read_percent(const struct sweep_key *key, const char *text, double *share)
-{
-    bool sound = read_decimal(key, text, "%", share);
-
-    *share /= 100;
-    return sound;
-}
-
-static bool read_metric(const char *text, const char **metric)
-{
-    static const char *const names[] = {
-        "elapsed_ms",
-        "connect_ms",
-        "cpu_s",
-        "bytes_per_s",
-        "gb_per_cpu_s",
-        "frames_per_s",
-        "peak_rss_kb",
-        "connect_us_p50",
-        "connect_us_p99",
-        "latency_us_p50",
-        "latency_us_p99",
-        "outage_ms_max",
-        NULL,
-    };
-
-    *metric = text;
-    return text_is_among(text, names);
-}
-
-static bool read_expect(const char *text, bool *failures)
-{
-    *failures = strcmp(text, "failures") == 0;
-    return *failures || strcmp(text, "success") == 0;
-}
-
 static const struct sweep_key *find_sweep_key(const char *key)
 {
-    for (size_t i = 0; i < sizeof sweep_keys / sizeof *sweep_keys; i++) {
+    for (size_t i = 0; i < SWEEP_KEYS; i++) {
         if (strcmp(sweep_keys[i].name, key) == 0)
             return &sweep_keys[i];
     }
     return NULL;
 }
 
-bool key_is_fleets(const char *key)
+const char *key_fleet_option(const char *key)
 {
-    return strncmp(key, KEY_FLEET_PREFIX, strlen(KEY_FLEET_PREFIX)) == 0;
+    static const char prefix[] = KEY_FLEET_PREFIX;
+    return strncmp(key, prefix, strlen(prefix)) == 0 ? key + strlen(prefix) : NULL;
 }
 
 bool key_passes_on(const char *key)
 {
-    return find_sweep_key(key) == NULL && !key_is_fleets(key);
+    const struct sweep_key *sweep_key = find_sweep_key(key);
+    if (sweep_key != NULL)
+        return sweep_key->kind == SERVERS;
+    return key_fleet_option(key) == NULL;
 }
 
 bool key_names_cells(const char *key)
 {
     const struct sweep_key *sweep_key = find_sweep_key(key);
-
     return sweep_key == NULL || sweep_key->axis;
+}
+
+static bool is_metric(const char *text)
+{
+    static const char *const names[] = {"elapsed_ms",
+                                        "connect_ms",
+                                        "cpu_s",
+                                        "bytes_per_s",
+                                        "gb_per_cpu_s",
+                                        "frames_per_s",
+                                        "peak_rss_kb",
+                                        "connect_us_p50",
+                                        "connect_us_p99",
+                                        "latency_us_p50",
+                                        "latency_us_p99",
+                                        "outage_ms_max",
+                                        NULL};
+    return text_is_among(text, names);
+}
+
+static bool read_whole(const struct sweep_key *key, const char *text, uint64_t *whole)
+{
+    char *end;
+    errno = 0;
+    *whole = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 &&
+           *whole >= (uint64_t)key->min && *whole <= (uint64_t)key->max;
+}
+
+/* "1.5", or with `unit` also "5%". */
+static bool read_decimal(const struct sweep_key *key, const char *text, const char *unit,
+                         double *value)
+{
+    char *end;
+    *value = strtod(text, &end);
+    return end != text && (*end == '\0' || strcmp(end, unit) == 0) && isfinite(*value) &&
+           *value >= key->min && *value <= key->max;
+}
+
+/* Reads the text into the key's field. False: it is not what the key takes. */
+static bool read_value(const struct sweep_key *key, const char *text, struct cell *cell)
+{
+    void *field = (char *)cell + key->offset;
+    bool sound;
+    switch (key->kind) {
+    case METRIC:
+    case TEXT:
+        *(const char **)field = text;
+        return key->kind == TEXT || is_metric(text);
+    case EXPECT:
+        *(bool *)field = strcmp(text, "failures") == 0;
+        return *(bool *)field || strcmp(text, "success") == 0;
+    case SERVERS: /* or a list or @file of servers that are not ours */
+        return text[strspn(text, "0123456789")] != '\0' || read_whole(key, text, field);
+    case WHOLE:
+        return read_whole(key, text, field);
+    case DECIMAL:
+        return read_decimal(key, text, "", field);
+    case PERCENT:
+        sound = read_decimal(key, text, "%", field);
+        *(double *)field /= 100;
+        return sound;
+    case IGNORED:
+        break;
+    }
+    return true;
+}
+
+void key_defaults(struct cell *cell)
+{
+    for (size_t i = 0; i < SWEEP_KEYS; i++) {
+        if (sweep_keys[i].fallback != NULL)
+            read_value(&sweep_keys[i], sweep_keys[i].fallback, cell);
+    }
 }
 
 int key_read(const struct pair *pair, struct cell *cell, struct error *error)
 {
     const struct sweep_key *key = find_sweep_key(pair->key);
-    void *field = key == NULL ? NULL : (char *)cell + key->offset;
-    bool sound = true;
-
-    if (key == NULL || key->kind == IGNORED)
+    if (key == NULL || read_value(key, pair->value, cell))
         return 0;
-    if (key->kind == WHOLE)
-        return key_number(pair, (uint64_t)key->min, (uint64_t)key->max, field, error);
-    if (key->kind == TEXT)
-        *(const char **)field = pair->value;
-    else if (key->kind == DECIMAL)
-        sound = read_decimal(key, pair->value, "", field);
-    else if (key->kind == PERCENT)
-        sound = read_percent(key, pair->value, field);
-    else if (key->kind == METRIC)
-        sound = read_metric(pair->value, field);
-    else
-        sound = read_expect(pair->value, field);
-    if (sound)
-        return 0;
-    return error_set(error, &pair->place, "%s = %s: takes %s", pair->key, pair->value, key->takes);
+    if (key->takes != NULL)
+        return error_set(error, &pair->place, "%s = %s: takes %s", pair->key, pair->value,
+                         key->takes);
+    return error_set(error, &pair->place, "%s = %s: takes a whole number from %.0f to %.0f",
+                     pair->key, pair->value, key->min, key->max);
 }
 
 int key_check(const struct setting *setting, struct error *error)
@@ -170,15 +177,13 @@ int key_check(const struct setting *setting, struct error *error)
     static const char *const fleet_own[] = {"count", "port", "ready-file", "dry-run", "help", NULL};
     static const char *const client_own[] = {"json", "link-rate", "dry-run",
                                              "help", "version",   NULL};
-    const char *key = setting->key;
-    const struct sweep_key *sweep_key = find_sweep_key(key);
-
-    if (sweep_key != NULL && !sweep_key->axis && setting->value_count > 1)
+    const char *key = setting->key, *option = key_fleet_option(key);
+    if (!key_names_cells(key) && setting->value_count > 1)
         return error_set(error, &setting->place, "%s takes one value, not a list", key);
-    if (key_is_fleets(key) && text_is_among(key + strlen(KEY_FLEET_PREFIX), fleet_own))
+    if (option != NULL && text_is_among(option, fleet_own))
         return error_set(error, &setting->place,
                          "%s is set by the sweep from servers and port; remove it", key);
-    if (!key_is_fleets(key) && strchr(key, '.') != NULL)
+    if (option == NULL && strchr(key, '.') != NULL)
         return error_set(error, &setting->place, "%s: only \"fleet.\" may precede a key's name",
                          key);
     if (text_is_among(key, client_own))

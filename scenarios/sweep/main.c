@@ -97,19 +97,16 @@ static const struct option_set set = {
 /* Whether the program itself has an option of this name. */
 static bool is_own(const char *name)
 {
-    static const char *const built_in[] = {"help", "version", NULL};
     const struct option_spec *spec = table;
-
     while (spec->name != NULL && strcmp(spec->name, name) != 0)
         spec++;
-    return spec->name != NULL || text_is_among(name, built_in);
+    return spec->name != NULL || strcmp(name, "help") == 0 || strcmp(name, "version") == 0;
 }
 
 static int add_override(struct arena *arena, struct sweep_request *request, const char *argument,
                         struct error *error)
 {
     struct overrides parsed = {0}; /* only to find mistakes */
-
     if (strchr(argument, '\n') != NULL)
         return error_set(error, NULL, "--%s: a value must be one line", argument);
     request->overrides_text = arena_text(arena, "%s%s%s", request->overrides_text,
@@ -122,12 +119,8 @@ static int take_overrides(struct arena *arena, int *argc, char **argv,
                           struct sweep_request *request, struct error *error)
 {
     int kept = 1;
-
     for (int i = 1; i < *argc; i++) {
         const char *equals = strchr(argv[i], '=');
-
-        if (strcmp(argv[i], "--") == 0)
-            equals = NULL;
         if (strncmp(argv[i], "--", 2) != 0 || equals == NULL ||
             is_own(arena_copy(arena, argv[i] + 2, (size_t)(equals - argv[i]) - 2)))
             argv[kept++] = argv[i];
@@ -143,7 +136,6 @@ static int take_overrides(struct arena *arena, int *argc, char **argv,
 static const char *join_arguments(struct arena *arena, int argc, char **argv)
 {
     const char *text = "fanin-sweep";
-
     for (int i = 1; i < argc; i++) {
         bool plain = argv[i][0] != '\0' && strpbrk(argv[i], " \t\n\"'\\$&;|<>()*?[]#~`!") == NULL;
 
@@ -152,33 +144,28 @@ static const char *join_arguments(struct arena *arena, int argc, char **argv)
     return text;
 }
 
-/* Options that set a key are recorded with the keys. */
-static int add_own(struct arena *arena, struct sweep_request *request, const char *key,
-                   const char *value, struct error *error)
-{
-    if (value == NULL)
-        return 0;
-    return add_override(arena, request, arena_text(arena, "%s=%s", key, value), error);
-}
-
 static int read_request(struct arena *arena, int argc, char **argv, struct sweep_request *request,
                         struct error *error)
 {
-    int operand, parsed;
-
+    int operand;
     request->command_line = join_arguments(arena, argc, argv);
-    request->overrides_text = "";
+    request->overrides_text = request->only = "";
     if (take_overrides(arena, &argc, argv, request, error) != 0)
         return OPTIONS_WRONG;
-    parsed = options_parse(&set, argc, argv, request, &operand);
+    int parsed = options_parse(&set, argc, argv, request, &operand);
     if (parsed != OPTIONS_OK)
         return parsed;
     request->scenario_paths = argv + operand;
     request->scenario_count = (unsigned)(argc - operand);
-    if (add_own(arena, request, "repeat", request->repeat, error) != 0 ||
-        add_own(arena, request, "seed", request->seed, error) != 0 ||
-        add_own(arena, request, "precision", request->precision, error) != 0)
-        return OPTIONS_WRONG;
+    /* Options that set a key are recorded with the keys. */
+    const char *const keys[][2] = {
+        {"repeat", request->repeat}, {"seed", request->seed}, {"precision", request->precision}};
+    for (unsigned i = 0; i < 3; i++) {
+        if (keys[i][1] != NULL &&
+            add_override(arena, request, arena_text(arena, "%s=%s", keys[i][0], keys[i][1]),
+                         error) != 0)
+            return OPTIONS_WRONG;
+    }
     return OPTIONS_OK;
 }
 
@@ -204,17 +191,14 @@ static int check_machine(struct sweep *sweep)
     bool on_stdout = request->json != NULL && strcmp(request->json, "-") == 0;
     struct host_needs needs = host_needs_of(sweep->arena, &sweep->fleets, HOST_CHECK_MS);
     struct host_check check;
-    int error = 0;
-
     if (host_check_run(sweep->arena, &needs, &check, &sweep->error) != 0)
         return EXIT_MACHINE_CANNOT;
     if (!request->quiet && !on_stdout)
         host_check_print(stdout, &check);
-    if (request->json != NULL)
-        error = json_write_file(request->json, write_check, &check);
-    if (error != 0) {
+    int code = request->json == NULL ? 0 : json_write_file(request->json, write_check, &check);
+    if (code != 0) {
         error_set(&sweep->error, NULL, "--json=%s: cannot write: %s", request->json,
-                  strerror(error));
+                  strerror(code));
         return EXIT_MACHINE_CANNOT;
     }
     return host_check_count(&check, LEVEL_NOISY) == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
@@ -223,22 +207,18 @@ static int check_machine(struct sweep *sweep)
 static int run(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
-    int result;
-
     if (request->json != NULL && !request->check) {
         error_set(&sweep->error, NULL, "--json goes with --check; rows go to --out=DIR");
         return EXIT_WRONG_USE;
     }
-    if (request->check && request->scenario_count == 0 && request->resume == NULL)
-        return check_machine(sweep);
-    result = sweep_prepare(sweep);
-    if (result != EXIT_DONE)
-        return result;
+    if (!request->check || request->scenario_count != 0 || request->resume != NULL) {
+        int result = sweep_prepare(sweep);
+        if (result != EXIT_DONE)
+            return result;
+    }
     if (request->check)
         return check_machine(sweep);
-    if (request->dry_run)
-        return show_plan(sweep);
-    return sweep_run(sweep);
+    return request->dry_run ? show_plan(sweep) : sweep_run(sweep);
 }
 
 int main(int argc, char **argv)
@@ -247,13 +227,10 @@ int main(int argc, char **argv)
     struct sweep_request request = {0};
     struct sweep sweep = {.arena = &arena, .request = &request};
     int result = read_request(&arena, argc, argv, &request, &sweep.error);
-
-    if (result == OPTIONS_DONE)
-        result = EXIT_DONE;
-    else if (result == OPTIONS_WRONG)
-        result = EXIT_WRONG_USE;
-    else
+    if (result == OPTIONS_OK)
         result = run(&sweep);
+    else
+        result = result == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
     if (sweep.error.text[0] != '\0')
         fprintf(stderr, "fanin-sweep: %s\n", sweep.error.text);
     arena_free(&arena);

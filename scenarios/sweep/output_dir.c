@@ -16,7 +16,6 @@ static bool is_empty(const char *path)
     DIR *directory = opendir(path);
     const struct dirent *entry;
     bool empty = true;
-
     if (directory == NULL)
         return errno == ENOENT;
     while (empty && (entry = readdir(directory)) != NULL)
@@ -27,11 +26,7 @@ static bool is_empty(const char *path)
 
 bool file_is_readable(const char *path)
 {
-    FILE *file = fopen(path, "rb");
-
-    if (file != NULL)
-        fclose(file);
-    return file != NULL;
+    return access(path, R_OK) == 0;
 }
 
 static const char *rows_path(struct arena *arena, const char *directory)
@@ -44,14 +39,12 @@ int json_write_file(const char *path, void (*write)(struct json *json, const voi
 {
     bool to_stdout = strcmp(path, "-") == 0;
     FILE *file = to_stdout ? stdout : fopen(path, "wb");
-    struct json json;
-    int error;
-
     if (file == NULL)
         return errno;
+    struct json json;
     json_open(&json, file);
     write(&json, context);
-    error = -json_close(&json);
+    int error = -json_close(&json);
     if (!to_stdout && fclose(file) != 0 && error == 0)
         error = errno;
     return error;
@@ -59,14 +52,12 @@ int json_write_file(const char *path, void (*write)(struct json *json, const voi
 
 int output_dir_make(struct arena *arena, const char *path, struct error *error)
 {
-    int code;
-
     if (!is_empty(path))
         return error_set(error, NULL,
                          "--out=%s: the directory is not empty; name another one, or continue an "
                          "unfinished sweep with --resume=%s",
                          path, path);
-    code = os_directory_make(arena_text(arena, "%s/log", path));
+    int code = os_directory_make(arena_text(arena, "%s/log", path));
     if (code != 0)
         return error_set(error, NULL, "--out=%s: cannot create this directory: %s", path,
                          strerror(-code));
@@ -77,13 +68,11 @@ FILE *output_dir_open_rows(struct arena *arena, const char *path, const struct r
                            struct error *error)
 {
     struct place place = {.file = rows_path(arena, path)};
-    FILE *file;
-
     if (rows->torn && truncate(place.file, (off_t)rows->whole_bytes) != 0) {
         error_set(error, &place, "cannot cut off its torn last line: %s", strerror(errno));
         return NULL;
     }
-    file = fopen(place.file, "ab");
+    FILE *file = fopen(place.file, "ab");
     if (file == NULL)
         error_set(error, &place, "cannot write: %s", strerror(errno));
     return file;
@@ -94,13 +83,11 @@ int rows_read(struct arena *arena, const char *directory, struct rows *rows, str
     struct place place = {.file = rows_path(arena, directory)};
     size_t bytes;
     char *text = arena_file(arena, place.file, ROWS_BYTES_MAX, &bytes), *newline;
-
     *rows = (struct rows){0};
     if (text == NULL)
         return errno == ENOENT ? 0 : error_set(error, &place, "%s", strerror(errno));
     while ((newline = memchr(text, '\n', bytes)) != NULL) {
         size_t length = (size_t)(newline - text);
-
         place.line++;
         *newline = '\0';
         if (strlen(text) != length || !json_is_object(text))
@@ -119,7 +106,6 @@ int rows_read(struct arena *arena, const char *directory, struct rows *rows, str
 static bool says(struct arena *arena, const char *line, const char *key, const char *value)
 {
     const char *text = json_find_text(arena, line, key);
-
     return text != NULL && strcmp(text, value) == 0;
 }
 
@@ -132,7 +118,6 @@ static bool names_cell(struct arena *arena, const char *line, const struct cell 
 static bool is_of(struct arena *arena, const char *line, const struct plan_row *row)
 {
     double repeat;
-
     return json_find_number(line, "repeat", &repeat) && repeat == row->repeat &&
            names_cell(arena, line, row->cell);
 }
@@ -141,13 +126,11 @@ static bool is_of(struct arena *arena, const char *line, const struct plan_row *
 static bool append_further(struct arena *arena, const char *line, struct plan *plan)
 {
     double repeat;
-
     if (!json_find_number(line, "repeat", &repeat) || repeat > PLAN_ROWS_MAX ||
         repeat < plan_last_block(plan) || repeat <= plan->rows[plan->due - 1].repeat)
         return false;
     for (unsigned i = 0; i < plan->due && plan->rows[i].repeat == 1; i++) {
         const struct plan_row *row = &plan->rows[i];
-
         if (names_cell(arena, line, row->cell)) {
             plan_append(arena, plan, row->cell, row->cell_index, (unsigned)repeat);
             return true;
@@ -160,10 +143,8 @@ int rows_mark(struct arena *arena, const struct rows *rows, const char *director
               struct plan *plan, struct error *error)
 {
     struct place place = {.file = rows_path(arena, directory)};
-
     for (unsigned i = 0; i < rows->count; i++) {
         double order;
-
         place.line = i + 1;
         if (!json_find_number(rows->lines[i], "order", &order) || order < 1 ||
             order > plan->count + 1 ||

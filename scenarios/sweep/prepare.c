@@ -2,7 +2,6 @@
  * its record, so its order stays the same; options that are given again must not differ. */
 #include "scenarios/sweep/sweep.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,13 +11,11 @@
 static int read_scenarios(struct sweep *sweep, struct record *record)
 {
     const struct sweep_request *request = sweep->request;
-
     record->scenarios =
         arena_take(sweep->arena, request->scenario_count * sizeof(struct scenario *));
     for (unsigned i = 0; i < request->scenario_count; i++) {
         struct scenario *scenario =
             scenario_read(sweep->arena, request->scenario_paths[i], &sweep->error);
-
         if (scenario == NULL)
             return -1;
         for (unsigned j = 0; j < i; j++) {
@@ -34,17 +31,14 @@ static int read_scenarios(struct sweep *sweep, struct record *record)
 static int take_request(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
-
     if (request->scenario_count == 0)
         return error_set(&sweep->error, NULL,
                          "no scenario given; try scenarios/smoke.conf (--help lists more)");
-    if (read_scenarios(sweep, &sweep->record) != 0)
-        return -1;
     sweep->record.overrides = request->overrides_text;
-    sweep->record.only = request->only == NULL ? "" : request->only;
+    sweep->record.only = request->only;
     sweep->record.started_utc = record_time(sweep->arena, false);
     sweep->record.budget.minutes = request->budget_min;
-    return 0;
+    return read_scenarios(sweep, &sweep->record);
 }
 
 /* ---- resuming ---- */
@@ -53,58 +47,21 @@ static int compare_scenarios(struct sweep *sweep)
 {
     struct record typed = {0};
     const struct record *recorded = &sweep->record;
-
+    const char *resume = sweep->request->resume;
     if (read_scenarios(sweep, &typed) != 0)
         return -1;
     for (unsigned i = 0; i < typed.scenario_count || i < recorded->scenario_count; i++) {
         bool both = i < typed.scenario_count && i < recorded->scenario_count;
-
         if (!both || strcmp(typed.scenarios[i]->name, recorded->scenarios[i]->name) != 0)
-            return error_set(
-                &sweep->error, NULL,
-                "--resume=%s: it has other scenarios; remove them from the command, they "
-                "are recorded",
-                sweep->request->resume);
-        if (strcmp(typed.scenarios[i]->text, recorded->scenarios[i]->text) != 0)
-            return error_set(
-                &sweep->error, NULL,
-                "%s has changed since %s was started; remove it from the command to use "
-                "the recorded one, or start a new sweep with --out",
-                typed.scenarios[i]->path, sweep->request->resume);
-    }
-    return 0;
-}
-
-static int compare_words(struct sweep *sweep)
-{
-    const struct sweep_request *request = sweep->request;
-
-    if (strcmp(request->overrides_text, sweep->record.overrides) != 0 ||
-        strcmp(request->only == NULL ? "" : request->only, sweep->record.only) != 0)
-        return error_set(&sweep->error, NULL,
-                         "--resume=%s: it was started with other keys; remove them from the "
-                         "command, they are recorded",
-                         request->resume);
-    return 0;
-}
-
-/* The recorded overrides become the request's, one a line. */
-static int parse_overrides(struct sweep *sweep, struct overrides *overrides)
-{
-    const char *line = sweep->record.overrides;
-
-    while (*line != '\0') {
-        size_t length = strcspn(line, "\n");
-        const char *argument = arena_copy(sweep->arena, line, length);
-
-        if (strchr(argument, '=') == NULL)
             return error_set(&sweep->error, NULL,
-                             "--resume=%s: run.json has an override "
-                             "without \"=\"",
-                             sweep->request->resume);
-        if (override_parse(sweep->arena, argument, overrides, &sweep->error) != 0)
-            return -1;
-        line += length + (line[length] == '\n');
+                             "--resume=%s: it has other scenarios; remove them from the command, "
+                             "they are recorded",
+                             resume);
+        if (strcmp(typed.scenarios[i]->text, recorded->scenarios[i]->text) != 0)
+            return error_set(&sweep->error, NULL,
+                             "%s has changed since %s was started; remove it from the command to "
+                             "use the recorded one, or start a new sweep with --out",
+                             typed.scenarios[i]->path, resume);
     }
     return 0;
 }
@@ -113,25 +70,47 @@ static int take_record(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
     bool typed =
-        request->scenario_count != 0 || *request->overrides_text != '\0' || request->only != NULL;
-
+        request->scenario_count != 0 || *request->overrides_text != '\0' || *request->only != '\0';
     if (request->out != NULL)
         return error_set(&sweep->error, NULL, "--out and --resume exclude each other");
     if (record_read(sweep->arena, request->resume, &sweep->record, &sweep->error) != 0)
         return -1;
     if (request->scenario_count != 0 && compare_scenarios(sweep) != 0)
         return -1;
-    return typed ? compare_words(sweep) : 0;
+    if (typed && (strcmp(request->overrides_text, sweep->record.overrides) != 0 ||
+                  strcmp(request->only, sweep->record.only) != 0))
+        return error_set(&sweep->error, NULL,
+                         "--resume=%s: it was started with other keys; remove them from the "
+                         "command, they are recorded",
+                         request->resume);
+    return 0;
 }
 
 /* ---- the plan ---- */
+
+/* The record has the overrides one a line. */
+static int parse_overrides(struct sweep *sweep, struct overrides *overrides)
+{
+    const char *line = sweep->record.overrides;
+    while (*line != '\0') {
+        size_t length = strcspn(line, "\n");
+        const char *argument = arena_copy(sweep->arena, line, length);
+        if (strchr(argument, '=') == NULL)
+            return error_set(&sweep->error, NULL,
+                             "--resume=%s: run.json has an override without \"=\"",
+                             sweep->request->resume);
+        if (override_parse(sweep->arena, argument, overrides, &sweep->error) != 0)
+            return -1;
+        line += length + (line[length] == '\n');
+    }
+    return 0;
+}
 
 static int expand(struct sweep *sweep)
 {
     struct record *record = &sweep->record;
     const char *only = *record->only == '\0' ? NULL : record->only;
     struct overrides overrides = {0};
-
     if (parse_overrides(sweep, &overrides) != 0 ||
         overrides_check(&overrides, record->scenarios, record->scenario_count, &sweep->error) != 0)
         return -1;
@@ -160,31 +139,23 @@ static uint64_t find_seed(const struct cells *cells)
     return os_wall_ns() / 1000 % 1000000000 + 1;
 }
 
-static uint64_t minutes_ns(double minutes)
-{
-    return (uint64_t)(minutes * 60 * OS_NS_PER_S);
-}
-
 /* A resumed sweep may use the rest of its budget, or a new one. It finishes the rows that every
  * cell is due in any case. */
 static void plan_time(struct sweep *sweep)
 {
     const struct record *record = &sweep->record;
-    double asked = sweep->request->budget_min,
-           left = record->budget.minutes - record->actual_s / 60;
-
-    sweep->due_ns = asked > 0 ? minutes_ns(asked) : UINT64_MAX;
-    sweep->further_ns = asked > 0 ? minutes_ns(asked) : left > 0 ? minutes_ns(left) : 0;
+    double asked_min = sweep->request->budget_min;
+    double left_min = asked_min > 0 ? asked_min : record->budget.minutes - record->actual_s / 60;
+    sweep->further_ns = left_min > 0 ? (uint64_t)(left_min * 60 * OS_NS_PER_S) : 0;
+    sweep->due_ns = asked_min > 0 ? sweep->further_ns : UINT64_MAX;
 }
 
 /* With a budget every cell is due a few repeats; the remaining time decides about more. */
 static void plan_budget(struct sweep *sweep)
 {
     struct budget *budget = &sweep->record.budget;
-
     for (unsigned i = 0; i < sweep->cells.count; i++) {
         struct cell *cell = sweep->cells.items[i];
-
         if (budget->minutes > 0 && cell->repeat > BUDGET_BLOCKS_MIN)
             cell->repeat = BUDGET_BLOCKS_MIN;
         if (cell->repeat > budget->blocks)
@@ -221,12 +192,11 @@ static int plan(struct sweep *sweep)
 static int mark_old_rows(struct sweep *sweep)
 {
     struct rows *rows = &sweep->old_rows;
-
-    if (rows_read(sweep->arena, sweep->directory, rows, &sweep->error) != 0)
+    if (rows_read(sweep->arena, sweep->output.path, rows, &sweep->error) != 0)
         return -1;
     if (sweep->advice != NULL)
         advice_resume(sweep->advice, rows);
-    return rows_mark(sweep->arena, rows, sweep->directory, &sweep->plan, &sweep->error);
+    return rows_mark(sweep->arena, rows, sweep->output.path, &sweep->plan, &sweep->error);
 }
 
 /* ---- how long rows take ---- */
@@ -235,7 +205,6 @@ double sweep_row_s(const struct sweep *sweep, unsigned cell_index)
 {
     const struct cell *cell = sweep->cells.items[cell_index];
     const struct pace *pace = &cell->pace;
-
     return pace->count == 0 ? cell->row_seconds + (double)cell->pause_ms / 1000
                             : pace->sum_s / pace->count;
 }
@@ -253,7 +222,6 @@ double sweep_left_s(const struct sweep *sweep)
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row)
 {
     double seconds = 0;
-
     for (unsigned i = first_row; i < sweep->plan.count; i++) {
         if (!sweep->plan.rows[i].done)
             seconds += sweep_row_s(sweep, sweep->plan.rows[i].cell_index);
@@ -264,7 +232,6 @@ double sweep_expected_s(const struct sweep *sweep, unsigned first_row)
 static const char *default_directory(struct sweep *sweep)
 {
     const char *path = "results/";
-
     for (unsigned i = 0; i < sweep->record.scenario_count; i++)
         path = arena_text(sweep->arena, "%s%s-", path, sweep->record.scenarios[i]->name);
     return arena_text(sweep->arena, "%s%s", path, record_time(sweep->arena, true));
@@ -273,14 +240,12 @@ static const char *default_directory(struct sweep *sweep)
 int sweep_prepare(struct sweep *sweep)
 {
     const char *resume = sweep->request->resume;
-
-    assert(sweep->arena != NULL);
     if ((resume == NULL ? take_request(sweep) : take_record(sweep)) != 0 || expand(sweep) != 0 ||
         plan(sweep) != 0)
         return EXIT_WRONG_USE;
-    sweep->directory = resume != NULL                ? resume
-                       : sweep->request->out != NULL ? sweep->request->out
-                                                     : default_directory(sweep);
+    sweep->output.path = resume != NULL                ? resume
+                         : sweep->request->out != NULL ? sweep->request->out
+                                                       : default_directory(sweep);
     if (resume != NULL && mark_old_rows(sweep) != 0)
         return EXIT_WRONG_USE;
     sweep->record.cells = sweep->cells.count;

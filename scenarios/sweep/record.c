@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,9 +23,8 @@ enum { RECORD_BYTES_MAX = 64 << 20 };
 char *record_time(struct arena *arena, bool compact)
 {
     time_t seconds = (time_t)(os_wall_ns() / OS_NS_PER_S);
-    struct tm *utc = gmtime(&seconds);
+    const struct tm *utc = gmtime(&seconds);
     char text[32] = "";
-
     if (utc != NULL)
         strftime(text, sizeof text, compact ? "%Y%m%dT%H%M%SZ" : "%Y-%m-%dT%H:%M:%SZ", utc);
     return arena_copy(arena, text, strlen(text));
@@ -34,18 +34,10 @@ char *record_time(struct arena *arena, bool compact)
 static void write_fact(void *context, const char *name, const char *value)
 {
     size_t length = strlen(value);
-    unsigned long long count;
-
-    if (length != 0 && length < 19 && strspn(value, "0123456789") == length &&
-        sscanf(value, "%llu", &count) == 1)
-        json_count(context, name, count);
+    if (length != 0 && length < 19 && strspn(value, "0123456789") == length)
+        json_count(context, name, strtoull(value, NULL, 10));
     else
         json_text(context, name, value);
-}
-
-static const char *flavour(char directory[4096])
-{
-    return os_program_directory(directory, 4096) == 0 ? os_path_name(directory) : NULL;
 }
 
 static void write_scenarios(struct json *json, const struct record *record)
@@ -53,7 +45,6 @@ static void write_scenarios(struct json *json, const struct record *record)
     json_object_open(json, "scenarios");
     for (unsigned i = 0; i < record->scenario_count; i++) {
         const struct scenario *scenario = record->scenarios[i];
-
         json_object_open(json, scenario->name);
         json_text(json, "path", scenario->path);
         json_text(json, "text", scenario->text);
@@ -62,9 +53,33 @@ static void write_scenarios(struct json *json, const struct record *record)
     json_object_close(json);
 }
 
-/* Both are null where there is none. */
-static void write_optional(struct json *json, const struct record *record)
+static void write_record(struct json *json, const void *context)
 {
+    const struct record *record = context;
+    char directory[4096];
+    bool placed = os_program_directory(directory, sizeof directory) == 0;
+    json_count(json, "schema", 2);
+    json_text(json, "version", FANIN_VERSION);
+    json_text(json, "commit", FANIN_COMMIT);
+    json_text(json, "compiler", COMPILER);
+    json_text(json, "flavour", placed ? os_path_name(directory) : NULL);
+    json_text(json, "command_line", record->command_line);
+    json_text(json, "overrides", record->overrides);
+    json_text(json, "only", record->only);
+    json_count(json, "seed", record->seed);
+    json_text(json, "state", record->state);
+    json_text(json, "started_utc", record->started_utc);
+    json_text(json, "ended_utc", record->ended_utc);
+    json_count(json, "sessions", record->sessions);
+    json_count(json, "cells", record->cells);
+    json_count(json, "rows_planned", record->rows_planned);
+    json_count(json, "rows_written", record->rows_written);
+    json_number(json, "estimated_s", record->estimated_s);
+    json_number(json, "actual_s", record->actual_s);
+    json_object_open(json, "machine");
+    os_machine_describe(write_fact, json);
+    json_object_close(json);
+    links_write(json, &record->links);
     if (record->host_check == NULL) {
         json_null(json, "noise");
     } else {
@@ -79,84 +94,41 @@ static void write_optional(struct json *json, const struct record *record)
         budget_write(json, &record->budget, record->plan_cells);
         json_object_close(json);
     }
-}
-
-static void write_record(struct json *json, const void *context)
-{
-    const struct record *record = context;
-    char directory[4096];
-
-    json_count(json, "schema", 2);
-    json_text(json, "version", FANIN_VERSION);
-    json_text(json, "commit", FANIN_COMMIT);
-    json_text(json, "compiler", COMPILER);
-    json_text(json, "flavour", flavour(directory));
-    json_text(json, "command_line", record->command_line);
-    json_text(json, "overrides", record->overrides);
-    json_text(json, "only", record->only);
-    json_count(json, "seed", record->seed);
-    json_text(json, "state", record->state);
-    json_text(json, "started_utc", record->started_utc);
-    json_text(json, "ended_utc", record->ended_utc[0] == '\0' ? NULL : record->ended_utc);
-    json_count(json, "sessions", record->sessions);
-    json_count(json, "cells", record->cells);
-    json_count(json, "rows_planned", record->rows_planned);
-    json_count(json, "rows_written", record->rows_written);
-    json_number(json, "estimated_s", record->estimated_s);
-    json_number(json, "actual_s", record->actual_s);
-    json_object_open(json, "machine");
-    os_machine_describe(write_fact, json);
-    json_object_close(json);
-    links_write(json, &record->links);
-    write_optional(json, record);
     write_scenarios(json, record);
 }
 
-bool record_write(struct arena *arena, const struct record *record, const char *directory)
+int record_write(struct arena *arena, const struct record *record, const char *directory,
+                 struct error *error)
 {
     const char *path = arena_text(arena, "%s/run.json", directory);
-    const char *fresh = arena_text(arena, "%s/run.json.new", directory);
-    int error = json_write_file(fresh, write_record, record);
-
-    if (error == 0) {
+    const char *fresh = arena_text(arena, "%s.new", path);
+    int code = json_write_file(fresh, write_record, record);
+    if (code == 0) {
         /* Windows renames onto nothing only. Until the new name stands, run.json.new is whole. */
         remove(path);
-        error = rename(fresh, path) == 0 ? 0 : errno;
+        code = rename(fresh, path) == 0 ? 0 : errno;
     }
-    if (error != 0)
-        remove(fresh);
-    errno = error;
-    return error == 0;
+    if (code == 0)
+        return 0;
+    remove(fresh);
+    return error_set(error, NULL, "cannot write %s: %s", path, strerror(code));
 }
 
 /* ---- reading ---- */
-
-static double read_minutes(const char *object)
-{
-    const char *budget = json_find(object, "budget");
-    double minutes = 0;
-
-    if (budget != NULL && *budget == '{')
-        json_find_number(budget, "minutes", &minutes);
-    return minutes;
-}
 
 static int read_scenarios(struct arena *arena, const char *object, struct record *record,
                           const struct place *place, struct error *error)
 {
     const char *scenarios = json_find(object, "scenarios"), *value;
     char *key;
-
     if (scenarios == NULL || *scenarios != '{')
         return error_set(error, place, "has no scenarios; it cannot be resumed");
     while ((value = json_member(arena, scenarios, record->scenario_count, &key)) != NULL) {
         const char *path = *value == '{' ? json_find_text(arena, value, "path") : NULL;
         const char *text = *value == '{' ? json_find_text(arena, value, "text") : NULL;
-        struct scenario *scenario;
-
         if (path == NULL || text == NULL)
             return error_set(error, place, "scenario %s has no text; it cannot be resumed", key);
-        scenario = scenario_parse(arena, path, text, error);
+        struct scenario *scenario = scenario_parse(arena, path, text, error);
         if (scenario == NULL)
             return -1;
         record->scenarios =
@@ -173,7 +145,6 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     size_t bytes;
     const char *object = arena_file(arena, place.file, RECORD_BYTES_MAX, &bytes);
     double seed = 0, sessions = 1;
-
     if (object == NULL && errno == ENOENT) /* ended between the two steps of record_write */
         object =
             arena_file(arena, arena_text(arena, "%s.new", place.file), RECORD_BYTES_MAX, &bytes);
@@ -193,7 +164,9 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     json_find_number(object, "actual_s", &record->actual_s);
     json_find_number(object, "sessions", &sessions);
     record->sessions = (unsigned)sessions;
-    record->budget.minutes = read_minutes(object);
+    const char *budget = json_find(object, "budget");
+    if (budget != NULL && *budget == '{')
+        json_find_number(budget, "minutes", &record->budget.minutes);
     if (links_read(arena, object, &place, &record->links, error) != 0)
         return -1;
     return read_scenarios(arena, object, record, &place, error);

@@ -3,9 +3,6 @@
 #ifndef FANIN_RECORD_H
 #define FANIN_RECORD_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "scenarios/sweep/budget.h"
 #include "scenarios/sweep/host_check.h"
 
@@ -23,14 +20,15 @@ struct record {
     struct budget budget;           /* figures NULL: the sweep has none */
 
     const char *state; /* "running", "done", "interrupted", "out of time", "failed" */
-    const char *started_utc, *ended_utc; /* ISO 8601; ended "" while it runs */
+    const char *started_utc, *ended_utc; /* ISO 8601; ended NULL while it runs */
     unsigned cells, rows_planned, rows_written;
     double estimated_s, actual_s; /* actual: of all sessions of a resumed sweep together */
     unsigned sessions;            /* 1, and one more for each resume */
 };
 
-/* record_write: replaces DIR/run.json. False with errno set. */
-bool record_write(struct arena *arena, const struct record *record, const char *directory);
+/* record_write: replaces DIR/run.json. 0, or -1 with an error. */
+int record_write(struct arena *arena, const struct record *record, const char *directory,
+                 struct error *error);
 
 /* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed),
  * links, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with an error. */

@@ -31,8 +31,8 @@ struct run {
     double link_cpu_s;
     int exit_code;      /* EXIT_UNKNOWN: it was stopped, or never started */
     char *object;       /* what the client wrote, NULL if it is no sound row */
-    const char *reason; /* why the sweep has to speak for the client; NULL: it need not */
-    const char *status; /* then */
+    const char *reason; /* why the sweep writes the row for the client; NULL: the client did */
+    const char *status; /* of the row */
 };
 
 /* ---- the process ---- */
@@ -55,12 +55,9 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
     const struct cell *cell = run->row->cell;
     struct command command = fleet_client(run->arena, cell, run->object_path);
     uint64_t link_began_ns = link_cpu_ns(cell);
-    struct command_result result;
-
     remove(run->object_path);
-    run->started_utc = record_time(run->arena, false);
-    result = command_run(run->arena, &command, run->summary_path, run->log_path, cell->timeout_s,
-                         tick, context);
+    struct command_result result = command_run(run->arena, &command, run->summary_path,
+                                               run->log_path, cell->timeout_s, tick, context);
     run->exit_code = result.exit_code;
     run->client_ns = result.ran_ns;
     run->link_cpu_s = (double)(link_cpu_ns(cell) - link_began_ns) / OS_NS_PER_S;
@@ -76,13 +73,6 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
 
 /* ---- what it left ---- */
 
-static bool has_status(struct run *run, const char *status)
-{
-    const char *said = json_find_text(run->arena, run->object, "status");
-
-    return said != NULL && strcmp(said, status) == 0;
-}
-
 /* A row is one line. Outside of texts, where JSON allows none, line ends are blanks. */
 static void join_lines(char *object)
 {
@@ -95,46 +85,47 @@ static void join_lines(char *object)
 static const char *last_words(struct run *run)
 {
     const char *line = command_last_line(run->arena, run->log_path);
-
     return arena_text(run->arena, "%s%s%s", command_ending(run->arena, run->exit_code),
                       *line == '\0' ? "" : ": ", line);
 }
 
-/* Its exit code and its row have to say the same: a process that crashed after its row is not a
- * result. */
-static bool agrees(struct run *run)
+/* Exit code and row have to agree: a process that crashed after its row is not a result. */
+static bool agrees(const struct run *run)
 {
-    switch (run->exit_code) {
-    case EXIT_DONE:
-        return has_status(run, "ok");
-    case EXIT_MEASURED_FAILURE:
-        return has_status(run, "failed");
-    case EXIT_MACHINE_CANNOT:
-        return has_status(run, "skipped");
-    default:
-        return false;
-    }
+    static const char *const statuses[] = {[EXIT_DONE] = "ok",
+                                           [EXIT_MEASURED_FAILURE] = "failed",
+                                           [EXIT_WRONG_USE] = "",
+                                           [EXIT_MACHINE_CANNOT] = "skipped"};
+    return run->exit_code >= EXIT_DONE && run->exit_code <= EXIT_MACHINE_CANNOT &&
+           strcmp(run->status, statuses[run->exit_code]) == 0;
 }
 
 static void judge_object(struct run *run)
 {
-    if (run->reason != NULL) {
-        run->object = NULL;
-    } else if (run->object == NULL) {
-        run->status = run->exit_code == EXIT_MACHINE_CANNOT ? "skipped" : "failed";
-        run->reason = run->exit_code == EXIT_MACHINE_CANNOT
-                          ? command_last_line(run->arena, run->log_path)
-                          : arena_text(run->arena, "no row: %s", last_words(run));
-    } else if (!json_is_object(run->object) ||
-               json_find_text(run->arena, run->object, "status") == NULL) {
+    size_t bytes;
+    run->object = arena_file(run->arena, run->object_path, ROW_BYTES_MAX, &bytes);
+    if (run->reason != NULL)
+        return;
+    if (run->object == NULL && run->exit_code == EXIT_MACHINE_CANNOT) {
+        run->status = "skipped";
+        run->reason = command_last_line(run->arena, run->log_path);
+        return;
+    }
+    if (run->object == NULL) {
+        fail(run, arena_text(run->arena, "no row: %s", last_words(run)));
+        return;
+    }
+    /* A NUL inside: not text, so not a row. */
+    if (strlen(run->object) == bytes && json_is_object(run->object))
+        run->status = json_find_text(run->arena, run->object, "status");
+    if (run->status == NULL)
         fail(run,
              arena_text(run->arena, "its output is not a row (a JSON object with a status): %s",
                         last_words(run)));
-    } else if (!agrees(run)) {
+    else if (!agrees(run))
         fail(run, arena_text(run->arena, "its row says status %s, but it ended with %s",
-                             json_find_text(run->arena, run->object, "status"), last_words(run)));
-    }
-    if (run->reason == NULL)
+                             run->status, last_words(run)));
+    else
         join_lines(run->object);
 }
 
@@ -142,7 +133,6 @@ static void note_dead_fleet(struct run *run)
 {
     struct fleet *fleet = run->row->cell->fleet;
     int exit_code = 0;
-
     if (fleet != NULL && fleet_has_ended(fleet, &exit_code))
         fail(run, arena_text(run->arena, "the servers ended during the row (%s): %s",
                              command_ending(run->arena, exit_code),
@@ -161,7 +151,6 @@ static void set_link_keys(struct sweep_keys *keys, const struct run *run)
 {
     const struct cell *cell = run->row->cell;
     const struct link *link = cell->link;
-
     keys->link = link == NULL ? CELL_LOOPBACK : link->name;
     keys->link_asked = cell->link_asked;
     keys->link_options = link == NULL ? "" : link->options;
@@ -180,7 +169,6 @@ static uint64_t fleet_peak_bytes(const struct cell *cell)
     const struct fleet *fleet = cell->fleet;
     bool known =
         fleet != NULL && fleet->running && fleet->link == NULL && cell->skip_reason == NULL;
-
     return known ? os_process_peak_bytes(&fleet->process) : 0;
 }
 
@@ -192,7 +180,6 @@ static void write_sweep_keys(struct json *json, const struct run *run, uint64_t 
 #define ROW_SWEEP(kind, key, unit, null, meaning) .key = ROW_NULL_##kind,
 #include "base/row_keys.h"
     };
-
     keys.schema = ROW_SCHEMA;
     keys.scenario = cell->scenario;
     keys.section = cell->section;
@@ -217,7 +204,6 @@ static bool append_row(const struct run *run, uint64_t overhead_ns)
 {
     FILE *rows = run->output->rows;
     struct json json;
-
     json_open(&json, rows);
     write_sweep_keys(&json, run, overhead_ns);
     if (run->reason != NULL) {
@@ -237,7 +223,6 @@ static void tidy_up(const struct run *run)
 {
     FILE *log = fopen(run->log_path, "rb");
     bool empty = log == NULL || fgetc(log) == EOF;
-
     if (log != NULL)
         fclose(log);
     if (empty)
@@ -249,68 +234,55 @@ static void tidy_up(const struct run *run)
     remove(run->summary_path);
 }
 
-static enum run_end end_of(const struct run *run)
+/* `by_client`: the client left the row, and not the sweep. */
+static enum run_end end_of(const struct cell *cell, const char *status, bool by_client)
 {
-    if (run->reason != NULL)
-        return strcmp(run->status, "skipped") == 0 ? RUN_SKIPPED : RUN_BAD;
-    if (run->exit_code == EXIT_MACHINE_CANNOT)
-        return RUN_SKIPPED;
-    return run->exit_code == EXIT_DONE || run->row->cell->failures_expected ? RUN_GOOD : RUN_BAD;
-}
-
-enum run_end run_end_of_line(struct arena *arena, const char *line, const struct cell *cell)
-{
-    const char *status = json_find_text(arena, line, "status");
-    const char *audit = json_find_text(arena, line, "audit");
-    bool sound = audit == NULL || strcmp(audit, RUN_AUDIT_NONE) != 0;
-
     if (status != NULL && strcmp(status, "ok") == 0)
         return RUN_GOOD;
     if (status != NULL && strcmp(status, "skipped") == 0)
         return RUN_SKIPPED;
-    return sound && cell->failures_expected ? RUN_GOOD : RUN_BAD;
+    return by_client && cell->failures_expected ? RUN_GOOD : RUN_BAD;
 }
 
-static struct run_result skip_row(struct run *run, uint64_t began_ns)
+enum run_end run_end_of_line(struct arena *arena, const char *line, const struct cell *cell)
 {
-    run->status = "skipped";
-    run->reason = run->row->cell->skip_reason;
-    run->started_utc = record_time(run->arena, false);
-    if (!append_row(run, os_now_ns() - began_ns))
-        return (struct run_result){.end = RUN_UNWRITTEN};
-    return (struct run_result){.end = RUN_SKIPPED, .reason = run->reason};
+    const char *audit = json_find_text(arena, line, "audit");
+    return end_of(cell, json_find_text(arena, line, "status"),
+                  audit == NULL || strcmp(audit, RUN_AUDIT_NONE) != 0);
 }
 
 struct run_result run_row(struct arena *arena, const struct output_dir *output,
                           const struct plan_row *row, uint64_t began_ns,
                           void (*tick)(void *context), void *context)
 {
-    struct run run = {.arena = arena, .output = output, .row = row, .exit_code = EXIT_UNKNOWN};
-    size_t bytes;
-
-    if (row->cell->skip_reason != NULL)
-        return skip_row(&run, began_ns);
-    assert(row->cell->fleet == NULL || row->cell->fleet->running);
-    run.object_path = arena_text(arena, "%s/client.json", output->path);
-    run.summary_path = arena_text(arena, "%s/client.txt", output->path);
-    run.log_path = arena_text(arena, "%s/log/row-%u.txt", output->path, row->order);
-    run_client(&run, tick, context);
-    if (os_interrupted()) {
-        run.reason = NULL;
+    struct run run = {
+        .arena = arena,
+        .output = output,
+        .row = row,
+        .object_path = arena_text(arena, "%s/client.json", output->path),
+        .summary_path = arena_text(arena, "%s/client.txt", output->path),
+        .log_path = arena_text(arena, "%s/log/row-%u.txt", output->path, row->order),
+        .started_utc = record_time(arena, false),
+        .exit_code = EXIT_UNKNOWN,
+        .status = row->cell->skip_reason == NULL ? NULL : "skipped",
+        .reason = row->cell->skip_reason,
+    };
+    if (row->cell->skip_reason == NULL) {
+        assert(row->cell->fleet == NULL || row->cell->fleet->running);
+        run_client(&run, tick, context);
+        if (os_interrupted()) {
+            run.reason = NULL;
+            tidy_up(&run);
+            return (struct run_result){.end = RUN_INTERRUPTED};
+        }
+        note_dead_fleet(&run);
+        judge_object(&run);
         tidy_up(&run);
-        return (struct run_result){.end = RUN_INTERRUPTED};
     }
-    note_dead_fleet(&run);
-    run.object = arena_file(arena, run.object_path, ROW_BYTES_MAX, &bytes);
-    if (run.object != NULL && strlen(run.object) != bytes)
-        run.object[0] = '\0'; /* a NUL inside: not text, so not a row */
-    judge_object(&run);
-    tidy_up(&run);
     if (!append_row(&run, os_now_ns() - began_ns - run.client_ns))
         return (struct run_result){.end = RUN_UNWRITTEN};
     return (struct run_result){
-        .end = end_of(&run),
-        .client_ns = run.client_ns,
+        .end = end_of(row->cell, run.status, run.reason == NULL),
         .reason = run.reason != NULL ? run.reason : json_find_text(arena, run.object, "reason"),
         .object = run.reason != NULL ? NULL : run.object,
     };

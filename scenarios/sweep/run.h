@@ -20,7 +20,6 @@ enum run_end {
 
 struct run_result {
     enum run_end end;
-    uint64_t client_ns; /* how long the client process lived */
     const char *reason; /* for RUN_BAD and RUN_SKIPPED; of the caller's arena */
     const char *object; /* what the client wrote, where it is a sound row; of the caller's arena */
 };

@@ -10,24 +10,23 @@
 
 #include "base/os.h"
 
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+#define KEY_LETTERS  NAME_LETTERS "."
+
 int error_set(struct error *error, const struct place *place, const char *format, ...)
 {
-    va_list arguments;
-    size_t used = 0;
-
     error->text[0] = '\0';
     if (place != NULL && place->line != 0)
         snprintf(error->text, ERROR_BYTES, "%s:%u: ", place->file, place->line);
     else if (place != NULL)
         snprintf(error->text, ERROR_BYTES, "%s: ", place->file);
-    used = strlen(error->text);
+    size_t used = strlen(error->text);
+    va_list arguments;
     va_start(arguments, format);
     vsnprintf(error->text + used, ERROR_BYTES - used, format, arguments);
     va_end(arguments);
-    for (char *at = error->text; *at != '\0'; at++) {
-        if (*at == '\n' || *at == '\r')
-            *at = ' ';
-    }
+    for (char *at = error->text; (at = strpbrk(at, "\n\r")) != NULL;)
+        *at = ' ';
     return -1;
 }
 
@@ -38,34 +37,24 @@ static bool is_blank(char c)
 
 static char *trim(char *text)
 {
-    size_t length;
-
     while (is_blank(*text))
         text++;
-    length = strlen(text);
+    size_t length = strlen(text);
     while (length != 0 && is_blank(text[length - 1]))
         length--;
     text[length] = '\0';
     return text;
 }
 
-static bool is_name(const char *text, const char *also)
+/* Whether the text consists of these letters, at least one. */
+static bool is_name(const char *text, const char *letters)
 {
-    const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-
-    if (*text == '\0')
-        return false;
-    for (; *text != '\0'; text++) {
-        if (strchr(letters, *text) == NULL && strchr(also, *text) == NULL)
-            return false;
-    }
-    return true;
+    return *text != '\0' && text[strspn(text, letters)] == '\0';
 }
 
 static void cut_comment(char *line)
 {
     bool quoted = false;
-
     for (char *at = line; *at != '\0'; at++) {
         if (*at == '"')
             quoted = !quoted;
@@ -88,7 +77,6 @@ struct setting *settings_find(const struct settings *settings, const char *key)
 void settings_put(struct arena *arena, struct settings *settings, const struct setting *setting)
 {
     struct setting *there = settings_find(settings, setting->key);
-
     if (there != NULL) {
         *there = *setting;
         return;
@@ -101,7 +89,6 @@ void settings_put(struct arena *arena, struct settings *settings, const struct s
 static char *unquote(char *text, char **rest)
 {
     char *to = text;
-
     for (char *from = text + 1; *from != '\0'; from++) {
         if (*from == '"' && from[1] != '"') {
             *rest = from + 1;
@@ -118,10 +105,9 @@ static int put_value(struct arena *arena, struct setting *setting, char *text, b
                      struct error *error)
 {
     struct value value = {.text = text, .reference = !quoted && text[0] == '='};
-
     if (value.reference)
         value.text = trim(text + 1);
-    if (value.reference && !is_name(value.text, "."))
+    if (value.reference && !is_name(value.text, KEY_LETTERS))
         return error_set(
             error, &setting->place,
             "%s: \"=%s\" does not name a key; write =KEY to copy KEY's value, or quote it",
@@ -145,11 +131,9 @@ static int parse_value(struct arena *arena, struct setting *setting, char **rest
                        struct error *error)
 {
     char *text = *rest, *end;
-    bool quoted;
-
     while (is_blank(*text))
         text++;
-    quoted = *text == '"';
+    bool quoted = *text == '"';
     if (quoted) {
         text = unquote(text, &end);
         if (text == NULL)
@@ -178,10 +162,8 @@ int setting_parse(struct arena *arena, const struct place *place, const char *ke
                   const char *values, struct setting *setting, struct error *error)
 {
     char *rest = arena_copy(arena, values, strlen(values));
-
-    *setting = (struct setting){.place = *place};
-    setting->key = trim(arena_copy(arena, key, strlen(key)));
-    if (!is_name(setting->key, "."))
+    *setting = (struct setting){.place = *place, .key = trim(arena_copy(arena, key, strlen(key)))};
+    if (!is_name(setting->key, KEY_LETTERS))
         return error_set(error, place,
                          "\"%s\" is not a key; keys are letters, digits and \"-\", such as workers",
                          setting->key);
@@ -204,7 +186,7 @@ static int name_section(const struct scenario *scenario, struct section *section
         section->name = scenario->sections[section->base].name;
         return 0;
     }
-    if (!is_name(section->name, ""))
+    if (!is_name(section->name, NAME_LETTERS))
         return error_set(error, &section->place,
                          "\"%s\" is not a section name; use letters, digits and \"-\"",
                          section->name);
@@ -222,7 +204,6 @@ static int parse_heading(struct arena *arena, struct scenario *scenario, char *l
 {
     size_t length = strlen(line);
     struct section section = {.place = *place};
-
     if (line[length - 1] != ']')
         return error_set(error, place, "the heading is not closed; write [name]");
     line[length - 1] = '\0';
@@ -244,17 +225,15 @@ static int parse_setting(struct arena *arena, struct scenario *scenario, char *l
                                     ? &scenario->common
                                     : &scenario->sections[scenario->section_count - 1].settings;
     char *equals = strchr(line, '=');
-    struct setting setting;
-    const struct setting *there;
-
     if (equals == NULL)
         return error_set(error, place,
                          "\"%s\" is neither \"key = value\", \"[section]\" nor \"# comment\"",
                          line);
     *equals = '\0';
+    struct setting setting;
     if (setting_parse(arena, place, line, equals + 1, &setting, error) != 0)
         return -1;
-    there = settings_find(settings, setting.key);
+    const struct setting *there = settings_find(settings, setting.key);
     if (there != NULL)
         return error_set(error, place, "%s is already given on line %u; remove one", setting.key,
                          there->place.line);
@@ -264,53 +243,48 @@ static int parse_setting(struct arena *arena, struct scenario *scenario, char *l
     return 0;
 }
 
-static int parse_line(struct arena *arena, struct scenario *scenario, char *line,
-                      const struct place *place, struct error *error)
-{
-    cut_comment(line);
-    line = trim(line);
-    if (*line == '\0')
-        return 0;
-    if (*line == '[')
-        return parse_heading(arena, scenario, line, place, error);
-    return parse_setting(arena, scenario, line, place, error);
-}
-
 static const char *name_of(struct arena *arena, const char *path)
 {
     const char *name = os_path_name(path);
     const char *dot = strrchr(name, '.');
-
     return dot == NULL || dot == name ? name : arena_copy(arena, name, (size_t)(dot - name));
+}
+
+static int parse_text(struct arena *arena, struct scenario *scenario, struct error *error)
+{
+    struct place place = {.file = scenario->path};
+    if (!is_name(scenario->name, NAME_LETTERS))
+        return error_set(error, &place,
+                         "\"%s\" cannot name a scenario; use letters, digits and \"-\"",
+                         scenario->name);
+    for (const char *text = scenario->text; *text != '\0';) {
+        size_t length = strcspn(text, "\n");
+        char *line = arena_copy(arena, text, length);
+        int result = 0;
+        cut_comment(line);
+        line = trim(line);
+        place.line++;
+        if (*line == '[')
+            result = parse_heading(arena, scenario, line, &place, error);
+        else if (*line != '\0')
+            result = parse_setting(arena, scenario, line, &place, error);
+        if (result != 0)
+            return -1;
+        text += length + (text[length] == '\n');
+    }
+    place.line = 0;
+    if (scenario->section_count == 0 && scenario->common.count == 0)
+        return error_set(error, &place, "nothing to run: it holds no \"key = value\" line");
+    return 0;
 }
 
 struct scenario *scenario_parse(struct arena *arena, const char *path, const char *text,
                                 struct error *error)
 {
     struct scenario *scenario = arena_take(arena, sizeof *scenario);
-    struct place place = {.file = path};
-
-    scenario->path = path;
-    scenario->text = text;
-    scenario->name = name_of(arena, path);
-    if (!is_name(scenario->name, "")) {
-        error_set(error, &place, "\"%s\" cannot name a scenario; use letters, digits and \"-\"",
-                  scenario->name);
+    *scenario = (struct scenario){.path = path, .text = text, .name = name_of(arena, path)};
+    if (parse_text(arena, scenario, error) != 0)
         return NULL;
-    }
-    while (*text != '\0') {
-        size_t length = strcspn(text, "\n");
-
-        place.line++;
-        if (parse_line(arena, scenario, arena_copy(arena, text, length), &place, error) != 0)
-            return NULL;
-        text += length + (text[length] == '\n');
-    }
-    if (scenario->section_count == 0 && scenario->common.count == 0) {
-        place.line = 0;
-        error_set(error, &place, "nothing to run: it holds no \"key = value\" line");
-        return NULL;
-    }
     if (scenario->section_count == 0) {
         scenario->sections = arena_take(arena, sizeof *scenario->sections);
         *scenario->sections = (struct section){.name = "", .place = {.file = path, .line = 1}};
@@ -324,14 +298,11 @@ struct scenario *scenario_read(struct arena *arena, const char *path, struct err
     struct place place = {.file = path};
     size_t bytes;
     const char *text = arena_file(arena, path, SCENARIO_BYTES_MAX, &bytes);
-
-    if (text == NULL) {
+    if (text == NULL)
         error_set(error, &place, "cannot read this scenario: %s", strerror(errno));
-        return NULL;
-    }
-    if (strlen(text) != bytes) {
+    else if (strlen(text) != bytes)
         error_set(error, &place, "contains a NUL byte; a scenario is plain text");
-        return NULL;
-    }
-    return scenario_parse(arena, path, text, error);
+    else
+        return scenario_parse(arena, path, text, error);
+    return NULL;
 }

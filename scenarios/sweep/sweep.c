@@ -21,12 +21,6 @@
 #define PAUSE_SLICE_NS ((uint64_t)50 * OS_NS_PER_MS)
 #define PLAIN_LINE_NS  ((uint64_t)30 * OS_NS_PER_S) /* between lines that are not redrawn */
 
-/* How the loop ended. */
-struct outcome {
-    const char *state; /* for the record */
-    int exit_code;     /* EXIT_DONE: the rows decide */
-};
-
 static unsigned rows_written(const struct sweep *sweep)
 {
     return sweep->good + sweep->bad + sweep->skipped;
@@ -61,26 +55,15 @@ static void pause_for(uint64_t duration_ns)
         os_sleep_ns(end_ns - now_ns < PAUSE_SLICE_NS ? end_ns - now_ns : PAUSE_SLICE_NS);
 }
 
-static unsigned fleet_number(const struct sweep *sweep, const struct fleet *fleet)
-{
-    unsigned number = 0;
-
-    while (sweep->fleets.items[number] != fleet)
-        number++;
-    return number + 1;
-}
-
 static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
 {
     int exit_code;
-
     if (fleet == NULL)
         return EXIT_DONE;
     if (fleet_has_ended(fleet, &exit_code))
         progress_say(&sweep->progress, "the servers ended (exit code %d); restarting them",
                      exit_code);
-    return fleet_start(sweep->arena, fleet, fleet_number(sweep, fleet), sweep->directory,
-                       &sweep->error);
+    return fleet_start(sweep->arena, fleet, sweep->output.path, &sweep->error);
 }
 
 /* An idle fleet takes memory and a link takes namespaces, so both end with their last row. Which
@@ -88,17 +71,14 @@ static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
 static void release_fleet(struct sweep *sweep, const struct plan_row *row)
 {
     struct fleet *fleet = row->cell->fleet;
-
-    if (sweep->further_ns != 0 || sweep->advice != NULL)
+    if (fleet == NULL || sweep->further_ns != 0 || sweep->advice != NULL)
         return;
     for (unsigned i = row->order; i < sweep->plan.count; i++) {
         const struct plan_row *later = &sweep->plan.rows[i];
-
         if (!later->done && later->cell->fleet == fleet && later->cell->skip_reason == NULL)
             return;
     }
-    if (fleet != NULL)
-        fleet_stop(fleet);
+    fleet_stop(fleet);
 }
 
 static bool is_further(const struct sweep *sweep, const struct plan_row *row)
@@ -117,8 +97,6 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
 {
     struct arena arena = {0};
     struct pace *pace = &sweep->cells.items[row->cell_index]->pace;
-    struct run_result result;
-
     sweep->row = row;
     sweep->row_began_ns = os_now_ns();
     sweep->left_s =
@@ -126,7 +104,8 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
         : is_further(sweep, row) ? sweep_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
                                  : sweep_expected_s(sweep, row->order);
     tick(sweep);
-    result = run_row(&arena, &sweep->output, row, sweep->row_began_ns, tick, sweep);
+    struct run_result result =
+        run_row(&arena, &sweep->output, row, sweep->row_began_ns, tick, sweep);
     count_end(sweep, result.end);
     if (result.object != NULL && sweep->record.budget.samples != NULL)
         budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, result.object);
@@ -154,22 +133,12 @@ static bool is_late(const struct sweep *sweep, const struct plan_row *row)
     return row->repeat > 1 && os_now_ns() - sweep->began_ns >= sweep->due_ns;
 }
 
-static struct outcome run_late(struct sweep *sweep, const struct plan_row *row)
-{
-    static const struct outcome done = {"done", EXIT_DONE}, cut = {"out of time", EXIT_DONE};
-    bool further = is_further(sweep, row);
-
-    sweep->record.budget.stopped = further ? BUDGET_STOP_TIME : BUDGET_STOP_TOO_SMALL;
-    return further ? done : cut;
-}
-
 static bool extend_search(struct sweep *sweep)
 {
     struct arena arena = {0};
     struct rows rows;
-    bool more = rows_read(&arena, sweep->directory, &rows, &sweep->error) == 0 &&
+    bool more = rows_read(&arena, sweep->output.path, &rows, &sweep->error) == 0 &&
                 advice_extend(sweep->advice, &rows, sweep_left_s(sweep));
-
     arena_free(&arena);
     sweep->record.cells = sweep->cells.count;
     return more;
@@ -179,76 +148,81 @@ static bool extend_search(struct sweep *sweep)
 static bool add_round(struct sweep *sweep)
 {
     const struct cells *cells = &sweep->cells;
-    double *row_s;
-    bool added;
-    struct arena arena = {0};
-
     if (sweep->advice != NULL)
         return extend_search(sweep);
     if (sweep->further_ns == 0 || sweep->record.budget.samples == NULL)
         return false;
-    row_s = arena_take(&arena, cells->count * sizeof *row_s);
+    struct arena arena = {0};
+    double *row_s = arena_take(&arena, cells->count * sizeof *row_s);
     for (unsigned i = 0; i < cells->count; i++)
         row_s[i] = sweep_row_s(sweep, i);
-    added = budget_round(sweep->arena, &sweep->record.budget, cells, row_s, sweep_left_s(sweep),
-                         sweep->record.seed, &sweep->plan);
+    bool added = budget_round(sweep->arena, &sweep->record.budget, cells, row_s,
+                              sweep_left_s(sweep), sweep->record.seed, &sweep->plan);
     arena_free(&arena);
     return added;
 }
 
-static struct outcome run_rows(struct sweep *sweep)
+/* `state` is for the record. The exit code EXIT_DONE leaves it to the rows. */
+static int end_as(struct sweep *sweep, const char *state, int exit_code)
 {
-    static const struct outcome interrupted = {"interrupted", EXIT_MEASURED_FAILURE};
+    sweep->record.state = state;
+    return exit_code;
+}
 
+static int run_rows(struct sweep *sweep)
+{
     for (unsigned i = 0; i < sweep->plan.count || add_round(sweep); i++) {
         struct plan_row *row = &sweep->plan.rows[i];
-        enum run_end end;
-        int fleet;
-
+        bool runs = row->cell->skip_reason == NULL;
+        int fleet = EXIT_DONE;
         if (row->done)
             continue;
-        if (is_late(sweep, row))
-            return run_late(sweep, row);
-        if (rows_written(sweep) != 0 && row->cell->skip_reason == NULL)
+        if (is_late(sweep, row)) {
+            bool further = is_further(sweep, row);
+            sweep->record.budget.stopped = further ? BUDGET_STOP_TIME : BUDGET_STOP_TOO_SMALL;
+            return end_as(sweep, further ? "done" : "out of time", EXIT_DONE);
+        }
+        if (rows_written(sweep) != 0 && runs)
             pause_for(row->cell->pause_ms * OS_NS_PER_MS);
-        fleet = os_interrupted() || row->cell->skip_reason != NULL
-                    ? EXIT_DONE
-                    : ready_fleet(sweep, row->cell->fleet);
+        if (!os_interrupted() && runs)
+            fleet = ready_fleet(sweep, row->cell->fleet);
         if (os_interrupted())
-            return interrupted;
+            return end_as(sweep, "interrupted", EXIT_MEASURED_FAILURE);
         if (fleet != EXIT_DONE)
-            return (struct outcome){"failed", fleet};
-        end = run_one(sweep, row);
+            return end_as(sweep, "failed", fleet);
+        enum run_end end = run_one(sweep, row);
         if (end == RUN_INTERRUPTED)
-            return interrupted;
+            return end_as(sweep, "interrupted", EXIT_MEASURED_FAILURE);
         if (end == RUN_UNWRITTEN) {
             error_set(&sweep->error, NULL,
                       "cannot write %s/rows.jsonl: %s; make room, then --resume=%s",
-                      sweep->directory, strerror(errno), sweep->directory);
-            return (struct outcome){"failed", EXIT_MACHINE_CANNOT};
+                      sweep->output.path, strerror(errno), sweep->output.path);
+            return end_as(sweep, "failed", EXIT_MACHINE_CANNOT);
         }
     }
-    return (struct outcome){"done", EXIT_DONE};
+    return end_as(sweep, "done", EXIT_DONE);
+}
+
+static int write_record(struct sweep *sweep)
+{
+    return record_write(sweep->arena, &sweep->record, sweep->output.path, &sweep->error) == 0
+               ? EXIT_DONE
+               : EXIT_MACHINE_CANNOT;
 }
 
 /* Before the first fleet starts, so that nothing of the sweep disturbs the measurement. Cells whose
  * link is unavailable need other fleets than planned. */
 static int ready_links(struct sweep *sweep)
 {
-    int result = links_check(sweep->arena, &sweep->record.links, sweep->directory, &sweep->progress,
-                             sweep_expected_s(sweep, 0), &sweep->error);
-
+    int result = links_check(sweep->arena, &sweep->record.links, sweep->output.path,
+                             &sweep->progress, sweep_expected_s(sweep, 0), &sweep->error);
     if (result != EXIT_DONE)
         return result;
     links_fall_back(sweep->arena, &sweep->cells);
     sweep->fleets = (struct fleets){0};
     if (fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error) != 0)
         return EXIT_WRONG_USE;
-    if (record_write(sweep->arena, &sweep->record, sweep->directory))
-        return EXIT_DONE;
-    error_set(&sweep->error, NULL, "cannot write %s/run.json: %s", sweep->directory,
-              strerror(errno));
-    return EXIT_MACHINE_CANNOT;
+    return write_record(sweep);
 }
 
 /* A noisy machine makes results less precise, not wrong: so a warning is enough. */
@@ -257,7 +231,6 @@ static void check_host(struct sweep *sweep)
     struct host_needs needs = host_needs_of(sweep->arena, &sweep->fleets, HOST_CHECK_QUICK_MS);
     struct host_check *check = arena_take(sweep->arena, sizeof *check);
     struct error error;
-
     if (host_check_run(sweep->arena, &needs, check, &error) != 0) {
         progress_say(&sweep->progress, "warning: no host check: %s", error.text);
         return;
@@ -267,18 +240,6 @@ static void check_host(struct sweep *sweep)
         progress_say(&sweep->progress,
                      "warning: this machine makes results noisy: %s (details: fanin-sweep --check)",
                      host_check_names(sweep->arena, check));
-}
-
-static struct outcome run_all(struct sweep *sweep)
-{
-    int result;
-
-    check_host(sweep);
-    result = ready_links(sweep);
-
-    if (result == EXIT_DONE)
-        return run_rows(sweep);
-    return (struct outcome){os_interrupted() ? "interrupted" : "failed", result};
 }
 
 /* ---- before and after ---- */
@@ -292,7 +253,6 @@ static double expected_s(const struct sweep *sweep)
 static const char *budget_words(struct arena *arena, const struct sweep *sweep, double due_s)
 {
     char whole[32];
-
     if (sweep->further_ns == 0)
         return "";
     progress_duration(sweep->further_ns, whole);
@@ -303,89 +263,74 @@ static const char *budget_words(struct arena *arena, const struct sweep *sweep, 
 
 void sweep_announce(const struct sweep *sweep, FILE *out)
 {
+    if (sweep->advice != NULL) {
+        advice_announce(sweep->advice, sweep_budget_s(sweep), sweep->output.path, out);
+        return;
+    }
     struct arena arena = {0};
     char duration[32];
     unsigned left = 0;
-
-    if (sweep->advice != NULL) {
-        advice_announce(sweep->advice, sweep_budget_s(sweep), sweep->directory, out);
-        return;
-    }
     for (unsigned i = 0; i < sweep->plan.count; i++)
         left += !sweep->plan.rows[i].done;
     fprintf(out, "%u cells, %u rows to run, about %s%s; order seed %llu; rows to %s\n",
             sweep->cells.count, left,
             progress_duration((uint64_t)(expected_s(sweep) * OS_NS_PER_S), duration),
             budget_words(&arena, sweep, expected_s(sweep)), (unsigned long long)sweep->record.seed,
-            sweep->directory);
+            sweep->output.path);
     arena_free(&arena);
 }
 
-static int open_folder(struct sweep *sweep)
+static int open_directory(struct sweep *sweep)
 {
+    struct record *record = &sweep->record;
     if (sweep->request->resume == NULL &&
-        output_dir_make(sweep->arena, sweep->directory, &sweep->error) != 0)
+        output_dir_make(sweep->arena, sweep->output.path, &sweep->error) != 0)
         return EXIT_WRONG_USE;
-    sweep->output.path = sweep->directory;
     sweep->output.rows =
-        output_dir_open_rows(sweep->arena, sweep->directory, &sweep->old_rows, &sweep->error);
+        output_dir_open_rows(sweep->arena, sweep->output.path, &sweep->old_rows, &sweep->error);
     if (sweep->output.rows == NULL)
         return EXIT_MACHINE_CANNOT;
-    sweep->record.command_line = sweep->request->command_line;
-    sweep->record.state = "running";
-    sweep->record.ended_utc = "";
-    sweep->record.sessions++;
-    sweep->record.estimated_s = expected_s(sweep);
-    sweep->record.rows_written = sweep->old_rows.count;
-    if (record_write(sweep->arena, &sweep->record, sweep->directory))
-        return EXIT_DONE;
-    error_set(&sweep->error, NULL, "cannot write %s/run.json: %s", sweep->directory,
-              strerror(errno));
-    fclose(sweep->output.rows);
-    return EXIT_MACHINE_CANNOT;
+    record->command_line = sweep->request->command_line;
+    record->state = "running";
+    record->sessions++;
+    record->estimated_s = expected_s(sweep);
+    record->rows_written = sweep->old_rows.count;
+    int result = write_record(sweep);
+    if (result != EXIT_DONE)
+        fclose(sweep->output.rows);
+    return result;
 }
 
 static void count_old_rows(struct sweep *sweep)
 {
     for (unsigned i = 0; i < sweep->old_rows.count; i++) {
         const char *line = sweep->old_rows.lines[i];
-        const struct plan_row *row;
         double order = 1;
-
         json_find_number(line, "order", &order);
-        row = &sweep->plan.rows[(unsigned)order - 1];
+        const struct plan_row *row = &sweep->plan.rows[(unsigned)order - 1];
         count_end(sweep, run_end_of_line(sweep->arena, line, row->cell));
         if (sweep->record.budget.samples != NULL)
             budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, line);
     }
 }
 
-/* Why there are no further repeats, where add_round did not decide it. */
-static void note_stop(struct sweep *sweep, const struct outcome *outcome)
+static void close_record(struct sweep *sweep, int exit_code)
 {
-    struct budget *budget = &sweep->record.budget;
-
-    if (budget->samples == NULL)
-        return;
-    if (strcmp(outcome->state, "interrupted") == 0 || strcmp(outcome->state, "failed") == 0)
-        budget->stopped = outcome->state;
-    else if (*budget->stopped == '\0')
-        budget->stopped = BUDGET_STOP_TIME; /* resumed with nothing left of it */
-}
-
-static void close_record(struct sweep *sweep, const struct outcome *outcome)
-{
+    struct record *record = &sweep->record;
+    struct budget *budget = &record->budget;
+    struct error error;
     plan_trim(&sweep->plan);
-    sweep->record.rows_planned = sweep->plan.count;
-    sweep->record.budget.further = sweep->plan.count - sweep->plan.due;
-    note_stop(sweep, outcome);
-    sweep->record.state = outcome->state;
-    sweep->record.ended_utc = record_time(sweep->arena, false);
-    sweep->record.rows_written = rows_written(sweep);
-    sweep->record.actual_s += (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
-    if (!record_write(sweep->arena, &sweep->record, sweep->directory))
-        fprintf(stderr, "fanin-sweep: cannot write %s/run.json: %s\n", sweep->directory,
-                strerror(errno));
+    record->rows_planned = sweep->plan.count;
+    record->rows_written = rows_written(sweep);
+    record->ended_utc = record_time(sweep->arena, false);
+    record->actual_s += (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
+    budget->further = sweep->plan.count - sweep->plan.due;
+    if (budget->samples != NULL && exit_code != EXIT_DONE)
+        budget->stopped = record->state;
+    else if (budget->samples != NULL && *budget->stopped == '\0')
+        budget->stopped = BUDGET_STOP_TIME; /* resumed with nothing left of it */
+    if (record_write(sweep->arena, record, sweep->output.path, &error) != 0)
+        fprintf(stderr, "fanin-sweep: %s\n", error.text);
 }
 
 static void print_budget(struct sweep *sweep)
@@ -405,72 +350,73 @@ static void print_budget(struct sweep *sweep)
     putchar('\n');
 }
 
-static void print_summary(struct sweep *sweep, const struct rows *rows,
-                          const struct outcome *outcome)
+static void print_summary(struct sweep *sweep, const struct rows *rows)
 {
+    const char *state = sweep->record.state, *path = sweep->output.path;
     unsigned left = sweep->plan.count - rows_written(sweep);
-
     if (left != 0)
         fprintf(stderr, "fanin-sweep: %s: %u of %u rows are missing; continue with --resume=%s\n",
-                outcome->state, left, sweep->plan.count, sweep->directory);
-    else if (strcmp(outcome->state, "done") != 0)
-        fprintf(stderr, "fanin-sweep: %s; continue with --resume=%s\n", outcome->state,
-                sweep->directory);
+                state, left, sweep->plan.count, path);
+    else if (strcmp(state, "done") != 0)
+        fprintf(stderr, "fanin-sweep: %s; continue with --resume=%s\n", state, path);
     if (sweep->request->quiet || rows_written(sweep) == 0)
         return;
     summary_rows(stdout, rows, sweep->bad);
     if (*sweep->record.budget.stopped != '\0')
         print_budget(sweep);
-    printf("rows: %s/rows.jsonl\n", sweep->directory);
+    printf("rows: %s/rows.jsonl\n", path);
     if (sweep->advice == NULL)
-        printf("next: python3 plot/report.py %s\n", sweep->directory);
+        printf("next: python3 plot/report.py %s\n", path);
 }
 
-static int exit_code_of(const struct sweep *sweep, const struct outcome *outcome)
+static int run_all(struct sweep *sweep)
 {
-    if (outcome->exit_code != EXIT_DONE)
-        return outcome->exit_code;
-    if (sweep->bad != 0)
-        return EXIT_MEASURED_FAILURE;
-    return sweep->good == 0 ? EXIT_MACHINE_CANNOT : EXIT_DONE;
+    sweep->began_ns = os_now_ns();
+    progress_start(&sweep->progress, stderr, sweep->request->quiet, sweep->began_ns);
+    check_host(sweep);
+    int result = ready_links(sweep);
+    if (result == EXIT_DONE)
+        result = run_rows(sweep);
+    else
+        end_as(sweep, os_interrupted() ? "interrupted" : "failed", result);
+    progress_end(&sweep->progress);
+    fleets_stop(&sweep->fleets);
+    fclose(sweep->output.rows);
+    close_record(sweep, result);
+    return result;
 }
 
 int sweep_run(struct sweep *sweep)
 {
-    struct outcome outcome;
-    struct rows rows;
-    int result;
-
     os_interrupts_catch();
     if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->error) != 0)
         return EXIT_WRONG_USE;
     if (os_interrupted())
         return EXIT_MEASURED_FAILURE;
-    result = open_folder(sweep);
+    int result = open_directory(sweep);
     if (result != EXIT_DONE)
         return result;
     if (!sweep->request->quiet)
         sweep_announce(sweep, stderr);
     count_old_rows(sweep);
-    sweep->began_ns = os_now_ns();
-    progress_start(&sweep->progress, stderr, sweep->request->quiet, sweep->began_ns);
-    outcome = run_all(sweep);
-    progress_end(&sweep->progress);
-    fleets_stop(&sweep->fleets);
-    fclose(sweep->output.rows);
-    close_record(sweep, &outcome);
-    int code = exit_code_of(sweep, &outcome);
+    result = run_all(sweep);
+    bool ended_well = result == EXIT_DONE;
+    if (ended_well && sweep->bad != 0)
+        result = EXIT_MEASURED_FAILURE;
+    else if (ended_well && sweep->good == 0)
+        result = EXIT_MACHINE_CANNOT;
+    struct rows rows;
     struct error unread = {0};
-    if (rows_read(sweep->arena, sweep->directory, &rows, &unread) != 0) {
-        if (code != EXIT_DONE) /* what ended the sweep is the cause */
-            return code;
+    if (rows_read(sweep->arena, sweep->output.path, &rows, &unread) != 0) {
+        if (result != EXIT_DONE) /* what ended the sweep is the cause */
+            return result;
         sweep->error = unread;
         return EXIT_MEASURED_FAILURE;
     }
-    print_summary(sweep, &rows, &outcome);
-    if (sweep->advice != NULL && outcome.exit_code == EXIT_DONE &&
-        advice_conclude(sweep->advice, &rows, sweep->directory, sweep->request->quiet,
+    print_summary(sweep, &rows);
+    if (sweep->advice != NULL && ended_well &&
+        advice_conclude(sweep->advice, &rows, sweep->output.path, sweep->request->quiet,
                         &sweep->error) != 0)
         return EXIT_MEASURED_FAILURE;
-    return code;
+    return result;
 }

@@ -17,7 +17,8 @@ struct sweep_request {
     unsigned scenario_count;
     const char *overrides_text; /* one a line, "" for none */
     const char *command_line;
-    const char *out, *resume, *only; /* NULL where not given, like the next three */
+    const char *only;         /* "" for all sections */
+    const char *out, *resume; /* NULL where not given, like the next three */
     const char *repeat, *seed, *precision;
     double budget_min; /* minutes; 0: none */
     const char *json;  /* of --check; NULL where not given */
@@ -37,7 +38,6 @@ struct sweep {
     uint64_t due_ns;       /* for the rows that every cell is due; UINT64_MAX: no limit */
     uint64_t further_ns;   /* for further rows, from the same begin; 0: none are run */
     uint64_t began_ns;     /* set by sweep_run */
-    const char *directory;
     struct output_dir output;
     struct progress progress;
     unsigned good, bad, skipped;
