@@ -7,8 +7,8 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <io.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/os_parts.h"
@@ -24,6 +24,9 @@ bool os_is_terminal(int descriptor)
 
 /* ---- directories ------------------------------------------------------------------------- */
 
+/* "C:name" is a name in drive C's own directory. */
+const char path_separators[] = "/\\", path_name_starts[] = "/\\:";
+
 int directory_make_one(const char *path)
 {
     size_t bytes = strlen(path);
@@ -34,22 +37,6 @@ int directory_make_one(const char *path)
     if (found == INVALID_FILE_ATTRIBUTES)
         return error;
     return found & FILE_ATTRIBUTE_DIRECTORY ? 0 : -ENOTDIR;
-}
-
-char *path_separator(char *path)
-{
-    return strpbrk(path, "/\\");
-}
-
-/* Windows takes either slash, and "C:name" is a name in drive C's own directory. */
-const char *os_path_name(const char *path)
-{
-    assert(path);
-    const char *name = path;
-    for (; *path != '\0'; path++)
-        if (*path == '/' || *path == '\\' || *path == ':')
-            name = path + 1;
-    return name;
 }
 
 int os_program_directory(char *path, size_t path_bytes)
@@ -73,9 +60,15 @@ struct record {
     void *context;
 };
 
-static void fact_say(const struct record *record, const char *name, const char *value)
+static void __attribute__((format(printf, 3, 4)))
+fact_say(const struct record *record, const char *name, const char *format, ...)
 {
-    if (*value != '\0')
+    char value[FACT_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(value, sizeof(value), format, arguments);
+    va_end(arguments);
+    if (value[0] != '\0')
         record->item(record->context, name, value);
 }
 
@@ -92,24 +85,19 @@ const char *winapi_wine_version(void)
 }
 
 /* "Windows 10.0.19045", also if the program was made for another version. */
-static void windows_version(char text[FACT_BYTES_MAX])
-{
-    RTL_OSVERSIONINFOW version = {.dwOSVersionInfoSize = sizeof(version)};
-    LONG (*get_version)(RTL_OSVERSIONINFOW *) = function_of_ntdll("RtlGetVersion");
-    text[0] = '\0';
-    if (get_version && get_version(&version) == 0)
-        snprintf(text, FACT_BYTES_MAX, "Windows %lu.%lu.%lu", version.dwMajorVersion,
-                 version.dwMinorVersion, version.dwBuildNumber);
-}
-
 static void fact_os(const struct record *record)
 {
-    char windows[FACT_BYTES_MAX], os[2 * FACT_BYTES_MAX];
+    char windows[64] = "";
     const char *wine = winapi_wine_version();
-    windows_version(windows);
+    RTL_OSVERSIONINFOW version = {.dwOSVersionInfoSize = sizeof(version)};
+    LONG (*get_version)(RTL_OSVERSIONINFOW *) = function_of_ntdll("RtlGetVersion");
+    if (get_version && get_version(&version) == 0)
+        snprintf(windows, sizeof(windows), "Windows %lu.%lu.%lu", version.dwMajorVersion,
+                 version.dwMinorVersion, version.dwBuildNumber);
     if (wine)
-        snprintf(os, sizeof(os), "Wine %.100s as %s", wine, windows);
-    fact_say(record, "os", wine ? os : windows);
+        fact_say(record, "os", "Wine %.100s as %s", wine, windows);
+    else
+        fact_say(record, "os", "%s", windows);
 }
 
 /* Under Wine: the kernel of the host. */
@@ -117,12 +105,10 @@ static void fact_kernel(const struct record *record)
 {
     const char *system = "", *release = "";
     void (*get_host)(const char **, const char **) = function_of_ntdll("wine_get_host_version");
-    char kernel[FACT_BYTES_MAX];
     if (!get_host)
         return;
     get_host(&system, &release);
-    snprintf(kernel, sizeof(kernel), "%.100s %.100s", system, release);
-    fact_say(record, "kernel", kernel);
+    fact_say(record, "kernel", "%.100s %.100s", system, release);
 }
 
 /* The processor says its name in three pieces of 16 bytes. */
@@ -134,7 +120,7 @@ static void fact_cpu(const struct record *record)
         if (!__get_cpuid(piece, &word[0], &word[1], &word[2], &word[3]))
             return;
     const char *name = (const char *)words;
-    fact_say(record, "cpu", name + strspn(name, " "));
+    fact_say(record, "cpu", "%s", name + strspn(name, " "));
 }
 
 static void fact_virtual(const struct record *record)
@@ -142,17 +128,7 @@ static void fact_virtual(const struct record *record)
     enum { FEATURES = 1, HYPERVISOR_BIT = 31 };
     unsigned a, b, c, d;
     if (__get_cpuid(FEATURES, &a, &b, &c, &d))
-        fact_say(record, "virtual", c >> HYPERVISOR_BIT & 1 ? "yes" : "no");
-}
-
-static void fact_memory(const struct record *record)
-{
-    char text[FACT_BYTES_MAX];
-    MEMORYSTATUSEX memory = {.dwLength = sizeof(memory)};
-    if (!GlobalMemoryStatusEx(&memory))
-        return;
-    snprintf(text, sizeof(text), "%llu", memory.ullTotalPhys / 1024);
-    fact_say(record, "memory_kb", text);
+        fact_say(record, "virtual", "%s", c >> HYPERVISOR_BIT & 1 ? "yes" : "no");
 }
 
 void os_machine_describe(void (*item)(void *context, const char *name, const char *value),
@@ -160,15 +136,16 @@ void os_machine_describe(void (*item)(void *context, const char *name, const cha
 {
     assert(item);
     struct record record = {item, context};
-    char text[FACT_BYTES_MAX];
-    DWORD bytes = sizeof(text);
-    if (GetComputerNameA(text, &bytes))
-        fact_say(&record, "host", text);
+    char host[FACT_BYTES_MAX];
+    DWORD bytes = sizeof(host);
+    MEMORYSTATUSEX memory = {.dwLength = sizeof(memory)};
+    if (GetComputerNameA(host, &bytes))
+        fact_say(&record, "host", "%s", host);
     fact_os(&record);
     fact_kernel(&record);
     fact_cpu(&record);
-    fact_memory(&record);
-    snprintf(text, sizeof(text), "%d", os_cpu_count());
-    fact_say(&record, "cpus", text);
+    if (GlobalMemoryStatusEx(&memory))
+        fact_say(&record, "memory_kb", "%llu", memory.ullTotalPhys / 1024);
+    fact_say(&record, "cpus", "%d", os_cpu_count());
     fact_virtual(&record);
 }

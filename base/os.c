@@ -45,29 +45,26 @@ int os_thread_start(pthread_t *thread, const char *role, size_t stack_bytes, voi
 {
     assert(thread && role && run);
     assert(strlen(role) < ROLE_BYTES);
+    struct thread_start *start = malloc(sizeof(*start));
+    if (!start)
+        return -ENOMEM;
+    *start = (struct thread_start){.run = run, .argument = argument};
+    strcpy(start->role, role);
     pthread_attr_t attributes;
     int error = pthread_attr_init(&attributes);
-    if (error)
-        return -error;
-    struct thread_start *start = malloc(sizeof(*start));
-    error = start ? 0 : ENOMEM;
-    if (!error && stack_bytes > 0)
-        error = thread_stack_set(&attributes, stack_bytes);
-    if (error)
-        goto free_start;
-    *start = (struct thread_start){.run = run, .argument = argument};
-    memcpy(start->role, role, strlen(role) + 1);
-    error = pthread_create(thread, &attributes, thread_enter, start);
-    if (error)
-        goto free_start;
+    if (!error) {
+        if (stack_bytes > 0)
+            error = thread_stack_set(&attributes, stack_bytes);
+        if (!error)
+            error = pthread_create(thread, &attributes, thread_enter, start);
+        pthread_attr_destroy(&attributes);
+    }
     /* The thread names itself before it runs; naming it from here too lets the caller count it at
      * once. If it has ended meanwhile, nothing happens. */
-    thread_name_set(*thread, role);
-    start = NULL;
-
-free_start:
-    free(start);
-    pthread_attr_destroy(&attributes);
+    if (!error)
+        thread_name_set(*thread, role);
+    else
+        free(start);
     return -error;
 }
 
@@ -136,7 +133,7 @@ int os_directory_make(const char *path)
     if (bytes >= sizeof(copy))
         return -ENAMETOOLONG;
     memcpy(copy, path, bytes + 1);
-    for (char *end = path_separator(copy + 1); end; end = path_separator(end + 1)) {
+    for (char *end = copy; (end = strpbrk(end + 1, path_separators));) {
         char separator = *end;
         *end = '\0';
         int error = directory_make_one(copy);
@@ -145,4 +142,12 @@ int os_directory_make(const char *path)
         *end = separator;
     }
     return directory_make_one(copy);
+}
+
+const char *os_path_name(const char *path)
+{
+    assert(path);
+    for (const char *end; (end = strpbrk(path, path_name_starts));)
+        path = end + 1;
+    return path;
 }

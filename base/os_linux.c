@@ -1,4 +1,4 @@
-/* Linux's part of os.h: clock, threads, parking, the process's own figures, memory.
+/* Linux's part of os.h: clock, threads, parking, the process's own figures and limits, memory.
  * Other processes are in process_linux.c, files and facts about the computer in machine_linux.c. */
 #include "base/os.h"
 
@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -18,6 +19,31 @@
 #include <unistd.h>
 
 #include "base/os_parts.h"
+
+/* ---- the system's files ------------------------------------------------------------------- */
+
+bool file_read(const char *path, char *text, size_t text_bytes)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    size_t filled = 0;
+    ssize_t got = descriptor;
+    while (got >= 0 && filled < text_bytes - 1 &&
+           (got = read(descriptor, text + filled, text_bytes - 1 - filled)) > 0)
+        filled += (size_t)got;
+    text[filled] = '\0';
+    if (descriptor >= 0)
+        close(descriptor);
+    return got >= 0;
+}
+
+/* What sscanf's `format` reads from the file; UINT64_MAX: nothing. */
+static uint64_t number_in(const char *path, const char *format)
+{
+    char text[128];
+    uint64_t number;
+    return file_read(path, text, sizeof text) && sscanf(text, format, &number) == 1 ? number
+                                                                                    : UINT64_MAX;
+}
 
 /* ---- clock ------------------------------------------------------------------------------- */
 
@@ -68,17 +94,11 @@ int thread_stack_set(pthread_attr_t *attributes, size_t stack_bytes)
 }
 
 /* A thread that ends between the listing and the look is not counted. */
-static bool thread_has_role(int tasks, const char *id, const char *role)
+static bool thread_has_role(const char *id, const char *role)
 {
-    char path[32], name[ROLE_BYTES + 1] = "";
-    if (snprintf(path, sizeof(path), "%.20s/comm", id) >= (int)sizeof(path))
-        return false;
-    int descriptor = openat(tasks, path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0)
-        return false;
-    ssize_t bytes = read(descriptor, name, ROLE_BYTES);
-    close(descriptor);
-    if (bytes <= 0)
+    char path[64], name[ROLE_BYTES + 1];
+    snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", id);
+    if (!file_read(path, name, sizeof(name)))
         return false;
     name[strcspn(name, "\n")] = '\0';
     return strcmp(name, role) == 0;
@@ -90,12 +110,8 @@ int os_thread_count(const char *role)
     if (!tasks)
         return -errno;
     int count = 0;
-    for (struct dirent *entry; (entry = readdir(tasks));) {
-        if (entry->d_name[0] == '.')
-            continue;
-        if (!role || thread_has_role(dirfd(tasks), entry->d_name, role))
-            count++;
-    }
+    for (struct dirent *entry; (entry = readdir(tasks));)
+        count += entry->d_name[0] != '.' && (!role || thread_has_role(entry->d_name, role));
     closedir(tasks);
     return count;
 }
@@ -141,16 +157,6 @@ static uint64_t status_field_kb(const char *status, const char *field)
     return line ? strtoull(line + strlen(field), NULL, 10) : 0;
 }
 
-/* status_read: leaves "" where there is nothing to read. */
-static void status_read(const char *path, char status[STATUS_BYTES_MAX])
-{
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t bytes = descriptor < 0 ? 0 : read(descriptor, status, STATUS_BYTES_MAX - 1);
-    if (descriptor >= 0)
-        close(descriptor);
-    status[bytes > 0 ? bytes : 0] = '\0';
-}
-
 static uint64_t timeval_ns(struct timeval time)
 {
     return (uint64_t)time.tv_sec * OS_NS_PER_S + (uint64_t)time.tv_usec * 1000;
@@ -169,7 +175,7 @@ void os_usage_read(struct os_usage *usage)
     }
     /* Not ru_maxrss: it survives exec, so that a small client would report its starter's peak. */
     char status[STATUS_BYTES_MAX];
-    status_read("/proc/self/status", status);
+    file_read("/proc/self/status", status, sizeof(status));
     usage->rss_bytes = status_field_kb(status, "\nVmRSS:") * 1024;
     usage->rss_peak_bytes = status_field_kb(status, "\nVmHWM:") * 1024;
 }
@@ -179,7 +185,7 @@ uint64_t os_process_peak_bytes(const struct os_process *process)
     assert(process);
     char path[64], status[STATUS_BYTES_MAX];
     snprintf(path, sizeof(path), "/proc/%jd/status", (intmax_t)process->handle);
-    status_read(path, status);
+    file_read(path, status, sizeof(status));
     return status_field_kb(status, "\nVmHWM:") * 1024;
 }
 
@@ -206,27 +212,76 @@ static void descriptors_make_room(uint64_t count)
         close(last);
 }
 
-static int descriptors_allow(uint64_t count, uint64_t *limit)
-{
-    struct rlimit descriptors;
-    if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
-        return -errno;
-    if (descriptors.rlim_cur >= count)
-        return 0;
-    *limit = descriptors.rlim_max;
-    if (descriptors.rlim_max < count)
-        return -EMFILE;
-    descriptors.rlim_cur = count;
-    return setrlimit(RLIMIT_NOFILE, &descriptors) == 0 ? 0 : -EMFILE;
-}
-
 int os_descriptors_reserve(uint64_t count, uint64_t *limit)
 {
     assert(limit);
-    int result = descriptors_allow(count, limit);
-    if (result == 0)
-        descriptors_make_room(count);
-    return result;
+    struct rlimit descriptors;
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+        return -errno;
+    if (descriptors.rlim_cur < count) {
+        *limit = descriptors.rlim_max;
+        descriptors.rlim_cur = count;
+        if (count > *limit || setrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+            return -EMFILE;
+    }
+    descriptors_make_room(count);
+    return 0;
+}
+
+/* ---- limits: the calls that fail there say only "try again" or "no memory" ----------------- */
+
+enum { NEAR_PART = 50 }; /* of a limit: with less than one such part left, it is reached */
+
+/* A line each of this file. */
+static uint64_t mappings(void)
+{
+    uint64_t lines = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+    if (!file)
+        return UINT64_MAX;
+    for (int byte; (byte = getc_unlocked(file)) != EOF;)
+        lines += byte == '\n';
+    fclose(file);
+    return lines;
+}
+
+static uint64_t threads_of_user_max(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur
+                                                                                   : UINT64_MAX;
+}
+
+bool os_limit_reached(char *text, size_t text_bytes)
+{
+    assert(text && text_bytes > 0);
+    /* "0.01 0.02 0.00 1/512 1234": the last but one is the threads of all processes. */
+    const uint64_t threads = number_in("/proc/loadavg", "%*s %*s %*s %*u/%" SCNu64);
+    const int own_threads = os_thread_count(NULL);
+    const struct {
+        const char *name, *command;
+        uint64_t used, most;
+    } limits[] = {
+        {"mappings (vm.max_map_count)", "sysctl -w vm.max_map_count=", mappings(),
+         number_in("/proc/sys/vm/max_map_count", "%" SCNu64)},
+        {"threads of a user", "ulimit -u ", own_threads > 0 ? (uint64_t)own_threads : 0,
+         threads_of_user_max()},
+        {"thread numbers (kernel.pid_max)", "sysctl -w kernel.pid_max=", threads,
+         number_in("/proc/sys/kernel/pid_max", "%" SCNu64)},
+        {"threads (kernel.threads-max)", "sysctl -w kernel.threads-max=", threads,
+         number_in("/proc/sys/kernel/threads-max", "%" SCNu64)},
+    };
+    text[0] = '\0';
+    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        const uint64_t most = limits[i].most;
+        if (most == UINT64_MAX || limits[i].used == UINT64_MAX ||
+            limits[i].used + most / NEAR_PART < most)
+            continue;
+        snprintf(text, text_bytes, "the limit of %s is %" PRIu64 ": as root, %s%" PRIu64,
+                 limits[i].name, most, limits[i].command, 4 * most);
+        return true;
+    }
+    return false;
 }
 
 /* ---- memory ------------------------------------------------------------------------------ */
@@ -252,4 +307,51 @@ void os_pages_unmap(void *pages, size_t bytes)
     int failed = munmap(pages, bytes);
     assert(failed == 0);
     (void)failed;
+}
+
+/* ---- mirrors: a file without a name, mapped into two halves of one reserved range ---------- */
+
+enum {
+    MAPS_EACH = 2,
+    MAPS_OTHERWISE = 1024, /* for the program, its libraries, its threads' stacks */
+};
+
+size_t os_mirror_step(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t os_mirrors_max(void)
+{
+    const uint64_t maps = number_in("/proc/sys/vm/max_map_count", "%" SCNu64);
+    if (maps == UINT64_MAX)
+        return UINT64_MAX;
+    return maps > MAPS_OTHERWISE ? (maps - MAPS_OTHERWISE) / MAPS_EACH : 0;
+}
+
+static bool map_half(uint8_t *at, size_t bytes, int file)
+{
+    return mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0) == at;
+}
+
+void *os_mirror_map(size_t bytes)
+{
+    assert(bytes > 0 && bytes % os_mirror_step() == 0);
+    uint8_t *memory =
+        mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    const int file = memfd_create("mirror", MFD_CLOEXEC);
+    bool mapped = file >= 0 && ftruncate(file, (off_t)bytes) == 0 &&
+                  map_half(memory, bytes, file) && map_half(memory + bytes, bytes, file);
+    if (file >= 0)
+        close(file); /* the maps keep it */
+    if (!mapped)
+        os_pages_unmap(memory, 2 * bytes);
+    return mapped ? memory : NULL;
+}
+
+void os_mirror_unmap(void *memory, size_t bytes)
+{
+    os_pages_unmap(memory, 2 * bytes);
 }

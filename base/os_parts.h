@@ -21,9 +21,9 @@ void thread_name_set(pthread_t thread, const char *role);
 uint64_t deadline_after(uint64_t duration_ns); /* by os_now_ns; UINT64_MAX: never */
 
 int directory_make_one(const char *path); /* 0 also when it is there already */
-char *path_separator(char *path);         /* the first in the path; NULL: there is none */
+extern const char path_separators[], path_name_starts[]; /* characters */
 
-/* number_in, on Linux: what fscanf's `format` reads from the file; UINT64_MAX: nothing. */
-uint64_t number_in(const char *path, const char *format);
+/* file_read, on Linux: the beginning of a file, NUL-terminated. False, with "": not readable. */
+bool file_read(const char *path, char *text, size_t text_bytes);
 
 #endif
