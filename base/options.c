@@ -17,10 +17,13 @@ enum {
     WHY_BYTES = 640,
     HELP_COLUMNS = 100,
     HELP_TEXT_COLUMN = 30, /* where an option's help begins */
-    OPTION_CODE = 256,     /* getopt's code of the first option; below are short options */
+    OPTION_CODE = 256,     /* getopt's code of the first line; below are short options */
+    HELP_CODE = OPTION_CODE + OPTIONS_MAX,
+    VERSION_CODE,
 };
 
 static const struct option_spec built_in[] = {
+    {.name = "Help"},
     {.name = "help", .help = "prints this page and ends"},
     {.name = "version", .help = "prints the version and ends"},
     {.name = NULL},
@@ -90,16 +93,15 @@ static const char *nearest_name(const struct option_spec *options, const char *n
     return nearest;
 }
 
-/* Names the options of a table that begin like `name`, when `out` is there; returns how many. */
-static unsigned complete(const struct option_spec *options, const char *name, size_t bytes,
-                         FILE *out)
+/* Names the options that begin like `name`, when `out` is there; returns how many. */
+static unsigned complete(const struct option *longs, const char *name, size_t bytes, FILE *out)
 {
     unsigned count = 0;
-    for (const struct option_spec *spec = options; spec->name; spec++) {
-        if (is_heading(spec) || strncmp(spec->name, name, bytes) != 0)
+    for (; longs->name; longs++) {
+        if (strncmp(longs->name, name, bytes) != 0)
             continue;
         if (out)
-            fprintf(out, " --%s", spec->name);
+            fprintf(out, " --%s", longs->name);
         count++;
     }
     return count;
@@ -115,24 +117,17 @@ static int refuse_word(const struct option_set *set, const char *before, const c
     return OPTIONS_WRONG;
 }
 
-static int refuse_ambiguous(const struct option_set *set, const char *name, size_t bytes)
-{
-    fprintf(stderr, "%s: --%.*s could be any of", set->program, (int)bytes, name);
-    complete(set->options, name, bytes, stderr);
-    complete(built_in, name, bytes, stderr);
-    fputs("; write more of it\n", stderr);
-    return OPTIONS_WRONG;
-}
-
 /* `word` as typed: --name or --name=value that getopt could not place. */
-static int refuse_long(const struct option_set *set, const char *word)
+static int refuse_long(const struct option_set *set, const struct option *longs, const char *word)
 {
     const char *name = word + 2;
     size_t bytes = strcspn(name, "=");
-    unsigned meant =
-        complete(set->options, name, bytes, NULL) + complete(built_in, name, bytes, NULL);
-    if (bytes > 0 && meant > 1)
-        return refuse_ambiguous(set, name, bytes);
+    if (bytes > 0 && complete(longs, name, bytes, NULL) > 1) {
+        fprintf(stderr, "%s: --%.*s could be any of", set->program, (int)bytes, name);
+        complete(longs, name, bytes, stderr);
+        fputs("; write more of it\n", stderr);
+        return OPTIONS_WRONG;
+    }
     const char *nearest = nearest_name(set->options, name, bytes);
     char typed[NAME_BYTES_MAX + 3], after[NAME_BYTES_MAX + 32] = "; --help lists them all";
     snprintf(typed, sizeof(typed), "--%.*s", (int)bytes, name);
@@ -177,10 +172,8 @@ static void print_wrapped(const char *text, int indent, int column)
 static void append_facts(const struct option_spec *spec, char *text, size_t text_bytes)
 {
     char domain[WHY_BYTES] = "";
-    if (spec->parse == options_choice)
-        values_names_text(spec, domain, sizeof(domain));
-    else if (spec->value && spec->parse != options_text)
-        values_range_text(spec, domain, sizeof(domain));
+    if (spec->value && spec->parse != options_text)
+        values_domain_text(spec, domain, sizeof(domain));
     bool typed = spec->value && spec->fallback && spec->fallback[0];
     if (!domain[0] && !typed)
         return;
@@ -189,19 +182,24 @@ static void append_facts(const struct option_spec *spec, char *text, size_t text
              typed ? "default " : "", typed ? spec->fallback : "");
 }
 
-static void print_option(const struct option_spec *spec)
+static void print_options(const struct option_spec *spec)
 {
-    char label[2 * NAME_BYTES_MAX + 8], text[4 * WHY_BYTES];
-    snprintf(label, sizeof(label), "  --%s%s%s", spec->name, spec->value ? " " : "",
-             spec->value ? spec->value : "");
-    snprintf(text, sizeof(text), "%s", spec->help);
-    append_facts(spec, text, sizeof(text));
-    int column = printf("%s", label);
-    if (column > HELP_TEXT_COLUMN - 2) {
-        putchar('\n');
-        column = 0;
+    for (; spec->name; spec++) {
+        if (is_heading(spec)) {
+            printf("\n%s:\n", spec->name);
+            continue;
+        }
+        int column = printf("  --%s%s%s", spec->name, spec->value ? " " : "",
+                            spec->value ? spec->value : "");
+        if (column > HELP_TEXT_COLUMN - 2) {
+            putchar('\n');
+            column = 0;
+        }
+        char text[4 * WHY_BYTES];
+        snprintf(text, sizeof(text), "%s", spec->help);
+        append_facts(spec, text, sizeof(text));
+        print_wrapped(text, HELP_TEXT_COLUMN, column);
     }
-    print_wrapped(text, HELP_TEXT_COLUMN, column);
 }
 
 static void print_help(const struct option_set *set)
@@ -212,15 +210,8 @@ static void print_help(const struct option_set *set)
     print_wrapped(set->about, 0, 0);
     if (!is_heading(&set->options[0]))
         printf("\nOptions:\n");
-    for (const struct option_spec *spec = set->options; spec->name; spec++) {
-        if (is_heading(spec))
-            printf("\n%s:\n", spec->name);
-        else
-            print_option(spec);
-    }
-    printf("\nHelp:\n");
-    print_option(&built_in[0]);
-    print_option(&built_in[1]);
+    print_options(set->options);
+    print_options(built_in);
     if (set->epilogue) {
         putchar('\n');
         print_wrapped(set->epilogue, 0, 0);
@@ -241,24 +232,22 @@ static void set_defaults(const struct option_spec *options, void *fields)
     }
 }
 
-/* The code of line i is OPTION_CODE + i; --help and --version come after the last line. */
-static int fill_getopt(const struct option_spec *options, struct option *longs)
+/* The code of line i is OPTION_CODE + i. */
+static void fill_getopt(const struct option_spec *options, struct option *longs)
 {
-    int lines = 0, used = 0;
-    for (; options[lines].name; lines++) {
-        assert(lines < OPTIONS_MAX);
-        if (is_heading(&options[lines]))
+    for (int line = 0; options[line].name; line++) {
+        assert(line < OPTIONS_MAX);
+        if (is_heading(&options[line]))
             continue;
-        assert(strlen(options[lines].name) <= NAME_BYTES_MAX);
-        longs[used++] =
-            (struct option){.name = options[lines].name,
-                            .has_arg = options[lines].value ? required_argument : optional_argument,
-                            .val = OPTION_CODE + lines};
+        assert(strlen(options[line].name) <= NAME_BYTES_MAX);
+        *longs++ =
+            (struct option){.name = options[line].name,
+                            .has_arg = options[line].value ? required_argument : optional_argument,
+                            .val = OPTION_CODE + line};
     }
-    longs[used++] = (struct option){.name = "help", .val = OPTION_CODE + lines};
-    longs[used++] = (struct option){.name = "version", .val = OPTION_CODE + lines + 1};
-    longs[used] = (struct option){.name = NULL};
-    return lines;
+    *longs++ = (struct option){.name = "help", .val = HELP_CODE};
+    *longs++ = (struct option){.name = "version", .val = VERSION_CODE};
+    *longs = (struct option){.name = NULL};
 }
 
 static int take_option(const struct option_set *set, const struct option_spec *spec, void *fields)
@@ -273,15 +262,15 @@ static int take_option(const struct option_set *set, const struct option_spec *s
 /* getopt found something wrong: a missing value where optopt is an option's code, a value too much
  * where it is that of --help or --version, an unknown letter where it is smaller, and an unknown or
  * ambiguous name where it is 0. */
-static int refuse(const struct option_set *set, int lines, char *const argv[])
+static int refuse(const struct option_set *set, const struct option *longs, char *const argv[])
 {
-    int at = optopt - OPTION_CODE;
-    if (at >= lines) {
-        fprintf(stderr, "%s: --%s takes no value\n", set->program, at > lines ? "version" : "help");
+    if (optopt >= HELP_CODE) {
+        fprintf(stderr, "%s: --%s takes no value\n", set->program,
+                optopt == HELP_CODE ? "help" : "version");
         return OPTIONS_WRONG;
     }
-    if (at >= 0) {
-        const struct option_spec *spec = &set->options[at];
+    if (optopt >= OPTION_CODE) {
+        const struct option_spec *spec = &set->options[optopt - OPTION_CODE];
         assert(spec->value && "a flag may have a value or none");
         fprintf(stderr, "%s: --%s needs a value: --%s %s\n", set->program, spec->name, spec->name,
                 spec->value);
@@ -290,7 +279,7 @@ static int refuse(const struct option_set *set, int lines, char *const argv[])
     if (optopt)
         return refuse_word(set, "there is no option", (char[]){'-', (char)optopt, '\0'},
                            ", options are long; --help lists them all");
-    return refuse_long(set, argv[optind - 1]);
+    return refuse_long(set, longs, argv[optind - 1]);
 }
 
 int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand)
@@ -298,24 +287,23 @@ int options_parse(const struct option_set *set, int argc, char **argv, void *fie
     assert(set && argv && fields && operand);
     assert(set->program && set->synopsis && set->about && set->options);
     struct option longs[OPTIONS_MAX + 3];
-    int lines = fill_getopt(set->options, longs);
+    fill_getopt(set->options, longs);
     set_defaults(set->options, fields);
     optind = 0; /* glibc: start over, as every argv does */
     opterr = 0;
     for (int code; (code = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
         if (code == ':' || code == '?')
-            return refuse(set, lines, argv);
-        if (code == OPTION_CODE + lines) {
+            return refuse(set, longs, argv);
+        if (code == HELP_CODE) {
             print_help(set);
             return OPTIONS_DONE;
         }
-        if (code == OPTION_CODE + lines + 1) {
+        if (code == VERSION_CODE) {
             printf("%s " FANIN_VERSION "\n", set->program);
             return OPTIONS_DONE;
         }
-        int wrong = take_option(set, &set->options[code - OPTION_CODE], fields);
-        if (wrong)
-            return wrong;
+        if (take_option(set, &set->options[code - OPTION_CODE], fields) != OPTIONS_OK)
+            return OPTIONS_WRONG;
     }
     *operand = optind;
     if (!set->operands && optind < argc)

@@ -33,13 +33,11 @@ struct request {
 };
 
 static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t asked, answered;
-    struct request *request; /* the one being served; NULL: the starter is free */
-    bool done, running;
-} starter = {.lock = PTHREAD_MUTEX_INITIALIZER,
-             .asked = PTHREAD_COND_INITIALIZER,
-             .answered = PTHREAD_COND_INITIALIZER};
+    pthread_mutex_t lock; /* held by the caller until it has its answer */
+    bool running;
+    struct request *request;
+    struct os_parker asked, answered;
+} starter = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- the child's side: only async-signal-safe calls until exec ----------------------------- */
 
@@ -100,15 +98,6 @@ static _Noreturn void child_run(const struct request *request, pid_t parent, int
 
 /* ---- the starter's side ------------------------------------------------------------------ */
 
-static ssize_t read_whole(int descriptor, void *data, size_t bytes)
-{
-    ssize_t got;
-    do
-        got = read(descriptor, data, bytes);
-    while (got < 0 && errno == EINTR);
-    return got;
-}
-
 static pid_t child_start(const struct request *request)
 {
     /* If SIGCHLD was ignored when we were started, exit codes of children would be lost. */
@@ -122,7 +111,7 @@ static pid_t child_start(const struct request *request)
         child_run(request, parent, report[1]);
     int error = pid < 0 ? -errno : 0;
     close(report[1]);
-    if (pid > 0 && read_whole(report[0], &error, sizeof(error)) == sizeof(error))
+    if (pid > 0 && read(report[0], &error, sizeof(error)) == sizeof(error))
         waitpid(pid, NULL, 0); /* exec failed: the child is about to end, leave no zombie */
     close(report[0]);
     assert(error <= 0);
@@ -131,16 +120,9 @@ static pid_t child_start(const struct request *request)
 
 static void *starter_run(void *unused)
 {
-    pthread_mutex_lock(&starter.lock);
-    for (;;) {
-        while (!starter.request || starter.done)
-            pthread_cond_wait(&starter.asked, &starter.lock);
-        struct request *request = starter.request;
-        pthread_mutex_unlock(&starter.lock);
-        request->pid = child_start(request);
-        pthread_mutex_lock(&starter.lock);
-        starter.done = true;
-        pthread_cond_broadcast(&starter.answered);
+    while (os_park(&starter.asked, UINT64_MAX)) {
+        starter.request->pid = child_start(starter.request);
+        os_unpark(&starter.answered);
     }
     return NULL;
 }
@@ -163,34 +145,22 @@ static int starter_ensure(void)
     return 0;
 }
 
-static pid_t starter_ask(struct request *request)
-{
-    pthread_mutex_lock(&starter.lock);
-    request->pid = starter_ensure();
-    if (request->pid == 0) {
-        while (starter.request)
-            pthread_cond_wait(&starter.answered, &starter.lock);
-        starter.request = request;
-        pthread_cond_signal(&starter.asked);
-        while (!starter.done)
-            pthread_cond_wait(&starter.answered, &starter.lock);
-        starter.request = NULL;
-        starter.done = false;
-        pthread_cond_broadcast(&starter.answered);
-    }
-    pthread_mutex_unlock(&starter.lock);
-    return request->pid;
-}
-
 int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
                      const char *stderr_path)
 {
     assert(process && argv && argv[0]);
     struct request request = {.argv = argv, .stdout_path = stdout_path, .stderr_path = stderr_path};
-    pid_t pid = starter_ask(&request);
-    assert(pid != 0);
-    process->handle = pid > 0 ? pid : 0;
-    return pid > 0 ? 0 : pid;
+    pthread_mutex_lock(&starter.lock);
+    request.pid = starter_ensure();
+    if (request.pid == 0) {
+        starter.request = &request;
+        os_unpark(&starter.asked);
+        os_park(&starter.answered, UINT64_MAX);
+    }
+    pthread_mutex_unlock(&starter.lock);
+    assert(request.pid != 0);
+    process->handle = request.pid > 0 ? request.pid : 0;
+    return request.pid > 0 ? 0 : request.pid;
 }
 
 /* ---- waiting and stopping ---------------------------------------------------------------- */
@@ -205,39 +175,25 @@ static bool child_ended(pid_t pid)
     return info.si_pid == pid;
 }
 
-/* For Linux before 5.3, or when no descriptor is left. */
-static void child_await_by_polling(pid_t pid, uint64_t deadline_ns)
-{
-    enum { POLL_EVERY_NS = 2 * OS_NS_PER_MS };
-    while (!child_ended(pid) && os_now_ns() < deadline_ns)
-        os_sleep_ns(POLL_EVERY_NS);
-}
-
+/* Without a pidfd, which Linux before 5.3 lacks, it looks again and again. */
 static void child_await(pid_t pid, uint64_t timeout_ns)
 {
+    enum { LOOK_EVERY_NS = 2 * OS_NS_PER_MS };
     uint64_t now_ns, deadline_ns = deadline_after(timeout_ns);
-    int descriptor = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (descriptor < 0) {
-        child_await_by_polling(pid, deadline_ns);
-        return;
-    }
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     while (!child_ended(pid) && (now_ns = os_now_ns()) < deadline_ns) {
-        enum { POLL_MS_MAX = 1000000 };
-        uint64_t left_ms = (deadline_ns - now_ns) / OS_NS_PER_MS + 1;
-        struct pollfd end = {.fd = descriptor, .events = POLLIN};
-        poll(&end, 1, left_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)left_ms);
+        struct timespec left = os_timespec(end.fd < 0 ? LOOK_EVERY_NS : deadline_ns - now_ns);
+        ppoll(&end, 1, &left, NULL);
     }
-    close(descriptor);
+    if (end.fd >= 0)
+        close(end.fd);
 }
 
 static int child_reap(pid_t pid)
 {
     int status = 0;
-    pid_t reaped;
-    do
-        reaped = waitpid(pid, &status, 0);
-    while (reaped < 0 && errno == EINTR);
-    assert(reaped == pid);
+    while (waitpid(pid, &status, 0) < 0)
+        assert(errno == EINTR);
     return WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

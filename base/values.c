@@ -4,12 +4,13 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANGE_TEXT_BYTES = 64, NAMES_TEXT_BYTES = 512 };
+enum { RANGE_TEXT_BYTES = 64, DOMAIN_TEXT_BYTES = 512 };
 
 static const struct unit count_units[] = {
     {"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
@@ -23,20 +24,13 @@ static const struct unit byte_units[] = {
 static const struct unit milli_units[] = {
     {"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {NULL, 0}};
 
-/* ---- ranges in words --------------------------------------------------------------------- */
-
-static bool takes_bytes(const struct option_spec *spec)
-{
-    return spec->parse == options_bytes || spec->parse == options_range;
-}
+/* ---- what is right, in words -------------------------------------------------------------- */
 
 /* The biggest unit that leaves a whole number reads best: 64MiB, 100kB, 2s. */
 static void number_text(const struct option_spec *spec, uint64_t value, char text[RANGE_TEXT_BYTES])
 {
-    static const struct unit none[] = {{NULL, 0}};
-    const struct unit *best = &count_units[0];
-    const struct unit *unit = none;
-    if (takes_bytes(spec))
+    const struct unit *best = &count_units[0], *unit = &(struct unit){NULL, 0};
+    if (spec->parse == options_bytes || spec->parse == options_range)
         unit = byte_units;
     else if (spec->parse == options_millis)
         unit = milli_units;
@@ -47,28 +41,30 @@ static void number_text(const struct option_spec *spec, uint64_t value, char tex
              best->suffix);
 }
 
-void values_range_text(const struct option_spec *spec, char *text, size_t text_bytes)
+void values_domain_text(const struct option_spec *spec, char *text, size_t text_bytes)
 {
     assert(spec && text && text_bytes > 0);
+    text[0] = '\0';
+    for (size_t i = 0, used = 0; spec->names && spec->names[i]; i++, used = strlen(text))
+        snprintf(text + used, text_bytes - used, "%s%s", i ? ", " : "", spec->names[i]);
+    if (spec->names || (spec->min == 0 && spec->max == 0))
+        return;
     char min[RANGE_TEXT_BYTES], max[RANGE_TEXT_BYTES];
     number_text(spec, spec->min, min);
     number_text(spec, spec->max, max);
     if (spec->max > 0)
         snprintf(text, text_bytes, "from %s to %s", min, max);
-    else if (spec->min > 0)
-        snprintf(text, text_bytes, "at least %s", min);
     else
-        text[0] = '\0';
+        snprintf(text, text_bytes, "at least %s", min);
 }
 
-void values_names_text(const struct option_spec *spec, char *text, size_t text_bytes)
+int values_refuse(char *why, size_t why_bytes, const char *format, ...)
 {
-    assert(spec && spec->names && text && text_bytes > 0);
-    text[0] = '\0';
-    for (size_t i = 0; spec->names[i]; i++) {
-        size_t used = strlen(text);
-        snprintf(text + used, text_bytes - used, "%s%s", i ? ", " : "", spec->names[i]);
-    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, why_bytes, format, arguments);
+    va_end(arguments);
+    return -1;
 }
 
 /* ---- numbers ----------------------------------------------------------------------------- */
@@ -116,13 +112,12 @@ static bool in_range(const struct option_spec *spec, uint64_t value)
 }
 
 /* "takes <what> from 1 to 9<hint>" */
-static int refuse(const struct option_spec *spec, const char *what, const char *hint, char *why,
-                  size_t why_bytes)
+static int refuse_number(const struct option_spec *spec, const char *what, const char *hint,
+                         char *why, size_t why_bytes)
 {
-    char range[2 * RANGE_TEXT_BYTES + 16];
-    values_range_text(spec, range, sizeof(range));
-    snprintf(why, why_bytes, "takes %s%s%s%s", what, range[0] ? " " : "", range, hint);
-    return -1;
+    char range[DOMAIN_TEXT_BYTES];
+    values_domain_text(spec, range, sizeof(range));
+    return values_refuse(why, why_bytes, "takes %s%s%s%s", what, range[0] ? " " : "", range, hint);
 }
 
 /* A whole number of some unit into a uint64_t. */
@@ -132,7 +127,7 @@ static int quantity_option(const struct option_spec *spec, const char *text, voi
 {
     uint64_t value;
     if (!values_quantity_parse(text, units, &value) || !in_range(spec, value))
-        return refuse(spec, what, hint, why, why_bytes);
+        return refuse_number(spec, what, hint, why, why_bytes);
     *(uint64_t *)field = value;
     return 0;
 }
@@ -177,7 +172,7 @@ int options_rate(const struct option_spec *spec, const char *text, void *field, 
     double value;
     if (!rate_parse(text, &value) || value < (double)spec->min ||
         (spec->max > 0 && value > (double)spec->max))
-        return refuse(spec, "a number", " (such as 500, 0.5 or 10k)", why, why_bytes);
+        return refuse_number(spec, "a number", " (such as 500, 0.5 or 10k)", why, why_bytes);
     *(double *)field = value;
     return 0;
 }
@@ -205,8 +200,8 @@ int options_range(const struct option_spec *spec, const char *text, void *field,
 {
     struct byte_range range = {0, 0};
     if (!range_parse(text, &range) || !in_range(spec, range.min) || !in_range(spec, range.max))
-        return refuse(spec, "one size or two, the smaller first,", " (such as 4096 or 256..100kB)",
-                      why, why_bytes);
+        return refuse_number(spec, "one size or two, the smaller first,",
+                             " (such as 4096 or 256..100kB)", why, why_bytes);
     *(struct byte_range *)field = range;
     return 0;
 }
@@ -217,10 +212,8 @@ int options_flag(const struct option_spec *spec, const char *text, void *field, 
                  size_t why_bytes)
 {
     bool yes = !text || strcmp(text, "yes") == 0;
-    if (!yes && strcmp(text, "no") != 0) {
-        snprintf(why, why_bytes, "takes yes or no");
-        return -1;
-    }
+    if (!yes && strcmp(text, "no") != 0)
+        return values_refuse(why, why_bytes, "takes yes or no");
     *(bool *)field = yes;
     return 0;
 }
@@ -241,19 +234,9 @@ int options_choice(const struct option_spec *spec, const char *text, void *field
             return 0;
         }
     }
-    char names[NAMES_TEXT_BYTES];
-    values_names_text(spec, names, sizeof(names));
-    snprintf(why, why_bytes, "takes one of %s", names);
-    return -1;
-}
-
-static int hex_digit(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+    char names[DOMAIN_TEXT_BYTES];
+    values_domain_text(spec, names, sizeof(names));
+    return values_refuse(why, why_bytes, "takes one of %s", names);
 }
 
 /* Reads what follows a backslash. Returns the number of characters; 0: not an escape. */
@@ -261,11 +244,9 @@ static size_t escape_parse(const char *text, char *byte)
 {
     static const char names[] = "rnt0\\", bytes[] = "\r\n\t\0\\";
     if (text[0] == 'x') {
-        int high = hex_digit(text[1]);
-        int low = high < 0 ? -1 : hex_digit(text[2]);
-        if (low < 0)
+        if (!isxdigit((unsigned char)text[1]) || !isxdigit((unsigned char)text[2]))
             return 0;
-        *byte = (char)(high << 4 | low);
+        *byte = (char)strtoul((char[]){text[1], text[2], '\0'}, NULL, 16);
         return 3;
     }
     const char *found = text[0] ? strchr(names, text[0]) : NULL;
@@ -283,20 +264,17 @@ int options_text(const struct option_spec *spec, const char *text, void *field, 
     while (*text) {
         char byte = *text++;
         size_t escaped = byte == '\\' ? escape_parse(text, &byte) : 0;
-        if (text[-1] == '\\' && escaped == 0) {
-            snprintf(why, why_bytes, "takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH");
-            return -1;
-        }
+        if (text[-1] == '\\' && escaped == 0)
+            return values_refuse(why, why_bytes, "takes text with the escapes %s",
+                                 "\\r \\n \\t \\0 \\\\ \\xHH");
         text += escaped;
         if (value.bytes < max)
             value.data[value.bytes] = byte;
         value.bytes++;
     }
-    if (value.bytes < spec->min || value.bytes > max) {
-        snprintf(why, why_bytes, "takes a text of %llu to %zu bytes", (unsigned long long)spec->min,
-                 max);
-        return -1;
-    }
+    if (value.bytes < spec->min || value.bytes > max)
+        return values_refuse(why, why_bytes, "takes a text of %llu to %zu bytes",
+                             (unsigned long long)spec->min, max);
     *(struct text_value *)field = value;
     return 0;
 }
