@@ -100,15 +100,15 @@ static void fact_report(const struct record *record, const char *name, const cha
 static void fact_virtual(const struct record *record)
 {
     char text[TEXT_BYTES_MAX], product[FACT_BYTES_MAX];
-    file_read("/proc/cpuinfo", text, sizeof(text));
+    os_file_read("/proc/cpuinfo", text, sizeof(text));
     char *flags = strstr(text, "\nflags");
     if (!flags)
         return;
     flags[1 + strcspn(flags + 1, "\n")] = '\0';
     const char *value = "no";
     if (strstr(flags, " hypervisor"))
-        value =
-            file_read("/sys/class/dmi/id/product_name", product, sizeof(product)) ? product : "yes";
+        value = os_file_read("/sys/class/dmi/id/product_name", product, sizeof(product)) ? product
+                                                                                         : "yes";
     fact_report(record, "virtual", value, "\n");
 }
 
@@ -119,7 +119,7 @@ void os_machine_describe(void (*item)(void *context, const char *name, const cha
     struct record record = {item, context};
     char text[TEXT_BYTES_MAX];
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
-        file_read(facts[i].path, text, sizeof(text));
+        os_file_read(facts[i].path, text, sizeof(text));
         const char *found = strstr(text, facts[i].field);
         if (found)
             fact_report(&record, facts[i].name, found + strlen(facts[i].field), facts[i].end);

@@ -54,6 +54,10 @@ struct option_set {
  * --name=yes and --name=no. */
 int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand);
 
+/* why_write: writes `why` by printf's format, cut to why_bytes; returns -1. */
+int why_write(char *why, size_t why_bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Parsers. The field's type is in brackets. */
 option_parser options_flag;   /* [bool] */
 option_parser options_string; /* [const char *] points into argv */

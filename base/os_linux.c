@@ -22,7 +22,7 @@
 
 /* ---- the system's files ------------------------------------------------------------------- */
 
-bool file_read(const char *path, char *text, size_t text_bytes)
+bool os_file_read(const char *path, char *text, size_t text_bytes)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     size_t filled = 0;
@@ -41,8 +41,8 @@ static uint64_t number_in(const char *path, const char *format)
 {
     char text[128];
     uint64_t number;
-    return file_read(path, text, sizeof text) && sscanf(text, format, &number) == 1 ? number
-                                                                                    : UINT64_MAX;
+    return os_file_read(path, text, sizeof text) && sscanf(text, format, &number) == 1 ? number
+                                                                                       : UINT64_MAX;
 }
 
 /* ---- clock ------------------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ static bool thread_has_role(const char *id, const char *role)
 {
     char path[64], name[ROLE_BYTES + 1];
     snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", id);
-    if (!file_read(path, name, sizeof(name)))
+    if (!os_file_read(path, name, sizeof(name)))
         return false;
     name[strcspn(name, "\n")] = '\0';
     return strcmp(name, role) == 0;
@@ -175,7 +175,7 @@ void os_usage_read(struct os_usage *usage)
     }
     /* Not ru_maxrss: it survives exec, so that a small client would report its starter's peak. */
     char status[STATUS_BYTES_MAX];
-    file_read("/proc/self/status", status, sizeof(status));
+    os_file_read("/proc/self/status", status, sizeof(status));
     usage->rss_bytes = status_field_kb(status, "\nVmRSS:") * 1024;
     usage->rss_peak_bytes = status_field_kb(status, "\nVmHWM:") * 1024;
 }
@@ -185,7 +185,7 @@ uint64_t os_process_peak_bytes(const struct os_process *process)
     assert(process);
     char path[64], status[STATUS_BYTES_MAX];
     snprintf(path, sizeof(path), "/proc/%jd/status", (intmax_t)process->handle);
-    file_read(path, status, sizeof(status));
+    os_file_read(path, status, sizeof(status));
     return status_field_kb(status, "\nVmHWM:") * 1024;
 }
 

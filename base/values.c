@@ -58,7 +58,7 @@ void values_domain_text(const struct option_spec *spec, char *text, size_t text_
         snprintf(text, text_bytes, "at least %s", min);
 }
 
-int values_refuse(char *why, size_t why_bytes, const char *format, ...)
+int why_write(char *why, size_t why_bytes, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -117,7 +117,7 @@ static int refuse_number(const struct option_spec *spec, const char *what, const
 {
     char range[DOMAIN_TEXT_BYTES];
     values_domain_text(spec, range, sizeof(range));
-    return values_refuse(why, why_bytes, "takes %s%s%s%s", what, range[0] ? " " : "", range, hint);
+    return why_write(why, why_bytes, "takes %s%s%s%s", what, range[0] ? " " : "", range, hint);
 }
 
 /* A whole number of some unit into a uint64_t. */
@@ -213,7 +213,7 @@ int options_flag(const struct option_spec *spec, const char *text, void *field, 
 {
     bool yes = !text || strcmp(text, "yes") == 0;
     if (!yes && strcmp(text, "no") != 0)
-        return values_refuse(why, why_bytes, "takes yes or no");
+        return why_write(why, why_bytes, "takes yes or no");
     *(bool *)field = yes;
     return 0;
 }
@@ -236,7 +236,7 @@ int options_choice(const struct option_spec *spec, const char *text, void *field
     }
     char names[DOMAIN_TEXT_BYTES];
     values_domain_text(spec, names, sizeof(names));
-    return values_refuse(why, why_bytes, "takes one of %s", names);
+    return why_write(why, why_bytes, "takes one of %s", names);
 }
 
 /* Reads what follows a backslash. Returns the number of characters; 0: not an escape. */
@@ -265,16 +265,16 @@ int options_text(const struct option_spec *spec, const char *text, void *field, 
         char byte = *text++;
         size_t escaped = byte == '\\' ? escape_parse(text, &byte) : 0;
         if (text[-1] == '\\' && escaped == 0)
-            return values_refuse(why, why_bytes, "takes text with the escapes %s",
-                                 "\\r \\n \\t \\0 \\\\ \\xHH");
+            return why_write(why, why_bytes, "takes text with the escapes %s",
+                             "\\r \\n \\t \\0 \\\\ \\xHH");
         text += escaped;
         if (value.bytes < max)
             value.data[value.bytes] = byte;
         value.bytes++;
     }
     if (value.bytes < spec->min || value.bytes > max)
-        return values_refuse(why, why_bytes, "takes a text of %llu to %zu bytes",
-                             (unsigned long long)spec->min, max);
+        return why_write(why, why_bytes, "takes a text of %llu to %zu bytes",
+                         (unsigned long long)spec->min, max);
     *(struct text_value *)field = value;
     return 0;
 }

@@ -1,5 +1,5 @@
 /* What the parsers of options.h share with --help and with programs' own parsers: numbers with
- * units, an option's range in words, and refusing. */
+ * units, and an option's range in words. */
 #ifndef FANIN_VALUES_H
 #define FANIN_VALUES_H
 
@@ -20,9 +20,5 @@ bool values_quantity_parse(const char *text, const struct unit *units, uint64_t 
 /* values_domain_text: "from 256 to 64MiB" or "at least 1", in the option's own unit, or its names
  * as "auto, epoll"; "" when it has neither. Cut to text_bytes. */
 void values_domain_text(const struct option_spec *spec, char *text, size_t text_bytes);
-
-/* values_refuse: writes `why` by printf's format, cut to why_bytes; returns -1. */
-int values_refuse(char *why, size_t why_bytes, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 #endif

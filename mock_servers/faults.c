@@ -166,16 +166,13 @@ static int argument_read(const char *text, struct fault *fault, char *why, size_
     fault->argument = kind->argument_default;
     if (text == NULL)
         return 0;
-    if (kind->argument == NULL) {
-        snprintf(why, why_bytes, "takes no third part for %s: %s:SHARE", kind->name, kind->name);
-        return -1;
-    }
-    if (number_read(text, kind->argument_max, &fault->argument) < 0) {
-        snprintf(why, why_bytes, "takes a whole number up to %llu as %s of %s:SHARE:%s",
-                 (unsigned long long)kind->argument_max, kind->argument, kind->name,
-                 kind->argument);
-        return -1;
-    }
+    if (kind->argument == NULL)
+        return why_write(why, why_bytes, "takes no third part for %s: %s:SHARE", kind->name,
+                         kind->name);
+    if (number_read(text, kind->argument_max, &fault->argument) < 0)
+        return why_write(why, why_bytes, "takes a whole number up to %llu as %s of %s:SHARE:%s",
+                         (unsigned long long)kind->argument_max, kind->argument, kind->name,
+                         kind->argument);
     return 0;
 }
 
@@ -197,11 +194,10 @@ static int fault_read(char *text, struct fault *fault, char *why, size_t why_byt
     fault->kind = kind_find(text);
     if (fault->kind == NULL)
         return unknown_kind(why, why_bytes);
-    if (share == NULL || share_read(share, fault) < 0) {
-        snprintf(why, why_bytes,
-                 "takes a number of servers or a percentage behind %s:, as in %s:2%%", text, text);
-        return -1;
-    }
+    if (share == NULL || share_read(share, fault) < 0)
+        return why_write(why, why_bytes,
+                         "takes a number of servers or a percentage behind %s:, as in %s:2%%", text,
+                         text);
     return argument_read(argument, fault, why, why_bytes);
 }
 
@@ -213,10 +209,8 @@ int faults_option(const struct option_spec *spec, const char *text, void *field,
 
     for (size_t bytes;; text += bytes + 1) {
         bytes = strcspn(text, ",");
-        if (list->count == FAULTS_MAX || bytes >= sizeof copy) {
-            snprintf(why, why_bytes, "takes at most %d faults, each short", FAULTS_MAX);
-            return -1;
-        }
+        if (list->count == FAULTS_MAX || bytes >= sizeof copy)
+            return why_write(why, why_bytes, "takes at most %d faults, each short", FAULTS_MAX);
         memcpy(copy, text, bytes);
         copy[bytes] = '\0';
         if (fault_read(copy, &list->items[list->count], why, why_bytes) < 0)
@@ -258,13 +252,12 @@ int faults_spread(const struct fault_list *faults, uint64_t count, const struct 
     memset(by_server, 0, count * sizeof *by_server);
     for (unsigned i = 0; i < faults->count; i++) {
         uint64_t wanted = servers_of(&faults->items[i], count);
-        if (wanted > left) {
-            snprintf(why, why_bytes,
-                     "--fault %s wants %llu servers, but only %llu of %llu have no other fault",
-                     faults->items[i].kind->name, (unsigned long long)wanted,
-                     (unsigned long long)left, (unsigned long long)count);
-            return -1;
-        }
+        if (wanted > left)
+            return why_write(
+                why, why_bytes,
+                "--fault %s wants %llu servers, but only %llu of %llu have no other fault",
+                faults->items[i].kind->name, (unsigned long long)wanted, (unsigned long long)left,
+                (unsigned long long)count);
         if (wanted > 0)
             spread_one(&faults->items[i], wanted, left, count, by_server);
         left -= wanted;

@@ -95,9 +95,8 @@ static const char *advice(int error)
 static int cannot_listen(const struct net_address *address, int error, char *why, size_t why_bytes)
 {
     char text[NET_TEXT_BYTES];
-    snprintf(why, why_bytes, "cannot listen on %s: %s", net_address_text(address, text),
-             advice(error));
-    return -1;
+    return why_write(why, why_bytes, "cannot listen on %s: %s", net_address_text(address, text),
+                     advice(error));
 }
 
 static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
@@ -146,11 +145,9 @@ static int parts_open(struct fleet *fleet, char *why, size_t why_bytes)
     fleet->devices = calloc(config->count, sizeof *fleet->devices);
     fleet->listeners = calloc(fleet_listeners(config), sizeof *fleet->listeners);
     if (loop_open(&fleet->loop) < 0 || connections->tapes == NULL || fleet->faults == NULL ||
-        fleet->devices == NULL || fleet->listeners == NULL) {
-        snprintf(why, why_bytes, "no memory or no descriptor for %llu servers",
-                 (unsigned long long)config->count);
-        return -1;
-    }
+        fleet->devices == NULL || fleet->listeners == NULL)
+        return why_write(why, why_bytes, "no memory or no descriptor for %llu servers",
+                         (unsigned long long)config->count);
     return faults_spread(&config->faults, config->count, fleet->faults, why, why_bytes);
 }
 

@@ -37,10 +37,8 @@ static int option_address(const struct option_spec *spec, const char *text, void
 {
     struct in_addr address;
 
-    if (inet_pton(AF_INET, text, &address) != 1) {
-        snprintf(why, why_bytes, "takes an IPv4 address such as 127.0.0.1");
-        return -1;
-    }
+    if (inet_pton(AF_INET, text, &address) != 1)
+        return why_write(why, why_bytes, "takes an IPv4 address such as 127.0.0.1");
     *(uint32_t *)field = ntohl(address.s_addr);
     return 0;
 }
@@ -61,10 +59,9 @@ static int option_login(const struct option_spec *spec, const char *text, void *
         if (protocol_write_login(login->user, login->password, line, sizeof line) > 0)
             return 0;
     }
-    snprintf(why, why_bytes,
-             "takes USER:PASSWORD, each of 1 to %d printable characters without blanks",
-             PROTOCOL_NAME_BYTES_MAX);
-    return -1;
+    return why_write(why, why_bytes,
+                     "takes USER:PASSWORD, each of 1 to %d printable characters without blanks",
+                     PROTOCOL_NAME_BYTES_MAX);
 }
 
 #define AT(field) offsetof(struct choices, field)
@@ -165,18 +162,15 @@ static int listeners_fit(const struct choices *choices, char *why, size_t why_by
 {
     if (choices->listeners != LISTENERS_SHARED)
         return 0;
-    if (choices->port == 0) {
-        snprintf(why, why_bytes, "--listeners shared needs a --port other than 0");
-        return -1;
-    }
+    if (choices->port == 0)
+        return why_write(why, why_bytes, "--listeners shared needs a --port other than 0");
     for (unsigned i = 0; i < choices->faults.count; i++) {
         const struct fault_kind *kind = choices->faults.items[i].kind;
-        if (fault_is_listeners(kind)) {
-            snprintf(why, why_bytes,
-                     "--fault %s needs a listener for each server; remove --listeners shared",
-                     kind->name);
-            return -1;
-        }
+        if (fault_is_listeners(kind))
+            return why_write(
+                why, why_bytes,
+                "--fault %s needs a listener for each server; remove --listeners shared",
+                kind->name);
     }
     return 0;
 }

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,15 +15,6 @@ const char *const option_connect_names[] = {"async", "sync", NULL};
 const char *const option_bind_names[] = {"early", "late", NULL};
 const char *const option_source_names[] = {"auto", "tape", "live", NULL};
 const char *const option_verify_names[] = {"full", "header", "none", NULL};
-
-int why_write(char *why, size_t why_bytes, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(why, why_bytes, format, arguments);
-    va_end(arguments);
-    return -1;
-}
 
 /* ---- parsers of our own ---------------------------------------------------------------------- */
 

@@ -78,8 +78,4 @@ void collector_options_process(const struct collector_options *options,
 extern const char *const option_connect_names[], *const option_bind_names[];
 extern const char *const option_source_names[], *const option_verify_names[];
 
-/* why_write: formats why something is wrong. Returns -1. */
-int why_write(char *why, size_t why_bytes, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 #endif

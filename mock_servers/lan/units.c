@@ -31,20 +31,14 @@ static bool quantity_take(const char *text, const struct unit *units, uint64_t m
     return *value >= min && *value <= max;
 }
 
-static int refuse(char *why, size_t why_bytes, const char *right)
-{
-    snprintf(why, why_bytes, "takes %s", right);
-    return -1;
-}
-
 int unit_bit_rate(const struct option_spec *spec, const char *text, void *field, char *why,
                   size_t why_bytes)
 {
     uint64_t value = 0;
 
     if (strcmp(text, "unlimited") != 0 && !quantity_take(text, rates, 8000, 100000000000, &value))
-        return refuse(why, why_bytes,
-                      "a rate from 8kbit to 100gbit, as 100mbit or 1.5gbit, or unlimited");
+        return why_write(why, why_bytes,
+                         "takes a rate from 8kbit to 100gbit, as 100mbit or 1.5gbit, or unlimited");
     *(uint64_t *)field = value;
     return 0;
 }
@@ -54,7 +48,7 @@ int unit_duration(const struct option_spec *spec, const char *text, void *field,
 {
     if (quantity_take(text, durations, 0, duration_max_ns, field))
         return 0;
-    return refuse(why, why_bytes, "a duration from 0 to 10s, as 0.5ms, 250us or 2s");
+    return why_write(why, why_bytes, "takes a duration from 0 to 10s, as 0.5ms, 250us or 2s");
 }
 
 int unit_share(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -63,7 +57,7 @@ int unit_share(const struct option_spec *spec, const char *text, void *field, ch
     uint64_t steps;
 
     if (!quantity_take(text, shares, 0, (uint64_t)share_steps, &steps))
-        return refuse(why, why_bytes, "a percentage from 0% to 100%, as 0.5%");
+        return why_write(why, why_bytes, "takes a percentage from 0%% to 100%%, as 0.5%%");
     *(double *)field = (double)steps / share_steps;
     return 0;
 }
@@ -76,13 +70,12 @@ int unit_queue(const struct option_spec *spec, const char *text, void *field, ch
 
     if (!quantity_take(text, durations, 1, duration_max_ns, &queue.duration_ns)) {
         queue.duration_ns = 0;
-        if (options_bytes(&sizes, text, &queue.bytes, why, why_bytes) != 0) {
-            snprintf(why, why_bytes,
-                     "takes the time that a full queue takes to drain, up to 10s, as 100ms; or a "
-                     "size from %dB to %dMiB, as 256kB",
-                     WIRE_BYTES_MAX, SHAPER_QUEUE_BYTES_MAX >> 20);
-            return -1;
-        }
+        if (options_bytes(&sizes, text, &queue.bytes, why, why_bytes) != 0)
+            return why_write(
+                why, why_bytes,
+                "takes the time that a full queue takes to drain, up to 10s, as 100ms; or a "
+                "size from %dB to %dMiB, as 256kB",
+                WIRE_BYTES_MAX, SHAPER_QUEUE_BYTES_MAX >> 20);
     }
     *(struct queue_size *)field = queue;
     return 0;
@@ -112,13 +105,12 @@ int unit_cuts(const struct option_spec *spec, const char *text, void *field, cha
 
     while (good && rest != NULL)
         good = cut_take(strsep(&rest, ","), &list);
-    if (!good) {
-        snprintf(why, why_bytes,
-                 "takes up to %d times AT:FOR in order, as 2s:500ms or 2s:500ms,10s:1s, that do "
-                 "not overlap",
-                 CUTS_MAX);
-        return -1;
-    }
+    if (!good)
+        return why_write(
+            why, why_bytes,
+            "takes up to %d times AT:FOR in order, as 2s:500ms or 2s:500ms,10s:1s, that do "
+            "not overlap",
+            CUTS_MAX);
     *(struct cut_list *)field = list;
     return 0;
 }
