@@ -193,7 +193,6 @@ static bool is_part_of(const struct cell *part, const struct cell *whole, const 
 {
     for (unsigned i = 0; i < part->pair_count; i++) {
         const struct pair *pair = &part->pairs[i], *other = cell_find(whole, pair->key);
-
         if (strcmp(pair->key, but_for) != 0 &&
             (other == NULL || strcmp(pair->value, other->value) != 0))
             return false;

@@ -138,7 +138,6 @@ static const char *join_arguments(struct arena *arena, int argc, char **argv)
     const char *text = "fanin-sweep";
     for (int i = 1; i < argc; i++) {
         bool plain = argv[i][0] != '\0' && strpbrk(argv[i], " \t\n\"'\\$&;|<>()*?[]#~`!") == NULL;
-
         text = arena_text(arena, plain ? "%s %s" : "%s '%s'", text, argv[i]);
     }
     return text;

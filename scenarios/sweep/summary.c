@@ -11,16 +11,13 @@ void summary_cells(FILE *out, const struct cells *cells)
 {
     struct arena arena = {0};
     int width = (int)strlen("cell");
-
     for (unsigned i = 0; i < cells->count; i++) {
         int length = (int)strlen(cell_title(&arena, cells->items[i]));
-
         width = length > width ? length : width;
     }
     fprintf(out, "%-*s  %6s  %8s  %s\n", width, "cell", "repeat", "seconds", "client");
     for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *cell = cells->items[i];
-
         fprintf(out, "%-*s  %6llu  %8.1f  %s\n", width, cell_title(&arena, cell),
                 (unsigned long long)cell->repeat, (double)cell->repeat * cell->row_seconds,
                 cell->client);
@@ -38,7 +35,6 @@ static void count_reason(struct arena *arena, struct reason *reasons, unsigned *
                          const char *text)
 {
     unsigned i = 0;
-
     while (i < *count && i < REASONS_MAX && strcmp(reasons[i].text, text) != 0)
         i++;
     if (i == *count)
@@ -53,11 +49,9 @@ void summary_rows(FILE *out, const struct rows *rows, unsigned bad)
     struct arena arena = {0};
     struct reason reasons[REASONS_MAX + 1];
     unsigned count = 0, failed = 0, skipped = 0;
-
     for (unsigned i = 0; i < rows->count; i++) {
         const char *status = json_find_text(&arena, rows->lines[i], "status");
         const char *reason = json_find_text(&arena, rows->lines[i], "reason");
-
         if (status == NULL || strcmp(status, "ok") == 0)
             continue;
         failed += strcmp(status, "failed") == 0;

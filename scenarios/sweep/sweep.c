@@ -38,7 +38,6 @@ static void tick(void *context)
     unsigned expected = sweep->advice == NULL
                             ? sweep->plan.count
                             : advice_rows(sweep->advice, sweep->row->order, sweep->left_s);
-
     if (sweep->progress.terminal || now_ns - sweep->progress.drawn_ns >= PLAIN_LINE_NS)
         progress_show(&sweep->progress, now_ns,
                       arena_text(&arena, "row %u/%u  %s", written + 1, expected,
@@ -50,7 +49,6 @@ static void tick(void *context)
 static void pause_for(uint64_t duration_ns)
 {
     uint64_t end_ns = os_now_ns() + duration_ns, now_ns;
-
     while ((now_ns = os_now_ns()) < end_ns && !os_interrupted())
         os_sleep_ns(end_ns - now_ns < PAUSE_SLICE_NS ? end_ns - now_ns : PAUSE_SLICE_NS);
 }
@@ -337,13 +335,11 @@ static void print_budget(struct sweep *sweep)
 {
     const struct budget *budget = &sweep->record.budget;
     unsigned widest = budget_widest(budget, &sweep->cells);
-
     printf("budget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
            budget->further, budget_within(budget, &sweep->cells), sweep->cells.count);
     if (widest != sweep->cells.count) {
         const struct cell *cell = sweep->cells.items[widest];
         struct interval interval = interval_of(&budget->samples[widest]);
-
         printf("; widest: %s, %s within %.1f %% of its median (n = %u)",
                cell_title(sweep->arena, cell), cell->metric, interval.width * 100, interval.n);
     }
