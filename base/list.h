@@ -1,48 +1,48 @@
-/* Doubly linked lists through a link in each member: no memory of their own, any member leaves
- * in one step. A zeroed link is in no list. */
+/* Doubly linked lists through a node in each member: no memory of their own, any member leaves in
+ * one step. A zeroed node is in no list. */
 #ifndef FANIN_LIST_H
 #define FANIN_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct link {
-    struct link *before, *after; /* of a list's head: its last and its first member */
+struct list_node {
+    struct list_node *before, *after; /* of a list's head: its last and its first member */
 };
 
-#define LIST_MEMBER(link, type, field) ((type *)(void *)((char *)(link)-offsetof(type, field)))
+#define LIST_MEMBER(node, type, field) ((type *)(void *)((char *)(node)-offsetof(type, field)))
 
-static inline void list_init(struct link *head)
+static inline void list_init(struct list_node *head)
 {
     head->before = head->after = head;
 }
 
-static inline struct link *list_first(const struct link *head)
+static inline struct list_node *list_first(const struct list_node *head)
 {
     return head->after == head ? NULL : head->after;
 }
 
-static inline bool list_has(const struct link *link)
+static inline bool list_has(const struct list_node *node)
 {
-    return link->after != NULL;
+    return node->after != NULL;
 }
 
-static inline void list_append(struct link *head, struct link *link)
+static inline void list_append(struct list_node *head, struct list_node *node)
 {
-    link->before = head->before;
-    link->after = head;
-    head->before->after = link;
-    head->before = link;
+    node->before = head->before;
+    node->after = head;
+    head->before->after = node;
+    head->before = node;
 }
 
-/* list_remove: also of a link that is in no list. */
-static inline void list_remove(struct link *link)
+/* list_remove: also of a node that is in no list. */
+static inline void list_remove(struct list_node *node)
 {
-    if (!list_has(link))
+    if (!list_has(node))
         return;
-    link->before->after = link->after;
-    link->after->before = link->before;
-    link->before = link->after = NULL;
+    node->before->after = node->after;
+    node->after->before = node->before;
+    node->before = node->after = NULL;
 }
 
 #endif

@@ -36,9 +36,9 @@ static const uint64_t reset_patience_ns = 60 * (uint64_t)OS_NS_PER_S, reset_blin
 enum state { READING, WAITING, SENDING, FINISHING, DRAINING, RESETTING, SILENT, CLOSED };
 
 struct connection {
-    struct handler handler; /* the first field */
-    struct link all;        /* in connections.open or connections.closed */
-    struct link waiting;    /* in connections.waiting */
+    struct handler handler;   /* the first field */
+    struct list_node all;     /* in connections.open or connections.closed */
+    struct list_node waiting; /* in connections.waiting */
     struct endpoint *endpoint;
     intptr_t socket;
     enum state state;
@@ -427,10 +427,10 @@ int connection_open(struct endpoint *endpoint, intptr_t socket)
 
 void connections_start(struct connections *all)
 {
-    struct link *link;
-    while ((link = list_first(&all->waiting)) != NULL) {
-        struct connection *connection = LIST_MEMBER(link, struct connection, waiting);
-        list_remove(link);
+    struct list_node *node;
+    while ((node = list_first(&all->waiting)) != NULL) {
+        struct connection *connection = LIST_MEMBER(node, struct connection, waiting);
+        list_remove(node);
         if (tape_is_good(connection->tape)) {
             sending_start(connection);
         } else {
@@ -443,10 +443,10 @@ void connections_start(struct connections *all)
 
 void connections_reset(const struct endpoint *endpoint)
 {
-    struct link *first = &endpoint->connections->open, *after;
-    for (struct link *link = first->after; link != first; link = after) {
-        struct connection *connection = LIST_MEMBER(link, struct connection, all);
-        after = link->after;
+    struct list_node *first = &endpoint->connections->open, *after;
+    for (struct list_node *node = first->after; node != first; node = after) {
+        struct connection *connection = LIST_MEMBER(node, struct connection, all);
+        after = node->after;
         if (connection->endpoint == endpoint)
             close_now(connection, net_reset);
     }
@@ -454,18 +454,18 @@ void connections_reset(const struct endpoint *endpoint)
 
 void connections_free(struct connections *connections)
 {
-    struct link *link;
-    while ((link = list_first(&connections->closed)) != NULL) {
-        list_remove(link);
-        free(LIST_MEMBER(link, struct connection, all));
+    struct list_node *node;
+    while ((node = list_first(&connections->closed)) != NULL) {
+        list_remove(node);
+        free(LIST_MEMBER(node, struct connection, all));
     }
 }
 
 void connections_end(struct connections *connections)
 {
-    struct link *link;
-    while ((link = list_first(&connections->open)) != NULL)
-        close_now(LIST_MEMBER(link, struct connection, all), net_close);
+    struct list_node *node;
+    while ((node = list_first(&connections->open)) != NULL)
+        close_now(LIST_MEMBER(node, struct connection, all), net_close);
     connections_free(connections);
     free(connections->scratch.data);
 }

@@ -14,9 +14,9 @@ struct connections {
     struct tapes *tapes;
     struct scratch scratch;
     struct runs runs;
-    struct link open;
-    struct link waiting; /* those whose tape is not complete yet */
-    struct link closed;  /* a pending event may still name them */
+    struct list_node open;
+    struct list_node waiting; /* those whose tape is not complete yet */
+    struct list_node closed;  /* a pending event may still name them */
 };
 
 /* What a connection knows of its device: a field of the device. */

@@ -91,12 +91,12 @@ static void serve_timers(struct loop *loop)
 /* Calls each handler that is ready now; one that is scheduled again waits for the next round. */
 static void serve_ready(struct loop *loop)
 {
-    struct link *last = loop->ready.before, *link;
+    struct list_node *last = loop->ready.before, *node;
     bool is_last = false;
-    while (!is_last && (link = list_first(&loop->ready)) != NULL) {
-        struct handler *handler = LIST_MEMBER(link, struct handler, ready);
-        is_last = link == last;
-        list_remove(link);
+    while (!is_last && (node = list_first(&loop->ready)) != NULL) {
+        struct handler *handler = LIST_MEMBER(node, struct handler, ready);
+        is_last = node == last;
+        list_remove(node);
         handler->handle(handler, 0);
     }
 }

@@ -12,15 +12,15 @@
 struct handler {
     size_t timer; /* its place in loop.timers; 0: no timer is set */
     struct net_watched watched;
-    struct link ready; /* in loop.ready */
+    struct list_node ready; /* in loop.ready */
     /* `signs` of enum net_sign; 0: its timer is due, or it was scheduled. */
     void (*handle)(struct handler *handler, unsigned signs);
 };
 
 struct loop {
     struct net_watch *watch;
-    struct heap timers; /* handlers by when they are due */
-    struct link ready;  /* handlers that have more to do at once */
+    struct heap timers;     /* handlers by when they are due */
+    struct list_node ready; /* handlers that have more to do at once */
     size_t handlers;
 };
 

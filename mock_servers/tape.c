@@ -13,9 +13,9 @@
 enum { SLICE_BYTES = 1 << 20, BUCKETS = 1 << 12 };
 
 struct tape {
-    struct link bucket; /* in tapes.buckets */
-    struct link queue;  /* in tapes.to_make, or in tapes.idle when nobody uses it, or in neither */
-    struct protocol_go go; /* only what makes the tape what it is */
+    struct list_node bucket; /* in tapes.buckets */
+    struct list_node queue; /* in tapes.to_make, in tapes.idle when nobody uses it, or in neither */
+    struct protocol_go go;  /* only what makes the tape what it is */
     uint64_t bytes, made_bytes, made_frames;
     intptr_t store;
     unsigned users;
@@ -24,9 +24,9 @@ struct tape {
 
 struct tapes {
     uint64_t cap_bytes, used_bytes;
-    struct link buckets[BUCKETS];
-    struct link to_make;
-    struct link idle; /* longest unused first */
+    struct list_node buckets[BUCKETS];
+    struct list_node to_make;
+    struct list_node idle; /* longest unused first */
     uint8_t *slice;
     size_t slice_bytes;
 };
@@ -55,12 +55,12 @@ static void tape_free(struct tapes *tapes, struct tape *tape)
 
 void tapes_close(struct tapes *tapes)
 {
-    struct link *link;
+    struct list_node *node;
     if (tapes == NULL)
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
-        while ((link = list_first(&tapes->buckets[i])) != NULL)
-            tape_free(tapes, LIST_MEMBER(link, struct tape, bucket));
+        while ((node = list_first(&tapes->buckets[i])) != NULL)
+            tape_free(tapes, LIST_MEMBER(node, struct tape, bucket));
     assert(tapes->used_bytes == 0);
     free(tapes->slice);
     free(tapes);
@@ -75,16 +75,16 @@ static bool is_same(const struct protocol_go *a, const struct protocol_go *b)
            memcmp(a->marker.bytes, b->marker.bytes, a->marker.count) == 0;
 }
 
-static struct link *bucket_of(struct tapes *tapes, const struct protocol_go *go)
+static struct list_node *bucket_of(struct tapes *tapes, const struct protocol_go *go)
 {
     return &tapes->buckets[protocol_frame_length(go->seed, go->frames, 0, BUCKETS - 1)];
 }
 
 static struct tape *tape_find(struct tapes *tapes, const struct protocol_go *go)
 {
-    struct link *bucket = bucket_of(tapes, go);
-    for (struct link *link = bucket->after; link != bucket; link = link->after) {
-        struct tape *tape = LIST_MEMBER(link, struct tape, bucket);
+    struct list_node *bucket = bucket_of(tapes, go);
+    for (struct list_node *node = bucket->after; node != bucket; node = node->after) {
+        struct tape *tape = LIST_MEMBER(node, struct tape, bucket);
         if (!tape->failed && is_same(&tape->go, go))
             return tape;
     }
@@ -95,10 +95,10 @@ static struct tape *tape_find(struct tapes *tapes, const struct protocol_go *go)
 
 static bool evict_one(struct tapes *tapes)
 {
-    struct link *link = list_first(&tapes->idle);
-    if (link == NULL)
+    struct list_node *node = list_first(&tapes->idle);
+    if (node == NULL)
         return false;
-    tape_free(tapes, LIST_MEMBER(link, struct tape, queue));
+    tape_free(tapes, LIST_MEMBER(node, struct tape, queue));
     return true;
 }
 
@@ -222,10 +222,10 @@ static void tape_made(struct tapes *tapes, struct tape *tape)
 
 bool tapes_make(struct tapes *tapes)
 {
-    struct link *link = list_first(&tapes->to_make);
-    if (link == NULL)
+    struct list_node *node = list_first(&tapes->to_make);
+    if (node == NULL)
         return false;
-    struct tape *tape = LIST_MEMBER(link, struct tape, queue);
+    struct tape *tape = LIST_MEMBER(node, struct tape, queue);
     size_t bytes = slice_make(tapes, tape);
     tape->failed =
         bytes == 0 || net_store_write(tape->store, tape->made_bytes, tapes->slice, bytes) < 0;

@@ -136,7 +136,7 @@ struct tracked_op {
     enum op_kind kind;
     struct side *side;
     struct end *end; /* NULL: of a post */
-    struct link in_way;
+    struct list_node in_way;
     atomic_bool in_flight;
     atomic_bool cancelled; /* cp_cancel has named it */
     bool done;             /* delivered, and `result` is known; its way's lock covers both */
@@ -158,7 +158,7 @@ struct tracked_op {
 struct way {
     pthread_mutex_t lock;
     struct rng rng;
-    struct link ops;          /* in the order of submission; done ones wait for older ones */
+    struct list_node ops;     /* in the order of submission; done ones wait for older ones */
     struct tracked_op *spare; /* its op is used again as it was left */
     unsigned in_flight;
 };

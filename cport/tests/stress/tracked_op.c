@@ -68,7 +68,7 @@ void way_init(struct way *way, struct rng *rng)
 
 struct tracked_op *way_oldest(const struct way *way)
 {
-    struct link *first = list_first(&way->ops);
+    struct list_node *first = list_first(&way->ops);
     return first ? LIST_MEMBER(first, struct tracked_op, in_way) : NULL;
 }
 
