@@ -46,7 +46,6 @@ struct chain_stream {
     struct stream stream;
     struct block *first, *last; /* of the unfinished frame; NULL: none */
     uint32_t first_offset;      /* where it starts in `first` */
-    struct block *fresh; /* empty blocks: offered, or under early binding kept for the next offer */
 };
 
 struct scheme_run {
@@ -82,25 +81,17 @@ static void drop_chain(struct scheme_run *run, struct chain_stream *chain)
     block_batch_flush(&batch, run->base.pool);
 }
 
-static void return_fresh(struct scheme_run *run, struct chain_stream *chain)
-{
-    struct block_batch batch = {0};
-
-    block_batch_add_all(&batch, &chain->fresh);
-    block_batch_flush(&batch, run->base.pool);
-}
-
 /* ---- offer ---------------------------------------------------------------------------------- */
 
-static bool take_fresh(void *context, struct stream *stream, unsigned want)
+static bool take_blocks(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
     struct wait_list *waiters = &run->base.waiters;
     const bool holder = wait_list_lock_reserve(waiters, &stream->waiter);
     unsigned count;
 
-    assert(chain_of(stream)->fresh == NULL);
-    chain_of(stream)->fresh =
+    assert(stream->blocks == NULL);
+    stream->blocks =
         pool_take(run->base.pool, want, holder ? 0 : (unsigned)waiters->resource.keep, &count);
     if (holder)
         wait_list_unlock_reserve(waiters);
@@ -122,10 +113,10 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
     unsigned want = max - count;
     if (want > config->blocks_per_receive)
         want = config->blocks_per_receive;
-    if (want > 0 && chain->fresh == NULL && !take_fresh(run, stream, want) && count == 0 &&
+    if (want > 0 && stream->blocks == NULL && !take_blocks(run, stream, want) && count == 0 &&
         wait_list_wait(&run->base.waiters, &stream->waiter, want))
         return 0;
-    count += scheme_offer_list(config, chain->fresh, blocks + count, max - count);
+    count += scheme_offer_blocks(config, stream, blocks + count, max - count);
     assert(count > 0);
     return count;
 }
@@ -133,7 +124,7 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
 static void chain_retract(struct scheme_run *run, struct stream *stream)
 {
     if (!run->base.config.early)
-        return_fresh(run, chain_of(stream));
+        scheme_return_blocks(run, stream);
     wait_list_resume(&run->base.waiters);
 }
 
@@ -152,7 +143,7 @@ static void hand_over(struct scheme_run *run, struct chain_stream *chain, struct
  * last. */
 static struct block *block_received(struct scheme_run *run, struct chain_stream *chain, void *data)
 {
-    struct block *fresh = chain->fresh;
+    struct block *fresh = chain->stream.blocks;
 
     if (fresh == NULL || data != fresh->data) {
         assert(chain->last != NULL);
@@ -161,7 +152,7 @@ static struct block *block_received(struct scheme_run *run, struct chain_stream 
     }
     if (chain->last != NULL && chain->stream.partial_bytes == 0)
         drop_chain(run, chain);
-    chain->fresh = fresh->next;
+    chain->stream.blocks = fresh->next;
     fresh->next = NULL;
     if (chain->last == NULL) {
         chain->first = fresh;
@@ -306,8 +297,7 @@ static void set_resource(struct scheme_base *base)
     const struct scheme_config *config = &base->config;
     struct resource *resource = &base->waiters.resource;
 
-    resource->free = scheme_free_blocks;
-    resource->take = take_fresh;
+    resource->take = take_blocks;
     if (config->pool_cap_bytes == UINT64_MAX)
         return;
     const uint64_t room = (config->pool_cap_bytes - atomic_load(&base->budget.used_bytes)) /
@@ -350,12 +340,12 @@ static void chain_close(struct scheme_run *run, struct scheme_figures *figures)
 
 static void chain_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
-    return_fresh(run, chain_of(stream));
+    scheme_return_blocks(run, stream);
     drop_chain(run, chain_of(stream));
 }
 
 const struct scheme scheme_chain = {
     .summary = "a pool of chained blocks; addresses move, one thread processes (paper: 3)",
-    SCHEME(chain),
+    SCHEME(chain, chain_stream),
     .close = chain_close,
 };

@@ -10,37 +10,9 @@
 
 #include "client/buffers/scheme_base.h"
 
-struct drain_stream {
-    struct stream stream;
-    struct block *blocks; /* offered, or under early binding kept for the next offer */
-};
-
 struct scheme_run {
     struct scheme_base base;
 };
-
-static struct drain_stream *drain_of(struct stream *stream)
-{
-    return (struct drain_stream *)(void *)stream;
-}
-
-static void return_blocks(struct scheme_run *run, struct stream *stream)
-{
-    struct block_batch batch = {0};
-
-    block_batch_add_all(&batch, &drain_of(stream)->blocks);
-    block_batch_flush(&batch, run->base.pool);
-    wait_list_resume(&run->base.waiters);
-}
-
-static bool take_blocks(void *context, struct stream *stream, unsigned want)
-{
-    struct scheme_run *run = context;
-    unsigned count;
-
-    drain_of(stream)->blocks = pool_take(run->base.pool, want, 0, &count);
-    return count > 0;
-}
 
 static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                             unsigned max)
@@ -49,16 +21,17 @@ static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struc
     const unsigned want = scheme_blocks_wanted(config, config->blocks_per_receive, max);
 
     assert(max >= 1);
-    if (drain_of(stream)->blocks == NULL && !take_blocks(run, stream, want) &&
-        wait_list_wait(&run->base.waiters, &stream->waiter, want))
+    if (!scheme_blocks_ready(run, stream, want))
         return 0;
-    return scheme_offer_list(config, drain_of(stream)->blocks, blocks, max);
+    return scheme_offer_blocks(config, stream, blocks, max);
 }
 
 static void drain_retract(struct scheme_run *run, struct stream *stream)
 {
-    if (!run->base.config.early)
-        return_blocks(run, stream);
+    if (run->base.config.early)
+        return;
+    scheme_return_blocks(run, stream);
+    wait_list_resume(&run->base.waiters);
 }
 
 static enum frame_error drain_received(struct scheme_run *run, struct stream *stream,
@@ -85,16 +58,14 @@ static void drain_need(const struct scheme_config *config, uint64_t streams, uin
     const uint64_t charge = pool_block_charge(config->block_bytes);
 
     need->peak_bytes = (1 + round_up(offered - 1, config->pool_batch)) * charge;
-    scheme_need_block(config, charge, need);
+    scheme_need_each(config, charge, "a block", "the receive at hand", need);
 }
 
 static int drain_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
-    struct scheme_base *base = &run->base;
+    const struct scheme_config *config = &run->base.config;
 
-    base->waiters.resource.free = scheme_free_blocks;
-    base->waiters.resource.take = take_blocks;
-    return scheme_pool_open(base, base->config.block_bytes, 1, base->config.pool_batch);
+    return scheme_pool_open(&run->base, config->block_bytes, 1, config->pool_batch);
 }
 
 static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
@@ -106,11 +77,11 @@ static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
 static void drain_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
     stream->processed_bytes = stream->received_bytes;
-    return_blocks(run, stream);
+    scheme_return_blocks(run, stream);
 }
 
 const struct scheme scheme_drain = {
     .summary = "receives into hot blocks and drops the bytes: the ceiling for the others",
-    SCHEME(drain),
+    SCHEME(drain, stream),
     .close = drain_close,
 };

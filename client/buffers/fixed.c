@@ -23,14 +23,7 @@
 
 struct fixed_stream {
     struct threaded_buffer buffer;
-    struct waiter waiter; /* for a block */
-    struct block *block;
     bool ready; /* the buffer has room for a receive; only the block is missing */
-};
-
-struct scheme_run {
-    struct threaded_run threaded;
-    struct wait_list block_waiters;
 };
 
 static struct fixed_stream *fixed_of(struct stream *stream)
@@ -38,26 +31,10 @@ static struct fixed_stream *fixed_of(struct stream *stream)
     return (struct fixed_stream *)(void *)stream;
 }
 
-/* ---- blocks --------------------------------------------------------------------------------- */
-
-static bool take_block(void *context, struct stream *stream, unsigned want)
-{
-    struct scheme_run *run = context;
-    struct fixed_stream *fixed = fixed_of(stream);
-    unsigned count;
-
-    if (fixed->block == NULL)
-        fixed->block = pool_take(run->threaded.base.pool, want, 0, &count);
-    return fixed->block != NULL;
-}
-
 static void return_block(struct scheme_run *run, struct stream *stream)
 {
-    struct block_batch batch = {0};
-
-    block_batch_add_all(&batch, &fixed_of(stream)->block);
-    block_batch_flush(&batch, run->threaded.base.pool);
-    wait_list_resume(&run->block_waiters);
+    scheme_return_blocks(run, stream);
+    wait_list_resume(&run->base.waiters);
 }
 
 /* ---- receives ------------------------------------------------------------------------------- */
@@ -70,32 +47,30 @@ static unsigned fixed_offer(struct scheme_run *run, struct stream *stream, struc
     assert(max >= 1);
     if (!fixed->ready)
         fixed->ready = threaded_buffer_ready(stream);
-    if (!fixed->ready ||
-        (!take_block(run, stream, 1) && wait_list_wait(&run->block_waiters, &fixed->waiter, 1)))
+    if (!fixed->ready || !scheme_blocks_ready(run, stream, 1))
         return 0;
     fixed->ready = false;
-    blocks[0] = (struct cp_block){fixed->block->data, run->threaded.receive_bytes};
+    blocks[0] = (struct cp_block){stream->blocks->data, run->receive_bytes};
     return 1;
 }
 
 static enum frame_error fixed_received(struct scheme_run *run, struct stream *stream,
                                        struct cp_block *blocks, unsigned count, size_t bytes)
 {
-    struct fixed_stream *fixed = fixed_of(stream);
     struct cp_block room[2];
 
     threaded_buffer_room(stream, room);
     assert(bytes <= room[0].bytes);
-    memcpy(room[0].data, fixed->block->data, bytes);
-    fixed->buffer.copied_bytes += bytes;
-    if (!run->threaded.base.config.early)
+    memcpy(room[0].data, stream->blocks->data, bytes);
+    fixed_of(stream)->buffer.copied_bytes += bytes;
+    if (!run->base.config.early)
         return_block(run, stream);
     return threaded_received(run, stream, blocks, count, bytes);
 }
 
 static void fixed_retract(struct scheme_run *run, struct stream *stream)
 {
-    if (!run->threaded.base.config.early)
+    if (!run->base.config.early)
         return_block(run, stream);
     threaded_retract(run, stream);
 }
@@ -105,50 +80,34 @@ static void fixed_retract(struct scheme_run *run, struct stream *stream)
 static void fixed_need(const struct scheme_config *config, uint64_t streams, uint64_t frame_bytes,
                        struct scheme_need *need)
 {
-    const size_t receive_bytes = config->block_bytes * config->blocks_per_receive;
-
-    threaded_need(config, streams, "an assembly buffer", pool_block_charge(receive_bytes), need);
+    threaded_need(config, streams, "an assembly buffer",
+                  pool_block_charge(scheme_receive_bytes(config)), need);
 }
 
 static int fixed_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
-    struct scheme_base *base = &run->threaded.base;
-
-    threaded_open(&run->threaded, false);
-    wait_list_init(&run->block_waiters, run, &base->config.events);
-    run->block_waiters.resource.free = scheme_free_blocks;
-    run->block_waiters.resource.take = take_block;
-    return scheme_pool_open(base, run->threaded.receive_bytes, 1, 1);
-}
-
-static void fixed_close(struct scheme_run *run, struct scheme_figures *figures)
-{
-    threaded_close(run, figures);
-    figures->buffer_cap_waits = atomic_load(&run->block_waiters.waits);
-    wait_list_end(&run->block_waiters);
+    threaded_open(run, false);
+    return scheme_pool_open(&run->base, run->receive_bytes, 1, 1);
 }
 
 static bool fixed_attach(struct scheme_run *run, struct stream *stream)
 {
-    fixed_of(stream)->waiter.stream = stream;
-    if (!threaded_attach(run, stream))
-        return false;
-    return !run->threaded.base.config.early || take_block(run, stream, 1);
+    return threaded_attach(run, stream) &&
+           (!run->base.config.early || scheme_take_blocks(run, stream, 1));
 }
 
 /* Under early binding the stream keeps its block over a lost connection, as it keeps its buffer. */
 static void fixed_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
-    wait_list_forget(&run->block_waiters, &fixed_of(stream)->waiter);
-    if (ended || !run->threaded.base.config.early)
-        return_block(run, stream);
+    if (ended || !run->base.config.early)
+        scheme_return_blocks(run, stream);
     fixed_of(stream)->ready = false;
     threaded_release(run, stream, ended, bytes);
 }
 
 const struct scheme scheme_fixed = {
     .summary = "a fixed-size block and a thread per connection, copied by value twice (paper: 1)",
-    SCHEME(fixed),
-    .close = fixed_close,
+    SCHEME(fixed, fixed_stream),
+    .close = threaded_close,
     .attach = fixed_attach,
 };

@@ -139,19 +139,9 @@ static enum frame_error mirror_received(struct scheme_run *run, struct stream *s
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static size_t receive_bytes_of(const struct scheme_config *config)
-{
-    return config->block_bytes * config->blocks_per_receive;
-}
-
 static size_t ring_bytes_of(const struct scheme_config *config)
 {
-    return ring_pool_ring_bytes(config->process.frame_bytes_max + receive_bytes_of(config));
-}
-
-static uint64_t least_rings(const struct scheme_config *config)
-{
-    return config->early ? config->streams_max : 1;
+    return ring_pool_ring_bytes(config->process.frame_bytes_max + scheme_receive_bytes(config));
 }
 
 /* A ring for each unfinished frame, and one for the receive at hand. */
@@ -161,26 +151,25 @@ static void mirror_need(const struct scheme_config *config, uint64_t streams, ui
     const uint64_t ring = ring_bytes_of(config);
 
     need->peak_bytes = (config->early || frame_bytes > 0 ? streams : config->workers) * ring;
-    need->least_bytes = least_rings(config) * ring;
-    snprintf(need->parts, sizeof need->parts, "a ring of %llu %s", (unsigned long long)ring,
-             config->early ? "for each connection (early binding)" : "for the frame at hand");
+    scheme_need_each(config, ring, "a ring", "the frame at hand", need);
 }
 
 static int mirror_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
     struct scheme_base *base = &run->base;
     const struct scheme_config *config = &base->config;
+    const uint64_t least = scheme_least_holders(config), most = os_mirrors_max();
 
-    if (least_rings(config) > ring_pool_max()) {
+    if (least > most) {
         snprintf(why, why_bytes,
                  "scheme mirror with early binding maps a ring for each of %llu connections, and "
                  "this system allows %llu (sysctl vm.max_map_count); late binding needs one only "
                  "for each unfinished frame",
-                 (unsigned long long)least_rings(config), (unsigned long long)ring_pool_max());
+                 (unsigned long long)least, (unsigned long long)most);
         return -1;
     }
     snprintf(why, why_bytes, "scheme mirror: no memory that can be mapped twice");
-    run->receive_bytes = receive_bytes_of(config);
+    run->receive_bytes = scheme_receive_bytes(config);
     base->waiters.resource.free = free_rings;
     base->waiters.resource.take = take_ring;
     if (ring_pool_open(&run->rings, ring_bytes_of(config), &base->budget) != 0)
@@ -208,7 +197,7 @@ static void mirror_release(struct scheme_run *run, struct stream *stream, bool e
 
 const struct scheme scheme_mirror = {
     .summary = "a ring mapped twice: each frame in one piece, processed in place",
-    SCHEME(mirror),
+    SCHEME(mirror, mirror_stream),
     .close = mirror_close,
     .attach = mirror_attach,
 };

@@ -15,10 +15,6 @@
 
 #include "client/buffers/threaded_buffer.h"
 
-struct scheme_run {
-    struct threaded_run threaded;
-};
-
 static void ring_need(const struct scheme_config *config, uint64_t streams, uint64_t frame_bytes,
                       struct scheme_need *need)
 {
@@ -27,7 +23,7 @@ static void ring_need(const struct scheme_config *config, uint64_t streams, uint
 
 static int ring_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
-    threaded_open(&run->threaded, true);
+    threaded_open(run, true);
     return 0;
 }
 

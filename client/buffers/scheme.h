@@ -48,12 +48,13 @@ struct stream {
     uint32_t id;              /* dense, 0.. */
 
     /* The receiving side's: touched inside offer, received and retract only. */
+    struct block *blocks; /* offered, or under early binding kept for the next offer */
     struct marker_state marker;
     uint64_t received_bytes; /* without what was rewound */
     uint64_t partial_bytes;  /* of the unfinished frame: 0 between frames */
     uint64_t found_frames;   /* markers seen */
     uint64_t scanned_bytes;  /* searched for the marker */
-    struct waiter waiter;
+    struct waiter waiter;    /* in the base's wait list */
 
     /* The processing side's: touched by the one thread that processes this stream. */
     uint64_t processed_frames, processed_bytes;

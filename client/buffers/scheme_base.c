@@ -32,8 +32,50 @@ static int check_cap(const struct scheme *scheme, const struct scheme_config *co
     return -1;
 }
 
-static void close_base(struct scheme_base *base, struct scheme_figures *figures)
+static uint64_t free_blocks(void *context)
 {
+    return pool_blocks_free(base_of(context)->pool);
+}
+
+int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
+                struct scheme_run **opened, char *why, size_t why_bytes)
+{
+    assert(config->workers >= 1 && config->batch >= 1);
+    if (check_cap(scheme, config, why, why_bytes) != 0)
+        return -1;
+    snprintf(why, why_bytes, "scheme %s: no memory", scheme->name);
+    struct scheme_run *run = calloc(1, scheme->run_bytes);
+    struct stream **streams = calloc(config->streams_max, sizeof(struct stream *));
+    if (run == NULL || streams == NULL) {
+        free(streams);
+        free(run);
+        return -1;
+    }
+    struct scheme_base *base = base_of(run);
+    base->scheme = scheme;
+    base->config = *config;
+    base->streams = streams;
+    budget_init(&base->budget, config->pool_cap_bytes);
+    wait_list_init(&base->waiters, run, &base->config.events);
+    base->waiters.resource.free = free_blocks;
+    base->waiters.resource.take = scheme_take_blocks;
+    pthread_mutex_init(&base->lock, NULL);
+    if (scheme->open(run, why, why_bytes) == 0) {
+        *opened = run;
+        return 0;
+    }
+    struct scheme_figures unused;
+    scheme_close(run, &unused);
+    return -1;
+}
+
+void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
+{
+    struct scheme_base *base = base_of(run);
+
+    *figures = (struct scheme_figures){0};
+    if (base->scheme->close != NULL)
+        base->scheme->close(run, figures);
     for (uint32_t i = 0; i < base->stream_count; i++) {
         figures->scanned_bytes += base->streams[i]->scanned_bytes;
         free(base->streams[i]);
@@ -48,44 +90,7 @@ static void close_base(struct scheme_base *base, struct scheme_figures *figures)
     assert(atomic_load(&base->budget.used_bytes) == 0);
     wait_list_end(&base->waiters);
     pthread_mutex_destroy(&base->lock);
-    free(base);
-}
-
-void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
-{
-    *figures = (struct scheme_figures){0};
-    if (base_of(run)->scheme->close != NULL)
-        base_of(run)->scheme->close(run, figures);
-    close_base(base_of(run), figures);
-}
-
-int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
-                struct scheme_run **opened, char *why, size_t why_bytes)
-{
-    assert(config->workers >= 1 && config->batch >= 1);
-    if (check_cap(scheme, config, why, why_bytes) != 0)
-        return -1;
-    snprintf(why, why_bytes, "scheme %s: no memory", scheme->name);
-    struct scheme_run *run = calloc(1, scheme->run_bytes);
-    if (run == NULL)
-        return -1;
-    struct scheme_base *base = base_of(run);
-    base->scheme = scheme;
-    base->config = *config;
-    budget_init(&base->budget, config->pool_cap_bytes);
-    wait_list_init(&base->waiters, run, &base->config.events);
-    pthread_mutex_init(&base->lock, NULL);
-    base->streams = calloc(config->streams_max, sizeof(struct stream *));
-    struct scheme_figures unused = {0};
-    if (base->streams == NULL) {
-        close_base(base, &unused);
-    } else if (scheme->open(run, why, why_bytes) == 0) {
-        *opened = run;
-        return 0;
-    } else {
-        scheme_close(run, &unused);
-    }
-    return -1;
+    free(run);
 }
 
 static struct stream *add_stream(struct scheme_base *base)
@@ -147,26 +152,31 @@ void scheme_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes
     release(run, stream, false, bytes);
 }
 
-/* ---- for schemes with a pool ---------------------------------------------------------------- */
+/* ---- for the schemes ------------------------------------------------------------------------ */
+
+size_t scheme_receive_bytes(const struct scheme_config *config)
+{
+    return config->block_bytes * config->blocks_per_receive;
+}
+
+uint64_t scheme_least_holders(const struct scheme_config *config)
+{
+    return config->early ? config->streams_max : 1;
+}
+
+void scheme_need_each(const struct scheme_config *config, uint64_t bytes, const char *what,
+                      const char *late, struct scheme_need *need)
+{
+    need->least_bytes = scheme_least_holders(config) * bytes;
+    snprintf(need->parts, sizeof need->parts, "%s of %llu for %s", what, (unsigned long long)bytes,
+             config->early ? "each connection (early binding)" : late);
+}
 
 int scheme_pool_open(struct scheme_base *base, size_t block_bytes, unsigned first_blocks,
                      unsigned batch_blocks)
 {
     base->pool = pool_open(block_bytes, first_blocks, batch_blocks, &base->budget);
     return base->pool != NULL ? 0 : -1;
-}
-
-uint64_t scheme_free_blocks(void *context)
-{
-    return pool_blocks_free(base_of(context)->pool);
-}
-
-void scheme_need_block(const struct scheme_config *config, uint64_t charge,
-                       struct scheme_need *need)
-{
-    need->least_bytes = (config->early ? config->streams_max : 1) * charge;
-    snprintf(need->parts, sizeof need->parts, "a block of %llu for %s", (unsigned long long)charge,
-             config->early ? "each connection (early binding)" : "the receive at hand");
 }
 
 unsigned scheme_blocks_wanted(const struct scheme_config *config, unsigned want, unsigned max)
@@ -176,12 +186,34 @@ unsigned scheme_blocks_wanted(const struct scheme_config *config, unsigned want,
     return want < max ? want : max;
 }
 
-unsigned scheme_offer_list(const struct scheme_config *config, struct block *list,
-                           struct cp_block *blocks, unsigned max)
+bool scheme_take_blocks(void *run, struct stream *stream, unsigned want)
+{
+    unsigned count;
+
+    stream->blocks = pool_take(base_of(run)->pool, want, 0, &count);
+    return count > 0;
+}
+
+bool scheme_blocks_ready(struct scheme_run *run, struct stream *stream, unsigned want)
+{
+    return stream->blocks != NULL || scheme_take_blocks(run, stream, want) ||
+           !wait_list_wait(&base_of(run)->waiters, &stream->waiter, want);
+}
+
+unsigned scheme_offer_blocks(const struct scheme_config *config, const struct stream *stream,
+                             struct cp_block *blocks, unsigned max)
 {
     unsigned count = 0;
 
-    for (struct block *block = list; block != NULL && count < max; block = block->next)
+    for (struct block *block = stream->blocks; block != NULL && count < max; block = block->next)
         blocks[count++] = (struct cp_block){block->data, config->block_bytes};
     return count;
+}
+
+void scheme_return_blocks(struct scheme_run *run, struct stream *stream)
+{
+    struct block_batch batch = {0};
+
+    block_batch_add_all(&batch, &stream->blocks);
+    block_batch_flush(&batch, base_of(run)->pool);
 }

@@ -1,7 +1,5 @@
 /* What all schemes share: the base that every scheme's struct scheme_run starts with, and helpers
- * for those with a pool. The base checks the cap, counts memory, keeps the streams and the wait
- * list, and does its part of scheme_open, scheme_close, scheme_attach, scheme_detach and
- * scheme_rewind before or after the scheme's hooks. */
+ * for those with a pool. */
 #ifndef FANIN_SCHEME_BASE_H
 #define FANIN_SCHEME_BASE_H
 
@@ -16,38 +14,45 @@ struct scheme_base {
     struct scheme_config config;
     struct budget budget;
     struct pool *pool;        /* NULL: none; opened by the scheme, closed by the base */
-    struct wait_list waiters; /* a scheme that uses it sets its resource */
+    struct wait_list waiters; /* for blocks of the pool, unless the scheme sets its resource */
 
     pthread_mutex_t lock; /* over attaching */
     struct stream **streams;
     uint32_t stream_count;
 };
 
-/* What every scheme's table has: each hook and the stream's state are named after the scheme. */
-#define SCHEME(scheme)                                                                             \
-    .name = #scheme, .run_bytes = sizeof(struct scheme_run),                                       \
-    .stream_bytes = sizeof(struct scheme##_stream), .need = scheme##_need, .open = scheme##_open,  \
-    .release = scheme##_release, .offer = scheme##_offer, .received = scheme##_received,           \
-    .retract = scheme##_retract
+/* What every scheme's table has: each hook is named after the scheme; `state` is of a stream. */
+#define SCHEME(scheme, state)                                                                      \
+    .name = #scheme, .run_bytes = sizeof(struct scheme_run), .stream_bytes = sizeof(struct state), \
+    .need = scheme##_need, .open = scheme##_open, .release = scheme##_release,                     \
+    .offer = scheme##_offer, .received = scheme##_received, .retract = scheme##_retract
+
+/* scheme_receive_bytes: the most that one receive brings. */
+size_t scheme_receive_bytes(const struct scheme_config *config);
+
+/* scheme_least_holders: how many streams have to be able to hold memory at the same time: under
+ * early binding all, else one. scheme_need_each: least_bytes where each of these holds `bytes`,
+ * which are called `what`; `late`: what the one under late binding holds them for. */
+uint64_t scheme_least_holders(const struct scheme_config *config);
+void scheme_need_each(const struct scheme_config *config, uint64_t bytes, const char *what,
+                      const char *late, struct scheme_need *need);
 
 /* scheme_pool_open: the base's pool. 0, or -1 without memory. */
 int scheme_pool_open(struct scheme_base *base, size_t block_bytes, unsigned first_blocks,
                      unsigned batch_blocks);
 
-/* scheme_free_blocks: a wait list's `free` for blocks of the pool; `context` is the run. */
-uint64_t scheme_free_blocks(void *context);
-
-/* scheme_need_block: least_bytes where a block of `charge` bytes is enough to go on: under early
- * binding one for each stream, else one. */
-void scheme_need_block(const struct scheme_config *config, uint64_t charge,
-                       struct scheme_need *need);
-
 /* scheme_blocks_wanted: how many blocks an offer may have that would like `want`: under early
  * binding with a cap, one, since the cap has one for each stream. */
 unsigned scheme_blocks_wanted(const struct scheme_config *config, unsigned want, unsigned max);
 
-/* scheme_offer_list: offers whole blocks from a list, up to `max`; returns how many. */
-unsigned scheme_offer_list(const struct scheme_config *config, struct block *list,
-                           struct cp_block *blocks, unsigned max);
+/* The blocks of a stream's next receive. scheme_take_blocks: a wait list's `take` from the pool.
+ * scheme_blocks_ready: the stream has blocks, up to `want` new ones. False: at the cap, a resume
+ * will come. scheme_offer_blocks: offers the stream's blocks, up to `max`; returns how many.
+ * scheme_return_blocks: gives them to the pool. */
+bool scheme_take_blocks(void *run, struct stream *stream, unsigned want);
+bool scheme_blocks_ready(struct scheme_run *run, struct stream *stream, unsigned want);
+unsigned scheme_offer_blocks(const struct scheme_config *config, const struct stream *stream,
+                             struct cp_block *blocks, unsigned max);
+void scheme_return_blocks(struct scheme_run *run, struct stream *stream);
 
 #endif

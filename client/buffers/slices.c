@@ -46,9 +46,8 @@ enum {
 
 struct slices_stream {
     struct stream stream;
-    struct block *blocks; /* offered, or under early binding kept for the next offer */
-    uint8_t depth;        /* blocks that it is offered, if there are so many */
-    bool restarted;       /* rewound, and nothing was handed over since */
+    uint8_t depth;  /* blocks that it is offered, if there are so many */
+    bool restarted; /* rewound, and nothing was handed over since */
 
     struct incremental_check check; /* the processing side's */
 };
@@ -109,7 +108,7 @@ static void slices_need(const struct scheme_config *config, uint64_t streams, ui
         round_up(posted, magazine) + caches * round_up(in_hand + ahead, magazine);
 
     need->peak_bytes = round_up(blocks, config->pool_batch) * charge;
-    scheme_need_block(config, charge, need);
+    scheme_need_each(config, charge, "a block", "the receive at hand", need);
 }
 
 static uint64_t free_blocks(void *context)
@@ -123,27 +122,23 @@ static uint64_t free_blocks(void *context)
 static bool take_blocks(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
-    struct slices_stream *slices = slices_of(stream);
     struct block_cache *cache = block_cache_acquire(&run->caches);
-    unsigned count;
 
-    assert(slices->blocks == NULL);
-    slices->blocks = block_cache_take(cache, want);
+    assert(stream->blocks == NULL);
+    stream->blocks = block_cache_take(cache, want);
     block_cache_release(cache);
-    if (slices->blocks == NULL) {
-        block_caches_flush(&run->caches);
-        slices->blocks = pool_take(run->base.pool, want, 0, &count);
-    }
-    return slices->blocks != NULL;
+    if (stream->blocks != NULL)
+        return true;
+    block_caches_flush(&run->caches);
+    return scheme_take_blocks(run, stream, want);
 }
 
 /* Puts the blocks that the stream still has into the cache. */
-static void put_back(struct scheme_run *run, struct block_cache *cache,
-                     struct slices_stream *slices)
+static void put_back(struct block_cache *cache, struct stream *stream)
 {
     struct block_batch batch = {0};
 
-    block_batch_add_all(&batch, &slices->blocks);
+    block_batch_add_all(&batch, &stream->blocks);
     block_cache_give(cache, &batch);
 }
 
@@ -157,10 +152,10 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
     const unsigned want = scheme_blocks_wanted(config, slices->depth, max);
 
     assert(max >= 1);
-    if (slices->blocks == NULL && !take_blocks(run, stream, want) &&
+    if (stream->blocks == NULL && !take_blocks(run, stream, want) &&
         wait_list_wait(&run->base.waiters, &stream->waiter, want))
         return 0;
-    return scheme_offer_list(config, slices->blocks, blocks, max);
+    return scheme_offer_blocks(config, stream, blocks, max);
 }
 
 static void slices_retract(struct scheme_run *run, struct stream *stream)
@@ -168,7 +163,7 @@ static void slices_retract(struct scheme_run *run, struct stream *stream)
     if (run->base.config.early)
         return;
     struct block_cache *cache = block_cache_acquire(&run->caches);
-    put_back(run, cache, slices_of(stream));
+    put_back(cache, stream);
     block_cache_release(cache);
     wait_list_resume(&run->base.waiters);
 }
@@ -272,15 +267,16 @@ static enum frame_error search(struct scheme_run *run, struct block_cache *cache
 static void hand_over(struct scheme_run *run, struct block_cache *cache,
                       struct slices_stream *slices, unsigned count)
 {
-    struct block *blocks = slices->blocks, **end = &slices->blocks;
+    struct stream *stream = &slices->stream;
+    struct block *blocks = stream->blocks, **end = &stream->blocks;
 
     for (unsigned i = 0; i < count; i++)
         end = &(*end)->next;
-    slices->blocks = *end;
+    stream->blocks = *end;
     *end = NULL;
     blocks->restarted = slices->restarted;
     slices->restarted = false;
-    processor_threads_push(&run->threads, cache, slices->stream.id, &slices->stream, blocks, count);
+    processor_threads_push(&run->threads, cache, stream->id, stream, blocks, count);
 }
 
 static void adapt_depth(const struct scheme_config *config, struct slices_stream *slices,
@@ -309,7 +305,7 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
     stream->received_bytes += bytes;
     adapt_depth(config, slices, count, bytes);
     struct block_cache *cache = block_cache_acquire(&run->caches);
-    for (struct block *block = slices->blocks; bytes > 0 && error == FRAME_OK;
+    for (struct block *block = stream->blocks; bytes > 0 && error == FRAME_OK;
          block = block->next) {
         const size_t piece = bytes < blocks[used].bytes ? bytes : blocks[used].bytes;
         assert(block->data == blocks[used].data);
@@ -320,7 +316,7 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
     if (!in_place)
         hand_over(run, cache, slices, used);
     if (!config->early)
-        put_back(run, cache, slices);
+        put_back(cache, stream);
     block_cache_release(cache);
     if (in_place)
         frames_notify_progress(stream, &config->events, &before);
@@ -376,7 +372,7 @@ static void slices_release(struct scheme_run *run, struct stream *stream, bool e
     struct slices_stream *slices = slices_of(stream);
     struct block_cache *cache = block_cache_acquire(&run->caches);
 
-    put_back(run, cache, slices);
+    put_back(cache, stream);
     block_cache_release(cache);
     if (!ended && run->threads.count == 0)
         incremental_check_rewind(&slices->check);
@@ -386,7 +382,7 @@ static void slices_release(struct scheme_run *run, struct stream *stream, bool e
 
 const struct scheme scheme_slices = {
     .summary = "hot blocks; pieces of frames are processed in place as they arrive",
-    SCHEME(slices),
+    SCHEME(slices, slices_stream),
     .close = slices_close,
     .attach = slices_attach,
 };

@@ -43,21 +43,11 @@ static struct threaded_buffer *buffer_of(struct stream *stream)
     return (struct threaded_buffer *)(void *)stream;
 }
 
-static struct threaded_run *run_of(struct scheme_run *run)
-{
-    return (struct threaded_run *)(void *)run;
-}
-
 /* ---- memory --------------------------------------------------------------------------------- */
-
-static size_t receive_bytes_of(const struct scheme_config *config)
-{
-    return config->block_bytes * config->blocks_per_receive;
-}
 
 static size_t buffer_bytes_of(const struct scheme_config *config)
 {
-    return round_up(config->process.frame_bytes_max + receive_bytes_of(config), PAGE_BYTES);
+    return round_up(config->process.frame_bytes_max + scheme_receive_bytes(config), PAGE_BYTES);
 }
 
 static uint64_t charge_of(const struct scheme_config *config)
@@ -75,8 +65,7 @@ void threaded_need(const struct scheme_config *config, uint64_t streams, const c
         snprintf(block, sizeof block, "%llu for a receive block, ",
                  (unsigned long long)block_charge);
     need->peak_bytes = streams * charge_of(config) + (config->early ? streams : 1) * block_charge;
-    need->least_bytes =
-        (config->early ? config->streams_max : 1) * (charge_of(config) + block_charge);
+    need->least_bytes = scheme_least_holders(config) * (charge_of(config) + block_charge);
     snprintf(need->parts, sizeof need->parts,
              "%s%zu for %s and %zu for a processing buffer (one frame), %s", block,
              buffer_bytes_of(config), name, config->process.frame_bytes_max,
@@ -86,25 +75,21 @@ void threaded_need(const struct scheme_config *config, uint64_t streams, const c
 /* With the lock held. */
 static bool acquire(struct threaded_buffer *buffer)
 {
-    struct threaded_run *run = buffer->run;
+    struct scheme_run *run = buffer->run;
 
     if (buffer->bytes != NULL)
         return true;
     if (!budget_charge(&run->base.budget, run->buffer_bytes))
         return false;
-    if (processor_reserve(&buffer->processor, run->base.config.process.frame_bytes_max) != 0)
-        goto refund;
-    buffer->bytes = os_pages_map(run->buffer_bytes);
-    if (buffer->bytes == NULL)
-        goto end_processor;
+    if (processor_reserve(&buffer->processor, run->base.config.process.frame_bytes_max) == 0)
+        buffer->bytes = os_pages_map(run->buffer_bytes);
+    if (buffer->bytes == NULL) {
+        processor_end(&buffer->processor);
+        budget_refund(&run->base.budget, run->buffer_bytes);
+        return false;
+    }
     buffer->base = buffer->head = buffer->tail = 0;
     return true;
-
-end_processor:
-    processor_end(&buffer->processor);
-refund:
-    budget_refund(&run->base.budget, run->buffer_bytes);
-    return false;
 }
 
 static bool is_idle(const struct threaded_buffer *buffer)
@@ -115,7 +100,7 @@ static bool is_idle(const struct threaded_buffer *buffer)
 /* With the lock held: gives the memory back if nothing is in it and no receive is out. */
 static bool release_idle(struct threaded_buffer *buffer)
 {
-    struct threaded_run *run = buffer->run;
+    struct scheme_run *run = buffer->run;
     const struct scheme_config *config = &run->base.config;
     const bool shared = config->pool_cap_bytes != UINT64_MAX && !config->early;
     const bool wanted = buffer->detached || (shared && buffer->head == buffer->tail);
@@ -132,7 +117,7 @@ static bool release_idle(struct threaded_buffer *buffer)
 /* How many more streams could have their memory. */
 static uint64_t free_buffers(void *context)
 {
-    const struct threaded_run *run = context;
+    const struct scheme_run *run = context;
     const uint64_t used = atomic_load(&run->base.budget.used_bytes);
 
     return (run->base.config.pool_cap_bytes - used) / charge_of(&run->base.config);
@@ -189,13 +174,13 @@ static bool make_room(struct threaded_buffer *buffer)
 bool threaded_buffer_ready(struct stream *stream)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
-    struct threaded_run *run = buffer->run;
+    struct scheme_run *run = buffer->run;
 
     pthread_mutex_lock(&buffer->lock);
     assert(!buffer->receiving);
     if (!acquire(buffer)) {
         pthread_mutex_unlock(&buffer->lock);
-        if (wait_list_wait(&run->base.waiters, &stream->waiter, 1))
+        if (wait_list_wait(&run->buffer_waiters, &buffer->waiter, 1))
             return false;
         pthread_mutex_lock(&buffer->lock);
     }
@@ -305,7 +290,7 @@ void threaded_retract(struct scheme_run *run, struct stream *stream)
     const bool released = release_idle(buffer);
     pthread_mutex_unlock(&buffer->lock);
     if (released)
-        wait_list_resume(&buffer->run->base.waiters);
+        wait_list_resume(&buffer->run->buffer_waiters);
 }
 
 /* ---- the thread's side ---------------------------------------------------------------------- */
@@ -344,7 +329,7 @@ static void process(struct threaded_buffer *buffer, uint64_t from, size_t bytes)
 
 static void finish_frames(struct threaded_buffer *buffer, uint64_t bytes)
 {
-    struct scheme_base *base = &buffer->run->base;
+    const struct scheme_events *events = &buffer->run->base.config.events;
 
     pthread_mutex_lock(&buffer->lock);
     buffer->head += bytes;
@@ -355,9 +340,9 @@ static void finish_frames(struct threaded_buffer *buffer, uint64_t bytes)
     const bool released = !resume && release_idle(buffer);
     pthread_mutex_unlock(&buffer->lock);
     if (released)
-        wait_list_resume(&base->waiters);
+        wait_list_resume(&buffer->run->buffer_waiters);
     if (resume)
-        base->config.events.resume(base->config.events.context, &buffer->stream);
+        events->resume(events->context, &buffer->stream);
 }
 
 static void *process_all(void *argument)
@@ -379,13 +364,16 @@ static void *process_all(void *argument)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-void threaded_open(struct threaded_run *run, bool circular)
+void threaded_open(struct scheme_run *run, bool circular)
 {
+    const struct scheme_config *config = &run->base.config;
+
     run->circular = circular;
-    run->buffer_bytes = buffer_bytes_of(&run->base.config);
-    run->receive_bytes = receive_bytes_of(&run->base.config);
-    run->base.waiters.resource.free = free_buffers;
-    run->base.waiters.resource.take = take_buffer;
+    run->buffer_bytes = buffer_bytes_of(config);
+    run->receive_bytes = scheme_receive_bytes(config);
+    wait_list_init(&run->buffer_waiters, run, &config->events);
+    run->buffer_waiters.resource.free = free_buffers;
+    run->buffer_waiters.resource.take = take_buffer;
 }
 
 static void close_buffer(struct threaded_buffer *buffer, struct scheme_figures *figures)
@@ -406,23 +394,24 @@ static void close_buffer(struct threaded_buffer *buffer, struct scheme_figures *
 
 void threaded_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    struct scheme_base *base = &run_of(run)->base;
-
-    figures->buffer_turn_waits = atomic_load(&run_of(run)->turn_waits);
-    for (uint32_t i = 0; i < base->stream_count; i++)
-        close_buffer(buffer_of(base->streams[i]), figures);
+    for (uint32_t i = 0; i < run->base.stream_count; i++)
+        close_buffer(buffer_of(run->base.streams[i]), figures);
+    figures->buffer_turn_waits = atomic_load(&run->turn_waits);
+    figures->buffer_cap_waits = atomic_load(&run->buffer_waiters.waits);
+    wait_list_end(&run->buffer_waiters);
 }
 
 bool threaded_attach(struct scheme_run *run, struct stream *stream)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
-    struct scheme_base *base = &run_of(run)->base;
+    const struct scheme_config *config = &run->base.config;
 
-    buffer->run = run_of(run);
+    buffer->run = run;
+    buffer->waiter.stream = stream;
     pthread_mutex_init(&buffer->lock, NULL);
     pthread_cond_init(&buffer->frames_taken, NULL);
-    processor_init(&buffer->processor, &base->config.process, &base->budget);
-    if (base->config.early && !acquire(buffer))
+    processor_init(&buffer->processor, &config->process, &run->base.budget);
+    if (config->early && !acquire(buffer))
         return false;
     buffer->started =
         os_thread_start(&buffer->thread, OS_ROLE_BUFFER, STACK_BYTES, process_all, buffer) == 0;
@@ -433,6 +422,7 @@ void threaded_release(struct scheme_run *run, struct stream *stream, bool ended,
 {
     struct threaded_buffer *buffer = buffer_of(stream);
 
+    wait_list_forget(&run->buffer_waiters, &buffer->waiter);
     pthread_mutex_lock(&buffer->lock);
     assert(ended || buffer->tail - buffer->head >= bytes);
     buffer->detached = ended;
@@ -440,6 +430,8 @@ void threaded_release(struct scheme_run *run, struct stream *stream, bool ended,
         buffer->tail -= bytes;
         buffer->room_wanted = false;
     }
+    buffer->receiving = false;
+    release_idle(buffer);
     pthread_mutex_unlock(&buffer->lock);
-    threaded_retract(run, stream);
+    wait_list_resume(&run->buffer_waiters);
 }

@@ -15,19 +15,20 @@ enum {
     QUEUED_FRAMES_MAX = 1024, /* found, and not yet taken by the thread */
 };
 
-/* The struct scheme_run of a scheme with threaded buffers starts with this one. */
-struct threaded_run {
+struct scheme_run {
     struct scheme_base base;
     bool circular;        /* bytes wrap around; else the unfinished frame is moved to the front */
     size_t buffer_bytes;  /* room for the largest frame and one receive, in pages */
-    size_t receive_bytes; /* the most that one receive brings: room for so much before each */
+    size_t receive_bytes; /* room before each receive, and the most that it brings */
+    struct wait_list buffer_waiters;
     _Atomic uint64_t turn_waits;
 };
 
 /* The state of a stream starts with this one. */
 struct threaded_buffer {
     struct stream stream;
-    struct threaded_run *run;
+    struct scheme_run *run;
+    struct waiter waiter; /* for the buffer */
     pthread_t thread;
     struct os_parker parker; /* the thread's */
     bool started;
@@ -53,10 +54,8 @@ struct threaded_buffer {
 void threaded_need(const struct scheme_config *config, uint64_t streams, const char *name,
                    uint64_t block_charge, struct scheme_need *need);
 
-/* threaded_open: sets up what threaded buffers need of the run. */
-void threaded_open(struct threaded_run *run, bool circular);
-
-/* A scheme's hooks, as scheme.h has them. */
+/* threaded_open: the run's part of a scheme's open. The others are hooks, as scheme.h has them. */
+void threaded_open(struct scheme_run *run, bool circular);
 void threaded_close(struct scheme_run *run, struct scheme_figures *figures);
 bool threaded_attach(struct scheme_run *run, struct stream *stream);
 void threaded_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes);
