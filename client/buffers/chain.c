@@ -32,7 +32,6 @@
 #include <stdio.h>
 
 #include "client/buffers/frame_queue.h"
-#include "client/buffers/frames.h"
 #include "client/buffers/scheme_base.h"
 
 enum {
@@ -239,14 +238,15 @@ static void process(struct scheme_run *run, const struct frame *frame, struct bl
         const size_t piece = left < room ? left : room;
         struct block *next = left > room ? block->next : NULL; /* of the last one: the stream's */
 
-        frames_append(&run->processor, frame->stream, &config->events, block->data + offset, piece);
+        processor_append(&run->processor, frame->stream, block->data + offset, piece);
         block_batch_unref(batch, block);
         if (batch->count >= BLOCKS_AT_ONCE)
             block_batch_flush(batch, run->base.pool);
         left -= piece;
         block = next;
     }
-    frames_finish(&run->processor, frame->stream, &config->events);
+    processor_finish(&run->processor, frame->stream);
+    frames_notify(frame->stream, &config->events);
 }
 
 static void *process_all(void *argument)

@@ -21,7 +21,6 @@
 #include <stdio.h>
 
 #include "client/buffers/block_cache.h"
-#include "client/buffers/frames.h"
 #include "client/buffers/ring_pool.h"
 #include "client/buffers/scheme_base.h"
 
@@ -124,15 +123,13 @@ static enum frame_error search(struct scheme_run *run, struct processor *process
 static enum frame_error mirror_received(struct scheme_run *run, struct stream *stream,
                                         struct cp_block *blocks, unsigned count, size_t bytes)
 {
-    const struct progress before = frames_progress(stream);
-
     assert(bytes > 0 && count == 1 && bytes <= blocks[0].bytes);
     stream->received_bytes += bytes;
     struct block_cache *cache = block_cache_acquire(&run->caches);
     const enum frame_error error =
         search(run, &cache->processor, mirror_of(stream), blocks[0].data, bytes);
     block_cache_release(cache);
-    frames_notify_progress(stream, &run->base.config.events, &before);
+    frames_notify(stream, &run->base.config.events);
     mirror_retract(run, stream);
     return error;
 }

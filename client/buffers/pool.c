@@ -59,6 +59,16 @@ void budget_refund(struct budget *budget, uint64_t bytes)
     (void)before;
 }
 
+void *budget_realloc(struct budget *budget, void *memory, size_t before_bytes, size_t bytes)
+{
+    if (!budget_charge(budget, bytes - before_bytes))
+        return NULL;
+    void *larger = realloc(memory, bytes);
+    if (larger == NULL)
+        budget_refund(budget, bytes - before_bytes);
+    return larger;
+}
+
 struct slab {
     struct slab *next;
     size_t bytes;

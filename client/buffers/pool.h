@@ -30,6 +30,10 @@ void budget_init(struct budget *budget, uint64_t cap_bytes);
 bool budget_charge(struct budget *budget, uint64_t bytes);
 void budget_refund(struct budget *budget, uint64_t bytes);
 
+/* budget_realloc: realloc that charges the budget. NULL: at the cap or no memory; `memory` and its
+ * charge stay as they are. */
+void *budget_realloc(struct budget *budget, void *memory, size_t before_bytes, size_t bytes);
+
 enum { BLOCK_ALIGN_BYTES = 64 }; /* a cache line, where header and data each begin */
 
 /* A block: header and data in one allocation, so that only an address has to move. */

@@ -1,7 +1,6 @@
-/* The processing step: what every scheme does with a whole frame, so that only the buffering
- * differs: copy it into the processing buffer (unless it lies in one piece), check it, count it.
- *
- * A processor belongs to one thread. A frame comes in one or more pieces, in order. */
+/* Frames on both sides of a scheme, the same for every scheme that has frames, so that only the
+ * buffering differs: finding their ends among received bytes; and the processing step, which copies
+ * a whole frame into the processing buffer (unless it lies in one piece), checks and counts it. */
 #ifndef FANIN_PROCESS_H
 #define FANIN_PROCESS_H
 
@@ -51,9 +50,23 @@ struct process_config {
 };
 
 struct budget;
-struct stream;
+struct scheme_config;
+struct scheme_events;
 struct scheme_figures;
+struct stream;
 
+/* frames_find: searches the stream's next received bytes, piece[0..bytes), bytes > 0, for the end
+ * of its current frame. *end: after how many of them the frame ends, with *frame_bytes the frame's
+ * length; 0: not here, and all of them belong to the frame. Returns FRAME_OK, or FRAME_OVERLONG or
+ * FRAME_SURPLUS: the stream has to end. */
+enum frame_error frames_find(const struct scheme_config *config, struct stream *stream,
+                             const uint8_t *piece, size_t bytes, size_t *end, size_t *frame_bytes);
+
+/* frames_notify: notifies the collector, once, when the stream has finished or failed. For the one
+ * thread that processes the stream, after frames and with no lock held. */
+void frames_notify(struct stream *stream, const struct scheme_events *events);
+
+/* One thread's. */
 struct processor {
     const struct process_config *config;
     uint8_t *buffer; /* the processing buffer; at most frame_bytes_max, charged to the budget */
@@ -77,15 +90,15 @@ void processor_sum_up(const struct processor *processor, struct scheme_figures *
  * between frames. 0, or -1 without memory. */
 int processor_reserve(struct processor *processor, size_t bytes);
 
-/* processor_append: copies a piece of the current frame behind the earlier ones. 0, or -1 without
- * memory; the frame is dropped then. */
-int processor_append(struct processor *processor, const uint8_t *piece, size_t bytes);
+/* processor_append: copies a piece of the stream's current frame behind the earlier ones; without
+ * memory the stream fails. processor_finish: the frame is whole: checks it, and counts it on both
+ * or fails the stream. Neither does anything once the stream has failed. */
+void processor_append(struct processor *processor, struct stream *stream, const uint8_t *piece,
+                      size_t bytes);
+void processor_finish(struct processor *processor, struct stream *stream);
 
-/* processor_finish: the frame is whole: checks it against `stream` (sequence) and counts it on
- * both. Returns FRAME_OK or what is wrong; the buffer is empty again either way. */
-enum frame_error processor_finish(struct processor *processor, struct stream *stream);
-
-/* process_in_place: checks and counts a frame that lies whole at `frame`, without a copy. */
+/* process_in_place: checks and counts a frame that lies whole at `frame`, without a copy. Returns
+ * FRAME_OK or what is wrong. */
 enum frame_error process_in_place(struct processor *processor, struct stream *stream,
                                   const uint8_t *frame, size_t bytes);
 

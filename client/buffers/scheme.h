@@ -60,6 +60,7 @@ struct stream {
     uint64_t processed_frames, processed_bytes;
     uint32_t next_seq;
     enum frame_error error; /* the first one; later frames are dropped and not counted */
+    bool notified;          /* the collector knows that it has finished or failed */
 };
 
 /* What a scheme tells the collector. Called from any thread, with no lock of the scheme held; must

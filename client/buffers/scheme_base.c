@@ -122,6 +122,7 @@ struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frame
     stream->frames_expected = frames_expected;
     stream->bytes_expected = bytes_expected;
     stream->waiter.stream = stream;
+    stream->notified = frames_expected == 0;
     if (base->scheme->attach == NULL || base->scheme->attach(run, stream))
         return stream;
     scheme_detach(run, stream);

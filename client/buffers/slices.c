@@ -32,7 +32,6 @@
 #include <string.h>
 
 #include "client/buffers/block_cache.h"
-#include "client/buffers/frames.h"
 #include "client/buffers/incremental_check.h"
 #include "client/buffers/processor_threads.h"
 #include "client/buffers/scheme_base.h"
@@ -207,13 +206,12 @@ static void process_receive(void *context, struct processor *processor, void *ow
 {
     struct scheme_run *run = context;
     struct stream *stream = owner;
-    const struct progress before = frames_progress(stream);
 
     if (blocks->restarted)
         incremental_check_rewind(&slices_of(stream)->check);
     for (struct block *block = blocks; block != NULL; block = block->next)
         process_block(run, slices_of(stream), processor, block);
-    frames_notify_progress(stream, &run->base.config.events, &before);
+    frames_notify(stream, &run->base.config.events);
 }
 
 static void blocks_returned(void *context)
@@ -297,7 +295,6 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
     struct slices_stream *slices = slices_of(stream);
     const struct scheme_config *config = &run->base.config;
     const bool in_place = run->threads.count == 0;
-    const struct progress before = in_place ? frames_progress(stream) : (struct progress){0};
     enum frame_error error = FRAME_OK;
     unsigned used = 0;
 
@@ -319,7 +316,7 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
         put_back(cache, stream);
     block_cache_release(cache);
     if (in_place)
-        frames_notify_progress(stream, &config->events, &before);
+        frames_notify(stream, &config->events);
     else
         processor_threads_throttle(&run->threads, cache, run->ahead_blocks);
     wait_list_resume(&run->base.waiters);

@@ -30,8 +30,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/buffers/frames.h"
-
 enum {
     STACK_BYTES = 256 * 1024,
     PAGE_BYTES = 4096,
@@ -316,15 +314,15 @@ static unsigned take_frames(struct threaded_buffer *buffer, uint32_t *frames)
 /* While the thread is busy no other thread moves base or head, or takes the buffer away. */
 static void process(struct threaded_buffer *buffer, uint64_t from, size_t bytes)
 {
-    const struct scheme_events *events = &buffer->run->base.config.events;
     const size_t offset = offset_of(buffer, from);
     const size_t straight = buffer->run->buffer_bytes - offset;
     const size_t piece = bytes < straight ? bytes : straight;
 
-    frames_append(&buffer->processor, &buffer->stream, events, buffer->bytes + offset, piece);
+    processor_append(&buffer->processor, &buffer->stream, buffer->bytes + offset, piece);
     if (bytes > piece)
-        frames_append(&buffer->processor, &buffer->stream, events, buffer->bytes, bytes - piece);
-    frames_finish(&buffer->processor, &buffer->stream, events);
+        processor_append(&buffer->processor, &buffer->stream, buffer->bytes, bytes - piece);
+    processor_finish(&buffer->processor, &buffer->stream);
+    frames_notify(&buffer->stream, &buffer->run->base.config.events);
 }
 
 static void finish_frames(struct threaded_buffer *buffer, uint64_t bytes)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/buffers/frames.h"
 #include "client/peers/peer.h"
 
 enum { FIRST_BYTES = 1 << 10 };
