@@ -20,14 +20,15 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/os.h"
 #include "client/buffers/block_cache.h"
 #include "client/buffers/ring_pool.h"
 #include "client/buffers/scheme_base.h"
 
 struct mirror_stream {
     struct stream stream;
-    struct ring *ring; /* NULL: none at present */
-    size_t head;       /* where the unfinished frame begins, in the first view */
+    uint8_t *ring; /* NULL: none at present */
+    size_t head;   /* where the unfinished frame begins, in the first view */
 };
 
 struct scheme_run {
@@ -83,8 +84,8 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
         wait_list_wait(&run->base.waiters, &stream->waiter, 1))
         return 0;
     assert(stream->partial_bytes + run->receive_bytes <= run->rings.ring_bytes);
-    blocks[0] = (struct cp_block){mirror->ring->bytes + mirror->head + stream->partial_bytes,
-                                  run->receive_bytes};
+    blocks[0] =
+        (struct cp_block){mirror->ring + mirror->head + stream->partial_bytes, run->receive_bytes};
     return 1;
 }
 
@@ -113,8 +114,8 @@ static enum frame_error search(struct scheme_run *run, struct processor *process
             break;
         at += end;
         if (stream->error == FRAME_OK)
-            stream->error = process_in_place(processor, stream, mirror->ring->bytes + mirror->head,
-                                             frame_bytes);
+            stream->error =
+                process_in_place(processor, stream, mirror->ring + mirror->head, frame_bytes);
         mirror->head = (mirror->head + frame_bytes) % run->rings.ring_bytes;
     }
     return error;
@@ -138,7 +139,8 @@ static enum frame_error mirror_received(struct scheme_run *run, struct stream *s
 
 static size_t ring_bytes_of(const struct scheme_config *config)
 {
-    return ring_pool_ring_bytes(config->process.frame_bytes_max + scheme_receive_bytes(config));
+    return round_up(config->process.frame_bytes_max + scheme_receive_bytes(config),
+                    os_mirror_step());
 }
 
 /* A ring for each unfinished frame, and one for the receive at hand. */

@@ -13,9 +13,9 @@ TEST(test_the_ring_used_last_is_the_next)
 {
     struct budget budget;
     struct ring_pool rings;
-    budget_init(&budget, 3 * ring_pool_ring_bytes(1));
-    assert_int_equal(ring_pool_open(&rings, ring_pool_ring_bytes(1), &budget), 0);
-    struct ring *taken[3];
+    budget_init(&budget, 3 * os_mirror_step());
+    assert_int_equal(ring_pool_open(&rings, os_mirror_step(), &budget), 0);
+    void *taken[3];
     for (unsigned i = 0; i < 3; i++)
         assert_non_null(taken[i] = ring_pool_take(&rings));
     assert_null(ring_pool_take(&rings)); /* the cap */
@@ -25,10 +25,9 @@ TEST(test_the_ring_used_last_is_the_next)
     assert_ptr_equal(ring_pool_take(&rings), taken[2]);
     ring_pool_give(&rings, taken[2]);
     assert_int_equal(ring_pool_close(&rings), 1); /* one never came back */
-    budget_init(&budget, ring_pool_ring_bytes(1) - 1);
-    assert_int_equal(ring_pool_open(&rings, ring_pool_ring_bytes(1), &budget), -1);
-    os_mirror_unmap(taken[1]->bytes, ring_pool_ring_bytes(1));
-    free(taken[1]);
+    budget_init(&budget, os_mirror_step() - 1);
+    assert_int_equal(ring_pool_open(&rings, os_mirror_step(), &budget), -1);
+    os_mirror_unmap(taken[1], os_mirror_step());
 }
 
 TEST(test_no_descriptor_no_ring)
@@ -37,17 +36,16 @@ TEST(test_no_descriptor_no_ring)
     struct ring_pool rings;
     struct rlimit old, none;
     budget_init(&budget, UINT64_MAX);
-    assert_int_equal(ring_pool_open(&rings, ring_pool_ring_bytes(1), &budget), 0);
-    struct ring *first = ring_pool_take(&rings);
+    assert_int_equal(ring_pool_open(&rings, os_mirror_step(), &budget), 0);
+    void *first = ring_pool_take(&rings);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     none = old;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    struct ring *second = ring_pool_take(&rings);
+    void *second = ring_pool_take(&rings);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_null(second);
-    assert_int_equal(atomic_load(&budget.used_bytes),
-                     ring_pool_ring_bytes(1)); /* nothing stays charged */
+    assert_int_equal(atomic_load(&budget.used_bytes), os_mirror_step()); /* nothing stays charged */
     ring_pool_give(&rings, first);
     assert_int_equal(ring_pool_close(&rings), 0);
 }
@@ -95,11 +93,11 @@ TEST(test_rings_are_for_unfinished_frames)
 TEST(test_too_many_maps_are_refused)
 {
     struct stage stage;
-    if (ring_pool_max() == UINT64_MAX || ring_pool_max() >= UINT32_MAX)
+    if (os_mirrors_max() == UINT64_MAX || os_mirrors_max() >= UINT32_MAX)
         skip(); /* no limit known */
     stage_set(&stage, scheme_find("mirror"), false, "\r\n", 4096, 700);
     stage.config.early = true;
-    stage.config.streams_max = (unsigned)ring_pool_max() + 1;
+    stage.config.streams_max = (unsigned)os_mirrors_max() + 1;
     assert_false(stage_opens(&stage));
     assert_non_null(strstr(stage.why, "vm.max_map_count"));
     stage.config.early = false;
