@@ -44,10 +44,10 @@ struct block {
 
     /* On its way from thread to thread (mpsc_stack.h, processor_threads.h). */
     struct block *queue_next;
-    void *owner;     /* the stream whose data it holds */
-    uint32_t home;   /* the block cache that it goes back to */
-    uint32_t frames; /* that end in it */
-    bool restarted;  /* the first of a chain: the unfinished frame before it was dropped */
+    struct stream *stream; /* whose data it holds */
+    uint32_t home;         /* the block cache that it goes back to */
+    uint32_t frames;       /* that end in it */
+    bool restarted;        /* the first of a chain: the unfinished frame before it was dropped */
     _Alignas(BLOCK_ALIGN_BYTES) uint8_t data[];
 };
 

@@ -25,7 +25,7 @@ static void send_back(struct processor_threads *threads, struct block_batch *bat
         return;
     mpsc_stack_push(&threads->caches->all[batch->first->home].back, batch->first, batch->last);
     *batch = (struct block_batch){0};
-    threads->task.returned(threads->task.context);
+    wait_list_resume(&threads->base->waiters);
 }
 
 static void pack(struct processor_threads *threads, struct block_batch *batch, struct block *block)
@@ -62,7 +62,8 @@ static void process_receives(struct processor_thread *thread, struct block *rece
 
     for (struct block *receive = in_order(receives); receive != NULL; receive = following) {
         following = receive->queue_next;
-        threads->task.process(threads->task.context, &thread->processor, receive->owner, receive);
+        threads->process((struct scheme_run *)(void *)threads->base, &thread->processor,
+                         receive->stream, receive);
         for (struct block *block = receive; block != NULL; block = next) {
             next = block->next;
             pack(threads, &batch, block);
@@ -90,12 +91,13 @@ static void *process_all(void *argument)
     }
 }
 
-int processor_threads_open(struct processor_threads *threads, unsigned count,
-                           const struct processor_task *task, struct block_caches *caches,
-                           struct scheme_base *base)
+int processor_threads_open(struct processor_threads *threads, struct scheme_base *base,
+                           struct block_caches *caches, process_receive *process)
 {
+    const unsigned count = base->config.processors;
+
     assert(count <= PROCESSOR_THREADS_MAX);
-    *threads = (struct processor_threads){.task = *task, .caches = caches};
+    *threads = (struct processor_threads){.base = base, .caches = caches, .process = process};
     if (count == 0)
         return 0;
     threads->all = os_pages_map(PROCESSOR_THREADS_MAX * sizeof(struct processor_thread));
@@ -126,22 +128,21 @@ void processor_threads_close(struct processor_threads *threads, struct scheme_fi
 }
 
 void processor_threads_push(struct processor_threads *threads, struct block_cache *cache,
-                            uint32_t stream_id, void *owner, struct block *blocks, unsigned count)
+                            struct stream *stream, struct block *blocks, unsigned count)
 {
     assert(count > 0);
     for (struct block *block = blocks; block != NULL; block = block->next)
         block->home = (uint32_t)(cache - threads->caches->all);
-    blocks->owner = owner;
+    blocks->stream = stream;
     cache->outstanding += count;
     cache->hand_overs++;
-    mpsc_stack_push(&threads->all[stream_id % threads->count].inbox, blocks, blocks);
+    mpsc_stack_push(&threads->all[stream->id % threads->count].inbox, blocks, blocks);
 }
 
 /* Sleep is prepared under the cache's lock after a re-check, so no wake-up is lost: a thread that
  * reclaims blocks for this cache meanwhile did so before the re-check, or finds only blocks whose
  * push has woken the sleeper. */
-void processor_threads_throttle(struct processor_threads *threads, struct block_cache *cache,
-                                unsigned blocks_max)
+void processor_threads_throttle(struct block_cache *cache, unsigned blocks_max)
 {
     bool too_many = true;
 

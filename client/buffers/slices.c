@@ -201,24 +201,14 @@ static void process_block(struct scheme_run *run, struct slices_stream *slices,
 }
 
 /* On a processing thread: one receive. */
-static void process_receive(void *context, struct processor *processor, void *owner,
-                            struct block *blocks)
+static void process_blocks(struct scheme_run *run, struct processor *processor,
+                           struct stream *stream, struct block *blocks)
 {
-    struct scheme_run *run = context;
-    struct stream *stream = owner;
-
     if (blocks->restarted)
         incremental_check_rewind(&slices_of(stream)->check);
     for (struct block *block = blocks; block != NULL; block = block->next)
         process_block(run, slices_of(stream), processor, block);
     frames_notify(stream, &run->base.config.events);
-}
-
-static void blocks_returned(void *context)
-{
-    struct scheme_run *run = context;
-
-    wait_list_resume(&run->base.waiters);
 }
 
 /* ---- received ------------------------------------------------------------------------------- */
@@ -274,7 +264,7 @@ static void hand_over(struct scheme_run *run, struct block_cache *cache,
     *end = NULL;
     blocks->restarted = slices->restarted;
     slices->restarted = false;
-    processor_threads_push(&run->threads, cache, stream->id, stream, blocks, count);
+    processor_threads_push(&run->threads, cache, stream, blocks, count);
 }
 
 static void adapt_depth(const struct scheme_config *config, struct slices_stream *slices,
@@ -318,7 +308,7 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
     if (in_place)
         frames_notify(stream, &config->events);
     else
-        processor_threads_throttle(&run->threads, cache, run->ahead_blocks);
+        processor_threads_throttle(cache, run->ahead_blocks);
     wait_list_resume(&run->base.waiters);
     return error;
 }
@@ -329,7 +319,6 @@ static int slices_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
     struct scheme_base *base = &run->base;
     const struct scheme_config *config = &base->config;
-    const struct processor_task task = {process_receive, blocks_returned, run};
 
     if (config->processors > PROCESSOR_THREADS_MAX) {
         snprintf(why, why_bytes, "scheme slices takes at most %d processing threads",
@@ -343,7 +332,7 @@ static int slices_open(struct scheme_run *run, char *why, size_t why_bytes)
         block_caches_open(&run->caches, base, magazine_of(config)) != 0)
         return -1;
     snprintf(why, why_bytes, "scheme slices: the system gives no thread for processing");
-    return processor_threads_open(&run->threads, config->processors, &task, &run->caches, base);
+    return processor_threads_open(&run->threads, base, &run->caches, process_blocks);
 }
 
 static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
