@@ -102,11 +102,30 @@ void processor_finish(struct processor *processor, struct stream *stream);
 enum frame_error process_in_place(struct processor *processor, struct stream *stream,
                                   const uint8_t *frame, size_t bytes);
 
-/* For incremental_check.h. processor_judge: what is wrong with a frame of `bytes` that begins with
- * `header` (NULL: without one), its checksum apart. processor_count: the frame was correct. */
-enum frame_error processor_judge(const struct processor *processor, const struct stream *stream,
-                                 const struct protocol_header *header, size_t bytes);
-void processor_count(struct processor *processor, struct stream *stream, uint64_t sent_ns,
-                     size_t bytes);
+/* The same checks in the same order for a stream whose frames come in pieces: each piece is checked
+ * where it lies and may go afterwards. Of a frame's earlier pieces its length, its header and, with
+ * VERIFY_FULL, the state of its checksum are kept. Payload is never copied; a header that lies in
+ * several pieces is. For the one thread that processes the stream. Zeroed before its first use. */
+struct incremental_check {
+    struct protocol_check *digest; /* NULL: nothing is verified in full */
+    uint64_t bytes;                /* of the current frame, so far */
+    struct protocol_header header;
+    bool is_header; /* the frame began with a header */
+    uint8_t begin[PROTOCOL_HEADER_BYTES];
+};
+
+/* incremental_check_open: takes what `config` wants checked. 0, or -1 without memory. */
+int incremental_check_open(struct incremental_check *check, const struct process_config *config);
+void incremental_check_close(struct incremental_check *check);
+
+/* incremental_check_rewind: drops the current frame; the next piece begins a frame. */
+void incremental_check_rewind(struct incremental_check *check);
+
+/* incremental_check_feed: the next piece of the stream's frames, at least one byte. `whole`: the
+ * current frame ends with it, and is counted on processor and stream if it is correct. Returns
+ * FRAME_OK or what is wrong; the stream must not be fed after an error. */
+enum frame_error incremental_check_feed(struct incremental_check *check,
+                                        struct processor *processor, struct stream *stream,
+                                        const uint8_t *piece, size_t bytes, bool whole);
 
 #endif

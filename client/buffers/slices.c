@@ -13,10 +13,10 @@
  *
  * A SLICE is a piece of a frame, of at most a block. The application (here: check and count) gets
  * the slices of a frame in order and is told with which one the frame ends. It keeps what it needs
- * of the earlier ones (incremental_check.h); nothing else is kept. So a run's memory depends on how
- * many threads receive, not on how many connections are in the middle of frames or how long these
- * are: 200 connections with frames of 100 kB would hold 10 MB, several times a processor's own
- * cache, if their frames were put together first.
+ * of the earlier ones (struct incremental_check) and nothing else. So a run's memory depends on
+ * how many threads receive, not on how many connections are in the middle of frames or how long
+ * these are: 200 connections with frames of 100 kB would hold 10 MB, several times a processor's
+ * own cache, if their frames were put together first.
  *
  * MARKS. A block that is handed over has, behind its data, a bit for each byte after which a frame
  * ends. So there is room for any number of frames, and blocks without a frame's end cost nothing:
@@ -32,7 +32,6 @@
 #include <string.h>
 
 #include "client/buffers/block_cache.h"
-#include "client/buffers/incremental_check.h"
 #include "client/buffers/processor_threads.h"
 #include "client/buffers/scheme_base.h"
 

@@ -8,11 +8,11 @@
  *                                            in `own` and copied back before the next receive
  *
  * With --scheme slices frames are not put together: each piece is searched and processed at once
- * (incremental_check.h), and nothing is kept. */
+ * (struct incremental_check), and nothing is kept. */
 #ifndef FANIN_PEERS_FRAMER_H
 #define FANIN_PEERS_FRAMER_H
 
-#include "client/buffers/incremental_check.h"
+#include "client/buffers/process.h"
 
 enum {
     FRAMER_READ_BYTES = 64 << 10,  /* least room of a receive */

@@ -83,7 +83,7 @@ class TheMap(unittest.TestCase):
         where = stages.Map(stages.read_stages())
         for source, stage in (("client/buffers/marker.c", "scan"), ("client/buffers/chain.c",
                               "link and hand over"), ("client/buffers/pool.h", "pool and return"),
-                              ("client/buffers/incremental_check.c", "process"),
+                              ("client/buffers/process.c", "process"),
                               ("cport/gate.c", "completion port"),
                               ("/usr/include/xxhash.h", "process")):
             self.assertEqual(where.of_stack([stages.Frame("static", source)]), stage, source)

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "client/buffers/block_cache.h"
-#include "client/buffers/incremental_check.h"
 
 enum { BLOCK_BYTES = 4096, FRAME_BYTES = 100000 };
 
