@@ -8,21 +8,25 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/socket.h>
+#include <string.h>
 
+#include "base/json.h"
+#include "base/options.h"
 #include "base/os.h"
 #include "mock_servers/lan/measure.h"
 
 enum {
-    BITS_PER_BYTE = 8,
     ROUND_TRIPS = 400,
     ROUND_TRIPS_PER_S = 500, /* seldom, so that none waits for another */
     ECHOES_PER_S = 4000,
     ECHO_SECONDS_MAX = 5,
+    ECHO_FRAME_BYTES = ETHERNET_HEADER_BYTES + 28 + MEASURE_ECHO_BYTES,
     LOSSES_WANTED = 100, /* enough for an interval of a quarter either way */
     NO_LOSS_SENT = 2000,
     RATE_FRAMES_MIN = 4, /* measured on a slow link */
     TCP_SETTLE_ROUND_TRIPS = 20,
+    TEXT_BYTES = 64,
+    PERCENT = 100,
 };
 
 static const uint64_t rate_duration_ns = OS_NS_PER_S, settle_ns = 300 * OS_NS_PER_MS;
@@ -72,202 +76,281 @@ struct bounds bounds_lost(uint64_t sent, double loss)
 
 /* ---- what is measured ------------------------------------------------------------------------ */
 
-struct checker {
-    struct check *check;
-    struct link *link;
-    const struct link_request *request;
-    const struct namespaces *namespaces;
+struct value {
+    double asked, measured;
+    struct bounds allowed;
+    bool ok;
 };
 
-static void value_check(struct checked_value *value, double asked, double measured,
-                        struct bounds allowed)
+struct check {
+    struct link *link;
+    const struct shaper_config *paths;
+    uint64_t longest_round_trip_ns; /* of a frame and its answer, queues not counted */
+    struct value round_trip;        /* the median, in ns */
+    double round_trip_expected_ns;  /* what was asked for and the datagrams' time on the wire */
+    double round_trip_p99_ns;
+    struct value rate[LINK_DIRECTIONS]; /* bit/s; asked 0: unlimited, always ok */
+    struct value loss[LINK_DIRECTIONS]; /* in datagrams, of those `sent` */
+    uint64_t sent[LINK_DIRECTIONS];
+    /* TCP both ways at once; for information. */
+    double both_bits_per_s[LINK_DIRECTIONS], link_cpu_share;
+    struct link_figures figures; /* before the link is flooded */
+};
+
+static struct value value_of(double asked, double measured, struct bounds allowed)
 {
     bool ok = measured >= allowed.min && measured <= allowed.max;
 
-    *value = (struct checked_value){asked, measured, allowed, ok};
+    return (struct value){asked, measured, allowed, ok};
 }
 
 /* The time that so many bytes take on the wire; 0 where the rate is unlimited. */
-static double wire_ns(const struct shaper_config *path, double bytes)
+static double wire_ns(const struct shaper_config *path, uint64_t bytes)
 {
     double rate = (double)path->rate_bits_per_s;
 
-    return rate > 0 ? bytes * BITS_PER_BYTE * OS_NS_PER_S / rate : 0;
+    return rate > 0 ? (double)bytes * BITS_PER_BYTE * OS_NS_PER_S / rate : 0;
 }
-
-static double echo_wire_bytes(void)
-{
-    return (double)shaper_wire_bytes(ETHERNET_HEADER_BYTES + 28 + MEASURE_ECHO_BYTES);
-}
-
-/* The longest that a frame and its answer take, queues not counted. */
-static uint64_t longest_round_trip_ns(const struct link_request *request)
-{
-    uint64_t longest_ns = 0;
-
-    for (int i = 0; i < LINK_DIRECTIONS; i++)
-        longest_ns += request->path[i].delay_ns + request->path[i].jitter_ns;
-    return longest_ns;
-}
-
-/* ---- round trip and loss --------------------------------------------------------------------- */
 
 /* At most `count` datagrams and `per_s`, and fewer on a slow link. */
-static int echo_measure(const struct checker *checker, double count, double per_s,
+static int echo_measure(const struct check *check, double count, double per_s,
                         struct measured_echo *measured)
 {
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        double frame_ns = wire_ns(&checker->request->path[i], echo_wire_bytes());
+        double frame_ns = wire_ns(&check->paths[i], shaper_wire_bytes(ECHO_FRAME_BYTES));
         if (frame_ns > 0)
             per_s = fmin(per_s, echo_rate_share * OS_NS_PER_S / frame_ns);
     }
     count = fmax(1, fmin(count, per_s * ECHO_SECONDS_MAX));
-    return measure_echo(checker->namespaces, (uint64_t)count, per_s,
-                        patience_min_ns + longest_round_trip_ns(checker->request), measured);
+    return measure_echo((uint64_t)count, per_s, patience_min_ns + check->longest_round_trip_ns,
+                        measured);
 }
 
-static int round_trip_check(const struct checker *checker)
+static int round_trip_check(struct check *check)
 {
-    struct check *check = checker->check;
-    struct checked_value *value = &check->values[CHECK_ROUND_TRIP];
     struct measured_echo measured;
     double asked_ns = 0, wires_ns = 0;
-    int result = echo_measure(checker, ROUND_TRIPS, ROUND_TRIPS_PER_S, &measured);
+    int result = echo_measure(check, ROUND_TRIPS, ROUND_TRIPS_PER_S, &measured);
 
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        asked_ns += (double)checker->request->path[i].delay_ns;
-        wires_ns += wire_ns(&checker->request->path[i], echo_wire_bytes());
+        asked_ns += (double)check->paths[i].delay_ns;
+        wires_ns += wire_ns(&check->paths[i], shaper_wire_bytes(ECHO_FRAME_BYTES));
     }
     check->round_trip_expected_ns = asked_ns + wires_ns;
     check->round_trip_p99_ns = (double)measured.p99_ns;
-    value_check(value, asked_ns, (double)measured.p50_ns, bounds_round_trip(asked_ns + wires_ns));
-    value->ok = value->ok && measured.p50_ns > 0;
+    check->round_trip =
+        value_of(asked_ns, (double)measured.p50_ns, bounds_round_trip(asked_ns + wires_ns));
+    check->round_trip.ok = check->round_trip.ok && measured.p50_ns > 0;
     return result;
 }
 
-static int loss_check(const struct checker *checker)
+static int loss_check(struct check *check)
 {
-    struct check *check = checker->check;
     struct measured_echo measured;
     double count = 0;
 
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        double loss = check->loss_asked[i] = checker->request->path[i].loss;
+        double loss = check->paths[i].loss;
         count = fmax(count, loss > 0 ? LOSSES_WANTED / loss : NO_LOSS_SENT);
     }
-    int result = echo_measure(checker, count, ECHOES_PER_S, &measured);
+    int result = echo_measure(check, count, ECHOES_PER_S, &measured);
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
         uint64_t sent = check->sent[i] = measured.sent[i];
-        double loss = check->loss_asked[i];
-        value_check(&check->values[CHECK_LOSS + i], loss * (double)sent,
-                    (double)(sent - measured.received[i]), bounds_lost(sent, loss));
+        double loss = check->paths[i].loss;
+        check->loss[i] = value_of(loss * (double)sent, (double)(sent - measured.received[i]),
+                                  bounds_lost(sent, loss));
     }
     return result;
 }
 
-/* ---- rate ------------------------------------------------------------------------------------ */
-
-static int tcp_measure(const struct checker *checker, const bool used[LINK_DIRECTIONS],
+static int tcp_measure(const struct check *check, bool up, bool down,
                        double bits_per_s[LINK_DIRECTIONS])
 {
-    struct load load = {.type = SOCK_STREAM,
-                        .used = {used[LINK_UP], used[LINK_DOWN]},
+    struct load load = {.used = {up, down},
                         .duration_ns = rate_duration_ns,
-                        .settle_ns = settle_ns + TCP_SETTLE_ROUND_TRIPS *
-                                                     longest_round_trip_ns(checker->request)};
+                        .settle_ns =
+                            settle_ns + TCP_SETTLE_ROUND_TRIPS * check->longest_round_trip_ns};
 
-    return measure_rate(checker->namespaces, &load, bits_per_s);
+    return measure_rate(&load, bits_per_s);
+}
+
+/* Both ways at once, and what the link has missed until then: it must miss nothing before it is
+ * flooded. */
+static int both_ways_check(struct check *check)
+{
+    struct link_figures before;
+    uint64_t started_ns = os_now_ns();
+
+    link_read(check->link, &before);
+    int result = tcp_measure(check, true, true, check->both_bits_per_s);
+    link_read(check->link, &check->figures);
+    check->link_cpu_share =
+        (double)(check->figures.cpu_ns - before.cpu_ns) / (double)(os_now_ns() - started_ns);
+    return result;
 }
 
 /* The datagrams first fill the queue, so that the wire stays busy when this thread has to wait for
  * a processor. */
-static int flood_measure(const struct checker *checker, int direction,
+static int flood_measure(const struct check *check, int direction,
                          double bits_per_s[LINK_DIRECTIONS])
 {
-    const struct shaper_config *path = &checker->request->path[direction];
+    const struct shaper_config *path = &check->paths[direction];
     double frame_ns = wire_ns(path, WIRE_BYTES_MAX);
-    struct load load = {
-        .type = SOCK_DGRAM,
-        .datagrams = (double)path->queue_bytes / WIRE_BYTES_MAX,
-        .datagrams_per_s = flood_share * OS_NS_PER_S / frame_ns,
-        .settle_ns = settle_ns + (uint64_t)frame_ns + longest_round_trip_ns(checker->request),
-        .duration_ns = (uint64_t)fmax((double)rate_duration_ns, RATE_FRAMES_MIN * frame_ns)};
+    struct load load = {.used = {direction == LINK_UP, direction == LINK_DOWN},
+                        .datagrams = (double)path->queue_bytes / WIRE_BYTES_MAX,
+                        .datagrams_per_s = flood_share * OS_NS_PER_S / frame_ns,
+                        .settle_ns = settle_ns + (uint64_t)frame_ns + check->longest_round_trip_ns,
+                        .duration_ns =
+                            (uint64_t)fmax((double)rate_duration_ns, RATE_FRAMES_MIN * frame_ns)};
+    int result = measure_rate(&load, bits_per_s);
 
-    load.used[direction] = true;
-    int result = measure_rate(checker->namespaces, &load, bits_per_s);
     if (path->loss < 1)
         bits_per_s[direction] /= 1 - path->loss;
     return result;
 }
 
-static int rate_check(const struct checker *checker, int direction)
+static int rates_check(struct check *check)
 {
-    double asked = (double)checker->request->path[direction].rate_bits_per_s;
-    double flood[LINK_DIRECTIONS] = {0}, tcp[LINK_DIRECTIONS] = {0};
-    struct checked_value *value = &checker->check->values[CHECK_RATE + direction];
-    struct bounds allowed = bounds_rate(asked);
-    int result = asked > 0 ? flood_measure(checker, direction, flood) : 0;
-
-    if (result == 0 && (asked == 0 || flood[direction] < allowed.min)) {
-        bool used[LINK_DIRECTIONS] = {direction == LINK_UP, direction == LINK_DOWN};
-        result = tcp_measure(checker, used, tcp);
+    /* Real-time priority, so that a flood need not wait for a processor. Root only; the link's own
+     * thread still goes first. Not for round trips: they get longer, because the kernel moves such
+     * threads between processors eagerly. */
+    pthread_setschedparam(pthread_self(), SCHED_RR, &(struct sched_param){.sched_priority = 1});
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        double asked = (double)check->paths[i].rate_bits_per_s;
+        double flood[LINK_DIRECTIONS] = {0}, tcp[LINK_DIRECTIONS] = {0};
+        struct bounds allowed = bounds_rate(asked);
+        int result = asked > 0 ? flood_measure(check, i, flood) : 0;
+        if (result == 0 && (asked == 0 || flood[i] < allowed.min))
+            result = tcp_measure(check, i == LINK_UP, i == LINK_DOWN, tcp);
+        if (result < 0)
+            return result;
+        check->rate[i] = value_of(asked, fmax(flood[i], tcp[i]), allowed);
+        check->rate[i].ok = check->rate[i].ok || asked == 0;
     }
-    value_check(value, asked, fmax(flood[direction], tcp[direction]), allowed);
-    value->ok = value->ok || asked == 0;
-    return result;
+    return 0;
 }
 
-/* Both ways at once, and what the link has missed until then: it must miss nothing before it is
- * flooded. */
-static int both_ways_check(const struct checker *checker)
-{
-    struct check *check = checker->check;
-    struct link_figures before, after;
-    uint64_t started_ns = os_now_ns();
+/* ---- the table ------------------------------------------------------------------------------ */
 
-    link_read(checker->link, &before);
-    int result = tcp_measure(checker, (bool[]){true, true}, check->both_bits_per_s);
-    link_read(checker->link, &after);
-    check->link_cpu_share =
-        (double)(after.cpu_ns - before.cpu_ns) / (double)(os_now_ns() - started_ns);
-    check->realtime = after.realtime;
+static const char line_format[] = "%-26s %-14s %-14s %-26s %s\n";
+
+static void value_print(FILE *out, const char *what, const struct value *value, double scale,
+                        const char *unit)
+{
+    char asked[TEXT_BYTES], measured[TEXT_BYTES], allowed[TEXT_BYTES];
+
+    snprintf(measured, sizeof measured, "%.4g %s", value->measured / scale, unit);
+    snprintf(asked, sizeof asked, "%.4g %s", value->asked / scale, unit);
+    snprintf(allowed, sizeof allowed, "%.4g to %.4g %s", value->allowed.min / scale,
+             value->allowed.max / scale, unit);
+    fprintf(out, line_format, what, asked, measured, allowed, value->ok ? "ok" : "NOT AS ASKED");
+}
+
+static void table_print(const struct check *check, FILE *out)
+{
+    static const char *const rates[] = {"rate up (near to far)", "rate down (far to near)"};
+    static const char *const losses[] = {"loss up (near to far)", "loss down (far to near)"};
+    const struct link_figures *figures = &check->figures;
+    uint64_t missed = figures->counts[LINK_UP].missed + figures->counts[LINK_DOWN].missed;
+
+    fprintf(out, "link: %s%s\n", link_name(check->link),
+            figures->realtime ? ", with realtime priority" : "");
+    fprintf(out, line_format, "", "asked", "measured", "allowed", "");
+    value_print(out, "round trip, median", &check->round_trip, OS_NS_PER_MS, "ms");
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        if (check->rate[i].asked > 0)
+            value_print(out, rates[i], &check->rate[i], 1e6, "Mbit/s");
+        else
+            fprintf(out, "%-26s %-14s %.4g Mbit/s\n", rates[i], "unlimited",
+                    check->rate[i].measured / 1e6);
+    }
     for (int i = 0; i < LINK_DIRECTIONS; i++)
-        check->missed[i] = after.counts[i].missed;
-    return result;
+        value_print(out, losses[i], &check->loss[i],
+                    check->sent[i] > 0 ? (double)check->sent[i] / PERCENT : 1, "%");
+    fprintf(out,
+            "round trip, 99th percentile: %.4g ms; losses are of %llu datagrams up, %llu down\n",
+            check->round_trip_p99_ns / OS_NS_PER_MS, (unsigned long long)check->sent[LINK_UP],
+            (unsigned long long)check->sent[LINK_DOWN]);
+    fprintf(out, "both ways at once: %.4g Mbit/s up, %.4g Mbit/s down",
+            check->both_bits_per_s[LINK_UP] / 1e6, check->both_bits_per_s[LINK_DOWN] / 1e6);
+    if (check->link_cpu_share > 0)
+        fprintf(out, "; the link took %.1f %% of a processor", check->link_cpu_share * PERCENT);
+    fputc('\n', out);
+    if (missed > 0)
+        fprintf(out, "frames that the link itself missed: %llu\n", (unsigned long long)missed);
 }
 
-/* Real-time priority, so that a flood need not wait for a processor. Root only; the link's own
- * thread still goes first. Not for round trips: they get longer, because the kernel moves such
- * threads between processors eagerly. */
-static void realtime_ask(void)
+static int line_write(const struct check *check, bool ok, FILE *out)
 {
-    struct sched_param priority = {.sched_priority = 1};
+    struct json json;
 
-    pthread_setschedparam(pthread_self(), SCHED_RR, &priority);
+    json_open(&json, out);
+    json_text(&json, "check", "link");
+    json_text(&json, "status", ok ? "ok" : "failed");
+    json_text(&json, "link", link_name(check->link));
+    json_flag(&json, "realtime", check->figures.realtime);
+    json_number(&json, "rtt_asked_us", check->round_trip.asked / 1e3);
+    json_number(&json, "rtt_expected_us", check->round_trip_expected_ns / 1e3);
+    json_number(&json, "rtt_us_p50", check->round_trip.measured / 1e3);
+    json_number(&json, "rtt_us_p99", check->round_trip_p99_ns / 1e3);
+    json_flag(&json, "rtt_ok", check->round_trip.ok);
+    json_number(&json, "link_cpu_share", check->link_cpu_share);
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        const struct value *rate = &check->rate[i], *loss = &check->loss[i];
+        json_object_open(&json, link_direction_names[i]);
+        json_number(&json, "rate_asked_bits_per_s", rate->asked);
+        json_number(&json, "rate_bits_per_s", rate->measured);
+        json_flag(&json, "rate_ok", rate->ok);
+        json_number(&json, "loss_asked", check->paths[i].loss);
+        json_count(&json, "loss_sent", check->sent[i]);
+        json_count(&json, "loss_lost", (uint64_t)loss->measured);
+        json_number(&json, "loss_lost_min", loss->allowed.min);
+        json_number(&json, "loss_lost_max", loss->allowed.max);
+        json_flag(&json, "loss_ok", loss->ok);
+        json_number(&json, "both_ways_bits_per_s", check->both_bits_per_s[i]);
+        json_count(&json, "missed", check->figures.counts[i].missed);
+        json_object_close(&json);
+    }
+    return json_close(&json);
 }
 
-int check_run(struct check *check, struct link *link, const struct link_request *request,
-              const struct namespaces *namespaces, const char **what)
-{
-    struct checker checker = {check, link, request, namespaces};
+/* ---- the check ------------------------------------------------------------------------------- */
 
-    *check = (struct check){.link = link_name(link), .ok = true};
-    *what = "the round trip";
-    int result = round_trip_check(&checker);
-    if (result == 0) {
-        *what = "the loss";
-        result = loss_check(&checker);
+int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTIONS], FILE *line)
+{
+    static const struct {
+        const char *what;
+        int (*measure)(struct check *);
+    } steps[] = {{"the round trip", round_trip_check},
+                 {"the loss", loss_check},
+                 {"both ways at once", both_ways_check},
+                 {"the rate", rates_check}};
+    struct check check = {.link = link, .paths = paths};
+    bool ok = true;
+
+    if (!link_start(link)) {
+        message_print("cannot measure anything: %s", lan_reason());
+        return EXIT_MEASURED_FAILURE;
     }
-    if (result == 0) {
-        *what = "both ways at once";
-        result = both_ways_check(&checker);
+    for (int i = 0; i < LINK_DIRECTIONS; i++)
+        check.longest_round_trip_ns += paths[i].delay_ns + paths[i].jitter_ns;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        int result = steps[i].measure(&check);
+        if (result < 0) {
+            message_print("cannot measure %s: %s", steps[i].what, strerror(-result));
+            return EXIT_MEASURED_FAILURE;
+        }
     }
-    realtime_ask();
-    for (int i = 0; i < LINK_DIRECTIONS && result == 0; i++) {
-        *what = "the rate";
-        result = rate_check(&checker, i);
+    for (int i = 0; i < LINK_DIRECTIONS; i++)
+        ok = ok && check.round_trip.ok && check.rate[i].ok && check.loss[i].ok;
+    table_print(&check, line == stdout ? stderr : stdout);
+    int written = line == NULL ? 0 : line_write(&check, ok, line);
+    if (written < 0) {
+        message_print("--json: cannot write: %s", strerror(-written));
+        return EXIT_MACHINE_CANNOT;
     }
-    for (int i = 0; i < CHECK_VALUES; i++)
-        check->ok = check->ok && check->values[i].ok;
-    return result;
+    if (ok)
+        return EXIT_DONE;
+    message_print("the link is not as asked for (see above)");
+    return EXIT_MEASURED_FAILURE;
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/os.h"
-#include "mock_servers/lan/address.h"
+#include "mock_servers/lan/lan.h"
 
 enum { ALIGNMENT = 8, FRAME_BYTES_MASK = 0x7ff };
 

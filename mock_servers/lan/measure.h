@@ -3,7 +3,9 @@
 #ifndef FANIN_LAN_MEASURE_H
 #define FANIN_LAN_MEASURE_H
 
-#include "mock_servers/lan/link.h"
+#include <stdint.h>
+
+#include "mock_servers/lan/lan.h"
 
 enum {
     MEASURE_ECHO_BYTES = sizeof(uint64_t), /* payload of a datagram of measure_echo */
@@ -17,18 +19,17 @@ struct measured_echo {
 
 /* measure_echo: sends `count` datagrams to the far side, evenly, `per_s` a second; the far side
  * sends back what it gets. Ends when nothing has arrived for patience_ns. */
-int measure_echo(const struct namespaces *namespaces, uint64_t count, double per_s,
-                 uint64_t patience_ns, struct measured_echo *measured);
+int measure_echo(uint64_t count, double per_s, uint64_t patience_ns,
+                 struct measured_echo *measured);
 
 struct load {
-    int type;                          /* SOCK_DGRAM, or SOCK_STREAM: TCP sends all it can */
-    bool used[LINK_DIRECTIONS];        /* the directions that carry load */
-    double datagrams, datagrams_per_s; /* how many are sent at once, and a second from then on */
+    bool used[LINK_DIRECTIONS];        /* the directions that carry load: one of datagrams */
+    double datagrams, datagrams_per_s; /* how many are sent at once, and a second from then on; 0:
+                                        * TCP sends all it can */
     uint64_t settle_ns, duration_ns;   /* before the measurement, and of it */
 };
 
 /* measure_rate: full frames. The rates are bits of the wire; of an unused direction 0. */
-int measure_rate(const struct namespaces *namespaces, const struct load *load,
-                 double bits_per_s[LINK_DIRECTIONS]);
+int measure_rate(const struct load *load, double bits_per_s[LINK_DIRECTIONS]);
 
 #endif

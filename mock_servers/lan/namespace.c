@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -14,24 +13,25 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NUMBER_BYTES_MAX = 32, PATH_BYTES_MAX = 64 };
+enum { TEXT_BYTES_MAX = 64 };
+
+static int networks[LAN_SIDES] = {-1, -1};
 
 /* ---- advice where it is not allowed --------------------------------------------------------- */
 
 static bool setting_is(const char *path, char value)
 {
-    char text[NUMBER_BYTES_MAX] = "";
     FILE *file = fopen(path, "re");
 
     if (file == NULL)
         return false;
-    bool is = fgets(text, sizeof text, file) != NULL && text[0] == value && text[1] == '\n';
+    bool is = fgetc(file) == value && fgetc(file) == '\n';
     fclose(file);
     return is;
 }
 
-/* The setting that keeps users from namespaces; NULL: none is known. */
-static const char *advice(void)
+/* Names the setting that keeps users from namespaces, if one is known. */
+static bool refuse(const char *what, int error)
 {
     static const struct {
         const char *path, *advice;
@@ -48,24 +48,14 @@ static const char *advice(void)
 
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (setting_is(settings[i].path, settings[i].value))
-            return settings[i].advice;
-    return NULL;
+            return lan_fail("cannot make %s: %s; as root, allow it: %s", what, strerror(error),
+                            settings[i].advice);
+    return lan_fail("cannot make %s: %s; run as root or, in a container, with the capability "
+                    "SYS_ADMIN (--cap-add SYS_ADMIN)",
+                    what, strerror(error));
 }
 
-static int refuse(const char *what, int error, struct failure *failure)
-{
-    const char *setting = advice();
-
-    if (setting != NULL)
-        return failure_set(failure, -error, "cannot make %s: %s; as root, allow it: %s", what,
-                           strerror(error), setting);
-    return failure_set(failure, -error,
-                       "cannot make %s: %s; run as root or, in a container, with the capability "
-                       "SYS_ADMIN (--cap-add SYS_ADMIN)",
-                       what, strerror(error));
-}
-
-/* ---- user namespace ------------------------------------------------------------------------- */
+/* ---- user and network namespaces ------------------------------------------------------------ */
 
 static int file_write(const char *path, const char *text)
 {
@@ -80,7 +70,7 @@ static int file_write(const char *path, const char *text)
 
 static int identity_map(const char *path, unsigned id)
 {
-    char line[2 * NUMBER_BYTES_MAX];
+    char line[TEXT_BYTES_MAX];
 
     snprintf(line, sizeof line, "%u %u 1\n", id, id);
     return file_write(path, line);
@@ -100,73 +90,55 @@ static int user_namespace_make(void)
     return result == 0 ? identity_map("/proc/self/gid_map", group) : result;
 }
 
-/* ---- network namespaces --------------------------------------------------------------------- */
-
-static int network_make(int *network)
+/* Keeps the network namespace that the thread is in. */
+static int network_keep(enum lan_side side)
 {
-    if (unshare(CLONE_NEWNET) != 0)
-        return -errno;
-    *network = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    return *network < 0 ? -errno : 0;
+    networks[side] = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    return networks[side] < 0 ? -errno : 0;
 }
 
-void namespaces_close(struct namespaces *namespaces)
+static int network_make(enum lan_side side)
 {
-    for (int side = 0; side < LAN_SIDES; side++)
-        if (namespaces->network[side] >= 0)
-            close(namespaces->network[side]);
-    *namespaces = (struct namespaces){.network = {-1, -1}};
+    return unshare(CLONE_NEWNET) == 0 ? network_keep(side) : -errno;
 }
 
-int namespaces_open(struct namespaces *namespaces, struct failure *failure)
+bool namespaces_open(void)
 {
-    *namespaces = (struct namespaces){.network = {-1, -1}};
-    int result = network_make(&namespaces->network[LAN_NEAR]);
+    int result = network_make(LAN_NEAR);
 
     if (result == -EPERM) {
         result = user_namespace_make();
         if (result < 0)
-            return refuse("a user namespace, which takes the place of root's rights", -result,
-                          failure);
-        result = network_make(&namespaces->network[LAN_NEAR]);
+            return refuse("a user namespace, which takes the place of root's rights", -result);
+        result = network_make(LAN_NEAR);
     }
     if (result == 0)
-        result = network_make(&namespaces->network[LAN_FAR]);
-    if (result < 0) {
-        namespaces_close(namespaces);
-        return refuse("a network namespace", -result, failure);
-    }
-    namespaces_enter(namespaces, LAN_NEAR);
-    return 0;
+        result = network_make(LAN_FAR);
+    if (result < 0)
+        return refuse("a network namespace", -result);
+    namespaces_enter(LAN_NEAR);
+    return true;
 }
 
-void namespaces_enter(const struct namespaces *namespaces, enum lan_side side)
+void namespaces_enter(enum lan_side side)
 {
-    int failed = setns(namespaces->network[side], CLONE_NEWNET);
+    int failed = setns(networks[side], CLONE_NEWNET);
 
     assert(!failed);
     (void)failed;
-}
-
-/* A descriptor of the namespace of that kind that process `pid` is in, or -errno. */
-static int other_open(int pid, const char *kind)
-{
-    char path[PATH_BYTES_MAX];
-
-    snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, kind);
-    int other = open(path, O_RDONLY | O_CLOEXEC);
-    return other < 0 ? -errno : other;
 }
 
 /* ---- process namespace ---------------------------------------------------------------------- */
 
 /* By clone and not by unshare: a process whose children are to be in another process namespace can
  * start no thread. */
-pid_t namespaces_fork(struct failure *failure)
+pid_t namespaces_fork(void)
 {
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
 
-    return pid >= 0 ? pid : refuse("a process namespace", errno, failure);
+    if (pid < 0)
+        refuse("a process namespace", errno);
+    return pid;
 }
 
 void namespaces_show_processes(void)
@@ -177,20 +149,9 @@ void namespaces_show_processes(void)
 
 /* ---- another fanin-lan's -------------------------------------------------------------------- */
 
-static int other_enter(int pid, const char *kind, int type)
-{
-    int other = other_open(pid, kind);
-
-    if (other < 0)
-        return other;
-    int result = setns(other, type) == 0 ? 0 : -errno;
-    close(other);
-    return result;
-}
-
 static bool shared_with(int pid, const char *kind)
 {
-    char path[PATH_BYTES_MAX], own_path[PATH_BYTES_MAX];
+    char path[TEXT_BYTES_MAX], own_path[TEXT_BYTES_MAX];
     struct stat own, other;
 
     snprintf(own_path, sizeof own_path, "/proc/self/ns/%s", kind);
@@ -202,41 +163,42 @@ static bool shared_with(int pid, const char *kind)
  * tc. -ECHILD: it is not there yet. */
 static int first_process(int pid)
 {
-    char path[PATH_BYTES_MAX];
-    int child = -ECHILD;
+    char path[TEXT_BYTES_MAX];
+    int child, found = -ECHILD;
 
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return -errno;
-    while (fscanf(file, "%d", &child) == 1)
+    while (found < 0 && fscanf(file, "%d", &child) == 1)
         if (!shared_with(child, "pid"))
-            break;
+            found = child;
     fclose(file);
-    return child > 0 && !shared_with(child, "pid") ? child : -ECHILD;
+    return found;
 }
 
-int namespaces_join(struct namespaces *namespaces, int pid, struct failure *failure)
+static int process_enter(int pid)
 {
-    *namespaces = (struct namespaces){.network = {-1, -1}};
-    if (kill(pid, 0) != 0 && errno == ESRCH) {
-        return failure_set(failure, -ESRCH, "no such process");
-    }
-    if (shared_with(pid, "net")) {
-        return failure_set(failure, -EINVAL, "it is not a fanin-lan: it has no network of its own");
-    }
-    int child = first_process(pid), result = child < 0 ? child : 0;
-    if (result == 0 && !shared_with(pid, "user")) /* one's own cannot be entered */
-        result = other_enter(pid, "user", CLONE_NEWUSER);
+    int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    int own_user = shared_with(pid, "user") ? 0 : CLONE_NEWUSER; /* one's own cannot be entered */
+
+    if (process < 0)
+        return -errno;
+    int result = setns(process, own_user | CLONE_NEWPID | CLONE_NEWNET) == 0 ? 0 : -errno;
+    close(process);
+    return result;
+}
+
+bool namespaces_join(int pid)
+{
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return lan_fail("no such process");
+    if (shared_with(pid, "net"))
+        return lan_fail("it is not a fanin-lan: it has no network of its own");
+    int child = first_process(pid), result = child < 0 ? child : process_enter(child);
     if (result == 0)
-        result = other_enter(child, "pid", CLONE_NEWPID);
-    if (result == 0)
-        result = namespaces->network[LAN_NEAR] = other_open(pid, "net");
-    if (result >= 0 && setns(result, CLONE_NEWNET) == 0)
-        return 0;
-    result = result < 0 ? result : -errno;
-    namespaces_close(namespaces);
-    return failure_set(failure, result,
-                       "cannot enter its namespaces: %s; only root and the user who started it may",
-                       strerror(-result));
+        result = network_keep(LAN_NEAR);
+    return result == 0 || lan_fail("cannot enter its namespaces: %s; only root and the user who "
+                                   "started it may",
+                                   strerror(-result));
 }

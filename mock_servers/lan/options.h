@@ -2,12 +2,17 @@
 #ifndef FANIN_LAN_OPTIONS_H
 #define FANIN_LAN_OPTIONS_H
 
-#include "mock_servers/lan/link.h"
+#include "base/options.h"
 #include "mock_servers/lan/session.h"
+
+/* Of the two one is 0. */
+struct queue_size {
+    uint64_t duration_ns, bytes; /* the time at the link's rate */
+};
 
 struct lan_options {
     int link; /* index of link_names */
-    struct link_request request;
+    struct shaper_config paths[LINK_DIRECTIONS];
     struct shaper_config both; /* what is not set for one direction */
     struct queue_size both_queue, queue[LINK_DIRECTIONS];
     uint64_t round_trip_ns, seed;

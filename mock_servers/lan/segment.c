@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "mock_servers/lan/address.h"
+#include "mock_servers/lan/lan.h"
 
 enum {
     IP_AT = ETHERNET_HEADER_BYTES,

@@ -24,19 +24,33 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/options.h"
 #include "base/os.h"
-#include "mock_servers/lan/command.h"
+#include "mock_servers/lan/namespace.h"
+
+enum {
+    /* As shells have them. */
+    EXIT_COMMAND_CANNOT_RUN = 126,
+    EXIT_COMMAND_NOT_FOUND = 127,
+    EXIT_COMMAND_SIGNAL = 128, /* and the signal's number */
+};
 
 static const uint64_t ready_poll_ns = 5 * OS_NS_PER_MS, stop_poll_ns = 2 * OS_NS_PER_MS;
+static const uint64_t grace_ns = 2ULL * OS_NS_PER_S;
+
+struct command {
+    pid_t pid;      /* 0: not running */
+    bool own_group; /* signals go to all that it started */
+    int exit_code;  /* once it has ended */
+};
 
 struct session {
     const struct session_config *config;
     struct link *link; /* NULL: another fanin-lan's */
-    const struct namespaces *namespaces;
     pid_t fanin_lan;
     bool foreground;
     struct command near, far;
@@ -48,34 +62,29 @@ struct session {
 
 /* ---- signals -------------------------------------------------------------------------------- */
 
-static void waited_signals(sigset_t *set)
-{
-    static const int numbers[] = {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD};
 
-    sigemptyset(set);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaddset(set, numbers[i]);
-    sigaddset(set, SIGRTMIN);
-}
+enum { SIGNALS = sizeof signals / sizeof *signals };
+
+static sigset_t waited_signals;
 
 void session_prepare(void)
 {
-    sigset_t set;
-
     /* Where SIGCHLD is ignored, as a parent may have set it, no exit code is kept. */
     signal(SIGCHLD, SIG_DFL);
-    waited_signals(&set);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigemptyset(&waited_signals);
+    sigaddset(&waited_signals, SIGRTMIN);
+    for (int i = 0; i < SIGNALS; i++)
+        sigaddset(&waited_signals, signals[i]);
+    sigprocmask(SIG_BLOCK, &waited_signals, NULL);
 }
 
 /* The next signal, SIGCHLD included; 0: none came in time. */
 static int signal_wait(uint64_t timeout_ns, siginfo_t *info)
 {
-    sigset_t set;
     struct timespec timeout = os_timespec(timeout_ns);
+    int number = sigtimedwait(&waited_signals, info, &timeout);
 
-    waited_signals(&set);
-    int number = sigtimedwait(&set, info, &timeout);
     return number < 0 ? 0 : number;
 }
 
@@ -90,7 +99,69 @@ static int signal_receive(uint64_t timeout_ns)
     return number == SIGRTMIN ? info.si_value.sival_int : 0;
 }
 
-/* ---- children of the session ---------------------------------------------------------------- */
+/* ---- starting a command --------------------------------------------------------------------- */
+
+/* The far command has no input and writes its output to standard error, because standard output is
+ * the near command's. */
+static void far_streams_set(void)
+{
+    int nothing = open("/dev/null", O_RDONLY);
+
+    if (nothing >= 0) {
+        dup2(nothing, STDIN_FILENO);
+        close(nothing);
+    }
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+}
+
+/* In the child: only async-signal-safe calls. */
+static _Noreturn void command_run(enum lan_side side, char *const argv[], bool own_group,
+                                  int report)
+{
+    if (own_group)
+        setpgid(0, 0);
+    namespaces_enter(side);
+    namespaces_show_processes();
+    if (side == LAN_FAR)
+        far_streams_set();
+    for (int i = 0; i < SIGNALS; i++)
+        signal(signals[i], SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_UNBLOCK, &waited_signals, NULL);
+    execvp(argv[0], argv);
+    int error = errno;
+    (void)!write(report, &error, sizeof error);
+    _exit(EXIT_COMMAND_CANNOT_RUN);
+}
+
+/* Starts argv[0] (searched in PATH) on one side. 0, or -errno: it cannot be executed. */
+static int command_start(struct command *command, enum lan_side side, char *const argv[],
+                         bool own_group)
+{
+    int report[2], error = 0;
+
+    if (pipe2(report, O_CLOEXEC) != 0)
+        return -errno;
+    pid_t pid = fork();
+    if (pid == 0)
+        command_run(side, argv, own_group, report[1]);
+    if (pid < 0)
+        error = errno;
+    close(report[1]);
+    /* The end of the file: exec has closed the pipe. */
+    if (pid > 0 && read(report[0], &error, sizeof error) == sizeof error)
+        waitpid(pid, NULL, 0);
+    close(report[0]);
+    *command = (struct command){.own_group = own_group, .pid = error == 0 ? pid : 0};
+    return -error;
+}
+
+/* ---- ending commands ------------------------------------------------------------------------ */
+
+static int exit_code_of(int status)
+{
+    return WIFSIGNALED(status) ? EXIT_COMMAND_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 static double cpu_seconds(const struct rusage *usage)
 {
@@ -106,10 +177,8 @@ static void children_reap(struct session *session)
 
     while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
         struct command *command = pid == session->near.pid ? &session->near : &session->far;
-        if (pid == command->pid) {
-            command->pid = 0;
-            command->exit_code = command_exit_code(status);
-        }
+        if (pid == command->pid)
+            *command = (struct command){.exit_code = exit_code_of(status)};
         if (command == &session->near)
             session->results->near_cpu_s = cpu_seconds(&usage);
         else /* and of what either command has left running */
@@ -123,16 +192,24 @@ static bool command_ended(struct session *session, const struct command *command
     return command->pid == 0;
 }
 
+/* Whom the command's signals go to. */
+static pid_t target(const struct command *command)
+{
+    return command->own_group ? -command->pid : command->pid;
+}
+
 /* SIGTERM, and SIGKILL after a while. A shell ends at once; what it started may take its time. */
 static void command_stop(struct session *session, struct command *command)
 {
-    uint64_t until_ns = os_now_ns() + session->config->grace_ns;
-    pid_t pid = command->pid, target = command->own_group ? -pid : pid;
+    uint64_t until_ns = os_now_ns() + grace_ns;
+    pid_t to = target(command);
 
-    command_signal(command, SIGTERM);
-    while (!command_ended(session, command) || (pid > 0 && target < 0 && kill(target, 0) == 0)) {
+    if (to == 0)
+        return;
+    kill(to, SIGTERM);
+    while (!command_ended(session, command) || (to < 0 && kill(to, 0) == 0)) {
         if (os_now_ns() >= until_ns)
-            kill(target, SIGKILL);
+            kill(to, SIGKILL);
         os_sleep_ns(stop_poll_ns);
     }
 }
@@ -153,10 +230,8 @@ static void all_stop(struct session *session)
 static int far_start(struct session *session)
 {
     char *argv[] = {"sh", "-c", (char *)session->config->far_command, NULL};
+    int result = argv[2] == NULL ? 0 : command_start(&session->far, LAN_FAR, argv, true);
 
-    if (session->config->far_command == NULL)
-        return EXIT_DONE;
-    int result = command_start(&session->far, session->namespaces, LAN_FAR, argv, true);
     if (result == 0)
         return EXIT_DONE;
     message_print("cannot start sh for the far command: %s", strerror(-result));
@@ -208,8 +283,7 @@ static int far_await(struct session *session)
 static int near_start(struct session *session)
 {
     char *const *argv = session->config->near_command;
-    int result =
-        command_start(&session->near, session->namespaces, LAN_NEAR, argv, !session->foreground);
+    int result = command_start(&session->near, LAN_NEAR, argv, !session->foreground);
 
     if (result == 0)
         return EXIT_DONE;
@@ -232,11 +306,10 @@ static void edges_pass(struct session *session)
 {
     while (os_now_ns() >= edge_ns(session)) {
         bool down = session->edge % 2 == 0;
-        int result = link_set_down(session->link, down);
-        session->edge_failed = session->edge_failed || result < 0;
-        if (result < 0)
-            message_print("--cut: cannot %s the link: %s", down ? "cut" : "mend",
-                          strerror(-result));
+        bool done = link_set_down(session->link, down);
+        session->edge_failed = session->edge_failed || !done;
+        if (!done)
+            message_print("--cut: cannot %s the link: %s", down ? "cut" : "mend", lan_reason());
         else if (!session->config->quiet)
             message_print("the link is %s", down ? "cut" : "up again");
         session->edge++;
@@ -251,8 +324,8 @@ static int near_await(struct session *session)
         uint64_t now_ns = os_now_ns(), next_ns = edge_ns(session);
         uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
         int number = signal_receive(wait_ns > OS_NS_PER_S ? OS_NS_PER_S : wait_ns);
-        if (number != 0)
-            command_signal(&session->near, number);
+        if (number != 0 && session->near.pid > 0)
+            kill(target(&session->near), number);
         edges_pass(session);
         if (!failed && far_failed(session) && !command_ended(session, &session->near)) {
             failed = true;
@@ -291,11 +364,9 @@ static int near_run(struct session *session)
 
 static _Noreturn void session_main(struct session *session)
 {
-    int code;
-
     for (int side = 0; side < LAN_SIDES; side++)
         setenv(lan_addresses[side].variable, lan_addresses[side].host, 1);
-    code = far_start(session);
+    int code = far_start(session);
     if (code == EXIT_DONE)
         code = far_await(session);
     session->started_ns = os_now_ns();
@@ -310,26 +381,22 @@ static _Noreturn void session_main(struct session *session)
 
 /* ---- fanin-lan itself ----------------------------------------------------------------------- */
 
-/* As fork(), but the child dies with this process. */
-static pid_t session_fork(bool joins, struct failure *failure)
+/* As fork(), but the child dies with this process. Negative with lan_reason(). */
+static pid_t session_fork(bool joins)
 {
-    int alive[2];
+    int parent = (int)syscall(SYS_pidfd_open, getpid(), 0); /* readable when it has ended */
+    pid_t pid = joins ? fork() : namespaces_fork();
 
-    if (pipe2(alive, O_CLOEXEC) != 0)
-        return failure_set(failure, -1, "cannot make a pipe: %s", strerror(errno));
-    pid_t pid = joins ? fork() : namespaces_fork(failure);
     if (pid < 0 && joins)
-        failure_set(failure, -1, "cannot start a process: %s", strerror(errno));
-    if (pid != 0) {
-        close(alive[0]); /* the other end stays open until this process ends */
-        return pid;
+        lan_fail("cannot start a process: %s", strerror(errno));
+    if (pid == 0) {
+        struct pollfd polled = {.fd = parent, .events = POLLIN};
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (poll(&polled, 1, 0) != 0) /* it has ended already */
+            _exit(EXIT_FAILURE);
     }
-    struct pollfd polled = {.fd = alive[0]};
-    close(alive[1]);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (poll(&polled, 1, 0) != 0) /* it has ended already */
-        _exit(EXIT_FAILURE);
-    return 0;
+    close(parent);
+    return pid;
 }
 
 /* Passes signals on until the session has ended. */
@@ -344,61 +411,37 @@ static int session_await(const struct session *session, pid_t pid)
         if (number != 0 && number != SIGCHLD && !(shares_keys && info.si_code > 0))
             sigqueue(pid, SIGRTMIN, (union sigval){.sival_int = number});
     }
-    return command_exit_code(status);
+    return exit_code_of(status);
 }
 
-static int session_execute(struct session *session)
+int session_run(const struct session_config *config, struct link *link,
+                struct session_results *results)
 {
-    struct failure failure;
+    struct session session = {.config = config,
+                              .link = link,
+                              .fanin_lan = getpid(),
+                              .foreground = tcgetpgrp(STDIN_FILENO) == getpgrp(),
+                              .results = mmap(NULL, sizeof *results, PROT_READ | PROT_WRITE,
+                                              MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
 
-    session->fanin_lan = getpid();
-    session->foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
-    pid_t pid = session_fork(session->link == NULL, &failure);
+    if (session.results == MAP_FAILED) {
+        message_print("no memory");
+        return EXIT_MACHINE_CANNOT;
+    }
+    pid_t pid = session_fork(link == NULL);
     if (pid == 0)
-        session_main(session);
-    int result = pid < 0 || session->link == NULL ? 0 : link_start(session->link);
-    if (result < 0) {
+        session_main(&session);
+    if (pid > 0 && link != NULL && !link_start(link)) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
-        failure_set(&failure, result, "cannot start the link: %s", strerror(-result));
+        pid = -1;
     }
-    if (pid < 0 || result < 0) {
-        message_print("%s", failure.text);
+    if (pid < 0) {
+        message_print("%s", lan_reason());
         return EXIT_MACHINE_CANNOT;
     }
-    return session_await(session, pid);
-}
-
-void session_run(struct session_results *results, const struct session_config *config,
-                 struct link *link, const struct namespaces *namespaces)
-{
-    struct session_results *shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    *results = (struct session_results){.exit_code = EXIT_MACHINE_CANNOT};
-    if (shared == MAP_FAILED) {
-        message_print("no memory");
-        return;
-    }
-    struct session session = {
-        .config = config, .link = link, .namespaces = namespaces, .results = shared};
-    int code = session_execute(&session);
-    *results = *shared;
-    results->exit_code = code;
-    munmap(shared, sizeof *shared);
-}
-
-int session_join(const struct session_config *config, int pid)
-{
-    struct namespaces namespaces;
-    struct session_results unused;
-    struct session session = {.config = config, .namespaces = &namespaces, .results = &unused};
-    struct failure failure;
-
-    if (namespaces_join(&namespaces, pid, &failure) < 0) {
-        message_print("--join %d: %s", pid, failure.text);
-        return EXIT_MACHINE_CANNOT;
-    }
-    /* Without exit handlers: a leak sanitizer cannot trace from another process namespace. */
-    _exit(session_execute(&session));
+    int code = session_await(&session, pid);
+    *results = *session.results;
+    munmap(session.results, sizeof *results);
+    return code;
 }

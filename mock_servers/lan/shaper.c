@@ -5,9 +5,7 @@
 #include <assert.h>
 
 #include "base/os.h"
-#include "mock_servers/lan/address.h"
-
-enum { BITS_PER_BYTE = 8 };
+#include "mock_servers/lan/lan.h"
 
 void shaper_start(struct shaper *shaper, const struct shaper_config *config)
 {

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "mock_servers/lan/options.h"
-#include "mock_servers/lan/units.h"
 
 enum { WORDS_MAX = 12, MESSAGE_BYTES = 1024 };
 
@@ -45,7 +44,7 @@ static int read_words(const char *const words[])
 
 static const struct shaper_config *path(int direction)
 {
-    return &read_options.request.path[direction];
+    return &read_options.paths[direction];
 }
 
 TEST(test_defaults_are_the_papers_lan)

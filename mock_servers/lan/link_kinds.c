@@ -1,0 +1,196 @@
+/* The kinds of link: one by the kernel alone, and two kinds of ends of a link in user space. */
+#include "mock_servers/lan/link_kinds.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "mock_servers/lan/interface.h"
+
+enum {
+    PERCENT = 100,
+    /* The kernel's timers are seldom later than this; what the bucket holds makes up for it. */
+    BURST_US = 500,
+    DISCIPLINE_BYTES = 256,
+    ALL_PROTOCOLS = 3, /* ETH_P_ALL */
+    RECEIVE_BYTES = 16 << 20,
+};
+
+/* ---- kernel --------------------------------------------------------------------------------- */
+/* A veth pair, and where frames leave a side a token bucket (tbf) for rate and queue. For delay and
+ * loss it takes the network emulator instead (netem, which many kernels leave out).
+ *
+ * Both are told what a frame occupies of the wire beyond its length, and interfaces send one frame
+ * at a time, so that they count the frames of the wire. */
+
+static bool wants_emulator(const struct shaper_config *path)
+{
+    return path->delay_ns > 0 || path->loss > 0;
+}
+
+static uint64_t burst_bytes(const struct shaper_config *path)
+{
+    uint64_t burst = path->rate_bits_per_s / BITS_PER_BYTE * BURST_US / (OS_NS_PER_S / 1000);
+
+    return burst < 2 * WIRE_BYTES_MAX ? 2 * WIRE_BYTES_MAX : burst;
+}
+
+/* What tc calls the discipline of this path; "" for none. */
+static void discipline_text(const struct shaper_config *path, char text[DISCIPLINE_BYTES])
+{
+    unsigned long long rate = path->rate_bits_per_s;
+    int used;
+
+    text[0] = '\0';
+    if (wants_emulator(path)) {
+        used = snprintf(text, DISCIPLINE_BYTES, "netem limit %llu delay %.3fus loss %.9g%%",
+                        (unsigned long long)(shaper_held_bytes_max(path) / WIRE_BYTES_MAX + 1),
+                        (double)path->delay_ns / 1e3, path->loss * PERCENT);
+        if (rate > 0)
+            snprintf(text + used, (size_t)(DISCIPLINE_BYTES - used), " rate %llubit %d", rate,
+                     ETHERNET_WIRE_EXTRA_BYTES);
+    } else if (rate > 0) {
+        /* tbf sizes its queue in bytes of frames, not of wire. */
+        snprintf(
+            text, DISCIPLINE_BYTES,
+            "tbf rate %llubit burst %llu limit %llu mtu %d overhead %d mpu %d", rate,
+            (unsigned long long)burst_bytes(path),
+            (unsigned long long)(path->queue_bytes * ETHERNET_FRAME_BYTES_MAX / WIRE_BYTES_MAX),
+            WIRE_BYTES_MAX, ETHERNET_WIRE_EXTRA_BYTES, WIRE_BYTES_MIN);
+    }
+}
+
+/* An interface that is taken down loses its routes; one whose frames vanish does not. */
+static bool side_shape(const struct shaper_config *path, enum lan_side side, bool down)
+{
+    char discipline[DISCIPLINE_BYTES] = "blackhole";
+
+    if (!down)
+        discipline_text(path, discipline);
+    return interface_command(side, "tc", "qdisc replace dev " LAN_INTERFACE " root %s\n",
+                             discipline[0] == '\0' ? "noqueue" : discipline);
+}
+
+bool kernel_link_set_down(const struct shaper_config paths[LINK_DIRECTIONS], bool down)
+{
+    return side_shape(&paths[LINK_UP], LAN_NEAR, down) &&
+           side_shape(&paths[LINK_DOWN], LAN_FAR, down);
+}
+
+bool kernel_link_open(const struct shaper_config paths[LINK_DIRECTIONS])
+{
+    if (paths[LINK_UP].jitter_ns > 0 || paths[LINK_DOWN].jitter_ns > 0)
+        return lan_fail("with jitter it would reorder frames");
+    /* Run on the far side: the peer goes to this process's namespace, the near one. */
+    if (!interface_command(LAN_FAR, "ip",
+                           "link add " LAN_INTERFACE
+                           " gso_max_segs 1 type veth peer name " LAN_INTERFACE
+                           " gso_max_segs 1 netns %d\n",
+                           (int)getpid()))
+        return lan_fail("%s; veth interfaces come with the module veth", lan_reason());
+    if (kernel_link_set_down(paths, false))
+        return true;
+    if (wants_emulator(&paths[LINK_UP]) || wants_emulator(&paths[LINK_DOWN]))
+        return lan_fail("it has no netem, which delay and loss need (as root: modprobe "
+                        "sch_netem): %s",
+                        lan_reason());
+    return lan_fail("it has no tbf, which a rate needs (as root: modprobe sch_tbf): %s",
+                    lan_reason());
+}
+
+/* ---- TAP devices, one in each namespace ----------------------------------------------------- */
+
+static const char device[] = "/dev/net/tun";
+
+/* The device is made in the namespace where its descriptor is opened, and goes with it. */
+static int tap_open(enum lan_side side)
+{
+    struct ifreq request = {.ifr_name = LAN_INTERFACE,
+                            .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+
+    namespaces_enter(side);
+    int end = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int result = end;
+    if (end < 0 || ioctl(end, TUNSETIFF, &request) != 0 ||
+        ioctl(end, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) != 0)
+        result = -errno;
+    if (end >= 0 && result < 0)
+        close(end);
+    namespaces_enter(LAN_NEAR);
+    return result;
+}
+
+bool tap_ends_open(int ends[LAN_SIDES])
+{
+    int error = 0;
+
+    for (int side = 0; side < LAN_SIDES && error == 0; side++) {
+        ends[side] = tap_open(side);
+        error = ends[side] < 0 ? -ends[side] : 0;
+    }
+    if (error == EACCES || error == EPERM)
+        return lan_fail("%s may not be opened by this user (as root: chmod 0666 %s)", device,
+                        device);
+    if (error == ENOENT || error == ENODEV || error == ENXIO)
+        return lan_fail("the kernel has no TUN/TAP devices (as root: modprobe tun)");
+    return error == 0 || lan_fail("%s: %s", device, strerror(error));
+}
+
+/* ---- packet sockets ------------------------------------------------------------------------- */
+/* For users who may not open /dev/net/tun: in each namespace a veth interface, whose peer lies in a
+ * third namespace, the hub, where a socket takes and gives its frames. */
+
+static bool socket_prepare(int end, const char *name)
+{
+    static const int options[] = {PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING, PACKET_QDISC_BYPASS};
+    struct sockaddr_ll address = {.sll_family = AF_PACKET,
+                                  .sll_protocol = htons(ALL_PROTOCOLS),
+                                  .sll_ifindex = (int)if_nametoindex(name)};
+    struct ifreq request = {.ifr_flags = IFF_UP};
+    int bytes = RECEIVE_BYTES, on = 1;
+
+    /* A user without that right gets what everyone may have. */
+    if (setsockopt(end, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+        setsockopt(end, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (setsockopt(end, SOL_PACKET, options[i], &on, sizeof on) != 0)
+            return false;
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    return ioctl(end, SIOCSIFFLAGS, &request) == 0 &&
+           bind(end, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+/* Called in the hub. */
+static bool packet_end_open(int *end, enum lan_side side)
+{
+    const char *name = lan_addresses[side].name;
+
+    if (!interface_command(side, "ip",
+                           "link add " LAN_INTERFACE " type veth peer name %s netns %d\n", name,
+                           (int)getpid()))
+        return false;
+    /* Protocol 0: nothing is taken before the socket is ready and bound. */
+    *end = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return (*end >= 0 && socket_prepare(*end, name)) ||
+           lan_fail("cannot open a packet socket: %s", strerror(errno));
+}
+
+bool packet_ends_open(int ends[LAN_SIDES])
+{
+    if (unshare(CLONE_NEWNET) != 0) /* the hub, which the sockets hold from now on */
+        return lan_fail("cannot make a third network namespace: %s", strerror(errno));
+    bool opened =
+        packet_end_open(&ends[LAN_NEAR], LAN_NEAR) && packet_end_open(&ends[LAN_FAR], LAN_FAR);
+    namespaces_enter(LAN_NEAR);
+    return opened;
+}
