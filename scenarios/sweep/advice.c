@@ -94,9 +94,7 @@ static double row_s(const struct advice *advice)
         all.sum_s += cells->items[i]->pace.sum_s;
         all.count += cells->items[i]->pace.count;
     }
-    if (all.count == 0)
-        return cells->items[0]->row_seconds + (double)cells->items[0]->pause_ms / 1000;
-    return all.sum_s / all.count;
+    return all.count == 0 ? cell_row_s(cells->items[0]) : all.sum_s / all.count;
 }
 
 static double least_s(const struct advice *advice)

@@ -14,88 +14,117 @@
 #include "base/json_read.h"
 #include "scenarios/sweep/run.h"
 
-void budget_note(struct arena *arena, struct budget *budget, const struct cell *cell,
-                 unsigned cell_index, const char *line)
+#define OUTSIDE_MAX 0.05 /* of an interval, both sides together */
+
+void samples_add(struct arena *arena, struct samples *samples, double value)
+{
+    unsigned at = samples->count;
+
+    samples->items = arena_grow(arena, samples->items, samples->count, sizeof *samples->items);
+    for (; at > 0 && samples->items[at - 1] > value; at--)
+        samples->items[at] = samples->items[at - 1];
+    samples->items[at] = value;
+    samples->count++;
+}
+
+/* How many figures at either end may be left out: the number that lies below the median is
+ * binomial with 1/2. */
+static unsigned left_out(unsigned n)
+{
+    double chance = pow(0.5, n), below = chance;
+    unsigned k = 0;
+
+    while (2 * below <= OUTSIDE_MAX && k < n) {
+        chance *= (double)(n - k) / (k + 1);
+        below += chance;
+        k++;
+    }
+    return k;
+}
+
+struct interval interval_of(const struct samples *samples)
+{
+    unsigned n = samples->count, k = left_out(n);
+    struct interval interval = {.n = n, .median = NAN, .low = NAN, .high = NAN, .width = INFINITY};
+
+    if (n != 0)
+        interval.median = (samples->items[(n - 1) / 2] + samples->items[n / 2]) / 2;
+    if (k == 0)
+        return interval;
+    interval.low = samples->items[k - 1];
+    interval.high = samples->items[n - k];
+    if (interval.median != 0)
+        interval.width = (interval.high - interval.low) / fabs(interval.median);
+    else if (interval.low == interval.high)
+        interval.width = 0;
+    return interval;
+}
+
+void budget_note(struct arena *arena, struct budget *budget, unsigned cell_index, const char *line)
 {
     struct arena scratch = {0};
     double value;
 
+    if (budget->samples == NULL)
+        return;
+    const struct cell *cell = budget->cells->items[cell_index];
     if (run_end_of_line(&scratch, line, cell) == RUN_GOOD &&
         json_find_number(line, cell->metric, &value))
         samples_add(arena, &budget->samples[cell_index], value);
     arena_free(&scratch);
 }
 
-static bool is_within(const struct cell *cell, const struct interval *interval)
-{
-    return interval->width <= cell->precision;
-}
-
-static bool is_open(const struct cell *cell, const struct interval *interval)
-{
-    return interval->n != 0 && interval->n < CELL_REPEAT_MAX && cell->skip_reason == NULL &&
-           !is_within(cell, interval);
-}
-
-unsigned budget_within(const struct budget *budget, const struct cells *cells)
+unsigned budget_within(const struct budget *budget, unsigned *widest)
 {
     unsigned within = 0;
+    double width = 0;
 
-    for (unsigned i = 0; i < cells->count; i++) {
+    *widest = budget->cells->count;
+    for (unsigned i = 0; i < budget->cells->count; i++) {
         struct interval interval = interval_of(&budget->samples[i]);
 
-        within += is_within(cells->items[i], &interval);
+        if (interval.width <= budget->cells->items[i]->precision) {
+            within++;
+        } else if (isfinite(interval.width) && interval.width > width) {
+            width = interval.width;
+            *widest = i;
+        }
     }
     return within;
 }
 
-unsigned budget_widest(const struct budget *budget, const struct cells *cells)
+/* Why no cell is open: all are precise, or have their most repeats, or no figures. */
+static const char *why_closed(const struct budget *budget)
 {
-    unsigned widest = cells->count;
-    double width = 0;
+    unsigned widest;
 
-    for (unsigned i = 0; i < cells->count; i++) {
-        struct interval interval = interval_of(&budget->samples[i]);
-
-        if (!is_within(cells->items[i], &interval) && isfinite(interval.width) &&
-            interval.width > width) {
-            width = interval.width;
-            widest = i;
-        }
-    }
-    return widest;
-}
-
-/* Why a round has no cell: there is no time for the open ones, or none is open: all are precise, or
- * have their most repeats, or no figures. */
-static const char *why_none(const struct budget *budget, const struct cells *cells, bool open)
-{
-    if (open)
-        return BUDGET_STOP_TIME;
-    if (budget_within(budget, cells) == cells->count)
+    if (budget_within(budget, &widest) == budget->cells->count)
         return BUDGET_STOP_PRECISE;
-    for (unsigned i = 0; i < cells->count; i++) {
+    for (unsigned i = 0; i < budget->cells->count; i++) {
         if (budget->samples[i].count >= CELL_REPEAT_MAX)
             return BUDGET_STOP_MOST;
     }
     return BUDGET_STOP_NO_FIGURE;
 }
 
-bool budget_round(struct arena *arena, struct budget *budget, const struct cells *cells,
-                  const double *row_s, double left_s, uint64_t seed, struct plan *plan)
+bool budget_round(struct arena *arena, struct budget *budget, double left_s, uint64_t seed,
+                  struct plan *plan)
 {
+    const struct cells *cells = budget->cells;
     struct arena scratch = {0};
     double *widths = arena_take(&scratch, cells->count * sizeof *widths), widest = 0;
     unsigned first = plan->count, block = plan_last_block(plan) + 1;
-    bool open = false;
+    bool any_open = false;
 
     assert(budget->samples != NULL);
     for (unsigned i = 0; i < cells->count; i++) {
+        const struct cell *cell = cells->items[i];
         struct interval interval = interval_of(&budget->samples[i]);
-        bool asks = is_open(cells->items[i], &interval);
+        bool open = interval.n != 0 && interval.n < CELL_REPEAT_MAX && cell->skip_reason == NULL &&
+                    interval.width > cell->precision;
 
-        open = open || asks;
-        widths[i] = asks && row_s[i] <= left_s ? interval.width : 0;
+        any_open = any_open || open;
+        widths[i] = open && cell_row_s(cell) <= left_s ? interval.width : 0;
         widest = fmax(widest, widths[i]);
     }
     for (unsigned i = 0; i < cells->count && widest > 0; i++) {
@@ -104,26 +133,14 @@ bool budget_round(struct arena *arena, struct budget *budget, const struct cells
     }
     arena_free(&scratch);
     if (plan->count == first) {
-        budget->stopped = why_none(budget, cells, open);
+        budget->stopped = any_open ? BUDGET_STOP_TIME : why_closed(budget);
         return false;
     }
     plan_shuffle_block(plan, first, seed);
     return true;
 }
 
-static void write_cell(struct json *json, const struct cell *cell, const struct interval *interval)
-{
-    json_text(json, "metric", cell->metric);
-    json_count(json, "n", interval->n);
-    json_number(json, "median", interval->median);
-    json_number(json, "low", interval->low);
-    json_number(json, "high", interval->high);
-    json_number(json, "width", interval->width);
-    json_number(json, "precision", cell->precision);
-    json_flag(json, "within", is_within(cell, interval));
-}
-
-void budget_write(struct json *json, const struct budget *budget, const struct cells *cells)
+void budget_write(struct json *json, const struct budget *budget)
 {
     struct arena arena = {0};
 
@@ -132,12 +149,19 @@ void budget_write(struct json *json, const struct budget *budget, const struct c
     json_count(json, "further_rows", budget->further);
     json_text(json, "stopped", budget->stopped);
     json_object_open(json, "cells");
-    for (unsigned i = 0; i < cells->count; i++) {
-        const struct cell *cell = cells->items[i];
+    for (unsigned i = 0; i < budget->cells->count; i++) {
+        const struct cell *cell = budget->cells->items[i];
         struct interval interval = interval_of(&budget->samples[i]);
 
         json_object_open(json, cell_title(&arena, cell));
-        write_cell(json, cell, &interval);
+        json_text(json, "metric", cell->metric);
+        json_count(json, "n", interval.n);
+        json_number(json, "median", interval.median);
+        json_number(json, "low", interval.low);
+        json_number(json, "high", interval.high);
+        json_number(json, "width", interval.width);
+        json_number(json, "precision", cell->precision);
+        json_flag(json, "within", interval.width <= cell->precision);
         json_object_close(json);
     }
     json_object_close(json);

@@ -142,6 +142,12 @@ struct place cell_place(const struct cell *cell, const char *key)
     return pair == NULL ? cell->place : pair->place;
 }
 
+double cell_row_s(const struct cell *cell)
+{
+    return cell->pace.count == 0 ? cell->row_seconds + (double)cell->pause_ms / 1000
+                                 : cell->pace.sum_s / cell->pace.count;
+}
+
 const char *cell_title(struct arena *arena, const struct cell *cell)
 {
     return arena_text(arena, "%s%s%s%s%s", cell->scenario, *cell->section == '\0' ? "" : " ",

@@ -103,6 +103,10 @@ struct place cell_place(const struct cell *cell, const char *key);
 /* text_join: `list` with one more "KEY=VALUE", behind a blank if it is not the first. */
 const char *text_join(struct arena *arena, const char *list, const char *key, const char *value);
 
+/* cell_row_s: the expected seconds of a row of the cell, with the pause before it: from those so
+ * far, else from the scenario. */
+double cell_row_s(const struct cell *cell);
+
 /* cell_title: scenario, section and name, without those that are empty. */
 const char *cell_title(struct arena *arena, const struct cell *cell);
 

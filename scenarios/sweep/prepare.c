@@ -162,7 +162,7 @@ static void plan_budget(struct sweep *sweep)
             budget->blocks = (unsigned)cell->repeat;
     }
     budget->stopped = "";
-    sweep->record.plan_cells = &sweep->cells;
+    budget->cells = &sweep->cells;
     if (budget->minutes > 0 || sweep->further_ns != 0)
         budget->samples = arena_take(sweep->arena, sweep->cells.count * sizeof *budget->samples);
 }
@@ -201,14 +201,6 @@ static int mark_old_rows(struct sweep *sweep)
 
 /* ---- how long rows take ---- */
 
-double sweep_row_s(const struct sweep *sweep, unsigned cell_index)
-{
-    const struct cell *cell = sweep->cells.items[cell_index];
-    const struct pace *pace = &cell->pace;
-    return pace->count == 0 ? cell->row_seconds + (double)cell->pause_ms / 1000
-                            : pace->sum_s / pace->count;
-}
-
 double sweep_budget_s(const struct sweep *sweep)
 {
     return sweep->further_ns == 0 ? INFINITY : (double)sweep->further_ns / OS_NS_PER_S;
@@ -224,7 +216,7 @@ double sweep_expected_s(const struct sweep *sweep, unsigned first_row)
     double seconds = 0;
     for (unsigned i = first_row; i < sweep->plan.count; i++) {
         if (!sweep->plan.rows[i].done)
-            seconds += sweep_row_s(sweep, sweep->plan.rows[i].cell_index);
+            seconds += cell_row_s(sweep->plan.rows[i].cell);
     }
     return seconds;
 }

@@ -2,7 +2,7 @@
 #ifndef FANIN_RANKING_H
 #define FANIN_RANKING_H
 
-#include "scenarios/sweep/confidence.h"
+#include "scenarios/sweep/budget.h"
 #include "scenarios/sweep/output_dir.h"
 
 /* A key of a row that candidates are compared by. */

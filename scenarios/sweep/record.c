@@ -91,7 +91,7 @@ static void write_record(struct json *json, const void *context)
         json_null(json, "budget");
     } else {
         json_object_open(json, "budget");
-        budget_write(json, &record->budget, record->plan_cells);
+        budget_write(json, &record->budget);
         json_object_close(json);
     }
     write_scenarios(json, record);

@@ -16,8 +16,7 @@ struct record {
     struct links links;
     const struct host_check *host_check; /* of the last session; NULL: none yet, or it failed */
 
-    const struct cells *plan_cells; /* whose intervals budget speaks of */
-    struct budget budget;           /* figures NULL: the sweep has none */
+    struct budget budget;
 
     const char *state; /* "running", "done", "interrupted", "out of time", "failed" */
     const char *started_utc, *ended_utc; /* ISO 8601; ended NULL while it runs */

@@ -31,7 +31,7 @@ static void tick(void *context)
     struct sweep *sweep = context;
     struct arena arena = {0};
     uint64_t now_ns = os_now_ns();
-    double row_s = sweep_row_s(sweep, sweep->row->cell_index);
+    double row_s = cell_row_s(sweep->row->cell);
     double spent_s = (double)(now_ns - sweep->row_began_ns) / OS_NS_PER_S;
     double left_s = sweep->left_s + (spent_s < row_s ? row_s - spent_s : 0);
     unsigned written = rows_written(sweep);
@@ -97,16 +97,16 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
     struct pace *pace = &sweep->cells.items[row->cell_index]->pace;
     sweep->row = row;
     sweep->row_began_ns = os_now_ns();
-    sweep->left_s =
-        sweep->advice != NULL    ? advice_left_s(sweep->advice, row->order, sweep_left_s(sweep))
-        : is_further(sweep, row) ? sweep_left_s(sweep) - sweep_row_s(sweep, row->cell_index)
-                                 : sweep_expected_s(sweep, row->order);
+    sweep->left_s = sweep->advice != NULL
+                        ? advice_left_s(sweep->advice, row->order, sweep_left_s(sweep))
+                    : is_further(sweep, row) ? sweep_left_s(sweep) - cell_row_s(row->cell)
+                                             : sweep_expected_s(sweep, row->order);
     tick(sweep);
     struct run_result result =
         run_row(&arena, &sweep->output, row, sweep->row_began_ns, tick, sweep);
     count_end(sweep, result.end);
-    if (result.object != NULL && sweep->record.budget.samples != NULL)
-        budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, result.object);
+    if (result.object != NULL)
+        budget_note(sweep->arena, &sweep->record.budget, row->cell_index, result.object);
     if (result.end == RUN_GOOD || result.end == RUN_BAD) {
         pace->sum_s += (double)(os_now_ns() - sweep->row_began_ns) / OS_NS_PER_S +
                        (double)row->cell->pause_ms / 1000;
@@ -127,7 +127,7 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
 static bool is_late(const struct sweep *sweep, const struct plan_row *row)
 {
     if (is_further(sweep, row))
-        return sweep_left_s(sweep) < sweep_row_s(sweep, row->cell_index);
+        return sweep_left_s(sweep) < cell_row_s(row->cell);
     return row->repeat > 1 && os_now_ns() - sweep->began_ns >= sweep->due_ns;
 }
 
@@ -145,19 +145,13 @@ static bool extend_search(struct sweep *sweep)
 /* Another round of repeats where the spread is, if there is time for one. */
 static bool add_round(struct sweep *sweep)
 {
-    const struct cells *cells = &sweep->cells;
+    struct budget *budget = &sweep->record.budget;
+
     if (sweep->advice != NULL)
         return extend_search(sweep);
-    if (sweep->further_ns == 0 || sweep->record.budget.samples == NULL)
-        return false;
-    struct arena arena = {0};
-    double *row_s = arena_take(&arena, cells->count * sizeof *row_s);
-    for (unsigned i = 0; i < cells->count; i++)
-        row_s[i] = sweep_row_s(sweep, i);
-    bool added = budget_round(sweep->arena, &sweep->record.budget, cells, row_s,
-                              sweep_left_s(sweep), sweep->record.seed, &sweep->plan);
-    arena_free(&arena);
-    return added;
+    return sweep->further_ns != 0 && budget->samples != NULL &&
+           budget_round(sweep->arena, budget, sweep_left_s(sweep), sweep->record.seed,
+                        &sweep->plan);
 }
 
 /* `state` is for the record. The exit code EXIT_DONE leaves it to the rows. */
@@ -307,8 +301,7 @@ static void count_old_rows(struct sweep *sweep)
         json_find_number(line, "order", &order);
         const struct plan_row *row = &sweep->plan.rows[(unsigned)order - 1];
         count_end(sweep, run_end_of_line(sweep->arena, line, row->cell));
-        if (sweep->record.budget.samples != NULL)
-            budget_note(sweep->arena, &sweep->record.budget, row->cell, row->cell_index, line);
+        budget_note(sweep->arena, &sweep->record.budget, row->cell_index, line);
     }
 }
 
@@ -334,9 +327,9 @@ static void close_record(struct sweep *sweep, int exit_code)
 static void print_budget(struct sweep *sweep)
 {
     const struct budget *budget = &sweep->record.budget;
-    unsigned widest = budget_widest(budget, &sweep->cells);
+    unsigned widest, within = budget_within(budget, &widest);
     printf("budget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
-           budget->further, budget_within(budget, &sweep->cells), sweep->cells.count);
+           budget->further, within, sweep->cells.count);
     if (widest != sweep->cells.count) {
         const struct cell *cell = sweep->cells.items[widest];
         struct interval interval = interval_of(&budget->samples[widest]);

@@ -52,9 +52,6 @@ struct sweep {
  * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with an error. */
 int sweep_prepare(struct sweep *sweep);
 
-/* sweep_row_s: what a row of the cell is expected to take, with the pause before it. */
-double sweep_row_s(const struct sweep *sweep, unsigned cell_index);
-
 /* sweep_budget_s: in seconds; INFINITY where there is none. sweep_left_s: what is left of it, which
  * may be negative. */
 double sweep_budget_s(const struct sweep *sweep);
