@@ -55,13 +55,13 @@ struct cp_block {
 
 /* Where a late receive finds its blocks. */
 struct cp_source {
-    /* take: called by cp_wait, on the waiting worker's thread, when data is there: fills up to
-     * `max` blocks and returns how many. They belong to the operation until its completion is
-     * delivered. 0: none are free; the receive then completes with CP_ENOBUFS, and the data stays
-     * in the socket. Must not block. */
+    /* take: called by cp_wait, on the waiting worker's thread, when data is there: fills in up to
+     * `max` blocks, the operation's until its completion is delivered, and returns how many. 0:
+     * none are free; the receive completes with CP_ENOBUFS, the data stays in the socket. Must not
+     * block. */
     unsigned (*take)(void *context, struct cp_block *blocks, unsigned max);
-    /* give: called in the same way if there was no data after all: returns the blocks of the last
-     * take, and the receive goes on waiting without any. Must not block. */
+    /* give: likewise if there was no data after all: returns the blocks of the last take, and the
+     * receive goes on waiting without any. Must not block. */
     void (*give)(void *context, struct cp_block *blocks, unsigned count);
     void *context;
 };
@@ -80,11 +80,10 @@ enum cp_kind { CP_CONNECT = 1, CP_ACCEPT, CP_RECEIVE, CP_SEND, CP_POST, CP_LISTE
 struct cp_op {
     /* Readable once the completion is delivered. */
     enum cp_kind kind;
-    unsigned block_count; /* late receive: blocks that the source gave, the caller's again */
-    struct cp_block
-        *blocks;        /* receive and send: the caller's array; must stay put as the op must */
-    cp_handle accepted; /* accept: the new connection, the caller's to associate or to close */
-    int os_error;       /* the OS's code behind a negative result; 0 if there is none */
+    unsigned block_count;    /* late receive: blocks that the source gave, the caller's again */
+    struct cp_block *blocks; /* receive and send: the caller's array; stays put as the op does */
+    cp_handle accepted;      /* accept: the new connection, the caller's to associate or to close */
+    int os_error;            /* the OS's code behind a negative result; 0 if there is none */
 
     /* Private to the port. Kept small: every waiting connection has an operation. */
     int reason; /* the code that a cancel or a deadline asks it to end with; 0: none */
@@ -116,9 +115,8 @@ struct cp_config {
     unsigned concurrency; /* workers that may run at once; 0: one per CPU */
 };
 
-/* cp_open: makes a port. Does not block. CP_EUNSUPPORTED: the engine does not run here, and
- * `why` (may be NULL) says the reason in words; CP_EINVAL: there is no such engine, `why` lists
- * the engines that exist. */
+/* cp_open: makes a port. Does not block. CP_EUNSUPPORTED: the engine does not run here, `why`
+ * (may be NULL) says the reason; CP_EINVAL: no such engine, `why` lists those that exist. */
 int cp_open(const struct cp_config *config, struct cport **port, char *why, size_t why_bytes);
 
 /* cp_close: closes the port: every waiter, and every later call, gets CP_ECLOSED; queued packets
@@ -126,8 +124,8 @@ int cp_open(const struct cp_config *config, struct cport **port, char *why, size
  * port, with their blocks, until cp_free. Blocks for milliseconds at most; idempotent. */
 void cp_close(struct cport *port);
 
-/* cp_free: frees the port, closing it first if need be. No thread may be in a call
- * on the port or use it afterwards. NULL is allowed. */
+/* cp_free: frees the port, closing it first if need be. No thread may be in a call on it. NULL is
+ * allowed. */
 void cp_free(struct cport *port);
 
 const char *cp_engine_name(const struct cport *port);

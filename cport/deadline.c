@@ -2,8 +2,6 @@
  * takes O(log n). */
 #include "cport/port.h"
 
-#include <assert.h>
-
 static void op_moved(void *op, size_t place)
 {
     ((struct cp_op *)op)->timer_slot = (uint32_t)place;
@@ -22,9 +20,9 @@ static void set_alarm(struct cport *port, uint64_t now_ns)
     port->engine->wake_poller(port, earliest_ns);
 }
 
-int deadline_add(struct cport *port, struct cp_op *op)
+int deadline_add(struct cp_op *op)
 {
-    assert(op->timer_slot == 0);
+    struct cport *port = op->socket->port;
     port->deadlines.moved = op_moved;
     if (heap_reserve(&port->deadlines, port->deadlines.count + 1) != 0)
         return CP_ENOMEM;
@@ -34,9 +32,9 @@ int deadline_add(struct cport *port, struct cp_op *op)
     return 0;
 }
 
-void deadline_remove(struct cport *port, struct cp_op *op)
+void deadline_remove(struct cp_op *op)
 {
-    heap_remove(&port->deadlines, op->timer_slot);
+    heap_remove(&op->socket->port->deadlines, op->timer_slot);
 }
 
 struct cp_op *deadline_pop(struct cport *port)
@@ -49,6 +47,6 @@ struct cp_op *deadline_pop(struct cport *port)
         set_alarm(port, now_ns);
         return NULL;
     }
-    deadline_remove(port, op);
+    deadline_remove(op);
     return op;
 }

@@ -73,7 +73,7 @@ static void finish(struct direction *direction, struct cp_op *op, int64_t result
 {
     assert(result != ENGINE_PENDING);
     remove_op(direction, op);
-    deadline_remove(direction->socket->port, op);
+    deadline_remove(op);
     op->result = record_result(direction->socket, op, result);
     op->key = direction->socket->key;
 }
@@ -244,7 +244,7 @@ void direction_drop(struct direction *direction)
             gate_queue_push(&kept, node);
             continue;
         }
-        deadline_remove(direction->socket->port, op);
+        deadline_remove(op);
         op->pending = false;
     }
     direction->ops = kept;

@@ -134,12 +134,9 @@ static int handle_of(const struct cp_op *op)
 
 static int64_t connect_start(struct cp_op *op)
 {
-    int code;
-    do
-        code = connect(handle_of(op), (const struct sockaddr *)&op->engine[1],
-                       (socklen_t)op->engine[0]);
-    while (code != 0 && errno == EINTR);
-    if (code != 0 && errno != EINPROGRESS)
+    int code =
+        connect(handle_of(op), (const struct sockaddr *)&op->engine[1], (socklen_t)op->engine[0]);
+    if (code != 0 && errno != EINPROGRESS && errno != EINTR) /* EINTR: it goes on as well */
         return op_failed(op, errno);
     if (!watch_socket(op->socket))
         return op_failed(op, errno);
@@ -286,11 +283,9 @@ void readiness_attempt(struct cport *port, struct attempt *attempts, unsigned co
 static void report(struct cport *port, const struct epoll_event *event,
                    struct gate_effects *effects)
 {
-    if (event->data.u64 == TOKEN_WAKEUP || event->data.u64 == TOKEN_ALARM)
-        return;
     struct cp_socket *socket = socket_find(port, event->data.u64);
     if (!socket)
-        return; /* closed since the kernel reported it */
+        return; /* closed since the kernel reported it, or a token of the engine's own */
     uint32_t bits = event->events;
     if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         direction_ready(&socket->directions[DIRECTION_IN],

@@ -3,9 +3,8 @@
  *
  * A ring belongs to a running place, not to a thread: a worker takes an idle ring for the time of a
  * batch, and makes one if there is none. Every receive says MSG_DONTWAIT, so the kernel answers it
- * during submission. Between two batches the kernel holds nothing: cancel and close have nothing to
- * do, no operation dies with the thread that submitted it, and the running worker makes the copy,
- * in its own place and CPU time.
+ * during submission and holds nothing between two batches: cancel and close have nothing to do, no
+ * operation dies with the thread that submitted it, and the running worker makes the copy.
  *
  *    idle --ring_take--> filled --submit--> answered --ring_give--> idle
  *                                   |
@@ -49,20 +48,16 @@ struct uring_state {
 
 /* ---- rings --------------------------------------------------------------------------------- */
 
-/* 0 or a negative errno. */
-static int ring_make(struct ring **result)
+/* NULL: errno says why not. */
+static struct ring *ring_make(void)
 {
     struct ring *ring = malloc(sizeof *ring);
-    if (!ring)
-        return -ENOMEM;
-    int code = io_uring_queue_init(RING_ENTRIES, &ring->uring, 0);
-    if (code < 0) {
-        free(ring);
-        return code;
-    }
-    ring->next_idle = NULL;
-    *result = ring;
-    return 0;
+    int code = ring ? io_uring_queue_init(RING_ENTRIES, &ring->uring, 0) : -ENOMEM;
+    if (code == 0)
+        return ring;
+    free(ring);
+    errno = -code;
+    return NULL;
 }
 
 static void ring_destroy(struct ring *ring)
@@ -78,9 +73,7 @@ static struct ring *ring_take(struct uring_state *state)
     if (ring)
         state->idle = ring->next_idle;
     pthread_mutex_unlock(&state->lock);
-    if (!ring && ring_make(&ring) != 0)
-        return NULL;
-    return ring;
+    return ring ? ring : ring_make();
 }
 
 static void ring_give(struct uring_state *state, struct ring *ring)
@@ -237,11 +230,12 @@ static char disabled_setting(void)
 
 static void explain(int os_error, char *why, size_t why_bytes)
 {
+    char disabled = disabled_setting();
     if (os_error == ENOSYS)
         snprintf(why, why_bytes, "this kernel has no io_uring, or a sandbox hides it");
-    else if (os_error == EPERM && disabled_setting() != '0')
+    else if (os_error == EPERM && disabled != '0')
         snprintf(why, why_bytes, "io_uring is switched off: sysctl kernel.io_uring_disabled is %c",
-                 disabled_setting());
+                 disabled);
     else if (os_error == EPERM || os_error == EACCES)
         snprintf(why, why_bytes, "io_uring is forbidden here, most likely by a sandbox");
     else if (os_error == EOPNOTSUPP)
@@ -250,14 +244,13 @@ static void explain(int os_error, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "io_uring: %s", strerror(os_error));
 }
 
-/* Probes, on the first ring, what the engine relies on. */
+/* Probes, on the first ring, what the engine relies on. 0 or a negative errno. */
 static int rings_open(struct uring_state *state)
 {
-    struct ring *ring;
-    int code = ring_make(&ring);
-    if (code != 0)
-        return code;
-    code = knows_receives(ring) ? test_answer(ring) : -EOPNOTSUPP;
+    struct ring *ring = ring_make();
+    if (!ring)
+        return -errno;
+    int code = knows_receives(ring) ? test_answer(ring) : -EOPNOTSUPP;
     if (code == 0)
         ring_give(state, ring);
     else

@@ -293,17 +293,12 @@ void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effec
     worker->state = GATE_OUTSIDE;
 }
 
-static void queue_drain(struct gate_queue *from, struct gate_queue *to)
-{
-    for (struct cp_node *packet; (packet = gate_queue_pop(from));)
-        gate_queue_push(to, packet);
-}
-
 void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effects *effects)
 {
     gate->closed = true;
-    queue_drain(&gate->granted, dropped);
-    queue_drain(&gate->queue, dropped);
+    for (struct cp_node *packet;
+         (packet = gate_queue_pop(&gate->granted)) || (packet = gate_queue_pop(&gate->queue));)
+        gate_queue_push(dropped, packet);
     gate->grants = 0;
     effects->wake_poller |= gate->pollers > 0;
     for (struct gate_worker *worker = gate->newest; worker; worker = worker->older) {
@@ -317,21 +312,19 @@ void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effec
 
 void gate_check(const struct gate *gate)
 {
-    unsigned pollers = 0, free_waiters = 0;
+    unsigned pollers = 0, waiters = 0;
+    bool deciding = false; /* a worker that is AWAKE holds the lock and decides next */
     for (const struct gate_worker *worker = gate->newest; worker; worker = worker->older) {
         assert(on_stack(worker));
         assert(!worker->bound);
         assert(!worker->older || worker->older->newer == worker);
         pollers += worker->state == GATE_POLLING || worker->state == GATE_PROMOTED;
-        free_waiters++;
+        deciding |= worker->state == GATE_AWAKE;
+        waiters++;
     }
     assert(pollers == gate->pollers);
     assert(gate->grants <= gate->pollers);
     assert(!gate->queue.first == !gate->queue.last);
-    /* A worker that is AWAKE holds the lock and decides next; the rest must have been served. */
-    bool deciding = false;
-    for (const struct gate_worker *worker = gate->newest; worker; worker = worker->older)
-        deciding |= worker->state == GATE_AWAKE;
-    if (!deciding && !gate->closed && free_waiters > gate->grants)
+    if (!deciding && !gate->closed && waiters > gate->grants)
         assert(!gate->queue.first || gate->running >= gate->limit);
 }

@@ -1,7 +1,6 @@
 /* The gate decides which workers may run: the concurrency limit and the last-in-first-out wake-up
- * of a completion port as a pure state machine. It makes no OS call, reads no clock and has no lock
- * (the caller holds the port's lock around every call), so that a test can replay any sequence of
- * events.
+ * of a completion port as a pure state machine, without OS calls, clock or lock (the caller holds
+ * the port's), so that a test can replay any sequence of events.
  *
  * The algorithm is that of Windows' kernel queue as ReactOS documents it (ntoskrnl/ke/queue.c),
  * with one addition. There, packets appear by themselves; here a worker has to poll the engine for
@@ -89,12 +88,11 @@ enum gate_verdict {
 
 void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max);
 
-/* gate_arrive: a thread begins to wait. If it was running, its place becomes free (no other
- * worker is woken: it will take the next packet itself). */
+/* gate_arrive: a thread begins to wait. If it was running, its place becomes free; no other worker
+ * is woken, since it will take the next packet itself. */
 void gate_arrive(struct gate *gate, struct gate_worker *worker);
 
-/* gate_back: a waiter is awake again, from parking or from the engine's poll, with the lock
- * held. */
+/* gate_back: a waiter is awake again, from parking or from the engine's poll. */
 void gate_back(struct gate *gate, struct gate_worker *worker);
 
 /* gate_next: what the worker does now. GATE_TAKE: 1..max packets are appended to `taken`. */
@@ -105,8 +103,7 @@ enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsig
  * limit. */
 void gate_timeout(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
 
-/* gate_post: a packet arrives: handed to the newest waiter if there is a free place, else
- * queued. */
+/* gate_post: hands a packet to the newest waiter if there is a free place, else queues it. */
 void gate_post(struct gate *gate, struct cp_node *packet, struct gate_effects *effects);
 
 /* gate_block, gate_unblock: a running worker declares a blocking section, and its end. */
@@ -116,8 +113,7 @@ void gate_unblock(struct gate *gate, struct gate_worker *worker);
 /* gate_leave: the thread ends, or goes to another port. */
 void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
 
-/* gate_close: wakes every waiter, which finds the gate closed. Moves queued packets to
- * `dropped`. */
+/* gate_close: wakes every waiter, which finds it closed. Moves queued packets to `dropped`. */
 void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effects *effects);
 
 /* gate_check: asserts the invariants. */

@@ -178,11 +178,10 @@ static int poll_engine(struct cport *port, struct gate_worker *worker, uint64_t 
 }
 
 /* A worker that always finds packets would never poll, and one busy socket could starve the rest.
- * So it polls once per round: when everything that was queued has been served. It still counts as
- * running, so that no other worker takes its place meanwhile. Polling more often would serve many
- * ready sockets in small pieces. Completion engines need none of this: their kernel queues packets
- * in order. A wake-up that this poll takes from a poller is repeated by the worker that takes the
- * next packet. */
+ * So it polls once per round: when everything that was queued has been served (more often would
+ * serve many ready sockets in small pieces). It counts as running meanwhile, so that no other takes
+ * its place. Completion engines need none of this: their kernel queues packets in order. A wake-up
+ * that this poll takes from a poller is repeated by the worker that takes the next packet. */
 static void poll_while_busy(struct cport *port, const struct worker *worker,
                             struct gate_effects *effects)
 {

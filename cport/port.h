@@ -116,7 +116,7 @@ static inline void port_lock(struct cport *port)
     pthread_mutex_lock(&port->lock);
 }
 
-/* port_unlock: releases the lock, then wakes what the gate asked for meanwhile. */
+/* port_unlock: ... then wakes what the gate asked for meanwhile. */
 static inline void port_unlock(struct cport *port, const struct gate_effects *effects)
 {
     pthread_mutex_unlock(&port->lock);
@@ -124,8 +124,7 @@ static inline void port_unlock(struct cport *port, const struct gate_effects *ef
         port_wake(port, effects);
 }
 
-/* port_poll_done: an engine's poll calls it once the kernel has answered. Takes the lock. `worker`
- * as in poll. */
+/* port_poll_done: an engine's poll calls it when the kernel has answered. Takes the lock. */
 void port_poll_done(struct cport *port, struct gate_worker *worker);
 
 /* port_drop: frees what a packet carries that will not be delivered. Lock held. */
@@ -143,9 +142,8 @@ static inline void port_post(struct cport *port, struct cp_node *node, struct ga
 /* ---- deadline.c: lock held ----------------------------------------------------------------- */
 
 /* deadline_add: op->deadline_ns counts from now on. 0 or CP_ENOMEM. */
-int deadline_add(struct cport *port, struct cp_op *op);
-void deadline_remove(struct cport *port, struct cp_op *op);
-
+int deadline_add(struct cp_op *op);
+void deadline_remove(struct cp_op *op);
 /* deadline_pop: removes an operation that is due; NULL: none is, the alarm is set to the next. */
 struct cp_op *deadline_pop(struct cport *port);
 
@@ -158,9 +156,9 @@ struct cp_socket *slot_take(struct cport *port);
 void slot_free(struct cp_socket *socket);
 void slots_free(struct cport *port);
 
-/* socket_find: the open socket of an event's token, or NULL if it is gone. */
-struct cp_socket *socket_find(struct cport *port, uint64_t token);
+/* socket_token: names the socket in events; socket_find: NULL if it is closed by now. */
 uint64_t socket_token(const struct cp_socket *socket);
+struct cp_socket *socket_find(struct cport *port, uint64_t token);
 
 /* socket_release: after a close, frees the slot once nothing refers to it. */
 void socket_release(struct cp_socket *socket);
@@ -168,7 +166,7 @@ void socket_release(struct cp_socket *socket);
 /* ---- direction.c --------------------------------------------------------------------------- */
 
 /* direction_submit: appends a valid operation; attempts it at once if no event is needed first.
- * Called with the lock, returns without it. */
+ * Releases the lock. */
 void direction_submit(struct direction *direction, struct cp_op *op);
 
 /* attempt_begin: reserves the head of a ready direction for this thread; false: nothing to attempt.
@@ -193,9 +191,7 @@ unsigned direction_cancel(struct direction *direction, struct cp_op *op, int rea
 /* direction_drop: forgets every operation without packets (the port is closing). Lock held. */
 void direction_drop(struct direction *direction);
 
-/* ---- socket.c ------------------------------------------------------------------------------ */
-
-/* sockets_close: closes every socket without packets. Lock held. */
+/* sockets_close (socket.c): closes every socket without packets. Lock held. */
 void sockets_close(struct cport *port);
 
 /* ---- worker.c ------------------------------------------------------------------------------ */
@@ -213,16 +209,14 @@ static inline struct worker *worker_of(struct gate_worker *gate)
     return (struct worker *)((char *)gate - offsetof(struct worker, gate));
 }
 
-/* worker_join: makes the calling thread a member of this port. NULL: no memory. */
+/* worker_join: makes the calling thread a member of this port. NULL: no memory.
+ * worker_current: its membership of this port, or NULL. */
 struct worker *worker_join(struct cport *port);
-/* worker_current: the calling thread's membership of this port, or NULL. */
 struct worker *worker_current(const struct cport *port);
 /* workers_forget: the port is being freed; its members belong to none. */
 void workers_forget(struct cport *port);
 
-/* ---- port.c -------------------------------------------------------------------------------- */
-
-/* port_open: cp_open on this engine; tests bring one of their own. */
+/* port_open (port.c): cp_open on this engine; tests bring one of their own. */
 int port_open(const struct engine *engine, unsigned concurrency, struct cport **port, char *why,
               size_t why_bytes);
 

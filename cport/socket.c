@@ -166,7 +166,7 @@ int cp_connect(struct cp_socket *socket, struct cp_op *op, const struct sockaddr
         address_keep(op, address, address_bytes);
         if (timeout_ns != CP_FOREVER) {
             op->deadline_ns = os_now_ns() + timeout_ns;
-            code = deadline_add(port, op);
+            code = deadline_add(op);
         }
         op->pending = code == 0;
     }
