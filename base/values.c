@@ -273,8 +273,8 @@ int options_text(const struct option_spec *spec, const char *text, void *field, 
         value.bytes++;
     }
     if (value.bytes < spec->min || value.bytes > max)
-        return why_write(why, why_bytes, "takes a text of %llu to %zu bytes",
-                         (unsigned long long)spec->min, max);
+        return why_write(why, why_bytes, "takes a text of %llu to %llu bytes",
+                         (unsigned long long)spec->min, (unsigned long long)max);
     *(struct text_value *)field = value;
     return 0;
 }
