@@ -28,11 +28,10 @@ void *arena_take(struct arena *arena, size_t bytes)
 
 void *arena_grow(struct arena *arena, void *items, size_t count, size_t item_bytes)
 {
-    void *longer;
     assert(item_bytes > 0);
     if (count != 0 && (count & (count - 1)) != 0)
         return items;
-    longer = arena_take(arena, (count == 0 ? 1 : 2 * count) * item_bytes);
+    void *longer = arena_take(arena, (count == 0 ? 1 : 2 * count) * item_bytes);
     if (count != 0)
         memcpy(longer, items, count * item_bytes);
     return longer;
@@ -69,38 +68,28 @@ char *arena_text(struct arena *arena, const char *format, ...)
 char *arena_file(struct arena *arena, const char *path, size_t bytes_max, size_t *bytes)
 {
     FILE *file = fopen(path, "rb");
-    char *text = NULL;
-    size_t length = 0, room = 4096, got;
     if (file == NULL)
         return NULL;
-    do {
-        char *longer = arena_take(arena, 2 * room);
-
-        if (length != 0)
-            memcpy(longer, text, length);
-        text = longer;
-        room *= 2;
+    char *text = "";
+    size_t length = 0, got;
+    for (size_t room = 8192;; room *= 2) {
+        text = memcpy(arena_take(arena, room), text, length);
         got = fread(text + length, 1, room - 1 - length, file);
         length += got;
-    } while (got != 0 && length <= bytes_max);
-    if (ferror(file)) {
-        text = NULL; /* errno is fread's: a directory, for one */
-    } else if (length > bytes_max) {
-        errno = EFBIG;
-        text = NULL;
+        if (got == 0 || length > bytes_max)
+            break;
     }
-    got = (size_t)errno;
+    int error = ferror(file) ? errno : 0; /* fread's: it is a directory, for one */
     fclose(file);
-    errno = (int)got;
     *bytes = length;
-    return text;
+    errno = error == 0 && length > bytes_max ? EFBIG : error;
+    return errno == 0 ? text : NULL;
 }
 
 void arena_free(struct arena *arena)
 {
     while (arena->pieces != NULL) {
         struct arena_piece *next = arena->pieces->next;
-
         free(arena->pieces);
         arena->pieces = next;
     }

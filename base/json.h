@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* utf8_bytes: the length of the character at `at` in a NUL-terminated text; 0: not valid UTF-8. */
+size_t utf8_bytes(const char *at);
+
 struct json {
     FILE *out;
     bool started; /* something stands in the innermost open object or array */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "base/json.h"
 
 static const char *skip_value(const char *at, unsigned depth);
 
@@ -144,7 +144,6 @@ const char *json_find(const char *object, const char *key)
     const char *at = skip_to_member(skip_char(object, '{'));
     for (; at != NULL; at = skip_past_member(at)) {
         const char *end = skip_text(at);
-
         if ((size_t)(end - at) == length + 2 && memcmp(at + 1, key, length) == 0)
             return skip_char(end, ':');
     }
@@ -153,33 +152,24 @@ const char *json_find(const char *object, const char *key)
 
 const char *json_member(struct arena *arena, const char *object, unsigned index, char **key)
 {
-    const char *at = skip_to_member(skip_char(object, '{')), *end;
+    const char *at = skip_to_member(skip_char(object, '{'));
     while (at != NULL && index-- > 0)
         at = skip_past_member(at);
     if (at == NULL)
         return NULL;
-    end = skip_text(at);
+    const char *end = skip_text(at);
     *key = arena_copy(arena, at + 1, (size_t)(end - at) - 2);
     return skip_char(end, ':');
 }
 
+/* As UTF-8: six bits in each byte but the first. */
 static char *put_wide(char *to, unsigned long code)
 {
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xC0 | code >> 6);
-        *to++ = (char)(0x80 | (code & 0x3F));
-    } else if (code < 0x10000) {
-        *to++ = (char)(0xE0 | code >> 12);
-        *to++ = (char)(0x80 | (code >> 6 & 0x3F));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    } else {
-        *to++ = (char)(0xF0 | code >> 18);
-        *to++ = (char)(0x80 | (code >> 12 & 0x3F));
-        *to++ = (char)(0x80 | (code >> 6 & 0x3F));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    }
+    static const unsigned char firsts[] = {0, 0xC0, 0xE0, 0xF0};
+    unsigned more = (code >= 0x80) + (code >= 0x800) + (code >= 0x10000);
+    *to++ = (char)(firsts[more] | code >> 6 * more);
+    while (more-- > 0)
+        *to++ = (char)(0x80 | (code >> 6 * more & 0x3F));
     return to;
 }
 
@@ -194,12 +184,11 @@ static const char *unescape(const char *at, char **to)
 {
     static const char names[] = "bfnrt", meanings[] = "\b\f\n\r\t";
     const char *name = strchr(names, *at);
-    unsigned long code;
     if (*at != 'u') {
         *(*to)++ = name == NULL ? *at : meanings[name - names];
         return at + 1;
     }
-    code = read_hex(at + 1);
+    unsigned long code = read_hex(at + 1);
     at += 5;
     if (code >= 0xD800 && code < 0xDC00 && at[0] == '\\' && at[1] == 'u') {
         code = 0x10000 + ((code - 0xD800) << 10) + ((read_hex(at + 2) - 0xDC00) & 0x3FF);
@@ -212,12 +201,10 @@ static const char *unescape(const char *at, char **to)
 char *json_find_text(struct arena *arena, const char *object, const char *key)
 {
     const char *at = json_find(object, key);
-    char *text, *to;
     if (at == NULL || *at != '"')
         return NULL;
-    text = to = arena_take(arena, (size_t)(skip_text(at) - at));
-    at++;
-    while (*at != '"') {
+    char *text = arena_take(arena, (size_t)(skip_text(at) - at)), *to = text;
+    for (at++; *at != '"';) {
         if (*at == '\\')
             at = unescape(at + 1, &to);
         else

@@ -1,4 +1,4 @@
-/* Linux's part of os.h: terminal, directories, facts about the computer. */
+/* Linux's part of os.h: directories, facts about the computer. */
 #include "base/os.h"
 
 #include <assert.h>
@@ -9,11 +9,6 @@
 #include <unistd.h>
 
 #include "base/os_parts.h"
-
-bool os_is_terminal(int descriptor)
-{
-    return isatty(descriptor) == 1;
-}
 
 /* ---- directories ------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* Windows' part of os.h: terminal, directories, facts about the computer.
+/* Windows' part of os.h: directories, facts about the computer.
  *
  * Under Wine the fact "os" names Wine and its version first. */
 #include "base/os.h"
@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <cpuid.h>
 #include <errno.h>
-#include <io.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +14,6 @@
 #include "base/winapi.h"
 
 enum { FACT_BYTES_MAX = 256 };
-
-bool os_is_terminal(int descriptor)
-{
-    DWORD mode; /* _isatty takes NUL for a terminal */
-    return _isatty(descriptor) && GetConsoleMode((HANDLE)_get_osfhandle(descriptor), &mode);
-}
 
 /* ---- directories ------------------------------------------------------------------------- */
 
@@ -32,7 +25,7 @@ int directory_make_one(const char *path)
     size_t bytes = strlen(path);
     if (CreateDirectoryA(path, NULL) || (bytes > 0 && path[bytes - 1] == ':')) /* "C:" is there */
         return 0;
-    int error = -winapi_errno(GetLastError());
+    int error = winapi_error();
     DWORD found = GetFileAttributesA(path);
     if (found == INVALID_FILE_ATTRIBUTES)
         return error;
@@ -44,7 +37,7 @@ int os_program_directory(char *path, size_t path_bytes)
     assert(path && path_bytes > 0);
     DWORD bytes = GetModuleFileNameA(NULL, path, (DWORD)path_bytes);
     if (bytes == 0)
-        return -winapi_errno(GetLastError());
+        return winapi_error();
     if (bytes >= path_bytes)
         return -ENAMETOOLONG;
     char *slash = strrchr(path, '\\');

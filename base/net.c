@@ -60,7 +60,7 @@ int net_family(const struct net_address *address)
     return net_sockaddr(address)->sa_family;
 }
 
-/* Where the last 32 bits of the host and the port are: in network byte order. */
+/* Where the last 32 bits of the host are, and the port: in network byte order. */
 static unsigned char *host_of(const struct net_address *address)
 {
     if (net_family(address) == AF_INET)
@@ -68,11 +68,12 @@ static unsigned char *host_of(const struct net_address *address)
     return ((struct sockaddr_in6 *)(void *)address->data)->sin6_addr.s6_addr + 12;
 }
 
-static unsigned char *port_of(const struct net_address *address)
+_Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
+               "both families have the port in one place");
+
+static uint16_t *port_of(const struct net_address *address)
 {
-    if (net_family(address) == AF_INET)
-        return (unsigned char *)&((struct sockaddr_in *)(void *)address->data)->sin_port;
-    return (unsigned char *)&((struct sockaddr_in6 *)(void *)address->data)->sin6_port;
+    return &((struct sockaddr_in *)(void *)address->data)->sin_port;
 }
 
 uint32_t net_address_host(const struct net_address *address)
@@ -84,31 +85,24 @@ uint32_t net_address_host(const struct net_address *address)
 
 uint16_t net_address_port(const struct net_address *address)
 {
-    uint16_t port;
-    memcpy(&port, port_of(address), sizeof port);
-    return ntohs(port);
+    return ntohs(*port_of(address));
 }
 
 struct net_address net_address_at(const struct net_address *base, uint32_t steps, uint16_t port)
 {
     struct net_address address = *base;
     uint32_t host = htonl(net_address_host(base) + steps);
-    port = htons(port);
     memcpy(host_of(&address), &host, sizeof host);
-    memcpy(port_of(&address), &port, sizeof port);
+    *port_of(&address) = htons(port);
     return address;
 }
 
 const char *net_address_text(const struct net_address *address, char text[NET_TEXT_BYTES])
 {
+    const bool four = net_family(address) == AF_INET;
     char host[INET6_ADDRSTRLEN] = "?";
-    if (net_family(address) == AF_INET) {
-        inet_ntop(AF_INET, host_of(address), host, sizeof host);
-        snprintf(text, NET_TEXT_BYTES, "%s:%u", host, net_address_port(address));
-    } else {
-        inet_ntop(AF_INET6, host_of(address) - 12, host, sizeof host);
-        snprintf(text, NET_TEXT_BYTES, "[%s]:%u", host, net_address_port(address));
-    }
+    inet_ntop(net_family(address), host_of(address) - (four ? 0 : 12), host, sizeof host);
+    snprintf(text, NET_TEXT_BYTES, four ? "%s:%u" : "[%s]:%u", host, net_address_port(address));
     return text;
 }
 
@@ -169,24 +163,15 @@ int net_send_all(intptr_t handle, const void *data, size_t bytes, uint64_t timeo
     return 0;
 }
 
-static int64_t receive_until(intptr_t handle, void *data, size_t bytes, uint64_t deadline_ns)
-{
-    int64_t got;
-    while ((got = net_receive(handle, data, bytes)) == -EAGAIN) {
-        int waited = wait_until(handle, NET_READABLE, deadline_ns);
-        if (waited < 0)
-            return waited;
-    }
-    return got;
-}
-
 /* One byte at a time, so that nothing behind the line is consumed; lines are short and rare. */
 int net_read_line(intptr_t handle, char *line, size_t line_bytes, uint64_t timeout_ns)
 {
     assert(line_bytes > 2);
     uint64_t deadline_ns = os_now_ns() + timeout_ns;
     for (size_t used = 0; used < line_bytes;) {
-        int64_t got = receive_until(handle, line + used, 1, deadline_ns);
+        int64_t got = net_receive(handle, line + used, 1);
+        if (got == -EAGAIN && (got = wait_until(handle, NET_READABLE, deadline_ns)) == 0)
+            continue;
         if (got <= 0)
             return got == 0 ? -ENOTCONN : (int)got;
         used++;

@@ -39,12 +39,8 @@ static int close_failed(int handle)
 /* A zero time limit means none to the kernel, so one that has run out must not become it. */
 static int send_limit_set(int handle, uint64_t timeout_ns)
 {
-    struct timeval limit = {
-        .tv_sec = (time_t)(timeout_ns / OS_NS_PER_S),
-        .tv_usec = (suseconds_t)(timeout_ns % OS_NS_PER_S / 1000),
-    };
-    if (limit.tv_sec == 0 && limit.tv_usec == 0)
-        limit.tv_usec = 1;
+    struct timespec left = os_timespec(timeout_ns > 1000 ? timeout_ns : 1000);
+    struct timeval limit = {.tv_sec = left.tv_sec, .tv_usec = left.tv_nsec / 1000};
     return setsockopt(handle, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 

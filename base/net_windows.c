@@ -25,11 +25,6 @@ enum {
     ROOM_MIN = 64,
 };
 
-static int last_error(void)
-{
-    return -winapi_errno((DWORD)WSAGetLastError());
-}
-
 static int option_set(intptr_t handle, int level, int name, int value)
 {
     return setsockopt((SOCKET)handle, level, name, (const char *)&value, sizeof value);
@@ -42,9 +37,9 @@ static int handle_take(SOCKET socket, intptr_t *handle)
 {
     u_long on = 1;
     if (socket == INVALID_SOCKET)
-        return last_error();
+        return winapi_error();
     if (ioctlsocket(socket, FIONBIO, &on) != 0) {
-        int result = last_error();
+        int result = winapi_error();
         closesocket(socket);
         return result;
     }
@@ -71,7 +66,7 @@ static int connect_await(SOCKET socket, uint64_t timeout_ns)
     failed = writable;
     int count = select(0, NULL, &writable, &failed, &limit);
     if (count <= 0)
-        return count == 0 ? -ETIMEDOUT : last_error();
+        return count == 0 ? -ETIMEDOUT : winapi_error();
     getsockopt(socket, SOL_SOCKET, SO_ERROR, (char *)&code, &bytes);
     return code == 0 ? 0 : -winapi_errno((DWORD)code);
 }
@@ -84,7 +79,7 @@ int net_connect(const struct net_address *address, uint64_t timeout_ns, intptr_t
         return result;
     if (connect((SOCKET)connected, net_sockaddr(address), (int)address->bytes) != 0)
         result = WSAGetLastError() == WSAEWOULDBLOCK ? connect_await((SOCKET)connected, timeout_ns)
-                                                     : last_error();
+                                                     : winapi_error();
     if (result == 0)
         *handle = connected;
     else
@@ -100,7 +95,7 @@ int net_bind(const struct net_address *address, intptr_t *handle)
     /* Otherwise Windows lets another process listen at the same address. */
     option_set(*handle, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
     if (bind((SOCKET)*handle, net_sockaddr(address), (int)address->bytes) != 0) {
-        result = last_error();
+        result = winapi_error();
         net_close(*handle);
     }
     return result;
@@ -109,7 +104,7 @@ int net_bind(const struct net_address *address, intptr_t *handle)
 /* Windows cannot choose the congestion control of a single socket. */
 int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
 {
-    return listen((SOCKET)handle, backlog) == 0 ? 0 : last_error();
+    return listen((SOCKET)handle, backlog) == 0 ? 0 : winapi_error();
 }
 
 int net_accept(intptr_t listener, const struct net_tuning *tuning, intptr_t *handle)
@@ -138,7 +133,7 @@ static int chunk_of(size_t bytes)
 int64_t net_receive(intptr_t handle, void *data, size_t bytes)
 {
     int received = recv((SOCKET)handle, data, chunk_of(bytes), 0);
-    return received < 0 ? last_error() : received;
+    return received < 0 ? winapi_error() : received;
 }
 
 /* In slices: whether WSAPoll wakes for a shutdown of its own side is not documented. */
@@ -153,7 +148,7 @@ int64_t net_receive_blocking(intptr_t handle, void *data, size_t bytes)
 int64_t net_send(intptr_t handle, const void *data, size_t bytes)
 {
     int sent = send((SOCKET)handle, data, chunk_of(bytes), 0);
-    return sent < 0 ? last_error() : sent;
+    return sent < 0 ? winapi_error() : sent;
 }
 
 static WSAPOLLFD polled_for(intptr_t handle, unsigned signs)

@@ -150,9 +150,7 @@ uint64_t os_process_cpu_ns(const struct os_process *process);
 void os_interrupts_catch(void);
 bool os_interrupted(void);
 
-/* ---- terminal and machine ------------------------------------------------------------------ */
-
-bool os_is_terminal(int descriptor);
+/* ---- directories and machine --------------------------------------------------------------- */
 
 /* os_directory_make: creates `path` and its missing parents. 0 also when it is there already. */
 int os_directory_make(const char *path);

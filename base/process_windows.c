@@ -98,10 +98,10 @@ static int streams_open(HANDLE streams[STREAMS], const char *stdout_path, const 
     streams[0] = stream_open("NUL", GENERIC_READ, OPEN_EXISTING);
     streams[1] = stream_output(stdout_path, STD_OUTPUT_HANDLE);
     if (streams[1] == INVALID_HANDLE_VALUE)
-        error = -winapi_errno(GetLastError());
+        error = winapi_error();
     streams[2] = stream_output(stderr_path, STD_ERROR_HANDLE);
     if (streams[2] == INVALID_HANDLE_VALUE)
-        error = -winapi_errno(GetLastError());
+        error = winapi_error();
     if (error)
         streams_close(streams);
     return error;
@@ -123,7 +123,7 @@ static int create(char *line, HANDLE streams[STREAMS], PROCESS_INFORMATION *made
         return -ENOMEM;
     int error = 0;
     if (!InitializeProcThreadAttributeList(start.lpAttributeList, 1, 0, &bytes)) {
-        error = -winapi_errno(GetLastError());
+        error = winapi_error();
         goto free_list;
     }
     if (!UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
@@ -131,7 +131,7 @@ static int create(char *line, HANDLE streams[STREAMS], PROCESS_INFORMATION *made
         !CreateProcessA(NULL, line, NULL, NULL, TRUE,
                         CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | EXTENDED_STARTUPINFO_PRESENT,
                         NULL, NULL, &start.StartupInfo, made))
-        error = -winapi_errno(GetLastError());
+        error = winapi_error();
     DeleteProcThreadAttributeList(start.lpAttributeList);
 free_list:
     free(start.lpAttributeList);
@@ -158,7 +158,7 @@ static int adopt(struct child *child, const PROCESS_INFORMATION *made)
     *child = (struct child){.process = made->hProcess, .job = job_create(), made->dwProcessId};
     if (!child->job || !AssignProcessToJobObject(child->job, made->hProcess) ||
         ResumeThread(made->hThread) == (DWORD)-1) {
-        error = -winapi_errno(GetLastError());
+        error = winapi_error();
         TerminateProcess(made->hProcess, EXIT_BY_SIGNAL + KILLED);
         CloseHandle(made->hProcess);
         if (child->job)

@@ -28,6 +28,12 @@ static inline DWORD winapi_ms(uint64_t timeout_ns)
  * none. */
 int winapi_errno(DWORD code);
 
+/* winapi_error: minus the errno value of the thread's last error, also of a Winsock call. */
+static inline int winapi_error(void)
+{
+    return -winapi_errno(GetLastError());
+}
+
 /* winapi_wine_version: "8.0"; NULL on Windows itself. */
 const char *winapi_wine_version(void);
 

@@ -367,15 +367,7 @@ TEST(a_limit_that_is_used_up_is_named)
     }
 }
 
-/* ---- terminal and machine ---------------------------------------------------------------- */
-
-TEST(a_file_is_not_a_terminal)
-{
-    int file = open("/dev/null", O_RDWR | O_CLOEXEC);
-    assert_false(os_is_terminal(file));
-    close(file);
-    assert_false(os_is_terminal(-1));
-}
+/* ---- directories and machine ------------------------------------------------------------- */
 
 TEST(directories_are_made_with_their_parents)
 {
