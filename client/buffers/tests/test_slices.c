@@ -15,6 +15,55 @@ static void open_slices(struct stage *stage, size_t block_bytes, size_t frame_by
     stage_set(stage, scheme_find("slices"), false, "\r\n", block_bytes, frame_bytes_max);
 }
 
+/* ---- what the system gives ---------------------------------------------------------------- */
+
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { ADDRESSES_CAN_BE_LIMITED = false }; /* the sanitizer's own take terabytes */
+#else
+enum { ADDRESSES_CAN_BE_LIMITED = true };
+#endif
+
+/* Whether the scheme opens where the process may have so many more bytes of addresses. */
+static bool opens_within(struct stage *stage, rlim_t more_bytes)
+{
+    unsigned long pages = 0;
+    struct rlimit before, limit;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    fclose(file);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    limit = before;
+    limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + more_bytes;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    const bool opens = stage_opens(stage);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    return opens;
+}
+
+/* Runs first: a thread that has ended leaves a stack that the next one can have. */
+TEST(test_what_the_system_does_not_give_is_named)
+{
+    struct stage stage;
+    if (!ADDRESSES_CAN_BE_LIMITED) {
+        print_message("skip: a sanitizer's addresses cannot be limited\n");
+        skip();
+    }
+    open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
+    stage.config.workers = BLOCK_CACHES_MAX;
+    stage.config.processors = 1;
+    assert_false(opens_within(&stage, 0));
+    assert_non_null(strstr(stage.why, "no memory"));
+    assert_false(opens_within(&stage, 2 << 20)); /* less than a stack */
+    assert_non_null(strstr(stage.why, "no thread"));
+    stage_open(&stage);
+    stage_close(&stage);
+}
+
 /* ---- copies ------------------------------------------------------------------------------ */
 
 static uint64_t copied(enum verify verify, size_t first_receive)
@@ -267,51 +316,4 @@ TEST(test_too_many_processing_threads_are_refused)
     stage.config.processors = 65;
     assert_false(stage_opens(&stage));
     assert_non_null(strstr(stage.why, "at most 64"));
-}
-
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { ADDRESSES_CAN_BE_LIMITED = false }; /* the sanitizer's own take terabytes */
-#else
-enum { ADDRESSES_CAN_BE_LIMITED = true };
-#endif
-
-/* Whether the scheme opens where the process may have so many more bytes of addresses. */
-static bool opens_within(struct stage *stage, rlim_t more_bytes)
-{
-    unsigned long pages = 0;
-    struct rlimit before, limit;
-    FILE *file = fopen("/proc/self/statm", "r");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%lu", &pages), 1);
-    fclose(file);
-    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-    limit = before;
-    limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + more_bytes;
-    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
-    const bool opens = stage_opens(stage);
-    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
-    return opens;
-}
-
-/* Runs first: a thread that has ended leaves a stack that the next one can have. */
-TEST(test_what_the_system_does_not_give_is_named)
-{
-    struct stage stage;
-    if (!ADDRESSES_CAN_BE_LIMITED) {
-        print_message("skip: a sanitizer's addresses cannot be limited\n");
-        skip();
-    }
-    open_slices(&stage, BLOCK_BYTES, FRAME_BYTES);
-    stage.config.workers = BLOCK_CACHES_MAX;
-    stage.config.processors = 1;
-    assert_false(opens_within(&stage, 0));
-    assert_non_null(strstr(stage.why, "no memory"));
-    assert_false(opens_within(&stage, 2 << 20)); /* less than a stack */
-    assert_non_null(strstr(stage.why, "no thread"));
-    stage_open(&stage);
-    stage_close(&stage);
 }
