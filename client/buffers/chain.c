@@ -160,7 +160,7 @@ static void chain_retract(struct scheme_run *run, struct stream *stream)
  *
  *      workers              waiting                         the thread
  *               .-------------------------------.  take
- *      push --->| frame | frame | frame | ...   |---------> in hand: processed one by one
+ * hand over -->| frame | frame | frame | ...   |---------> in hand: processed one by one
  *               '-------------------------------'  swaps the two lists
  *
  * WAKING. The thread takes all frames at once, and is woken only by the first frame that comes
@@ -191,28 +191,33 @@ static bool grow(struct scheme_run *run, struct frame_list *list)
     return true;
 }
 
-static void push(struct scheme_run *run, const struct frame *frames, unsigned count)
+/* Under one lock; wakes the thread if it sleeps. */
+static void hand_over(struct scheme_run *run, struct chain_stream *chain, struct found *found)
 {
     struct frame_queue *queue = &run->queue;
     struct frame_list *waiting = &queue->waiting;
 
+    if (found->count == 0)
+        return;
     pthread_mutex_lock(&queue->lock);
     assert(!queue->ending);
     while (queue->waiting_bytes >= AHEAD_BYTES)
         pthread_cond_wait(&queue->taken, &queue->lock);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < found->count; i++) {
         while (waiting->count == waiting->capacity && !grow(run, waiting)) {
             os_unpark(&run->parker);
             pthread_cond_wait(&queue->taken, &queue->lock);
         }
-        waiting->frames[waiting->count++] = frames[i];
-        queue->waiting_bytes += frames[i].bytes;
+        waiting->frames[waiting->count++] = found->frames[i];
+        queue->waiting_bytes += found->frames[i].bytes;
     }
     const bool wake = queue->asleep;
     queue->asleep = false;
     pthread_mutex_unlock(&queue->lock);
     if (wake)
         os_unpark(&run->parker);
+    found->count = 0;
+    wait_list_frame_done(&run->base.waiters, &chain->stream.waiter);
 }
 
 /* Blocks until there are frames, and takes them all in hand. False: there will be no more. */
@@ -238,15 +243,6 @@ static bool take(struct scheme_run *run)
 }
 
 /* ---- received ------------------------------------------------------------------------------- */
-
-static void hand_over(struct scheme_run *run, struct chain_stream *chain, struct found *found)
-{
-    if (found->count == 0)
-        return;
-    push(run, found->frames, found->count);
-    found->count = 0;
-    wait_list_frame_done(&run->base.waiters, &chain->stream.waiter);
-}
 
 /* The block that `data` lies in: the stream's last one, or the next fresh one, which becomes the
  * last. */

@@ -57,11 +57,11 @@ static unsigned fixed_offer(struct scheme_run *run, struct stream *stream, struc
 static enum frame_error fixed_received(struct scheme_run *run, struct stream *stream,
                                        struct cp_block *blocks, unsigned count, size_t bytes)
 {
-    struct cp_block room[2];
+    struct cp_block room;
 
-    threaded_buffer_room(stream, room);
-    assert(bytes <= room[0].bytes);
-    memcpy(room[0].data, stream->blocks->data, bytes);
+    threaded_buffer_room(stream, &room, 1);
+    assert(bytes <= room.bytes);
+    memcpy(room.data, stream->blocks->data, bytes);
     fixed_of(stream)->buffer.copied_bytes += bytes;
     if (!run->base.config.early)
         return_block(run, stream);

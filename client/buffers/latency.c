@@ -59,20 +59,16 @@ void latency_merge(struct latency *into, const struct latency *from)
 
 uint64_t latency_quantile_ns(const struct latency *latency, double quantile)
 {
-    assert(quantile >= 0);
-    assert(quantile <= 1);
+    assert(quantile >= 0 && quantile <= 1);
     if (latency->count == 0)
         return 0;
-
     /* The smallest value that at least this many do not exceed. */
-    double wanted = quantile * (double)latency->count;
-    uint64_t seen = 0;
+    const double wanted = quantile * (double)latency->count;
     unsigned bucket = 0;
-    for (; bucket < BUCKETS_USED; bucket++) {
-        seen += latency->buckets[bucket];
-        if (seen > 0 && (double)seen >= wanted)
-            break;
+    uint64_t seen = latency->buckets[0];
+    while (seen == 0 || (double)seen < wanted) {
+        assert(bucket + 1 < BUCKETS_USED);
+        seen += latency->buckets[++bucket];
     }
-    assert(bucket < BUCKETS_USED);
     return upper_edge_ns(bucket);
 }

@@ -11,8 +11,6 @@
  * blocks_per_receive, as much as the other schemes receive at once; threaded_buffer.c does the
  * rest. A connection has its queue from attach on under early binding, from its first data on
  * under late binding. */
-#include <assert.h>
-
 #include "client/buffers/threaded_buffer.h"
 
 static void ring_need(const struct scheme_config *config, uint64_t streams, uint64_t frame_bytes,
@@ -30,17 +28,7 @@ static int ring_open(struct scheme_run *run, char *why, size_t why_bytes)
 static unsigned ring_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                            unsigned max)
 {
-    struct cp_block pieces[2];
-
-    assert(max >= 1);
-    if (!threaded_buffer_ready(stream))
-        return 0;
-    const unsigned count = threaded_buffer_room(stream, pieces);
-    blocks[0] = pieces[0];
-    if (count == 1 || max == 1)
-        return 1;
-    blocks[1] = pieces[1];
-    return 2;
+    return threaded_buffer_ready(stream) ? threaded_buffer_room(stream, blocks, max) : 0;
 }
 
 const struct scheme scheme_ring = {

@@ -193,20 +193,19 @@ bool threaded_buffer_ready(struct stream *stream)
 
 /* No lock: while a receive is out no other thread moves base, tail or the buffer, and a moving head
  * only makes more room. */
-unsigned threaded_buffer_room(const struct stream *stream, struct cp_block pieces[2])
+unsigned threaded_buffer_room(const struct stream *stream, struct cp_block *pieces, unsigned max)
 {
     const struct threaded_buffer *buffer = (const void *)stream;
     const size_t receive_bytes = buffer->run->receive_bytes;
     const size_t offset = offset_of(buffer, buffer->tail);
     const size_t straight = buffer->run->buffer_bytes - offset;
+    const bool wraps = straight < receive_bytes;
 
-    assert(buffer->receiving);
-    if (straight >= receive_bytes) {
-        pieces[0] = (struct cp_block){buffer->bytes + offset, receive_bytes};
+    assert(buffer->receiving && max >= 1);
+    assert(buffer->run->circular || !wraps);
+    pieces[0] = (struct cp_block){buffer->bytes + offset, wraps ? straight : receive_bytes};
+    if (!wraps || max == 1)
         return 1;
-    }
-    assert(buffer->run->circular);
-    pieces[0] = (struct cp_block){buffer->bytes + offset, straight};
     pieces[1] = (struct cp_block){buffer->bytes, receive_bytes - straight};
     return 2;
 }
@@ -264,7 +263,7 @@ enum frame_error threaded_received(struct scheme_run *run, struct stream *stream
     enum frame_error error = FRAME_OK;
 
     assert(bytes > 0);
-    count = threaded_buffer_room(stream, pieces);
+    count = threaded_buffer_room(stream, pieces, 2);
     pthread_mutex_lock(&buffer->lock);
     buffer->tail += bytes;
     stream->received_bytes += bytes;

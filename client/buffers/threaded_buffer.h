@@ -67,8 +67,8 @@ void threaded_retract(struct scheme_run *run, struct stream *stream);
  * False: not now, a resume will come. */
 bool threaded_buffer_ready(struct stream *stream);
 
-/* threaded_buffer_room: the free part as one or two pieces, receive_bytes together; returns how
- * many. */
-unsigned threaded_buffer_room(const struct stream *stream, struct cp_block pieces[2]);
+/* threaded_buffer_room: the free part as one or two pieces, `max` at most, receive_bytes together;
+ * returns how many. */
+unsigned threaded_buffer_room(const struct stream *stream, struct cp_block *pieces, unsigned max);
 
 #endif

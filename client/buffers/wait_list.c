@@ -1,4 +1,4 @@
-/* Streams that wait for memory, and the reserve that keeps one of them going. */
+/* Keeps the list in order of arrival; chooses whom to resume under the lock, and resumes after. */
 #include "client/buffers/wait_list.h"
 
 #include <assert.h>
@@ -14,11 +14,6 @@ void wait_list_end(struct wait_list *list)
 {
     assert(list->first == NULL);
     pthread_mutex_destroy(&list->lock);
-}
-
-static uint64_t free_units(struct wait_list *list)
-{
-    return list->resource.free(list->resource.context);
 }
 
 /* With the lock held, so that the holder does not take from the reserve meanwhile. */
@@ -56,7 +51,7 @@ bool wait_list_wait(struct wait_list *list, struct waiter *waiter, unsigned want
     *list->end = waiter;
     list->end = &waiter->next;
     atomic_fetch_add(&list->count, 1);
-    pass_reserve_on(list, waiter, free_units(list));
+    pass_reserve_on(list, waiter, resource->free(resource->context));
     pthread_mutex_unlock(&list->lock);
     if (resource->take(resource->context, waiter->stream, want)) {
         pthread_mutex_lock(&list->lock);
@@ -103,7 +98,7 @@ void wait_list_frame_done(struct wait_list *list, const struct waiter *waiter)
     if (!wait_list_lock_reserve(list, waiter))
         return;
     list->holder_served = true;
-    wait_list_unlock_reserve(list);
+    pthread_mutex_unlock(&list->lock);
 }
 
 /* Moves a waiter from the list to the chain of those to be resumed; returns the chain's end. */
@@ -115,11 +110,13 @@ static struct waiter **move(struct wait_list *list, struct waiter *waiter, struc
     return &waiter->next;
 }
 
+/* Those that can go on with what is free now, the holder first. */
 static struct waiter *choose(struct wait_list *list)
 {
     struct waiter *chosen = NULL, **chain = &chosen;
-    const uint64_t keep = list->resource.keep;
-    uint64_t free = free_units(list);
+    const struct resource *resource = &list->resource;
+    const uint64_t keep = resource->keep;
+    uint64_t free = resource->free(resource->context);
 
     pass_reserve_on(list, list->first, free);
     struct waiter *holder = atomic_load(&list->reserve_holder);
