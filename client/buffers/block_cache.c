@@ -31,7 +31,6 @@ static _Thread_local unsigned thread_at; /* this one's number, from 1 */
 unsigned block_cache_magazine(size_t block_bytes, uint64_t pool_blocks, unsigned workers)
 {
     uint64_t blocks = block_bytes < MAGAZINE_BYTES ? MAGAZINE_BYTES / block_bytes : 1;
-
     assert(workers > 0);
     if (blocks > MAGAZINE_BLOCKS_MAX)
         blocks = MAGAZINE_BLOCKS_MAX;
@@ -44,7 +43,6 @@ int block_caches_open(struct block_caches *caches, struct scheme_base *base,
                       unsigned magazine_blocks)
 {
     const unsigned workers = base->config.workers;
-
     *caches =
         (struct block_caches){.count = workers < BLOCK_CACHES_MAX ? workers : BLOCK_CACHES_MAX,
                               .pool = base->pool,
@@ -88,7 +86,6 @@ static unsigned first_choice(const struct block_caches *caches)
 struct block_cache *block_cache_acquire(struct block_caches *caches)
 {
     const unsigned first = first_choice(caches);
-
     for (unsigned i = 0; i < caches->count; i++) {
         struct block_cache *cache = &caches->all[(first + i) % caches->count];
         if (pthread_mutex_trylock(&cache->lock) == 0)
@@ -109,7 +106,6 @@ void block_cache_release(struct block_cache *cache)
 static unsigned whole_magazines(const struct block_cache *cache, unsigned blocks)
 {
     const unsigned magazine = cache->caches->magazine_blocks;
-
     return magazine > 0 ? blocks / magazine * magazine : blocks;
 }
 
@@ -121,7 +117,6 @@ static void refill(struct block_cache *cache, unsigned want)
     const unsigned spare = magazine > 0 ? magazine - 1 : 0;
     struct block **end = &cache->free;
     unsigned got;
-
     for (unsigned i = 0; i < cache->free_count; i++)
         end = &(*end)->next;
     *end = pool_take(cache->caches->pool, whole_magazines(cache, missing + spare), 0, &got);
@@ -151,7 +146,6 @@ static void trim(struct block_cache *cache, unsigned keep)
 {
     struct block **end = &cache->free;
     const unsigned count = cache->free_count - keep;
-
     if (count == 0)
         return;
     for (unsigned i = 0; i < keep; i++)
@@ -167,7 +161,6 @@ static void trim(struct block_cache *cache, unsigned keep)
 void block_cache_give(struct block_cache *cache, struct block_batch *batch)
 {
     const unsigned magazine = cache->caches->magazine_blocks;
-
     if (batch->count == 0)
         return;
     batch->last->next = cache->free;
@@ -182,7 +175,6 @@ void block_cache_reclaim(struct block_cache *cache)
 {
     struct block_batch batch = {0};
     struct block *next;
-
     for (struct block *block = mpsc_stack_take(&cache->back); block != NULL; block = next) {
         next = block->queue_next;
         block_batch_add(&batch, block);

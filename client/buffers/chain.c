@@ -99,7 +99,6 @@ static struct chain_stream *chain_of(struct stream *stream)
 static void drop_chain(struct scheme_run *run, struct chain_stream *chain)
 {
     struct block_batch batch = {0};
-
     while (chain->first != NULL) {
         struct block *block = chain->first;
         chain->first = block == chain->last ? NULL : block->next;
@@ -117,7 +116,6 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
     struct wait_list *waiters = &run->base.waiters;
     const bool holder = wait_list_lock_reserve(waiters, &stream->waiter);
     unsigned count;
-
     assert(stream->blocks == NULL);
     stream->blocks =
         pool_take(run->base.pool, want, holder ? 0 : (unsigned)waiters->resource.keep, &count);
@@ -133,7 +131,6 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
     const struct scheme_config *config = &run->base.config;
     const struct block *last = chain->last;
     unsigned count = 0;
-
     assert(max >= 1);
     if (last != NULL && last->used_bytes < config->block_bytes)
         blocks[count++] = (struct cp_block){chain->last->data + last->used_bytes,
@@ -183,7 +180,6 @@ static bool grow(struct scheme_run *run, struct frame_list *list)
     struct frame *frames =
         budget_realloc(&run->base.budget, list->frames, list->capacity * sizeof(struct frame),
                        capacity * sizeof(struct frame));
-
     if (frames == NULL)
         return false;
     list->frames = frames;
@@ -196,7 +192,6 @@ static void hand_over(struct scheme_run *run, struct chain_stream *chain, struct
 {
     struct frame_queue *queue = &run->queue;
     struct frame_list *waiting = &queue->waiting;
-
     if (found->count == 0)
         return;
     pthread_mutex_lock(&queue->lock);
@@ -224,7 +219,6 @@ static void hand_over(struct scheme_run *run, struct chain_stream *chain, struct
 static bool take(struct scheme_run *run)
 {
     struct frame_queue *queue = &run->queue;
-
     pthread_mutex_lock(&queue->lock);
     while (queue->waiting.count == 0 && !queue->ending) {
         queue->asleep = true;
@@ -249,7 +243,6 @@ static bool take(struct scheme_run *run)
 static struct block *block_received(struct scheme_run *run, struct chain_stream *chain, void *data)
 {
     struct block *fresh = chain->stream.blocks;
-
     if (fresh == NULL || data != fresh->data) {
         assert(chain->last != NULL);
         assert((uint8_t *)data == chain->last->data + chain->last->used_bytes);
@@ -291,7 +284,6 @@ static enum frame_error search(struct scheme_run *run, struct chain_stream *chai
     struct block *block = block_received(run, chain, data);
     uint32_t at = block->used_bytes;
     enum frame_error error = FRAME_OK;
-
     assert(at + bytes <= config->block_bytes);
     block->used_bytes += (uint32_t)bytes;
     while (at < block->used_bytes) {
@@ -313,7 +305,6 @@ static enum frame_error chain_received(struct scheme_run *run, struct stream *st
     const struct scheme_config *config = &run->base.config;
     enum frame_error error = FRAME_OK;
     struct found found;
-
     assert(bytes > 0);
     found.count = 0;
     stream->received_bytes += bytes;
@@ -338,7 +329,6 @@ static void process(struct scheme_run *run, const struct frame *frame, struct bl
     const struct scheme_config *config = &run->base.config;
     struct block *block = frame->first;
     size_t offset = frame->offset;
-
     for (size_t left = frame->bytes; left > 0; offset = 0) {
         const size_t room = config->block_bytes - offset;
         const size_t piece = left < room ? left : room;
@@ -359,7 +349,6 @@ static void *process_all(void *argument)
 {
     struct scheme_run *run = argument;
     struct block_batch batch = {0};
-
     while (take(run)) {
         for (unsigned i = 0; i < run->in_hand.count; i++)
             process(run, &run->in_hand.frames[i], &batch);
@@ -386,7 +375,6 @@ static void chain_need(const struct scheme_config *config, uint64_t streams, uin
     const uint64_t frame = config->process.frame_bytes_max;
     const uint64_t queue = 2 * FRAMES_AT_FIRST * sizeof(struct frame);
     const uint64_t reserve = reserve_of(config);
-
     need->peak_bytes =
         frame + queue + round_up(streams * (held + posted), config->pool_batch) * block;
     need->least_bytes = frame + queue + reserve * block;
@@ -402,7 +390,6 @@ static void set_resource(struct scheme_base *base)
 {
     const struct scheme_config *config = &base->config;
     struct resource *resource = &base->waiters.resource;
-
     resource->take = take_blocks;
     if (config->pool_cap_bytes == UINT64_MAX)
         return;
@@ -418,7 +405,6 @@ static int chain_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
     struct scheme_base *base = &run->base;
     const struct scheme_config *config = &base->config;
-
     processor_init(&run->processor, &config->process, &base->budget);
     pthread_mutex_init(&run->queue.lock, NULL);
     pthread_cond_init(&run->queue.taken, NULL);
@@ -444,7 +430,6 @@ static void free_list(struct scheme_run *run, struct frame_list *list)
 static void chain_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     struct frame_queue *queue = &run->queue;
-
     if (run->started) {
         pthread_mutex_lock(&queue->lock);
         queue->ending = true;

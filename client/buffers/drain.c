@@ -19,7 +19,6 @@ static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struc
 {
     const struct scheme_config *config = &run->base.config;
     const unsigned want = scheme_blocks_wanted(config, config->blocks_per_receive, max);
-
     assert(max >= 1);
     if (!scheme_blocks_ready(run, stream, want))
         return 0;
@@ -39,7 +38,6 @@ static enum frame_error drain_received(struct scheme_run *run, struct stream *st
 {
     const struct scheme_events *events = &run->base.config.events;
     const uint64_t before = stream->received_bytes;
-
     assert(bytes > 0);
     stream->received_bytes += bytes;
     stream->processed_bytes = stream->received_bytes;
@@ -56,7 +54,6 @@ static void drain_need(const struct scheme_config *config, uint64_t streams, uin
 {
     const uint64_t offered = (config->early ? streams : 1) * config->blocks_per_receive;
     const uint64_t charge = pool_block_charge(config->block_bytes);
-
     need->peak_bytes = (1 + round_up(offered - 1, config->pool_batch)) * charge;
     scheme_need_each(config, charge, "a block", "the receive at hand", need);
 }
@@ -64,7 +61,6 @@ static void drain_need(const struct scheme_config *config, uint64_t streams, uin
 static int drain_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
     const struct scheme_config *config = &run->base.config;
-
     return scheme_pool_open(&run->base, config->block_bytes, 1, config->pool_batch);
 }
 

@@ -43,7 +43,6 @@ static unsigned fixed_offer(struct scheme_run *run, struct stream *stream, struc
                             unsigned max)
 {
     struct fixed_stream *fixed = fixed_of(stream);
-
     assert(max >= 1);
     if (!fixed->ready)
         fixed->ready = threaded_buffer_ready(stream);
@@ -58,7 +57,6 @@ static enum frame_error fixed_received(struct scheme_run *run, struct stream *st
                                        struct cp_block *blocks, unsigned count, size_t bytes)
 {
     struct cp_block room;
-
     threaded_buffer_room(stream, &room, 1);
     assert(bytes <= room.bytes);
     memcpy(room.data, stream->blocks->data, bytes);

@@ -23,7 +23,6 @@ static unsigned bucket_of(uint64_t value_ns)
 {
     uint64_t digits = value_ns / UNIT_NS;
     unsigned decade = 0;
-
     for (; digits >= FIRST_STEP + STEPS; digits /= 10)
         decade++;
     unsigned bucket = decade * STEPS + (unsigned)digits;
@@ -34,7 +33,6 @@ static uint64_t upper_edge_ns(unsigned bucket)
 {
     unsigned decade = bucket < FIRST_STEP ? 0 : (bucket - FIRST_STEP) / STEPS;
     uint64_t edge = bucket - decade * STEPS + 1;
-
     while (decade-- > 0)
         edge *= 10;
     return edge * UNIT_NS;

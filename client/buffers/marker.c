@@ -38,7 +38,6 @@ static unsigned commonness(uint8_t byte)
 {
     static const char by_frequency[] = "etaoinsrhldcumfpgwybvkxjqz";
     const char *letter = memchr(by_frequency, byte, sizeof by_frequency - 1);
-
     if (byte == 0x00)
         return 255;
     if (byte == ' ')
@@ -67,7 +66,6 @@ static unsigned commonness(uint8_t byte)
 static unsigned companion(const struct marker *marker)
 {
     unsigned best = marker->rarest == 0 ? marker->count - 1 : 0;
-
     for (unsigned i = 0; i < marker->count; i++)
         if (marker->bytes[i] != marker->bytes[marker->rarest] &&
             (marker->bytes[best] == marker->bytes[marker->rarest] ||
@@ -81,7 +79,6 @@ static lane both_match(const uint8_t *first, lane first_byte, const uint8_t *sec
                        lane second_byte)
 {
     lane here, there;
-
     memcpy(&here, first, sizeof here);
     memcpy(&there, second, sizeof there);
     return (lane)(here == first_byte) & (lane)(there == second_byte);
@@ -93,7 +90,6 @@ static size_t skip_any(const struct marker *marker, const uint8_t *at, size_t st
     const lane second_byte = (lane){0} + marker->bytes[marker->companion];
     const uint8_t *first = at + marker->rarest, *second = at + marker->companion;
     size_t passed = 0;
-
     for (; starts - passed >= STRETCH_BYTES; passed += STRETCH_BYTES) {
         lane matches = both_match(first, first_byte, second, second_byte) |
                        both_match(first + 16, first_byte, second + 16, second_byte) |
@@ -115,7 +111,6 @@ both_match_avx2(const uint8_t *first, __m256i first_byte, const uint8_t *second,
 {
     __m256i here = _mm256_loadu_si256((const __m256i *)(const void *)first);
     __m256i there = _mm256_loadu_si256((const __m256i *)(const void *)second);
-
     return _mm256_and_si256(_mm256_cmpeq_epi8(here, first_byte),
                             _mm256_cmpeq_epi8(there, second_byte));
 }
@@ -128,7 +123,6 @@ __attribute__((target("avx2"))) static size_t skip_avx2(const struct marker *mar
     const __m256i b = _mm256_set1_epi8((char)marker->bytes[marker->companion]);
     const uint8_t *first = at + marker->rarest, *second = at + marker->companion;
     size_t passed = 0;
-
     for (; starts - passed >= 2 * STRETCH_BYTES; passed += 2 * STRETCH_BYTES) {
         __m256i one = _mm256_or_si256(both_match_avx2(first, a, second, b),
                                       both_match_avx2(first + 32, a, second + 32, b));
@@ -154,7 +148,6 @@ static inline __attribute__((target("avx512bw"), always_inline)) __m512i
 differ_avx512(const uint8_t *first, __m512i first_byte, const uint8_t *second, __m512i second_byte)
 {
     __m512i here = _mm512_loadu_si512(first), there = _mm512_loadu_si512(second);
-
     return _mm512_ternarylogic_epi64(_mm512_xor_si512(here, first_byte), there, second_byte,
                                      EITHER_DIFFERS);
 }
@@ -168,7 +161,6 @@ __attribute__((target("avx512bw"))) static size_t skip_avx512(const struct marke
     const __m512i b = _mm512_set1_epi8((char)marker->bytes[marker->companion]);
     const uint8_t *first = at + marker->rarest, *second = at + marker->companion;
     size_t passed = 0;
-
     for (; starts - passed >= 4 * WIDE_BYTES; passed += 4 * WIDE_BYTES) {
         const uint8_t *here = first + passed, *there = second + passed;
         for (unsigned line = 0; line < 4; line++)
@@ -198,7 +190,6 @@ __attribute__((target("avx512bw"))) static size_t skip_avx512(const struct marke
 bool marker_use(struct marker *marker, unsigned index)
 {
     unsigned count = 0;
-
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512bw") && count++ == index)
         marker->skip_ahead = skip_avx512;
@@ -242,7 +233,6 @@ static const uint8_t *search(const struct marker *marker, struct marker_state *s
     const uint8_t *begin = at, *end = at + starts;
     bool crowded = state->crowded;
     size_t false_hits = 0;
-
     while (at < end) {
         if (crowded)
             at += marker->skip_ahead(marker, at, (size_t)(end - at));
@@ -269,7 +259,6 @@ static size_t search_border(const struct marker *marker, const struct marker_sta
     uint8_t window[2 * MARKER_BYTES_MAX];
     const size_t before = state->tail_bytes;
     const size_t after = bytes < marker->count - 1 ? bytes : marker->count - 1;
-
     if (before + after < marker->count)
         return NOT_FOUND_BYTES;
     memcpy(window, state->tail, before);
@@ -285,7 +274,6 @@ static void remember(const struct marker *marker, struct marker_state *state, co
                      size_t bytes)
 {
     const size_t room = marker->count - 1;
-
     if (bytes >= room) {
         memcpy(state->tail, piece + bytes - room, room);
         state->tail_bytes = (uint8_t)room;

@@ -48,7 +48,6 @@ static struct mirror_stream *mirror_of(struct stream *stream)
 static uint64_t free_rings(void *context)
 {
     struct scheme_run *run = context;
-
     return ring_pool_free(&run->rings);
 }
 
@@ -57,7 +56,6 @@ static bool take_ring(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
     struct mirror_stream *mirror = mirror_of(stream);
-
     mirror->ring = ring_pool_take(&run->rings);
     mirror->head = 0;
     return mirror->ring != NULL;
@@ -78,7 +76,6 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
                              unsigned max)
 {
     struct mirror_stream *mirror = mirror_of(stream);
-
     assert(max >= 1);
     if (mirror->ring == NULL && !take_ring(run, stream, 1) &&
         wait_list_wait(&run->base.waiters, &stream->waiter, 1))
@@ -106,7 +103,6 @@ static enum frame_error search(struct scheme_run *run, struct processor *process
     struct stream *stream = &mirror->stream;
     enum frame_error error = FRAME_OK;
     size_t at = 0;
-
     while (at < bytes) {
         size_t end = 0, frame_bytes = 0;
         error = frames_find(&run->base.config, stream, piece + at, bytes - at, &end, &frame_bytes);
@@ -148,7 +144,6 @@ static void mirror_need(const struct scheme_config *config, uint64_t streams, ui
                         struct scheme_need *need)
 {
     const uint64_t ring = ring_bytes_of(config);
-
     need->peak_bytes = (config->early || frame_bytes > 0 ? streams : config->workers) * ring;
     scheme_need_each(config, ring, "a ring", "the frame at hand", need);
 }
@@ -158,7 +153,6 @@ static int mirror_open(struct scheme_run *run, char *why, size_t why_bytes)
     struct scheme_base *base = &run->base;
     const struct scheme_config *config = &base->config;
     const uint64_t least = scheme_least_holders(config), most = os_mirrors_max();
-
     if (least > most) {
         snprintf(why, why_bytes,
                  "scheme mirror with early binding maps a ring for each of %llu connections, and "

@@ -20,7 +20,6 @@ void mpsc_stack_init(struct mpsc_stack *stack)
 void mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last)
 {
     struct block *top = atomic_load_explicit(&stack->top, memory_order_relaxed);
-
     do
         last->queue_next = top == &asleep ? NULL : top;
     while (!atomic_compare_exchange_weak(&stack->top, &top, first));
@@ -31,7 +30,6 @@ void mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block
 struct block *mpsc_stack_take(struct mpsc_stack *stack)
 {
     struct block *top = atomic_load_explicit(&stack->top, memory_order_relaxed);
-
     if (top == NULL || top == &asleep)
         return NULL;
     return atomic_exchange(&stack->top, NULL);
@@ -40,7 +38,6 @@ struct block *mpsc_stack_take(struct mpsc_stack *stack)
 bool mpsc_stack_prepare_sleep(struct mpsc_stack *stack)
 {
     struct block *empty = NULL;
-
     return atomic_compare_exchange_strong(&stack->top, &empty, &asleep);
 }
 
@@ -53,7 +50,6 @@ void mpsc_stack_sleep(struct mpsc_stack *stack)
 void mpsc_stack_wake(struct mpsc_stack *stack)
 {
     struct block *top = &asleep;
-
     if (atomic_compare_exchange_strong(&stack->top, &top, NULL))
         os_unpark(&stack->parker);
 }

@@ -39,7 +39,6 @@ bool budget_charge(struct budget *budget, uint64_t bytes)
 {
     /* Sequentially consistent: a stream that finds no room is already on the wait list. */
     uint64_t used = atomic_load(&budget->used_bytes);
-
     do {
         if (used > budget->cap_bytes || bytes > budget->cap_bytes - used)
             return false;
@@ -54,7 +53,6 @@ bool budget_charge(struct budget *budget, uint64_t bytes)
 void budget_refund(struct budget *budget, uint64_t bytes)
 {
     uint64_t before = atomic_fetch_sub(&budget->used_bytes, bytes);
-
     assert(before >= bytes);
     (void)before;
 }
@@ -108,7 +106,6 @@ static bool slab_add(struct pool *pool, unsigned blocks)
 {
     const uint64_t charge = blocks * (uint64_t)pool->stride_bytes;
     const size_t bytes = sizeof(struct slab) + charge;
-
     if (!budget_charge(pool->budget, charge))
         return false;
     struct slab *slab = os_pages_map(bytes);
@@ -133,7 +130,6 @@ static bool slab_add(struct pool *pool, unsigned blocks)
 static void grow(struct pool *pool, uint64_t blocks_wanted)
 {
     unsigned batch = pool->batch_blocks;
-
     while (pool->free_blocks < blocks_wanted && batch > 0)
         if (!slab_add(pool, batch))
             batch /= 2;
@@ -164,7 +160,6 @@ struct pool *pool_open(size_t block_bytes, unsigned first_blocks, unsigned batch
 uint64_t pool_close(struct pool *pool)
 {
     const uint64_t lost = pool->blocks - pool->free_blocks;
-
     while (pool->slabs != NULL) {
         struct slab *slab = pool->slabs;
         pool->slabs = slab->next;
@@ -182,7 +177,6 @@ struct block *pool_take(struct pool *pool, unsigned want, unsigned keep, unsigne
 {
     struct block *first = NULL, **end = &first;
     unsigned count = 0;
-
     assert(want > 0);
     pthread_mutex_lock(&pool->lock);
     if (pool->free_blocks < (uint64_t)want + keep)

@@ -42,7 +42,6 @@ enum frame_error frames_find(const struct scheme_config *config, struct stream *
 void frames_notify(struct stream *stream, const struct scheme_events *events)
 {
     const bool failed = stream->error != FRAME_OK;
-
     if (stream->notified || (!failed && stream->processed_frames < stream->frames_expected))
         return;
     stream->notified = true;
@@ -79,7 +78,6 @@ static int set_capacity(struct processor *processor, size_t bytes)
 {
     uint8_t *buffer =
         budget_realloc(processor->budget, processor->buffer, processor->capacity_bytes, bytes);
-
     if (buffer == NULL)
         return -1;
     processor->buffer = buffer;
@@ -101,7 +99,6 @@ static int grow(struct processor *processor, size_t bytes)
 {
     const size_t most = processor->config->frame_bytes_max, now = processor->capacity_bytes;
     const size_t capacity = now > most / 2 ? most : 2 * now;
-
     return set_capacity(processor, capacity < bytes ? bytes : capacity);
 }
 
@@ -109,7 +106,6 @@ void processor_append(struct processor *processor, struct stream *stream, const 
                       size_t bytes)
 {
     const size_t filled = processor->filled_bytes + bytes;
-
     if (stream->error != FRAME_OK)
         return;
     assert(filled <= processor->config->frame_bytes_max);
@@ -126,7 +122,6 @@ void processor_append(struct processor *processor, struct stream *stream, const 
 void processor_finish(struct processor *processor, struct stream *stream)
 {
     const size_t bytes = processor->filled_bytes;
-
     if (stream->error != FRAME_OK)
         return;
     processor->filled_bytes = 0;
@@ -172,7 +167,6 @@ enum frame_error process_in_place(struct processor *processor, struct stream *st
 {
     const struct process_config *config = processor->config;
     struct protocol_header header = {0};
-
     assert(bytes > 0);
     const bool is_header = config->verify != VERIFY_NONE && bytes >= PROTOCOL_HEADER_BYTES &&
                            protocol_header_read(frame, &config->marker, &header) == 0;
@@ -216,7 +210,6 @@ static size_t take_header(struct incremental_check *check, struct processor *pro
 {
     const size_t seen = (size_t)check->bytes, missing = PROTOCOL_HEADER_BYTES - seen;
     const size_t part = bytes < missing ? bytes : missing;
-
     check->is_header = false;
     if (part == PROTOCOL_HEADER_BYTES) {
         read_header(check, processor, piece);
@@ -237,7 +230,6 @@ static void add_payload(struct incremental_check *check, const struct processor 
     const uint64_t length = check->header.length;
     const unsigned marker_bytes = processor->config->marker.count;
     const uint64_t end = length > marker_bytes ? length - marker_bytes : 0;
-
     if (check->digest == NULL || !check->is_header || check->bytes >= end)
         return;
     if (bytes > end - check->bytes)
@@ -251,7 +243,6 @@ static enum frame_error finish(struct incremental_check *check, struct processor
     const struct protocol_header *header = check->is_header ? &check->header : NULL;
     const size_t bytes = (size_t)check->bytes;
     enum frame_error error = judge(processor, stream, header, bytes);
-
     check->bytes = 0;
     if (error == FRAME_OK && check->digest != NULL &&
         protocol_check_value(check->digest) != check->header.check)

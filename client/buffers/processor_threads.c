@@ -44,7 +44,6 @@ static void pack(struct processor_threads *threads, struct block_batch *batch, s
 static struct block *in_order(struct block *receives)
 {
     struct block *first = NULL;
-
     while (receives != NULL) {
         struct block *below = receives->queue_next;
         receives->queue_next = first;
@@ -59,7 +58,6 @@ static void process_receives(struct processor_thread *thread, struct block *rece
     struct processor_threads *threads = thread->threads;
     struct block_batch batch = {0};
     struct block *following, *next;
-
     for (struct block *receive = in_order(receives); receive != NULL; receive = following) {
         following = receive->queue_next;
         threads->process((struct scheme_run *)(void *)threads->base, &thread->processor,
@@ -76,7 +74,6 @@ static void *process_all(void *argument)
 {
     struct processor_thread *thread = argument;
     const _Atomic bool *ending = &thread->threads->ending;
-
     for (;;) {
         const bool last_look = atomic_load(ending); /* before taking, not after */
         struct block *receives = mpsc_stack_take(&thread->inbox);
@@ -95,7 +92,6 @@ int processor_threads_open(struct processor_threads *threads, struct scheme_base
                            struct block_caches *caches, process_receive *process)
 {
     const unsigned count = base->config.processors;
-
     assert(count <= PROCESSOR_THREADS_MAX);
     *threads = (struct processor_threads){.base = base, .caches = caches, .process = process};
     if (count == 0)
@@ -145,7 +141,6 @@ void processor_threads_push(struct processor_threads *threads, struct block_cach
 void processor_threads_throttle(struct block_cache *cache, unsigned blocks_max)
 {
     bool too_many = true;
-
     while (too_many) {
         pthread_mutex_lock(&cache->lock);
         block_cache_reclaim(cache);

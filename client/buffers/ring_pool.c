@@ -17,7 +17,6 @@ int ring_pool_open(struct ring_pool *pool, size_t ring_bytes, struct budget *bud
 static void *pop(struct ring_pool *pool)
 {
     void *ring = pool->free;
-
     if (ring != NULL) {
         pool->free = *(void **)ring;
         pool->free_count--;
@@ -28,7 +27,6 @@ static void *pop(struct ring_pool *pool)
 uint64_t ring_pool_close(struct ring_pool *pool)
 {
     const uint64_t lost = pool->count - pool->free_count;
-
     for (void *ring = pop(pool); ring != NULL; ring = pop(pool)) {
         os_mirror_unmap(ring, pool->ring_bytes);
         budget_refund(pool->budget, pool->ring_bytes);

@@ -14,7 +14,6 @@ uint64_t scheme_memory(const struct scheme *scheme, const struct scheme_config *
                        uint64_t streams, uint64_t frame_bytes)
 {
     struct scheme_need need;
-
     scheme->need(config, streams, frame_bytes, &need);
     return need.peak_bytes < config->pool_cap_bytes ? need.peak_bytes : config->pool_cap_bytes;
 }
@@ -23,7 +22,6 @@ static int check_cap(const struct scheme *scheme, const struct scheme_config *co
                      size_t why_bytes)
 {
     struct scheme_need need;
-
     scheme->need(config, 0, 0, &need);
     if (config->pool_cap_bytes >= need.least_bytes)
         return 0;
@@ -72,7 +70,6 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
 void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     struct scheme_base *base = base_of(run);
-
     *figures = (struct scheme_figures){0};
     if (base->scheme->close != NULL)
         base->scheme->close(run, figures);
@@ -96,7 +93,6 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
 static struct stream *add_stream(struct scheme_base *base)
 {
     struct stream *stream = NULL;
-
     assert(base->scheme->stream_bytes >= sizeof(struct stream));
     pthread_mutex_lock(&base->lock);
     if (base->stream_count < base->config.streams_max)
@@ -114,7 +110,6 @@ struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frame
 {
     struct scheme_base *base = base_of(run);
     struct stream *stream = add_stream(base);
-
     assert((frames_expected > 0) == (bytes_expected > 0));
     if (stream == NULL)
         return NULL;
@@ -132,7 +127,6 @@ struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frame
 static void release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
     struct scheme_base *base = base_of(run);
-
     wait_list_forget(&base->waiters, &stream->waiter);
     base->scheme->release(run, stream, ended, bytes);
     wait_list_resume(&base->waiters);
@@ -190,7 +184,6 @@ unsigned scheme_blocks_wanted(const struct scheme_config *config, unsigned want,
 bool scheme_take_blocks(void *run, struct stream *stream, unsigned want)
 {
     unsigned count;
-
     stream->blocks = pool_take(base_of(run)->pool, want, 0, &count);
     return count > 0;
 }
@@ -205,7 +198,6 @@ unsigned scheme_offer_blocks(const struct scheme_config *config, const struct st
                              struct cp_block *blocks, unsigned max)
 {
     unsigned count = 0;
-
     for (struct block *block = stream->blocks; block != NULL && count < max; block = block->next)
         blocks[count++] = (struct cp_block){block->data, config->block_bytes};
     return count;
@@ -214,7 +206,6 @@ unsigned scheme_offer_blocks(const struct scheme_config *config, const struct st
 void scheme_return_blocks(struct scheme_run *run, struct stream *stream)
 {
     struct block_batch batch = {0};
-
     block_batch_add_all(&batch, &stream->blocks);
     block_batch_flush(&batch, base_of(run)->pool);
 }

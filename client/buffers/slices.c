@@ -81,7 +81,6 @@ static size_t data_bytes(const struct scheme_config *config)
 static unsigned magazine_of(const struct scheme_config *config)
 {
     const uint64_t blocks = config->pool_cap_bytes / pool_block_charge(data_bytes(config));
-
     return block_cache_magazine(config->block_bytes, blocks, config->workers);
 }
 
@@ -104,7 +103,6 @@ static void slices_need(const struct scheme_config *config, uint64_t streams, ui
     const uint64_t caches = config->workers - (config->early && ahead == 0);
     const uint64_t blocks =
         round_up(posted, magazine) + caches * round_up(in_hand + ahead, magazine);
-
     need->peak_bytes = round_up(blocks, config->pool_batch) * charge;
     scheme_need_each(config, charge, "a block", "the receive at hand", need);
 }
@@ -112,7 +110,6 @@ static void slices_need(const struct scheme_config *config, uint64_t streams, ui
 static uint64_t free_blocks(void *context)
 {
     struct scheme_run *run = context;
-
     block_caches_flush(&run->caches);
     return pool_blocks_free(run->base.pool);
 }
@@ -121,7 +118,6 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
     struct block_cache *cache = block_cache_acquire(&run->caches);
-
     assert(stream->blocks == NULL);
     stream->blocks = block_cache_take(cache, want);
     block_cache_release(cache);
@@ -135,7 +131,6 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
 static void put_back(struct block_cache *cache, struct stream *stream)
 {
     struct block_batch batch = {0};
-
     block_batch_add_all(&batch, &stream->blocks);
     block_cache_give(cache, &batch);
 }
@@ -148,7 +143,6 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
     struct slices_stream *slices = slices_of(stream);
     const struct scheme_config *config = &run->base.config;
     const unsigned want = scheme_blocks_wanted(config, slices->depth, max);
-
     assert(max >= 1);
     if (stream->blocks == NULL && !take_blocks(run, stream, want) &&
         wait_list_wait(&run->base.waiters, &stream->waiter, want))
@@ -172,7 +166,6 @@ static void process_slice(struct slices_stream *slices, struct processor *proces
                           const uint8_t *slice, size_t bytes, bool whole)
 {
     struct stream *stream = &slices->stream;
-
     if (stream->error == FRAME_OK)
         stream->error =
             incremental_check_feed(&slices->check, processor, stream, slice, bytes, whole);
@@ -188,7 +181,6 @@ static void process_block(struct scheme_run *run, struct slices_stream *slices,
 {
     const uint64_t *marks = marks_of(run, block);
     uint32_t at = 0, left = block->frames;
-
     for (uint32_t word = 0; left > 0; word++)
         for (uint64_t bits = marks[word]; bits != 0; bits &= bits - 1, left--) {
             const uint32_t end = word * WORD_BITS + (uint32_t)__builtin_ctzll(bits) + 1;
@@ -216,7 +208,6 @@ static void process_blocks(struct scheme_run *run, struct processor *processor,
 static void mark(const struct scheme_run *run, struct block *block, uint32_t end)
 {
     uint64_t *marks = marks_of(run, block);
-
     if (block->frames++ == 0)
         memset(marks, 0, (block->used_bytes + WORD_BITS - 1) / WORD_BITS * sizeof *marks);
     marks[(end - 1) / WORD_BITS] |= (uint64_t)1 << (end - 1) % WORD_BITS;
@@ -229,7 +220,6 @@ static enum frame_error search(struct scheme_run *run, struct block_cache *cache
 {
     enum frame_error error = FRAME_OK;
     size_t at = 0;
-
     block->used_bytes = (uint32_t)bytes;
     block->frames = 0;
     while (at < bytes) {
@@ -256,7 +246,6 @@ static void hand_over(struct scheme_run *run, struct block_cache *cache,
 {
     struct stream *stream = &slices->stream;
     struct block *blocks = stream->blocks, **end = &stream->blocks;
-
     for (unsigned i = 0; i < count; i++)
         end = &(*end)->next;
     stream->blocks = *end;
@@ -271,7 +260,6 @@ static void adapt_depth(const struct scheme_config *config, struct slices_stream
 {
     const size_t room = offered * config->block_bytes;
     const unsigned deeper = 2u * slices->depth, most = config->blocks_per_receive;
-
     if (bytes == room)
         slices->depth = (uint8_t)(deeper < most ? deeper : most);
     else if (bytes < room / SHALLOW_PART && slices->depth > 1)
@@ -286,7 +274,6 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
     const bool in_place = run->threads.count == 0;
     enum frame_error error = FRAME_OK;
     unsigned used = 0;
-
     assert(bytes > 0);
     stream->received_bytes += bytes;
     adapt_depth(config, slices, count, bytes);
@@ -318,7 +305,6 @@ static int slices_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
     struct scheme_base *base = &run->base;
     const struct scheme_config *config = &base->config;
-
     if (config->processors > PROCESSOR_THREADS_MAX) {
         snprintf(why, why_bytes, "scheme slices takes at most %d processing threads",
                  PROCESSOR_THREADS_MAX);
@@ -345,7 +331,6 @@ static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
 static bool slices_attach(struct scheme_run *run, struct stream *stream)
 {
     const struct scheme_config *config = &run->base.config;
-
     slices_of(stream)->depth = (uint8_t)(config->early ? config->blocks_per_receive : 1);
     return incremental_check_open(&slices_of(stream)->check, &config->process) == 0;
 }
@@ -356,7 +341,6 @@ static void slices_release(struct scheme_run *run, struct stream *stream, bool e
 {
     struct slices_stream *slices = slices_of(stream);
     struct block_cache *cache = block_cache_acquire(&run->caches);
-
     put_back(cache, stream);
     block_cache_release(cache);
     if (!ended && run->threads.count == 0)

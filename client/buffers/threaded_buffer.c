@@ -58,7 +58,6 @@ void threaded_need(const struct scheme_config *config, uint64_t streams, const c
                    uint64_t block_charge, struct scheme_need *need)
 {
     char block[60] = "";
-
     if (block_charge > 0)
         snprintf(block, sizeof block, "%llu for a receive block, ",
                  (unsigned long long)block_charge);
@@ -74,7 +73,6 @@ void threaded_need(const struct scheme_config *config, uint64_t streams, const c
 static bool acquire(struct threaded_buffer *buffer)
 {
     struct scheme_run *run = buffer->run;
-
     if (buffer->bytes != NULL)
         return true;
     if (!budget_charge(&run->base.budget, run->buffer_bytes))
@@ -102,7 +100,6 @@ static bool release_idle(struct threaded_buffer *buffer)
     const struct scheme_config *config = &run->base.config;
     const bool shared = config->pool_cap_bytes != UINT64_MAX && !config->early;
     const bool wanted = buffer->detached || (shared && buffer->head == buffer->tail);
-
     if (buffer->bytes == NULL || !is_idle(buffer) || buffer->receiving || !wanted)
         return false;
     os_pages_unmap(buffer->bytes, run->buffer_bytes);
@@ -117,7 +114,6 @@ static uint64_t free_buffers(void *context)
 {
     const struct scheme_run *run = context;
     const uint64_t used = atomic_load(&run->base.budget.used_bytes);
-
     return (run->base.config.pool_cap_bytes - used) / charge_of(&run->base.config);
 }
 
@@ -125,7 +121,6 @@ static uint64_t free_buffers(void *context)
 static bool take_buffer(void *context, struct stream *stream, unsigned want)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
-
     pthread_mutex_lock(&buffer->lock);
     const bool acquired = acquire(buffer);
     pthread_mutex_unlock(&buffer->lock);
@@ -142,7 +137,6 @@ static size_t offset_of(const struct threaded_buffer *buffer, uint64_t position)
 static size_t room_bytes(const struct threaded_buffer *buffer)
 {
     const uint64_t from = buffer->run->circular ? buffer->head : buffer->base;
-
     return buffer->run->buffer_bytes - (size_t)(buffer->tail - from);
 }
 
@@ -150,7 +144,6 @@ static size_t room_bytes(const struct threaded_buffer *buffer)
 static void restart_at_front(struct threaded_buffer *buffer)
 {
     const size_t unfinished = (size_t)(buffer->tail - buffer->head);
-
     if (unfinished > 0 && buffer->run->circular)
         return;
     memmove(buffer->bytes, buffer->bytes + offset_of(buffer, buffer->head), unfinished);
@@ -162,7 +155,6 @@ static void restart_at_front(struct threaded_buffer *buffer)
 static bool make_room(struct threaded_buffer *buffer)
 {
     const size_t wanted = buffer->run->receive_bytes;
-
     if (is_idle(buffer) && (buffer->head == buffer->tail || room_bytes(buffer) < wanted))
         restart_at_front(buffer);
     assert(!is_idle(buffer) || room_bytes(buffer) >= wanted);
@@ -173,7 +165,6 @@ bool threaded_buffer_ready(struct stream *stream)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
     struct scheme_run *run = buffer->run;
-
     pthread_mutex_lock(&buffer->lock);
     assert(!buffer->receiving);
     if (!acquire(buffer)) {
@@ -200,7 +191,6 @@ unsigned threaded_buffer_room(const struct stream *stream, struct cp_block *piec
     const size_t offset = offset_of(buffer, buffer->tail);
     const size_t straight = buffer->run->buffer_bytes - offset;
     const bool wraps = straight < receive_bytes;
-
     assert(buffer->receiving && max >= 1);
     assert(buffer->run->circular || !wraps);
     pieces[0] = (struct cp_block){buffer->bytes + offset, wraps ? straight : receive_bytes};
@@ -237,7 +227,6 @@ static enum frame_error search(struct threaded_buffer *buffer, const uint8_t *pi
     uint32_t frames[FRAMES_AT_ONCE];
     unsigned count = 0;
     enum frame_error error = FRAME_OK;
-
     while (bytes > 0) {
         size_t end = 0, frame_bytes = 0;
         error = frames_find(config, &buffer->stream, piece, bytes, &end, &frame_bytes);
@@ -261,7 +250,6 @@ enum frame_error threaded_received(struct scheme_run *run, struct stream *stream
     struct threaded_buffer *buffer = buffer_of(stream);
     struct cp_block pieces[2];
     enum frame_error error = FRAME_OK;
-
     assert(bytes > 0);
     count = threaded_buffer_room(stream, pieces, 2);
     pthread_mutex_lock(&buffer->lock);
@@ -281,7 +269,6 @@ enum frame_error threaded_received(struct scheme_run *run, struct stream *stream
 void threaded_retract(struct scheme_run *run, struct stream *stream)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
-
     pthread_mutex_lock(&buffer->lock);
     buffer->receiving = false;
     const bool released = release_idle(buffer);
@@ -316,7 +303,6 @@ static void process(struct threaded_buffer *buffer, uint64_t from, size_t bytes)
     const size_t offset = offset_of(buffer, from);
     const size_t straight = buffer->run->buffer_bytes - offset;
     const size_t piece = bytes < straight ? bytes : straight;
-
     processor_append(&buffer->processor, &buffer->stream, buffer->bytes + offset, piece);
     if (bytes > piece)
         processor_append(&buffer->processor, &buffer->stream, buffer->bytes, bytes - piece);
@@ -327,7 +313,6 @@ static void process(struct threaded_buffer *buffer, uint64_t from, size_t bytes)
 static void finish_frames(struct threaded_buffer *buffer, uint64_t bytes)
 {
     const struct scheme_events *events = &buffer->run->base.config.events;
-
     pthread_mutex_lock(&buffer->lock);
     buffer->head += bytes;
     buffer->busy = false;
@@ -347,7 +332,6 @@ static void *process_all(void *argument)
     struct threaded_buffer *buffer = argument;
     uint32_t frames[QUEUED_FRAMES_MAX];
     unsigned count;
-
     while ((count = take_frames(buffer, frames)) > 0) {
         uint64_t done = 0;
         for (unsigned i = 0; i < count; i++) {
@@ -364,7 +348,6 @@ static void *process_all(void *argument)
 void threaded_open(struct scheme_run *run, bool circular)
 {
     const struct scheme_config *config = &run->base.config;
-
     run->circular = circular;
     run->buffer_bytes = buffer_bytes_of(config);
     run->receive_bytes = scheme_receive_bytes(config);
@@ -402,7 +385,6 @@ bool threaded_attach(struct scheme_run *run, struct stream *stream)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
     const struct scheme_config *config = &run->base.config;
-
     buffer->run = run;
     buffer->waiter.stream = stream;
     pthread_mutex_init(&buffer->lock, NULL);
@@ -418,7 +400,6 @@ bool threaded_attach(struct scheme_run *run, struct stream *stream)
 void threaded_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
     struct threaded_buffer *buffer = buffer_of(stream);
-
     wait_list_forget(&run->buffer_waiters, &buffer->waiter);
     pthread_mutex_lock(&buffer->lock);
     assert(ended || buffer->tail - buffer->head >= bytes);

@@ -29,7 +29,6 @@ static void pass_reserve_on(struct wait_list *list, struct waiter *next, uint64_
 static void unlink(struct wait_list *list, struct waiter *waiter)
 {
     struct waiter **link = &list->first;
-
     while (*link != waiter)
         link = &(*link)->next;
     *link = waiter->next;
@@ -43,7 +42,6 @@ bool wait_list_wait(struct wait_list *list, struct waiter *waiter, unsigned want
 {
     const struct resource *resource = &list->resource;
     bool waits = true;
-
     pthread_mutex_lock(&list->lock);
     assert(!waiter->listed);
     waiter->listed = true;
@@ -117,7 +115,6 @@ static struct waiter *choose(struct wait_list *list)
     const struct resource *resource = &list->resource;
     const uint64_t keep = resource->keep;
     uint64_t free = resource->free(resource->context);
-
     pass_reserve_on(list, list->first, free);
     struct waiter *holder = atomic_load(&list->reserve_holder);
     if (holder != NULL && holder->listed && free > 0) {
@@ -132,7 +129,6 @@ static struct waiter *choose(struct wait_list *list)
 void wait_list_resume(struct wait_list *list)
 {
     const struct scheme_events *events = list->events;
-
     if (atomic_load(&list->count) == 0)
         return;
     pthread_mutex_lock(&list->lock);

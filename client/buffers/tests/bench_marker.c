@@ -57,7 +57,6 @@ static bool find_in_pieces(const struct marker *marker, struct marker_state *sta
                            const uint8_t *frame)
 {
     size_t at = 0, end = 0;
-
     while (at < FRAME_BYTES && end == 0) {
         const size_t left = FRAME_BYTES - at;
         end = marker_find(marker, state, frame + at, left < PIECE_BYTES ? left : PIECE_BYTES);
@@ -75,7 +74,6 @@ static double ours(const struct marker *marker, const uint8_t *frame)
 {
     struct marker_state state = {0};
     const uint64_t began_ns = os_now_ns();
-
     for (unsigned i = 0; i < RUN_BYTES / FRAME_BYTES; i++)
         if (!find_in_pieces(marker, &state, frame))
             abort();
@@ -88,7 +86,6 @@ static void *(*volatile search)(const void *, size_t, const void *, size_t) = me
 static double by_memmem(const struct marker *marker, const uint8_t *frame)
 {
     const uint64_t began_ns = os_now_ns();
-
     for (unsigned i = 0; i < RUN_BYTES / FRAME_BYTES; i++)
         if (search(frame, FRAME_BYTES, marker->bytes, marker->count) !=
             frame + FRAME_BYTES - marker->count)
@@ -99,7 +96,6 @@ static double by_memmem(const struct marker *marker, const uint8_t *frame)
 static void print(const char *text, const char *way, const double *rates, const char *mark)
 {
     const struct summary rate = summary_of(rates, ROUNDS);
-
     printf("%-16s %-22s %8.1f  %.1f..%.1f  %s\n", text, way, rate.median, rate.least, rate.most,
            mark);
 }
@@ -110,7 +106,6 @@ static bool compare(const struct text *text, uint8_t *frame)
     static double rates[CODES_MAX + 1][ROUNDS];
     struct marker marker;
     unsigned codes = 0;
-
     fill(frame, text);
     marker_init(&marker, (const uint8_t *)text->marker, (unsigned)strlen(text->marker));
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -135,7 +130,6 @@ int main(void)
 {
     uint8_t *frame = malloc(FRAME_BYTES);
     bool reached = true;
-
     if (frame == NULL)
         return 3;
     printf("%-16s %-22s %8s  %s\n", "frames of 100 kB", "way", "GB/s", "range");

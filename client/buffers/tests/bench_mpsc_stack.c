@@ -30,7 +30,6 @@ static void push(struct block *first, struct block *last)
 static struct block *take(void)
 {
     struct block *taken = mpsc_stack_take(&stack);
-
     if (taken == NULL && mpsc_stack_prepare_sleep(&stack))
         mpsc_stack_sleep(&stack);
     return taken;
@@ -81,7 +80,6 @@ static void *take_all(void *argument)
 {
     const struct way *way = argument;
     unsigned count = 0;
-
     while (count < BLOCKS)
         for (struct block *block = way->take(); block != NULL; block = block->queue_next)
             count++;
@@ -92,7 +90,6 @@ static double run_ns(const struct way *way, unsigned size)
 {
     pthread_t taker;
     struct way copy = *way;
-
     if (pthread_create(&taker, NULL, take_all, &copy) != 0)
         exit(3);
     const uint64_t began_ns = os_now_ns();
@@ -108,7 +105,6 @@ static double run_ns(const struct way *way, unsigned size)
 int main(void)
 {
     static double spent_ns[WAYS][SIZES][ROUNDS];
-
     mpsc_stack_init(&stack);
     for (unsigned round = 0; round < ROUNDS; round++)
         for (unsigned size = 0; size < SIZES; size++)
