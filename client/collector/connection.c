@@ -22,9 +22,9 @@
  *
  *      BUSY --stream rewound--> PAUSED --connection_reopen (main)--> BUSY: connects again
  *
- * The stream stays attached meanwhile: it belongs to the server, not to the socket. What the old
- * socket still has in flight is waited for: its receive, because the owner releases only when that
- * is back, and its request, by `asking`.
+ * The stream belongs to the server and stays attached. Nothing of the old socket is in flight when
+ * the next one is opened: the owner releases only when its receive is back, and `asking` says
+ * whether its request is out.
  *
  * In READY, WAITING, SETTLED and PAUSED no thread is at work and no receive is in flight: the
  * thread that takes the connection out of that phase, under the lock, becomes the owner. In BUSY
@@ -39,12 +39,10 @@
  * the lock held, so the lock is a leaf but for the port's own.
  *
  * `resumed` remembers a resume that comes between the scheme's "no block" and WAITING. */
-#include "client/collector/connection.h"
+#include "client/collector/run.h"
 
 #include <assert.h>
 #include <string.h>
-
-#include "client/collector/receive_owner.h"
 
 void run_count_down(struct run *run, _Atomic uint32_t *count)
 {
@@ -57,9 +55,8 @@ void run_count_down(struct run *run, _Atomic uint32_t *count)
 void connection_note_activity(struct connection *connection)
 {
     uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
-    if (connection->idle)
-        return;
-    atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
+    if (!connection->idle)
+        atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -102,10 +99,10 @@ static uint64_t rewind_stream(struct connection *connection)
 static bool pause_for_reconnect(struct connection *connection)
 {
     struct run *run = connection->run;
-    struct reconnect *outage = reconnect_of(connection);
-    const bool was_there = outage->since_ns == 0;
+    struct reconnect *reconnect = reconnect_of(connection);
+    const bool was_there = reconnect->since_ns == 0;
     const uint64_t frames = rewind_stream(connection);
-    if (!reconnect_begin(outage, run->options, connection->index, frames, connection->cut_ns)) {
+    if (!reconnect_begin(reconnect, run->options, connection->index, frames, connection->cut_ns)) {
         connection_end(connection, connection->cut_reason, connection->cut_ns);
         return false;
     }
@@ -152,62 +149,54 @@ static void living_drop(struct run *run)
     os_unpark(&run->main);
 }
 
-static void socket_close(struct connection *connection)
+/* Ends the connection, or (`cut`) its socket only. A SETTLED connection no longer needs its socket.
+ * A WAITING one that is cut must get the scheme's resume first: a late resume must not reach a
+ * stream that waits again. */
+static void lose(struct connection *connection, bool cut, const char *reason, uint64_t now_ns)
 {
-    if (connection->socket != NULL)
-        cp_socket_close(connection->socket);
-    connection->socket = NULL;
-}
-
-void connection_end(struct connection *connection, const char *reason, uint64_t now_ns)
-{
-    bool owner = false;
     pthread_mutex_lock(&connection->lock);
-    if (connection->over) {
+    const enum connection_phase phase = connection->phase;
+    if (connection->over || (cut && (connection->cut || phase == CONNECTION_SETTLED))) {
         pthread_mutex_unlock(&connection->lock);
         return;
     }
-    assert(connection->phase != CONNECTION_CLOSED);
-    connection->over = true;
-    connection->reason = reason;
-    connection->ended_ns = now_ns;
-    socket_close(connection);
-    if (connection->phase != CONNECTION_BUSY) {
-        connection->phase = CONNECTION_BUSY;
-        owner = true;
+    assert(phase != CONNECTION_CLOSED);
+    if (cut) {
+        connection->cut = true;
+        connection->cut_reason = reason;
+        connection->cut_ns = now_ns;
+    } else {
+        connection->over = true;
+        connection->reason = reason;
+        connection->ended_ns = now_ns;
     }
+    if (connection->socket != NULL)
+        cp_socket_close(connection->socket);
+    connection->socket = NULL;
+    const bool owner = cut ? phase == CONNECTION_READY : phase != CONNECTION_BUSY;
+    if (owner)
+        connection->phase = CONNECTION_BUSY;
     pthread_mutex_unlock(&connection->lock);
-    if (!connection->idle)
+    if (!cut && !connection->idle)
         living_drop(connection->run);
     if (owner)
         receive_owner_release(connection);
 }
 
-/* A SETTLED connection no longer needs its socket. A WAITING one must get the scheme's resume
- * first: a late resume must not reach a stream that waits again. */
+void connection_end(struct connection *connection, const char *reason, uint64_t now_ns)
+{
+    lose(connection, false, reason, now_ns);
+}
+
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns)
 {
-    bool owner = false;
-    if (!connection->run->options->reconnect) {
-        connection_end(connection, reason, now_ns);
-        return;
-    }
-    pthread_mutex_lock(&connection->lock);
-    if (connection->over || connection->cut || connection->phase == CONNECTION_SETTLED) {
-        pthread_mutex_unlock(&connection->lock);
-        return;
-    }
-    connection->cut = true;
-    connection->cut_reason = reason;
-    connection->cut_ns = now_ns;
-    socket_close(connection);
-    if (connection->phase == CONNECTION_READY) {
-        connection->phase = CONNECTION_BUSY;
-        owner = true;
-    }
-    pthread_mutex_unlock(&connection->lock);
-    if (owner)
-        receive_owner_release(connection);
+    lose(connection, connection->run->options->reconnect, reason, now_ns);
+}
+
+void receive_owner_fail(struct connection *connection, const char *reason)
+{
+    connection_cut(connection, reason, os_now_ns());
+    receive_owner_release(connection);
 }
 
 static uint32_t ticks_since(const struct run *run, uint32_t tick)
@@ -261,20 +250,19 @@ static void give(void *context, struct cp_block *blocks, unsigned count)
     run->scheme->retract(run->scheme_run, connection->stream);
 }
 
-enum handed receive_owner_hand_over(struct connection *connection, enum connection_phase phase)
+bool receive_owner_hand_over(struct connection *connection, enum connection_phase phase)
 {
-    enum handed result = HANDED_ON;
     pthread_mutex_lock(&connection->lock);
     assert(connection->phase == CONNECTION_BUSY);
-    if (connection->over || (connection->cut && phase == CONNECTION_READY))
-        result = HANDED_END;
-    else if (phase == CONNECTION_WAITING && connection->resumed)
-        result = HANDED_BACK;
-    else
+    const bool lost = connection->over || (connection->cut && phase == CONNECTION_READY);
+    const bool resumed = !lost && phase == CONNECTION_WAITING && connection->resumed;
+    if (!lost && !resumed)
         connection->phase = phase;
     connection->resumed = false;
     pthread_mutex_unlock(&connection->lock);
-    return result;
+    if (lost)
+        receive_owner_release(connection);
+    return !resumed;
 }
 
 /* Once it is accepted the completion may be on another worker already: nothing is touched after
@@ -299,49 +287,49 @@ void receive_owner_post_next(struct connection *connection)
 {
     const struct run *run = connection->run;
     struct stream *stream = connection->stream;
-    const bool early = run->options->bind == BIND_EARLY;
-    enum handed handed = HANDED_BACK;
-    while (handed == HANDED_BACK) {
-        unsigned count = 0;
-        if (!connection->idle && request_is_answered(stream)) {
-            handed = receive_owner_hand_over(connection, CONNECTION_SETTLED);
-            continue;
-        }
-        if (early) {
-            count = run->scheme->offer(run->scheme_run, stream, connection->blocks,
-                                       (unsigned)run->options->blocks_per_receive);
-            if (count == 0) {
-                handed = receive_owner_hand_over(connection, CONNECTION_WAITING);
-                continue;
-            }
-        }
-        int result = receive_owner_post(connection, count);
-        if (result == 0)
-            return;
-        if (count > 0)
-            run->scheme->retract(run->scheme_run, stream);
-        connection_cut(connection, cp_error_name(result), os_now_ns());
-        handed = HANDED_END;
+    unsigned count = 0;
+    if (!connection->idle && request_is_answered(stream)) {
+        receive_owner_hand_over(connection, CONNECTION_SETTLED);
+        return;
     }
-    if (handed == HANDED_END)
-        receive_owner_release(connection);
+    while (run->options->bind == BIND_EARLY && count == 0) {
+        count = run->scheme->offer(run->scheme_run, stream, connection->blocks,
+                                   (unsigned)run->options->blocks_per_receive);
+        if (count == 0 && receive_owner_hand_over(connection, CONNECTION_WAITING))
+            return;
+    }
+    int result = receive_owner_post(connection, count);
+    if (result == 0)
+        return;
+    if (count > 0)
+        run->scheme->retract(run->scheme_run, stream);
+    receive_owner_fail(connection, cp_error_name(result));
+}
+
+/* Takes the connection out of `phase` and receives on; a resume that comes early is noted. */
+static void continue_from(struct connection *connection, enum connection_phase phase)
+{
+    pthread_mutex_lock(&connection->lock);
+    const bool owner = connection->phase == phase;
+    if (owner)
+        connection->phase = CONNECTION_BUSY;
+    else if (phase == CONNECTION_WAITING && connection->phase == CONNECTION_BUSY)
+        connection->resumed = true;
+    pthread_mutex_unlock(&connection->lock);
+    if (!owner)
+        return;
+    connection_note_activity(connection);
+    receive_owner_post_next(connection);
+}
+
+void connection_start(struct connection *connection)
+{
+    continue_from(connection, CONNECTION_READY);
 }
 
 void connection_resume(struct connection *connection)
 {
-    bool owner = false;
-    pthread_mutex_lock(&connection->lock);
-    if (connection->phase == CONNECTION_WAITING) {
-        connection->phase = CONNECTION_BUSY;
-        owner = true;
-    } else if (connection->phase == CONNECTION_BUSY) {
-        connection->resumed = true;
-    }
-    pthread_mutex_unlock(&connection->lock);
-    if (owner) {
-        connection_note_activity(connection);
-        receive_owner_post_next(connection);
-    }
+    continue_from(connection, CONNECTION_WAITING);
 }
 
 /* Written only when it changes: all workers read it. */
@@ -352,8 +340,7 @@ static void data_came(struct run *run)
         atomic_store_explicit(&run->data_tick, tick, memory_order_relaxed);
 }
 
-/* False: the connection is over, and nothing more may be offered. */
-static bool take_bytes(struct connection *connection, unsigned count, size_t bytes)
+static void take_bytes(struct connection *connection, unsigned count, size_t bytes)
 {
     struct run *run = connection->run;
     if (!connection->heard)
@@ -365,18 +352,12 @@ static bool take_bytes(struct connection *connection, unsigned count, size_t byt
                                                    connection->blocks, count, bytes);
     atomic_store_explicit(&connection->received_bytes, connection->stream->received_bytes,
                           memory_order_relaxed);
-    if (error != FRAME_OK)
-        connection_end(connection, frame_error_name(error), os_now_ns());
-    return error == FRAME_OK;
-}
-
-static void peer_ended(struct connection *connection)
-{
-    const char *reason = request_end_reason(connection->stream);
-    if (reason == NULL)
-        connection_end(connection, NULL, os_now_ns());
-    else
-        connection_cut(connection, reason, os_now_ns());
+    if (error == FRAME_OK) {
+        receive_owner_post_next(connection);
+        return;
+    }
+    connection_end(connection, frame_error_name(error), os_now_ns());
+    receive_owner_release(connection);
 }
 
 void receive_owner_received(struct connection *connection, int64_t result)
@@ -387,44 +368,27 @@ void receive_owner_received(struct connection *connection, int64_t result)
         count = connection->receive_op.block_count;
     connection->receive_calls += result != CP_EABORTED;
     if (result > 0) {
-        if (take_bytes(connection, count, (size_t)result))
-            receive_owner_post_next(connection);
-        else
-            receive_owner_release(connection);
+        take_bytes(connection, count, (size_t)result);
         return;
     }
     connection->receive_empty += result != CP_EABORTED;
     if (count > 0)
         run->scheme->retract(run->scheme_run, connection->stream);
     if (result == CP_ENOBUFS) {
-        enum handed handed = receive_owner_hand_over(connection, CONNECTION_WAITING);
-        if (handed == HANDED_BACK)
+        if (!receive_owner_hand_over(connection, CONNECTION_WAITING))
             receive_owner_post_next(connection);
-        else if (handed == HANDED_END)
-            receive_owner_release(connection);
         return;
     }
-    if (result == 0)
-        peer_ended(connection);
+    const char *reason =
+        result < 0 ? cp_error_name((int)result) : request_end_reason(connection->stream);
+    if (reason == NULL)
+        connection_end(connection, NULL, os_now_ns());
     else
-        connection_cut(connection, cp_error_name((int)result), os_now_ns());
+        connection_cut(connection, reason, os_now_ns());
     receive_owner_release(connection);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
-
-void connection_start(struct connection *connection)
-{
-    pthread_mutex_lock(&connection->lock);
-    bool ready = connection->phase == CONNECTION_READY;
-    if (ready)
-        connection->phase = CONNECTION_BUSY;
-    pthread_mutex_unlock(&connection->lock);
-    if (!ready)
-        return;
-    connection_note_activity(connection);
-    receive_owner_post_next(connection);
-}
 
 void connection_init(struct connection *connection, struct run *run, uint32_t index)
 {

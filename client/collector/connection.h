@@ -1,5 +1,6 @@
 /* One connection to one server: connect, log in, ask, receive until every frame is processed or
- * something is wrong. The states are drawn at the head of connection.c. */
+ * something is wrong. Connect, login and request are in handshake.c; the rest is in connection.c,
+ * where the states are drawn. */
 #ifndef FANIN_COLLECTOR_CONNECTION_H
 #define FANIN_COLLECTOR_CONNECTION_H
 
@@ -107,5 +108,34 @@ void connection_resume(struct connection *connection);
  * the server owed something, or if its login was not answered in time; ends it for lack of
  * blocks if no connection has received anything for that long. Main thread. */
 void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns);
+
+/* The rest is for the owner of the receiving side, in connection.c and handshake.c. */
+
+/* receive_owner_hand_over: leaves the connection in `phase` to its next owner, or releases it if it
+ * is over. False: a resume came first; the caller is still the owner and continues. */
+bool receive_owner_hand_over(struct connection *connection, enum connection_phase phase);
+
+/* receive_owner_post: posts a receive, early with `count` blocks of connection->blocks, late with
+ * 0. After 0 the completion may be on another worker already, and the caller owns nothing; or a
+ * portable negative code. */
+int receive_owner_post(struct connection *connection, unsigned count);
+
+/* receive_owner_received: the result of a receive that the above has posted. */
+void receive_owner_received(struct connection *connection, int64_t result);
+
+/* receive_owner_post_next: posts the next receive, hands the connection over, or releases it. */
+void receive_owner_post_next(struct connection *connection);
+
+/* receive_owner_release: of a connection that is over, closes the receiving side for good; of one
+ * that is cut, hands it over to the main thread, which tries again. receive_owner_fail: cuts it
+ * before, because of `reason`. */
+void receive_owner_release(struct connection *connection);
+void receive_owner_fail(struct connection *connection, const char *reason);
+
+/* connection_note_activity: the server has sent something, or owes nothing so far. */
+void connection_note_activity(struct connection *connection);
+
+/* run_count_down: takes one off a count that the main thread waits for. */
+void run_count_down(struct run *run, _Atomic uint32_t *count);
 
 #endif

@@ -6,24 +6,17 @@
  *
  * Before RUN one operation at a time is in flight, and the worker with its completion owns the
  * connection. In RUN the control operation is the request, in flight beside the first receive. */
-#include "client/collector/receive_owner.h"
+#include "client/collector/run.h"
 
 #include <assert.h>
 #include <string.h>
-
-static void fail(struct connection *connection, const char *reason)
-{
-    connection_cut(connection, reason, os_now_ns());
-    receive_owner_release(connection);
-}
 
 /* The main thread waits for the count, and only then takes connections out of READY. */
 static void become_ready(struct connection *connection)
 {
     struct run *run = connection->run;
     connection->opened = true;
-    if (receive_owner_hand_over(connection, CONNECTION_READY) == HANDED_END)
-        receive_owner_release(connection);
+    receive_owner_hand_over(connection, CONNECTION_READY);
     run_count_down(run, &run->connecting);
 }
 
@@ -73,7 +66,7 @@ static void ask_again(struct connection *connection, uint64_t now_ns)
 
 /* Asks first, while nobody else holds the connection: once a receive is out, it may be lost and
  * paused at any time. */
-static void continue_after_outage(struct connection *connection)
+static void continue_after_reconnect(struct connection *connection)
 {
     const uint64_t now_ns = os_now_ns();
     reconnect_end(reconnect_of(connection), now_ns);
@@ -88,7 +81,7 @@ static void opened(struct connection *connection)
 {
     connection->step = STEP_RUN;
     if (connection->opened)
-        continue_after_outage(connection);
+        continue_after_reconnect(connection);
     else
         become_ready(connection);
 }
@@ -104,7 +97,7 @@ static void answer_await(struct connection *connection)
     connection->blocks[0].bytes = LOGIN_ANSWER_BYTES - connection->answer_bytes;
     int result = receive_owner_post(connection, 1);
     if (result != 0)
-        fail(connection, login_error(result));
+        receive_owner_fail(connection, login_error(result));
 }
 
 /* A password that was wrong once will be wrong again. */
@@ -121,7 +114,7 @@ static void answered(struct connection *connection, const char *verdict)
         connection_end(connection, verdict, os_now_ns());
         receive_owner_release(connection);
     } else {
-        fail(connection, verdict);
+        receive_owner_fail(connection, verdict);
     }
 }
 
@@ -129,7 +122,7 @@ static void answer_done(struct connection *connection, int64_t result)
 {
     const char *answer = answer_of(connection);
     if (result <= 0) {
-        fail(connection, login_error((int)result));
+        receive_owner_fail(connection, login_error((int)result));
         return;
     }
     connection->answer_bytes += (uint8_t)result;
@@ -151,7 +144,7 @@ static void log_in(struct connection *connection)
     pthread_mutex_unlock(&connection->lock);
     int result = post_send(connection, run->requests->login, run->requests->login_bytes);
     if (result != 0)
-        fail(connection, login_error(result));
+        receive_owner_fail(connection, login_error(result));
 }
 
 /* Times are those of the first attempt; a server that was connected once stays a connected one. */
@@ -163,7 +156,7 @@ static void connect_done(struct connection *connection, int result)
     if (!connection->opened || attempt->result < 0)
         attempt->result = result;
     if (result < 0)
-        fail(connection, cp_error_name(result));
+        receive_owner_fail(connection, cp_error_name(result));
     else if (connection->run->requests->login_bytes > 0)
         log_in(connection);
     else
@@ -252,7 +245,7 @@ static void control_done(struct connection *connection, int64_t result)
         return;
     case STEP_LOGIN_ASK:
         if (result < 0) {
-            fail(connection, login_error((int)result));
+            receive_owner_fail(connection, login_error((int)result));
             return;
         }
         connection->step = STEP_LOGIN_ANSWER;
