@@ -79,7 +79,6 @@ static int open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
 static bool open_connections(struct run *run)
 {
     uint32_t count = run->program->servers.count;
-    run->attempts = calloc(count, sizeof *run->attempts);
     run->blocks = calloc((size_t)count * run->options->blocks_per_receive, sizeof *run->blocks);
     run->connections = calloc(count, sizeof *run->connections);
     run->controls_bytes = count * sizeof *run->controls;
@@ -87,9 +86,8 @@ static bool open_connections(struct run *run)
     run->reconnects = calloc(count, sizeof *run->reconnects);
     if (run->requests->login_bytes > 0)
         run->answers = calloc(count, LOGIN_ANSWER_BYTES);
-    if (run->attempts == NULL || run->blocks == NULL || run->connections == NULL ||
-        run->controls == NULL || run->reconnects == NULL ||
-        (run->requests->login_bytes > 0 && run->answers == NULL))
+    if (run->blocks == NULL || run->connections == NULL || run->controls == NULL ||
+        run->reconnects == NULL || (run->requests->login_bytes > 0 && run->answers == NULL))
         return false;
     for (uint32_t i = 0; i < count; i++)
         connection_init(&run->connections[i], run, i);
@@ -97,7 +95,6 @@ static bool open_connections(struct run *run)
     atomic_store(&run->connecting, count);
     atomic_store(&run->living, request_asked(run->requests, count));
     atomic_store(&run->pending, count);
-    atomic_store(&run->first_byte_ns, UINT64_MAX);
     return true;
 }
 
@@ -165,11 +162,12 @@ static void close_threads(struct run *run)
  * ended. */
 static void close_scheme(struct run *run)
 {
-    scheme_close(run->scheme_run, &run->figures);
+    struct program *program = run->program;
+    scheme_close(run->scheme_run, &program->figures);
     run->scheme_run = NULL;
     if (run->options->frames_per_server == 0) {
-        run->last_ns = os_now_ns();
-        os_usage_read(&run->usage_end);
+        program->last_ns = os_now_ns();
+        os_usage_read(&program->after);
     }
 }
 
@@ -182,7 +180,75 @@ static void free_connections(struct run *run)
     os_pages_unmap(run->controls, run->controls_bytes);
     free(run->answers);
     free(run->blocks);
-    free(run->attempts);
+}
+
+/* ---- the row --------------------------------------------------------------------------------- */
+
+static void sum_logins(const struct run *run, struct row *row)
+{
+    row->logged_in = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct connection *connection = &run->connections[i];
+        row->logged_in += connection->logged_in;
+        if (!connection->logged_in && connection->login_reason != NULL)
+            row_tally_add(row->login_errors, login_short_name(connection->login_reason));
+    }
+}
+
+/* What connections and streams have noted, before the scheme is closed. */
+static void sum_connections(struct run *run)
+{
+    struct program *program = run->program;
+    struct row *row = &program->row;
+    row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
+    if (run->options->login.given)
+        sum_logins(run, row);
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct connection *connection = &run->connections[i];
+        row->receive_calls += connection->receive_calls;
+        row->receive_empty += connection->receive_empty;
+        if (connection->stream != NULL)
+            row->bytes += connection->stream->received_bytes;
+        row->bytes += run->reconnects[i].discarded_bytes;
+        if (connection->heard && connection->ended_ns > program->last_ns)
+            program->last_ns = connection->ended_ns;
+        if (program->attempts[i].result == 0 && connection->reason != NULL) {
+            row->connections_failed++;
+            row_tally_add(row->errors, connection->reason);
+        }
+    }
+}
+
+static void sum_reconnects(struct run *run)
+{
+    struct row *row = &run->program->row;
+    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
+    uint64_t longest_ns = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct reconnect *reconnect = &run->reconnects[i];
+        row->reconnects += reconnect->returns;
+        row->reconnect_attempts += reconnect->tries;
+        row->discarded_bytes += reconnect->discarded_bytes;
+        run->program->audit.reasked |= reconnect->reasked;
+        if (reconnect->longest_ns > longest_ns)
+            longest_ns = reconnect->longest_ns;
+    }
+    if (longest_ns > 0)
+        row->outage_ms_max = (double)longest_ns / OS_NS_PER_MS;
+}
+
+/* When port and scheme are closed. */
+static void measure(struct run *run)
+{
+    struct program *program = run->program;
+    const uint64_t frame_bytes =
+        run->options->request.given ? run->options->frame_bytes_max : run->options->size_max;
+    if (run->options->reconnect)
+        measure_connected(&program->row, program->attempts, run->count);
+    program->row.buffer_predicted_bytes =
+        scheme_memory(run->scheme, &run->scheme_config, program->row.connected, frame_bytes);
+    sum_reconnects(run);
+    program_measure(program);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -192,17 +258,17 @@ static void execute(struct run *run)
 {
     bool ran = start_workers(run) && run_execute(run);
     close_threads(run);
-    results_sum(run);
+    sum_connections(run);
     close_scheme(run);
     if (ran)
-        results_measure(run);
+        measure(run);
 }
 
 /* EXIT_DONE: the row tells the rest. EXIT_WRONG_USE with `why`: there is no row. */
 static int set_up_and_execute(struct run *run, char *why, size_t why_bytes)
 {
     struct row *row = &run->program->row;
-    if (!program_reserve_descriptors(run->program))
+    if (!program_reserve(run->program))
         return EXIT_DONE;
     int code = open_port_and_scheme(run, why, why_bytes);
     if (code == EXIT_MACHINE_CANNOT)
@@ -225,7 +291,7 @@ static int set_up_and_execute(struct run *run, char *why, size_t why_bytes)
 static void tear_down(struct run *run)
 {
     if (run->scheme_run != NULL)
-        scheme_close(run->scheme_run, &run->figures);
+        scheme_close(run->scheme_run, &run->program->figures);
     cp_free(run->port);
     free_connections(run);
 }
@@ -258,7 +324,6 @@ int collector_main(int argc, char **argv)
     int code = program_open(&program, &text, argc, argv);
     if (code != PROGRAM_OPEN)
         return code;
-    os_interrupts_catch();
     code = set_up_and_execute(&run, why, sizeof why);
     tear_down(&run);
     return code == EXIT_DONE ? program_close(&program) : program_refuse(&program, why);

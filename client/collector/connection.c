@@ -144,7 +144,7 @@ static void living_drop(struct run *run)
     assert(before > 0);
     if (before > 1)
         return;
-    os_usage_read(&run->usage_end);
+    os_usage_read(&run->program->after);
     atomic_store(&run->ended, true);
     os_unpark(&run->main);
 }
@@ -344,7 +344,7 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
 {
     struct run *run = connection->run;
     if (!connection->heard)
-        measure_first(&run->first_byte_ns, os_now_ns());
+        measure_first(&run->program->first_ns, os_now_ns());
     connection->heard = true;
     connection_note_activity(connection);
     data_came(run);

@@ -150,7 +150,7 @@ static void log_in(struct connection *connection)
 /* Times are those of the first attempt; a server that was connected once stays a connected one. */
 static void connect_done(struct connection *connection, int result)
 {
-    struct attempt *attempt = &connection->run->attempts[connection->index];
+    struct attempt *attempt = &connection->run->program->attempts[connection->index];
     if (!connection->opened)
         attempt->done_ns = os_now_ns();
     if (!connection->opened || attempt->result < 0)
@@ -168,7 +168,7 @@ void connection_connect(struct connection *connection, const struct net_address 
     const struct run *run = connection->run;
     uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
     if (!connection->opened)
-        run->attempts[connection->index].started_ns = os_now_ns();
+        run->program->attempts[connection->index].started_ns = os_now_ns();
     pthread_mutex_lock(&connection->lock);
     int result = CP_EABORTED;
     if (!connection->over)

@@ -51,8 +51,10 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
     uint64_t first_ns = UINT64_MAX, last_ns = 0;
     uint32_t connected = 0;
     double *each_us = malloc(count * sizeof *each_us);
-    if (each_us == NULL)
+    if (each_us == NULL) {
+        row_skip(row, "no memory for the connects' times");
         return -1;
+    }
     for (uint32_t i = 0; i < count; i++) {
         const struct attempt *attempt = &attempts[i];
         assert(attempt->done_ns >= attempt->started_ns);
@@ -79,10 +81,17 @@ static double ratio(double part, double whole)
     return whole > 0 ? part / whole : NAN;
 }
 
+/* 0 could not be read and is unknown. */
+static uint64_t kb(uint64_t bytes)
+{
+    enum { KB = 1024 };
+    return bytes > 0 ? bytes / KB : ROW_UNKNOWN;
+}
+
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after)
 {
-    row->peak_rss_kb = measure_kb(after->rss_peak_bytes);
+    row->peak_rss_kb = kb(after->rss_peak_bytes);
     row->cpu_user_s = (double)(after->user_ns - before->user_ns) / OS_NS_PER_S;
     row->cpu_system_s = (double)(after->system_ns - before->system_ns) / OS_NS_PER_S;
     row->cpu_s = row->cpu_user_s + row->cpu_system_s;
@@ -98,10 +107,11 @@ void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
     row->gb_per_cpu_s = ratio((double)row->bytes / 1e9, row->cpu_s);
 }
 
-uint64_t measure_kb(uint64_t bytes)
+uint64_t measure_rss_kb(void)
 {
-    enum { KB = 1024 };
-    return bytes > 0 ? bytes / KB : ROW_UNKNOWN;
+    struct os_usage usage;
+    os_usage_read(&usage);
+    return kb(usage.rss_bytes);
 }
 
 void measure_first(_Atomic uint64_t *first_ns, uint64_t now_ns)
@@ -133,6 +143,33 @@ uint64_t measure_expected_bytes(const struct request_set *requests, const struct
         sum += bytes;
     }
     return sum;
+}
+
+static void measure_latency(struct row *row, const struct latency *latency)
+{
+    if (latency->count == 0)
+        return;
+    row->latency_us_p50 = (double)latency_quantile_ns(latency, 0.5) / 1e3;
+    row->latency_us_p90 = (double)latency_quantile_ns(latency, 0.9) / 1e3;
+    row->latency_us_p99 = (double)latency_quantile_ns(latency, 0.99) / 1e3;
+    row->latency_us_p999 = (double)latency_quantile_ns(latency, 0.999) / 1e3;
+    row->latency_us_max = (double)latency->max_ns / 1e3;
+}
+
+void measure_figures(struct row *row, const struct scheme_figures *figures)
+{
+    row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
+    row->buffer_peak_bytes = figures->buffer_peak_bytes;
+    row->buffer_cap_waits = figures->buffer_cap_waits;
+    row->buffer_turn_waits = figures->buffer_turn_waits;
+    row->hand_overs = figures->hand_overs > 0 ? figures->hand_overs : ROW_UNKNOWN;
+    row->pool_blocks = figures->pool_blocks;
+    row->blocks_lost = figures->blocks_lost;
+    row->copies_per_byte = ratio((double)figures->copied_bytes, (double)row->bytes);
+    row->scanned_per_byte = ratio((double)figures->scanned_bytes, (double)row->bytes);
+    if (row->frames != ROW_UNKNOWN)
+        row->receives_per_frame = ratio((double)row->receive_calls, (double)row->frames);
+    measure_latency(row, &figures->latency);
 }
 
 static uint64_t threads_of(const char *role)
@@ -299,62 +336,4 @@ void measure_status(struct row *row)
         snprintf(text, sizeof text, "audit: %s", row->audit);
         reason_add(row, text);
     }
-}
-
-/* ---- the whole row --------------------------------------------------------------------------- */
-
-static void measure_per_byte(struct row *row, uint64_t copied_bytes, uint64_t scanned_bytes)
-{
-    row->copies_per_byte = ratio((double)copied_bytes, (double)row->bytes);
-    row->scanned_per_byte = ratio((double)scanned_bytes, (double)row->bytes);
-    if (row->frames != ROW_UNKNOWN)
-        row->receives_per_frame = ratio((double)row->receive_calls, (double)row->frames);
-}
-
-static void measure_latency(struct row *row, const struct latency *latency)
-{
-    if (latency->count == 0)
-        return;
-    row->latency_us_p50 = (double)latency_quantile_ns(latency, 0.5) / 1e3;
-    row->latency_us_p90 = (double)latency_quantile_ns(latency, 0.9) / 1e3;
-    row->latency_us_p99 = (double)latency_quantile_ns(latency, 0.99) / 1e3;
-    row->latency_us_p999 = (double)latency_quantile_ns(latency, 0.999) / 1e3;
-    row->latency_us_max = (double)latency->max_ns / 1e3;
-}
-
-static void measure_fleet(struct row *row, const struct fleet_stats *fleet)
-{
-    if (!fleet->known)
-        return;
-    row->server_bytes = fleet->after.bytes;
-    row->server_frames = fleet->after.frames;
-    if (row->server_bytes >= row->bytes)
-        row->undelivered_bytes = row->server_bytes - row->bytes;
-    row->server_cpu_s = (double)(fleet->after.cpu_ns - fleet->before.cpu_ns) / OS_NS_PER_S;
-}
-
-void measure_run(struct row *row, const struct measured *measured,
-                 const struct request_set *requests)
-{
-    const struct scheme_figures *figures = measured->figures;
-    struct audit audit = measured->audit;
-    /* Bytes without a frame: the scheme does not look for frames, so their number was not
-     * measured. */
-    row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
-    measure_missed(row);
-    row->buffer_peak_bytes = figures->buffer_peak_bytes;
-    row->buffer_cap_waits = figures->buffer_cap_waits;
-    row->buffer_turn_waits = figures->buffer_turn_waits;
-    row->hand_overs = figures->hand_overs > 0 ? figures->hand_overs : ROW_UNKNOWN;
-    row->pool_blocks = figures->pool_blocks;
-    row->blocks_lost = figures->blocks_lost;
-    measure_per_byte(row, figures->copied_bytes, figures->scanned_bytes);
-    measure_span(row, measured->first_ns, measured->last_ns, measured->before, measured->after);
-    measure_latency(row, &figures->latency);
-    stats_end(measured->fleet, requests, row->bytes);
-    measure_fleet(row, measured->fleet);
-    audit.processed_bytes = figures->bytes;
-    measure_audit(row, &audit);
-    measure_bottleneck(row, (unsigned)os_cpu_count());
-    measure_status(row);
 }

@@ -8,7 +8,6 @@
 
 #include "client/collector/request.h"
 #include "client/collector/row.h"
-#include "client/collector/stats.h"
 #include "base/os.h"
 
 /* One connect. */
@@ -17,14 +16,15 @@ struct attempt {
     int result; /* 0, or a portable negative code */
 };
 
-/* measure_connects: counts, times and quantiles of all attempts. 0, or -1 without memory. */
+/* measure_connects: counts, times and quantiles of all attempts. 0, or -1: there is no memory, and
+ * the row is skipped. */
 int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count);
 
 /* measure_connected: only the counts, after failed connects were tried again. */
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count);
 
-/* measure_kb: bytes in the row's kB; 0 could not be read and is unknown. */
-uint64_t measure_kb(uint64_t bytes);
+/* measure_rss_kb: resident memory of this process now. */
+uint64_t measure_rss_kb(void);
 
 /* measure_threads: counts the threads of this process. */
 void measure_threads(struct row *row);
@@ -44,6 +44,10 @@ uint64_t measure_expected_bytes(const struct request_set *requests, const struct
  * row->bytes and row->frames are known. */
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after);
+
+/* measure_figures: what a scheme reports. row->bytes and row->receive_calls are known. Bytes without
+ * a frame: the scheme does not look for frames, so their number is unknown. */
+void measure_figures(struct row *row, const struct scheme_figures *figures);
 
 /* measure_missed: frames that were asked for and not processed, of all servers. row->frames is
  * known. */
@@ -66,19 +70,5 @@ void measure_bottleneck(struct row *row, unsigned cpus);
 
 /* measure_status: ok, or failed with the reasons. */
 void measure_status(struct row *row);
-
-/* What is known when a run is over. */
-struct measured {
-    const struct scheme_figures *figures;
-    uint64_t first_ns, last_ns; /* first byte (UINT64_MAX: none), last frame */
-    const struct os_usage *before, *after;
-    struct fleet_stats *fleet;
-    struct audit audit; /* without processed_bytes */
-};
-
-/* measure_run: the rest of the row, when its connects and its sums over connections are known.
- * Asks the fleet, which may block for STATS_TIMEOUT_MS. */
-void measure_run(struct row *row, const struct measured *measured,
-                 const struct request_set *requests);
 
 #endif

@@ -1,7 +1,9 @@
-/* Opens a program that collects (command line, servers, requests) and reports its row. */
+/* What fanin-client and its peers share: the start, the fleet that is asked, the row. */
 #include "client/collector/program.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/os.h"
@@ -17,10 +19,10 @@ static bool to_stdout(const struct program *program)
     return program->options.json != NULL && strcmp(program->options.json, "-") == 0;
 }
 
-static void complain(const struct program *program, const char *what, int error)
+static void report_json(const struct program *program, int error)
 {
-    fprintf(stderr, "%s: --json: cannot write '%s': %s\n", program->text->name, what,
-            strerror(error));
+    fprintf(stderr, "%s: --json: cannot write '%s': %s\n", program->text->name,
+            program->options.json, strerror(error));
 }
 
 /* Before anything runs, so that a run is not lost to a wrong path. */
@@ -32,7 +34,7 @@ static int open_json(struct program *program)
     program->json = to_stdout(program) ? stdout : fopen(options->json, "w");
     if (program->json != NULL)
         return PROGRAM_OPEN;
-    complain(program, options->json, errno);
+    report_json(program, errno);
     return EXIT_MACHINE_CANNOT;
 }
 
@@ -54,16 +56,23 @@ int program_open(struct program *program, const struct program_text *text, int a
     row->idle_servers = row->servers - request_asked(&program->requests, program->servers.count);
     row->request = (struct row_bytes){first->text, first->bytes};
     net_address_text(&program->servers.addresses[0], row->target);
+    atomic_store(&program->first_ns, UINT64_MAX);
+    os_interrupts_catch();
     int result = open_json(program);
     if (result != PROGRAM_OPEN)
         servers_free(&program->servers);
     return result;
 }
 
-bool program_reserve_descriptors(struct program *program)
+bool program_reserve(struct program *program)
 {
     char why[ROW_LINE_BYTES];
     uint64_t limit = 0, wanted = program->servers.count + (uint64_t)DESCRIPTORS_SPARE;
+    program->attempts = calloc(program->servers.count, sizeof *program->attempts);
+    if (program->attempts == NULL) {
+        row_skip(&program->row, "no memory for the connections");
+        return false;
+    }
     if (os_descriptors_reserve(wanted, &limit) == 0)
         return true;
     snprintf(why, sizeof why,
@@ -75,14 +84,123 @@ bool program_reserve_descriptors(struct program *program)
     return false;
 }
 
+int program_connect(struct program *program, uint32_t index, cp_handle *handle)
+{
+    struct attempt *attempt = &program->attempts[index];
+    const uint64_t timeout_ns = program->options.connect_timeout_ms * OS_NS_PER_MS;
+    attempt->started_ns = os_now_ns();
+    attempt->result = os_interrupted()
+                          ? CP_ECANCELED
+                          : cp_error_from_errno(net_connect(&program->servers.addresses[index],
+                                                            timeout_ns, handle));
+    attempt->done_ns = os_now_ns();
+    return attempt->result;
+}
+
+/* ---- the fleet ------------------------------------------------------------------------------- */
+
+static int ask(cp_handle handle, const struct request_set *requests, struct protocol_stats *stats)
+{
+    const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    if (request_log_in(requests, handle, timeout_ns) != NULL)
+        return -EACCES;
+    int bytes = protocol_write_stats_request(requests->run, line, sizeof line);
+    assert(bytes > 0);
+    int result = net_send_all(handle, line, (size_t)bytes, timeout_ns);
+    if (result == 0)
+        result = net_read_line(handle, line, sizeof line, timeout_ns);
+    if (result == 0 && (protocol_read_stats(line, stats) != NULL || stats->run != requests->run))
+        result = -EINVAL;
+    return result;
+}
+
+/* One question to one device. False: no answer. */
+static bool ask_device(const struct program *program, const struct net_address *device,
+                       struct protocol_stats *stats)
+{
+    cp_handle handle;
+    if (net_connect(device, (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS, &handle) != 0)
+        return false;
+    int result = ask(handle, &program->requests, stats);
+    net_close(handle);
+    return result == 0;
+}
+
+bool program_ask_fleet(struct program *program, uint32_t index)
+{
+    enum { TRIES_MAX = 3 };
+    struct fleet_stats *fleet = &program->fleet;
+    if (program->requests.foreign)
+        return true;
+    fleet->device = &program->servers.addresses[index];
+    fleet->known = ask_device(program, fleet->device, &fleet->before);
+    return fleet->known || ++fleet->tries == TRIES_MAX;
+}
+
+/* The devices count what they hand to their kernel a moment after the client may have it, or may
+ * be on their way up again: asks again while the count is below the bytes received. */
+static void ask_fleet_again(struct program *program)
+{
+    enum { PAUSE_MS = 20, LAG_MS = 500 };
+    struct fleet_stats *fleet = &program->fleet;
+    const uint64_t deadline_ns = os_now_ns() + (uint64_t)LAG_MS * OS_NS_PER_MS;
+    for (;;) {
+        fleet->known = ask_device(program, fleet->device, &fleet->after);
+        bool lags = !fleet->known || fleet->after.bytes < program->row.bytes;
+        if (!lags || os_now_ns() >= deadline_ns)
+            break;
+        os_sleep_ns((uint64_t)PAUSE_MS * OS_NS_PER_MS);
+    }
+    fleet->known = fleet->known && fleet->after.process == fleet->before.process;
+}
+
+static void measure_fleet(struct program *program)
+{
+    const struct fleet_stats *fleet = &program->fleet;
+    struct row *row = &program->row;
+    if (fleet->known)
+        ask_fleet_again(program);
+    if (!fleet->known)
+        return;
+    row->server_bytes = fleet->after.bytes;
+    row->server_frames = fleet->after.frames;
+    if (row->server_bytes >= row->bytes)
+        row->undelivered_bytes = row->server_bytes - row->bytes;
+    row->server_cpu_s = (double)(fleet->after.cpu_ns - fleet->before.cpu_ns) / OS_NS_PER_S;
+}
+
+void program_measure(struct program *program)
+{
+    struct row *row = &program->row;
+    struct audit *audit = &program->audit;
+    measure_figures(row, &program->figures);
+    measure_missed(row);
+    measure_span(row, atomic_load(&program->first_ns), program->last_ns, &program->before,
+                 &program->after);
+    measure_fleet(program);
+    audit->processed_bytes = program->figures.bytes;
+    audit->expected_bytes =
+        measure_expected_bytes(&program->requests, program->attempts, program->servers.count);
+    measure_audit(row, audit);
+    measure_bottleneck(row, (unsigned)os_cpu_count());
+    measure_status(row);
+}
+
 /* ---- close ----------------------------------------------------------------------------------- */
+
+static void program_free(struct program *program)
+{
+    free(program->attempts);
+    servers_free(&program->servers);
+}
 
 int program_refuse(struct program *program, const char *why)
 {
     fprintf(stderr, "%s: %s\n", program->text->name, why);
     if (program->json != NULL && program->json != stdout)
         fclose(program->json);
-    servers_free(&program->servers);
+    program_free(program);
     return EXIT_WRONG_USE;
 }
 
@@ -94,7 +212,7 @@ static bool write_json(struct program *program)
     if (program->json != stdout && fclose(program->json) != 0 && result == 0)
         result = -errno;
     if (result != 0)
-        complain(program, program->options.json, -result);
+        report_json(program, -result);
     return result == 0;
 }
 
@@ -115,6 +233,6 @@ int program_close(struct program *program)
         fprintf(stderr, "%s: cannot write the summary: %s\n", program->text->name, strerror(errno));
         written = false;
     }
-    servers_free(&program->servers);
+    program_free(program);
     return !written && row->status == ROW_OK ? EXIT_MEASURED_FAILURE : codes[row->status];
 }

@@ -1,16 +1,26 @@
 /* A program that collects and leaves a row: its command line made into options, servers and
- * requests, and where the row goes. The same for fanin-client and its peers. */
+ * requests, what its run notes, and where the row goes. The same for fanin-client and its peers. */
 #ifndef FANIN_COLLECTOR_PROGRAM_H
 #define FANIN_COLLECTOR_PROGRAM_H
 
 #include <stdio.h>
 
+#include "client/collector/measure.h"
 #include "client/collector/options.h"
 #include "client/collector/request.h"
 #include "client/collector/row.h"
 #include "client/collector/servers.h"
 
-enum { PROGRAM_OPEN = -1 };
+enum { PROGRAM_OPEN = -1, STATS_TIMEOUT_MS = 2000 };
+
+/* What the fleet says it sent: asked on a connection of its own, so that the measured ones carry
+ * frames only. */
+struct fleet_stats {
+    bool known; /* asked before and after, the same process answered both times */
+    unsigned tries;
+    const struct net_address *device; /* the one that answered */
+    struct protocol_stats before, after;
+};
 
 struct program {
     const struct program_text *text;
@@ -19,14 +29,38 @@ struct program {
     struct request_set requests;
     struct row row;
     FILE *json; /* where the row goes; NULL: nowhere */
+
+    /* What program_measure reads: */
+    struct attempt *attempts; /* one for each server */
+    struct fleet_stats fleet;
+    struct os_usage before, after; /* servers asked; last connection over */
+    _Atomic uint64_t first_ns;     /* first byte; UINT64_MAX: none yet */
+    uint64_t last_ns;              /* last frame processed */
+    struct scheme_figures figures;
+    struct audit audit;
 };
 
 /* program_open: PROGRAM_OPEN, or the exit code to end with (--help, wrong use); then there is
- * nothing to close. Names among the servers are resolved, which may block. */
+ * nothing to close. Names among the servers are resolved, which may block. From here on Ctrl-C sets
+ * a flag only. */
 int program_open(struct program *program, const struct program_text *text, int argc, char **argv);
 
-/* program_reserve_descriptors: one for each server. False: the row is skipped and says why. */
-bool program_reserve_descriptors(struct program *program);
+/* program_reserve: a descriptor and an attempt for each server. False: the row is skipped and says
+ * why. */
+bool program_reserve(struct program *program);
+
+/* program_connect: connects to server `index` and notes the attempt; blocks up to
+ * --connect-timeout. 0 with *handle the caller's, or a portable negative code. */
+int program_connect(struct program *program, uint32_t index, cp_handle *handle);
+
+/* program_ask_fleet: asks server `index` what the fleet has sent so far; blocks up to
+ * STATS_TIMEOUT_MS. False: it did not answer (some devices never do), ask another one. True: one
+ * has answered, enough have not, or they are not ours. */
+bool program_ask_fleet(struct program *program, uint32_t index);
+
+/* program_measure: the rest of the row, when its connects and its sums over connections are known.
+ * Asks the fleet again, which may block for STATS_TIMEOUT_MS. */
+void program_measure(struct program *program);
 
 /* program_refuse: says `why` on standard error, closes without a row. Returns EXIT_WRONG_USE. */
 int program_refuse(struct program *program, const char *why);

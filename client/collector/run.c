@@ -34,7 +34,7 @@ static bool is_reached(struct run *run, enum goal goal)
     if (goal == GOAL_CONNECTED)
         return atomic_load(&run->connecting) == 0;
     if (goal == GOAL_FLOODED)
-        return atomic_load(&run->first_byte_ns) != UINT64_MAX || is_over(&run->connections[0]);
+        return atomic_load(&run->program->first_ns) != UINT64_MAX || is_over(&run->connections[0]);
     if (goal == GOAL_ENDED)
         return atomic_load(&run->ended);
     return atomic_load(&run->pending) == 0;
@@ -99,18 +99,13 @@ static void await(struct run *run, enum goal goal)
 
 static void connect_all(struct run *run)
 {
-    const struct net_address *addresses = run->program->servers.addresses;
-    uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
     for (uint32_t i = 0; i < run->count; i++) {
         if (run->options->connect == CONNECT_ASYNC) {
-            connection_connect(&run->connections[i], &addresses[i]);
+            connection_connect(&run->connections[i], &run->program->servers.addresses[i]);
             continue;
         }
         cp_handle handle = CP_HANDLE_NONE;
-        run->attempts[i].started_ns = os_now_ns();
-        int result = os_interrupted()
-                         ? CP_ECANCELED
-                         : cp_error_from_errno(net_connect(&addresses[i], timeout_ns, &handle));
+        int result = program_connect(run->program, i, &handle);
         connection_adopt(&run->connections[i], handle, result);
         tick(run, GOAL_CONNECTED);
     }
@@ -137,7 +132,7 @@ static void skip_without_stream(struct run *run, uint32_t index)
 /* Nothing is connecting any more, so no phase changes before the main thread continues. */
 static bool attach_streams(struct run *run)
 {
-    run->expected_bytes = measure_expected_bytes(run->requests, run->attempts, run->count);
+    run->expected_bytes = measure_expected_bytes(run->requests, run->program->attempts, run->count);
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
         const struct request *request = request_of(run->requests, i);
@@ -156,8 +151,7 @@ static bool attach_streams(struct run *run)
 static void ask_fleet(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++)
-        if (is_ready(&run->connections[i]) &&
-            stats_begin(&run->fleet, &run->program->servers.addresses[i], run->requests))
+        if (is_ready(&run->connections[i]) && program_ask_fleet(run->program, i))
             return;
 }
 
@@ -174,15 +168,13 @@ static void ask_all(struct run *run)
 
 static void collect(struct run *run)
 {
-    struct os_usage usage;
     /* Logged-in connections no longer need their control; few of very many may be asked. */
     os_pages_clear(run->controls, run->controls_bytes);
     atomic_store(&run->data_tick, atomic_load(&run->tick));
-    os_usage_read(&run->usage_begin);
+    os_usage_read(&run->program->before);
     for (uint32_t i = 0; i < run->count; i++)
         connection_start(&run->connections[i]);
-    os_usage_read(&usage);
-    run->program->row.ready_rss_kb = measure_kb(usage.rss_bytes);
+    run->program->row.ready_rss_kb = measure_rss_kb();
     ask_all(run);
     await(run, GOAL_ENDED);
 }
@@ -196,7 +188,7 @@ static void await_drained(struct run *run)
     uint64_t deadline_ns = os_now_ns() + (uint64_t)DRAIN_TIMEOUT_MS * OS_NS_PER_MS;
     while (!is_reached(run, GOAL_DRAINED) && os_now_ns() < deadline_ns)
         os_park(&run->main, tick_ns);
-    run->operations_lost = atomic_load(&run->pending);
+    run->program->audit.operations_lost = atomic_load(&run->pending);
 }
 
 /* Idle servers owe nothing: they end with the others. */
@@ -210,19 +202,13 @@ static void end_idle(struct run *run)
 static bool run_phases(struct run *run)
 {
     struct row *row = &run->program->row;
-    struct os_usage usage;
-    os_usage_read(&usage);
-    row->base_rss_kb = measure_kb(usage.rss_bytes);
+    row->base_rss_kb = measure_rss_kb();
     connect_all(run);
-    if (measure_connects(row, run->attempts, run->count) != 0) {
-        row_skip(row, "no memory for the connects' times");
-        return false;
-    }
-    if (!attach_streams(run))
+    if (measure_connects(row, run->program->attempts, run->count) != 0 || !attach_streams(run))
         return false;
     measure_threads(row);
     if (atomic_load(&run->ended)) {
-        run->usage_begin = run->usage_end;
+        run->program->before = run->program->after;
         return true;
     }
     ask_fleet(run);

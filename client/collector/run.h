@@ -5,10 +5,8 @@
 
 #include "base/progress.h"
 #include "client/collector/connection.h"
-#include "client/collector/measure.h"
 #include "client/collector/program.h"
 #include "client/collector/reconnect.h"
-#include "client/collector/stats.h"
 
 struct run {
     struct program *program;
@@ -23,7 +21,6 @@ struct run {
 
     uint32_t count; /* of connections, and of what has one for each of them: */
     struct connection *connections;
-    struct attempt *attempts;
     struct cp_block *blocks;  /* blocks_per_receive each */
     struct control *controls; /* in pages of their own */
     size_t controls_bytes;
@@ -31,26 +28,20 @@ struct run {
     char *answers;                /* LOGIN_ANSWER_BYTES each; NULL: no login */
 
     /* Shared by main thread and workers. */
-    struct os_parker main;          /* where the main thread waits for the counts below */
-    _Atomic uint32_t connecting;    /* whose first connection is not ready, nor lost */
-    _Atomic uint32_t away;          /* in an outage: to be tried again, or being tried */
-    _Atomic uint32_t living;        /* of those that are asked, not over yet */
-    _Atomic uint32_t pending;       /* receiving sides not closed yet, and sends that are out */
-    _Atomic bool ended;             /* living has become 0, and usage_end is filled in */
-    _Atomic uint64_t first_byte_ns; /* UINT64_MAX: none yet */
-    _Atomic uint32_t tick;          /* counted up by the main thread every RUN_TICK_MS */
-    _Atomic uint32_t data_tick;     /* of the last receive with data */
+    struct os_parker main;       /* where the main thread waits for the counts below */
+    _Atomic uint32_t connecting; /* whose first connection is not ready, nor lost */
+    _Atomic uint32_t away;       /* in an outage: to be tried again, or being tried */
+    _Atomic uint32_t living;     /* of those that are asked, not over yet */
+    _Atomic uint32_t pending;    /* receiving sides not closed yet, and sends that are out */
+    _Atomic bool ended;          /* living has become 0, and program->after is filled in */
+    _Atomic uint32_t tick;       /* counted up by the main thread every RUN_TICK_MS */
+    _Atomic uint32_t data_tick;  /* of the last receive with data */
 
     /* The main thread's. */
     struct progress progress;
-    struct fleet_stats fleet;
-    struct scheme_figures figures;
-    struct os_usage usage_begin, usage_end; /* servers asked; last connection over */
     uint64_t started_ns;
-    uint64_t last_ns;        /* when the last frame was processed */
     uint64_t expected_bytes; /* of the connected servers; UINT64_MAX: not known */
-    uint64_t operations_lost;
-    uint32_t stall_ticks; /* of silence that end a connection */
+    uint32_t stall_ticks;    /* of silence that end a connection */
 };
 
 static inline struct control *control_of(const struct connection *connection)
@@ -67,11 +58,5 @@ static inline struct reconnect *reconnect_of(const struct connection *connection
  * flight. The port is open, its workers run. False: it could not take place, and the row says
  * why. */
 bool run_execute(struct run *run);
-
-/* results_sum: what connections and streams noted, before the scheme is closed. results_measure:
- * fills in the row, when port and scheme are closed. Asks the fleet, which may block for
- * STATS_TIMEOUT_MS. */
-void results_sum(struct run *run);
-void results_measure(struct run *run);
 
 #endif

@@ -131,7 +131,7 @@ static void blocking_close(struct peer *peer)
         struct receiver *receiver = peer->links[i].state;
         if (receiver->started)
             pthread_join(receiver->thread, NULL);
-        processor_sum_up(&receiver->processor, &peer->figures);
+        processor_sum_up(&receiver->processor, &peer->program.figures);
     }
     pthread_cond_destroy(&gate->opened);
     pthread_mutex_destroy(&gate->lock);

@@ -137,8 +137,8 @@ enum frame_error framer_take(struct peer_link *link, struct processor *processor
 void framer_close(struct peer_link *link)
 {
     struct framer *framer = &link->framer;
-    link->peer->figures.copied_bytes += framer->copied_bytes;
-    link->peer->figures.scanned_bytes += framer->scanned_bytes;
+    link->peer->program.figures.copied_bytes += framer->copied_bytes;
+    link->peer->program.figures.scanned_bytes += framer->scanned_bytes;
     incremental_check_close(&framer->check);
     free(framer->own);
     *framer = (struct framer){0};

@@ -29,7 +29,7 @@ void peer_link_heard(struct peer_link *link, size_t bytes)
 {
     assert(bytes > 0);
     if (!link->heard)
-        measure_first(&link->peer->first_ns, os_now_ns());
+        measure_first(&link->peer->program.first_ns, os_now_ns());
     link->heard = true;
     link->stream.received_bytes += bytes;
     link->receive_calls++;
@@ -70,7 +70,7 @@ void peer_link_end(struct peer_link *link, const char *reason)
     assert(before > 0);
     if (before > 1)
         return;
-    os_usage_read(&peer->after);
+    os_usage_read(&peer->program.after);
     os_unpark(&peer->main);
 }
 
@@ -78,23 +78,15 @@ void peer_link_end(struct peer_link *link, const char *reason)
 
 static void connect_all(struct peer *peer)
 {
-    const struct program *program = &peer->program;
-    uint64_t timeout_ns = program->options.connect_timeout_ms * OS_NS_PER_MS;
+    const struct request_set *requests = &peer->program.requests;
     for (uint32_t i = 0; i < peer->count; i++) {
-        struct attempt *attempt = &peer->attempts[i];
+        const struct request *request = request_of(requests, i);
         struct peer_link *link = &peer->links[i];
-        const struct request *request = request_of(&program->requests, i);
         *link = (struct peer_link){.peer = peer, .index = i, .handle = CP_HANDLE_NONE};
-        link->idle = request_is_idle(&program->requests, i);
+        link->idle = request_is_idle(requests, i);
         link->stream.frames_expected = request->frames_expected;
         link->stream.bytes_expected = request->bytes_expected;
-        attempt->started_ns = os_now_ns();
-        attempt->result = os_interrupted()
-                              ? CP_ECANCELED
-                              : cp_error_from_errno(net_connect(&program->servers.addresses[i],
-                                                                timeout_ns, &link->handle));
-        attempt->done_ns = os_now_ns();
-        peer->living += attempt->result == 0 && !link->idle;
+        peer->living += program_connect(&peer->program, i, &link->handle) == 0 && !link->idle;
     }
 }
 
@@ -131,10 +123,8 @@ static void log_in_all(struct peer *peer)
 
 static void ask_fleet(struct peer *peer)
 {
-    const struct program *program = &peer->program;
     for (uint32_t i = 0; i < peer->count; i++)
-        if (peer_is_living(&peer->links[i]) &&
-            stats_begin(&peer->fleet, &program->servers.addresses[i], &program->requests))
+        if (peer_is_living(&peer->links[i]) && program_ask_fleet(&peer->program, i))
             return;
 }
 
@@ -188,8 +178,8 @@ static void collect(struct peer *peer)
     atomic_store(&peer->now_ns, now_ns);
     for (uint32_t i = 0; i < peer->count; i++)
         atomic_store(&peer->links[i].heard_ns, peer->links[i].idle ? UINT64_MAX : now_ns);
-    os_usage_read(&peer->before);
-    peer->after = peer->before;
+    os_usage_read(&peer->program.before);
+    peer->program.after = peer->program.before;
     start_all(peer);
     if (atomic_load(&peer->living) > 0)
         peer->model->collect(peer);
@@ -199,11 +189,10 @@ static void collect(struct peer *peer)
 
 /* ---- measure -------------------------------------------------------------------------------- */
 
-/* Returns when the last link was over; of stalled ones, when they were last heard of. */
-static uint64_t sum_links(struct peer *peer)
+static void sum_links(struct peer *peer)
 {
-    struct row *row = &peer->program.row;
-    uint64_t last_ns = 0;
+    struct program *program = &peer->program;
+    struct row *row = &program->row;
     row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
@@ -212,34 +201,25 @@ static uint64_t sum_links(struct peer *peer)
         row->bytes += link->stream.received_bytes;
         row->receive_calls += link->receive_calls;
         row->receive_empty += link->receive_empty;
-        if (link->heard && end_ns > last_ns)
-            last_ns = end_ns;
+        if (link->heard && end_ns > program->last_ns)
+            program->last_ns = end_ns;
         if (link->reason != NULL) {
             row->connections_failed++;
             row_tally_add(row->errors, link->reason);
         }
     }
-    return last_ns;
 }
 
 static void measure(struct peer *peer)
 {
-    struct row *row = &peer->program.row;
-    const struct request_set *requests = &peer->program.requests;
-    const struct measured measured = {
-        .figures = &peer->figures,
-        .last_ns = sum_links(peer),
-        .first_ns = atomic_load(&peer->first_ns),
-        .before = &peer->before,
-        .after = &peer->after,
-        .fleet = &peer->fleet,
-        .audit = {.expected_bytes = measure_expected_bytes(requests, peer->attempts, peer->count)},
-    };
+    struct program *program = &peer->program;
+    struct row *row = &program->row;
+    sum_links(peer);
     if (peer->model->counts_bytes)
-        peer->figures.bytes = row->bytes;
-    peer->figures.buffer_peak_bytes = atomic_load(&peer->budget.peak_bytes);
+        program->figures.bytes = row->bytes;
+    program->figures.buffer_peak_bytes = atomic_load(&peer->budget.peak_bytes);
     row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
-    measure_run(row, &measured, requests);
+    program_measure(program);
     if (row->buffer_peak_bytes == 0)
         row->buffer_peak_bytes = ROW_UNKNOWN;
 }
@@ -272,7 +252,7 @@ static void close_model(struct peer *peer)
         if (peer->links[i].handle != CP_HANDLE_NONE)
             net_close(peer->links[i].handle);
     }
-    processor_sum_up(&peer->processor, &peer->figures);
+    processor_sum_up(&peer->processor, &peer->program.figures);
     free(peer->link_states);
     free(peer->state);
 }
@@ -280,14 +260,10 @@ static void close_model(struct peer *peer)
 static void run(struct peer *peer)
 {
     struct row *row = &peer->program.row;
-    struct os_usage usage;
-    os_usage_read(&usage);
-    row->base_rss_kb = measure_kb(usage.rss_bytes);
+    row->base_rss_kb = measure_rss_kb();
     connect_all(peer);
-    if (measure_connects(row, peer->attempts, peer->count) != 0) {
-        row_skip(row, "no memory for the connects' times");
+    if (measure_connects(row, peer->program.attempts, peer->count) != 0)
         return;
-    }
     log_in_all(peer);
     const char *why = open_model(peer);
     if (why == NULL) {
@@ -322,12 +298,10 @@ static void describe(struct peer *peer)
 static void open_and_run(struct peer *peer)
 {
     peer->links = calloc(peer->count, sizeof *peer->links);
-    peer->attempts = calloc(peer->count, sizeof *peer->attempts);
-    if (peer->links == NULL || peer->attempts == NULL)
+    if (peer->links == NULL)
         row_skip(&peer->program.row, "no memory for the connections");
     else
         run(peer);
-    free(peer->attempts);
     free(peer->links);
 }
 
@@ -358,12 +332,10 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
                                        "each server once");
     peer.count = program->servers.count;
     peer.slices = !model->counts_bytes && strcmp(program->options.scheme, "slices") == 0;
-    atomic_store(&peer.first_ns, UINT64_MAX);
     describe(&peer);
     collector_options_process(&program->options, &peer.config);
     budget_init(&peer.budget, UINT64_MAX);
-    os_interrupts_catch();
-    if (program_reserve_descriptors(program) && !program->options.dry_run)
+    if (program_reserve(program) && !program->options.dry_run)
         open_and_run(&peer);
     return program_close(program);
 }

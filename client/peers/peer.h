@@ -19,9 +19,7 @@
 #include "base/net.h"
 #include "base/os.h"
 #include "client/buffers/scheme.h"
-#include "client/collector/measure.h"
 #include "client/collector/program.h"
-#include "client/collector/stats.h"
 #include "client/peers/framer.h"
 
 enum { PEER_TICK_MS = 100 };
@@ -80,22 +78,16 @@ struct peer {
     struct scheme_config config; /* marker, limits and processing step, as the schemes have them */
     bool slices; /* frames are processed in pieces, as they come, and never put together */
     struct peer_link *links;
-    struct attempt *attempts;
     uint32_t count;
     _Atomic uint32_t living; /* logged in, and not over */
     struct os_parker main;   /* unparked when living becomes 0 */
     _Atomic uint64_t now_ns; /* by the tick */
     uint64_t silence_max_ns;
 
-    struct fleet_stats fleet;
-    struct os_usage before, after;
-    _Atomic uint64_t first_ns; /* UINT64_MAX: no byte has come */
-
-    struct budget budget;          /* of the model's buffers, as far as it knows them */
-    struct processor processor;    /* the main thread's */
-    struct scheme_figures figures; /* as far as a peer has them */
-    char scheme[64], engine[64];   /* as the row names them */
-    void *state, *link_states;     /* the model's: state_bytes, zeroed; one a link */
+    struct budget budget;        /* of the model's buffers, as far as it knows them */
+    struct processor processor;  /* the main thread's */
+    char scheme[64], engine[64]; /* as the row names them */
+    void *state, *link_states;   /* the model's: state_bytes, zeroed; one a link */
 };
 
 /* The program's own: libuv.c, libevent.c, blocking.c or raw.c defines it. */

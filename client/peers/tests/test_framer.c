@@ -113,8 +113,8 @@ TEST(slices_copy_nothing)
     set_up(&bench, 100000, 100000, true);
     assert_int_equal(feed(&bench, SIZE_MAX, true), FRAME_OK);
     framer_close(&bench.link);
-    assert_int_equal(bench.peer.figures.copied_bytes, 0);
-    assert_int_equal(bench.peer.figures.scanned_bytes, bench.tape_bytes);
+    assert_int_equal(bench.peer.program.figures.copied_bytes, 0);
+    assert_int_equal(bench.peer.program.figures.scanned_bytes, bench.tape_bytes);
     tear_down(&bench);
 }
 
