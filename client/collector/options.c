@@ -18,36 +18,36 @@ const char *const option_verify_names[] = {"full", "header", "none", NULL};
 
 /* ---- parsers of our own ---------------------------------------------------------------------- */
 
-static void list_add(char *list, size_t list_bytes, const char *name)
+/* Names with their summaries, by index; NULL after the last. */
+typedef const char *name_list(unsigned index, const char **summary);
+
+static const char *scheme_names(unsigned index, const char **summary)
 {
-    size_t used = strlen(list);
-    snprintf(list + used, list_bytes - used, "%s%s", used > 0 ? ", " : "", name);
+    const struct scheme *scheme = scheme_list(index);
+    *summary = scheme != NULL ? scheme->summary : NULL;
+    return scheme != NULL ? scheme->name : NULL;
 }
 
-static int parse_scheme(const struct option_spec *spec, const char *text, void *field, char *why,
-                        size_t why_bytes)
+static const char *engine_names(unsigned index, const char **summary)
 {
+    return index == 0 ? "auto" : cp_engine_list(index - 1, summary);
+}
+
+/* --scheme or --engine. */
+static int parse_name(const struct option_spec *spec, const char *text, void *field, char *why,
+                      size_t why_bytes)
+{
+    name_list *names = strcmp(spec->name, "scheme") == 0 ? scheme_names : engine_names;
     char list[LIST_BYTES_MAX] = "";
+    const char *name, *summary;
+    size_t used = 0;
     *(const char **)field = text;
-    if (scheme_find(text) != NULL)
-        return 0;
-    for (unsigned i = 0; scheme_list(i) != NULL; i++)
-        list_add(list, sizeof list, scheme_list(i)->name);
-    return why_write(why, why_bytes, "takes one of %s", list);
-}
-
-static int parse_engine(const struct option_spec *spec, const char *text, void *field, char *why,
-                        size_t why_bytes)
-{
-    char list[LIST_BYTES_MAX] = "auto";
-    const char *summary, *name;
-    bool found = strcmp(text, "auto") == 0;
-    *(const char **)field = text;
-    for (unsigned i = 0; (name = cp_engine_list(i, &summary)) != NULL; i++) {
-        list_add(list, sizeof list, name);
-        found = found || strcmp(text, name) == 0;
+    for (unsigned i = 0; (name = names(i, &summary)) != NULL; i++) {
+        if (strcmp(text, name) == 0)
+            return 0;
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", name);
     }
-    return found ? 0 : why_write(why, why_bytes, "takes one of %s", list);
+    return why_write(why, why_bytes, "takes one of %s", list);
 }
 
 static int parse_request(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -57,18 +57,6 @@ static int parse_request(const struct option_spec *spec, const char *text, void 
     if (options_text(spec, text, &request->text, why, why_bytes) != 0)
         return -1;
     request->given = true;
-    return 0;
-}
-
-static int parse_marker(const struct option_spec *spec, const char *text, void *field, char *why,
-                        size_t why_bytes)
-{
-    struct text_value value;
-    if (options_text(spec, text, &value, why, why_bytes) != 0)
-        return -1;
-    if (value.bytes < 1 || value.bytes > PROTOCOL_MARKER_BYTES_MAX)
-        return why_write(why, why_bytes, "takes 1 to %d bytes", PROTOCOL_MARKER_BYTES_MAX);
-    *(struct text_value *)field = value;
     return 0;
 }
 
@@ -89,16 +77,14 @@ static int parse_millis_range(const struct option_spec *spec, const char *text, 
     return 0;
 }
 
-static bool name_copy(char *name, const char *text, size_t bytes)
+static bool name_copy(char name[PROTOCOL_NAME_BYTES_MAX + 1], const char *text, size_t bytes)
 {
     if (bytes < 1 || bytes > PROTOCOL_NAME_BYTES_MAX)
         return false;
-    for (size_t i = 0; i < bytes; i++)
-        if (!isgraph((unsigned char)text[i]))
-            return false;
-    memcpy(name, text, bytes);
-    name[bytes] = '\0';
-    return true;
+    snprintf(name, PROTOCOL_NAME_BYTES_MAX + 1, "%.*s", (int)bytes, text);
+    while (isgraph((unsigned char)*name))
+        name++;
+    return *name == '\0';
 }
 
 static int parse_login(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -117,8 +103,7 @@ static int parse_login(const struct option_spec *spec, const char *text, void *f
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-#define AT(field)       .offset = offsetof(struct collector_options, field)
-#define AT_RANGE(field) AT(field##_min)
+#define AT(field) .offset = offsetof(struct collector_options, field)
 #define HEADING(text)                                                                              \
     {                                                                                              \
         .name = text                                                                               \
@@ -151,14 +136,14 @@ static const struct option_spec table[] = {
      "for servers other than fanin-servers: send this to each of them;\n"
      "takes \\r \\n \\t \\0 \\\\ \\xHH; empty: send nothing",
      parse_request, AT(request)},
-    {"end-marker", "TEXT", "\\r\\n", "the bytes that end a frame, 1 to 16", parse_marker,
-     AT(end_marker)},
+    {"end-marker", "TEXT", "\\r\\n", "the bytes that end a frame, 1 to 16", options_text,
+     AT(end_marker), 1, PROTOCOL_MARKER_BYTES_MAX},
 
     HEADING("Load"),
     {"frames", "N", "100", "frames from each server; 0, with --request only: until it closes",
      options_count, AT(frames_per_server), 0, PROTOCOL_FRAMES_MAX},
     {"size", "MIN..MAX", "256..100kB", "bytes per frame, uniformly distributed", options_range,
-     AT_RANGE(size), PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
+     AT(size_min), PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
     {"rate", "R", "0", "frames per second of all servers together; 0: unlimited", options_rate,
      AT(rate), 0, 1000000000},
     {"link-rate", "BITS", "0",
@@ -184,7 +169,7 @@ static const struct option_spec table[] = {
      .names = option_verify_names},
 
     HEADING("Completion port"),
-    {"engine", "NAME", "auto", "auto: the first one that runs here", parse_engine, AT(engine)},
+    {"engine", "NAME", "auto", "auto: the first one that runs here", parse_name, AT(engine)},
     {"workers", "W", "0", "threads that wait on the port (0: 2n+2 for n CPUs)", options_count,
      AT(workers), 0, WORKERS_MAX},
     {"concurrency", "C", "0", "workers that may run at the same time (0: number of CPUs)",
@@ -210,7 +195,7 @@ static const struct option_spec table[] = {
      options_flag, AT(reconnect)},
     {"reconnect-delay", "MIN..MAX", "100..10s",
      "try n waits a random time up to MIN * 2^n, at most MAX", parse_millis_range,
-     AT_RANGE(reconnect_delay_ms), 1, 3600000},
+     AT(reconnect_delay_ms_min), 1, 3600000},
     {"reconnect-tries", "N", "0",
      "give a server up after this many tries in a row without a new frame\n"
      "(0: never)",
@@ -218,8 +203,7 @@ static const struct option_spec table[] = {
 
     HEADING("Buffers"),
     {"scheme", "NAME", "chain",
-     "how received bytes are buffered until a frame is whole (see below)", parse_scheme,
-     AT(scheme)},
+     "how received bytes are buffered until a frame is whole (see below)", parse_name, AT(scheme)},
     {"bind", "early|late", "late",
      "early: a receive is posted with its blocks, as in the paper; late: it\n"
      "takes blocks when data is there, so an idle connection holds none",
@@ -289,16 +273,19 @@ static int check_together(const struct collector_options *options, char *why, si
     return 0;
 }
 
+static size_t names_write(char *text, size_t text_bytes, const char *heading, name_list *names)
+{
+    const char *name, *summary;
+    size_t used = (size_t)snprintf(text, text_bytes, "%s:\n", heading);
+    for (unsigned i = 0; (name = names(i, &summary)) != NULL; i++)
+        used += (size_t)snprintf(text + used, text_bytes - used, "  %s\n      %s\n", name, summary);
+    return used;
+}
+
 static void epilogue_write(char *text, size_t text_bytes, const char *examples)
 {
-    size_t used = (size_t)snprintf(text, text_bytes, "Schemes:\n");
-    for (unsigned i = 0; scheme_list(i) != NULL; i++)
-        used += (size_t)snprintf(text + used, text_bytes - used, "  %s\n      %s\n",
-                                 scheme_list(i)->name, scheme_list(i)->summary);
-    const char *name, *summary;
-    used += (size_t)snprintf(text + used, text_bytes - used, "\nEngines:\n");
-    for (unsigned i = 0; (name = cp_engine_list(i, &summary)) != NULL; i++)
-        used += (size_t)snprintf(text + used, text_bytes - used, "  %s\n      %s\n", name, summary);
+    size_t used = names_write(text, text_bytes, "Schemes", scheme_names);
+    used += names_write(text + used, text_bytes - used, "\nEngines", cp_engine_list);
     used +=
         (size_t)snprintf(text + used, text_bytes - used,
                          "\nExamples:\n  fanin-servers --count 200 --port 20000 &\n%s\n\n"
@@ -312,6 +299,7 @@ int collector_options_read(const struct program_text *program, int argc, char **
                            struct collector_options *options)
 {
     char epilogue[4096], why[512];
+    int operand;
     epilogue_write(epilogue, sizeof epilogue, program->examples);
     const struct option_set set = {
         .program = program->name,
@@ -320,9 +308,7 @@ int collector_options_read(const struct program_text *program, int argc, char **
         .epilogue = epilogue,
         .options = table,
     };
-    memset(options, 0, sizeof *options);
-    options->verify = VERIFY_UNSET;
-    int operand;
+    *options = (struct collector_options){.verify = VERIFY_UNSET};
     int parsed = options_parse(&set, argc, argv, options, &operand);
     if (parsed != OPTIONS_OK)
         return parsed;
@@ -334,22 +320,22 @@ int collector_options_read(const struct program_text *program, int argc, char **
     return OPTIONS_OK;
 }
 
-void collector_options_process(const struct collector_options *options,
-                               struct scheme_config *config)
-{
-    const struct protocol_marker marker = collector_options_marker(options);
-    config->process =
-        (struct process_config){.verify = (enum verify)options->verify,
-                                .live = options->source == SOURCE_LIVE && !options->request.given,
-                                .frame_bytes_max = options->frame_bytes_max,
-                                .marker = marker};
-    marker_init(&config->marker, marker.bytes, marker.count);
-}
-
 struct protocol_marker collector_options_marker(const struct collector_options *options)
 {
     struct protocol_marker marker = {.count = (unsigned)options->end_marker.bytes};
     assert(options->end_marker.bytes <= sizeof marker.bytes);
     memcpy(marker.bytes, options->end_marker.data, options->end_marker.bytes);
     return marker;
+}
+
+void collector_options_process(const struct collector_options *options,
+                               struct scheme_config *config)
+{
+    config->process = (struct process_config){
+        .verify = (enum verify)options->verify,
+        .live = options->source == SOURCE_LIVE && !options->request.given,
+        .frame_bytes_max = options->frame_bytes_max,
+        .marker = collector_options_marker(options),
+    };
+    marker_init(&config->marker, config->process.marker.bytes, config->process.marker.count);
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/os.h"
-#include "client/collector/summary.h"
 
 /* Standard streams, the engine's own, the fleet's STATS, a library's. */
 enum { DESCRIPTORS_SPARE = 64 };
@@ -225,7 +224,7 @@ int program_close(struct program *program)
     bool summary =
         !options->quiet && !to_stdout(program) && !options->dry_run && row->status != ROW_SKIPPED;
     if (summary)
-        summary_write(row, stdout);
+        row_summarize(row, stdout);
     else if (row->status != ROW_OK)
         fprintf(stderr, "%s: %s: %s\n", program->text->name,
                 row->status == ROW_FAILED ? "failed" : "cannot run here", row->reason);

@@ -6,10 +6,6 @@
 #include <stdio.h>
 
 #include "client/collector/measure.h"
-#include "client/collector/options.h"
-#include "client/collector/request.h"
-#include "client/collector/row.h"
-#include "client/collector/servers.h"
 
 enum { PROGRAM_OPEN = -1, STATS_TIMEOUT_MS = 2000 };
 

@@ -19,84 +19,60 @@ static uint64_t lengths_sum(const struct protocol_go *go)
     return sum;
 }
 
-/* Checks that the longest form, which request_again may write, fits too. */
-static int go_fill(struct request *request, const struct protocol_go *go)
+/* A --request, or `go`. -1: too long for a line. The longest form, which request_again may write,
+ * has to fit too. */
+static int fill(struct request *request, const struct collector_options *options,
+                const struct protocol_go *go)
 {
+    const struct text_value *text = &options->request.text;
+    if (options->request.given) {
+        memcpy(request->text, text->data, text->bytes);
+        request->bytes = text->bytes;
+        request->frames_expected = go->frames > 0 ? go->frames : UINT64_MAX;
+        request->bytes_expected = UINT64_MAX;
+        return 0;
+    }
     struct protocol_go longest = *go;
     longest.from = go->frames - 1;
     longest.ago_ns = PROTOCOL_AGO_NS_MAX;
     if (protocol_write_go(&longest, request->text, PROTOCOL_LINE_BYTES_MAX) < 0)
         return -1;
-    int bytes = protocol_write_go(go, request->text, PROTOCOL_LINE_BYTES_MAX);
-    assert(bytes > 0);
     request->go = *go;
-    request->bytes = (size_t)bytes;
+    request->bytes = (size_t)protocol_write_go(go, request->text, PROTOCOL_LINE_BYTES_MAX);
     request->frames_expected = go->frames;
     request->bytes_expected = lengths_sum(go);
     return 0;
 }
 
-static void foreign_fill(struct request *request, const struct collector_options *options)
-{
-    const struct text_value *text = &options->request.text;
-    assert(text->bytes <= TEXT_BYTES_MAX);
-    memcpy(request->text, text->data, text->bytes);
-    request->bytes = text->bytes;
-    request->frames_expected =
-        options->frames_per_server > 0 ? options->frames_per_server : UINT64_MAX;
-    request->bytes_expected = UINT64_MAX;
-}
-
-/* The request of every server that is not idle, apart from its seed. */
-static struct protocol_go go_of(const struct request_set *requests,
-                                const struct collector_options *options, uint32_t asked)
-{
-    return (struct protocol_go){
-        .run = requests->run,
-        .frames = options->frames_per_server,
-        .size_min = (uint32_t)options->size_min,
-        .size_max = (uint32_t)options->size_max,
-        .rate = options->rate / asked,
-        .seed = options->seed,
-        .source = options->source == SOURCE_LIVE ? PROTOCOL_LIVE : PROTOCOL_TAPE,
-        .marker = collector_options_marker(options),
-    };
-}
-
-static int flood_fill(struct request_set *requests, const struct collector_options *options)
-{
-    struct protocol_go go = go_of(requests, options, 1);
-    if (options->flood_frames == 0)
-        return 0;
-    go.frames = options->flood_frames;
-    go.rate = 0;
-    go.source = PROTOCOL_TAPE;
-    return go_fill(&requests->flood, &go);
-}
-
-static int requests_fill(struct request_set *requests, const struct collector_options *options,
-                         uint32_t asked)
-{
-    for (uint32_t i = 0; i < REQUEST_SEEDS; i++) {
-        struct protocol_go go = go_of(requests, options, asked);
-        go.seed += i;
-        if (options->request.given)
-            foreign_fill(&requests->requests[i], options);
-        else if (go_fill(&requests->requests[i], &go) != 0)
-            return -1;
-    }
-    return flood_fill(requests, options);
-}
-
 int request_set_fill(struct request_set *requests, const struct collector_options *options,
                      uint32_t servers, char *why, size_t why_bytes)
 {
-    assert(servers > 0);
     memset(requests, 0, sizeof *requests);
     requests->run = os_identity();
     requests->foreign = options->request.given;
     requests->idle_percent = options->idle_percent;
-    if (requests_fill(requests, options, request_asked(requests, servers)) != 0)
+    struct protocol_go go = {
+        .run = requests->run,
+        .frames = options->frames_per_server,
+        .size_min = (uint32_t)options->size_min,
+        .size_max = (uint32_t)options->size_max,
+        .rate = options->rate / request_asked(requests, servers),
+        .source = options->source == SOURCE_LIVE ? PROTOCOL_LIVE : PROTOCOL_TAPE,
+        .marker = collector_options_marker(options),
+    };
+    int result = 0;
+    for (uint32_t i = 0; i < REQUEST_SEEDS && result == 0; i++) {
+        go.seed = options->seed + i;
+        result = fill(&requests->requests[i], options, &go);
+    }
+    if (options->flood_frames > 0 && result == 0) {
+        go.seed = options->seed;
+        go.frames = options->flood_frames;
+        go.rate = 0;
+        go.source = PROTOCOL_TAPE;
+        result = fill(&requests->flood, options, &go);
+    }
+    if (result != 0)
         return why_write(why, why_bytes, "the request does not fit a line of %d bytes",
                          PROTOCOL_LINE_BYTES_MAX);
     if (!options->login.given)
@@ -155,16 +131,13 @@ uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uin
 {
     const struct protocol_go *go = &request->go;
     uint64_t frames = 0;
-    *rest = 0;
-    if (go->frames == 0)
-        return 0;
     for (; frames < go->frames; frames++) {
         uint32_t length = protocol_frame_length(go->seed, frames, go->size_min, go->size_max);
         if (bytes < length)
             break;
         bytes -= length;
     }
-    *rest = bytes;
+    *rest = go->frames > 0 ? bytes : 0;
     return frames;
 }
 
@@ -198,17 +171,11 @@ const char *login_verdict(const char *answer, size_t bytes)
 
 const char *login_error(int code)
 {
-    switch (code) {
-    case 0:
-    case CP_ENOTCONN:
+    if (code == 0 || code == CP_ENOTCONN)
         return LOGIN_CLOSED;
-    case CP_ERESET:
+    if (code == CP_ERESET)
         return LOGIN_RESET;
-    case CP_ETIMEDOUT:
-        return LOGIN_TIMEOUT;
-    default:
-        return LOGIN_FAILED;
-    }
+    return code == CP_ETIMEDOUT ? LOGIN_TIMEOUT : LOGIN_FAILED;
 }
 
 const char *login_short_name(const char *name)

@@ -24,4 +24,7 @@ void row_skip(struct row *row, const char *reason);
 /* row_write: one line of JSON to `out`, flushed. 0, or a negative errno value. */
 int row_write(const struct row *row, FILE *out);
 
+/* row_summarize: what was run and what was measured, a few aligned lines with units. */
+void row_summarize(const struct row *row, FILE *out);
+
 #endif

@@ -1,12 +1,74 @@
-/* A run: the connections, the port and the scheme that they share, and what the main thread does
- * with them. The main thread never waits on the port: it would take a worker's place. */
+/* A run: its connections, the port and the scheme that they share, and what the main thread does
+ * with them. The main thread never waits on the port: it would take a worker's place.
+ *
+ * A connection connects, logs in, asks, and receives until every frame is processed or something is
+ * wrong. Connect, login and request are in handshake.c; the rest is in connection.c, where the
+ * states are drawn. */
 #ifndef FANIN_COLLECTOR_RUN_H
 #define FANIN_COLLECTOR_RUN_H
 
+#include <pthread.h>
+
 #include "base/progress.h"
-#include "client/collector/connection.h"
 #include "client/collector/program.h"
 #include "client/collector/reconnect.h"
+
+struct run;
+
+enum { RUN_TICK_MS = 100, LOGIN_ANSWER_BYTES = 128 };
+
+enum connection_phase {
+    CONNECTION_BUSY,    /* an operation is out, or a thread is at work on its completion */
+    CONNECTION_READY,   /* connected and logged in: the main thread will start it */
+    CONNECTION_WAITING, /* the scheme had no block: resume continues */
+    CONNECTION_SETTLED, /* every frame is found: the processing side will end it */
+    CONNECTION_PAUSED,  /* lost: the main thread will try again */
+    CONNECTION_CLOSED,  /* its receiving side is closed for good */
+};
+
+/* Connect, login, request. Apart from the connection, which it serves for a moment only. */
+struct control {
+    struct cp_op op;
+    struct cp_block block;
+};
+
+enum connection_step { STEP_CONNECT, STEP_LOGIN_ASK, STEP_LOGIN_ANSWER, STEP_RUN };
+
+/* There may be very many of them: what one needs for a moment only is not in it, and fields lie so
+ * that no room is left between them. */
+struct connection {
+    struct run *run;
+    uint32_t index;
+    _Atomic uint32_t heard_tick;
+
+    pthread_mutex_t lock;     /* over all up to `asking` */
+    struct cp_socket *socket; /* NULL: closed; calls on it are made under the lock only */
+    const char *reason;       /* why it failed; NULL: it did not */
+    uint64_t ended_ns;        /* when it was over; of a stalled one, when it was last heard of */
+    const char *cut_reason;
+    uint64_t cut_ns;
+    uint64_t login_by_ns; /* when its login ought to be answered; 0: it is not logging in */
+    enum connection_phase phase;
+    bool over, resumed;
+    bool cut;    /* its socket is lost, and may be followed by another */
+    bool asking; /* a request is out */
+
+    /* The owner's of the receiving side (see connection.c). */
+    struct stream *stream;
+    struct cp_block *blocks;
+    const char *login_reason; /* why its last login failed; NULL: it did not */
+    uint64_t receive_calls, receive_empty;
+    enum connection_step step;
+    uint8_t offered;      /* early: blocks that the receive has */
+    uint8_t answer_bytes; /* of the login's */
+    bool heard;
+    bool idle;      /* its server is not asked, and owes nothing */
+    bool opened;    /* its first connection has become ready, or was lost */
+    bool logged_in; /* once at least */
+    struct cp_op receive_op;
+
+    _Atomic uint64_t received_bytes; /* for progress only */
+};
 
 struct run {
     struct program *program;
@@ -58,5 +120,74 @@ static inline struct reconnect *reconnect_of(const struct connection *connection
  * flight. The port is open, its workers run. False: it could not take place, and the row says
  * why. */
 bool run_execute(struct run *run);
+
+/* ---- a connection ------------------------------------------------------------------------------ */
+
+/* connection_init, connection_free: around everything else. */
+void connection_init(struct connection *connection, struct run *run, uint32_t index);
+void connection_free(struct connection *connection);
+
+/* connection_connect: opens a socket and posts the connect. connection_adopt: takes over a
+ * connected `handle`, or the `result` of a connect that failed. Main thread; neither blocks. */
+void connection_connect(struct connection *connection, const struct net_address *address);
+void connection_adopt(struct connection *connection, cp_handle handle, int result);
+
+/* connection_start: posts the first receive of a ready connection whose stream is attached.
+ * connection_ask: sends the request. Main thread; neither blocks. */
+void connection_start(struct connection *connection);
+void connection_ask(struct connection *connection);
+
+/* connection_reopen: tries a lost connection again if its time has come. Main thread, once the
+ * first connections have all been ready or lost; does not block. */
+void connection_reopen(struct connection *connection, const struct net_address *address,
+                       uint64_t now_ns);
+
+/* connection_complete: a packet of one of its operations. On the worker that got it. */
+void connection_complete(struct connection *connection, struct cp_op *op, int64_t result);
+
+/* connection_end: the connection is over, because of `reason` or (NULL) because all is done. Any
+ * thread; the first call counts, later ones do nothing. */
+void connection_end(struct connection *connection, const char *reason, uint64_t now_ns);
+
+/* connection_cut: its socket is lost, because of `reason`: with --reconnect it is retried while
+ * tries are left, else it ends. Any thread; once per socket. */
+void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns);
+
+/* connection_resume: the scheme has blocks again. Any thread. */
+void connection_resume(struct connection *connection);
+
+/* connection_check: cuts it as stalled if it has been silent for more than `ticks_max` ticks while
+ * the server owed something, or if its login was not answered in time; ends it for lack of
+ * blocks if no connection has received anything for that long. Main thread. */
+void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns);
+
+/* The rest is for the owner of the receiving side, in connection.c and handshake.c. */
+
+/* receive_owner_hand_over: leaves the connection in `phase` to its next owner, or releases it if it
+ * is over. False: a resume came first; the caller is still the owner and continues. */
+bool receive_owner_hand_over(struct connection *connection, enum connection_phase phase);
+
+/* receive_owner_post: posts a receive, early with `count` blocks of connection->blocks, late with
+ * 0. After 0 the completion may be on another worker already, and the caller owns nothing; or a
+ * portable negative code. */
+int receive_owner_post(struct connection *connection, unsigned count);
+
+/* receive_owner_received: the result of a receive that the above has posted. */
+void receive_owner_received(struct connection *connection, int64_t result);
+
+/* receive_owner_post_next: posts the next receive, hands the connection over, or releases it. */
+void receive_owner_post_next(struct connection *connection);
+
+/* receive_owner_release: of a connection that is over, closes the receiving side for good; of one
+ * that is cut, hands it over to the main thread, which tries again. receive_owner_fail: cuts it
+ * before, because of `reason`. */
+void receive_owner_release(struct connection *connection);
+void receive_owner_fail(struct connection *connection, const char *reason);
+
+/* connection_note_activity: the server has sent something, or owes nothing so far. */
+void connection_note_activity(struct connection *connection);
+
+/* run_count_down: takes one off a count that the main thread waits for. */
+void run_count_down(struct run *run, _Atomic uint32_t *count);
 
 #endif

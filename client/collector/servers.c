@@ -1,5 +1,5 @@
 /* Turns --servers into a list of addresses. */
-#include "client/collector/servers.h"
+#include "client/collector/options.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -10,18 +10,20 @@
 
 enum { ENTRY_BYTES_MAX = 300, LINE_BYTES_MAX = 1024, PORT_MAX = 65535, REASON_BYTES_MAX = 400 };
 
-static int servers_add(struct servers *servers, const struct net_address *address, char *why,
-                       size_t why_bytes)
+/* In what follows `where` is "--servers" or FILE:LINE and begins `why`. */
+
+static int servers_add(struct servers *servers, const struct net_address *address,
+                       const char *where, char *why, size_t why_bytes)
 {
-    if (servers->count == SERVERS_MAX)
-        return why_write(why, why_bytes, "more than %d servers", SERVERS_MAX);
-    if (servers->count == servers->room) {
-        uint32_t room = servers->room > 0 ? servers->room * 2 : 64;
-        void *grown = realloc(servers->addresses, room * sizeof *servers->addresses);
+    const uint32_t count = servers->count;
+    if (count == SERVERS_MAX)
+        return why_write(why, why_bytes, "%s: more than %d servers", where, SERVERS_MAX);
+    if ((count & (count - 1)) == 0) { /* room for a power of two is used up */
+        void *grown =
+            realloc(servers->addresses, (count > 0 ? 2 * count : 1) * sizeof *servers->addresses);
         if (grown == NULL)
-            return why_write(why, why_bytes, "no memory for the list");
+            return why_write(why, why_bytes, "%s: no memory for the list", where);
         servers->addresses = grown;
-        servers->room = room;
     }
     servers->addresses[servers->count++] = *address;
     return 0;
@@ -29,20 +31,11 @@ static int servers_add(struct servers *servers, const struct net_address *addres
 
 /* ---- host:port ------------------------------------------------------------------------------- */
 
-static int port_read(const char *text)
-{
-    char *end;
-    if (!isdigit((unsigned char)text[0]))
-        return -1;
-    unsigned long port = strtoul(text, &end, 10);
-    return *end == '\0' && port >= 1 && port <= PORT_MAX ? (int)port : -1;
-}
-
 /* Splits "host:port" in place; an IPv6 address is in brackets. Returns the port, or -1. */
 static int entry_split(char *entry, char **host)
 {
-    char *colon = strrchr(entry, ':');
-    if (colon == NULL)
+    char *colon = strrchr(entry, ':'), *end;
+    if (colon == NULL || !isdigit((unsigned char)colon[1]))
         return -1;
     *colon = '\0';
     *host = entry;
@@ -53,53 +46,40 @@ static int entry_split(char *entry, char **host)
     } else if (bytes == 0 || strchr(entry, ':') != NULL) {
         return -1;
     }
-    return port_read(colon + 1);
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    return *end == '\0' && port >= 1 && port <= PORT_MAX ? (int)port : -1;
 }
 
-static int entry_add(struct servers *servers, const char *text, size_t bytes, char *why,
-                     size_t why_bytes)
+static int entry_add(struct servers *servers, const char *text, size_t bytes, const char *where,
+                     char *why, size_t why_bytes)
 {
-    char entry[ENTRY_BYTES_MAX], *host;
+    char entry[ENTRY_BYTES_MAX], reason[REASON_BYTES_MAX], *host;
     struct net_address address;
     int port = -1;
     if (bytes < sizeof entry) {
-        memcpy(entry, text, bytes);
-        entry[bytes] = '\0';
+        snprintf(entry, sizeof entry, "%.*s", (int)bytes, text);
         port = entry_split(entry, &host);
     }
-    if (port < 0) {
-        int shown = bytes < 60 ? (int)bytes : 60;
-        return why_write(why, why_bytes, "'%.*s' is not host:port with a port from 1 to %d", shown,
-                         text, PORT_MAX);
-    }
-    if (net_resolve(host, (uint16_t)port, &address, why, why_bytes) != 0)
-        return -1;
-    return servers_add(servers, &address, why, why_bytes);
+    if (port < 0)
+        return why_write(why, why_bytes, "%s: '%.*s' is not host:port with a port from 1 to %d",
+                         where, bytes < 60 ? (int)bytes : 60, text, PORT_MAX);
+    if (net_resolve(host, (uint16_t)port, &address, reason, sizeof reason) != 0)
+        return why_write(why, why_bytes, "%s: %s", where, reason);
+    return servers_add(servers, &address, where, why, why_bytes);
 }
 
-/* ---- N, LIST, @FILE ----------- ------------------------------------------------------------- */
+/* ---- N, LIST, @FILE ------------------------------------------------------------------------- */
 
 static int list_read(struct servers *servers, const char *list, char *why, size_t why_bytes)
 {
-    const size_t used = (size_t)snprintf(why, why_bytes, "--servers: ");
     for (;; list++) {
         size_t bytes = strcspn(list, ",");
-        if (entry_add(servers, list, bytes, why + used, why_bytes - used) != 0)
+        if (entry_add(servers, list, bytes, "--servers", why, why_bytes) != 0)
             return -1;
         list += bytes;
         if (*list == '\0')
             return 0;
     }
-}
-
-static int line_read(struct servers *servers, char *line, char *why, size_t why_bytes)
-{
-    line[strcspn(line, "#\r\n")] = '\0';
-    line += strspn(line, " \t");
-    size_t bytes = strlen(line);
-    while (bytes > 0 && isblank((unsigned char)line[bytes - 1]))
-        bytes--;
-    return bytes == 0 ? 0 : entry_add(servers, line, bytes, why, why_bytes);
 }
 
 /* False at the end of the file. Drops the rest of a line that is too long: only a comment can be
@@ -117,22 +97,25 @@ static bool line_next(FILE *file, char line[LINE_BYTES_MAX])
 
 static int file_read(struct servers *servers, const char *path, char *why, size_t why_bytes)
 {
-    char reason[REASON_BYTES_MAX], line[LINE_BYTES_MAX];
+    char where[REASON_BYTES_MAX], line[LINE_BYTES_MAX];
     FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return why_write(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
     int result = 0;
-    for (unsigned number = 1; result == 0 && line_next(file, line); number++) {
-        result = line_read(servers, line, reason, sizeof reason);
-        if (result != 0)
-            why_write(why, why_bytes, "%s:%u: %s", path, number, reason);
+    for (unsigned number = 1; file != NULL && result == 0 && line_next(file, line); number++) {
+        const char *entry = line + strspn(line, " \t");
+        size_t bytes = strcspn(entry, "#\r\n");
+        while (bytes > 0 && isblank((unsigned char)entry[bytes - 1]))
+            bytes--;
+        snprintf(where, sizeof where, "%s:%u", path, number);
+        if (bytes > 0)
+            result = entry_add(servers, entry, bytes, where, why, why_bytes);
     }
-    if (result == 0 && ferror(file))
+    if (file == NULL || (result == 0 && ferror(file)))
         result =
             why_write(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
     else if (result == 0 && servers->count == 0)
         result = why_write(why, why_bytes, "--servers: '%s' names no server", path);
-    fclose(file);
+    if (file != NULL)
+        fclose(file);
     return result;
 }
 
@@ -144,22 +127,24 @@ static int block_read(struct servers *servers, const struct collector_options *o
     if (count < 1 || count > SERVERS_MAX)
         return why_write(why, why_bytes, "--servers: takes 1 to %d servers", SERVERS_MAX);
     uint64_t each = options->ports_per_address > 0 ? options->ports_per_address : count;
-    uint64_t last = options->port + (each < count ? each : count) - 1;
+    if (each > count)
+        each = count;
+    uint64_t last = options->port + each - 1;
     if (last > PORT_MAX)
         return why_write(
             why, why_bytes,
             "--port: %llu servers from port %llu on would end at %llu, past %d: start lower, "
             "or spread them with --ports-per-address",
-            (unsigned long long)(each < count ? each : count), (unsigned long long)options->port,
-            (unsigned long long)last, PORT_MAX);
+            (unsigned long long)each, (unsigned long long)options->port, (unsigned long long)last,
+            PORT_MAX);
     struct net_address base;
     if (net_resolve(options->address, (uint16_t)options->port, &base, reason, sizeof reason) != 0)
         return why_write(why, why_bytes, "--address: %s", reason);
     for (uint64_t i = 0; i < count; i++) {
         struct net_address address =
             net_address_at(&base, (uint32_t)(i / each), (uint16_t)(options->port + i % each));
-        if (servers_add(servers, &address, reason, sizeof reason) != 0)
-            return why_write(why, why_bytes, "--servers: %s", reason);
+        if (servers_add(servers, &address, "--servers", why, why_bytes) != 0)
+            return -1;
     }
     return 0;
 }
@@ -169,7 +154,7 @@ int servers_read(struct servers *servers, const struct collector_options *option
 {
     const char *text = options->servers;
     assert(text != NULL);
-    memset(servers, 0, sizeof *servers);
+    *servers = (struct servers){0};
     if (text[0] == '@')
         return file_read(servers, text + 1, why, why_bytes);
     if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0')
@@ -180,5 +165,5 @@ int servers_read(struct servers *servers, const struct collector_options *option
 void servers_free(struct servers *servers)
 {
     free(servers->addresses);
-    memset(servers, 0, sizeof *servers);
+    *servers = (struct servers){0};
 }

@@ -2,7 +2,6 @@
 #include "client/collector/collector.h"
 #include "client/collector/options.h"
 #include "client/collector/request.h"
-#include "client/collector/servers.h"
 #include "base/os.h"
 #include "client/collector/tests/outcome.h"
 
