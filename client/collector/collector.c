@@ -28,11 +28,27 @@ static void stream_failed(void *context, struct stream *stream)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static void configure_scheme(struct run *run)
+/* False: the row is skipped, or `why` says what is wrong with the options. */
+static bool open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
 {
-    const struct collector_options *options = &run->program->options;
-    struct scheme_config *config = &run->scheme_config;
-    *config = (struct scheme_config){
+    struct row *row = &run->program->row;
+    const struct collector_options *options = run->options;
+    const struct cp_config port_config = {.engine = options->engine,
+                                          .concurrency = (unsigned)options->concurrency};
+    char reason[ROW_LINE_BYTES - 128] = "";
+    int result = cp_open(&port_config, &run->port, reason, sizeof reason);
+    if (result != 0) {
+        run->port = NULL;
+        snprintf(why, why_bytes, "engine %s: %s", options->engine,
+                 reason[0] != '\0' ? reason : cp_error_text(result));
+        if (result == CP_EINVAL)
+            return false;
+        row_skip(row, why);
+        why[0] = '\0';
+        return false;
+    }
+    run->scheme = scheme_find(options->scheme);
+    run->scheme_config = (struct scheme_config){
         .block_bytes = options->block_bytes,
         .blocks_per_receive = (unsigned)options->blocks_per_receive,
         .pool_batch = (unsigned)options->pool_batch,
@@ -44,36 +60,21 @@ static void configure_scheme(struct run *run)
         .streams_max = run->program->servers.count,
         .events = {.resume = stream_resume, .finished = stream_finished, .failed = stream_failed},
     };
-    collector_options_process(options, config);
-}
-
-/* EXIT_DONE, EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with `why`. */
-static int open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
-{
-    const struct collector_options *options = run->options;
-    const struct cp_config config = {.engine = options->engine,
-                                     .concurrency = (unsigned)options->concurrency};
-    char reason[ROW_LINE_BYTES - 128] = "";
-    int result = cp_open(&config, &run->port, reason, sizeof reason);
-    if (result != 0) {
-        run->port = NULL;
-        snprintf(why, why_bytes, "engine %s: %s", options->engine,
-                 reason[0] != '\0' ? reason : cp_error_text(result));
-        return result == CP_EINVAL ? EXIT_WRONG_USE : EXIT_MACHINE_CANNOT;
-    }
-    run->scheme = scheme_find(options->scheme);
-    configure_scheme(run);
+    collector_options_process(options, &run->scheme_config);
     if (scheme_open(run->scheme, &run->scheme_config, &run->scheme_run, reason, sizeof reason) !=
         0) {
         run->scheme_run = NULL;
-        snprintf(
-            why, why_bytes, "%s (--scheme %s, --pool-cap %llu, --block %llu, --bind %s)", reason,
-            options->scheme,
-            (unsigned long long)(options->pool_cap_bytes + 1 > 1 ? options->pool_cap_bytes : 0),
-            (unsigned long long)options->block_bytes, option_bind_names[options->bind]);
-        return EXIT_WRONG_USE;
+        const uint64_t cap_bytes =
+            options->pool_cap_bytes < UINT64_MAX ? options->pool_cap_bytes : 0;
+        snprintf(why, why_bytes, "%s (--scheme %s, --pool-cap %llu, --block %llu, --bind %s)",
+                 reason, options->scheme, (unsigned long long)cap_bytes,
+                 (unsigned long long)options->block_bytes, option_bind_names[options->bind]);
+        return false;
     }
-    return EXIT_DONE;
+    row->engine = cp_engine_name(run->port);
+    row->gate = cp_gate_name(run->port);
+    row->concurrency = cp_concurrency(run->port);
+    return true;
 }
 
 static bool open_connections(struct run *run)
@@ -89,8 +90,15 @@ static bool open_connections(struct run *run)
     if (run->blocks == NULL || run->connections == NULL || run->controls == NULL ||
         run->reconnects == NULL || (run->requests->login_bytes > 0 && run->answers == NULL))
         return false;
-    for (uint32_t i = 0; i < count; i++)
-        connection_init(&run->connections[i], run, i);
+    for (uint32_t i = 0; i < count; i++) {
+        struct connection *connection = &run->connections[i];
+        connection->run = run;
+        connection->index = i;
+        connection->idle = request_is_idle(run->requests, i);
+        connection->blocks = run->blocks + (size_t)i * run->options->blocks_per_receive;
+        atomic_init(&connection->heard_tick, UINT32_MAX);
+        pthread_mutex_init(&connection->lock, NULL);
+    }
     run->count = count;
     atomic_store(&run->connecting, count);
     atomic_store(&run->living, request_asked(run->requests, count));
@@ -136,19 +144,14 @@ static bool start_workers(struct run *run)
     return false;
 }
 
-static void join_workers(struct run *run)
-{
-    for (unsigned i = 0; i < run->worker_count; i++)
-        pthread_join(run->workers[i], NULL);
-    free(run->workers);
-}
-
 /* ---- close ----------------------------------------------------------------------------------- */
 
 static void close_threads(struct run *run)
 {
     cp_close(run->port);
-    join_workers(run);
+    for (unsigned i = 0; i < run->worker_count; i++)
+        pthread_join(run->workers[i], NULL);
+    free(run->workers);
     cp_free(run->port);
     run->port = NULL;
     for (uint32_t i = 0; i < run->count; i++) {
@@ -171,10 +174,19 @@ static void close_scheme(struct run *run)
     }
 }
 
-static void free_connections(struct run *run)
+/* Also of a run that was only half set up. */
+static void tear_down(struct run *run)
 {
-    for (uint32_t i = 0; i < run->count; i++)
-        connection_free(&run->connections[i]);
+    if (run->scheme_run != NULL)
+        scheme_close(run->scheme_run, &run->program->figures);
+    cp_free(run->port);
+    for (uint32_t i = 0; i < run->count; i++) {
+        struct connection *connection = &run->connections[i];
+        assert(connection->phase == CONNECTION_CLOSED || connection->socket == NULL);
+        if (run->options->reconnect)
+            reconnect_free(&run->reconnects[i]);
+        pthread_mutex_destroy(&connection->lock);
+    }
     free(run->connections);
     free(run->reconnects);
     os_pages_unmap(run->controls, run->controls_bytes);
@@ -264,38 +276,6 @@ static void execute(struct run *run)
         measure(run);
 }
 
-/* EXIT_DONE: the row tells the rest. EXIT_WRONG_USE with `why`: there is no row. */
-static int set_up_and_execute(struct run *run, char *why, size_t why_bytes)
-{
-    struct row *row = &run->program->row;
-    if (!program_reserve(run->program))
-        return EXIT_DONE;
-    int code = open_port_and_scheme(run, why, why_bytes);
-    if (code == EXIT_MACHINE_CANNOT)
-        row_skip(row, why);
-    if (code != EXIT_DONE)
-        return code == EXIT_MACHINE_CANNOT ? EXIT_DONE : code;
-    row->engine = cp_engine_name(run->port);
-    row->gate = cp_gate_name(run->port);
-    row->concurrency = cp_concurrency(run->port);
-    if (run->options->dry_run)
-        return EXIT_DONE;
-    if (open_connections(run))
-        execute(run);
-    else
-        row_skip(row, "no memory for the connections");
-    return EXIT_DONE;
-}
-
-/* Also of a run that was only half set up. */
-static void tear_down(struct run *run)
-{
-    if (run->scheme_run != NULL)
-        scheme_close(run->scheme_run, &run->program->figures);
-    cp_free(run->port);
-    free_connections(run);
-}
-
 static const struct program_text text = {
     .name = "fanin-client",
     .about =
@@ -320,11 +300,17 @@ int collector_main(int argc, char **argv)
     struct program program = {0};
     struct run run = {
         .program = &program, .options = &program.options, .requests = &program.requests};
-    char why[ROW_LINE_BYTES];
+    char why[ROW_LINE_BYTES] = "";
     int code = program_open(&program, &text, argc, argv);
     if (code != PROGRAM_OPEN)
         return code;
-    code = set_up_and_execute(&run, why, sizeof why);
+    if (program_reserve(&program) && open_port_and_scheme(&run, why, sizeof why) &&
+        !program.options.dry_run) {
+        if (open_connections(&run))
+            execute(&run);
+        else
+            row_skip(&program.row, "no memory for the connections");
+    }
     tear_down(&run);
-    return code == EXIT_DONE ? program_close(&program) : program_refuse(&program, why);
+    return why[0] == '\0' ? program_close(&program) : program_refuse(&program, why);
 }

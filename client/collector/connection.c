@@ -208,9 +208,10 @@ static uint32_t ticks_since(const struct run *run, uint32_t tick)
 
 /* While others receive, a connection without blocks waits its turn. If no connection has received
  * for that long, no block will come back: memory has run out, not the cap. */
-void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns)
+void connection_check(struct connection *connection, uint64_t now_ns)
 {
-    struct run *run = connection->run;
+    const struct run *run = connection->run;
+    const uint32_t ticks_max = run->stall_ticks;
     uint32_t silent =
         ticks_since(run, atomic_load_explicit(&connection->heard_tick, memory_order_relaxed));
     const char *silence = NULL, *end = NULL;
@@ -386,25 +387,4 @@ void receive_owner_received(struct connection *connection, int64_t result)
     else
         connection_cut(connection, reason, os_now_ns());
     receive_owner_release(connection);
-}
-
-/* ---- the run --------------------------------------------------------------------------------- */
-
-void connection_init(struct connection *connection, struct run *run, uint32_t index)
-{
-    memset(connection, 0, sizeof *connection);
-    connection->run = run;
-    connection->index = index;
-    connection->idle = request_is_idle(run->requests, index);
-    connection->blocks = run->blocks + (size_t)index * run->options->blocks_per_receive;
-    atomic_init(&connection->heard_tick, UINT32_MAX);
-    pthread_mutex_init(&connection->lock, NULL);
-}
-
-void connection_free(struct connection *connection)
-{
-    assert(connection->phase == CONNECTION_CLOSED || connection->socket == NULL);
-    if (connection->run->options->reconnect)
-        reconnect_free(reconnect_of(connection));
-    pthread_mutex_destroy(&connection->lock);
 }

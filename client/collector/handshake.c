@@ -163,9 +163,10 @@ static void connect_done(struct connection *connection, int result)
         opened(connection);
 }
 
-void connection_connect(struct connection *connection, const struct net_address *address)
+void connection_connect(struct connection *connection)
 {
     const struct run *run = connection->run;
+    const struct net_address *address = &run->program->servers.addresses[connection->index];
     uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
     if (!connection->opened)
         run->program->attempts[connection->index].started_ns = os_now_ns();
@@ -182,8 +183,7 @@ void connection_connect(struct connection *connection, const struct net_address 
         connect_done(connection, result);
 }
 
-void connection_reopen(struct connection *connection, const struct net_address *address,
-                       uint64_t now_ns)
+void connection_reopen(struct connection *connection, uint64_t now_ns)
 {
     pthread_mutex_lock(&connection->lock);
     const bool due = connection->phase == CONNECTION_PAUSED && !connection->asking &&
@@ -198,12 +198,14 @@ void connection_reopen(struct connection *connection, const struct net_address *
     reconnect_of(connection)->tries++;
     connection->step = STEP_CONNECT;
     connection->answer_bytes = 0;
-    connection_connect(connection, address);
+    connection_connect(connection);
 }
 
-void connection_adopt(struct connection *connection, cp_handle handle, int result)
+void connection_connect_blocking(struct connection *connection)
 {
     const struct run *run = connection->run;
+    cp_handle handle;
+    int result = program_connect(run->program, connection->index, &handle);
     if (result == 0) {
         pthread_mutex_lock(&connection->lock);
         result = cp_associate(run->port, handle, (uintptr_t)connection, &connection->socket);
@@ -227,10 +229,10 @@ void connection_ask(struct connection *connection)
 }
 
 /* From the end of `asking` on another request may be on its way. */
-static void request_done(struct connection *connection, int error)
+static void request_done(struct connection *connection, int64_t result)
 {
-    if (error != 0)
-        connection_cut(connection, cp_error_name(error), os_now_ns());
+    if (result < 0)
+        connection_cut(connection, cp_error_name((int)result), os_now_ns());
     pthread_mutex_lock(&connection->lock);
     connection->asking = false;
     pthread_mutex_unlock(&connection->lock);
@@ -239,24 +241,16 @@ static void request_done(struct connection *connection, int error)
 
 static void control_done(struct connection *connection, int64_t result)
 {
-    switch (connection->step) {
-    case STEP_CONNECT:
+    if (connection->step == STEP_CONNECT) {
         connect_done(connection, (int)result);
-        return;
-    case STEP_LOGIN_ASK:
-        if (result < 0) {
-            receive_owner_fail(connection, login_error((int)result));
-            return;
-        }
+    } else if (connection->step == STEP_RUN) {
+        request_done(connection, result);
+    } else if (result < 0) {
+        receive_owner_fail(connection, login_error((int)result));
+    } else {
+        assert(connection->step == STEP_LOGIN_ASK);
         connection->step = STEP_LOGIN_ANSWER;
         answer_await(connection);
-        return;
-    case STEP_LOGIN_ANSWER:
-        assert(!"no control operation is out while the answer is awaited");
-        return;
-    case STEP_RUN:
-        request_done(connection, (int)(result < 0 ? result : 0));
-        return;
     }
 }
 

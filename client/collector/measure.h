@@ -45,8 +45,8 @@ uint64_t measure_expected_bytes(const struct request_set *requests, const struct
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after);
 
-/* measure_figures: what a scheme reports. row->bytes and row->receive_calls are known. Bytes without
- * a frame: the scheme does not look for frames, so their number is unknown. */
+/* measure_figures: what a scheme reports; row->bytes and row->receive_calls are known. With bytes
+ * but no frame the number of frames is unknown: the scheme does not look for them. */
 void measure_figures(struct row *row, const struct scheme_figures *figures);
 
 /* measure_missed: frames that were asked for and not processed, of all servers. row->frames is

@@ -98,75 +98,61 @@ int program_connect(struct program *program, uint32_t index, cp_handle *handle)
 
 /* ---- the fleet ------------------------------------------------------------------------------- */
 
-static int ask(cp_handle handle, const struct request_set *requests, struct protocol_stats *stats)
-{
-    const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
-    char line[PROTOCOL_LINE_BYTES_MAX];
-    if (request_log_in(requests, handle, timeout_ns) != NULL)
-        return -EACCES;
-    int bytes = protocol_write_stats_request(requests->run, line, sizeof line);
-    assert(bytes > 0);
-    int result = net_send_all(handle, line, (size_t)bytes, timeout_ns);
-    if (result == 0)
-        result = net_read_line(handle, line, sizeof line, timeout_ns);
-    if (result == 0 && (protocol_read_stats(line, stats) != NULL || stats->run != requests->run))
-        result = -EINVAL;
-    return result;
-}
-
 /* One question to one device. False: no answer. */
 static bool ask_device(const struct program *program, const struct net_address *device,
                        struct protocol_stats *stats)
 {
+    const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
+    const struct request_set *requests = &program->requests;
+    char line[PROTOCOL_LINE_BYTES_MAX];
     cp_handle handle;
-    if (net_connect(device, (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS, &handle) != 0)
+    int bytes = protocol_write_stats_request(requests->run, line, sizeof line);
+    assert(bytes > 0);
+    if (net_connect(device, timeout_ns, &handle) != 0)
         return false;
-    int result = ask(handle, &program->requests, stats);
+    bool answered = request_log_in(requests, handle, timeout_ns) == NULL &&
+                    net_send_all(handle, line, (size_t)bytes, timeout_ns) == 0 &&
+                    net_read_line(handle, line, sizeof line, timeout_ns) == 0 &&
+                    protocol_read_stats(line, stats) == NULL && stats->run == requests->run;
     net_close(handle);
-    return result == 0;
+    return answered;
 }
 
 bool program_ask_fleet(struct program *program, uint32_t index)
 {
     enum { TRIES_MAX = 3 };
-    struct fleet_stats *fleet = &program->fleet;
     if (program->requests.foreign)
         return true;
-    fleet->device = &program->servers.addresses[index];
-    fleet->known = ask_device(program, fleet->device, &fleet->before);
-    return fleet->known || ++fleet->tries == TRIES_MAX;
+    program->fleet.device = &program->servers.addresses[index];
+    program->fleet.known = ask_device(program, program->fleet.device, &program->fleet.before);
+    return program->fleet.known || ++program->fleet.tries == TRIES_MAX;
 }
 
 /* The devices count what they hand to their kernel a moment after the client may have it, or may
  * be on their way up again: asks again while the count is below the bytes received. */
-static void ask_fleet_again(struct program *program)
+static bool ask_fleet_again(const struct program *program, struct protocol_stats *after)
 {
     enum { PAUSE_MS = 20, LAG_MS = 500 };
-    struct fleet_stats *fleet = &program->fleet;
     const uint64_t deadline_ns = os_now_ns() + (uint64_t)LAG_MS * OS_NS_PER_MS;
     for (;;) {
-        fleet->known = ask_device(program, fleet->device, &fleet->after);
-        bool lags = !fleet->known || fleet->after.bytes < program->row.bytes;
-        if (!lags || os_now_ns() >= deadline_ns)
-            break;
+        bool known = ask_device(program, program->fleet.device, after);
+        if ((known && after->bytes >= program->row.bytes) || os_now_ns() >= deadline_ns)
+            return known && after->process == program->fleet.before.process;
         os_sleep_ns((uint64_t)PAUSE_MS * OS_NS_PER_MS);
     }
-    fleet->known = fleet->known && fleet->after.process == fleet->before.process;
 }
 
 static void measure_fleet(struct program *program)
 {
-    const struct fleet_stats *fleet = &program->fleet;
+    struct protocol_stats after;
     struct row *row = &program->row;
-    if (fleet->known)
-        ask_fleet_again(program);
-    if (!fleet->known)
+    if (!program->fleet.known || !ask_fleet_again(program, &after))
         return;
-    row->server_bytes = fleet->after.bytes;
-    row->server_frames = fleet->after.frames;
+    row->server_bytes = after.bytes;
+    row->server_frames = after.frames;
     if (row->server_bytes >= row->bytes)
         row->undelivered_bytes = row->server_bytes - row->bytes;
-    row->server_cpu_s = (double)(fleet->after.cpu_ns - fleet->before.cpu_ns) / OS_NS_PER_S;
+    row->server_cpu_s = (double)(after.cpu_ns - program->fleet.before.cpu_ns) / OS_NS_PER_S;
 }
 
 void program_measure(struct program *program)

@@ -9,15 +9,6 @@
 
 enum { PROGRAM_OPEN = -1, STATS_TIMEOUT_MS = 2000 };
 
-/* What the fleet says it sent: asked on a connection of its own, so that the measured ones carry
- * frames only. */
-struct fleet_stats {
-    bool known; /* asked before and after, the same process answered both times */
-    unsigned tries;
-    const struct net_address *device; /* the one that answered */
-    struct protocol_stats before, after;
-};
-
 struct program {
     const struct program_text *text;
     struct collector_options options;
@@ -28,7 +19,14 @@ struct program {
 
     /* What program_measure reads: */
     struct attempt *attempts; /* one for each server */
-    struct fleet_stats fleet;
+    /* What the fleet says it sent: asked on a connection of its own, so that the measured ones
+     * carry frames only. */
+    struct {
+        bool known; /* `device` has answered, with `before` */
+        unsigned tries;
+        const struct net_address *device;
+        struct protocol_stats before;
+    } fleet;
     struct os_usage before, after; /* servers asked; last connection over */
     _Atomic uint64_t first_ns;     /* first byte; UINT64_MAX: none yet */
     uint64_t last_ns;              /* last frame processed */

@@ -19,7 +19,7 @@ static const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ENDED, GOAL_DRAINED };
+enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ENDED };
 
 static bool is_over(struct connection *connection)
 {
@@ -35,9 +35,7 @@ static bool is_reached(struct run *run, enum goal goal)
         return atomic_load(&run->connecting) == 0;
     if (goal == GOAL_FLOODED)
         return atomic_load(&run->program->first_ns) != UINT64_MAX || is_over(&run->connections[0]);
-    if (goal == GOAL_ENDED)
-        return atomic_load(&run->ended);
-    return atomic_load(&run->pending) == 0;
+    return atomic_load(&run->ended);
 }
 
 static void end_all(struct run *run, const char *reason)
@@ -81,9 +79,9 @@ static void tick(struct run *run, enum goal goal)
         return;
     atomic_store_explicit(&run->tick, now_tick, memory_order_relaxed);
     for (uint32_t i = 0; i < run->count; i++)
-        connection_check(&run->connections[i], run->stall_ticks, now_ns);
+        connection_check(&run->connections[i], now_ns);
     for (uint32_t i = 0; goal == GOAL_ENDED && run->options->reconnect && i < run->count; i++)
-        connection_reopen(&run->connections[i], &run->program->servers.addresses[i], now_ns);
+        connection_reopen(&run->connections[i], now_ns);
     show_progress(run, goal, now_ns);
 }
 
@@ -101,20 +99,13 @@ static void connect_all(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++) {
         if (run->options->connect == CONNECT_ASYNC) {
-            connection_connect(&run->connections[i], &run->program->servers.addresses[i]);
+            connection_connect(&run->connections[i]);
             continue;
         }
-        cp_handle handle = CP_HANDLE_NONE;
-        int result = program_connect(run->program, i, &handle);
-        connection_adopt(&run->connections[i], handle, result);
+        connection_connect_blocking(&run->connections[i]);
         tick(run, GOAL_CONNECTED);
     }
     await(run, GOAL_CONNECTED);
-}
-
-static bool is_ready(const struct connection *connection)
-{
-    return connection->phase == CONNECTION_READY;
 }
 
 static void skip_without_stream(struct run *run, uint32_t index)
@@ -136,7 +127,7 @@ static bool attach_streams(struct run *run)
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
         const struct request *request = request_of(run->requests, i);
-        if (!is_ready(connection) && connection->phase != CONNECTION_PAUSED)
+        if (connection->phase != CONNECTION_READY && connection->phase != CONNECTION_PAUSED)
             continue;
         connection->stream = scheme_attach(run->scheme_run, connection, request->frames_expected,
                                            request->bytes_expected);
@@ -151,7 +142,7 @@ static bool attach_streams(struct run *run)
 static void ask_fleet(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++)
-        if (is_ready(&run->connections[i]) && program_ask_fleet(run->program, i))
+        if (run->connections[i].phase == CONNECTION_READY && program_ask_fleet(run->program, i))
             return;
 }
 
@@ -186,7 +177,7 @@ static void collect(struct run *run)
 static void await_drained(struct run *run)
 {
     uint64_t deadline_ns = os_now_ns() + (uint64_t)DRAIN_TIMEOUT_MS * OS_NS_PER_MS;
-    while (!is_reached(run, GOAL_DRAINED) && os_now_ns() < deadline_ns)
+    while (atomic_load(&run->pending) > 0 && os_now_ns() < deadline_ns)
         os_park(&run->main, tick_ns);
     run->program->audit.operations_lost = atomic_load(&run->pending);
 }

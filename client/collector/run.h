@@ -121,16 +121,12 @@ static inline struct reconnect *reconnect_of(const struct connection *connection
  * why. */
 bool run_execute(struct run *run);
 
-/* ---- a connection ------------------------------------------------------------------------------ */
+/* ---- a connection ---------------------------------------------------------------------------- */
 
-/* connection_init, connection_free: around everything else. */
-void connection_init(struct connection *connection, struct run *run, uint32_t index);
-void connection_free(struct connection *connection);
-
-/* connection_connect: opens a socket and posts the connect. connection_adopt: takes over a
- * connected `handle`, or the `result` of a connect that failed. Main thread; neither blocks. */
-void connection_connect(struct connection *connection, const struct net_address *address);
-void connection_adopt(struct connection *connection, cp_handle handle, int result);
+/* connection_connect: opens a socket and posts the connect; does not block.
+ * connection_connect_blocking: connects, and gives the socket to the port. Main thread. */
+void connection_connect(struct connection *connection);
+void connection_connect_blocking(struct connection *connection);
 
 /* connection_start: posts the first receive of a ready connection whose stream is attached.
  * connection_ask: sends the request. Main thread; neither blocks. */
@@ -139,8 +135,7 @@ void connection_ask(struct connection *connection);
 
 /* connection_reopen: tries a lost connection again if its time has come. Main thread, once the
  * first connections have all been ready or lost; does not block. */
-void connection_reopen(struct connection *connection, const struct net_address *address,
-                       uint64_t now_ns);
+void connection_reopen(struct connection *connection, uint64_t now_ns);
 
 /* connection_complete: a packet of one of its operations. On the worker that got it. */
 void connection_complete(struct connection *connection, struct cp_op *op, int64_t result);
@@ -156,10 +151,10 @@ void connection_cut(struct connection *connection, const char *reason, uint64_t 
 /* connection_resume: the scheme has blocks again. Any thread. */
 void connection_resume(struct connection *connection);
 
-/* connection_check: cuts it as stalled if it has been silent for more than `ticks_max` ticks while
+/* connection_check: cuts it as stalled if it has been silent for more than run->stall_ticks while
  * the server owed something, or if its login was not answered in time; ends it for lack of
  * blocks if no connection has received anything for that long. Main thread. */
-void connection_check(struct connection *connection, uint32_t ticks_max, uint64_t now_ns);
+void connection_check(struct connection *connection, uint64_t now_ns);
 
 /* The rest is for the owner of the receiving side, in connection.c and handshake.c. */
 
