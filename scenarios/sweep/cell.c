@@ -275,20 +275,14 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
     return 0;
 }
 
-static bool is_wanted(struct arena *arena, const char *only, const struct scenario *scenario,
-                      const struct section *section)
-{
-    return only == NULL || strcmp(only, section->name) == 0 ||
-           strcmp(only, arena_text(arena, "%s.%s", scenario->name, section->name)) == 0;
-}
-
 int cells_expand(struct arena *arena, const struct scenario *scenario,
                  const struct overrides *overrides, const char *only, struct cells *cells,
                  struct error *error)
 {
     for (unsigned i = 0; i < scenario->section_count; i++) {
         const struct section *section = &scenario->sections[i];
-        if (!is_wanted(arena, only, scenario, section))
+        const char *full = arena_text(arena, "%s.%s", scenario->name, section->name);
+        if (only != NULL && strcmp(only, section->name) != 0 && strcmp(only, full) != 0)
             continue;
         struct settings *settings = merge_settings(arena, scenario, section, overrides);
         if (settings->count == 0)

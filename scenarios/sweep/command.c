@@ -8,7 +8,6 @@
 
 #include "scenarios/sweep/fleet.h"
 #include "scenarios/sweep/output_dir.h"
-#include "scenarios/sweep/cell.h"
 
 enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_BASE = 128 };
 

@@ -88,17 +88,6 @@ int fleets_plan(struct arena *arena, const struct cells *cells, struct fleets *f
 
 /* ---- running them ---- */
 
-/* fanin-lan exits with 1 when the servers have ended; its log has their exit code. */
-static int servers_exit_code(struct arena *arena, const struct fleet *fleet, int exit_code)
-{
-    static const char said[] = "the far command ended with exit code ";
-    const char *line = fleet->link == NULL ? "" : command_last_line(arena, fleet->link_log_path);
-    const char *at = strstr(line, said);
-    if (at != NULL)
-        sscanf(at + strlen(said), "%d", &exit_code);
-    return exit_code;
-}
-
 const char *fleet_last_words(struct arena *arena, const struct fleet *fleet)
 {
     const char *line = command_last_line(arena, fleet->log_path);
@@ -109,8 +98,14 @@ const char *fleet_last_words(struct arena *arena, const struct fleet *fleet)
 static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_code,
                        struct error *error)
 {
+    static const char said[] = "the far command ended with exit code ";
     const char *line = fleet_last_words(arena, fleet);
-    exit_code = servers_exit_code(arena, fleet, exit_code);
+    if (fleet->link != NULL) {
+        /* fanin-lan exits with 1 when the servers have ended; its log has their exit code. */
+        const char *at = strstr(command_last_line(arena, fleet->link_log_path), said);
+        if (at != NULL)
+            sscanf(at + strlen(said), "%d", &exit_code);
+    }
     if (exit_code == EXIT_WRONG_USE) {
         struct place place = command_place(arena, fleet->cell, true, line);
         error_set(error, &place, "%s", line);
@@ -163,12 +158,12 @@ struct command fleet_command(struct arena *arena, const struct fleet *fleet)
 
 /* The servers log to a file of their own, not fanin-lan's. */
 static struct command far_command(struct arena *arena, const struct fleet *fleet,
-                                  const struct command *servers)
+                                  const struct command *servers, const char *stats_path)
 {
     struct command command = link_command(arena, fleet->link), log = {0};
     command_add(arena, &log, "%s", fleet->log_path);
     command_add(arena, &command, "--quiet");
-    command_add(arena, &command, "--stats=%s", fleet->link_stats_path);
+    command_add(arena, &command, "--stats=%s", stats_path);
     command_add(arena, &command, "--far=exec %s --listen=\"$FANIN_FAR\" >>%s 2>&1",
                 command_shell(arena, servers), command_shell(arena, &log));
     return command;
@@ -186,8 +181,7 @@ int fleet_start(struct arena *arena, struct fleet *fleet, const char *directory,
     command_add(arena, &command, "--ready-file=%s", fleet->ready_path);
     if (fleet->link != NULL) {
         fleet->link_log_path = arena_text(arena, "%s-link.txt", log);
-        fleet->link_stats_path = arena_text(arena, "%s-link.json", log);
-        command = far_command(arena, fleet, &command);
+        command = far_command(arena, fleet, &command, arena_text(arena, "%s-link.json", log));
     }
     const char *output = fleet->link == NULL ? fleet->log_path : fleet->link_log_path;
     remove(fleet->ready_path);

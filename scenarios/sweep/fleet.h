@@ -14,8 +14,8 @@ struct fleet {
     uint64_t count;                    /* servers: the most that any cell asks for */
     const struct link *link;           /* NULL: loopback */
     const char *ready_path, *log_path; /* set by fleet_start */
-    const char *link_log_path, *link_stats_path; /* of its fanin-lan; NULL on loopback */
-    struct os_process process;                   /* fanin-lan's, where there is a link */
+    const char *link_log_path;         /* of its fanin-lan; NULL on loopback */
+    struct os_process process;         /* fanin-lan's, where there is a link */
     bool running;
 };
 

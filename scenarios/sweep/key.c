@@ -1,13 +1,12 @@
 /* The keys of a scenario: a table of the sweep's own, and what each may hold. */
 #include "scenarios/sweep/cell.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, METRIC, EXPECT, WHOLE, SERVERS, DECIMAL, PERCENT, IGNORED };
+enum kind { TEXT, EXPECT, WHOLE, SERVERS, DECIMAL, PERCENT, IGNORED };
 
 struct sweep_key {
     const char *name;
@@ -17,6 +16,7 @@ struct sweep_key {
     double min, max;
     const char *takes; /* what a value may be, for errors; NULL: of a whole number, min to max */
     bool axis;         /* it may have several values, which name cells */
+    const char *const *names; /* of a text: all that it may be; NULL: anything */
 };
 
 #define AT(field)  .offset = offsetof(struct cell, field)
@@ -25,12 +25,26 @@ struct sweep_key {
     "a figure of a row, such as elapsed_ms, connect_ms, cpu_s, gb_per_cpu_s, peak_rss_kb or "      \
     "latency_us_p99"
 
+static const char *const metrics[] = {"elapsed_ms",
+                                      "connect_ms",
+                                      "cpu_s",
+                                      "bytes_per_s",
+                                      "gb_per_cpu_s",
+                                      "frames_per_s",
+                                      "peak_rss_kb",
+                                      "connect_us_p50",
+                                      "connect_us_p99",
+                                      "latency_us_p50",
+                                      "latency_us_p99",
+                                      "outage_ms_max",
+                                      NULL};
+
 static const struct sweep_key sweep_keys[] = {
     {"client", TEXT, AT(client), "fanin-client", .axis = true},
     {"link", TEXT, AT(link_asked), CELL_LOOPBACK, .axis = true},
     {"label", TEXT, AT(label), "", .axis = true},
     {"repeat", WHOLE, AT(repeat), "5", 1, CELL_REPEAT_MAX},
-    {"metric", METRIC, AT(metric), "elapsed_ms", .takes = FIGURES},
+    {"metric", TEXT, AT(metric), "elapsed_ms", .takes = FIGURES, .names = metrics},
     {"precision", PERCENT, AT(precision), "5", 0.01, 1000, PERCENTAGE},
     {"seed", WHOLE, AT(seed), NULL, 1, 9007199254740992}, /* 2^53 */
     {"advise", TEXT, AT(advise)},
@@ -86,31 +100,12 @@ bool key_names_cells(const char *key)
     return sweep_key == NULL || sweep_key->axis;
 }
 
-static bool is_metric(const char *text)
-{
-    static const char *const names[] = {"elapsed_ms",
-                                        "connect_ms",
-                                        "cpu_s",
-                                        "bytes_per_s",
-                                        "gb_per_cpu_s",
-                                        "frames_per_s",
-                                        "peak_rss_kb",
-                                        "connect_us_p50",
-                                        "connect_us_p99",
-                                        "latency_us_p50",
-                                        "latency_us_p99",
-                                        "outage_ms_max",
-                                        NULL};
-    return text_is_among(text, names);
-}
-
 static bool read_whole(const struct sweep_key *key, const char *text, uint64_t *whole)
 {
     char *end;
-    errno = 0;
-    *whole = strtoull(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 &&
-           *whole >= (uint64_t)key->min && *whole <= (uint64_t)key->max;
+    *whole = strtoull(text, &end, 10); /* what does not fit is above any max */
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && *whole >= (uint64_t)key->min &&
+           *whole <= (uint64_t)key->max;
 }
 
 /* "1.5", or with `unit` also "5%". */
@@ -129,10 +124,9 @@ static bool read_value(const struct sweep_key *key, const char *text, struct cel
     void *field = (char *)cell + key->offset;
     bool sound;
     switch (key->kind) {
-    case METRIC:
     case TEXT:
         *(const char **)field = text;
-        return key->kind == TEXT || is_metric(text);
+        return key->names == NULL || text_is_among(text, key->names);
     case EXPECT:
         *(bool *)field = strcmp(text, "failures") == 0;
         return *(bool *)field || strcmp(text, "success") == 0;

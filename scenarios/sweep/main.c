@@ -4,7 +4,6 @@
 
 #include "base/options.h"
 #include "scenarios/sweep/check.h"
-#include "scenarios/sweep/summary.h"
 #include "scenarios/sweep/sweep.h"
 
 enum { BUDGET_MIN_MAX = 100000 };
@@ -173,7 +172,7 @@ static int show_plan(struct sweep *sweep)
     if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->error) != 0)
         return EXIT_WRONG_USE;
     if (sweep->advice == NULL)
-        summary_cells(stdout, &sweep->cells);
+        sweep_print_cells(sweep, stdout);
     sweep_announce(sweep, stdout);
     return EXIT_DONE;
 }

@@ -115,19 +115,11 @@ static bool names_cell(struct arena *arena, const char *line, const struct cell 
            says(arena, line, "section", cell->section) && says(arena, line, "cell", cell->name);
 }
 
-static bool is_of(struct arena *arena, const char *line, const struct plan_row *row)
-{
-    double repeat;
-    return json_find_number(line, "repeat", &repeat) && repeat == row->repeat &&
-           names_cell(arena, line, row->cell);
-}
-
 /* Further repeats are not in a plan made from cells alone. Every cell has a row in block 1. */
-static bool append_further(struct arena *arena, const char *line, struct plan *plan)
+static bool append_further(struct arena *arena, const char *line, double repeat, struct plan *plan)
 {
-    double repeat;
-    if (!json_find_number(line, "repeat", &repeat) || repeat > PLAN_ROWS_MAX ||
-        repeat < plan_last_block(plan) || repeat <= plan->rows[plan->due - 1].repeat)
+    if (repeat > PLAN_ROWS_MAX || repeat < plan_last_block(plan) ||
+        repeat <= plan->rows[plan->due - 1].repeat)
         return false;
     for (unsigned i = 0; i < plan->due && plan->rows[i].repeat == 1; i++) {
         const struct plan_row *row = &plan->rows[i];
@@ -139,20 +131,29 @@ static bool append_further(struct arena *arena, const char *line, struct plan *p
     return false;
 }
 
+/* The row of the plan that the line belongs to, NULL if there is none. */
+static struct plan_row *find_row(struct arena *arena, const char *line, struct plan *plan)
+{
+    double order, repeat;
+    if (!json_find_number(line, "order", &order) || !json_find_number(line, "repeat", &repeat) ||
+        order < 1 || order > plan->count + 1 ||
+        (order == plan->count + 1 && !append_further(arena, line, repeat, plan)))
+        return NULL;
+    struct plan_row *row = &plan->rows[(unsigned)order - 1];
+    return row->repeat == repeat && names_cell(arena, line, row->cell) ? row : NULL;
+}
+
 int rows_mark(struct arena *arena, const struct rows *rows, const char *directory,
               struct plan *plan, struct error *error)
 {
     struct place place = {.file = rows_path(arena, directory)};
     for (unsigned i = 0; i < rows->count; i++) {
-        double order;
+        struct plan_row *row = find_row(arena, rows->lines[i], plan);
         place.line = i + 1;
-        if (!json_find_number(rows->lines[i], "order", &order) || order < 1 ||
-            order > plan->count + 1 ||
-            (order == plan->count + 1 && !append_further(arena, rows->lines[i], plan)) ||
-            !is_of(arena, rows->lines[i], &plan->rows[(unsigned)order - 1]))
+        if (row == NULL)
             return error_set(error, &place,
                              "is not a row of this sweep; is the directory the right one?");
-        plan->rows[(unsigned)order - 1].done = true;
+        row->done = true;
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/options.h"
 #include "base/os.h"
+#include "scenarios/sweep/check.h"
 
 static int read_scenarios(struct sweep *sweep, struct record *record)
 {
@@ -162,7 +163,6 @@ static void plan_budget(struct sweep *sweep)
             budget->blocks = (unsigned)cell->repeat;
     }
     budget->stopped = "";
-    budget->cells = &sweep->cells;
     if (budget->minutes > 0 || sweep->further_ns != 0)
         budget->samples = arena_take(sweep->arena, sweep->cells.count * sizeof *budget->samples);
 }
@@ -240,8 +240,8 @@ int sweep_prepare(struct sweep *sweep)
                                                        : default_directory(sweep);
     if (resume != NULL && mark_old_rows(sweep) != 0)
         return EXIT_WRONG_USE;
-    sweep->record.cells = sweep->cells.count;
-    sweep->record.rows_planned = sweep->plan.count;
-    sweep->record.budget.further = sweep->plan.count - sweep->plan.due;
+    sweep->record.budget.cells = &sweep->cells;
+    sweep->record.estimated_s =
+        sweep_expected_s(sweep, 0) + links_check_seconds(&sweep->record.links);
     return EXIT_DONE;
 }

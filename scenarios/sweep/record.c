@@ -71,7 +71,7 @@ static void write_record(struct json *json, const void *context)
     json_text(json, "started_utc", record->started_utc);
     json_text(json, "ended_utc", record->ended_utc);
     json_count(json, "sessions", record->sessions);
-    json_count(json, "cells", record->cells);
+    json_count(json, "cells", record->budget.cells->count);
     json_count(json, "rows_planned", record->rows_planned);
     json_count(json, "rows_written", record->rows_written);
     json_number(json, "estimated_s", record->estimated_s);

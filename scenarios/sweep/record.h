@@ -16,11 +16,11 @@ struct record {
     struct links links;
     const struct host_check *host_check; /* of the last session; NULL: none yet, or it failed */
 
-    struct budget budget;
+    struct budget budget; /* its cells are always set */
 
     const char *state; /* "running", "done", "interrupted", "out of time", "failed" */
     const char *started_utc, *ended_utc; /* ISO 8601; ended NULL while it runs */
-    unsigned cells, rows_planned, rows_written;
+    unsigned rows_planned, rows_written;
     double estimated_s, actual_s; /* actual: of all sessions of a resumed sweep together */
     unsigned sessions;            /* 1, and one more for each resume */
 };

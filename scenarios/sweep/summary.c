@@ -1,14 +1,14 @@
-/* What fanin-sweep prints to standard output: the plan of a dry run, and the end of a sweep. */
-#include "scenarios/sweep/summary.h"
-
+/* What fanin-sweep prints besides progress: the plan of a dry run, and the end of a sweep. */
 #include <string.h>
 
 #include "base/json_read.h"
+#include "scenarios/sweep/sweep.h"
 
 enum { REASONS_MAX = 5 };
 
-void summary_cells(FILE *out, const struct cells *cells)
+void sweep_print_cells(const struct sweep *sweep, FILE *out)
 {
+    const struct cells *cells = &sweep->cells;
     struct arena arena = {0};
     int width = (int)strlen("cell");
     for (unsigned i = 0; i < cells->count; i++) {
@@ -22,6 +22,37 @@ void summary_cells(FILE *out, const struct cells *cells)
                 (unsigned long long)cell->repeat, (double)cell->repeat * cell->row_seconds,
                 cell->client);
     }
+    arena_free(&arena);
+}
+
+/* What a budget adds to the line of sweep_announce. */
+static const char *budget_words(struct arena *arena, const struct sweep *sweep)
+{
+    char whole[32];
+    if (sweep->further_ns == 0)
+        return "";
+    progress_duration(sweep->further_ns, whole);
+    if (sweep->due_ns != UINT64_MAX &&
+        sweep->record.estimated_s > (double)sweep->due_ns / OS_NS_PER_S)
+        return arena_text(arena, "; the budget of %s is too small for all of them", whole);
+    return arena_text(arena, ", then more of the cells with wide intervals, for %s in all", whole);
+}
+
+void sweep_announce(const struct sweep *sweep, FILE *out)
+{
+    if (sweep->advice != NULL) {
+        advice_announce(sweep->advice, sweep_budget_s(sweep), sweep->output.path, out);
+        return;
+    }
+    struct arena arena = {0};
+    char duration[32];
+    unsigned left = 0;
+    for (unsigned i = 0; i < sweep->plan.count; i++)
+        left += !sweep->plan.rows[i].done;
+    progress_duration((uint64_t)(sweep->record.estimated_s * OS_NS_PER_S), duration);
+    fprintf(out, "%u cells, %u rows to run, about %s%s; order seed %llu; rows to %s\n",
+            sweep->cells.count, left, duration, budget_words(&arena, sweep),
+            (unsigned long long)sweep->record.seed, sweep->output.path);
     arena_free(&arena);
 }
 
@@ -44,7 +75,7 @@ static void count_reason(struct arena *arena, struct reason *reasons, unsigned *
         reasons[REASONS_MAX].text = "(other reasons)";
 }
 
-void summary_rows(FILE *out, const struct rows *rows, unsigned bad)
+static void print_rows(const struct rows *rows, unsigned bad)
 {
     struct arena arena = {0};
     struct reason reasons[REASONS_MAX + 1];
@@ -59,10 +90,44 @@ void summary_rows(FILE *out, const struct rows *rows, unsigned bad)
         count_reason(&arena, reasons, &count,
                      arena_text(&arena, "%s: %s", status, reason == NULL ? "no reason" : reason));
     }
-    fprintf(out, "%u rows: %u ok, %u failed%s, %u skipped\n", rows->count,
-            rows->count - failed - skipped, failed,
-            failed <= bad ? "" : arena_text(&arena, " (%u as expected)", failed - bad), skipped);
+    printf("%u rows: %u ok, %u failed%s, %u skipped\n", rows->count, rows->count - failed - skipped,
+           failed, failed <= bad ? "" : arena_text(&arena, " (%u as expected)", failed - bad),
+           skipped);
     for (unsigned i = 0; i < count; i++)
-        fprintf(out, "  %u %s\n", reasons[i].count, reasons[i].text);
+        printf("  %u %s\n", reasons[i].count, reasons[i].text);
     arena_free(&arena);
+}
+
+static void print_budget(struct arena *arena, const struct budget *budget)
+{
+    unsigned widest, within = budget_within(budget, &widest);
+    printf("budget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
+           budget->further, within, budget->cells->count);
+    if (widest != budget->cells->count) {
+        const struct cell *cell = budget->cells->items[widest];
+        struct interval interval = interval_of(&budget->samples[widest]);
+        printf("; widest: %s, %s within %.1f %% of its median (n = %u)", cell_title(arena, cell),
+               cell->metric, interval.width * 100, interval.n);
+    }
+    putchar('\n');
+}
+
+void sweep_print_end(struct sweep *sweep, const struct rows *rows)
+{
+    const struct record *record = &sweep->record;
+    const char *path = sweep->output.path;
+    unsigned left = record->rows_planned - record->rows_written;
+    if (left != 0)
+        fprintf(stderr, "fanin-sweep: %s: %u of %u rows are missing; continue with --resume=%s\n",
+                record->state, left, record->rows_planned, path);
+    else if (strcmp(record->state, "done") != 0)
+        fprintf(stderr, "fanin-sweep: %s; continue with --resume=%s\n", record->state, path);
+    if (sweep->request->quiet || record->rows_written == 0)
+        return;
+    print_rows(rows, sweep->ends[RUN_BAD]);
+    if (*record->budget.stopped != '\0')
+        print_budget(sweep->arena, &record->budget);
+    printf("rows: %s/rows.jsonl\n", path);
+    if (sweep->advice == NULL)
+        printf("next: python3 plot/report.py %s\n", path);
 }

@@ -16,14 +16,13 @@
 #include "scenarios/sweep/check.h"
 #include "scenarios/sweep/output_dir.h"
 #include "base/json_read.h"
-#include "scenarios/sweep/summary.h"
 
 #define PAUSE_SLICE_NS ((uint64_t)50 * OS_NS_PER_MS)
 #define PLAIN_LINE_NS  ((uint64_t)30 * OS_NS_PER_S) /* between lines that are not redrawn */
 
 static unsigned rows_written(const struct sweep *sweep)
 {
-    return sweep->good + sweep->bad + sweep->skipped;
+    return sweep->ends[RUN_GOOD] + sweep->ends[RUN_BAD] + sweep->ends[RUN_SKIPPED];
 }
 
 static void tick(void *context)
@@ -84,13 +83,6 @@ static bool is_further(const struct sweep *sweep, const struct plan_row *row)
     return row->order > sweep->plan.due;
 }
 
-static void count_end(struct sweep *sweep, enum run_end end)
-{
-    sweep->good += end == RUN_GOOD;
-    sweep->bad += end == RUN_BAD;
-    sweep->skipped += end == RUN_SKIPPED;
-}
-
 static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
 {
     struct arena arena = {0};
@@ -104,7 +96,7 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
     tick(sweep);
     struct run_result result =
         run_row(&arena, &sweep->output, row, sweep->row_began_ns, tick, sweep);
-    count_end(sweep, result.end);
+    sweep->ends[result.end]++;
     if (result.object != NULL)
         budget_note(sweep->arena, &sweep->record.budget, row->cell_index, result.object);
     if (result.end == RUN_GOOD || result.end == RUN_BAD) {
@@ -138,7 +130,6 @@ static bool extend_search(struct sweep *sweep)
     bool more = rows_read(&arena, sweep->output.path, &rows, &sweep->error) == 0 &&
                 advice_extend(sweep->advice, &rows, sweep_left_s(sweep));
     arena_free(&arena);
-    sweep->record.cells = sweep->cells.count;
     return more;
 }
 
@@ -146,7 +137,6 @@ static bool extend_search(struct sweep *sweep)
 static bool add_round(struct sweep *sweep)
 {
     struct budget *budget = &sweep->record.budget;
-
     if (sweep->advice != NULL)
         return extend_search(sweep);
     return sweep->further_ns != 0 && budget->samples != NULL &&
@@ -195,11 +185,14 @@ static int run_rows(struct sweep *sweep)
     return end_as(sweep, "done", EXIT_DONE);
 }
 
-static int write_record(struct sweep *sweep)
+static int write_record(struct sweep *sweep, struct error *error)
 {
-    return record_write(sweep->arena, &sweep->record, sweep->output.path, &sweep->error) == 0
-               ? EXIT_DONE
-               : EXIT_MACHINE_CANNOT;
+    struct record *record = &sweep->record;
+    record->rows_planned = sweep->plan.count;
+    record->rows_written = rows_written(sweep);
+    record->budget.further = sweep->plan.count - sweep->plan.due;
+    return record_write(sweep->arena, record, sweep->output.path, error) == 0 ? EXIT_DONE
+                                                                              : EXIT_MACHINE_CANNOT;
 }
 
 /* Before the first fleet starts, so that nothing of the sweep disturbs the measurement. Cells whose
@@ -214,7 +207,7 @@ static int ready_links(struct sweep *sweep)
     sweep->fleets = (struct fleets){0};
     if (fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error) != 0)
         return EXIT_WRONG_USE;
-    return write_record(sweep);
+    return write_record(sweep, &sweep->error);
 }
 
 /* A noisy machine makes results less precise, not wrong: so a warning is enough. */
@@ -236,42 +229,6 @@ static void check_host(struct sweep *sweep)
 
 /* ---- before and after ---- */
 
-static double expected_s(const struct sweep *sweep)
-{
-    return sweep_expected_s(sweep, 0) + links_check_seconds(&sweep->record.links);
-}
-
-/* What a budget adds to the line of sweep_announce. */
-static const char *budget_words(struct arena *arena, const struct sweep *sweep, double due_s)
-{
-    char whole[32];
-    if (sweep->further_ns == 0)
-        return "";
-    progress_duration(sweep->further_ns, whole);
-    if (sweep->due_ns != UINT64_MAX && due_s > (double)sweep->due_ns / OS_NS_PER_S)
-        return arena_text(arena, "; the budget of %s is too small for all of them", whole);
-    return arena_text(arena, ", then more of the cells with wide intervals, for %s in all", whole);
-}
-
-void sweep_announce(const struct sweep *sweep, FILE *out)
-{
-    if (sweep->advice != NULL) {
-        advice_announce(sweep->advice, sweep_budget_s(sweep), sweep->output.path, out);
-        return;
-    }
-    struct arena arena = {0};
-    char duration[32];
-    unsigned left = 0;
-    for (unsigned i = 0; i < sweep->plan.count; i++)
-        left += !sweep->plan.rows[i].done;
-    fprintf(out, "%u cells, %u rows to run, about %s%s; order seed %llu; rows to %s\n",
-            sweep->cells.count, left,
-            progress_duration((uint64_t)(expected_s(sweep) * OS_NS_PER_S), duration),
-            budget_words(&arena, sweep, expected_s(sweep)), (unsigned long long)sweep->record.seed,
-            sweep->output.path);
-    arena_free(&arena);
-}
-
 static int open_directory(struct sweep *sweep)
 {
     struct record *record = &sweep->record;
@@ -285,9 +242,7 @@ static int open_directory(struct sweep *sweep)
     record->command_line = sweep->request->command_line;
     record->state = "running";
     record->sessions++;
-    record->estimated_s = expected_s(sweep);
-    record->rows_written = sweep->old_rows.count;
-    int result = write_record(sweep);
+    int result = write_record(sweep, &sweep->error);
     if (result != EXIT_DONE)
         fclose(sweep->output.rows);
     return result;
@@ -300,7 +255,7 @@ static void count_old_rows(struct sweep *sweep)
         double order = 1;
         json_find_number(line, "order", &order);
         const struct plan_row *row = &sweep->plan.rows[(unsigned)order - 1];
-        count_end(sweep, run_end_of_line(sweep->arena, line, row->cell));
+        sweep->ends[run_end_of_line(sweep->arena, line, row->cell)]++;
         budget_note(sweep->arena, &sweep->record.budget, row->cell_index, line);
     }
 }
@@ -308,54 +263,16 @@ static void count_old_rows(struct sweep *sweep)
 static void close_record(struct sweep *sweep, int exit_code)
 {
     struct record *record = &sweep->record;
-    struct budget *budget = &record->budget;
     struct error error;
     plan_trim(&sweep->plan);
-    record->rows_planned = sweep->plan.count;
-    record->rows_written = rows_written(sweep);
     record->ended_utc = record_time(sweep->arena, false);
     record->actual_s += (double)(os_now_ns() - sweep->began_ns) / OS_NS_PER_S;
-    budget->further = sweep->plan.count - sweep->plan.due;
-    if (budget->samples != NULL && exit_code != EXIT_DONE)
-        budget->stopped = record->state;
-    else if (budget->samples != NULL && *budget->stopped == '\0')
-        budget->stopped = BUDGET_STOP_TIME; /* resumed with nothing left of it */
-    if (record_write(sweep->arena, record, sweep->output.path, &error) != 0)
+    if (record->budget.samples != NULL && exit_code != EXIT_DONE)
+        record->budget.stopped = record->state;
+    else if (record->budget.samples != NULL && *record->budget.stopped == '\0')
+        record->budget.stopped = BUDGET_STOP_TIME; /* resumed with nothing left of it */
+    if (write_record(sweep, &error) != EXIT_DONE)
         fprintf(stderr, "fanin-sweep: %s\n", error.text);
-}
-
-static void print_budget(struct sweep *sweep)
-{
-    const struct budget *budget = &sweep->record.budget;
-    unsigned widest, within = budget_within(budget, &widest);
-    printf("budget: %s; %u further rows; %u of %u cells within their precision", budget->stopped,
-           budget->further, within, sweep->cells.count);
-    if (widest != sweep->cells.count) {
-        const struct cell *cell = sweep->cells.items[widest];
-        struct interval interval = interval_of(&budget->samples[widest]);
-        printf("; widest: %s, %s within %.1f %% of its median (n = %u)",
-               cell_title(sweep->arena, cell), cell->metric, interval.width * 100, interval.n);
-    }
-    putchar('\n');
-}
-
-static void print_summary(struct sweep *sweep, const struct rows *rows)
-{
-    const char *state = sweep->record.state, *path = sweep->output.path;
-    unsigned left = sweep->plan.count - rows_written(sweep);
-    if (left != 0)
-        fprintf(stderr, "fanin-sweep: %s: %u of %u rows are missing; continue with --resume=%s\n",
-                state, left, sweep->plan.count, path);
-    else if (strcmp(state, "done") != 0)
-        fprintf(stderr, "fanin-sweep: %s; continue with --resume=%s\n", state, path);
-    if (sweep->request->quiet || rows_written(sweep) == 0)
-        return;
-    summary_rows(stdout, rows, sweep->bad);
-    if (*sweep->record.budget.stopped != '\0')
-        print_budget(sweep);
-    printf("rows: %s/rows.jsonl\n", path);
-    if (sweep->advice == NULL)
-        printf("next: python3 plot/report.py %s\n", path);
 }
 
 static int run_all(struct sweep *sweep)
@@ -382,17 +299,17 @@ int sweep_run(struct sweep *sweep)
         return EXIT_WRONG_USE;
     if (os_interrupted())
         return EXIT_MEASURED_FAILURE;
+    count_old_rows(sweep);
     int result = open_directory(sweep);
     if (result != EXIT_DONE)
         return result;
     if (!sweep->request->quiet)
         sweep_announce(sweep, stderr);
-    count_old_rows(sweep);
     result = run_all(sweep);
     bool ended_well = result == EXIT_DONE;
-    if (ended_well && sweep->bad != 0)
+    if (ended_well && sweep->ends[RUN_BAD] != 0)
         result = EXIT_MEASURED_FAILURE;
-    else if (ended_well && sweep->good == 0)
+    else if (ended_well && sweep->ends[RUN_GOOD] == 0)
         result = EXIT_MACHINE_CANNOT;
     struct rows rows;
     struct error unread = {0};
@@ -402,7 +319,7 @@ int sweep_run(struct sweep *sweep)
         sweep->error = unread;
         return EXIT_MEASURED_FAILURE;
     }
-    print_summary(sweep, &rows);
+    sweep_print_end(sweep, &rows);
     if (sweep->advice != NULL && ended_well &&
         advice_conclude(sweep->advice, &rows, sweep->output.path, sweep->request->quiet,
                         &sweep->error) != 0)

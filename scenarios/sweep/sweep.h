@@ -40,7 +40,7 @@ struct sweep {
     uint64_t began_ns;     /* set by sweep_run */
     struct output_dir output;
     struct progress progress;
-    unsigned good, bad, skipped;
+    unsigned ends[RUN_UNWRITTEN + 1]; /* rows by how they ended */
 
     /* Of the row that runs, for the progress line. */
     const struct plan_row *row;
@@ -61,8 +61,15 @@ double sweep_left_s(const struct sweep *sweep);
  * so far. */
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
 
+/* sweep_print_cells: each cell, its repeats and the seconds they are expected to take. */
+void sweep_print_cells(const struct sweep *sweep, FILE *out);
+
 /* sweep_announce: one line: cells, rows, expected time, seed, directory. */
 void sweep_announce(const struct sweep *sweep, FILE *out);
+
+/* sweep_print_end: on standard error what is missing, on standard output, unless it is quiet, how
+ * many `rows` there are by status and why rows failed or were skipped. */
+void sweep_print_end(struct sweep *sweep, const struct rows *rows);
 
 /* sweep_run: runs the rows that are not done, with progress on standard error and a summary on
  * standard output. Returns the program's exit code; the caller prints the error, if any. */
