@@ -50,7 +50,6 @@ int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uin
                 struct advice **advice, struct error *error)
 {
     const struct cell *first = cells->items[0];
-
     *advice = NULL;
     for (unsigned i = 0; i < cells->count; i++) {
         if ((cells->items[i]->advise == NULL) != (first->advise == NULL))
@@ -89,7 +88,6 @@ static double row_s(const struct advice *advice)
 {
     const struct cells *cells = advice->comparison.cells;
     struct pace all = {0};
-
     for (unsigned i = 0; i < cells->count; i++) {
         all.sum_s += cells->items[i]->pace.sum_s;
         all.count += cells->items[i]->pace.count;
@@ -115,7 +113,6 @@ static bool has_time(const struct advice *advice)
 int advice_check_budget(const struct advice *advice, double budget_s, struct error *error)
 {
     double least = least_s(advice);
-
     if (budget_s >= least)
         return 0;
     return error_set(error, NULL,
@@ -131,7 +128,6 @@ int advice_check_budget(const struct advice *advice, double budget_s, struct err
 static unsigned keep_of(unsigned count)
 {
     unsigned half = (count + 1) / 2;
-
     return half < BEST_MAX ? BEST_MAX : half;
 }
 
@@ -142,7 +138,6 @@ static void judge_round(struct advice *advice)
     unsigned keep = keep_of(advice->field_count);
     unsigned sound = ranking_make(advice->arena, &advice->comparison, advice->field,
                                   advice->field_count, &reason);
-
     advice->rounds_judged++;
     if (sound == 0) {
         advice->stage = ENDED;
@@ -172,7 +167,6 @@ static void put_in_field(struct advice *advice, unsigned cell)
 static void begin_axis(struct advice *advice)
 {
     const struct setting *axis = advice->space.axes[advice->axis];
-
     advice->field =
         arena_take(advice->arena, advice->best_count * axis->value_count * sizeof(unsigned));
     advice->field_count = 0;
@@ -197,7 +191,6 @@ static void begin_finals(struct advice *advice)
 static unsigned rows_of_cell(const struct plan *plan, unsigned cell)
 {
     unsigned count = 0;
-
     for (unsigned i = 0; i < plan->count; i++)
         count += plan->rows[i].cell_index == cell;
     return count;
@@ -207,10 +200,8 @@ static void put_on_plan(struct advice *advice)
 {
     struct plan *plan = advice->plan;
     unsigned first = plan->count;
-
     for (unsigned i = 0; i < advice->field_count; i++) {
         unsigned cell = advice->field[i];
-
         plan_append(advice->arena, plan, advice->comparison.cells->items[cell], cell,
                     rows_of_cell(plan, cell) + 1);
     }
@@ -227,7 +218,6 @@ static bool has_more_than_needed(const struct advice *advice)
 static void search_on(struct advice *advice)
 {
     unsigned axes = advice->space.axis_count;
-
     if (advice->round > 0)
         judge_round(advice);
     if (advice->stage == ENDED)
@@ -253,7 +243,6 @@ static void search_on(struct advice *advice)
 static bool finals_are_over(const struct advice *advice)
 {
     unsigned most = has_more_than_needed(advice) ? FINALS_MAX * advice->blocks : advice->blocks;
-
     return advice->block >= most || advice->left_s < advice->field_count * row_s(advice);
 }
 
@@ -282,13 +271,11 @@ void advice_resume(struct advice *advice, const struct rows *rows)
 {
     struct rows seen = {.lines = rows->lines};
     bool more = true;
-
     advice->replays = true;
     while (more && advice->plan->count < rows->count) {
         const char *label =
             json_find_text(advice->arena, rows->lines[advice->plan->count], "label");
         bool searched = label != NULL && strcmp(label, LABEL_SEARCH) == 0;
-
         seen.count = advice->plan->count;
         advice->comparison.rows = &seen;
         if (advice->stage == SEARCHING && !searched && advice->round > 0) {
@@ -308,10 +295,8 @@ void advice_resume(struct advice *advice, const struct rows *rows)
 static unsigned rows_max(const struct advice *advice)
 {
     unsigned rows = advice->blocks * FINALISTS_MAX, best = 1;
-
     for (unsigned i = 0; i < advice->space.axis_count; i++) {
         unsigned field = best * advice->space.axes[i]->value_count;
-
         do {
             rows += field;
             field = field < keep_of(field) ? field : keep_of(field);
@@ -324,7 +309,6 @@ static unsigned rows_max(const struct advice *advice)
 double advice_left_s(const struct advice *advice, unsigned order, double left_s)
 {
     unsigned most = rows_max(advice);
-
     if (isfinite(left_s))
         return fmax(left_s - row_s(advice), 0);
     return most > order ? (most - order) * row_s(advice) : 0;
@@ -340,10 +324,8 @@ void advice_announce(const struct advice *advice, double budget_s, const char *d
     unsigned most = rows_max(advice);
     double points = 1, longest_s = fmin(most * row_s(advice), budget_s);
     char duration[32];
-
     for (unsigned i = 0; i < advice->space.axis_count; i++) {
         const struct setting *axis = advice->space.axes[i];
-
         fprintf(out, "%s %s =", i == 0 ? "searches" : "        ", axis->key);
         for (unsigned j = 0; j < axis->value_count; j++)
             fprintf(out, "%s %s", j == 0 ? "" : ",", axis->values[j].text);
@@ -366,7 +348,6 @@ int advice_conclude(struct advice *advice, const struct rows *rows, const char *
 {
     unsigned tried = advice->axis + (advice->round > 0);
     const char *untried = "";
-
     if (advice->reason != NULL)
         return error_set(error, NULL, "nothing to recommend: %s", advice->reason);
     for (unsigned i = tried; i < advice->space.axis_count && advice->pass == 0; i++)

@@ -56,7 +56,6 @@ static bool rows_agree(struct arena *arena, const char *option, const char *one,
                                           {"pool-cap", "pool_cap_bytes"},
                                           {"pool-batch", "pool_batch"}};
     const char *key = option;
-
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (strcmp(keys[i][0], option) == 0)
             key = keys[i][1];
@@ -70,10 +69,8 @@ static void read_options(struct arena *arena, struct finalist *finalist,
                          const struct finalist *defaults)
 {
     bool sound = finalist->rows.failure == NULL && defaults->rows.failure == NULL;
-
     for (unsigned i = 0; i < finalist->cell->pair_count; i++) {
         const struct pair *pair = &finalist->cell->pairs[i];
-
         if (cell_find(defaults->cell, pair->key) != NULL ||
             (sound &&
              rows_agree(arena, pair->key, finalist->rows.lines[0], defaults->rows.lines[0])))
@@ -87,11 +84,9 @@ static void read_options(struct arena *arena, struct finalist *finalist,
 static void find_finalists(struct judge *judge)
 {
     const struct cells *cells = judge->comparison->cells;
-
     for (unsigned i = 0; i < cells->count && judge->count < FINALISTS_MAX; i++) {
         const struct cell *cell = cells->items[i];
         struct cell_rows rows = cell_rows_read(judge->arena, judge->comparison, i);
-
         if (rows.failure != NULL)
             judge->failures =
                 arena_text(judge->arena, "%sNo result: %s: %u of %u rows: %s\n", judge->failures,
@@ -113,7 +108,6 @@ static int read_finalists(struct judge *judge, struct error *error)
     for (unsigned i = 0; i < judge->count; i++) {
         struct finalist *finalist = &judge->finalists[i];
         bool compared = judge->defaults != NULL && finalist != judge->defaults;
-
         if (compared)
             read_options(judge->arena, finalist, judge->defaults);
         if (finalist->rows.failure != NULL)
@@ -143,10 +137,8 @@ static struct interval interval_of_figure(const struct judge *judge, const struc
                                           const struct finalist *other, const struct figure *figure)
 {
     struct samples samples = {0};
-
     for (unsigned i = 0; i < one->rows.count && (other == NULL || i < other->rows.count); i++) {
         double value = figure_value(one->rows.lines[i], figure);
-
         if (other != NULL)
             value /= figure_value(other->rows.lines[i], figure);
         if (!isnan(value))
@@ -174,7 +166,6 @@ static struct contrast contrast_of(const struct judge *judge, const struct final
     struct interval ratio = interval_of_figure(judge, one, other, figure);
     double most = 1 + judge->comparison->margin, least = 1 / most;
     struct contrast contrast = {.ratio = ratio, .text = "unknown"};
-
     if (ratio.n != 0 && isnan(ratio.low)) {
         contrast.different = ratio.median < least || ratio.median > most;
         contrast.text = arena_text(judge->arena, "%.3gx (%u blocks are too few for an interval)",
@@ -199,7 +190,6 @@ static void sort_by(const struct judge *judge, struct finalist **finalists, unsi
     for (unsigned i = 0; i < count; i++) {
         struct finalist *finalist = finalists[i];
         unsigned at = i;
-
         finalist->cost = figure_cost(median_of(judge, finalist, figure), figure);
         for (; at > 0 && finalists[at - 1]->cost > finalist->cost; at--)
             finalists[at] = finalists[at - 1];
@@ -220,11 +210,9 @@ static unsigned keep_best(struct judge *judge, struct finalist **race, unsigned 
 {
     const char *others = "";
     unsigned kept = 1;
-
     sort_by(judge, race, count, figure);
     for (unsigned i = 1; i < count; i++) {
         struct contrast contrast = contrast_of(judge, race[i], race[0], figure);
-
         if (contrast.ratio.n == 0 || contrast.different)
             continue;
         others = arena_text(judge->arena, "%s; %s %s", others, race[i]->name, contrast.text);
@@ -239,7 +227,6 @@ static void choose(struct judge *judge)
 {
     struct finalist *race[FINALISTS_MAX];
     unsigned count = judge->ranked_count;
-
     sort_by(judge, judge->ranked, count, judge->figures[0]);
     for (unsigned i = 0; i < count; i++)
         judge->ranked[i]->name[0] = (char)('A' + i);
@@ -261,7 +248,6 @@ static void choose(struct judge *judge)
                                      judge->chosen->name));
     for (unsigned i = judge->ranked_count; i-- > 0;) {
         struct finalist *other = judge->ranked[i];
-
         if (other != judge->chosen && (judge->runner_up == NULL || other != judge->defaults))
             judge->runner_up = other;
     }
@@ -283,7 +269,6 @@ static void print_table(const struct judge *judge)
     puts("  blocks  options");
     for (unsigned i = 0; i < judge->ranked_count; i++) {
         const struct finalist *finalist = judge->ranked[i];
-
         printf("%-6s", finalist->name);
         for (unsigned k = 0; judge->figures[k] != NULL; k++)
             printf("  %14.4g", median_of(judge, finalist, judge->figures[k]));
@@ -309,12 +294,10 @@ static void print_doubts(const struct judge *judge)
     const struct figure *first = judge->figures[0];
     double asked = figure_value(judge->chosen->rows.lines[0], &rate);
     double got = median_of(judge, judge->chosen, &kept);
-
     if (judge->defaults == NULL) {
         puts("The client's defaults failed, so there is no comparison with them.");
     } else if (judge->defaults != judge->chosen) {
         struct contrast contrast = contrast_of(judge, judge->chosen, judge->defaults, first);
-
         if (isnan(contrast.ratio.low) || (!contrast.equal && !contrast.different))
             printf("A better %s than the defaults' is not shown. More blocks (--repeat, --budget) "
                    "or a quieter machine (--check) would tell.\n",
@@ -349,7 +332,6 @@ static void write_ratio(struct json *json, const struct judge *judge, const char
                         const struct finalist *other)
 {
     struct interval ratio;
-
     if (other == NULL || other == judge->chosen) {
         json_null(json, key);
         return;
@@ -367,7 +349,6 @@ static void write_ratio(struct json *json, const struct judge *judge, const char
 static void write_advice(struct json *json, const void *context)
 {
     const struct judge *judge = context;
-
     json_count(json, "schema", 2);
     json_text(json, "figure", judge->figures[0]->key);
     json_number(json, "margin", judge->comparison->margin);
@@ -392,7 +373,6 @@ int advice_judge(struct arena *arena, const struct comparison *comparison, const
                           .untried = untried};
     const char *path = arena_text(arena, "%s/advice.json", directory);
     int code;
-
     if (read_finalists(&judge, error) != 0)
         return -1;
     choose(&judge);

@@ -19,7 +19,6 @@
 void samples_add(struct arena *arena, struct samples *samples, double value)
 {
     unsigned at = samples->count;
-
     samples->items = arena_grow(arena, samples->items, samples->count, sizeof *samples->items);
     for (; at > 0 && samples->items[at - 1] > value; at--)
         samples->items[at] = samples->items[at - 1];
@@ -33,7 +32,6 @@ static unsigned left_out(unsigned n)
 {
     double chance = pow(0.5, n), below = chance;
     unsigned k = 0;
-
     while (2 * below <= OUTSIDE_MAX && k < n) {
         chance *= (double)(n - k) / (k + 1);
         below += chance;
@@ -46,7 +44,6 @@ struct interval interval_of(const struct samples *samples)
 {
     unsigned n = samples->count, k = left_out(n);
     struct interval interval = {.n = n, .median = NAN, .low = NAN, .high = NAN, .width = INFINITY};
-
     if (n != 0)
         interval.median = (samples->items[(n - 1) / 2] + samples->items[n / 2]) / 2;
     if (k == 0)
@@ -64,7 +61,6 @@ void budget_note(struct arena *arena, struct budget *budget, unsigned cell_index
 {
     struct arena scratch = {0};
     double value;
-
     if (budget->samples == NULL)
         return;
     const struct cell *cell = budget->cells->items[cell_index];
@@ -78,11 +74,9 @@ unsigned budget_within(const struct budget *budget, unsigned *widest)
 {
     unsigned within = 0;
     double width = 0;
-
     *widest = budget->cells->count;
     for (unsigned i = 0; i < budget->cells->count; i++) {
         struct interval interval = interval_of(&budget->samples[i]);
-
         if (interval.width <= budget->cells->items[i]->precision) {
             within++;
         } else if (isfinite(interval.width) && interval.width > width) {
@@ -97,7 +91,6 @@ unsigned budget_within(const struct budget *budget, unsigned *widest)
 static const char *why_closed(const struct budget *budget)
 {
     unsigned widest;
-
     if (budget_within(budget, &widest) == budget->cells->count)
         return BUDGET_STOP_PRECISE;
     for (unsigned i = 0; i < budget->cells->count; i++) {
@@ -115,14 +108,12 @@ bool budget_round(struct arena *arena, struct budget *budget, double left_s, uin
     double *widths = arena_take(&scratch, cells->count * sizeof *widths), widest = 0;
     unsigned first = plan->count, block = plan_last_block(plan) + 1;
     bool any_open = false;
-
     assert(budget->samples != NULL);
     for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *cell = cells->items[i];
         struct interval interval = interval_of(&budget->samples[i]);
         bool open = interval.n != 0 && interval.n < CELL_REPEAT_MAX && cell->skip_reason == NULL &&
                     interval.width > cell->precision;
-
         any_open = any_open || open;
         widths[i] = open && cell_row_s(cell) <= left_s ? interval.width : 0;
         widest = fmax(widest, widths[i]);
@@ -143,7 +134,6 @@ bool budget_round(struct arena *arena, struct budget *budget, double left_s, uin
 void budget_write(struct json *json, const struct budget *budget)
 {
     struct arena arena = {0};
-
     json_number(json, "minutes", budget->minutes > 0 ? budget->minutes : NAN);
     json_count(json, "blocks", budget->blocks);
     json_count(json, "further_rows", budget->further);
@@ -152,7 +142,6 @@ void budget_write(struct json *json, const struct budget *budget)
     for (unsigned i = 0; i < budget->cells->count; i++) {
         const struct cell *cell = budget->cells->items[i];
         struct interval interval = interval_of(&budget->samples[i]);
-
         json_object_open(json, cell_title(&arena, cell));
         json_text(json, "metric", cell->metric);
         json_count(json, "n", interval.n);

@@ -29,7 +29,6 @@ struct check {
 static bool was_asked(struct check *check, const struct command *command)
 {
     char *text = command_shell(check->arena, command);
-
     for (unsigned i = 0; i < check->asked_count; i++) {
         if (strcmp(check->asked[i], text) == 0)
             return true;
@@ -46,7 +45,6 @@ static int ask(struct check *check, const struct cell *cell, bool for_fleet, str
 {
     struct arena *arena = check->arena;
     const char *program = command.argv[0];
-
     command_add(arena, &command, "%s", option);
     if (was_asked(check, &command) || os_interrupted())
         return 0;
@@ -74,7 +72,6 @@ static int ask(struct check *check, const struct cell *cell, bool for_fleet, str
 static char *make_log(struct arena *arena)
 {
     const char *folder = getenv("TMPDIR");
-
     if (folder == NULL)
         folder = getenv("TEMP");
     char *path = arena_text(arena, "%s/fanin-sweep-XXXXXX", folder == NULL ? "/tmp" : folder);
@@ -92,24 +89,20 @@ int check_programs(const struct cells *cells, const struct fleets *fleets,
     struct arena arena = {0};
     struct check check = {.arena = &arena, .error = error, .log_path = make_log(&arena)};
     int result = 0;
-
     if (check.log_path == NULL)
         result = error_set(error, NULL, "cannot create a temporary file (in TMPDIR): %s",
                            strerror(errno));
     for (unsigned i = 0; i < links->count && result == 0; i++) {
         const struct link *link = links->items[i];
-
         result = ask(&check, NULL, false, link_command(&arena, link), "--help", link->place);
     }
     for (unsigned i = 0; i < fleets->count && result == 0; i++) {
         const struct fleet *fleet = fleets->items[i];
-
         result = ask(&check, fleet->cell, true, fleet_command(&arena, fleet), "--help",
                      cell_place(fleet->cell, "servers-program"));
     }
     for (unsigned i = 0; i < cells->count && result == 0; i++) {
         const struct cell *cell = cells->items[i];
-
         result = ask(&check, cell, false, command_client(&arena, cell, "row.json"), "--dry-run",
                      cell_place(cell, "client"));
     }
@@ -137,7 +130,6 @@ static void tick(void *context)
     const struct link_check *check = context;
     struct arena arena = {0};
     uint64_t now_ns = os_now_ns();
-
     progress_show(check->progress, now_ns, arena_text(&arena, "measuring link %s", check->name), 0,
                   check->end_ns > now_ns ? check->end_ns - now_ns : 0);
     arena_free(&arena);
@@ -153,12 +145,10 @@ static const char *what_failed(struct arena *arena, const char *measured, const 
         {"down", "loss_ok", "loss down"},
     };
     const char *list = "";
-
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const char *object =
             parts[i].object == NULL ? measured : json_find(measured, parts[i].object);
         const char *flag = object == NULL ? NULL : json_find(object, parts[i].key);
-
         if (flag == NULL || strncmp(flag, "true", 4) != 0)
             list = arena_text(arena, "%s%s%s", list, *list == '\0' ? "" : ", ", parts[i].name);
     }
@@ -173,7 +163,6 @@ static int judge(struct arena *arena, struct link *link, int exit_code, const ch
     char *object = arena_file(arena, arena_text(arena, "%s.json", log), CHECK_BYTES_MAX, &bytes);
     const char *words = command_last_line(arena, arena_text(arena, "%s.err", log));
     bool sound = link_judge(arena, link, object);
-
     if (sound)
         object[strcspn(object, "\n")] = '\0';
     if (*words == '\0')
@@ -206,7 +195,6 @@ static int check_one(struct arena *arena, struct link *link, const char *log,
                      struct link_check *check, struct error *error)
 {
     struct command command = link_command(arena, link);
-
     command_add(arena, &command, "--check");
     command_add(arena, &command, "--json=%s.json", log);
     struct command_result result =
@@ -233,7 +221,6 @@ int links_check(struct arena *arena, const struct links *links, const char *dire
         struct link_check check = {.progress = progress,
                                    .name = link->name,
                                    .end_ns = os_now_ns() + (uint64_t)(left_s * OS_NS_PER_S)};
-
         if (link->status != LINK_UNKNOWN)
             continue;
         remove(json_path);
@@ -255,7 +242,6 @@ int links_check(struct arena *arena, const struct links *links, const char *dire
 double links_check_seconds(const struct links *links)
 {
     double seconds = 0;
-
     for (unsigned i = 0; i < links->count; i++)
         seconds += links->items[i]->status == LINK_UNKNOWN ? LINK_CHECK_SECONDS : 0;
     return seconds;

@@ -60,7 +60,6 @@ struct host_needs host_needs_of(struct arena *arena, const struct fleets *fleets
 {
     struct host_needs needs = {
         .root = "", .root_later = "", .watch_ns = (uint64_t)watch_ms * OS_NS_PER_MS};
-
     needs.ports = arena_take(arena, (fleets->count + 1) * sizeof *needs.ports);
     for (unsigned i = 0; i < fleets->count; i++) {
         const struct fleet *fleet = fleets->items[i];
@@ -118,7 +117,6 @@ static void look_at_cpus(struct look *look)
     uint64_t unused = after->idle - before->idle + after->stolen - before->stolen;
     double busy = percent(all - unused, all);
     unsigned allowed = (unsigned)os_cpu_count();
-
     look->cpus = after->cpus == 0 ? 1 : after->cpus;
     if (*look->needs->root == '\0' && allowed < look->cpus)
         look->cpus = allowed;
@@ -132,7 +130,6 @@ int host_check_run(struct arena *arena, const struct host_needs *needs, struct h
                    struct error *error)
 {
     struct look look = {.arena = arena, .needs = needs, .check = check};
-
     *check =
         (struct host_check){.watch_ns = needs->watch_ns, .time_utc = record_time(arena, false)};
     for (unsigned i = 0; i < FINDINGS; i++)
@@ -155,7 +152,6 @@ int host_check_run(struct arena *arena, const struct host_needs *needs, struct h
 unsigned host_check_count(const struct host_check *check, enum finding_level level)
 {
     unsigned count = 0;
-
     for (unsigned i = 0; i < FINDINGS; i++)
         count += check->findings[i].level == level;
     return count;
@@ -164,7 +160,6 @@ unsigned host_check_count(const struct host_check *check, enum finding_level lev
 const char *host_check_names(struct arena *arena, const struct host_check *check)
 {
     const char *names = "";
-
     for (unsigned i = 0; i < FINDINGS; i++) {
         if (check->findings[i].level == LEVEL_NOISY)
             names = arena_text(arena, "%s%s%s", names, *names == '\0' ? "" : ", ", texts[i].name);
@@ -175,10 +170,8 @@ const char *host_check_names(struct arena *arena, const struct host_check *check
 void host_check_print(FILE *out, const struct host_check *check)
 {
     unsigned noisy = host_check_count(check, LEVEL_NOISY);
-
     for (unsigned i = 0; i < FINDINGS; i++) {
         enum finding_level level = check->findings[i].level;
-
         fprintf(out, "%-15s  %-9s%s\n", texts[i].name,
                 level == LEVEL_NOISY ? "NOISY" : level_names[level], check->findings[i].found);
         if (level == LEVEL_NOISY)
@@ -201,7 +194,6 @@ void host_check_write(struct json *json, const struct host_check *check)
     json_object_open(json, "findings");
     for (unsigned i = 0; i < FINDINGS; i++) {
         enum finding_level level = check->findings[i].level;
-
         json_object_open(json, texts[i].name);
         json_text(json, "level", level_names[level]);
         json_text(json, "found", check->findings[i].found);

@@ -21,7 +21,6 @@ static const char *read_text(struct arena *arena, const char *root, const char *
 {
     size_t bytes;
     char *text = arena_file(arena, arena_text(arena, "%s%s", root, path), TEXT_BYTES_MAX, &bytes);
-
     if (text != NULL && bytes != 0 && text[bytes - 1] == '\n')
         text[bytes - 1] = '\0';
     return text;
@@ -73,7 +72,6 @@ static void look_at_settings(struct look *look)
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         const char *text = look_text(look, settings[i].path);
         bool listed;
-
         if (text == NULL)
             continue;
         listed = strstr(settings[i].words, arena_text(look->arena, " %s ", text)) != NULL;
@@ -89,7 +87,6 @@ const char *cpu_times_read(struct arena *arena, const char *root, struct cpu_tim
 {
     const char *text = read_text(arena, root, "/proc/stat");
     unsigned long long ticks[8] = {0};
-
     if (text == NULL)
         return arena_text(arena, "%s/proc/stat: %s", root, strerror(errno));
     if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1], &ticks[2],
@@ -109,7 +106,6 @@ static void look_at_steal(struct look *look)
     const struct cpu_times *before = &look->before, *after = &look->after;
     double watched = percent(after->stolen - before->stolen, after->total - before->total);
     double ever = percent(after->stolen, after->total);
-
     look_set(look, FINDING_STEAL, watched > STEAL_PERCENT_MAX || ever > STEAL_PERCENT_MAX,
              "%.1f %% while watched, %.2f %% since boot", watched, ever);
 }
@@ -121,7 +117,6 @@ static void look_at_quota(struct look *look)
     const char *own = groups == NULL ? NULL : strstr(groups, "0::");
     long long quota = 0, period = 0;
     int values = 0;
-
     if (own != NULL)
         values = look_scan(look,
                            arena_text(look->arena, "/sys/fs/cgroup%.*s/cpu.max",
@@ -144,7 +139,6 @@ static void look_at_virtual_machine(struct look *look)
     const char *text = look_text(look, "/proc/cpuinfo");
     const char *flags = text == NULL ? NULL : strstr(text, "\nflags");
     bool is_guest = flags != NULL && strstr(flags, " hypervisor") != NULL;
-
     if (flags != NULL)
         look_set(look, FINDING_VIRTUAL_MACHINE, is_guest, is_guest ? "yes" : "no");
 }
@@ -154,7 +148,6 @@ static void look_at_virtual_machine(struct look *look)
 static void look_at_memory(struct look *look)
 {
     unsigned long long all, left;
-
     if (look_scan(look, "/proc/meminfo", "MemTotal:", "%llu", &all) == 1 &&
         look_scan(look, "/proc/meminfo", "MemAvailable:", "%llu", &left) == 1)
         look_set_memory(look, left, all);
@@ -164,7 +157,6 @@ static void look_at_descriptors(struct look *look)
 {
     const struct host_needs *needs = look->needs;
     char hard[32];
-
     if (look_scan(look, "/proc/self/limits", "Max open files", "%*s %31s", hard) == 1)
         look_set(look, FINDING_DESCRIPTORS,
                  strcmp(hard, "unlimited") != 0 && strtoull(hard, NULL, 10) < needs->descriptors,
@@ -188,11 +180,9 @@ static void look_at_listeners(struct look *look)
 {
     static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
     unsigned count = 0, example = 0, port, state;
-
     for (unsigned i = 0; i < 2; i++) {
         FILE *file = fopen(arena_text(look->arena, "%s%s", look->needs->root, tables[i]), "rb");
         char line[LINE_BYTES];
-
         if (file == NULL && i == 0)
             return;
         while (file != NULL && fgets(line, sizeof line, file) != NULL) {
@@ -216,10 +206,8 @@ static void look_at_listeners(struct look *look)
 static bool is_reserved(const char *list, uint64_t port)
 {
     char *end;
-
     while (list != NULL && isdigit((unsigned char)*list)) {
         uint64_t first = strtoull(list, &end, 10), last = first;
-
         if (*end == '-')
             last = strtoull(end + 1, &end, 10);
         if (port >= first && port <= last)
@@ -233,7 +221,6 @@ static void look_at_port_range(struct look *look)
 {
     const char *reserved = look_text(look, "/proc/sys/net/ipv4/ip_local_reserved_ports");
     unsigned low, high, shared = 0;
-
     if (look_scan(look, "/proc/sys/net/ipv4/ip_local_port_range", "", "%u %u", &low, &high) != 2 ||
         low > high || high > UINT16_MAX)
         return;

@@ -30,7 +30,6 @@ static struct link *links_add(struct arena *arena, struct links *links, const ch
                               const char *options, const struct place *place)
 {
     struct link *link = arena_take(arena, sizeof *link);
-
     *link = (struct link){
         .name = name, .options = options, .place = *place, .rate_bits_per_s = NAN, .rtt_ms = NAN};
     links->items = arena_grow(arena, links->items, links->count, sizeof(struct link *));
@@ -47,7 +46,6 @@ const char *links_path(struct arena *arena, const char *scenario_path)
         arena_text(arena, "%slinks.conf", arena_copy(arena, scenario_path, folder));
     char directory[PROGRAM_DIRECTORY_BYTES];
     const char *own;
-
     if (file_is_readable(beside) || os_program_directory(directory, sizeof directory) != 0)
         return beside;
     own = arena_text(arena, "%s/../../scenarios/links.conf", directory);
@@ -59,10 +57,8 @@ static const char *reserved_option(struct arena *arena, const char *options)
 {
     static const char *const ours[] = {"--",      "--far",  "--check", "--json",    "--ready-file",
                                        "--stats", "--join", "--help",  "--version", NULL};
-
     for (const char *word = options; *word != '\0'; word += strspn(word, " \t")) {
         const char *name = arena_copy(arena, word, strcspn(word, "= \t"));
-
         if (text_is_among(name, ours))
             return name;
         word += strcspn(word, " \t");
@@ -75,7 +71,6 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
                          struct error *error)
 {
     const struct scenario *file = scenario_read(arena, path, error);
-
     if (file == NULL)
         return -1;
     if (*file->sections[0].name != '\0')
@@ -85,7 +80,6 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
     for (unsigned i = 0; i < profiles->count; i++) {
         const struct setting *profile = &profiles->items[i];
         const char *options = profile->values[0].text, *reserved = reserved_option(arena, options);
-
         if (profile->value_count != 1 || profile->values[0].reference)
             return error_set(error, &profile->place,
                              "%s takes fanin-lan options, in quotes if a comma is among them",
@@ -105,7 +99,6 @@ static int find_in_file(struct arena *arena, const struct cell *cell, const char
 {
     struct place place = cell_place(cell, "link");
     const char *names = CELL_LOOPBACK;
-
     if (!file_is_readable(path))
         return error_set(error, &place, "link = %s: cannot read %s, which defines it",
                          cell->link_asked, path);
@@ -113,7 +106,6 @@ static int find_in_file(struct arena *arena, const struct cell *cell, const char
         return -1;
     for (unsigned i = 0; i < profiles->count; i++) {
         const struct setting *profile = &profiles->items[i];
-
         if (strcmp(profile->key, cell->link_asked) == 0) {
             links_add(arena, links, profile->key, profile->values[0].text, &profile->place);
             return 0;
@@ -129,11 +121,9 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
                struct links *links, struct error *error)
 {
     struct settings profiles = {0};
-
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
         struct place place = cell_place(cell, "link");
-
         if (strcmp(cell->link_asked, CELL_LOOPBACK) == 0)
             continue;
         if (cell->servers == 0)
@@ -154,7 +144,6 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
 bool link_judge(struct arena *arena, struct link *link, const char *check)
 {
     double rate, rtt_us;
-
     if (check == NULL || !json_is_object(check) ||
         !json_find_number(check, "rtt_asked_us", &rtt_us))
         return false;
@@ -181,10 +170,8 @@ struct command link_command(struct arena *arena, const struct link *link)
 static const struct cell *find_twin(const struct cells *cells, unsigned index)
 {
     const struct cell *cell = cells->items[index], *twin = NULL;
-
     for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *other = cells->items[i];
-
         if (i == index || other->link != NULL || !cell_equals(cell, other, "link"))
             continue;
         if (other->link_reason == NULL)
@@ -199,7 +186,6 @@ void links_fall_back(struct arena *arena, const struct cells *cells)
 {
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
-
         if (cell->link != NULL && cell->link->status == LINK_UNAVAILABLE) {
             cell->link_reason = cell->link->reason;
             cell->link = NULL;
@@ -208,7 +194,6 @@ void links_fall_back(struct arena *arena, const struct cells *cells)
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
         const struct cell *twin = cell->link_reason == NULL ? NULL : find_twin(cells, i);
-
         if (twin != NULL)
             cell->skip_reason = arena_text(
                 arena, "link %s is unavailable; on %s this cell would duplicate link = %s: %s",
@@ -223,7 +208,6 @@ void links_write(struct json *json, const struct links *links)
     json_object_open(json, "links");
     for (unsigned i = 0; i < links->count; i++) {
         const struct link *link = links->items[i];
-
         json_object_open(json, link->name);
         json_text(json, "options", link->options);
         json_text(json, "status", status_names[link->status]);
@@ -238,7 +222,6 @@ static bool take_recorded(struct arena *arena, struct link *link, const char *ob
 {
     const char *status = json_find_text(arena, object, "status");
     const char *check = json_find_copy(arena, object, "check");
-
     for (enum link_status i = LINK_UNKNOWN; status != NULL && i <= LINK_UNAVAILABLE; i++) {
         if (strcmp(status, status_names[i]) == 0)
             link->status = i;
@@ -254,7 +237,6 @@ int links_read(struct arena *arena, const char *record, const struct place *plac
 {
     const char *object = json_find(record, "links"), *value;
     char *name;
-
     if (object == NULL || *object != '{')
         return 0; /* a record from before there were links */
     while ((value = json_member(arena, object, links->count, &name)) != NULL) {

@@ -7,7 +7,6 @@
 static unsigned draw_below(uint64_t *state, unsigned bound)
 {
     uint64_t limit = UINT64_MAX - UINT64_MAX % bound, drawn;
-
     do
         drawn = random_next(state);
     while (drawn >= limit);
@@ -19,7 +18,6 @@ static void shuffle(struct plan_row *rows, unsigned count, uint64_t *state)
     for (unsigned i = count; i > 1; i--) {
         unsigned other = draw_below(state, i);
         struct plan_row held = rows[i - 1];
-
         rows[i - 1] = rows[other];
         rows[other] = held;
     }
@@ -45,7 +43,6 @@ static void shuffle_from(struct plan *plan, unsigned first, uint64_t *state)
 bool plan_make(struct arena *arena, const struct cells *cells, uint64_t seed, struct plan *plan)
 {
     uint64_t total = 0, state = seed;
-
     for (unsigned i = 0; i < cells->count; i++)
         total += cells->items[i]->repeat;
     if (total > PLAN_ROWS_MAX)
@@ -53,7 +50,6 @@ bool plan_make(struct arena *arena, const struct cells *cells, uint64_t seed, st
     *plan = (struct plan){.due = (unsigned)total};
     for (unsigned repeat = 1; plan->count < total; repeat++) {
         unsigned first = plan->count;
-
         for (unsigned i = 0; i < cells->count; i++) {
             if (cells->items[i]->repeat >= repeat)
                 plan_append(arena, plan, cells->items[i], i, repeat);
@@ -67,7 +63,6 @@ bool plan_make(struct arena *arena, const struct cells *cells, uint64_t seed, st
 void plan_shuffle_block(struct plan *plan, unsigned first, uint64_t seed)
 {
     uint64_t state = seed ^ (uint64_t)plan->rows[first].repeat << 32;
-
     shuffle_from(plan, first, &state);
 }
 

@@ -38,7 +38,6 @@ const struct criterion *criterion_find(const char *name, bool rated)
 const char *criterion_names(struct arena *arena)
 {
     const char *names = "auto";
-
     for (unsigned i = 0; i < CRITERIA; i++)
         names = arena_text(arena, "%s, %s", names, criteria[i].name);
     return names;
@@ -47,7 +46,6 @@ const char *criterion_names(struct arena *arena)
 double figure_value(const char *line, const struct figure *figure)
 {
     double value;
-
     return json_find_number(line, figure->key, &value) && value > 0 ? value : NAN;
 }
 
@@ -62,10 +60,8 @@ double figure_cost(double value, const struct figure *figure)
 static const char *row_failure(struct arena *arena, const char *line, const struct figure *figure)
 {
     const char *status = json_find_text(arena, line, "status");
-
     if (status == NULL || strcmp(status, "ok") != 0) {
         const char *reason = json_find_text(arena, line, "reason");
-
         return arena_text(arena, "%s: %s", status == NULL ? "no status" : status,
                           reason == NULL || *reason == '\0' ? "no reason given" : reason);
     }
@@ -78,10 +74,8 @@ struct cell_rows cell_rows_read(struct arena *arena, const struct comparison *co
                                 unsigned cell)
 {
     struct cell_rows rows = {0};
-
     for (unsigned i = comparison->first_row; i < comparison->rows->count; i++) {
         const char *line = comparison->rows->lines[i];
-
         if (comparison->plan->rows[i].cell_index != cell)
             continue;
         rows.lines = arena_grow(arena, rows.lines, rows.count, sizeof(char *));
@@ -107,13 +101,11 @@ static struct score score_of(struct arena *arena, const struct comparison *compa
 {
     struct cell_rows rows = cell_rows_read(arena, comparison, cell);
     struct score score = {cell, {INFINITY, INFINITY}};
-
     if (*reason == NULL)
         *reason = rows.failure;
     for (unsigned i = 0; i < 2 && rows.failure == NULL && rows.count != 0; i++) {
         const struct figure *figure = comparison->criterion->figures[i];
         struct samples costs = {0};
-
         for (unsigned k = 0; k < rows.count; k++)
             samples_add(arena, &costs, figure_cost(figure_value(rows.lines[k], figure), figure));
         score.costs[i] = interval_of(&costs).median;
@@ -124,7 +116,6 @@ static struct score score_of(struct arena *arena, const struct comparison *compa
 static int by_first(const void *a, const void *b)
 {
     const struct score *left = a, *right = b;
-
     if (left->costs[0] != right->costs[0])
         return left->costs[0] < right->costs[0] ? -1 : 1;
     return (left->cell > right->cell) - (left->cell < right->cell);
@@ -133,7 +124,6 @@ static int by_first(const void *a, const void *b)
 static int by_second(const void *a, const void *b)
 {
     const struct score *left = a, *right = b;
-
     if (left->costs[1] != right->costs[1])
         return left->costs[1] < right->costs[1] ? -1 : 1;
     return by_first(a, b);
@@ -145,7 +135,6 @@ unsigned ranking_make(struct arena *arena, const struct comparison *comparison, 
     struct score *scores = arena_take(arena, count * sizeof *scores + 1);
     double margin = fmax(comparison->margin, comparison->criterion->chance);
     unsigned sound = 0;
-
     *reason = NULL;
     for (unsigned i = 0; i < count; i++)
         scores[i] = score_of(arena, comparison, field[i], reason);
@@ -156,7 +145,6 @@ unsigned ranking_make(struct arena *arena, const struct comparison *comparison, 
      * the second figure, then the best of the rest and all that equal that one, and so on. */
     for (unsigned begin = 0, end; begin < sound; begin = end) {
         double most = scores[begin].costs[0] * (1 + margin);
-
         for (end = begin + 1; end < sound && scores[end].costs[0] <= most;)
             end++;
         qsort(scores + begin, end - begin, sizeof *scores, by_second);

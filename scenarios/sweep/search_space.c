@@ -27,7 +27,6 @@ static int read_axis(struct search_space *space, const struct settings *settings
 {
     for (unsigned i = 0; i < setting->value_count; i++) {
         const struct value *value = &setting->values[i];
-
         if (value->reference &&
             (setting->value_count > 1 || settings_find(settings, value->text)->value_count > 1))
             return error_set(error, &setting->place, "%s copies %s: a search needs plain values",
@@ -55,14 +54,12 @@ static bool read_value(const struct cell *cell, const char *key, option_parser *
     const struct option_spec spec = {.name = key};
     const struct pair *pair = cell_find(cell, key);
     char why[128];
-
     return pair != NULL && parse(&spec, pair->value, field, why, sizeof why) == 0;
 }
 
 double search_rate(const struct cell *cell)
 {
     double rate;
-
     return read_value(cell, "rate", options_rate, &rate) ? rate : 0;
 }
 
@@ -72,7 +69,6 @@ static int set_frames(struct arena *arena, const struct cell *cell, struct error
     struct pair *frames = cell_find(cell, "frames");
     struct byte_range size = {256, 100000}; /* the client's default */
     double rate = search_rate(cell);
-
     if (frames == NULL || strcmp(frames->value, "auto") != 0)
         return 0;
     if (cell->servers == 0)
@@ -92,7 +88,6 @@ int search_read(struct arena *arena, struct cells *cells, struct search_space *s
 {
     struct cell *first = cells->items[0];
     const struct settings *settings = first->settings;
-
     *space = (struct search_space){.arena = arena, .cells = cells};
     if (cells->count > 1)
         return error_set(error, &cells->items[1]->place,
@@ -133,7 +128,6 @@ unsigned search_point(struct search_space *space, unsigned like, const char *lab
     struct cell *twin = arena_take(space->arena, sizeof *twin);
     bool defaults = strcmp(label, LABEL_DEFAULTS) == 0;
     const char *name = "";
-
     *twin = *cells->items[like];
     twin->label = label;
     twin->pace = (struct pace){0};
@@ -141,7 +135,6 @@ unsigned search_point(struct search_space *space, unsigned like, const char *lab
     twin->pair_count = 0;
     for (unsigned i = 0; i < cells->items[like]->pair_count; i++) {
         struct pair pair = cells->items[like]->pairs[i];
-
         if (axis != NULL && strcmp(pair.key, axis->key) == 0)
             pair.value = axis->values[value].text;
         if (is_axis(space, pair.key)) {
