@@ -65,6 +65,11 @@ char *arena_text(struct arena *arena, const char *format, ...)
     return text;
 }
 
+char *arena_join(struct arena *arena, const char *list, const char *separator, const char *item)
+{
+    return arena_text(arena, "%s%s%s", list, *list == '\0' ? "" : separator, item);
+}
+
 char *arena_file(struct arena *arena, const char *path, size_t bytes_max, size_t *bytes)
 {
     FILE *file = fopen(path, "rb");

@@ -30,6 +30,9 @@ char *arena_text(struct arena *arena, const char *format, ...)
 char *arena_format(struct arena *arena, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
+/* arena_join: `list` with one more item, behind the separator unless the list is "". */
+char *arena_join(struct arena *arena, const char *list, const char *separator, const char *item);
+
 /* arena_file: the whole text file, NUL-terminated, its length in *bytes. NULL with errno set;
  * EFBIG when it is longer than `bytes_max`. */
 char *arena_file(struct arena *arena, const char *path, size_t bytes_max, size_t *bytes);

@@ -351,8 +351,7 @@ int advice_conclude(struct advice *advice, const struct rows *rows, const char *
     if (advice->reason != NULL)
         return error_set(error, NULL, "nothing to recommend: %s", advice->reason);
     for (unsigned i = tried; i < advice->space.axis_count && advice->pass == 0; i++)
-        untried = arena_text(advice->arena, "%s%s%s", untried, *untried == '\0' ? "" : ", ",
-                             advice->space.axes[i]->key);
+        untried = arena_join(advice->arena, untried, ", ", advice->space.axes[i]->key);
     advice->comparison.rows = rows;
     advice->comparison.first_row = 0;
     return advice_judge(advice->arena, &advice->comparison, untried, directory, quiet, error);

@@ -199,8 +199,7 @@ static void sort_by(const struct judge *judge, struct finalist **finalists, unsi
 
 static void add_reason(struct judge *judge, const char *reason)
 {
-    judge->reasons = arena_text(judge->arena, "%s%s%s", judge->reasons,
-                                *judge->reasons == '\0' ? "" : "\n", reason);
+    judge->reasons = arena_join(judge->arena, judge->reasons, "\n", reason);
 }
 
 /* Leaves those of `race` that nothing sets apart from the best by the figure, the best first.
@@ -234,8 +233,7 @@ static void choose(struct judge *judge)
     for (unsigned i = 0; judge->figures[i] != NULL && count > 1; i++) {
         count = keep_best(judge, race, count, judge->figures[i]);
         for (unsigned k = 0; i == 0 && count > 1 && k < count; k++)
-            judge->equals = arena_text(judge->arena, "%s%s%s", judge->equals, k == 0 ? "" : "; ",
-                                       options_text(race[k]));
+            judge->equals = arena_join(judge->arena, judge->equals, "; ", options_text(race[k]));
     }
     judge->chosen = race[0];
     for (unsigned i = 1; i < count; i++) {

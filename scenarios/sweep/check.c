@@ -150,7 +150,7 @@ static const char *what_failed(struct arena *arena, const char *measured, const 
             parts[i].object == NULL ? measured : json_find(measured, parts[i].object);
         const char *flag = object == NULL ? NULL : json_find(object, parts[i].key);
         if (flag == NULL || strncmp(flag, "true", 4) != 0)
-            list = arena_text(arena, "%s%s%s", list, *list == '\0' ? "" : ", ", parts[i].name);
+            list = arena_join(arena, list, ", ", parts[i].name);
     }
     return arena_text(arena, "not as asked for: %s (see %s)", list, table_path);
 }

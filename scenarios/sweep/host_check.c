@@ -56,53 +56,54 @@ static const struct {
 
 static const char *const level_names[] = {"unknown", "calm", "noisy"};
 
-struct host_needs host_needs_of(struct arena *arena, const struct fleets *fleets, unsigned watch_ms)
+struct host_check host_check_of(struct arena *arena, const struct fleets *fleets, unsigned watch_ms)
 {
-    struct host_needs needs = {
-        .root = "", .root_later = "", .watch_ns = (uint64_t)watch_ms * OS_NS_PER_MS};
-    needs.ports = arena_take(arena, (fleets->count + 1) * sizeof *needs.ports);
+    struct host_check check = {.arena = arena,
+                               .root = "",
+                               .root_later = "",
+                               .watch_ns = (uint64_t)watch_ms * OS_NS_PER_MS};
+    check.ports = arena_take(arena, (fleets->count + 1) * sizeof *check.ports);
     for (unsigned i = 0; i < fleets->count; i++) {
         const struct fleet *fleet = fleets->items[i];
         /* A client has one connection to each server. A fleet also has a listener for each server,
          * unless servers share them. */
         bool shared = strstr(fleet->cell->fleet_options, "listeners=shared") != NULL;
         uint64_t descriptors = fleet->count * (shared ? 1 : 2) + OTHER_DESCRIPTORS;
-
-        if (fleet->count > needs.servers)
-            needs.servers = fleet->count;
-        if (descriptors > needs.descriptors)
-            needs.descriptors = descriptors;
+        if (fleet->count > check.servers)
+            check.servers = fleet->count;
+        if (descriptors > check.descriptors)
+            check.descriptors = descriptors;
         if (fleet->link == NULL) /* a link has a network namespace of its own */
-            needs.ports[needs.port_count++] = (struct port_range){fleet->base, fleet_ports(fleet)};
+            check.ports[check.port_count++] = (struct port_range){fleet->base, fleet_ports(fleet)};
     }
     if (fleets->count == 0) {
-        needs.servers = DEFAULT_SERVERS;
-        needs.descriptors = DEFAULT_SERVERS * 2 + OTHER_DESCRIPTORS;
-        needs.ports[needs.port_count++] = (struct port_range){DEFAULT_PORT, DEFAULT_SERVERS};
+        check.servers = DEFAULT_SERVERS;
+        check.descriptors = DEFAULT_SERVERS * 2 + OTHER_DESCRIPTORS;
+        check.ports[check.port_count++] = (struct port_range){DEFAULT_PORT, DEFAULT_SERVERS};
     }
-    return needs;
+    return check;
 }
 
 /* ---- looking ---- */
 
-void look_set(struct look *look, enum finding finding, bool noisy, const char *format, ...)
+void host_check_set(struct host_check *check, enum finding finding, bool noisy, const char *format,
+                    ...)
 {
     char found[256];
     va_list arguments;
-
     va_start(arguments, format);
     vsnprintf(found, sizeof found, format, arguments);
     va_end(arguments);
-    look->check->findings[finding].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
-    look->check->findings[finding].found = arena_copy(look->arena, found, strlen(found));
+    check->findings[finding].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
+    check->findings[finding].found = arena_text(check->arena, "%s", found);
 }
 
-void look_set_memory(struct look *look, uint64_t left_kb, uint64_t all_kb)
+void host_check_set_memory(struct host_check *check, uint64_t left_kb, uint64_t all_kb)
 {
-    look_set(look, FINDING_MEMORY,
-             left_kb * 100 < all_kb * MEMORY_PERCENT_MIN || left_kb < MEMORY_KB_MIN,
-             "%llu of %llu MB available", (unsigned long long)left_kb / 1024,
-             (unsigned long long)all_kb / 1024);
+    host_check_set(check, FINDING_MEMORY,
+                   left_kb * 100 < all_kb * MEMORY_PERCENT_MIN || left_kb < MEMORY_KB_MIN,
+                   "%llu of %llu MB available", (unsigned long long)left_kb / 1024,
+                   (unsigned long long)all_kb / 1024);
 }
 
 double percent(uint64_t part, uint64_t all)
@@ -110,40 +111,36 @@ double percent(uint64_t part, uint64_t all)
     return all == 0 || part > all ? 0 : 100 * (double)part / (double)all;
 }
 
-static void look_at_cpus(struct look *look)
+static void look_at_cpus(struct host_check *check)
 {
-    const struct cpu_times *before = &look->before, *after = &look->after;
+    const struct cpu_times *before = &check->before, *after = &check->after;
     uint64_t all = after->total - before->total;
     uint64_t unused = after->idle - before->idle + after->stolen - before->stolen;
     double busy = percent(all - unused, all);
     unsigned allowed = (unsigned)os_cpu_count();
-    look->cpus = after->cpus == 0 ? 1 : after->cpus;
-    if (*look->needs->root == '\0' && allowed < look->cpus)
-        look->cpus = allowed;
-    look_set(look, FINDING_BUSY_CPUS, busy > BUSY_PERCENT_MAX,
-             "%.0f %% of %u CPUs, watched for %.1f s", busy, after->cpus,
-             (double)look->needs->watch_ns / OS_NS_PER_S);
-    look_set(look, FINDING_FEW_CPUS, look->cpus < CPUS_MIN, "%u", look->cpus);
+    check->cpus = after->cpus == 0 ? 1 : after->cpus;
+    if (*check->root == '\0' && allowed < check->cpus)
+        check->cpus = allowed;
+    host_check_set(check, FINDING_BUSY_CPUS, busy > BUSY_PERCENT_MAX,
+                   "%.0f %% of %u CPUs, watched for %.1f s", busy, after->cpus,
+                   (double)check->watch_ns / OS_NS_PER_S);
+    host_check_set(check, FINDING_FEW_CPUS, check->cpus < CPUS_MIN, "%u", check->cpus);
 }
 
-int host_check_run(struct arena *arena, const struct host_needs *needs, struct host_check *check,
-                   struct error *error)
+int host_check_run(struct host_check *check, struct error *error)
 {
-    struct look look = {.arena = arena, .needs = needs, .check = check};
-    *check =
-        (struct host_check){.watch_ns = needs->watch_ns, .time_utc = record_time(arena, false)};
+    check->time_utc = record_time(check->arena, false);
     for (unsigned i = 0; i < FINDINGS; i++)
         check->findings[i].found = "the system does not say";
-
-    const char *why = cpu_times_read(arena, needs->root, &look.before);
+    const char *why = cpu_times_read(check->arena, check->root, &check->before);
     if (why == NULL) {
-        os_sleep_ns(needs->watch_ns);
-        why = cpu_times_read(arena, needs->root_later, &look.after);
+        os_sleep_ns(check->watch_ns);
+        why = cpu_times_read(check->arena, check->root_later, &check->after);
     }
     if (why != NULL)
         return error_set(error, NULL, "cannot read CPU times: %s", why);
-    look_at_cpus(&look);
-    look_at_system(&look);
+    look_at_cpus(check);
+    look_at_system(check);
     return 0;
 }
 
@@ -157,12 +154,12 @@ unsigned host_check_count(const struct host_check *check, enum finding_level lev
     return count;
 }
 
-const char *host_check_names(struct arena *arena, const struct host_check *check)
+const char *host_check_names(const struct host_check *check)
 {
     const char *names = "";
     for (unsigned i = 0; i < FINDINGS; i++) {
         if (check->findings[i].level == LEVEL_NOISY)
-            names = arena_text(arena, "%s%s%s", names, *names == '\0' ? "" : ", ", texts[i].name);
+            names = arena_join(check->arena, names, ", ", texts[i].name);
     }
     return names;
 }

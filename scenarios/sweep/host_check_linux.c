@@ -26,24 +26,23 @@ static const char *read_text(struct arena *arena, const char *root, const char *
     return text;
 }
 
-static const char *look_text(const struct look *look, const char *path)
+static const char *look_text(const struct host_check *check, const char *path)
 {
-    return read_text(look->arena, look->needs->root, path);
+    return read_text(check->arena, check->root, path);
 }
 
 /* What follows `label` in the file, by sscanf's format: how many values were read. */
-__attribute__((format(scanf, 4, 5))) static int
-look_scan(const struct look *look, const char *path, const char *label, const char *format, ...)
+__attribute__((format(scanf, 4, 5))) static int look_scan(const struct host_check *check,
+                                                          const char *path, const char *label,
+                                                          const char *format, ...)
 {
-    const char *text = look_text(look, path);
+    const char *text = look_text(check, path);
     const char *at = text == NULL ? NULL : strstr(text, label);
-    va_list arguments;
-    int values;
-
     if (at == NULL)
         return 0;
+    va_list arguments;
     va_start(arguments, format);
-    values = vsscanf(at + strlen(label), format, arguments);
+    int values = vsscanf(at + strlen(label), format, arguments);
     va_end(arguments);
     return values;
 }
@@ -67,16 +66,15 @@ static const struct {
      true},
 };
 
-static void look_at_settings(struct look *look)
+static void look_at_settings(struct host_check *check)
 {
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-        const char *text = look_text(look, settings[i].path);
-        bool listed;
+        const char *text = look_text(check, settings[i].path);
         if (text == NULL)
             continue;
-        listed = strstr(settings[i].words, arena_text(look->arena, " %s ", text)) != NULL;
-        look_set(look, settings[i].finding, listed != settings[i].calm, "%s = %s",
-                 os_path_name(settings[i].path), text);
+        bool listed = strstr(settings[i].words, arena_text(check->arena, " %s ", text)) != NULL;
+        host_check_set(check, settings[i].finding, listed != settings[i].calm, "%s = %s",
+                       os_path_name(settings[i].path), text);
     }
 }
 
@@ -101,93 +99,93 @@ const char *cpu_times_read(struct arena *arena, const char *root, struct cpu_tim
     return NULL;
 }
 
-static void look_at_steal(struct look *look)
+static void look_at_steal(struct host_check *check)
 {
-    const struct cpu_times *before = &look->before, *after = &look->after;
+    const struct cpu_times *before = &check->before, *after = &check->after;
     double watched = percent(after->stolen - before->stolen, after->total - before->total);
     double ever = percent(after->stolen, after->total);
-    look_set(look, FINDING_STEAL, watched > STEAL_PERCENT_MAX || ever > STEAL_PERCENT_MAX,
-             "%.1f %% while watched, %.2f %% since boot", watched, ever);
+    host_check_set(check, FINDING_STEAL, watched > STEAL_PERCENT_MAX || ever > STEAL_PERCENT_MAX,
+                   "%.1f %% while watched, %.2f %% since boot", watched, ever);
 }
 
 /* Of this process's control group, version 2 or 1. */
-static void look_at_quota(struct look *look)
+static void look_at_quota(struct host_check *check)
 {
-    const char *groups = look_text(look, "/proc/self/cgroup");
+    const char *groups = look_text(check, "/proc/self/cgroup");
     const char *own = groups == NULL ? NULL : strstr(groups, "0::");
     long long quota = 0, period = 0;
     int values = 0;
     if (own != NULL)
-        values = look_scan(look,
-                           arena_text(look->arena, "/sys/fs/cgroup%.*s/cpu.max",
+        values = look_scan(check,
+                           arena_text(check->arena, "/sys/fs/cgroup%.*s/cpu.max",
                                       (int)strcspn(own + 3, "\n"), own + 3),
                            "", "%lld %lld", &quota, &period);
     if (values == 0 &&
-        look_scan(look, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "", "%lld", &quota) == 1)
-        look_scan(look, "/sys/fs/cgroup/cpu/cpu.cfs_period_us", "", "%lld", &period);
+        look_scan(check, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "", "%lld", &quota) == 1)
+        look_scan(check, "/sys/fs/cgroup/cpu/cpu.cfs_period_us", "", "%lld", &period);
     else if (own == NULL)
         return; /* the root group of version 2 has no limit and no file */
     if (quota > 0 && period > 0)
-        look_set(look, FINDING_CPU_QUOTA, quota < period * look->cpus, "%.2f of %u CPUs",
-                 (double)quota / (double)period, look->cpus);
+        host_check_set(check, FINDING_CPU_QUOTA, quota < period * check->cpus, "%.2f of %u CPUs",
+                       (double)quota / (double)period, check->cpus);
     else
-        look_set(look, FINDING_CPU_QUOTA, false, "none");
+        host_check_set(check, FINDING_CPU_QUOTA, false, "none");
 }
 
-static void look_at_virtual_machine(struct look *look)
+static void look_at_virtual_machine(struct host_check *check)
 {
-    const char *text = look_text(look, "/proc/cpuinfo");
+    const char *text = look_text(check, "/proc/cpuinfo");
     const char *flags = text == NULL ? NULL : strstr(text, "\nflags");
     bool is_guest = flags != NULL && strstr(flags, " hypervisor") != NULL;
     if (flags != NULL)
-        look_set(look, FINDING_VIRTUAL_MACHINE, is_guest, is_guest ? "yes" : "no");
+        host_check_set(check, FINDING_VIRTUAL_MACHINE, is_guest, is_guest ? "yes" : "no");
 }
 
 /* ---- limits ---- */
 
-static void look_at_memory(struct look *look)
+static void look_at_memory(struct host_check *check)
 {
     unsigned long long all, left;
-    if (look_scan(look, "/proc/meminfo", "MemTotal:", "%llu", &all) == 1 &&
-        look_scan(look, "/proc/meminfo", "MemAvailable:", "%llu", &left) == 1)
-        look_set_memory(look, left, all);
+    if (look_scan(check, "/proc/meminfo", "MemTotal:", "%llu", &all) == 1 &&
+        look_scan(check, "/proc/meminfo", "MemAvailable:", "%llu", &left) == 1)
+        host_check_set_memory(check, left, all);
 }
 
-static void look_at_descriptors(struct look *look)
+static void look_at_descriptors(struct host_check *check)
 {
-    const struct host_needs *needs = look->needs;
     char hard[32];
-    if (look_scan(look, "/proc/self/limits", "Max open files", "%*s %31s", hard) == 1)
-        look_set(look, FINDING_DESCRIPTORS,
-                 strcmp(hard, "unlimited") != 0 && strtoull(hard, NULL, 10) < needs->descriptors,
-                 "the hard limit is %s; %llu servers need %llu", hard,
-                 (unsigned long long)needs->servers, (unsigned long long)needs->descriptors);
+    if (look_scan(check, "/proc/self/limits", "Max open files", "%*s %31s", hard) == 1)
+        host_check_set(check, FINDING_DESCRIPTORS,
+                       strcmp(hard, "unlimited") != 0 &&
+                           strtoull(hard, NULL, 10) < check->descriptors,
+                       "the hard limit is %s; %llu servers need %llu", hard,
+                       (unsigned long long)check->servers, (unsigned long long)check->descriptors);
 }
 
 /* ---- ports ---- */
 
-static bool is_needed(const struct host_needs *needs, uint64_t port)
+static bool is_needed(const struct host_check *check, uint64_t port)
 {
-    for (unsigned i = 0; i < needs->port_count; i++) {
-        if (port >= needs->ports[i].first && port - needs->ports[i].first < needs->ports[i].count)
+    for (unsigned i = 0; i < check->port_count; i++) {
+        if (port >= check->ports[i].first && port - check->ports[i].first < check->ports[i].count)
             return true;
     }
     return false;
 }
 
 /* "sl local:port remote:port state ...": line by line, since the file can be long. */
-static void look_at_listeners(struct look *look)
+static void look_at_listeners(struct host_check *check)
 {
     static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
     unsigned count = 0, example = 0, port, state;
     for (unsigned i = 0; i < 2; i++) {
-        FILE *file = fopen(arena_text(look->arena, "%s%s", look->needs->root, tables[i]), "rb");
+        FILE *file = fopen(arena_text(check->arena, "%s%s", check->root, tables[i]), "rb");
         char line[LINE_BYTES];
         if (file == NULL && i == 0)
             return;
         while (file != NULL && fgets(line, sizeof line, file) != NULL) {
             if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %x", &port, &state) == 2 &&
-                state == TCP_LISTEN && is_needed(look->needs, port)) {
+                state == TCP_LISTEN && is_needed(check, port)) {
                 count++;
                 example = port;
             }
@@ -196,10 +194,10 @@ static void look_at_listeners(struct look *look)
             fclose(file);
     }
     if (count == 0)
-        look_set(look, FINDING_LISTENERS, false, "none on the servers' ports");
+        host_check_set(check, FINDING_LISTENERS, false, "none on the servers' ports");
     else
-        look_set(look, FINDING_LISTENERS, true, "%u on the servers' ports, such as %u", count,
-                 example);
+        host_check_set(check, FINDING_LISTENERS, true, "%u on the servers' ports, such as %u",
+                       count, example);
 }
 
 /* `list`: "80,21000-21099". */
@@ -217,27 +215,27 @@ static bool is_reserved(const char *list, uint64_t port)
     return false;
 }
 
-static void look_at_port_range(struct look *look)
+static void look_at_port_range(struct host_check *check)
 {
-    const char *reserved = look_text(look, "/proc/sys/net/ipv4/ip_local_reserved_ports");
+    const char *reserved = look_text(check, "/proc/sys/net/ipv4/ip_local_reserved_ports");
     unsigned low, high, shared = 0;
-    if (look_scan(look, "/proc/sys/net/ipv4/ip_local_port_range", "", "%u %u", &low, &high) != 2 ||
+    if (look_scan(check, "/proc/sys/net/ipv4/ip_local_port_range", "", "%u %u", &low, &high) != 2 ||
         low > high || high > UINT16_MAX)
         return;
     for (unsigned port = low; port <= high; port++)
-        shared += is_needed(look->needs, port) && !is_reserved(reserved, port);
-    look_set(look, FINDING_PORT_RANGE, shared != 0 || high - low + 1 < PORTS_MIN,
-             "%u to %u; %u of them are the servers' ports", low, high, shared);
+        shared += is_needed(check, port) && !is_reserved(reserved, port);
+    host_check_set(check, FINDING_PORT_RANGE, shared != 0 || high - low + 1 < PORTS_MIN,
+                   "%u to %u; %u of them are the servers' ports", low, high, shared);
 }
 
-void look_at_system(struct look *look)
+void look_at_system(struct host_check *check)
 {
-    look_at_settings(look);
-    look_at_steal(look);
-    look_at_quota(look);
-    look_at_virtual_machine(look);
-    look_at_memory(look);
-    look_at_descriptors(look);
-    look_at_listeners(look);
-    look_at_port_range(look);
+    look_at_settings(check);
+    look_at_steal(check);
+    look_at_quota(check);
+    look_at_virtual_machine(check);
+    look_at_memory(check);
+    look_at_descriptors(check);
+    look_at_listeners(check);
+    look_at_port_range(check);
 }

@@ -25,14 +25,14 @@ const char *cpu_times_read(struct arena *arena, const char *root, struct cpu_tim
     return NULL;
 }
 
-void look_at_system(struct look *look)
+void look_at_system(struct host_check *check)
 {
     MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
     unsigned a, b, c = 0, d;
 
     if (GlobalMemoryStatusEx(&memory))
-        look_set_memory(look, memory.ullAvailPhys >> 10, memory.ullTotalPhys >> 10);
+        host_check_set_memory(check, memory.ullAvailPhys >> 10, memory.ullTotalPhys >> 10);
     if (__get_cpuid(CPUID_FEATURES, &a, &b, &c, &d))
-        look_set(look, FINDING_VIRTUAL_MACHINE, (c >> HYPERVISOR_BIT & 1) != 0,
-                 c >> HYPERVISOR_BIT & 1 ? "yes" : "no");
+        host_check_set(check, FINDING_VIRTUAL_MACHINE, (c >> HYPERVISOR_BIT & 1) != 0,
+                       c >> HYPERVISOR_BIT & 1 ? "yes" : "no");
 }

@@ -111,7 +111,7 @@ static int find_in_file(struct arena *arena, const struct cell *cell, const char
             return 0;
         }
         if (strcmp(profile->key, CELL_LOOPBACK) != 0)
-            names = arena_text(arena, "%s, %s", names, profile->key);
+            names = arena_join(arena, names, ", ", profile->key);
     }
     return error_set(error, &place, "link = %s: takes a name of %s: %s", cell->link_asked, path,
                      names);

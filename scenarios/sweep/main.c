@@ -187,9 +187,8 @@ static int check_machine(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
     bool on_stdout = request->json != NULL && strcmp(request->json, "-") == 0;
-    struct host_needs needs = host_needs_of(sweep->arena, &sweep->fleets, HOST_CHECK_MS);
-    struct host_check check;
-    if (host_check_run(sweep->arena, &needs, &check, &sweep->error) != 0)
+    struct host_check check = host_check_of(sweep->arena, &sweep->fleets, HOST_CHECK_MS);
+    if (host_check_run(&check, &sweep->error) != 0)
         return EXIT_MACHINE_CANNOT;
     if (!request->quiet && !on_stdout)
         host_check_print(stdout, &check);

@@ -39,7 +39,7 @@ const char *criterion_names(struct arena *arena)
 {
     const char *names = "auto";
     for (unsigned i = 0; i < CRITERIA; i++)
-        names = arena_text(arena, "%s, %s", names, criteria[i].name);
+        names = arena_join(arena, names, ", ", criteria[i].name);
     return names;
 }
 

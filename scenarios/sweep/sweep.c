@@ -213,10 +213,10 @@ static int ready_links(struct sweep *sweep)
 /* A noisy machine makes results less precise, not wrong: so a warning is enough. */
 static void check_host(struct sweep *sweep)
 {
-    struct host_needs needs = host_needs_of(sweep->arena, &sweep->fleets, HOST_CHECK_QUICK_MS);
     struct host_check *check = arena_take(sweep->arena, sizeof *check);
+    *check = host_check_of(sweep->arena, &sweep->fleets, HOST_CHECK_QUICK_MS);
     struct error error;
-    if (host_check_run(sweep->arena, &needs, check, &error) != 0) {
+    if (host_check_run(check, &error) != 0) {
         progress_say(&sweep->progress, "warning: no host check: %s", error.text);
         return;
     }
@@ -224,7 +224,7 @@ static void check_host(struct sweep *sweep)
     if (host_check_count(check, LEVEL_NOISY) != 0)
         progress_say(&sweep->progress,
                      "warning: this machine makes results noisy: %s (details: fanin-sweep --check)",
-                     host_check_names(sweep->arena, check));
+                     host_check_names(check));
 }
 
 /* ---- before and after ---- */

@@ -61,12 +61,10 @@ static void put_calm(struct fixture *fixture)
         "cpu3 1 0 0 9\n");
 }
 
-static struct host_check look_for(struct fixture *fixture, const struct host_needs *needs)
+static struct host_check run(struct host_check check)
 {
-    struct host_check check;
     struct error error;
-
-    if (host_check_run(&fixture->arena, needs, &check, &error) != 0)
+    if (host_check_run(&check, &error) != 0)
         fail_msg("%s", error.text);
     return check;
 }
@@ -75,12 +73,13 @@ static struct host_check look(struct fixture *fixture)
 {
     struct port_range ports = {.first = PORT, .count = PORTS};
 
-    return look_for(fixture, &(struct host_needs){.root = path_of(fixture, "now"),
-                                                  .root_later = path_of(fixture, "later"),
-                                                  .ports = &ports,
-                                                  .port_count = 1,
-                                                  .servers = SERVERS,
-                                                  .descriptors = 2 * SERVERS + 64});
+    return run((struct host_check){.arena = &fixture->arena,
+                                   .root = path_of(fixture, "now"),
+                                   .root_later = path_of(fixture, "later"),
+                                   .ports = &ports,
+                                   .port_count = 1,
+                                   .servers = SERVERS,
+                                   .descriptors = 2 * SERVERS + 64});
 }
 
 static void assert_finding(const struct host_check *check, enum finding finding,
@@ -101,7 +100,7 @@ SWEEP_TEST(a_calm_machine_is_calm)
 
     put_calm(fixture);
     check = look(fixture);
-    assert_string_equal(host_check_names(&fixture->arena, &check), "");
+    assert_string_equal(host_check_names(&check), "");
     assert_int_equal(host_check_count(&check, LEVEL_CALM), FINDINGS);
     assert_finding(&check, FINDING_BUSY_CPUS, LEVEL_CALM, "2 % of 4 CPUs");
     assert_finding(&check, FINDING_LISTENERS, LEVEL_CALM, "none on the servers' ports");
@@ -158,7 +157,7 @@ SWEEP_TEST(each_change_is_one_finding)
         put(fixture, changes[i].root, changes[i].path, changes[i].text);
         check = look(fixture);
         assert_finding(&check, changes[i].finding, LEVEL_NOISY, changes[i].found);
-        assert_string_equal(host_check_names(&fixture->arena, &check), changes[i].names);
+        assert_string_equal(host_check_names(&check), changes[i].names);
     }
 }
 
@@ -178,15 +177,15 @@ SWEEP_TEST(what_cannot_be_read_is_unknown)
 SWEEP_TEST(without_cpu_times_the_check_fails)
 {
     struct fixture *fixture = *state;
-    struct host_needs needs = {.root = path_of(fixture, "now"),
+    struct host_check check = {.arena = &fixture->arena,
+                               .root = path_of(fixture, "now"),
                                .root_later = path_of(fixture, "later")};
-    struct host_check check;
     struct error error;
 
-    assert_int_equal(host_check_run(&fixture->arena, &needs, &check, &error), -1);
+    assert_int_equal(host_check_run(&check, &error), -1);
     assert_non_null(strstr(error.text, "now/proc/stat: No such file"));
     put(fixture, "now", "proc/stat", "intr 5\n");
-    assert_int_equal(host_check_run(&fixture->arena, &needs, &check, &error), -1);
+    assert_int_equal(host_check_run(&check, &error), -1);
     assert_non_null(strstr(error.text, "unknown format"));
 }
 
@@ -213,9 +212,7 @@ static struct host_check look_here(struct fixture *fixture, uint64_t port)
     struct fleet fleet = {.cell = &cell, .base = port, .count = 1};
     struct fleet *items[] = {&fleet};
     struct fleets fleets = {.items = items, .count = 1};
-    struct host_needs needs = host_needs_of(&fixture->arena, &fleets, 1);
-
-    return look_for(fixture, &needs);
+    return run(host_check_of(&fixture->arena, &fleets, 1));
 }
 
 SWEEP_TEST(a_real_listener_is_found)
