@@ -120,7 +120,7 @@ size_t remote_receive(struct connection *connection, void *data, size_t bytes)
 void remote_finish(struct connection *connection)
 {
     if (connection->scripted)
-        script_finish(connection->near);
+        script(connection->near, SCRIPT_FINISH, 0);
     else
         shutdown(connection->remote, SHUT_WR);
 }
@@ -129,7 +129,7 @@ void remote_reset(struct connection *connection)
 {
     struct linger hard = {.l_onoff = 1};
     if (connection->scripted)
-        script_reset(connection->near);
+        script(connection->near, SCRIPT_RESET, 0);
     else
         setsockopt(connection->remote, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     remote_close(connection);

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cport/port.h"
 
@@ -24,10 +23,8 @@ struct peer {
 };
 
 struct script_state {
-    pthread_mutex_t lock; /* of the three below */
-    pthread_cond_t changed;
-    bool woken;
-    uint64_t alarm_ns;
+    struct os_parker poller;   /* the only one */
+    _Atomic uint64_t alarm_ns; /* 0: not set */
     intptr_t handles;
 };
 
@@ -62,14 +59,6 @@ static size_t bytes_get(struct bytes *bytes, void *data, size_t count)
 
 /* ---- what an operation gets ---------------------------------------------------------------- */
 
-static int64_t fill(struct peer *peer, struct cp_op *op)
-{
-    int64_t total = 0;
-    for (unsigned index = 0; index < op->block_count && peer->inbox.used > 0; index++)
-        total += (int64_t)bytes_get(&peer->inbox, op->blocks[index].data, op->blocks[index].bytes);
-    return total;
-}
-
 static int64_t try_receive(struct peer *peer, struct cp_op *op)
 {
     if (peer->reset)
@@ -78,7 +67,10 @@ static int64_t try_receive(struct peer *peer, struct cp_op *op)
         return peer->finished ? 0 : ENGINE_PENDING;
     if (op->late && op_take_blocks(op) != 0)
         return CP_ENOBUFS;
-    return fill(peer, op);
+    int64_t total = 0;
+    for (unsigned index = 0; index < op->block_count; index++)
+        total += (int64_t)bytes_get(&peer->inbox, op->blocks[index].data, op->blocks[index].bytes);
+    return total;
 }
 
 static int64_t try_send(struct peer *peer, struct cp_op *op)
@@ -108,6 +100,7 @@ static int64_t try_op(struct peer *peer, struct cp_op *op)
     case CP_SEND:
         return try_send(peer, op);
     default:
+        assert(!"not in the script");
         return CP_EUNSUPPORTED;
     }
 }
@@ -133,24 +126,13 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
     struct script_state *state = calloc(1, sizeof *state);
     if (!state)
         return CP_ENOMEM;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&state->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&state->lock, NULL);
     port->engine_state = state;
     return 0;
 }
 
 static void engine_close(struct cport *port)
 {
-    struct script_state *state = port->engine_state;
-    if (!state)
-        return;
-    pthread_cond_destroy(&state->changed);
-    pthread_mutex_destroy(&state->lock);
-    free(state);
+    free(port->engine_state);
 }
 
 static int engine_attach(struct cp_socket *socket)
@@ -184,9 +166,7 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
     for (unsigned index = 0; index < count; index++) {
         struct cp_op *op = attempts[index].op;
         struct gate_effects effects = {0};
-        attempts[index].result = op->kind == CP_LISTEN ? CP_EUNSUPPORTED : ENGINE_PENDING;
-        if (op->kind == CP_LISTEN)
-            continue;
+        attempts[index].result = ENGINE_PENDING;
         port_lock(port);
         peer_of(op->socket)->ops[op->kind == CP_RECEIVE ? DIRECTION_IN : DIRECTION_OUT] = op;
         progress(op->socket, &effects);
@@ -208,20 +188,11 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
                        struct gate_effects *effects)
 {
     struct script_state *state = port->engine_state;
-    uint64_t until_ns = timeout_ns == CP_FOREVER ? CP_FOREVER : os_now_ns() + timeout_ns;
-    pthread_mutex_lock(&state->lock);
-    while (!state->woken) {
-        uint64_t at_ns = state->alarm_ns && state->alarm_ns < until_ns ? state->alarm_ns : until_ns;
-        struct timespec at = os_timespec(at_ns);
-        if (at_ns == CP_FOREVER)
-            pthread_cond_wait(&state->changed, &state->lock);
-        else if (pthread_cond_timedwait(&state->changed, &state->lock, &at) != 0)
-            break;
-    }
-    state->woken = false;
+    uint64_t alarm_ns = state->alarm_ns, now_ns = os_now_ns();
+    uint64_t left_ns = alarm_ns > now_ns ? alarm_ns - now_ns : 0;
+    os_park(&state->poller, alarm_ns != 0 && left_ns < timeout_ns ? left_ns : timeout_ns);
     if (state->alarm_ns <= os_now_ns())
         state->alarm_ns = 0;
-    pthread_mutex_unlock(&state->lock);
     port_poll_done(port, worker);
     return 0;
 }
@@ -229,13 +200,9 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
 static void engine_wake_poller(struct cport *port, uint64_t when_ns)
 {
     struct script_state *state = port->engine_state;
-    pthread_mutex_lock(&state->lock);
-    if (when_ns == 0)
-        state->woken = true;
-    else
+    if (when_ns != 0)
         state->alarm_ns = when_ns;
-    pthread_cond_broadcast(&state->changed);
-    pthread_mutex_unlock(&state->lock);
+    os_unpark(&state->poller);
 }
 
 const struct engine engine_scripted = {
@@ -268,35 +235,9 @@ static void end(struct cp_socket *socket)
     port_unlock(port, &effects);
 }
 
-void script_connect(struct cp_socket *socket, int64_t result)
-{
-    struct peer *peer = begin(socket);
-    peer->connect_answered = true;
-    peer->connect_result = result;
-    end(socket);
-}
-
 void script_feed(struct cp_socket *socket, const void *data, size_t bytes)
 {
     bytes_put(&begin(socket)->inbox, data, bytes);
-    end(socket);
-}
-
-void script_finish(struct cp_socket *socket)
-{
-    begin(socket)->finished = true;
-    end(socket);
-}
-
-void script_reset(struct cp_socket *socket)
-{
-    begin(socket)->reset = true;
-    end(socket);
-}
-
-void script_window(struct cp_socket *socket, size_t bytes)
-{
-    begin(socket)->window_bytes = bytes;
     end(socket);
 }
 
@@ -307,9 +248,20 @@ size_t script_sent(struct cp_socket *socket, void *data, size_t bytes)
     return count;
 }
 
-void script_hold_cancels(struct cp_socket *socket)
+void script(struct cp_socket *socket, enum script_event event, int64_t value)
 {
-    begin(socket)->hold_cancels = true;
+    struct peer *peer = begin(socket);
+    if (event == SCRIPT_CONNECT) {
+        peer->connect_answered = true;
+        peer->connect_result = value;
+    } else if (event == SCRIPT_WINDOW) {
+        peer->window_bytes = (size_t)value;
+    } else if (event == SCRIPT_HOLD_CANCELS) {
+        peer->hold_cancels = true;
+    } else {
+        peer->finished |= event == SCRIPT_FINISH;
+        peer->reset |= event == SCRIPT_RESET;
+    }
     end(socket);
 }
 

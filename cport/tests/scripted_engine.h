@@ -11,23 +11,22 @@
 
 extern const struct engine engine_scripted;
 
-/* script_connect: the result of the socket's connect, pending or future: 0 or a negative code. */
-void script_connect(struct cp_socket *socket, int64_t result);
+enum script_event {
+    SCRIPT_CONNECT,      /* the result of its connect, pending or future: 0 or a negative code */
+    SCRIPT_FINISH,       /* the peer ends its stream */
+    SCRIPT_RESET,        /* ... resets the connection */
+    SCRIPT_WINDOW,       /* ... takes that many more bytes from now on (SIZE_MAX at first) */
+    SCRIPT_HOLD_CANCELS, /* cancels stay pending from now on, until script_release_cancels */
+};
 
-/* script_feed: the peer sends. script_finish: it ends its stream. script_reset: it resets the
- * connection. */
+/* script: what happens to the socket, with the value that the event names. */
+void script(struct cp_socket *socket, enum script_event event, int64_t value);
+void script_release_cancels(struct cp_socket *socket);
+
+/* script_feed: the peer sends. */
 void script_feed(struct cp_socket *socket, const void *data, size_t bytes);
-void script_finish(struct cp_socket *socket);
-void script_reset(struct cp_socket *socket);
-
-/* script_window: how many more bytes the peer takes from now on (SIZE_MAX at first). */
-void script_window(struct cp_socket *socket, size_t bytes);
 
 /* script_sent: moves up to `bytes` of what was sent into `data`; returns how many. */
 size_t script_sent(struct cp_socket *socket, void *data, size_t bytes);
-
-/* script_hold_cancels: from now on cancels stay pending, until script_release_cancels. */
-void script_hold_cancels(struct cp_socket *socket);
-void script_release_cancels(struct cp_socket *socket);
 
 #endif

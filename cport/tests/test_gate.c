@@ -22,19 +22,12 @@ static int has[WORKERS];       /* the first packet's number, or WAITING, TIMED_O
 static int has_count[WORKERS]; /* how many packets it got at once */
 static unsigned batch;         /* what every wait asks for */
 
-enum { A = WORKER_A, B, C, D };
-
-static void start_with(unsigned limit, unsigned pollers_max)
+static void start(unsigned limit, unsigned pollers_max)
 {
     gate_init(&gate, limit, pollers_max);
     memset(workers, 0, sizeof workers);
     memset(has, 0, sizeof has);
     batch = 1;
-}
-
-static void start(unsigned limit)
-{
-    start_with(limit, WORKERS);
 }
 
 static void step(int who, struct gate_effects *effects)
@@ -79,309 +72,182 @@ static void carry_out(struct gate_effects effects)
     gate_check(&gate);
 }
 
-static void get(int who)
+static void gate_post_number(int number, struct gate_effects *effects)
 {
-    struct gate_effects effects = {0};
-    gate_arrive(&gate, &workers[who]);
-    step(who, &effects);
-    carry_out(effects);
-}
-
-static void poll_once(int who)
-{
-    struct gate_effects effects = {0};
-    gate_arrive(&gate, &workers[who]);
-    step(who, &effects);
-    if (has[who] == WAITING) {
-        gate_timeout(&gate, &workers[who], &effects);
-        has[who] = TIMED_OUT;
-    }
-    carry_out(effects);
-}
-
-static void time_out(int who)
-{
-    struct gate_effects effects = {0};
-    gate_timeout(&gate, &workers[who], &effects);
-    has[who] = TIMED_OUT;
-    carry_out(effects);
-}
-
-static void post(int number)
-{
-    struct gate_effects effects = {0};
     packets[number].number = number;
-    gate_post(&gate, &packets[number].node, &effects);
-    carry_out(effects);
+    gate_post(&gate, &packets[number].node, effects);
 }
 
-static void block(int who)
+/* Also what random histories are made of. */
+static void act(enum action action, int who, int value)
 {
     struct gate_effects effects = {0};
-    gate_block(&gate, &workers[who], &effects);
-    carry_out(effects);
-}
-
-static void resume(int who)
-{
-    gate_unblock(&gate, &workers[who]);
-    gate_check(&gate);
-}
-
-static void leave(int who)
-{
-    struct gate_effects effects = {0};
-    gate_leave(&gate, &workers[who], &effects);
-    carry_out(effects);
-}
-
-/* ---- the vectors --------------------------------------------------------------------------- */
-
-static void step_run(const struct step *expected)
-{
-    int who = expected->worker, value = expected->value;
-    switch (expected->action) {
-    case STEP_BATCH:
-        batch = (unsigned)value;
-        break;
+    struct gate_worker *worker = &workers[who];
+    switch (action) {
     case STEP_GET:
-        get(who);
-        break;
     case STEP_POLL:
-        poll_once(who);
+        gate_arrive(&gate, worker);
+        step(who, &effects);
+        if (action == STEP_GET || has[who] != WAITING)
+            break;
+        /* fallthrough */
+    case STEP_TIME_OUT:
+        gate_timeout(&gate, worker, &effects);
+        has[who] = TIMED_OUT;
         break;
     case STEP_BLOCK:
-        block(who);
+        gate_block(&gate, worker, &effects);
         break;
     case STEP_RESUME:
-        resume(who);
+        gate_unblock(&gate, worker);
         break;
     case STEP_LEAVE:
     case STEP_HOP:
-        leave(who);
+        gate_leave(&gate, worker, &effects);
         break;
     case STEP_POST:
-        post(value);
+        gate_post_number(value, &effects);
         break;
-    case STEP_HAS:
-        assert_int_equal(has[who], value);
+    case STEP_UNNOTICED:
+        gate_post_number(value, &effects);
+        assert_null(effects.wake);
+        effects.wake_poller = false;
         break;
-    case STEP_HAS_COUNT:
-        assert_int_equal(has_count[who], value);
+    case STEP_BACK:
+        gate_back(&gate, worker);
+        if (value > 0)
+            gate_post_number(value, &effects);
+        step(who, &effects);
         break;
-    case STEP_RUNNING:
-        assert_int_equal(gate.running, value);
-        break;
-    case STEP_QUEUED:
-        assert_int_equal(gate_queue_count(&gate.queue), value);
-        break;
-    case STEP_END:
-        break;
+    default:
+        fail_msg("step %d is none of the gate's", action);
     }
-}
-
-TEST(the_vectors_hold)
-{
-    for (unsigned index = 0; index < VECTORS; index++) {
-        print_message("%s: %s\n", vectors[index].number, vectors[index].name);
-        start(vectors[index].limit);
-        for (const struct step *each = vectors[index].steps; each->action != STEP_END; each++)
-            step_run(each);
-    }
-}
-
-TEST(a_waiter_that_times_out_runs_over_the_limit)
-{
-    start(1);
-    get(A);
-    get(B);
-    post(1);
-    assert_int_equal(has[B], 1);
-    time_out(A);
-    assert_int_equal(gate.running, 2);
-    get(A);
-    assert_int_equal(gate.running, 1);
-    assert_int_equal(has[A], WAITING);
-}
-
-TEST(packets_leave_in_the_order_they_came)
-{
-    start(1);
-    batch = 4;
-    for (int number = 1; number <= 6; number++)
-        post(number);
-    get(A);
-    assert_int_equal(has[A], 1);
-    assert_int_equal(has_count[A], 4);
-    get(A);
-    assert_int_equal(has[A], 5);
-    assert_int_equal(has_count[A], 2);
-}
-
-/* The engine's poll returns to `who` with one packet; number 0: with nothing. */
-static void poll_returns(int who, int number)
-{
-    struct gate_effects effects = {0};
-    gate_back(&gate, &workers[who]);
-    packets[number].number = number;
-    if (number > 0)
-        gate_post(&gate, &packets[number].node, &effects);
-    step(who, &effects);
     carry_out(effects);
 }
 
-TEST(a_poller_that_takes_a_packet_is_replaced)
+static void run(const struct step *steps)
 {
-    start_with(2, 1);
-    get(A);
-    get(B);
-    assert_int_equal(workers[A].state, GATE_POLLING);
-    assert_int_equal(workers[B].state, GATE_PARKED);
-    post(1);
-    post(2);
-    assert_int_equal(has[B], 1);
-    assert_int_equal(has[A], 2);
-    get(C);
-    get(B);
-    assert_int_equal(workers[B].state, GATE_POLLING);
-    leave(A);
-    assert_int_equal(workers[C].state, GATE_PARKED);
-    poll_returns(B, 3);
-    assert_int_equal(has[B], 3);
-    assert_int_equal(workers[C].state, GATE_POLLING);
+    for (const struct step *each = steps; each->action != STEP_END; each++) {
+        int who = each->worker, value = each->value;
+        if (each->action == STEP_BATCH)
+            batch = (unsigned)value;
+        else if (each->action == STEP_POLLERS)
+            gate.pollers_max = (unsigned)value;
+        else if (each->action == STEP_HAS)
+            assert_int_equal(has[who], value);
+        else if (each->action == STEP_HAS_COUNT)
+            assert_int_equal(has_count[who], value);
+        else if (each->action == STEP_STATE)
+            assert_int_equal(workers[who].state, value);
+        else if (each->action == STEP_RUNNING)
+            assert_int_equal(gate.running, value);
+        else if (each->action == STEP_QUEUED)
+            assert_int_equal(gate_queue_count(&gate.queue), value);
+        else
+            act(each->action, who, value);
+    }
 }
 
-TEST(a_poller_hands_a_packet_to_a_newer_waiter)
+#define RUN(...) run((const struct step[]){__VA_ARGS__, {STEP_END, 0, 0}})
+
+/* ---- vectors ------------------------------------------------------------------------------- */
+
+/* clang-format off */
+#define POLLERS(most)        {STEP_POLLERS, 0, most}
+#define TIME_OUT(worker)     {STEP_TIME_OUT, worker, 0}
+#define UNNOTICED(number)    {STEP_UNNOTICED, 0, number}
+#define BACK(worker, number) {STEP_BACK, worker, number}
+#define STATE(worker, state) {STEP_STATE, worker, GATE_##state}
+
+/* What polling adds. */
+static const struct vector polling[] = {
+    {NULL, "a waiter that times out runs over the limit", 1, 2,
+     {GET(A), GET(B), POST(1), HAS(B, 1), TIME_OUT(A), RUNNING(2), GET(A), RUNNING(1),
+      HAS(A, WAITING)}},
+    {NULL, "packets leave in the order they came", 1, 1,
+     {BATCH(A, 4), POST(1), POST(2), POST(3), POST(4), POST(5), POST(6),
+      GET(A), HAS(A, 1), HAS_COUNT(A, 4), GET(A), HAS(A, 5), HAS_COUNT(A, 2)}},
+    {NULL, "a poller that takes a packet is replaced", 2, 3,
+     {POLLERS(1), GET(A), GET(B), STATE(A, POLLING), STATE(B, PARKED), POST(1), POST(2),
+      HAS(B, 1), HAS(A, 2),
+      GET(C), GET(B), STATE(B, POLLING), LEAVE(A), STATE(C, PARKED),
+      BACK(B, 3), HAS(B, 3), STATE(C, POLLING)}},
+    {NULL, "a poller hands a packet to a newer waiter", 1, 2,
+     {GET(A), GET(B), BACK(A, 1), HAS(B, 1), STATE(A, PARKED), GET(B), STATE(B, POLLING)}},
+    /* The first worker takes them all, and no later packet before an earlier one. */
+    {NULL, "a batch begins with what pollers were granted", 2, 2,
+     {BATCH(A, 4), GET(A), GET(B), UNNOTICED(1), UNNOTICED(2), UNNOTICED(3),
+      BACK(B, 0), HAS(B, 1), HAS_COUNT(B, 3), RUNNING(1), HAS(A, WAITING)}},
+    /* Otherwise that worker could soon take the earlier packet after the later one. */
+    {NULL, "a parked worker is handed what is oldest", 2, 3,
+     {POLLERS(1), GET(A), GET(B), POST(1), POST(2), GET(C), GET(A), STATE(A, POLLING),
+      STATE(C, PARKED),
+      UNNOTICED(3), BLOCK(B), POST(4), HAS(C, 3), HAS(A, 4)}},
+    /* A's poll returns while B runs: there is no place, so it parks. */
+    {NULL, "blocking makes another worker poll", 1, 3,
+     {GET(A), GET(B), POST(1), HAS(B, 1), STATE(A, POLLING), GET(B), STATE(B, PARKED), POST(2),
+      GET(C), HAS(B, 2), BACK(A, 0), STATE(A, PARKED), BLOCK(B), STATE(C, POLLING),
+      STATE(A, PARKED)}},
+};
+/* clang-format on */
+
+static void vectors_add(const struct vector *each, size_t count, CMUnitTestFunction test)
 {
-    start(1);
-    get(A);
-    get(B);
-    poll_returns(A, 1);
-    assert_int_equal(has[B], 1);
-    assert_int_equal(workers[A].state, GATE_PARKED);
-    get(B);
-    assert_int_equal(workers[B].state, GATE_POLLING);
+    for (; count > 0; count--, each++)
+        test_add((struct CMUnitTest){each->name, test, NULL, NULL, (void *)(uintptr_t)each});
 }
 
-/* A post whose wake-up is still on its way: the pollers do not know of the packet. */
-static void post_unnoticed(int number)
+TEST_ADDED_BY((vectors_add(vectors, VECTORS, vector_holds),
+               vectors_add(polling, sizeof polling / sizeof polling[0], vector_holds)),
+              vector_holds, void **state)
 {
-    struct gate_effects effects = {0};
-    packets[number].number = number;
-    gate_post(&gate, &packets[number].node, &effects);
-    assert_null(effects.wake);
-    gate_check(&gate);
-}
-
-/* The first worker takes them all, and no later packet before an earlier one. */
-TEST(a_batch_begins_with_what_pollers_were_granted)
-{
-    start(2);
-    batch = 4;
-    get(A);
-    get(B);
-    post_unnoticed(1);
-    post_unnoticed(2);
-    post_unnoticed(3);
-    poll_returns(B, 0);
-    assert_int_equal(has[B], 1);
-    assert_int_equal(has_count[B], 3);
-    assert_int_equal(gate.running, 1);
-    assert_int_equal(has[A], WAITING);
-}
-
-/* Otherwise that worker could soon take the earlier packet after the later one. */
-TEST(a_parked_worker_is_handed_what_is_oldest)
-{
-    start_with(2, 1);
-    get(A);
-    get(B);
-    post(1);
-    post(2);
-    get(C);
-    get(A);
-    assert_int_equal(workers[A].state, GATE_POLLING);
-    assert_int_equal(workers[C].state, GATE_PARKED);
-    post_unnoticed(3);
-    block(B);
-    post(4);
-    assert_int_equal(has[C], 3);
-    assert_int_equal(has[A], 4);
+    const struct vector *vector = *state;
+    start(vector->limit, WORKERS);
+    run(vector->steps);
 }
 
 TEST(no_worker_is_woken_for_a_place_that_an_awake_one_takes)
 {
-    start(2);
-    get(A);
-    get(B);
-    post(1);
-    post(2);
-    get(C); /* parks under the two */
-    get(A);
-    get(B);
-    assert_int_equal(workers[C].state, GATE_PARKED);
+    start(2, WORKERS);
+    RUN(GET(A), GET(B), POST(1), POST(2), GET(C), GET(A), GET(B), STATE(C, PARKED));
     struct gate_effects effects = {0};
     gate_back(&gate, &workers[A]);
-    packets[3].number = 3;
-    gate_post(&gate, &packets[3].node, &effects); /* B's, the newest */
+    gate_post_number(3, &effects); /* B's, the newest */
     assert_null(effects.wake);
     step(A, &effects);
     carry_out(effects);
-    assert_int_equal(workers[C].state, GATE_PARKED);
+    RUN(STATE(C, PARKED), RUNNING(1));
     assert_int_equal(gate.pollers, 1);
-    assert_int_equal(gate.running, 1);
 }
 
-TEST(blocking_makes_another_worker_poll)
+/* Returns the packets that it dropped. */
+static struct gate_queue gate_close_all(void)
 {
-    start(1);
-    get(A);
-    get(B);
-    post(1);
-    assert_int_equal(has[B], 1);
-    assert_int_equal(workers[A].state, GATE_POLLING);
-    get(B);
-    assert_int_equal(workers[B].state, GATE_PARKED);
-    post(2);
-    get(C);
-    assert_int_equal(has[B], 2);
-    poll_returns(A, 0); /* while B runs: no place, so it parks */
-    assert_int_equal(workers[A].state, GATE_PARKED);
-    block(B);
-    assert_int_equal(workers[C].state, GATE_POLLING);
-    assert_int_equal(workers[A].state, GATE_PARKED);
-}
-
-TEST(closing_wakes_everyone)
-{
-    start_with(2, WORKERS);
-    for (int who = A; who <= D; who++)
-        get(who);
     struct gate_effects effects = {0};
     struct gate_queue dropped = {0};
     gate_close(&gate, &dropped, &effects);
     carry_out(effects);
-    for (int who = A; who <= D; who++)
-        assert_int_equal(has[who], CLOSED);
+    return dropped;
+}
+
+TEST(closing_wakes_everyone)
+{
+    start(2, WORKERS);
+    RUN(GET(A), GET(B), GET(C), GET(D));
+    gate_close_all();
+    RUN(HAS(A, CLOSED), HAS(B, CLOSED), HAS(C, CLOSED), HAS(D, CLOSED));
     assert_null(gate.newest);
 }
 
 TEST(closing_drops_what_is_queued)
 {
-    start(1);
-    get(A);
-    post(1);
-    post(2);
-    post(3);
-    struct gate_effects effects = {0};
-    struct gate_queue dropped = {0};
-    gate_close(&gate, &dropped, &effects);
-    carry_out(effects);
+    start(1, WORKERS);
+    RUN(GET(A), POST(1), POST(2), POST(3));
+    struct gate_queue dropped = gate_close_all();
     assert_int_equal(((struct packet *)gate_queue_pop(&dropped))->number, 2);
     assert_int_equal(((struct packet *)gate_queue_pop(&dropped))->number, 3);
     assert_null(gate_queue_pop(&dropped));
-    get(A);
-    assert_int_equal(has[A], CLOSED);
+    RUN(GET(A), HAS(A, CLOSED));
 }
 
 /* ---- random histories ---------------------------------------------------------------------- */
@@ -399,27 +265,27 @@ static void random_event(int *posted, int *delivered, int *overshoot)
     struct gate_worker *worker = &workers[who];
     if (below(3) == 0) {
         if (*posted - *delivered < PACKETS - 1)
-            post(1 + (*posted)++ % (PACKETS - 1));
+            act(STEP_POST, 0, 1 + (*posted)++ % (PACKETS - 1));
         return;
     }
     switch (worker->state) {
     case GATE_OUTSIDE:
     case GATE_RUNNING:
         if (below(5) == 0 && worker->state == GATE_RUNNING)
-            block(who);
+            act(STEP_BLOCK, who, 0);
         else if (below(9) == 0)
-            leave(who);
+            act(STEP_LEAVE, who, 0);
         else
-            get(who);
+            act(STEP_GET, who, 0);
         break;
     case GATE_BLOCKED:
-        resume(who);
+        act(STEP_RESUME, who, 0);
         *overshoot = 1;
         break;
     case GATE_PARKED:
     case GATE_POLLING:
         if (below(4) == 0 && gate.grants == 0) {
-            time_out(who);
+            act(STEP_TIME_OUT, who, 0);
             *overshoot = 1;
         }
         break;
@@ -432,7 +298,7 @@ TEST(random_histories_keep_the_invariants)
 {
     for (unsigned seed = 1; seed <= 200; seed++) {
         random_state = seed;
-        start_with(1 + below(4), 1 + below(WORKERS));
+        start(1 + below(4), 1 + below(WORKERS));
         batch = 1 + below(BATCH_MAX);
         int posted = 0, overshoot = 0;
         for (int event = 0; event < 400; event++) {

@@ -45,23 +45,6 @@ EVERY_LOOPBACK(many_connect_at_once)
     cp_free(port);
 }
 
-EVERY_LOOPBACK(nobody_listens)
-{
-    struct sockaddr_in address;
-    struct cport *port = port_of(*state, 1);
-    struct cp_op op = {0};
-    close(listen_somewhere(&address, 1)); /* a port that was free a moment ago */
-    struct cp_socket *socket = open_socket(port, 9);
-    assert_int_equal(connect_to(socket, &op, &address, CP_FOREVER), 0);
-    struct cp_packet packet = next_packet(port);
-    assert_int_equal(packet.result, CP_EREFUSED);
-    assert_int_equal(packet.key, 9);
-    assert_int_not_equal(op.os_error, 0);
-    /* A new attempt takes a new socket, on every engine. */
-    assert_int_equal(connect_to(socket, &op, &address, CP_FOREVER), CP_EINVAL);
-    cp_free(port);
-}
-
 /* A listener whose queue is full ignores what comes: connects to it stay pending. */
 struct full_listener {
     int listener, fillers[8];
@@ -219,33 +202,16 @@ EVERY_LOOPBACK(a_connection_reset_before_it_is_adopted_is_reset)
     cp_free(port);
 }
 
-EVERY_LOOPBACK(an_accept_whose_listener_closes_is_aborted)
+EVERY_LOOPBACK(no_socket_is_not_associated)
 {
     struct cport *port = port_of(*state, 1);
-    struct cp_op op = {0};
-    struct cp_socket *listener = open_socket(port, 1);
-    struct sockaddr_in address = loopback(0);
-    assert_int_equal(cp_listen(listener, (struct sockaddr *)&address, sizeof address, 8), 0);
-    assert_int_equal(cp_accept(listener, &op), 0);
-    cp_socket_close(listener);
-    assert_next(port, NULL, CP_EABORTED);
-    cp_free(port);
-}
-
-EVERY_LOOPBACK(associating_twice_is_refused)
-{
-    struct cport *port = port_of(*state, 1);
-    struct connection connection;
     struct cp_socket *again;
-    remote_connect(port, 1, &connection);
-    assert_int_equal(cp_associate(port, cp_socket_handle(connection.near), 2, &again), CP_EINVAL);
     int pipe_ends[2];
     assert_int_equal(pipe(pipe_ends), 0);
     assert_int_equal(cp_associate(port, pipe_ends[0], 2, &again), CP_EINVAL);
     assert_int_equal(cp_associate(port, 1 << 20, 2, &again), CP_EINVAL);
     close(pipe_ends[0]);
     close(pipe_ends[1]);
-    remote_close(&connection);
     cp_free(port);
 }
 
@@ -279,7 +245,7 @@ ENGINE_TEST(the_script_answers_connects, "scripted")
         struct cp_socket *socket = open_socket(port, index);
         assert_int_equal(connect_to(socket, &op, &address, CP_FOREVER), 0);
         assert_no_packet(port);
-        script_connect(socket, answers[index]);
+        script(socket, SCRIPT_CONNECT, answers[index]);
         assert_next(port, NULL, answers[index]);
     }
     struct cp_op op = {0};

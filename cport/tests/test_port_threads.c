@@ -1,4 +1,5 @@
 /* The law with many threads: the limit holds; nothing is lost, doubled or out of order. */
+#include "cport/tests/conformance/vectors.h"
 #include "cport/tests/port_fixture.h"
 
 #include <stdatomic.h>
@@ -98,6 +99,20 @@ EVERY_ENGINE(timeouts_and_posts_race)
     cp_close(counters.port);
     pthread_join(thread, NULL);
     cp_free(counters.port);
+}
+
+/* The conformance suite's vectors over an engine that allows one poller: the suite itself runs them
+ * over those with real sockets. */
+ENGINE_TEST(the_vectors_hold, "scripted")
+{
+    for (unsigned index = 0; index < VECTORS; index++) {
+        struct cport *port = port_of(*state, vectors[index].limit), *other = port_of(*state, 1);
+        const char *problem = vector_run(&vectors[index], port, other);
+        cp_free(port);
+        cp_free(other);
+        if (problem)
+            fail_msg("%s: %s", vectors[index].name, problem);
+    }
 }
 
 /* ---- streams ------------------------------------------------------------------------------- */

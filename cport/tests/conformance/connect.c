@@ -31,7 +31,8 @@ static const char *connect_nowhere(struct stage *stage)
 const char *connect_refused(struct stage *stage)
 {
     EXPECT(!connect_nowhere(stage));
-    EXPECT(stage->packet.result == CP_EREFUSED && stage->op.os_error != 0);
+    EXPECT(stage->packet.result == CP_EREFUSED && stage->packet.key == 3);
+    EXPECT(stage->op.os_error != 0);
     return NULL;
 }
 

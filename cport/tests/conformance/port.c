@@ -58,6 +58,7 @@ const char *batch_never_waits_to_fill(struct stage *stage)
     int count = cp_wait(stage->port, packets, 8, CP_FOREVER);
     EXPECT(count >= 1 && count <= 3);
     EXPECT(cp_wait(stage->port, packets, 0, 0) == CP_EINVAL);
+    EXPECT(cp_wait(stage->port, NULL, 1, 0) == CP_EINVAL);
     return NULL;
 }
 

@@ -99,6 +99,9 @@ const char *receives_complete_in_order(struct stage *stage)
 const char *graceful_end(struct stage *stage)
 {
     EXPECT(post_receive(stage) == 0);
+    EXPECT(far_send(stage, "last", 4) == 4);
+    EXPECT(next_is(stage, &stage->op, 4));
+    EXPECT(post_receive(stage) == 0);
     far_close(stage);
     EXPECT(next_is(stage, &stage->op, 0));
     EXPECT(post_receive(stage) == 0); /* a later one: the same again */

@@ -2,23 +2,7 @@
 #include "cport/tests/conformance/vectors.h"
 
 /* clang-format off */
-#define A WORKER_A
-#define B WORKER_B
-#define C WORKER_C
-#define D WORKER_D
-#define BATCH(worker, count)     {STEP_BATCH, worker, count}
-#define GET(worker)              {STEP_GET, worker, 0}
-#define POLL(worker)             {STEP_POLL, worker, 0}
-#define BLOCK(worker)            {STEP_BLOCK, worker, 0}
-#define RESUME(worker)           {STEP_RESUME, worker, 0}
-#define LEAVE(worker)            {STEP_LEAVE, worker, 0}
-#define HOP(worker)              {STEP_HOP, worker, 0}
-#define POST(number)             {STEP_POST, 0, number}
-#define HAS(worker, number)      {STEP_HAS, worker, number}
-#define HAS_COUNT(worker, count) {STEP_HAS_COUNT, worker, count}
-#define RUNNING(count)           {STEP_RUNNING, 0, count}
-#define QUEUED(count)            {STEP_QUEUED, 0, count}
-#define D_SERVES(number)         POST(number), HAS(D, number), GET(D)
+#define D_SERVES(number) POST(number), HAS(D, number), GET(D)
 
 const struct vector vectors[VECTORS] = {
     {"58", "the newest waiter is woken (S9)", 4, 4,
