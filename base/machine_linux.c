@@ -27,7 +27,7 @@ int directory_make_one(const char *path)
 
 int os_program_directory(char *path, size_t path_bytes)
 {
-    assert(path && path_bytes > 0);
+    assert(path_bytes > 0);
     ssize_t bytes = readlink("/proc/self/exe", path, path_bytes);
     if (bytes < 0)
         return -errno;
@@ -110,7 +110,6 @@ static void fact_virtual(const struct record *record)
 void os_machine_describe(void (*item)(void *context, const char *name, const char *value),
                          void *context)
 {
-    assert(item);
     struct record record = {item, context};
     char text[TEXT_BYTES_MAX];
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {

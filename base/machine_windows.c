@@ -34,7 +34,7 @@ int directory_make_one(const char *path)
 
 int os_program_directory(char *path, size_t path_bytes)
 {
-    assert(path && path_bytes > 0);
+    assert(path_bytes > 0);
     DWORD bytes = GetModuleFileNameA(NULL, path, (DWORD)path_bytes);
     if (bytes == 0)
         return winapi_error();
@@ -127,7 +127,6 @@ static void fact_virtual(const struct record *record)
 void os_machine_describe(void (*item)(void *context, const char *name, const char *value),
                          void *context)
 {
-    assert(item);
     struct record record = {item, context};
     char host[FACT_BYTES_MAX];
     DWORD bytes = sizeof(host);

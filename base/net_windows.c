@@ -10,7 +10,6 @@
  * A store is ordinary memory, sent with copying. */
 #include "base/net.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

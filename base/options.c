@@ -5,11 +5,8 @@
 #include <assert.h>
 #include <ctype.h>
 #include <getopt.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "base/values.h"
 
 enum {
     OPTIONS_MAX = 96, /* lines of a table */
@@ -284,7 +281,6 @@ static int refuse(const struct option_set *set, const struct option *longs, char
 
 int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand)
 {
-    assert(set && argv && fields && operand);
     assert(set->program && set->synopsis && set->about && set->options);
     struct option longs[OPTIONS_MAX + 3];
     fill_getopt(set->options, longs);

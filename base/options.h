@@ -6,6 +6,7 @@
 #ifndef FANIN_OPTIONS_H
 #define FANIN_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,10 +55,6 @@ struct option_set {
  * --name=yes and --name=no. */
 int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand);
 
-/* why_write: writes `why` by printf's format, cut to why_bytes; returns -1. */
-int why_write(char *why, size_t why_bytes, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* Parsers. The field's type is in brackets. */
 option_parser options_flag;   /* [bool] */
 option_parser options_string; /* [const char *] points into argv */
@@ -79,6 +76,25 @@ struct text_value {
     size_t bytes;
     char data[TEXT_BYTES_MAX + 1]; /* NUL-terminated too, though it may hold NULs */
 };
+
+/* ---- what parsers share ---------------------------------------------------------------------- */
+
+struct unit { /* a list of them ends with the suffix NULL */
+    const char *suffix;
+    uint64_t factor;
+};
+
+/* values_quantity_parse: digits, perhaps with a fraction, and one of the units. False unless their
+ * product is whole and fits. */
+bool values_quantity_parse(const char *text, const struct unit *units, uint64_t *value);
+
+/* values_domain_text: "from 256 to 64MiB" or "at least 1", in the option's own unit, or its names
+ * as "auto, epoll"; "" when it has neither. Cut to text_bytes. */
+void values_domain_text(const struct option_spec *spec, char *text, size_t text_bytes);
+
+/* why_write: writes `why` by printf's format, cut to why_bytes; returns -1. */
+int why_write(char *why, size_t why_bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #define FANIN_VERSION "0.1.0"
 

@@ -43,7 +43,6 @@ static void *thread_enter(void *argument)
 int os_thread_start(pthread_t *thread, const char *role, size_t stack_bytes, void *(*run)(void *),
                     void *argument)
 {
-    assert(thread && role && run);
     assert(strlen(role) < ROLE_BYTES);
     struct thread_start *start = malloc(sizeof(*start));
     if (!start)
@@ -89,7 +88,6 @@ static bool notice_take(struct os_parker *parker)
 
 bool os_park(struct os_parker *parker, uint64_t timeout_ns)
 {
-    assert(parker);
     if (notice_take(parker))
         return true;
     if (timeout_ns == 0)
@@ -114,7 +112,6 @@ bool os_park(struct os_parker *parker, uint64_t timeout_ns)
 
 void os_unpark(struct os_parker *parker)
 {
-    assert(parker);
     uint32_t before =
         atomic_exchange_explicit(&parker->state, PARKER_NOTIFIED, memory_order_release);
     if (before == PARKER_PARKED)
@@ -125,7 +122,6 @@ void os_unpark(struct os_parker *parker)
 
 int os_directory_make(const char *path)
 {
-    assert(path);
     char copy[OS_PATH_BYTES_MAX];
     size_t bytes = strlen(path);
     if (bytes == 0)
@@ -146,7 +142,6 @@ int os_directory_make(const char *path)
 
 const char *os_path_name(const char *path)
 {
-    assert(path);
     for (const char *end; (end = strpbrk(path, path_name_starts));)
         path = end + 1;
     return path;

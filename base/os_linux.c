@@ -164,7 +164,6 @@ static uint64_t timeval_ns(struct timeval time)
 
 void os_usage_read(struct os_usage *usage)
 {
-    assert(usage);
     *usage = (struct os_usage){0};
     struct rusage spent;
     if (getrusage(RUSAGE_SELF, &spent) == 0) {
@@ -182,7 +181,6 @@ void os_usage_read(struct os_usage *usage)
 
 uint64_t os_process_peak_bytes(const struct os_process *process)
 {
-    assert(process);
     char path[64], status[STATUS_BYTES_MAX];
     snprintf(path, sizeof(path), "/proc/%jd/status", (intmax_t)process->handle);
     os_file_read(path, status, sizeof(status));
@@ -191,7 +189,6 @@ uint64_t os_process_peak_bytes(const struct os_process *process)
 
 uint64_t os_process_cpu_ns(const struct os_process *process)
 {
-    assert(process);
     clockid_t clock;
     struct timespec time;
     if (process->handle <= 0 || clock_getcpuclockid((pid_t)process->handle, &clock) != 0 ||
@@ -204,17 +201,8 @@ uint64_t os_process_cpu_ns(const struct os_process *process)
  * waits until all processors have let go of the old one: 10 to 20 ms, in the middle of connecting.
  * A descriptor at the end makes it grow at once, if this is done before there are threads. A table
  * that stays small only costs time. */
-static void descriptors_make_room(uint64_t count)
-{
-    int last =
-        count > 0 && count <= INT_MAX ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)count - 1) : -1;
-    if (last >= 0)
-        close(last);
-}
-
 int os_descriptors_reserve(uint64_t count, uint64_t *limit)
 {
-    assert(limit);
     struct rlimit descriptors;
     if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
         return -errno;
@@ -224,7 +212,10 @@ int os_descriptors_reserve(uint64_t count, uint64_t *limit)
         if (count > *limit || setrlimit(RLIMIT_NOFILE, &descriptors) != 0)
             return -EMFILE;
     }
-    descriptors_make_room(count);
+    int last =
+        count > 0 && count <= INT_MAX ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)count - 1) : -1;
+    if (last >= 0)
+        close(last);
     return 0;
 }
 
@@ -254,7 +245,7 @@ static uint64_t threads_of_user_max(void)
 
 bool os_limit_reached(char *text, size_t text_bytes)
 {
-    assert(text && text_bytes > 0);
+    assert(text_bytes > 0);
     /* "0.01 0.02 0.00 1/512 1234": the last but one is the threads of all processes. */
     const uint64_t threads = number_in("/proc/loadavg", "%*s %*s %*s %*u/%" SCNu64);
     const int own_threads = os_thread_count(NULL);

@@ -148,7 +148,7 @@ static int starter_ensure(void)
 int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
                      const char *stderr_path)
 {
-    assert(process && argv && argv[0]);
+    assert(argv[0]);
     struct request request = {.argv = argv, .stdout_path = stdout_path, .stderr_path = stderr_path};
     pthread_mutex_lock(&starter.lock);
     request.pid = starter_ensure();
@@ -199,7 +199,6 @@ static int child_reap(pid_t pid)
 
 int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_code)
 {
-    assert(process && exit_code);
     assert(process->handle > 0);
     pid_t pid = (pid_t)process->handle;
     if (timeout_ns > 0)
@@ -213,7 +212,6 @@ int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_c
 
 void os_process_stop(struct os_process *process, uint64_t grace_ns)
 {
-    assert(process);
     if (process->handle <= 0)
         return;
     pid_t pid = (pid_t)process->handle;

@@ -85,26 +85,15 @@ static HANDLE stream_output(const char *path, DWORD own)
     return stream_open("NUL", GENERIC_WRITE, OPEN_EXISTING);
 }
 
-static void streams_close(HANDLE streams[STREAMS])
-{
-    for (unsigned i = 0; i < STREAMS; i++)
-        if (streams[i] != INVALID_HANDLE_VALUE)
-            CloseHandle(streams[i]);
-}
-
+/* The caller's to close, also after a failure. */
 static int streams_open(HANDLE streams[STREAMS], const char *stdout_path, const char *stderr_path)
 {
-    int error = 0;
     streams[0] = stream_open("NUL", GENERIC_READ, OPEN_EXISTING);
     streams[1] = stream_output(stdout_path, STD_OUTPUT_HANDLE);
     if (streams[1] == INVALID_HANDLE_VALUE)
-        error = winapi_error();
+        return winapi_error();
     streams[2] = stream_output(stderr_path, STD_ERROR_HANDLE);
-    if (streams[2] == INVALID_HANDLE_VALUE)
-        error = winapi_error();
-    if (error)
-        streams_close(streams);
-    return error;
+    return streams[2] == INVALID_HANDLE_VALUE ? winapi_error() : 0;
 }
 
 /* Creates the process asleep, so that it is in its job before it can do anything. It inherits
@@ -121,48 +110,38 @@ static int create(char *line, HANDLE streams[STREAMS], PROCESS_INFORMATION *made
     start.lpAttributeList = malloc(bytes);
     if (!start.lpAttributeList)
         return -ENOMEM;
+    BOOL made_list = InitializeProcThreadAttributeList(start.lpAttributeList, 1, 0, &bytes);
     int error = 0;
-    if (!InitializeProcThreadAttributeList(start.lpAttributeList, 1, 0, &bytes)) {
-        error = winapi_error();
-        goto free_list;
-    }
-    if (!UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
+    if (!made_list ||
+        !UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
                                    streams, STREAMS * sizeof(*streams), NULL, NULL) ||
         !CreateProcessA(NULL, line, NULL, NULL, TRUE,
                         CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | EXTENDED_STARTUPINFO_PRESENT,
                         NULL, NULL, &start.StartupInfo, made))
         error = winapi_error();
-    DeleteProcThreadAttributeList(start.lpAttributeList);
-free_list:
+    if (made_list)
+        DeleteProcThreadAttributeList(start.lpAttributeList);
     free(start.lpAttributeList);
     return error;
-}
-
-static HANDLE job_create(void)
-{
-    HANDLE job = CreateJobObjectW(NULL, NULL);
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
-        .BasicLimitInformation = {.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE}};
-    if (job &&
-        !SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof(limits))) {
-        CloseHandle(job);
-        job = NULL;
-    }
-    return job;
 }
 
 /* A new process made a child: in its job, awake. The process ends if that fails. */
 static int adopt(struct child *child, const PROCESS_INFORMATION *made)
 {
     int error = 0;
-    *child = (struct child){.process = made->hProcess, .job = job_create(), made->dwProcessId};
-    if (!child->job || !AssignProcessToJobObject(child->job, made->hProcess) ||
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
+        .BasicLimitInformation = {.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE}};
+    HANDLE job = CreateJobObjectW(NULL, NULL);
+    *child = (struct child){.process = made->hProcess, .job = job, .id = made->dwProcessId};
+    if (!job ||
+        !SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof(limits)) ||
+        !AssignProcessToJobObject(job, made->hProcess) ||
         ResumeThread(made->hThread) == (DWORD)-1) {
         error = winapi_error();
         TerminateProcess(made->hProcess, EXIT_BY_SIGNAL + KILLED);
         CloseHandle(made->hProcess);
-        if (child->job)
-            CloseHandle(child->job);
+        if (job)
+            CloseHandle(job);
     }
     CloseHandle(made->hThread);
     return error;
@@ -171,25 +150,24 @@ static int adopt(struct child *child, const PROCESS_INFORMATION *made)
 int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
                      const char *stderr_path)
 {
-    assert(process && argv && argv[0]);
+    assert(argv[0]);
     process->handle = 0;
-    HANDLE streams[STREAMS];
+    HANDLE streams[STREAMS] = {INVALID_HANDLE_VALUE, INVALID_HANDLE_VALUE, INVALID_HANDLE_VALUE};
     PROCESS_INFORMATION made;
     struct child *child = malloc(sizeof(*child));
     char *line = line_of(argv);
     int error = child && line ? streams_open(streams, stdout_path, stderr_path) : -ENOMEM;
-    if (error)
-        goto free_child;
-    error = create(line, streams, &made);
+    if (!error)
+        error = create(line, streams, &made);
     if (!error)
         error = adopt(child, &made);
-    if (!error) {
+    if (!error)
         process->handle = (intptr_t)child;
-        child = NULL;
-    }
-    streams_close(streams);
-free_child:
-    free(child);
+    else
+        free(child);
+    for (unsigned i = 0; i < STREAMS; i++)
+        if (streams[i] != INVALID_HANDLE_VALUE)
+            CloseHandle(streams[i]);
     free(line);
     return error;
 }
@@ -225,7 +203,6 @@ static int reap(struct os_process *process)
 
 int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_code)
 {
-    assert(process && exit_code);
     assert(process->handle);
     if (WaitForSingleObject(child_of(process)->process, winapi_ms(timeout_ns)) != WAIT_OBJECT_0)
         return 0;
@@ -253,7 +230,6 @@ static void ask_to_end(const struct child *child)
 
 void os_process_stop(struct os_process *process, uint64_t grace_ns)
 {
-    assert(process);
     if (!process->handle)
         return;
     struct child *child = child_of(process);
@@ -266,7 +242,6 @@ void os_process_stop(struct os_process *process, uint64_t grace_ns)
 
 uint64_t os_process_peak_bytes(const struct os_process *process)
 {
-    assert(process);
     PROCESS_MEMORY_COUNTERS memory = {.cb = sizeof(memory)};
     if (!process->handle ||
         !K32GetProcessMemoryInfo(child_of(process)->process, &memory, sizeof(memory)))
@@ -277,7 +252,6 @@ uint64_t os_process_peak_bytes(const struct os_process *process)
 uint64_t os_process_cpu_ns(const struct os_process *process)
 {
     enum { TICK_NS = 100 };
-    assert(process);
     FILETIME created, ended, system, user;
     if (!process->handle ||
         !GetProcessTimes(child_of(process)->process, &created, &ended, &system, &user))

@@ -16,7 +16,6 @@ enum { COLUMNS_MAX = 79 };
 
 void progress_start(struct progress *progress, FILE *out, bool quiet, uint64_t now_ns)
 {
-    assert(progress && out);
     const char *type = getenv("TERM");
     bool dumb = type && strcmp(type, "dumb") == 0;
     *progress = (struct progress){.out = out,
@@ -51,7 +50,6 @@ static bool is_due(const struct progress *progress, uint64_t now_ns)
 void progress_show(struct progress *progress, uint64_t now_ns, const char *what, double share_done,
                    uint64_t left_ns)
 {
-    assert(progress && what);
     assert(now_ns >= progress->started_ns);
     if (progress->quiet || !is_due(progress, now_ns))
         return;
@@ -76,7 +74,6 @@ void progress_show(struct progress *progress, uint64_t now_ns, const char *what,
 
 void progress_say(struct progress *progress, const char *format, ...)
 {
-    assert(progress && format);
     if (progress->quiet)
         return;
     wipe(progress);
@@ -90,7 +87,6 @@ void progress_say(struct progress *progress, const char *format, ...)
 
 void progress_end(struct progress *progress)
 {
-    assert(progress);
     wipe(progress);
     fflush(progress->out);
 }

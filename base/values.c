@@ -1,11 +1,10 @@
 /* The parsers of options.h. Numbers are read as decimal digits times a unit, never through floating
  * point, so that "1.25MB" is exactly 1250000 and what does not come out whole is refused. */
-#include "base/values.h"
+#include "base/options.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +42,7 @@ static void number_text(const struct option_spec *spec, uint64_t value, char tex
 
 void values_domain_text(const struct option_spec *spec, char *text, size_t text_bytes)
 {
-    assert(spec && text && text_bytes > 0);
+    assert(text_bytes > 0);
     text[0] = '\0';
     for (size_t i = 0, used = 0; spec->names && spec->names[i]; i++, used = strlen(text))
         snprintf(text + used, text_bytes - used, "%s%s", i ? ", " : "", spec->names[i]);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/os.h"
-#include "base/values.h"
 
 static const uint64_t unset = UINT64_MAX;
 static const double unset_share = -1;
