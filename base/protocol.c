@@ -56,6 +56,17 @@ uint32_t protocol_frame_length(uint64_t seed, uint64_t seq, uint32_t size_min, u
     return size_min + (uint32_t)(product >> 64);
 }
 
+uint64_t protocol_frames_bytes(const struct protocol_go *go, uint64_t frames, uint64_t limit)
+{
+    uint64_t bytes = frames * go->size_min;
+    if (bytes > limit || go->size_min == go->size_max)
+        return bytes;
+    bytes = 0;
+    for (uint64_t seq = 0; seq < frames && bytes <= limit; seq++)
+        bytes += protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
+    return bytes;
+}
+
 static void alphabet_make(char alphabet[16], const struct protocol_marker *marker)
 {
     memcpy(alphabet, "0123456789abcdef", 16);

@@ -112,6 +112,10 @@ const char *protocol_read_stats(const char *line, struct protocol_stats *stats);
 /* protocol_frame_length: bytes of frame `seq`, uniform over size_min..size_max; no state. */
 uint32_t protocol_frame_length(uint64_t seed, uint64_t seq, uint32_t size_min, uint32_t size_max);
 
+/* protocol_frames_bytes: bytes of the first `frames` frames of a GO, or more than `limit` as soon
+ * as they are known to be more. */
+uint64_t protocol_frames_bytes(const struct protocol_go *go, uint64_t frames, uint64_t limit);
+
 /* protocol_frame_write: makes a whole frame in `frame` (length bytes). `seed` picks the payload. */
 void protocol_frame_write(uint8_t *frame, uint32_t length, uint32_t seq, uint64_t sent_ns,
                           uint64_t seed, const struct protocol_marker *marker);

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "mock_servers/device.h"
 
 enum { RESET_POLL_NS = 2 * OS_NS_PER_MS };
 
@@ -37,8 +38,9 @@ enum state { READING, WAITING, SENDING, FINISHING, DRAINING, RESETTING, SILENT, 
 
 struct connection {
     struct handler handler;   /* the first field */
-    struct list_node all;     /* in connections.open or connections.closed */
+    struct list_node member;  /* of connections.open or connections.closed */
     struct list_node waiting; /* in connections.waiting */
+    struct connections *all;
     struct endpoint *endpoint;
     intptr_t socket;
     enum state state;
@@ -46,30 +48,28 @@ struct connection {
     bool has_asked; /* GO, for run `asked` */
     uint64_t asked;
     uint64_t resetting_ns; /* RESETTING: since when */
-    struct protocol_go go; /* WAITING: what will be sent */
-    struct tape *tape;     /* WAITING, SENDING: of source tape */
-    struct stream stream;  /* SENDING */
+    struct stream stream;  /* WAITING: what will be sent; SENDING */
     unsigned line_bytes, answer_bytes, answer_sent;
     char line[PROTOCOL_LINE_BYTES_MAX];
     char answer[PROTOCOL_LINE_BYTES_MAX];
 };
 
-static struct connections *all_of(const struct connection *connection)
+static void stream_drop(struct connection *connection)
 {
-    return connection->endpoint->connections;
+    stream_end(&connection->stream);
+    tapes_give(connection->all->tapes, connection->stream.tape);
+    connection->stream.tape = NULL;
 }
 
 static void close_now(struct connection *connection, void (*close_socket)(intptr_t socket))
 {
-    struct connections *all = all_of(connection);
     assert(connection->state != CLOSED);
-    loop_remove(all->loop, &connection->handler);
+    loop_remove(connection->all->loop, &connection->handler);
     close_socket(connection->socket);
     list_remove(&connection->waiting);
-    list_remove(&connection->all);
-    list_append(&all->closed, &connection->all);
-    stream_end(&connection->stream);
-    tapes_give(all->tapes, connection->tape);
+    list_remove(&connection->member);
+    list_append(&connection->all->closed, &connection->member);
+    stream_drop(connection);
     connection->state = CLOSED;
 }
 
@@ -101,13 +101,11 @@ static void answer_no(struct connection *connection, const char *why)
 
 static void serve_stats(struct connection *connection, uint64_t run)
 {
-    const struct protocol_stats *known = runs_find(&all_of(connection)->runs, run);
-    struct protocol_stats stats = {.run = run};
+    const struct protocol_stats *known = runs_find(&connection->all->runs, run);
+    struct protocol_stats stats = known != NULL ? *known : (struct protocol_stats){.run = run};
     struct os_usage usage;
-    if (known != NULL)
-        stats = *known;
-    stats.process = all_of(connection)->identity;
     os_usage_read(&usage);
+    stats.process = connection->all->identity;
     stats.cpu_ns = usage.user_ns + usage.system_ns;
     connection->answer_bytes =
         (unsigned)protocol_write_stats(&stats, connection->answer, sizeof connection->answer);
@@ -134,7 +132,6 @@ static bool answer_send(struct connection *connection)
 /* What follows a fault of the login or of a frame. */
 static void fault_act(struct connection *connection, enum fault_action action)
 {
-    static const char garbage[] = "\x01?\r\n";
     switch (action) {
     case ACTION_CONTINUE:
         break;
@@ -149,71 +146,65 @@ static void fault_act(struct connection *connection, enum fault_action action)
         connection->resetting_ns = os_now_ns();
         break;
     case ACTION_RESTART:
-        connection->endpoint->restart(connection->endpoint);
+        device_restart(connection->endpoint);
         break;
     case ACTION_STALL:
     case ACTION_FLOOD:
         connection->state = SILENT;
         break;
     case ACTION_GARBAGE:
-        answer(connection, garbage);
+        answer(connection, "\x01?\r\n");
         break;
     }
 }
 
 static void serve_login(struct connection *connection, const struct protocol_request *request)
 {
-    const struct connections *all = all_of(connection);
+    const struct login *login = connection->all->login;
     const struct fault *fault = connection->endpoint->fault;
-    if (fault != NULL && fault->kind->place == FAULT_AT_LOGIN) {
+    if (fault_is_at(fault, FAULT_AT_LOGIN)) {
         fault_act(connection, fault->kind->action);
-        return;
-    }
-    if (all->user != NULL &&
-        (strcmp(all->user, request->user) != 0 || strcmp(all->password, request->password) != 0)) {
+    } else if (login->user[0] != '\0' && (strcmp(login->user, request->user) != 0 ||
+                                          strcmp(login->password, request->password) != 0)) {
         answer_no(connection, wrong_login);
-        return;
+    } else {
+        connection->logged_in = true;
+        answer(connection, "OK\r\n");
     }
-    connection->logged_in = true;
-    answer(connection, "OK\r\n");
-}
-
-static void run_begin(struct connection *connection, uint64_t run)
-{
-    struct runs *runs = &all_of(connection)->runs;
-    struct protocol_stats asked = {
-        .connections = !connection->has_asked || connection->asked != run,
-    };
-    runs_begin(runs, run);
-    runs_add(runs, run, &asked);
-    connection->has_asked = true;
-    connection->asked = run;
 }
 
 static void sending_start(struct connection *connection)
 {
-    stream_start(&connection->stream, &connection->go, connection->tape,
-                 connection->endpoint->fault, connection->endpoint->number, os_now_ns(),
-                 os_wall_ns());
+    stream_start(&connection->stream, connection->endpoint->number);
     connection->state = SENDING;
 }
 
-static void serve_go(struct connection *connection, const struct protocol_request *request)
+static void serve_go(struct connection *connection, const struct protocol_go *go)
 {
-    struct connections *all = all_of(connection);
+    struct connections *all = connection->all;
+    struct stream *stream = &connection->stream;
     char why[PROTOCOL_LINE_BYTES_MAX / 2];
-    if (all->user != NULL && !connection->logged_in) {
+    if (all->login->user[0] != '\0' && !connection->logged_in) {
         answer_no(connection, "frames before a login");
         return;
     }
-    connection->go = request->go;
-    run_begin(connection, request->go.run);
-    if (request->go.source == PROTOCOL_LIVE) {
+    const struct protocol_stats asked = {
+        .connections = !connection->has_asked || connection->asked != go->run,
+    };
+    runs_begin(&all->runs, go->run);
+    runs_add(&all->runs, go->run, &asked);
+    connection->has_asked = true;
+    connection->asked = go->run;
+    *stream = (struct stream){.socket = connection->socket,
+                              .scratch = &all->scratch,
+                              .go = *go,
+                              .fault = connection->endpoint->fault};
+    if (go->source == PROTOCOL_LIVE) {
         sending_start(connection);
         return;
     }
-    connection->tape = tapes_take(all->tapes, &request->go, why, sizeof why);
-    if (connection->tape == NULL) {
+    stream->tape = tapes_take(all->tapes, go, why, sizeof why);
+    if (stream->tape == NULL) {
         answer_no(connection, why);
         return;
     }
@@ -230,7 +221,7 @@ static void request_serve(struct connection *connection, const char *line)
     else if (request.kind == PROTOCOL_LOGIN)
         serve_login(connection, &request);
     else if (request.kind == PROTOCOL_GO)
-        serve_go(connection, &request);
+        serve_go(connection, &request.go);
     else
         serve_stats(connection, request.go.run);
 }
@@ -305,30 +296,24 @@ static bool draining(struct connection *connection)
     return false;
 }
 
-static bool resetting(struct connection *connection, uint64_t now_ns)
+static bool resetting(struct connection *connection)
 {
+    uint64_t now_ns = os_now_ns();
     int64_t left = net_unacknowledged(connection->socket);
     uint64_t patience_ns = left < 0 ? reset_blind_ns : reset_patience_ns;
     if (left != 0 && now_ns < connection->resetting_ns + patience_ns)
-        loop_wake_at(all_of(connection)->loop, &connection->handler, now_ns + RESET_POLL_NS);
+        loop_wake_at(connection->all->loop, &connection->handler, now_ns + RESET_POLL_NS);
     else
         close_now(connection, net_reset);
     return false;
 }
 
-static void sending_end(struct connection *connection)
+static bool sending(struct connection *connection)
 {
-    stream_end(&connection->stream);
-    tapes_give(all_of(connection)->tapes, connection->tape);
-    connection->tape = NULL;
-}
-
-static bool sending(struct connection *connection, uint64_t now_ns)
-{
-    struct connections *all = all_of(connection);
+    struct connections *all = connection->all;
     struct stream *stream = &connection->stream;
-    enum stream_state state = stream_send(stream, connection->socket, &all->scratch, now_ns);
-    runs_add(&all->runs, connection->go.run, &stream->done);
+    enum stream_state state = stream_send(stream);
+    runs_add(&all->runs, stream->go.run, &stream->done);
     stream->done = (struct protocol_stats){0};
     switch (state) {
     case STREAM_MORE:
@@ -344,11 +329,11 @@ static bool sending(struct connection *connection, uint64_t now_ns)
         close_now(connection, net_close);
         return false;
     case STREAM_DONE:
-        sending_end(connection);
+        stream_drop(connection);
         connection->state = READING;
         break;
     case STREAM_FAULT:
-        sending_end(connection);
+        stream_drop(connection);
         fault_act(connection, stream->action);
         break;
     }
@@ -371,13 +356,13 @@ static bool advance(struct connection *connection)
     case READING:
         return reading(connection);
     case SENDING:
-        return sending(connection, os_now_ns());
+        return sending(connection);
     case FINISHING:
         return finishing(connection);
     case DRAINING:
         return draining(connection);
     case RESETTING:
-        return resetting(connection, os_now_ns());
+        return resetting(connection);
     case WAITING:
     case SILENT:
     case CLOSED:
@@ -396,13 +381,17 @@ static void handle(struct handler *handler, unsigned signs)
 
 /* ---- opening and closing ---- */
 
-void connections_init(struct connections *connections, struct loop *loop)
+int connections_init(struct connections *all, struct loop *loop, const struct login *login,
+                     uint64_t tape_cap_bytes)
 {
-    connections->loop = loop;
-    connections->identity = os_identity();
-    list_init(&connections->open);
-    list_init(&connections->waiting);
-    list_init(&connections->closed);
+    all->loop = loop;
+    all->login = login;
+    all->identity = os_identity();
+    all->tapes = tapes_open(tape_cap_bytes, &all->scratch);
+    list_init(&all->open);
+    list_init(&all->waiting);
+    list_init(&all->closed);
+    return all->tapes == NULL ? -1 : 0;
 }
 
 int connection_open(struct endpoint *endpoint, intptr_t socket)
@@ -412,16 +401,17 @@ int connection_open(struct endpoint *endpoint, intptr_t socket)
     if (connection == NULL)
         return -1;
     connection->handler.handle = handle;
+    connection->all = all;
     connection->endpoint = endpoint;
     connection->socket = socket;
-    if (endpoint->fault != NULL && endpoint->fault->kind->place == FAULT_AT_LINE)
+    if (fault_is_at(endpoint->fault, FAULT_AT_LINE))
         connection->state = SILENT;
     if (loop_add(all->loop) < 0 || loop_watch(all->loop, &connection->handler, socket) < 0) {
         loop_remove(all->loop, &connection->handler);
         free(connection);
         return -1;
     }
-    list_append(&all->open, &connection->all);
+    list_append(&all->open, &connection->member);
     return 0;
 }
 
@@ -431,10 +421,10 @@ void connections_start(struct connections *all)
     while ((node = list_first(&all->waiting)) != NULL) {
         struct connection *connection = LIST_MEMBER(node, struct connection, waiting);
         list_remove(node);
-        if (tape_is_good(connection->tape)) {
+        if (!connection->stream.tape->failed) {
             sending_start(connection);
         } else {
-            sending_end(connection);
+            stream_drop(connection);
             answer_no(connection, "memory for this tape");
         }
         loop_schedule(all->loop, &connection->handler);
@@ -445,27 +435,28 @@ void connections_reset(const struct endpoint *endpoint)
 {
     struct list_node *first = &endpoint->connections->open, *after;
     for (struct list_node *node = first->after; node != first; node = after) {
-        struct connection *connection = LIST_MEMBER(node, struct connection, all);
+        struct connection *connection = LIST_MEMBER(node, struct connection, member);
         after = node->after;
         if (connection->endpoint == endpoint)
             close_now(connection, net_reset);
     }
 }
 
-void connections_free(struct connections *connections)
+void connections_free(struct connections *all)
 {
     struct list_node *node;
-    while ((node = list_first(&connections->closed)) != NULL) {
+    while ((node = list_first(&all->closed)) != NULL) {
         list_remove(node);
-        free(LIST_MEMBER(node, struct connection, all));
+        free(LIST_MEMBER(node, struct connection, member));
     }
 }
 
-void connections_end(struct connections *connections)
+void connections_end(struct connections *all)
 {
     struct list_node *node;
-    while ((node = list_first(&connections->open)) != NULL)
-        close_now(LIST_MEMBER(node, struct connection, all), net_close);
-    connections_free(connections);
-    free(connections->scratch.data);
+    while ((node = list_first(&all->open)) != NULL)
+        close_now(LIST_MEMBER(node, struct connection, member), net_close);
+    connections_free(all);
+    tapes_close(all->tapes);
+    free(all->scratch.data);
 }

@@ -6,11 +6,15 @@
 #include "mock_servers/runs.h"
 #include "mock_servers/stream.h"
 
+struct login {
+    char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1];
+};
+
 /* All connections of the process, and what they share. */
 struct connections {
     struct loop *loop;
-    const char *user, *password; /* required before a GO; NULL: no login is required */
-    uint64_t identity;           /* of this process, for STATS */
+    const struct login *login; /* required before a GO; with an empty user: none is required */
+    uint64_t identity;         /* of this process, for STATS */
     struct tapes *tapes;
     struct scratch scratch;
     struct runs runs;
@@ -24,11 +28,12 @@ struct endpoint {
     struct connections *connections;
     const struct fault *fault; /* NULL: none */
     uint32_t number;
-    /* restart: resets all connections of the device, also the calling one. */
-    void (*restart)(struct endpoint *endpoint);
 };
 
-void connections_init(struct connections *connections, struct loop *loop);
+/* connections_init: 0, or -1 without memory; connections_end in either case, before the loop is
+ * closed. `login` stays the caller's. */
+int connections_init(struct connections *connections, struct loop *loop, const struct login *login,
+                     uint64_t tape_cap_bytes);
 void connections_end(struct connections *connections); /* closes all */
 
 /* connection_open: takes over an accepted socket. 0, or -1 without memory (the socket stays the

@@ -1,4 +1,4 @@
-/* A device, and the faults that lie in how it listens.
+/* Binding, listening and accepting, and the faults that lie in how a device does so.
  *
  * FAULT_AT_QUEUE on Linux: listen() with backlog 0 lets one connection wait for accept(). While it
  * does, further SYNs are dropped without an answer, and so is the last ACK of a handshake that was
@@ -11,10 +11,82 @@
 
 #include "base/os.h"
 
-static bool has_fault(const struct device *device, enum fault_place place)
+enum { RETRY_NS = 100 * OS_NS_PER_MS };
+
+/* ---- listeners ---- */
+
+static void retry(struct listener *listener)
 {
-    return device->endpoint.fault != NULL && device->endpoint.fault->kind->place == place;
+    loop_wake_at(listener->loop, &listener->handler, os_now_ns() + RETRY_NS);
 }
+
+/* Edge-triggered: until nothing is left. Without descriptors or memory it tries again later,
+ * because no event tells when there are some. */
+static void accept_all(struct listener *listener)
+{
+    intptr_t socket;
+    int result;
+    while ((result = net_accept(listener->socket, &listener->config->tuning, &socket)) == 0) {
+        struct endpoint *endpoint = listener->endpoint_of(listener->owner, socket);
+        if (endpoint == NULL || connection_open(endpoint, socket) < 0)
+            net_close(socket);
+    }
+    if (result == -EAGAIN)
+        net_watch_again(&listener->handler.watched, NET_READABLE);
+    else
+        retry(listener);
+}
+
+static void handle_listener(struct handler *handler, unsigned signs)
+{
+    accept_all((struct listener *)handler);
+}
+
+static int bind_only(struct listener *listener, struct loop *loop,
+                     const struct listener_config *config, const struct net_address *address)
+{
+    listener->loop = loop;
+    listener->config = config;
+    listener->address = *address;
+    listener->socket = -1;
+    if (loop_add(loop) < 0)
+        return -ENOMEM;
+    return net_bind(address, &listener->socket);
+}
+
+static int listen_and_watch(struct listener *listener)
+{
+    int result = net_listen(listener->socket, listener->config->backlog, &listener->config->tuning);
+    return result < 0 ? result : loop_watch(listener->loop, &listener->handler, listener->socket);
+}
+
+int listener_open(struct listener *listener, struct loop *loop,
+                  const struct listener_config *config, const struct net_address *address)
+{
+    listener->handler.handle = handle_listener;
+    int result = bind_only(listener, loop, config, address);
+    return result < 0 ? result : listen_and_watch(listener);
+}
+
+/* The socket only: it can be bound again. */
+static void socket_close(struct listener *listener)
+{
+    if (listener->socket < 0)
+        return;
+    net_watch_remove(&listener->handler.watched);
+    net_close(listener->socket);
+    listener->socket = -1;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->loop == NULL)
+        return;
+    socket_close(listener);
+    loop_remove(listener->loop, &listener->handler);
+}
+
+/* ---- devices ---- */
 
 static void wake_after_argument(struct device *device)
 {
@@ -22,16 +94,16 @@ static void wake_after_argument(struct device *device)
                  os_now_ns() + device->endpoint.fault->argument * OS_NS_PER_MS);
 }
 
-static struct endpoint *endpoint_of(struct listener *listener, intptr_t socket)
+static struct endpoint *endpoint_of(void *device, intptr_t socket)
 {
-    return &((struct device *)listener)->endpoint;
+    return &((struct device *)device)->endpoint;
 }
 
-static void handle(struct handler *handler, unsigned signs)
+static void handle_device(struct handler *handler, unsigned signs)
 {
     struct device *device = (struct device *)handler;
-    if (!has_fault(device, FAULT_AT_ACCEPT) || signs == 0)
-        listener_accept(&device->listener);
+    if (!fault_is_at(device->endpoint.fault, FAULT_AT_ACCEPT) || signs == 0)
+        accept_all(&device->listener);
     else if (handler->timer == 0)
         wake_after_argument(device);
 }
@@ -42,85 +114,72 @@ static void handle_queue_end(struct handler *handler, unsigned signs)
     struct device *device = (struct device *)handler;
     net_close(device->filler);
     device->filler = -1;
-    handler->handle = handle;
+    handler->handle = handle_device;
     if (loop_watch(device->listener.loop, handler, device->listener.socket) == 0)
-        listener_accept(&device->listener);
+        accept_all(&device->listener);
 }
 
 static int queue_fill(struct device *device)
 {
-    struct net_address own;
-    int result = net_listen(device->listener.socket, 0, &device->listener.config->tuning);
-    if (result < 0 || (result = net_local(device->listener.socket, &own)) < 0)
+    struct listener *listener = &device->listener;
+    int result = net_listen(listener->socket, 0, &listener->config->tuning);
+    if (result < 0 || (result = net_local(listener->socket, &listener->address)) < 0)
         return result;
-    device->listener.handler.handle = handle_queue_end;
+    listener->handler.handle = handle_queue_end;
     if (device->endpoint.fault->argument > 0)
         wake_after_argument(device);
-    return net_connect(&own, OS_NS_PER_S, &device->filler);
+    return net_connect(&listener->address, OS_NS_PER_S, &device->filler);
 }
-
-/* ---- restarting ---- */
 
 /* Listens again. An event of the former listener may still be pending. */
 static void handle_restart(struct handler *handler, unsigned signs)
 {
-    struct device *device = (struct device *)handler;
-    struct listener *listener = &device->listener;
+    struct listener *listener = (struct listener *)handler;
     if (signs != 0)
         return;
-    if (listener->socket < 0 && listener_bind(listener, &device->address) < 0)
-        listener->socket = -1;
-    if (listener->socket < 0 || listener_listen(listener) < 0) {
-        listener_close(listener);
-        listener_retry(listener);
+    if (listener->socket < 0)
+        net_bind(&listener->address, &listener->socket);
+    if (listener->socket < 0 || listen_and_watch(listener) < 0) {
+        socket_close(listener);
+        retry(listener);
         return;
     }
-    handler->handle = handle;
-    listener_accept(listener);
+    handler->handle = handle_device;
+    accept_all(listener);
 }
 
 /* The port is bound again at once, without listening, so that no other process gets it meanwhile;
  * and before any client learns that its connection is gone, so that none is accepted again. */
-static void restart(struct endpoint *endpoint)
+void device_restart(struct endpoint *endpoint)
 {
     struct device *device = LIST_MEMBER(endpoint, struct device, endpoint);
     struct listener *listener = &device->listener;
-    net_local(listener->socket, &device->address);
-    listener_close(listener);
-    if (listener_bind(listener, &device->address) < 0)
-        listener->socket = -1;
+    net_local(listener->socket, &listener->address);
+    socket_close(listener);
+    net_bind(&listener->address, &listener->socket); /* if it fails, handle_restart tries again */
     connections_reset(endpoint);
     listener->handler.handle = handle_restart;
     wake_after_argument(device);
 }
 
-/* ---- opening ---- */
-
-void device_init(struct device *device, struct connections *connections, uint32_t number,
-                 const struct net_address *address, const struct fault *fault)
+int device_open(struct device *device, const struct listener_config *config,
+                const struct net_address *address)
 {
-    *device = (struct device){
-        .endpoint = {connections, fault, number, restart},
-        .address = *address,
-        .filler = -1,
-    };
-}
-
-int device_open(struct device *device, const struct listener_config *config)
-{
+    const struct fault *fault = device->endpoint.fault;
     struct listener *listener = &device->listener;
-    int result =
-        listener_open(listener, device->endpoint.connections->loop, config, &device->address);
-    listener->handler.handle = handle;
+    device->filler = -1;
+    listener->handler.handle = handle_device;
     listener->endpoint_of = endpoint_of;
-    if (result < 0 || has_fault(device, FAULT_AT_PORT))
+    listener->owner = device;
+    int result = bind_only(listener, device->endpoint.connections->loop, config, address);
+    if (result < 0 || fault_is_at(fault, FAULT_AT_PORT))
         return result;
-    return has_fault(device, FAULT_AT_QUEUE) ? queue_fill(device) : listener_listen(listener);
+    return fault_is_at(fault, FAULT_AT_QUEUE) ? queue_fill(device) : listen_and_watch(listener);
 }
 
 void device_close(struct device *device)
 {
-    if (device->filler >= 0)
+    if (device->listener.loop != NULL && device->filler >= 0)
         net_close(device->filler);
-    listener_end(&device->listener);
+    listener_close(&device->listener);
 }

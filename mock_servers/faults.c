@@ -1,7 +1,6 @@
 /* The table of faults, --fault, and which servers get which fault. */
 #include "mock_servers/faults.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,37 +8,37 @@
 
 /* ---- damaged frames ---- */
 
-static uint32_t damage_cut(const struct fault_frame *frame)
+static uint32_t damage_cut(uint8_t *frame, uint32_t length, const struct protocol_go *go)
 {
-    return frame->length / 2; /* the header may be cut too, the end marker is always */
+    return length / 2; /* the header may be cut too, the end marker is always */
 }
 
-static uint32_t damage_all(const struct fault_frame *frame)
+static uint32_t damage_all(uint8_t *frame, uint32_t length, const struct protocol_go *go)
 {
     return 0;
 }
 
 /* The new byte is none of the marker's, so that the frame still ends where it did. */
-static uint32_t damage_payload(const struct fault_frame *frame)
+static uint32_t damage_payload(uint8_t *frame, uint32_t length, const struct protocol_go *go)
 {
-    uint8_t *byte = frame->bytes + PROTOCOL_HEADER_BYTES;
-    uint8_t good = *byte;
+    uint8_t *byte = frame + PROTOCOL_HEADER_BYTES, good = *byte;
     do
         (*byte)++;
-    while (*byte == good || memchr(frame->marker->bytes, *byte, frame->marker->count) != NULL);
-    return frame->length;
+    while (*byte == good || memchr(go->marker.bytes, *byte, go->marker.count) != NULL);
+    return length;
 }
 
-static uint32_t damage_seq(const struct fault_frame *frame)
+static uint32_t damage_seq(uint8_t *frame, uint32_t length, const struct protocol_go *go)
 {
-    protocol_frame_write(frame->bytes, frame->length, frame->seq + 1, frame->sent_ns, frame->seed,
-                         frame->marker);
-    return frame->length;
+    struct protocol_header header;
+    protocol_header_read(frame, &go->marker, &header);
+    protocol_frame_write(frame, length, header.seq + 1, header.sent_ns, go->seed, &go->marker);
+    return length;
 }
 
-static uint32_t damage_marker(const struct fault_frame *frame)
+static uint32_t damage_marker(uint8_t *frame, uint32_t length, const struct protocol_go *go)
 {
-    return frame->length - frame->marker->count;
+    return length - go->marker.count;
 }
 
 /* ---- the table ---- */
@@ -51,12 +50,12 @@ static const struct fault_kind kinds[] = {
      0},
     {"small-backlog", "MS",
      "keeps its accept queue full, so that Linux drops SYNs and\n"
-     "connects hang; accepts normally MS milliseconds after the start\n"
-     "(default: never)",
+     "      connects hang; accepts normally MS milliseconds after the start\n"
+     "      (default: never)",
      FAULT_AT_QUEUE, ACTION_STALL, NULL, 0, MILLIS_MAX},
     {"accept-late", "MS",
      "accepts MS milliseconds late (default 1000); the kernel completes\n"
-     "the connect before that",
+     "      the connect before that",
      FAULT_AT_ACCEPT, ACTION_CONTINUE, NULL, 1000, MILLIS_MAX},
     {"no-answer", NULL, "accepts and never says anything", FAULT_AT_LINE, ACTION_STALL, NULL, 0, 0},
     {"wrong-login", NULL, "answers NO to any login", FAULT_AT_LOGIN, ACTION_ANSWER_NO, NULL, 0, 0},
@@ -79,25 +78,17 @@ static const struct fault_kind kinds[] = {
      ACTION_CONTINUE, damage_seq, FAULT_HALF, PROTOCOL_FRAMES_MAX},
     {"overlong", "N",
      "sends a frame that does not end, longer than any limit, after N;\n"
-     "then stays silent",
+     "      then stays silent",
      FAULT_AT_FRAME, ACTION_FLOOD, damage_marker, FAULT_HALF, PROTOCOL_FRAMES_MAX},
     {"restart", "MS",
      "in the middle of a frame, half-way, the device restarts: resets all its\n"
-     "connections and refuses new ones for MS milliseconds (default 1000)",
+     "      connections and refuses new ones for MS milliseconds (default 1000)",
      FAULT_AT_DEVICE, ACTION_RESTART, damage_cut, 1000, MILLIS_MAX},
     {"drip", "US", "sends byte by byte, US microseconds apart (default 1000)", FAULT_AT_BYTES,
      ACTION_CONTINUE, NULL, 1000, MICROS_MAX},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
-
-static const struct fault_kind *kind_find(const char *name)
-{
-    for (unsigned i = 0; i < KINDS; i++)
-        if (strcmp(kinds[i].name, name) == 0)
-            return &kinds[i];
-    return NULL;
-}
 
 /* ---- --help ---- */
 
@@ -112,52 +103,27 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t text
 }
 
 /* The name has a line of its own: --help keeps no columns within a line. */
-static void kind_help(const struct fault_kind *kind, char *text, size_t text_bytes)
-{
-    const char *line = kind->help;
-    append(text, text_bytes, "  %s:SHARE%s%s\n", kind->name, kind->argument ? ":" : "",
-           kind->argument ? kind->argument : "");
-    for (size_t bytes; bytes = strcspn(line, "\n"), line[bytes] != '\0'; line += bytes + 1)
-        append(text, text_bytes, "      %.*s\n", (int)bytes, line);
-    append(text, text_bytes, "      %s\n", line);
-}
-
 void faults_help(char *text, size_t text_bytes)
 {
-    assert(text_bytes > 0);
     text[0] = '\0';
-    for (unsigned i = 0; i < KINDS; i++)
-        kind_help(&kinds[i], text, text_bytes);
+    for (const struct fault_kind *kind = kinds; kind < kinds + KINDS; kind++)
+        append(text, text_bytes, "  %s:SHARE%s%s\n      %s\n", kind->name,
+               kind->argument ? ":" : "", kind->argument ? kind->argument : "", kind->help);
 }
 
 /* ---- --fault ---- */
 
-static int number_read(const char *text, uint64_t max, uint64_t *number)
-{
-    char *end;
-    if (*text < '0' || *text > '9' || strlen(text) > 18)
-        return -1;
-    *number = strtoull(text, &end, 10);
-    return *end == '\0' && *number <= max ? 0 : -1;
-}
-
 static int share_read(char *text, struct fault *fault)
 {
-    size_t bytes = strlen(text);
-    uint64_t number;
-    char *end;
-    fault->is_percent = bytes > 1 && text[bytes - 1] == '%';
-    if (!fault->is_percent) {
-        if (number_read(text, UINT32_MAX, &number) < 0)
-            return -1;
-        fault->share = (double)number;
-        return 0;
-    }
-    text[bytes - 1] = '\0';
-    if (text[strspn(text, "0123456789.")] != '\0')
+    char *end = text + strlen(text);
+    fault->is_percent = end - text > 1 && end[-1] == '%';
+    if (fault->is_percent)
+        end[-1] = '\0';
+    const char *allowed = fault->is_percent ? "0123456789." : "0123456789";
+    if (*text == '\0' || text[strspn(text, allowed)] != '\0')
         return -1;
     fault->share = strtod(text, &end);
-    return *end == '\0' && fault->share <= 100 ? 0 : -1;
+    return *end == '\0' && fault->share <= (fault->is_percent ? 100 : UINT32_MAX) ? 0 : -1;
 }
 
 static int argument_read(const char *text, struct fault *fault, char *why, size_t why_bytes)
@@ -169,19 +135,13 @@ static int argument_read(const char *text, struct fault *fault, char *why, size_
     if (kind->argument == NULL)
         return why_write(why, why_bytes, "takes no third part for %s: %s:SHARE", kind->name,
                          kind->name);
-    if (number_read(text, kind->argument_max, &fault->argument) < 0)
+    char *end;
+    fault->argument = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || fault->argument > kind->argument_max)
         return why_write(why, why_bytes, "takes a whole number up to %llu as %s of %s:SHARE:%s",
                          (unsigned long long)kind->argument_max, kind->argument, kind->name,
                          kind->argument);
     return 0;
-}
-
-static int unknown_kind(char *why, size_t why_bytes)
-{
-    snprintf(why, why_bytes, "takes KIND:SHARE[:ARG], KIND one of");
-    for (unsigned i = 0; i < KINDS; i++)
-        append(why, why_bytes, "%s %s", i > 0 ? "," : "", kinds[i].name);
-    return -1;
 }
 
 static int fault_read(char *text, struct fault *fault, char *why, size_t why_bytes)
@@ -191,9 +151,15 @@ static int fault_read(char *text, struct fault *fault, char *why, size_t why_byt
         *share++ = '\0';
     if (share != NULL && (argument = strchr(share, ':')) != NULL)
         *argument++ = '\0';
-    fault->kind = kind_find(text);
-    if (fault->kind == NULL)
-        return unknown_kind(why, why_bytes);
+    fault->kind = kinds;
+    while (fault->kind < kinds + KINDS && strcmp(fault->kind->name, text) != 0)
+        fault->kind++;
+    if (fault->kind == kinds + KINDS) {
+        why_write(why, why_bytes, "takes KIND:SHARE[:ARG], KIND one of");
+        for (unsigned i = 0; i < KINDS; i++)
+            append(why, why_bytes, "%s %s", i > 0 ? "," : "", kinds[i].name);
+        return -1;
+    }
     if (share == NULL || share_read(share, fault) < 0)
         return why_write(why, why_bytes,
                          "takes a number of servers or a percentage behind %s:, as in %s:2%%", text,
@@ -249,7 +215,8 @@ int faults_spread(const struct fault_list *faults, uint64_t count, const struct 
                   char *why, size_t why_bytes)
 {
     uint64_t left = count;
-    memset(by_server, 0, count * sizeof *by_server);
+    if (by_server != NULL)
+        memset(by_server, 0, count * sizeof *by_server);
     for (unsigned i = 0; i < faults->count; i++) {
         uint64_t wanted = servers_of(&faults->items[i], count);
         if (wanted > left)
@@ -258,28 +225,9 @@ int faults_spread(const struct fault_list *faults, uint64_t count, const struct 
                 "--fault %s wants %llu servers, but only %llu of %llu have no other fault",
                 faults->items[i].kind->name, (unsigned long long)wanted, (unsigned long long)left,
                 (unsigned long long)count);
-        if (wanted > 0)
+        if (wanted > 0 && by_server != NULL)
             spread_one(&faults->items[i], wanted, left, count, by_server);
         left -= wanted;
     }
     return 0;
-}
-
-bool fault_is_listeners(const struct fault_kind *kind)
-{
-    return kind->place == FAULT_AT_PORT || kind->place == FAULT_AT_QUEUE ||
-           kind->place == FAULT_AT_ACCEPT || kind->place == FAULT_AT_DEVICE;
-}
-
-bool fault_has_frame(const struct fault *fault)
-{
-    return fault->kind->place == FAULT_AT_FRAME || fault->kind->place == FAULT_AT_DEVICE;
-}
-
-uint64_t fault_frame_seq(const struct fault *fault, uint64_t frames)
-{
-    assert(fault_has_frame(fault) && frames > 0);
-    bool half = fault->kind->place == FAULT_AT_DEVICE || fault->argument == FAULT_HALF;
-    uint64_t seq = half ? frames / 2 : fault->argument;
-    return seq < frames ? seq : frames - 1;
 }

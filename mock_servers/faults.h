@@ -15,11 +15,12 @@ enum fault_place {
     FAULT_AT_PORT,   /* nothing listens on the port */
     FAULT_AT_QUEUE,  /* the queue of connections to accept is full */
     FAULT_AT_ACCEPT, /* connections are accepted late */
+    FAULT_AT_DEVICE, /* in the middle of a GO from frame 0, for the whole device */
     FAULT_AT_LINE,   /* no line is ever read */
     FAULT_AT_LOGIN,
-    FAULT_AT_FRAME,  /* one frame is damaged, or is the last; of a GO from frame 0 only */
-    FAULT_AT_DEVICE, /* in the middle of a GO from frame 0, for the whole device */
-    FAULT_AT_BYTES,  /* every byte */
+    FAULT_AT_FRAME, /* one frame is damaged, or is the last; of a GO from frame 0 only */
+    FAULT_AT_BYTES, /* every byte */
+    FAULT_OF_LISTENER_LAST = FAULT_AT_DEVICE, /* up to here a device needs its own listener */
 };
 
 /* What the device does after the fault. */
@@ -34,13 +35,8 @@ enum fault_action {
     ACTION_GARBAGE, /* an answer that is neither yes nor no */
 };
 
-/* What a damage function knows of the frame in `bytes`. */
-struct fault_frame {
-    uint8_t *bytes; /* a good frame on entry */
-    uint32_t length, seq;
-    uint64_t sent_ns, seed;
-    const struct protocol_marker *marker;
-};
+/* Damages a good frame of `length` bytes and says how many of them to send. */
+typedef uint32_t fault_damage(uint8_t *frame, uint32_t length, const struct protocol_go *go);
 
 struct fault_kind {
     const char *name;
@@ -48,8 +44,7 @@ struct fault_kind {
     const char *help;
     enum fault_place place;
     enum fault_action action;
-    uint32_t (*damage)(
-        const struct fault_frame *frame);    /* FAULT_AT_FRAME: returns how many bytes to send */
+    fault_damage *damage;                    /* NULL: of no frame */
     uint64_t argument_default, argument_max; /* default FAULT_HALF: half of the GO's frames */
 };
 
@@ -77,17 +72,14 @@ option_parser faults_option;
 void faults_help(char *text, size_t text_bytes);
 
 /* faults_spread: says for each of `count` servers which fault it has, in by_server (NULL: none):
- * evenly spread, the same every time. 0, or -1 with `why`: there are fewer servers than that. */
+ * evenly spread, the same every time. 0, or -1 with `why`: there are fewer servers than that.
+ * Without by_server it only checks. */
 int faults_spread(const struct fault_list *faults, uint64_t count, const struct fault **by_server,
                   char *why, size_t why_bytes);
 
-/* fault_is_listeners: the fault is one of how a device listens, so that it needs a listener of its
- * own. */
-bool fault_is_listeners(const struct fault_kind *kind);
-
-/* fault_has_frame: the fault is committed at one frame of a GO. fault_frame_seq: which of `frames`;
- * always one of them. */
-bool fault_has_frame(const struct fault *fault);
-uint64_t fault_frame_seq(const struct fault *fault, uint64_t frames);
+static inline bool fault_is_at(const struct fault *fault, enum fault_place place)
+{
+    return fault != NULL && fault->kind->place == place;
+}
 
 #endif

@@ -2,22 +2,20 @@
 #ifndef FANIN_FLEET_H
 #define FANIN_FLEET_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "mock_servers/connection.h"
 
-#include "mock_servers/faults.h"
-#include "mock_servers/listener.h"
-
+/* What the options of fanin-servers say. */
 struct fleet_config {
-    struct net_address first; /* of server 0; port 0 (one server only): a free one */
     uint64_t count;
-    uint64_t ports_per_address; /* server i: address + i / this, port + i % this; 0: one address */
-    bool shared_listeners;      /* one listener for each port, not for each device */
-    struct listener_config listen;
-    uint64_t tape_cap_bytes;
+    uint64_t port;              /* of server 0; 0 (one server only): a free one */
+    uint64_t ports_per_address; /* server i: host + i / this, port + i % this */
+    uint32_t host;
+    int shared_listeners; /* 1: one listener for each port; 0: for each device */
+    uint64_t backlog, send_buffer_bytes, tape_cap_bytes;
+    const char *congestion; /* "system": the system's default */
     struct fault_list faults;
-    const char *user, *password; /* required before a GO; NULL: no login is required */
+    struct login login; /* required before a GO; with an empty user: none is required */
+    const char *ready_file;
 };
 
 struct fleet;
@@ -28,12 +26,13 @@ struct fleet;
 struct fleet *fleet_open(const struct fleet_config *config, char *why, size_t why_bytes);
 
 void fleet_run(struct fleet *fleet);   /* serves until os_interrupted */
-void fleet_close(struct fleet *fleet); /* closes everything; NULL and half-opened are allowed */
+void fleet_close(struct fleet *fleet); /* closes everything; half-opened is allowed */
 
 int fleet_port(const struct fleet *fleet); /* of server 0 */
 const struct protocol_stats *fleet_total(const struct fleet *fleet);
 
-/* fleet_listeners: how many sockets a fleet listens on. */
+/* How many ports a fleet has at each address, and how many sockets it listens on. */
+uint64_t fleet_port_count(const struct fleet_config *config);
 uint64_t fleet_listeners(const struct fleet_config *config);
 
 #endif

@@ -1,13 +1,15 @@
 /* fanin-servers: the devices, in one process. */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/options.h"
 #include "base/os.h"
 #include "mock_servers/fleet.h"
-#include "mock_servers/ready.h"
 
 enum {
     SERVERS_MAX = 100000,
@@ -15,19 +17,7 @@ enum {
     OTHER_DESCRIPTORS = 64, /* of the process itself, and a few tapes */
     WHY_BYTES = 256,
     HELP_BYTES = 4096,
-};
-
-struct login {
-    char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1];
-};
-
-struct choices {
-    uint64_t count, port, ports_per_address, backlog, send_buffer_bytes, tape_cap_bytes;
-    uint32_t host;
-    int listeners;
-    const char *ready_file, *congestion;
-    struct login login;
-    struct fault_list faults;
+    PATH_BYTES_MAX = 4096,
 };
 
 /* ---- options ---- */
@@ -64,11 +54,9 @@ static int option_login(const struct option_spec *spec, const char *text, void *
                      PROTOCOL_NAME_BYTES_MAX);
 }
 
-#define AT(field) offsetof(struct choices, field)
+#define AT(field) offsetof(struct fleet_config, field)
 
-enum { LISTENERS_OWN, LISTENERS_SHARED };
-static const char *const listeners_names[] = {
-    [LISTENERS_OWN] = "own", [LISTENERS_SHARED] = "shared", NULL};
+static const char *const listeners_names[] = {"own", "shared", NULL};
 
 static const struct option_spec options[] = {
     {.name = "Devices", .help = NULL},
@@ -88,7 +76,7 @@ static const struct option_spec options[] = {
      "own: one for each server; shared: one for each port, on all addresses of "
      "this computer, for all servers with that port; saves descriptors with very "
      "many servers",
-     options_choice, AT(listeners), 0, 0, listeners_names},
+     options_choice, AT(shared_listeners), 0, 0, listeners_names},
     {"backlog", "N", "4096", "connections that may wait to be accepted, each server", options_count,
      AT(backlog), 1, PORT_MAX, NULL},
     {"send-buffer", "BYTES", "0", "send buffer of a connection (0: the system's default)",
@@ -114,21 +102,20 @@ static const struct option_spec options[] = {
     {.name = NULL},
 };
 
-static const char epilogue_start[] =
-    "Faults (N counts the frames of each request; default: half of them):\n";
-static const char epilogue_end[] =
-    "\n"
-    "Example: 200 servers on ports 20000 to 20199, four of which reset their connections\n"
-    "  fanin-servers --count 200 --port 20000 --fault reset:2%\n"
-    "\n"
-    "Runs until SIGTERM or Ctrl-C. Exit codes: 0 done; 2 wrong use; 3 the machine cannot.\n";
-
-static int choices_parse(int argc, char **argv, struct choices *choices)
+static int config_parse(int argc, char **argv, struct fleet_config *config)
 {
-    char faults[HELP_BYTES], epilogue[HELP_BYTES + sizeof epilogue_start + sizeof epilogue_end];
+    char faults[HELP_BYTES], epilogue[2 * HELP_BYTES];
     int operand;
     faults_help(faults, sizeof faults);
-    snprintf(epilogue, sizeof epilogue, "%s%s%s", epilogue_start, faults, epilogue_end);
+    snprintf(epilogue, sizeof epilogue,
+             "Faults (N counts the frames of each request; default: half of them):\n"
+             "%s\n"
+             "Example: 200 servers on ports 20000 to 20199, four of which reset their connections\n"
+             "  fanin-servers --count 200 --port 20000 --fault reset:2%%\n"
+             "\n"
+             "Runs until SIGTERM or Ctrl-C. Exit codes: 0 done; 2 wrong use; 3 the machine "
+             "cannot.\n",
+             faults);
     struct option_set set = {
         .program = "fanin-servers",
         .synopsis = "--count N [options]",
@@ -137,177 +124,149 @@ static int choices_parse(int argc, char **argv, struct choices *choices)
         .options = options,
         .operands = NULL,
     };
-    return options_parse(&set, argc, argv, choices, &operand);
+    return options_parse(&set, argc, argv, config, &operand);
 }
 
 /* ---- options that do not fit together ---- */
 
-static int wrong_use(const char *why)
+/* Writes one line to standard error. Returns `code`. */
+__attribute__((format(printf, 2, 3))) static int say(enum exit_code code, const char *format, ...)
 {
-    fprintf(stderr, "fanin-servers: %s\n", why);
-    return EXIT_WRONG_USE;
+    char line[2 * PATH_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "fanin-servers: %s\n", line);
+    return (int)code;
 }
 
-static int faults_fit(const struct choices *choices, char *why, size_t why_bytes)
-{
-    const struct fault **by_server = calloc(choices->count, sizeof *by_server);
-    if (by_server == NULL)
-        return 0; /* fleet_open will run out of memory, too, and say so */
-    int result = faults_spread(&choices->faults, choices->count, by_server, why, why_bytes);
-    free(by_server);
-    return result;
-}
-
-static int listeners_fit(const struct choices *choices, char *why, size_t why_bytes)
-{
-    if (choices->listeners != LISTENERS_SHARED)
-        return 0;
-    if (choices->port == 0)
-        return why_write(why, why_bytes, "--listeners shared needs a --port other than 0");
-    for (unsigned i = 0; i < choices->faults.count; i++) {
-        const struct fault_kind *kind = choices->faults.items[i].kind;
-        if (fault_is_listeners(kind))
-            return why_write(
-                why, why_bytes,
-                "--fault %s needs a listener for each server; remove --listeners shared",
-                kind->name);
-    }
-    return 0;
-}
-
-static int choices_check(const struct choices *choices)
+static int config_check(const struct fleet_config *config)
 {
     char why[WHY_BYTES];
-    uint64_t each = choices->ports_per_address > 0 ? choices->ports_per_address : choices->count;
-    uint64_t ports = each < choices->count ? each : choices->count;
-    if (choices->port == 0 && choices->count > 1)
-        return wrong_use("--port 0 works with --count 1 only");
-    if (choices->port + ports - 1 > PORT_MAX) {
-        snprintf(why, sizeof why,
-                 "--port: %llu servers from port %llu on would need ports above %d; choose a lower "
-                 "port or --ports-per-address",
-                 (unsigned long long)ports, (unsigned long long)choices->port, PORT_MAX);
-        return wrong_use(why);
+    const uint64_t ports = fleet_port_count(config);
+    if (config->port == 0 && config->count > 1)
+        return say(EXIT_WRONG_USE, "--port 0 works with --count 1 only");
+    if (config->port + ports - 1 > PORT_MAX)
+        return say(EXIT_WRONG_USE,
+                   "--port: %llu servers from port %llu on would need ports above %d; choose a "
+                   "lower port or --ports-per-address",
+                   (unsigned long long)ports, (unsigned long long)config->port, PORT_MAX);
+    if (config->shared_listeners && config->port == 0)
+        return say(EXIT_WRONG_USE, "--listeners shared needs a --port other than 0");
+    for (unsigned i = 0; config->shared_listeners && i < config->faults.count; i++) {
+        const struct fault_kind *kind = config->faults.items[i].kind;
+        if (kind->place <= FAULT_OF_LISTENER_LAST)
+            return say(EXIT_WRONG_USE,
+                       "--fault %s needs a listener for each server; remove --listeners shared",
+                       kind->name);
     }
-    if (listeners_fit(choices, why, sizeof why) < 0)
-        return wrong_use(why);
-    if (choices->host + (choices->count - 1) / each > UINT32_MAX)
-        return wrong_use("--listen: the last server's address would be above 255.255.255.255");
-    if (faults_fit(choices, why, sizeof why) < 0)
-        return wrong_use(why);
+    if (config->host + (config->count - 1) / config->ports_per_address > UINT32_MAX)
+        return say(EXIT_WRONG_USE,
+                   "--listen: the last server's address would be above 255.255.255.255");
+    if (faults_spread(&config->faults, config->count, NULL, why, sizeof why) < 0)
+        return say(EXIT_WRONG_USE, "%s", why);
     return EXIT_DONE;
 }
 
 /* ---- serving ---- */
 
-static bool reserve(uint64_t count, uint64_t *limit)
-{
-    return os_descriptors_reserve(count, limit) == 0;
-}
-
 /* A listener and a connection for each server; the rest is for clients that reconnect before
  * they close. Shared listeners need few descriptors, so fewer suffice if clients use only some
  * servers. */
-static int descriptors_reserve(const struct choices *choices, uint64_t listeners)
+static int descriptors_reserve(const struct fleet_config *config)
 {
-    const uint64_t count = choices->count, least = listeners + OTHER_DESCRIPTORS;
+    const uint64_t count = config->count, least = fleet_listeners(config) + OTHER_DESCRIPTORS;
     const uint64_t wanted = least + count;
-    const bool shared = choices->listeners == LISTENERS_SHARED;
     uint64_t limit = 0;
-    if (reserve(wanted + count, &limit) || reserve(wanted, &limit))
+    if (os_descriptors_reserve(wanted + count, &limit) == 0 ||
+        os_descriptors_reserve(wanted, &limit) == 0)
         return EXIT_DONE;
-    if (shared && limit > least && reserve(limit, &limit)) {
-        fprintf(stderr,
-                "fanin-servers: the limit of descriptors is %llu: no more than %llu servers can be "
-                "connected to at the same time; as root, for all: ulimit -Hn %llu\n",
-                (unsigned long long)limit, (unsigned long long)(limit - least),
-                (unsigned long long)wanted);
-        return EXIT_DONE;
-    }
-    fprintf(stderr,
-            "fanin-servers: --count %llu needs %llu descriptors (one a listener, one a "
-            "connection), but the limit is %llu; as root: ulimit -Hn %llu && ulimit -n %llu, then "
-            "start again%s\n",
-            (unsigned long long)count, (unsigned long long)wanted, (unsigned long long)limit,
-            (unsigned long long)wanted, (unsigned long long)wanted,
-            shared ? "" : "; or --listeners shared, which takes half of them");
-    return EXIT_MACHINE_CANNOT;
+    if (config->shared_listeners && limit > least && os_descriptors_reserve(limit, &limit) == 0)
+        return say(
+            EXIT_DONE,
+            "the limit of descriptors is %llu: no more than %llu servers can be connected to at "
+            "the same time; as root, for all: ulimit -Hn %llu",
+            (unsigned long long)limit, (unsigned long long)(limit - least),
+            (unsigned long long)wanted);
+    return say(
+        EXIT_MACHINE_CANNOT,
+        "--count %llu needs %llu descriptors (one a listener, one a connection), but the limit is "
+        "%llu; as root: ulimit -Hn %llu && ulimit -n %llu, then start again%s",
+        (unsigned long long)count, (unsigned long long)wanted, (unsigned long long)limit,
+        (unsigned long long)wanted, (unsigned long long)wanted,
+        config->shared_listeners ? "" : "; or --listeners shared, which takes half of them");
 }
 
-static void summary_print(const struct protocol_stats *total)
+static int summary_print(const struct protocol_stats *total)
 {
     struct os_usage usage;
     os_usage_read(&usage);
-    fprintf(
-        stderr,
-        "fanin-servers: %llu connections served: %llu frames, %llu bytes, %llu faults; %.3f s of "
-        "CPU time\n",
-        (unsigned long long)total->connections, (unsigned long long)total->frames,
-        (unsigned long long)total->bytes, (unsigned long long)total->faults,
-        (double)(usage.user_ns + usage.system_ns) / OS_NS_PER_S);
+    return say(EXIT_DONE,
+               "%llu connections served: %llu frames, %llu bytes, %llu faults; %.3f s of CPU time",
+               (unsigned long long)total->connections, (unsigned long long)total->frames,
+               (unsigned long long)total->bytes, (unsigned long long)total->faults,
+               (double)(usage.user_ns + usage.system_ns) / OS_NS_PER_S);
 }
 
-static int serve(struct fleet *fleet, const struct choices *choices)
+/* Writes "<pid> <first port> <count>\n" to the ready file, which appears whole or not at all. 0, or
+ * a negative errno value with nothing left behind. */
+static int ready_write(const struct fleet_config *config, int port)
 {
-    if (choices->ready_file != NULL) {
-        int result = ready_write(choices->ready_file, fleet_port(fleet), choices->count);
-        if (result < 0) {
-            fprintf(stderr, "fanin-servers: --ready-file: cannot write %s: %s\n",
-                    choices->ready_file, strerror(-result));
-            return EXIT_MACHINE_CANNOT;
-        }
+    char draft[PATH_BYTES_MAX];
+    int bytes = snprintf(draft, sizeof draft, "%s.%ld", config->ready_file, (long)getpid());
+    if (bytes < 0 || (size_t)bytes >= sizeof draft)
+        return -ENAMETOOLONG;
+    FILE *file = fopen(draft, "w");
+    if (file == NULL)
+        return -errno;
+    fprintf(file, "%ld %d %llu\n", (long)getpid(), port, (unsigned long long)config->count);
+    int result = ferror(file) ? -EIO : 0;
+    if (fclose(file) != 0 || result < 0 || rename(draft, config->ready_file) != 0) {
+        result = result < 0 ? result : -errno;
+        remove(draft);
+    }
+    return result;
+}
+
+static int serve(struct fleet *fleet, const struct fleet_config *config)
+{
+    if (config->ready_file != NULL) {
+        int result = ready_write(config, fleet_port(fleet));
+        if (result < 0)
+            return say(EXIT_MACHINE_CANNOT, "--ready-file: cannot write %s: %s", config->ready_file,
+                       strerror(-result));
     }
     fleet_run(fleet);
-    if (choices->ready_file != NULL)
-        remove(choices->ready_file);
-    summary_print(fleet_total(fleet));
-    return EXIT_DONE;
+    if (config->ready_file != NULL)
+        remove(config->ready_file);
+    return summary_print(fleet_total(fleet));
 }
 
-static struct fleet_config config_of(const struct choices *choices)
+static int run(const struct fleet_config *config)
 {
-    bool uses_default = strcmp(choices->congestion, "system") == 0;
-    bool wants_login = choices->login.user[0] != '\0';
-    return (struct fleet_config){
-        .first = net_ipv4(choices->host, (uint16_t)choices->port),
-        .count = choices->count,
-        .ports_per_address = choices->ports_per_address,
-        .shared_listeners = choices->listeners == LISTENERS_SHARED,
-        .listen = {.backlog = (int)choices->backlog,
-                   .tuning = {.send_buffer_bytes = (int)choices->send_buffer_bytes,
-                              .congestion = uses_default ? NULL : choices->congestion}},
-        .tape_cap_bytes = choices->tape_cap_bytes,
-        .faults = choices->faults,
-        .user = wants_login ? choices->login.user : NULL,
-        .password = choices->login.password,
-    };
-}
-
-static int run(const struct choices *choices)
-{
-    const struct fleet_config config = config_of(choices);
     char why[WHY_BYTES];
-    if (descriptors_reserve(choices, fleet_listeners(&config)) != EXIT_DONE)
+    if (descriptors_reserve(config) != EXIT_DONE)
         return EXIT_MACHINE_CANNOT;
     os_interrupts_catch();
-    if (choices->ready_file != NULL)
-        remove(choices->ready_file); /* an earlier fleet's would say that this one is ready */
-    struct fleet *fleet = fleet_open(&config, why, sizeof why);
-    if (fleet == NULL) {
-        fprintf(stderr, "fanin-servers: %s\n", why);
-        return EXIT_MACHINE_CANNOT;
-    }
-    int code = serve(fleet, choices);
+    if (config->ready_file != NULL)
+        remove(config->ready_file); /* an earlier fleet's would say that this one is ready */
+    struct fleet *fleet = fleet_open(config, why, sizeof why);
+    if (fleet == NULL)
+        return say(EXIT_MACHINE_CANNOT, "%s", why);
+    int code = serve(fleet, config);
     fleet_close(fleet);
     return code;
 }
 
 int main(int argc, char **argv)
 {
-    struct choices choices = {0};
-    int parsed = choices_parse(argc, argv, &choices);
+    struct fleet_config config = {0};
+    int parsed = config_parse(argc, argv, &config);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
-    int code = choices_check(&choices);
-    return code == EXIT_DONE ? run(&choices) : code;
+    if (config.ports_per_address == 0)
+        config.ports_per_address = config.count; /* all on one address */
+    int code = config_check(&config);
+    return code == EXIT_DONE ? run(&config) : code;
 }

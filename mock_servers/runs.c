@@ -5,7 +5,7 @@
 
 struct protocol_stats *runs_find(struct runs *runs, uint64_t id)
 {
-    for (unsigned i = 0; i < runs->used; i++)
+    for (unsigned i = 0; i < runs->begun && i < RUNS_MAX; i++)
         if (runs->slots[i].run == id)
             return &runs->slots[i];
     return NULL;
@@ -16,12 +16,7 @@ struct protocol_stats *runs_begin(struct runs *runs, uint64_t id)
     struct protocol_stats *slot = runs_find(runs, id);
     if (slot != NULL)
         return slot;
-    if (runs->used < RUNS_MAX) {
-        slot = &runs->slots[runs->used++];
-    } else {
-        slot = &runs->slots[runs->oldest];
-        runs->oldest = (runs->oldest + 1) % RUNS_MAX;
-    }
+    slot = &runs->slots[runs->begun++ % RUNS_MAX];
     *slot = (struct protocol_stats){.run = id};
     return slot;
 }

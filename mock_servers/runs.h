@@ -10,7 +10,7 @@ enum { RUNS_MAX = 64 };
 
 struct runs {
     struct protocol_stats slots[RUNS_MAX];
-    unsigned used, oldest; /* oldest: the slot to be taken next once all are used */
+    uint64_t begun; /* in slots[begun % RUNS_MAX] the next run begins */
     struct protocol_stats total;
 };
 

@@ -21,46 +21,71 @@
 #include <string.h>
 
 #include "base/net.h"
+#include "base/os.h"
 
 enum {
     SHARE_BYTES = 256 << 10, /* of one round of the loop: then other connections follow */
     BATCH_BYTES = 64 << 10,  /* live frames handed over at once */
     FLOOD_BYTES = PROTOCOL_FRAME_BYTES_MAX + (1 << 20),
     NS_PER_US = 1000,
+    PHASES = 1 << 20,
 };
+
+/* ---- schedule ---- */
+
+void schedule_start(struct schedule *schedule, const struct protocol_go *go, uint32_t device,
+                    uint64_t now_ns, uint64_t wall_ns)
+{
+    /* The protocol's own mix serves as the source of chance; its last sequence numbers are those
+     * of no frame. */
+    double phase = protocol_frame_length(go->seed, UINT64_MAX - device, 0, PHASES - 1);
+    schedule->interval_ns = go->rate > 0 ? 1e9 / go->rate : 0;
+    schedule->first_ns = now_ns + (uint64_t)(schedule->interval_ns * (phase / PHASES));
+    schedule->first_ns -= go->ago_ns < schedule->first_ns ? go->ago_ns : schedule->first_ns;
+    schedule->wall_ahead_ns = (int64_t)(wall_ns - now_ns);
+}
+
+uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t seq)
+{
+    const double far_ns = 4e18; /* 127 years: the slowest rate's last frame lies beyond 64 bits */
+    double after_ns = schedule->interval_ns * (double)seq;
+    return schedule->first_ns + (uint64_t)(after_ns < far_ns ? after_ns : far_ns);
+}
+
+uint64_t schedule_stamp_ns(const struct schedule *schedule, uint64_t seq, uint64_t now_ns)
+{
+    uint64_t sent_ns = schedule->interval_ns > 0 ? schedule_due_ns(schedule, seq) : now_ns;
+    return sent_ns + (uint64_t)schedule->wall_ahead_ns;
+}
+
+/* ---- starting and ending ---- */
 
 static uint32_t length_of(const struct stream *stream, uint64_t seq)
 {
     return protocol_frame_length(stream->go.seed, seq, stream->go.size_min, stream->go.size_max);
 }
 
-static uint64_t bytes_before(const struct stream *stream, uint64_t seq)
+void stream_start(struct stream *stream, uint32_t device)
 {
-    uint64_t bytes = 0;
-    if (stream->go.size_min == stream->go.size_max)
-        return seq * stream->go.size_min;
-    while (seq > 0)
-        bytes += length_of(stream, --seq);
-    return bytes;
-}
-
-void stream_start(struct stream *stream, const struct protocol_go *go, struct tape *tape,
-                  const struct fault *fault, uint32_t device, uint64_t now_ns, uint64_t wall_ns)
-{
-    assert((tape != NULL) == (go->source == PROTOCOL_TAPE));
+    const struct protocol_go *go = &stream->go;
+    const struct fault *fault = stream->fault;
+    assert((stream->tape != NULL) == (go->source == PROTOCOL_TAPE));
     assert(go->from < go->frames);
-    *stream = (struct stream){.go = *go, .tape = tape, .released = go->from, .counted = go->from};
-    schedule_start(&stream->schedule, go, device, now_ns, wall_ns);
-    stream->tape_sent = stream->released_bytes = bytes_before(stream, go->from);
+    schedule_start(&stream->schedule, go, device, os_now_ns(), os_wall_ns());
+    stream->released = stream->counted = go->from;
+    stream->tape_sent = stream->released_bytes = protocol_frames_bytes(go, go->from, UINT64_MAX);
     stream->counted_left = length_of(stream, go->from);
     stream->countable = go->frames;
-    if (fault != NULL && fault_has_frame(fault) && go->from == 0) {
-        stream->fault = fault;
-        stream->fault_seq = fault_frame_seq(fault, go->frames);
-    }
-    if (fault != NULL && fault->kind->place == FAULT_AT_BYTES) {
+    if (fault_is_at(fault, FAULT_AT_BYTES)) {
         stream->pace_ns = fault->argument * NS_PER_US;
         stream->done.faults = 1;
+    }
+    if (fault == NULL || fault->kind->damage == NULL || go->from > 0) {
+        stream->fault = NULL;
+    } else {
+        bool is_half = fault_is_at(fault, FAULT_AT_DEVICE) || fault->argument == FAULT_HALF;
+        uint64_t seq = is_half ? go->frames / 2 : fault->argument;
+        stream->fault_seq = seq < go->frames ? seq : go->frames - 1;
     }
 }
 
@@ -149,10 +174,10 @@ static enum stream_state after_piece(const struct stream *stream)
     return stream->action == ACTION_CONTINUE ? STREAM_MORE : STREAM_FAULT;
 }
 
-static enum stream_state piece_step(struct stream *stream, intptr_t socket, uint64_t now_ns)
+static enum stream_state piece_step(struct stream *stream, uint64_t now_ns)
 {
     size_t bytes = portion(stream, stream->piece_bytes - stream->piece_sent);
-    int64_t sent = net_send(socket, stream->piece + stream->piece_sent, bytes);
+    int64_t sent = net_send(stream->socket, stream->piece + stream->piece_sent, bytes);
     enum stream_state state = taken(stream, sent, now_ns);
     if (sent > 0)
         stream->piece_sent += (size_t)sent;
@@ -166,21 +191,12 @@ static enum stream_state piece_step(struct stream *stream, intptr_t socket, uint
 
 /* ---- making ---- */
 
-static int scratch_reserve(struct scratch *scratch, size_t bytes)
+static void frame_write(const struct stream *stream, uint8_t *frame, uint64_t seq, uint32_t length,
+                        uint64_t now_ns)
 {
-    if (bytes < BATCH_BYTES)
-        bytes = BATCH_BYTES;
-    if (bytes <= scratch->bytes)
-        return 0;
-    free(scratch->data);
-    scratch->data = malloc(bytes);
-    scratch->bytes = scratch->data == NULL ? 0 : bytes;
-    return scratch->data == NULL ? -1 : 0;
-}
-
-static uint64_t stamp(const struct stream *stream, uint64_t seq, uint64_t now_ns)
-{
-    return stream->tape == NULL ? schedule_stamp_ns(&stream->schedule, seq, now_ns) : 0;
+    uint64_t sent_ns = stream->tape == NULL ? schedule_stamp_ns(&stream->schedule, seq, now_ns) : 0;
+    protocol_frame_write(frame, length, (uint32_t)seq, sent_ns, stream->go.seed,
+                         &stream->go.marker);
 }
 
 /* The next frame that is not to be released as it is: the fault's, or the one behind the last. */
@@ -189,20 +205,16 @@ static uint64_t release_end(const struct stream *stream)
     return stream->fault != NULL ? stream->fault_seq : stream->go.frames;
 }
 
-static enum stream_state damaged_step(struct stream *stream, struct scratch *scratch,
-                                      uint64_t now_ns)
+static enum stream_state damaged_step(struct stream *stream, uint64_t now_ns)
 {
     const struct fault_kind *kind = stream->fault->kind;
     uint64_t seq = stream->fault_seq;
     uint32_t length = length_of(stream, seq);
-    if (scratch_reserve(scratch, length) < 0)
+    if (scratch_reserve(stream->scratch, length, BATCH_BYTES) < 0)
         return STREAM_LOST;
-    struct fault_frame frame = {scratch->data,   length,
-                                (uint32_t)seq,   stamp(stream, seq, now_ns),
-                                stream->go.seed, &stream->go.marker};
-    protocol_frame_write(frame.bytes, length, frame.seq, frame.sent_ns, frame.seed, frame.marker);
-    uint32_t bytes = kind->damage(&frame);
-    if (bytes > 0 && piece_hold(stream, frame.bytes, bytes) < 0)
+    frame_write(stream, stream->scratch->data, seq, length, now_ns);
+    uint32_t bytes = kind->damage(stream->scratch->data, length, &stream->go);
+    if (bytes > 0 && piece_hold(stream, stream->scratch->data, bytes) < 0)
         return STREAM_LOST;
     stream->fault = NULL;
     stream->action = kind->action;
@@ -215,29 +227,27 @@ static enum stream_state damaged_step(struct stream *stream, struct scratch *scr
     return bytes > 0 ? STREAM_MORE : after_piece(stream);
 }
 
-static enum stream_state batch_step(struct stream *stream, intptr_t socket, struct scratch *scratch,
-                                    uint64_t now_ns)
+static enum stream_state batch_step(struct stream *stream, uint64_t now_ns)
 {
     size_t bytes = 0;
     uint64_t end = release_end(stream);
     for (; stream->released < end; stream->released++) {
         uint64_t seq = stream->released;
         uint32_t length = length_of(stream, seq);
-        if (bytes > 0 && bytes + length > BATCH_BYTES)
+        bool is_full = bytes > 0 && bytes + length > BATCH_BYTES;
+        if (is_full || schedule_due_ns(&stream->schedule, seq) > now_ns)
             break;
-        if (schedule_due_ns(&stream->schedule, seq) > now_ns)
-            break;
-        if (scratch_reserve(scratch, length) < 0)
+        if (scratch_reserve(stream->scratch, length, BATCH_BYTES) < 0)
             return STREAM_LOST;
-        protocol_frame_write(scratch->data + bytes, length, (uint32_t)seq,
-                             stamp(stream, seq, now_ns), stream->go.seed, &stream->go.marker);
+        frame_write(stream, stream->scratch->data + bytes, seq, length, now_ns);
         bytes += length;
     }
     assert(bytes > 0);
-    int64_t sent = stream->pace_ns > 0 ? -EINTR : net_send(socket, scratch->data, bytes);
+    int64_t sent =
+        stream->pace_ns > 0 ? -EINTR : net_send(stream->socket, stream->scratch->data, bytes);
     size_t gone = sent > 0 ? (size_t)sent : 0;
     enum stream_state state = taken(stream, sent, now_ns);
-    if (gone < bytes && piece_hold(stream, scratch->data + gone, bytes - gone) < 0)
+    if (gone < bytes && piece_hold(stream, stream->scratch->data + gone, bytes - gone) < 0)
         return STREAM_LOST;
     return state;
 }
@@ -249,17 +259,17 @@ static void tape_release(struct stream *stream, uint64_t now_ns)
     uint64_t end = release_end(stream);
     if (stream->schedule.interval_ns == 0 && end == stream->go.frames) {
         stream->released = end;
-        stream->released_bytes = tape_bytes(stream->tape);
+        stream->released_bytes = stream->tape->bytes;
         return;
     }
     while (stream->released < end && schedule_due_ns(&stream->schedule, stream->released) <= now_ns)
         stream->released_bytes += length_of(stream, stream->released++);
 }
 
-static enum stream_state tape_step(struct stream *stream, intptr_t socket, uint64_t now_ns)
+static enum stream_state tape_step(struct stream *stream, uint64_t now_ns)
 {
     size_t bytes = portion(stream, stream->released_bytes - stream->tape_sent);
-    int64_t sent = net_store_send(tape_store(stream->tape), stream->tape_sent, bytes, socket);
+    int64_t sent = net_store_send(stream->tape->store, stream->tape_sent, bytes, stream->socket);
     if (sent > 0)
         stream->tape_sent += (uint64_t)sent;
     return sent == 0 ? STREAM_LOST : taken(stream, sent, now_ns); /* 0: the store is too short */
@@ -267,8 +277,7 @@ static enum stream_state tape_step(struct stream *stream, intptr_t socket, uint6
 
 /* ---- sending ---- */
 
-static enum stream_state boundary_step(struct stream *stream, intptr_t socket,
-                                       struct scratch *scratch, uint64_t now_ns)
+static enum stream_state boundary_step(struct stream *stream, uint64_t now_ns)
 {
     if (stream->released == stream->go.frames)
         return STREAM_DONE;
@@ -276,32 +285,30 @@ static enum stream_state boundary_step(struct stream *stream, intptr_t socket,
     if (due_ns > now_ns)
         return later(stream, due_ns);
     if (stream->fault != NULL && stream->released == stream->fault_seq)
-        return damaged_step(stream, scratch, now_ns);
+        return damaged_step(stream, now_ns);
     if (stream->tape == NULL)
-        return batch_step(stream, socket, scratch, now_ns);
+        return batch_step(stream, now_ns);
     tape_release(stream, now_ns);
     return STREAM_MORE;
 }
 
-static enum stream_state step(struct stream *stream, intptr_t socket, struct scratch *scratch,
-                              uint64_t now_ns)
+static enum stream_state step(struct stream *stream, uint64_t now_ns)
 {
     if (stream->paced_ns > now_ns)
         return later(stream, stream->paced_ns);
     if (stream->piece != NULL)
-        return piece_step(stream, socket, now_ns);
+        return piece_step(stream, now_ns);
     if (stream->tape_sent < stream->released_bytes)
-        return tape_step(stream, socket, now_ns);
-    return boundary_step(stream, socket, scratch, now_ns);
+        return tape_step(stream, now_ns);
+    return boundary_step(stream, now_ns);
 }
 
-enum stream_state stream_send(struct stream *stream, intptr_t socket, struct scratch *scratch,
-                              uint64_t now_ns)
+enum stream_state stream_send(struct stream *stream)
 {
-    uint64_t share_end = stream->done.bytes + SHARE_BYTES;
+    uint64_t now_ns = os_now_ns(), share_end = stream->done.bytes + SHARE_BYTES;
     enum stream_state state;
     do
-        state = step(stream, socket, scratch, now_ns);
+        state = step(stream, now_ns);
     while (state == STREAM_MORE && stream->done.bytes < share_end);
     return state;
 }

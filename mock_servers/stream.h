@@ -7,10 +7,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mock_servers/faults.h"
 #include "base/protocol.h"
-#include "mock_servers/schedule.h"
+#include "mock_servers/faults.h"
 #include "mock_servers/tape.h"
+
+/* When the frames are due. A GO that resumes a stream gets the same schedule (as far as the client
+ * knows the stream's age). It never moves, so a frame that is sent late is late by its stamp: no
+ * coordinated omission. */
+struct schedule {
+    double interval_ns;    /* 0: every frame is due at once */
+    uint64_t first_ns;     /* monotonic time of frame 0; of a GO that goes on, in the past */
+    int64_t wall_ahead_ns; /* wall clock minus monotonic clock at the start */
+};
+
+/* schedule_start: `device` moves the first frame by a share of the interval, so that devices of
+ * one seed and rate do not all send at the same instant. */
+void schedule_start(struct schedule *schedule, const struct protocol_go *go, uint32_t device,
+                    uint64_t now_ns, uint64_t wall_ns);
+uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t seq);
+
+/* schedule_stamp_ns: the wall-clock time at which frame `seq` was due; `now_ns` where every
+ * frame is at once. */
+uint64_t schedule_stamp_ns(const struct schedule *schedule, uint64_t seq, uint64_t now_ns);
 
 enum stream_state {
     STREAM_MORE,    /* its share of this round is sent; more can be sent at once */
@@ -21,27 +39,23 @@ enum stream_state {
     STREAM_LOST,    /* the connection is gone, or there is no memory for a frame */
 };
 
-/* Where live frames are made: one for all streams, so that an idle stream holds none. */
-struct scratch {
-    uint8_t *data;
-    size_t bytes;
-};
-
 struct stream {
+    intptr_t socket;         /* these five: set by the owner before stream_start */
+    struct scratch *scratch; /* the owner's */
     struct protocol_go go;
+    struct tape *tape;         /* the owner's; NULL: live */
+    const struct fault *fault; /* NULL: none, or committed */
     struct schedule schedule;
-    struct tape *tape;       /* the owner's; NULL: live */
     uint64_t tape_sent;      /* bytes of the tape behind us */
     uint64_t released;       /* frames let go of: live, made; tape, allowed to be sent */
     uint64_t released_bytes; /* of the tape: where the released frames end */
     uint64_t counted;        /* frames wholly with the kernel */
     uint64_t counted_left;   /* bytes until the next one is */
     uint64_t countable; /* good frames that there will be: less than asked for with some faults */
-    const struct fault *fault; /* NULL: none, or committed */
-    uint64_t fault_seq;        /* FAULT_AT_FRAME: at this frame */
-    uint64_t pace_ns;          /* FAULT_AT_BYTES: between two bytes; else 0 */
-    uint64_t paced_ns;         /* no byte before */
-    uint8_t *piece;            /* bytes of our own to be sent before anything else */
+    uint64_t fault_seq; /* FAULT_AT_FRAME: at this frame */
+    uint64_t pace_ns;   /* FAULT_AT_BYTES: between two bytes; else 0 */
+    uint64_t paced_ns;  /* no byte before */
+    uint8_t *piece;     /* bytes of our own to be sent before anything else */
     size_t piece_bytes, piece_sent;
     enum fault_action action; /* of the fault that is being committed */
     uint64_t flood_left;      /* bytes without an end marker still to come */
@@ -49,13 +63,11 @@ struct stream {
     struct protocol_stats done; /* since the owner last took it: frames, bytes, faults */
 };
 
-/* stream_start: `tape` complete, or NULL for live; `device` is the device's number. */
-void stream_start(struct stream *stream, const struct protocol_go *go, struct tape *tape,
-                  const struct fault *fault, uint32_t device, uint64_t now_ns, uint64_t wall_ns);
+/* stream_start: the tape, if there is one, is complete; `device` is the device's number. */
+void stream_start(struct stream *stream, uint32_t device);
 
 /* stream_send: sends what is due, up to a limit, to the non-blocking socket. */
-enum stream_state stream_send(struct stream *stream, intptr_t socket, struct scratch *scratch,
-                              uint64_t now_ns);
+enum stream_state stream_send(struct stream *stream);
 
 /* stream_end: gives back what the stream holds (the tape is the owner's). Also of a zeroed
  * stream. */

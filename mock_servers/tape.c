@@ -7,36 +7,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "base/net.h"
 
 enum { SLICE_BYTES = 1 << 20, BUCKETS = 1 << 12 };
-
-struct tape {
-    struct list_node bucket; /* in tapes.buckets */
-    struct list_node queue; /* in tapes.to_make, in tapes.idle when nobody uses it, or in neither */
-    struct protocol_go go;  /* only what makes the tape what it is */
-    uint64_t bytes, made_bytes, made_frames;
-    intptr_t store;
-    unsigned users;
-    bool failed;
-};
 
 struct tapes {
     uint64_t cap_bytes, used_bytes;
     struct list_node buckets[BUCKETS];
     struct list_node to_make;
     struct list_node idle; /* longest unused first */
-    uint8_t *slice;
-    size_t slice_bytes;
+    struct scratch *scratch;
 };
 
-struct tapes *tapes_open(uint64_t cap_bytes)
+int scratch_reserve(struct scratch *scratch, size_t bytes, size_t least)
+{
+    size_t wanted = bytes > least ? bytes : least;
+    if (wanted <= scratch->bytes)
+        return 0;
+    free(scratch->data);
+    scratch->data = malloc(wanted);
+    scratch->bytes = scratch->data == NULL ? 0 : wanted;
+    return scratch->data == NULL ? -1 : 0;
+}
+
+struct tapes *tapes_open(uint64_t cap_bytes, struct scratch *scratch)
 {
     struct tapes *tapes = calloc(1, sizeof *tapes);
     if (tapes == NULL)
         return NULL;
     tapes->cap_bytes = cap_bytes;
+    tapes->scratch = scratch;
     for (unsigned i = 0; i < BUCKETS; i++)
         list_init(&tapes->buckets[i]);
     list_init(&tapes->to_make);
@@ -62,7 +62,6 @@ void tapes_close(struct tapes *tapes)
         while ((node = list_first(&tapes->buckets[i])) != NULL)
             tape_free(tapes, LIST_MEMBER(node, struct tape, bucket));
     assert(tapes->used_bytes == 0);
-    free(tapes->slice);
     free(tapes);
 }
 
@@ -102,26 +101,14 @@ static bool evict_one(struct tapes *tapes)
     return true;
 }
 
-/* What the tape of `go` would have, or more than `limit` as soon as it is known to be more: a GO
- * may ask for so many frames that adding them all up would stall the other devices. */
-static uint64_t bytes_wanted(const struct protocol_go *go, uint64_t limit)
+static bool room_make(struct tapes *tapes, uint64_t bytes)
 {
-    uint64_t bytes = go->frames * go->size_min;
-    if (bytes > limit || go->size_min == go->size_max)
-        return bytes;
-    bytes = 0;
-    for (uint64_t seq = 0; seq < go->frames && bytes <= limit; seq++)
-        bytes += protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
-    return bytes;
-}
-
-static int store_open(struct tapes *tapes, uint64_t bytes, intptr_t *store)
-{
-    int result;
-    do
-        result = net_store_open(bytes, store);
-    while ((result == -EMFILE || result == -ENFILE) && evict_one(tapes));
-    return result;
+    if (bytes > tapes->cap_bytes)
+        return false;
+    while (tapes->used_bytes > tapes->cap_bytes - bytes)
+        if (!evict_one(tapes))
+            return false;
+    return true;
 }
 
 static struct tape *tape_open(struct tapes *tapes, const struct protocol_go *go, uint64_t bytes)
@@ -129,7 +116,11 @@ static struct tape *tape_open(struct tapes *tapes, const struct protocol_go *go,
     struct tape *tape = calloc(1, sizeof *tape);
     if (tape == NULL)
         return NULL;
-    if (store_open(tapes, bytes, &tape->store) < 0) {
+    int result;
+    do
+        result = net_store_open(bytes, &tape->store);
+    while ((result == -EMFILE || result == -ENFILE) && evict_one(tapes));
+    if (result < 0) {
         free(tape);
         return NULL;
     }
@@ -146,11 +137,10 @@ struct tape *tapes_take(struct tapes *tapes, const struct protocol_go *go, char 
 {
     struct tape *tape = tape_find(tapes, go);
     if (tape == NULL) {
-        uint64_t bytes = bytes_wanted(go, tapes->cap_bytes);
-        while (bytes <= tapes->cap_bytes && tapes->used_bytes > tapes->cap_bytes - bytes)
-            if (!evict_one(tapes))
-                break;
-        if (bytes > tapes->cap_bytes || tapes->used_bytes > tapes->cap_bytes - bytes) {
+        /* A GO may ask for so many frames that adding them all up would stall the other devices:
+         * hence the limit. */
+        uint64_t bytes = protocol_frames_bytes(go, go->frames, tapes->cap_bytes);
+        if (!room_make(tapes, bytes)) {
             snprintf(why, why_bytes,
                      "room for this tape: all together may have %llu bytes (--tape-cap), and %llu "
                      "are in use",
@@ -168,17 +158,22 @@ struct tape *tapes_take(struct tapes *tapes, const struct protocol_go *go, char 
     return tape;
 }
 
+/* Of a tape that nobody uses and that is not to be made. */
+static void tape_keep_or_free(struct tapes *tapes, struct tape *tape)
+{
+    if (tape->failed)
+        tape_free(tapes, tape);
+    else
+        list_append(&tapes->idle, &tape->queue);
+}
+
 void tapes_give(struct tapes *tapes, struct tape *tape)
 {
     if (tape == NULL)
         return;
     assert(tape->users > 0);
-    if (--tape->users > 0)
-        return;
-    if (tape->failed)
-        tape_free(tapes, tape);
-    else if (tape->made_bytes == tape->bytes)
-        list_append(&tapes->idle, &tape->queue);
+    if (--tape->users == 0 && (tape->failed || tape->made_bytes == tape->bytes))
+        tape_keep_or_free(tapes, tape);
 }
 
 /* ---- making ---- */
@@ -193,31 +188,14 @@ static size_t slice_make(struct tapes *tapes, struct tape *tape)
             protocol_frame_length(go->seed, tape->made_frames, go->size_min, go->size_max);
         if (bytes > 0 && bytes + length > SLICE_BYTES)
             break;
-        if (bytes + length > tapes->slice_bytes) {
-            size_t wanted = length > SLICE_BYTES ? length : SLICE_BYTES;
-            free(tapes->slice);
-            tapes->slice = malloc(wanted);
-            tapes->slice_bytes = tapes->slice == NULL ? 0 : wanted;
-            if (tapes->slice == NULL)
-                return 0;
-        }
-        protocol_frame_write(tapes->slice + bytes, length, (uint32_t)tape->made_frames, 0, go->seed,
-                             &go->marker);
+        if (scratch_reserve(tapes->scratch, length, SLICE_BYTES) < 0)
+            return 0;
+        protocol_frame_write(tapes->scratch->data + bytes, length, (uint32_t)tape->made_frames, 0,
+                             go->seed, &go->marker);
         bytes += length;
         tape->made_frames++;
     }
     return bytes;
-}
-
-static void tape_made(struct tapes *tapes, struct tape *tape)
-{
-    list_remove(&tape->queue);
-    if (tape->users > 0)
-        return;
-    if (tape->failed)
-        tape_free(tapes, tape);
-    else
-        list_append(&tapes->idle, &tape->queue);
 }
 
 bool tapes_make(struct tapes *tapes)
@@ -227,25 +205,13 @@ bool tapes_make(struct tapes *tapes)
         return false;
     struct tape *tape = LIST_MEMBER(node, struct tape, queue);
     size_t bytes = slice_make(tapes, tape);
-    tape->failed =
-        bytes == 0 || net_store_write(tape->store, tape->made_bytes, tapes->slice, bytes) < 0;
+    tape->failed = bytes == 0 ||
+                   net_store_write(tape->store, tape->made_bytes, tapes->scratch->data, bytes) < 0;
     tape->made_bytes += bytes;
-    if (tape->failed || tape->made_bytes == tape->bytes)
-        tape_made(tapes, tape);
+    if (tape->failed || tape->made_bytes == tape->bytes) {
+        list_remove(&tape->queue);
+        if (tape->users == 0)
+            tape_keep_or_free(tapes, tape);
+    }
     return list_first(&tapes->to_make) != NULL;
-}
-
-bool tape_is_good(const struct tape *tape)
-{
-    return !tape->failed;
-}
-
-uint64_t tape_bytes(const struct tape *tape)
-{
-    return tape->bytes;
-}
-
-intptr_t tape_store(const struct tape *tape)
-{
-    return tape->store;
 }

@@ -11,13 +11,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "base/protocol.h"
 
-struct tape;
 struct tapes;
 
-/* tapes_open: NULL without memory. `cap_bytes` limits all tapes together. */
-struct tapes *tapes_open(uint64_t cap_bytes);
+/* Where frames are made: one for the process, so that an idle stream holds none. */
+struct scratch {
+    uint8_t *data;
+    size_t bytes;
+};
+
+/* scratch_reserve: room for `bytes` and at least for `least`. If that is more than before, what
+ * was in it is lost. 0, or -1 without memory. */
+int scratch_reserve(struct scratch *scratch, size_t bytes, size_t least);
+
+/* Its users read `bytes`, `store` (for net_store_send), and, when tapes_make has nothing more to
+ * make, `failed`; the rest is tape.c's. */
+struct tape {
+    struct list_node bucket; /* in tapes.buckets */
+    struct list_node
+        queue; /* in tapes.to_make, or in tapes.idle when nobody uses it, or in neither */
+    struct protocol_go go; /* only what makes the tape what it is */
+    uint64_t bytes, made_bytes, made_frames;
+    intptr_t store;
+    unsigned users;
+    bool failed;
+};
+
+/* tapes_open: NULL without memory. `cap_bytes` limits all tapes together. `scratch` stays the
+ * caller's. */
+struct tapes *tapes_open(uint64_t cap_bytes, struct scratch *scratch);
 void tapes_close(struct tapes *tapes);
 
 /* tapes_take: the tape for `go`, perhaps still to be made; the caller's until tapes_give. NULL
@@ -29,10 +53,5 @@ void tapes_give(struct tapes *tapes, struct tape *tape); /* NULL is allowed */
 /* tapes_make: makes the next slice (about a megabyte) of what is still to be made. True: there
  * is more to make. */
 bool tapes_make(struct tapes *tapes);
-
-/* tape_is_good: false: making it failed. Call it when tapes_make has nothing more to make. */
-bool tape_is_good(const struct tape *tape);
-uint64_t tape_bytes(const struct tape *tape);
-intptr_t tape_store(const struct tape *tape); /* for net_store_send */
 
 #endif

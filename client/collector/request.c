@@ -9,16 +9,6 @@
 #include "base/net.h"
 #include "base/os.h"
 
-static uint64_t lengths_sum(const struct protocol_go *go)
-{
-    uint64_t sum = 0;
-    if (go->size_min == go->size_max)
-        return go->frames * go->size_min;
-    for (uint64_t seq = 0; seq < go->frames; seq++)
-        sum += protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
-    return sum;
-}
-
 /* A --request, or `go`. -1: too long for a line. The longest form, which request_again may write,
  * has to fit too. */
 static int fill(struct request *request, const struct collector_options *options,
@@ -40,7 +30,7 @@ static int fill(struct request *request, const struct collector_options *options
     request->go = *go;
     request->bytes = (size_t)protocol_write_go(go, request->text, PROTOCOL_LINE_BYTES_MAX);
     request->frames_expected = go->frames;
-    request->bytes_expected = lengths_sum(go);
+    request->bytes_expected = protocol_frames_bytes(go, go->frames, UINT64_MAX);
     return 0;
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/tests/test.h"
 #include "mock_servers/runs.h"
-#include "mock_servers/schedule.h"
+#include "mock_servers/stream.h"
 
 TEST(test_schedule)
 {

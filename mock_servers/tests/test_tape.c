@@ -9,6 +9,8 @@
 
 enum { TAPE_BYTES = 3 << 20 };
 
+static struct scratch scratch;
+
 static struct protocol_go go_of_seed(uint64_t seed)
 {
     return (struct protocol_go){.frames = 3,
@@ -35,14 +37,14 @@ static unsigned make_all(struct tapes *tapes)
 
 TEST(test_made_by_slices)
 {
-    struct tapes *tapes = tapes_open(10 * TAPE_BYTES);
+    struct tapes *tapes = tapes_open(10 * TAPE_BYTES, &scratch);
 
     assert_false(tapes_make(tapes));
     struct tape *tape = take(tapes, 1);
     assert_non_null(tape);
-    assert_true(tape_bytes(tape) == TAPE_BYTES);
+    assert_true(tape->bytes == TAPE_BYTES);
     assert_int_equal(make_all(tapes), 3);
-    assert_true(tape_is_good(tape));
+    assert_false(tape->failed);
     assert_ptr_equal(take(tapes, 1), tape);
     assert_false(tapes_make(tapes)); /* not made a second time */
     tapes_give(tapes, tape);
@@ -53,7 +55,7 @@ TEST(test_made_by_slices)
 
 TEST(test_a_tape_in_use_stays)
 {
-    struct tapes *tapes = tapes_open(2 * TAPE_BYTES);
+    struct tapes *tapes = tapes_open(2 * TAPE_BYTES, &scratch);
     struct tape *one = take(tapes, 1), *two = take(tapes, 2);
 
     make_all(tapes);
@@ -69,7 +71,7 @@ TEST(test_a_tape_in_use_stays)
     struct tape *four = take(tapes, 4);
     assert_non_null(four);
     make_all(tapes);
-    assert_true(tape_is_good(one) && tape_bytes(one) == TAPE_BYTES);
+    assert_true(!one->failed && one->bytes == TAPE_BYTES);
     tapes_give(tapes, one);
     tapes_give(tapes, four);
     tapes_close(tapes);
@@ -85,7 +87,7 @@ static void files_limit(rlim_t bytes)
 
 TEST(test_no_room_in_the_system)
 {
-    struct tapes *tapes = tapes_open(10 * TAPE_BYTES);
+    struct tapes *tapes = tapes_open(10 * TAPE_BYTES, &scratch);
 
     signal(SIGXFSZ, SIG_IGN);
     files_limit(TAPE_BYTES / 2);
@@ -96,11 +98,11 @@ TEST(test_no_room_in_the_system)
     files_limit(TAPE_BYTES / 2);
     make_all(tapes);
     files_limit(RLIM_INFINITY);
-    assert_false(tape_is_good(tape));
+    assert_true(tape->failed);
     struct tape *again = take(tapes, 1); /* a new one; the failed one is not found any more */
     assert_ptr_not_equal(again, tape);
     make_all(tapes);
-    assert_true(tape_is_good(again));
+    assert_false(again->failed);
     tapes_give(tapes, tape);
     tapes_give(tapes, again);
     tapes_close(tapes);
