@@ -8,14 +8,8 @@
 #include "scenarios/sweep/output_dir.h"
 #include "base/json_read.h"
 
-static const char *const status_names[] = {
-    [LINK_UNKNOWN] = "unchecked",
-    [LINK_OK] = "ok",
-    [LINK_FAILED] = "failed",
-    [LINK_UNAVAILABLE] = "unavailable",
-};
-
-enum { PROGRAM_DIRECTORY_BYTES = 4096 };
+/* In the order of enum link_status. */
+static const char *const status_names[] = {"unchecked", "ok", "failed", "unavailable"};
 
 static struct link *links_find(const struct links *links, const char *name)
 {
@@ -39,16 +33,15 @@ static struct link *links_add(struct arena *arena, struct links *links, const ch
 
 /* ---- links.conf ---- */
 
-const char *links_path(struct arena *arena, const char *scenario_path)
+/* Beside the scenario, else where fanin's own tree has it, seen from the program. */
+static const char *find_file(struct arena *arena, const char *scenario_path)
 {
-    size_t folder = (size_t)(os_path_name(scenario_path) - scenario_path);
-    const char *beside =
-        arena_text(arena, "%slinks.conf", arena_copy(arena, scenario_path, folder));
-    char directory[PROGRAM_DIRECTORY_BYTES];
-    const char *own;
+    int folder = (int)(os_path_name(scenario_path) - scenario_path);
+    const char *beside = arena_text(arena, "%.*slinks.conf", folder, scenario_path);
+    char directory[4096];
     if (file_is_readable(beside) || os_program_directory(directory, sizeof directory) != 0)
         return beside;
-    own = arena_text(arena, "%s/../../scenarios/links.conf", directory);
+    const char *own = arena_text(arena, "%s/../../scenarios/links.conf", directory);
     return file_is_readable(own) ? own : beside;
 }
 
@@ -94,32 +87,35 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
     return 0;
 }
 
-static int find_in_file(struct arena *arena, const struct cell *cell, const char *path,
-                        struct settings *profiles, struct links *links, struct error *error)
+/* NULL with an error. */
+static struct link *find_in_file(struct arena *arena, const struct cell *cell, const char *path,
+                                 struct settings *profiles, struct links *links,
+                                 struct error *error)
 {
     struct place place = cell_place(cell, "link");
     const char *names = CELL_LOOPBACK;
-    if (!file_is_readable(path))
-        return error_set(error, &place, "link = %s: cannot read %s, which defines it",
-                         cell->link_asked, path);
+    if (!file_is_readable(path)) {
+        error_set(error, &place, "link = %s: cannot read %s, which defines it", cell->link_asked,
+                  path);
+        return NULL;
+    }
     if (profiles->count == 0 && profiles_read(arena, path, profiles, error) != 0)
-        return -1;
+        return NULL;
     for (unsigned i = 0; i < profiles->count; i++) {
         const struct setting *profile = &profiles->items[i];
-        if (strcmp(profile->key, cell->link_asked) == 0) {
-            links_add(arena, links, profile->key, profile->values[0].text, &profile->place);
-            return 0;
-        }
+        if (strcmp(profile->key, cell->link_asked) == 0)
+            return links_add(arena, links, profile->key, profile->values[0].text, &profile->place);
         if (strcmp(profile->key, CELL_LOOPBACK) != 0)
             names = arena_join(arena, names, ", ", profile->key);
     }
-    return error_set(error, &place, "link = %s: takes a name of %s: %s", cell->link_asked, path,
-                     names);
+    error_set(error, &place, "link = %s: takes a name of %s: %s", cell->link_asked, path, names);
+    return NULL;
 }
 
-int links_plan(struct arena *arena, const struct cells *cells, const char *path,
+int links_plan(struct arena *arena, const struct cells *cells, const char *scenario_path,
                struct links *links, struct error *error)
 {
+    const char *path = find_file(arena, scenario_path);
     struct settings profiles = {0};
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
@@ -131,10 +127,11 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *path,
                              "link = %s: only fanin's own servers can be behind a link; use "
                              "servers = N or link = %s",
                              cell->link_asked, CELL_LOOPBACK);
-        if (links_find(links, cell->link_asked) == NULL &&
-            find_in_file(arena, cell, path, &profiles, links, error) != 0)
-            return -1;
         cell->link = links_find(links, cell->link_asked);
+        if (cell->link == NULL)
+            cell->link = find_in_file(arena, cell, path, &profiles, links, error);
+        if (cell->link == NULL)
+            return -1;
     }
     return 0;
 }
@@ -218,6 +215,7 @@ void links_write(struct json *json, const struct links *links)
     json_object_close(json);
 }
 
+/* False: the link has no sound check. */
 static bool take_recorded(struct arena *arena, struct link *link, const char *object)
 {
     const char *status = json_find_text(arena, object, "status");
@@ -227,9 +225,8 @@ static bool take_recorded(struct arena *arena, struct link *link, const char *ob
             link->status = i;
     }
     link->reason = json_find_text(arena, object, "reason");
-    if (check != NULL && *check == '{')
-        return link_judge(arena, link, check);
-    return link->status != LINK_OK;
+    return check != NULL && *check == '{' ? link_judge(arena, link, check)
+                                          : link->status != LINK_OK;
 }
 
 int links_read(struct arena *arena, const char *record, const struct place *place,

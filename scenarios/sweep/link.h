@@ -32,13 +32,10 @@ struct links {
 };
 
 /* links_plan: finds the links that the cells name, in `links` (of a sweep that is resumed) or in
- * the file at `path`, which is not read when no cell needs it. 0, or -1 with an error. */
-int links_plan(struct arena *arena, const struct cells *cells, const char *path,
+ * links.conf: beside the scenario, else where fanin's own tree has it. It is not read when no cell
+ * needs it. 0, or -1 with an error. */
+int links_plan(struct arena *arena, const struct cells *cells, const char *scenario_path,
                struct links *links, struct error *error);
-
-/* links_path: where links.conf is looked for: beside the scenario, else where fanin's own tree has
- * it, seen from the program. */
-const char *links_path(struct arena *arena, const char *scenario_path);
 
 /* links_fall_back: cells on an unavailable link get loopback. A cell that then equals another one
  * gets a skip_reason. */

@@ -13,16 +13,6 @@ static unsigned draw_below(uint64_t *state, unsigned bound)
     return (unsigned)(drawn % bound);
 }
 
-static void shuffle(struct plan_row *rows, unsigned count, uint64_t *state)
-{
-    for (unsigned i = count; i > 1; i--) {
-        unsigned other = draw_below(state, i);
-        struct plan_row held = rows[i - 1];
-        rows[i - 1] = rows[other];
-        rows[other] = held;
-    }
-}
-
 void plan_append(struct arena *arena, struct plan *plan, const struct cell *cell,
                  unsigned cell_index, unsigned repeat)
 {
@@ -32,10 +22,16 @@ void plan_append(struct arena *arena, struct plan *plan, const struct cell *cell
     plan->count++;
 }
 
-/* From `first` on; orders stay with the places. */
-static void shuffle_from(struct plan *plan, unsigned first, uint64_t *state)
+/* The rows from `first` on; orders stay with the places. */
+static void shuffle(struct plan *plan, unsigned first, uint64_t *state)
 {
-    shuffle(plan->rows + first, plan->count - first, state);
+    struct plan_row *rows = plan->rows + first;
+    for (unsigned i = plan->count - first; i > 1; i--) {
+        unsigned other = draw_below(state, i);
+        struct plan_row held = rows[i - 1];
+        rows[i - 1] = rows[other];
+        rows[other] = held;
+    }
     for (unsigned i = first; i < plan->count; i++)
         plan->rows[i].order = i + 1;
 }
@@ -54,7 +50,7 @@ bool plan_make(struct arena *arena, const struct cells *cells, uint64_t seed, st
             if (cells->items[i]->repeat >= repeat)
                 plan_append(arena, plan, cells->items[i], i, repeat);
         }
-        shuffle_from(plan, first, &state);
+        shuffle(plan, first, &state);
     }
     return true;
 }
@@ -63,7 +59,7 @@ bool plan_make(struct arena *arena, const struct cells *cells, uint64_t seed, st
 void plan_shuffle_block(struct plan *plan, unsigned first, uint64_t seed)
 {
     uint64_t state = seed ^ (uint64_t)plan->rows[first].repeat << 32;
-    shuffle_from(plan, first, &state);
+    shuffle(plan, first, &state);
 }
 
 unsigned plan_last_block(const struct plan *plan)

@@ -123,8 +123,7 @@ static int expand(struct sweep *sweep)
     if (sweep->cells.count == 0)
         return error_set(&sweep->error, NULL, "--only=%s: no scenario given has this section",
                          record->only);
-    if (links_plan(sweep->arena, &sweep->cells,
-                   links_path(sweep->arena, record->scenarios[0]->path), &record->links,
+    if (links_plan(sweep->arena, &sweep->cells, record->scenarios[0]->path, &record->links,
                    &sweep->error) != 0)
         return -1;
     return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error);

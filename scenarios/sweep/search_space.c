@@ -112,15 +112,6 @@ int search_read(struct arena *arena, struct cells *cells, struct search_space *s
 
 /* ---- points ---- */
 
-static bool is_axis(const struct search_space *space, const char *key)
-{
-    for (unsigned i = 0; i < space->axis_count; i++) {
-        if (strcmp(space->axes[i]->key, key) == 0)
-            return true;
-    }
-    return false;
-}
-
 unsigned search_point(struct search_space *space, unsigned like, const char *label,
                       const struct setting *axis, unsigned value)
 {
@@ -137,7 +128,7 @@ unsigned search_point(struct search_space *space, unsigned like, const char *lab
         struct pair pair = cells->items[like]->pairs[i];
         if (axis != NULL && strcmp(pair.key, axis->key) == 0)
             pair.value = axis->values[value].text;
-        if (is_axis(space, pair.key)) {
+        if (settings_find(twin->settings, pair.key)->value_count > 1) {
             if (defaults)
                 continue;
             name = text_join(space->arena, name, pair.key, pair.value);

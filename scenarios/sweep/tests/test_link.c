@@ -19,7 +19,6 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
                       const char *profiles)
 {
     struct overrides none = {0};
-    const char *path = path_of(fixture, "links.conf");
     struct scenario *scenario;
 
     *plan = (struct plan_fixture){0};
@@ -28,7 +27,8 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
     assert_non_null(scenario);
     assert_int_equal(cells_expand(&plan->arena, scenario, &none, NULL, &plan->cells, &plan->error),
                      0);
-    return links_plan(&plan->arena, &plan->cells, path, &plan->links, &plan->error);
+    return links_plan(&plan->arena, &plan->cells, path_of(fixture, "t.conf"), &plan->links,
+                      &plan->error);
 }
 
 SWEEP_TEST(a_link_is_found_by_its_name)
