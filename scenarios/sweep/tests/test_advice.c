@@ -48,11 +48,9 @@ static unsigned assert_labels(struct fixture *fixture)
 {
     struct rows rows = rows_of(fixture);
     unsigned searched = 0;
-
     assert_rows(fixture, rows.count);
     for (unsigned i = 0; i < rows.count; i++) {
         const char *label = text_of(fixture, rows.lines[i], "label");
-
         if (strcmp(label, "search") == 0) {
             assert_int_equal(searched, i);
             searched++;
@@ -67,7 +65,6 @@ TEST(the_best_is_found, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
     unsigned searched;
-
     run_scenario(fixture, SEARCH, NULL, EXIT_DONE);
     assert_string_equal(advised(fixture), "fanin-client --scheme=slices --workers=4");
     searched = assert_labels(fixture);
@@ -82,7 +79,6 @@ TEST(the_best_is_found, set_up_client, tear_down)
 TEST(noise_hides_no_large_difference, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, SEARCH "noise = 15\n", "--seed=5", EXIT_DONE);
     assert_non_null(strstr(advised(fixture), "--scheme=slices"));
 }
@@ -90,7 +86,6 @@ TEST(noise_hides_no_large_difference, set_up_client, tear_down)
 TEST(of_equals_the_one_with_less_memory_is_taken, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture,
                  "mode = same\nadvise = latency\nrepeat = 6\nrate = 100\n"
                  "scheme = chain, slices, mirror\n",
@@ -103,7 +98,6 @@ TEST(of_equals_the_one_with_less_memory_is_taken, set_up_client, tear_down)
 TEST(nothing_works, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, SEARCH "mode = fail\n", NULL, EXIT_MEASURED_FAILURE);
     assert_said(fixture, "nothing to recommend: every candidate failed, the first with: failed: "
                          "3 frames lost");
@@ -115,7 +109,6 @@ TEST(nothing_works, set_up_client, tear_down)
 TEST(what_fails_is_passed_over_and_said, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     write_scenario(fixture, SEARCH "mode = no-slices\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE); /* a row failed, after all */
     assert_string_equal(advised(fixture), "fanin-client --scheme=mirror --workers=4");
@@ -128,7 +121,6 @@ TEST(a_budget_ends_the_search_but_not_the_finals, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
     unsigned searched, count;
-
     run_scenario(fixture, SEARCH "wait = 0.3\n", "--budget=0.2", EXIT_DONE);
     searched = assert_labels(fixture);
     assert_true(searched < 2 * (4 + 9 + 5 + 9));
@@ -143,7 +135,6 @@ TEST(a_budget_ends_the_search_but_not_the_finals, set_up_client, tear_down)
 TEST(a_budget_that_is_used_up_says_so, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, SEARCH "wait = 1\n", "--budget=0.05", EXIT_MEASURED_FAILURE);
     assert_said(fixture, "nothing to recommend: the budget was used up before the finals");
     assert_rows(fixture, 4);
@@ -152,7 +143,6 @@ TEST(a_budget_that_is_used_up_says_so, set_up_client, tear_down)
 TEST(a_larger_budget_is_spent, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     /* It ends long before, at its most rows. */
     run_scenario(fixture, SEARCH, "--budget=10", EXIT_DONE);
     assert_true(assert_labels(fixture) > 4 + 9 + 5);                      /* a second pass */
@@ -163,7 +153,6 @@ TEST(a_larger_budget_is_spent, set_up_client, tear_down)
 TEST(an_interrupted_search_goes_on, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     write_scenario(fixture, SEARCH "mode = late\n");
     start_sweep(fixture, NULL);
     await_started(fixture, 2);
@@ -181,7 +170,6 @@ TEST(an_interrupted_search_goes_on, set_up_client, tear_down)
 TEST(foreign_rows_are_refused, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, SEARCH, NULL, EXIT_DONE);
     write_file(fixture, "out/rows.jsonl",
                "{\"status\":\"ok\",\"scenario\":\"t\",\"section\":\"\",\"cell\":\"scheme=no "
@@ -215,7 +203,6 @@ TEST(wrong_use_is_refused_with_its_line, set_up_client, tear_down)
          "--budget=0.005 is too small: a first round of 4 rows (scheme)"},
     };
     struct fixture *fixture = *state;
-
     ASSERT_CASES(fixture, wrong);
     assert_false(exists(fixture, "out"));
     assert_false(exists(fixture, "args"));
@@ -224,7 +211,6 @@ TEST(wrong_use_is_refused_with_its_line, set_up_client, tear_down)
 TEST(a_dry_run_shows_the_space, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, SEARCH, "--dry-run", EXIT_DONE);
     assert_printed(fixture, "searches scheme = chain, slices, mirror");
     assert_printed(fixture, "12 candidates; at most 18 rows");
@@ -278,7 +264,6 @@ TEST(candidates_are_ordered_by_the_criterion)
                                         .plan = &plan,
                                         .rows = &rows};
         unsigned field[RANKED];
-
         for (unsigned k = 0; k < RANKED; k++) {
             planned[k] = (struct plan_row){.cell_index = k};
             lines[k] = rankings[i].lines[k];

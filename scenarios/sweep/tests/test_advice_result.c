@@ -99,10 +99,8 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
                                     .cells = &all,
                                     .plan = &plan,
                                     .rows = &rows};
-
     for (unsigned i = 0; i < CANDIDATES_MAX && cases[index].candidates[i].p99 != 0; i++) {
         const struct candidate *candidate = &cases[index].candidates[i];
-
         pairs[i] = (struct pair){.key = "scheme", .value = candidate->scheme};
         cells[i] = (struct cell){.name = "x",
                                  .label = candidate->scheme == NULL ? LABEL_DEFAULTS : LABEL_FINAL,
@@ -121,12 +119,10 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
 SWEEP_TEST(the_best_is_recommended_with_reasons)
 {
     struct fixture *fixture = *state;
-
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error error = {.text = ""};
         int result = judge(fixture, i, &error);
         const char *object = read_file(fixture, "advice.json");
-
         if (cases[i].command == NULL) {
             assert_int_equal(result, -1);
             assert_string_equal(error.text, cases[i].said);

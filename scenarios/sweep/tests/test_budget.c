@@ -14,7 +14,6 @@ static struct interval spread_of_n(unsigned n)
     struct arena arena = {0};
     struct samples samples = {0};
     struct interval interval;
-
     for (unsigned i = n; i >= 1; i--) /* 1..n */
         samples_add(&arena, &samples, i);
     interval = interval_of(&samples);
@@ -28,11 +27,9 @@ TEST(the_interval_is_the_sign_tests)
     static const unsigned ranks[][2] = {{6, 1},   {8, 1},   {9, 2},   {11, 2},  {12, 3},
                                         {14, 3},  {15, 4},  {17, 5},  {20, 6},  {25, 8},
                                         {30, 10}, {40, 14}, {50, 18}, {100, 40}};
-
     for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
         unsigned n = ranks[i][0];
         struct interval interval = spread_of_n(n);
-
         assert_true(interval.low == ranks[i][1]);
         assert_true(interval.high == n + 1 - ranks[i][1]);
         assert_true(interval.median == (n + 1) / 2.0);
@@ -45,7 +42,6 @@ TEST(few_runs_have_no_interval)
 {
     struct arena arena = {0};
     struct samples samples = {0};
-
     for (unsigned n = 0; n < INTERVAL_RUNS_MIN; n++) {
         assert_true(isinf(spread_of_n(n).width));
         assert_true(isnan(spread_of_n(n).low));
@@ -94,7 +90,6 @@ TEST(a_round_has_the_cells_with_the_widest_intervals)
 {
     struct rounds rounds;
     unsigned seen = 0, widest;
-
     set_up_rounds(&rounds, (const double[CELLS]){20, 1, 12, 5});
     assert_true(next_round(&rounds, 10));
     assert_int_equal(rounds.plan.count, CELLS * DUE + 2);
@@ -115,7 +110,6 @@ TEST(a_round_has_the_cells_with_the_widest_intervals)
 TEST(cells_without_an_interval_go_first)
 {
     struct rounds rounds;
-
     set_up_rounds(&rounds, (const double[CELLS]){20, 1, -1, 5});
     samples_add(&rounds.arena, &rounds.budget.samples[2], 7);
     assert_true(next_round(&rounds, 10));
@@ -127,7 +121,6 @@ TEST(cells_without_an_interval_go_first)
 TEST(cells_that_are_not_run_here_get_no_round)
 {
     struct rounds rounds;
-
     set_up_rounds(&rounds, (const double[CELLS]){20, 1, 1, 1});
     rounds.cells[0].skip_reason = "equals another";
     assert_false(next_round(&rounds, 10));
@@ -141,7 +134,6 @@ TEST(only_rows_that_count_are_noted)
     static const char bad[] = "{\"status\":\"failed\",\"audit\":\"pass\",\"elapsed_ms\":4}";
     static const char blank[] = "{\"status\":\"ok\",\"elapsed_ms\":null}";
     struct rounds rounds;
-
     set_up_rounds(&rounds, (const double[CELLS]){-1, -1, -1, -1});
     rounds.cells[1].failures_expected = true;
     for (unsigned i = 0; i < 2; i++) {
@@ -159,12 +151,10 @@ TEST(a_round_is_shuffled_by_the_seed)
 {
     struct rounds rounds, again;
     bool moved = false;
-
     set_up_rounds(&rounds, (const double[CELLS]){9, 9, 9, 9});
     set_up_rounds(&again, (const double[CELLS]){9, 9, 9, 9});
     for (unsigned round = 0; round < 8; round++) {
         unsigned first = rounds.plan.count;
-
         assert_true(next_round(&rounds, 10));
         assert_true(next_round(&again, 10));
         for (unsigned i = first; i < rounds.plan.count; i++) {
@@ -180,7 +170,6 @@ TEST(a_round_is_shuffled_by_the_seed)
 static void assert_stopped(const double *spreads, double left_s, const char *why)
 {
     struct rounds rounds;
-
     set_up_rounds(&rounds, spreads);
     assert_false(next_round(&rounds, left_s));
     assert_string_equal(rounds.budget.stopped, why);
@@ -190,7 +179,6 @@ static void assert_stopped(const double *spreads, double left_s, const char *why
 TEST(it_stops_for_one_of_four_reasons)
 {
     struct rounds rounds;
-
     assert_stopped((const double[CELLS]){1, 2, 0, 2.5}, 10, BUDGET_STOP_PRECISE);
     assert_stopped((const double[CELLS]){1, 2, 0, 9}, 0.5, BUDGET_STOP_TIME);
     assert_stopped((const double[CELLS]){1, 2, 0, -1}, 10, BUDGET_STOP_NO_FIGURE);
@@ -207,7 +195,6 @@ TEST(it_stops_for_one_of_four_reasons)
 static const char *budget_of(struct fixture *fixture)
 {
     const char *record = read_file(fixture, "out/run.json");
-
     assert_true(json_is_object(record));
     return json_find_copy(&fixture->arena, record, "budget");
 }
@@ -216,7 +203,6 @@ static unsigned count_rows(struct fixture *fixture, const char *cell)
 {
     struct rows rows = rows_of(fixture);
     unsigned count = 0;
-
     assert_rows(fixture, rows.count);
     for (unsigned i = 0; i < rows.count; i++)
         count += strcmp(text_of(fixture, rows.lines[i], "cell"), cell) == 0;
@@ -228,7 +214,6 @@ SWEEP_TEST(time_goes_where_the_spread_is)
 {
     struct fixture *fixture = *state;
     const char *cells;
-
     write_scenario(fixture, "mode = ok, vary\nrepeat = 9\n");
     start_sweep(fixture, "--budget=10");
     await_rows(fixture, 2 * INTERVAL_RUNS_MIN + 3);
@@ -246,7 +231,6 @@ SWEEP_TEST(time_goes_where_the_spread_is)
 SWEEP_TEST(it_ends_when_all_is_precise)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture,
                  "[a]\nmode = ok, fail\nexpect = failures\nrepeat = 2\n"
                  "[b]\nmode = vary\nprecision = 900%\nrepeat = 2\n",
@@ -265,7 +249,6 @@ SWEEP_TEST(it_ends_when_all_is_precise)
 static void assert_goes_on(struct fixture *fixture, const char *more)
 {
     unsigned rows = rows_of(fixture).count;
-
     start_resume(fixture, more, NULL);
     await_rows(fixture, rows + 1);
     assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
@@ -279,7 +262,6 @@ SWEEP_TEST(a_finished_budget_can_be_gone_on_with)
 {
     struct fixture *fixture = *state;
     unsigned rows;
-
     run_scenario(fixture, "mode = vary\nrow-seconds = 60\n", "--budget=0.02", EXIT_DONE);
     rows = rows_of(fixture).count;
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
@@ -293,7 +275,6 @@ SWEEP_TEST(a_finished_budget_can_be_gone_on_with)
 SWEEP_TEST(an_interrupted_budget_goes_on)
 {
     struct fixture *fixture = *state;
-
     write_scenario(fixture, "mode = vary\nrow-seconds = 0.01\n");
     start_sweep(fixture, "--budget=10");
     await_rows(fixture, 9);
@@ -307,7 +288,6 @@ SWEEP_TEST(an_interrupted_budget_goes_on)
 SWEEP_TEST(a_round_is_cut_where_the_time_ends)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, "mode = slow\nx = 1, 2, 3, 4\nrepeat = 1\n", "--budget=0.06", EXIT_DONE);
     assert_true(rows_of(fixture).count < 8);
     assert_rows(fixture, rows_of(fixture).count);
@@ -330,7 +310,6 @@ SWEEP_TEST(a_further_row_has_to_be_of_a_further_block)
 {
     struct fixture *fixture = *state;
     const char *rows;
-
     run_scenario(fixture, "mode = ok\nrepeat = 2\n", NULL, EXIT_DONE);
     rows = read_file(fixture, "out/rows.jsonl");
     assert_refused(fixture, rows, "\"order\":3,\"repeat\":2");
@@ -349,7 +328,6 @@ SWEEP_TEST(a_dry_run_says_what_the_budget_does)
     struct fixture *fixture = *state;
     const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"), "--dry-run",
                                  "--budget=10", NULL};
-
     write_scenario(fixture, "mode = ok, vary\nrepeat = 9\nrow-seconds = 2\n");
     start(fixture, words);
     assert_int_equal(finish(fixture), EXIT_DONE);
@@ -368,7 +346,6 @@ SWEEP_TEST(bad_values_are_named)
          "command line: metric = beauty: takes a figure of a row, such as"},
         {"mode = ok\n", "--budget=-1", EXIT_WRONG_USE, "--budget"},
     };
-
     ASSERT_CASES(*state, cases);
     assert_false(exists(*state, "out"));
 }

@@ -46,7 +46,6 @@ static void put(struct fixture *fixture, const char *root, const char *path, con
     char *whole = arena_text(&fixture->arena, "%s/%s", root, path);
     char *directory =
         arena_copy(&fixture->arena, path_of(fixture, whole), strlen(path_of(fixture, whole)));
-
     *strrchr(directory, '/') = '\0';
     assert_int_equal(os_directory_make(directory), 0);
     write_file(fixture, whole, text);
@@ -72,7 +71,6 @@ static struct host_check run(struct host_check check)
 static struct host_check look(struct fixture *fixture)
 {
     struct port_range ports = {.first = PORT, .count = PORTS};
-
     return run((struct host_check){.arena = &fixture->arena,
                                    .root = path_of(fixture, "now"),
                                    .root_later = path_of(fixture, "later"),
@@ -86,7 +84,6 @@ static void assert_finding(const struct host_check *check, enum finding finding,
                            enum finding_level level, const char *part)
 {
     const char *found = check->findings[finding].found;
-
     found = found == NULL ? "" : found;
     if (check->findings[finding].level != level || strstr(found, part) == NULL)
         fail_msg("finding %d: level %d, found \"%s\"; not \"%s\"", (int)finding,
@@ -97,7 +94,6 @@ SWEEP_TEST(a_calm_machine_is_calm)
 {
     struct fixture *fixture = *state;
     struct host_check check;
-
     put_calm(fixture);
     check = look(fixture);
     assert_string_equal(host_check_names(&check), "");
@@ -148,10 +144,8 @@ static const struct {
 SWEEP_TEST(each_change_is_one_finding)
 {
     struct fixture *fixture = *state;
-
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         struct host_check check;
-
         put_calm(fixture);
         remove(path_of(fixture, "now/" CPU "cpufreq/boost"));
         put(fixture, changes[i].root, changes[i].path, changes[i].text);
@@ -165,7 +159,6 @@ SWEEP_TEST(what_cannot_be_read_is_unknown)
 {
     struct fixture *fixture = *state;
     struct host_check check;
-
     put(fixture, "now", "proc/stat", calm[0].text);
     put(fixture, "later", "proc/stat", calm[0].text);
     check = look(fixture);
@@ -181,7 +174,6 @@ SWEEP_TEST(without_cpu_times_the_check_fails)
                                .root = path_of(fixture, "now"),
                                .root_later = path_of(fixture, "later")};
     struct error error;
-
     assert_int_equal(host_check_run(&check, &error), -1);
     assert_non_null(strstr(error.text, "now/proc/stat: No such file"));
     put(fixture, "now", "proc/stat", "intr 5\n");
@@ -193,7 +185,6 @@ SWEEP_TEST(control_groups_of_version_1_and_reserved_ports_are_known)
 {
     struct fixture *fixture = *state;
     struct host_check check;
-
     put_calm(fixture);
     put(fixture, "now", "proc/self/cgroup", "1:cpu:/\n");
     put(fixture, "now", "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
@@ -222,7 +213,6 @@ SWEEP_TEST(a_real_listener_is_found)
     socklen_t bytes = sizeof address;
     int descriptor = socket(AF_INET, SOCK_STREAM, 0);
     struct host_check check;
-
     assert_true(descriptor >= 0);
     assert_int_equal(bind(descriptor, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(descriptor, 1), 0);
@@ -239,7 +229,6 @@ SWEEP_TEST(a_real_listener_is_found)
 static int check_with(struct fixture *fixture, const char *more, const char *and_more)
 {
     const char *const words[] = {fixture->sweep, "--check", more, and_more, NULL};
-
     start(fixture, words);
     return finish(fixture);
 }
@@ -250,7 +239,6 @@ SWEEP_TEST(the_program_writes_what_it_finds)
     const char *json = arena_text(&fixture->arena, "--json=%s", path_of(fixture, "check.json"));
     const char *object;
     int exit_code;
-
     write_scenario(fixture, "mode = ok\nport = 23456\n");
     exit_code = check_with(fixture, json, path_of(fixture, "t.conf"));
     object = read_file(fixture, "check.json");
@@ -270,7 +258,6 @@ SWEEP_TEST(the_program_writes_what_it_finds)
 SWEEP_TEST(wrong_use_of_the_check_is_said)
 {
     struct fixture *fixture = *state;
-
     write_scenario(fixture, "mode = ok\n");
     assert_int_equal(check_with(fixture, "/nonexistent.conf", NULL), EXIT_WRONG_USE);
     assert_int_equal(sweep(fixture, "--json=x"), EXIT_WRONG_USE);
@@ -283,7 +270,6 @@ SWEEP_TEST(every_sweep_records_its_host_check)
 {
     struct fixture *fixture = *state;
     const char *record, *noise;
-
     run_scenario(fixture, "mode = ok\n", NULL, EXIT_DONE);
     record = read_file(fixture, "out/run.json");
     assert_true(json_is_object(record));

@@ -20,7 +20,6 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
 {
     struct overrides none = {0};
     struct scenario *scenario;
-
     *plan = (struct plan_fixture){0};
     write_file(fixture, "links.conf", profiles);
     scenario = scenario_parse(&plan->arena, "t.conf", keys, &plan->error);
@@ -34,7 +33,6 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
 SWEEP_TEST(a_link_is_found_by_its_name)
 {
     struct plan_fixture plan;
-
     assert_int_equal(plan_links(*state, &plan, "servers = 1\nlink = loopback, b, a\n",
                                 "a = --rtt 1ms # near\nb = \"--x 1,2\"\nloopback = \"\"\n"),
                      0);
@@ -71,10 +69,8 @@ SWEEP_TEST(mistakes_about_links_are_named_with_their_line)
         {"servers = 1\nlink = a\n", "what\n", "links.conf:1: \"what\" is neither"},
         {"servers = 1\nlink = a\n", "", "links.conf: nothing to run"},
     };
-
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         struct plan_fixture plan;
-
         assert_int_equal(plan_links(*state, &plan, mistakes[i].keys, mistakes[i].profiles), -1);
         if (strstr(plan.error.text, mistakes[i].why) == NULL)
             fail_msg("\"%s\" is not in: %s", mistakes[i].why, plan.error.text);
@@ -86,7 +82,6 @@ SWEEP_TEST(cells_that_fall_together_run_once)
 {
     struct plan_fixture plan;
     struct cell **cells;
-
     assert_int_equal(plan_links(*state, &plan,
                                 "servers = 1\n[one]\nx = 1\nlink = a, loopback, b\n[two]\n"
                                 "link = a, b\n[three]\nlabel = A, B\nlink = a\n",
@@ -166,14 +161,12 @@ static const char lan_script[] =
     "export FANIN_FAR=far.test\n"
     "[ \"$join\" ] && { echo \"$join\" >>\"$here/joins\"; exec \"$@\"; }\n"
     "exec sh -c \"$far\"\n";
-
 /* A copy of the sweep with that script beside it. */
 static int set_up_script(void **state)
 {
     struct fixture *fixture;
     struct os_process process;
     int exit_code = -1;
-
     assert_int_equal(set_up(state), 0);
     fixture = *state;
     write_file(fixture, "fanin-lan", lan_script);
@@ -192,7 +185,6 @@ static int set_up_script(void **state)
 static const char *link_value(struct fixture *fixture, const char *name, const char *key)
 {
     const char *links = json_find(read_file(fixture, "out/run.json"), "links");
-
     assert_non_null(links);
     links = json_find(links, name);
     assert_non_null(links);
@@ -203,7 +195,6 @@ TEST(rows_on_a_link_say_so, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
     const char *row;
-
     run_scenario(fixture, "mode = ok\nlink = loopback, good\nlabel = it's\nfleet.x = a 'b\n", NULL,
                  EXIT_DONE);
     assert_nothing_left(fixture);
@@ -235,7 +226,6 @@ TEST(a_link_that_cannot_be_had_is_loopback, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
     const char *row;
-
     run_scenario(fixture,
                  "mode = ok\n[a]\nx = 1\nlink = gone\n[b]\nlink = gone, loopback\n"
                  "[c]\nlink = gone, lost, good\n",
@@ -259,7 +249,6 @@ TEST(a_link_that_cannot_be_had_is_loopback, set_up_script, tear_down)
 TEST(a_machine_without_fanin_lan_falls_back, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-
     write_scenario(fixture, "mode = ok\nlink = good\n");
     write_file(fixture, "fanin-lan", "#!/nowhere/at/all\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
@@ -270,7 +259,6 @@ TEST(a_machine_without_fanin_lan_falls_back, set_up_script, tear_down)
 TEST(a_link_that_is_not_as_asked_for_is_a_warning, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, "mode = ok\nlink = off, none\n", NULL, EXIT_DONE);
     assert_said(fixture, "warning: link off: not as asked for: rate down (see ");
     assert_said(fixture, "warning: link none: fanin-lan: cannot measure; its rows still run");
@@ -293,7 +281,6 @@ TEST(what_fanin_lan_refuses_is_named_by_its_line, set_up_script, tear_down)
          "t.conf:8: link = nowhere: takes a name of "},
     };
     struct fixture *fixture = *state;
-
     ASSERT_CASES(fixture, cases);
     assert_int_equal(remove(path_of(fixture, "links.conf")), 0);
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
@@ -306,7 +293,6 @@ TEST(what_fanin_lan_refuses_is_named_by_its_line, set_up_script, tear_down)
 TEST(a_dry_run_measures_nothing, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, "mode = ok\nlink = good\n", "--dry-run", EXIT_DONE);
     assert_false(exists(fixture, "checks"));
     assert_false(exists(fixture, "pids"));
@@ -315,7 +301,6 @@ TEST(a_dry_run_measures_nothing, set_up_script, tear_down)
 TEST(a_resumed_sweep_takes_the_check_that_was_made, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-
     interrupt_scenario(fixture, "mode = late\nlink = good, gone\n", 2, SIGTERM);
     assert_nothing_left(fixture);
     write_file(fixture, "links.conf", "other = -x\n");
@@ -332,7 +317,6 @@ TEST(a_resumed_sweep_takes_the_check_that_was_made, set_up_script, tear_down)
 TEST(a_check_can_be_interrupted, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-
     interrupt_scenario(fixture, "mode = ok\nlink = slow\n", 1, SIGINT);
     assert_said(fixture, "interrupted: 1 of 1 rows are missing");
     assert_nothing_left(fixture);
@@ -342,7 +326,6 @@ TEST(a_check_can_be_interrupted, set_up_script, tear_down)
 TEST(servers_that_fail_behind_a_link_are_explained, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, "mode = slow\nlink = good\nfleet.fault = dies\nrepeat = 1\n", NULL,
                  EXIT_MEASURED_FAILURE);
     assert_text(fixture, row_of(fixture, ""), "reason",
@@ -356,7 +339,6 @@ TEST(servers_that_fail_behind_a_link_are_explained, set_up_script, tear_down)
 TEST(a_client_that_is_stopped_takes_its_link_along, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-
     run_scenario(fixture, "mode = hang\nlink = good\nrepeat = 2\n", "--timeout=1",
                  EXIT_MEASURED_FAILURE);
     assert_rows(fixture, 2);

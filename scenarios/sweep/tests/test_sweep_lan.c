@@ -19,7 +19,6 @@ static unsigned count_processes(struct fixture *fixture, const char *word)
         char path[512], line[CMDLINE_BYTES] = "";
         size_t length;
         FILE *file;
-
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         snprintf(path, sizeof path, "/proc/%s/cmdline", entry->d_name);
@@ -40,7 +39,6 @@ static unsigned count_processes(struct fixture *fixture, const char *word)
 static void await_client(struct fixture *fixture)
 {
     uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
-
     while (count_processes(fixture, "--link-rate=") <= count_processes(fixture, "--join=")) {
         if (os_now_ns() > deadline_ns)
             fail_msg("no client starts: %s", read_file(fixture, "stderr"));
@@ -51,7 +49,6 @@ static void await_client(struct fixture *fixture)
 static void assert_no_process_left(struct fixture *fixture)
 {
     uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
-
     while (count_processes(fixture, "") != 0) {
         if (os_now_ns() > deadline_ns)
             fail_msg("%u processes are left behind", count_processes(fixture, ""));
@@ -66,7 +63,6 @@ static void skip_without_links(struct fixture *fixture, const char *as)
     const char *const words[] = {
         "/bin/sh", "-c",
         arena_text(&fixture->arena, "%s %.*slan -- true", as, folder, fixture->sweep), NULL};
-
     start(fixture, words);
     if (finish(fixture) == EXIT_DONE)
         return;
@@ -101,7 +97,6 @@ SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes)
     struct fixture *fixture = *state;
     const char *const again[] = {fixture->sweep,
                                  arena_text(&fixture->arena, "--resume=%s", fixture->out), NULL};
-
     skip_without_links(fixture, "exec");
     write_file(fixture, "links.conf", "real = --rate 50mbit --rtt 1ms\n");
     write_file(fixture, "t.conf", scenario);
@@ -128,7 +123,6 @@ SWEEP_TEST(an_ordinary_user_has_links_too)
                                  arena_text(&fixture->arena, "%s %s %s/t.conf --out=%s --only=ends",
                                             nobody, fixture->sweep, fixture->folder, fixture->out),
                                  NULL};
-
     if (geteuid() != 0) {
         print_message("skip: needs root, to become an ordinary user\n");
         skip();
