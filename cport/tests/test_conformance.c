@@ -165,15 +165,6 @@ static void print_matrix(void)
     }
 }
 
-/* Whether the engine runs on this machine; if not, why not. */
-static bool runs_here(const char *engine, char *why, size_t why_bytes)
-{
-    struct cport *port = NULL;
-    int code = cp_open(&(struct cp_config){.engine = engine}, &port, why, why_bytes);
-    cp_free(port);
-    return code == 0;
-}
-
 int main(int argc, char **argv)
 {
     const char *only = NULL, *table = "cport/README.md";

@@ -102,7 +102,7 @@ const char *graceful_end(struct stage *stage)
     EXPECT(far_send(stage, "last", 4) == 4);
     EXPECT(next_is(stage, &stage->op, 4));
     EXPECT(post_receive(stage) == 0);
-    far_close(stage);
+    cp_socket_close(stage->far);
     EXPECT(next_is(stage, &stage->op, 0));
     EXPECT(post_receive(stage) == 0); /* a later one: the same again */
     EXPECT(next_is(stage, &stage->op, 0));
@@ -148,7 +148,7 @@ const char *zero_byte_receive(struct stage *stage)
     EXPECT(post_receive(stage) == 0);
     EXPECT(next_is(stage, &stage->op, 3));
     EXPECT(cp_receive(stage->near, &stage->op, NULL, 0) == 0);
-    far_close(stage);
+    cp_socket_close(stage->far);
     EXPECT(next_is(stage, &stage->op, 0));
     return NULL;
 }

@@ -3,6 +3,14 @@
 
 #include "cport/tests/conformance/system.h"
 
+bool runs_here(const char *engine, char *why, size_t why_bytes)
+{
+    struct cport *port = NULL;
+    int code = cp_open(&(struct cp_config){.engine = engine}, &port, why, why_bytes);
+    cp_free(port);
+    return code == 0;
+}
+
 bool next_within(struct stage *stage, uint64_t timeout_ms)
 {
     return cp_wait(stage->port, &stage->packet, 1, ms(timeout_ms)) == 1;
@@ -68,11 +76,6 @@ int64_t far_receive(struct stage *stage, void *data, size_t bytes)
         done += (size_t)count;
     }
     return (int64_t)done;
-}
-
-void far_close(struct stage *stage)
-{
-    cp_socket_close(stage->far);
 }
 
 void far_reset(struct stage *stage)

@@ -94,6 +94,9 @@ BEHAVIOURS(X)
             return "line " LINE_TEXT(__LINE__) ": not so: " #truth;                                \
     } while (0)
 
+/* runs_here: whether the engine runs on this machine; if not, why not. */
+bool runs_here(const char *engine, char *why, size_t why_bytes);
+
 /* conformance_open: NULL, or why not. */
 const char *conformance_open(struct stage *stage, unsigned concurrency, enum setup setup);
 void conformance_close(struct stage *stage);
@@ -117,7 +120,6 @@ struct net_address listener_address(struct cp_socket *listener);
  * a code. */
 int64_t far_send(struct stage *stage, const void *data, size_t bytes);
 int64_t far_receive(struct stage *stage, void *data, size_t bytes);
-void far_close(struct stage *stage);
 void far_reset(struct stage *stage);
 
 #endif

@@ -9,12 +9,11 @@
 
 struct actor {
     pthread_t thread;
-    struct cport *port, *other; /* port NULL: there is no such thread */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    enum action command; /* STEP_END: none */
-    int has;             /* the first packet's number, or WAITING, TIMED_OUT, CLOSED */
-    int count;           /* packets it got at once */
+    struct cport *port, *other;  /* port NULL: there is no such thread */
+    struct os_parker idle;       /* between two commands */
+    _Atomic enum action command; /* STEP_END: none */
+    atomic_int has;              /* the first packet's number, or WAITING, TIMED_OUT, CLOSED */
+    atomic_int count;            /* packets it got at once */
     unsigned batch;
 };
 
@@ -25,10 +24,8 @@ static void actor_get(struct actor *actor, struct cport *port, uint64_t timeout_
 {
     struct cp_packet packets[VECTOR_BATCH_MAX];
     int count = cp_wait(port, packets, actor->batch, timeout_ns);
-    pthread_mutex_lock(&actor->lock);
     actor->count = count;
     actor->has = count > 0 ? (int)packets[0].key : count == 0 ? TIMED_OUT : CLOSED;
-    pthread_mutex_unlock(&actor->lock);
 }
 
 static void actor_do(struct actor *actor, enum action command)
@@ -46,21 +43,18 @@ static void actor_do(struct actor *actor, enum action command)
 static void *actor_run(void *argument)
 {
     struct actor *actor = argument;
-    pthread_mutex_lock(&actor->lock);
-    while (actor->command != STEP_LEAVE) {
+    for (;;) {
         enum action command = actor->command;
+        if (command == STEP_LEAVE)
+            return NULL;
         if (command == STEP_END) {
-            pthread_cond_wait(&actor->changed, &actor->lock);
+            os_park(&actor->idle, UINT64_MAX);
             continue;
         }
-        pthread_mutex_unlock(&actor->lock);
         actor_do(actor, command);
-        pthread_mutex_lock(&actor->lock);
-        if (actor->command == command)
-            actor->command = STEP_END;
+        /* Unless the next command, to leave, has come meanwhile. */
+        atomic_compare_exchange_strong(&actor->command, &command, STEP_END);
     }
-    pthread_mutex_unlock(&actor->lock);
-    return NULL;
 }
 
 /* How many wait, with nothing on its way to them. */
@@ -75,14 +69,6 @@ static unsigned waiters(struct cport *port)
     return count;
 }
 
-static bool is_idle(struct actor *actor)
-{
-    pthread_mutex_lock(&actor->lock);
-    bool idle = actor->command == STEP_END;
-    pthread_mutex_unlock(&actor->lock);
-    return idle;
-}
-
 /* Until every actor has done its command or is in its wait. */
 static bool settle(struct cport *port)
 {
@@ -90,7 +76,7 @@ static bool settle(struct cport *port)
         unsigned busy = 0;
         os_sleep_ns(OS_NS_PER_MS);
         for (unsigned index = 0; index < VECTOR_WORKERS_MAX; index++)
-            busy += actors[index].port && !is_idle(&actors[index]);
+            busy += actors[index].port && actors[index].command != STEP_END;
         if (busy == waiters(port) && busy == waiters(port))
             return true;
     }
@@ -99,12 +85,10 @@ static bool settle(struct cport *port)
 
 static void command(struct actor *actor, enum action action)
 {
-    pthread_mutex_lock(&actor->lock);
-    actor->command = action;
     if (action == STEP_GET || action == STEP_POLL)
         actor->has = WAITING;
-    pthread_cond_broadcast(&actor->changed);
-    pthread_mutex_unlock(&actor->lock);
+    actor->command = action;
+    os_unpark(&actor->idle);
 }
 
 static void actor_end(struct actor *actor)
@@ -123,8 +107,6 @@ static bool actors_start(unsigned count, struct cport *port, struct cport *other
         actor->port = port;
         actor->other = other;
         actor->batch = 1;
-        pthread_mutex_init(&actor->lock, NULL);
-        pthread_cond_init(&actor->changed, NULL);
         if (os_thread_start(&actor->thread, OS_ROLE_WORKER, 0, actor_run, actor) != 0)
             return false;
     }

@@ -31,10 +31,8 @@ static struct mix random_mix_of(struct rng *rng)
 static struct end *listen_at(struct side *side, int backlog, struct net_address *address,
                              struct rng *rng)
 {
-    char unread[64];
-    struct net_address any;
+    struct net_address any = net_ipv4(0x7f000001, 0);
     struct end *end = end_new(side, GOAL_LISTEN, false, rng);
-    LAW(net_resolve("127.0.0.1", 0, &any, unread, sizeof unread) == 0, "no address 127.0.0.1");
     int code = cp_socket_open(side->port, net_family(&any), (uintptr_t)end, &end->socket);
     LAW(code == 0, "no socket: %s", cp_error_name(code));
     code = cp_listen(end->socket, net_sockaddr(&any), any.bytes, backlog);
@@ -118,9 +116,7 @@ static void side_close(struct side *side)
 static bool stream_is_over(struct end *end)
 {
     struct end *partner = atomic_load(&end->partner);
-    if (atomic_load(&end->side->closing))
-        return true;
-    if (partner && (atomic_load(&partner->closing) || atomic_load(&partner->side->closing)))
+    if (atomic_load(&end->side->closing) || (partner && far_may_be_gone(end)))
         return true;
     if (atomic_load(&end->whole))
         return !partner;
@@ -150,11 +146,9 @@ static bool stream_is_settled(struct end *end)
     return broken || (idle && arrived(end) == atomic_load(&end->sent));
 }
 
-static bool streams_are_settled(void *context)
+static bool streams_are_settled(struct stress *stress)
 {
-    struct stress *stress = context;
-    unsigned count = atomic_load(&stress->end_count);
-    for (unsigned index = 0; index < count; index++) {
+    for (unsigned index = 0; index < atomic_load(&stress->end_count); index++) {
         struct end *end = atomic_load(&stress->ends[index]);
         if (end && !stream_is_settled(end))
             return false;
@@ -162,30 +156,11 @@ static bool streams_are_settled(void *context)
     return true;
 }
 
-/* None of this kind and the kinds after it. */
-static bool none_in_flight(struct side *side, enum op_kind kind)
-{
-    unsigned left = 0;
-    for (; kind < OP_KINDS; kind++)
-        left += atomic_load(&side->in_flight[kind]);
-    return atomic_load(&side->closing) || left == 0;
-}
-
-static bool posts_are_out(void *side)
-{
-    return none_in_flight(side, OP_POST);
-}
-
-static bool nothing_is_in_flight(void *side)
-{
-    return none_in_flight(side, OP_CONNECT);
-}
-
 static void await_settled(struct stress *stress)
 {
-    if (comes_true(streams_are_settled, stress))
-        return;
-    for (unsigned index = 0; index < atomic_load(&stress->end_count); index++) {
+    bool settled = false;
+    AWAIT(settled = streams_are_settled(stress));
+    for (unsigned index = 0; !settled && index < atomic_load(&stress->end_count); index++) {
         struct end *end = atomic_load(&stress->ends[index]);
         LAW(stream_is_settled(end),
             "of %" PRIu64 " bytes that were sent %" PRIu64 " arrived (submitted %" PRIu64
@@ -195,15 +170,16 @@ static void await_settled(struct stress *stress)
     }
 }
 
-static void await_side(struct side *side, bool (*so)(void *context), const char *when)
+/* Until no operation of this kind or those after it is in flight on either side, or it closes. */
+static void await_none(struct stress *stress, enum op_kind first, const char *when)
 {
-    if (comes_true(so, side))
-        return;
-    for (unsigned kind = 0; kind < OP_KINDS; kind++) {
-        unsigned left = atomic_load(&side->in_flight[kind]);
-        LAW(left == 0, "%u of the %ss never completed, %s; workers %u, limit %u", left,
-            op_names[kind], when, side->workers, side->limit);
-    }
+    for (struct side *side = stress->sides; side < stress->sides + SIDES; side++)
+        for (unsigned kind = first; kind < OP_KINDS; kind++) {
+            atomic_uint *left = &side->in_flight[kind];
+            LAW_SOON(atomic_load(left) == 0 || atomic_load(&side->closing),
+                     "%u of the %ss never completed, %s; workers %u, limit %u", atomic_load(left),
+                     op_names[kind], when, side->workers, side->limit);
+        }
 }
 
 static void each_end(struct stress *stress, void (*act)(struct end *end, struct rng *rng))
@@ -247,18 +223,14 @@ static void end_close_now(struct end *end, struct rng *rng)
 /* Lets everything under way arrive; then cancels or closes, until nothing is in flight. */
 static void drain(struct stress *stress)
 {
-    struct side *sides = stress->sides;
     each_end(stress, end_keep_receiving);
     await_settled(stress);
-    for (unsigned index = 0; index < SIDES; index++)
-        await_side(&sides[index], posts_are_out, "posts to an open port");
+    await_none(stress, OP_POST, "posts to an open port");
     atomic_store(&stress->ending, true);
     each_end(stress, end_cancel_some);
-    for (unsigned index = 0; index < SIDES; index++)
-        await_side(&sides[index], nothing_is_in_flight, "cancelled or their sockets closed");
+    await_none(stress, OP_CONNECT, "cancelled or their sockets closed");
     each_end(stress, end_close_now);
-    for (unsigned index = 0; index < SIDES; index++)
-        await_side(&sides[index], nothing_is_in_flight, "their sockets closed");
+    await_none(stress, OP_CONNECT, "their sockets closed");
 }
 
 static void join_all(struct stress *stress)
@@ -266,7 +238,7 @@ static void join_all(struct stress *stress)
     for (unsigned home = 0; home < SIDES; home++)
         for (unsigned index = 0; index < stress->sides[home].workers; index++) {
             struct worker *worker = &stress->workers[home][index];
-            LAW(comes_true(worker_has_ended, worker), "a closed port left a worker waiting");
+            LAW_SOON(atomic_load(&worker->ended), "a closed port left a worker waiting");
             pthread_join(worker->thread, NULL);
         }
 }

@@ -59,17 +59,12 @@ void end_free(struct end *end)
 }
 
 /* A closing port closes its handles; until then they may be used. */
-static bool handles_hold(struct side *side)
+static void with_handle(struct end *end, void (*act)(cp_handle handle))
 {
+    struct side *side = end->side;
     pthread_rwlock_rdlock(&side->handles);
     if (!atomic_load(&side->closing))
-        return true;
-    pthread_rwlock_unlock(&side->handles);
-    return false;
-}
-
-static void handles_release(struct side *side)
-{
+        act(cp_socket_handle(end->socket));
     pthread_rwlock_unlock(&side->handles);
 }
 
@@ -79,10 +74,8 @@ void end_close(struct end *end, enum close_kind how)
     if (end->socket) {
         atomic_store(&end->whole, how == CLOSE_WHOLE);
         atomic_store(&end->closing, true);
-        if (how == CLOSE_RESET && atomic_load(&end->established) && handles_hold(end->side)) {
-            handle_reset_on_close(cp_socket_handle(end->socket));
-            handles_release(end->side);
-        }
+        if (how == CLOSE_RESET && atomic_load(&end->established))
+            with_handle(end, handle_reset_on_close);
         cp_socket_close(end->socket);
         end->socket = NULL;
         if (end->connector)
@@ -316,10 +309,8 @@ bool side_connect(struct side *side, enum goal goal, struct rng *rng, bool is_re
         "opening a socket failed with %s", cp_error_name(code));
     if (code == 0) {
         atomic_fetch_add(&stress->live, 1);
-        if (end->narrow && handles_hold(side)) {
-            handle_narrow(cp_socket_handle(end->socket));
-            handles_release(side);
-        }
+        if (end->narrow)
+            with_handle(end, handle_narrow);
         pthread_mutex_lock(&end->out.lock);
         accepted = connect_submit(end, address, is_relief);
         pthread_mutex_unlock(&end->out.lock);

@@ -87,8 +87,18 @@ __attribute__((format(printf, 3, 4))) void law_broken(const char *file, int line
             law_broken(__FILE__, __LINE__, __VA_ARGS__);                                           \
     } while (0)
 
-/* comes_true: waits until it is so. False: it was not so for 20 seconds. */
-bool comes_true(bool (*so)(void *context), void *context);
+enum { PATIENCE_S = 20 };
+
+/* AWAIT: waits until it is so, PATIENCE_S at most. LAW_SOON: a law of what has to come true. */
+#define AWAIT(truth)                                                                               \
+    for (uint64_t until_ns = os_now_ns() + ms(1000 * PATIENCE_S);                                  \
+         !(truth) && os_now_ns() < until_ns;)                                                      \
+    os_sleep_ns(200000)
+#define LAW_SOON(truth, ...)                                                                       \
+    do {                                                                                           \
+        AWAIT(truth);                                                                              \
+        LAW(truth, __VA_ARGS__);                                                                   \
+    } while (0)
 
 /* ---- content.c ----------------------------------------------------------------------------- */
 
@@ -365,7 +375,6 @@ void end_result(struct tracked_op *tracked, const struct cp_packet *packet);
 /* ---- worker.c, submitter.c, driver.c, stress_main.c ---------------------------------------- */
 
 void *worker_run(void *worker);
-bool worker_has_ended(void *worker);
 void *submitter_run(void *submitter);
 
 /* stress_run: a whole run from its seed. */

@@ -8,8 +8,6 @@
 
 /* ---- the law -------------------------------------------------------------------------------- */
 
-enum { PATIENCE_S = 20 };
-
 struct running running;
 
 void law_broken(const char *file, int line, const char *format, ...)
@@ -27,17 +25,6 @@ void law_broken(const char *file, int line, const char *format, ...)
            running.test, running.engine, what, file, line, running.engine, running.seed);
     fflush(stdout);
     _Exit(1);
-}
-
-bool comes_true(bool (*so)(void *context), void *context)
-{
-    uint64_t end_ns = os_now_ns() + (uint64_t)PATIENCE_S * OS_NS_PER_S;
-    while (!so(context)) {
-        if (os_now_ns() >= end_ns)
-            return false;
-        os_sleep_ns(200000);
-    }
-    return true;
 }
 
 /* ---- the program ---------------------------------------------------------------------------- */
@@ -63,46 +50,32 @@ static const struct option_set option_set = {
     .options = options,
 };
 
-static bool runs_here(const char *engine, char *why, size_t why_bytes)
-{
-    struct cport *port = NULL;
-    int code = cp_open(&(struct cp_config){.engine = engine}, &port, why, why_bytes);
-    cp_free(port);
-    return code == 0;
-}
-
-static unsigned long long take_count(atomic_ullong *what)
-{
-    return atomic_exchange(what, 0);
-}
-
 /* What was exercised: a test that did nothing would show here. */
 static void print_tally(uint64_t started_ns)
 {
     unsigned long long ops = 0;
     printf("#");
     for (unsigned kind = 0; kind < OP_KINDS; kind++) {
-        unsigned long long some = take_count(&tally.ops[kind]);
+        unsigned long long some = tally.ops[kind];
         printf(" %llu %ss,", some, op_names[kind]);
         ops += some;
     }
-    printf(" %llu refused\n#", take_count(&tally.refused));
+    printf(" %llu refused\n#", tally.refused);
     for (int code = CP_ERROR_BASE + 1; code < CP_ERROR_END; code++) {
-        unsigned long long some = take_count(&tally.results[cp_error_index(code)]);
+        unsigned long long some = tally.results[cp_error_index(code)];
         if (some > 0)
             printf(" %llu %s,", some, cp_error_name(code));
     }
-    printf(" %llu ends of streams (%llu after the last byte)\n", take_count(&tally.finished),
-           take_count(&tally.whole));
+    printf(" %llu ends of streams (%llu after the last byte)\n", tally.finished, tally.whole);
     printf("# %llu MB, %llu meetings, %llu places taken over, %llu blocking sections, %llu hops, "
            "%llu successors, %llu misuses,"
            " %llu closed ports\n",
-           take_count(&tally.bytes) >> 20, take_count(&tally.meetings), take_count(&tally.reliefs),
-           take_count(&tally.blocks), take_count(&tally.hops), take_count(&tally.successors),
-           take_count(&tally.misuses), take_count(&tally.port_closes));
+           tally.bytes >> 20, tally.meetings, tally.reliefs, tally.blocks, tally.hops,
+           tally.successors, tally.misuses, tally.port_closes);
     printf("ok %u - the law under stress [%s]: %llu runs, %llu operations in %.1f s\n",
-           running.test, running.engine, take_count(&tally.runs), ops,
+           running.test, running.engine, tally.runs, ops,
            (double)(os_now_ns() - started_ns) / OS_NS_PER_S);
+    memset(&tally, 0, sizeof tally);
 }
 
 static void run_engine(const struct plan *plan)

@@ -35,13 +35,6 @@ static void post_some(struct submitter *submitter, struct side *side)
     }
 }
 
-static bool all_have_left(void *context)
-{
-    struct side *side = context;
-    return atomic_load(&side->meeting.gone) >= atomic_load(&side->meeting.expected) ||
-           atomic_load(&side->closing);
-}
-
 /* Posts as many packets as workers may run at once. No handler returns before all of them run. */
 static void call_meeting(struct submitter *submitter, struct side *side)
 {
@@ -57,8 +50,9 @@ static void call_meeting(struct submitter *submitter, struct side *side)
         if (!side_post(side, post_new(side, OP_MEET, submitter->index, number)))
             return;
     }
-    LAW(comes_true(all_have_left, side), "a meeting of %u was left by %u; workers %u, limit %u",
-        expected, atomic_load(&meeting->gone), side->workers, side->limit);
+    LAW_SOON(atomic_load(&meeting->gone) >= expected || atomic_load(&side->closing),
+             "a meeting of %u was left by %u; workers %u, limit %u", expected,
+             atomic_load(&meeting->gone), side->workers, side->limit);
     if (atomic_load(&side->closing))
         return;
     count(&tally.meetings);
@@ -109,13 +103,6 @@ static void submitter_move(struct submitter *submitter)
         os_sleep_ns(rng_below(rng, mix->pause_us) * UINT64_C(1000));
 }
 
-/* Other packets would hide a lost wake-up. */
-static bool no_relief_is_due(void *context)
-{
-    struct stress *stress = context;
-    return !stress->mix.quiet || atomic_load(&stress->reliefs) == 0;
-}
-
 void *submitter_run(void *argument)
 {
     struct submitter *submitter = argument;
@@ -123,7 +110,8 @@ void *submitter_run(void *argument)
     /* Blocking sections have no effect outside workers. */
     cp_block_begin(stress->sides[0].port);
     while (submitter->moves-- > 0 && !atomic_load(&stress->draining)) {
-        comes_true(no_relief_is_due, stress);
+        AWAIT(!stress->mix.quiet ||
+              atomic_load(&stress->reliefs) == 0); /* it might hide a lost one */
         submitter_move(submitter);
     }
     cp_block_end(stress->sides[0].port);

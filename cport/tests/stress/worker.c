@@ -54,22 +54,15 @@ static void post_over(struct worker *worker, struct tracked_op *tracked, int64_t
     pthread_mutex_unlock(&side->posts.lock);
 }
 
-static bool meeting_is_over(void *context)
-{
-    struct side *side = context;
-    struct meeting *meeting = &side->meeting;
-    return atomic_load(&meeting->here) >= atomic_load(&meeting->expected) ||
-           atomic_load(&side->closing);
-}
-
 /* One batch had `count` of the meeting's packets. */
 static void meet(struct side *side, unsigned count)
 {
     struct meeting *meeting = &side->meeting;
     unsigned here = atomic_fetch_add(&meeting->here, count) + count;
-    LAW(comes_true(meeting_is_over, side),
-        "only %u packets of %u were handled at once; workers %u, limit %u", here,
-        atomic_load(&meeting->expected), side->workers, side->limit);
+    LAW_SOON(atomic_load(&meeting->here) >= atomic_load(&meeting->expected) ||
+                 atomic_load(&side->closing),
+             "only %u packets of %u were handled at once; workers %u, limit %u", here,
+             atomic_load(&meeting->expected), side->workers, side->limit);
     atomic_fetch_add(&meeting->gone, count);
 }
 
@@ -91,15 +84,10 @@ static bool relief_call(struct side *side, struct rng *rng)
     return false;
 }
 
-static bool is_relieved(void *context)
-{
-    struct side *side = context;
-    return atomic_load(&side->meeting.relieved) || atomic_load(&side->closing);
-}
-
 static void relief_await(struct side *side, const char *how)
 {
-    LAW(comes_true(is_relieved, side), "no worker took the place of one that %s", how);
+    LAW_SOON(atomic_load(&side->meeting.relieved) || atomic_load(&side->closing),
+             "no worker took the place of one that %s", how);
     atomic_fetch_sub(&side->stress->reliefs, 1);
     if (atomic_load(&side->closing))
         return;
@@ -222,9 +210,4 @@ void *worker_run(void *argument)
     }
     atomic_store(&worker->ended, true);
     return NULL;
-}
-
-bool worker_has_ended(void *context)
-{
-    return atomic_load(&((struct worker *)context)->ended);
 }
