@@ -134,35 +134,6 @@ EVERY_LOOPBACK(a_pending_connect_can_be_cancelled)
     cp_free(port);
 }
 
-EVERY_LOOPBACK(accepted_connections_can_be_associated)
-{
-    struct cport *port = port_of(*state, 1);
-    struct cp_op accepts[2] = {0}, connects[2] = {0}, receive = {0}, send = {0};
-    struct cp_socket *listener = open_socket(port, 1), *near[2], *accepted;
-    struct sockaddr_in address = loopback(0);
-    socklen_t bytes = sizeof address;
-    char data[8];
-    struct cp_block block = {data, 8}, hello = {"hello", 5};
-    assert_int_equal(cp_listen(listener, (struct sockaddr *)&address, sizeof address, 8), 0);
-    getsockname((int)cp_socket_handle(listener), (struct sockaddr *)&address, &bytes);
-    for (unsigned index = 0; index < 2; index++) {
-        assert_int_equal(cp_accept(listener, &accepts[index]), 0);
-        near[index] = open_socket(port, 2);
-        assert_int_equal(connect_to(near[index], &connects[index], &address, CP_FOREVER), 0);
-    }
-    for (unsigned index = 0; index < 4; index++)
-        assert_next(port, NULL, 0);
-    assert_true(accepts[0].accepted >= 0 && accepts[1].accepted >= 0);
-    assert_int_equal(cp_associate(port, accepts[0].accepted, 3, &accepted), 0);
-    assert_int_equal(cp_receive(accepted, &receive, &block, 1), 0);
-    assert_int_equal(cp_send(near[0], &send, &hello, 1), 0);
-    for (unsigned index = 0; index < 2; index++)
-        assert_next(port, NULL, 5);
-    assert_memory_equal(data, "hello", 5);
-    close((int)accepts[1].accepted);
-    cp_free(port);
-}
-
 EVERY_LOOPBACK(an_address_in_use_is_reported)
 {
     struct cport *port = port_of(*state, 1);

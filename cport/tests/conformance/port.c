@@ -12,8 +12,11 @@ static bool post_numbered(struct stage *stage, struct cp_op *ops, unsigned count
 const char *post_and_get(struct stage *stage)
 {
     EXPECT(cp_post(stage->port, &stage->op, 77, -5) == 0);
+    EXPECT(cp_post(stage->port, &stage->op, 78, 0) == CP_EINVAL); /* in flight */
     EXPECT(next_is(stage, &stage->op, -5));
-    EXPECT(stage->packet.key == 77);
+    EXPECT(stage->packet.key == 77 && stage->op.kind == CP_POST);
+    EXPECT(cp_post(stage->port, &stage->op, 79, 1) == 0); /* free again */
+    EXPECT(next_is(stage, &stage->op, 1) && stage->packet.key == 79);
     return NULL;
 }
 

@@ -1,6 +1,4 @@
 /* Behaviours of queueing and receiving: 22 to 36. */
-#include <stdatomic.h>
-
 #include "cport/tests/conformance/stage.h"
 
 const char *ready_data_is_a_packet_too(struct stage *stage)
@@ -18,8 +16,7 @@ const char *pending_is_one_packet(struct stage *stage)
 {
     EXPECT(post_receive(stage) == 0);
     EXPECT(nothing_comes(stage));
-    EXPECT(far_send(stage, "abc", 3) == 3);
-    EXPECT(next_is(stage, &stage->op, 3));
+    EXPECT(arrives(stage, "abc"));
     EXPECT(nothing_comes(stage));
     return NULL;
 }
@@ -60,12 +57,10 @@ const char *another_thread_first(struct stage *stage)
     for (unsigned round = 0; round < ROUNDS; round++)
         if (cp_send(stage->near, &ops[round], &block, 1) != 0)
             break;
-    for (unsigned tries = 0; tries < PATIENCE_MS && atomic_load(&other.packets) < ROUNDS; tries++)
-        os_sleep_ns(ms(1));
-    unsigned packets = atomic_load(&other.packets);
+    bool all_came = reaches(&other.packets, ROUNDS);
     cp_close(stage->port);
     pthread_join(thread, NULL);
-    EXPECT(packets == ROUNDS);
+    EXPECT(all_came);
     return NULL;
 }
 
@@ -99,8 +94,7 @@ const char *receives_complete_in_order(struct stage *stage)
 const char *graceful_end(struct stage *stage)
 {
     EXPECT(post_receive(stage) == 0);
-    EXPECT(far_send(stage, "last", 4) == 4);
-    EXPECT(next_is(stage, &stage->op, 4));
+    EXPECT(arrives(stage, "last"));
     EXPECT(post_receive(stage) == 0);
     cp_socket_close(stage->far);
     EXPECT(next_is(stage, &stage->op, 0));
@@ -174,7 +168,6 @@ const char *issuing_thread_ends(struct stage *stage)
     EXPECT(os_thread_start(&thread, OS_ROLE_WORKER, 0, receive_once, stage) == 0);
     pthread_join(thread, &accepted);
     EXPECT(accepted);
-    EXPECT(far_send(stage, "abc", 3) == 3);
-    EXPECT(next_is(stage, &stage->op, 3));
+    EXPECT(arrives(stage, "abc"));
     return NULL;
 }

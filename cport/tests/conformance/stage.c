@@ -22,6 +22,20 @@ bool next_is(struct stage *stage, const struct cp_op *op, int64_t result)
            stage->packet.result == result;
 }
 
+bool arrives(struct stage *stage, const char *text)
+{
+    int64_t bytes = (int64_t)strlen(text);
+    return far_send(stage, text, (size_t)bytes) == bytes && next_is(stage, &stage->op, bytes) &&
+           memcmp(stage->data, text, (size_t)bytes) == 0;
+}
+
+bool reaches(atomic_uint *count, unsigned expected)
+{
+    for (unsigned tries = 0; tries < PATIENCE_MS && atomic_load(count) < expected; tries++)
+        os_sleep_ns(ms(1));
+    return atomic_load(count) == expected;
+}
+
 bool nothing_comes(struct stage *stage)
 {
     return !next_within(stage, A_MOMENT_MS);

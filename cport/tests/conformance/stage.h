@@ -7,6 +7,7 @@
 #ifndef FANIN_CONFORMANCE_STAGE_H
 #define FANIN_CONFORMANCE_STAGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -106,6 +107,12 @@ bool next_within(struct stage *stage, uint64_t timeout_ms);
 /* next_is: the next packet is of this operation and has this result. */
 bool next_is(struct stage *stage, const struct cp_op *op, int64_t result);
 bool nothing_comes(struct stage *stage);
+
+/* arrives: the far end sends the text, and stage->op, a receive into stage->data, ends with it. */
+bool arrives(struct stage *stage, const char *text);
+
+/* reaches: whether the count becomes that and no more. */
+bool reaches(atomic_uint *count, unsigned expected);
 
 /* post_receive: posts stage->op: a receive into stage->block. */
 int post_receive(struct stage *stage);

@@ -1,6 +1,5 @@
 /* Behaviours of threads: 59 and 60, and the vectors with real threads: each is a worker that
  * carries out one command at a time. */
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include "cport/port.h"
@@ -204,15 +203,12 @@ const char *never_more_than_the_limit(struct stage *stage)
         EXPECT(os_thread_start(&threads[index], OS_ROLE_WORKER, 0, spin, &spinners) == 0);
     for (unsigned index = 0; index < PACKETS; index++)
         cp_post(stage->port, &ops[index], index, 0);
-    for (unsigned tries = 0; tries < PATIENCE_MS && atomic_load(&spinners.handled) < PACKETS;
-         tries++)
-        os_sleep_ns(ms(1));
-    unsigned handled = atomic_load(&spinners.handled), most = atomic_load(&spinners.most);
+    bool all_handled = reaches(&spinners.handled, PACKETS);
     cp_close(stage->port);
     for (unsigned index = 0; index < SPINNERS; index++)
         pthread_join(threads[index], NULL);
-    EXPECT(handled == PACKETS);
-    EXPECT(most == 1);
+    EXPECT(all_handled);
+    EXPECT(atomic_load(&spinners.most) == 1);
     return NULL;
 }
 
