@@ -172,7 +172,6 @@ int faults_option(const struct option_spec *spec, const char *text, void *field,
 {
     struct fault_list *list = field;
     char copy[128];
-
     for (size_t bytes;; text += bytes + 1) {
         bytes = strcspn(text, ",");
         if (list->count == FAULTS_MAX || bytes >= sizeof copy)

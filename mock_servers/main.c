@@ -26,7 +26,6 @@ static int option_address(const struct option_spec *spec, const char *text, void
                           size_t why_bytes)
 {
     struct in_addr address;
-
     if (inet_pton(AF_INET, text, &address) != 1)
         return why_write(why, why_bytes, "takes an IPv4 address such as 127.0.0.1");
     *(uint32_t *)field = ntohl(address.s_addr);
@@ -40,7 +39,6 @@ static int option_login(const struct option_spec *spec, const char *text, void *
     struct login *login = field;
     char line[PROTOCOL_LINE_BYTES_MAX];
     size_t user_bytes = strcspn(text, ":");
-
     if (text[user_bytes] == ':' && user_bytes < sizeof login->user &&
         strlen(text + user_bytes + 1) < sizeof login->password) {
         memcpy(login->user, text, user_bytes);

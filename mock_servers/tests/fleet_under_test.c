@@ -147,10 +147,7 @@ void ask_go(int handle, const struct protocol_go *go)
 
 uint64_t go_bytes(const struct protocol_go *go, uint64_t frames)
 {
-    uint64_t bytes = 0;
-    for (uint64_t seq = 0; seq < frames; seq++)
-        bytes += protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
-    return bytes;
+    return protocol_frames_bytes(go, frames, UINT64_MAX);
 }
 
 size_t take(int handle, void *data, size_t bytes, int *end)
@@ -246,7 +243,7 @@ struct protocol_stats stats_of(const struct fleet_under_test *fleet, uint64_t ru
 uint64_t frames_good(const uint8_t *data, size_t bytes, const struct protocol_go *go, size_t *used)
 {
     struct protocol_header header;
-    uint64_t seq = 0;
+    uint64_t seq = go->from;
     for (*used = 0; seq < go->frames; seq++) {
         uint32_t length = protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
         const uint8_t *frame = data + *used;
@@ -263,7 +260,7 @@ uint64_t frames_good(const uint8_t *data, size_t bytes, const struct protocol_go
 
 uint8_t *frames_take(int handle, const struct protocol_go *go)
 {
-    size_t bytes = go_bytes(go, go->frames), used;
+    size_t bytes = go_bytes(go, go->frames) - go_bytes(go, go->from), used;
     uint8_t *data = malloc(bytes);
     int end;
     assert_non_null(data);

@@ -84,8 +84,8 @@ struct protocol_stats stats_of(const struct fleet_under_test *fleet, uint64_t ru
 
 /* ---- frames ---- */
 
-/* How many frames at the head of `data` are the right ones, in order and whole. `*used`: their
- * bytes. */
+/* Behind which frame the right ones end that are at the head of `data`, in order and whole; of a GO
+ * from frame 0, how many they are. `*used`: their bytes. */
 uint64_t frames_good(const uint8_t *data, size_t bytes, const struct protocol_go *go, size_t *used);
 
 /* Receives every frame and checks it; returns the bytes, which are the caller's to free. */

@@ -70,7 +70,6 @@ static const struct {
 TEST(test_cuts)
 {
     static struct symptom symptom;
-
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         struct fleet_under_test fleet = fleet_begin("--count=1", cuts[i].option);
         for (unsigned source = 0; source < 2; source++) {
@@ -95,7 +94,6 @@ TEST(test_reset_waits_for_a_slow_reader)
     struct protocol_go go = go_of(PROTOCOL_TAPE, 20, 20000, 20000);
     static uint8_t data[20 * 20000];
     int end, small = 8192, handle = socket_with_patience();
-
     setsockopt(handle, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     assert_int_equal(fleet_try(&fleet, handle, 0), 0);
     ask_go(handle, &go);
@@ -127,7 +125,6 @@ TEST(test_silent_connections_are_closed)
     struct protocol_go go = go_of(PROTOCOL_LIVE, 1, 256, 256);
     uint8_t half[128];
     int end, handles[2] = {fleet_connect(&fleet, 0), fleet_connect(&fleet, 1)};
-
     for (unsigned i = 0; i < 2; i++)
         ask_go(handles[i], &go);
     assert_int_equal(take(handles[0], half, sizeof half, &end), sizeof half);
@@ -145,7 +142,6 @@ TEST(test_stalled_server_ignores_requests)
     struct protocol_go go = faulty_go(0);
     uint8_t half[LENGTH_MAX];
     int end, handle = fleet_connect(&fleet, 0);
-
     ask_go(handle, &go);
     size_t bytes = protocol_frame_length(go.seed, 0, LENGTH_MIN, LENGTH_MAX) / 2;
     assert_int_equal(take(handle, half, bytes, &end), bytes);
@@ -157,45 +153,37 @@ TEST(test_stalled_server_ignores_requests)
 
 /* ---- faults within a frame ---- */
 
-TEST(test_corrupt)
+/* What is wrong with a frame that is in its place otherwise. */
+static const struct {
+    const char *option;
+    uint64_t at;
+    uint32_t seq; /* which it carries */
+    bool check_fits;
+} damages[] = {
+    {"--fault=corrupt:1", FRAMES / 2, FRAMES / 2, false},
+    {"--fault=disorder:1:4", 4, 5, true},
+};
+
+TEST(test_damaged_frames)
 {
     static struct symptom symptom;
-    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=corrupt:1");
-
-    for (unsigned source = 0; source < 2; source++) {
-        struct protocol_go go = faulty_go(source);
+    for (unsigned i = 0; i < 4; i++) {
+        struct fleet_under_test fleet = fleet_begin("--count=1", damages[i / 2].option);
+        struct protocol_go go = faulty_go(i % 2);
         struct protocol_header header;
         ask_faulty(&fleet, &go, go_bytes(&go, FRAMES), false, &symptom);
         assert_int_equal(symptom.bytes, go_bytes(&go, FRAMES)); /* and goes on after it */
-        assert_true(symptom.good == FRAMES / 2);
+        assert_true(symptom.good == damages[i / 2].at);
         const uint8_t *frame = symptom.data + symptom.good_bytes;
-        uint32_t length = protocol_frame_length(go.seed, FRAMES / 2, LENGTH_MIN, LENGTH_MAX);
+        uint32_t length = protocol_frame_length(go.seed, symptom.good, LENGTH_MIN, LENGTH_MAX);
         assert_int_equal(protocol_header_read(frame, &go.marker, &header), 0);
-        assert_true(header.seq == FRAMES / 2 && header.length == length);
-        assert_true(header.check != protocol_frame_check(frame, length, &go.marker));
+        assert_true(header.seq == damages[i / 2].seq && header.length == length);
+        bool fits = header.check == protocol_frame_check(frame, length, &go.marker);
+        assert_true(fits == damages[i / 2].check_fits);
         assert_ptr_equal(memmem(frame, length, "\r\n", 2), frame + length - 2);
         assert_counted(&fleet, &go, FRAMES, symptom.bytes);
+        fleet_end(&fleet);
     }
-    fleet_end(&fleet);
-}
-
-TEST(test_disorder)
-{
-    static struct symptom symptom;
-    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=disorder:1:4");
-
-    for (unsigned source = 0; source < 2; source++) {
-        struct protocol_go go = faulty_go(source);
-        struct protocol_header header;
-        ask_faulty(&fleet, &go, go_bytes(&go, FRAMES), false, &symptom);
-        assert_true(symptom.good == 4);
-        const uint8_t *frame = symptom.data + symptom.good_bytes;
-        assert_int_equal(protocol_header_read(frame, &go.marker, &header), 0);
-        assert_int_equal(header.seq, 5);
-        assert_true(header.check == protocol_frame_check(frame, header.length, &go.marker));
-        assert_counted(&fleet, &go, FRAMES, symptom.bytes);
-    }
-    fleet_end(&fleet);
 }
 
 /* Past the longest frame that the protocol knows, without a marker; then silence. */
@@ -208,7 +196,6 @@ TEST(test_overlong)
     char rest[65536];
     int end, handle = fleet_connect(&fleet, 0);
     struct timeval soon = {.tv_usec = 300 * 1000};
-
     ask_go(handle, &go);
     assert_non_null(data);
     assert_int_equal(take(handle, data, bytes, &end), bytes);
@@ -229,7 +216,6 @@ TEST(test_overlong)
 TEST(test_drip)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=drip:1:500");
-
     for (unsigned source = 0; source < 2; source++) {
         struct protocol_go go = go_of(sources[source], 2, 100, 100);
         int handle = fleet_connect(&fleet, 0);
@@ -248,7 +234,6 @@ TEST(test_drip)
 TEST(test_refuse_spread_evenly)
 {
     struct fleet_under_test fleet = fleet_begin("--count=10", "--fault=refuse:20%");
-
     for (unsigned server = 0; server < 10; server++) {
         int handle = socket_with_patience();
         int result = fleet_try(&fleet, handle, server);
@@ -263,7 +248,6 @@ TEST(test_no_answer)
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=no-answer:1");
     struct protocol_go go = faulty_go(0);
     int handle = fleet_connect(&fleet, 0);
-
     ask_go(handle, &go);
     assert_true(is_silent_for(handle, 200));
     close(handle);
@@ -276,7 +260,6 @@ TEST(test_accept_late)
     struct protocol_go go = faulty_go(0);
     uint64_t start_ns = os_now_ns();
     int handle = fleet_connect(&fleet, 0);
-
     frames_check(handle, &go);
     assert_true(os_now_ns() - start_ns >= 299 * (uint64_t)OS_NS_PER_MS);
     close(handle);
@@ -289,67 +272,51 @@ static bool connects_within(const struct fleet_under_test *fleet, int handle, in
     assert_int_equal(fcntl(handle, F_SETFL, O_NONBLOCK), 0);
     int result = fleet_try(fleet, handle, 0);
     struct pollfd writable = {.fd = handle, .events = POLLOUT};
-
     assert_true(result == 0 || result == -EINPROGRESS);
     return poll(&writable, 1, millis) == 1;
 }
 
-TEST(test_small_backlog_hangs_connects)
+TEST(test_small_backlog_hangs_connects_and_opens_in_time)
 {
-    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=small-backlog:1");
-    int handle = socket_with_patience();
-
-    assert_false(connects_within(&fleet, handle, 300));
-    close(handle);
-    fleet_end(&fleet);
-}
-
-TEST(test_small_backlog_opens_in_time)
-{
-    struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=small-backlog:1:700");
-    int handle = socket_with_patience();
-
-    assert_true(connects_within(&fleet, handle, PATIENCE_S * 1000)); /* by its second SYN */
-    assert_int_equal(fcntl(handle, F_SETFL, 0), 0);
-    struct protocol_go go = faulty_go(0);
-    frames_check(handle, &go);
-    close(handle);
-    fleet_end(&fleet);
+    for (unsigned i = 0; i < 2; i++) {
+        bool opens = i == 1;
+        struct fleet_under_test fleet = fleet_begin(
+            "--count=1", opens ? "--fault=small-backlog:1:700" : "--fault=small-backlog:1");
+        int handle = socket_with_patience();
+        /* By its second SYN. */
+        assert_true(connects_within(&fleet, handle, opens ? PATIENCE_S * 1000 : 300) == opens);
+        assert_int_equal(fcntl(handle, F_SETFL, 0), 0);
+        struct protocol_go go = faulty_go(0);
+        if (opens)
+            frames_check(handle, &go);
+        close(handle);
+        fleet_end(&fleet);
+    }
 }
 
 TEST(test_login_faults)
 {
-    struct fleet_under_test fleet =
-        fleet_begin("--count=2", "--login=a:b", "--fault", "wrong-login:1,close-login:1");
-    int handle = fleet_connect(&fleet, 1); /* one of two: the second half's */
-
-    login(handle, "a", "b");
-    assert_no(handle, "wrong user");
-    close(handle);
-    handle = fleet_connect(&fleet, 0);
-    login(handle, "a", "b");
-    assert_ends(handle);
-    close(handle);
-    fleet_end(&fleet);
-}
-
-TEST(test_login_faults_without_an_answer)
-{
-    static const char *const faults[] = {"reset-login:1", "silent-login:1", "garbage-login:1"};
-    char line[PROTOCOL_LINE_BYTES_MAX];
-
-    for (unsigned i = 0; i < 3; i++) {
-        struct fleet_under_test fleet = fleet_begin("--count=1", "--fault", faults[i]);
+    static const char *const faults[] = {"wrong-login:1", "close-login:1", "reset-login:1",
+                                         "silent-login:1", "garbage-login:1"};
+    enum { WRONG, CLOSE, RESET, SILENT, GARBAGE };
+    for (unsigned i = WRONG; i <= GARBAGE; i++) {
+        struct fleet_under_test fleet =
+            fleet_begin("--count=1", "--login=a:b", "--fault", faults[i]);
+        char line[PROTOCOL_LINE_BYTES_MAX];
         int handle = fleet_connect(&fleet, 0);
         login(handle, "a", "b");
-        if (i == 0) {
+        if (i == WRONG) {
+            assert_no(handle, "wrong user");
+        } else if (i == CLOSE) {
+            assert_ends(handle);
+        } else if (i == RESET) {
             assert_int_equal(recv(handle, line, 1, 0), -1);
             assert_int_equal(errno, ECONNRESET);
-        } else if (i == 2) {
+        } else if (i == GARBAGE) {
             take_line(handle, line);
             assert_true(strcmp(line, "OK") != 0 && strncmp(line, "NO", 2) != 0);
         }
-        if (i > 0)
+        if (i >= SILENT)
             assert_true(is_silent_for(handle, 100));
         close(handle);
         fleet_end(&fleet);
@@ -373,7 +340,6 @@ TEST(test_spread)
     const struct fault *by_server[COUNT];
     unsigned counts[5] = {0}, gap = 0;
     char why[256];
-
     assert_int_equal(faults_spread(&list, COUNT, by_server, why, sizeof why), 0);
     for (unsigned i = 0; i < COUNT; i++) {
         if (by_server[i] != NULL)
@@ -430,7 +396,6 @@ TEST(test_help_names_every_kind)
         "disorder:",    "wrong-login:",  "close-login:",  "stop-short:",    "restart:",
         "reset-login:", "silent-login:", "garbage-login:"};
     char help[4096];
-
     faults_help(help, sizeof help);
     assert_true(strlen(help) < sizeof help - 1); /* not cut */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

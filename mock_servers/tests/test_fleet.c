@@ -6,7 +6,6 @@
 TEST(test_serves_what_was_asked)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
-
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(sources[i], 300, 256, 9000);
         int handle = fleet_connect(&fleet, 0);
@@ -29,7 +28,6 @@ TEST(test_tapes_of_one_key_are_one)
         fleet_begin("--count=2", "--tape-cap=700000"); /* room for one, not for two */
     struct protocol_go go = go_of(PROTOCOL_TAPE, 100, 5000, 5000);
     int one = fleet_connect(&fleet, 0), other = fleet_connect(&fleet, 1);
-
     ask_go(one, &go);
     ask_go(other, &go);
     uint8_t *data = frames_take(one, &go), *same = frames_take(other, &go);
@@ -44,26 +42,16 @@ TEST(test_tapes_of_one_key_are_one)
     fleet_end(&fleet);
 }
 
-TEST(test_other_markers)
-{
-    struct fleet_under_test fleet = fleet_begin("--count=1");
-    const struct protocol_marker markers[] = {
-        {"\0", 1}, {"abab", 4}, {"0123456789abcdef", 16}, {"\r\r\n", 3}};
-
-    for (unsigned i = 0; i < 8; i++) {
-        struct protocol_go go = go_of(sources[i % 2], 50, 65, 4000);
-        go.marker = markers[i / 2];
-        server_check(&fleet, 0, &go);
-    }
-    fleet_end(&fleet);
-}
-
-TEST(test_big_frames)
+TEST(test_other_markers_and_big_frames)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--send-buffer=64k");
-
-    for (unsigned i = 0; i < 2; i++) {
-        struct protocol_go go = go_of(sources[i], 3, 1250000, 2500000);
+    const struct protocol_marker markers[] = {
+        {"\0", 1}, {"abab", 4}, {"0123456789abcdef", 16}, {"\r\r\n", 3}, {"\r\n", 2}};
+    for (unsigned i = 0; i < 10; i++) {
+        bool is_big = i >= 8;
+        struct protocol_go go = is_big ? go_of(sources[i % 2], 3, 1250000, 2500000)
+                                       : go_of(sources[i % 2], 50, 65, 4000);
+        go.marker = markers[i / 2];
         server_check(&fleet, 0, &go);
     }
     fleet_end(&fleet);
@@ -76,7 +64,6 @@ TEST(test_many_at_once)
     struct protocol_go go = go_of(PROTOCOL_TAPE, 20, 256, 10000);
     int handles[SERVERS];
     uint64_t bytes = 0;
-
     for (unsigned i = 0; i < SERVERS; i++)
         handles[i] = fleet_connect(&fleet, i);
     for (unsigned i = 0; i < SERVERS; i++) {
@@ -120,7 +107,6 @@ TEST(test_live_keeps_its_schedule)
 {
     struct fleet_under_test fleet = fleet_begin("--count=2");
     uint64_t first_ns[2];
-
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(PROTOCOL_LIVE, 31, 256, 1000);
         go.rate = 100;
@@ -145,7 +131,6 @@ TEST(test_live_does_not_omit_for_a_slow_reader)
     struct fleet_under_test fleet = fleet_begin("--count=1", "--send-buffer=16k");
     struct protocol_go go = go_of(PROTOCOL_LIVE, 400, 20000, 20000);
     int handle = socket_with_patience(), small = 16384;
-
     setsockopt(handle, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     assert_int_equal(fleet_try(&fleet, handle, 0), 0);
     go.rate = 1000;
@@ -165,7 +150,6 @@ TEST(test_tape_at_a_rate)
     struct protocol_go go = go_of(PROTOCOL_TAPE, 41, 256, 5000);
     int handle = fleet_connect(&fleet, 0);
     uint64_t start_ns = os_now_ns();
-
     go.rate = 200;
     frames_check(handle, &go);
     assert_true(os_now_ns() - start_ns >= 195 * (uint64_t)OS_NS_PER_MS);
@@ -181,7 +165,6 @@ TEST(test_lines_in_pieces_and_together)
     struct protocol_go go = go_of(PROTOCOL_TAPE, 10, 256, 1000);
     char line[PROTOCOL_LINE_BYTES_MAX], answer[PROTOCOL_LINE_BYTES_MAX];
     int handle = fleet_connect(&fleet, 0);
-
     ask(handle, "FANIN/1 LOGIN anybody any");
     os_sleep_ns(20 * OS_NS_PER_MS);
     protocol_write_go(&go, line, sizeof line);
@@ -203,7 +186,6 @@ TEST(test_bad_lines)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
     char long_line[PROTOCOL_LINE_BYTES_MAX + 100];
-
     memset(long_line, 'x', sizeof long_line);
     assert_refused(&fleet, "GET / HTTP/1.1\r\n\r\n", 18, "FANIN/1");
     assert_refused(&fleet, long_line, sizeof long_line, "too long");
@@ -216,7 +198,6 @@ TEST(test_login)
     struct fleet_under_test fleet = fleet_begin("--count=1", "--login=user:pass:word");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 2, 256, 256);
     const char *wrong[] = {"FANIN/1 LOGIN user pass\r\n", "FANIN/1 LOGIN use pass:word\r\n"};
-
     assert_go_refused(&fleet, &go, "login");
     for (unsigned i = 0; i < 2; i++)
         assert_refused(&fleet, wrong[i], strlen(wrong[i]), "wrong user or password");
@@ -234,7 +215,6 @@ TEST(test_login)
 TEST(test_half_close_still_gets_frames)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
-
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(sources[i], 20, 256, 1000);
         go.rate = 200;
@@ -261,7 +241,6 @@ TEST(test_survives_clients_that_leave)
     struct fleet_under_test fleet = fleet_begin("--count=3", "--fault=stall:1");
     char some[1000];
     int end;
-
     for (unsigned i = 0; i < 30; i++) {
         struct protocol_go go = go_of(sources[i % 2], 100000, 256, 10000);
         go.frames = i % 3 == 0 ? 2000 : go.frames;
@@ -287,7 +266,6 @@ TEST(test_tape_cap)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--tape-cap=1000000");
     struct protocol_go go = go_of(PROTOCOL_TAPE, 1001, 1000, 1000);
-
     assert_go_refused(&fleet, &go, "--tape-cap");
     go.frames = PROTOCOL_FRAMES_MAX;
     assert_go_refused(&fleet, &go, "--tape-cap");
@@ -311,7 +289,6 @@ TEST(test_forgets_old_runs)
     struct fleet_under_test fleet = fleet_begin("--count=1");
     struct protocol_go go = go_of(PROTOCOL_LIVE, 1, 256, 256);
     int handle = fleet_connect(&fleet, 0);
-
     for (go.run = 100; go.run < 165; go.run++)
         frames_check(handle, &go);
     close(handle);

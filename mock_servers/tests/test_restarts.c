@@ -4,37 +4,17 @@
 
 enum { FRAMES = 20, LENGTH_MIN = 300, LENGTH_MAX = 4000 };
 
-/* Asks for go's frames from go->from on and checks all of them; the caller frees the bytes. */
-static uint8_t *rest_take(int handle, const struct protocol_go *go)
-{
-    const size_t bytes = go_bytes(go, go->frames) - go_bytes(go, go->from);
-    uint8_t *data = malloc(bytes), *at = data;
-    struct protocol_header header;
-    int end;
-    assert_non_null(data);
-    ask_go(handle, go);
-    assert_int_equal(take(handle, data, bytes, &end), bytes);
-    for (uint64_t seq = go->from; seq < go->frames; seq++, at += header.length) {
-        assert_int_equal(protocol_header_read(at, &go->marker, &header), 0);
-        assert_true(header.seq == seq);
-        assert_true(header.check == protocol_frame_check(at, header.length, &go->marker));
-    }
-    assert_ptr_equal(at, data + bytes);
-    return data;
-}
-
 TEST(test_resumes_from_any_frame)
 {
     static const uint64_t froms[] = {1, 7, FRAMES - 1};
     struct fleet_under_test fleet = fleet_begin("--count=1");
-
     for (unsigned i = 0; i < 6; i++) {
         struct protocol_go go =
             go_of(sources[i % 2], FRAMES, LENGTH_MIN, i < 3 ? LENGTH_MAX : LENGTH_MIN);
         go.run = 1 + i;
         go.from = froms[i / 2];
         int handle = fleet_connect(&fleet, 0);
-        free(rest_take(handle, &go));
+        frames_check(handle, &go);
         struct protocol_stats stats = stats_of(&fleet, go.run);
         assert_true(stats.frames == FRAMES - go.from);
         assert_true(stats.bytes == go_bytes(&go, FRAMES) - go_bytes(&go, go.from));
@@ -50,13 +30,13 @@ TEST(test_keeps_the_schedule)
     struct protocol_go go = go_of(PROTOCOL_LIVE, FRAMES, LENGTH_MIN, LENGTH_MIN);
     const uint64_t interval_ns = OS_NS_PER_S;
     struct protocol_header header;
-
     go.rate = 1;
     go.from = 5;
     go.ago_ns = (FRAMES + 1) * interval_ns;
     const uint64_t asked_ns = os_now_ns(), asked_wall_ns = os_wall_ns();
     int handle = fleet_connect(&fleet, 0);
-    uint8_t *data = rest_take(handle, &go);
+    ask_go(handle, &go);
+    uint8_t *data = frames_take(handle, &go);
     assert_true(os_now_ns() - asked_ns < (FRAMES - 6) * interval_ns);
     for (uint64_t i = 0, first_ns = 0; i < FRAMES - 5; i++) {
         assert_int_equal(protocol_header_read(data + i * LENGTH_MIN, &go.marker, &header), 0);
@@ -76,14 +56,13 @@ TEST(test_a_cut_is_not_repeated)
     struct protocol_go go = go_of(PROTOCOL_TAPE, FRAMES, LENGTH_MIN, LENGTH_MAX);
     static uint8_t data[FRAMES * LENGTH_MAX];
     int end, handle = fleet_connect(&fleet, 0);
-
     ask_go(handle, &go);
     take(handle, data, sizeof data, &end);
     assert_int_equal(end, 0);
     close(handle);
     handle = fleet_connect(&fleet, 0);
     go.from = 7;
-    free(rest_take(handle, &go));
+    frames_check(handle, &go);
     assert_true(stats_of(&fleet, go.run).faults == 1);
     close(handle);
     fleet_end(&fleet);
@@ -93,7 +72,6 @@ TEST(test_the_process_has_an_identity)
 {
     struct fleet_under_test one = fleet_begin("--count=1"), other = fleet_begin("--count=1");
     const uint64_t process = stats_of(&one, 1).process;
-
     assert_true(process == stats_of(&one, 2).process);
     assert_true(process != stats_of(&other, 1).process);
     fleet_end(&one);
@@ -114,7 +92,6 @@ TEST(test_a_device_restarts)
 {
     struct fleet_under_test fleet =
         fleet_begin("--count=2", "--fault=restart:1:2000"); /* the second of two */
-
     for (unsigned i = 0; i < 2; i++) {
         struct protocol_go go = go_of(sources[i], FRAMES, LENGTH_MIN, LENGTH_MAX);
         go.run = 1 + i;
@@ -137,7 +114,7 @@ TEST(test_a_device_restarts)
         assert_int_equal(result, 0);
         go.run = 1 + i;
         go.from = FRAMES / 2;
-        free(rest_take(again, &go));
+        frames_check(again, &go);
         assert_true(stats_of(&fleet, go.run).faults == 1);
         close(again);
     }

@@ -10,7 +10,6 @@ TEST(test_schedule)
 {
     struct protocol_go go = {.rate = 400, .seed = 9};
     struct schedule schedule, other;
-
     schedule_start(&schedule, &go, 0, 1000, 5000000);
     schedule_start(&other, &go, 1, 1000, 5000000);
     assert_true(schedule.first_ns >= 1000 && schedule.first_ns < 1000 + 2500000);
@@ -30,7 +29,6 @@ TEST(test_phases_are_spread)
 {
     struct protocol_go go = {.rate = 1, .seed = 1};
     unsigned quarters[4] = {0};
-
     for (uint32_t device = 0; device < 400; device++) {
         struct schedule schedule;
         schedule_start(&schedule, &go, device, 0, 0);
@@ -44,7 +42,6 @@ TEST(test_runs)
 {
     static struct runs runs;
     struct protocol_stats done = {.frames = 2, .bytes = 3, .faults = 1, .connections = 1};
-
     assert_null(runs_find(&runs, 0));
     for (uint64_t id = 0; id < RUNS_MAX; id++)
         runs_begin(&runs, id);

@@ -47,7 +47,6 @@ TEST(test_port_in_use)
     char listen[64], place[64], errors[1024];
     struct in_addr address;
     struct fleet_under_test fleet = fleet_begin("--count=3");
-
     address.s_addr = htonl(fleet.host);
     snprintf(listen, sizeof listen, "--listen=%s", inet_ntoa(address));
     snprintf(place, sizeof place, "%s:%d:", inet_ntoa(address), PORT);
@@ -78,7 +77,6 @@ static int run_limited(unsigned limit, const char *options, char *text, size_t t
 TEST(test_too_few_descriptors)
 {
     char text[1024];
-
     assert_int_equal(run_limited(100, "--count=100", text, sizeof text), 3);
     assert_non_null(strstr(text, "264 descriptors"));
     assert_non_null(strstr(text, "limit is 100"));
@@ -99,7 +97,6 @@ TEST(test_shared_listeners)
     const uint16_t number = (uint16_t)(10000 + getpid() % 9000);
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(number)};
     char port[32];
-
     snprintf(port, sizeof port, "--port=%u", (unsigned)number);
     struct fleet_under_test fleet =
         fleet_begin("--listeners=shared", port, "--count=15", "--ports-per-address=1");
@@ -123,7 +120,6 @@ TEST(test_ready_file_and_summary)
 {
     char line[128], expected[128], errors[1024];
     struct fleet_under_test fleet = fleet_begin("--count=7");
-
     file_read(fleet.ready, line, sizeof line);
     snprintf(expected, sizeof expected, "%ld %d 7\n", (long)fleet.process.handle, PORT);
     assert_string_equal(line, expected);
@@ -146,7 +142,6 @@ TEST(test_port_from_the_kernel)
     long pid;
     int port, count;
     struct fleet_under_test fleet = fleet_begin("--port=0");
-
     file_read(fleet.ready, line, sizeof line);
     assert_int_equal(sscanf(line, "%ld %d %d", &pid, &port, &count), 3);
     assert_true(port > 0 && count == 1);
@@ -161,7 +156,6 @@ TEST(test_spread_over_addresses)
 {
     struct fleet_under_test fleet = fleet_begin("--count=5", "--ports-per-address=2");
     struct fleet_under_test at = fleet;
-
     for (unsigned server = 0; server < 5; server++) {
         at.host = fleet.host + server / 2;
         close(fleet_connect(&at, server % 2));

@@ -38,7 +38,6 @@ static unsigned make_all(struct tapes *tapes)
 TEST(test_made_by_slices)
 {
     struct tapes *tapes = tapes_open(10 * TAPE_BYTES, &scratch);
-
     assert_false(tapes_make(tapes));
     struct tape *tape = take(tapes, 1);
     assert_non_null(tape);
@@ -57,7 +56,6 @@ TEST(test_a_tape_in_use_stays)
 {
     struct tapes *tapes = tapes_open(2 * TAPE_BYTES, &scratch);
     struct tape *one = take(tapes, 1), *two = take(tapes, 2);
-
     make_all(tapes);
     tapes_give(tapes, one);
     tapes_give(tapes, two);
@@ -88,7 +86,6 @@ static void files_limit(rlim_t bytes)
 TEST(test_no_room_in_the_system)
 {
     struct tapes *tapes = tapes_open(10 * TAPE_BYTES, &scratch);
-
     signal(SIGXFSZ, SIG_IGN);
     files_limit(TAPE_BYTES / 2);
     assert_null(take(tapes, 1));
