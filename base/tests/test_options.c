@@ -67,9 +67,19 @@ static struct fields fields;
 static int operand;
 static char page[PAGE_BYTES];
 
-/* Parses with `stream`, stdout or stderr, going to the page. */
-static int parse_onto_page(const struct option_set *options, FILE *stream, int argc, char **argv)
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Parses the words with `stream`, stdout or stderr, going to the page. */
+static int parse(const struct option_set *options, FILE *stream, const char *const *words)
 {
+    char *argv[WORDS_MAX] = {"fanin-test"};
+    int argc = 1;
+    for (; *words; words++) {
+        assert_true(argc < WORDS_MAX - 1);
+        argv[argc++] = (char *)*words;
+    }
+    memset(&fields, 0, sizeof(fields));
+    operand = -1;
     FILE *file = tmpfile();
     assert_non_null(file);
     fflush(stream);
@@ -85,55 +95,28 @@ static int parse_onto_page(const struct option_set *options, FILE *stream, int a
     return result;
 }
 
-static int parse_words(const struct option_set *options, FILE *stream, const char *word,
-                       va_list words)
+static void accept(const char *const *words)
 {
-    char *argv[WORDS_MAX] = {"fanin-test"};
-    int argc = 1;
-    for (; word; word = va_arg(words, const char *)) {
-        assert_true(argc < WORDS_MAX - 1);
-        argv[argc++] = (char *)word;
-    }
-    memset(&fields, 0, sizeof(fields));
-    operand = -1;
-    return parse_onto_page(options, stream, argc, argv);
-}
-
-/* The words end with NULL. */
-static void accept(const char *word, ...)
-{
-    va_list words;
-    va_start(words, word);
-    int result = parse_words(&set, stderr, word, words);
-    va_end(words);
+    int result = parse(&set, stderr, words);
     assert_string_equal(page, "");
     assert_int_equal(result, OPTIONS_OK);
 }
 
-static void refuse(const char *message, const char *word, ...)
+/* The message is the whole line without the program's name. */
+static void refuse(const char *message, const char *const *words)
 {
-    va_list words;
-    va_start(words, word);
-    int result = parse_words(&set, stderr, word, words);
-    va_end(words);
-    assert_string_equal(page, message);
+    char line[PAGE_BYTES];
+    snprintf(line, sizeof(line), "fanin-test: %s\n", message);
+    int result = parse(&set, stderr, words);
+    assert_string_equal(page, line);
     assert_int_equal(result, OPTIONS_WRONG);
-}
-
-static void print_page(const char *word, ...)
-{
-    va_list words;
-    va_start(words, word);
-    int result = parse_words(&set, stdout, word, words);
-    va_end(words);
-    assert_int_equal(result, OPTIONS_DONE);
 }
 
 /* ---- what is right ----------------------------------------------------------------------- */
 
 TEST(defaults_are_set)
 {
-    accept(NULL);
+    accept(WORDS(NULL));
     assert_int_equal(fields.engine, 0);
     assert_int_equal(fields.workers, 6);
     assert_int_equal(fields.timeout_ms, 10000);
@@ -150,7 +133,7 @@ TEST(defaults_are_set)
 
 TEST(values_come_either_way_and_names_may_be_short)
 {
-    accept("--workers=8", "--eng", "epoll", "--json", "-", "--qui", NULL);
+    accept(WORDS("--workers=8", "--eng", "epoll", "--json", "-", "--qui"));
     assert_int_equal(fields.workers, 8);
     assert_int_equal(fields.engine, 2);
     assert_string_equal(fields.json, "-");
@@ -159,62 +142,56 @@ TEST(values_come_either_way_and_names_may_be_short)
 
 TEST(the_last_of_one_option_counts)
 {
-    accept("--workers=8", "--workers=9", NULL);
+    accept(WORDS("--workers=8", "--workers=9"));
     assert_int_equal(fields.workers, 9);
 }
 
-TEST(counts_take_decimal_units)
+TEST(numbers_take_units)
 {
-    accept("--workers", "1k", NULL);
-    assert_int_equal(fields.workers, 1000);
-    accept("--workers", "0.5k", NULL);
-    assert_int_equal(fields.workers, 500);
-}
-
-static uint64_t cap_of(const char *text)
-{
-    accept("--pool-cap", text, NULL);
-    return fields.cap;
-}
-
-TEST(sizes_take_binary_and_decimal_units)
-{
-    assert_int_equal(cap_of("1"), 1);
-    assert_int_equal(cap_of("3B"), 3);
-    assert_int_equal(cap_of("64k"), 65536);
-    assert_int_equal(cap_of("64KiB"), 65536);
-    assert_int_equal(cap_of("2M"), 2097152);
-    assert_int_equal(cap_of("100kB"), 100000);
-    assert_int_equal(cap_of("1.25MB"), 1250000);
-    assert_int_equal(cap_of("0.5GiB"), 536870912);
-    assert_int_equal(cap_of("1GB"), 1000000000);
-    assert_int_equal(cap_of("18446744073709551615"), UINT64_MAX);
-}
-
-TEST(times_are_milliseconds)
-{
-    accept("--connect-timeout", "500", NULL);
-    assert_int_equal(fields.timeout_ms, 500);
-    accept("--connect-timeout", "500ms", NULL);
-    assert_int_equal(fields.timeout_ms, 500);
-    accept("--connect-timeout", "2.5s", NULL);
-    assert_int_equal(fields.timeout_ms, 2500);
+    static const struct {
+        const char *option, *text;
+        const uint64_t *field;
+        uint64_t value;
+    } cases[] = {
+        /* counts: decimal */
+        {"--workers", "1k", &fields.workers, 1000},
+        {"--workers", "0.5k", &fields.workers, 500},
+        /* sizes: binary and decimal */
+        {"--pool-cap", "1", &fields.cap, 1},
+        {"--pool-cap", "3B", &fields.cap, 3},
+        {"--pool-cap", "64k", &fields.cap, 65536},
+        {"--pool-cap", "64KiB", &fields.cap, 65536},
+        {"--pool-cap", "2M", &fields.cap, 2097152},
+        {"--pool-cap", "100kB", &fields.cap, 100000},
+        {"--pool-cap", "1.25MB", &fields.cap, 1250000},
+        {"--pool-cap", "0.5GiB", &fields.cap, 536870912},
+        {"--pool-cap", "1GB", &fields.cap, 1000000000},
+        {"--pool-cap", "18446744073709551615", &fields.cap, UINT64_MAX},
+        /* times: milliseconds */
+        {"--connect-timeout", "500", &fields.timeout_ms, 500},
+        {"--connect-timeout", "500ms", &fields.timeout_ms, 500},
+        {"--connect-timeout", "2.5s", &fields.timeout_ms, 2500},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        accept(WORDS(cases[i].option, cases[i].text));
+        assert_int_equal(*cases[i].field, cases[i].value);
+    }
 }
 
 TEST(rates_may_be_fractions)
 {
-    accept("--rate", "0.5", NULL);
+    accept(WORDS("--rate", "0.5"));
     assert_true(fields.rate == 0.5);
-    accept("--rate", "10k", NULL);
+    accept(WORDS("--rate", "10k"));
     assert_true(fields.rate == 10000);
 }
 
 TEST(one_size_is_a_range)
 {
-    accept("--size", "1.25MB", NULL);
+    accept(WORDS("--size", "1.25MB"));
     assert_int_equal(fields.size.min, 1250000);
     assert_int_equal(fields.size.max, 1250000);
-    accept("--size", "64KiB..100kB", NULL);
+    accept(WORDS("--size", "64KiB..100kB"));
     assert_int_equal(fields.size.min, 65536);
     assert_int_equal(fields.size.max, 100000);
 }
@@ -222,7 +199,7 @@ TEST(one_size_is_a_range)
 TEST(texts_take_escapes)
 {
     static const char wanted[] = "a\r\n\t\0\\\x01\xfF";
-    accept("--end-marker", "a\\r\\n\\t\\0\\\\\\x01\\xfF", NULL);
+    accept(WORDS("--end-marker", "a\\r\\n\\t\\0\\\\\\x01\\xfF"));
     assert_int_equal(fields.marker.bytes, sizeof(wanted) - 1);
     assert_memory_equal(fields.marker.data, wanted, sizeof(wanted));
 }
@@ -230,8 +207,7 @@ TEST(texts_take_escapes)
 TEST(operands_are_found_where_they_are_taken)
 {
     char *argv[] = {"fanin-test", "one", "--workers=2", "--", "--two", NULL};
-    int result = parse_onto_page(&set_with_operands, stderr, 5, argv);
-    assert_int_equal(result, OPTIONS_OK);
+    assert_int_equal(options_parse(&set_with_operands, 5, argv, &fields, &operand), OPTIONS_OK);
     assert_int_equal(operand, 3);
     assert_string_equal(argv[3], "one");
     assert_string_equal(argv[4], "--two");
@@ -240,102 +216,72 @@ TEST(operands_are_found_where_they_are_taken)
 
 /* ---- what is wrong ----------------------------------------------------------------------- */
 
-/* Each of the values (NULL-terminated) is refused with `why`. */
-static void refuse_values(const char *name, const char *why, const char *const *values)
+TEST(values_are_refused_with_what_is_right)
 {
-    for (; *values; values++) {
-        char option[64], message[512];
-        snprintf(option, sizeof(option), "--%s", name);
-        snprintf(message, sizeof(message), "fanin-test: --%s %s, not \"%s\"\n", name, why, *values);
-        refuse(message, option, *values, NULL);
-    }
+    static const struct {
+        const char *name, *why, *values[12];
+    } cases[] = {
+        {"workers",
+         "takes a whole number from 1 to 1024",
+         {"abc", "1025", "0", "-1", " 5", "5x", "1.5", "1.", "0x10", "18446744073709551617",
+          "18446744073709551615k", "0.00000000000000000000001"}},
+        {"block", "takes a size from 256 to 64MiB (such as 4096, 64KiB or 100kB)", {"12q"}},
+        {"pool-cap", "takes a size at least 1 (such as 4096, 64KiB or 100kB)", {"0"}},
+        {"connect-timeout", "takes a time from 1ms to 10min (such as 500, 500ms or 2s)", {"1h"}},
+        {"rate",
+         "takes a number from 0 to 1000000 (such as 500, 0.5 or 10k)",
+         {"nan", "1.2.3", "2M"}},
+        {"size",
+         "takes one size or two, the smaller first, from 64 to 64MiB (such as 4096 or 256..100kB)",
+         {"5k..1k", "1..5k", "5k..1G", "5k..", "..5k", ".."}},
+        {"engine", "takes one of auto, uring, epoll", {"iocp"}},
+        {"end-marker",
+         "takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH",
+         {"\\q", "a\\", "\\x4", "\\xg0"}},
+        {"end-marker", "takes a text of 1 to 16 bytes", {"", "12345678901234567"}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (size_t k = 0; k < 12 && cases[i].values[k]; k++) {
+            char option[64], message[512];
+            const char *value = cases[i].values[k];
+            snprintf(option, sizeof(option), "--%s", cases[i].name);
+            snprintf(message, sizeof(message), "%s %s, not \"%s\"", option, cases[i].why, value);
+            refuse(message, WORDS(option, value));
+        }
 }
 
-#define REFUSE_VALUES(name, why, ...)                                                              \
-    refuse_values(name, why, (const char *const[]){__VA_ARGS__, NULL})
-
-TEST(values_that_are_not_numbers_in_range_are_refused)
+TEST(words_are_refused_in_one_line)
 {
-    const char why[] = "takes a whole number from 1 to 1024";
-    REFUSE_VALUES("workers", why, "abc", "1025", "-1", " 5", "5x", "1.5", "1.", "0x10",
-                  "18446744073709551617", "18446744073709551615k", "0.00000000000000000000001");
-    refuse("fanin-test: --workers takes a whole number from 1 to 1024, not \"0\"\n", "--workers=0",
-           NULL);
-    refuse("fanin-test: --workers takes a whole number from 1 to 1024, not \"\"\n",
-           "--workers=", NULL);
-    refuse("fanin-test: --workers takes a whole number from 1 to 1024, not \"1\\x0a2\"\n",
-           "--workers", "1\n2", NULL);
-}
-
-TEST(sizes_times_and_rates_say_what_they_take)
-{
-    REFUSE_VALUES("block", "takes a size from 256 to 64MiB (such as 4096, 64KiB or 100kB)", "12q");
-    REFUSE_VALUES("pool-cap", "takes a size at least 1 (such as 4096, 64KiB or 100kB)", "0");
-    REFUSE_VALUES("connect-timeout", "takes a time from 1ms to 10min (such as 500, 500ms or 2s)",
-                  "1h");
-    REFUSE_VALUES("rate", "takes a number from 0 to 1000000 (such as 500, 0.5 or 10k)", "nan",
-                  "1.2.3", "2M");
-}
-
-TEST(ranges_have_two_ends_in_order)
-{
-    REFUSE_VALUES("size",
-                  "takes one size or two, the smaller first, from 64 to 64MiB (such as 4096 or "
-                  "256..100kB)",
-                  "5k..1k", "1..5k", "5k..1G", "5k..", "..5k", "..");
-}
-
-TEST(choices_are_listed)
-{
-    REFUSE_VALUES("engine", "takes one of auto, uring, epoll", "iocp");
-}
-
-TEST(texts_have_known_escapes_and_a_length)
-{
-    REFUSE_VALUES("end-marker", "takes text with the escapes \\r \\n \\t \\0 \\\\ \\xHH", "\\q",
-                  "a\\", "\\x4", "\\xg0");
-    REFUSE_VALUES("end-marker", "takes a text of 1 to 16 bytes", "", "12345678901234567");
-}
-
-TEST(flags_and_values_are_told_apart)
-{
-    refuse("fanin-test: --quiet takes yes or no, not \"maybe\"\n", "--quiet=maybe", NULL);
-    refuse("fanin-test: takes options only, not \"yes\"; --help lists them all\n", "--quiet", "yes",
-           NULL);
-    refuse("fanin-test: --help takes no value\n", "--help=me", NULL);
-    refuse("fanin-test: --version takes no value\n", "--version=1", NULL);
-    refuse("fanin-test: --workers needs a value: --workers N\n", "--workers", NULL);
+    refuse("--workers takes a whole number from 1 to 1024, not \"\"", WORDS("--workers="));
+    refuse("--workers takes a whole number from 1 to 1024, not \"0\"", WORDS("--workers=0"));
+    refuse("--workers takes a whole number from 1 to 1024, not \"1\\x0a2\"",
+           WORDS("--workers", "1\n2"));
+    /* flags and values are told apart */
+    refuse("--quiet takes yes or no, not \"maybe\"", WORDS("--quiet=maybe"));
+    refuse("takes options only, not \"yes\"; --help lists them all", WORDS("--quiet", "yes"));
+    refuse("--help takes no value", WORDS("--help=me"));
+    refuse("--version takes no value", WORDS("--version=1"));
+    refuse("--workers needs a value: --workers N", WORDS("--workers"));
+    /* unknown options are named with the nearest */
+    refuse("there is no option \"--worker5\"; did you mean --workers?", WORDS("--worker5=3"));
+    refuse("there is no option \"--zzz\"; --help lists them all", WORDS("--zzz"));
+    refuse("there is no option \"-w\", options are long; --help lists them all", WORDS("-w"));
+    refuse("there is no option \"--\"; --help lists them all", WORDS("--=3"));
+    refuse("--e could be any of --engine --end-marker; write more of it", WORDS("--e"));
+    refuse("takes options only, not \"file\"; --help lists them all", WORDS("file"));
+    /* also where it is very long */
+    char word[2000] = "--";
+    memset(word + 2, 'w', sizeof(word) - 3);
+    refuse("there is no option \"--wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww\"; --help lists them all",
+           WORDS(word));
 }
 
 TEST(a_flag_may_say_yes_or_no)
 {
-    accept("--quiet=yes", NULL);
+    accept(WORDS("--quiet=yes"));
     assert_true(fields.quiet);
-    accept("--quiet", "--quiet=no", NULL);
+    accept(WORDS("--quiet", "--quiet=no"));
     assert_false(fields.quiet);
-}
-
-TEST(unknown_options_are_named_with_the_nearest)
-{
-    refuse("fanin-test: there is no option \"--worker5\"; did you mean --workers?\n", "--worker5=3",
-           NULL);
-    refuse("fanin-test: there is no option \"--zzz\"; --help lists them all\n", "--zzz", NULL);
-    refuse("fanin-test: there is no option \"-w\", options are long; --help lists them all\n", "-w",
-           NULL);
-    refuse("fanin-test: there is no option \"--\"; --help lists them all\n", "--=3", NULL);
-    refuse("fanin-test: --e could be any of --engine --end-marker; write more of it\n", "--e",
-           NULL);
-    refuse("fanin-test: takes options only, not \"file\"; --help lists them all\n", "file", NULL);
-}
-
-TEST(a_very_long_unknown_option_is_one_line)
-{
-    char word[2000] = "--";
-    memset(word + 2, 'w', sizeof(word) - 3);
-    refuse(
-        "fanin-test: there is no option \"--wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww\"; --help lists them "
-        "all\n",
-        word, NULL);
 }
 
 /* ---- parsers on their own, as a scenario file uses them ---------------------------------- */
@@ -381,13 +327,13 @@ TEST(a_text_without_a_range_is_bounded_by_its_room)
 
 TEST(version_names_the_program)
 {
-    print_page("--version", NULL);
+    assert_int_equal(parse(&set, stdout, WORDS("--version")), OPTIONS_DONE);
     assert_string_equal(page, "fanin-test " FANIN_VERSION "\n");
 }
 
 TEST(help_lists_every_option_within_the_columns)
 {
-    print_page("--help", NULL);
+    assert_int_equal(parse(&set, stdout, WORDS("--help")), OPTIONS_DONE);
     assert_non_null(strstr(page, "Usage: fanin-test [options]\n\nTests options.\n\nWhat runs:\n"));
     for (const struct option_spec *spec = table; spec->name; spec++) {
         char wanted[64];
