@@ -27,6 +27,23 @@ static int directory_teardown(void **state)
     return rmdir(directory);
 }
 
+/* Lowers a soft limit; returns what it was. */
+static struct rlimit lower(int resource, rlim_t soft)
+{
+    struct rlimit before, low;
+    assert_int_equal(getrlimit(resource, &before), 0);
+    low = (struct rlimit){soft, before.rlim_max};
+    assert_int_equal(setrlimit(resource, &low), 0);
+    return before;
+}
+
+static pthread_t thread_started(const char *role, void *(*run)(void *), void *argument)
+{
+    pthread_t thread;
+    assert_int_equal(os_thread_start(&thread, role, 0, run, argument), 0);
+    return thread;
+}
+
 /* ---- clock ------------------------------------------------------------------------------- */
 
 TEST(clock_never_goes_back_and_sleep_is_long_enough)
@@ -90,10 +107,8 @@ static void *own_role_read(void *name)
 TEST(a_thread_has_its_role_before_it_runs)
 {
     for (int i = 0; i < 20; i++) {
-        pthread_t thread;
         char name[16] = "";
-        assert_int_equal(os_thread_start(&thread, "fanin-test", 0, own_role_read, name), 0);
-        pthread_join(thread, NULL);
+        pthread_join(thread_started("fanin-test", own_role_read, name), NULL);
         assert_string_equal(name, "fanin-test");
     }
 }
@@ -173,16 +188,16 @@ static void mailboxes_run(uint64_t timeout_ns)
     for (int i = 0; i < BOXES; i++) {
         boxes[i].wanted = POSTERS * POSTS;
         boxes[i].timeout_ns = timeout_ns;
-        assert_int_equal(os_thread_start(&takers[i], "taker", 0, mailbox_empty, &boxes[i]), 0);
+        takers[i] = thread_started("taker", mailbox_empty, &boxes[i]);
     }
     for (int i = 0; i < POSTERS; i++)
-        assert_int_equal(os_thread_start(&posters[i], "poster", 0, mailboxes_fill, boxes), 0);
+        posters[i] = thread_started("poster", mailboxes_fill, boxes);
     for (int i = 0; i < POSTERS; i++)
         pthread_join(posters[i], NULL);
-    for (int i = 0; i < BOXES; i++)
+    for (int i = 0; i < BOXES; i++) {
         pthread_join(takers[i], NULL);
-    for (int i = 0; i < BOXES; i++)
         assert_int_equal(boxes[i].got, POSTERS * POSTS);
+    }
 }
 
 TEST(no_wake_from_many_threads_is_lost)
@@ -214,8 +229,7 @@ static void *letter_answer(void *argument)
 TEST(what_was_written_before_a_wake_is_visible)
 {
     struct letter letter = {0};
-    pthread_t thread;
-    assert_int_equal(os_thread_start(&thread, "answerer", 0, letter_answer, &letter), 0);
+    pthread_t thread = thread_started("answerer", letter_answer, &letter);
     for (unsigned i = 0; i < POSTS; i++) {
         letter.plain++;
         os_unpark(&letter.there);
@@ -287,11 +301,7 @@ TEST(both_views_of_a_mirror_are_the_same_bytes)
 
 TEST(a_mirror_leaves_no_descriptor_open)
 {
-    struct rlimit old, few;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-    few = old;
-    few.rlim_cur = 64;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    struct rlimit old = lower(RLIMIT_NOFILE, 64);
     uint8_t *memories[200];
     for (unsigned i = 0; i < 200; i++)
         memories[i] = os_mirror_map(os_mirror_step());
@@ -305,11 +315,7 @@ TEST(a_mirror_leaves_no_descriptor_open)
 TEST(the_soft_descriptor_limit_is_raised)
 {
     uint64_t limit = 0;
-    struct rlimit before, now;
-    getrlimit(RLIMIT_NOFILE, &before);
-    now = before;
-    now.rlim_cur = 64;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    struct rlimit now, before = lower(RLIMIT_NOFILE, 64);
     assert_int_equal(os_descriptors_reserve(32, &limit), 0);
     assert_int_equal(os_descriptors_reserve(128, &limit), 0);
     getrlimit(RLIMIT_NOFILE, &now);
@@ -352,10 +358,7 @@ TEST(the_hard_descriptor_limit_is_named)
 TEST(a_limit_that_is_used_up_is_named)
 {
     char text[256];
-    struct rlimit before, low;
-    assert_int_equal(getrlimit(RLIMIT_NPROC, &before), 0);
-    low = (struct rlimit){(rlim_t)os_thread_count(NULL), before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NPROC, &low), 0);
+    struct rlimit before = lower(RLIMIT_NPROC, (rlim_t)os_thread_count(NULL));
     bool reached = os_limit_reached(text, sizeof text);
     setrlimit(RLIMIT_NPROC, &before);
     assert_true(reached);
@@ -409,8 +412,9 @@ TEST(the_program_directory_holds_this_program)
 }
 
 struct facts {
-    int count;
-    char cpus[32], memory_kb[32], kernel[128];
+    int count, cpus;
+    uint64_t memory_kb;
+    bool kernel_has_dot;
 };
 
 static void fact_note(void *context, const char *name, const char *value)
@@ -420,11 +424,11 @@ static void fact_note(void *context, const char *name, const char *value)
     assert_true(name[0] && value[0]);
     assert_null(strpbrk(value, "\n\t"));
     if (strcmp(name, "cpus") == 0)
-        snprintf(facts->cpus, sizeof(facts->cpus), "%s", value);
+        facts->cpus = atoi(value);
     if (strcmp(name, "memory_kb") == 0)
-        snprintf(facts->memory_kb, sizeof(facts->memory_kb), "%s", value);
+        facts->memory_kb = strtoull(value, NULL, 10);
     if (strcmp(name, "kernel") == 0)
-        snprintf(facts->kernel, sizeof(facts->kernel), "%s", value);
+        facts->kernel_has_dot = strchr(value, '.') != NULL;
 }
 
 TEST(the_machine_has_facts)
@@ -432,9 +436,9 @@ TEST(the_machine_has_facts)
     struct facts facts = {0};
     os_machine_describe(fact_note, &facts);
     assert_true(facts.count >= 5);
-    assert_int_equal(atoi(facts.cpus), os_cpu_count());
-    assert_true(strtoull(facts.memory_kb, NULL, 10) > 1024);
-    assert_true(strchr(facts.kernel, '.') != NULL);
+    assert_int_equal(facts.cpus, os_cpu_count());
+    assert_true(facts.memory_kb > 1024);
+    assert_true(facts.kernel_has_dot);
 }
 
 int main(void)

@@ -41,10 +41,11 @@ static int directory_teardown(void **state)
     return rmdir(directory);
 }
 
-static void output_read(char text[TEXT_BYTES])
+/* The beginning of a file; "" where there is none. */
+static void file_text(const char *path, char text[TEXT_BYTES])
 {
     text[0] = '\0';
-    FILE *file = fopen(output_path, "r");
+    FILE *file = fopen(path, "r");
     if (!file)
         return;
     text[fread(text, 1, TEXT_BYTES - 1, file)] = '\0';
@@ -56,7 +57,7 @@ static long output_await_number(void)
 {
     char text[TEXT_BYTES];
     for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms++) {
-        output_read(text);
+        file_text(output_path, text);
         if (strchr(text, '\n'))
             return strtol(text, NULL, 10);
         os_sleep_ns(OS_NS_PER_MS);
@@ -68,14 +69,10 @@ static long output_await_number(void)
 /* A zombie that nobody has reaped yet has ended. */
 static bool process_lives(long pid)
 {
-    char path[64], text[TEXT_BYTES] = "";
+    char path[64], text[TEXT_BYTES];
     snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return false;
-    size_t bytes = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    const char *state = bytes > 0 ? strrchr(text, ')') : NULL;
+    file_text(path, text);
+    const char *state = strrchr(text, ')');
     return state && state[2] != 'Z' && state[2] != 'X';
 }
 
@@ -93,20 +90,33 @@ static int start_shell(struct os_process *process, const char *script)
     return os_process_start(process, argv, output_path, output_path);
 }
 
-static int start_self(struct os_process *process, const char *play)
+static struct os_process shell(const char *script)
 {
+    struct os_process process;
+    assert_int_equal(start_shell(&process, script), 0);
+    return process;
+}
+
+static struct os_process self(const char *play)
+{
+    struct os_process process;
     unlink(output_path);
     char *const argv[] = {own_path, (char *)play, NULL};
-    return os_process_start(process, argv, output_path, NULL);
+    assert_int_equal(os_process_start(&process, argv, output_path, NULL), 0);
+    return process;
+}
+
+static int exit_code(struct os_process *process)
+{
+    int code = -1;
+    assert_int_equal(os_process_wait(process, patience_ns, &code), 1);
+    return code;
 }
 
 static int run_shell(const char *script)
 {
-    struct os_process process;
-    int code = -1;
-    assert_int_equal(start_shell(&process, script), 0);
-    assert_int_equal(os_process_wait(&process, patience_ns, &code), 1);
-    return code;
+    struct os_process process = shell(script);
+    return exit_code(&process);
 }
 
 static struct rlimit descriptors_limit(rlim_t soft)
@@ -170,7 +180,7 @@ TEST(streams_are_appended_and_input_is_empty)
 {
     char text[TEXT_BYTES];
     assert_int_equal(run_shell("cat; echo one; echo two >&2; exec echo three"), 0);
-    output_read(text);
+    file_text(output_path, text);
     assert_string_equal(text, "one\ntwo\nthree\n");
 }
 
@@ -192,9 +202,8 @@ TEST(a_child_inherits_no_descriptor)
 
 TEST(waiting_for_a_child_times_out)
 {
-    struct os_process process;
+    struct os_process process = shell("exec sleep 60");
     int code = -1;
-    assert_int_equal(start_shell(&process, "exec sleep 60"), 0);
     pid_t pid = (pid_t)process.handle;
     assert_int_equal(os_process_wait(&process, 0, &code), 0);
     assert_int_equal(os_process_wait(&process, 3 * OS_NS_PER_MS, &code), 0);
@@ -207,9 +216,8 @@ TEST(waiting_for_a_child_times_out)
 
 TEST(waiting_works_without_a_pidfd)
 {
-    struct os_process process;
+    struct os_process process = shell("sleep 0.05; exit 5");
     int code = -1;
-    assert_int_equal(start_shell(&process, "sleep 0.05; exit 5"), 0);
     struct rlimit before = descriptors_limit(3);
     int early = os_process_wait(&process, OS_NS_PER_MS, &code);
     int late = os_process_wait(&process, patience_ns, &code);
@@ -221,8 +229,7 @@ TEST(waiting_works_without_a_pidfd)
 
 TEST(the_peak_of_a_running_child_is_read)
 {
-    struct os_process process;
-    assert_int_equal(start_shell(&process, "echo 1; sleep 60"), 0);
+    struct os_process process = shell("echo 1; sleep 60");
     output_await_number();
     uint64_t peak_bytes = os_process_peak_bytes(&process);
     os_process_stop(&process, patience_ns);
@@ -232,10 +239,8 @@ TEST(the_peak_of_a_running_child_is_read)
 
 TEST(the_cpu_time_of_a_child_is_read)
 {
-    struct os_process process;
-    assert_int_equal(start_shell(&process, "i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done;"
-                                           "echo 1; sleep 60"),
-                     0);
+    struct os_process process =
+        shell("i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done; echo 1; sleep 60");
     output_await_number();
     uint64_t cpu_ns = os_process_cpu_ns(&process);
     os_process_stop(&process, patience_ns);
@@ -245,8 +250,7 @@ TEST(the_cpu_time_of_a_child_is_read)
 
 TEST(a_deaf_child_is_killed_with_its_own)
 {
-    struct os_process process;
-    assert_int_equal(start_shell(&process, "trap '' TERM; sleep 60 & echo $!; wait; sleep 60"), 0);
+    struct os_process process = shell("trap '' TERM; sleep 60 & echo $!; wait; sleep 60");
     pid_t pid = (pid_t)process.handle;
     long grandchild = output_await_number();
     assert_true(process_lives(grandchild));
@@ -294,14 +298,11 @@ static _Noreturn void play_parent(void)
 
 TEST(children_die_with_a_killed_parent)
 {
-    struct os_process parent;
-    int code = -1;
-    assert_int_equal(start_self(&parent, "parent"), 0);
+    struct os_process parent = self("parent");
     long child = output_await_number();
     assert_true(process_lives(child));
     kill((pid_t)parent.handle, SIGKILL);
-    assert_int_equal(os_process_wait(&parent, patience_ns, &code), 1);
-    assert_int_equal(code, 128 + SIGKILL);
+    assert_int_equal(exit_code(&parent), 128 + SIGKILL);
     assert_true(process_ends(child));
 }
 
@@ -322,21 +323,19 @@ static int play_interrupted(void)
 
 static void check_interrupts(int first, int second)
 {
-    struct os_process process;
+    struct os_process process = self("interrupted");
     int code = -1;
     char text[TEXT_BYTES] = "";
-    assert_int_equal(start_self(&process, "interrupted"), 0);
     assert_int_equal(output_await_number(), 0);
     kill((pid_t)process.handle, first);
     for (int waited_ms = 0; waited_ms < PATIENCE_MS && strcmp(text, "0\n1") != 0; waited_ms++) {
         os_sleep_ns(OS_NS_PER_MS);
-        output_read(text);
+        file_text(output_path, text);
     }
     assert_string_equal(text, "0\n1");
     assert_int_equal(os_process_wait(&process, 0, &code), 0);
     kill((pid_t)process.handle, second);
-    assert_int_equal(os_process_wait(&process, patience_ns, &code), 1);
-    assert_int_equal(code, 128 + second);
+    assert_int_equal(exit_code(&process), 128 + second);
 }
 
 TEST(the_first_interrupt_is_noted_and_the_second_ends)
