@@ -18,11 +18,10 @@ struct receiver {
     struct processor processor;
 };
 
-/* Holds the threads back until all of them are started. */
+/* Holds the threads back until all of them are started: the main thread has the lock so long. */
 struct start_gate {
     pthread_mutex_t lock;
-    pthread_cond_t opened;
-    enum { GATE_SHUT, GATE_OPEN, GATE_GIVEN_UP } state;
+    bool is_shut, given_up;
 };
 
 /* ---- a connection's thread ------------------------------------------------------------------ */
@@ -43,21 +42,15 @@ static bool receive(struct peer_link *link, const char **reason)
     return peer_link_received(link, &receiver->processor, data, bytes, reason);
 }
 
-static bool await_gate(struct start_gate *gate)
-{
-    pthread_mutex_lock(&gate->lock);
-    while (gate->state == GATE_SHUT)
-        pthread_cond_wait(&gate->opened, &gate->lock);
-    bool open = gate->state == GATE_OPEN;
-    pthread_mutex_unlock(&gate->lock);
-    return open;
-}
-
 static void *receiver_run(void *argument)
 {
     struct peer_link *link = argument;
     struct receiver *receiver = link->state;
-    if (!await_gate(link->peer->state))
+    struct start_gate *gate = link->peer->state;
+    pthread_mutex_lock(&gate->lock);
+    bool given_up = gate->given_up;
+    pthread_mutex_unlock(&gate->lock);
+    if (given_up)
         return NULL;
     int asked = peer_link_ask(link);
     const char *reason = asked == 0 ? NULL : cp_error_name(asked);
@@ -79,11 +72,9 @@ static void blocking_cut(struct peer_link *link, const char *reason)
         net_shutdown(link->handle);
 }
 
-static void gate_set(struct start_gate *gate, int state)
+static void gate_open(struct start_gate *gate)
 {
-    pthread_mutex_lock(&gate->lock);
-    gate->state = state;
-    pthread_cond_broadcast(&gate->opened);
+    gate->is_shut = false;
     pthread_mutex_unlock(&gate->lock);
 }
 
@@ -92,7 +83,8 @@ static const char *blocking_open(struct peer *peer)
     static char why[ROW_LINE_BYTES];
     struct start_gate *gate = peer->state;
     pthread_mutex_init(&gate->lock, NULL);
-    pthread_cond_init(&gate->opened, NULL);
+    pthread_mutex_lock(&gate->lock);
+    gate->is_shut = true;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         struct receiver *receiver = link->state;
@@ -115,7 +107,7 @@ static const char *blocking_open(struct peer *peer)
 
 static void blocking_collect(struct peer *peer)
 {
-    gate_set(peer->state, GATE_OPEN);
+    gate_open(peer->state);
     while (atomic_load(&peer->living) > 0) {
         os_park(&peer->main, (uint64_t)PEER_TICK_MS * OS_NS_PER_MS);
         peer_tick(peer);
@@ -125,15 +117,16 @@ static void blocking_collect(struct peer *peer)
 static void blocking_close(struct peer *peer)
 {
     struct start_gate *gate = peer->state;
-    if (gate->state == GATE_SHUT)
-        gate_set(gate, GATE_GIVEN_UP);
+    if (gate->is_shut) {
+        gate->given_up = true;
+        gate_open(gate);
+    }
     for (uint32_t i = 0; i < peer->count; i++) {
         struct receiver *receiver = peer->links[i].state;
         if (receiver->started)
             pthread_join(receiver->thread, NULL);
         processor_sum_up(&receiver->processor, &peer->program.figures);
     }
-    pthread_cond_destroy(&gate->opened);
     pthread_mutex_destroy(&gate->lock);
 }
 

@@ -1,11 +1,19 @@
-/* Finds and processes frames in the buffer that a peer receives into. */
-#include "client/peers/framer.h"
+/* Receive buffers of a peer's connections. Whole frames are processed in place; the part of an
+ * unfinished frame is kept until the rest arrives.
+ *
+ *   own:  | begin ... end |   room    |      collects a long frame: the next receive appends to it
+ *
+ *   shared:  | carried |     room     |      receives short frames of all connections, so that it
+ *                                            stays in the CPU's cache: an unfinished frame is saved
+ *                                            in `own` and copied back before the next receive
+ *
+ * With --scheme slices frames are not put together: each piece is searched and processed at once
+ * (struct incremental_check), and nothing is kept. */
+#include "client/peers/peer.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "client/peers/peer.h"
 
 enum { FIRST_BYTES = 1 << 10 };
 

@@ -2,7 +2,7 @@
  * alloc_cb says where the bytes go: behind the unfinished frame, with room for what libuv suggests
  * (64 KiB) or more; read_cb finds the frames and processes each where it lies. A loop has one
  * receive out at a time, between alloc_cb and read_cb, so that all connections can share one warm
- * buffer for short frames (framer.h).
+ * buffer for short frames (framer.c).
  *
  * Connections are made and logged in before the loop starts, and handed to libuv with uv_tcp_open:
  * what is compared is the way that frames take. */

@@ -90,27 +90,23 @@ static void connect_all(struct peer *peer)
     }
 }
 
-/* NULL: accepted. */
-static const char *log_in(struct peer *peer, const struct peer_link *link)
-{
-    const struct program *program = &peer->program;
-    uint64_t timeout_ns = program->options.login_timeout_ms * OS_NS_PER_MS;
-    const char *reason =
-        os_interrupted() ? NULL : request_log_in(&program->requests, link->handle, timeout_ns);
-    return os_interrupted() ? "interrupted" : reason;
-}
-
 static void log_in_all(struct peer *peer)
 {
+    const struct program *program = &peer->program;
+    const uint64_t timeout_ns = program->options.login_timeout_ms * OS_NS_PER_MS;
     struct row *row = &peer->program.row;
-    if (!peer->program.options.login.given)
+    if (!program->options.login.given)
         return;
     row->logged_in = 0;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
+        const char *reason = NULL;
         if (link->handle == CP_HANDLE_NONE)
             continue;
-        const char *reason = log_in(peer, link);
+        if (!os_interrupted())
+            reason = request_log_in(&program->requests, link->handle, timeout_ns);
+        if (os_interrupted())
+            reason = "interrupted";
         row->logged_in += reason == NULL;
         if (reason == NULL)
             continue;
@@ -147,31 +143,9 @@ void peer_tick(struct peer *peer)
     }
 }
 
-/* The others are over, and nothing is owed on these. */
-static void cut_idle(struct peer *peer)
-{
-    for (uint32_t i = 0; i < peer->count; i++)
-        if (peer->links[i].idle && peer_is_living(&peer->links[i]))
-            peer->model->cut(&peer->links[i], NULL);
-}
-
-/* Hands each link to the model, and asks; a model without `start` asks by itself. */
-static void start_all(struct peer *peer)
-{
-    for (uint32_t i = 0; peer->model->start != NULL && i < peer->count; i++) {
-        struct peer_link *link = &peer->links[i];
-        if (!peer_is_living(link))
-            continue;
-        int result = peer->model->start(link);
-        if (result == 0)
-            result = peer_link_ask(link);
-        if (result != 0)
-            peer->model->cut(link, cp_error_name(result));
-    }
-}
-
 static void collect(struct peer *peer)
 {
+    const struct peer_model *model = peer->model;
     uint64_t now_ns = os_now_ns();
     peer->silence_max_ns = measure_stall_ns(&peer->program.options,
                                             request_asked(&peer->program.requests, peer->count));
@@ -180,10 +154,22 @@ static void collect(struct peer *peer)
         atomic_store(&peer->links[i].heard_ns, peer->links[i].idle ? UINT64_MAX : now_ns);
     os_usage_read(&peer->program.before);
     peer->program.after = peer->program.before;
-    start_all(peer);
+    for (uint32_t i = 0; model->start != NULL && i < peer->count; i++) {
+        struct peer_link *link = &peer->links[i];
+        if (!peer_is_living(link))
+            continue;
+        int result = model->start(link);
+        if (result == 0)
+            result = peer_link_ask(link);
+        if (result != 0)
+            model->cut(link, cp_error_name(result));
+    }
     if (atomic_load(&peer->living) > 0)
-        peer->model->collect(peer);
-    cut_idle(peer);
+        model->collect(peer);
+    /* Idle servers owe nothing: they end with the others. */
+    for (uint32_t i = 0; i < peer->count; i++)
+        if (peer->links[i].idle && peer_is_living(&peer->links[i]))
+            model->cut(&peer->links[i], NULL);
     assert(atomic_load(&peer->living) == 0);
 }
 
@@ -226,21 +212,19 @@ static void measure(struct peer *peer)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
+/* NULL, or why this machine cannot. */
 static const char *open_model(struct peer *peer)
 {
     const struct peer_model *model = peer->model;
     peer->state = calloc(1, model->state_bytes + 1);
     peer->link_states = calloc(peer->count, model->link_state_bytes + 1);
-    if (peer->state == NULL || peer->link_states == NULL)
-        return "no memory for the connections";
+    bool got_memory = peer->state != NULL && peer->link_states != NULL;
     processor_init(&peer->processor, &peer->config.process, &peer->budget);
-    for (uint32_t i = 0; i < peer->count; i++) {
-        struct peer_link *link = &peer->links[i];
-        link->state = (char *)peer->link_states + i * model->link_state_bytes;
-        if (framer_open(link) != 0)
-            return "no memory for the connections";
+    for (uint32_t i = 0; got_memory && i < peer->count; i++) {
+        peer->links[i].state = (char *)peer->link_states + i * model->link_state_bytes;
+        got_memory = framer_open(&peer->links[i]) == 0;
     }
-    return model->open(peer);
+    return got_memory ? model->open(peer) : "no memory for the connections";
 }
 
 static void close_model(struct peer *peer)
@@ -278,43 +262,22 @@ static void run(struct peer *peer)
         measure(peer);
 }
 
+/* The row's keys that are not options here. */
 static void describe(struct peer *peer)
 {
     const struct peer_model *model = peer->model;
     struct row *row = &peer->program.row;
     snprintf(peer->engine, sizeof peer->engine, "%s%s", model->engine,
              model->engine_version != NULL ? model->engine_version() : "");
-    row->engine = peer->engine;
-    row->gate = "none";
     snprintf(peer->scheme, sizeof peer->scheme, "%s%s", model->scheme,
              peer->slices ? "-slices" : "");
+    row->engine = peer->engine;
     row->scheme = peer->scheme;
+    row->gate = "none";
     row->workers = row->concurrency = model->thread_per_link ? peer->count : 1;
     row->batch = 1;
     row->connect = option_connect_names[CONNECT_SYNC];
     row->bind = option_bind_names[model->thread_per_link ? BIND_EARLY : BIND_LATE];
-}
-
-static void open_and_run(struct peer *peer)
-{
-    peer->links = calloc(peer->count, sizeof *peer->links);
-    if (peer->links == NULL)
-        row_skip(&peer->program.row, "no memory for the connections");
-    else
-        run(peer);
-    free(peer->links);
-}
-
-static void write_help(const struct peer_model *model, char about[512], char examples[128])
-{
-    snprintf(about, 512,
-             "%s%s. Takes fanin-client's options, so that one command line serves both, and uses "
-             "those of servers, load and output; it connects one server after the other.",
-             model->about,
-             model->counts_bytes
-                 ? ""
-                 : "; with --scheme slices it processes frames in pieces, as they arrive");
-    snprintf(examples, 128, "  %s --servers 200 --port 20000 --frames 100", model->name);
 }
 
 int peer_main(int argc, char **argv, const struct peer_model *model)
@@ -323,7 +286,15 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
     const struct program_text text = {.name = model->name, .about = about, .examples = examples};
     struct peer peer = {.model = model};
     struct program *program = &peer.program;
-    write_help(model, about, examples);
+    snprintf(about, sizeof about,
+             "%s%s. Takes fanin-client's options, so that one command line serves both, and uses "
+             "those of servers, load and output; it connects one server after the other.",
+             model->about,
+             model->counts_bytes
+                 ? ""
+                 : "; with --scheme slices it processes frames in pieces, as they arrive");
+    snprintf(examples, sizeof examples, "  %s --servers 200 --port 20000 --frames 100",
+             model->name);
     int code = program_open(program, &text, argc, argv);
     if (code != PROGRAM_OPEN)
         return code;
@@ -335,7 +306,13 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
     describe(&peer);
     collector_options_process(&program->options, &peer.config);
     budget_init(&peer.budget, UINT64_MAX);
-    if (program_reserve(program) && !program->options.dry_run)
-        open_and_run(&peer);
+    if (program_reserve(program) && !program->options.dry_run) {
+        peer.links = calloc(peer.count, sizeof *peer.links);
+        if (peer.links != NULL)
+            run(&peer);
+        else
+            row_skip(&program->row, "no memory for the connections");
+        free(peer.links);
+    }
     return program_close(program);
 }

@@ -18,13 +18,29 @@
 
 #include "base/net.h"
 #include "base/os.h"
+#include "client/buffers/process.h"
 #include "client/buffers/scheme.h"
 #include "client/collector/program.h"
-#include "client/peers/framer.h"
 
 enum { PEER_TICK_MS = 100 };
 
 #define PEER_NOTHING INT64_MIN /* a receive that found nothing to receive */
+
+enum {
+    FRAMER_READ_BYTES = 64 << 10,  /* least room of a receive */
+    FRAMER_CARRY_BYTES = 16 << 10, /* most that is saved and copied back */
+    FRAMER_SHARED_BYTES = FRAMER_CARRY_BYTES + FRAMER_READ_BYTES,
+};
+
+/* Where a connection receives (see framer.c); zeroed is ready for use. */
+struct framer {
+    uint8_t *own; /* NULL: not needed so far */
+    size_t capacity_bytes, begin, end;
+    size_t frame_bytes; /* of the last frame */
+    bool carried;       /* the receive in flight goes into the shared buffer */
+    uint64_t copied_bytes, scanned_bytes;
+    struct incremental_check check; /* with slices */
+};
 
 struct peer;
 
@@ -119,5 +135,25 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
 /* peer_link_end: the link is over, because of `reason` or (NULL) because all is done. Once, by the
  * thread that receives on it; its socket is closed or about to be. */
 void peer_link_end(struct peer_link *link, const char *reason);
+
+/* framer_open: allocates what slices need. 0, or -1 without memory. */
+int framer_open(struct peer_link *link);
+
+/* framer_room: the buffer of the link's next receive; *room_bytes is at least FRAMER_READ_BYTES.
+ * `shared` has FRAMER_SHARED_BYTES and is not used by another link before framer_take; NULL: there
+ * is none. Returns NULL without memory. Call it again if the receive brought nothing. */
+uint8_t *framer_room(struct peer_link *link, uint8_t *shared, size_t *room_bytes);
+
+/* framer_take: finds and processes frames in the `bytes`, 1 or more, received at `data`, which
+ * framer_room returned. FRAME_OK, or the error that ends the link. */
+enum frame_error framer_take(struct peer_link *link, struct processor *processor, uint8_t *data,
+                             size_t bytes);
+
+/* framer_feed: framer_take for slices, with the link's next `bytes` in any buffer. */
+enum frame_error framer_feed(struct peer_link *link, struct processor *processor,
+                             const uint8_t *data, size_t bytes);
+
+/* framer_close: frees, and adds the copied and searched bytes to the peer's figures. */
+void framer_close(struct peer_link *link);
 
 #endif

@@ -1,4 +1,4 @@
-/* framer.h: frames are processed whole and in order, however receives cut them: with and without a
+/* framer.c: frames are processed whole and in order, however receives cut them: with and without a
  * shared buffer, whole or in slices. */
 #include "client/peers/peer.h"
 #include "client/collector/tests/outcome.h"
