@@ -281,12 +281,13 @@ void devices_stop(struct devices *devices)
         close(devices->listeners[i]);
 }
 
-const char *devices_list(const struct devices *devices, char *list, size_t list_bytes)
+char *devices_option(const struct devices *devices)
 {
-    size_t used = 0;
+    static char option[16 + DEVICES_MAX * 24];
+    size_t used = (size_t)snprintf(option, sizeof option, "--servers=");
     for (unsigned i = 0; i < devices->count; i++)
-        used += (size_t)snprintf(list + used, list_bytes - used, "%s127.0.0.1:%u", i > 0 ? "," : "",
-                                 devices->ports[i]);
-    assert(used < list_bytes);
-    return list;
+        used += (size_t)snprintf(option + used, sizeof option - used, "%s127.0.0.1:%u",
+                                 i > 0 ? "," : "", devices->ports[i]);
+    assert(used < sizeof option);
+    return option;
 }

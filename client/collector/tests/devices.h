@@ -58,7 +58,7 @@ void devices_add(struct devices *devices, enum device_fault fault);
 void devices_start(struct devices *devices);
 void devices_stop(struct devices *devices);
 
-/* devices_list: "127.0.0.1:1,127.0.0.1:2", as --servers takes it. */
-const char *devices_list(const struct devices *devices, char *list, size_t list_bytes);
+/* devices_option: "--servers=127.0.0.1:1,127.0.0.1:2"; good until the next call. */
+char *devices_option(const struct devices *devices);
 
 #endif

@@ -6,7 +6,6 @@
 #include "base/tests/find.h"
 
 struct devices devices;
-struct outcome outcome;
 
 struct program_limit program_limits[2] = {{RLIMIT_NOFILE, 0}, {RLIMIT_AS, 0}};
 
@@ -35,14 +34,12 @@ int devices_close(void **state)
 
 void program_start(struct running *running, const char *name, const char *const *options)
 {
-    char path[4096], list[DEVICES_MAX * 24], servers[sizeof list + 16];
-    char *arguments[ARGUMENTS_MAX] = {path, servers};
+    char path[4096], *arguments[ARGUMENTS_MAX] = {path, devices_option(&devices)};
     int count = 2;
     if (!find_upwards(path, sizeof path, name)) {
         printf("skip: %s is not built\n", name);
         skip();
     }
-    snprintf(servers, sizeof servers, "--servers=%s", devices_list(&devices, list, sizeof list));
     while (*options != NULL)
         arguments[count++] = (char *)*options++;
     *running = (struct running){-1, tmpfile(), tmpfile()};
@@ -65,11 +62,11 @@ void program_finish(struct running *running)
 {
     int status;
     assert_int_equal(waitpid(running->child, &status, 0), running->child);
-    file_slurp(running->output, outcome.row);
-    file_slurp(running->errors, outcome.errors);
+    file_slurp(running->output, results.row);
+    file_slurp(running->errors, results.errors);
     if (!WIFEXITED(status))
-        fail_msg("ended by signal %d: %s", WTERMSIG(status), outcome.errors);
-    outcome.exit_code = WEXITSTATUS(status);
+        fail_msg("ended by signal %d: %s", WTERMSIG(status), results.errors);
+    results.exit_code = WEXITSTATUS(status);
 }
 
 void program_run(const char *name, const char *const *options)
@@ -93,7 +90,7 @@ static void devices_reopen(void)
 /* How often the row's tallies count an error. */
 static unsigned errors_named(const char *key)
 {
-    const char *found = strstr(outcome.row, key);
+    const char *found = strstr(results.row, key);
     return found == NULL ? 0 : (unsigned)strtoul(found + strlen(key), NULL, 10);
 }
 

@@ -1,5 +1,5 @@
 /* Runs a built program against devices in the test's own process: its exit code, its output, its
- * resource limits. A test program has one fleet and one outcome. */
+ * resource limits. A test program has one fleet and one results. */
 #ifndef FANIN_TESTS_PROGRAM_H
 #define FANIN_TESTS_PROGRAM_H
 
@@ -11,7 +11,7 @@
 #include "base/options.h"
 #include "base/os.h"
 #include "client/collector/tests/devices.h"
-#include "client/collector/tests/outcome.h"
+#include "client/collector/tests/results.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED true
@@ -24,7 +24,6 @@
 enum { ARGUMENTS_MAX = 16 };
 
 extern struct devices devices;
-extern struct outcome outcome;
 
 /* Limits of the next programs: descriptors, address space; 0: those of the test. */
 struct program_limit {
@@ -45,7 +44,7 @@ void devices_open(unsigned good, unsigned bad, enum device_fault fault);
 int devices_close(void **state);
 
 /* program_start: with --servers for the devices. Skips the test if the program is not built.
- * program_finish: blocks until it ends, and fills in the outcome. */
+ * program_finish: blocks until it ends, and fills in the results. */
 void program_start(struct running *running, const char *name, const char *const *options);
 void program_finish(struct running *running);
 void program_run(const char *name, const char *const *options);

@@ -1,7 +1,7 @@
 /* How long to wait, how often to try, and what an outage is. Time is a parameter. */
 #include "client/collector/reconnect.h"
 #include "base/os.h"
-#include "client/collector/tests/outcome.h"
+#include "client/collector/tests/results.h"
 
 static const struct collector_options options = {
     .seed = 7,

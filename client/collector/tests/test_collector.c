@@ -5,46 +5,20 @@
 #include "cport/cport.h"
 #include "client/collector/tests/program.h"
 
-enum { FLEET = 6, OPTIONS_MAX = 32 };
+enum { FLEET = 6 };
 
-/* Runs the client on the devices with these options; NULL ends them. */
-static void collect(const char *option, ...)
-{
-    char list[DEVICES_MAX * 24], servers[sizeof list + 16];
-    char *arguments[OPTIONS_MAX] = {(char *)"fanin-client", servers};
-    int count = 2;
-    va_list options;
-    snprintf(servers, sizeof servers, "--servers=%s", devices_list(&devices, list, sizeof list));
-    va_start(options, option);
-    for (; option != NULL; option = va_arg(options, const char *))
-        arguments[count++] = (char *)option;
-    va_end(options);
-    outcome_take(&outcome, collector_main, count, arguments);
-}
+/* Runs the client on the devices with these options. */
+#define collect(...)                                                                               \
+    results_take(collector_main, devices_option(&devices), __VA_ARGS__, (char *)NULL)
 
 static void assert_clean(unsigned servers, unsigned frames)
 {
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-    assert_string_equal(outcome_text(&outcome, "status"), "ok");
-    assert_string_equal(outcome_text(&outcome, "reason"), "");
-    assert_int_equal(outcome.exit_code, 0);
-    assert_int_equal(outcome_count(&outcome, "connected"), servers);
-    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
-    assert_int_equal(outcome_count(&outcome, "bytes"), outcome_count(&outcome, "server_bytes"));
-    assert_int_equal(outcome_count(&outcome, "server_frames"), servers * frames);
-    assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
-    assert_true(outcome_number(&outcome, "elapsed_ms") > 0);
-}
-
-/* Of FLEET good devices and one bad one: only the bad one fails, by that name. */
-static void assert_one_failed(const char *name)
-{
-    assert_int_equal(outcome.exit_code, 1);
-    assert_string_equal(outcome_text(&outcome, "status"), "failed");
-    assert_int_equal(outcome_count(&outcome, "connected"), FLEET + 1);
-    assert_int_equal(outcome_count(&outcome, "connections_failed"), 1);
-    assert_int_equal(outcome_member_count(&outcome, "errors", name), 1);
-    assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
+    assert_results(0,
+                   "audit=pass, status=ok, reason=, connected=%u, connections_failed=0, "
+                   "server_frames=%u, blocks_lost=0",
+                   servers, servers * frames);
+    assert_int_equal(results_count("bytes"), results_count("server_bytes"));
+    assert_true(results_number("elapsed_ms") > 0);
 }
 
 /* ---- all is well ----------------------------------------------------------------------------- */
@@ -57,10 +31,10 @@ TEST(every_scheme_collects_under_both_bindings, NULL, devices_close)
             char scheme[64];
             snprintf(scheme, sizeof scheme, "--scheme=%s", scheme_list(i)->name);
             devices_open(FLEET, 0, DEVICE_GOOD);
-            collect(scheme, bindings[k], "--frames=20", "--size=256..60kB", NULL);
+            collect(scheme, bindings[k], "--frames=20", "--size=256..60kB");
             assert_clean(FLEET, 20);
-            assert_string_equal(outcome_text(&outcome, "scheme"), scheme_list(i)->name);
-            assert_string_equal(outcome_text(&outcome, "bind"), bindings[k] + strlen("--bind="));
+            assert_results(0, "scheme=%s, bind=%s", scheme_list(i)->name,
+                           bindings[k] + strlen("--bind="));
             devices_close(NULL);
         }
 }
@@ -68,18 +42,15 @@ TEST(every_scheme_collects_under_both_bindings, NULL, devices_close)
 TEST(connects_one_after_the_other_too, NULL, devices_close)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
-    collect("--connect=sync", "--frames=5", "--workers=3", "--concurrency=2", NULL);
+    collect("--connect=sync", "--frames=5", "--workers=3", "--concurrency=2");
     assert_clean(FLEET, 5);
-    assert_string_equal(outcome_text(&outcome, "connect"), "sync");
-    assert_int_equal(outcome_count(&outcome, "worker_threads"), 3);
-    assert_int_equal(outcome_count(&outcome, "workers"), 3);
-    assert_int_equal(outcome_count(&outcome, "concurrency"), 2);
+    assert_results(0, "connect=sync, worker_threads=3, workers=3, concurrency=2");
 }
 
 TEST(one_worker_one_packet_is_enough, NULL, devices_close)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
-    collect("--workers=1", "--concurrency=1", "--batch=1", "--frames=30", NULL);
+    collect("--workers=1", "--concurrency=1", "--batch=1", "--frames=30");
     assert_clean(FLEET, 30);
 }
 
@@ -88,7 +59,7 @@ TEST(markers_may_be_of_any_length, NULL, devices_close)
     static const char *const markers[] = {"--end-marker=\\x00", "--end-marker=0123456789abcdef"};
     for (unsigned i = 0; i < 2; i++) {
         devices_open(2, 0, DEVICE_GOOD);
-        collect(markers[i], "--frames=20", "--size=256..5000", "--block=256", "--blocks=3", NULL);
+        collect(markers[i], "--frames=20", "--size=256..5000", "--block=256", "--blocks=3");
         assert_clean(2, 20);
         devices_close(NULL);
     }
@@ -111,14 +82,14 @@ TEST(a_cap_holds_servers_back_and_loses_nothing, NULL, devices_close)
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         devices_open(FLEET, 0, DEVICE_GOOD);
         collect(cases[i].scheme, cases[i].bind, cases[i].cap, "--block=4096", "--blocks=1",
-                "--frames=60", "--size=20000..30000", "--workers=4", NULL);
+                "--frames=60", "--size=20000..30000", "--workers=4");
         assert_clean(FLEET, 60);
-        assert_true(outcome_count(&outcome, "buffer_peak_bytes") <= cases[i].cap_bytes);
-        waits += outcome_count(&outcome, "buffer_cap_waits");
+        assert_true(results_count("buffer_peak_bytes") <= cases[i].cap_bytes);
+        waits += results_count("buffer_cap_waits");
         devices_close(NULL);
     }
-    assert_true(waits >
-                0); /* in all cases together: a fast machine may never reach one of the caps */
+    /* In all cases together: a fast machine may never reach one of the caps. */
+    assert_true(waits > 0);
 }
 
 TEST(logs_in_first, NULL, devices_close)
@@ -128,9 +99,9 @@ TEST(logs_in_first, NULL, devices_close)
         devices.user = "operator";
         devices.password = "secret";
         devices_open(FLEET, 0, DEVICE_GOOD);
-        collect("--login=operator:secret", modes[i], "--frames=3", NULL);
+        collect("--login=operator:secret", modes[i], "--frames=3");
         assert_clean(FLEET, 3);
-        assert_string_equal(outcome_text(&outcome, "login"), "operator");
+        assert_string_equal(results_text("login"), "operator");
         devices_close(NULL);
     }
 }
@@ -139,43 +110,38 @@ TEST(logs_in_first, NULL, devices_close)
 
 static void assert_foreign(unsigned frames)
 {
-    assert_int_equal(outcome.exit_code, 0);
-    assert_string_equal(outcome_text(&outcome, "status"), "ok");
-    assert_string_equal(outcome_text(&outcome, "audit"),
-                        "none: servers that are not ours do not tell");
-    assert_int_equal(outcome_count(&outcome, "frames"), frames);
-    assert_true(outcome_is_null(&outcome, "server_bytes"));
-    assert_string_equal(outcome_text(&outcome, "verify"), "none");
+    assert_results(0,
+                   "status=ok, audit=none: servers that are not ours do not tell, frames=%u, "
+                   "server_bytes=null, verify=none",
+                   frames);
 }
 
 TEST(collects_from_foreign_servers, NULL, devices_close)
 {
     devices_open(0, 2, DEVICE_FOREIGN);
-    collect("--request=READ\\n", "--end-marker=\\x03", "--frames=7", NULL);
+    collect("--request=READ\\n", "--end-marker=\\x03", "--frames=7");
     assert_foreign(2 * FOREIGN_RECORDS);
-    assert_string_equal(outcome_text(&outcome, "request"), "READ\\u000a");
+    assert_results(0, "request=READ\\u000a");
 }
 
 TEST(collects_until_a_server_closes, NULL, devices_close)
 {
     devices_open(0, 2, DEVICE_SENDS_FIRST);
-    collect("--request=", "--end-marker=\\x03", "--frames=0", NULL);
+    collect("--request=", "--end-marker=\\x03", "--frames=0");
     assert_foreign(2 * FOREIGN_RECORDS);
-    assert_int_equal(outcome_count(&outcome, "bytes"), 2 * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
-    assert_true(outcome_number(&outcome, "elapsed_ms") > 0);
+    assert_int_equal(results_count("bytes"), 2 * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
+    assert_true(results_number("elapsed_ms") > 0);
 }
 
 TEST(a_foreign_server_may_fail, NULL, devices_close)
 {
     devices_open(0, 1, DEVICE_SENDS_FIRST);
-    collect("--request=", "--end-marker=\\x03", "--frames=8", NULL);
-    assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(outcome_member_count(&outcome, "errors", "closed-early"), 1);
+    collect("--request=", "--end-marker=\\x03", "--frames=8");
+    assert_results(1, "errors.closed-early=1");
     devices_close(NULL);
     devices_open(0, 1, DEVICE_SENDS_FIRST);
-    collect("--request=", "--end-marker=\\x03", "--frames=8", "--frame-max=100", NULL);
-    assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(outcome_member_count(&outcome, "errors", "overlong"), 1);
+    collect("--request=", "--end-marker=\\x03", "--frames=8", "--frame-max=100");
+    assert_results(1, "errors.overlong=1");
 }
 
 /* ---- one bad server -------------------------------------------------------------------------- */
@@ -201,11 +167,12 @@ TEST(a_bad_server_fails_alone, NULL, devices_close)
         collect(schemes[i % 3], i % 2 == 0 ? "--bind=early" : "--bind=late", "--frames=10",
                 "--size=1000..9000",
                 strcmp(cases[i].name, "stalled") == 0 ? "--stall-timeout=2s"
-                                                      : "--stall-timeout=60s",
-                NULL);
-        assert_one_failed(cases[i].name);
-        assert_memory_equal(outcome_text(&outcome, "audit"), "fail", 4);
-        assert_true(outcome_number(&outcome, "frames") >= FLEET * 10);
+                                                      : "--stall-timeout=60s");
+        assert_results(1,
+                       "status=failed, connected=%u, connections_failed=1, errors.%s=1, "
+                       "blocks_lost=0, audit=fail*",
+                       FLEET + 1, cases[i].name);
+        assert_true(results_number("frames") >= FLEET * 10);
         devices_close(NULL);
     }
 }
@@ -213,22 +180,16 @@ TEST(a_bad_server_fails_alone, NULL, devices_close)
 TEST(surplus_frames_fail_the_audit, NULL, devices_close)
 {
     devices_open(FLEET, 1, DEVICE_ADDS);
-    collect("--frames=2", "--size=256..300", NULL);
-    assert_int_equal(outcome.exit_code, 1);
-    assert_string_equal(outcome_text(&outcome, "status"), "failed");
-    assert_memory_equal(outcome_text(&outcome, "audit"), "fail", 4);
+    collect("--frames=2", "--size=256..300");
+    assert_results(1, "status=failed, audit=fail*");
 }
 
 TEST(nothing_listening_is_a_failed_row, NULL, devices_close)
 {
     devices_open(0, 2, DEVICE_REFUSES);
-    collect("--frames=4", NULL);
-    assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(outcome_count(&outcome, "connected"), 0);
-    assert_string_equal(outcome_text(&outcome, "audit"), "none: no server connected");
-    assert_true(outcome_is_null(&outcome, "elapsed_ms"));
-    assert_true(outcome_is_null(&outcome, "connect_us_p50"));
-    assert_string_equal(outcome_text(&outcome, "bottleneck"), "");
+    collect("--frames=4");
+    assert_results(1, "connected=0, audit=none: no server connected, elapsed_ms=null, "
+                      "connect_us_p50=null, bottleneck=");
 }
 
 TEST(a_wrong_login_is_refused, NULL, devices_close)
@@ -236,21 +197,13 @@ TEST(a_wrong_login_is_refused, NULL, devices_close)
     devices.user = "operator";
     devices.password = "secret";
     devices_open(2, 0, DEVICE_GOOD);
-    collect("--login=operator:guess", "--frames=3", NULL);
-    assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(outcome_count(&outcome, "connected"), 2);
-    assert_int_equal(outcome_member_count(&outcome, "errors", "login-refused"), 2);
+    collect("--login=operator:guess", "--frames=3");
+    assert_results(1, "connected=2, errors.login-refused=2");
 }
 
 TEST(a_login_that_is_not_answered_has_a_time_limit, NULL, devices_close)
 {
     devices_open(0, 1, DEVICE_MUTE);
-    collect("--login=a:b", "--frames=3", "--login-timeout=1000", NULL);
-    assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(outcome_member_count(&outcome, "errors", "login-timeout"), 1);
-}
-
-int main(void)
-{
-    return tests_run(NULL, NULL);
+    collect("--login=a:b", "--frames=3", "--login-timeout=1000");
+    assert_results(1, "errors.login-timeout=1");
 }

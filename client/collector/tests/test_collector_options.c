@@ -3,7 +3,7 @@
 #include "client/collector/options.h"
 #include "client/collector/request.h"
 #include "base/os.h"
-#include "client/collector/tests/outcome.h"
+#include "client/collector/tests/results.h"
 
 static const struct program_text program = {"test", "", ""};
 static struct collector_options options;
@@ -66,22 +66,18 @@ TEST(wrong_use_is_one_line_that_names_it)
         {"--pool-cap=1000", "--pool-cap", "a cap of at least"},
         {"--colour=red", "--colour", ""},
     };
-    static struct outcome outcome;
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char *arguments[8] = {(char *)"fanin-client", (char *)"--servers=2",
-                              (char *)cases[i].option};
-        if (i == 0)
-            arguments[1] = (char *)"--workers=2";
-        outcome_take(&outcome, collector_main, 3, arguments);
-        if (outcome.exit_code != 2)
-            fail_msg("%s: exit code %d", cases[i].option, outcome.exit_code);
-        if (strstr(outcome.errors, cases[i].named) == NULL ||
-            strstr(outcome.errors, cases[i].said) == NULL)
-            fail_msg("%s: %s", cases[i].option, outcome.errors);
-        const char *newline = strchr(outcome.errors, '\n');
+        results_take(collector_main, i == 0 ? "--workers=2" : "--servers=2", cases[i].option,
+                     (char *)NULL);
+        if (results.exit_code != 2)
+            fail_msg("%s: exit code %d", cases[i].option, results.exit_code);
+        if (strstr(results.errors, cases[i].named) == NULL ||
+            strstr(results.errors, cases[i].said) == NULL)
+            fail_msg("%s: %s", cases[i].option, results.errors);
+        const char *newline = strchr(results.errors, '\n');
         if (newline == NULL || newline[1] != '\0')
-            fail_msg("%s: not one line: %s", cases[i].option, outcome.errors);
-        assert_string_equal(outcome.row, "");
+            fail_msg("%s: not one line: %s", cases[i].option, results.errors);
+        assert_string_equal(results.row, "");
     }
 }
 
@@ -94,13 +90,10 @@ TEST(a_row_that_cannot_be_written_is_reported_before_the_run)
 
 TEST(a_dry_run_connects_to_no_server)
 {
-    static struct outcome outcome;
-    char *arguments[8] = {(char *)"fanin-client", (char *)"--servers=127.0.0.1:1",
-                          (char *)"--dry-run"};
-    outcome_take(&outcome, collector_main, 3, arguments);
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
-    assert_string_equal(outcome.errors, "");
-    assert_string_equal(outcome.row, "");
+    results_take(collector_main, "--servers=127.0.0.1:1", "--dry-run", (char *)NULL);
+    assert_int_equal(results.exit_code, EXIT_DONE);
+    assert_string_equal(results.errors, "");
+    assert_string_equal(results.row, "");
 }
 
 /* ---- what is left to the program ------------------------------------------------------------- */
@@ -133,11 +126,16 @@ static const char *server_at(unsigned index)
     return net_address_text(&servers.addresses[index], text);
 }
 
-static void read_servers(void)
+/* What is wrong with the options; "" if nothing is. */
+static const char *read_servers(const char *first, const char *second, const char *third)
 {
-    char why[512] = "";
-    if (servers_read(&servers, &options, why, sizeof why) != 0)
-        fail_msg("%s", why);
+    static char why[512];
+    servers_free(&servers);
+    read_options(first, second, third);
+    why[0] = '\0';
+    int result = servers_read(&servers, &options, why, sizeof why);
+    assert_int_equal(result, why[0] == '\0' ? 0 : -1);
+    return why;
 }
 
 static int servers_end(void **state)
@@ -146,49 +144,48 @@ static int servers_end(void **state)
     return 0;
 }
 
-TEST(a_number_means_ports_in_a_row, NULL, servers_end)
+TEST(servers_are_ports_in_a_row_or_spread_over_addresses_or_a_list, NULL, servers_end)
 {
-    read_options("--servers=3", "--port=30000", NULL);
-    read_servers();
-    assert_int_equal(servers.count, 3);
-    assert_string_equal(server_at(0), "127.0.0.1:30000");
-    assert_string_equal(server_at(2), "127.0.0.1:30002");
+    static const struct {
+        const char *options[3];
+        unsigned count, index;
+        const char *first, *at_index;
+    } cases[] = {
+        {{"--servers=3", "--port=30000"}, 3, 2, "127.0.0.1:30000", "127.0.0.1:30002"},
+        {{"--servers=600", "--port=65535", "--ports-per-address=1"},
+         600,
+         599,
+         "127.0.0.1:65535",
+         "127.0.2.88:65535"},
+        {{"--servers=127.0.0.9:1,[::1]:65535,localhost:7"}, 3, 1, "127.0.0.9:1", "[::1]:65535"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const *words = cases[i].options;
+        assert_string_equal(read_servers(words[0], words[1], words[2]), "");
+        assert_int_equal(servers.count, cases[i].count);
+        assert_string_equal(server_at(0), cases[i].first);
+        assert_string_equal(server_at(cases[i].index), cases[i].at_index);
+    }
 }
 
-TEST(ports_may_be_spread_over_addresses, NULL, servers_end)
-{
-    read_options("--servers=600", "--port=65535", "--ports-per-address=1");
-    read_servers();
-    assert_int_equal(servers.count, 600);
-    assert_string_equal(server_at(0), "127.0.0.1:65535");
-    assert_string_equal(server_at(599), "127.0.2.88:65535");
-}
-
-TEST(a_list_takes_both_families_and_names, NULL, servers_end)
-{
-    read_options("--servers=127.0.0.9:1,[::1]:65535,localhost:7", NULL, NULL);
-    read_servers();
-    assert_int_equal(servers.count, 3);
-    assert_string_equal(server_at(0), "127.0.0.9:1");
-    assert_string_equal(server_at(1), "[::1]:65535");
-}
-
-static void write_list(const char *text, char path[32])
+/* Reads servers from a file with that text; `path` is an option's value, with its '@'. */
+static const char *read_file(const char *text, char path[32])
 {
     strcpy(path, "@/tmp/fanin-list-XXXXXX");
     int file = mkstemp(path + 1);
     assert_true(file >= 0);
     assert_int_equal(write(file, text, strlen(text)), (ssize_t)strlen(text));
     close(file);
+    const char *why = read_servers("--servers", path, NULL);
+    unlink(path + 1);
+    return why;
 }
 
 TEST(a_file_has_one_server_a_line, NULL, servers_end)
 {
     char path[32];
-    write_list("# ours\n127.0.0.1:1\n\n  127.0.0.2:2  # the second\r\n[::1]:3", path);
-    read_options("--servers", path, NULL);
-    read_servers();
-    unlink(path + 1);
+    const char *list = "# ours\n127.0.0.1:1\n\n  127.0.0.2:2  # the second\r\n[::1]:3";
+    assert_string_equal(read_file(list, path), "");
     assert_int_equal(servers.count, 3);
     assert_string_equal(server_at(1), "127.0.0.2:2");
     assert_string_equal(server_at(2), "[::1]:3");
@@ -196,19 +193,11 @@ TEST(a_file_has_one_server_a_line, NULL, servers_end)
 
 TEST(a_wrong_line_is_reported_with_its_number, NULL, servers_end)
 {
-    char path[32], why[512], wanted[64];
-    write_list("127.0.0.1:1\n# fine\n127.0.0.1\n", path);
-    read_options("--servers", path, NULL);
-    assert_int_equal(servers_read(&servers, &options, why, sizeof why), -1);
-    unlink(path + 1);
+    char path[32], wanted[64];
+    const char *why = read_file("127.0.0.1:1\n# fine\n127.0.0.1\n", path);
     snprintf(wanted, sizeof wanted, "%s:3: '127.0.0.1' is not host:port", path + 1);
     assert_memory_equal(why, wanted, strlen(wanted));
-    servers_free(&servers);
-    write_list("# nobody\n", path);
-    read_options("--servers", path, NULL);
-    assert_int_equal(servers_read(&servers, &options, why, sizeof why), -1);
-    unlink(path + 1);
-    assert_non_null(strstr(why, "names no server"));
+    assert_non_null(strstr(read_file("# nobody\n", path), "names no server"));
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */

@@ -9,32 +9,32 @@ static void run_client(const char *const options[])
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_run("fanin-client", options);
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_int_equal(results.exit_code, EXIT_DONE);
 }
 
 TEST(standard_output_has_the_row_alone, NULL, devices_close)
 {
     run_client((const char *const[]){"--frames=5", "--json=-", NULL});
-    assert_string_equal(outcome.errors, "");
-    assert_int_equal(outcome.row[0], '{');
-    assert_string_equal(strchr(outcome.row, '\n'), "\n");
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+    assert_string_equal(results.errors, "");
+    assert_int_equal(results.row[0], '{');
+    assert_string_equal(strchr(results.row, '\n'), "\n");
+    assert_string_equal(results_text("audit"), "pass");
 }
 
 TEST(the_summary_is_readable, NULL, devices_close)
 {
     run_client((const char *const[]){"--frames=5", NULL});
-    assert_non_null(strstr(outcome.row, "audit       pass\n"));
-    assert_non_null(strstr(outcome.row, "connect     5 of 5 servers in "));
+    assert_non_null(strstr(results.row, "audit       pass\n"));
+    assert_non_null(strstr(results.row, "connect     5 of 5 servers in "));
 }
 
 TEST(help_and_version_are_printed, NULL, devices_close)
 {
     run_client((const char *const[]){"--help", NULL});
-    assert_non_null(strstr(outcome.row, "Examples:"));
-    assert_non_null(strstr(outcome.row, "chain"));
+    assert_non_null(strstr(results.row, "Examples:"));
+    assert_non_null(strstr(results.row, "chain"));
     program_run("fanin-client", (const char *const[]){"--version", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
+    assert_int_equal(results.exit_code, EXIT_DONE);
 }
 
 static void run_handing_over(const char *option)
@@ -46,12 +46,11 @@ static void run_handing_over(const char *option)
 TEST(hand_overs_are_counted_where_threads_take_them, NULL, devices_close)
 {
     run_handing_over("--processors=1");
-    assert_in_range(outcome_count(&outcome, "hand_overs"), 1,
-                    outcome_count(&outcome, "receive_calls"));
+    assert_in_range(results_count("hand_overs"), 1, results_count("receive_calls"));
     run_handing_over("--processors=0");
-    assert_true(outcome_is_null(&outcome, "hand_overs"));
+    assert_true(results_is_null("hand_overs"));
     run_handing_over("--scheme=chain");
-    assert_true(outcome_is_null(&outcome, "hand_overs"));
+    assert_true(results_is_null("hand_overs"));
 }
 
 TEST(a_signal_ends_the_run_with_a_row, NULL, devices_close)
@@ -62,10 +61,8 @@ TEST(a_signal_ends_the_run_with_a_row, NULL, devices_close)
     await_unanswered(FLEET);
     kill(running.child, SIGTERM);
     program_finish(&running);
-    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_string_equal(outcome_text(&outcome, "status"), "failed");
-    assert_int_equal(outcome_member_count(&outcome, "errors", "interrupted"), FLEET);
-    assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
+    assert_results(EXIT_MEASURED_FAILURE, "status=failed, errors.interrupted=%u, blocks_lost=0",
+                   FLEET);
 }
 
 TEST(too_few_descriptors_are_reported_with_advice, NULL, devices_close)
@@ -73,10 +70,9 @@ TEST(too_few_descriptors_are_reported_with_advice, NULL, devices_close)
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_limits[0].most = DESCRIPTORS_FEW;
     program_run("fanin-client", (const char *const[]){"--servers=200", "--json=-", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
-    assert_string_equal(outcome_text(&outcome, "status"), "skipped");
-    assert_non_null(strstr(outcome_text(&outcome, "reason"), "hard limit is 50"));
-    assert_non_null(strstr(outcome.errors, "ulimit -Hn"));
+    assert_results(EXIT_MACHINE_CANNOT, "status=skipped");
+    assert_non_null(strstr(results_text("reason"), "hard limit is 50"));
+    assert_non_null(strstr(results.errors, "ulimit -Hn"));
 }
 
 /* Whatever the memory suffices for, the program ends in order: it cannot run, or connections fail,
@@ -101,22 +97,16 @@ TEST(memory_may_run_out_anywhere, NULL, devices_close)
     bool no_thread = false;
     for (unsigned i = 0; i < 2; i++) {
         rlim_t limit_mb = LEAST_MB;
-        for (run_in(schemes[i], limit_mb << 20); outcome.exit_code != EXIT_DONE;
+        for (run_in(schemes[i], limit_mb << 20); results.exit_code != EXIT_DONE;
              run_in(schemes[i], (limit_mb += STEP_MB) << 20)) {
             assert_true(limit_mb < MOST_MB);
-            if (outcome.exit_code == LOADER_FAILED || outcome.exit_code == EXIT_WRONG_USE)
+            if (results.exit_code == LOADER_FAILED || results.exit_code == EXIT_WRONG_USE)
                 continue;
-            bool skipped = outcome.exit_code == EXIT_MACHINE_CANNOT;
-            assert_string_equal(outcome_text(&outcome, "status"), skipped ? "skipped" : "failed");
-            no_thread |=
-                strstr(outcome_text(&outcome, "reason"), "no thread for connection") != NULL;
+            bool skipped = results.exit_code == EXIT_MACHINE_CANNOT;
+            assert_string_equal(results_text("status"), skipped ? "skipped" : "failed");
+            no_thread |= strstr(results_text("reason"), "no thread for connection") != NULL;
         }
-        assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+        assert_string_equal(results_text("audit"), "pass");
     }
     assert_true(no_thread);
-}
-
-int main(void)
-{
-    return tests_run(NULL, NULL);
 }

@@ -22,38 +22,25 @@ static int fleet_begin(void **state)
     return 0;
 }
 
-static void collect(const char *engine, const char *mode)
-{
-    char list[DEVICES_MAX * 24], servers[sizeof list + 16], by[64], how[32], limit[48];
-    char *arguments[ARGUMENTS_MAX] = {(char *)"fanin-client", servers, by, how, limit,
-                                      (char *)"--frames=2"};
-    snprintf(servers, sizeof servers, "--servers=%s", devices_list(&devices, list, sizeof list));
-    snprintf(by, sizeof by, "--engine=%s", engine);
-    snprintf(how, sizeof how, "--connect=%s", mode);
-    snprintf(limit, sizeof limit, "--connect-timeout=%d", LIMIT_MS);
-    outcome_take(&outcome, collector_main, 6, arguments);
-}
-
 /* The lower bounds are the law; upper ones would depend on the machine. One after the other each
  * silent server takes the limit; at the same time they share it. */
 static void failures_are_counted(const char *engine, const char *mode)
 {
-    unsigned in_turn = strcmp(mode, "sync") == 0 ? SILENT : 1;
-    collect(engine, mode);
-    if (strcmp(outcome_text(&outcome, "status"), "skipped") == 0) {
-        printf("skip: %s\n", outcome_text(&outcome, "reason"));
+    unsigned in_turn = strcmp(mode, "--connect=sync") == 0 ? SILENT : 1;
+    char by[64];
+    snprintf(by, sizeof by, "--engine=%s", engine);
+    results_take(collector_main, devices_option(&devices), by, mode, "--connect-timeout=1000",
+                 "--frames=2", (char *)NULL);
+    if (strcmp(results_text("status"), "skipped") == 0) {
+        printf("skip: %s\n", results_text("reason"));
         skip();
     }
-    assert_string_equal(outcome_text(&outcome, "engine"), engine);
-    assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(outcome_count(&outcome, "connected"), GOOD);
-    assert_int_equal(outcome_count(&outcome, "connect_failed"), REFUSING + SILENT);
-    assert_int_equal(outcome_member_count(&outcome, "connect_errors", "refused"), REFUSING);
-    assert_int_equal(outcome_member_count(&outcome, "connect_errors", "timeout"), SILENT);
-    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-    assert_true(outcome_number(&outcome, "connect_ms") >= (double)in_turn * LIMIT_MS);
-    assert_true(outcome_number(&outcome, "connect_us_max") < LIMIT_MS * 1e3);
+    assert_results(1,
+                   "engine=%s, connected=%u, connect_failed=%u, connect_errors.refused=%u, "
+                   "connect_errors.timeout=%u, connections_failed=0, audit=pass",
+                   engine, GOOD, REFUSING + SILENT, REFUSING, SILENT);
+    assert_true(results_number("connect_ms") >= (double)in_turn * LIMIT_MS);
+    assert_true(results_number("connect_us_max") < LIMIT_MS * 1e3);
 }
 
 static void add_for_every_engine(const char *name, CMUnitTestFunction test)
@@ -69,7 +56,7 @@ static void add_for_every_engine(const char *name, CMUnitTestFunction test)
 
 EVERY_ENGINE(connects_that_fail_at_the_same_time)
 {
-    failures_are_counted(*state, "async");
+    failures_are_counted(*state, "--connect=async");
 }
 
 static void do_nothing(int number)
@@ -83,6 +70,6 @@ EVERY_ENGINE(connects_that_fail_one_after_the_other)
     const struct itimerval often = {{0, EVERY_US}, {0, EVERY_US}}, never = {{0, 0}, {0, 0}};
     signal(SIGALRM, do_nothing);
     setitimer(ITIMER_REAL, &often, NULL);
-    failures_are_counted(*state, "sync");
+    failures_are_counted(*state, "--connect=sync");
     setitimer(ITIMER_REAL, &never, NULL);
 }

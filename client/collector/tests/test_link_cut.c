@@ -2,7 +2,7 @@
  * real client and the real fleet, a real link between them. */
 #include "base/os.h"
 #include "base/tests/find.h"
-#include "client/collector/tests/outcome.h"
+#include "client/collector/tests/results.h"
 
 enum {
     COUNT = 4,
@@ -14,8 +14,6 @@ enum {
     PATIENCE_S = 600,
     CANNOT = 3, /* exit code of a machine that has no namespaces */
 };
-
-static struct outcome outcome;
 
 static void file_read(const char *path, char *text, size_t text_bytes)
 {
@@ -67,14 +65,14 @@ static void collect_once(const char *cut_for, const char *options)
                     NULL};
     assert_int_equal(os_process_start(&process, argv, NULL, errors), 0);
     assert_int_equal(
-        os_process_wait(&process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &outcome.exit_code), 1);
-    file_read(row, outcome.row, sizeof outcome.row);
-    file_read(errors, outcome.errors, sizeof outcome.errors);
+        os_process_wait(&process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &results.exit_code), 1);
+    file_read(row, results.row, sizeof results.row);
+    file_read(errors, results.errors, sizeof results.errors);
     snprintf(ready, sizeof ready, "%s/ready", directory);
     remove(ready);
     assert_int_equal(rmdir(directory), 0);
-    if (outcome.exit_code == CANNOT && outcome.row[0] == '\0') {
-        printf("skip: %s", outcome.errors);
+    if (results.exit_code == CANNOT && results.row[0] == '\0') {
+        printf("skip: %s", results.errors);
         skip();
     }
 }
@@ -85,20 +83,16 @@ static void collect(const char *cut_for, const char *options)
 {
     for (lateness = 1;; lateness *= 4) {
         collect_once(cut_for, options);
-        if (lateness == LATENESS_MAX || outcome.exit_code != 0 ||
-            outcome_number(&outcome, "latency_us_max") >= LATE_US)
+        if (lateness == LATENESS_MAX || results.exit_code != 0 ||
+            results_number("latency_us_max") >= LATE_US)
             return;
     }
 }
 
 static void assert_all_frames(void)
 {
-    if (outcome.exit_code != 0)
-        fail_msg("exit code %d: %s%s", outcome.exit_code, outcome.row, outcome.errors);
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-    assert_int_equal(outcome_count(&outcome, "frames"), COUNT * lateness * FRAMES);
-    assert_int_equal(outcome_count(&outcome, "frames_missed"), 0);
-    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
+    assert_results(0, "audit=pass, frames=%u, frames_missed=0, connections_failed=0",
+                   COUNT * lateness * FRAMES);
 }
 
 /* The kernel of the servers keeps what is due during the cut, and sends it late. */
@@ -106,18 +100,15 @@ TEST(tcp_recovers_from_a_short_cut)
 {
     collect("300ms", "--stall-timeout=20s");
     assert_all_frames();
-    assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), 0);
-    assert_int_equal(outcome_count(&outcome, "undelivered_bytes"), 0);
-    assert_true(outcome_number(&outcome, "latency_us_max") >= LATE_US);
+    assert_results(0, "reconnect_attempts=0, undelivered_bytes=0");
+    assert_true(results_number("latency_us_max") >= LATE_US);
 }
 
 TEST(a_long_cut_is_a_failure)
 {
     collect("3s", "--stall-timeout=600");
-    assert_int_equal(outcome.exit_code, 1);
-    assert_string_equal(outcome_text(&outcome, "status"), "failed");
-    assert_int_equal(outcome_member_count(&outcome, "errors", "stalled"), COUNT);
-    assert_true(outcome_count(&outcome, "frames_missed") > 0);
+    assert_results(1, "status=failed, errors.stalled=%u", COUNT);
+    assert_true(results_count("frames_missed") > 0);
 }
 
 /* The servers do not notice that the client has given up: they continue on both connections. */
@@ -126,8 +117,8 @@ TEST(reconnecting_recovers_from_a_long_cut)
     collect("1500ms", "--stall-timeout=400 --connect-timeout=400 --reconnect "
                       "--reconnect-delay=50..200");
     assert_all_frames();
-    assert_in_range(outcome_count(&outcome, "reconnects"), COUNT, 8 * COUNT);
-    assert_true(outcome_count(&outcome, "reconnect_attempts") >= COUNT);
-    assert_true(outcome_number(&outcome, "outage_ms_max") >= 500);
-    assert_true(outcome_number(&outcome, "latency_us_max") >= 1e6);
+    assert_in_range(results_count("reconnects"), COUNT, 8 * COUNT);
+    assert_true(results_count("reconnect_attempts") >= COUNT);
+    assert_true(results_number("outage_ms_max") >= 500);
+    assert_true(results_number("latency_us_max") >= 1e6);
 }

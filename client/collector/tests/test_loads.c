@@ -7,17 +7,11 @@ enum { FLEET = 8, ASKED = 2, FRAMES = 5, FLOOD = 300 };
 
 static void assert_clean(unsigned frames)
 {
-    if (outcome.exit_code != EXIT_DONE)
-        fail_msg("exit code %d: %s", outcome.exit_code, outcome.errors);
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-    assert_int_equal(outcome_count(&outcome, "connected"), FLEET);
-    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
-    assert_int_equal(outcome_count(&outcome, "server_frames"), frames);
-    assert_int_equal(outcome_count(&outcome, "bytes"), outcome_count(&outcome, "server_bytes"));
-    if (!outcome_is_null(&outcome, "frames")) {
-        assert_int_equal(outcome_count(&outcome, "frames"), frames);
-        assert_int_equal(outcome_count(&outcome, "frames_missed"), 0);
-    }
+    assert_results(EXIT_DONE, "audit=pass, connected=%u, connections_failed=0, server_frames=%u",
+                   FLEET, frames);
+    assert_int_equal(results_count("bytes"), results_count("server_bytes"));
+    if (!results_is_null("frames"))
+        assert_results(EXIT_DONE, "frames=%u, frames_missed=0", frames);
 }
 
 /* ---- idle servers ---------------------------------------------------------------------------- */
@@ -61,8 +55,8 @@ TEST(idle_servers_are_connected_and_owe_nothing, NULL, devices_close)
         assert_clean(ASKED * FRAMES);
         run_scheme(scheme_list(i)->name, "--bind=early", "--idle=75", "--rate=0");
         assert_clean(ASKED * FRAMES);
-        assert_int_equal(outcome_count(&outcome, "idle_servers"), FLEET - ASKED);
-        assert_true(outcome_count(&outcome, "ready_rss_kb") > 0);
+        assert_int_equal(results_count("idle_servers"), FLEET - ASKED);
+        assert_true(results_count("ready_rss_kb") > 0);
     }
 }
 
@@ -72,9 +66,7 @@ TEST(idle_servers_do_not_delay_the_end, NULL, devices_close)
     devices_open(0, FLEET, DEVICE_MUTE);
     program_run_patiently(
         "fanin-client", (const char *const[]){"--idle=75", "--frames=5", "--json=-", NULL}, ASKED);
-    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_int_equal(outcome_count(&outcome, "connections_failed"), ASKED);
-    assert_int_equal(outcome_member_count(&outcome, "errors", "stalled"), ASKED);
+    assert_results(EXIT_MEASURED_FAILURE, "connections_failed=%u, errors.stalled=%u", ASKED, ASKED);
 }
 
 TEST(a_flood_is_counted_and_has_no_latency, NULL, devices_close)
@@ -84,8 +76,8 @@ TEST(a_flood_is_counted_and_has_no_latency, NULL, devices_close)
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
         run_scheme(scheme_list(i)->name, "--bind=late", flood, "--rate=500");
         assert_clean((FLEET - 1) * FRAMES + FLOOD);
-        if (!outcome_is_null(&outcome, "frames"))
-            assert_true(outcome_number(&outcome, "latency_us_max") < 60e6);
+        if (!results_is_null("frames"))
+            assert_true(results_number("latency_us_max") < 60e6);
     }
 }
 
@@ -101,14 +93,9 @@ TEST(peers_leave_idle_servers_alone, NULL, devices_close)
             peers[i],
             (const char *const[]){"--idle=75", "--frames=5", "--rate=20", "--json=-", NULL}, 0);
         devices_close(NULL);
-        if (outcome.exit_code == EXIT_MACHINE_CANNOT && outcome.row[0] == '\0')
-            printf("without %s: %s", peers[i], outcome.errors);
+        if (results.exit_code == EXIT_MACHINE_CANNOT && results.row[0] == '\0')
+            printf("without %s: %s", peers[i], results.errors);
         else
             assert_clean(ASKED * FRAMES);
     }
-}
-
-int main(void)
-{
-    return tests_run(NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 #include "client/collector/measure.h"
 #include "cport/cport.h"
-#include "client/collector/tests/outcome.h"
+#include "client/collector/tests/results.h"
 
 static struct collector_options options;
 static struct row row;

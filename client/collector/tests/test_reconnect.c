@@ -5,7 +5,7 @@
 #include "client/collector/collector.h"
 #include "cport/cport.h"
 #include "client/buffers/scheme.h"
-#include "client/collector/tests/outcome.h"
+#include "client/collector/tests/results.h"
 #include "base/tests/find.h"
 
 enum {
@@ -15,8 +15,6 @@ enum {
     LEAST_MS = 250, /* a limit that is tried first, and the one that a slow machine may need */
     MOST_MS = 64000,
 };
-
-static struct outcome outcome;
 
 /* Engines that run here; NULL after the last. */
 static const char *engine_at(unsigned index)
@@ -33,49 +31,30 @@ static const char *engine_at(unsigned index)
     return NULL;
 }
 
-static const char *fleet_address_text(const struct fleet_under_test *fleet, char text[48])
+static char *address_option(const struct fleet_under_test *fleet)
 {
+    static char option[48];
     struct in_addr address = {htonl(fleet->host)};
-    snprintf(text, 48, "--address=%s", inet_ntoa(address));
-    return text;
+    snprintf(option, sizeof option, "--address=%s", inet_ntoa(address));
+    return option;
 }
 
-/* Runs the client with these options; NULL ends them. */
-static void collect(const struct fleet_under_test *fleet, unsigned servers, const char *first, ...)
-{
-    char address[48], count[32];
-    char *arguments[WORDS_MAX] = {(char *)"fanin-client", address, count};
-    int words = 3;
-    va_list rest;
-    fleet_address_text(fleet, address);
-    snprintf(count, sizeof count, "--servers=%u", servers);
-    va_start(rest, first);
-    for (const char *word = first; word != NULL; word = va_arg(rest, const char *)) {
-        assert_true(words < WORDS_MAX - 4);
-        arguments[words++] = (char *)word;
-    }
-    va_end(rest);
-    outcome_take(&outcome, collector_main, words, arguments);
-}
+/* Runs the client with these options. */
+#define collect(fleet, ...)                                                                        \
+    results_take(collector_main, address_option(fleet), __VA_ARGS__, (char *)NULL)
 
 #define RECONNECT "--reconnect", "--reconnect-delay=20..200"
+#define TRIES(n)  "--reconnect-tries=" #n
+#define REFUSED   "connect_errors.refused"
 #define LOAD      "--frames=40", "--size=300..9000"
 
 /* Every server's frames, each once and in order: the sequence check and the audit see to that. */
 static void assert_recovered(unsigned servers)
 {
-    if (outcome.exit_code != 0)
-        fail_msg("exit code %d: %s %s", outcome.exit_code, outcome_text(&outcome, "reason"),
-                 outcome.errors);
-    assert_string_equal(outcome_text(&outcome, "status"), "ok");
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-    assert_int_equal(outcome_count(&outcome, "connected"), servers);
-    assert_int_equal(outcome_count(&outcome, "connections_failed"), 0);
-    assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
-    if (!outcome_is_null(&outcome, "frames")) {
-        assert_int_equal(outcome_count(&outcome, "frames"), servers * FRAMES);
-        assert_int_equal(outcome_count(&outcome, "frames_missed"), 0);
-    }
+    assert_results(0, "status=ok, audit=pass, connected=%u, connections_failed=0, blocks_lost=0",
+                   servers);
+    if (!results_is_null("frames"))
+        assert_results(0, "frames=%u, frames_missed=0", servers * FRAMES);
 }
 
 /* ---- outages -------------------------------------------------------------------------------- */
@@ -89,13 +68,13 @@ TEST(every_scheme_continues_after_a_restart)
             char engine_option[48], scheme[48];
             snprintf(engine_option, sizeof engine_option, "--engine=%s", engine);
             snprintf(scheme, sizeof scheme, "--scheme=%s", scheme_list(i)->name);
-            collect(&fleet, COUNT, engine_option, scheme,
-                    i % 2 == 0 ? "--bind=late" : "--bind=early", LOAD, RECONNECT, NULL);
+            collect(&fleet, "--servers=4", engine_option, scheme,
+                    i % 2 == 0 ? "--bind=late" : "--bind=early", LOAD, RECONNECT);
             assert_recovered(COUNT);
-            assert_int_equal(outcome_count(&outcome, "reconnects"), 2);
-            assert_true(outcome_count(&outcome, "reconnect_attempts") >= 2);
+            assert_int_equal(results_count("reconnects"), 2);
+            assert_true(results_count("reconnect_attempts") >= 2);
             /* Not the 100 ms of the device: a busy client hears late of what it lost. */
-            assert_true(outcome_number(&outcome, "outage_ms_max") > 0);
+            assert_true(results_number("outage_ms_max") > 0);
         }
     fleet_end(&fleet);
 }
@@ -111,16 +90,15 @@ TEST(reconnecting_recovers_from_every_loss)
         for (;; limit_ms *= 4) {
             char stall[48];
             snprintf(stall, sizeof stall, "--stall-timeout=%u", limit_ms);
-            collect(&fleet, COUNT, i % 2 == 0 ? "--scheme=chain" : "--scheme=ring", LOAD, RECONNECT,
-                    stall, NULL);
-            if (limit_ms >= MOST_MS || outcome_count(&outcome, "reconnects") == 2)
+            collect(&fleet, "--servers=4", i % 2 == 0 ? "--scheme=chain" : "--scheme=ring", LOAD,
+                    RECONNECT, stall);
+            if (limit_ms >= MOST_MS || results_count("reconnects") == 2)
                 break;
         }
         assert_recovered(COUNT);
-        assert_int_equal(outcome_count(&outcome, "reconnects"), 2);
+        assert_results(0, "reconnects=2, undelivered_bytes=0");
         /* A frame is cut in its middle; stop-short ends between two. */
-        assert_true((outcome_count(&outcome, "discarded_bytes") > 0) == (i != 2));
-        assert_int_equal(outcome_count(&outcome, "undelivered_bytes"), 0);
+        assert_true((results_count("discarded_bytes") > 0) == (i != 2));
         fleet_end(&fleet);
     }
 }
@@ -130,47 +108,25 @@ TEST(reconnecting_recovers_from_every_loss)
 TEST(what_cannot_be_recovered_is_counted)
 {
     static const struct {
-        const char *fault, *options[4], *tally, *name;
+        const char *fault, *options[4], *error;
         unsigned connected, attempts, missed; /* at least */
     } cases[] = {
-        {"--fault=restart:1:10", {"--seed=1"}, "errors", "reset", COUNT, 0, FRAMES / 2},
-        {"--fault=corrupt:1", {RECONNECT}, "errors", "bad-check", COUNT, 0, 1},
-        {"--fault=reset:1:0",
-         {RECONNECT, "--reconnect-tries=3"},
-         "errors",
-         "reset",
-         COUNT,
-         3,
-         FRAMES},
-        {"--fault=refuse:1",
-         {RECONNECT, "--reconnect-tries=2", "--connect=async"},
-         "connect_errors",
-         "refused",
-         COUNT - 1,
-         2,
-         FRAMES},
-        {"--fault=refuse:1",
-         {RECONNECT, "--reconnect-tries=2", "--connect=sync"},
-         "connect_errors",
-         "refused",
-         COUNT - 1,
-         2,
-         FRAMES},
+        {"--fault=restart:1:10", {"--seed=1"}, "errors.reset", COUNT, 0, FRAMES / 2},
+        {"--fault=corrupt:1", {RECONNECT}, "errors.bad-check", COUNT, 0, 1},
+        {"--fault=reset:1:0", {RECONNECT, TRIES(3)}, "errors.reset", COUNT, 3, FRAMES},
+        {"--fault=refuse:1", {RECONNECT, TRIES(2), "--connect=async"}, REFUSED, 3, 2, FRAMES},
+        {"--fault=refuse:1", {RECONNECT, TRIES(2), "--connect=sync"}, REFUSED, 3, 2, FRAMES},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *const *options = cases[i].options;
         struct fleet_under_test fleet = fleet_begin("--count=4", cases[i].fault);
-        collect(&fleet, COUNT, LOAD, options[0], options[1], options[2], options[3], NULL);
-        assert_int_equal(outcome.exit_code, 1);
-        assert_int_equal(outcome_count(&outcome, "connected"), cases[i].connected);
-        assert_int_equal(outcome_count(&outcome, "connect_failed"), COUNT - cases[i].connected);
-        assert_int_equal(outcome_member_count(&outcome, cases[i].tally, cases[i].name), 1);
-        assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), cases[i].attempts);
-        assert_int_equal(outcome_is_null(&outcome, "outage_ms_max"), cases[i].attempts == 0);
-        assert_in_range(outcome_count(&outcome, "frames_missed"), cases[i].missed, FRAMES);
-        assert_int_equal(outcome_count(&outcome, "frames") +
-                             outcome_count(&outcome, "frames_missed"),
-                         COUNT * FRAMES);
+        collect(&fleet, "--servers=4", LOAD, options[0], options[1], options[2], options[3]);
+        assert_results(1, "connected=%u, connect_failed=%u, %s=1, reconnect_attempts=%u",
+                       cases[i].connected, COUNT - cases[i].connected, cases[i].error,
+                       cases[i].attempts);
+        assert_int_equal(results_is_null("outage_ms_max"), cases[i].attempts == 0);
+        assert_in_range(results_count("frames_missed"), cases[i].missed, FRAMES);
+        assert_int_equal(results_count("frames") + results_count("frames_missed"), COUNT * FRAMES);
         fleet_end(&fleet);
     }
 }
@@ -179,12 +135,12 @@ TEST(what_cannot_be_recovered_is_counted)
 TEST(frames_due_during_an_outage_are_late)
 {
     struct fleet_under_test fleet = fleet_begin("--count=4", "--fault=restart:1:600");
-    collect(&fleet, COUNT, LOAD, RECONNECT, "--rate=160", NULL);
+    collect(&fleet, "--servers=4", LOAD, RECONNECT, "--rate=160");
     assert_recovered(COUNT);
-    assert_string_equal(outcome_text(&outcome, "source"), "live");
-    const double outage_ms = outcome_number(&outcome, "outage_ms_max");
+    assert_string_equal(results_text("source"), "live");
+    const double outage_ms = results_number("outage_ms_max");
     assert_true(outage_ms > 0);
-    assert_true(outcome_number(&outcome, "latency_us_max") >= outage_ms / 2 * 1000);
+    assert_true(results_number("latency_us_max") >= outage_ms / 2 * 1000);
     fleet_end(&fleet);
 }
 
@@ -192,17 +148,13 @@ TEST(frames_due_during_an_outage_are_late)
 TEST(foreign_servers_are_asked_from_the_start)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1", "--fault=stop-short:1");
-    collect(&fleet, 1,
+    collect(&fleet, "--servers=1",
             "--request=FANIN/1 GO run=00000000000000ff frames=20 size=300..900 rate=0 seed=1 "
             "source=tape marker=0d0a\\r\\n",
-            "--frames=30", RECONNECT, "--reconnect-tries=3", NULL);
-    assert_int_equal(outcome.exit_code, 0);
-    assert_int_equal(outcome_count(&outcome, "frames"), 30);
-    assert_int_equal(outcome_count(&outcome, "reconnects"), 2);
-    assert_memory_equal(outcome_text(&outcome, "audit"),
-                        "none: servers that are not ours do not tell, "
-                        "and were asked anew",
-                        62);
+            "--frames=30", RECONNECT, "--reconnect-tries=3");
+    assert_results(0,
+                   "frames=30, reconnects=2, audit=none: servers that are not ours do not tell*");
+    assert_non_null(strstr(results_text("audit"), "were asked anew"));
     fleet_end(&fleet);
 }
 
@@ -220,9 +172,8 @@ struct client {
 static void client_start(struct client *client, const char *name,
                          const struct fleet_under_test *fleet, const char *const *options)
 {
-    char program[PATH_BYTES], address[48], json[PATH_BYTES + 16];
-    char *argv[WORDS_MAX] = {program, (char *)fleet_address_text(fleet, address), json,
-                             (char *)"--quiet"};
+    char program[PATH_BYTES], json[PATH_BYTES + 16];
+    char *argv[WORDS_MAX] = {program, address_option(fleet), json, (char *)"--quiet"};
     assert_true(find_upwards(program, sizeof program, name));
     snprintf(client->row, sizeof client->row, "%s/row", fleet->directory);
     snprintf(json, sizeof json, "--json=%s", client->row);
@@ -238,8 +189,8 @@ static void client_start(struct client *client, const char *name,
 
 static void client_finish(struct client *client)
 {
-    outcome.exit_code = process_end(&client->process);
-    file_read(client->row, outcome.row, sizeof outcome.row);
+    results.exit_code = process_end(&client->process);
+    file_read(client->row, results.row, sizeof results.row);
     remove(client->row);
 }
 
@@ -299,12 +250,10 @@ TEST(a_fleet_that_is_killed_and_started_again)
     fleet_kill(&fleet, SIGKILL);
     fleet_begin_again(&fleet);
     client_finish(&client);
-    assert_int_equal(outcome.exit_code, 0);
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-    assert_int_equal(outcome_count(&outcome, "frames"), COUNT * 300);
-    assert_in_range(outcome_count(&outcome, "reconnects"), COUNT,
-                    2 * COUNT); /* once more for those that met the dying fleet */
-    assert_true(outcome_is_null(&outcome, "server_bytes")); /* the new one has forgotten */
+    /* The new fleet has forgotten what the first one sent. */
+    assert_results(0, "audit=pass, frames=%u, server_bytes=null", COUNT * 300);
+    /* Once more for those that met the dying fleet. */
+    assert_in_range(results_count("reconnects"), COUNT, 2 * COUNT);
     fleet_end(&fleet);
 }
 
@@ -317,9 +266,7 @@ TEST(a_fleet_that_comes_late)
     os_sleep_ns(400 * (uint64_t)OS_NS_PER_MS);
     fleet_begin_again(&fleet);
     client_finish(&client);
-    assert_int_equal(outcome.exit_code, 0);
-    assert_int_equal(outcome_count(&outcome, "connected"), COUNT);
-    assert_int_equal(outcome_count(&outcome, "frames"), COUNT * 40);
+    assert_results(0, "connected=%u, frames=%u", COUNT, COUNT * 40);
     fleet_end(&fleet);
 }
 
@@ -332,9 +279,7 @@ TEST(an_interrupted_client_ends_beside_servers_that_are_away)
     await_connections(&fleet, CLOSED, 3);
     kill((pid_t)client.process.handle, SIGTERM);
     client_finish(&client);
-    assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(outcome_count(&outcome, "connected"), 2);
-    assert_int_equal(outcome_count(&outcome, "frames"), 2 * 2);
+    assert_results(1, "connected=2, frames=%u", 2 * 2);
     fleet_end(&fleet);
 }
 
@@ -348,16 +293,10 @@ enum { LOGIN_NAMES = sizeof login_names / sizeof login_names[0] };
 
 static void assert_logins(void)
 {
-    assert_int_equal(outcome.exit_code, 1);
-    assert_int_equal(outcome_count(&outcome, "connected"), LOGIN_NAMES + 1);
-    assert_int_equal(outcome_count(&outcome, "logged_in"), 1);
-    for (unsigned i = 0; i < LOGIN_NAMES; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "login-%s", login_names[i]);
-        assert_int_equal(outcome_member_count(&outcome, "login_errors", login_names[i]), 1);
-        assert_int_equal(outcome_member_count(&outcome, "errors", name), 1);
-    }
-    assert_int_equal(outcome_count(&outcome, "connections_failed"), LOGIN_NAMES);
+    assert_results(1, "connected=%u, logged_in=1, connections_failed=%u", LOGIN_NAMES + 1,
+                   LOGIN_NAMES);
+    for (unsigned i = 0; i < LOGIN_NAMES; i++)
+        assert_results(1, "login_errors.%s=1, errors.login-%s=1", login_names[i], login_names[i]);
 }
 
 /* collect with a login. Its limit is short first and longer while another than the silent server
@@ -368,11 +307,10 @@ static void collect_logins(const struct fleet_under_test *fleet, unsigned tries,
     for (unsigned limit_ms = LEAST_MS;; limit_ms *= 4) {
         char limit[48];
         snprintf(limit, sizeof limit, "--login-timeout=%u", limit_ms);
-        collect(fleet, LOGIN_NAMES + 1, "--login=a:b", limit, LOAD, options[0], options[1],
-                options[2], options[3], NULL);
-        if (limit_ms >= MOST_MS ||
-            (outcome_member_count(&outcome, "login_errors", "timeout") <= 1 &&
-             outcome_count(&outcome, "reconnect_attempts") <= tries))
+        collect(fleet, "--servers=6", "--login=a:b", limit, LOAD, options[0], options[1],
+                options[2], options[3]);
+        if (limit_ms >= MOST_MS || (results_count("login_errors.timeout") <= 1 &&
+                                    results_count("reconnect_attempts") <= tries))
             return;
     }
 }
@@ -411,15 +349,15 @@ TEST(logins_are_retried_unless_refused)
     collect_logins(&fleet, (LOGIN_NAMES - 1) * 2,
                    (const char *const[4]){RECONNECT, "--reconnect-tries=2"});
     assert_logins();
-    assert_int_equal(outcome_count(&outcome, "reconnect_attempts"), (LOGIN_NAMES - 1) * 2);
+    assert_int_equal(results_count("reconnect_attempts"), (LOGIN_NAMES - 1) * 2);
     fleet_end(&fleet);
 }
 
 TEST(without_a_login_there_is_no_count)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");
-    collect(&fleet, 1, LOAD, NULL);
+    collect(&fleet, "--servers=1", LOAD);
     assert_recovered(1);
-    assert_true(outcome_is_null(&outcome, "logged_in"));
+    assert_true(results_is_null("logged_in"));
     fleet_end(&fleet);
 }

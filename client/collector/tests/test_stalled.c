@@ -84,12 +84,8 @@ static const char *const *options_of(const char *scheme)
 
 static void assert_clean(void)
 {
-    if (outcome.exit_code != EXIT_DONE)
-        fail_msg("exit code %d: %s", outcome.exit_code, outcome.errors);
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-    assert_int_equal(outcome_count(&outcome, "frames"), FLEET * FRAMES);
-    assert_true(outcome_count(&outcome, "buffer_peak_bytes") <= CAP_BYTES);
-    assert_int_equal(outcome_count(&outcome, "blocks_lost"), 0);
+    assert_results(EXIT_DONE, "audit=pass, frames=%u, blocks_lost=0", FLEET * FRAMES);
+    assert_true(results_count("buffer_peak_bytes") <= CAP_BYTES);
 }
 
 static void hold(const char *scheme)

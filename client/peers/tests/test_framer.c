@@ -1,7 +1,7 @@
 /* framer.c: frames are processed whole and in order, however receives cut them: with and without a
  * shared buffer, whole or in slices. */
 #include "client/peers/peer.h"
-#include "client/collector/tests/outcome.h"
+#include "client/collector/tests/results.h"
 
 enum { FRAMES = 12, TAPE_BYTES_MAX = 2 << 20 };
 

@@ -52,8 +52,8 @@ static void run_peer_with(void **state, const char *const *options, unsigned lat
         all[count++] = *options++;
     all[count] = peer_of(state)->option;
     program_run_patiently(peer_of(state)->program, all, late);
-    if (outcome.exit_code == EXIT_MACHINE_CANNOT && outcome.row[0] == '\0') {
-        printf("skip: %s", outcome.errors);
+    if (results.exit_code == EXIT_MACHINE_CANNOT && results.row[0] == '\0') {
+        printf("skip: %s", results.errors);
         skip();
     }
 }
@@ -67,14 +67,12 @@ static void run_peer(void **state, const char *const *options)
 
 static void assert_clean(const struct peer *peer, unsigned frames)
 {
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
-    assert_string_equal(outcome_text(&outcome, "status"), "ok");
-    assert_int_equal(outcome_count(&outcome, "bytes"), outcome_count(&outcome, "server_bytes"));
+    assert_results(EXIT_DONE, "audit=pass, status=ok");
+    assert_int_equal(results_count("bytes"), results_count("server_bytes"));
     if (peer->finds_frames)
-        assert_int_equal(outcome_count(&outcome, "frames"), frames);
+        assert_int_equal(results_count("frames"), frames);
     else
-        assert_true(outcome_is_null(&outcome, "frames"));
+        assert_true(results_is_null("frames"));
 }
 
 EACH_PEER(it_writes_the_same_row)
@@ -83,13 +81,13 @@ EACH_PEER(it_writes_the_same_row)
     devices_open(FLEET, 0, DEVICE_GOOD);
     run_peer(state, (const char *const[]){"--frames=20", "--scheme=fixed", "--workers=4", NULL});
     assert_clean(peer, FLEET * FRAMES);
-    assert_string_equal(outcome_text(&outcome, "scheme"), peer->scheme);
-    assert_string_equal(outcome_text(&outcome, "gate"), "none");
-    assert_string_equal(outcome_text(&outcome, "connect"), "sync");
-    assert_int_equal(outcome_count(&outcome, "workers"), peer->workers > 0 ? peer->workers : 1);
-    assert_int_equal(outcome_count(&outcome, "worker_threads"), peer->workers);
-    assert_true(outcome_count(&outcome, "total_threads") >= 1 + peer->workers);
-    assert_true(outcome_is_null(&outcome, "latency_us_p50"));
+    assert_string_equal(results_text("scheme"), peer->scheme);
+    assert_string_equal(results_text("gate"), "none");
+    assert_string_equal(results_text("connect"), "sync");
+    assert_int_equal(results_count("workers"), peer->workers > 0 ? peer->workers : 1);
+    assert_int_equal(results_count("worker_threads"), peer->workers);
+    assert_true(results_count("total_threads") >= 1 + peer->workers);
+    assert_true(results_is_null("latency_us_p50"));
 }
 
 /* Frames that fit the shared buffer, a buffer of the connection, or neither. */
@@ -125,7 +123,7 @@ EACH_PEER(live_frames_have_latencies)
     devices_open(FLEET, 0, DEVICE_GOOD);
     run_peer(state, (const char *const[]){"--source=live", "--frames=20", NULL});
     assert_clean(peer_of(state), FLEET * FRAMES);
-    assert_int_equal(outcome_is_null(&outcome, "latency_us_p99"), !peer_of(state)->finds_frames);
+    assert_int_equal(results_is_null("latency_us_p99"), !peer_of(state)->finds_frames);
 }
 
 EACH_PEER(it_logs_in_first)
@@ -136,8 +134,7 @@ EACH_PEER(it_logs_in_first)
     run_peer(state, (const char *const[]){"--login=operator:secret", "--frames=20", NULL});
     assert_clean(peer_of(state), FLEET * FRAMES);
     run_peer(state, (const char *const[]){"--login=operator:guess", "--frames=20", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_int_equal(outcome_member_count(&outcome, "errors", "login-refused"), FLEET);
+    assert_results(EXIT_MEASURED_FAILURE, "errors.login-refused=%u", FLEET);
 }
 
 /* Servers that are asked and ones that send at once; until they close, or by number of frames. */
@@ -147,15 +144,11 @@ EACH_PEER(it_collects_from_foreign_servers)
     devices_open(0, FLEET, DEVICE_FOREIGN);
     run_peer(state,
              (const char *const[]){"--request=READ\\n", "--end-marker=\\x03", "--frames=0", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
-    assert_int_equal(outcome_count(&outcome, "bytes"),
-                     FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
+    assert_results(EXIT_DONE, "bytes=%u", FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
     devices_close(NULL);
     devices_open(0, FLEET, DEVICE_SENDS_FIRST);
     run_peer(state, (const char *const[]){"--request=", "--end-marker=\\x03", frames, NULL});
-    assert_int_equal(outcome.exit_code, EXIT_DONE);
-    assert_int_equal(outcome_count(&outcome, "bytes"),
-                     FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
+    assert_results(EXIT_DONE, "bytes=%u", FLEET * FOREIGN_RECORDS * FOREIGN_RECORD_BYTES);
 }
 
 /* ---- faults ---------------------------------------------------------------------------------- */
@@ -186,12 +179,11 @@ EACH_PEER(a_bad_server_fails_alone)
         devices_open(FLEET, 1, cases[i].fault);
         run_peer_with(state, (const char *const[]){"--frames=20", NULL},
                       strcmp(name, "stalled") == 0);
-        assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-        assert_int_equal(outcome_count(&outcome, "connections_failed"), 1);
+        assert_results(EXIT_MEASURED_FAILURE, "connections_failed=1");
         if (cases[i].fault != DEVICE_RESETS || strstr(peer->scheme, "libuv") == NULL)
-            assert_int_equal(outcome_member_count(&outcome, "errors", name), 1);
+            assert_results(EXIT_MEASURED_FAILURE, "errors.%s=1", name);
         if (peer->finds_frames && cases[i].fault != DEVICE_RESETS)
-            assert_int_equal(outcome_count(&outcome, "frames"), FLEET * FRAMES + cases[i].frames);
+            assert_int_equal(results_count("frames"), FLEET * FRAMES + cases[i].frames);
         devices_close(NULL);
     }
 }
@@ -201,8 +193,7 @@ EACH_PEER(a_surplus_frame_fails_the_audit)
 {
     devices_open(0, FLEET, DEVICE_ADDS);
     run_peer(state, (const char *const[]){"--frames=3", "--size=256..300", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_non_null(strstr(outcome_text(&outcome, "audit"), "fail: "));
+    assert_results(EXIT_MEASURED_FAILURE, "audit=fail: *");
 }
 
 EACH_PEER(failed_connects_are_counted_by_name)
@@ -215,16 +206,13 @@ EACH_PEER(failed_connects_are_counted_by_name)
         devices_open(FLEET, 1, cases[i].fault);
         run_peer_with(state, (const char *const[]){"--frames=20", NULL},
                       cases[i].fault == DEVICE_FULL);
-        assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-        assert_int_equal(outcome_count(&outcome, "connected"), FLEET);
-        assert_int_equal(outcome_member_count(&outcome, "connect_errors", cases[i].name), 1);
-        assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+        assert_results(EXIT_MEASURED_FAILURE, "connected=%u, connect_errors.%s=1, audit=pass",
+                       FLEET, cases[i].name);
         devices_close(NULL);
     }
     devices_open(0, FLEET, DEVICE_REFUSES);
     run_peer(state, (const char *const[]){"--frames=20", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_string_equal(outcome_text(&outcome, "audit"), "none: no server connected");
+    assert_results(EXIT_MEASURED_FAILURE, "audit=none: no server connected");
 }
 
 EACH_PEER(a_signal_ends_it_with_a_row)
@@ -235,10 +223,9 @@ EACH_PEER(a_signal_ends_it_with_a_row)
     await_unanswered(FLEET);
     kill(running.child, SIGTERM);
     program_finish(&running);
-    if (outcome.exit_code == EXIT_MACHINE_CANNOT)
+    if (results.exit_code == EXIT_MACHINE_CANNOT)
         skip();
-    assert_int_equal(outcome.exit_code, EXIT_MEASURED_FAILURE);
-    assert_int_equal(outcome_member_count(&outcome, "errors", "interrupted"), FLEET);
+    assert_results(EXIT_MEASURED_FAILURE, "errors.interrupted=%u", FLEET);
 }
 
 EACH_PEER(too_few_descriptors_are_reported_with_advice)
@@ -246,9 +233,8 @@ EACH_PEER(too_few_descriptors_are_reported_with_advice)
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_limits[0].most = DESCRIPTORS_FEW;
     run_peer(state, (const char *const[]){"--servers=200", NULL});
-    assert_int_equal(outcome.exit_code, EXIT_MACHINE_CANNOT);
-    assert_string_equal(outcome_text(&outcome, "status"), "skipped");
-    assert_non_null(strstr(outcome_text(&outcome, "reason"), "hard limit is 50"));
+    assert_results(EXIT_MACHINE_CANNOT, "status=skipped");
+    assert_non_null(strstr(results_text("reason"), "hard limit is 50"));
 }
 
 /* However little memory there is, the program ends with a row. */
@@ -272,13 +258,13 @@ EACH_PEER(memory_may_run_out_anywhere)
         run_peer(state, (const char *const[]){"--frames=2", NULL});
         devices_close(NULL);
         limit_mb += STEP_MB;
-        if (outcome.exit_code == LOADER_FAILED || outcome.row[0] == '\0')
+        if (results.exit_code == LOADER_FAILED || results.row[0] == '\0')
             continue;
-        bool skipped = outcome.exit_code == EXIT_MACHINE_CANNOT;
-        if (outcome.exit_code != EXIT_DONE)
-            assert_string_equal(outcome_text(&outcome, "status"), skipped ? "skipped" : "failed");
-    } while (outcome.exit_code != EXIT_DONE);
-    assert_string_equal(outcome_text(&outcome, "audit"), "pass");
+        bool skipped = results.exit_code == EXIT_MACHINE_CANNOT;
+        if (results.exit_code != EXIT_DONE)
+            assert_string_equal(results_text("status"), skipped ? "skipped" : "failed");
+    } while (results.exit_code != EXIT_DONE);
+    assert_string_equal(results_text("audit"), "pass");
 }
 
 /* ---- without the library --------------------------------------------------------------------- */
@@ -294,8 +280,8 @@ TEST(a_peer_built_without_its_library_says_so)
     fflush(stderr);
     dup2(kept, STDERR_FILENO);
     close(kept);
-    file_slurp(errors, outcome.errors);
+    file_slurp(errors, results.errors);
     assert_int_equal(code, EXIT_MACHINE_CANNOT);
-    assert_ptr_equal(strstr(outcome.errors, "fanin-peer-x: built without its library"),
-                     outcome.errors);
+    assert_ptr_equal(strstr(results.errors, "fanin-peer-x: built without its library"),
+                     results.errors);
 }
