@@ -193,18 +193,16 @@ static void engine_close(struct cport *port)
     readiness_close(port);
 }
 
-static bool knows_receives(struct ring *ring)
+/* What the engine relies on: both receives, and that one with MSG_DONTWAIT is answered during
+ * submission. 0 or a negative errno. */
+static int probe(struct ring *ring)
 {
-    struct io_uring_probe *probe = io_uring_get_probe_ring(&ring->uring);
-    bool known = probe && io_uring_opcode_supported(probe, IORING_OP_RECV) &&
-                 io_uring_opcode_supported(probe, IORING_OP_RECVMSG);
-    io_uring_free_probe(probe);
-    return known;
-}
-
-/* Whether a receive with MSG_DONTWAIT is answered during submission: 0 or a negative errno. */
-static int test_answer(struct ring *ring)
-{
+    struct io_uring_probe *list = io_uring_get_probe_ring(&ring->uring);
+    bool known = list && io_uring_opcode_supported(list, IORING_OP_RECV) &&
+                 io_uring_opcode_supported(list, IORING_OP_RECVMSG);
+    io_uring_free_probe(list);
+    if (!known)
+        return -EOPNOTSUPP;
     char byte;
     const struct cp_block block = {&byte, 1};
     int silent = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -244,13 +242,13 @@ static void explain(int os_error, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "io_uring: %s", strerror(os_error));
 }
 
-/* Probes, on the first ring, what the engine relies on. 0 or a negative errno. */
+/* Makes and probes the first ring. 0 or a negative errno. */
 static int rings_open(struct uring_state *state)
 {
     struct ring *ring = ring_make();
     if (!ring)
         return -errno;
-    int code = knows_receives(ring) ? test_answer(ring) : -EOPNOTSUPP;
+    int code = probe(ring);
     if (code == 0)
         ring_give(state, ring);
     else

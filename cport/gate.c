@@ -285,11 +285,8 @@ void gate_unblock(struct gate *gate, struct gate_worker *worker)
 void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
 {
     assert(!on_stack(worker));
-    if (worker->state == GATE_RUNNING) {
-        assert(gate->running > 0);
-        gate->running--;
-        restore_invariants(gate, effects);
-    }
+    if (worker->state == GATE_RUNNING)
+        gate_block(gate, worker, effects);
     worker->state = GATE_OUTSIDE;
 }
 

@@ -151,8 +151,8 @@ struct cp_op *deadline_pop(struct cport *port);
 
 struct cp_socket *slot_at(struct cport *port, uint32_t index);
 
-/* slot_take: an open socket without a handle. NULL: no memory, or CP_SOCKETS_MAX are open. */
-struct cp_socket *slot_take(struct cport *port);
+/* slot_take: an open socket. NULL: no memory, or CP_SOCKETS_MAX are open. */
+struct cp_socket *slot_take(struct cport *port, int family, cp_handle handle, uintptr_t key);
 void slot_free(struct cp_socket *socket);
 void slots_free(struct cport *port);
 

@@ -11,6 +11,7 @@ struct cp_socket *slot_at(struct cport *port, uint32_t index)
 
 void slot_free(struct cp_socket *socket)
 {
+    socket->open = false;
     socket->generation++;
     socket->next_free = socket->port->free_slots;
     socket->port->free_slots = socket;
@@ -32,14 +33,19 @@ static bool slots_grow(struct cport *port)
     return true;
 }
 
-struct cp_socket *slot_take(struct cport *port)
+struct cp_socket *slot_take(struct cport *port, int family, cp_handle handle, uintptr_t key)
 {
     if (!port->free_slots && !slots_grow(port))
         return NULL;
     struct cp_socket *socket = port->free_slots;
     port->free_slots = socket->next_free;
-    *socket = (struct cp_socket){
-        .port = port, .index = socket->index, .generation = socket->generation, .open = true};
+    *socket = (struct cp_socket){.port = port,
+                                 .index = socket->index,
+                                 .generation = socket->generation,
+                                 .open = true,
+                                 .family = family,
+                                 .handle = handle,
+                                 .key = key};
     for (unsigned name = 0; name < DIRECTION_COUNT; name++)
         socket->directions[name].socket = socket;
     return socket;

@@ -11,19 +11,14 @@ static int attach(struct cport *port, int family, cp_handle handle, uintptr_t ke
                   struct cp_socket **result)
 {
     port_lock(port);
-    struct cp_socket *socket = port->closed ? NULL : slot_take(port);
     int code = port->closed ? CP_ECLOSED : CP_ENOMEM;
+    struct cp_socket *socket = port->closed ? NULL : slot_take(port, family, handle, key);
     if (socket) {
-        socket->family = family;
-        socket->handle = handle;
-        socket->key = key;
         code = port->engine->attach(socket);
-    }
-    if (code == 0) {
-        *result = socket;
-    } else if (socket) {
-        socket->open = false;
-        slot_free(socket);
+        if (code == 0)
+            *result = socket;
+        else
+            slot_free(socket);
     }
     port_unlock(port, &(struct gate_effects){0});
     return code;
@@ -117,30 +112,26 @@ static bool blocks_valid(const struct cp_block *blocks, unsigned count)
     return true;
 }
 
-static bool address_valid(const struct sockaddr *address, unsigned address_bytes)
+/* A copy, so that the caller need not keep the address. False: it is none. */
+static bool address_keep(struct cp_op *op, const struct sockaddr *address, unsigned address_bytes)
 {
-    const size_t room = sizeof((struct cp_op){0}.engine) - sizeof(uint64_t);
-    return address && address_bytes > 0 && address_bytes <= room;
-}
-
-/* A copy, so that the caller need not keep the address. */
-static void address_keep(struct cp_op *op, const struct sockaddr *address, unsigned address_bytes)
-{
+    if (!address || address_bytes == 0 || address_bytes > sizeof op->engine - sizeof op->engine[0])
+        return false;
     op->engine[0] = address_bytes;
     memcpy(&op->engine[1], address, address_bytes);
+    return true;
 }
 
 int cp_listen(struct cp_socket *socket, const struct sockaddr *address, unsigned address_bytes,
               int backlog)
 {
-    if (!socket || backlog < 1 || !address_valid(address, address_bytes))
+    struct cp_op op;
+    if (!socket || backlog < 1 || !address_keep(&op, address, address_bytes))
         return CP_EINVAL;
     struct cport *port = socket->port;
-    struct cp_op op;
     struct attempt attempt = {.op = &op};
     op_init(&op, CP_LISTEN, socket, NULL, 0);
     op.result = backlog;
-    address_keep(&op, address, address_bytes);
     port_lock(port);
     attempt.result = refusal(socket, &(struct cp_op){0}, ROLE_FRESH);
     if (attempt.result == 0) {
@@ -159,11 +150,10 @@ int cp_connect(struct cp_socket *socket, struct cp_op *op, const struct sockaddr
     struct cport *port = socket->port;
     port_lock(port);
     int code = refusal(socket, op, ROLE_FRESH);
-    if (code == 0 && !address_valid(address, address_bytes))
+    if (code == 0 && !address_keep(op, address, address_bytes))
         code = CP_EINVAL;
     if (code == 0) {
         op_init(op, CP_CONNECT, socket, NULL, 0);
-        address_keep(op, address, address_bytes);
         if (timeout_ns != CP_FOREVER) {
             op->deadline_ns = os_now_ns() + timeout_ns;
             code = deadline_add(op);
