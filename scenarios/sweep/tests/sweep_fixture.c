@@ -1,7 +1,7 @@
 /* The fake client, the fake servers, and the helpers of the end-to-end tests of fanin-sweep. */
 #include "scenarios/sweep/tests/sweep_fixture.h"
 
-enum { ARGUMENTS_MAX = 16, FILE_BYTES_MAX = 1 << 20 };
+enum { FILE_BYTES_MAX = 1 << 20 };
 
 static const char client_script[] =
     "#!/bin/sh\n"
@@ -60,7 +60,6 @@ void write_file(struct fixture *fixture, const char *name, const char *text)
 {
     const char *path = path_of(fixture, name);
     FILE *file = fopen(path, "wb");
-
     assert_non_null(file);
     assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
     assert_int_equal(fclose(file), 0);
@@ -71,14 +70,12 @@ const char *read_file(struct fixture *fixture, const char *name)
 {
     size_t bytes;
     const char *text = arena_file(&fixture->arena, path_of(fixture, name), FILE_BYTES_MAX, &bytes);
-
     return text == NULL ? "" : text;
 }
 
 bool exists(struct fixture *fixture, const char *name)
 {
     struct stat status;
-
     return stat(path_of(fixture, name), &status) == 0;
 }
 
@@ -96,35 +93,34 @@ int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     char program[4096];
-
     assert_non_null(fixture);
-    strcpy(fixture->folder, "/tmp/fanin-sweep-test-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
+    assert_true(temporary_directory(fixture->folder, sizeof fixture->folder));
     assert_true(find_upwards(program, sizeof program, "fanin-sweep"));
     fixture->sweep = arena_copy(&fixture->arena, program, strlen(program));
     fixture->out = path_of(fixture, "out");
     write_file(fixture, "client", client_script);
     write_file(fixture, "servers", servers_script);
+    fixture->test = *state;
     *state = fixture;
     return 0;
 }
 
-static void remove_all(const char *path)
+void run_in_fixture(void **state)
 {
-    char *const argv[] = {"rm", "-rf", (char *)path, NULL};
-    struct os_process process;
-    int exit_code;
+    struct fixture *fixture = *state;
+    fixture->test(fixture);
+}
 
-    if (os_process_start(&process, argv, NULL, NULL) == 0)
-        os_process_wait(&process, PATIENCE_NS, &exit_code);
+static void remove_all(struct fixture *fixture, const char *path)
+{
+    assert_int_equal(system(arena_text(&fixture->arena, "rm -rf '%s'", path)), 0);
 }
 
 int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-
     os_process_stop(&fixture->process, 0);
-    remove_all(fixture->folder);
+    remove_all(fixture, fixture->folder);
     arena_free(&fixture->arena);
     free(fixture);
     return 0;
@@ -134,25 +130,15 @@ int tear_down(void **state)
 
 void start(struct fixture *fixture, const char *const *words)
 {
-    char *argv[ARGUMENTS_MAX + 1];
-    unsigned count = 0;
-
-    for (; *words != NULL; words++) {
-        assert_true(count < ARGUMENTS_MAX);
-        argv[count++] = arena_copy(&fixture->arena, *words, strlen(*words));
-    }
-    argv[count] = NULL;
-    remove(path_of(fixture, "stdout"));
-    remove(path_of(fixture, "stderr"));
-    assert_int_equal(os_process_start(&fixture->process, argv, path_of(fixture, "stdout"),
-                                      path_of(fixture, "stderr")),
-                     0);
+    const char *out = path_of(fixture, "stdout"), *err = path_of(fixture, "stderr");
+    remove(out);
+    remove(err);
+    assert_int_equal(os_process_start(&fixture->process, (char *const *)words, out, err), 0);
 }
 
 int finish(struct fixture *fixture)
 {
     int exit_code = -1;
-
     if (os_process_wait(&fixture->process, PATIENCE_NS, &exit_code) == 0)
         fail_msg("the sweep does not end");
     return exit_code;
@@ -162,7 +148,6 @@ void start_sweep(struct fixture *fixture, const char *more)
 {
     const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"),
                                  arena_text(&fixture->arena, "--out=%s", fixture->out), more, NULL};
-
     start(fixture, words);
 }
 
@@ -175,25 +160,8 @@ int sweep(struct fixture *fixture, const char *more)
 void run_scenario(struct fixture *fixture, const char *keys, const char *more, int exit_code)
 {
     write_scenario(fixture, keys);
-    remove_all(path_of(fixture, "out"));
+    remove_all(fixture, path_of(fixture, "out"));
     assert_int_equal(sweep(fixture, more), exit_code);
-}
-
-void assert_cases(struct fixture *fixture, const struct sweep_case *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *said;
-
-        run_scenario(fixture, cases[i].keys, cases[i].more, cases[i].exit_code);
-        said = arena_text(&fixture->arena, "%s%s", read_file(fixture, "stdout"),
-                          read_file(fixture, "stderr"));
-        if (strstr(said, cases[i].said) == NULL)
-            fail_msg("\"%s\" is not in: %s", cases[i].said, said);
-        if (cases[i].exit_code == EXIT_WRONG_USE)
-            assert_int_equal(rows_of(fixture).count, 0);
-        if (cases[i].exit_code == EXIT_WRONG_USE && !exists(fixture, "out"))
-            assert_int_equal(strlen(strchr(said, '\n')), 1);
-    }
 }
 
 int interrupt(struct fixture *fixture, int signal)
@@ -207,7 +175,6 @@ void start_resume(struct fixture *fixture, const char *more, const char *and_mor
     const char *const words[] = {fixture->sweep,
                                  arena_text(&fixture->arena, "--resume=%s", fixture->out), more,
                                  and_more, NULL};
-
     start(fixture, words);
 }
 
@@ -217,29 +184,43 @@ int resume(struct fixture *fixture, const char *more, const char *and_more)
     return finish(fixture);
 }
 
-static void assert_contains(struct fixture *fixture, const char *name, const char *text)
+void assert_contains(const char *said, const char *text)
 {
-    const char *said = read_file(fixture, name);
-
     if (strstr(said, text) == NULL)
         fail_msg("\"%s\" is not in: %s", text, said);
 }
 
 void assert_said(struct fixture *fixture, const char *text)
 {
-    assert_contains(fixture, "stderr", text);
+    assert_contains(read_file(fixture, "stderr"), text);
 }
 
 void assert_printed(struct fixture *fixture, const char *text)
 {
-    assert_contains(fixture, "stdout", text);
+    assert_contains(read_file(fixture, "stdout"), text);
 }
+
+void assert_cases(struct fixture *fixture, const struct sweep_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        run_scenario(fixture, cases[i].keys, cases[i].more, cases[i].exit_code);
+        const char *said = arena_text(&fixture->arena, "%s%s", read_file(fixture, "stdout"),
+                                      read_file(fixture, "stderr"));
+        assert_contains(said, cases[i].said);
+        if (cases[i].exit_code != EXIT_WRONG_USE)
+            continue;
+        assert_int_equal(rows_of(fixture).count, 0);
+        if (!exists(fixture, "out"))
+            assert_int_equal(strlen(strchr(said, '\n')), 1);
+    }
+}
+
+/* ---- rows ---- */
 
 struct rows rows_of(struct fixture *fixture)
 {
     struct error error;
     struct rows rows;
-
     if (rows_read(&fixture->arena, path_of(fixture, "out"), &rows, &error) != 0)
         fail_msg("%s", error.text);
     assert_false(rows.torn);
@@ -249,7 +230,6 @@ struct rows rows_of(struct fixture *fixture)
 const char *text_of(struct fixture *fixture, const char *line, const char *key)
 {
     const char *text = json_find_text(&fixture->arena, line, key);
-
     if (text == NULL)
         fail_msg("no text %s in %s", key, line);
     return text;
@@ -263,30 +243,14 @@ void assert_text(struct fixture *fixture, const char *line, const char *key, con
 double number_of(const char *line, const char *key)
 {
     double number = 0;
-
     if (!json_find_number(line, key, &number))
         fail_msg("no number %s in %s", key, line);
     return number;
 }
 
-void await_rows(struct fixture *fixture, unsigned count)
-{
-    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
-
-    for (unsigned rows = 0; rows < count; os_sleep_ns(LOOK_AGAIN_NS)) {
-        const char *text = read_file(fixture, "out/rows.jsonl");
-
-        for (rows = 0; (text = strchr(text, '\n')) != NULL; text++)
-            rows++;
-        if (os_now_ns() > deadline_ns)
-            fail_msg("only %u rows: %s", rows, read_file(fixture, "stderr"));
-    }
-}
-
 void assert_rows(struct fixture *fixture, unsigned count)
 {
     struct rows rows = rows_of(fixture);
-
     assert_int_equal(rows.count, count);
     for (unsigned i = 0; i < count; i++)
         assert_int_equal((unsigned)number_of(rows.lines[i], "order"), i + 1);
@@ -295,7 +259,6 @@ void assert_rows(struct fixture *fixture, unsigned count)
 const char *row_of(struct fixture *fixture, const char *cell)
 {
     struct rows rows = rows_of(fixture);
-
     for (unsigned i = 0; i < rows.count; i++) {
         if (strcmp(text_of(fixture, rows.lines[i], "cell"), cell) == 0)
             return rows.lines[i];
@@ -305,19 +268,12 @@ const char *row_of(struct fixture *fixture, const char *cell)
 }
 
 /* A process that has ended but was not reaped by whoever inherited it counts as ended. */
-static bool is_alive(long pid)
+static bool is_alive(struct fixture *fixture, long pid)
 {
-    char path[64], text[512] = "";
-    FILE *file;
-    char *state;
-
-    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    file = fopen(path, "rb");
-    if (file == NULL)
-        return false;
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    state = strrchr(text, ')');
+    size_t bytes;
+    const char *path = arena_text(&fixture->arena, "/proc/%ld/stat", pid);
+    const char *text = arena_file(&fixture->arena, path, FILE_BYTES_MAX, &bytes);
+    const char *state = text == NULL ? NULL : strrchr(text, ')');
     return state != NULL && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
 }
 
@@ -326,35 +282,48 @@ unsigned count_pids(struct fixture *fixture, bool alive)
     const char *text = read_file(fixture, "pids");
     unsigned count = 0;
     char *end;
-
     for (long pid = strtol(text, &end, 10); end != text; pid = strtol(text, &end, 10)) {
-        count += !alive || is_alive(pid);
+        count += !alive || is_alive(fixture, pid);
         text = end;
     }
     return count;
 }
 
+/* ---- waiting ---- */
+
+static void wait_a_little(struct fixture *fixture, uint64_t began_ns, const char *complaint,
+                          const char *file)
+{
+    if (os_now_ns() - began_ns > PATIENCE_NS)
+        fail_msg("%s: %s", complaint, read_file(fixture, file));
+    os_sleep_ns(LOOK_AGAIN_NS);
+}
+
+static unsigned count_rows(struct fixture *fixture)
+{
+    unsigned rows = 0;
+    for (const char *text = read_file(fixture, "out/rows.jsonl"); *text != '\0'; text++)
+        rows += *text == '\n';
+    return rows;
+}
+
+void await_rows(struct fixture *fixture, unsigned count)
+{
+    for (uint64_t began_ns = os_now_ns(); count_rows(fixture) < count;)
+        wait_a_little(fixture, began_ns, "too few rows", "stderr");
+}
+
 void await_started(struct fixture *fixture, unsigned count)
 {
-    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
-
-    while (count_pids(fixture, false) < count) {
-        if (os_now_ns() > deadline_ns)
-            fail_msg("nothing starts: %s", read_file(fixture, "stderr"));
-        os_sleep_ns(LOOK_AGAIN_NS);
-    }
+    for (uint64_t began_ns = os_now_ns(); count_pids(fixture, false) < count;)
+        wait_a_little(fixture, began_ns, "nothing starts", "stderr");
 }
 
 void assert_nothing_left(struct fixture *fixture)
 {
-    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
-
     assert_true(count_pids(fixture, false) > 0);
-    while (count_pids(fixture, true) != 0) {
-        if (os_now_ns() > deadline_ns)
-            fail_msg("left behind: %s", read_file(fixture, "pids"));
-        os_sleep_ns(LOOK_AGAIN_NS);
-    }
+    for (uint64_t began_ns = os_now_ns(); count_pids(fixture, true) != 0;)
+        wait_a_little(fixture, began_ns, "left behind", "pids");
     assert_false(exists(fixture, "out/client.json"));
 }
 

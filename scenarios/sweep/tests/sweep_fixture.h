@@ -25,16 +25,21 @@
 
 struct fixture {
     struct arena arena;
-    char folder[64]; /* of the test */
-    const char *out; /* of the sweep */
+    char folder[256]; /* of the test */
+    const char *out;  /* of the sweep */
     const char *sweep;
     struct os_process process;
+    void (*test)(struct fixture *fixture);
 };
 
-int set_up(void **state);
+/* SWEEP_TEST(name) { ... }: a test whose body has a `fixture`. */
+#define SWEEP_TEST(name)                                                                           \
+    TEST_ADDED_BY(                                                                                 \
+        test_add((struct CMUnitTest){#name, run_in_fixture, set_up, tear_down, (void *)name}),     \
+        name, struct fixture *fixture)
+int set_up(void **state); /* *state is the test before, the fixture after */
 int tear_down(void **state);
-
-#define SWEEP_TEST(name) TEST(name, set_up, tear_down)
+void run_in_fixture(void **state);
 
 /* ---- files of the test's directory ---- */
 
@@ -78,6 +83,7 @@ int interrupt(struct fixture *fixture, int signal);
 /* interrupt_scenario: runs it until so many programs have started, then sends `signal`. */
 void interrupt_scenario(struct fixture *fixture, const char *keys, unsigned started, int signal);
 
+void assert_contains(const char *said, const char *text);
 void assert_said(struct fixture *fixture, const char *text);
 void assert_printed(struct fixture *fixture, const char *text);
 

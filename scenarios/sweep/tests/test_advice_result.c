@@ -118,7 +118,6 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
 
 SWEEP_TEST(the_best_is_recommended_with_reasons)
 {
-    struct fixture *fixture = *state;
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error error = {.text = ""};
         int result = judge(fixture, i, &error);

@@ -212,7 +212,6 @@ static unsigned count_rows(struct fixture *fixture, const char *cell)
 /* Interrupted after more rows than two cells of known spread need. */
 SWEEP_TEST(time_goes_where_the_spread_is)
 {
-    struct fixture *fixture = *state;
     const char *cells;
     write_scenario(fixture, "mode = ok, vary\nrepeat = 9\n");
     start_sweep(fixture, "--budget=10");
@@ -230,7 +229,6 @@ SWEEP_TEST(time_goes_where_the_spread_is)
 
 SWEEP_TEST(it_ends_when_all_is_precise)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture,
                  "[a]\nmode = ok, fail\nexpect = failures\nrepeat = 2\n"
                  "[b]\nmode = vary\nprecision = 900%\nrepeat = 2\n",
@@ -260,7 +258,6 @@ static void assert_goes_on(struct fixture *fixture, const char *more)
 /* A resume expects a minute for its first row, which is more than what can be left. */
 SWEEP_TEST(a_finished_budget_can_be_gone_on_with)
 {
-    struct fixture *fixture = *state;
     unsigned rows;
     run_scenario(fixture, "mode = vary\nrow-seconds = 60\n", "--budget=0.02", EXIT_DONE);
     rows = rows_of(fixture).count;
@@ -274,7 +271,6 @@ SWEEP_TEST(a_finished_budget_can_be_gone_on_with)
 /* Interrupted in a further round, it continues there, with what is left of the time. */
 SWEEP_TEST(an_interrupted_budget_goes_on)
 {
-    struct fixture *fixture = *state;
     write_scenario(fixture, "mode = vary\nrow-seconds = 0.01\n");
     start_sweep(fixture, "--budget=10");
     await_rows(fixture, 9);
@@ -287,7 +283,6 @@ SWEEP_TEST(an_interrupted_budget_goes_on)
 /* A round of four rows of half a second, begun with time for some of them. */
 SWEEP_TEST(a_round_is_cut_where_the_time_ends)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, "mode = slow\nx = 1, 2, 3, 4\nrepeat = 1\n", "--budget=0.06", EXIT_DONE);
     assert_true(rows_of(fixture).count < 8);
     assert_rows(fixture, rows_of(fixture).count);
@@ -308,7 +303,6 @@ static void assert_refused(struct fixture *fixture, const char *rows, const char
 
 SWEEP_TEST(a_further_row_has_to_be_of_a_further_block)
 {
-    struct fixture *fixture = *state;
     const char *rows;
     run_scenario(fixture, "mode = ok\nrepeat = 2\n", NULL, EXIT_DONE);
     rows = read_file(fixture, "out/rows.jsonl");
@@ -325,7 +319,6 @@ SWEEP_TEST(a_further_row_has_to_be_of_a_further_block)
 
 SWEEP_TEST(a_dry_run_says_what_the_budget_does)
 {
-    struct fixture *fixture = *state;
     const char *const words[] = {fixture->sweep, path_of(fixture, "t.conf"), "--dry-run",
                                  "--budget=10", NULL};
     write_scenario(fixture, "mode = ok, vary\nrepeat = 9\nrow-seconds = 2\n");
@@ -346,6 +339,6 @@ SWEEP_TEST(bad_values_are_named)
          "command line: metric = beauty: takes a figure of a row, such as"},
         {"mode = ok\n", "--budget=-1", EXIT_WRONG_USE, "--budget"},
     };
-    ASSERT_CASES(*state, cases);
-    assert_false(exists(*state, "out"));
+    ASSERT_CASES(fixture, cases);
+    assert_false(exists(fixture, "out"));
 }

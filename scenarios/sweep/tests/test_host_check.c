@@ -92,7 +92,6 @@ static void assert_finding(const struct host_check *check, enum finding finding,
 
 SWEEP_TEST(a_calm_machine_is_calm)
 {
-    struct fixture *fixture = *state;
     struct host_check check;
     put_calm(fixture);
     check = look(fixture);
@@ -143,7 +142,6 @@ static const struct {
 
 SWEEP_TEST(each_change_is_one_finding)
 {
-    struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         struct host_check check;
         put_calm(fixture);
@@ -157,7 +155,6 @@ SWEEP_TEST(each_change_is_one_finding)
 
 SWEEP_TEST(what_cannot_be_read_is_unknown)
 {
-    struct fixture *fixture = *state;
     struct host_check check;
     put(fixture, "now", "proc/stat", calm[0].text);
     put(fixture, "later", "proc/stat", calm[0].text);
@@ -169,7 +166,6 @@ SWEEP_TEST(what_cannot_be_read_is_unknown)
 
 SWEEP_TEST(without_cpu_times_the_check_fails)
 {
-    struct fixture *fixture = *state;
     struct host_check check = {.arena = &fixture->arena,
                                .root = path_of(fixture, "now"),
                                .root_later = path_of(fixture, "later")};
@@ -183,7 +179,6 @@ SWEEP_TEST(without_cpu_times_the_check_fails)
 
 SWEEP_TEST(control_groups_of_version_1_and_reserved_ports_are_known)
 {
-    struct fixture *fixture = *state;
     struct host_check check;
     put_calm(fixture);
     put(fixture, "now", "proc/self/cgroup", "1:cpu:/\n");
@@ -208,7 +203,6 @@ static struct host_check look_here(struct fixture *fixture, uint64_t port)
 
 SWEEP_TEST(a_real_listener_is_found)
 {
-    struct fixture *fixture = *state;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t bytes = sizeof address;
     int descriptor = socket(AF_INET, SOCK_STREAM, 0);
@@ -235,7 +229,6 @@ static int check_with(struct fixture *fixture, const char *more, const char *and
 
 SWEEP_TEST(the_program_writes_what_it_finds)
 {
-    struct fixture *fixture = *state;
     const char *json = arena_text(&fixture->arena, "--json=%s", path_of(fixture, "check.json"));
     const char *object;
     int exit_code;
@@ -257,7 +250,6 @@ SWEEP_TEST(the_program_writes_what_it_finds)
 
 SWEEP_TEST(wrong_use_of_the_check_is_said)
 {
-    struct fixture *fixture = *state;
     write_scenario(fixture, "mode = ok\n");
     assert_int_equal(check_with(fixture, "/nonexistent.conf", NULL), EXIT_WRONG_USE);
     assert_int_equal(sweep(fixture, "--json=x"), EXIT_WRONG_USE);
@@ -268,7 +260,6 @@ SWEEP_TEST(wrong_use_of_the_check_is_said)
 
 SWEEP_TEST(every_sweep_records_its_host_check)
 {
-    struct fixture *fixture = *state;
     const char *record, *noise;
     run_scenario(fixture, "mode = ok\n", NULL, EXIT_DONE);
     record = read_file(fixture, "out/run.json");

@@ -33,7 +33,7 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
 SWEEP_TEST(a_link_is_found_by_its_name)
 {
     struct plan_fixture plan;
-    assert_int_equal(plan_links(*state, &plan, "servers = 1\nlink = loopback, b, a\n",
+    assert_int_equal(plan_links(fixture, &plan, "servers = 1\nlink = loopback, b, a\n",
                                 "a = --rtt 1ms # near\nb = \"--x 1,2\"\nloopback = \"\"\n"),
                      0);
     assert_int_equal(plan.cells.count, 3);
@@ -71,7 +71,7 @@ SWEEP_TEST(mistakes_about_links_are_named_with_their_line)
     };
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         struct plan_fixture plan;
-        assert_int_equal(plan_links(*state, &plan, mistakes[i].keys, mistakes[i].profiles), -1);
+        assert_int_equal(plan_links(fixture, &plan, mistakes[i].keys, mistakes[i].profiles), -1);
         if (strstr(plan.error.text, mistakes[i].why) == NULL)
             fail_msg("\"%s\" is not in: %s", mistakes[i].why, plan.error.text);
         arena_free(&plan.arena);
@@ -82,7 +82,7 @@ SWEEP_TEST(cells_that_fall_together_run_once)
 {
     struct plan_fixture plan;
     struct cell **cells;
-    assert_int_equal(plan_links(*state, &plan,
+    assert_int_equal(plan_links(fixture, &plan,
                                 "servers = 1\n[one]\nx = 1\nlink = a, loopback, b\n[two]\n"
                                 "link = a, b\n[three]\nlabel = A, B\nlink = a\n",
                                 "a = -a\nb = -b\n"),

@@ -3,8 +3,6 @@
 
 SWEEP_TEST(an_interrupt_keeps_the_rows_and_leaves_nothing)
 {
-    struct fixture *fixture = *state;
-
     interrupt_scenario(fixture, "mode = late\nx = 1, 2, 3\n", 2, SIGTERM);
     assert_said(fixture, "interrupted: 3 of 3 rows are missing; continue with --resume=");
     assert_nothing_left(fixture);
@@ -16,27 +14,18 @@ SWEEP_TEST(an_interrupt_keeps_the_rows_and_leaves_nothing)
     assert_nothing_left(fixture);
 }
 
-static void tear_last_line(struct fixture *fixture)
-{
-    FILE *file = fopen(path_of(fixture, "out/rows.jsonl"), "ab");
-
-    assert_non_null(file);
-    fputs("{\"schema\":2,\"scen", file);
-    fclose(file);
-}
-
 SWEEP_TEST(a_killed_sweep_leaves_no_child_and_resumes)
 {
-    struct fixture *fixture = *state;
-    double seed;
-
     write_scenario(fixture, "[a]\nmode = ok\nrepeat = 4\n[b]\nmode = late\nrepeat = 1\n");
     start_sweep(fixture, NULL);
     await_started(fixture, 2);
     assert_int_equal(interrupt(fixture, SIGKILL), 128 + SIGKILL);
     assert_nothing_left(fixture);
-    seed = number_of(read_file(fixture, "out/run.json"), "seed");
-    tear_last_line(fixture);
+    double seed = number_of(read_file(fixture, "out/run.json"), "seed");
+    /* The last line is torn. */
+    write_file(fixture, "out/rows.jsonl",
+               arena_text(&fixture->arena, "%s{\"schema\":2,\"scen",
+                          read_file(fixture, "out/rows.jsonl")));
     write_file(fixture, "go", "");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
     assert_rows(fixture, 5);
@@ -55,8 +44,6 @@ SWEEP_TEST(a_resume_refuses_what_differs)
         {"out/run.json", "{\"seed\":", "run.json: is not a whole record"},
         {"out/run.json", "{}", "run.json: lacks"},
     };
-    struct fixture *fixture = *state;
-
     run_scenario(fixture, "mode = ok\n", "--x=1", EXIT_DONE);
     assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), "--x=1"), EXIT_DONE);
     assert_int_equal(resume(fixture, "--x=2", NULL), EXIT_WRONG_USE);
@@ -85,15 +72,12 @@ static int sweep_limited(struct fixture *fixture, unsigned blocks)
                                  path_of(fixture, "t.conf"),
                                  arena_text(&fixture->arena, "--out=%s", fixture->out),
                                  NULL};
-
     start(fixture, words);
     return finish(fixture);
 }
 
 SWEEP_TEST(a_full_disk_is_said_and_survived)
 {
-    struct fixture *fixture = *state;
-
     write_scenario(fixture, "mode = ok\nrepeat = 40\n");
     assert_int_equal(sweep_limited(fixture, 1), EXIT_MACHINE_CANNOT);
     assert_said(fixture, "run.json: File too large");

@@ -14,24 +14,20 @@ struct fixture {
     struct arena arena;
     struct cells cells;
     struct fleets fleets;
-    struct plan plan;
     struct error error;
 };
 
-static int set_up(void **state)
+static void run_in_fixture(void **state)
 {
-    *state = calloc(1, sizeof(struct fixture));
-    return *state == NULL;
+    void (*test)(struct fixture *) = *state;
+    struct fixture fixture = {0};
+    test(&fixture);
+    arena_free(&fixture.arena);
 }
 
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-
-    arena_free(&fixture->arena);
-    free(fixture);
-    return 0;
-}
+#define SCENARIO_TEST(name)                                                                        \
+    TEST_ADDED_BY(test_add((struct CMUnitTest){#name, run_in_fixture, NULL, NULL, (void *)name}),  \
+                  name, struct fixture *fixture)
 
 /* The overrides end with NULL. Returns what the first step that fails returns. */
 static int expand(struct fixture *fixture, const char *text, const char *const *arguments,
@@ -40,7 +36,6 @@ static int expand(struct fixture *fixture, const char *text, const char *const *
     struct overrides overrides = {0};
     struct scenario *scenario =
         scenario_parse(&fixture->arena, "some/t.conf", text, &fixture->error);
-
     if (scenario == NULL)
         return -1;
     for (; arguments != NULL && *arguments != NULL; arguments++) {
@@ -109,13 +104,10 @@ static const struct {
       {4, "fleet.fault", NULL}}},
 };
 
-TEST(cells_are_what_the_text_says, set_up, tear_down)
+SCENARIO_TEST(cells_are_what_the_text_says)
 {
-    struct fixture *fixture = *state;
-
     for (size_t i = 0; i < sizeof readings / sizeof *readings; i++) {
         unsigned count = 0;
-
         expand_well(fixture, readings[i].text, readings[i].arguments);
         for (; readings[i].names[count] != NULL; count++) {
             assert_true(count < fixture->cells.count);
@@ -126,7 +118,6 @@ TEST(cells_are_what_the_text_says, set_up, tear_down)
             const struct cell *cell = fixture->cells.items[readings[i].values[k].cell];
             const char *key = readings[i].values[k].key, *value = readings[i].values[k].value;
             const struct pair *pair = cell_find(cell, key);
-
             if (strcmp(key, "[]") == 0)
                 assert_string_equal(cell->section, value);
             else if (value == NULL)
@@ -137,10 +128,8 @@ TEST(cells_are_what_the_text_says, set_up, tear_down)
     }
 }
 
-TEST(the_sweeps_own_keys_are_read, set_up, tear_down)
+SCENARIO_TEST(the_sweeps_own_keys_are_read)
 {
-    struct fixture *fixture = *state;
-
     expand_well(fixture,
                 "servers = 3\n[a]\nfleet.fault = refuse:1\n[b]\nservers = h:1\nrepeat = 7\n", NULL);
     assert_string_equal(fixture->cells.items[0]->scenario, "t");
@@ -152,11 +141,9 @@ TEST(the_sweeps_own_keys_are_read, set_up, tear_down)
     assert_string_equal(fixture->cells.items[1]->fleet_options, "");
 }
 
-TEST(only_picks_a_section, set_up, tear_down)
+SCENARIO_TEST(only_picks_a_section)
 {
     static const char *const text = "servers = 1\n[one]\n[two]\n";
-    struct fixture *fixture = *state;
-
     assert_int_equal(expand(fixture, text, NULL, "two"), 0);
     assert_int_equal(expand(fixture, text, NULL, "t.one"), 0);
     assert_int_equal(expand(fixture, text, NULL, "u.one"), 0);
@@ -219,20 +206,17 @@ static const struct mistake mistakes[] = {
     {"servers = 1\n", "=1", "command line: \"\" is not a key"},
 };
 
-TEST(mistakes_are_named_with_their_line)
+SCENARIO_TEST(mistakes_are_named_with_their_line)
 {
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         const struct mistake *mistake = &mistakes[i];
         const char *const arguments[] = {mistake->override, NULL};
-        struct fixture fixture = {0};
-
-        if (expand(&fixture, mistake->text, arguments, NULL) == 0)
+        if (expand(fixture, mistake->text, arguments, NULL) == 0)
             fail_msg("taken: %s %s", mistake->text, mistake->override);
-        if (strstr(fixture.error.text, mistake->says) == NULL)
-            fail_msg("said \"%s\", not \"%s\"", fixture.error.text, mistake->says);
-        if (strchr(fixture.error.text, '\n') != NULL)
-            fail_msg("more than a line: %s", fixture.error.text);
-        arena_free(&fixture.arena);
+        if (strstr(fixture->error.text, mistake->says) == NULL)
+            fail_msg("said \"%s\", not \"%s\"", fixture->error.text, mistake->says);
+        if (strchr(fixture->error.text, '\n') != NULL)
+            fail_msg("more than a line: %s", fixture->error.text);
     }
 }
 
@@ -242,13 +226,11 @@ static void assert_unreadable(struct fixture *fixture, const char *path, const c
     assert_non_null(strstr(fixture->error.text, said));
 }
 
-TEST(files_that_cannot_be_read_are_named, set_up, tear_down)
+SCENARIO_TEST(files_that_cannot_be_read_are_named)
 {
-    struct fixture *fixture = *state;
     char path[] = "/tmp/fanin-test-XXXXXX";
     int descriptor = mkstemp(path);
     FILE *file = fdopen(descriptor, "wb");
-
     assert_non_null(file);
     assert_unreadable(fixture, "/nonexistent/a.conf", "/nonexistent/a.conf: cannot read");
     assert_unreadable(fixture, "/tmp", "/tmp: cannot read");
@@ -263,12 +245,10 @@ TEST(files_that_cannot_be_read_are_named, set_up, tear_down)
     remove(path);
 }
 
-TEST(too_much_is_refused, set_up, tear_down)
+SCENARIO_TEST(too_much_is_refused)
 {
-    struct fixture *fixture = *state;
     char *text = arena_text(&fixture->arena, "servers = 1\n");
     unsigned axes = 0;
-
     for (uint64_t cells = 1; cells <= CELLS_MAX; cells *= 10, axes++)
         text = arena_text(&fixture->arena, "%sa%u = 0,1,2,3,4,5,6,7,8,9\n", text, axes);
     assert_int_equal(expand(fixture, text, NULL, NULL), -1);
@@ -286,10 +266,8 @@ static void assert_blocks(const struct plan *plan, unsigned cells, unsigned repe
 {
     for (unsigned block = 0; block < repeats; block++) {
         bool seen[64] = {false};
-
         for (unsigned i = 0; i < cells; i++) {
             const struct plan_row *row = &plan->rows[block * cells + i];
-
             assert_int_equal(row->order, block * cells + i + 1);
             assert_int_equal(row->repeat, block + 1);
             assert_false(seen[row->cell_index]);
@@ -298,14 +276,12 @@ static void assert_blocks(const struct plan *plan, unsigned cells, unsigned repe
     }
 }
 
-TEST(order_is_blocks_shuffled_by_the_seed, set_up, tear_down)
+SCENARIO_TEST(order_is_blocks_shuffled_by_the_seed)
 {
     /* Written down so that another machine, compiler or release is held to the same order. */
     static const unsigned expected[8] = {3, 1, 6, 2, 4, 0, 7, 5};
-    struct fixture *fixture = *state;
     struct plan plan, again, other;
     unsigned moved = 0;
-
     expand_well(fixture, "servers = 1\nrepeat = 3\na = 0,1,2,3,4,5,6,7\n", NULL);
     assert_true(plan_make(&fixture->arena, &fixture->cells, 42, &plan));
     assert_true(plan_make(&fixture->arena, &fixture->cells, 42, &again));
@@ -321,11 +297,9 @@ TEST(order_is_blocks_shuffled_by_the_seed, set_up, tear_down)
         assert_int_equal(plan.rows[i].cell_index, expected[i]);
 }
 
-TEST(cells_with_fewer_repeats_leave_the_later_blocks, set_up, tear_down)
+SCENARIO_TEST(cells_with_fewer_repeats_leave_the_later_blocks)
 {
-    struct fixture *fixture = *state;
     struct plan plan;
-
     expand_well(fixture, "servers = 1\n[a]\nrepeat = 1\n[b]\nrepeat = 3\nx = 1, 2\n", NULL);
     assert_true(plan_make(&fixture->arena, &fixture->cells, 1, &plan));
     assert_int_equal(plan.count, 7);
@@ -335,16 +309,18 @@ TEST(cells_with_fewer_repeats_leave_the_later_blocks, set_up, tear_down)
 
 /* ---- fleets ---- */
 
-TEST(fleets_are_shared_and_ports_do_not_overlap, set_up, tear_down)
+static int plan_fleets(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
+    return fleets_plan(&fixture->arena, &fixture->cells, &fixture->fleets, &fixture->error);
+}
 
+SCENARIO_TEST(fleets_are_shared_and_ports_do_not_overlap)
+{
     expand_well(fixture,
                 "servers = 10, 30\n[a]\n[b]\nfleet.fault = x, y\n[c]\nport = 20005\n"
                 "[d]\nservers = \"h:1,h:2\"\n",
                 NULL);
-    assert_int_equal(
-        fleets_plan(&fixture->arena, &fixture->cells, &fixture->fleets, &fixture->error), 0);
+    assert_int_equal(plan_fleets(fixture), 0);
     assert_int_equal(fixture->fleets.count, 4);
     assert_ptr_equal(fixture->cells.items[0]->fleet, fixture->cells.items[1]->fleet);
     assert_null(fixture->cells.items[fixture->cells.count - 1]->fleet);
@@ -354,18 +330,14 @@ TEST(fleets_are_shared_and_ports_do_not_overlap, set_up, tear_down)
     }
 }
 
-TEST(too_many_ports_are_refused, set_up, tear_down)
+SCENARIO_TEST(too_many_ports_are_refused)
 {
-    struct fixture *fixture = *state;
-
     expand_well(fixture, "servers = 200\nport = 65400\n", NULL);
-    assert_int_equal(
-        fleets_plan(&fixture->arena, &fixture->cells, &fixture->fleets, &fixture->error), -1);
+    assert_int_equal(plan_fleets(fixture), -1);
     assert_non_null(strstr(fixture->error.text, "some/t.conf:1: 200 servers from port 65400"));
 
     expand_well(fixture, "servers = 100000\nfleet.ports-per-address = 1000\n", NULL);
-    assert_int_equal(
-        fleets_plan(&fixture->arena, &fixture->cells, &fixture->fleets, &fixture->error), 0);
+    assert_int_equal(plan_fleets(fixture), 0);
 }
 
 /* ---- the files that are shipped ---- */
@@ -373,42 +345,38 @@ TEST(too_many_ports_are_refused, set_up, tear_down)
 static bool is_scenario(const char *name)
 {
     size_t length = strlen(name);
-
     return length > 5 && strcmp(name + length - 5, ".conf") == 0 && strcmp(name, "links.conf") != 0;
 }
 
-static void check_shipped(const char *name)
+static void check_shipped(struct fixture *fixture, const char *name)
 {
-    struct arena arena = {0};
-    struct error error;
+    struct arena *arena = &fixture->arena;
     struct overrides none = {0};
-    struct cells cells = {0};
-    struct fleets fleets = {0};
     struct links links = {0};
     struct scenario *scenario =
-        scenario_read(&arena, arena_text(&arena, "scenarios/%s", name), &error);
-
-    if (scenario == NULL || cells_expand(&arena, scenario, &none, NULL, &cells, &error) != 0 ||
-        links_plan(&arena, &cells, "scenarios/links.conf", &links, &error) != 0 ||
-        fleets_plan(&arena, &cells, &fleets, &error) != 0)
-        fail_msg("%s", error.text);
+        scenario_read(arena, arena_text(arena, "scenarios/%s", name), &fixture->error);
+    fixture->cells = (struct cells){0};
+    fixture->fleets = (struct fleets){0};
+    if (scenario == NULL ||
+        cells_expand(arena, scenario, &none, NULL, &fixture->cells, &fixture->error) != 0 ||
+        links_plan(arena, &fixture->cells, "scenarios/links.conf", &links, &fixture->error) != 0 ||
+        plan_fleets(fixture) != 0)
+        fail_msg("%s", fixture->error.text);
     if (scenario->text[0] != '#' || strstr(scenario->text, "Why these numbers") == NULL)
         fail_msg("%s does not open with why", name);
-    arena_free(&arena);
 }
 
-TEST(shipped_scenarios_are_sound_and_say_why)
+SCENARIO_TEST(shipped_scenarios_are_sound_and_say_why)
 {
     DIR *directory = opendir("scenarios");
     const struct dirent *entry;
     unsigned found = 0;
-
     if (directory == NULL)
         skip(); /* not run from the top of the tree */
     while ((entry = readdir(directory)) != NULL) {
         if (!is_scenario(entry->d_name))
             continue;
-        check_shipped(entry->d_name);
+        check_shipped(fixture, entry->d_name);
         found++;
     }
     closedir(directory);

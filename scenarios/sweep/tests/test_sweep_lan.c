@@ -94,7 +94,6 @@ static void assert_sound(struct fixture *fixture, const char *row)
 
 SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes)
 {
-    struct fixture *fixture = *state;
     const char *const again[] = {fixture->sweep,
                                  arena_text(&fixture->arena, "--resume=%s", fixture->out), NULL};
     skip_without_links(fixture, "exec");
@@ -118,7 +117,6 @@ SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes)
 SWEEP_TEST(an_ordinary_user_has_links_too)
 {
     static const char nobody[] = "exec setpriv --reuid=65534 --regid=65534 --clear-groups";
-    struct fixture *fixture = *state;
     const char *const words[] = {"/bin/sh", "-c",
                                  arena_text(&fixture->arena, "%s %s %s/t.conf --out=%s --only=ends",
                                             nobody, fixture->sweep, fixture->folder, fixture->out),
