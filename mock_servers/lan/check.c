@@ -112,55 +112,45 @@ static double wire_ns(const struct shaper_config *path, uint64_t bytes)
     return rate > 0 ? (double)bytes * BITS_PER_BYTE * OS_NS_PER_S / rate : 0;
 }
 
-/* At most `count` datagrams and `per_s`, and fewer on a slow link. */
 static int echo_measure(const struct check *check, double count, double per_s,
                         struct measured_echo *measured)
 {
-    for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        double frame_ns = wire_ns(&check->paths[i], shaper_wire_bytes(ECHO_FRAME_BYTES));
-        if (frame_ns > 0)
-            per_s = fmin(per_s, echo_rate_share * OS_NS_PER_S / frame_ns);
-    }
     count = fmax(1, fmin(count, per_s * ECHO_SECONDS_MAX));
     return measure_echo((uint64_t)count, per_s, patience_min_ns + check->longest_round_trip_ns,
                         measured);
 }
 
-static int round_trip_check(struct check *check)
+/* Round trip and loss, with fewer datagrams on a slow link. */
+static int echo_check(struct check *check)
 {
-    struct measured_echo measured;
-    double asked_ns = 0, wires_ns = 0;
-    int result = echo_measure(check, ROUND_TRIPS, ROUND_TRIPS_PER_S, &measured);
+    double losses = 0, per_s_max = ECHOES_PER_S, asked_ns = 0, expected_ns = 0;
+    struct measured_echo seldom, often;
 
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        asked_ns += (double)check->paths[i].delay_ns;
-        wires_ns += wire_ns(&check->paths[i], shaper_wire_bytes(ECHO_FRAME_BYTES));
+        const struct shaper_config *path = &check->paths[i];
+        double frame_ns = wire_ns(path, shaper_wire_bytes(ECHO_FRAME_BYTES));
+        asked_ns += (double)path->delay_ns;
+        expected_ns += (double)path->delay_ns + frame_ns;
+        losses = fmax(losses, path->loss > 0 ? LOSSES_WANTED / path->loss : NO_LOSS_SENT);
+        if (frame_ns > 0)
+            per_s_max = fmin(per_s_max, echo_rate_share * OS_NS_PER_S / frame_ns);
     }
-    check->round_trip_expected_ns = asked_ns + wires_ns;
-    check->round_trip_p99_ns = (double)measured.p99_ns;
-    check->round_trip =
-        value_of(asked_ns, (double)measured.p50_ns, bounds_round_trip(asked_ns + wires_ns));
-    check->round_trip.ok = check->round_trip.ok && measured.p50_ns > 0;
-    return result;
-}
-
-static int loss_check(struct check *check)
-{
-    struct measured_echo measured;
-    double count = 0;
-
+    int result = echo_measure(check, ROUND_TRIPS, fmin(ROUND_TRIPS_PER_S, per_s_max), &seldom);
+    if (result == 0)
+        result = echo_measure(check, losses, per_s_max, &often);
+    if (result < 0)
+        return result;
+    check->round_trip_expected_ns = expected_ns;
+    check->round_trip_p99_ns = (double)seldom.p99_ns;
+    check->round_trip = value_of(asked_ns, (double)seldom.p50_ns, bounds_round_trip(expected_ns));
+    check->round_trip.ok = check->round_trip.ok && seldom.p50_ns > 0;
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        double loss = check->paths[i].loss;
-        count = fmax(count, loss > 0 ? LOSSES_WANTED / loss : NO_LOSS_SENT);
+        double sent = (double)often.sent[i], loss = check->paths[i].loss;
+        check->sent[i] = often.sent[i];
+        check->loss[i] = value_of(loss * sent, sent - (double)often.received[i],
+                                  bounds_lost(often.sent[i], loss));
     }
-    int result = echo_measure(check, count, ECHOES_PER_S, &measured);
-    for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        uint64_t sent = check->sent[i] = measured.sent[i];
-        double loss = check->paths[i].loss;
-        check->loss[i] = value_of(loss * (double)sent, (double)(sent - measured.received[i]),
-                                  bounds_lost(sent, loss));
-    }
-    return result;
+    return 0;
 }
 
 static int tcp_measure(const struct check *check, bool up, bool down,
@@ -321,8 +311,7 @@ int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTION
     static const struct {
         const char *what;
         int (*measure)(struct check *);
-    } steps[] = {{"the round trip", round_trip_check},
-                 {"the loss", loss_check},
+    } steps[] = {{"round trip and loss", echo_check},
                  {"both ways at once", both_ways_check},
                  {"the rate", rates_check}};
     struct check check = {.link = link, .paths = paths};

@@ -1,19 +1,24 @@
-/* Network interfaces, set up by iproute2's programs `ip` and `tc`. */
+/* The interface of each side, and what differs between the kinds of link. Called in the near
+ * namespace, and return there; false with lan_reason(). */
 #ifndef FANIN_LAN_INTERFACE_H
 #define FANIN_LAN_INTERFACE_H
 
-#include <stdint.h>
+#include "mock_servers/lan/lan.h"
+#include "mock_servers/lan/shaper.h"
 
-#include "mock_servers/lan/namespace.h"
+/* kernel_link_open: makes a veth pair that shapes as asked. kernel_link_set_down: takes both
+ * directions down, or shapes them as asked again. */
+bool kernel_link_open(const struct shaper_config paths[LINK_DIRECTIONS]);
+bool kernel_link_set_down(const struct shaper_config paths[LINK_DIRECTIONS], bool down);
 
-/* interface_command: runs `program` (ip or tc) in the namespace of `side` with a batch of commands,
- * one a line. Blocks until it has ended. False with lan_reason(). */
-__attribute__((format(printf, 3, 4))) bool
-interface_command(enum lan_side side, const char *program, const char *format, ...);
+/* The ends of a link in user space: descriptors that read and write one packet a call, each behind
+ * a struct virtio_net_hdr, and do not block. Negative ones were not opened. */
+bool tap_ends_open(int ends[LAN_SIDES]);
+bool packet_ends_open(int ends[LAN_SIDES]);
 
-/* interface_configure: gives LAN_INTERFACE its side's addresses and routes, and brings it up. As
- * interface_command. */
+/* interface_configure: gives LAN_INTERFACE its side's addresses and routes, and brings it up. */
 bool interface_configure(enum lan_side side);
+void interface_delete(enum lan_side side);
 
 struct interface_drops {
     uint64_t received, sent;

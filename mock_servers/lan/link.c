@@ -17,6 +17,7 @@
 #include "mock_servers/lan/link.h"
 
 #include <linux/if_packet.h>
+#include <math.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -30,7 +31,6 @@
 
 #include "base/os.h"
 #include "mock_servers/lan/interface.h"
-#include "mock_servers/lan/link_kinds.h"
 #include "mock_servers/lan/segment.h"
 
 enum {
@@ -72,7 +72,7 @@ struct link {
     struct {         /* the packet that was read last */
         struct virtio_net_hdr header;
         uint8_t packet[PACKET_BYTES_MAX];
-    } __attribute__((packed)) taken;
+    } taken;
 };
 
 /* ---- taking --------------------------------------------------------------------------------- */
@@ -104,10 +104,8 @@ static bool packet_take(struct link *link, struct direction *direction, uint64_t
 
     if (got < (ssize_t)sizeof link->taken.header)
         return false;
-    struct virtio_net_hdr header;
-    memcpy(&header, &link->taken.header, sizeof header);
-    if (!segment_split(&splitter, &header, link->taken.packet,
-                       (uint32_t)((size_t)got - sizeof header)))
+    if (!segment_split(&splitter, &link->taken.header, link->taken.packet,
+                       (uint32_t)((size_t)got - sizeof link->taken.header)))
         direction->missed++;
     else
         while (segment_next_bytes(&splitter) > 0)
@@ -179,13 +177,6 @@ static int watched(const struct direction *direction, uint64_t until_ns)
     return direction->shaper.free_at_ns < until_ns ? direction->from : -1;
 }
 
-static void lateness_learn(struct link *link, uint64_t late_ns)
-{
-    double late = late_ns < LATE_NS_MAX ? (double)late_ns : LATE_NS_MAX;
-
-    link->late_ns += (late - link->late_ns) / LATE_WEIGHT;
-}
-
 /* A frame that woke the thread came as much earlier as waking takes, but not before the sleep. */
 static void wakers_take(struct link *link, const struct pollfd polled[LINK_DIRECTIONS],
                         uint64_t slept_ns, uint64_t woken_ns)
@@ -215,7 +206,8 @@ static uint64_t sleep_until(struct link *link, uint64_t until_ns)
     int ready = ppoll(polled, LINK_DIRECTIONS, until_ns == UINT64_MAX ? NULL : &timeout, NULL);
     uint64_t woken_ns = os_now_ns();
     if (ready <= 0) {
-        lateness_learn(link, woken_ns - timer_ns);
+        double late_ns = fmin((double)(woken_ns - timer_ns), LATE_NS_MAX);
+        link->late_ns += (late_ns - link->late_ns) / LATE_WEIGHT;
         return woken_ns > until_ns ? woken_ns : until_ns;
     }
     wakers_take(link, polled, now_ns, woken_ns);
@@ -284,7 +276,7 @@ static void kind_close(struct link *link)
         if (link->name != KERNEL && link->directions[i].from >= 0)
             close(link->directions[i].from);
         delay_queue_close(&link->directions[i].queue);
-        interface_command(i, "ip", "link delete " LAN_INTERFACE "\n");
+        interface_delete(i);
     }
 }
 
@@ -345,18 +337,6 @@ bool link_set_down(struct link *link, bool down)
     return link->name != KERNEL || kernel_link_set_down(link->paths, down);
 }
 
-/* Frames that a packet socket had no room for, which the kernel counts from 0 after each reading; a
- * TAP device has no such figure. */
-static uint64_t unread_count(struct direction *direction)
-{
-    struct tpacket_stats stats = {0};
-    socklen_t bytes = sizeof stats;
-
-    if (getsockopt(direction->from, SOL_PACKET, PACKET_STATISTICS, &stats, &bytes) == 0)
-        direction->unread += stats.tp_drops;
-    return direction->unread;
-}
-
 void link_read(struct link *link, struct link_figures *figures)
 {
     struct timespec cpu = {0};
@@ -365,10 +345,16 @@ void link_read(struct link *link, struct link_figures *figures)
     for (int i = 0; i < LINK_DIRECTIONS && figures->counted; i++) {
         struct direction *direction = &link->directions[i];
         struct link_counts *counts = &figures->counts[i];
+        struct tpacket_stats stats = {0};
+        socklen_t bytes = sizeof stats;
+        /* Frames that a packet socket had no room for, counted from 0 after each reading; a TAP
+         * device has no such figure. */
+        if (getsockopt(direction->from, SOL_PACKET, PACKET_STATISTICS, &stats, &bytes) == 0)
+            direction->unread += stats.tp_drops;
         counts->frames = direction->frames;
         counts->bytes = direction->bytes;
-        counts->missed = direction->missed + unread_count(direction) +
-                         interface_drops_read(i).sent + interface_drops_read(!i).received;
+        counts->missed = direction->missed + direction->unread + interface_drops_read(i).sent +
+                         interface_drops_read(!i).received;
         for (int fate = 0; fate < SHAPER_FATES; fate++)
             counts->fates[fate] = direction->fates[fate];
     }

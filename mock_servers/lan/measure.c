@@ -60,39 +60,14 @@ static int socket_open(enum lan_side side, int type)
     return descriptor;
 }
 
-static bool socket_bind(int descriptor, struct sockaddr_in *address)
-{
-    return bind(descriptor, (struct sockaddr *)address, sizeof *address) == 0;
-}
-
-static bool socket_connect(int descriptor, struct sockaddr_in *address)
-{
-    return connect(descriptor, (struct sockaddr *)address, sizeof *address) == 0;
-}
-
-/* Puts a connection in the place of its listener. */
-static bool socket_accept(int *descriptor)
-{
-    int listener = *descriptor;
-
-    *descriptor = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    close(listener);
-    return *descriptor >= 0;
-}
-
-static void ends_close(int from, int to)
-{
-    if (from >= 0)
-        close(from);
-    if (to >= 0)
-        close(to);
-}
-
 /* Sockets that do not block, connected to each other through the link. Blocks until they are, a
- * minute at most. */
+ * minute at most. They stay open when that fails. */
 static int ends_open(int ends[ENDS], enum link_direction direction, int type)
 {
     struct sockaddr_in addresses[ENDS];
+    const struct sockaddr *from = (const struct sockaddr *)&addresses[FROM];
+    const struct sockaddr *to = (const struct sockaddr *)&addresses[TO];
+    socklen_t bytes = sizeof *addresses;
 
     for (int end = 0; end < ENDS; end++) {
         enum lan_side side = end == FROM ? (int)direction : !direction;
@@ -100,17 +75,19 @@ static int ends_open(int ends[ENDS], enum link_direction direction, int type)
         inet_pton(AF_INET, lan_addresses[side].host, &addresses[end].sin_addr);
         ends[end] = socket_open(side, type);
     }
-    if (socket_bind(ends[TO], &addresses[TO]) &&
-        (type == SOCK_DGRAM ? socket_bind(ends[FROM], &addresses[FROM])
-                            : listen(ends[TO], 1) == 0) &&
-        socket_connect(ends[FROM], &addresses[TO]) &&
-        (type == SOCK_DGRAM ? socket_connect(ends[TO], &addresses[FROM])
-                            : socket_accept(&ends[TO])) &&
-        fcntl(ends[FROM], F_SETFL, O_NONBLOCK) == 0 && fcntl(ends[TO], F_SETFL, O_NONBLOCK) == 0)
-        return 0;
-    int result = errno == EINPROGRESS || errno == EAGAIN ? -ETIMEDOUT : -errno;
-    ends_close(ends[FROM], ends[TO]);
-    return result;
+    int error = bind(ends[TO], to, bytes);
+    if (type == SOCK_DGRAM) {
+        error = error || bind(ends[FROM], from, bytes) || connect(ends[TO], from, bytes) ||
+                connect(ends[FROM], to, bytes);
+    } else {
+        int listener = ends[TO];
+        error = error || listen(listener, 1) || connect(ends[FROM], to, bytes) ||
+                (ends[TO] = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0;
+        close(listener);
+    }
+    if (error || fcntl(ends[FROM], F_SETFL, O_NONBLOCK) || fcntl(ends[TO], F_SETFL, O_NONBLOCK))
+        return errno == EINPROGRESS || errno == EAGAIN ? -ETIMEDOUT : -errno;
+    return 0;
 }
 
 /* ---- round trips and losses ----------------------------------------------------------------- */
@@ -136,21 +113,23 @@ static void echo_run(const int ends[ENDS], uint64_t count, double interval_ns, u
 {
     struct pollfd polled[] = {{.fd = ends[TO], .events = POLLIN},
                               {.fd = ends[FROM], .events = POLLIN}};
-    uint64_t started_ns = os_now_ns(), heard_ns = started_ns, now_ns = started_ns;
+    uint64_t started_ns = os_now_ns(), heard_ns = started_ns, wake_ns = started_ns;
+    uint64_t back = 0, tried = 0;
 
-    for (uint64_t tried = 0; tried < count || now_ns < heard_ns + patience_ns;) {
-        uint64_t due_ns = started_ns + (uint64_t)((double)tried * interval_ns);
-        if (tried < count && now_ns >= due_ns) {
+    while (tried < count || back < measured->sent[LINK_UP]) {
+        uint64_t now_ns = os_now_ns();
+        if (tried < count && now_ns >= wake_ns) {
             tried++;
             measured->sent[LINK_UP] += send(ends[FROM], &now_ns, sizeof now_ns, 0) > 0;
         }
         if (echoes_receive(ends, measured) || tried < count)
             heard_ns = now_ns;
-        if (tried == count && measured->received[LINK_DOWN] == measured->sent[LINK_UP])
+        else if (now_ns >= heard_ns + patience_ns)
             return;
-        due_ns = started_ns + (uint64_t)((double)tried * interval_ns);
-        poll_until(tried < count ? due_ns : heard_ns + patience_ns, polled, ENDS);
-        now_ns = os_now_ns();
+        back = measured->received[LINK_DOWN];
+        wake_ns = tried < count ? started_ns + (uint64_t)((double)tried * interval_ns)
+                                : heard_ns + patience_ns;
+        poll_until(wake_ns, polled, ENDS);
     }
 }
 
@@ -170,7 +149,8 @@ int measure_echo(uint64_t count, double per_s, uint64_t patience_ns, struct meas
     if (result < 0)
         return result;
     echo_run(ends, count, OS_NS_PER_S / per_s, patience_ns, measured);
-    ends_close(ends[FROM], ends[TO]);
+    close(ends[FROM]);
+    close(ends[TO]);
     uint64_t back = measured->received[LINK_DOWN];
     qsort(round_trips_ns, back, sizeof *round_trips_ns, compare);
     if (back > 0) {
@@ -276,20 +256,20 @@ int measure_rate(const struct load *load, double bits_per_s[LINK_DIRECTIONS])
     struct rate_test test = {.load = load, .streams = load->datagrams_per_s == 0};
     int result = flows_open(&test);
 
-    bits_per_s[LINK_UP] = bits_per_s[LINK_DOWN] = 0;
-    if (result == 0) {
-        test.started_ns = test.last_ns[LINK_UP] = test.last_ns[LINK_DOWN] = os_now_ns();
-        flows_run(&test, load->settle_ns);
-        struct rate_test settled = test;
-        flows_run(&test, load->duration_ns);
-        for (int i = 0; i < LINK_DIRECTIONS; i++) {
-            double bytes = (double)(test.received[i] - settled.received[i]) * wire_share(&test);
-            if (bytes > 0)
-                bits_per_s[i] = bytes * BITS_PER_BYTE * OS_NS_PER_S /
-                                (double)(test.last_ns[i] - settled.last_ns[i]);
-        }
+    if (result < 0)
+        return result;
+    test.started_ns = test.last_ns[LINK_UP] = test.last_ns[LINK_DOWN] = os_now_ns();
+    flows_run(&test, load->settle_ns);
+    struct rate_test settled = test;
+    flows_run(&test, load->duration_ns);
+    for (int i = 0; i < LINK_DIRECTIONS; i++) {
+        double bytes = (double)(test.received[i] - settled.received[i]) * wire_share(&test);
+        double ns = (double)(test.last_ns[i] - settled.last_ns[i]);
+        bits_per_s[i] = ns > 0 ? bytes * BITS_PER_BYTE * OS_NS_PER_S / ns : 0;
     }
-    for (int i = 0; i < test.count; i++)
-        ends_close(test.polled[i][FROM].fd, test.polled[i][TO].fd);
-    return result;
+    for (int i = 0; i < test.count; i++) {
+        close(test.polled[i][FROM].fd);
+        close(test.polled[i][TO].fd);
+    }
+    return 0;
 }

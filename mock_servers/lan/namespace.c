@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -57,23 +58,19 @@ static bool refuse(const char *what, int error)
 
 /* ---- user and network namespaces ------------------------------------------------------------ */
 
-static int file_write(const char *path, const char *text)
+__attribute__((format(printf, 2, 3))) static int file_write(const char *path, const char *format,
+                                                            ...)
 {
-    int file = open(path, O_WRONLY | O_CLOEXEC);
+    int file = open(path, O_WRONLY | O_CLOEXEC), result = 0;
+    va_list arguments;
 
-    if (file < 0)
-        return -errno;
-    int result = write(file, text, strlen(text)) < 0 ? -errno : 0;
-    close(file);
+    va_start(arguments, format);
+    if (file < 0 || vdprintf(file, format, arguments) < 0)
+        result = -errno;
+    va_end(arguments);
+    if (file >= 0)
+        close(file);
     return result;
-}
-
-static int identity_map(const char *path, unsigned id)
-{
-    char line[TEXT_BYTES_MAX];
-
-    snprintf(line, sizeof line, "%u %u 1\n", id, id);
-    return file_write(path, line);
 }
 
 /* Users keep their ids: programs find their files and gain no rights. Only this process may
@@ -86,8 +83,8 @@ static int user_namespace_make(void)
         return -errno;
     int result = file_write("/proc/self/setgroups", "deny");
     if (result == 0 || result == -ENOENT)
-        result = identity_map("/proc/self/uid_map", user);
-    return result == 0 ? identity_map("/proc/self/gid_map", group) : result;
+        result = file_write("/proc/self/uid_map", "%u %u 1\n", user, user);
+    return result == 0 ? file_write("/proc/self/gid_map", "%u %u 1\n", group, group) : result;
 }
 
 /* Keeps the network namespace that the thread is in. */

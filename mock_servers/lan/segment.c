@@ -7,7 +7,6 @@
 #include "mock_servers/lan/segment.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -15,38 +14,37 @@
 
 #include "mock_servers/lan/lan.h"
 
-enum {
-    IP_AT = ETHERNET_HEADER_BYTES,
-    ETHERNET_TYPE_AT = 12,
-    TCP_FLAGS_AT = 13,
-    FLAGS_OF_LAST = TH_FIN | TH_PUSH,
-    FLAG_CWR = 0x80,
-};
+enum { FLAG_CWR = 0x80 };
 
-/* Copies, because frames lie at any address. */
-struct headers {
-    struct iphdr ip;
-    struct tcphdr tcp;
-    uint32_t tcp_at, bytes; /* of all three headers */
-};
-
-/* False: not TCP over IPv4 with whole headers, or a fragment. */
-static bool headers_read(struct headers *headers, const uint8_t *frame, uint32_t frame_bytes)
-{
+/* Packed, because frames lie at any address. */
+struct ip_headers {
+    uint8_t ethernet[12];
     uint16_t type;
+    struct iphdr ip;
+} __attribute__((packed));
 
-    if (frame_bytes < IP_AT + sizeof headers->ip)
-        return false;
-    memcpy(&type, frame + ETHERNET_TYPE_AT, sizeof type);
-    memcpy(&headers->ip, frame + IP_AT, sizeof headers->ip);
-    headers->tcp_at = IP_AT + headers->ip.ihl * 4u;
-    if (type != htons(0x0800) || headers->ip.version != 4 || headers->ip.protocol != IPPROTO_TCP ||
-        headers->ip.ihl < 5 || headers->ip.frag_off & htons(IP_MF | IP_OFFMASK) ||
-        frame_bytes < headers->tcp_at + sizeof headers->tcp)
-        return false;
-    memcpy(&headers->tcp, frame + headers->tcp_at, sizeof headers->tcp);
-    headers->bytes = headers->tcp_at + headers->tcp.doff * 4u;
-    return headers->tcp.doff >= 5 && frame_bytes >= headers->bytes;
+struct tcp_header {
+    struct tcphdr tcp;
+} __attribute__((packed));
+
+static uint32_t tcp_at(const uint8_t *frame)
+{
+    return ETHERNET_HEADER_BYTES + ((const struct ip_headers *)frame)->ip.ihl * 4u;
+}
+
+/* Bytes of all three headers; 0: not TCP over IPv4 with whole headers, or a fragment. */
+static uint32_t headers_bytes(const uint8_t *frame, uint32_t frame_bytes)
+{
+    const struct ip_headers *headers = (const struct ip_headers *)frame;
+
+    if (frame_bytes < sizeof *headers || headers->type != htons(0x0800) ||
+        headers->ip.version != 4 || headers->ip.protocol != IPPROTO_TCP || headers->ip.ihl < 5 ||
+        headers->ip.frag_off & htons(IP_MF | IP_OFFMASK) ||
+        frame_bytes < tcp_at(frame) + sizeof(struct tcp_header))
+        return 0;
+    uint32_t tcp_words = ((const struct tcp_header *)(frame + tcp_at(frame)))->tcp.doff;
+    uint32_t bytes = tcp_at(frame) + tcp_words * 4;
+    return tcp_words >= 5 && bytes <= frame_bytes ? bytes : 0;
 }
 
 /* ---- splitting ------------------------------------------------------------------------------ */
@@ -54,8 +52,6 @@ static bool headers_read(struct headers *headers, const uint8_t *frame, uint32_t
 bool segment_split(struct segment_splitter *splitter, const struct virtio_net_hdr *header,
                    const uint8_t *packet, uint32_t packet_bytes)
 {
-    struct headers headers;
-
     *splitter = (struct segment_splitter){.packet = packet, .packet_bytes = packet_bytes};
     if (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
         splitter->checksum_start = header->csum_start;
@@ -63,12 +59,13 @@ bool segment_split(struct segment_splitter *splitter, const struct virtio_net_hd
     }
     if (header->gso_type == VIRTIO_NET_HDR_GSO_NONE)
         return packet_bytes >= ETHERNET_HEADER_BYTES && packet_bytes <= ETHERNET_FRAME_BYTES_MAX;
-    if (header->gso_type != VIRTIO_NET_HDR_GSO_TCPV4 || header->gso_size == 0 ||
-        !headers_read(&headers, packet, packet_bytes) || headers.bytes == packet_bytes)
+    if (header->gso_type != VIRTIO_NET_HDR_GSO_TCPV4 || header->gso_size == 0)
         return false;
-    splitter->headers_bytes = headers.bytes;
+    uint32_t bytes = headers_bytes(packet, packet_bytes);
+    splitter->headers_bytes = bytes;
     splitter->payload_bytes_max = header->gso_size;
-    return headers.bytes + header->gso_size <= ETHERNET_FRAME_BYTES_MAX;
+    return bytes > 0 && bytes < packet_bytes &&
+           bytes + header->gso_size <= ETHERNET_FRAME_BYTES_MAX;
 }
 
 uint32_t segment_next_bytes(const struct segment_splitter *splitter)
@@ -84,11 +81,10 @@ uint32_t segment_next_bytes(const struct segment_splitter *splitter)
 
 void segment_next(struct segment_splitter *splitter, struct queued_frame *frame)
 {
-    uint32_t headers_bytes = splitter->headers_bytes, bytes = segment_next_bytes(splitter);
-    uint32_t payload_bytes = bytes - headers_bytes;
-    const uint8_t *payload = splitter->packet + headers_bytes + splitter->offset;
+    uint32_t bytes = splitter->headers_bytes;
+    uint32_t payload_bytes = segment_next_bytes(splitter) - bytes;
+    const uint8_t *payload = splitter->packet + bytes + splitter->offset;
 
-    assert(bytes > 0);
     if (frame != NULL) {
         frame->is_segment = splitter->payload_bytes_max > 0;
         frame->is_last = payload + payload_bytes == splitter->packet + splitter->packet_bytes;
@@ -96,8 +92,8 @@ void segment_next(struct segment_splitter *splitter, struct queued_frame *frame)
         frame->offset = splitter->offset & UINT16_MAX;
         frame->checksum_start = splitter->checksum_start;
         frame->checksum_offset = splitter->checksum_offset;
-        memcpy(frame->data, splitter->packet, headers_bytes);
-        memcpy(frame->data + headers_bytes, payload, payload_bytes);
+        memcpy(frame->data, splitter->packet, bytes);
+        memcpy(frame->data + bytes, payload, payload_bytes);
     }
     splitter->queued = frame != NULL;
     splitter->offset += payload_bytes;
@@ -114,27 +110,25 @@ static uint16_t sum_update(uint16_t sum, uint16_t before, uint16_t after)
     return (uint16_t)(updated + (updated >> 16));
 }
 
-/* Turns the packet's headers into those of the frames from `first` to `last`. */
-static void headers_write(struct headers *headers, uint8_t *to, const struct queued_frame *first,
-                          const struct queued_frame *last, uint32_t payload_bytes)
+/* Turns the packet's headers into those of the frames from `first` to `last`, together `bytes`. The
+ * length in TCP's pseudo-header changes by as much as IP's. */
+static void headers_adapt(uint8_t *frame, uint32_t bytes, const struct queued_frame *first,
+                          const struct queued_frame *last)
 {
-    uint32_t tcp_before = ntohs(headers->ip.tot_len) + IP_AT - headers->tcp_at;
-    uint32_t bytes = headers->bytes + payload_bytes;
-    uint16_t length = htons((uint16_t)(bytes - IP_AT));
+    struct iphdr ip = ((struct ip_headers *)frame)->ip;
+    struct tcphdr tcp = ((struct tcp_header *)(frame + tcp_at(frame)))->tcp;
+    uint16_t before = ip.tot_len;
 
-    headers->ip.check =
-        (uint16_t)~sum_update((uint16_t)~headers->ip.check, headers->ip.tot_len, length);
-    headers->ip.tot_len = length;
-    memcpy(to + IP_AT, &headers->ip, sizeof headers->ip);
-
-    headers->tcp.seq = htonl(ntohl(headers->tcp.seq) + first->offset);
-    headers->tcp.check = sum_update(headers->tcp.check, htons((uint16_t)tcp_before),
-                                    htons((uint16_t)(bytes - headers->tcp_at)));
-    memcpy(to + headers->tcp_at, &headers->tcp, sizeof headers->tcp);
+    ip.tot_len = htons((uint16_t)(bytes - ETHERNET_HEADER_BYTES));
+    ip.check = (uint16_t)~sum_update((uint16_t)~ip.check, before, ip.tot_len);
+    tcp.check = sum_update(tcp.check, before, ip.tot_len);
+    tcp.seq = htonl(ntohl(tcp.seq) + first->offset);
     if (!last->is_last)
-        to[headers->tcp_at + TCP_FLAGS_AT] &= (uint8_t)~FLAGS_OF_LAST;
+        tcp.th_flags &= (uint8_t) ~(TH_FIN | TH_PUSH);
     if (first->offset > 0)
-        to[headers->tcp_at + TCP_FLAGS_AT] &= (uint8_t)~FLAG_CWR;
+        tcp.th_flags &= (uint8_t)~FLAG_CWR;
+    ((struct ip_headers *)frame)->ip = ip;
+    ((struct tcp_header *)(frame + tcp_at(frame)))->tcp = tcp;
 }
 
 static void piece_add(struct segment_packet *packet, void *data, size_t bytes)
@@ -145,29 +139,25 @@ static void piece_add(struct segment_packet *packet, void *data, size_t bytes)
 static void segments_merge(struct segment_packet *packet, const struct delay_queue *queue,
                            struct queued_frame *first, uint64_t now_ns)
 {
-    struct queued_frame *last = first, *next = first;
-    struct headers headers;
-    bool read = headers_read(&headers, first->data, first->bytes);
-    assert(read); /* segment_split has read them too */
-    (void)read;
-    uint32_t payload_bytes = 0;
+    uint32_t header_bytes = headers_bytes(first->data, first->bytes), bytes = header_bytes;
+    struct queued_frame *last, *next = first;
 
-    memcpy(packet->headers, first->data, headers.bytes);
-    piece_add(packet, packet->headers, headers.bytes);
+    memcpy(packet->headers, first->data, header_bytes);
+    piece_add(packet, packet->headers, header_bytes);
     do {
         last = next;
-        piece_add(packet, last->data + headers.bytes, last->bytes - headers.bytes);
-        payload_bytes += last->bytes - headers.bytes;
+        piece_add(packet, last->data + header_bytes, last->bytes - header_bytes);
+        bytes += last->bytes - header_bytes;
         packet->frame_bytes += last->bytes;
         packet->frames++;
         next = delay_queue_next(queue, last);
     } while (packet->frames < SEGMENT_MERGED_MAX && next != NULL && next->follows &&
              next->due_ns <= now_ns);
-    headers_write(&headers, packet->headers, first, last, payload_bytes);
+    headers_adapt(packet->headers, bytes, first, last);
     if (packet->frames > 1) {
         packet->header.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
-        packet->header.gso_size = (uint16_t)(first->bytes - headers.bytes);
-        packet->header.hdr_len = (uint16_t)headers.bytes;
+        packet->header.gso_size = (uint16_t)(first->bytes - header_bytes);
+        packet->header.hdr_len = (uint16_t)header_bytes;
     }
 }
 
@@ -175,7 +165,6 @@ void segment_merge(struct segment_packet *packet, const struct delay_queue *queu
 {
     struct queued_frame *first = delay_queue_first(queue);
 
-    assert(first != NULL);
     packet->header = (struct virtio_net_hdr){.gso_type = VIRTIO_NET_HDR_GSO_NONE};
     if (first->checksum_start > 0) {
         packet->header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;

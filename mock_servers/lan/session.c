@@ -244,7 +244,7 @@ static bool far_failed(struct session *session)
     return command_ended(session, &session->far) && session->far.exit_code != 0;
 }
 
-static int far_failure_say(const struct session *session, const char *when)
+static void far_failure_say(const struct session *session, const char *when)
 {
     int code = session->far.exit_code;
 
@@ -253,7 +253,6 @@ static int far_failure_say(const struct session *session, const char *when)
                       strsignal(code - EXIT_COMMAND_SIGNAL), when);
     else
         message_print("the far command ended with exit code %d %s", code, when);
-    return EXIT_MEASURED_FAILURE;
 }
 
 /* EXIT_DONE: it is ready; 128 + a signal that came first. */
@@ -266,8 +265,10 @@ static int far_await(struct session *session)
         int number = signal_receive(ready_poll_ns);
         if (number != 0)
             return EXIT_COMMAND_SIGNAL + number;
-        if (far_failed(session))
-            return far_failure_say(session, "before it was ready");
+        if (far_failed(session)) {
+            far_failure_say(session, "before it was ready");
+            return EXIT_MEASURED_FAILURE;
+        }
         if (os_now_ns() >= until_ns) {
             message_print("--ready-file: %s has not appeared within %g s; if the far command "
                           "takes longer, raise --ready-timeout",
@@ -283,7 +284,8 @@ static int far_await(struct session *session)
 static int near_start(struct session *session)
 {
     char *const *argv = session->config->near_command;
-    int result = command_start(&session->near, LAN_NEAR, argv, !session->foreground);
+    int result =
+        argv == NULL ? 0 : command_start(&session->near, LAN_NEAR, argv, !session->foreground);
 
     if (result == 0)
         return EXIT_DONE;
@@ -296,7 +298,7 @@ static uint64_t edge_ns(const struct session *session)
 {
     const struct cut_list *list = &session->config->cuts;
 
-    if (session->link == NULL || session->edge >= 2 * list->count)
+    if (session->link == NULL || session->near.pid == 0 || session->edge >= 2 * list->count)
         return UINT64_MAX;
     const struct cut *cut = &list->cuts[session->edge / 2];
     return session->started_ns + (session->edge % 2 == 0 ? cut->from_ns : cut->until_ns);
@@ -316,48 +318,35 @@ static void edges_pass(struct session *session)
     }
 }
 
+/* Until the near command ends or, without one, until a signal comes; or until the far command
+ * fails. */
 static int near_await(struct session *session)
 {
-    bool failed = false;
+    const struct session_config *config = session->config;
+    bool holds = config->near_command == NULL;
 
-    while (!command_ended(session, &session->near)) {
+    if (holds && !config->quiet)
+        message_print("the link is up; fanin-lan --join %d -- COMMAND uses it",
+                      (int)session->fanin_lan);
+    while (holds || !command_ended(session, &session->near)) {
         uint64_t now_ns = os_now_ns(), next_ns = edge_ns(session);
         uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
         int number = signal_receive(wait_ns > OS_NS_PER_S ? OS_NS_PER_S : wait_ns);
+        if (number != 0 && holds)
+            return EXIT_DONE;
         if (number != 0 && session->near.pid > 0)
             kill(target(&session->near), number);
         edges_pass(session);
-        if (!failed && far_failed(session) && !command_ended(session, &session->near)) {
-            failed = true;
-            far_failure_say(session, "before the near command, which is stopped now");
+        if (far_failed(session) && (holds || !command_ended(session, &session->near))) {
+            far_failure_say(session, holds ? "while the link was held"
+                                           : "before the near command, which is stopped now");
             command_stop(session, &session->near);
+            return EXIT_MEASURED_FAILURE;
         }
     }
-    if (failed || (session->edge_failed && session->near.exit_code == EXIT_DONE))
+    if (session->edge_failed && session->near.exit_code == EXIT_DONE)
         return EXIT_MEASURED_FAILURE;
     return session->near.exit_code;
-}
-
-/* Without a near command the link stays until a signal comes or the far command fails. */
-static int signal_hold(struct session *session)
-{
-    if (!session->config->quiet)
-        message_print("the link is up; fanin-lan --join %d -- COMMAND uses it",
-                      (int)session->fanin_lan);
-    for (;;) {
-        if (signal_receive(OS_NS_PER_S) != 0)
-            return EXIT_DONE;
-        if (far_failed(session))
-            return far_failure_say(session, "while the link was held");
-    }
-}
-
-static int near_run(struct session *session)
-{
-    if (session->config->near_command == NULL)
-        return signal_hold(session);
-    int code = near_start(session);
-    return code == EXIT_DONE ? near_await(session) : code;
 }
 
 /* ---- the session ---------------------------------------------------------------------------- */
@@ -371,7 +360,9 @@ static _Noreturn void session_main(struct session *session)
         code = far_await(session);
     session->started_ns = os_now_ns();
     if (code == EXIT_DONE)
-        code = near_run(session);
+        code = near_start(session);
+    if (code == EXIT_DONE)
+        code = near_await(session);
     session->results->wall_ms = (double)(os_now_ns() - session->started_ns) / OS_NS_PER_MS;
     if (session->link != NULL)
         all_stop(session);
