@@ -31,7 +31,7 @@
 
 #include "base/os.h"
 #include "mock_servers/lan/interface.h"
-#include "mock_servers/lan/segment.h"
+#include "mock_servers/lan/frames.h"
 
 enum {
     TAKEN_PER_PASS_MAX = 64,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mock_servers/lan/delay_queue.h"
+#include "mock_servers/lan/frames.h"
 #include "mock_servers/lan/shaper.h"
 
 enum { FRAME_MAX = 1514, STEPS = 200000 };

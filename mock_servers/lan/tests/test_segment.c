@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mock_servers/lan/segment.h"
+#include "mock_servers/lan/frames.h"
 
 enum {
     OPTIONS_BYTES = 12,

@@ -1,20 +1,97 @@
-/* TCP segmentation offload, as the kernel's own: each frame has the packet's headers with its own
- * sequence number and length. CWR stays with the first frame, FIN and PSH with the last.
+/* A ring of frames, and TCP segmentation offload, as the kernel's own: each frame has the packet's
+ * headers with its own sequence number and length. CWR stays with the first frame, FIN and PSH with
+ * the last.
  *
  * Frames keep the packet's headers in the queue; only what leaves the queue gets its own. Checksums
  * of TCP stay unfinished (the wire cannot damage anything): the field holds the sum of the
  * pseudo-header, which contains the length. */
-#include "mock_servers/lan/segment.h"
+#include "mock_servers/lan/frames.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <string.h>
 
+#include "base/os.h"
 #include "mock_servers/lan/lan.h"
 
-enum { FLAG_CWR = 0x80 };
+enum { ALIGNMENT = 8, FRAME_BYTES_MASK = 0x7ff, FLAG_CWR = 0x80 };
+
+/* ---- the queue ------------------------------------------------------------------------------ */
+
+_Static_assert(sizeof(struct queued_frame) + ALIGNMENT <= ETHERNET_WIRE_EXTRA_BYTES,
+               "a frame takes no more room than wire");
+
+static size_t room_bytes(uint32_t frame_bytes)
+{
+    return sizeof(struct queued_frame) +
+           ((size_t)frame_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+int delay_queue_open(struct delay_queue *queue, uint64_t held_bytes_max)
+{
+    size_t step = os_mirror_step();
+
+    *queue = (struct delay_queue){.ring_bytes = (held_bytes_max / step + 1) * step};
+    queue->ring = os_mirror_map(queue->ring_bytes);
+    return queue->ring == NULL ? -ENOMEM : 0;
+}
+
+void delay_queue_close(struct delay_queue *queue)
+{
+    if (queue->ring != NULL)
+        os_mirror_unmap(queue->ring, queue->ring_bytes);
+    *queue = (struct delay_queue){0};
+}
+
+/* NULL at the end of the frames. */
+static struct queued_frame *frame_at(const struct delay_queue *queue, size_t offset)
+{
+    return offset == queue->end ? NULL : (struct queued_frame *)(queue->ring + offset);
+}
+
+struct queued_frame *delay_queue_put(struct delay_queue *queue, uint32_t bytes)
+{
+    assert(bytes > 0 && bytes <= ETHERNET_FRAME_BYTES_MAX);
+    size_t end = queue->end + room_bytes(bytes);
+
+    if (end - queue->first > queue->ring_bytes)
+        return NULL;
+    struct queued_frame *frame = (struct queued_frame *)(queue->ring + queue->end);
+    *frame = (struct queued_frame){.bytes = bytes & FRAME_BYTES_MASK};
+    queue->end = end;
+    queue->count++;
+    return frame;
+}
+
+struct queued_frame *delay_queue_first(const struct delay_queue *queue)
+{
+    return frame_at(queue, queue->first);
+}
+
+struct queued_frame *delay_queue_next(const struct delay_queue *queue,
+                                      const struct queued_frame *frame)
+{
+    return frame_at(queue,
+                    (size_t)((const uint8_t *)frame - queue->ring) + room_bytes(frame->bytes));
+}
+
+void delay_queue_pop(struct delay_queue *queue)
+{
+    assert(queue->count > 0);
+    queue->first += room_bytes(delay_queue_first(queue)->bytes);
+    queue->count--;
+    if (queue->count == 0) { /* start again where the cache is warm */
+        queue->first = queue->end = 0;
+    } else if (queue->first >= queue->ring_bytes) {
+        queue->first -= queue->ring_bytes;
+        queue->end -= queue->ring_bytes;
+    }
+}
+
+/* ---- headers -------------------------------------------------------------------------------- */
 
 /* Packed, because frames lie at any address. */
 struct ip_headers {
