@@ -112,14 +112,14 @@ static bool has_time(const struct advice *advice)
 
 int advice_check_budget(const struct advice *advice, double budget_s, struct error *error)
 {
+    const struct setting *axis = advice->space.axes[0];
     double least = least_s(advice);
     if (budget_s >= least)
         return 0;
     return error_set(error, NULL,
                      "--budget=%.3g is too small: a first round of %u rows (%s) and one of the "
                      "finals take about %.0f s; use at least --budget=%.1f, better 3",
-                     budget_s / 60, advice->space.axes[0]->value_count, advice->space.axes[0]->key,
-                     least, ceil(least / 6) / 10);
+                     budget_s / 60, axis->value_count, axis->key, least, ceil(least / 6) / 10);
 }
 
 /* ---- the search ---- */
@@ -154,9 +154,18 @@ static void judge_round(struct advice *advice)
     }
 }
 
-/* Two of the best may differ in this axis alone. */
-static void put_in_field(struct advice *advice, unsigned cell)
+/* Room for `count` candidates, which begins empty. */
+static void begin_field(struct advice *advice, unsigned count)
 {
+    advice->field = arena_take(advice->arena, count * sizeof(unsigned));
+    advice->field_count = 0;
+}
+
+/* Adds search_point's cell, unless it is there: two of the best may differ in this axis alone. */
+static void put_in_field(struct advice *advice, unsigned like, const char *label,
+                         const struct setting *axis, unsigned value)
+{
+    unsigned cell = search_point(&advice->space, like, label, axis, value);
     for (unsigned i = 0; i < advice->field_count; i++) {
         if (advice->field[i] == cell)
             return;
@@ -167,13 +176,10 @@ static void put_in_field(struct advice *advice, unsigned cell)
 static void begin_axis(struct advice *advice)
 {
     const struct setting *axis = advice->space.axes[advice->axis];
-    advice->field =
-        arena_take(advice->arena, advice->best_count * axis->value_count * sizeof(unsigned));
-    advice->field_count = 0;
+    begin_field(advice, advice->best_count * axis->value_count);
     for (unsigned i = 0; i < advice->best_count; i++) {
         for (unsigned value = 0; value < axis->value_count; value++)
-            put_in_field(advice,
-                         search_point(&advice->space, advice->best[i], LABEL_SEARCH, axis, value));
+            put_in_field(advice, advice->best[i], LABEL_SEARCH, axis, value);
     }
     advice->comparison.first_row = advice->plan->count;
 }
@@ -181,19 +187,10 @@ static void begin_axis(struct advice *advice)
 static void begin_finals(struct advice *advice)
 {
     advice->stage = FINALS;
-    advice->field = arena_take(advice->arena, FINALISTS_MAX * sizeof(unsigned));
-    advice->field_count = 0;
+    begin_field(advice, FINALISTS_MAX);
     for (unsigned i = 0; i < advice->best_count; i++)
-        put_in_field(advice, search_point(&advice->space, advice->best[i], LABEL_FINAL, NULL, 0));
-    put_in_field(advice, search_point(&advice->space, 0, LABEL_DEFAULTS, NULL, 0));
-}
-
-static unsigned rows_of_cell(const struct plan *plan, unsigned cell)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < plan->count; i++)
-        count += plan->rows[i].cell_index == cell;
-    return count;
+        put_in_field(advice, advice->best[i], LABEL_FINAL, NULL, 0);
+    put_in_field(advice, 0, LABEL_DEFAULTS, NULL, 0);
 }
 
 static void put_on_plan(struct advice *advice)
@@ -201,9 +198,10 @@ static void put_on_plan(struct advice *advice)
     struct plan *plan = advice->plan;
     unsigned first = plan->count;
     for (unsigned i = 0; i < advice->field_count; i++) {
-        unsigned cell = advice->field[i];
-        plan_append(advice->arena, plan, advice->comparison.cells->items[cell], cell,
-                    rows_of_cell(plan, cell) + 1);
+        unsigned cell = advice->field[i], repeat = 1;
+        for (unsigned k = 0; k < first; k++)
+            repeat += plan->rows[k].cell_index == cell;
+        plan_append(advice->arena, plan, advice->space.cells->items[cell], cell, repeat);
     }
     plan_shuffle_block(plan, first, advice->seed + first);
     plan->due = plan->count;

@@ -197,11 +197,6 @@ static void sort_by(const struct judge *judge, struct finalist **finalists, unsi
     }
 }
 
-static void add_reason(struct judge *judge, const char *reason)
-{
-    judge->reasons = arena_join(judge->arena, judge->reasons, "\n", reason);
-}
-
 /* Leaves those of `race` that nothing sets apart from the best by the figure, the best first.
  * Returns how many. */
 static unsigned keep_best(struct judge *judge, struct finalist **race, unsigned count,
@@ -217,8 +212,9 @@ static unsigned keep_best(struct judge *judge, struct finalist **race, unsigned 
         others = arena_text(judge->arena, "%s; %s %s", others, race[i]->name, contrast.text);
         race[kept++] = race[i];
     }
-    add_reason(judge, arena_text(judge->arena, "Of %u, best in %s: %s%s.", count, figure->name,
-                                 race[0]->name, others));
+    judge->reasons = arena_join(judge->arena, judge->reasons, "\n",
+                                arena_text(judge->arena, "Of %u, best in %s: %s%s.", count,
+                                           figure->name, race[0]->name, others));
     return kept;
 }
 
@@ -241,9 +237,9 @@ static void choose(struct judge *judge)
             judge->chosen = race[i];
     }
     if (count > 1)
-        add_reason(judge, arena_text(judge->arena,
-                                     "Nothing else tells them apart; the fewest options: %s.",
-                                     judge->chosen->name));
+        judge->reasons =
+            arena_text(judge->arena, "%s\nNothing else tells them apart; the fewest options: %s.",
+                       judge->reasons, judge->chosen->name);
     for (unsigned i = judge->ranked_count; i-- > 0;) {
         struct finalist *other = judge->ranked[i];
         if (other != judge->chosen && (judge->runner_up == NULL || other != judge->defaults))
@@ -329,12 +325,11 @@ static void print_advice(const struct judge *judge)
 static void write_ratio(struct json *json, const struct judge *judge, const char *key,
                         const struct finalist *other)
 {
-    struct interval ratio;
     if (other == NULL || other == judge->chosen) {
         json_null(json, key);
         return;
     }
-    ratio = contrast_of(judge, judge->chosen, other, judge->figures[0]).ratio;
+    struct interval ratio = contrast_of(judge, judge->chosen, other, judge->figures[0]).ratio;
     json_object_open(json, key);
     json_text(json, "options", other->options);
     json_number(json, "ratio", ratio.median);
@@ -369,12 +364,11 @@ int advice_judge(struct arena *arena, const struct comparison *comparison, const
                           .equals = "",
                           .failures = "",
                           .untried = untried};
-    const char *path = arena_text(arena, "%s/advice.json", directory);
-    int code;
     if (read_finalists(&judge, error) != 0)
         return -1;
     choose(&judge);
-    code = json_write_file(path, write_advice, &judge);
+    const char *path = arena_text(arena, "%s/advice.json", directory);
+    int code = json_write_file(path, write_advice, &judge);
     if (code != 0)
         return error_set(error, NULL, "cannot write %s: %s", path, strerror(code));
     if (!quiet)

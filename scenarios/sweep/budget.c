@@ -106,7 +106,7 @@ bool budget_round(struct arena *arena, struct budget *budget, double left_s, uin
     const struct cells *cells = budget->cells;
     struct arena scratch = {0};
     double *widths = arena_take(&scratch, cells->count * sizeof *widths), widest = 0;
-    unsigned first = plan->count, block = plan_last_block(plan) + 1;
+    unsigned first = plan->count, block = plan->rows[first - 1].repeat + 1;
     bool any_open = false;
     assert(budget->samples != NULL);
     for (unsigned i = 0; i < cells->count; i++) {

@@ -132,10 +132,12 @@ int host_check_run(struct host_check *check, struct error *error)
     check->time_utc = record_time(check->arena, false);
     for (unsigned i = 0; i < FINDINGS; i++)
         check->findings[i].found = "the system does not say";
-    const char *why = cpu_times_read(check->arena, check->root, &check->before);
+    struct host_check later = *check;
+    later.root = check->root_later;
+    const char *why = cpu_times_read(check, &check->before);
     if (why == NULL) {
         os_sleep_ns(check->watch_ns);
-        why = cpu_times_read(check->arena, check->root_later, &check->after);
+        why = cpu_times_read(&later, &check->after);
     }
     if (why != NULL)
         return error_set(error, NULL, "cannot read CPU times: %s", why);

@@ -87,8 +87,8 @@ void host_check_write(struct json *json, const struct host_check *check);
 
 /* ---- between host_check.c and its half for the system ---- */
 
-/* NULL, or why they cannot be read. */
-const char *cpu_times_read(struct arena *arena, const char *root, struct cpu_times *times);
+/* NULL, or why they cannot be read below check->root. */
+const char *cpu_times_read(const struct host_check *check, struct cpu_times *times);
 
 /* look_at_system: sets what the system says, but for busy-cpus and few-cpus. */
 void look_at_system(struct host_check *check);

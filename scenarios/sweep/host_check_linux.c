@@ -17,18 +17,14 @@ enum {
 #define STEAL_PERCENT_MAX 0.5
 
 /* Without the final newline; NULL if it cannot be read. */
-static const char *read_text(struct arena *arena, const char *root, const char *path)
+static const char *read_text(const struct host_check *check, const char *path)
 {
     size_t bytes;
-    char *text = arena_file(arena, arena_text(arena, "%s%s", root, path), TEXT_BYTES_MAX, &bytes);
+    char *text = arena_file(check->arena, arena_text(check->arena, "%s%s", check->root, path),
+                            TEXT_BYTES_MAX, &bytes);
     if (text != NULL && bytes != 0 && text[bytes - 1] == '\n')
         text[bytes - 1] = '\0';
     return text;
-}
-
-static const char *look_text(const struct host_check *check, const char *path)
-{
-    return read_text(check->arena, check->root, path);
 }
 
 /* What follows `label` in the file, by sscanf's format: how many values were read. */
@@ -36,7 +32,7 @@ __attribute__((format(scanf, 4, 5))) static int look_scan(const struct host_chec
                                                           const char *path, const char *label,
                                                           const char *format, ...)
 {
-    const char *text = look_text(check, path);
+    const char *text = read_text(check, path);
     const char *at = text == NULL ? NULL : strstr(text, label);
     if (at == NULL)
         return 0;
@@ -69,7 +65,7 @@ static const struct {
 static void look_at_settings(struct host_check *check)
 {
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-        const char *text = look_text(check, settings[i].path);
+        const char *text = read_text(check, settings[i].path);
         if (text == NULL)
             continue;
         bool listed = strstr(settings[i].words, arena_text(check->arena, " %s ", text)) != NULL;
@@ -81,15 +77,15 @@ static void look_at_settings(struct host_check *check)
 /* ---- CPUs ---- */
 
 /* "cpu  user nice system idle iowait irq softirq steal ..." */
-const char *cpu_times_read(struct arena *arena, const char *root, struct cpu_times *times)
+const char *cpu_times_read(const struct host_check *check, struct cpu_times *times)
 {
-    const char *text = read_text(arena, root, "/proc/stat");
+    const char *text = read_text(check, "/proc/stat");
     unsigned long long ticks[8] = {0};
     if (text == NULL)
-        return arena_text(arena, "%s/proc/stat: %s", root, strerror(errno));
+        return arena_text(check->arena, "%s/proc/stat: %s", check->root, strerror(errno));
     if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1], &ticks[2],
                &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]) < 4)
-        return arena_text(arena, "%s/proc/stat: unknown format", root);
+        return arena_text(check->arena, "%s/proc/stat: unknown format", check->root);
     for (unsigned i = 0; i < 8; i++)
         times->total += ticks[i];
     times->idle = ticks[3] + ticks[4];
@@ -111,7 +107,7 @@ static void look_at_steal(struct host_check *check)
 /* Of this process's control group, version 2 or 1. */
 static void look_at_quota(struct host_check *check)
 {
-    const char *groups = look_text(check, "/proc/self/cgroup");
+    const char *groups = read_text(check, "/proc/self/cgroup");
     const char *own = groups == NULL ? NULL : strstr(groups, "0::");
     long long quota = 0, period = 0;
     int values = 0;
@@ -134,7 +130,7 @@ static void look_at_quota(struct host_check *check)
 
 static void look_at_virtual_machine(struct host_check *check)
 {
-    const char *text = look_text(check, "/proc/cpuinfo");
+    const char *text = read_text(check, "/proc/cpuinfo");
     const char *flags = text == NULL ? NULL : strstr(text, "\nflags");
     bool is_guest = flags != NULL && strstr(flags, " hypervisor") != NULL;
     if (flags != NULL)
@@ -217,7 +213,7 @@ static bool is_reserved(const char *list, uint64_t port)
 
 static void look_at_port_range(struct host_check *check)
 {
-    const char *reserved = look_text(check, "/proc/sys/net/ipv4/ip_local_reserved_ports");
+    const char *reserved = read_text(check, "/proc/sys/net/ipv4/ip_local_reserved_ports");
     unsigned low, high, shared = 0;
     if (look_scan(check, "/proc/sys/net/ipv4/ip_local_port_range", "", "%u %u", &low, &high) != 2 ||
         low > high || high > UINT16_MAX)

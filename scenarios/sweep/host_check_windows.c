@@ -12,13 +12,11 @@ static uint64_t ticks_of(FILETIME time)
 }
 
 /* The kernel's time includes the idle time. */
-const char *cpu_times_read(struct arena *arena, const char *root, struct cpu_times *times)
+const char *cpu_times_read(const struct host_check *check, struct cpu_times *times)
 {
     FILETIME idle, kernel, user;
-
-    (void)root;
     if (!GetSystemTimes(&idle, &kernel, &user))
-        return arena_text(arena, "error %lu", GetLastError());
+        return arena_text(check->arena, "error %lu", GetLastError());
     *times = (struct cpu_times){.idle = ticks_of(idle),
                                 .total = ticks_of(kernel) + ticks_of(user),
                                 .cpus = (unsigned)os_cpu_count()};

@@ -62,11 +62,6 @@ void plan_shuffle_block(struct plan *plan, unsigned first, uint64_t seed)
     shuffle(plan, first, &state);
 }
 
-unsigned plan_last_block(const struct plan *plan)
-{
-    return plan->count == 0 ? 0 : plan->rows[plan->count - 1].repeat;
-}
-
 void plan_trim(struct plan *plan)
 {
     while (plan->count > plan->due && !plan->rows[plan->count - 1].done)

@@ -35,9 +35,6 @@ void plan_append(struct arena *arena, struct plan *plan, const struct cell *cell
 /* plan_shuffle_block: the rows from `first` on, which are one block. */
 void plan_shuffle_block(struct plan *plan, unsigned first, uint64_t seed);
 
-/* plan_last_block: its number; 0 when there is no row. */
-unsigned plan_last_block(const struct plan *plan);
-
 /* plan_trim: takes off further rows at the end that were not run. */
 void plan_trim(struct plan *plan);
 

@@ -11,12 +11,10 @@ struct figure {
     bool more_is_better;
 };
 
-enum { CRITERION_FIGURES = 3 };
-
 /* The first figure decides; among candidates that are equal in it each of the others in turn. */
 struct criterion {
     const char *name;
-    const struct figure *figures[CRITERION_FIGURES + 1]; /* NULL-terminated */
+    const struct figure *figures[4]; /* NULL-terminated */
     double chance; /* the share by which a few rows' first figure may differ for no reason */
 };
 
@@ -36,8 +34,7 @@ const char *criterion_names(struct arena *arena);
 /* The rows of a search, and how its cells are compared by them. */
 struct comparison {
     const struct criterion *criterion;
-    double margin; /* a share: first figures that differ by less are equal; noisy criteria get
-                      a larger one */
+    double margin; /* a share: first figures that differ by less are equal */
     const struct cells *cells;
     const struct plan *plan;
     const struct rows *rows; /* line i is of the plan's row i */
