@@ -41,8 +41,7 @@ struct advice {
     unsigned *field, field_count; /* candidates in the race, or finalists */
     unsigned best[BEST_MAX], best_count;
     unsigned block;
-    bool replays;           /* rows of an earlier session, whose budget is not known */
-    double total_s, left_s; /* of the budget; total NAN: not known yet */
+    double total_s, left_s; /* of the budget; total NAN: not known yet, INFINITY: there is none */
     const char *reason;     /* why there is nothing to recommend, as far as the search knows */
 };
 
@@ -207,11 +206,6 @@ static void put_on_plan(struct advice *advice)
     plan->due = plan->count;
 }
 
-static bool has_more_than_needed(const struct advice *advice)
-{
-    return advice->replays || isfinite(advice->total_s);
-}
-
 /* Leaves SEARCHING when there is nothing more to search, or no time. */
 static void search_on(struct advice *advice)
 {
@@ -220,7 +214,7 @@ static void search_on(struct advice *advice)
         judge_round(advice);
     if (advice->stage == ENDED)
         return;
-    if (advice->axis == axes && has_more_than_needed(advice) && advice->pass + 1 < PASSES_MAX) {
+    if (advice->axis == axes && isfinite(advice->total_s) && advice->pass + 1 < PASSES_MAX) {
         advice->pass++;
         advice->axis = 0;
     }
@@ -240,7 +234,7 @@ static void search_on(struct advice *advice)
 
 static bool finals_are_over(const struct advice *advice)
 {
-    unsigned most = has_more_than_needed(advice) ? FINALS_MAX * advice->blocks : advice->blocks;
+    unsigned most = isfinite(advice->total_s) ? FINALS_MAX * advice->blocks : advice->blocks;
     return advice->block >= most || advice->left_s < advice->field_count * row_s(advice);
 }
 
@@ -269,7 +263,7 @@ void advice_resume(struct advice *advice, const struct rows *rows)
 {
     struct rows seen = {.lines = rows->lines};
     bool more = true;
-    advice->replays = true;
+    advice->total_s = 0; /* the earlier budget is not known, but there may have been one */
     while (more && advice->plan->count < rows->count) {
         const char *label =
             json_find_text(advice->arena, rows->lines[advice->plan->count], "label");
@@ -283,7 +277,6 @@ void advice_resume(struct advice *advice, const struct rows *rows)
         }
         more = advice_extend(advice, &seen, INFINITY);
     }
-    advice->replays = false;
     advice->total_s = NAN;
 }
 

@@ -19,7 +19,6 @@ enum {
 
 #define CPU_DIRECTORY "/sys/devices/system/cpu/"
 
-/* In the order of enum finding. */
 static const struct {
     const char *name, *why, *advice;
 } texts[FINDINGS] = {
@@ -86,21 +85,24 @@ struct host_check host_check_of(struct arena *arena, const struct fleets *fleets
 
 /* ---- looking ---- */
 
-void host_check_set(struct host_check *check, enum finding finding, bool noisy, const char *format,
-                    ...)
+void host_check_set(struct host_check *check, const char *name, bool noisy, const char *format, ...)
 {
     char found[256];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(found, sizeof found, format, arguments);
     va_end(arguments);
-    check->findings[finding].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
-    check->findings[finding].found = arena_text(check->arena, "%s", found);
+    for (unsigned i = 0; i < FINDINGS; i++) {
+        if (strcmp(texts[i].name, name) != 0)
+            continue;
+        check->findings[i].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
+        check->findings[i].found = arena_text(check->arena, "%s", found);
+    }
 }
 
 void host_check_set_memory(struct host_check *check, uint64_t left_kb, uint64_t all_kb)
 {
-    host_check_set(check, FINDING_MEMORY,
+    host_check_set(check, "memory",
                    left_kb * 100 < all_kb * MEMORY_PERCENT_MIN || left_kb < MEMORY_KB_MIN,
                    "%llu of %llu MB available", (unsigned long long)left_kb / 1024,
                    (unsigned long long)all_kb / 1024);
@@ -121,17 +123,19 @@ static void look_at_cpus(struct host_check *check)
     check->cpus = after->cpus == 0 ? 1 : after->cpus;
     if (*check->root == '\0' && allowed < check->cpus)
         check->cpus = allowed;
-    host_check_set(check, FINDING_BUSY_CPUS, busy > BUSY_PERCENT_MAX,
+    host_check_set(check, "busy-cpus", busy > BUSY_PERCENT_MAX,
                    "%.0f %% of %u CPUs, watched for %.1f s", busy, after->cpus,
                    (double)check->watch_ns / OS_NS_PER_S);
-    host_check_set(check, FINDING_FEW_CPUS, check->cpus < CPUS_MIN, "%u", check->cpus);
+    host_check_set(check, "few-cpus", check->cpus < CPUS_MIN, "%u", check->cpus);
 }
 
 int host_check_run(struct host_check *check, struct error *error)
 {
     check->time_utc = record_time(check->arena, false);
-    for (unsigned i = 0; i < FINDINGS; i++)
+    for (unsigned i = 0; i < FINDINGS; i++) {
+        check->findings[i].name = texts[i].name;
         check->findings[i].found = "the system does not say";
+    }
     struct host_check later = *check;
     later.root = check->root_later;
     const char *why = cpu_times_read(check, &check->before);

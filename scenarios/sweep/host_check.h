@@ -11,24 +11,7 @@
 enum {
     HOST_CHECK_MS = 1000,      /* --check watches the CPUs for this long */
     HOST_CHECK_QUICK_MS = 300, /* a sweep does for this long */
-};
-
-enum finding {
-    FINDING_BUSY_CPUS,
-    FINDING_STEAL,
-    FINDING_FEW_CPUS,
-    FINDING_CPU_QUOTA,
-    FINDING_VIRTUAL_MACHINE,
-    FINDING_SMT,
-    FINDING_GOVERNOR,
-    FINDING_TURBO,
-    FINDING_MEMORY,
-    FINDING_CLOCK,
-    FINDING_PACING,
-    FINDING_DESCRIPTORS,
-    FINDING_LISTENERS,
-    FINDING_PORT_RANGE,
-    FINDINGS,
+    FINDINGS = 14,
 };
 
 enum finding_level { LEVEL_UNKNOWN, LEVEL_CALM, LEVEL_NOISY };
@@ -60,6 +43,7 @@ struct host_check {
     struct cpu_times before, after;
     unsigned cpus; /* that this process may use */
     struct {
+        const char *name;
         enum finding_level level;
         const char *found;
     } findings[FINDINGS];
@@ -94,8 +78,8 @@ const char *cpu_times_read(const struct host_check *check, struct cpu_times *tim
 void look_at_system(struct host_check *check);
 
 /* host_check_set: sets one finding. printf's format. */
-void host_check_set(struct host_check *check, enum finding finding, bool noisy, const char *format,
-                    ...) __attribute__((format(printf, 4, 5)));
+void host_check_set(struct host_check *check, const char *name, bool noisy, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 void host_check_set_memory(struct host_check *check, uint64_t left_kb, uint64_t all_kb);
 

@@ -46,18 +46,16 @@ __attribute__((format(scanf, 4, 5))) static int look_scan(const struct host_chec
 /* ---- settings: one file holds one word ---- */
 
 static const struct {
-    enum finding finding;
-    const char *path;
+    const char *name, *path;
     const char *words; /* between blanks */
     bool calm;         /* the words are the calm ones; else the noisy ones */
 } settings[] = {
-    {FINDING_SMT, "/sys/devices/system/cpu/smt/active", " 1 ", false},
-    {FINDING_GOVERNOR, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", " performance ",
-     true},
-    {FINDING_TURBO, "/sys/devices/system/cpu/intel_pstate/no_turbo", " 0 ", false},
-    {FINDING_TURBO, "/sys/devices/system/cpu/cpufreq/boost", " 1 ", false},
-    {FINDING_PACING, "/proc/sys/net/ipv4/tcp_congestion_control", " bbr bbr2 bbr3 ", false},
-    {FINDING_CLOCK, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+    {"smt", "/sys/devices/system/cpu/smt/active", " 1 ", false},
+    {"governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", " performance ", true},
+    {"turbo", "/sys/devices/system/cpu/intel_pstate/no_turbo", " 0 ", false},
+    {"turbo", "/sys/devices/system/cpu/cpufreq/boost", " 1 ", false},
+    {"pacing", "/proc/sys/net/ipv4/tcp_congestion_control", " bbr bbr2 bbr3 ", false},
+    {"clock", "/sys/devices/system/clocksource/clocksource0/current_clocksource",
      " tsc kvm-clock hyperv_clocksource_tsc_page arch_sys_counter timebase riscv_clocksource tod ",
      true},
 };
@@ -69,7 +67,7 @@ static void look_at_settings(struct host_check *check)
         if (text == NULL)
             continue;
         bool listed = strstr(settings[i].words, arena_text(check->arena, " %s ", text)) != NULL;
-        host_check_set(check, settings[i].finding, listed != settings[i].calm, "%s = %s",
+        host_check_set(check, settings[i].name, listed != settings[i].calm, "%s = %s",
                        os_path_name(settings[i].path), text);
     }
 }
@@ -100,7 +98,7 @@ static void look_at_steal(struct host_check *check)
     const struct cpu_times *before = &check->before, *after = &check->after;
     double watched = percent(after->stolen - before->stolen, after->total - before->total);
     double ever = percent(after->stolen, after->total);
-    host_check_set(check, FINDING_STEAL, watched > STEAL_PERCENT_MAX || ever > STEAL_PERCENT_MAX,
+    host_check_set(check, "steal", watched > STEAL_PERCENT_MAX || ever > STEAL_PERCENT_MAX,
                    "%.1f %% while watched, %.2f %% since boot", watched, ever);
 }
 
@@ -122,10 +120,10 @@ static void look_at_quota(struct host_check *check)
     else if (own == NULL)
         return; /* the root group of version 2 has no limit and no file */
     if (quota > 0 && period > 0)
-        host_check_set(check, FINDING_CPU_QUOTA, quota < period * check->cpus, "%.2f of %u CPUs",
+        host_check_set(check, "cpu-quota", quota < period * check->cpus, "%.2f of %u CPUs",
                        (double)quota / (double)period, check->cpus);
     else
-        host_check_set(check, FINDING_CPU_QUOTA, false, "none");
+        host_check_set(check, "cpu-quota", false, "none");
 }
 
 static void look_at_virtual_machine(struct host_check *check)
@@ -134,7 +132,7 @@ static void look_at_virtual_machine(struct host_check *check)
     const char *flags = text == NULL ? NULL : strstr(text, "\nflags");
     bool is_guest = flags != NULL && strstr(flags, " hypervisor") != NULL;
     if (flags != NULL)
-        host_check_set(check, FINDING_VIRTUAL_MACHINE, is_guest, is_guest ? "yes" : "no");
+        host_check_set(check, "virtual-machine", is_guest, is_guest ? "yes" : "no");
 }
 
 /* ---- limits ---- */
@@ -151,7 +149,7 @@ static void look_at_descriptors(struct host_check *check)
 {
     char hard[32];
     if (look_scan(check, "/proc/self/limits", "Max open files", "%*s %31s", hard) == 1)
-        host_check_set(check, FINDING_DESCRIPTORS,
+        host_check_set(check, "descriptors",
                        strcmp(hard, "unlimited") != 0 &&
                            strtoull(hard, NULL, 10) < check->descriptors,
                        "the hard limit is %s; %llu servers need %llu", hard,
@@ -190,10 +188,10 @@ static void look_at_listeners(struct host_check *check)
             fclose(file);
     }
     if (count == 0)
-        host_check_set(check, FINDING_LISTENERS, false, "none on the servers' ports");
+        host_check_set(check, "listeners", false, "none on the servers' ports");
     else
-        host_check_set(check, FINDING_LISTENERS, true, "%u on the servers' ports, such as %u",
-                       count, example);
+        host_check_set(check, "listeners", true, "%u on the servers' ports, such as %u", count,
+                       example);
 }
 
 /* `list`: "80,21000-21099". */
@@ -220,7 +218,7 @@ static void look_at_port_range(struct host_check *check)
         return;
     for (unsigned port = low; port <= high; port++)
         shared += is_needed(check, port) && !is_reserved(reserved, port);
-    host_check_set(check, FINDING_PORT_RANGE, shared != 0 || high - low + 1 < PORTS_MIN,
+    host_check_set(check, "port-range", shared != 0 || high - low + 1 < PORTS_MIN,
                    "%u to %u; %u of them are the servers' ports", low, high, shared);
 }
 

@@ -31,6 +31,6 @@ void look_at_system(struct host_check *check)
     if (GlobalMemoryStatusEx(&memory))
         host_check_set_memory(check, memory.ullAvailPhys >> 10, memory.ullTotalPhys >> 10);
     if (__get_cpuid(CPUID_FEATURES, &a, &b, &c, &d))
-        host_check_set(check, FINDING_VIRTUAL_MACHINE, (c >> HYPERVISOR_BIT & 1) != 0,
+        host_check_set(check, "virtual-machine", (c >> HYPERVISOR_BIT & 1) != 0,
                        c >> HYPERVISOR_BIT & 1 ? "yes" : "no");
 }
