@@ -22,7 +22,6 @@
 
 #include "base/os.h"
 #include "client/buffers/block_cache.h"
-#include "client/buffers/ring_pool.h"
 #include "client/buffers/scheme_base.h"
 
 struct mirror_stream {
@@ -33,9 +32,13 @@ struct mirror_stream {
 
 struct scheme_run {
     struct scheme_base base;
-    size_t receive_bytes; /* room before each receive, and the most that it brings */
-    struct ring_pool rings;
     struct block_caches caches; /* for their processors: a thread's own */
+    size_t receive_bytes;       /* room before each receive, and the most that it brings */
+    size_t ring_bytes;          /* charged for a ring: the second view costs addresses only */
+
+    pthread_mutex_t lock;       /* over what follows */
+    void *free;                 /* a stack of rings: each begins with the address of the next */
+    uint64_t free_count, count; /* count: all */
 };
 
 static struct mirror_stream *mirror_of(struct stream *stream)
@@ -48,7 +51,37 @@ static struct mirror_stream *mirror_of(struct stream *stream)
 static uint64_t free_rings(void *context)
 {
     struct scheme_run *run = context;
-    return ring_pool_free(&run->rings);
+    pthread_mutex_lock(&run->lock);
+    const uint64_t count = run->free_count;
+    pthread_mutex_unlock(&run->lock);
+    return count;
+}
+
+/* With the lock held. NULL: none is free. */
+static void *pop_ring(struct scheme_run *run)
+{
+    void *ring = run->free;
+    if (ring != NULL) {
+        run->free = *(void **)ring;
+        run->free_count--;
+    }
+    return ring;
+}
+
+/* NULL at the cap or when the system gives no more. Without the lock: it takes system calls. */
+static void *map_ring(struct scheme_run *run)
+{
+    if (!budget_charge(&run->base.budget, run->ring_bytes))
+        return NULL;
+    void *ring = os_mirror_map(run->ring_bytes);
+    if (ring == NULL) {
+        budget_refund(&run->base.budget, run->ring_bytes);
+        return NULL;
+    }
+    pthread_mutex_lock(&run->lock);
+    run->count++;
+    pthread_mutex_unlock(&run->lock);
+    return ring;
 }
 
 /* One ring for each stream, whatever it wants. */
@@ -56,7 +89,11 @@ static bool take_ring(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
     struct mirror_stream *mirror = mirror_of(stream);
-    mirror->ring = ring_pool_take(&run->rings);
+    pthread_mutex_lock(&run->lock);
+    mirror->ring = pop_ring(run);
+    pthread_mutex_unlock(&run->lock);
+    if (mirror->ring == NULL)
+        mirror->ring = map_ring(run);
     mirror->head = 0;
     return mirror->ring != NULL;
 }
@@ -65,7 +102,11 @@ static void give_ring(struct scheme_run *run, struct mirror_stream *mirror)
 {
     if (mirror->ring == NULL)
         return;
-    ring_pool_give(&run->rings, mirror->ring);
+    pthread_mutex_lock(&run->lock);
+    *(void **)(void *)mirror->ring = run->free;
+    run->free = mirror->ring;
+    run->free_count++;
+    pthread_mutex_unlock(&run->lock);
     mirror->ring = NULL;
     wait_list_resume(&run->base.waiters);
 }
@@ -80,7 +121,7 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
     if (mirror->ring == NULL && !take_ring(run, stream, 1) &&
         wait_list_wait(&run->base.waiters, &stream->waiter, 1))
         return 0;
-    assert(stream->partial_bytes + run->receive_bytes <= run->rings.ring_bytes);
+    assert(stream->partial_bytes + run->receive_bytes <= run->ring_bytes);
     blocks[0] =
         (struct cp_block){mirror->ring + mirror->head + stream->partial_bytes, run->receive_bytes};
     return 1;
@@ -112,7 +153,7 @@ static enum frame_error search(struct scheme_run *run, struct processor *process
         if (stream->error == FRAME_OK)
             stream->error =
                 process_in_place(processor, stream, mirror->ring + mirror->head, frame_bytes);
-        mirror->head = (mirror->head + frame_bytes) % run->rings.ring_bytes;
+        mirror->head = (mirror->head + frame_bytes) % run->ring_bytes;
     }
     return error;
 }
@@ -153,6 +194,7 @@ static int mirror_open(struct scheme_run *run, char *why, size_t why_bytes)
     struct scheme_base *base = &run->base;
     const struct scheme_config *config = &base->config;
     const uint64_t least = scheme_least_holders(config), most = os_mirrors_max();
+    pthread_mutex_init(&run->lock, NULL);
     if (least > most) {
         snprintf(why, why_bytes,
                  "scheme mirror with early binding maps a ring for each of %llu connections, and "
@@ -163,18 +205,25 @@ static int mirror_open(struct scheme_run *run, char *why, size_t why_bytes)
     }
     snprintf(why, why_bytes, "scheme mirror: no memory that can be mapped twice");
     run->receive_bytes = scheme_receive_bytes(config);
+    run->ring_bytes = ring_bytes_of(config);
     base->waiters.resource.free = free_rings;
     base->waiters.resource.take = take_ring;
-    if (ring_pool_open(&run->rings, ring_bytes_of(config), &base->budget) != 0)
+    run->free = map_ring(run);
+    if (run->free == NULL)
         return -1;
+    run->free_count = 1;
     return block_caches_open(&run->caches, base, 0);
 }
 
 static void mirror_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     block_caches_close(&run->caches, figures);
-    figures->pool_blocks = run->rings.count;
-    figures->blocks_lost = ring_pool_close(&run->rings);
+    figures->pool_blocks = run->count;
+    figures->blocks_lost = run->count - run->free_count;
+    for (void *ring = pop_ring(run); ring != NULL; ring = pop_ring(run))
+        os_mirror_unmap(ring, run->ring_bytes);
+    budget_refund(&run->base.budget, run->count * run->ring_bytes);
+    pthread_mutex_destroy(&run->lock);
 }
 
 static bool mirror_attach(struct scheme_run *run, struct stream *stream)
