@@ -204,10 +204,8 @@ bool marker_use(struct marker *marker, unsigned index)
 void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count)
 {
     assert(count >= 1 && count <= MARKER_BYTES_MAX);
-
-    memset(marker, 0, sizeof *marker);
+    *marker = (struct marker){.count = count};
     memcpy(marker->bytes, bytes, count);
-    marker->count = count;
     for (unsigned i = 1; i < count; i++)
         if (commonness(bytes[i]) < commonness(bytes[marker->rarest]))
             marker->rarest = i;
@@ -292,10 +290,7 @@ size_t marker_find(const struct marker *marker, struct marker_state *state, cons
 {
     assert(marker->count >= 1 && marker->count <= MARKER_BYTES_MAX);
     assert(state->tail_bytes < marker->count);
-    size_t end = NOT_FOUND_BYTES;
-
-    if (state->tail_bytes > 0)
-        end = search_border(marker, state, piece, bytes);
+    size_t end = search_border(marker, state, piece, bytes);
     if (end == NOT_FOUND_BYTES && bytes >= marker->count) {
         const uint8_t *found = search(marker, state, piece, bytes - marker->count + 1);
         if (found != NULL)

@@ -1,6 +1,5 @@
 /* A stack of blocks with many producers and one consumer, which may sleep. A push is one atomic
- * exchange, and so is taking all that was pushed; only the first push after the consumer has gone
- * to sleep wakes it. */
+ * exchange, and so is taking all; only the first push after prepare_sleep wakes the consumer. */
 #ifndef FANIN_MPSC_STACK_H
 #define FANIN_MPSC_STACK_H
 

@@ -30,9 +30,7 @@ static const bool poisoned_when_free = false;
 
 void budget_init(struct budget *budget, uint64_t cap_bytes)
 {
-    budget->cap_bytes = cap_bytes;
-    atomic_init(&budget->used_bytes, 0);
-    atomic_init(&budget->peak_bytes, 0);
+    *budget = (struct budget){.cap_bytes = cap_bytes};
 }
 
 bool budget_charge(struct budget *budget, uint64_t bytes)
@@ -92,14 +90,12 @@ uint64_t pool_block_charge(size_t block_bytes)
 
 static void poison(const struct pool *pool, struct block *block)
 {
-    if (poisoned_when_free)
-        __asan_poison_memory_region(block->data, pool->block_bytes);
+    __asan_poison_memory_region(block->data, pool->block_bytes);
 }
 
 static void unpoison(const struct pool *pool, struct block *block)
 {
-    if (poisoned_when_free)
-        __asan_unpoison_memory_region(block->data, pool->block_bytes);
+    __asan_unpoison_memory_region(block->data, pool->block_bytes);
 }
 
 static bool slab_add(struct pool *pool, unsigned blocks)
@@ -138,11 +134,8 @@ static void grow(struct pool *pool, uint64_t blocks_wanted)
 struct pool *pool_open(size_t block_bytes, unsigned first_blocks, unsigned batch_blocks,
                        struct budget *budget)
 {
-    assert(block_bytes >= 1);
-    assert(block_bytes <= POOL_BLOCK_BYTES_MAX);
-    assert(batch_blocks >= 1);
+    assert(block_bytes >= 1 && block_bytes <= POOL_BLOCK_BYTES_MAX && batch_blocks >= 1);
     struct pool *pool = calloc(1, sizeof *pool);
-
     if (pool == NULL)
         return NULL;
     *pool = (struct pool){.block_bytes = block_bytes,
@@ -164,8 +157,7 @@ uint64_t pool_close(struct pool *pool)
         struct slab *slab = pool->slabs;
         pool->slabs = slab->next;
         budget_refund(pool->budget, slab->blocks * (uint64_t)pool->stride_bytes);
-        if (poisoned_when_free)
-            __asan_unpoison_memory_region(slab, slab->bytes);
+        __asan_unpoison_memory_region(slab, slab->bytes);
         os_pages_unmap(slab, slab->bytes);
     }
     pthread_mutex_destroy(&pool->lock);

@@ -44,10 +44,10 @@ struct block {
 
     /* On its way from thread to thread (mpsc_stack.h, processor_threads.h). */
     struct block *queue_next;
-    struct stream *stream; /* whose data it holds */
-    uint32_t home;         /* the block cache that it goes back to */
-    uint32_t frames;       /* that end in it */
-    bool restarted;        /* the first of a chain: the unfinished frame before it was dropped */
+    struct stream *stream;    /* whose data it holds */
+    struct block_cache *home; /* goes back there */
+    uint32_t frames;          /* that end in it */
+    bool restarted;           /* the first of a chain: the unfinished frame before it was dropped */
     _Alignas(BLOCK_ALIGN_BYTES) uint8_t data[];
 };
 
@@ -61,12 +61,10 @@ enum { POOL_BLOCK_BYTES_MAX = 1 << 30 };
 struct pool *pool_open(size_t block_bytes, unsigned first_blocks, unsigned batch_blocks,
                        struct budget *budget);
 
-/* pool_close: frees the pool. Returns how many blocks never came back (0 is the only good
- * answer). */
+/* pool_close: returns how many blocks never came back (0 is the only good answer). */
 uint64_t pool_close(struct pool *pool);
 
-/* pool_block_charge: what one block of so many bytes of data costs the budget, its header
- * included. */
+/* pool_block_charge: what one block of so many bytes of data costs the budget. */
 uint64_t pool_block_charge(size_t block_bytes);
 
 /* pool_take: a chain of up to `want` blocks (linked by next, each with references 1 and used 0);

@@ -23,7 +23,7 @@ static void send_back(struct processor_threads *threads, struct block_batch *bat
 {
     if (batch->count == 0)
         return;
-    mpsc_stack_push(&threads->caches->all[batch->first->home].back, batch->first, batch->last);
+    mpsc_stack_push(&batch->first->home->back, batch->first, batch->last);
     *batch = (struct block_batch){0};
     wait_list_resume(&threads->base->waiters);
 }
@@ -89,11 +89,11 @@ static void *process_all(void *argument)
 }
 
 int processor_threads_open(struct processor_threads *threads, struct scheme_base *base,
-                           struct block_caches *caches, process_receive *process)
+                           process_receive *process)
 {
     const unsigned count = base->config.processors;
     assert(count <= PROCESSOR_THREADS_MAX);
-    *threads = (struct processor_threads){.base = base, .caches = caches, .process = process};
+    *threads = (struct processor_threads){.base = base, .process = process};
     if (count == 0)
         return 0;
     threads->all = os_pages_map(PROCESSOR_THREADS_MAX * sizeof(struct processor_thread));
@@ -128,7 +128,7 @@ void processor_threads_push(struct processor_threads *threads, struct block_cach
 {
     assert(count > 0);
     for (struct block *block = blocks; block != NULL; block = block->next)
-        block->home = (uint32_t)(cache - threads->caches->all);
+        block->home = cache;
     blocks->stream = stream;
     cache->outstanding += count;
     cache->hand_overs++;

@@ -13,7 +13,6 @@ typedef void process_receive(struct scheme_run *run, struct processor *processor
 
 struct processor_threads {
     struct scheme_base *base;
-    struct block_caches *caches;
     process_receive *process;
     struct processor_thread *all;
     unsigned count;
@@ -23,7 +22,7 @@ struct processor_threads {
 /* processor_threads_open: starts config.processors threads (role OS_ROLE_BUFFER), which may be
  * none. 0, or -1: no memory or no thread; processor_threads_close follows either way. */
 int processor_threads_open(struct processor_threads *threads, struct scheme_base *base,
-                           struct block_caches *caches, process_receive *process);
+                           process_receive *process);
 
 /* processor_threads_close: ends the threads after they have processed all that was pushed, blocking
  * until then, and adds what they did to the figures. Accepts zeroed threads. */

@@ -317,7 +317,7 @@ static int slices_open(struct scheme_run *run, char *why, size_t why_bytes)
         block_caches_open(&run->caches, base, magazine_of(config)) != 0)
         return -1;
     snprintf(why, why_bytes, "scheme slices: the system gives no thread for processing");
-    return processor_threads_open(&run->threads, base, &run->caches, process_blocks);
+    return processor_threads_open(&run->threads, base, process_blocks);
 }
 
 static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
