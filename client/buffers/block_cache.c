@@ -43,10 +43,8 @@ int block_caches_open(struct block_caches *caches, struct scheme_base *base,
                       unsigned magazine_blocks)
 {
     const unsigned workers = base->config.workers;
-    *caches =
-        (struct block_caches){.count = workers < BLOCK_CACHES_MAX ? workers : BLOCK_CACHES_MAX,
-                              .pool = base->pool,
-                              .magazine_blocks = magazine_blocks};
+    *caches = (struct block_caches){.pool = base->pool, .magazine_blocks = magazine_blocks};
+    caches->count = workers < BLOCK_CACHES_MAX ? workers : BLOCK_CACHES_MAX;
     caches->all = os_pages_map(caches->count * sizeof(struct block_cache));
     if (caches->all == NULL)
         return -1;
@@ -54,7 +52,6 @@ int block_caches_open(struct block_caches *caches, struct scheme_base *base,
         caches->all[i].caches = caches;
         pthread_mutex_init(&caches->all[i].lock, NULL);
         processor_init(&caches->all[i].processor, &base->config.process, &base->budget);
-        mpsc_stack_init(&caches->all[i].back);
     }
     return 0;
 }

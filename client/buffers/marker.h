@@ -1,8 +1,6 @@
-/* End-marker search that survives any split between blocks, looks at each byte once, and uses
- * memchr for the marker's rarest byte (memmem on short needles is slower than loopback itself).
- *
- * The search takes consecutive pieces of a stream. It keeps the few bytes that it needs to
- * recognise a marker that began in an earlier piece. */
+/* End-marker search in consecutive pieces of a stream, wherever a marker is split. It looks at each
+ * byte once, and uses memchr for the marker's rarest byte (memmem on short needles is slower than
+ * loopback itself). */
 #ifndef FANIN_MARKER_H
 #define FANIN_MARKER_H
 

@@ -11,12 +11,6 @@
 
 static struct block asleep; /* its address is the word */
 
-void mpsc_stack_init(struct mpsc_stack *stack)
-{
-    atomic_init(&stack->top, NULL);
-    stack->parker = (struct os_parker){0};
-}
-
 void mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last)
 {
     struct block *top = atomic_load_explicit(&stack->top, memory_order_relaxed);

@@ -9,13 +9,11 @@
 #include "client/buffers/pool.h"
 #include "base/os.h"
 
+/* Zeroed: empty. */
 struct mpsc_stack {
     _Alignas(2 * BLOCK_ALIGN_BYTES) struct block *_Atomic top;
     struct os_parker parker; /* the consumer's */
 };
-
-/* mpsc_stack_init: empty. Nothing has to be undone. */
-void mpsc_stack_init(struct mpsc_stack *stack);
 
 /* mpsc_stack_push: blocks from `first` to `last`, linked by queue_next. Any thread. No wait. */
 void mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);

@@ -102,7 +102,6 @@ int processor_threads_open(struct processor_threads *threads, struct scheme_base
     for (; threads->count < count; threads->count++) {
         struct processor_thread *thread = &threads->all[threads->count];
         thread->threads = threads;
-        mpsc_stack_init(&thread->inbox);
         processor_init(&thread->processor, &base->config.process, &base->budget);
         if (os_thread_start(&thread->thread, OS_ROLE_BUFFER, 0, process_all, thread) != 0)
             return -1;

@@ -134,7 +134,7 @@ struct scheme {
 
     /* close: every stream is detached. Ends the scheme's threads after they have processed what
      * was handed over, adds to the figures what the base does not know, gives everything back.
-     * Accepts a run that open has left half-built. NULL: nothing to do. */
+     * Accepts a run that open has left half-built. */
     void (*close)(struct scheme_run *run, struct scheme_figures *figures);
 
     /* attach: prepares the zeroed state of a new stream and starts its thread, if the scheme has
@@ -168,8 +168,7 @@ struct scheme {
 const struct scheme *scheme_find(const char *name);
 const struct scheme *scheme_list(unsigned index);
 
-/* scheme_memory: the expected peak in bytes, for `streams` connections that each hold
- * `frame_bytes` of an unfinished frame. At most the cap. */
+/* scheme_memory: the peak in bytes that `need` expects, at most the cap. */
 uint64_t scheme_memory(const struct scheme *scheme, const struct scheme_config *config,
                        uint64_t streams, uint64_t frame_bytes);
 

@@ -54,9 +54,10 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
     base->config = *config;
     base->streams = streams;
     budget_init(&base->budget, config->pool_cap_bytes);
-    wait_list_init(&base->waiters, run, &base->config.events);
-    base->waiters.resource.free = free_blocks;
-    base->waiters.resource.take = scheme_take_blocks;
+    wait_list_init(
+        &base->waiters,
+        (struct resource){.free = free_blocks, .take = scheme_take_blocks, .context = run},
+        &base->config.events);
     pthread_mutex_init(&base->lock, NULL);
     if (scheme->open(run, why, why_bytes) == 0) {
         *opened = run;
@@ -71,8 +72,7 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     struct scheme_base *base = base_of(run);
     *figures = (struct scheme_figures){0};
-    if (base->scheme->close != NULL)
-        base->scheme->close(run, figures);
+    base->scheme->close(run, figures);
     for (uint32_t i = 0; i < base->stream_count; i++) {
         figures->scanned_bytes += base->streams[i]->scanned_bytes;
         free(base->streams[i]);

@@ -351,9 +351,9 @@ void threaded_open(struct scheme_run *run, bool circular)
     run->circular = circular;
     run->buffer_bytes = buffer_bytes_of(config);
     run->receive_bytes = scheme_receive_bytes(config);
-    wait_list_init(&run->buffer_waiters, run, &config->events);
-    run->buffer_waiters.resource.free = free_buffers;
-    run->buffer_waiters.resource.take = take_buffer;
+    wait_list_init(&run->buffer_waiters,
+                   (struct resource){.free = free_buffers, .take = take_buffer, .context = run},
+                   &config->events);
 }
 
 static void close_buffer(struct threaded_buffer *buffer, struct scheme_figures *figures)

@@ -3,9 +3,10 @@
 
 #include <assert.h>
 
-void wait_list_init(struct wait_list *list, void *context, const struct scheme_events *events)
+void wait_list_init(struct wait_list *list, struct resource resource,
+                    const struct scheme_events *events)
 {
-    *list = (struct wait_list){.resource = {.context = context}, .events = events};
+    *list = (struct wait_list){.resource = resource, .events = events};
     pthread_mutex_init(&list->lock, NULL);
     list->end = &list->first;
 }

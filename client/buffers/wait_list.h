@@ -38,9 +38,10 @@ struct wait_list {
     _Atomic uint64_t waits;                /* how often a stream had to wait */
 };
 
-/* wait_list_init: an empty list; the rest of its resource is to be set before streams come.
- * wait_list_end: no stream waits. */
-void wait_list_init(struct wait_list *list, void *context, const struct scheme_events *events);
+/* wait_list_init: an empty list. Its resource may be changed before streams come. wait_list_end: no
+ * stream waits. */
+void wait_list_init(struct wait_list *list, struct resource resource,
+                    const struct scheme_events *events);
 void wait_list_end(struct wait_list *list);
 
 /* wait_list_wait: a stream that is not listed found no unit: lists it, makes it the reserve holder

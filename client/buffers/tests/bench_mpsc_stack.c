@@ -105,7 +105,6 @@ static double run_ns(const struct way *way, unsigned size)
 int main(void)
 {
     static double spent_ns[WAYS][SIZES][ROUNDS];
-    mpsc_stack_init(&stack);
     for (unsigned round = 0; round < ROUNDS; round++)
         for (unsigned size = 0; size < SIZES; size++)
             for (unsigned way = 0; way < WAYS; way++)

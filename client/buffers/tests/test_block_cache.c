@@ -176,7 +176,6 @@ TEST(test_only_a_sleeper_is_woken_and_once)
 {
     static struct mpsc_stack stack;
     struct block blocks[4] = {0};
-    mpsc_stack_init(&stack);
     reset_counters();
     assert_null(mpsc_stack_take(&stack));
     mpsc_stack_push(&stack, &blocks[0], &blocks[0]);
