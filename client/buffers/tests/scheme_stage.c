@@ -6,7 +6,7 @@
 void feed_notify(struct feed *feed, _Atomic unsigned *event)
 {
     atomic_fetch_add(event, 1);
-    os_unpark(&feed->driver->parker);
+    os_unpark(feed->driver);
 }
 
 static void on_resume(void *context, struct stream *stream)
@@ -191,9 +191,9 @@ bool feed_over(const struct feed *feed)
     return atomic_load(&feed->finished) + atomic_load(&feed->failed) > 0 || feed->error != FRAME_OK;
 }
 
-void driver_wait(struct driver *driver)
+void driver_wait(struct os_parker *driver)
 {
-    if (os_park(&driver->parker, (uint64_t)PATIENCE_S * OS_NS_PER_S))
+    if (os_park(driver, (uint64_t)PATIENCE_S * OS_NS_PER_S))
         return;
     fprintf(stderr, "nothing happened for %d seconds\n", PATIENCE_S);
     abort(); /* on whatever thread this is */
@@ -214,6 +214,7 @@ void feed_up_to(struct feed *feed, size_t to, size_t most)
 void feed_detach(struct feed *feed)
 {
     scheme_detach(feed->stage->run, feed->stream);
+    free(feed->bytes);
     feed->detached = true;
 }
 
@@ -246,12 +247,6 @@ void feed_close(struct feed *feed)
 {
     feed_finish(feed);
     feed_check_finished(feed);
-    feed_free(feed);
-}
-
-void feed_free(struct feed *feed)
-{
-    free(feed->bytes);
 }
 
 void stage_run(struct stage *stage, uint32_t frames, uint32_t frame_bytes, size_t first_receive)

@@ -19,23 +19,18 @@ enum {
     PATIENCE_S = 30, /* far more than a loaded machine needs; only failures wait that long */
 };
 
-/* One thread that drives feeds. */
-struct driver {
-    struct os_parker parker;
-};
-
 struct stage {
     const struct scheme *scheme;
     struct scheme_config config;
     struct scheme_run *run;
     struct scheme_figures figures;
-    struct driver driver; /* of feeds that get no other one */
+    struct os_parker driver; /* of the thread that drives feeds that get no other one */
     char why[WHY_BYTES];
 };
 
 struct feed {
     struct stage *stage;
-    struct driver *driver;
+    struct os_parker *driver;
     struct stream *stream;
     uint8_t *bytes; /* what the server sends */
     size_t count, at, capacity;
@@ -91,16 +86,17 @@ void feed_step(struct feed *feed, size_t most);
 void feed_up_to(struct feed *feed, size_t to, size_t most);
 bool feed_over(const struct feed *feed);
 void feed_await(struct feed *feed);
+
+/* feed_detach: frees what was to be sent, too. */
 void feed_detach(struct feed *feed);
 
 /* feed_finish: the rest of the stream's life: it has to finish. feed_close: the same, and checks
- * and frees the feed. */
+ * the feed. */
 void feed_finish(struct feed *feed);
 void feed_close(struct feed *feed);
 void feed_check_finished(const struct feed *feed);
-void feed_free(struct feed *feed);
 
-void driver_wait(struct driver *driver);
+void driver_wait(struct os_parker *driver);
 
 /* stage_run: the whole run of one stream of `frames` frames, whose first receives end at
  * `first_receive`. */

@@ -231,7 +231,6 @@ static void load(struct stage *stage, unsigned processors)
         feed_await(&feeds[i]);
         feed_detach(&feeds[i]);
         feed_check_finished(&feeds[i]);
-        feed_free(&feeds[i]);
     }
     stage_close(stage);
     assert_int_equal(stage->figures.frames, STREAMS * FRAMES);

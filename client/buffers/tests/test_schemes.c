@@ -39,8 +39,6 @@ static void split_everywhere(const struct scheme *scheme, bool early, const char
     }
     stage_close(&stage);
     check_figures(&stage, feeds, count);
-    for (unsigned i = 0; i < count; i++)
-        feed_free(&feeds[i]);
 }
 
 SCHEME_TEST(test_every_split_point)
@@ -76,7 +74,6 @@ static void deliver(struct stage *stage, const struct delivery *how)
     feed_detach(&feed);
     stage_close(stage);
     check_figures(stage, &feed, 1);
-    feed_free(&feed);
 }
 
 SCHEME_TEST(test_every_size_of_receives)
@@ -118,7 +115,6 @@ SCHEME_TEST(test_frames_of_one_byte)
     feed_check_finished(&feed);
     stage_close(&stage);
     check_figures(&stage, &feed, 1);
-    feed_free(&feed);
 }
 
 /* ---- figures ----------------------------------------------------------------------------- */
@@ -164,10 +160,8 @@ SCHEME_TEST(test_idle_streams_hold_no_block)
         feed_up_to(&feeds[i], 300, SIZE_MAX);
         feed_await(&feeds[i]);
     }
-    for (unsigned i = 0; i < STREAMS; i++) {
+    for (unsigned i = 0; i < STREAMS; i++)
         feed_detach(&feeds[i]);
-        feed_free(&feeds[i]);
-    }
     stage_close(&stage);
     /* What a processing thread has not given back yet is in use, not idle. */
     assert_in_range(stage.figures.pool_blocks, 0, STREAMS / 2);
@@ -188,10 +182,8 @@ SCHEME_TEST(test_memory_is_as_predicted)
         feed_up_to(&feeds[i], FRAME_BYTES - 1, SIZE_MAX);
     }
     const uint64_t predicted = scheme_memory(scheme, &stage.config, STREAMS, FRAME_BYTES);
-    for (unsigned i = 0; i < STREAMS; i++) {
+    for (unsigned i = 0; i < STREAMS; i++)
         feed_detach(&feeds[i]);
-        feed_free(&feeds[i]);
-    }
     stage_close(&stage);
     /* How far behind processing threads will be is not known beforehand; the limit is. */
     const uint64_t least = stage.config.processors == 0 ? predicted / 2 : 1;

@@ -7,7 +7,7 @@ enum { STREAMS = 8, FRAMES = 25, SIZE_LEAST = 66, SIZE_MOST = 5000, BLOCK_BYTES 
 /* Drives the feeds whose number leaves `first` when divided by `step`. */
 struct thread {
     pthread_t thread;
-    struct driver driver;
+    struct os_parker driver;
     struct feed *feeds;
     unsigned first, step, seed;
     size_t receive_bytes; /* at most; 0: at random */
@@ -83,7 +83,6 @@ static void run_threads(struct stage *stage, struct feed *feeds, unsigned thread
         assert_int_equal(feeds[i].error, FRAME_OK);
         assert_int_equal(atomic_load(&feeds[i].finished), 1);
         assert_int_equal(atomic_load(&feeds[i].resumes), feeds[i].refusals);
-        feed_free(&feeds[i]);
     }
     assert_int_equal(stage->figures.bytes, bytes);
 }
@@ -171,7 +170,6 @@ SCHEME_TEST(test_detach_gives_the_reserve_on)
     for (unsigned i = 0; i < STREAMS; i++) {
         assert_int_equal(atomic_load(&feeds[i].finished), i % 2);
         assert_int_equal(atomic_load(&feeds[i].failed), 0);
-        feed_free(&feeds[i]);
     }
 }
 

@@ -43,8 +43,6 @@ static void trio_close(struct trio *trio)
     for (unsigned i = 0; i < 3; i++)
         feed_detach(&trio->feeds[i]);
     stage_close(&trio->stage);
-    for (unsigned i = 0; i < 3; i++)
-        feed_free(&trio->feeds[i]);
 }
 
 /* ---- found by the processing side -------------------------------------------------------- */
@@ -188,8 +186,6 @@ SCHEME_TEST(test_detach_in_the_middle_of_a_frame)
         assert_int_equal(atomic_load(&gone->finished) + atomic_load(&gone->failed), 0);
         if (stage_frames(&trio.stage))
             assert_int_equal(trio.stage.figures.frames, 2 * FRAMES + at / FRAME_BYTES);
-        for (unsigned i = 0; i < 3; i++)
-            feed_free(&trio.feeds[i]);
     }
 }
 

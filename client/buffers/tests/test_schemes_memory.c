@@ -26,7 +26,7 @@ static bool live(struct stage *stage)
         if (feed->stream != NULL)
             attached++;
         else
-            feed_free(feed);
+            free(feed->bytes);
     }
     for (unsigned i = 0; i < attached; i++)
         feed_close(&feeds[i]);

@@ -162,10 +162,8 @@ static uint64_t peak(unsigned streams)
         feed_open(&feeds[i], &stage, 1, FRAME_BYTES, FRAME_BYTES, i);
         feed_up_to(&feeds[i], FRAME_BYTES - 1, SIZE_MAX);
     }
-    for (unsigned i = 0; i < streams; i++) {
+    for (unsigned i = 0; i < streams; i++)
         feed_finish(&feeds[i]);
-        feed_free(&feeds[i]);
-    }
     stage_close(&stage);
     assert_int_equal(stage.figures.frames, streams);
     return stage.figures.buffer_peak_bytes;
@@ -301,10 +299,8 @@ TEST(test_a_stalled_thread_costs_no_more_than_the_cap)
     }
     stage_close(stage); /* which looks at the cap, too */
     assert_int_equal(stage->figures.bytes, bytes);
-    for (unsigned i = 0; i < STREAMS; i++) {
+    for (unsigned i = 0; i < STREAMS; i++)
         assert_int_equal(still.feeds[i].error, FRAME_OK);
-        feed_free(&still.feeds[i]);
-    }
 }
 
 /* ---- the configuration --------------------------------------------------------------------- */
