@@ -86,6 +86,18 @@ void stage_close(struct stage *stage)
     assert_true(stage->figures.buffer_peak_bytes <= stage->config.pool_cap_bytes);
 }
 
+void stage_check(const struct stage *stage, const struct feed *feeds, unsigned count)
+{
+    uint64_t bytes = 0, frames = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bytes += feeds[i].count;
+        frames += feeds[i].frames;
+    }
+    assert_int_equal(stage->figures.bytes, bytes);
+    assert_int_equal(stage->figures.frames, stage_frames(stage) ? frames : 0);
+    assert_int_equal(stage->figures.scanned_bytes, stage_frames(stage) ? bytes : 0);
+}
+
 bool is_scheme(const struct scheme *scheme, const char *name)
 {
     return strcmp(scheme->name, name) == 0;

@@ -64,6 +64,9 @@ uint64_t stage_least_cap(struct stage *stage);
 /* Records an event of the feed and wakes its driver. */
 void feed_notify(struct feed *feed, _Atomic unsigned *event);
 
+/* stage_check: after stage_close: the figures are those of feeds that have all finished. */
+void stage_check(const struct stage *stage, const struct feed *feeds, unsigned count);
+
 /* ---- feeds ------------------------------------------------------------------------------- */
 
 void feed_init(struct feed *feed, struct stage *stage);

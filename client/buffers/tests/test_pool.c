@@ -4,13 +4,22 @@
 enum { BLOCK_BYTES = 1000, BATCH = 8 };
 
 static struct budget budget;
-static unsigned got;
 
 static struct pool *open_with(unsigned first_blocks, uint64_t cap_blocks)
 {
     budget_init(&budget,
                 cap_blocks == 0 ? UINT64_MAX : cap_blocks * pool_block_charge(BLOCK_BYTES));
     return pool_open(BLOCK_BYTES, first_blocks, BATCH, &budget);
+}
+
+/* Takes up to `want` blocks, of which there have to be `there`. */
+static struct block *take(struct pool *pool, unsigned want, unsigned keep, unsigned there)
+{
+    unsigned got;
+    struct block *first = pool_take(pool, want, keep, &got);
+    assert_int_equal(got, there);
+    assert_int_equal(first != NULL, there > 0);
+    return first;
 }
 
 static void give_one(struct pool *pool, struct block *block)
@@ -47,8 +56,7 @@ TEST(test_blocks_are_ready_for_use)
     struct pool *pool = open_with(3, 0);
     assert_int_equal(pool_blocks(pool), 3);
     assert_int_equal(atomic_load(&budget.used_bytes), 3 * pool_block_charge(BLOCK_BYTES));
-    struct block *first = pool_take(pool, 3, 0, &got);
-    assert_int_equal(got, 3);
+    struct block *first = take(pool, 3, 0, 3);
     unsigned count = 0;
     for (struct block *block = first; block != NULL; block = block->next, count++) {
         assert_int_equal(atomic_load(&block->references), 1);
@@ -70,18 +78,18 @@ TEST(test_last_in_first_out)
     struct pool *pool = open_with(8, 0);
     struct block *blocks[4];
     for (unsigned i = 0; i < 4; i++)
-        blocks[i] = pool_take(pool, 1, 0, &got);
+        blocks[i] = take(pool, 1, 0, 1);
     for (unsigned i = 0; i < 4; i++)
         give_one(pool, blocks[i]);
     for (unsigned i = 4; i-- > 0;)
-        assert_ptr_equal(pool_take(pool, 1, 0, &got), blocks[i]);
+        assert_ptr_equal(take(pool, 1, 0, 1), blocks[i]);
     struct block_batch batch = {0};
     for (unsigned i = 0; i < 4; i++)
         block_batch_add(&batch, blocks[i]);
     assert_int_equal(batch.count, 4);
     block_batch_flush(&batch, pool);
     assert_int_equal(batch.count, 0);
-    assert_ptr_equal(pool_take(pool, 1, 0, &got), blocks[3]);
+    assert_ptr_equal(take(pool, 1, 0, 1), blocks[3]);
     give_one(pool, blocks[3]);
     assert_int_equal(pool_close(pool), 0);
 }
@@ -90,10 +98,9 @@ TEST(test_grows_in_batches)
 {
     struct pool *pool = open_with(0, 0);
     assert_int_equal(pool_blocks(pool), 0);
-    struct block *one = pool_take(pool, 1, 0, &got);
+    struct block *one = take(pool, 1, 0, 1);
     assert_int_equal(pool_blocks(pool), BATCH);
-    struct block *many = pool_take(pool, 2 * BATCH, 0, &got);
-    assert_int_equal(got, 2 * BATCH);
+    struct block *many = take(pool, 2 * BATCH, 0, 2 * BATCH);
     assert_int_equal(pool_blocks(pool), 3 * BATCH);
     give_chain(pool, many);
     give_one(pool, one);
@@ -104,15 +111,11 @@ TEST(test_grows_in_batches)
 TEST(test_takes_what_the_cap_leaves)
 {
     struct pool *pool = open_with(0, 11); /* no whole number of batches */
-    struct block *first = pool_take(pool, 9, 0, &got);
-    assert_int_equal(got, 9);
-    struct block *second = pool_take(pool, 9, 0, &got);
-    assert_int_equal(got, 2);
-    assert_null(pool_take(pool, 1, 0, &got));
-    assert_int_equal(got, 0);
+    struct block *first = take(pool, 9, 0, 9);
+    struct block *second = take(pool, 9, 0, 2);
+    take(pool, 1, 0, 0);
     give_chain(pool, second);
-    second = pool_take(pool, 1, 0, &got);
-    assert_int_equal(got, 1);
+    second = take(pool, 1, 0, 1);
     give_chain(pool, first);
     give_chain(pool, second);
     assert_int_equal(pool_blocks(pool), 11);
@@ -122,17 +125,14 @@ TEST(test_takes_what_the_cap_leaves)
 TEST(test_keeps_a_reserve)
 {
     struct pool *pool = open_with(4, 6);
-    struct block *first = pool_take(pool, 5, 4, &got);
-    assert_int_equal(got, 2); /* grown by two: four stay */
-    assert_null(pool_take(pool, 1, 4, &got));
-    struct block *second = pool_take(pool, 5, 0, &got);
-    assert_int_equal(got, 4);
-    assert_null(pool_take(pool, 1, 0, &got));
+    struct block *first = take(pool, 5, 4, 2); /* grown by two: four stay */
+    take(pool, 1, 4, 0);
+    struct block *second = take(pool, 5, 0, 4);
+    take(pool, 1, 0, 0);
     give_chain(pool, second);
-    assert_null(pool_take(pool, 1, 4, &got));
+    take(pool, 1, 4, 0);
     give_chain(pool, first);
-    first = pool_take(pool, 5, 4, &got);
-    assert_int_equal(got, 2);
+    first = take(pool, 5, 4, 2);
     give_chain(pool, first);
     assert_int_equal(pool_close(pool), 0);
 }
@@ -140,7 +140,7 @@ TEST(test_keeps_a_reserve)
 TEST(test_lost_blocks_are_counted)
 {
     struct pool *pool = open_with(4, 0);
-    assert_non_null(pool_take(pool, 3, 0, &got));
+    take(pool, 3, 0, 3);
     assert_int_equal(pool_close(pool), 3);
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
 }
@@ -158,7 +158,7 @@ TEST(test_references)
 {
     struct pool *pool = open_with(1, 0);
     struct block_batch batch = {0};
-    struct block *block = pool_take(pool, 1, 0, &got);
+    struct block *block = take(pool, 1, 0, 1);
     atomic_fetch_add(&block->references, 2);
     block_batch_unref(&batch, block);
     block_batch_unref(&batch, block);

@@ -11,20 +11,22 @@ static struct {
     uint8_t frame[FRAME_MOST];
 } bench;
 
-static void set_up(enum verify verify)
+/* Verifies in full, unless the test changes that. */
+static int set_up(void **state)
 {
     memset(&bench, 0, sizeof bench);
-    bench.config = (struct process_config){.verify = verify, .frame_bytes_max = FRAME_MOST};
-    bench.config.marker = (struct protocol_marker){.bytes = "\r\n", .count = 2};
+    bench.config.frame_bytes_max = FRAME_MOST;
+    bench.config.marker = marker_text("\r\n");
     budget_init(&bench.budget, UINT64_MAX);
     processor_init(&bench.processor, &bench.config, &bench.budget);
     protocol_frame_write(bench.frame, FRAME_BYTES, 0, os_wall_ns(), 1, &bench.config.marker);
+    return 0;
 }
 
-static void tear_down(void)
+static int tear_down(void **state)
 {
     processor_end(&bench.processor);
-    assert_int_equal(atomic_load(&bench.budget.used_bytes), 0);
+    return atomic_load(&bench.budget.used_bytes) == 0 ? 0 : -1;
 }
 
 static void append(const uint8_t *piece, size_t bytes)
@@ -48,9 +50,8 @@ static enum frame_error process(size_t bytes)
     return finish();
 }
 
-TEST(test_counts_on_both)
+TEST(test_counts_on_both, set_up, tear_down)
 {
-    set_up(VERIFY_FULL);
     append(bench.frame, 1);
     append(bench.frame + 1, 199);
     append(bench.frame + 200, 100);
@@ -62,29 +63,27 @@ TEST(test_counts_on_both)
     assert_int_equal(bench.processor.bytes, FRAME_BYTES);
     assert_int_equal(bench.processor.copied_bytes, FRAME_BYTES);
     assert_int_equal(bench.processor.latency.count, 0);
-    tear_down();
 }
 
-TEST(test_a_whole_frame_is_taken_where_it_is)
+static enum frame_error take_in_place(void)
 {
-    set_up(VERIFY_FULL);
-    assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
-                     FRAME_OK);
+    return process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES);
+}
+
+TEST(test_a_whole_frame_is_taken_where_it_is, set_up, tear_down)
+{
+    assert_int_equal(take_in_place(), FRAME_OK);
     assert_int_equal(bench.stream.processed_bytes, FRAME_BYTES);
     assert_int_equal(bench.processor.frames, 1);
     assert_int_equal(bench.processor.copied_bytes, 0);
-    assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
-                     FRAME_BAD_ORDER);
+    assert_int_equal(take_in_place(), FRAME_BAD_ORDER);
     bench.stream.next_seq = 0;
     bench.frame[100] ^= 1;
-    assert_int_equal(process_in_place(&bench.processor, &bench.stream, bench.frame, FRAME_BYTES),
-                     FRAME_BAD_CHECK);
-    tear_down();
+    assert_int_equal(take_in_place(), FRAME_BAD_CHECK);
 }
 
-TEST(test_errors_are_named)
+TEST(test_errors_are_named, set_up, tear_down)
 {
-    set_up(VERIFY_FULL);
     assert_int_equal(process(FRAME_BYTES - 1), FRAME_TRUNCATED);
     assert_int_equal(process(FRAME_BYTES + 1), FRAME_BAD_LENGTH);
     assert_int_equal(process(PROTOCOL_HEADER_BYTES), FRAME_BAD_HEADER);
@@ -98,39 +97,34 @@ TEST(test_errors_are_named)
     assert_int_equal(process(FRAME_BYTES), FRAME_BAD_HEADER);
     assert_int_equal(bench.stream.processed_frames, 0);
     assert_int_equal(bench.processor.frames, 0);
-    tear_down();
 }
 
-TEST(test_checks_only_what_is_asked)
+TEST(test_checks_only_what_is_asked, set_up, tear_down)
 {
-    set_up(VERIFY_HEADER);
+    bench.config.verify = VERIFY_HEADER;
     bench.frame[100] ^= 1;
     assert_int_equal(process(FRAME_BYTES), FRAME_OK);
     assert_int_equal(process(FRAME_BYTES), FRAME_BAD_ORDER);
-    tear_down();
-    set_up(VERIFY_NONE);
+    bench.config.verify = VERIFY_NONE;
     bench.config.live = true;
     assert_int_equal(process(1), FRAME_OK);
     assert_int_equal(process(7), FRAME_OK);
     assert_int_equal(bench.processor.latency.count, 0);
-    tear_down();
 }
 
-TEST(test_live_frames_have_latencies)
+TEST(test_live_frames_have_latencies, set_up, tear_down)
 {
-    set_up(VERIFY_FULL);
     bench.config.live = true;
     assert_int_equal(process(FRAME_BYTES), FRAME_OK);
     protocol_frame_write(bench.frame, FRAME_BYTES, 1, os_wall_ns() + OS_NS_PER_S, 1,
                          &bench.config.marker); /* a clock that is ahead */
     assert_int_equal(process(FRAME_BYTES), FRAME_OK);
     assert_int_equal(bench.processor.latency.count, 2);
-    tear_down();
 }
 
-TEST(test_buffer_grows_within_the_budget)
+TEST(test_buffer_grows_within_the_budget, set_up, tear_down)
 {
-    set_up(VERIFY_NONE);
+    bench.config.verify = VERIFY_NONE;
     bench.budget.cap_bytes = 500;
     append(bench.frame, 100);
     append(bench.frame, 100);
@@ -145,7 +139,6 @@ TEST(test_buffer_grows_within_the_budget)
     assert_int_equal(processor_reserve(&bench.processor, 20), 0);
     assert_int_equal(process(500), FRAME_OK);
     assert_int_equal(atomic_load(&bench.budget.peak_bytes), 500);
-    tear_down();
 }
 
 TEST(test_error_names)

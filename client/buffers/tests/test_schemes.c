@@ -5,18 +5,6 @@
 static const char *const markers[] = {"\n", "\r\n", "\r\r\n", "abcabcab", "0123456789abcdef"};
 enum { MARKERS = sizeof markers / sizeof markers[0] };
 
-static void check_figures(const struct stage *stage, const struct feed *feeds, unsigned count)
-{
-    uint64_t bytes = 0, frames = 0;
-    for (unsigned i = 0; i < count; i++) {
-        bytes += feeds[i].count;
-        frames += feeds[i].frames;
-    }
-    assert_int_equal(stage->figures.bytes, bytes);
-    assert_int_equal(stage->figures.frames, stage_frames(stage) ? frames : 0);
-    assert_int_equal(stage->figures.scanned_bytes, stage_frames(stage) ? bytes : 0);
-}
-
 /* ---- splits ------------------------------------------------------------------------------ */
 
 /* Every stream is split once, each at another place. Blocks of 7 bytes: markers lie in up to 4 of
@@ -38,7 +26,7 @@ static void split_everywhere(const struct scheme *scheme, bool early, const char
             break;
     }
     stage_close(&stage);
-    check_figures(&stage, feeds, count);
+    stage_check(&stage, feeds, count);
 }
 
 SCHEME_TEST(test_every_split_point)
@@ -73,7 +61,7 @@ static void deliver(struct stage *stage, const struct delivery *how)
     feed_check_finished(&feed);
     feed_detach(&feed);
     stage_close(stage);
-    check_figures(stage, &feed, 1);
+    stage_check(stage, &feed, 1);
 }
 
 SCHEME_TEST(test_every_size_of_receives)
@@ -114,7 +102,7 @@ SCHEME_TEST(test_frames_of_one_byte)
     feed_finish(&feed);
     feed_check_finished(&feed);
     stage_close(&stage);
-    check_figures(&stage, &feed, 1);
+    stage_check(&stage, &feed, 1);
 }
 
 /* ---- figures ----------------------------------------------------------------------------- */
