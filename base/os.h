@@ -1,12 +1,8 @@
-/* What fanin needs of an operating system beyond ISO C, pthreads and sockets: clocks, threads that
- * can be counted by role, parking, the process's own figures, other processes, the machine's
- * record.
+/* The operating system beyond ISO C, pthreads (which mingw-w64 brings) and sockets. The *_linux.c or
+ * the *_windows.c files implement it; nothing above this header asks which system it runs on.
  *
- * Link-time choice: os_linux.c or os_windows.c implements this list; nothing above this header asks
- * which system it runs on. POSIX threads are used directly (mingw-w64 brings them).
- *
- * Unless a comment says otherwise: nothing here blocks, everything may be called from any thread,
- * and failure is a negative errno value. */
+ * Unless a comment says otherwise: nothing here blocks, any thread may call it, and failure is a
+ * negative errno value. */
 #ifndef FANIN_OS_H
 #define FANIN_OS_H
 
@@ -47,9 +43,8 @@ void os_sleep_ns(uint64_t duration_ns);
 
 /* ---- threads ------------------------------------------------------------------------------- */
 
-/* The roles a fanin process counts its threads by. A thread carries its role as its OS-visible name
- * (at most 15 bytes, Linux's limit), so that the count is taken from the system and not from
- * options. */
+/* A thread's role is its name in the system (at most 15 bytes, Linux's limit), so that threads are
+ * counted and not taken from options. */
 #define OS_ROLE_WORKER "fanin-worker"
 #define OS_ROLE_BUFFER "fanin-buffer"
 
@@ -137,12 +132,9 @@ int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_c
  * long. */
 void os_process_stop(struct os_process *process, uint64_t grace_ns);
 
-/* os_process_peak_bytes: peak resident memory so far of a process that runs; 0 where it cannot be
- * read. */
+/* Peak resident memory and CPU time of all threads so far, of a process that runs; 0 where they
+ * cannot be read. */
 uint64_t os_process_peak_bytes(const struct os_process *process);
-
-/* os_process_cpu_ns: CPU time so far of all threads of a process that runs; 0 where it cannot be
- * read. */
 uint64_t os_process_cpu_ns(const struct os_process *process);
 
 /* os_interrupts_catch: from here on Ctrl-C and SIGTERM set the flag that os_interrupted reads,
@@ -155,8 +147,7 @@ bool os_interrupted(void);
 /* os_directory_make: creates `path` and its missing parents. 0 also when it is there already. */
 int os_directory_make(const char *path);
 
-/* os_path_name: what follows the last separator of directories in `path`; `path` itself where there
- * is none. */
+/* os_path_name: what follows the last separator of directories in `path`, or all of it. */
 const char *os_path_name(const char *path);
 
 /* os_program_directory: where the running program lies, without a trailing separator. */

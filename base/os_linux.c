@@ -127,24 +127,18 @@ int os_cpu_count(void)
 
 /* ---- parking ----------------------------------------------------------------------------- */
 
-static long futex_call(_Atomic uint32_t *word, int operation, uint32_t value,
-                       const struct timespec *deadline)
-{
-    return syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, deadline, NULL,
-                   FUTEX_BITSET_MATCH_ANY);
-}
-
 bool word_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
 {
     struct timespec deadline = os_timespec(deadline_ns);
     long failed =
-        futex_call(word, FUTEX_WAIT_BITSET, value, deadline_ns == UINT64_MAX ? NULL : &deadline);
+        syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+                deadline_ns == UINT64_MAX ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
     return !failed || errno != ETIMEDOUT;
 }
 
 void word_wake(_Atomic uint32_t *word)
 {
-    futex_call(word, FUTEX_WAKE_BITSET, 1, NULL);
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }
 
 /* ---- this process ------------------------------------------------------------------------ */
@@ -236,19 +230,14 @@ static uint64_t mappings(void)
     return lines;
 }
 
-static uint64_t threads_of_user_max(void)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur
-                                                                                   : UINT64_MAX;
-}
-
 bool os_limit_reached(char *text, size_t text_bytes)
 {
     assert(text_bytes > 0);
     /* "0.01 0.02 0.00 1/512 1234": the last but one is the threads of all processes. */
     const uint64_t threads = number_in("/proc/loadavg", "%*s %*s %*s %*u/%" SCNu64);
     const int own_threads = os_thread_count(NULL);
+    struct rlimit of_user = {.rlim_cur = RLIM_INFINITY}; /* UINT64_MAX */
+    getrlimit(RLIMIT_NPROC, &of_user);
     const struct {
         const char *name, *command;
         uint64_t used, most;
@@ -256,7 +245,7 @@ bool os_limit_reached(char *text, size_t text_bytes)
         {"mappings (vm.max_map_count)", "sysctl -w vm.max_map_count=", mappings(),
          number_in("/proc/sys/vm/max_map_count", "%" SCNu64)},
         {"threads of a user", "ulimit -u ", own_threads > 0 ? (uint64_t)own_threads : 0,
-         threads_of_user_max()},
+         of_user.rlim_cur},
         {"thread numbers (kernel.pid_max)", "sysctl -w kernel.pid_max=", threads,
          number_in("/proc/sys/kernel/pid_max", "%" SCNu64)},
         {"threads (kernel.threads-max)", "sysctl -w kernel.threads-max=", threads,

@@ -52,7 +52,6 @@ uint32_t protocol_frame_length(uint64_t seed, uint64_t seq, uint32_t size_min, u
     assert(size_min <= size_max);
     uint64_t lengths = (uint64_t)size_max - size_min + 1;
     unsigned __int128 product = (unsigned __int128)mix_two(seed, seq) * lengths;
-
     return size_min + (uint32_t)(product >> 64);
 }
 
@@ -121,7 +120,6 @@ uint64_t protocol_frame_check(const uint8_t *frame, uint32_t length,
 {
     assert(length > PROTOCOL_HEADER_BYTES + marker->count);
     XXH3_state_t state;
-
     XXH3_64bits_reset(&state);
     XXH3_64bits_update(&state, frame, CHECKED_BYTES);
     XXH3_64bits_update(&state, frame + PROTOCOL_HEADER_BYTES,
@@ -170,7 +168,6 @@ void protocol_frame_write(uint8_t *frame, uint32_t length, uint32_t seq, uint64_
     assert(length > PROTOCOL_HEADER_BYTES + marker->count);
     assert(length <= PROTOCOL_FRAME_BYTES_MAX);
     char alphabet[16];
-
     alphabet_make(alphabet, marker);
     field_write(frame + SEQ_AT, 8, seq, alphabet);
     field_write(frame + LENGTH_AT, 8, length, alphabet);
