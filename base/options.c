@@ -90,20 +90,6 @@ static const char *nearest_name(const struct option_spec *options, const char *n
     return nearest;
 }
 
-/* Names the options that begin like `name`, when `out` is there; returns how many. */
-static unsigned complete(const struct option *longs, const char *name, size_t bytes, FILE *out)
-{
-    unsigned count = 0;
-    for (; longs->name; longs++) {
-        if (strncmp(longs->name, name, bytes) != 0)
-            continue;
-        if (out)
-            fprintf(out, " --%s", longs->name);
-        count++;
-    }
-    return count;
-}
-
 /* "PROGRAM: BEFORE "WORD"AFTER" */
 static int refuse_word(const struct option_set *set, const char *before, const char *word,
                        const char *after)
@@ -119,10 +105,17 @@ static int refuse_long(const struct option_set *set, const struct option *longs,
 {
     const char *name = word + 2;
     size_t bytes = strcspn(name, "=");
-    if (bytes > 0 && complete(longs, name, bytes, NULL) > 1) {
-        fprintf(stderr, "%s: --%.*s could be any of", set->program, (int)bytes, name);
-        complete(longs, name, bytes, stderr);
-        fputs("; write more of it\n", stderr);
+    char meant[(OPTIONS_MAX + 2) * (NAME_BYTES_MAX + 3)] = "";
+    int count = 0, used = 0;
+    for (; longs->name; longs++) {
+        if (strncmp(longs->name, name, bytes) != 0)
+            continue;
+        used += snprintf(meant + used, sizeof(meant) - (size_t)used, " --%s", longs->name);
+        count++;
+    }
+    if (bytes > 0 && count > 1) {
+        fprintf(stderr, "%s: --%.*s could be any of%s; write more of it\n", set->program,
+                (int)bytes, name, meant);
         return OPTIONS_WRONG;
     }
     const char *nearest = nearest_name(set->options, name, bytes);

@@ -44,14 +44,11 @@ struct row_bytes {
 #define ROW_FIELD_tally(key)    struct row_tally key[1];
 
 /* First values: what nobody measured is null, never 0. */
-#define ROW_NULL_text   NULL
-#define ROW_NULL_line   ""
-#define ROW_NULL_choice NULL
-#define ROW_NULL_status ROW_OK
-#define ROW_NULL_bytes                                                                             \
-    {                                                                                              \
-        NULL, 0                                                                                    \
-    }
+#define ROW_NULL_text     NULL
+#define ROW_NULL_line     ""
+#define ROW_NULL_choice   NULL
+#define ROW_NULL_status   ROW_OK
+#define ROW_NULL_bytes    ((struct row_bytes){NULL, 0})
 #define ROW_NULL_flag     false
 #define ROW_NULL_integer  INT64_MIN
 #define ROW_NULL_count    ROW_UNKNOWN

@@ -76,28 +76,23 @@ static const struct unit *unit_find(const struct unit *units, const char *suffix
     return NULL;
 }
 
-/* Appends the digits at *text to *digits. False when they do not fit. */
-static bool digits_append(const char **text, uint64_t *digits, uint64_t *scale)
-{
-    for (; isdigit((unsigned char)**text); (*text)++) {
-        if (__builtin_mul_overflow(*digits, 10, digits) ||
-            __builtin_add_overflow(*digits, (uint64_t)(**text - '0'), digits) ||
-            (scale && __builtin_mul_overflow(*scale, 10, scale)))
-            return false;
-    }
-    return true;
-}
-
 bool values_quantity_parse(const char *text, const struct unit *units, uint64_t *value)
 {
-    uint64_t digits = 0, scale = 1;
-    if (!isdigit((unsigned char)*text) || !digits_append(&text, &digits, NULL))
+    uint64_t digits = 0, scale = 0; /* 0: no point yet */
+    if (!isdigit((unsigned char)*text))
         return false;
-    if (*text == '.') {
-        text++;
-        if (!isdigit((unsigned char)*text) || !digits_append(&text, &digits, &scale))
+    for (; isdigit((unsigned char)*text); text++) {
+        if (__builtin_mul_overflow(digits, 10, &digits) ||
+            __builtin_add_overflow(digits, (uint64_t)(*text - '0'), &digits) ||
+            __builtin_mul_overflow(scale, 10, &scale))
             return false;
+        if (scale == 0 && text[1] == '.' && isdigit((unsigned char)text[2])) {
+            scale = 1;
+            text++;
+        }
     }
+    if (scale == 0)
+        scale = 1;
     const struct unit *unit = unit_find(units, text);
     if (!unit || __builtin_mul_overflow(digits, unit->factor, &digits) || digits % scale != 0)
         return false;
