@@ -1,5 +1,5 @@
-/* The operating system beyond ISO C, pthreads (which mingw-w64 brings) and sockets. The *_linux.c or
- * the *_windows.c files implement it; nothing above this header asks which system it runs on.
+/* The operating system beyond ISO C, pthreads (which mingw-w64 brings) and sockets. os_linux.c or
+ * os_windows.c implement it; nothing above this header asks which system it runs on.
  *
  * Unless a comment says otherwise: nothing here blocks, any thread may call it, and failure is a
  * negative errno value. */
