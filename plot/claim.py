@@ -173,7 +173,6 @@ def parse(fields: Dict[str, str]) -> Claim:
 
 
 def split(content: str) -> List[str]:
-    """A line's fields."""
     try:
         return [field.strip() for field in next(csv.reader([content], strict=True))]
     except csv.Error as error:

@@ -82,7 +82,6 @@ def p_text(p: Optional[float]) -> str:
 
 
 def line(one: Verdict) -> List[str]:
-    """One claim on one link."""
     shown = one.shown
     return [one.id, shown.claim.what if shown else NONE, one.word,
             paper_text(shown.claim) if shown else NONE, effect_text(shown), interval_text(shown),

@@ -231,7 +231,6 @@ def remarks(a: Results, b: Results, asked: Asked, found: Match) -> List[str]:
 
 
 def texts_of(line: Line) -> List[str]:
-    """A line of the table."""
     def middle(found: Sequence[float]) -> str:
         if not found:
             return NONE
@@ -259,7 +258,6 @@ COLUMNS = (Column("cell, metric", left=True), Column("A"), Column("B"), Column("
 
 
 def footnotes(lines: Sequence[Line], margin: float, method: Method) -> List[str]:
-    """What the numbers mean."""
     tested = [line.test for line in lines if line.test]
     words = [line.verdict for line in lines]
     notes = ["%d lines: %s." % (len(lines), ", ".join("%d %s" % (words.count(word), word)

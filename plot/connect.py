@@ -58,7 +58,6 @@ def failing(row: Row) -> Level:
 
 
 def counted(key: str, form: str) -> Callable[[Row], Level]:
-    """A numeric option."""
     return lambda row: (row[key], form % row[key])
 
 
@@ -110,7 +109,6 @@ def made(rows: Sequence[Row]) -> str:
 
 
 def line(factor: Factor, level: Level, mode: str, rows: Sequence[Row]) -> List[str]:
-    """One cell."""
     time = measured(rows, "connect_ms")
     return ["%s %s" % (factor.short, level[1]), mode, made(rows),
             number(median_of(time)), range_text(time), number(model_of(rows))] + [
@@ -118,7 +116,6 @@ def line(factor: Factor, level: Level, mode: str, rows: Sequence[Row]) -> List[s
 
 
 def table(label: str, found: Dict[str, Cells], notes: Sequence[str]) -> Table:
-    """All factors, one block each."""
     lines = in_blocks([line(factor, level, mode, rows) for (level, mode), rows
                        in found.get(factor.section, {}).items()] for factor in FACTORS)
     return Table(with_label("Connection test by factor", label), COLUMNS, lines, list(notes) + [
@@ -255,7 +252,6 @@ def base_text(found: Dict[str, Cells]) -> str:
 
 
 def build(results: Results) -> Section:
-    """A table and a figure for each set of options."""
     rows = unlabelled(usable(results, SCENARIO))
     known = [row for row in rows if row["section"] in [factor.section for factor in FACTORS]]
     if not known:

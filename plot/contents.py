@@ -43,7 +43,6 @@ class Report(NamedTuple):
 
     @property
     def counted(self) -> int:
-        """How many rows count."""
         return sum(map(is_result, self.results.rows))
 
 
@@ -54,7 +53,6 @@ def not_comparable(results: Results) -> str:
 
 
 def caveats(results: Results) -> List[str]:
-    """How to read the report."""
     labelled = any(row.get("label") for row in results.rows)
     return list(CAVEATS) + ([LABELLED] if labelled else [])
 

@@ -147,7 +147,6 @@ def draw_one(figure: Figure, folder: str, origin: Provenance,
 
 
 def picture(figure: Figure, folder: str) -> Picture:
-    """A drawn figure, ready for a page."""
     with open(os.path.join(folder, figure.name + ".svg"), encoding="utf-8") as file:
         return Picture(figure, svg.inline(file.read(), figure.name, figure.alt))
 

@@ -36,7 +36,6 @@ def list_lines(title: str, lines: Sequence[str]) -> List[str]:
 
 
 def to_page(report: Report, drawn: Drawn) -> str:
-    """The whole page."""
     origin = report.origin
     parts = ["# Report of a run", "", "| | |", "| :--- | :--- |"]
     parts += ["| %s | %s |" % (name, escape(text)) for name, text in (

@@ -86,7 +86,6 @@ def moving(runs: Sequence[Run]) -> List[Tuple[int, float]]:
 
 
 def line(scenario: str, what: str, runs: Sequence[Run]) -> List[str]:
-    """A scenario's line of the table."""
     far = outliers(runs)
     return [scenario, what, str(len({run.cell for run in runs})), str(len(runs)),
             ratio(drift(runs), 1), str(len(far)), factor_text(far[0]) if far else NONE]
@@ -97,7 +96,6 @@ def factor_text(run: Run) -> str:
 
 
 def notes(found: Dict[str, Tuple[str, List[Run]]]) -> List[str]:
-    """The meaning of the columns, and the outliers."""
     far = [(scenario, run) for scenario, (_, runs) in found.items() for run in outliers(runs)]
     far.sort(key=lambda pair: -distance(pair[1]))
     listed = ["run %d (%s, %s) %sx" % (run.order, scenario, run.cell, number(run.relative))
@@ -158,7 +156,6 @@ def figure(found: Dict[str, Tuple[str, List[Run]]], alt: str, first: int, last: 
 
 
 def described(lines: Sequence[Sequence[str]]) -> str:
-    """The figure in words."""
     return "One panel for each scenario, runs from left to right in their order. " + " ".join(
         "%s: %s runs, second half over first half %s, %s of them off by a factor of %g or more." % (
             fields[0], fields[3], fields[4], fields[5], OUTLIER) for fields in lines)

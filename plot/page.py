@@ -50,7 +50,6 @@ def listing(title: str, lines: Sequence[str], anchor: str) -> List[str]:
 
 
 def pairs(facts: Sequence[Tuple[str, str]], wide: Sequence[str] = ()) -> str:
-    """Names with their values."""
     return '<dl class="facts">%s</dl>' % "".join(
         "<div%s><dt>%s</dt><dd>%s</dd></div>" % (
             ' class="wide"' if name in wide else "", html.escape(name),
@@ -150,7 +149,6 @@ def table_html(table: Table, section: Section, links: Links) -> str:
 
 
 def picture_html(picture: Picture, kinds: Sequence[str]) -> str:
-    """The picture, links to its files, and its data."""
     figure = picture.figure
     files = ['<a href="figures/%s.%s">%s</a>' % (figure.name, kind, kind.upper()) for kind in kinds]
     files += ['<a href="figures/%s.dat">data</a>' % figure.name,
@@ -163,7 +161,6 @@ def picture_html(picture: Picture, kinds: Sequence[str]) -> str:
 
 
 def section_html(section: Section, drawn: Drawn, links: Links) -> List[str]:
-    """Title, lead, blocks, pictures."""
     parts = ['<section id="%s">' % section.anchor, "<h2>%s</h2>" % words(section.title)]
     parts += [paragraph(section.lead, "lead")] if section.lead else []
     for block in section.blocks:
@@ -208,7 +205,6 @@ def shown(report: Report) -> List[Section]:
 
 
 def navigation(report: Report, listed: Sequence[Tuple[str, str]]) -> str:
-    """Links to all sections."""
     entries = [(section.anchor, section.short) for section in [report.summary] + shown(report)]
     return '<nav aria-label="Contents"><ul>%s</ul></nav>' % "".join(
         '<li><a href="#%s">%s</a></li>' % (anchor, words(name))
@@ -231,7 +227,6 @@ def provenance(report: Report) -> List[str]:
 
 
 def to_html(report: Report, drawn: Drawn) -> str:
-    """The whole page."""
     links = links_of(report, drawn)
     missing = ["%s. %s" % (section.title, " ".join(map(str, section.blocks)))
                for section in report.sections if section.is_left_out]

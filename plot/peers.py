@@ -111,7 +111,6 @@ def latency_line(client: str, rows: Sequence[Row]) -> List[str]:
 
 
 def latency_table(rate: float, cells: Cells) -> Table:
-    """Latencies at one rate."""
     row = next(iter(cells.values()))[0]
     return Table("Peers: latency in ms at %s records a second from %d servers, live" % (
         "{:,.0f}".format(rate), row["servers"]),
@@ -138,7 +137,6 @@ def places(grid: Grid) -> Dict[str, float]:
 
 
 def bars(cells: Cells, stand: Dict[str, float]) -> List[str]:
-    """A panel's bars."""
     found = {client: shares(rows, cells.get(RAW, [])) for client, rows in cells.items()}
     return [data_line(name_of(client), SCHEMES.index(client) + 1 if client in SCHEMES else 0,
                       place, *point(share))
@@ -170,7 +168,6 @@ def figure(grid: Grid) -> Figure:
 
 
 def build(results: Results) -> Section:
-    """A table for each size, a table for each rate, and the figure."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)

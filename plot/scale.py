@@ -105,7 +105,6 @@ def line(loads: Loads, scheme: str, servers: int) -> List[str]:
 
 
 def table(loads: Loads) -> Table:
-    """A block of lines for each scheme."""
     active = loads.active
     lines = in_blocks([[scheme]] + [line(loads, scheme, servers)
                                     for servers in active.sizes(scheme)]
@@ -119,7 +118,6 @@ def table(loads: Loads) -> Table:
 
 
 def latency_table(rate: float, load: Load) -> Table:
-    """Latencies at one rate."""
     lines = in_blocks([[scheme]] + [
         [exact(servers)] + latency_texts(sizes[servers]) + [str(len(sizes[servers]))]
         for servers in load.sizes(scheme)] for scheme, sizes in load.schemes.items())
@@ -249,7 +247,6 @@ def not_run(results: Results) -> List[str]:
 
 
 def build(results: Results) -> Section:
-    """The tables, the targets and the figure."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)

@@ -90,7 +90,6 @@ def ratios_by_block(rows: Sequence[Row], others: Sequence[Row], key: str) -> Dic
 
 
 def block_ratio(rows: Sequence[Row], others: Sequence[Row], key: str) -> Optional[Spread]:
-    """The summary of the ratios of all blocks."""
     return spread(list(ratios_by_block(rows, others, key).values()))
 
 

@@ -58,7 +58,6 @@ def line(what: str, measure: Measure, rows: Sequence[Row]) -> List[str]:
 
 
 def table(label: str, rows: Sequence[Row]) -> Table:
-    """The runs of one configuration of the client."""
     row = rows[0]
     title = "%s: %d servers, records of %s kB, n = %d, scheme %s, W=%d C=%d" % (
         with_label(TITLE, label), row["servers"],
@@ -71,7 +70,6 @@ def table(label: str, rows: Sequence[Row]) -> Table:
 
 
 def build(results: Results) -> Section:
-    """One table for each configuration."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)

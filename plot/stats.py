@@ -6,6 +6,7 @@ ValueError means a wrong question (NaN, a share outside 0..1).
 """
 
 import math
+from statistics import median
 from typing import Iterable, List, NamedTuple, Optional, Sequence
 
 ROUNDING = 1e-12  # so that rounding does not lose a confidence of exactly 0.95
@@ -25,9 +26,7 @@ class Spread(NamedTuple):
 
     n: int
     low: float
-    q1: float
     median: float
-    q3: float
     high: float
     interval: Optional[Interval] = None
 
@@ -53,32 +52,12 @@ def check_confidence(confidence: float) -> None:
 # ---- one cell ----
 
 
-def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the sorted values lie, linear between neighbours: Hyndman
-    and Fan's type 7, as in R, NumPy and spreadsheets."""
-    if not values:
-        raise ValueError("no values, so no quantile")
-    if not 0 <= share <= 1:
-        raise ValueError("a share lies between 0 and 1, not %r" % share)
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value, or halfway between the two middle ones."""
-    return quantile(values, 0.5)
-
-
 def spread(values: Sequence[float]) -> Optional[Spread]:
     """The summary of a cell; None when nothing was measured, which is not 0."""
     if not values:
         return None
     interval = median_interval(values) if all(map(math.isfinite, values)) else None
-    return Spread(len(values), min(values), quantile(values, 0.25), median(values),
-                  quantile(values, 0.75), max(values), interval)
+    return Spread(len(values), min(values), median(values), max(values), interval)
 
 
 class Place(NamedTuple):

@@ -119,7 +119,6 @@ def large_data(results: Results) -> Optional[Table]:
 
 
 def throughput(results: Results) -> Optional[Table]:
-    """The cells of the paper's Table 3."""
     rows = table3.grid_rows(usable(results, table3.SCENARIO))
     if not rows:
         return None
@@ -145,7 +144,6 @@ def throughput(results: Results) -> Optional[Table]:
 
 
 def verdicts(results: Results) -> Union[str, Table]:
-    """The primary verdict on each claim."""
     try:
         found = claims.verdicts_of(results)
     except (WrongClaim, OSError) as error:

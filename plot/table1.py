@@ -89,7 +89,6 @@ def figure(label: str, name: str, link: str, times: Dict[Cell, Optional[Spread]]
 
 
 def described(times: Dict[Cell, Optional[Spread]], claims: Dict[Cell, paper.Connect]) -> str:
-    """Figure 5 in words."""
     def cells(mode: str) -> List[str]:
         return ["%d workers: paper %s, here %s (%s)" % (
             cell[1], number(claims[cell].time_ms if cell in claims else None),
@@ -100,7 +99,6 @@ def described(times: Dict[Cell, Optional[Spread]], claims: Dict[Cell, paper.Conn
 
 
 def variant(label: str, name: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
-    """The table and the figure of rows from one link with the same options."""
     claims = paper.table1()
     found = group(rows, ("connect", "workers"))
     cells = sorted(set(claims) | set(found))
@@ -116,7 +114,6 @@ def variant(label: str, name: str, rows: Sequence[Row]) -> Tuple[Table, Figure]:
 
 
 def build(results: Results) -> Section:
-    """A table and a figure for each link and set of options."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)

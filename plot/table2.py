@@ -198,7 +198,6 @@ def figure(label: str, name: str, readings: Dict[str, Cells]) -> Figure:
 
 
 def described(lines: Sequence[Sequence[Optional[float]]]) -> str:
-    """The panels of one interpretation in words."""
     return "; ".join("%s %s ms, %s MB, threads %s (paper %s, %s, %s)" % (
         scheme, number(values[5]), number(values[7]), exact(values[11]), number(values[1]),
         number(values[6]), exact(values[10])) for scheme, values in zip(paper.table2(), lines))

@@ -186,7 +186,6 @@ def extremes(claims: Dict, ours: Dict) -> str:
 
 
 def line_plot(claims: Dict, ours: Dict, ceilings: Ceilings, runs: str) -> Figure:
-    """One line for each concurrency."""
     name = max(ceilings, key=lambda key: ceilings[key].median) if ceilings else ""
     ceiling = ceilings[name].median * MEGA if ceilings else 0
     tops = [max(value[2] for value in values.values()) for values in (claims, ours)]
@@ -210,7 +209,6 @@ def line_plot(claims: Dict, ours: Dict, ceilings: Ceilings, runs: str) -> Figure
 
 
 def variant(label: str, file_label: str, rows: Sequence[Row], ceilings: Ceilings) -> Section:
-    """The tables and figures of rows from one link with the same options."""
     runs_of = group(rows, ("workers", "concurrency"))
     cells = {cell: measured(members, "bytes_per_s") for cell, members in runs_of.items()}
     grid = set(cells) | set(paper.table3())

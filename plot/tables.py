@@ -141,7 +141,6 @@ def to_compact_text(table: Table) -> str:
 
 
 def to_text(table: Table) -> str:
-    """For a terminal."""
     wide = widths(table)
     rule = "-" * (sum(wide) + len(GAP) * (len(wide) - 1))
     lines = [wrap(table.title), "=" * len(rule)] + group_lines(table, wide)

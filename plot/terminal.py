@@ -22,7 +22,6 @@ def section_text(section: Section) -> str:
 
 
 def head_lines(report: Report) -> List[str]:
-    """Machine, run and warnings."""
     return ["Machine: " + report.origin.machine, "Commit %s, seed %s, %d of %d rows count." % (
         report.origin.commit, report.origin.seed, report.counted, len(report.results.rows)),
             *machine.warnings(report.results)]

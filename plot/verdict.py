@@ -222,7 +222,6 @@ def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> Lis
 
 
 def group_claims(claims: Sequence[Claim]) -> Dict[str, List[Claim]]:
-    """Lines by id, in order."""
     found: Dict[str, List[Claim]] = {}
     for claim in claims:
         found.setdefault(claim.id, []).append(claim)

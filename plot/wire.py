@@ -59,7 +59,6 @@ def multiples(rows: Sequence[Row], floor: Optional[Floor]) -> Optional[Spread]:
 
 
 def cpu_per_gb(rows: Sequence[Row]) -> Optional[Spread]:
-    """The client's CPU seconds for each GB."""
     return spread([1 / row["gb_per_cpu_s"] for row in rows if row["gb_per_cpu_s"]])
 
 
@@ -77,7 +76,6 @@ def line(on: OnLink, scheme: str, first: bool) -> List[str]:
 
 
 def table(label: str, found: Sequence[OnLink], rows: Sequence[Row]) -> Table:
-    """All links, a block each."""
     lines = in_blocks([line(on, scheme, i == 0) for i, scheme in enumerate(
         filter(on.cells.get, order(on.cells)))] for on in found)
     title = with_label("Link by scheme", links.join(what_was_sent(rows), label))
@@ -199,7 +197,6 @@ def figure(label: str, name: str, found: Sequence[OnLink]) -> Figure:
 
 
 def build(results: Results) -> Section:
-    """A table and a figure for each set of options."""
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)

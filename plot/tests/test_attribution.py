@@ -73,7 +73,3 @@ class Sections(unittest.TestCase):
     def test_nothing_to_show(self):
         self.assertIn("Left out", attribution.build(folder([])).blocks[0])
         self.assertIn("Left out", attribution.build(folder(fixtures.table1_rows())).blocks[0])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import unittest
 
 import plot_path
 import bench
@@ -235,7 +234,3 @@ class Command(Table):
         rows = [frames("slices", 1000), frames("libuv", 1000)]
         self.assertEqual(self.run_bench(rows)[0], 0)
         self.assertEqual(self.run_bench(rows, "--require")[0], 1)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -134,7 +134,3 @@ class Line(fixtures.FolderTest):
         self.assertEqual(fixtures.run_main(bench_rate.main, self.folder), (0, "8000 48\n", ""))
         self.write([row(8000), late(8700)])
         self.assertEqual(fixtures.run_main(bench_rate.main, self.folder), (0, "", ""))
-
-
-if __name__ == "__main__":
-    unittest.main()

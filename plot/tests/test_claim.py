@@ -92,7 +92,3 @@ class Values(unittest.TestCase):
         self.assertIsNone(claim.value_of("workers", "2n+2", None))
         self.assertEqual(claim.value_of("scheme", "n", 2), "n")
         self.assertIs(claim.value_of("reconnect", "true", 2), True)
-
-
-if __name__ == "__main__":
-    unittest.main()

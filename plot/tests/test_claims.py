@@ -347,7 +347,3 @@ class Sections(unittest.TestCase):
                 told = "".join(str(call.args[0]) for call in said.write.call_args_list if call.args)
                 self.assertEqual(bool(told), code != 0)
                 self.assertIn({1: "A2 is contradicted", 2: "A1, A2"}.get(code, ""), told)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,7 +1,6 @@
 """Comparisons: verdicts, pairs, whole folders, and every input that deserves no verdict."""
 
 import os
-import unittest
 
 import plot_path
 import compare
@@ -387,7 +386,3 @@ class BadInput(Folders):
         self.assertEqual(code, 0)
         for words in ("examples:", "verdicts:", "exit codes:"):
             self.assertIn(words, out)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -140,7 +140,3 @@ class Pictures(unittest.TestCase):
 
     def test_loopback_alone_has_no_model_and_a_picture(self):
         draw(connect.build, [link_fixtures.connect_row("rtt", "sync", **link_fixtures.FALLBACK)])
-
-
-if __name__ == "__main__":
-    unittest.main()

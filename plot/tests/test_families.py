@@ -118,7 +118,3 @@ class Choice(unittest.TestCase):
                   [draw.lognormvariate(0, 0.05) * (2 if i == 0 else 1) for _ in range(5)])
                  for i in range(100)]
         self.assertLessEqual(families.tests(sides)[0].adjusted, families.LEVEL)
-
-
-if __name__ == "__main__":
-    unittest.main()

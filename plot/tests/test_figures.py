@@ -126,7 +126,3 @@ class Extents(unittest.TestCase):
             over = [(one.text, other.text) for i, one in enumerate(texts) for other in texts[:i]
                     if one.overlaps(other)]
             self.assertEqual(over, [], name)
-
-
-if __name__ == "__main__":
-    unittest.main()

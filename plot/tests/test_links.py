@@ -78,7 +78,3 @@ class Wire(unittest.TestCase):
     def test_what_was_not_measured_is_left_out(self):
         made = row(link_fixtures.LAN, elapsed_ms=None, bytes=0)
         self.assertEqual(links.times_of_wire([made]), [])
-
-
-if __name__ == "__main__":
-    unittest.main()

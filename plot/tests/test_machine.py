@@ -54,7 +54,3 @@ class Budget(unittest.TestCase):
         self.assertIn("budget.stopped: out of time", lines)
         self.assertFalse([line for line in lines if "x=1" in line])
         machine.details(results(budget=None))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import unittest
 
 import plot_path
 import fixtures
@@ -164,7 +163,3 @@ class Warnings(Folders):
         self.assertEqual(code, 0)
         self.assertIn("run.json: ", err)
         self.assertIn("machine and flavour are unknown", out)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -78,7 +78,3 @@ class Drawn(unittest.TestCase):
         draw(order.build, one_cell([1.0, 1000.0]))
         draw(order.build, one_cell([1.0, 1000.0, 2.0], scheme='a b "c'))
         draw(order.build, one_cell([1.0, 1.0], scheme=""))
-
-
-if __name__ == "__main__":
-    unittest.main()

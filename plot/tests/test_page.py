@@ -381,7 +381,3 @@ class Rendered(Pages):
         self.assertEqual((narrow, wide), ((360, 360, tables, 0), (1280, 1280, tables, 0)))
         self.assertEqual(seen[0], 350)
         self.assertGreaterEqual(seen[1], 700)  # the measure sees what is too wide
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -102,7 +102,3 @@ class Drawing(unittest.TestCase):
                 for servers in (30, 200) for scheme, speed in (
                     ("raw", 10.0), ("drain", 14.0), ("slices", 6.0), ("libuv", 5.0))]
         self.assertEqual(len(draw(peers.build, made)[1]), 1)
-
-
-if __name__ == "__main__":
-    unittest.main()

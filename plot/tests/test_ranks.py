@@ -273,7 +273,3 @@ class Intervals(unittest.TestCase):
                              ranks.signed_rank_interval(a + b[:29]))):
             self.assertAlmostEqual(near.confidence, 0.95, delta=0.005)
             self.assertAlmostEqual(near.high - near.low, exact.high - exact.low, delta=0.1)
-
-
-if __name__ == "__main__":
-    unittest.main()

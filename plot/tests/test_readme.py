@@ -96,7 +96,3 @@ class Wrong(AFolder):
     def test_no_page(self):
         os.remove(self.page)
         self.assertEqual(self.run_it()[0], 2)
-
-
-if __name__ == "__main__":
-    unittest.main()

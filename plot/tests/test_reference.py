@@ -71,7 +71,3 @@ class Reports(unittest.TestCase):
     def test_the_readme_says_what_the_reference_says(self):
         code, out, err = fixtures.run_main(readme.main, "--check")
         self.assertEqual((code, err), (0, ""), out)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import unittest
 import xml.etree.ElementTree as ElementTree
 from unittest import mock
 
@@ -444,7 +443,3 @@ class OneSection(Folder):
         code, _, err = run(self.folder, "--section", "Table 9")
         self.assertEqual(code, 2)
         self.assertIn("unknown section 'Table 9'; known: Summary, ", err)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -311,7 +311,3 @@ class Cells(fixtures.FolderTest):
         code, out, err = run(self.folder, "--cells")
         self.assertEqual((code, out), (1, ""))
         self.assertIn("none of its rows is a result", err)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -111,7 +111,3 @@ class Shown(unittest.TestCase):
         found = [row(), row(servers=1000), row("raw"), row("raw", 1000), idle(),
                  idle(servers=1000, kb=3000), live(), live(servers=1000)]
         self.assertEqual(len(draw(scale.build, found)[1]), 1)
-
-
-if __name__ == "__main__":
-    unittest.main()

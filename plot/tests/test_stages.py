@@ -189,7 +189,3 @@ class TheCommand(unittest.TestCase):
             with open(os.path.join(folder, "profile.jsonl"), "a", encoding="utf-8") as file:
                 file.write('{"tool": "perf"}\n')
             self.assertIn("profile.jsonl:2", stages.build(load(folder)).blocks[0])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -12,21 +12,15 @@ from stats import Interval
 NO_NUMBERS = (math.nan, math.inf, -math.inf)
 
 
-class Quantiles(unittest.TestCase):
+class Medians(unittest.TestCase):
     def test_the_median_is_the_middle_or_between_the_middles(self):
         self.assertEqual(stats.median([7]), 7)
         self.assertEqual(stats.median([3, 1, 2]), 2)
         self.assertEqual(stats.median([4, 1, 3, 2]), 2.5)
 
-    def test_quantiles_are_linear_between_neighbours(self):
-        for values, share, expected in (([1, 2, 3, 4], 0.25, 1.75), ([1, 2, 3, 4, 5], 0.75, 4),
-                                        ([5, 9, 1], 0, 1), ([5, 9, 1], 1, 9)):
-            self.assertEqual(stats.quantile(values, share), expected)
-
-    def test_nothing_has_no_quantile_and_no_spread(self):
-        for values, share in (([], 0.5), ([1], -0.1), ([1], 1.1)):
-            with self.assertRaises(ValueError):
-                stats.quantile(values, share)
+    def test_nothing_has_no_median_and_no_spread(self):
+        with self.assertRaises(ValueError):
+            stats.median([])
         self.assertIsNone(stats.spread([]))
 
     def test_a_spread_keeps_the_outlier(self):
@@ -119,7 +113,3 @@ class Equivalence(unittest.TestCase):
         for margin in (0, -0.1, math.nan):
             with self.assertRaises(ValueError):
                 stats.equivalent(Interval(1, 1, 0.95), margin)
-
-
-if __name__ == "__main__":
-    unittest.main()

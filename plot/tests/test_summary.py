@@ -86,7 +86,3 @@ class Numbers(unittest.TestCase):
         text = screen(made)
         self.assertIn("on lan100: 100 Mbit/s", text)
         self.assertIn("9.00", text)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -77,7 +77,3 @@ class Looks(unittest.TestCase):
     def test_markdown_has_no_blank_rows(self):
         body = tables.to_markdown(TABLE).split("\n\n")[1]
         self.assertEqual(len(body.splitlines()), 4)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -152,7 +152,3 @@ class Table3(unittest.TestCase):
     def test_fallback(self):
         text = said(built(table3, link_fixtures.on(FALLBACK, [fixtures.row()])))
         self.assertIn("1 of 1 rows were meant for lan100 and fell back to loopback", text)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -108,7 +108,3 @@ class Pictures(unittest.TestCase):
         draw(wire.build, [
             row(link_fixtures.LAN, "chain", 3300), row(link_fixtures.LOOPBACK, "ring", 30),
             row(link_fixtures.LOOPBACK, "raw", 5, gb_per_cpu_s=None)])
-
-
-if __name__ == "__main__":
-    unittest.main()
