@@ -2,15 +2,15 @@
 in the same run, how busy client, servers and link were, and each scheme's predicted memory beside
 its peak."""
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import links
 import machine
 import paper
 from claims import short
-from rows import CONNECTION_TESTS, Results, Row, group, is_result
+from rows import CONNECTION_TESTS, Results, Row, group, grouped, is_result
 from section import Section, range_text, measured, median_of
-from stats import Spread, median, spread
+from stats import Spread, median
 from tables import NONE, Column, Table, number, percent, ratio
 
 TITLE = "Attribution. What limited each cell, and what its memory held"
@@ -49,14 +49,12 @@ def rows_of(results: Results) -> List[Row]:
 
 def tables_of(rows: Sequence[Row]) -> List[Tuple[str, List[List[Row]]]]:
     """Cells under their scenario, section and link."""
-    parts: Dict[str, List[List[Row]]] = {}
     ordered = sorted(rows, key=lambda row: (row["scenario"], row["section"], links.link_of(row),
                                             scheme_place(row["scheme"]), row["workers"],
                                             row["concurrency"], row["cell"]))
-    for values, members in group(ordered, CELL).items():
-        where = " ".join(part for part in values[:2] if part)
-        parts.setdefault("%s on %s" % (where, values[2] or links.LOOPBACK), []).append(members)
-    return list(parts.items())
+    return list(grouped(group(ordered, CELL).values(), lambda cell: "%s on %s" % (
+        " ".join(filter(None, (cell[0]["scenario"], cell[0]["section"]))),
+        links.link_of(cell[0]))).items())
 
 
 def scheme_place(scheme: str) -> Tuple[bool, int, str]:
@@ -134,7 +132,6 @@ def share_line(members: Sequence[Row], rows: Sequence[Row], cpus: Optional[float
 
 
 def share_tables(rows: Sequence[Row], cpus: Optional[float]) -> List[Table]:
-    """One for each scenario, section and link."""
     made = [Table("Shares of %s" % where, SHARES,
                   [share_line(members, rows, cpus) for members in cells])
             for where, cells in tables_of(rows)]
@@ -185,7 +182,6 @@ def memory_tables(rows: Sequence[Row]) -> List[Table]:
 
 
 def build(results: Results) -> Section:
-    """Both; one line without a row that moved data."""
     rows = rows_of(results)
     if not rows:
         return Section(TITLE, ["Left out: this folder has no row that moved data."], [])

@@ -29,7 +29,6 @@ def engine(row: Row) -> str:
 
 
 def medians(rows: Sequence[Row]) -> List[str]:
-    """The cells behind the ratios."""
     lines = []
     named = [dict(row, engine=engine(row)) for row in rows]
     for cell, members in group(named, ("section", "scheme", "engine", "workers")).items():

@@ -16,7 +16,6 @@ from stats import median, spread
 SCENARIO = "bench"
 NOT_MEASURED, REACHED, MISSED, SKIPPED = "not measured", "reached", "MISSED", "skipped: "
 SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
-KB = 1024
 FORM = "%-10s  %-24s  %-32s  %6s  %-12s  %s  %-8s %s"
 HEAD = (FORM % ("section", "figure", "ratio of", "median", "range", "n", "target", "")).rstrip()
 
@@ -67,17 +66,13 @@ class Line(NamedTuple):
     short: str = ""   # of the figure, where columns are narrow
 
 
-def is_reached(target: str, value: float) -> bool:
-    parts = [part.split() for part in target.split(" and ")]
-    return all(SIGNS[sign](value, float(bound)) for sign, bound in parts)
-
-
 def mark(line: Line, found: Found) -> str:
     """The verdict on a line, with its note."""
     if not found.values:
         return found.note or (SKIPPED + found.reason if found.reason else NOT_MEASURED)
-    verdict = "" if not line.target else \
-        REACHED if is_reached(line.target, median(found.values)) else MISSED
+    parts = [part.split() for part in line.target.split(" and ")] if line.target else []
+    is_reached = all(SIGNS[sign](median(found.values), float(bound)) for sign, bound in parts)
+    verdict = (REACHED if is_reached else MISSED) if parts else ""
     return ", ".join(filter(None, (verdict, found.note)))
 
 
@@ -87,7 +82,6 @@ def is_missed(text: str) -> bool:
 
 
 def text_of(line: Line, bench: Bench) -> Tuple[str, str]:
-    """The printed line, and its mark."""
     found = line.find(bench)
     word, values = mark(line, found), spread(found.values)
     middle = "%.*f" % (line.digits, values.median) if values else "-"
@@ -136,7 +130,6 @@ def by_block(rows: Sequence[Row], figure: Figure) -> Dict[int, float]:
 
 
 def block_ratios(upper: Sequence[Row], lower: Sequence[Row], figure: Figure) -> List[float]:
-    """One ratio for each block that has both."""
     over, under = by_block(upper, figure), by_block(lower, figure)
     return [over[block] / under[block] for block in sorted(set(over) & set(under))]
 
@@ -236,12 +229,7 @@ def grow(scheme: str, target: str = "") -> Line:
 
 def idle(scheme: str) -> Line:
     """User memory for each connection that waits."""
-    def values(most: List[Row], least: List[Row]) -> List[float]:
-        base = [row["ready_rss_kb"] for row in least if row.get("ready_rss_kb")]
-        return [max(0.0, (row["ready_rss_kb"] - median(base)) * KB
-                    / (row["servers"] - least[0]["servers"]))
-                for row in most if row.get("ready_rss_kb") and base]
-    return by_connections("idle", scheme, "bytes a connection", 0, values,
+    return by_connections("idle", scheme, "bytes a connection", 0, scale.idle_bytes,
                           "<= %g" % scale.IDLE_BYTES_MAX)
 
 

@@ -1,13 +1,13 @@
 """The table of verdicts, the comparisons behind it, and `--require`."""
 
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Tuple, Union
 
 import machine
 from claim import Claim, WrongClaim, load
 from comparison import CONFIDENCE, RUNS_MIN, Comparison, Count, Evidence
-from rows import Results
+from rows import Results, grouped
 from section import Section
-from stats import Interval, median
+from stats import Interval
 from tables import NONE, Column, Table, number
 from verdict import (ALPHA, CONFIRMED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED, PAPER_LINK, Link,
                      Verdict, alarm_line, alarms, judge, primary)
@@ -89,7 +89,6 @@ def line(one: Verdict) -> List[str]:
 
 
 def sentence(one: Verdict) -> str:
-    """A claim in words, its verdict, and the reason."""
     return "%s: %s. %s%s." % (one.id, one.text, one.word.capitalize(),
                               ": " + one.why if one.why else "")
 
@@ -130,10 +129,8 @@ def judged_links(results: Results, title: str) -> Union[Section, List[List[Verdi
         verdicts = verdicts_of(results)
     except (WrongClaim, OSError) as error:
         return Section(title, ["Left out: %s." % error], [])
-    found: Dict[Link, List[Verdict]] = {}
-    for one in verdicts:
-        found.setdefault(one.link, []).append(one)
-    return list(found.values()) or Section(title, ["Left out: this folder has no rows."], [])
+    return list(grouped(verdicts, lambda one: one.link).values()) \
+        or Section(title, ["Left out: this folder has no rows."], [])
 
 
 def build(results: Results) -> Section:
@@ -168,7 +165,6 @@ def evidence_line(one: Verdict, found: Evidence) -> List[str]:
 
 
 def build_evidence(results: Results) -> Section:
-    """All comparisons, so that a reader can check the verdicts."""
     found = judged_links(results, EVIDENCE)
     if isinstance(found, Section):
         return found

@@ -195,7 +195,6 @@ def select_sides(a: Results, b: Results, filters: Dict[str, Filter]) -> Asked:
 
 
 def refusals(a: Results, b: Results, asked: Asked, found: Match) -> List[Refusal]:
-    """All reasons against the comparison."""
     against = [Refusal(why) for side, rows in (("A", asked.a), ("B", asked.b))
                for why in mixtures(rows, side)]
     schemas = record(a, "schema"), record(b, "schema")

@@ -6,7 +6,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import links
 import paper
-from rows import Results, Row, select, variants
+from rows import Results, Row, select, grouped, variants
 from section import (Figure, Section, data_block, data_line, file_name, left_out, measured,
                      median_of, numbered, point, range_text, unlabelled, usable, whiskers,
                      with_label)
@@ -71,11 +71,8 @@ FACTORS = (
 
 
 def by_level(factor: Factor, rows: Sequence[Row]) -> Cells:
-    """A factor's cells, in the order of their levels."""
-    cells: Cells = {}
-    for row in select(rows, section=factor.section):
-        cells.setdefault((factor.level(row), row["connect"]), []).append(row)
-    return dict(sorted(cells.items()))
+    return dict(sorted(grouped(select(rows, section=factor.section), lambda row: (
+        factor.level(row), row["connect"])).items()))
 
 
 # ---- the model ----

@@ -92,7 +92,6 @@ def fitted(text: str, room: float, pixels: float) -> str:
 
 
 def script(figure: Figure, origin: Provenance, kinds: Sequence[str]) -> str:
-    """The whole script: the run's variables, then the figure's template."""
     footer = "Measured: %s. Commit %s, seed %s." % (figure.settings.get("RUNS", ""), origin.commit,
                                                   origin.seed)
     room = figure.size[0] - 2 * MARGIN

@@ -77,7 +77,6 @@ def label_of(rows: Sequence[Row], every: Sequence[Row]) -> Tuple[str, str]:
 
 
 def join(*labels: str) -> str:
-    """Labels, without the empty ones."""
     return ", ".join(label for label in labels if label)
 
 

@@ -80,7 +80,6 @@ def findings(results: Results) -> Dict[str, Dict[str, Any]]:
 
 
 def noisy(results: Results) -> Dict[str, str]:
-    """The findings that may make results noisy."""
     return {name: str(finding.get("found", "")) for name, finding in findings(results).items()
             if finding.get("level") == "noisy"}
 
@@ -102,11 +101,6 @@ def warnings(results: Results) -> List[str]:
     return [text for text in (unfinished(results), busy(results)) if text]
 
 
-def system(results: Results) -> str:
-    """The operating system, from the rows, which may come from more than one."""
-    return one_of(results.rows, "os")
-
-
 def took(results: Results) -> str:
     """How long the sweep ran, in the largest unit that fits; "" if not on record."""
     seconds = quantity(results.run, "actual_s")
@@ -126,7 +120,7 @@ def summary(results: Results) -> List[Tuple[str, str]]:
     kind = ", ".join(part for part in (
         memory(machine), "virtual" if machine.get("virtual") == "yes" else "") if part)
     when = " ".join(str(results.run.get("started_utc") or "").rstrip("Z").split("T"))
-    values = (("processor", processor), ("memory", kind), ("system", system(results)),
+    values = (("processor", processor), ("memory", kind), ("system", one_of(results.rows, "os")),
               ("between client and servers", one_of(results.rows, "link", "loopback")),
               ("run", ", ".join(part for part in (when and when + " UTC", took(results)) if part)),
               ("rows that count", "%d of %d, %s a cell" % (

@@ -10,7 +10,6 @@ from tables import Table, escape, to_markdown
 
 
 def section_lines(section: Section, drawn: Drawn) -> List[str]:
-    """A section's blocks, then its figures."""
     parts = ["## %s" % escape(section.title), ""]
     parts += [escape(section.lead), ""] if section.lead else []
     for block in section.blocks:

@@ -86,7 +86,6 @@ def cut_list(names: Sequence[str]) -> str:
 
 
 def values(rows: Sequence[Row], key: str) -> str:
-    """All values of a key, in words."""
     return cut_list(list(dict.fromkeys(as_asked(row.get(key)) or '""' for row in rows)))
 
 

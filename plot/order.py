@@ -129,15 +129,10 @@ def panel_title(scenario: str, what: str, runs: Sequence[Run]) -> str:
                          " (furthest off: %s)" % factor_text(far[0]) if far else "")
 
 
-def coloured(run: Run) -> Run:
-    """Schemes without a colour, such as the peers', share one, and one name."""
-    return run if run.scheme in SCHEMES else run._replace(scheme=OTHERS)
-
-
 def figure(found: Dict[str, Tuple[str, List[Run]]], alt: str, first: int, last: int) -> Figure:
-    """A panel for each scenario, one axis of order for all."""
-    found = {scenario: (what, [coloured(run) for run in runs])
-             for scenario, (what, runs) in found.items()}
+    # Schemes without a colour, such as the peers', share one, and one name.
+    found = {scenario: (what, [run if run.scheme in SCHEMES else run._replace(scheme=OTHERS)
+                               for run in runs]) for scenario, (what, runs) in found.items()}
     every = [run for _, runs in found.values() for run in runs]
     present = [scheme for scheme in SCHEMES + (OTHERS,)
                if any(run.scheme == scheme for run in every)]
@@ -169,7 +164,6 @@ def place(results: Results) -> Callable[[str], Tuple[int, str]]:
 
 
 def build(results: Results) -> Section:
-    """All scenarios with two runs of a cell."""
     rows: List[Row] = [row for row in results.rows if is_result(row)]
     found: Dict[str, Tuple[str, List[Run]]] = {}
     scenarios = {name: members for (name,), members in group(rows, ("scenario",)).items()}

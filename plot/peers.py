@@ -3,7 +3,7 @@ and latency."""
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from rows import Results, Row, group, reading_order
+from rows import Results, Row, group, group_by, reading_order
 from section import (KB_TO_MB, LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio,
                      data_block, data_line, frames_per_cpu_s, interval_note, latency_texts,
                      left_out, measured, median_of, numbered, point, range_text, usable, whiskers)
@@ -144,7 +144,6 @@ def bars(cells: Cells, stand: Dict[str, float]) -> List[str]:
 
 
 def figure(grid: Grid) -> Figure:
-    """A panel of bars for each size and number of servers."""
     stand = places(grid)
     data = "".join(data_block(
         "%d servers, %s: client, scheme, place, share of raw: median min max" % (
@@ -172,11 +171,10 @@ def build(results: Results) -> Section:
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     closed = [row for row in rows if not row["rate"] and row["size_min"] == row["size_max"]]
-    grid = Grid({place: {key[0]: found for key, found in group(members, ("scheme",)).items()}
+    grid = Grid({place: group_by(members, "scheme")
                  for place, members in group(closed, ("size_min", "servers")).items()})
     blocks = [table(size, grid) for size in grid.sizes]
-    for (rate,), members in sorted(group([row for row in rows if row["rate"]], ("rate",)).items()):
-        cells = {key[0]: found for key, found in group(members, ("scheme",)).items()}
-        blocks.append(latency_table(rate, cells))
+    for rate, members in sorted(group_by([row for row in rows if row["rate"]], "rate").items()):
+        blocks.append(latency_table(rate, group_by(members, "scheme")))
     drawn = [figure(grid)] if any(cells.get(RAW) for cells in grid.cells.values()) else []
     return Section(TITLE, blocks, drawn, LEAD)

@@ -192,11 +192,8 @@ def load_or_explain(program: str, folder: str) -> Tuple[Optional[Results], int]:
 
 def in_short(problems: Sequence[str]) -> List[str]:
     """The problems, where many lines have the same reason only the first few and a count."""
-    by_reason: Dict[str, List[str]] = {}
-    for problem in problems:
-        by_reason.setdefault(problem.partition(": ")[2], []).append(problem)
     listed: List[str] = []
-    for reason, same in by_reason.items():
+    for reason, same in grouped(problems, lambda text: text.partition(": ")[2]).items():
         listed += same[:SAME_REASON_MAX]
         more = len(same) - SAME_REASON_MAX
         listed += ["%s: %d more lines: %s" % (ROWS_FILE, more, reason)] * (more > 0)
@@ -219,7 +216,6 @@ def is_result(row: Row) -> bool:
 
 
 def why_excluded(row: Row) -> str:
-    """Why a row is not a result."""
     if row["status"] != "ok":
         return "%s: %s" % (row["status"], row.get("reason") or "no reason given")
     return "audit %s" % row["audit"]
@@ -233,12 +229,22 @@ def select(rows: Iterable[Row], **wanted: Any) -> List[Row]:
     return [row for row in rows if fits(row)]
 
 
+def grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> Dict[Any, List[Any]]:
+    """Items by their keys, in order of first appearance."""
+    found: Dict[Any, List[Any]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
+
+
 def group(rows: Iterable[Row], keys: Sequence[str]) -> Dict[Tuple[Any, ...], List[Row]]:
-    """Rows by the values of `keys`, in order of first appearance."""
-    cells: Dict[Tuple[Any, ...], List[Row]] = {}
-    for row in rows:
-        cells.setdefault(tuple(row.get(key) for key in keys), []).append(row)
-    return cells
+    """Rows by the values of `keys`."""
+    return grouped(rows, lambda row: tuple(row.get(key) for key in keys))
+
+
+def group_by(rows: Iterable[Row], key: str) -> Dict[Any, List[Row]]:
+    """Rows by the value of one key."""
+    return grouped(rows, lambda row: row.get(key))
 
 
 def numbers(rows: Iterable[Row], key: str) -> List[float]:
@@ -339,12 +345,6 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def write_csv(rows: Sequence[Row], keys: Sequence[str], out: Any) -> None:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(keys)
-    writer.writerows([plain(row.get(key)) for key in keys] for row in rows)
-
-
 def write_markdown(rows: Sequence[Row], keys: Sequence[str], out: Any) -> None:
     """One table; values are escaped so that they stay within their cell."""
     def cell(value: Any) -> str:
@@ -408,7 +408,8 @@ def export(rows: Sequence[Row], asked: argparse.Namespace) -> int:
     if markdown:
         write_markdown(rows, keys, sys.stdout)
     else:
-        write_csv(rows, keys, sys.stdout)
+        csv.writer(sys.stdout, lineterminator="\n").writerows(
+            [keys, *([plain(row.get(key)) for key in keys] for row in rows)])
     return 0
 
 

@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from rows import Results, Row, group, select
+from rows import Results, Row, group_by, select
 from section import (LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio, data_block,
                      data_line, frames_per_cpu_s, interval_note, latency_texts, left_out,
                      measured, median_of, numbered, point, range_text, ratios_by_block, usable,
@@ -43,11 +43,10 @@ class Load(NamedTuple):
 
 
 def load_of(rows: Sequence[Row]) -> Load:
-    names = sorted({row["scheme"] for row in rows},
-                   key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-    return Load({name: {key[0]: found for key, found in
-                        group([row for row in rows if row["scheme"] == name],
-                              ("servers",)).items()} for name in names})
+    schemes = group_by(rows, "scheme")
+    names = sorted(schemes, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER),
+                                              name))
+    return Load({name: group_by(schemes[name], "servers") for name in names})
 
 
 def has_idle(row: Row) -> bool:
@@ -64,10 +63,10 @@ class Loads(NamedTuple):
 
 def loads_of(rows: Sequence[Row]) -> Loads:
     closed = [row for row in rows if not row["rate"]]
-    rated = group([row for row in rows if row["rate"]], ("rate",))
+    rated = group_by([row for row in rows if row["rate"]], "rate")
     return Loads(load_of([row for row in closed if not has_idle(row)]),
                  load_of([row for row in closed if has_idle(row)]),
-                 {key[0]: load_of(members) for key, members in sorted(rated.items())})
+                 {rate: load_of(members) for rate, members in sorted(rated.items())})
 
 
 # ---- what is measured ----
@@ -77,16 +76,17 @@ def connection_bytes(load: Load, scheme: str, servers: int) -> Optional[Spread]:
     """User memory of a waiting connection: the growth of the resident set from the smallest number
     of connections, which excludes the process's fixed part."""
     least = min(load.sizes(scheme), default=servers)
-    below = [row["ready_rss_kb"] for row in load.rows(scheme, least) if row.get("ready_rss_kb")]
-    if servers == least or not below:
-        return None
-    base = median(below)
-    return spread([max(0.0, (row["ready_rss_kb"] - base) * KB / (servers - least))
-                   for row in load.rows(scheme, servers) if row.get("ready_rss_kb")])
+    return spread(idle_bytes(load.rows(scheme, servers), load.rows(scheme, least))
+                  if servers > least else [])
 
 
-def connects_per_s(rows: Sequence[Row]) -> Optional[Spread]:
-    return spread([row["connected"] / row["connect_ms"] * 1e3 for row in rows if row["connect_ms"]])
+def idle_bytes(most: Sequence[Row], least: Sequence[Row]) -> List[float]:
+    """The growth of the resident set per connection, from the least connections to each run with
+    the most. None was measured: []."""
+    below = [row["ready_rss_kb"] for row in least if row.get("ready_rss_kb")]
+    return [max(0.0, (row["ready_rss_kb"] - median(below)) * KB
+                / (row["servers"] - least[0]["servers"]))
+            for row in most if row.get("ready_rss_kb") and below]
 
 
 # ---- tables ----
@@ -96,11 +96,13 @@ def line(loads: Loads, scheme: str, servers: int) -> List[str]:
     rows = loads.active.rows(scheme, servers)
     idle = loads.idle.rows(scheme, servers)
     speed = measured(rows, "gb_per_cpu_s")
+    connects_per_s = spread([row["connected"] / row["connect_ms"] * 1e3
+                             for row in list(rows) + list(idle) if row["connect_ms"]])
     return [exact(servers), number(median_of(speed)), range_text(speed),
             number(median_of(block_ratio(rows, loads.active.rows(RAW, servers), "gb_per_cpu_s"))),
             number(median_of(frames_per_cpu_s(rows), 1e-3)),
             number(median_of(measured(idle, "gb_per_cpu_s"))),
-            number(median_of(connects_per_s(list(rows) + list(idle)))),
+            number(median_of(connects_per_s)),
             number(median_of(connection_bytes(loads.idle, scheme, servers))), str(len(rows))]
 
 
@@ -210,7 +212,6 @@ def panels(loads: Loads) -> List[List[Tuple[str, str]]]:
 
 
 def figure(loads: Loads) -> Figure:
-    """Panels over the number of connections, on a logarithmic axis."""
     drawn = panels(loads)
     titles = ["GB per CPU second, all active", "Bytes per idle connection"] + [
         "p99 in ms at {:,.0f} a second".format(rate) for rate in loads.rates]

@@ -17,7 +17,8 @@ from collections import Counter
 from typing import Counter as Counts
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from rows import Results, Row, group, is_result, load_or_explain, run_command, why_excluded
+from rows import (Results, Row, group, grouped, is_result, load_or_explain, run_command,
+                  why_excluded)
 from section import LEFT_OUT, Section
 from tables import Column, Table, number, percent, to_text, wrap
 
@@ -256,7 +257,6 @@ def read_profiles(folder: str) -> List[Profile]:
 
 
 def cost_text(profile: Profile, cost: float, what: str) -> str:
-    """A cost per frame, per kB, or as a share."""
     if what == "share":
         return percent(cost, profile.total)
     count = profile.frames if what == "frame" else profile.bytes / 1000
@@ -302,11 +302,8 @@ def unmapped_text(profiles: Sequence[Profile]) -> List[str]:
 def blocks(profiles: Sequence[Profile], kinds: Sequence[str]) -> List[Union[str, Table]]:
     """The tables of these kinds, with profiles of one setting beside each other, as many as a
     terminal has room for."""
-    settings: Dict[str, List[Profile]] = {}
-    for profile in profiles:
-        settings.setdefault(setting(profile.row), []).append(profile)
     found: List[Union[str, Table]] = []
-    for said, every in settings.items():
+    for said, every in grouped(profiles, lambda profile: setting(profile.row)).items():
         for i in range(0, len(every), COLUMNS_MAX):
             members = every[i:i + COLUMNS_MAX]
             found.append("%s. %s." % (said, "; ".join(map(client_text, members))))
@@ -315,7 +312,6 @@ def blocks(profiles: Sequence[Profile], kinds: Sequence[str]) -> List[Union[str,
 
 
 def build(results: Results) -> Section:
-    """The report's section; one line for a folder without profiles."""
     try:
         profiles = read_profiles(results.folder)
     except (ValueError, OSError) as error:

@@ -174,7 +174,6 @@ def elsewhere(results: Results) -> List[str]:
 
 
 def build(results: Results) -> Section:
-    """The whole summary; an experiment without results is one line."""
     blocks: List[Union[str, Table]] = []
     for name, build_table in (("Table 1", connects), ("Table 2", large_data),
                               ("Table 3", throughput)):

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import links
 import paper
-from rows import Results, Row, group
+from rows import Results, Row, group_by
 from section import (KB_TO_MB, Figure, Section, data_block, data_line, file_name, has_interval,
                      interval_note, interval_text, left_out, measured, median_of, numbered,
                      overlap, point, range_text, usable, whiskers, with_label)
@@ -178,7 +178,6 @@ def highest(lines: Sequence[Sequence[Optional[float]]], *places: int) -> float:
 
 
 def figure(label: str, name: str, readings: Dict[str, Cells]) -> Figure:
-    """Three panels for each interpretation: time, memory, threads."""
     lines = {reading: [bars(scheme, cells) for scheme in paper.table2()]
              for reading, cells in readings.items()}
     data = "".join(data_block("%s: %s" % (reading, BARS), [
@@ -224,13 +223,8 @@ def tables(reading: str, label: str, cells: Cells) -> List[Table]:
 
 
 def missing_note(cells: Mapping[str, Any]) -> List[str]:
-    """Names the ceilings without results."""
     missing = [ceiling for ceiling in CEILINGS if not cells.get(ceiling)]
     return ["No result of %s in this folder." % " and ".join(missing)] if missing else []
-
-
-def by_scheme(rows: Sequence[Row]) -> Cells:
-    return {key[0]: members for key, members in group(rows, ("scheme",)).items()}
 
 
 def every_row(cells: Cells) -> List[Row]:
@@ -244,9 +238,9 @@ def build(results: Results) -> Section:
         return left_out(TITLE, results, SCENARIO)
     section = Section(TITLE, [], [])
     for label, name, members in links.by_variant(rows, ("section", "scheme"), ("raw",)):
-        sections = group(members, ("section",))
-        readings = {reading: by_scheme(sections[reading,])
-                    for reading in sorted((key[0] for key in sections), key=reading_place)}
+        sections = group_by(members, "section")
+        readings = {reading: group_by(sections[reading], "scheme")
+                    for reading in sorted(sections, key=reading_place)}
         for reading, cells in readings.items():
             section.blocks.extend(tables(reading, label, cells))
         section.figures.append(figure(label, name, readings))

@@ -6,7 +6,7 @@ import links
 import paper
 from rows import Results, Row, group, select
 from section import (MEGA, Figure, Section, data_block, data_line, file_name, has_interval,
-                     interval_note, interval_text, left_out, measured, median_of, point,
+                     interval_note, interval_text, left_out, measured, point,
                      range_text, run_counts, usable, with_label)
 from stats import Spread
 from table2 import CEILINGS, missing_note
@@ -77,7 +77,6 @@ def best_note(cells: Cells) -> str:
 
 
 def ceiling_notes(ceilings: Ceilings) -> List[str]:
-    """The ceilings' numbers, or which are missing."""
     found = [(name, ceilings[name]) for name in CEILINGS if name in ceilings]
     return ["Ceiling %s: %s MB/s (%s, n = %d)." % (
         name, number(one.median * MEGA), range_text(one, MEGA), one.n)
@@ -176,7 +175,6 @@ def heat_map(claims: Dict, ours: Dict, runs: str) -> Figure:
 
 
 def extremes(claims: Dict, ours: Dict) -> str:
-    """Both grids' best and worst cells in words."""
     said = []
     for name, values in (("The paper", claims), ("This run", ours)):
         best, worst = (pick(values, key=lambda cell: values[cell][0]) for pick in (max, min))

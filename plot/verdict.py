@@ -10,14 +10,14 @@ chance of even one false contradiction too. Every link is an experiment of its o
 Counts are judged run by run, without a p-value: a single run that breaks the claim contradicts it.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import links
 from claim import Claim
 from comparison import (RUNS_MIN, Comparison, Count, Evidence, NotTested, denial_bound, evidence,
                         tails)
 from ranks import mann_whitney
-from rows import Results, Row, is_result, numbers
+from rows import Results, Row, is_result, numbers, grouped
 from stats import holm
 
 ALPHA = 0.05
@@ -64,10 +64,7 @@ def link_of(row: Row) -> Link:
 
 def by_link(rows: Sequence[Row]) -> Dict[Link, List[Row]]:
     """The paper's network first, then its substitutes, then by name; loopback last."""
-    found: Dict[Tuple[str, str], List[Row]] = {}
-    for row in rows:
-        link = link_of(row)
-        found.setdefault((link.asked, link.ran), []).append(row)
+    found = grouped(rows, lambda row: link_of(row)[:2])
     order = sorted(found, key=lambda key: (key[1] != PAPER_LINK, key[0] != PAPER_LINK,
                                            key[1] == links.LOOPBACK, key))
     return {Link(*key, next((link_of(row).reason for row in found[key] if link_of(row).reason),
@@ -92,12 +89,9 @@ def denial(compared: Sequence[Comparison]) -> float:
     """The p-value against a claim as a whole: the smaller of two Bonferroni p-values, over its
     comparisons and over its subjects, doubled if these are two different tests."""
     alone = len(compared) * min(member.denied for member in compared)
-    subjects: Dict[Any, List[Comparison]] = {}
-    for member in compared:
-        claim = member.claim
-        key = (claim.metric, claim.direction, claim.margin, claim.matters,
-               tuple(id(row) for row in member.subject))
-        subjects.setdefault(key, []).append(member)
+    subjects = grouped(compared, lambda member: (
+        member.claim.metric, member.claim.direction, member.claim.margin, member.claim.matters,
+        tuple(id(row) for row in member.subject)))
     if len(subjects) == len(compared):
         return min(1.0, alone)
     pooled = len(subjects) * min(map(pooled_denial, subjects.values()))
@@ -146,10 +140,6 @@ def case_of(lines: Sequence[Claim], link: Link, rows: Sequence[Row],
 # ---- the verdict ----
 
 
-def too_few(found: Evidence) -> str:
-    return "n = %d < %d: %s" % (found.n, RUNS_MIN, found.claim.what)
-
-
 def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verdict:
     """The verdict on a case with its two adjusted p-values, None where nothing was compared."""
     def made(word: str, why: str = "", shown: Optional[Evidence] = None,
@@ -164,10 +154,11 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
                     found)
     if case.missing:
         return made(NOT_TESTED, case.missing)
-    if case.fewest.n < RUNS_MIN:
-        return made(INCONCLUSIVE, too_few(case.fewest), case.fewest)
+    few = case.fewest
+    if few.n < RUNS_MIN:
+        return made(INCONCLUSIVE, "n = %d < %d: %s" % (few.n, RUNS_MIN, few.claim.what), few)
     if not case.compared:
-        return made(CONFIRMED, "in every run", case.fewest)
+        return made(CONFIRMED, "in every run", few)
     weakest = max(case.compared, key=lambda found: found.holds)
     strongest = min(case.compared, key=lambda found: found.denied)
     if denied <= ALPHA < holds:
@@ -207,11 +198,11 @@ def home(lines: Sequence[Claim], ran: Sequence[Set[str]]) -> int:
 
 def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> List[Verdict]:
     """Every claim on every link that has rows of its scenarios, and on one link at least."""
-    parts = by_link(results.rows)
+    parts, by_id = by_link(results.rows), grouped(claims, lambda claim: claim.id)
     ran = [{row["scenario"] for row in rows} for rows in parts.values()]
     verdicts: List[Verdict] = []
     for place, (link, rows) in enumerate(parts.items()):
-        cases = [case_of(lines, link, rows, cpus) for lines in group_claims(claims).values()
+        cases = [case_of(lines, link, rows, cpus) for lines in by_id.values()
                  if place == home(lines, ran) or {claim.scenario for claim in lines} <= ran[place]]
         tested = [case for case in cases if case.testable]
         holds = holm([max(found.holds for found in case.compared) for case in tested])
@@ -221,20 +212,10 @@ def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> Lis
     return verdicts
 
 
-def group_claims(claims: Sequence[Claim]) -> Dict[str, List[Claim]]:
-    found: Dict[str, List[Claim]] = {}
-    for claim in claims:
-        found.setdefault(claim.id, []).append(claim)
-    return found
-
-
 def primary(verdicts: Sequence[Verdict]) -> Dict[str, Verdict]:
     """The verdict of each claim that counts: on the paper's network, or on the first link that has
     rows of it."""
-    found: Dict[str, Verdict] = {}
-    for one in verdicts:
-        found.setdefault(one.id, one)
-    return found
+    return {name: ones[0] for name, ones in grouped(verdicts, lambda one: one.id).items()}
 
 
 # ---- A/A: the method on cells that do not differ ----

@@ -4,12 +4,12 @@ import math
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import links
-from rows import Results, Row, variants
+from rows import Results, Row, group_by, variants
 from section import (KB_TO_MB, Figure, Section, data_block, data_line, file_name, left_out,
                      measured, median_of, numbered, overlap, point, range_text, usable, whiskers,
                      with_label)
 from stats import Spread, spread
-from table2 import Cells, by_scheme, order, what_was_sent
+from table2 import Cells, order, what_was_sent
 from table3 import spaced
 from tables import NONE, Column, Table, in_blocks, number
 
@@ -206,8 +206,8 @@ def build(results: Results) -> Section:
     rest = [row for row in rows if row["scheme"] != CEILING]
     for label, members in variants(rest, ("link", "section", "scheme")) or [("", [])]:
         shown = members + raw
-        found = [OnLink(name, by_scheme(on_link), floor_of(by_scheme(on_link)))
-                 for name, on_link in links.by_link(shown)]
+        cells_of = {name: group_by(on_link, "scheme") for name, on_link in links.by_link(shown)}
+        found = [OnLink(name, cells, floor_of(cells)) for name, cells in cells_of.items()]
         section.blocks.extend(words(found))
         section.blocks.append(table(label, found, shown))
         section.figures.append(figure(label, label, found))
