@@ -64,10 +64,9 @@ static unsigned assert_labels(struct fixture *fixture)
 TEST(the_best_is_found, set_up_client, tear_down)
 {
     struct fixture *fixture = *state;
-    unsigned searched;
     run_scenario(fixture, SEARCH, NULL, EXIT_DONE);
     assert_string_equal(advised(fixture), "fanin-client --scheme=slices --workers=4");
-    searched = assert_labels(fixture);
+    unsigned searched = assert_labels(fixture);
     assert_int_equal(searched, 4 + 9 + 5); /* of 12 candidates: 4 to 3; 9 to 5 to 3 */
     assert_int_equal(rows_of(fixture).count, searched + 4 * 6);
     assert_non_null(strstr(read_file(fixture, "args"), "--frames=2 ")); /* 100/s * 0.06 s / 3 */

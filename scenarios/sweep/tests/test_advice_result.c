@@ -4,7 +4,7 @@
 #include "scenarios/sweep/advice.h"
 #include "scenarios/sweep/search_space.h"
 
-enum { CANDIDATES_MAX = 3, BLOCKS_MAX = 8 };
+enum { CANDIDATES_MAX = 3, BLOCKS = 7, BLOCKS_MAX };
 
 /* A finalist's latency in block k is p99, and `swing` times that in every second block;
  * negative: its rows fail. */
@@ -14,64 +14,45 @@ struct candidate {
 };
 
 static const struct {
-    const char *criterion;
-    unsigned blocks;
     struct candidate candidates[CANDIDATES_MAX];
-    const char *command, *said; /* command NULL: `said` is the error */
+    const char *options, *said; /* options NULL: `said` is the error */
+    const char *criterion;      /* NULL: latency */
+    int more_blocks;            /* than BLOCKS */
 } cases[] = {
     /* The better one, by an interval and, with few blocks, by the estimate. */
-    {"latency",
-     7,
-     {{NULL, 1000, 1, 1, 9}, {"slices", 500, 1, 1, 9}, {"ring", 700, 1, 1, 9}},
-     "fanin-client --scheme=slices",
-     "\"ratio\":0.5,\"low\":0.5,\"high\":0.5"},
-    {"latency",
-     3,
-     {{NULL, 500, 1, 1, 9}, {"slices", 300, 1, 1, 90}},
-     "fanin-client --scheme=slices",
-     "\"low\":null"},
+    {{{NULL, 1000, 1, 1, 9}, {"slices", 500, 1, 1, 9}, {"ring", 700, 1, 1, 9}},
+     " --scheme=slices",
+     .said = "\"ratio\":0.5,\"low\":0.5,\"high\":0.5"},
+    {{{NULL, 500, 1, 1, 9}, {"slices", 300, 1, 1, 90}},
+     " --scheme=slices",
+     .said = "\"low\":null",
+     .more_blocks = -4},
     /* Of equals CPU time decides, then memory, then the number of options. */
-    {"latency",
-     7,
-     {{NULL, 900, 1, 1, 9}, {"slices", 500, 1, 0.3, 90}, {"ring", 500, 1, 0.5, 9}},
-     "fanin-client --scheme=slices",
-     "best in CPU time"},
-    {"latency",
-     7,
-     {{NULL, 900, 1, 1, 9}, {"slices", 500, 1, 1, 90}, {"ring", 505, 1, 1, 9}},
-     "fanin-client --scheme=ring",
-     "equal within the margin"},
-    {"latency",
-     7,
-     {{NULL, 500, 1, 1, 9}, {"slices", 500, 1, 1, 9}},
-     "fanin-client",
-     "the fewest options"},
+    {{{NULL, 900, 1, 1, 9}, {"slices", 500, 1, 0.3, 90}, {"ring", 500, 1, 0.5, 9}},
+     " --scheme=slices",
+     .said = "best in CPU time"},
+    {{{NULL, 900, 1, 1, 9}, {"slices", 500, 1, 1, 90}, {"ring", 505, 1, 1, 9}},
+     " --scheme=ring",
+     .said = "equal within the margin"},
+    {{{NULL, 500, 1, 1, 9}, {"slices", 500, 1, 1, 9}}, "", .said = "the fewest options"},
     /* A difference that can be chance is not worth memory. */
-    {"latency", 8, {{NULL, 500, 1, 1, 9}, {"slices", 450, 2, 1, 90}}, "fanin-client", "unclear"},
-    {"memory",
-     7,
-     {{NULL, 500, 1, 1, 9}, {"slices", 450, 1, 1, 8}},
-     "fanin-client --scheme=slices",
-     "peak_rss_kb"},
+    {{{NULL, 500, 1, 1, 9}, {"slices", 450, 2, 1, 90}}, "", .said = "unclear", .more_blocks = 1},
+    {{{NULL, 500, 1, 1, 9}, {"slices", 450, 1, 1, 8}},
+     " --scheme=slices",
+     .said = "peak_rss_kb",
+     .criterion = "memory"},
     /* The search found the defaults again. */
-    {"latency",
-     7,
-     {{NULL, 500, 1, 1, 9}, {"chain", 500, 1, 1, 9}, {"ring", 900, 1, 1, 9}},
-     "fanin-client",
-     NULL},
+    {{{NULL, 500, 1, 1, 9}, {"chain", 500, 1, 1, 9}, {"ring", 900, 1, 1, 9}}, "", .said = NULL},
     /* Failures. */
-    {"latency", 7, {{NULL, 900, 1, 1, 9}, {"slices", -100, 1, 1, 9}}, "fanin-client", ""},
-    {"latency",
-     7,
-     {{NULL, -900, 1, 1, 9}, {"slices", 900, 1, 1, 9}},
-     "fanin-client --scheme=slices",
-     NULL},
-    {"latency",
-     7,
-     {{NULL, -900, 1, 1, 9}, {"slices", -9, 1, 1, 9}},
+    {{{NULL, 900, 1, 1, 9}, {"slices", -100, 1, 1, 9}}, "", .said = ""},
+    {{{NULL, -900, 1, 1, 9}, {"slices", 900, 1, 1, 9}}, " --scheme=slices", .said = NULL},
+    {{{NULL, -900, 1, 1, 9}, {"slices", -9, 1, 1, 9}},
      NULL,
-     "nothing to recommend: every finalist failed: failed: no route"},
-    {"latency", 0, {{NULL, 900, 1, 1, 9}}, NULL, "nothing to recommend: no finals were run"},
+     .said = "nothing to recommend: every finalist failed: failed: no route"},
+    {{{NULL, 900, 1, 1, 9}},
+     NULL,
+     .said = "nothing to recommend: no finals were run",
+     .more_blocks = -BLOCKS},
 };
 
 static const char *row(struct arena *arena, const struct candidate *candidate, unsigned block)
@@ -94,7 +75,8 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
     struct plan plan = {.rows = planned};
     struct rows rows = {.lines = lines};
     struct cells all = {.items = items};
-    struct comparison comparison = {.criterion = criterion_find(cases[index].criterion, true),
+    const char *criterion = cases[index].criterion == NULL ? "latency" : cases[index].criterion;
+    struct comparison comparison = {.criterion = criterion_find(criterion, true),
                                     .margin = 0.05,
                                     .cells = &all,
                                     .plan = &plan,
@@ -107,9 +89,9 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
                                  .pairs = &pairs[i],
                                  .pair_count = candidate->scheme != NULL};
         items[all.count++] = &cells[i];
-        for (unsigned k = 0; k < cases[index].blocks; k++) {
+        for (int k = 0; k < BLOCKS + cases[index].more_blocks; k++) {
             planned[rows.count] = (struct plan_row){.cell = &cells[i], .cell_index = i};
-            lines[rows.count++] = row(&fixture->arena, candidate, k);
+            lines[rows.count++] = row(&fixture->arena, candidate, (unsigned)k);
         }
     }
     plan.count = rows.count;
@@ -122,7 +104,7 @@ SWEEP_TEST(the_best_is_recommended_with_reasons)
         struct error error = {.text = ""};
         int result = judge(fixture, i, &error);
         const char *object = read_file(fixture, "advice.json");
-        if (cases[i].command == NULL) {
+        if (cases[i].options == NULL) {
             assert_int_equal(result, -1);
             assert_string_equal(error.text, cases[i].said);
             continue;
@@ -130,7 +112,8 @@ SWEEP_TEST(the_best_is_recommended_with_reasons)
         if (result != 0)
             fail_msg("case %u: %s", i, error.text);
         assert_true(json_is_object(object));
-        assert_text(fixture, object, "command", cases[i].command);
+        assert_text(fixture, object, "command",
+                    arena_text(&fixture->arena, "fanin-client%s", cases[i].options));
         if (cases[i].said != NULL && strstr(object, cases[i].said) == NULL)
             fail_msg("case %u: \"%s\" is not in %s", i, cases[i].said, object);
     }

@@ -13,10 +13,9 @@ static struct interval spread_of_n(unsigned n)
 {
     struct arena arena = {0};
     struct samples samples = {0};
-    struct interval interval;
     for (unsigned i = n; i >= 1; i--) /* 1..n */
         samples_add(&arena, &samples, i);
-    interval = interval_of(&samples);
+    struct interval interval = interval_of(&samples);
     arena_free(&arena);
     return interval;
 }
@@ -57,38 +56,44 @@ TEST(few_runs_have_no_interval)
 /* ---- rounds ---- */
 
 /* Four cells with a row in each of DUE blocks; cell i's figures are 100, 100, 100 +- spread. */
-struct rounds {
+static struct rounds {
     struct arena arena;
     struct cell cells[CELLS];
     struct cell *items[CELLS];
     struct cells all;
     struct budget budget;
     struct plan plan;
-};
+} rounds;
 
-static void set_up_rounds(struct rounds *rounds, const double *spreads)
+static int free_rounds(void **state)
 {
-    *rounds = (struct rounds){.all = {.items = rounds->items, .count = CELLS}};
-    rounds->budget.cells = &rounds->all;
-    rounds->budget.samples = arena_take(&rounds->arena, CELLS * sizeof(struct samples));
+    arena_free(&rounds.arena);
+    return 0;
+}
+
+static void set_up_rounds(struct rounds *these, const double *spreads)
+{
+    arena_free(&these->arena);
+    *these = (struct rounds){.all = {.items = these->items, .count = CELLS}};
+    these->budget.cells = &these->all;
+    these->budget.samples = arena_take(&these->arena, CELLS * sizeof(struct samples));
     for (unsigned i = 0; i < CELLS; i++) {
-        rounds->items[i] = &rounds->cells[i];
-        rounds->cells[i] = (struct cell){
+        these->items[i] = &these->cells[i];
+        these->cells[i] = (struct cell){
             .metric = "elapsed_ms", .precision = 0.05, .repeat = DUE, .row_seconds = 1};
         for (int k = 0; k < DUE && spreads[i] >= 0; k++)
-            samples_add(&rounds->arena, &rounds->budget.samples[i], 100 + (k % 3 - 1) * spreads[i]);
+            samples_add(&these->arena, &these->budget.samples[i], 100 + (k % 3 - 1) * spreads[i]);
     }
-    assert_true(plan_make(&rounds->arena, &rounds->all, 9, &rounds->plan));
+    assert_true(plan_make(&these->arena, &these->all, 9, &these->plan));
 }
 
-static bool next_round(struct rounds *rounds, double left_s)
+static bool next_round(struct rounds *these, double left_s)
 {
-    return budget_round(&rounds->arena, &rounds->budget, left_s, 9, &rounds->plan);
+    return budget_round(&these->arena, &these->budget, left_s, 9, &these->plan);
 }
 
-TEST(a_round_has_the_cells_with_the_widest_intervals)
+TEST(a_round_has_the_cells_with_the_widest_intervals, NULL, free_rounds)
 {
-    struct rounds rounds;
     unsigned seen = 0, widest;
     set_up_rounds(&rounds, (const double[CELLS]){20, 1, 12, 5});
     assert_true(next_round(&rounds, 10));
@@ -104,36 +109,30 @@ TEST(a_round_has_the_cells_with_the_widest_intervals)
     assert_int_equal(widest, 0);
     plan_trim(&rounds.plan);
     assert_int_equal(rounds.plan.count, CELLS * DUE);
-    arena_free(&rounds.arena);
 }
 
-TEST(cells_without_an_interval_go_first)
+TEST(cells_without_an_interval_go_first, NULL, free_rounds)
 {
-    struct rounds rounds;
     set_up_rounds(&rounds, (const double[CELLS]){20, 1, -1, 5});
     samples_add(&rounds.arena, &rounds.budget.samples[2], 7);
     assert_true(next_round(&rounds, 10));
     assert_int_equal(rounds.plan.count, CELLS * DUE + 1);
     assert_int_equal(rounds.plan.rows[rounds.plan.due].cell_index, 2);
-    arena_free(&rounds.arena);
 }
 
-TEST(cells_that_are_not_run_here_get_no_round)
+TEST(cells_that_are_not_run_here_get_no_round, NULL, free_rounds)
 {
-    struct rounds rounds;
     set_up_rounds(&rounds, (const double[CELLS]){20, 1, 1, 1});
     rounds.cells[0].skip_reason = "equals another";
     assert_false(next_round(&rounds, 10));
     assert_string_equal(rounds.budget.stopped, BUDGET_STOP_NO_FIGURE);
-    arena_free(&rounds.arena);
 }
 
-TEST(only_rows_that_count_are_noted)
+TEST(only_rows_that_count_are_noted, NULL, free_rounds)
 {
     static const char good[] = "{\"status\":\"ok\",\"elapsed_ms\":3}";
     static const char bad[] = "{\"status\":\"failed\",\"audit\":\"pass\",\"elapsed_ms\":4}";
     static const char blank[] = "{\"status\":\"ok\",\"elapsed_ms\":null}";
-    struct rounds rounds;
     set_up_rounds(&rounds, (const double[CELLS]){-1, -1, -1, -1});
     rounds.cells[1].failures_expected = true;
     for (unsigned i = 0; i < 2; i++) {
@@ -144,12 +143,11 @@ TEST(only_rows_that_count_are_noted)
     assert_int_equal(rounds.budget.samples[0].count, 1);
     assert_int_equal(rounds.budget.samples[1].count, 2);
     assert_true(rounds.budget.samples[0].items[0] == 3);
-    arena_free(&rounds.arena);
 }
 
-TEST(a_round_is_shuffled_by_the_seed)
+TEST(a_round_is_shuffled_by_the_seed, NULL, free_rounds)
 {
-    struct rounds rounds, again;
+    struct rounds again = {0};
     bool moved = false;
     set_up_rounds(&rounds, (const double[CELLS]){9, 9, 9, 9});
     set_up_rounds(&again, (const double[CELLS]){9, 9, 9, 9});
@@ -163,22 +161,18 @@ TEST(a_round_is_shuffled_by_the_seed)
         }
     }
     assert_true(moved);
-    arena_free(&rounds.arena);
     arena_free(&again.arena);
 }
 
 static void assert_stopped(const double *spreads, double left_s, const char *why)
 {
-    struct rounds rounds;
     set_up_rounds(&rounds, spreads);
     assert_false(next_round(&rounds, left_s));
     assert_string_equal(rounds.budget.stopped, why);
-    arena_free(&rounds.arena);
 }
 
-TEST(it_stops_for_one_of_four_reasons)
+TEST(it_stops_for_one_of_four_reasons, NULL, free_rounds)
 {
-    struct rounds rounds;
     assert_stopped((const double[CELLS]){1, 2, 0, 2.5}, 10, BUDGET_STOP_PRECISE);
     assert_stopped((const double[CELLS]){1, 2, 0, 9}, 0.5, BUDGET_STOP_TIME);
     assert_stopped((const double[CELLS]){1, 2, 0, -1}, 10, BUDGET_STOP_NO_FIGURE);
@@ -187,7 +181,6 @@ TEST(it_stops_for_one_of_four_reasons)
         samples_add(&rounds.arena, &rounds.budget.samples[3], 50 + i % 100);
     assert_false(next_round(&rounds, 10));
     assert_string_equal(rounds.budget.stopped, BUDGET_STOP_MOST);
-    arena_free(&rounds.arena);
 }
 
 /* ---- sweeps ---- */
@@ -209,18 +202,22 @@ static unsigned count_rows(struct fixture *fixture, const char *cell)
     return count;
 }
 
+static void interrupt_budget(struct fixture *fixture, const char *keys, unsigned rows)
+{
+    write_scenario(fixture, keys);
+    start_sweep(fixture, "--budget=10");
+    await_rows(fixture, rows);
+    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
+}
+
 /* Interrupted after more rows than two cells of known spread need. */
 SWEEP_TEST(time_goes_where_the_spread_is)
 {
-    const char *cells;
-    write_scenario(fixture, "mode = ok, vary\nrepeat = 9\n");
-    start_sweep(fixture, "--budget=10");
-    await_rows(fixture, 2 * INTERVAL_RUNS_MIN + 3);
-    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
+    interrupt_budget(fixture, "mode = ok, vary\nrepeat = 9\n", 2 * INTERVAL_RUNS_MIN + 3);
     assert_int_equal(count_rows(fixture, "mode=ok"), INTERVAL_RUNS_MIN);
     assert_true(count_rows(fixture, "mode=vary") > INTERVAL_RUNS_MIN);
     assert_true(number_of(budget_of(fixture), "blocks") == BUDGET_BLOCKS_MIN);
-    cells = json_find(budget_of(fixture), "cells");
+    const char *cells = json_find(budget_of(fixture), "cells");
     assert_true(number_of(json_find(cells, "t mode=ok"), "width") == 0);
     assert_true(number_of(json_find(cells, "t mode=vary"), "width") > 0.05);
     assert_printed(fixture, "1 of 2 cells within their precision");
@@ -258,9 +255,8 @@ static void assert_goes_on(struct fixture *fixture, const char *more)
 /* A resume expects a minute for its first row, which is more than what can be left. */
 SWEEP_TEST(a_finished_budget_can_be_gone_on_with)
 {
-    unsigned rows;
     run_scenario(fixture, "mode = vary\nrow-seconds = 60\n", "--budget=0.02", EXIT_DONE);
-    rows = rows_of(fixture).count;
+    unsigned rows = rows_of(fixture).count;
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
     assert_rows(fixture, rows);
     assert_text(fixture, budget_of(fixture), "stopped", BUDGET_STOP_TIME);
@@ -271,10 +267,7 @@ SWEEP_TEST(a_finished_budget_can_be_gone_on_with)
 /* Interrupted in a further round, it continues there, with what is left of the time. */
 SWEEP_TEST(an_interrupted_budget_goes_on)
 {
-    write_scenario(fixture, "mode = vary\nrow-seconds = 0.01\n");
-    start_sweep(fixture, "--budget=10");
-    await_rows(fixture, 9);
-    assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
+    interrupt_budget(fixture, "mode = vary\nrow-seconds = 0.01\n", 9);
     assert_text(fixture, budget_of(fixture), "stopped", "interrupted");
     assert_said(fixture, "interrupted; continue with --resume=");
     assert_goes_on(fixture, NULL);
@@ -303,9 +296,8 @@ static void assert_refused(struct fixture *fixture, const char *rows, const char
 
 SWEEP_TEST(a_further_row_has_to_be_of_a_further_block)
 {
-    const char *rows;
     run_scenario(fixture, "mode = ok\nrepeat = 2\n", NULL, EXIT_DONE);
-    rows = read_file(fixture, "out/rows.jsonl");
+    const char *rows = read_file(fixture, "out/rows.jsonl");
     assert_refused(fixture, rows, "\"order\":3,\"repeat\":2");
     assert_refused(fixture, rows, "\"order\":4,\"repeat\":3");
     assert_refused(fixture, rows, "\"order\":3,\"repeat\":3.5");

@@ -93,9 +93,8 @@ static void assert_finding(const struct host_check *check, const char *name,
 
 SWEEP_TEST(a_calm_machine_is_calm)
 {
-    struct host_check check;
     put_calm(fixture);
-    check = look(fixture);
+    struct host_check check = look(fixture);
     assert_string_equal(host_check_names(&check), "");
     assert_int_equal(host_check_count(&check, LEVEL_CALM), FINDINGS);
     assert_finding(&check, "busy-cpus", LEVEL_CALM, "2 % of 4 CPUs");
@@ -155,10 +154,9 @@ SWEEP_TEST(each_change_is_one_finding)
 
 SWEEP_TEST(what_cannot_be_read_is_unknown)
 {
-    struct host_check check;
     put(fixture, "now", "proc/stat", calm[0].text);
     put(fixture, "later", "proc/stat", calm[0].text);
-    check = look(fixture);
+    struct host_check check = look(fixture);
     assert_int_equal(host_check_count(&check, LEVEL_NOISY), 0);
     assert_int_equal(host_check_count(&check, LEVEL_CALM), 3); /* busy-cpus, steal, few-cpus */
     assert_finding(&check, "governor", LEVEL_UNKNOWN, "");
@@ -179,14 +177,13 @@ SWEEP_TEST(without_cpu_times_the_check_fails)
 
 SWEEP_TEST(control_groups_of_version_1_and_reserved_ports_are_known)
 {
-    struct host_check check;
     put_calm(fixture);
     put(fixture, "now", "proc/self/cgroup", "1:cpu:/\n");
     put(fixture, "now", "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
     put(fixture, "now", "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
     put(fixture, "now", IPV4 "ip_local_port_range", "20000\t60999\n");
     put(fixture, "now", IPV4 "ip_local_reserved_ports", "80,21000-21099,30000\n");
-    check = look(fixture);
+    struct host_check check = look(fixture);
     assert_finding(&check, "cpu-quota", LEVEL_NOISY, "0.50 of 4 CPUs");
     assert_finding(&check, "port-range", LEVEL_CALM, "20000 to 60999; 0 of them");
 }
@@ -206,12 +203,11 @@ SWEEP_TEST(a_real_listener_is_found)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t bytes = sizeof address;
     int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    struct host_check check;
     assert_true(descriptor >= 0);
     assert_int_equal(bind(descriptor, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(descriptor, 1), 0);
     assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &bytes), 0);
-    check = look_here(fixture, ntohs(address.sin_port));
+    struct host_check check = look_here(fixture, ntohs(address.sin_port));
     assert_finding(&check, "listeners", LEVEL_NOISY,
                    arena_text(&fixture->arena, "1 on the servers' ports, such as %u",
                               ntohs(address.sin_port)));
@@ -230,11 +226,9 @@ static int check_with(struct fixture *fixture, const char *more, const char *and
 SWEEP_TEST(the_program_writes_what_it_finds)
 {
     const char *json = arena_text(&fixture->arena, "--json=%s", path_of(fixture, "check.json"));
-    const char *object;
-    int exit_code;
     write_scenario(fixture, "mode = ok\nport = 23456\n");
-    exit_code = check_with(fixture, json, path_of(fixture, "t.conf"));
-    object = read_file(fixture, "check.json");
+    int exit_code = check_with(fixture, json, path_of(fixture, "t.conf"));
+    const char *object = read_file(fixture, "check.json");
     assert_true(json_is_object(object));
     assert_int_equal(exit_code,
                      number_of(object, "noisy") == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE);

@@ -19,10 +19,9 @@ static int plan_links(struct fixture *fixture, struct plan_fixture *plan, const 
                       const char *profiles)
 {
     struct overrides none = {0};
-    struct scenario *scenario;
     *plan = (struct plan_fixture){0};
     write_file(fixture, "links.conf", profiles);
-    scenario = scenario_parse(&plan->arena, "t.conf", keys, &plan->error);
+    struct scenario *scenario = scenario_parse(&plan->arena, "t.conf", keys, &plan->error);
     assert_non_null(scenario);
     assert_int_equal(cells_expand(&plan->arena, scenario, &none, NULL, &plan->cells, &plan->error),
                      0);
@@ -81,13 +80,12 @@ SWEEP_TEST(mistakes_about_links_are_named_with_their_line)
 SWEEP_TEST(cells_that_fall_together_run_once)
 {
     struct plan_fixture plan;
-    struct cell **cells;
     assert_int_equal(plan_links(fixture, &plan,
                                 "servers = 1\n[one]\nx = 1\nlink = a, loopback, b\n[two]\n"
                                 "link = a, b\n[three]\nlabel = A, B\nlink = a\n",
                                 "a = -a\nb = -b\n"),
                      0);
-    cells = plan.cells.items;
+    struct cell **cells = plan.cells.items;
     plan.links.items[0]->status = LINK_UNAVAILABLE;
     plan.links.items[0]->reason = "none here";
     plan.links.items[1]->status = LINK_OK;
@@ -164,11 +162,10 @@ static const char lan_script[] =
 /* A copy of the sweep with that script beside it. */
 static int set_up_script(void **state)
 {
-    struct fixture *fixture;
     struct os_process process;
     int exit_code = -1;
     assert_int_equal(set_up(state), 0);
-    fixture = *state;
+    struct fixture *fixture = *state;
     write_file(fixture, "fanin-lan", lan_script);
     char *const argv[] = {"cp", (char *)fixture->sweep, (char *)path_of(fixture, "fanin-sweep"),
                           NULL};
@@ -194,11 +191,10 @@ static const char *link_value(struct fixture *fixture, const char *name, const c
 TEST(rows_on_a_link_say_so, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-    const char *row;
     run_scenario(fixture, "mode = ok\nlink = loopback, good\nlabel = it's\nfleet.x = a 'b\n", NULL,
                  EXIT_DONE);
     assert_nothing_left(fixture);
-    row = row_of(fixture, "link=good");
+    const char *row = row_of(fixture, "link=good");
     assert_text(fixture, row, "link", "good");
     assert_text(fixture, row, "link_asked", "good");
     assert_text(fixture, row, "link_options", "--mode ok");
@@ -225,7 +221,6 @@ TEST(rows_on_a_link_say_so, set_up_script, tear_down)
 TEST(a_link_that_cannot_be_had_is_loopback, set_up_script, tear_down)
 {
     struct fixture *fixture = *state;
-    const char *row;
     run_scenario(fixture,
                  "mode = ok\n[a]\nx = 1\nlink = gone\n[b]\nlink = gone, loopback\n"
                  "[c]\nlink = gone, lost, good\n",
@@ -234,7 +229,7 @@ TEST(a_link_that_cannot_be_had_is_loopback, set_up_script, tear_down)
     assert_said(fixture, "link gone is unavailable, its rows run on loopback: "
                          "fanin-lan: no namespaces here");
     assert_nothing_left(fixture);
-    row = row_of(fixture, "");
+    const char *row = row_of(fixture, "");
     assert_text(fixture, row, "status", "ok");
     assert_text(fixture, row, "link", "loopback");
     assert_text(fixture, row, "link_asked", "gone");
