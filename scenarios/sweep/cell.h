@@ -78,7 +78,7 @@ struct cells {
 };
 
 /* override_parse: `argument` is what follows the dashes: "KEY=VALUES", with a scope or without.
- * The scopes are checked by overrides_check once the scenarios are known. 0, or -1 with a
+ * The scopes are checked by overrides_check once the scenarios are known. 0, or -1 with an
  * error. */
 int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
                    struct error *error);
