@@ -152,6 +152,12 @@ class FolderTest(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = temporary.name
 
+    def ran(self, main: Callable, *arguments: str, code: int = 0) -> Tuple[str, str]:
+        """A command's standard output and standard error; its exit code must be this."""
+        ended, out, err = run_main(main, *arguments)
+        self.assertEqual(ended, code, err)
+        return out, err
+
 
 def run_main(main: Callable, *arguments: str) -> Tuple[int, str, str]:
     """A command's exit code, standard output and standard error."""

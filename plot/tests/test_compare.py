@@ -16,20 +16,16 @@ class Verdicts(Folders):
         self.assertEqual(len({cell for cell, _ in lines}), 1)
         return next(line for (_, name), line in lines.items() if name == metric), code
 
-    def test_slower_is_a_regression(self):
-        self.write(repeats(), repeats(factor=1.5, seed=2))
-        line, code = self.verdict()
-        self.assertEqual((line["verdict"], line["regression"], code), ("slower", True, 1))
-        self.assertTrue(line["interval"][0] <= 1.5 <= line["interval"][1])
-        self.assertLessEqual(line["p_holm"], 0.05)
-        self.assertEqual(self.verdict("memory")[0]["verdict"], "more")
-
-    def test_faster_is_none(self):
-        self.write(repeats(), repeats(factor=0.5, seed=2))
-        line, code = self.verdict()
-        self.assertEqual((line["verdict"], line["regression"], code), ("faster", False, 0))
-        self.assertEqual(self.verdict("memory")[0]["verdict"], "less")
-        self.assertEqual(self.verdict("throughput")[0]["verdict"], "faster")
+    def test_slower_is_a_regression_and_faster_is_none(self):
+        for factor, time, memory, worse in ((1.5, "slower", "more", True),
+                                            (0.5, "faster", "less", False)):
+            self.write(repeats(), repeats(factor=factor, seed=2))
+            line, code = self.verdict()
+            self.assertEqual((line["verdict"], line["regression"], code), (time, worse, int(worse)))
+            self.assertTrue(line["interval"][0] <= factor <= line["interval"][1])
+            self.assertLessEqual(line["p_holm"], 0.05)
+            self.assertEqual(self.verdict("memory")[0]["verdict"], memory)
+            self.assertEqual(self.verdict("throughput")[0]["verdict"], time)
 
     def test_lower_is_worse_where_more_is_better(self):
         self.write([fixtures.row(repeat=i, gb_per_cpu_s=2.0 + i / 100) for i in range(1, 7)],
@@ -94,7 +90,6 @@ class Verdicts(Folders):
         self.assertEqual(run(self.a, self.b, "--metrics", "time")[0], 1)
         self.assertEqual(run(self.a, self.b, "--metrics", "time", "--margin", "10")[0], 0)
 
-
     def test_worse_by_less_than_the_margin_is_no_regression_either(self):
         """Significant, and too wide for equivalence, but the estimate is within the margin."""
         data = compare.Data("cell", compare.METRICS[0], [1.0], [1.0])
@@ -133,8 +128,8 @@ class Whole(Folders):
 
     def test_the_other_way_round_it_is_a_regression(self):
         fixtures.write_folder(self.a, fixtures.everything())
-        code, out, _ = run(self.a, self.a, "--a", "scheme=chain", "--b", "scheme=fixed")
-        self.assertEqual(code, 1)
+        out, _ = self.ran(compare.main, self.a, self.a, "--a", "scheme=chain", "--b",
+                          "scheme=fixed", code=1)
         self.assertIn("more (!)", out)
         self.assertIn("regressions: worse, and by more than 5 %", out)
 
@@ -310,8 +305,7 @@ class BadInput(Folders):
                fixtures.row(repeat=21, connect_ms=0), fixtures.row(repeat=22, bytes_per_s=9e12)]
         fixtures.write_folder(self.a, repeats() + bad, fixtures.as_lines(repeats())[:100])
         fixtures.write_folder(self.b, repeats(seed=2))
-        code, out, err = run(self.a, self.b)
-        self.assertEqual(code, 0)
+        out, err = self.ran(compare.main, self.a, self.b)
         self.assertEqual(len(err.splitlines()), 4, err)
         self.assertIn("A: 4 lines of rows.jsonl were left out", out)
 
@@ -319,8 +313,7 @@ class BadInput(Folders):
         fixtures.write_folder(self.a, repeats(5), fixtures.as_lines(
             [fixtures.row(repeat=9)]).replace(b'"elapsed_ms": 100.0', b'"elapsed_ms": NaN'))
         fixtures.write_folder(self.b, repeats(seed=2))
-        code, _, err = run(self.a, self.b)
-        self.assertEqual(code, 0)
+        _, err = self.ran(compare.main, self.a, self.b)
         self.assertIn("NaN is not a JSON number", err)
 
     def test_mixed_machines_are_refused_unless_chosen_or_forced(self):
@@ -329,14 +322,12 @@ class BadInput(Folders):
         self.assertIn("A mixes rows of host one and other; choose one with --a host=...",
                       self.refused())
         self.assertEqual(run(self.a, self.b, "--force")[0], 0)
-        code, out, err = run(self.a, self.b, "--a", "host=other", "--b", "host=one")
-        self.assertEqual(code, 0, err)
+        out, err = self.ran(compare.main, self.a, self.b, "--a", "host=other", "--b", "host=one")
         self.assertIn("6/6", out)
 
     def test_a_value_that_is_no_value(self):
         self.write(repeats(), repeats(seed=2, pool_batch=[1, 2]))
-        code, _, err = run(self.a, self.b)
-        self.assertEqual(code, 2)
+        _, err = self.ran(compare.main, self.a, self.b, code=2)
         self.assertIn("`pool_batch` is [1, 2]: must be a whole number", err)
 
     def test_no_key_of_a_row_makes_it_stumble(self):
@@ -382,7 +373,6 @@ class BadInput(Folders):
             self.assertEqual(run(*arguments)[0], 2, arguments)
 
     def test_help_teaches(self):
-        code, out, _ = run("--help")
-        self.assertEqual(code, 0)
+        out, _ = self.ran(compare.main, "--help")
         for words in ("examples:", "verdicts:", "exit codes:"):
             self.assertIn(words, out)

@@ -120,15 +120,12 @@ class Tables(Printed):
         self.assertEqual(below[1].index("521") + 3, below[0].index("5.21") + 4)  # under C=4
         self.assertIn("No result of raw", out)
 
-    def test_a_wide_grid_still_fits_a_terminal(self):
-        grid = [(16, limit) for limit in range(1, 17)]
-        out = self.tables(fixtures.table3_rows(1, grid=grid))
-        self.assertLessEqual(max(map(len, out.splitlines())), tables.WIDTH)
-        self.assertIn("C=16", out)
-
-    def test_all_tables_fit_a_terminal(self):
-        out = self.tables(fixtures.everything())
-        self.assertLessEqual(max(map(len, out.splitlines())), tables.WIDTH)
+    def test_all_tables_fit_a_terminal_and_so_does_a_wide_grid(self):
+        wide = fixtures.table3_rows(1, grid=[(16, limit) for limit in range(1, 17)])
+        for made in (fixtures.everything(), wide):
+            out = self.tables(made)
+            self.assertLessEqual(max(map(len, out.splitlines())), tables.WIDTH)
+            self.assertIn("C=16", out)
 
     def test_intervals_of_medians_where_there_are_runs_enough(self):
         made = [fixtures.row(scenario="table1", section="async", connect="async", workers=6,
@@ -265,32 +262,22 @@ class LeftOut(Printed):
             self.assertEqual("machine was busy" in out, said, load)
             self.assertEqual("machine was busy" in self.page(), said, load)
 
-    def test_facts_with_a_unit_and_a_virtual_machine(self):
-        record = dict(fixtures.RUN, machine={"cpu": "X", "memory_kb": "24684084 kB",
-                                             "virtual": "yes"})
-        self.assertIn("X, 25 GB, virtual machine, Linux",
-                      self.tables(fixtures.table1_rows(1), run=record))
-
-    def test_no_record_of_the_machine(self):
-        out = self.tables(fixtures.table1_rows(1), run={})
-        self.assertIn("CPU not on record", out)
-        self.assertIn("seed not on record", out)
-
-    def test_a_record_of_strange_types(self):
-        out = self.tables(fixtures.table1_rows(1), run={"machine": [1], "seed": {}, "commit": 7})
-        self.assertIn("Commit 7", out)
+    def test_a_record_with_units_without_facts_and_of_strange_types(self):
+        facts = {"cpu": "X", "memory_kb": "24684084 kB", "virtual": "yes"}
+        for record, said in (({"machine": facts}, "X, 25 GB, virtual machine, Linux"),
+                             ({}, "CPU not on record"), ({}, "seed not on record"),
+                             ({"machine": [1], "seed": {}, "commit": 7}, "Commit 7")):
+            self.assertIn(said, self.tables(fixtures.table1_rows(1), run=record))
 
     def test_wrong_use(self):
         for arguments in ((), ("/nonexistent-folder",), (self.folder, "--colour")):
-            code, _, err = run(*arguments)
-            self.assertEqual(code, 2)
+            _, err = self.ran(report.main, *arguments, code=2)
             self.assertNotIn("Traceback", err)
 
     def test_a_place_that_cannot_be_written(self):
         fixtures.write_folder(self.folder, fixtures.table1_rows(1))
-        code, _, err = run(self.folder, "--no-figures", "--out",
-                           os.path.join(self.folder, "rows.jsonl"))
-        self.assertEqual(code, 2)
+        _, err = self.ran(report.main, self.folder, "--no-figures", "--out",
+                          os.path.join(self.folder, "rows.jsonl"), code=2)
         self.assertIn("--out", err)
 
     def test_a_reader_that_leaves_early(self):
@@ -323,8 +310,7 @@ class Pages(Printed):
     def test_without_gnuplot_there_are_still_tables(self):
         fixtures.write_folder(self.folder, fixtures.everything())
         with mock.patch.dict(os.environ, PATH=self.folder):
-            code, out, err = run(self.folder)
-        self.assertEqual(code, 0)
+            out, err = self.ran(report.main, self.folder)
         self.assertIn("Table 3", out)
         self.assertEqual(len(err.splitlines()), 1)
         self.assertIn("gnuplot is not installed", err)
@@ -344,8 +330,7 @@ class Pages(Printed):
         fixtures.write_folder(self.folder, fixtures.table1_rows())
         for said, wanted in (("gnuplot 4.6 patchlevel 6", "4.6 is too old"), ("hm", "its version")):
             with self.fake_gnuplot("echo '%s'\n" % said):
-                code, _, err = run(self.folder)
-            self.assertEqual(code, 0)
+                _, err = self.ran(report.main, self.folder)
             self.assertIn(wanted, err)
             shutil.rmtree(os.path.join(self.folder, "bin"))
 
@@ -353,8 +338,7 @@ class Pages(Printed):
         fixtures.write_folder(self.folder, fixtures.table1_rows())
         with self.fake_gnuplot('[ "$1" = --version ] && echo gnuplot 5.4 && exit\n'
                                'echo "no such terminal" >&2; exit 1\n'):
-            code, _, err = run(self.folder)
-        self.assertEqual(code, 0)
+            _, err = self.ran(report.main, self.folder)
         self.assertIn("figure5: gnuplot failed: no such terminal", err)
         self.assertNotIn("![", self.page())
 
@@ -440,6 +424,5 @@ class OneSection(Folder):
         self.assertEqual(before, sorted(os.listdir(self.folder)))
 
     def test_a_section_that_there_is_not(self):
-        code, _, err = run(self.folder, "--section", "Table 9")
-        self.assertEqual(code, 2)
+        _, err = self.ran(report.main, self.folder, "--section", "Table 9", code=2)
         self.assertIn("unknown section 'Table 9'; known: Summary, ", err)

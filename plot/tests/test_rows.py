@@ -173,8 +173,7 @@ class Command(fixtures.FolderTest):
     def test_a_count_by_default(self):
         fixtures.write_folder(self.folder, fixtures.spec_rows() + [fixtures.row(status="failed")],
                               b"{")
-        code, out, err = run(self.folder)
-        self.assertEqual(code, 0)
+        out, err = self.ran(rows.main, self.folder)
         self.assertIn("3 rows, 2 of them results", out)
         self.assertIn("rows.jsonl:4: torn", err)
 
@@ -195,20 +194,17 @@ class Command(fixtures.FolderTest):
 
     def test_an_unknown_key(self):
         fixtures.write_folder(self.folder, [fixtures.row()])
-        code, _, err = run(self.folder, "--csv", "--keys", "wrkers")
-        self.assertEqual(code, 2)
+        _, err = self.ran(rows.main, self.folder, "--csv", "--keys", "wrkers", code=2)
         self.assertIn("wrkers", err)
 
     def test_no_such_folder_is_wrong_use(self):
-        code, _, err = run(os.path.join(self.folder, "nowhere"))
-        self.assertEqual(code, 2)
+        _, err = self.ran(rows.main, os.path.join(self.folder, "nowhere"), code=2)
         self.assertEqual(len(err.splitlines()), 1)
 
     def test_a_folder_without_rows(self):
         self.assertEqual(run(self.folder)[0], 1)
         fixtures.write_folder(self.folder, [])
-        code, _, err = run(self.folder)
-        self.assertEqual(code, 1)
+        _, err = self.ran(rows.main, self.folder, code=1)
         self.assertIn("no usable row", err)
 
     def test_a_broken_record_is_named_and_passed_over(self):
@@ -216,8 +212,7 @@ class Command(fixtures.FolderTest):
         for text in ("{", "[]", "NaN", '"text"'):
             with open(os.path.join(self.folder, "run.json"), "w", encoding="utf-8") as file:
                 file.write(text)
-            code, _, err = run(self.folder)
-            self.assertEqual(code, 0)
+            _, err = self.ran(rows.main, self.folder)
             self.assertTrue(err.startswith("run.json: "), err)
         os.remove(os.path.join(self.folder, "run.json"))
         self.assertIn("run.json: ", run(self.folder)[2])
@@ -237,8 +232,7 @@ class Command(fixtures.FolderTest):
             self.assertEqual(run(*arguments)[0], 2)
 
     def test_help_teaches(self):
-        code, out, _ = run("--help")
-        self.assertEqual(code, 0)
+        out, _ = self.ran(rows.main, "--help")
         self.assertIn("examples:", out)
         self.assertIn("exit codes:", out)
 
@@ -247,8 +241,7 @@ class Cells(fixtures.FolderTest):
     def cells(self, made, *arguments):
         """The lines of --cells --csv."""
         fixtures.write_folder(self.folder, made)
-        code, out, err = run(self.folder, "--cells", "--csv", *arguments)
-        self.assertEqual(code, 0, err)
+        out, err = self.ran(rows.main, self.folder, "--cells", "--csv", *arguments)
         return list(csv.DictReader(io.StringIO(out)))
 
     def test_a_cell_has_its_median_and_an_exact_interval(self):
@@ -292,15 +285,13 @@ class Cells(fixtures.FolderTest):
         self.assertIn("cpu_s_median", line)
         self.assertNotIn("elapsed_ms_median", line)
         for key in ("host", "errors"):
-            code, _, err = run(self.folder, "--cells", "--keys", key)
-            self.assertEqual(code, 2)
+            _, err = self.ran(rows.main, self.folder, "--cells", "--keys", key, code=2)
             self.assertIn("%s has no median" % key, err)
 
     def test_markdown_is_the_default(self):
         fixtures.write_folder(self.folder, [fixtures.row(repeat=i, connect_ms=10.0 + i)
                                             for i in range(1, 6)])
-        code, out, _ = run(self.folder, "--cells", "--keys", "connect_ms,latency_us_p99")
-        self.assertEqual(code, 0)
+        out, _ = self.ran(rows.main, self.folder, "--cells", "--keys", "connect_ms,latency_us_p99")
         self.assertTrue(out.startswith("| scenario | section |"), out)
         self.assertIn("| 5 | 13.0 (11.0..15.0) |  |", out)
         self.assertEqual(out, run(self.folder, "--cells", "--markdown", "--keys",
