@@ -13,7 +13,7 @@
 
 static void stream_resume(void *context, struct stream *stream)
 {
-    connection_resume(stream->owner);
+    connection_continue(stream->owner, CONNECTION_WAITING);
 }
 
 static void stream_finished(void *context, struct stream *stream)
@@ -184,7 +184,7 @@ static void tear_down(struct run *run)
         struct connection *connection = &run->connections[i];
         assert(connection->phase == CONNECTION_CLOSED || connection->socket == NULL);
         if (run->options->reconnect)
-            reconnect_free(&run->reconnects[i]);
+            free(run->reconnects[i].text);
         pthread_mutex_destroy(&connection->lock);
     }
     free(run->connections);
@@ -196,17 +196,6 @@ static void tear_down(struct run *run)
 
 /* ---- the row --------------------------------------------------------------------------------- */
 
-static void sum_logins(const struct run *run, struct row *row)
-{
-    row->logged_in = 0;
-    for (uint32_t i = 0; i < run->count; i++) {
-        const struct connection *connection = &run->connections[i];
-        row->logged_in += connection->logged_in;
-        if (!connection->logged_in && connection->login_reason != NULL)
-            row_tally_add(row->login_errors, login_short_name(connection->login_reason));
-    }
-}
-
 /* What connections and streams have noted, before the scheme is closed. */
 static void sum_connections(struct run *run)
 {
@@ -214,7 +203,7 @@ static void sum_connections(struct run *run)
     struct row *row = &program->row;
     row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
     if (run->options->login.given)
-        sum_logins(run, row);
+        row->logged_in = 0;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct connection *connection = &run->connections[i];
         row->receive_calls += connection->receive_calls;
@@ -222,6 +211,10 @@ static void sum_connections(struct run *run)
         if (connection->stream != NULL)
             row->bytes += connection->stream->received_bytes;
         row->bytes += run->reconnects[i].discarded_bytes;
+        if (connection->logged_in)
+            row->logged_in++;
+        else if (connection->login_reason != NULL)
+            row_tally_add(row->login_errors, login_short_name(connection->login_reason));
         if (connection->heard && connection->ended_ns > program->last_ns)
             program->last_ns = connection->ended_ns;
         if (program->attempts[i].result == 0 && connection->reason != NULL) {

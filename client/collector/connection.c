@@ -3,13 +3,13 @@
  * THE RECEIVING SIDE of a connection (its stream's offer, received, retract, detach, and the
  * posting of receives) has exactly one owner at any time:
  *
- *                           connection_start (main)
+ *                           connection_continue (main)
  *                        .---------------------------- READY
  *                        |                               ^ connected, logged in
  *   connection_connect   v                               |
  *   ----------------> BUSY: the port, or the worker that got the completion
  *                      ^ |  |         |
- *     connection_resume| |  |         | every frame is found
+ *   connection_continue| |  |         | every frame is found
  *                      | v  |         v
  *                  WAITING  |      SETTLED
  *                      |    |         |
@@ -307,8 +307,7 @@ void receive_owner_post_next(struct connection *connection)
     receive_owner_fail(connection, cp_error_name(result));
 }
 
-/* Takes the connection out of `phase` and receives on; a resume that comes early is noted. */
-static void continue_from(struct connection *connection, enum connection_phase phase)
+void connection_continue(struct connection *connection, enum connection_phase phase)
 {
     pthread_mutex_lock(&connection->lock);
     const bool owner = connection->phase == phase;
@@ -321,16 +320,6 @@ static void continue_from(struct connection *connection, enum connection_phase p
         return;
     connection_note_activity(connection);
     receive_owner_post_next(connection);
-}
-
-void connection_start(struct connection *connection)
-{
-    continue_from(connection, CONNECTION_READY);
-}
-
-void connection_resume(struct connection *connection)
-{
-    continue_from(connection, CONNECTION_WAITING);
 }
 
 /* Written only when it changes: all workers read it. */

@@ -11,19 +11,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* The main thread waits for the count, and only then takes connections out of READY. */
-static void become_ready(struct connection *connection)
-{
-    struct run *run = connection->run;
-    connection->opened = true;
-    receive_owner_hand_over(connection, CONNECTION_READY);
-    run_count_down(run, &run->connecting);
-}
-
 /* Once it is accepted its completion may be on another worker already. */
 static int post_send(struct connection *connection, const char *text, size_t bytes)
 {
-    const bool is_request = connection->step == STEP_RUN;
     struct control *control = control_of(connection);
     int result = CP_ECLOSED;
     pthread_mutex_lock(&connection->lock);
@@ -31,7 +21,7 @@ static int post_send(struct connection *connection, const char *text, size_t byt
         control->block = (struct cp_block){(void *)(uintptr_t)text, bytes};
         result = cp_send(connection->socket, &control->op, &control->block, 1);
     }
-    if (is_request)
+    if (connection->step == STEP_RUN)
         connection->asking = result == 0;
     pthread_mutex_unlock(&connection->lock);
     return result;
@@ -79,11 +69,24 @@ static void continue_after_reconnect(struct connection *connection)
 
 static void opened(struct connection *connection)
 {
+    struct run *run = connection->run;
     connection->step = STEP_RUN;
-    if (connection->opened)
+    if (connection->opened) {
         continue_after_reconnect(connection);
-    else
-        become_ready(connection);
+        return;
+    }
+    /* The main thread waits for the count, and only then takes connections out of READY. */
+    connection->opened = true;
+    receive_owner_hand_over(connection, CONNECTION_READY);
+    run_count_down(run, &run->connecting);
+}
+
+/* 0: it is not logging in. */
+static void set_login_limit(struct connection *connection, uint64_t by_ns)
+{
+    pthread_mutex_lock(&connection->lock);
+    connection->login_by_ns = by_ns;
+    pthread_mutex_unlock(&connection->lock);
 }
 
 static char *answer_of(const struct connection *connection)
@@ -100,17 +103,28 @@ static void answer_await(struct connection *connection)
         receive_owner_fail(connection, login_error(result));
 }
 
-/* A password that was wrong once will be wrong again. */
-static void answered(struct connection *connection, const char *verdict)
+static void answer_done(struct connection *connection, int64_t result)
 {
+    const char *answer = answer_of(connection), *verdict = LOGIN_GARBAGE;
+    if (result <= 0) {
+        receive_owner_fail(connection, login_error((int)result));
+        return;
+    }
+    connection->answer_bytes += (uint8_t)result;
+    unsigned bytes = connection->answer_bytes;
+    if (bytes >= 2 && memcmp(answer + bytes - 2, "\r\n", 2) == 0) {
+        verdict = login_verdict(answer, bytes - 2);
+    } else if (bytes < LOGIN_ANSWER_BYTES) {
+        answer_await(connection);
+        return;
+    }
     if (verdict == NULL) {
-        pthread_mutex_lock(&connection->lock);
-        connection->login_by_ns = 0;
-        pthread_mutex_unlock(&connection->lock);
+        set_login_limit(connection, 0);
         connection->logged_in = true;
         connection->login_reason = NULL;
         opened(connection);
     } else if (strcmp(verdict, LOGIN_REFUSED) == 0) {
+        /* A password that was wrong once will be wrong again. */
         connection_end(connection, verdict, os_now_ns());
         receive_owner_release(connection);
     } else {
@@ -118,30 +132,11 @@ static void answered(struct connection *connection, const char *verdict)
     }
 }
 
-static void answer_done(struct connection *connection, int64_t result)
-{
-    const char *answer = answer_of(connection);
-    if (result <= 0) {
-        receive_owner_fail(connection, login_error((int)result));
-        return;
-    }
-    connection->answer_bytes += (uint8_t)result;
-    unsigned bytes = connection->answer_bytes;
-    if (bytes >= 2 && memcmp(answer + bytes - 2, "\r\n", 2) == 0)
-        answered(connection, login_verdict(answer, bytes - 2));
-    else if (bytes == LOGIN_ANSWER_BYTES)
-        answered(connection, LOGIN_GARBAGE);
-    else
-        answer_await(connection);
-}
-
 static void log_in(struct connection *connection)
 {
     const struct run *run = connection->run;
     connection->step = STEP_LOGIN_ASK;
-    pthread_mutex_lock(&connection->lock);
-    connection->login_by_ns = os_now_ns() + run->options->login_timeout_ms * OS_NS_PER_MS;
-    pthread_mutex_unlock(&connection->lock);
+    set_login_limit(connection, os_now_ns() + run->options->login_timeout_ms * OS_NS_PER_MS);
     int result = post_send(connection, run->requests->login, run->requests->login_bytes);
     if (result != 0)
         receive_owner_fail(connection, login_error(result));

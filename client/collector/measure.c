@@ -185,17 +185,14 @@ void measure_threads(struct row *row)
     row->total_threads = threads_of(NULL);
 }
 
-static uint64_t frames_asked(const struct row *row)
-{
-    const struct collector_options *options = row->options;
-    uint64_t each = options->frames_per_server, asked = each * (row->servers - row->idle_servers);
-    return options->flood_frames > 0 ? asked - each + options->flood_frames : asked;
-}
-
 void measure_missed(struct row *row)
 {
-    uint64_t asked = frames_asked(row);
-    if (row->options->frames_per_server > 0 && row->frames != ROW_UNKNOWN && row->frames <= asked)
+    const struct collector_options *options = row->options;
+    const uint64_t each = options->frames_per_server;
+    uint64_t asked = each * (row->servers - row->idle_servers);
+    if (options->flood_frames > 0)
+        asked += options->flood_frames - each;
+    if (each > 0 && row->frames != ROW_UNKNOWN && row->frames <= asked)
         row->frames_missed = asked - row->frames;
 }
 
@@ -259,13 +256,11 @@ void measure_audit(struct row *row, const struct audit *audit)
     }
     if (!audit_client(row, audit))
         return;
-    const bool foreign = row->options->request.given;
-    if (foreign && audit->reasked)
-        snprintf(row->audit, sizeof row->audit,
-                 "none: servers that are not ours do not tell, and were asked anew after outages: "
-                 "frames may be missing or be there twice");
-    else if (foreign)
-        snprintf(row->audit, sizeof row->audit, "none: servers that are not ours do not tell");
+    if (row->options->request.given)
+        snprintf(row->audit, sizeof row->audit, "none: servers that are not ours do not tell%s",
+                 audit->reasked ? ", and were asked anew after outages: frames may be missing or "
+                                  "be there twice"
+                                : "");
     else if (audit_servers(row, audit))
         snprintf(row->audit, sizeof row->audit, "pass");
 }
@@ -303,37 +298,31 @@ void measure_bottleneck(struct row *row, unsigned cpus)
         row->bottleneck = "unclear";
 }
 
-static void reason_add(struct row *row, const char *text)
+/* `tally` may be NULL. */
+static void reason_add(struct row *row, const char *text, const struct row_tally *tally)
 {
+    char counts[ROW_LINE_BYTES] = "";
     size_t used = strlen(row->reason);
-    snprintf(row->reason + used, sizeof row->reason - used, "%s%s", used > 0 ? "; " : "", text);
+    if (tally != NULL)
+        row_tally_text(tally, ": ", counts);
+    snprintf(row->reason + used, sizeof row->reason - used, "%s%s%s", used > 0 ? "; " : "", text,
+             counts);
     row->status = ROW_FAILED;
-}
-
-static void reason_add_tally(struct row *row, uint64_t failed, uint64_t of, const char *what,
-                             const struct row_tally *tally)
-{
-    char text[ROW_LINE_BYTES];
-    int used = snprintf(text, sizeof text, "%llu of %llu %s", (unsigned long long)failed,
-                        (unsigned long long)of, what);
-    for (unsigned i = 0; i < tally->used && used < (int)sizeof text; i++)
-        used += snprintf(text + used, sizeof text - (size_t)used, "%s%llu %s", i > 0 ? ", " : ": ",
-                         (unsigned long long)tally->items[i].count, tally->items[i].name);
-    reason_add(row, text);
 }
 
 void measure_status(struct row *row)
 {
+    char text[ROW_LINE_BYTES + 16];
     assert(row->status != ROW_SKIPPED);
+    snprintf(text, sizeof text, "%llu of %llu servers not connected",
+             (unsigned long long)row->connect_failed, (unsigned long long)row->servers);
     if (row->connect_failed > 0)
-        reason_add_tally(row, row->connect_failed, row->servers, "servers not connected",
-                         row->connect_errors);
+        reason_add(row, text, row->connect_errors);
+    snprintf(text, sizeof text, "%llu of %llu connections failed",
+             (unsigned long long)row->connections_failed, (unsigned long long)row->connected);
     if (row->connections_failed > 0)
-        reason_add_tally(row, row->connections_failed, row->connected, "connections failed",
-                         row->errors);
-    if (strncmp(row->audit, "fail", 4) == 0) {
-        char text[ROW_LINE_BYTES + 16];
-        snprintf(text, sizeof text, "audit: %s", row->audit);
-        reason_add(row, text);
-    }
+        reason_add(row, text, row->errors);
+    snprintf(text, sizeof text, "audit: %s", row->audit);
+    if (strncmp(row->audit, "fail", 4) == 0)
+        reason_add(row, text, NULL);
 }

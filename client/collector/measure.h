@@ -23,10 +23,8 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
 /* measure_connected: only the counts, after failed connects were tried again. */
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count);
 
-/* measure_rss_kb: resident memory of this process now. */
+/* Of this process now: its resident memory, and the numbers of its threads. */
 uint64_t measure_rss_kb(void);
-
-/* measure_threads: counts the threads of this process. */
 void measure_threads(struct row *row);
 
 /* measure_first: lowers *first_ns, when the first byte came (UINT64_MAX: none), to `now_ns`. */

@@ -50,9 +50,3 @@ void reconnect_end(struct reconnect *reconnect, uint64_t now_ns)
         reconnect->longest_ns = now_ns - reconnect->since_ns;
     reconnect->since_ns = 0;
 }
-
-void reconnect_free(struct reconnect *reconnect)
-{
-    free(reconnect->text);
-    reconnect->text = NULL;
-}

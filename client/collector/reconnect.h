@@ -18,7 +18,7 @@ struct reconnect {
     uint64_t discarded_bytes; /* of frames that were cut, and came again from their start */
     uint64_t began_ns;        /* when the server was first asked; 0: not yet */
     bool reasked;             /* and it was asked again */
-    char *text;               /* the repeated request; NULL: never lost */
+    char *text;               /* the repeated request, from malloc; NULL: never lost */
 };
 
 /* reconnect_begin: the connection was lost at `now_ns`, after `frames` frames of server `index`.
@@ -35,7 +35,5 @@ void reconnect_end(struct reconnect *reconnect, uint64_t now_ns);
  * same for the same seed. */
 uint64_t reconnect_delay_ns(const struct collector_options *options, uint32_t index, uint32_t tries,
                             uint32_t failures);
-
-void reconnect_free(struct reconnect *reconnect);
 
 #endif

@@ -62,6 +62,16 @@ void row_skip(struct row *row, const char *reason)
     snprintf(row->reason, sizeof row->reason, "%s", reason);
 }
 
+void row_tally_text(const struct row_tally *tally, const char *before, char text[ROW_LINE_BYTES])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < tally->used && used < ROW_LINE_BYTES; i++)
+        used +=
+            (size_t)snprintf(text + used, ROW_LINE_BYTES - used, "%s%" PRIu64 " %s",
+                             i == 0 ? before : ", ", tally->items[i].count, tally->items[i].name);
+}
+
 int row_write(const struct row *row, FILE *out)
 {
     struct json json;
@@ -157,14 +167,9 @@ static bool show_text(const char *value, const char *unit, char text[ROW_LINE_BY
     return text[0] != '\0';
 }
 
-/* "; 2 refused, 1 timeout" */
 static bool show_tally(const struct row_tally *tally, const char *unit, char text[ROW_LINE_BYTES])
 {
-    size_t used = 0;
-    text[0] = '\0';
-    for (unsigned i = 0; i < tally->used && used < ROW_LINE_BYTES; i++)
-        used += (size_t)snprintf(text + used, ROW_LINE_BYTES - used, "%s%" PRIu64 " %s",
-                                 i == 0 ? "; " : ", ", tally->items[i].count, tally->items[i].name);
+    row_tally_text(tally, "; ", text);
     return true;
 }
 

@@ -38,10 +38,11 @@ static bool is_reached(struct run *run, enum goal goal)
     return atomic_load(&run->ended);
 }
 
-static void end_all(struct run *run, const char *reason)
+static void end_all(struct run *run, bool idle_only, const char *reason)
 {
     for (uint32_t i = 0; i < run->count; i++)
-        connection_end(&run->connections[i], reason, os_now_ns());
+        if (run->connections[i].idle || !idle_only)
+            connection_end(&run->connections[i], reason, os_now_ns());
 }
 
 static void show_progress(struct run *run, enum goal goal, uint64_t now_ns)
@@ -74,7 +75,7 @@ static void tick(struct run *run, enum goal goal)
     uint64_t now_ns = os_now_ns();
     uint32_t now_tick = (uint32_t)((now_ns - run->started_ns) / tick_ns);
     if (os_interrupted())
-        end_all(run, "interrupted");
+        end_all(run, false, "interrupted");
     if (now_tick == atomic_load_explicit(&run->tick, memory_order_relaxed))
         return;
     atomic_store_explicit(&run->tick, now_tick, memory_order_relaxed);
@@ -146,17 +147,6 @@ static void ask_fleet(struct run *run)
             return;
 }
 
-/* The server that floods is asked first: its tape takes a while to be made, and the others are to
- * be measured beside its data. */
-static void ask_all(struct run *run)
-{
-    connection_ask(&run->connections[0]);
-    if (run->options->flood_frames > 0)
-        await(run, GOAL_FLOODED);
-    for (uint32_t i = 1; i < run->count; i++)
-        connection_ask(&run->connections[i]);
-}
-
 static void collect(struct run *run)
 {
     /* Logged-in connections no longer need their control; few of very many may be asked. */
@@ -164,42 +154,30 @@ static void collect(struct run *run)
     atomic_store(&run->data_tick, atomic_load(&run->tick));
     os_usage_read(&run->program->before);
     for (uint32_t i = 0; i < run->count; i++)
-        connection_start(&run->connections[i]);
+        connection_continue(&run->connections[i], CONNECTION_READY);
     run->program->row.ready_rss_kb = measure_rss_kb();
-    ask_all(run);
+    /* The server that floods is asked first: its tape takes a while to be made, and the others are
+     * to be measured beside its data. */
+    for (uint32_t i = 0; i < run->count; i++) {
+        connection_ask(&run->connections[i]);
+        if (i == 0 && run->options->flood_frames > 0)
+            await(run, GOAL_FLOODED);
+    }
     await(run, GOAL_ENDED);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Every accepted operation completes. If one does not, that is an error of the port, and the row
- * says so. */
-static void await_drained(struct run *run)
-{
-    uint64_t deadline_ns = os_now_ns() + (uint64_t)DRAIN_TIMEOUT_MS * OS_NS_PER_MS;
-    while (atomic_load(&run->pending) > 0 && os_now_ns() < deadline_ns)
-        os_park(&run->main, tick_ns);
-    run->program->audit.operations_lost = atomic_load(&run->pending);
-}
-
-/* Idle servers owe nothing: they end with the others. */
-static void end_idle(struct run *run)
-{
-    for (uint32_t i = 0; i < run->count; i++)
-        if (run->connections[i].idle)
-            connection_end(&run->connections[i], NULL, os_now_ns());
-}
-
 static bool run_phases(struct run *run)
 {
-    struct row *row = &run->program->row;
-    row->base_rss_kb = measure_rss_kb();
+    struct program *program = run->program;
+    program->row.base_rss_kb = measure_rss_kb();
     connect_all(run);
-    if (measure_connects(row, run->program->attempts, run->count) != 0 || !attach_streams(run))
+    if (measure_connects(&program->row, program->attempts, run->count) != 0 || !attach_streams(run))
         return false;
-    measure_threads(row);
+    measure_threads(&program->row);
     if (atomic_load(&run->ended)) {
-        run->program->before = run->program->after;
+        program->before = program->after;
         return true;
     }
     ask_fleet(run);
@@ -217,9 +195,14 @@ bool run_execute(struct run *run)
     progress_start(&run->progress, stderr, run->options->quiet, run->started_ns);
     bool ran = run_phases(run);
     if (atomic_load(&run->ended))
-        end_idle(run);
-    end_all(run, "given-up");
-    await_drained(run);
+        end_all(run, true, NULL); /* idle servers owe nothing: they end with the others */
+    end_all(run, false, "given-up");
+    /* Every accepted operation completes. If one does not, that is an error of the port, and the
+     * row says so. */
+    const uint64_t deadline_ns = os_now_ns() + (uint64_t)DRAIN_TIMEOUT_MS * OS_NS_PER_MS;
+    while (atomic_load(&run->pending) > 0 && os_now_ns() < deadline_ns)
+        os_park(&run->main, tick_ns);
+    run->program->audit.operations_lost = atomic_load(&run->pending);
     progress_end(&run->progress);
     return ran;
 }

@@ -128,9 +128,12 @@ bool run_execute(struct run *run);
 void connection_connect(struct connection *connection);
 void connection_connect_blocking(struct connection *connection);
 
-/* connection_start: posts the first receive of a ready connection whose stream is attached.
- * connection_ask: sends the request. Main thread; neither blocks. */
-void connection_start(struct connection *connection);
+/* connection_continue: posts the next receive of a connection that is in `phase`: READY, its stream
+ * attached (main thread), or WAITING, when the scheme has blocks again (any thread). In another
+ * phase a resume is noted. Does not block. */
+void connection_continue(struct connection *connection, enum connection_phase phase);
+
+/* connection_ask: sends the request. Main thread; does not block. */
 void connection_ask(struct connection *connection);
 
 /* connection_reopen: tries a lost connection again if its time has come. Main thread, once the
@@ -148,9 +151,6 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
  * tries are left, else it ends. Any thread; once per socket. */
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns);
 
-/* connection_resume: the scheme has blocks again. Any thread. */
-void connection_resume(struct connection *connection);
-
 /* connection_check: cuts it as stalled if it has been silent for more than run->stall_ticks while
  * the server owed something, or if its login was not answered in time; ends it for lack of
  * blocks if no connection has received anything for that long. Main thread. */
@@ -164,10 +164,8 @@ bool receive_owner_hand_over(struct connection *connection, enum connection_phas
 
 /* receive_owner_post: posts a receive, early with `count` blocks of connection->blocks, late with
  * 0. After 0 the completion may be on another worker already, and the caller owns nothing; or a
- * portable negative code. */
+ * portable negative code. receive_owner_received: its result. */
 int receive_owner_post(struct connection *connection, unsigned count);
-
-/* receive_owner_received: the result of a receive that the above has posted. */
 void receive_owner_received(struct connection *connection, int64_t result);
 
 /* receive_owner_post_next: posts the next receive, hands the connection over, or releases it. */

@@ -70,18 +70,6 @@ static int entry_add(struct servers *servers, const char *text, size_t bytes, co
 
 /* ---- N, LIST, @FILE ------------------------------------------------------------------------- */
 
-static int list_read(struct servers *servers, const char *list, char *why, size_t why_bytes)
-{
-    for (;; list++) {
-        size_t bytes = strcspn(list, ",");
-        if (entry_add(servers, list, bytes, "--servers", why, why_bytes) != 0)
-            return -1;
-        list += bytes;
-        if (*list == '\0')
-            return 0;
-    }
-}
-
 /* False at the end of the file. Drops the rest of a line that is too long: only a comment can be
  * that long. */
 static bool line_next(FILE *file, char line[LINE_BYTES_MAX])
@@ -159,7 +147,13 @@ int servers_read(struct servers *servers, const struct collector_options *option
         return file_read(servers, text + 1, why, why_bytes);
     if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0')
         return block_read(servers, options, why, why_bytes);
-    return list_read(servers, text, why, why_bytes);
+    for (;; text++) {
+        size_t bytes = strcspn(text, ",");
+        int result = entry_add(servers, text, bytes, "--servers", why, why_bytes);
+        text += bytes;
+        if (result != 0 || *text == '\0')
+            return result;
+    }
 }
 
 void servers_free(struct servers *servers)

@@ -44,28 +44,28 @@ TEST(the_same_seed_waits_the_same)
 
 TEST(tries_count_in_a_row_without_a_frame)
 {
-    struct reconnect outage = {0};
+    struct reconnect reconnect = {0};
     for (uint64_t frames = 1; frames < 20; frames++)
-        assert_true(reconnect_begin(&outage, &options, 0, frames, frames));
+        assert_true(reconnect_begin(&reconnect, &options, 0, frames, frames));
     for (unsigned i = 1; i < 3; i++)
-        assert_true(reconnect_begin(&outage, &options, 0, 19, 100));
-    assert_false(reconnect_begin(&outage, &options, 0, 19, 100));
-    reconnect_free(&outage);
+        assert_true(reconnect_begin(&reconnect, &options, 0, 19, 100));
+    assert_false(reconnect_begin(&reconnect, &options, 0, 19, 100));
+    free(reconnect.text);
 }
 
 /* From the first loss to the return, however many tries that takes. */
 TEST(an_outage_lasts_until_the_return)
 {
-    struct reconnect outage = {0};
-    assert_true(reconnect_begin(&outage, &options, 0, 1, 1000));
-    assert_true(reconnect_begin(&outage, &options, 0, 1, 3000));
-    assert_true(outage.due_ns >= 3000);
-    reconnect_end(&outage, 9000);
-    assert_int_equal(outage.longest_ns, 8000);
-    reconnect_end(&outage, 50000);
-    assert_int_equal(outage.longest_ns, 8000);
-    assert_true(reconnect_begin(&outage, &options, 0, 2, 60000));
-    reconnect_end(&outage, 61000);
-    assert_int_equal(outage.longest_ns, 8000);
-    reconnect_free(&outage);
+    struct reconnect reconnect = {0};
+    assert_true(reconnect_begin(&reconnect, &options, 0, 1, 1000));
+    assert_true(reconnect_begin(&reconnect, &options, 0, 1, 3000));
+    assert_true(reconnect.due_ns >= 3000);
+    reconnect_end(&reconnect, 9000);
+    assert_int_equal(reconnect.longest_ns, 8000);
+    reconnect_end(&reconnect, 50000);
+    assert_int_equal(reconnect.longest_ns, 8000);
+    assert_true(reconnect_begin(&reconnect, &options, 0, 2, 60000));
+    reconnect_end(&reconnect, 61000);
+    assert_int_equal(reconnect.longest_ns, 8000);
+    free(reconnect.text);
 }
