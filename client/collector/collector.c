@@ -43,7 +43,7 @@ static bool open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
                  reason[0] != '\0' ? reason : cp_error_text(result));
         if (result == CP_EINVAL)
             return false;
-        row_skip(row, why);
+        row_skip(row, "%s", why);
         why[0] = '\0';
         return false;
     }
@@ -126,7 +126,6 @@ static void *work(void *argument)
 /* False: the row says why. */
 static bool start_workers(struct run *run)
 {
-    char why[ROW_LINE_BYTES];
     const unsigned count = (unsigned)run->options->workers;
     int result = -ENOMEM;
     run->workers = calloc(count, sizeof *run->workers);
@@ -137,10 +136,9 @@ static bool start_workers(struct run *run)
     }
     if (run->worker_count == count)
         return true;
-    snprintf(why, sizeof why,
+    row_skip(&run->program->row,
              "cannot start worker %u of %u: %s: raise ulimit -u or ask for fewer --workers",
              run->worker_count + 1, count, strerror(-result));
-    row_skip(&run->program->row, why);
     return false;
 }
 

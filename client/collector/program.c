@@ -13,11 +13,6 @@ enum { DESCRIPTORS_SPARE = 64 };
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static bool to_stdout(const struct program *program)
-{
-    return program->options.json != NULL && strcmp(program->options.json, "-") == 0;
-}
-
 static void report_json(const struct program *program, int error)
 {
     fprintf(stderr, "%s: --json: cannot write '%s': %s\n", program->text->name,
@@ -30,7 +25,7 @@ static int open_json(struct program *program)
     const struct collector_options *options = &program->options;
     if (options->json == NULL || options->dry_run)
         return PROGRAM_OPEN;
-    program->json = to_stdout(program) ? stdout : fopen(options->json, "w");
+    program->json = strcmp(options->json, "-") == 0 ? stdout : fopen(options->json, "w");
     if (program->json != NULL)
         return PROGRAM_OPEN;
     report_json(program, errno);
@@ -65,7 +60,6 @@ int program_open(struct program *program, const struct program_text *text, int a
 
 bool program_reserve(struct program *program)
 {
-    char why[ROW_LINE_BYTES];
     uint64_t limit = 0, wanted = program->servers.count + (uint64_t)DESCRIPTORS_SPARE;
     program->attempts = calloc(program->servers.count, sizeof *program->attempts);
     if (program->attempts == NULL) {
@@ -74,12 +68,11 @@ bool program_reserve(struct program *program)
     }
     if (os_descriptors_reserve(wanted, &limit) == 0)
         return true;
-    snprintf(why, sizeof why,
+    row_skip(&program->row,
              "%u servers need %llu descriptors, the hard limit is %llu: raise it (ulimit -Hn %llu "
              "as root, or nofile in /etc/security/limits.conf) or ask for fewer --servers",
              program->servers.count, (unsigned long long)wanted, (unsigned long long)limit,
              (unsigned long long)wanted);
-    row_skip(&program->row, why);
     return false;
 }
 
@@ -207,8 +200,8 @@ int program_close(struct program *program)
     const struct collector_options *options = &program->options;
     const struct row *row = &program->row;
     bool written = write_json(program);
-    bool summary =
-        !options->quiet && !to_stdout(program) && !options->dry_run && row->status != ROW_SKIPPED;
+    bool summary = !options->quiet && program->json != stdout && !options->dry_run &&
+                   row->status != ROW_SKIPPED;
     if (summary)
         row_summarize(row, stdout);
     else if (row->status != ROW_OK)

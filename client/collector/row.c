@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/os.h"
@@ -56,10 +57,13 @@ void row_init(struct row *row, const struct collector_options *options)
     snprintf(row->audit, sizeof row->audit, "none: nothing ran");
 }
 
-void row_skip(struct row *row, const char *reason)
+void row_skip(struct row *row, const char *format, ...)
 {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(row->reason, sizeof row->reason, format, arguments);
+    va_end(arguments);
     row->status = ROW_SKIPPED;
-    snprintf(row->reason, sizeof row->reason, "%s", reason);
 }
 
 void row_tally_text(const struct row_tally *tally, const char *before, char text[ROW_LINE_BYTES])
@@ -167,17 +171,12 @@ static bool show_text(const char *value, const char *unit, char text[ROW_LINE_BY
     return text[0] != '\0';
 }
 
-static bool show_tally(const struct row_tally *tally, const char *unit, char text[ROW_LINE_BYTES])
-{
-    row_tally_text(tally, "; ", text);
-    return true;
-}
-
 #define show_line                      show_text
 #define show_choice                    show_text
 #define show_from1                     show_count
 #define show_positive                  show_number
 #define show_time                      show_number
+#define show_tally(value, unit, text)  (row_tally_text(value, "; ", text), true)
 #define show_flag(value, unit, text)   false
 #define show_bytes(value, unit, text)  false
 #define show_status(value, unit, text) false

@@ -18,8 +18,8 @@ struct row {
 /* row_init: the options, as far as they are known before the run; nothing is measured yet. */
 void row_init(struct row *row, const struct collector_options *options);
 
-/* row_skip: the run cannot happen here, because of `reason`. */
-void row_skip(struct row *row, const char *reason);
+/* row_skip: the run cannot happen here; formats the reason. */
+void row_skip(struct row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* row_tally_text: ", 2 refused, 1 timeout" with `before` in place of the first comma; "" if there
  * are none. */

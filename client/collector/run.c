@@ -79,10 +79,11 @@ static void tick(struct run *run, enum goal goal)
     if (now_tick == atomic_load_explicit(&run->tick, memory_order_relaxed))
         return;
     atomic_store_explicit(&run->tick, now_tick, memory_order_relaxed);
-    for (uint32_t i = 0; i < run->count; i++)
+    for (uint32_t i = 0; i < run->count; i++) {
         connection_check(&run->connections[i], now_ns);
-    for (uint32_t i = 0; goal == GOAL_ENDED && run->options->reconnect && i < run->count; i++)
-        connection_reopen(&run->connections[i], now_ns);
+        if (goal == GOAL_ENDED && run->options->reconnect)
+            connection_reopen(&run->connections[i], now_ns);
+    }
     show_progress(run, goal, now_ns);
 }
 
@@ -111,14 +112,13 @@ static void connect_all(struct run *run)
 
 static void skip_without_stream(struct run *run, uint32_t index)
 {
-    char limit[ROW_LINE_BYTES / 2], why[ROW_LINE_BYTES];
+    char limit[ROW_LINE_BYTES / 2];
     if (!os_limit_reached(limit, sizeof limit))
         snprintf(limit, sizeof limit, "raise the limits (ulimit -u, memory, --pool-cap)");
-    snprintf(why, sizeof why,
+    row_skip(&run->program->row,
              "scheme %s has no memory or no thread for connection %u of %u: %s, or ask for fewer "
              "--servers",
              run->options->scheme, index + 1, run->count, limit);
-    row_skip(&run->program->row, why);
 }
 
 /* Nothing is connecting any more, so no phase changes before the main thread continues. */

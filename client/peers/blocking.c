@@ -19,10 +19,8 @@ struct receiver {
 };
 
 /* Holds the threads back until all of them are started: the main thread has the lock so long. */
-struct start_gate {
-    pthread_mutex_t lock;
-    bool is_shut, given_up;
-};
+static pthread_mutex_t start_gate = PTHREAD_MUTEX_INITIALIZER;
+static bool is_shut, given_up;
 
 /* ---- a connection's thread ------------------------------------------------------------------ */
 
@@ -46,11 +44,10 @@ static void *receiver_run(void *argument)
 {
     struct peer_link *link = argument;
     struct receiver *receiver = link->state;
-    struct start_gate *gate = link->peer->state;
-    pthread_mutex_lock(&gate->lock);
-    bool given_up = gate->given_up;
-    pthread_mutex_unlock(&gate->lock);
-    if (given_up)
+    pthread_mutex_lock(&start_gate);
+    const bool goes = !given_up;
+    pthread_mutex_unlock(&start_gate);
+    if (!goes)
         return NULL;
     int asked = peer_link_ask(link);
     const char *reason = asked == 0 ? NULL : cp_error_name(asked);
@@ -72,19 +69,11 @@ static void blocking_cut(struct peer_link *link, const char *reason)
         net_shutdown(link->handle);
 }
 
-static void gate_open(struct start_gate *gate)
-{
-    gate->is_shut = false;
-    pthread_mutex_unlock(&gate->lock);
-}
-
 static const char *blocking_open(struct peer *peer)
 {
     static char why[ROW_LINE_BYTES];
-    struct start_gate *gate = peer->state;
-    pthread_mutex_init(&gate->lock, NULL);
-    pthread_mutex_lock(&gate->lock);
-    gate->is_shut = true;
+    pthread_mutex_lock(&start_gate);
+    is_shut = true;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         struct receiver *receiver = link->state;
@@ -107,7 +96,8 @@ static const char *blocking_open(struct peer *peer)
 
 static void blocking_collect(struct peer *peer)
 {
-    gate_open(peer->state);
+    is_shut = false;
+    pthread_mutex_unlock(&start_gate);
     while (atomic_load(&peer->living) > 0) {
         os_park(&peer->main, (uint64_t)PEER_TICK_MS * OS_NS_PER_MS);
         peer_tick(peer);
@@ -116,10 +106,9 @@ static void blocking_collect(struct peer *peer)
 
 static void blocking_close(struct peer *peer)
 {
-    struct start_gate *gate = peer->state;
-    if (gate->is_shut) {
-        gate->given_up = true;
-        gate_open(gate);
+    if (is_shut) {
+        given_up = true;
+        pthread_mutex_unlock(&start_gate);
     }
     for (uint32_t i = 0; i < peer->count; i++) {
         struct receiver *receiver = peer->links[i].state;
@@ -127,7 +116,6 @@ static void blocking_close(struct peer *peer)
             pthread_join(receiver->thread, NULL);
         processor_sum_up(&receiver->processor, &peer->program.figures);
     }
-    pthread_mutex_destroy(&gate->lock);
 }
 
 const struct peer_model peer_model = {
@@ -136,7 +124,6 @@ const struct peer_model peer_model = {
     .scheme = "blocking",
     .engine = "threads",
     .thread_per_link = true,
-    .state_bytes = sizeof(struct start_gate),
     .link_state_bytes = sizeof(struct receiver),
     .open = blocking_open,
     .collect = blocking_collect,

@@ -101,13 +101,16 @@ enum frame_error framer_feed(struct peer_link *link, struct processor *processor
     return FRAME_OK;
 }
 
-static enum frame_error take_frames(struct peer_link *link, struct processor *processor,
-                                    uint8_t *data, size_t bytes)
+enum frame_error framer_take(struct peer_link *link, struct processor *processor, uint8_t *data,
+                             size_t bytes)
 {
     struct framer *framer = &link->framer;
     struct peer *peer = link->peer;
     const uint8_t *frame = data - (framer->end - framer->begin), *after = data + bytes;
     size_t end, frame_bytes;
+    assert(bytes > 0);
+    if (peer->slices)
+        return framer_feed(link, processor, data, bytes);
     framer->scanned_bytes += bytes;
     for (const uint8_t *at = data; at < after; at += end) {
         enum frame_error error =
@@ -132,14 +135,6 @@ int framer_open(struct peer_link *link)
 {
     struct peer *peer = link->peer;
     return peer->slices ? incremental_check_open(&link->framer.check, &peer->config.process) : 0;
-}
-
-enum frame_error framer_take(struct peer_link *link, struct processor *processor, uint8_t *data,
-                             size_t bytes)
-{
-    assert(bytes > 0);
-    return link->peer->slices ? framer_feed(link, processor, data, bytes)
-                              : take_frames(link, processor, data, bytes);
 }
 
 void framer_close(struct peer_link *link)

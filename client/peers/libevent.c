@@ -7,10 +7,7 @@
  * processed in place.
  *
  * bufferevent_set_max_single_read lifts bufferevent's limit of 16 KiB a receive. The limit of
- * evbuffer_read stays: 4096 bytes in libevent 2.1.
- *
- * Connections are made and logged in before the loop starts, and handed over: what is compared is
- * the way that frames take. */
+ * evbuffer_read stays: 4096 bytes in libevent 2.1. */
 #include <assert.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -22,11 +19,9 @@
 
 enum { READ_BYTES = 256 << 10, PIECES_MAX = 16 };
 
-struct loop {
-    struct event_base *base;
-    struct event *timer;
-    uint8_t *frame; /* one that spans chains is gathered here */
-};
+static struct event_base *base;
+static struct event *timer;
+static uint8_t *spanning_frame; /* one that spans chains is gathered here */
 
 /* A link's. */
 struct input {
@@ -38,7 +33,6 @@ struct input {
 static void end(struct peer_link *link, const char *reason)
 {
     struct peer *peer = link->peer;
-    const struct loop *loop = peer->state;
     struct input *input = link->state;
     if (input->events != NULL)
         bufferevent_free(input->events);
@@ -46,7 +40,7 @@ static void end(struct peer_link *link, const char *reason)
     link->handle = CP_HANDLE_NONE;
     peer_link_end(link, reason);
     if (atomic_load(&peer->living) == 0)
-        event_base_loopbreak(loop->base);
+        event_base_loopbreak(base);
 }
 
 /* ---- frames in an evbuffer ------------------------------------------------------------------ */
@@ -75,7 +69,6 @@ static size_t find_end(struct peer_link *link, struct evbuffer *buffer)
 static enum frame_error process(struct peer_link *link, struct evbuffer *buffer, size_t bytes)
 {
     struct peer *peer = link->peer;
-    const struct loop *loop = peer->state;
     const struct process_config *config = &peer->config.process;
     size_t header_bytes = PROTOCOL_HEADER_BYTES + config->marker.count;
     size_t wanted = config->verify == VERIFY_FULL || bytes < header_bytes ? bytes : header_bytes;
@@ -85,12 +78,12 @@ static enum frame_error process(struct peer_link *link, struct evbuffer *buffer,
         evbuffer_drain(buffer, bytes);
         return error;
     }
-    int removed = evbuffer_remove(buffer, loop->frame, wanted);
+    int removed = evbuffer_remove(buffer, spanning_frame, wanted);
     assert(removed == (int)wanted);
     (void)removed;
     link->framer.copied_bytes += wanted;
     evbuffer_drain(buffer, bytes - wanted);
-    return process_in_place(&peer->processor, &link->stream, loop->frame, bytes);
+    return process_in_place(&peer->processor, &link->stream, spanning_frame, bytes);
 }
 
 /* FRAME_OK or why the link has to end. */
@@ -169,11 +162,10 @@ static void on_timer(evutil_socket_t none, short what, void *context)
 
 static int libevent_start(struct peer_link *link)
 {
-    const struct loop *loop = link->peer->state;
     struct input *input = link->state;
     evutil_socket_t socket = (evutil_socket_t)link->handle;
     evutil_make_socket_nonblocking(socket);
-    input->events = bufferevent_socket_new(loop->base, socket, BEV_OPT_CLOSE_ON_FREE);
+    input->events = bufferevent_socket_new(base, socket, BEV_OPT_CLOSE_ON_FREE);
     if (input->events == NULL) {
         net_close(link->handle);
         return CP_ENOMEM;
@@ -186,31 +178,28 @@ static int libevent_start(struct peer_link *link)
 static void libevent_collect(struct peer *peer)
 {
     const struct timeval tick = {.tv_usec = PEER_TICK_MS * 1000};
-    const struct loop *loop = peer->state;
-    event_add(loop->timer, &tick);
-    event_base_dispatch(loop->base);
+    event_add(timer, &tick);
+    event_base_dispatch(base);
 }
 
 static const char *libevent_open(struct peer *peer)
 {
-    struct loop *loop = peer->state;
-    loop->frame = malloc(peer->config.process.frame_bytes_max);
-    loop->base = event_base_new();
-    if (loop->base != NULL)
-        loop->timer = event_new(loop->base, -1, EV_PERSIST, on_timer, peer);
-    return loop->frame != NULL && loop->timer != NULL ? NULL
-                                                      : "no memory or no descriptor for the loop";
+    spanning_frame = malloc(peer->config.process.frame_bytes_max);
+    base = event_base_new();
+    if (base != NULL)
+        timer = event_new(base, -1, EV_PERSIST, on_timer, peer);
+    return spanning_frame != NULL && timer != NULL ? NULL
+                                                   : "no memory or no descriptor for the loop";
 }
 
 static void libevent_close(struct peer *peer)
 {
-    struct loop *loop = peer->state;
-    if (loop->timer != NULL)
-        event_free(loop->timer);
-    if (loop->base != NULL)
-        event_base_free(loop->base);
+    if (timer != NULL)
+        event_free(timer);
+    if (base != NULL)
+        event_base_free(base);
     libevent_global_shutdown();
-    free(loop->frame);
+    free(spanning_frame);
 }
 
 const struct peer_model peer_model = {
@@ -220,7 +209,6 @@ const struct peer_model peer_model = {
     .scheme = "libevent",
     .engine = "libevent ",
     .engine_version = event_get_version,
-    .state_bytes = sizeof(struct loop),
     .link_state_bytes = sizeof(struct input),
     .open = libevent_open,
     .start = libevent_start,

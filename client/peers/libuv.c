@@ -2,32 +2,17 @@
  * alloc_cb says where the bytes go: behind the unfinished frame, with room for what libuv suggests
  * (64 KiB) or more; read_cb finds the frames and processes each where it lies. A loop has one
  * receive out at a time, between alloc_cb and read_cb, so that all connections can share one warm
- * buffer for short frames (framer.c).
- *
- * Connections are made and logged in before the loop starts, and handed to libuv with uv_tcp_open:
- * what is compared is the way that frames take. */
+ * buffer for short frames (framer.c). */
 #include <assert.h>
 #include <uv.h>
 
 #include "client/peers/peer.h"
 #include "cport/cport.h"
 
-struct loop {
-    uv_loop_t uv;
-    uv_timer_t timer;
-    bool open;
-    uint8_t shared[FRAMER_SHARED_BYTES];
-};
-
-static struct loop *loop_of(const struct peer_link *link)
-{
-    return link->peer->state;
-}
-
-static uv_tcp_t *tcp_of(const struct peer_link *link)
-{
-    return link->state;
-}
+static uv_loop_t loop;
+static uv_timer_t timer;
+static bool is_open;
+static uint8_t shared[FRAMER_SHARED_BYTES];
 
 /* In the port's portable codes. */
 static int64_t result_of(ssize_t result)
@@ -43,11 +28,11 @@ static int64_t result_of(ssize_t result)
 
 static void end(struct peer_link *link, const char *reason)
 {
-    uv_close((uv_handle_t *)tcp_of(link), NULL);
+    uv_close(link->state, NULL);
     link->handle = CP_HANDLE_NONE;
     peer_link_end(link, reason);
     if (!link->idle && atomic_load(&link->peer->living) == 0)
-        uv_stop(&loop_of(link)->uv);
+        uv_stop(&loop);
 }
 
 /* ---- what libuv calls ----------------------------------------------------------------------- */
@@ -56,7 +41,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested_bytes, uv_buf_t *room
 {
     struct peer_link *link = handle->data;
     size_t bytes = 0;
-    uint8_t *data = framer_room(link, loop_of(link)->shared, &bytes);
+    uint8_t *data = framer_room(link, shared, &bytes);
     *room = uv_buf_init((char *)data, data != NULL ? (unsigned)bytes : 0);
 }
 
@@ -69,18 +54,18 @@ static void on_read(uv_stream_t *stream, ssize_t result, const uv_buf_t *room)
         end(link, reason);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(uv_timer_t *handle)
 {
-    peer_tick(timer->data);
+    peer_tick(handle->data);
 }
 
 /* ---- the model ------------------------------------------------------------------------------ */
 
 static int libuv_start(struct peer_link *link)
 {
-    uv_tcp_t *tcp = tcp_of(link);
+    uv_tcp_t *tcp = link->state;
     tcp->data = link;
-    uv_tcp_init(&loop_of(link)->uv, tcp);
+    uv_tcp_init(&loop, tcp);
     int result = uv_tcp_open(tcp, (uv_os_sock_t)link->handle);
     if (result != 0)
         net_close(link->handle);
@@ -91,31 +76,28 @@ static int libuv_start(struct peer_link *link)
 
 static void libuv_collect(struct peer *peer)
 {
-    struct loop *loop = peer->state;
-    uv_timer_start(&loop->timer, on_timer, PEER_TICK_MS, PEER_TICK_MS);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_timer_start(&timer, on_timer, PEER_TICK_MS, PEER_TICK_MS);
+    uv_run(&loop, UV_RUN_DEFAULT);
 }
 
 static const char *libuv_open(struct peer *peer)
 {
-    struct loop *loop = peer->state;
-    if (uv_loop_init(&loop->uv) != 0)
+    if (uv_loop_init(&loop) != 0)
         return "no memory or no descriptor for the loop";
-    loop->open = true;
-    uv_timer_init(&loop->uv, &loop->timer);
-    loop->timer.data = peer;
-    budget_charge(&peer->budget, sizeof loop->shared);
+    is_open = true;
+    uv_timer_init(&loop, &timer);
+    timer.data = peer;
+    budget_charge(&peer->budget, sizeof shared);
     return NULL;
 }
 
 static void libuv_close(struct peer *peer)
 {
-    struct loop *loop = peer->state;
-    if (!loop->open)
+    if (!is_open)
         return;
-    uv_close((uv_handle_t *)&loop->timer, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    int result = uv_loop_close(&loop->uv);
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    int result = uv_loop_close(&loop);
     assert(result == 0);
     (void)result;
 }
@@ -127,7 +109,6 @@ const struct peer_model peer_model = {
     .scheme = "libuv",
     .engine = "libuv ",
     .engine_version = uv_version_string,
-    .state_bytes = sizeof(struct loop),
     .link_state_bytes = sizeof(uv_tcp_t),
     .open = libuv_open,
     .start = libuv_start,

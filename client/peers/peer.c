@@ -173,13 +173,12 @@ static void collect(struct peer *peer)
     assert(atomic_load(&peer->living) == 0);
 }
 
-/* ---- measure -------------------------------------------------------------------------------- */
-
-static void sum_links(struct peer *peer)
+static void measure(struct peer *peer)
 {
     struct program *program = &peer->program;
     struct row *row = &program->row;
     row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
+    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         bool stalled = link->reason != NULL && strcmp(link->reason, "stalled") == 0;
@@ -194,17 +193,9 @@ static void sum_links(struct peer *peer)
             row_tally_add(row->errors, link->reason);
         }
     }
-}
-
-static void measure(struct peer *peer)
-{
-    struct program *program = &peer->program;
-    struct row *row = &program->row;
-    sum_links(peer);
     if (peer->model->counts_bytes)
         program->figures.bytes = row->bytes;
     program->figures.buffer_peak_bytes = atomic_load(&peer->budget.peak_bytes);
-    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
     program_measure(program);
     if (row->buffer_peak_bytes == 0)
         row->buffer_peak_bytes = ROW_UNKNOWN;
@@ -216,9 +207,8 @@ static void measure(struct peer *peer)
 static const char *open_model(struct peer *peer)
 {
     const struct peer_model *model = peer->model;
-    peer->state = calloc(1, model->state_bytes + 1);
     peer->link_states = calloc(peer->count, model->link_state_bytes + 1);
-    bool got_memory = peer->state != NULL && peer->link_states != NULL;
+    bool got_memory = peer->link_states != NULL;
     processor_init(&peer->processor, &peer->config.process, &peer->budget);
     for (uint32_t i = 0; got_memory && i < peer->count; i++) {
         peer->links[i].state = (char *)peer->link_states + i * model->link_state_bytes;
@@ -229,7 +219,7 @@ static const char *open_model(struct peer *peer)
 
 static void close_model(struct peer *peer)
 {
-    if (peer->state != NULL && peer->link_states != NULL)
+    if (peer->link_states != NULL)
         peer->model->close(peer);
     for (uint32_t i = 0; i < peer->count; i++) {
         framer_close(&peer->links[i]);
@@ -238,7 +228,6 @@ static void close_model(struct peer *peer)
     }
     processor_sum_up(&peer->processor, &peer->program.figures);
     free(peer->link_states);
-    free(peer->state);
 }
 
 static void run(struct peer *peer)
@@ -255,7 +244,7 @@ static void run(struct peer *peer)
         ask_fleet(peer);
         collect(peer);
     } else {
-        row_skip(row, why);
+        row_skip(row, "%s", why);
     }
     close_model(peer);
     if (why == NULL)

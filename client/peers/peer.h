@@ -1,7 +1,8 @@
 /* What the peers of fanin-client share: programs that do the same job with the same options and
  * leave the same row, each with a receive path of its own. A peer brings a model of how it
  * receives; the rest is here: connect, log in, ask, notice silent servers and Ctrl-C, count, audit,
- * report.
+ * report. Connections are made and logged in before a model gets them: what is compared is the way
+ * that frames take.
  *
  *   connect each server, log in     one after the other, blocking
  *   model.open                      its threads
@@ -70,8 +71,8 @@ struct peer_model {
     const char *engine;                  /* in the row: what it waits with */
     const char *(*engine_version)(void); /* follows it; NULL: nothing */
     bool thread_per_link;
-    bool counts_bytes; /* does not look for frames, so --scheme slices makes no difference */
-    size_t state_bytes, link_state_bytes; /* of peer.state and peer_link.state */
+    bool counts_bytes;       /* does not look for frames, so --scheme slices makes no difference */
+    size_t link_state_bytes; /* of peer_link.state; the rest of its state is static */
 
     /* open: the logged-in links get handles or threads of the model's. Returns NULL, or why this
      * machine cannot: then close comes next. */
@@ -103,7 +104,7 @@ struct peer {
     struct budget budget;        /* of the model's buffers, as far as it knows them */
     struct processor processor;  /* the main thread's */
     char scheme[64], engine[64]; /* as the row names them */
-    void *state, *link_states;   /* the model's: state_bytes, zeroed; one a link */
+    void *link_states;           /* the model's, link_state_bytes for each link, zeroed */
 };
 
 /* The program's own: libuv.c, libevent.c, blocking.c or raw.c defines it. */
@@ -115,14 +116,11 @@ int peer_main(int argc, char **argv, const struct peer_model *model);
 /* peer_tick: cuts links that have been silent for too long; all of them after Ctrl-C. */
 void peer_tick(struct peer *peer);
 
-/* peer_is_living: logged in, and not over. */
-bool peer_is_living(const struct peer_link *link);
+bool peer_is_living(const struct peer_link *link); /* logged in, and not over */
 
 /* peer_link_ask: sends the request; blocks for as long as the kernel does not take it. 0, or a
- * portable negative code. */
+ * portable negative code. peer_link_heard: a receive has brought `bytes`, 1 or more. */
 int peer_link_ask(struct peer_link *link);
-
-/* peer_link_heard: a receive has brought `bytes`, 1 or more. */
 void peer_link_heard(struct peer_link *link, size_t bytes);
 
 /* peer_link_received: counts a receive and, with a processor, takes the frames out of `data`, which
@@ -136,8 +134,10 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
  * thread that receives on it; its socket is closed or about to be. */
 void peer_link_end(struct peer_link *link, const char *reason);
 
-/* framer_open: allocates what slices need. 0, or -1 without memory. */
+/* framer_open: allocates what slices need. 0, or -1 without memory. framer_close: frees, and adds
+ * the copied and searched bytes to the figures. */
 int framer_open(struct peer_link *link);
+void framer_close(struct peer_link *link);
 
 /* framer_room: the buffer of the link's next receive; *room_bytes is at least FRAMER_READ_BYTES.
  * `shared` has FRAMER_SHARED_BYTES and is not used by another link before framer_take; NULL: there
@@ -152,8 +152,5 @@ enum frame_error framer_take(struct peer_link *link, struct processor *processor
 /* framer_feed: framer_take for slices, with the link's next `bytes` in any buffer. */
 enum frame_error framer_feed(struct peer_link *link, struct processor *processor,
                              const uint8_t *data, size_t bytes);
-
-/* framer_close: frees, and adds the copied and searched bytes to the peer's figures. */
-void framer_close(struct peer_link *link);
 
 #endif
