@@ -159,19 +159,6 @@ static void close_threads(struct run *run)
     }
 }
 
-/* Where the number of frames is not known, the last frame is processed when the scheme has
- * ended. */
-static void close_scheme(struct run *run)
-{
-    struct program *program = run->program;
-    scheme_close(run->scheme_run, &program->figures);
-    run->scheme_run = NULL;
-    if (run->options->frames_per_server == 0) {
-        program->last_ns = os_now_ns();
-        os_usage_read(&program->after);
-    }
-}
-
 /* Also of a run that was only half set up. */
 static void tear_down(struct run *run)
 {
@@ -222,35 +209,30 @@ static void sum_connections(struct run *run)
     }
 }
 
-static void sum_reconnects(struct run *run)
+/* When port and scheme are closed. */
+static void measure(struct run *run)
 {
-    struct row *row = &run->program->row;
-    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
+    struct program *program = run->program;
+    struct row *row = &program->row;
+    const uint64_t frame_bytes =
+        run->options->request.given ? run->options->frame_bytes_max : run->options->size_max;
     uint64_t longest_ns = 0;
+    if (run->options->reconnect)
+        measure_connected(row, program->attempts, run->count);
+    row->buffer_predicted_bytes =
+        scheme_memory(run->scheme, &run->scheme_config, row->connected, frame_bytes);
+    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct reconnect *reconnect = &run->reconnects[i];
         row->reconnects += reconnect->returns;
         row->reconnect_attempts += reconnect->tries;
         row->discarded_bytes += reconnect->discarded_bytes;
-        run->program->audit.reasked |= reconnect->reasked;
+        program->audit.reasked |= reconnect->reasked;
         if (reconnect->longest_ns > longest_ns)
             longest_ns = reconnect->longest_ns;
     }
     if (longest_ns > 0)
         row->outage_ms_max = (double)longest_ns / OS_NS_PER_MS;
-}
-
-/* When port and scheme are closed. */
-static void measure(struct run *run)
-{
-    struct program *program = run->program;
-    const uint64_t frame_bytes =
-        run->options->request.given ? run->options->frame_bytes_max : run->options->size_max;
-    if (run->options->reconnect)
-        measure_connected(&program->row, program->attempts, run->count);
-    program->row.buffer_predicted_bytes =
-        scheme_memory(run->scheme, &run->scheme_config, program->row.connected, frame_bytes);
-    sum_reconnects(run);
     program_measure(program);
 }
 
@@ -259,10 +241,16 @@ static void measure(struct run *run)
 /* Afterwards the port has no operations and the threads have ended. */
 static void execute(struct run *run)
 {
+    struct program *program = run->program;
     bool ran = start_workers(run) && run_execute(run);
     close_threads(run);
     sum_connections(run);
-    close_scheme(run);
+    scheme_close(run->scheme_run, &program->figures);
+    run->scheme_run = NULL;
+    if (run->options->frames_per_server == 0) { /* the scheme has just processed the last frame */
+        program->last_ns = os_now_ns();
+        os_usage_read(&program->after);
+    }
     if (ran)
         measure(run);
 }

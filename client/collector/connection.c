@@ -199,11 +199,12 @@ void receive_owner_fail(struct connection *connection, const char *reason)
     receive_owner_release(connection);
 }
 
-static uint32_t ticks_since(const struct run *run, uint32_t tick)
+static uint32_t ticks_since(const struct run *run, const _Atomic uint32_t *tick)
 {
+    uint32_t then = atomic_load_explicit(tick, memory_order_relaxed);
     uint32_t now = atomic_load_explicit(&run->tick, memory_order_relaxed);
-    assert(tick == UINT32_MAX || tick <= now);
-    return tick == UINT32_MAX ? 0 : now - tick;
+    assert(then == UINT32_MAX || then <= now);
+    return then == UINT32_MAX ? 0 : now - then;
 }
 
 /* While others receive, a connection without blocks waits its turn. If no connection has received
@@ -211,20 +212,17 @@ static uint32_t ticks_since(const struct run *run, uint32_t tick)
 void connection_check(struct connection *connection, uint64_t now_ns)
 {
     const struct run *run = connection->run;
-    const uint32_t ticks_max = run->stall_ticks;
-    uint32_t silent =
-        ticks_since(run, atomic_load_explicit(&connection->heard_tick, memory_order_relaxed));
+    uint32_t silent = ticks_since(run, &connection->heard_tick);
     const char *silence = NULL, *end = NULL;
     uint64_t heard_ns = now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS;
-    uint32_t data_tick = atomic_load_explicit(&run->data_tick, memory_order_relaxed);
-    bool all_silent = ticks_since(run, data_tick) > ticks_max;
-    if (silent <= ticks_max && !all_silent && run->requests->login_bytes == 0)
+    bool all_silent = ticks_since(run, &run->data_tick) > run->stall_ticks;
+    if (silent <= run->stall_ticks && !all_silent && run->requests->login_bytes == 0)
         return;
     pthread_mutex_lock(&connection->lock);
     const bool busy = connection->phase == CONNECTION_BUSY && !connection->over;
     if (busy && connection->login_by_ns != 0 && now_ns >= connection->login_by_ns)
         silence = LOGIN_TIMEOUT;
-    else if (busy && silent > ticks_max)
+    else if (busy && silent > run->stall_ticks)
         silence = "stalled";
     else if (connection->phase == CONNECTION_WAITING && all_silent)
         end = cp_error_name(CP_ENOBUFS);

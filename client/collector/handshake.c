@@ -14,6 +14,7 @@
 /* Once it is accepted its completion may be on another worker already. */
 static int post_send(struct connection *connection, const char *text, size_t bytes)
 {
+    const bool is_request = connection->step == STEP_RUN;
     struct control *control = control_of(connection);
     int result = CP_ECLOSED;
     pthread_mutex_lock(&connection->lock);
@@ -21,7 +22,7 @@ static int post_send(struct connection *connection, const char *text, size_t byt
         control->block = (struct cp_block){(void *)(uintptr_t)text, bytes};
         result = cp_send(connection->socket, &control->op, &control->block, 1);
     }
-    if (connection->step == STEP_RUN)
+    if (is_request)
         connection->asking = result == 0;
     pthread_mutex_unlock(&connection->lock);
     return result;
@@ -34,10 +35,10 @@ static void post_request(struct connection *connection, const char *text, size_t
         return;
     atomic_fetch_add(&run->pending, 1);
     int result = post_send(connection, text, bytes);
-    if (result == 0)
-        return;
-    run_count_down(run, &run->pending);
-    connection_cut(connection, cp_error_name(result), os_now_ns());
+    if (result != 0) {
+        run_count_down(run, &run->pending);
+        connection_cut(connection, cp_error_name(result), os_now_ns());
+    }
 }
 
 /* Without a rate nothing is due at any time, and without a frame of its own nothing is missing. */

@@ -17,10 +17,8 @@ struct attempt {
 };
 
 /* measure_connects: counts, times and quantiles of all attempts. 0, or -1: there is no memory, and
- * the row is skipped. */
+ * the row is skipped. measure_connected: the counts only, when failed ones were tried again. */
 int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count);
-
-/* measure_connected: only the counts, after failed connects were tried again. */
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count);
 
 /* Of this process now: its resident memory, and the numbers of its threads. */

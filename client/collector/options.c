@@ -104,10 +104,6 @@ static int parse_login(const struct option_spec *spec, const char *text, void *f
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define AT(field) .offset = offsetof(struct collector_options, field)
-#define HEADING(text)                                                                              \
-    {                                                                                              \
-        .name = text                                                                               \
-    }
 
 /* A range's fields lie one behind the other, as in struct byte_range. */
 #define FOLLOWS(first, second)                                                                     \
@@ -118,7 +114,7 @@ FOLLOWS(size_min, size_max);
 FOLLOWS(reconnect_delay_ms_min, reconnect_delay_ms_max);
 
 static const struct option_spec table[] = {
-    HEADING("Servers"),
+    {.name = "Servers"},
     {"servers", "N|LIST|@FILE", NULL,
      "N: the ports from --port on at --address, as fanin-servers --count N opens them; "
      "LIST: host:port,host:port,... ([::1]:port for IPv6); "
@@ -139,7 +135,7 @@ static const struct option_spec table[] = {
     {"end-marker", "TEXT", "\\r\\n", "the bytes that end a frame, 1 to 16", options_text,
      AT(end_marker), 1, PROTOCOL_MARKER_BYTES_MAX},
 
-    HEADING("Load"),
+    {.name = "Load"},
     {"frames", "N", "100", "frames from each server; 0, with --request only: until it closes",
      options_count, AT(frames_per_server), 0, PROTOCOL_FRAMES_MAX},
     {"size", "MIN..MAX", "256..100kB", "bytes per frame, uniformly distributed", options_range,
@@ -168,7 +164,7 @@ static const struct option_spec table[] = {
      "what to check in each frame (default: full; with --request none)", options_choice, AT(verify),
      .names = option_verify_names},
 
-    HEADING("Completion port"),
+    {.name = "Completion port"},
     {"engine", "NAME", "auto", "auto: the first one that runs here", parse_name, AT(engine)},
     {"workers", "W", "0", "threads that wait on the port (0: 2n+2 for n CPUs)", options_count,
      AT(workers), 0, WORKERS_MAX},
@@ -187,7 +183,7 @@ static const struct option_spec table[] = {
      "fail a server that still owes frames after this long without data", options_millis,
      AT(stall_timeout_ms), 100, 3600000},
 
-    HEADING("Lost connections"),
+    {.name = "Lost connections"},
     {"reconnect", NULL, NULL,
      "try again when a connection cannot be made or logged in (except for a\n"
      "wrong password), is reset, closes early or stalls; then continue with\n"
@@ -201,7 +197,7 @@ static const struct option_spec table[] = {
      "(0: never)",
      options_count, AT(reconnect_tries), 0, 1000000},
 
-    HEADING("Buffers"),
+    {.name = "Buffers"},
     {"scheme", "NAME", "chain",
      "how received bytes are buffered until a frame is whole (see below)", parse_name, AT(scheme)},
     {"bind", "early|late", "late",
@@ -223,7 +219,7 @@ static const struct option_spec table[] = {
      "a longer frame ends its connection\n(default: maximum of --size; with --request 1 MiB)",
      options_bytes, AT(frame_bytes_max), 1, (uint64_t)1 << 30},
 
-    HEADING("Output"),
+    {.name = "Output"},
     {"json", "FILE|-", NULL, "write the row to FILE; -: to standard output, without the summary",
      options_string, AT(json)},
     {"quiet", NULL, NULL, "print neither summary nor progress", options_flag, AT(quiet)},

@@ -19,19 +19,6 @@ static void report_json(const struct program *program, int error)
             program->options.json, strerror(error));
 }
 
-/* Before anything runs, so that a run is not lost to a wrong path. */
-static int open_json(struct program *program)
-{
-    const struct collector_options *options = &program->options;
-    if (options->json == NULL || options->dry_run)
-        return PROGRAM_OPEN;
-    program->json = strcmp(options->json, "-") == 0 ? stdout : fopen(options->json, "w");
-    if (program->json != NULL)
-        return PROGRAM_OPEN;
-    report_json(program, errno);
-    return EXIT_MACHINE_CANNOT;
-}
-
 int program_open(struct program *program, const struct program_text *text, int argc, char **argv)
 {
     char why[ROW_LINE_BYTES];
@@ -44,6 +31,7 @@ int program_open(struct program *program, const struct program_text *text, int a
                          sizeof why) != 0)
         return program_refuse(program, why);
     struct row *row = &program->row;
+    const char *json = program->options.json;
     const struct request *first = request_of(&program->requests, 0);
     row_init(row, &program->options);
     row->servers = program->servers.count;
@@ -51,16 +39,21 @@ int program_open(struct program *program, const struct program_text *text, int a
     row->request = (struct row_bytes){first->text, first->bytes};
     net_address_text(&program->servers.addresses[0], row->target);
     atomic_store(&program->first_ns, UINT64_MAX);
-    os_interrupts_catch();
-    int result = open_json(program);
-    if (result != PROGRAM_OPEN)
-        servers_free(&program->servers);
-    return result;
+    if (json == NULL || program->options.dry_run)
+        return PROGRAM_OPEN;
+    /* Before anything runs, so that a run is not lost to a wrong path. */
+    program->json = strcmp(json, "-") == 0 ? stdout : fopen(json, "w");
+    if (program->json != NULL)
+        return PROGRAM_OPEN;
+    report_json(program, errno);
+    servers_free(&program->servers);
+    return EXIT_MACHINE_CANNOT;
 }
 
 bool program_reserve(struct program *program)
 {
     uint64_t limit = 0, wanted = program->servers.count + (uint64_t)DESCRIPTORS_SPARE;
+    os_interrupts_catch();
     program->attempts = calloc(program->servers.count, sizeof *program->attempts);
     if (program->attempts == NULL) {
         row_skip(&program->row, "no memory for the connections");
@@ -182,24 +175,17 @@ int program_refuse(struct program *program, const char *why)
     return EXIT_WRONG_USE;
 }
 
-static bool write_json(struct program *program)
-{
-    if (program->json == NULL)
-        return true;
-    int result = row_write(&program->row, program->json);
-    if (program->json != stdout && fclose(program->json) != 0 && result == 0)
-        result = -errno;
-    if (result != 0)
-        report_json(program, -result);
-    return result == 0;
-}
-
 int program_close(struct program *program)
 {
     static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
     const struct collector_options *options = &program->options;
     const struct row *row = &program->row;
-    bool written = write_json(program);
+    int result = program->json != NULL ? row_write(row, program->json) : 0;
+    if (program->json != NULL && program->json != stdout && fclose(program->json) != 0 &&
+        result == 0)
+        result = -errno;
+    if (result != 0)
+        report_json(program, -result);
     bool summary = !options->quiet && program->json != stdout && !options->dry_run &&
                    row->status != ROW_SKIPPED;
     if (summary)
@@ -209,8 +195,8 @@ int program_close(struct program *program)
                 row->status == ROW_FAILED ? "failed" : "cannot run here", row->reason);
     if (summary && fflush(stdout) != 0) {
         fprintf(stderr, "%s: cannot write the summary: %s\n", program->text->name, strerror(errno));
-        written = false;
+        result = -1;
     }
     program_free(program);
-    return !written && row->status == ROW_OK ? EXIT_MEASURED_FAILURE : codes[row->status];
+    return result != 0 && row->status == ROW_OK ? EXIT_MEASURED_FAILURE : codes[row->status];
 }

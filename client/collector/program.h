@@ -35,12 +35,11 @@ struct program {
 };
 
 /* program_open: PROGRAM_OPEN, or the exit code to end with (--help, wrong use); then there is
- * nothing to close. Names among the servers are resolved, which may block. From here on Ctrl-C sets
- * a flag only. */
+ * nothing to close. Names among the servers are resolved, which may block. */
 int program_open(struct program *program, const struct program_text *text, int argc, char **argv);
 
 /* program_reserve: a descriptor and an attempt for each server. False: the row is skipped and says
- * why. */
+ * why. From here on Ctrl-C only sets a flag. */
 bool program_reserve(struct program *program);
 
 /* program_connect: connects to server `index` and notes the attempt; blocks up to

@@ -1,10 +1,8 @@
-/* Outages: when a lost server is tried again. */
-#include "client/collector/reconnect.h"
+/* When a server is away: how long to wait before it is tried again, and what that cost. */
+#include "client/collector/run.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-#include "base/os.h"
 
 uint64_t reconnect_delay_ns(const struct collector_options *options, uint32_t index, uint32_t tries,
                             uint32_t failures)

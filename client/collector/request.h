@@ -40,10 +40,8 @@ int request_set_fill(struct request_set *requests, const struct collector_option
 const struct request *request_of(const struct request_set *requests, uint32_t index);
 
 /* request_is_idle: server `index` is connected and not asked. Idle servers are evenly spread; the
- * first server is never idle. */
+ * first server is never idle. request_asked: how many of the first `servers` are not idle. */
 bool request_is_idle(const struct request_set *requests, uint32_t index);
-
-/* request_asked: the number of servers among the first `servers` that are not idle. */
 uint32_t request_asked(const struct request_set *requests, uint32_t servers);
 
 /* request_again: writes the request for a new connection of a stream that began `ago_ns` ago and
@@ -74,14 +72,12 @@ const char *request_end_reason(const struct stream *stream);
 #define LOGIN_GARBAGE "login-garbage" /* an answer that is neither OK nor NO */
 #define LOGIN_FAILED  "login-failed"  /* another error of the system */
 
-/* login_verdict: what an answer, a line without its end, means: NULL for "OK", or a name above. */
+/* login_verdict: what an answer, a line without its end, means: NULL for "OK", or a name above.
+ * login_error: what a portable negative code means during a login; 0: the server closed. */
 const char *login_verdict(const char *answer, size_t bytes);
-
-/* login_error: what a portable negative code means during a login; 0: the server closed. */
 const char *login_error(int code);
 
-/* login_short_name: a name as the row's login_errors count it: "refused". Any other stays as it
- * is. */
+/* login_short_name: as the row's login_errors count it: "refused". Other names stay as they are. */
 const char *login_short_name(const char *name);
 
 /* request_log_in: logs in over a plain blocking connection, if a login is wanted. Blocks up to

@@ -11,7 +11,6 @@
 
 #include "base/progress.h"
 #include "client/collector/program.h"
-#include "client/collector/reconnect.h"
 
 struct run;
 
@@ -68,6 +67,20 @@ struct connection {
     struct cp_op receive_op;
 
     _Atomic uint64_t received_bytes; /* for progress only */
+};
+
+/* One server's outages. The receive owner's; between two connections the main thread's. */
+struct reconnect {
+    uint64_t since_ns; /* the present one's begin; 0: there is none */
+    uint64_t due_ns;   /* when the next try is */
+    uint64_t longest_ns;
+    uint64_t frames;          /* of the server that had come when it was last lost */
+    uint32_t failures;        /* in a row without a new frame */
+    uint32_t tries, returns;  /* all of them; those that ended an outage */
+    uint64_t discarded_bytes; /* of frames that were cut, and came again from their start */
+    uint64_t began_ns;        /* when the server was first asked; 0: not yet */
+    bool reasked;             /* and it was asked again */
+    char *text;               /* the repeated request, from malloc; NULL: never lost */
 };
 
 struct run {
@@ -143,12 +156,10 @@ void connection_reopen(struct connection *connection, uint64_t now_ns);
 /* connection_complete: a packet of one of its operations. On the worker that got it. */
 void connection_complete(struct connection *connection, struct cp_op *op, int64_t result);
 
-/* connection_end: the connection is over, because of `reason` or (NULL) because all is done. Any
- * thread; the first call counts, later ones do nothing. */
+/* connection_end: the connection is over, because of `reason` or (NULL) because all is done.
+ * connection_cut: its socket is lost, because of `reason`: with --reconnect it is retried while
+ * tries are left, else it ends. Any thread; the first call counts, a cut once per socket. */
 void connection_end(struct connection *connection, const char *reason, uint64_t now_ns);
-
-/* connection_cut: its socket is lost, because of `reason`: with --reconnect it is retried while
- * tries are left, else it ends. Any thread; once per socket. */
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns);
 
 /* connection_check: cuts it as stalled if it has been silent for more than run->stall_ticks while
@@ -156,7 +167,23 @@ void connection_cut(struct connection *connection, const char *reason, uint64_t 
  * blocks if no connection has received anything for that long. Main thread. */
 void connection_check(struct connection *connection, uint64_t now_ns);
 
-/* The rest is for the owner of the receiving side, in connection.c and handshake.c. */
+/* ---- reconnecting ---------------------------------------------------------------------------- */
+
+/* reconnect_begin: the connection was lost at `now_ns`, after `frames` frames of server `index`.
+ * Finds when to try again. False: it has been tried often enough, or there is no memory.
+ * reconnect_end: the server is there again, or the run is over. */
+bool reconnect_begin(struct reconnect *reconnect, const struct collector_options *options,
+                     uint32_t index, uint64_t frames, uint64_t now_ns);
+void reconnect_end(struct reconnect *reconnect, uint64_t now_ns);
+
+/* reconnect_delay_ns: before the try that follows `failures` failures of server `index` in a row,
+ * the `tries`-th of all: evenly spread between 0 and the least delay doubled with each failure, at
+ * most the longest ("full jitter": servers that went away together do not come back together). The
+ * same for the same seed. */
+uint64_t reconnect_delay_ns(const struct collector_options *options, uint32_t index, uint32_t tries,
+                            uint32_t failures);
+
+/* ---- for the receive owner: connection.c and handshake.c ------------------------------------- */
 
 /* receive_owner_hand_over: leaves the connection in `phase` to its next owner, or releases it if it
  * is over. False: a resume came first; the caller is still the owner and continues. */
@@ -177,10 +204,9 @@ void receive_owner_post_next(struct connection *connection);
 void receive_owner_release(struct connection *connection);
 void receive_owner_fail(struct connection *connection, const char *reason);
 
-/* connection_note_activity: the server has sent something, or owes nothing so far. */
+/* connection_note_activity: the server has sent something, or owes nothing so far. run_count_down:
+ * takes one off a count that the main thread waits for. */
 void connection_note_activity(struct connection *connection);
-
-/* run_count_down: takes one off a count that the main thread waits for. */
 void run_count_down(struct run *run, _Atomic uint32_t *count);
 
 #endif

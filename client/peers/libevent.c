@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "client/peers/peer.h"
-#include "cport/cport.h"
 
 enum { READ_BYTES = 256 << 10, PIECES_MAX = 16 };
 

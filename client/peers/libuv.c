@@ -7,7 +7,6 @@
 #include <uv.h>
 
 #include "client/peers/peer.h"
-#include "cport/cport.h"
 
 static uv_loop_t loop;
 static uv_timer_t timer;

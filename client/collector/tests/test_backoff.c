@@ -1,5 +1,5 @@
 /* How long to wait, how often to try, and what an outage is. Time is a parameter. */
-#include "client/collector/reconnect.h"
+#include "client/collector/run.h"
 #include "base/os.h"
 #include "client/collector/tests/results.h"
 
