@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,11 +19,14 @@ char lan_program[LAN_PATH_BYTES + 64], lan_self[LAN_PATH_BYTES + 64];
 
 void lan_find(const char *self)
 {
-    char directory[LAN_PATH_BYTES];
+    char directory[LAN_PATH_BYTES], path[4 * LAN_PATH_BYTES];
 
     assert_int_equal(os_program_directory(directory, sizeof directory), 0);
     assert_true(find_upwards(lan_program, sizeof lan_program, "fanin-lan"));
     snprintf(lan_self, sizeof lan_self, "%s/%s", directory, os_path_name(self));
+    snprintf(path, sizeof path, "%.*s:%s", (int)(os_path_name(lan_program) - lan_program),
+             lan_program, getenv("PATH"));
+    setenv("PATH", path, 1);
 }
 
 void lan_start(struct lan_run *run, lan_preparation *prepare, const char *const words[])

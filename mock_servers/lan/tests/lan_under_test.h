@@ -24,7 +24,7 @@ struct lan_run {
 
 extern char lan_program[], lan_self[]; /* paths of fanin-lan and of the test */
 
-/* lan_find: finds both, from the test's argv[0]. */
+/* lan_find: finds both, from the test's argv[0], and puts fanin's programs into PATH. */
 void lan_find(const char *self);
 
 /* What a child does before it executes fanin-lan. */

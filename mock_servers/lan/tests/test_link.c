@@ -45,19 +45,16 @@ static int far_echo(void)
 {
     static char chunk[CHUNK_BYTES];
     struct net_address address = far_address();
-    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    ssize_t got;
 
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, net_sockaddr(&address), address.bytes) != 0 || listen(listener, 5))
+    if (bind(listener, net_sockaddr(&address), address.bytes) != 0 || listen(listener, 1) != 0)
         return 1;
-    for (;;) {
-        int peer = accept(listener, NULL, NULL);
-        ssize_t got;
-        while ((got = recv(peer, chunk, sizeof chunk, 0)) > 0)
-            if (net_send_all(peer, chunk, (size_t)got, echo_timeout_ns) != 0)
-                return 1;
-        close(peer);
-    }
+    int peer = accept(listener, NULL, NULL);
+    while ((got = recv(peer, chunk, sizeof chunk, 0)) > 0)
+        if (net_send_all(peer, chunk, (size_t)got, echo_timeout_ns) != 0)
+            return 1;
+    return got < 0;
 }
 
 /* Waits for the far side to listen. */
@@ -190,6 +187,40 @@ TEST(test_a_cut_link_carries_nothing_and_comes_back)
         if (i == 1)
             assert_true(figure(run.out, "up", "cut") + figure(run.out, "down", "cut") > 0);
     }
+}
+
+/* ---- a server's silence --------------------------------------------------------------------- */
+
+/* One connect over a link, to one server with this fault. */
+static void connect_to(const char *fault, const char *outcome)
+{
+    char ready[64], far[256];
+
+    lan_need(NULL, "packet");
+    snprintf(ready, sizeof ready, "--ready-file=/tmp/fanin-silence-%d", getpid());
+    snprintf(far, sizeof far,
+             "exec fanin-servers --count=1 --port=20000 --listen=$FANIN_FAR --fault=%s %s", fault,
+             ready);
+    LAN_RUN(&run, "--link=packet", "--rtt=1ms", "--stats=-", ready, "--far", far, "--",
+            "fanin-client", "--servers=1", "--port=20000", "--address=198.19.0.1",
+            "--connect-timeout=1200", "--quiet");
+    unlink(strchr(ready, '/'));
+    if (run.exit_code != 1 || strstr(run.error, outcome) == NULL)
+        fail_msg("exit code %d: %s", run.exit_code, run.error);
+}
+
+/* Not one frame may come back to the client, or a time limit would not be what ends the connect. */
+TEST(test_a_dropped_connect_hears_nothing)
+{
+    connect_to("small-backlog:1", "1 of 1 servers not connected: 1 timeout");
+    assert_true(figure(run.out, "up", "frames") >= 2); /* the SYN is sent again after a second */
+    assert_true(figure(run.out, "down", "frames") == 0);
+}
+
+TEST(test_a_refused_connect_is_answered)
+{
+    connect_to("refuse:1", "1 of 1 servers not connected: 1 refused");
+    assert_true(figure(run.out, "down", "frames") >= 1);
 }
 
 /* ---- the check ------------------------------------------------------------------------------ */
