@@ -19,7 +19,6 @@ enum {
     ROUND_TRIPS = 400,
     ROUND_TRIPS_PER_S = 500, /* seldom, so that none waits for another */
     ECHOES_PER_S = 4000,
-    ECHO_SECONDS_MAX = 5,
     ECHO_FRAME_BYTES = ETHERNET_HEADER_BYTES + 28 + MEASURE_ECHO_BYTES,
     LOSSES_WANTED = 100, /* enough for an interval of a quarter either way */
     NO_LOSS_SENT = 2000,
@@ -112,14 +111,6 @@ static double wire_ns(const struct shaper_config *path, uint64_t bytes)
     return rate > 0 ? (double)bytes * BITS_PER_BYTE * OS_NS_PER_S / rate : 0;
 }
 
-static int echo_measure(const struct check *check, double count, double per_s,
-                        struct measured_echo *measured)
-{
-    count = fmax(1, fmin(count, per_s * ECHO_SECONDS_MAX));
-    return measure_echo((uint64_t)count, per_s, patience_min_ns + check->longest_round_trip_ns,
-                        measured);
-}
-
 /* Round trip and loss, with fewer datagrams on a slow link. */
 static int echo_check(struct check *check)
 {
@@ -135,9 +126,11 @@ static int echo_check(struct check *check)
         if (frame_ns > 0)
             per_s_max = fmin(per_s_max, echo_rate_share * OS_NS_PER_S / frame_ns);
     }
-    int result = echo_measure(check, ROUND_TRIPS, fmin(ROUND_TRIPS_PER_S, per_s_max), &seldom);
+    uint64_t patience_ns = patience_min_ns + check->longest_round_trip_ns;
+    double per_s = fmin(ROUND_TRIPS_PER_S, per_s_max);
+    int result = measure_echo(ROUND_TRIPS, per_s, patience_ns, &seldom);
     if (result == 0)
-        result = echo_measure(check, losses, per_s_max, &often);
+        result = measure_echo(losses, per_s_max, patience_ns, &often);
     if (result < 0)
         return result;
     check->round_trip_expected_ns = expected_ns;

@@ -213,34 +213,11 @@ static void piece_add(struct segment_packet *packet, void *data, size_t bytes)
     packet->pieces[packet->piece_count++] = (struct iovec){data, bytes};
 }
 
-static void segments_merge(struct segment_packet *packet, const struct delay_queue *queue,
-                           struct queued_frame *first, uint64_t now_ns)
-{
-    uint32_t header_bytes = headers_bytes(first->data, first->bytes), bytes = header_bytes;
-    struct queued_frame *last, *next = first;
-
-    memcpy(packet->headers, first->data, header_bytes);
-    piece_add(packet, packet->headers, header_bytes);
-    do {
-        last = next;
-        piece_add(packet, last->data + header_bytes, last->bytes - header_bytes);
-        bytes += last->bytes - header_bytes;
-        packet->frame_bytes += last->bytes;
-        packet->frames++;
-        next = delay_queue_next(queue, last);
-    } while (packet->frames < SEGMENT_MERGED_MAX && next != NULL && next->follows &&
-             next->due_ns <= now_ns);
-    headers_adapt(packet->headers, bytes, first, last);
-    if (packet->frames > 1) {
-        packet->header.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
-        packet->header.gso_size = (uint16_t)(first->bytes - header_bytes);
-        packet->header.hdr_len = (uint16_t)header_bytes;
-    }
-}
-
 void segment_merge(struct segment_packet *packet, const struct delay_queue *queue, uint64_t now_ns)
 {
-    struct queued_frame *first = delay_queue_first(queue);
+    struct queued_frame *first = delay_queue_first(queue), *last, *next = first;
+    uint32_t header_bytes = first->is_segment ? headers_bytes(first->data, first->bytes) : 0;
+    uint32_t bytes = header_bytes;
 
     packet->header = (struct virtio_net_hdr){.gso_type = VIRTIO_NET_HDR_GSO_NONE};
     if (first->checksum_start > 0) {
@@ -252,11 +229,23 @@ void segment_merge(struct segment_packet *packet, const struct delay_queue *queu
     packet->frames = 0;
     packet->frame_bytes = 0;
     piece_add(packet, &packet->header, sizeof packet->header);
+    piece_add(packet, packet->headers, header_bytes);
+    do {
+        last = next;
+        piece_add(packet, last->data + header_bytes, last->bytes - header_bytes);
+        bytes += last->bytes - header_bytes;
+        packet->frame_bytes += last->bytes;
+        packet->frames++;
+        next = delay_queue_next(queue, last);
+    } while (packet->frames < SEGMENT_MERGED_MAX && next != NULL && next->follows &&
+             next->due_ns <= now_ns);
     if (first->is_segment) {
-        segments_merge(packet, queue, first, now_ns);
-        return;
+        memcpy(packet->headers, first->data, header_bytes);
+        headers_adapt(packet->headers, bytes, first, last);
     }
-    piece_add(packet, first->data, first->bytes);
-    packet->frames = 1;
-    packet->frame_bytes = first->bytes;
+    if (packet->frames > 1) {
+        packet->header.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+        packet->header.gso_size = (uint16_t)(first->bytes - header_bytes);
+        packet->header.hdr_len = (uint16_t)header_bytes;
+    }
 }

@@ -34,6 +34,7 @@ enum {
     PERCENT = 100,
     /* The kernel's timers are seldom later than this; what the bucket holds makes up for it. */
     BURST_US = 500,
+    BURST_BYTES_MIN = 2 * WIRE_BYTES_MAX,
     TEXT_BYTES_MAX = 512,
     PATH_BYTES_MAX = 4096,
     EXIT_NOT_FOUND = 127,
@@ -158,35 +159,28 @@ static bool wants_emulator(const struct shaper_config *path)
     return path->delay_ns > 0 || path->loss > 0;
 }
 
-static uint64_t burst_bytes(const struct shaper_config *path)
-{
-    uint64_t burst = path->rate_bits_per_s / BITS_PER_BYTE * BURST_US / (OS_NS_PER_S / 1000);
-
-    return burst < 2 * WIRE_BYTES_MAX ? 2 * WIRE_BYTES_MAX : burst;
-}
-
-/* What tc calls the discipline of this path; "" for none. */
+/* What tc calls the discipline of this path. */
 static void discipline_text(const struct shaper_config *path, char text[TEXT_BYTES_MAX])
 {
     unsigned long long rate = path->rate_bits_per_s;
-    int used;
 
-    text[0] = '\0';
+    snprintf(text, TEXT_BYTES_MAX, "noqueue");
     if (wants_emulator(path)) {
-        used = snprintf(text, TEXT_BYTES_MAX, "netem limit %llu delay %.3fus loss %.9g%%",
-                        (unsigned long long)(shaper_held_bytes_max(path) / WIRE_BYTES_MAX + 1),
-                        (double)path->delay_ns / 1e3, path->loss * PERCENT);
+        int used = snprintf(text, TEXT_BYTES_MAX, "netem limit %llu delay %.3fus loss %.9g%%",
+                            (unsigned long long)(shaper_held_bytes_max(path) / WIRE_BYTES_MAX + 1),
+                            (double)path->delay_ns / 1e3, path->loss * PERCENT);
         if (rate > 0)
             snprintf(text + used, (size_t)(TEXT_BYTES_MAX - used), " rate %llubit %d", rate,
                      ETHERNET_WIRE_EXTRA_BYTES);
     } else if (rate > 0) {
+        uint64_t burst = rate / BITS_PER_BYTE * BURST_US / (OS_NS_PER_S / 1000);
         /* tbf sizes its queue in bytes of frames, not of wire. */
-        snprintf(
-            text, TEXT_BYTES_MAX,
-            "tbf rate %llubit burst %llu limit %llu mtu %d overhead %d mpu %d", rate,
-            (unsigned long long)burst_bytes(path),
-            (unsigned long long)(path->queue_bytes * ETHERNET_FRAME_BYTES_MAX / WIRE_BYTES_MAX),
-            WIRE_BYTES_MAX, ETHERNET_WIRE_EXTRA_BYTES, WIRE_BYTES_MIN);
+        uint64_t limit = path->queue_bytes * ETHERNET_FRAME_BYTES_MAX / WIRE_BYTES_MAX;
+        snprintf(text, TEXT_BYTES_MAX,
+                 "tbf rate %llubit burst %llu limit %llu mtu %d overhead %d mpu %d", rate,
+                 (unsigned long long)(burst < BURST_BYTES_MIN ? BURST_BYTES_MIN : burst),
+                 (unsigned long long)limit, WIRE_BYTES_MAX, ETHERNET_WIRE_EXTRA_BYTES,
+                 WIRE_BYTES_MIN);
     }
 }
 
@@ -197,8 +191,7 @@ static bool side_shape(const struct shaper_config *path, enum lan_side side, boo
 
     if (!down)
         discipline_text(path, discipline);
-    return command(side, "tc", "qdisc replace dev " LAN_INTERFACE " root %s\n",
-                   discipline[0] == '\0' ? "noqueue" : discipline);
+    return command(side, "tc", "qdisc replace dev " LAN_INTERFACE " root %s\n", discipline);
 }
 
 bool kernel_link_set_down(const struct shaper_config paths[LINK_DIRECTIONS], bool down)
@@ -231,38 +224,32 @@ bool kernel_link_open(const struct shaper_config paths[LINK_DIRECTIONS])
 
 static const char device[] = "/dev/net/tun";
 
-/* The device is made in the namespace where its descriptor is opened, and goes with it. */
-static int tap_open(enum lan_side side)
+static bool tap_fail(int error)
 {
-    struct ifreq request = {.ifr_name = LAN_INTERFACE,
-                            .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
-
-    namespaces_enter(side);
-    int end = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    int result = end;
-    if (end < 0 || ioctl(end, TUNSETIFF, &request) != 0 ||
-        ioctl(end, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) != 0)
-        result = -errno;
-    if (end >= 0 && result < 0)
-        close(end);
-    namespaces_enter(LAN_NEAR);
-    return result;
-}
-
-bool tap_ends_open(int ends[LAN_SIDES])
-{
-    int error = 0;
-
-    for (int side = 0; side < LAN_SIDES && error == 0; side++) {
-        ends[side] = tap_open(side);
-        error = ends[side] < 0 ? -ends[side] : 0;
-    }
     if (error == EACCES || error == EPERM)
         return lan_fail("%s may not be opened by this user (as root: chmod 0666 %s)", device,
                         device);
     if (error == ENOENT || error == ENODEV || error == ENXIO)
         return lan_fail("the kernel has no TUN/TAP devices (as root: modprobe tun)");
-    return error == 0 || lan_fail("%s: %s", device, strerror(error));
+    return lan_fail("%s: %s", device, strerror(error));
+}
+
+/* A device is made in the namespace where its descriptor is opened, and goes with it. */
+bool tap_ends_open(int ends[LAN_SIDES])
+{
+    struct ifreq request = {.ifr_name = LAN_INTERFACE,
+                            .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    bool opened = true;
+
+    for (int side = 0; side < LAN_SIDES && opened; side++) {
+        namespaces_enter(side);
+        ends[side] = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        opened = (ends[side] >= 0 && ioctl(ends[side], TUNSETIFF, &request) == 0 &&
+                  ioctl(ends[side], TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) == 0) ||
+                 tap_fail(errno);
+    }
+    namespaces_enter(LAN_NEAR);
+    return opened;
 }
 
 /* ---- packet sockets ------------------------------------------------------------------------- */

@@ -2,9 +2,9 @@
 #include "mock_servers/lan/measure.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -20,6 +20,8 @@ enum {
     FROM, /* the ends of a connection */
     TO,
     ENDS,
+    ECHOES_MAX = 20000,
+    ECHO_SECONDS_MAX = 5,
     PORT = 7, /* the namespaces are fanin-lan's alone */
     DATAGRAM_BUFFER_BYTES = 8 << 20,
     DATAGRAM_BYTES = LAN_MTU_BYTES - 20 - 8, /* fills a frame */
@@ -92,7 +94,7 @@ static int ends_open(int ends[ENDS], enum link_direction direction, int type)
 
 /* ---- round trips and losses ----------------------------------------------------------------- */
 
-static uint64_t round_trips_ns[MEASURE_ECHOES_MAX]; /* of the datagrams that have come back */
+static uint64_t round_trips_ns[ECHOES_MAX]; /* of the datagrams that have come back */
 
 /* Each datagram holds the time at which it was sent. Returns whether any has arrived. */
 static bool echoes_receive(const int ends[ENDS], struct measured_echo *measured)
@@ -140,15 +142,15 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int measure_echo(uint64_t count, double per_s, uint64_t patience_ns, struct measured_echo *measured)
+int measure_echo(double count, double per_s, uint64_t patience_ns, struct measured_echo *measured)
 {
     int ends[ENDS], result = ends_open(ends, LINK_UP, SOCK_DGRAM);
 
-    assert(count <= MEASURE_ECHOES_MAX);
-    *measured = (struct measured_echo){0};
     if (result < 0)
         return result;
-    echo_run(ends, count, OS_NS_PER_S / per_s, patience_ns, measured);
+    *measured = (struct measured_echo){0};
+    count = fmax(1, fmin(fmin(count, per_s * ECHO_SECONDS_MAX), ECHOES_MAX));
+    echo_run(ends, (uint64_t)count, OS_NS_PER_S / per_s, patience_ns, measured);
     close(ends[FROM]);
     close(ends[TO]);
     uint64_t back = measured->received[LINK_DOWN];

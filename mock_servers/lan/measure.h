@@ -7,20 +7,16 @@
 
 #include "mock_servers/lan/lan.h"
 
-enum {
-    MEASURE_ECHO_BYTES = sizeof(uint64_t), /* payload of a datagram of measure_echo */
-    MEASURE_ECHOES_MAX = 20000,
-};
+enum { MEASURE_ECHO_BYTES = sizeof(uint64_t) }; /* payload of a datagram of measure_echo */
 
 struct measured_echo {
     uint64_t sent[LINK_DIRECTIONS], received[LINK_DIRECTIONS];
     uint64_t p50_ns, p99_ns; /* of the round trips; 0: none was completed */
 };
 
-/* measure_echo: sends `count` datagrams to the far side, evenly, `per_s` a second; the far side
- * sends back what it gets. Ends when nothing has arrived for patience_ns. */
-int measure_echo(uint64_t count, double per_s, uint64_t patience_ns,
-                 struct measured_echo *measured);
+/* measure_echo: sends `count` datagrams to the far side, or fewer in some seconds, evenly, `per_s` a
+ * second; the far side sends back what it gets. Ends when nothing has arrived for patience_ns. */
+int measure_echo(double count, double per_s, uint64_t patience_ns, struct measured_echo *measured);
 
 struct load {
     bool used[LINK_DIRECTIONS];        /* the directions that carry load: one of datagrams */

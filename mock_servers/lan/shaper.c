@@ -1,10 +1,10 @@
 /* One direction of a wire, by arithmetic alone. */
 #include "mock_servers/lan/shaper.h"
-#include "base/random.h"
 
 #include <assert.h>
 
 #include "base/os.h"
+#include "base/random.h"
 #include "mock_servers/lan/lan.h"
 
 void shaper_start(struct shaper *shaper, const struct shaper_config *config)
@@ -26,11 +26,9 @@ static double random_share(struct shaper *shaper)
 
 uint64_t shaper_wire_bytes(uint32_t frame_bytes)
 {
-    uint64_t sent = frame_bytes;
+    bool padded = frame_bytes < ETHERNET_FRAME_BYTES_MIN;
 
-    if (sent < ETHERNET_FRAME_BYTES_MIN)
-        sent = ETHERNET_FRAME_BYTES_MIN;
-    return sent + ETHERNET_WIRE_EXTRA_BYTES;
+    return (padded ? ETHERNET_FRAME_BYTES_MIN : frame_bytes) + ETHERNET_WIRE_EXTRA_BYTES;
 }
 
 uint64_t shaper_held_bytes_max(const struct shaper_config *config)
@@ -39,18 +37,7 @@ uint64_t shaper_held_bytes_max(const struct shaper_config *config)
     double flight_bytes =
         (double)config->rate_bits_per_s / BITS_PER_BYTE * (double)flight_ns / OS_NS_PER_S;
 
-    return config->queue_bytes + (uint64_t)flight_bytes + ETHERNET_FRAME_BYTES_MAX +
-           ETHERNET_WIRE_EXTRA_BYTES;
-}
-
-/* The remainder is kept, so that rates that do not divide a second do not drift. */
-static void wire_occupy(struct shaper *shaper, uint64_t wire_bytes)
-{
-    uint64_t rate = shaper->config.rate_bits_per_s;
-    uint64_t parts = wire_bytes * BITS_PER_BYTE * OS_NS_PER_S + shaper->free_rest;
-
-    shaper->free_at_ns += parts / rate;
-    shaper->free_rest = parts % rate;
+    return config->queue_bytes + (uint64_t)flight_bytes + WIRE_BYTES_MAX;
 }
 
 /* False: the queue is full. A wire that is free takes any frame. */
@@ -64,11 +51,14 @@ static bool wire_send(struct shaper *shaper, uint64_t now_ns, uint64_t wire_byte
     }
     if (rate == 0)
         return true;
+    uint64_t parts = wire_bytes * BITS_PER_BYTE * OS_NS_PER_S; /* of a nanosecond: 1 / rate */
     uint64_t waits_ns = shaper->free_at_ns - now_ns;
-    uint64_t takes_ns = wire_bytes * BITS_PER_BYTE * OS_NS_PER_S / rate;
-    if (waits_ns > 0 && waits_ns + takes_ns > shaper->queue_ns)
+    if (waits_ns > 0 && waits_ns + parts / rate > shaper->queue_ns)
         return false;
-    wire_occupy(shaper, wire_bytes);
+    /* The remainder is kept, so that rates that do not divide a second do not drift. */
+    parts += shaper->free_rest;
+    shaper->free_at_ns += parts / rate;
+    shaper->free_rest = parts % rate;
     return true;
 }
 
