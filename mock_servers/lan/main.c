@@ -10,18 +10,6 @@
 #include "mock_servers/lan/namespace.h"
 #include "mock_servers/lan/options.h"
 
-static void counts_write(struct json *json, const char *direction, const struct link_counts *counts)
-{
-    json_object_open(json, direction);
-    json_count(json, "frames", counts->frames);
-    json_count(json, "bytes", counts->bytes);
-    json_count(json, "lost", counts->fates[SHAPER_LOST]);
-    json_count(json, "overflowed", counts->fates[SHAPER_OVERFLOWED]);
-    json_count(json, "cut", counts->fates[SHAPER_CUT]);
-    json_count(json, "missed", counts->missed);
-    json_object_close(json);
-}
-
 static int stats_write(FILE *file, struct link *link, int exit_code,
                        const struct session_results *results)
 {
@@ -41,10 +29,19 @@ static int stats_write(FILE *file, struct link *link, int exit_code,
     else
         json_null(&json, "link_cpu_s");
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
-        if (figures.counted)
-            counts_write(&json, link_direction_names[i], &figures.counts[i]);
-        else
+        const struct link_counts *counts = &figures.counts[i];
+        if (!figures.counted) {
             json_null(&json, link_direction_names[i]);
+            continue;
+        }
+        json_object_open(&json, link_direction_names[i]);
+        json_count(&json, "frames", counts->frames);
+        json_count(&json, "bytes", counts->bytes);
+        json_count(&json, "lost", counts->fates[SHAPER_LOST]);
+        json_count(&json, "overflowed", counts->fates[SHAPER_OVERFLOWED]);
+        json_count(&json, "cut", counts->fates[SHAPER_CUT]);
+        json_count(&json, "missed", counts->missed);
+        json_object_close(&json);
     }
     return json_close(&json);
 }

@@ -101,20 +101,8 @@ static int signal_receive(uint64_t timeout_ns)
 
 /* ---- starting a command --------------------------------------------------------------------- */
 
-/* The far command has no input and writes its output to standard error, because standard output is
- * the near command's. */
-static void far_streams_set(void)
-{
-    int nothing = open("/dev/null", O_RDONLY);
-
-    if (nothing >= 0) {
-        dup2(nothing, STDIN_FILENO);
-        close(nothing);
-    }
-    dup2(STDERR_FILENO, STDOUT_FILENO);
-}
-
-/* In the child: only async-signal-safe calls. */
+/* In the child: only async-signal-safe calls. The far command has no input and writes its output to
+ * standard error, because standard output is the near command's. */
 static _Noreturn void command_run(enum lan_side side, char *const argv[], bool own_group,
                                   int report)
 {
@@ -122,8 +110,11 @@ static _Noreturn void command_run(enum lan_side side, char *const argv[], bool o
         setpgid(0, 0);
     namespaces_enter(side);
     namespaces_show_processes();
-    if (side == LAN_FAR)
-        far_streams_set();
+    if (side == LAN_FAR) {
+        int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        dup2(nothing, STDIN_FILENO);
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    }
     for (int i = 0; i < SIGNALS; i++)
         signal(signals[i], SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
@@ -134,26 +125,31 @@ static _Noreturn void command_run(enum lan_side side, char *const argv[], bool o
     _exit(EXIT_COMMAND_CANNOT_RUN);
 }
 
-/* Starts argv[0] (searched in PATH) on one side. 0, or -errno: it cannot be executed. */
+/* Starts argv[0] (searched in PATH) on one side. EXIT_DONE, or an exit code as shells have it, after
+ * a line on standard error that calls the command `what`. */
 static int command_start(struct command *command, enum lan_side side, char *const argv[],
-                         bool own_group)
+                         const char *what, bool own_group)
 {
     int report[2], error = 0;
+    pid_t pid = pipe2(report, O_CLOEXEC) == 0 ? fork() : -1;
 
-    if (pipe2(report, O_CLOEXEC) != 0)
-        return -errno;
-    pid_t pid = fork();
     if (pid == 0)
         command_run(side, argv, own_group, report[1]);
-    if (pid < 0)
+    if (pid > 0) {
+        close(report[1]);
+        /* The end of the file: exec has closed the pipe. */
+        if (read(report[0], &error, sizeof error) == sizeof error)
+            waitpid(pid, NULL, 0);
+        close(report[0]);
+    } else {
         error = errno;
-    close(report[1]);
-    /* The end of the file: exec has closed the pipe. */
-    if (pid > 0 && read(report[0], &error, sizeof error) == sizeof error)
-        waitpid(pid, NULL, 0);
-    close(report[0]);
-    *command = (struct command){.own_group = own_group, .pid = error == 0 ? pid : 0};
-    return -error;
+    }
+    if (error == 0) {
+        *command = (struct command){.own_group = own_group, .pid = pid};
+        return EXIT_DONE;
+    }
+    message_print("cannot start %s: %s", what, strerror(error));
+    return error == ENOENT ? EXIT_COMMAND_NOT_FOUND : EXIT_COMMAND_CANNOT_RUN;
 }
 
 /* ---- ending commands ------------------------------------------------------------------------ */
@@ -227,17 +223,6 @@ static void all_stop(struct session *session)
 
 /* ---- far ------------------------------------------------------------------------------------ */
 
-static int far_start(struct session *session)
-{
-    char *argv[] = {"sh", "-c", (char *)session->config->far_command, NULL};
-    int result = argv[2] == NULL ? 0 : command_start(&session->far, LAN_FAR, argv, true);
-
-    if (result == 0)
-        return EXIT_DONE;
-    message_print("cannot start sh for the far command: %s", strerror(-result));
-    return EXIT_MACHINE_CANNOT;
-}
-
 /* A far command that succeeds may have left servers running. */
 static bool far_failed(struct session *session)
 {
@@ -280,18 +265,6 @@ static int far_await(struct session *session)
 }
 
 /* ---- near ----------------------------------------------------------------------------------- */
-
-static int near_start(struct session *session)
-{
-    char *const *argv = session->config->near_command;
-    int result =
-        argv == NULL ? 0 : command_start(&session->near, LAN_NEAR, argv, !session->foreground);
-
-    if (result == 0)
-        return EXIT_DONE;
-    message_print("cannot start %s: %s", argv[0], strerror(-result));
-    return result == -ENOENT ? EXIT_COMMAND_NOT_FOUND : EXIT_COMMAND_CANNOT_RUN;
-}
 
 /* Time at which the link is cut or mended next. */
 static uint64_t edge_ns(const struct session *session)
@@ -353,14 +326,20 @@ static int near_await(struct session *session)
 
 static _Noreturn void session_main(struct session *session)
 {
+    char *const *near = session->config->near_command;
+    char *far[] = {"sh", "-c", (char *)session->config->far_command, NULL};
+    int code = EXIT_DONE;
+
     for (int side = 0; side < LAN_SIDES; side++)
         setenv(lan_addresses[side].variable, lan_addresses[side].host, 1);
-    int code = far_start(session);
+    if (far[2] != NULL &&
+        command_start(&session->far, LAN_FAR, far, "sh for the far command", true) != EXIT_DONE)
+        code = EXIT_MACHINE_CANNOT;
     if (code == EXIT_DONE)
         code = far_await(session);
     session->started_ns = os_now_ns();
-    if (code == EXIT_DONE)
-        code = near_start(session);
+    if (code == EXIT_DONE && near != NULL)
+        code = command_start(&session->near, LAN_NEAR, near, near[0], !session->foreground);
     if (code == EXIT_DONE)
         code = near_await(session);
     session->results->wall_ms = (double)(os_now_ns() - session->started_ns) / OS_NS_PER_MS;
