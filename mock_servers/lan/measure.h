@@ -14,8 +14,9 @@ struct measured_echo {
     uint64_t p50_ns, p99_ns; /* of the round trips; 0: none was completed */
 };
 
-/* measure_echo: sends `count` datagrams to the far side, or fewer in some seconds, evenly, `per_s` a
- * second; the far side sends back what it gets. Ends when nothing has arrived for patience_ns. */
+/* measure_echo: sends `count` datagrams to the far side, or as many as some seconds allow, evenly,
+ * `per_s` a second; the far side sends back what it gets. Ends when nothing has arrived for
+ * patience_ns. */
 int measure_echo(double count, double per_s, uint64_t patience_ns, struct measured_echo *measured);
 
 struct load {

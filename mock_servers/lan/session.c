@@ -125,8 +125,8 @@ static _Noreturn void command_run(enum lan_side side, char *const argv[], bool o
     _exit(EXIT_COMMAND_CANNOT_RUN);
 }
 
-/* Starts argv[0] (searched in PATH) on one side. EXIT_DONE, or an exit code as shells have it, after
- * a line on standard error that calls the command `what`. */
+/* Starts argv[0] (searched in PATH) on one side. EXIT_DONE, or an exit code as shells have it,
+ * after a line on standard error that calls the command `what`. */
 static int command_start(struct command *command, enum lan_side side, char *const argv[],
                          const char *what, bool own_group)
 {
