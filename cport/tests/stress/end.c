@@ -321,14 +321,16 @@ bool side_connect(struct side *side, enum goal goal, struct rng *rng, bool is_re
 
 /* ---- posts --------------------------------------------------------------------------------- */
 
-bool side_post(struct side *side, struct tracked_op *tracked)
+bool side_post(struct side *side, enum op_kind kind, unsigned poster, uint64_t number)
 {
     pthread_mutex_lock(&side->posts.lock);
+    struct tracked_op *tracked = tracked_op_new(&side->posts, side, NULL, kind);
+    tracked->poster = poster;
+    tracked->number = number;
     tracked->result = (int64_t)rng_next(&side->posts.rng); /* a post may carry any number */
     tracked->key = (uintptr_t)tracked->result ^ 1;
     tracked_op_begin(&side->posts, tracked);
     bool was_closed = tracked->was_closed;
-    enum op_kind kind = tracked->kind;
     pthread_mutex_unlock(&side->posts.lock);
     int code = cp_post(side->port, &tracked->op, tracked->key, tracked->result);
     if (code == 0) {
@@ -341,16 +343,6 @@ bool side_post(struct side *side, struct tracked_op *tracked)
     tracked_op_accepted(&side->posts, tracked, code);
     pthread_mutex_unlock(&side->posts.lock);
     return false;
-}
-
-struct tracked_op *post_new(struct side *side, enum op_kind kind, unsigned poster, uint64_t number)
-{
-    pthread_mutex_lock(&side->posts.lock);
-    struct tracked_op *tracked = tracked_op_new(&side->posts, side, NULL, kind);
-    pthread_mutex_unlock(&side->posts.lock);
-    tracked->poster = poster;
-    tracked->number = number;
-    return tracked;
 }
 
 /* ---- misuse -------------------------------------------------------------------------------- */

@@ -1,6 +1,4 @@
-/* The stress test of the port's law: types, and the functions of its files.
- *
- * A stress run has two ports of one engine, connections between them, threads on both sides.
+/* The stress test of the port's law. A run has two ports of one engine, connections between them, threads on both sides.
  *
  *      side 0: port, listener, workers         side 1: port, listener, workers
  *              ends  <--- connections, opened from either side --->  ends
@@ -68,13 +66,11 @@ static inline size_t rng_size(struct rng *rng, unsigned bits)
 /* ---- stress_main.c -------------------------------------------------------------------------- */
 
 /* What runs now. Written before the threads begin. */
-struct running {
+extern struct running {
     const char *engine;
     unsigned test;
     uint64_t seed;
-};
-
-extern struct running running;
+} running;
 
 /* law_broken: reports it and ends the process; only the first thread to call it does. */
 __attribute__((format(printf, 3, 4))) void law_broken(const char *file, int line,
@@ -100,22 +96,11 @@ enum { PATIENCE_S = 20 };
         LAW(truth, __VA_ARGS__);                                                                   \
     } while (0)
 
-/* ---- content.c ----------------------------------------------------------------------------- */
+/* ---- types --------------------------------------------------------------------------------- */
 
 enum {
     KEY_BYTES = 8, /* a stream begins with its key */
     RUN_BITS = 20, /* one piece of content has at most 1 MB */
-};
-
-void content_init(void);
-void content_write(uint64_t key, uint64_t position, uint8_t *data, size_t bytes);
-
-/* content_right: how many bytes are right before the first wrong one. Behind the key only. */
-size_t content_right(uint64_t key, uint64_t position, const uint8_t *data, size_t bytes);
-
-/* ---- types --------------------------------------------------------------------------------- */
-
-enum {
     SIDES = 2,
     WORKERS_MAX = 8,
     SUBMITTERS_MAX = 3,
@@ -205,8 +190,7 @@ struct end {
 };
 
 /* A meeting: as many workers as can run at once wait for each other. Or a relief: a worker frees
- * its place and waits until another has taken it. A side has one of the two at a time, since each
- * may need all the other workers. */
+ * its place and waits until another has taken it. Each may need all workers: one at a time. */
 struct meeting {
     atomic_bool called;
     atomic_uint expected, here, gone;
@@ -275,12 +259,10 @@ struct stress {
 };
 
 /* What was exercised. */
-struct tally {
+extern struct tally {
     atomic_ullong ops[OP_KINDS], bytes, meetings, reliefs, hops, successors, blocks;
     atomic_ullong results[CP_ERROR_COUNT], finished, refused, misuses, runs, whole, port_closes;
-};
-
-extern struct tally tally;
+} tally;
 
 static inline void count(atomic_ullong *what)
 {
@@ -313,19 +295,23 @@ struct tracked_op *tracked_op_new(struct way *way, struct side *side, struct end
 /* tracked_op_fill_blocks: memory, painted, and cut into `count` blocks at random. */
 void tracked_op_fill_blocks(struct tracked_op *tracked, unsigned count, size_t bytes);
 
-/* tracked_op_begin: just before it is submitted, since its packet may come before that returns. */
+/* tracked_op_begin: just before it is submitted, since its packet may come before that returns.
+ * tracked_op_accepted: the submission has returned `code`. True: it is accepted.
+ * tracked_op_withdraw: the submission was refused: no packet may have come. */
 void tracked_op_begin(struct way *way, struct tracked_op *tracked);
-
-/* tracked_op_accepted: the submission has returned `code`. True: it is accepted. */
 bool tracked_op_accepted(struct way *way, struct tracked_op *tracked, int code);
-
-/* tracked_op_withdraw: the submission was refused: no packet may have come. */
 void tracked_op_withdraw(struct way *way, struct tracked_op *tracked, int code);
 
 /* tracked_op_delivered: the operation of a packet, which is not in flight any more. No lock. */
 struct tracked_op *tracked_op_delivered(const struct cp_packet *packet, struct side *side);
 void tracked_op_retire(struct way *way, struct tracked_op *tracked);
 void quarantine_clear(void);
+
+void content_init(void);
+void content_write(uint64_t key, uint64_t position, uint8_t *data, size_t bytes);
+
+/* content_right: how many bytes are right before the first wrong one. Behind the key only. */
+size_t content_right(uint64_t key, uint64_t position, const uint8_t *data, size_t bytes);
 
 /* ---- end.c: the end's life is held, except for closing ------------------------------------- */
 
@@ -354,30 +340,23 @@ enum op_kind random_receive(struct rng *rng);
 /* side_connect: opens a connection, or tries to. False: there will be no completion. */
 bool side_connect(struct side *side, enum goal goal, struct rng *rng, bool is_relief);
 
-/* side_post: the caller loses the operation as soon as it is posted. False: the port is closed. */
-bool side_post(struct side *side, struct tracked_op *tracked);
-struct tracked_op *post_new(struct side *side, enum op_kind kind, unsigned poster, uint64_t number);
+/* side_post: an operation that is lost to the caller as soon as it is posted. False: the port is
+ * closed. */
+bool side_post(struct side *side, enum op_kind kind, unsigned poster, uint64_t number);
 
-/* far_may_be_gone: whether the other end may have closed: it is unknown, or has. */
+/* far_may_be_gone: whether the other end may have closed: it is unknown, or has.
+ * is_explained: whether there is a reason for an operation to end or be refused with this code.
+ * doubt_from: from here on the stream may have a hole. */
 bool far_may_be_gone(struct end *end);
-
-/* is_explained: whether there is a reason for an operation to end or be refused with this code. */
 bool is_explained(struct end *end, const struct tracked_op *tracked, int64_t code);
-
-/* doubt_from: from here on the stream may have a hole. */
 void doubt_from(struct end *end, uint64_t position);
 
-/* ---- end_result.c -------------------------------------------------------------------------- */
-
-/* end_result: checks a packet of an end, and does what comes next. */
+/* end_result: checks an end's packet, and does what comes next. */
 void end_result(struct tracked_op *tracked, const struct cp_packet *packet);
-
-/* ---- worker.c, submitter.c, driver.c, stress_main.c ---------------------------------------- */
 
 void *worker_run(void *worker);
 void *submitter_run(void *submitter);
 
-/* stress_run: a whole run from its seed. */
 void stress_run(uint64_t seed);
 
 /* stress_main: the program around the runs; `seconds` for each engine unless --seconds says. */

@@ -30,7 +30,7 @@ static void post_some(struct submitter *submitter, struct side *side)
 {
     for (size_t left = rng_size(&submitter->rng, 6); left > 0; left--) {
         uint64_t number = ++submitter->posted[side->index];
-        if (!side_post(side, post_new(side, OP_POST, submitter->index, number)))
+        if (!side_post(side, OP_POST, submitter->index, number))
             return;
     }
 }
@@ -47,7 +47,7 @@ static void call_meeting(struct submitter *submitter, struct side *side)
     atomic_store(&meeting->expected, expected);
     for (unsigned index = 0; index < expected; index++) {
         uint64_t number = ++submitter->posted[side->index];
-        if (!side_post(side, post_new(side, OP_MEET, submitter->index, number)))
+        if (!side_post(side, OP_MEET, submitter->index, number))
             return;
     }
     LAW_SOON(atomic_load(&meeting->gone) >= expected || atomic_load(&side->closing),

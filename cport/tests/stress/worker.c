@@ -76,7 +76,7 @@ static bool relief_call(struct side *side, struct rng *rng)
         return false;
     atomic_store(&side->meeting.relieved, false);
     atomic_fetch_add(&side->stress->reliefs, 1);
-    if (rng_chance(rng, 50) ? side_post(side, post_new(side, OP_RELIEF, 0, 0))
+    if (rng_chance(rng, 50) ? side_post(side, OP_RELIEF, 0, 0)
                             : side_connect(side, GOAL_FULL, rng, true))
         return true;
     atomic_fetch_sub(&side->stress->reliefs, 1);
