@@ -75,47 +75,45 @@ static int reset(void **state)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
-static int open_uring(char *why, size_t why_bytes)
+/* Opening ends with this code, and `why` has these words. */
+static void assert_refused(int expected, const char *words)
 {
     struct cport *port = NULL;
-    int code = port_try("uring", 1, &port, why, why_bytes);
-    cp_free(port);
-    return code;
-}
-
-static void assert_refused(int init_code, int expected, const char *words)
-{
     char why[256];
-    kernel.init_code = init_code;
-    assert_int_equal(open_uring(why, sizeof why), expected);
+    assert_int_equal(port_try("uring", 1, &port, why, sizeof why), expected);
     if (!strstr(why, words))
         fail_msg("\"%s\" does not say \"%s\"", why, words);
 }
 
 TEST(what_is_missing_is_reported, reset)
 {
-    assert_refused(-ENOSYS, CP_EUNSUPPORTED, "no io_uring");
-    assert_refused(-EPERM, CP_EUNSUPPORTED, "io_uring is ");
-    assert_refused(-EACCES, CP_EUNSUPPORTED, "forbidden");
-    assert_refused(-EMFILE, CP_EMFILE, "open files");
-    assert_refused(-ENOMEM, CP_ENOMEM, "memory");
+    const struct {
+        int init_code, code;
+        const char *words;
+    } cases[] = {
+        {-ENOSYS, CP_EUNSUPPORTED, "no io_uring"},
+        {-EPERM, CP_EUNSUPPORTED, "io_uring is "},
+        {-EACCES, CP_EUNSUPPORTED, "forbidden"},
+        {-EMFILE, CP_EMFILE, "open files"},
+        {-ENOMEM, CP_ENOMEM, "memory"},
+    };
+    for (unsigned index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        kernel.init_code = cases[index].init_code;
+        assert_refused(cases[index].code, cases[index].words);
+    }
 }
 
 TEST(a_kernel_that_cannot_receive_is_refused, reset, NULL, "uring")
 {
-    char why[256];
     cp_free(port_of(*state, 1)); /* skips where there is no io_uring at all */
     kernel.no_probe = true;
-    assert_int_equal(open_uring(why, sizeof why), CP_EUNSUPPORTED);
-    assert_non_null(strstr(why, "cannot receive"));
+    assert_refused(CP_EUNSUPPORTED, "cannot receive");
     kernel.no_probe = false;
     kernel.silent = true;
-    assert_int_equal(open_uring(why, sizeof why), CP_EUNSUPPORTED);
-    assert_non_null(strstr(why, "cannot receive"));
+    assert_refused(CP_EUNSUPPORTED, "cannot receive");
     kernel.silent = false;
     kernel.refuses_all = true;
-    assert_int_equal(open_uring(why, sizeof why), CP_EUNSUPPORTED);
-    assert_true(why[0] != '\0');
+    assert_refused(CP_EUNSUPPORTED, "io_uring: ");
 }
 
 /* ---- failures half-way --------------------------------------------------------------------- */
@@ -223,50 +221,52 @@ static bool forbid_io_uring(int os_error)
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-enum verdict { VERDICT_GOOD, VERDICT_BAD, VERDICT_NO_SANDBOX = 77 };
+enum { NO_SANDBOX = 77 };
 
-/* "auto" takes an engine that runs; asked for by name, the other says why it does not. */
-static enum verdict inside(int os_error, const char *words)
-{
-    struct cport *port = NULL;
-    char why[256];
-    if (!forbid_io_uring(os_error))
-        return VERDICT_NO_SANDBOX;
-    if (open_uring(why, sizeof why) != CP_EUNSUPPORTED || !strstr(why, words))
-        return VERDICT_BAD;
-    if (port_try("auto", 1, &port, why, sizeof why) != 0)
-        return VERDICT_BAD;
-    enum verdict verdict = strcmp(cp_engine_name(port), "epoll") == 0 ? VERDICT_GOOD : VERDICT_BAD;
-    cp_free(port);
-    return verdict;
-}
-
-static int wait_for(pid_t child)
+/* Runs in a process without io_uring, whose standard error is `errors`. Returns its exit code. */
+static int in_sandbox(int os_error, FILE *errors, int (*inside)(const void *argument),
+                      const void *argument)
 {
     int status;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(fileno(errors), STDERR_FILENO);
+        _exit(forbid_io_uring(os_error) ? inside(argument) : NO_SANDBOX);
+    }
     assert_true(child > 0);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == VERDICT_NO_SANDBOX) {
+    if (WEXITSTATUS(status) == NO_SANDBOX) {
         print_message("skip: seccomp filters cannot be set here\n");
         skip();
     }
     return WEXITSTATUS(status);
 }
 
+/* "auto" takes an engine that runs; asked for by name, the other says why it does not. */
+static int open_both(const void *words)
+{
+    struct cport *port = NULL;
+    char why[256];
+    if (port_try("uring", 1, &port, why, sizeof why) != CP_EUNSUPPORTED || !strstr(why, words) ||
+        port_try("auto", 1, &port, why, sizeof why) != 0)
+        return 1;
+    int verdict = strcmp(cp_engine_name(port), "epoll") == 0 ? 0 : 1;
+    cp_free(port);
+    return verdict;
+}
+
 TEST(auto_does_without, reset)
 {
-    const struct {
-        int os_error;
-        const char *words;
-    } cases[] = {{ENOSYS, "no io_uring"}, {EPERM, "io_uring is "}};
-    for (unsigned index = 0; index < 2; index++) {
-        fflush(NULL);
-        pid_t child = fork();
-        if (child == 0)
-            _exit(inside(cases[index].os_error, cases[index].words));
-        assert_int_equal(wait_for(child), VERDICT_GOOD);
-    }
+    assert_int_equal(in_sandbox(ENOSYS, stderr, open_both, "no io_uring"), 0);
+    assert_int_equal(in_sandbox(EPERM, stderr, open_both, "io_uring is "), 0);
+}
+
+static int run_client(const void *path)
+{
+    execl(path, "fanin-client", "--engine=uring", "--servers=127.0.0.1:1", (char *)NULL);
+    return 127;
 }
 
 TEST(the_client_says_why_not, reset)
@@ -277,16 +277,7 @@ TEST(the_client_says_why_not, reset)
         skip();
     }
     FILE *file = tmpfile();
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(fileno(file), STDERR_FILENO);
-        if (!forbid_io_uring(EPERM))
-            _exit(VERDICT_NO_SANDBOX);
-        execl(path, "fanin-client", "--engine=uring", "--servers=127.0.0.1:1", (char *)NULL);
-        _exit(127);
-    }
-    int code = wait_for(child);
+    int code = in_sandbox(EPERM, file, run_client, path);
     rewind(file);
     size_t bytes = fread(errors, 1, sizeof errors - 1, file);
     errors[bytes] = '\0';
