@@ -34,7 +34,7 @@ struct box {
     pthread_cond_t changed;
     bool full;
     struct cp_packet packet; /* what a condition variable hands over, as a port does */
-    int descriptor;
+    int descriptor;          /* of an eventfd */
     struct cport *port;
     struct cp_op op;
     pthread_t poller;
@@ -42,30 +42,12 @@ struct box {
 
 struct way {
     const char *name;
-    void (*open)(struct box *box);
-    void (*close)(struct box *box);
-    void (*enter)(struct box *box); /* called first by the thread that will take */
+    bool has_port, is_polled;
     void (*put)(struct box *box);
     void (*take)(struct box *box, bool there); /* there: it must not wait */
 };
 
 /* ---- a condition variable ------------------------------------------------------------------ */
-
-static void condition_open(struct box *box)
-{
-    pthread_mutex_init(&box->lock, NULL);
-    pthread_cond_init(&box->changed, NULL);
-}
-
-static void condition_close(struct box *box)
-{
-    pthread_cond_destroy(&box->changed);
-    pthread_mutex_destroy(&box->lock);
-}
-
-static void enter_nothing(struct box *box)
-{
-}
 
 static void condition_put(struct box *box)
 {
@@ -78,28 +60,16 @@ static void condition_put(struct box *box)
 
 static void condition_take(struct box *box, bool there)
 {
-    struct cp_packet packet;
     pthread_mutex_lock(&box->lock);
     while (!box->full)
         pthread_cond_wait(&box->changed, &box->lock);
-    packet = box->packet;
+    struct cp_packet packet = box->packet;
     box->full = false;
     pthread_mutex_unlock(&box->lock);
     need(packet.op == &box->op, "wrong packet");
 }
 
 /* ---- an eventfd ---------------------------------------------------------------------------- */
-
-static void event_open(struct box *box)
-{
-    box->descriptor = eventfd(0, EFD_CLOEXEC);
-    need(box->descriptor >= 0, "no eventfd");
-}
-
-static void event_close(struct box *box)
-{
-    close(box->descriptor);
-}
 
 static void event_put(struct box *box)
 {
@@ -114,25 +84,6 @@ static void event_take(struct box *box, bool there)
 }
 
 /* ---- a port -------------------------------------------------------------------------------- */
-
-static void port_open(struct box *box)
-{
-    char why[256];
-    struct cp_config config = {.concurrency = 1};
-    need(cp_open(&config, &box->port, why, sizeof why) == 0, why);
-}
-
-static void port_close(struct box *box)
-{
-    cp_free(box->port);
-}
-
-/* From now on the thread is a running worker: packets are queued until it takes them. */
-static void port_enter(struct box *box)
-{
-    struct cp_packet packet;
-    need(cp_wait(box->port, &packet, 1, 0) == 0, "an unexpected packet");
-}
 
 static void port_put(struct box *box)
 {
@@ -154,30 +105,48 @@ static void *poll_until_closed(void *argument)
     return NULL;
 }
 
-static void port_open_polled(struct box *box)
-{
-    port_open(box);
-    need(os_thread_start(&box->poller, OS_ROLE_WORKER, 0, poll_until_closed, box) == 0,
-         "no thread");
-    os_sleep_ns(5 * OS_NS_PER_MS); /* it polls now; later waiters are woken before it */
-}
-
-static void port_close_polled(struct box *box)
-{
-    cp_close(box->port);
-    pthread_join(box->poller, NULL);
-    cp_free(box->port);
-}
-
 enum { CONDITION, EVENT, PARKED, POLLING, WAYS };
 
 static const struct way ways[WAYS] = {
-    {"condition variable", condition_open, condition_close, enter_nothing, condition_put,
-     condition_take},
-    {"eventfd", event_open, event_close, enter_nothing, event_put, event_take},
-    {"port, parked", port_open_polled, port_close_polled, port_enter, port_put, port_take},
-    {"port, polling", port_open, port_close, port_enter, port_put, port_take},
+    {"condition variable", false, false, condition_put, condition_take},
+    {"eventfd", false, false, event_put, event_take},
+    {"port, parked", true, true, port_put, port_take},
+    {"port, polling", true, false, port_put, port_take},
 };
+
+static void box_open(struct box *box, const struct way *way)
+{
+    char why[256];
+    struct cp_config config = {.concurrency = 1};
+    *box = (struct box){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    box->descriptor = eventfd(0, EFD_CLOEXEC);
+    need(box->descriptor >= 0, "no eventfd");
+    if (way->has_port)
+        need(cp_open(&config, &box->port, why, sizeof why) == 0, why);
+    if (way->is_polled) {
+        need(os_thread_start(&box->poller, OS_ROLE_WORKER, 0, poll_until_closed, box) == 0,
+             "no thread");
+        os_sleep_ns(5 * OS_NS_PER_MS); /* it polls now; later waiters are woken before it */
+    }
+}
+
+static void box_close(struct box *box, const struct way *way)
+{
+    cp_close(box->port);
+    if (way->is_polled)
+        pthread_join(box->poller, NULL);
+    cp_free(box->port);
+    close(box->descriptor);
+}
+
+/* Called first by the thread that will take. From now on it is a running worker of its port:
+ * packets are queued until it takes them. */
+static void box_enter(struct box *box)
+{
+    struct cp_packet packet;
+    if (box->port)
+        need(cp_wait(box->port, &packet, 1, 0) == 0, "an unexpected packet");
+}
 
 /* ---- processors ---------------------------------------------------------------------------- */
 
@@ -215,7 +184,7 @@ static void *return_all(void *argument)
 {
     struct rally *rally = argument;
     keep_to(rally->processor);
-    rally->way->enter(&rally->there);
+    box_enter(&rally->there);
     os_unpark(&rally->entered);
     for (unsigned trip = 0; trip < WARM_UP + TRIPS; trip++) {
         rally->way->take(&rally->there, false);
@@ -236,27 +205,27 @@ static double hand_over_ns(const struct way *way, int returns_on)
 {
     struct rally rally = {.way = way, .processor = returns_on};
     pthread_t returner;
-    way->open(&rally.here);
-    way->open(&rally.there);
+    box_open(&rally.here, way);
+    box_open(&rally.there, way);
     need(os_thread_start(&returner, OS_ROLE_WORKER, 0, return_all, &rally) == 0, "no thread");
-    way->enter(&rally.here);
+    box_enter(&rally.here);
     os_park(&rally.entered, UINT64_MAX);
     trips(&rally, WARM_UP);
     uint64_t started_ns = os_now_ns();
     trips(&rally, TRIPS);
     uint64_t took_ns = os_now_ns() - started_ns;
     pthread_join(returner, NULL);
-    way->close(&rally.there);
-    way->close(&rally.here);
+    box_close(&rally.there, way);
+    box_close(&rally.here, way);
     return (double)took_ns / (2 * TRIPS);
 }
 
 /* One thread puts something in and takes it out again. */
 static double alone_ns(const struct way *way)
 {
-    struct box box = {0};
-    way->open(&box);
-    way->enter(&box);
+    struct box box;
+    box_open(&box, way);
+    box_enter(&box);
     way->put(&box);
     way->take(&box, false);
     uint64_t started_ns = os_now_ns();
@@ -265,7 +234,7 @@ static double alone_ns(const struct way *way)
         way->take(&box, true);
     }
     uint64_t took_ns = os_now_ns() - started_ns;
-    way->close(&box);
+    box_close(&box, way);
     return (double)took_ns / TAKES;
 }
 
