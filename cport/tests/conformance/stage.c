@@ -1,7 +1,7 @@
 /* The stage of the conformance suite. */
 #include "cport/tests/conformance/stage.h"
 
-#include "cport/tests/conformance/system.h"
+#include <sys/socket.h>
 
 bool runs_here(const char *engine, char *why, size_t why_bytes)
 {
@@ -90,6 +90,18 @@ int64_t far_receive(struct stage *stage, void *data, size_t bytes)
         done += (size_t)count;
     }
     return (int64_t)done;
+}
+
+void handle_narrow(cp_handle handle)
+{
+    int bytes = 8192;
+    setsockopt(handle, SOL_SOCKET, SO_SNDBUF, (const char *)&bytes, sizeof bytes);
+}
+
+void handle_reset_on_close(cp_handle handle)
+{
+    struct linger hard = {.l_onoff = 1};
+    setsockopt(handle, SOL_SOCKET, SO_LINGER, (const char *)&hard, sizeof hard);
 }
 
 void far_reset(struct stage *stage)

@@ -117,6 +117,15 @@ bool reaches(atomic_uint *count, unsigned expected);
 /* post_receive: posts stage->op: a receive into stage->block. */
 int post_receive(struct stage *stage);
 
+/* descriptors_open: how many descriptors or handles the process has (system_linux.c,
+ * system_windows.c). */
+int descriptors_open(void);
+
+/* handle_narrow: gives the socket a small send buffer, so that sends wait for their receiver.
+ * handle_reset_on_close: closing the socket will reset its connection. */
+void handle_narrow(cp_handle handle);
+void handle_reset_on_close(cp_handle handle);
+
 /* fresh: a new socket of the port, or NULL. */
 struct cp_socket *fresh(struct stage *stage, uintptr_t key);
 

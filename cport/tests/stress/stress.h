@@ -23,7 +23,6 @@
 #include "base/random.h"
 #include "cport/cport.h"
 #include "cport/tests/conformance/stage.h"
-#include "cport/tests/conformance/system.h"
 
 /* ---- random decisions that a seed repeats -------------------------------------------------- */
 
