@@ -9,7 +9,7 @@ static bool post_numbered(struct stage *stage, struct cp_op *ops, unsigned count
     return true;
 }
 
-const char *post_and_get(struct stage *stage)
+void post_and_get(struct stage *stage)
 {
     EXPECT(cp_post(stage->port, &stage->op, 77, -5) == 0);
     EXPECT(cp_post(stage->port, &stage->op, 78, 0) == CP_EINVAL); /* in flight */
@@ -17,10 +17,9 @@ const char *post_and_get(struct stage *stage)
     EXPECT(stage->packet.key == 77 && stage->op.kind == CP_POST);
     EXPECT(cp_post(stage->port, &stage->op, 79, 1) == 0); /* free again */
     EXPECT(next_is(stage, &stage->op, 1) && stage->packet.key == 79);
-    return NULL;
 }
 
-const char *packets_in_order(struct stage *stage)
+void packets_in_order(struct stage *stage)
 {
     struct cp_op ops[6] = {0};
     struct cp_packet packets[6];
@@ -31,29 +30,26 @@ const char *packets_in_order(struct stage *stage)
         for (int index = 0; index < count; index++)
             EXPECT(packets[index].key == done++);
     }
-    return NULL;
 }
 
-const char *empty_times_out(struct stage *stage)
+void empty_times_out(struct stage *stage)
 {
     struct cp_packet packet = {.key = 5, .result = 6};
     EXPECT(cp_wait(stage->port, &packet, 1, 0) == 0);
     EXPECT(cp_wait(stage->port, &packet, 1, ms(5)) == 0);
     EXPECT(packet.key == 5 && packet.result == 6 && packet.op == NULL);
-    return NULL;
 }
 
-const char *timeout_accuracy(struct stage *stage)
+void timeout_accuracy(struct stage *stage)
 {
     uint64_t before_ns = os_now_ns();
     EXPECT(!next_within(stage, 60));
     uint64_t took_ns = os_now_ns() - before_ns;
     EXPECT(took_ns >= ms(60 - 16));
     EXPECT(took_ns < ms(PATIENCE_MS));
-    return NULL;
 }
 
-const char *batch_never_waits_to_fill(struct stage *stage)
+void batch_never_waits_to_fill(struct stage *stage)
 {
     struct cp_op ops[3] = {0};
     struct cp_packet packets[8];
@@ -62,17 +58,15 @@ const char *batch_never_waits_to_fill(struct stage *stage)
     EXPECT(count >= 1 && count <= 3);
     EXPECT(cp_wait(stage->port, packets, 0, 0) == CP_EINVAL);
     EXPECT(cp_wait(stage->port, NULL, 1, 0) == CP_EINVAL);
-    return NULL;
 }
 
-const char *failed_io_is_a_packet(struct stage *stage)
+void failed_io_is_a_packet(struct stage *stage)
 {
     EXPECT(post_receive(stage) == 0);
     far_reset(stage);
     EXPECT(next_within(stage, PATIENCE_MS));
     EXPECT(stage->packet.op == &stage->op && stage->packet.key == 7 && stage->packet.result < 0);
     EXPECT(stage->op.os_error != 0 || stage->packet.result == CP_ERESET);
-    return NULL;
 }
 
 struct waiter {
@@ -89,7 +83,7 @@ static void *wait_forever(void *argument)
     return NULL;
 }
 
-const char *close_wakes_waiters(struct stage *stage)
+void close_wakes_waiters(struct stage *stage)
 {
     enum { WAITERS = 4 };
     struct waiter waiters[WAITERS];
@@ -104,56 +98,49 @@ const char *close_wakes_waiters(struct stage *stage)
         pthread_join(waiters[index].thread, NULL);
     for (unsigned index = 0; index < WAITERS; index++)
         EXPECT(waiters[index].result == CP_ECLOSED);
-    return NULL;
 }
 
-const char *use_after_close(struct stage *stage)
+void use_after_close(struct stage *stage)
 {
     struct cp_socket *socket;
     cp_close(stage->port);
     EXPECT(cp_wait(stage->port, &stage->packet, 1, CP_FOREVER) == CP_ECLOSED);
     EXPECT(cp_post(stage->port, &stage->op, 1, 1) == CP_ECLOSED);
     EXPECT(cp_socket_open(stage->port, net_family(&stage->address), 1, &socket) == CP_ECLOSED);
-    return NULL;
 }
 
-const char *close_drops_queued_packets(struct stage *stage)
+void close_drops_queued_packets(struct stage *stage)
 {
     EXPECT(cp_post(stage->port, &stage->op, 1, 42) == 0);
     cp_close(stage->port);
     EXPECT(cp_wait(stage->port, &stage->packet, 1, 0) == CP_ECLOSED);
     EXPECT(stage->op.result == 42);
-    return NULL;
 }
 
-const char *close_ends_pending_io(struct stage *stage)
+void close_ends_pending_io(struct stage *stage)
 {
     char byte;
     EXPECT(post_receive(stage) == 0);
     cp_close(stage->port);
     EXPECT(cp_wait(stage->port, &stage->packet, 1, ms(A_MOMENT_MS)) == CP_ECLOSED);
     EXPECT(far_receive(stage, &byte, 1) <= 0); /* the connection was closed too */
-    return NULL;
 }
 
-const char *associate_twice(struct stage *stage)
+void associate_twice(struct stage *stage)
 {
     struct cp_socket *again;
     EXPECT(cp_associate(stage->port, cp_socket_handle(stage->near), 1, &again) == CP_EINVAL);
-    return NULL;
 }
 
-const char *associate_no_socket(struct stage *stage)
+void associate_no_socket(struct stage *stage)
 {
     struct cp_socket *socket;
     EXPECT(cp_associate(stage->port, (cp_handle)0x7ffffff0, 1, &socket) == CP_EINVAL);
     EXPECT(cp_associate(stage->port, CP_HANDLE_NONE, 1, &socket) == CP_EINVAL);
-    return NULL;
 }
 
-const char *idle_close_posts_nothing(struct stage *stage)
+void idle_close_posts_nothing(struct stage *stage)
 {
     cp_socket_close(stage->near);
     EXPECT(nothing_comes(stage));
-    return NULL;
 }

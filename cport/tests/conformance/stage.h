@@ -2,8 +2,8 @@
  * API, so that they run wherever an engine does, Wine included. The far end of every connection is
  * a socket of a second port of the same engine.
  *
- * A behaviour is a function that returns NULL if it holds, "skip: ..." if this system cannot show
- * it, or what it saw instead. */
+ * A behaviour is a function that leaves stage->problem NULL if it holds; else "skip: ..." if this
+ * system cannot show it, or what it saw instead. */
 #ifndef FANIN_CONFORMANCE_STAGE_H
 #define FANIN_CONFORMANCE_STAGE_H
 
@@ -30,6 +30,7 @@ struct stage {
     struct cp_block block;      /* data */
     char data[8];
     struct cp_packet packet; /* the latest of port */
+    const char *problem;
 };
 
 /* What a behaviour starts with. */
@@ -83,7 +84,7 @@ enum setup { ALONE, CONNECTED };
     X("59", "never more than the limit run", never_more_than_the_limit, 1, ALONE)                  \
     X("60", "a limit of 0 is the processors", a_limit_of_0_is_the_processors, 0, ALONE)
 
-#define X(number, name, function, limit, setup) const char *function(struct stage *stage);
+#define X(number, name, function, limit, setup) void function(struct stage *stage);
 BEHAVIOURS(X)
 #undef X
 
@@ -91,8 +92,10 @@ BEHAVIOURS(X)
 #define LINE_TEXT(x) STRINGIZE(x)
 #define EXPECT(truth)                                                                              \
     do {                                                                                           \
-        if (!(truth))                                                                              \
-            return "line " LINE_TEXT(__LINE__) ": not so: " #truth;                                \
+        if (!(truth)) {                                                                            \
+            stage->problem = "line " LINE_TEXT(__LINE__) ": not so: " #truth;                      \
+            return;                                                                                \
+        }                                                                                          \
     } while (0)
 
 /* runs_here: whether the engine runs on this machine; if not, why not. */

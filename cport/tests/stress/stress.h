@@ -1,4 +1,5 @@
-/* The stress test of the port's law. A run has two ports of one engine, connections between them, threads on both sides.
+/* The stress test of the port's law. A run has two ports of one engine, connections between them,
+ * threads on both sides.
  *
  *      side 0: port, listener, workers         side 1: port, listener, workers
  *              ends  <--- connections, opened from either side --->  ends
