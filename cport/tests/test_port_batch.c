@@ -62,28 +62,19 @@ static void crowd_close(struct crowd *crowd)
     free(crowd);
 }
 
-static int receive_into(struct member *member, unsigned count)
-{
-    return cp_receive(member->connection.near, &member->op, member->blocks, count);
-}
-
 static void receive(struct member *member, enum kind kind)
 {
-    int code;
+    struct cp_socket *near = member->connection.near;
+    struct cp_block *blocks = member->blocks;
     member->packets = 0;
-    if (kind == LATE || kind == LATE_WITHOUT) {
-        member->stock = kind == LATE;
-        code = cp_receive_late(member->connection.near, &member->op, member->blocks, 2,
-                               &member->source);
-    } else if (kind == SCATTERED) {
-        member->blocks[0] = (struct cp_block){member->data, 1};
-        member->blocks[1] = (struct cp_block){member->data + 1, 2};
-        member->blocks[2] = (struct cp_block){member->data + 3, 2};
-        code = receive_into(member, 3);
-    } else {
-        member->blocks[0] = (struct cp_block){member->data, ROOM};
-        code = receive_into(member, kind == INTO_NOTHING ? 0 : 1);
-    }
+    member->stock = kind == LATE;
+    blocks[0] = (struct cp_block){member->data, kind == SCATTERED ? 1 : ROOM};
+    blocks[1] = (struct cp_block){member->data + 1, 2};
+    blocks[2] = (struct cp_block){member->data + 3, 2};
+    unsigned count = kind == SCATTERED ? 3 : kind == INTO_NOTHING ? 0 : 1;
+    int code = kind == LATE || kind == LATE_WITHOUT
+                   ? cp_receive_late(near, &member->op, blocks, 2, &member->source)
+                   : cp_receive(near, &member->op, blocks, count);
     assert_int_equal(code, 0);
 }
 

@@ -22,6 +22,15 @@ static int connect_to(struct cp_socket *socket, struct cp_op *op, const struct s
     return cp_connect(socket, op, (const struct sockaddr *)address, sizeof *address, timeout_ns);
 }
 
+/* A connect of a new socket. */
+static struct cp_socket *start_connect(struct cport *port, uintptr_t key, struct cp_op *op,
+                                       const struct sockaddr_in *address, uint64_t timeout_ns)
+{
+    struct cp_socket *socket = open_socket(port, key);
+    assert_int_equal(connect_to(socket, op, address, timeout_ns), 0);
+    return socket;
+}
+
 EVERY_LOOPBACK(many_connect_at_once)
 {
     enum { COUNT = 300 };
@@ -31,8 +40,7 @@ EVERY_LOOPBACK(many_connect_at_once)
     int listener = listen_somewhere(&address, COUNT);
     memset(ops, 0, sizeof ops);
     for (unsigned index = 0; index < COUNT; index++)
-        assert_int_equal(
-            connect_to(open_socket(port, index), &ops[index], &address, ms(PACKET_WAIT_MS)), 0);
+        start_connect(port, index, &ops[index], &address, ms(PACKET_WAIT_MS));
     bool seen[COUNT] = {false};
     for (unsigned index = 0; index < COUNT; index++) {
         struct cp_packet packet = next_packet(port);
@@ -77,9 +85,7 @@ EVERY_LOOPBACK(a_time_limit_ends_a_connect)
     uint64_t due_ns = 0;
     full_listener_open(&full);
     for (unsigned index = 0; index < 3; index++)
-        assert_int_equal(
-            connect_to(open_socket(port, index), &ops[index], &full.address, ms(limits_ms[index])),
-            0);
+        start_connect(port, index, &ops[index], &full.address, ms(limits_ms[index]));
     for (unsigned index = 0; index < 3; index++) {
         struct cp_packet packet = next_packet(port);
         assert_int_equal(packet.result, CP_ETIMEDOUT);
@@ -105,11 +111,11 @@ EVERY_LOOPBACK(a_time_limit_after_one_that_was_kept_ends_a_connect)
     struct cp_packet packet;
     int listener = listen_somewhere(&address, 1);
     full_listener_open(&full);
-    assert_int_equal(connect_to(open_socket(port, 1), &in_time, &address, ms(LIMIT_MS)), 0);
+    start_connect(port, 1, &in_time, &address, ms(LIMIT_MS));
     int64_t first = next_packet(port).result;
     assert_true(first == 0 || first == CP_ETIMEDOUT); /* a busy machine may need longer */
     assert_int_equal(cp_wait(port, &packet, 1, ms(2 * LIMIT_MS)), 0);
-    assert_int_equal(connect_to(open_socket(port, 2), &late, &full.address, ms(LIMIT_MS)), 0);
+    start_connect(port, 2, &late, &full.address, ms(LIMIT_MS));
     assert_next(port, &late, CP_ETIMEDOUT);
     full_listener_close(&full);
     close(listener);
@@ -122,9 +128,8 @@ EVERY_LOOPBACK(a_pending_connect_can_be_cancelled)
     struct cport *port = port_of(*state, 1);
     struct cp_op cancelled = {0}, closed = {0};
     full_listener_open(&full);
-    struct cp_socket *first = open_socket(port, 1), *second = open_socket(port, 2);
-    assert_int_equal(connect_to(first, &cancelled, &full.address, CP_FOREVER), 0);
-    assert_int_equal(connect_to(second, &closed, &full.address, ms(PACKET_WAIT_MS)), 0);
+    struct cp_socket *first = start_connect(port, 1, &cancelled, &full.address, CP_FOREVER);
+    struct cp_socket *second = start_connect(port, 2, &closed, &full.address, ms(PACKET_WAIT_MS));
     assert_int_equal(cp_cancel(first, &cancelled), 0);
     assert_next(port, NULL, CP_ECANCELED);
     cp_socket_close(second);
@@ -213,14 +218,13 @@ ENGINE_TEST(the_script_answers_connects, "scripted")
     struct sockaddr_in address = loopback(1);
     for (unsigned index = 0; index < 3; index++) {
         struct cp_op op = {0};
-        struct cp_socket *socket = open_socket(port, index);
-        assert_int_equal(connect_to(socket, &op, &address, CP_FOREVER), 0);
+        struct cp_socket *socket = start_connect(port, index, &op, &address, CP_FOREVER);
         assert_no_packet(port);
         script(socket, SCRIPT_CONNECT, answers[index]);
         assert_next(port, NULL, answers[index]);
     }
     struct cp_op op = {0};
-    assert_int_equal(connect_to(open_socket(port, 3), &op, &address, ms(20)), 0);
+    start_connect(port, 3, &op, &address, ms(20));
     assert_next(port, NULL, CP_ETIMEDOUT);
     cp_free(port);
 }
