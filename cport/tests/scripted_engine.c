@@ -8,8 +8,8 @@
 #include "cport/port.h"
 
 struct bytes {
-    uint8_t *data;
-    size_t used, room;
+    uint8_t data[1 << 17];
+    size_t used;
 };
 
 /* The far side of one socket. Lives in socket->engine; under the port's lock. */
@@ -35,13 +35,8 @@ static struct peer *peer_of(const struct cp_socket *socket)
 
 static void bytes_put(struct bytes *bytes, const void *data, size_t count)
 {
-    if (bytes->used + count > bytes->room) {
-        bytes->room = 2 * (bytes->used + count);
-        bytes->data = realloc(bytes->data, bytes->room);
-        assert(bytes->data);
-    }
-    if (count > 0)
-        memcpy(bytes->data + bytes->used, data, count);
+    assert(count <= sizeof bytes->data - bytes->used);
+    memcpy(bytes->data + bytes->used, data, count);
     bytes->used += count;
 }
 
@@ -49,11 +44,9 @@ static size_t bytes_get(struct bytes *bytes, void *data, size_t count)
 {
     if (count > bytes->used)
         count = bytes->used;
-    if (count > 0) {
-        memcpy(data, bytes->data, count);
-        memmove(bytes->data, bytes->data + count, bytes->used - count);
-    }
+    memcpy(data, bytes->data, count);
     bytes->used -= count;
+    memmove(bytes->data, bytes->data + count, bytes->used);
     return count;
 }
 
@@ -155,8 +148,6 @@ static void engine_detach(struct cp_socket *socket)
     struct peer *peer = peer_of(socket);
     assert(!peer->ops[DIRECTION_IN]);
     assert(!peer->ops[DIRECTION_OUT]);
-    free(peer->inbox.data);
-    free(peer->outbox.data);
     free(peer);
     socket->engine = 0;
 }
