@@ -286,7 +286,8 @@ void each_scheme(void **state)
     stage_processors = 0;
 }
 
-void seed_rand(void)
+/* Printed, so that a failure can be repeated. */
+__attribute__((constructor)) static void seed_rand(void)
 {
     const unsigned seed = (unsigned)time(NULL);
     print_message("seed %u\n", seed);

@@ -114,7 +114,4 @@ void stage_run(struct stage *stage, uint32_t frames, uint32_t frame_bytes, size_
                   name, const struct scheme *scheme, bool early)
 void each_scheme(void **state);
 
-/* seed_rand: a new seed, printed. */
-void seed_rand(void);
-
 #endif

@@ -5,16 +5,11 @@
 #include "client/buffers/block_cache.h"
 #include "client/buffers/mpsc_stack.h"
 
-struct block *__real_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
-struct block *__wrap_pool_take(struct pool *pool, unsigned want, unsigned keep, unsigned *got);
-void __real_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
-void __wrap_pool_give(struct pool *pool, struct block *first, struct block *last, unsigned count);
-struct block *__real_block_cache_take(struct block_cache *cache, unsigned want);
-struct block *__wrap_block_cache_take(struct block_cache *cache, unsigned want);
-void __real_mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);
-void __wrap_mpsc_stack_push(struct mpsc_stack *stack, struct block *first, struct block *last);
-void __real_os_unpark(struct os_parker *parker);
-void __wrap_os_unpark(struct os_parker *parker);
+__typeof__(pool_take) __real_pool_take, __wrap_pool_take;
+__typeof__(pool_give) __real_pool_give, __wrap_pool_give;
+__typeof__(block_cache_take) __real_block_cache_take, __wrap_block_cache_take;
+__typeof__(mpsc_stack_push) __real_mpsc_stack_push, __wrap_mpsc_stack_push;
+__typeof__(os_unpark) __real_os_unpark, __wrap_os_unpark;
 
 /* ---- counting ---------------------------------------------------------------------------- */
 
@@ -63,111 +58,105 @@ void __wrap_os_unpark(struct os_parker *parker)
 
 enum { MAGAZINE = 16, BLOCK_BYTES = 16 << 10, BLOCKS_MAX = 2 * MAGAZINE + 1 };
 
-struct room {
+static struct {
     struct scheme_base base;
     struct block_caches caches;
     struct block_cache *cache;
-};
+} room;
 
-static void room_open(struct room *room)
+static int room_open(void **state)
 {
-    memset(room, 0, sizeof *room);
-    room->base.config.workers = 1;
-    budget_init(&room->base.budget, UINT64_MAX);
-    assert_int_equal(scheme_pool_open(&room->base, BLOCK_BYTES, 4 * MAGAZINE, MAGAZINE), 0);
-    assert_int_equal(block_caches_open(&room->caches, &room->base, MAGAZINE), 0);
-    room->cache = block_cache_acquire(&room->caches);
+    memset(&room, 0, sizeof room);
+    room.base.config.workers = 1;
+    budget_init(&room.base.budget, UINT64_MAX);
+    assert_int_equal(scheme_pool_open(&room.base, BLOCK_BYTES, 4 * MAGAZINE, MAGAZINE), 0);
+    assert_int_equal(block_caches_open(&room.caches, &room.base, MAGAZINE), 0);
+    room.cache = block_cache_acquire(&room.caches);
     reset_counters();
+    return 0;
 }
 
-static void room_close(struct room *room)
+static int room_close(void **state)
 {
     struct scheme_figures figures = {0};
-    block_cache_release(room->cache);
-    block_caches_close(&room->caches, &figures);
-    assert_int_equal(pool_close(room->base.pool), 0);
+    block_cache_release(room.cache);
+    block_caches_close(&room.caches, &figures);
+    return (int)pool_close(room.base.pool);
 }
 
-static void take(struct room *room, struct block **blocks, unsigned count)
+static void take(struct block **blocks, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        blocks[i] = block_cache_take(room->cache, 1);
+        blocks[i] = block_cache_take(room.cache, 1);
         assert_non_null(blocks[i]);
     }
 }
 
-static void give(struct room *room, struct block **blocks, unsigned count)
+static void give(struct block **blocks, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         struct block_batch batch = {0};
         block_batch_add(&batch, blocks[i]);
-        block_cache_give(room->cache, &batch);
+        block_cache_give(room.cache, &batch);
     }
 }
 
-TEST(test_what_was_given_last_is_taken_first)
+TEST(test_what_was_given_last_is_taken_first, room_open, room_close)
 {
-    struct room room;
     struct block *blocks[BLOCKS_MAX], *again[BLOCKS_MAX];
     for (unsigned count = 1; count <= 2 * MAGAZINE; count++) {
-        room_open(&room);
-        take(&room, blocks, count);
-        give(&room, blocks, count);
-        take(&room, again, count);
+        take(blocks, count);
+        give(blocks, count);
+        take(again, count);
         for (unsigned i = 0; i < count; i++)
             assert_ptr_equal(again[i], blocks[count - 1 - i]);
-        give(&room, again, count);
-        room_close(&room);
+        give(again, count);
+        assert_int_equal(room_close(state), 0);
+        room_open(state);
     }
 }
 
-TEST(test_a_magazine_comes_and_goes_at_once)
+TEST(test_a_magazine_comes_and_goes_at_once, room_open, room_close)
 {
-    struct room room;
     struct block *blocks[BLOCKS_MAX], *again[MAGAZINE];
-    room_open(&room);
-    take(&room, blocks, MAGAZINE);
+    take(blocks, MAGAZINE);
     assert_int_equal(counted.pool_visits, 1);
-    take(&room, blocks + MAGAZINE, MAGAZINE);
+    take(blocks + MAGAZINE, MAGAZINE);
     assert_int_equal(counted.pool_visits, 2);
-    take(&room, blocks + 2 * MAGAZINE, 1);
+    take(blocks + 2 * MAGAZINE, 1);
     assert_int_equal(counted.pool_visits, 3);
     assert_int_equal(room.cache->free_count, MAGAZINE - 1);
 
-    give(&room, blocks, MAGAZINE + 1);
+    give(blocks, MAGAZINE + 1);
     assert_int_equal(counted.pool_visits, 3);
-    give(&room, blocks + MAGAZINE + 1, MAGAZINE);
+    give(blocks + MAGAZINE + 1, MAGAZINE);
     assert_int_equal(counted.pool_visits, 4);
     assert_in_range(room.cache->free_count, MAGAZINE, 2 * MAGAZINE);
-    take(&room, again, MAGAZINE);
+    take(again, MAGAZINE);
     for (unsigned i = 0; i < MAGAZINE; i++)
         assert_ptr_equal(again[i], blocks[2 * MAGAZINE - i]); /* the cold magazine went */
     assert_int_equal(counted.pool_visits, 4);
-    give(&room, again, MAGAZINE);
-    room_close(&room);
+    give(again, MAGAZINE);
 }
 
 /* Emptied and filled by changing numbers: the cache does not grow. */
-TEST(test_a_cache_has_whole_magazines)
+TEST(test_a_cache_has_whole_magazines, room_open, room_close)
 {
-    struct room room;
     struct block *blocks[4 * MAGAZINE];
     unsigned out = 0;
-    room_open(&room);
     for (unsigned step = 0; step < 1000; step++) {
         const unsigned change = 1 + step * 7 % (2 * MAGAZINE);
         if (step % 2 == 0) {
             for (unsigned i = 0; i < change && out < 3 * MAGAZINE; i++)
-                take(&room, &blocks[out++], 1);
+                take(&blocks[out++], 1);
         } else {
             for (unsigned i = 0; i < change && out > 0; i++)
-                give(&room, &blocks[--out], 1);
+                give(&blocks[--out], 1);
         }
         assert_int_equal((room.cache->free_count + out) % MAGAZINE, 0);
         assert_in_range(room.cache->free_count, 0, 2 * MAGAZINE);
     }
-    give(&room, blocks, out);
-    room_close(&room);
+    give(blocks, out);
 }
 
 /* ---- wake-ups ---------------------------------------------------------------------------- */

@@ -48,18 +48,14 @@ struct delivery {
 static void deliver(struct stage *stage, const struct delivery *how)
 {
     struct feed feed;
-    feed_init(&feed, stage);
-    feed_add_many(&feed, how->frames, how->size_min, how->size_max, 1);
     stage_open(stage);
-    feed_attach(&feed);
+    feed_open(&feed, stage, how->frames, how->size_min, how->size_max, 1);
     while (feed.at < feed.count && !feed_over(&feed)) {
         const size_t most =
             how->receive_bytes > 0 ? how->receive_bytes : 1 + (size_t)rand() % (2 * how->size_max);
         feed_step(&feed, most);
     }
-    feed_await(&feed);
-    feed_check_finished(&feed);
-    feed_detach(&feed);
+    feed_close(&feed);
     stage_close(stage);
     stage_check(stage, &feed, 1);
 }
@@ -99,8 +95,7 @@ SCHEME_TEST(test_frames_of_one_byte)
     stage.config.pool_cap_bytes = stage_frames(&stage) ? stage_least_cap(&stage) : UINT64_MAX;
     stage_open(&stage);
     feed_attach(&feed);
-    feed_finish(&feed);
-    feed_check_finished(&feed);
+    feed_close(&feed);
     stage_close(&stage);
     stage_check(&stage, &feed, 1);
 }
@@ -185,10 +180,4 @@ TEST(test_names)
         assert_true(strlen(scheme_list(i)->summary) > 0);
     }
     assert_null(scheme_find("no-such-scheme"));
-}
-
-int main(void)
-{
-    seed_rand();
-    return tests_run(NULL, NULL);
 }

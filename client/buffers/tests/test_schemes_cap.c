@@ -162,9 +162,3 @@ SCHEME_TEST(test_detach_gives_the_reserve_on)
         assert_int_equal(atomic_load(&feeds[i].failed), 0);
     }
 }
-
-int main(void)
-{
-    seed_rand();
-    return tests_run(NULL, NULL);
-}

@@ -44,8 +44,7 @@ static void cut_everywhere(const struct scheme *scheme, bool early, size_t block
             if (feed->at < feed->count)
                 feed_rewind(feed, cut);
         }
-        feed_finish(feed);
-        feed_check_finished(feed);
+        feed_close(feed);
         if (cut >= feed->count)
             break;
     }
@@ -68,16 +67,11 @@ SCHEME_TEST(test_nothing_is_kept_from_others)
     stage.config.streams_max = 2;
     stage.config.pool_cap_bytes = stage_least_cap(&stage);
     stage_open(&stage);
-    feed_init(&away, &stage);
-    feed_init(&other, &stage);
-    feed_add_many(&away, FRAMES, LENGTH_MIN, LENGTH_MAX, 1);
-    feed_add_many(&other, FRAMES, LENGTH_MIN, LENGTH_MAX, 2);
-    feed_attach(&away);
-    feed_attach(&other);
+    feed_open(&away, &stage, FRAMES, LENGTH_MIN, LENGTH_MAX, 1);
+    feed_open(&other, &stage, FRAMES, LENGTH_MIN, LENGTH_MAX, 2);
     feed_up_to(&away, LENGTH_MIN - 1, 16);
     feed_rewind(&away, 1);
-    feed_finish(&other);
-    feed_check_finished(&other);
+    feed_close(&other);
     feed_close(&away);
     stage_close(&stage);
 }
