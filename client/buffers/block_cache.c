@@ -72,17 +72,12 @@ void block_caches_close(struct block_caches *caches, struct scheme_figures *figu
     os_pages_unmap(caches->all, caches->count * sizeof(struct block_cache));
 }
 
-/* A thread's first choice is the same for its whole life. */
-static unsigned first_choice(const struct block_caches *caches)
-{
-    if (thread_at == 0)
-        thread_at = 1 + atomic_fetch_add(&threads, 1) % BLOCK_CACHES_MAX;
-    return (thread_at - 1) % caches->count;
-}
-
 struct block_cache *block_cache_acquire(struct block_caches *caches)
 {
-    const unsigned first = first_choice(caches);
+    /* A thread's first choice is the same for its whole life. */
+    if (thread_at == 0)
+        thread_at = 1 + atomic_fetch_add(&threads, 1) % BLOCK_CACHES_MAX;
+    const unsigned first = (thread_at - 1) % caches->count;
     for (unsigned i = 0; i < caches->count; i++) {
         struct block_cache *cache = &caches->all[(first + i) % caches->count];
         if (pthread_mutex_trylock(&cache->lock) == 0)

@@ -90,9 +90,12 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
     free(run);
 }
 
-static struct stream *add_stream(struct scheme_base *base)
+struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
+                             uint64_t bytes_expected)
 {
+    struct scheme_base *base = base_of(run);
     struct stream *stream = NULL;
+    assert((frames_expected > 0) == (bytes_expected > 0));
     assert(base->scheme->stream_bytes >= sizeof(struct stream));
     pthread_mutex_lock(&base->lock);
     if (base->stream_count < base->config.streams_max)
@@ -102,15 +105,6 @@ static struct stream *add_stream(struct scheme_base *base)
         base->streams[base->stream_count++] = stream;
     }
     pthread_mutex_unlock(&base->lock);
-    return stream;
-}
-
-struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
-                             uint64_t bytes_expected)
-{
-    struct scheme_base *base = base_of(run);
-    struct stream *stream = add_stream(base);
-    assert((frames_expected > 0) == (bytes_expected > 0));
     if (stream == NULL)
         return NULL;
     stream->owner = owner;
