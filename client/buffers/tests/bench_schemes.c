@@ -24,19 +24,20 @@ enum {
     CONTENDERS_MAX = 16,
 };
 
-struct load {
+static struct {
     uint32_t streams, size_min, size_max;
     size_t receive_bytes;
     uint8_t *tape; /* frames that all streams are sent, again and again from the start */
     size_t tape_bytes;
-};
+} load;
 
 struct player {
     struct stream *stream;
     size_t at;
-    struct os_parker *parker;
     _Atomic bool waits;
 };
+
+static struct os_parker parker; /* of the thread that feeds */
 
 /* A scheme, its number of processing threads where that is open, and its results. */
 struct contender {
@@ -50,7 +51,7 @@ static void on_resume(void *context, struct stream *stream)
 {
     struct player *player = stream->owner;
     atomic_store(&player->waits, false);
-    os_unpark(player->parker);
+    os_unpark(&parker);
 }
 
 static void on_end(void *context, struct stream *stream)
@@ -64,42 +65,40 @@ static double cpu_s(void)
     return (double)(usage.user_ns + usage.system_ns) / 1e9;
 }
 
-static void load_make(struct load *load, const struct protocol_marker *marker)
+static void make_tape(const struct protocol_marker *marker)
 {
-    load->tape = malloc((size_t)TAPE_FRAMES * load->size_max);
-    if (load->tape == NULL)
+    load.tape = malloc((size_t)TAPE_FRAMES * load.size_max);
+    if (load.tape == NULL)
         abort();
     for (uint32_t seq = 0; seq < TAPE_FRAMES; seq++) {
-        const uint32_t length = protocol_frame_length(1, seq, load->size_min, load->size_max);
-        protocol_frame_write(load->tape + load->tape_bytes, length, seq, 0, 1, marker);
-        load->tape_bytes += length;
+        const uint32_t length = protocol_frame_length(1, seq, load.size_min, load.size_max);
+        protocol_frame_write(load.tape + load.tape_bytes, length, seq, 0, 1, marker);
+        load.tape_bytes += length;
     }
 }
 
 /* Copies up to the end of the tape, where the sequence numbers start again. */
-static size_t fill(const struct load *load, struct player *player, const struct cp_block *blocks,
-                   unsigned count)
+static size_t fill(struct player *player, const struct cp_block *blocks, unsigned count)
 {
-    size_t filled = 0, left = load->tape_bytes - player->at;
-    if (left > load->receive_bytes)
-        left = load->receive_bytes;
+    size_t filled = 0, left = load.tape_bytes - player->at;
+    if (left > load.receive_bytes)
+        left = load.receive_bytes;
     for (unsigned i = 0; i < count && left > 0; i++) {
         const size_t bytes = left < blocks[i].bytes ? left : blocks[i].bytes;
-        memcpy(blocks[i].data, load->tape + player->at + filled, bytes);
+        memcpy(blocks[i].data, load.tape + player->at + filled, bytes);
         filled += bytes;
         left -= bytes;
     }
-    player->at = (player->at + filled) % load->tape_bytes;
+    player->at = (player->at + filled) % load.tape_bytes;
     return filled;
 }
 
-static void play(const struct scheme *scheme, struct scheme_run *run, const struct load *load,
-                 struct player *players, struct os_parker *parker)
+static void play(const struct scheme *scheme, struct scheme_run *run, struct player *players)
 {
     uint64_t fed = 0;
     while (fed < RUN_BYTES) {
         bool moved = false;
-        for (uint32_t i = 0; i < load->streams; i++) {
+        for (uint32_t i = 0; i < load.streams; i++) {
             struct player *player = &players[i];
             struct cp_block blocks[CP_BLOCKS_MAX];
             if (atomic_load(&player->waits))
@@ -109,37 +108,34 @@ static void play(const struct scheme *scheme, struct scheme_run *run, const stru
             if (count == 0)
                 continue;
             atomic_store(&player->waits, false);
-            const size_t bytes = fill(load, player, blocks, count);
+            const size_t bytes = fill(player, blocks, count);
             if (scheme->received(run, player->stream, blocks, count, bytes) != FRAME_OK)
                 abort();
             fed += bytes;
             moved = true;
         }
         if (!moved)
-            os_park(parker, UINT64_MAX);
+            os_park(&parker, UINT64_MAX);
     }
 }
 
-static void run_scheme(struct contender *contender, const struct load *load,
-                       struct scheme_config config)
+static void run_scheme(struct contender *contender, struct scheme_config config)
 {
     const struct scheme *scheme = contender->scheme;
-    struct player *players = calloc(load->streams, sizeof *players);
-    struct os_parker parker = {0};
+    struct player *players = calloc(load.streams, sizeof *players);
     struct scheme_run *run;
     char why[300];
     config.processors = contender->processors;
     if (players == NULL || scheme_open(scheme, &config, &run, why, sizeof why) != 0)
         abort();
-    for (uint32_t i = 0; i < load->streams; i++) {
-        players[i].parker = &parker;
+    for (uint32_t i = 0; i < load.streams; i++) {
         players[i].stream = scheme_attach(run, &players[i], UINT64_MAX, UINT64_MAX);
         if (players[i].stream == NULL)
             abort();
     }
     const double before_s = cpu_s();
-    play(scheme, run, load, players, &parker);
-    for (uint32_t i = 0; i < load->streams; i++)
+    play(scheme, run, players);
+    for (uint32_t i = 0; i < load.streams; i++)
         scheme_detach(run, players[i].stream);
     scheme_close(run, &contender->figures);
     const double rate = RUN_BYTES / 1e9 / (cpu_s() - before_s);
@@ -149,16 +145,16 @@ static void run_scheme(struct contender *contender, const struct load *load,
     free(players);
 }
 
-static double run_copy(const struct load *load)
+static double run_copy(void)
 {
-    const struct cp_block block = {malloc(load->receive_bytes), load->receive_bytes};
-    struct player *players = calloc(load->streams, sizeof *players);
+    const struct cp_block block = {malloc(load.receive_bytes), load.receive_bytes};
+    struct player *players = calloc(load.streams, sizeof *players);
     if (block.data == NULL || players == NULL)
         abort();
     const double before_s = cpu_s();
     for (uint64_t fed = 0; fed < RUN_BYTES;)
-        for (uint32_t i = 0; i < load->streams; i++)
-            fed += fill(load, &players[i], &block, 1);
+        for (uint32_t i = 0; i < load.streams; i++)
+            fed += fill(&players[i], &block, 1);
     const double rate = RUN_BYTES / 1e9 / (cpu_s() - before_s);
     free(players);
     free(block.data);
@@ -167,15 +163,15 @@ static double run_copy(const struct load *load)
 
 static unsigned list_contenders(struct contender *contenders)
 {
-    static const unsigned processors[PROCESSORS] = {1, 2};
     unsigned count = 0;
     for (unsigned i = 0; scheme_list(i) != NULL; i++) {
-        contenders[count++] = (struct contender){.scheme = scheme_list(i)};
-        for (unsigned j = 0; strcmp(scheme_list(i)->name, "slices") == 0 && j < PROCESSORS; j++)
+        const unsigned most = strcmp(scheme_list(i)->name, "slices") == 0 ? PROCESSORS : 0;
+        for (unsigned processors = 0; processors <= most; processors++) {
+            if (count == CONTENDERS_MAX)
+                abort();
             contenders[count++] =
-                (struct contender){.scheme = scheme_list(i), .processors = processors[j]};
-        if (count + PROCESSORS >= CONTENDERS_MAX)
-            abort();
+                (struct contender){.scheme = scheme_list(i), .processors = processors};
+        }
     }
     return count;
 }
@@ -195,12 +191,10 @@ static void print(const struct contender *contender)
 
 int main(int argc, char **argv)
 {
-    struct load load = {
-        .streams = argc > 1 ? (uint32_t)atoi(argv[1]) : 200,
-        .receive_bytes = argc > 2 ? (size_t)atoi(argv[2]) : BLOCKS * BLOCK_BYTES,
-        .size_min = argc > 3 ? (uint32_t)atoi(argv[3]) : 64000,
-        .size_max = argc > 4 ? (uint32_t)atoi(argv[4]) : 100000,
-    };
+    load.streams = argc > 1 ? (uint32_t)atoi(argv[1]) : 200;
+    load.receive_bytes = argc > 2 ? (size_t)atoi(argv[2]) : BLOCKS * BLOCK_BYTES;
+    load.size_min = argc > 3 ? (uint32_t)atoi(argv[3]) : 64000;
+    load.size_max = argc > 4 ? (uint32_t)atoi(argv[4]) : 100000;
     static struct contender contenders[CONTENDERS_MAX];
     const unsigned count = list_contenders(contenders);
     double copy = 0;
@@ -217,12 +211,12 @@ int main(int argc, char **argv)
     };
     config.process.marker = (struct protocol_marker){.bytes = "\r\n", .count = 2};
     marker_init(&config.marker, config.process.marker.bytes, 2);
-    load_make(&load, &config.process.marker);
+    make_tape(&config.process.marker);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        const double rate = run_copy(&load);
+        const double rate = run_copy();
         copy = rate > copy ? rate : copy;
         for (unsigned i = 0; i < count; i++)
-            run_scheme(&contenders[i], &load, config);
+            run_scheme(&contenders[i], config);
     }
     printf("%-10s %10s %10s %12s %14s %16s\n", "scheme", "best GB/s", "mean GB/s", "copies/byte",
            "peak bytes", "hand-overs/frame");

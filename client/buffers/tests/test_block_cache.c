@@ -159,8 +159,6 @@ TEST(test_a_cache_has_whole_magazines, room_open, room_close)
     give(blocks, out);
 }
 
-/* ---- wake-ups ---------------------------------------------------------------------------- */
-
 TEST(test_only_a_sleeper_is_woken_and_once)
 {
     static struct mpsc_stack stack;
@@ -187,8 +185,6 @@ TEST(test_only_a_sleeper_is_woken_and_once)
     mpsc_stack_sleep(&stack);
     assert_null(mpsc_stack_take(&stack));
 }
-
-/* ---- slices at full load ----------------------------------------------------------------- */
 
 enum {
     STREAMS = 20,

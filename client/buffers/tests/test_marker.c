@@ -68,12 +68,6 @@ static void check_ends(const struct ends *is, const struct marker *marker, const
     assert_memory_equal(is->at, should.at, should.count * sizeof should.at[0]);
 }
 
-static void check_only_end(const struct ends *is, size_t end)
-{
-    assert_int_equal(is->count, 1);
-    assert_int_equal(is->at[0], end);
-}
-
 TEST(test_every_position_and_split)
 {
     static const char letters[] = "MARKER-BY-LETTER";
@@ -91,7 +85,8 @@ TEST(test_every_position_and_split)
                     feed(&marker, &at, data, 0, split, &is);
                     feed(&marker, &at, data, split, second, &is);
                     feed(&marker, &at, data, second, bytes, &is);
-                    check_only_end(&is, before + count);
+                    assert_int_equal(is.count, 1);
+                    assert_int_equal(is.at[0], before + count);
                 }
             }
         }
@@ -171,7 +166,8 @@ TEST(test_where_the_rarest_byte_is_common)
             data[before - 1] = '-';
             memcpy(data + before, marker.bytes, marker.count);
             feed(&marker, &at, data, 0, before + marker.count, &is);
-            check_only_end(&is, before + marker.count);
+            assert_int_equal(is.count, 1);
+            assert_int_equal(is.at[0], before + marker.count);
         }
     }
 }

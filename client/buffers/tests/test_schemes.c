@@ -5,8 +5,6 @@
 static const char *const markers[] = {"\n", "\r\n", "\r\r\n", "abcabcab", "0123456789abcdef"};
 enum { MARKERS = sizeof markers / sizeof markers[0] };
 
-/* ---- splits ------------------------------------------------------------------------------ */
-
 /* Every stream is split once, each at another place. Blocks of 7 bytes: markers lie in up to 4 of
  * them. */
 static void split_everywhere(const struct scheme *scheme, bool early, const char *marker,

@@ -15,8 +15,6 @@ static void open_slices(struct stage *stage, size_t block_bytes, size_t frame_by
     stage_set(stage, scheme_find("slices"), false, "\r\n", block_bytes, frame_bytes_max);
 }
 
-/* ---- what the system gives ---------------------------------------------------------------- */
-
 #ifndef __has_feature
 #define __has_feature(feature) 0
 #endif
@@ -64,8 +62,6 @@ TEST(test_what_the_system_does_not_give_is_named)
     stage_close(&stage);
 }
 
-/* ---- copies ------------------------------------------------------------------------------ */
-
 static uint64_t copied(enum verify verify, size_t first_receive)
 {
     struct stage stage;
@@ -83,8 +79,6 @@ TEST(test_only_a_straddling_header_is_copied)
     assert_int_equal(copied(VERIFY_HEADER, 1), PROTOCOL_HEADER_BYTES);
     assert_int_equal(copied(VERIFY_NONE, 1), 0);
 }
-
-/* ---- the same checks ----------------------------------------------------------------------- */
 
 enum { JUDGED_BYTES = 200 };
 
@@ -149,8 +143,6 @@ TEST(test_pieces_are_judged_as_the_whole)
                                       1u << FRAME_BAD_ORDER);
 }
 
-/* ---- memory ------------------------------------------------------------------------------ */
-
 /* Ten or five hundred streams in the middle of long frames: the same few blocks. */
 static uint64_t peak(unsigned streams)
 {
@@ -181,8 +173,6 @@ TEST(test_a_cache_does_not_hoard_what_is_scarce)
     assert_int_equal(block_cache_magazine(16 << 10, 10, 2), 0);
     assert_int_equal(block_cache_magazine(64 << 20, UINT64_MAX, 2), 1);
 }
-
-/* ---- how much is offered ------------------------------------------------------------------ */
 
 static unsigned offered_after(struct feed *feed, size_t bytes)
 {
@@ -218,8 +208,6 @@ TEST(test_receives_are_as_large_as_needed)
     stage_close(&stage);
 }
 
-/* ---- hand-over --------------------------------------------------------------------------- */
-
 TEST(test_one_hand_over_for_many_small_frames)
 {
     enum { FRAMES = 2000, SMALL_BYTES = 256, FRAMES_PER_HAND_OVER = 8 };
@@ -229,8 +217,6 @@ TEST(test_one_hand_over_for_many_small_frames)
     stage_run(&stage, FRAMES, SMALL_BYTES, SIZE_MAX);
     assert_in_range(stage.figures.hand_overs, 1, FRAMES / FRAMES_PER_HAND_OVER);
 }
-
-/* ---- a stalled processing thread ---------------------------------------------------------- */
 
 enum { STREAMS = 6, FRAMES = 200, SMALL_BYTES = 1000, CAP_BLOCKS = 24, DOOR_MS = 50 };
 
@@ -299,8 +285,6 @@ TEST(test_a_stalled_thread_costs_no_more_than_the_cap)
     for (unsigned i = 0; i < STREAMS; i++)
         assert_int_equal(still.feeds[i].error, FRAME_OK);
 }
-
-/* ---- the configuration --------------------------------------------------------------------- */
 
 TEST(test_too_many_processing_threads_are_refused)
 {
