@@ -212,13 +212,10 @@ static void load(struct stage *stage, unsigned processors)
         for (unsigned i = 0; i < STREAMS; i++)
             moved |= feed_receive(&feeds[i], SIZE_MAX);
     }
-    for (unsigned i = 0; i < STREAMS; i++) {
-        feed_await(&feeds[i]);
-        feed_detach(&feeds[i]);
-        feed_check_finished(&feeds[i]);
-    }
+    for (unsigned i = 0; i < STREAMS; i++)
+        feed_close(&feeds[i]);
     stage_close(stage);
-    assert_int_equal(stage->figures.frames, STREAMS * FRAMES);
+    stage_check(stage, feeds, STREAMS);
 }
 
 TEST(test_slices_keeps_to_its_cache)

@@ -196,15 +196,15 @@ SCHEME_TEST(test_streams_have_a_limit)
     set_up(&stage, scheme, early);
     stage.config.streams_max = 2;
     stage_open(&stage);
-    struct stream *first = scheme_attach(stage.run, NULL, 1, 1);
-    struct stream *second = scheme_attach(stage.run, NULL, 1, 1);
-    assert_non_null(first);
-    assert_non_null(second);
-    assert_int_equal(first->id, 0);
-    assert_int_equal(second->id, 1);
+    struct stream *streams[2];
+    for (unsigned i = 0; i < 2; i++) {
+        streams[i] = scheme_attach(stage.run, NULL, 1, 1);
+        assert_non_null(streams[i]);
+        assert_int_equal(streams[i]->id, i);
+    }
     assert_null(scheme_attach(stage.run, NULL, 1, 1));
-    scheme_detach(stage.run, first);
-    scheme_detach(stage.run, second);
+    for (unsigned i = 0; i < 2; i++)
+        scheme_detach(stage.run, streams[i]);
     stage_close(&stage);
 }
 
