@@ -8,38 +8,31 @@
 
 static const uint64_t ms = 1000000, s = 1000000000;
 
+static struct progress progress;
 static char *text;
 static size_t text_bytes;
 
-static FILE *text_open(void)
+/* A memory stream is no terminal; the drawing is the same, so a test says that it is one. */
+static void start(bool terminal, bool quiet, uint64_t now_ns)
 {
     FILE *out = open_memstream(&text, &text_bytes);
     assert_non_null(out);
     fflush(out); /* only now `text` is there */
-    return out;
+    progress_start(&progress, out, quiet, now_ns);
+    assert_false(progress.terminal);
+    progress.terminal = terminal;
 }
 
-static void text_close(FILE *out)
+static int text_close(void **state)
 {
-    fclose(out);
+    fclose(progress.out);
     free(text);
+    return 0;
 }
 
-/* A memory stream is no terminal; the drawing is the same, so the test says it is one. */
-static FILE *terminal_start(struct progress *progress, uint64_t now_ns)
+TEST(plain_lines_come_every_few_seconds, NULL, text_close)
 {
-    FILE *out = text_open();
-    progress_start(progress, out, false, now_ns);
-    assert_false(progress->terminal);
-    progress->terminal = true;
-    return out;
-}
-
-TEST(plain_lines_come_every_few_seconds)
-{
-    struct progress progress;
-    FILE *out = text_open();
-    progress_start(&progress, out, false, 100 * s);
+    start(false, false, 100 * s);
     progress_show(&progress, 101 * s, "row 1/10", 0.1, UINT64_MAX);
     assert_string_equal(text, "");
     progress_show(&progress, 106 * s, "row 2/10", 0.2, UINT64_MAX);
@@ -51,25 +44,20 @@ TEST(plain_lines_come_every_few_seconds)
     assert_string_equal(text, "row 2/10  20%  24.0 s left\n"
                               "row 5/10  50%  1 min 30 s left\n"
                               "row 5 failed\n");
-    text_close(out);
 }
 
-TEST(quiet_says_nothing)
+TEST(quiet_says_nothing, NULL, text_close)
 {
-    struct progress progress;
-    FILE *out = text_open();
-    progress_start(&progress, out, true, 0);
+    start(false, true, 0);
     progress_show(&progress, 60 * s, "row 1/10", 0.1, UINT64_MAX);
     progress_say(&progress, "row 1 failed");
     progress_end(&progress);
     assert_int_equal(text_bytes, 0);
-    text_close(out);
 }
 
-TEST(a_terminal_is_redrawn_in_place)
+TEST(a_terminal_is_redrawn_in_place, NULL, text_close)
 {
-    struct progress progress;
-    FILE *out = terminal_start(&progress, 0);
+    start(true, false, 0);
     progress_show(&progress, 0, "a", 0, UINT64_MAX);
     assert_string_equal(text, "a  0%");
     progress_show(&progress, 50 * ms, "too soon", 0, UINT64_MAX);
@@ -78,44 +66,36 @@ TEST(a_terminal_is_redrawn_in_place)
     assert_string_equal(text, "a  0%\r     \rb  50%  0.2 s left");
     progress_end(&progress);
     assert_string_equal(text + text_bytes - 2, " \r");
-    text_close(out);
 }
 
-TEST(what_is_said_stays_above_the_redrawn_line)
+TEST(what_is_said_stays_above_the_redrawn_line, NULL, text_close)
 {
-    struct progress progress;
-    FILE *out = terminal_start(&progress, 0);
+    start(true, false, 0);
     progress_show(&progress, 0, "a", 0, UINT64_MAX);
     progress_say(&progress, "said");
     progress_show(&progress, 1, "b", 0, UINT64_MAX);
     assert_string_equal(text, "a  0%\r     \rsaid\nb  0%");
-    text_close(out);
 }
 
-TEST(a_long_line_is_cut_so_that_it_can_be_redrawn)
+TEST(a_long_line_is_cut_so_that_it_can_be_redrawn, NULL, text_close)
 {
-    struct progress progress;
     char what[1000];
     memset(what, 'x', sizeof(what) - 1);
     what[sizeof(what) - 1] = '\0';
-    FILE *out = terminal_start(&progress, 0);
+    start(true, false, 0);
     progress_show(&progress, 0, what, 0.5, 10 * s);
     assert_true(text_bytes < 80);
     assert_string_equal(text + text_bytes - 19, "x  50%  10.0 s left");
-    text_close(out);
 }
 
-TEST(shares_out_of_bounds_are_held_in_them)
+TEST(shares_out_of_bounds_are_held_in_them, NULL, text_close)
 {
-    struct progress progress;
-    FILE *out = text_open();
-    progress_start(&progress, out, false, 0);
+    start(false, false, 0);
     progress_show(&progress, 10 * s, "a", -1, UINT64_MAX);
     progress_show(&progress, 20 * s, "b", 7, UINT64_MAX);
     progress_show(&progress, 30 * s, "c", 1e-300, UINT64_MAX);
     progress_show(&progress, 40 * s, "d", 0.0 / 0.0, UINT64_MAX);
     assert_string_equal(text, "a  0%\nb  100%  0.0 s left\nc  0%\nd  0%\n");
-    text_close(out);
 }
 
 TEST(durations_read_well)
