@@ -66,14 +66,9 @@ static const char *skip_number(const char *at)
     return at;
 }
 
-static const char *skip_word(const char *at)
+static const char *skip_word(const char *at, const char *word)
 {
-    static const char *const words[] = {"true", "false", "null"};
-    for (unsigned i = 0; i < 3; i++) {
-        if (strncmp(at, words[i], strlen(words[i])) == 0)
-            return at + strlen(words[i]);
-    }
-    return NULL;
+    return strncmp(at, word, strlen(word)) == 0 ? at + strlen(word) : NULL;
 }
 
 static const char *skip_member(const char *at, bool keyed, unsigned depth)
@@ -90,9 +85,8 @@ static const char *skip_members(const char *at, char close, unsigned depth)
         return NULL;
     if (*at == close)
         return at + 1;
-    at = skip_blanks(skip_member(at, close == '}', depth - 1));
-    while (at != NULL && *at == ',')
-        at = skip_blanks(skip_member(at + 1, close == '}', depth - 1));
+    for (const char *next = at; next != NULL; next = skip_char(at, ','))
+        at = skip_blanks(skip_member(next, close == '}', depth - 1));
     return at != NULL && *at == close ? at + 1 : NULL;
 }
 
@@ -109,9 +103,11 @@ static const char *skip_value(const char *at, unsigned depth)
     case '"':
         return skip_text(at);
     case 't':
+        return skip_word(at, "true");
     case 'f':
+        return skip_word(at, "false");
     case 'n':
-        return skip_word(at);
+        return skip_word(at, "null");
     default:
         return skip_number(at);
     }

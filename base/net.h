@@ -1,9 +1,5 @@
-/* TCP sockets: addresses, blocking calls with time limits, non-blocking calls, one wait for many
- * sockets, and stores that are sent without a copy. net_linux.c or net_windows.c implements what
- * differs between the systems.
- *
- * A socket is its system's handle: a descriptor on Linux, a SOCKET on Windows. Failure is a
- * negative errno value on both. */
+/* TCP sockets; what differs between the systems is in net_linux.c and net_windows.c. A socket is its
+ * system's handle, a descriptor or a SOCKET. Failure is a negative errno value. */
 #ifndef FANIN_NET_H
 #define FANIN_NET_H
 
@@ -65,8 +61,7 @@ int64_t net_receive_blocking(intptr_t handle, void *data, size_t bytes);
 /* net_wait: blocks until the socket has one of the signs, or `timeout_ns` are over. */
 void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns);
 
-/* ---- non-blocking --------------------------------------------------------------------------- */
-/* -EAGAIN: the call would have blocked. */
+/* ---- non-blocking; -EAGAIN: the call would have blocked ------------------------------------- */
 
 /* net_bind: reserves `address` without listening, so that connects to it are refused; port 0 picks
  * a free one. Succeeds despite connections in TIME_WAIT. */

@@ -137,13 +137,9 @@ uint64_t protocol_frame_check(const uint8_t *frame, uint32_t length,
 
 /* The same value of a frame that comes in pieces. For each frame: begin with its header
  * (PROTOCOL_HEADER_BYTES), add its payload in order, read the value. */
-struct protocol_check;
-
-/* protocol_check_open: NULL when there is no memory; it takes PROTOCOL_CHECK_BYTES of it.
- * protocol_check_close: NULL is allowed. */
-enum { PROTOCOL_CHECK_BYTES = 640 };
-struct protocol_check *protocol_check_open(void);
-void protocol_check_close(struct protocol_check *check);
+enum { PROTOCOL_CHECK_BYTES = 640 };                     /* of memory that each takes */
+struct protocol_check *protocol_check_open(void);        /* NULL: no memory */
+void protocol_check_close(struct protocol_check *check); /* NULL is allowed */
 void protocol_check_begin(struct protocol_check *check, const uint8_t *header);
 void protocol_check_add(struct protocol_check *check, const uint8_t *payload, size_t bytes);
 uint64_t protocol_check_value(const struct protocol_check *check);
