@@ -1,4 +1,4 @@
-/* TCP sockets; what differs between the systems is in net_linux.c and net_windows.c. A socket is its
+/* TCP sockets; net_linux.c and net_windows.c have what differs between the systems. A socket is the
  * system's handle, a descriptor or a SOCKET. Failure is a negative errno value. */
 #ifndef FANIN_NET_H
 #define FANIN_NET_H
