@@ -97,45 +97,25 @@ static void frame_take(struct direction *direction, struct segment_splitter *spl
         direction->fates[fate]++;
 }
 
-static bool packet_take(struct link *link, struct direction *direction, uint64_t now_ns)
-{
-    struct segment_splitter splitter;
-    ssize_t got = read(direction->from, &link->taken, sizeof link->taken);
-
-    if (got < (ssize_t)sizeof link->taken.header)
-        return false;
-    if (!segment_split(&splitter, &link->taken.header, link->taken.packet,
-                       (uint32_t)((size_t)got - sizeof link->taken.header)))
-        direction->missed++;
-    else
-        while (segment_next_bytes(&splitter) > 0)
-            frame_take(direction, &splitter, now_ns);
-    return true;
-}
-
 static void packets_take(struct link *link, struct direction *direction, uint64_t now_ns)
 {
-    int taken = 0;
+    struct segment_splitter splitter;
 
     direction->shaper.down = link->down;
-    while (taken < TAKEN_PER_PASS_MAX && packet_take(link, direction, now_ns))
-        taken++;
+    for (int taken = 0; taken < TAKEN_PER_PASS_MAX; taken++) {
+        ssize_t got = read(direction->from, &link->taken, sizeof link->taken);
+        if (got < (ssize_t)sizeof link->taken.header)
+            return;
+        uint32_t bytes = (uint32_t)((size_t)got - sizeof link->taken.header);
+        if (!segment_split(&splitter, &link->taken.header, link->taken.packet, bytes))
+            direction->missed++;
+        else
+            while (segment_next_bytes(&splitter) > 0)
+                frame_take(direction, &splitter, now_ns);
+    }
 }
 
 /* ---- delivering ----------------------------------------------------------------------------- */
-
-/* A wire that has been cut loses the frames on their way too. */
-static void packet_deliver(struct direction *direction, const struct segment_packet *packet)
-{
-    if (direction->shaper.down) {
-        direction->fates[SHAPER_CUT] += packet->frames;
-    } else if (writev(direction->to, packet->pieces, packet->piece_count) < 0) {
-        direction->missed += packet->frames;
-    } else {
-        direction->frames += packet->frames;
-        direction->bytes += packet->frame_bytes;
-    }
-}
 
 static void packets_deliver(struct direction *direction, uint64_t until_ns)
 {
@@ -144,7 +124,14 @@ static void packets_deliver(struct direction *direction, uint64_t until_ns)
 
     while ((first = delay_queue_first(&direction->queue)) != NULL && first->due_ns <= until_ns) {
         segment_merge(&packet, &direction->queue, until_ns);
-        packet_deliver(direction, &packet);
+        if (direction->shaper.down) { /* a cut wire loses the frames on their way too */
+            direction->fates[SHAPER_CUT] += packet.frames;
+        } else if (writev(direction->to, packet.pieces, packet.piece_count) < 0) {
+            direction->missed += packet.frames;
+        } else {
+            direction->frames += packet.frames;
+            direction->bytes += packet.frame_bytes;
+        }
         for (uint32_t i = 0; i < packet.frames; i++)
             delay_queue_pop(&direction->queue);
         direction->delivered_ns = until_ns;

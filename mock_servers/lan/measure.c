@@ -210,21 +210,9 @@ static uint64_t datagrams_send(struct rate_test *test, int to)
     return test->sent < due ? now_ns : now_ns + PAUSE_NS;
 }
 
-static void flow_receive(struct rate_test *test, int flow)
-{
-    static uint8_t chunk[CHUNK_BYTES];
-    enum link_direction direction = test->direction[flow];
-    ssize_t got;
-
-    while ((got = recv(test->polled[flow][TO].fd, chunk, sizeof chunk, 0)) > 0) {
-        test->received[direction] += (uint64_t)got;
-        test->last_ns[direction] = os_now_ns();
-    }
-}
-
 static void flows_run(struct rate_test *test, uint64_t duration_ns)
 {
-    static const uint8_t chunk[CHUNK_BYTES];
+    static uint8_t chunk[CHUNK_BYTES]; /* what is sent and received does not matter */
     uint64_t until_ns = os_now_ns() + duration_ns;
 
     while (os_now_ns() < until_ns) {
@@ -233,10 +221,14 @@ static void flows_run(struct rate_test *test, uint64_t duration_ns)
             wake_ns = datagrams_send(test, test->polled[0][FROM].fd);
         poll_until(wake_ns, test->polled[0], (nfds_t)(ENDS * test->count));
         for (int i = 0; i < test->count; i++) {
-            if (test->polled[i][FROM].revents & POLLOUT)
-                (void)!send(test->polled[i][FROM].fd, chunk, sizeof chunk, MSG_NOSIGNAL);
-            if (test->polled[i][TO].revents)
-                flow_receive(test, i);
+            const struct pollfd *polled = test->polled[i];
+            ssize_t got;
+            if (polled[FROM].revents & POLLOUT)
+                (void)!send(polled[FROM].fd, chunk, sizeof chunk, MSG_NOSIGNAL);
+            while (polled[TO].revents && (got = recv(polled[TO].fd, chunk, sizeof chunk, 0)) > 0) {
+                test->received[test->direction[i]] += (uint64_t)got;
+                test->last_ns[test->direction[i]] = os_now_ns();
+            }
         }
     }
 }

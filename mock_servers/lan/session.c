@@ -106,6 +106,8 @@ static int signal_receive(uint64_t timeout_ns)
 static _Noreturn void command_run(enum lan_side side, char *const argv[], bool own_group,
                                   int report)
 {
+    sigset_t none;
+
     if (own_group)
         setpgid(0, 0);
     namespaces_enter(side);
@@ -118,7 +120,8 @@ static _Noreturn void command_run(enum lan_side side, char *const argv[], bool o
     for (int i = 0; i < SIGNALS; i++)
         signal(signals[i], SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
-    sigprocmask(SIG_UNBLOCK, &waited_signals, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     execvp(argv[0], argv);
     int error = errno;
     (void)!write(report, &error, sizeof error);
