@@ -1,7 +1,7 @@
 /* Inside the completion port: the types and functions that its files and the engines share.
  *
  * The files in order, each calling only those before it (and the engine, through its hooks):
- * gate.c, operation.c, deadline.c, slot.c, direction.c, socket.c, worker.c, port.c
+ * gate.c, operation.c, slot.c, direction.c, socket.c, worker.c, port.c
  *
  * One mutex, port->lock, covers everything here but system calls and parking. */
 #ifndef FANIN_PORT_H
@@ -139,12 +139,10 @@ static inline void port_post(struct cport *port, struct cp_node *node, struct ga
         gate_post(&port->gate, node, effects);
 }
 
-/* ---- deadline.c: lock held ----------------------------------------------------------------- */
-
-/* deadline_add: op->deadline_ns counts from now on. 0 or CP_ENOMEM. */
+/* deadline_add: op->deadline_ns counts from now on. 0 or CP_ENOMEM. deadline_pop: removes an
+ * operation that is due; NULL: none is, the alarm is set to the next. Lock held. */
 int deadline_add(struct cp_op *op);
 void deadline_remove(struct cp_op *op);
-/* deadline_pop: removes an operation that is due; NULL: none is, the alarm is set to the next. */
 struct cp_op *deadline_pop(struct cport *port);
 
 /* ---- slot.c: lock held --------------------------------------------------------------------- */
