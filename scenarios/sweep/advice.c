@@ -28,7 +28,6 @@ enum { PASSES_MAX = 2, FINALS_MAX = 4 };
 enum stage { SEARCHING, FINALS, ENDED };
 
 struct advice {
-    struct arena *arena;
     struct search_space space;
     struct plan *plan;            /* rows of the advice alone */
     struct comparison comparison; /* rows as far as they are there; first_row: of the axis */
@@ -60,7 +59,6 @@ int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uin
 
     struct advice *fresh = arena_take(arena, sizeof *fresh);
     *fresh = (struct advice){
-        .arena = arena,
         .plan = plan,
         .comparison = {.criterion = criterion_find(first->advise, search_rate(first) > 0),
                        .margin = first->margin,
@@ -135,13 +133,14 @@ static void judge_round(struct advice *advice)
 {
     const char *reason;
     unsigned keep = keep_of(advice->field_count);
-    unsigned sound = ranking_make(advice->arena, &advice->comparison, advice->field,
+    unsigned sound = ranking_make(advice->space.arena, &advice->comparison, advice->field,
                                   advice->field_count, &reason);
     advice->rounds_judged++;
     if (sound == 0) {
         advice->stage = ENDED;
-        advice->reason = arena_text(advice->arena, "every candidate failed, the first with: %s",
-                                    reason == NULL ? "no row" : reason);
+        advice->reason =
+            arena_text(advice->space.arena, "every candidate failed, the first with: %s",
+                       reason == NULL ? "no row" : reason);
         return;
     }
     advice->field_count = sound < keep ? sound : keep;
@@ -156,7 +155,7 @@ static void judge_round(struct advice *advice)
 /* Room for `count` candidates, which begins empty. */
 static void begin_field(struct advice *advice, unsigned count)
 {
-    advice->field = arena_take(advice->arena, count * sizeof(unsigned));
+    advice->field = arena_take(advice->space.arena, count * sizeof(unsigned));
     advice->field_count = 0;
 }
 
@@ -200,7 +199,7 @@ static void put_on_plan(struct advice *advice)
         unsigned cell = advice->field[i], repeat = 1;
         for (unsigned k = 0; k < first; k++)
             repeat += plan->rows[k].cell_index == cell;
-        plan_append(advice->arena, plan, advice->space.cells->items[cell], cell, repeat);
+        plan_append(advice->space.arena, plan, advice->space.cells->items[cell], cell, repeat);
     }
     plan_shuffle_block(plan, first, advice->seed + first);
     plan->due = plan->count;
@@ -266,7 +265,7 @@ void advice_resume(struct advice *advice, const struct rows *rows)
     advice->total_s = 0; /* the earlier budget is not known, but there may have been one */
     while (more && advice->plan->count < rows->count) {
         const char *label =
-            json_find_text(advice->arena, rows->lines[advice->plan->count], "label");
+            json_find_text(advice->space.arena, rows->lines[advice->plan->count], "label");
         bool searched = label != NULL && strcmp(label, LABEL_SEARCH) == 0;
         seen.count = advice->plan->count;
         advice->comparison.rows = &seen;
@@ -342,8 +341,8 @@ int advice_conclude(struct advice *advice, const struct rows *rows, const char *
     if (advice->reason != NULL)
         return error_set(error, NULL, "nothing to recommend: %s", advice->reason);
     for (unsigned i = tried; i < advice->space.axis_count && advice->pass == 0; i++)
-        untried = arena_join(advice->arena, untried, ", ", advice->space.axes[i]->key);
+        untried = arena_join(advice->space.arena, untried, ", ", advice->space.axes[i]->key);
     advice->comparison.rows = rows;
     advice->comparison.first_row = 0;
-    return advice_judge(advice->arena, &advice->comparison, untried, directory, quiet, error);
+    return advice_judge(advice->space.arena, &advice->comparison, untried, directory, quiet, error);
 }

@@ -87,19 +87,6 @@ unsigned budget_within(const struct budget *budget, unsigned *widest)
     return within;
 }
 
-/* Why no cell is open: all are precise, or have their most repeats, or no figures. */
-static const char *why_closed(const struct budget *budget)
-{
-    unsigned widest;
-    if (budget_within(budget, &widest) == budget->cells->count)
-        return BUDGET_STOP_PRECISE;
-    for (unsigned i = 0; i < budget->cells->count; i++) {
-        if (budget->samples[i].count >= CELL_REPEAT_MAX)
-            return BUDGET_STOP_MOST;
-    }
-    return BUDGET_STOP_NO_FIGURE;
-}
-
 bool budget_round(struct arena *arena, struct budget *budget, double left_s, uint64_t seed,
                   struct plan *plan)
 {
@@ -107,14 +94,16 @@ bool budget_round(struct arena *arena, struct budget *budget, double left_s, uin
     struct arena scratch = {0};
     double *widths = arena_take(&scratch, cells->count * sizeof *widths), widest = 0;
     unsigned first = plan->count, block = plan->rows[first - 1].repeat + 1;
-    bool any_open = false;
+    bool any_open = false, any_wide = false, any_full = false;
     assert(budget->samples != NULL);
     for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *cell = cells->items[i];
         struct interval interval = interval_of(&budget->samples[i]);
-        bool open = interval.n != 0 && interval.n < CELL_REPEAT_MAX && cell->skip_reason == NULL &&
-                    interval.width > cell->precision;
+        bool wide = interval.width > cell->precision, full = interval.n >= CELL_REPEAT_MAX;
+        bool open = wide && !full && interval.n != 0 && cell->skip_reason == NULL;
         any_open = any_open || open;
+        any_wide = any_wide || wide;
+        any_full = any_full || full;
         widths[i] = open && cell_row_s(cell) <= left_s ? interval.width : 0;
         widest = fmax(widest, widths[i]);
     }
@@ -124,7 +113,10 @@ bool budget_round(struct arena *arena, struct budget *budget, double left_s, uin
     }
     arena_free(&scratch);
     if (plan->count == first) {
-        budget->stopped = any_open ? BUDGET_STOP_TIME : why_closed(budget);
+        budget->stopped = any_open    ? BUDGET_STOP_TIME
+                          : !any_wide ? BUDGET_STOP_PRECISE
+                          : any_full  ? BUDGET_STOP_MOST
+                                      : BUDGET_STOP_NO_FIGURE;
         return false;
     }
     plan_shuffle_block(plan, first, seed);

@@ -90,17 +90,17 @@ struct cell_rows cell_rows_read(struct arena *arena, const struct comparison *co
 
 /* ---- the order ---- */
 
-/* Median costs of a cell; INFINITY: one of its rows is not a result, or it has none. */
 struct score {
-    unsigned cell;
-    double costs[2]; /* by the first and the second figure */
+    unsigned cell, group; /* of those that equal its best by the first figure; 0: no groups yet */
+    double costs[2];      /* median costs by the first and the second figure; INFINITY: one of its
+                             rows is not a result, or it has none */
 };
 
 static struct score score_of(struct arena *arena, const struct comparison *comparison,
                              unsigned cell, const char **reason)
 {
     struct cell_rows rows = cell_rows_read(arena, comparison, cell);
-    struct score score = {cell, {INFINITY, INFINITY}};
+    struct score score = {cell, 0, {INFINITY, INFINITY}};
     if (*reason == NULL)
         *reason = rows.failure;
     for (unsigned i = 0; i < 2 && rows.failure == NULL && rows.count != 0; i++) {
@@ -113,20 +113,16 @@ static struct score score_of(struct arena *arena, const struct comparison *compa
     return score;
 }
 
-static int by_first(const void *a, const void *b)
+/* Within a group the second figure decides. */
+static int compare(const void *a, const void *b)
 {
     const struct score *left = a, *right = b;
+    unsigned figure = left->group != 0 && left->group == right->group;
+    if (left->costs[figure] != right->costs[figure])
+        return left->costs[figure] < right->costs[figure] ? -1 : 1;
     if (left->costs[0] != right->costs[0])
         return left->costs[0] < right->costs[0] ? -1 : 1;
     return (left->cell > right->cell) - (left->cell < right->cell);
-}
-
-static int by_second(const void *a, const void *b)
-{
-    const struct score *left = a, *right = b;
-    if (left->costs[1] != right->costs[1])
-        return left->costs[1] < right->costs[1] ? -1 : 1;
-    return by_first(a, b);
 }
 
 unsigned ranking_make(struct arena *arena, const struct comparison *comparison, unsigned *field,
@@ -138,17 +134,15 @@ unsigned ranking_make(struct arena *arena, const struct comparison *comparison, 
     *reason = NULL;
     for (unsigned i = 0; i < count; i++)
         scores[i] = score_of(arena, comparison, field[i], reason);
-    qsort(scores, count, sizeof *scores, by_first);
-    while (sound < count && !isinf(scores[sound].costs[0]))
-        sound++;
-    /* "Equal within the margin" is not transitive. So the best and all that equal it are sorted by
-     * the second figure, then the best of the rest and all that equal that one, and so on. */
-    for (unsigned begin = 0, end; begin < sound; begin = end) {
-        double most = scores[begin].costs[0] * (1 + margin);
-        for (end = begin + 1; end < sound && scores[end].costs[0] <= most;)
-            end++;
-        qsort(scores + begin, end - begin, sizeof *scores, by_second);
+    qsort(scores, count, sizeof *scores, compare);
+    /* "Equal within the margin" is not transitive. So the best and all that equal it are a group,
+     * then the best of the rest and all that equal that one, and so on. */
+    for (unsigned best = 0; sound < count && !isinf(scores[sound].costs[0]); sound++) {
+        if (scores[sound].costs[0] > scores[best].costs[0] * (1 + margin))
+            best = sound;
+        scores[sound].group = best + 1;
     }
+    qsort(scores, sound, sizeof *scores, compare);
     for (unsigned i = 0; i < count; i++)
         field[i] = scores[i].cell;
     return sound;
