@@ -56,7 +56,6 @@ int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uin
     }
     if (first->advise == NULL)
         return 0;
-
     struct advice *fresh = arena_take(arena, sizeof *fresh);
     *fresh = (struct advice){
         .plan = plan,
@@ -101,7 +100,6 @@ static bool has_time(const struct advice *advice)
 {
     if (advice->rounds_judged == 0)
         return advice->left_s >= least_s(advice);
-
     double finals_s = advice->blocks * FINALISTS_MAX * row_s(advice);
     return advice->left_s >=
            advice->field_count * row_s(advice) + fmin(finals_s, FINALS_SHARE * advice->total_s);
@@ -231,12 +229,6 @@ static void search_on(struct advice *advice)
     }
 }
 
-static bool finals_are_over(const struct advice *advice)
-{
-    unsigned most = isfinite(advice->total_s) ? FINALS_MAX * advice->blocks : advice->blocks;
-    return advice->block >= most || advice->left_s < advice->field_count * row_s(advice);
-}
-
 bool advice_extend(struct advice *advice, const struct rows *rows, double left_s)
 {
     advice->comparison.rows = rows;
@@ -245,7 +237,9 @@ bool advice_extend(struct advice *advice, const struct rows *rows, double left_s
         advice->total_s = left_s;
     if (advice->stage == SEARCHING)
         search_on(advice);
-    if (advice->stage == FINALS && finals_are_over(advice)) {
+    unsigned most = isfinite(advice->total_s) ? FINALS_MAX * advice->blocks : advice->blocks;
+    if (advice->stage == FINALS &&
+        (advice->block >= most || left_s < advice->field_count * row_s(advice))) {
         advice->stage = ENDED;
         if (advice->block == 0)
             advice->reason = "the budget was used up before the finals";

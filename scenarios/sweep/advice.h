@@ -24,8 +24,7 @@ struct advice;
 int advice_open(struct arena *arena, struct cells *cells, struct plan *plan, uint64_t seed,
                 struct advice **advice, struct error *error);
 
-/* advice_check_budget: 0, or -1 with an error when there is no time for one round and one block
- * of finals. */
+/* advice_check_budget: 0, or -1 with an error: no time for one round and one block of finals. */
 int advice_check_budget(const struct advice *advice, double budget_s, struct error *error);
 
 /* advice_announce: a few lines about what is searched, and where its rows go, to `out`. */

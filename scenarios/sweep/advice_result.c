@@ -147,12 +147,6 @@ static struct interval interval_of_figure(const struct judge *judge, const struc
     return interval_of(&samples);
 }
 
-static double median_of(const struct judge *judge, const struct finalist *finalist,
-                        const struct figure *figure)
-{
-    return interval_of_figure(judge, finalist, NULL, figure).median;
-}
-
 struct contrast {
     struct interval ratio;
     bool equal, different;
@@ -190,7 +184,8 @@ static void sort_by(const struct judge *judge, struct finalist **finalists, unsi
     for (unsigned i = 0; i < count; i++) {
         struct finalist *finalist = finalists[i];
         unsigned at = i;
-        finalist->cost = figure_cost(median_of(judge, finalist, figure), figure);
+        finalist->cost =
+            figure_cost(interval_of_figure(judge, finalist, NULL, figure).median, figure);
         for (; at > 0 && finalists[at - 1]->cost > finalist->cost; at--)
             finalists[at] = finalists[at - 1];
         finalists[at] = finalist;
@@ -265,7 +260,7 @@ static void print_table(const struct judge *judge)
         const struct finalist *finalist = judge->ranked[i];
         printf("%-6s", finalist->name);
         for (unsigned k = 0; judge->figures[k] != NULL; k++)
-            printf("  %14.4g", median_of(judge, finalist, judge->figures[k]));
+            printf("  %14.4g", interval_of_figure(judge, finalist, NULL, judge->figures[k]).median);
         printf("  %6u  %s\n", finalist->rows.count, options_text(finalist));
     }
 }
@@ -287,7 +282,7 @@ static void print_doubts(const struct judge *judge)
     static const struct figure rate = {.key = "rate"}, kept = {.key = "frames_per_s"};
     const struct figure *first = judge->figures[0];
     double asked = figure_value(judge->chosen->rows.lines[0], &rate);
-    double got = median_of(judge, judge->chosen, &kept);
+    double got = interval_of_figure(judge, judge->chosen, NULL, &kept).median;
     if (judge->defaults == NULL) {
         puts("The client's defaults failed, so there is no comparison with them.");
     } else if (judge->defaults != judge->chosen) {
@@ -357,13 +352,9 @@ static void write_advice(struct json *json, const void *context)
 int advice_judge(struct arena *arena, const struct comparison *comparison, const char *untried,
                  const char *directory, bool quiet, struct error *error)
 {
-    struct judge judge = {.arena = arena,
-                          .comparison = comparison,
-                          .figures = comparison->criterion->figures,
-                          .reasons = "",
-                          .equals = "",
-                          .failures = "",
-                          .untried = untried};
+    struct judge judge = {.arena = arena, .comparison = comparison, .untried = untried};
+    judge.figures = comparison->criterion->figures;
+    judge.reasons = judge.equals = judge.failures = "";
     if (read_finalists(&judge, error) != 0)
         return -1;
     choose(&judge);

@@ -13,6 +13,7 @@
 #include "scenarios/sweep/command.h"
 
 #define ANSWER_S_MAX    30
+#define LINK_S          8 /* that the check of a link takes, about */
 #define CHECK_S_MAX     90
 #define CHECK_BYTES_MAX (1 << 16)
 
@@ -243,6 +244,6 @@ double links_check_seconds(const struct links *links)
 {
     double seconds = 0;
     for (unsigned i = 0; i < links->count; i++)
-        seconds += links->items[i]->status == LINK_UNKNOWN ? LINK_CHECK_SECONDS : 0;
+        seconds += links->items[i]->status == LINK_UNKNOWN ? LINK_S : 0;
     return seconds;
 }

@@ -12,7 +12,7 @@ int check_programs(const struct cells *cells, const struct fleets *fleets,
 
 /* links_check: measures every link that is LINK_UNKNOWN yet with fanin-lan --check, and says on
  * `progress` what is not as asked for; `later_s` is what follows. fanin-lan's table goes to
- * `directory`/log. Blocks for LINK_CHECK_SECONDS or so a link.
+ * `directory`/log. Blocks for about 8 s a link.
  * EXIT_DONE whatever the measurements say; EXIT_WRONG_USE with an error that names links.conf's
  * line; EXIT_MEASURED_FAILURE when interrupted. */
 int links_check(struct arena *arena, const struct links *links, const char *directory,

@@ -10,7 +10,6 @@ enum {
     OTHER_DESCRIPTORS = 64,
     DEFAULT_PORT = 20000,
     DEFAULT_SERVERS = 200,
-    INDENT = 26,
     BUSY_PERCENT_MAX = 5,      /* of all CPUs, by other programs */
     CPUS_MIN = 4,              /* client, servers, the kernel's network code, and one to spare */
     MEMORY_PERCENT_MIN = 10,   /* available, of all */
@@ -57,10 +56,8 @@ static const char *const level_names[] = {"unknown", "calm", "noisy"};
 
 struct host_check host_check_of(struct arena *arena, const struct fleets *fleets, unsigned watch_ms)
 {
-    struct host_check check = {.arena = arena,
-                               .root = "",
-                               .root_later = "",
-                               .watch_ns = (uint64_t)watch_ms * OS_NS_PER_MS};
+    struct host_check check = {.arena = arena, .watch_ns = (uint64_t)watch_ms * OS_NS_PER_MS};
+    check.root = check.root_later = "";
     check.ports = arena_take(arena, (fleets->count + 1) * sizeof *check.ports);
     for (unsigned i = 0; i < fleets->count; i++) {
         const struct fleet *fleet = fleets->items[i];
@@ -178,8 +175,7 @@ void host_check_print(FILE *out, const struct host_check *check)
         fprintf(out, "%-15s  %-9s%s\n", texts[i].name,
                 level == LEVEL_NOISY ? "NOISY" : level_names[level], check->findings[i].found);
         if (level == LEVEL_NOISY)
-            fprintf(out, "%*swhy: %s\n%*sdo:  %s\n", INDENT, "", texts[i].why, INDENT, "",
-                    texts[i].advice);
+            fprintf(out, "%26swhy: %s\n%26sdo:  %s\n", "", texts[i].why, "", texts[i].advice);
     }
     if (noisy == 0)
         fputs("\nNothing found that makes results noisy.\n", out);

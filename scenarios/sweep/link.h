@@ -11,8 +11,6 @@
 #include "base/json.h"
 #include "scenarios/sweep/command.h"
 
-enum { LINK_CHECK_SECONDS = 8 }; /* that a measurement takes, about */
-
 enum link_status { LINK_UNKNOWN, LINK_OK, LINK_FAILED, LINK_UNAVAILABLE };
 
 struct link {

@@ -80,7 +80,6 @@ struct cell_rows cell_rows_read(struct arena *arena, const struct comparison *co
             continue;
         rows.lines = arena_grow(arena, rows.lines, rows.count, sizeof(char *));
         rows.lines[rows.count++] = line;
-
         const char *failure = row_failure(arena, line, comparison->criterion->figures[0]);
         rows.bad += failure != NULL;
         rows.failure = rows.failure == NULL ? failure : rows.failure;

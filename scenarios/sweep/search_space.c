@@ -14,13 +14,9 @@
 
 /* They describe the traffic, which is the question, so it does not vary. */
 static const char *const traffic[] = {
-    "servers", "address",    "ports-per-address",
-    "frames",  "size",       "rate",
-    "source",  "seed",       "verify",
-    "login",   "frame-max",  "request",
-    "connect", "end-marker", "reconnect",
-    NULL,
-};
+    "servers", "address",   "connect",           "reconnect", "request", "login",
+    "frames",  "frame-max", "end-marker",        "size",      "rate",    "source",
+    "seed",    "verify",    "ports-per-address", NULL};
 
 static int read_axis(struct search_space *space, const struct settings *settings,
                      struct setting *setting, struct error *error)
@@ -35,12 +31,11 @@ static int read_axis(struct search_space *space, const struct settings *settings
     if (setting->value_count == 1)
         return 0;
     if (!key_passes_on(setting->key) || text_is_among(setting->key, traffic))
-        return error_set(
-            error, &setting->place,
-            "%s describes the traffic, which a search does not vary: give it one value",
-            setting->key);
-    space->axes =
-        arena_grow(space->arena, space->axes, space->axis_count, sizeof(struct setting *));
+        return error_set(error, &setting->place,
+                         "%s describes the traffic, which a search does not vary: give it one "
+                         "value",
+                         setting->key);
+    space->axes = arena_grow(space->arena, space->axes, space->axis_count, sizeof *space->axes);
     space->axes[space->axis_count++] = setting;
     return 0;
 }
@@ -97,9 +92,9 @@ int search_read(struct arena *arena, struct cells *cells, struct search_space *s
             return -1;
     }
     if (space->axis_count == 0)
-        return error_set(
-            error, &first->place,
-            "nothing to search: no key has several values, such as scheme = chain, slices");
+        return error_set(error, &first->place,
+                         "nothing to search: no key has several values, such as scheme = chain, "
+                         "slices");
     first->label = LABEL_SEARCH;
     if (set_frames(arena, first, error) != 0)
         return -1;
@@ -117,7 +112,6 @@ unsigned search_point(struct search_space *space, unsigned like, const char *lab
 {
     struct cells *cells = space->cells;
     struct cell *twin = arena_take(space->arena, sizeof *twin);
-    bool defaults = strcmp(label, LABEL_DEFAULTS) == 0;
     const char *name = "";
     *twin = *cells->items[like];
     twin->label = label;
@@ -129,7 +123,7 @@ unsigned search_point(struct search_space *space, unsigned like, const char *lab
         if (axis != NULL && strcmp(pair.key, axis->key) == 0)
             pair.value = axis->values[value].text;
         if (settings_find(twin->settings, pair.key)->value_count > 1) {
-            if (defaults)
+            if (strcmp(label, LABEL_DEFAULTS) == 0)
                 continue;
             name = text_join(space->arena, name, pair.key, pair.value);
         }

@@ -32,8 +32,10 @@ struct fixture {
     void (*test)(struct fixture *fixture);
 };
 
-/* SWEEP_TEST(name) { ... }: a test whose body has a `fixture`. */
-#define SWEEP_TEST(name)                                                                           \
+/* SWEEP_TEST(name) { ... }: a test whose body has a `fixture`. FIXTURE_TEST: the same with a set-up
+ * of its own, which calls set_up. */
+#define SWEEP_TEST(name) FIXTURE_TEST(name, set_up)
+#define FIXTURE_TEST(name, set_up)                                                                 \
     TEST_ADDED_BY(                                                                                 \
         test_add((struct CMUnitTest){#name, run_in_fixture, set_up, tear_down, (void *)name}),     \
         name, struct fixture *fixture)

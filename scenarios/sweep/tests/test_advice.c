@@ -61,9 +61,8 @@ static unsigned assert_labels(struct fixture *fixture)
     return searched;
 }
 
-TEST(the_best_is_found, set_up_client, tear_down)
+FIXTURE_TEST(the_best_is_found, set_up_client)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, SEARCH, NULL, EXIT_DONE);
     assert_string_equal(advised(fixture), "fanin-client --scheme=slices --workers=4");
     unsigned searched = assert_labels(fixture);
@@ -75,16 +74,14 @@ TEST(the_best_is_found, set_up_client, tear_down)
     assert_nothing_left(fixture);
 }
 
-TEST(noise_hides_no_large_difference, set_up_client, tear_down)
+FIXTURE_TEST(noise_hides_no_large_difference, set_up_client)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, SEARCH "noise = 15\n", "--seed=5", EXIT_DONE);
     assert_non_null(strstr(advised(fixture), "--scheme=slices"));
 }
 
-TEST(of_equals_the_one_with_less_memory_is_taken, set_up_client, tear_down)
+FIXTURE_TEST(of_equals_the_one_with_less_memory_is_taken, set_up_client)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture,
                  "mode = same\nadvise = latency\nrepeat = 6\nrate = 100\n"
                  "scheme = chain, slices, mirror\n",
@@ -94,9 +91,8 @@ TEST(of_equals_the_one_with_less_memory_is_taken, set_up_client, tear_down)
     assert_printed(fixture, "best in peak memory");
 }
 
-TEST(nothing_works, set_up_client, tear_down)
+FIXTURE_TEST(nothing_works, set_up_client)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, SEARCH "mode = fail\n", NULL, EXIT_MEASURED_FAILURE);
     assert_said(fixture, "nothing to recommend: every candidate failed, the first with: failed: "
                          "3 frames lost");
@@ -105,9 +101,8 @@ TEST(nothing_works, set_up_client, tear_down)
     assert_nothing_left(fixture);
 }
 
-TEST(what_fails_is_passed_over_and_said, set_up_client, tear_down)
+FIXTURE_TEST(what_fails_is_passed_over_and_said, set_up_client)
 {
-    struct fixture *fixture = *state;
     write_scenario(fixture, SEARCH "mode = no-slices\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_MEASURED_FAILURE); /* a row failed, after all */
     assert_string_equal(advised(fixture), "fanin-client --scheme=mirror --workers=4");
@@ -116,9 +111,8 @@ TEST(what_fails_is_passed_over_and_said, set_up_client, tear_down)
 
 /* Rows take several times what was expected, so the time is up in the middle of the search. What
  * the budget decided is taken over from the rows by a resume. */
-TEST(a_budget_ends_the_search_but_not_the_finals, set_up_client, tear_down)
+FIXTURE_TEST(a_budget_ends_the_search_but_not_the_finals, set_up_client)
 {
-    struct fixture *fixture = *state;
     unsigned searched, count;
     run_scenario(fixture, SEARCH "wait = 0.3\n", "--budget=0.2", EXIT_DONE);
     searched = assert_labels(fixture);
@@ -131,17 +125,15 @@ TEST(a_budget_ends_the_search_but_not_the_finals, set_up_client, tear_down)
 }
 
 /* The first round takes more than the budget: there is no time for the finals. */
-TEST(a_budget_that_is_used_up_says_so, set_up_client, tear_down)
+FIXTURE_TEST(a_budget_that_is_used_up_says_so, set_up_client)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, SEARCH "wait = 1\n", "--budget=0.05", EXIT_MEASURED_FAILURE);
     assert_said(fixture, "nothing to recommend: the budget was used up before the finals");
     assert_rows(fixture, 4);
 }
 
-TEST(a_larger_budget_is_spent, set_up_client, tear_down)
+FIXTURE_TEST(a_larger_budget_is_spent, set_up_client)
 {
-    struct fixture *fixture = *state;
     /* It ends long before, at its most rows. */
     run_scenario(fixture, SEARCH, "--budget=10", EXIT_DONE);
     assert_true(assert_labels(fixture) > 4 + 9 + 5);                      /* a second pass */
@@ -149,9 +141,8 @@ TEST(a_larger_budget_is_spent, set_up_client, tear_down)
     assert_non_null(strstr(advised(fixture), "--scheme=slices --workers=4"));
 }
 
-TEST(an_interrupted_search_goes_on, set_up_client, tear_down)
+FIXTURE_TEST(an_interrupted_search_goes_on, set_up_client)
 {
-    struct fixture *fixture = *state;
     write_scenario(fixture, SEARCH "mode = late\n");
     start_sweep(fixture, NULL);
     await_started(fixture, 2);
@@ -166,9 +157,8 @@ TEST(an_interrupted_search_goes_on, set_up_client, tear_down)
     assert_nothing_left(fixture);
 }
 
-TEST(foreign_rows_are_refused, set_up_client, tear_down)
+FIXTURE_TEST(foreign_rows_are_refused, set_up_client)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, SEARCH, NULL, EXIT_DONE);
     write_file(fixture, "out/rows.jsonl",
                "{\"status\":\"ok\",\"scenario\":\"t\",\"section\":\"\",\"cell\":\"scheme=no "
@@ -177,7 +167,7 @@ TEST(foreign_rows_are_refused, set_up_client, tear_down)
     assert_said(fixture, "rows.jsonl:1: is not a row of this sweep");
 }
 
-TEST(wrong_use_is_refused_with_its_line, set_up_client, tear_down)
+FIXTURE_TEST(wrong_use_is_refused_with_its_line, set_up_client)
 {
     static const struct sweep_case wrong[] = {
         {"advise = auto\nscheme = chain\n", NULL, EXIT_WRONG_USE,
@@ -201,15 +191,13 @@ TEST(wrong_use_is_refused_with_its_line, set_up_client, tear_down)
         {SEARCH, "--budget=0.005", EXIT_WRONG_USE,
          "--budget=0.005 is too small: a first round of 4 rows (scheme)"},
     };
-    struct fixture *fixture = *state;
     ASSERT_CASES(fixture, wrong);
     assert_false(exists(fixture, "out"));
     assert_false(exists(fixture, "args"));
 }
 
-TEST(a_dry_run_shows_the_space, set_up_client, tear_down)
+FIXTURE_TEST(a_dry_run_shows_the_space, set_up_client)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, SEARCH, "--dry-run", EXIT_DONE);
     assert_printed(fixture, "searches scheme = chain, slices, mirror");
     assert_printed(fixture, "12 candidates; at most 18 rows");

@@ -188,9 +188,8 @@ static const char *link_value(struct fixture *fixture, const char *name, const c
     return json_find_text(&fixture->arena, links, key);
 }
 
-TEST(rows_on_a_link_say_so, set_up_script, tear_down)
+FIXTURE_TEST(rows_on_a_link_say_so, set_up_script)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, "mode = ok\nlink = loopback, good\nlabel = it's\nfleet.x = a 'b\n", NULL,
                  EXIT_DONE);
     assert_nothing_left(fixture);
@@ -218,9 +217,8 @@ TEST(rows_on_a_link_say_so, set_up_script, tear_down)
     assert_string_equal(read_file(fixture, "out/log/link-good.txt"), "a table\n");
 }
 
-TEST(a_link_that_cannot_be_had_is_loopback, set_up_script, tear_down)
+FIXTURE_TEST(a_link_that_cannot_be_had_is_loopback, set_up_script)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture,
                  "mode = ok\n[a]\nx = 1\nlink = gone\n[b]\nlink = gone, loopback\n"
                  "[c]\nlink = gone, lost, good\n",
@@ -241,9 +239,8 @@ TEST(a_link_that_cannot_be_had_is_loopback, set_up_script, tear_down)
     assert_string_equal(link_value(fixture, "gone", "status"), "unavailable");
 }
 
-TEST(a_machine_without_fanin_lan_falls_back, set_up_script, tear_down)
+FIXTURE_TEST(a_machine_without_fanin_lan_falls_back, set_up_script)
 {
-    struct fixture *fixture = *state;
     write_scenario(fixture, "mode = ok\nlink = good\n");
     write_file(fixture, "fanin-lan", "#!/nowhere/at/all\n");
     assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
@@ -251,9 +248,8 @@ TEST(a_machine_without_fanin_lan_falls_back, set_up_script, tear_down)
     assert_text(fixture, row_of(fixture, ""), "link", "loopback");
 }
 
-TEST(a_link_that_is_not_as_asked_for_is_a_warning, set_up_script, tear_down)
+FIXTURE_TEST(a_link_that_is_not_as_asked_for_is_a_warning, set_up_script)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, "mode = ok\nlink = off, none\n", NULL, EXIT_DONE);
     assert_said(fixture, "warning: link off: not as asked for: rate down (see ");
     assert_said(fixture, "warning: link none: fanin-lan: cannot measure; its rows still run");
@@ -264,7 +260,7 @@ TEST(a_link_that_is_not_as_asked_for_is_a_warning, set_up_script, tear_down)
         json_find_copy(&fixture->arena, row_of(fixture, "link=none"), "link_rtt_ms"), "null");
 }
 
-TEST(what_fanin_lan_refuses_is_named_by_its_line, set_up_script, tear_down)
+FIXTURE_TEST(what_fanin_lan_refuses_is_named_by_its_line, set_up_script)
 {
     static const struct sweep_case cases[] = {
         {"mode = ok\nlink = bad\n", "--dry-run", EXIT_WRONG_USE,
@@ -275,7 +271,6 @@ TEST(what_fanin_lan_refuses_is_named_by_its_line, set_up_script, tear_down)
         {"mode = ok\nlink = nowhere\n", NULL, EXIT_WRONG_USE,
          "t.conf:8: link = nowhere: takes a name of "},
     };
-    struct fixture *fixture = *state;
     ASSERT_CASES(fixture, cases);
     assert_int_equal(remove(path_of(fixture, "links.conf")), 0);
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
@@ -285,17 +280,15 @@ TEST(what_fanin_lan_refuses_is_named_by_its_line, set_up_script, tear_down)
     assert_false(exists(fixture, "pids"));
 }
 
-TEST(a_dry_run_measures_nothing, set_up_script, tear_down)
+FIXTURE_TEST(a_dry_run_measures_nothing, set_up_script)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, "mode = ok\nlink = good\n", "--dry-run", EXIT_DONE);
     assert_false(exists(fixture, "checks"));
     assert_false(exists(fixture, "pids"));
 }
 
-TEST(a_resumed_sweep_takes_the_check_that_was_made, set_up_script, tear_down)
+FIXTURE_TEST(a_resumed_sweep_takes_the_check_that_was_made, set_up_script)
 {
-    struct fixture *fixture = *state;
     interrupt_scenario(fixture, "mode = late\nlink = good, gone\n", 2, SIGTERM);
     assert_nothing_left(fixture);
     write_file(fixture, "links.conf", "other = -x\n");
@@ -309,18 +302,16 @@ TEST(a_resumed_sweep_takes_the_check_that_was_made, set_up_script, tear_down)
     assert_nothing_left(fixture);
 }
 
-TEST(a_check_can_be_interrupted, set_up_script, tear_down)
+FIXTURE_TEST(a_check_can_be_interrupted, set_up_script)
 {
-    struct fixture *fixture = *state;
     interrupt_scenario(fixture, "mode = ok\nlink = slow\n", 1, SIGINT);
     assert_said(fixture, "interrupted: 1 of 1 rows are missing");
     assert_nothing_left(fixture);
     assert_string_equal(link_value(fixture, "slow", "status"), "unchecked");
 }
 
-TEST(servers_that_fail_behind_a_link_are_explained, set_up_script, tear_down)
+FIXTURE_TEST(servers_that_fail_behind_a_link_are_explained, set_up_script)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, "mode = slow\nlink = good\nfleet.fault = dies\nrepeat = 1\n", NULL,
                  EXIT_MEASURED_FAILURE);
     assert_text(fixture, row_of(fixture, ""), "reason",
@@ -331,9 +322,8 @@ TEST(servers_that_fail_behind_a_link_are_explained, set_up_script, tear_down)
     assert_said(fixture, "did not start (exit code 3): servers: 127.0.0.1:20000: in use");
 }
 
-TEST(a_client_that_is_stopped_takes_its_link_along, set_up_script, tear_down)
+FIXTURE_TEST(a_client_that_is_stopped_takes_its_link_along, set_up_script)
 {
-    struct fixture *fixture = *state;
     run_scenario(fixture, "mode = hang\nlink = good\nrepeat = 2\n", "--timeout=1",
                  EXIT_MEASURED_FAILURE);
     assert_rows(fixture, 2);

@@ -94,8 +94,6 @@ static void assert_sound(struct fixture *fixture, const char *row)
 
 SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes)
 {
-    const char *const again[] = {fixture->sweep,
-                                 arena_text(&fixture->arena, "--resume=%s", fixture->out), NULL};
     skip_without_links(fixture, "exec");
     write_file(fixture, "links.conf", "real = --rate 50mbit --rtt 1ms\n");
     write_file(fixture, "t.conf", scenario);
@@ -106,7 +104,7 @@ SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes)
     assert_no_process_left(fixture);
     assert_sound(fixture, rows_of(fixture).lines[0]);
 
-    start(fixture, again);
+    start_resume(fixture, NULL, NULL);
     await_client(fixture);
     assert_int_equal(interrupt(fixture, SIGTERM), EXIT_MEASURED_FAILURE);
     assert_no_process_left(fixture);
