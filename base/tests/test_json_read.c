@@ -33,7 +33,6 @@ TEST(only_whole_objects_are_accepted)
                                       "{\"a\":tru}",
                                       "{\"a\":-}"};
     char deep[4 * JSON_DEPTH_MAX] = "{\"a\":";
-
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(json_is_object(good[i]));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -52,7 +51,6 @@ TEST(keys_are_found_at_their_own_level)
     struct arena arena = {0};
     double number;
     char *key;
-
     assert_true(json_is_object(object));
     assert_true(json_find_number(object, "x", &number));
     assert_true(number == -2.5);

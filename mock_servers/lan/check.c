@@ -45,7 +45,6 @@ struct bounds bounds_rate(double bits_per_s)
 struct bounds bounds_round_trip(double ns)
 {
     double off = round_trip_ns + round_trip_share * ns;
-
     return (struct bounds){ns > off ? ns - off : 0, ns + off};
 }
 
@@ -53,7 +52,6 @@ struct bounds bounds_round_trip(double ns)
 static double probability(uint64_t sent, uint64_t lost, double loss)
 {
     double n = (double)sent, k = (double)lost;
-
     return exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(loss) +
                (n - k) * log1p(-loss));
 }
@@ -99,7 +97,6 @@ struct check {
 static struct value value_of(double asked, double measured, struct bounds allowed)
 {
     bool ok = measured >= allowed.min && measured <= allowed.max;
-
     return (struct value){asked, measured, allowed, ok};
 }
 
@@ -107,7 +104,6 @@ static struct value value_of(double asked, double measured, struct bounds allowe
 static double wire_ns(const struct shaper_config *path, uint64_t bytes)
 {
     double rate = (double)path->rate_bits_per_s;
-
     return rate > 0 ? (double)bytes * BITS_PER_BYTE * OS_NS_PER_S / rate : 0;
 }
 
@@ -116,7 +112,6 @@ static int echo_check(struct check *check)
 {
     double losses = 0, per_s_max = ECHOES_PER_S, asked_ns = 0, expected_ns = 0;
     struct measured_echo seldom, often;
-
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
         const struct shaper_config *path = &check->paths[i];
         double frame_ns = wire_ns(path, shaper_wire_bytes(ECHO_FRAME_BYTES));
@@ -153,7 +148,6 @@ static int tcp_measure(const struct check *check, bool up, bool down,
                         .duration_ns = rate_duration_ns,
                         .settle_ns =
                             settle_ns + TCP_SETTLE_ROUND_TRIPS * check->longest_round_trip_ns};
-
     return measure_rate(&load, bits_per_s);
 }
 
@@ -163,7 +157,6 @@ static int both_ways_check(struct check *check)
 {
     struct link_figures before;
     uint64_t started_ns = os_now_ns();
-
     link_read(check->link, &before);
     int result = tcp_measure(check, true, true, check->both_bits_per_s);
     link_read(check->link, &check->figures);
@@ -186,7 +179,6 @@ static int flood_measure(const struct check *check, int direction,
                         .duration_ns =
                             (uint64_t)fmax((double)rate_duration_ns, RATE_FRAMES_MIN * frame_ns)};
     int result = measure_rate(&load, bits_per_s);
-
     if (path->loss < 1)
         bits_per_s[direction] /= 1 - path->loss;
     return result;
@@ -221,7 +213,6 @@ static void value_print(FILE *out, const char *what, const struct value *value, 
                         const char *unit)
 {
     char asked[TEXT_BYTES], measured[TEXT_BYTES], allowed[TEXT_BYTES];
-
     snprintf(measured, sizeof measured, "%.4g %s", value->measured / scale, unit);
     snprintf(asked, sizeof asked, "%.4g %s", value->asked / scale, unit);
     snprintf(allowed, sizeof allowed, "%.4g to %.4g %s", value->allowed.min / scale,
@@ -235,7 +226,6 @@ static void table_print(const struct check *check, FILE *out)
     static const char *const losses[] = {"loss up (near to far)", "loss down (far to near)"};
     const struct link_figures *figures = &check->figures;
     uint64_t missed = figures->counts[LINK_UP].missed + figures->counts[LINK_DOWN].missed;
-
     fprintf(out, "link: %s%s\n", link_name(check->link),
             figures->realtime ? ", with realtime priority" : "");
     fprintf(out, line_format, "", "asked", "measured", "allowed", "");
@@ -266,7 +256,6 @@ static void table_print(const struct check *check, FILE *out)
 static int line_write(const struct check *check, bool ok, FILE *out)
 {
     struct json json;
-
     json_open(&json, out);
     json_text(&json, "check", "link");
     json_text(&json, "status", ok ? "ok" : "failed");
@@ -309,7 +298,6 @@ int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTION
                  {"the rate", rates_check}};
     struct check check = {.link = link, .paths = paths};
     bool ok = true;
-
     if (!link_start(link)) {
         message_print("cannot measure anything: %s", lan_reason());
         return EXIT_MEASURED_FAILURE;

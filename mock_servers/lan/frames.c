@@ -33,7 +33,6 @@ static size_t room_bytes(uint32_t frame_bytes)
 int delay_queue_open(struct delay_queue *queue, uint64_t held_bytes_max)
 {
     size_t step = os_mirror_step();
-
     *queue = (struct delay_queue){.ring_bytes = (held_bytes_max / step + 1) * step};
     queue->ring = os_mirror_map(queue->ring_bytes);
     return queue->ring == NULL ? -ENOMEM : 0;
@@ -113,7 +112,6 @@ static uint32_t tcp_at(const uint8_t *frame)
 static uint32_t headers_bytes(const uint8_t *frame, uint32_t frame_bytes)
 {
     const struct ip_headers *headers = (const struct ip_headers *)frame;
-
     if (frame_bytes < sizeof *headers || headers->type != htons(0x0800) ||
         headers->ip.version != 4 || headers->ip.protocol != IPPROTO_TCP || headers->ip.ihl < 5 ||
         headers->ip.frag_off & htons(IP_MF | IP_OFFMASK) ||
@@ -148,7 +146,6 @@ bool segment_split(struct segment_splitter *splitter, const struct virtio_net_hd
 uint32_t segment_next_bytes(const struct segment_splitter *splitter)
 {
     uint32_t left = splitter->packet_bytes - splitter->headers_bytes - splitter->offset;
-
     if (left == 0)
         return 0;
     if (splitter->payload_bytes_max > 0 && left > splitter->payload_bytes_max)
@@ -161,7 +158,6 @@ void segment_next(struct segment_splitter *splitter, struct queued_frame *frame)
     uint32_t bytes = splitter->headers_bytes;
     uint32_t payload_bytes = segment_next_bytes(splitter) - bytes;
     const uint8_t *payload = splitter->packet + bytes + splitter->offset;
-
     if (frame != NULL) {
         frame->is_segment = splitter->payload_bytes_max > 0;
         frame->is_last = payload + payload_bytes == splitter->packet + splitter->packet_bytes;
@@ -182,7 +178,6 @@ void segment_next(struct segment_splitter *splitter, struct queued_frame *frame)
 static uint16_t sum_update(uint16_t sum, uint16_t before, uint16_t after)
 {
     uint32_t updated = sum + (uint32_t)(uint16_t)~before + after;
-
     updated = (updated & 0xffff) + (updated >> 16);
     return (uint16_t)(updated + (updated >> 16));
 }
@@ -195,7 +190,6 @@ static void headers_adapt(uint8_t *frame, uint32_t bytes, const struct queued_fr
     struct iphdr ip = ((struct ip_headers *)frame)->ip;
     struct tcphdr tcp = ((struct tcp_header *)(frame + tcp_at(frame)))->tcp;
     uint16_t before = ip.tot_len;
-
     ip.tot_len = htons((uint16_t)(bytes - ETHERNET_HEADER_BYTES));
     ip.check = (uint16_t)~sum_update((uint16_t)~ip.check, before, ip.tot_len);
     tcp.check = sum_update(tcp.check, before, ip.tot_len);
@@ -218,7 +212,6 @@ void segment_merge(struct segment_packet *packet, const struct delay_queue *queu
     struct queued_frame *first = delay_queue_first(queue), *last, *next = first;
     uint32_t header_bytes = first->is_segment ? headers_bytes(first->data, first->bytes) : 0;
     uint32_t bytes = header_bytes;
-
     packet->header = (struct virtio_net_hdr){.gso_type = VIRTIO_NET_HDR_GSO_NONE};
     if (first->checksum_start > 0) {
         packet->header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;

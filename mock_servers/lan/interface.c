@@ -47,7 +47,6 @@ static void capability_keep(void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
-
     if (syscall(SYS_capget, &header, sets) != 0)
         return;
     sets[0].inheritable |= 1u << CAP_NET_ADMIN;
@@ -59,7 +58,6 @@ static _Noreturn void program_run(enum lan_side side, const char *program, int s
 {
     char path[PATH_BYTES_MAX];
     const char *own = getenv("PATH");
-
     /* The PATH of an ordinary user may not lead there. */
     snprintf(path, sizeof path, "%s:/usr/sbin:/sbin:/usr/bin:/bin", own == NULL ? "" : own);
     setenv("PATH", path, 1);
@@ -81,7 +79,6 @@ __attribute__((format(printf, 3, 4))) static bool command(enum lan_side side, co
     int messages = memfd_create("messages", MFD_CLOEXEC);
     char line[TEXT_BYTES_MAX];
     va_list arguments;
-
     va_start(arguments, format);
     bool written = vdprintf(script, format, arguments) > 0 && lseek(script, 0, SEEK_SET) == 0;
     va_end(arguments);
@@ -106,7 +103,6 @@ __attribute__((format(printf, 3, 4))) static bool command(enum lan_side side, co
 bool interface_configure(enum lan_side side)
 {
     const struct lan_address *own = &lan_addresses[side], *other = &lan_addresses[!side];
-
     command(side, "ip", "link set " LAN_INTERFACE " addrgenmode none\n");
     return command(side, "ip",
                    "link set " LAN_INTERFACE " address %s mtu %d txqueuelen %d\n"
@@ -131,7 +127,6 @@ struct interface_drops interface_drops_read(enum lan_side side)
 {
     char line[TEXT_BYTES_MAX];
     struct interface_drops drops = {0};
-
     namespaces_enter(side);
     FILE *file = fopen("/proc/thread-self/net/dev", "re");
     namespaces_enter(LAN_NEAR);
@@ -163,7 +158,6 @@ static bool wants_emulator(const struct shaper_config *path)
 static void discipline_text(const struct shaper_config *path, char text[TEXT_BYTES_MAX])
 {
     unsigned long long rate = path->rate_bits_per_s;
-
     snprintf(text, TEXT_BYTES_MAX, "noqueue");
     if (wants_emulator(path)) {
         int used = snprintf(text, TEXT_BYTES_MAX, "netem limit %llu delay %.3fus loss %.9g%%",
@@ -188,7 +182,6 @@ static void discipline_text(const struct shaper_config *path, char text[TEXT_BYT
 static bool side_shape(const struct shaper_config *path, enum lan_side side, bool down)
 {
     char discipline[TEXT_BYTES_MAX] = "blackhole";
-
     if (!down)
         discipline_text(path, discipline);
     return command(side, "tc", "qdisc replace dev " LAN_INTERFACE " root %s\n", discipline);
@@ -240,7 +233,6 @@ bool tap_ends_open(int ends[LAN_SIDES])
     struct ifreq request = {.ifr_name = LAN_INTERFACE,
                             .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
     bool opened = true;
-
     for (int side = 0; side < LAN_SIDES && opened; side++) {
         namespaces_enter(side);
         ends[side] = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -264,7 +256,6 @@ static bool socket_prepare(int end, const char *name)
                                   .sll_ifindex = (int)if_nametoindex(name)};
     struct ifreq request = {.ifr_flags = IFF_UP};
     int bytes = RECEIVE_BYTES, on = 1;
-
     /* A user without that right gets what everyone may have. */
     if (setsockopt(end, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
         setsockopt(end, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
@@ -280,7 +271,6 @@ static bool socket_prepare(int end, const char *name)
 static bool packet_end_open(int *end, enum lan_side side)
 {
     const char *name = lan_addresses[side].name;
-
     if (!command(side, "ip", "link add " LAN_INTERFACE " type veth peer name %s netns %d\n", name,
                  (int)getpid()))
         return false;

@@ -19,7 +19,6 @@ bool lan_fail(const char *format, ...)
 {
     char text[LAN_REASON_BYTES]; /* the arguments may hold the reason before */
     va_list arguments;
-
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
@@ -35,7 +34,6 @@ const char *lan_reason(void)
 void message_print(const char *format, ...)
 {
     va_list arguments;
-
     va_start(arguments, format);
     fputs("fanin-lan: ", stderr);
     vfprintf(stderr, format, arguments);

@@ -84,7 +84,6 @@ static void frame_take(struct direction *direction, struct segment_splitter *spl
     uint64_t due_ns = 0;
     enum shaper_fate fate = shaper_take(&direction->shaper, now_ns, bytes, &due_ns);
     struct queued_frame *frame = NULL;
-
     if (fate == SHAPER_CARRIED) {
         frame = delay_queue_put(&direction->queue, bytes);
         if (frame != NULL)
@@ -100,7 +99,6 @@ static void frame_take(struct direction *direction, struct segment_splitter *spl
 static void packets_take(struct link *link, struct direction *direction, uint64_t now_ns)
 {
     struct segment_splitter splitter;
-
     direction->shaper.down = link->down;
     for (int taken = 0; taken < TAKEN_PER_PASS_MAX; taken++) {
         ssize_t got = read(direction->from, &link->taken, sizeof link->taken);
@@ -121,7 +119,6 @@ static void packets_deliver(struct direction *direction, uint64_t until_ns)
 {
     struct segment_packet packet;
     struct queued_frame *first;
-
     while ((first = delay_queue_first(&direction->queue)) != NULL && first->due_ns <= until_ns) {
         segment_merge(&packet, &direction->queue, until_ns);
         if (direction->shaper.down) { /* a cut wire loses the frames on their way too */
@@ -146,7 +143,6 @@ static uint64_t next_ns(const struct direction *direction, uint64_t now_ns)
     const struct queued_frame *first = delay_queue_first(&direction->queue);
     uint64_t busy_until_ns = direction->shaper.free_at_ns;
     uint64_t pause_ns = busy_until_ns > now_ns ? (busy_until_ns - now_ns) / MODERATION_SHARE : 0;
-
     if (first == NULL)
         return UINT64_MAX;
     if (pause_ns < MODERATION_NS_MIN)
@@ -169,7 +165,6 @@ static void wakers_take(struct link *link, const struct pollfd polled[LINK_DIREC
                         uint64_t slept_ns, uint64_t woken_ns)
 {
     uint64_t came_ns = woken_ns - (uint64_t)link->late_ns;
-
     if (came_ns < slept_ns)
         came_ns = slept_ns;
     for (int i = 0; i < LINK_DIRECTIONS; i++)
@@ -187,7 +182,6 @@ static uint64_t sleep_until(struct link *link, uint64_t until_ns)
     uint64_t now_ns = os_now_ns(), timer_ns = until_ns - (uint64_t)link->late_ns;
     uint64_t left_ns = timer_ns > now_ns ? timer_ns - now_ns : 0;
     struct timespec timeout = os_timespec(left_ns);
-
     if (left_ns == 0)
         return until_ns;
     int ready = ppoll(polled, LINK_DIRECTIONS, until_ns == UINT64_MAX ? NULL : &timeout, NULL);
@@ -205,7 +199,6 @@ static uint64_t sleep_until(struct link *link, uint64_t until_ns)
 static uint64_t link_pass(struct link *link, uint64_t until_ns)
 {
     uint64_t next = UINT64_MAX;
-
     for (int i = 0; i < LINK_DIRECTIONS; i++)
         if (link->directions[i].next_ns <= until_ns)
             packets_deliver(&link->directions[i], until_ns);
@@ -223,7 +216,6 @@ static uint64_t link_pass(struct link *link, uint64_t until_ns)
 static void *link_run(void *link)
 {
     uint64_t until_ns = 0;
-
     /* By default a timer may be late by 50 us, as much as half of a short round trip. */
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
     for (;;)
@@ -237,7 +229,6 @@ static bool user_open(struct link *link)
 {
     int ends[LAN_SIDES] = {-1, -1};
     bool opened = link->name == TUN ? tap_ends_open(ends) : packet_ends_open(ends);
-
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
         struct direction *direction = &link->directions[i];
         direction->from = ends[i];
@@ -272,7 +263,6 @@ struct link *link_open(int name, const struct shaper_config paths[LINK_DIRECTION
     struct link *link =
         mmap(NULL, sizeof *link, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char reasons[LAN_REASON_BYTES] = "";
-
     if (link == MAP_FAILED) {
         lan_fail("no memory");
         return NULL;
@@ -297,7 +287,6 @@ bool link_start(struct link *link)
 {
     struct sched_param priority = {.sched_priority = REALTIME_PRIORITY};
     pthread_t thread;
-
     if (link->name == KERNEL)
         return true;
     int result = os_thread_start(&thread, "fanin-link", 0, link_run, link);
@@ -327,7 +316,6 @@ bool link_set_down(struct link *link, bool down)
 void link_read(struct link *link, struct link_figures *figures)
 {
     struct timespec cpu = {0};
-
     *figures = (struct link_figures){.counted = link->name != KERNEL, .realtime = link->realtime};
     for (int i = 0; i < LINK_DIRECTIONS && figures->counted; i++) {
         struct direction *direction = &link->directions[i];

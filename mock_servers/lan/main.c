@@ -15,7 +15,6 @@ static int stats_write(FILE *file, struct link *link, int exit_code,
 {
     struct link_figures figures;
     struct json json;
-
     link_read(link, &figures);
     json_open(&json, file);
     json_text(&json, "link", link_name(link));
@@ -52,7 +51,6 @@ static int commands_run(const struct session_config *config, struct link *link, 
     struct session_results results = {0};
     int code = session_run(config, link, &results);
     int written = file == NULL ? 0 : stats_write(file, link, code, &results);
-
     if (written < 0)
         message_print("--stats: cannot write: %s", strerror(-written));
     return written < 0 && code == EXIT_DONE ? EXIT_MACHINE_CANNOT : code;
@@ -63,7 +61,6 @@ static int run(const struct lan_options *options)
     const char *option = options->check ? "json" : "stats";
     const char *name = options->check ? options->json : options->stats;
     FILE *file = NULL;
-
     if (!namespaces_open()) {
         message_print("%s", lan_reason());
         return EXIT_MACHINE_CANNOT;
@@ -86,7 +83,6 @@ int main(int argc, char **argv)
 {
     struct lan_options options;
     struct session_results unused;
-
     int parsed = lan_options_read(&options, argc, argv);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;

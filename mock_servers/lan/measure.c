@@ -37,7 +37,6 @@ static void poll_until(uint64_t deadline_ns, struct pollfd *polled, nfds_t count
 {
     uint64_t now_ns = os_now_ns();
     struct timespec timeout = os_timespec(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
-
     ppoll(polled, count, &timeout, NULL);
 }
 
@@ -47,7 +46,6 @@ static int socket_open(enum lan_side side, int type)
 {
     struct timeval limit = {.tv_sec = CONNECT_SECONDS_MAX};
     int bytes = DATAGRAM_BUFFER_BYTES, on = 1;
-
     namespaces_enter(side);
     int descriptor = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     namespaces_enter(LAN_NEAR);
@@ -70,7 +68,6 @@ static int ends_open(int ends[ENDS], enum link_direction direction, int type)
     const struct sockaddr *from = (const struct sockaddr *)&addresses[FROM];
     const struct sockaddr *to = (const struct sockaddr *)&addresses[TO];
     socklen_t bytes = sizeof *addresses;
-
     for (int end = 0; end < ENDS; end++) {
         enum lan_side side = end == FROM ? (int)direction : !direction;
         addresses[end] = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(PORT)};
@@ -100,7 +97,6 @@ static uint64_t round_trips_ns[ECHOES_MAX]; /* of the datagrams that have come b
 static bool echoes_receive(const int ends[ENDS], struct measured_echo *measured)
 {
     uint64_t before = measured->received[LINK_UP] + measured->received[LINK_DOWN], sent_ns;
-
     while (recv(ends[TO], &sent_ns, sizeof sent_ns, 0) == sizeof sent_ns) {
         measured->received[LINK_UP]++;
         measured->sent[LINK_DOWN] += send(ends[TO], &sent_ns, sizeof sent_ns, 0) > 0;
@@ -117,7 +113,6 @@ static void echo_run(const int ends[ENDS], uint64_t count, double interval_ns, u
                               {.fd = ends[FROM], .events = POLLIN}};
     uint64_t started_ns = os_now_ns(), heard_ns = started_ns, wake_ns = started_ns;
     uint64_t back = 0, tried = 0;
-
     while (tried < count || back < measured->sent[LINK_UP]) {
         uint64_t now_ns = os_now_ns();
         if (tried < count && now_ns >= wake_ns) {
@@ -138,14 +133,12 @@ static void echo_run(const int ends[ENDS], uint64_t count, double interval_ns, u
 static int compare(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
     return (x > y) - (x < y);
 }
 
 int measure_echo(double count, double per_s, uint64_t patience_ns, struct measured_echo *measured)
 {
     int ends[ENDS], result = ends_open(ends, LINK_UP, SOCK_DGRAM);
-
     if (result < 0)
         return result;
     *measured = (struct measured_echo){0};
@@ -177,7 +170,6 @@ struct rate_test {
 static int flows_open(struct rate_test *test)
 {
     int flows = test->streams ? STREAMS : 1;
-
     for (int i = 0; i < LINK_DIRECTIONS * flows; i++) {
         int ends[ENDS], direction = i / flows, result;
         if (!test->load->used[direction])
@@ -200,7 +192,6 @@ static uint64_t datagrams_send(struct rate_test *test, int to)
     uint64_t now_ns = os_now_ns();
     double due = test->load->datagrams +
                  test->load->datagrams_per_s * (double)(now_ns - test->started_ns) / OS_NS_PER_S;
-
     for (int i = 0; i < BURST_MAX && test->sent < due; i++) {
         /* A full queue of the kernel refuses more: that must not become a busy loop. */
         if (send(to, payload, sizeof payload, 0) < 0)
@@ -214,7 +205,6 @@ static void flows_run(struct rate_test *test, uint64_t duration_ns)
 {
     static uint8_t chunk[CHUNK_BYTES]; /* what is sent and received does not matter */
     uint64_t until_ns = os_now_ns() + duration_ns;
-
     while (os_now_ns() < until_ns) {
         uint64_t wake_ns = until_ns;
         if (!test->streams)
@@ -238,7 +228,6 @@ static double wire_share(const struct rate_test *test)
 {
     int payload_bytes = DATAGRAM_BYTES;
     socklen_t bytes = sizeof payload_bytes;
-
     if (test->streams &&
         getsockopt(test->polled[0][FROM].fd, IPPROTO_TCP, TCP_MAXSEG, &payload_bytes, &bytes) != 0)
         return 0; /* unknown: no rate passes the check */
@@ -249,7 +238,6 @@ int measure_rate(const struct load *load, double bits_per_s[LINK_DIRECTIONS])
 {
     struct rate_test test = {.load = load, .streams = load->datagrams_per_s == 0};
     int result = flows_open(&test);
-
     if (result < 0)
         return result;
     test.started_ns = test.last_ns[LINK_UP] = test.last_ns[LINK_DOWN] = os_now_ns();

@@ -23,7 +23,6 @@ static int networks[LAN_SIDES] = {-1, -1};
 static bool setting_is(const char *path, char value)
 {
     FILE *file = fopen(path, "re");
-
     if (file == NULL)
         return false;
     bool is = fgetc(file) == value && fgetc(file) == '\n';
@@ -46,7 +45,6 @@ static bool refuse(const char *what, int error)
         {"/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
          "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0", '1'},
     };
-
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (setting_is(settings[i].path, settings[i].value))
             return lan_fail("cannot make %s: %s; as root, allow it: %s", what, strerror(error),
@@ -63,7 +61,6 @@ __attribute__((format(printf, 2, 3))) static int file_write(const char *path, co
 {
     int file = open(path, O_WRONLY | O_CLOEXEC), result = 0;
     va_list arguments;
-
     va_start(arguments, format);
     if (file < 0 || vdprintf(file, format, arguments) < 0)
         result = -errno;
@@ -78,7 +75,6 @@ __attribute__((format(printf, 2, 3))) static int file_write(const char *path, co
 static int user_namespace_make(void)
 {
     unsigned user = geteuid(), group = getegid();
-
     if (unshare(CLONE_NEWUSER) != 0)
         return -errno;
     int result = file_write("/proc/self/setgroups", "deny");
@@ -102,7 +98,6 @@ static int network_make(enum lan_side side)
 bool namespaces_open(void)
 {
     int result = network_make(LAN_NEAR);
-
     if (result == -EPERM) {
         result = user_namespace_make();
         if (result < 0)
@@ -120,7 +115,6 @@ bool namespaces_open(void)
 void namespaces_enter(enum lan_side side)
 {
     int failed = setns(networks[side], CLONE_NEWNET);
-
     assert(!failed);
     (void)failed;
 }
@@ -132,7 +126,6 @@ void namespaces_enter(enum lan_side side)
 pid_t namespaces_fork(void)
 {
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
-
     if (pid < 0)
         refuse("a process namespace", errno);
     return pid;
@@ -150,7 +143,6 @@ static bool shared_with(int pid, const char *kind)
 {
     char path[TEXT_BYTES_MAX], own_path[TEXT_BYTES_MAX];
     struct stat own, other;
-
     snprintf(own_path, sizeof own_path, "/proc/self/ns/%s", kind);
     snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, kind);
     return stat(own_path, &own) == 0 && stat(path, &other) == 0 && own.st_ino == other.st_ino;
@@ -162,7 +154,6 @@ static int first_process(int pid)
 {
     char path[TEXT_BYTES_MAX];
     int child, found = -ECHILD;
-
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
@@ -178,7 +169,6 @@ static int process_enter(int pid)
 {
     int process = (int)syscall(SYS_pidfd_open, pid, 0);
     int own_user = shared_with(pid, "user") ? 0 : CLONE_NEWUSER; /* one's own cannot be entered */
-
     if (process < 0)
         return -errno;
     int result = setns(process, own_user | CLONE_NEWPID | CLONE_NEWNET) == 0 ? 0 : -errno;

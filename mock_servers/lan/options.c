@@ -39,7 +39,6 @@ static int unit_bit_rate(const struct option_spec *spec, const char *text, void 
                          size_t why_bytes)
 {
     uint64_t value = 0;
-
     if (strcmp(text, "unlimited") != 0 && !quantity_take(text, rates, 8000, 100000000000, &value))
         return why_write(why, why_bytes,
                          "takes a rate from 8kbit to 100gbit, as 100mbit or 1.5gbit, or unlimited");
@@ -59,7 +58,6 @@ static int unit_share(const struct option_spec *spec, const char *text, void *fi
                       size_t why_bytes)
 {
     uint64_t steps;
-
     if (!quantity_take(text, shares, 0, (uint64_t)share_steps, &steps))
         return why_write(why, why_bytes, "takes a percentage from 0%% to 100%%, as 0.5%%");
     *(double *)field = (double)steps / share_steps;
@@ -71,7 +69,6 @@ static int unit_queue(const struct option_spec *spec, const char *text, void *fi
 {
     static const struct option_spec sizes = {.min = WIRE_BYTES_MAX, .max = SHAPER_QUEUE_BYTES_MAX};
     struct queue_size queue = {0, 0};
-
     if (!quantity_take(text, durations, 1, duration_max_ns, &queue.duration_ns)) {
         queue.duration_ns = 0;
         if (options_bytes(&sizes, text, &queue.bytes, why, why_bytes) != 0)
@@ -91,7 +88,6 @@ static bool cut_take(char *text, struct cut_list *list)
     char *at = strsep(&text, ":");
     uint64_t earliest_ns = list->count > 0 ? list->cuts[list->count - 1].until_ns + 1 : 0;
     uint64_t from_ns, duration_ns;
-
     if (list->count == CUTS_MAX || text == NULL ||
         !quantity_take(at, durations, earliest_ns, INT64_MAX, &from_ns) ||
         !quantity_take(text, durations, 1, INT64_MAX, &duration_ns))
@@ -106,7 +102,6 @@ static int unit_cuts(const struct option_spec *spec, const char *text, void *fie
     char copy[CUTS_TEXT_BYTES_MAX], *rest = copy;
     struct cut_list list = {0};
     bool good = snprintf(copy, sizeof copy, "%s", text) < CUTS_TEXT_BYTES_MAX;
-
     while (good && rest != NULL)
         good = cut_take(strsep(&rest, ","), &list);
     if (!good)
@@ -237,7 +232,6 @@ static const struct option_set set = {
 static int modes_check(const struct lan_options *options)
 {
     bool near = options->session.near_command != NULL, far = options->session.far_command != NULL;
-
     if (options->check && (near || far))
         return WRONG_USE("--check measures the link alone: leave out COMMAND and --far");
     if (options->check && (options->join_pid > 0 || options->session.cuts.count > 0))
@@ -269,7 +263,6 @@ static int path_complete(struct lan_options *options, int direction)
 {
     struct shaper_config *config = &options->paths[direction];
     struct queue_size *queue = &options->queue[direction];
-
     if (config->rate_bits_per_s == unset)
         config->rate_bits_per_s = options->both.rate_bits_per_s;
     if (config->jitter_ns == unset)
@@ -302,7 +295,6 @@ int lan_options_read(struct lan_options *options, int argc, char **argv)
     const struct shaper_config nothing = {
         .rate_bits_per_s = unset, .jitter_ns = unset, .loss = unset_share};
     int operand = argc;
-
     *options = (struct lan_options){.paths = {nothing, nothing}};
     int result = options_parse(&set, argc, argv, options, &operand);
     if (operand < argc)

@@ -84,7 +84,6 @@ static int signal_wait(uint64_t timeout_ns, siginfo_t *info)
 {
     struct timespec timeout = os_timespec(timeout_ns);
     int number = sigtimedwait(&waited_signals, info, &timeout);
-
     return number < 0 ? 0 : number;
 }
 
@@ -95,7 +94,6 @@ static int signal_receive(uint64_t timeout_ns)
 {
     siginfo_t info;
     int number = signal_wait(timeout_ns, &info);
-
     return number == SIGRTMIN ? info.si_value.sival_int : 0;
 }
 
@@ -107,7 +105,6 @@ static _Noreturn void command_run(enum lan_side side, char *const argv[], bool o
                                   int report)
 {
     sigset_t none;
-
     if (own_group)
         setpgid(0, 0);
     namespaces_enter(side);
@@ -135,7 +132,6 @@ static int command_start(struct command *command, enum lan_side side, char *cons
 {
     int report[2], error = 0;
     pid_t pid = pipe2(report, O_CLOEXEC) == 0 ? fork() : -1;
-
     if (pid == 0)
         command_run(side, argv, own_group, report[1]);
     if (pid > 0) {
@@ -173,7 +169,6 @@ static void children_reap(struct session *session)
     struct rusage usage;
     int status;
     pid_t pid;
-
     while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
         struct command *command = pid == session->near.pid ? &session->near : &session->far;
         if (pid == command->pid)
@@ -202,7 +197,6 @@ static void command_stop(struct session *session, struct command *command)
 {
     uint64_t until_ns = os_now_ns() + grace_ns;
     pid_t to = target(command);
-
     if (to == 0)
         return;
     kill(to, SIGTERM);
@@ -217,7 +211,6 @@ static void command_stop(struct session *session, struct command *command)
 static void all_stop(struct session *session)
 {
     struct rusage usage;
-
     command_stop(session, &session->far);
     kill(-1, SIGKILL);
     while (wait4(-1, NULL, 0, &usage) > 0)
@@ -235,7 +228,6 @@ static bool far_failed(struct session *session)
 static void far_failure_say(const struct session *session, const char *when)
 {
     int code = session->far.exit_code;
-
     if (code > EXIT_COMMAND_SIGNAL)
         message_print("the far command was killed by signal %d (%s) %s", code - EXIT_COMMAND_SIGNAL,
                       strsignal(code - EXIT_COMMAND_SIGNAL), when);
@@ -248,7 +240,6 @@ static int far_await(struct session *session)
 {
     const struct session_config *config = session->config;
     uint64_t until_ns = os_now_ns() + config->ready_timeout_ms * OS_NS_PER_MS;
-
     while (config->ready_file != NULL && access(config->ready_file, F_OK) != 0) {
         int number = signal_receive(ready_poll_ns);
         if (number != 0)
@@ -273,7 +264,6 @@ static int far_await(struct session *session)
 static uint64_t edge_ns(const struct session *session)
 {
     const struct cut_list *list = &session->config->cuts;
-
     if (session->link == NULL || session->near.pid == 0 || session->edge >= 2 * list->count)
         return UINT64_MAX;
     const struct cut *cut = &list->cuts[session->edge / 2];
@@ -300,7 +290,6 @@ static int near_await(struct session *session)
 {
     const struct session_config *config = session->config;
     bool holds = config->near_command == NULL;
-
     if (holds && !config->quiet)
         message_print("the link is up; fanin-lan --join %d -- COMMAND uses it",
                       (int)session->fanin_lan);
@@ -332,7 +321,6 @@ static _Noreturn void session_main(struct session *session)
     char *const *near = session->config->near_command;
     char *far[] = {"sh", "-c", (char *)session->config->far_command, NULL};
     int code = EXIT_DONE;
-
     for (int side = 0; side < LAN_SIDES; side++)
         setenv(lan_addresses[side].variable, lan_addresses[side].host, 1);
     if (far[2] != NULL &&
@@ -359,7 +347,6 @@ static pid_t session_fork(bool joins)
 {
     int parent = (int)syscall(SYS_pidfd_open, getpid(), 0); /* readable when it has ended */
     pid_t pid = joins ? fork() : namespaces_fork();
-
     if (pid < 0 && joins)
         lan_fail("cannot start a process: %s", strerror(errno));
     if (pid == 0) {
@@ -378,7 +365,6 @@ static int session_await(const struct session *session, pid_t pid)
     bool shares_keys = session->foreground && session->config->near_command != NULL;
     siginfo_t info;
     int status;
-
     while (waitpid(pid, &status, WNOHANG) == 0) {
         int number = signal_wait(OS_NS_PER_S, &info);
         if (number != 0 && number != SIGCHLD && !(shares_keys && info.si_code > 0))
@@ -396,7 +382,6 @@ int session_run(const struct session_config *config, struct link *link,
                               .foreground = tcgetpgrp(STDIN_FILENO) == getpgrp(),
                               .results = mmap(NULL, sizeof *results, PROT_READ | PROT_WRITE,
                                               MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
-
     if (session.results == MAP_FAILED) {
         message_print("no memory");
         return EXIT_MACHINE_CANNOT;

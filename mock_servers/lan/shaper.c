@@ -27,7 +27,6 @@ static double random_share(struct shaper *shaper)
 uint64_t shaper_wire_bytes(uint32_t frame_bytes)
 {
     bool padded = frame_bytes < ETHERNET_FRAME_BYTES_MIN;
-
     return (padded ? ETHERNET_FRAME_BYTES_MIN : frame_bytes) + ETHERNET_WIRE_EXTRA_BYTES;
 }
 
@@ -36,7 +35,6 @@ uint64_t shaper_held_bytes_max(const struct shaper_config *config)
     uint64_t flight_ns = config->delay_ns + config->jitter_ns;
     double flight_bytes =
         (double)config->rate_bits_per_s / BITS_PER_BYTE * (double)flight_ns / OS_NS_PER_S;
-
     return config->queue_bytes + (uint64_t)flight_bytes + WIRE_BYTES_MAX;
 }
 
@@ -44,7 +42,6 @@ uint64_t shaper_held_bytes_max(const struct shaper_config *config)
 static bool wire_send(struct shaper *shaper, uint64_t now_ns, uint64_t wire_bytes)
 {
     uint64_t rate = shaper->config.rate_bits_per_s;
-
     if (now_ns >= shaper->free_at_ns) {
         shaper->free_at_ns = now_ns;
         shaper->free_rest = 0;
@@ -65,7 +62,6 @@ static bool wire_send(struct shaper *shaper, uint64_t now_ns, uint64_t wire_byte
 static uint64_t propagation_ns(struct shaper *shaper)
 {
     uint64_t jitter_ns = shaper->config.jitter_ns;
-
     if (jitter_ns == 0)
         return shaper->config.delay_ns;
     double spread = random_share(shaper) * (double)(2 * jitter_ns + 1);

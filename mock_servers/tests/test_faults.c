@@ -378,7 +378,6 @@ TEST(test_bad_fault_options)
                          "reset:1:1:1",
                          "reset:1.2.3%",
                          "reset:99999999999999999999"};
-
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct fault_list list = {0};
         char why[256] = "";

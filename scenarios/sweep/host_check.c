@@ -1,6 +1,7 @@
 /* The host check: what is found, why it matters, and how it is printed and written. */
 #include "scenarios/sweep/host_check.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -84,17 +85,16 @@ struct host_check host_check_of(struct arena *arena, const struct fleets *fleets
 
 void host_check_set(struct host_check *check, const char *name, bool noisy, const char *format, ...)
 {
-    char found[256];
+    unsigned i = 0;
+    while (strcmp(texts[i].name, name) != 0) {
+        i++;
+        assert(i < FINDINGS);
+    }
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(found, sizeof found, format, arguments);
+    check->findings[i].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
+    check->findings[i].found = arena_format(check->arena, format, arguments);
     va_end(arguments);
-    for (unsigned i = 0; i < FINDINGS; i++) {
-        if (strcmp(texts[i].name, name) != 0)
-            continue;
-        check->findings[i].level = noisy ? LEVEL_NOISY : LEVEL_CALM;
-        check->findings[i].found = arena_text(check->arena, "%s", found);
-    }
 }
 
 void host_check_set_memory(struct host_check *check, uint64_t left_kb, uint64_t all_kb)

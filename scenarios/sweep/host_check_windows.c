@@ -27,7 +27,6 @@ void look_at_system(struct host_check *check)
 {
     MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
     unsigned a, b, c = 0, d;
-
     if (GlobalMemoryStatusEx(&memory))
         host_check_set_memory(check, memory.ullAvailPhys >> 10, memory.ullTotalPhys >> 10);
     if (__get_cpuid(CPUID_FEATURES, &a, &b, &c, &d))

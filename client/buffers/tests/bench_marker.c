@@ -41,7 +41,6 @@ static void fill(uint8_t *frame, const struct text *text)
     static const char words[] = "the value of sensor 7 is 1.25 mm at 20 degrees; ";
     const size_t count = strlen(text->marker);
     uint64_t state = 88172645463325252;
-
     for (size_t i = 0; i < FRAME_BYTES; i++) {
         state ^= state << 13, state ^= state >> 7, state ^= state << 17;
         frame[i] = text->random ? (uint8_t)state : (uint8_t)words[i % (sizeof words - 1)];

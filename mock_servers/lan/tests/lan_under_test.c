@@ -20,7 +20,6 @@ char lan_program[LAN_PATH_BYTES + 64], lan_self[LAN_PATH_BYTES + 64];
 void lan_find(const char *self)
 {
     char directory[LAN_PATH_BYTES], path[4 * LAN_PATH_BYTES];
-
     assert_int_equal(os_program_directory(directory, sizeof directory), 0);
     assert_true(find_upwards(lan_program, sizeof lan_program, "fanin-lan"));
     snprintf(lan_self, sizeof lan_self, "%s/%s", directory, os_path_name(self));
@@ -33,7 +32,6 @@ void lan_start(struct lan_run *run, lan_preparation *prepare, const char *const 
 {
     char *argv[WORDS_MAX] = {lan_program};
     int out[2], error[2];
-
     for (int i = 0; words[i] != NULL; i++)
         argv[i + 1] = (char *)words[i];
     assert_int_equal(pipe2(out, O_CLOEXEC) | pipe2(error, O_CLOEXEC), 0);
@@ -59,7 +57,6 @@ static bool output_read(struct lan_run *run, int which)
     char *text = which == 0 ? run->out : run->error;
     size_t used = strlen(text);
     ssize_t got = read(run->outputs[which], text + used, LAN_TEXT_BYTES - 1 - used);
-
     text[used + (size_t)(got > 0 ? got : 0)] = '\0';
     return got > 0;
 }
@@ -74,7 +71,6 @@ static void output_drain(struct lan_run *run)
 {
     struct pollfd polled[2] = {{.fd = run->outputs[0], .events = POLLIN},
                                {.fd = run->outputs[1], .events = POLLIN}};
-
     while (polled[0].fd >= 0 || polled[1].fd >= 0) {
         int ready = poll(polled, 2, SILENCE_MS_MAX);
         if (ready == 0)
@@ -91,7 +87,6 @@ static void output_drain(struct lan_run *run)
 void lan_finish(struct lan_run *run)
 {
     int status;
-
     output_drain(run);
     assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
     run->exit_code = WIFSIGNALED(status) ? LAN_SIGNALLED + WTERMSIG(status) : WEXITSTATUS(status);
@@ -106,7 +101,6 @@ void lan_run_as(struct lan_run *run, lan_preparation *prepare, const char *const
 void lan_need(lan_preparation *prepare, const char *link)
 {
     static struct lan_run run;
-
     lan_run_as(&run, prepare, LAN_WORDS("--link", link, "--rtt=0", "--", "true"));
     assert_true(run.exit_code == 0 || run.exit_code == 3);
     lan_skip_if(run.exit_code == 3, run.error);

@@ -14,7 +14,6 @@ static bool about(double value, double expected)
 TEST(test_rates_and_round_trips)
 {
     struct bounds rate = bounds_rate(100e6), trip = bounds_round_trip(10e6);
-
     assert_true(about(rate.min, 97e6) && about(rate.max, 103e6));
     assert_true(about(trip.min, 9.4e6) && about(trip.max, 10.6e6));
     trip = bounds_round_trip(0);
@@ -24,7 +23,6 @@ TEST(test_rates_and_round_trips)
 static void assert_lost(uint64_t sent, double loss, double min, double max)
 {
     struct bounds bounds = bounds_lost(sent, loss);
-
     assert_true(bounds.min == min);
     assert_true(bounds.max == max);
 }
@@ -45,7 +43,6 @@ TEST(test_the_binomial_interval)
 TEST(test_the_interval_is_the_smallest)
 {
     static const double losses[] = {0.001, 0.01, 0.1, 0.5};
-
     for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
         enum { SENT = 500 };
         double loss = losses[i], below = 0, upto_min = 0, above = 0, from_max = 0;

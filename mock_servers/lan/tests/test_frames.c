@@ -51,7 +51,6 @@ TEST(test_frames_come_out_as_they_went_in)
     struct delay_queue queue;
     uint64_t put = 0, taken = 0, full = 0, empty = 0;
     unsigned seed = 1;
-
     assert_int_equal(delay_queue_open(&queue, 20000), 0);
     for (int step = 0; step < STEPS; step++) {
         bool putting = (step / 100) % 2 ? rand_r(&seed) % 4 > 0 : rand_r(&seed) % 4 == 0;
@@ -79,7 +78,6 @@ TEST(test_next_walks_over_all)
 {
     struct delay_queue queue;
     uint64_t put = 0, taken = 0;
-
     assert_int_equal(delay_queue_open(&queue, 10000), 0);
     for (int round = 0; round < 1000; round++) {
         struct queued_frame *frame;
@@ -102,7 +100,6 @@ TEST(test_next_walks_over_all)
 TEST(test_a_shaper_never_finds_it_full)
 {
     static const uint32_t lengths[] = {1, 59, 60, 61, 64, 65, 66, 1000, 1513, 1514};
-
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct shaper_config config = {.rate_bits_per_s = 100000000,
                                        .delay_ns = 5000000,
@@ -133,7 +130,6 @@ TEST(test_a_shaper_never_finds_it_full)
 TEST(test_no_memory_is_said)
 {
     struct delay_queue queue;
-
     assert_true(delay_queue_open(&queue, (uint64_t)1 << 60) < 0);
     delay_queue_close(&queue);
 }
@@ -147,7 +143,6 @@ static struct segment_packet merged;
 static uint16_t sum_of(const void *data, size_t bytes)
 {
     uint32_t sum = 0;
-
     for (size_t i = 0; i + 1 < bytes; i += 2)
         sum += (uint32_t)((const uint8_t *)data)[i] << 8 | ((const uint8_t *)data)[i + 1];
     while (sum >> 16)
@@ -160,7 +155,6 @@ static uint16_t pseudo_sum(const uint8_t *frame, uint32_t frame_bytes)
 {
     uint8_t pseudo[12] = {[9] = IPPROTO_TCP};
     uint16_t tcp_bytes = htons((uint16_t)(frame_bytes - 34));
-
     memcpy(pseudo, frame + 26, 8);
     memcpy(pseudo + 10, &tcp_bytes, sizeof tcp_bytes);
     return sum_of(pseudo, sizeof pseudo);
@@ -184,7 +178,6 @@ static struct virtio_net_hdr packet_make(uint32_t payload_bytes, uint8_t flags)
                          .ack_seq = htonl(77),
                          .doff = 5 + OPTIONS_BYTES / 4,
                          .window = htons(500)};
-
     memset(packet, 0xee, 12);
     packet[12] = 8, packet[13] = 0;
     ip.check = htons((uint16_t)~sum_of(&ip, sizeof ip));
@@ -207,7 +200,6 @@ static struct virtio_net_hdr packet_make(uint32_t payload_bytes, uint8_t flags)
 static struct virtio_net_hdr frame_make(uint32_t payload_bytes, uint8_t flags)
 {
     struct virtio_net_hdr header = packet_make(payload_bytes, flags);
-
     header.gso_type = VIRTIO_NET_HDR_GSO_NONE;
     header.gso_size = 0;
     return header;
@@ -219,7 +211,6 @@ static uint32_t split(const struct virtio_net_hdr *header, uint32_t bytes, uint3
 {
     struct segment_splitter splitter;
     uint32_t frames = 0, next;
-
     assert_true(segment_split(&splitter, header, packet, bytes));
     for (; (next = segment_next_bytes(&splitter)) > 0; frames++) {
         struct queued_frame *frame = frames == skipped ? NULL : delay_queue_put(&queue, next);
@@ -236,7 +227,6 @@ static uint32_t merge(uint64_t now_ns)
 {
     uint32_t bytes = 0;
     uint16_t ip_bytes, sum;
-
     segment_merge(&merged, &queue, now_ns);
     for (int i = 1; i < merged.piece_count; i++) {
         memcpy(merged_bytes + bytes, merged.pieces[i].iov_base, merged.pieces[i].iov_len);
@@ -261,7 +251,6 @@ static uint32_t merge(uint64_t now_ns)
 static void assert_merged(uint32_t offset, uint32_t payload, uint8_t flags)
 {
     uint32_t sequence;
-
     memcpy(&sequence, merged_bytes + 34 + 4, sizeof sequence);
     assert_int_equal(ntohl(sequence), (uint32_t)(SEQUENCE + offset));
     assert_int_equal(merged_bytes[34 + 13], flags);
@@ -285,7 +274,6 @@ TEST(test_frames_due_one_by_one_leave_alone)
 {
     enum { PAYLOAD = 10 * PIECE + 100, NONE_SKIPPED = 99 };
     struct virtio_net_hdr header = packet_make(PAYLOAD, ACK | PSH | FIN | CWR);
-
     assert_int_equal(split(&header, HEADERS + PAYLOAD, NONE_SKIPPED), 11);
     for (uint32_t i = 0; i < 11; i++) {
         uint8_t flags = (uint8_t)(ACK | (i == 10 ? PSH | FIN : 0) | (i == 0 ? CWR : 0));
@@ -300,7 +288,6 @@ TEST(test_frames_due_together_are_the_packet_again)
 {
     static const uint32_t payloads[] = {1,         2,         PIECE - 1, PIECE,
                                         PIECE + 1, 2 * PIECE, 5000,      40 * PIECE};
-
     for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
         struct virtio_net_hdr header = packet_make(payloads[i], ACK | PSH);
         uint32_t frames = split(&header, HEADERS + payloads[i], UINT32_MAX);
@@ -314,7 +301,6 @@ TEST(test_frames_due_together_are_the_packet_again)
 TEST(test_only_neighbours_are_merged)
 {
     struct virtio_net_hdr header = packet_make(5 * PIECE, ACK | PSH);
-
     split(&header, HEADERS + 5 * PIECE, 2);
     split(&header, HEADERS + 5 * PIECE, 0);
     assert_int_equal(merge(UINT64_MAX), 2);
@@ -331,7 +317,6 @@ TEST(test_many_small_segments_are_several_packets)
 {
     struct virtio_net_hdr header = packet_make(100 * PIECE / 4, ACK);
     uint32_t frames = 0;
-
     header.gso_size = PIECE / 4;
     assert_int_equal(split(&header, HEADERS + 100 * PIECE / 4, UINT32_MAX), 100);
     while (queue.count > 0) {
@@ -347,7 +332,6 @@ TEST(test_many_small_segments_are_several_packets)
 TEST(test_single_frames_pass_unchanged)
 {
     static const uint32_t payloads[] = {0, 1, 100, PIECE};
-
     for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
         struct virtio_net_hdr header = frame_make(payloads[i], ACK);
         assert_int_equal(split(&header, HEADERS + payloads[i], UINT32_MAX), 1);
@@ -370,7 +354,6 @@ TEST(test_what_cannot_be_split_is_refused)
                  {VIRTIO_NET_HDR_GSO_TCPV4, 1600}, /* frames over the MTU */
                  {VIRTIO_NET_HDR_GSO_UDP, PIECE},
                  {VIRTIO_NET_HDR_GSO_NONE, PIECE}}; /* one frame, too long */
-
     assert_true(segment_split(&splitter, &good, packet, HEADERS + 5000));
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct virtio_net_hdr bad = good;

@@ -52,7 +52,6 @@ TEST(test_commands_find_the_addresses_and_the_interface)
 TEST(test_programs_keep_their_user_and_group)
 {
     char expected[64];
-
     need();
     snprintf(expected, sizeof expected, "%u %u\n", geteuid(), getegid());
     LAN_RUN(&run, "--", "sh", "-c", "echo $(id -u) $(id -g)");
@@ -111,7 +110,6 @@ TEST(test_commands_end_well_and_badly)
           "sh -c 'trap \"sleep .3; echo ended well >&2; exit\" TERM; sleep 9999 & wait'; true",
           "--", "sleep", ".3"}},
     };
-
     need();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_ends(cases[i].code, cases[i].says, cases[i].words);
@@ -129,7 +127,6 @@ TEST(test_wrong_use)
 TEST(test_the_near_command_waits_for_the_ready_file)
 {
     char path[] = "/tmp/fanin-lan-ready-XXXXXX", far[128];
-
     need();
     close(mkstemp(path));
     unlink(path);
@@ -176,7 +173,6 @@ TEST(test_a_signal_to_the_group_comes_once)
 TEST(test_nothing_is_left_after_a_kill)
 {
     static const char *const links[] = {"kernel", "tun", "packet"};
-
     need();
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
         lan_start(&run, NULL,
@@ -195,7 +191,6 @@ static int interfaces(void)
 {
     struct if_nameindex *all = if_nameindex();
     int count = 0;
-
     assert_non_null(all);
     while (all[count].if_index != 0)
         count++;
@@ -206,7 +201,6 @@ static int interfaces(void)
 TEST(test_no_interface_is_ever_made_here)
 {
     int before = interfaces();
-
     need();
     lan_start(&run, NULL, LAN_WORDS("--", "sh", "-c", "echo up; sleep .2"));
     lan_await_output(&run, 0, "up");
@@ -222,7 +216,6 @@ TEST(test_another_joins_a_link_that_is_held)
 {
     static struct lan_run joined;
     char pid[16];
-
     need();
     lan_start(&run, NULL, LAN_WORDS("--far", "sleep 9999"));
     lan_await_output(&run, 1, "the link is up");
@@ -240,7 +233,6 @@ TEST(test_another_joins_a_link_that_is_held)
 TEST(test_only_a_link_can_be_joined)
 {
     char pid[16];
-
     snprintf(pid, sizeof pid, "%d", getpid());
     ASSERT_ENDS(3, "is not a fanin-lan", "--join", pid, "--", "true");
     ASSERT_ENDS(3, "no such process", "--join=2147483647", "--", "true");
@@ -251,7 +243,6 @@ TEST(test_only_a_link_can_be_joined)
 static void file_write(const char *path, const char *text)
 {
     int file = open(path, O_WRONLY);
-
     if (file < 0 || write(file, text, strlen(text)) < 0)
         _exit(98);
     close(file);
@@ -261,7 +252,6 @@ static void file_write(const char *path, const char *text)
 static void forbid_networks(void)
 {
     char users[64], groups[64];
-
     snprintf(users, sizeof users, "0 %u 1", geteuid());
     snprintf(groups, sizeof groups, "0 %u 1", getegid());
     if (unshare(CLONE_NEWUSER) != 0)
@@ -284,7 +274,6 @@ TEST(test_where_namespaces_are_forbidden)
 static void hide_ip(void)
 {
     static const char *const places[] = {"/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"};
-
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         _exit(97);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)

@@ -34,7 +34,6 @@ static struct net_address far_address(void)
 {
     struct net_address address;
     char why[256];
-
     if (net_resolve(getenv("FANIN_FAR"), PORT, &address, why, sizeof why) != 0)
         abort();
     return address;
@@ -47,7 +46,6 @@ static int far_echo(void)
     struct net_address address = far_address();
     int listener = socket(AF_INET, SOCK_STREAM, 0);
     ssize_t got;
-
     if (bind(listener, net_sockaddr(&address), address.bytes) != 0 || listen(listener, 1) != 0)
         return 1;
     int peer = accept(listener, NULL, NULL);
@@ -77,7 +75,6 @@ static int near_compare(void)
     static uint8_t bytes[ECHO_BYTES];
     int handle = far_connect();
     size_t received = 0;
-
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 131 + i / 1448 + i / 65536);
     pid_t sender = fork();
@@ -102,7 +99,6 @@ static void echo_through(const char *const words[])
     const char *all[WORDS_MAX] = {"--rate=200mbit", "--rtt=0", "--far"};
     char far[LAN_PATH_BYTES + 128];
     int count = 3;
-
     snprintf(far, sizeof far, "exec %s far", lan_self);
     all[count++] = far;
     for (; *words != NULL; words++)
@@ -139,7 +135,6 @@ TEST(test_all_bytes_arrive_where_frames_are_lost)
 static double figure(const char *text, const char *within, const char *key)
 {
     char name[64];
-
     if (within != NULL) {
         snprintf(name, sizeof name, "\"%s\":{", within);
         text = strstr(text, name);
@@ -174,7 +169,6 @@ TEST(test_stats_count_every_frame)
 TEST(test_a_cut_link_carries_nothing_and_comes_back)
 {
     static const char *const kinds[] = {"kernel", "packet"};
-
     lan_need(NULL, "packet");
     for (int i = 0; i < 2; i++) {
         LAN_RUN(&run, "--link", kinds[i], "--rtt=0", "--", "true");
@@ -195,7 +189,6 @@ TEST(test_a_cut_link_carries_nothing_and_comes_back)
 static void connect_to(const char *fault, const char *outcome)
 {
     char ready[64], far[256];
-
     lan_need(NULL, "packet");
     snprintf(ready, sizeof ready, "--ready-file=/tmp/fanin-silence-%d", getpid());
     snprintf(far, sizeof far,

@@ -18,7 +18,6 @@ static int read_words(const char *const words[])
 {
     static char *argv[WORDS_MAX]; /* the options point into it */
     int argc = 1;
-
     memset(argv, 0, sizeof argv);
     argv[0] = "fanin-lan";
     while (words[argc - 1] != NULL) {
@@ -106,7 +105,6 @@ TEST(test_units_and_directions)
         {{"--queue=50ms", "--up-rate=10mbit"}, LINK_UP, QUEUE, 62500},
         {{"--queue=50ms", "--down-queue=64kB"}, LINK_DOWN, QUEUE, 64000},
     };
-
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const *words = cases[i].words;
         uint64_t value;
@@ -120,7 +118,6 @@ TEST(test_units_and_directions)
 TEST(test_cuts)
 {
     const struct cut_list *list = &read_options.session.cuts;
-
     assert_int_equal(READ("--cut=2s:500ms,3s:1ms", "--", "true"), OPTIONS_OK);
     assert_int_equal(list->count, 2);
     assert_int_equal(list->cuts[0].from_ns, 2000000000);
@@ -189,7 +186,6 @@ TEST(test_wrong_use)
         {{"--check"}, "--check", "COMMAND"},
         {{"--nonsense"}, "--nonsense", "--help"},
     };
-
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const char *words[WORDS_MAX] = {NULL};
         int count = 0;

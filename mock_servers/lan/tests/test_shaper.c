@@ -34,14 +34,12 @@ static enum shaper_fate take(uint64_t now_ns, uint64_t *due_ns)
 static void assert_fate(uint64_t now_ns, enum shaper_fate fate)
 {
     uint64_t due_ns;
-
     assert_int_equal(take(now_ns, &due_ns), fate);
 }
 
 static void assert_arrives(uint64_t now_ns, uint64_t expected_ns)
 {
     uint64_t due_ns;
-
     assert_int_equal(take(now_ns, &due_ns), SHAPER_CARRIED);
     assert_int_equal(due_ns, expected_ns);
 }
@@ -68,7 +66,6 @@ TEST(test_rates_do_not_drift)
 {
     static const uint64_t rates[] = {8000,       3000003,    10000000,    99999999,
                                      1000000000, 9999999967, 100000000000};
-
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
         uint64_t due_ns = 0;
         start((struct shaper_config){.rate_bits_per_s = rates[i], .queue_bytes = 1 << 30});
@@ -82,7 +79,6 @@ TEST(test_rates_do_not_drift)
 TEST(test_a_full_queue_drops_the_tail)
 {
     struct shaper_config config = lan100;
-
     config.queue_bytes = 10 * WIRE;
     start(config);
     for (int i = 0; i < 10; i++)
@@ -97,7 +93,6 @@ TEST(test_a_full_queue_drops_the_tail)
 TEST(test_a_free_wire_takes_a_frame_larger_than_the_queue)
 {
     struct shaper_config config = lan100;
-
     config.queue_bytes = 100;
     start(config);
     assert_fate(MS, SHAPER_CARRIED);
@@ -115,7 +110,6 @@ TEST(test_an_unlimited_rate_only_delays)
 static uint64_t lost_of(double loss, uint64_t seed, uint8_t *fates)
 {
     uint64_t lost = 0, due_ns;
-
     start((struct shaper_config){.queue_bytes = 1 << 20, .loss = loss, .seed = seed});
     for (int i = 0; i < FRAMES; i++) {
         fates[i] = take((uint64_t)i, &due_ns) == SHAPER_LOST;
@@ -129,7 +123,6 @@ static uint64_t lost_of(double loss, uint64_t seed, uint8_t *fates)
 TEST(test_loss_is_as_asked_and_repeatable)
 {
     static uint8_t first[FRAMES], again[FRAMES], other[FRAMES];
-
     assert_int_equal(lost_of(0, 1, first), 0);
     assert_int_equal(lost_of(1, 1, first), FRAMES);
     assert_in_range(lost_of(0.01, 1, first), 1000 - 158, 1000 + 158);
@@ -148,7 +141,6 @@ TEST(test_loss_is_as_asked_and_repeatable)
 TEST(test_lost_frames_take_their_time)
 {
     struct shaper_config config = lan100;
-
     config.loss = 1;
     start(config);
     assert_fate(0, SHAPER_LOST);
@@ -159,7 +151,6 @@ TEST(test_jitter_spreads_both_ways_and_keeps_order)
 {
     uint64_t due_ns, last_ns = 0, early = 0, now_ns = 0;
     double sum = 0;
-
     start((struct shaper_config){
         .delay_ns = MS, .jitter_ns = MS / 2, .queue_bytes = 1 << 20, .seed = 3});
     for (int i = 0; i < FRAMES; i++, now_ns += 2 * MS) {

@@ -118,7 +118,6 @@ TEST(a_check_says_what_was_asked_for)
                                           "{\"rtt_asked_us\":500,\"link\":\"tun\",\"down\":{}}"};
     struct arena arena = {0};
     struct link link = {0};
-
     for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++)
         assert_false(link_judge(&arena, &link, unsound[i]));
     assert_true(link_judge(&arena, &link,

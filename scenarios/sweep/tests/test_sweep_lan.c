@@ -13,7 +13,6 @@ static unsigned count_processes(struct fixture *fixture, const char *word)
     DIR *directory = opendir("/proc");
     const struct dirent *entry;
     unsigned count = 0;
-
     assert_non_null(directory);
     while ((entry = readdir(directory)) != NULL) {
         char path[512], line[CMDLINE_BYTES] = "";
