@@ -39,12 +39,14 @@ unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks)
 
 int64_t op_listen(const struct cp_op *op, int option)
 {
+    const struct sockaddr *address = (const struct sockaddr *)&op->engine[1];
     cp_handle handle = op->socket->handle;
     int on = 1;
     setsockopt(handle, SOL_SOCKET, option, (const char *)&on, sizeof on);
-    if (bind(handle, (const struct sockaddr *)&op->engine[1], (socklen_t)op->engine[0]) != 0 ||
+    if (bind(handle, address, (socklen_t)op->engine[0]) != 0 ||
         listen(handle, (int)op->result) != 0)
         return socket_error();
+    op->socket->family = address->sa_family; /* that of an adopted socket was not known */
     return 0;
 }
 

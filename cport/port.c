@@ -314,7 +314,9 @@ int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result)
         return CP_EINVAL;
     struct gate_effects effects = {0};
     port_lock(port);
-    int code = port->closed ? CP_ECLOSED : op->pending ? CP_EINVAL : 0;
+    int code = op->pending ? CP_EINVAL : 0;
+    if (port->closed)
+        code = CP_ECLOSED;
     if (code == 0) {
         op->kind = CP_POST;
         op->node = (struct cp_node){0};

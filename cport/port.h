@@ -1,7 +1,8 @@
 /* Inside the completion port: the types and functions that its files and the engines share.
  *
  * The files in order, each calling only those before it (and the engine, through its hooks):
- * gate.c, operation.c, slot.c, direction.c, socket.c, worker.c, port.c
+ * gate.c, socket_linux.c or socket_windows.c, operation.c, slot.c, direction.c, socket.c, worker.c,
+ * port.c
  *
  * One mutex, port->lock, covers everything here but system calls and parking. */
 #ifndef FANIN_PORT_H
@@ -84,6 +85,13 @@ static inline struct direction *direction_of(struct cp_node *node)
     return (struct direction *)((char *)node - offsetof(struct direction, ready_node));
 }
 
+/* ---- socket_linux.c, socket_windows.c ------------------------------------------------------ */
+
+/* socket_error: the portable code of the socket call that has just failed.
+ * socket_unblock: makes it non-blocking. 0 or a negative code. */
+int socket_error(void);
+int socket_unblock(cp_handle handle);
+
 /* ---- operation.c --------------------------------------------------------------------------- */
 
 /* op_failed: records the OS's code; returns the portable one. */
@@ -97,16 +105,12 @@ void op_return_blocks(struct cp_op *op);
 /* op_unsent: what a send still has to send: how many blocks, from where on. */
 unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks);
 
-/* op_listen: CP_LISTEN, with a socket option that is set first. */
+/* op_listen: CP_LISTEN, with a socket option that is set first. 0 or a negative code. */
 int64_t op_listen(const struct cp_op *op, int option);
 
 /* socket_recognise: finds out the role of an OS socket from outside and makes it non-blocking.
  * 0 or a negative code. */
 int socket_recognise(struct cp_socket *socket);
-
-/* socket_error: the portable code of the socket call that has just failed. */
-int socket_error(void);
-int socket_unblock(cp_handle handle);
 
 /* port_wake: wakes what the gate asked for. No lock held. */
 void port_wake(struct cport *port, const struct gate_effects *effects);
@@ -116,7 +120,7 @@ static inline void port_lock(struct cport *port)
     pthread_mutex_lock(&port->lock);
 }
 
-/* port_unlock: ... then wakes what the gate asked for meanwhile. */
+/* port_unlock: releases the lock, then wakes what the gate asked for meanwhile. */
 static inline void port_unlock(struct cport *port, const struct gate_effects *effects)
 {
     pthread_mutex_unlock(&port->lock);

@@ -312,15 +312,18 @@ void measure_status(struct row *row)
 {
     char text[ROW_LINE_BYTES + 16];
     assert(row->status != ROW_SKIPPED);
-    snprintf(text, sizeof text, "%llu of %llu servers not connected",
-             (unsigned long long)row->connect_failed, (unsigned long long)row->servers);
-    if (row->connect_failed > 0)
+    if (row->connect_failed > 0) {
+        snprintf(text, sizeof text, "%llu of %llu servers not connected",
+                 (unsigned long long)row->connect_failed, (unsigned long long)row->servers);
         reason_add(row, text, row->connect_errors);
-    snprintf(text, sizeof text, "%llu of %llu connections failed",
-             (unsigned long long)row->connections_failed, (unsigned long long)row->connected);
-    if (row->connections_failed > 0)
+    }
+    if (row->connections_failed > 0) {
+        snprintf(text, sizeof text, "%llu of %llu connections failed",
+                 (unsigned long long)row->connections_failed, (unsigned long long)row->connected);
         reason_add(row, text, row->errors);
-    snprintf(text, sizeof text, "audit: %s", row->audit);
-    if (strncmp(row->audit, "fail", 4) == 0)
+    }
+    if (strncmp(row->audit, "fail", 4) == 0) {
+        snprintf(text, sizeof text, "audit: %s", row->audit);
         reason_add(row, text, NULL);
+    }
 }

@@ -18,7 +18,7 @@ const char *const option_verify_names[] = {"full", "header", "none", NULL};
 
 /* ---- parsers of our own ---------------------------------------------------------------------- */
 
-/* Names with their summaries, by index; NULL after the last. */
+/* Names with their summaries, by index; NULL after the last. "auto" sets no summary. */
 typedef const char *name_list(unsigned index, const char **summary);
 
 static const char *scheme_names(unsigned index, const char **summary)

@@ -77,7 +77,7 @@ void collector_options_process(const struct collector_options *options,
 
 struct servers {
     struct net_address *addresses;
-    uint32_t count;
+    uint32_t count, room;
 };
 
 /* servers_read: the list that --servers, --address and --port describe. Resolves names, which may

@@ -142,8 +142,8 @@ void connection_connect(struct connection *connection);
 void connection_connect_blocking(struct connection *connection);
 
 /* connection_continue: posts the next receive of a connection that is in `phase`: READY, its stream
- * attached (main thread), or WAITING, when the scheme has blocks again (any thread). In another
- * phase a resume is noted. Does not block. */
+ * attached (main thread), or WAITING, when the scheme has blocks again (any thread): a resume. One
+ * that finds it BUSY is remembered; in any other phase nothing happens. Does not block. */
 void connection_continue(struct connection *connection, enum connection_phase phase);
 
 /* connection_ask: sends the request. Main thread; does not block. */

@@ -14,15 +14,15 @@ enum { ENTRY_BYTES_MAX = 300, LINE_BYTES_MAX = 1024, PORT_MAX = 65535, REASON_BY
 static int servers_add(struct servers *servers, const struct net_address *address,
                        const char *where, char *why, size_t why_bytes)
 {
-    const uint32_t count = servers->count;
-    if (count == SERVERS_MAX)
+    if (servers->count == SERVERS_MAX)
         return why_write(why, why_bytes, "%s: more than %d servers", where, SERVERS_MAX);
-    if ((count & (count - 1)) == 0) { /* room for a power of two is used up */
-        void *grown =
-            realloc(servers->addresses, (count > 0 ? 2 * count : 1) * sizeof *servers->addresses);
+    if (servers->count == servers->room) {
+        uint32_t room = servers->room > 0 ? 2 * servers->room : 64;
+        void *grown = realloc(servers->addresses, room * sizeof *servers->addresses);
         if (grown == NULL)
             return why_write(why, why_bytes, "%s: no memory for the list", where);
         servers->addresses = grown;
+        servers->room = room;
     }
     servers->addresses[servers->count++] = *address;
     return 0;

@@ -18,8 +18,9 @@ struct receiver {
     struct processor processor;
 };
 
-/* Holds the threads back until all of them are started: the main thread has the lock so long. */
-static pthread_mutex_t start_gate = PTHREAD_MUTEX_INITIALIZER;
+/* Holds the threads back until all of them are started: the main thread writes so long. They read,
+ * so that they all go at once. */
+static pthread_rwlock_t start_gate = PTHREAD_RWLOCK_INITIALIZER;
 static bool is_shut, given_up;
 
 /* ---- a connection's thread ------------------------------------------------------------------ */
@@ -44,9 +45,9 @@ static void *receiver_run(void *argument)
 {
     struct peer_link *link = argument;
     struct receiver *receiver = link->state;
-    pthread_mutex_lock(&start_gate);
+    pthread_rwlock_rdlock(&start_gate);
     const bool goes = !given_up;
-    pthread_mutex_unlock(&start_gate);
+    pthread_rwlock_unlock(&start_gate);
     if (!goes)
         return NULL;
     int asked = peer_link_ask(link);
@@ -72,7 +73,7 @@ static void blocking_cut(struct peer_link *link, const char *reason)
 static const char *blocking_open(struct peer *peer)
 {
     static char why[ROW_LINE_BYTES];
-    pthread_mutex_lock(&start_gate);
+    pthread_rwlock_wrlock(&start_gate);
     is_shut = true;
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
@@ -97,7 +98,7 @@ static const char *blocking_open(struct peer *peer)
 static void blocking_collect(struct peer *peer)
 {
     is_shut = false;
-    pthread_mutex_unlock(&start_gate);
+    pthread_rwlock_unlock(&start_gate);
     while (atomic_load(&peer->living) > 0) {
         os_park(&peer->main, (uint64_t)PEER_TICK_MS * OS_NS_PER_MS);
         peer_tick(peer);
@@ -108,7 +109,7 @@ static void blocking_close(struct peer *peer)
 {
     if (is_shut) {
         given_up = true;
-        pthread_mutex_unlock(&start_gate);
+        pthread_rwlock_unlock(&start_gate);
     }
     for (uint32_t i = 0; i < peer->count; i++) {
         struct receiver *receiver = peer->links[i].state;

@@ -210,9 +210,9 @@ static const char *open_model(struct peer *peer)
     peer->link_states = calloc(peer->count, model->link_state_bytes + 1);
     bool got_memory = peer->link_states != NULL;
     processor_init(&peer->processor, &peer->config.process, &peer->budget);
-    for (uint32_t i = 0; got_memory && i < peer->count; i++) {
+    for (uint32_t i = 0; peer->link_states != NULL && i < peer->count; i++) {
         peer->links[i].state = (char *)peer->link_states + i * model->link_state_bytes;
-        got_memory = framer_open(&peer->links[i]) == 0;
+        got_memory = got_memory && framer_open(&peer->links[i]) == 0;
     }
     return got_memory ? model->open(peer) : "no memory for the connections";
 }

@@ -84,8 +84,8 @@ struct peer_model {
     void (*collect)(struct peer *peer);
     /* cut: makes a living link end soon, for `reason`; an idle one with NULL, after collect. */
     void (*cut)(struct peer_link *link, const char *reason);
-    /* close: frees what open took. Links that are not over are given up; the handles that are left
-     * are closed after it. */
+    /* close: frees what open took; open may not have been called, for lack of memory. Links that
+     * are not over are given up; the handles that are left are closed after it. */
     void (*close)(struct peer *peer);
 };
 
