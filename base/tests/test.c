@@ -26,5 +26,7 @@ void test_add(struct CMUnitTest test)
 
 int tests_run(CMFixtureFunction setup, CMFixtureFunction teardown)
 {
+    if (count == 0)
+        return 1;
     return _cmocka_run_group_tests("tests", tests, count, setup, teardown);
 }

@@ -3,7 +3,8 @@
  *     TEST(the_smallest_key_is_first) { ... }
  *     TEST(a_row_is_written, set_up, tear_down) { ... }
  *
- * They run in the order of their lines. libtests.a has a main() for programs without one. */
+ * They run in the order of their lines. Only in a test_*.c: what libtests.a has is linked only
+ * where it is used. It has a main() for programs without one. */
 #ifndef FANIN_TEST_H
 #define FANIN_TEST_H
 
@@ -34,7 +35,7 @@ void test_add(struct CMUnitTest test);
 void test_add_variant(struct CMUnitTest test, const char *variant);
 
 /* tests_run: runs all of them; setup and teardown of the whole may be NULL. Returns the number of
- * failures. */
+ * failures; 1 if there are no tests. */
 int tests_run(CMFixtureFunction setup, CMFixtureFunction teardown);
 
 #endif

@@ -144,8 +144,3 @@ TEST(an_earlier_failure_is_still_an_error)
     assert_true(json_close(json) < 0);
     fclose(full);
 }
-
-int main(void)
-{
-    return tests_run(NULL, NULL);
-}

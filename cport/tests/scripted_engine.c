@@ -2,6 +2,7 @@
 #include "cport/tests/scripted_engine.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,8 +183,9 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
     uint64_t alarm_ns = state->alarm_ns, now_ns = os_now_ns();
     uint64_t left_ns = alarm_ns > now_ns ? alarm_ns - now_ns : 0;
     os_park(&state->poller, alarm_ns != 0 && left_ns < timeout_ns ? left_ns : timeout_ns);
-    if (state->alarm_ns <= os_now_ns())
-        state->alarm_ns = 0;
+    /* An alarm that was set meanwhile stays. */
+    if (alarm_ns != 0 && alarm_ns <= os_now_ns())
+        atomic_compare_exchange_strong(&state->alarm_ns, &alarm_ns, 0);
     port_poll_done(port, worker);
     return 0;
 }

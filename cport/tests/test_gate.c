@@ -128,23 +128,25 @@ static void act(enum action action, int who, int value)
 static void run(const struct step *steps)
 {
     for (const struct step *each = steps; each->action != STEP_END; each++) {
-        int who = each->worker, value = each->value;
+        int who = each->worker, value = each->value, is = value;
         if (each->action == STEP_BATCH)
             batch = (unsigned)value;
         else if (each->action == STEP_POLLERS)
             gate.pollers_max = (unsigned)value;
         else if (each->action == STEP_HAS)
-            assert_int_equal(has[who], value);
+            is = has[who];
         else if (each->action == STEP_HAS_COUNT)
-            assert_int_equal(has_count[who], value);
+            is = has_count[who];
         else if (each->action == STEP_STATE)
-            assert_int_equal(workers[who].state, value);
+            is = (int)workers[who].state;
         else if (each->action == STEP_RUNNING)
-            assert_int_equal(gate.running, value);
+            is = (int)gate.running;
         else if (each->action == STEP_QUEUED)
-            assert_int_equal(gate_queue_count(&gate.queue), value);
+            is = (int)gate_queue_count(&gate.queue);
         else
             act(each->action, who, value);
+        if (is != value)
+            fail_msg("step %d: %d, not %d", (int)(each - steps) + 1, is, value);
     }
 }
 

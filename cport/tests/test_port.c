@@ -2,18 +2,49 @@
  * every engine that runs here. */
 #include "cport/tests/port_fixture.h"
 
+EVERY_ENGINE(waiting_does_not_end_early)
+{
+    struct cport *port = port_of(*state, 1);
+    struct cp_packet packet;
+    uint64_t before_ns = os_now_ns();
+    assert_int_equal(cp_wait(port, &packet, 1, ms(30)), 0);
+    assert_true(os_now_ns() - before_ns >= ms(30));
+    cp_free(port);
+}
+
+/* ---- receives ------------------------------------------------------------------------------ */
+
+/* The end of the stream is there, too. */
 EVERY_ENGINE(data_that_is_already_there_is_received)
 {
     struct port_fixture *fixture = port_fixture_open(state);
-    const char *expected[] = {"ab", "cd", "e"};
+    const char *expected[] = {"ab", "cd", "e", "", ""};
     fixture->block.bytes = 2;
     remote_send(&fixture->connection, "abcde", 5);
-    for (unsigned part = 0; part < 3; part++) {
+    remote_finish(&fixture->connection);
+    for (unsigned part = 0; part < 5; part++) {
         size_t bytes = strlen(expected[part]);
         receive_block(fixture);
         assert_next(fixture->port, &fixture->op, (int64_t)bytes);
         assert_memory_equal(fixture->data, expected[part], bytes);
     }
+    port_fixture_close(fixture);
+}
+
+EVERY_ENGINE(receives_share_what_comes_in_order)
+{
+    enum { COUNT = 8 };
+    struct port_fixture *fixture = port_fixture_open(state);
+    struct cp_op ops[COUNT] = {0};
+    struct cp_block blocks[COUNT];
+    for (unsigned index = 0; index < COUNT; index++) {
+        blocks[index] = (struct cp_block){&fixture->data[index], 1};
+        assert_int_equal(cp_receive(fixture->near, &ops[index], &blocks[index], 1), 0);
+    }
+    remote_send(&fixture->connection, "01234567", COUNT);
+    for (unsigned index = 0; index < COUNT; index++)
+        assert_next(fixture->port, &ops[index], 1);
+    assert_memory_equal(fixture->data, "01234567", COUNT);
     port_fixture_close(fixture);
 }
 

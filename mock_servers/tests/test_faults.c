@@ -294,6 +294,7 @@ TEST(test_small_backlog_hangs_connects_and_opens_in_time)
     }
 }
 
+/* The last three need no --login. */
 TEST(test_login_faults)
 {
     static const char *const faults[] = {"wrong-login:1", "close-login:1", "reset-login:1",
@@ -301,7 +302,7 @@ TEST(test_login_faults)
     enum { WRONG, CLOSE, RESET, SILENT, GARBAGE };
     for (unsigned i = WRONG; i <= GARBAGE; i++) {
         struct fleet_under_test fleet =
-            fleet_begin("--count=1", "--login=a:b", "--fault", faults[i]);
+            fleet_begin("--count=1", "--fault", faults[i], i <= CLOSE ? "--login=a:b" : NULL);
         char line[PROTOCOL_LINE_BYTES_MAX];
         int handle = fleet_connect(&fleet, 0);
         login(handle, "a", "b");

@@ -286,10 +286,10 @@ void each_scheme(void **state)
     stage_processors = 0;
 }
 
-/* Printed, so that a failure can be repeated. */
 __attribute__((constructor)) static void seed_rand(void)
 {
-    const unsigned seed = (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
+    const char *given = getenv("FANIN_SEED");
+    const unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+    print_message("FANIN_SEED=%u repeats this\n", seed);
     srand(seed);
 }

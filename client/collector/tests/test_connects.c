@@ -9,6 +9,8 @@
 
 enum { GOOD = 4, REFUSING = 3, SILENT = 2, LIMIT_MS = 1000 };
 
+_Static_assert(LIMIT_MS == 1000, "--connect-timeout=1000 says so");
+
 static int fleet_begin(void **state)
 {
     memset(&devices, 0, sizeof devices);

@@ -16,6 +16,8 @@ enum {
     MOST_MS = 64000,
 };
 
+_Static_assert(COUNT == 4 && FRAMES == 40, "--servers=4, --count=4 and --frames=40 say so");
+
 /* Engines that run here; NULL after the last. */
 static const char *engine_at(unsigned index)
 {
@@ -191,6 +193,7 @@ static void client_finish(struct client *client)
 {
     results.exit_code = process_end(&client->process);
     file_read(client->row, results.row, sizeof results.row);
+    results.errors[0] = '\0'; /* they are with the fleet's */
     remove(client->row);
 }
 
@@ -287,6 +290,8 @@ TEST(an_interrupted_client_ends_beside_servers_that_are_away)
 
 static const char *const login_names[] = {"refused", "closed", "reset", "timeout", "garbage"};
 enum { LOGIN_NAMES = sizeof login_names / sizeof login_names[0] };
+
+_Static_assert(LOGIN_NAMES + 1 == 6, "--servers=6 and --count=6 say so");
 
 #define LOGIN_FAULTS                                                                               \
     "--fault=wrong-login:1,close-login:1,reset-login:1,silent-login:1,garbage-login:1"

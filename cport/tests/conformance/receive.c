@@ -72,17 +72,17 @@ void short_read(struct stage *stage)
 
 void receives_complete_in_order(struct stage *stage)
 {
-    enum { COUNT = 4 };
+    enum { COUNT = 8 };
     struct cp_op ops[COUNT] = {0};
     struct cp_block blocks[COUNT];
     for (unsigned index = 0; index < COUNT; index++) {
         blocks[index] = (struct cp_block){&stage->data[index], 1};
         EXPECT(cp_receive(stage->near, &ops[index], &blocks[index], 1) == 0);
     }
-    EXPECT(far_send(stage, "wxyz", COUNT) == COUNT);
+    EXPECT(far_send(stage, "stuvwxyz", COUNT) == COUNT);
     for (unsigned index = 0; index < COUNT; index++)
         EXPECT(next_is(stage, &ops[index], 1));
-    EXPECT(memcmp(stage->data, "wxyz", COUNT) == 0);
+    EXPECT(memcmp(stage->data, "stuvwxyz", COUNT) == 0);
 }
 
 void graceful_end(struct stage *stage)

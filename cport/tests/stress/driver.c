@@ -148,11 +148,9 @@ static bool stream_is_settled(struct end *end)
 
 static bool streams_are_settled(struct stress *stress)
 {
-    for (unsigned index = 0; index < atomic_load(&stress->end_count); index++) {
-        struct end *end = atomic_load(&stress->ends[index]);
-        if (end && !stream_is_settled(end))
+    for (unsigned index = 0; index < atomic_load(&stress->end_count); index++)
+        if (!stream_is_settled(end_at(stress, index)))
             return false;
-    }
     return true;
 }
 
@@ -161,7 +159,7 @@ static void await_settled(struct stress *stress)
     bool settled = false;
     AWAIT(settled = streams_are_settled(stress));
     for (unsigned index = 0; !settled && index < atomic_load(&stress->end_count); index++) {
-        struct end *end = atomic_load(&stress->ends[index]);
+        struct end *end = end_at(stress, index);
         LAW(stream_is_settled(end),
             "of %" PRIu64 " bytes that were sent %" PRIu64 " arrived (submitted %" PRIu64
             ", %u receives and %u sends under way%s)",
@@ -186,7 +184,7 @@ static void each_end(struct stress *stress, void (*act)(struct end *end, struct 
 {
     unsigned count = atomic_load(&stress->end_count);
     for (unsigned index = 0; index < count; index++)
-        act(atomic_load(&stress->ends[index]), &stress->rng);
+        act(end_at(stress, index), &stress->rng);
 }
 
 /* A receive on each end, so that what was sent can arrive and a close be seen. */
@@ -251,7 +249,7 @@ static void stress_free(struct stress *stress)
         way_free(&stress->sides[index].posts);
     }
     for (unsigned index = 0; index < atomic_load(&stress->end_count); index++)
-        end_free(atomic_load(&stress->ends[index]));
+        end_free(end_at(stress, index));
     quarantine_clear();
 }
 

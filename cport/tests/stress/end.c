@@ -2,6 +2,8 @@
  * function checks the port's answer. */
 #include "cport/tests/stress/stress.h"
 
+#include <sched.h>
+
 enum { SENDS_MAX = 3, RECEIVE_BITS = 17 };
 
 _Thread_local bool is_waiting;
@@ -47,6 +49,14 @@ struct end *end_new(struct side *side, enum goal goal, bool connector, struct rn
     LAW(index < ENDS_MAX, "the test itself opened too many ends");
     end->key = rng_next(rng) << 16 | index;
     atomic_store(&stress->ends[index], end);
+    return end;
+}
+
+struct end *end_at(struct stress *stress, unsigned index)
+{
+    struct end *end;
+    while (!(end = atomic_load(&stress->ends[index])))
+        sched_yield();
     return end;
 }
 

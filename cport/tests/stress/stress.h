@@ -92,8 +92,9 @@ enum { PATIENCE_S = 20 };
     os_sleep_ns(200000)
 #define LAW_SOON(truth, ...)                                                                       \
     do {                                                                                           \
-        AWAIT(truth);                                                                              \
-        LAW(truth, __VA_ARGS__);                                                                   \
+        bool so = false;                                                                           \
+        AWAIT(so = (truth));                                                                       \
+        LAW(so, __VA_ARGS__);                                                                      \
     } while (0)
 
 /* ---- types --------------------------------------------------------------------------------- */
@@ -324,6 +325,9 @@ extern _Thread_local bool is_waiting; /* this thread is in cp_wait */
 
 struct end *end_new(struct side *side, enum goal goal, bool connector, struct rng *rng);
 void end_free(struct end *end);
+
+/* end_at: one of the end_count ends; the newest may be about to get its place. */
+struct end *end_at(struct stress *stress, unsigned index);
 
 /* end_close: operations under way still complete. */
 void end_close(struct end *end, enum close_kind how);

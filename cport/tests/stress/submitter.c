@@ -10,7 +10,7 @@ static struct end *random_end(struct stress *stress, struct rng *rng)
     if (count == 0)
         return NULL;
     unsigned recent = count < RECENT_ENDS ? count : RECENT_ENDS;
-    return atomic_load(&stress->ends[count - 1 - rng_below(rng, recent)]);
+    return end_at(stress, count - 1 - rng_below(rng, recent));
 }
 
 static void open_one(struct submitter *submitter, struct side *side)

@@ -4,7 +4,7 @@
 #include "scenarios/sweep/advice.h"
 #include "scenarios/sweep/search_space.h"
 
-enum { CANDIDATES_MAX = 3, BLOCKS = 7, BLOCKS_MAX };
+enum { CANDIDATES_MAX = 3, BLOCKS_MAX = 8 };
 
 /* A finalist's latency in block k is p99, and `swing` times that in every second block;
  * negative: its rows fail. */
@@ -17,42 +17,53 @@ static const struct {
     struct candidate candidates[CANDIDATES_MAX];
     const char *options, *said; /* options NULL: `said` is the error */
     const char *criterion;      /* NULL: latency */
-    int more_blocks;            /* than BLOCKS */
+    unsigned blocks;
 } cases[] = {
     /* The better one, by an interval and, with few blocks, by the estimate. */
     {{{NULL, 1000, 1, 1, 9}, {"slices", 500, 1, 1, 9}, {"ring", 700, 1, 1, 9}},
      " --scheme=slices",
-     .said = "\"ratio\":0.5,\"low\":0.5,\"high\":0.5"},
+     .said = "\"ratio\":0.5,\"low\":0.5,\"high\":0.5",
+     .blocks = 7},
     {{{NULL, 500, 1, 1, 9}, {"slices", 300, 1, 1, 90}},
      " --scheme=slices",
      .said = "\"low\":null",
-     .more_blocks = -4},
+     .blocks = 3},
     /* Of equals CPU time decides, then memory, then the number of options. */
     {{{NULL, 900, 1, 1, 9}, {"slices", 500, 1, 0.3, 90}, {"ring", 500, 1, 0.5, 9}},
      " --scheme=slices",
-     .said = "best in CPU time"},
+     .said = "best in CPU time",
+     .blocks = 7},
     {{{NULL, 900, 1, 1, 9}, {"slices", 500, 1, 1, 90}, {"ring", 505, 1, 1, 9}},
      " --scheme=ring",
-     .said = "equal within the margin"},
-    {{{NULL, 500, 1, 1, 9}, {"slices", 500, 1, 1, 9}}, "", .said = "the fewest options"},
+     .said = "equal within the margin",
+     .blocks = 7},
+    {{{NULL, 500, 1, 1, 9}, {"slices", 500, 1, 1, 9}},
+     "",
+     .said = "the fewest options",
+     .blocks = 7},
     /* A difference that can be chance is not worth memory. */
-    {{{NULL, 500, 1, 1, 9}, {"slices", 450, 2, 1, 90}}, "", .said = "unclear", .more_blocks = 1},
+    {{{NULL, 500, 1, 1, 9}, {"slices", 450, 2, 1, 90}}, "", .said = "unclear", .blocks = 8},
     {{{NULL, 500, 1, 1, 9}, {"slices", 450, 1, 1, 8}},
      " --scheme=slices",
      .said = "peak_rss_kb",
-     .criterion = "memory"},
+     .criterion = "memory",
+     .blocks = 7},
     /* The search found the defaults again. */
-    {{{NULL, 500, 1, 1, 9}, {"chain", 500, 1, 1, 9}, {"ring", 900, 1, 1, 9}}, "", .said = NULL},
+    {{{NULL, 500, 1, 1, 9}, {"chain", 500, 1, 1, 9}, {"ring", 900, 1, 1, 9}},
+     "",
+     .said = NULL,
+     .blocks = 7},
     /* Failures. */
-    {{{NULL, 900, 1, 1, 9}, {"slices", -100, 1, 1, 9}}, "", .said = ""},
-    {{{NULL, -900, 1, 1, 9}, {"slices", 900, 1, 1, 9}}, " --scheme=slices", .said = NULL},
+    {{{NULL, 900, 1, 1, 9}, {"slices", -100, 1, 1, 9}}, "", .said = "", .blocks = 7},
+    {{{NULL, -900, 1, 1, 9}, {"slices", 900, 1, 1, 9}},
+     " --scheme=slices",
+     .said = NULL,
+     .blocks = 7},
     {{{NULL, -900, 1, 1, 9}, {"slices", -9, 1, 1, 9}},
      NULL,
-     .said = "nothing to recommend: every finalist failed: failed: no route"},
-    {{{NULL, 900, 1, 1, 9}},
-     NULL,
-     .said = "nothing to recommend: no finals were run",
-     .more_blocks = -BLOCKS},
+     .said = "nothing to recommend: every finalist failed: failed: no route",
+     .blocks = 7},
+    {{{NULL, 900, 1, 1, 9}}, NULL, .said = "nothing to recommend: no finals were run", .blocks = 0},
 };
 
 static const char *row(struct arena *arena, const struct candidate *candidate, unsigned block)
@@ -89,9 +100,9 @@ static int judge(struct fixture *fixture, unsigned index, struct error *error)
                                  .pairs = &pairs[i],
                                  .pair_count = candidate->scheme != NULL};
         items[all.count++] = &cells[i];
-        for (int k = 0; k < BLOCKS + cases[index].more_blocks; k++) {
+        for (unsigned k = 0; k < cases[index].blocks; k++) {
             planned[rows.count] = (struct plan_row){.cell = &cells[i], .cell_index = i};
-            lines[rows.count++] = row(&fixture->arena, candidate, (unsigned)k);
+            lines[rows.count++] = row(&fixture->arena, candidate, k);
         }
     }
     plan.count = rows.count;

@@ -211,6 +211,8 @@ SCENARIO_TEST(mistakes_are_named_with_their_line)
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         const struct mistake *mistake = &mistakes[i];
         const char *const arguments[] = {mistake->override, NULL};
+        fixture->cells = (struct cells){0};
+        fixture->error.text[0] = '\0';
         if (expand(fixture, mistake->text, arguments, NULL) == 0)
             fail_msg("taken: %s %s", mistake->text, mistake->override);
         if (strstr(fixture->error.text, mistake->says) == NULL)
