@@ -113,7 +113,8 @@ SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes)
 
 SWEEP_TEST(an_ordinary_user_has_links_too)
 {
-    static const char nobody[] = "exec setpriv --reuid=65534 --regid=65534 --clear-groups";
+    static const char nobody[] = "exec env -u TMPDIR "
+                                 "setpriv --reuid=65534 --regid=65534 --clear-groups";
     const char *const words[] = {"/bin/sh", "-c",
                                  arena_text(&fixture->arena, "%s %s %s/t.conf --out=%s --only=ends",
                                             nobody, fixture->sweep, fixture->folder, fixture->out),
