@@ -64,7 +64,7 @@ void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns);
 /* ---- non-blocking; -EAGAIN: the call would have blocked ------------------------------------- */
 
 /* net_bind: reserves `address` without listening, so that connects to it are refused; port 0 picks
- * a free one. Succeeds despite connections in TIME_WAIT. */
+ * a free one. Succeeds despite connections in TIME_WAIT. On failure *handle is unchanged. */
 int net_bind(const struct net_address *address, intptr_t *handle);
 
 /* How accepted connections send. Nagle's delay is always off. */

@@ -88,16 +88,19 @@ int net_connect(const struct net_address *address, uint64_t timeout_ns, intptr_t
 
 int net_bind(const struct net_address *address, intptr_t *handle)
 {
-    int result = stream_socket(address, handle);
+    intptr_t bound = (intptr_t)INVALID_SOCKET;
+    int result = stream_socket(address, &bound);
     if (result < 0)
         return result;
     /* Otherwise Windows lets another process listen at the same address. */
-    option_set(*handle, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
-    if (bind((SOCKET)*handle, net_sockaddr(address), (int)address->bytes) != 0) {
+    option_set(bound, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+    if (bind((SOCKET)bound, net_sockaddr(address), (int)address->bytes) != 0) {
         result = winapi_error();
-        net_close(*handle);
+        net_close(bound);
+        return result;
     }
-    return result;
+    *handle = bound;
+    return 0;
 }
 
 /* Windows cannot choose the congestion control of a single socket. */

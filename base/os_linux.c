@@ -30,7 +30,7 @@ bool os_file_read(const char *path, char *text, size_t text_bytes)
     while (got >= 0 && filled < text_bytes - 1 &&
            (got = read(descriptor, text + filled, text_bytes - 1 - filled)) > 0)
         filled += (size_t)got;
-    text[filled] = '\0';
+    text[got < 0 ? 0 : filled] = '\0';
     if (descriptor >= 0)
         close(descriptor);
     return got >= 0;

@@ -20,8 +20,9 @@ void thread_name_set(pthread_t thread, const char *role);
 
 uint64_t deadline_after(uint64_t duration_ns); /* by os_now_ns; UINT64_MAX: never */
 
-int directory_make_one(const char *path);                /* 0 also when it is there already */
-extern const char path_separators[], path_name_starts[]; /* characters */
+int directory_make_one(const char *path); /* 0 also when it is there already */
+/* characters: between directories; before a file's name */
+extern const char path_separators[], path_name_starts[];
 
 /* os_file_read, on Linux: the beginning of a file, NUL-terminated. False, with "": not readable. */
 bool os_file_read(const char *path, char *text, size_t text_bytes);

@@ -78,21 +78,22 @@ static const struct unit *unit_find(const struct unit *units, const char *suffix
 
 bool values_quantity_parse(const char *text, const struct unit *units, uint64_t *value)
 {
-    uint64_t digits = 0, scale = 0; /* 0: no point yet */
+    uint64_t digits = 0, scale = 1;
+    bool point = false;
     if (!isdigit((unsigned char)*text))
         return false;
-    for (; isdigit((unsigned char)*text); text++) {
+    for (; isdigit((unsigned char)*text) || (*text == '.' && !point); text++) {
+        if (*text == '.') {
+            point = true;
+            continue;
+        }
         if (__builtin_mul_overflow(digits, 10, &digits) ||
             __builtin_add_overflow(digits, (uint64_t)(*text - '0'), &digits) ||
-            __builtin_mul_overflow(scale, 10, &scale))
+            (point && __builtin_mul_overflow(scale, 10, &scale)))
             return false;
-        if (scale == 0 && text[1] == '.' && isdigit((unsigned char)text[2])) {
-            scale = 1;
-            text++;
-        }
     }
-    if (scale == 0)
-        scale = 1;
+    if (text[-1] == '.')
+        return false;
     const struct unit *unit = unit_find(units, text);
     if (!unit || __builtin_mul_overflow(digits, unit->factor, &digits) || digits % scale != 0)
         return false;

@@ -39,8 +39,9 @@ enum stream_state {
     STREAM_LOST,    /* the connection is gone, or there is no memory for a frame */
 };
 
+/* The owner sets socket, scratch, go, tape and fault, then calls stream_start. */
 struct stream {
-    intptr_t socket;         /* these five: set by the owner before stream_start */
+    intptr_t socket;
     struct scratch *scratch; /* the owner's */
     struct protocol_go go;
     struct tape *tape;         /* the owner's; NULL: live */

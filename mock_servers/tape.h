@@ -30,8 +30,8 @@ int scratch_reserve(struct scratch *scratch, size_t bytes, size_t least);
  * make, `failed`; the rest is tape.c's. */
 struct tape {
     struct list_node bucket; /* in tapes.buckets */
-    struct list_node
-        queue; /* in tapes.to_make, or in tapes.idle when nobody uses it, or in neither */
+    /* in tapes.to_make; in tapes.idle when unused; or in neither */
+    struct list_node queue;
     struct protocol_go go; /* only what makes the tape what it is */
     uint64_t bytes, made_bytes, made_frames;
     intptr_t store;

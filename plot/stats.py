@@ -6,7 +6,7 @@ ValueError means a wrong question (NaN, a share outside 0..1).
 """
 
 import math
-from statistics import median
+import statistics
 from typing import Iterable, List, NamedTuple, Optional, Sequence
 
 ROUNDING = 1e-12  # so that rounding does not lose a confidence of exactly 0.95
@@ -50,6 +50,11 @@ def check_confidence(confidence: float) -> None:
 
 
 # ---- one cell ----
+
+
+def median(values: Sequence[float]) -> float:
+    """A float, also of an odd number of integers."""
+    return float(statistics.median(values))
 
 
 def spread(values: Sequence[float]) -> Optional[Spread]:

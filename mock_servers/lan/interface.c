@@ -80,9 +80,11 @@ __attribute__((format(printf, 3, 4))) static bool command(enum lan_side side, co
     char line[TEXT_BYTES_MAX];
     va_list arguments;
     va_start(arguments, format);
-    bool written = vdprintf(script, format, arguments) > 0 && lseek(script, 0, SEEK_SET) == 0;
-    va_end(arguments);
+    bool written = script >= 0 && messages >= 0 && vdprintf(script, format, arguments) > 0 &&
+                   lseek(script, 0, SEEK_SET) == 0;
     pid_t child = written ? fork() : -1;
+    int error = errno;
+    va_end(arguments);
     if (child == 0)
         program_run(side, program, script, messages);
     if (child > 0)
@@ -91,6 +93,8 @@ __attribute__((format(printf, 3, 4))) static bool command(enum lan_side side, co
     line[got > 0 ? got : 0] = '\0';
     close(script);
     close(messages);
+    if (child < 0)
+        return lan_fail("%s: %s", program, strerror(error));
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND)
         return lan_fail("needs the program %s (as root: apt install iproute2)", program);
     return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||

@@ -35,8 +35,7 @@ struct lan_address {
 extern const struct lan_address lan_addresses[LAN_SIDES];
 
 /* lan_fail: keeps the reason of a failure, cut at LAN_REASON_BYTES, and returns false. lan_reason:
- * the last one, without a newline. For the thread that sets links and sessions up, as long as no
- * other one fails. */
+ * the last one, without a newline. Not thread-safe: only the main thread may call them. */
 __attribute__((format(printf, 1, 2))) bool lan_fail(const char *format, ...);
 const char *lan_reason(void);
 

@@ -130,19 +130,16 @@ static _Noreturn void command_run(enum lan_side side, char *const argv[], bool o
 static int command_start(struct command *command, enum lan_side side, char *const argv[],
                          const char *what, bool own_group)
 {
-    int report[2], error = 0;
+    int report[2] = {-1, -1};
     pid_t pid = pipe2(report, O_CLOEXEC) == 0 ? fork() : -1;
     if (pid == 0)
         command_run(side, argv, own_group, report[1]);
-    if (pid > 0) {
-        close(report[1]);
-        /* The end of the file: exec has closed the pipe. */
-        if (read(report[0], &error, sizeof error) == sizeof error)
-            waitpid(pid, NULL, 0);
-        close(report[0]);
-    } else {
-        error = errno;
-    }
+    int error = pid < 0 ? errno : 0;
+    close(report[1]);
+    /* The end of the file: exec has closed the pipe. */
+    if (pid > 0 && read(report[0], &error, sizeof error) == sizeof error)
+        waitpid(pid, NULL, 0);
+    close(report[0]);
     if (error == 0) {
         *command = (struct command){.own_group = own_group, .pid = pid};
         return EXIT_DONE;

@@ -21,7 +21,7 @@ enum {
 
 static const struct {
     const char *name, *why, *advice;
-} texts[FINDINGS] = {
+} texts[] = {
     {"busy-cpus", "other programs take CPU time, more from some rows than others",
      "top or the Task Manager shows them; wait until they end"},
     {"steal", "the host ran other guests while these CPUs had work to do",
@@ -53,7 +53,10 @@ static const struct {
      "--port=BASE outside of the range, or net.ipv4.ip_local_reserved_ports, or a wider range"},
 };
 
-static const char *const level_names[] = {"unknown", "calm", "noisy"};
+_Static_assert(sizeof texts / sizeof *texts == FINDINGS, "one text for each finding");
+
+static const char *const level_names[] = {
+    [LEVEL_UNKNOWN] = "unknown", [LEVEL_CALM] = "calm", [LEVEL_NOISY] = "noisy"};
 
 struct host_check host_check_of(struct arena *arena, const struct fleets *fleets, unsigned watch_ms)
 {

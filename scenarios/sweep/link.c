@@ -8,8 +8,10 @@
 #include "scenarios/sweep/output_dir.h"
 #include "base/json_read.h"
 
-/* In the order of enum link_status. */
-static const char *const status_names[] = {"unchecked", "ok", "failed", "unavailable"};
+static const char *const status_names[] = {[LINK_UNKNOWN] = "unchecked",
+                                           [LINK_OK] = "ok",
+                                           [LINK_FAILED] = "failed",
+                                           [LINK_UNAVAILABLE] = "unavailable"};
 
 static struct link *links_find(const struct links *links, const char *name)
 {

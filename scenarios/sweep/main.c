@@ -147,7 +147,7 @@ static int read_request(struct arena *arena, int argc, char **argv, struct sweep
 {
     int operand;
     request->command_line = join_arguments(arena, argc, argv);
-    request->overrides_text = request->only = "";
+    request->overrides_text = "";
     if (take_overrides(arena, &argc, argv, request, error) != 0)
         return OPTIONS_WRONG;
     int parsed = options_parse(&set, argc, argv, request, &operand);

@@ -36,7 +36,7 @@ static int take_request(struct sweep *sweep)
         return error_set(&sweep->error, NULL,
                          "no scenario given; try scenarios/smoke.conf (--help lists more)");
     sweep->record.overrides = request->overrides_text;
-    sweep->record.only = request->only;
+    sweep->record.only = request->only == NULL ? "" : request->only;
     sweep->record.started_utc = record_time(sweep->arena, false);
     sweep->record.budget.minutes = request->budget_min;
     return read_scenarios(sweep, &sweep->record);
@@ -70,8 +70,9 @@ static int compare_scenarios(struct sweep *sweep)
 static int take_record(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
+    const char *only = request->only == NULL ? "" : request->only;
     bool typed =
-        request->scenario_count != 0 || *request->overrides_text != '\0' || *request->only != '\0';
+        request->scenario_count != 0 || *request->overrides_text != '\0' || request->only != NULL;
     if (request->out != NULL)
         return error_set(&sweep->error, NULL, "--out and --resume exclude each other");
     if (record_read(sweep->arena, request->resume, &sweep->record, &sweep->error) != 0)
@@ -79,7 +80,7 @@ static int take_record(struct sweep *sweep)
     if (request->scenario_count != 0 && compare_scenarios(sweep) != 0)
         return -1;
     if (typed && (strcmp(request->overrides_text, sweep->record.overrides) != 0 ||
-                  strcmp(request->only, sweep->record.only) != 0))
+                  strcmp(only, sweep->record.only) != 0))
         return error_set(&sweep->error, NULL,
                          "--resume=%s: it was started with other keys; remove them from the "
                          "command, they are recorded",

@@ -17,8 +17,8 @@ struct sweep_request {
     unsigned scenario_count;
     const char *overrides_text; /* one a line, "" for none */
     const char *command_line;
-    const char *only;         /* "" for all sections */
-    const char *out, *resume; /* NULL where not given, like the next three */
+    const char *only; /* "" for all sections; NULL where not given, like the next five */
+    const char *out, *resume;
     const char *repeat, *seed, *precision;
     double budget_min; /* minutes; 0: none */
     const char *json;  /* of --check; NULL where not given */
