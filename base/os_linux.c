@@ -68,10 +68,7 @@ uint64_t os_wall_ns(void)
 
 void os_sleep_ns(uint64_t duration_ns)
 {
-    uint64_t now_ns = os_now_ns();
-    /* A moment so far away that the sum does not fit is as good as the kernel's last one. */
-    struct timespec deadline =
-        os_timespec(duration_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + duration_ns);
+    struct timespec deadline = os_timespec(deadline_after(duration_ns));
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) == EINTR)
         continue;
 }

@@ -27,7 +27,7 @@ WINBASEAPI HRESULT WINAPI GetThreadDescription(HANDLE thread, PWSTR *description
 /* CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, which older headers lack too. */
 enum { TIMER_HIGH_RESOLUTION = 2 };
 
-enum { FILETIME_NS = 100, EXIT_ABORTED = 128 + 6 };
+enum { EXIT_ABORTED = 128 + 6 };
 
 /* ---- before main ------------------------------------------------------------------------- */
 
@@ -108,11 +108,6 @@ int winapi_errno(DWORD code)
 
 /* ---- clock ------------------------------------------------------------------------------- */
 
-static uint64_t filetime_ns(FILETIME time)
-{
-    return ((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime) * FILETIME_NS;
-}
-
 uint64_t os_now_ns(void)
 {
     LARGE_INTEGER ticks, ticks_per_s;
@@ -127,7 +122,7 @@ uint64_t os_wall_ns(void)
     static const uint64_t unix_epoch_s = 11644473600; /* after Windows' own, the year 1601 */
     FILETIME time;
     GetSystemTimePreciseAsFileTime(&time);
-    return filetime_ns(time) - unix_epoch_s * OS_NS_PER_S;
+    return winapi_filetime_ns(time) - unix_epoch_s * OS_NS_PER_S;
 }
 
 /* Sleep() may last a scheduler's tick of 16 ms longer; a timer of this kind, since Windows 10
@@ -141,7 +136,8 @@ void os_sleep_ns(uint64_t duration_ns)
     for (; now_ns < deadline_ns; now_ns = os_now_ns()) {
         uint64_t left_ns = deadline_ns - now_ns, step_ns_max = (uint64_t)STEP_S_MAX * OS_NS_PER_S;
         uint64_t step_ns = left_ns < step_ns_max ? left_ns : step_ns_max;
-        LARGE_INTEGER due = {.QuadPart = -(LONGLONG)((step_ns + FILETIME_NS - 1) / FILETIME_NS)};
+        LARGE_INTEGER due = {
+            .QuadPart = -(LONGLONG)((step_ns + WINAPI_FILETIME_NS - 1) / WINAPI_FILETIME_NS)};
         if (timer && SetWaitableTimer(timer, &due, 0, NULL, NULL, FALSE))
             WaitForSingleObject(timer, INFINITE);
         else
@@ -231,8 +227,8 @@ void os_usage_read(struct os_usage *usage)
     FILETIME began, ended, system, user;
     PROCESS_MEMORY_COUNTERS memory = {.cb = sizeof(memory)};
     if (GetProcessTimes(self, &began, &ended, &system, &user)) {
-        usage->user_ns = filetime_ns(user);
-        usage->system_ns = filetime_ns(system);
+        usage->user_ns = winapi_filetime_ns(user);
+        usage->system_ns = winapi_filetime_ns(system);
     }
     if (K32GetProcessMemoryInfo(self, &memory, sizeof(memory))) {
         usage->rss_bytes = memory.WorkingSetSize;

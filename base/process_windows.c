@@ -251,13 +251,11 @@ uint64_t os_process_peak_bytes(const struct os_process *process)
 
 uint64_t os_process_cpu_ns(const struct os_process *process)
 {
-    enum { TICK_NS = 100 };
     FILETIME created, ended, system, user;
     if (!process->handle ||
         !GetProcessTimes(child_of(process)->process, &created, &ended, &system, &user))
         return 0;
-    uint64_t high = (uint64_t)system.dwHighDateTime + user.dwHighDateTime;
-    return ((high << 32) + system.dwLowDateTime + user.dwLowDateTime) * TICK_NS;
+    return winapi_filetime_ns(system) + winapi_filetime_ns(user);
 }
 
 /* ---- interrupts ---------------------------------------------------------------------------- */

@@ -24,6 +24,13 @@ static inline DWORD winapi_ms(uint64_t timeout_ns)
     return ms < INFINITE ? (DWORD)ms : INFINITE - 1;
 }
 
+enum { WINAPI_FILETIME_NS = 100 };
+
+static inline uint64_t winapi_filetime_ns(FILETIME time)
+{
+    return ((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime) * WINAPI_FILETIME_NS;
+}
+
 /* winapi_errno: a Win32 or Winsock code -> the errno value that means the same, EIO where there is
  * none. */
 int winapi_errno(DWORD code);

@@ -65,11 +65,10 @@ struct engine {
 
     /* poll: blocks up to `timeout_ns` (CP_FOREVER) for events or wake_poller; calls port_poll_done,
      * which takes the lock; then reports the events through direction_ready or direction_complete.
-     * Called without the lock, returns with it. A negative code only when the engine is broken
-     * beyond use. `worker` NULL, for readiness engines only: a running worker polls, with timeout
-     * 0, beside any number of pollers. */
-    int (*poll)(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                struct gate_effects *effects);
+     * Called without the lock, returns with it. `worker` NULL, for readiness engines only: a
+     * running worker polls, with timeout 0, beside any number of pollers. */
+    void (*poll)(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
+                 struct gate_effects *effects);
 
     /* drain: the port is closed: reports the operations that the kernel returns now, so that their
      * sockets can be released; blocks for milliseconds at most. `close` waits for the rest. No lock

@@ -302,8 +302,8 @@ static int timeout_ms(uint64_t timeout_ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-int readiness_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                   struct gate_effects *effects)
+void readiness_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
+                    struct gate_effects *effects)
 {
     struct readiness *state = port->engine_state;
     struct epoll_event events[EVENTS_MAX];
@@ -312,7 +312,6 @@ int readiness_poll(struct cport *port, struct gate_worker *worker, uint64_t time
     /* EINTR is a wake-up with nothing in it. */
     for (int index = 0; index < count; index++)
         report(port, &events[index], effects);
-    return 0;
 }
 
 /* ---- the engine ---------------------------------------------------------------------------- */

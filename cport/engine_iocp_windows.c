@@ -429,19 +429,19 @@ static DWORD wait_ms(const struct iocp_state *state, uint64_t timeout_ns)
     return winapi_ms(left_ns < timeout_ns ? left_ns : timeout_ns);
 }
 
-static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                       struct gate_effects *effects)
+static void engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
+                        struct gate_effects *effects)
 {
     struct iocp_state *state = port->engine_state;
     OVERLAPPED_ENTRY entries[ENTRIES_MAX];
     unsigned wakeups = 0; /* returning from here is all they ask for */
     ULONG count = take_packets(state, entries, wait_ms(state, timeout_ns), &wakeups);
     port_poll_done(port, worker);
-    if (state->alarm_ns <= os_now_ns())
+    uint64_t alarm_ns = state->alarm_ns;
+    if (alarm_ns != 0 && alarm_ns <= os_now_ns())
         state->alarm_ns = 0; /* the port sets it again if needed */
     for (ULONG index = 0; index < count; index++)
         report(port, op_of_entry(&entries[index]), effects);
-    return 0;
 }
 
 /* Until everything has come back, or nothing has come for `patience_ms`. */

@@ -166,15 +166,14 @@ static void park(struct cport *port, struct worker *worker, uint64_t left_ns,
 }
 
 /* Called and returns with the lock; polls without it. */
-static int poll_engine(struct cport *port, struct gate_worker *worker, uint64_t left_ns,
-                       struct gate_effects *effects)
+static void poll_engine(struct cport *port, struct gate_worker *worker, uint64_t left_ns,
+                        struct gate_effects *effects)
 {
     port->unpolled = 0;
     step_out(port, effects);
-    int code = port->engine->poll(port, worker, left_ns, effects);
+    port->engine->poll(port, worker, left_ns, effects);
     for (struct cp_op *op; (op = deadline_pop(port));)
         direction_cancel(&op->socket->directions[DIRECTION_OUT], op, CP_ETIMEDOUT, effects);
-    return code;
 }
 
 /* A worker that always finds packets would never poll, and one busy socket could starve the rest.
@@ -191,7 +190,7 @@ static void poll_while_busy(struct cport *port, const struct worker *worker,
     if (port->unpolled++ == 0)
         port->round = gate_queue_count(&port->gate.queue);
     if (port->unpolled >= ROUND_MIN && port->unpolled >= port->round)
-        poll_engine(port, NULL, 0, effects); /* an engine that is broken fails the next poll too */
+        poll_engine(port, NULL, 0, effects);
 }
 
 /* Waits until the worker has packets: 1; 0: the time ran out, or CP_ECLOSED. Returns with the lock
@@ -214,10 +213,12 @@ static int await(struct cport *port, struct worker *worker, unsigned max, uint64
             gate_timeout(&port->gate, &worker->gate, effects);
             return 0;
         }
-        if (verdict == GATE_PARK)
+        if (verdict == GATE_PARK) {
             park(port, worker, left_ns, effects);
-        else if (poll_engine(port, &worker->gate, left_ns, effects) == 0)
+        } else {
+            poll_engine(port, &worker->gate, left_ns, effects);
             polled = true;
+        }
     }
 }
 

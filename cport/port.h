@@ -43,9 +43,8 @@ enum socket_role { ROLE_FRESH, ROLE_CONNECTING, ROLE_CONNECTED, ROLE_LISTENING, 
 struct cp_socket {
     struct cport *port;
     uint32_t index, generation;
-    uint8_t role;  /* enum socket_role */
-    bool open;     /* between associate and close */
-    bool detached; /* engine->detach has been called */
+    uint8_t role; /* enum socket_role */
+    bool open;    /* between associate and close */
     int family;
     int broken; /* the code that ended the connection: later operations are refused with it */
     cp_handle handle;

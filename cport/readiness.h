@@ -19,8 +19,8 @@ void readiness_close(struct cport *port);
 int readiness_attach(struct cp_socket *socket);
 void readiness_detach(struct cp_socket *socket);
 void readiness_attempt(struct cport *port, struct attempt *attempts, unsigned count);
-int readiness_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                   struct gate_effects *effects);
+void readiness_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
+                    struct gate_effects *effects);
 void readiness_wake_poller(struct cport *port, uint64_t when_ns);
 
 /* A receive into blocks in three steps, for an engine that makes the call itself:

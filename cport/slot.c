@@ -82,8 +82,7 @@ void socket_release(struct cp_socket *socket)
     const struct direction *directions = socket->directions;
     if (!direction_idle(&directions[DIRECTION_IN]) || !direction_idle(&directions[DIRECTION_OUT]))
         return;
-    if (!socket->detached) {
-        socket->detached = true;
+    if (socket->handle != CP_HANDLE_NONE) {
         socket->port->engine->detach(socket);
         socket->handle = CP_HANDLE_NONE;
     }

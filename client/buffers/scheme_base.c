@@ -184,8 +184,9 @@ bool scheme_take_blocks(void *run, struct stream *stream, unsigned want)
 
 bool scheme_blocks_ready(struct scheme_run *run, struct stream *stream, unsigned want)
 {
-    return stream->blocks != NULL || scheme_take_blocks(run, stream, want) ||
-           !wait_list_wait(&base_of(run)->waiters, &stream->waiter, want);
+    struct wait_list *waiters = &base_of(run)->waiters;
+    return stream->blocks != NULL || waiters->resource.take(run, stream, want) ||
+           !wait_list_wait(waiters, &stream->waiter, want);
 }
 
 unsigned scheme_offer_blocks(const struct scheme_config *config, const struct stream *stream,

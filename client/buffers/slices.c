@@ -144,8 +144,7 @@ static unsigned slices_offer(struct scheme_run *run, struct stream *stream, stru
     const struct scheme_config *config = &run->base.config;
     const unsigned want = scheme_blocks_wanted(config, slices->depth, max);
     assert(max >= 1);
-    if (stream->blocks == NULL && !take_blocks(run, stream, want) &&
-        wait_list_wait(&run->base.waiters, &stream->waiter, want))
+    if (!scheme_blocks_ready(run, stream, want))
         return 0;
     return scheme_offer_blocks(config, stream, blocks, max);
 }

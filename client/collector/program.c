@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/os.h"
 
 /* Standard streams, the engine's own, the fleet's STATS, a library's. */
@@ -169,8 +170,7 @@ static void program_free(struct program *program)
 int program_refuse(struct program *program, const char *why)
 {
     fprintf(stderr, "%s: %s\n", program->text->name, why);
-    if (program->json != NULL && program->json != stdout)
-        fclose(program->json);
+    json_file_close(program->json, 0);
     program_free(program);
     return EXIT_WRONG_USE;
 }
@@ -181,9 +181,7 @@ int program_close(struct program *program)
     const struct collector_options *options = &program->options;
     const struct row *row = &program->row;
     int result = program->json != NULL ? row_write(row, program->json) : 0;
-    if (program->json != NULL && program->json != stdout && fclose(program->json) != 0 &&
-        result == 0)
-        result = -errno;
+    result = json_file_close(program->json, result);
     if (result != 0)
         report_json(program, -result);
     bool summary = !options->quiet && program->json != stdout && !options->dry_run &&

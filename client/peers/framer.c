@@ -25,10 +25,9 @@ static int grow(struct framer *framer, struct budget *budget, size_t bytes)
         capacity *= 2;
     if (capacity == framer->capacity_bytes)
         return 0;
-    uint8_t *own = realloc(framer->own, capacity);
+    uint8_t *own = budget_realloc(budget, framer->own, framer->capacity_bytes, capacity);
     if (own == NULL)
         return -1;
-    budget_charge(budget, capacity - framer->capacity_bytes);
     framer->own = own;
     framer->capacity_bytes = capacity;
     return 0;

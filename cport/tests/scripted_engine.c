@@ -176,8 +176,8 @@ static bool engine_cancel(struct cp_op *op)
     return true;
 }
 
-static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                       struct gate_effects *effects)
+static void engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
+                        struct gate_effects *effects)
 {
     struct script_state *state = port->engine_state;
     uint64_t alarm_ns = state->alarm_ns, now_ns = os_now_ns();
@@ -187,7 +187,6 @@ static int engine_poll(struct cport *port, struct gate_worker *worker, uint64_t 
     if (alarm_ns != 0 && alarm_ns <= os_now_ns())
         atomic_compare_exchange_strong(&state->alarm_ns, &alarm_ns, 0);
     port_poll_done(port, worker);
-    return 0;
 }
 
 static void engine_wake_poller(struct cport *port, uint64_t when_ns)

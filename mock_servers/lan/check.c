@@ -316,8 +316,7 @@ int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTION
         ok = ok && check.round_trip.ok && check.rate[i].ok && check.loss[i].ok;
     table_print(&check, line == stdout ? stderr : stdout);
     int written = line == NULL ? 0 : line_write(&check, ok, line);
-    if (line != NULL && line != stdout && fclose(line) != 0 && written == 0)
-        written = -errno;
+    written = json_file_close(line, written);
     if (written < 0) {
         message_print("--json: cannot write: %s", strerror(-written));
         return EXIT_MACHINE_CANNOT;

@@ -316,7 +316,10 @@ bool link_set_down(struct link *link, bool down)
 void link_read(struct link *link, struct link_figures *figures)
 {
     struct timespec cpu = {0};
+    struct interface_drops drops[LAN_SIDES] = {0};
     *figures = (struct link_figures){.counted = link->name != KERNEL, .realtime = link->realtime};
+    for (int side = 0; side < LAN_SIDES && figures->counted; side++)
+        drops[side] = interface_drops_read(side);
     for (int i = 0; i < LINK_DIRECTIONS && figures->counted; i++) {
         struct direction *direction = &link->directions[i];
         struct link_counts *counts = &figures->counts[i];
@@ -328,8 +331,7 @@ void link_read(struct link *link, struct link_figures *figures)
             direction->unread += stats.tp_drops;
         counts->frames = direction->frames;
         counts->bytes = direction->bytes;
-        counts->missed = direction->missed + direction->unread + interface_drops_read(i).sent +
-                         interface_drops_read(!i).received;
+        counts->missed = direction->missed + direction->unread + drops[i].sent + drops[!i].received;
         for (int fate = 0; fate < SHAPER_FATES; fate++)
             counts->fates[fate] = direction->fates[fate];
     }

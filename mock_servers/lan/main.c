@@ -51,8 +51,7 @@ static int commands_run(const struct session_config *config, struct link *link, 
     struct session_results results = {0};
     int code = session_run(config, link, &results);
     int written = file == NULL ? 0 : stats_write(file, link, code, &results);
-    if (file != NULL && file != stdout && fclose(file) != 0 && written == 0)
-        written = -errno;
+    written = json_file_close(file, written);
     if (written < 0)
         message_print("--stats: cannot write: %s", strerror(-written));
     return written < 0 && code == EXIT_DONE ? EXIT_MACHINE_CANNOT : code;

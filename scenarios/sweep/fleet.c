@@ -223,7 +223,7 @@ void fleets_stop(struct fleets *fleets)
 struct command fleet_client(struct arena *arena, const struct cell *cell, const char *row_path)
 {
     struct command client = command_client(arena, cell, row_path);
-    const struct link *link = cell->fleet == NULL ? NULL : cell->fleet->link;
+    const struct link *link = cell->link;
     if (link == NULL)
         return client;
     struct command command =

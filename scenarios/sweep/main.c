@@ -108,8 +108,7 @@ static int add_override(struct arena *arena, struct sweep_request *request, cons
     struct overrides parsed = {0}; /* only to find mistakes */
     if (strchr(argument, '\n') != NULL)
         return error_set(error, NULL, "--%s: a value must be one line", argument);
-    request->overrides_text = arena_text(arena, "%s%s%s", request->overrides_text,
-                                         *request->overrides_text == '\0' ? "" : "\n", argument);
+    request->overrides_text = arena_join(arena, request->overrides_text, "\n", argument);
     return override_parse(arena, argument, &parsed, error);
 }
 

@@ -37,17 +37,13 @@ static const char *rows_path(struct arena *arena, const char *directory)
 int json_write_file(const char *path, void (*write)(struct json *json, const void *context),
                     const void *context)
 {
-    bool to_stdout = strcmp(path, "-") == 0;
-    FILE *file = to_stdout ? stdout : fopen(path, "wb");
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
     if (file == NULL)
         return errno;
     struct json json;
     json_open(&json, file);
     write(&json, context);
-    int error = -json_close(&json);
-    if (!to_stdout && fclose(file) != 0 && error == 0)
-        error = errno;
-    return error;
+    return -json_file_close(file, json_close(&json));
 }
 
 int output_dir_make(struct arena *arena, const char *path, struct error *error)
