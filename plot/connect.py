@@ -8,7 +8,7 @@ import links
 import paper
 from rows import Results, Row, select, grouped, variants
 from section import (Figure, Section, data_block, data_line, file_name, left_out, measured,
-                     median_of, numbered, point, range_text, unlabelled, usable, whiskers,
+                     median_of, numbered, point, range_text, usable, whiskers,
                      with_label)
 from table1 import succeeded
 from tables import Column, Table, in_blocks, number, ratio
@@ -249,7 +249,7 @@ def base_text(found: Dict[str, Cells]) -> str:
 
 
 def build(results: Results) -> Section:
-    rows = unlabelled(usable(results, SCENARIO))
+    rows = usable(results, SCENARIO)
     known = [row for row in rows if row["section"] in [factor.section for factor in FACTORS]]
     if not known:
         return left_out(TITLE, results, SCENARIO)

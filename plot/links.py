@@ -2,7 +2,7 @@
 
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from rows import Row, group, variants
+from rows import Row, group, grouped, variants
 from stats import Spread
 from tables import NONE, ratio, span
 
@@ -51,9 +51,7 @@ def by_link(rows: Sequence[Row]) -> List[Tuple[str, List[Row]]]:
     def place(item: Tuple[str, List[Row]]) -> Tuple:
         name, row = item[0], item[1][0]
         return (name == LOOPBACK, rate_of(row) or float("inf"), round_trip_of(row) or 0, name)
-    names = dict.fromkeys(map(link_of, rows))
-    return sorted(((name, [row for row in rows if link_of(row) == name]) for name in names),
-                  key=place)
+    return sorted(grouped(rows, link_of).items(), key=place)
 
 
 def by_variant(rows: Sequence[Row], axes: Sequence[str],

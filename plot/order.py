@@ -4,7 +4,7 @@ different cells share an axis. The sweep shuffles its order, so a drift affects 
 import itertools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from rows import CONNECTION_TESTS, TIME_MIN, Results, Row, group, is_result
+from rows import CONNECTION_TESTS, TIME_MIN, Results, Row, group, group_by, is_result
 from section import Figure, Section, data_block, data_line, numbered
 from stats import median
 from tables import NONE, Column, Table, number, ratio
@@ -166,7 +166,7 @@ def place(results: Results) -> Callable[[str], Tuple[int, str]]:
 def build(results: Results) -> Section:
     rows: List[Row] = [row for row in results.rows if is_result(row)]
     found: Dict[str, Tuple[str, List[Run]]] = {}
-    scenarios = {name: members for (name,), members in group(rows, ("scenario",)).items()}
+    scenarios = group_by(rows, "scenario")
     for scenario in sorted(scenarios, key=place(results)):
         runs = runs_of(scenarios[scenario])
         if runs:

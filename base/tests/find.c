@@ -26,3 +26,12 @@ bool temporary_directory(char *path, size_t path_bytes)
     snprintf(path, path_bytes, "%s/fanin-test-XXXXXX", parent ? parent : "/tmp");
     return mkdtemp(path) != NULL;
 }
+
+void file_read(const char *path, char *text, size_t text_bytes)
+{
+    FILE *file = fopen(path, "r");
+    size_t bytes = file == NULL ? 0 : fread(text, 1, text_bytes - 1, file);
+    text[bytes] = '\0';
+    if (file != NULL)
+        fclose(file);
+}

@@ -13,4 +13,7 @@ bool find_upwards(char *path, size_t path_bytes, const char *name);
 /* temporary_directory: makes a new one and writes its path. */
 bool temporary_directory(char *path, size_t path_bytes);
 
+/* file_read: the beginning of a file, NUL-terminated; "" where there is none. */
+void file_read(const char *path, char *text, size_t text_bytes);
+
 #endif

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "base/tests/find.h"
+#include "base/tests/limit.h"
 #include "base/tests/test.h"
 
 enum { PATH_BYTES = 512 };
@@ -25,16 +25,6 @@ static int directory_setup(void **state)
 static int directory_teardown(void **state)
 {
     return rmdir(directory);
-}
-
-/* Lowers a soft limit; returns what it was. */
-static struct rlimit lower(int resource, rlim_t soft)
-{
-    struct rlimit before, low;
-    assert_int_equal(getrlimit(resource, &before), 0);
-    low = (struct rlimit){soft, before.rlim_max};
-    assert_int_equal(setrlimit(resource, &low), 0);
-    return before;
 }
 
 static pthread_t thread_started(const char *role, void *(*run)(void *), void *argument)
@@ -301,7 +291,7 @@ TEST(both_views_of_a_mirror_are_the_same_bytes)
 
 TEST(a_mirror_leaves_no_descriptor_open)
 {
-    struct rlimit old = lower(RLIMIT_NOFILE, 64);
+    struct rlimit old = limit_lower(RLIMIT_NOFILE, 64);
     uint8_t *memories[200];
     for (unsigned i = 0; i < 200; i++)
         memories[i] = os_mirror_map(os_mirror_step());
@@ -315,7 +305,7 @@ TEST(a_mirror_leaves_no_descriptor_open)
 TEST(the_soft_descriptor_limit_is_raised)
 {
     uint64_t limit = 0;
-    struct rlimit now, before = lower(RLIMIT_NOFILE, 64);
+    struct rlimit now, before = limit_lower(RLIMIT_NOFILE, 64);
     assert_int_equal(os_descriptors_reserve(32, &limit), 0);
     assert_int_equal(os_descriptors_reserve(128, &limit), 0);
     getrlimit(RLIMIT_NOFILE, &now);
@@ -358,7 +348,7 @@ TEST(the_hard_descriptor_limit_is_named)
 TEST(a_limit_that_is_used_up_is_named)
 {
     char text[256];
-    struct rlimit before = lower(RLIMIT_NPROC, (rlim_t)os_thread_count(NULL));
+    struct rlimit before = limit_lower(RLIMIT_NPROC, (rlim_t)os_thread_count(NULL));
     bool reached = os_limit_reached(text, sizeof text);
     setrlimit(RLIMIT_NPROC, &before);
     assert_true(reached);

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "base/tests/find.h"
+#include "base/tests/limit.h"
 #include "base/tests/test.h"
 
 enum {
@@ -41,23 +41,12 @@ static int directory_teardown(void **state)
     return rmdir(directory);
 }
 
-/* The beginning of a file; "" where there is none. */
-static void file_text(const char *path, char text[TEXT_BYTES])
-{
-    text[0] = '\0';
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return;
-    text[fread(text, 1, TEXT_BYTES - 1, file)] = '\0';
-    fclose(file);
-}
-
 /* Waits until the child has written a whole line, and returns the number on it. */
 static long output_await_number(void)
 {
     char text[TEXT_BYTES];
     for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms++) {
-        file_text(output_path, text);
+        file_read(output_path, text, sizeof text);
         if (strchr(text, '\n'))
             return strtol(text, NULL, 10);
         os_sleep_ns(OS_NS_PER_MS);
@@ -71,7 +60,7 @@ static bool process_lives(long pid)
 {
     char path[64], text[TEXT_BYTES];
     snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    file_text(path, text);
+    file_read(path, text, sizeof text);
     const char *state = strrchr(text, ')');
     return state && state[2] != 'Z' && state[2] != 'X';
 }
@@ -119,16 +108,6 @@ static int run_shell(const char *script)
     return exit_code(&process);
 }
 
-static struct rlimit descriptors_limit(rlim_t soft)
-{
-    struct rlimit before, now;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    now = before;
-    now.rlim_cur = soft;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
-    return before;
-}
-
 /* ---- starting --------------------------------------------------------------------------- */
 
 TEST(a_program_that_is_missing_is_an_error)
@@ -156,7 +135,7 @@ TEST(no_descriptor_for_the_start_is_an_error)
 {
     assert_int_equal(run_shell("exit 0"), 0);
     struct os_process process;
-    struct rlimit before = descriptors_limit(3);
+    struct rlimit before = limit_lower(RLIMIT_NOFILE, 3);
     int result = start_shell(&process, "exit 0");
     setrlimit(RLIMIT_NOFILE, &before);
     assert_int_equal(result, -EMFILE);
@@ -180,7 +159,7 @@ TEST(streams_are_appended_and_input_is_empty)
 {
     char text[TEXT_BYTES];
     assert_int_equal(run_shell("cat; echo one; echo two >&2; exec echo three"), 0);
-    file_text(output_path, text);
+    file_read(output_path, text, sizeof text);
     assert_string_equal(text, "one\ntwo\nthree\n");
 }
 
@@ -218,7 +197,7 @@ TEST(waiting_works_without_a_pidfd)
 {
     struct os_process process = shell("sleep 0.05; exit 5");
     int code = -1;
-    struct rlimit before = descriptors_limit(3);
+    struct rlimit before = limit_lower(RLIMIT_NOFILE, 3);
     int early = os_process_wait(&process, OS_NS_PER_MS, &code);
     int late = os_process_wait(&process, patience_ns, &code);
     setrlimit(RLIMIT_NOFILE, &before);
@@ -330,7 +309,7 @@ static void check_interrupts(int first, int second)
     kill((pid_t)process.handle, first);
     for (int waited_ms = 0; waited_ms < PATIENCE_MS && strcmp(text, "0\n1") != 0; waited_ms++) {
         os_sleep_ns(OS_NS_PER_MS);
-        file_text(output_path, text);
+        file_read(output_path, text, sizeof text);
     }
     assert_string_equal(text, "0\n1");
     assert_int_equal(os_process_wait(&process, 0, &code), 0);

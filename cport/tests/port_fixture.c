@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/net.h"
 #include "cport/tests/scripted_engine.h"
 
 void engine_test_add(const char *name, CMUnitTestFunction test, const char *const *names)
@@ -127,12 +128,12 @@ void remote_finish(struct connection *connection)
 
 void remote_reset(struct connection *connection)
 {
-    struct linger hard = {.l_onoff = 1};
-    if (connection->scripted)
+    if (connection->scripted) {
         script(connection->near, SCRIPT_RESET, 0);
-    else
-        setsockopt(connection->remote, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    remote_close(connection);
+        return;
+    }
+    net_reset(connection->remote);
+    connection->remote = -1;
 }
 
 void remote_close(struct connection *connection)

@@ -4,9 +4,10 @@
 
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/net.h"
+#include "base/tests/limit.h"
 #include "cport/tests/scripted_engine.h"
 
 static struct cp_socket *open_socket(struct cport *port, uintptr_t key)
@@ -160,13 +161,11 @@ EVERY_LOOPBACK(a_connection_reset_before_it_is_adopted_is_reset)
     struct cp_op op = {0};
     char byte;
     struct cp_block block = {&byte, 1};
-    struct linger hard = {.l_onoff = 1};
     int listener = listen_somewhere(&address, 1);
     int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(peer, (struct sockaddr *)&address, sizeof address), 0);
     int accepted = accept(listener, NULL, NULL);
-    setsockopt(peer, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    close(peer);
+    net_reset(peer);
     struct pollfd gone = {.fd = accepted, .events = POLLIN};
     assert_int_equal(poll(&gone, 1, PACKET_WAIT_MS), 1);
     assert_int_equal(cp_associate(port, accepted, 1, &adopted), 0);
@@ -193,13 +192,9 @@ EVERY_LOOPBACK(no_socket_is_not_associated)
 
 EVERY_LOOPBACK(no_descriptor_is_left)
 {
-    struct rlimit limit, none;
     struct cport *port = port_of(*state, 1);
     struct cp_socket *socket;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    none = limit;
-    none.rlim_cur = 0;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct rlimit limit = limit_lower(RLIMIT_NOFILE, 0);
     int code = cp_socket_open(port, AF_INET, 1, &socket);
     struct cport *second = NULL;
     char why[64];

@@ -13,15 +13,6 @@ static uint32_t host_next(void)
     return 0x7f400000u + ((uint32_t)getpid() % 4096 * 64 + ++fleets % 64) * 16;
 }
 
-void file_read(const char *path, char *text, size_t text_bytes)
-{
-    FILE *file = fopen(path, "r");
-    size_t bytes = file == NULL ? 0 : fread(text, 1, text_bytes - 1, file);
-    text[bytes] = '\0';
-    if (file != NULL)
-        fclose(file);
-}
-
 /* Starts the program with `arguments` (NULL-terminated) and its standard error in a file. */
 static void fleet_launch(struct fleet_under_test *fleet, const char *const *arguments)
 {

@@ -35,7 +35,6 @@ struct fleet_under_test {
 };
 
 void program_path(char path[PATH_BYTES]);
-void file_read(const char *path, char *text, size_t text_bytes);
 void fleet_forget(struct fleet_under_test *fleet);
 
 /* Starts a fleet with these options and waits until it is ready. */

@@ -1,7 +1,7 @@
 /* The scheme mirror and its rings. */
 #include "client/buffers/tests/scheme_stage.h"
 
-#include <sys/resource.h>
+#include "base/tests/limit.h"
 
 enum { FRAME_BYTES = 700, RINGS = 3 };
 
@@ -58,13 +58,9 @@ TEST(test_no_descriptor_no_ring)
 {
     struct stage stage;
     struct feed feeds[RINGS + 1];
-    struct rlimit old, none;
     open_full(&stage, feeds);
     const void *ring = offered(&feeds[0]);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-    none = old;
-    none.rlim_cur = 0;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct rlimit old = limit_lower(RLIMIT_NOFILE, 0);
     const void *second = offered(&feeds[1]);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_null(second);

@@ -15,16 +15,6 @@ static void open_slices(struct stage *stage, size_t block_bytes, size_t frame_by
     stage_set(stage, scheme_find("slices"), false, "\r\n", block_bytes, frame_bytes_max);
 }
 
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { ADDRESSES_CAN_BE_LIMITED = false }; /* the sanitizer's own take terabytes */
-#else
-enum { ADDRESSES_CAN_BE_LIMITED = true };
-#endif
-
 /* Whether the scheme opens where the process may have so many more bytes of addresses. */
 static bool opens_within(struct stage *stage, rlim_t more_bytes)
 {
@@ -47,7 +37,7 @@ static bool opens_within(struct stage *stage, rlim_t more_bytes)
 TEST(test_what_the_system_does_not_give_is_named)
 {
     struct stage stage;
-    if (!ADDRESSES_CAN_BE_LIMITED) {
+    if (SANITIZED) { /* its own addresses take terabytes */
         print_message("skip: a sanitizer's addresses cannot be limited\n");
         skip();
     }

@@ -13,14 +13,6 @@
 #include "client/collector/tests/devices.h"
 #include "client/collector/tests/results.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED false
-#endif
-
 enum { ARGUMENTS_MAX = 16 };
 
 extern struct devices devices;

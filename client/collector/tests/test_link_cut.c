@@ -15,16 +15,6 @@ enum {
     CANNOT = 3, /* exit code of a machine that has no namespaces */
 };
 
-static void file_read(const char *path, char *text, size_t text_bytes)
-{
-    FILE *file = fopen(path, "r");
-    size_t bytes = file == NULL ? 0 : fread(text, 1, text_bytes - 1, file);
-    text[bytes] = '\0';
-    if (file != NULL)
-        fclose(file);
-    remove(path);
-}
-
 static unsigned lateness; /* of the last run */
 
 /* Runs the client behind a link that is cut `lateness` times CUT_MS after its start, while frames
@@ -68,6 +58,8 @@ static void collect_once(const char *cut_for, const char *options)
         os_process_wait(&process, PATIENCE_S * (uint64_t)OS_NS_PER_S, &results.exit_code), 1);
     file_read(row, results.row, sizeof results.row);
     file_read(errors, results.errors, sizeof results.errors);
+    remove(row);
+    remove(errors);
     snprintf(ready, sizeof ready, "%s/ready", directory);
     remove(ready);
     assert_int_equal(rmdir(directory), 0);

@@ -98,12 +98,17 @@ void lan_run_as(struct lan_run *run, lan_preparation *prepare, const char *const
     lan_finish(run);
 }
 
+bool lan_has(struct lan_run *run, lan_preparation *prepare, const char *link)
+{
+    lan_run_as(run, prepare, LAN_WORDS("--link", link, "--rtt=0", "--", "true"));
+    assert_true(run->exit_code == 0 || run->exit_code == 3);
+    return run->exit_code == 0;
+}
+
 void lan_need(lan_preparation *prepare, const char *link)
 {
     static struct lan_run run;
-    lan_run_as(&run, prepare, LAN_WORDS("--link", link, "--rtt=0", "--", "true"));
-    assert_true(run.exit_code == 0 || run.exit_code == 3);
-    lan_skip_if(run.exit_code == 3, run.error);
+    lan_skip_if(!lan_has(&run, prepare, link), run.error);
 }
 
 void lan_skip_if(bool condition, const char *reason)

@@ -41,6 +41,9 @@ void lan_await_output(struct lan_run *run, int which, const char *text);
 void lan_finish(struct lan_run *run);
 void lan_run_as(struct lan_run *run, lan_preparation *prepare, const char *const words[]);
 
+/* lan_has: whether this machine has such a link; else run->error says why not. */
+bool lan_has(struct lan_run *run, lan_preparation *prepare, const char *link);
+
 /* lan_need: skips the test, with the reason, where this machine has no such link. */
 void lan_need(lan_preparation *prepare, const char *link);
 void lan_skip_if(bool condition, const char *reason);

@@ -113,11 +113,10 @@ TEST(test_every_link_carries_all_bytes)
 {
     lan_need(NULL, "auto");
     for (int i = 0; i < LINKS; i++) {
-        LAN_RUN(&run, "--link", links[i], "--rtt=0", "--", "true");
-        if (run.exit_code == 3)
-            print_message("without %s\n", run.error);
-        else
+        if (lan_has(&run, NULL, links[i]))
             echo_through(LAN_WORDS("--link", links[i]));
+        else
+            print_message("without %s\n", run.error);
     }
 }
 
@@ -171,8 +170,7 @@ TEST(test_a_cut_link_carries_nothing_and_comes_back)
     static const char *const kinds[] = {"kernel", "packet"};
     lan_need(NULL, "packet");
     for (int i = 0; i < 2; i++) {
-        LAN_RUN(&run, "--link", kinds[i], "--rtt=0", "--", "true");
-        if (run.exit_code == 3)
+        if (!lan_has(&run, NULL, kinds[i]))
             continue;
         echo_through(
             LAN_WORDS("--link", kinds[i], "--rate=40mbit", "--cut=100ms:400ms", "--stats=-"));

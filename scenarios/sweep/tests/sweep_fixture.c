@@ -293,8 +293,8 @@ unsigned count_pids(struct fixture *fixture, bool alive)
 
 /* ---- waiting ---- */
 
-static void wait_a_little(struct fixture *fixture, uint64_t began_ns, const char *complaint,
-                          const char *file)
+void wait_a_little(struct fixture *fixture, uint64_t began_ns, const char *complaint,
+                   const char *file)
 {
     if (os_now_ns() - began_ns > PATIENCE_NS)
         fail_msg("%s: %s", complaint, read_file(fixture, file));

@@ -108,6 +108,11 @@ const char *row_of(struct fixture *fixture, const char *cell);
 /* ---- processes ---- */
 
 unsigned count_pids(struct fixture *fixture, bool alive);
+
+/* wait_a_little: for a loop that began at `began_ns`; fails with `complaint` and what the file
+ * holds once patience is over. */
+void wait_a_little(struct fixture *fixture, uint64_t began_ns, const char *complaint,
+                   const char *file);
 void await_started(struct fixture *fixture, unsigned count);
 void assert_nothing_left(struct fixture *fixture);
 

@@ -71,8 +71,7 @@ SWEEP_TEST(mistakes_about_links_are_named_with_their_line)
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         struct plan_fixture plan;
         assert_int_equal(plan_links(fixture, &plan, mistakes[i].keys, mistakes[i].profiles), -1);
-        if (strstr(plan.error.text, mistakes[i].why) == NULL)
-            fail_msg("\"%s\" is not in: %s", mistakes[i].why, plan.error.text);
+        assert_contains(plan.error.text, mistakes[i].why);
         arena_free(&plan.arena);
     }
 }
@@ -161,16 +160,12 @@ static const char lan_script[] =
 /* A copy of the sweep with that script beside it. */
 static int set_up_script(void **state)
 {
-    struct os_process process;
-    int exit_code = -1;
     assert_int_equal(set_up(state), 0);
     struct fixture *fixture = *state;
+    const char *const words[] = {"cp", fixture->sweep, path_of(fixture, "fanin-sweep"), NULL};
     write_file(fixture, "fanin-lan", lan_script);
-    char *const argv[] = {"cp", (char *)fixture->sweep, (char *)path_of(fixture, "fanin-sweep"),
-                          NULL};
-    assert_int_equal(os_process_start(&process, argv, NULL, NULL), 0);
-    assert_int_equal(os_process_wait(&process, PATIENCE_NS, &exit_code), 1);
-    assert_int_equal(exit_code, 0);
+    start(fixture, words);
+    assert_int_equal(finish(fixture), 0);
     fixture->sweep = path_of(fixture, "fanin-sweep");
     write_file(fixture, "links.conf",
                "good = --mode ok\ngone = --mode gone\nlost = --mode gone\noff = --mode off\n"

@@ -37,12 +37,9 @@ static unsigned count_processes(struct fixture *fixture, const char *word)
 /* The client itself, and not the fanin-lan that takes it to its link. */
 static void await_client(struct fixture *fixture)
 {
-    uint64_t deadline_ns = os_now_ns() + PATIENCE_NS;
-    while (count_processes(fixture, "--link-rate=") <= count_processes(fixture, "--join=")) {
-        if (os_now_ns() > deadline_ns)
-            fail_msg("no client starts: %s", read_file(fixture, "stderr"));
-        os_sleep_ns(LOOK_AGAIN_NS);
-    }
+    for (uint64_t began_ns = os_now_ns();
+         count_processes(fixture, "--link-rate=") <= count_processes(fixture, "--join=");)
+        wait_a_little(fixture, began_ns, "no client starts", "stderr");
 }
 
 static void assert_no_process_left(struct fixture *fixture)
