@@ -69,16 +69,27 @@ static int ask(struct check *check, const struct cell *cell, bool for_fleet, str
 }
 
 /* Nothing may lie in the output folder before the scenario is known to be good, so the answers go
- * to a temporary file. NULL with errno set. */
-static char *make_log(struct arena *arena)
+ * to a temporary file. NULL with an error. */
+static char *make_log(struct arena *arena, struct error *error)
 {
-    const char *folder = getenv("TMPDIR");
-    if (folder == NULL)
-        folder = getenv("TEMP");
-    char *path = arena_text(arena, "%s/fanin-sweep-XXXXXX", folder == NULL ? "/tmp" : folder);
+    static const char *const names[] = {"TMPDIR", "TEMP"};
+    const char *folder = "/tmp", *from = "";
+    for (unsigned i = 0; i < 2 && *from == '\0'; i++) {
+        const char *value = getenv(names[i]);
+        if (value == NULL || *value == '\0')
+            continue;
+        folder = value;
+        from = arena_text(arena, "%s=", names[i]);
+    }
+    char *path = arena_text(arena, "%s/fanin-sweep-XXXXXX", folder);
     int descriptor = mkstemp(path);
-    if (descriptor < 0)
+    if (descriptor < 0) {
+        error_set(error, NULL,
+                  "%s%s: cannot create a temporary file there: %s; name a directory that you can "
+                  "write, e.g. TMPDIR=$HOME fanin-sweep ...",
+                  from, folder, strerror(errno));
         return NULL;
+    }
     close(descriptor);
     return path;
 }
@@ -88,11 +99,12 @@ int check_programs(const struct cells *cells, const struct fleets *fleets,
                    const struct links *links, struct error *error)
 {
     struct arena arena = {0};
-    struct check check = {.arena = &arena, .error = error, .log_path = make_log(&arena)};
+    struct check check = {.arena = &arena, .error = error, .log_path = make_log(&arena, error)};
     int result = 0;
-    if (check.log_path == NULL)
-        result = error_set(error, NULL, "cannot create a temporary file (in TMPDIR): %s",
-                           strerror(errno));
+    if (check.log_path == NULL) {
+        arena_free(&arena);
+        return EXIT_MACHINE_CANNOT;
+    }
     for (unsigned i = 0; i < links->count && result == 0; i++) {
         const struct link *link = links->items[i];
         result = ask(&check, NULL, false, link_command(&arena, link), "--help", link->place);
@@ -107,10 +119,9 @@ int check_programs(const struct cells *cells, const struct fleets *fleets,
         result = ask(&check, cell, false, command_client(&arena, cell, "row.json"), "--dry-run",
                      cell_place(cell, "client"));
     }
-    if (check.log_path != NULL)
-        remove(check.log_path);
+    remove(check.log_path);
     arena_free(&arena);
-    return result;
+    return result == 0 ? EXIT_DONE : EXIT_WRONG_USE;
 }
 
 /* ---- links, one after the other, with nothing else of ours running:

@@ -6,7 +6,8 @@
 #include "scenarios/sweep/fleet.h"
 
 /* check_programs: asks each client with --dry-run and the servers and fanin-lan with --help whether
- * they take their options. 0, or -1 with an error that names the file's line. */
+ * they take their options. EXIT_DONE, or EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with an error, which
+ * names the file's line if it is one. */
 int check_programs(const struct cells *cells, const struct fleets *fleets,
                    const struct links *links, struct error *error);
 

@@ -9,7 +9,7 @@
 #include "scenarios/sweep/fleet.h"
 #include "scenarios/sweep/output_dir.h"
 
-enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_BASE = 128 };
+enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_KILL = 9 /* everywhere */ };
 
 #define SLICE_NS      ((uint64_t)100 * OS_NS_PER_MS)
 #define STOP_GRACE_NS ((uint64_t)OS_NS_PER_S)
@@ -163,7 +163,10 @@ const char *command_last_line(struct arena *arena, const char *log_path)
 
 const char *command_ending(struct arena *arena, int exit_code)
 {
-    if (exit_code > SIGNAL_BASE)
-        return arena_text(arena, "killed by signal %d", exit_code - SIGNAL_BASE);
+    const char *hint = exit_code == EXIT_SIGNAL_BASE + SIGNAL_KILL
+                           ? ", as the kernel does when memory runs out: see dmesg"
+                           : "";
+    if (exit_code > EXIT_SIGNAL_BASE)
+        return arena_text(arena, "killed by signal %d%s", exit_code - EXIT_SIGNAL_BASE, hint);
     return arena_text(arena, "exit code %d", exit_code);
 }

@@ -30,7 +30,7 @@ char *command_shell(struct arena *arena, const struct command *command);
 struct place command_place(struct arena *arena, const struct cell *cell, bool for_fleet,
                            const char *line);
 
-enum { EXIT_UNKNOWN = -1 };
+enum { EXIT_UNKNOWN = -1, EXIT_SIGNAL_BASE = 128 /* and the signal that killed it */ };
 
 struct command_result {
     int exit_code; /* EXIT_UNKNOWN: it was stopped, or never started */

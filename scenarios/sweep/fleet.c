@@ -95,17 +95,36 @@ const char *fleet_last_words(struct arena *arena, const struct fleet *fleet)
                                                 : line;
 }
 
+/* On a link the exit code is fanin-lan's, whose log says how the servers ended. */
+static int servers_exit_code(struct arena *arena, const struct fleet *fleet, int exit_code)
+{
+    static const struct {
+        const char *said;
+        int base;
+    } endings[] = {{"the far command ended with exit code ", 0},
+                   {"the far command was killed by signal ", EXIT_SIGNAL_BASE}};
+    const char *line = fleet->link == NULL ? "" : command_last_line(arena, fleet->link_log_path);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *at = strstr(line, endings[i].said);
+        int number;
+        if (at != NULL && sscanf(at + strlen(endings[i].said), "%d", &number) == 1)
+            return endings[i].base + number;
+    }
+    return exit_code;
+}
+
+const char *fleet_ending(struct arena *arena, const struct fleet *fleet, int exit_code)
+{
+    exit_code = servers_exit_code(arena, fleet, exit_code);
+    return exit_code == EXIT_DONE ? "exit code 0: a signal told them to end, and not the sweep"
+                                  : command_ending(arena, exit_code);
+}
+
 static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_code,
                        struct error *error)
 {
-    static const char said[] = "the far command ended with exit code ";
     const char *line = fleet_last_words(arena, fleet);
-    if (fleet->link != NULL) {
-        /* fanin-lan exits with 1 when the servers have ended; its log has their exit code. */
-        const char *at = strstr(command_last_line(arena, fleet->link_log_path), said);
-        if (at != NULL)
-            sscanf(at + strlen(said), "%d", &exit_code);
-    }
+    exit_code = servers_exit_code(arena, fleet, exit_code);
     if (exit_code == EXIT_WRONG_USE) {
         struct place place = command_place(arena, fleet->cell, true, line);
         error_set(error, &place, "%s", line);
@@ -117,7 +136,7 @@ static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_
         "the servers on ports %llu to %llu did not start (%s): %s; the key port (--port=BASE) "
         "moves them",
         (unsigned long long)fleet->base, (unsigned long long)(fleet->base + fleet_ports(fleet) - 1),
-        command_ending(arena, exit_code), line);
+        fleet_ending(arena, fleet, exit_code), line);
     return EXIT_MACHINE_CANNOT;
 }
 
@@ -197,9 +216,9 @@ int fleet_start(struct arena *arena, struct fleet *fleet, const char *directory,
     return result;
 }
 
-bool fleet_has_ended(struct fleet *fleet, int *exit_code)
+bool fleet_has_ended(struct fleet *fleet, uint64_t wait_ns, int *exit_code)
 {
-    if (!fleet->running || os_process_wait(&fleet->process, 0, exit_code) == 0)
+    if (!fleet->running || os_process_wait(&fleet->process, wait_ns, exit_code) == 0)
         return false;
     fleet->running = false;
     return true;

@@ -48,8 +48,10 @@ struct command fleet_client(struct arena *arena, const struct cell *cell, const 
 /* fleet_last_words: the last line that the servers wrote, or fanin-lan where they wrote none. */
 const char *fleet_last_words(struct arena *arena, const struct fleet *fleet);
 
-/* fleet_has_ended: it ended without being stopped. May be started again. */
-bool fleet_has_ended(struct fleet *fleet, int *exit_code);
+/* fleet_has_ended: it ended without being stopped, now or within `wait_ns`, for which it blocks.
+ * May be started again. fleet_ending: how its servers ended, from the exit code. */
+bool fleet_has_ended(struct fleet *fleet, uint64_t wait_ns, int *exit_code);
+const char *fleet_ending(struct arena *arena, const struct fleet *fleet, int exit_code);
 
 /* fleet_stop: ends it, and all that still runs on its link, if it runs; blocks for at most a few
  * seconds. It may be started again. */

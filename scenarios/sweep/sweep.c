@@ -57,9 +57,9 @@ static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
     int exit_code;
     if (fleet == NULL)
         return EXIT_DONE;
-    if (fleet_has_ended(fleet, &exit_code))
-        progress_say(&sweep->progress, "the servers ended (exit code %d); restarting them",
-                     exit_code);
+    if (fleet_has_ended(fleet, 0, &exit_code))
+        progress_say(&sweep->progress, "the servers ended (%s); restarting them",
+                     fleet_ending(sweep->arena, fleet, exit_code));
     return fleet_start(sweep->arena, fleet, sweep->output.path, &sweep->error);
 }
 
@@ -295,12 +295,13 @@ static int run_all(struct sweep *sweep)
 int sweep_run(struct sweep *sweep)
 {
     os_interrupts_catch();
-    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->error) != 0)
-        return EXIT_WRONG_USE;
+    int result = check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->error);
+    if (result != EXIT_DONE)
+        return result;
     if (os_interrupted())
         return EXIT_MEASURED_FAILURE;
     count_old_rows(sweep);
-    int result = open_directory(sweep);
+    result = open_directory(sweep);
     if (result != EXIT_DONE)
         return result;
     if (!sweep->request->quiet)

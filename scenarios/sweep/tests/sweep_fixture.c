@@ -46,6 +46,10 @@ static const char servers_script[] =
     "echo $count >>\"$here/counts\"\n"
     "echo \"$*\" >>\"$here/servers-args\"\n"
     "echo up >\"$ready\"\n"
+    "[ \"$fault\" = killed ] && { sleep 0.2; kill -KILL $$; }\n"
+    "[ \"$fault\" = after ] && [ ! -e \"$here/once\" ] && { echo >\"$here/once\"\n"
+    "  until [ -s \"$here/out/rows.jsonl\" ]; do sleep 0.05; done; kill -KILL $$; }\n"
+    "[ \"$fault\" = told ] && { sleep 0.2; exit 0; }\n"
     "[ \"$fault\" = dies ] && { sleep 0.2; echo no more >&2; exit 5; }\n"
     "exec sleep 600\n";
 

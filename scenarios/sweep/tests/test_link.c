@@ -156,7 +156,11 @@ static const char lan_script[] =
     "fi\n"
     "export FANIN_FAR=far.test\n"
     "[ \"$join\" ] && { echo \"$join\" >>\"$here/joins\"; exec \"$@\"; }\n"
+    "[ \"$mode\" = says ] && { sh -c \"$far\"; code=$?; [ $code -le 128 ] && exit $code\n"
+    "  echo \"fanin-lan: the far command was killed by signal $((code - 128)) (Killed)"
+    " and the link ends\" >&2; exit 1; }\n"
     "exec sh -c \"$far\"\n";
+
 /* A copy of the sweep with that script beside it. */
 static int set_up_script(void **state)
 {
@@ -310,6 +314,13 @@ FIXTURE_TEST(servers_that_fail_behind_a_link_are_explained, set_up_script)
                  EXIT_MEASURED_FAILURE);
     assert_text(fixture, row_of(fixture, ""), "reason",
                 "the servers ended during the row (exit code 5): no more");
+    write_file(fixture, "links.conf", "good = --mode says\n");
+    run_scenario(fixture, "mode = slow\nlink = good\nfleet.fault = killed\nrepeat = 1\n", NULL,
+                 EXIT_MEASURED_FAILURE);
+    assert_text(fixture, row_of(fixture, ""), "reason",
+                "the servers ended during the row (killed by signal 9, as the kernel does when "
+                "memory runs out: see dmesg): fanin-lan: the far command was killed by signal 9 "
+                "(Killed) and the link ends");
     fixture->out = path_of(fixture, "other");
     run_scenario(fixture, "mode = ok\nlink = good\nfleet.fault = taken\n", NULL,
                  EXIT_MACHINE_CANNOT);

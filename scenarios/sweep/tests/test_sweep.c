@@ -161,6 +161,26 @@ SWEEP_TEST(wrong_use_is_one_line)
     assert_false(exists(fixture, "pids"));
 }
 
+SWEEP_TEST(a_folder_for_temporary_files_that_cannot_be_written_is_named)
+{
+    static const char *const variables[] = {"TMPDIR", "TEMP"};
+    for (unsigned i = 0; i < 2; i++) {
+        const char *setting = arena_text(&fixture->arena, "%s=/nonexistent", variables[i]);
+        const char *const words[] = {"env",   "-u",           "TMPDIR",
+                                     setting, fixture->sweep, path_of(fixture, "t.conf"),
+                                     "--out", fixture->out,   NULL};
+        write_scenario(fixture, "mode = ok\n");
+        start(fixture, words);
+        assert_int_equal(finish(fixture), EXIT_MACHINE_CANNOT);
+        assert_said(fixture, arena_text(&fixture->arena,
+                                        "%s: cannot create a temporary file there: No such file or "
+                                        "directory; name a directory that you can write, e.g. "
+                                        "TMPDIR=$HOME fanin-sweep",
+                                        setting));
+        assert_false(exists(fixture, "out"));
+    }
+}
+
 SWEEP_TEST(a_folder_with_something_in_it_is_left_alone)
 {
     run_scenario(fixture, "mode = ok\n", NULL, EXIT_DONE);
@@ -191,6 +211,22 @@ SWEEP_TEST(a_fleet_that_ends_fails_the_row_and_is_started_again)
     assert_failed_row(fixture, "", "failed", "the servers ended during the row (exit code 5)");
     assert_int_equal(count_pids(fixture, false), 2);
     assert_nothing_left(fixture);
+}
+
+SWEEP_TEST(a_fleet_that_a_signal_ends_is_named_so)
+{
+    static const struct sweep_case cases[] = {
+        {"mode = slow\nfleet.fault = killed\n", NULL, EXIT_MEASURED_FAILURE,
+         "the servers ended during the row (killed by signal 9, as the kernel does when memory "
+         "runs "
+         "out: see dmesg)"},
+        {"mode = slow\nfleet.fault = told\n", NULL, EXIT_MEASURED_FAILURE,
+         "during the row (exit code 0: a signal told them to end, and not the sweep)"},
+        {"mode = ok\nfleet.fault = after\nrepeat = 2\npause = 2000\n", NULL, EXIT_DONE,
+         "the servers ended (killed by signal 9, as the kernel does when memory runs out: see "
+         "dmesg); restarting them"},
+    };
+    ASSERT_CASES(fixture, cases);
 }
 
 SWEEP_TEST(each_set_of_options_has_a_fleet_that_is_kept)
