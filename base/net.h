@@ -67,7 +67,8 @@ void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns);
  * a free one. Succeeds despite connections in TIME_WAIT. On failure *handle is unchanged. */
 int net_bind(const struct net_address *address, intptr_t *handle);
 
-/* How accepted connections send. Nagle's delay is always off. */
+/* How accepted connections send. Nagle's delay is always off. One whose peer's machine has died is
+ * broken after 15 minutes of silence (on Windows: after its default time). */
 struct net_tuning {
     int send_buffer_bytes;  /* 0: the system's default */
     const char *congestion; /* congestion control by its system's name; NULL: the default */

@@ -26,6 +26,9 @@
 
 enum { EVENTS_MAX = 512 };
 
+/* Of accepted connections: rare enough not to disturb very many idle ones. */
+enum { KEEPALIVE_IDLE_S = 600, KEEPALIVE_EVERY_S = 60, KEEPALIVE_TRIES = 5 };
+
 /* Closes what could not be finished. */
 static int close_failed(int handle)
 {
@@ -92,14 +95,21 @@ int net_bind(const struct net_address *address, intptr_t *handle)
     return 0;
 }
 
+static void option_set(int handle, int level, int option, int value)
+{
+    setsockopt(handle, level, option, &value, sizeof value);
+}
+
 int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
 {
-    int one = 1;
     /* Accepted sockets inherit all of it, which saves calls for each. */
-    setsockopt((int)handle, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    option_set((int)handle, IPPROTO_TCP, TCP_NODELAY, 1);
+    option_set((int)handle, SOL_SOCKET, SO_KEEPALIVE, 1);
+    option_set((int)handle, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    option_set((int)handle, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EVERY_S);
+    option_set((int)handle, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES);
     if (tuning->send_buffer_bytes > 0)
-        setsockopt((int)handle, SOL_SOCKET, SO_SNDBUF, &tuning->send_buffer_bytes,
-                   sizeof tuning->send_buffer_bytes);
+        option_set((int)handle, SOL_SOCKET, SO_SNDBUF, tuning->send_buffer_bytes);
     if (tuning->congestion != NULL &&
         setsockopt((int)handle, IPPROTO_TCP, TCP_CONGESTION, tuning->congestion,
                    (socklen_t)strlen(tuning->congestion)) < 0)

@@ -120,6 +120,7 @@ int net_accept(intptr_t listener, const struct net_tuning *tuning, intptr_t *han
     if (result < 0)
         return result;
     option_set(*handle, IPPROTO_TCP, TCP_NODELAY, 1);
+    option_set(*handle, SOL_SOCKET, SO_KEEPALIVE, 1);
     if (tuning->send_buffer_bytes > 0)
         option_set(*handle, SOL_SOCKET, SO_SNDBUF, tuning->send_buffer_bytes);
     return 0;

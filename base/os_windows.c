@@ -236,6 +236,13 @@ void os_usage_read(struct os_usage *usage)
     }
 }
 
+uint64_t os_cpu_ns(void)
+{
+    struct os_usage usage;
+    os_usage_read(&usage);
+    return usage.user_ns + usage.system_ns;
+}
+
 /* Windows has no such limit. */
 int os_descriptors_reserve(uint64_t count, uint64_t *limit)
 {

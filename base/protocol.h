@@ -19,8 +19,10 @@
  *              cpu_ns=<n>\r\n"
  *          What all devices of the process have handed to their kernel for that run (frame bytes
  *          only, faults' bytes included), how many connections asked for it, how many faults the
- *          devices committed on them after GO, and the process's CPU time so far. Of a run that the
- *          process does not know, or no longer (it remembers the last 64): zeros and the CPU time.
+ *          devices committed on them after GO, and the CPU time that the process took while it was
+ *          sending frames of that run. Of a run that the process does not know: zeros.
+ *          A run lasts as long as a connection is open that has sent GO or STATS for it last; the
+ *          process remembers it until then, and the last 64 that have ended.
  *          `process` is a number that the process chose at its start: another one says that the
  *          devices were started anew, and that what they sent before is forgotten.
  * Words stand one blank apart; fields come in any order, each exactly once ([...]: at most once);

@@ -205,7 +205,7 @@ ROW_RESULT(count, server_bytes, "bytes", "the fleet cannot be asked",
            "what the fleet says it sent in this run")
 ROW_RESULT(count, server_frames, "frames", "the fleet cannot be asked", "the same in frames")
 ROW_RESULT(number, server_cpu_s, "s", "the fleet cannot be asked",
-           "CPU time of the fleet's process over the run")
+           "CPU time of the fleet's process while it was sending the run's frames")
 ROW_RESULT(text, bottleneck, "", "",
            "`link`, `client`, `servers`, `offered-load` or `unclear` (see below); \"\" if nothing "
            "ran")

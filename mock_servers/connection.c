@@ -45,8 +45,8 @@ struct connection {
     intptr_t socket;
     enum state state;
     bool logged_in;
-    bool has_asked; /* GO, for run `asked` */
-    uint64_t asked;
+    struct run *run;       /* that it holds: asked for last; NULL: none yet */
+    bool has_asked;        /* its frames, by GO */
     uint64_t resetting_ns; /* RESETTING: since when */
     struct stream stream;  /* WAITING: what will be sent; SENDING */
     unsigned line_bytes, answer_bytes, answer_sent;
@@ -54,8 +54,14 @@ struct connection {
     char answer[PROTOCOL_LINE_BYTES_MAX];
 };
 
+/* Also of one that is not under way; afterwards the next line is read, or the caller says what
+ * else. */
 static void stream_drop(struct connection *connection)
 {
+    if (connection->state == SENDING) {
+        run_send_end(connection->run, os_cpu_ns());
+        connection->state = READING;
+    }
     stream_end(&connection->stream);
     tapes_give(connection->all->tapes, connection->stream.tape);
     connection->stream.tape = NULL;
@@ -70,6 +76,7 @@ static void close_now(struct connection *connection, void (*close_socket)(intptr
     list_remove(&connection->member);
     list_append(&connection->all->closed, &connection->member);
     stream_drop(connection);
+    runs_release(&connection->all->runs, connection->run);
     connection->state = CLOSED;
 }
 
@@ -99,14 +106,27 @@ static void answer_no(struct connection *connection, const char *why)
     connection->state = FINISHING;
 }
 
-static void serve_stats(struct connection *connection, uint64_t run)
+/* False: there is no memory, and the client is told so. */
+static bool run_ask(struct connection *connection, uint64_t id)
 {
-    const struct protocol_stats *known = runs_find(&connection->all->runs, run);
-    struct protocol_stats stats = known != NULL ? *known : (struct protocol_stats){.run = run};
-    struct os_usage usage;
-    os_usage_read(&usage);
+    struct runs *runs = &connection->all->runs;
+    struct run *run = runs_hold(runs, id);
+    if (run == NULL) {
+        answer_no(connection, "memory for this run");
+        return false;
+    }
+    runs_release(runs, connection->run);
+    connection->has_asked = connection->has_asked && run == connection->run;
+    connection->run = run;
+    return true;
+}
+
+static void serve_stats(struct connection *connection, uint64_t id)
+{
+    if (!run_ask(connection, id))
+        return;
+    struct protocol_stats stats = run_stats(connection->run, os_cpu_ns());
     stats.process = connection->all->identity;
-    stats.cpu_ns = usage.user_ns + usage.system_ns;
     connection->answer_bytes =
         (unsigned)protocol_write_stats(&stats, connection->answer, sizeof connection->answer);
 }
@@ -176,6 +196,7 @@ static void serve_login(struct connection *connection, const struct protocol_req
 static void sending_start(struct connection *connection)
 {
     stream_start(&connection->stream, connection->endpoint->number);
+    run_send_begin(connection->run, os_cpu_ns());
     connection->state = SENDING;
 }
 
@@ -188,13 +209,11 @@ static void serve_go(struct connection *connection, const struct protocol_go *go
         answer_no(connection, "frames before a login");
         return;
     }
-    const struct protocol_stats asked = {
-        .connections = !connection->has_asked || connection->asked != go->run,
-    };
-    runs_begin(&all->runs, go->run);
-    runs_add(&all->runs, go->run, &asked);
+    if (!run_ask(connection, go->run))
+        return;
+    const struct protocol_stats asked = {.connections = !connection->has_asked};
+    runs_add(&all->runs, connection->run, &asked);
     connection->has_asked = true;
-    connection->asked = go->run;
     *stream = (struct stream){.socket = connection->socket,
                               .scratch = &all->scratch,
                               .go = *go,
@@ -313,7 +332,7 @@ static bool sending(struct connection *connection)
     struct connections *all = connection->all;
     struct stream *stream = &connection->stream;
     enum stream_state state = stream_send(stream);
-    runs_add(&all->runs, stream->go.run, &stream->done);
+    runs_add(&all->runs, connection->run, &stream->done);
     stream->done = (struct protocol_stats){0};
     switch (state) {
     case STREAM_MORE:
@@ -330,7 +349,6 @@ static bool sending(struct connection *connection)
         return false;
     case STREAM_DONE:
         stream_drop(connection);
-        connection->state = READING;
         break;
     case STREAM_FAULT:
         stream_drop(connection);
@@ -387,6 +405,7 @@ int connections_init(struct connections *all, struct loop *loop, const struct lo
     all->loop = loop;
     all->login = login;
     all->identity = os_identity();
+    runs_init(&all->runs);
     all->tapes = tapes_open(tape_cap_bytes, &all->scratch);
     list_init(&all->open);
     list_init(&all->waiting);
@@ -457,6 +476,7 @@ void connections_end(struct connections *all)
     while ((node = list_first(&all->open)) != NULL)
         close_now(LIST_MEMBER(node, struct connection, member), net_close);
     connections_free(all);
+    runs_free(&all->runs);
     tapes_close(all->tapes);
     free(all->scratch.data);
 }

@@ -1,24 +1,76 @@
 /* Counters by run. */
 #include "mock_servers/runs.h"
 
-#include <stddef.h>
+#include <assert.h>
+#include <stdlib.h>
 
-struct protocol_stats *runs_find(struct runs *runs, uint64_t id)
+void runs_init(struct runs *runs)
 {
-    for (unsigned i = 0; i < runs->begun && i < RUNS_MAX; i++)
-        if (runs->slots[i].run == id)
-            return &runs->slots[i];
+    *runs = (struct runs){.ended_count = 0};
+    list_init(&runs->lasting);
+    list_init(&runs->ended);
+}
+
+static void forget(struct run *run)
+{
+    list_remove(&run->place);
+    free(run);
+}
+
+static void forget_oldest(struct runs *runs)
+{
+    forget(LIST_MEMBER(list_first(&runs->ended), struct run, place));
+    runs->ended_count--;
+}
+
+void runs_free(struct runs *runs)
+{
+    assert(list_first(&runs->lasting) == NULL);
+    while (runs->ended_count > 0)
+        forget_oldest(runs);
+}
+
+static struct run *find(const struct list_node *list, uint64_t id)
+{
+    for (const struct list_node *node = list->after; node != list; node = node->after) {
+        struct run *run = LIST_MEMBER(node, struct run, place);
+        if (run->done.run == id)
+            return run;
+    }
     return NULL;
 }
 
-struct protocol_stats *runs_begin(struct runs *runs, uint64_t id)
+/* Of all connections of a run each but the first finds it at the head of the list. */
+struct run *runs_hold(struct runs *runs, uint64_t id)
 {
-    struct protocol_stats *slot = runs_find(runs, id);
-    if (slot != NULL)
-        return slot;
-    slot = &runs->slots[runs->begun++ % RUNS_MAX];
-    *slot = (struct protocol_stats){.run = id};
-    return slot;
+    struct run *run = find(&runs->lasting, id);
+    if (run == NULL && (run = find(&runs->ended, id)) != NULL)
+        runs->ended_count--;
+    if (run == NULL && (run = calloc(1, sizeof *run)) == NULL)
+        return NULL;
+    run->done.run = id;
+    run->holders++;
+    list_remove(&run->place);
+    list_append(runs->lasting.after, &run->place);
+    return run;
+}
+
+void runs_release(struct runs *runs, struct run *run)
+{
+    if (run == NULL)
+        return;
+    assert(run->holders > 0);
+    if (--run->holders > 0)
+        return;
+    assert(run->sending == 0);
+    if (run->done.connections == 0) {
+        forget(run);
+        return;
+    }
+    list_remove(&run->place);
+    list_append(&runs->ended, &run->place);
+    if (++runs->ended_count > RUNS_ENDED_MAX)
+        forget_oldest(runs);
 }
 
 static void add(struct protocol_stats *to, const struct protocol_stats *done)
@@ -29,10 +81,32 @@ static void add(struct protocol_stats *to, const struct protocol_stats *done)
     to->faults += done->faults;
 }
 
-void runs_add(struct runs *runs, uint64_t id, const struct protocol_stats *done)
+void runs_add(struct runs *runs, struct run *run, const struct protocol_stats *done)
 {
-    struct protocol_stats *slot = runs_find(runs, id);
-    if (slot != NULL)
-        add(slot, done);
+    add(&run->done, done);
     add(&runs->total, done);
+}
+
+/* ---- CPU time ---- */
+
+void run_send_begin(struct run *run, uint64_t cpu_ns)
+{
+    if (run->sending++ == 0)
+        run->busy_since_ns = cpu_ns;
+}
+
+void run_send_end(struct run *run, uint64_t cpu_ns)
+{
+    run->done = run_stats(run, cpu_ns);
+    run->busy_since_ns = cpu_ns;
+    assert(run->sending > 0);
+    run->sending--;
+}
+
+struct protocol_stats run_stats(const struct run *run, uint64_t cpu_ns)
+{
+    struct protocol_stats stats = run->done;
+    if (run->sending > 0)
+        stats.cpu_ns += cpu_ns - run->busy_since_ns;
+    return stats;
 }

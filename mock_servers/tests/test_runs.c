@@ -1,4 +1,4 @@
-/* When frames are due, and the counters of the last runs. */
+/* When frames are due, and the counters of runs. */
 
 #include <stdlib.h>
 
@@ -38,21 +38,82 @@ TEST(test_phases_are_spread)
         assert_in_range(quarters[i], 60, 140);
 }
 
-TEST(test_runs)
+/* ---- counters by run ---- */
+
+static struct runs runs;
+
+static void run_once(uint64_t id)
 {
-    static struct runs runs;
-    struct protocol_stats done = {.frames = 2, .bytes = 3, .faults = 1, .connections = 1};
-    assert_null(runs_find(&runs, 0));
-    for (uint64_t id = 0; id < RUNS_MAX; id++)
-        runs_begin(&runs, id);
-    runs_add(&runs, 0, &done);
-    runs_add(&runs, 0, &done);
-    assert_true(runs_begin(&runs, 0)->bytes == 6);
-    runs_begin(&runs, RUNS_MAX); /* in the place of the oldest */
-    assert_null(runs_find(&runs, 0));
-    assert_non_null(runs_find(&runs, 1));
-    runs_add(&runs, 0, &done); /* of a forgotten run: to the total only */
-    assert_null(runs_find(&runs, 0));
-    assert_true(runs.total.frames == 6 && runs.total.bytes == 9 && runs.total.faults == 3);
-    assert_true(runs_find(&runs, RUNS_MAX)->frames == 0);
+    const struct protocol_stats asked = {.connections = 1};
+    struct run *run = runs_hold(&runs, id);
+    runs_add(&runs, run, &asked);
+    runs_release(&runs, run);
+}
+
+/* How many connections have asked for the run; 0: it is not known. */
+static uint64_t connections_of(uint64_t id)
+{
+    struct run *run = runs_hold(&runs, id);
+    const uint64_t connections = run->done.connections;
+    runs_release(&runs, run);
+    return connections;
+}
+
+TEST(a_run_is_kept_while_it_lasts)
+{
+    const struct protocol_stats done = {.frames = 2, .bytes = 3, .faults = 1, .connections = 1};
+    runs_init(&runs);
+    struct run *lasting = runs_hold(&runs, 1000);
+    runs_add(&runs, lasting, &done);
+    for (uint64_t id = 0; id < 3 * RUNS_ENDED_MAX; id++)
+        run_once(id);
+    struct run *again = runs_hold(&runs, 1000);
+    assert_ptr_equal(again, lasting);
+    runs_release(&runs, again);
+    runs_add(&runs, lasting, &done);
+    assert_true(lasting->done.bytes == 6 && lasting->done.connections == 2);
+    assert_true(runs.total.frames == 4 && runs.total.connections == 2 + 3 * RUNS_ENDED_MAX);
+    runs_release(&runs, lasting);
+    runs_free(&runs);
+}
+
+TEST(ended_runs_are_forgotten_the_longest_ended_first)
+{
+    runs_init(&runs);
+    for (uint64_t id = 0; id < RUNS_ENDED_MAX; id++)
+        run_once(id);
+    assert_int_equal(connections_of(0), 1); /* and is now the one that ended last */
+    run_once(RUNS_ENDED_MAX);
+    assert_int_equal(connections_of(1), 0);
+    assert_int_equal(connections_of(2), 1);
+    assert_int_equal(connections_of(0), 1);
+    runs_free(&runs);
+}
+
+TEST(questions_about_unknown_runs_do_not_forget_known_ones)
+{
+    runs_init(&runs);
+    run_once(7);
+    for (uint64_t id = 100; id < 100 + 2 * RUNS_ENDED_MAX; id++)
+        assert_int_equal(connections_of(id), 0);
+    assert_int_equal(connections_of(7), 1);
+    runs_free(&runs);
+}
+
+TEST(cpu_time_counts_while_frames_are_sent)
+{
+    runs_init(&runs);
+    struct run *run = runs_hold(&runs, 1);
+    assert_int_equal(run_stats(run, 500).cpu_ns, 0);
+    run_send_begin(run, 1000);
+    run_send_begin(run, 1100);
+    run_send_end(run, 1300);
+    assert_int_equal(run_stats(run, 1400).cpu_ns, 400);
+    run_send_end(run, 1500);
+    assert_int_equal(run_stats(run, 9000).cpu_ns, 500);
+    run_send_begin(run, 10000);
+    run_send_end(run, 10007);
+    assert_int_equal(run_stats(run, 20000).cpu_ns, 507);
+    runs_release(&runs, run);
+    runs_free(&runs);
 }
