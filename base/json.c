@@ -83,13 +83,6 @@ int json_close(struct json *json)
     return errno ? -errno : -EIO;
 }
 
-int json_file_close(FILE *file, int result)
-{
-    if (file != NULL && file != stdout && fclose(file) != 0 && result == 0)
-        return -errno;
-    return result;
-}
-
 void json_text(struct json *json, const char *key, const char *text)
 {
     if (!text) {

@@ -18,9 +18,6 @@ struct json {
 
 void json_open(struct json *json, FILE *out); /* writes "{" */
 int json_close(struct json *json);            /* writes "}\n", flushes; -errno */
-/* json_file_close: closes a file unless it is stdout or NULL. Returns `result`, the writer's; where
- * that is 0, -errno if closing failed. */
-int json_file_close(FILE *file, int result);
 void json_text(struct json *json, const char *key, const char *text); /* NULL text: null */
 /* json_bytes: text of bytes that need not be UTF-8: other than printable ASCII is \u00HH. */
 void json_bytes(struct json *json, const char *key, const void *data, size_t bytes);

@@ -1,10 +1,14 @@
-/* Linux's part of os.h: directories, facts about the computer. */
+/* Linux's part of os.h: directories, files, facts about the computer. */
 #include "base/os.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +42,81 @@ int os_program_directory(char *path, size_t path_bytes)
     assert(slash);
     *(slash == path ? slash + 1 : slash) = '\0';
     return 0;
+}
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+int os_file_target(const char *path, char *target, size_t target_bytes, bool *plain)
+{
+    struct statx found;
+    char resolved[PATH_MAX];
+    *plain = true;
+    if (statx(AT_FDCWD, path, 0, STATX_TYPE, &found) == 0) {
+        if (S_ISDIR(found.stx_mode))
+            return -EISDIR;
+        if (access(path, W_OK) != 0)
+            return -errno;
+        *plain = S_ISREG(found.stx_mode) && !(found.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+        /* A pipe's link in /proc names no path. */
+        if (*plain && realpath(path, resolved) != NULL)
+            path = resolved;
+    } else if (errno != ENOENT) {
+        return -errno;
+    }
+    return snprintf(target, target_bytes, "%s", path) < (int)target_bytes ? 0 : -ENAMETOOLONG;
+}
+
+int os_file_settle(FILE *out, const char *target)
+{
+    enum { PERMISSIONS = 0777 };
+    struct stat old;
+    if (stat(target, &old) != 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (fchmod(fileno(out), old.st_mode & PERMISSIONS) != 0)
+        return -errno;
+    return fsync(fileno(out)) == 0 ? 0 : -errno;
+}
+
+int os_file_replace(const char *from, const char *to)
+{
+    return rename(from, to) == 0 ? 0 : -errno;
+}
+
+/* True: the lock is of the file that has the name now, and not of one removed meanwhile. */
+static bool lock_is_current(int file, const char *path)
+{
+    struct stat held, named;
+    return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
+}
+
+int os_lock_take(struct os_lock *lock, const char *path, const char *text)
+{
+    for (;;) {
+        int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666), error = 0;
+        if (file < 0)
+            return -errno;
+        if (flock(file, LOCK_EX | LOCK_NB) != 0)
+            error = errno == ENOLCK || errno == ENOSYS || errno == EINVAL ? ENOTSUP : errno;
+        else if (!lock_is_current(file, path)) {
+            close(file);
+            continue;
+        } else if (ftruncate(file, 0) != 0 ||
+                   write(file, text, strlen(text)) != (ssize_t)strlen(text))
+            error = errno;
+        if (error == 0) {
+            lock->handle = file;
+            return 0;
+        }
+        close(file);
+        return -error;
+    }
+}
+
+void os_lock_release(struct os_lock *lock, const char *path)
+{
+    unlink(path); /* while it is still held */
+    close((int)lock->handle);
 }
 
 /* ---- facts about the computer ------------------------------------------------------------ */

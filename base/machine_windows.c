@@ -1,4 +1,4 @@
-/* Windows' part of os.h: directories, facts about the computer.
+/* Windows' part of os.h: directories, files, facts about the computer.
  *
  * Under Wine the fact "os" names Wine and its version first. */
 #include "base/os.h"
@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <cpuid.h>
 #include <errno.h>
+#include <io.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +45,62 @@ int os_program_directory(char *path, size_t path_bytes)
     assert(slash);
     *slash = '\0';
     return 0;
+}
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+int os_file_target(const char *path, char *target, size_t target_bytes, bool *plain)
+{
+    DWORD found = GetFileAttributesA(path);
+    HANDLE file = INVALID_HANDLE_VALUE;
+    *plain = true;
+    if (found != INVALID_FILE_ATTRIBUTES)
+        file =
+            CreateFileA(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                        NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+    if (found != INVALID_FILE_ATTRIBUTES && file == INVALID_HANDLE_VALUE)
+        return winapi_error();
+    if (file != INVALID_HANDLE_VALUE) {
+        *plain = GetFileType(file) == FILE_TYPE_DISK && !(found & FILE_ATTRIBUTE_REPARSE_POINT);
+        CloseHandle(file);
+    }
+    return snprintf(target, target_bytes, "%s", path) < (int)target_bytes ? 0 : -ENAMETOOLONG;
+}
+
+int os_file_settle(FILE *out, const char *target)
+{
+    if (GetFileAttributesA(target) == INVALID_FILE_ATTRIBUTES)
+        return 0;
+    HANDLE file = (HANDLE)_get_osfhandle(_fileno(out));
+    return FlushFileBuffers(file) ? 0 : winapi_error();
+}
+
+int os_file_replace(const char *from, const char *to)
+{
+    return MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING) ? 0 : winapi_error();
+}
+
+int os_lock_take(struct os_lock *lock, const char *path, const char *text)
+{
+    /* Others may read it and not write it: that is the lock. */
+    HANDLE file = CreateFileA(path, GENERIC_WRITE, FILE_SHARE_READ, NULL, OPEN_ALWAYS,
+                              FILE_ATTRIBUTE_NORMAL, NULL);
+    DWORD written, bytes = (DWORD)strlen(text);
+    if (file == INVALID_HANDLE_VALUE)
+        return GetLastError() == ERROR_SHARING_VIOLATION ? -EWOULDBLOCK : winapi_error();
+    if (!SetEndOfFile(file) || !WriteFile(file, text, bytes, &written, NULL)) {
+        int error = winapi_error();
+        CloseHandle(file);
+        return error;
+    }
+    lock->handle = (intptr_t)file;
+    return 0;
+}
+
+void os_lock_release(struct os_lock *lock, const char *path)
+{
+    CloseHandle((HANDLE)lock->handle);
+    DeleteFileA(path); /* fails where another process holds it already */
 }
 
 /* ---- facts about the computer ------------------------------------------------------------ */

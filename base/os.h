@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 /* ---- clock --------------------------------------------------------------------------------- */
@@ -155,6 +156,29 @@ const char *os_path_name(const char *path);
 
 /* os_program_directory: where the running program lies, without a trailing separator. */
 int os_program_directory(char *path, size_t path_bytes);
+
+/* ---- files that must not be lost ------------------------------------------------------------ */
+
+/* os_file_target: the file that `path` names, behind symbolic links. *plain: it can be replaced by
+ * another of its name; a pipe, a device or a mount point cannot. -EACCES: it may not be written. */
+int os_file_target(const char *path, char *target, size_t target_bytes, bool *plain);
+
+/* os_file_settle: before `out` replaces `target`: gives it the target's permissions, and has it on
+ * the disk, which may block. Nothing to do where there is no target, and nothing to lose.
+ * os_file_replace: `from` takes the name of `to`, which may exist. */
+int os_file_settle(FILE *out, const char *target);
+int os_file_replace(const char *from, const char *to);
+
+/* A file that one process at a time can hold; the system frees it however that process ends. */
+struct os_lock {
+    intptr_t handle;
+};
+
+/* os_lock_take: makes the file if need be and writes `text` to it, which others can read.
+ * -EWOULDBLOCK: another process holds it; -ENOTSUP: there are no locks on this file system.
+ * os_lock_release: removes the file and frees it. */
+int os_lock_take(struct os_lock *lock, const char *path, const char *text);
+void os_lock_release(struct os_lock *lock, const char *path);
 
 /* os_machine_describe: calls `item` for each fact of the machine's record: name (a JSON key, e.g.
  * "kernel", "cpu", "cpus", "memory_kb", "os", "mtu_lo", "tcp_rmem", "tcp_wmem", "somaxconn",

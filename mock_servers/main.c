@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/draft.h"
 #include "base/options.h"
 #include "base/os.h"
 #include "mock_servers/fleet.h"
@@ -211,20 +212,12 @@ static int summary_print(const struct protocol_stats *total)
  * a negative errno value with nothing left behind. */
 static int ready_write(const struct fleet_config *config, int port)
 {
-    char draft[PATH_BYTES_MAX];
-    int bytes = snprintf(draft, sizeof draft, "%s.%ld", config->ready_file, (long)getpid());
-    if (bytes < 0 || (size_t)bytes >= sizeof draft)
-        return -ENAMETOOLONG;
-    FILE *file = fopen(draft, "w");
-    if (file == NULL)
-        return -errno;
-    fprintf(file, "%ld %d %llu\n", (long)getpid(), port, (unsigned long long)config->count);
-    int result = ferror(file) ? -EIO : 0;
-    if (fclose(file) != 0 || result < 0 || rename(draft, config->ready_file) != 0) {
-        result = result < 0 ? result : -errno;
-        remove(draft);
-    }
-    return result;
+    struct draft draft;
+    int result = draft_open(&draft, config->ready_file);
+    if (result != 0)
+        return result;
+    fprintf(draft.out, "%ld %d %llu\n", (long)getpid(), port, (unsigned long long)config->count);
+    return draft_close(&draft, 0);
 }
 
 static int serve(struct fleet *fleet, const struct fleet_config *config)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/draft.h"
 #include "base/os.h"
 
 /* Standard streams, the engine's own, the fleet's STATS, a library's. */
@@ -40,13 +40,11 @@ int program_open(struct program *program, const struct program_text *text, int a
     row->request = (struct row_bytes){first->text, first->bytes};
     net_address_text(&program->servers.addresses[0], row->target);
     atomic_store(&program->first_ns, UINT64_MAX);
-    if (json == NULL || program->options.dry_run)
-        return PROGRAM_OPEN;
     /* Before anything runs, so that a run is not lost to a wrong path. */
-    program->json = strcmp(json, "-") == 0 ? stdout : fopen(json, "w");
-    if (program->json != NULL)
+    int unwritable = json == NULL || program->options.dry_run ? 0 : draft_check(json);
+    if (unwritable == 0)
         return PROGRAM_OPEN;
-    report_json(program, errno);
+    report_json(program, -unwritable);
     servers_free(&program->servers);
     return EXIT_MACHINE_CANNOT;
 }
@@ -170,9 +168,15 @@ static void program_free(struct program *program)
 int program_refuse(struct program *program, const char *why)
 {
     fprintf(stderr, "%s: %s\n", program->text->name, why);
-    json_file_close(program->json, 0);
     program_free(program);
     return EXIT_WRONG_USE;
+}
+
+static int leave_row(const struct row *row, const char *path)
+{
+    struct draft draft;
+    int result = draft_open(&draft, path);
+    return result != 0 ? result : draft_close(&draft, row_write(row, draft.out));
 }
 
 int program_close(struct program *program)
@@ -180,12 +184,11 @@ int program_close(struct program *program)
     static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
     const struct collector_options *options = &program->options;
     const struct row *row = &program->row;
-    int result = program->json != NULL ? row_write(row, program->json) : 0;
-    result = json_file_close(program->json, result);
+    bool on_stdout = options->json != NULL && strcmp(options->json, "-") == 0;
+    int result = options->json == NULL || options->dry_run ? 0 : leave_row(row, options->json);
     if (result != 0)
         report_json(program, -result);
-    bool summary = !options->quiet && program->json != stdout && !options->dry_run &&
-                   row->status != ROW_SKIPPED;
+    bool summary = !options->quiet && !on_stdout && !options->dry_run && row->status != ROW_SKIPPED;
     if (summary)
         row_summarize(row, stdout);
     else if (row->status != ROW_OK)
@@ -196,5 +199,5 @@ int program_close(struct program *program)
         result = -1;
     }
     program_free(program);
-    return result != 0 && row->status == ROW_OK ? EXIT_MEASURED_FAILURE : codes[row->status];
+    return result != 0 ? EXIT_MACHINE_CANNOT : codes[row->status];
 }

@@ -3,8 +3,6 @@
 #ifndef FANIN_COLLECTOR_PROGRAM_H
 #define FANIN_COLLECTOR_PROGRAM_H
 
-#include <stdio.h>
-
 #include "client/collector/measure.h"
 
 enum { PROGRAM_OPEN = -1, STATS_TIMEOUT_MS = 2000 };
@@ -15,7 +13,6 @@ struct program {
     struct servers servers;
     struct request_set requests;
     struct row row;
-    FILE *json; /* where the row goes; NULL: nowhere */
 
     /* What program_measure reads: */
     struct attempt *attempts; /* one for each server */
@@ -59,7 +56,7 @@ void program_measure(struct program *program);
 int program_refuse(struct program *program, const char *why);
 
 /* program_close: writes the row and the summary, frees. Returns the exit code that the row asks
- * for, or EXIT_MEASURED_FAILURE if the row could not be written. */
+ * for, or EXIT_MACHINE_CANNOT if row or summary could not be written. */
 int program_close(struct program *program);
 
 #endif

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/draft.h"
 #include "base/json.h"
 #include "base/options.h"
 #include "base/os.h"
@@ -289,7 +290,8 @@ static int line_write(const struct check *check, bool ok, FILE *out)
 
 /* ---- the check ------------------------------------------------------------------------------- */
 
-int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTIONS], FILE *line)
+int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTIONS],
+              const char *json)
 {
     static const struct {
         const char *what;
@@ -314,9 +316,11 @@ int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTION
     }
     for (int i = 0; i < LINK_DIRECTIONS; i++)
         ok = ok && check.round_trip.ok && check.rate[i].ok && check.loss[i].ok;
-    table_print(&check, line == stdout ? stderr : stdout);
-    int written = line == NULL ? 0 : line_write(&check, ok, line);
-    written = json_file_close(line, written);
+    table_print(&check, json != NULL && strcmp(json, "-") == 0 ? stderr : stdout);
+    struct draft draft;
+    int written = json == NULL ? 0 : draft_open(&draft, json);
+    if (json != NULL && written == 0)
+        written = draft_close(&draft, line_write(&check, ok, draft.out));
     if (written < 0) {
         message_print("--json: cannot write: %s", strerror(-written));
         return EXIT_MACHINE_CANNOT;

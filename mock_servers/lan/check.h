@@ -21,8 +21,9 @@ struct bounds bounds_round_trip(double ns);
 struct bounds bounds_lost(uint64_t sent, double loss);
 
 /* check_run: starts the link, measures it, which blocks for some seconds, and prints a table for
- * people: on standard output, or on standard error where that is `line`. Writes the result as one
- * line of JSON to `line` if it is not NULL. Returns fanin-lan's exit code. */
-int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTIONS], FILE *line);
+ * people: on standard output, or on standard error where `json` is "-". Writes the result as one
+ * line of JSON to the file `json` if it is not NULL. Returns fanin-lan's exit code. */
+int check_run(struct link *link, const struct shaper_config paths[LINK_DIRECTIONS],
+              const char *json);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/draft.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "mock_servers/lan/check.h"
@@ -45,13 +46,15 @@ static int stats_write(FILE *file, struct link *link, int exit_code,
     return json_close(&json);
 }
 
-/* Both commands, and their figures to `file` if it is not NULL. */
-static int commands_run(const struct session_config *config, struct link *link, FILE *file)
+/* Both commands, and their figures to the file `stats` if it is not NULL. */
+static int commands_run(const struct session_config *config, struct link *link, const char *stats)
 {
     struct session_results results = {0};
+    struct draft draft;
     int code = session_run(config, link, &results);
-    int written = file == NULL ? 0 : stats_write(file, link, code, &results);
-    written = json_file_close(file, written);
+    int written = stats == NULL ? 0 : draft_open(&draft, stats);
+    if (stats != NULL && written == 0)
+        written = draft_close(&draft, stats_write(draft.out, link, code, &results));
     if (written < 0)
         message_print("--stats: cannot write: %s", strerror(-written));
     return written < 0 && code == EXIT_DONE ? EXIT_MACHINE_CANNOT : code;
@@ -61,7 +64,6 @@ static int run(const struct lan_options *options)
 {
     const char *option = options->check ? "json" : "stats";
     const char *name = options->check ? options->json : options->stats;
-    FILE *file = NULL;
     if (!namespaces_open()) {
         message_print("%s", lan_reason());
         return EXIT_MACHINE_CANNOT;
@@ -72,12 +74,13 @@ static int run(const struct lan_options *options)
         return EXIT_MACHINE_CANNOT;
     }
     /* Before anything is measured. */
-    if (name != NULL && (file = strcmp(name, "-") == 0 ? stdout : fopen(name, "we")) == NULL) {
-        message_print("--%s: cannot write %s: %s", option, name, strerror(errno));
+    int unwritable = name == NULL ? 0 : draft_check(name);
+    if (unwritable != 0) {
+        message_print("--%s: cannot write %s: %s", option, name, strerror(-unwritable));
         return EXIT_MACHINE_CANNOT;
     }
-    return options->check ? check_run(link, options->paths, file)
-                          : commands_run(&options->session, link, file);
+    return options->check ? check_run(link, options->paths, name)
+                          : commands_run(&options->session, link, name);
 }
 
 int main(int argc, char **argv)

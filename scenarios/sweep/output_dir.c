@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/draft.h"
 #include "base/json_read.h"
 #include "base/os.h"
 
@@ -37,13 +38,14 @@ static const char *rows_path(struct arena *arena, const char *directory)
 int json_write_file(const char *path, void (*write)(struct json *json, const void *context),
                     const void *context)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
-    if (file == NULL)
-        return errno;
+    struct draft draft;
     struct json json;
-    json_open(&json, file);
+    int result = draft_open(&draft, path);
+    if (result != 0)
+        return -result;
+    json_open(&json, draft.out);
     write(&json, context);
-    return -json_file_close(file, json_close(&json));
+    return -draft_close(&draft, json_close(&json));
 }
 
 int output_dir_make(struct arena *arena, const char *path, struct error *error)

@@ -25,8 +25,8 @@ int rows_mark(struct arena *arena, const struct rows *rows, const char *director
 /* file_is_readable: there is such a file, and it can be read. */
 bool file_is_readable(const char *path);
 
-/* json_write_file: writes the object whose members `write` writes to a file; "-": to standard
- * output. 0, or errno. */
+/* json_write_file: writes the object whose members `write` writes to a file, which replaces an
+ * older one only when it is whole; "-": to standard output. 0, or errno. */
 int json_write_file(const char *path, void (*write)(struct json *json, const void *context),
                     const void *context);
 

@@ -101,17 +101,8 @@ int record_write(struct arena *arena, const struct record *record, const char *d
                  struct error *error)
 {
     const char *path = arena_text(arena, "%s/run.json", directory);
-    const char *fresh = arena_text(arena, "%s.new", path);
-    int code = json_write_file(fresh, write_record, record);
-    if (code == 0) {
-        /* Windows renames onto nothing only. Until the new name stands, run.json.new is whole. */
-        remove(path);
-        code = rename(fresh, path) == 0 ? 0 : errno;
-    }
-    if (code == 0)
-        return 0;
-    remove(fresh);
-    return error_set(error, NULL, "cannot write %s: %s", path, strerror(code));
+    int code = json_write_file(path, write_record, record);
+    return code == 0 ? 0 : error_set(error, NULL, "cannot write %s: %s", path, strerror(code));
 }
 
 /* ---- reading ---- */
@@ -145,9 +136,6 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     size_t bytes;
     const char *object = arena_file(arena, place.file, RECORD_BYTES_MAX, &bytes);
     double seed = 0, sessions = 1;
-    if (object == NULL && errno == ENOENT) /* ended between the two steps of record_write */
-        object =
-            arena_file(arena, arena_text(arena, "%s.new", place.file), RECORD_BYTES_MAX, &bytes);
     if (object == NULL)
         return error_set(error, &place, "%s; --resume takes the directory of an unfinished sweep",
                          strerror(errno));

@@ -1,7 +1,12 @@
 /* The row: valid JSON whatever was measured, and exactly the keys of base/row_keys.h. */
 #include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "base/json_read.h"
+#include "base/tests/find.h"
+#include "base/tests/limit.h"
 #include "client/collector/program.h"
 #include "client/collector/tests/results.h"
 
@@ -109,7 +114,31 @@ TEST(a_full_disk_is_reported)
         skip();
     fclose(full);
     assert_int_equal(open_program(&program, (char *)"--json=/dev/full"), PROGRAM_OPEN);
-    assert_int_equal(program_close(&program), EXIT_MEASURED_FAILURE);
+    assert_int_equal(program_close(&program), EXIT_MACHINE_CANNOT);
+}
+
+TEST(a_row_that_cannot_be_written_leaves_the_one_before)
+{
+    struct program program;
+    char directory[512], path[600], option[640], held[16];
+    assert_true(temporary_directory(directory, sizeof directory));
+    snprintf(path, sizeof path, "%s/row.json", directory);
+    snprintf(option, sizeof option, "--json=%s", path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("before", file);
+    fclose(file);
+    assert_int_equal(open_program(&program, option), PROGRAM_OPEN);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = limit_lower(RLIMIT_FSIZE, 1000); /* less than a row */
+    int exit_code = program_close(&program);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(exit_code, EXIT_MACHINE_CANNOT);
+    file_read(path, held, sizeof held);
+    assert_string_equal(held, "before");
+    unlink(path);
+    assert_int_equal(rmdir(directory), 0);
 }
 
 TEST(a_path_that_cannot_be_written_is_reported_at_once)
