@@ -65,6 +65,8 @@ enum {
 #define PROTOCOL_RATE_MIN 0.001
 #define PROTOCOL_RATE_MAX 1000000.0
 
+#define PROTOCOL_TAPE_BYTES_MAX (UINT64_C(1) << 40) /* most that a fleet can be told to hold */
+
 #define PROTOCOL_AGO_NS_MAX UINT64_C(1000000000000000000) /* 31 years */
 
 struct protocol_marker {

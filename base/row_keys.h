@@ -199,8 +199,11 @@ ROW_RESULT(count, hand_overs, "", "no threads to hand over to, or the scheme use
 ROW_RESULT(count, pool_blocks, "blocks", "", "allocated")
 ROW_RESULT(count, blocks_lost, "blocks", "", "never given back: 0, or the row failed")
 ROW_RESULT(count, connections_failed, "", "", "connected, then ended by an error")
-ROW_RESULT(tally, errors, "", "",
-           "of them, by error (`reset`, `truncated`, `bad-check`, `stalled`, ...)")
+ROW_RESULT(
+    tally, errors, "", "",
+    "of them, by error (`reset`, `truncated`, `bad-check`, `stalled`, `request-refused`, ...)")
+ROW_RESULT(line, refusal, "", "",
+           "the first server that refused a login or a request, and what it said; \"\" if none did")
 ROW_RESULT(count, server_bytes, "bytes", "the fleet cannot be asked",
            "what the fleet says it sent in this run")
 ROW_RESULT(count, server_frames, "frames", "the fleet cannot be asked", "the same in frames")

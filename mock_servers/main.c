@@ -86,7 +86,7 @@ static const struct option_spec options[] = {
      "the cost of receiving",
      options_string, AT(congestion), 0, 0, NULL},
     {"tape-cap", "BYTES", "1GiB", "memory for frames made in advance", options_bytes,
-     AT(tape_cap_bytes), 1, (uint64_t)1 << 40, NULL},
+     AT(tape_cap_bytes), 1, PROTOCOL_TAPE_BYTES_MAX, NULL},
     {"login", "USER:PASSWORD", NULL, "requires this login before any frame", option_login,
      AT(login), 0, 0, NULL},
     {"ready-file", "FILE", NULL,

@@ -170,6 +170,7 @@ static void tear_down(struct run *run)
         assert(connection->phase == CONNECTION_CLOSED || connection->socket == NULL);
         if (run->options->reconnect)
             free(run->reconnects[i].text);
+        free(run->controls[i].refusal);
         pthread_mutex_destroy(&connection->lock);
     }
     free(run->connections);

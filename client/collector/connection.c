@@ -88,6 +88,7 @@ static uint64_t rewind_stream(struct connection *connection)
     if (request_counts_bytes(stream))
         frames = request_whole_frames(request_of(run->requests, connection->index),
                                       stream->received_bytes, &unfinished);
+    connection->answered = false;
     reconnect_of(connection)->discarded_bytes += unfinished;
     scheme_rewind(run->scheme_run, stream, unfinished);
     atomic_store_explicit(&connection->received_bytes, stream->received_bytes,
@@ -328,14 +329,53 @@ static void data_came(struct run *run)
         atomic_store_explicit(&run->data_tick, tick, memory_order_relaxed);
 }
 
+static void end_refused(struct connection *connection)
+{
+    const struct refusal *refusal = control_of(connection)->refusal;
+    program_note_refusal(connection->run->program, connection->index, refusal->text);
+    connection_end(connection, refusal_name(refusal), os_now_ns());
+    receive_owner_release(connection);
+}
+
+/* Where frames would begin the device may refuse the request. That is no data: the scheme gets its
+ * blocks back. False: it is data. */
+static bool take_refusal(struct connection *connection, unsigned count, size_t bytes)
+{
+    const struct run *run = connection->run;
+    enum refusal_state state = REFUSAL_PART;
+    for (unsigned i = 0; i < count && bytes > 0 && state == REFUSAL_PART; i++) {
+        const struct cp_block *block = &connection->blocks[i];
+        const size_t part = bytes < block->bytes ? bytes : block->bytes;
+        state = refusal_feed(&control_of(connection)->refusal, block->data, part);
+        bytes -= part;
+    }
+    if (state == REFUSAL_NONE)
+        return false;
+    run->scheme->retract(run->scheme_run, connection->stream);
+    if (state == REFUSAL_WHOLE)
+        end_refused(connection);
+    else
+        receive_owner_post_next(connection);
+    return true;
+}
+
+static void take_first_bytes(struct connection *connection)
+{
+    if (!connection->heard)
+        measure_first(&connection->run->program->first_ns, os_now_ns());
+    connection->heard = connection->answered = true;
+}
+
 static void take_bytes(struct connection *connection, unsigned count, size_t bytes)
 {
     struct run *run = connection->run;
-    if (!connection->heard)
-        measure_first(&run->program->first_ns, os_now_ns());
-    connection->heard = true;
     connection_note_activity(connection);
     data_came(run);
+    if (!connection->answered) {
+        if (!run->requests->foreign && take_refusal(connection, count, bytes))
+            return;
+        take_first_bytes(connection);
+    }
     enum frame_error error = run->scheme->received(run->scheme_run, connection->stream,
                                                    connection->blocks, count, bytes);
     atomic_store_explicit(&connection->received_bytes, connection->stream->received_bytes,
@@ -362,6 +402,10 @@ void receive_owner_received(struct connection *connection, int64_t result)
     connection->receive_empty += result != CP_EABORTED;
     if (count > 0)
         run->scheme->retract(run->scheme_run, connection->stream);
+    if (result == 0 && control_of(connection)->refusal != NULL) {
+        end_refused(connection);
+        return;
+    }
     if (result == CP_ENOBUFS) {
         if (!receive_owner_hand_over(connection, CONNECTION_WAITING))
             receive_owner_post_next(connection);

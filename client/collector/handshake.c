@@ -126,6 +126,8 @@ static void answer_done(struct connection *connection, int64_t result)
         opened(connection);
     } else if (strcmp(verdict, LOGIN_REFUSED) == 0) {
         /* A password that was wrong once will be wrong again. */
+        answer_of(connection)[bytes - 2] = '\0';
+        program_note_refusal(connection->run->program, connection->index, answer);
         connection_end(connection, verdict, os_now_ns());
         receive_owner_release(connection);
     } else {

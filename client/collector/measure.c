@@ -322,6 +322,8 @@ void measure_status(struct row *row)
                  (unsigned long long)row->connections_failed, (unsigned long long)row->connected);
         reason_add(row, text, row->errors);
     }
+    if (row->refusal[0] != '\0')
+        reason_add(row, row->refusal, NULL);
     if (strncmp(row->audit, "fail", 4) == 0) {
         snprintf(text, sizeof text, "audit: %s", row->audit);
         reason_add(row, text, NULL);

@@ -81,6 +81,19 @@ int program_connect(struct program *program, uint32_t index, cp_handle *handle)
     return attempt->result;
 }
 
+/* What the server said goes to terminals. */
+void program_note_refusal(struct program *program, uint32_t index, const char *text)
+{
+    char server[NET_TEXT_BYTES], *line = program->row.refusal;
+    if (atomic_flag_test_and_set(&program->refused))
+        return;
+    snprintf(line, sizeof program->row.refusal, "%s said %s",
+             net_address_text(&program->servers.addresses[index], server), text);
+    for (; *line != '\0'; line++)
+        if (*line < ' ' || *line > '~')
+            *line = '?';
+}
+
 /* ---- the fleet ------------------------------------------------------------------------------- */
 
 /* One question to one device. False: no answer. */
@@ -89,13 +102,13 @@ static bool ask_device(const struct program *program, const struct net_address *
 {
     const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
     const struct request_set *requests = &program->requests;
-    char line[PROTOCOL_LINE_BYTES_MAX];
+    char line[PROTOCOL_LINE_BYTES_MAX], answer[PROTOCOL_LINE_BYTES_MAX];
     cp_handle handle;
     int bytes = protocol_write_stats_request(requests->run, line, sizeof line);
     assert(bytes > 0);
     if (net_connect(device, timeout_ns, &handle) != 0)
         return false;
-    bool answered = request_log_in(requests, handle, timeout_ns) == NULL &&
+    bool answered = request_log_in(requests, handle, timeout_ns, answer) == NULL &&
                     net_send_all(handle, line, (size_t)bytes, timeout_ns) == 0 &&
                     net_read_line(handle, line, sizeof line, timeout_ns) == 0 &&
                     protocol_read_stats(line, stats) == NULL && stats->run == requests->run;

@@ -24,6 +24,7 @@ struct program {
         const struct net_address *device;
         struct protocol_stats before;
     } fleet;
+    atomic_flag refused;           /* row.refusal is filled in, or about to be */
     struct os_usage before, after; /* servers asked; last connection over */
     _Atomic uint64_t first_ns;     /* first byte; UINT64_MAX: none yet */
     uint64_t last_ns;              /* last frame processed */
@@ -47,6 +48,10 @@ int program_connect(struct program *program, uint32_t index, cp_handle *handle);
  * STATS_TIMEOUT_MS. False: it did not answer (some devices never do), ask another one. True: one
  * has answered, enough have not, or they are not ours. */
 bool program_ask_fleet(struct program *program, uint32_t index);
+
+/* program_note_refusal: server `index` said `text` instead of serving a login or a request; the
+ * row keeps the first. Any thread; the row is read when the threads have ended. */
+void program_note_refusal(struct program *program, uint32_t index, const char *text);
 
 /* program_measure: the rest of the row, when its connects and its sums over connections are known.
  * Asks the fleet again, which may block for STATS_TIMEOUT_MS. */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/net.h"
@@ -32,6 +33,36 @@ static int fill(struct request *request, const struct collector_options *options
     request->frames_expected = go->frames;
     request->bytes_expected = protocol_frames_bytes(go, go->frames, UINT64_MAX);
     return 0;
+}
+
+/* What every device would refuse. */
+static int check_rate(const struct collector_options *options, uint32_t asked, char *why,
+                      size_t why_bytes)
+{
+    const double each = options->rate / asked;
+    if (options->request.given || each == 0 ||
+        (each >= PROTOCOL_RATE_MIN && each <= PROTOCOL_RATE_MAX))
+        return 0;
+    return why_write(
+        why, why_bytes,
+        "--rate: %.9g frames per second of %u servers are %.9g of each, which can send "
+        "%.9g to %.9g: choose a --rate from %.9g to %.9g",
+        options->rate, asked, each, PROTOCOL_RATE_MIN, PROTOCOL_RATE_MAX, PROTOCOL_RATE_MIN * asked,
+        PROTOCOL_RATE_MAX * asked);
+}
+
+static int check_tape(const struct request *request, const char *option, char *why,
+                      size_t why_bytes)
+{
+    if (request->go.source != PROTOCOL_TAPE || request->go.frames == 0 ||
+        request->bytes_expected <= PROTOCOL_TAPE_BYTES_MAX)
+        return 0;
+    return why_write(why, why_bytes,
+                     "%s: frames made in advance would take %llu bytes, and no fleet has room for "
+                     "more than %llu (--tape-cap): ask for fewer or smaller ones, or for --source "
+                     "live",
+                     option, (unsigned long long)request->bytes_expected,
+                     (unsigned long long)PROTOCOL_TAPE_BYTES_MAX);
 }
 
 int request_set_fill(struct request_set *requests, const struct collector_options *options,
@@ -65,6 +96,12 @@ int request_set_fill(struct request_set *requests, const struct collector_option
     if (result != 0)
         return why_write(why, why_bytes, "the request does not fit a line of %d bytes",
                          PROTOCOL_LINE_BYTES_MAX);
+    if (check_rate(options, request_asked(requests, servers), why, why_bytes) != 0 ||
+        check_tape(&requests->flood, "--flood", why, why_bytes) != 0)
+        return -1;
+    for (uint32_t i = 0; i < REQUEST_SEEDS && i < servers; i++)
+        if (check_tape(&requests->requests[i], "--frames", why, why_bytes) != 0)
+            return -1;
     if (!options->login.given)
         return 0;
     int bytes = protocol_write_login(options->login.user, options->login.password, requests->login,
@@ -151,6 +188,29 @@ const char *request_end_reason(const struct stream *stream)
     return stream->frames_expected != UINT64_MAX ? "closed-early" : NULL;
 }
 
+enum refusal_state refusal_feed(struct refusal **refusal, const void *data, size_t bytes)
+{
+    assert(bytes > 0);
+    if (*refusal == NULL && *(const char *)data == 'N')
+        *refusal = calloc(1, sizeof **refusal);
+    if (*refusal == NULL)
+        return REFUSAL_NONE;
+    struct refusal *said = *refusal;
+    const size_t room = sizeof said->text - 1 - said->bytes;
+    memcpy(said->text + said->bytes, data, bytes < room ? bytes : room);
+    said->bytes += bytes < room ? bytes : room;
+    char *end = strstr(said->text, "\r\n");
+    if (end != NULL)
+        *end = '\0';
+    return end != NULL || bytes >= room ? REFUSAL_WHOLE : REFUSAL_PART;
+}
+
+const char *refusal_name(const struct refusal *refusal)
+{
+    const bool no = strcmp(refusal->text, "NO") == 0 || strncmp(refusal->text, "NO ", 3) == 0;
+    return no ? REQUEST_REFUSED : frame_error_name(FRAME_BAD_HEADER);
+}
+
 const char *login_verdict(const char *answer, size_t bytes)
 {
     if (bytes == 2 && memcmp(answer, "OK", 2) == 0)
@@ -175,14 +235,16 @@ const char *login_short_name(const char *name)
 }
 
 const char *request_log_in(const struct request_set *requests, cp_handle handle,
-                           uint64_t timeout_ns)
+                           uint64_t timeout_ns, char answer[PROTOCOL_LINE_BYTES_MAX])
 {
-    char answer[PROTOCOL_LINE_BYTES_MAX];
+    answer[0] = '\0';
     if (requests->login_bytes == 0)
         return NULL;
     int result = net_send_all(handle, requests->login, requests->login_bytes, timeout_ns);
     if (result == 0)
-        result = net_read_line(handle, answer, sizeof answer, timeout_ns);
+        result = net_read_line(handle, answer, PROTOCOL_LINE_BYTES_MAX, timeout_ns);
+    if (result != 0)
+        answer[0] = '\0'; /* a part of a line */
     if (result == -EINVAL)
         return LOGIN_GARBAGE;
     return result != 0 ? login_error(cp_error_from_errno(result))

@@ -32,7 +32,7 @@ struct request_set {
 };
 
 /* request_set_fill: writes the requests for `servers` servers. 0, or -1 with `why` if a line is too
- * long. */
+ * long, or no device could do what it asks for. */
 int request_set_fill(struct request_set *requests, const struct collector_options *options,
                      uint32_t servers, char *why, size_t why_bytes);
 
@@ -64,6 +64,24 @@ bool request_counts_bytes(const struct stream *stream);
  * complete. */
 const char *request_end_reason(const struct stream *stream);
 
+/* A device says "NO <why>" instead of sending frames. Final, not tried again. */
+#define REQUEST_REFUSED "request-refused"
+
+/* What a device says instead of frames, as far as it has come. */
+struct refusal {
+    size_t bytes;
+    char text[PROTOCOL_LINE_BYTES_MAX]; /* ends with a NUL */
+};
+
+/* refusal_feed: the next bytes of a connection on which no frame has begun. REFUSAL_NONE: they are
+ * no refusal, for no frame begins as one. REFUSAL_PART: more is to come, and *refusal (NULL at
+ * first) is the caller's, from malloc. REFUSAL_WHOLE: the text is whole, without its line's end. */
+enum refusal_state { REFUSAL_NONE, REFUSAL_PART, REFUSAL_WHOLE };
+enum refusal_state refusal_feed(struct refusal **refusal, const void *data, size_t bytes);
+
+/* refusal_name: REQUEST_REFUSED, or what else it is that is no frame and no "NO". */
+const char *refusal_name(const struct refusal *refusal);
+
 /* How a login ends, if not with "OK". These names are the same on every engine and in a peer. */
 #define LOGIN_REFUSED "login-refused" /* NO: final, not tried again */
 #define LOGIN_TIMEOUT "login-timeout" /* no whole answer within --login-timeout */
@@ -81,8 +99,9 @@ const char *login_error(int code);
 const char *login_short_name(const char *name);
 
 /* request_log_in: logs in over a plain blocking connection, if a login is wanted. Blocks up to
- * twice `timeout_ns`. NULL: accepted, or why not (a name above). */
+ * twice `timeout_ns`. NULL: accepted, or why not (a name above); `answer` then holds what the
+ * server said, "" for nothing. */
 const char *request_log_in(const struct request_set *requests, cp_handle handle,
-                           uint64_t timeout_ns);
+                           uint64_t timeout_ns, char answer[PROTOCOL_LINE_BYTES_MAX]);
 
 #endif

@@ -29,6 +29,7 @@ enum connection_phase {
 struct control {
     struct cp_op op;
     struct cp_block block;
+    struct refusal *refusal; /* of its request, from malloc; NULL: it is not refused */
 };
 
 enum connection_step { STEP_CONNECT, STEP_LOGIN_ASK, STEP_LOGIN_ANSWER, STEP_RUN };
@@ -61,6 +62,7 @@ struct connection {
     uint8_t offered;      /* early: blocks that the receive has */
     uint8_t answer_bytes; /* of the login's */
     bool heard;
+    bool answered;  /* frames have begun on this socket */
     bool idle;      /* its server is not asked, and owes nothing */
     bool opened;    /* its first connection has become ready, or was lost */
     bool logged_in; /* once at least */

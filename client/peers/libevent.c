@@ -125,6 +125,21 @@ static enum frame_error take_slices(struct peer_link *link, struct evbuffer *buf
     return error;
 }
 
+/* False: it is data. */
+static bool take_refusal(struct peer_link *link, struct evbuffer *buffer)
+{
+    char first[PROTOCOL_LINE_BYTES_MAX];
+    const char *reason;
+    const ev_ssize_t bytes = evbuffer_copyout(buffer, first, sizeof first);
+    if (bytes <= 0 || !peer_link_refused(link, first, (size_t)bytes, &reason))
+        return false;
+    link->receive_calls++;
+    evbuffer_drain(buffer, (size_t)bytes);
+    if (reason != NULL)
+        end(link, reason);
+    return true;
+}
+
 /* ---- what libevent calls -------------------------------------------------------------------- */
 
 static void on_read(struct bufferevent *events, void *context)
@@ -132,6 +147,8 @@ static void on_read(struct bufferevent *events, void *context)
     struct peer_link *link = context;
     struct input *input = link->state;
     struct evbuffer *buffer = bufferevent_get_input(events);
+    if (!link->heard && take_refusal(link, buffer))
+        return;
     peer_link_heard(link, evbuffer_get_length(buffer) - input->known_bytes);
     enum frame_error error =
         link->peer->slices ? take_slices(link, buffer) : take_frames(link, buffer);

@@ -38,6 +38,21 @@ void peer_link_heard(struct peer_link *link, size_t bytes)
                           memory_order_relaxed);
 }
 
+static const char *refused(struct peer_link *link)
+{
+    program_note_refusal(&link->peer->program, link->index, link->refusal->text);
+    return refusal_name(link->refusal);
+}
+
+bool peer_link_refused(struct peer_link *link, const void *data, size_t bytes, const char **reason)
+{
+    if (link->heard || link->peer->program.requests.foreign)
+        return false;
+    const enum refusal_state state = refusal_feed(&link->refusal, data, bytes);
+    *reason = state == REFUSAL_WHOLE ? refused(link) : NULL;
+    return state != REFUSAL_NONE;
+}
+
 bool peer_link_received(struct peer_link *link, struct processor *processor, uint8_t *data,
                         int64_t result, const char **reason)
 {
@@ -45,9 +60,15 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
     if (result <= 0) {
         link->receive_calls++;
         link->receive_empty++;
-        if (result != PEER_NOTHING)
+        if (result == 0 && link->refusal != NULL)
+            *reason = refused(link);
+        else if (result != PEER_NOTHING)
             *reason = result == 0 ? request_end_reason(&link->stream) : cp_error_name((int)result);
         return result == PEER_NOTHING;
+    }
+    if (peer_link_refused(link, data, (size_t)result, reason)) {
+        link->receive_calls++;
+        return *reason == NULL;
     }
     peer_link_heard(link, (size_t)result);
     if (processor != NULL)
@@ -101,15 +122,18 @@ static void log_in_all(struct peer *peer)
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         const char *reason = NULL;
+        char answer[PROTOCOL_LINE_BYTES_MAX];
         if (link->handle == CP_HANDLE_NONE)
             continue;
         if (!os_interrupted())
-            reason = request_log_in(&program->requests, link->handle, timeout_ns);
+            reason = request_log_in(&program->requests, link->handle, timeout_ns, answer);
         if (os_interrupted())
             reason = "interrupted";
         row->logged_in += reason == NULL;
         if (reason == NULL)
             continue;
+        if (strcmp(reason, LOGIN_REFUSED) == 0)
+            program_note_refusal(&peer->program, i, answer);
         row_tally_add(row->login_errors, login_short_name(reason));
         net_close(link->handle);
         link->handle = CP_HANDLE_NONE;
@@ -223,6 +247,7 @@ static void close_model(struct peer *peer)
         peer->model->close(peer);
     for (uint32_t i = 0; i < peer->count; i++) {
         framer_close(&peer->links[i]);
+        free(peer->links[i].refusal);
         if (peer->links[i].handle != CP_HANDLE_NONE)
             net_close(peer->links[i].handle);
     }

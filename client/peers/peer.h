@@ -58,6 +58,7 @@ struct peer_link {
     uint64_t ended_ns;
     _Atomic uint64_t heard_ns; /* as exact as the tick */
     uint64_t receive_calls, receive_empty;
+    struct refusal *refusal; /* of its request; NULL: it is not refused */
     struct stream stream;
     struct framer framer;
     struct net_watched watched; /* raw only */
@@ -129,6 +130,10 @@ void peer_link_heard(struct peer_link *link, size_t bytes);
  * done. */
 bool peer_link_received(struct peer_link *link, struct processor *processor, uint8_t *data,
                         int64_t result, const char **reason);
+
+/* peer_link_refused: looks for a refusal in the link's first data, as peer_link_received does.
+ * False: it is data. True: it is none; with *reason the link is over. */
+bool peer_link_refused(struct peer_link *link, const void *data, size_t bytes, const char **reason);
 
 /* peer_link_end: the link is over, because of `reason` or (NULL) because all is done. Once, by the
  * thread that receives on it; its socket is closed or about to be. */

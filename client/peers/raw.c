@@ -26,7 +26,7 @@ static void receive(struct peer_link *link)
     int64_t bytes = net_receive(link->handle, hot, sizeof hot);
     if (bytes < 0)
         bytes = bytes == -EAGAIN ? PEER_NOTHING : cp_error_from_errno((int)bytes);
-    if (!peer_link_received(link, NULL, NULL, bytes, &reason))
+    if (!peer_link_received(link, NULL, hot, bytes, &reason))
         end(link, reason);
 }
 

@@ -114,6 +114,16 @@ static bool device_login(struct device_task *task, const struct protocol_request
     return device_send(task, right ? "OK\r\n" : "NO wrong\r\n", right ? 4 : 10, false) && right;
 }
 
+static bool device_refuse(struct device_task *task)
+{
+    static const char *const pieces[] = {"N", "O such frames: ", "x", "\r", "\n"};
+    for (unsigned i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        device_send(task, pieces[i], strlen(pieces[i]), false);
+        os_sleep_ns(5 * OS_NS_PER_MS);
+    }
+    return false;
+}
+
 static bool device_answer(struct device_task *task, const char *line)
 {
     struct protocol_request request;
@@ -123,7 +133,7 @@ static bool device_answer(struct device_task *task, const char *line)
         return device_login(task, &request);
     if (request.kind == PROTOCOL_STATS)
         return device_stats(task, request.go.run);
-    return device_go(task, &request.go);
+    return task->fault == DEVICE_SAYS_NO ? device_refuse(task) : device_go(task, &request.go);
 }
 
 static size_t device_read_line(int socket, char *line, size_t line_bytes)

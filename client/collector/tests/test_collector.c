@@ -177,6 +177,27 @@ TEST(a_bad_server_fails_alone, NULL, devices_close)
     }
 }
 
+TEST(a_refused_request_is_told_in_the_servers_words, NULL, devices_close)
+{
+    static const char *const bindings[] = {"--bind=early", "--bind=late"};
+    for (unsigned i = 0; scheme_list(i) != NULL; i++) {
+        char scheme[64];
+        snprintf(scheme, sizeof scheme, "--scheme=%s", scheme_list(i)->name);
+        devices_open(FLEET, 1, DEVICE_SAYS_NO);
+        collect(scheme, bindings[i % 2], "--frames=10", "--size=1000..9000",
+                i % 3 == 0 ? "--reconnect" : "--end-marker=\\x03");
+        assert_results(1,
+                       "status=failed, connected=%u, connections_failed=1, "
+                       "errors.request-refused=1, blocks_lost=0, audit=fail: received*",
+                       FLEET + 1);
+        assert_non_null(strstr(results_text("refusal"), " said NO such frames: x"));
+        assert_non_null(strstr(results_text("reason"), "1 request-refused; 127.0.0.1:"));
+        assert_non_null(strstr(results_text("reason"), " said NO such frames: x; audit"));
+        assert_int_equal(results_count("bytes"), results_count("server_bytes"));
+        devices_close(NULL);
+    }
+}
+
 TEST(surplus_frames_fail_the_audit, NULL, devices_close)
 {
     devices_open(FLEET, 1, DEVICE_ADDS);
@@ -199,6 +220,7 @@ TEST(a_wrong_login_is_refused, NULL, devices_close)
     devices_open(2, 0, DEVICE_GOOD);
     collect("--login=operator:guess", "--frames=3");
     assert_results(1, "connected=2, errors.login-refused=2");
+    assert_non_null(strstr(results_text("refusal"), " said NO wrong"));
 }
 
 TEST(a_login_that_is_not_answered_has_a_time_limit, NULL, devices_close)

@@ -50,6 +50,8 @@ TEST(wrong_use_is_one_line_that_names_it)
         {"--reconnect-delay=1..2h", "--reconnect-delay", "an hour"},
         {"--reconnect-tries=-1", "--reconnect-tries", "1000000"},
         {"--login-timeout=0", "--login-timeout", "from 1"},
+        {"--rate=0.0019", "--rate", "from 0.002 to 2000000"},
+        {"--frames=100000000", "--frames", "--tape-cap"},
         {"--idle=100", "--idle", "99"},
         {"--flood=10", "--flood", "--rate"},
         {"--frame-max=300", "--frame-max", "--size"},

@@ -286,6 +286,22 @@ TEST(an_interrupted_client_ends_beside_servers_that_are_away)
     fleet_end(&fleet);
 }
 
+/* ---- refusals ---------------------------------------------------------------------------- */
+
+/* Two tapes of four have room. */
+TEST(the_fleets_own_reason_is_the_rows)
+{
+    struct fleet_under_test fleet = fleet_begin("--count=4", "--tape-cap=1500000");
+    for (unsigned i = 0; i < 2; i++) {
+        collect(&fleet, "--servers=4", "--frames=100", "--size=6000", "--rate=400", "--source=tape",
+                i == 0 ? "--verify=full" : "--reconnect");
+        assert_results(1, "connections_failed=2, errors.request-refused=2, frames=200");
+        assert_non_null(strstr(results_text("reason"), "said NO room for this tape"));
+        assert_non_null(strstr(results_text("reason"), "(--tape-cap)"));
+    }
+    fleet_end(&fleet);
+}
+
 /* ---- logins ------------------------------------------------------------------------------- */
 
 static const char *const login_names[] = {"refused", "closed", "reset", "timeout", "garbage"};

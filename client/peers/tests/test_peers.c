@@ -135,6 +135,7 @@ EACH_PEER(it_logs_in_first)
     assert_clean(peer_of(state), FLEET * FRAMES);
     run_peer(state, (const char *const[]){"--login=operator:guess", "--frames=20", NULL});
     assert_results(EXIT_MEASURED_FAILURE, "errors.login-refused=%u", FLEET);
+    assert_non_null(strstr(results_text("refusal"), " said NO wrong"));
 }
 
 /* Servers that are asked and ones that send at once; until they close, or by number of frames. */
@@ -186,6 +187,16 @@ EACH_PEER(a_bad_server_fails_alone)
             assert_int_equal(results_count("frames"), FLEET * FRAMES + cases[i].frames);
         devices_close(NULL);
     }
+}
+
+EACH_PEER(a_refused_request_is_told_in_the_servers_words)
+{
+    devices_open(FLEET, 1, DEVICE_SAYS_NO);
+    run_peer(state, (const char *const[]){"--frames=20", NULL});
+    assert_results(EXIT_MEASURED_FAILURE,
+                   "connections_failed=1, errors.request-refused=1, audit=fail: received*");
+    assert_non_null(strstr(results_text("refusal"), " said NO such frames: x"));
+    assert_int_equal(results_count("bytes"), results_count("server_bytes"));
 }
 
 /* The surplus comes with the last frame in one receive, or after it: one of five is noticed. */
