@@ -227,6 +227,7 @@ int main(int argc, char **argv)
         result = run(&sweep);
     else
         result = result == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
+    output_dir_unlock(&sweep.output);
     if (sweep.error.text[0] != '\0')
         fprintf(stderr, "fanin-sweep: %s\n", sweep.error.text);
     arena_free(&arena);

@@ -9,8 +9,11 @@
 #include "base/draft.h"
 #include "base/json_read.h"
 #include "base/os.h"
+#include "scenarios/sweep/record.h"
 
-enum { ROWS_BYTES_MAX = 1 << 30 };
+#define LOCK_NAME "sweep.lock"
+
+enum { ROWS_BYTES_MAX = 1 << 30, LOCK_BYTES_MAX = 1 << 10 };
 
 static bool is_empty(const char *path)
 {
@@ -20,7 +23,8 @@ static bool is_empty(const char *path)
     if (directory == NULL)
         return errno == ENOENT;
     while (empty && (entry = readdir(directory)) != NULL)
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+                strcmp(entry->d_name, LOCK_NAME) == 0;
     closedir(directory);
     return empty;
 }
@@ -48,14 +52,66 @@ int json_write_file(const char *path, void (*write)(struct json *json, const voi
     return -draft_close(&draft, json_close(&json));
 }
 
-int output_dir_make(struct arena *arena, const char *path, struct error *error)
+/* ---- one sweep a directory ---- */
+
+static int refuse_locked(struct arena *arena, const char *option, const char *directory,
+                         const char *lock_path, struct error *error)
 {
-    if (!is_empty(path))
-        return error_set(error, NULL,
-                         "--out=%s: the directory is not empty; name another one, or continue an "
-                         "unfinished sweep with --resume=%s",
-                         path, path);
-    int code = os_directory_make(arena_text(arena, "%s/log", path));
+    size_t bytes;
+    char *holder = arena_file(arena, lock_path, LOCK_BYTES_MAX, &bytes);
+    if (holder != NULL)
+        holder[strcspn(holder, "\r\n")] = '\0';
+    return error_set(error, NULL,
+                     "%s=%s: another sweep writes to this directory (%s); wait until it ends or "
+                     "stop it, or name another directory with --out",
+                     option, directory,
+                     holder == NULL || *holder == '\0' ? "it does not say which" : holder);
+}
+
+int output_dir_lock(struct arena *arena, struct output_dir *output, const char *option,
+                    struct error *error)
+{
+    const char *path = arena_text(arena, "%s/" LOCK_NAME, output->path);
+    const char *holder =
+        arena_text(arena, "pid %ld, since %s\n", (long)getpid(), record_time(arena, false));
+    int code = os_lock_take(&output->lock, path, holder);
+    if (code == -EWOULDBLOCK)
+        return refuse_locked(arena, option, output->path, path, error);
+    if (code != 0 && code != -ENOTSUP)
+        return error_set(error, NULL, "cannot write %s: %s", path, strerror(-code));
+    if (code == 0)
+        output->lock_path = path;
+    return 0;
+}
+
+void output_dir_unlock(struct output_dir *output)
+{
+    if (output->lock_path != NULL)
+        os_lock_release(&output->lock, output->lock_path);
+    output->lock_path = NULL;
+}
+
+static int refuse_full(const char *path, struct error *error)
+{
+    return error_set(error, NULL,
+                     "--out=%s: the directory is not empty; name another one, or continue an "
+                     "unfinished sweep with --resume=%s",
+                     path, path);
+}
+
+/* Two sweeps may begin in one directory at the same time, so it is looked at again once locked. */
+int output_dir_make(struct arena *arena, struct output_dir *output, struct error *error)
+{
+    const char *path = output->path;
+    if (!is_empty(path) && !file_is_readable(arena_text(arena, "%s/" LOCK_NAME, path)))
+        return refuse_full(path, error);
+    int code = os_directory_make(path);
+    if (code == 0 && output_dir_lock(arena, output, "--out", error) != 0)
+        return -1;
+    if (code == 0 && !is_empty(path))
+        return refuse_full(path, error);
+    if (code == 0)
+        code = os_directory_make(arena_text(arena, "%s/log", path));
     if (code != 0)
         return error_set(error, NULL, "--out=%s: cannot create this directory: %s", path,
                          strerror(-code));

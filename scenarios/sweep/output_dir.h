@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "scenarios/sweep/plan.h"
+#include "scenarios/sweep/run.h"
 
 struct rows {
     const char **lines; /* each a whole JSON object, without its newline */
@@ -30,9 +31,16 @@ bool file_is_readable(const char *path);
 int json_write_file(const char *path, void (*write)(struct json *json, const void *context),
                     const void *context);
 
-/* output_dir_make: creates `path` and its log/. 0, or -1 with an error: the directory is not empty
- * or cannot be made. */
-int output_dir_make(struct arena *arena, const char *path, struct error *error);
+/* output_dir_make: creates output->path and its log/, and locks it. 0, or -1 with an error: the
+ * directory is not empty, cannot be made, or another sweep writes to it. */
+int output_dir_make(struct arena *arena, struct output_dir *output, struct error *error);
+
+/* output_dir_lock: one sweep a directory: from here until output_dir_unlock, or however this
+ * process ends. On a file system without locks it stays unlocked. 0, or -1 with an error that names
+ * `option` and the process that writes to it. */
+int output_dir_lock(struct arena *arena, struct output_dir *output, const char *option,
+                    struct error *error);
+void output_dir_unlock(struct output_dir *output);
 
 /* output_dir_open_rows: opens rows.jsonl for appending. `rows` is what the file holds; a torn last
  * line is cut off. NULL with an error. */

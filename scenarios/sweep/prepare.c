@@ -67,6 +67,17 @@ static int compare_scenarios(struct sweep *sweep)
     return 0;
 }
 
+/* Before anything is read of it. A directory without a record is not touched. */
+static int lock_resumed(struct sweep *sweep)
+{
+    const struct sweep_request *request = sweep->request;
+    sweep->output.path = request->resume;
+    if (request->dry_run || request->check ||
+        !file_is_readable(arena_text(sweep->arena, "%s/run.json", request->resume)))
+        return 0;
+    return output_dir_lock(sweep->arena, &sweep->output, "--resume", &sweep->error);
+}
+
 static int take_record(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
@@ -75,6 +86,8 @@ static int take_record(struct sweep *sweep)
         request->scenario_count != 0 || *request->overrides_text != '\0' || request->only != NULL;
     if (request->out != NULL)
         return error_set(&sweep->error, NULL, "--out and --resume exclude each other");
+    if (lock_resumed(sweep) != 0)
+        return -1;
     if (record_read(sweep->arena, request->resume, &sweep->record, &sweep->error) != 0)
         return -1;
     if (request->scenario_count != 0 && compare_scenarios(sweep) != 0)

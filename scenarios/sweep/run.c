@@ -1,12 +1,13 @@
 /* One row.
  *
  *   start client --> wait, in slices --> ended ------> read what it wrote --> judge --> append it
- *        |              |      `--------> time is up: stopped, ------------^
- *        |              `---------------> interrupted: stopped, no row
- *        `-> cannot start -------------------------------------------------^
+ *        |              |      `--------> time is up: stopped, ------------^        |
+ *        |              `---------------> interrupted: stopped, no row              |
+ *        `-> cannot start: no row                            disk is full: no row <-'
  *
  * The client's object is copied as text behind the sweep's keys, so a new key of the client needs
- * no change here. For a client without a valid row the sweep writes one: failed, and why. */
+ * no change here. For a client without a valid row the sweep writes one: failed, and why. What the
+ * machine prevented is no result, though: it leaves no row, so that --resume runs it again. */
 #include "scenarios/sweep/run.h"
 
 #include <assert.h>
@@ -35,6 +36,8 @@ struct run {
     char *object;       /* what the client wrote, NULL if it is no sound row */
     const char *reason; /* why the sweep writes the row for the client; NULL: the client did */
     const char *status; /* of the row */
+    const char
+        *obstacle; /* of the machine, which kept the row from being run or written, or NULL */
 };
 
 /* ---- the process ---- */
@@ -64,7 +67,7 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
     run->client_ns = result.ran_ns;
     run->link_cpu_s = (double)(link_cpu_ns(cell) - link_began_ns) / OS_NS_PER_S;
     if (result.reason != NULL) {
-        fail(run, result.reason);
+        run->obstacle = arena_text(run->arena, "%s; remove the cause", result.reason);
     } else if (result.exit_code == EXIT_UNKNOWN) {
         if (cell->link != NULL)
             fleet_stop(cell->fleet); /* a client that ignores SIGTERM ends with its link */
@@ -89,6 +92,29 @@ static const char *last_words(struct run *run)
     const char *line = command_last_line(run->arena, run->log_path);
     return arena_text(run->arena, "%s%s%s", command_ending(run->arena, run->exit_code),
                       *line == '\0' ? "" : ": ", line);
+}
+
+static void note_unwritable(struct run *run, const char *path, int error)
+{
+    run->obstacle = arena_text(run->arena, "cannot write %s: %s; make room", path, strerror(error));
+}
+
+/* A client without a row may have met a full disk, which says nothing about its cell: tries to
+ * write as much as a row. */
+static void note_full_disk(struct run *run)
+{
+    enum { TRIAL_BYTES = 16 << 10 };
+    static const char zeros[TRIAL_BYTES];
+    const char *path = arena_text(run->arena, "%s/trial", run->output->path);
+    FILE *file = fopen(path, "wb");
+    int error = file == NULL ? errno : 0;
+    if (file != NULL && (fwrite(zeros, 1, sizeof zeros, file) != sizeof zeros || fflush(file) != 0))
+        error = errno;
+    if (file != NULL && fclose(file) != 0 && error == 0)
+        error = errno;
+    if (error != 0)
+        note_unwritable(run, run->output->path, error);
+    remove(path);
 }
 
 /* Exit code and row have to agree: a process that crashed after its row is not a result. */
@@ -282,10 +308,14 @@ struct run_result run_row(struct arena *arena, const struct output_dir *output,
         }
         note_dead_fleet(&run);
         judge_object(&run);
+        if (run.reason != NULL && run.obstacle == NULL)
+            note_full_disk(&run);
         tidy_up(&run);
     }
-    if (!append_row(&run, os_now_ns() - began_ns - run.client_ns))
-        return (struct run_result){.end = RUN_UNWRITTEN};
+    if (run.obstacle == NULL && !append_row(&run, os_now_ns() - began_ns - run.client_ns))
+        note_unwritable(&run, arena_text(arena, "%s/rows.jsonl", output->path), errno);
+    if (run.obstacle != NULL)
+        return (struct run_result){.end = RUN_UNWRITTEN, .reason = run.obstacle};
     return (struct run_result){
         .end = end_of(row->cell, run.status, run.reason == NULL),
         .reason = run.reason != NULL ? run.reason : json_find_text(arena, run.object, "reason"),

@@ -15,12 +15,12 @@ enum run_end {
     RUN_BAD,         /* audit, crash, time-out, no row */
     RUN_SKIPPED,     /* the machine cannot: exit code 3 */
     RUN_INTERRUPTED, /* no row was written */
-    RUN_UNWRITTEN,   /* the row could not be written: errno says why */
+    RUN_UNWRITTEN,   /* no row was written, for a cause of the machine: to be run again */
 };
 
 struct run_result {
     enum run_end end;
-    const char *reason; /* for RUN_BAD and RUN_SKIPPED; of the caller's arena */
+    const char *reason; /* for RUN_BAD, RUN_SKIPPED, RUN_UNWRITTEN; of the caller's arena */
     const char *object; /* what the client wrote, where it is a sound row; of the caller's arena */
 };
 
@@ -28,6 +28,8 @@ struct run_result {
 struct output_dir {
     const char *path; /* the output directory; it has a log/ */
     FILE *rows;       /* open for appending */
+    struct os_lock lock;
+    const char *lock_path; /* NULL: not locked */
 };
 
 /* run_end_of_line: how the row ended that stands in rows.jsonl already. */

@@ -109,6 +109,8 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
                      cell_title(&arena, row->cell), row->repeat,
                      result.end == RUN_BAD ? "failed" : "skipped",
                      result.reason == NULL ? "no reason given" : result.reason);
+    if (result.end == RUN_UNWRITTEN)
+        error_set(&sweep->error, NULL, "%s, then --resume=%s", result.reason, sweep->output.path);
     row->done = result.end != RUN_INTERRUPTED && result.end != RUN_UNWRITTEN;
     arena_free(&arena);
     release_fleet(sweep, row);
@@ -175,12 +177,8 @@ static int run_rows(struct sweep *sweep)
         enum run_end end = run_one(sweep, row);
         if (end == RUN_INTERRUPTED)
             return end_as(sweep, "interrupted", EXIT_MEASURED_FAILURE);
-        if (end == RUN_UNWRITTEN) {
-            error_set(&sweep->error, NULL,
-                      "cannot write %s/rows.jsonl: %s; make room, then --resume=%s",
-                      sweep->output.path, strerror(errno), sweep->output.path);
+        if (end == RUN_UNWRITTEN)
             return end_as(sweep, "failed", EXIT_MACHINE_CANNOT);
-        }
     }
     return end_as(sweep, "done", EXIT_DONE);
 }
@@ -233,7 +231,7 @@ static int open_directory(struct sweep *sweep)
 {
     struct record *record = &sweep->record;
     if (sweep->request->resume == NULL &&
-        output_dir_make(sweep->arena, sweep->output.path, &sweep->error) != 0)
+        output_dir_make(sweep->arena, &sweep->output, &sweep->error) != 0)
         return EXIT_WRONG_USE;
     sweep->output.rows =
         output_dir_open_rows(sweep->arena, sweep->output.path, &sweep->old_rows, &sweep->error);
@@ -279,6 +277,10 @@ static int run_all(struct sweep *sweep)
 {
     sweep->began_ns = os_now_ns();
     progress_start(&sweep->progress, stderr, sweep->request->quiet, sweep->began_ns);
+    if (sweep->output.lock_path == NULL)
+        progress_say(&sweep->progress,
+                     "warning: the file system of %s has no locks; run no second sweep there",
+                     sweep->output.path);
     check_host(sweep);
     int result = ready_links(sweep);
     if (result == EXIT_DONE)

@@ -48,8 +48,9 @@ struct sweep {
     double left_s; /* of the rows behind it */
 };
 
-/* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or the record
- * of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with an error. */
+/* sweep_prepare: from the request to cells, fleets and order; reads the scenarios, or locks and
+ * reads the record of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with an
+ * error. */
 int sweep_prepare(struct sweep *sweep);
 
 /* sweep_budget_s: in seconds; INFINITY where there is none. sweep_left_s: what is left of it, which

@@ -92,3 +92,93 @@ SWEEP_TEST(a_full_disk_is_said_and_survived)
         rename(path_of(fixture, "out/again/rows.jsonl"), path_of(fixture, "out/rows.jsonl")), 0);
     assert_rows(fixture, 40);
 }
+
+/* A tmpfs that nobody else sees. The client of row 3 fills it up, and leaves no row therefore. */
+SWEEP_TEST(a_row_that_met_a_full_disk_is_run_again)
+{
+    const char *script =
+        arena_text(&fixture->arena, "mount -t tmpfs -o size=128k none \"$1\" || exit 99\n"
+                                    "\"$2\" \"$3\" --out=\"$1/out\"; code=$?\n"
+                                    "rm \"$1/out/filler\"; cp -r \"$1/out\" \"$4\"; exit $code\n");
+    write_scenario(fixture, "mode = fill\nrepeat = 20\n");
+    assert_int_equal(os_directory_make(path_of(fixture, "disk")), 0);
+    start(fixture, (const char *const[]){"unshare", geteuid() == 0 ? "-m" : "-rm", "/bin/sh", "-c",
+                                         script, "sh", path_of(fixture, "disk"), fixture->sweep,
+                                         path_of(fixture, "t.conf"), fixture->out, NULL});
+    int exit_code = finish(fixture);
+    if (!exists(fixture, "out")) {
+        print_message("skip: no tmpfs of one's own: %s", read_file(fixture, "stderr"));
+        skip();
+    }
+    assert_int_equal(exit_code, EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "/disk/out: No space left on device; make room, then --resume=");
+    assert_rows(fixture, 2);
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_rows(fixture, 20);
+    assert_printed(fixture, "20 rows: 20 ok, 0 failed, 0 skipped");
+}
+
+/* What cannot be started says nothing about its cell. */
+SWEEP_TEST(a_client_that_cannot_be_started_leaves_no_row)
+{
+    write_scenario(fixture, "mode = ok, gone\nrepeat = 2\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "cannot start ");
+    assert_said(fixture, "; remove the cause, then --resume=");
+    for (unsigned i = 0; i < rows_of(fixture).count; i++)
+        assert_text(fixture, rows_of(fixture).lines[i], "status", "ok");
+    write_file(fixture, "client", read_file(fixture, "client.gone"));
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_rows(fixture, 4);
+}
+
+/* ---- one sweep a directory ---- */
+
+/* Runs another sweep into the directory of the one that runs; it is refused at once. */
+static void assert_refused(struct fixture *fixture, const char *option)
+{
+    struct os_process other;
+    int exit_code = -1;
+    const char *words[] = {fixture->sweep,
+                           arena_text(&fixture->arena, "%s=%s", option, fixture->out),
+                           strcmp(option, "--out") == 0 ? path_of(fixture, "t.conf") : NULL, NULL};
+    remove(path_of(fixture, "other"));
+    assert_int_equal(
+        os_process_start(&other, (char *const *)words, NULL, path_of(fixture, "other")), 0);
+    assert_int_equal(os_process_wait(&other, PATIENCE_NS, &exit_code), 1);
+    assert_int_equal(exit_code, EXIT_WRONG_USE);
+    assert_contains(read_file(fixture, "other"),
+                    arena_text(&fixture->arena,
+                               "%s=%s: another sweep writes to this directory (pid %ld, since 2",
+                               option, fixture->out, (long)fixture->process.handle));
+}
+
+SWEEP_TEST(a_directory_has_one_sweep_and_is_free_when_that_ends)
+{
+    static const int signals[] = {SIGTERM, SIGKILL};
+    for (unsigned i = 0; i < 2; i++) {
+        write_scenario(fixture, "mode = late\nrepeat = 3\n");
+        fixture->out = path_of(fixture, arena_text(&fixture->arena, "out%u", i));
+        start_sweep(fixture, NULL);
+        await_started(fixture, 2 * (i + 1));
+        assert_refused(fixture, "--resume");
+        assert_refused(fixture, "--out");
+        interrupt(fixture, signals[i]);
+    }
+    write_file(fixture, "go", "");
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+    assert_int_equal(rename(fixture->out, path_of(fixture, "out")), 0);
+    assert_rows(fixture, 3);
+    assert_false(exists(fixture, "out/sweep.lock"));
+    assert_false(exists(fixture, "out0/sweep.lock"));
+}
+
+SWEEP_TEST(a_directory_with_nothing_but_a_dead_lock_is_empty)
+{
+    assert_int_equal(os_directory_make(path_of(fixture, "out")), 0);
+    write_file(fixture, "out/sweep.lock", "pid 1, since 2001-01-01T00:00:00Z\n");
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(sweep(fixture, NULL), EXIT_DONE);
+    assert_rows(fixture, 1);
+    assert_false(exists(fixture, "out/sweep.lock"));
+}
