@@ -8,19 +8,24 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/text.h"
 
 struct arena_piece {
     struct arena_piece *next;
     _Alignas(max_align_t) unsigned char data[];
 };
 
+static _Noreturn void end_without_memory(size_t bytes)
+{
+    fprintf(stderr, "fanin-sweep: out of memory (%zu bytes wanted)\n", bytes);
+    exit(EXIT_MACHINE_CANNOT);
+}
+
 void *arena_take(struct arena *arena, size_t bytes)
 {
     struct arena_piece *piece = calloc(1, sizeof *piece + bytes + 1);
-    if (piece == NULL) {
-        fprintf(stderr, "fanin-sweep: out of memory (%zu bytes wanted)\n", bytes);
-        exit(EXIT_MACHINE_CANNOT);
-    }
+    if (piece == NULL)
+        end_without_memory(bytes);
     piece->next = arena->pieces;
     arena->pieces = piece;
     return piece->data;
@@ -72,23 +77,14 @@ char *arena_join(struct arena *arena, const char *list, const char *separator, c
 
 char *arena_file(struct arena *arena, const char *path, size_t bytes_max, size_t *bytes)
 {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
+    char *text = text_file(path, bytes_max, bytes);
+    if (text == NULL && errno == ENOMEM)
+        end_without_memory(bytes_max);
+    if (text == NULL)
         return NULL;
-    char *text = "";
-    size_t length = 0, got;
-    for (size_t room = 8192;; room *= 2) {
-        text = memcpy(arena_take(arena, room), text, length);
-        got = fread(text + length, 1, room - 1 - length, file);
-        length += got;
-        if (got == 0 || length > bytes_max)
-            break;
-    }
-    int error = ferror(file) ? errno : 0; /* fread's: it is a directory, for one */
-    fclose(file);
-    *bytes = length;
-    errno = error == 0 && length > bytes_max ? EFBIG : error;
-    return errno == 0 ? text : NULL;
+    char *copy = arena_copy(arena, text, *bytes);
+    free(text);
+    return copy;
 }
 
 void arena_free(struct arena *arena)

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -26,21 +28,88 @@ static struct net_address address_of(const void *data, size_t bytes)
     return address;
 }
 
-int net_resolve(const char *host, uint16_t port, struct net_address *address, char *why,
-                size_t why_bytes)
+/* 0 with *found from getaddrinfo; else getaddrinfo's error. */
+static int look_up(const char *host, const char *service, int flags, struct addrinfo **found)
+{
+    const struct addrinfo hints = {
+        .ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    return getaddrinfo(host, service, &hints, found);
+}
+
+bool net_numeric(const char *host, uint16_t port, struct net_address *address)
 {
     char service[8];
-    snprintf(service, sizeof service, "%u", port);
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
-    int error = getaddrinfo(host, service, &hints, &found);
-    if (error != 0) {
-        snprintf(why, why_bytes, "cannot resolve '%s': %s", host, gai_strerror(error));
-        return -1;
-    }
+    snprintf(service, sizeof service, "%u", port);
+    if (look_up(host, service, AI_NUMERICHOST, &found) != 0)
+        return false;
     *address = address_of(found->ai_addr, found->ai_addrlen);
     freeaddrinfo(found);
-    return 0;
+    return true;
+}
+
+static bool is_among(const struct net_address *addresses, unsigned count,
+                     const struct net_address *address)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (addresses[i].bytes == address->bytes &&
+            memcmp(addresses[i].data, address->data, address->bytes) == 0)
+            return true;
+    return false;
+}
+
+void net_interleave(struct net_address *addresses, unsigned count)
+{
+    for (unsigned at = 1; at < count; at++) {
+        unsigned other = at;
+        while (other < count && net_family(&addresses[other]) == net_family(&addresses[at - 1]))
+            other++;
+        if (other == count)
+            return; /* one family is left */
+        const struct net_address moved = addresses[other];
+        memmove(&addresses[at + 1], &addresses[at], (other - at) * sizeof *addresses);
+        addresses[at] = moved;
+    }
+}
+
+/* gai_strerror has one buffer for all threads on Windows, which has no EAI_SYSTEM. */
+static void resolver_words(int error, char *why, size_t why_bytes)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    const int system_error = errno;
+    pthread_mutex_lock(&lock);
+    snprintf(why, why_bytes, "%s", gai_strerror(error));
+    pthread_mutex_unlock(&lock);
+#ifdef EAI_SYSTEM
+    if (error == EAI_SYSTEM)
+        snprintf(why, why_bytes, "%s", strerror(system_error));
+#else
+    (void)system_error;
+#endif
+}
+
+unsigned net_resolve(const char *host, struct net_address **addresses, char *why, size_t why_bytes)
+{
+    struct addrinfo *found, *next;
+    unsigned count = 0, most = 0;
+    int error = look_up(host, NULL, 0, &found);
+    if (error != 0) {
+        resolver_words(error, why, why_bytes);
+        return 0;
+    }
+    for (next = found; next != NULL; next = next->ai_next)
+        most++;
+    *addresses = calloc(most, sizeof **addresses);
+    if (*addresses == NULL)
+        snprintf(why, why_bytes, "no memory for its addresses");
+    for (next = found; next != NULL && *addresses != NULL; next = next->ai_next) {
+        const struct net_address address = address_of(next->ai_addr, next->ai_addrlen);
+        if (!is_among(*addresses, count, &address))
+            (*addresses)[count++] = address;
+    }
+    freeaddrinfo(found);
+    net_interleave(*addresses, count);
+    return count;
 }
 
 struct net_address net_ipv4(uint32_t host, uint16_t port)
@@ -58,6 +127,11 @@ const struct sockaddr *net_sockaddr(const struct net_address *address)
 int net_family(const struct net_address *address)
 {
     return net_sockaddr(address)->sa_family;
+}
+
+const char *net_family_name(const struct net_address *address)
+{
+    return net_family(address) == AF_INET ? "ipv4" : "ipv6";
 }
 
 /* Where the last 32 bits of the host are, and the port: in network byte order. */

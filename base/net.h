@@ -20,10 +20,17 @@ struct net_address {
     unsigned bytes;
 };
 
-/* net_resolve: `host` is numeric or a name; a name may block as long as the resolver does.
- * 0, or -1 with `why`. */
-int net_resolve(const char *host, uint16_t port, struct net_address *address, char *why,
-                size_t why_bytes);
+/* net_numeric: of a `host` that is an address. False: it is a name, or wrong. Does not block. */
+bool net_numeric(const char *host, uint16_t port, struct net_address *address);
+
+/* net_resolve: all addresses of a name, each once and without a port, in the order of RFC 8305: the
+ * resolver's, families in turn. Blocks as long as the resolver does. Returns their number, with
+ * *addresses the caller's, from malloc; 0: `why` has the resolver's words. */
+unsigned net_resolve(const char *host, struct net_address **addresses, char *why, size_t why_bytes);
+
+/* net_interleave: orders addresses that the resolver has sorted: the first one's family begins, the
+ * families take turns; within a family the order stays. */
+void net_interleave(struct net_address *addresses, unsigned count);
 
 struct net_address net_ipv4(uint32_t host, uint16_t port);
 
@@ -35,6 +42,7 @@ uint16_t net_address_port(const struct net_address *address);
 
 const struct sockaddr *net_sockaddr(const struct net_address *address);
 int net_family(const struct net_address *address);
+const char *net_family_name(const struct net_address *address); /* "ipv4" or "ipv6" */
 
 /* net_address_text: "127.0.0.1:20000" or "[::1]:20000". Returns text. */
 const char *net_address_text(const struct net_address *address, char text[NET_TEXT_BYTES]);

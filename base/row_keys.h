@@ -86,7 +86,9 @@ ROW_RESULT(from1, servers, "", "", "servers to connect to")
 ROW_RESULT(count, idle_servers, "", "",
            "of them: connected and never asked, with a receive waiting until the others are over "
            "(`--idle`)")
-ROW_RESULT(line, target, "", "", "address and port of the first server")
+ROW_RESULT(line, target, "", "",
+           "address and port of the first server, with its name if it was given by one: the one of "
+           "its addresses that was connected, or its first one")
 ROW_OPTION(choice, connect, "", "", "`async` or `sync`")
 ROW_OPTION(count, connect_timeout_ms, "ms", "",
            "options: limits of a connect, of a login's answer, of a server's silence")
@@ -123,6 +125,11 @@ ROW_OPTION(count, frame_bytes_max, "bytes", "", "a longer frame ends its connect
 ROW_RESULT(count, connected, "", "", "servers connected; not connected")
 ROW_RESULT(count, connect_failed, "", "", "")
 ROW_RESULT(tally, connect_errors, "", "", "of the latter, by error, e.g. `{\"refused\": 4}`")
+ROW_RESULT(tally, addresses, "", "", "of the connected servers, by family: `ipv4`, `ipv6`")
+ROW_RESULT(line, addresses_failed, "", "",
+           "addresses that could not be connected, each with its error, the first ones by name and "
+           "the others by their number; the next address of a name was tried then. Of a name "
+           "without an address (`unresolved`) the resolver's words. \"\" if there are none")
 ROW_RESULT(time, connect_ms, "ms", "",
            "from the first connect's start to the last one's success or failure")
 ROW_RESULT(time, connect_us_min, "us", "no server connected", "single successful connects")

@@ -145,29 +145,15 @@ static void log_in(struct connection *connection)
         receive_owner_fail(connection, login_error(result));
 }
 
-/* Times are those of the first attempt; a server that was connected once stays a connected one. */
-static void connect_done(struct connection *connection, int result)
-{
-    struct attempt *attempt = &connection->run->program->attempts[connection->index];
-    if (!connection->opened)
-        attempt->done_ns = os_now_ns();
-    if (!connection->opened || attempt->result < 0)
-        attempt->result = result;
-    if (result < 0)
-        receive_owner_fail(connection, cp_error_name(result));
-    else if (connection->run->requests->login_bytes > 0)
-        log_in(connection);
-    else
-        opened(connection);
-}
-
-void connection_connect(struct connection *connection)
+/* Opens a socket and posts the connect to the server's present address. Once it is accepted its
+ * completion may be on another worker already. */
+static int post_connect(struct connection *connection)
 {
     const struct run *run = connection->run;
     const struct net_address *address = &run->program->servers.addresses[connection->index];
     uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
-    if (!connection->opened)
-        run->program->attempts[connection->index].started_ns = os_now_ns();
+    if (address->bytes == 0)
+        return ATTEMPT_UNRESOLVED;
     pthread_mutex_lock(&connection->lock);
     int result = CP_EABORTED;
     if (!connection->over)
@@ -177,6 +163,71 @@ void connection_connect(struct connection *connection)
         result = cp_connect(connection->socket, &control_of(connection)->op, net_sockaddr(address),
                             address->bytes, timeout_ns);
     pthread_mutex_unlock(&connection->lock);
+    return result;
+}
+
+/* After a connect that failed: closes its socket and turns to the server's next address. False: the
+ * connection is over, or no address is left. */
+static bool turn_to_next_address(struct connection *connection, int result)
+{
+    struct program *program = connection->run->program;
+    pthread_mutex_lock(&connection->lock);
+    const bool over = connection->over;
+    if (!over && connection->socket != NULL)
+        cp_socket_close(connection->socket);
+    if (!over)
+        connection->socket = NULL;
+    pthread_mutex_unlock(&connection->lock);
+    if (over)
+        return false;
+    return connection->opened ? servers_next(&program->servers, connection->index)
+                              : program_address_failed(program, connection->index, result);
+}
+
+/* A name without an address will not get one during the run. */
+static void fail_connect(struct connection *connection, int result)
+{
+    if (result == ATTEMPT_UNRESOLVED)
+        connection_end(connection, attempt_error_name(result), os_now_ns());
+    else
+        connection_cut(connection, cp_error_name(result), os_now_ns());
+    receive_owner_release(connection);
+}
+
+/* Times are those of the first attempt; a server that was connected once stays a connected one. */
+static void connect_settled(struct connection *connection, int result)
+{
+    struct attempt *attempt = &connection->run->program->attempts[connection->index];
+    if (!connection->opened)
+        attempt->done_ns = os_now_ns();
+    if (!connection->opened || attempt->result < 0)
+        attempt->result = result;
+    if (result < 0)
+        fail_connect(connection, result);
+    else if (connection->run->requests->login_bytes > 0)
+        log_in(connection);
+    else
+        opened(connection);
+}
+
+/* Tries the next address as long as connects fail at once. */
+static void connect_done(struct connection *connection, int result)
+{
+    while (result < 0 && turn_to_next_address(connection, result)) {
+        result = post_connect(connection);
+        if (result == 0)
+            return;
+    }
+    connect_settled(connection, result);
+}
+
+void connection_connect(struct connection *connection)
+{
+    struct program *program = connection->run->program;
+    if (!connection->opened)
+        program->attempts[connection->index].started_ns = os_now_ns();
+    servers_retry(&program->servers, connection->index);
+    int result = post_connect(connection);
     if (result != 0)
         connect_done(connection, result);
 }
@@ -211,7 +262,7 @@ void connection_connect_blocking(struct connection *connection)
         if (result != 0)
             net_close(handle);
     }
-    connect_done(connection, result);
+    connect_settled(connection, result);
 }
 
 void connection_ask(struct connection *connection)

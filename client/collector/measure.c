@@ -26,6 +26,11 @@ static double quantile(const double *sorted, uint32_t count, double share)
     return sorted[rank > 0 ? rank - 1 : 0];
 }
 
+const char *attempt_error_name(int result)
+{
+    return result == ATTEMPT_UNRESOLVED ? "unresolved" : cp_error_name(result);
+}
+
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count)
 {
     row->connect_errors[0] = (struct row_tally){.used = 0};
@@ -34,7 +39,7 @@ void measure_connected(struct row *row, const struct attempt *attempts, uint32_t
         if (attempts[i].result == 0)
             row->connected++;
         else
-            row_tally_add(row->connect_errors, cp_error_name(attempts[i].result));
+            row_tally_add(row->connect_errors, attempt_error_name(attempts[i].result));
     row->connect_failed = count - row->connected;
 }
 

@@ -2,6 +2,7 @@
 #ifndef FANIN_COLLECTOR_MEASURE_H
 #define FANIN_COLLECTOR_MEASURE_H
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,11 +11,16 @@
 #include "client/collector/row.h"
 #include "base/os.h"
 
-/* One connect. */
+#define ATTEMPT_UNRESOLVED INT_MIN /* the server's name has no address */
+
+/* One server's connect: to all of its addresses in turn until one answers. */
 struct attempt {
     uint64_t started_ns, done_ns;
-    int result; /* 0, or a portable negative code */
+    int result; /* 0, a portable negative code: the last address's, or ATTEMPT_UNRESOLVED */
 };
+
+/* attempt_error_name: as the row counts a negative result. */
+const char *attempt_error_name(int result);
 
 /* measure_connects: counts, times and quantiles of all attempts. 0, or -1: there is no memory, and
  * the row is skipped. measure_connected: the counts only, when failed ones were tried again. */

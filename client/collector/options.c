@@ -118,7 +118,8 @@ static const struct option_spec table[] = {
     {"servers", "N|LIST|@FILE", NULL,
      "N: the ports from --port on at --address, as fanin-servers --count N opens them; "
      "LIST: host:port,host:port,... ([::1]:port for IPv6); "
-     "@FILE: one host:port per line, '#' starts a comment",
+     "@FILE: the same, on any number of lines; '#' starts a comment.\n"
+     "All addresses of a name are tried in turn",
      options_string, AT(servers)},
     {"address", "ADDR", "127.0.0.1", "first address, with --servers N", options_string,
      AT(address)},
@@ -175,7 +176,7 @@ static const struct option_spec table[] = {
     {"connect", "async|sync", "async",
      "all servers at the same time, or one after the other, blocking", options_choice, AT(connect),
      .names = option_connect_names},
-    {"connect-timeout", "MS", "5000", "limit of one connect", options_millis,
+    {"connect-timeout", "MS", "5000", "limit of one connect to one address", options_millis,
      AT(connect_timeout_ms), 1, 3600000},
     {"login-timeout", "MS", "5000", "with --login: limit until the server has answered",
      options_millis, AT(login_timeout_ms), 1, 3600000},
@@ -186,8 +187,8 @@ static const struct option_spec table[] = {
     {.name = "Lost connections"},
     {"reconnect", NULL, NULL,
      "try again when a connection cannot be made or logged in (except for a\n"
-     "wrong password), is reset, closes early or stalls; then continue with\n"
-     "the first missing frame",
+     "wrong password or a name without an address), is reset, closes early\n"
+     "or stalls; then continue with the first missing frame",
      options_flag, AT(reconnect)},
     {"reconnect-delay", "MIN..MAX", "100..10s",
      "try n waits a random time up to MIN * 2^n, at most MAX", parse_millis_range,

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/net.h"
 #include "base/options.h"
 #include "base/protocol.h"
 #include "base/row.h"
@@ -18,7 +17,6 @@ enum bind_mode { BIND_EARLY, BIND_LATE };
 enum source_mode { SOURCE_AUTO, SOURCE_TAPE, SOURCE_LIVE };
 
 enum {
-    SERVERS_MAX = 1000000,
     WORKERS_MAX = 4096,
     PROCESSORS_MAX = 64,
     FOREIGN_FRAME_BYTES = 1 << 20, /* --frame-max for servers that are not ours */
@@ -74,18 +72,6 @@ struct protocol_marker collector_options_marker(const struct collector_options *
 /* collector_options_process: the processing step and the end marker that the options ask for. */
 void collector_options_process(const struct collector_options *options,
                                struct scheme_config *config);
-
-struct servers {
-    struct net_address *addresses;
-    uint32_t count, room;
-};
-
-/* servers_read: the list that --servers, --address and --port describe. Resolves names, which may
- * block. 0, or -1 with `why`, which names the option or FILE:LINE. Call servers_free in both
- * cases. */
-int servers_read(struct servers *servers, const struct collector_options *options, char *why,
-                 size_t why_bytes);
-void servers_free(struct servers *servers);
 
 /* Names as the options spell them; NULL ends each list. */
 extern const char *const option_connect_names[], *const option_bind_names[];

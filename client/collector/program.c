@@ -12,12 +12,21 @@
 /* Standard streams, the engine's own, the fleet's STATS, a library's. */
 enum { DESCRIPTORS_SPARE = 64 };
 
+#define FAILED_UNNAMED "%s%llu more"
+
 /* ---- open ------------------------------------------------------------------------------------ */
 
 static void report_json(const struct program *program, int error)
 {
     fprintf(stderr, "%s: --json: cannot write '%s': %s\n", program->text->name,
             program->options.json, strerror(error));
+}
+
+static void note_target(struct program *program)
+{
+    char server[SERVER_TEXT_BYTES];
+    snprintf(program->row.target, sizeof program->row.target, "%s",
+             servers_text(&program->servers, 0, server));
 }
 
 int program_open(struct program *program, const struct program_text *text, int argc, char **argv)
@@ -28,6 +37,7 @@ int program_open(struct program *program, const struct program_text *text, int a
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
     if (servers_read(&program->servers, &program->options, why, sizeof why) != 0 ||
+        servers_resolve(&program->servers, &program->options, why, sizeof why) != 0 ||
         request_set_fill(&program->requests, &program->options, program->servers.count, why,
                          sizeof why) != 0)
         return program_refuse(program, why);
@@ -38,7 +48,8 @@ int program_open(struct program *program, const struct program_text *text, int a
     row->servers = program->servers.count;
     row->idle_servers = row->servers - request_asked(&program->requests, program->servers.count);
     row->request = (struct row_bytes){first->text, first->bytes};
-    net_address_text(&program->servers.addresses[0], row->target);
+    note_target(program);
+    pthread_mutex_init(&program->failed_lock, NULL);
     atomic_store(&program->first_ns, UINT64_MAX);
     /* Before anything runs, so that a run is not lost to a wrong path. */
     int unwritable = json == NULL || program->options.dry_run ? 0 : draft_check(json);
@@ -68,15 +79,51 @@ bool program_reserve(struct program *program)
     return false;
 }
 
+/* ---- connecting ------------------------------------------------------------------------------ */
+
+/* "[::1]:80 (localhost) refused; nohost:80 unresolved: Name or service not known" */
+static void note_failed(struct program *program, uint32_t index, int result)
+{
+    char server[SERVER_TEXT_BYTES], text[ROW_LINE_BYTES];
+    char *line = program->row.addresses_failed;
+    const size_t room = sizeof program->row.addresses_failed - sizeof FAILED_UNNAMED - 20;
+    const char *words = servers_words(&program->servers, index);
+    pthread_mutex_lock(&program->failed_lock);
+    size_t used = strlen(line);
+    if (program->failed_unnamed == 0)
+        used += (size_t)snprintf(text, sizeof text, "%s%s %s%s%s", used > 0 ? "; " : "",
+                                 servers_text(&program->servers, index, server),
+                                 attempt_error_name(result), words != NULL ? ": " : "",
+                                 words != NULL ? words : "");
+    if (program->failed_unnamed == 0 && used < room)
+        strcat(line, text);
+    else
+        program->failed_unnamed++;
+    pthread_mutex_unlock(&program->failed_lock);
+}
+
+bool program_address_failed(struct program *program, uint32_t index, int result)
+{
+    assert(result < 0);
+    if (os_interrupted())
+        return false;
+    note_failed(program, index, result);
+    return servers_next(&program->servers, index);
+}
+
 int program_connect(struct program *program, uint32_t index, cp_handle *handle)
 {
     struct attempt *attempt = &program->attempts[index];
+    const struct net_address *address = &program->servers.addresses[index];
     const uint64_t timeout_ns = program->options.connect_timeout_ms * OS_NS_PER_MS;
     attempt->started_ns = os_now_ns();
-    attempt->result = os_interrupted()
-                          ? CP_ECANCELED
-                          : cp_error_from_errno(net_connect(&program->servers.addresses[index],
-                                                            timeout_ns, handle));
+    do {
+        attempt->result = ATTEMPT_UNRESOLVED;
+        if (os_interrupted())
+            attempt->result = CP_ECANCELED;
+        else if (address->bytes > 0)
+            attempt->result = cp_error_from_errno(net_connect(address, timeout_ns, handle));
+    } while (attempt->result < 0 && program_address_failed(program, index, attempt->result));
     attempt->done_ns = os_now_ns();
     return attempt->result;
 }
@@ -92,6 +139,20 @@ void program_note_refusal(struct program *program, uint32_t index, const char *t
     for (; *line != '\0'; line++)
         if (*line < ' ' || *line > '~')
             *line = '?';
+}
+
+/* Once every server was connected or has failed. */
+static void measure_addresses(struct program *program)
+{
+    struct row *row = &program->row;
+    note_target(program);
+    for (uint32_t i = 0; i < program->servers.count; i++)
+        if (program->attempts[i].result == 0)
+            row_tally_add(row->addresses, net_family_name(&program->servers.addresses[i]));
+    const size_t used = strlen(row->addresses_failed);
+    if (program->failed_unnamed > 0)
+        snprintf(row->addresses_failed + used, sizeof row->addresses_failed - used, FAILED_UNNAMED,
+                 used > 0 ? "; and " : "", (unsigned long long)program->failed_unnamed);
 }
 
 /* ---- the fleet ------------------------------------------------------------------------------- */
@@ -157,6 +218,7 @@ void program_measure(struct program *program)
 {
     struct row *row = &program->row;
     struct audit *audit = &program->audit;
+    measure_addresses(program);
     measure_figures(row, &program->figures);
     measure_missed(row);
     measure_span(row, atomic_load(&program->first_ns), program->last_ns, &program->before,
@@ -176,6 +238,7 @@ static void program_free(struct program *program)
 {
     free(program->attempts);
     servers_free(&program->servers);
+    pthread_mutex_destroy(&program->failed_lock);
 }
 
 int program_refuse(struct program *program, const char *why)

@@ -3,7 +3,10 @@
 #ifndef FANIN_COLLECTOR_PROGRAM_H
 #define FANIN_COLLECTOR_PROGRAM_H
 
+#include <pthread.h>
+
 #include "client/collector/measure.h"
+#include "client/collector/servers.h"
 
 enum { PROGRAM_OPEN = -1, STATS_TIMEOUT_MS = 2000 };
 
@@ -15,7 +18,9 @@ struct program {
     struct row row;
 
     /* What program_measure reads: */
-    struct attempt *attempts; /* one for each server */
+    struct attempt *attempts;    /* one for each server */
+    pthread_mutex_t failed_lock; /* over row.addresses_failed and: */
+    uint64_t failed_unnamed;     /* those for which there was no room in it */
     /* What the fleet says it sent: asked on a connection of its own, so that the measured ones
      * carry frames only. */
     struct {
@@ -33,16 +38,20 @@ struct program {
 };
 
 /* program_open: PROGRAM_OPEN, or the exit code to end with (--help, wrong use); then there is
- * nothing to close. Names among the servers are resolved, which may block. */
+ * nothing to close. Resolves the servers' names, which may block. */
 int program_open(struct program *program, const struct program_text *text, int argc, char **argv);
 
 /* program_reserve: a descriptor and an attempt for each server. False: the row is skipped and says
  * why. From here on Ctrl-C only sets a flag. */
 bool program_reserve(struct program *program);
 
-/* program_connect: connects to server `index` and notes the attempt; blocks up to
- * --connect-timeout. 0 with *handle the caller's, or a portable negative code. */
+/* program_connect: connects to server `index` and notes the attempt; blocks up to --connect-timeout
+ * for each of its addresses. 0 with *handle the caller's, or a negative result of an attempt. */
 int program_connect(struct program *program, uint32_t index, cp_handle *handle);
+
+/* program_address_failed: notes in the row that server `index` cannot be reached at its present
+ * address (result < 0), and turns to its next one. False: all have failed. Any thread. */
+bool program_address_failed(struct program *program, uint32_t index, int result);
 
 /* program_ask_fleet: asks server `index` what the fleet has sent so far; blocks up to
  * STATS_TIMEOUT_MS. False: it did not answer (some devices never do), ask another one. True: one

@@ -101,6 +101,7 @@ static const struct line {
     {"connect", "{connected} of {servers} servers in {connect_ms} ({connect}; median "
                 "{connect_us_p50}, last {connect_us_max})"},
     {"connect", "{connected} of {servers} servers in {connect_ms} ({connect})"},
+    {"failed at", "{addresses_failed}"},
     {"login", "{logged_in} of {connected} servers accepted it{login_errors}"},
     {"outages", "[reconnect_attempts] tries, {reconnects} of them reconnected; the longest "
                 "{outage_ms_max}"},

@@ -1,5 +1,6 @@
-/* Turns --servers into a list of addresses. */
-#include "client/collector/options.h"
+/* Turns --servers into a list of servers. Nothing is left out of a list in silence: an entry is a
+ * server, or the error that ends the reading. */
+#include "client/collector/servers.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -7,25 +8,81 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENTRY_BYTES_MAX = 300, LINE_BYTES_MAX = 1024, PORT_MAX = 65535, REASON_BYTES_MAX = 400 };
+#include "base/text.h"
+
+enum { ENTRY_BYTES_MAX = 300, SHOWN_BYTES_MAX = 60, PORT_MAX = 65535, REASON_BYTES_MAX = 400 };
+
+#define LIST_BYTES_MAX ((size_t)1 << 30)
 
 /* In what follows `where` is "--servers" or FILE:LINE and begins `why`. */
 
+/* ---- adding ---------------------------------------------------------------------------------- */
+
+/* Makes `items` one longer, twice as long where there is no room. False: no memory. */
+static bool grow(void **items, uint32_t count, uint32_t *room, size_t item_bytes)
+{
+    if (count < *room)
+        return true;
+    const uint32_t longer = *room > 0 ? 2 * *room : 64;
+    void *grown = realloc(*items, longer * item_bytes);
+    if (grown == NULL)
+        return false;
+    *items = grown;
+    *room = longer;
+    return true;
+}
+
+/* The routes as long as the addresses. */
+static bool grow_routes(struct servers *servers)
+{
+    void *grown = realloc(servers->routes, servers->room * sizeof *servers->routes);
+    if (grown == NULL)
+        return false;
+    servers->routes = grown;
+    return true;
+}
+
+/* False: no memory. Servers before the first one with a name have no name. */
+static bool add_route(struct servers *servers, const struct server_route *route)
+{
+    if (servers->routes == NULL && route->name == 0)
+        return true;
+    const bool first = servers->routes == NULL;
+    if (!grow_routes(servers))
+        return false;
+    if (first)
+        memset(servers->routes, 0, servers->count * sizeof *servers->routes);
+    servers->routes[servers->count] = *route;
+    return true;
+}
+
+/* A server at `address`, or with `route` at a name. */
 static int servers_add(struct servers *servers, const struct net_address *address,
-                       const char *where, char *why, size_t why_bytes)
+                       const struct server_route *route, const char *where, char *why,
+                       size_t why_bytes)
 {
     if (servers->count == SERVERS_MAX)
         return why_write(why, why_bytes, "%s: more than %d servers", where, SERVERS_MAX);
-    if (servers->count == servers->room) {
-        uint32_t room = servers->room > 0 ? 2 * servers->room : 64;
-        void *grown = realloc(servers->addresses, room * sizeof *servers->addresses);
-        if (grown == NULL)
-            return why_write(why, why_bytes, "%s: no memory for the list", where);
-        servers->addresses = grown;
-        servers->room = room;
-    }
+    if (!grow((void **)&servers->addresses, servers->count, &servers->room,
+              sizeof *servers->addresses) ||
+        !add_route(servers, route))
+        return why_write(why, why_bytes, "%s: no memory for the list", where);
     servers->addresses[servers->count++] = *address;
     return 0;
+}
+
+/* Its index + 1; 0: no memory. */
+static uint32_t add_name(struct servers *servers, const char *host)
+{
+    char *copy = strdup(host);
+    if (copy == NULL || !grow((void **)&servers->names, servers->name_count, &servers->name_room,
+                              sizeof *servers->names)) {
+        free(copy);
+        return 0;
+    }
+    servers->names[servers->name_count] =
+        (struct server_name){.host = copy, .first = servers->name_count};
+    return ++servers->name_count;
 }
 
 /* ---- host:port ------------------------------------------------------------------------------- */
@@ -42,7 +99,7 @@ static int entry_split(char *entry, char **host)
     if (bytes > 2 && entry[0] == '[' && entry[bytes - 1] == ']') {
         entry[bytes - 1] = '\0';
         *host = entry + 1;
-    } else if (bytes == 0 || strchr(entry, ':') != NULL) {
+    } else if (bytes == 0 || strpbrk(entry, ":[] \t/\\@\"'<>|;") != NULL) {
         return -1;
     }
     unsigned long port = strtoul(colon + 1, &end, 10);
@@ -52,65 +109,96 @@ static int entry_split(char *entry, char **host)
 static int entry_add(struct servers *servers, const char *text, size_t bytes, const char *where,
                      char *why, size_t why_bytes)
 {
-    char entry[ENTRY_BYTES_MAX], reason[REASON_BYTES_MAX], *host;
-    struct net_address address;
+    char entry[ENTRY_BYTES_MAX], *host;
+    struct net_address address = {.bytes = 0};
+    struct server_route route = {.name = 0};
     int port = -1;
     if (bytes < sizeof entry) {
         snprintf(entry, sizeof entry, "%.*s", (int)bytes, text);
         port = entry_split(entry, &host);
     }
     if (port < 0)
-        return why_write(why, why_bytes, "%s: '%.*s' is not host:port with a port from 1 to %d",
-                         where, bytes < 60 ? (int)bytes : 60, text, PORT_MAX);
-    if (net_resolve(host, (uint16_t)port, &address, reason, sizeof reason) != 0)
-        return why_write(why, why_bytes, "%s: %s", where, reason);
-    return servers_add(servers, &address, where, why, why_bytes);
+        return why_write(why, why_bytes,
+                         "%s: '%.*s%s' is not host:port with a port from 1 to %d; commas separate "
+                         "entries",
+                         where, bytes < SHOWN_BYTES_MAX ? (int)bytes : SHOWN_BYTES_MAX, text,
+                         bytes < SHOWN_BYTES_MAX ? "" : "...", PORT_MAX);
+    if (!net_numeric(host, (uint16_t)port, &address)) {
+        route.port = (uint16_t)port;
+        route.name = add_name(servers, host);
+        if (route.name == 0)
+            return why_write(why, why_bytes, "%s: no memory for the list", where);
+    }
+    return servers_add(servers, &address, &route, where, why, why_bytes);
 }
 
 /* ---- N, LIST, @FILE ------------------------------------------------------------------------- */
 
-/* False at the end of the file. Drops the rest of a line that is too long: only a comment can be
- * that long. */
-static bool line_next(FILE *file, char line[LINE_BYTES_MAX])
+/* "a:1, b:2": the last comma may have nothing behind it. */
+static int entries_add(struct servers *servers, const char *text, size_t bytes, const char *where,
+                       char *why, size_t why_bytes)
 {
-    int byte = 0;
-    if (fgets(line, LINE_BYTES_MAX, file) == NULL)
-        return false;
-    if (strchr(line, '\n') == NULL)
-        while (byte != '\n' && byte != EOF)
-            byte = fgetc(file);
-    return true;
+    const char *const end = text + bytes;
+    for (const char *at = text; at < end;) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        size_t entry_bytes = (size_t)((comma != NULL ? comma : end) - at);
+        const char *entry = text_trim(at, &entry_bytes);
+        if (entry_bytes == 0)
+            return why_write(why, why_bytes, "%s: an entry is empty; write host:port,host:port,...",
+                             where);
+        if (entry_add(servers, entry, entry_bytes, where, why, why_bytes) != 0)
+            return -1;
+        at = comma != NULL ? comma + 1 : end;
+        at += strspn(at, " \t");
+    }
+    return 0;
+}
+
+/* `path` NULL: the lines are the option's value, and '#' begins no comment. */
+static int lines_add(struct servers *servers, const char *text, size_t text_bytes, const char *path,
+                     char *why, size_t why_bytes)
+{
+    char where[REASON_BYTES_MAX] = "--servers", what[REASON_BYTES_MAX];
+    unsigned number;
+    if (!text_check(text, text_bytes, &number, what, sizeof what)) {
+        if (path == NULL)
+            return why_write(why, why_bytes, "--servers: %s", what);
+        return why_write(why, why_bytes, "%s:%u: %s", path, number, what);
+    }
+    text = text_start(text);
+    for (number = 1; *text != '\0'; number++) {
+        const char *next;
+        size_t bytes = text_line(text, &next);
+        const char *comment = path != NULL ? memchr(text, '#', bytes) : NULL;
+        if (comment != NULL)
+            bytes = (size_t)(comment - text);
+        text = text_trim(text, &bytes);
+        if (path != NULL)
+            snprintf(where, sizeof where, "%s:%u", path, number);
+        if (entries_add(servers, text, bytes, where, why, why_bytes) != 0)
+            return -1;
+        text = next;
+    }
+    return 0;
 }
 
 static int file_read(struct servers *servers, const char *path, char *why, size_t why_bytes)
 {
-    char where[REASON_BYTES_MAX], line[LINE_BYTES_MAX];
-    FILE *file = fopen(path, "r");
-    int result = 0;
-    for (unsigned number = 1; file != NULL && result == 0 && line_next(file, line); number++) {
-        const char *entry = line + strspn(line, " \t");
-        size_t bytes = strcspn(entry, "#\r\n");
-        while (bytes > 0 && isblank((unsigned char)entry[bytes - 1]))
-            bytes--;
-        snprintf(where, sizeof where, "%s:%u", path, number);
-        if (bytes > 0)
-            result = entry_add(servers, entry, bytes, where, why, why_bytes);
-    }
-    if (file == NULL || (result == 0 && ferror(file)))
-        result =
-            why_write(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
-    else if (result == 0 && servers->count == 0)
+    size_t bytes;
+    char *text = text_file(path, LIST_BYTES_MAX, &bytes);
+    if (text == NULL)
+        return why_write(why, why_bytes, "--servers: cannot read '%s': %s", path, strerror(errno));
+    int result = lines_add(servers, text, bytes, path, why, why_bytes);
+    free(text);
+    if (result == 0 && servers->count == 0)
         result = why_write(why, why_bytes, "--servers: '%s' names no server", path);
-    if (file != NULL)
-        fclose(file);
     return result;
 }
 
-static int block_read(struct servers *servers, const struct collector_options *options, char *why,
-                      size_t why_bytes)
+static int block_read(struct servers *servers, const struct collector_options *options,
+                      const char *digits, char *why, size_t why_bytes)
 {
-    char reason[REASON_BYTES_MAX];
-    unsigned long count = strtoul(options->servers, NULL, 10);
+    unsigned long count = strtoul(digits, NULL, 10);
     if (count < 1 || count > SERVERS_MAX)
         return why_write(why, why_bytes, "--servers: takes 1 to %d servers", SERVERS_MAX);
     uint64_t each = options->ports_per_address > 0 ? options->ports_per_address : count;
@@ -124,13 +212,19 @@ static int block_read(struct servers *servers, const struct collector_options *o
             "or spread them with --ports-per-address",
             (unsigned long long)each, (unsigned long long)options->port, (unsigned long long)last,
             PORT_MAX);
-    struct net_address base;
-    if (net_resolve(options->address, (uint16_t)options->port, &base, reason, sizeof reason) != 0)
-        return why_write(why, why_bytes, "--address: %s", reason);
+    struct net_address base = {.bytes = 0};
+    struct server_route route = {.name = 0};
+    servers->is_block = true;
+    const bool numeric = net_numeric(options->address, (uint16_t)options->port, &base);
+    if (!numeric && (route.name = add_name(servers, options->address)) == 0)
+        return why_write(why, why_bytes, "--address: no memory for the name");
     for (uint64_t i = 0; i < count; i++) {
-        struct net_address address =
-            net_address_at(&base, (uint32_t)(i / each), (uint16_t)(options->port + i % each));
-        if (servers_add(servers, &address, "--servers", why, why_bytes) != 0)
+        struct net_address address = base;
+        route.steps = (uint32_t)(i / each);
+        route.port = (uint16_t)(options->port + i % each);
+        if (numeric)
+            address = net_address_at(&base, route.steps, route.port);
+        if (servers_add(servers, &address, &route, "--servers", why, why_bytes) != 0)
             return -1;
     }
     return 0;
@@ -139,23 +233,30 @@ static int block_read(struct servers *servers, const struct collector_options *o
 int servers_read(struct servers *servers, const struct collector_options *options, char *why,
                  size_t why_bytes)
 {
-    const char *text = options->servers;
+    size_t bytes = strlen(options->servers);
+    const char *text = text_trim(options->servers, &bytes);
     *servers = (struct servers){0};
     if (text[0] == '@')
         return file_read(servers, text + 1, why, why_bytes);
-    if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0')
-        return block_read(servers, options, why, why_bytes);
-    for (;; text++) {
-        size_t bytes = strcspn(text, ",");
-        int result = entry_add(servers, text, bytes, "--servers", why, why_bytes);
-        text += bytes;
-        if (result != 0 || *text == '\0')
-            return result;
-    }
+    if (bytes > 0 && strspn(text, "0123456789") == bytes)
+        return block_read(servers, options, text, why, why_bytes);
+    if (lines_add(servers, text, strlen(text), NULL, why, why_bytes) != 0)
+        return -1;
+    if (servers->count == 0)
+        return why_write(why, why_bytes,
+                         "--servers: takes N, host:port,host:port,... or @FILE, not nothing");
+    return 0;
 }
 
 void servers_free(struct servers *servers)
 {
+    for (uint32_t i = 0; i < servers->name_count; i++) {
+        free((void *)(uintptr_t)servers->names[i].host);
+        free(servers->names[i].addresses);
+        free(servers->names[i].words);
+    }
+    free(servers->names);
+    free(servers->routes);
     free(servers->addresses);
     *servers = (struct servers){0};
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "base/text.h"
 
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 #define KEY_LETTERS  NAME_LETTERS "."
@@ -32,7 +33,7 @@ int error_set(struct error *error, const struct place *place, const char *format
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r';
+    return c == ' ' || c == '\t';
 }
 
 static char *trim(char *text)
@@ -257,9 +258,8 @@ static int parse_text(struct arena *arena, struct scenario *scenario, struct err
         return error_set(error, &place,
                          "\"%s\" cannot name a scenario; use letters, digits and \"-\"",
                          scenario->name);
-    for (const char *text = scenario->text; *text != '\0';) {
-        size_t length = strcspn(text, "\n");
-        char *line = arena_copy(arena, text, length);
+    for (const char *text = scenario->text, *next; *text != '\0'; text = next) {
+        char *line = arena_copy(arena, text, text_line(text, &next));
         int result = 0;
         cut_comment(line);
         line = trim(line);
@@ -270,7 +270,6 @@ static int parse_text(struct arena *arena, struct scenario *scenario, struct err
             result = parse_setting(arena, scenario, line, &place, error);
         if (result != 0)
             return -1;
-        text += length + (text[length] == '\n');
     }
     place.line = 0;
     if (scenario->section_count == 0 && scenario->common.count == 0)
@@ -296,13 +295,14 @@ struct scenario *scenario_parse(struct arena *arena, const char *path, const cha
 struct scenario *scenario_read(struct arena *arena, const char *path, struct error *error)
 {
     struct place place = {.file = path};
+    char why[ERROR_BYTES / 2];
     size_t bytes;
     const char *text = arena_file(arena, path, SCENARIO_BYTES_MAX, &bytes);
     if (text == NULL)
         error_set(error, &place, "cannot read this scenario: %s", strerror(errno));
-    else if (strlen(text) != bytes)
-        error_set(error, &place, "contains a NUL byte; a scenario is plain text");
+    else if (!text_check(text, bytes, &place.line, why, sizeof why))
+        error_set(error, &place, "%s", why);
     else
-        return scenario_parse(arena, path, text, error);
+        return scenario_parse(arena, path, text_start(text), error);
     return NULL;
 }

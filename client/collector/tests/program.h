@@ -24,6 +24,11 @@ struct program_limit {
 };
 extern struct program_limit program_limits[2];
 
+/* The path of a file that the next programs take for /etc/hosts, in a mount namespace of their own,
+ * where names come from it alone; NULL: the system's. program_finish skips the test where that is
+ * not allowed. */
+extern const char *program_hosts;
+
 /* A program that is running: its standard output and error go to files. */
 struct running {
     pid_t child;

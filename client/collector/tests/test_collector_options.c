@@ -7,7 +7,6 @@
 
 static const struct program_text program = {"test", "", ""};
 static struct collector_options options;
-static struct servers servers;
 
 static void read_options(const char *first, const char *second, const char *third)
 {
@@ -33,7 +32,8 @@ TEST(wrong_use_is_one_line_that_names_it)
         {"--servers=nohost", "--servers", "host:port"},
         {"--servers=127.0.0.1:0", "--servers", "65535"},
         {"--servers=127.0.0.1:65536", "--servers", "65535"},
-        {"--servers=127.0.0.1:80,", "--servers", "host:port"},
+        {"--servers=127.0.0.1:80,,127.0.0.1:81", "--servers", "host:port"},
+        {"--servers=,127.0.0.1:80", "--servers", "host:port"},
         {"--servers=::1:80", "--servers", "host:port"},
         {"--servers=@/no/such/file", "--servers", "/no/such/file"},
         {"--servers=50000", "--port", "65535"},
@@ -117,89 +117,6 @@ TEST(defaults_are_resolved)
     assert_int_equal(options.frame_bytes_max, FOREIGN_FRAME_BYTES);
     read_options("--servers=2", "--request=", "--verify=full");
     assert_int_equal(options.verify, VERIFY_FULL);
-}
-
-/* ---- servers --------------------------------------------------------------------------------- */
-
-static const char *server_at(unsigned index)
-{
-    static char text[NET_TEXT_BYTES];
-    assert_true(index < servers.count);
-    return net_address_text(&servers.addresses[index], text);
-}
-
-/* What is wrong with the options; "" if nothing is. */
-static const char *read_servers(const char *first, const char *second, const char *third)
-{
-    static char why[512];
-    servers_free(&servers);
-    read_options(first, second, third);
-    why[0] = '\0';
-    int result = servers_read(&servers, &options, why, sizeof why);
-    assert_int_equal(result, why[0] == '\0' ? 0 : -1);
-    return why;
-}
-
-static int servers_end(void **state)
-{
-    servers_free(&servers);
-    return 0;
-}
-
-TEST(servers_are_ports_in_a_row_or_spread_over_addresses_or_a_list, NULL, servers_end)
-{
-    static const struct {
-        const char *options[3];
-        unsigned count, index;
-        const char *first, *at_index;
-    } cases[] = {
-        {{"--servers=3", "--port=30000"}, 3, 2, "127.0.0.1:30000", "127.0.0.1:30002"},
-        {{"--servers=600", "--port=65535", "--ports-per-address=1"},
-         600,
-         599,
-         "127.0.0.1:65535",
-         "127.0.2.88:65535"},
-        {{"--servers=127.0.0.9:1,[::1]:65535,localhost:7"}, 3, 1, "127.0.0.9:1", "[::1]:65535"},
-    };
-    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *const *words = cases[i].options;
-        assert_string_equal(read_servers(words[0], words[1], words[2]), "");
-        assert_int_equal(servers.count, cases[i].count);
-        assert_string_equal(server_at(0), cases[i].first);
-        assert_string_equal(server_at(cases[i].index), cases[i].at_index);
-    }
-}
-
-/* Reads servers from a file with that text; `path` is an option's value, with its '@'. */
-static const char *read_file(const char *text, char path[32])
-{
-    strcpy(path, "@/tmp/fanin-list-XXXXXX");
-    int file = mkstemp(path + 1);
-    assert_true(file >= 0);
-    assert_int_equal(write(file, text, strlen(text)), (ssize_t)strlen(text));
-    close(file);
-    const char *why = read_servers("--servers", path, NULL);
-    unlink(path + 1);
-    return why;
-}
-
-TEST(a_file_has_one_server_a_line, NULL, servers_end)
-{
-    char path[32];
-    const char *list = "# ours\n127.0.0.1:1\n\n  127.0.0.2:2  # the second\r\n[::1]:3";
-    assert_string_equal(read_file(list, path), "");
-    assert_int_equal(servers.count, 3);
-    assert_string_equal(server_at(1), "127.0.0.2:2");
-    assert_string_equal(server_at(2), "[::1]:3");
-}
-
-TEST(a_wrong_line_is_reported_with_its_number, NULL, servers_end)
-{
-    char path[32], wanted[64];
-    const char *why = read_file("127.0.0.1:1\n# fine\n127.0.0.1\n", path);
-    snprintf(wanted, sizeof wanted, "%s:3: '127.0.0.1' is not host:port", path + 1);
-    assert_memory_equal(why, wanted, strlen(wanted));
-    assert_non_null(strstr(read_file("# nobody\n", path), "names no server"));
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/tests/test.h"
 #include "scenarios/sweep/fleet.h"
@@ -236,15 +237,51 @@ SCENARIO_TEST(files_that_cannot_be_read_are_named)
     assert_non_null(file);
     assert_unreadable(fixture, "/nonexistent/a.conf", "/nonexistent/a.conf: cannot read");
     assert_unreadable(fixture, "/tmp", "/tmp: cannot read");
-    fwrite("servers = 1\n\0x = 1\n", 1, 19, file);
-    fflush(file);
-    assert_unreadable(fixture, path, "NUL byte");
-    for (unsigned i = 0; i < SCENARIO_BYTES_MAX; i++)
+    for (unsigned i = 0; i <= SCENARIO_BYTES_MAX; i++)
         fputc('#', file);
     fflush(file);
     assert_unreadable(fixture, path, "cannot read");
     fclose(file);
     remove(path);
+}
+
+/* As in a list of servers: a line is a line whatever ends it, or the file is refused. */
+SCENARIO_TEST(no_line_of_a_file_vanishes)
+{
+    static const struct {
+        const char *bytes;
+        size_t count;
+        const char *said; /* NULL: all three lines are read */
+    } files[] = {
+#define FILE_OF(text) text, sizeof(text) - 1
+        {FILE_OF("servers = 1\rworkers = 4, 6\rsize = 9\r"), NULL},
+        {FILE_OF("# why\rservers = 1\rworkers = 4, 6\r\nsize = 9"), NULL},
+        {FILE_OF("\xef\xbb\xbfservers = 1\r\nworkers = 4, 6\r\nsize = 9\r\n"), NULL},
+        {FILE_OF("\xef\xbb\xbf# why\nservers = 1\nworkers = 4, 6\n\nsize = 9\n"), NULL},
+        {FILE_OF("servers = 1\n\0x = 1\n"), ":2: holds a NUL byte"},
+        {FILE_OF("servers = 1\n# a page\fsize = 9\n"), ":2: holds the control character 0x0c"},
+        {FILE_OF("servers = 1\r\rsize = 9\x1b\r"), ":3: holds the control character 0x1b"},
+        {FILE_OF("servers = 1 # one\xe2\x80\xa8size = 9\n"), ":1: holds the line separator"},
+        {FILE_OF("\xff\xfes\0e\0"), ":1: is in UTF-16"},
+#undef FILE_OF
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[] = "/tmp/fanin-test-XXXXXX";
+        int descriptor = mkstemp(path);
+        assert_int_equal(write(descriptor, files[i].bytes, files[i].count), files[i].count);
+        close(descriptor);
+        struct scenario *scenario = scenario_read(&fixture->arena, path, &fixture->error);
+        remove(path);
+        if (files[i].said != NULL) {
+            assert_null(scenario);
+            assert_non_null(strstr(fixture->error.text, files[i].said));
+            continue;
+        }
+        assert_non_null(scenario);
+        assert_int_equal(scenario->common.count, 3);
+        assert_string_equal(settings_find(&scenario->common, "size")->values[0].text, "9");
+        assert_string_equal(settings_find(&scenario->common, "workers")->values[1].text, "6");
+    }
 }
 
 SCENARIO_TEST(too_much_is_refused)
