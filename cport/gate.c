@@ -97,6 +97,13 @@ static struct gate_worker *newest_free(const struct gate *gate)
     return NULL;
 }
 
+/* The packet may be one that was meant for a poller: packets leave in order. */
+static void bind_oldest(struct gate *gate, struct gate_worker *worker)
+{
+    worker->bound = gate_queue_pop(&gate->granted);
+    worker->state = GATE_WOKEN;
+}
+
 static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
 {
     gate->running++;
@@ -111,9 +118,7 @@ static void hand_over(struct gate *gate, struct gate_worker *worker, struct gate
     if (worker->state == GATE_PROMOTED)
         gate->pollers--; /* it is awake and will find the packet instead of polling */
     stack_remove(gate, worker);
-    /* The oldest, possibly one that was meant for a poller: packets leave in order. */
-    worker->bound = gate_queue_pop(&gate->granted);
-    worker->state = GATE_WOKEN;
+    bind_oldest(gate, worker);
 }
 
 /* While a place is free a worker must poll the engine: the newest parked one is woken. A worker
@@ -165,12 +170,18 @@ void gate_arrive(struct gate *gate, struct gate_worker *worker)
 
 void gate_back(struct gate *gate, struct gate_worker *worker)
 {
-    if (worker->state == GATE_POLLING || worker->state == GATE_PROMOTED) {
+    bool polled = worker->state == GATE_POLLING;
+    if (polled || worker->state == GATE_PROMOTED) {
         assert(gate->pollers > 0);
         gate->pollers--;
     }
     if (worker->state != GATE_WOKEN)
         worker->state = GATE_AWAKE;
+    if (polled && gate->granted.first) {
+        gate->grants--;
+        stack_remove(gate, worker);
+        bind_oldest(gate, worker);
+    }
 }
 
 /* The next packet for a batch. Packets granted to pollers are older than queued ones and go first;
@@ -195,7 +206,9 @@ static void take(struct gate *gate, struct gate_worker *worker, struct cp_node *
         gate_queue_push(taken, packet);
 }
 
-/* The packet that this worker is to have, if any; the worker is then counted and off the stack. */
+/* The packet that this worker is to have, if any; the worker is then counted and off the stack. It
+ * may have one that was granted to a poller, which is then saved the way, but not if others run
+ * over the limit since the grant: then there is a place for the poller alone. */
 static struct cp_node *claim(struct gate *gate, struct gate_worker *worker)
 {
     struct cp_node *packet = worker->bound;
@@ -203,8 +216,8 @@ static struct cp_node *claim(struct gate *gate, struct gate_worker *worker)
         worker->bound = NULL;
         return packet;
     }
-    packet = gate_queue_pop(&gate->granted);
-    if (packet) {
+    if (gate->granted.first && gate->running <= gate->limit) {
+        packet = gate_queue_pop(&gate->granted);
         gate->grants--;
     } else if (place_free(gate) && gate->queue.first) {
         packet = gate_queue_pop(&gate->queue);
@@ -230,10 +243,11 @@ enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsig
         return GATE_CLOSED;
     }
     struct cp_node *packet = claim(gate, worker);
-    if (packet) {
+    if (packet)
         take(gate, worker, packet, max, taken);
-        /* Two wake-ups in a row may have woken only one poller. */
-        effects->wake_poller |= gate->grants > 0;
+    /* Two wake-ups in a row may have woken only one poller, or this worker has seen another's. */
+    effects->wake_poller |= gate->grants > 0;
+    if (packet) {
         restore_invariants(gate, effects);
         return GATE_TAKE;
     }
@@ -296,6 +310,7 @@ void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effec
     for (struct cp_node *packet;
          (packet = gate_queue_pop(&gate->granted)) || (packet = gate_queue_pop(&gate->queue));)
         gate_queue_push(dropped, packet);
+    gate->running -= gate->grants;
     gate->grants = 0;
     effects->wake_poller |= gate->pollers > 0;
     for (struct gate_worker *worker = gate->newest; worker; worker = worker->older) {

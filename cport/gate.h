@@ -17,7 +17,7 @@
  *              the stack of waiters, the newest on top:
  *              PARKED    sleeps until it is handed a packet, or is PROMOTED to poll
  *              POLLING   blocks in the engine; a packet posted to it is a grant, fetched after
- *                        a wake-up
+ *                        a wake-up. A worker that has a place may take it first
  *              AWAKE     on the stack with the lock held, about to decide again
  *
  *    (ARRIVED: awake, with the lock held, about to decide for the first time. Usually there is a
@@ -64,7 +64,7 @@ struct gate {
     unsigned grants;      /* packets granted to pollers and not fetched yet */
     bool closed;
     struct gate_queue queue;   /* packets that wait, oldest first */
-    struct gate_queue granted; /* packets that belong to whichever poller comes back first */
+    struct gate_queue granted; /* to whichever poller comes back first */
     struct gate_worker *newest;
 };
 
@@ -92,7 +92,8 @@ void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max);
  * is woken, since it will take the next packet itself. */
 void gate_arrive(struct gate *gate, struct gate_worker *worker);
 
-/* gate_back: a waiter is awake again, from parking or from the engine's poll. */
+/* gate_back: a waiter is awake again, from parking or from the engine's poll. A granted packet is
+ * then bound to the poller. */
 void gate_back(struct gate *gate, struct gate_worker *worker);
 
 /* gate_next: what the worker does now. GATE_TAKE: 1..max packets are appended to `taken`. */

@@ -185,6 +185,14 @@ static const struct vector polling[] = {
      {POLLERS(1), GET(A), GET(B), POST(1), POST(2), GET(C), GET(A), STATE(A, POLLING),
       STATE(C, PARKED),
       UNNOTICED(3), BLOCK(B), POST(4), HAS(C, 3), HAS(A, 4)}},
+    /* While A was granted the only place, B came back from blocking. C would be one too many; it
+     * wakes A again, whose wake-up it may have seen. */
+    {NULL, "no newcomer takes a poller's packet over the limit", 1, 3,
+     {GET(A), POLL(B), BLOCK(B), UNNOTICED(1), RESUME(B), GET(C), HAS(C, WAITING), HAS(A, 1),
+      RUNNING(2)}},
+    /* Within the limit it saves A the way. */
+    {NULL, "a newcomer takes a poller's packet under the limit", 1, 2,
+     {GET(A), UNNOTICED(1), GET(B), HAS(B, 1), BACK(A, 0), HAS(A, WAITING), RUNNING(1)}},
     /* A's poll returns while B runs: there is no place, so it parks. */
     {NULL, "blocking makes another worker poll", 1, 3,
      {GET(A), GET(B), POST(1), HAS(B, 1), STATE(A, POLLING), GET(B), STATE(B, PARKED), POST(2),

@@ -363,7 +363,8 @@ void *submitter_run(void *submitter);
 
 void stress_run(uint64_t seed);
 
-/* stress_main: the program around the runs; `seconds` for each engine unless --seconds says. */
-int stress_main(int argc, char **argv, unsigned seconds);
+/* stress_main: the program around the runs; `seconds` for each engine and `gate_events` for the
+ * gate alone, unless the options say. */
+int stress_main(int argc, char **argv, unsigned seconds, uint64_t gate_events);
 
 #endif

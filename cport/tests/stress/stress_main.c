@@ -1,9 +1,11 @@
-/* The program around the stress runs: one run after the other, for some seconds on each engine that
- * works here, each from a new seed, or all from one (the decisions are repeated, the timing of the
- * threads is not). Prints TAP, one test per engine, and reports a broken law. */
+/* The program around the stress runs: random events of the gate alone; then one run after the
+ * other, for some seconds on each engine that works here, each from a new seed, or all from one
+ * (the decisions are repeated, the timing of the threads is not). Prints TAP, one test for the gate
+ * and one per engine, and reports a broken law. */
 #include <stdarg.h>
 
 #include "base/options.h"
+#include "cport/tests/stress/gate_machine.h"
 #include "cport/tests/stress/stress.h"
 
 /* ---- the law -------------------------------------------------------------------------------- */
@@ -31,14 +33,17 @@ void law_broken(const char *file, int line, const char *format, ...)
 
 struct plan {
     const char *engine;
-    uint64_t seconds, seed; /* seed 0: new ones */
+    uint64_t seconds, gate_events;
+    uint64_t seed; /* 0: new ones */
 };
 
 #define AT(field) .offset = offsetof(struct plan, field)
 
 static const struct option_spec options[] = {
-    {"engine", "NAME", NULL, "this engine only", options_string, AT(engine)},
+    {"engine", "NAME", NULL, "this engine only, or the gate alone: gate", options_string,
+     AT(engine)},
     {"seconds", "N", NULL, "for each engine", options_count, AT(seconds)},
+    {"gate-events", "N", NULL, "random events for the gate alone", options_count, AT(gate_events)},
     {"seed", "N", NULL, "this run, repeated", options_count, AT(seed)},
     {0},
 };
@@ -78,6 +83,24 @@ static void print_tally(uint64_t started_ns)
     memset(&tally, 0, sizeof tally);
 }
 
+static bool is_wanted(const struct plan *plan, const char *engine)
+{
+    return !plan->engine || strcmp(plan->engine, engine) == 0;
+}
+
+static void run_gate(const struct plan *plan)
+{
+    uint64_t started_ns = os_now_ns();
+    running.engine = "gate";
+    running.test++;
+    running.seed = plan->seed ? plan->seed : random_mix(os_wall_ns());
+    const char *broken = machine_walk(plan->gate_events, &running.seed);
+    LAW(!broken, "%s", broken);
+    printf("ok %u - the law under stress [gate]: %" PRIu64 " events in %.1f s\n", running.test,
+           plan->gate_events, (double)(os_now_ns() - started_ns) / OS_NS_PER_S);
+    fflush(stdout);
+}
+
 static void run_engine(const struct plan *plan)
 {
     uint64_t started_ns = os_now_ns();
@@ -89,26 +112,28 @@ static void run_engine(const struct plan *plan)
     fflush(stdout);
 }
 
-int stress_main(int argc, char **argv, unsigned seconds)
+int stress_main(int argc, char **argv, unsigned seconds, uint64_t gate_events)
 {
     int unused;
-    struct plan plan = {.seconds = seconds};
+    struct plan plan = {.seconds = seconds, .gate_events = gate_events};
     int parsed = options_parse(&option_set, argc, argv, &plan, &unused);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
     content_init();
-    unsigned planned = 0;
+    unsigned planned = is_wanted(&plan, "gate");
     const char *engine;
     for (unsigned index = 0; (engine = cp_engine_list(index, NULL)); index++)
-        planned += !plan.engine || strcmp(plan.engine, engine) == 0;
+        planned += is_wanted(&plan, engine);
     if (planned == 0) {
         fprintf(stderr, "stress: --engine=%s: there is no such engine here\n", plan.engine);
         return EXIT_WRONG_USE;
     }
     printf("1..%u\n", planned);
+    if (is_wanted(&plan, "gate"))
+        run_gate(&plan);
     for (unsigned index = 0; (engine = cp_engine_list(index, NULL)); index++) {
         char why[256];
-        if (plan.engine && strcmp(plan.engine, engine) != 0)
+        if (!is_wanted(&plan, engine))
             continue;
         running.engine = engine;
         running.test++;
