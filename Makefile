@@ -107,6 +107,9 @@ $(TESTS) $(BENCHES) $(STRESS): %$(EXE): %.o
 # A test that counts how often a scheme goes beyond its thread.
 %/test_block_cache: ALL_LDFLAGS += -Wl,--wrap=pool_take,--wrap=pool_give,--wrap=block_cache_take,--wrap=mpsc_stack_push,--wrap=os_unpark
 
+# A test that schedules the port's threads itself.
+%/test_port_schedules: ALL_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,--wrap=os_now_ns,--wrap=os_park,--wrap=os_unpark,--wrap=worker_join,--wrap=worker_current
+
 # This test makes liburing calls fail.
 %/test_uring: ALL_LDFLAGS += -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_get_probe_ring,--wrap=io_uring_submit
 

