@@ -94,12 +94,16 @@ ROW_OPTION(count, connect_timeout_ms, "ms", "",
            "options: limits of a connect, of a login's answer, of a server's silence")
 ROW_OPTION(count, login_timeout_ms, "ms", "", "")
 ROW_OPTION(count, stall_timeout_ms, "ms", "", "")
+ROW_OPTION(count, for_ms, "ms", "",
+           "option: the collection ends in good order after this long (`--for`), if its frames do "
+           "not end it before; 0: no limit")
 ROW_OPTION(flag, reconnect, "", "", "lost connections are made again")
 ROW_OPTION(count, reconnect_delay_ms_min, "ms", "", "options: the waits before a try")
 ROW_OPTION(count, reconnect_delay_ms_max, "ms", "", "")
 ROW_OPTION(count, reconnect_tries, "", "",
            "option: tries in a row without a new frame; 0: no limit")
-ROW_OPTION(count, frames_per_server, "frames", "", "what each server was asked for")
+ROW_OPTION(count, frames_per_server, "frames", "",
+           "what each server was asked for; 0: until it closes, or `--for` ends the collection")
 ROW_OPTION(count, size_min, "bytes", "", "what each server was asked for: size of a frame")
 ROW_OPTION(count, size_max, "bytes", "", "")
 ROW_OPTION(number, rate, "frames/s", "", "of all servers together; 0: unlimited")
@@ -148,12 +152,23 @@ ROW_RESULT(count, reconnect_attempts, "", "", "tries to do so")
 ROW_RESULT(time, outage_ms_max, "ms", "no outage",
            "the longest outage: from the loss of a connection until its server was asked again, or "
            "the run ended")
+ROW_RESULT(count, ended_by_time, "", "",
+           "servers whose collection `--for` ended: they would have sent more. 0: the frames ended "
+           "all of them, or an error did")
 ROW_RESULT(count, discarded_bytes, "bytes", "",
            "part of bytes: received of frames that a lost connection cut, and received again from "
-           "their start")
-ROW_RESULT(count, undelivered_bytes, "bytes", "unknown server_bytes",
-           "server_bytes - bytes: handed to the servers' kernels and never received")
-ROW_RESULT(count, frames_missed, "frames", "unknown frames",
+           "their start; received of frames that `--for` cut")
+ROW_RESULT(
+    count, surplus_bytes, "bytes", "unknown frames: they are in bytes",
+    "received from servers that are not ours after the last frame asked for; not in bytes. Of "
+    "our own servers surplus is an error")
+ROW_RESULT(
+    count, undelivered_bytes, "bytes", "unknown server_bytes",
+    "server_bytes - bytes: handed to the servers' kernels and never received, such as what was "
+    "on its way when `--for` ended the collection")
+ROW_RESULT(count, frames_missed, "frames",
+           "unknown frames, no number was asked for, or `--for` "
+           "ended it",
            "asked for, also of servers never connected, and not processed")
 ROW_RESULT(time, elapsed_ms, "ms", "no frame byte came",
            "from the first frame byte received to the last frame processed (paper A's Tables 2 "

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TESTS_MAX = 128, NAME_BYTES_MAX = 128 };
+enum { TESTS_MAX = 256, NAME_BYTES_MAX = 128 };
 
 static struct CMUnitTest tests[TESTS_MAX];
 static char names[TESTS_MAX][NAME_BYTES_MAX];

@@ -33,6 +33,13 @@ static void drain_retract(struct scheme_run *run, struct stream *stream)
     wait_list_resume(&run->base.waiters);
 }
 
+/* All that has come, but for what was not asked for. */
+static void count_processed(struct stream *stream)
+{
+    const uint64_t received = stream->received_bytes, most = stream->bytes_expected;
+    stream->processed_bytes = received < most ? received : most;
+}
+
 static enum frame_error drain_received(struct scheme_run *run, struct stream *stream,
                                        struct cp_block *blocks, unsigned count, size_t bytes)
 {
@@ -40,7 +47,7 @@ static enum frame_error drain_received(struct scheme_run *run, struct stream *st
     const uint64_t before = stream->received_bytes;
     assert(bytes > 0);
     stream->received_bytes += bytes;
-    stream->processed_bytes = stream->received_bytes;
+    count_processed(stream);
     drain_retract(run, stream);
     if (before < stream->bytes_expected && stream->received_bytes >= stream->bytes_expected)
         events->finished(events->context, stream);
@@ -72,7 +79,7 @@ static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
 
 static void drain_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
-    stream->processed_bytes = stream->received_bytes;
+    count_processed(stream);
     scheme_return_blocks(run, stream);
 }
 

@@ -33,6 +33,7 @@ enum frame_error frames_find(const struct scheme_config *config, struct stream *
     stream->scanned_bytes += searched;
     if (*end > 0) {
         *frame_bytes = stream->partial_bytes;
+        stream->found_bytes += *frame_bytes;
         stream->partial_bytes = 0;
         stream->found_frames++;
     }

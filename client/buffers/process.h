@@ -58,7 +58,7 @@ struct stream;
 /* frames_find: searches the stream's next received bytes, piece[0..bytes), bytes > 0, for the end
  * of its current frame. *end: after how many of them the frame ends, with *frame_bytes the frame's
  * length; 0: not here, and all of them belong to the frame. Returns FRAME_OK, or FRAME_OVERLONG or
- * FRAME_SURPLUS: the stream has to end. */
+ * FRAME_SURPLUS: the stream has to end. Surplus is an error of our own servers only. */
 enum frame_error frames_find(const struct scheme_config *config, struct stream *stream,
                              const uint8_t *piece, size_t bytes, size_t *end, size_t *frame_bytes);
 

@@ -53,6 +53,7 @@ struct stream {
     uint64_t received_bytes; /* without what was rewound */
     uint64_t partial_bytes;  /* of the unfinished frame: 0 between frames */
     uint64_t found_frames;   /* markers seen */
+    uint64_t found_bytes;    /* sum of their frames' lengths */
     uint64_t scanned_bytes;  /* searched for the marker */
     struct waiter waiter;    /* in the base's wait list */
 
@@ -155,7 +156,8 @@ struct scheme {
 
     /* received: `bytes` (> 0) have arrived in the `count` blocks of the last offer, filled in
      * order. Takes all the blocks back, finds frames, hands whole ones over. FRAME_OK, or why the
-     * connection has to end; nothing may be offered after that. Waits for the processing side
+     * connection has to end; nothing may be offered after that. FRAME_SURPLUS: every frame asked
+     * for is handed over, and what follows is dropped. Waits for the processing side
      * where that is far behind, so the caller may hold no lock that the events take. */
     enum frame_error (*received)(struct scheme_run *run, struct stream *stream,
                                  struct cp_block *blocks, unsigned count, size_t bytes);

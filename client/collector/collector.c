@@ -187,15 +187,14 @@ static void sum_connections(struct run *run)
 {
     struct program *program = run->program;
     struct row *row = &program->row;
-    row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
+    program_count_begin(program);
     if (run->options->login.given)
         row->logged_in = 0;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct connection *connection = &run->connections[i];
         row->receive_calls += connection->receive_calls;
         row->receive_empty += connection->receive_empty;
-        if (connection->stream != NULL)
-            row->bytes += connection->stream->received_bytes;
+        program_count(program, i, connection->stream, connection->reason);
         row->bytes += run->reconnects[i].discarded_bytes;
         if (connection->logged_in)
             row->logged_in++;
@@ -203,10 +202,6 @@ static void sum_connections(struct run *run)
             row_tally_add(row->login_errors, login_short_name(connection->login_reason));
         if (connection->heard && connection->ended_ns > program->last_ns)
             program->last_ns = connection->ended_ns;
-        if (program->attempts[i].result == 0 && connection->reason != NULL) {
-            row->connections_failed++;
-            row_tally_add(row->errors, connection->reason);
-        }
     }
 }
 
@@ -222,7 +217,6 @@ static void measure(struct run *run)
         measure_connected(row, program->attempts, run->count);
     row->buffer_predicted_bytes =
         scheme_memory(run->scheme, &run->scheme_config, row->connected, frame_bytes);
-    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct reconnect *reconnect = &run->reconnects[i];
         row->reconnects += reconnect->returns;
@@ -248,7 +242,8 @@ static void execute(struct run *run)
     sum_connections(run);
     scheme_close(run->scheme_run, &program->figures);
     run->scheme_run = NULL;
-    if (run->options->frames_per_server == 0) { /* the scheme has just processed the last frame */
+    /* The scheme has just processed the last frame. */
+    if (run->options->frames_per_server == 0 || program->row.ended_by_time > 0) {
         program->last_ns = os_now_ns();
         os_usage_read(&program->after);
     }

@@ -189,6 +189,16 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
     lose(connection, false, reason, now_ns);
 }
 
+void connection_stop(struct connection *connection, uint64_t now_ns)
+{
+    pthread_mutex_lock(&connection->lock);
+    const char *reason = connection->cut_reason != NULL ? connection->cut_reason : program_time_up;
+    const bool owes = !connection->idle && connection->phase != CONNECTION_SETTLED;
+    pthread_mutex_unlock(&connection->lock);
+    if (owes)
+        connection_end(connection, reason, now_ns);
+}
+
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns)
 {
     lose(connection, connection->run->options->reconnect, reason, now_ns);
@@ -384,6 +394,10 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
         receive_owner_post_next(connection);
         return;
     }
+    if (error == FRAME_SURPLUS && run->requests->foreign) {
+        receive_owner_hand_over(connection, CONNECTION_SETTLED);
+        return;
+    }
     connection_end(connection, frame_error_name(error), os_now_ns());
     receive_owner_release(connection);
 }
@@ -411,8 +425,8 @@ void receive_owner_received(struct connection *connection, int64_t result)
             receive_owner_post_next(connection);
         return;
     }
-    const char *reason =
-        result < 0 ? cp_error_name((int)result) : request_end_reason(connection->stream);
+    const char *reason = result < 0 ? cp_error_name((int)result)
+                                    : request_end_reason(run->requests, connection->stream);
     if (reason == NULL)
         connection_end(connection, NULL, os_now_ns());
     else

@@ -60,6 +60,10 @@ static void ask_again(struct connection *connection, uint64_t now_ns)
 static void continue_after_reconnect(struct connection *connection)
 {
     const uint64_t now_ns = os_now_ns();
+    pthread_mutex_lock(&connection->lock);
+    if (!connection->cut)
+        connection->cut_reason = NULL;
+    pthread_mutex_unlock(&connection->lock);
     reconnect_end(reconnect_of(connection), now_ns);
     reconnect_of(connection)->returns++;
     atomic_fetch_sub(&connection->run->away, 1);

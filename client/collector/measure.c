@@ -133,6 +133,11 @@ uint64_t measure_stall_ns(const struct collector_options *options, uint32_t serv
     return (uint64_t)fmin(fmax(slow_ns, limit_ns), (double)INT64_MAX);
 }
 
+uint64_t measure_stop_ns(const struct collector_options *options, uint64_t now_ns)
+{
+    return options->for_ms > 0 ? now_ns + options->for_ms * OS_NS_PER_MS : UINT64_MAX;
+}
+
 uint64_t measure_expected_bytes(const struct request_set *requests, const struct attempt *attempts,
                                 uint32_t count)
 {
@@ -162,6 +167,8 @@ static void measure_latency(struct row *row, const struct latency *latency)
 void measure_figures(struct row *row, const struct scheme_figures *figures)
 {
     row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
+    if (row->frames == ROW_UNKNOWN && row->surplus_bytes == 0)
+        row->surplus_bytes = ROW_UNKNOWN;
     row->buffer_peak_bytes = figures->buffer_peak_bytes;
     row->buffer_cap_waits = figures->buffer_cap_waits;
     row->buffer_turn_waits = figures->buffer_turn_waits;
@@ -195,7 +202,7 @@ void measure_missed(struct row *row)
     uint64_t asked = each * (row->servers - row->idle_servers);
     if (options->flood_frames > 0)
         asked += options->flood_frames - each;
-    if (each > 0 && row->frames != ROW_UNKNOWN && row->frames <= asked)
+    if (each > 0 && row->ended_by_time == 0 && row->frames != ROW_UNKNOWN && row->frames <= asked)
         row->frames_missed = asked - row->frames;
 }
 
@@ -225,18 +232,20 @@ static bool audit_client(struct row *row, const struct audit *audit)
 {
     bool sizes_known = audit->expected_bytes != UINT64_MAX;
     uint64_t kept_bytes = row->bytes - row->discarded_bytes;
-    return !(audit_differs(row, "fail: %llu blocks lost", row->blocks_lost, 0) ||
-             audit_differs(row, "fail: %llu operations lost", audit->operations_lost, 0) ||
-             audit_differs(row, "fail: %llu connections with bad frames", frame_errors(row->errors),
-                           0) ||
-             (sizes_known && audit_differs(row, "fail: received %llu bytes, asked for %llu",
-                                           kept_bytes, audit->expected_bytes)) ||
-             audit_differs(row, "fail: processed frames of %llu bytes, received %llu",
-                           audit->processed_bytes, kept_bytes));
+    return !(
+        audit_differs(row, "fail: %llu blocks lost", row->blocks_lost, 0) ||
+        audit_differs(row, "fail: %llu operations lost", audit->operations_lost, 0) ||
+        audit_differs(row, "fail: %llu connections with bad frames", frame_errors(row->errors),
+                      0) ||
+        (sizes_known && audit_differs(row, "fail: received %llu bytes, asked for %llu", kept_bytes,
+                                      audit->expected_bytes - audit->left_bytes)) ||
+        audit_differs(row, "fail: processed frames of %llu bytes, received %llu",
+                      audit->processed_bytes, kept_bytes));
 }
 
 /* Compares the received bytes with those that the servers sent. A lost connection loses bytes on
- * their way, so servers that were asked again may have sent more. Restarted servers do not know. */
+ * their way, and so does the end by --for: servers that were asked again, or stopped, may have sent
+ * more. Restarted servers do not know. */
 static bool audit_servers(struct row *row, const struct audit *audit)
 {
     if (row->server_bytes == ROW_UNKNOWN && row->options->reconnect)
@@ -245,7 +254,7 @@ static bool audit_servers(struct row *row, const struct audit *audit)
         snprintf(row->audit, sizeof row->audit, "fail: the servers do not say what they sent");
         return false;
     }
-    if (audit->reasked && row->server_bytes > row->bytes)
+    if ((audit->reasked || row->ended_by_time > 0) && row->server_bytes > row->bytes)
         return true;
     return !audit_differs(row, "fail: servers sent %llu bytes, received %llu", row->server_bytes,
                           row->bytes);

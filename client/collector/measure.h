@@ -38,6 +38,9 @@ void measure_first(_Atomic uint64_t *first_ns, uint64_t now_ns);
  * times the interval between two of its frames at --rate if that is longer. */
 uint64_t measure_stall_ns(const struct collector_options *options, uint32_t servers);
 
+/* measure_stop_ns: when --for ends a collection whose servers are asked now; UINT64_MAX: never. */
+uint64_t measure_stop_ns(const struct collector_options *options, uint64_t now_ns);
+
 /* measure_expected_bytes: what the connected servers owe together; UINT64_MAX: not known. */
 uint64_t measure_expected_bytes(const struct request_set *requests, const struct attempt *attempts,
                                 uint32_t count);
@@ -59,6 +62,7 @@ void measure_missed(struct row *row);
 struct audit {
     bool reasked; /* servers were asked again after outages: what was on its way is lost */
     uint64_t expected_bytes;  /* of the connected servers; UINT64_MAX: not known */
+    uint64_t left_bytes;      /* of them: left with the servers, as --for ended the collection */
     uint64_t processed_bytes; /* sum of the lengths of processed frames */
     uint64_t operations_lost; /* posted, never completed */
 };

@@ -9,7 +9,14 @@
 #include "cport/cport.h"
 #include "base/os.h"
 
-enum { VERIFY_UNSET = -1, LIST_BYTES_MAX = 512 };
+enum {
+    VERIFY_UNSET = -1,
+    LIST_BYTES_MAX = 512,
+    FRAMES_DEFAULT = 100,
+    FOR_MS_MAX = 7 * 24 * 3600 * 1000, /* a week */
+};
+
+#define FRAMES_UNSET UINT64_MAX
 
 const char *const option_connect_names[] = {"async", "sync", NULL};
 const char *const option_bind_names[] = {"early", "late", NULL};
@@ -137,8 +144,14 @@ static const struct option_spec table[] = {
      AT(end_marker), 1, PROTOCOL_MARKER_BYTES_MAX},
 
     {.name = "Load"},
-    {"frames", "N", "100", "frames from each server; 0, with --request only: until it closes",
+    {"frames", "N", NULL,
+     "frames from each server; 0, with --request or --for: until it closes\n"
+     "or time is up (default: 100; with --for 0)",
      options_count, AT(frames_per_server), 0, PROTOCOL_FRAMES_MAX},
+    {"for", "DURATION", "0",
+     "end the collection in good order this long after the servers are asked\n"
+     "(0: no limit); --frames ends it, too, if that comes first",
+     options_millis, AT(for_ms), 0, FOR_MS_MAX},
     {"size", "MIN..MAX", "256..100kB", "bytes per frame, uniformly distributed", options_range,
      AT(size_min), PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
     {"rate", "R", "0", "frames per second of all servers together; 0: unlimited", options_rate,
@@ -149,7 +162,8 @@ static const struct option_spec table[] = {
      options_rate, AT(link_rate_bits_per_s), 0, 1000000000000},
     {"source", "auto|tape|live", "auto",
      "tape: frames made in advance; live: made when due, which measures\n"
-     "latency; auto: live with --rate, else tape",
+     "latency; auto: live with --rate or without a number of --frames, else\n"
+     "tape",
      options_choice, AT(source), .names = option_source_names},
     {"seed", "S", "1", "seed of frame lengths and payloads; server i uses S + i % 4", options_count,
      AT(seed), 0, INT64_MAX},
@@ -239,8 +253,11 @@ static void resolve_defaults(struct collector_options *options)
         options->workers = 2 * (uint64_t)cpus + 2;
     if (options->concurrency == 0)
         options->concurrency = cpus;
+    if (options->frames_per_server == FRAMES_UNSET)
+        options->frames_per_server = options->for_ms > 0 ? 0 : FRAMES_DEFAULT;
+    bool endless = !foreign && options->frames_per_server == 0;
     if (options->source == SOURCE_AUTO)
-        options->source = options->rate > 0 ? SOURCE_LIVE : SOURCE_TAPE;
+        options->source = options->rate > 0 || endless ? SOURCE_LIVE : SOURCE_TAPE;
     if (options->verify == VERIFY_UNSET)
         options->verify = foreign ? VERIFY_NONE : VERIFY_FULL;
     if (options->pool_cap_bytes == 0)
@@ -255,8 +272,12 @@ static int check_together(const struct collector_options *options, char *why, si
     if (options->servers == NULL)
         return why_write(why, why_bytes,
                          "--servers is missing: N, host:port,host:port,... or @FILE");
-    if (!foreign && options->frames_per_server == 0)
-        return why_write(why, why_bytes, "--frames: takes 1 or more; 0 needs --request");
+    if (!foreign && options->frames_per_server == 0 && options->for_ms == 0)
+        return why_write(why, why_bytes, "--frames: takes 1 or more; 0 needs --request or --for");
+    if (!foreign && options->frames_per_server == 0 && options->source == SOURCE_TAPE)
+        return why_write(
+            why, why_bytes,
+            "--source tape: needs --frames N: a tape is made in advance, and has an end");
     if (options->flood_frames > 0 && (foreign || options->rate == 0))
         return why_write(why, why_bytes,
                          "--flood: needs a --rate for the other servers, and excludes --request");
@@ -305,7 +326,8 @@ int collector_options_read(const struct program_text *program, int argc, char **
         .epilogue = epilogue,
         .options = table,
     };
-    *options = (struct collector_options){.verify = VERIFY_UNSET};
+    *options =
+        (struct collector_options){.verify = VERIFY_UNSET, .frames_per_server = FRAMES_UNSET};
     int parsed = options_parse(&set, argc, argv, options, &operand);
     if (parsed != OPTIONS_OK)
         return parsed;

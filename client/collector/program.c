@@ -14,6 +14,8 @@ enum { DESCRIPTORS_SPARE = 64 };
 
 #define FAILED_UNNAMED "%s%llu more"
 
+const char program_time_up[] = "time-up";
+
 /* ---- open ------------------------------------------------------------------------------------ */
 
 static void report_json(const struct program *program, int error)
@@ -212,6 +214,42 @@ static void measure_fleet(struct program *program)
     if (row->server_bytes >= row->bytes)
         row->undelivered_bytes = row->server_bytes - row->bytes;
     row->server_cpu_s = (double)(after.cpu_ns - program->fleet.before.cpu_ns) / OS_NS_PER_S;
+}
+
+void program_count_begin(struct program *program)
+{
+    struct row *row = &program->row;
+    row->bytes = row->surplus_bytes = row->discarded_bytes = 0;
+    row->receive_calls = row->receive_empty = 0;
+    row->connections_failed = row->ended_by_time = 0;
+    row->reconnects = row->reconnect_attempts = 0;
+}
+
+/* --for has ended it: the unfinished frame is not processed, and the rest stays with the server. */
+static void count_stopped(struct program *program, const struct stream *stream)
+{
+    program->row.ended_by_time++;
+    program->row.discarded_bytes += stream->partial_bytes;
+    if (stream->bytes_expected != UINT64_MAX)
+        program->audit.left_bytes +=
+            stream->bytes_expected - (stream->received_bytes - stream->partial_bytes);
+}
+
+void program_count(struct program *program, uint32_t index, const struct stream *stream,
+                   const char *reason)
+{
+    struct row *row = &program->row;
+    if (stream != NULL) {
+        const uint64_t surplus = request_surplus_bytes(&program->requests, stream);
+        row->surplus_bytes += surplus;
+        row->bytes += stream->received_bytes - surplus;
+    }
+    if (reason == program_time_up) {
+        count_stopped(program, stream);
+    } else if (reason != NULL && program->attempts[index].result == 0) {
+        row->connections_failed++;
+        row_tally_add(row->errors, reason);
+    }
 }
 
 void program_measure(struct program *program)

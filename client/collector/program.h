@@ -8,6 +8,9 @@
 #include "client/collector/measure.h"
 #include "client/collector/servers.h"
 
+/* Why a connection has ended that --for ended: no failure. Compared by its address. */
+extern const char program_time_up[];
+
 enum { PROGRAM_OPEN = -1, STATS_TIMEOUT_MS = 2000 };
 
 struct program {
@@ -61,6 +64,12 @@ bool program_ask_fleet(struct program *program, uint32_t index);
 /* program_note_refusal: server `index` said `text` instead of serving a login or a request; the
  * row keeps the first. Any thread; the row is read when the threads have ended. */
 void program_note_refusal(struct program *program, uint32_t index, const char *text);
+
+/* program_count: adds what the connection to server `index` has brought, and why it ended. `stream`
+ * may be NULL: there was none; `reason` NULL: it has all. program_count_begin: before the first. */
+void program_count_begin(struct program *program);
+void program_count(struct program *program, uint32_t index, const struct stream *stream,
+                   const char *reason);
 
 /* program_measure: the rest of the row, when its connects and its sums over connections are known.
  * Asks the fleet again, which may block for STATS_TIMEOUT_MS. */

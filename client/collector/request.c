@@ -19,7 +19,8 @@ static int fill(struct request *request, const struct collector_options *options
     if (options->request.given) {
         memcpy(request->text, text->data, text->bytes);
         request->bytes = text->bytes;
-        request->frames_expected = go->frames > 0 ? go->frames : UINT64_MAX;
+        request->frames_expected =
+            options->frames_per_server > 0 ? options->frames_per_server : UINT64_MAX;
         request->bytes_expected = UINT64_MAX;
         return 0;
     }
@@ -31,7 +32,9 @@ static int fill(struct request *request, const struct collector_options *options
     request->go = *go;
     request->bytes = (size_t)protocol_write_go(go, request->text, PROTOCOL_LINE_BYTES_MAX);
     request->frames_expected = go->frames;
-    request->bytes_expected = protocol_frames_bytes(go, go->frames, UINT64_MAX);
+    request->bytes_expected = UINT64_MAX;
+    if (options->frames_per_server > 0)
+        request->bytes_expected = protocol_frames_bytes(go, go->frames, UINT64_MAX);
     return 0;
 }
 
@@ -72,9 +75,10 @@ int request_set_fill(struct request_set *requests, const struct collector_option
     requests->run = os_identity();
     requests->foreign = options->request.given;
     requests->idle_percent = options->idle_percent;
+    const uint64_t frames = options->frames_per_server;
     struct protocol_go go = {
         .run = requests->run,
-        .frames = options->frames_per_server,
+        .frames = frames > 0 ? frames : PROTOCOL_FRAMES_MAX, /* the most that can be asked for */
         .size_min = (uint32_t)options->size_min,
         .size_max = (uint32_t)options->size_max,
         .rate = options->rate / request_asked(requests, servers),
@@ -179,11 +183,18 @@ bool request_counts_bytes(const struct stream *stream)
     return stream->received_bytes > 0 && stream->found_frames == 0 && stream->partial_bytes == 0;
 }
 
-const char *request_end_reason(const struct stream *stream)
+uint64_t request_surplus_bytes(const struct request_set *requests, const struct stream *stream)
+{
+    if (!requests->foreign || stream->found_frames < stream->frames_expected)
+        return 0;
+    return stream->received_bytes - stream->found_bytes;
+}
+
+const char *request_end_reason(const struct request_set *requests, const struct stream *stream)
 {
     if (stream->partial_bytes > 0)
         return frame_error_name(FRAME_TRUNCATED);
-    if (stream->bytes_expected == UINT64_MAX && request_counts_bytes(stream))
+    if (requests->foreign && request_counts_bytes(stream))
         return NULL; /* bytes alone do not tell how many frames there were */
     return stream->frames_expected != UINT64_MAX ? "closed-early" : NULL;
 }

@@ -16,7 +16,7 @@ struct request {
     struct protocol_go go; /* frames 0: the request is --request */
     char text[TEXT_BYTES_MAX + 1];
     size_t bytes;             /* 0: nothing is sent */
-    uint64_t frames_expected; /* UINT64_MAX: unknown */
+    uint64_t frames_expected; /* UINT64_MAX: unknown; without --frames the most that can be asked */
     uint64_t bytes_expected;  /* UINT64_MAX: unknown */
 };
 
@@ -60,9 +60,12 @@ bool request_is_answered(const struct stream *stream);
  * that looks has found a frame, or a part of one, as soon as there is data. */
 bool request_counts_bytes(const struct stream *stream);
 
+/* request_surplus_bytes: what a server that is not ours sent after the last frame asked for. */
+uint64_t request_surplus_bytes(const struct request_set *requests, const struct stream *stream);
+
 /* request_end_reason: the error if the server closes now; NULL: an answer of unknown length is
  * complete. */
-const char *request_end_reason(const struct stream *stream);
+const char *request_end_reason(const struct request_set *requests, const struct stream *stream);
 
 /* A device says "NO <why>" instead of sending frames. Final, not tried again. */
 #define REQUEST_REFUSED "request-refused"

@@ -95,8 +95,9 @@ static const struct line {
 } lines[] = {
     {"run", "{scheme} scheme, {bind} binding, engine {engine} (gate {gate}), {workers} workers, "
             "{concurrency} at once"},
-    {"asked", "{frames_per_server} of {size_min} to {size_max} from each server, {source} "
+    {"asked", "[frames_per_server] of {size_min} to {size_max} from each server, {source} "
               "source"},
+    {"asked", "frames of {size_min} to {size_max} until time is up, {source} source"},
     {"request", "your own, frames of at most {frame_bytes_max}"},
     {"connect", "{connected} of {servers} servers in {connect_ms} ({connect}; median "
                 "{connect_us_p50}, last {connect_us_max})"},
@@ -106,7 +107,9 @@ static const struct line {
     {"outages", "[reconnect_attempts] tries, {reconnects} of them reconnected; the longest "
                 "{outage_ms_max}"},
     {"outages", "[reconnect_attempts] tries, {reconnects} of them reconnected"},
-    {"discarded", "[discarded_bytes] of frames that were cut and came again"},
+    {"time is up", "after [for_ms], as asked for: [ended_by_time] of {servers} servers had more"},
+    {"discarded", "[discarded_bytes] of frames that were cut"},
+    {"surplus", "[surplus_bytes] after the last frame asked for, dropped"},
     {"received", "{bytes}, {frames} in {elapsed_ms}"},
     {"received", "{bytes} in {elapsed_ms}"},
     {"received", "nothing"},

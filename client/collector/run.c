@@ -45,6 +45,25 @@ static void end_all(struct run *run, bool idle_only, const char *reason)
             connection_end(&run->connections[i], reason, os_now_ns());
 }
 
+static void stop_all(struct run *run, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < run->count; i++)
+        connection_stop(&run->connections[i], now_ns);
+}
+
+/* Of the bytes, of the servers or of the time, whichever will end the collection. */
+static double progress_share(const struct run *run, uint64_t received, uint64_t now_ns)
+{
+    const uint32_t living = atomic_load(&run->living);
+    const double for_ns = (double)run->options->for_ms * OS_NS_PER_MS;
+    double share = run->expected_bytes != UINT64_MAX && run->expected_bytes > 0
+                       ? (double)received / (double)run->expected_bytes
+                       : (double)(run->count - living) / run->count;
+    double gone =
+        run->stop_ns != UINT64_MAX ? 1 - ((double)run->stop_ns - (double)now_ns) / for_ns : 0;
+    return gone > share ? gone : share;
+}
+
 static void show_progress(struct run *run, enum goal goal, uint64_t now_ns)
 {
     char what[96];
@@ -64,9 +83,7 @@ static void show_progress(struct run *run, enum goal goal, uint64_t now_ns)
                         (double)received / 1e6, living);
     if (away > 0)
         snprintf(what + used, sizeof what - (size_t)used, ", %u of them away", away);
-    double share = run->expected_bytes != UINT64_MAX && run->expected_bytes > 0
-                       ? (double)received / (double)run->expected_bytes
-                       : (double)(run->count - living) / run->count;
+    double share = progress_share(run, received, now_ns);
     progress_show(&run->progress, now_ns, what, share, UINT64_MAX);
 }
 
@@ -76,6 +93,8 @@ static void tick(struct run *run, enum goal goal)
     uint32_t now_tick = (uint32_t)((now_ns - run->started_ns) / tick_ns);
     if (os_interrupted())
         end_all(run, false, "interrupted");
+    if (now_ns >= run->stop_ns)
+        stop_all(run, now_ns);
     if (now_tick == atomic_load_explicit(&run->tick, memory_order_relaxed))
         return;
     atomic_store_explicit(&run->tick, now_tick, memory_order_relaxed);
@@ -90,7 +109,9 @@ static void tick(struct run *run, enum goal goal)
 static void await(struct run *run, enum goal goal)
 {
     while (!is_reached(run, goal)) {
-        os_park(&run->main, tick_ns);
+        const uint64_t now_ns = os_now_ns();
+        const uint64_t left_ns = run->stop_ns > now_ns ? run->stop_ns - now_ns : tick_ns;
+        os_park(&run->main, left_ns < tick_ns ? left_ns : tick_ns);
         tick(run, goal);
     }
 }
@@ -153,6 +174,7 @@ static void collect(struct run *run)
     os_pages_clear(run->controls, run->controls_bytes);
     atomic_store(&run->data_tick, atomic_load(&run->tick));
     os_usage_read(&run->program->before);
+    run->stop_ns = measure_stop_ns(run->options, os_now_ns());
     for (uint32_t i = 0; i < run->count; i++)
         connection_continue(&run->connections[i], CONNECTION_READY);
     run->program->row.ready_rss_kb = measure_rss_kb();
@@ -189,6 +211,7 @@ bool run_execute(struct run *run)
 {
     assert(run->count > 0);
     run->started_ns = os_now_ns();
+    run->stop_ns = UINT64_MAX;
     const uint64_t stall_ticks =
         measure_stall_ns(run->options, request_asked(run->requests, run->count)) / tick_ns;
     run->stall_ticks = stall_ticks < UINT32_MAX ? (uint32_t)stall_ticks : UINT32_MAX;

@@ -45,7 +45,7 @@ struct connection {
     struct cp_socket *socket; /* NULL: closed; calls on it are made under the lock only */
     const char *reason;       /* why it failed; NULL: it did not */
     uint64_t ended_ns;        /* when it was over; of a stalled one, when it was last heard of */
-    const char *cut_reason;
+    const char *cut_reason;   /* why its last socket was lost; NULL: there is a good one */
     uint64_t cut_ns;
     uint64_t login_by_ns; /* when its login ought to be answered; 0: it is not logging in */
     enum connection_phase phase;
@@ -119,6 +119,7 @@ struct run {
     uint64_t started_ns;
     uint64_t expected_bytes; /* of the connected servers; UINT64_MAX: not known */
     uint32_t stall_ticks;    /* of silence that end a connection */
+    uint64_t stop_ns;        /* when --for ends the collection; UINT64_MAX: it does not */
 };
 
 static inline struct control *control_of(const struct connection *connection)
@@ -163,6 +164,10 @@ void connection_complete(struct connection *connection, struct cp_op *op, int64_
  * tries are left, else it ends. Any thread; the first call counts, a cut once per socket. */
 void connection_end(struct connection *connection, const char *reason, uint64_t now_ns);
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns);
+
+/* connection_stop: --for is over: ends the connection in good order if its server owes something,
+ * and as failed, for what it was lost by, while it is away. Main thread. */
+void connection_stop(struct connection *connection, uint64_t now_ns);
 
 /* connection_check: cuts it as stalled if it has been silent for more than run->stall_ticks while
  * the server owed something, or if its login was not answered in time; ends it for lack of

@@ -52,7 +52,10 @@ static void *receiver_run(void *argument)
         return NULL;
     int asked = peer_link_ask(link);
     const char *reason = asked == 0 ? NULL : cp_error_name(asked);
-    while (asked == 0 && receive(link, &reason))
+    /* A kernel may go on receiving after the shutdown of a cut. */
+    while (asked == 0 &&
+           atomic_load_explicit(&receiver->cut_reason, memory_order_relaxed) == NULL &&
+           receive(link, &reason))
         continue;
     const char *cut = atomic_load(&receiver->cut_reason);
     net_shutdown(link->handle);

@@ -99,6 +99,7 @@ static enum frame_error take_frames(struct peer_link *link, struct evbuffer *buf
             return FRAME_OVERLONG;
         if (bytes == 0)
             return FRAME_OK;
+        stream->found_bytes += bytes;
         stream->partial_bytes = 0;
         stream->found_frames++;
         enum frame_error error = process(link, buffer, bytes);
@@ -147,16 +148,17 @@ static void on_read(struct bufferevent *events, void *context)
     struct peer_link *link = context;
     struct input *input = link->state;
     struct evbuffer *buffer = bufferevent_get_input(events);
+    const char *reason;
     if (!link->heard && take_refusal(link, buffer))
         return;
     peer_link_heard(link, evbuffer_get_length(buffer) - input->known_bytes);
     enum frame_error error =
         link->peer->slices ? take_slices(link, buffer) : take_frames(link, buffer);
-    input->known_bytes = evbuffer_get_length(buffer);
     if (error != FRAME_OK)
-        end(link, frame_error_name(error));
-    else if (request_is_answered(&link->stream))
-        end(link, NULL);
+        evbuffer_drain(buffer, evbuffer_get_length(buffer));
+    input->known_bytes = evbuffer_get_length(buffer);
+    if (!peer_link_continues(link, error, &reason))
+        end(link, reason);
 }
 
 static void on_event(struct bufferevent *events, short what, void *context)

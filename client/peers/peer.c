@@ -63,7 +63,8 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
         if (result == 0 && link->refusal != NULL)
             *reason = refused(link);
         else if (result != PEER_NOTHING)
-            *reason = result == 0 ? request_end_reason(&link->stream) : cp_error_name((int)result);
+            *reason = result == 0 ? request_end_reason(&link->peer->program.requests, &link->stream)
+                                  : cp_error_name((int)result);
         return result == PEER_NOTHING;
     }
     if (peer_link_refused(link, data, (size_t)result, reason)) {
@@ -73,8 +74,15 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
     peer_link_heard(link, (size_t)result);
     if (processor != NULL)
         error = framer_take(link, processor, data, (size_t)result);
+    return peer_link_continues(link, error, reason);
+}
+
+bool peer_link_continues(const struct peer_link *link, enum frame_error error, const char **reason)
+{
+    if (error == FRAME_SURPLUS && link->peer->program.requests.foreign)
+        error = FRAME_OK;
     *reason = error == FRAME_OK ? NULL : frame_error_name(error);
-    return error == FRAME_OK && !request_is_answered(&link->stream);
+    return error == FRAME_OK && (link->idle || !request_is_answered(&link->stream));
 }
 
 /* The usage is read by the thread that ends the last link: the main thread may be late to wake. */
@@ -162,6 +170,8 @@ void peer_tick(struct peer *peer)
             continue;
         if (interrupted)
             peer->model->cut(link, "interrupted");
+        else if (now_ns >= peer->stop_ns && !link->idle)
+            peer->model->cut(link, program_time_up);
         else if (now_ns > heard_ns && now_ns - heard_ns > peer->silence_max_ns)
             peer->model->cut(link, "stalled");
     }
@@ -173,6 +183,7 @@ static void collect(struct peer *peer)
     uint64_t now_ns = os_now_ns();
     peer->silence_max_ns = measure_stall_ns(&peer->program.options,
                                             request_asked(&peer->program.requests, peer->count));
+    peer->stop_ns = measure_stop_ns(&peer->program.options, now_ns);
     atomic_store(&peer->now_ns, now_ns);
     for (uint32_t i = 0; i < peer->count; i++)
         atomic_store(&peer->links[i].heard_ns, peer->links[i].idle ? UINT64_MAX : now_ns);
@@ -201,21 +212,16 @@ static void measure(struct peer *peer)
 {
     struct program *program = &peer->program;
     struct row *row = &program->row;
-    row->bytes = row->receive_calls = row->receive_empty = row->connections_failed = 0;
-    row->reconnects = row->reconnect_attempts = row->discarded_bytes = 0;
+    program_count_begin(program);
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         bool stalled = link->reason != NULL && strcmp(link->reason, "stalled") == 0;
         uint64_t end_ns = stalled ? atomic_load(&link->heard_ns) : link->ended_ns;
-        row->bytes += link->stream.received_bytes;
+        program_count(program, i, &link->stream, link->reason);
         row->receive_calls += link->receive_calls;
         row->receive_empty += link->receive_empty;
         if (link->heard && end_ns > program->last_ns)
             program->last_ns = end_ns;
-        if (link->reason != NULL) {
-            row->connections_failed++;
-            row_tally_add(row->errors, link->reason);
-        }
     }
     if (peer->model->counts_bytes)
         program->figures.bytes = row->bytes;

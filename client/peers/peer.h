@@ -101,6 +101,7 @@ struct peer {
     struct os_parker main;   /* unparked when living becomes 0 */
     _Atomic uint64_t now_ns; /* by the tick */
     uint64_t silence_max_ns;
+    uint64_t stop_ns; /* when --for ends the collection; UINT64_MAX: it does not */
 
     struct budget budget;        /* of the model's buffers, as far as it knows them */
     struct processor processor;  /* the main thread's */
@@ -114,7 +115,8 @@ extern const struct peer_model peer_model;
 /* peer_main: the whole program. Blocks; returns the exit code. */
 int peer_main(int argc, char **argv, const struct peer_model *model);
 
-/* peer_tick: cuts links that have been silent for too long; all of them after Ctrl-C. */
+/* peer_tick: cuts links that have been silent for too long; all of them after Ctrl-C and, but for
+ * idle ones, when --for is over. */
 void peer_tick(struct peer *peer);
 
 bool peer_is_living(const struct peer_link *link); /* logged in, and not over */
@@ -134,6 +136,10 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
 /* peer_link_refused: looks for a refusal in the link's first data, as peer_link_received does.
  * False: it is data. True: it is none; with *reason the link is over. */
 bool peer_link_refused(struct peer_link *link, const void *data, size_t bytes, const char **reason);
+
+/* peer_link_continues: what became of received data. False: the link is over, and *reason as
+ * above. */
+bool peer_link_continues(const struct peer_link *link, enum frame_error error, const char **reason);
 
 /* peer_link_end: the link is over, because of `reason` or (NULL) because all is done. Once, by the
  * thread that receives on it; its socket is closed or about to be. */

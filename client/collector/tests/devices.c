@@ -17,6 +17,7 @@
 
 struct device_task {
     struct devices *devices;
+    unsigned index;
     enum device_fault fault;
     int socket;
 };
@@ -158,6 +159,40 @@ static void device_serve_foreign(struct device_task *task)
         device_send(task, record, sizeof record, true);
 }
 
+/* False: the client is gone. */
+static bool device_say(struct device_task *task, const char *text, size_t bytes)
+{
+    enum { PAUSE_MS = 1 };
+    const size_t cut = task->index > 0 ? task->index : bytes;
+    for (size_t at = 0; at < bytes; at += cut) {
+        if (at > 0)
+            os_sleep_ns(PAUSE_MS * OS_NS_PER_MS);
+        if (!device_send(task, text + at, bytes - at < cut ? bytes - at : cut, true))
+            return false;
+    }
+    return true;
+}
+
+static void device_serve_script(struct device_task *task)
+{
+    const struct device_script *script = &task->devices->script;
+    const int yes = 1;
+    char line[64];
+    const size_t bytes = script->answer_bytes > 0 ? script->answer_bytes : strlen(script->answer);
+    setsockopt(task->socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (script->banner != NULL)
+        device_say(task, script->banner, strlen(script->banner));
+    if (device_read_line(task->socket, line, sizeof line) == 0)
+        return;
+    bool going = device_say(task, script->answer, bytes);
+    while (going && script->repeats)
+        going = device_say(task, script->answer, bytes);
+    if (script->stays)
+        device_await_end(task->socket);
+    if (script->resets)
+        device_reset(task->socket);
+}
+
 static void *device_serve(void *argument)
 {
     struct device_task *task = argument;
@@ -166,6 +201,9 @@ static void *device_serve(void *argument)
     bool going = true;
     if (task->fault == DEVICE_FOREIGN || task->fault == DEVICE_SENDS_FIRST) {
         device_serve_foreign(task);
+        going = false;
+    } else if (task->fault == DEVICE_SCRIPTED) {
+        device_serve_script(task);
         going = false;
     }
     while (going && (bytes = device_read_line(task->socket, line, sizeof line)) > 2) {
@@ -191,7 +229,7 @@ static void device_accept(struct devices *devices, unsigned index)
     assert(socket >= 0);
     assert(task != NULL);
     assert(devices->thread_count < DEVICE_THREADS_MAX);
-    *task = (struct device_task){devices, devices->faults[index], socket};
+    *task = (struct device_task){devices, index, devices->faults[index], socket};
     devices->sockets[devices->thread_count] = socket;
     int result = pthread_create(&devices->threads[devices->thread_count], NULL, device_serve, task);
     assert(result == 0);

@@ -33,6 +33,18 @@ enum device_fault {
     DEVICE_SAYS_NO,      /* refuses requests for frames, in pieces */
     DEVICE_FOREIGN,      /* "READ\n": records that end in 0x03, then closes */
     DEVICE_SENDS_FIRST,  /* as DEVICE_FOREIGN, without being asked */
+    DEVICE_SCRIPTED,     /* what devices.script says */
+};
+
+/* What a server that is not ours says to a line, which it does not look at. Device 0 sends it all
+ * at once, device i in pieces of i bytes, with a pause after each. */
+struct device_script {
+    const char *banner; /* sent when the connection is made; NULL: nothing is */
+    const char *answer;
+    size_t answer_bytes; /* 0: up to its NUL */
+    bool repeats;        /* its answer, until the client is gone */
+    bool stays;          /* it does not close, but waits for the client to do so */
+    bool resets;         /* instead of closing */
 };
 
 enum { FOREIGN_RECORDS = 7, FOREIGN_RECORD_BYTES = 300 };
@@ -45,6 +57,7 @@ struct devices {
     uint16_t ports[DEVICES_MAX];
     enum device_fault faults[DEVICES_MAX];
     const char *user, *password; /* NULL: no login is wanted */
+    struct device_script script;
     pthread_t listener_thread;
     pthread_t threads[DEVICE_THREADS_MAX];
     int sockets[DEVICE_THREADS_MAX];

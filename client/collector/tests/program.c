@@ -28,6 +28,15 @@ void devices_open(unsigned good, unsigned bad, enum device_fault fault)
     devices_start(&devices);
 }
 
+void devices_script(unsigned count, const struct device_script *script)
+{
+    devices_reset();
+    devices.script = *script;
+    for (unsigned i = 0; i < count; i++)
+        devices_add(&devices, DEVICE_SCRIPTED);
+    devices_start(&devices);
+}
+
 int devices_close(void **state)
 {
     if (devices.count > 0)

@@ -36,8 +36,10 @@ struct running {
 };
 
 /* devices_open: `good` devices, then `bad` ones with `fault`; they want the login that devices.user
- * and .password say. devices_close: a teardown, which may come twice; then no login is wanted. */
+ * and .password say. devices_script: `count` that say what `script` has. devices_close: a teardown,
+ * which may come twice; then no login is wanted. */
 void devices_open(unsigned good, unsigned bad, enum device_fault fault);
+void devices_script(unsigned count, const struct device_script *script);
 int devices_close(void **state);
 
 /* program_start: with --servers for the devices. Skips the test if the program is not built.

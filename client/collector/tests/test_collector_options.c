@@ -42,7 +42,8 @@ TEST(wrong_use_is_one_line_that_names_it)
         {"--workers=5000", "--workers", "4096"},
         {"--size=10..20", "--size", "65"},
         {"--size=300..200", "--size", ""},
-        {"--frames=0", "--frames", "--request"},
+        {"--frames=0", "--frames", "--request or --for"},
+        {"--for=ever", "--for", "a time"},
         {"--reconnect-delay=100", "--reconnect-delay", "MIN..MAX"},
         {"--reconnect-delay=..1s", "--reconnect-delay", "MIN..MAX"},
         {"--reconnect-delay=1s..100", "--reconnect-delay", "MIN..MAX"},
@@ -115,6 +116,13 @@ TEST(defaults_are_resolved)
     read_options("--servers=2", "--request=", NULL);
     assert_int_equal(options.verify, VERIFY_NONE);
     assert_int_equal(options.frame_bytes_max, FOREIGN_FRAME_BYTES);
+    read_options("--servers=2", "--for=30s", NULL); /* as many as there are */
+    assert_int_equal(options.for_ms, 30000);
+    assert_int_equal(options.frames_per_server, 0);
+    assert_int_equal(options.source, SOURCE_LIVE);
+    read_options("--servers=2", "--for=30s", "--frames=100");
+    assert_int_equal(options.frames_per_server, 100);
+    assert_int_equal(options.source, SOURCE_TAPE);
     read_options("--servers=2", "--request=", "--verify=full");
     assert_int_equal(options.verify, VERIFY_FULL);
 }

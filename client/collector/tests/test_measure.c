@@ -75,6 +75,7 @@ static struct audit row_begin(bool outages)
     row.connect_failed = row.connections_failed = row.blocks_lost = 0;
     row.bytes = outages ? 1100 : 1000;
     row.discarded_bytes = outages ? 100 : 0;
+    row.ended_by_time = 0;
     row.server_bytes = outages ? 1150 : 1000;
     options.reconnect = outages;
     return (struct audit){.reasked = outages, .expected_bytes = 1000, .processed_bytes = 1000};
@@ -123,6 +124,23 @@ TEST(each_part_of_the_audit_can_fail)
     assert_audit(&audit, "fail: servers sent 1150 bytes, received 1100");
 }
 
+/* One of two servers was to send 600 bytes more; 150 of them were on their way. */
+TEST(what_a_duration_cuts_is_not_lost)
+{
+    struct audit audit = row_begin(false);
+    row.ended_by_time = 1;
+    row.bytes = 1100;
+    row.discarded_bytes = 100;
+    row.server_bytes = 1250;
+    audit.expected_bytes = 1600;
+    audit.left_bytes = 600;
+    assert_audit(&audit, "pass");
+    row.server_bytes = 1099;
+    assert_audit(&audit, "fail: servers sent 1099 bytes, received 1100");
+    audit.left_bytes = 599; /* the other one owed a byte */
+    assert_audit(&audit, "fail: received 1000 bytes, asked for 1001");
+}
+
 TEST(foreign_servers_have_no_audit)
 {
     struct audit audit = row_begin(false);
@@ -142,8 +160,13 @@ TEST(missed_frames_are_counted_where_frames_are)
     fresh(NULL);
     options.frames_per_server = 50;
     row.frames = 70;
+    row.ended_by_time = 0;
     measure_missed(&row);
     assert_int_equal(row.frames_missed, 30);
+    row.frames_missed = ROW_UNKNOWN;
+    row.ended_by_time = 1; /* nobody knows how many there would have been */
+    measure_missed(&row);
+    assert_true(row.frames_missed == ROW_UNKNOWN);
     fresh(NULL);
     options.frames_per_server = 50; /* drain: nobody looked */
     measure_missed(&row);

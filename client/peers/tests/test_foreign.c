@@ -1,0 +1,222 @@
+/* Servers that are not ours, and collections that end by time: every scheme of the client and every
+ * peer says the same of the same bytes, however TCP cuts them. */
+#include "client/collector/tests/program.h"
+
+enum { FLEET = 6, WORDS_MAX = 4 };
+
+static const struct collector {
+    const char *name, *program;
+    const char *words[WORDS_MAX];
+    bool finds_frames;
+} collectors[] = {
+    {"fixed", "fanin-client", {"--scheme=fixed"}, true},
+    {"ring", "fanin-client", {"--scheme=ring"}, true},
+    {"chain", "fanin-client", {"--scheme=chain"}, true},
+    {"chain-early", "fanin-client", {"--scheme=chain", "--bind=early"}, true},
+    {"slices", "fanin-client", {"--scheme=slices"}, true},
+    {"slices-threads", "fanin-client", {"--scheme=slices", "--processors=2"}, true},
+    {"slices-early", "fanin-client", {"--scheme=slices", "--bind=early"}, true},
+    {"mirror", "fanin-client", {"--scheme=mirror"}, true},
+    {"drain", "fanin-client", {"--scheme=drain"}, false},
+    {"raw", "fanin-raw", {NULL}, false},
+    {"blocking", "fanin-peer-blocking", {NULL}, true},
+    {"blocking-slices", "fanin-peer-blocking", {"--scheme=slices"}, true},
+    {"libuv", "fanin-peer-libuv", {NULL}, true},
+    {"libuv-slices", "fanin-peer-libuv", {"--scheme=slices"}, true},
+    {"libevent", "fanin-peer-libevent", {NULL}, true},
+    {"libevent-slices", "fanin-peer-libevent", {"--scheme=slices"}, true},
+};
+
+static void add_for_each(const char *name, CMUnitTestFunction test)
+{
+    for (size_t i = 0; i < sizeof collectors / sizeof *collectors; i++)
+        test_add_variant(
+            (struct CMUnitTest){name, test, NULL, devices_close, (void *)&collectors[i]},
+            collectors[i].name);
+}
+
+/* The `state` of a test is its collector. */
+#define EACH_COLLECTOR(name) TEST_ADDED_BY(add_for_each(#name, name), name, void **state)
+
+static void collect(void **state, const char *const *options)
+{
+    const struct collector *collector = *state;
+    const char *all[ARGUMENTS_MAX] = {"--json=-"};
+    unsigned count = 1;
+    for (unsigned i = 0; collector->words[i] != NULL; i++)
+        all[count++] = collector->words[i];
+    while (*options != NULL)
+        all[count++] = *options++;
+    assert_true(count < ARGUMENTS_MAX);
+    program_run(collector->program, all);
+    if (results.exit_code == EXIT_MACHINE_CANNOT && results.row[0] == '\0') {
+        printf("skip: %s", results.errors);
+        skip();
+    }
+}
+
+static bool finds_frames(void **state)
+{
+    return ((const struct collector *)*state)->finds_frames;
+}
+
+/* ---- surplus --------------------------------------------------------------------------------- */
+
+struct surplus_case {
+    struct device_script script;
+    const char *marker, *frames;
+    unsigned found, bytes; /* of each server */
+};
+
+static void check_surplus(void **state, const struct surplus_case *one)
+{
+    devices_script(FLEET, &one->script);
+    collect(state, (const char *const[]){"--request=x\\n", one->marker, one->frames,
+                                         "--stall-timeout=60s", NULL});
+    assert_results(EXIT_DONE, "status=ok, reason=, frames=%u, bytes=%u, connections_failed=0",
+                   FLEET * one->found, FLEET * one->bytes);
+    devices_close(NULL);
+    assert_in_range(results_count("surplus_bytes"), 0,
+                    atomic_load(&devices.bytes) - FLEET * one->bytes);
+}
+
+EACH_COLLECTOR(n_frames_are_n_frames_whatever_follows)
+{
+    enum { RUNS = 3 };
+    static const struct surplus_case cases[] = {
+        {{.answer = "a\nb\n"}, "--end-marker=\\n", "--frames=1", 1, 2},
+        {{.answer = "a\nb\nhalf", .stays = true}, "--end-marker=\\n", "--frames=1", 1, 2},
+        {{.banner = "hello\n", .answer = "a\nb\n"}, "--end-marker=\\n", "--frames=1", 1, 6},
+        {{.banner = "hello\n", .answer = "a\nb\n"}, "--end-marker=\\n", "--frames=2", 2, 8},
+        {{.answer = "one\r\ntwo\r\nthree\r\n"}, "--end-marker=\\r\\n", "--frames=2", 2, 10},
+    };
+    if (!finds_frames(state))
+        return;
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (unsigned run = 0; run < RUNS; run++)
+            check_surplus(state, &cases[i]);
+}
+
+/* What comes in one piece with the last frame is counted. */
+EACH_COLLECTOR(surplus_is_counted)
+{
+    const struct device_script script = {.answer = "a\nsurplus", .stays = true};
+    if (!finds_frames(state))
+        return;
+    devices_script(1, &script);
+    collect(state, (const char *const[]){"--request=x\\n", "--end-marker=\\n", "--frames=1", NULL});
+    assert_results(EXIT_DONE, "status=ok, frames=1, bytes=2, surplus_bytes=7");
+}
+
+/* Idle servers are asked for no frames: their banners are surplus. */
+EACH_COLLECTOR(an_idle_server_may_have_a_banner)
+{
+    const struct device_script script = {
+        .banner = "hello\n", .answer = "a\nb\n", .repeats = true, .stays = true};
+    devices_script(FLEET, &script);
+    collect(state, (const char *const[]){"--request=x\\n", "--end-marker=\\n", "--frames=3",
+                                         "--idle=50", "--for=300ms", NULL});
+    assert_results(EXIT_DONE, "status=ok, idle_servers=%u, connections_failed=0", FLEET / 2);
+    if (finds_frames(state))
+        assert_results(EXIT_DONE, "frames=%u, bytes=%u, ended_by_time=0", FLEET / 2 * 3,
+                       FLEET / 2 * 10);
+    assert_true(results_count("surplus_bytes") >= FLEET / 2); /* as far as it was received */
+}
+
+/* Of our own servers surplus is the error that it is. */
+EACH_COLLECTOR(surplus_of_our_own_servers_is_an_error)
+{
+    devices_open(0, FLEET, DEVICE_ADDS);
+    collect(state, (const char *const[]){"--frames=3", "--size=256..300", NULL});
+    assert_results(EXIT_MEASURED_FAILURE, "status=failed, audit=fail: *");
+}
+
+/* ---- the end by time ------------------------------------------------------------------------- */
+
+/* For a moment, or on a busy machine for as long as it takes until all servers have sent something.
+ * The options are `options` and --for. */
+static void collect_for_a_while(void **state, const char *const *options, uint64_t bytes_min)
+{
+    enum { LEAST_MS = 60, MOST_MS = 60000 };
+    for (unsigned for_ms = LEAST_MS; for_ms <= MOST_MS; for_ms *= 3) {
+        char duration[32];
+        const char *all[ARGUMENTS_MAX] = {duration};
+        snprintf(duration, sizeof duration, "--for=%u", for_ms);
+        for (unsigned i = 0; options[i] != NULL; i++)
+            all[1 + i] = options[i];
+        collect(state, all);
+        assert_int_equal(results_count("for_ms"), for_ms);
+        if (results_count("bytes") >= bytes_min)
+            return;
+    }
+}
+
+static void check_stopped(void)
+{
+    assert_results(EXIT_DONE,
+                   "status=ok, reason=, connections_failed=0, ended_by_time=%u, "
+                   "frames_missed=null, blocks_lost=0",
+                   FLEET);
+    assert_true(results_number("elapsed_ms") > 0);
+}
+
+/* An endless stream, cut in whatever place. */
+EACH_COLLECTOR(a_duration_ends_an_endless_stream_in_good_order)
+{
+    enum { RECORD_BYTES = 1000 };
+    static char record[RECORD_BYTES + 1];
+    const struct device_script script = {.answer = record, .repeats = true};
+    memset(record, 'r', RECORD_BYTES);
+    record[RECORD_BYTES - 1] = '\n';
+    devices_script(FLEET, &script);
+    collect_for_a_while(state, (const char *const[]){"--request=x\\n", "--end-marker=\\n", NULL},
+                        FLEET * RECORD_BYTES);
+    check_stopped();
+    assert_int_equal(results_count("frames_per_server"), 0);
+    if (finds_frames(state))
+        assert_int_equal(results_count("bytes") - results_count("discarded_bytes"),
+                         RECORD_BYTES * results_count("frames"));
+}
+
+/* What our own servers have sent and what never came are counted apart; nothing is lost. */
+EACH_COLLECTOR(the_audit_holds_after_a_duration)
+{
+    static const char *const frames[] = {"--frames=0", "--frames=100000"};
+    for (unsigned i = 0; i < 2; i++) {
+        devices_open(FLEET, 0, DEVICE_GOOD);
+        collect_for_a_while(state, (const char *const[]){"--size=2kB..200kB", frames[i], NULL},
+                            FLEET * 200000);
+        check_stopped();
+        assert_results(EXIT_DONE, "audit=pass");
+        /* The counts of all runs on these devices are in server_bytes. */
+        assert_int_equal(results_count("server_bytes"),
+                         results_count("bytes") + results_count("undelivered_bytes"));
+        devices_close(NULL);
+    }
+}
+
+EACH_COLLECTOR(frames_may_end_it_before_the_time)
+{
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    collect(state, (const char *const[]){"--for=10min", "--frames=5", NULL});
+    assert_results(EXIT_DONE, "audit=pass, status=ok, ended_by_time=0, frames_missed=%s",
+                   finds_frames(state) ? "0" : "null");
+}
+
+/* One that is lost and not back yet when the time is up has failed, the others have not. */
+TEST(a_server_that_is_away_at_the_end_has_failed, NULL, devices_close)
+{
+    devices_open(FLEET, 1, DEVICE_CLOSES_EARLY);
+    program_run("fanin-client", (const char *const[]){"--json=-", "--for=300ms", "--reconnect",
+                                                      "--reconnect-delay=60min..60min", NULL});
+    assert_results(EXIT_MEASURED_FAILURE,
+                   "errors.closed-early=1, connections_failed=1, ended_by_time=%u", FLEET);
+}
+
+/* A server that closes before the time is up has failed as ever. */
+EACH_COLLECTOR(a_server_that_fails_before_the_time_has_failed)
+{
+    devices_open(0, FLEET, DEVICE_CLOSES_EARLY);
+    collect(state, (const char *const[]){"--for=10min", NULL});
+    assert_results(EXIT_MEASURED_FAILURE, "errors.closed-early=%u, ended_by_time=0", FLEET);
+}
