@@ -2,6 +2,7 @@
 #
 #   OS=windows                 Windows programs, made by mingw-w64 (make windows installs it first)
 #   SANITIZER=address|thread   a flavour of its own under build/ (address brings UBSan along)
+#   FUZZ_RUNS=10000000         for `make fuzz`: inputs for each target
 #   CC=clang                   another compiler, another flavour
 #   STRESS_SECONDS=120 SEED=   for `make stress`: seconds per engine; the seed to repeat
 #   V=1                        shows the commands
@@ -10,6 +11,7 @@
 SANITIZER ?=
 V         ?= 0
 STRESS_SECONDS ?= 120
+FUZZ_RUNS ?= 10000000
 # On Windows itself OS is Windows_NT, and MSYS2's compiler is plain gcc.
 SYSTEM    := $(if $(filter windows Windows_NT,$(OS)),windows,linux)
 CC.windows := $(if $(filter windows,$(OS)),x86_64-w64-mingw32-gcc-posix,gcc)
@@ -22,6 +24,7 @@ SAY        = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n')
 
 SANITIZE.address := -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZE.thread  := -fsanitize=thread
+SANITIZE.fuzzer  := -fsanitize=fuzzer-no-link $(SANITIZE.address)
 SANITIZE := $(SANITIZE.$(SANITIZER))
 
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
@@ -68,18 +71,20 @@ CMOCKA.linux   := -lcmocka
 # Files of tests/ folders that are not test programs are shared by all tests.
 SHARED.linux   := $(wildcard $(ROOMS:=/tests/*.c) $(ROOMS:=/tests/*/*.c))
 SHARED.windows := $(wildcard cport/tests/conformance/*.c cport/tests/stress/*.c)
-SHARED   := $(filter-out $(NOT_HERE.$(SYSTEM)) cport/tests/port_stress.c $(foreach kind,test bench,$(wildcard $(ROOMS:=/tests/$(kind)_*.c))),$(SHARED.$(SYSTEM)))
+SHARED   := $(filter-out $(NOT_HERE.$(SYSTEM)) cport/tests/port_stress.c $(foreach kind,test bench fuzz,$(wildcard $(ROOMS:=/tests/$(kind)_*.c))),$(SHARED.$(SYSTEM)))
 TEST_LIBRARY := $(BUILD)/libtests.a
 TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard $(ROOMS:=/tests/bench_*.c)))
 STRESS   := $(BUILD)/cport/tests/port_stress$(EXE)
+FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard $(ROOMS:=/tests/fuzz_*.c)))
 
-.PHONY: all tests benches test windows stress reproduce bench profile reference tidy schema format clean deps help
+.PHONY: all tests benches fuzzers test fuzz windows stress reproduce bench profile reference tidy schema format clean deps help
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS)
 tests: all $(TESTS)
 benches: all $(BENCHES)
+fuzzers: $(FUZZERS)
 
 $(BUILD)/fanin-client$(EXE):  $(BUILD)/client/main.o
 peer_objects = $(addprefix $(BUILD)/client/peers/,$(1).o main.o)
@@ -92,14 +97,17 @@ $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
 $(BUILD)/fanin-lan$(EXE):     $(BUILD)/mock_servers/lan/main.o
 $(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/sweep/main.o
 
-$(PROGRAMS) $(BENCHES) $(TESTS) $(STRESS): $(LIBRARY)
+$(PROGRAMS) $(BENCHES) $(TESTS) $(STRESS) $(FUZZERS): $(LIBRARY)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %/libtests.a,$^) $(LIBRARY) $(LDLIBS)
 
 $(TESTS) $(BENCHES) $(STRESS): $(TEST_LIBRARY)
 $(TESTS): LDLIBS := $(CMOCKA.$(SYSTEM)) $(LDLIBS)
 
-$(TESTS) $(BENCHES) $(STRESS): %$(EXE): %.o
+$(TESTS) $(BENCHES) $(STRESS) $(FUZZERS): %$(EXE): %.o
+
+# libFuzzer is clang's: CC=clang SANITIZER=fuzzer.
+$(FUZZERS): ALL_LDFLAGS += -fsanitize=fuzzer
 
 # These tests make each allocation fail in turn.
 %_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
@@ -139,7 +147,7 @@ $(BUILD)/include/xxhash.h: /usr/include/xxhash.h
 $(OBJECTS) $(SHARED:%.c=$(BUILD)/%.o): | $(BUILD)/include/xxhash.h
 endif
 
--include $(OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(SHARED)) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS))
+-include $(OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(SHARED)) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS) $(FUZZERS))
 
 deps-%:
 	@.ci/deps $*
@@ -147,6 +155,7 @@ deps-%:
 test: ; @.ci/deps build test report && .ci/tests
 windows: ; @.ci/deps windows && $(MAKE) --no-print-directory OS=windows tests
 stress: $(STRESS) ; @$(STRESS) --seconds=$(STRESS_SECONDS) $(if $(SEED),--seed=$(SEED))
+fuzz: ; @.ci/deps build test && .ci/fuzz $(FUZZ_RUNS)
 reproduce: ; @.ci/deps build report && scenarios/reproduce
 bench: ; @.ci/deps build bench && scenarios/bench
 profile: ; @.ci/deps build profile && scenarios/profile
@@ -165,6 +174,7 @@ help:
 	  'make test       installs what is missing, runs every test, also under the sanitizers' \
 	  'make windows    installs mingw-w64 and Wine, builds the Windows programs into build/windows/' \
 	  'make stress     checks the completion port'"'"'s law with random operations, for minutes' \
+	  'make fuzz       feeds what reads bytes from outside with inputs that tests made up, for minutes (FUZZ_RUNS=)' \
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, ends on one screen (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side, each with its target (six minutes)' \
 	  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \

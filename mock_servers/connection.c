@@ -358,13 +358,15 @@ static bool sending(struct connection *connection)
     return true;
 }
 
-/* In states without sending or receiving only the signs tell that the peer is gone. */
+/* In states without sending or receiving, and until the next frame is due, only the signs tell that
+ * the peer is gone. */
 static void close_if_gone(struct connection *connection, unsigned signs)
 {
+    const enum state state = connection->state;
     bool broken = signs & NET_BROKEN;
     bool finished = signs & (NET_BROKEN | NET_FINISHED);
-    if ((connection->state == SILENT && finished) ||
-        ((connection->state == WAITING || connection->state == RESETTING) && broken))
+    if ((state == SILENT && finished) ||
+        ((state == WAITING || state == SENDING || state == RESETTING) && broken))
         close_now(connection, net_close);
 }
 
