@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Feeds rows.py and claim.py with changed rows and claims: RUNS [SEED [KEPT]]
+"""Feeds rows.py and claim.py with changed rows and claims: fuzz_rows.py RUNS SEED KEPT
 
 No line may vanish: each is a row or claim, or is named as wrong in one line. An input that breaks
 this is written to the file KEPT. A SEED of 0 takes another one each time.
@@ -21,7 +21,8 @@ import rows
 
 BYTES = [b"\r", b"\n", b"\0", b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"\x1c", b"\xff", b'"',
          b",", b"\\", b"{", b"}", b"[" * 2000, b"#", b"=", b" ", b"\t", b"-", b"e", b"9" * 5000]
-VALUES = [None, True, -1, 0, 0.5, 1e308, 10**400, "", "x", "\r\n", "\udc80", "\u2028", [], {}, {"": 1}]
+VALUES = [None, True, -1, 0, 0.5, 1e308, 10**400, "", "x", "\r\n", "\udc80", "\u2028", [], {},
+          {"": 1}]
 CLAIMS_EACH = 10  # one input in so many is a file of claims
 ROWS = [fixtures.row(), fixtures.row(status="skipped", reason="no links"),
         fixtures.row(status="failed", reason="audit", audit="fail"),
@@ -83,7 +84,8 @@ def main(runs, seed, kept):
     with tempfile.TemporaryDirectory() as folder:
         for number in range(runs):
             of_claims = number % CLAIMS_EACH == 0
-            data = with_other_bytes(dice, claims if of_claims else b"".join(with_other_values(dice)))
+            whole = claims if of_claims else b"".join(with_other_values(dice))
+            data = with_other_bytes(dice, whole)
             try:
                 if of_claims:
                     claims_hold(data, os.path.join(folder, "claims.csv"))
@@ -98,5 +100,4 @@ def main(runs, seed, kept):
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2] if len(sys.argv) > 2 else 0),
-                  sys.argv[3] if len(sys.argv) > 3 else os.path.join(tempfile.gettempdir(), "fuzz_rows")))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
