@@ -51,13 +51,14 @@ int os_file_target(const char *path, char *target, size_t target_bytes, bool *pl
     struct statx found;
     char resolved[PATH_MAX];
     *plain = true;
-    if (statx(AT_FDCWD, path, 0, STATX_TYPE, &found) == 0) {
+    if (statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_NLINK, &found) == 0) {
         if (S_ISDIR(found.stx_mode))
             return -EISDIR;
         if (access(path, W_OK) != 0)
             return -errno;
-        *plain = S_ISREG(found.stx_mode) && !(found.stx_attributes & STATX_ATTR_MOUNT_ROOT);
-        /* A pipe's link in /proc names no path. */
+        /* A link in /proc to a pipe, or to a file that has no name any more, names no path. */
+        *plain = S_ISREG(found.stx_mode) && found.stx_nlink > 0 &&
+                 !(found.stx_attributes & STATX_ATTR_MOUNT_ROOT);
         if (*plain && realpath(path, resolved) != NULL)
             path = resolved;
     } else if (errno != ENOENT) {
