@@ -251,7 +251,9 @@ static bool audit_servers(struct row *row, const struct audit *audit)
     if (row->server_bytes == ROW_UNKNOWN && row->options->reconnect)
         return true;
     if (row->server_bytes == ROW_UNKNOWN) {
-        snprintf(row->audit, sizeof row->audit, "fail: the servers do not say what they sent");
+        snprintf(row->audit, sizeof row->audit, "fail: the servers do not say what they sent%s%s",
+                 audit->unanswered != NULL ? ": " : "",
+                 audit->unanswered != NULL ? audit->unanswered : "");
         return false;
     }
     if ((audit->reasked || row->ended_by_time > 0) && row->server_bytes > row->bytes)

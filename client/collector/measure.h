@@ -65,6 +65,7 @@ struct audit {
     uint64_t left_bytes;      /* of them: left with the servers, as --for ended the collection */
     uint64_t processed_bytes; /* sum of the lengths of processed frames */
     uint64_t operations_lost; /* posted, never completed */
+    const char *unanswered;   /* why the fleet has not said what it sent; NULL: it has */
 };
 
 /* measure_audit: the byte audit; the row's other figures are known. */

@@ -8,6 +8,7 @@
 
 #include "base/draft.h"
 #include "base/os.h"
+#include "base/progress.h"
 
 /* Standard streams, the engine's own, the fleet's STATS, a library's. */
 enum { DESCRIPTORS_SPARE = 64 };
@@ -133,11 +134,11 @@ int program_connect(struct program *program, uint32_t index, cp_handle *handle)
 /* What the server said goes to terminals. */
 void program_note_refusal(struct program *program, uint32_t index, const char *text)
 {
-    char server[NET_TEXT_BYTES], *line = program->row.refusal;
+    char server[SERVER_TEXT_BYTES], *line = program->row.refusal;
     if (atomic_flag_test_and_set(&program->refused))
         return;
     snprintf(line, sizeof program->row.refusal, "%s said %s",
-             net_address_text(&program->servers.addresses[index], server), text);
+             servers_text(&program->servers, index, server), text);
     for (; *line != '\0'; line++)
         if (*line < ' ' || *line > '~')
             *line = '?';
@@ -159,61 +160,172 @@ static void measure_addresses(struct program *program)
 
 /* ---- the fleet ------------------------------------------------------------------------------- */
 
-/* One question to one device. False: no answer. */
-static bool ask_device(const struct program *program, const struct net_address *device,
-                       struct protocol_stats *stats)
+/* With tens of thousands of connections the fleet accepts or closes them for seconds before it
+ * comes to a question. So a few devices are asked, and looked at in turns; a question that is not
+ * answered yet stands. The connection with the answer stays open: the fleet then keeps the run. */
+enum {
+    TURN_MS = 500,
+    PAUSE_MS = 20,
+    LAG_MS = 500,
+    LIMIT_US_PER_SERVER = 1000,
+    SHOWN_AFTER_MS = 2000,
+};
+
+static const char no_answer[] = "no answer";
+
+static void asker_close(struct asker *asker)
+{
+    if (asker->connected)
+        net_close(asker->handle);
+    asker->connected = asker->asked = false;
+}
+
+/* NULL, or why not. */
+static const char *asker_connect(struct program *program, struct asker *asker)
 {
     const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
-    const struct request_set *requests = &program->requests;
-    char line[PROTOCOL_LINE_BYTES_MAX], answer[PROTOCOL_LINE_BYTES_MAX];
-    cp_handle handle;
-    int bytes = protocol_write_stats_request(requests->run, line, sizeof line);
-    assert(bytes > 0);
-    if (net_connect(device, timeout_ns, &handle) != 0)
-        return false;
-    bool answered = request_log_in(requests, handle, timeout_ns, answer) == NULL &&
-                    net_send_all(handle, line, (size_t)bytes, timeout_ns) == 0 &&
-                    net_read_line(handle, line, sizeof line, timeout_ns) == 0 &&
-                    protocol_read_stats(line, stats) == NULL && stats->run == requests->run;
-    net_close(handle);
-    return answered;
+    char answer[PROTOCOL_LINE_BYTES_MAX];
+    int result =
+        net_connect(&program->servers.addresses[asker->server], timeout_ns, &asker->handle);
+    if (result != 0)
+        return result == -ETIMEDOUT ? no_answer : cp_error_name(cp_error_from_errno(result));
+    asker->connected = true;
+    const char *why = request_log_in(&program->requests, asker->handle, timeout_ns, answer);
+    if (why == NULL)
+        return NULL;
+    if (strcmp(why, LOGIN_REFUSED) == 0)
+        program_note_refusal(program, asker->server, answer);
+    asker_close(asker);
+    return strcmp(why, LOGIN_TIMEOUT) == 0 ? no_answer : why;
 }
 
-bool program_ask_fleet(struct program *program, uint32_t index)
+/* What the device has said. NULL: its counters. */
+static const char *asker_read(struct program *program, const struct asker *asker, const char *line,
+                              struct protocol_stats *stats)
 {
-    enum { TRIES_MAX = 3 };
-    if (program->requests.foreign)
-        return true;
-    program->fleet.device = &program->servers.addresses[index];
-    program->fleet.known = ask_device(program, program->fleet.device, &program->fleet.before);
-    return program->fleet.known || ++program->fleet.tries == TRIES_MAX;
+    const struct protocol_stats *before = &program->fleet.before;
+    if (protocol_read_stats(line, stats) == NULL && stats->run == program->requests.run)
+        return program->fleet.known && stats->process != before->process ? "started anew" : NULL;
+    program_note_refusal(program, asker->server, line);
+    return REQUEST_REFUSED;
 }
 
-/* The devices count what they hand to their kernel a moment after the client may have it, or may
- * be on their way up again: asks again while the count is below the bytes received. */
-static bool ask_fleet_again(const struct program *program, struct protocol_stats *after)
+/* One turn of a device: connects and asks if that is still to be done, and waits for the answer.
+ * NULL: it has come; or why not. */
+static const char *asker_turn(struct program *program, struct asker *asker,
+                              struct protocol_stats *stats)
 {
-    enum { PAUSE_MS = 20, LAG_MS = 500 };
-    const uint64_t deadline_ns = os_now_ns() + (uint64_t)LAG_MS * OS_NS_PER_MS;
-    for (;;) {
-        bool known = ask_device(program, program->fleet.device, after);
-        if ((known && after->bytes >= program->row.bytes) || os_now_ns() >= deadline_ns)
-            return known && after->process == program->fleet.before.process;
-        os_sleep_ns((uint64_t)PAUSE_MS * OS_NS_PER_MS);
+    const uint64_t turn_ns = (uint64_t)TURN_MS * OS_NS_PER_MS;
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    const char *why = asker->connected ? NULL : asker_connect(program, asker);
+    if (why != NULL)
+        return why;
+    int result = 0;
+    if (!asker->asked) {
+        int bytes = protocol_write_stats_request(program->requests.run, line, sizeof line);
+        assert(bytes > 0);
+        result = net_send_all(asker->handle, line, (size_t)bytes, turn_ns);
+        asker->asked = result == 0;
     }
+    if (result == 0)
+        result = net_read_line(asker->handle, line, sizeof line, turn_ns);
+    if (result == -ETIMEDOUT && asker->asked)
+        return no_answer;
+    asker->asked = false;
+    why = result == 0 ? asker_read(program, asker, line, stats)
+                      : cp_error_name(cp_error_from_errno(result));
+    if (why != NULL)
+        asker_close(asker);
+    return why;
+}
+
+static uint64_t ask_limit_ns(const struct program *program)
+{
+    const uint64_t once_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
+    return os_interrupted() ? once_ns
+                            : once_ns * program->fleet.count +
+                                  (uint64_t)program->servers.count * LIMIT_US_PER_SERVER * 1000;
+}
+
+static void show_asking(const struct program *program, struct progress *progress, uint64_t now_ns)
+{
+    const uint64_t gone_ns = now_ns - progress->started_ns, limit_ns = ask_limit_ns(program);
+    if (gone_ns >= SHOWN_AFTER_MS * (uint64_t)OS_NS_PER_MS && gone_ns < limit_ns)
+        progress_show(progress, now_ns, "asking the servers what they sent",
+                      (double)gone_ns / (double)limit_ns, limit_ns - gone_ns);
+}
+
+/* Asks until a device has answered that at least `bytes` were sent. NULL: one has answered, and
+ * `stats` has its last answer; it is fleet.askers[0] now. Or why none has.
+ *
+ * Waiting helps while devices are silent, since the fleet may be busy, and while the count grows:
+ * the devices count what they hand to their kernel a moment after the client may have it. */
+static const char *ask_in_turns(struct program *program, uint64_t bytes,
+                                struct protocol_stats *stats)
+{
+    struct asker *askers = program->fleet.askers, winner;
+    uint64_t now_ns = os_now_ns(), helped_ns = now_ns, counted = 0;
+    unsigned turn = 0;
+    const char *why;
+    struct progress progress;
+    progress_start(&progress, stderr, program->options.quiet, now_ns);
+    for (;;) {
+        why = asker_turn(program, &askers[turn], stats);
+        now_ns = os_now_ns();
+        if (why == no_answer || (why == NULL && stats->bytes > counted))
+            helped_ns = now_ns;
+        if ((why == NULL && stats->bytes >= bytes) ||
+            now_ns - helped_ns >= LAG_MS * (uint64_t)OS_NS_PER_MS ||
+            now_ns - progress.started_ns >= ask_limit_ns(program))
+            break;
+        if (why == NULL)
+            counted = stats->bytes;
+        else
+            turn = (turn + 1) % program->fleet.count;
+        if (why != no_answer)
+            os_sleep_ns((uint64_t)PAUSE_MS * OS_NS_PER_MS);
+        show_asking(program, &progress, now_ns);
+    }
+    progress_end(&progress);
+    winner = askers[turn];
+    askers[turn] = askers[0];
+    askers[0] = winner;
+    for (unsigned i = why == NULL ? 1 : 0; i < program->fleet.count; i++)
+        asker_close(&askers[i]);
+    return why;
+}
+
+bool program_choose_asked(struct program *program, uint32_t index)
+{
+    if (!program->requests.foreign && program->fleet.count < ASKERS_MAX)
+        program->fleet.askers[program->fleet.count++] = (struct asker){.server = index};
+    return program->requests.foreign || program->fleet.count == ASKERS_MAX;
+}
+
+void program_ask_fleet(struct program *program)
+{
+    if (program->fleet.count == 0)
+        return;
+    program->audit.unanswered = ask_in_turns(program, 0, &program->fleet.before);
+    program->fleet.known = program->audit.unanswered == NULL;
 }
 
 static void measure_fleet(struct program *program)
 {
     struct protocol_stats after;
     struct row *row = &program->row;
-    if (!program->fleet.known || !ask_fleet_again(program, &after))
+    /* Servers that have never said anything, and that were started anew perhaps. */
+    if (program->fleet.count == 0 ||
+        (!program->fleet.known && (row->bytes == 0 || program->options.reconnect)))
+        return;
+    program->audit.unanswered = ask_in_turns(program, row->bytes, &after);
+    if (program->audit.unanswered != NULL)
         return;
     row->server_bytes = after.bytes;
     row->server_frames = after.frames;
     if (row->server_bytes >= row->bytes)
         row->undelivered_bytes = row->server_bytes - row->bytes;
-    row->server_cpu_s = (double)(after.cpu_ns - program->fleet.before.cpu_ns) / OS_NS_PER_S;
+    row->server_cpu_s = (double)after.cpu_ns / OS_NS_PER_S;
 }
 
 void program_count_begin(struct program *program)
@@ -274,6 +386,8 @@ void program_measure(struct program *program)
 
 static void program_free(struct program *program)
 {
+    for (unsigned i = 0; i < program->fleet.count; i++)
+        asker_close(&program->fleet.askers[i]);
     free(program->attempts);
     servers_free(&program->servers);
     pthread_mutex_destroy(&program->failed_lock);

@@ -11,7 +11,16 @@
 /* Why a connection has ended that --for ended: no failure. Compared by its address. */
 extern const char program_time_up[];
 
-enum { PROGRAM_OPEN = -1, STATS_TIMEOUT_MS = 2000 };
+enum { PROGRAM_OPEN = -1, ASKERS_MAX = 3, STATS_TIMEOUT_MS = 2000 };
+
+/* A device that is asked what the fleet has sent, on a connection of its own, so that the measured
+ * ones carry frames only. */
+struct asker {
+    uint32_t server;
+    bool connected; /* by `handle` */
+    bool asked;     /* and the answer has not come */
+    cp_handle handle;
+};
 
 struct program {
     const struct program_text *text;
@@ -24,12 +33,11 @@ struct program {
     struct attempt *attempts;    /* one for each server */
     pthread_mutex_t failed_lock; /* over row.addresses_failed and: */
     uint64_t failed_unnamed;     /* those for which there was no room in it */
-    /* What the fleet says it sent: asked on a connection of its own, so that the measured ones
-     * carry frames only. */
+    /* What the fleet says it sent. */
     struct {
-        bool known; /* `device` has answered, with `before` */
-        unsigned tries;
-        const struct net_address *device;
+        bool known; /* the first of the askers has answered, with `before` */
+        unsigned count;
+        struct asker askers[ASKERS_MAX];
         struct protocol_stats before;
     } fleet;
     atomic_flag refused;           /* row.refusal is filled in, or about to be */
@@ -56,10 +64,12 @@ int program_connect(struct program *program, uint32_t index, cp_handle *handle);
  * address (result < 0), and turns to its next one. False: all have failed. Any thread. */
 bool program_address_failed(struct program *program, uint32_t index, int result);
 
-/* program_ask_fleet: asks server `index` what the fleet has sent so far; blocks up to
- * STATS_TIMEOUT_MS. False: it did not answer (some devices never do), ask another one. True: one
- * has answered, enough have not, or they are not ours. */
-bool program_ask_fleet(struct program *program, uint32_t index);
+/* program_choose_asked: server `index` is connected and logged in: it is one of those that the
+ * fleet is asked by. True: there are enough. program_ask_fleet: asks them what the fleet has sent
+ * so far; blocks up to STATS_TIMEOUT_MS for each of them, and a millisecond for each server. Some
+ * devices never answer. */
+bool program_choose_asked(struct program *program, uint32_t index);
+void program_ask_fleet(struct program *program);
 
 /* program_note_refusal: server `index` said `text` instead of serving a login or a request; the
  * row keeps the first. Any thread; the row is read when the threads have ended. */
@@ -72,7 +82,7 @@ void program_count(struct program *program, uint32_t index, const struct stream 
                    const char *reason);
 
 /* program_measure: the rest of the row, when its connects and its sums over connections are known.
- * Asks the fleet again, which may block for STATS_TIMEOUT_MS. */
+ * Asks the fleet again, and may block for as long. */
 void program_measure(struct program *program);
 
 /* program_refuse: says `why` on standard error, closes without a row. Returns EXIT_WRONG_USE. */

@@ -164,8 +164,11 @@ static bool attach_streams(struct run *run)
 static void ask_fleet(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++)
-        if (run->connections[i].phase == CONNECTION_READY && program_ask_fleet(run->program, i))
-            return;
+        if (run->connections[i].phase == CONNECTION_READY && program_choose_asked(run->program, i))
+            break;
+    progress_end(&run->progress);
+    program_ask_fleet(run->program);
+    tick(run, GOAL_CONNECTED); /* the time that it took is nobody's silence */
 }
 
 static void collect(struct run *run)

@@ -152,8 +152,9 @@ static void log_in_all(struct peer *peer)
 static void ask_fleet(struct peer *peer)
 {
     for (uint32_t i = 0; i < peer->count; i++)
-        if (peer_is_living(&peer->links[i]) && program_ask_fleet(&peer->program, i))
-            return;
+        if (peer_is_living(&peer->links[i]) && program_choose_asked(&peer->program, i))
+            break;
+    program_ask_fleet(&peer->program);
 }
 
 /* ---- collect -------------------------------------------------------------------------------- */

@@ -327,6 +327,32 @@ TEST(asking_about_a_run_keeps_it)
     fleet_end(&fleet);
 }
 
+/* Nothing but sending counts: neither what comes before nor what comes after it. */
+TEST(cpu_time_of_a_run_is_that_of_sending)
+{
+    enum { OTHERS = 500 };
+    struct fleet_under_test fleet = fleet_begin("--count=1");
+    struct protocol_go go = go_of(PROTOCOL_LIVE, 200, 10000, 20000);
+    int auditor = fleet_connect(&fleet, 0);
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    struct protocol_stats stats;
+    go.run = 7;
+    assert_true(protocol_write_stats_request(go.run, line, sizeof line) > 0);
+    ask(auditor, line); /* keeps the run */
+    take_line(auditor, line);
+    assert_null(protocol_read_stats(line, &stats));
+    assert_true(stats.cpu_ns == 0);
+    server_check(&fleet, 0, &go);
+    const uint64_t cpu_ns = stats_of(&fleet, go.run).cpu_ns;
+    assert_true(cpu_ns > 0);
+    for (unsigned i = 0; i < OTHERS; i++)
+        close(fleet_connect(&fleet, 0));
+    runs_serve(&fleet, 100, 20);
+    assert_true(stats_of(&fleet, go.run).cpu_ns == cpu_ns);
+    close(auditor);
+    fleet_end(&fleet);
+}
+
 /* Which timer the kernel runs for the fleet's end of a connection, from /proc/net/tcp. */
 static unsigned timer_of(const struct fleet_under_test *fleet, uint16_t peer_port)
 {

@@ -30,6 +30,7 @@ enum device_fault {
     DEVICE_NEVER_ENDS,   /* a frame without an end marker */
     DEVICE_ADDS,         /* a frame more than asked for */
     DEVICE_MUTE,         /* never answers */
+    DEVICE_ANSWERS_LATE, /* what it has sent: more than 2 s after it was asked */
     DEVICE_SAYS_NO,      /* refuses requests for frames, in pieces */
     DEVICE_FOREIGN,      /* "READ\n": records that end in 0x03, then closes */
     DEVICE_SENDS_FIRST,  /* as DEVICE_FOREIGN, without being asked */

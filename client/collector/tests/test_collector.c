@@ -198,6 +198,14 @@ TEST(a_refused_request_is_told_in_the_servers_words, NULL, devices_close)
     }
 }
 
+/* A fleet that accepts or closes very many connections comes late to a question. */
+TEST(a_late_answer_is_waited_for, NULL, devices_close)
+{
+    devices_open(0, FLEET, DEVICE_ANSWERS_LATE);
+    collect("--frames=10", "--size=256..9000", "--stall-timeout=1s");
+    assert_clean(FLEET, 10);
+}
+
 TEST(surplus_frames_fail_the_audit, NULL, devices_close)
 {
     devices_open(FLEET, 1, DEVICE_ADDS);
