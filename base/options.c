@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -240,6 +241,17 @@ static void fill_getopt(const struct option_spec *options, struct option *longs)
     *longs = (struct option){.name = NULL};
 }
 
+/* False after a line on stderr. `word` as typed: --name or --name=value. */
+static bool name_may_be_short(const struct option_set *set, const char *name, const char *word)
+{
+    const int typed = (int)strcspn(word, "=");
+    if (getenv(OPTIONS_WHOLE_NAMES) == NULL || strlen(name) + 2 == (size_t)typed)
+        return true;
+    fprintf(stderr, "%s: %.*s is only the beginning of a name; write --%s\n", set->program, typed,
+            word, name);
+    return false;
+}
+
 static int take_option(const struct option_set *set, const struct option_spec *spec, void *fields)
 {
     char why[WHY_BYTES] = "", before[WHY_BYTES + 2 * NAME_BYTES_MAX];
@@ -291,7 +303,10 @@ int options_parse(const struct option_set *set, int argc, char **argv, void *fie
             printf("%s " FANIN_VERSION "\n", set->program);
             return OPTIONS_DONE;
         }
-        if (take_option(set, &set->options[code - OPTION_CODE], fields) != OPTIONS_OK)
+        const struct option_spec *spec = &set->options[code - OPTION_CODE];
+        const bool apart = optarg != NULL && optarg == argv[optind - 1];
+        if (!name_may_be_short(set, spec->name, argv[optind - 1 - apart]) ||
+            take_option(set, spec, fields) != OPTIONS_OK)
             return OPTIONS_WRONG;
     }
     *operand = optind;

@@ -49,10 +49,15 @@ struct option_set {
     const char *operands; /* what operands are called; NULL: none are taken */
 };
 
+/* The environment variable by which a program asks those that it starts to take whole names of
+ * options only: it records the names that it passes on, and they must name what they set. */
+#define OPTIONS_WHOLE_NAMES "FANIN_WHOLE_NAMES"
+
 /* options_parse: OPTIONS_OK with *operand the index of the first operand in argv (argv may be
  * reordered); OPTIONS_DONE after --help or --version (printed to stdout); OPTIONS_WRONG after one
- * line on stderr. Accepts --name=value, --name value, unique prefixes, and for flags --name,
- * --name=yes and --name=no. */
+ * line on stderr. Accepts --name=value, --name value, unique prefixes (unless the environment
+ * has OPTIONS_WHOLE_NAMES), and for flags --name, --name=yes and --name=no. Blanks around numbers
+ * and names of choices mean nothing. */
 int options_parse(const struct option_set *set, int argc, char **argv, void *fields, int *operand);
 
 /* Parsers. The field's type is in brackets. */
@@ -84,8 +89,8 @@ struct unit { /* a list of them ends with the suffix NULL */
     uint64_t factor;
 };
 
-/* values_quantity_parse: digits, perhaps with a fraction, and one of the units. False unless their
- * product is whole and fits. */
+/* values_quantity_parse: digits, perhaps with a fraction of a unit above 1, and one of the units;
+ * blanks around them. False unless their product is whole and fits. */
 bool values_quantity_parse(const char *text, const struct unit *units, uint64_t *value);
 
 /* values_domain_text: "from 256 to 64MiB" or "at least 1", in the option's own unit, or its names

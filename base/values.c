@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { RANGE_TEXT_BYTES = 64, DOMAIN_TEXT_BYTES = 512 };
+
+#define BLANKS " \t"
 
 static const struct unit count_units[] = {
     {"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
@@ -66,12 +70,21 @@ int why_write(char *why, size_t why_bytes, const char *format, ...)
     return -1;
 }
 
+/* Whether `text` is the word, but for blanks around it. */
+static bool is_word(const char *text, const char *word)
+{
+    size_t bytes = strlen(text);
+    text = text_trim(text, &bytes);
+    return strlen(word) == bytes && memcmp(text, word, bytes) == 0;
+}
+
 /* ---- numbers ----------------------------------------------------------------------------- */
 
+/* Blanks behind the suffix, as before the number, mean nothing. */
 static const struct unit *unit_find(const struct unit *units, const char *suffix)
 {
     for (; units->suffix; units++)
-        if (strcmp(units->suffix, suffix) == 0)
+        if (is_word(suffix, units->suffix))
             return units;
     return NULL;
 }
@@ -80,6 +93,7 @@ bool values_quantity_parse(const char *text, const struct unit *units, uint64_t 
 {
     uint64_t digits = 0, scale = 1;
     bool point = false;
+    text += strspn(text, BLANKS);
     if (!isdigit((unsigned char)*text))
         return false;
     for (; isdigit((unsigned char)*text) || (*text == '.' && !point); text++) {
@@ -95,7 +109,9 @@ bool values_quantity_parse(const char *text, const struct unit *units, uint64_t 
     if (text[-1] == '.')
         return false;
     const struct unit *unit = unit_find(units, text);
-    if (!unit || __builtin_mul_overflow(digits, unit->factor, &digits) || digits % scale != 0)
+    /* Of ones there are no fractions: 1.000 is how some write 1000. */
+    if (!unit || (point && unit->factor == 1) ||
+        __builtin_mul_overflow(digits, unit->factor, &digits) || digits % scale != 0)
         return false;
     *value = digits / scale;
     return true;
@@ -150,6 +166,7 @@ int options_millis(const struct option_spec *spec, const char *text, void *field
 /* Digits first, so that strtod's signs, blanks, hexadecimals, "inf" and "nan" are out. */
 static bool rate_parse(const char *text, double *value)
 {
+    text += strspn(text, BLANKS);
     size_t digits = strspn(text, "0123456789.");
     if (!isdigit((unsigned char)text[0]))
         return false;
@@ -206,8 +223,8 @@ int options_range(const struct option_spec *spec, const char *text, void *field,
 int options_flag(const struct option_spec *spec, const char *text, void *field, char *why,
                  size_t why_bytes)
 {
-    bool yes = !text || strcmp(text, "yes") == 0;
-    if (!yes && strcmp(text, "no") != 0)
+    bool yes = !text || is_word(text, "yes");
+    if (!yes && !is_word(text, "no"))
         return why_write(why, why_bytes, "takes yes or no");
     *(bool *)field = yes;
     return 0;
@@ -224,7 +241,7 @@ int options_choice(const struct option_spec *spec, const char *text, void *field
                    size_t why_bytes)
 {
     for (int i = 0; spec->names[i]; i++) {
-        if (strcmp(spec->names[i], text) == 0) {
+        if (is_word(text, spec->names[i])) {
             *(int *)field = i;
             return 0;
         }

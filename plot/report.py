@@ -153,6 +153,4 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # the terminal may lack a machine name's characters
     sys.exit(run_command(main))

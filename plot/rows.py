@@ -435,7 +435,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def run_command(command: Any) -> int:
     """Runs a main(). Exit code 0 if the reader closes the pipe early (`| head`), 3 if the output
-    cannot be written."""
+    cannot be written. Characters that the terminal lacks are written as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     try:
         code = command()
         sys.stdout.flush()

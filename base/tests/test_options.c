@@ -140,6 +140,19 @@ TEST(values_come_either_way_and_names_may_be_short)
     assert_true(fields.quiet);
 }
 
+/* A program that records the names of what it passes on takes no short ones. */
+TEST(names_are_whole_where_they_are_recorded)
+{
+    setenv(OPTIONS_WHOLE_NAMES, "1", 1);
+    accept(WORDS("--workers=8", "--engine", "epoll ", "--json", "--eng", "--quiet"));
+    assert_int_equal(fields.engine, 2);
+    assert_string_equal(fields.json, "--eng");
+    refuse("--worker is only the beginning of a name; write --workers", WORDS("--worker=8"));
+    refuse("--eng is only the beginning of a name; write --engine", WORDS("--eng", "epoll"));
+    refuse("--qui is only the beginning of a name; write --quiet", WORDS("--qui"));
+    unsetenv(OPTIONS_WHOLE_NAMES);
+}
+
 TEST(the_last_of_one_option_counts)
 {
     accept(WORDS("--workers=8", "--workers=9"));
@@ -171,6 +184,10 @@ TEST(numbers_take_units)
         {"--connect-timeout", "500", &fields.timeout_ms, 500},
         {"--connect-timeout", "500ms", &fields.timeout_ms, 500},
         {"--connect-timeout", "2.5s", &fields.timeout_ms, 2500},
+        /* blanks around them */
+        {"--workers", "3 ", &fields.workers, 3},
+        {"--workers", " 3", &fields.workers, 3},
+        {"--pool-cap", "\t64KiB ", &fields.cap, 65536},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         accept(WORDS(cases[i].option, cases[i].text));
@@ -182,7 +199,7 @@ TEST(rates_may_be_fractions)
 {
     accept(WORDS("--rate", "0.5"));
     assert_true(fields.rate == 0.5);
-    accept(WORDS("--rate", "10k"));
+    accept(WORDS("--rate", " 10k "));
     assert_true(fields.rate == 10000);
 }
 
@@ -191,7 +208,7 @@ TEST(one_size_is_a_range)
     accept(WORDS("--size", "1.25MB"));
     assert_int_equal(fields.size.min, 1250000);
     assert_int_equal(fields.size.max, 1250000);
-    accept(WORDS("--size", "64KiB..100kB"));
+    accept(WORDS("--size", " 64KiB .. 100kB "));
     assert_int_equal(fields.size.min, 65536);
     assert_int_equal(fields.size.max, 100000);
 }
@@ -223,14 +240,14 @@ TEST(values_are_refused_with_what_is_right)
     } cases[] = {
         {"workers",
          "takes a whole number from 1 to 1024",
-         {"abc", "1025", "0", "-1", " 5", "5x", "1.5", "1.", "0x10", "18446744073709551617",
+         {"abc", "1025", "0", "-1", "5 x", "5x", "1.5", "1.000", "0x10", "18446744073709551617",
           "18446744073709551615k", "0.00000000000000000000001"}},
         {"block", "takes a size from 256 to 64MiB (such as 4096, 64KiB or 100kB)", {"12q"}},
         {"pool-cap", "takes a size at least 1 (such as 4096, 64KiB or 100kB)", {"0"}},
         {"connect-timeout", "takes a time from 1ms to 10min (such as 500, 500ms or 2s)", {"1h"}},
         {"rate",
          "takes a number from 0 to 1000000 (such as 500, 0.5 or 10k)",
-         {"nan", "1.2.3", "2M"}},
+         {"nan", "1.2.3", "2M", "1,5", "10 000"}},
         {"size",
          "takes one size or two, the smaller first, from 64 to 64MiB (such as 4096 or 256..100kB)",
          {"5k..1k", "1..5k", "5k..1G", "5k..", "..5k", ".."}},

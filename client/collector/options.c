@@ -8,6 +8,7 @@
 
 #include "cport/cport.h"
 #include "base/os.h"
+#include "base/text.h"
 
 enum {
     VERIFY_UNSET = -1,
@@ -47,10 +48,11 @@ static int parse_name(const struct option_spec *spec, const char *text, void *fi
     name_list *names = strcmp(spec->name, "scheme") == 0 ? scheme_names : engine_names;
     char list[LIST_BYTES_MAX] = "";
     const char *name, *summary;
-    size_t used = 0;
-    *(const char **)field = text;
+    size_t used = 0, bytes = strlen(text);
+    text = text_trim(text, &bytes);
     for (unsigned i = 0; (name = names(i, &summary)) != NULL; i++) {
-        if (strcmp(text, name) == 0)
+        *(const char **)field = name;
+        if (strlen(name) == bytes && memcmp(text, name, bytes) == 0)
             return 0;
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", name);
     }

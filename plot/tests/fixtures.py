@@ -50,7 +50,7 @@ def row(**changes: Any) -> Dict[str, Any]:
         "cpu_user_s": 0.04, "cpu_system_s": 0.06, "gb_per_cpu_s": 1.0, "switches_voluntary": 10,
         "switches_involuntary": 2, "copies_per_byte": 1.0, "scanned_per_byte": 1.0,
         "receive_calls": 4000, "receive_empty": 0, "hand_overs": None, "receives_per_frame": 2.0,
-        "pool_blocks": 500, "blocks_lost": 0, "connections_failed": 0, "errors": {},
+        "pool_blocks": 500, "blocks_lost": 0, "connections_failed": 0, "errors": {}, "refusal": "",
         "server_bytes": 100000000, "server_frames": 2000, "server_cpu_s": 0.05,
         "bottleneck": "client",
     }

@@ -133,6 +133,10 @@ bool key_names_cells(const char *key);
 /* key_check: whether the setting may stand in a scenario. 0, or -1 with an error. */
 int key_check(const struct setting *setting, struct error *error);
 
+/* key_hint: what to tell of a setting that is right but may not mean what it looks like: "rate =
+ * 1,5 is two values ..."; NULL: nothing. */
+const char *key_hint(struct arena *arena, const struct setting *setting);
+
 /* key_defaults: sets the cell's fields to the defaults of the sweep's own keys. */
 void key_defaults(struct cell *cell);
 

@@ -82,6 +82,12 @@ static char *quote(struct arena *arena, const char *word)
     return arena_text(arena, "%s%s'", text, word);
 }
 
+const char *command_word(struct arena *arena, const char *word)
+{
+    bool plain = *word != '\0' && strpbrk(word, " \t\n\"'\\$&;|<>()*?[]#~`!") == NULL;
+    return plain ? word : quote(arena, word);
+}
+
 char *command_shell(struct arena *arena, const struct command *command)
 {
     char *text = quote(arena, command->argv[0]);

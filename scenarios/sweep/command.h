@@ -18,6 +18,9 @@ struct command command_begin(struct arena *arena, const char *program);
 void command_add(struct arena *arena, struct command *command, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* command_word: `word` as a shell takes it: in quotes where it needs them. */
+const char *command_word(struct arena *arena, const char *word);
+
 /* command_client: the cell's client with all its options, the port base and where its row is to
  * go. */
 struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path);

@@ -173,7 +173,8 @@ int key_check(const struct setting *setting, struct error *error)
                                              "help", "version",   NULL};
     const char *key = setting->key, *option = key_fleet_option(key);
     if (!key_names_cells(key) && setting->value_count > 1)
-        return error_set(error, &setting->place, "%s takes one value, not a list", key);
+        return error_set(error, &setting->place, "%s takes one value, not a list%s", key,
+                         setting->tight ? "; a fraction has a point, as 1.5" : "");
     if (option != NULL && text_is_among(option, fleet_own))
         return error_set(error, &setting->place,
                          "%s is set by the sweep from servers and port; remove it", key);
@@ -183,4 +184,47 @@ int key_check(const struct setting *setting, struct error *error)
     if (text_is_among(key, client_own))
         return error_set(error, &setting->place, "%s is set by the sweep; remove it", key);
     return 0;
+}
+
+/* ---- what a list may have been meant for ---- */
+
+/* Whether "1,5" may be one number: of a key that takes fractions, with a unit ("1,5s"), or with
+ * thousands ("10,000", whose second value is not written like a number). */
+static bool may_be_one_number(const struct setting *setting)
+{
+    static const char digits[] = "0123456789";
+    if (!setting->tight || setting->value_count != 2 || setting->values[0].reference)
+        return false;
+    const char *first = setting->values[0].text, *second = setting->values[1].text;
+    const size_t whole = strspn(second, digits);
+    if (first[strspn(first, digits)] != '\0' || whole == 0)
+        return false;
+    return strcmp(setting->key, "rate") == 0 || second[whole] != '\0' ||
+           (second[0] == '0' && second[1] != '\0');
+}
+
+static bool may_be_one_list(const struct setting *setting)
+{
+    if (strcmp(setting->key, "servers") != 0 || setting->value_count < 2)
+        return false;
+    for (unsigned i = 0; i < setting->value_count; i++)
+        if (strchr(setting->values[i].text, ':') == NULL)
+            return false;
+    return true;
+}
+
+const char *key_hint(struct arena *arena, const struct setting *setting)
+{
+    const char *key = setting->key, *first = setting->values[0].text;
+    if (may_be_one_number(setting))
+        return arena_text(arena,
+                          "%s = %s,%s is two values, %s and %s; in one number a fraction has a "
+                          "point, and thousands have no sign",
+                          key, first, setting->values[1].text, first, setting->values[1].text);
+    if (may_be_one_list(setting))
+        return arena_text(arena,
+                          "%s has %u values, each for cells of its own; one list of servers "
+                          "stands in quotes: %s = \"%s,%s\"",
+                          key, setting->value_count, key, first, setting->values[1].text);
+    return NULL;
 }

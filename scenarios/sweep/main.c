@@ -1,9 +1,11 @@
 /* fanin-sweep: runs scenarios. Options that it does not know are keys of the scenarios. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
 #include "scenarios/sweep/check.h"
+#include "scenarios/sweep/command.h"
 #include "scenarios/sweep/sweep.h"
 
 enum { BUDGET_MIN_MAX = 100000 };
@@ -130,14 +132,11 @@ static int take_overrides(struct arena *arena, int *argc, char **argv,
     return 0;
 }
 
-/* Quoted where a shell would need it. */
 static const char *join_arguments(struct arena *arena, int argc, char **argv)
 {
     const char *text = "fanin-sweep";
-    for (int i = 1; i < argc; i++) {
-        bool plain = argv[i][0] != '\0' && strpbrk(argv[i], " \t\n\"'\\$&;|<>()*?[]#~`!") == NULL;
-        text = arena_text(arena, plain ? "%s %s" : "%s '%s'", text, argv[i]);
-    }
+    for (int i = 1; i < argc; i++)
+        text = arena_join(arena, text, " ", command_word(arena, argv[i]));
     return text;
 }
 
@@ -222,7 +221,9 @@ int main(int argc, char **argv)
     struct arena arena = {0};
     struct sweep_request request = {0};
     struct sweep sweep = {.arena = &arena, .request = &request};
+    static char whole_names[] = OPTIONS_WHOLE_NAMES "=1"; /* of the programs that it starts */
     int result = read_request(&arena, argc, argv, &request, &sweep.error);
+    putenv(whole_names);
     if (result == OPTIONS_OK)
         result = run(&sweep);
     else

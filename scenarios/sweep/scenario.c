@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
 
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 #define KEY_LETTERS  NAME_LETTERS "."
+#define NO_NAME      "./\\:*?\"<>|=" /* in a scenario's */
 
 int error_set(struct error *error, const struct place *place, const char *format, ...)
 {
@@ -51,6 +53,21 @@ static char *trim(char *text)
 static bool is_name(const char *text, const char *letters)
 {
     return *text != '\0' && text[strspn(text, letters)] == '\0';
+}
+
+/* Any file's name, but for what has another meaning in rows, folders and --SCENARIO.KEY=VALUE. */
+static bool names_scenario(const char *name)
+{
+    size_t length = strlen(name), bytes;
+    if (length == 0 || is_blank(name[0]) || is_blank(name[length - 1]) ||
+        strpbrk(name, NO_NAME) != NULL)
+        return false;
+    for (; *name != '\0'; name += bytes) {
+        bytes = utf8_bytes(name);
+        if (bytes == 0 || (unsigned char)*name < ' ' || *name == 0x7f)
+            return false;
+    }
+    return true;
 }
 
 static void cut_comment(char *line)
@@ -162,12 +179,13 @@ static int parse_value(struct arena *arena, struct setting *setting, char **rest
 int setting_parse(struct arena *arena, const struct place *place, const char *key,
                   const char *values, struct setting *setting, struct error *error)
 {
-    char *rest = arena_copy(arena, values, strlen(values));
+    char *rest = trim(arena_copy(arena, values, strlen(values)));
     *setting = (struct setting){.place = *place, .key = trim(arena_copy(arena, key, strlen(key)))};
     if (!is_name(setting->key, KEY_LETTERS))
         return error_set(error, place,
                          "\"%s\" is not a key; keys are letters, digits and \"-\", such as workers",
                          setting->key);
+    setting->tight = strpbrk(rest, " \t\"") == NULL;
     while (rest != NULL) {
         if (parse_value(arena, setting, &rest, error) != 0)
             return -1;
@@ -254,9 +272,10 @@ static const char *name_of(struct arena *arena, const char *path)
 static int parse_text(struct arena *arena, struct scenario *scenario, struct error *error)
 {
     struct place place = {.file = scenario->path};
-    if (!is_name(scenario->name, NAME_LETTERS))
+    if (!names_scenario(scenario->name))
         return error_set(error, &place,
-                         "\"%s\" cannot name a scenario; use letters, digits and \"-\"",
+                         "\"%s\" cannot name a scenario; before .conf a file's name takes letters "
+                         "of any language in UTF-8, digits, blanks inside, and signs but " NO_NAME,
                          scenario->name);
     for (const char *text = scenario->text, *next; *text != '\0'; text = next) {
         char *line = arena_copy(arena, text, text_line(text, &next));

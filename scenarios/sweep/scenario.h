@@ -54,6 +54,7 @@ struct setting {
     const char *key;
     struct value *values; /* value_count of them, at least one */
     unsigned value_count;
+    bool tight; /* nothing but commas stands between the values */
     struct place place;
 };
 

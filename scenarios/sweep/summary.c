@@ -2,9 +2,19 @@
 #include <string.h>
 
 #include "base/json_read.h"
+#include "scenarios/sweep/command.h"
 #include "scenarios/sweep/sweep.h"
 
 enum { REASONS_MAX = 5 };
+
+/* A character of UTF-8 is one column: continuation bytes are not counted. */
+static int columns_of(const char *text)
+{
+    int columns = 0;
+    for (; *text != '\0'; text++)
+        columns += ((unsigned char)*text & 0xc0) != 0x80;
+    return columns;
+}
 
 void sweep_print_cells(const struct sweep *sweep, FILE *out)
 {
@@ -12,13 +22,14 @@ void sweep_print_cells(const struct sweep *sweep, FILE *out)
     struct arena arena = {0};
     int width = (int)strlen("cell");
     for (unsigned i = 0; i < cells->count; i++) {
-        int length = (int)strlen(cell_title(&arena, cells->items[i]));
-        width = length > width ? length : width;
+        int columns = columns_of(cell_title(&arena, cells->items[i]));
+        width = columns > width ? columns : width;
     }
     fprintf(out, "%-*s  %6s  %8s  %s\n", width, "cell", "repeat", "seconds", "client");
     for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *cell = cells->items[i];
-        fprintf(out, "%-*s  %6llu  %8.1f  %s\n", width, cell_title(&arena, cell),
+        const char *title = cell_title(&arena, cell);
+        fprintf(out, "%s%*s  %6llu  %8.1f  %s\n", title, width - columns_of(title), "",
                 (unsigned long long)cell->repeat, (double)cell->repeat * cell->row_seconds,
                 cell->client);
     }
@@ -38,8 +49,43 @@ static const char *budget_words(struct arena *arena, const struct sweep *sweep)
     return arena_text(arena, ", then more of the cells with wide intervals, for %s in all", whole);
 }
 
+static bool is_same_place(const struct setting *a, const struct setting *b)
+{
+    return a->place.line == b->place.line && strcmp(a->place.file, b->place.file) == 0 &&
+           strcmp(a->key, b->key) == 0;
+}
+
+/* A key of several sections is told of once. */
+static void print_hints(const struct sweep *sweep, FILE *out)
+{
+    struct arena arena = {0};
+    const struct setting **told = NULL;
+    unsigned told_count = 0;
+    struct error line;
+    for (unsigned i = 0; i < sweep->cells.count; i++) {
+        const struct settings *settings = sweep->cells.items[i]->settings;
+        if (i > 0 && settings == sweep->cells.items[i - 1]->settings)
+            continue;
+        for (unsigned k = 0; k < settings->count; k++) {
+            const struct setting *setting = &settings->items[k];
+            const char *hint = key_hint(&arena, setting);
+            unsigned at = hint != NULL ? 0 : told_count;
+            while (at < told_count && !is_same_place(told[at], setting))
+                at++;
+            if (hint == NULL || at < told_count)
+                continue;
+            error_set(&line, &setting->place, "%s", hint);
+            fprintf(out, "%s\n", line.text);
+            told = arena_grow(&arena, told, told_count, sizeof(struct setting *));
+            told[told_count++] = setting;
+        }
+    }
+    arena_free(&arena);
+}
+
 void sweep_announce(const struct sweep *sweep, FILE *out)
 {
+    print_hints(sweep, out);
     if (sweep->advice != NULL) {
         advice_announce(sweep->advice, sweep_budget_s(sweep), sweep->output.path, out);
         return;
@@ -116,12 +162,13 @@ void sweep_print_end(struct sweep *sweep, const struct rows *rows)
 {
     const struct record *record = &sweep->record;
     const char *path = sweep->output.path;
+    const char *again = command_word(sweep->arena, arena_text(sweep->arena, "--resume=%s", path));
     unsigned left = record->rows_planned - record->rows_written;
     if (left != 0)
-        fprintf(stderr, "fanin-sweep: %s: %u of %u rows are missing; continue with --resume=%s\n",
-                record->state, left, record->rows_planned, path);
+        fprintf(stderr, "fanin-sweep: %s: %u of %u rows are missing; continue with %s\n",
+                record->state, left, record->rows_planned, again);
     else if (strcmp(record->state, "done") != 0)
-        fprintf(stderr, "fanin-sweep: %s; continue with --resume=%s\n", record->state, path);
+        fprintf(stderr, "fanin-sweep: %s; continue with %s\n", record->state, again);
     if (sweep->request->quiet || record->rows_written == 0)
         return;
     print_rows(rows, sweep->ends[RUN_BAD]);
@@ -129,5 +176,5 @@ void sweep_print_end(struct sweep *sweep, const struct rows *rows)
         print_budget(sweep->arena, &record->budget);
     printf("rows: %s/rows.jsonl\n", path);
     if (sweep->advice == NULL)
-        printf("next: python3 plot/report.py %s\n", path);
+        printf("next: python3 plot/report.py %s\n", command_word(sweep->arena, path));
 }

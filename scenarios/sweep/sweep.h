@@ -65,7 +65,8 @@ double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
 /* sweep_print_cells: each cell, its repeats and the seconds they are expected to take. */
 void sweep_print_cells(const struct sweep *sweep, FILE *out);
 
-/* sweep_announce: one line: cells, rows, expected time, seed, directory. */
+/* sweep_announce: one line: cells, rows, expected time, seed, directory; before it one for each key
+ * that may not mean what it looks like. */
 void sweep_announce(const struct sweep *sweep, FILE *out);
 
 /* sweep_print_end: on standard error what is missing, on standard output, unless it is quiet, how

@@ -191,6 +191,7 @@ static const struct mistake mistakes[] = {
     {"servers = 1\nrepeat = 2x\n", NULL, "some/t.conf:2: repeat = 2x: takes"},
     {"servers = 1\nrepeat = -1\n", NULL, "some/t.conf:2: repeat = -1: takes"},
     {"servers = 1\nrepeat = 2, 3\n", NULL, "some/t.conf:2: repeat takes one value"},
+    {"servers = 1\nprecision = 1,5\n", NULL, "not a list; a fraction has a point, as 1.5"},
     {"servers = 1\npause = 99999999999999999999\n", NULL, "some/t.conf:2: pause ="},
     {"servers = 1\ntimeout = 0\n", NULL, "some/t.conf:2: timeout = 0: takes"},
     {"servers = 1\nport = 70000\n", NULL, "some/t.conf:2: port = 70000: takes"},
@@ -297,6 +298,72 @@ SCENARIO_TEST(too_much_is_refused)
         text = arena_text(&fixture->arena, "%s,%u", text, i);
     assert_int_equal(expand(fixture, text, NULL, NULL), -1);
     assert_non_null(strstr(fixture->error.text, "more than 256 values"));
+}
+
+SCENARIO_TEST(a_scenario_has_a_name_of_any_language)
+{
+    static const struct {
+        const char *path, *name; /* NULL: it is refused */
+    } files[] = {
+        {"a/Gr\xc3\xb6\xc3\x9f"
+         "e und Rate.conf",
+         "Gr\xc3\xb6\xc3\x9f"
+         "e und Rate"},
+        {"\xe6\xb5\x8b\xe8\xaf\x95.conf", "\xe6\xb5\x8b\xe8\xaf\x95"},
+        {"t (copy), 2.conf", "t (copy), 2"},
+        {"v1.2.conf", NULL},
+        {" t.conf", NULL},
+        {"a|b.conf", NULL},
+        {"a\nb.conf", NULL},
+        {"Gr\xf6\xdf"
+         "e.conf",
+         NULL}, /* Latin-1 */
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const struct scenario *scenario =
+            scenario_parse(&fixture->arena, files[i].path, "servers = 1\n", &fixture->error);
+        if (files[i].name != NULL && scenario == NULL)
+            fail_msg("%s", fixture->error.text);
+        if (files[i].name != NULL)
+            assert_string_equal(scenario->name, files[i].name);
+        else if (scenario != NULL || strstr(fixture->error.text, "cannot name") == NULL)
+            fail_msg("%s: %s", files[i].path, fixture->error.text);
+    }
+}
+
+/* What a number or a list of another country looks like is told of; it is right, and runs. */
+SCENARIO_TEST(a_list_that_may_be_one_value_is_told_of)
+{
+    static const struct {
+        const char *line, *hint; /* NULL: nothing is told */
+    } lines[] = {
+        {"rate = 1,5", "rate = 1,5 is two values, 1 and 5; in one number a fraction has a point"},
+        {"rate=100,500", "rate = 100,500 is two values"},
+        {"frames = 10,000", "frames = 10,000 is two values, 10 and 000"},
+        {"connect-timeout = 1,5s", "connect-timeout = 1,5s is two values"},
+        {"size = 1,25MB", "size = 1,25MB is two values"},
+        {"servers = a:1, b:2", "servers has 2 values, each for cells of its own; one list of"},
+        {"rate = 1, 5", NULL},
+        {"rate = 1,5,10", NULL},
+        {"workers = 4,6", NULL},
+        {"workers = 2,=rate", NULL},
+        {"scheme = chain,ring", NULL},
+        {"servers = 100,200", NULL},
+        {"servers = \"a:1,b:2\"", NULL},
+    };
+    const struct place place = {.file = "t.conf", .line = 1};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct setting setting;
+        const char *equals = strchr(lines[i].line, '='), *key = lines[i].line;
+        key = arena_copy(&fixture->arena, key, (size_t)(equals - key));
+        assert_int_equal(
+            setting_parse(&fixture->arena, &place, key, equals + 1, &setting, &fixture->error), 0);
+        const char *hint = key_hint(&fixture->arena, &setting);
+        if (lines[i].hint == NULL)
+            assert_null(hint);
+        else if (hint == NULL || strstr(hint, lines[i].hint) == NULL)
+            fail_msg("%s: %s", lines[i].line, hint);
+    }
 }
 
 /* ---- order ---- */

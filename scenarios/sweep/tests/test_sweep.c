@@ -238,3 +238,51 @@ SWEEP_TEST(each_set_of_options_has_a_fleet_that_is_kept)
         assert_non_null(strstr(text_of(fixture, rows.lines[i], "fleet"), "fault="));
     assert_nothing_left(fixture);
 }
+
+/* ---- names ---- */
+
+/* A short name would name cells after what does not hold in them: an override of the whole one. */
+SWEEP_TEST(a_key_that_only_begins_an_option_is_refused)
+{
+    static const char *const cases[][2] = {
+        {"worker = 2, 4\n",
+         "t.conf:7: fanin-client: --worker is only the beginning of a name; write --workers"},
+        {"workers = 2\nfleet.faul = refuse:2%\n",
+         "t.conf:8: fanin-servers: --faul is only the beginning of a name; write --fault"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const words[] = {fixture->sweep,
+                                     path_of(fixture, "t.conf"),
+                                     "--client=fanin-client",
+                                     "--servers-program=fanin-servers",
+                                     "--workers=8",
+                                     "--dry-run",
+                                     NULL};
+        write_scenario(fixture, cases[i][0]);
+        start(fixture, words);
+        assert_int_equal(finish(fixture), EXIT_WRONG_USE);
+        assert_said(fixture, cases[i][1]);
+    }
+}
+
+#define NAME                                                                                       \
+    "Gr\xc3\xb6\xc3\x9f"                                                                           \
+    "e \xe6\xb5\x8b\xe8\xaf\x95 (1)"
+
+SWEEP_TEST(a_scenario_and_its_directory_have_names_of_any_language)
+{
+    const char *out = path_of(fixture, "Ergebnisse " NAME);
+    const char *const words[] = {fixture->sweep, path_of(fixture, NAME ".conf"),
+                                 arena_text(&fixture->arena, "--out=%s", out), "--" NAME ".mode=ok",
+                                 NULL};
+    write_scenario(fixture, "mode = ok, fail\n");
+    assert_int_equal(rename(path_of(fixture, "t.conf"), path_of(fixture, NAME ".conf")), 0);
+    start(fixture, words);
+    assert_int_equal(finish(fixture), EXIT_DONE);
+    assert_printed(fixture, arena_text(&fixture->arena, "plot/report.py '%s'\n", out));
+    const char *row = read_file(fixture, "Ergebnisse " NAME "/rows.jsonl");
+    assert_text(fixture, row, "scenario", NAME);
+    assert_text(fixture, row, "cell", "");
+    fixture->out = out;
+    assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
+}
