@@ -117,6 +117,8 @@ ROW_RESULT(text, login, "", "no login", "user name of the login")
 ROW_RESULT(bytes, request, "", "none was made",
            "as sent, with C escapes resolved; of the first server, others differ in the seed")
 ROW_RESULT(bytes, end_marker, "", "", "as used, with C escapes resolved")
+ROW_OPTION(flag, close_ends_frame, "", "",
+           "option: a foreign server's close ends its last frame, too, if that has no end marker")
 ROW_OPTION(count, block_bytes, "bytes", "", "of one block")
 ROW_OPTION(count, blocks_per_receive, "blocks", "", "option")
 ROW_OPTION(count, pool_cap_bytes, "bytes", "no cap", "of all buffers of the scheme")

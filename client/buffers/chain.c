@@ -322,6 +322,15 @@ static enum frame_error chain_received(struct scheme_run *run, struct stream *st
     return error;
 }
 
+static void chain_finish(struct scheme_run *run, struct stream *stream, size_t bytes)
+{
+    struct chain_stream *chain = chain_of(stream);
+    struct found found;
+    found.count = 0;
+    cut(run, chain, &found, chain->last->used_bytes, bytes);
+    hand_over(run, chain, &found);
+}
+
 /* ---- processing ----------------------------------------------------------------------------- */
 
 static void process(struct scheme_run *run, const struct frame *frame, struct block_batch *batch)
@@ -456,4 +465,5 @@ const struct scheme scheme_chain = {
     .summary = "a pool of chained blocks; addresses move, one thread processes (paper: 3)",
     SCHEME(chain, chain_stream),
     .close = chain_close,
+    .finish = chain_finish,
 };

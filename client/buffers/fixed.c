@@ -107,5 +107,6 @@ const struct scheme scheme_fixed = {
     .summary = "a fixed-size block and a thread per connection, copied by value twice (paper: 1)",
     SCHEME(fixed, fixed_stream),
     .close = threaded_close,
+    .finish = threaded_finish,
     .attach = fixed_attach,
 };

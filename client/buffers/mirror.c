@@ -172,6 +172,17 @@ static enum frame_error mirror_received(struct scheme_run *run, struct stream *s
     return error;
 }
 
+static void mirror_finish(struct scheme_run *run, struct stream *stream, size_t bytes)
+{
+    struct mirror_stream *mirror = mirror_of(stream);
+    struct block_cache *cache = block_cache_acquire(&run->caches);
+    if (stream->error == FRAME_OK)
+        stream->error =
+            process_in_place(&cache->processor, stream, mirror->ring + mirror->head, bytes);
+    block_cache_release(cache);
+    frames_notify(stream, &run->base.config.events);
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 static size_t ring_bytes_of(const struct scheme_config *config)
@@ -242,4 +253,5 @@ const struct scheme scheme_mirror = {
     SCHEME(mirror, mirror_stream),
     .close = mirror_close,
     .attach = mirror_attach,
+    .finish = mirror_finish,
 };

@@ -48,6 +48,7 @@ struct block {
     struct block_cache *home; /* goes back there */
     uint32_t frames;          /* that end in it */
     bool restarted;           /* the first of a chain: the unfinished frame before it was dropped */
+    bool closed; /* the first of a chain: the server's close ended the frame before it */
     _Alignas(BLOCK_ALIGN_BYTES) uint8_t data[];
 };
 

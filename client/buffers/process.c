@@ -40,6 +40,17 @@ enum frame_error frames_find(const struct scheme_config *config, struct stream *
     return FRAME_OK;
 }
 
+size_t frames_end(struct stream *stream)
+{
+    const size_t bytes = (size_t)stream->partial_bytes;
+    assert(bytes > 0);
+    stream->found_bytes += bytes;
+    stream->found_frames++;
+    stream->partial_bytes = 0;
+    stream->marker = (struct marker_state){0};
+    return bytes;
+}
+
 void frames_notify(struct stream *stream, const struct scheme_events *events)
 {
     const bool failed = stream->error != FRAME_OK;
@@ -238,8 +249,8 @@ static void add_payload(struct incremental_check *check, const struct processor 
     protocol_check_add(check->digest, piece, bytes);
 }
 
-static enum frame_error finish(struct incremental_check *check, struct processor *processor,
-                               struct stream *stream)
+enum frame_error incremental_check_end(struct incremental_check *check, struct processor *processor,
+                                       struct stream *stream)
 {
     const struct protocol_header *header = check->is_header ? &check->header : NULL;
     const size_t bytes = (size_t)check->bytes;
@@ -274,5 +285,5 @@ enum frame_error incremental_check_feed(struct incremental_check *check,
     if (bytes > 0)
         add_payload(check, processor, piece, bytes);
     check->bytes += bytes;
-    return whole ? finish(check, processor, stream) : FRAME_OK;
+    return whole ? incremental_check_end(check, processor, stream) : FRAME_OK;
 }

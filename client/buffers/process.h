@@ -62,6 +62,10 @@ struct stream;
 enum frame_error frames_find(const struct scheme_config *config, struct stream *stream,
                              const uint8_t *piece, size_t bytes, size_t *end, size_t *frame_bytes);
 
+/* frames_end: the server has closed within a frame, and its close ends it: the unfinished frame is
+ * found. Returns its length, partial_bytes, which is 1 or more. */
+size_t frames_end(struct stream *stream);
+
 /* frames_notify: notifies the collector, once, when the stream has finished or failed. For the one
  * thread that processes the stream, after frames and with no lock held. */
 void frames_notify(struct stream *stream, const struct scheme_events *events);
@@ -127,5 +131,9 @@ void incremental_check_rewind(struct incremental_check *check);
 enum frame_error incremental_check_feed(struct incremental_check *check,
                                         struct processor *processor, struct stream *stream,
                                         const uint8_t *piece, size_t bytes, bool whole);
+
+/* incremental_check_end: the current frame ended with the last piece. Results as above. */
+enum frame_error incremental_check_end(struct incremental_check *check, struct processor *processor,
+                                       struct stream *stream);
 
 #endif

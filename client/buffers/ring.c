@@ -39,6 +39,7 @@ const struct scheme scheme_ring = {
     .need = ring_need,
     .open = ring_open,
     .close = threaded_close,
+    .finish = threaded_finish,
     .attach = threaded_attach,
     .release = threaded_release,
     .offer = ring_offer,

@@ -8,9 +8,9 @@
  *
  *      offer ----> [the port fills the blocks] ----> received ----> offer ...
  *        |  0: at the cap                 \ failed, cancelled, ended
- *        v                                 `-> retract ----> detach
- *      (wait for events.resume,                     \
- *       then offer again)                            `--> rewind ----> offer ... (reconnected)
+ *        v                                 `-> retract (--> finish) --> detach
+ *      (wait for events.resume,                                \
+ *       then offer again)                                       `--> rewind --> offer ... (again)
  *
  * A stream is what one server sends. It may outlive its connection: over the next one, frames go on
  * counting.
@@ -164,6 +164,11 @@ struct scheme {
 
     /* retract: the blocks of the last offer come back unused. */
     void (*retract)(struct scheme_run *run, struct stream *stream);
+
+    /* finish: no receive is out, and release follows. The server has closed, and that ends its
+     * unfinished frame of `bytes`: hands it over as it is. NULL: the scheme does not look for
+     * frames. */
+    void (*finish)(struct scheme_run *run, struct stream *stream, size_t bytes);
 };
 
 /* scheme_find: by name, NULL if there is none. scheme_list: by index, NULL after the last. */
@@ -186,6 +191,11 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures);
  * reached. */
 struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
                              uint64_t bytes_expected);
+
+/* scheme_finish: the server has closed within a frame (partial_bytes > 0), and its close ends it.
+ * It is processed when the scheme is closed, at the latest; scheme_detach or scheme_rewind
+ * follows. */
+void scheme_finish(struct scheme_run *run, struct stream *stream);
 
 /* scheme_detach: no receive is out, none will come. scheme_rewind: no receive is out and no resume
  * is owed; the connection is lost, and the next offer is for another one, which repeats the

@@ -126,6 +126,13 @@ static void release(struct scheme_run *run, struct stream *stream, bool ended, u
     wait_list_resume(&base->waiters);
 }
 
+void scheme_finish(struct scheme_run *run, struct stream *stream)
+{
+    const struct scheme *scheme = base_of(run)->scheme;
+    assert(scheme->finish != NULL);
+    scheme->finish(run, stream, frames_end(stream));
+}
+
 void scheme_detach(struct scheme_run *run, struct stream *stream)
 {
     release(run, stream, true, 0);

@@ -46,6 +46,7 @@ struct slices_stream {
     struct stream stream;
     uint8_t depth;  /* blocks that it is offered, if there are so many */
     bool restarted; /* rewound, and nothing was handed over since */
+    bool closed;    /* the same of the server's close, which ended the last frame handed over */
 
     struct incremental_check check; /* the processing side's */
 };
@@ -170,6 +171,14 @@ static void process_slice(struct slices_stream *slices, struct processor *proces
             incremental_check_feed(&slices->check, processor, stream, slice, bytes, whole);
 }
 
+/* The server's close has ended the frame whose pieces have come. */
+static void process_end(struct slices_stream *slices, struct processor *processor)
+{
+    struct stream *stream = &slices->stream;
+    if (stream->error == FRAME_OK)
+        stream->error = incremental_check_end(&slices->check, processor, stream);
+}
+
 static uint64_t *marks_of(const struct scheme_run *run, struct block *block)
 {
     return (uint64_t *)(void *)(block->data + marks_offset(&run->base.config));
@@ -194,6 +203,8 @@ static void process_block(struct scheme_run *run, struct slices_stream *slices,
 static void process_blocks(struct scheme_run *run, struct processor *processor,
                            struct stream *stream, struct block *blocks)
 {
+    if (blocks->closed)
+        process_end(slices_of(stream), processor);
     if (blocks->restarted)
         incremental_check_rewind(&slices_of(stream)->check);
     for (struct block *block = blocks; block != NULL; block = block->next)
@@ -250,7 +261,8 @@ static void hand_over(struct scheme_run *run, struct block_cache *cache,
     stream->blocks = *end;
     *end = NULL;
     blocks->restarted = slices->restarted;
-    slices->restarted = false;
+    blocks->closed = slices->closed;
+    slices->restarted = slices->closed = false;
     processor_threads_push(&run->threads, cache, stream, blocks, count);
 }
 
@@ -298,6 +310,20 @@ static enum frame_error slices_received(struct scheme_run *run, struct stream *s
     return error;
 }
 
+/* A processing thread learns of it with the next blocks, or slices_close does it. */
+static void slices_finish(struct scheme_run *run, struct stream *stream, size_t bytes)
+{
+    struct slices_stream *slices = slices_of(stream);
+    if (run->threads.count > 0) {
+        slices->closed = true;
+        return;
+    }
+    struct block_cache *cache = block_cache_acquire(&run->caches);
+    process_end(slices, &cache->processor);
+    block_cache_release(cache);
+    frames_notify(stream, &run->base.config.events);
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 static int slices_open(struct scheme_run *run, char *why, size_t why_bytes)
@@ -321,9 +347,16 @@ static int slices_open(struct scheme_run *run, char *why, size_t why_bytes)
 
 static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
 {
+    struct processor processor;
+    processor_init(&processor, &run->base.config.process, &run->base.budget);
     processor_threads_close(&run->threads, figures);
-    for (uint32_t i = 0; i < run->base.stream_count; i++)
-        incremental_check_close(&slices_of(run->base.streams[i])->check);
+    for (uint32_t i = 0; i < run->base.stream_count; i++) {
+        struct slices_stream *slices = slices_of(run->base.streams[i]);
+        if (slices->closed)
+            process_end(slices, &processor);
+        incremental_check_close(&slices->check);
+    }
+    processor_sum_up(&processor, figures);
     block_caches_close(&run->caches, figures);
 }
 
@@ -353,4 +386,5 @@ const struct scheme scheme_slices = {
     SCHEME(slices, slices_stream),
     .close = slices_close,
     .attach = slices_attach,
+    .finish = slices_finish,
 };

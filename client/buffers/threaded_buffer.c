@@ -266,6 +266,12 @@ enum frame_error threaded_received(struct scheme_run *run, struct stream *stream
     return error;
 }
 
+void threaded_finish(struct scheme_run *run, struct stream *stream, size_t bytes)
+{
+    const uint32_t frame = (uint32_t)bytes;
+    hand_over(buffer_of(stream), &frame, 1);
+}
+
 void threaded_retract(struct scheme_run *run, struct stream *stream)
 {
     struct threaded_buffer *buffer = buffer_of(stream);

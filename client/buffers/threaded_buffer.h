@@ -62,6 +62,7 @@ void threaded_release(struct scheme_run *run, struct stream *stream, bool ended,
 enum frame_error threaded_received(struct scheme_run *run, struct stream *stream,
                                    struct cp_block *blocks, unsigned count, size_t bytes);
 void threaded_retract(struct scheme_run *run, struct stream *stream);
+void threaded_finish(struct scheme_run *run, struct stream *stream, size_t bytes);
 
 /* threaded_buffer_ready: there is room for a receive, until threaded_received or threaded_retract.
  * False: not now, a resume will come. */

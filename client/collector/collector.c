@@ -243,7 +243,8 @@ static void execute(struct run *run)
     scheme_close(run->scheme_run, &program->figures);
     run->scheme_run = NULL;
     /* The scheme has just processed the last frame. */
-    if (run->options->frames_per_server == 0 || program->row.ended_by_time > 0) {
+    if (run->options->frames_per_server == 0 || run->options->close_ends_frame ||
+        program->row.ended_by_time > 0) {
         program->last_ns = os_now_ns();
         os_usage_read(&program->after);
     }

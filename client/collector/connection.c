@@ -402,6 +402,15 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
     receive_owner_release(connection);
 }
 
+/* Why the server's close is a failure, or NULL. */
+static const char *closed_reason(struct connection *connection)
+{
+    const struct run *run = connection->run;
+    if (run->options->close_ends_frame && connection->stream->partial_bytes > 0)
+        scheme_finish(run->scheme_run, connection->stream);
+    return request_end_reason(run->requests, connection->stream);
+}
+
 void receive_owner_received(struct connection *connection, int64_t result)
 {
     const struct run *run = connection->run;
@@ -425,8 +434,7 @@ void receive_owner_received(struct connection *connection, int64_t result)
             receive_owner_post_next(connection);
         return;
     }
-    const char *reason = result < 0 ? cp_error_name((int)result)
-                                    : request_end_reason(run->requests, connection->stream);
+    const char *reason = result < 0 ? cp_error_name((int)result) : closed_reason(connection);
     if (reason == NULL)
         connection_end(connection, NULL, os_now_ns());
     else

@@ -145,6 +145,11 @@ static const struct option_spec table[] = {
     {"end-marker", "TEXT", "\\r\\n", "the bytes that end a frame, 1 to 16", options_text,
      AT(end_marker), 1, PROTOCOL_MARKER_BYTES_MAX},
 
+    {"close-ends-frame", NULL, NULL,
+     "with --request: a server's close ends its last frame, too, if that has\n"
+     "no end marker",
+     options_flag, AT(close_ends_frame)},
+
     {.name = "Load"},
     {"frames", "N", NULL,
      "frames from each server; 0, with --request or --for: until it closes\n"
@@ -280,6 +285,10 @@ static int check_together(const struct collector_options *options, char *why, si
         return why_write(
             why, why_bytes,
             "--source tape: needs --frames N: a tape is made in advance, and has an end");
+    if (options->close_ends_frame && (!foreign || options->verify != VERIFY_NONE))
+        return why_write(why, why_bytes,
+                         "--close-ends-frame: needs --request, and excludes --verify full and "
+                         "header: our own frames are not whole without their marker");
     if (options->flood_frames > 0 && (foreign || options->rate == 0))
         return why_write(why, why_bytes,
                          "--flood: needs a --rate for the other servers, and excludes --request");

@@ -192,6 +192,8 @@ uint64_t request_surplus_bytes(const struct request_set *requests, const struct 
 
 const char *request_end_reason(const struct request_set *requests, const struct stream *stream)
 {
+    if (stream->frames_expected > 0 && request_is_answered(stream))
+        return NULL;
     if (stream->partial_bytes > 0)
         return frame_error_name(FRAME_TRUNCATED);
     if (requests->foreign && request_counts_bytes(stream))

@@ -63,8 +63,8 @@ bool request_counts_bytes(const struct stream *stream);
 /* request_surplus_bytes: what a server that is not ours sent after the last frame asked for. */
 uint64_t request_surplus_bytes(const struct request_set *requests, const struct stream *stream);
 
-/* request_end_reason: the error if the server closes now; NULL: an answer of unknown length is
- * complete. */
+/* request_end_reason: the error if the server closes now; NULL: its answer, perhaps of unknown
+ * length, is complete. */
 const char *request_end_reason(const struct request_set *requests, const struct stream *stream);
 
 /* A device says "NO <why>" instead of sending frames. Final, not tried again. */

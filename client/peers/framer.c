@@ -130,6 +130,16 @@ enum frame_error framer_take(struct peer_link *link, struct processor *processor
     return FRAME_OK;
 }
 
+void framer_finish(struct peer_link *link, struct processor *processor)
+{
+    struct framer *framer = &link->framer;
+    struct stream *stream = &link->stream;
+    const size_t bytes = frames_end(stream);
+    stream->error = link->peer->slices
+                        ? incremental_check_end(&framer->check, processor, stream)
+                        : process_in_place(processor, stream, framer->own + framer->begin, bytes);
+}
+
 int framer_open(struct peer_link *link)
 {
     struct peer *peer = link->peer;

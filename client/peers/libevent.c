@@ -126,6 +126,17 @@ static enum frame_error take_slices(struct peer_link *link, struct evbuffer *buf
     return error;
 }
 
+/* The server's close ends the frame that is in the evbuffer, or whose slices have been there. */
+static void finish_frame(struct peer_link *link)
+{
+    const struct input *input = link->state;
+    if (link->peer->slices)
+        framer_finish(link, &link->peer->processor);
+    else
+        link->stream.error =
+            process(link, bufferevent_get_input(input->events), frames_end(&link->stream));
+}
+
 /* False: it is data. */
 static bool take_refusal(struct peer_link *link, struct evbuffer *buffer)
 {
@@ -166,6 +177,8 @@ static void on_event(struct bufferevent *events, short what, void *context)
     struct peer_link *link = context;
     const char *reason = NULL;
     int os_error = EVUTIL_SOCKET_ERROR();
+    if (what & BEV_EVENT_EOF && peer_link_ends_in_frame(link))
+        finish_frame(link);
     peer_link_received(link, NULL, NULL, what & BEV_EVENT_EOF ? 0 : cp_error_from_os(os_error),
                        &reason);
     end(link, reason);

@@ -53,6 +53,20 @@ bool peer_link_refused(struct peer_link *link, const void *data, size_t bytes, c
     return state != REFUSAL_NONE;
 }
 
+bool peer_link_ends_in_frame(const struct peer_link *link)
+{
+    return link->peer->program.options.close_ends_frame && link->stream.partial_bytes > 0;
+}
+
+static const char *closed_reason(struct peer_link *link, struct processor *processor)
+{
+    if (link->refusal != NULL)
+        return refused(link);
+    if (processor != NULL && peer_link_ends_in_frame(link))
+        framer_finish(link, processor);
+    return request_end_reason(&link->peer->program.requests, &link->stream);
+}
+
 bool peer_link_received(struct peer_link *link, struct processor *processor, uint8_t *data,
                         int64_t result, const char **reason)
 {
@@ -60,11 +74,8 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
     if (result <= 0) {
         link->receive_calls++;
         link->receive_empty++;
-        if (result == 0 && link->refusal != NULL)
-            *reason = refused(link);
-        else if (result != PEER_NOTHING)
-            *reason = result == 0 ? request_end_reason(&link->peer->program.requests, &link->stream)
-                                  : cp_error_name((int)result);
+        if (result != PEER_NOTHING)
+            *reason = result == 0 ? closed_reason(link, processor) : cp_error_name((int)result);
         return result == PEER_NOTHING;
     }
     if (peer_link_refused(link, data, (size_t)result, reason)) {

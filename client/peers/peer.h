@@ -137,6 +137,9 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
  * False: it is data. True: it is none; with *reason the link is over. */
 bool peer_link_refused(struct peer_link *link, const void *data, size_t bytes, const char **reason);
 
+/* peer_link_ends_in_frame: the server's close ends an unfinished frame: it is to be processed. */
+bool peer_link_ends_in_frame(const struct peer_link *link);
+
 /* peer_link_continues: what became of received data. False: the link is over, and *reason as
  * above. */
 bool peer_link_continues(const struct peer_link *link, enum frame_error error, const char **reason);
@@ -159,6 +162,9 @@ uint8_t *framer_room(struct peer_link *link, uint8_t *shared, size_t *room_bytes
  * framer_room returned. FRAME_OK, or the error that ends the link. */
 enum frame_error framer_take(struct peer_link *link, struct processor *processor, uint8_t *data,
                              size_t bytes);
+
+/* framer_finish: the server's close ends the link's unfinished frame: processes it as it is. */
+void framer_finish(struct peer_link *link, struct processor *processor);
 
 /* framer_feed: framer_take for slices, with the link's next `bytes` in any buffer. */
 enum frame_error framer_feed(struct peer_link *link, struct processor *processor,

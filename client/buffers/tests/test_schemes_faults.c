@@ -171,6 +171,43 @@ SCHEME_TEST(test_detach_in_the_middle_of_a_frame)
     }
 }
 
+/* The server's close ends the third frame, and another connection goes on (`again`), or not. */
+static void run_to_a_close(const struct scheme *scheme, bool early, bool again, size_t part)
+{
+    struct stage stage;
+    struct feed feed;
+    set_up(&stage, scheme, early);
+    stage.config.process.verify = VERIFY_NONE;
+    stage_open(&stage);
+    feed_init(&feed, &stage);
+    feed_add_many(&feed, FRAMES, FRAME_BYTES, FRAME_BYTES, 1);
+    feed.frames = FRAMES + 1; /* two of them made of one */
+    feed_attach(&feed);
+    feed_up_to(&feed, 2 * FRAME_BYTES + part, SIZE_MAX);
+    assert_int_equal(feed.stream->partial_bytes, part);
+    scheme_finish(stage.run, feed.stream);
+    assert_int_equal(feed.stream->found_frames, 3);
+    assert_int_equal(feed.stream->found_bytes, 2 * FRAME_BYTES + part);
+    if (again) {
+        scheme_rewind(stage.run, feed.stream, 0);
+        feed_close(&feed);
+    } else {
+        feed_detach(&feed);
+    }
+    stage_close(&stage);
+    assert_int_equal(stage.figures.frames, again ? FRAMES + 1 : 3);
+    assert_int_equal(stage.figures.bytes, again ? FRAMES * FRAME_BYTES : 2 * FRAME_BYTES + part);
+}
+
+SCHEME_TEST(test_a_close_may_end_a_frame)
+{
+    if (is_scheme(scheme, "drain"))
+        return;
+    for (size_t part = 1; part < FRAME_BYTES; part += 57)
+        for (unsigned again = 0; again < 2; again++)
+            run_to_a_close(scheme, early, again, part);
+}
+
 SCHEME_TEST(test_retract)
 {
     struct stage stage;

@@ -44,6 +44,7 @@ TEST(wrong_use_is_one_line_that_names_it)
         {"--size=300..200", "--size", ""},
         {"--frames=0", "--frames", "--request or --for"},
         {"--for=ever", "--for", "a time"},
+        {"--close-ends-frame", "--close-ends-frame", "--request"},
         {"--reconnect-delay=100", "--reconnect-delay", "MIN..MAX"},
         {"--reconnect-delay=..1s", "--reconnect-delay", "MIN..MAX"},
         {"--reconnect-delay=1s..100", "--reconnect-delay", "MIN..MAX"},

@@ -131,6 +131,55 @@ EACH_COLLECTOR(surplus_of_our_own_servers_is_an_error)
     assert_results(EXIT_MEASURED_FAILURE, "status=failed, audit=fail: *");
 }
 
+/* ---- a last record without its marker -------------------------------------------------------- */
+
+static const struct close_case {
+    const char *answer, *marker, *frames;
+    unsigned found; /* of each server, all of its bytes in them */
+} close_cases[] = {
+    {"a\nbc", "--end-marker=\\n", "--frames=0", 2},
+    {"a\nbc", "--end-marker=\\n", "--frames=2", 2},
+    {"a\r\nbc\r", "--end-marker=\\r\\n", "--frames=0", 2},
+    {"abc", "--end-marker=\\n", "--frames=1", 1},
+    {"abc\n", "--end-marker=\\n", "--frames=0", 1},
+};
+
+static void collect_closed(void **state, const struct close_case *one, const char *option)
+{
+    const struct device_script script = {.answer = one->answer};
+    devices_script(FLEET, &script);
+    collect(state, (const char *const[]){"--request=x\\n", one->marker, one->frames, option, NULL});
+    devices_close(NULL);
+}
+
+EACH_COLLECTOR(a_close_may_end_the_last_frame)
+{
+    for (unsigned i = 0; i < sizeof close_cases / sizeof close_cases[0]; i++) {
+        const struct close_case *one = &close_cases[i];
+        collect_closed(state, one, "--close-ends-frame");
+        assert_results(EXIT_DONE, "status=ok, reason=, bytes=%zu, close_ends_frame=true",
+                       FLEET * strlen(one->answer));
+        if (finds_frames(state))
+            assert_results(EXIT_DONE, "frames=%u", FLEET * one->found);
+    }
+}
+
+EACH_COLLECTOR(a_close_ends_no_frame_unless_told_to)
+{
+    collect_closed(state, &close_cases[0], NULL);
+    if (finds_frames(state))
+        assert_results(EXIT_MEASURED_FAILURE, "errors.truncated=%u, frames=%u", FLEET, FLEET);
+}
+
+EACH_COLLECTOR(a_close_after_too_few_frames_is_early)
+{
+    const struct close_case one = {"a\nbc", "--end-marker=\\n", "--frames=3", 2};
+    collect_closed(state, &one, "--close-ends-frame");
+    if (finds_frames(state))
+        assert_results(EXIT_MEASURED_FAILURE, "errors.closed-early=%u, frames=%u", FLEET,
+                       FLEET * 2);
+}
+
 /* ---- the end by time ------------------------------------------------------------------------- */
 
 /* For a moment, or on a busy machine for as long as it takes until all servers have sent something.
