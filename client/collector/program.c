@@ -167,6 +167,7 @@ enum {
     TURN_MS = 500,
     PAUSE_MS = 20,
     LAG_MS = 500,
+    LIMIT_MS = 3 * STATS_TIMEOUT_MS,
     LIMIT_US_PER_SERVER = 1000,
     SHOWN_AFTER_MS = 2000,
 };
@@ -239,12 +240,12 @@ static const char *asker_turn(struct program *program, struct asker *asker,
     return why;
 }
 
+/* After Ctrl-C only as long as a fleet that is not busy may need. */
 static uint64_t ask_limit_ns(const struct program *program)
 {
-    const uint64_t once_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
-    return os_interrupted() ? once_ns
-                            : once_ns * program->fleet.count +
-                                  (uint64_t)program->servers.count * LIMIT_US_PER_SERVER * 1000;
+    const uint64_t patience_us =
+        LIMIT_MS * UINT64_C(1000) + program->servers.count * (uint64_t)LIMIT_US_PER_SERVER;
+    return os_interrupted() ? STATS_TIMEOUT_MS * (uint64_t)OS_NS_PER_MS : patience_us * 1000;
 }
 
 static void show_asking(const struct program *program, struct progress *progress, uint64_t now_ns)
