@@ -71,6 +71,10 @@ void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns);
 
 /* ---- non-blocking; -EAGAIN: the call would have blocked ------------------------------------- */
 
+/* net_connect_begin: a connect that nobody waits for. 0 with *handle the caller's, also while it is
+ * still under way. */
+int net_connect_begin(const struct net_address *address, intptr_t *handle);
+
 /* net_bind: reserves `address` without listening, so that connects to it are refused; port 0 picks
  * a free one. Succeeds despite connections in TIME_WAIT. On failure *handle is unchanged. */
 int net_bind(const struct net_address *address, intptr_t *handle);

@@ -82,6 +82,17 @@ int net_connect(const struct net_address *address, uint64_t timeout_ns, intptr_t
     return 0;
 }
 
+int net_connect_begin(const struct net_address *address, intptr_t *handle)
+{
+    int begun = socket(net_family(address), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (begun < 0)
+        return -errno;
+    if (connect(begun, net_sockaddr(address), address->bytes) != 0 && errno != EINPROGRESS)
+        return close_failed(begun);
+    *handle = begun;
+    return 0;
+}
+
 int net_bind(const struct net_address *address, intptr_t *handle)
 {
     int one = 1;

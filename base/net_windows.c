@@ -86,6 +86,22 @@ int net_connect(const struct net_address *address, uint64_t timeout_ns, intptr_t
     return result;
 }
 
+int net_connect_begin(const struct net_address *address, intptr_t *handle)
+{
+    intptr_t begun = (intptr_t)INVALID_SOCKET;
+    int result = stream_socket(address, &begun);
+    if (result < 0)
+        return result;
+    if (connect((SOCKET)begun, net_sockaddr(address), (int)address->bytes) != 0 &&
+        WSAGetLastError() != WSAEWOULDBLOCK)
+        result = winapi_error();
+    if (result == 0)
+        *handle = begun;
+    else
+        net_close(begun);
+    return result;
+}
+
 int net_bind(const struct net_address *address, intptr_t *handle)
 {
     intptr_t bound = (intptr_t)INVALID_SOCKET;

@@ -4,7 +4,7 @@
  * does, further SYNs are dropped without an answer, and so is the last ACK of a handshake that was
  * under way. The peer's kernel sends its SYN again after 1, 3, 7, ... seconds, so connect() hangs
  * until its own time limit (about two minutes) or until the queue moves. The one connection that
- * waits is our own. */
+ * waits is our own, or one of a client that was there first. */
 #include "mock_servers/device.h"
 
 #include <errno.h>
@@ -128,7 +128,7 @@ static int queue_fill(struct device *device)
     listener->handler.handle = handle_queue_end;
     if (device->endpoint.fault->argument > 0)
         wake_after_argument(device);
-    return net_connect(&listener->address, OS_NS_PER_S, &device->filler);
+    return net_connect_begin(&listener->address, &device->filler);
 }
 
 /* Listens again. An event of the former listener may still be pending. */

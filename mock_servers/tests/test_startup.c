@@ -165,3 +165,35 @@ TEST(test_spread_over_addresses)
     close(handle);
     fleet_end(&fleet);
 }
+
+/* The connection that fills a small backlog need not come about: here nothing arrives. */
+TEST(nobody_waits_for_a_full_queue)
+{
+    enum { UNAVAILABLE = 77 };
+    char program[PATH_BYTES], directory[64], script[3 * PATH_BYTES], ready[PATH_BYTES];
+    char *argv[] = {(char *)"unshare", (char *)"-rn", (char *)"sh", (char *)"-c", script, NULL};
+    struct os_process process;
+    int code = -1;
+    program_path(program);
+    assert_true(temporary_directory(directory, sizeof directory));
+    snprintf(ready, sizeof ready, "%s/ready", directory);
+    snprintf(script, sizeof script,
+             "{ ip link set lo up && tc qdisc add dev lo root tbf rate 1kbit burst 60 limit 1; } "
+             "2>/dev/null || exit %d; exec '%s' --count=3 --fault=small-backlog:3 "
+             "--ready-file='%s' 2>/dev/null",
+             UNAVAILABLE, program, ready);
+    assert_int_equal(os_process_start(&process, argv, NULL, "/dev/null"), 0);
+    for (unsigned i = 0; i < PATIENCE_S * 100 && access(ready, R_OK) != 0; i++)
+        if (os_process_wait(&process, 10 * OS_NS_PER_MS, &code) != 0)
+            break;
+    if (code < 0) {
+        kill((pid_t)process.handle, SIGTERM);
+        assert_int_equal(process_end(&process), 0);
+    }
+    assert_int_equal(rmdir(directory), 0);
+    if (code == UNAVAILABLE || code == 1) {
+        puts("skip: needs unshare, ip and tc, and to be allowed to make a network namespace");
+        skip();
+    }
+    assert_int_equal(code, -1); /* it did not end by itself */
+}
