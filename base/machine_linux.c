@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/os_parts.h"
 
 /* ---- directories ------------------------------------------------------------------------- */
@@ -200,5 +202,10 @@ void os_machine_describe(void (*item)(void *context, const char *name, const cha
     }
     snprintf(text, sizeof(text), "%d", os_cpu_count());
     fact_report(&record, "cpus", text, "");
+    struct cpu_quota quota;
+    cpu_quota_read("", &quota);
+    snprintf(text, sizeof text, "%.2f CPUs, %s", quota.cpus, quota.group);
+    if (isfinite(quota.cpus))
+        fact_report(&record, "cpu_quota", text, "");
     fact_virtual(&record);
 }

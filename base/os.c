@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cgroup.h"
 #include "base/os_parts.h"
 #include "base/random.h"
 
@@ -25,6 +26,17 @@ uint64_t deadline_after(uint64_t duration_ns)
 }
 
 /* ---- threads ----------------------------------------------------------------------------- */
+
+int os_cpu_count(void)
+{
+    struct cpu_quota quota;
+    const int allowed = os_cpu_affinity();
+    cpu_quota_read("", &quota);
+    if (!(quota.cpus < allowed)) /* NAN: not known */
+        return allowed;
+    const int whole = (int)quota.cpus;
+    return quota.cpus > whole ? whole + 1 : whole;
+}
 
 struct thread_start {
     void *(*run)(void *);

@@ -58,7 +58,10 @@ int os_thread_start(pthread_t *thread, const char *role, size_t stack_bytes, voi
  * Read from the system. */
 int os_thread_count(const char *role);
 
-int os_cpu_count(void); /* processors this process may run on, at least 1 */
+/* os_cpu_affinity: processors this process may run on. os_cpu_count: how many of them it may use:
+ * no more than the CPU quota of its control group (cgroup.h), rounded up. At least 1. */
+int os_cpu_affinity(void);
+int os_cpu_count(void);
 
 /* ---- parking ------------------------------------------------------------------------------- */
 
@@ -82,6 +85,9 @@ struct os_usage {
     uint64_t switches_involuntary;
     uint64_t rss_bytes;      /* resident now */
     uint64_t rss_peak_bytes; /* since exec: VmHWM on Linux, PeakWorkingSetSize on Windows */
+    /* How often and how long a CPU quota has stopped its control groups (cgroup.h); UINT64_MAX:
+     * there is no quota, or the system does not say. */
+    uint64_t throttled_periods, throttled_ns;
 };
 
 void os_usage_read(struct os_usage *usage);
@@ -94,9 +100,11 @@ uint64_t os_cpu_ns(void);
  * once. 0, or -EMFILE with *limit set to the hard limit that is in the way. */
 int os_descriptors_reserve(uint64_t count, uint64_t *limit);
 
-/* os_limit_reached: whether a limit of threads or of mappings is all but used up, for those that
- * got neither; `text` then names it, its value and what raises it, else it is "". */
-bool os_limit_reached(char *text, size_t text_bytes);
+/* os_limit_met: the limit behind a call that has just failed with `error`, a negative errno value;
+ * `text` then names it, its value and the command that raises it. For the reasons that say only
+ * "try again" or "no memory" (-EAGAIN, -ENOMEM) it is the one that is all but used up. -ENOSPC is
+ * epoll's, -EADDRNOTAVAIL a connect's. False, with "": the system tells of none. */
+bool os_limit_met(int error, char *text, size_t text_bytes);
 
 /* ---- memory -------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
-/* Linux's part of os.h: clock, threads, parking, the process's own figures and limits, memory.
- * Other processes are in process_linux.c, files and facts about the computer in machine_linux.c. */
+/* Linux's part of os.h: clock, threads, parking, the process's own figures, memory.
+ * Limits that stop calls are in limits_linux.c, other processes in process_linux.c, files and facts
+ * about the computer in machine_linux.c. */
 #include "base/os.h"
 
 #include <assert.h>
@@ -18,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/os_parts.h"
 
 /* ---- the system's files ------------------------------------------------------------------- */
@@ -36,8 +38,7 @@ bool os_file_read(const char *path, char *text, size_t text_bytes)
     return got >= 0;
 }
 
-/* What sscanf's `format` reads from the file; UINT64_MAX: nothing. */
-static uint64_t number_in(const char *path, const char *format)
+uint64_t os_file_number(const char *path, const char *format)
 {
     char text[128];
     uint64_t number;
@@ -113,7 +114,7 @@ int os_thread_count(const char *role)
     return count;
 }
 
-int os_cpu_count(void)
+int os_cpu_affinity(void)
 {
     cpu_set_t allowed;
     long count = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 0;
@@ -173,6 +174,10 @@ void os_usage_read(struct os_usage *usage)
     os_file_read("/proc/self/status", status, sizeof(status));
     usage->rss_bytes = status_field_kb(status, "\nVmRSS:") * 1024;
     usage->rss_peak_bytes = status_field_kb(status, "\nVmHWM:") * 1024;
+    struct cpu_quota quota;
+    cpu_quota_read("", &quota);
+    usage->throttled_periods = quota.throttled_periods;
+    usage->throttled_ns = quota.throttled_ns;
 }
 
 uint64_t os_process_peak_bytes(const struct os_process *process)
@@ -215,57 +220,6 @@ int os_descriptors_reserve(uint64_t count, uint64_t *limit)
     return 0;
 }
 
-/* ---- limits: the calls that fail there say only "try again" or "no memory" ----------------- */
-
-enum { NEAR_PART = 50 }; /* of a limit: with less than one such part left, it is reached */
-
-/* A line each of this file. */
-static uint64_t mappings(void)
-{
-    uint64_t lines = 0;
-    FILE *file = fopen("/proc/self/maps", "r");
-    if (!file)
-        return UINT64_MAX;
-    for (int byte; (byte = getc_unlocked(file)) != EOF;)
-        lines += byte == '\n';
-    fclose(file);
-    return lines;
-}
-
-bool os_limit_reached(char *text, size_t text_bytes)
-{
-    assert(text_bytes > 0);
-    /* "0.01 0.02 0.00 1/512 1234": the last but one is the threads of all processes. */
-    const uint64_t threads = number_in("/proc/loadavg", "%*s %*s %*s %*u/%" SCNu64);
-    const int own_threads = os_thread_count(NULL);
-    struct rlimit of_user = {.rlim_cur = RLIM_INFINITY}; /* UINT64_MAX */
-    getrlimit(RLIMIT_NPROC, &of_user);
-    const struct {
-        const char *name, *command;
-        uint64_t used, most;
-    } limits[] = {
-        {"mappings (vm.max_map_count)", "sysctl -w vm.max_map_count=", mappings(),
-         number_in("/proc/sys/vm/max_map_count", "%" SCNu64)},
-        {"threads of a user", "ulimit -u ", own_threads > 0 ? (uint64_t)own_threads : 0,
-         of_user.rlim_cur},
-        {"thread numbers (kernel.pid_max)", "sysctl -w kernel.pid_max=", threads,
-         number_in("/proc/sys/kernel/pid_max", "%" SCNu64)},
-        {"threads (kernel.threads-max)", "sysctl -w kernel.threads-max=", threads,
-         number_in("/proc/sys/kernel/threads-max", "%" SCNu64)},
-    };
-    text[0] = '\0';
-    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        const uint64_t most = limits[i].most;
-        if (most == UINT64_MAX || limits[i].used == UINT64_MAX ||
-            limits[i].used + most / NEAR_PART < most)
-            continue;
-        snprintf(text, text_bytes, "the limit of %s is %" PRIu64 ": as root, %s%" PRIu64,
-                 limits[i].name, most, limits[i].command, 4 * most);
-        return true;
-    }
-    return false;
-}
-
 /* ---- memory ------------------------------------------------------------------------------ */
 
 void *os_pages_map(size_t bytes)
@@ -305,7 +259,7 @@ size_t os_mirror_step(void)
 
 uint64_t os_mirrors_max(void)
 {
-    const uint64_t maps = number_in("/proc/sys/vm/max_map_count", "%" SCNu64);
+    const uint64_t maps = os_file_number("/proc/sys/vm/max_map_count", "%" SCNu64);
     if (maps == UINT64_MAX)
         return UINT64_MAX;
     return maps > MAPS_OTHERWISE ? (maps - MAPS_OTHERWISE) / MAPS_EACH : 0;

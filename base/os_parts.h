@@ -27,4 +27,7 @@ extern const char path_separators[], path_name_starts[];
 /* os_file_read, on Linux: the beginning of a file, NUL-terminated. False, with "": not readable. */
 bool os_file_read(const char *path, char *text, size_t text_bytes);
 
+/* os_file_number, on Linux: what sscanf's `format` reads from the file; UINT64_MAX: nothing. */
+uint64_t os_file_number(const char *path, const char *format);
+
 #endif

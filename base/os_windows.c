@@ -192,7 +192,7 @@ int os_thread_count(const char *role)
     return count;
 }
 
-int os_cpu_count(void)
+int os_cpu_affinity(void)
 {
     DWORD_PTR allowed = 0, installed;
     GetProcessAffinityMask(GetCurrentProcess(), &allowed, &installed);
@@ -222,7 +222,7 @@ void word_wake(_Atomic uint32_t *word)
 
 void os_usage_read(struct os_usage *usage)
 {
-    *usage = (struct os_usage){0};
+    *usage = (struct os_usage){.throttled_periods = UINT64_MAX, .throttled_ns = UINT64_MAX};
     HANDLE self = GetCurrentProcess();
     FILETIME began, ended, system, user;
     PROCESS_MEMORY_COUNTERS memory = {.cb = sizeof(memory)};
@@ -250,7 +250,7 @@ int os_descriptors_reserve(uint64_t count, uint64_t *limit)
 }
 
 /* There are no such limits short of memory itself. */
-bool os_limit_reached(char *text, size_t text_bytes)
+bool os_limit_met(int error, char *text, size_t text_bytes)
 {
     assert(text_bytes > 0);
     text[0] = '\0';

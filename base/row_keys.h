@@ -212,6 +212,13 @@ ROW_RESULT(number, cpu_system_s, "s", "", "")
 ROW_RESULT(number, gb_per_cpu_s, "GB/s", "no CPU time or no frame byte", "bytes / 1e9 / cpu_s")
 ROW_RESULT(count, switches_voluntary, "", "", "context switches over the same time")
 ROW_RESULT(count, switches_involuntary, "", "", "")
+ROW_RESULT(positive, cpu_quota, "CPUs", "no quota, or the system does not say",
+           "processors' worth of time that the client's control group, or one above it, may use")
+ROW_RESULT(count, throttled_periods, "", "no quota, or the system does not say",
+           "periods in which such a group was stopped because its quota was used up, over the same "
+           "time as cpu_s")
+ROW_RESULT(number, throttled_ms, "ms", "no quota, or the system does not say",
+           "how long they were stopped, added up over processors")
 ROW_RESULT(number, copies_per_byte, "", "no bytes", "payload bytes copied in user space / bytes")
 ROW_RESULT(number, scanned_per_byte, "", "no bytes", "bytes searched for the end marker / bytes")
 ROW_RESULT(count, receive_calls, "", "", "receives completed")
@@ -233,9 +240,10 @@ ROW_RESULT(count, server_bytes, "bytes", "the fleet cannot be asked",
 ROW_RESULT(count, server_frames, "frames", "the fleet cannot be asked", "the same in frames")
 ROW_RESULT(number, server_cpu_s, "s", "the fleet cannot be asked",
            "CPU time of the fleet's process while it was sending the run's frames")
-ROW_RESULT(text, bottleneck, "", "",
-           "`link`, `client`, `servers`, `offered-load` or `unclear` (see below); \"\" if nothing "
-           "ran")
+ROW_RESULT(
+    text, bottleneck, "", "",
+    "`link`, `cpu-quota`, `client`, `servers`, `offered-load` or `unclear` (see below); \"\" if "
+    "nothing ran")
 
 #undef ROW_SWEEP
 #undef ROW_OPTION

@@ -112,7 +112,7 @@ struct cp_packet {
 
 struct cp_config {
     const char *engine;   /* a name of engines.c, or NULL or "auto": the first that runs here */
-    unsigned concurrency; /* workers that may run at once; 0: one per CPU */
+    unsigned concurrency; /* workers that may run at once; 0: one per usable CPU */
 };
 
 /* cp_open: makes a port. Does not block. CP_EUNSUPPORTED: the engine does not run here, `why`

@@ -21,7 +21,9 @@
     X(CP_EADDRNOTAVAIL, "address-not-available",                                                   \
       "not an address of this machine, or no port is left")                                        \
     X(CP_EACCES, "not-permitted", "the system does not allow it")                                  \
-    X(CP_EMFILE, "too-many-descriptors", "the process or the system is out of descriptors")        \
+    X(CP_EMFILE, "too-many-descriptors", "the process is out of descriptors")                      \
+    X(CP_ENFILE, "too-many-files", "the system is out of descriptors")                             \
+    X(CP_ENOSPC, "too-many-watched", "the user may watch no more descriptors with epoll")          \
     X(CP_ENOMEM, "out-of-memory", "no memory, here or in the kernel")                              \
     X(CP_ENOBUFS, "no-blocks", "a late receive's source had no block: post it again when it has")  \
     X(CP_ENOTFOUND, "not-found", "nothing to cancel: not pending, or completing already")          \

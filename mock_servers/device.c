@@ -8,16 +8,31 @@
 #include "mock_servers/device.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/os.h"
 
-enum { RETRY_NS = 100 * OS_NS_PER_MS };
+enum { RETRY_NS = 100 * OS_NS_PER_MS, LIMIT_BYTES = 256 };
 
 /* ---- listeners ---- */
 
 static void retry(struct listener *listener)
 {
     loop_wake_at(listener->loop, &listener->handler, os_now_ns() + RETRY_NS);
+}
+
+/* Once, since every listener may meet the limit, again and again. */
+static void say_why(int error)
+{
+    static bool said;
+    char limit[LIMIT_BYTES];
+    if (said)
+        return;
+    said = true;
+    const bool met = os_limit_met(error, limit, sizeof limit);
+    fprintf(stderr, "fanin-servers: connections wait to be accepted: %s%s%s\n", strerror(-error),
+            met ? "; " : "", limit);
 }
 
 /* Edge-triggered: until nothing is left. Without descriptors or memory it tries again later,
@@ -31,10 +46,12 @@ static void accept_all(struct listener *listener)
         if (endpoint == NULL || connection_open(endpoint, socket) < 0)
             net_close(socket);
     }
-    if (result == -EAGAIN)
+    if (result == -EAGAIN) {
         net_watch_again(&listener->handler.watched, NET_READABLE);
-    else
-        retry(listener);
+        return;
+    }
+    say_why(result);
+    retry(listener);
 }
 
 static void handle_listener(struct handler *handler, unsigned signs)

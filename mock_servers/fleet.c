@@ -53,8 +53,13 @@ static struct endpoint *endpoint_of(void *owner, intptr_t socket)
 
 /* ---- opening ---- */
 
-static const char *advice(int error)
+enum { LIMIT_BYTES = 192 };
+
+/* `limit` holds the text where a limit is the reason. */
+static const char *advice(int error, char *limit, size_t limit_bytes)
 {
+    if (error != EADDRNOTAVAIL && os_limit_met(-error, limit, limit_bytes))
+        return limit;
     switch (error) {
     case EADDRINUSE:
         return "the port is in use; choose another --port, or end the program that listens there";
@@ -62,15 +67,9 @@ static const char *advice(int error)
         return "this computer does not have that address; see --listen";
     case EACCES:
         return "ports below 1024 need privileges; choose a higher --port";
-    case EMFILE:
-        return "the process is out of descriptors; use fewer servers or a higher ulimit -n";
-    case ENFILE:
-        return "the system is out of descriptors; see sysctl fs.file-max";
     case ENOENT:
         return "the kernel has no such congestion control; see --congestion and sysctl "
                "net.ipv4.tcp_available_congestion_control";
-    case ENOSPC:
-        return "epoll watches too many descriptors; see sysctl fs.epoll.max_user_watches";
     default:
         return strerror(error);
     }
@@ -89,9 +88,10 @@ static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
         int result = shared ? listener_open(shared, &fleet->loop, &fleet->listen, &address)
                             : device_open(&fleet->devices[i], &fleet->listen, &address);
         if (result < 0) {
-            char text[NET_TEXT_BYTES];
+            char text[NET_TEXT_BYTES], limit[LIMIT_BYTES];
             return why_write(why, why_bytes, "cannot listen on %s: %s",
-                             net_address_text(&address, text), advice(-result));
+                             net_address_text(&address, text),
+                             advice(-result, limit, sizeof limit));
         }
     }
     return 0;

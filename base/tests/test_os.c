@@ -114,7 +114,8 @@ TEST(a_thread_that_cannot_start_is_an_error)
 
 TEST(there_is_a_processor)
 {
-    assert_in_range(os_cpu_count(), 1, sysconf(_SC_NPROCESSORS_CONF));
+    assert_in_range(os_cpu_affinity(), 1, sysconf(_SC_NPROCESSORS_CONF));
+    assert_in_range(os_cpu_count(), 1, os_cpu_affinity());
 }
 
 /* ---- parking ----------------------------------------------------------------------------- */
@@ -343,21 +344,6 @@ TEST(the_hard_descriptor_limit_is_named)
     }
     assert_int_equal(os_descriptors_reserve(descriptors.rlim_max + 1, &limit), -EMFILE);
     assert_int_equal(limit, descriptors.rlim_max);
-}
-
-TEST(a_limit_that_is_used_up_is_named)
-{
-    char text[256];
-    struct rlimit before = limit_lower(RLIMIT_NPROC, (rlim_t)os_thread_count(NULL));
-    bool reached = os_limit_reached(text, sizeof text);
-    setrlimit(RLIMIT_NPROC, &before);
-    assert_true(reached);
-    assert_non_null(strstr(text, "threads of a user is"));
-    assert_non_null(strstr(text, "ulimit -u "));
-    if (before.rlim_cur == RLIM_INFINITY || before.rlim_cur > 1000) {
-        assert_false(os_limit_reached(text, sizeof text));
-        assert_string_equal(text, "");
-    }
 }
 
 /* ---- directories and machine ------------------------------------------------------------- */

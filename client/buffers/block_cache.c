@@ -16,6 +16,7 @@
 #include "client/buffers/block_cache.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #include "base/os.h"
 
@@ -47,7 +48,7 @@ int block_caches_open(struct block_caches *caches, struct scheme_base *base,
     caches->count = workers < BLOCK_CACHES_MAX ? workers : BLOCK_CACHES_MAX;
     caches->all = os_pages_map(caches->count * sizeof(struct block_cache));
     if (caches->all == NULL)
-        return -1;
+        return -ENOMEM;
     for (unsigned i = 0; i < caches->count; i++) {
         caches->all[i].caches = caches;
         pthread_mutex_init(&caches->all[i].lock, NULL);

@@ -37,7 +37,7 @@ struct block_caches {
 unsigned block_cache_magazine(size_t block_bytes, uint64_t pool_blocks, unsigned workers);
 
 /* block_caches_open: a cache for each worker, BLOCK_CACHES_MAX at most. The base's pool may be NULL
- * if only the processors are used. 0, or -1 without memory. block_caches_close: adds what was done
+ * if only the processors are used. 0 or -ENOMEM. block_caches_close: adds what was done
  * to the figures and gives all blocks to the pool; accepts zeroed caches. */
 int block_caches_open(struct block_caches *caches, struct scheme_base *base,
                       unsigned magazine_blocks);

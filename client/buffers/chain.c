@@ -29,6 +29,7 @@
  * than the reserve: a holder is left with the start of its next frame in its last block, and these
  * remains must not keep the reserve from filling up. */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -419,15 +420,16 @@ static int chain_open(struct scheme_run *run, char *why, size_t why_bytes)
     pthread_cond_init(&run->queue.taken, NULL);
     if (!grow(run, &run->queue.waiting) || !grow(run, &run->in_hand) ||
         processor_reserve(&run->processor, config->process.frame_bytes_max) != 0)
-        return -1;
+        return -ENOMEM;
     set_resource(base);
     const unsigned kept = (unsigned)base->waiters.resource.keep;
     if (scheme_pool_open(base, config->block_bytes, kept > 0 ? kept : config->pool_batch,
                          config->pool_batch) != 0)
-        return -1;
+        return -ENOMEM;
     snprintf(why, why_bytes, "scheme chain: the system gives no thread for processing");
-    run->started = os_thread_start(&run->thread, OS_ROLE_BUFFER, 0, process_all, run) == 0;
-    return run->started ? 0 : -1;
+    const int result = os_thread_start(&run->thread, OS_ROLE_BUFFER, 0, process_all, run);
+    run->started = result == 0;
+    return result;
 }
 
 static void free_list(struct scheme_run *run, struct frame_list *list)

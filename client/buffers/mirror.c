@@ -18,7 +18,9 @@
  * AT THE CAP offer returns 0, and streams wait in turn for a ring. A stream that has one can finish
  * its frame, since the ring is larger than the largest frame. So none waits for ever. */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/os.h"
 #include "client/buffers/block_cache.h"
@@ -212,16 +214,20 @@ static int mirror_open(struct scheme_run *run, char *why, size_t why_bytes)
                  "this system allows %llu (sysctl vm.max_map_count); late binding needs one only "
                  "for each unfinished frame",
                  (unsigned long long)least, (unsigned long long)most);
-        return -1;
+        return -ENOMEM;
     }
-    snprintf(why, why_bytes, "scheme mirror: no memory that can be mapped twice");
     run->receive_bytes = scheme_receive_bytes(config);
     run->ring_bytes = ring_bytes_of(config);
     base->waiters.resource.free = free_rings;
     base->waiters.resource.take = take_ring;
+    errno = 0;
     run->free = map_ring(run);
-    if (run->free == NULL)
-        return -1;
+    if (run->free == NULL) {
+        const int error = errno == 0 ? ENOMEM : errno;
+        snprintf(why, why_bytes, "scheme mirror: no memory that can be mapped twice: %s",
+                 strerror(error));
+        return error == EINVAL ? -ENOMEM : -error;
+    }
     run->free_count = 1;
     return block_caches_open(&run->caches, base, 0);
 }

@@ -6,6 +6,7 @@
 #include "client/buffers/processor_threads.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #include "base/os.h"
 
@@ -98,13 +99,14 @@ int processor_threads_open(struct processor_threads *threads, struct scheme_base
         return 0;
     threads->all = os_pages_map(PROCESSOR_THREADS_MAX * sizeof(struct processor_thread));
     if (threads->all == NULL)
-        return -1;
+        return -ENOMEM;
     for (; threads->count < count; threads->count++) {
         struct processor_thread *thread = &threads->all[threads->count];
         thread->threads = threads;
         processor_init(&thread->processor, &base->config.process, &base->budget);
-        if (os_thread_start(&thread->thread, OS_ROLE_BUFFER, 0, process_all, thread) != 0)
-            return -1;
+        int result = os_thread_start(&thread->thread, OS_ROLE_BUFFER, 0, process_all, thread);
+        if (result != 0)
+            return result;
     }
     return 0;
 }

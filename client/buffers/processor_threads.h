@@ -20,7 +20,7 @@ struct processor_threads {
 };
 
 /* processor_threads_open: starts config.processors threads (role OS_ROLE_BUFFER), which may be
- * none. 0, or -1: no memory or no thread; processor_threads_close follows either way. */
+ * none. 0, or a negative errno value; processor_threads_close follows either way. */
 int processor_threads_open(struct processor_threads *threads, struct scheme_base *base,
                            process_receive *process);
 

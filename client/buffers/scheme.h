@@ -129,8 +129,9 @@ struct scheme {
                  struct scheme_need *need);
 
     /* open: `run` is zeroed but for its base. Takes what does not depend on streams and starts
-     * threads. 0, or -1; `why` says "no memory" unless open writes something else. close follows
-     * either way. */
+     * threads. 0; -EINVAL: no machine could run this config; another negative errno value: this
+     * one cannot. `why` says "no memory" unless open writes something else. close follows either
+     * way. */
     int (*open)(struct scheme_run *run, char *why, size_t why_bytes);
 
     /* close: every stream is detached. Ends the scheme's threads after they have processed what
@@ -179,9 +180,9 @@ const struct scheme *scheme_list(unsigned index);
 uint64_t scheme_memory(const struct scheme *scheme, const struct scheme_config *config,
                        uint64_t streams, uint64_t frame_bytes);
 
-/* scheme_open: 0, or -1 with the reason in `why`. A cap that could deadlock is refused with the
- * smallest one that cannot. scheme_close: every stream is detached. Blocks until all frames that
- * were handed over are processed, fills in the figures, frees everything. */
+/* scheme_open: 0, or as open says, with the reason in `why`. A cap that could deadlock is refused
+ * (-EINVAL) with the smallest one that cannot. scheme_close: every stream is detached. Blocks until
+ * all frames that were handed over are processed, fills in the figures, frees everything. */
 int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
                 struct scheme_run **run, char *why, size_t why_bytes);
 void scheme_close(struct scheme_run *run, struct scheme_figures *figures);

@@ -2,6 +2,7 @@
 #include "client/buffers/scheme_base.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,7 +28,7 @@ static int check_cap(const struct scheme *scheme, const struct scheme_config *co
         return 0;
     snprintf(why, why_bytes, "scheme %s needs a cap of at least %llu bytes: %s", scheme->name,
              (unsigned long long)need.least_bytes, need.parts);
-    return -1;
+    return -EINVAL;
 }
 
 static uint64_t free_blocks(void *context)
@@ -39,15 +40,16 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
                 struct scheme_run **opened, char *why, size_t why_bytes)
 {
     assert(config->workers >= 1 && config->batch >= 1);
-    if (check_cap(scheme, config, why, why_bytes) != 0)
-        return -1;
+    int result = check_cap(scheme, config, why, why_bytes);
+    if (result != 0)
+        return result;
     snprintf(why, why_bytes, "scheme %s: no memory", scheme->name);
     struct scheme_run *run = calloc(1, scheme->run_bytes);
     struct stream **streams = calloc(config->streams_max, sizeof(struct stream *));
     if (run == NULL || streams == NULL) {
         free(streams);
         free(run);
-        return -1;
+        return -ENOMEM;
     }
     struct scheme_base *base = base_of(run);
     base->scheme = scheme;
@@ -59,13 +61,14 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
         (struct resource){.free = free_blocks, .take = scheme_take_blocks, .context = run},
         &base->config.events);
     pthread_mutex_init(&base->lock, NULL);
-    if (scheme->open(run, why, why_bytes) == 0) {
+    result = scheme->open(run, why, why_bytes);
+    if (result == 0) {
         *opened = run;
         return 0;
     }
     struct scheme_figures unused;
     scheme_close(run, &unused);
-    return -1;
+    return result;
 }
 
 void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
@@ -172,7 +175,7 @@ int scheme_pool_open(struct scheme_base *base, size_t block_bytes, unsigned firs
                      unsigned batch_blocks)
 {
     base->pool = pool_open(block_bytes, first_blocks, batch_blocks, &base->budget);
-    return base->pool != NULL ? 0 : -1;
+    return base->pool != NULL ? 0 : -ENOMEM;
 }
 
 unsigned scheme_blocks_wanted(const struct scheme_config *config, unsigned want, unsigned max)

@@ -37,7 +37,7 @@ uint64_t scheme_least_holders(const struct scheme_config *config);
 void scheme_need_each(const struct scheme_config *config, uint64_t bytes, const char *what,
                       const char *late, struct scheme_need *need);
 
-/* scheme_pool_open: the base's pool. 0, or -1 without memory. */
+/* scheme_pool_open: the base's pool. 0 or -ENOMEM. */
 int scheme_pool_open(struct scheme_base *base, size_t block_bytes, unsigned first_blocks,
                      unsigned batch_blocks);
 

@@ -28,6 +28,7 @@
  * DEPTH. How many blocks a stream is offered follows what it received last: small frames need one.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -333,14 +334,14 @@ static int slices_open(struct scheme_run *run, char *why, size_t why_bytes)
     if (config->processors > PROCESSOR_THREADS_MAX) {
         snprintf(why, why_bytes, "scheme slices takes at most %d processing threads",
                  PROCESSOR_THREADS_MAX);
-        return -1;
+        return -EINVAL;
     }
     base->waiters.resource.free = free_blocks;
     base->waiters.resource.take = take_blocks;
     run->ahead_blocks = ahead_of(config);
     if (scheme_pool_open(base, data_bytes(config), 0, config->pool_batch) != 0 ||
         block_caches_open(&run->caches, base, magazine_of(config)) != 0)
-        return -1;
+        return -ENOMEM;
     snprintf(why, why_bytes, "scheme slices: the system gives no thread for processing");
     return processor_threads_open(&run->threads, base, process_blocks);
 }

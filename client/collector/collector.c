@@ -43,7 +43,7 @@ static bool open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
                  reason[0] != '\0' ? reason : cp_error_text(result));
         if (result == CP_EINVAL)
             return false;
-        row_skip(row, "%s", why);
+        program_skip(run->program, measure_limit_error(result), "%s", why);
         why[0] = '\0';
         return false;
     }
@@ -61,8 +61,13 @@ static bool open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
         .events = {.resume = stream_resume, .finished = stream_finished, .failed = stream_failed},
     };
     collector_options_process(options, &run->scheme_config);
-    if (scheme_open(run->scheme, &run->scheme_config, &run->scheme_run, reason, sizeof reason) !=
-        0) {
+    result = scheme_open(run->scheme, &run->scheme_config, &run->scheme_run, reason, sizeof reason);
+    if (result != 0 && result != -EINVAL) {
+        run->scheme_run = NULL;
+        program_skip(run->program, result, "%s", reason);
+        return false;
+    }
+    if (result != 0) {
         run->scheme_run = NULL;
         const uint64_t cap_bytes =
             options->pool_cap_bytes < UINT64_MAX ? options->pool_cap_bytes : 0;
@@ -136,9 +141,9 @@ static bool start_workers(struct run *run)
     }
     if (run->worker_count == count)
         return true;
-    row_skip(&run->program->row,
-             "cannot start worker %u of %u: %s: raise ulimit -u or ask for fewer --workers",
-             run->worker_count + 1, count, strerror(-result));
+    program_skip(run->program, result,
+                 "cannot start worker %u of %u: %s; ask for fewer --workers, or raise the limit",
+                 run->worker_count + 1, count, strerror(-result));
     return false;
 }
 
@@ -285,7 +290,7 @@ int collector_main(int argc, char **argv)
         if (open_connections(&run))
             execute(&run);
         else
-            row_skip(&program.row, "no memory for the connections");
+            program_skip(&program, -ENOMEM, "no memory for the connections");
     }
     tear_down(&run);
     return why[0] == '\0' ? program_close(&program) : program_refuse(&program, why);

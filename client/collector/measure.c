@@ -2,6 +2,7 @@
 #include "client/collector/measure.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,10 @@ void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
     row->cpu_s = row->cpu_user_s + row->cpu_system_s;
     row->switches_voluntary = after->switches_voluntary - before->switches_voluntary;
     row->switches_involuntary = after->switches_involuntary - before->switches_involuntary;
+    if (before->throttled_periods != UINT64_MAX && after->throttled_periods != UINT64_MAX) {
+        row->throttled_periods = after->throttled_periods - before->throttled_periods;
+        row->throttled_ms = (double)(after->throttled_ns - before->throttled_ns) / OS_NS_PER_MS;
+    }
     if (last_ns < first_ns)
         return;
     double elapsed_s = (double)(last_ns - first_ns) / OS_NS_PER_S;
@@ -290,9 +295,22 @@ static double link_share(const struct row *row)
     return rate > 0 ? bytes_per_s * BITS_PER_BYTE * overhead / rate : 0;
 }
 
-void measure_bottleneck(struct row *row, unsigned cpus)
+static const double busy = 0.85;
+
+/* What else runs in its groups may use the quota up, too: then the client is stopped, although its
+ * own share is small. */
+static bool quota_is_used_up(const struct row *row, const struct cpu_quota *quota, double elapsed_s)
 {
-    const double busy = 0.85, reached = 0.95, full = 0.9;
+    const bool used_up = row->cpu_s / elapsed_s > busy * quota->cpus;
+    if (!isfinite(quota->cpus) || row->throttled_periods == ROW_UNKNOWN)
+        return isfinite(quota->cpus) && used_up;
+    const double periods = elapsed_s * OS_NS_PER_S / (double)quota->period_ns;
+    return (used_up && row->throttled_periods > 0) || (double)row->throttled_periods > periods / 2;
+}
+
+void measure_bottleneck(struct row *row, unsigned cpus, const struct cpu_quota *quota)
+{
+    const double reached = 0.95, full = 0.9;
     const struct collector_options *options = row->options;
     double elapsed_s = row->elapsed_ms / 1e3;
     if (!(elapsed_s > 0))
@@ -302,6 +320,8 @@ void measure_bottleneck(struct row *row, unsigned cpus)
     double servers = isnan(row->server_cpu_s) ? 0 : row->server_cpu_s / elapsed_s;
     if (link_share(row) >= full)
         row->bottleneck = "link";
+    else if (quota_is_used_up(row, quota, elapsed_s))
+        row->bottleneck = "cpu-quota";
     else if (client > busy && client >= servers)
         row->bottleneck = "client";
     else if (servers > busy)
@@ -324,6 +344,44 @@ static void reason_add(struct row *row, const char *text, const struct row_tally
     row->status = ROW_FAILED;
 }
 
+static const struct {
+    int code, error;
+} limited[] = {
+    {CP_EMFILE, -EMFILE},
+    {CP_ENFILE, -ENFILE},
+    {CP_ENOSPC, -ENOSPC},
+    {CP_ENOMEM, -ENOMEM},
+    {CP_EADDRNOTAVAIL, -EADDRNOTAVAIL},
+};
+
+enum { LIMITED = sizeof limited / sizeof limited[0] };
+
+int measure_limit_error(int code)
+{
+    for (unsigned i = 0; i < LIMITED; i++)
+        if (limited[i].code == code)
+            return limited[i].error;
+    return 0;
+}
+
+static bool has_error(const struct row_tally *tally, int code)
+{
+    for (unsigned i = 0; i < tally->used; i++)
+        if (strcmp(tally->items[i].name, cp_error_name(code)) == 0)
+            return true;
+    return false;
+}
+
+static void add_limits(struct row *row)
+{
+    char text[ROW_LINE_BYTES];
+    for (unsigned i = 0; i < LIMITED; i++)
+        if ((has_error(row->connect_errors, limited[i].code) ||
+             has_error(row->errors, limited[i].code)) &&
+            os_limit_met(limited[i].error, text, sizeof text))
+            reason_add(row, text, NULL);
+}
+
 void measure_status(struct row *row)
 {
     char text[ROW_LINE_BYTES + 16];
@@ -340,6 +398,7 @@ void measure_status(struct row *row)
     }
     if (row->refusal[0] != '\0')
         reason_add(row, row->refusal, NULL);
+    add_limits(row);
     if (strncmp(row->audit, "fail", 4) == 0) {
         snprintf(text, sizeof text, "audit: %s", row->audit);
         reason_add(row, text, NULL);

@@ -9,6 +9,7 @@
 
 #include "client/collector/request.h"
 #include "client/collector/row.h"
+#include "base/cgroup.h"
 #include "base/os.h"
 
 #define ATTEMPT_UNRESOLVED INT_MIN /* the server's name has no address */
@@ -72,10 +73,14 @@ struct audit {
 void measure_audit(struct row *row, const struct audit *audit);
 
 /* measure_bottleneck: by measured CPU shares and the rate (the rule is in results/README.md).
- * `cpus` of this process. */
-void measure_bottleneck(struct row *row, unsigned cpus);
+ * `cpus` and `quota` of this process. */
+void measure_bottleneck(struct row *row, unsigned cpus, const struct cpu_quota *quota);
 
-/* measure_status: ok, or failed with the reasons. */
+/* measure_limit_error: the negative errno value that os_limit_met takes, for a portable code that a
+ * limit of the system can cause; else 0. */
+int measure_limit_error(int code);
+
+/* measure_status: ok, or failed with the reasons and the limits that were met. */
 void measure_status(struct row *row);
 
 #endif

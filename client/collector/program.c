@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +71,7 @@ bool program_reserve(struct program *program)
     os_interrupts_catch();
     program->attempts = calloc(program->servers.count, sizeof *program->attempts);
     if (program->attempts == NULL) {
-        row_skip(&program->row, "no memory for the connections");
+        program_skip(program, -ENOMEM, "no memory for the connections");
         return false;
     }
     if (os_descriptors_reserve(wanted, &limit) == 0)
@@ -367,6 +369,7 @@ void program_count(struct program *program, uint32_t index, const struct stream 
 
 void program_measure(struct program *program)
 {
+    struct cpu_quota quota;
     struct row *row = &program->row;
     struct audit *audit = &program->audit;
     measure_addresses(program);
@@ -379,7 +382,10 @@ void program_measure(struct program *program)
     audit->expected_bytes =
         measure_expected_bytes(&program->requests, program->attempts, program->servers.count);
     measure_audit(row, audit);
-    measure_bottleneck(row, (unsigned)os_cpu_count());
+    cpu_quota_read("", &quota);
+    if (isfinite(quota.cpus))
+        row->cpu_quota = quota.cpus;
+    measure_bottleneck(row, (unsigned)os_cpu_count(), &quota);
     measure_status(row);
 }
 
@@ -392,6 +398,18 @@ static void program_free(struct program *program)
     free(program->attempts);
     servers_free(&program->servers);
     pthread_mutex_destroy(&program->failed_lock);
+}
+
+void program_skip(struct program *program, int error, const char *format, ...)
+{
+    char why[ROW_LINE_BYTES / 2], limit[ROW_LINE_BYTES / 2] = "";
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    if (error != 0)
+        os_limit_met(error, limit, sizeof limit);
+    row_skip(&program->row, "%s%s%s", why, limit[0] != '\0' ? ": " : "", limit);
 }
 
 int program_refuse(struct program *program, const char *why)

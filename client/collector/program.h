@@ -85,6 +85,11 @@ void program_count(struct program *program, uint32_t index, const struct stream 
  * Asks the fleet again, and may block for as long. */
 void program_measure(struct program *program);
 
+/* program_skip: this machine cannot: skips the row with the reason that is formatted, and with the
+ * limit that a call has met which failed with `error`, a negative errno value (0: none did). */
+void program_skip(struct program *program, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* program_refuse: says `why` on standard error, closes without a row. Returns EXIT_WRONG_USE. */
 int program_refuse(struct program *program, const char *why);
 

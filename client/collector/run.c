@@ -11,6 +11,7 @@
 #include "client/collector/run.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 
 enum { DRAIN_TIMEOUT_MS = 10000 };
@@ -133,13 +134,10 @@ static void connect_all(struct run *run)
 
 static void skip_without_stream(struct run *run, uint32_t index)
 {
-    char limit[ROW_LINE_BYTES / 2];
-    if (!os_limit_reached(limit, sizeof limit))
-        snprintf(limit, sizeof limit, "raise the limits (ulimit -u, memory, --pool-cap)");
-    row_skip(&run->program->row,
-             "scheme %s has no memory or no thread for connection %u of %u: %s, or ask for fewer "
-             "--servers",
-             run->options->scheme, index + 1, run->count, limit);
+    program_skip(run->program, -EAGAIN,
+                 "scheme %s has no memory or no thread for connection %u of %u; ask for fewer "
+                 "--servers, or raise the limit",
+                 run->options->scheme, index + 1, run->count);
 }
 
 /* Nothing is connecting any more, so no phase changes before the main thread continues. */

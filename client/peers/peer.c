@@ -2,6 +2,7 @@
 #include "client/peers/peer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,7 +288,7 @@ static void run(struct peer *peer)
         ask_fleet(peer);
         collect(peer);
     } else {
-        row_skip(row, "%s", why);
+        program_skip(&peer->program, -EAGAIN, "%s", why);
     }
     close_model(peer);
     if (why == NULL)
@@ -343,7 +344,7 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
         if (peer.links != NULL)
             run(&peer);
         else
-            row_skip(&program->row, "no memory for the connections");
+            program_skip(program, -ENOMEM, "no memory for the connections");
         free(peer.links);
     }
     return program_close(program);

@@ -2,15 +2,13 @@
  * liburing that can fail are replaced: the Makefile links test_uring with --wrap. */
 #include "base/options.h"
 #include "base/tests/find.h"
+#include "base/tests/limit.h"
 #include "cport/tests/port_fixture.h"
 
 #include <errno.h>
 #include <liburing.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -208,20 +206,6 @@ TEST(a_block_of_4_gib_is_not_the_end_of_the_stream, reset, NULL, "uring")
 
 /* ---- a sandbox ----------------------------------------------------------------------------- */
 
-/* From here on io_uring_setup ends with `os_error` in this process, and in those it starts. */
-static bool forbid_io_uring(int os_error)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)os_error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 enum { NO_SANDBOX = 77 };
 
 /* Runs in a process without io_uring, whose standard error is `errors`. Returns its exit code. */
@@ -233,7 +217,7 @@ static int in_sandbox(int os_error, FILE *errors, int (*inside)(const void *argu
     pid_t child = fork();
     if (child == 0) {
         dup2(fileno(errors), STDERR_FILENO);
-        _exit(forbid_io_uring(os_error) ? inside(argument) : NO_SANDBOX);
+        _exit(limit_forbid(SYS_io_uring_setup, 0, 0, os_error) ? inside(argument) : NO_SANDBOX);
     }
     assert_true(child > 0);
     assert_int_equal(waitpid(child, &status, 0), child);

@@ -1,6 +1,12 @@
 /* fanin-servers before and after it serves: its options, its ready file, its exit codes. */
 #include "mock_servers/tests/fleet_under_test.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/tests/limit.h"
+
 #define REFUSED(code, part, ...)                                                                   \
     assert_does_not_start(code, part, (const char *const[]){__VA_ARGS__, NULL})
 
@@ -86,6 +92,78 @@ TEST(test_too_few_descriptors)
                                  text, sizeof text),
                      3);
     assert_non_null(strstr(text, "ulimit -Hn 1104"));
+}
+
+enum { NO_FILTERS = 77 };
+
+/* What the program says where the call fails so. */
+static void run_where_fails(long call, int os_error, char *text, size_t text_bytes)
+{
+    char program[PATH_BYTES];
+    int status, ends[2];
+    program_path(program);
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        if (limit_forbid(call, 0, 0, os_error))
+            execl(program, program, "--count=2", "--listen=127.9.9.9", (char *)NULL);
+        _exit(NO_FILTERS);
+    }
+    close(ends[1]);
+    const ssize_t bytes = read(ends[0], text, text_bytes - 1);
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == NO_FILTERS)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 3);
+    assert_true(bytes > 0);
+    text[bytes] = '\0';
+}
+
+TEST(test_limits_of_the_system_are_named)
+{
+    static const struct {
+        long call;
+        int os_error;
+        const char *words;
+    } cases[] = {
+        {SYS_bind, ENFILE, "(fs.file-max) is "},
+        {SYS_listen, EMFILE, "the limit of descriptors of a process is "},
+        {SYS_listen, ENOSPC, "(fs.epoll.max_user_watches) is "},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1024];
+        run_where_fails(cases[i].call, cases[i].os_error, text, sizeof text);
+        if (strstr(text, cases[i].words) == NULL)
+            fail_msg("'%s' is not in: %s", cases[i].words, text);
+    }
+}
+
+/* Descriptors run out while it serves: it says so, and goes on when there are some. */
+TEST(test_connections_that_cannot_be_accepted)
+{
+    char errors[1024] = "";
+    struct rlimit before;
+    struct fleet_under_test fleet = fleet_begin("--count=1");
+    const pid_t pid = (pid_t)fleet.process.handle;
+    assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &before), 0);
+    const struct rlimit none = {3, before.rlim_max};
+    assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &none, NULL), 0);
+    int handle = fleet_connect(&fleet, 0);
+    for (unsigned i = 0; i < PATIENCE_S * 100 && strchr(errors, '\n') == NULL; i++) {
+        os_sleep_ns(10 * OS_NS_PER_MS);
+        file_read(fleet.errors, errors, sizeof errors);
+    }
+    assert_non_null(strstr(errors, "connections wait to be accepted: Too many open files; the "
+                                   "limit of descriptors of a process is 3: "));
+    assert_non_null(strstr(errors, "ulimit -n 12"));
+    assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &before, NULL), 0);
+    struct protocol_go go = go_of(PROTOCOL_TAPE, 3, 256, 256);
+    frames_check(handle, &go);
+    fleet_end(&fleet);
 }
 
 /* With one listener for all, each server has the address that it would have with its own, and no

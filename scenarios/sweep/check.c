@@ -40,7 +40,8 @@ static bool was_asked(struct check *check, const struct command *command)
 }
 
 /* A program answers 0 if it takes the options, 2 with the reason if not, or 3. `cell` NULL: it is
- * fanin-lan. Where that cannot be started, the measurement finds out, and its rows fall back. */
+ * fanin-lan. Where that cannot be started, the measurement finds out, and its rows fall back.
+ * EXIT_DONE, or as check_programs. */
 static int ask(struct check *check, const struct cell *cell, bool for_fleet, struct command command,
                const char *option, struct place place)
 {
@@ -48,24 +49,27 @@ static int ask(struct check *check, const struct cell *cell, bool for_fleet, str
     const char *program = command.argv[0];
     command_add(arena, &command, "%s", option);
     if (was_asked(check, &command) || os_interrupted())
-        return 0;
+        return EXIT_DONE;
     struct command_result result =
         command_run(arena, &command, check->log_path, check->log_path, ANSWER_S_MAX, NULL, NULL);
-    if (result.reason != NULL)
-        return cell == NULL ? 0 : error_set(check->error, &place, "%s", result.reason);
-    if (result.exit_code == EXIT_DONE || result.exit_code == EXIT_MACHINE_CANNOT ||
-        os_interrupted())
-        return 0;
-    if (result.exit_code == EXIT_UNKNOWN)
-        return error_set(check->error, &place, "%s did not answer %s within %d s", program, option,
-                         ANSWER_S_MAX);
+    if ((result.reason != NULL && cell == NULL) || result.exit_code == EXIT_DONE ||
+        result.exit_code == EXIT_MACHINE_CANNOT || os_interrupted())
+        return EXIT_DONE;
     const char *line = command_last_line(arena, check->log_path);
-    if (result.exit_code != EXIT_WRONG_USE || *line == '\0')
-        return error_set(check->error, &place, "%s %s: %s, expected 0, 2 or 3: %s", program, option,
-                         command_ending(arena, result.exit_code), line);
-    if (cell != NULL)
-        place = command_place(arena, cell, for_fleet, line);
-    return error_set(check->error, &place, "%s", line);
+    if (result.reason != NULL) {
+        error_set(check->error, &place, "%s", result.reason);
+    } else if (result.exit_code == EXIT_UNKNOWN) {
+        error_set(check->error, &place, "%s did not answer %s within %d s", program, option,
+                  ANSWER_S_MAX);
+    } else if (result.exit_code != EXIT_WRONG_USE || *line == '\0') {
+        error_set(check->error, &place, "%s %s: %s, expected 0, 2 or 3: %s", program, option,
+                  command_ending(arena, result.exit_code), line);
+    } else {
+        if (cell != NULL)
+            place = command_place(arena, cell, for_fleet, line);
+        error_set(check->error, &place, "%s", line);
+    }
+    return command_is_lacking(result.error) ? EXIT_MACHINE_CANNOT : EXIT_WRONG_USE;
 }
 
 /* Nothing may lie in the output folder before the scenario is known to be good, so the answers go
@@ -100,28 +104,28 @@ int check_programs(const struct cells *cells, const struct fleets *fleets,
 {
     struct arena arena = {0};
     struct check check = {.arena = &arena, .error = error, .log_path = make_log(&arena, error)};
-    int result = 0;
+    int result = EXIT_DONE;
     if (check.log_path == NULL) {
         arena_free(&arena);
         return EXIT_MACHINE_CANNOT;
     }
-    for (unsigned i = 0; i < links->count && result == 0; i++) {
+    for (unsigned i = 0; i < links->count && result == EXIT_DONE; i++) {
         const struct link *link = links->items[i];
         result = ask(&check, NULL, false, link_command(&arena, link), "--help", link->place);
     }
-    for (unsigned i = 0; i < fleets->count && result == 0; i++) {
+    for (unsigned i = 0; i < fleets->count && result == EXIT_DONE; i++) {
         const struct fleet *fleet = fleets->items[i];
         result = ask(&check, fleet->cell, true, fleet_command(&arena, fleet), "--help",
                      cell_place(fleet->cell, "servers-program"));
     }
-    for (unsigned i = 0; i < cells->count && result == 0; i++) {
+    for (unsigned i = 0; i < cells->count && result == EXIT_DONE; i++) {
         const struct cell *cell = cells->items[i];
         result = ask(&check, cell, false, command_client(&arena, cell, "row.json"), "--dry-run",
                      cell_place(cell, "client"));
     }
     remove(check.log_path);
     arena_free(&arena);
-    return result == 0 ? EXIT_DONE : EXIT_WRONG_USE;
+    return result;
 }
 
 /* ---- links, one after the other, with nothing else of ours running:

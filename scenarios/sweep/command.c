@@ -2,6 +2,7 @@
 #include "scenarios/sweep/command.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "scenarios/sweep/fleet.h"
 #include "scenarios/sweep/output_dir.h"
 
-enum { LOG_BYTES_MAX = 64 << 20, SIGNAL_KILL = 9 /* everywhere */ };
+enum { LOG_BYTES_MAX = 64 << 20, LIMIT_BYTES = 512, SIGNAL_KILL = 9 /* everywhere */ };
 
 #define SLICE_NS      ((uint64_t)100 * OS_NS_PER_MS)
 #define STOP_GRACE_NS ((uint64_t)OS_NS_PER_S)
@@ -126,6 +127,19 @@ struct place command_place(struct arena *arena, const struct cell *cell, bool fo
     return place;
 }
 
+const char *command_unstarted(struct arena *arena, const struct command *command, int error)
+{
+    char limit[LIMIT_BYTES];
+    const bool met = os_limit_met(error, limit, sizeof limit);
+    return arena_text(arena, "cannot start %s: %s%s%s", command->argv[0], strerror(-error),
+                      met ? "; " : "", limit);
+}
+
+bool command_is_lacking(int error)
+{
+    return error == -EAGAIN || error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+}
+
 struct command_result command_run(struct arena *arena, const struct command *command,
                                   const char *stdout_path, const char *stderr_path,
                                   uint64_t limit_s, void (*tick)(void *context), void *context)
@@ -136,8 +150,8 @@ struct command_result command_run(struct arena *arena, const struct command *com
     remove(stderr_path);
     int error = os_process_start(&process, command->argv, stdout_path, stderr_path);
     if (error != 0) {
-        result.reason =
-            arena_text(arena, "cannot start %s: %s", command->argv[0], strerror(-error));
+        result.error = error;
+        result.reason = command_unstarted(arena, command, error);
         return result;
     }
     uint64_t began_ns = os_now_ns();

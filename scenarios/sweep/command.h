@@ -36,6 +36,7 @@ struct place command_place(struct arena *arena, const struct cell *cell, bool fo
 enum { EXIT_UNKNOWN = -1, EXIT_SIGNAL_BASE = 128 /* and the signal that killed it */ };
 
 struct command_result {
+    int error;     /* why it could not be started: a negative errno value; else 0 */
     int exit_code; /* EXIT_UNKNOWN: it was stopped, or never started */
     uint64_t ran_ns;
     const char *reason; /* why it cannot be started; NULL: it was */
@@ -47,6 +48,11 @@ struct command_result {
 struct command_result command_run(struct arena *arena, const struct command *command,
                                   const char *stdout_path, const char *stderr_path,
                                   uint64_t limit_s, void (*tick)(void *context), void *context);
+
+/* command_unstarted: why it cannot be started, with the limit that was met. command_is_lacking:
+ * whether the machine lacked what a process takes; else the program is not there or is none. */
+const char *command_unstarted(struct arena *arena, const struct command *command, int error);
+bool command_is_lacking(int error);
 
 /* command_last_line: the last line of a program's log that is not blank; "" if there is none. */
 const char *command_last_line(struct arena *arena, const char *log_path);

@@ -206,8 +206,7 @@ int fleet_start(struct arena *arena, struct fleet *fleet, const char *directory,
     remove(fleet->ready_path);
     int result = os_process_start(&fleet->process, command.argv, output, output);
     if (result != 0) {
-        error_set(error, &fleet->cell->place, "cannot start %s: %s", command.argv[0],
-                  strerror(-result));
+        error_set(error, &fleet->cell->place, "%s", command_unstarted(arena, &command, result));
         return EXIT_MACHINE_CANNOT;
     }
     fleet->running = true;

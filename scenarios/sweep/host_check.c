@@ -119,7 +119,7 @@ static void look_at_cpus(struct host_check *check)
     uint64_t all = after->total - before->total;
     uint64_t unused = after->idle - before->idle + after->stolen - before->stolen;
     double busy = percent(all - unused, all);
-    unsigned allowed = (unsigned)os_cpu_count();
+    unsigned allowed = (unsigned)os_cpu_affinity();
     check->cpus = after->cpus == 0 ? 1 : after->cpus;
     if (*check->root == '\0' && allowed < check->cpus)
         check->cpus = allowed;

@@ -3,9 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/cgroup.h"
 
 enum {
     TEXT_BYTES_MAX = 1 << 22,
@@ -102,27 +105,14 @@ static void look_at_steal(struct host_check *check)
                    "%.1f %% while watched, %.2f %% since boot", watched, ever);
 }
 
-/* Of this process's control group, version 2 or 1. */
 static void look_at_quota(struct host_check *check)
 {
-    const char *groups = read_text(check, "/proc/self/cgroup");
-    const char *own = groups == NULL ? NULL : strstr(groups, "0::");
-    long long quota = 0, period = 0;
-    int values = 0;
-    if (own != NULL)
-        values = look_scan(check,
-                           arena_text(check->arena, "/sys/fs/cgroup%.*s/cpu.max",
-                                      (int)strcspn(own + 3, "\n"), own + 3),
-                           "", "%lld %lld", &quota, &period);
-    if (values == 0 &&
-        look_scan(check, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "", "%lld", &quota) == 1)
-        look_scan(check, "/sys/fs/cgroup/cpu/cpu.cfs_period_us", "", "%lld", &period);
-    else if (own == NULL)
-        return; /* the root group of version 2 has no limit and no file */
-    if (quota > 0 && period > 0)
-        host_check_set(check, "cpu-quota", quota < period * check->cpus, "%.2f of %u CPUs",
-                       (double)quota / (double)period, check->cpus);
-    else
+    struct cpu_quota quota;
+    cpu_quota_read(check->root, &quota);
+    if (isfinite(quota.cpus))
+        host_check_set(check, "cpu-quota", quota.cpus < check->cpus, "%.2f of %u CPUs (%s)",
+                       quota.cpus, check->cpus, quota.group);
+    else if (!isnan(quota.cpus))
         host_check_set(check, "cpu-quota", false, "none");
 }
 

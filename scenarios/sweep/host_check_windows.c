@@ -19,7 +19,7 @@ const char *cpu_times_read(const struct host_check *check, struct cpu_times *tim
         return arena_text(check->arena, "error %lu", GetLastError());
     *times = (struct cpu_times){.idle = ticks_of(idle),
                                 .total = ticks_of(kernel) + ticks_of(user),
-                                .cpus = (unsigned)os_cpu_count()};
+                                .cpus = (unsigned)os_cpu_affinity()};
     return NULL;
 }
 

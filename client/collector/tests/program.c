@@ -1,4 +1,5 @@
 /* Runs built programs against devices in the test's own process. */
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -12,8 +13,9 @@ struct devices devices;
 struct program_limit program_limits[2] = {{RLIMIT_NOFILE, 0}, {RLIMIT_AS, 0}};
 
 const char *program_hosts;
+bool (*program_prepare)(void);
 
-enum { NO_HOSTS = 125 }; /* exit code of a child that may not have hosts of its own */
+enum { NOT_ALLOWED = 125 }; /* exit code of a child that may not have what the test needs */
 
 static void devices_reset(void)
 {
@@ -45,6 +47,7 @@ int devices_close(void **state)
     devices.user = devices.password = NULL;
     program_limits[0].most = program_limits[1].most = 0;
     program_hosts = NULL;
+    program_prepare = NULL;
     return 0;
 }
 
@@ -61,7 +64,7 @@ static void hosts_mount(void)
                 mount(path, "/etc/nsswitch.conf", NULL, MS_BIND, NULL) == 0;
     unlink(path);
     if (!done)
-        _exit(NO_HOSTS);
+        _exit(NOT_ALLOWED);
 }
 
 void program_start(struct running *running, const char *name, const char *const *options)
@@ -75,6 +78,8 @@ void program_start(struct running *running, const char *name, const char *const 
     while (*options != NULL)
         arguments[count++] = (char *)*options++;
     *running = (struct running){-1, tmpfile(), tmpfile()};
+    /* Opened before root is given up: not everybody may enter the folder. */
+    const int program = open(path, O_RDONLY | O_CLOEXEC);
     fflush(NULL);
     running->child = fork();
     if (running->child == 0) {
@@ -86,9 +91,12 @@ void program_start(struct running *running, const char *name, const char *const 
             hosts_mount();
         dup2(fileno(running->output), STDOUT_FILENO);
         dup2(fileno(running->errors), STDERR_FILENO);
-        execv(path, arguments);
+        if (program_prepare != NULL && !program_prepare())
+            _exit(NOT_ALLOWED);
+        fexecve(program, arguments, environ);
         _exit(127);
     }
+    close(program);
     assert_true(running->child > 0);
 }
 
@@ -101,8 +109,8 @@ void program_finish(struct running *running)
     if (!WIFEXITED(status))
         fail_msg("ended by signal %d: %s", WTERMSIG(status), results.errors);
     results.exit_code = WEXITSTATUS(status);
-    if (program_hosts != NULL && results.exit_code == NO_HOSTS) {
-        printf("skip: no mount namespace with hosts of its own here\n");
+    if ((program_hosts != NULL || program_prepare != NULL) && results.exit_code == NOT_ALLOWED) {
+        printf("skip: this system does not allow what the test needs\n");
         skip();
     }
 }

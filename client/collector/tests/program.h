@@ -29,6 +29,10 @@ extern struct program_limit program_limits[2];
  * not allowed. */
 extern const char *program_hosts;
 
+/* What else the next programs' processes do before they become the program; false: it cannot be
+ * done here, and the test is skipped. */
+extern bool (*program_prepare)(void);
+
 /* A program that is running: its standard output and error go to files. */
 struct running {
     pid_t child;

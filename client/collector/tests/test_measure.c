@@ -192,6 +192,9 @@ TEST(a_failure_has_its_reason)
 
 /* ---- the bottleneck -------------------------------------------------------------------------- */
 
+static const struct cpu_quota no_quota = {
+    .cpus = INFINITY, .throttled_periods = UINT64_MAX, .throttled_ns = UINT64_MAX};
+
 static const char *bottleneck(double client_cpu_s, double server_cpu_s, double rate, double reached)
 {
     fresh(NULL);
@@ -200,7 +203,7 @@ static const char *bottleneck(double client_cpu_s, double server_cpu_s, double r
     row.cpu_s = client_cpu_s;
     row.server_cpu_s = server_cpu_s;
     row.frames_per_s = reached;
-    measure_bottleneck(&row, 4);
+    measure_bottleneck(&row, 4, &no_quota);
     return row.bottleneck;
 }
 
@@ -213,8 +216,32 @@ TEST(the_bottleneck_is_where_time_goes)
     assert_string_equal(bottleneck(0.1, 0.1, 500, 400), "unclear");
     assert_string_equal(bottleneck(0.1, NAN, 0, 0), "unclear");
     fresh(NULL);
-    measure_bottleneck(&row, 4);
+    measure_bottleneck(&row, 4, &no_quota);
     assert_string_equal(row.bottleneck, "");
+}
+
+/* A run of 1 s in periods of 100 ms, of which so many were cut. */
+static const char *bottleneck_under(double cpus, double client_cpu_s, uint64_t throttled)
+{
+    const struct cpu_quota quota = {.cpus = cpus, .period_ns = 100 * OS_NS_PER_MS};
+    fresh(NULL);
+    options.rate = 0;
+    row.elapsed_ms = 1000;
+    row.cpu_s = client_cpu_s;
+    row.throttled_periods = throttled;
+    measure_bottleneck(&row, 4, &quota);
+    return row.bottleneck;
+}
+
+TEST(a_used_up_quota_is_the_bottleneck)
+{
+    assert_string_equal(bottleneck_under(0.5, 0.49, 9), "cpu-quota");
+    assert_string_equal(bottleneck_under(0.5, 0.49, UINT64_MAX), "cpu-quota"); /* not known */
+    assert_string_equal(bottleneck_under(0.5, 0.49, 0), "unclear");
+    assert_string_equal(bottleneck_under(0.5, 0.3, 2), "unclear");
+    assert_string_equal(bottleneck_under(0.5, 0.1, 8), "cpu-quota"); /* others used it up */
+    assert_string_equal(bottleneck_under(4, 1.9, 0), "client");
+    assert_string_equal(bottleneck_under(INFINITY, 0.5, UINT64_MAX), "unclear");
 }
 
 /* 1448 bytes in a frame that takes 1538 of the wire. */
@@ -226,7 +253,7 @@ static const char *bottleneck_at(double share, double link_rate)
     row.bytes = (uint64_t)(share * 1e8 / 8 * 1448 / 1538);
     row.cpu_s = 0.1;
     row.server_cpu_s = 0.1;
-    measure_bottleneck(&row, 4);
+    measure_bottleneck(&row, 4, &no_quota);
     return row.bottleneck;
 }
 

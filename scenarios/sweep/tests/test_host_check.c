@@ -23,7 +23,8 @@ static const struct file calm[] = {
                   "cpu2 1 0 0 9\ncpu3 1 0 0 9\nintr 5\n"},
     {"proc/meminfo", "MemTotal:       8000000 kB\nMemFree: 1 kB\nMemAvailable:   7000000 kB\n"},
     {"proc/cpuinfo", "processor : 0\nflags : fpu sse2\n"},
-    {"proc/self/cgroup", "0::/user\n"},
+    {"proc/self/cgroup", "0::/user/app\n"},
+    {"proc/self/mountinfo", "41 23 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"},
     {"proc/self/limits",
      "Limit  Soft Limit Hard Limit Units\n"
      "Max open files            1024                 4096                 files\n"},
@@ -34,6 +35,7 @@ static const struct file calm[] = {
     {IPV4 "ip_local_port_range", "32768\t60999\n"},
     {IPV4 "ip_local_reserved_ports", "\n"},
     {IPV4 "tcp_congestion_control", "cubic\n"},
+    {"sys/fs/cgroup/user/app/cpu.max", "max 100000\n"},
     {"sys/fs/cgroup/user/cpu.max", "max 100000\n"},
     {CPU "smt/active", "0\n"},
     {CPU "cpu0/cpufreq/scaling_governor", "performance\n"},
@@ -113,7 +115,10 @@ static const struct {
      "cpu  1001 0 1001 90096 0 0 0 2 0 0\ncpu0 1 0 0 9\ncpu1 1 0 0 9\ncpu2 1 0 0 9\n"
      "cpu3 1 0 0 9\n",
      "2.0 % while watched"},
-    {"cpu-quota", "now", "sys/fs/cgroup/user/cpu.max", "150000 100000\n", "1.50 of 4 CPUs"},
+    {"cpu-quota", "now", "sys/fs/cgroup/user/cpu.max", "150000 100000\n",
+     "1.50 of 4 CPUs (/sys/fs/cgroup/user)"},
+    {"cpu-quota", "now", "sys/fs/cgroup/user/app/cpu.max", "100000 100000\n",
+     "1.00 of 4 CPUs (/sys/fs/cgroup/user/app)"},
     {"smt", "now", CPU "smt/active", "1\n", "active = 1"},
     {"governor", "now", CPU "cpu0/cpufreq/scaling_governor", "powersave\n",
      "scaling_governor = powersave"},
@@ -178,13 +183,16 @@ SWEEP_TEST(without_cpu_times_the_check_fails)
 SWEEP_TEST(control_groups_of_version_1_and_reserved_ports_are_known)
 {
     put_calm(fixture);
-    put(fixture, "now", "proc/self/cgroup", "1:cpu:/\n");
-    put(fixture, "now", "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
-    put(fixture, "now", "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    put(fixture, "now", "proc/self/cgroup", "1:cpu:/own\n");
+    put(fixture, "now", "proc/self/mountinfo",
+        "31 23 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n");
+    put(fixture, "now", "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+    put(fixture, "now", "sys/fs/cgroup/cpu/own/cpu.cfs_quota_us", "50000\n");
+    put(fixture, "now", "sys/fs/cgroup/cpu/own/cpu.cfs_period_us", "100000\n");
     put(fixture, "now", IPV4 "ip_local_port_range", "20000\t60999\n");
     put(fixture, "now", IPV4 "ip_local_reserved_ports", "80,21000-21099,30000\n");
     struct host_check check = look(fixture);
-    assert_finding(&check, "cpu-quota", LEVEL_NOISY, "0.50 of 4 CPUs");
+    assert_finding(&check, "cpu-quota", LEVEL_NOISY, "0.50 of 4 CPUs (/sys/fs/cgroup/cpu/own)");
     assert_finding(&check, "port-range", LEVEL_CALM, "20000 to 60999; 0 of them");
 }
 

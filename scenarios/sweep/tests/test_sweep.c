@@ -1,6 +1,13 @@
 /* fanin-sweep from end to end: rows, refusals, fleets. */
 #include "scenarios/sweep/tests/sweep_fixture.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "base/tests/limit.h"
+
+enum { CANNOT_TRY = 77 };
+
 /* ---- rows ---- */
 
 SWEEP_TEST(good_rows_are_spliced)
@@ -187,6 +194,59 @@ SWEEP_TEST(a_folder_with_something_in_it_is_left_alone)
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
     assert_said(fixture, "the directory is not empty");
     assert_rows(fixture, 1);
+}
+
+/* ---- what the machine lacks ---- */
+
+SWEEP_TEST(a_cell_that_cannot_run_here_is_skipped_and_the_others_run)
+{
+    run_scenario(fixture, "mode = lacks, ok\n", NULL, EXIT_DONE);
+    assert_rows(fixture, 2);
+    assert_text(fixture, row_of(fixture, "mode=lacks"), "status", "skipped");
+    assert_text(fixture, row_of(fixture, "mode=lacks"), "reason", "no memfd");
+    assert_text(fixture, row_of(fixture, "mode=ok"), "status", "ok");
+    assert_said(fixture, "(t mode=lacks, repeat 1) skipped: no memfd");
+}
+
+static bool no_further_process(void)
+{
+    const struct rlimit one = {1, 1};
+    return limit_drop_root() && setrlimit(RLIMIT_NPROC, &one) == 0;
+}
+
+SWEEP_TEST(without_processes_it_is_the_machine_that_cannot)
+{
+    if (SANITIZED) {
+        print_message("skip: a sanitizer has a thread of its own\n");
+        skip();
+    }
+    write_scenario(fixture, "mode = ok\n");
+    assert_int_equal(chmod(fixture->folder, 0777), 0);
+    const int program = open(fixture->sweep, O_RDONLY | O_CLOEXEC);
+    const int errors = open(path_of(fixture, "stderr"), O_WRONLY | O_CREAT, 0666);
+    char *const words[] = {"fanin-sweep", (char *)path_of(fixture, "t.conf"), NULL};
+    char *const environment[] = {(char *)arena_text(&fixture->arena, "TMPDIR=%s", fixture->folder),
+                                 NULL};
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(errors, STDERR_FILENO);
+        if (no_further_process())
+            fexecve(program, words, environment);
+        _exit(CANNOT_TRY);
+    }
+    int status;
+    close(program);
+    close(errors);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_TRY) {
+        print_message("skip: root cannot be given up here\n");
+        skip();
+    }
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "servers: Resource temporarily unavailable; the limit of threads of a "
+                         "user is 1: as root, ulimit -u 4");
 }
 
 /* ---- fleets ---- */
