@@ -5,8 +5,12 @@ A change is a ratio B / A with its interval. It needs significance in the whole 
 an interval within the margin.
 """
 
+if __name__ == "__main__":
+    import own_python  # first: nothing else may come from the user's settings
+
 import argparse
 import json
+import os
 import sys
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -379,9 +383,14 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def is_one(baseline: str, other: str) -> bool:
+    """Whether both name the same folder: r and r/, a link, a way round."""
+    return os.path.realpath(baseline) == os.path.realpath(other)
+
+
 def check_options(asked: argparse.Namespace) -> None:
     """ValueError for options that exclude each other."""
-    if asked.paired and asked.baseline != asked.other:
+    if asked.paired and not is_one(asked.baseline, asked.other):
         raise ValueError("--paired needs one folder, given twice: only rows of one sweep and one "
                          "repeat ran side by side")
     if asked.bench and (asked.a or asked.b or asked.only or asked.metrics or asked.paired):
@@ -392,7 +401,7 @@ def check_options(asked: argparse.Namespace) -> None:
 def load_both(baseline: str, other: str) -> Tuple[Optional[Results], Optional[Results]]:
     """Both folders, read once if they are one; None after a line on standard error."""
     first = load_or_explain(PROGRAM, baseline)[0]
-    if first is None or baseline == other:
+    if first is None or is_one(baseline, other):
         return first, first
     return first, load_or_explain(PROGRAM, other)[0]
 

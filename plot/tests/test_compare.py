@@ -266,6 +266,17 @@ class Pairs(Folders):
         self.assertIn("within repeats", out)
         self.assertIn("signed", out)
 
+    def test_a_folder_spelled_in_two_ways_is_one(self):
+        first, _, *more = self.drifting(8)
+        link = os.path.join(self.folder, "link")
+        os.symlink(first, link)
+        wanted = run(first, first, *more, "--paired")
+        for other in (first + os.sep, os.path.join(first, "..", os.path.basename(first)), link):
+            found = run(first, other, *more, "--paired")
+            self.assertEqual(found[0], wanted[0], found[2])
+            self.assertEqual([line.split("A (")[0] for line in found[1].splitlines()[2:]],
+                             [line.split("A (")[0] for line in wanted[1].splitlines()[2:]])
+
     def test_two_sweeps_have_no_pairs(self):
         self.write(repeats(), repeats(seed=2))
         self.assertIn("--paired needs one folder", self.refused(self.a, self.b, "--paired"))
