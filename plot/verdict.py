@@ -158,7 +158,7 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
     if few.n < RUNS_MIN:
         return made(INCONCLUSIVE, "n = %d < %d: %s" % (few.n, RUNS_MIN, few.claim.what), few)
     if not case.compared:
-        return made(CONFIRMED, "in every run", few)
+        return made(CONFIRMED, "in every run", case.found[0])
     weakest = max(case.compared, key=lambda found: found.holds)
     strongest = min(case.compared, key=lambda found: found.denied)
     if denied <= ALPHA < holds:
