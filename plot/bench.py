@@ -2,6 +2,9 @@
 """Prints the table of `make bench` from a folder that it wrote: medians of the cells, then ratios
 and figures with their targets (plot/bench_lines.py)."""
 
+if __name__ == "__main__":
+    import own_python  # first: nothing else may come from the user's settings
+
 import argparse
 import sys
 from typing import List, Optional, Sequence

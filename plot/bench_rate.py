@@ -7,6 +7,9 @@ when the search is over. It doubles the rate, or halves it, and then tries betwe
 that was held and the lowest that was not, until the two are close.
 """
 
+if __name__ == "__main__":
+    import own_python  # first: nothing else may come from the user's settings
+
 import argparse
 import math
 import os

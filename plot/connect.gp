@@ -1,5 +1,6 @@
 # The factors of a connection test's time: a panel for each, all on one logarithmic axis, with lines
 # at the paper's two times. Dots with whiskers are measured; dashed bars are the model.
+# Marks: 1 3 7
 load "style.gp"
 
 LEFT = 76

@@ -1,5 +1,6 @@
 # Figure 5: connect time over workers, the paper at the left and this run at the right, both axes from
 # 0; below, async against sync on one logarithmic axis.
+# Marks: 2; 2; 2 3
 load "style.gp"
 
 stats DATA index 0 using 2 nooutput name "P"

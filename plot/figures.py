@@ -1,12 +1,15 @@
-"""Draws figures with gnuplot. Script and data stay beside each: `gnuplot NAME.gp` redraws it."""
+"""Draws figures with gnuplot. Script and data stay beside each: `gnuplot -d NAME.gp` redraws it."""
 
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 from xml.sax.saxutils import escape
 
+import draft
+import drawn
 import svg
 from machine import Provenance
 from section import Figure, shorten
@@ -16,6 +19,8 @@ STYLE = "style.gp"
 TERMINALS = {"svg": "svg", "png": "pngcairo", "pdf": "pdfcairo"}
 GNUPLOT_MIN = (5, 2)  # boxxyerror with variable colours, do-for over plots
 SECONDS_MAX = 60      # for one figure; it takes about one
+# What a program needs to run: nothing that says how to draw.
+SURROUNDINGS = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "FONTCONFIG_FILE")
 MARGIN = 24           # pixels beside a title and a footer, as in style.gp
 TITLE_PIXELS, SMALL_PIXELS = 12.5, 7.6  # of a character, at most on average
 
@@ -28,15 +33,24 @@ class Picture(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """The figures drawn, their file formats, and the reasons for those that are missing."""
+    """The figures drawn, their file formats, and the reasons for those that are missing; `failed`
+    are those that this gnuplot should have drawn."""
 
     pictures: Sequence[Picture]
     kinds: Sequence[str]
     problems: Sequence[str]
+    failed: Sequence[str] = ()
+
+
+def surroundings(home: Optional[str]) -> Dict[str, str]:
+    """The environment without the user's own settings of gnuplot, fonts and language."""
+    kept = {name: os.environ[name] for name in SURROUNDINGS if name in os.environ}
+    return dict(kept, LC_ALL="C.UTF-8", HOME=home or os.devnull)
 
 
 def run_gnuplot(*arguments: str, folder: Optional[str] = None) -> subprocess.CompletedProcess:
-    return subprocess.run(["gnuplot", *arguments], cwd=folder, capture_output=True, text=True,
+    return subprocess.run(["gnuplot", *arguments], cwd=folder, env=surroundings(folder),
+                          capture_output=True, encoding="utf-8", errors="replace",
                           timeout=SECONDS_MAX, check=False)
 
 
@@ -105,44 +119,53 @@ def script(figure: Figure, origin: Provenance, kinds: Sequence[str]) -> str:
     values.update((key, value) for key, value in figure.settings.items() if key != "RUNS")
     with open(os.path.join(HERE, figure.template + ".gp"), encoding="utf-8") as file:
         body = file.read()
-    head = ["# Draw again, here: gnuplot %s.gp" % figure.name, "DATA = %s" % quoted(
+    head = ["# Draw again, here: gnuplot -d %s.gp" % figure.name, "DATA = %s" % quoted(
         figure.name + ".dat")]
     head += ["%s = %s" % (key, quoted(value)) for key, value in values.items()]
     return "\n".join(head) + "\n\n" + body
 
 
-def stamp(path: str, figure: Figure, origin: Provenance) -> None:
-    """Adds title and provenance to the SVG."""
-    with open(path, encoding="utf-8") as file:
-        drawn = file.read()
+def stamped(text: str, figure: Figure, origin: Provenance) -> str:
+    """The SVG with title and provenance."""
     said = "%s. %s. Commit %s, seed %s. Machine: %s. Command: %s" % (
         figure.caption, figure.settings.get("RUNS", ""), origin.commit, origin.seed, origin.machine,
         origin.command)
     clean = "".join(c if c.isprintable() else " " for c in said)
     title = "<title>%s</title>" % escape(figure.caption)
-    drawn = re.sub(r"<title>.*?</title>", lambda _: title, drawn, count=1, flags=re.DOTALL)
-    drawn = drawn.replace('font-family="Arial"', 'font-family="Arial, Helvetica, sans-serif"')
-    drawn = drawn.replace("</desc>", "%s</desc>" % escape(clean), 1)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(drawn)
+    text = re.sub(r"<title>.*?</title>", lambda _: title, text, count=1, flags=re.DOTALL)
+    text = text.replace('font-family="Arial"', 'font-family="Arial, Helvetica, sans-serif"')
+    return text.replace("</desc>", "%s</desc>" % escape(clean), 1)
+
+
+def draw_in(place: str, figure: Figure, origin: Provenance, kinds: Sequence[str]) -> Optional[str]:
+    """Writes script and data there, and runs gnuplot. Returns why there is no picture, or None."""
+    base = os.path.join(place, figure.name)
+    commands = script(figure, origin, kinds)
+    draft.write(base + ".dat", figure.data)
+    draft.write(base + ".gp", commands)
+    try:
+        ran = run_gnuplot("-d", figure.name + ".gp", folder=place)
+    except (OSError, subprocess.SubprocessError) as error:
+        return "gnuplot: %s" % error
+    if ran.returncode or not all(os.path.exists("%s.%s" % (base, kind)) for kind in kinds):
+        said = [line for line in ran.stderr.splitlines() if line.strip()] or ["no message"]
+        return "gnuplot failed: %s" % shorten(said[-1].strip(), 200)
+    with open(base + ".svg", encoding="utf-8") as file:
+        picture_text = file.read()
+    draft.write(base + ".svg", stamped(picture_text, figure, origin))
+    return drawn.problem(commands, figure.data, picture_text)
 
 
 def draw_one(figure: Figure, folder: str, origin: Provenance,
              kinds: Sequence[str]) -> Optional[str]:
-    """Writes script and data, and runs gnuplot. Returns why there is no picture, or None."""
-    base = os.path.join(folder, figure.name)
-    for ending, text in ((".dat", figure.data), (".gp", script(figure, origin, kinds))):
-        with open(base + ending, "w", encoding="utf-8") as file:
-            file.write(text)
-    try:
-        ran = run_gnuplot(figure.name + ".gp", folder=folder)
-    except (OSError, subprocess.SubprocessError) as error:
-        return "%s: gnuplot: %s" % (figure.name, error)
-    if ran.returncode or not os.path.exists(base + ".svg"):
-        said = [line for line in ran.stderr.splitlines() if line.strip()] or ["no message"]
-        return "%s: gnuplot failed: %s" % (figure.name, shorten(said[-1].strip(), 200))
-    stamp(base + ".svg", figure, origin)
-    return None
+    """Draws beside the folder's pictures, which are replaced by whole ones only. Returns why there
+    is no picture, or None."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        shutil.copyfile(os.path.join(HERE, STYLE), os.path.join(place, STYLE))
+        why = draw_in(place, figure, origin, kinds)
+        for name in [] if why else (figure.name + "." + kind for kind in ("dat", "gp", *kinds)):
+            os.replace(os.path.join(place, name), os.path.join(folder, name))
+    return "%s: %s" % (figure.name, why) if why else None
 
 
 def picture(figure: Figure, folder: str) -> Picture:
@@ -160,14 +183,14 @@ def draw(figures: Sequence[Figure], folder: str, origin: Provenance) -> Drawn:
         return Drawn([], [], [problem])
     os.makedirs(folder, exist_ok=True)
     shutil.copyfile(os.path.join(HERE, STYLE), os.path.join(folder, STYLE))
-    pictures, problems = [], missing_kinds(kinds)
+    pictures, failed = [], []
     for figure in figures:
         why = draw_one(figure, folder, origin, kinds)
         if why:
-            problems.append(why)
+            failed.append(why)
             continue
         try:
             pictures.append(picture(figure, folder))
         except ValueError as error:
-            problems.append("%s: gnuplot's picture cannot be read: %s" % (figure.name, error))
-    return Drawn(pictures, kinds, problems)
+            failed.append("%s: gnuplot's picture cannot be read: %s" % (figure.name, error))
+    return Drawn(pictures, kinds, missing_kinds(kinds) + failed, failed)

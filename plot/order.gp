@@ -1,6 +1,7 @@
 # Runs in their order, each divided by its cell's median: a panel for each scenario, colours by
 # scheme. The axis is logarithmic, so that twice and half are equally far from 1; outliers are
 # triangles at its edge.
+# Marks: 2
 load "style.gp"
 
 PANEL(i) = value(sprintf("PANEL%d", i))

@@ -118,7 +118,8 @@ def panel(runs: Sequence[Run],
     near, far = sets(True), sets(False)
     data = "".join(data_block("%s: order, cost / its cell's median" % scheme, lines)
                    for part in (near, far) for scheme, lines in part.items())
-    data += data_block("order, moving median", [data_line(*point) for point in moving(runs)])
+    data += data_block("line of the moving median: order, cost",
+                       [data_line(*point) for point in moving(runs)])
     return data, list(near), list(far)
 
 

@@ -1,6 +1,7 @@
 # Each client's bytes per CPU second as a share of the raw loop's: a panel for each size of frames
 # (left to right) and number of servers (top to bottom), a bar for each client. fanin's schemes have
 # their colours, the others are grey; the line at 1 is the raw loop.
+# Marks: 4
 load "style.gp"
 
 SIZE(i) = value(sprintf("SIZE%d", i))

@@ -5,6 +5,9 @@ What lies between a line `<!-- output of: plot/X.py ARGUMENTS -->` and the next
 `<!-- end of output -->` is replaced by what that command prints.
 """
 
+if __name__ == "__main__":
+    import own_python  # first: nothing else may come from the user's settings
+
 import argparse
 import difflib
 import glob
@@ -14,6 +17,8 @@ import shlex
 import subprocess
 import sys
 from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import draft
 
 PROGRAM = "plot/readme.py"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -123,8 +128,7 @@ def renew(page: str, root: str, check: bool) -> int:
         print("%s: %s is stale; plot/readme.py renews it" % (PROGRAM, name), file=sys.stderr)
         return 1
     else:
-        with open(page, "w", encoding="utf-8") as file:
-            file.write(new)
+        draft.write(page, new)
         print("%s: renewed" % name)
     return 0
 

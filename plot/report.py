@@ -6,14 +6,18 @@ Prints a summary; writes report.html, report.md and figures/. The summary goes t
 messages to standard error.
 """
 
+if __name__ == "__main__":
+    import own_python  # first: nothing else may come from the user's settings
+
 import argparse
 import os
 import sys
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 import attribution
 import claims
 import connect
+import draft
 import figures
 import machine
 import markdown
@@ -58,7 +62,8 @@ EPILOGUE = """examples:
 Rows count if their status is ok and their audit passed; all others are listed with their reasons.
 An experiment without results is one line.
 
-exit codes: 0 done; 1 no usable row, or a required claim is not confirmed; 2 wrong use"""
+exit codes: 0 done; 1 no usable row, or a required claim is not confirmed; 2 wrong use; 3 a figure
+failed: gnuplot did, or what it drew is not the data"""
 
 
 def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -81,14 +86,9 @@ def gather(results: Results) -> Report:
                   machine.provenance(results), excluded(results))
 
 
-def write_file(path: str, text: str) -> str:
-    with open(path, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-    return path
-
-
-def write_pages(report: Report, folder: str, with_figures: bool) -> str:
-    """Draws the figures, writes report.md and report.html, and returns the latter's path."""
+def write_pages(report: Report, folder: str, with_figures: bool) -> Tuple[str, int]:
+    """Draws the figures, writes report.md and report.html, and returns the latter's path and the
+    number of figures that failed."""
     wanted = [figure for section in report.sections for figure in section.figures]
     drawn = figures.Drawn([], [], ["not asked for (--no-figures)"])
     os.makedirs(folder, exist_ok=True)
@@ -96,8 +96,9 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> str:
         drawn = figures.draw(wanted, os.path.join(folder, "figures"), report.origin)
         for why in drawn.problems:
             print("%s: %s" % (PROGRAM, why), file=sys.stderr)
-    write_file(os.path.join(folder, "report.md"), markdown.to_page(report, drawn))
-    return write_file(os.path.join(folder, "report.html"), page.to_html(report, drawn))
+    draft.write(os.path.join(folder, "report.md"), markdown.to_page(report, drawn))
+    path = draft.write(os.path.join(folder, "report.html"), page.to_html(report, drawn))
+    return path, len(drawn.failed)
 
 
 def print_sections(report: Report, names: Sequence[str]) -> int:
@@ -143,13 +144,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return print_sections(report, asked.section)
     print(to_terminal(report) if asked.all else to_screen(report))
     try:
-        path = write_pages(report, asked.out or asked.folder, not asked.no_figures)
+        path, failed = write_pages(report, asked.out or asked.folder, not asked.no_figures)
     except OSError as error:
         print("%s: %s: %s; choose another folder with --out" % (PROGRAM, error.filename,
                                                                 error.strerror), file=sys.stderr)
         return 2
     print("Report: %s" % path)
-    return unmet(results, ids)
+    return 3 if failed else unmet(results, ids)
 
 
 if __name__ == "__main__":

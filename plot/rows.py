@@ -5,6 +5,9 @@ A row that fails a check is left out and named as `rows.jsonl:LINE: what` on sta
 other rows stay usable, because an interrupted sweep is valid as far as it got.
 """
 
+if __name__ == "__main__":
+    import own_python  # first: nothing else may come from the user's settings
+
 import argparse
 import csv
 import json

@@ -1,5 +1,6 @@
 # Cost over the number of connections: panels for bytes per CPU second, memory per idle connection and
 # latency, with a line for each scheme and whiskers from min to max. The dashed line is a bound.
+# Marks: 2
 load "style.gp"
 
 TITLE(i) = value(sprintf("TITLE%d", i))

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """The schema of a row, read from base/row_keys.h, and its tables in results/README.md."""
 
+if __name__ == "__main__":
+    import own_python  # first: nothing else may come from the user's settings
+
 import argparse
 import ast
 import os
 import re
 import sys
 from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import draft
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
 KEYS_FILE = os.path.join(ROOT, "base", "row_keys.h")
@@ -74,8 +79,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.parse_args(arguments)
     with open(README_FILE, encoding="utf-8") as file:
         page = with_tables(file.read())
-    with open(README_FILE, "w", encoding="utf-8") as file:
-        file.write(page)
+    draft.write(README_FILE, page)
     return 0
 
 

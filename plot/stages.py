@@ -5,6 +5,9 @@ Beside each row such a folder has the stacks that a profiler took: samples of CP
 functions with their instructions from callgrind. plot/stages.conf maps functions to stages.
 """
 
+if __name__ == "__main__":
+    import own_python  # first: nothing else may come from the user's settings
+
 import argparse
 import fnmatch
 import functools
@@ -17,6 +20,7 @@ from collections import Counter
 from typing import Counter as Counts
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+import draft
 from rows import (Results, Row, group, grouped, is_result, load_or_explain, run_command,
                   why_excluded)
 from section import LEFT_OUT, Section
@@ -353,8 +357,7 @@ def reduce_folder(folder: str) -> List[Profile]:
     for problem in problems:
         print("%s: %s" % (PROGRAM, problem), file=sys.stderr)
     if profiles:
-        with open(os.path.join(folder, FILE), "w", encoding="utf-8") as file:
-            file.write(to_json(profiles))
+        draft.write(os.path.join(folder, FILE), to_json(profiles))
     return profiles
 
 

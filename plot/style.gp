@@ -61,7 +61,11 @@ axis_top(v)  = tic_step(v) * ceil(1.06 * v / tic_step(v))
 # Three significant digits, no exponent.
 short(v) = v >= 99.95 ? sprintf("%.0f", v) : v >= 9.995 ? sprintf("%.1f", v) : sprintf("%.2f", v)
 
+reset # settings that a user's own file made, where this is drawn again without -d
 set encoding utf8
+set datafile separator whitespace
+set datafile commentschars "#"
+unset decimalsign
 set border 1 linecolor rgb AXIS linewidth 1
 set tics nomirror textcolor rgb MUTED scale 0
 set grid ytics linetype 1 linecolor rgb FAINT linewidth 1

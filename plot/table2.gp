@@ -1,6 +1,7 @@
 # Table 2 as bars, the paper's in grey beside this run's in the scheme's colour, a row of panels for
 # each interpretation. Time is in percent of `fixed` in the same source, because milliseconds of
 # different networks cannot share an axis.
+# Marks: 2 4 8 9 12 13
 load "style.gp"
 
 HALF = 0.19 # distance of a bar's centre from its scheme's

@@ -1,5 +1,6 @@
 # Table 3 as two grids, the paper's at the left and this run's at the right. Colours show each cell's
 # share of its own grid's best cell, so that the shapes can be compared although the MB/s cannot.
+# Marks: 3
 load "style.gp"
 
 NROWS = words(ROWS)

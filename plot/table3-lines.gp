@@ -1,5 +1,6 @@
 # Table 3 as lines over workers, one for each concurrency, both panels from 0. The points of
 # concurrencies with a single number of workers form the line C=W.
+# Marks: 3
 load "style.gp"
 
 WORKERS_MIN = real(word(WORKERS, 1))

@@ -1,5 +1,6 @@
 # On which links the buffer scheme matters: a line for each scheme over links, from the slowest to
 # loopback. Left: the time as a multiple of the link's floor. Right: the client's CPU seconds per GB.
+# Marks: 2 5
 load "style.gp"
 
 LINK(i) = value(sprintf("LINK%d", i))

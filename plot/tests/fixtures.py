@@ -9,6 +9,9 @@ import tempfile
 import unittest
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+import plot_path
+from schema import KEYS
+
 RUN = {
     "schema": 2, "commit": "c0ffee1", "seed": 42, "state": "done",
     "command_line": "fanin-sweep scenarios/made_up.conf --seed 42",
@@ -17,9 +20,16 @@ RUN = {
 }
 
 
+# Of keys that no test is about.
+OTHERS = {"count": 0, "integer": 0, "from1": 1, "number": 0.0, "time": 1.0, "positive": 1.0,
+          "flag": False, "tally": {}, "status": "ok"}
+
+
 def row(**changes: Any) -> Dict[str, Any]:
     """One valid row, with these keys changed."""
-    made: Dict[str, Any] = {
+    made: Dict[str, Any] = {key.name: None if key.null else OTHERS.get(key.kind, "")
+                            for key in KEYS}
+    made.update({
         "schema": 2, "scenario": "table3", "section": "grid", "cell": "workers=6 concurrency=4",
         "client": "fanin-client", "repeat": 1, "order": 1, "time_utc": "2001-01-01T00:00:00Z",
         "sweep_overhead_ms": 12.5, "fleet": "", "fleet_rss_kb": 5000, "exit_code": 0, "label": "",
@@ -53,7 +63,7 @@ def row(**changes: Any) -> Dict[str, Any]:
         "pool_blocks": 500, "blocks_lost": 0, "connections_failed": 0, "errors": {}, "refusal": "",
         "server_bytes": 100000000, "server_frames": 2000, "server_cpu_s": 0.05,
         "bottleneck": "client",
-    }
+    })
     made.update(changes)
     if "bytes_per_s" not in changes:
         known = isinstance(made["elapsed_ms"], (int, float)) and made["elapsed_ms"]

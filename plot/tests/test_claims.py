@@ -320,8 +320,8 @@ class Sections(unittest.TestCase):
             self.assertLessEqual(len(line), 100, line)
 
     def test_counts_that_hold_show_the_claims_first_line(self):
-        lines = ("B1,threads,chain,buffer_threads,table2,section=s scheme=chain,equal,,1,,1,Table 2",
-                 "B1,,ring,buffer_threads,table2,section=s scheme=ring,equal,,key:servers,,30,Table 2")
+        lines = ("B1,threads,chain,buffer_threads,table2,scheme=chain,equal,,1,,1,Table 2",
+                 "B1,,ring,buffer_threads,table2,scheme=ring,equal,,key:servers,,30,Table 2")
         for chain, ring in ((8, 5), (5, 8)):
             made = runs([100.0] * chain, buffer_threads=1) \
                 + runs([100.0] * ring, scheme="ring", buffer_threads=30)

@@ -338,7 +338,7 @@ class Pages(Printed):
         fixtures.write_folder(self.folder, fixtures.table1_rows())
         with self.fake_gnuplot('[ "$1" = --version ] && echo gnuplot 5.4 && exit\n'
                                'echo "no such terminal" >&2; exit 1\n'):
-            _, err = self.ran(report.main, self.folder)
+            _, err = self.ran(report.main, self.folder, code=3)
         self.assertIn("figure5: gnuplot failed: no such terminal", err)
         self.assertNotIn("![", self.page())
 
