@@ -118,6 +118,9 @@ $(FUZZERS): ALL_LDFLAGS += -fsanitize=fuzzer
 # A test that schedules the port's threads itself.
 %/test_port_schedules: ALL_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,--wrap=os_now_ns,--wrap=os_park,--wrap=os_unpark,--wrap=worker_join,--wrap=worker_current
 
+# This test makes accepts fail.
+%/test_port_connect: ALL_LDFLAGS += -Wl,--wrap=accept4
+
 # This test makes liburing calls fail.
 %/test_uring: ALL_LDFLAGS += -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_get_probe_ring,--wrap=io_uring_submit
 

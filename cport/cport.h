@@ -14,7 +14,8 @@
  *     are in the kernel; further ones wait in order in user space.
  *  5. At most `concurrency` workers run between two waits. Parked workers are woken
  *     last-in-first-out. A worker that declares a blocking section gives its place to another,
- *     and may overshoot the limit when it comes back, exactly as the kernel's queue does.
+ *     and may overshoot the limit when it comes back (as after a time-out), exactly as the
+ *     kernel's queue does; while as many as the limit run, no waiter is given a packet.
  *  6. Results are >= 0 or a negative code of cport/error.h; the same event has the same code on
  *     every engine.
  *  7. Closing a port wakes every waiter with CP_ECLOSED. An object with an operation in flight
@@ -145,7 +146,8 @@ int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_
 
 /* cp_block_begin, cp_block_end: bracket code that may put the calling worker to sleep outside
  * cp_wait. Begin gives the worker's place to another; end takes one back at once, over the limit
- * if need be. No effect on a thread that is not a worker of the port. They do not nest. */
+ * if need be. No effect on a thread that is not a worker of the port. They do not nest. cp_wait
+ * ends a section, too; then its end has no effect. */
 void cp_block_begin(struct cport *port);
 void cp_block_end(struct cport *port);
 
@@ -186,7 +188,9 @@ void cp_socket_close(struct cp_socket *socket);
 int cp_connect(struct cp_socket *socket, struct cp_op *op, const struct sockaddr *address,
                unsigned address_bytes, uint64_t timeout_ns);
 
-/* cp_accept: result 0 and op->accepted, not yet associated with anything. */
+/* cp_accept: result 0 and op->accepted, not yet associated with anything. CP_EMFILE, CP_ENOMEM: the
+ * connection still waits. The listener's next accept is then held until a socket of the port is
+ * closed or 10 ms have passed, so that posting it again does not spin. */
 int cp_accept(struct cp_socket *listener, struct cp_op *op);
 
 /* cp_receive (early binding): the result is how many bytes are in the blocks, filled in order,
@@ -200,7 +204,8 @@ int cp_receive(struct cp_socket *socket, struct cp_op *op, struct cp_block *bloc
 int cp_receive_late(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks,
                     unsigned max, const struct cp_source *source);
 
-/* cp_send: completes when all bytes are with the kernel, or fails; the result is their number. */
+/* cp_send: completes when all bytes are with the kernel, or fails; the result is their number.
+ * CP_ESHUTDOWN: this side has shut down its sending; receives go on. */
 int cp_send(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks, unsigned count);
 
 /* cp_cancel: asks to take back `op`, or with NULL every operation of the socket. 0: asked, the

@@ -3,6 +3,10 @@
 
 #include <assert.h>
 
+/* An accept that failed for want of descriptors or memory would fail again at once, and its
+ * connection still waits: without a pause, posting it again would spin. */
+#define HOLD_NS (10 * OS_NS_PER_MS)
+
 /* Operations whose first attempt needs no event from the kernel. */
 static bool is_eager(const struct cport *port, const struct cp_op *op)
 {
@@ -14,6 +18,28 @@ static struct cp_op *head(const struct direction *direction)
     return op_of(direction->ops.first);
 }
 
+static void unhold(struct direction *direction)
+{
+    struct direction **each = &direction->socket->port->held;
+    while (*each && *each != direction)
+        each = &(*each)->next_held;
+    if (*each)
+        *each = direction->next_held;
+    direction->held = false;
+}
+
+/* The head of a held direction waits for its deadline. False: it is not held. */
+static bool is_held(struct direction *direction)
+{
+    struct cp_op *op = head(direction);
+    if (!direction->held || op->timer_slot != 0)
+        return direction->held;
+    op->deadline_ns = direction->held_until_ns;
+    if (deadline_add(op) != 0)
+        unhold(direction);
+    return direction->held;
+}
+
 /* If the head is worth an attempt, queues a packet for the worker that is to make it. */
 static void schedule_attempt(struct direction *direction, struct gate_effects *effects)
 {
@@ -23,9 +49,19 @@ static void schedule_attempt(struct direction *direction, struct gate_effects *e
         return;
     if ((op->started || !is_eager(port, op)) && !direction->ready && !direction->hangup)
         return;
+    if (is_held(direction))
+        return;
     direction->queued = true;
     direction->ready_node.is_direction = true;
     port_post(port, &direction->ready_node, effects);
+}
+
+static void direction_release(struct direction *direction, struct gate_effects *effects)
+{
+    struct cp_socket *socket = direction->socket;
+    socket_release(socket);
+    if (socket->handle == CP_HANDLE_NONE)
+        directions_unhold(socket->port, effects);
 }
 
 static void continue_or_release(struct direction *direction, struct gate_effects *effects)
@@ -33,7 +69,7 @@ static void continue_or_release(struct direction *direction, struct gate_effects
     if (direction->socket->open)
         schedule_attempt(direction, effects);
     else
-        socket_release(direction->socket);
+        direction_release(direction, effects);
 }
 
 /* ---- completing operations ----------------------------------------------------------------- */
@@ -49,6 +85,17 @@ static void remove_op(struct direction *direction, struct cp_op *op)
         if (op_of(node) != op)
             gate_queue_push(&kept, node);
     direction->ops = kept;
+}
+
+static void hold(struct direction *direction)
+{
+    struct cport *port = direction->socket->port;
+    direction->held_until_ns = os_now_ns() + HOLD_NS;
+    if (direction->held)
+        return;
+    direction->held = true;
+    direction->next_held = port->held;
+    port->held = direction;
 }
 
 static bool breaks_connection(int64_t result)
@@ -74,6 +121,8 @@ static void finish(struct direction *direction, struct cp_op *op, int64_t result
     assert(result != ENGINE_PENDING);
     remove_op(direction, op);
     deadline_remove(op);
+    if (op->kind == CP_ACCEPT && (result == CP_EMFILE || result == CP_ENOMEM))
+        hold(direction);
     op->result = record_result(direction->socket, op, result);
     op->key = direction->socket->key;
 }
@@ -90,7 +139,7 @@ static void finish_and_post(struct direction *direction, struct cp_op *op, int64
 bool attempt_begin(struct attempt *attempt, struct direction *direction)
 {
     direction->queued = false;
-    if (!head(direction) || direction->busy || direction->started) {
+    if (!head(direction) || direction->busy || direction->started || direction->held) {
         if (!direction->socket->open)
             socket_release(direction->socket);
         return false;
@@ -120,6 +169,18 @@ static bool pending_ends(struct direction *direction, struct cp_op *op, int64_t 
     return true;
 }
 
+/* A send's result that depends on what the socket knows by now. A receive that is under way may be
+ * about to report a reset; it then breaks the connection itself. */
+static struct cp_op *finish_unsure(struct direction *direction, struct cp_op *op)
+{
+    struct cp_socket *socket = direction->socket;
+    bool receiving = socket->directions[DIRECTION_IN].busy;
+    int broken = socket->failed ? CP_ERESET : socket->broken;
+    finish(direction, op, broken ? broken : receiving ? CP_ERESET : CP_ESHUTDOWN);
+    socket->broken = broken;
+    return op;
+}
+
 /* The operation if it is over. */
 static struct cp_op *attempt_finish(struct attempt *attempt)
 {
@@ -130,6 +191,8 @@ static struct cp_op *attempt_finish(struct attempt *attempt)
     if (attempt->result == ENGINE_PENDING && !pending_ends(direction, op, &attempt->result))
         return NULL;
     direction->started = direction->done = false;
+    if (attempt->unsure)
+        return finish_unsure(direction, op);
     finish(direction, op, attempt->result);
     return op;
 }
@@ -187,6 +250,30 @@ void direction_complete(struct direction *direction, struct cp_op *op, int64_t r
     direction->started = false;
     finish_and_post(direction, op, result, effects);
     continue_or_release(direction, effects);
+}
+
+/* ---- deadlines ----------------------------------------------------------------------------- */
+
+void direction_expired(struct cp_op *op, struct gate_effects *effects)
+{
+    struct direction *directions = op->socket->directions;
+    if (op->kind == CP_CONNECT) {
+        direction_cancel(&directions[DIRECTION_OUT], op, CP_ETIMEDOUT, effects);
+        return;
+    }
+    unhold(&directions[DIRECTION_IN]);
+    schedule_attempt(&directions[DIRECTION_IN], effects);
+}
+
+void directions_unhold(struct cport *port, struct gate_effects *effects)
+{
+    for (struct direction *direction; (direction = port->held);) {
+        unhold(direction);
+        if (head(direction))
+            deadline_remove(head(direction));
+        if (direction->socket->open)
+            schedule_attempt(direction, effects);
+    }
 }
 
 /* ---- cancelling ---------------------------------------------------------------------------- */

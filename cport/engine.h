@@ -29,6 +29,7 @@ struct attempt {
     struct cp_op *op;
     int64_t result; /* set by the engine; ENGINE_PENDING: none yet */
     bool more;      /* set by readiness engines: the direction may still be ready */
+    bool unsure;    /* likewise: CP_ESHUTDOWN, or a reset that was reported to another attempt */
 };
 
 struct engine {

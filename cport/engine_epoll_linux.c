@@ -19,11 +19,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
@@ -235,6 +239,25 @@ static int64_t do_receive(struct cp_op *op, bool *more)
     return code ? code : receive_end(op, receive_call(op), more);
 }
 
+/* A send found the connection shut: by this side's shutdown, or the peer has reset it and the
+ * error was reported before. Either may leave it closed; data that was never acknowledged is a
+ * reset's. */
+static int64_t send_refused(struct cp_op *op)
+{
+    struct tcp_info info;
+    socklen_t bytes = sizeof info;
+    int unacknowledged = 0;
+    if (getsockopt(handle_of(op), IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0)
+        return op_failed(op, EPIPE);
+    if (info.tcpi_state == TCP_FIN_WAIT1 || info.tcpi_state == TCP_FIN_WAIT2 ||
+        info.tcpi_state == TCP_CLOSING || info.tcpi_state == TCP_LAST_ACK)
+        return op_failed(op, ESHUTDOWN);
+    if (ioctl(handle_of(op), SIOCOUTQ, &unacknowledged) != 0 || unacknowledged > 0)
+        return op_failed(op, EPIPE);
+    op->os_error = EPIPE;
+    return CP_ESHUTDOWN;
+}
+
 static int64_t do_send(struct cp_op *op)
 {
     struct cp_block unsent[CP_BLOCKS_MAX];
@@ -247,7 +270,7 @@ static int64_t do_send(struct cp_op *op)
         else if (errno == EAGAIN)
             return ENGINE_PENDING;
         else if (errno != EINTR)
-            return op_failed(op, errno);
+            return errno == EPIPE ? send_refused(op) : op_failed(op, errno);
     }
     return (int64_t)op->done_bytes;
 }
@@ -274,8 +297,10 @@ static int64_t perform(struct cp_op *op, bool *more)
 
 void readiness_attempt(struct cport *port, struct attempt *attempts, unsigned count)
 {
-    for (unsigned index = 0; index < count; index++)
-        attempts[index].result = perform(attempts[index].op, &attempts[index].more);
+    for (struct attempt *each = attempts; each < attempts + count; each++) {
+        each->result = perform(each->op, &each->more);
+        each->unsure = each->result == CP_ESHUTDOWN && each->op->os_error == EPIPE;
+    }
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -287,6 +312,7 @@ static void report(struct cport *port, const struct epoll_event *event,
     if (!socket)
         return; /* closed since the kernel reported it, or a token of the engine's own */
     uint32_t bits = event->events;
+    socket->failed |= bits & EPOLLERR;
     if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         direction_ready(&socket->directions[DIRECTION_IN],
                         bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR), effects);

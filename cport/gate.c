@@ -160,7 +160,8 @@ void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max)
 
 void gate_arrive(struct gate *gate, struct gate_worker *worker)
 {
-    assert(worker->state == GATE_RUNNING || worker->state == GATE_OUTSIDE);
+    assert(worker->state == GATE_RUNNING || worker->state == GATE_BLOCKED ||
+           worker->state == GATE_OUTSIDE);
     if (worker->state == GATE_RUNNING) {
         assert(gate->running > 0);
         gate->running--;

@@ -9,7 +9,7 @@
  *
  *               arrive                            take
  *    OUTSIDE ------------.                 .----------------> RUNNING <--. block_end: at once,
- *                        v                 |                     |       | maybe over the limit
+ *    BLOCKED             v                 |                     |       | maybe over the limit
  *    RUNNING --arrive--> (a packet and     |                     '-> BLOCKED
  *                         a free place?)---'
  *                        | no
@@ -89,7 +89,8 @@ enum gate_verdict {
 void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max);
 
 /* gate_arrive: a thread begins to wait. If it was running, its place becomes free; no other worker
- * is woken, since it will take the next packet itself. */
+ * is woken, since it will take the next packet itself. If it was in a blocking section, that ends
+ * without a place. */
 void gate_arrive(struct gate *gate, struct gate_worker *worker);
 
 /* gate_back: a waiter is awake again, from parking or from the engine's poll. A granted packet is

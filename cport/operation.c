@@ -84,7 +84,7 @@ int socket_recognise(struct cp_socket *socket)
     return 0;
 }
 
-/* ---- deadlines of connects: a heap --------------------------------------------------------- */
+/* ---- deadlines: a heap --------------------------------------------------------------------- */
 
 static void op_moved(void *op, size_t place)
 {

@@ -173,7 +173,7 @@ static void poll_engine(struct cport *port, struct gate_worker *worker, uint64_t
     step_out(port, effects);
     port->engine->poll(port, worker, left_ns, effects);
     for (struct cp_op *op; (op = deadline_pop(port));)
-        direction_cancel(&op->socket->directions[DIRECTION_OUT], op, CP_ETIMEDOUT, effects);
+        direction_expired(op, effects);
 }
 
 /* A worker that always finds packets would never poll, and one busy socket could starve the rest.

@@ -33,6 +33,9 @@ struct direction {
     bool done;    /* ... and came back while still busy: the operation holds its result */
     bool ready;   /* an attempt is worthwhile */
     bool hangup;  /* ready for good: an attempt never waits again */
+    bool held;    /* an accept failed for want of descriptors or memory: no attempt for now */
+    struct direction *next_held;
+    uint64_t held_until_ns;
 };
 
 enum direction_name { DIRECTION_IN, DIRECTION_OUT, DIRECTION_COUNT };
@@ -45,6 +48,7 @@ struct cp_socket {
     uint32_t index, generation;
     uint8_t role; /* enum socket_role */
     bool open;    /* between associate and close */
+    bool failed;  /* a readiness engine has seen an error of the connection */
     int family;
     int broken; /* the code that ended the connection: later operations are refused with it */
     cp_handle handle;
@@ -71,7 +75,8 @@ struct cport {
     struct cp_socket *free_slots;
     struct worker *members;
     struct heap deadlines;
-    uint64_t alarm_ns; /* what the engine's alarm is set to; 0: not set */
+    struct direction *held; /* until a handle is closed or their heads' deadlines have passed */
+    uint64_t alarm_ns;      /* what the engine's alarm is set to; 0: not set */
 };
 
 static inline struct cp_op *op_of(struct cp_node *node)
@@ -142,8 +147,9 @@ static inline void port_post(struct cport *port, struct cp_node *node, struct ga
         gate_post(&port->gate, node, effects);
 }
 
-/* deadline_add: op->deadline_ns counts from now on. 0 or CP_ENOMEM. deadline_pop: removes an
- * operation that is due; NULL: none is, the alarm is set to the next. Lock held. */
+/* deadline_add: op->deadline_ns counts from now on, a connect's limit or the end of an accept's
+ * hold. 0 or CP_ENOMEM. deadline_pop: removes an operation that is due; NULL: none is, the alarm is
+ * set to the next. Lock held. */
 int deadline_add(struct cp_op *op);
 void deadline_remove(struct cp_op *op);
 struct cp_op *deadline_pop(struct cport *port);
@@ -188,6 +194,11 @@ void direction_complete(struct direction *direction, struct cp_op *op, int64_t r
 /* direction_cancel: `op`, or with NULL every operation. How many were asked. Lock held. */
 unsigned direction_cancel(struct direction *direction, struct cp_op *op, int reason,
                           struct gate_effects *effects);
+
+/* direction_expired: the operation's deadline has passed: a connect fails, an accept is attempted
+ * again. directions_unhold: a handle was closed: so are all that wait for one. Lock held. */
+void direction_expired(struct cp_op *op, struct gate_effects *effects);
+void directions_unhold(struct cport *port, struct gate_effects *effects);
 
 /* direction_drop: forgets every operation without packets (the port is closing). Lock held. */
 void direction_drop(struct direction *direction);

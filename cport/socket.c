@@ -53,6 +53,8 @@ void cp_socket_close(struct cp_socket *socket)
         for (unsigned name = 0; name < DIRECTION_COUNT; name++)
             direction_cancel(&socket->directions[name], NULL, CP_EABORTED, &effects);
         socket_release(socket);
+        if (socket->handle == CP_HANDLE_NONE)
+            directions_unhold(port, &effects);
     }
     port_unlock(port, &effects);
 }

@@ -2,6 +2,7 @@
  * answer. */
 #include "cport/tests/port_fixture.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <unistd.h>
@@ -151,6 +152,116 @@ EVERY_LOOPBACK(an_address_in_use_is_reported)
     close(listener);
     cp_free(port);
 }
+
+/* ---- accepts that fail --------------------------------------------------------------------- */
+
+static int accept_error; /* what the system says to every accept; 0: nothing */
+
+int __real_accept4(int listener, struct sockaddr *address, socklen_t *bytes, int flags);
+int __wrap_accept4(int listener, struct sockaddr *address, socklen_t *bytes, int flags);
+
+int __wrap_accept4(int listener, struct sockaddr *address, socklen_t *bytes, int flags)
+{
+    if (accept_error == 0)
+        return __real_accept4(listener, address, bytes, flags);
+    errno = accept_error;
+    return -1;
+}
+
+/* A listener of the port at which a connection waits. */
+struct waiting {
+    struct cp_socket *listener;
+    int peer;
+};
+
+static struct waiting waiting_open(struct cport *port)
+{
+    struct sockaddr_in address = loopback(0);
+    socklen_t bytes = sizeof address;
+    struct waiting waiting = {open_socket(port, 1), socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct sockaddr *any = (struct sockaddr *)&address;
+    assert_int_equal(cp_listen(waiting.listener, any, sizeof address, 1), 0);
+    assert_int_equal(getsockname((int)cp_socket_handle(waiting.listener), any, &bytes), 0);
+    assert_int_equal(connect(waiting.peer, any, bytes), 0);
+    return waiting;
+}
+
+/* Fails some times in a row, each time reported; then `op` is posted again and held. */
+static void accept_fails(struct cport *port, struct cp_socket *listener, struct cp_op *op,
+                         int error, int code)
+{
+    enum { FAILURES = 3 };
+    uint64_t started_ns = os_now_ns();
+    accept_error = error;
+    for (unsigned count = 0; count < FAILURES; count++) {
+        assert_int_equal(cp_accept(listener, op), 0);
+        assert_next(port, op, code);
+        assert_int_equal(op->os_error, error);
+    }
+    assert_true(os_now_ns() - started_ns >= ms(10) * (FAILURES - 1));
+    assert_int_equal(cp_accept(listener, op), 0);
+    assert_non_null(port->held);
+}
+
+EVERY_LOOPBACK(an_accept_that_lacks_resources_is_held)
+{
+    static const int errors[][2] = {
+        {EMFILE, CP_EMFILE}, {ENFILE, CP_EMFILE}, {ENOMEM, CP_ENOMEM}, {ENOBUFS, CP_ENOMEM}};
+    for (unsigned index = 0; index < 4; index++) {
+        struct cport *port = port_of(*state, 1);
+        struct waiting waiting = waiting_open(port);
+        struct cp_socket *other = open_socket(port, 2);
+        struct cp_op op = {0};
+        accept_fails(port, waiting.listener, &op, errors[index][0], errors[index][1]);
+        accept_error = 0;
+        cp_socket_close(other); /* there is a descriptor: no need to wait */
+        assert_null(port->held);
+        assert_int_equal(port->deadlines.count, 0);
+        assert_next(port, &op, 0);
+        close((int)op.accepted);
+        close(waiting.peer);
+        cp_free(port);
+    }
+}
+
+EVERY_LOOPBACK(a_held_accept_is_attempted_again)
+{
+    struct cport *port = port_of(*state, 1);
+    struct waiting waiting = waiting_open(port);
+    struct cp_op op = {0};
+    accept_fails(port, waiting.listener, &op, ENFILE, CP_EMFILE);
+    accept_error = 0;
+    assert_next(port, &op, 0);
+    assert_null(port->held);
+    close((int)op.accepted);
+    close(waiting.peer);
+    cp_free(port);
+}
+
+EVERY_LOOPBACK(a_held_accept_ends_as_others_do)
+{
+    struct cport *port = port_of(*state, 1);
+    struct waiting first = waiting_open(port), second = waiting_open(port);
+    struct cp_op op = {0}, behind = {0};
+    accept_fails(port, first.listener, &op, EMFILE, CP_EMFILE);
+    assert_int_equal(cp_accept(first.listener, &behind), 0);
+    assert_int_equal(cp_cancel(first.listener, &op), 0);
+    assert_next(port, &op, CP_ECANCELED);
+    assert_next(port, &behind, CP_EMFILE);
+    assert_int_equal(cp_accept(first.listener, &op), 0);
+    cp_socket_close(first.listener);
+    assert_next(port, &op, CP_EABORTED);
+    assert_null(port->held);
+    assert_int_equal(port->deadlines.count, 0);
+    accept_fails(port, second.listener, &op, EMFILE, CP_EMFILE);
+    cp_free(port);
+    accept_error = 0;
+    assert_false(op.pending);
+    close(first.peer);
+    close(second.peer);
+}
+
+/* ---- adopted and refused ------------------------------------------------------------------- */
 
 /* The system names no peer of such a connection, as of a socket that was never connected. */
 EVERY_LOOPBACK(a_connection_reset_before_it_is_adopted_is_reset)

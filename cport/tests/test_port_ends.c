@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 
+#include "base/net.h"
 #include "cport/tests/scripted_engine.h"
 
 /* ---- sends --------------------------------------------------------------------------------- */
@@ -22,6 +23,52 @@ ENGINE_TEST(a_send_completes_when_all_bytes_are_gone, "scripted")
     assert_next(fixture->port, &fixture->op, 8);
     assert_int_equal(remote_receive(&fixture->connection, arrived, 8), 8);
     assert_memory_equal(arrived, "abcdefgh", 8);
+    port_fixture_close(fixture);
+}
+
+/* The system says "broken pipe" to both, and the connection is closed in both cases. */
+EVERY_LOOPBACK(a_reset_is_told_from_a_shutdown)
+{
+    for (int order = 0; order < 3; order++) {
+        struct port_fixture *fixture = port_fixture_open(state);
+        if (order == 1)
+            net_finish(cp_socket_handle(fixture->near));
+        if (order == 2)
+            remote_finish(&fixture->connection);
+        assert_no_packet(fixture->port);
+        remote_reset(&fixture->connection);
+        assert_no_packet(fixture->port);
+        for (int count = 0; count < 2; count++) {
+            int code = cp_send(fixture->near, &fixture->op, &fixture->block, 1);
+            if (code == 0)
+                code = (int)next_packet(fixture->port).result;
+            assert_int_equal(code, CP_ERESET);
+        }
+        assert_int_equal(cp_receive(fixture->near, &fixture->op, &fixture->block, 1), CP_ERESET);
+        port_fixture_close(fixture);
+    }
+}
+
+/* What waits can be received after a stray send, and the peer's end is seen. */
+EVERY_LOOPBACK(a_send_after_a_shutdown_breaks_nothing)
+{
+    struct port_fixture *fixture = port_fixture_open(state);
+    struct cp_op receive = {0};
+    net_finish(cp_socket_handle(fixture->near));
+    remote_send(&fixture->connection, "waits", 5);
+    remote_finish(&fixture->connection);
+    assert_no_packet(fixture->port);
+    for (int count = 0; count < 3; count++) {
+        assert_int_equal(cp_send(fixture->near, &fixture->op, &fixture->block, 1), 0);
+        assert_next(fixture->port, &fixture->op, CP_ESHUTDOWN);
+    }
+    assert_int_equal(cp_receive(fixture->near, &receive, &fixture->block, 1), 0);
+    assert_next(fixture->port, &receive, 5);
+    assert_memory_equal(fixture->data, "waits", 5);
+    assert_int_equal(cp_receive(fixture->near, &receive, &fixture->block, 1), 0);
+    assert_int_equal(cp_send(fixture->near, &fixture->op, &fixture->block, 1), 0);
+    assert_int_equal(next_packet(fixture->port).result + next_packet(fixture->port).result,
+                     CP_ESHUTDOWN); /* and 0, the end */
     port_fixture_close(fixture);
 }
 

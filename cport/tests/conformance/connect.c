@@ -111,3 +111,61 @@ void accept_misuse(struct stage *stage)
     EXPECT(cp_accept(NULL, &stage->op) == CP_EINVAL);
     EXPECT(nothing_comes(stage));
 }
+
+/* Each failure is reported; posting the accept again holds it for some milliseconds, or until the
+ * port closes a descriptor. */
+static void accept_held(struct stage *stage)
+{
+    enum { FAILURES = 10, HOLD_MS = 10 };
+    struct cp_packet packet;
+    uint64_t started_ns = os_now_ns();
+    for (unsigned failures = 0; failures < FAILURES; failures++) {
+        EXPECT(cp_accept(stage->listener, &stage->op) == 0);
+        EXPECT(cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS)) == 1);
+        EXPECT(packet.op == &stage->op && packet.result == CP_EMFILE);
+    }
+    EXPECT(os_now_ns() - started_ns >= ms((FAILURES - 1) * HOLD_MS));
+    EXPECT(cp_accept(stage->listener, &stage->op) == 0);
+    cp_socket_close(stage->far);
+    EXPECT(cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS)) == 1);
+    EXPECT(packet.op == &stage->op && packet.result == 0);
+    EXPECT(cp_associate(stage->far_port, stage->op.accepted, 8, &stage->far) == 0);
+}
+
+void accept_without_descriptors(struct stage *stage)
+{
+    struct cp_op connect = {0};
+    stage->near = fresh(stage, 7);
+    EXPECT(cp_socket_open(stage->far_port, net_family(&stage->address), 8, &stage->far) == 0);
+    EXPECT(connect_to(stage->near, &connect, &stage->address, CP_FOREVER) == 0);
+    EXPECT(next_is(stage, &connect, 0));
+    if (!descriptors_deny()) {
+        stage->problem = "skip: descriptors cannot be limited here";
+        return;
+    }
+    accept_held(stage);
+    descriptors_allow();
+}
+
+/* The family of an adopted socket is found out, which AcceptEx needs to know. */
+void accept_adopted_ipv6(struct stage *stage)
+{
+    struct net_address address;
+    struct cp_packet packet;
+    struct cp_op connect = {0};
+    intptr_t handle;
+    if (!net_numeric("::1", 0, &address) || net_bind(&address, &handle) != 0) {
+        stage->problem = "skip: no IPv6 here";
+        return;
+    }
+    EXPECT(net_listen(handle, 1, &(struct net_tuning){0}) == 0);
+    struct cp_socket *listener = NULL;
+    EXPECT(cp_associate(stage->far_port, handle, 9, &listener) == 0);
+    stage->address = listener_address(listener);
+    EXPECT(cp_accept(listener, &stage->op) == 0);
+    EXPECT(connect_to(fresh(stage, 3), &connect, &stage->address, CP_FOREVER) == 0);
+    EXPECT(next_is(stage, &connect, 0));
+    EXPECT(cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS)) == 1);
+    EXPECT(packet.op == &stage->op && packet.result == 0);
+    EXPECT(cp_associate(stage->far_port, stage->op.accepted, 8, &stage->far) == 0);
+}

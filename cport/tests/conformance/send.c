@@ -26,6 +26,28 @@ void send_is_whole(struct stage *stage)
     EXPECT(done || next_is(stage, &stage->op, LARGE_BYTES));
 }
 
+/* While the connection is half open, and when the far end has finished, too: waiting data stays. */
+void send_after_shutdown(struct stage *stage)
+{
+    static const char *const texts[] = {"half", "both"};
+    net_finish(cp_socket_handle(stage->near));
+    for (unsigned index = 0; index < 2; index++) {
+        struct cp_op send = {0};
+        struct cp_block block = {"stray", 5};
+        EXPECT(far_send(stage, texts[index], 4) == 4);
+        if (index == 1)
+            cp_socket_close(stage->far);
+        os_sleep_ns(ms(A_MOMENT_MS));
+        int code = cp_send(stage->near, &send, &block, 1);
+        EXPECT(code == CP_ESHUTDOWN || (code == 0 && next_is(stage, &send, CP_ESHUTDOWN)));
+        EXPECT(post_receive(stage) == 0);
+        EXPECT(next_is(stage, &stage->op, 4));
+        EXPECT(memcmp(stage->data, texts[index], 4) == 0);
+    }
+    EXPECT(post_receive(stage) == 0);
+    EXPECT(next_is(stage, &stage->op, 0));
+}
+
 void send_after_reset(struct stage *stage)
 {
     struct cp_op send = {0};

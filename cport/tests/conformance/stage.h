@@ -65,6 +65,8 @@ enum setup { ALONE, CONNECTED };
     X("35", "an unconnected socket cannot receive", receive_unconnected, 2, ALONE)                 \
     X("36", "the issuing thread may end", issuing_thread_ends, 2, CONNECTED)                       \
     X("37", "a send is whole", send_is_whole, 2, CONNECTED)                                        \
+    X("38", "a send after shutting down says so, receives go on", send_after_shutdown, 2,          \
+      CONNECTED)                                                                                   \
     X("39", "after a reset a send is refused", send_after_reset, 2, CONNECTED)                     \
     X("40", "a reset ends a send", reset_while_sending, 2, CONNECTED)                              \
     X("41", "a half-done send can be cancelled", cancel_half_done_send, 2, CONNECTED)              \
@@ -82,7 +84,9 @@ enum setup { ALONE, CONNECTED };
     X("55", "everything of a socket can be cancelled", cancel_everything, 2, CONNECTED)            \
     X("57", "a cancelled receive loses no data", cancel_loses_no_data, 2, CONNECTED)               \
     X("59", "never more than the limit run", never_more_than_the_limit, 1, ALONE)                  \
-    X("60", "a limit of 0 is the processors", a_limit_of_0_is_the_processors, 0, ALONE)
+    X("60", "a limit of 0 is the processors", a_limit_of_0_is_the_processors, 0, ALONE)            \
+    X("P1", "an accept without a descriptor does not spin", accept_without_descriptors, 2, ALONE)  \
+    X("P2", "an adopted IPv6 listener accepts", accept_adopted_ipv6, 2, ALONE)
 
 #define X(number, name, function, limit, setup) void function(struct stage *stage);
 BEHAVIOURS(X)
@@ -123,6 +127,11 @@ int post_receive(struct stage *stage);
 /* descriptors_open: how many descriptors or handles the process has (system_linux.c,
  * system_windows.c). */
 int descriptors_open(void);
+
+/* descriptors_deny: no descriptor more for the process, until descriptors_allow. False: this system
+ * has no such limit. */
+bool descriptors_deny(void);
+void descriptors_allow(void);
 
 /* handle_narrow: gives the socket a small send buffer, so that sends wait for their receiver.
  * handle_reset_on_close: closing the socket will reset its connection. */

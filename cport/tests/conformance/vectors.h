@@ -56,7 +56,7 @@ struct vector {
     } steps[VECTOR_STEPS_MAX];
 };
 
-enum { VECTORS = 11 };
+enum { VECTORS = 12 };
 extern const struct vector vectors[VECTORS];
 
 /* vector_run: with threads, on `port`, which it closes; `other` is the port to hop to. NULL: it

@@ -186,7 +186,7 @@ static bool possible(const struct machine *machine, const struct machine_event *
     case EVENT_POST:
         return !machine->gate.closed && machine->packets_live < machine->packets_max;
     case EVENT_ARRIVE:
-        return runs || state == GATE_OUTSIDE;
+        return runs || state == GATE_OUTSIDE || state == GATE_BLOCKED;
     case EVENT_BUSY_POLL:
         return runs && machine->gate.queue.first;
     case EVENT_BUSY_BACK:
@@ -349,7 +349,7 @@ static enum machine_event_kind random_kind(const struct machine_worker *worker, 
     case GATE_RUNNING:
         return worker->back ? EVENT_BUSY_BACK : running[number & 7];
     case GATE_BLOCKED:
-        return number & 7 ? EVENT_UNBLOCK : EVENT_LEAVE;
+        return number & 6 ? EVENT_UNBLOCK : number & 1 ? EVENT_LEAVE : EVENT_ARRIVE;
     case GATE_PARKED:
         return EVENT_SLEPT_ENOUGH;
     case GATE_POLLING:
