@@ -18,7 +18,7 @@ struct peer {
     struct cp_op *ops[DIRECTION_COUNT]; /* with the "kernel" */
     struct bytes inbox, outbox;
     size_t window_bytes;
-    int64_t connect_result;
+    int64_t connect_result, accept_result;
     bool connect_answered, finished, reset;
     bool hold_cancels;
 };
@@ -89,6 +89,8 @@ static int64_t try_op(struct peer *peer, struct cp_op *op)
     switch (op->kind) {
     case CP_CONNECT:
         return peer->connect_answered ? peer->connect_result : ENGINE_PENDING;
+    case CP_ACCEPT:
+        return peer->accept_result;
     case CP_RECEIVE:
         return try_receive(peer, op);
     case CP_SEND:
@@ -136,6 +138,7 @@ static int engine_attach(struct cp_socket *socket)
     if (!peer)
         return CP_ENOMEM;
     peer->window_bytes = SIZE_MAX;
+    peer->accept_result = ENGINE_PENDING;
     if (socket->handle == CP_HANDLE_NONE)
         socket->handle = ++state->handles;
     else
@@ -153,14 +156,21 @@ static void engine_detach(struct cp_socket *socket)
     socket->engine = 0;
 }
 
+static enum direction_name direction_name_of(const struct cp_op *op)
+{
+    return op->kind == CP_RECEIVE || op->kind == CP_ACCEPT ? DIRECTION_IN : DIRECTION_OUT;
+}
+
 static void engine_attempt(struct cport *port, struct attempt *attempts, unsigned count)
 {
     for (unsigned index = 0; index < count; index++) {
         struct cp_op *op = attempts[index].op;
         struct gate_effects effects = {0};
-        attempts[index].result = ENGINE_PENDING;
+        attempts[index].result = op->kind == CP_LISTEN ? 0 : ENGINE_PENDING;
+        if (op->kind == CP_LISTEN)
+            continue;
         port_lock(port);
-        peer_of(op->socket)->ops[op->kind == CP_RECEIVE ? DIRECTION_IN : DIRECTION_OUT] = op;
+        peer_of(op->socket)->ops[direction_name_of(op)] = op;
         progress(op->socket, &effects);
         port_unlock(port, &effects);
     }
@@ -169,7 +179,7 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
 static bool engine_cancel(struct cp_op *op)
 {
     struct peer *peer = peer_of(op->socket);
-    unsigned name = op->kind == CP_RECEIVE ? DIRECTION_IN : DIRECTION_OUT;
+    enum direction_name name = direction_name_of(op);
     if (peer->hold_cancels || peer->ops[name] != op)
         return false;
     peer->ops[name] = NULL;
@@ -246,6 +256,8 @@ void script(struct cp_socket *socket, enum script_event event, int64_t value)
     if (event == SCRIPT_CONNECT) {
         peer->connect_answered = true;
         peer->connect_result = value;
+    } else if (event == SCRIPT_ACCEPT) {
+        peer->accept_result = value;
     } else if (event == SCRIPT_WINDOW) {
         peer->window_bytes = (size_t)value;
     } else if (event == SCRIPT_HOLD_CANCELS) {

@@ -13,6 +13,7 @@ extern const struct engine engine_scripted;
 
 enum script_event {
     SCRIPT_CONNECT,      /* the result of its connect, pending or future: 0 or a negative code */
+    SCRIPT_ACCEPT,       /* the result of its accepts, pending or future */
     SCRIPT_FINISH,       /* the peer ends its stream */
     SCRIPT_RESET,        /* ... resets the connection */
     SCRIPT_WINDOW,       /* ... takes that many more bytes from now on (SIZE_MAX at first) */

@@ -261,6 +261,30 @@ EVERY_LOOPBACK(a_held_accept_ends_as_others_do)
     close(second.peer);
 }
 
+/* A completion engine starts each accept at once; its kernel then fails it. */
+ENGINE_TEST(a_started_accept_is_held_too, "scripted")
+{
+    struct cport *port = port_of(*state, 1);
+    struct sockaddr_in address = loopback(9);
+    struct cp_socket *listener = open_socket(port, 1), *other = open_socket(port, 2);
+    struct cp_op op = {0};
+    assert_int_equal(cp_listen(listener, (struct sockaddr *)&address, sizeof address, 1), 0);
+    script(listener, SCRIPT_ACCEPT, CP_ENOMEM);
+    uint64_t started_ns = os_now_ns();
+    for (unsigned count = 0; count < 3; count++) {
+        assert_int_equal(cp_accept(listener, &op), 0);
+        assert_next(port, &op, CP_ENOMEM);
+    }
+    assert_true(os_now_ns() - started_ns >= 2 * ms(10));
+    script(listener, SCRIPT_ACCEPT, 0);
+    assert_int_equal(cp_accept(listener, &op), 0);
+    assert_ptr_equal(port->held, &listener->directions[DIRECTION_IN]);
+    cp_socket_close(other);
+    assert_null(port->held);
+    assert_next(port, &op, 0);
+    cp_free(port);
+}
+
 /* ---- adopted and refused ------------------------------------------------------------------- */
 
 /* The system names no peer of such a connection, as of a socket that was never connected. */
