@@ -211,24 +211,38 @@ void net_reset(intptr_t handle)
 
 /* ---- calls with time limits ----------------------------------------------------------------- */
 
-/* 0: the call that would have blocked may be made again. */
-static int wait_until(intptr_t handle, unsigned sign, uint64_t deadline_ns)
+/* When a call gives up. */
+struct patience {
+    uint64_t deadline_ns;
+    bool was_interrupted; /* before the call */
+};
+
+static struct patience patience_of(uint64_t timeout_ns)
 {
-    uint64_t now_ns = os_now_ns();
-    if (now_ns >= deadline_ns)
+    return (struct patience){os_active_ns() + timeout_ns, os_interrupted()};
+}
+
+/* 0: the call that would have blocked may be made again. */
+static int wait_for(intptr_t handle, unsigned sign, const struct patience *patience)
+{
+    const uint64_t slice_ns = (uint64_t)OS_SLICE_MS * OS_NS_PER_MS, now_ns = os_active_ns();
+    if (os_interrupted() && !patience->was_interrupted)
+        return -ECANCELED;
+    if (now_ns >= patience->deadline_ns)
         return -ETIMEDOUT;
-    net_wait(handle, sign, deadline_ns - now_ns);
+    const uint64_t left_ns = patience->deadline_ns - now_ns;
+    net_wait(handle, sign, left_ns < slice_ns ? left_ns : slice_ns);
     return 0;
 }
 
 int net_send_all(intptr_t handle, const void *data, size_t bytes, uint64_t timeout_ns)
 {
-    uint64_t deadline_ns = os_now_ns() + timeout_ns;
+    const struct patience patience = patience_of(timeout_ns);
     const char *next = data;
     while (bytes > 0) {
         int64_t sent = net_send(handle, next, bytes);
         if (sent == -EAGAIN)
-            sent = wait_until(handle, NET_WRITABLE, deadline_ns);
+            sent = wait_for(handle, NET_WRITABLE, &patience);
         if (sent < 0)
             return (int)sent;
         next += sent;
@@ -241,10 +255,10 @@ int net_send_all(intptr_t handle, const void *data, size_t bytes, uint64_t timeo
 int net_read_line(intptr_t handle, char *line, size_t line_bytes, uint64_t timeout_ns)
 {
     assert(line_bytes > 2);
-    uint64_t deadline_ns = os_now_ns() + timeout_ns;
+    const struct patience patience = patience_of(timeout_ns);
     for (size_t used = 0; used < line_bytes;) {
         int64_t got = net_receive(handle, line + used, 1);
-        if (got == -EAGAIN && (got = wait_until(handle, NET_READABLE, deadline_ns)) == 0)
+        if (got == -EAGAIN && (got = wait_for(handle, NET_READABLE, &patience)) == 0)
             continue;
         if (got <= 0)
             return got == 0 ? -ENOTCONN : (int)got;

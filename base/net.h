@@ -51,6 +51,9 @@ int net_local(intptr_t handle, struct net_address *address); /* the socket's own
 
 /* ---- blocking, with a time limit ------------------------------------------------------------ */
 
+/* Time limits are of os_active_ns: no pause of this process counts. -ECANCELED: it was interrupted
+ * (os_interrupted) during the call. */
+
 /* net_connect: a blocking connect(), given up after `timeout_ns`. 0 with *handle the caller's. */
 int net_connect(const struct net_address *address, uint64_t timeout_ns, intptr_t *handle);
 
@@ -66,8 +69,9 @@ int net_read_line(intptr_t handle, char *line, size_t line_bytes, uint64_t timeo
  * 0: the peer has finished. The socket is one of net_connect. */
 int64_t net_receive_blocking(intptr_t handle, void *data, size_t bytes);
 
-/* net_wait: blocks until the socket has one of the signs, or `timeout_ns` are over. */
-void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns);
+/* net_wait: blocks until the socket has one of the signs, or is broken (true), or `timeout_ns` of
+ * os_now_ns are over. */
+bool net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns);
 
 /* ---- non-blocking; -EAGAIN: the call would have blocked ------------------------------------- */
 

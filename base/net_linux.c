@@ -47,18 +47,30 @@ static int send_limit_set(int handle, uint64_t timeout_ns)
     return setsockopt(handle, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-/* A signal, or io_uring's work for this thread, ends a blocking connect() with EINTR while the
- * attempt goes on: it is called again with the time that is left. */
+/* A signal, io_uring's work for this thread and the end of a slice let a blocking connect() return
+ * while the attempt goes on: it is called again. */
+static bool still_connecting(void)
+{
+    return errno == EINTR || errno == EINPROGRESS || errno == EALREADY;
+}
+
 static int connect_within(int socket, const struct net_address *address, uint64_t timeout_ns)
 {
-    const uint64_t deadline_ns = os_now_ns() + timeout_ns;
-    for (uint64_t now_ns = os_now_ns(); now_ns < deadline_ns; now_ns = os_now_ns()) {
-        if (send_limit_set(socket, deadline_ns - now_ns) != 0)
+    const uint64_t slice_ns = (uint64_t)OS_SLICE_MS * OS_NS_PER_MS;
+    const uint64_t deadline_ns = os_active_ns() + timeout_ns;
+    const bool was_interrupted = os_interrupted();
+    for (uint64_t now_ns = os_active_ns(); now_ns < deadline_ns; now_ns = os_active_ns()) {
+        const uint64_t left_ns = deadline_ns - now_ns;
+        if (send_limit_set(socket, left_ns < slice_ns ? left_ns : slice_ns) != 0)
             return -1;
         if (connect(socket, net_sockaddr(address), address->bytes) == 0)
             return 0;
-        if (errno != EINTR || os_interrupted())
+        if (!still_connecting())
             return -1;
+        if (os_interrupted() && !was_interrupted) {
+            errno = ECANCELED;
+            return -1;
+        }
     }
     errno = ETIMEDOUT;
     return -1;
@@ -70,13 +82,8 @@ int net_connect(const struct net_address *address, uint64_t timeout_ns, intptr_t
     int connected = socket(net_family(address), SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connected < 0)
         return -errno;
-    if (connect_within(connected, address, timeout_ns) != 0) {
-        int result = close_failed(connected);
-        /* A blocking connect() at its send limit: EINPROGRESS, when called again EALREADY. */
-        if (result == -EINPROGRESS || result == -EALREADY || result == -EAGAIN)
-            return -ETIMEDOUT;
-        return result == -EINTR ? -ECANCELED : result;
-    }
+    if (connect_within(connected, address, timeout_ns) != 0)
+        return close_failed(connected);
     setsockopt(connected, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
     *handle = connected;
     return 0;
@@ -164,7 +171,7 @@ int64_t net_send(intptr_t handle, const void *data, size_t bytes)
     return sent < 0 ? -errno : sent;
 }
 
-void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns)
+bool net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns)
 {
     struct timespec limit = os_timespec(timeout_ns);
     struct pollfd polled = {.fd = (int)handle};
@@ -172,7 +179,7 @@ void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns)
         polled.events |= POLLIN;
     if (signs & NET_WRITABLE)
         polled.events |= POLLOUT;
-    ppoll(&polled, 1, &limit, NULL);
+    return ppoll(&polled, 1, &limit, NULL) > 0;
 }
 
 int64_t net_unacknowledged(intptr_t handle)

@@ -20,7 +20,6 @@
 enum {
     CHUNK_BYTES_MAX = 256 << 10, /* Windows would take, and buffer, whatever it is given */
     RETRY_MS = 1,
-    SLICE_MS = 100,
     ROOM_MIN = 64,
 };
 
@@ -53,21 +52,35 @@ static int stream_socket(const struct net_address *address, intptr_t *handle)
                        handle);
 }
 
-/* select(), as WSAPoll says nothing of a failed connect before Windows 10 (2004). */
-static int connect_await(SOCKET socket, uint64_t timeout_ns)
+/* select(), as WSAPoll says nothing of a failed connect before Windows 10 (2004). -EAGAIN: not
+ * yet. */
+static int connect_result(SOCKET socket)
 {
     fd_set writable, failed;
-    struct timeval limit = {.tv_sec = (long)(timeout_ns / OS_NS_PER_S),
-                            .tv_usec = (long)(timeout_ns % OS_NS_PER_S / 1000)};
+    struct timeval slice = {.tv_usec = OS_SLICE_MS * 1000};
     int code = 0, bytes = sizeof code;
     FD_ZERO(&writable);
     FD_SET(socket, &writable);
     failed = writable;
-    int count = select(0, NULL, &writable, &failed, &limit);
+    int count = select(0, NULL, &writable, &failed, &slice);
     if (count <= 0)
-        return count == 0 ? -ETIMEDOUT : winapi_error();
+        return count == 0 ? -EAGAIN : winapi_error();
     getsockopt(socket, SOL_SOCKET, SO_ERROR, (char *)&code, &bytes);
     return code == 0 ? 0 : -winapi_errno((DWORD)code);
+}
+
+static int connect_await(SOCKET socket, uint64_t timeout_ns)
+{
+    const uint64_t deadline_ns = os_active_ns() + timeout_ns;
+    const bool was_interrupted = os_interrupted();
+    int result;
+    while ((result = connect_result(socket)) == -EAGAIN) {
+        if (os_interrupted() && !was_interrupted)
+            return -ECANCELED;
+        if (os_active_ns() >= deadline_ns)
+            return -ETIMEDOUT;
+    }
+    return result;
 }
 
 int net_connect(const struct net_address *address, uint64_t timeout_ns, intptr_t *handle)
@@ -160,7 +173,7 @@ int64_t net_receive_blocking(intptr_t handle, void *data, size_t bytes)
 {
     int64_t received;
     while ((received = net_receive(handle, data, bytes)) == -EAGAIN)
-        net_wait(handle, NET_READABLE, (uint64_t)SLICE_MS * OS_NS_PER_MS);
+        net_wait(handle, NET_READABLE, (uint64_t)OS_SLICE_MS * OS_NS_PER_MS);
     return received;
 }
 
@@ -180,10 +193,10 @@ static WSAPOLLFD polled_for(intptr_t handle, unsigned signs)
     return polled;
 }
 
-void net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns)
+bool net_wait(intptr_t handle, unsigned signs, uint64_t timeout_ns)
 {
     WSAPOLLFD polled = polled_for(handle, signs);
-    WSAPoll(&polled, 1, (int)winapi_ms(timeout_ns));
+    return WSAPoll(&polled, 1, (int)winapi_ms(timeout_ns)) > 0;
 }
 
 /* Windows does not say. */

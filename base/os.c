@@ -1,5 +1,5 @@
-/* The part of os.h that is the same on every system: identity, starting threads, parking,
- * directories. */
+/* The part of os.h that is the same on every system: identity, the clock without pauses, starting
+ * threads, parking, directories. */
 #include "base/os.h"
 
 #include <assert.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/active_clock.h"
 #include "base/cgroup.h"
 #include "base/os_parts.h"
 #include "base/random.h"
@@ -23,6 +24,40 @@ uint64_t deadline_after(uint64_t duration_ns)
 {
     uint64_t now_ns = os_now_ns();
     return duration_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + duration_ns;
+}
+
+/* ---- the clock without pauses ------------------------------------------------------------ */
+
+static _Thread_local struct active_clock own_clock;
+static _Thread_local uint64_t suspended_before_ns;
+
+/* A loop may look at each of its steps: the processor's clock costs a call of the system. */
+uint64_t os_active_ns(void)
+{
+    const uint64_t now_ns = os_now_ns(), since_ns = now_ns - own_clock.looked_ns;
+    if (own_clock.looked_ns == 0)
+        own_clock = active_clock_begin(now_ns, thread_cpu_ns());
+    else if (since_ns < OS_NS_PER_MS)
+        return own_clock.active_ns + since_ns;
+    else
+        active_clock_look(&own_clock, now_ns, thread_cpu_ns());
+    return own_clock.active_ns;
+}
+
+void os_pauses_begin(void)
+{
+    own_clock = active_clock_begin(os_now_ns(), thread_cpu_ns());
+    suspended_before_ns = suspended_ns();
+}
+
+/* The two clocks behind suspended_ns are not read at one moment: a small difference means nothing.
+ */
+uint64_t os_paused_ns(void)
+{
+    const uint64_t gap_max_ns = (uint64_t)ACTIVE_GAP_MS_MAX * OS_NS_PER_MS;
+    const uint64_t after_ns = suspended_ns(), before_ns = suspended_before_ns;
+    os_active_ns();
+    return own_clock.paused_ns + (after_ns > before_ns + gap_max_ns ? after_ns - before_ns : 0);
 }
 
 /* ---- threads ----------------------------------------------------------------------------- */

@@ -39,6 +39,15 @@ static inline uint64_t os_timespec_ns(struct timespec time)
     return (uint64_t)time.tv_sec * OS_NS_PER_S + (uint64_t)time.tv_nsec;
 }
 
+/* os_active_ns: for time limits: os_now_ns without what this process was paused, as far as the
+ * calling thread saw it (base/active_clock.h): a thread that waits by it looks every
+ * OS_SLICE_MS. os_pauses_begin: counts the thread's pauses from now on. os_paused_ns: the sum so
+ * far, with the time in which the machine was suspended. */
+enum { OS_SLICE_MS = 100 };
+uint64_t os_active_ns(void);
+void os_pauses_begin(void);
+uint64_t os_paused_ns(void);
+
 /* os_sleep_ns: blocks the calling thread for at least that long. */
 void os_sleep_ns(uint64_t duration_ns);
 
@@ -136,8 +145,8 @@ struct os_process {
 int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
                      const char *stderr_path);
 
-/* os_process_wait: blocks up to `timeout_ns`. 1: it ended, *exit_code set (128 + signal if killed
- * by one); 0: still running. */
+/* os_process_wait: blocks up to `timeout_ns` of os_active_ns. 1: it ended, *exit_code set (128 +
+ * signal if killed by one); 0: still running. */
 int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_code);
 
 /* os_process_stop: asks it to end (SIGTERM), kills it after `grace_ns`, and reaps it. Blocks that
@@ -149,10 +158,14 @@ void os_process_stop(struct os_process *process, uint64_t grace_ns);
 uint64_t os_process_peak_bytes(const struct os_process *process);
 uint64_t os_process_cpu_ns(const struct os_process *process);
 
-/* os_interrupts_catch: from here on Ctrl-C and SIGTERM set the flag that os_interrupted reads,
- * instead of ending the process; a second one ends it. */
+/* os_interrupts_catch: from here on what asks the process to end (Ctrl-C, SIGTERM, a terminal or
+ * console that closes, a limit of CPU time, ...) sets the flag that os_interrupted reads. The same
+ * a second later ends the process. What was ignored at the start stays ignored (nohup), Ctrl-C and
+ * SIGTERM apart. A pipe without a reader and a file at its limit (ulimit -f) fail the write.
+ * os_interrupted_by: what it was: "SIGHUP", "Ctrl-Break"; NULL: nothing so far. */
 void os_interrupts_catch(void);
 bool os_interrupted(void);
+const char *os_interrupted_by(void);
 
 /* ---- directories and machine --------------------------------------------------------------- */
 

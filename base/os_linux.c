@@ -67,6 +67,17 @@ uint64_t os_wall_ns(void)
     return clock_read_ns(CLOCK_REALTIME);
 }
 
+uint64_t thread_cpu_ns(void)
+{
+    return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t suspended_ns(void)
+{
+    const uint64_t since_boot_ns = clock_read_ns(CLOCK_BOOTTIME), now_ns = os_now_ns();
+    return since_boot_ns > now_ns ? since_boot_ns - now_ns : 0;
+}
+
 void os_sleep_ns(uint64_t duration_ns)
 {
     struct timespec deadline = os_timespec(deadline_after(duration_ns));

@@ -125,6 +125,20 @@ uint64_t os_wall_ns(void)
     return winapi_filetime_ns(time) - unix_epoch_s * OS_NS_PER_S;
 }
 
+uint64_t thread_cpu_ns(void)
+{
+    FILETIME created, ended, system, user;
+    if (!GetThreadTimes(GetCurrentThread(), &created, &ended, &system, &user))
+        return 0;
+    return winapi_filetime_ns(system) + winapi_filetime_ns(user);
+}
+
+/* The performance counter runs on while the machine is suspended. */
+uint64_t suspended_ns(void)
+{
+    return 0;
+}
+
 /* Sleep() may last a scheduler's tick of 16 ms longer; a timer of this kind, since Windows 10
  * (1803), a fraction of 1 ms. */
 void os_sleep_ns(uint64_t duration_ns)

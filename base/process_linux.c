@@ -63,10 +63,13 @@ static int streams_set(const struct request *request)
     return error;
 }
 
+/* What is caught here, exec resets; what was ignored at the start, by nohup, stays ignored. */
 static void signals_reset(void)
 {
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -179,10 +182,13 @@ static bool child_ended(pid_t pid)
 static void child_await(pid_t pid, uint64_t timeout_ns)
 {
     enum { LOOK_EVERY_NS = 2 * OS_NS_PER_MS };
-    uint64_t now_ns, deadline_ns = deadline_after(timeout_ns);
+    const uint64_t slice_ns = (uint64_t)OS_SLICE_MS * OS_NS_PER_MS, began_ns = os_active_ns();
+    uint64_t waited_ns;
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    while (!child_ended(pid) && (now_ns = os_now_ns()) < deadline_ns) {
-        struct timespec left = os_timespec(end.fd < 0 ? LOOK_EVERY_NS : deadline_ns - now_ns);
+    while (!child_ended(pid) && (waited_ns = os_active_ns() - began_ns) < timeout_ns) {
+        const uint64_t left_ns =
+            timeout_ns - waited_ns < slice_ns ? timeout_ns - waited_ns : slice_ns;
+        struct timespec left = os_timespec(end.fd < 0 ? LOOK_EVERY_NS : left_ns);
         ppoll(&end, 1, &left, NULL);
     }
     if (end.fd >= 0)
@@ -216,6 +222,7 @@ void os_process_stop(struct os_process *process, uint64_t grace_ns)
         return;
     pid_t pid = (pid_t)process->handle;
     kill(-pid, SIGTERM);
+    kill(-pid, SIGCONT); /* a stopped one would not see it */
     child_await(pid, grace_ns);
     /* The whole group, before the reaping frees its number: what the child started ends as well. */
     kill(-pid, SIGKILL);
@@ -225,24 +232,68 @@ void os_process_stop(struct os_process *process, uint64_t grace_ns)
 
 /* ---- interrupts -------------------------------------------------------------------------- */
 
-static atomic_bool interrupted;
+/* What ends a process if nobody catches it, and is not an error of the program's own. */
+static const struct {
+    int number;
+    const char *name;
+    bool always; /* also if it was ignored: shells let what runs in the background ignore Ctrl-C */
+} ends[] = {
+    {SIGINT, "SIGINT", true},    {SIGTERM, "SIGTERM", true},  {SIGHUP, "SIGHUP", false},
+    {SIGQUIT, "SIGQUIT", false}, {SIGXCPU, "SIGXCPU", false}, {SIGUSR1, "SIGUSR1", false},
+    {SIGUSR2, "SIGUSR2", false},
+};
+enum { ENDS = sizeof ends / sizeof *ends };
 
+static const int write_errors[] = {SIGPIPE, SIGXFSZ};
+enum { WRITE_ERRORS = sizeof write_errors / sizeof *write_errors };
+
+static _Atomic(const char *) interrupted_by;
+static _Atomic uint64_t interrupted_ns;
+
+/* One end may be asked for twice: timeout(1) signals its child and then the child's group, a
+ * terminal that closes does the same, and the limit of CPU time repeats itself. So only Ctrl-C,
+ * SIGTERM and SIGQUIT end the process when they come again, and not at once. */
 static void interrupt_note(int number)
 {
-    atomic_store(&interrupted, true);
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
+    const uint64_t now_ns = os_now_ns();
+    const char *by = NULL, *none = NULL;
+    for (int i = 0; i < ENDS; i++)
+        if (ends[i].number == number)
+            by = ends[i].name;
+    if (atomic_compare_exchange_strong(&interrupted_by, &none, by)) {
+        atomic_store(&interrupted_ns, now_ns);
+        return;
+    }
+    const bool insists = number == SIGINT || number == SIGTERM || number == SIGQUIT;
+    const uint64_t since_ns = atomic_load(&interrupted_ns);
+    if (!insists || since_ns == 0 || now_ns - since_ns < OS_NS_PER_S)
+        return;
+    signal(number, SIG_DFL);
+    raise(number); /* delivered when this handler returns */
+}
+
+static void catch (int number, void (*handler)(int), bool always)
+{
+    struct sigaction before, action = {.sa_handler = handler};
+    sigemptyset(&action.sa_mask);
+    if (sigaction(number, NULL, &before) == 0 && (always || before.sa_handler == SIG_DFL))
+        sigaction(number, &action, NULL);
 }
 
 void os_interrupts_catch(void)
 {
-    struct sigaction action = {.sa_handler = interrupt_note};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (int i = 0; i < ENDS; i++)
+        catch (ends[i].number, interrupt_note, ends[i].always);
+    for (int i = 0; i < WRITE_ERRORS; i++)
+        catch (write_errors[i], SIG_IGN, false);
 }
 
 bool os_interrupted(void)
 {
-    return atomic_load(&interrupted);
+    return os_interrupted_by() != NULL;
+}
+
+const char *os_interrupted_by(void)
+{
+    return atomic_load(&interrupted_by);
 }

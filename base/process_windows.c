@@ -260,13 +260,33 @@ uint64_t os_process_cpu_ns(const struct os_process *process)
 
 /* ---- interrupts ---------------------------------------------------------------------------- */
 
-static atomic_bool interrupted;
+static _Atomic(const char *) interrupted_by;
 static HANDLE stop_event;
 
-/* On a thread of the system's. FALSE: the next handler's, the last of which ends the process. */
+static void interrupt_store(const char *by)
+{
+    const char *none = NULL;
+    atomic_compare_exchange_strong(&interrupted_by, &none, by);
+}
+
+/* On a thread of the system's. FALSE: the next handler's, the last of which ends the process. After
+ * a console's end, a log-off and a shutdown the process ends when this returns: it does not, so
+ * that the row is written first. */
 static BOOL WINAPI interrupt_note(DWORD kind)
 {
-    return !atomic_exchange(&interrupted, true);
+    static const char *const names[] = {
+        [CTRL_C_EVENT] = "Ctrl-C",          [CTRL_BREAK_EVENT] = "Ctrl-Break",
+        [CTRL_CLOSE_EVENT] = "closing",     [CTRL_LOGOFF_EVENT] = "log-off",
+        [CTRL_SHUTDOWN_EVENT] = "shutdown",
+    };
+    const bool keys = kind == CTRL_C_EVENT || kind == CTRL_BREAK_EVENT;
+    if (keys && atomic_load(&interrupted_by) != NULL)
+        return FALSE;
+    if (kind < sizeof names / sizeof *names && names[kind] != NULL)
+        interrupt_store(names[kind]);
+    if (!keys)
+        Sleep(INFINITE);
+    return TRUE;
 }
 
 void os_interrupts_catch(void)
@@ -282,7 +302,12 @@ void os_interrupts_catch(void)
 
 bool os_interrupted(void)
 {
+    return os_interrupted_by() != NULL;
+}
+
+const char *os_interrupted_by(void)
+{
     if (stop_event && WaitForSingleObject(stop_event, 0) == WAIT_OBJECT_0)
-        atomic_store(&interrupted, true);
-    return atomic_load(&interrupted);
+        interrupt_store("stop");
+    return atomic_load(&interrupted_by);
 }

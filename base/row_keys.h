@@ -130,7 +130,10 @@ ROW_OPTION(count, frame_bytes_max, "bytes", "", "a longer frame ends its connect
 
 ROW_RESULT(count, connected, "", "", "servers connected; not connected")
 ROW_RESULT(count, connect_failed, "", "", "")
-ROW_RESULT(tally, connect_errors, "", "", "of the latter, by error, e.g. `{\"refused\": 4}`")
+ROW_RESULT(
+    tally, connect_errors, "", "",
+    "of the latter, by error, e.g. `{\"refused\": 4}`; `interrupted`: not tried, or given up, "
+    "because the run was")
 ROW_RESULT(tally, addresses, "", "", "of the connected servers, by family: `ipv4`, `ipv6`")
 ROW_RESULT(line, addresses_failed, "", "",
            "addresses that could not be connected, each with its error, the first ones by name and "
@@ -176,6 +179,18 @@ ROW_RESULT(time, elapsed_ms, "ms", "no frame byte came",
            "from the first frame byte received to the last frame processed (paper A's Tables 2 "
            "and 3). A connection that failed counts up to its end, a stalled one up to its last "
            "data")
+ROW_RESULT(
+    number, paused_ms, "ms", "",
+    "this process did not run: stopped (SIGSTOP, Ctrl-Z), suspended with its machine, or for "
+    "more than 250 ms without a processor. No time limit runs meanwhile. The servers go on, "
+    "and elapsed_ms does but for a suspended machine: rates are too low by it, and latencies "
+    "contain it")
+ROW_RESULT(
+    text, interrupted_by, "", "it was not interrupted",
+    "what ended the run before its time: `SIGHUP`, `SIGINT`, `SIGTERM`, `SIGQUIT`, `SIGXCPU`, "
+    "`SIGUSR1`, `SIGUSR2`; on Windows `Ctrl-C`, `Ctrl-Break`, `closing`, `log-off`, "
+    "`shutdown`, or `stop` by its starter. Connections that it ended have the error "
+    "`interrupted`")
 ROW_RESULT(count, bytes, "bytes", "", "frame bytes received")
 ROW_RESULT(count, frames, "frames", "raw and drain, which do not look for frames",
            "frames processed")

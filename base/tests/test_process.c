@@ -313,8 +313,10 @@ static void check_interrupts(int first, int second)
     }
     assert_string_equal(text, "0\n1");
     assert_int_equal(os_process_wait(&process, 0, &code), 0);
-    kill((pid_t)process.handle, second);
-    assert_int_equal(exit_code(&process), 128 + second);
+    /* One that comes at once is the same: timeout(1) signals its child twice. */
+    while (os_process_wait(&process, 50 * (uint64_t)OS_NS_PER_MS, &code) == 0)
+        kill((pid_t)process.handle, second);
+    assert_int_equal(code, 128 + second);
 }
 
 TEST(the_first_interrupt_is_noted_and_the_second_ends)

@@ -123,8 +123,11 @@ static void *work(void *argument)
             return NULL;
         assert(count >= 0);
         for (int i = 0; i < count; i++)
-            connection_complete((struct connection *)packets[i].key, packets[i].op,
-                                packets[i].result);
+            if (packets[i].op == &run->marker)
+                run_marker_back(run, packets[i].result);
+            else
+                connection_complete((struct connection *)packets[i].key, packets[i].op,
+                                    packets[i].result);
     }
 }
 

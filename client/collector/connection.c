@@ -55,8 +55,21 @@ void run_count_down(struct run *run, _Atomic uint32_t *count)
 void connection_note_activity(struct connection *connection)
 {
     uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
-    if (!connection->idle)
-        atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
+    atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
+}
+
+/* Who sees what it waits for sees since when, too. */
+void connection_await(struct connection *connection, enum awaited awaited)
+{
+    connection_note_activity(connection);
+    if (awaited == AWAIT_DATA && connection->idle)
+        awaited = AWAIT_NOTHING;
+    atomic_store_explicit(&connection->awaited, (uint8_t)awaited, memory_order_release);
+}
+
+static enum awaited awaited_of(const struct connection *connection)
+{
+    return atomic_load_explicit(&connection->awaited, memory_order_acquire);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -107,9 +120,9 @@ static bool pause_for_reconnect(struct connection *connection)
         connection_end(connection, connection->cut_reason, connection->cut_ns);
         return false;
     }
+    reconnect->due_tick = atomic_load(&run->tick) + run_ticks(reconnect->wait_ns);
     if (was_there)
         atomic_fetch_add(&run->away, 1);
-    atomic_store_explicit(&connection->heard_tick, UINT32_MAX, memory_order_relaxed);
     pthread_mutex_lock(&connection->lock);
     assert(connection->phase == CONNECTION_BUSY);
     const bool paused = !connection->over;
@@ -127,10 +140,10 @@ void receive_owner_release(struct connection *connection)
     pthread_mutex_lock(&connection->lock);
     const bool over = connection->over;
     assert(over || connection->cut);
-    if (connection->login_by_ns != 0)
+    if (awaited_of(connection) == AWAIT_LOGIN)
         connection->login_reason = over ? connection->reason : connection->cut_reason;
-    connection->login_by_ns = 0;
     pthread_mutex_unlock(&connection->lock);
+    connection_await(connection, AWAIT_NOTHING);
     if (over || !pause_for_reconnect(connection))
         close_receiving_side(connection);
     if (first)
@@ -210,38 +223,46 @@ void receive_owner_fail(struct connection *connection, const char *reason)
     receive_owner_release(connection);
 }
 
-static uint32_t ticks_since(const struct run *run, const _Atomic uint32_t *tick)
+/* The connect's packet is on its way, or data or the server's end, which no worker has taken yet:
+ * then we are late. */
+static bool has_come(const struct connection *connection, enum awaited awaited)
 {
-    uint32_t then = atomic_load_explicit(tick, memory_order_relaxed);
-    uint32_t now = atomic_load_explicit(&run->tick, memory_order_relaxed);
-    assert(then == UINT32_MAX || then <= now);
-    return then == UINT32_MAX ? 0 : now - then;
+    return net_wait(cp_socket_handle(connection->socket),
+                    awaited == AWAIT_CONNECT ? NET_WRITABLE : NET_READABLE, 0);
 }
 
 /* While others receive, a connection without blocks waits its turn. If no connection has received
  * for that long, no block will come back: memory has run out, not the cap. */
 void connection_check(struct connection *connection, uint64_t now_ns)
 {
-    const struct run *run = connection->run;
-    uint32_t silent = ticks_since(run, &connection->heard_tick);
-    const char *silence = NULL, *end = NULL;
-    uint64_t heard_ns = now_ns - (uint64_t)silent * RUN_TICK_MS * OS_NS_PER_MS;
-    bool all_silent = ticks_since(run, &run->data_tick) > run->stall_ticks;
-    if (silent <= run->stall_ticks && !all_silent && run->requests->login_bytes == 0)
+    struct run *run = connection->run;
+    const enum awaited awaited = awaited_of(connection);
+    const uint32_t tick = atomic_load_explicit(&run->tick, memory_order_relaxed);
+    const uint32_t served_tick = atomic_load_explicit(&run->served_tick, memory_order_relaxed);
+    const uint32_t since_tick = atomic_load_explicit(&connection->heard_tick, memory_order_relaxed);
+    const char *reason = awaited == AWAIT_LOGIN ? LOGIN_TIMEOUT : "stalled";
+    if (awaited == AWAIT_NOTHING)
         return;
+    const enum patience patience =
+        patience_of(since_tick, run->limit_ticks[awaited], tick, served_tick);
+    run->mark = run->mark || patience == PATIENCE_MARK;
+    if (patience != PATIENCE_OVER)
+        return;
+    /* What follows a connect or a login is posted under the lock, after `awaited` has changed. */
     pthread_mutex_lock(&connection->lock);
-    const bool busy = connection->phase == CONNECTION_BUSY && !connection->over;
-    if (busy && connection->login_by_ns != 0 && now_ns >= connection->login_by_ns)
-        silence = LOGIN_TIMEOUT;
-    else if (busy && silent > run->stall_ticks)
-        silence = "stalled";
-    else if (connection->phase == CONNECTION_WAITING && all_silent)
-        end = cp_error_name(CP_ENOBUFS);
+    const bool waits = connection->phase == CONNECTION_BUSY && connection->socket != NULL &&
+                       awaited_of(connection) == awaited;
+    const bool late = waits && !has_come(connection, awaited);
+    if (late && awaited == AWAIT_CONNECT)
+        cp_cancel(connection->socket, &control_of(connection)->op);
+    const bool starved = connection->phase == CONNECTION_WAITING;
     pthread_mutex_unlock(&connection->lock);
-    if (silence != NULL)
-        connection_cut(connection, silence, heard_ns);
-    else if (end != NULL)
-        connection_end(connection, end, heard_ns);
+    const uint64_t since_ns = now_ns - (uint64_t)(tick - since_tick) * RUN_TICK_MS * OS_NS_PER_MS;
+    if (late && awaited != AWAIT_CONNECT)
+        connection_cut(connection, reason, since_ns);
+    else if (starved && patience_of(atomic_load(&run->data_tick), run->limit_ticks[AWAIT_DATA],
+                                    tick, served_tick) == PATIENCE_OVER)
+        connection_end(connection, cp_error_name(CP_ENOBUFS), since_ns);
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */
@@ -327,7 +348,8 @@ void connection_continue(struct connection *connection, enum connection_phase ph
     pthread_mutex_unlock(&connection->lock);
     if (!owner)
         return;
-    connection_note_activity(connection);
+    if (phase == CONNECTION_WAITING)
+        connection_note_activity(connection);
     receive_owner_post_next(connection);
 }
 

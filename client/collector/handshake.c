@@ -67,7 +67,7 @@ static void continue_after_reconnect(struct connection *connection)
     reconnect_end(reconnect_of(connection), now_ns);
     reconnect_of(connection)->returns++;
     atomic_fetch_sub(&connection->run->away, 1);
-    connection_note_activity(connection);
+    connection_await(connection, AWAIT_DATA);
     ask_again(connection, now_ns);
     receive_owner_post_next(connection);
 }
@@ -84,14 +84,6 @@ static void opened(struct connection *connection)
     connection->opened = true;
     receive_owner_hand_over(connection, CONNECTION_READY);
     run_count_down(run, &run->connecting);
-}
-
-/* 0: it is not logging in. */
-static void set_login_limit(struct connection *connection, uint64_t by_ns)
-{
-    pthread_mutex_lock(&connection->lock);
-    connection->login_by_ns = by_ns;
-    pthread_mutex_unlock(&connection->lock);
 }
 
 static char *answer_of(const struct connection *connection)
@@ -124,7 +116,7 @@ static void answer_done(struct connection *connection, int64_t result)
         return;
     }
     if (verdict == NULL) {
-        set_login_limit(connection, 0);
+        connection_await(connection, AWAIT_NOTHING);
         connection->logged_in = true;
         connection->login_reason = NULL;
         opened(connection);
@@ -143,29 +135,30 @@ static void log_in(struct connection *connection)
 {
     const struct run *run = connection->run;
     connection->step = STEP_LOGIN_ASK;
-    set_login_limit(connection, os_now_ns() + run->options->login_timeout_ms * OS_NS_PER_MS);
+    connection_await(connection, AWAIT_LOGIN);
     int result = post_send(connection, run->requests->login, run->requests->login_bytes);
     if (result != 0)
         receive_owner_fail(connection, login_error(result));
 }
 
 /* Opens a socket and posts the connect to the server's present address. Once it is accepted its
- * completion may be on another worker already. */
+ * completion may be on another worker already. The limit is our own and not the port's: it stands
+ * still while we are late. */
 static int post_connect(struct connection *connection)
 {
     const struct run *run = connection->run;
     const struct net_address *address = &run->program->servers.addresses[connection->index];
-    uint64_t timeout_ns = run->options->connect_timeout_ms * OS_NS_PER_MS;
     if (address->bytes == 0)
         return ATTEMPT_UNRESOLVED;
+    connection_await(connection, AWAIT_CONNECT);
     pthread_mutex_lock(&connection->lock);
-    int result = CP_EABORTED;
+    int result = CP_ECANCELED;
     if (!connection->over)
         result = cp_socket_open(run->port, net_family(address), (uintptr_t)connection,
                                 &connection->socket);
     if (result == 0)
         result = cp_connect(connection->socket, &control_of(connection)->op, net_sockaddr(address),
-                            address->bytes, timeout_ns);
+                            address->bytes, CP_FOREVER);
     pthread_mutex_unlock(&connection->lock);
     return result;
 }
@@ -194,7 +187,7 @@ static void fail_connect(struct connection *connection, int result)
     if (result == ATTEMPT_UNRESOLVED)
         connection_end(connection, attempt_error_name(result), os_now_ns());
     else
-        connection_cut(connection, cp_error_name(result), os_now_ns());
+        connection_cut(connection, attempt_error_name(result), os_now_ns());
     receive_owner_release(connection);
 }
 
@@ -206,12 +199,24 @@ static void connect_settled(struct connection *connection, int result)
         attempt->done_ns = os_now_ns();
     if (!connection->opened || attempt->result < 0)
         attempt->result = result;
+    connection_await(connection, AWAIT_NOTHING);
     if (result < 0)
         fail_connect(connection, result);
     else if (connection->run->requests->login_bytes > 0)
         log_in(connection);
     else
         opened(connection);
+}
+
+/* What ended a connect in the port's words: its own end, by connection_check, or the run's. */
+static int connect_result(struct connection *connection, int result)
+{
+    pthread_mutex_lock(&connection->lock);
+    const bool over = connection->over;
+    pthread_mutex_unlock(&connection->lock);
+    if (result == CP_ECANCELED && !over)
+        return CP_ETIMEDOUT;
+    return result == CP_EABORTED && over ? CP_ECANCELED : result;
 }
 
 /* Tries the next address as long as connects fail at once. */
@@ -236,11 +241,11 @@ void connection_connect(struct connection *connection)
         connect_done(connection, result);
 }
 
-void connection_reopen(struct connection *connection, uint64_t now_ns)
+void connection_reopen(struct connection *connection)
 {
     pthread_mutex_lock(&connection->lock);
     const bool due = connection->phase == CONNECTION_PAUSED && !connection->asking &&
-                     reconnect_of(connection)->due_ns <= now_ns;
+                     reconnect_of(connection)->due_tick <= atomic_load(&connection->run->tick);
     if (due) {
         connection->phase = CONNECTION_BUSY;
         connection->cut = connection->resumed = false;
@@ -269,6 +274,7 @@ void connection_connect_blocking(struct connection *connection)
     connect_settled(connection, result);
 }
 
+/* Only now does the server owe something: it may be one of very many that are asked in turn. */
 void connection_ask(struct connection *connection)
 {
     const struct request *request = request_of(connection->run->requests, connection->index);
@@ -277,8 +283,10 @@ void connection_ask(struct connection *connection)
     if (open && connection->run->options->reconnect)
         reconnect_of(connection)->began_ns = os_now_ns();
     pthread_mutex_unlock(&connection->lock);
-    if (open)
-        post_request(connection, request->text, request->bytes);
+    if (!open)
+        return;
+    connection_await(connection, AWAIT_DATA);
+    post_request(connection, request->text, request->bytes);
 }
 
 /* From the end of `asking` on another request may be on its way. */
@@ -295,7 +303,7 @@ static void request_done(struct connection *connection, int64_t result)
 static void control_done(struct connection *connection, int64_t result)
 {
     if (connection->step == STEP_CONNECT) {
-        connect_done(connection, (int)result);
+        connect_done(connection, connect_result(connection, (int)result));
     } else if (connection->step == STEP_RUN) {
         request_done(connection, result);
     } else if (result < 0) {

@@ -29,7 +29,9 @@ static double quantile(const double *sorted, uint32_t count, double share)
 
 const char *attempt_error_name(int result)
 {
-    return result == ATTEMPT_UNRESOLVED ? "unresolved" : cp_error_name(result);
+    if (result == ATTEMPT_UNRESOLVED)
+        return "unresolved";
+    return result == CP_ECANCELED ? MEASURE_INTERRUPTED : cp_error_name(result);
 }
 
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count)
@@ -386,6 +388,10 @@ void measure_status(struct row *row)
 {
     char text[ROW_LINE_BYTES + 16];
     assert(row->status != ROW_SKIPPED);
+    if (row->interrupted_by != NULL) {
+        snprintf(text, sizeof text, "interrupted by %s", row->interrupted_by);
+        reason_add(row, text, NULL);
+    }
     if (row->connect_failed > 0) {
         snprintf(text, sizeof text, "%llu of %llu servers not connected",
                  (unsigned long long)row->connect_failed, (unsigned long long)row->servers);

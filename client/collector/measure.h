@@ -20,7 +20,9 @@ struct attempt {
     int result; /* 0, a portable negative code: the last address's, or ATTEMPT_UNRESOLVED */
 };
 
-/* attempt_error_name: as the row counts a negative result. */
+/* attempt_error_name: as the row counts a negative result, and other portable codes: what we took
+ * back ourselves is MEASURE_INTERRUPTED, not the port's `canceled`. */
+#define MEASURE_INTERRUPTED "interrupted"
 const char *attempt_error_name(int result);
 
 /* measure_connects: counts, times and quantiles of all attempts. 0, or -1: there is no memory, and
@@ -39,7 +41,8 @@ void measure_first(_Atomic uint64_t *first_ns, uint64_t now_ns);
  * times the interval between two of its frames at --rate if that is longer. */
 uint64_t measure_stall_ns(const struct collector_options *options, uint32_t servers);
 
-/* measure_stop_ns: when --for ends a collection whose servers are asked now; UINT64_MAX: never. */
+/* measure_stop_ns: when --for ends a collection whose servers are asked now, by os_active_ns;
+ * UINT64_MAX: never. */
 uint64_t measure_stop_ns(const struct collector_options *options, uint64_t now_ns);
 
 /* measure_expected_bytes: what the connected servers owe together; UINT64_MAX: not known. */

@@ -86,6 +86,12 @@ bool program_reserve(struct program *program)
 
 /* ---- connecting ------------------------------------------------------------------------------ */
 
+bool program_interrupted(struct program *program)
+{
+    program->row.interrupted_by = os_interrupted_by();
+    return program->row.interrupted_by != NULL;
+}
+
 /* "[::1]:80 (localhost) refused; nohost:80 unresolved: Name or service not known" */
 static void note_failed(struct program *program, uint32_t index, int result)
 {
@@ -130,6 +136,8 @@ int program_connect(struct program *program, uint32_t index, cp_handle *handle)
             attempt->result = cp_error_from_errno(net_connect(address, timeout_ns, handle));
     } while (attempt->result < 0 && program_address_failed(program, index, attempt->result));
     attempt->done_ns = os_now_ns();
+    if (attempt->result == CP_ECANCELED)
+        program_interrupted(program);
     return attempt->result;
 }
 
@@ -191,7 +199,7 @@ static const char *asker_connect(struct program *program, struct asker *asker)
     int result =
         net_connect(&program->servers.addresses[asker->server], timeout_ns, &asker->handle);
     if (result != 0)
-        return result == -ETIMEDOUT ? no_answer : cp_error_name(cp_error_from_errno(result));
+        return result == -ETIMEDOUT ? no_answer : attempt_error_name(cp_error_from_errno(result));
     asker->connected = true;
     const char *why = request_log_in(&program->requests, asker->handle, timeout_ns, answer);
     if (why == NULL)
@@ -236,7 +244,7 @@ static const char *asker_turn(struct program *program, struct asker *asker,
         return no_answer;
     asker->asked = false;
     why = result == 0 ? asker_read(program, asker, line, stats)
-                      : cp_error_name(cp_error_from_errno(result));
+                      : attempt_error_name(cp_error_from_errno(result));
     if (why != NULL)
         asker_close(asker);
     return why;
@@ -267,14 +275,14 @@ static const char *ask_in_turns(struct program *program, uint64_t bytes,
                                 struct protocol_stats *stats)
 {
     struct asker *askers = program->fleet.askers, winner;
-    uint64_t now_ns = os_now_ns(), helped_ns = now_ns, counted = 0;
+    uint64_t now_ns = os_active_ns(), helped_ns = now_ns, counted = 0;
     unsigned turn = 0;
     const char *why;
     struct progress progress;
     progress_start(&progress, stderr, program->options.quiet, now_ns);
     for (;;) {
         why = asker_turn(program, &askers[turn], stats);
-        now_ns = os_now_ns();
+        now_ns = os_active_ns();
         if (why == no_answer || (why == NULL && stats->bytes > counted))
             helped_ns = now_ns;
         if ((why == NULL && stats->bytes >= bytes) ||

@@ -64,6 +64,9 @@ int program_connect(struct program *program, uint32_t index, cp_handle *handle);
  * address (result < 0), and turns to its next one. False: all have failed. Any thread. */
 bool program_address_failed(struct program *program, uint32_t index, int result);
 
+/* program_interrupted: whether the run is to end before its time; the row says because of what. */
+bool program_interrupted(struct program *program);
+
 /* program_choose_asked: server `index` is connected and logged in: it is one of those that the
  * fleet is asked by. True: there are enough. program_ask_fleet: asks them what the fleet has sent
  * so far; blocks up to three times STATS_TIMEOUT_MS, and a millisecond for each server. Some

@@ -35,8 +35,7 @@ bool reconnect_begin(struct reconnect *reconnect, const struct collector_options
         return false;
     if (reconnect->since_ns == 0)
         reconnect->since_ns = now_ns;
-    reconnect->due_ns =
-        now_ns + reconnect_delay_ns(options, index, reconnect->tries, reconnect->failures);
+    reconnect->wait_ns = reconnect_delay_ns(options, index, reconnect->tries, reconnect->failures);
     return true;
 }
 

@@ -126,6 +126,8 @@ static const struct line {
     {"cpu", "{cpu_user_s} user + {cpu_system_s} system"},
     {"efficiency", "{gb_per_cpu_s} of CPU time, {copies_per_byte} copies a byte, "
                    "{receive_calls} receives"},
+    {"paused", "for [paused_ms], in which no time limit ran"},
+    {"interrupted", "by {interrupted_by}"},
     {"bottleneck", "{bottleneck}"},
     {"audit", "{audit}"},
     {"status", "failed: {reason}"},

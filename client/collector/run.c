@@ -6,8 +6,9 @@
  *             lost ones are tried again (--reconnect)
  *   drain     until nothing is in flight
  *
- * Meanwhile the main thread ticks: it checks for silent servers, for lost ones whose next try is
- * due and for Ctrl-C, and shows progress. */
+ * Meanwhile the main thread ticks, also between two servers in a loop over all of them: it checks
+ * for servers whose time is over, for lost ones whose next try is due and for Ctrl-C, and shows
+ * progress. */
 #include "client/collector/run.h"
 
 #include <assert.h>
@@ -20,7 +21,8 @@ static const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ENDED };
+/* Lost servers are tried again once all are asked: GOAL_ENDED. */
+enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ASKED, GOAL_ENDED };
 
 static bool is_over(struct connection *connection)
 {
@@ -53,15 +55,15 @@ static void stop_all(struct run *run, uint64_t now_ns)
 }
 
 /* Of the bytes, of the servers or of the time, whichever will end the collection. */
-static double progress_share(const struct run *run, uint64_t received, uint64_t now_ns)
+static double progress_share(const struct run *run, uint64_t received)
 {
     const uint32_t living = atomic_load(&run->living);
     const double for_ns = (double)run->options->for_ms * OS_NS_PER_MS;
     double share = run->expected_bytes != UINT64_MAX && run->expected_bytes > 0
                        ? (double)received / (double)run->expected_bytes
                        : (double)(run->count - living) / run->count;
-    double gone =
-        run->stop_ns != UINT64_MAX ? 1 - ((double)run->stop_ns - (double)now_ns) / for_ns : 0;
+    const double left_ns = (double)run->stop_ns - (double)os_active_ns();
+    double gone = run->stop_ns != UINT64_MAX ? 1 - left_ns / for_ns : 0;
     return gone > share ? gone : share;
 }
 
@@ -84,17 +86,45 @@ static void show_progress(struct run *run, enum goal goal, uint64_t now_ns)
                         (double)received / 1e6, living);
     if (away > 0)
         snprintf(what + used, sizeof what - (size_t)used, ", %u of them away", away);
-    double share = progress_share(run, received, now_ns);
+    double share = progress_share(run, received);
     progress_show(&run->progress, now_ns, what, share, UINT64_MAX);
+}
+
+/* Once all is done a run is not called interrupted. */
+static void heed_interrupt(struct run *run)
+{
+    if (run->interrupted || atomic_load(&run->ended) || !program_interrupted(run->program))
+        return;
+    run->interrupted = true;
+    end_all(run, false, MEASURE_INTERRUPTED);
+}
+
+/* Of two in a row, so that what the kernel had when the first was sent is handled, too. */
+void run_marker_back(struct run *run, int64_t tick)
+{
+    atomic_store_explicit(&run->served_tick, run->marked_tick, memory_order_relaxed);
+    run->marked_tick = (uint32_t)tick;
+    atomic_store_explicit(&run->marking, false, memory_order_release);
+}
+
+static void send_marker(struct run *run, uint32_t now_tick)
+{
+    if (!run->mark || atomic_load_explicit(&run->marking, memory_order_acquire))
+        return;
+    run->mark = false;
+    atomic_store(&run->marking, true);
+    int result = cp_post(run->port, &run->marker, 0, now_tick);
+    assert(result == 0);
+    (void)result;
 }
 
 static void tick(struct run *run, enum goal goal)
 {
     uint64_t now_ns = os_now_ns();
-    uint32_t now_tick = (uint32_t)((now_ns - run->started_ns) / tick_ns);
-    if (os_interrupted())
-        end_all(run, false, "interrupted");
-    if (now_ns >= run->stop_ns)
+    const uint64_t active_ns = os_active_ns();
+    uint32_t now_tick = (uint32_t)((active_ns - run->started_active_ns) / tick_ns);
+    heed_interrupt(run);
+    if (active_ns >= run->stop_ns)
         stop_all(run, now_ns);
     if (now_tick == atomic_load_explicit(&run->tick, memory_order_relaxed))
         return;
@@ -102,15 +132,16 @@ static void tick(struct run *run, enum goal goal)
     for (uint32_t i = 0; i < run->count; i++) {
         connection_check(&run->connections[i], now_ns);
         if (goal == GOAL_ENDED && run->options->reconnect)
-            connection_reopen(&run->connections[i], now_ns);
+            connection_reopen(&run->connections[i]);
     }
+    send_marker(run, now_tick);
     show_progress(run, goal, now_ns);
 }
 
 static void await(struct run *run, enum goal goal)
 {
     while (!is_reached(run, goal)) {
-        const uint64_t now_ns = os_now_ns();
+        const uint64_t now_ns = os_active_ns();
         const uint64_t left_ns = run->stop_ns > now_ns ? run->stop_ns - now_ns : tick_ns;
         os_park(&run->main, left_ns < tick_ns ? left_ns : tick_ns);
         tick(run, goal);
@@ -122,11 +153,10 @@ static void await(struct run *run, enum goal goal)
 static void connect_all(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++) {
-        if (run->options->connect == CONNECT_ASYNC) {
+        if (run->options->connect == CONNECT_ASYNC)
             connection_connect(&run->connections[i]);
-            continue;
-        }
-        connection_connect_blocking(&run->connections[i]);
+        else
+            connection_connect_blocking(&run->connections[i]);
         tick(run, GOAL_CONNECTED);
     }
     await(run, GOAL_CONNECTED);
@@ -147,6 +177,7 @@ static bool attach_streams(struct run *run)
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
         const struct request *request = request_of(run->requests, i);
+        tick(run, GOAL_CONNECTED);
         if (connection->phase != CONNECTION_READY && connection->phase != CONNECTION_PAUSED)
             continue;
         connection->stream = scheme_attach(run->scheme_run, connection, request->frames_expected,
@@ -175,7 +206,7 @@ static void collect(struct run *run)
     os_pages_clear(run->controls, run->controls_bytes);
     atomic_store(&run->data_tick, atomic_load(&run->tick));
     os_usage_read(&run->program->before);
-    run->stop_ns = measure_stop_ns(run->options, os_now_ns());
+    run->stop_ns = measure_stop_ns(run->options, os_active_ns());
     for (uint32_t i = 0; i < run->count; i++)
         connection_continue(&run->connections[i], CONNECTION_READY);
     run->program->row.ready_rss_kb = measure_rss_kb();
@@ -185,6 +216,7 @@ static void collect(struct run *run)
         connection_ask(&run->connections[i]);
         if (i == 0 && run->options->flood_frames > 0)
             await(run, GOAL_FLOODED);
+        tick(run, GOAL_ASKED);
     }
     await(run, GOAL_ENDED);
 }
@@ -208,25 +240,40 @@ static bool run_phases(struct run *run)
     return true;
 }
 
+static void set_limits(struct run *run)
+{
+    const struct collector_options *options = run->options;
+    const uint32_t asked = request_asked(run->requests, run->count);
+    run->limit_ticks[AWAIT_CONNECT] = run_ticks(options->connect_timeout_ms * OS_NS_PER_MS);
+    run->limit_ticks[AWAIT_LOGIN] = run_ticks(options->login_timeout_ms * OS_NS_PER_MS);
+    run->limit_ticks[AWAIT_DATA] = run_ticks(measure_stall_ns(options, asked));
+}
+
+/* Every accepted operation completes. If one does not, that is an error of the port, and the row
+ * says so. */
+static void drain(struct run *run)
+{
+    const uint64_t deadline_ns = os_active_ns() + (uint64_t)DRAIN_TIMEOUT_MS * OS_NS_PER_MS;
+    while (atomic_load(&run->pending) > 0 && os_active_ns() < deadline_ns)
+        os_park(&run->main, tick_ns);
+    run->program->audit.operations_lost = atomic_load(&run->pending);
+}
+
 bool run_execute(struct run *run)
 {
     assert(run->count > 0);
     run->started_ns = os_now_ns();
     run->stop_ns = UINT64_MAX;
-    const uint64_t stall_ticks =
-        measure_stall_ns(run->options, request_asked(run->requests, run->count)) / tick_ns;
-    run->stall_ticks = stall_ticks < UINT32_MAX ? (uint32_t)stall_ticks : UINT32_MAX;
+    os_pauses_begin();
+    run->started_active_ns = os_active_ns();
+    set_limits(run);
     progress_start(&run->progress, stderr, run->options->quiet, run->started_ns);
     bool ran = run_phases(run);
     if (atomic_load(&run->ended))
         end_all(run, true, NULL); /* idle servers owe nothing: they end with the others */
     end_all(run, false, "given-up");
-    /* Every accepted operation completes. If one does not, that is an error of the port, and the
-     * row says so. */
-    const uint64_t deadline_ns = os_now_ns() + (uint64_t)DRAIN_TIMEOUT_MS * OS_NS_PER_MS;
-    while (atomic_load(&run->pending) > 0 && os_now_ns() < deadline_ns)
-        os_park(&run->main, tick_ns);
-    run->program->audit.operations_lost = atomic_load(&run->pending);
+    run->program->row.paused_ms = (double)os_paused_ns() / OS_NS_PER_MS;
+    drain(run);
     progress_end(&run->progress);
     return ran;
 }

@@ -32,6 +32,15 @@ struct control {
     struct refusal *refusal; /* of its request, from malloc; NULL: it is not refused */
 };
 
+/* What a connection waits for, and how long that may take (see patience_of). */
+enum awaited {
+    AWAIT_NOTHING,
+    AWAIT_CONNECT, /* --connect-timeout */
+    AWAIT_LOGIN,   /* --login-timeout */
+    AWAIT_DATA,    /* --stall-timeout; it begins anew with each receive */
+    AWAITED,
+};
+
 enum connection_step { STEP_CONNECT, STEP_LOGIN_ASK, STEP_LOGIN_ANSWER, STEP_RUN };
 
 /* There may be very many of them: what one needs for a moment only is not in it, and fields lie so
@@ -39,7 +48,7 @@ enum connection_step { STEP_CONNECT, STEP_LOGIN_ASK, STEP_LOGIN_ANSWER, STEP_RUN
 struct connection {
     struct run *run;
     uint32_t index;
-    _Atomic uint32_t heard_tick;
+    _Atomic uint32_t heard_tick; /* since when it waits */
 
     pthread_mutex_t lock;     /* over all up to `asking` */
     struct cp_socket *socket; /* NULL: closed; calls on it are made under the lock only */
@@ -47,7 +56,6 @@ struct connection {
     uint64_t ended_ns;        /* when it was over; of a stalled one, when it was last heard of */
     const char *cut_reason;   /* why its last socket was lost; NULL: there is a good one */
     uint64_t cut_ns;
-    uint64_t login_by_ns; /* when its login ought to be answered; 0: it is not logging in */
     enum connection_phase phase;
     bool over, resumed;
     bool cut;    /* its socket is lost, and may be followed by another */
@@ -66,6 +74,7 @@ struct connection {
     bool idle;      /* its server is not asked, and owes nothing */
     bool opened;    /* its first connection has become ready, or was lost */
     bool logged_in; /* once at least */
+    _Atomic uint8_t awaited;
     struct cp_op receive_op;
 
     _Atomic uint64_t received_bytes; /* for progress only */
@@ -74,7 +83,8 @@ struct connection {
 /* One server's outages. The receive owner's; between two connections the main thread's. */
 struct reconnect {
     uint64_t since_ns; /* the present one's begin; 0: there is none */
-    uint64_t due_ns;   /* when the next try is */
+    uint64_t wait_ns;  /* before the next try */
+    uint32_t due_tick; /* of the next try */
     uint64_t longest_ns;
     uint64_t frames;          /* of the server that had come when it was last lost */
     uint32_t failures;        /* in a row without a new frame */
@@ -111,16 +121,58 @@ struct run {
     _Atomic uint32_t living;     /* of those that are asked, not over yet */
     _Atomic uint32_t pending;    /* receiving sides not closed yet, and sends that are out */
     _Atomic bool ended;          /* living has become 0, and program->after is filled in */
-    _Atomic uint32_t tick;       /* counted up by the main thread every RUN_TICK_MS */
-    _Atomic uint32_t data_tick;  /* of the last receive with data */
+    _Atomic uint32_t tick;      /* counted up by the main thread every RUN_TICK_MS of active time */
+    _Atomic uint32_t data_tick; /* of the last receive with data */
+
+    /* A packet that goes through the port when somebody has waited for long, and comes back when
+     * what was queued before it is handled. A worker may take it before it asks the kernel for
+     * more, but not twice. */
+    struct cp_op marker;
+    _Atomic bool marking;         /* it is on its way */
+    uint32_t marked_tick;         /* the last one's; of the worker that takes the next */
+    _Atomic uint32_t served_tick; /* what had come by then is handled */
 
     /* The main thread's. */
     struct progress progress;
     uint64_t started_ns;
-    uint64_t expected_bytes; /* of the connected servers; UINT64_MAX: not known */
-    uint32_t stall_ticks;    /* of silence that end a connection */
-    uint64_t stop_ns;        /* when --for ends the collection; UINT64_MAX: it does not */
+    uint64_t started_active_ns; /* by os_active_ns */
+    uint64_t expected_bytes;    /* of the connected servers; UINT64_MAX: not known */
+    uint64_t stop_ns; /* by os_active_ns: when --for ends the collection; UINT64_MAX: it does not */
+    uint32_t limit_ticks[AWAITED];
+    bool mark;        /* somebody has waited for long */
+    bool interrupted; /* and all connections were ended for it */
 };
+
+/* ---- time limits ----------------------------------------------------------------------------- */
+
+/* No limit runs out while we are late and not the server. Ticks stand still while this process is
+ * paused or its main thread is busy elsewhere (os_active_ns); and before a verdict the workers have
+ * to say that they have caught up. */
+enum patience { PATIENCE_LEFT, PATIENCE_MARK, PATIENCE_OVER };
+
+/* patience_of: of somebody who waits since a tick (UINT32_MAX: nobody), for up to `limit_ticks`.
+ * PATIENCE_MARK: all but over or, by what the workers have handled so far, not over yet: a marker
+ * is wanted. */
+static inline enum patience patience_of(uint32_t since_tick, uint32_t limit_ticks, uint32_t tick,
+                                        uint32_t served_tick)
+{
+    enum { MARKERS_TICKS = 3 }; /* until two of them are back */
+    const uint64_t end_tick = (uint64_t)since_tick + limit_ticks;
+    if (since_tick == UINT32_MAX || tick + (uint64_t)MARKERS_TICKS <= end_tick)
+        return PATIENCE_LEFT;
+    return served_tick > end_tick ? PATIENCE_OVER : PATIENCE_MARK;
+}
+
+/* run_ticks: a duration in ticks, none too few. */
+static inline uint32_t run_ticks(uint64_t duration_ns)
+{
+    const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
+    const uint64_t ticks = duration_ns / tick_ns + (duration_ns % tick_ns > 0);
+    return ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
+}
+
+/* run_marker_back: a worker has got the marker of `tick`. */
+void run_marker_back(struct run *run, int64_t tick);
 
 static inline struct control *control_of(const struct connection *connection)
 {
@@ -154,7 +206,7 @@ void connection_ask(struct connection *connection);
 
 /* connection_reopen: tries a lost connection again if its time has come. Main thread, once the
  * first connections have all been ready or lost; does not block. */
-void connection_reopen(struct connection *connection, uint64_t now_ns);
+void connection_reopen(struct connection *connection);
 
 /* connection_complete: a packet of one of its operations. On the worker that got it. */
 void connection_complete(struct connection *connection, struct cp_op *op, int64_t result);
@@ -169,16 +221,16 @@ void connection_cut(struct connection *connection, const char *reason, uint64_t 
  * and as failed, for what it was lost by, while it is away. Main thread. */
 void connection_stop(struct connection *connection, uint64_t now_ns);
 
-/* connection_check: cuts it as stalled if it has been silent for more than run->stall_ticks while
- * the server owed something, or if its login was not answered in time; ends it for lack of
- * blocks if no connection has received anything for that long. Main thread. */
+/* connection_check: gives a connect up, cuts a connection as stalled or for its login, if that took
+ * too long; ends it for lack of blocks if no connection has received anything for that long. Main
+ * thread. */
 void connection_check(struct connection *connection, uint64_t now_ns);
 
 /* ---- reconnecting ---------------------------------------------------------------------------- */
 
 /* reconnect_begin: the connection was lost at `now_ns`, after `frames` frames of server `index`.
- * Finds when to try again. False: it has been tried often enough, or there is no memory.
- * reconnect_end: the server is there again, or the run is over. */
+ * Finds how long to wait before the next try. False: it has been tried often enough, or there is
+ * no memory. reconnect_end: the server is there again, or the run is over. */
 bool reconnect_begin(struct reconnect *reconnect, const struct collector_options *options,
                      uint32_t index, uint64_t frames, uint64_t now_ns);
 void reconnect_end(struct reconnect *reconnect, uint64_t now_ns);
@@ -211,8 +263,9 @@ void receive_owner_post_next(struct connection *connection);
 void receive_owner_release(struct connection *connection);
 void receive_owner_fail(struct connection *connection, const char *reason);
 
-/* connection_note_activity: the server has sent something, or owes nothing so far. run_count_down:
- * takes one off a count that the main thread waits for. */
+/* connection_await: from now on it waits for something else. connection_note_activity: the server
+ * has sent something. run_count_down: takes one off a count that the main thread waits for. */
+void connection_await(struct connection *connection, enum awaited awaited);
 void connection_note_activity(struct connection *connection);
 void run_count_down(struct run *run, _Atomic uint32_t *count);
 

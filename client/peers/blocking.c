@@ -51,7 +51,7 @@ static void *receiver_run(void *argument)
     if (!goes)
         return NULL;
     int asked = peer_link_ask(link);
-    const char *reason = asked == 0 ? NULL : cp_error_name(asked);
+    const char *reason = asked == 0 ? NULL : attempt_error_name(asked);
     /* A kernel may go on receiving after the shutdown of a cut. */
     while (asked == 0 &&
            atomic_load_explicit(&receiver->cut_reason, memory_order_relaxed) == NULL &&

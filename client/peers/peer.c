@@ -18,6 +18,8 @@ int peer_link_ask(struct peer_link *link)
 {
     const struct program *program = &link->peer->program;
     const struct request *request = request_of(&program->requests, link->index);
+    if (!link->idle)
+        atomic_store(&link->heard_ns, atomic_load(&link->peer->now_ns));
     if (request->bytes == 0)
         return 0;
     return cp_error_from_errno(net_send_all(link->handle, request->text, request->bytes,
@@ -133,7 +135,7 @@ static void connect_all(struct peer *peer)
 
 static void log_in_all(struct peer *peer)
 {
-    const struct program *program = &peer->program;
+    struct program *program = &peer->program;
     const uint64_t timeout_ns = program->options.login_timeout_ms * OS_NS_PER_MS;
     struct row *row = &peer->program.row;
     if (!program->options.login.given)
@@ -147,8 +149,8 @@ static void log_in_all(struct peer *peer)
             continue;
         if (!os_interrupted())
             reason = request_log_in(&program->requests, link->handle, timeout_ns, answer);
-        if (os_interrupted())
-            reason = "interrupted";
+        if (program_interrupted(program))
+            reason = MEASURE_INTERRUPTED;
         row->logged_in += reason == NULL;
         if (reason == NULL)
             continue;
@@ -171,47 +173,75 @@ static void ask_fleet(struct peer *peer)
 
 /* ---- collect -------------------------------------------------------------------------------- */
 
+/* Data or the server's end may have come which nobody has received yet: then we are late. */
+static void check_silence(struct peer_link *link, uint64_t now_ns)
+{
+    const uint64_t heard_ns = atomic_load_explicit(&link->heard_ns, memory_order_relaxed);
+    if (now_ns <= heard_ns || now_ns - heard_ns <= link->peer->silence_max_ns ||
+        net_wait(link->handle, NET_READABLE, 0))
+        return;
+    link->silent_ns = now_ns - heard_ns;
+    link->peer->model->cut(link, "stalled");
+}
+
 void peer_tick(struct peer *peer)
 {
-    uint64_t now_ns = os_now_ns();
-    bool interrupted = os_interrupted();
+    uint64_t now_ns = os_active_ns();
+    bool interrupted = atomic_load(&peer->living) > 0 && program_interrupted(&peer->program);
     atomic_store_explicit(&peer->now_ns, now_ns, memory_order_relaxed);
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
-        uint64_t heard_ns = atomic_load_explicit(&link->heard_ns, memory_order_relaxed);
         if (!peer_is_living(link))
             continue;
         if (interrupted)
-            peer->model->cut(link, "interrupted");
+            peer->model->cut(link, MEASURE_INTERRUPTED);
         else if (now_ns >= peer->stop_ns && !link->idle)
             peer->model->cut(link, program_time_up);
-        else if (now_ns > heard_ns && now_ns - heard_ns > peer->silence_max_ns)
-            peer->model->cut(link, "stalled");
+        else
+            check_silence(link, now_ns);
     }
+}
+
+static void set_heard(struct peer *peer)
+{
+    const uint64_t now_ns = os_active_ns();
+    atomic_store(&peer->now_ns, now_ns);
+    for (uint32_t i = 0; i < peer->count; i++)
+        atomic_store(&peer->links[i].heard_ns, peer->links[i].idle ? UINT64_MAX : now_ns);
+}
+
+/* What the first ones send waits until all are asked, so silence begins then. After Ctrl-C the rest
+ * is started and cut. */
+static void start_and_ask(struct peer *peer)
+{
+    const struct peer_model *model = peer->model;
+    for (uint32_t i = 0; i < peer->count; i++) {
+        struct peer_link *link = &peer->links[i];
+        if (!peer_is_living(link))
+            continue;
+        os_active_ns(); /* a look: the loop may be long */
+        int result = model->start(link);
+        if (result == 0)
+            result = os_interrupted() ? CP_ECANCELED : peer_link_ask(link);
+        if (result == CP_ECANCELED)
+            program_interrupted(&peer->program);
+        if (result != 0)
+            model->cut(link, attempt_error_name(result));
+    }
+    set_heard(peer);
 }
 
 static void collect(struct peer *peer)
 {
     const struct peer_model *model = peer->model;
-    uint64_t now_ns = os_now_ns();
     peer->silence_max_ns = measure_stall_ns(&peer->program.options,
                                             request_asked(&peer->program.requests, peer->count));
-    peer->stop_ns = measure_stop_ns(&peer->program.options, now_ns);
-    atomic_store(&peer->now_ns, now_ns);
-    for (uint32_t i = 0; i < peer->count; i++)
-        atomic_store(&peer->links[i].heard_ns, peer->links[i].idle ? UINT64_MAX : now_ns);
+    set_heard(peer);
+    peer->stop_ns = measure_stop_ns(&peer->program.options, atomic_load(&peer->now_ns));
     os_usage_read(&peer->program.before);
     peer->program.after = peer->program.before;
-    for (uint32_t i = 0; model->start != NULL && i < peer->count; i++) {
-        struct peer_link *link = &peer->links[i];
-        if (!peer_is_living(link))
-            continue;
-        int result = model->start(link);
-        if (result == 0)
-            result = peer_link_ask(link);
-        if (result != 0)
-            model->cut(link, cp_error_name(result));
-    }
+    if (model->start != NULL)
+        start_and_ask(peer);
     if (atomic_load(&peer->living) > 0)
         model->collect(peer);
     /* Idle servers owe nothing: they end with the others. */
@@ -229,7 +259,7 @@ static void measure(struct peer *peer)
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         bool stalled = link->reason != NULL && strcmp(link->reason, "stalled") == 0;
-        uint64_t end_ns = stalled ? atomic_load(&link->heard_ns) : link->ended_ns;
+        uint64_t end_ns = link->ended_ns - (stalled ? link->silent_ns : 0);
         program_count(program, i, &link->stream, link->reason);
         row->receive_calls += link->receive_calls;
         row->receive_empty += link->receive_empty;
@@ -278,6 +308,7 @@ static void run(struct peer *peer)
 {
     struct row *row = &peer->program.row;
     row->base_rss_kb = measure_rss_kb();
+    os_pauses_begin();
     connect_all(peer);
     if (measure_connects(row, peer->program.attempts, peer->count) != 0)
         return;
@@ -290,6 +321,7 @@ static void run(struct peer *peer)
     } else {
         program_skip(&peer->program, -EAGAIN, "%s", why);
     }
+    row->paused_ms = (double)os_paused_ns() / OS_NS_PER_MS;
     close_model(peer);
     if (why == NULL)
         measure(peer);

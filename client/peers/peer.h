@@ -56,7 +56,8 @@ struct peer_link {
     bool idle; /* its server is not asked, and owes nothing: cut when the others are over */
     const char *reason; /* why it failed; NULL: it did not */
     uint64_t ended_ns;
-    _Atomic uint64_t heard_ns; /* as exact as the tick */
+    _Atomic uint64_t heard_ns; /* by the tick's clock, and as exact as the tick */
+    uint64_t silent_ns;        /* when it was cut as stalled */
     uint64_t receive_calls, receive_empty;
     struct refusal *refusal; /* of its request; NULL: it is not refused */
     struct stream stream;
@@ -99,9 +100,9 @@ struct peer {
     uint32_t count;
     _Atomic uint32_t living; /* logged in, and not over */
     struct os_parker main;   /* unparked when living becomes 0 */
-    _Atomic uint64_t now_ns; /* by the tick */
+    _Atomic uint64_t now_ns; /* by the tick: os_active_ns of the main thread */
     uint64_t silence_max_ns;
-    uint64_t stop_ns; /* when --for ends the collection; UINT64_MAX: it does not */
+    uint64_t stop_ns; /* by now_ns: when --for ends the collection; UINT64_MAX: it does not */
 
     struct budget budget;        /* of the model's buffers, as far as it knows them */
     struct processor processor;  /* the main thread's */
@@ -116,13 +117,14 @@ extern const struct peer_model peer_model;
 int peer_main(int argc, char **argv, const struct peer_model *model);
 
 /* peer_tick: cuts links that have been silent for too long; all of them after Ctrl-C and, but for
- * idle ones, when --for is over. */
+ * idle ones, when --for is over. Main thread. */
 void peer_tick(struct peer *peer);
 
 bool peer_is_living(const struct peer_link *link); /* logged in, and not over */
 
-/* peer_link_ask: sends the request; blocks for as long as the kernel does not take it. 0, or a
- * portable negative code. peer_link_heard: a receive has brought `bytes`, 1 or more. */
+/* peer_link_ask: sends the request; blocks for as long as the kernel does not take it. Silence
+ * counts from then on. 0, or a portable negative code. peer_link_heard: a receive has brought
+ * `bytes`, 1 or more. */
 int peer_link_ask(struct peer_link *link);
 void peer_link_heard(struct peer_link *link, size_t bytes);
 

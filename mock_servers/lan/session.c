@@ -236,7 +236,7 @@ static void far_failure_say(const struct session *session, const char *when)
 static int far_await(struct session *session)
 {
     const struct session_config *config = session->config;
-    uint64_t until_ns = os_now_ns() + config->ready_timeout_ms * OS_NS_PER_MS;
+    uint64_t until_ns = os_active_ns() + config->ready_timeout_ms * OS_NS_PER_MS;
     while (config->ready_file != NULL && access(config->ready_file, F_OK) != 0) {
         int number = signal_receive(ready_poll_ns);
         if (number != 0)
@@ -245,7 +245,7 @@ static int far_await(struct session *session)
             far_failure_say(session, "before it was ready");
             return EXIT_MEASURED_FAILURE;
         }
-        if (os_now_ns() >= until_ns) {
+        if (os_active_ns() >= until_ns) {
             message_print("--ready-file: %s has not appeared within %g s; if the far command "
                           "takes longer, raise --ready-timeout",
                           config->ready_file, (double)config->ready_timeout_ms / 1e3);

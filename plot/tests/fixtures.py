@@ -52,6 +52,7 @@ def row(**changes: Any) -> Dict[str, Any]:
         "undelivered_bytes": 0, "frames_missed": 0, "connect_ms": 20.0,
         "connect_us_min": 50.0, "connect_us_p50": 90.0, "connect_us_p90": 150.0,
         "connect_us_p99": 400.0, "connect_us_max": 500.0, "elapsed_ms": 100.0,
+        "paused_ms": 0.0, "interrupted_by": None,
         "bytes": 100000000, "frames": 2000, "frames_per_s": 20000.0,
         "latency_us_p50": None, "latency_us_p90": None, "latency_us_p99": None,
         "latency_us_p999": None, "latency_us_max": None, "peak_rss_kb": 20000, "base_rss_kb": 3000,

@@ -154,9 +154,10 @@ struct command_result command_run(struct arena *arena, const struct command *com
         result.reason = command_unstarted(arena, command, error);
         return result;
     }
-    uint64_t began_ns = os_now_ns();
+    /* A sweep that is stopped (Ctrl-Z) may be stopped with its client. */
+    const uint64_t began_ns = os_now_ns(), began_active_ns = os_active_ns();
     while (os_process_wait(&process, SLICE_NS, &result.exit_code) == 0) {
-        if (os_interrupted() || os_now_ns() - began_ns > limit_s * OS_NS_PER_S) {
+        if (os_interrupted() || os_active_ns() - began_active_ns > limit_s * OS_NS_PER_S) {
             os_process_stop(&process, STOP_GRACE_NS);
             result.exit_code = EXIT_UNKNOWN;
             break;

@@ -142,7 +142,7 @@ static int explain_end(struct arena *arena, const struct fleet *fleet, int exit_
 
 static int await_ready(struct arena *arena, struct fleet *fleet, struct error *error)
 {
-    uint64_t deadline_ns = os_now_ns() + START_NS_MAX;
+    uint64_t deadline_ns = os_active_ns() + START_NS_MAX;
     int exit_code = 0;
     while (!file_is_readable(fleet->ready_path)) {
         if (os_process_wait(&fleet->process, LOOK_AGAIN_NS, &exit_code) == 1) {
@@ -151,7 +151,7 @@ static int await_ready(struct arena *arena, struct fleet *fleet, struct error *e
         }
         if (os_interrupted())
             return EXIT_MEASURED_FAILURE;
-        if (os_now_ns() > deadline_ns) {
+        if (os_active_ns() > deadline_ns) {
             error_set(error, &fleet->cell->place,
                       "the servers were not ready within %llu s; see %s",
                       (unsigned long long)(START_NS_MAX / OS_NS_PER_S), fleet->log_path);
