@@ -12,8 +12,10 @@ static size_t count;
 
 void test_add_variant(struct CMUnitTest test, const char *variant)
 {
-    if (count == TESTS_MAX)
+    if (count == TESTS_MAX) {
+        fprintf(stderr, "more than %d tests in a program\n", TESTS_MAX);
         abort();
+    }
     snprintf(names[count], NAME_BYTES_MAX, variant ? "%s [%s]" : "%s", test.name, variant);
     test.name = names[count];
     tests[count++] = test;

@@ -398,6 +398,14 @@ static void take_first_bytes(struct connection *connection)
     connection->heard = connection->answered = true;
 }
 
+static void look_at_opening(struct connection *connection, size_t bytes)
+{
+    const struct cp_block *first = &connection->blocks[0];
+    if (connection->stream->received_bytes < OPENING_BYTES)
+        program_look(connection->run->program, connection->index, first->data,
+                     bytes < first->bytes ? bytes : first->bytes);
+}
+
 static void take_bytes(struct connection *connection, unsigned count, size_t bytes)
 {
     struct run *run = connection->run;
@@ -408,6 +416,7 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
             return;
         take_first_bytes(connection);
     }
+    look_at_opening(connection, bytes);
     enum frame_error error = run->scheme->received(run->scheme_run, connection->stream,
                                                    connection->blocks, count, bytes);
     atomic_store_explicit(&connection->received_bytes, connection->stream->received_bytes,

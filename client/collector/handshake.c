@@ -104,6 +104,7 @@ static void answer_done(struct connection *connection, int64_t result)
 {
     const char *answer = answer_of(connection), *verdict = LOGIN_GARBAGE;
     if (result <= 0) {
+        program_look(connection->run->program, connection->index, answer, connection->answer_bytes);
         receive_owner_fail(connection, login_error((int)result));
         return;
     }
@@ -127,6 +128,7 @@ static void answer_done(struct connection *connection, int64_t result)
         connection_end(connection, verdict, os_now_ns());
         receive_owner_release(connection);
     } else {
+        program_look(connection->run->program, connection->index, answer, bytes);
         receive_owner_fail(connection, verdict);
     }
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/collector/hints.h"
 #include "client/collector/request.h"
 #include "client/collector/row.h"
 #include "base/cgroup.h"
@@ -18,6 +19,7 @@
 struct attempt {
     uint64_t started_ns, done_ns;
     int result; /* 0, a portable negative code: the last address's, or ATTEMPT_UNRESOLVED */
+    struct opening opening;
 };
 
 /* attempt_error_name: as the row counts a negative result, and other portable codes: what we took

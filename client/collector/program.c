@@ -339,6 +339,11 @@ static void measure_fleet(struct program *program)
     row->server_cpu_s = (double)after.cpu_ns / OS_NS_PER_S;
 }
 
+void program_look(struct program *program, uint32_t index, const void *data, size_t bytes)
+{
+    opening_feed(&program->attempts[index].opening, data, bytes);
+}
+
 void program_count_begin(struct program *program)
 {
     struct row *row = &program->row;
@@ -372,6 +377,7 @@ void program_count(struct program *program, uint32_t index, const struct stream 
     } else if (reason != NULL && program->attempts[index].result == 0) {
         row->connections_failed++;
         row_tally_add(row->errors, reason);
+        hints_count(&program->hints, &program->attempts[index].opening, reason);
     }
 }
 
@@ -395,6 +401,8 @@ void program_measure(struct program *program)
         row->cpu_quota = quota.cpus;
     measure_bottleneck(row, (unsigned)os_cpu_count(), &quota);
     measure_status(row);
+    if (row->status == ROW_FAILED)
+        hints_add(&program->hints, row);
 }
 
 /* ---- close ----------------------------------------------------------------------------------- */

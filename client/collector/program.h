@@ -46,6 +46,7 @@ struct program {
     uint64_t last_ns;              /* last frame processed */
     struct scheme_figures figures;
     struct audit audit;
+    struct hints hints;
 };
 
 /* program_open: PROGRAM_OPEN, or the exit code to end with (--help, wrong use); then there is
@@ -77,6 +78,9 @@ void program_ask_fleet(struct program *program);
 /* program_note_refusal: server `index` said `text` instead of serving a login or a request; the
  * row keeps the first. Any thread; the row is read when the threads have ended. */
 void program_note_refusal(struct program *program, uint32_t index, const char *text);
+
+/* program_look: the first bytes of server `index`, in pieces; the owner of its connection. */
+void program_look(struct program *program, uint32_t index, const void *data, size_t bytes);
 
 /* program_count: adds what the connection to server `index` has brought, and why it ended. `stream`
  * may be NULL: there was none; `reason` NULL: it has all. program_count_begin: before the first. */

@@ -250,14 +250,12 @@ const char *login_short_name(const char *name)
 const char *request_log_in(const struct request_set *requests, cp_handle handle,
                            uint64_t timeout_ns, char answer[PROTOCOL_LINE_BYTES_MAX])
 {
-    answer[0] = '\0';
+    memset(answer, 0, PROTOCOL_LINE_BYTES_MAX);
     if (requests->login_bytes == 0)
         return NULL;
     int result = net_send_all(handle, requests->login, requests->login_bytes, timeout_ns);
     if (result == 0)
-        result = net_read_line(handle, answer, PROTOCOL_LINE_BYTES_MAX, timeout_ns);
-    if (result != 0)
-        answer[0] = '\0'; /* a part of a line */
+        result = net_read_line(handle, answer, PROTOCOL_LINE_BYTES_MAX - 1, timeout_ns);
     if (result == -EINVAL)
         return LOGIN_GARBAGE;
     return result != 0 ? login_error(cp_error_from_errno(result))

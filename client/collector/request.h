@@ -103,7 +103,7 @@ const char *login_short_name(const char *name);
 
 /* request_log_in: logs in over a plain blocking connection, if a login is wanted. Blocks up to
  * twice `timeout_ns`. NULL: accepted, or why not (a name above); `answer` then holds what the
- * server said, "" for nothing. */
+ * server said, up to a NUL in it, "" for nothing. */
 const char *request_log_in(const struct request_set *requests, cp_handle handle,
                            uint64_t timeout_ns, char answer[PROTOCOL_LINE_BYTES_MAX]);
 

@@ -152,6 +152,18 @@ static bool take_refusal(struct peer_link *link, struct evbuffer *buffer)
     return true;
 }
 
+static void look_at_opening(struct peer_link *link, struct evbuffer *buffer)
+{
+    const struct input *input = link->state;
+    uint8_t first[OPENING_BYTES];
+    struct evbuffer_ptr from;
+    if (evbuffer_ptr_set(buffer, &from, input->known_bytes, EVBUFFER_PTR_SET) != 0)
+        return;
+    const ev_ssize_t bytes = evbuffer_copyout_from(buffer, &from, first, sizeof first);
+    if (bytes > 0)
+        program_look(&link->peer->program, link->index, first, (size_t)bytes);
+}
+
 /* ---- what libevent calls -------------------------------------------------------------------- */
 
 static void on_read(struct bufferevent *events, void *context)
@@ -162,6 +174,8 @@ static void on_read(struct bufferevent *events, void *context)
     const char *reason;
     if (!link->heard && take_refusal(link, buffer))
         return;
+    if (link->stream.received_bytes < OPENING_BYTES)
+        look_at_opening(link, buffer);
     peer_link_heard(link, evbuffer_get_length(buffer) - input->known_bytes);
     enum frame_error error =
         link->peer->slices ? take_slices(link, buffer) : take_frames(link, buffer);

@@ -85,6 +85,8 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
         link->receive_calls++;
         return *reason == NULL;
     }
+    if (link->stream.received_bytes < OPENING_BYTES)
+        program_look(&link->peer->program, link->index, data, (size_t)result);
     peer_link_heard(link, (size_t)result);
     if (processor != NULL)
         error = framer_take(link, processor, data, (size_t)result);
@@ -144,7 +146,7 @@ static void log_in_all(struct peer *peer)
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];
         const char *reason = NULL;
-        char answer[PROTOCOL_LINE_BYTES_MAX];
+        char answer[PROTOCOL_LINE_BYTES_MAX] = "";
         if (link->handle == CP_HANDLE_NONE)
             continue;
         if (!os_interrupted())
@@ -156,6 +158,7 @@ static void log_in_all(struct peer *peer)
             continue;
         if (strcmp(reason, LOGIN_REFUSED) == 0)
             program_note_refusal(&peer->program, i, answer);
+        program_look(&peer->program, i, answer, strlen(answer));
         row_tally_add(row->login_errors, login_short_name(reason));
         net_close(link->handle);
         link->handle = CP_HANDLE_NONE;

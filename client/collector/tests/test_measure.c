@@ -24,8 +24,8 @@ TEST(connects_are_counted_and_ranked, fresh)
 {
     struct attempt attempts[101];
     for (unsigned i = 0; i < 100; i++)
-        attempts[i] = (struct attempt){1000, 1000 + (100 - i) * 1000, 0};
-    attempts[100] = (struct attempt){500, 5000500, CP_EREFUSED};
+        attempts[i] = (struct attempt){.started_ns = 1000, .done_ns = 1000 + (100 - i) * 1000};
+    attempts[100] = (struct attempt){.started_ns = 500, .done_ns = 5000500, .result = CP_EREFUSED};
     assert_int_equal(measure_connects(&row, attempts, 101), 0);
     assert_int_equal(row.connected, 100);
     assert_int_equal(row.connect_failed, 1);

@@ -27,16 +27,29 @@ static const struct collector {
     {"libevent-slices", "fanin-peer-libevent", {"--scheme=slices"}, true},
 };
 
-static void add_for_each(const char *name, CMUnitTestFunction test)
+static void add(const char *name, CMUnitTestFunction test, const struct collector *collector)
+{
+    test_add_variant((struct CMUnitTest){name, test, NULL, devices_close, (void *)collector},
+                     collector->name);
+}
+
+static void add_for_each_collector(const char *name, CMUnitTestFunction test)
 {
     for (size_t i = 0; i < sizeof collectors / sizeof *collectors; i++)
-        test_add_variant(
-            (struct CMUnitTest){name, test, NULL, devices_close, (void *)&collectors[i]},
-            collectors[i].name);
+        add(name, test, &collectors[i]);
+}
+
+/* Where it is the program that matters, with whatever scheme. */
+static void add_for_each_program(const char *name, CMUnitTestFunction test)
+{
+    for (size_t i = 0; i < sizeof collectors / sizeof *collectors; i++)
+        if (i == 0 || strcmp(collectors[i].program, collectors[i - 1].program) != 0)
+            add(name, test, &collectors[i]);
 }
 
 /* The `state` of a test is its collector. */
-#define EACH_COLLECTOR(name) TEST_ADDED_BY(add_for_each(#name, name), name, void **state)
+#define EACH_COLLECTOR(name) TEST_ADDED_BY(add_for_each_collector(#name, name), name, void **state)
+#define EACH_PROGRAM(name)   TEST_ADDED_BY(add_for_each_program(#name, name), name, void **state)
 
 static void collect(void **state, const char *const *options)
 {
@@ -82,7 +95,7 @@ static void check_surplus(void **state, const struct surplus_case *one)
 
 EACH_COLLECTOR(n_frames_are_n_frames_whatever_follows)
 {
-    enum { RUNS = 3 };
+    enum { RUNS = 2 };
     static const struct surplus_case cases[] = {
         {{.answer = "a\nb\n"}, "--end-marker=\\n", "--frames=1", 1, 2},
         {{.answer = "a\nb\nhalf", .stays = true}, "--end-marker=\\n", "--frames=1", 1, 2},
@@ -180,13 +193,91 @@ EACH_COLLECTOR(a_close_after_too_few_frames_is_early)
                        FLEET * 2);
 }
 
+/* ---- hints ----------------------------------------------------------------------------------- */
+
+static const char tls_alert[] = "\x15\x03\x03\0\x02\x02\x46";
+static const char http_answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+
+static void assert_hint(const char *hint)
+{
+    assert_results(EXIT_MEASURED_FAILURE, "status=failed");
+    if (strstr(results_text("reason"), hint) == NULL)
+        fail_msg("no \"%s\" in: %s", hint, results_text("reason"));
+}
+
+static void check_hint(void **state, const struct device_script *script, const char *hint,
+                       const char *const *options)
+{
+    devices_script(FLEET, script);
+    collect(state, options);
+    devices_close(NULL);
+    assert_hint(hint);
+}
+
+static const struct device_script tls_server = {.answer = tls_alert,
+                                                .answer_bytes = sizeof tls_alert - 1};
+static const struct device_script http_server = {.answer = http_answer};
+static const struct device_script headless_server = {.answer =
+                                                         "<HTML><head>400</head></HTML>\r\n<"};
+
+/* Whether it was to be one of ours, wanted a login, or was sent a request of the user's. */
+EACH_PROGRAM(a_tls_or_http_server_behind_the_port_gets_a_hint)
+{
+    static const struct {
+        const struct device_script *script;
+        const char *hint, *options[3];
+    } cases[] = {
+        {&tls_server, "6 answered with a TLS record", {"--frames=1"}},
+        {&tls_server, "6 answered with a TLS record", {"--login=operator:secret"}},
+        {&http_server, "6 answered as HTTP servers do", {"--login=operator:secret"}},
+        {&tls_server, "6 answered with a TLS record", {"--request=x\\n", "--frames=9"}},
+        {&http_server, "6 answered as HTTP servers do", {"--request=x\\n", "--frames=9"}},
+        {&headless_server, "6 answered as HTTP servers do", {"--request=x\\n", "--frames=9"}},
+    };
+    const unsigned count = sizeof cases / sizeof cases[0];
+    for (unsigned i = 0; i < (finds_frames(state) ? count : 3); i++)
+        check_hint(state, cases[i].script, cases[i].hint, cases[i].options);
+}
+
+EACH_PROGRAM(a_server_that_closes_without_a_byte_may_want_tls)
+{
+    const struct device_script script = {.answer = ""};
+    check_hint(state, &script, "6 closed without a byte, as servers that expect TLS may",
+               (const char *const[]){"--request=x\\n", NULL});
+}
+
+EACH_PROGRAM(overlong_says_the_limit_and_its_option)
+{
+    const struct device_script script = {.answer = "0123456789012345678901234567890123456789\n"};
+    if (finds_frames(state))
+        check_hint(state, &script, "no end marker within 20 bytes, the limit of --frame-max",
+                   (const char *const[]){"--request=x\\n", "--frame-max=20", NULL});
+}
+
+EACH_PROGRAM(a_failure_of_another_kind_has_no_hint)
+{
+    devices_open(FLEET, 1, DEVICE_CLOSES_EARLY);
+    collect(state, (const char *const[]){"--frames=5", NULL});
+    assert_hint("1 closed-early; audit: ");
+}
+
+/* Who counts bytes cannot know that the frames have come, and says so. */
+EACH_COLLECTOR(frames_that_nobody_looks_for_end_by_time)
+{
+    const struct device_script script = {.answer = "a\nb\n", .stays = true};
+    if (!finds_frames(state))
+        check_hint(state, &script, "bytes alone do not show that 2 frames have come",
+                   (const char *const[]){"--request=x\\n", "--frames=2", "--end-marker=\\n",
+                                         "--stall-timeout=300ms", NULL});
+}
+
 /* ---- the end by time ------------------------------------------------------------------------- */
 
 /* For a moment, or on a busy machine for as long as it takes until all servers have sent something.
  * The options are `options` and --for. */
 static void collect_for_a_while(void **state, const char *const *options, uint64_t bytes_min)
 {
-    enum { LEAST_MS = 60, MOST_MS = 60000 };
+    enum { LEAST_MS = 40, MOST_MS = 60000 };
     for (unsigned for_ms = LEAST_MS; for_ms <= MOST_MS; for_ms *= 3) {
         char duration[32];
         const char *all[ARGUMENTS_MAX] = {duration};
@@ -244,7 +335,7 @@ EACH_COLLECTOR(the_audit_holds_after_a_duration)
     }
 }
 
-EACH_COLLECTOR(frames_may_end_it_before_the_time)
+EACH_PROGRAM(frames_may_end_it_before_the_time)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
     collect(state, (const char *const[]){"--for=10min", "--frames=5", NULL});
@@ -263,7 +354,7 @@ TEST(a_server_that_is_away_at_the_end_has_failed, NULL, devices_close)
 }
 
 /* A server that closes before the time is up has failed as ever. */
-EACH_COLLECTOR(a_server_that_fails_before_the_time_has_failed)
+EACH_PROGRAM(a_server_that_fails_before_the_time_has_failed)
 {
     devices_open(0, FLEET, DEVICE_CLOSES_EARLY);
     collect(state, (const char *const[]){"--for=10min", NULL});
