@@ -19,6 +19,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from bench_link import last_message
 from rows import Row, group, parse_line, run_command, select
+from texts import split
 
 SCENARIO, FILE, LOG = "rate", "rate.jsonl", "rate.txt"
 PAPER = 500      # records a second, of the paper's 200 servers
@@ -92,7 +93,7 @@ def read(folder: str) -> Tried:
     """The rows of the search; none without a file."""
     try:
         with open(os.path.join(folder, FILE), "rb") as file:
-            return tried_rates(file)
+            return tried_rates(split(file.read()))
     except OSError:
         return {}
 

@@ -1,13 +1,13 @@
 """The paper's claims, from results/paper/claims.csv. A line compares two cells, or holds every run
 of a cell to a number. results/paper/README.md describes the columns."""
 
-import csv
 import os
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import Dict, List, NamedTuple, Optional, Union
 
 import paper
 from schema import CLIENT_KEYS, KIND_WORDS, SWEEP_KEYS
+from texts import Line, read_table
 
 FILE = os.path.join(paper.FOLDER, "claims.csv")
 COLUMNS = ("id", "claim", "what", "metric", "scenario", "subject", "direction", "margin", "against",
@@ -41,10 +41,6 @@ class Claim(NamedTuple):
     def exact(self) -> bool:
         """Whether every single run is judged, without statistics."""
         return not isinstance(self.against, dict)
-
-
-class WrongClaim(Exception):
-    """file:line, what is wrong and what is right."""
 
 
 # Every key that a selector may name.
@@ -172,17 +168,9 @@ def parse(fields: Dict[str, str]) -> Claim:
                  matters_of(fields["matters"], direction), fields["paper"], fields["see"])
 
 
-def split(content: str) -> List[str]:
-    try:
-        return [field.strip() for field in next(csv.reader([content], strict=True))]
-    except csv.Error as error:
-        raise ValueError("not CSV: %s; a field with a comma stands between two quotes"
-                         % error) from None
-
-
-def add_line(claims: List[Claim], content: str) -> None:
+def add_line(claims: List[Claim], line: Line) -> None:
     """Parses a line; the first one of a claim must say it in words."""
-    fields = split(content)
+    fields = line.fields()
     if len(fields) != len(COLUMNS):
         raise ValueError("%d fields, must be %d: %s" % (len(fields), len(COLUMNS),
                                                        ",".join(COLUMNS)))
@@ -193,24 +181,15 @@ def add_line(claims: List[Claim], content: str) -> None:
 
 
 def load(path: str = FILE) -> List[Claim]:
-    """All claims, in order. WrongClaim on the first wrong line; OSError."""
-    def wrong(line: int, why: Any) -> WrongClaim:
-        return WrongClaim("%s:%d: %s" % (os.path.relpath(path), line, why))
-    with open(path, "rb") as file:
-        data = file.read()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise wrong(data.count(b"\n", 0, error.start) + 1, "not UTF-8") from None
-    lines = [(line, content) for line, content in enumerate(text.splitlines(), 1)
-             if content.strip() and not content.startswith("#")]
+    """All claims, in order. WrongFile on the first wrong line; OSError."""
+    lines = read_table(path) or [Line(path, 1, "")]
     claims: List[Claim] = []
-    line, head = lines[0] if lines else (1, "")
+    line = lines[0]
     try:
-        if not head or tuple(split(head)) != COLUMNS:
+        if not line.text or tuple(line.fields()) != COLUMNS:
             raise ValueError("the first line names the columns: %s" % ",".join(COLUMNS))
-        for line, content in lines[1:]:
-            add_line(claims, content)
+        for line in lines[1:]:
+            add_line(claims, line)
     except ValueError as error:
-        raise wrong(line, error) from None
+        raise line.wrong(error) from None
     return claims

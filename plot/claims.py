@@ -3,12 +3,13 @@
 from typing import List, Optional, Sequence, Tuple, Union
 
 import machine
-from claim import Claim, WrongClaim, load
+from claim import Claim, load
 from comparison import CONFIDENCE, RUNS_MIN, Comparison, Count, Evidence
 from rows import Results, grouped
 from section import Section
 from stats import Interval
 from tables import NONE, Column, Table, number
+from texts import WrongFile
 from verdict import (ALPHA, CONFIRMED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED, PAPER_LINK, Link,
                      Verdict, alarm_line, alarms, judge, primary)
 
@@ -127,7 +128,7 @@ def judged_links(results: Results, title: str) -> Union[Section, List[List[Verdi
     """The verdicts of each link, or the section that says why there are none."""
     try:
         verdicts = verdicts_of(results)
-    except (WrongClaim, OSError) as error:
+    except (WrongFile, OSError) as error:
         return Section(title, ["Left out: %s." % error], [])
     return list(grouped(verdicts, lambda one: one.link).values()) \
         or Section(title, ["Left out: this folder has no rows."], [])
@@ -185,7 +186,7 @@ LAST: List[Tuple[Results, List[Verdict]]] = []  # of verdicts_of(): three sectio
 
 
 def verdicts_of(results: Results) -> List[Verdict]:
-    """All verdicts of a folder; judged once. WrongClaim; OSError."""
+    """All verdicts of a folder; judged once. WrongFile; OSError."""
     if not LAST or LAST[0][0] is not results:
         cpus = machine.quantity(machine.facts(results), "cpus")
         LAST[:] = [(results, judge(results, load(), int(cpus) if cpus else None))]
@@ -193,7 +194,7 @@ def verdicts_of(results: Results) -> List[Verdict]:
 
 
 def required(text: str) -> List[str]:
-    """The ids of `--require A2,A5`. ValueError names unknown ones; WrongClaim."""
+    """The ids of `--require A2,A5`. ValueError names unknown ones; WrongFile."""
     known = list(dict.fromkeys(claim.id for claim in load()))
     asked = [part.strip() for part in text.split(",") if part.strip()]
     strangers = [part for part in asked if part not in known]

@@ -32,11 +32,11 @@ import table1
 import table2
 import table3
 import wire
-from claim import WrongClaim
 from contents import Report, excluded, reasons
 from rows import Results, is_result, load_or_explain, run_command
 from section import Section
 from terminal import section_text, to_screen, to_terminal
+from texts import WrongFile
 
 PROGRAM = "plot/report.py"
 SECTIONS = (claims.build, table1.build, connect.build, table2.build, wire.build, table3.build,
@@ -127,7 +127,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     asked = options(arguments)
     try:
         ids = claims.required(asked.require) if asked.require is not None else []
-    except (ValueError, WrongClaim, OSError) as error:
+    except (ValueError, WrongFile, OSError) as error:
         print("%s: %s" % (PROGRAM, error), file=sys.stderr)
         return 2
     results, code = load_or_explain(PROGRAM, asked.folder)

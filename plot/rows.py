@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 from schema import CLIENT_KEYS, SWEEP_KEYS, Key
 from stats import median, median_interval
 from tables import number, span
+from texts import PLAIN, UTF16, WrongFile, split
 
 CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a measurement
 SCHEMA = 2  # ROW_SCHEMA of base/row.h
@@ -120,9 +121,9 @@ def parse_line(data: bytes) -> Tuple[Optional[Row], Optional[str]]:
     try:
         row = json.loads(data.decode("utf-8"), parse_constant=no_constant)
     except UnicodeDecodeError:
-        return None, "not UTF-8"
+        return None, ("is in UTF-16; " if data.startswith(UTF16) else "not UTF-8; ") + PLAIN
     except json.JSONDecodeError as error:
-        if not data.endswith(b"\n"):
+        if not data.endswith((b"\n", b"\r")):
             return None, "torn: the line does not end (an interrupted sweep?)"
         return None, "not JSON: %s at column %d" % (error.msg, error.colno)
     except (ValueError, RecursionError) as error:
@@ -158,7 +159,7 @@ def load_run(folder: str) -> Tuple[Dict[str, Any], List[str]]:
     """run.json, or {} and the reason; rows without it are still usable."""
     try:
         with open(os.path.join(folder, RUN_FILE), "rb") as file:
-            run = json.loads(file.read().decode("utf-8"), parse_constant=no_constant)
+            run = json.loads(file.read().decode("utf-8-sig"), parse_constant=no_constant)
     except OSError as error:
         return {}, ["%s: %s; the machine is not on record" % (RUN_FILE, error.strerror)]
     except (ValueError, RecursionError):
@@ -171,7 +172,7 @@ def load_run(folder: str) -> Tuple[Dict[str, Any], List[str]]:
 def load(folder: str) -> Results:
     """Reads the folder. OSError if rows.jsonl cannot be read; other problems are listed."""
     with open(os.path.join(folder, ROWS_FILE), "rb") as file:
-        rows, problems = parse_rows(file)
+        rows, problems = parse_rows(split(file.read()))
     run, run_problems = load_run(folder)
     return Results(folder, rows, run, problems + run_problems)
 
@@ -437,14 +438,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def run_command(command: Any) -> int:
-    """Runs a main(). Exit code 0 if the reader closes the pipe early (`| head`), 3 if the output
-    cannot be written. Characters that the terminal lacks are written as escapes."""
+    """Runs a main(). Exit code 0 if the reader closes the pipe early (`| head`), 2 if a file of the
+    paper's is wrong, 3 if the output cannot be written. What the terminal lacks is escaped."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
     try:
         code = command()
         sys.stdout.flush()
         return code
+    except WrongFile as error:
+        print("%s: %s" % (sys.argv[0], error), file=sys.stderr)
+        return 2
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):

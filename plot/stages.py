@@ -25,6 +25,7 @@ from rows import (Results, Row, group, grouped, is_result, load_or_explain, run_
                   why_excluded)
 from section import LEFT_OUT, Section
 from tables import Column, Table, number, percent, to_text, wrap
+from texts import split
 
 PROGRAM = "plot/stages.py"
 STAGES_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stages.conf")
@@ -164,6 +165,11 @@ def read_text(path: str) -> str:
         return file.read()
 
 
+def read_lines(path: str) -> List[bytes]:
+    with open(path, "rb") as file:
+        return split(file.read())
+
+
 def stacks_of(folder: str, tool: str, place: int) -> Iterator[Tuple[List[Frame], float]]:
     """The stacks of the folder's row at this place, from 1."""
     base = os.path.join(folder, FOLDER, str(place))
@@ -234,7 +240,7 @@ def to_json(profiles: Sequence[Profile]) -> str:
                                "not_known": dict(p.unmapped)}) + "\n" for p in profiles)
 
 
-def from_json(line: str) -> Profile:
+def from_json(line: bytes) -> Profile:
     """ValueError, KeyError, TypeError or AttributeError for any other line."""
     value = json.loads(line)
     if value["tool"] not in UNITS:
@@ -248,7 +254,7 @@ def read_profiles(folder: str) -> List[Profile]:
     """The profiles that the folder keeps; ValueError names a wrong line."""
     path = os.path.join(folder, FILE)
     found = []
-    for place, line in enumerate(read_text(path).splitlines() if os.path.exists(path) else [], 1):
+    for place, line in enumerate(read_lines(path) if os.path.exists(path) else [], 1):
         try:
             found.append(from_json(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

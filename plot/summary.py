@@ -8,12 +8,12 @@ import paper
 import table1
 import table2
 import table3
-from claim import WrongClaim
 from contents import not_comparable
 from rows import Results, Row, group, variants
 from section import (KB_TO_MB, MEGA, Section, measured, median_of, range_text, run_counts, shorten,
                      usable)
 from tables import Column, Table, exact, number, ratio
+from texts import WrongFile
 from verdict import PAPER_LINK, primary
 
 TITLE = "Summary. The paper's tables and claims, measured here"
@@ -146,7 +146,7 @@ def throughput(results: Results) -> Optional[Table]:
 def verdicts(results: Results) -> Union[str, Table]:
     try:
         found = claims.verdicts_of(results)
-    except (WrongClaim, OSError) as error:
+    except (WrongFile, OSError) as error:
         return "Verdicts: none, %s." % error
     if not found:
         return "Verdicts: none, this folder has no rows."

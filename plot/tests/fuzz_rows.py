@@ -18,6 +18,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), *up)
 import claim
 import fixtures
 import rows
+import texts
 
 BYTES = [b"\r", b"\n", b"\0", b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"\x1c", b"\xff", b'"',
          b",", b"\\", b"{", b"}", b"[" * 2000, b"#", b"=", b" ", b"\t", b"-", b"e", b"9" * 5000]
@@ -69,7 +70,7 @@ def claims_hold(data, path):
         file.write(data)
     try:
         found = claim.load(path)
-    except claim.WrongClaim as error:
+    except texts.WrongFile as error:
         assert is_one_line(str(error)) and ":" in str(error), error
         return
     lines = [line for line in data.decode("utf-8-sig").splitlines()

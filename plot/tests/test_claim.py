@@ -6,6 +6,7 @@ import unittest
 
 import plot_path
 import claim
+import texts
 
 HEAD = ",".join(claim.COLUMNS)
 GOOD = "B1,one is less,a / b,elapsed_ms,table2,scheme=chain,less,,scheme=ring,0.02,1/2,Table 2"
@@ -20,7 +21,7 @@ class Lines(unittest.TestCase):
             return claim.load(path)
 
     def refused(self, line, *words):
-        with self.assertRaises(claim.WrongClaim) as caught:
+        with self.assertRaises(texts.WrongFile) as caught:
             self.load("# a comment", HEAD, "", GOOD, line)
         self.assertIn("claims.csv:5: ", str(caught.exception))
         for word in words:
@@ -75,13 +76,13 @@ class Lines(unittest.TestCase):
             path = os.path.join(folder, "claims.csv")
             with open(path, "wb") as file:
                 file.write(b"id,claim\nB1,caf\xe9\n")
-            with self.assertRaisesRegex(claim.WrongClaim, "claims.csv:2: not UTF-8"):
+            with self.assertRaisesRegex(texts.WrongFile, "claims.csv:2: not UTF-8"):
                 claim.load(path)
 
     def test_the_columns_are_checked(self):
-        with self.assertRaisesRegex(claim.WrongClaim, "claims.csv:1: the first line names"):
+        with self.assertRaisesRegex(texts.WrongFile, "claims.csv:1: the first line names"):
             self.load("id,claim")
-        with self.assertRaisesRegex(claim.WrongClaim, "claims.csv:1: "):
+        with self.assertRaisesRegex(texts.WrongFile, "claims.csv:1: "):
             self.load("")
 
 

@@ -14,6 +14,7 @@ import fixtures
 import report
 import rows
 import terminal
+import texts
 import verdict
 from rows import Results
 
@@ -333,7 +334,7 @@ class Sections(unittest.TestCase):
         self.assertIn("Left out", claims.build_evidence(folder([])).blocks[0])
 
     def test_a_wrong_line_leaves_the_section_out_by_name(self):
-        with mock.patch("claims.load", side_effect=claim.WrongClaim("claims.csv:7: no")):
+        with mock.patch("claims.load", side_effect=texts.WrongFile("claims.csv:7: no")):
             self.assertIn("claims.csv:7: no", claims.build(folder(runs(LOW))).blocks[0])
 
     def test_require(self):

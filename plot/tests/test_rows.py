@@ -207,6 +207,36 @@ class Command(fixtures.FolderTest):
         _, err = self.ran(rows.main, self.folder, code=1)
         self.assertIn("no usable row", err)
 
+    def test_no_line_vanishes_whatever_ends_it(self):
+        made = [fixtures.row(repeat=repeat) for repeat in (1, 2, 3)]
+        for data in (fixtures.as_lines(made).replace(b"\n", b"\r"),
+                     fixtures.as_lines(made).replace(b"\n", b"\r\n"),
+                     fixtures.as_lines(made)[:-1],
+                     b"\xef\xbb\xbf" + fixtures.as_lines(made),
+                     fixtures.as_lines([dict(row, host="a\u2028b\x85c") for row in made])):
+            fixtures.write_folder(self.folder, [], data)
+            found = rows.load(self.folder)
+            self.assertEqual(found.problems, [])
+            self.assertEqual([row["repeat"] for row in found.rows], [1, 2, 3])
+
+    def test_a_byte_that_is_no_text_costs_its_line_and_is_named(self):
+        made = [fixtures.as_lines([fixtures.row(repeat=repeat)]) for repeat in (1, 2, 3)]
+        for wrong in (b"\0", b"\f", b"\x1a"):
+            fixtures.write_folder(self.folder, [], made[0] + wrong + b"".join(made[1:]))
+            found = rows.load(self.folder)
+            self.assertEqual([row["repeat"] for row in found.rows], [1, 3])
+            self.assertIn("rows.jsonl:2: not JSON", found.problems[0])
+        fixtures.write_folder(self.folder, [], made[0].decode().encode("utf-16"))
+        self.assertIn("rows.jsonl:1: is in UTF-16", rows.load(self.folder).problems[0])
+
+    def test_a_record_may_begin_with_a_mark(self):
+        fixtures.write_folder(self.folder, [fixtures.row()])
+        with open(os.path.join(self.folder, "run.json"), "rb+") as file:
+            record = file.read()
+            file.seek(0)
+            file.write(b"\xef\xbb\xbf" + record)
+        self.assertEqual(rows.load(self.folder).problems, [])
+
     def test_a_broken_record_is_named_and_passed_over(self):
         fixtures.write_folder(self.folder, [fixtures.row()])
         for text in ("{", "[]", "NaN", '"text"'):
