@@ -67,6 +67,9 @@ def unfinished(results: Results) -> str:
     run = results.run
     if run.get("state", "done") == "done":
         return ""
+    if run["state"] == "running":  # so it was when it began, and nobody has written an end since
+        return "The sweep still runs, or was killed: %d of %s rows so far." % (
+            len(results.rows), run.get("rows_planned", "?"))
     return "The sweep is not complete (%s): %s of %s rows." % (
         run["state"], run.get("rows_written", "?"), run.get("rows_planned", "?"))
 
