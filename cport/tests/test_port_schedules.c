@@ -18,7 +18,7 @@ enum { PACKETS_MAX = 24, BATCH = 4, SLEEP_NS = 1000 };
 
 /* A script has a letter for each thing that the fiber does:
  *   w  waits for a packet      W  for up to BATCH      t  with a time-out      0  without blocking
- *   b  a blocking section      r  ... until one more packet has been handled
+ *   b  a blocking section   r  ... until one more packet has been handled   B  ... without end
  *   p  posts a packet          e  the kernel completes an operation: a poll finds it
  *   d  sleeps until every packet has been handled      c  closes the port      x  its thread ends
  * A worker (one that begins with none of p, e, d, c) goes on with w until the port is closed. */
@@ -293,6 +293,10 @@ static bool do_letter(struct actor *actor, char letter)
     case 'r':
         do_block(actor, letter == 'r');
         return true;
+    case 'B':
+        actor->runs_since = 0;
+        cp_block_begin(world.port);
+        return true;
     case 'p':
     case 'e':
         do_post(letter == 'e');
@@ -405,6 +409,7 @@ static const struct scenario scenarios[] = {
     {"batches and the kernel", 2, 2, 9, {"W", "W", "tb", "pep", "ee", "dc"}},
     {"one poller and the kernel", 2, 2, 1, {"w", "t", "W", "pe", "ep", "dc"}},
     {"a blocked worker is replaced", 3, 1, 9, {"wr", "wr", "", "ppp", "dc"}},
+    {"a wait ends a blocking section", 3, 1, 9, {"0Bw", "wB", "pp", "dc"}},
     {"a worker that ends is replaced", 3, 1, 9, {"wx", "tx", "", "pp", "dc"}},
     {"a busy worker polls", 2, 1, 9, {"wb", "t", "pppppppppppp", "ee", "dc"}},
     {"closed at any moment", 3, 1, 9, {"wb", "t", "", "pp", "ec"}},

@@ -329,6 +329,8 @@ void machine_check(struct machine *machine)
         breaks(machine, "those that run are counted");
     if (gate->pollers != states[GATE_POLLING] + states[GATE_PROMOTED])
         breaks(machine, "those that poll are counted");
+    if (gate->grants > states[GATE_POLLING])
+        breaks(machine, "each granted packet has a poller that comes for it");
     if (gate->grants > 0 && !machine->wake_up && on_their_way == 0)
         breaks(machine, "a granted packet has a wake-up on its way");
     if (gate->closed && (states[GATE_PARKED] > 0 ||
