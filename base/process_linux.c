@@ -172,9 +172,11 @@ int os_process_start(struct os_process *process, char *const argv[], const char 
 static bool child_ended(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};
-    int failed = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    int failed;
+    do {
+        failed = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    } while (failed != 0 && errno == EINTR);
     assert(failed == 0);
-    (void)failed;
     return info.si_pid == pid;
 }
 

@@ -361,7 +361,7 @@ int advice_judge(struct arena *arena, const struct comparison *comparison, const
     const char *path = arena_text(arena, "%s/advice.json", directory);
     int code = json_write_file(path, write_advice, &judge);
     if (code != 0)
-        return error_set(error, NULL, "cannot write %s: %s", path, strerror(code));
+        return error_system(error, NULL, code, "cannot write %s", path);
     if (!quiet)
         print_advice(&judge);
     return 0;

@@ -69,7 +69,8 @@ static int ask(struct check *check, const struct cell *cell, bool for_fleet, str
             place = command_place(arena, cell, for_fleet, line);
         error_set(check->error, &place, "%s", line);
     }
-    return command_is_lacking(result.error) ? EXIT_MACHINE_CANNOT : EXIT_WRONG_USE;
+    check->error->code = -result.error;
+    return error_exit_code(check->error);
 }
 
 /* Nothing may lie in the output folder before the scenario is known to be good, so the answers go

@@ -135,11 +135,6 @@ const char *command_unstarted(struct arena *arena, const struct command *command
                       met ? "; " : "", limit);
 }
 
-bool command_is_lacking(int error)
-{
-    return error == -EAGAIN || error == -ENOMEM || error == -EMFILE || error == -ENFILE;
-}
-
 struct command_result command_run(struct arena *arena, const struct command *command,
                                   const char *stdout_path, const char *stderr_path,
                                   uint64_t limit_s, void (*tick)(void *context), void *context)

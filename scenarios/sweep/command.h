@@ -49,10 +49,8 @@ struct command_result command_run(struct arena *arena, const struct command *com
                                   const char *stdout_path, const char *stderr_path,
                                   uint64_t limit_s, void (*tick)(void *context), void *context);
 
-/* command_unstarted: why it cannot be started, with the limit that was met. command_is_lacking:
- * whether the machine lacked what a process takes; else the program is not there or is none. */
+/* command_unstarted: why it cannot be started, with the limit that was met. */
 const char *command_unstarted(struct arena *arena, const struct command *command, int error);
-bool command_is_lacking(int error);
 
 /* command_last_line: the last line of a program's log that is not blank; "" if there is none. */
 const char *command_last_line(struct arena *arena, const char *log_path);

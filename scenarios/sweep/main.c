@@ -192,8 +192,7 @@ static int check_machine(struct sweep *sweep)
         host_check_print(stdout, &check);
     int code = request->json == NULL ? 0 : json_write_file(request->json, write_check, &check);
     if (code != 0) {
-        error_set(&sweep->error, NULL, "--json=%s: cannot write: %s", request->json,
-                  strerror(code));
+        error_system(&sweep->error, NULL, code, "--json=%s: cannot write", request->json);
         return EXIT_MACHINE_CANNOT;
     }
     return host_check_count(&check, LEVEL_NOISY) == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;

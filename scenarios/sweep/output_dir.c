@@ -78,7 +78,7 @@ int output_dir_lock(struct arena *arena, struct output_dir *output, const char *
     if (code == -EWOULDBLOCK)
         return refuse_locked(arena, option, output->path, path, error);
     if (code != 0 && code != -ENOTSUP)
-        return error_set(error, NULL, "cannot write %s: %s", path, strerror(-code));
+        return error_system(error, NULL, -code, "cannot write %s", path);
     if (code == 0)
         output->lock_path = path;
     return 0;
@@ -113,8 +113,7 @@ int output_dir_make(struct arena *arena, struct output_dir *output, struct error
     if (code == 0)
         code = os_directory_make(arena_text(arena, "%s/log", path));
     if (code != 0)
-        return error_set(error, NULL, "--out=%s: cannot create this directory: %s", path,
-                         strerror(-code));
+        return error_system(error, NULL, -code, "--out=%s: cannot create this directory", path);
     return 0;
 }
 
@@ -123,12 +122,12 @@ FILE *output_dir_open_rows(struct arena *arena, const char *path, const struct r
 {
     struct place place = {.file = rows_path(arena, path)};
     if (rows->torn && truncate(place.file, (off_t)rows->whole_bytes) != 0) {
-        error_set(error, &place, "cannot cut off its torn last line: %s", strerror(errno));
+        error_system(error, &place, errno, "cannot cut off its torn last line");
         return NULL;
     }
     FILE *file = fopen(place.file, "ab");
     if (file == NULL)
-        error_set(error, &place, "cannot write: %s", strerror(errno));
+        error_system(error, &place, errno, "cannot write");
     return file;
 }
 
@@ -139,7 +138,7 @@ int rows_read(struct arena *arena, const char *directory, struct rows *rows, str
     char *text = arena_file(arena, place.file, ROWS_BYTES_MAX, &bytes), *newline;
     *rows = (struct rows){0};
     if (text == NULL)
-        return errno == ENOENT ? 0 : error_set(error, &place, "%s", strerror(errno));
+        return errno == ENOENT ? 0 : error_system(error, &place, errno, "cannot read");
     while ((newline = memchr(text, '\n', bytes)) != NULL) {
         size_t length = (size_t)(newline - text);
         place.line++;

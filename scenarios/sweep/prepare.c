@@ -247,12 +247,12 @@ int sweep_prepare(struct sweep *sweep)
     const char *resume = sweep->request->resume;
     if ((resume == NULL ? take_request(sweep) : take_record(sweep)) != 0 || expand(sweep) != 0 ||
         plan(sweep) != 0)
-        return EXIT_WRONG_USE;
+        return error_exit_code(&sweep->error);
     sweep->output.path = resume != NULL                ? resume
                          : sweep->request->out != NULL ? sweep->request->out
                                                        : default_directory(sweep);
     if (resume != NULL && mark_old_rows(sweep) != 0)
-        return EXIT_WRONG_USE;
+        return error_exit_code(&sweep->error);
     sweep->record.budget.cells = &sweep->cells;
     sweep->record.estimated_s =
         sweep_expected_s(sweep, 0) + links_check_seconds(&sweep->record.links);

@@ -102,7 +102,7 @@ int record_write(struct arena *arena, const struct record *record, const char *d
 {
     const char *path = arena_text(arena, "%s/run.json", directory);
     int code = json_write_file(path, write_record, record);
-    return code == 0 ? 0 : error_set(error, NULL, "cannot write %s: %s", path, strerror(code));
+    return code == 0 ? 0 : error_system(error, NULL, code, "cannot write %s", path);
 }
 
 /* ---- reading ---- */
@@ -137,8 +137,8 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     const char *object = arena_file(arena, place.file, RECORD_BYTES_MAX, &bytes);
     double seed = 0, sessions = 1;
     if (object == NULL)
-        return error_set(error, &place, "%s; --resume takes the directory of an unfinished sweep",
-                         strerror(errno));
+        return error_system(error, &place, errno,
+                            "--resume takes the directory of an unfinished sweep");
     if (strlen(object) != bytes || !json_is_object(object))
         return error_set(error, &place, "is not a whole record; it cannot be resumed");
     *record = (struct record){0};

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/options.h"
 #include "base/os.h"
 #include "base/text.h"
 
@@ -16,7 +17,8 @@
 #define KEY_LETTERS  NAME_LETTERS "."
 #define NO_NAME      "./\\:*?\"<>|=" /* in a scenario's */
 
-int error_set(struct error *error, const struct place *place, const char *format, ...)
+static void error_write(struct error *error, const struct place *place, const char *format,
+                        va_list arguments)
 {
     error->text[0] = '\0';
     if (place != NULL && place->line != 0)
@@ -24,13 +26,40 @@ int error_set(struct error *error, const struct place *place, const char *format
     else if (place != NULL)
         snprintf(error->text, ERROR_BYTES, "%s: ", place->file);
     size_t used = strlen(error->text);
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(error->text + used, ERROR_BYTES - used, format, arguments);
-    va_end(arguments);
     for (char *at = error->text; (at = strpbrk(at, "\n\r")) != NULL;)
         *at = ' ';
+}
+
+int error_set(struct error *error, const struct place *place, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    error_write(error, place, format, arguments);
+    va_end(arguments);
+    error->code = 0;
     return -1;
+}
+
+int error_system(struct error *error, const struct place *place, int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    error_write(error, place, format, arguments);
+    va_end(arguments);
+    size_t used = strlen(error->text);
+    snprintf(error->text + used, ERROR_BYTES - used, ": %s", strerror(code));
+    error->code = code;
+    return -1;
+}
+
+int error_exit_code(const struct error *error)
+{
+    static const int machine[] = {EAGAIN, EIO, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC};
+    for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
+        if (error->code == machine[i])
+            return EXIT_MACHINE_CANNOT;
+    return EXIT_WRONG_USE;
 }
 
 static bool is_blank(char c)
@@ -318,7 +347,7 @@ struct scenario *scenario_read(struct arena *arena, const char *path, struct err
     size_t bytes;
     const char *text = arena_file(arena, path, SCENARIO_BYTES_MAX, &bytes);
     if (text == NULL)
-        error_set(error, &place, "cannot read this scenario: %s", strerror(errno));
+        error_system(error, &place, errno, "cannot read this scenario");
     else if (!text_check(text, bytes, &place.line, why, sizeof why))
         error_set(error, &place, "%s", why);
     else

@@ -25,6 +25,7 @@ enum { ERROR_BYTES = 1024 };
 
 struct error {
     char text[ERROR_BYTES];
+    int code; /* errno of the system call that failed; 0: none did */
 };
 
 /* Where something was said. */
@@ -37,6 +38,15 @@ struct place {
  * so that a check can end with `return error_set(...)`. */
 int error_set(struct error *error, const struct place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* error_system: the same of a system call that failed with `code`, whose words follow the message.
+ */
+int error_system(struct error *error, const struct place *place, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* error_exit_code: EXIT_MACHINE_CANNOT if the code is what a machine lacks or breaks, such as
+ * memory, descriptors, room on a disk; otherwise EXIT_WRONG_USE. */
+int error_exit_code(const struct error *error);
 
 enum {
     SCENARIO_BYTES_MAX = 1 << 20,

@@ -232,7 +232,7 @@ static int open_directory(struct sweep *sweep)
     struct record *record = &sweep->record;
     if (sweep->request->resume == NULL &&
         output_dir_make(sweep->arena, &sweep->output, &sweep->error) != 0)
-        return EXIT_WRONG_USE;
+        return error_exit_code(&sweep->error);
     sweep->output.rows =
         output_dir_open_rows(sweep->arena, sweep->output.path, &sweep->old_rows, &sweep->error);
     if (sweep->output.rows == NULL)
