@@ -156,12 +156,14 @@ int net_watch_wait(struct net_watch *watch, struct net_event *events, int max, u
 
 /* ---- stores --------------------------------------------------------------------------------- */
 
-/* net_store_open: `bytes` of zeros, which take memory only when they are written. From then on a
- * peer that is gone is not a signal. */
+/* net_store_open: `bytes` of zeros, which take memory only when they are written. */
 int net_store_open(uint64_t bytes, intptr_t *store);
 
 /* net_store_write: inside the store; whole or failed. */
 int net_store_write(intptr_t store, uint64_t offset, const void *data, size_t bytes);
+
+/* net_store_send: hands pages of the store to a connection. Needs os_writes_fail: Linux has no such
+ * call without a signal. */
 int64_t net_store_send(intptr_t store, uint64_t offset, size_t bytes, intptr_t handle);
 void net_store_close(intptr_t store);
 

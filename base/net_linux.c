@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -276,7 +275,6 @@ int net_watch_wait(struct net_watch *watch, struct net_event *events, int max, u
 
 int net_store_open(uint64_t bytes, intptr_t *store)
 {
-    signal(SIGPIPE, SIG_IGN); /* sendfile has no MSG_NOSIGNAL */
     int made = memfd_create("fanin-tape", MFD_CLOEXEC);
     if (made < 0)
         return -errno;

@@ -158,11 +158,15 @@ void os_process_stop(struct os_process *process, uint64_t grace_ns);
 uint64_t os_process_peak_bytes(const struct os_process *process);
 uint64_t os_process_cpu_ns(const struct os_process *process);
 
+/* os_writes_fail: from here on a write to a pipe or connection that nobody reads any more, or to a
+ * file at its limit (ulimit -f), fails instead of ending the process: progress into a closed pipe
+ * must not cost a row. The first call of every program; children begin without it. */
+void os_writes_fail(void);
+
 /* os_interrupts_catch: from here on what asks the process to end (Ctrl-C, SIGTERM, a terminal or
  * console that closes, a limit of CPU time, ...) sets the flag that os_interrupted reads. The same
  * a second later ends the process. What was ignored at the start stays ignored (nohup), Ctrl-C and
- * SIGTERM apart. A pipe without a reader and a file at its limit (ulimit -f) fail the write.
- * os_interrupted_by: what it was: "SIGHUP", "Ctrl-Break"; NULL: nothing so far. */
+ * SIGTERM apart. os_interrupted_by: what it was: "SIGHUP", "Ctrl-Break"; NULL: nothing so far. */
 void os_interrupts_catch(void);
 bool os_interrupted(void);
 const char *os_interrupted_by(void);

@@ -232,6 +232,12 @@ void os_process_stop(struct os_process *process, uint64_t grace_ns)
     process->handle = 0;
 }
 
+void os_writes_fail(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 /* ---- interrupts -------------------------------------------------------------------------- */
 
 /* What ends a process if nobody catches it, and is not an error of the program's own. */
@@ -245,9 +251,6 @@ static const struct {
     {SIGUSR2, "SIGUSR2", false},
 };
 enum { ENDS = sizeof ends / sizeof *ends };
-
-static const int write_errors[] = {SIGPIPE, SIGXFSZ};
-enum { WRITE_ERRORS = sizeof write_errors / sizeof *write_errors };
 
 static _Atomic(const char *) interrupted_by;
 static _Atomic uint64_t interrupted_ns;
@@ -286,8 +289,6 @@ void os_interrupts_catch(void)
 {
     for (int i = 0; i < ENDS; i++)
         catch (ends[i].number, interrupt_note, ends[i].always);
-    for (int i = 0; i < WRITE_ERRORS; i++)
-        catch (write_errors[i], SIG_IGN, false);
 }
 
 bool os_interrupted(void)

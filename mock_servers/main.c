@@ -253,6 +253,7 @@ static int run(const struct fleet_config *config)
 int main(int argc, char **argv)
 {
     struct fleet_config config = {0};
+    os_writes_fail();
     int parsed = config_parse(argc, argv, &config);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -34,4 +36,32 @@ void file_read(const char *path, char *text, size_t text_bytes)
     text[bytes] = '\0';
     if (file != NULL)
         fclose(file);
+}
+
+int unheard_start(const char *name, const char *const *arguments)
+{
+    enum { ARGUMENTS_MAX = 16 };
+    char path[4096], *argv[ARGUMENTS_MAX + 2] = {path};
+    int ends[2];
+    for (unsigned i = 0; i < ARGUMENTS_MAX && arguments[i] != NULL; i++)
+        argv[i + 1] = (char *)arguments[i];
+    if (!find_upwards(path, sizeof path, name) || pipe(ends) != 0)
+        return -1;
+    close(ends[0]);
+    int process = fork();
+    if (process == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        signal(SIGPIPE, SIG_DFL);
+        execv(path, argv);
+        _exit(EXIT_FAILURE);
+    }
+    close(ends[1]);
+    return process;
+}
+
+int unheard_end(int process)
+{
+    int status = 0;
+    waitpid(process, &status, 0);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }

@@ -7,6 +7,7 @@
 
 int main(int argc, char **argv)
 {
+    os_writes_fail();
     fprintf(stderr,
             "%s: built without its library: install it (Debian: libuv1-dev, libevent-dev) and make "
             "again\n",

@@ -87,6 +87,7 @@ int main(int argc, char **argv)
 {
     struct lan_options options;
     struct session_results unused;
+    os_writes_fail();
     int parsed = lan_options_read(&options, argc, argv);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;

@@ -275,3 +275,19 @@ TEST(nobody_waits_for_a_full_queue)
     }
     assert_int_equal(code, -1); /* it did not end by itself */
 }
+
+TEST(messages_into_a_closed_pipe_cost_nothing)
+{
+    char directory[64], ready[PATH_BYTES], option[PATH_BYTES + 16];
+    int process = unheard_start("fanin-servers", (const char *const[]){"--nonsense", NULL});
+    assert_int_equal(unheard_end(process), 2);
+    assert_true(temporary_directory(directory, sizeof directory));
+    snprintf(ready, sizeof ready, "%s/ready", directory);
+    snprintf(option, sizeof option, "--ready-file=%s", ready);
+    process = unheard_start("fanin-servers", (const char *const[]){"--port=0", option, NULL});
+    for (unsigned i = 0; i < PATIENCE_S * 100 && access(ready, R_OK) != 0; i++)
+        os_sleep_ns(10 * OS_NS_PER_MS);
+    kill(process, SIGTERM);
+    assert_int_equal(unheard_end(process), 0); /* its summary went nowhere */
+    assert_int_equal(rmdir(directory), 0);
+}

@@ -220,6 +220,7 @@ int main(int argc, char **argv)
     struct arena arena = {0};
     struct sweep_request request = {0};
     struct sweep sweep = {.arena = &arena, .request = &request};
+    os_writes_fail();
     static char whole_names[] = OPTIONS_WHOLE_NAMES "=1"; /* of the programs that it starts */
     int result = read_request(&arena, argc, argv, &request, &sweep.error);
     putenv(whole_names);

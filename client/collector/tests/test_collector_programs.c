@@ -1,4 +1,5 @@
 /* The built client, as others run it: rows on standard output, signals, limits. */
+#include "base/tests/find.h"
 #include "client/collector/tests/program.h"
 
 enum { FLEET = 5, DESCRIPTORS_FEW = 50 };
@@ -110,4 +111,29 @@ TEST(memory_may_run_out_anywhere, NULL, devices_close)
         assert_string_equal(results_text("audit"), "pass");
     }
     assert_true(no_thread);
+}
+
+/* ---- nobody listens -------------------------------------------------------------------------- */
+
+TEST(messages_into_a_closed_pipe_cost_nothing, NULL, devices_close)
+{
+    static const char *const programs[] = {"fanin-client", "fanin-raw", "fanin-peer-blocking",
+                                           "fanin-peer-libuv", "fanin-peer-libevent"};
+    char directory[64], json[96];
+    for (unsigned i = 0; i < sizeof programs / sizeof *programs; i++) {
+        const int process = unheard_start(programs[i], (const char *const[]){"--nonsense", NULL});
+        const int code = process < 0 ? EXIT_MACHINE_CANNOT : unheard_end(process);
+        assert_true(code == EXIT_WRONG_USE || code == EXIT_MACHINE_CANNOT); /* without a library */
+    }
+    devices_open(0, 2, DEVICE_REFUSES);
+    assert_true(temporary_directory(directory, sizeof directory));
+    snprintf(json, sizeof json, "--json=%s/row", directory);
+    const int process = unheard_start(
+        "fanin-client", (const char *const[]){devices_option(&devices), "--quiet", json, NULL});
+    assert_true(process > 0);
+    assert_int_equal(unheard_end(process), EXIT_MEASURED_FAILURE);
+    file_read(json + strlen("--json="), results.row, sizeof results.row);
+    assert_string_equal(results_text("status"), "failed");
+    remove(json + strlen("--json="));
+    assert_int_equal(rmdir(directory), 0);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/tests/find.h"
 #include "mock_servers/lan/options.h"
 
 enum { WORDS_MAX = 12, MESSAGE_BYTES = 1024 };
@@ -209,4 +210,10 @@ TEST(test_wrong_commands)
     assert_int_equal(READ("--check", "--far=x"), OPTIONS_WRONG);
     assert_int_equal(READ("--check", "--cut=1s:1s"), OPTIONS_WRONG);
     assert_int_equal(READ("--join=5"), OPTIONS_WRONG);
+}
+
+TEST(a_message_into_a_closed_pipe_costs_nothing)
+{
+    const char *const words[] = {"--nonsense", NULL};
+    assert_int_equal(unheard_end(unheard_start("fanin-lan", words)), EXIT_WRONG_USE);
 }

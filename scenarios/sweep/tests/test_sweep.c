@@ -346,3 +346,19 @@ SWEEP_TEST(a_scenario_and_its_directory_have_names_of_any_language)
     fixture->out = out;
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
 }
+
+/* ---- nobody listens ---- */
+
+SWEEP_TEST(progress_into_a_closed_pipe_costs_no_row)
+{
+    assert_int_equal(
+        unheard_end(unheard_start("fanin-sweep", (const char *const[]){"--nonsense", NULL})),
+        EXIT_WRONG_USE);
+    write_scenario(fixture, "mode = ok, lines\n");
+    const int process = unheard_start(
+        "fanin-sweep",
+        (const char *const[]){path_of(fixture, "t.conf"),
+                              arena_text(&fixture->arena, "--out=%s", fixture->out), NULL});
+    assert_int_equal(unheard_end(process), EXIT_DONE);
+    assert_rows(fixture, 2);
+}
