@@ -213,7 +213,8 @@ static bool is_throttled(void)
     const uint64_t deadline_ns = os_now_ns() + PATIENCE_S * (uint64_t)OS_NS_PER_S;
     do {
         os_usage_read(&usage);
-    } while (usage.throttled_periods == 0 && os_now_ns() < deadline_ns);
+    } while ((usage.throttled_periods == 0 || usage.throttled_ns == 0) &&
+             os_now_ns() < deadline_ns);
     return usage.throttled_periods > 0 && usage.throttled_periods != UINT64_MAX &&
            usage.throttled_ns > 0;
 }

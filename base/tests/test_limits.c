@@ -114,10 +114,12 @@ TEST(threads_of_a_user_are_counted_over_all_its_processes)
 
 static int lack_a_second_thread(void)
 {
-    limit_lower(RLIMIT_NPROC, 2);
-    pid_t sibling = fork();
+    const pid_t sibling = fork();
     if (sibling == 0)
         pause();
+    if (sibling < 0)
+        return 1;
+    limit_lower(RLIMIT_NPROC, 2);
     const bool met = os_limit_met(-EAGAIN, text, sizeof text);
     kill(sibling, SIGKILL);
     return met ? 0 : 1;
@@ -134,6 +136,14 @@ TEST(two_processes_use_up_a_limit_of_two)
     assert_says("the limit of threads of a user is 2: ");
 }
 
+static void skip_sanitized(void)
+{
+    if (SANITIZED) {
+        print_message("skip: a sanitizer's shadow is larger\n");
+        skip();
+    }
+}
+
 static int lack_addresses(void)
 {
     limit_lower(RLIMIT_NPROC, 1);
@@ -143,6 +153,7 @@ static int lack_addresses(void)
 
 TEST(address_space_is_not_taken_for_threads)
 {
+    skip_sanitized();
     in_child(lack_addresses);
     assert_says("the limit of address space is 1 kB: ");
     assert_says("ulimit -v 4");
@@ -157,10 +168,7 @@ static int lack_large_addresses(void)
 /* A large piece does not fit although most of the limit is free. */
 TEST(a_limit_of_address_space_is_named_wherever_it_is_set)
 {
-    if (SANITIZED) {
-        print_message("skip: a sanitizer's shadow is larger\n");
-        skip();
-    }
+    skip_sanitized();
     in_child(lack_large_addresses);
     assert_says("the limit of address space is 1073741824 kB: ");
 }

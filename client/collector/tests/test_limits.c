@@ -146,20 +146,21 @@ static bool in_group(void)
     return quota_group_enter(&group);
 }
 
-/* Much work for a twentieth of a processor: the run is stopped in most periods. */
+/* Much work for a tenth of a processor: the run is stopped in most periods. */
 TEST(a_client_under_a_quota_knows_and_says_so, NULL, devices_close)
 {
-    enum { QUOTA_US = 5000, PERIOD_US = 100000 };
+    enum { QUOTA_US = 10000, PERIOD_US = 100000 };
     if (!quota_group_make(&group, QUOTA_US, PERIOD_US)) {
         print_message("skip: no control group can be made: %s\n", group.why);
         skip();
     }
     devices_open(FLEET, 0, DEVICE_GOOD);
     program_prepare = in_group;
-    program_run("fanin-client", (const char *const[]){"--frames=3000", "--size=10kB", "--json=-",
-                                                      "--stall-timeout=300s", NULL});
+    program_run("fanin-client",
+                (const char *const[]){SANITIZED ? "--frames=300" : "--frames=3000", "--size=10kB",
+                                      "--json=-", "--stall-timeout=300s", NULL});
     quota_group_remove(&group);
-    assert_results(EXIT_DONE, "status=ok, cpu_quota=0.05, workers=4, concurrency=1, "
+    assert_results(EXIT_DONE, "status=ok, cpu_quota=0.1, workers=4, concurrency=1, "
                               "worker_threads=4, bottleneck=cpu-quota");
     assert_true(results_count("throttled_periods") > 0);
     assert_true(results_number("throttled_ms") > 0);
