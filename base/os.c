@@ -20,6 +20,22 @@ uint64_t os_identity(void)
     return random_mix(os_wall_ns() ^ (os_now_ns() << 20) ^ (uint64_t)(uintptr_t)&here);
 }
 
+/* Reads the wall clock between two readings of the other one, until those are close. */
+struct os_distance os_wall_distance(void)
+{
+    enum { CLOSE_NS = 500, TRIES_MAX = 16 };
+    struct os_distance distance = {0, INT64_MAX};
+    uint64_t before_ns = os_now_ns();
+    for (unsigned i = 0; i < TRIES_MAX && distance.max_ns - distance.min_ns > CLOSE_NS; i++) {
+        const uint64_t wall_ns = os_wall_ns(), after_ns = os_now_ns();
+        if ((int64_t)(after_ns - before_ns) < distance.max_ns - distance.min_ns)
+            distance = (struct os_distance){.min_ns = (int64_t)(wall_ns - after_ns),
+                                            .max_ns = (int64_t)(wall_ns - before_ns)};
+        before_ns = after_ns;
+    }
+    return distance;
+}
+
 uint64_t deadline_after(uint64_t duration_ns)
 {
     uint64_t now_ns = os_now_ns();

@@ -24,6 +24,23 @@ uint64_t os_now_ns(void);
 /* os_wall_ns: nanoseconds since the Unix epoch, for send stamps that another process compares. */
 uint64_t os_wall_ns(void);
 
+/* The distance of two clocks, as far as it can be measured: it lies between the two. */
+struct os_distance {
+    int64_t min_ns, max_ns;
+};
+
+/* os_wall_distance: how far the wall clock is ahead of the monotonic one. Known to some 10 ns,
+ * unless the thread is suspended between the readings. */
+struct os_distance os_wall_distance(void);
+
+/* os_distance_gap_ns: by how much two distances differ at least; 0: they may be the same. */
+static inline uint64_t os_distance_gap_ns(struct os_distance one, struct os_distance other)
+{
+    if (one.min_ns > other.max_ns)
+        return (uint64_t)(one.min_ns - other.max_ns);
+    return other.min_ns > one.max_ns ? (uint64_t)(other.min_ns - one.max_ns) : 0;
+}
+
 /* os_identity: a number that no other call, here or on another machine, is likely to give. */
 uint64_t os_identity(void);
 

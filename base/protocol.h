@@ -25,6 +25,10 @@
  *          process remembers it until then, and the last 64 that have ended.
  *          `process` is a number that the process chose at its start: another one says that the
  *          devices were started anew, and that what they sent before is forgotten.
+ *   FANIN/1 TIME\r\n
+ *       -> "TIME wall_ns=<n>\r\n"
+ *          The wall clock that frames are stamped by, in nanoseconds since the Unix epoch, read
+ *          between the line's arrival and the answer.
  * Words stand one blank apart; fields come in any order, each exactly once ([...]: at most once);
  * hexadecimal is lower case.
  *
@@ -99,8 +103,10 @@ int protocol_write_go(const struct protocol_go *go, char *line, size_t line_byte
 int protocol_write_login(const char *user, const char *password, char *line, size_t line_bytes);
 int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes);
 int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t line_bytes);
+int protocol_write_time_request(char *line, size_t line_bytes);
+int protocol_write_time(uint64_t wall_ns, char *line, size_t line_bytes);
 
-enum protocol_request_kind { PROTOCOL_LOGIN, PROTOCOL_GO, PROTOCOL_STATS };
+enum protocol_request_kind { PROTOCOL_LOGIN, PROTOCOL_GO, PROTOCOL_STATS, PROTOCOL_TIME };
 
 struct protocol_request {
     enum protocol_request_kind kind;
@@ -110,6 +116,7 @@ struct protocol_request {
 
 const char *protocol_read_request(const char *line, struct protocol_request *request);
 const char *protocol_read_stats(const char *line, struct protocol_stats *stats);
+const char *protocol_read_time(const char *line, uint64_t *wall_ns);
 
 /* Frames. */
 

@@ -68,6 +68,8 @@ static const struct field stats_fields[] = {
     {FIELD("cpu_ns", COUNT), WHOLE, STATS(cpu_ns), 0, UINT64_MAX, false},
 };
 
+static const struct field time_field = {FIELD("wall_ns", COUNT), WHOLE, 0, 0, UINT64_MAX, false};
+
 enum {
     GO_FIELDS = sizeof go_fields / sizeof *go_fields,
     STATS_FIELDS = sizeof stats_fields / sizeof *stats_fields,
@@ -147,6 +149,16 @@ int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes)
 int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t line_bytes)
 {
     return fields_write("", "STATS", stats_fields, STATS_FIELDS, stats, line, line_bytes);
+}
+
+int protocol_write_time_request(char *line, size_t line_bytes)
+{
+    return line_fits(snprintf(line, line_bytes, "%sTIME\r\n", greeting), line_bytes);
+}
+
+int protocol_write_time(uint64_t wall_ns, char *line, size_t line_bytes)
+{
+    return fields_write("", "TIME", &time_field, 1, &wall_ns, line, line_bytes);
 }
 
 static bool name_is_good(const char *name)
@@ -311,7 +323,11 @@ const char *protocol_read_request(const char *line, struct protocol_request *req
         request->kind = PROTOCOL_STATS;
         return fields_read(go_fields, 1, rest, &request->go);
     }
-    return "only LOGIN, GO and STATS are known";
+    if (strcmp(text, "TIME") == 0) {
+        request->kind = PROTOCOL_TIME;
+        return NULL;
+    }
+    return "only LOGIN, GO, STATS and TIME are known";
 }
 
 const char *protocol_read_stats(const char *line, struct protocol_stats *stats)
@@ -319,4 +335,11 @@ const char *protocol_read_stats(const char *line, struct protocol_stats *stats)
     const char *rest = skip(line, "STATS ");
     return rest == NULL ? "an answer to STATS begins with STATS"
                         : fields_read(stats_fields, STATS_FIELDS, rest, stats);
+}
+
+const char *protocol_read_time(const char *line, uint64_t *wall_ns)
+{
+    const char *rest = skip(line, "TIME ");
+    return rest == NULL ? "an answer to TIME begins with TIME"
+                        : fields_read(&time_field, 1, rest, wall_ns);
 }

@@ -196,12 +196,29 @@ ROW_RESULT(count, frames, "frames", "raw and drain, which do not look for frames
            "frames processed")
 ROW_RESULT(positive, bytes_per_s, "bytes/s", "no frame byte came", "over elapsed_ms")
 ROW_RESULT(number, frames_per_s, "frames/s", "unknown frames", "over elapsed_ms")
-ROW_RESULT(time, latency_us_p50, "us", "source is not live",
-           "from a frame's *scheduled* send to its processing")
-ROW_RESULT(time, latency_us_p90, "us", "source is not live", "")
-ROW_RESULT(time, latency_us_p99, "us", "source is not live", "")
-ROW_RESULT(time, latency_us_p999, "us", "source is not live", "")
-ROW_RESULT(time, latency_us_max, "us", "source is not live", "")
+ROW_RESULT(
+    time, latency_us_min, "us", "no live frame of ours came, or `latency_reason`",
+    "from a frame's *scheduled* send to its processing; at most 1 % from the exact quantile, "
+    "never below the minimum or above the maximum")
+ROW_RESULT(time, latency_us_p50, "us", "no live frame of ours came, or `latency_reason`", "")
+ROW_RESULT(time, latency_us_p90, "us", "no live frame of ours came, or `latency_reason`", "")
+ROW_RESULT(time, latency_us_p99, "us", "no live frame of ours came, or `latency_reason`", "")
+ROW_RESULT(time, latency_us_p999, "us", "no live frame of ours came, or `latency_reason`", "")
+ROW_RESULT(time, latency_us_max, "us", "no live frame of ours came, or `latency_reason`", "")
+ROW_RESULT(line, latency_reason, "", "",
+           "why the clocks of client and fleet allow no latencies (see below); \"\" otherwise")
+ROW_RESULT(count, negative_latencies, "frames", "source is not live, or servers are not ours",
+           "that by the clocks came before they were sent; in no quantile")
+ROW_RESULT(integer, clock_offset_ns_before, "ns",
+           "source is not live, or the fleet cannot be asked",
+           "the fleet's wall clock less the client's, asked before and after the run")
+ROW_RESULT(integer, clock_offset_ns_after, "ns", "source is not live, or the fleet cannot be asked",
+           "")
+ROW_RESULT(count, clock_offset_ns_error, "ns", "source is not live, or the fleet cannot be asked",
+           "how far off the two may be: half the round trip of the question, the longer one")
+ROW_RESULT(count, clock_step_ns, "ns", "source is not live, or servers are not ours",
+           "by which the client's wall clock jumped during the run, against its monotonic one; 0: "
+           "it did not")
 ROW_RESULT(from1, peak_rss_kb, "kB", "the system does not say",
            "of the client process: VmHWM, PeakWorkingSetSize on Windows")
 ROW_RESULT(count, base_rss_kb, "kB", "the system does not say", "resident before the first connect")

@@ -131,6 +131,12 @@ static void serve_stats(struct connection *connection, uint64_t id)
         (unsigned)protocol_write_stats(&stats, connection->answer, sizeof connection->answer);
 }
 
+static void serve_time(struct connection *connection)
+{
+    connection->answer_bytes =
+        (unsigned)protocol_write_time(os_wall_ns(), connection->answer, sizeof connection->answer);
+}
+
 /* True: the answer is out. */
 static bool answer_send(struct connection *connection)
 {
@@ -241,8 +247,10 @@ static void request_serve(struct connection *connection, const char *line)
         serve_login(connection, &request);
     else if (request.kind == PROTOCOL_GO)
         serve_go(connection, &request.go);
-    else
+    else if (request.kind == PROTOCOL_STATS)
         serve_stats(connection, request.go.run);
+    else
+        serve_time(connection);
 }
 
 /* Where the first whole line ends; NULL: there is none yet. */

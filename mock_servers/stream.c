@@ -34,28 +34,39 @@ enum {
 /* ---- schedule ---- */
 
 void schedule_start(struct schedule *schedule, const struct protocol_go *go, uint32_t device,
-                    uint64_t now_ns, uint64_t wall_ns)
+                    uint64_t now_ns, struct os_distance wall)
 {
     /* The protocol's own mix serves as the source of chance; its last sequence numbers are those
      * of no frame. */
     double phase = protocol_frame_length(go->seed, UINT64_MAX - device, 0, PHASES - 1);
     schedule->interval_ns = go->rate > 0 ? 1e9 / go->rate : 0;
-    schedule->first_ns = now_ns + (uint64_t)(schedule->interval_ns * (phase / PHASES));
-    schedule->first_ns -= go->ago_ns < schedule->first_ns ? go->ago_ns : schedule->first_ns;
-    schedule->wall_ahead_ns = (int64_t)(wall_ns - now_ns);
+    schedule->first_ns = (int64_t)now_ns + (int64_t)(schedule->interval_ns * (phase / PHASES));
+    schedule->first_ns -= (int64_t)go->ago_ns;
+    schedule->wall = wall;
 }
 
-uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t seq)
+void schedule_follow(struct schedule *schedule, struct os_distance wall)
+{
+    if (os_distance_gap_ns(schedule->wall, wall) > 0)
+        schedule->wall = wall;
+}
+
+int64_t schedule_due_ns(const struct schedule *schedule, uint64_t seq)
 {
     const double far_ns = 4e18; /* 127 years: the slowest rate's last frame lies beyond 64 bits */
     double after_ns = schedule->interval_ns * (double)seq;
-    return schedule->first_ns + (uint64_t)(after_ns < far_ns ? after_ns : far_ns);
+    return schedule->first_ns + (int64_t)(after_ns < far_ns ? after_ns : far_ns);
+}
+
+static bool schedule_is_due(const struct schedule *schedule, uint64_t seq, uint64_t now_ns)
+{
+    return schedule_due_ns(schedule, seq) <= (int64_t)now_ns;
 }
 
 uint64_t schedule_stamp_ns(const struct schedule *schedule, uint64_t seq, uint64_t now_ns)
 {
-    uint64_t sent_ns = schedule->interval_ns > 0 ? schedule_due_ns(schedule, seq) : now_ns;
-    return sent_ns + (uint64_t)schedule->wall_ahead_ns;
+    int64_t due_ns = schedule->interval_ns > 0 ? schedule_due_ns(schedule, seq) : (int64_t)now_ns;
+    return (uint64_t)(due_ns + schedule->wall.min_ns);
 }
 
 /* ---- starting and ending ---- */
@@ -71,7 +82,7 @@ void stream_start(struct stream *stream, uint32_t device)
     const struct fault *fault = stream->fault;
     assert((stream->tape != NULL) == (go->source == PROTOCOL_TAPE));
     assert(go->from < go->frames);
-    schedule_start(&stream->schedule, go, device, os_now_ns(), os_wall_ns());
+    schedule_start(&stream->schedule, go, device, os_now_ns(), os_wall_distance());
     stream->released = stream->counted = go->from;
     stream->tape_sent = stream->released_bytes = protocol_frames_bytes(go, go->from, UINT64_MAX);
     stream->counted_left = length_of(stream, go->from);
@@ -235,7 +246,7 @@ static enum stream_state batch_step(struct stream *stream, uint64_t now_ns)
         uint64_t seq = stream->released;
         uint32_t length = length_of(stream, seq);
         bool is_full = bytes > 0 && bytes + length > BATCH_BYTES;
-        if (is_full || schedule_due_ns(&stream->schedule, seq) > now_ns)
+        if (is_full || !schedule_is_due(&stream->schedule, seq, now_ns))
             break;
         if (scratch_reserve(stream->scratch, length, BATCH_BYTES) < 0)
             return STREAM_LOST;
@@ -262,7 +273,7 @@ static void tape_release(struct stream *stream, uint64_t now_ns)
         stream->released_bytes = stream->tape->bytes;
         return;
     }
-    while (stream->released < end && schedule_due_ns(&stream->schedule, stream->released) <= now_ns)
+    while (stream->released < end && schedule_is_due(&stream->schedule, stream->released, now_ns))
         stream->released_bytes += length_of(stream, stream->released++);
 }
 
@@ -281,9 +292,8 @@ static enum stream_state boundary_step(struct stream *stream, uint64_t now_ns)
 {
     if (stream->released == stream->go.frames)
         return STREAM_DONE;
-    uint64_t due_ns = schedule_due_ns(&stream->schedule, stream->released);
-    if (due_ns > now_ns)
-        return later(stream, due_ns);
+    if (!schedule_is_due(&stream->schedule, stream->released, now_ns))
+        return later(stream, (uint64_t)schedule_due_ns(&stream->schedule, stream->released));
     if (stream->fault != NULL && stream->released == stream->fault_seq)
         return damaged_step(stream, now_ns);
     if (stream->tape == NULL)
@@ -307,6 +317,8 @@ enum stream_state stream_send(struct stream *stream)
 {
     uint64_t now_ns = os_now_ns(), share_end = stream->done.bytes + SHARE_BYTES;
     enum stream_state state;
+    if (stream->tape == NULL)
+        schedule_follow(&stream->schedule, os_wall_distance());
     do
         state = step(stream, now_ns);
     while (state == STREAM_MORE && stream->done.bytes < share_end);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/os.h"
 #include "base/protocol.h"
 #include "mock_servers/faults.h"
 #include "mock_servers/tape.h"
@@ -15,19 +16,25 @@
  * knows the stream's age). It never moves, so a frame that is sent late is late by its stamp: no
  * coordinated omission. */
 struct schedule {
-    double interval_ns;    /* 0: every frame is due at once */
-    uint64_t first_ns;     /* monotonic time of frame 0; of a GO that goes on, in the past */
-    int64_t wall_ahead_ns; /* wall clock minus monotonic clock at the start */
+    double interval_ns;      /* 0: every frame is due at once */
+    int64_t first_ns;        /* monotonic time of frame 0; of a GO that goes on, in the past, which
+                              may be before this computer's start */
+    struct os_distance wall; /* of the wall clock from the monotonic one */
 };
 
 /* schedule_start: `device` moves the first frame by a share of the interval, so that devices of
  * one seed and rate do not all send at the same instant. */
 void schedule_start(struct schedule *schedule, const struct protocol_go *go, uint32_t device,
-                    uint64_t now_ns, uint64_t wall_ns);
-uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t seq);
+                    uint64_t now_ns, struct os_distance wall);
 
-/* schedule_stamp_ns: the wall-clock time at which frame `seq` was due; `now_ns` where every
- * frame is at once. */
+/* schedule_follow: takes a new distance if it is another one: on some systems the clocks drift
+ * apart, and a wall clock may be set. */
+void schedule_follow(struct schedule *schedule, struct os_distance wall);
+
+int64_t schedule_due_ns(const struct schedule *schedule, uint64_t seq);
+
+/* schedule_stamp_ns: the wall-clock time at which frame `seq` was due, never one in the future of a
+ * frame that is due; `now_ns` where every frame is at once. */
 uint64_t schedule_stamp_ns(const struct schedule *schedule, uint64_t seq, uint64_t now_ns);
 
 enum stream_state {

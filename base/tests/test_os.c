@@ -45,6 +45,22 @@ TEST(clock_never_goes_back_and_sleep_is_long_enough)
     assert_true(os_wall_ns() > UINT64_C(1700000000) * OS_NS_PER_S);
 }
 
+TEST(the_wall_clock_keeps_its_distance)
+{
+    const struct os_distance before = os_wall_distance();
+    const uint64_t now_ns = os_now_ns(), wall_ns = os_wall_ns(), after_ns = os_now_ns();
+    const struct os_distance distance = os_wall_distance();
+    assert_true(before.min_ns <= before.max_ns);
+    assert_int_equal(os_distance_gap_ns(before, distance), 0);
+    assert_int_equal(os_distance_gap_ns(before, (struct os_distance){(int64_t)(wall_ns - after_ns),
+                                                                     (int64_t)(wall_ns - now_ns)}),
+                     0);
+    assert_int_equal(os_distance_gap_ns((struct os_distance){-9, -5}, (struct os_distance){5, 9}),
+                     10);
+    assert_int_equal(os_distance_gap_ns((struct os_distance){5, 9}, (struct os_distance){-9, -5}),
+                     10);
+}
+
 /* ---- threads ----------------------------------------------------------------------------- */
 
 static void *park_once(void *parker)

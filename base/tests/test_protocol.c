@@ -352,6 +352,26 @@ TEST(test_stats)
     assert_non_null(protocol_read_stats("NO idea", &back));
 }
 
+TEST(test_time)
+{
+    struct protocol_request request;
+    uint64_t wall_ns = 0;
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    cut_line_end(line, protocol_write_time_request(line, sizeof line));
+    assert_string_equal(line, "FANIN/1 TIME");
+    assert_null(protocol_read_request(line, &request));
+    assert_int_equal(request.kind, PROTOCOL_TIME);
+    assert_non_null(protocol_read_request("FANIN/1 TIME ", &request));
+    assert_non_null(protocol_read_request("FANIN/1 TIMES", &request));
+    cut_line_end(line, protocol_write_time(UINT64_MAX, line, sizeof line));
+    assert_null(protocol_read_time(line, &wall_ns));
+    assert_true(wall_ns == UINT64_MAX);
+    assert_non_null(protocol_read_time("TIME", &wall_ns));
+    assert_non_null(protocol_read_time("TIME wall_ns=-1", &wall_ns));
+    assert_non_null(protocol_read_time("TIME wall_ns=1 wall_ns=2", &wall_ns));
+    assert_non_null(protocol_read_time("NO idea", &wall_ns));
+}
+
 TEST(test_lines_that_do_not_fit)
 {
     struct protocol_go go = {.frames = 1, .size_min = 256, .size_max = 256};
@@ -364,6 +384,8 @@ TEST(test_lines_that_do_not_fit)
     assert_int_equal(protocol_write_login("user", "password", line, 10), -1);
     assert_int_equal(protocol_write_stats_request(1, line, 10), -1);
     assert_int_equal(protocol_write_stats(&stats, line, 10), -1);
+    assert_int_equal(protocol_write_time_request(line, 10), -1);
+    assert_int_equal(protocol_write_time(1, line, 10), -1);
 }
 
 TEST(test_other_lines)

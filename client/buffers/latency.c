@@ -1,72 +1,100 @@
-/* A histogram of latencies with buckets of two significant decimal digits, in units of UNIT_NS:
+/* A histogram of latencies: each octave, from a power of two to the next, has STEPS buckets of the
+ * same width, so that a bucket's middle is less than 1 % away from all that it holds:
  *
- *     index   0 .. 99        100 .. 189           190 .. 279            ...
- *     value   0 .. 99 units  100, 110 .. 990      1000, 1100 .. 9900    ...
+ *     octave  0: 0 .. 63 ns, exact    1: 64 .. 127 ns, exact    2: 128, 130 .. 254 ns    ...
  *
- * so that a printed quantile is exact in the two digits it is printed with. */
+ * An octave's buckets are allocated with its first value: a run's latencies lie in a few. */
 #include "client/buffers/process.h"
 
 #include <assert.h>
-#include <string.h>
+#include <stdlib.h>
 
-enum {
-    UNIT_NS = 100, /* 10 units are 1 us, from which on two digits are exact */
-    STEPS = 90,    /* a decade's buckets: 10 .. 99 */
-    FIRST_STEP = 10,
-    DECADES = 9, /* of 10 units and more: 1 us .. 1000 s */
-    BUCKETS_USED = FIRST_STEP + DECADES * STEPS,
+#include "base/quantile.h"
+
+enum { STEP_BITS = 6, STEPS = 1 << STEP_BITS };
+
+_Static_assert(LATENCY_OCTAVES == 64 - STEP_BITS + 1, "every value has an octave");
+
+struct latency_octave {
+    uint64_t buckets[STEPS];
 };
 
-_Static_assert((int)BUCKETS_USED <= (int)LATENCY_BUCKETS, "every value has a bucket");
-
-static unsigned bucket_of(uint64_t value_ns)
+static unsigned octave_of(uint64_t value_ns)
 {
-    uint64_t digits = value_ns / UNIT_NS;
-    unsigned decade = 0;
-    for (; digits >= FIRST_STEP + STEPS; digits /= 10)
-        decade++;
-    unsigned bucket = decade * STEPS + (unsigned)digits;
-    return bucket < BUCKETS_USED ? bucket : BUCKETS_USED - 1;
+    return value_ns < STEPS ? 0 : 64 - STEP_BITS - (unsigned)__builtin_clzll(value_ns);
 }
 
-static uint64_t upper_edge_ns(unsigned bucket)
+/* The middle of a bucket: where the width is 1 the only value. */
+static uint64_t middle_ns(unsigned octave, unsigned step)
 {
-    unsigned decade = bucket < FIRST_STEP ? 0 : (bucket - FIRST_STEP) / STEPS;
-    uint64_t edge = bucket - decade * STEPS + 1;
-    while (decade-- > 0)
-        edge *= 10;
-    return edge * UNIT_NS;
+    if (octave == 0)
+        return step;
+    const uint64_t width_ns = UINT64_C(1) << (octave - 1);
+    return (STEPS + step) * width_ns + (width_ns - 1) / 2;
 }
 
-void latency_add(struct latency *latency, uint64_t value_ns)
+int latency_add(struct latency *latency, uint64_t value_ns)
 {
-    latency->buckets[bucket_of(value_ns)]++;
-    latency->count++;
+    const unsigned octave = octave_of(value_ns), shift = octave > 0 ? octave - 1 : 0;
+    if (latency->octaves[octave] == NULL)
+        latency->octaves[octave] = calloc(1, sizeof(struct latency_octave));
+    if (latency->octaves[octave] == NULL)
+        return -1;
+    latency->octaves[octave]->buckets[(value_ns >> shift) % STEPS]++;
+    if (latency->count == 0 || value_ns < latency->min_ns)
+        latency->min_ns = value_ns;
     if (value_ns > latency->max_ns)
         latency->max_ns = value_ns;
+    latency->count++;
+    return 0;
 }
 
-void latency_merge(struct latency *into, const struct latency *from)
+static void octave_move(struct latency_octave **into, struct latency_octave **from)
 {
-    for (unsigned i = 0; i < BUCKETS_USED; i++)
-        into->buckets[i] += from->buckets[i];
-    into->count += from->count;
+    if (*into == NULL) {
+        *into = *from;
+        *from = NULL;
+    }
+    for (unsigned i = 0; *from != NULL && i < STEPS; i++)
+        (*into)->buckets[i] += (*from)->buckets[i];
+}
+
+void latency_move(struct latency *into, struct latency *from)
+{
+    for (unsigned i = 0; i < LATENCY_OCTAVES; i++)
+        octave_move(&into->octaves[i], &from->octaves[i]);
+    if (from->count > 0 && (into->count == 0 || from->min_ns < into->min_ns))
+        into->min_ns = from->min_ns;
     if (from->max_ns > into->max_ns)
         into->max_ns = from->max_ns;
+    into->count += from->count;
+    into->negative += from->negative;
+    latency_free(from);
 }
 
-uint64_t latency_quantile_ns(const struct latency *latency, double quantile)
+void latency_free(struct latency *latency)
 {
-    assert(quantile >= 0 && quantile <= 1);
-    if (latency->count == 0)
-        return 0;
-    /* The smallest value that at least this many do not exceed. */
-    const double wanted = quantile * (double)latency->count;
-    unsigned bucket = 0;
-    uint64_t seen = latency->buckets[0];
-    while (seen == 0 || (double)seen < wanted) {
-        assert(bucket + 1 < BUCKETS_USED);
-        seen += latency->buckets[++bucket];
+    for (unsigned i = 0; i < LATENCY_OCTAVES; i++)
+        free(latency->octaves[i]);
+    *latency = (struct latency){0};
+}
+
+uint64_t latency_quantile_ns(const struct latency *latency, double share)
+{
+    assert(latency->count > 0);
+    const uint64_t rank = quantile_rank(share, latency->count);
+    uint64_t seen = 0, value_ns = latency->max_ns;
+    if (rank == 1)
+        return latency->min_ns;
+    if (rank == latency->count)
+        return latency->max_ns;
+    for (unsigned i = 0; i < LATENCY_OCTAVES * STEPS && seen < rank; i++) {
+        const struct latency_octave *octave = latency->octaves[i / STEPS];
+        seen += octave != NULL ? octave->buckets[i % STEPS] : 0;
+        value_ns = middle_ns(i / STEPS, i % STEPS);
     }
-    return upper_edge_ns(bucket);
+    /* The outermost buckets hold nothing beyond these two. */
+    if (value_ns < latency->min_ns)
+        return latency->min_ns;
+    return value_ns < latency->max_ns ? value_ns : latency->max_ns;
 }

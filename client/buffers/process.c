@@ -78,12 +78,12 @@ void processor_end(struct processor *processor)
     processor->filled_bytes = 0;
 }
 
-void processor_sum_up(const struct processor *processor, struct scheme_figures *figures)
+void processor_sum_up(struct processor *processor, struct scheme_figures *figures)
 {
     figures->frames += processor->frames;
     figures->bytes += processor->bytes;
     figures->copied_bytes += processor->copied_bytes;
-    latency_merge(&figures->latency, &processor->latency);
+    latency_move(&figures->latency, &processor->latency);
 }
 
 static int set_capacity(struct processor *processor, size_t bytes)
@@ -158,20 +158,32 @@ static enum frame_error judge(const struct processor *processor, const struct st
     return header->seq == stream->next_seq ? FRAME_OK : FRAME_BAD_ORDER;
 }
 
-/* The frame was correct. `sent_ns`: 0: not known. */
-static void count_frame(struct processor *processor, struct stream *stream, uint64_t sent_ns,
-                        size_t bytes)
+/* By the clocks of two machines a frame may come before it was sent. That is no latency. */
+static enum frame_error add_latency(struct latency *latency, uint64_t sent_ns)
 {
-    if (processor->config->live && sent_ns != 0) {
-        /* Clocks of two machines may differ: a frame from the future took no time. */
-        const uint64_t now_ns = os_wall_ns();
-        latency_add(&processor->latency, now_ns > sent_ns ? now_ns - sent_ns : 0);
+    const uint64_t now_ns = os_wall_ns();
+    if (now_ns < sent_ns) {
+        latency->negative++;
+        return FRAME_OK;
     }
+    return latency_add(latency, now_ns - sent_ns) == 0 ? FRAME_OK : FRAME_NO_MEMORY;
+}
+
+/* The frame was correct. `sent_ns`: 0: not known. */
+static enum frame_error count_frame(struct processor *processor, struct stream *stream,
+                                    uint64_t sent_ns, size_t bytes)
+{
+    enum frame_error error = FRAME_OK;
+    if (processor->config->live && sent_ns != 0)
+        error = add_latency(&processor->latency, sent_ns);
+    if (error != FRAME_OK)
+        return error;
     stream->next_seq++;
     stream->processed_frames++;
     stream->processed_bytes += bytes;
     processor->frames++;
     processor->bytes += bytes;
+    return FRAME_OK;
 }
 
 enum frame_error process_in_place(struct processor *processor, struct stream *stream,
@@ -186,9 +198,7 @@ enum frame_error process_in_place(struct processor *processor, struct stream *st
     if (error == FRAME_OK && config->verify == VERIFY_FULL &&
         protocol_frame_check(frame, (uint32_t)bytes, &config->marker) != header.check)
         error = FRAME_BAD_CHECK;
-    if (error == FRAME_OK)
-        count_frame(processor, stream, header.sent_ns, bytes);
-    return error;
+    return error == FRAME_OK ? count_frame(processor, stream, header.sent_ns, bytes) : error;
 }
 
 /* ---- frames in pieces ----------------------------------------------------------------------- */
@@ -259,9 +269,7 @@ enum frame_error incremental_check_end(struct incremental_check *check, struct p
     if (error == FRAME_OK && check->digest != NULL &&
         protocol_check_value(check->digest) != check->header.check)
         error = FRAME_BAD_CHECK;
-    if (error == FRAME_OK)
-        count_frame(processor, stream, check->header.sent_ns, bytes);
-    return error;
+    return error == FRAME_OK ? count_frame(processor, stream, check->header.sent_ns, bytes) : error;
 }
 
 void incremental_check_rewind(struct incremental_check *check)

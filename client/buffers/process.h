@@ -29,17 +29,25 @@ enum frame_error { FRAME_ERRORS(FRAME_ERROR) FRAME_ERROR_COUNT };
 
 const char *frame_error_name(enum frame_error error);
 
-/* A log-linear histogram of latencies: 2 significant digits over 1 us .. 1000 s. */
-enum { LATENCY_BUCKETS = 1024 };
+/* A log-linear histogram of latencies, in nanoseconds: a quantile is less than 1 % away from the
+ * exact one. 0.5 kB, and as much for each power of two that occurs. Zeroed before its first use. */
+enum { LATENCY_OCTAVES = 59 };
+struct latency_octave;
 struct latency {
-    uint64_t count, max_ns;
-    uint32_t buckets[LATENCY_BUCKETS];
+    uint64_t count, min_ns, max_ns;
+    uint64_t negative; /* frames that by the clocks came before they were sent; not in `count` */
+    struct latency_octave *octaves[LATENCY_OCTAVES];
 };
 
-void latency_add(struct latency *latency, uint64_t value_ns);
-void latency_merge(struct latency *into, const struct latency *from);
-/* latency_quantile_ns: upper edge of the bucket that holds the quantile (0..1); 0 when empty. */
-uint64_t latency_quantile_ns(const struct latency *latency, double quantile);
+/* latency_add: 0, or -1 without memory. latency_move: adds all of `from`, which is empty
+ * afterwards. */
+int latency_add(struct latency *latency, uint64_t value_ns);
+void latency_move(struct latency *into, struct latency *from);
+void latency_free(struct latency *latency);
+
+/* latency_quantile_ns: the quantile at `share` (0..1) by nearest rank, never below min_ns nor above
+ * max_ns. `count` is not 0. */
+uint64_t latency_quantile_ns(const struct latency *latency, double share);
 
 /* The same for all processors of a run. */
 struct process_config {
@@ -87,8 +95,9 @@ void processor_init(struct processor *processor, const struct process_config *co
 /* processor_end: frees the buffer; counters stay readable, and the processor may be used again. */
 void processor_end(struct processor *processor);
 
-/* processor_sum_up: adds what was processed. */
-void processor_sum_up(const struct processor *processor, struct scheme_figures *figures);
+/* processor_sum_up: adds what was processed; the latencies move there, and are freed with the
+ * figures'. */
+void processor_sum_up(struct processor *processor, struct scheme_figures *figures);
 
 /* processor_reserve: makes room for a frame of `bytes`, so that appending it cannot fail. Call it
  * between frames. 0, or -1 without memory. */

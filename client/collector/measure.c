@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/quantile.h"
 #include "cport/cport.h"
 
 /* ---- connects -------------------------------------------------------------------------------- */
@@ -16,15 +17,6 @@ static int compare_numbers(const void *left, const void *right)
 {
     double a = *(const double *)left, b = *(const double *)right;
     return (a > b) - (a < b);
-}
-
-/* Nearest rank: always a measured value. */
-static double quantile(const double *sorted, uint32_t count, double share)
-{
-    uint32_t rank = (uint32_t)(share * count);
-    if (rank < share * count)
-        rank++;
-    return sorted[rank > 0 ? rank - 1 : 0];
 }
 
 const char *attempt_error_name(int result)
@@ -75,7 +67,7 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
     row->connect_ms = (double)(last_ns - first_ns) / OS_NS_PER_MS;
     qsort(each_us, connected, sizeof *each_us, compare_numbers);
     for (unsigned i = 0; connected > 0 && i < sizeof quantiles / sizeof quantiles[0]; i++)
-        *quantiles[i].field = quantile(each_us, connected, quantiles[i].share);
+        *quantiles[i].field = each_us[quantile_rank(quantiles[i].share, connected) - 1];
     free(each_us);
     return 0;
 }
@@ -160,17 +152,6 @@ uint64_t measure_expected_bytes(const struct request_set *requests, const struct
     return sum;
 }
 
-static void measure_latency(struct row *row, const struct latency *latency)
-{
-    if (latency->count == 0)
-        return;
-    row->latency_us_p50 = (double)latency_quantile_ns(latency, 0.5) / 1e3;
-    row->latency_us_p90 = (double)latency_quantile_ns(latency, 0.9) / 1e3;
-    row->latency_us_p99 = (double)latency_quantile_ns(latency, 0.99) / 1e3;
-    row->latency_us_p999 = (double)latency_quantile_ns(latency, 0.999) / 1e3;
-    row->latency_us_max = (double)latency->max_ns / 1e3;
-}
-
 void measure_figures(struct row *row, const struct scheme_figures *figures)
 {
     row->frames = figures->bytes > 0 && figures->frames == 0 ? ROW_UNKNOWN : figures->frames;
@@ -186,7 +167,22 @@ void measure_figures(struct row *row, const struct scheme_figures *figures)
     row->scanned_per_byte = ratio((double)figures->scanned_bytes, (double)row->bytes);
     if (row->frames != ROW_UNKNOWN)
         row->receives_per_frame = ratio((double)row->receive_calls, (double)row->frames);
-    measure_latency(row, &figures->latency);
+}
+
+void measure_latencies(struct row *row, const struct latency *latency, const struct clocks *clocks)
+{
+    const struct {
+        double *field, share;
+    } quantiles[] = {
+        {&row->latency_us_min, 0},    {&row->latency_us_p50, 0.5},    {&row->latency_us_p90, 0.9},
+        {&row->latency_us_p99, 0.99}, {&row->latency_us_p999, 0.999}, {&row->latency_us_max, 1},
+    };
+    row->negative_latencies = latency->negative;
+    clocks_measure(row, clocks);
+    if (latency->count == 0 || row->latency_reason[0] != '\0')
+        return;
+    for (unsigned i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+        *quantiles[i].field = (double)latency_quantile_ns(latency, quantiles[i].share) / 1e3;
 }
 
 static uint64_t threads_of(const char *role)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/collector/clocks.h"
 #include "client/collector/hints.h"
 #include "client/collector/request.h"
 #include "client/collector/row.h"
@@ -59,6 +60,10 @@ void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
 /* measure_figures: what a scheme reports; row->bytes and row->receive_calls are known. With bytes
  * but no frame the number of frames is unknown: the scheme does not look for them. */
 void measure_figures(struct row *row, const struct scheme_figures *figures);
+
+/* measure_latencies: of frames that carry their send time: their quantiles, or why the clocks do
+ * not allow them. */
+void measure_latencies(struct row *row, const struct latency *latency, const struct clocks *clocks);
 
 /* measure_missed: frames that were asked for and not processed, of all servers. row->frames is
  * known. */

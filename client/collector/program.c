@@ -306,6 +306,21 @@ static const char *ask_in_turns(struct program *program, uint64_t bytes,
     return why;
 }
 
+static bool has_latencies(const struct program *program)
+{
+    return program->options.source == SOURCE_LIVE && !program->requests.foreign;
+}
+
+/* Of the device that has answered. A late answer must not be taken for that of a later question. */
+static void ask_time(struct program *program, struct clock_offset *offset)
+{
+    struct asker *asker = &program->fleet.askers[0];
+    clocks_watch(&program->clocks);
+    if (has_latencies(program) &&
+        !clocks_ask(offset, asker->handle, (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS))
+        asker_close(asker);
+}
+
 bool program_choose_asked(struct program *program, uint32_t index)
 {
     if (!program->requests.foreign && program->fleet.count < ASKERS_MAX)
@@ -319,6 +334,8 @@ void program_ask_fleet(struct program *program)
         return;
     program->audit.unanswered = ask_in_turns(program, 0, &program->fleet.before);
     program->fleet.known = program->audit.unanswered == NULL;
+    if (program->fleet.known)
+        ask_time(program, &program->clocks.before);
 }
 
 static void measure_fleet(struct program *program)
@@ -332,6 +349,7 @@ static void measure_fleet(struct program *program)
     program->audit.unanswered = ask_in_turns(program, row->bytes, &after);
     if (program->audit.unanswered != NULL)
         return;
+    ask_time(program, &program->clocks.after);
     row->server_bytes = after.bytes;
     row->server_frames = after.frames;
     if (row->server_bytes >= row->bytes)
@@ -391,7 +409,10 @@ void program_measure(struct program *program)
     measure_missed(row);
     measure_span(row, atomic_load(&program->first_ns), program->last_ns, &program->before,
                  &program->after);
+    clocks_watch(&program->clocks);
     measure_fleet(program);
+    if (has_latencies(program))
+        measure_latencies(row, &program->figures.latency, &program->clocks);
     audit->processed_bytes = program->figures.bytes;
     audit->expected_bytes =
         measure_expected_bytes(&program->requests, program->attempts, program->servers.count);
@@ -412,6 +433,7 @@ static void program_free(struct program *program)
     for (unsigned i = 0; i < program->fleet.count; i++)
         asker_close(&program->fleet.askers[i]);
     free(program->attempts);
+    latency_free(&program->figures.latency);
     servers_free(&program->servers);
     pthread_mutex_destroy(&program->failed_lock);
 }

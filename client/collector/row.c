@@ -117,6 +117,7 @@ static const struct line {
     {"throughput", "{bytes_per_s}"},
     {"latency", "median {latency_us_p50}, 99% {latency_us_p99}, 99.9% {latency_us_p999}, maximum "
                 "{latency_us_max}"},
+    {"latency", "none: {latency_reason}"},
     {"missed", "[frames_missed]"},
     {"memory", "peak {peak_rss_kb} ({base_rss_kb} before connecting), buffers {buffer_peak_bytes}"},
     {"memory", "peak {peak_rss_kb} ({base_rss_kb} before connecting)"},
@@ -186,6 +187,7 @@ static bool show_text(const char *value, const char *unit, char text[ROW_LINE_BY
 #define show_time                      show_number
 #define show_tally(value, unit, text)  (row_tally_text(value, "; ", text), true)
 #define show_flag(value, unit, text)   false
+#define show_integer                   show_flag
 #define show_bytes(value, unit, text)  false
 #define show_status(value, unit, text) false
 

@@ -129,6 +129,8 @@ static void tick(struct run *run, enum goal goal)
     if (now_tick == atomic_load_explicit(&run->tick, memory_order_relaxed))
         return;
     atomic_store_explicit(&run->tick, now_tick, memory_order_relaxed);
+    if (goal != GOAL_CONNECTED)
+        clocks_watch(&run->program->clocks);
     for (uint32_t i = 0; i < run->count; i++) {
         connection_check(&run->connections[i], now_ns);
         if (goal == GOAL_ENDED && run->options->reconnect)

@@ -191,6 +191,7 @@ void peer_tick(struct peer *peer)
 {
     uint64_t now_ns = os_active_ns();
     bool interrupted = atomic_load(&peer->living) > 0 && program_interrupted(&peer->program);
+    clocks_watch(&peer->program.clocks);
     atomic_store_explicit(&peer->now_ns, now_ns, memory_order_relaxed);
     for (uint32_t i = 0; i < peer->count; i++) {
         struct peer_link *link = &peer->links[i];

@@ -84,10 +84,10 @@ struct value {
 struct check {
     struct link *link;
     const struct shaper_config *paths;
-    uint64_t longest_round_trip_ns; /* of a frame and its answer, queues not counted */
-    struct value round_trip;        /* the median, in ns */
-    double round_trip_expected_ns;  /* what was asked for and the datagrams' time on the wire */
-    double round_trip_p99_ns;
+    uint64_t longest_round_trip_ns;     /* of a frame and its answer, queues not counted */
+    struct value round_trip;            /* the median, in ns */
+    double round_trip_expected_ns;      /* what was asked for and the datagrams' time on the wire */
+    double round_trip_p99_ns;           /* NAN, as the median: none was completed */
     struct value rate[LINK_DIRECTIONS]; /* bit/s; asked 0: unlimited, always ok */
     struct value loss[LINK_DIRECTIONS]; /* in datagrams, of those `sent` */
     uint64_t sent[LINK_DIRECTIONS];
@@ -131,9 +131,8 @@ static int echo_check(struct check *check)
     if (result < 0)
         return result;
     check->round_trip_expected_ns = expected_ns;
-    check->round_trip_p99_ns = (double)seldom.p99_ns;
-    check->round_trip = value_of(asked_ns, (double)seldom.p50_ns, bounds_round_trip(expected_ns));
-    check->round_trip.ok = check->round_trip.ok && seldom.p50_ns > 0;
+    check->round_trip_p99_ns = seldom.p99_ns;
+    check->round_trip = value_of(asked_ns, seldom.p50_ns, bounds_round_trip(expected_ns));
     for (int i = 0; i < LINK_DIRECTIONS; i++) {
         double sent = (double)often.sent[i], loss = check->paths[i].loss;
         check->sent[i] = often.sent[i];
@@ -211,11 +210,19 @@ static int rates_check(struct check *check)
 
 static const char line_format[] = "%-26s %-14s %-14s %-26s %s\n";
 
+static void number_print(char text[TEXT_BYTES], double value, const char *unit)
+{
+    if (isnan(value))
+        snprintf(text, TEXT_BYTES, "none");
+    else
+        snprintf(text, TEXT_BYTES, "%.4g %s", value, unit);
+}
+
 static void value_print(FILE *out, const char *what, const struct value *value, double scale,
                         const char *unit)
 {
     char asked[TEXT_BYTES], measured[TEXT_BYTES], allowed[TEXT_BYTES];
-    snprintf(measured, sizeof measured, "%.4g %s", value->measured / scale, unit);
+    number_print(measured, value->measured / scale, unit);
     snprintf(asked, sizeof asked, "%.4g %s", value->asked / scale, unit);
     snprintf(allowed, sizeof allowed, "%.4g to %.4g %s", value->allowed.min / scale,
              value->allowed.max / scale, unit);
@@ -228,6 +235,7 @@ static void table_print(const struct check *check, FILE *out)
     static const char *const losses[] = {"loss up (near to far)", "loss down (far to near)"};
     const struct link_figures *figures = &check->figures;
     uint64_t missed = figures->counts[LINK_UP].missed + figures->counts[LINK_DOWN].missed;
+    char seldom[TEXT_BYTES];
     fprintf(out, "link: %s%s\n", link_name(check->link),
             figures->realtime ? ", with realtime priority" : "");
     fprintf(out, line_format, "", "asked", "measured", "allowed", "");
@@ -242,9 +250,9 @@ static void table_print(const struct check *check, FILE *out)
     for (int i = 0; i < LINK_DIRECTIONS; i++)
         value_print(out, losses[i], &check->loss[i],
                     check->sent[i] > 0 ? (double)check->sent[i] / PERCENT : 1, "%");
-    fprintf(out,
-            "round trip, 99th percentile: %.4g ms; losses are of %llu datagrams up, %llu down\n",
-            check->round_trip_p99_ns / OS_NS_PER_MS, (unsigned long long)check->sent[LINK_UP],
+    number_print(seldom, check->round_trip_p99_ns / OS_NS_PER_MS, "ms");
+    fprintf(out, "round trip, 99th percentile: %s; losses are of %llu datagrams up, %llu down\n",
+            seldom, (unsigned long long)check->sent[LINK_UP],
             (unsigned long long)check->sent[LINK_DOWN]);
     fprintf(out, "both ways at once: %.4g Mbit/s up, %.4g Mbit/s down",
             check->both_bits_per_s[LINK_UP] / 1e6, check->both_bits_per_s[LINK_DOWN] / 1e6);

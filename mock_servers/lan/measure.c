@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/quantile.h"
 #include "mock_servers/lan/namespace.h"
 
 enum {
@@ -141,7 +142,7 @@ int measure_echo(double count, double per_s, uint64_t patience_ns, struct measur
     int ends[ENDS], result = ends_open(ends, LINK_UP, SOCK_DGRAM);
     if (result < 0)
         return result;
-    *measured = (struct measured_echo){0};
+    *measured = (struct measured_echo){.p50_ns = NAN, .p99_ns = NAN};
     count = fmax(1, fmin(fmin(count, per_s * ECHO_SECONDS_MAX), ECHOES_MAX));
     echo_run(ends, (uint64_t)count, OS_NS_PER_S / per_s, patience_ns, measured);
     close(ends[FROM]);
@@ -149,8 +150,8 @@ int measure_echo(double count, double per_s, uint64_t patience_ns, struct measur
     uint64_t back = measured->received[LINK_DOWN];
     qsort(round_trips_ns, back, sizeof *round_trips_ns, compare);
     if (back > 0) {
-        measured->p50_ns = round_trips_ns[back / 2];
-        measured->p99_ns = round_trips_ns[back * 99 / 100];
+        measured->p50_ns = (double)round_trips_ns[quantile_rank(0.5, back) - 1];
+        measured->p99_ns = (double)round_trips_ns[quantile_rank(0.99, back) - 1];
     }
     return 0;
 }

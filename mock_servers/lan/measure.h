@@ -11,7 +11,7 @@ enum { MEASURE_ECHO_BYTES = sizeof(uint64_t) }; /* payload of a datagram of meas
 
 struct measured_echo {
     uint64_t sent[LINK_DIRECTIONS], received[LINK_DIRECTIONS];
-    uint64_t p50_ns, p99_ns; /* of the round trips; 0: none was completed */
+    double p50_ns, p99_ns; /* of the round trips; NAN: none was completed */
 };
 
 /* measure_echo: sends `count` datagrams to the far side, or as many as some seconds allow, evenly,

@@ -182,6 +182,23 @@ TEST(test_lines_in_pieces_and_together)
     fleet_end(&fleet);
 }
 
+TEST(test_the_time_is_the_stamps_clock)
+{
+    struct fleet_under_test fleet = fleet_begin("--count=1");
+    char answer[PROTOCOL_LINE_BYTES_MAX];
+    uint64_t there_ns, asked_ns = os_wall_ns();
+    int handle = fleet_connect(&fleet, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ask(handle, "FANIN/1 TIME\r\n");
+        take_line(handle, answer);
+        assert_null(protocol_read_time(answer, &there_ns));
+        assert_in_range(there_ns, asked_ns, os_wall_ns());
+        asked_ns = there_ns;
+    }
+    close(handle);
+    fleet_end(&fleet);
+}
+
 TEST(test_bad_lines)
 {
     struct fleet_under_test fleet = fleet_begin("--count=1");

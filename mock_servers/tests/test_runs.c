@@ -2,27 +2,59 @@
 
 #include <stdlib.h>
 
+#include "base/os.h"
 #include "base/tests/test.h"
 #include "mock_servers/runs.h"
 #include "mock_servers/stream.h"
+
+static struct os_distance wall(int64_t ahead_ns)
+{
+    return (struct os_distance){ahead_ns, ahead_ns + 50};
+}
 
 TEST(test_schedule)
 {
     struct protocol_go go = {.rate = 400, .seed = 9};
     struct schedule schedule, other;
-    schedule_start(&schedule, &go, 0, 1000, 5000000);
-    schedule_start(&other, &go, 1, 1000, 5000000);
+    schedule_start(&schedule, &go, 0, 1000, wall(4999000));
+    schedule_start(&other, &go, 1, 1000, wall(4999000));
     assert_true(schedule.first_ns >= 1000 && schedule.first_ns < 1000 + 2500000);
     assert_true(schedule.first_ns != other.first_ns);
     assert_true(schedule_due_ns(&schedule, 8) == schedule.first_ns + 20000000);
-    assert_true(schedule_stamp_ns(&schedule, 8, 77) == schedule.first_ns + 20000000 + 4999000);
+    assert_true(schedule_stamp_ns(&schedule, 8, 77) ==
+                (uint64_t)schedule.first_ns + 20000000 + 4999000);
     go.rate = 0;
-    schedule_start(&schedule, &go, 5, 1000, 500); /* a wall clock behind the monotonic one */
+    schedule_start(&schedule, &go, 5, 1000, wall(-500)); /* a wall clock behind the monotonic one */
     assert_true(schedule_due_ns(&schedule, 1000000) == 1000);
     assert_true(schedule_stamp_ns(&schedule, 8, 7000) == 6500);
     go.rate = PROTOCOL_RATE_MIN;
-    schedule_start(&schedule, &go, 5, 1000, 500);
+    schedule_start(&schedule, &go, 5, 1000, wall(-500));
     assert_true(schedule_due_ns(&schedule, PROTOCOL_FRAMES_MAX) > INT64_MAX / 4);
+}
+
+/* A stream that began before this computer was started: its frames are as late as they are. */
+TEST(test_a_schedule_from_before_the_start)
+{
+    const struct protocol_go go = {.rate = 1, .seed = 9, .ago_ns = 3600 * (uint64_t)OS_NS_PER_S};
+    const uint64_t now_ns = 10 * (uint64_t)OS_NS_PER_S, wall_ns = UINT64_C(1800000000000000000);
+    struct schedule schedule;
+    schedule_start(&schedule, &go, 0, now_ns, wall((int64_t)(wall_ns - now_ns)));
+    assert_true(schedule_due_ns(&schedule, 0) < 0);
+    const uint64_t late_ns = wall_ns - schedule_stamp_ns(&schedule, 0, now_ns);
+    assert_in_range(late_ns, 3599 * (uint64_t)OS_NS_PER_S, 3600 * (uint64_t)OS_NS_PER_S);
+}
+
+TEST(test_stamps_follow_the_wall_clock)
+{
+    const struct protocol_go go = {.rate = 0};
+    struct schedule schedule;
+    schedule_start(&schedule, &go, 0, 1000, wall(4000000));
+    schedule_follow(&schedule, wall(4000050)); /* as well as the same */
+    assert_true(schedule_stamp_ns(&schedule, 0, 2000) == 4002000);
+    schedule_follow(&schedule, wall(4000051));
+    assert_true(schedule_stamp_ns(&schedule, 0, 2000) == 4002051);
+    schedule_follow(&schedule, wall(1000000));
+    assert_true(schedule_stamp_ns(&schedule, 0, 2000) == 1002000);
 }
 
 TEST(test_phases_are_spread)
@@ -31,7 +63,7 @@ TEST(test_phases_are_spread)
     unsigned quarters[4] = {0};
     for (uint32_t device = 0; device < 400; device++) {
         struct schedule schedule;
-        schedule_start(&schedule, &go, device, 0, 0);
+        schedule_start(&schedule, &go, device, 0, wall(0));
         quarters[schedule.first_ns / 250000000]++;
     }
     for (unsigned i = 0; i < 4; i++)

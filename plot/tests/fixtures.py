@@ -54,8 +54,11 @@ def row(**changes: Any) -> Dict[str, Any]:
         "connect_us_p99": 400.0, "connect_us_max": 500.0, "elapsed_ms": 100.0,
         "paused_ms": 0.0, "interrupted_by": None,
         "bytes": 100000000, "frames": 2000, "frames_per_s": 20000.0,
-        "latency_us_p50": None, "latency_us_p90": None, "latency_us_p99": None,
-        "latency_us_p999": None, "latency_us_max": None, "peak_rss_kb": 20000, "base_rss_kb": 3000,
+        "latency_us_min": None, "latency_us_p50": None, "latency_us_p90": None,
+        "latency_us_p99": None, "latency_us_p999": None, "latency_us_max": None,
+        "latency_reason": "", "negative_latencies": None, "clock_offset_ns_before": None,
+        "clock_offset_ns_after": None, "clock_offset_ns_error": None, "clock_step_ns": None,
+        "peak_rss_kb": 20000, "base_rss_kb": 3000,
         "buffer_peak_bytes": 4000000, "buffer_predicted_bytes": None, "buffer_cap_waits": 0,
         "worker_threads": 6, "buffer_threads": 1, "total_threads": 8, "cpu_s": 0.1,
         "cpu_user_s": 0.04, "cpu_system_s": 0.06, "gb_per_cpu_s": 1.0, "switches_voluntary": 10,
@@ -76,6 +79,12 @@ def timed(megabytes_per_s: float, megabytes: float, **changes: Any) -> Dict[str,
     """A row that received so many MB at such a rate."""
     return row(bytes=int(megabytes * 1e6), elapsed_ms=megabytes / megabytes_per_s * 1e3,
                gb_per_cpu_s=megabytes_per_s / 1e3, **changes)
+
+
+# Of a live row whose clocks allow no latencies.
+CLOCKS_DIFFER = {**{"latency_us_" + name: None for name in ("min", "p50", "p90", "p99", "p999",
+                                                            "max")},
+                 "latency_reason": "the clocks differ"}
 
 
 def table1_rows(repeats: int = 5, seed: int = 1) -> List[Dict[str, Any]]:
@@ -132,9 +141,11 @@ def spec_rows(repeats: int = 2) -> List[Dict[str, Any]]:
     """500 records a second."""
     return [row(scenario="spec", section="", cell="rate=500", repeat=repeat, rate=500,
                 source="live", frames_per_server=25, frames=5000, elapsed_ms=10000.0,
-                frames_per_s=500.0, bytes=250000000, cpu_s=0.9, latency_us_p50=180.0,
-                latency_us_p90=300.0, latency_us_p99=900.0 + repeat, latency_us_p999=2000.0,
-                latency_us_max=4000.0) for repeat in range(1, repeats + 1)]
+                frames_per_s=500.0, bytes=250000000, cpu_s=0.9, latency_us_min=60.0,
+                latency_us_p50=180.0, latency_us_p90=300.0, latency_us_p99=900.0 + repeat,
+                latency_us_p999=2000.0, latency_us_max=4000.0, negative_latencies=0,
+                clock_offset_ns_before=-2000, clock_offset_ns_after=1000,
+                clock_offset_ns_error=50000, clock_step_ns=0) for repeat in range(1, repeats + 1)]
 
 
 def everything() -> List[Dict[str, Any]]:

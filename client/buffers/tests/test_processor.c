@@ -1,4 +1,6 @@
 /* The processing step that all schemes share, and the latency histogram. */
+#include "base/quantile.h"
+#include "base/random.h"
 #include "client/buffers/tests/scheme_stage.h"
 
 enum { FRAME_BYTES = 300, FRAME_MOST = 1000 };
@@ -116,10 +118,12 @@ TEST(test_live_frames_have_latencies, set_up, tear_down)
 {
     bench.config.live = true;
     assert_int_equal(process(FRAME_BYTES), FRAME_OK);
-    protocol_frame_write(bench.frame, FRAME_BYTES, 1, os_wall_ns() + OS_NS_PER_S, 1,
-                         &bench.config.marker); /* a clock that is ahead */
+    protocol_frame_write(bench.frame, FRAME_BYTES, 1, os_wall_ns() + OS_NS_PER_S * UINT64_C(3600),
+                         1, &bench.config.marker); /* a clock that is ahead */
     assert_int_equal(process(FRAME_BYTES), FRAME_OK);
-    assert_int_equal(bench.processor.latency.count, 2);
+    assert_int_equal(bench.processor.latency.count, 1);
+    assert_int_equal(bench.processor.latency.negative, 1);
+    latency_free(&bench.processor.latency);
 }
 
 TEST(test_buffer_grows_within_the_budget, set_up, tear_down)
@@ -153,42 +157,91 @@ TEST(test_error_names)
 
 /* ---- latencies --------------------------------------------------------------------------- */
 
-TEST(test_two_digits_from_a_microsecond_on)
+enum { VALUES = 20000 };
+
+static int compare(const void *a, const void *b)
 {
-    for (uint64_t value_ns = 1000; value_ns < 900 * (uint64_t)OS_NS_PER_S;
-         value_ns += value_ns / 7) {
-        struct latency latency = {0};
-        latency_add(&latency, value_ns);
-        const uint64_t edge_ns = latency_quantile_ns(&latency, 0.5);
-        assert_true(edge_ns > value_ns);
-        assert_true((edge_ns - value_ns) * 10 <= value_ns);
-        assert_int_equal(latency.max_ns, value_ns);
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* The quantile of the histogram against that of the sorted values. */
+static void assert_quantiles(const struct latency *latency, uint64_t *values_ns, unsigned count)
+{
+    static const double shares[] = {0, 0.001, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1};
+    qsort(values_ns, count, sizeof *values_ns, compare);
+    assert_int_equal(latency->count, count);
+    assert_true(latency->min_ns == values_ns[0] && latency->max_ns == values_ns[count - 1]);
+    for (unsigned i = 0; i < sizeof shares / sizeof *shares; i++) {
+        const uint64_t found_ns = latency_quantile_ns(latency, shares[i]);
+        const uint64_t exact_ns = values_ns[quantile_rank(shares[i], count) - 1];
+        const uint64_t off_ns = found_ns > exact_ns ? found_ns - exact_ns : exact_ns - found_ns;
+        assert_true(found_ns >= values_ns[0] && found_ns <= values_ns[count - 1]);
+        assert_true(off_ns <= exact_ns / 100);
+    }
+    assert_true(latency_quantile_ns(latency, 0) == values_ns[0]);
+    assert_true(latency_quantile_ns(latency, 1) == values_ns[count - 1]);
+}
+
+/* Of all magnitudes: from 1 ns to 2^bits ns. */
+TEST(test_quantiles_of_random_values)
+{
+    static uint64_t values_ns[VALUES];
+    for (unsigned bits = 1; bits <= 64; bits += 7) {
+        for (unsigned count = 1; count <= VALUES; count = count * 4 + 3) {
+            struct latency latency = {0};
+            for (unsigned i = 0; i < count; i++) {
+                const uint64_t random = random_mix(bits * VALUES + i);
+                values_ns[i] = random >> (64 - 1 - random_mix(random) % bits);
+                assert_int_equal(latency_add(&latency, values_ns[i]), 0);
+            }
+            assert_quantiles(&latency, values_ns, count);
+            latency_free(&latency);
+        }
     }
 }
 
-TEST(test_values_beyond_the_scale)
+TEST(test_every_magnitude_is_within_a_hundredth)
 {
-    struct latency latency = {0};
-    latency_add(&latency, 0);
-    assert_in_range(latency_quantile_ns(&latency, 1), 1, 1000);
-    latency_add(&latency, UINT64_MAX);
-    assert_true(latency_quantile_ns(&latency, 1) >= 999 * (uint64_t)OS_NS_PER_S);
-    assert_true(latency.max_ns == UINT64_MAX);
+    for (uint64_t value_ns = 1; value_ns < UINT64_MAX / 2; value_ns += 1 + value_ns / 7) {
+        struct latency latency = {0};
+        uint64_t values_ns[] = {0, value_ns, value_ns, value_ns, UINT64_MAX};
+        for (unsigned i = 0; i < 5; i++)
+            latency_add(&latency, values_ns[i]);
+        assert_quantiles(&latency, values_ns, 5);
+        latency_free(&latency);
+    }
 }
 
-TEST(test_quantiles)
+TEST(test_equal_values_have_their_own_value)
 {
-    struct latency latency = {0}, other = {0}, merged = {0};
-    assert_int_equal(latency_quantile_ns(&latency, 0.5), 0);
-    for (uint64_t i = 1; i <= 99; i++)
-        latency_add(i % 2 == 0 ? &latency : &other, i * OS_NS_PER_MS);
-    latency_add(&other, 5 * (uint64_t)OS_NS_PER_S);
-    latency_merge(&merged, &latency);
-    latency_merge(&merged, &other);
-    assert_int_equal(merged.count, 100);
-    assert_true(merged.max_ns == 5 * (uint64_t)OS_NS_PER_S);
-    assert_int_equal(latency_quantile_ns(&merged, 0.5), 51 * OS_NS_PER_MS);
-    assert_int_equal(latency_quantile_ns(&merged, 0.99), 100 * OS_NS_PER_MS);
-    assert_int_equal(latency_quantile_ns(&merged, 0), (uint64_t)1100 * 1000);
-    assert_true(latency_quantile_ns(&merged, 1) > 5 * (uint64_t)OS_NS_PER_S);
+    struct latency latency = {0};
+    for (unsigned i = 0; i < 1000; i++)
+        latency_add(&latency, OS_NS_PER_MS);
+    assert_int_equal(latency_quantile_ns(&latency, 0.5), OS_NS_PER_MS);
+    assert_int_equal(latency_quantile_ns(&latency, 0.999), OS_NS_PER_MS);
+    latency_free(&latency);
+}
+
+/* As the threads of a run do, one of which had nothing to do. */
+TEST(test_threads_are_put_together)
+{
+    enum { THREADS = 4 };
+    static uint64_t values_ns[VALUES];
+    struct latency threads[THREADS] = {{0}}, all = {0};
+    for (unsigned i = 0; i < VALUES; i++) {
+        const unsigned thread = i % (THREADS - 1);
+        values_ns[i] = 1 + random_mix(i) % ((uint64_t)OS_NS_PER_MS << (4 * thread));
+        latency_add(&threads[thread], values_ns[i]);
+    }
+    threads[1].negative = 3;
+    threads[THREADS - 1].negative = 4;
+    for (unsigned i = 0; i < THREADS; i++) {
+        latency_move(&all, &threads[i]);
+        assert_int_equal(threads[i].count, 0);
+        latency_move(&all, &threads[i]); /* nothing is counted twice */
+    }
+    assert_int_equal(all.negative, 7);
+    assert_quantiles(&all, values_ns, VALUES);
+    latency_free(&all);
 }

@@ -122,7 +122,12 @@ SCHEME_TEST(test_latencies_are_merged)
     stage_set(&stage, scheme, early, "\r\n", how.block_bytes, 500);
     stage.config.process.live = true;
     deliver(&stage, &how);
-    assert_int_equal(stage.figures.latency.count, stage_frames(&stage) ? 10 : 0);
+    const struct latency *latency = &stage.figures.latency;
+    assert_int_equal(latency->count, stage_frames(&stage) ? 10 : 0);
+    assert_int_equal(latency->negative, 0);
+    if (stage_frames(&stage))
+        assert_in_range(latency_quantile_ns(latency, 0.5), latency->min_ns, latency->max_ns);
+    latency_free(&stage.figures.latency);
 }
 
 /* Streams between frames hold no block, so few blocks serve many streams. */

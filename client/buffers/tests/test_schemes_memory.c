@@ -76,3 +76,26 @@ SCHEME_TEST(test_every_cap)
     assert_true(refused > 0);
     assert_true(worked > 0);
 }
+
+/* A frame whose latency finds no memory is not counted, and ends its stream. */
+TEST(test_a_latency_without_memory)
+{
+    static uint8_t frame[FRAME_BYTES];
+    const struct process_config config = {
+        .live = true, .frame_bytes_max = FRAME_BYTES, .marker = marker_text("\r\n")};
+    struct budget budget;
+    struct processor processor;
+    struct stream stream = {.id = 0};
+    budget_init(&budget, UINT64_MAX);
+    processor_init(&processor, &config, &budget);
+    protocol_frame_write(frame, FRAME_BYTES, 0, 1, 1, &config.marker);
+    atomic_store(&allocations_left, 0);
+    assert_int_equal(process_in_place(&processor, &stream, frame, FRAME_BYTES), FRAME_NO_MEMORY);
+    atomic_store(&allocations_left, -1);
+    assert_int_equal(stream.processed_frames, 0);
+    assert_int_equal(processor.latency.count, 0);
+    assert_int_equal(process_in_place(&processor, &stream, frame, FRAME_BYTES), FRAME_OK);
+    assert_int_equal(processor.latency.count, 1);
+    latency_free(&processor.latency);
+    processor_end(&processor);
+}

@@ -53,6 +53,12 @@ static void device_await_end(int socket)
         continue;
 }
 
+static uint64_t device_wall_ns(const struct devices *devices)
+{
+    const int64_t step_ns = atomic_load(&devices->frames) > 0 ? devices->clock_step_ns : 0;
+    return os_wall_ns() + (uint64_t)(devices->clock_ahead_ns + step_ns);
+}
+
 /* False: the connection is to be closed. */
 static bool device_frame(struct device_task *task, const struct protocol_go *go, uint32_t seq,
                          uint8_t *frame)
@@ -61,7 +67,8 @@ static bool device_frame(struct device_task *task, const struct protocol_go *go,
     bool faulty = seq == 1 && task->fault != DEVICE_GOOD;
     assert(length <= DEVICE_FRAME_BYTES_MAX);
     protocol_frame_write(frame, length, seq + (faulty && task->fault == DEVICE_SKIPS),
-                         go->source == PROTOCOL_LIVE ? os_wall_ns() : 0, go->seed, &go->marker);
+                         go->source == PROTOCOL_LIVE ? device_wall_ns(task->devices) : 0, go->seed,
+                         &go->marker);
     if (faulty && task->fault == DEVICE_CLOSES_EARLY)
         return false;
     if (faulty && task->fault == DEVICE_CORRUPTS)
@@ -109,6 +116,13 @@ static bool device_stats(struct device_task *task, uint64_t run)
     return device_send(task, line, (size_t)bytes, false);
 }
 
+static bool device_time(struct device_task *task)
+{
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    int bytes = protocol_write_time(device_wall_ns(task->devices), line, sizeof line);
+    return !task->devices->timeless && device_send(task, line, (size_t)bytes, false);
+}
+
 static bool device_login(struct device_task *task, const struct protocol_request *request)
 {
     const struct devices *devices = task->devices;
@@ -136,6 +150,8 @@ static bool device_answer(struct device_task *task, const char *line)
         return device_login(task, &request);
     if (request.kind == PROTOCOL_STATS)
         return device_stats(task, request.go.run);
+    if (request.kind == PROTOCOL_TIME)
+        return device_time(task);
     return task->fault == DEVICE_SAYS_NO ? device_refuse(task) : device_go(task, &request.go);
 }
 
@@ -210,7 +226,8 @@ static void *device_serve(void *argument)
     }
     while (going && (bytes = device_read_line(task->socket, line, sizeof line)) > 2) {
         line[bytes - 2] = '\0';
-        if (task->fault == DEVICE_MUTE && strstr(line, "STATS") == NULL) {
+        if (task->fault == DEVICE_MUTE && strstr(line, "STATS") == NULL &&
+            strstr(line, "TIME") == NULL) {
             atomic_fetch_add(&task->devices->unanswered, 1);
             device_await_end(task->socket);
         } else {

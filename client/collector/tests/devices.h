@@ -59,6 +59,9 @@ struct devices {
     enum device_fault faults[DEVICES_MAX];
     const char *user, *password; /* NULL: no login is wanted */
     struct device_script script;
+    int64_t clock_ahead_ns; /* their clock less the test's */
+    int64_t clock_step_ns;  /* by which it jumps once frames were sent */
+    bool timeless;          /* they do not know TIME */
     pthread_t listener_thread;
     pthread_t threads[DEVICE_THREADS_MAX];
     int sockets[DEVICE_THREADS_MAX];

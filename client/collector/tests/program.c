@@ -17,9 +17,13 @@ bool (*program_prepare)(void);
 
 enum { NOT_ALLOWED = 125 }; /* exit code of a child that may not have what the test needs */
 
-static void devices_reset(void)
+void devices_reset(void)
 {
-    devices = (struct devices){.user = devices.user, .password = devices.password};
+    devices = (struct devices){.user = devices.user,
+                               .password = devices.password,
+                               .clock_ahead_ns = devices.clock_ahead_ns,
+                               .clock_step_ns = devices.clock_step_ns,
+                               .timeless = devices.timeless};
 }
 
 void devices_open(unsigned good, unsigned bad, enum device_fault fault)
@@ -45,6 +49,8 @@ int devices_close(void **state)
         devices_stop(&devices);
     devices.count = 0;
     devices.user = devices.password = NULL;
+    devices.clock_ahead_ns = devices.clock_step_ns = 0;
+    devices.timeless = false;
     program_limits[0].most = program_limits[1].most = 0;
     program_hosts = NULL;
     program_prepare = NULL;

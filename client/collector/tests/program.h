@@ -39,9 +39,12 @@ struct running {
     FILE *output, *errors;
 };
 
-/* devices_open: `good` devices, then `bad` ones with `fault`; they want the login that devices.user
- * and .password say. devices_script: `count` that say what `script` has. devices_close: a teardown,
- * which may come twice; then no login is wanted. */
+/* devices_reset: none. devices_open: `good` devices, then `bad` ones with `fault`; they want the
+ * login that devices.user and .password say, and have the clock that .clock_ahead_ns,
+ * .clock_step_ns and .timeless say. devices_script: `count` that say what `script` has.
+ * devices_close: a teardown, which may come twice; then no login is wanted, and the clock is right.
+ */
+void devices_reset(void);
 void devices_open(unsigned good, unsigned bad, enum device_fault fault);
 void devices_script(unsigned count, const struct device_script *script);
 int devices_close(void **state);

@@ -1,6 +1,7 @@
 /* Figures and verdicts of a row. */
 #include <math.h>
 
+#include "base/quantile.h"
 #include "client/collector/measure.h"
 #include "cport/cport.h"
 #include "client/collector/tests/results.h"
@@ -35,6 +36,18 @@ TEST(connects_are_counted_and_ranked, fresh)
     assert_true(row.connect_us_p50 == 50);
     assert_true(row.connect_us_p99 == 99);
     assert_true(row.connect_us_max == 100);
+}
+
+/* The least rank that reaches the share, for all numbers of connects and not only for full ones. */
+TEST(a_rank_reaches_its_share_and_no_more)
+{
+    for (uint64_t count = 1; count <= 10000; count++)
+        for (uint64_t percent = 0; percent <= 100; percent++) {
+            const uint64_t rank = quantile_rank((double)percent / 100, count);
+            assert_in_range(rank, 1, count);
+            assert_true(rank * 100 >= percent * count);
+            assert_true(rank == 1 || (rank - 1) * 100 < percent * count);
+        }
 }
 
 TEST(a_span_gives_rates, fresh)

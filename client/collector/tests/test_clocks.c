@@ -1,0 +1,239 @@
+/* Clocks that differ, jump, or cannot be asked: what the row says of latencies. */
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/collector/clocks.h"
+#include "client/collector/collector.h"
+#include "client/collector/tests/program.h"
+
+enum { FLEET = 5, FRAMES = 10 };
+
+static const int64_t hour_ns = 3600 * (int64_t)OS_NS_PER_S;
+
+/* ---- this program's wall clock --------------------------------------------------------------- */
+
+/* The Makefile links this program so that every reading of the wall clock passes here. */
+static int64_t wall_ahead_ns;
+static atomic_int wall_true_reads; /* so many readings come before the clock is set */
+
+uint64_t __real_os_wall_ns(void);
+uint64_t __wrap_os_wall_ns(void);
+
+uint64_t __wrap_os_wall_ns(void)
+{
+    const bool is_set = atomic_fetch_sub(&wall_true_reads, 1) <= 0;
+    return __real_os_wall_ns() + (is_set ? (uint64_t)wall_ahead_ns : 0);
+}
+
+/* Collects in a child with this clock, from devices of the test's own with the right one. */
+static void collect_with_clock(int64_t ahead_ns, int true_reads)
+{
+    FILE *row = tmpfile();
+    char json[64],
+        *words[] = {
+            (char *)"test", json, (char *)"--quiet", (char *)"--rate=50", (char *)"--frames=10",
+            NULL,           NULL};
+    int status;
+    snprintf(json, sizeof json, "--json=/proc/self/fd/%d", fileno(row));
+    devices_reset();
+    for (unsigned i = 0; i < FLEET; i++)
+        devices_add(&devices, DEVICE_GOOD);
+    words[5] = devices_option(&devices);
+    fflush(NULL);
+    pid_t child = fork(); /* while there is no other thread */
+    if (child == 0) {
+        wall_ahead_ns = ahead_ns;
+        atomic_store(&wall_true_reads, true_reads);
+        _exit(collector_main(6, words));
+    }
+    devices_start(&devices);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    file_slurp(row, results.row);
+    assert_true(WIFEXITED(status));
+    results.exit_code = WEXITSTATUS(status);
+}
+
+/* ---- what a row says ------------------------------------------------------------------------- */
+
+static const char *const quantiles[] = {"latency_us_min", "latency_us_p50",  "latency_us_p90",
+                                        "latency_us_p99", "latency_us_p999", "latency_us_max"};
+
+enum { QUANTILES = sizeof quantiles / sizeof *quantiles };
+
+static void assert_latencies(void)
+{
+    assert_results(EXIT_DONE, "status=ok, audit=pass, negative_latencies=0, latency_reason=");
+    for (unsigned i = 1; i < QUANTILES; i++)
+        assert_true(results_number(quantiles[i - 1]) <= results_number(quantiles[i]));
+    assert_true(results_number("latency_us_min") > 0);
+}
+
+static void assert_none(const char *reason)
+{
+    assert_results(EXIT_DONE, "status=ok, audit=pass, frames=%u", FLEET * FRAMES);
+    for (unsigned i = 0; i < QUANTILES; i++)
+        assert_true(results_is_null(quantiles[i]));
+    if (strstr(results_text("latency_reason"), reason) == NULL)
+        fail_msg("\"%s\" does not say: %s", results_text("latency_reason"), reason);
+}
+
+/* Within the error that the row states. */
+static void assert_offset(const char *key, int64_t wanted_ns)
+{
+    const double error_ns = results_number("clock_offset_ns_error");
+    assert_true(results_number(key) >= (double)wanted_ns - error_ns - 1);
+    assert_true(results_number(key) <= (double)wanted_ns + error_ns + 1);
+}
+
+static void run(const char *program)
+{
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    program_run(program, (const char *const[]){"--rate=50", "--frames=10", "--json=-", NULL});
+}
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+TEST(one_clock_gives_latencies, NULL, devices_close)
+{
+    run("fanin-client");
+    assert_latencies();
+    assert_offset("clock_offset_ns_before", 0);
+    assert_offset("clock_offset_ns_after", 0);
+    assert_int_equal(results_count("clock_step_ns"), 0);
+}
+
+TEST(a_client_that_is_an_hour_ahead_gives_none, NULL, devices_close)
+{
+    collect_with_clock(hour_ns, 0);
+    assert_none(" s behind this computer's (+-");
+    assert_offset("clock_offset_ns_before", -hour_ns);
+    assert_offset("clock_offset_ns_after", -hour_ns);
+    assert_results(EXIT_DONE, "negative_latencies=0, clock_step_ns=0");
+}
+
+TEST(a_client_that_is_an_hour_behind_counts_what_is_negative, NULL, devices_close)
+{
+    collect_with_clock(-hour_ns, 0);
+    assert_none(" s ahead of this computer's (+-");
+    assert_offset("clock_offset_ns_before", hour_ns);
+    assert_results(EXIT_DONE, "negative_latencies=%u", FLEET * FRAMES);
+}
+
+/* 40 readings are more than come before the run, and less than its frames need. */
+TEST(a_clock_that_is_set_during_the_run_gives_none, NULL, devices_close)
+{
+    collect_with_clock(-2 * (int64_t)OS_NS_PER_S, 40);
+    assert_none("this computer's clock was set by ");
+    assert_in_range(results_count("clock_step_ns"), OS_NS_PER_S, 2 * (uint64_t)OS_NS_PER_S);
+    assert_in_range(results_count("negative_latencies"), 1, FLEET * FRAMES);
+}
+
+TEST(a_fleet_whose_clock_is_set_gives_none, NULL, devices_close)
+{
+    devices.clock_step_ns = hour_ns;
+    run("fanin-client");
+    assert_none("the clocks of this computer and the fleet moved apart by 3");
+    assert_offset("clock_offset_ns_before", 0);
+    assert_offset("clock_offset_ns_after", hour_ns);
+}
+
+TEST(a_fleet_that_cannot_say_the_time_leaves_it_unknown, NULL, devices_close)
+{
+    devices.timeless = true;
+    run("fanin-client");
+    assert_latencies();
+    assert_true(results_is_null("clock_offset_ns_before"));
+    assert_true(results_is_null("clock_offset_ns_after"));
+    assert_true(results_is_null("clock_offset_ns_error"));
+    devices_close(NULL);
+    devices.timeless = true; /* then a negative one is all there is to see */
+    devices.clock_ahead_ns = hour_ns;
+    run("fanin-client");
+    assert_none("by the clocks, 50 frames came before they were sent");
+}
+
+TEST(peers_say_the_same, NULL, devices_close)
+{
+    static const char *const peers[] = {"fanin-peer-blocking", "fanin-peer-libuv",
+                                        "fanin-peer-libevent"};
+    for (unsigned i = 0; i < sizeof peers / sizeof *peers; i++) {
+        run(peers[i]);
+        devices_close(NULL);
+        if (results.exit_code == EXIT_MACHINE_CANNOT && results.row[0] == '\0') {
+            printf("without %s: %s", peers[i], results.errors);
+            continue;
+        }
+        assert_latencies();
+        devices.clock_ahead_ns = hour_ns;
+        run(peers[i]);
+        devices_close(NULL);
+        assert_none(" s ahead of this computer's (+-");
+        assert_results(EXIT_DONE, "negative_latencies=%u", FLEET * FRAMES);
+    }
+}
+
+TEST(without_send_times_no_clock_is_asked, NULL, devices_close)
+{
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    program_run("fanin-client", (const char *const[]){"--frames=10", "--json=-", NULL});
+    assert_none("");
+    assert_string_equal(results_text("latency_reason"), "");
+    assert_true(results_is_null("negative_latencies"));
+    assert_true(results_is_null("clock_step_ns"));
+    devices_close(NULL);
+    devices_open(0, 1, DEVICE_FOREIGN);
+    program_run("fanin-client",
+                (const char *const[]){"--request=READ\\n", "--end-marker=\\x03", "--frames=7",
+                                      "--source=live", "--json=-", NULL});
+    assert_results(EXIT_DONE, "status=ok, latency_reason=");
+    assert_true(results_is_null("negative_latencies"));
+    assert_true(results_is_null("clock_offset_ns_before"));
+}
+
+TEST(the_summary_says_why, NULL, devices_close)
+{
+    devices.clock_ahead_ns = hour_ns;
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    program_run("fanin-client", (const char *const[]){"--rate=50", "--frames=10", NULL});
+    assert_non_null(strstr(results.row, "latency     none: the fleet's clock is 3"));
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static void assert_distance(struct os_distance distance, int64_t min_ns, int64_t max_ns)
+{
+    assert_true(distance.min_ns == min_ns && distance.max_ns == max_ns);
+}
+
+TEST(the_narrowest_answer_counts)
+{
+    struct clock_offset offset = {.known = false};
+    clock_offset_take(&offset, 1000, 1500, 2000);
+    assert_true(offset.known);
+    assert_distance(offset.fleet, -500, 500);
+    clock_offset_take(&offset, 3000, 9000, 5000);
+    assert_distance(offset.fleet, -500, 500);
+    clock_offset_take(&offset, 6000, 6300, 6400);
+    assert_distance(offset.fleet, -100, 300);
+}
+
+static void look(struct clock_watch *watch, unsigned tick, int64_t ahead_ns, int64_t error_ns)
+{
+    clock_watch_look(watch, (uint64_t)tick * 100 * OS_NS_PER_MS,
+                     (struct os_distance){ahead_ns, ahead_ns + error_ns});
+}
+
+TEST(a_jump_is_seen_and_slewing_is_not)
+{
+    struct clock_watch watch = {.looked_ns = 0};
+    look(&watch, 1, 5000, 40);
+    assert_int_equal(watch.step_ns, 0);
+    look(&watch, 2, 5000 + 50000, 40); /* 500 us a second */
+    assert_int_equal(watch.step_ns, 0);
+    look(&watch, 3, -40000, 200000); /* as well as the same */
+    assert_int_equal(watch.step_ns, 0);
+    look(&watch, 4, -1000000, 40);
+    assert_int_equal(watch.step_ns, 1000000 - 40000 - 40);
+    look(&watch, 5, -900000, 40); /* the largest stays */
+    assert_int_equal(watch.step_ns, 1000000 - 40000 - 40);
+}
