@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import bench_link
 import bench_rate
 import scale
-from rows import Results, Row, is_result, select
+from rows import Results, Row, is_result, select, without_latency
 from stats import median, spread
 
 SCENARIO = "bench"
@@ -154,13 +154,14 @@ def clients_of(cell: Cell) -> List[str]:
 def ratio(section: str, figure: Figure, upper: Cell, lower: Cell, target: str = "") -> Line:
     """A line that is a ratio of one figure between two cells of a section."""
     def find(bench: Bench) -> Found:
-        values = block_ratios(bench.section(section, **upper), bench.section(section, **lower),
-                              figure)
+        rows = bench.section(section, **upper), bench.section(section, **lower)
+        values = block_ratios(*rows, figure)
         skips = bench.skip_reasons(section, clients_of(upper) + clients_of(lower))
         absent = [client for client in clients_of(lower) if client in skips]
         several = len(clients_of(lower)) > 1
+        clocks = without_latency(rows[0] + rows[1]) if figure is P99 else {}
         return Found("%14s / %s" % (cell_name(upper), cell_name(lower)), values,
-                     next(iter(skips.values()), ""),
+                     next(iter([*skips.values(), *clocks]), ""),
                      "without " + ", ".join(absent) if values and several and absent else "")
     return Line(section, figure.name, find, target,
                 more_is_better=None if "label" in upper else figure.more_is_better,

@@ -5,7 +5,8 @@ import json
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from rows import OPTIONS, ROWS_FILE, Results, Row, group, is_result, reading_order
+from rows import (OPTIONS, ROWS_FILE, Results, Row, group, is_result, reading_order,
+                  without_latency)
 
 MACHINE = ("host", "os", "version")  # of one side all rows must agree in these
 # Rows that agree in all these keys are repeats of one cell. Cells that differ in the first group
@@ -220,9 +221,11 @@ def surroundings(a: Results, b: Results, pairs: Sequence[Pair]) -> List[str]:
 
 
 def uncounted(results: Results, side: str) -> List[str]:
-    """How many rows are not results, and how many lines are not rows."""
+    """How many rows are not results or have no latencies, and how many lines are not rows."""
     lost = len([row for row in results.rows if not is_result(row)])
     torn = len([p for p in results.problems if p.startswith(ROWS_FILE + ":")])
     counts = ((lost, "rows are not results (failed, skipped, or the audit did not pass)"),
               (torn, "lines of %s were left out" % ROWS_FILE))
+    counts += tuple((len(rows), "rows have no latencies: " + reason)
+                    for reason, rows in without_latency(results.rows).items())
     return ["%s: %d %s" % (side, count, what) for count, what in counts if count]

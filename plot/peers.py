@@ -4,8 +4,8 @@ and latency."""
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, group_by, reading_order
-from section import (KB_TO_MB, LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio,
-                     data_block, data_line, frames_per_cpu_s, interval_note, latency_texts,
+from section import (KB_TO_MB, LATENCY_COLUMNS, Figure, Section, block_ratio, data_block,
+                     data_line, frames_per_cpu_s, interval_note, latency_notes, latency_texts,
                      left_out, measured, median_of, numbered, point, range_text, usable, whiskers)
 from stats import Spread, spread
 from tables import NONE, Column, Table, exact, in_blocks, number
@@ -118,7 +118,7 @@ def latency_table(rate: float, cells: Cells) -> Table:
          Column("n")),
         [latency_line(client, cells[client]) for _, names in clients(list(cells))
          for client in names],
-        [LATENCY_NOTE])
+        latency_notes([row for rows in cells.values() for row in rows]))
 
 
 # ---- the figure ----

@@ -83,6 +83,21 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+QUANTILES = {"connect_us": ("min", "p50", "p90", "p99", "max"),
+             "latency_us": ("min", "p50", "p90", "p99", "p999", "max")}
+
+
+def disorder(row: Row) -> Optional[str]:
+    """A quantile above a higher one, in words; None if there is none."""
+    for name, places in QUANTILES.items():
+        known = [key for key in ("%s_%s" % (name, place) for place in places)
+                 if row[key] is not None]
+        for low, high in zip(known, known[1:]):
+            if row[low] > row[high]:
+                return "`%s` is above `%s`" % (low, high)
+    return None
+
+
 def contradiction(row: Row) -> Optional[str]:
     """Numbers of one row that contradict each other, in words; None if there are none."""
     if row["connected"] + row["connect_failed"] != row["servers"]:
@@ -91,7 +106,7 @@ def contradiction(row: Row) -> Optional[str]:
         rate = row["bytes"] / row["elapsed_ms"] * 1000
         if abs(rate - row["bytes_per_s"]) > RATE_TOLERANCE * row["bytes_per_s"]:
             return "`bytes_per_s` is not bytes / elapsed_ms"
-    return None
+    return disorder(row)
 
 
 def wrong_row(row: Any) -> Optional[str]:
@@ -223,6 +238,12 @@ def why_excluded(row: Row) -> str:
     if row["status"] != "ok":
         return "%s: %s" % (row["status"], row.get("reason") or "no reason given")
     return "audit %s" % row["audit"]
+
+
+def without_latency(rows: Iterable[Row]) -> Dict[str, List[Row]]:
+    """The rows whose clocks did not allow latencies, by what they say of it."""
+    return grouped([row for row in rows if row.get("latency_reason")],
+                   lambda row: row["latency_reason"])
 
 
 def select(rows: Iterable[Row], **wanted: Any) -> List[Row]:

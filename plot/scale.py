@@ -4,11 +4,11 @@ import itertools
 from collections import Counter
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from rows import Results, Row, group_by, select
+from rows import Results, Row, group_by, numbers, select
 from section import (LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio, data_block,
                      data_line, frames_per_cpu_s, interval_note, latency_texts, left_out,
-                     measured, median_of, numbered, point, range_text, ratios_by_block, usable,
-                     whiskers)
+                     measured, median_of, missing_latencies, numbered, point, range_text,
+                     ratios_by_block, usable, whiskers)
 from stats import Spread, median, spread
 from tables import Column, Table, exact, in_blocks, number
 
@@ -119,16 +119,26 @@ def table(loads: Loads) -> Table:
                                    for rows in sizes.values()))
 
 
+def rows_of(load: Load) -> List[Row]:
+    return [row for sizes in load.schemes.values() for rows in sizes.values() for row in rows]
+
+
+def timed_rates(loads: Loads) -> Dict[float, Load]:
+    """The rates with latencies to draw: clocks that differ allow none."""
+    return {rate: load for rate, load in loads.rates.items()
+            if numbers(rows_of(load), "latency_us_p99")}
+
+
 def latency_table(rate: float, load: Load) -> Table:
     lines = in_blocks([[scheme]] + [
         [exact(servers)] + latency_texts(sizes[servers]) + [str(len(sizes[servers]))]
         for servers in load.sizes(scheme)] for scheme, sizes in load.schemes.items())
-    idle = any(has_idle(row) for sizes in load.schemes.values()
-               for rows in sizes.values() for row in rows)
+    idle = any(map(has_idle, rows_of(load)))
     return Table("Scale: latency in ms at {:,.0f} records a second{}".format(
         rate, ", 99 % of the connections idle" if idle else ""),
         (Column("connections", left=True), *LATENCY_COLUMNS, Column("n")), lines,
-        [LATENCY_NOTE + " It includes delays of the servers, which share the machine."])
+        [LATENCY_NOTE + " It includes delays of the servers, which share the machine."]
+        + missing_latencies(rows_of(load)))
 
 
 # ---- the targets ----
@@ -208,13 +218,13 @@ def panels(loads: Loads) -> List[List[Tuple[str, str]]]:
     idle = Load({name: sizes for name, sizes in loads.idle.schemes.items() if name != RAW})
     return [curves(loads.active, key_of(loads.active, "gb_per_cpu_s")),
             curves(idle, lambda scheme, size: connection_bytes(idle, scheme, size))] + [
-        curves(load, key_of(load, "latency_us_p99"), 1e-3) for load in loads.rates.values()]
+        curves(load, key_of(load, "latency_us_p99"), 1e-3) for load in timed_rates(loads).values()]
 
 
 def figure(loads: Loads) -> Figure:
     drawn = panels(loads)
     titles = ["GB per CPU second, all active", "Bytes per idle connection"] + [
-        "p99 in ms at {:,.0f} a second".format(rate) for rate in loads.rates]
+        "p99 in ms at {:,.0f} a second".format(rate) for rate in timed_rates(loads)]
     sizes = sorted({size for sizes in loads.active.schemes.values() for size in sizes})
     settings = {"PANELS": len(drawn), "X_MIN": sizes[0] * 0.7, "X_MAX": sizes[-1] * 1.5,
                 "TICS": ", ".join('"%s" %d' % (short_count(size), size) for size in sizes),

@@ -5,7 +5,7 @@ import re
 from typing import (Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Sized, Tuple,
                     Union)
 
-from rows import Results, Row, is_result, numbers, select
+from rows import Results, Row, is_result, numbers, select, without_latency
 from stats import Spread, spread
 from tables import Column, Table, number, span
 
@@ -98,6 +98,16 @@ def latency_texts(rows: Sequence[Row]) -> List[str]:
     found = [measured(rows, "latency_us_" + key) for key in ("p50", "p99", "p999")]
     return [text for one in found
             for text in (number(median_of(one, 1e-3)), range_text(one, 1e-3))]
+
+
+def latency_notes(rows: Sequence[Row]) -> List[str]:
+    """What the latencies are, and of how many runs there are none, and why."""
+    return [LATENCY_NOTE] + missing_latencies(rows)
+
+
+def missing_latencies(rows: Sequence[Row]) -> List[str]:
+    return ["No latencies of %d of %d runs: %s." % (len(members), len(rows), reason)
+            for reason, members in without_latency(rows).items()]
 
 
 def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:

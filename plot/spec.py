@@ -3,7 +3,7 @@
 from typing import Callable, List, Optional, Sequence
 
 from rows import Results, Row, group, variants
-from section import (KB_TO_MB, LATENCY_NOTE, Section, left_out, median_of, range_text, usable,
+from section import (KB_TO_MB, Section, latency_notes, left_out, median_of, range_text, usable,
                      with_label)
 from stats import spread
 from tables import Column, Table, number, span
@@ -66,7 +66,7 @@ def table(label: str, rows: Sequence[Row]) -> Table:
     return Table(title, COLUMNS, [line(what, measure, rows) for what, measure in MEASURES],
                  ["The paper's specification: 200 servers, records of 0.256..100 kB, 500 records "
                   "per second.",
-                  LATENCY_NOTE])
+                  *latency_notes(rows)])
 
 
 def build(results: Results) -> Section:

@@ -99,6 +99,12 @@ class Ratios(Table):
                     row("flood", flood_frames=0, latency_us_p99=1000.0)]
             self.assertEqual(self.line("flood", "slices flooded / slices alone", rows)[-1], word)
 
+    def test_clocks_that_differ_are_the_reason(self):
+        rows = [row("flood", flood_frames=count, latency_us_p99=None, latency_reason="clocks")
+                for count in (400000, 0)]
+        self.assertEqual(self.line("flood", "slices flooded / slices alone", rows)[-2:],
+                         ["skipped:", "clocks"])
+
     def test_rows_without_sound_audit_do_not_count(self):
         rows = [dict(frames("slices", 3000), audit="fail: lost"), frames("libuv", 1000)]
         self.assertEqual(self.line("peers-256", "slices / libuv ", rows)[-2:], NOT_MEASURED)

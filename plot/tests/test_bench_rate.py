@@ -117,6 +117,15 @@ class Line(fixtures.FolderTest):
         self.write([late(500), late(1000)])
         self.assertTrue(self.line().endswith("none held: not even 500/s"), self.line())
 
+    def test_clocks_that_differ_are_not_a_rate_that_is_not_held(self):
+        apart = row(8000, latency_us_p99=None, latency_reason="the clocks differ")
+        self.write([apart, apart])
+        self.assertTrue(self.line().endswith("skipped: the clocks differ"), self.line())
+        self.assertFalse(self.missed)
+        self.assertEqual(self.ran(bench_rate.main, self.folder), ("", ""))
+        self.write([apart, row(8000)])
+        self.assertFalse(self.line().endswith("the clocks differ"), self.line())
+
     def test_nothing_tried_higher(self):
         self.write([row(8000)])
         self.assertTrue(self.line().endswith("nothing higher tried"), self.line())

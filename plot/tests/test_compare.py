@@ -72,6 +72,11 @@ class Verdicts(Folders):
         self.write(repeats(), repeats(seed=2, latency_us_p99=100.0))
         self.assertEqual(self.verdict("p99")[0]["verdict"], "not comparable")
 
+    def test_clocks_that_differ_are_said(self):
+        self.write(repeats(latency_us_p99=100.0), repeats(seed=2, **fixtures.CLOCKS_DIFFER))
+        self.assertEqual(self.verdict("p99")[0]["verdict"], "not comparable")
+        self.assertIn("B: 6 rows have no latencies: the clocks differ", run(self.a, self.b)[1])
+
     def test_measured_on_neither_side_has_no_line(self):
         self.write(repeats(), repeats(seed=2))
         self.assertNotIn("p99", {metric for _, metric in self.lines()[0]})

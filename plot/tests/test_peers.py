@@ -77,6 +77,13 @@ class Tables(unittest.TestCase):
             "Peers: latency in ms at 50,000 records a second from 200 servers, live"])
         self.assertEqual(lines_of(tables[0])["libuv"][1:6:2], ["0.100", "0.400", "0.900"])
 
+    def test_clocks_that_differ_are_told_with_the_latencies(self):
+        made = [live("slices", rate=500), live("libuv", rate=500, **fixtures.CLOCKS_DIFFER)]
+        table, = peers.build(results(made)).blocks
+        self.assertEqual(lines_of(table)["libuv"][1:3], ["-", "-"])
+        self.assertEqual(lines_of(table)["fanin slices"][1], "0.100")
+        self.assertIn("No latencies of 1 of 2 runs: the clocks differ.", table.notes)
+
     def test_rows_that_do_not_count_are_left_out(self):
         failed = row("libuv", status="failed", audit="fail: 1 blocks lost", reason="audit")
         self.assertNotIn("libuv", lines_of(peers.build(results([row("raw"), failed])).blocks[0]))

@@ -154,6 +154,11 @@ class Tables(Printed):
         self.assertEqual(self.line(out, "latency", "p99,")[3:], ["0.901", "0.901..0.902"])
         self.assertEqual(self.line(out, "client's", "CPU,")[6:], ["9.00", "9.00"])
 
+    def test_a_report_without_latencies_says_why(self):
+        out = self.tables([{**row, **fixtures.CLOCKS_DIFFER} for row in fixtures.spec_rows()])
+        self.assertEqual(self.line(out, "latency", "p99,")[3:], ["-", "-"])
+        self.assertIn("No latencies of 2 of 2 runs: the clocks differ.", out)
+
     def test_lost_records_are_seen(self):
         made = fixtures.spec_rows(1)
         made[0].update(frames=4990)

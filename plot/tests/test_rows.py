@@ -113,6 +113,19 @@ class Lines(unittest.TestCase):
         self.assertIn("`bytes_per_s` is not", self.changed(bytes_per_s=2e9))
         self.assertIn("is not servers", self.changed(connected=150))
 
+    def test_no_quantile_lies_above_a_higher_one(self):
+        for low, high in (("latency_us_p999", "latency_us_max"), ("latency_us_min",
+                          "latency_us_p50"), ("connect_us_p99", "connect_us_max")):
+            self.assertIn("`%s` is above `%s`" % (low, high),
+                          self.changed(**{low: 570.0, high: 563.0}))
+        self.assertEqual(rows.disorder(fixtures.row(latency_us_min=563.0, latency_us_p50=563.0,
+                                                    latency_us_p99=563.0)), None)
+
+    def test_a_clock_may_be_behind(self):
+        found, problems = rows.parse_rows([fixtures.as_lines([fixtures.row(
+            clock_offset_ns_before=-3600 * 10**9, clock_offset_ns_after=-1)])])
+        self.assertEqual((len(found), problems), (1, []))
+
     def test_the_same_repeat_twice(self):
         self.assertIn("same cell and repeat as line 1",
                       self.problem(fixtures.as_lines([fixtures.row()])))

@@ -106,6 +106,14 @@ class Shown(unittest.TestCase):
         self.assertEqual(build([row()]).figures, [])
         self.assertEqual(len(build([row(), row(servers=1000)]).figures), 1)
 
+    def test_clocks_that_differ_leave_no_empty_panel(self):
+        found = [row(), row(servers=1000), live(servers=1000)]
+        panels = build(found).figures[0].settings["PANELS"]
+        section = build(found[:2] + [{**found[2], **fixtures.CLOCKS_DIFFER}])
+        self.assertEqual(section.figures[0].settings["PANELS"], panels - 1)
+        self.assertIn("No latencies of 1 of 1 runs: the clocks differ.",
+                      table(section, "latency").notes)
+
     @NEEDS_GNUPLOT
     def test_it_is_drawn(self):
         found = [row(), row(servers=1000), row("raw"), row("raw", 1000), idle(),
