@@ -19,6 +19,8 @@ void clock_offset_take(struct clock_offset *offset, uint64_t asked_ns, uint64_t 
 {
     const struct os_distance fleet = {.min_ns = (int64_t)(there_ns - answered_ns),
                                       .max_ns = (int64_t)(there_ns - asked_ns)};
+    if (answered_ns < asked_ns)
+        return; /* the clock here was set meanwhile */
     if (!offset->known || fleet.max_ns - fleet.min_ns < offset->fleet.max_ns - offset->fleet.min_ns)
         *offset = (struct clock_offset){.known = true, .fleet = fleet};
 }

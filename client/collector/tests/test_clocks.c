@@ -215,6 +215,8 @@ TEST(the_narrowest_answer_counts)
     assert_distance(offset.fleet, -500, 500);
     clock_offset_take(&offset, 6000, 6300, 6400);
     assert_distance(offset.fleet, -100, 300);
+    clock_offset_take(&offset, 6000, 5000, 4000); /* set back in between */
+    assert_distance(offset.fleet, -100, 300);
 }
 
 static void look(struct clock_watch *watch, unsigned tick, int64_t ahead_ns, int64_t error_ns)
