@@ -30,8 +30,8 @@ struct clocks {
 };
 
 /* clocks_ask: asks the device at the other end for its time, a few times, and keeps the narrowest
- * answer. It is logged in to, if need be. Blocks for up to `timeout_ns` each time. False: a question
- * was not answered, and no other may follow it. */
+ * answer. It is logged in to, if need be. Blocks for up to `timeout_ns` each time. False: a
+ * question was not answered, and no other may follow it. */
 bool clocks_ask(struct clock_offset *offset, cp_handle handle, uint64_t timeout_ns);
 
 /* clock_offset_take: one answer: asked at `asked_ns`, there at `there_ns`, answered at

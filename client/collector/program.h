@@ -71,8 +71,8 @@ bool program_interrupted(struct program *program);
 
 /* program_choose_asked: server `index` is connected and logged in: it is one of those that the
  * fleet is asked by. True: there are enough. program_ask_fleet: asks them what the fleet has sent
- * so far, and the time there if frames will carry it; blocks up to three times STATS_TIMEOUT_MS, and
- * a millisecond for each server, and as long for the time. Some devices never answer. */
+ * so far, and the time there if frames will carry it; blocks up to six times STATS_TIMEOUT_MS, and
+ * a millisecond for each server. Some devices never answer. */
 bool program_choose_asked(struct program *program, uint32_t index);
 void program_ask_fleet(struct program *program);
 
