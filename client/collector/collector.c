@@ -250,9 +250,10 @@ static void execute(struct run *run)
     sum_connections(run);
     scheme_close(run->scheme_run, &program->figures);
     run->scheme_run = NULL;
-    /* The scheme has just processed the last frame. */
-    if (run->options->frames_per_server == 0 || run->options->close_ends_frame ||
-        program->row.ended_by_time > 0) {
+    /* Threads of the scheme may have just processed the last frame. */
+    const bool processed_late = run->options->frames_per_server == 0 ||
+                                run->options->close_ends_frame || program->row.ended_by_time > 0;
+    if (processed_late && program->row.buffer_threads != 0) {
         program->last_ns = os_now_ns();
         os_usage_read(&program->after);
     }

@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/options.h"
+
 /* ---- overrides ---- */
 
 int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
@@ -178,6 +180,26 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
     return cell;
 }
 
+/* A collection that ends by time takes that long. */
+static int read_duration(struct cell *cell, struct error *error)
+{
+    enum { MS_PER_S = 1000 };
+    static const struct option_spec spec = {.name = "for"};
+    const struct pair *pair = cell_find(cell, "for");
+    char why[ERROR_BYTES];
+    uint64_t for_ms;
+    if (pair == NULL || options_millis(&spec, pair->value, &for_ms, why, sizeof why) != 0)
+        return 0; /* the client says what is wrong with it */
+    if (for_ms >= cell->timeout_s * MS_PER_S)
+        return error_set(error, &pair->place,
+                         "for = %s: a row would be stopped before, after timeout = %llu s; raise "
+                         "timeout",
+                         pair->value, (unsigned long long)cell->timeout_s);
+    if (cell_find(cell, "row-seconds") == NULL && for_ms > cell->row_seconds * MS_PER_S)
+        cell->row_seconds = (double)for_ms / MS_PER_S;
+    return 0;
+}
+
 static int read_pairs(struct arena *arena, struct cell *cell, struct error *error)
 {
     key_defaults(cell);
@@ -192,7 +214,7 @@ static int read_pairs(struct arena *arena, struct cell *cell, struct error *erro
     if (cell_find(cell, "servers") == NULL)
         return error_set(error, &cell->place,
                          "the key servers is missing; for example servers = 200");
-    return 0;
+    return read_duration(cell, error);
 }
 
 static bool is_part_of(const struct cell *part, const struct cell *whole, const char *but_for)

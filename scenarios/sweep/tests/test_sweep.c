@@ -136,6 +136,8 @@ SWEEP_TEST(a_dry_run_prints_and_runs_nothing)
     run_scenario(fixture, "mode = ok, fail\nrepeat = 7\nrow-seconds = 2\n", "--dry-run", EXIT_DONE);
     assert_printed(fixture, "t mode=fail       7      14.0");
     assert_printed(fixture, "2 cells, 14 rows to run, about 28.0 s");
+    run_scenario(fixture, "mode = ok\nfor = 20s\nrepeat = 2\n", "--dry-run", EXIT_DONE);
+    assert_printed(fixture, "1 cells, 2 rows to run, about 40.0 s");
     assert_false(exists(fixture, "out"));
     assert_false(exists(fixture, "pids"));
 }
@@ -148,6 +150,8 @@ SWEEP_TEST(wrong_use_is_one_line)
          "t.conf:7: client: --mode: takes ok, this is bad"},
         {"mode = ok\nfleet.fault = bad\n", NULL, EXIT_WRONG_USE,
          "t.conf:8: servers: --fault: takes refuse"},
+        {"mode = ok\nfor = 1s, 2min\n", NULL, EXIT_WRONG_USE,
+         "t.conf:8: for = 2min: a row would be stopped before, after timeout = 30 s"},
         {"mode = ok\n", "--mode=bad", EXIT_WRONG_USE, "command line: client: --mode"},
         {"mode = ok\n", "--mode=odd", EXIT_WRONG_USE, "--dry-run: exit code 7, expected 0, 2 or 3"},
         {"mode = ok\n", "--client=/nonexistent/client", EXIT_WRONG_USE,
