@@ -392,6 +392,15 @@ class Pictures(Printed):
         for wanted in ("125", "135", "sync 2043", "async 125", "the paper", "this run"):
             self.assertIn(wanted, text)
 
+    def test_folder_and_scenario_have_names_of_any_language(self):
+        named = "Gr\u00f6\u00dfe \u6d4b\u8bd5 (1)"
+        self.folder = os.path.join(self.folder, named + " 'x' \"y\"")
+        other = fixtures.row(scenario=named, status="skipped", reason="no")
+        place = self.draw(fixtures.table1_rows() + [other],
+                          run=dict(fixtures.RUN, command_line="fanin-sweep " + named))
+        self.assertIn(named, self.text_of(os.path.join(place, "figure5.svg"))[1])
+        self.assertIn(named, self.page())
+
     def test_one_cell_is_enough(self):
         place = self.draw([fixtures.row(), fixtures.table1_rows(1)[0], fixtures.table1_rows(1)[4],
                            fixtures.table2_rows(1)[2]])

@@ -53,8 +53,9 @@ static const struct option_set set = {
         "in all scenarios (comma lists are axes), --SCENARIO.KEY=VALUES in one scenario, and\n"
         "--SCENARIO.SECTION.KEY=VALUES in one section.",
     .epilogue =
-        "Keys of a scenario: long options of the client (workers, scheme, size, ...), flags with\n"
-        "yes or no; fleet.KEY for long options of fanin-servers; and the sweep's own:\n"
+        "Keys of a scenario: long options of the client (workers, scheme, size, ...), by their\n"
+        "whole names, flags with yes or no; fleet.KEY for long options of fanin-servers; and the\n"
+        "sweep's own:\n"
         "  client: programs to run, an axis (default fanin-client)\n"
         "  link: the network between client and servers, an axis: names of links.conf beside the\n"
         "    scenario (else scenarios/links.conf). Each is measured before its first row; rows of\n"
