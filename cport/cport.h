@@ -188,9 +188,9 @@ void cp_socket_close(struct cp_socket *socket);
 int cp_connect(struct cp_socket *socket, struct cp_op *op, const struct sockaddr *address,
                unsigned address_bytes, uint64_t timeout_ns);
 
-/* cp_accept: result 0 and op->accepted, not yet associated with anything. CP_EMFILE, CP_ENOMEM: the
- * connection still waits. The listener's next accept is then held until a socket of the port is
- * closed or 10 ms have passed, so that posting it again does not spin. */
+/* cp_accept: result 0 and op->accepted, not yet associated with anything. CP_EMFILE, CP_ENFILE,
+ * CP_ENOMEM: the connection still waits. The listener's next accept is then held until a socket of
+ * the port is closed or 10 ms have passed, so that posting it again does not spin. */
 int cp_accept(struct cp_socket *listener, struct cp_op *op);
 
 /* cp_receive (early binding): the result is how many bytes are in the blocks, filled in order,

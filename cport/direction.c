@@ -3,10 +3,6 @@
 
 #include <assert.h>
 
-/* An accept that failed for want of descriptors or memory would fail again at once, and its
- * connection still waits: without a pause, posting it again would spin. */
-#define HOLD_NS (10 * OS_NS_PER_MS)
-
 /* Operations whose first attempt needs no event from the kernel. */
 static bool is_eager(const struct cport *port, const struct cp_op *op)
 {
@@ -16,6 +12,28 @@ static bool is_eager(const struct cport *port, const struct cp_op *op)
 static struct cp_op *head(const struct direction *direction)
 {
     return op_of(direction->ops.first);
+}
+
+/* ---- holding accepts ----------------------------------------------------------------------- */
+
+/* An accept that failed for want of descriptors or memory would fail again at once, and its
+ * connection still waits: without a pause, posting it again would spin. */
+#define HOLD_NS (10 * OS_NS_PER_MS)
+
+static bool lacks_resources(int64_t result)
+{
+    return result == CP_EMFILE || result == CP_ENFILE || result == CP_ENOMEM;
+}
+
+static void hold(struct direction *direction)
+{
+    struct cport *port = direction->socket->port;
+    direction->held_until_ns = os_now_ns() + HOLD_NS;
+    if (direction->held)
+        return;
+    direction->held = true;
+    direction->next_held = port->held;
+    port->held = direction;
 }
 
 static void unhold(struct direction *direction)
@@ -28,17 +46,19 @@ static void unhold(struct direction *direction)
     direction->held = false;
 }
 
-/* The head of a held direction waits for its deadline. False: it is not held. */
+/* The head of a held direction waits for its deadline. False: it is not held, or no longer. */
 static bool is_held(struct direction *direction)
 {
     struct cp_op *op = head(direction);
     if (!direction->held || op->timer_slot != 0)
         return direction->held;
     op->deadline_ns = direction->held_until_ns;
-    if (deadline_add(op) != 0)
+    if (op->deadline_ns <= os_now_ns() || deadline_add(op) != 0)
         unhold(direction);
     return direction->held;
 }
+
+/* ---- scheduling ---------------------------------------------------------------------------- */
 
 /* If the head is worth an attempt, queues a packet for the worker that is to make it. */
 static void schedule_attempt(struct direction *direction, struct gate_effects *effects)
@@ -87,17 +107,6 @@ static void remove_op(struct direction *direction, struct cp_op *op)
     direction->ops = kept;
 }
 
-static void hold(struct direction *direction)
-{
-    struct cport *port = direction->socket->port;
-    direction->held_until_ns = os_now_ns() + HOLD_NS;
-    if (direction->held)
-        return;
-    direction->held = true;
-    direction->next_held = port->held;
-    port->held = direction;
-}
-
 static bool breaks_connection(int64_t result)
 {
     return result == CP_ERESET || result == CP_EUNREACHABLE || result == CP_ETIMEDOUT;
@@ -121,7 +130,7 @@ static void finish(struct direction *direction, struct cp_op *op, int64_t result
     assert(result != ENGINE_PENDING);
     remove_op(direction, op);
     deadline_remove(op);
-    if (op->kind == CP_ACCEPT && (result == CP_EMFILE || result == CP_ENOMEM))
+    if (op->kind == CP_ACCEPT && lacks_resources(result))
         hold(direction);
     op->result = record_result(direction->socket, op, result);
     op->key = direction->socket->key;

@@ -26,6 +26,13 @@
 #define SANITIZED false
 #endif
 
+/* ... and whether it is the one that watches threads. */
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define THREAD_SANITIZED true
+#else
+#define THREAD_SANITIZED false
+#endif
+
 /* TEST(function, setup, teardown, initial state): the last three may be left out. */
 #define TEST(function, ...)                                                                        \
     TEST_ADDED_BY(                                                                                 \

@@ -206,7 +206,7 @@ static void accept_fails(struct cport *port, struct cp_socket *listener, struct 
 EVERY_LOOPBACK(an_accept_that_lacks_resources_is_held)
 {
     static const int errors[][2] = {
-        {EMFILE, CP_EMFILE}, {ENFILE, CP_EMFILE}, {ENOMEM, CP_ENOMEM}, {ENOBUFS, CP_ENOMEM}};
+        {EMFILE, CP_EMFILE}, {ENFILE, CP_ENFILE}, {ENOMEM, CP_ENOMEM}, {ENOBUFS, CP_ENOMEM}};
     for (unsigned index = 0; index < 4; index++) {
         struct cport *port = port_of(*state, 1);
         struct waiting waiting = waiting_open(port);
@@ -229,7 +229,7 @@ EVERY_LOOPBACK(a_held_accept_is_attempted_again)
     struct cport *port = port_of(*state, 1);
     struct waiting waiting = waiting_open(port);
     struct cp_op op = {0};
-    accept_fails(port, waiting.listener, &op, ENFILE, CP_EMFILE);
+    accept_fails(port, waiting.listener, &op, ENFILE, CP_ENFILE);
     accept_error = 0;
     assert_next(port, &op, 0);
     assert_null(port->held);

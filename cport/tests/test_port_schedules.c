@@ -418,10 +418,10 @@ static const struct scenario scenarios[] = {
 
 static void skip_under_tsan(void)
 {
-#ifdef __SANITIZE_THREAD__
+    if (!THREAD_SANITIZED)
+        return;
     print_message("skip: the thread sanitizer does not know fibers\n");
     skip();
-#endif
 }
 
 TEST(every_schedule_of_few_departures_keeps_the_law)
