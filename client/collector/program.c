@@ -479,7 +479,8 @@ int program_close(struct program *program)
     else if (row->status != ROW_OK)
         fprintf(stderr, "%s: %s: %s\n", program->text->name,
                 row->status == ROW_FAILED ? "failed" : "cannot run here", row->reason);
-    if (summary && fflush(stdout) != 0) {
+    /* A reader that has seen enough, such as head, is no failure. */
+    if (summary && fflush(stdout) != 0 && errno != EPIPE) {
         fprintf(stderr, "%s: cannot write the summary: %s\n", program->text->name, strerror(errno));
         result = -1;
     }

@@ -1,4 +1,6 @@
 /* The built client, as others run it: rows on standard output, signals, limits. */
+#include <unistd.h>
+
 #include "base/tests/find.h"
 #include "client/collector/tests/program.h"
 
@@ -27,6 +29,22 @@ TEST(the_summary_is_readable, NULL, devices_close)
     run_client((const char *const[]){"--frames=5", NULL});
     assert_non_null(strstr(results.row, "audit       pass\n"));
     assert_non_null(strstr(results.row, "connect     5 of 5 servers in "));
+}
+
+static bool output_without_reader(void)
+{
+    int ends[2];
+    return pipe(ends) == 0 && close(ends[0]) == 0 && dup2(ends[1], STDOUT_FILENO) >= 0;
+}
+
+TEST(a_reader_of_the_summary_may_leave_early, NULL, devices_close)
+{
+    program_prepare = output_without_reader;
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    program_run("fanin-client", (const char *const[]){"--frames=5", NULL});
+    program_prepare = NULL;
+    assert_int_equal(results.exit_code, EXIT_DONE);
+    assert_string_equal(results.errors, "");
 }
 
 TEST(help_and_version_are_printed, NULL, devices_close)

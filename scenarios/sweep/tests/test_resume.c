@@ -60,6 +60,21 @@ SWEEP_TEST(a_resume_refuses_what_differs)
     }
 }
 
+/* Progress and summary that nobody reads are no reason to end. */
+SWEEP_TEST(a_closed_pipe_ends_no_sweep)
+{
+    const char *conf = path_of(fixture, "t.conf");
+    write_scenario(fixture, "mode = ok\nrepeat = 5\n");
+    start(fixture,
+          (const char *const[]){
+              "/bin/sh", "-c", "{ \"$0\" \"$@\"; echo $? >\"$1.code\"; } 2>&1 | true",
+              fixture->sweep, conf, arena_text(&fixture->arena, "--out=%s", fixture->out), NULL});
+    assert_int_equal(finish(fixture), 0);
+    assert_string_equal(read_file(fixture, "t.conf.code"), "0\n");
+    assert_rows(fixture, 5);
+    assert_text(fixture, read_file(fixture, "out/run.json"), "state", "done");
+}
+
 /* A file-size limit is a disk that is full. */
 static int sweep_limited(struct fixture *fixture, unsigned blocks)
 {
