@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/active_clock.h"
 #include "base/os.h"
 #include "base/tests/find.h"
 #include "base/tests/limit.h"
@@ -59,6 +60,34 @@ TEST(the_wall_clock_keeps_its_distance)
                      10);
     assert_int_equal(os_distance_gap_ns((struct os_distance){5, 9}, (struct os_distance){-9, -5}),
                      10);
+}
+
+/* A gap is a pause but for what the thread was busy in it, and counts one step. */
+TEST(a_clock_for_limits_stands_still_while_nobody_looks)
+{
+    const uint64_t ms = OS_NS_PER_MS, start = 5000 * ms;
+    struct active_clock clock = active_clock_begin(start, 70 * ms);
+    assert_int_equal(active_clock_look(&clock, start, 70 * ms), start);
+    assert_int_equal(active_clock_look(&clock, start + 100 * ms, 71 * ms), start + 100 * ms);
+    assert_int_equal(active_clock_look(&clock, start + 350 * ms, 72 * ms), start + 350 * ms);
+    assert_int_equal(clock.paused_ns, 0);
+    /* Stopped for ten seconds. */
+    assert_int_equal(active_clock_look(&clock, start + 10350 * ms, 72 * ms), start + 450 * ms);
+    assert_int_equal(clock.paused_ns, 9900 * ms);
+    /* Busy for two of three seconds; then for all of two. */
+    assert_int_equal(active_clock_look(&clock, start + 13350 * ms, 2072 * ms), start + 550 * ms);
+    assert_int_equal(clock.paused_ns, 9900 * ms + 900 * ms);
+    assert_int_equal(active_clock_look(&clock, start + 15350 * ms, 4072 * ms), start + 650 * ms);
+    assert_int_equal(clock.paused_ns, 10800 * ms);
+}
+
+TEST(a_thread_that_looks_often_has_no_pause)
+{
+    const uint64_t before_ns = os_now_ns();
+    os_pauses_begin();
+    const uint64_t active_ns = os_active_ns();
+    assert_true(os_active_ns() - active_ns <= os_now_ns() - before_ns);
+    assert_true(os_paused_ns() <= os_now_ns() - before_ns);
 }
 
 /* ---- threads ----------------------------------------------------------------------------- */

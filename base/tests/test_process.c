@@ -294,24 +294,30 @@ static int play_interrupted(void)
     fflush(stdout);
     while (!os_interrupted())
         os_sleep_ns(OS_NS_PER_MS);
-    printf("%d", os_interrupted());
+    printf("%s", os_interrupted_by());
     fflush(stdout);
     os_sleep_ns(60 * (uint64_t)OS_NS_PER_S);
     return 0;
 }
 
-static void check_interrupts(int first, int second)
+static void await_noted(const char *name)
 {
-    struct os_process process = self("interrupted");
-    int code = -1;
-    char text[TEXT_BYTES] = "";
-    assert_int_equal(output_await_number(), 0);
-    kill((pid_t)process.handle, first);
-    for (int waited_ms = 0; waited_ms < PATIENCE_MS && strcmp(text, "0\n1") != 0; waited_ms++) {
+    char text[TEXT_BYTES] = "", wanted[TEXT_BYTES];
+    snprintf(wanted, sizeof wanted, "0\n%s", name);
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS && strcmp(text, wanted) != 0; waited_ms++) {
         os_sleep_ns(OS_NS_PER_MS);
         file_read(output_path, text, sizeof text);
     }
-    assert_string_equal(text, "0\n1");
+    assert_string_equal(text, wanted);
+}
+
+static void check_interrupts(int first, const char *name, int second)
+{
+    struct os_process process = self("interrupted");
+    int code = -1;
+    assert_int_equal(output_await_number(), 0);
+    kill((pid_t)process.handle, first);
+    await_noted(name);
     assert_int_equal(os_process_wait(&process, 0, &code), 0);
     /* One that comes at once is the same: timeout(1) signals its child twice. */
     while (os_process_wait(&process, 50 * (uint64_t)OS_NS_PER_MS, &code) == 0)
@@ -321,9 +327,23 @@ static void check_interrupts(int first, int second)
 
 TEST(the_first_interrupt_is_noted_and_the_second_ends)
 {
-    check_interrupts(SIGINT, SIGINT);
-    check_interrupts(SIGTERM, SIGTERM);
-    check_interrupts(SIGTERM, SIGINT);
+    check_interrupts(SIGINT, "SIGINT", SIGINT);
+    check_interrupts(SIGTERM, "SIGTERM", SIGTERM);
+    check_interrupts(SIGHUP, "SIGHUP", SIGINT);
+    check_interrupts(SIGQUIT, "SIGQUIT", SIGTERM);
+}
+
+/* As nohup starts it. */
+TEST(what_was_ignored_at_the_start_stays_ignored)
+{
+    signal(SIGHUP, SIG_IGN);
+    struct os_process process = self("interrupted");
+    signal(SIGHUP, SIG_DFL);
+    assert_int_equal(output_await_number(), 0);
+    kill((pid_t)process.handle, SIGHUP);
+    kill((pid_t)process.handle, SIGTERM);
+    await_noted("SIGTERM");
+    os_process_stop(&process, 0);
 }
 
 int main(int argc, char **argv)

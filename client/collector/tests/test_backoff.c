@@ -1,4 +1,5 @@
-/* How long to wait, how often to try, and what an outage is. Time is a parameter. */
+/* How long to wait, how often to try, what an outage is, and when a time limit is over. Time is a
+ * parameter. */
 #include "client/collector/run.h"
 #include "base/os.h"
 #include "client/collector/tests/results.h"
@@ -68,4 +69,42 @@ TEST(an_outage_lasts_until_the_return)
     reconnect_end(&reconnect, 61000);
     assert_int_equal(reconnect.longest_ns, 8000);
     free(reconnect.text);
+}
+
+/* ---- time limits ----------------------------------------------------------------------------- */
+
+/* Of one that waits since tick 10, for up to 20. A late main thread sees few ticks, late workers
+ * have served few. */
+TEST(a_limit_is_over_when_the_workers_have_served_it)
+{
+    assert_int_equal(patience_of(UINT32_MAX, 20, 1000, 1000), PATIENCE_LEFT); /* nobody waits */
+    assert_int_equal(patience_of(10, 20, 10, 10), PATIENCE_LEFT);
+    assert_int_equal(patience_of(10, 20, 27, 0), PATIENCE_LEFT);
+    assert_int_equal(patience_of(10, 20, 28, 0), PATIENCE_MARK);
+    for (uint32_t tick = 31; tick < 5000; tick++)
+        assert_int_equal(patience_of(10, 20, tick, 30), PATIENCE_MARK);
+    assert_int_equal(patience_of(10, 20, 31, 31), PATIENCE_OVER);
+    assert_int_equal(patience_of(10, UINT32_MAX, UINT32_MAX, UINT32_MAX), PATIENCE_LEFT);
+}
+
+/* A marker may come back before what the kernel had when it was sent: the one before it says what
+ * was served. */
+TEST(two_markers_say_what_was_served)
+{
+    static struct run run;
+    run_marker_back(&run, 7);
+    assert_int_equal(run.served_tick, 0);
+    run_marker_back(&run, 9);
+    assert_int_equal(run.served_tick, 7);
+    run_marker_back(&run, 12);
+    assert_int_equal(run.served_tick, 9);
+}
+
+TEST(a_duration_has_no_tick_too_few)
+{
+    assert_int_equal(run_ticks(0), 0);
+    assert_int_equal(run_ticks(1), 1);
+    assert_int_equal(run_ticks(300 * (uint64_t)OS_NS_PER_MS), 3);
+    assert_int_equal(run_ticks(301 * (uint64_t)OS_NS_PER_MS), 4);
+    assert_int_equal(run_ticks(UINT64_MAX), UINT32_MAX);
 }

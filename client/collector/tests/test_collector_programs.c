@@ -72,17 +72,125 @@ TEST(hand_overs_are_counted_where_threads_take_them, NULL, devices_close)
     assert_true(results_is_null("hand_overs"));
 }
 
-TEST(a_signal_ends_the_run_with_a_row, NULL, devices_close)
+/* ---- ends from outside ----------------------------------------------------------------------- */
+
+static void start_waiting(struct running *running)
+{
+    devices_open(0, FLEET, DEVICE_MUTE);
+    program_start(running, "fanin-client", (const char *const[]){"--json=-", NULL});
+    await_unanswered(FLEET);
+}
+
+static void assert_interrupted(struct running *running, const char *by)
+{
+    program_finish(running);
+    assert_results(EXIT_MEASURED_FAILURE,
+                   "status=failed, reason=interrupted by %s; *, interrupted_by=%s, "
+                   "errors.interrupted=%u, blocks_lost=0",
+                   by, by, FLEET);
+    devices_close(NULL);
+}
+
+TEST(every_signal_that_ends_a_run_leaves_a_row_with_its_name, NULL, devices_close)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } signals[] = {
+        {SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"},   {SIGHUP, "SIGHUP"},   {SIGQUIT, "SIGQUIT"},
+        {SIGXCPU, "SIGXCPU"}, {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"},
+    };
+    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct running running;
+        start_waiting(&running);
+        kill(running.child, signals[i].number);
+        assert_interrupted(&running, signals[i].name);
+    }
+}
+
+/* As timeout(1) does: its child, and then its child's group. */
+TEST(a_signal_that_comes_twice_at_once_leaves_a_row, NULL, devices_close)
+{
+    enum { TIMES = 10 };
+    struct running running;
+    start_waiting(&running);
+    for (unsigned i = 0; i < TIMES; i++) {
+        kill(running.child, SIGTERM);
+        os_sleep_ns(OS_NS_PER_MS);
+    }
+    assert_interrupted(&running, "SIGTERM");
+}
+
+TEST(under_nohup_a_hangup_ends_nothing, NULL, devices_close)
 {
     struct running running;
-    devices_open(0, FLEET, DEVICE_MUTE);
-    program_start(&running, "fanin-client", (const char *const[]){"--json=-", NULL});
-    await_unanswered(FLEET);
+    signal(SIGHUP, SIG_IGN);
+    start_waiting(&running);
+    signal(SIGHUP, SIG_DFL);
+    kill(running.child, SIGHUP);
     kill(running.child, SIGTERM);
-    program_finish(&running);
-    assert_results(EXIT_MEASURED_FAILURE, "status=failed, errors.interrupted=%u, blocks_lost=0",
-                   FLEET);
+    assert_interrupted(&running, "SIGTERM");
 }
+
+static bool limit_files(void)
+{
+    const struct rlimit limit = {100, 100};
+    return setrlimit(RLIMIT_FSIZE, &limit) == 0;
+}
+
+TEST(a_file_at_its_limit_is_an_error_and_no_end, NULL, devices_close)
+{
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    program_prepare = limit_files;
+    program_run("fanin-client", (const char *const[]){"--frames=5", "--json=-", NULL});
+    program_prepare = NULL;
+    assert_int_equal(results.exit_code, EXIT_MACHINE_CANNOT);
+    assert_non_null(strstr(results.errors, "cannot write '-': File too large"));
+}
+
+/* Until SIGTERM no longer ends it. */
+static void await_caught(pid_t process)
+{
+    unsigned long long caught = 0;
+    while ((caught >> (SIGTERM - 1) & 1) == 0) {
+        char path[64], text[4096];
+        snprintf(path, sizeof path, "/proc/%d/status", (int)process);
+        file_read(path, text, sizeof text);
+        const char *line = strstr(text, "SigCgt:");
+        assert_non_null(line);
+        sscanf(line, "SigCgt: %llx", &caught);
+        os_sleep_ns(OS_NS_PER_MS);
+    }
+}
+
+/* One name, whoever took the connects back: the port, by closing or cancelling, or a blocking call
+ * that had not begun. */
+TEST(connects_that_a_signal_ends_are_interrupted, NULL, devices_close)
+{
+    static const struct {
+        const char *program, *option;
+    } cases[] = {
+        {"fanin-client", "--connect=async"},
+        {"fanin-client", "--connect=sync"},
+        {"fanin-peer-blocking", "--connect=sync"},
+        {"fanin-raw", "--connect=sync"},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct running running;
+        devices_open(0, FLEET, DEVICE_FULL);
+        program_start(
+            &running, cases[i].program,
+            (const char *const[]){cases[i].option, "--connect-timeout=600s", "--json=-", NULL});
+        await_caught(running.child);
+        kill(running.child, SIGTERM);
+        program_finish(&running);
+        assert_results(EXIT_MEASURED_FAILURE,
+                       "connected=0, connect_errors.interrupted=%u, interrupted_by=SIGTERM", FLEET);
+        devices_close(NULL);
+    }
+}
+
+/* ---- limits of the system -------------------------------------------------------------------- */
 
 TEST(too_few_descriptors_are_reported_with_advice, NULL, devices_close)
 {

@@ -1,5 +1,5 @@
-/* Devices that go away and come back, and every way in which a login ends: the real fleet, on every
- * engine. */
+/* Devices that go away and come back, clients that are stopped meanwhile, and every way in which a
+ * login ends: the real fleet, on every engine. */
 #include "mock_servers/tests/fleet_under_test.h"
 
 #include "client/collector/collector.h"
@@ -176,8 +176,9 @@ static void client_start(struct client *client, const char *name,
 {
     char program[PATH_BYTES], json[PATH_BYTES + 16];
     char *argv[WORDS_MAX] = {program, address_option(fleet), json, (char *)"--quiet"};
+    static unsigned rows;
     assert_true(find_upwards(program, sizeof program, name));
-    snprintf(client->row, sizeof client->row, "%s/row", fleet->directory);
+    snprintf(client->row, sizeof client->row, "%s/row-%u", fleet->directory, rows++);
     snprintf(json, sizeof json, "--json=%s", client->row);
     for (unsigned count = 4; *options != NULL; options++)
         argv[count++] = (char *)*options;
@@ -297,6 +298,43 @@ TEST(the_fleets_own_reason_is_the_rows)
         assert_results(1, "connections_failed=2, errors.request-refused=2, frames=200");
         assert_non_null(strstr(results_text("reason"), "said NO room for this tape"));
         assert_non_null(strstr(results_text("reason"), "(--tape-cap)"));
+    }
+    fleet_end(&fleet);
+}
+
+/* ---- clients that are stopped -------------------------------------------------------------- */
+
+/* Frames are due for 3 s, the limit is 1 s, and they are stopped for 3 s: nobody has stalled. */
+TEST(a_stopped_client_accuses_nobody)
+{
+    static const struct {
+        const char *program, *option;
+    } cases[] = {
+        {"fanin-client", "--engine=epoll"},    {"fanin-client", "--engine=uring"},
+        {"fanin-peer-blocking", "--batch=16"}, {"fanin-peer-libuv", "--batch=16"},
+        {"fanin-peer-libevent", "--batch=16"}, {"fanin-raw", "--batch=16"},
+    };
+    enum { CASES = sizeof cases / sizeof *cases, STOPPED_MS = 3000 };
+    struct client clients[CASES];
+    struct fleet_under_test fleet = fleet_begin("--count=4");
+    for (unsigned i = 0; i < CASES; i++)
+        client_start(&clients[i], cases[i].program, &fleet,
+                     (const char *const[]){"--servers=4", "--rate=40", "--frames=30",
+                                           "--size=300..900", "--stall-timeout=1000",
+                                           cases[i].option, NULL});
+    await_connections(&fleet, ESTABLISHED, 4 * COUNT);
+    os_sleep_ns(500 * (uint64_t)OS_NS_PER_MS);
+    for (unsigned i = 0; i < CASES; i++)
+        kill((pid_t)clients[i].process.handle, SIGSTOP);
+    os_sleep_ns(STOPPED_MS * (uint64_t)OS_NS_PER_MS);
+    for (unsigned i = 0; i < CASES; i++)
+        kill((pid_t)clients[i].process.handle, SIGCONT);
+    for (unsigned i = 0; i < CASES; i++) {
+        client_finish(&clients[i]);
+        if (results.exit_code == 3) /* no such engine, no such library */
+            continue;
+        assert_results(0, "status=ok, audit=pass, connected=%u, interrupted_by=null", COUNT);
+        assert_true(results_number("paused_ms") > 0);
     }
     fleet_end(&fleet);
 }

@@ -232,11 +232,11 @@ EACH_PEER(a_signal_ends_it_with_a_row)
     devices_open(0, FLEET, DEVICE_MUTE);
     program_start(&running, peer_of(state)->program, (const char *const[]){"--json=-", NULL});
     await_unanswered(FLEET);
-    kill(running.child, SIGTERM);
+    kill(running.child, SIGHUP);
     program_finish(&running);
     if (results.exit_code == EXIT_MACHINE_CANNOT)
         skip();
-    assert_results(EXIT_MEASURED_FAILURE, "errors.interrupted=%u", FLEET);
+    assert_results(EXIT_MEASURED_FAILURE, "errors.interrupted=%u, interrupted_by=SIGHUP", FLEET);
 }
 
 EACH_PEER(too_few_descriptors_are_reported_with_advice)

@@ -28,6 +28,8 @@ static const char client_script[] =
     "$((10 + n * 7 % 10))}\" >\"$json\";;\n"
     "fill) [ $(wc -l <\"$here/args\") = 3 ] && cat /dev/zero >\"${json%/*}/filler\";"
     " echo \"$ok\" >\"$json\" || exit 1;;\n"
+    "held) echo $$ >>\"$here/pids\"; while [ ! -e \"$here/free\" ]; do sleep 0.05; done;"
+    " echo \"$ok\" >\"$json\";;\n"
     "slow) sleep 0.5; echo \"$ok\" >\"$json\";;\n"
     "gone) [ -e \"$0.gone\" ] || mv \"$0\" \"$0.gone\"; echo \"$ok\" >\"$json\";;\n"
     "die) kill -SEGV $$;;\n"

@@ -14,6 +14,21 @@ SWEEP_TEST(an_interrupt_keeps_the_rows_and_leaves_nothing)
     assert_nothing_left(fixture);
 }
 
+/* Ctrl-Z, and fg: the limit of 3 s for a row is not over, though 4 s have passed. */
+SWEEP_TEST(a_stopped_sweep_goes_on_with_its_row)
+{
+    write_scenario(fixture, "mode = held\n");
+    start_sweep(fixture, "--timeout=3");
+    await_started(fixture, 2);
+    kill((pid_t)fixture->process.handle, SIGSTOP);
+    os_sleep_ns(4 * (uint64_t)OS_NS_PER_S);
+    kill((pid_t)fixture->process.handle, SIGCONT);
+    os_sleep_ns(300 * (uint64_t)OS_NS_PER_MS); /* it looks at its clock */
+    write_file(fixture, "free", "");
+    assert_int_equal(finish(fixture), EXIT_DONE);
+    assert_rows(fixture, 1);
+}
+
 SWEEP_TEST(a_killed_sweep_leaves_no_child_and_resumes)
 {
     write_scenario(fixture, "[a]\nmode = ok\nrepeat = 4\n[b]\nmode = late\nrepeat = 1\n");
