@@ -174,11 +174,15 @@ static bool memory_limit_met(bool threads, char *text, size_t text_bytes)
 
 /* ---- limits that a reason of their own tells of -------------------------------------------- */
 
-static bool is_written(const struct limit *limit, char *text, size_t text_bytes)
+/* Without a descriptor left, its value cannot be read. */
+static bool reached_write(const struct limit *limit, char *text, size_t text_bytes)
 {
     if (limit->most != UINT64_MAX)
         limit_write(limit, text, text_bytes);
-    return limit->most != UINT64_MAX;
+    else
+        snprintf(text, text_bytes, "the limit of %s is reached: as root, %sNUMBER", limit->name,
+                 limit->command);
+    return true;
 }
 
 static bool ports_write(char *text, size_t text_bytes)
@@ -219,11 +223,11 @@ bool os_limit_met(int error, char *text, size_t text_bytes)
     text[0] = '\0';
     switch (-error) {
     case EMFILE:
-        return is_written(&descriptors, text, text_bytes);
+        return reached_write(&descriptors, text, text_bytes);
     case ENFILE:
-        return is_written(&files, text, text_bytes);
+        return reached_write(&files, text, text_bytes);
     case ENOSPC:
-        return is_written(&watches, text, text_bytes);
+        return reached_write(&watches, text, text_bytes);
     case EADDRNOTAVAIL:
         return ports_write(text, text_bytes);
     case ENOMEM:

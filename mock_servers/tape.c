@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "base/net.h"
+#include "base/os.h"
 
-enum { SLICE_BYTES = 1 << 20, BUCKETS = 1 << 12 };
+enum { SLICE_BYTES = 1 << 20, BUCKETS = 1 << 12, LIMIT_BYTES = 192 };
 
 struct tapes {
     uint64_t cap_bytes, used_bytes;
@@ -111,16 +112,27 @@ static bool room_make(struct tapes *tapes, uint64_t bytes)
     return true;
 }
 
-static struct tape *tape_open(struct tapes *tapes, const struct protocol_go *go, uint64_t bytes)
+/* Tapes that nobody uses make room. */
+static int store_open(struct tapes *tapes, uint64_t bytes, intptr_t *store)
 {
-    struct tape *tape = calloc(1, sizeof *tape);
-    if (tape == NULL)
-        return NULL;
     int result;
     do
-        result = net_store_open(bytes, &tape->store);
+        result = net_store_open(bytes, store);
     while ((result == -EMFILE || result == -ENFILE) && evict_one(tapes));
+    return result;
+}
+
+/* NULL: the reason is in `why`. */
+static struct tape *tape_open(struct tapes *tapes, const struct protocol_go *go, uint64_t bytes,
+                              char *why, size_t why_bytes)
+{
+    struct tape *tape = calloc(1, sizeof *tape);
+    int result = tape == NULL ? -ENOMEM : store_open(tapes, bytes, &tape->store);
     if (result < 0) {
+        char limit[LIMIT_BYTES];
+        const bool met = result != -ENOSPC && os_limit_met(result, limit, sizeof limit);
+        snprintf(why, why_bytes, "memory or descriptor for this tape: %s",
+                 met ? limit : strerror(-result));
         free(tape);
         return NULL;
     }
@@ -147,11 +159,9 @@ struct tape *tapes_take(struct tapes *tapes, const struct protocol_go *go, char 
                      (unsigned long long)tapes->cap_bytes, (unsigned long long)tapes->used_bytes);
             return NULL;
         }
-        tape = tape_open(tapes, go, bytes);
-        if (tape == NULL) {
-            snprintf(why, why_bytes, "memory or descriptor for this tape");
+        tape = tape_open(tapes, go, bytes, why, why_bytes);
+        if (tape == NULL)
             return NULL;
-        }
     }
     if (tape->users++ == 0 && tape->made_bytes == tape->bytes)
         list_remove(&tape->queue);

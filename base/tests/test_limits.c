@@ -89,6 +89,15 @@ TEST(descriptors_of_the_process_are_its_own_limit)
     assert_says("ulimit -n 160");
 }
 
+TEST(a_limit_whose_value_cannot_be_read_is_named)
+{
+    struct rlimit before = limit_lower(RLIMIT_NOFILE, 3);
+    const bool met = os_limit_met(-ENFILE, text, sizeof text);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_true(met);
+    assert_says("(fs.file-max) is reached: as root, sysctl -w fs.file-max=NUMBER");
+}
+
 TEST(other_reasons_name_none)
 {
     assert_false(os_limit_met(-ECONNREFUSED, text, sizeof text));

@@ -2,9 +2,9 @@
  * when the system has no room for one. */
 
 #include <signal.h>
-#include <sys/resource.h>
+#include <string.h>
 
-#include "base/tests/test.h"
+#include "base/tests/limit.h"
 #include "mock_servers/tape.h"
 
 enum { TAPE_BYTES = 3 << 20 };
@@ -50,6 +50,20 @@ TEST(test_made_by_slices)
     tapes_give(tapes, tape);
     tapes_give(tapes, NULL);
     tapes_close(tapes);
+}
+
+TEST(test_a_refusal_names_the_limit)
+{
+    char why[256] = "";
+    struct protocol_go go = go_of_seed(1);
+    struct tapes *tapes = tapes_open(TAPE_BYTES, &scratch);
+    struct rlimit before = limit_lower(RLIMIT_NOFILE, 3);
+    const struct tape *tape = tapes_take(tapes, &go, why, sizeof why);
+    setrlimit(RLIMIT_NOFILE, &before);
+    tapes_close(tapes);
+    assert_null(tape);
+    assert_non_null(strstr(why, "memory or descriptor for this tape: the limit of descriptors of a "
+                                "process is 3: "));
 }
 
 TEST(test_a_tape_in_use_stays)
