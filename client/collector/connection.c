@@ -31,12 +31,12 @@
  * the owner finds out by itself that the connection is over, at the latest when its receive is
  * aborted because the socket was closed.
  *
- * `over` is set once, by the first of: the processing side (finished, failed), the owner (an error,
- * the peer's end), the main thread (stalled, interrupted). `cut` is set once per socket in the same
- * way, where only the socket is lost. Each closes the socket in the same critical section, and
- * every call on the socket is made inside the lock with socket != NULL, so no call meets a closed
- * socket. The port never calls back from a submitting call, and no hook of a scheme is called with
- * the lock held, so the lock is a leaf but for the port's own.
+ * `over` is set once, by the first of: the processing side (finished, failed), the owner (an
+ * error, the peer's end), the main thread (stalled, interrupted, time is up). `cut` is set once
+ * per socket in the same way, where only the socket is lost. Each closes the socket in the same
+ * critical section, and every call on the socket is made inside the lock with socket != NULL, so
+ * no call meets a closed socket. The port never calls back from a submitting call, and no hook of
+ * a scheme is called with the lock held, so the lock is a leaf but for the port's own.
  *
  * `resumed` remembers a resume that comes between the scheme's "no block" and WAITING. */
 #include "client/collector/run.h"
@@ -425,7 +425,7 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
         receive_owner_post_next(connection);
         return;
     }
-    if (error == FRAME_SURPLUS && run->requests->foreign) {
+    if (error == FRAME_SURPLUS && run->requests->foreign) { /* an idle server's banner, too */
         receive_owner_hand_over(connection, CONNECTION_SETTLED);
         return;
     }
