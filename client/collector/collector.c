@@ -273,6 +273,7 @@ static const struct program_text text = {
         "  fanin-client --servers 200 --connect sync --workers 6 --frames 1 --size 256\n"
         "  fanin-client --servers device1:7000,device2:7000 --request 'READ ALL\\r\\n' \\\n"
         "               --end-marker '\\x03' --frames 10\n"
+        "  fanin-client --servers device1:7000 --request 'SUBSCRIBE\\r\\n' --for 30s\n"
         "  Hours with devices that restart: each is tried again until it is back, no frame is\n"
         "  counted twice, and missing ones are counted:\n"
         "  fanin-client --servers @devices.txt --login user:secret --rate 500 \\\n"
