@@ -161,8 +161,9 @@ static const struct option_spec table[] = {
      options_millis, AT(for_ms), 0, FOR_MS_MAX},
     {"size", "MIN..MAX", "256..100kB", "bytes per frame, uniformly distributed", options_range,
      AT(size_min), PROTOCOL_FRAME_BYTES_MIN, PROTOCOL_FRAME_BYTES_MAX},
-    {"rate", "R", "0", "frames per second of all servers together; 0: unlimited", options_rate,
-     AT(rate), 0, 1000000000},
+    {"rate", "R", "0",
+     "frames per second of all servers together, 0.001 to 1000000 of each;\n0: unlimited",
+     options_rate, AT(rate), 0, 1000000000},
     {"link-rate", "BITS", "0",
      "bits per second of the link to the servers, so that the row can name\n"
      "it as the bottleneck; 0: not known",

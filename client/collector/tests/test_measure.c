@@ -132,6 +132,10 @@ TEST(each_part_of_the_audit_can_fail)
     audit = row_begin(false);
     row_tally_add(row.errors, "bad-check");
     assert_audit(&audit, "fail: 1 connections with bad frames");
+    audit = row_begin(false);
+    row.server_bytes = ROW_UNKNOWN;
+    audit.unanswered = "no answer";
+    assert_audit(&audit, "fail: the servers do not say what they sent: no answer");
     audit = row_begin(true);
     audit.reasked = false; /* nothing was cut: no byte may be missing */
     assert_audit(&audit, "fail: servers sent 1150 bytes, received 1100");
