@@ -307,6 +307,35 @@ TEST(every_address_of_a_name_is_tried_and_the_row_has_the_one, NULL, hosts_end)
     }
 }
 
+/* ::1 comes first, and its queue is full: the connect takes its time limit. */
+TEST(an_address_that_does_not_answer_is_left_for_the_next, NULL, hosts_end)
+{
+    enum { FILLERS = 4, LIMIT_MS = 300 };
+    int sockets[FILLERS + 1];
+    char list[64], limit[48], failed[64];
+    need_ipv6();
+    devices_open(1, 0, DEVICE_GOOD);
+    struct net_address silent = address_of("::1");
+    silent = net_address_at(&silent, 0, devices.ports[0]);
+    for (unsigned i = 0; i <= FILLERS; i++)
+        sockets[i] = socket(AF_INET6, SOCK_STREAM | (i > 0 ? SOCK_NONBLOCK : 0), 0);
+    if (bind(sockets[0], net_sockaddr(&silent), silent.bytes) != 0 || listen(sockets[0], 0) != 0) {
+        printf("skip: the port is taken on ::1\n");
+        skip();
+    }
+    for (unsigned i = 1; i <= FILLERS; i++)
+        connect(sockets[i], net_sockaddr(&silent), silent.bytes);
+    write_hosts("::1 both\n127.0.0.1 both\n");
+    snprintf(list, sizeof list, "--servers=both:%u", devices.ports[0]);
+    snprintf(limit, sizeof limit, "--connect-timeout=%u", LIMIT_MS);
+    snprintf(failed, sizeof failed, "[::1]:%u (both) timeout", devices.ports[0]);
+    program_run("fanin-client", (const char *[]){list, limit, "--frames=2", "--json=-", NULL});
+    for (unsigned i = 0; i <= FILLERS; i++)
+        close(sockets[i]);
+    assert_results(0, "connected=1, addresses.ipv4=1, addresses_failed=%s, audit=pass", failed);
+    assert_true(results_number("connect_ms") >= LIMIT_MS);
+}
+
 /* More failures than the row has room for are counted. */
 TEST(failures_without_room_in_the_row_are_counted, NULL, devices_close)
 {
