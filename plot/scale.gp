@@ -33,7 +33,7 @@ do for [KIND in KINDS] {
             set yrange [*:*]
         } else {
             unset logscale y
-            set yrange [0:*]
+            set yrange [*<0:*]
         }
         plot I == 2 ? BOUND : NaN with lines dashtype 2 lw 1.4 lc rgb MUTED, \
              for [K = 1:words(NAMES(I))] DATA index FIRST(I) + K - 1 \

@@ -82,10 +82,10 @@ def connection_bytes(load: Load, scheme: str, servers: int) -> Optional[Spread]:
 
 def idle_bytes(most: Sequence[Row], least: Sequence[Row]) -> List[float]:
     """The growth of the resident set per connection, from the least connections to each run with
-    the most. None was measured: []."""
+    the most; where it is nothing, the noise of two processes may be below 0. None was measured:
+    []."""
     below = [row["ready_rss_kb"] for row in least if row.get("ready_rss_kb")]
-    return [max(0.0, (row["ready_rss_kb"] - median(below)) * KB
-                / (row["servers"] - least[0]["servers"]))
+    return [(row["ready_rss_kb"] - median(below)) * KB / (row["servers"] - least[0]["servers"])
             for row in most if row.get("ready_rss_kb") and below]
 
 

@@ -43,6 +43,8 @@ def number(value: Optional[float]) -> str:
     are not measurements."""
     if value is None or not math.isfinite(value):
         return NONE
+    if value < 0:
+        return "-" + number(-value)
     if value >= 99.95:
         return "%d" % round(value)
     if value >= 9.995:

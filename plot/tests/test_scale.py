@@ -52,6 +52,11 @@ class Memory(unittest.TestCase):
         section = build([row(), idle(), idle(servers=1200, kb=2251)])
         self.assertEqual(target(section, "bytes per idle")[5], "MISSED")
 
+    def test_a_set_that_shrank_is_shown_as_it_was_measured(self):
+        section = build([row(), idle(), idle(servers=1200, kb=1750)])
+        self.assertEqual(target(section, "bytes per idle")[2:6],
+                         ["-256", "-256", "<= 256", "reached"])
+
     def test_one_size_says_nothing(self):
         section = build([row(), idle()])
         self.assertFalse([b for b in section.blocks if not isinstance(b, str)

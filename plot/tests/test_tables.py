@@ -17,6 +17,8 @@ class Words(unittest.TestCase):
                             (0.9999, "1.00"), (1.234, "1.23"), (9.999, "10.0"), (99.96, "100"),
                             (2043, "2043"), (12345.6, "12346")):
             self.assertEqual(tables.number(value), text)
+            if value:
+                self.assertEqual(tables.number(-value), "-" + text)
 
     def test_a_ratio_needs_both(self):
         self.assertEqual(tables.ratio(50, 100), "0.500x")

@@ -56,6 +56,16 @@ double figure_cost(double value, const struct figure *figure)
     return figure->more_is_better ? 1 / value : value;
 }
 
+/* Why a result lacks the figure: of latencies the row says it. */
+static const char *figure_absence(struct arena *arena, const char *line,
+                                  const struct figure *figure)
+{
+    const char *reason = figure == &latency ? json_find_text(arena, line, "latency_reason") : NULL;
+    if (reason == NULL || *reason == '\0')
+        return arena_text(arena, "its rows have no %s", figure->key);
+    return arena_text(arena, "its rows have no %s: %s", figure->key, reason);
+}
+
 /* Why a row is not a result; NULL if it is one that has the figure. */
 static const char *row_failure(struct arena *arena, const char *line, const struct figure *figure)
 {
@@ -66,7 +76,7 @@ static const char *row_failure(struct arena *arena, const char *line, const stru
                           reason == NULL || *reason == '\0' ? "no reason given" : reason);
     }
     if (isnan(figure_value(line, figure)))
-        return arena_text(arena, "its rows have no %s", figure->key);
+        return figure_absence(arena, line, figure);
     return NULL;
 }
 

@@ -238,6 +238,27 @@ static const struct {
      {3, 1, 0, 2}},
 };
 
+TEST(a_cell_without_latencies_says_why)
+{
+    const char *lines[] = {"{\"status\":\"ok\",\"latency_us_p99\":null,"
+                           "\"latency_reason\":\"the clocks differ\"}",
+                           "{\"status\":\"ok\",\"latency_us_p99\":null}"};
+    const char *said[] = {"its rows have no latency_us_p99: the clocks differ",
+                          "its rows have no latency_us_p99"};
+    struct arena arena = {0};
+    struct plan_row planned[] = {{.cell_index = 0}, {.cell_index = 1}};
+    struct plan plan = {.rows = planned, .count = 2};
+    struct rows rows = {.lines = lines, .count = 2};
+    const struct comparison comparison = {
+        .criterion = criterion_find("latency", true), .plan = &plan, .rows = &rows};
+    for (unsigned i = 0; i < 2; i++) {
+        const struct cell_rows found = cell_rows_read(&arena, &comparison, i);
+        assert_int_equal(found.bad, 1);
+        assert_string_equal(found.failure, said[i]);
+    }
+    arena_free(&arena);
+}
+
 TEST(candidates_are_ordered_by_the_criterion)
 {
     for (size_t i = 0; i < sizeof rankings / sizeof *rankings; i++) {
