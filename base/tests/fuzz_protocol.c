@@ -45,6 +45,10 @@ static void request_check(const struct protocol_request *request)
         assert(protocol_read_request(line_end(line, bytes), &again) == NULL);
         assert(again.go.run == request->go.run);
         break;
+    case PROTOCOL_TIME:
+        bytes = protocol_write_time_request(line, sizeof line);
+        assert(protocol_read_request(line_end(line, bytes), &again) == NULL);
+        break;
     }
     assert(again.kind == request->kind);
 }
@@ -56,6 +60,15 @@ static void stats_check(const struct protocol_stats *stats)
     int bytes = protocol_write_stats(stats, line, sizeof line);
     assert(protocol_read_stats(line_end(line, bytes), &again) == NULL);
     assert(memcmp(&again, stats, sizeof again) == 0);
+}
+
+static void time_check(uint64_t wall_ns)
+{
+    uint64_t again_ns;
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    int bytes = protocol_write_time(wall_ns, line, sizeof line);
+    assert(protocol_read_time(line_end(line, bytes), &again_ns) == NULL);
+    assert(again_ns == wall_ns);
 }
 
 static void header_check(const uint8_t *data, size_t bytes)
@@ -70,11 +83,14 @@ int fuzz_input(const uint8_t *data, size_t bytes)
 {
     struct protocol_request request = {0};
     struct protocol_stats stats;
+    uint64_t wall_ns;
     char *line = fuzz_text(data, bytes);
     if (protocol_read_request(line, &request) == NULL)
         request_check(&request);
     if (protocol_read_stats(line, &stats) == NULL)
         stats_check(&stats);
+    if (protocol_read_time(line, &wall_ns) == NULL)
+        time_check(wall_ns);
     header_check(data, bytes);
     free(line);
     return 0;
