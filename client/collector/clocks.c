@@ -117,7 +117,7 @@ static void reason_find(struct row *row, const struct clocks *clocks)
     const struct clock_offset *before = &clocks->before, *after = &clocks->after;
     if (clocks->own.step_ns > 0)
         snprintf(row->latency_reason, sizeof row->latency_reason,
-                 "this computer's clock was set by %s during the run",
+                 "this computer's clock jumped by %s during the run",
                  shown(clocks->own.step_ns).text);
     else if (is_apart(before, after))
         snprintf(row->latency_reason, sizeof row->latency_reason,
