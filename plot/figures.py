@@ -160,7 +160,7 @@ def draw_one(figure: Figure, folder: str, origin: Provenance,
              kinds: Sequence[str]) -> Optional[str]:
     """Draws beside the folder's pictures, which are replaced by whole ones only. Returns why there
     is no picture, or None."""
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as place:
         shutil.copyfile(os.path.join(HERE, STYLE), os.path.join(place, STYLE))
         why = draw_in(place, figure, origin, kinds)
         for name in [] if why else (figure.name + "." + kind for kind in ("dat", "gp", *kinds)):

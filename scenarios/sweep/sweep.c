@@ -258,7 +258,8 @@ static void count_old_rows(struct sweep *sweep)
     }
 }
 
-static void close_record(struct sweep *sweep, int exit_code)
+/* Returns the sweep's exit code: without a record of its end it has not ended well. */
+static int close_record(struct sweep *sweep, int exit_code)
 {
     struct record *record = &sweep->record;
     struct error error;
@@ -269,8 +270,10 @@ static void close_record(struct sweep *sweep, int exit_code)
         record->budget.stopped = record->state;
     else if (record->budget.samples != NULL && *record->budget.stopped == '\0')
         record->budget.stopped = BUDGET_STOP_TIME; /* resumed with nothing left of it */
-    if (write_record(sweep, &error) != EXIT_DONE)
-        fprintf(stderr, "fanin-sweep: %s\n", error.text);
+    if (write_record(sweep, &error) == EXIT_DONE)
+        return exit_code;
+    fprintf(stderr, "fanin-sweep: %s\n", error.text);
+    return exit_code == EXIT_DONE ? EXIT_MACHINE_CANNOT : exit_code;
 }
 
 static int run_all(struct sweep *sweep)
@@ -290,8 +293,7 @@ static int run_all(struct sweep *sweep)
     progress_end(&sweep->progress);
     fleets_stop(&sweep->fleets);
     fclose(sweep->output.rows);
-    close_record(sweep, result);
-    return result;
+    return close_record(sweep, result);
 }
 
 int sweep_run(struct sweep *sweep)
