@@ -14,6 +14,19 @@ static struct cp_op *head(const struct direction *direction)
     return op_of(direction->ops.first);
 }
 
+static void remove_node(struct gate_queue *queue, const struct cp_node *node)
+{
+    struct gate_queue kept = {0};
+    if (queue->first == node) {
+        gate_queue_pop(queue);
+        return;
+    }
+    for (struct cp_node *each; (each = gate_queue_pop(queue));)
+        if (each != node)
+            gate_queue_push(&kept, each);
+    *queue = kept;
+}
+
 /* ---- holding accepts ----------------------------------------------------------------------- */
 
 /* An accept that failed for want of descriptors or memory would fail again at once, and its
@@ -28,21 +41,16 @@ static bool lacks_resources(int64_t result)
 static void hold(struct direction *direction)
 {
     struct cport *port = direction->socket->port;
-    direction->held_until_ns = os_now_ns() + HOLD_NS;
+    port->held_until_ns = os_now_ns() + HOLD_NS;
     if (direction->held)
         return;
     direction->held = true;
-    direction->next_held = port->held;
-    port->held = direction;
+    gate_queue_push(&port->held, &direction->ready_node);
 }
 
 static void unhold(struct direction *direction)
 {
-    struct direction **each = &direction->socket->port->held;
-    while (*each && *each != direction)
-        each = &(*each)->next_held;
-    if (*each)
-        *each = direction->next_held;
+    remove_node(&direction->socket->port->held, &direction->ready_node);
     direction->held = false;
 }
 
@@ -52,7 +60,7 @@ static bool is_held(struct direction *direction)
     struct cp_op *op = head(direction);
     if (!direction->held || op->timer_slot != 0)
         return direction->held;
-    op->deadline_ns = direction->held_until_ns;
+    op->deadline_ns = direction->socket->port->held_until_ns;
     if (op->deadline_ns <= os_now_ns() || deadline_add(op) != 0)
         unhold(direction);
     return direction->held;
@@ -94,19 +102,6 @@ static void continue_or_release(struct direction *direction, struct gate_effects
 
 /* ---- completing operations ----------------------------------------------------------------- */
 
-static void remove_op(struct direction *direction, struct cp_op *op)
-{
-    struct gate_queue kept = {0};
-    if (head(direction) == op) {
-        gate_queue_pop(&direction->ops);
-        return;
-    }
-    for (struct cp_node *node; (node = gate_queue_pop(&direction->ops));)
-        if (op_of(node) != op)
-            gate_queue_push(&kept, node);
-    direction->ops = kept;
-}
-
 static bool breaks_connection(int64_t result)
 {
     return result == CP_ERESET || result == CP_EUNREACHABLE || result == CP_ETIMEDOUT;
@@ -128,7 +123,7 @@ static int64_t record_result(struct cp_socket *socket, const struct cp_op *op, i
 static void finish(struct direction *direction, struct cp_op *op, int64_t result)
 {
     assert(result != ENGINE_PENDING);
-    remove_op(direction, op);
+    remove_node(&direction->ops, &op->node);
     deadline_remove(op);
     if (op->kind == CP_ACCEPT && lacks_resources(result))
         hold(direction);
@@ -276,7 +271,8 @@ void direction_expired(struct cp_op *op, struct gate_effects *effects)
 
 void directions_unhold(struct cport *port, struct gate_effects *effects)
 {
-    for (struct direction *direction; (direction = port->held);) {
+    while (port->held.first) {
+        struct direction *direction = direction_of(port->held.first);
         unhold(direction);
         if (head(direction))
             deadline_remove(head(direction));

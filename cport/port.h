@@ -24,7 +24,7 @@
  *
  * (A completion engine: busy --pending--> started --direction_complete--> next head.) */
 struct direction {
-    struct cp_node ready_node; /* in the gate's queue while `queued` */
+    struct cp_node ready_node; /* in the gate's queue while `queued`, in the port's while `held` */
     struct cp_socket *socket;
     struct gate_queue ops;
     bool queued;
@@ -34,8 +34,6 @@ struct direction {
     bool ready;   /* an attempt is worthwhile */
     bool hangup;  /* ready for good: an attempt never waits again */
     bool held;    /* an accept failed for want of descriptors or memory: no attempt for now */
-    struct direction *next_held;
-    uint64_t held_until_ns;
 };
 
 enum direction_name { DIRECTION_IN, DIRECTION_OUT, DIRECTION_COUNT };
@@ -75,8 +73,9 @@ struct cport {
     struct cp_socket *free_slots;
     struct worker *members;
     struct heap deadlines;
-    struct direction *held; /* until a handle is closed or their heads' deadlines have passed */
-    uint64_t alarm_ns;      /* what the engine's alarm is set to; 0: not set */
+    struct gate_queue held; /* directions, until a handle is closed or ... */
+    uint64_t held_until_ns;
+    uint64_t alarm_ns; /* what the engine's alarm is set to; 0: not set */
 };
 
 static inline struct cp_op *op_of(struct cp_node *node)

@@ -200,7 +200,7 @@ static void accept_fails(struct cport *port, struct cp_socket *listener, struct 
     }
     assert_true(os_now_ns() - started_ns >= ms(10) * (FAILURES - 1));
     assert_int_equal(cp_accept(listener, op), 0);
-    assert_non_null(port->held);
+    assert_non_null(port->held.first);
 }
 
 EVERY_LOOPBACK(an_accept_that_lacks_resources_is_held)
@@ -215,7 +215,7 @@ EVERY_LOOPBACK(an_accept_that_lacks_resources_is_held)
         accept_fails(port, waiting.listener, &op, errors[index][0], errors[index][1]);
         accept_error = 0;
         cp_socket_close(other); /* there is a descriptor: no need to wait */
-        assert_null(port->held);
+        assert_null(port->held.first);
         assert_int_equal(port->deadlines.count, 0);
         assert_next(port, &op, 0);
         close((int)op.accepted);
@@ -232,7 +232,7 @@ EVERY_LOOPBACK(a_held_accept_is_attempted_again)
     accept_fails(port, waiting.listener, &op, ENFILE, CP_ENFILE);
     accept_error = 0;
     assert_next(port, &op, 0);
-    assert_null(port->held);
+    assert_null(port->held.first);
     close((int)op.accepted);
     close(waiting.peer);
     cp_free(port);
@@ -251,7 +251,7 @@ EVERY_LOOPBACK(a_held_accept_ends_as_others_do)
     assert_int_equal(cp_accept(first.listener, &op), 0);
     cp_socket_close(first.listener);
     assert_next(port, &op, CP_EABORTED);
-    assert_null(port->held);
+    assert_null(port->held.first);
     assert_int_equal(port->deadlines.count, 0);
     accept_fails(port, second.listener, &op, EMFILE, CP_EMFILE);
     cp_free(port);
@@ -278,9 +278,9 @@ ENGINE_TEST(a_started_accept_is_held_too, "scripted")
     assert_true(os_now_ns() - started_ns >= 2 * ms(10));
     script(listener, SCRIPT_ACCEPT, 0);
     assert_int_equal(cp_accept(listener, &op), 0);
-    assert_ptr_equal(port->held, &listener->directions[DIRECTION_IN]);
+    assert_ptr_equal(port->held.first, &listener->directions[DIRECTION_IN].ready_node);
     cp_socket_close(other);
-    assert_null(port->held);
+    assert_null(port->held.first);
     assert_next(port, &op, 0);
     cp_free(port);
 }
