@@ -277,7 +277,7 @@ static void interrupt_note(int number)
     raise(number); /* delivered when this handler returns */
 }
 
-static void catch (int number, void (*handler)(int), bool always)
+static void signal_catch(int number, void (*handler)(int), bool always)
 {
     struct sigaction before, action = {.sa_handler = handler};
     sigemptyset(&action.sa_mask);
@@ -288,7 +288,7 @@ static void catch (int number, void (*handler)(int), bool always)
 void os_interrupts_catch(void)
 {
     for (int i = 0; i < ENDS; i++)
-        catch (ends[i].number, interrupt_note, ends[i].always);
+        signal_catch(ends[i].number, interrupt_note, ends[i].always);
 }
 
 bool os_interrupted(void)

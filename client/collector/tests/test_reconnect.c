@@ -8,6 +8,9 @@
 #include "client/collector/tests/results.h"
 #include "base/tests/find.h"
 
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
 enum {
     COUNT = 4,
     FRAMES = 40,
@@ -337,6 +340,40 @@ TEST(a_stopped_client_accuses_nobody)
         assert_true(results_number("paused_ms") > 0);
     }
     fleet_end(&fleet);
+}
+
+/* Stops its main thread and no other. False: that is not allowed. */
+static bool hold_main_thread(pid_t process, uint64_t for_ns)
+{
+    int status;
+    if (ptrace(PTRACE_SEIZE, process, NULL, NULL) != 0)
+        return false;
+    assert_int_equal(ptrace(PTRACE_INTERRUPT, process, NULL, NULL), 0);
+    assert_int_equal(waitpid(process, &status, __WALL), process);
+    os_sleep_ns(for_ns);
+    assert_int_equal(ptrace(PTRACE_DETACH, process, NULL, NULL), 0);
+    return true;
+}
+
+/* As in a long loop over very many servers: the workers receive, and nobody counts ticks. */
+TEST(a_late_main_thread_accuses_nobody)
+{
+    struct client client;
+    struct fleet_under_test fleet = fleet_begin("--count=4");
+    client_start(&client, "fanin-client", &fleet,
+                 (const char *const[]){"--servers=4", "--rate=40", "--frames=40", "--size=300..900",
+                                       "--stall-timeout=1000", NULL});
+    await_connections(&fleet, ESTABLISHED, COUNT);
+    os_sleep_ns(500 * (uint64_t)OS_NS_PER_MS);
+    const bool held = hold_main_thread((pid_t)client.process.handle, (uint64_t)5 * OS_NS_PER_S / 2);
+    const int error = errno;
+    client_finish(&client);
+    assert_results(0, "status=ok, audit=pass, connected=%u, frames=%u", COUNT, COUNT * 40);
+    fleet_end(&fleet);
+    if (!held) {
+        printf("skip: a thread cannot be held: %s\n", strerror(error));
+        skip();
+    }
 }
 
 /* ---- logins ------------------------------------------------------------------------------- */
