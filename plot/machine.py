@@ -99,9 +99,19 @@ def busy(results: Results) -> str:
             "differences may be noise." % found)
 
 
+def paused(results: Results) -> str:
+    """A warning if clients did not run for a while of their rows, else ""."""
+    pauses = [row.get("paused_ms") or 0 for row in results.rows if is_result(row)]
+    count = sum(pause > 0 for pause in pauses)
+    if not count:
+        return ""
+    return ("%d of %d rows were measured by a client that did not run for a while (paused_ms, up "
+            "to %.0f ms): their rates are too low." % (count, len(pauses), max(pauses)))
+
+
 def warnings(results: Results) -> List[str]:
     """What a reader must know before the first number."""
-    return [text for text in (unfinished(results), busy(results)) if text]
+    return [text for text in (unfinished(results), busy(results), paused(results)) if text]
 
 
 def took(results: Results) -> str:

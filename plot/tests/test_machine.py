@@ -47,6 +47,16 @@ class Noise(unittest.TestCase):
             machine.details(found)
 
 
+class Pauses(unittest.TestCase):
+    def test_rows_of_a_client_that_did_not_run_are_a_warning(self):
+        rows = [fixtures.row(repeat=n, paused_ms=pause) for n, pause in enumerate((0, 1990.5, 0))]
+        found = Results("folder", rows, dict(fixtures.RUN), [])
+        self.assertIn("1 of 3 rows were measured by a client that did not run for a while "
+                      "(paused_ms, up to 1990 ms)", machine.paused(found))
+        self.assertIn(machine.paused(found), machine.warnings(found))
+        self.assertEqual(machine.paused(results()), "")
+
+
 class Budget(unittest.TestCase):
     def test_the_record_has_why_it_stopped_and_not_every_cell(self):
         lines = machine.details(results(budget={"minutes": 9.5, "stopped": "out of time",
