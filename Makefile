@@ -76,7 +76,7 @@ TEST_LIBRARY := $(BUILD)/libtests.a
 TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard $(ROOMS:=/tests/bench_*.c)))
 STRESS   := $(BUILD)/cport/tests/port_stress$(EXE)
-FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard $(ROOMS:=/tests/fuzz_*.c)))
+FUZZERS  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard $(ROOMS:=/tests/fuzz_*.c)))
 
 .PHONY: all tests benches fuzzers test fuzz windows stress reproduce bench profile reference tidy schema format clean deps help
 .DEFAULT_GOAL := all
