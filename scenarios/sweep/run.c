@@ -32,12 +32,11 @@ struct run {
     const char *started_utc;
     uint64_t client_ns;
     double link_cpu_s;
-    int exit_code;      /* EXIT_UNKNOWN: it was stopped, or never started */
-    char *object;       /* what the client wrote, NULL if it is no sound row */
-    const char *reason; /* why the sweep writes the row for the client; NULL: the client did */
-    const char *status; /* of the row */
-    const char
-        *obstacle; /* of the machine, which kept the row from being run or written, or NULL */
+    int exit_code;        /* EXIT_UNKNOWN: it was stopped, or never started */
+    char *object;         /* what the client wrote, NULL if it is no sound row */
+    const char *reason;   /* why the sweep writes the row for the client; NULL: the client did */
+    const char *status;   /* of the row */
+    const char *obstacle; /* the cause in the machine that leaves no row; NULL: none */
 };
 
 /* ---- the process ---- */
