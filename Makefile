@@ -76,7 +76,8 @@ TEST_LIBRARY := $(BUILD)/libtests.a
 TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard $(ROOMS:=/tests/bench_*.c)))
 STRESS   := $(BUILD)/cport/tests/port_stress$(EXE)
-FUZZERS  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard $(ROOMS:=/tests/fuzz_*.c)))
+# libFuzzer is clang's: CC=clang SANITIZER=fuzzer.
+FUZZERS  := $(if $(filter fuzzer,$(SANITIZER)),$(patsubst %.c,$(BUILD)/%,$(wildcard $(ROOMS:=/tests/fuzz_*.c))))
 
 .PHONY: all tests benches fuzzers test fuzz windows stress reproduce bench profile reference tidy schema format clean deps help
 .DEFAULT_GOAL := all
@@ -106,7 +107,6 @@ $(TESTS): LDLIBS := $(CMOCKA.$(SYSTEM)) $(LDLIBS)
 
 $(TESTS) $(BENCHES) $(STRESS) $(FUZZERS): %$(EXE): %.o
 
-# libFuzzer is clang's: CC=clang SANITIZER=fuzzer.
 $(FUZZERS): ALL_LDFLAGS += -fsanitize=fuzzer
 
 # These tests make each allocation fail in turn.
