@@ -201,9 +201,6 @@ def select_sides(a: Results, b: Results, filters: Dict[str, Filter]) -> Asked:
 def refusals(a: Results, b: Results, asked: Asked, found: Match) -> List[Refusal]:
     against = [Refusal(why) for side, rows in (("A", asked.a), ("B", asked.b))
                for why in mixtures(rows, side)]
-    schemas = record(a, "schema"), record(b, "schema")
-    if None not in schemas and schemas[0] != schemas[1]:
-        against.append(Refusal("the records' schemas differ: %s against %s" % schemas))
     if not found.pairs:
         against.append(Refusal("no cell of A has a partner in B (%d and %d cells); name the "
                                "difference with --a and --b, such as --a scheme=fixed --b "
@@ -376,7 +373,7 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--paired", action="store_true", help="within one sweep: compare runs of "
                         "the same repeat, so that the machine's drift cancels out")
     parser.add_argument("--force", action="store_true",
-                        help="compare although machines are mixed, or the work or schema differs")
+                        help="compare although machines are mixed, or the work differs")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
     form.add_argument("--json", action="store_true", help="as one JSON object, in the rows' units")

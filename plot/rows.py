@@ -22,13 +22,17 @@ from tables import number, span
 from texts import PLAIN, UTF16, WrongFile, split
 
 CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a measurement
-SCHEMA = 2  # ROW_SCHEMA of base/row.h
+SCHEMA = 3  # ROW_SCHEMA of base/row.h
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 SAME_REASON_MAX = 3    # lines that are named one by one
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
 RATE_TOLERANCE = 0.02  # between bytes_per_s and bytes / elapsed_ms: both are rounded in print
 
 Row = Dict[str, Any]
+
+
+class OtherSchema(Exception):
+    """The folder was written by a version with another schema: which one, and what to do."""
 
 
 class Results(NamedTuple):
@@ -184,11 +188,22 @@ def load_run(folder: str) -> Tuple[Dict[str, Any], List[str]]:
     return run, []
 
 
+def check_schema(run: Dict[str, Any]) -> None:
+    """OtherSchema if the record has another one than this report reads."""
+    found = run.get("schema", SCHEMA)
+    if found != SCHEMA:
+        raise OtherSchema("has schema %s, and this report reads schema %d; run the report of the "
+                          "version that wrote it: commit %s, by its %s"
+                          % (shown(found), SCHEMA, run.get("commit", "unknown"), RUN_FILE))
+
+
 def load(folder: str) -> Results:
-    """Reads the folder. OSError if rows.jsonl cannot be read; other problems are listed."""
+    """Reads the folder. OSError if rows.jsonl cannot be read, OtherSchema; other problems are
+    listed."""
+    run, run_problems = load_run(folder)
+    check_schema(run)
     with open(os.path.join(folder, ROWS_FILE), "rb") as file:
         rows, problems = parse_rows(split(file.read()))
-    run, run_problems = load_run(folder)
     return Results(folder, rows, run, problems + run_problems)
 
 
@@ -203,6 +218,9 @@ def load_or_explain(program: str, folder: str) -> Tuple[Optional[Results], int]:
     except OSError as error:
         print("%s: %s: %s; no rows, so nothing to report"
               % (program, os.path.join(folder, ROWS_FILE), error.strerror), file=sys.stderr)
+        return None, 1
+    except OtherSchema as error:
+        print("%s: %s: %s" % (program, folder, error), file=sys.stderr)
         return None, 1
     for problem in in_short(results.problems):
         print(problem, file=sys.stderr)

@@ -10,10 +10,11 @@ import unittest
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import plot_path
+from rows import SCHEMA
 from schema import KEYS
 
 RUN = {
-    "schema": 2, "commit": "c0ffee1", "seed": 42, "state": "done",
+    "schema": SCHEMA, "commit": "c0ffee1", "seed": 42, "state": "done",
     "command_line": "fanin-sweep scenarios/made_up.conf --seed 42",
     "machine": {"cpu": "Made-up CPU @ 1.00GHz", "cpus": 2, "memory_kb": 8000000,
                 "kernel": "Linux 0.0-made-up"},
@@ -30,7 +31,8 @@ def row(**changes: Any) -> Dict[str, Any]:
     made: Dict[str, Any] = {key.name: None if key.null else OTHERS.get(key.kind, "")
                             for key in KEYS}
     made.update({
-        "schema": 2, "scenario": "table3", "section": "grid", "cell": "workers=6 concurrency=4",
+        "schema": SCHEMA, "scenario": "table3", "section": "grid",
+        "cell": "workers=6 concurrency=4",
         "client": "fanin-client", "repeat": 1, "order": 1, "time_utc": "2001-01-01T00:00:00Z",
         "sweep_overhead_ms": 12.5, "fleet": "", "fleet_rss_kb": 5000, "exit_code": 0, "label": "",
         "link": "loopback", "link_asked": "loopback", "link_options": "", "link_reason": None,

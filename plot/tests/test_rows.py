@@ -260,6 +260,16 @@ class Command(fixtures.FolderTest):
         os.remove(os.path.join(self.folder, "run.json"))
         self.assertIn("run.json: ", run(self.folder)[2])
 
+    def test_a_folder_of_another_schema(self):
+        for schema, shown in ((2, "2"), ("3", '"3"'), (None, "null")):
+            fixtures.write_folder(self.folder, [fixtures.row(schema=schema)] * 50,
+                                  run=dict(fixtures.RUN, schema=schema))
+            code, out, err = run(self.folder)
+            self.assertEqual((code, out, len(err.splitlines())), (1, "", 1), err)
+            self.assertIn("%s: has schema %s, and this report reads schema %d; run the report of "
+                          "the version that wrote it: commit c0ffee1"
+                          % (self.folder, shown, rows.SCHEMA), err)
+
     def test_many_lines_of_one_reason_are_told_in_short(self):
         fixtures.write_folder(self.folder, [fixtures.row(schema=1, repeat=r) for r in range(1, 51)]
                               + [fixtures.row(), fixtures.row(status="fine")])

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/json_read.h"
+#include "base/row.h"
 #include "scenarios/sweep/search_space.h"
 
 enum { FINALISTS_MAX = 16 };
@@ -337,7 +338,7 @@ static void write_ratio(struct json *json, const struct judge *judge, const char
 static void write_advice(struct json *json, const void *context)
 {
     const struct judge *judge = context;
-    json_count(json, "schema", 2);
+    json_count(json, "schema", ROW_SCHEMA);
     json_text(json, "figure", judge->figures[0]->key);
     json_number(json, "margin", judge->comparison->margin);
     json_text(json, "command", command_of(judge));

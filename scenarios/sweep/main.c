@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/row.h"
 #include "scenarios/sweep/check.h"
 #include "scenarios/sweep/command.h"
 #include "scenarios/sweep/sweep.h"
@@ -178,7 +179,7 @@ static int show_plan(struct sweep *sweep)
 
 static void write_check(struct json *json, const void *check)
 {
-    json_count(json, "schema", 2);
+    json_count(json, "schema", ROW_SCHEMA);
     host_check_write(json, check);
 }
 

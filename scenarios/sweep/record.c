@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "base/os.h"
 #include "base/json_read.h"
+#include "base/row.h"
 #include "scenarios/sweep/output_dir.h"
 
 #ifdef __clang__
@@ -58,7 +59,7 @@ static void write_record(struct json *json, const void *context)
     const struct record *record = context;
     char directory[4096];
     bool placed = os_program_directory(directory, sizeof directory) == 0;
-    json_count(json, "schema", 2);
+    json_count(json, "schema", ROW_SCHEMA);
     json_text(json, "version", FANIN_VERSION);
     json_text(json, "commit", FANIN_COMMIT);
     json_text(json, "compiler", COMPILER);
@@ -107,6 +108,20 @@ int record_write(struct arena *arena, const struct record *record, const char *d
 
 /* ---- reading ---- */
 
+/* Rows of two schemas in one folder would have no reader. */
+static int check_schema(struct arena *arena, const char *object, const struct place *place,
+                        struct error *error)
+{
+    const char *schema = json_find_copy(arena, object, "schema");
+    const char *commit = json_find_text(arena, object, "commit");
+    if (schema == NULL || strcmp(schema, arena_text(arena, "%d", ROW_SCHEMA)) == 0)
+        return 0;
+    return error_set(error, place,
+                     "has schema %s, and this program writes schema %d; resume it with the "
+                     "version that began it: commit %s",
+                     schema, ROW_SCHEMA, commit == NULL ? "unknown" : commit);
+}
+
 static int read_scenarios(struct arena *arena, const char *object, struct record *record,
                           const struct place *place, struct error *error)
 {
@@ -141,6 +156,8 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
                             "--resume takes the directory of an unfinished sweep");
     if (strlen(object) != bytes || !json_is_object(object))
         return error_set(error, &place, "is not a whole record; it cannot be resumed");
+    if (check_schema(arena, object, &place, error) != 0)
+        return -1;
     *record = (struct record){0};
     record->overrides = json_find_text(arena, object, "overrides");
     record->only = json_find_text(arena, object, "only");

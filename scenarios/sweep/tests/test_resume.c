@@ -39,7 +39,7 @@ SWEEP_TEST(a_killed_sweep_leaves_no_child_and_resumes)
     double seed = number_of(read_file(fixture, "out/run.json"), "seed");
     /* The last line is torn. */
     write_file(fixture, "out/rows.jsonl",
-               arena_text(&fixture->arena, "%s{\"schema\":2,\"scen",
+               arena_text(&fixture->arena, "%s{\"schema\":3,\"scen",
                           read_file(fixture, "out/rows.jsonl")));
     write_file(fixture, "go", "");
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
@@ -58,6 +58,9 @@ SWEEP_TEST(a_resume_refuses_what_differs)
         {"out/rows.jsonl", "hello\n", "rows.jsonl:1: is not a row"},
         {"out/run.json", "{\"seed\":", "run.json: is not a whole record"},
         {"out/run.json", "{}", "run.json: lacks"},
+        {"out/run.json", "{\"schema\":2,\"commit\":\"c0ffee1\"}",
+         "run.json: has schema 2, and this program writes schema 3; resume it with the version "
+         "that began it: commit c0ffee1"},
     };
     run_scenario(fixture, "mode = ok\n", "--x=1", EXIT_DONE);
     assert_int_equal(resume(fixture, path_of(fixture, "t.conf"), "--x=1"), EXIT_DONE);
