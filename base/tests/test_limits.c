@@ -79,22 +79,25 @@ TEST(used_up_ports_name_their_range)
     assert_says("sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"");
 }
 
-TEST(descriptors_of_the_process_are_its_own_limit)
+/* With a soft limit of descriptors. */
+static void meet_descriptors(rlim_t soft, int error)
 {
-    struct rlimit before = limit_lower(RLIMIT_NOFILE, 40);
-    const bool met = os_limit_met(-EMFILE, text, sizeof text);
+    struct rlimit before = limit_lower(RLIMIT_NOFILE, soft);
+    const bool met = os_limit_met(error, text, sizeof text);
     setrlimit(RLIMIT_NOFILE, &before);
     assert_true(met);
+}
+
+TEST(descriptors_of_the_process_are_its_own_limit)
+{
+    meet_descriptors(40, -EMFILE);
     assert_says("the limit of descriptors of a process is 40: ");
     assert_says("ulimit -n 160");
 }
 
 TEST(a_limit_whose_value_cannot_be_read_is_named)
 {
-    struct rlimit before = limit_lower(RLIMIT_NOFILE, 3);
-    const bool met = os_limit_met(-ENFILE, text, sizeof text);
-    setrlimit(RLIMIT_NOFILE, &before);
-    assert_true(met);
+    meet_descriptors(3, -ENFILE);
     assert_says("(fs.file-max) is reached: as root, sysctl -w fs.file-max=NUMBER");
 }
 

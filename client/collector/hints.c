@@ -68,10 +68,16 @@ static void add(struct row *row, uint64_t count, const char *format, uint64_t va
 void hints_add(const struct hints *hints, struct row *row)
 {
     const bool foreign = row->options->request.given;
+    const bool may_end_so =
+        foreign && !row->options->close_ends_frame && row->options->verify == VERIFY_NONE;
     const bool counts_bytes = foreign && row->frames == ROW_UNKNOWN && row->frames_per_server > 0;
     add(row, errors_named(row, frame_error_name(FRAME_OVERLONG)),
         "overlong: no end marker within %llu bytes, the limit of --frame-max",
         row->frame_bytes_max);
+    add(row, may_end_so ? errors_named(row, frame_error_name(FRAME_TRUNCATED)) : 0,
+        "truncated: closed behind a last frame without an end marker, which --close-ends-frame "
+        "takes for whole",
+        0);
     add(row, hints->http, "%llu answered as HTTP servers do", hints->http);
     add(row, hints->tls, "%llu answered with a TLS record: this client speaks plain TCP",
         hints->tls);

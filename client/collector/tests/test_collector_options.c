@@ -3,19 +3,10 @@
 #include "client/collector/options.h"
 #include "client/collector/request.h"
 #include "base/os.h"
+#include "client/collector/tests/command_line.h"
 #include "client/collector/tests/results.h"
 
-static const struct program_text program = {"test", "", ""};
 static struct collector_options options;
-
-static void read_options(const char *first, const char *second, const char *third)
-{
-    char *arguments[] = {(char *)"test", (char *)first, (char *)second, (char *)third, NULL};
-    int count = 1;
-    while (count < 4 && arguments[count] != NULL)
-        count++;
-    assert_int_equal(collector_options_read(&program, count, arguments, &options), OPTIONS_OK);
-}
 
 /* ---- wrong use ------------------------------------------------------------------------------- */
 
@@ -105,26 +96,26 @@ TEST(a_dry_run_connects_to_no_server)
 TEST(defaults_are_resolved)
 {
     unsigned cpus = (unsigned)os_cpu_count();
-    read_options("--servers=2", NULL, NULL);
+    read_options(&options, "--servers=2", NULL, NULL);
     assert_int_equal(options.workers, 2 * cpus + 2);
     assert_int_equal(options.concurrency, cpus);
     assert_int_equal(options.source, SOURCE_TAPE);
     assert_int_equal(options.verify, VERIFY_FULL);
     assert_int_equal(options.bind, BIND_LATE);
     assert_int_equal(options.frame_bytes_max, 100000);
-    read_options("--servers=2", "--rate=500", NULL);
+    read_options(&options, "--servers=2", "--rate=500", NULL);
     assert_int_equal(options.source, SOURCE_LIVE);
-    read_options("--servers=2", "--request=", NULL);
+    read_options(&options, "--servers=2", "--request=", NULL);
     assert_int_equal(options.verify, VERIFY_NONE);
     assert_int_equal(options.frame_bytes_max, FOREIGN_FRAME_BYTES);
-    read_options("--servers=2", "--for=30s", NULL); /* as many as there are */
+    read_options(&options, "--servers=2", "--for=30s", NULL); /* as many as there are */
     assert_int_equal(options.for_ms, 30000);
     assert_int_equal(options.frames_per_server, 0);
     assert_int_equal(options.source, SOURCE_LIVE);
-    read_options("--servers=2", "--for=30s", "--frames=100");
+    read_options(&options, "--servers=2", "--for=30s", "--frames=100");
     assert_int_equal(options.frames_per_server, 100);
     assert_int_equal(options.source, SOURCE_TAPE);
-    read_options("--servers=2", "--request=", "--verify=full");
+    read_options(&options, "--servers=2", "--request=", "--verify=full");
     assert_int_equal(options.verify, VERIFY_FULL);
 }
 
@@ -135,7 +126,7 @@ TEST(four_seeds_are_shared_and_sums_are_known)
     static struct request_set requests;
     struct protocol_request request;
     char why[256], line[PROTOCOL_LINE_BYTES_MAX];
-    read_options("--servers=9", "--frames=50", "--rate=90");
+    read_options(&options, "--servers=9", "--frames=50", "--rate=90");
     assert_int_equal(request_set_fill(&requests, &options, 9, why, sizeof why), 0);
     assert_ptr_equal(request_of(&requests, 1), request_of(&requests, 5));
     for (uint32_t i = 0; i < REQUEST_SEEDS; i++) {

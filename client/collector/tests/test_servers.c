@@ -6,27 +6,18 @@
 #include <sys/wait.h>
 
 #include "client/collector/servers.h"
+#include "client/collector/tests/command_line.h"
 #include "client/collector/tests/program.h"
 
-static const struct program_text program = {"test", "", ""};
 static struct collector_options options;
 static struct servers servers;
-
-static void read_options(const char *first, const char *second, const char *third)
-{
-    char *arguments[] = {(char *)"test", (char *)first, (char *)second, (char *)third, NULL};
-    int count = 1;
-    while (count < 4 && arguments[count] != NULL)
-        count++;
-    assert_int_equal(collector_options_read(&program, count, arguments, &options), OPTIONS_OK);
-}
 
 /* What is wrong with the options; "" if nothing is. */
 static const char *read_servers(const char *first, const char *second, const char *third)
 {
     static char why[1024];
     servers_free(&servers);
-    read_options(first, second, third);
+    read_options(&options, first, second, third);
     why[0] = '\0';
     int result = servers_read(&servers, &options, why, sizeof why);
     assert_int_equal(result, why[0] == '\0' ? 0 : -1);

@@ -254,6 +254,14 @@ EACH_PROGRAM(overlong_says_the_limit_and_its_option)
                    (const char *const[]){"--request=x\\n", "--frame-max=20", NULL});
 }
 
+EACH_COLLECTOR(truncated_says_the_option_that_takes_it)
+{
+    const struct device_script script = {.answer = "a\nbc"};
+    if (finds_frames(state))
+        check_hint(state, &script, "which --close-ends-frame takes for whole",
+                   (const char *const[]){"--request=x\\n", "--end-marker=\\n", "--frames=0", NULL});
+}
+
 EACH_PROGRAM(a_failure_of_another_kind_has_no_hint)
 {
     devices_open(FLEET, 1, DEVICE_CLOSES_EARLY);
