@@ -318,12 +318,13 @@ static void epilogue_write(char *text, size_t text_bytes, const char *examples)
 {
     size_t used = names_write(text, text_bytes, "Schemes", scheme_names);
     used += names_write(text + used, text_bytes - used, "\nEngines", cp_engine_list);
-    used +=
-        (size_t)snprintf(text + used, text_bytes - used,
-                         "\nExamples:\n  fanin-servers --count 200 --port 20000 &\n%s\n\n"
-                         "Exit codes: 0 all frames of all servers arrived and the audit passed;\n"
-                         "1 something measured failed; 2 wrong use; 3 this machine cannot.\n",
-                         examples);
+    used += (size_t)snprintf(
+        text + used, text_bytes - used,
+        "\nExamples:\n  fanin-servers --count 200 --port 20000 &\n%s\n\n"
+        "Exit codes: 0 all frames of all servers arrived, or --for ended the\n"
+        "collection, and no audit failed; 1 something measured failed; 2 wrong use;\n"
+        "3 this machine cannot.\n",
+        examples);
     assert(used < text_bytes);
 }
 
