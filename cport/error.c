@@ -55,7 +55,8 @@ static const struct {
     {ENFILE, CP_ENFILE},
     {ENOMEM, CP_ENOMEM},
     {ENOBUFS, CP_ENOMEM},
-    {ENOSPC, CP_ENOSPC} /* of epoll_ctl */,
+    /* epoll_ctl() with as many descriptors watched as the user may. */
+    {ENOSPC, CP_ENOSPC},
     {EINVAL, CP_EINVAL},
     {EBADF, CP_EINVAL},
     {ENOTSOCK, CP_EINVAL},

@@ -15,9 +15,9 @@ enum { FIBERS_MAX = 6, CHOICES_MAX = 4096 };
 struct fiber {
     ucontext_t context;
     char *stack;
-    bool (*ready)(
-        unsigned index); /* while it sleeps: whether it may run; NULL: it does not sleep */
-    uint64_t until_ns;   /* or that moment comes; FIBER_FOREVER: never */
+    /* While it sleeps: whether it may run, or when; NULL: it does not sleep. */
+    bool (*ready)(unsigned index);
+    uint64_t until_ns; /* FIBER_FOREVER: never */
     bool timed_out;
 };
 
@@ -32,8 +32,8 @@ extern struct fibers {
 
 extern struct schedule {
     uint8_t taken[CHOICES_MAX], options[CHOICES_MAX];
-    unsigned made,
-        given; /* the first `given` are as they were set; then the first option, or any */
+    unsigned made;
+    unsigned given; /* the first `given` are as they were set; then the first option, or any */
     bool random;
     uint64_t rng;
 } schedule;
