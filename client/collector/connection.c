@@ -248,10 +248,11 @@ void connection_check(struct connection *connection, uint64_t now_ns)
     run->mark = run->mark || patience == PATIENCE_MARK;
     if (patience != PATIENCE_OVER)
         return;
-    /* What follows a connect or a login is posted under the lock, after `awaited` has changed. */
+    /* What follows is posted under the lock, after `awaited` and since when have changed. */
     pthread_mutex_lock(&connection->lock);
     const bool waits = connection->phase == CONNECTION_BUSY && connection->socket != NULL &&
-                       awaited_of(connection) == awaited;
+                       awaited_of(connection) == awaited &&
+                       atomic_load(&connection->heard_tick) == since_tick;
     const bool late = waits && !has_come(connection, awaited);
     if (late && awaited == AWAIT_CONNECT)
         cp_cancel(connection->socket, &control_of(connection)->op);
