@@ -44,7 +44,7 @@ void measure_first(_Atomic uint64_t *first_ns, uint64_t now_ns);
  * times the interval between two of its frames at --rate if that is longer. */
 uint64_t measure_stall_ns(const struct collector_options *options, uint32_t servers);
 
-/* measure_stop_ns: when --for ends a collection whose servers are asked now, by os_active_ns;
+/* measure_stop_ns: when --for ends a collection whose servers were asked now, by os_active_ns;
  * UINT64_MAX: never. */
 uint64_t measure_stop_ns(const struct collector_options *options, uint64_t now_ns);
 

@@ -33,7 +33,7 @@ static int fill(struct request *request, const struct collector_options *options
     request->bytes = (size_t)protocol_write_go(go, request->text, PROTOCOL_LINE_BYTES_MAX);
     request->frames_expected = go->frames;
     request->bytes_expected = UINT64_MAX;
-    if (options->frames_per_server > 0)
+    if (options->frames_per_server > 0 || go->source == PROTOCOL_TAPE)
         request->bytes_expected = protocol_frames_bytes(go, go->frames, UINT64_MAX);
     return 0;
 }

@@ -24,12 +24,12 @@ static const uint64_t tick_ns = (uint64_t)RUN_TICK_MS * OS_NS_PER_MS;
 /* Lost servers are tried again once all are asked: GOAL_ENDED. */
 enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ASKED, GOAL_ENDED };
 
-static bool is_over(struct connection *connection)
+static bool is_lost(struct connection *connection)
 {
     pthread_mutex_lock(&connection->lock);
-    const bool over = connection->over;
+    const bool lost = connection->over || connection->cut;
     pthread_mutex_unlock(&connection->lock);
-    return over;
+    return lost;
 }
 
 static bool is_reached(struct run *run, enum goal goal)
@@ -37,7 +37,7 @@ static bool is_reached(struct run *run, enum goal goal)
     if (goal == GOAL_CONNECTED)
         return atomic_load(&run->connecting) == 0;
     if (goal == GOAL_FLOODED)
-        return atomic_load(&run->program->first_ns) != UINT64_MAX || is_over(&run->connections[0]);
+        return atomic_load(&run->program->first_ns) != UINT64_MAX || is_lost(&run->connections[0]);
     return atomic_load(&run->ended);
 }
 
@@ -208,7 +208,6 @@ static void collect(struct run *run)
     os_pages_clear(run->controls, run->controls_bytes);
     atomic_store(&run->data_tick, atomic_load(&run->tick));
     os_usage_read(&run->program->before);
-    run->stop_ns = measure_stop_ns(run->options, os_active_ns());
     for (uint32_t i = 0; i < run->count; i++)
         connection_continue(&run->connections[i], CONNECTION_READY);
     run->program->row.ready_rss_kb = measure_rss_kb();
@@ -220,6 +219,7 @@ static void collect(struct run *run)
             await(run, GOAL_FLOODED);
         tick(run, GOAL_ASKED);
     }
+    run->stop_ns = measure_stop_ns(run->options, os_active_ns());
     await(run, GOAL_ENDED);
 }
 

@@ -241,11 +241,11 @@ static void collect(struct peer *peer)
     peer->silence_max_ns = measure_stall_ns(&peer->program.options,
                                             request_asked(&peer->program.requests, peer->count));
     set_heard(peer);
-    peer->stop_ns = measure_stop_ns(&peer->program.options, atomic_load(&peer->now_ns));
     os_usage_read(&peer->program.before);
     peer->program.after = peer->program.before;
     if (model->start != NULL)
         start_and_ask(peer);
+    peer->stop_ns = measure_stop_ns(&peer->program.options, atomic_load(&peer->now_ns));
     if (atomic_load(&peer->living) > 0)
         model->collect(peer);
     /* Idle servers owe nothing: they end with the others. */

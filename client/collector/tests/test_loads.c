@@ -81,6 +81,36 @@ TEST(a_flood_is_counted_and_has_no_latency, NULL, devices_close)
     }
 }
 
+/* Nobody waits for its first byte, and without --frames only the others' frames are uncounted. */
+TEST(a_flood_that_is_lost_or_that_time_ends_holds_nobody_up, NULL, devices_close)
+{
+    devices_reset();
+    devices_add(&devices, DEVICE_REFUSES);
+    devices_add(&devices, DEVICE_GOOD);
+    devices_start(&devices);
+    program_run("fanin-client", (const char *const[]){"--flood=300", "--rate=500", "--frames=5",
+                                                      "--reconnect", "--reconnect-tries=1",
+                                                      "--reconnect-delay=1..2", "--json=-", NULL});
+    devices_close(NULL);
+    assert_results(EXIT_MEASURED_FAILURE, "audit=pass, connected=1, frames=%u", FRAMES);
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    program_run("fanin-client",
+                (const char *const[]){"--flood=300", "--rate=500", "--for=200", "--json=-", NULL});
+    assert_results(EXIT_DONE, "audit=pass, connections_failed=0, frames_per_server=0");
+}
+
+/* The others are asked after the server that floods, which is mute here: until it has stalled. */
+TEST(the_time_of_a_collection_begins_when_all_are_asked, NULL, devices_close)
+{
+    devices_reset();
+    devices_add(&devices, DEVICE_MUTE);
+    devices_add(&devices, DEVICE_GOOD);
+    devices_start(&devices);
+    program_run("fanin-client", (const char *const[]){"--flood=300", "--rate=500", "--for=100",
+                                                      "--stall-timeout=500", "--json=-", NULL});
+    assert_results(EXIT_MEASURED_FAILURE, "errors.stalled=1, ended_by_time=1");
+}
+
 /* ---- the peers ------------------------------------------------------------------------------- */
 
 TEST(peers_leave_idle_servers_alone, NULL, devices_close)
