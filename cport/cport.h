@@ -205,7 +205,8 @@ int cp_receive_late(struct cp_socket *socket, struct cp_op *op, struct cp_block 
                     unsigned max, const struct cp_source *source);
 
 /* cp_send: completes when all bytes are with the kernel, or fails; the result is their number.
- * CP_ESHUTDOWN: this side has shut down its sending; receives go on. */
+ * CP_ESHUTDOWN: this side has shut down its sending, or (Linux) the peer has finished and then
+ * reset, which nothing had reported; receives go on. */
 int cp_send(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks, unsigned count);
 
 /* cp_cancel: asks to take back `op`, or with NULL every operation of the socket. 0: asked, the

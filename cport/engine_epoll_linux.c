@@ -241,7 +241,8 @@ static int64_t do_receive(struct cp_op *op, bool *more)
 
 /* A send found the connection shut: by this side's shutdown, or the peer has reset it and the
  * error was reported before. Either may leave it closed; data that was never acknowledged is a
- * reset's. */
+ * reset's. One case cannot be told: the peer finishes, then resets, and this send is the first to
+ * meet that. It is taken for a shutdown, which loses nothing: receives still have what waits. */
 static int64_t send_refused(struct cp_op *op)
 {
     struct tcp_info info;
