@@ -4,5 +4,5 @@
 
 int main(int argc, char **argv)
 {
-    return stress_main(argc, argv, 3, 5000000);
+    return stress_main(argc, argv, 3, 1000000);
 }
