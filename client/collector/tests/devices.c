@@ -24,15 +24,19 @@ struct device_task {
 
 /* ---- serving --------------------------------------------------------------------------------- */
 
+/* Counted beforehand: a client may have bytes, and ask how many were sent, before send returns. */
 static bool device_send(struct device_task *task, const void *data, size_t bytes, bool counted)
 {
     const char *next = data;
+    if (counted)
+        atomic_fetch_add(&task->devices->bytes, bytes);
     while (bytes > 0) {
         ssize_t sent = send(task->socket, next, bytes, MSG_NOSIGNAL);
-        if (sent <= 0)
+        if (sent <= 0) {
+            if (counted)
+                atomic_fetch_sub(&task->devices->bytes, bytes);
             return false;
-        if (counted)
-            atomic_fetch_add(&task->devices->bytes, (uint64_t)sent);
+        }
         next += sent;
         bytes -= (size_t)sent;
     }
@@ -59,16 +63,25 @@ static uint64_t device_wall_ns(const struct devices *devices)
     return os_wall_ns() + (uint64_t)(devices->clock_ahead_ns + step_ns);
 }
 
+/* Writes a frame into what is left of a buffer; returns its length. */
+static uint32_t device_frame_write(const struct device_task *task, const struct protocol_go *go,
+                                   uint32_t seq, uint32_t numbered, uint8_t *frame, size_t room)
+{
+    uint32_t length = protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
+    assert(length <= room);
+    protocol_frame_write(frame, length, numbered,
+                         go->source == PROTOCOL_LIVE ? device_wall_ns(task->devices) : 0, go->seed,
+                         &go->marker);
+    return length;
+}
+
 /* False: the connection is to be closed. */
 static bool device_frame(struct device_task *task, const struct protocol_go *go, uint32_t seq,
                          uint8_t *frame)
 {
-    uint32_t length = protocol_frame_length(go->seed, seq, go->size_min, go->size_max);
     bool faulty = seq == 1 && task->fault != DEVICE_GOOD;
-    assert(length <= DEVICE_FRAME_BYTES_MAX);
-    protocol_frame_write(frame, length, seq + (faulty && task->fault == DEVICE_SKIPS),
-                         go->source == PROTOCOL_LIVE ? device_wall_ns(task->devices) : 0, go->seed,
-                         &go->marker);
+    uint32_t numbered = seq + (faulty && task->fault == DEVICE_SKIPS);
+    uint32_t length = device_frame_write(task, go, seq, numbered, frame, DEVICE_FRAME_BYTES_MAX);
     if (faulty && task->fault == DEVICE_CLOSES_EARLY)
         return false;
     if (faulty && task->fault == DEVICE_CORRUPTS)
@@ -88,6 +101,9 @@ static bool device_frame(struct device_task *task, const struct protocol_go *go,
             continue;
         return false;
     }
+    if (task->fault == DEVICE_ADDS && seq + 1 == go->frames) /* together: the client ends there */
+        length += device_frame_write(task, go, seq + 1, seq + 1, frame + length,
+                                     DEVICE_FRAME_BYTES_MAX - length);
     atomic_fetch_add(&task->devices->frames, 1);
     return device_send(task, frame, length, true);
 }
@@ -97,8 +113,7 @@ static bool device_go(struct device_task *task, const struct protocol_go *go)
     uint8_t *frame = malloc(DEVICE_FRAME_BYTES_MAX);
     assert(frame != NULL);
     bool going = true;
-    uint64_t frames = go->frames + (task->fault == DEVICE_ADDS);
-    for (uint32_t seq = 0; going && seq < frames; seq++)
+    for (uint32_t seq = 0; going && seq < go->frames; seq++)
         going = device_frame(task, go, seq, frame);
     free(frame);
     return going;
