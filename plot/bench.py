@@ -2,11 +2,14 @@
 """Prints the table of `make bench` from a folder that it wrote: medians of the cells, then ratios
 and figures with their targets (plot/bench_lines.py)."""
 
+import os
+import sys
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # missing under PYTHONSAFEPATH
     import own_python  # first: nothing else may come from the user's settings
 
 import argparse
-import sys
 from typing import List, Optional, Sequence
 
 import bench_lines

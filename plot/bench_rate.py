@@ -7,14 +7,16 @@ when the search is over. It doubles the rate, or halves it, and then tries betwe
 that was held and the lowest that was not, until the two are close.
 """
 
+import os
+import sys
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # missing under PYTHONSAFEPATH
     import own_python  # first: nothing else may come from the user's settings
 
 import argparse
 import math
-import os
 import statistics
-import sys
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from bench_link import last_message

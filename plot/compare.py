@@ -5,13 +5,15 @@ A change is a ratio B / A with its interval. It needs significance in the whole 
 an interval within the margin.
 """
 
+import os
+import sys
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # missing under PYTHONSAFEPATH
     import own_python  # first: nothing else may come from the user's settings
 
 import argparse
 import json
-import os
-import sys
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import bench_lines

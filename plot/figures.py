@@ -156,12 +156,17 @@ def draw_in(place: str, figure: Figure, origin: Provenance, kinds: Sequence[str]
     return drawn.problem(commands, figure.data, picture_text)
 
 
+def put_style(folder: str) -> None:
+    with open(os.path.join(HERE, STYLE), encoding="utf-8") as file:
+        draft.write(os.path.join(folder, STYLE), file.read())
+
+
 def draw_one(figure: Figure, folder: str, origin: Provenance,
              kinds: Sequence[str]) -> Optional[str]:
     """Draws beside the folder's pictures, which are replaced by whole ones only. Returns why there
     is no picture, or None."""
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as place:
-        shutil.copyfile(os.path.join(HERE, STYLE), os.path.join(place, STYLE))
+        put_style(place)
         why = draw_in(place, figure, origin, kinds)
         for name in [] if why else (figure.name + "." + kind for kind in ("dat", "gp", *kinds)):
             os.replace(os.path.join(place, name), os.path.join(folder, name))
@@ -182,7 +187,7 @@ def draw(figures: Sequence[Figure], folder: str, origin: Provenance) -> Drawn:
     if problem:
         return Drawn([], [], [problem])
     os.makedirs(folder, exist_ok=True)
-    shutil.copyfile(os.path.join(HERE, STYLE), os.path.join(folder, STYLE))
+    put_style(folder)
     pictures, failed = [], []
     for figure in figures:
         why = draw_one(figure, folder, origin, kinds)

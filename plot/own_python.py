@@ -1,5 +1,5 @@
 """Imported first by every command: starts it anew without what the user's environment tells Python:
-its modules (PYTHONPATH, sitecustomize), warnings, encodings, locale. Texts are UTF-8."""
+where modules are (PYTHONPATH, sitecustomize), warnings, encodings, locale. Texts are UTF-8."""
 
 import os
 import sys

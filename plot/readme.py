@@ -5,17 +5,19 @@ What lies between a line `<!-- output of: plot/X.py ARGUMENTS -->` and the next
 `<!-- end of output -->` is replaced by what that command prints.
 """
 
+import os
+import sys
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # missing under PYTHONSAFEPATH
     import own_python  # first: nothing else may come from the user's settings
 
 import argparse
 import difflib
 import glob
-import os
 import re
 import shlex
 import subprocess
-import sys
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import draft

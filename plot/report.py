@@ -6,12 +6,14 @@ Prints a summary; writes report.html, report.md and figures/. The summary goes t
 messages to standard error.
 """
 
+import os
+import sys
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # missing under PYTHONSAFEPATH
     import own_python  # first: nothing else may come from the user's settings
 
 import argparse
-import os
-import sys
 from typing import Optional, Sequence, Tuple
 
 import attribution

@@ -5,15 +5,17 @@ A row that fails a check is left out and named as `rows.jsonl:LINE: what` on sta
 other rows stay usable, because an interrupted sweep is valid as far as it got.
 """
 
+import os
+import sys
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # missing under PYTHONSAFEPATH
     import own_python  # first: nothing else may come from the user's settings
 
 import argparse
 import csv
 import json
-import os
 import re
-import sys
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from schema import CLIENT_KEYS, SWEEP_KEYS, Key
@@ -25,6 +27,7 @@ CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a measure
 SCHEMA = 3  # ROW_SCHEMA of base/row.h
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 SAME_REASON_MAX = 3    # lines that are named one by one
+INTERRUPTED = 130      # exit code, as a shell has it of SIGINT
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
 RATE_TOLERANCE = 0.02  # between bytes_per_s and bytes / elapsed_ms: both are rounded in print
 
@@ -478,7 +481,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def run_command(command: Any) -> int:
     """Runs a main(). Exit code 0 if the reader closes the pipe early (`| head`), 2 if a file of the
-    paper's is wrong, 3 if the output cannot be written. What the terminal lacks is escaped."""
+    paper's is wrong, 3 if the output cannot be written, 130 after Ctrl-C. What the terminal lacks
+    is escaped."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
     try:
@@ -488,6 +492,8 @@ def run_command(command: Any) -> int:
     except WrongFile as error:
         print("%s: %s" % (sys.argv[0], error), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):

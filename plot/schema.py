@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """The schema of a row, read from base/row_keys.h, and its tables in results/README.md."""
 
+import os
+import sys
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # missing under PYTHONSAFEPATH
     import own_python  # first: nothing else may come from the user's settings
 
 import argparse
 import ast
-import os
 import re
-import sys
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import draft

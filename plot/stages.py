@@ -5,7 +5,11 @@ Beside each row such a folder has the stacks that a profiler took: samples of CP
 functions with their instructions from callgrind. plot/stages.conf maps functions to stages.
 """
 
+import os
+import sys
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # missing under PYTHONSAFEPATH
     import own_python  # first: nothing else may come from the user's settings
 
 import argparse
@@ -13,9 +17,7 @@ import fnmatch
 import functools
 import itertools
 import json
-import os
 import re
-import sys
 from collections import Counter
 from typing import Counter as Counts
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union

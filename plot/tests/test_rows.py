@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import unittest
+import unittest.mock
 
 import plot_path
 import fixtures
@@ -31,6 +32,9 @@ class Output(fixtures.FolderTest):
         code, said = self.piped("/dev/full")
         self.assertEqual((code, len(said.splitlines())), (3, 1), said)
         self.assertIn("cannot write the output: No space left on device", said)
+
+    def test_ctrl_c_leaves_no_trace(self):
+        self.assertEqual(rows.run_command(unittest.mock.Mock(side_effect=KeyboardInterrupt)), 130)
 
     def test_otherwise_nothing_is_said(self):
         self.assertEqual(self.piped(os.devnull), (0, ""))

@@ -51,8 +51,8 @@ def hostile(folder):
         os.environ, HOME=home, XDG_CONFIG_HOME=os.path.join(home, "config"), GNUTERM="dumb",
         GNUPLOT_LIB=os.path.join(home, "lib"), GNUPLOT_DEFAULT_GDFONT="none", PYTHONPATH=python,
         PYTHONSTARTUP=os.path.join(python, "json.py"), PYTHONIOENCODING="ascii:strict",
-        PYTHONWARNINGS="error", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", LC_ALL="C",
-        LC_NUMERIC="de_DE.UTF-8", LANGUAGE="de")
+        PYTHONWARNINGS="error", PYTHONSAFEPATH="1", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0",
+        LC_ALL="C", LC_NUMERIC="de_DE.UTF-8", LANGUAGE="de")
 
 
 @NEEDS_GNUPLOT
