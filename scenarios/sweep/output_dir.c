@@ -91,12 +91,12 @@ void output_dir_unlock(struct output_dir *output)
     output->lock_path = NULL;
 }
 
-static int refuse_full(const char *path, struct error *error)
+static int refuse_full(struct arena *arena, const char *path, struct error *error)
 {
-    return error_set(error, NULL,
-                     "--out=%s: the directory is not empty; name another one, or continue an "
-                     "unfinished sweep with --resume=%s",
-                     path, path);
+    bool sweep = file_is_readable(arena_text(arena, "%s/run.json", path));
+    return error_set(error, NULL, "--out=%s: the directory is not empty; name another one%s%s",
+                     path, sweep ? ", or continue an unfinished sweep with --resume=" : "",
+                     sweep ? path : "");
 }
 
 /* Two sweeps may begin in one directory at the same time, so it is looked at again once locked. */
@@ -104,12 +104,12 @@ int output_dir_make(struct arena *arena, struct output_dir *output, struct error
 {
     const char *path = output->path;
     if (!is_empty(path) && !file_is_readable(arena_text(arena, "%s/" LOCK_NAME, path)))
-        return refuse_full(path, error);
+        return refuse_full(arena, path, error);
     int code = os_directory_make(path);
     if (code == 0 && output_dir_lock(arena, output, "--out", error) != 0)
         return -1;
     if (code == 0 && !is_empty(path))
-        return refuse_full(path, error);
+        return refuse_full(arena, path, error);
     if (code == 0)
         code = os_directory_make(arena_text(arena, "%s/log", path));
     if (code != 0)

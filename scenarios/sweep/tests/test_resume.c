@@ -1,6 +1,8 @@
 /* Sweeps that end before their end - interrupted, killed, out of disk - and are gone on with. */
 #include "scenarios/sweep/tests/sweep_fixture.h"
 
+#include "scenarios/sweep/command.h"
+
 SWEEP_TEST(an_interrupt_keeps_the_rows_and_leaves_nothing)
 {
     interrupt_scenario(fixture, "mode = late\nx = 1, 2, 3\n", 2, SIGTERM);
@@ -163,6 +165,15 @@ SWEEP_TEST(a_client_that_cannot_be_started_leaves_no_row)
     write_file(fixture, "client", read_file(fixture, "client.gone"));
     assert_int_equal(resume(fixture, NULL, NULL), EXIT_DONE);
     assert_rows(fixture, 4);
+}
+
+TEST(a_full_disk_at_the_start_of_a_program_is_not_taken_for_a_limit)
+{
+    struct arena arena = {0};
+    struct command command = command_begin(&arena, "/bin/true");
+    assert_string_equal(command_unstarted(&arena, &command, -ENOSPC),
+                        "cannot start /bin/true: No space left on device");
+    arena_free(&arena);
 }
 
 /* ---- one sweep a directory ---- */
