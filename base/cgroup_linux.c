@@ -233,10 +233,11 @@ bool pids_limit_read(const char *root, struct pids_limit *limit)
     do {
         if (!group_number(&group, "pids.max", "", "%" SCNu64, &most) ||
             !group_number(&group, "pids.current", "", "%" SCNu64, &used))
-            continue; /* also where it says "max" */
+            continue;                     /* also where it says "max" */
+        used = used < most ? used : most; /* a limit may be set below what is used */
         if (limit->most != UINT64_MAX && most - used >= limit->most - limit->used)
             continue;
-        limit->used = used < most ? used : most;
+        limit->used = used;
         limit->most = most;
         snprintf(limit->group, sizeof limit->group, "%s", group.path + strlen(root));
     } while (group_go_up(&group));

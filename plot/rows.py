@@ -481,10 +481,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def run_command(command: Any) -> int:
     """Runs a main(). Exit code 0 if the reader closes the pipe early (`| head`), 2 if a file of the
-    paper's is wrong, 3 if the output cannot be written, 130 after Ctrl-C. What the terminal lacks
-    is escaped."""
+    paper's is wrong, 3 if the output cannot be written, 130 on Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+        stream.reconfigure(errors="backslashreplace")  # what the terminal lacks
     try:
         code = command()
         sys.stdout.flush()

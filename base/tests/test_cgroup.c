@@ -194,6 +194,16 @@ TEST(the_group_nearest_to_its_limit_of_threads_is_found, root_setup, root_teardo
     assert_int_equal(limit.used, 495);
     assert_int_equal(limit.most, 500);
     assert_string_equal(limit.group, "/sys/fs/cgroup/user");
+    put_all((const struct file[]){{OWN, "0::/user/app\n"},
+                                  {MOUNTS, ALL},
+                                  {"sys/fs/cgroup/user/app/pids.max", "100\n"},
+                                  {"sys/fs/cgroup/user/app/pids.current", "10\n"},
+                                  {"sys/fs/cgroup/user/pids.max", "5\n"},
+                                  {"sys/fs/cgroup/user/pids.current", "10\n"},
+                                  {NULL, NULL}});
+    assert_true(pids_limit_read(root, &limit));
+    assert_int_equal(limit.used, 5);
+    assert_string_equal(limit.group, "/sys/fs/cgroup/user");
     put_all((const struct file[]){{OWN, "0::/a\n"},
                                   {MOUNTS, ALL},
                                   {"sys/fs/cgroup/a/pids.max", "max\n"},
