@@ -27,7 +27,6 @@ CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a measure
 SCHEMA = 3  # ROW_SCHEMA of base/row.h
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 SAME_REASON_MAX = 3    # lines that are named one by one
-INTERRUPTED = 130      # exit code, as a shell has it of SIGINT
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
 RATE_TOLERANCE = 0.02  # between bytes_per_s and bytes / elapsed_ms: both are rounded in print
 
@@ -191,20 +190,15 @@ def load_run(folder: str) -> Tuple[Dict[str, Any], List[str]]:
     return run, []
 
 
-def check_schema(run: Dict[str, Any]) -> None:
-    """OtherSchema if the record has another one than this report reads."""
+def load(folder: str) -> Results:
+    """Reads the folder. OSError if rows.jsonl cannot be read, OtherSchema; other problems are
+    listed."""
+    run, run_problems = load_run(folder)
     found = run.get("schema", SCHEMA)
     if found != SCHEMA:
         raise OtherSchema("has schema %s, and this report reads schema %d; run the report of the "
                           "version that wrote it: commit %s, by its %s"
                           % (shown(found), SCHEMA, run.get("commit", "unknown"), RUN_FILE))
-
-
-def load(folder: str) -> Results:
-    """Reads the folder. OSError if rows.jsonl cannot be read, OtherSchema; other problems are
-    listed."""
-    run, run_problems = load_run(folder)
-    check_schema(run)
     with open(os.path.join(folder, ROWS_FILE), "rb") as file:
         rows, problems = parse_rows(split(file.read()))
     return Results(folder, rows, run, problems + run_problems)
@@ -492,7 +486,7 @@ def run_command(command: Any) -> int:
         print("%s: %s" % (sys.argv[0], error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return 130
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
