@@ -16,6 +16,8 @@ int draft_open(struct draft *draft, const char *path)
     if (strcmp(path, "-") == 0)
         return 0;
     draft->out = NULL;
+    if (*path == '\0')
+        return -ENOENT;
     int result = os_file_target(path, draft->target, sizeof draft->target, &plain);
     if (result != 0)
         return result;

@@ -1,6 +1,7 @@
 /* A file that takes another's place only when it is whole: it is written beside it and renamed, so
- * that what was there before survives a full disk, a crash and an early end. What is no plain file
- * of its own - a pipe, a device, a mount point - is written in place. */
+ * that what was there before survives a full disk, a crash and an early end. What cannot be
+ * replaced - a pipe, a device, a mount point, a file of a directory that may not be written - is
+ * written in place. */
 #ifndef FANIN_DRAFT_H
 #define FANIN_DRAFT_H
 

@@ -48,6 +48,16 @@ int os_program_directory(char *path, size_t path_bytes)
 
 /* ---- files ------------------------------------------------------------------------------- */
 
+/* In a directory that may not be written, a file has to be written in place. */
+static bool can_be_replaced(char *resolved)
+{
+    char *name = strrchr(resolved, '/') + 1, first = *name;
+    *name = '\0';
+    bool can = access(resolved, W_OK) == 0;
+    *name = first;
+    return can;
+}
+
 int os_file_target(const char *path, char *target, size_t target_bytes, bool *plain)
 {
     struct statx found;
@@ -61,10 +71,14 @@ int os_file_target(const char *path, char *target, size_t target_bytes, bool *pl
         /* A link in /proc to a pipe, or to a file that has no name any more, names no path. */
         *plain = S_ISREG(found.stx_mode) && found.stx_nlink > 0 &&
                  !(found.stx_attributes & STATX_ATTR_MOUNT_ROOT);
-        if (*plain && realpath(path, resolved) != NULL)
+        if (*plain && realpath(path, resolved) != NULL) {
             path = resolved;
+            *plain = can_be_replaced(resolved);
+        }
     } else if (errno != ENOENT) {
         return -errno;
+    } else { /* of a link to nothing the file is made where it leads */
+        *plain = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &found) != 0;
     }
     return snprintf(target, target_bytes, "%s", path) < (int)target_bytes ? 0 : -ENAMETOOLONG;
 }

@@ -202,7 +202,8 @@ int os_program_directory(char *path, size_t path_bytes);
 /* ---- files that must not be lost ------------------------------------------------------------ */
 
 /* os_file_target: the file that `path` names, behind symbolic links. *plain: it can be replaced by
- * another of its name; a pipe, a device or a mount point cannot. -EACCES: it may not be written. */
+ * another of its name; a pipe, a device or a mount point cannot, nor a file of a directory that may
+ * not be written. -EACCES: it may not be written itself. */
 int os_file_target(const char *path, char *target, size_t target_bytes, bool *plain);
 
 /* os_file_settle: before `out` replaces `target`: gives it the target's permissions, and has it on

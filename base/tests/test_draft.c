@@ -105,6 +105,11 @@ TEST(links_and_permissions_stay, directory_setup, directory_teardown)
     assert_holds(path, "two");
     assert_int_equal(lstat(other, &status), 0);
     assert_true(S_ISLNK(status.st_mode));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(write_draft(other, "of a link to nothing", 0), 0);
+    assert_holds(path, "of a link to nothing");
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(write_draft(other, "two", 0), 0);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
 }
@@ -123,12 +128,27 @@ TEST(what_is_no_plain_file_is_written_in_place, directory_setup, directory_teard
     close(reader);
 }
 
+TEST(a_file_of_a_directory_that_may_not_be_written_is_written_in_place, directory_setup,
+     directory_teardown)
+{
+    if (geteuid() == 0)
+        skip(); /* root may write everywhere */
+    assert_int_equal(write_draft(path, "one", 0), 0);
+    assert_int_equal(chmod(directory, 0500), 0);
+    assert_int_equal(draft_check(path), 0);
+    assert_holds(path, "one");
+    assert_int_equal(write_draft(path, "two", 0), 0);
+    assert_int_equal(chmod(directory, 0700), 0);
+    assert_holds(path, "two");
+}
+
 TEST(what_may_not_be_written_is_refused_at_once, directory_setup, directory_teardown)
 {
     char below[PATH_BYTES + 32];
     snprintf(below, sizeof below, "%s/no/result", directory);
     assert_int_equal(draft_check(below), -ENOENT);
     assert_int_equal(draft_check(directory), -EISDIR);
+    assert_int_equal(draft_check(""), -ENOENT);
     assert_int_equal(write_draft(path, "one", 0), 0);
     assert_int_equal(chmod(path, 0400), 0);
     if (geteuid() != 0)
