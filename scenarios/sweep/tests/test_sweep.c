@@ -196,8 +196,11 @@ SWEEP_TEST(a_folder_with_something_in_it_is_left_alone)
 {
     run_scenario(fixture, "mode = ok\n", NULL, EXIT_DONE);
     assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
-    assert_said(fixture, "the directory is not empty");
+    assert_said(fixture, "the directory is not empty; name another one, or continue");
     assert_rows(fixture, 1);
+    assert_int_equal(remove(path_of(fixture, "out/run.json")), 0);
+    assert_int_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_said(fixture, "the directory is not empty; name another one\n");
 }
 
 /* ---- what the machine lacks ---- */
