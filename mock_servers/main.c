@@ -230,7 +230,7 @@ static int serve(struct fleet *fleet, const struct fleet_config *config)
     }
     fleet_run(fleet);
     if (config->ready_file != NULL)
-        remove(config->ready_file);
+        unlink(config->ready_file);
     return summary_print(fleet_total(fleet));
 }
 
@@ -241,7 +241,7 @@ static int run(const struct fleet_config *config)
         return EXIT_MACHINE_CANNOT;
     os_interrupts_catch();
     if (config->ready_file != NULL)
-        remove(config->ready_file); /* an earlier fleet's would say that this one is ready */
+        unlink(config->ready_file); /* an earlier fleet's would say that this one is ready */
     struct fleet *fleet = fleet_open(config, why, sizeof why);
     if (fleet == NULL)
         return say(EXIT_MACHINE_CANNOT, "%s", why);

@@ -94,6 +94,15 @@ TEST(test_too_few_descriptors)
     assert_non_null(strstr(text, "ulimit -Hn 1104"));
 }
 
+TEST(a_directory_is_no_ready_file_and_stays)
+{
+    char directory[64], option[96];
+    assert_true(temporary_directory(directory, sizeof directory));
+    snprintf(option, sizeof option, "--ready-file=%s", directory);
+    REFUSED(3, "--ready-file: cannot write", "--port=0", option);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 enum { NO_FILTERS = 77 };
 
 /* What the program says where the call fails so. */
