@@ -129,7 +129,7 @@ struct place command_place(struct arena *arena, const struct cell *cell, bool fo
 
 const char *command_unstarted(struct arena *arena, const struct command *command, int error)
 {
-    char limit[LIMIT_BYTES];
+    char limit[LIMIT_BYTES] = "";
     /* -ENOSPC: of the disk, for what the program would write. */
     const bool met = error != -ENOSPC && os_limit_met(error, limit, sizeof limit);
     return arena_text(arena, "cannot start %s: %s%s%s", command->argv[0], strerror(-error),
