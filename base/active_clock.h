@@ -2,7 +2,7 @@
  * Ctrl-Z), frozen, suspended with its machine, without a processor. Nobody has failed to answer in
  * a time in which we could not have seen the answer.
  *
- * Who waits looks at the clock every ACTIVE_STEP_MS or more often. If the gap between two looks is
+ * Who waits looks at the clock every OS_SLICE_MS or more often. If the gap between two looks is
  * too long for that, the clock counts one step for it. The part of it in which the thread used no
  * processor either was a pause.
  *
@@ -14,7 +14,7 @@
 
 #include "base/os.h"
 
-enum { ACTIVE_STEP_MS = 100, ACTIVE_GAP_MS_MAX = 250 };
+enum { ACTIVE_GAP_MS_MAX = 250 };
 
 struct active_clock {
     uint64_t looked_ns, cpu_ns; /* at the last look */
@@ -36,7 +36,7 @@ static inline uint64_t active_clock_look(struct active_clock *clock, uint64_t no
     const uint64_t gap_ns = now_ns - clock->looked_ns, busy_ns = cpu_ns - clock->cpu_ns;
     uint64_t step_ns = gap_ns;
     if (gap_ns > gap_max_ns) {
-        step_ns = (uint64_t)ACTIVE_STEP_MS * OS_NS_PER_MS;
+        step_ns = (uint64_t)OS_SLICE_MS * OS_NS_PER_MS;
         if (gap_ns > busy_ns + gap_max_ns)
             clock->paused_ns += gap_ns - busy_ns - step_ns;
     }

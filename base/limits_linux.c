@@ -24,12 +24,12 @@ enum {
 
 /* ---- what is used ------------------------------------------------------------------------- */
 
-static uint64_t own_status(const char *field)
+static uint64_t own_status(const char *field, int number_base)
 {
     char text[STATUS_BYTES];
     os_file_read("/proc/self/status", text, sizeof text);
     const char *line = strstr(text, field);
-    return line == NULL ? UINT64_MAX : strtoull(line + strlen(field), NULL, 10);
+    return line == NULL ? UINT64_MAX : strtoull(line + strlen(field), NULL, number_base);
 }
 
 /* A line each of this file. */
@@ -70,10 +70,9 @@ static uint64_t threads_of_user(void)
 static bool is_privileged(void)
 {
     enum { SYS_ADMIN = 21, SYS_RESOURCE = 24 };
-    char text[STATUS_BYTES];
-    os_file_read("/proc/self/status", text, sizeof text);
-    const char *line = strstr(text, "\nCapEff:");
-    const uint64_t rights = line ? strtoull(line + strlen("\nCapEff:"), NULL, 16) : 0;
+    const uint64_t rights = own_status("\nCapEff:", 16);
+    if (rights == UINT64_MAX)
+        return false;
     return (rights >> SYS_ADMIN & 1) != 0 || (rights >> SYS_RESOURCE & 1) != 0;
 }
 
@@ -141,9 +140,10 @@ static bool memory_limit_met(bool threads, char *text, size_t text_bytes)
          os_file_number("/proc/sys/vm/max_map_count", "%" SCNu64), .of_root = true},
         resource_limit(RLIMIT_AS, KB,
                        (struct limit){"address space", " kB", "ulimit -v ", "",
-                                      own_status("\nVmSize:"), .needed = stack_kb(), .rare = true}),
+                                      own_status("\nVmSize:", 10), .needed = stack_kb(),
+                                      .rare = true}),
         resource_limit(RLIMIT_DATA, KB,
-                       (struct limit){"data", " kB", "ulimit -d ", "", own_status("\nVmData:"),
+                       (struct limit){"data", " kB", "ulimit -d ", "", own_status("\nVmData:", 10),
                                       .needed = stack_kb(), .rare = true}),
         resource_limit(
             RLIMIT_NPROC, 1,

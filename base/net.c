@@ -225,13 +225,12 @@ static struct patience patience_of(uint64_t timeout_ns)
 /* 0: the call that would have blocked may be made again. */
 static int wait_for(intptr_t handle, unsigned sign, const struct patience *patience)
 {
-    const uint64_t slice_ns = (uint64_t)OS_SLICE_MS * OS_NS_PER_MS, now_ns = os_active_ns();
+    const uint64_t now_ns = os_active_ns();
     if (os_interrupted() && !patience->was_interrupted)
         return -ECANCELED;
     if (now_ns >= patience->deadline_ns)
         return -ETIMEDOUT;
-    const uint64_t left_ns = patience->deadline_ns - now_ns;
-    net_wait(handle, sign, left_ns < slice_ns ? left_ns : slice_ns);
+    net_wait(handle, sign, os_slice_ns(patience->deadline_ns - now_ns));
     return 0;
 }
 

@@ -55,12 +55,10 @@ static bool still_connecting(void)
 
 static int connect_within(int socket, const struct net_address *address, uint64_t timeout_ns)
 {
-    const uint64_t slice_ns = (uint64_t)OS_SLICE_MS * OS_NS_PER_MS;
     const uint64_t deadline_ns = os_active_ns() + timeout_ns;
     const bool was_interrupted = os_interrupted();
     for (uint64_t now_ns = os_active_ns(); now_ns < deadline_ns; now_ns = os_active_ns()) {
-        const uint64_t left_ns = deadline_ns - now_ns;
-        if (send_limit_set(socket, left_ns < slice_ns ? left_ns : slice_ns) != 0)
+        if (send_limit_set(socket, os_slice_ns(deadline_ns - now_ns)) != 0)
             return -1;
         if (connect(socket, net_sockaddr(address), address->bytes) == 0)
             return 0;

@@ -65,6 +65,13 @@ uint64_t os_active_ns(void);
 void os_pauses_begin(void);
 uint64_t os_paused_ns(void);
 
+/* os_slice_ns: how much of `left_ns` a thread may wait before it looks. */
+static inline uint64_t os_slice_ns(uint64_t left_ns)
+{
+    const uint64_t slice_ns = (uint64_t)OS_SLICE_MS * OS_NS_PER_MS;
+    return left_ns < slice_ns ? left_ns : slice_ns;
+}
+
 /* os_sleep_ns: blocks the calling thread for at least that long. */
 void os_sleep_ns(uint64_t duration_ns);
 
@@ -111,9 +118,6 @@ struct os_usage {
     uint64_t switches_involuntary;
     uint64_t rss_bytes;      /* resident now */
     uint64_t rss_peak_bytes; /* since exec: VmHWM on Linux, PeakWorkingSetSize on Windows */
-    /* How often and how long a CPU quota has stopped its control groups (cgroup.h); UINT64_MAX:
-     * there is no quota, or the system does not say. */
-    uint64_t throttled_periods, throttled_ns;
 };
 
 void os_usage_read(struct os_usage *usage);

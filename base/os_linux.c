@@ -19,7 +19,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
 #include "base/os_parts.h"
 
 /* ---- the system's files ------------------------------------------------------------------- */
@@ -185,10 +184,6 @@ void os_usage_read(struct os_usage *usage)
     os_file_read("/proc/self/status", status, sizeof(status));
     usage->rss_bytes = status_field_kb(status, "\nVmRSS:") * 1024;
     usage->rss_peak_bytes = status_field_kb(status, "\nVmHWM:") * 1024;
-    struct cpu_quota quota;
-    cpu_quota_read("", &quota);
-    usage->throttled_periods = quota.throttled_periods;
-    usage->throttled_ns = quota.throttled_ns;
 }
 
 uint64_t os_process_peak_bytes(const struct os_process *process)

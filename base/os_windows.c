@@ -236,7 +236,7 @@ void word_wake(_Atomic uint32_t *word)
 
 void os_usage_read(struct os_usage *usage)
 {
-    *usage = (struct os_usage){.throttled_periods = UINT64_MAX, .throttled_ns = UINT64_MAX};
+    *usage = (struct os_usage){0};
     HANDLE self = GetCurrentProcess();
     FILETIME began, ended, system, user;
     PROCESS_MEMORY_COUNTERS memory = {.cb = sizeof(memory)};

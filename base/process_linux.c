@@ -184,12 +184,11 @@ static bool child_ended(pid_t pid)
 static void child_await(pid_t pid, uint64_t timeout_ns)
 {
     enum { LOOK_EVERY_NS = 2 * OS_NS_PER_MS };
-    const uint64_t slice_ns = (uint64_t)OS_SLICE_MS * OS_NS_PER_MS, began_ns = os_active_ns();
+    const uint64_t began_ns = os_active_ns();
     uint64_t waited_ns;
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     while (!child_ended(pid) && (waited_ns = os_active_ns() - began_ns) < timeout_ns) {
-        const uint64_t left_ns =
-            timeout_ns - waited_ns < slice_ns ? timeout_ns - waited_ns : slice_ns;
+        const uint64_t left_ns = os_slice_ns(timeout_ns - waited_ns);
         struct timespec left = os_timespec(end.fd < 0 ? LOOK_EVERY_NS : left_ns);
         ppoll(&end, 1, &left, NULL);
     }

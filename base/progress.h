@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum { PROGRESS_AFTER_MS = 2000 }; /* what may end sooner shows nothing until then */
+
 struct progress {
     FILE *out;
     bool terminal, quiet;

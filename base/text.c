@@ -57,8 +57,8 @@ static bool begins(const char *at, const char *end, const char *sign)
     return (size_t)(end - at) >= bytes && memcmp(at, sign, bytes) == 0;
 }
 
-/* What stands at `at` and may not: some take it for the end of a line, others do not show it. */
-static bool is_refused(const char *at, const char *end, char *why, size_t why_bytes)
+/* The character at `at` if some take it for the end of a line, and others do not show it. */
+static const char *hidden_name(const char *at, const char *end)
 {
     static const struct {
         const char *sign, *name;
@@ -68,22 +68,25 @@ static bool is_refused(const char *at, const char *end, char *why, size_t why_by
         {"\xe2\x80\xa9", "the paragraph separator U+2029"},
         {byte_order_mark, "a byte-order mark U+FEFF behind its start"},
     };
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (begins(at, end, signs[i].sign))
+            return signs[i].name;
+    return NULL;
+}
+
+static bool is_refused(const char *at, const char *end, char *why, size_t why_bytes)
+{
     const unsigned char byte = (unsigned char)*at;
+    const char *name = byte < 0x80 ? NULL : hidden_name(at, end);
     if (byte == '\0')
         why_write(why, why_bytes, "holds a NUL byte; save it as plain text in UTF-8");
     else if ((byte < ' ' && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f)
         why_write(why, why_bytes, "holds the control character 0x%02x%s; remove it", byte,
                   byte == '\f' ? " (form feed)" : "");
-    else if (byte < 0x80)
+    else if (name != NULL)
+        why_write(why, why_bytes, "holds %s; end lines with LF or CR LF", name);
+    else
         return false;
-    for (size_t i = 0; byte >= 0x80; i++) {
-        if (i == sizeof signs / sizeof *signs)
-            return false;
-        if (!begins(at, end, signs[i].sign))
-            continue;
-        why_write(why, why_bytes, "holds %s; end lines with LF or CR LF", signs[i].name);
-        break;
-    }
     return true;
 }
 

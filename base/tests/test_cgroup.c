@@ -219,14 +219,14 @@ enum { QUOTA_US = 20000, PERIOD_US = 100000, PATIENCE_S = 120 };
 /* Works until it has been throttled, or patience is over. */
 static bool is_throttled(void)
 {
-    struct os_usage usage;
+    struct cpu_quota quota;
     const uint64_t deadline_ns = os_now_ns() + PATIENCE_S * (uint64_t)OS_NS_PER_S;
     do {
-        os_usage_read(&usage);
-    } while ((usage.throttled_periods == 0 || usage.throttled_ns == 0) &&
+        cpu_quota_read("", &quota);
+    } while ((quota.throttled_periods == 0 || quota.throttled_ns == 0) &&
              os_now_ns() < deadline_ns);
-    return usage.throttled_periods > 0 && usage.throttled_periods != UINT64_MAX &&
-           usage.throttled_ns > 0;
+    return quota.throttled_periods > 0 && quota.throttled_periods != UINT64_MAX &&
+           quota.throttled_ns > 0;
 }
 
 static int in_group(const struct quota_group *group)

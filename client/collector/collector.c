@@ -255,7 +255,7 @@ static void execute(struct run *run)
                                 run->options->close_ends_frame || program->row.ended_by_time > 0;
     if (processed_late && program->row.buffer_threads != 0) {
         program->last_ns = os_now_ns();
-        os_usage_read(&program->after);
+        resources_end(&program->after);
     }
     if (ran)
         measure(run);

@@ -158,7 +158,7 @@ static void living_drop(struct run *run)
     assert(before > 0);
     if (before > 1)
         return;
-    os_usage_read(&run->program->after);
+    resources_end(&run->program->after);
     atomic_store(&run->ended, true);
     os_unpark(&run->main);
 }

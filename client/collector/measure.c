@@ -86,6 +86,29 @@ static uint64_t kb(uint64_t bytes)
     return bytes > 0 ? bytes / KB : ROW_UNKNOWN;
 }
 
+void resources_begin(struct resources *resources)
+{
+    cpu_quota_read("", &resources->quota);
+    os_usage_read(&resources->usage);
+}
+
+void resources_end(struct resources *resources)
+{
+    os_usage_read(&resources->usage);
+    cpu_quota_read("", &resources->quota);
+}
+
+void measure_throttled(struct row *row, const struct cpu_quota *before,
+                       const struct cpu_quota *after)
+{
+    if (isfinite(after->cpus))
+        row->cpu_quota = after->cpus;
+    if (before->throttled_periods == UINT64_MAX || after->throttled_periods == UINT64_MAX)
+        return;
+    row->throttled_periods = after->throttled_periods - before->throttled_periods;
+    row->throttled_ms = (double)(after->throttled_ns - before->throttled_ns) / OS_NS_PER_MS;
+}
+
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after)
 {
@@ -95,10 +118,6 @@ void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
     row->cpu_s = row->cpu_user_s + row->cpu_system_s;
     row->switches_voluntary = after->switches_voluntary - before->switches_voluntary;
     row->switches_involuntary = after->switches_involuntary - before->switches_involuntary;
-    if (before->throttled_periods != UINT64_MAX && after->throttled_periods != UINT64_MAX) {
-        row->throttled_periods = after->throttled_periods - before->throttled_periods;
-        row->throttled_ms = (double)(after->throttled_ns - before->throttled_ns) / OS_NS_PER_MS;
-    }
     if (last_ns < first_ns)
         return;
     double elapsed_s = (double)(last_ns - first_ns) / OS_NS_PER_S;

@@ -52,6 +52,19 @@ uint64_t measure_stop_ns(const struct collector_options *options, uint64_t now_n
 uint64_t measure_expected_bytes(const struct request_set *requests, const struct attempt *attempts,
                                 uint32_t count);
 
+/* What the process has used so far, and what its control groups allow it. */
+struct resources {
+    struct os_usage usage;
+    struct cpu_quota quota;
+};
+
+/* resources_begin, resources_end: read where what is measured begins and ends; the files of control
+ * groups, which take longer, outside of it. measure_throttled: what happened in between. */
+void resources_begin(struct resources *resources);
+void resources_end(struct resources *resources);
+void measure_throttled(struct row *row, const struct cpu_quota *before,
+                       const struct cpu_quota *after);
+
 /* measure_span: times and CPU between two usages; last_ns < first_ns: no frame came.
  * row->bytes and row->frames are known. */
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,7 +178,6 @@ enum {
     LAG_MS = 500,
     LIMIT_MS = 3 * STATS_TIMEOUT_MS,
     LIMIT_US_PER_SERVER = 1000,
-    SHOWN_AFTER_MS = 2000,
 };
 
 static const char no_answer[] = "no answer";
@@ -261,7 +259,7 @@ static uint64_t ask_limit_ns(const struct program *program)
 static void show_asking(const struct program *program, struct progress *progress, uint64_t now_ns)
 {
     const uint64_t gone_ns = now_ns - progress->started_ns, limit_ns = ask_limit_ns(program);
-    if (gone_ns >= SHOWN_AFTER_MS * (uint64_t)OS_NS_PER_MS && gone_ns < limit_ns)
+    if (gone_ns >= PROGRESS_AFTER_MS * (uint64_t)OS_NS_PER_MS && gone_ns < limit_ns)
         progress_show(progress, now_ns, "asking the servers what they sent",
                       (double)gone_ns / (double)limit_ns, limit_ns - gone_ns);
 }
@@ -401,14 +399,15 @@ void program_count(struct program *program, uint32_t index, const struct stream 
 
 void program_measure(struct program *program)
 {
-    struct cpu_quota quota;
+    const struct resources *before = &program->before, *after = &program->after;
     struct row *row = &program->row;
     struct audit *audit = &program->audit;
     measure_addresses(program);
     measure_figures(row, &program->figures);
     measure_missed(row);
-    measure_span(row, atomic_load(&program->first_ns), program->last_ns, &program->before,
-                 &program->after);
+    measure_span(row, atomic_load(&program->first_ns), program->last_ns, &before->usage,
+                 &after->usage);
+    measure_throttled(row, &before->quota, &after->quota);
     clocks_watch(&program->clocks);
     measure_fleet(program);
     if (has_latencies(program))
@@ -417,10 +416,7 @@ void program_measure(struct program *program)
     audit->expected_bytes =
         measure_expected_bytes(&program->requests, program->attempts, program->servers.count);
     measure_audit(row, audit);
-    cpu_quota_read("", &quota);
-    if (isfinite(quota.cpus))
-        row->cpu_quota = quota.cpus;
-    measure_bottleneck(row, (unsigned)os_cpu_count(), &quota);
+    measure_bottleneck(row, (unsigned)os_cpu_count(), &after->quota);
     measure_status(row);
     if (row->status == ROW_FAILED)
         hints_add(&program->hints, row);

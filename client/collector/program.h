@@ -41,10 +41,10 @@ struct program {
         struct protocol_stats before;
     } fleet;
     struct clocks clocks;
-    atomic_flag refused;           /* row.refusal is filled in, or about to be */
-    struct os_usage before, after; /* servers asked; last connection over */
-    _Atomic uint64_t first_ns;     /* first byte; UINT64_MAX: none yet */
-    uint64_t last_ns;              /* last frame processed */
+    atomic_flag refused;            /* row.refusal is filled in, or about to be */
+    struct resources before, after; /* servers asked; last connection over */
+    _Atomic uint64_t first_ns;      /* first byte; UINT64_MAX: none yet */
+    uint64_t last_ns;               /* last frame processed */
     struct scheme_figures figures;
     struct audit audit;
     struct hints hints;

@@ -8,7 +8,7 @@
 #include "base/progress.h"
 #include "client/collector/servers.h"
 
-enum { THREADS_MAX = 16, WORDS_BYTES_MAX = 256, LOOK_AGAIN_MS = 100, SILENT_S = 2 };
+enum { THREADS_MAX = 16, WORDS_BYTES_MAX = 256, LOOK_AGAIN_MS = 100 };
 
 #define ROLE "fanin-resolver"
 
@@ -47,7 +47,7 @@ static void await_all(struct resolution *all, bool quiet)
         char what[64];
         os_park(&all->main, (uint64_t)LOOK_AGAIN_MS * OS_NS_PER_MS);
         uint64_t now_ns = os_now_ns();
-        if (now_ns - began_ns < SILENT_S * (uint64_t)OS_NS_PER_S)
+        if (now_ns - began_ns < PROGRESS_AFTER_MS * (uint64_t)OS_NS_PER_MS)
             continue;
         snprintf(what, sizeof what, "resolving  %u/%u names", done, all->count);
         progress_show(&progress, now_ns, what, (double)done / all->count, UINT64_MAX);

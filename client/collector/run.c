@@ -144,8 +144,8 @@ static void await(struct run *run, enum goal goal)
 {
     while (!is_reached(run, goal)) {
         const uint64_t now_ns = os_active_ns();
-        const uint64_t left_ns = run->stop_ns > now_ns ? run->stop_ns - now_ns : tick_ns;
-        os_park(&run->main, left_ns < tick_ns ? left_ns : tick_ns);
+        const uint64_t left_ns = run->stop_ns > now_ns ? run->stop_ns - now_ns : UINT64_MAX;
+        os_park(&run->main, os_slice_ns(left_ns));
         tick(run, goal);
     }
 }
@@ -207,7 +207,7 @@ static void collect(struct run *run)
     /* Logged-in connections no longer need their control; few of very many may be asked. */
     os_pages_clear(run->controls, run->controls_bytes);
     atomic_store(&run->data_tick, atomic_load(&run->tick));
-    os_usage_read(&run->program->before);
+    resources_begin(&run->program->before);
     for (uint32_t i = 0; i < run->count; i++)
         connection_continue(&run->connections[i], CONNECTION_READY);
     run->program->row.ready_rss_kb = measure_rss_kb();

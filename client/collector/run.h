@@ -14,7 +14,7 @@
 
 struct run;
 
-enum { RUN_TICK_MS = 100, LOGIN_ANSWER_BYTES = 128 };
+enum { RUN_TICK_MS = OS_SLICE_MS, LOGIN_ANSWER_BYTES = 128 };
 
 enum connection_phase {
     CONNECTION_BUSY,    /* an operation is out, or a thread is at work on its completion */

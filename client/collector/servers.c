@@ -18,27 +18,19 @@ enum { ENTRY_BYTES_MAX = 300, SHOWN_BYTES_MAX = 60, PORT_MAX = 65535, REASON_BYT
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
-/* Makes `items` one longer, twice as long where there is no room. False: no memory. */
+/* Makes room for one more item than `count`. False: no memory. */
 static bool grow(void **items, uint32_t count, uint32_t *room, size_t item_bytes)
 {
     if (count < *room)
         return true;
-    const uint32_t longer = *room > 0 ? 2 * *room : 64;
+    uint32_t longer = 64;
+    while (longer <= count)
+        longer *= 2;
     void *grown = realloc(*items, longer * item_bytes);
     if (grown == NULL)
         return false;
     *items = grown;
     *room = longer;
-    return true;
-}
-
-/* The routes as long as the addresses. */
-static bool grow_routes(struct servers *servers)
-{
-    void *grown = realloc(servers->routes, servers->room * sizeof *servers->routes);
-    if (grown == NULL)
-        return false;
-    servers->routes = grown;
     return true;
 }
 
@@ -48,7 +40,8 @@ static bool add_route(struct servers *servers, const struct server_route *route)
     if (servers->routes == NULL && route->name == 0)
         return true;
     const bool first = servers->routes == NULL;
-    if (!grow_routes(servers))
+    if (!grow((void **)&servers->routes, servers->count, &servers->route_room,
+              sizeof *servers->routes))
         return false;
     if (first)
         memset(servers->routes, 0, servers->count * sizeof *servers->routes);

@@ -35,7 +35,7 @@ struct servers {
     uint32_t count, room;
     struct server_route *routes; /* by server; NULL: none has a name */
     struct server_name *names;
-    uint32_t name_count, name_room;
+    uint32_t route_room, name_count, name_room;
     bool is_block; /* ports and addresses in a row: the only name is that of --address */
 };
 

@@ -115,7 +115,7 @@ void peer_link_end(struct peer_link *link, const char *reason)
     assert(before > 0);
     if (before > 1)
         return;
-    os_usage_read(&peer->program.after);
+    resources_end(&peer->program.after);
     os_unpark(&peer->main);
 }
 
@@ -241,7 +241,7 @@ static void collect(struct peer *peer)
     peer->silence_max_ns = measure_stall_ns(&peer->program.options,
                                             request_asked(&peer->program.requests, peer->count));
     set_heard(peer);
-    os_usage_read(&peer->program.before);
+    resources_begin(&peer->program.before);
     peer->program.after = peer->program.before;
     if (model->start != NULL)
         start_and_ask(peer);

@@ -23,7 +23,7 @@
 #include "client/buffers/scheme.h"
 #include "client/collector/program.h"
 
-enum { PEER_TICK_MS = 100 };
+enum { PEER_TICK_MS = OS_SLICE_MS };
 
 #define PEER_NOTHING INT64_MIN /* a receive that found nothing to receive */
 

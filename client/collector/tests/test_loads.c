@@ -81,13 +81,19 @@ TEST(a_flood_is_counted_and_has_no_latency, NULL, devices_close)
     }
 }
 
+/* The first server, which floods, has a fault. */
+static void open_faulty_flooder(enum device_fault fault)
+{
+    devices_reset();
+    devices_add(&devices, fault);
+    devices_add(&devices, DEVICE_GOOD);
+    devices_start(&devices);
+}
+
 /* Nobody waits for its first byte, and without --frames only the others' frames are uncounted. */
 TEST(a_flood_that_is_lost_or_that_time_ends_holds_nobody_up, NULL, devices_close)
 {
-    devices_reset();
-    devices_add(&devices, DEVICE_REFUSES);
-    devices_add(&devices, DEVICE_GOOD);
-    devices_start(&devices);
+    open_faulty_flooder(DEVICE_REFUSES);
     program_run("fanin-client", (const char *const[]){"--flood=300", "--rate=500", "--frames=5",
                                                       "--reconnect", "--reconnect-tries=1",
                                                       "--reconnect-delay=1..2", "--json=-", NULL});
@@ -102,10 +108,7 @@ TEST(a_flood_that_is_lost_or_that_time_ends_holds_nobody_up, NULL, devices_close
 /* The others are asked after the server that floods, which is mute here: until it has stalled. */
 TEST(the_time_of_a_collection_begins_when_all_are_asked, NULL, devices_close)
 {
-    devices_reset();
-    devices_add(&devices, DEVICE_MUTE);
-    devices_add(&devices, DEVICE_GOOD);
-    devices_start(&devices);
+    open_faulty_flooder(DEVICE_MUTE);
     program_run("fanin-client", (const char *const[]){"--flood=300", "--rate=500", "--for=100",
                                                       "--stall-timeout=500", "--json=-", NULL});
     assert_results(EXIT_MEASURED_FAILURE, "errors.stalled=1, ended_by_time=1");
