@@ -55,6 +55,13 @@ static bool is_same_place(const struct setting *a, const struct setting *b)
            strcmp(a->key, b->key) == 0;
 }
 
+static bool is_among(const struct setting **told, unsigned count, const struct setting *setting)
+{
+    while (count > 0 && !is_same_place(told[count - 1], setting))
+        count--;
+    return count > 0;
+}
+
 /* A key of several sections is told of once. */
 static void print_hints(const struct sweep *sweep, FILE *out)
 {
@@ -69,10 +76,7 @@ static void print_hints(const struct sweep *sweep, FILE *out)
         for (unsigned k = 0; k < settings->count; k++) {
             const struct setting *setting = &settings->items[k];
             const char *hint = key_hint(&arena, setting);
-            unsigned at = hint != NULL ? 0 : told_count;
-            while (at < told_count && !is_same_place(told[at], setting))
-                at++;
-            if (hint == NULL || at < told_count)
+            if (hint == NULL || is_among(told, told_count, setting))
                 continue;
             error_set(&line, &setting->place, "%s", hint);
             fprintf(out, "%s\n", line.text);
