@@ -8,7 +8,8 @@ import links
 import machine
 import paper
 from claims import short
-from rows import CONNECTION_TESTS, Results, Row, group, grouped, is_result
+from places import is_connection_test
+from rows import Results, Row, group, grouped, is_result
 from section import Section, range_text, measured, median_of
 from stats import Spread, median
 from tables import NONE, Column, Table, number, percent, ratio
@@ -44,7 +45,7 @@ class Shares(NamedTuple):
 def rows_of(results: Results) -> List[Row]:
     """Results that moved data for a time, without the connection tests."""
     return [row for row in results.rows if is_result(row) and row["elapsed_ms"] and row["bytes"]
-            and row["scenario"] not in CONNECTION_TESTS]
+            and not is_connection_test(row)]
 
 
 def tables_of(rows: Sequence[Row]) -> List[Tuple[str, List[List[Row]]]]:
@@ -93,7 +94,8 @@ def shares(row: Row, cpus: Optional[float]) -> Shares:
     """From measured CPU, and from the time that the link's rate takes for the payload."""
     elapsed_s = row["elapsed_ms"] / 1e3
     client, servers, link = row["cpu_s"], row["server_cpu_s"], row.get("link_cpu_s") or 0
-    processors = min(row["concurrency"] or 1, cpus or row["concurrency"] or 1)
+    processors = row.get("cpu_share") or min(row["concurrency"] or 1,
+                                             cpus or row["concurrency"] or 1)
     rate = links.rate_of(row)
     return Shares(
         None if client is None else client / elapsed_s / processors,

@@ -2,21 +2,17 @@
 
 from typing import Iterator, List, Optional, Sequence, Tuple
 
+from places import (FULL, LOOPBACK, PAPER, PAPERS_MACHINE, factors_text, fell_back, link_of,
+                    machine_of)
 from rows import Row, group, grouped, variants
 from stats import Spread
 from tables import NONE, ratio, span
 
-LOOPBACK = "loopback"
 # A full frame at MTU 1500: 1448 bytes of payload after the IP and TCP headers (timestamps are on),
 # inside Ethernet's header, checksum, preamble and gap.
 WIRE_BYTES, PAYLOAD_BYTES = 1538, 1448
 BITS_PER_BYTE = 8
 FINE_MAX = 2  # from this multiple of the wire time on, three digits are enough
-
-
-def link_of(row: Row) -> str:
-    """The link that a row ran on; loopback if it names none."""
-    return row.get("link") or LOOPBACK
 
 
 def rate_of(row: Row) -> Optional[float]:
@@ -46,17 +42,24 @@ def describe(row: Row) -> str:
     return "%s: %s" % (link_of(row), ", ".join(parts))
 
 
+def place_of(row: Row) -> str:
+    """The link, and before it the machine unless that is this one at full speed: rows of two places
+    share no cell of a table."""
+    return link_of(row) if machine_of(row) == FULL else "%s %s" % (machine_of(row), link_of(row))
+
+
 def by_link(rows: Sequence[Row]) -> List[Tuple[str, List[Row]]]:
-    """(link, rows): the slowest link first, loopback last."""
-    def place(item: Tuple[str, List[Row]]) -> Tuple:
+    """(place, rows): the paper's machine first; then the slowest link first, loopback last."""
+    def order(item: Tuple[str, List[Row]]) -> Tuple:
         name, row = item[0], item[1][0]
-        return (name == LOOPBACK, rate_of(row) or float("inf"), round_trip_of(row) or 0, name)
-    return sorted(grouped(rows, link_of).items(), key=place)
+        return (machine_of(row) != PAPER, link_of(row) == LOOPBACK, rate_of(row) or float("inf"),
+                round_trip_of(row) or 0, name)
+    return sorted(grouped(rows, place_of).items(), key=order)
 
 
 def by_variant(rows: Sequence[Row], axes: Sequence[str],
                shared: Sequence[str] = ()) -> Iterator[Tuple[str, str, List[Row]]]:
-    """(label for a title, label for a file's name, rows) for each link and, on it, for each set of
+    """(label for a title, label for a file's name, rows) for each place and, at it, for each set of
     options. Rows of `shared` schemes, which have no options, belong to every set."""
     for _, on_link in by_link(rows):
         words, name = label_of(on_link, rows)
@@ -67,11 +70,25 @@ def by_variant(rows: Sequence[Row], axes: Sequence[str],
 
 
 def label_of(rows: Sequence[Row], every: Sequence[Row]) -> Tuple[str, str]:
-    """The label of one link's rows: (for a title, for a file's name). Both are "" if every row ran
-    on loopback and was meant to."""
-    if all(link_of(row) == LOOPBACK and not fell_back(row) for row in every):
+    """The label of one place's rows: (for a title, for a file's name). Both are "" if every row ran
+    on loopback, was meant to, and at full speed."""
+    machines = {machine_of(row) for row in every}
+    if machines == {FULL} and all(
+            link_of(row) == LOOPBACK and not fell_back(row) for row in every):
         return "", ""
-    return describe(rows[0]), link_of(rows[0])
+    machine = machine_of(rows[0])
+    if machine == FULL:
+        words = describe(rows[0])
+        return "at full speed, on " + words if len(machines) > 1 else words, link_of(rows[0])
+    # A calibrated round trip is in its link's name: it stays out of a file's where it can.
+    places = {place_of(row) for row in every if machine_of(row) == machine}
+    return machine_text(rows[0]), machine if len(places) == 1 else place_of(rows[0])
+
+
+def machine_text(row: Row) -> str:
+    """`the paper's machine, on lan100: 100 Mbit/s, round trip 0.5 ms, 5.87 % of one processor`."""
+    name = PAPERS_MACHINE if machine_of(row) == PAPER else "machine %s" % machine_of(row)
+    return "%s, on %s" % (name, join(describe(row), factors_text(row)))
 
 
 def join(*labels: str) -> str:
@@ -79,11 +96,6 @@ def join(*labels: str) -> str:
 
 
 # ---- rows that fell back ----
-
-
-def fell_back(row: Row) -> bool:
-    """Whether a row was meant for another link than the one it ran on."""
-    return (row.get("link_asked") or link_of(row)) != link_of(row)
 
 
 def fallback_notes(rows: Sequence[Row]) -> List[str]:

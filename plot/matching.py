@@ -5,8 +5,8 @@ import json
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from rows import (OPTIONS, ROWS_FILE, Results, Row, group, is_result, reading_order,
-                  without_latency)
+from rows import OPTIONS, ROWS_FILE, Results, Row, group, is_result, without_latency
+from texts import reading_order
 
 MACHINE = ("host", "os", "version")  # of one side all rows must agree in these
 # Rows that agree in all these keys are repeats of one cell. Cells that differ in the first group

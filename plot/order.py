@@ -4,7 +4,8 @@ different cells share an axis. The sweep shuffles its order, so a drift affects 
 import itertools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from rows import CONNECTION_TESTS, TIME_MIN, Results, Row, group, group_by, is_result
+from places import is_connection_test
+from rows import TIME_MIN, Results, Row, group, group_by, is_result
 from section import Figure, Section, data_block, data_line, numbered
 from stats import median
 from tables import NONE, Column, Table, number, ratio
@@ -37,7 +38,7 @@ class Run(NamedTuple):
 
 def cost(row: Row) -> Tuple[str, Optional[float]]:
     """What a scenario measures, with its name; less is better."""
-    if row["scenario"] in CONNECTION_TESTS:
+    if is_connection_test(row):
         return "connect time", row["connect_ms"]
     if row["rate"]:  # the rate fixes the time
         return "client's CPU time", row["cpu_s"]

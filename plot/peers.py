@@ -3,12 +3,13 @@ and latency."""
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from rows import Results, Row, group, group_by, reading_order
+from rows import Results, Row, group, group_by
 from section import (KB_TO_MB, LATENCY_COLUMNS, Figure, Section, block_ratio, data_block,
                      data_line, frames_per_cpu_s, interval_note, latency_notes, latency_texts,
                      left_out, measured, median_of, numbered, point, range_text, usable, whiskers)
 from stats import Spread, spread
 from tables import NONE, Column, Table, exact, in_blocks, number
+from texts import reading_order
 
 TITLE = "Peers. The client compared with other programs"
 SCENARIO = "peers"

@@ -15,15 +15,14 @@ if __name__ == "__main__":
 import argparse
 import csv
 import json
-import re
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from places import is_connection_test, seen_by_tables, why_not_on_machine
 from schema import CLIENT_KEYS, SWEEP_KEYS, Key
 from stats import median, median_interval
 from tables import number, span
-from texts import PLAIN, UTF16, WrongFile, split
+from texts import PLAIN, UTF16, WrongFile, reading_order, split
 
-CONNECTION_TESTS = ("table1", "connect")  # where a refused connect is a measurement
 SCHEMA = 3  # ROW_SCHEMA of base/row.h
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 SAME_REASON_MAX = 3    # lines that are named one by one
@@ -44,6 +43,11 @@ class Results(NamedTuple):
     rows: List[Row]
     run: Dict[str, Any]
     problems: List[str]  # one message per line or file that was left out
+
+    @property
+    def seen(self) -> List[Row]:
+        """The rows as tables and claims see them: those of scenario paper as of what it repeats."""
+        return seen_by_tables(self.rows)
 
 
 # ---- the schema ----
@@ -239,20 +243,21 @@ def in_short(problems: Sequence[str]) -> List[str]:
 
 def is_connect_result(row: Row) -> bool:
     """Whether only connects failed, in a connection test: there it is the result."""
-    return row["scenario"] in CONNECTION_TESTS and row["status"] == "failed" \
+    return is_connection_test(row) and row["status"] == "failed" \
         and not (wrong_key(row, CLIENT_KEYS) or contradiction(row)) \
         and row["connect_failed"] > 0 and row["connections_failed"] == 0
 
 
 def is_result(row: Row) -> bool:
-    """Whether the row passed its audit. All others are listed, never averaged."""
-    return (row["status"] == "ok" or is_connect_result(row)) and row["audit"] == "pass"
+    """Whether the row passed its audit, on its machine. All others are listed, never averaged."""
+    return (row["status"] == "ok" or is_connect_result(row)) and row["audit"] == "pass" \
+        and not why_not_on_machine(row)
 
 
 def why_excluded(row: Row) -> str:
     if row["status"] != "ok":
         return "%s: %s" % (row["status"], row.get("reason") or "no reason given")
-    return "audit %s" % row["audit"]
+    return why_not_on_machine(row) or "audit %s" % row["audit"]
 
 
 def without_latency(rows: Iterable[Row]) -> Dict[str, List[Row]]:
@@ -292,18 +297,12 @@ def numbers(rows: Iterable[Row], key: str) -> List[float]:
     return [row[key] for row in rows if row.get(key) is not None]
 
 
-def reading_order(text: str) -> List[Tuple[int, str]]:
-    """A key that sorts names with their numbers, 4 before 16."""
-    return [(int(part), "") if part.isdecimal() else (-1, part)
-            for part in re.split(r"([0-9]+)", text)]
-
-
 # Options that change the meaning of a number: rows that differ in one of them never share a median.
 # Workers and concurrency are left out, because a cell's name has them; the seed changes nothing.
 OPTIONS = (*(key.name for key in CLIENT_KEYS if key.writer == "OPTION"
              and key.name not in ("workers", "concurrency", "seed")),
            "gate", "servers", "idle_servers", "end_marker", "fleet", "link", "label", "version",
-           "host", "os")
+           "host", "os", "machine", "cpu_share_asked", "cpu_period_ms")
 
 
 def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:

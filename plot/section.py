@@ -59,7 +59,7 @@ class Section(NamedTuple):
 
 def usable(results: Results, scenario: str, **wanted: Any) -> List[Row]:
     """A scenario's results, without the labelled repetitions of its cells."""
-    return unlabelled([row for row in select(results.rows, scenario=scenario, **wanted)
+    return unlabelled([row for row in select(results.seen, scenario=scenario, **wanted)
                        if is_result(row)])
 
 
@@ -71,7 +71,7 @@ def unlabelled(rows: Sequence[Row]) -> List[Row]:
 
 def left_out(title: str, results: Results, scenario: str) -> Section:
     """The section of an experiment without results: one line with the reason."""
-    rows = select(results.rows, scenario=scenario)
+    rows = select(results.seen, scenario=scenario)
     why = "none of its %d rows counts (see the list of rows left out)" % len(rows) if rows \
         else "this folder has no row of scenario %s" % scenario
     return Section(title, ["%s: %s." % (LEFT_OUT, why)], [])

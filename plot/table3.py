@@ -239,9 +239,9 @@ def build(results: Results) -> Section:
         return left_out(TITLE, results, SCENARIO)
     section = Section(TITLE, [], [])
     for label, name, members in links.by_variant(grid, ("workers", "concurrency")):
-        link = links.link_of(members[0])
+        place = links.place_of(members[0])
         part = variant(label, name, members, best_ceilings(
-            [row for row in select(rows, scheme=CEILINGS) if links.link_of(row) == link]))
+            [row for row in select(rows, scheme=CEILINGS) if links.place_of(row) == place]))
         section.blocks.extend(part.blocks)
         section.figures.extend(part.figures)
     return section
