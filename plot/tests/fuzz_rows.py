@@ -25,20 +25,30 @@ BYTES = [b"\r", b"\n", b"\0", b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"\
 VALUES = [None, True, -1, 0, 0.5, 1e308, 10**400, "", "x", "\r\n", "\udc80", "\u2028", [], {},
           {"": 1}]
 CLAIMS_EACH = 10  # one input in so many is a file of claims
-ROWS = [fixtures.row(), fixtures.row(status="skipped", reason="no links"),
-        fixtures.row(status="failed", reason="audit", audit="fail"),
-        fixtures.row(scenario="table1", repeat=2, order=2)]
+
+
+def members(row):
+    """The texts of a row's members: made once, they cost nothing for each input."""
+    return ["%s: %s" % (json.dumps(key), json.dumps(value)) for key, value in row.items()]
+
+
+ROWS = [members(row) for row in (
+    fixtures.row(), fixtures.row(status="skipped", reason="no links"),
+    fixtures.row(status="failed", reason="audit", audit="fail"),
+    fixtures.row(scenario="table1", repeat=2, order=2))]
+OTHERS = [json.dumps(value) for value in VALUES]
 
 
 def with_other_values(dice):
-    """A few rows, some of their values others."""
-    for number in range(dice.randint(1, 4)):
-        row = dict(dice.choice(ROWS), order=number)
-        for _ in range(dice.randint(0, 3)):
-            row[dice.choice(list(row))] = dice.choice(VALUES)
+    """One or two rows, some of their values others."""
+    for _ in range(dice.choice((1, 1, 2))):
+        row = list(dice.choice(ROWS))
+        for _ in range(dice.choice((0, 1, 2, 3))):
+            at = int(dice.random() * len(row))
+            row[at] = "%s: %s" % (row[at].partition(": ")[0], dice.choice(OTHERS))
         if dice.random() < 0.2:
-            del row[dice.choice(list(row))]
-        yield json.dumps(row).encode("utf-8") + b"\n"
+            del row[int(dice.random() * len(row))]
+        yield ("{%s}\n" % ", ".join(row)).encode("utf-8")
 
 
 def with_other_bytes(dice, data):
