@@ -118,6 +118,9 @@ struct os_usage {
     uint64_t switches_involuntary;
     uint64_t rss_bytes;      /* resident now */
     uint64_t rss_peak_bytes; /* since exec: VmHWM on Linux, PeakWorkingSetSize on Windows */
+    /* The most memory that the system has set aside for this process, used or not:
+     * PeakPagefileUsage on Windows; 0 where the system does not say. */
+    uint64_t committed_peak_bytes;
 };
 
 void os_usage_read(struct os_usage *usage);

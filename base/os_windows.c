@@ -247,6 +247,7 @@ void os_usage_read(struct os_usage *usage)
     if (K32GetProcessMemoryInfo(self, &memory, sizeof(memory))) {
         usage->rss_bytes = memory.WorkingSetSize;
         usage->rss_peak_bytes = memory.PeakWorkingSetSize;
+        usage->committed_peak_bytes = memory.PeakPagefileUsage;
     }
 }
 

@@ -141,6 +141,10 @@ ROW_RESULT(line, addresses_failed, "", "",
            "without an address (`unresolved`) the resolver's words. \"\" if there are none")
 ROW_RESULT(time, connect_ms, "ms", "",
            "from the first connect's start to the last one's success or failure")
+ROW_RESULT(time, connect_posted_ms, "ms", "",
+           "from the first connect's start until the last one was posted: the part of connect_ms "
+           "in which the client still had connects to start (blocking ones: one after the other)")
+ROW_RESULT(number, connect_cpu_s, "s", "", "CPU time of the client process over connect_ms")
 ROW_RESULT(time, connect_us_min, "us", "no server connected", "single successful connects")
 ROW_RESULT(time, connect_us_p50, "us", "no server connected", "")
 ROW_RESULT(time, connect_us_p90, "us", "no server connected", "")
@@ -227,6 +231,9 @@ ROW_RESULT(count, ready_rss_kb, "kB", "a peer",
            "before any is asked: its growth with the number of servers is the cost of a connection")
 ROW_RESULT(count, buffer_peak_bytes, "bytes", "a library keeps its buffers to itself (libevent)",
            "peak of all the scheme's buffers: blocks, rings, assembly, nodes, processing")
+ROW_RESULT(count, committed_kb, "kB", "base_rss_kb or buffer_peak_bytes is unknown",
+           "memory as the paper counts it, asked for but not always touched: base_rss_kb and "
+           "buffer_peak_bytes together; on Windows PeakPagefileUsage")
 ROW_RESULT(count, buffer_predicted_bytes, "bytes", "a peer", "by the scheme's own formula")
 ROW_RESULT(count, buffer_cap_waits, "", "", "receives that had to wait at the cap")
 ROW_RESULT(count, buffer_turn_waits, "", "",

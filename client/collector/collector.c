@@ -105,6 +105,7 @@ static bool open_connections(struct run *run)
         pthread_mutex_init(&connection->lock, NULL);
     }
     run->count = count;
+    atomic_store(&run->unsettled, count);
     atomic_store(&run->connecting, count);
     atomic_store(&run->living, request_asked(run->requests, count));
     atomic_store(&run->pending, count);

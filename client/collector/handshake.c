@@ -196,15 +196,19 @@ static void fail_connect(struct connection *connection, int result)
 /* Times are those of the first attempt; a server that was connected once stays a connected one. */
 static void connect_settled(struct connection *connection, int result)
 {
-    struct attempt *attempt = &connection->run->program->attempts[connection->index];
-    if (!connection->opened)
+    struct run *run = connection->run;
+    struct attempt *attempt = &run->program->attempts[connection->index];
+    if (!connection->opened) {
         attempt->done_ns = os_now_ns();
+        if (atomic_fetch_sub(&run->unsettled, 1) == 1)
+            run->cpu_settled_ns = os_cpu_ns();
+    }
     if (!connection->opened || attempt->result < 0)
         attempt->result = result;
     connection_await(connection, AWAIT_NOTHING);
     if (result < 0)
         fail_connect(connection, result);
-    else if (connection->run->requests->login_bytes > 0)
+    else if (run->requests->login_bytes > 0)
         log_in(connection);
     else
         opened(connection);

@@ -38,7 +38,8 @@ void measure_connected(struct row *row, const struct attempt *attempts, uint32_t
     row->connect_failed = count - row->connected;
 }
 
-int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count)
+int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count,
+                     uint64_t cpu_ns)
 {
     const struct {
         double *field, share;
@@ -46,7 +47,7 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
         {&row->connect_us_min, 0},    {&row->connect_us_p50, 0.5}, {&row->connect_us_p90, 0.9},
         {&row->connect_us_p99, 0.99}, {&row->connect_us_max, 1},
     };
-    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+    uint64_t first_ns = UINT64_MAX, posted_ns = 0, last_ns = 0;
     uint32_t connected = 0;
     double *each_us = malloc(count * sizeof *each_us);
     if (each_us == NULL) {
@@ -58,6 +59,8 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
         assert(attempt->done_ns >= attempt->started_ns);
         if (attempt->started_ns < first_ns)
             first_ns = attempt->started_ns;
+        if (attempt->started_ns > posted_ns)
+            posted_ns = attempt->started_ns;
         if (attempt->done_ns > last_ns)
             last_ns = attempt->done_ns;
         if (attempt->result == 0)
@@ -65,6 +68,8 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
     }
     measure_connected(row, attempts, count);
     row->connect_ms = (double)(last_ns - first_ns) / OS_NS_PER_MS;
+    row->connect_posted_ms = (double)(posted_ns - first_ns) / OS_NS_PER_MS;
+    row->connect_cpu_s = (double)cpu_ns / OS_NS_PER_S;
     qsort(each_us, connected, sizeof *each_us, compare_numbers);
     for (unsigned i = 0; connected > 0 && i < sizeof quantiles / sizeof quantiles[0]; i++)
         *quantiles[i].field = each_us[quantile_rank(quantiles[i].share, connected) - 1];
@@ -79,10 +84,11 @@ static double ratio(double part, double whole)
     return whole > 0 ? part / whole : NAN;
 }
 
+enum { KB = 1024 };
+
 /* 0 could not be read and is unknown. */
 static uint64_t kb(uint64_t bytes)
 {
-    enum { KB = 1024 };
     return bytes > 0 ? bytes / KB : ROW_UNKNOWN;
 }
 
@@ -186,6 +192,14 @@ void measure_figures(struct row *row, const struct scheme_figures *figures)
     row->scanned_per_byte = ratio((double)figures->scanned_bytes, (double)row->bytes);
     if (row->frames != ROW_UNKNOWN)
         row->receives_per_frame = ratio((double)row->receive_calls, (double)row->frames);
+}
+
+void measure_committed(struct row *row, const struct os_usage *after)
+{
+    const uint64_t bytes = row->buffer_peak_bytes;
+    row->committed_kb = kb(after->committed_peak_bytes);
+    if (row->committed_kb == ROW_UNKNOWN && row->base_rss_kb != ROW_UNKNOWN && bytes != ROW_UNKNOWN)
+        row->committed_kb = row->base_rss_kb + bytes / KB;
 }
 
 void measure_latencies(struct row *row, const struct latency *latency, const struct clocks *clocks)

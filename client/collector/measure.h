@@ -28,9 +28,11 @@ struct attempt {
 #define MEASURE_INTERRUPTED "interrupted"
 const char *attempt_error_name(int result);
 
-/* measure_connects: counts, times and quantiles of all attempts. 0, or -1: there is no memory, and
- * the row is skipped. measure_connected: the counts only, when failed ones were tried again. */
-int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count);
+/* measure_connects: counts, times and quantiles of all attempts, which took `cpu_ns` of CPU time.
+ * 0, or -1: there is no memory, and the row is skipped. measure_connected: the counts only, when
+ * failed ones were tried again. */
+int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count,
+                     uint64_t cpu_ns);
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count);
 
 /* Of this process now: its resident memory, and the numbers of its threads. */
@@ -73,6 +75,10 @@ void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
 /* measure_figures: what a scheme reports; row->bytes and row->receive_calls are known. With bytes
  * but no frame the number of frames is unknown: the scheme does not look for them. */
 void measure_figures(struct row *row, const struct scheme_figures *figures);
+
+/* measure_committed: the memory that was asked for at most; row->base_rss_kb and
+ * row->buffer_peak_bytes are known. */
+void measure_committed(struct row *row, const struct os_usage *after);
 
 /* measure_latencies: of frames that carry their send time: their quantiles, or why the clocks do
  * not allow them. */

@@ -116,6 +116,7 @@ struct run {
 
     /* Shared by main thread and workers. */
     struct os_parker main;       /* where the main thread waits for the counts below */
+    _Atomic uint32_t unsettled;  /* whose first connect is neither done nor given up */
     _Atomic uint32_t connecting; /* whose first connection is not ready, nor lost */
     _Atomic uint32_t away;       /* in an outage: to be tried again, or being tried */
     _Atomic uint32_t living;     /* of those that are asked, not over yet */
@@ -131,6 +132,10 @@ struct run {
     _Atomic bool marking;         /* it is on its way */
     uint32_t marked_tick;         /* the last one's; of the worker that takes the next */
     _Atomic uint32_t served_tick; /* what had come by then is handled */
+
+    /* CPU time of this process before the first connect, and, by the thread that settles the last
+     * one, after it. */
+    uint64_t cpu_before_ns, cpu_settled_ns;
 
     /* The main thread's. */
     struct progress progress;

@@ -272,10 +272,9 @@ static void measure(struct peer *peer)
     }
     if (peer->model->counts_bytes)
         program->figures.bytes = row->bytes;
-    program->figures.buffer_peak_bytes = atomic_load(&peer->budget.peak_bytes);
+    const uint64_t peak_bytes = atomic_load(&peer->budget.peak_bytes);
+    program->figures.buffer_peak_bytes = peak_bytes > 0 ? peak_bytes : ROW_UNKNOWN;
     program_measure(program);
-    if (row->buffer_peak_bytes == 0)
-        row->buffer_peak_bytes = ROW_UNKNOWN;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -313,8 +312,9 @@ static void run(struct peer *peer)
     struct row *row = &peer->program.row;
     row->base_rss_kb = measure_rss_kb();
     os_pauses_begin();
+    const uint64_t cpu_ns = os_cpu_ns();
     connect_all(peer);
-    if (measure_connects(row, peer->program.attempts, peer->count) != 0)
+    if (measure_connects(row, peer->program.attempts, peer->count, os_cpu_ns() - cpu_ns) != 0)
         return;
     log_in_all(peer);
     const char *why = open_model(peer);

@@ -236,4 +236,5 @@ TEST(a_login_that_is_not_answered_has_a_time_limit, NULL, devices_close)
     devices_open(0, 1, DEVICE_MUTE);
     collect("--login=a:b", "--frames=3", "--login-timeout=1000");
     assert_results(1, "errors.login-timeout=1");
+    assert_true(results_number("connect_cpu_s") > 0);
 }

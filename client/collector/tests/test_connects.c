@@ -43,6 +43,12 @@ static void failures_are_counted(const char *engine, const char *mode)
                    engine, GOOD, REFUSING + SILENT, REFUSING, SILENT);
     assert_true(results_number("connect_ms") >= (double)in_turn * LIMIT_MS);
     assert_true(results_number("connect_us_max") < LIMIT_MS * 1e3);
+    /* The last server, a good one, waits its turn: one after the other until the silent ones are
+     * given up. */
+    assert_true(results_number("connect_posted_ms") <= results_number("connect_ms"));
+    if (in_turn == SILENT)
+        assert_true(results_number("connect_posted_ms") >= (double)in_turn * LIMIT_MS);
+    assert_true(results_number("connect_cpu_s") > 0);
 }
 
 static void add_for_every_engine(const char *name, CMUnitTestFunction test)

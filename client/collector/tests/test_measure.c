@@ -27,11 +27,15 @@ TEST(connects_are_counted_and_ranked, fresh)
     for (unsigned i = 0; i < 100; i++)
         attempts[i] = (struct attempt){.started_ns = 1000, .done_ns = 1000 + (100 - i) * 1000};
     attempts[100] = (struct attempt){.started_ns = 500, .done_ns = 5000500, .result = CP_EREFUSED};
-    assert_int_equal(measure_connects(&row, attempts, 101), 0);
+    attempts[40].started_ns = 60500; /* by then the last one was posted */
+    attempts[40].done_ns = 60500 + 60000;
+    assert_int_equal(measure_connects(&row, attempts, 101, 3000000), 0);
     assert_int_equal(row.connected, 100);
     assert_int_equal(row.connect_failed, 1);
     assert_string_equal(row.connect_errors->items[0].name, "refused");
     assert_true(row.connect_ms == 5.0);
+    assert_true(row.connect_posted_ms == 0.06);
+    assert_true(row.connect_cpu_s == 0.003);
     assert_true(row.connect_us_min == 1);
     assert_true(row.connect_us_p50 == 50);
     assert_true(row.connect_us_p99 == 99);
@@ -75,6 +79,25 @@ TEST(a_run_without_a_byte_has_no_rates, fresh)
     assert_true(isnan(row.elapsed_ms));
     assert_true(isnan(row.bytes_per_s));
     assert_true(isnan(row.gb_per_cpu_s));
+}
+
+TEST(committed_memory_is_the_systems_or_the_sum_of_what_is_known, fresh)
+{
+    const struct os_usage silent = {.rss_peak_bytes = 4096},
+                          telling = {.committed_peak_bytes = 8192};
+    row.base_rss_kb = 3000;
+    row.buffer_peak_bytes = 2048000;
+    measure_committed(&row, &silent);
+    assert_int_equal(row.committed_kb, 5000);
+    measure_committed(&row, &telling);
+    assert_int_equal(row.committed_kb, 8);
+    row.buffer_peak_bytes = ROW_UNKNOWN;
+    measure_committed(&row, &silent);
+    assert_true(row.committed_kb == ROW_UNKNOWN);
+    row.buffer_peak_bytes = 0;
+    row.base_rss_kb = ROW_UNKNOWN;
+    measure_committed(&row, &silent);
+    assert_true(row.committed_kb == ROW_UNKNOWN);
 }
 
 /* ---- the audit ------------------------------------------------------------------------------- */

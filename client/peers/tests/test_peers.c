@@ -87,6 +87,13 @@ EACH_PEER(it_writes_the_same_row)
     assert_int_equal(results_count("workers"), peer->workers > 0 ? peer->workers : 1);
     assert_int_equal(results_count("worker_threads"), peer->workers);
     assert_true(results_count("total_threads") >= 1 + peer->workers);
+    assert_true(results_number("connect_posted_ms") > 0);
+    assert_true(results_number("connect_posted_ms") <= results_number("connect_ms"));
+    assert_true(results_number("connect_cpu_s") > 0);
+    if (results_is_null("buffer_peak_bytes"))
+        assert_true(results_is_null("committed_kb"));
+    else
+        assert_true(results_count("committed_kb") >= results_count("base_rss_kb"));
     assert_true(results_is_null("latency_us_p50"));
 }
 
