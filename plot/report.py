@@ -19,6 +19,7 @@ from typing import Optional, Sequence, Tuple
 import attribution
 import claims
 import connect
+import crossing
 import draft
 import figures
 import machine
@@ -42,8 +43,8 @@ from texts import WrongFile
 
 PROGRAM = "plot/report.py"
 SECTIONS = (claims.build, table1.build, connect.build, table2.build, wire.build, table3.build,
-            spec.build, peers.build, scale.build, stages.build, claims.build_evidence,
-            attribution.build, order.build)
+            crossing.build, spec.build, peers.build, scale.build, stages.build,
+            claims.build_evidence, attribution.build, order.build)
 
 # ---- the command ----
 
