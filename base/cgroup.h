@@ -5,9 +5,22 @@
 #define FANIN_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { CGROUP_PATH_BYTES = 4096 };
+
+struct cgroup {
+    char path[CGROUP_PATH_BYTES]; /* its directory, below `root` */
+    size_t top_bytes;             /* of the mount point: groups above it cannot be seen */
+    bool version_1;
+};
+
+/* cgroup_find: the group in which the controller ("cpu") has this process. False: there are no
+ * groups, or they are not mounted. cgroup_go_up: to the group above it; false: the group is the
+ * topmost that can be seen. */
+bool cgroup_find(const char *root, const char *controller, struct cgroup *group);
+bool cgroup_go_up(struct cgroup *group);
 
 struct cpu_quota {
     double cpus;        /* processors' worth of time: the smallest quota of all these groups.

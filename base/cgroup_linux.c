@@ -21,11 +21,6 @@
 
 enum { NAME_BYTES = 64, VALUE_BYTES = 1024, NS_PER_US = 1000 };
 
-struct group {
-    char path[CGROUP_PATH_BYTES]; /* its directory, below the root of all */
-    size_t top_bytes;             /* of the mount point: groups above it cannot be seen */
-};
-
 /* ---- finding the own group ---------------------------------------------------------------- */
 
 static bool has_word(const char *list, const char *word)
@@ -104,19 +99,19 @@ static bool mount_read(const char *line, const char *controller, bool version_1,
 
 /* A container may see its group's files while the path is one of the host: then the mount point is
  * the own group. */
-static bool group_find(const char *root, const char *controller, struct group *group)
+bool cgroup_find(const char *root, const char *controller, struct cgroup *group)
 {
     char own[CGROUP_PATH_BYTES], top[CGROUP_PATH_BYTES], point[CGROUP_PATH_BYTES];
     char name[2 * CGROUP_PATH_BYTES], *line = NULL;
     size_t line_bytes = 0;
-    bool version_1, found = false;
+    bool found = false;
     const char *below = NULL;
-    if (!own_path(root, controller, own, &version_1))
+    if (!own_path(root, controller, own, &group->version_1))
         return false;
     snprintf(name, sizeof name, "%s/proc/self/mountinfo", root);
     FILE *file = fopen(name, "re");
     while (file != NULL && below == NULL && getline(&line, &line_bytes, file) > 0) {
-        if (!mount_read(line, controller, version_1, top, point))
+        if (!mount_read(line, controller, group->version_1, top, point))
             continue;
         below = path_below(own, top);
         if (found && below == NULL)
@@ -137,8 +132,7 @@ static bool group_find(const char *root, const char *controller, struct group *g
     return access(name, F_OK) == 0;
 }
 
-/* False: the group is the topmost that can be seen. */
-static bool group_go_up(struct group *group)
+bool cgroup_go_up(struct cgroup *group)
 {
     if (strlen(group->path) <= group->top_bytes)
         return false;
@@ -146,7 +140,7 @@ static bool group_go_up(struct group *group)
     return true;
 }
 
-static bool group_file_read(const struct group *group, const char *file, char *text)
+static bool group_file_read(const struct cgroup *group, const char *file, char *text)
 {
     char path[CGROUP_PATH_BYTES + NAME_BYTES];
     snprintf(path, sizeof path, "%s/%s", group->path, file);
@@ -154,7 +148,7 @@ static bool group_file_read(const struct group *group, const char *file, char *t
 }
 
 /* What sscanf's `format` finds behind `label` in the group's file. */
-static bool group_number(const struct group *group, const char *file, const char *label,
+static bool group_number(const struct cgroup *group, const char *file, const char *label,
                          const char *format, uint64_t *number)
 {
     char text[VALUE_BYTES];
@@ -165,7 +159,7 @@ static bool group_number(const struct group *group, const char *file, const char
 /* ---- processors --------------------------------------------------------------------------- */
 
 /* Version 2 has both numbers in one file, "max" for no quota; version 1 says -1. */
-static bool quota_of(const struct group *group, double *cpus, uint64_t *period_us)
+static bool quota_of(const struct cgroup *group, double *cpus, uint64_t *period_us)
 {
     char text[VALUE_BYTES];
     long long quota = 0, period = 0;
@@ -182,7 +176,7 @@ static bool quota_of(const struct group *group, double *cpus, uint64_t *period_u
 }
 
 /* Adds what the group was throttled. Version 1 has nanoseconds. */
-static void add_throttled(const struct group *group, struct cpu_quota *quota)
+static void add_throttled(const struct cgroup *group, struct cpu_quota *quota)
 {
     uint64_t periods, time, unit_ns = NS_PER_US;
     bool known = group_number(group, "cpu.stat", "nr_throttled ", "%" SCNu64, &periods);
@@ -200,11 +194,11 @@ static void add_throttled(const struct group *group, struct cpu_quota *quota)
 
 void cpu_quota_read(const char *root, struct cpu_quota *quota)
 {
-    struct group group;
+    struct cgroup group;
     double cpus;
     uint64_t period_us;
     *quota = (struct cpu_quota){.cpus = NAN};
-    if (group_find(root, "cpu", &group)) {
+    if (cgroup_find(root, "cpu", &group)) {
         quota->cpus = INFINITY;
         do {
             if (!quota_of(&group, &cpus, &period_us))
@@ -215,7 +209,7 @@ void cpu_quota_read(const char *root, struct cpu_quota *quota)
             quota->cpus = cpus;
             quota->period_ns = period_us * NS_PER_US;
             snprintf(quota->group, sizeof quota->group, "%s", group.path + strlen(root));
-        } while (group_go_up(&group));
+        } while (cgroup_go_up(&group));
     }
     if (!isfinite(quota->cpus))
         quota->throttled_periods = quota->throttled_ns = UINT64_MAX;
@@ -225,10 +219,10 @@ void cpu_quota_read(const char *root, struct cpu_quota *quota)
 
 bool pids_limit_read(const char *root, struct pids_limit *limit)
 {
-    struct group group;
+    struct cgroup group;
     uint64_t used, most;
     *limit = (struct pids_limit){.most = UINT64_MAX};
-    if (!group_find(root, "pids", &group))
+    if (!cgroup_find(root, "pids", &group))
         return false;
     do {
         if (!group_number(&group, "pids.max", "", "%" SCNu64, &most) ||
@@ -240,6 +234,6 @@ bool pids_limit_read(const char *root, struct pids_limit *limit)
         limit->used = used;
         limit->most = most;
         snprintf(limit->group, sizeof limit->group, "%s", group.path + strlen(root));
-    } while (group_go_up(&group));
+    } while (cgroup_go_up(&group));
     return limit->most != UINT64_MAX;
 }

@@ -64,6 +64,8 @@ static void write_key(struct json *json, const char *key)
     if (json->started)
         fputc(',', json->out);
     json->started = true;
+    if (key == NULL) /* in an array */
+        return;
     write_text(json->out, key);
     fputc(':', json->out);
 }
@@ -153,15 +155,35 @@ void json_object(struct json *json, const char *key, const char *object)
     fputs(object, json->out);
 }
 
-void json_object_open(struct json *json, const char *key)
+static void open_with(struct json *json, const char *key, char bracket)
 {
     write_key(json, key);
-    fputc('{', json->out);
+    fputc(bracket, json->out);
     json->started = false;
+}
+
+static void close_with(struct json *json, char bracket)
+{
+    fputc(bracket, json->out);
+    json->started = true;
+}
+
+void json_object_open(struct json *json, const char *key)
+{
+    open_with(json, key, '{');
 }
 
 void json_object_close(struct json *json)
 {
-    fputc('}', json->out);
-    json->started = true;
+    close_with(json, '}');
+}
+
+void json_array_open(struct json *json, const char *key)
+{
+    open_with(json, key, '[');
+}
+
+void json_array_close(struct json *json)
+{
+    close_with(json, ']');
 }

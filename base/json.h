@@ -30,5 +30,8 @@ void json_null(struct json *json, const char *key);
 void json_object(struct json *json, const char *key, const char *object);
 void json_object_open(struct json *json, const char *key);
 void json_object_close(struct json *json);
+/* json_array_open, json_array_close: what is written in between has the key NULL. */
+void json_array_open(struct json *json, const char *key);
+void json_array_close(struct json *json);
 
 #endif

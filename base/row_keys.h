@@ -60,6 +60,17 @@ ROW_SWEEP(positive, link_rate_bits_per_s, "bit/s", "unlimited, or loopback",
 ROW_SWEEP(number, link_rtt_ms, "ms", "loopback", "asked: round trip")
 ROW_SWEEP(number, link_cpu_s, "s", "loopback, or the kernel carries the frames",
           "CPU time of fanin-lan, which carries the frames, over the client's life")
+ROW_SWEEP(positive, cpu_share, "CPUs", "full speed",
+          "share of one processor that the client really was held to (`cpu-share`): 0.06 is 6 %")
+ROW_SWEEP(positive, cpu_share_asked, "CPUs", "full speed was asked for",
+          "what the scenario asked for")
+ROW_SWEEP(positive, cpu_period_ms, "ms", "full speed",
+          "in each such time the client may use its share (`cpu-period`)")
+ROW_SWEEP(text, cpu_share_by, "", "",
+          "what holds it: `cgroup v2`, `cgroup v1` or `systemd scope`; \"\" at full speed")
+ROW_SWEEP(text, cpu_share_reason, "", "",
+          "why full speed took the share's place; \"\" otherwise. A cell that would equal another "
+          "one at full speed is `skipped`")
 ROW_SWEEP(integer, exit_code, "", "the sweep stopped the client, or could not start it",
           "of the client process")
 
@@ -249,6 +260,8 @@ ROW_RESULT(number, cpu_s, "s", "",
 ROW_RESULT(number, cpu_user_s, "s", "", "")
 ROW_RESULT(number, cpu_system_s, "s", "", "")
 ROW_RESULT(number, gb_per_cpu_s, "GB/s", "no CPU time or no frame byte", "bytes / 1e9 / cpu_s")
+ROW_RESULT(number, cpu_share_used, "CPUs", "no CPU time or no frame byte",
+           "CPU time over wall time, over the same time as cpu_s: 1.5 is one and a half processors")
 ROW_RESULT(count, switches_voluntary, "", "", "context switches over the same time")
 ROW_RESULT(count, switches_involuntary, "", "", "")
 ROW_RESULT(positive, cpu_quota, "CPUs", "no quota, or the system does not say",

@@ -95,12 +95,14 @@ static uint64_t kb(uint64_t bytes)
 void resources_begin(struct resources *resources)
 {
     cpu_quota_read("", &resources->quota);
+    resources->now_ns = os_now_ns();
     os_usage_read(&resources->usage);
 }
 
 void resources_end(struct resources *resources)
 {
     os_usage_read(&resources->usage);
+    resources->now_ns = os_now_ns();
     cpu_quota_read("", &resources->quota);
 }
 
@@ -113,6 +115,12 @@ void measure_throttled(struct row *row, const struct cpu_quota *before,
         return;
     row->throttled_periods = after->throttled_periods - before->throttled_periods;
     row->throttled_ms = (double)(after->throttled_ns - before->throttled_ns) / OS_NS_PER_MS;
+}
+
+void measure_cpu_share(struct row *row, uint64_t before_ns, uint64_t after_ns)
+{
+    if (!isnan(row->elapsed_ms) && row->cpu_s > 0)
+        row->cpu_share_used = ratio(row->cpu_s, (double)(after_ns - before_ns) / OS_NS_PER_S);
 }
 
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,

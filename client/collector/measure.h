@@ -56,6 +56,7 @@ uint64_t measure_expected_bytes(const struct request_set *requests, const struct
 
 /* What the process has used so far, and what its control groups allow it. */
 struct resources {
+    uint64_t now_ns; /* when it was read */
     struct os_usage usage;
     struct cpu_quota quota;
 };
@@ -71,6 +72,9 @@ void measure_throttled(struct row *row, const struct cpu_quota *before,
  * row->bytes and row->frames are known. */
 void measure_span(struct row *row, uint64_t first_ns, uint64_t last_ns,
                   const struct os_usage *before, const struct os_usage *after);
+
+/* measure_cpu_share: row->cpu_s, which measure_span sets, over the wall time. */
+void measure_cpu_share(struct row *row, uint64_t before_ns, uint64_t after_ns);
 
 /* measure_figures: what a scheme reports; row->bytes and row->receive_calls are known. With bytes
  * but no frame the number of frames is unknown: the scheme does not look for them. */

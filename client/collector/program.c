@@ -408,6 +408,7 @@ void program_measure(struct program *program)
     measure_span(row, atomic_load(&program->first_ns), program->last_ns, &before->usage,
                  &after->usage);
     measure_committed(row, &after->usage);
+    measure_cpu_share(row, before->now_ns, after->now_ns);
     measure_throttled(row, &before->quota, &after->quota);
     clocks_watch(&program->clocks);
     measure_fleet(program);

@@ -217,18 +217,19 @@ static int read_pairs(struct arena *arena, struct cell *cell, struct error *erro
     return read_duration(cell, error);
 }
 
-static bool is_part_of(const struct cell *part, const struct cell *whole, const char *but_for)
+static bool is_part_of(const struct cell *part, const struct cell *whole,
+                       const char *const *but_for)
 {
     for (unsigned i = 0; i < part->pair_count; i++) {
         const struct pair *pair = &part->pairs[i], *other = cell_find(whole, pair->key);
-        if (strcmp(pair->key, but_for) != 0 &&
+        if (!text_is_among(pair->key, but_for) &&
             (other == NULL || strcmp(pair->value, other->value) != 0))
             return false;
     }
     return true;
 }
 
-bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for)
+bool cell_equals(const struct cell *a, const struct cell *b, const char *const *but_for)
 {
     return strcmp(a->scenario, b->scenario) == 0 && strcmp(a->section, b->section) == 0 &&
            is_part_of(a, b, but_for) && is_part_of(b, a, but_for);
@@ -249,8 +250,9 @@ static bool may_repeat(const struct settings *settings)
 /* The cells of a section are adjacent, so the loop ends where the previous section begins. */
 static bool is_duplicate(const struct cells *cells, const struct cell *cell)
 {
+    static const char *const none[] = {NULL};
     for (unsigned i = cells->count; i-- > 0 && cells->items[i]->section == cell->section;) {
-        if (cell_equals(cells->items[i], cell, ""))
+        if (cell_equals(cells->items[i], cell, none))
             return true;
     }
     return false;

@@ -30,10 +30,12 @@ struct pair {
     struct place place;
 };
 
-#define CELL_LOOPBACK "loopback"
+#define CELL_LOOPBACK   "loopback"
+#define CELL_FULL_SPEED 1.0 /* as a share of a processor: no quota at all */
 
 struct fleet;
 struct link;
+struct cpu_share;
 
 /* The duration of one cell's rows so far. */
 struct pace {
@@ -54,6 +56,8 @@ struct cell {
     const char *servers_program; /* the same for the fleet */
     const char *fleet_options;   /* "fault=refuse:2% backlog=3"; "" for none */
     const char *link_asked;      /* a name of links.conf, or CELL_LOOPBACK */
+    double cpu_share_asked;      /* of one processor, or CELL_FULL_SPEED */
+    uint64_t cpu_period_ms;      /* of its quota */
     const char *label;           /* only distinguishes cells; "" for none */
     uint64_t repeat, pause_ms, timeout_s, port, seed; /* seed 0: not said */
     const char *metric;         /* key of a row: the figure that --budget observes */
@@ -65,9 +69,11 @@ struct cell {
     uint64_t servers;           /* of the fleet; 0: foreign servers */
     uint64_t ports_per_address; /* of the fleet's servers; 0: all on one address */
 
-    struct link *link;       /* set by links_plan: of the name link_asked; NULL: loopback */
-    const char *link_reason; /* set by links_fall_back: why loopback took its place; or NULL */
-    const char *skip_reason; /* set by links_fall_back: why no row of it is run; NULL: they are */
+    struct link *link;            /* set by links_plan: of the name link_asked; NULL: loopback */
+    const char *link_reason;      /* set by links_fall_back: why loopback took its place; or NULL */
+    struct cpu_share *cpu_share;  /* set by cpu_shares_plan; NULL: full speed */
+    const char *cpu_share_reason; /* set by cpu_shares_fall_back: why full speed took its place */
+    const char *skip_reason; /* set by cells_skip_twins: why no row of it is run; NULL: they are */
     struct fleet *fleet;     /* set by fleets_plan; NULL when servers is 0 */
     struct pace pace;
 };
@@ -110,9 +116,13 @@ double cell_row_s(const struct cell *cell);
 /* cell_title: scenario, section and name, without those that are empty. */
 const char *cell_title(struct arena *arena, const struct cell *cell);
 
-/* cell_equals: the same scenario and section, and the same values of all keys but `but_for` ("" for
- * no exception). */
-bool cell_equals(const struct cell *a, const struct cell *b, const char *but_for);
+/* cell_equals: the same scenario and section, and the same values of all keys but those in
+ * `but_for`, which ends with NULL. */
+bool cell_equals(const struct cell *a, const struct cell *b, const char *const *but_for);
+
+/* cells_skip_twins: where a link or a share of a processor could not be had (links_fall_back,
+ * cpu_shares_fall_back), a cell that now equals another one gets a skip_reason. */
+void cells_skip_twins(struct arena *arena, const struct cells *cells);
 
 /* ---- the keys of a scenario: the sweep's own, the fleet's and the client's ---- */
 

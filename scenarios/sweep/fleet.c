@@ -7,6 +7,7 @@
 
 #include "base/options.h"
 #include "scenarios/sweep/command.h"
+#include "scenarios/sweep/cpu_share.h"
 #include "scenarios/sweep/output_dir.h"
 
 enum { PORT_MAX = 65535 };
@@ -240,10 +241,11 @@ void fleets_stop(struct fleets *fleets)
 
 struct command fleet_client(struct arena *arena, const struct cell *cell, const char *row_path)
 {
-    struct command client = command_client(arena, cell, row_path);
+    const struct command plain = command_client(arena, cell, row_path);
+    const struct command client = cpu_share_command(arena, cell->cpu_share, true, &plain);
     const struct link *link = cell->link;
     if (link == NULL)
-        return client;
+        return cpu_share_command(arena, cell->cpu_share, false, &client);
     struct command command =
         command_begin(arena, arena_text(arena, "fanin-lan --quiet --join=%lld -- sh -c",
                                         (long long)cell->fleet->process.handle));
@@ -253,5 +255,5 @@ struct command fleet_client(struct arena *arena, const struct cell *cell, const 
         command_add(arena, &command, "%s", client.argv[i]);
     if (isfinite(link->rate_bits_per_s))
         command_add(arena, &command, "--link-rate=%.0f", link->rate_bits_per_s);
-    return command;
+    return cpu_share_command(arena, cell->cpu_share, false, &command);
 }

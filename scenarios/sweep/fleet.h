@@ -41,8 +41,8 @@ struct command fleet_command(struct arena *arena, const struct fleet *fleet);
 int fleet_start(struct arena *arena, struct fleet *fleet, const char *directory,
                 struct error *error);
 
-/* fleet_client: the command line of the cell's client: it is taken to the fleet's link, and told
- * address and rate. Its fleet, if it has one, runs. */
+/* fleet_client: the command line of the cell's client: it is taken to the fleet's link and into the
+ * group of its share of a processor, and told address and rate. Its fleet, if it has one, runs. */
 struct command fleet_client(struct arena *arena, const struct cell *cell, const char *row_path);
 
 /* fleet_last_words: the last line that the servers wrote, or fanin-lan where they wrote none. */

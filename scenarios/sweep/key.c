@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, EXPECT, WHOLE, SERVERS, DECIMAL, PERCENT, IGNORED };
+#include "base/options.h"
+
+enum kind { TEXT, EXPECT, WHOLE, SERVERS, DECIMAL, PERCENT, MILLIS, IGNORED };
 
 struct sweep_key {
     const char *name;
@@ -42,6 +44,10 @@ static const char *const metrics[] = {"elapsed_ms",
 static const struct sweep_key sweep_keys[] = {
     {"client", TEXT, AT(client), "fanin-client", .axis = true},
     {"link", TEXT, AT(link_asked), CELL_LOOPBACK, .axis = true},
+    {"cpu-share", PERCENT, AT(cpu_share_asked), "100", 1e-9, 1e9,
+     "a percentage of one processor, such as 6%", .axis = true},
+    {"cpu-period", MILLIS, AT(cpu_period_ms), "40ms", 1, 1000,
+     "a time from 1ms to 1s, such as 40ms", .axis = true},
     {"label", TEXT, AT(label), "", .axis = true},
     {"repeat", WHOLE, AT(repeat), "5", 1, CELL_REPEAT_MAX},
     {"metric", TEXT, AT(metric), "elapsed_ms", .takes = FIGURES, .names = metrics},
@@ -118,6 +124,15 @@ static bool read_decimal(const struct sweep_key *key, const char *text, const ch
            *value >= key->min && *value <= key->max;
 }
 
+/* "40", "40ms", "1s". */
+static bool read_millis(const struct sweep_key *key, const char *text, uint64_t *millis)
+{
+    const struct option_spec spec = {
+        .name = key->name, .min = (uint64_t)key->min, .max = (uint64_t)key->max};
+    char why[ERROR_BYTES];
+    return options_millis(&spec, text, millis, why, sizeof why) == 0;
+}
+
 /* Reads the text into the key's field. False: it is not what the key takes. */
 static bool read_value(const struct sweep_key *key, const char *text, struct cell *cell)
 {
@@ -140,6 +155,8 @@ static bool read_value(const struct sweep_key *key, const char *text, struct cel
         sound = read_decimal(key, text, "%", field);
         *(double *)field /= 100;
         return sound;
+    case MILLIS:
+        return read_millis(key, text, field);
     case IGNORED:
         break;
     }

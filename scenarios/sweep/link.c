@@ -164,24 +164,7 @@ struct command link_command(struct arena *arena, const struct link *link)
 
 /* ---- falling back ---- */
 
-/* The cell that runs in place of cell `index`, which fell back; NULL: none does. Of cells that are
- * equal on loopback the one planned there runs, else the first that fell back to it. */
-static const struct cell *find_twin(const struct cells *cells, unsigned index)
-{
-    const struct cell *cell = cells->items[index], *twin = NULL;
-    for (unsigned i = 0; i < cells->count; i++) {
-        const struct cell *other = cells->items[i];
-        if (i == index || other->link != NULL || !cell_equals(cell, other, "link"))
-            continue;
-        if (other->link_reason == NULL)
-            return other;
-        if (twin == NULL && i < index)
-            twin = other;
-    }
-    return twin;
-}
-
-void links_fall_back(struct arena *arena, const struct cells *cells)
+void links_fall_back(const struct cells *cells)
 {
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
@@ -189,14 +172,6 @@ void links_fall_back(struct arena *arena, const struct cells *cells)
             cell->link_reason = cell->link->reason;
             cell->link = NULL;
         }
-    }
-    for (unsigned i = 0; i < cells->count; i++) {
-        struct cell *cell = cells->items[i];
-        const struct cell *twin = cell->link_reason == NULL ? NULL : find_twin(cells, i);
-        if (twin != NULL)
-            cell->skip_reason = arena_text(
-                arena, "link %s is unavailable; on %s this cell would duplicate link = %s: %s",
-                cell->link_asked, CELL_LOOPBACK, twin->link_asked, cell->link_reason);
     }
 }
 

@@ -35,9 +35,8 @@ struct links {
 int links_plan(struct arena *arena, const struct cells *cells, const char *scenario_path,
                struct links *links, struct error *error);
 
-/* links_fall_back: cells on an unavailable link get loopback. A cell that then equals another one
- * gets a skip_reason. */
-void links_fall_back(struct arena *arena, const struct cells *cells);
+/* links_fall_back: cells on an unavailable link get loopback. */
+void links_fall_back(const struct cells *cells);
 
 /* link_judge: copies the results of `check` (JSON, or NULL) to the link. False: it is not a result
  * of fanin-lan --check. */

@@ -7,6 +7,7 @@
 #include "base/row.h"
 #include "scenarios/sweep/check.h"
 #include "scenarios/sweep/command.h"
+#include "scenarios/sweep/spin.h"
 #include "scenarios/sweep/sweep.h"
 
 enum { BUDGET_MIN_MAX = 100000 };
@@ -41,6 +42,9 @@ static const struct option_spec table[] = {
      options_flag, AT(check)},
     {"json", "FILE", NULL, "with --check: write its findings to FILE; -: to standard output",
      options_string, AT(json)},
+    {"spin", "TIME", NULL,
+     "run nothing; compute for so long and tell which share of a processor that got (as JSON)",
+     options_millis, AT(spin_ms), 1, 3600000},
     {"quiet", NULL, NULL, "print no progress and no summary", options_flag, AT(quiet)},
     {.name = NULL},
 };
@@ -61,6 +65,10 @@ static const struct option_set set = {
         "  link: the network between client and servers, an axis: names of links.conf beside the\n"
         "    scenario (else scenarios/links.conf). Each is measured before its first row; rows of\n"
         "    a link that is unavailable run on loopback and say so (default loopback)\n"
+        "  cpu-share: how much of one processor the client may use, an axis: 6%, or 100% for full\n"
+        "    speed (default). Each is measured before the rows; where it cannot be had, rows run\n"
+        "    at full speed and say so (docs/paper-machine.md)\n"
+        "  cpu-period: in which it may, an axis (default 40ms)\n"
         "  label: distinguishes cells and changes nothing, an axis: A, B runs one cell twice.\n"
         "    The differences between the two are false alarms. The report counts them and leaves\n"
         "    these rows out of its tables\n"
@@ -203,6 +211,8 @@ static int check_machine(struct sweep *sweep)
 static int run(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
+    if (request->spin_ms != 0)
+        return spin_print(request->spin_ms);
     if (request->json != NULL && !request->check) {
         error_set(&sweep->error, NULL, "--json goes with --check; rows go to --out=DIR");
         return EXIT_WRONG_USE;

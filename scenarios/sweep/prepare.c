@@ -140,6 +140,8 @@ static int expand(struct sweep *sweep)
     if (links_plan(sweep->arena, &sweep->cells, record->scenarios[0]->path, &record->links,
                    &sweep->error) != 0)
         return -1;
+    if (cpu_shares_plan(sweep->arena, &sweep->cells, &record->cpu_shares, &sweep->error) != 0)
+        return -1;
     return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error);
 }
 
@@ -254,7 +256,8 @@ int sweep_prepare(struct sweep *sweep)
     if (resume != NULL && mark_old_rows(sweep) != 0)
         return error_exit_code(&sweep->error);
     sweep->record.budget.cells = &sweep->cells;
-    sweep->record.estimated_s =
-        sweep_expected_s(sweep, 0) + links_check_seconds(&sweep->record.links);
+    sweep->record.estimated_s = sweep_expected_s(sweep, 0) +
+                                links_check_seconds(&sweep->record.links) +
+                                cpu_shares_check_seconds(&sweep->record.cpu_shares);
     return EXIT_DONE;
 }

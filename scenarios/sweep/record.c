@@ -81,6 +81,7 @@ static void write_record(struct json *json, const void *context)
     os_machine_describe(write_fact, json);
     json_object_close(json);
     links_write(json, &record->links);
+    cpu_shares_write(json, &record->cpu_shares);
     if (record->host_check == NULL) {
         json_null(json, "noise");
     } else {

@@ -4,6 +4,7 @@
 #define FANIN_RECORD_H
 
 #include "scenarios/sweep/budget.h"
+#include "scenarios/sweep/cpu_share.h"
 #include "scenarios/sweep/host_check.h"
 
 struct record {
@@ -14,6 +15,7 @@ struct record {
     struct scenario **scenarios;
     unsigned scenario_count;
     struct links links;
+    struct cpu_shares cpu_shares;
     const struct host_check *host_check; /* of the last session; NULL: none yet, or it failed */
 
     struct budget budget; /* its cells are always set */

@@ -19,6 +19,7 @@
 #include "base/row.h"
 #include "base/options.h"
 #include "scenarios/sweep/command.h"
+#include "scenarios/sweep/cpu_share.h"
 #include "scenarios/sweep/record.h"
 #include "base/json_read.h"
 
@@ -58,10 +59,16 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
 {
     const struct cell *cell = run->row->cell;
     struct command command = fleet_client(run->arena, cell, run->object_path);
+    const char *refused = cpu_share_enter(run->arena, cell->cpu_share);
+    if (refused != NULL) {
+        run->obstacle = arena_text(run->arena, "cpu-share: %s; remove the cause", refused);
+        return;
+    }
     uint64_t link_began_ns = link_cpu_ns(cell);
     remove(run->object_path);
     struct command_result result = command_run(run->arena, &command, run->summary_path,
                                                run->log_path, cell->timeout_s, tick, context);
+    cpu_share_leave(cell->cpu_share);
     run->exit_code = result.exit_code;
     run->client_ns = result.ran_ns;
     run->link_cpu_s = (double)(link_cpu_ns(cell) - link_began_ns) / OS_NS_PER_S;
@@ -193,6 +200,19 @@ static void set_link_keys(struct sweep_keys *keys, const struct run *run)
         keys->link_cpu_s = run->link_cpu_s;
 }
 
+static void set_cpu_share_keys(struct sweep_keys *keys, const struct cell *cell)
+{
+    const struct cpu_share *share = cell->cpu_share;
+    if (cell->cpu_share_asked != CELL_FULL_SPEED)
+        keys->cpu_share_asked = cell->cpu_share_asked;
+    keys->cpu_share_by = share == NULL ? "" : share->group->by;
+    keys->cpu_share_reason = cell->cpu_share_reason == NULL ? "" : cell->cpu_share_reason;
+    if (share == NULL)
+        return;
+    keys->cpu_share = (double)share->quota.quota_us / (double)share->quota.period_us;
+    keys->cpu_period_ms = (double)cell->cpu_period_ms;
+}
+
 /* On a link the process that we know is fanin-lan, not the servers'. */
 static uint64_t fleet_peak_bytes(const struct cell *cell)
 {
@@ -224,6 +244,7 @@ static void write_sweep_keys(struct json *json, const struct run *run, uint64_t 
     if (peak_bytes > 0)
         keys.fleet_rss_kb = peak_bytes / 1024;
     set_link_keys(&keys, run);
+    set_cpu_share_keys(&keys, cell);
     if (run->exit_code != EXIT_UNKNOWN)
         keys.exit_code = run->exit_code;
 #define ROW_SWEEP(kind, key, unit, null, meaning) row_put_##kind(json, #key, keys.key);

@@ -16,6 +16,14 @@ static int columns_of(const char *text)
     return columns;
 }
 
+static const char *share_words(struct arena *arena, const struct cell *cell)
+{
+    if (cell->cpu_share == NULL)
+        return "";
+    return arena_text(arena, ", held to %.10g %% of a processor in each %llu ms",
+                      cell->cpu_share_asked * 100, (unsigned long long)cell->cpu_period_ms);
+}
+
 void sweep_print_cells(const struct sweep *sweep, FILE *out)
 {
     const struct cells *cells = &sweep->cells;
@@ -29,9 +37,9 @@ void sweep_print_cells(const struct sweep *sweep, FILE *out)
     for (unsigned i = 0; i < cells->count; i++) {
         const struct cell *cell = cells->items[i];
         const char *title = cell_title(&arena, cell);
-        fprintf(out, "%s%*s  %6llu  %8.1f  %s\n", title, width - columns_of(title), "",
+        fprintf(out, "%s%*s  %6llu  %8.1f  %s%s\n", title, width - columns_of(title), "",
                 (unsigned long long)cell->repeat, (double)cell->repeat * cell->row_seconds,
-                cell->client);
+                cell->client, share_words(&arena, cell));
     }
     arena_free(&arena);
 }

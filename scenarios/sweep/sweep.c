@@ -1,7 +1,7 @@
 /* Running a plan.
  *
  *   ask the programs (--dry-run) -> make the directory -> record "running"
- *        -> check the host -> measure the links
+ *        -> check the host -> measure the links and the shares of a processor
  *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
  *             |-> no row is left: a further round, where there is a budget
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
@@ -195,17 +195,30 @@ static int write_record(struct sweep *sweep, struct error *error)
 
 /* Before the first fleet starts, so that nothing of the sweep disturbs the measurement. Cells whose
  * link is unavailable need other fleets than planned. */
-static int ready_links(struct sweep *sweep)
+static int ready_links_and_shares(struct sweep *sweep)
 {
+    const double later_s = sweep_expected_s(sweep, 0);
     int result = links_check(sweep->arena, &sweep->record.links, sweep->output.path,
-                             &sweep->progress, sweep_expected_s(sweep, 0), &sweep->error);
+                             &sweep->progress, later_s, &sweep->error);
+    if (result == EXIT_DONE)
+        result = cpu_shares_check(sweep->arena, &sweep->record.cpu_shares, sweep->output.path,
+                                  &sweep->progress, later_s);
     if (result != EXIT_DONE)
         return result;
-    links_fall_back(sweep->arena, &sweep->cells);
+    links_fall_back(&sweep->cells);
+    cpu_shares_fall_back(&sweep->cells);
+    cells_skip_twins(sweep->arena, &sweep->cells);
     sweep->fleets = (struct fleets){0};
     if (fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error) != 0)
         return EXIT_WRONG_USE;
     return write_record(sweep, &sweep->error);
+}
+
+static void remove_old_groups(struct sweep *sweep)
+{
+    const char *left = cpu_groups_clean(sweep->arena, "");
+    if (left != NULL)
+        progress_say(&sweep->progress, "warning: control group of a killed sweep: %s", left);
 }
 
 /* A noisy machine makes results less precise, not wrong: so a warning is enough. */
@@ -285,13 +298,15 @@ static int run_all(struct sweep *sweep)
                      "warning: the file system of %s has no locks; run no second sweep there",
                      sweep->output.path);
     check_host(sweep);
-    int result = ready_links(sweep);
+    remove_old_groups(sweep);
+    int result = ready_links_and_shares(sweep);
     if (result == EXIT_DONE)
         result = run_rows(sweep);
     else
         end_as(sweep, os_interrupted() ? "interrupted" : "failed", result);
     progress_end(&sweep->progress);
     fleets_stop(&sweep->fleets);
+    cpu_shares_close(&sweep->record.cpu_shares);
     fclose(sweep->output.rows);
     return close_record(sweep, result);
 }

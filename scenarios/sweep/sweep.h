@@ -22,6 +22,7 @@ struct sweep_request {
     const char *repeat, *seed, *precision;
     double budget_min; /* minutes; 0: none */
     const char *json;  /* of --check; NULL where not given */
+    uint64_t spin_ms;  /* 0: a sweep, and not a bare loop */
     bool check, dry_run, quiet;
 };
 
