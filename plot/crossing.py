@@ -37,7 +37,7 @@ COLUMNS = (Column("the paper's number", left=True), Column("paper, ms"), Column(
 HEADROOM = 1.1         # of a panel's axis above the paper's times, as a share of its reach below
 MIDDLE_MIN = 0.01      # that reach, as a share of the paper's times, where all times are alike
 ROW_HEIGHT = 30        # pixels of a crossing
-PANELS = {TABLE2: "Table 2: time of 30 x 1.25 MB, ms",
+PANELS = {TABLE2: "Table 2: time of 30 x 1.25 MiB, ms",
           TABLE1: "Table 1: 200 connects at once, by workers, ms"}
 LABEL_HEIGHT = 0.055   # of a label, as a share of its panel
 AXIS_SHARE = 1.12      # of the share's axis beyond the measured shares
@@ -90,12 +90,6 @@ def share_of(row: Row) -> float:
     """Percent of one processor that the row was held to."""
     share = row.get("cpu_share")
     return FULL_SPEED if share is None else 100 * share
-
-
-def fell_back(row: Row) -> bool:
-    """Whether the row ran on another machine than the one asked for."""
-    return bool(row.get("cpu_share_reason") or row.get("calibration_reason")
-                or links.fell_back(row))
 
 
 def cell_of(rows: Sequence[Row], key: str) -> Cell:
@@ -244,16 +238,6 @@ def calibrated_text(known: Sequence[Calibration]) -> List[str]:
             if one.key == "cpu-share" and one.value]
 
 
-def fallback_texts(rows: Sequence[Row]) -> List[str]:
-    """The rows that ran on another machine than the one asked for, with the reasons."""
-    away = [row for row in rows if fell_back(row)]
-    counted = group_by([dict(row, why=row.get("cpu_share_reason") or row.get("calibration_reason")
-                             or row.get("link_reason") or "no reason given") for row in away],
-                       "why")
-    return ["%d of %d rows do not count here: %s." % (len(members), len(rows), why.rstrip("."))
-            for why, members in counted.items()]
-
-
 def table_line(line: Line) -> List[str]:
     share = line.crossing and line.crossing.share
     return [line.title, number(line.paper_ms), share_text(share) if share else NONE,
@@ -385,15 +369,15 @@ def figure(label: str, name: str, lines: Sequence[Line], known: Sequence[Calibra
 
 
 def build(results: Results) -> Section:
-    every = [row for row in usable(results, SCENARIO)
-             if row["section"] in [section for section, _ in SECTIONS.values()]]
-    rows = [row for row in every if not fell_back(row)]
+    names = tuple(section for section, _ in SECTIONS.values())
+    rows = usable(results, SCENARIO, section=names)
+    notes = links.off_machine_notes(select(results.rows, scenario=SCENARIO, section=names))
     if not rows:
-        why = fallback_texts(every) or ["this folder has no row of scenario %s, sections %s." % (
-            SCENARIO, " and ".join(section for section, _ in SECTIONS.values()))]
+        why = notes or ["no row of scenario %s, sections %s, counts." % (
+            SCENARIO, " and ".join(names))]
         return Section(TITLE, ["%s: %s" % (LEFT_OUT, " ".join(why))], [])
     known = calibrations(results, SCENARIO)
-    section = Section(TITLE, fallback_texts(every), [], LEAD)
+    section = Section(TITLE, notes, [], LEAD)
     axes = ("section", "scheme", "connect", "workers", "cpu_share_asked")
     for label, members in variants(rows, axes):
         lines = lines_of(members, known)

@@ -3,7 +3,7 @@
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from places import (FULL, LOOPBACK, PAPER, PAPERS_MACHINE, factors_text, fell_back, link_of,
-                    machine_of)
+                    machine_of, why_not_on_machine)
 from rows import Row, group, grouped, variants
 from stats import Spread
 from tables import NONE, ratio, span
@@ -104,6 +104,14 @@ def fallback_notes(rows: Sequence[Row]) -> List[str]:
     return ["%d of %d rows were meant for %s and fell back to %s: %s." % (
         len(members), len(rows), asked, link_of(members[0]),
         (reason or "no reason given").rstrip(".")) for (asked, reason), members in found.items()]
+
+
+def off_machine_notes(rows: Sequence[Row]) -> List[str]:
+    """The rows that did not run on the machine that they name, with the reasons. They count for
+    nothing else."""
+    found = grouped([row for row in rows if why_not_on_machine(row)], why_not_on_machine)
+    return ["%d of %d rows do not count: %s." % (len(members), len(rows), why.rstrip("."))
+            for why, members in found.items()]
 
 
 # ---- the wire ----

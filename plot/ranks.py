@@ -1,4 +1,4 @@
-"""Compares two lists of runs by ranks: independent runs, and runs paired in blocks.
+"""Compares two lists by ranks: independent runs, runs paired in blocks, and the order of cells.
 
 No function assumes more about the runs' distribution than its description says. Null distributions
 are counted exactly up to RANK_EXACT_MAX runs; beyond that the normal approximation is used.
@@ -6,13 +6,16 @@ are counted exactly up to RANK_EXACT_MAX runs; beyond that the normal approximat
 
 import bisect
 import functools
+import itertools
 import math
+import random
 from statistics import NormalDist
 from typing import List, Optional, Sequence, Tuple
 
 from stats import Interval, Place, at_place, check_confidence, finite, innermost, median
 
 RANK_EXACT_MAX = 60  # runs on both sides together, or pairs
+SHUFFLES = 2000      # orders that a correlation is compared with
 ALTERNATIVES = ("two-sided", "less", "greater")
 
 
@@ -242,3 +245,38 @@ def paired_ratio_interval(a: Sequence[float], b: Sequence[float],
                           confidence: float = 0.95) -> Optional[Interval]:
     """signed_rank_interval() of the logarithms, as factors. None with too few pairs."""
     return as_factors(signed_rank_interval(log_ratios(a, b), confidence))
+
+
+# ---- order ----
+
+
+def spearman(a: Sequence[float], b: Sequence[float]) -> Optional[float]:
+    """Spearman's rank correlation, ties at their middle rank; None if one side's values are all
+    alike. Source: C. Spearman, American Journal of Psychology 15, 1904."""
+    x, y = doubled_ranks(finite(a)), doubled_ranks(finite(b))
+    if len(x) != len(y):
+        raise ValueError("%d values cannot be paired with %d" % (len(a), len(b)))
+    middle = len(x) + 1
+    squares = [sum((rank - middle) ** 2 for rank in side) for side in (x, y)]
+    if not all(squares):
+        return None
+    return sum((one - middle) * (other - middle) for one, other in zip(x, y)) / math.sqrt(
+        squares[0] * squares[1])
+
+
+def spearman_p(a: Sequence[float], b: Sequence[float]) -> float:
+    """The p-value that a stands in b's order: how often a shuffled `a` correlates at least as well.
+
+    Assumes that without a relation every order is as likely. All orders are counted if they are at
+    most SHUFFLES, else so many are drawn, the same ones each time; the order found counts as one of
+    them, so the p-value holds."""
+    x, y = doubled_ranks(finite(a)), doubled_ranks(finite(b))
+    def score(order: Sequence[int]) -> int:
+        return sum(one * other for one, other in zip(order, y))
+    seen = score(x)
+    if math.factorial(len(x)) <= SHUFFLES:
+        scores = [score(order) for order in itertools.permutations(x)]
+        return sum(one >= seen for one in scores) / len(scores)
+    shuffled = random.Random(SHUFFLES)
+    found = sum(score(shuffled.sample(x, len(x))) >= seen for _ in range(SHUFFLES - 1))
+    return (found + 1) / SHUFFLES

@@ -22,6 +22,7 @@ import connect
 import crossing
 import draft
 import figures
+import level
 import machine
 import markdown
 import order
@@ -43,8 +44,8 @@ from texts import WrongFile
 
 PROGRAM = "plot/report.py"
 SECTIONS = (claims.build, table1.build, connect.build, table2.build, wire.build, table3.build,
-            crossing.build, spec.build, peers.build, scale.build, stages.build,
-            claims.build_evidence, attribution.build, order.build)
+            level.build, crossing.build, spec.build, peers.build, scale.build,
+            stages.build, claims.build_evidence, attribution.build, order.build)
 
 # ---- the command ----
 

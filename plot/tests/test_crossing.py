@@ -8,6 +8,7 @@ import plot_path
 import crossing
 import fixtures
 import link_fixtures
+import paper_fixtures
 import tables
 from section_fixtures import NEEDS_GNUPLOT, draw, fields, results, said
 
@@ -17,21 +18,14 @@ TIMES = {"fixed": (4420, 3838, 3690, 3600, 3480, 3400, 3358, 3350),
          "chain": (3560, 3437, 3390, 3365, 3356, 3352, 3350, 3349)}
 CONNECTS = {4: (260, 195, 158, 132, 100, 62, 40, 24), 6: (255, 190, 150, 126, 96, 60, 38, 22),
             8: (262, 198, 156, 131, 101, 64, 41, 25), 10: (270, 200, 162, 136, 104, 66, 42, 26)}
-CALIBRATION = {"scenario": "paper", "section": "share", "key": "cpu-share", "metric": "elapsed_ms",
-               "target": 3640, "from": "2%", "to": "25%", "value": "5.87%", "number": 5.87,
-               "low": 5.62, "high": 6.1, "confidence": 0.9, "runs": 12, "status": "ok",
-               "reason": ""}
-ROUND_TRIP = dict(CALIBRATION, section="round-trip", key="rtt", metric="connect_ms", target=2043,
-                  value="9.91ms", number=9.91, low=9.85, high=9.97)
-RUN = dict(fixtures.RUN, calibrations=[ROUND_TRIP, CALIBRATION])
+RUN = paper_fixtures.run()
 
 
 def row(section, share, **changes):
     """A row of the machine with this share, in percent; 100 is full speed."""
     asked = None if share == 100 else share / 100
-    return fixtures.row(**{**link_fixtures.LAN, "scenario": "paper", "section": section,
-                           "machine": "paper", "cpu_share": asked, "cpu_share_asked": asked,
-                           "cpu_share_reason": "", "calibration_reason": "",
+    return fixtures.row(**{**link_fixtures.LAN, **paper_fixtures.PAPER, "scenario": "paper",
+                           "section": section, "cpu_share": asked, "cpu_share_asked": asked,
                            "cell": "cpu-share=%g%%" % share, **changes})
 
 
@@ -138,7 +132,7 @@ class Words(unittest.TestCase):
         text = said(crossing.build(results(everything(), RUN)))
         self.assertIn("Table 2 (fixed, ring, chain): they cross at one share (5.", text)
         self.assertIn("Both tables: they", text)
-        self.assertIn("The calibrated share is 5.87% (5.62..6.1 %).", text)
+        self.assertIn("The calibrated share is 5.87% (5.6..6.2 %).", text)
         self.assertEqual(fields(text, "Table", "2,", "fixed")[-2:], ["calibrated", "(share)"])
         self.assertEqual(fields(text, "Table", "2,", "chain")[-1], "predicted")
         self.assertEqual(fields(text, "Table", "1,", "blocking")[-3:],
@@ -150,7 +144,7 @@ class Words(unittest.TestCase):
         away = [dict(made, cpu_share=None, cpu_share_reason="no control group")
                 for made in everything(1)[:3]]
         text = said(crossing.build(results(everything() + away, RUN)))
-        self.assertIn("3 of 323 rows do not count here: no control group.", text)
+        self.assertIn("3 of 323 rows do not count: not on machine paper: no control group.", text)
         self.assertEqual(fields(text, "Table", "2,", "fixed")[3], "5")
         for change in ({"calibration_reason": "did not converge"}, link_fixtures.FALLBACK):
             section = crossing.build(results([dict(made, **change) for made in everything(1)]))

@@ -258,3 +258,28 @@ class WrongUse(unittest.TestCase):
                 (ranks.paired_ratio, [1, 2], [1]), (ranks.paired_ratio_interval, [1, 0], [1, 1])]:
             with self.assertRaises(ValueError, msg=(function, arguments)):
                 function(*arguments)
+
+
+class Order(unittest.TestCase):
+    def test_of_hollander_and_wolfe(self):
+        """Table 8.1: lightness of tuna, and the panel's scores."""
+        hunter = (44.4, 45.9, 41.9, 53.3, 44.7, 44.1, 50.7, 45.2, 60.1)
+        scores = (2.6, 3.1, 2.5, 5.0, 3.6, 4.0, 5.2, 2.8, 3.8)
+        self.assertAlmostEqual(ranks.spearman(hunter, scores), 0.6)  # cor.test in R
+        self.assertAlmostEqual(ranks.spearman_p(hunter, scores), 0.0484, delta=0.015)
+
+    def test_few_values_are_counted_exactly(self):
+        self.assertEqual(ranks.spearman_p((1, 2, 3, 4), (10, 20, 30, 40)), 1 / 24)
+        self.assertEqual(ranks.spearman_p((4, 3, 2, 1), (1, 2, 3, 4)), 1)
+
+    def test_drawn_orders_agree_with_all_of_them(self):
+        a, b = (1, 2, 3, 4, 5, 6), (2, 1, 4, 6, 3, 5)
+        exact = ranks.spearman_p(a, b)
+        with mock.patch.object(ranks, "SHUFFLES", 719):
+            self.assertAlmostEqual(ranks.spearman_p(a, b), exact, delta=0.03)
+
+    def test_ties_and_bounds(self):
+        self.assertAlmostEqual(ranks.spearman((1, 1, 2), (1, 2, 3)), 3 ** 0.5 / 2)
+        self.assertEqual(ranks.spearman((1, 2, 3), (3, 2, 1)), -1)
+        self.assertIsNone(ranks.spearman((1, 1, 1), (1, 2, 3)))
+        self.assertRaises(ValueError, ranks.spearman, (1, 2), (1, 2, 3))
