@@ -2,21 +2,22 @@
 in the same run, how busy client, servers and link were, and each scheme's predicted memory beside
 its peak."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import links
 import machine
 import paper
-from claims import short
 from places import is_connection_test
 from rows import Results, Row, group, grouped, is_result
 from section import Section, range_text, measured, median_of
 from stats import Spread, median
 from tables import NONE, Column, Table, number, percent, ratio
+from texts import short
 
 TITLE = "Attribution. What limited each cell, and what its memory held"
 CEILINGS = ("drain", "raw")
 BUSY_SHARE = 0.85     # of the machine's time; the rows' bottleneck has the same limit
+STOPPED_SHARE = 0.5   # of a quota's periods; the rows' bottleneck has the same limit
 MEGA = 1e-6
 NAME_MAX = 28         # columns of a cell's name
 CELL = ("scenario", "section", "link", "client", "scheme", "cell", "workers", "concurrency",
@@ -118,8 +119,12 @@ def votes(names: Sequence[str]) -> str:
                                                                      len(names))
 
 
+def those_known(values: Sequence[Optional[float]]) -> List[float]:
+    return [value for value in values if value is not None]
+
+
 def share_text(values: Sequence[Optional[float]]) -> str:
-    known = [value for value in values if value is not None]
+    known = those_known(values)
     return percent(median(known), 1) if known else NONE
 
 
@@ -148,6 +153,101 @@ def share_tables(rows: Sequence[Row], cpus: Optional[float]) -> List[Table]:
             "Bottleneck: as each row has it (results/README.md), or the machine if all together "
             "keep it busy for more than %.0f %%." % (100 * BUSY_SHARE)])
     return made
+
+
+# ---- what limited a claim's rows ----
+
+WIRE, QUOTA, BOTH, TRIPS = "link", "cpu-quota", "link and cpu-quota", "round-trip"
+LIMITS = {WIRE: "the wire", QUOTA: "the share of a processor",
+          BOTH: "the wire and the share of a processor", TRIPS: "the round trip",
+          "client": "the client's processors", "servers": "the servers' processor",
+          "machine": "all processors together", "offered-load": "the offered load",
+          "unclear": "nothing that the rows measure"}
+
+
+def stopped_share(row: Row) -> Optional[float]:
+    """The share of the time's quota periods in which the client was stopped."""
+    period, stopped, elapsed = (row.get(key) for key in ("cpu_period_ms", "throttled_periods",
+                                                         "elapsed_ms"))
+    return stopped * period / elapsed if period and stopped is not None and elapsed else None
+
+
+def used_share(row: Row) -> Optional[float]:
+    """How much the client used of its share of a processor."""
+    share, used = row.get("cpu_share"), row.get("cpu_share_used")
+    return used / share if share and used is not None else None
+
+
+def data_limit(row: Row, cpus: Optional[float]) -> str:
+    """What limited a row that moved data: its bottleneck. A row that filled its link may have used
+    up its share of a processor, too."""
+    found = bottleneck(row, shares(row, cpus)) if row["elapsed_ms"] else row["bottleneck"]
+    stopped = (stopped_share(row) or 0) > STOPPED_SHARE or (used_share(row) or 0) > BUSY_SHARE
+    return BOTH if found == WIRE and stopped else found or "unclear"
+
+
+def trips_share(row: Row) -> Optional[float]:
+    """The share of the time to connect that round trips take: one after the other, or one."""
+    trip, waits = links.round_trip_of(row), row["servers"] if row["connect"] == "sync" else 1
+    return trip * waits / row["connect_ms"] if trip is not None and row["connect_ms"] else None
+
+
+def connect_cpu_share(row: Row) -> Optional[float]:
+    """The client's CPU time while it connected, of its share of a processor or of one."""
+    cpu_s, time = row.get("connect_cpu_s"), row["connect_ms"]
+    return cpu_s * 1e3 / time / (row.get("cpu_share") or 1) if cpu_s is not None and time else None
+
+
+def connect_limit(row: Row) -> str:
+    """What took most of the time to connect."""
+    trips, cpu = trips_share(row) or 0, connect_cpu_share(row) or 0
+    if max(trips, cpu) <= 0.5:
+        return "unclear"
+    return TRIPS if trips >= cpu else QUOTA if row.get("cpu_share") else "client"
+
+
+def wire_fact(rows: Sequence[Row]) -> str:
+    """`times 1.001 to 1.003 of the wire's`."""
+    times = links.times_of_wire(rows)
+    return "times %.3f to %.3f of the wire's" % (min(times), max(times)) if times else ""
+
+
+def quota_fact(rows: Sequence[Row]) -> str:
+    """`stopped in 55 % of its periods, 98 % of it used`."""
+    stopped, used = (those_known(map(share, rows)) for share in (stopped_share, used_share))
+    return ", ".join(["stopped in %s of its periods" % percent(median(stopped), 1)] * bool(stopped)
+                     + ["%s of it used" % percent(median(used), 1)] * bool(used))
+
+
+def of_the_time(share: Callable[[Row], Optional[float]]) -> Callable[[Sequence[Row]], str]:
+    """`97 % of the time`, by the rows' median."""
+    def fact(rows: Sequence[Row]) -> str:
+        values = those_known(map(share, rows))
+        return percent(median(values), 1) + " of the time" if values else ""
+    return fact
+
+
+DATA_FACTS: Dict[str, Callable[[Sequence[Row]], str]] = {
+    WIRE: wire_fact, QUOTA: quota_fact,
+    BOTH: lambda rows: links.join(wire_fact(rows), quota_fact(rows))}
+CONNECT_FACTS = {TRIPS: of_the_time(trips_share), QUOTA: of_the_time(connect_cpu_share),
+                 "client": of_the_time(connect_cpu_share)}
+
+
+def limits(rows: Sequence[Row], cpus: Optional[float]) -> str:
+    """What limited these rows, in words, with how many and the numbers that show it: `the wire
+    limited 15 of 15 rows (times 1.001 to 1.003 of the wire's)`."""
+    connecting = all(map(is_connection_test, rows))
+    facts = CONNECT_FACTS if connecting else DATA_FACTS
+    found = sorted(grouped(rows, lambda row: connect_limit(row) if connecting
+                           else data_limit(row, cpus)).items(), key=lambda item: -len(item[1]))
+    parts = []
+    for name, members in found:
+        fact = facts[name](members) if name in facts else ""
+        count = len(members)
+        counted = "%d" % count if parts else "limited %d of %d rows" % (count, len(rows))
+        parts.append(" ".join([LIMITS.get(name, name), counted] + ["(%s)" % fact] * bool(fact)))
+    return ", ".join(parts)
 
 
 # ---- predicted memory ----

@@ -3,16 +3,18 @@ of a cell to a number. results/paper/README.md describes the columns."""
 
 import os
 import re
-from typing import Dict, List, NamedTuple, Optional, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 import paper
+from places import FULL, PAPER
 from schema import CLIENT_KEYS, KIND_WORDS, SWEEP_KEYS
 from texts import Line, read_table
 
 FILE = os.path.join(paper.FOLDER, "claims.csv")
-COLUMNS = ("id", "claim", "what", "metric", "scenario", "subject", "direction", "margin", "against",
-           "matters", "paper", "see")
+COLUMNS = ("id", "claim", "machine", "what", "metric", "scenario", "subject", "direction", "margin",
+           "against", "matters", "paper", "see")
 REQUIRED = ("id", "what", "metric", "scenario", "direction", "see")
+MACHINES = (PAPER, FULL)
 DIRECTIONS = ("less", "more", "at-least", "at-most", "equal")
 WHAT_MAX = 25                      # columns that a line's `what` has in the verdict table
 OTHERS = "*"
@@ -26,14 +28,15 @@ class Claim(NamedTuple):
 
     id: str
     text: str
+    machines: Tuple[str, ...]  # that it is judged on; the first one counts
     what: str
     metric: str
     scenario: str
     subject: Dict[str, str]
     direction: str
-    margin: float             # the bound of subject / against
+    margin: float              # the bound of subject / against
     against: Union[Dict[str, str], float, str]
-    matters: Optional[float]  # the smallest relative difference that matters
+    matters: Optional[float]   # the smallest relative difference that matters
     paper: str
     see: str
 
@@ -123,6 +126,18 @@ def against_of(text: str) -> Union[Dict[str, str], float, str]:
     return selector(text, "against")
 
 
+def machines_of(text: str) -> Tuple[str, ...]:
+    """`paper full`: the machines, the one that counts first; () for none."""
+    names = tuple(text.split())
+    for name in names:
+        if name not in MACHINES:
+            raise ValueError("machine: `%s` must be one of %s, or several with blanks between: the "
+                             "first one counts" % (name, ", ".join(MACHINES)))
+        if names.count(name) > 1:
+            raise ValueError("machine: `%s` stands there twice" % name)
+    return names
+
+
 def margin_of(text: str, direction: str, exact: bool) -> float:
     """The bound of subject / against; 1 if the direction allows it to be left out."""
     if not text and direction in ("at-least", "at-most"):
@@ -162,22 +177,35 @@ def parse(fields: Dict[str, str]) -> Claim:
         raise ValueError("direction: `%s` must be one of %s" % (direction, ", ".join(DIRECTIONS)))
     against = against_of(fields["against"])
     margin = margin_of(fields["margin"], direction, not isinstance(against, dict))
-    return Claim(fields["id"], fields["claim"], fields["what"],
+    return Claim(fields["id"], fields["claim"], machines_of(fields["machine"]), fields["what"],
                  metric_of(fields["metric"], "metric"), fields["scenario"],
                  selector(fields["subject"], "subject"), direction, margin, against,
                  matters_of(fields["matters"], direction), fields["paper"], fields["see"])
 
 
+def as_first(claim: Claim, first: Optional[Claim]) -> Claim:
+    """The line with what the first one of its claim says for all of them: text and machines."""
+    if first is None:
+        for column, found, what in (("claim", claim.text, "says it in words"),
+                                    ("machine", claim.machines, "names its machines, as `paper "
+                                                                "full`")):
+            if not found:
+                raise ValueError("%s is empty: the first line of %s %s" % (column, claim.id, what))
+        return claim
+    if claim.machines and claim.machines != first.machines:
+        raise ValueError("machine: `%s` is not that of the first line of %s, `%s`; leave it empty"
+                         % (" ".join(claim.machines), claim.id, " ".join(first.machines)))
+    return claim._replace(machines=first.machines)
+
+
 def add_line(claims: List[Claim], line: Line) -> None:
-    """Parses a line; the first one of a claim must say it in words."""
+    """Parses a line of a claim, its first one or another."""
     fields = line.fields()
     if len(fields) != len(COLUMNS):
         raise ValueError("%d fields, must be %d: %s" % (len(fields), len(COLUMNS),
                                                        ",".join(COLUMNS)))
     claim = parse(dict(zip(COLUMNS, fields)))
-    if not claim.text and all(other.id != claim.id for other in claims):
-        raise ValueError("claim is empty: the first line of %s says it in words" % claim.id)
-    claims.append(claim)
+    claims.append(as_first(claim, next((one for one in claims if one.id == claim.id), None)))
 
 
 def load(path: str = FILE) -> List[Claim]:

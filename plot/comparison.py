@@ -5,13 +5,21 @@ the claim's bound. The effect is the Hodges-Lehmann estimate of the ratio, with 
 test. Runs of one block lie close in time and in shuffled order, so both cells of a comparison see
 the same drift. A paired test of the blocks would be weaker: the signs of 5 pairs cannot give a p
 below 0.031, the splits of 5 and 5 runs reach 0.004.
+
+What `matters`: two tests at two bounds, and the estimate between them. `holds` tests that there is
+a difference at all, `denied` that it is smaller than what matters. Both can be true of one cell: a
+thousandth in every run is real and does not matter. So a comparison supports its claim only if the
+estimate is at least what matters, too. Without that, a true difference just short of what matters
+would be confirmed in one sweep and contradicted in the next, and near 1 the noise would choose; so
+confirmed and contradicted never share a true ratio at which both are likely (a test simulates it).
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from claim import OTHERS, Claim, value_of
 from ranks import hodges_lehmann, mann_whitney, ratio_estimate, ratio_interval, shift_interval
-from rows import OPTIONS, Row, group, is_result, numbers, reading_order, select
+from places import FULL, machine_of
+from rows import OPTIONS, Row, group, is_result, numbers, reading_order, select, why_excluded
 from stats import Interval
 
 RUNS_MIN = 5      # of a cell: below, there is no verdict
@@ -20,7 +28,8 @@ CONFIDENCE = 0.95
 
 class Comparison(NamedTuple):
     """Two cells. `holds` and `denied` are one-sided p-values: the chance of such runs if the claim
-    were just false, and if it were just true. They are 1 where a cell has too few runs."""
+    were just false, and if it were just true. They are 1 where a cell has too few runs. `relevant`:
+    the estimate is at least what matters; true for a claim that does not say what does."""
 
     claim: Claim
     rest: str                  # which of several other cells; "" if there is only one
@@ -33,16 +42,22 @@ class Comparison(NamedTuple):
     is_ratio: bool
     holds: float
     denied: float
+    relevant: bool
 
     @property
     def n(self) -> int:
         return min(len(self.a), len(self.b))
+
+    @property
+    def rows(self) -> List[Row]:
+        return self.subject + self.against
 
 
 class Count(NamedTuple):
     """Every run of a cell against a number, without statistics."""
 
     claim: Claim
+    rows: List[Row]
     a: List[float]
     wanted: List[float]
     broken: int               # how many runs break the claim
@@ -93,7 +108,8 @@ def counting(rows: Sequence[Row], claim: Claim, chosen: Dict[str, str],
     if not found:
         raise NotTested("no row of " + name)
     if not kept:
-        raise NotTested("none of the %d rows of %s counts" % (len(found), name))
+        why = ": " + why_excluded(found[0]) if machine_of(found[0]) != FULL else ""
+        raise NotTested("none of the %d rows of %s counts%s" % (len(found), name, why))
     return kept
 
 
@@ -143,8 +159,8 @@ def tails(a: Sequence[float], b: Sequence[float], bound: float) -> Tuple[float, 
 
 
 def denial_bound(claim: Claim) -> float:
-    """The ratio from which on the claim is contradicted: beyond it the difference is smaller than
-    what matters, or has the other sign."""
+    """The ratio of just what matters. Clearly beyond it the claim is contradicted: the difference
+    is smaller, or has the other sign."""
     slack = 1 + (claim.matters or 0)
     return claim.margin * {"less": 1 / slack, "more": slack}.get(claim.direction, 1)
 
@@ -160,6 +176,16 @@ def p_values(claim: Claim, a: Sequence[float], b: Sequence[float]) -> Tuple[floa
     return (less, denied_more) if claim.direction in ("less", "at-most") else (more, denied_less)
 
 
+def is_relevant(claim: Claim, a: List[float], b: List[float]) -> bool:
+    """Whether the estimated difference is at least what matters."""
+    if claim.matters is None:
+        return True
+    bound = denial_bound(claim)
+    apart = ratio_estimate(a, b) - bound if min(a + b) > 0 \
+        else hodges_lehmann(a, [bound * value for value in b])
+    return apart <= 0 if claim.direction == "less" else apart >= 0
+
+
 def compare(claim: Claim, rest: str, subject: List[Row], against: List[Row]) -> Comparison:
     """One comparison, with as much of it as the number of runs allows."""
     a = values(subject, claim.metric, "the subject")
@@ -170,7 +196,7 @@ def compare(claim: Claim, rest: str, subject: List[Row], against: List[Row]) -> 
     effect, interval = (ratio_estimate, ratio_interval) if is_ratio else (hodges_lehmann,
                                                                           shift_interval)
     return Comparison(claim, rest, subject, against, a, b, effect(a, b),
-                      interval(a, b, CONFIDENCE), is_ratio, holds, denied)
+                      interval(a, b, CONFIDENCE), is_ratio, holds, denied, is_relevant(claim, a, b))
 
 
 def count(claim: Claim, subject: List[Row]) -> Count:
@@ -186,7 +212,7 @@ def count(claim: Claim, subject: List[Row]) -> Count:
             "at-most": float.__le__, "equal": float.__eq__}[claim.direction]
     a = [row[claim.metric] for row in measured]
     broken = sum(not fits(float(own), float(right)) for own, right in zip(a, wanted))
-    return Count(claim, a, wanted, broken)
+    return Count(claim, measured, a, wanted, broken)
 
 
 def evidence(rows: Sequence[Row], claim: Claim, cpus: Optional[int]) -> List[Evidence]:

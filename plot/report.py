@@ -79,7 +79,8 @@ def options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="print all tables of the report")
     parser.add_argument("--no-figures", action="store_true", help="tables and pages only")
     parser.add_argument("--require", metavar="ID,ID,...",
-                        help="exit with 1 unless these claims are confirmed")
+                        help="exit with 1 unless these claims are confirmed, each on the machine "
+                        "that counts: the first of its line in claims.csv on which it was judged")
     parser.add_argument("--section", metavar="NAME", action="append",
                         help="print only this section (Verdicts, 'Table 1', ...), write nothing")
     return parser.parse_args(arguments)
@@ -107,7 +108,7 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> Tuple[str, i
 
 def print_sections(report: Report, names: Sequence[str]) -> int:
     """Prints these sections and returns the exit code."""
-    verdicts = Section("Verdicts", [summary.verdicts(report.results)], [])
+    verdicts = Section("Verdicts", [summary.verdicts(report.results, with_why=True)], [])
     sections = {section.short: section
                 for section in [report.summary, verdicts] + report.sections}
     unknown = [name for name in names if name not in sections]

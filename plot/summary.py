@@ -143,21 +143,24 @@ def throughput(results: Results) -> Optional[Table]:
 # ---- the verdicts ----
 
 
-def verdicts(results: Results) -> Union[str, Table]:
+def verdicts(results: Results, with_why: bool = False) -> Union[str, Table]:
+    """The verdicts of all claims; with_why: and why those of two machines differ."""
     try:
         found = claims.verdicts_of(results)
     except (WrongFile, OSError) as error:
         return "Verdicts: none, %s." % error
     if not found:
         return "Verdicts: none, this folder has no rows."
-    home = found[0].link
+    if claims.has_paper(found):
+        return claims.both_table(results, claims.differences(results) if with_why else ())
+    home = found[0].place
     held = list(primary(found).values())
     lines = []
     for one in held:
         fields = claims.line(one)
         lines.append([one.id, one.word, shorten(one.text, CLAIM_MAX)] + fields[3:6])
-    away = ["%s on %s" % (one.id, one.link.name) for one in held if one.link != home]
-    where = home.name + (", but " + ", ".join(away) if away else "")
+    away = ["%s %s" % (one.id, one.place.on) for one in held if one.place != home]
+    where = home.link + (", but " + ", ".join(away) if away else "")
     return Table("Verdicts on %s. Paper, here: the ratio or count that decides; 95 %%: interval"
                  % where, VERDICTS, lines)
 

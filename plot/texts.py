@@ -42,6 +42,11 @@ def reading_order(text: str) -> List[Tuple[int, str]]:
             for part in re.split(r"([0-9]+)", text)]
 
 
+def short(axes: str) -> str:
+    """`W=6 C=4` for the axes that every table calls so."""
+    return axes.replace("workers=", "W=").replace("concurrency=", "C=")
+
+
 def split(data: bytes) -> List[bytes]:
     """The lines with their ends, LF, CR LF or CR; without the byte-order mark of UTF-8."""
     if data.startswith(BYTE_ORDER_MARK):

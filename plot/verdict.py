@@ -1,41 +1,60 @@
-"""A verdict for each claim on each link: confirmed, contradicted, inconclusive, not tested.
+"""A verdict for each claim at each place, a machine and a link: confirmed, contradicted,
+inconclusive, not tested.
 
 A claim holds only if every one of its comparisons holds, so its p-value is the largest of theirs
 (an intersection-union test, which needs no correction within the claim). It is contradicted if one
-comparison clearly goes the other way, or one subject does against the pooled runs of its rivals.
-Holm's correction then runs over all claims tested on that link, once for the confirmations and once
-for the contradictions. So the chance of even one false confirmation is at most ALPHA, and the
-chance of even one false contradiction too. Every link is an experiment of its own.
+comparison clearly goes the other way or is clearly smaller than what matters, or one subject does
+against the pooled runs of its rivals. Holm's correction then runs over all claims tested at that
+place, once for the confirmations and once for the contradictions. So the chance of even one false
+confirmation is at most ALPHA, and the chance of even one false contradiction too. Every place is an
+experiment of its own.
+
+A contradiction comes first: a difference that is real but clearly smaller than what matters does
+not confirm. One that is real and not clearly smaller confirms only where every estimate is at least
+what matters, and is inconclusive otherwise (the head of comparison.py says why).
+
+The machine that counts is the first one that a claim names on which it could be judged: the paper's
+for most, and full speed where the paper's machine could not be had.
 
 Counts are judged run by run, without a p-value: a single run that breaks the claim contradicts it.
+They belong to no family, so a scenario that did not run on the link gives its counts from another
+link of the machine.
 """
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-import links
 from claim import Claim
 from comparison import (RUNS_MIN, Comparison, Count, Evidence, NotTested, denial_bound, evidence,
                         tails)
+from places import FULL, LOOPBACK, PAPER, PAPERS_MACHINE, link_of, machine_of
 from ranks import mann_whitney
 from rows import Results, Row, is_result, numbers, grouped
 from stats import holm
+from texts import reading_order
 
 ALPHA = 0.05
 PAPER_LINK = "lan100"  # the link profile that is the paper's network
+PAPER_CPUS = 2         # the paper's Core2 6300: n of its rules of thumb
 CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
 INCONCLUSIVE, NOT_TESTED = "inconclusive", "not tested"
 
 
-class Link(NamedTuple):
-    """The link between client and servers, and the one asked for."""
+class Place(NamedTuple):
+    """A machine, the link between client and servers, and the one asked for."""
 
+    machine: str
     asked: str
     ran: str
     reason: str
 
     @property
-    def name(self) -> str:
+    def link(self) -> str:
         return self.ran if self.ran == self.asked else "%s instead of %s" % (self.ran, self.asked)
+
+    @property
+    def on(self) -> str:
+        """`on lan100`, `on the paper's machine`."""
+        return "on " + (PAPERS_MACHINE if self.machine == PAPER else self.link)
 
 
 class Verdict(NamedTuple):
@@ -44,7 +63,8 @@ class Verdict(NamedTuple):
 
     id: str
     text: str
-    link: Link
+    machines: Sequence[str]
+    place: Place
     word: str
     why: str
     shown: Optional[Evidence]
@@ -53,22 +73,32 @@ class Verdict(NamedTuple):
     see: str
 
 
-# ---- links ----
+# ---- places ----
 
 
-def link_of(row: Row) -> Link:
-    """A row without the keys ran over loopback and asked for nothing else."""
-    ran = links.link_of(row)
-    return Link(str(row.get("link_asked") or ran), ran, str(row.get("link_reason") or ""))
+def place_of(row: Row) -> Place:
+    """A row without the keys ran at full speed over loopback and asked for nothing else."""
+    ran = link_of(row)
+    return Place(machine_of(row), str(row.get("link_asked") or ran), ran,
+                 str(row.get("link_reason") or ""))
 
 
-def by_link(rows: Sequence[Row]) -> Dict[Link, List[Row]]:
-    """The paper's network first, then its substitutes, then by name; loopback last."""
-    found = grouped(rows, lambda row: link_of(row)[:2])
-    order = sorted(found, key=lambda key: (key[1] != PAPER_LINK, key[0] != PAPER_LINK,
-                                           key[1] == links.LOOPBACK, key))
-    return {Link(*key, next((link_of(row).reason for row in found[key] if link_of(row).reason),
-                            "")): found[key] for key in order}
+def is_at_a_place(row: Row) -> bool:
+    """Whether the row speaks of a machine that a claim may name. One that ran at a share of a
+    processor, and names no machine, is of neither."""
+    return machine_of(row) == PAPER or machine_of(row) == FULL and not row.get("cpu_share")
+
+
+def by_place(rows: Sequence[Row]) -> Dict[Place, List[Row]]:
+    """The paper's machine first; on each, the paper's network first, then its substitutes, then by
+    name; loopback last."""
+    found = grouped(filter(is_at_a_place, rows), lambda row: place_of(row)[:3])
+
+    def order(key: Tuple[str, str, str]) -> Tuple:
+        machine, asked, ran = key
+        return (machine != PAPER, ran != PAPER_LINK, asked != PAPER_LINK, ran == LOOPBACK, key)
+    return {Place(*key, next(filter(None, (place_of(row).reason for row in found[key])), "")):
+            found[key] for key in sorted(found, key=order)}
 
 
 # ---- from comparisons to a claim ----
@@ -99,12 +129,13 @@ def denial(compared: Sequence[Comparison]) -> float:
 
 
 class Case(NamedTuple):
-    """A claim on a link, before Holm's correction."""
+    """A claim at a place, before Holm's correction."""
 
     lines: List[Claim]
-    link: Link
+    place: Place
     found: List[Evidence]
     missing: str            # why it could not be tested, "" if it could
+    elsewhere: List[str]    # counts that are of another link: `table3 on loopback`
 
     @property
     def compared(self) -> List[Comparison]:
@@ -124,17 +155,28 @@ class Case(NamedTuple):
         return bool(not self.missing and self.compared and self.fewest.n >= RUNS_MIN)
 
 
-def case_of(lines: Sequence[Claim], link: Link, rows: Sequence[Row],
-            cpus: Optional[int]) -> Case:
-    """All evidence for and against one claim on one link."""
+def source(claim: Claim, place: Place, ran: Dict[Place, Set[str]]) -> Place:
+    """Where the rows of a claim's line are: at this place, or for a count at the machine's first
+    one that has its scenario."""
+    there = [one for one in ran if one.machine == place.machine and claim.scenario in ran[one]]
+    return there[0] if claim.exact and there and place not in there else place
+
+
+def case_of(lines: Sequence[Claim], place: Place, parts: Dict[Place, List[Row]],
+            ran: Dict[Place, Set[str]], cpus: Optional[int]) -> Case:
+    """All evidence for and against one claim at one place. The paper's rules of thumb mean its own
+    processors on its machine, elsewhere those that are there."""
     found: List[Evidence] = []
-    missing = ""
+    missing, elsewhere = "", []
     for claim in lines:
+        origin = source(claim, place, ran)
         try:
-            found += evidence(rows, claim, cpus)
+            found += evidence(parts[origin], claim, PAPER_CPUS if place.machine == PAPER else cpus)
         except NotTested as why:
             missing = missing or str(why)
-    return Case(list(lines), link, found, missing)
+        if origin != place:
+            elsewhere.append("%s on %s" % (claim.scenario, origin.link))
+    return Case(list(lines), place, found, missing, list(dict.fromkeys(elsewhere)))
 
 
 # ---- the verdict ----
@@ -145,8 +187,8 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
     def made(word: str, why: str = "", shown: Optional[Evidence] = None,
              p: Optional[float] = None) -> Verdict:
         first = case.lines[0]
-        return Verdict(first.id, first.text, case.link, word, why, shown, p, case.found,
-                       shown.claim.see if shown else first.see)
+        return Verdict(first.id, first.text, first.machines, case.place, word, why, shown, p,
+                       case.found, shown.claim.see if shown else first.see)
 
     if case.broken:
         found = case.broken[0]
@@ -158,14 +200,17 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
     if few.n < RUNS_MIN:
         return made(INCONCLUSIVE, "n = %d < %d: %s" % (few.n, RUNS_MIN, few.claim.what), few)
     if not case.compared:
-        return made(CONFIRMED, "in every run", case.found[0])
+        return made(CONFIRMED, ", ".join(["in every run"] + case.elsewhere), case.found[0])
     weakest = max(case.compared, key=lambda found: found.holds)
     strongest = min(case.compared, key=lambda found: found.denied)
-    if denied <= ALPHA < holds:
+    if denied <= ALPHA:
         return made(CONTRADICTED, contradiction_words(case, strongest), strongest, denied)
+    small = [found for found in case.compared if not found.relevant]
+    if holds <= ALPHA and small:
+        return made(INCONCLUSIVE, small_words(small, len(case.compared)),
+                    max(small, key=lambda found: found.holds), holds)
     if holds <= ALPHA:
-        why = "but by less than matters" if denied <= ALPHA else ""
-        return made(CONFIRMED, why, weakest, holds)
+        return made(CONFIRMED, "", weakest, holds)
     return made(INCONCLUSIVE, open_words(case), weakest, holds)
 
 
@@ -175,10 +220,23 @@ def contradiction_words(case: Case, found: Comparison) -> str:
     if len(case.compared) > 1:
         parts.append("%d of %d comparisons go against it on their own" % (
             sum(one.denied <= ALPHA for one in case.compared), len(case.compared)))
-    if found.claim.matters and found.interval and found.is_ratio \
-            and found.interval.low <= found.claim.margin <= found.interval.high:
+    if found.claim.matters and found.interval and found.is_ratio and is_no_difference(found):
         parts.append("no difference that matters (%g %%)" % (100 * found.claim.matters))
     return "; ".join(parts)
+
+
+def is_no_difference(found: Comparison) -> bool:
+    """Whether the interval holds the margin, or lies within what matters on both sides of it."""
+    margin, slack = found.claim.margin, 1 + found.claim.matters
+    return found.interval.low <= margin <= found.interval.high \
+        or margin / slack <= found.interval.low <= found.interval.high <= margin * slack
+
+
+def small_words(small: Sequence[Comparison], compared: int) -> str:
+    """The differences that are real, and that the estimates have below what matters."""
+    which = "the difference" if compared == 1 else "each difference" if len(small) == compared \
+        else "%d of %d differences" % (len(small), compared)
+    return "real, but %s may be less than matters (%g %%)" % (which, 100 * small[0].claim.matters)
 
 
 def open_words(case: Case) -> str:
@@ -190,32 +248,70 @@ def open_words(case: Case) -> str:
         sum(one.denied <= ALPHA for one in case.compared))
 
 
-def home(lines: Sequence[Claim], ran: Sequence[Set[str]]) -> int:
-    """The first link that has rows of all the claim's scenarios, else the first link."""
+def home(lines: Sequence[Claim], ran: Dict[Place, Set[str]]) -> Optional[Place]:
+    """Of these places the first that has rows of all the claim's scenarios, else of any, else the
+    first."""
     wanted = {claim.scenario for claim in lines}
-    return next((place for place, scenarios in enumerate(ran) if wanted <= scenarios), 0)
+    return next(iter([place for place, scenarios in ran.items() if wanted <= scenarios]
+                     + [place for place, scenarios in ran.items() if wanted & scenarios]
+                     + list(ran)), None)
+
+
+def places_of(lines: Sequence[Claim], ran: Dict[Place, Set[str]]) -> List[Place]:
+    """Where a claim is judged: on each machine that it names, wherever its scenarios ran, and at
+    one place at least if any row is of that machine."""
+    wanted, found = {claim.scenario for claim in lines}, []
+    for machine in lines[0].machines:
+        there = {place: scenarios for place, scenarios in ran.items() if place.machine == machine}
+        found += [place for place in there
+                  if place == home(lines, there) or wanted <= there[place]]
+    return found
 
 
 def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> List[Verdict]:
-    """Every claim on every link that has rows of its scenarios, and on one link at least."""
-    parts, by_id = by_link(results.rows), grouped(claims, lambda claim: claim.id)
-    ran = [{row["scenario"] for row in rows} for rows in parts.values()]
+    """Every claim at each of its places. A claim without any is named as not tested."""
+    parts, by_id = by_place(results.seen), grouped(claims, lambda claim: claim.id)
+    ran = {place: {row["scenario"] for row in rows} for place, rows in parts.items()}
+    where = {name: places_of(lines, ran) for name, lines in by_id.items()}
     verdicts: List[Verdict] = []
-    for place, (link, rows) in enumerate(parts.items()):
-        cases = [case_of(lines, link, rows, cpus) for lines in by_id.values()
-                 if place == home(lines, ran) or {claim.scenario for claim in lines} <= ran[place]]
+    for place in parts:
+        cases = [case_of(lines, place, parts, ran, cpus) for name, lines in by_id.items()
+                 if place in where[name]]
         tested = [case for case in cases if case.testable]
         holds = holm([max(found.holds for found in case.compared) for case in tested])
         denied = holm([denial(case.compared) for case in tested])
         adjusted = {id(case): pair for case, *pair in zip(tested, holds, denied)}
         verdicts += [verdict(case, *adjusted.get(id(case), (None, None))) for case in cases]
-    return verdicts
+    return verdicts + [nowhere(lines) for name, lines in by_id.items()
+                       if parts and not where[name]]
+
+
+def nowhere(lines: Sequence[Claim]) -> Verdict:
+    """The verdict on a claim whose machines have no row in this folder."""
+    machine = lines[0].machines[0]
+    missing = "no row on " + PAPERS_MACHINE if machine == PAPER else "no row at full speed"
+    return verdict(Case(list(lines), Place(machine, LOOPBACK, LOOPBACK, ""), [], missing, []), None,
+                   None)
+
+
+def on_machines(verdicts: Sequence[Verdict]) -> Dict[str, Dict[str, Verdict]]:
+    """For each claim its verdict on each machine, at the first place that has its scenarios."""
+    by_id = grouped(verdicts, lambda one: one.id)
+    return {name: {machine: there[0] for machine, there in
+                   grouped(by_id[name], lambda one: one.place.machine).items()}
+            for name in sorted(by_id, key=reading_order)}
+
+
+def counting(found: Dict[str, Verdict]) -> Verdict:
+    """The verdict that counts, of those on the machines: the first that could be reached, in the
+    claim's order of machines, else the first."""
+    ones = [found[machine] for machine in next(iter(found.values())).machines if machine in found]
+    return next((one for one in ones if one.word != NOT_TESTED), ones[0])
 
 
 def primary(verdicts: Sequence[Verdict]) -> Dict[str, Verdict]:
-    """The verdict of each claim that counts: on the paper's network, or on the first link that has
-    rows of it."""
-    return {name: ones[0] for name, ones in grouped(verdicts, lambda one: one.id).items()}
+    """The verdict of each claim that counts."""
+    return {name: counting(found) for name, found in on_machines(verdicts).items()}
 
 
 # ---- A/A: the method on cells that do not differ ----
@@ -239,7 +335,7 @@ def alarms(results: Results) -> List[Alarm]:
     for row in results.rows:
         if row.get("label") and row["label"] not in CHOSEN and is_result(row):
             plain = [part for part in row["cell"].split() if not part.startswith("label=")]
-            key = (row["scenario"], row["section"], link_of(row)[:2], row["client"], *plain)
+            key = (row["scenario"], row["section"], place_of(row)[:3], row["client"], *plain)
             cells.setdefault(key, {}).setdefault(row["label"], []).append(row)
     found = []
     for labels in cells.values():

@@ -9,7 +9,8 @@ import claim
 import texts
 
 HEAD = ",".join(claim.COLUMNS)
-GOOD = "B1,one is less,a / b,elapsed_ms,table2,scheme=chain,less,,scheme=ring,0.02,1/2,Table 2"
+GOOD = "B1,one is less,paper full,a / b,elapsed_ms,table2,scheme=chain,less,,scheme=ring,0.02," \
+    "1/2,Table 2"
 
 
 class Lines(unittest.TestCase):
@@ -33,7 +34,7 @@ class Lines(unittest.TestCase):
 
     def test_the_papers_own_are_right_and_all_there(self):
         claims = claim.load()
-        self.assertEqual({one.id for one in claims}, {"A%d" % i for i in range(1, 10)})
+        self.assertEqual({one.id for one in claims}, {"A%d" % i for i in range(1, 11)})
         self.assertEqual(len([one for one in claims if one.id == "A7"]), 6)
 
     def test_a_line_is_read(self):
@@ -42,6 +43,12 @@ class Lines(unittest.TestCase):
                          ("B1", "less", 1.0, 0.02))
         self.assertEqual(one.against, {"scheme": "ring"})
         self.assertFalse(one.exact)
+
+    def test_machines(self):
+        lines = [self.changed(machine="full"), self.changed(id="B2", machine="paper full"),
+                 self.changed(id="B2", claim="", machine=""), self.changed(id="B2", claim="")]
+        self.assertEqual([one.machines for one in self.load(HEAD, *lines)],
+                         [("full",)] + [("paper", "full")] * 3)
 
     def test_a_number_and_a_key_are_exact(self):
         for against, read in (("30", 30.0), ("key:servers", "servers")):
@@ -66,9 +73,14 @@ class Lines(unittest.TestCase):
                 ({"matters": "0.1", "direction": "at-most", "margin": "1.1"}, ("matters",)),
                 ({"what": "w" * 26}, ("26 characters", "25")), ({"id": ""}, ("id is empty",)),
                 ({"against": "many"}, ("against", "key:NAME")),
+                ({"machine": "papr full"}, ("machine: `papr` must be one of paper, full",)),
+                ({"machine": "full full"}, ("machine: `full` stands there twice",)),
+                ({"id": "B2", "machine": ""}, ("machine is empty", "B2", "`paper full`")),
+                ({"machine": "full"}, ("`full` is not that of the first line of B1, `paper full`",
+                                       "leave it empty")),
                 ({"id": "B2", "claim": ""}, ("claim is empty", "B2"))):
             self.refused(self.changed(**fields), *words)
-        self.refused(GOOD + ",", "13 fields, must be 12")
+        self.refused(GOOD + ",", "14 fields, must be 13")
         self.refused('B1,"torn', "not CSV", "two quotes")
 
     def test_a_line_of_another_encoding_is_named(self):

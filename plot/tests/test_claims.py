@@ -1,65 +1,22 @@
 """Verdicts from made-up rows whose truth is known."""
 
-import os
 import random
-import sys
 import tempfile
 import unittest
 from unittest import mock
 
 import plot_path
-import claim
 import claims
 import fixtures
 import report
-import rows
 import terminal
 import texts
 import verdict
+from claims_fixtures import HIGH, LESS, LOW, folder, judged, one_verdict, parsed, runs
 from rows import Results
 
-HEAD = ",".join(claim.COLUMNS)
-LESS = "B%d,one is less,a / b,elapsed_ms,table2,section=%s scheme=chain,less,,section=%s " \
-    "scheme=ring,%s,1/2,Table 2"
 
-
-def folder(made, **machine):
-    """Results as load() gives them, without the disk."""
-    run = dict(fixtures.RUN, machine=dict(fixtures.RUN["machine"], **machine))
-    for one in made:
-        assert rows.wrong_row(one) is None, rows.wrong_row(one)
-    return Results("made-up", made, run, [])
-
-
-def runs(times, **keys):
-    """Rows of one cell of Table 2 with these times."""
-    made = []
-    for repeat, time in enumerate(times, 1):
-        base = dict(scenario="table2", section="s", scheme="chain", servers=30, connected=30,
-                    repeat=repeat, elapsed_ms=time)
-        base.update(keys)
-        base.setdefault("cell", "scheme=%s" % base["scheme"])
-        made.append(fixtures.row(**base))
-    return made
-
-
-def parsed(*lines):
-    with tempfile.TemporaryDirectory() as place:
-        path = os.path.join(place, "claims.csv")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join((HEAD,) + lines) + "\n")
-        return claim.load(path)
-
-
-def judged(made, *lines, cpus=2):
-    return verdict.judge(folder(made), parsed(*lines), cpus)
-
-
-def one_verdict(chain, ring, line=LESS % (1, "s", "s", "0.02")):
-    return judged(runs(chain) + runs(ring, scheme="ring"), line)[0]
-
-
-LOW, HIGH = [10.0, 10.1, 10.2, 10.3, 10.4], [12.0, 12.1, 12.2, 12.3, 12.4]
+SMALL = LESS % (1, "s", "s", "0.02")
 
 
 class Words(unittest.TestCase):
@@ -80,6 +37,44 @@ class Words(unittest.TestCase):
         found = one_verdict(LOW, same, LESS % (1, "s", "s", "0.1"))
         self.assertEqual(found.word, "contradicted")
         self.assertIn("no difference that matters (10 %)", found.why)
+
+    def test_a_real_difference_below_what_matters_is_none(self):
+        """Just below 1 in every run: the noise at 1 decides nothing."""
+        for ratio in (0.9995, 1.0, 1.0005):
+            found = one_verdict([value * ratio for value in LOW], LOW, SMALL)
+            self.assertNotEqual(found.word, "confirmed")
+            steady = one_verdict([100.0 * ratio + 0.001 * i for i in range(6)],
+                                 [100.0 + 0.001 * i for i in range(6)], SMALL)
+            self.assertEqual((steady.word, steady.why),
+                             ("contradicted", "no difference that matters (2 %)"))
+
+    def test_a_real_difference_that_may_be_too_small_is_inconclusive(self):
+        ring = [100.0 + 0.6 * place for place in range(6)]
+        for ratio, told in ((0.970, ("confirmed", "")), (0.984, (
+                "inconclusive", "real, but the difference may be less than matters (2 %)"))):
+            found = one_verdict([ratio * value for value in ring], ring, SMALL)
+            self.assertEqual((found.word, found.why), told, ratio)
+
+    def test_more_is_the_mirror_of_less(self):
+        more = SMALL.replace(",less,", ",more,")
+        near, far = [100.05 + 0.001 * i for i in range(6)], [105.0 + 0.1 * i for i in range(6)]
+        base = [100.0 + 0.001 * i for i in range(6)]
+        self.assertEqual(one_verdict(near, base, more).why, "no difference that matters (2 %)")
+        self.assertEqual(one_verdict(far, base, more).word, "confirmed")
+
+    def test_no_ratio_is_often_confirmed_and_often_contradicted(self):
+        dice, known, trials = random.Random(7), parsed(SMALL), 60
+        for ratio in (0.9995, 0.99, 0.985, 0.98):
+            for scatter in (0.003, 0.01):
+                words = []
+                for _ in range(trials):
+                    chain, ring = ([100 * factor * dice.lognormvariate(0, scatter)
+                                    for _ in range(8)] for factor in (ratio, 1))
+                    words.append(verdict.judge(Results(
+                        "made-up", runs(chain) + runs(ring, scheme="ring"), fixtures.RUN, []),
+                        known, 2)[0].word)
+                both = min(words.count("confirmed"), words.count("contradicted"))
+                self.assertLess(both, trials * 0.3, (ratio, scatter))
 
     def test_ties_are_inconclusive(self):
         self.assertEqual(one_verdict([10.0] * 5, [10.0] * 5, LESS % (1, "s", "s", "")).word,
@@ -106,7 +101,7 @@ class Words(unittest.TestCase):
         self.assertIn("elapsed_ms was not measured", nothing.why)
 
     def test_zero_makes_a_difference_not_a_ratio(self):
-        line = "B1,waits less,waits,buffer_cap_waits,table2,scheme=chain,less,,scheme=ring,,,T"
+        line = "B1,waits less,full,waits,buffer_cap_waits,table2,scheme=chain,less,,scheme=ring,,,T"
         made = [dict(one, buffer_cap_waits=place) for place, one in enumerate(runs(LOW))]
         made += [dict(one, buffer_cap_waits=50) for one in runs(HIGH, scheme="ring")]
         found = judged(made, line)[0]
@@ -129,7 +124,7 @@ class Words(unittest.TestCase):
         self.assertIn("differ in engine (epoll, uring)", found.why)
 
     def test_equal_between_cells(self):
-        line = "B1,alike,a / b,elapsed_ms,table2,scheme=chain,equal,%s,scheme=ring,,,Table 2"
+        line = "B1,alike,full,a / b,elapsed_ms,table2,scheme=chain,equal,%s,scheme=ring,,,Table 2"
         close = [value * 1.01 for value in LOW]
         for margin, against, word in (("1.1", close, "confirmed"), ("1.01", close, "inconclusive"),
                                       ("1.1", HIGH, "contradicted")):
@@ -137,7 +132,7 @@ class Words(unittest.TestCase):
 
 
 class Counts(unittest.TestCase):
-    LINE = "B1,one thread,threads,buffer_threads,table2,scheme=chain,equal,,%s,,1,Table 2"
+    LINE = "B1,one thread,full,threads,buffer_threads,table2,scheme=chain,equal,,%s,,1,Table 2"
 
     def test_every_run(self):
         found = judged(runs(LOW), self.LINE % 1)[0]
@@ -158,7 +153,7 @@ class Counts(unittest.TestCase):
 
 
 class Several(unittest.TestCase):
-    REST = "B1,best,a / rest,bytes_per_s,table3,workers=2n+2,more,,workers=*,,,Table 3"
+    REST = "B1,best,paper full,a / rest,bytes_per_s,table3,workers=2n+2,more,,workers=*,,,Table 3"
 
     def grid(self, rates, repeats=6):
         jitter, made = random.Random(3), []
@@ -250,21 +245,21 @@ class Links(unittest.TestCase):
     def test_each_link_has_its_verdict_and_the_papers_comes_first(self):
         made = self.pair() + self.pair(link="lan100", link_asked="lan100")
         found = judged(made, self.PAIR)
-        self.assertEqual([one.link.ran for one in found], ["lan100", "loopback"])
+        self.assertEqual([one.place.ran for one in found], ["lan100", "loopback"])
         self.assertEqual([one.shown.n for one in found], [5, 5])
-        self.assertEqual(verdict.primary(found)["B1"].link.ran, "lan100")
+        self.assertEqual(verdict.primary(found)["B1"].place.ran, "lan100")
 
     def test_the_order_of_links_is_not_that_of_rows(self):
         names = ("lan100", "lan100-rtt10", "lan1000", "loopback")
         for order in (names, names[::-1]):
             made = [one for link in order for one in runs(LOW, link=link, link_asked=link)]
-            self.assertEqual([link.ran for link in verdict.by_link(made)], list(names))
+            self.assertEqual([place.ran for place in verdict.by_place(made)], list(names))
 
     def test_a_claim_without_rows_on_the_papers_link_is_judged_where_it_ran(self):
-        other = "B2,one,a / b,elapsed_ms,spec,scheme=chain,less,,scheme=ring,,1/2,Table 2"
+        other = "B2,one,full,a / b,elapsed_ms,spec,scheme=chain,less,,scheme=ring,,1/2,Table 2"
         made = self.pair(scenario="spec") + self.pair(link="lan100", link_asked="lan100")
         found = judged(made + runs(LOW), self.PAIR, other)
-        self.assertEqual([(one.id, one.link.ran, one.word) for one in found],
+        self.assertEqual([(one.id, one.place.ran, one.word) for one in found],
                          [("B1", "lan100", "confirmed"), ("B1", "loopback", "not tested"),
                           ("B2", "loopback", "confirmed")])
         self.assertEqual(verdict.primary(found)["B2"].word, "confirmed")
@@ -273,8 +268,8 @@ class Links(unittest.TestCase):
     def test_a_link_that_fell_back_says_so(self):
         made = self.pair(link_asked="lan100", link_reason="no namespaces")
         found = judged(made, self.PAIR)
-        self.assertEqual(found[0].link.name, "loopback instead of lan100")
-        self.assertIn("(no namespaces)", claims.title_of(found[0].link, True))
+        self.assertEqual(found[0].place.link, "loopback instead of lan100")
+        self.assertIn("(no namespaces)", claims.title_of(found[0].place, True))
 
 
 class Alike(unittest.TestCase):
@@ -321,8 +316,8 @@ class Sections(unittest.TestCase):
             self.assertLessEqual(len(line), 100, line)
 
     def test_counts_that_hold_show_the_claims_first_line(self):
-        lines = ("B1,threads,chain,buffer_threads,table2,scheme=chain,equal,,1,,1,Table 2",
-                 "B1,,ring,buffer_threads,table2,scheme=ring,equal,,key:servers,,30,Table 2")
+        lines = ("B1,threads,full,chain,buffer_threads,table2,scheme=chain,equal,,1,,1,Table 2",
+                 "B1,,,ring,buffer_threads,table2,scheme=ring,equal,,key:servers,,30,Table 2")
         for chain, ring in ((8, 5), (5, 8)):
             made = runs([100.0] * chain, buffer_threads=1) \
                 + runs([100.0] * ring, scheme="ring", buffer_threads=30)
