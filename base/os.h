@@ -128,6 +128,10 @@ void os_usage_read(struct os_usage *usage);
 /* os_cpu_ns: CPU time of all threads of this process so far, user and system. */
 uint64_t os_cpu_ns(void);
 
+/* os_work_ns: CPU time of the calling thread, for the difference of two readings. On Windows
+ * monotonic time: the system counts a thread's CPU time in steps of 15.6 ms. */
+uint64_t os_work_ns(void);
+
 /* os_descriptors_reserve: makes sure that `count` descriptors can be open at once, raising the soft
  * limit if need be. To be called before there are threads: the system then makes room for them at
  * once. 0, or -EMFILE with *limit set to the hard limit that is in the way. */

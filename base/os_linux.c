@@ -164,6 +164,11 @@ static uint64_t timeval_ns(struct timeval time)
     return (uint64_t)time.tv_sec * OS_NS_PER_S + (uint64_t)time.tv_usec * 1000;
 }
 
+uint64_t os_work_ns(void)
+{
+    return thread_cpu_ns();
+}
+
 uint64_t os_cpu_ns(void)
 {
     return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);

@@ -251,6 +251,11 @@ void os_usage_read(struct os_usage *usage)
     }
 }
 
+uint64_t os_work_ns(void)
+{
+    return os_now_ns();
+}
+
 uint64_t os_cpu_ns(void)
 {
     struct os_usage usage;

@@ -137,6 +137,13 @@ ROW_OPTION(count, pool_batch, "blocks", "", "allocated together when a pool is e
 ROW_OPTION(count, processors, "", "",
            "option: threads that process, for `slices`; 0: the thread that received a piece also "
            "processes it. Other schemes have their own number")
+ROW_OPTION(text, work, "", "",
+           "option: what processing a frame costs the thread that does it, beside the suite's own "
+           "checks: `none`, or such as `touch:5ns/byte+20us/record`")
+ROW_OPTION(
+    text, look, "", "",
+    "option: when `chain`'s thread looks at the common buffer: `wake` (it is woken), or on a "
+    "timer, taking `one` frame or `all`: `every:15.6ms:one`. Other schemes have `wake`")
 ROW_OPTION(count, frame_bytes_max, "bytes", "", "a longer frame ends its connection")
 
 ROW_RESULT(count, connected, "", "", "servers connected; not connected")
@@ -245,7 +252,9 @@ ROW_RESULT(count, buffer_peak_bytes, "bytes", "a library keeps its buffers to it
 ROW_RESULT(count, committed_kb, "kB", "base_rss_kb or buffer_peak_bytes is unknown",
            "memory as the paper counts it, asked for but not always touched: base_rss_kb and "
            "buffer_peak_bytes together; on Windows PeakPagefileUsage")
-ROW_RESULT(count, buffer_predicted_bytes, "bytes", "a peer", "by the scheme's own formula")
+ROW_RESULT(count, buffer_predicted_bytes, "bytes",
+           "a peer; `chain` that looks on a timer, without a cap: any number of frames may wait",
+           "by the scheme's own formula")
 ROW_RESULT(count, buffer_cap_waits, "", "", "receives that had to wait at the cap")
 ROW_RESULT(count, buffer_turn_waits, "", "",
            "receives that had to wait because their connection's own thread was behind (`fixed`, "
@@ -262,6 +271,10 @@ ROW_RESULT(number, cpu_system_s, "s", "", "")
 ROW_RESULT(number, gb_per_cpu_s, "GB/s", "no CPU time or no frame byte", "bytes / 1e9 / cpu_s")
 ROW_RESULT(number, cpu_share_used, "CPUs", "no CPU time or no frame byte",
            "CPU time over wall time, over the same time as cpu_s: 1.5 is one and a half processors")
+ROW_RESULT(number, work_s, "s", "work is `none`",
+           "CPU time that the work took, of all threads, each by its own clock, over the client's "
+           "life; pieces that owe less than 20 us are read at a rate that was measured before. On "
+           "Windows by the monotonic clock")
 ROW_RESULT(count, switches_voluntary, "", "", "context switches over the same time")
 ROW_RESULT(count, switches_involuntary, "", "", "")
 ROW_RESULT(positive, cpu_quota, "CPUs", "no quota, or the system does not say",
@@ -279,6 +292,10 @@ ROW_RESULT(number, receives_per_frame, "", "unknown frames", "receive_calls / fr
 ROW_RESULT(count, hand_overs, "", "no threads to hand over to, or the scheme uses another way",
            "publications of received data to processing threads, one atomic exchange each "
            "(`slices` with processors)")
+ROW_RESULT(
+    count, looks, "", "the scheme has no common buffer (all but `chain`)",
+    "looks of `chain`'s thread at the common buffer, also those that found nothing, over the "
+    "client's life")
 ROW_RESULT(count, pool_blocks, "blocks", "", "allocated")
 ROW_RESULT(count, blocks_lost, "blocks", "", "never given back: 0, or the row failed")
 ROW_RESULT(count, connections_failed, "", "", "connected, then ended by an error")

@@ -34,11 +34,10 @@
 #include <stdlib.h>
 
 #include "base/os.h"
+#include "client/buffers/frame_queue.h"
 #include "client/buffers/scheme_base.h"
 
 enum {
-    FRAMES_AT_FIRST = 128, /* room in a list, which grows with need */
-    AHEAD_BYTES = 512 * 1024,
     FRAMES_AT_ONCE =
         128, /* handed over under one lock: 64 kB of the smallest frames of the protocol's sizes */
     BLOCKS_AT_ONCE = 16, /* given back under one lock */
@@ -51,28 +50,6 @@ struct chain_stream {
     uint32_t first_offset;      /* where it starts in `first` */
 };
 
-/* A whole frame: `bytes` from `offset` on in `first`, and on through the blocks behind it. */
-struct frame {
-    struct stream *stream;
-    struct block *first;
-    uint32_t offset, bytes;
-};
-
-struct frame_list {
-    struct frame *frames;
-    unsigned count, capacity;
-};
-
-/* Whole frames of all streams, in the order they were found: the paper's common buffer. */
-struct frame_queue {
-    pthread_mutex_t lock; /* over what follows */
-    pthread_cond_t taken;
-    struct frame_list waiting;
-    uint64_t waiting_bytes; /* of these frames */
-    bool asleep;            /* the thread, until a worker undertakes to wake it */
-    bool ending;
-};
-
 struct scheme_run {
     struct scheme_base base;
     struct frame_queue queue;
@@ -80,8 +57,6 @@ struct scheme_run {
     /* The processing thread's. */
     pthread_t thread;
     bool started;
-    struct os_parker parker;
-    struct frame_list in_hand;
     struct processor processor;
 };
 
@@ -154,90 +129,16 @@ static void chain_retract(struct scheme_run *run, struct stream *stream)
     wait_list_resume(&run->base.waiters);
 }
 
-/* ---- the frame queue ------------------------------------------------------------------------
- *
- *      workers              waiting                         the thread
- *               .-------------------------------.  take
- * hand over -->| frame | frame | frame | ...   |---------> in hand: processed one by one
- *               '-------------------------------'  swaps the two lists
- *
- * WAKING. The thread takes all frames at once, and is woken only by the first frame that comes
- * while it sleeps: a wake-up and its switch of threads cost about as much as receiving 16 kB.
- *
- * NOT TOO FAR AHEAD. Workers that outrun the thread would fill memory with frames that go cold
- * before they are processed, at several times the cost per byte for both sides. With AHEAD_BYTES
- * waiting, a worker waits too, and TCP holds the servers back. That is a quarter of a processor's
- * own cache or less, with as much again in hand. The wait is not declared to the port as a blocking
- * section: the worker that took over would only run ahead instead, at the price of two more
- * switches of threads.
- *
- * At the cap, with frames of a few bytes, the lists may not grow: a worker then waits for the
- * thread, which waits for nothing. */
+/* ---- received ------------------------------------------------------------------------------- */
 
-/* False: at the cap, or no memory. */
-static bool grow(struct scheme_run *run, struct frame_list *list)
-{
-    const unsigned capacity = list->capacity > 0 ? 2 * list->capacity : FRAMES_AT_FIRST;
-    struct frame *frames =
-        budget_realloc(&run->base.budget, list->frames, list->capacity * sizeof(struct frame),
-                       capacity * sizeof(struct frame));
-    if (frames == NULL)
-        return false;
-    list->frames = frames;
-    list->capacity = capacity;
-    return true;
-}
-
-/* Under one lock; wakes the thread if it sleeps. */
 static void hand_over(struct scheme_run *run, struct chain_stream *chain, struct found *found)
 {
-    struct frame_queue *queue = &run->queue;
-    struct frame_list *waiting = &queue->waiting;
     if (found->count == 0)
         return;
-    pthread_mutex_lock(&queue->lock);
-    assert(!queue->ending);
-    while (queue->waiting_bytes >= AHEAD_BYTES)
-        pthread_cond_wait(&queue->taken, &queue->lock);
-    for (unsigned i = 0; i < found->count; i++) {
-        while (waiting->count == waiting->capacity && !grow(run, waiting)) {
-            os_unpark(&run->parker);
-            pthread_cond_wait(&queue->taken, &queue->lock);
-        }
-        waiting->frames[waiting->count++] = found->frames[i];
-        queue->waiting_bytes += found->frames[i].bytes;
-    }
-    const bool wake = queue->asleep;
-    queue->asleep = false;
-    pthread_mutex_unlock(&queue->lock);
-    if (wake)
-        os_unpark(&run->parker);
+    frame_queue_put(&run->queue, found->frames, found->count);
     found->count = 0;
     wait_list_frame_done(&run->base.waiters, &chain->stream.waiter);
 }
-
-/* Blocks until there are frames, and takes them all in hand. False: there will be no more. */
-static bool take(struct scheme_run *run)
-{
-    struct frame_queue *queue = &run->queue;
-    pthread_mutex_lock(&queue->lock);
-    while (queue->waiting.count == 0 && !queue->ending) {
-        queue->asleep = true;
-        pthread_mutex_unlock(&queue->lock);
-        os_park(&run->parker, UINT64_MAX);
-        pthread_mutex_lock(&queue->lock);
-    }
-    queue->asleep = false;
-    const struct frame_list taken = queue->waiting;
-    queue->waiting = (struct frame_list){run->in_hand.frames, 0, run->in_hand.capacity};
-    run->in_hand = taken;
-    queue->waiting_bytes = 0;
-    pthread_cond_broadcast(&queue->taken);
-    pthread_mutex_unlock(&queue->lock);
-    return taken.count > 0;
-}
-
-/* ---- received ------------------------------------------------------------------------------- */
 
 /* The block that `data` lies in: the stream's last one, or the next fresh one, which becomes the
  * last. */
@@ -358,10 +259,16 @@ static void process(struct scheme_run *run, const struct frame *frame, struct bl
 static void *process_all(void *argument)
 {
     struct scheme_run *run = argument;
+    struct frame_queue *queue = &run->queue;
     struct block_batch batch = {0};
-    while (take(run)) {
-        for (unsigned i = 0; i < run->in_hand.count; i++)
-            process(run, &run->in_hand.frames[i], &batch);
+    const struct frame *frame;
+    frame_queue_start(queue);
+    while (frame_queue_look(queue)) {
+        while ((frame = frame_queue_next(queue)) != NULL) {
+            process(run, frame, &batch);
+            if (frame_queue_full(queue, frame))
+                break;
+        }
         block_batch_flush(&batch, run->base.pool);
         wait_list_resume(&run->base.waiters);
     }
@@ -383,10 +290,12 @@ static void chain_need(const struct scheme_config *config, uint64_t streams, uin
     const uint64_t posted = config->early ? config->blocks_per_receive : 0;
     const uint64_t held = round_up(frame_bytes, config->block_bytes) / config->block_bytes;
     const uint64_t frame = config->process.frame_bytes_max;
-    const uint64_t queue = 2 * FRAMES_AT_FIRST * sizeof(struct frame);
+    const uint64_t queue = FRAME_QUEUE_LEAST_BYTES;
     const uint64_t reserve = reserve_of(config);
     need->peak_bytes =
         frame + queue + round_up(streams * (held + posted), config->pool_batch) * block;
+    if (config->look.every_ns > 0)
+        need->peak_bytes = UINT64_MAX; /* whatever comes may wait */
     need->least_bytes = frame + queue + reserve * block;
     snprintf(need->parts, sizeof need->parts,
              "%llu for the processing buffer (one frame), %llu for frame records, %llu for %llu "
@@ -416,9 +325,7 @@ static int chain_open(struct scheme_run *run, char *why, size_t why_bytes)
     struct scheme_base *base = &run->base;
     const struct scheme_config *config = &base->config;
     processor_init(&run->processor, &config->process, &base->budget);
-    pthread_mutex_init(&run->queue.lock, NULL);
-    pthread_cond_init(&run->queue.taken, NULL);
-    if (!grow(run, &run->queue.waiting) || !grow(run, &run->in_hand) ||
+    if (frame_queue_open(&run->queue, base) != 0 ||
         processor_reserve(&run->processor, config->process.frame_bytes_max) != 0)
         return -ENOMEM;
     set_resource(base);
@@ -432,29 +339,16 @@ static int chain_open(struct scheme_run *run, char *why, size_t why_bytes)
     return result;
 }
 
-static void free_list(struct scheme_run *run, struct frame_list *list)
-{
-    budget_refund(&run->base.budget, list->capacity * sizeof(struct frame));
-    free(list->frames);
-}
-
 static void chain_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    struct frame_queue *queue = &run->queue;
     if (run->started) {
-        pthread_mutex_lock(&queue->lock);
-        queue->ending = true;
-        pthread_mutex_unlock(&queue->lock);
-        os_unpark(&run->parker);
+        frame_queue_end(&run->queue);
         pthread_join(run->thread, NULL);
     }
-    assert(queue->waiting.count == 0);
     processor_sum_up(&run->processor, figures);
+    figures->looks = run->queue.looks;
     processor_end(&run->processor);
-    free_list(run, &queue->waiting);
-    free_list(run, &run->in_hand);
-    pthread_cond_destroy(&queue->taken);
-    pthread_mutex_destroy(&queue->lock);
+    frame_queue_close(&run->queue);
 }
 
 static void chain_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
@@ -466,6 +360,7 @@ static void chain_release(struct scheme_run *run, struct stream *stream, bool en
 const struct scheme scheme_chain = {
     .summary = "a pool of chained blocks; addresses move, one thread processes (paper: 3)",
     SCHEME(chain, chain_stream),
+    .common_buffer = true,
     .close = chain_close,
     .finish = chain_finish,
 };

@@ -4,14 +4,18 @@
  *    pool (hot)   offer                     received
  *      block ------------> [the port] ------------------> counted, and back to the pool at once
  *
- * Nothing is searched, copied or checked; a stream has finished when its bytes have come. At the
- * cap, streams wait for blocks in turn. A waiting stream keeps no block, so none waits for ever. */
+ * Nothing is searched, copied or checked; a stream has finished when its bytes have come. Work with
+ * the bytes, if there is any, is done where they lie, on the thread that received them. At the cap,
+ * streams wait for blocks in turn. A waiting stream keeps no block, so none waits for ever. */
 #include <assert.h>
+#include <errno.h>
 
+#include "client/buffers/block_cache.h"
 #include "client/buffers/scheme_base.h"
 
 struct scheme_run {
     struct scheme_base base;
+    struct block_caches caches; /* for their processors, which do the work */
 };
 
 static unsigned drain_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
@@ -40,6 +44,20 @@ static void count_processed(struct stream *stream)
     stream->processed_bytes = received < most ? received : most;
 }
 
+/* The stream's last bytes leave no debt. */
+static void work(struct scheme_run *run, const struct stream *stream, const struct cp_block *blocks,
+                 size_t bytes)
+{
+    struct block_cache *cache = block_cache_acquire(&run->caches);
+    for (size_t piece; bytes > 0; bytes -= piece, blocks++) {
+        piece = bytes < blocks->bytes ? bytes : blocks->bytes;
+        processor_work_bytes(&cache->processor, blocks->data, piece);
+    }
+    if (stream->received_bytes >= stream->bytes_expected)
+        processor_settle(&cache->processor);
+    block_cache_release(cache);
+}
+
 static enum frame_error drain_received(struct scheme_run *run, struct stream *stream,
                                        struct cp_block *blocks, unsigned count, size_t bytes)
 {
@@ -48,6 +66,8 @@ static enum frame_error drain_received(struct scheme_run *run, struct stream *st
     assert(bytes > 0);
     stream->received_bytes += bytes;
     count_processed(stream);
+    if (run->caches.count > 0)
+        work(run, stream, blocks, bytes);
     drain_retract(run, stream);
     if (before < stream->bytes_expected && stream->received_bytes >= stream->bytes_expected)
         events->finished(events->context, stream);
@@ -68,11 +88,15 @@ static void drain_need(const struct scheme_config *config, uint64_t streams, uin
 static int drain_open(struct scheme_run *run, char *why, size_t why_bytes)
 {
     const struct scheme_config *config = &run->base.config;
-    return scheme_pool_open(&run->base, config->block_bytes, 1, config->pool_batch);
+    if (scheme_pool_open(&run->base, config->block_bytes, 1, config->pool_batch) != 0)
+        return -ENOMEM;
+    return config->process.work.kind == WORK_NONE ? 0
+                                                  : block_caches_open(&run->caches, &run->base, 0);
 }
 
 static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
 {
+    block_caches_close(&run->caches, figures);
     for (uint32_t i = 0; i < run->base.stream_count; i++)
         figures->bytes += run->base.streams[i]->processed_bytes;
 }

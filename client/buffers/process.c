@@ -1,4 +1,4 @@
-/* Finds frames, processes them (copy, check, count), and notifies the collector. */
+/* Finds frames, processes them (copy, check, work, count), and notifies the collector. */
 #include "client/buffers/process.h"
 
 #include <assert.h>
@@ -78,8 +78,27 @@ void processor_end(struct processor *processor)
     processor->filled_bytes = 0;
 }
 
+static inline bool works(const struct processor *processor)
+{
+    return processor->config->work.kind != WORK_NONE;
+}
+
+void processor_settle(struct processor *processor)
+{
+    if (works(processor))
+        work_settle(&processor->work, &processor->config->work);
+}
+
+void processor_work_bytes(struct processor *processor, const uint8_t *piece, size_t bytes)
+{
+    if (works(processor))
+        work_bytes(&processor->work, &processor->config->work, piece, bytes);
+}
+
 void processor_sum_up(struct processor *processor, struct scheme_figures *figures)
 {
+    processor_settle(processor);
+    figures->work_ns += processor->work.done_ns;
     figures->frames += processor->frames;
     figures->bytes += processor->bytes;
     figures->copied_bytes += processor->copied_bytes;
@@ -169,11 +188,21 @@ static enum frame_error add_latency(struct latency *latency, uint64_t sent_ns)
     return latency_add(latency, now_ns - sent_ns) == 0 ? FRAME_OK : FRAME_NO_MEMORY;
 }
 
-/* The frame was correct. `sent_ns`: 0: not known. */
+/* What a frame costs beside its bytes. A stream that finishes leaves no debt. */
+static void work_frame(struct processor *processor, const struct stream *stream)
+{
+    work_record(&processor->work, &processor->config->work);
+    if (stream->processed_frames + 1 == stream->frames_expected)
+        processor_settle(processor);
+}
+
+/* The frame was correct, and the work with its bytes is done. `sent_ns`: 0: not known. */
 static enum frame_error count_frame(struct processor *processor, struct stream *stream,
                                     uint64_t sent_ns, size_t bytes)
 {
     enum frame_error error = FRAME_OK;
+    if (works(processor))
+        work_frame(processor, stream);
     if (processor->config->live && sent_ns != 0)
         error = add_latency(&processor->latency, sent_ns);
     if (error != FRAME_OK)
@@ -198,7 +227,10 @@ enum frame_error process_in_place(struct processor *processor, struct stream *st
     if (error == FRAME_OK && config->verify == VERIFY_FULL &&
         protocol_frame_check(frame, (uint32_t)bytes, &config->marker) != header.check)
         error = FRAME_BAD_CHECK;
-    return error == FRAME_OK ? count_frame(processor, stream, header.sent_ns, bytes) : error;
+    if (error != FRAME_OK)
+        return error;
+    processor_work_bytes(processor, frame, bytes);
+    return count_frame(processor, stream, header.sent_ns, bytes);
 }
 
 /* ---- frames in pieces ----------------------------------------------------------------------- */
@@ -284,6 +316,7 @@ enum frame_error incremental_check_feed(struct incremental_check *check,
     assert(bytes > 0);
     if (whole && check->bytes == 0)
         return process_in_place(processor, stream, piece, bytes);
+    processor_work_bytes(processor, piece, bytes);
     if (processor->config->verify != VERIFY_NONE && check->bytes < PROTOCOL_HEADER_BYTES) {
         const size_t part = take_header(check, processor, piece, bytes);
         check->bytes += part;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/protocol.h"
+#include "client/buffers/work.h"
 
 enum verify { VERIFY_FULL, VERIFY_HEADER, VERIFY_NONE };
 
@@ -55,6 +56,7 @@ struct process_config {
     bool live; /* frames carry their send time, but for a tape's: keep latencies */
     size_t frame_bytes_max;
     struct protocol_marker marker;
+    struct work_config work; /* what the application does with each correct frame */
 };
 
 struct budget;
@@ -86,6 +88,7 @@ struct processor {
     struct budget *budget;
     uint64_t frames, bytes, copied_bytes;
     struct latency latency;
+    struct work work;
 };
 
 /* processor_init: without a buffer yet. Config and budget outlive the processor. */
@@ -95,8 +98,8 @@ void processor_init(struct processor *processor, const struct process_config *co
 /* processor_end: frees the buffer; counters stay readable, and the processor may be used again. */
 void processor_end(struct processor *processor);
 
-/* processor_sum_up: adds what was processed; the latencies move there, and are freed with the
- * figures'. */
+/* processor_sum_up: adds what was processed, once the work that is left is done; the latencies move
+ * there, and are freed with the figures'. */
 void processor_sum_up(struct processor *processor, struct scheme_figures *figures);
 
 /* processor_reserve: makes room for a frame of `bytes`, so that appending it cannot fail. Call it
@@ -110,6 +113,11 @@ void processor_append(struct processor *processor, struct stream *stream, const 
                       size_t bytes);
 void processor_finish(struct processor *processor, struct stream *stream);
 
+/* processor_work_bytes: the work with bytes that nobody else looks at; processor_settle: what is
+ * left of it. process_in_place and incremental_check_feed do it for frames. */
+void processor_work_bytes(struct processor *processor, const uint8_t *piece, size_t bytes);
+void processor_settle(struct processor *processor);
+
 /* process_in_place: checks and counts a frame that lies whole at `frame`, without a copy. Returns
  * FRAME_OK or what is wrong. */
 enum frame_error process_in_place(struct processor *processor, struct stream *stream,
@@ -118,7 +126,8 @@ enum frame_error process_in_place(struct processor *processor, struct stream *st
 /* The same checks in the same order for a stream whose frames come in pieces: each piece is checked
  * where it lies and may go afterwards. Of a frame's earlier pieces its length, its header and, with
  * VERIFY_FULL, the state of its checksum are kept. Payload is never copied; a header that lies in
- * several pieces is. For the one thread that processes the stream. Zeroed before its first use. */
+ * several pieces is. The work with a piece is done with it, before it is known whether its frame is
+ * correct. For the one thread that processes the stream. Zeroed before its first use. */
 struct incremental_check {
     struct protocol_check *digest; /* NULL: nothing is verified in full */
     uint64_t bytes;                /* of the current frame, so far */

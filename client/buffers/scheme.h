@@ -79,6 +79,12 @@ struct scheme_events {
     void *context;
 };
 
+/* When chain's thread looks at the common buffer, and what it takes out of it. */
+struct look_config {
+    uint64_t every_ns; /* 0: it is woken when there are frames; else on a timer */
+    bool one;          /* one frame a look; else all that wait */
+};
+
 /* Buffer options carry the names that they have in a row. */
 struct scheme_config {
     size_t block_bytes;          /* of a receive block; fixed and ring: see their files */
@@ -89,6 +95,7 @@ struct scheme_config {
     unsigned workers;    /* threads that receive, at least 1 */
     unsigned batch;      /* receives that one worker may have in hand at once, at least 1 */
     unsigned processors; /* threads that process, where the scheme leaves the number open */
+    struct look_config look;
     unsigned streams_max;
     struct marker marker;
     struct process_config process;
@@ -104,6 +111,8 @@ struct scheme_figures {
     uint64_t scanned_bytes;     /* searched for the marker */
     uint64_t frames, bytes;     /* processed */
     uint64_t hand_overs;        /* publications to a processing thread: an atomic exchange each */
+    uint64_t looks;             /* at the common buffer; 0: the scheme has none */
+    double work_ns;             /* CPU time of the work with frames, of all threads */
     uint64_t pool_blocks;       /* allocated, 0 for schemes without a pool */
     uint64_t blocks_lost;       /* never came back: 0 is the only good answer */
     struct latency latency;
@@ -111,7 +120,7 @@ struct scheme_figures {
 
 /* A scheme's claim about its memory. */
 struct scheme_need {
-    uint64_t peak_bytes;  /* expected peak, without regard to the cap */
+    uint64_t peak_bytes;  /* expected peak, without regard to the cap; UINT64_MAX: no bound */
     uint64_t least_bytes; /* the smallest cap that cannot deadlock */
     char parts[300];      /* what makes up least_bytes, for the error message */
 };
@@ -122,6 +131,7 @@ struct scheme {
     const char *name;
     const char *summary;            /* one line for --help and tables */
     size_t run_bytes, stream_bytes; /* of its struct scheme_run and its state of a stream */
+    bool common_buffer;             /* its thread looks at one: config.look */
 
     /* need: fills in *need, for `streams` streams that each hold `frame_bytes` of an unfinished
      * frame. least_bytes depends on the config only. */
@@ -186,6 +196,11 @@ uint64_t scheme_memory(const struct scheme *scheme, const struct scheme_config *
 int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
                 struct scheme_run **run, char *why, size_t why_bytes);
 void scheme_close(struct scheme_run *run, struct scheme_figures *figures);
+
+/* scheme_hurry: the run is to end: what was received is processed without waiting for looks on a
+ * timer and, if the run is no result any more (give_up_work), without work. Any thread; does not
+ * block. */
+void scheme_hurry(struct scheme_run *run, bool give_up_work);
 
 /* scheme_attach: a new stream, which lives until scheme_close. Both expectations > 0; or both 0:
  * nothing will come, and finished is never called. NULL: no memory, no thread, or streams_max

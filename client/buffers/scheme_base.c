@@ -54,6 +54,7 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
     struct scheme_base *base = base_of(run);
     base->scheme = scheme;
     base->config = *config;
+    base->config.process.work.given_up = &base->given_up;
     base->streams = streams;
     budget_init(&base->budget, config->pool_cap_bytes);
     wait_list_init(
@@ -91,6 +92,12 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
     wait_list_end(&base->waiters);
     pthread_mutex_destroy(&base->lock);
     free(run);
+}
+
+void scheme_hurry(struct scheme_run *run, bool give_up_work)
+{
+    atomic_store(&base_of(run)->given_up, give_up_work);
+    atomic_store(&base_of(run)->hurried, true);
 }
 
 struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,

@@ -28,6 +28,22 @@ static void stream_failed(void *context, struct stream *stream)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
+/* Whether the scheme can do what the options want of it; else `why` says what is wrong. */
+static bool check_scheme(const struct scheme *scheme, const struct collector_options *options,
+                         char *why, size_t why_bytes)
+{
+    if (options->processing.look.every_ns > 0 && !scheme->common_buffer)
+        why_write(why, why_bytes,
+                  "--look %s: scheme %s has no common buffer to look at: take --scheme chain or "
+                  "--look wake",
+                  options->look, scheme->name);
+    else if (options->processing.work.record_ns > 0 && scheme->finish == NULL)
+        why_write(why, why_bytes,
+                  "--work %s: scheme %s does not look for records: give a cost per byte only",
+                  options->work, scheme->name);
+    return why[0] == '\0';
+}
+
 /* False: the row is skipped, or `why` says what is wrong with the options. */
 static bool open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
 {
@@ -36,6 +52,9 @@ static bool open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
     const struct cp_config port_config = {.engine = options->engine,
                                           .concurrency = (unsigned)options->concurrency};
     char reason[ROW_LINE_BYTES - 128] = "";
+    run->scheme = scheme_find(options->scheme);
+    if (!check_scheme(run->scheme, options, why, why_bytes))
+        return false;
     int result = cp_open(&port_config, &run->port, reason, sizeof reason);
     if (result != 0) {
         run->port = NULL;
@@ -47,7 +66,6 @@ static bool open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
         why[0] = '\0';
         return false;
     }
-    run->scheme = scheme_find(options->scheme);
     run->scheme_config = (struct scheme_config){
         .block_bytes = options->block_bytes,
         .blocks_per_receive = (unsigned)options->blocks_per_receive,
@@ -257,6 +275,8 @@ static void execute(struct run *run)
     if (processed_late && program->row.buffer_threads != 0) {
         program->last_ns = os_now_ns();
         resources_end(&program->after);
+        if (run->options->processing.look.every_ns > 0)
+            program_interrupted(program); /* the last frames did not wait for looks then */
     }
     if (ran)
         measure(run);

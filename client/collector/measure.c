@@ -194,6 +194,9 @@ void measure_figures(struct row *row, const struct scheme_figures *figures)
     row->buffer_cap_waits = figures->buffer_cap_waits;
     row->buffer_turn_waits = figures->buffer_turn_waits;
     row->hand_overs = figures->hand_overs > 0 ? figures->hand_overs : ROW_UNKNOWN;
+    row->looks = figures->looks > 0 ? figures->looks : ROW_UNKNOWN;
+    if (strcmp(row->work, WORK_NONE_TEXT) != 0)
+        row->work_s = figures->work_ns / OS_NS_PER_S;
     row->pool_blocks = figures->pool_blocks;
     row->blocks_lost = figures->blocks_lost;
     row->copies_per_byte = ratio((double)figures->copied_bytes, (double)row->bytes);

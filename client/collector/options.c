@@ -240,6 +240,16 @@ static const struct option_spec table[] = {
      "with --scheme slices: threads that process frames (0: the worker that\n"
      "received a frame processes it)",
      options_count, AT(processors), 0, PROCESSORS_MAX},
+    {"look", "wake|every:T", "wake",
+     "with --scheme chain: wake: its thread is woken when there are frames;\n"
+     "every:TIME[:one|:all]: it looks on a timer, as in the paper, and takes\n"
+     "one frame or all that wait",
+     options_look, AT(look)},
+    {"work", "none|KIND:COST", "none",
+     "CPU time that processing a frame costs beside its check: such as\n"
+     "touch:5ns/byte (reads the bytes), spin:20us/record (does not), or both:\n"
+     "touch:5ns/byte+20us/record. Without frames (drain, raw) per byte only",
+     options_work, AT(work)},
     {"frame-max", "BYTES", NULL,
      "a longer frame ends its connection\n(default: maximum of --size; with --request 1 MiB)",
      options_bytes, AT(frame_bytes_max), 1, (uint64_t)1 << 30},
@@ -272,6 +282,9 @@ static void resolve_defaults(struct collector_options *options)
         options->verify = foreign ? VERIFY_NONE : VERIFY_FULL;
     if (options->pool_cap_bytes == 0)
         options->pool_cap_bytes = UINT64_MAX;
+    processing_read(&options->processing, options->work, options->look);
+    options->work = options->processing.work_text;
+    options->look = options->processing.look_text;
     if (options->frame_bytes_max == 0)
         options->frame_bytes_max = foreign ? FOREIGN_FRAME_BYTES : options->size_max;
 }
@@ -370,6 +383,8 @@ void collector_options_process(const struct collector_options *options,
         .live = options->source == SOURCE_LIVE && !options->request.given,
         .frame_bytes_max = options->frame_bytes_max,
         .marker = collector_options_marker(options),
+        .work = options->processing.work,
     };
+    config->look = options->processing.look;
     marker_init(&config->marker, config->process.marker.bytes, config->process.marker.count);
 }

@@ -11,6 +11,7 @@
 #include "base/protocol.h"
 #include "base/row.h"
 #include "client/buffers/scheme.h"
+#include "client/collector/processing.h"
 
 enum connect_mode { CONNECT_ASYNC, CONNECT_SYNC };
 enum bind_mode { BIND_EARLY, BIND_LATE };
@@ -49,6 +50,7 @@ struct collector_options {
     uint64_t port, ports_per_address;
     struct login_option login;
     struct request_option request;
+    struct processing processing; /* what --work and --look say, and their texts */
     struct text_value end_marker;
     double link_rate_bits_per_s; /* of the wire to the servers; 0: not known */
     uint64_t idle_percent;       /* of the servers: connected, never asked */

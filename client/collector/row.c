@@ -122,6 +122,8 @@ static const struct line {
     {"memory", "peak {peak_rss_kb} ({base_rss_kb} before connecting), buffers {buffer_peak_bytes}"},
     {"memory", "peak {peak_rss_kb} ({base_rss_kb} before connecting)"},
     {"threads", "{worker_threads} workers, {buffer_threads} buffering, {total_threads} in all"},
+    {"look", "{look}, [looks] times"},
+    {"work", "{work}, {work_s} of CPU time"},
     {"cpu", "{cpu_user_s} user + {cpu_system_s} system; stopped [throttled_periods] times, "
             "{throttled_ms} in all, by the quota of {cpu_quota}"},
     {"cpu", "{cpu_user_s} user + {cpu_system_s} system"},

@@ -116,8 +116,9 @@ static void blocking_close(struct peer *peer)
     }
     for (uint32_t i = 0; i < peer->count; i++) {
         struct receiver *receiver = peer->links[i].state;
-        if (receiver->started)
-            pthread_join(receiver->thread, NULL);
+        if (!receiver->started)
+            continue;
+        pthread_join(receiver->thread, NULL);
         processor_sum_up(&receiver->processor, &peer->program.figures);
     }
 }

@@ -70,6 +70,15 @@ static const char *closed_reason(struct peer_link *link, struct processor *proce
     return request_end_reason(&link->peer->program.requests, &link->stream);
 }
 
+/* Of a model that counts bytes, on its one thread. The link's last bytes leave no debt. */
+static void work_with_bytes(struct peer_link *link, const uint8_t *data, size_t bytes)
+{
+    struct processor *processor = &link->peer->processor;
+    processor_work_bytes(processor, data, bytes);
+    if (request_is_answered(&link->stream))
+        processor_settle(processor);
+}
+
 bool peer_link_received(struct peer_link *link, struct processor *processor, uint8_t *data,
                         int64_t result, const char **reason)
 {
@@ -90,6 +99,8 @@ bool peer_link_received(struct peer_link *link, struct processor *processor, uin
     peer_link_heard(link, (size_t)result);
     if (processor != NULL)
         error = framer_take(link, processor, data, (size_t)result);
+    else
+        work_with_bytes(link, data, (size_t)result);
     return peer_link_continues(link, error, reason);
 }
 
@@ -370,6 +381,12 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
     if (program->options.reconnect)
         return program_refuse(program, "--reconnect: only fanin-client has it; its peers connect "
                                        "each server once");
+    if (program->options.processing.look.every_ns > 0)
+        return program_refuse(program, "--look: only fanin-client's scheme chain has a common "
+                                       "buffer to look at: leave it out, or take --look wake");
+    if (program->options.processing.work.record_ns > 0 && model->counts_bytes)
+        return program_refuse(program, "--work: this program does not look for records: give a "
+                                       "cost per byte only, such as touch:5ns/byte");
     peer.count = program->servers.count;
     peer.slices = !model->counts_bytes && strcmp(program->options.scheme, "slices") == 0;
     describe(&peer);

@@ -115,6 +115,22 @@ SCHEME_TEST(test_at_the_cap)
     }
 }
 
+/* Where frames wait for the timer of a thread, the cap is what holds workers back. */
+TEST(test_a_timer_at_the_cap)
+{
+    enum { EVERY_US = 100 };
+    for (unsigned i = 0; i < 8; i++) {
+        struct stage stage;
+        set(&stage, scheme_find("chain"), i & 1);
+        set_cap(&stage, i & 4 ? 1.25 : 1);
+        stage.config.look =
+            (struct look_config){.every_ns = EVERY_US * UINT64_C(1000), .one = i & 2};
+        run_threads(&stage, 2, 300);
+        assert_in_range(stage.figures.looks, i & 2 ? STREAMS * FRAMES : 1, UINT64_MAX - 1);
+        assert_true(stage.figures.buffer_cap_waits > 0);
+    }
+}
+
 SCHEME_TEST(test_waits_are_counted)
 {
     struct stage stage;

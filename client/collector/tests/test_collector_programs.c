@@ -56,6 +56,40 @@ TEST(help_and_version_are_printed, NULL, devices_close)
     assert_int_equal(results.exit_code, EXIT_DONE);
 }
 
+/* The one look of ten seconds does not come first. */
+TEST(a_long_look_does_not_delay_the_end, NULL, devices_close)
+{
+    static const char *const look = "--look=every:10s:one";
+    struct running running;
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    program_run("fanin-client",
+                (const char *const[]){"--json=-", look, "--for=200ms", "--rate=500", NULL});
+    assert_results(EXIT_DONE, "status=ok, audit=pass, ended_by_time=%u", FLEET);
+    assert_true(results_number("frames") > 1);
+    program_start(&running, "fanin-client",
+                  (const char *const[]){"--json=-", look, "--frames=100", NULL});
+    os_sleep_ns((uint64_t)300 * OS_NS_PER_MS);
+    kill(running.child, SIGINT);
+    program_finish(&running);
+    assert_results(EXIT_MEASURED_FAILURE, "interrupted_by=SIGINT");
+    assert_string_equal(results_text("look"), "every:10s:one");
+}
+
+TEST(work_and_looks_are_in_the_row, NULL, devices_close)
+{
+    run_client((const char *const[]){"--frames=5", "--json=-", "--size=5000",
+                                     "--work=spin:100us/record", "--look=every:1ms:one", NULL});
+    assert_string_equal(results_text("work"), "spin:100us/record");
+    assert_true(results_number("work_s") >= 0.999 * FLEET * 5 * 100e-6);
+    assert_string_equal(results_text("look"), "every:1ms:one");
+    assert_in_range(results_count("looks"), FLEET * 5, UINT32_MAX);
+    assert_true(results_number("elapsed_ms") >= FLEET * 5 - 1);
+    assert_true(results_is_null("buffer_predicted_bytes"));
+    program_run("fanin-client", (const char *const[]){"--frames=5", NULL});
+    assert_non_null(strstr(results.row, "look        wake, "));
+    assert_null(strstr(results.row, "work "));
+}
+
 static void run_handing_over(const char *option)
 {
     run_client((const char *const[]){"--scheme=slices", option, "--frames=5", "--json=-", NULL});

@@ -133,6 +133,41 @@ EACH_PEER(live_frames_have_latencies)
     assert_int_equal(results_is_null("latency_us_p99"), !peer_of(state)->finds_frames);
 }
 
+/* By its own CPU time, which a busy machine may stretch a little at the end of a payment. */
+EACH_PEER(it_works_with_what_it_receives)
+{
+    enum { TRIES = 10, BYTE_NS = 20, RECORD_US = 10 };
+    const bool finds = peer_of(state)->finds_frames;
+    double asked_s, work_s = 0;
+    unsigned tries = 0;
+    do {
+        devices_open(FLEET, 0, DEVICE_GOOD);
+        run_peer(state, (const char *const[]){finds ? "--work=touch:20ns/byte+10us/record"
+                                                    : "--work=touch:20ns/byte",
+                                              "--size=4096", "--frames=20", NULL});
+        assert_clean(peer_of(state), FLEET * FRAMES);
+        devices_close(NULL);
+        asked_s = results_number("bytes") * BYTE_NS / 1e9 +
+                  (finds ? FLEET * FRAMES * RECORD_US / 1e6 : 0);
+        work_s = results_number("work_s");
+        assert_true(work_s >= 0.999 * asked_s);
+        assert_true(results_number("cpu_s") >= 0.9 * asked_s);
+    } while (work_s > 1.05 * asked_s && ++tries < TRIES);
+    assert_true(work_s <= 1.05 * asked_s);
+    assert_string_equal(results_text("look"), "wake");
+    assert_true(results_is_null("looks"));
+}
+
+EACH_PEER(it_has_no_common_buffer_to_look_at)
+{
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    run_peer(state, (const char *const[]){"--look=every:10ms", NULL});
+    assert_int_equal(results.exit_code, EXIT_WRONG_USE);
+    assert_non_null(strstr(results.errors, "--look"));
+    run_peer(state, (const char *const[]){"--work=spin:1us/record", "--frames=1", NULL});
+    assert_int_equal(results.exit_code, peer_of(state)->finds_frames ? EXIT_DONE : EXIT_WRONG_USE);
+}
+
 EACH_PEER(it_logs_in_first)
 {
     devices.user = "operator";
