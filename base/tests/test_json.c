@@ -111,6 +111,22 @@ TEST(objects_lie_in_objects, line_setup, line_teardown)
     check_line("{\"empty\":{},\"outer\":{\"inner\":{\"a\":1,\"b\":2}},\"after\":3}\n");
 }
 
+TEST(arrays_hold_values_without_keys, line_setup, line_teardown)
+{
+    json_array_open(json, "empty");
+    json_array_close(json);
+    json_array_open(json, "outer");
+    json_object_open(json, NULL);
+    json_count(json, "a", 1);
+    json_object_close(json);
+    json_object_open(json, NULL);
+    json_object_close(json);
+    json_count(json, NULL, 2);
+    json_array_close(json);
+    json_count(json, "after", 3);
+    check_line("{\"empty\":[],\"outer\":[{\"a\":1},{},2],\"after\":3}\n");
+}
+
 TEST(an_object_is_copied_unchanged, line_setup, line_teardown)
 {
     json_object(json, "taken", "{\"a\":[1]}");

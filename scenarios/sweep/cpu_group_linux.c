@@ -26,7 +26,13 @@
 #define REMOVE_NS_MAX ((uint64_t)OS_NS_PER_S)
 #define LOOK_AGAIN_NS ((uint64_t)2 * OS_NS_PER_MS)
 
-enum { TRY_S_MAX = 20, NUMBER_MAX = 1000, FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 32 };
+enum {
+    TRY_S_MAX = 20,
+    NUMBER_MAX = 1000,
+    FILE_BYTES_MAX = 1 << 20,
+    NAME_BYTES = 32,
+    GROUP_MODE = 0755
+};
 
 /* ---- files ---- */
 
@@ -186,7 +192,7 @@ static const char *make_below(struct arena *arena, struct cpu_group *group, cons
     int error = EEXIST;
     for (int number = 1; number <= NUMBER_MAX && error == EEXIST; number++) {
         path = arena_text(arena, "%s/" NAME_PREFIX "%ld-%d", directory, (long)getpid(), number);
-        error = mkdir(path, 0755) == 0 ? 0 : errno;
+        error = mkdir(path, GROUP_MODE) == 0 ? 0 : errno;
     }
     if (error != 0)
         return refusal(arena, "cannot make a control group below", directory, error);
@@ -256,7 +262,8 @@ void cpu_group_open(struct arena *arena, struct cpu_group *group, const char *lo
 
 /* ---- using ---- */
 
-/* Version 1 checks each number against the other as it stands, so the quota goes first. */
+/* Version 1 checks each number against the other as it stands, so the quota goes first. A sweep
+ * that does not see our process may have taken the group for one that is left. */
 const char *cpu_group_set(struct arena *arena, const struct cpu_group *group,
                           struct cpu_quota_asked quota)
 {
@@ -271,6 +278,7 @@ const char *cpu_group_set(struct arena *arena, const struct cpu_group *group,
     };
     if (group->path == NULL)
         return group->reason;
+    mkdir(group->path, GROUP_MODE);
     const unsigned first = group->version_1 ? 0 : 3, end = group->version_1 ? 3 : 4;
     for (unsigned i = first; i < end; i++) {
         const int error = put(group->path, writes[i].name, writes[i].text);

@@ -63,6 +63,7 @@ struct cpu_share *cpu_share_of(struct arena *arena, struct cpu_shares *shares,
     *share = (struct cpu_share){.asked = cell->cpu_share_asked,
                                 .quota = quota,
                                 .group = &shares->group,
+                                .held = (double)quota.quota_us / (double)period_us,
                                 .got = NAN,
                                 .throttled_periods = NAN,
                                 .throttled_ms = NAN};
@@ -175,6 +176,7 @@ static void judge(struct arena *arena, struct cpu_share *share, const char *loop
         return;
     }
     share->by = share->group->by;
+    share->held = quota;
     const bool near = fabs(share->got - share->asked) <= tolerance * share->asked;
     share->status = near ? CPU_SHARE_OK : CPU_SHARE_FAILED;
     if (!near)

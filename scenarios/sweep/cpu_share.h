@@ -22,6 +22,7 @@ struct cpu_share {
     enum cpu_share_status status;
     const char *by;     /* of the group, when it was measured; NULL: it was not */
     const char *reason; /* why it is not CPU_SHARE_OK; NULL where it is */
+    double held;        /* the quota that a process in the group really has, as a share */
     double got;         /* by the bare loop; NAN: not measured, like the next two */
     double throttled_periods, throttled_ms;
 };

@@ -209,7 +209,7 @@ static void set_cpu_share_keys(struct sweep_keys *keys, const struct cell *cell)
     keys->cpu_share_reason = cell->cpu_share_reason == NULL ? "" : cell->cpu_share_reason;
     if (share == NULL)
         return;
-    keys->cpu_share = (double)share->quota.quota_us / (double)share->quota.period_us;
+    keys->cpu_share = share->held;
     keys->cpu_period_ms = (double)cell->cpu_period_ms;
 }
 

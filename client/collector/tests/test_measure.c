@@ -71,6 +71,26 @@ TEST(a_span_gives_rates, fresh)
     assert_int_equal(row.peak_rss_kb, 4);
 }
 
+/* Over the time between the two readings, which may be longer than that of the frames. */
+TEST(a_share_of_processors_is_cpu_time_over_wall_time, fresh)
+{
+    const struct os_usage none = {0}, used = {.user_ns = 2000000000, .system_ns = 1000000000};
+    row.bytes = 1;
+    measure_span(&row, 1000, 2000, &none, &used);
+    measure_cpu_share(&row, 5000000000, 7000000000);
+    assert_true(row.cpu_share_used == 1.5);
+
+    fresh(NULL);
+    measure_span(&row, 1000, 2000, &none, &none);
+    measure_cpu_share(&row, 5000000000, 7000000000);
+    assert_true(isnan(row.cpu_share_used)); /* too short for the clock */
+
+    fresh(NULL);
+    measure_span(&row, UINT64_MAX, 0, &none, &used);
+    measure_cpu_share(&row, 5000000000, 7000000000);
+    assert_true(isnan(row.cpu_share_used));
+}
+
 TEST(a_run_without_a_byte_has_no_rates, fresh)
 {
     const struct os_usage usage = {.rss_peak_bytes = 4096};

@@ -90,6 +90,15 @@ bool exists(struct fixture *fixture, const char *name)
     return stat(path_of(fixture, name), &status) == 0;
 }
 
+void write_systemd(struct fixture *fixture, const char *script)
+{
+    assert_int_equal(os_directory_make(path_of(fixture, "bin")), 0);
+    write_file(fixture, "bin/systemd-run",
+               arena_text(&fixture->arena, "#!/bin/sh\necho \"$*\" >>%s/scopes\n%s\n",
+                          fixture->folder, script));
+    setenv("PATH", arena_text(&fixture->arena, "%s/bin:%s", fixture->folder, getenv("PATH")), 1);
+}
+
 void write_scenario(struct fixture *fixture, const char *keys)
 {
     write_file(fixture, "t.conf",

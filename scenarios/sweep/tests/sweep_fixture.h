@@ -50,6 +50,12 @@ void write_file(struct fixture *fixture, const char *name, const char *text);
 const char *read_file(struct fixture *fixture, const char *name); /* "": there is none */
 bool exists(struct fixture *fixture, const char *name);
 
+/* write_systemd: a systemd-run that is found before all others: a script's lines behind one that
+ * adds its arguments to the file "scopes". */
+#define NO_SYSTEMD    "echo 'no systemd runs here' >&2; exit 1"
+#define PLAIN_SYSTEMD "while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\""
+void write_systemd(struct fixture *fixture, const char *script);
+
 /* write_scenario: t.conf; `keys` begin on line 7. One repeat, unless they say otherwise. */
 void write_scenario(struct fixture *fixture, const char *keys);
 
