@@ -4,9 +4,9 @@ and whether one share gives them all.
 A line is a cell's median time over the share; between two measured shares it is taken as straight
 over the share's logarithm. A crossing's interval holds the shares at which the paper's time lies
 within the median's interval. At the true crossing it does, unless the interval of one of the two
-cells beside it misses its median: with a confidence of c each, the crossing's is at least
-1 - 2 (1 - c). No shape is assumed: where noise lets a line cross twice, the interval reaches from
-the first crossing to the last.
+cells beside it misses its median: cells are independent, so with a confidence of c each the
+crossing's is at least c * c. No shape is assumed: where noise lets a line cross twice, the interval
+reaches from the first crossing to the last.
 """
 
 import math
@@ -31,6 +31,7 @@ BLOCKING = "blocking"
 SECTIONS = {TABLE2: ("shares-table2", "elapsed_ms"), TABLE1: ("shares-table1", "connect_ms")}
 FULL_SPEED = 100.0     # percent of one processor that a row without a share is drawn at
 CELL_CONFIDENCE = 0.9  # of 5 runs it is 0.9375
+SURE = 0.5             # confidence from which a disagreement is more than a seeming one
 TICS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
 COLUMNS = (Column("the paper's number", left=True), Column("paper, ms"), Column("share, %"),
            Column("interval, %"), Column("n"), Column("it is", left=True))
@@ -143,10 +144,9 @@ def crossing(cells: Sequence[Cell], wanted: float) -> Optional[Crossing]:
                     reach[1] if cells[-1].high < wanted else None)
 
 
-def confidence(lines: Sequence[Line]) -> float:
-    """What every crossing's interval has at least."""
-    least = min((cell.confidence for line in lines for cell in line.cells), default=0)
-    return max(0.0, 1 - 2 * (1 - least))
+def confidence(line: Line) -> float:
+    """What the crossing's interval has at least."""
+    return min(cell.confidence for cell in line.cells) ** 2
 
 
 def role_of(key: str, time_ms: float, known: Sequence[Calibration]) -> str:
@@ -192,18 +192,31 @@ def interval_text(line: Line) -> str:
                        ">" + most if found.high is None else share_text(found.high))
 
 
-def agreement(lines: Sequence[Line]) -> str:
-    """Whether all intervals have a share in common."""
-    never = [line for line in lines if not line.crossing]
+def disagreement(lines: Sequence[Line]) -> str:
+    """The numbers that have no share in common; "" if all intervals have one."""
+    never = next((line for line in lines if not line.crossing), None)
     if never:
-        return "they do not cross at one share: %s is not reached between %s %% and %s %%" % (
-            never[0].name, *ends_text(never[0]))
+        return "%s is not reached between %s %% and %s %%" % (never.name, *ends_text(never))
     first = max(lines, key=lambda line: line.crossing.reach[0])
     last = min(lines, key=lambda line: line.crossing.reach[1])
-    low, high = first.crossing.reach[0], last.crossing.reach[1]
-    if low > high:
-        return "they do not cross at one share: %s is at %s %%, %s at %s %%" % (
-            last.name, interval_text(last), first.name, interval_text(first))
+    if first.crossing.reach[0] <= last.crossing.reach[1]:
+        return ""
+    return "%s is at %s %%, %s at %s %%" % (last.name, interval_text(last), first.name,
+                                            interval_text(first))
+
+
+def agreement(lines: Sequence[Line]) -> str:
+    """Whether all intervals have a share in common, and how sure it is that they have not."""
+    sure = math.prod(map(confidence, lines))
+    if not sure:
+        return "a single run at a share cannot say whether they cross at one share"
+    apart = disagreement(lines)
+    if apart and sure < SURE:
+        return "they do not seem to cross at one share: %s (too few runs to be sure)" % apart
+    if apart:
+        return "they do not cross at one share: %s (all intervals hold with at least %.0f %%)" % (
+            apart, 100 * sure)
+    low, high = (end(line.crossing.reach[i] for line in lines) for i, end in ((0, max), (1, min)))
     if math.isinf(low) or math.isinf(high):
         return "they may cross at one share, but an interval is open"
     return "they cross at one share (%s..%s %%)" % (share_text(low), share_text(high))
@@ -246,13 +259,13 @@ def table_line(line: Line) -> List[str]:
 
 
 def table(label: str, lines: Sequence[Line]) -> Table:
-    sure = confidence(lines)
+    sure = min(map(confidence, lines))
     notes = ["Interval: the shares at which the paper's time lies within the median's exact "
              "interval; %s. Between two shares, time is taken as straight over the share's "
              "logarithm." % ("each holds with at least %.3g %%" % (100 * sure) if sure else
                              "too few runs for a confidence"),
              "Wide intervals overlap easily: that they have a share in common does not prove that "
-             "one share made the paper's times. < and >: open, beyond the shares measured."]
+             "one share made the paper's times. < and >: beyond the shares measured."]
     blocks = [[table_line(line) for line in lines if line.table == name]
               for name in (TABLE2, TABLE1)]
     return Table(with_label("Share of one processor at which the paper's time comes out", label),

@@ -48,7 +48,7 @@ def longest():
     rows = link_fixtures.on(FAR, both) + link_fixtures.on(link_fixtures.LOOPBACK, made)
     rows += [dict(row, engine=engine) for row in link_fixtures.connect_rows(1)
              + link_fixtures.wire_rows(1) for engine in ("epoll", "uring")]
-    rows += peers_rows() + scale_rows() + test_crossing.everything(1)
+    rows += peers_rows() + scale_rows() + test_crossing.apart()
     return [dict(row, order=order, **SYSTEM) for order, row in enumerate(rows, 1)]
 
 
