@@ -246,8 +246,9 @@ enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsig
     struct cp_node *packet = claim(gate, worker);
     if (packet)
         take(gate, worker, packet, max, taken);
-    /* Two wake-ups in a row may have woken only one poller, or this worker has seen another's. */
-    effects->wake_poller |= gate->grants > 0;
+    /* Two wake-ups in a row may have woken only one poller, or this worker has seen another's. And
+     * a poller need not be woken for a packet that this worker has claimed itself. */
+    effects->wake_poller = gate->grants > 0;
     if (packet) {
         restore_invariants(gate, effects);
         return GATE_TAKE;

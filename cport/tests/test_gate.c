@@ -230,6 +230,25 @@ TEST(no_worker_is_woken_for_a_place_that_an_awake_one_takes)
     assert_int_equal(gate.pollers, 1);
 }
 
+/* The newest poller is still asleep in the engine: it keeps its sleep if another has come back and
+ * takes all there is, and not if something is left for it. */
+TEST(no_poller_is_woken_for_a_packet_that_another_has_claimed)
+{
+    for (int left = 0; left < 2; left++) {
+        struct gate_effects effects = {0};
+        start(2, WORKERS);
+        RUN(GET(A), GET(B));
+        gate_back(&gate, &workers[A]);
+        for (int number = 1; number <= 1 + left; number++)
+            gate_post_number(number, &effects);
+        assert_true(effects.wake_poller);
+        step(A, &effects);
+        assert_int_equal(effects.wake_poller, left == 1);
+        carry_out(effects);
+        RUN(RUNNING(1 + left));
+    }
+}
+
 /* Returns the packets that it dropped. */
 static struct gate_queue gate_close_all(void)
 {
