@@ -46,7 +46,8 @@ struct engine {
     void (*close)(struct cport *port);
 
     /* attach: makes the socket's handle if it has none (family in socket->family), else finds out
-     * its role; registers it with the kernel's notifier. Lock held. 0 or a negative code. */
+     * its role; registers it with the kernel's notifier. No lock held; the socket has no operation,
+     * but events may be reported for it. 0 or a negative code: it has closed what it made. */
     int (*attach)(struct cp_socket *socket);
 
     /* detach: closes the handle; nothing may be reported for the socket afterwards. Lock held; no

@@ -6,21 +6,31 @@
 
 /* ---- opening and closing ------------------------------------------------------------------- */
 
-/* Takes the lock. */
+/* Takes the lock, but not for the engine's system calls: meanwhile the socket has no operation, and
+ * a busy direction keeps its slot if the port is closed. */
 static int attach(struct cport *port, int family, cp_handle handle, uintptr_t key,
                   struct cp_socket **result)
 {
+    struct gate_effects effects = {0};
     port_lock(port);
-    int code = port->closed ? CP_ECLOSED : CP_ENOMEM;
     struct cp_socket *socket = port->closed ? NULL : slot_take(port, family, handle, key);
-    if (socket) {
-        code = port->engine->attach(socket);
-        if (code == 0)
-            *result = socket;
-        else
-            slot_free(socket);
+    if (!socket) {
+        const int code = port->closed ? CP_ECLOSED : CP_ENOMEM;
+        port_unlock(port, &effects);
+        return code;
     }
-    port_unlock(port, &(struct gate_effects){0});
+    socket->directions[DIRECTION_OUT].busy = true;
+    pthread_mutex_unlock(&port->lock);
+    const int code = port->engine->attach(socket);
+    port_lock(port);
+    socket->directions[DIRECTION_OUT].busy = false;
+    if (code != 0)
+        slot_free(socket);
+    else if (!socket->open)
+        socket_release(socket);
+    port_unlock(port, &effects);
+    if (code == 0)
+        *result = socket;
     return code;
 }
 

@@ -216,6 +216,58 @@ EVERY_ENGINE(a_closed_port_refuses_everything)
     port_fixture_close(fixture);
 }
 
+/* ---- a port that closes while a socket is attached: the lock is free meanwhile --------------- */
+
+static struct {
+    int result; /* of attach */
+    unsigned detached;
+} closing;
+
+static int attach_while_closing(struct cp_socket *socket)
+{
+    struct cport *port = socket->port;
+    assert_int_equal(pthread_mutex_trylock(&port->lock), 0);
+    pthread_mutex_unlock(&port->lock);
+    const int result = closing.result == 0 ? engine_scripted.attach(socket) : closing.result;
+    cp_close(port);
+    return result;
+}
+
+static void detach_counted(struct cp_socket *socket)
+{
+    closing.detached++;
+    engine_scripted.detach(socket);
+}
+
+/* The handle is closed once, and never one that the port did not get. */
+TEST(a_socket_that_is_attached_as_the_port_closes_is_closed_once)
+{
+    enum { OWN = 77 };
+    static const int results[] = {0, CP_EMFILE};
+    struct engine engine = engine_scripted;
+    engine.attach = attach_while_closing;
+    engine.detach = detach_counted;
+    for (unsigned i = 0; i < 4; i++) {
+        struct cport *port;
+        struct cp_socket *socket;
+        struct cp_op op = {0};
+        const struct sockaddr_in address = loopback(1);
+        closing.result = results[i / 2];
+        closing.detached = 0;
+        assert_int_equal(port_open(&engine, 1, &port, NULL, 0), 0);
+        assert_int_equal(i % 2 == 0 ? cp_socket_open(port, AF_INET, 0, &socket)
+                                    : cp_associate(port, OWN, 0, &socket),
+                         closing.result);
+        assert_int_equal(closing.detached, closing.result == 0);
+        if (closing.result == 0)
+            assert_int_equal(cp_connect(socket, &op, (const struct sockaddr *)&address,
+                                        sizeof address, CP_FOREVER),
+                             CP_ECLOSED);
+        cp_free(port);
+        assert_int_equal(closing.detached, closing.result == 0);
+    }
+}
+
 TEST(an_unknown_engine_lists_those_there_are)
 {
     struct cport *port = NULL;
