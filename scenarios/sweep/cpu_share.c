@@ -82,7 +82,6 @@ static bool is_listed(const struct cpu_shares *shares, const struct cpu_share *s
 int cpu_shares_plan(struct arena *arena, const struct cells *cells, struct cpu_shares *shares,
                     struct error *error)
 {
-    shares->group.root = "";
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
         cell->cpu_share = cpu_share_of(arena, shares, cell, error);
@@ -100,6 +99,8 @@ int cpu_shares_plan(struct arena *arena, const struct cells *cells, struct cpu_s
 
 void cpu_shares_open(struct arena *arena, struct cpu_shares *shares, const char *directory)
 {
+    if (shares->group.root == NULL)
+        shares->group.root = "";
     cpu_group_open(arena, &shares->group, arena_text(arena, "%s/log/cpu-group", directory));
 }
 

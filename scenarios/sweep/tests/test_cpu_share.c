@@ -8,6 +8,7 @@
 #include "base/cgroup.h"
 #include "base/tests/limit.h"
 #include "scenarios/sweep/cpu_share.h"
+#include "scenarios/sweep/fleet.h"
 
 /* ---- the keys ---- */
 
@@ -158,6 +159,46 @@ TEST(a_period_of_full_speed_is_one_cell)
                         "cpu-period = 40ms changes nothing at full speed: this cell would "
                         "duplicate cpu-period = 20ms");
     arena_free(&plan.arena);
+}
+
+/* ---- command lines ---- */
+
+/* Where the word is in the command, from 1; 0: it is not there. */
+static unsigned index_of(const struct command *command, const char *word)
+{
+    for (unsigned i = 0; i < command->count; i++) {
+        if (strstr(command->argv[i], word) != NULL)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* A process enters a group when it is within the link already; systemd could not find it there. */
+TEST(a_share_holds_the_client_and_not_the_link)
+{
+    struct arena arena = {0};
+    struct link link = {.name = "a", .options = "", .rate_bits_per_s = NAN};
+    struct fleet fleet = {.link = &link, .process = {.handle = 7}};
+    struct cpu_group group = {.root = "", .by = "cgroup v1", .path = "/g"};
+    struct cpu_share share = {.quota = {2400, 40000}, .group = &group};
+    const struct cell on_link = {
+        .client = "c", .fleet = &fleet, .link = &link, .cpu_share = &share};
+    const struct cell plain = {.client = "c", .cpu_share = &share}, full = {.client = "c"};
+    struct command command = fleet_client(&arena, &on_link, "r");
+    assert_int_equal(index_of(&command, "fanin-lan"), 1);
+    assert_true(index_of(&command, "--join=7") < index_of(&command, "/g/cgroup.procs"));
+    assert_int_equal(index_of(&command, "--json=r"), command.count);
+    command = fleet_client(&arena, &plain, "r");
+    assert_int_equal(index_of(&command, "/g/cgroup.procs"), command.count - 2);
+
+    group.path = NULL;
+    command = fleet_client(&arena, &on_link, "r");
+    assert_int_equal(index_of(&command, "systemd-run"), 1);
+    assert_true(index_of(&command, "CPUQuota=6%") < index_of(&command, "fanin-lan"));
+    command = fleet_client(&arena, &plain, "r");
+    assert_int_equal(index_of(&command, "systemd-run"), 1);
+    assert_int_equal(fleet_client(&arena, &full, "r").count, 2);
+    arena_free(&arena);
 }
 
 /* ---- sweeps where there is no group ---- */

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <dirent.h>
 
+#include "base/tests/limit.h"
 #include "scenarios/sweep/tests/sweep_fixture.h"
 
 enum { CMDLINE_BYTES = 4096 };
@@ -88,17 +89,33 @@ static void assert_sound(struct fixture *fixture, const char *row)
     assert_true(number_of(row, "connect_us_min") > 900);
 }
 
+static bool has_groups(void)
+{
+    struct quota_group trial;
+    const bool made = quota_group_make(&trial, 20000, 100000);
+    quota_group_remove(&trial);
+    return made;
+}
+
+/* Where there are control groups, its clients are held to a share. */
 SWEEP_TEST(a_sweep_that_is_killed_leaves_no_link_and_resumes)
 {
+    const bool shared = has_groups();
     skip_without_links(fixture, "exec");
     write_file(fixture, "links.conf", "real = --rate 50mbit --rtt 1ms\n");
     write_file(fixture, "t.conf", scenario);
-    start_sweep(fixture, NULL);
+    start_sweep(fixture, shared ? "--cpu-share=50%" : NULL);
     await_rows(fixture, 1);
     await_client(fixture);
     assert_int_equal(interrupt(fixture, SIGKILL), 128 + SIGKILL);
     assert_no_process_left(fixture);
-    assert_sound(fixture, rows_of(fixture).lines[0]);
+    const char *row = rows_of(fixture).lines[0];
+    assert_sound(fixture, row);
+    if (shared) { /* the client itself says in which quota it was */
+        assert_true(number_of(row, "cpu_share") == 0.5);
+        assert_true(number_of(row, "cpu_quota") <= 0.5);
+        assert_true(number_of(row, "cpu_share_used") > 0);
+    }
 
     start_resume(fixture, NULL, NULL);
     await_client(fixture);
