@@ -396,13 +396,18 @@ SWEEP_TEST(what_a_client_leaves_behind_leaves_the_group)
 {
     real_place(fixture);
     write_scenario(fixture, "cpu-share = 50%\nrepeat = 2\n");
-    write_client(fixture, "setsid sleep 600 >/dev/null 2>&1 & echo $! >>\"$here/pids\"");
+    write_client(fixture, "for p in $(cat \"$here/pids\"); do cat /proc/$p/cgroup; done "
+                          ">>\"$here/held\" 2>/dev/null\n"
+                          "setsid sleep 600 >/dev/null 2>&1 & echo $! >>\"$here/pids\"");
     start_sweep(fixture, NULL);
     const pid_t pid = (pid_t)fixture->process.handle;
     assert_int_equal(finish(fixture), EXIT_DONE);
     assert_rows(fixture, 2);
     assert_int_equal(count_groups(fixture, pid), 0);
     assert_int_equal(count_pids(fixture, true), 2);
+    /* When the second row began, the group was empty. */
+    assert_contains(read_file(fixture, "held"), ":/");
+    assert_null(strstr(read_file(fixture, "held"), "fanin-sweep-"));
     char *rest, *line = arena_text(&fixture->arena, "%s", read_file(fixture, "pids"));
     for (line = strtok_r(line, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
         const char *groups = arena_text(&fixture->arena, "/proc/%s/cgroup", line);
