@@ -391,6 +391,29 @@ SWEEP_TEST(a_client_runs_in_the_group_of_its_share)
     assert_non_null(strstr(share_value(fixture, "by"), "cgroup v"));
 }
 
+/* A container's quota, which version 1 compares with each number of a group below it. */
+SWEEP_TEST(a_share_changes_its_period_below_a_quota)
+{
+    struct quota_group above;
+    if (!quota_group_make(&above, 50000, 100000)) {
+        print_message("skip: %s\n", above.why);
+        skip();
+    }
+    const char *const words[] = {
+        "/bin/sh", "-c",
+        arena_text(&fixture->arena, "echo 0 >%s/cgroup.procs && exec %s %s/t.conf --out=%s",
+                   above.path, fixture->sweep, fixture->folder, fixture->out),
+        NULL};
+    write_scenario(fixture, "mode = ok\ncpu-share = 40%\ncpu-period = 100ms, 20ms\nrepeat = 2\n");
+    start(fixture, words);
+    const int ended = finish(fixture);
+    quota_group_remove(&above);
+    assert_int_equal(ended, EXIT_DONE);
+    assert_rows(fixture, 4);
+    for (unsigned i = 0; i < 4; i++)
+        assert_contains(text_of(fixture, rows_of(fixture).lines[i], "cpu_share_by"), "cgroup v");
+}
+
 /* The process is another's: it lives on, outside of the group. */
 SWEEP_TEST(what_a_client_leaves_behind_leaves_the_group)
 {
