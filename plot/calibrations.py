@@ -22,6 +22,8 @@ class Calibration(NamedTuple):
     low: Optional[float]     # the interval's ends, None without one
     high: Optional[float]
     reason: str              # why there is no value
+    status: str              # ok, failed or unavailable
+    runs: Optional[int]
 
     @property
     def interval(self) -> str:
@@ -47,7 +49,8 @@ def calibration(entry: Any) -> Optional[Calibration]:
                          for key in ("number", "low", "high"))
     return Calibration(text("scenario"), text("section"), text("key"), text("metric"),
                        entry["target"], text("value") or None if found else None, number, low,
-                       high, text("reason"))
+                       high, text("reason"), text("status"),
+                       entry["runs"] if isinstance(entry.get("runs"), int) else None)
 
 
 def calibrations(results: Results, scenario: str) -> List[Calibration]:

@@ -12,6 +12,10 @@ NOT_COMPARABLE = (
     "Absolute ms and MB/s cannot be compared with the paper's; ratios, thread counts and, roughly, "
     "memory can. The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows XP. "
     "Here, client and servers share one machine and %s.")
+EMULATED = (
+    "The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows XP. Here a LAN is "
+    "emulated and the client held to a share of one processor; caches, memory, system are this "
+    "machine's.")
 ON_LOOPBACK = "its loopback"
 LINKED = "the emulated link named in each table"
 CAVEATS = (

@@ -86,7 +86,7 @@ def label_of(rows: Sequence[Row], every: Sequence[Row]) -> Tuple[str, str]:
 
 
 def machine_text(row: Row) -> str:
-    """`the paper's machine, on lan100: 100 Mbit/s, round trip 0.5 ms, 5.87 % of one processor`."""
+    """`the paper's machine, on lan100: 100 Mbit/s, round trip 0.5 ms, 5.87 % of a processor`."""
     name = PAPERS_MACHINE if machine_of(row) == PAPER else "machine %s" % machine_of(row)
     return "%s, on %s" % (name, join(describe(row), factors_text(row)))
 

@@ -22,6 +22,10 @@ def machine_of(row: Row) -> str:
     return row.get("machine") or FULL
 
 
+def at_full_speed(rows: Sequence[Row]) -> List[Row]:
+    return [row for row in rows if machine_of(row) == FULL]
+
+
 def link_of(row: Row) -> str:
     """The link that a row ran on; loopback if it names none."""
     return row.get("link") or LOOPBACK
@@ -64,8 +68,8 @@ def is_connection_test(row: Row) -> bool:
 
 
 def share_text(share: float) -> str:
-    """`5.87 % of one processor`."""
-    return "%.3g %% of one processor" % (100 * share)
+    """`5.87 % of a processor`."""
+    return "%.3g %% of a processor" % (100 * share)
 
 
 def factors_text(row: Row) -> str:

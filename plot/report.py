@@ -28,6 +28,7 @@ import markdown
 import order
 import page
 import peers
+import predicted
 import scale
 import spec
 import stages
@@ -43,8 +44,8 @@ from terminal import section_text, to_screen, to_terminal
 from texts import WrongFile
 
 PROGRAM = "plot/report.py"
-SECTIONS = (claims.build, table1.build, connect.build, table2.build, wire.build, table3.build,
-            level.build, crossing.build, spec.build, peers.build, scale.build,
+SECTIONS = (predicted.build, claims.build, table1.build, connect.build, table2.build, wire.build,
+            table3.build, level.build, crossing.build, spec.build, peers.build, scale.build,
             stages.build, claims.build_evidence, attribution.build, order.build)
 
 # ---- the command ----

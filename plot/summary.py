@@ -5,10 +5,12 @@ from typing import List, Optional, Sequence, Tuple, Union
 import claims
 import links
 import paper
+import predicted
 import table1
 import table2
 import table3
-from contents import not_comparable
+from contents import EMULATED, not_comparable
+from places import at_full_speed
 from rows import Results, Row, group, variants
 from section import (KB_TO_MB, MEGA, Section, measured, median_of, range_text, run_counts, shorten,
                      usable)
@@ -18,11 +20,14 @@ from verdict import PAPER_LINK, primary
 
 TITLE = "Summary. The paper's tables and claims, measured here"
 LEAD = "Here: medians of n runs and their min..max. Ratio: here / paper."
+PAPER_LEAD = (
+    "Here: medians; range: 95 % interval, or min..max of few runs; err: here / paper - 1, "
+    "c: calibrated on this number, p: predicted; full: at full speed, of which the report "
+    "has the same tables.")
 SCHEMES = ("fixed, ring: one buffer a connection. chain: linked blocks of a shared pool, the "
            "paper's proposal.")
 CLAIM_MAX = 53     # columns of a claim's text
 NEAR_SHARE = 0.2   # how far a link's round trip may be from the one that the paper implies
-LIMITS = (2, 4)    # concurrency limits that the paper ran at every number of workers
 VERDICTS = (Column("id", left=True), Column("verdict", left=True), Column("claim", left=True),
             Column("paper"), Column("here"), Column("95 %"))
 
@@ -65,9 +70,10 @@ def implied_round_trip(rows: Sequence[Row], claim: paper.Connect) -> List[Row]:
         else []
 
 
-def connects(results: Results) -> Optional[Table]:
-    """Table 1; the blocking row also at the round trip that the paper's time implies."""
-    rows = usable(results, table1.SCENARIO)
+def connects(results: Results, words: str) -> Optional[Table]:
+    """Table 1; the blocking row also at the round trip that the paper's time implies. `words` stand
+    before the link."""
+    rows = at_full_speed(usable(results, table1.SCENARIO))
     if not rows:
         return None
     where, members = chosen(rows, ("connect", "workers"))
@@ -87,15 +93,16 @@ def connects(results: Results) -> Optional[Table]:
             lines.append(line("  the same on %s *" % links.link_of(far[0]), far, claim, workers))
             notes = ["* The round trip of %g ms was chosen to match the paper's time, so this row "
                      "is no evidence." % links.round_trip_of(far[0])]
-    return Table("Table 1. Time to connect to 200 servers, on %s" % where, (
+    return Table("Table 1. Time to connect to 200 servers, %s %s" % (words, where), (
         Column("connects", left=True), Column("workers"), *compared("time, ms"),
         Column("paper", "succeeded"), Column("here", "succeeded"), Column("n")), lines, notes)
 
 
-def large_data(results: Results) -> Optional[Table]:
+def large_data(results: Results, words: str) -> Optional[Table]:
     """Table 2, in both interpretations of what the paper's servers sent."""
     claimed = paper.table2()
-    rows = [row for row in usable(results, table2.SCENARIO) if row["scheme"] in claimed]
+    rows = [row for row in at_full_speed(usable(results, table2.SCENARIO))
+            if row["scheme"] in claimed]
     if not rows:
         return None
     where, members = chosen(rows, ("section", "scheme"))
@@ -109,17 +116,17 @@ def large_data(results: Results) -> Optional[Table]:
             lines.append([
                 "%s, %d record%s" % (scheme, sent, "" if sent == 1 else "s"),
                 *pair(cell, "elapsed_ms", claim.time_ms),
-                *pair(cell, "peak_rss_kb", claim.peak_memory_kb * KB_TO_MB, KB_TO_MB, False),
+                *pair(cell, table2.MEMORY, claim.peak_memory_kb * KB_TO_MB, KB_TO_MB, False),
                 exact(claim.buffer_threads), exact(median_of(measured(cell, "buffer_threads"))),
                 str(len(cell))])
-    return Table("Table 2. 30 servers send 1.25 MB each, on %s" % where, (
+    return Table("Table 2. 30 servers send 1.25 MiB each, %s %s" % (words, where), (
         Column("scheme, records a server", left=True), *compared("time, ms"),
-        *compared("peak memory, MB", False), Column("paper", "buffer threads"),
+        *compared("committed, MB", False), Column("paper", "buffer threads"),
         Column("here", "buffer threads"), Column("n")), lines, [SCHEMES])
 
 
-def throughput(results: Results) -> Optional[Table]:
-    rows = table3.grid_rows(usable(results, table3.SCENARIO))
+def throughput(results: Results, words: str) -> Optional[Table]:
+    rows = at_full_speed(table3.grid_rows(usable(results, table3.SCENARIO)))
     if not rows:
         return None
     where, members = chosen(rows, ("workers", "concurrency"))
@@ -128,16 +135,16 @@ def throughput(results: Results) -> Optional[Table]:
     lines = []
     for workers in sorted({cell[0] for cell in claimed}):
         line = [str(workers)]
-        for limit in LIMITS + (workers,):
+        for limit in table3.LIMITS + (workers,):
             cell = (workers, limit)
-            line += [""] * 4 if limit == workers and workers in LIMITS and len(line) > 8 else pair(
+            line += [""] * 4 if limit == workers and workers in table3.LIMITS and len(line) > 8 else pair(
                 cells.get(cell, []), "bytes_per_s", claimed[cell] * MEGA if cell in claimed
                 else None, MEGA)
         lines.append(line)
-    heads = [column for name in ["C = %d" % limit for limit in LIMITS] + ["C = W"]
+    heads = [column for name in ["C = %d" % limit for limit in table3.LIMITS] + ["C = W"]
              for column in compared(name)]
-    return Table("Table 3. MB/s, W workers of which C run at once, on %s, %s" % (
-        where, run_counts(cells.values())), (Column("W"), *heads), lines)
+    return Table("Table 3. MB/s, W workers of which C run at once, %s %s, %s" % (
+        words, where, run_counts(cells.values())), (Column("W"), *heads), lines)
 
 
 # ---- the verdicts ----
@@ -165,21 +172,38 @@ def verdicts(results: Results, with_why: bool = False) -> Union[str, Table]:
                  % where, VERDICTS, lines)
 
 
-def elsewhere(results: Results) -> List[str]:
+def elsewhere(results: Results, found: predicted.Papers) -> List[str]:
     """The links that only the report shows, and the rows that fell back to another link."""
-    rows = [row for scenario in (table1.SCENARIO, table2.SCENARIO, table3.SCENARIO)
-            for row in usable(results, scenario)]
-    others = [name for name, _ in links.by_link(rows) if name != PAPER_LINK] if rows else []
+    rows = at_full_speed([row for scenario in (table1.SCENARIO, table2.SCENARIO, table3.SCENARIO)
+                          for row in usable(results, scenario)])
+    names = [name for name, _ in links.by_link(rows)]
     said = links.fallback_notes(rows)
-    if PAPER_LINK in {links.link_of(row) for row in rows} and others:
-        said.append("The report also has %s." % ", ".join(others))
+    if not found.every and PAPER_LINK in names and names != [PAPER_LINK]:
+        said.append("The report also has %s." % ", ".join(
+            name for name in names if name != PAPER_LINK))
     return said
 
 
+def lead(results: Results, found: predicted.Papers) -> str:
+    """What a reader must know before the first number; then, a line each, what was calibrated and
+    how far the predictions are off."""
+    if not found.every:
+        return "%s %s" % (not_comparable(results), LEAD)
+    return "\n".join(filter(None, (
+        "%s %s" % (EMULATED, PAPER_LEAD), predicted.calibrated_line(found),
+        predicted.errors_line(found))))
+
+
 def build(results: Results) -> Section:
-    blocks: List[Union[str, Table]] = []
-    for name, build_table in (("Table 1", connects), ("Table 2", large_data),
-                              ("Table 3", throughput)):
-        blocks.append(build_table(results) or "%s: no result in this folder." % name)
-    return Section(TITLE, blocks + [verdicts(results)] + elsewhere(results), [],
-                   "%s %s" % (not_comparable(results), LEAD))
+    """The tables on the paper's machine; at full speed those that are not there."""
+    found = predicted.papers_machine(results)
+    blocks: List[Union[str, Table]] = list(filter(None, [predicted.reason_line(results)]))
+    words = "at full speed on" if found.every else "on"
+    for name, on_paper, at_full in (
+            ("Table 1", predicted.screen_connects, connects),
+            ("Table 2", predicted.screen_large_data, large_data),
+            ("Table 3", predicted.screen_throughput, throughput)):
+        blocks.append(on_paper(found) or at_full(results, words)
+                      or "%s: no result in this folder." % name)
+    return Section(TITLE, blocks + [verdicts(results)] + elsewhere(results, found), [],
+                   lead(results, found))

@@ -50,7 +50,7 @@ do for [KIND in KINDS] {
         set rmargin at screen from_left(640)
         set yrange [0:axis_top(MEMORY_MAX)]
         set ytics tic_step(MEMORY_MAX)
-        set label 2 "peak memory, MB" at screen from_left(350), from_top(ROW_TOP(R))
+        set label 2 "memory committed, MB" at screen from_left(350), from_top(ROW_TOP(R))
         plot DATA index I using 0:(0):xtic(1) with boxes lc rgb PAPER, \
              "" index I using ($0-HALF):8 with boxes lc rgb PAPER, \
              for [S = 1:words(SCHEMES)] "" index I every ::(S-1)::(S-1) using (S-1+HALF):9 \

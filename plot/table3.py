@@ -15,6 +15,7 @@ from tables import Column, Table, in_blocks, number, percent, ratio
 TITLE = "Table 3. Throughput in MB/s"
 SCENARIO = "table3"
 CEILING_SECTION = "ceiling"
+LIMITS = (2, 4)  # concurrencies that the paper ran at every number of workers
 COLUMNS_MAX = 7  # concurrencies side by side: more do not fit a terminal
 
 LINES_MAX = 8    # style.gp has as many colours

@@ -31,7 +31,7 @@ def to_screen(report: Report) -> str:
     """The summary: at most 60 lines of at most WIDTH columns. The pages have the full text."""
     summary = report.summary
     parts = [summary.title] + [shorten(line, WIDTH) for line in head_lines(report)]
-    parts += [wrap(summary.lead), ""]
+    parts += [*map(wrap, summary.lead.split("\n")), ""]
     parts += [to_compact_text(block) if isinstance(block, Table) else shorten(block, WIDTH)
               for block in summary.blocks]
     return "\n".join(parts)

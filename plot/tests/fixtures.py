@@ -105,16 +105,17 @@ def table2_rows(repeats: int = 5, seed: int = 2) -> List[Dict[str, Any]]:
     """Both readings, three schemes and two ceilings."""
     jitter, made = random.Random(seed), []
     for repeat in range(1, repeats + 1):
-        for section, frames, size in (("one-record", 1, 1250000), ("many-records", 25, 50000)):
+        for section, frames, size in (("one-record", 1, 1310720), ("many-records", 26, 50000)):
             for scheme, rate, rss, threads in (("fixed", 700, 90000, 30), ("ring", 750, 85000, 30),
                                                ("chain", 1100, 50000, 1), ("drain", 1500, 4000, 0),
                                                ("raw", 1600, 3500, 0)):
                 made.append(timed(
-                    rate * jitter.uniform(0.9, 1.1), 37.5, scenario="table2", section=section,
+                    rate * jitter.uniform(0.9, 1.1), 39.3216, scenario="table2", section=section,
                     scheme=scheme, cell="scheme=%s" % scheme, repeat=repeat, servers=30,
                     connected=30, frames_per_server=frames, size_min=size, size_max=size,
                     client="fanin-raw" if scheme == "raw" else "fanin-client",
-                    peak_rss_kb=int(rss * jitter.uniform(0.97, 1.03)), buffer_threads=threads))
+                    buffer_threads=threads, peak_rss_kb=int(rss * jitter.uniform(0.97, 1.03)),
+                    committed_kb=int(1.1 * rss)))
     return made
 
 

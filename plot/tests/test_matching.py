@@ -61,7 +61,7 @@ class Matching(Folders):
     def test_sections_can_be_set_against_each_other(self):
         fixtures.write_folder(self.a, fixtures.table2_rows())
         arguments = (self.a, self.a, "--a", "section=one-record", "--b", "section=many-records")
-        self.assertIn("the work differs in frames_per_server: 1 against 25",
+        self.assertIn("the work differs in frames_per_server: 1 against 26",
                       self.refused(*arguments))
         lines, _ = self.lines(*arguments, "--force")
         self.assertIn("table2 scheme=chain", {cell for cell, _ in lines})

@@ -90,7 +90,7 @@ class Tables(unittest.TestCase):
             built = module.build(self.both())
             text = " ".join(said(built).split())
             self.assertIn("(the paper's machine, on lan100: 100 Mbit/s, round trip 0.5 ms, 5.87 % "
-                          "of one processor)", text)
+                          "of a processor)", text)
             self.assertIn("(at full speed, on lan100: 100 Mbit/s, round trip 0.5 ms)", text)
             self.assertNotIn("n = 10", text)
             self.assertEqual(len({figure.label for figure in built.figures}), count)
@@ -112,7 +112,7 @@ class Tables(unittest.TestCase):
 
     def test_factors_that_are_not_the_default_are_named(self):
         made = paper_row("table3-grid", work="touch:5ns/byte", look="every:15.6ms:one")
-        self.assertEqual(places.factors_text(made), "5.87 % of one processor, "
+        self.assertEqual(places.factors_text(made), "5.87 % of a processor, "
                          "work touch:5ns/byte, look every:15.6ms:one")
 
 

@@ -76,7 +76,7 @@ class Tables(Printed):
 
     def test_table2_in_both_readings_with_the_ceiling(self):
         out = self.tables(fixtures.table2_rows())
-        self.assertIn("read as one record per server: 30 servers, each sends 1 record of 1250 kB",
+        self.assertIn("read as one record per server: 30 servers, each sends 1 record of 1310.72 kB",
                       out)
         self.assertIn("read as many records per server", out)
         self.assertEqual(out.count("The same runs compared with the ceilings"), 2)
@@ -94,11 +94,14 @@ class Tables(Printed):
 
     def test_table2_relations_beside_the_papers(self):
         made = [fixtures.timed(rate, 37.5, scenario="table2", section="one-record", scheme=scheme,
-                               cell=scheme, servers=30, connected=30, peak_rss_kb=memory)
+                               cell=scheme, servers=30, connected=30, committed_kb=memory,
+                               peak_rss_kb=memory // 2)
                 for scheme, rate, memory in (("fixed", 500, 80000), ("chain", 1000, 20000))]
         out = self.tables(made)
         self.assertIn("chain against fixed: time -50.0 % (paper -7.6 %); "
-                      "peak memory -75.0 % (paper -25.8 %).", out)
+                      "memory -75.0 % (paper -25.8 %).", out)
+        self.assertIn("Resident at most, kB: fixed 40,000, chain 10,000.",
+                      " ".join(out.split()))
         self.assertIn("No result of drain and raw", out)
 
     def test_overlapping_ranges_are_called_so(self):

@@ -7,6 +7,7 @@ import unittest
 import plot_path
 import fixtures
 import link_fixtures
+import paper_fixtures
 import report
 import tables
 from rows import load
@@ -34,6 +35,14 @@ def largest():
     return sum(parts, []) + link_fixtures.connect_rows() + link_fixtures.wire_rows()
 
 
+def papers_machine():
+    """The paper's machine with every factor at its longest, and rows that fell back from it."""
+    made = paper_fixtures.paper_rows(9, work="touch:12.25ns/byte+20.5us/record",
+                                     look="every:15.6ms:one")
+    lost = paper_fixtures.paper_rows(1, seed=9, cpu_share_reason="no controller here " * 9, order=2)
+    return made + lost
+
+
 class OneScreen(unittest.TestCase):
     def check(self, text):
         lines = (text + "\nReport: x").splitlines()
@@ -47,6 +56,16 @@ class OneScreen(unittest.TestCase):
         self.check(text)
         for wanted in ("not complete", "busy when the sweep began", "fell back to loopback",
                        "lan100-rtt10 *", "C = W", "A9"):
+            self.assertIn(wanted, text)
+
+    def test_the_papers_machine_in_its_worst_state(self):
+        run = dict(paper_fixtures.run(*map(paper_fixtures.calibration, (
+            "rtt", "cpu-share", "look", "work"))), state="interrupted", rows_written=5,
+                   rows_planned=50, machine=dict(fixtures.RUN["machine"], cpu=LONG, load1="9"))
+        text = screen(largest() + papers_machine(), run)
+        self.check(text)
+        for wanted in ("not complete", "busy when the sweep began", "Not on the paper's machine: ",
+                       "Calibrated: ", "Median error of predictions", "look every:15.6ms:one", "A9"):
             self.assertIn(wanted, text)
 
     def test_the_reference_run(self):
@@ -70,7 +89,7 @@ class Numbers(unittest.TestCase):
                              cell="sync", connect_ms=204.3)]
         made += [fixtures.timed(750, 37.5, scenario="table2", section="one-record", scheme="ring",
                                 cell="ring", servers=30, connected=30, frames_per_server=1,
-                                peak_rss_kb=39071, buffer_threads=30)]
+                                committed_kb=39071, buffer_threads=30)]
         made += [fixtures.timed(52.11057, 100)]
         text = screen(made)
         self.assertEqual(self.line(text, "one after")[6:],
