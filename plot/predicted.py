@@ -250,7 +250,7 @@ def errors(found: Papers) -> Dict[str, List[float]]:
 
 def errors_line(found: Papers) -> str:
     """For the screen; "" if nothing is predicted."""
-    parts = ["%s %.2g %% (%d)" % (name, median(off), len(off))
+    parts = ["%s %.2g %% (%d)" % (name.replace("'s time", ""), median(off), len(off))
              for name, off in errors(found).items()]
     return "Median error of predictions: %s." % ", ".join(parts) if parts else ""
 
