@@ -8,7 +8,7 @@ from texts import Line, read_table
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "results", "paper")
 
 LINK_BITS_PER_S = 100e6       # of its LAN
-TABLE2_BYTES = 30 * 1310720   # 30 servers send 1.25 MiB each; README.md beside the CSV says why 2^20
+TABLE2_BYTES = 30 * 1310720   # 30 servers send 1.25 MiB each; results/paper says why
 
 
 class Connect(NamedTuple):

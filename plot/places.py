@@ -73,9 +73,11 @@ def share_text(share: float) -> str:
 
 
 def factors_text(row: Row) -> str:
-    """What a row's machine has besides its link: share of a processor, work, look; "" if no more
-    than this one at full speed."""
+    """What a row's machine has besides its link: share of a processor, and unless it only connects
+    work and look; "" if no more than this one at full speed."""
     work, look = row.get("work") or "none", row.get("look") or "wake"
     parts = [share_text(row["cpu_share"])] if row.get("cpu_share") else []
+    if is_connection_test(row):
+        return ", ".join(parts)
     parts += ["work %s" % work] * (work != "none") + ["look %s" % look] * (look != "wake")
     return ", ".join(parts)

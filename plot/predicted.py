@@ -250,8 +250,7 @@ def errors(found: Papers) -> Dict[str, List[float]]:
 
 def errors_line(found: Papers) -> str:
     """For the screen; "" if nothing is predicted."""
-    parts = ["%s %.2g %% (%d)" % (name.replace("'s time", ""), median(off), len(off))
-             for name, off in errors(found).items()]
+    parts = ["%s %.2g %%" % (name, median(off)) for name, off in errors(found).items()]
     return "Median error of predictions: %s." % ", ".join(parts) if parts else ""
 
 
@@ -278,7 +277,7 @@ def reason_line(results: Results) -> str:
     count = sum(map(len, found.values()))
     first = max(found, key=lambda why: len(found[why]))
     return "Not on the paper's machine: %d row%s%s, so judged nowhere: %s" % (
-        count, "" if count == 1 else "s", "" if len(found) == 1 else ", for %d reasons" % len(found),
+        count, "" if count == 1 else "s", "" if len(found) == 1 else ", %d reasons" % len(found),
         first.replace("not on machine paper: ", ""))
 
 
@@ -332,10 +331,8 @@ def screen_throughput(found: Papers) -> Optional[Table]:
     lines = []
     for workers in sorted({workers for workers, _ in cells}):
         line = [str(workers)]
-        for limit in (*table3.LIMITS, workers):
-            known = (workers, limit) in cells and not (limit == workers and workers in table3.LIMITS
-                                                       and len(line) > len(table3.LIMITS) * len(HERE))
-            line += entry_texts(cells[workers, limit]) if known else [""] * len(HERE)
+        for cell in table3.paper_cells(workers):
+            line += entry_texts(cells[cell]) if cell in cells else [""] * len(HERE)
         lines.append(line)
     heads = [column for name in ["C = %d" % limit for limit in table3.LIMITS] + ["C = W"]
              for column in columns(name, False)]

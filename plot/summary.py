@@ -135,11 +135,9 @@ def throughput(results: Results, words: str) -> Optional[Table]:
     lines = []
     for workers in sorted({cell[0] for cell in claimed}):
         line = [str(workers)]
-        for limit in table3.LIMITS + (workers,):
-            cell = (workers, limit)
-            line += [""] * 4 if limit == workers and workers in table3.LIMITS and len(line) > 8 else pair(
-                cells.get(cell, []), "bytes_per_s", claimed[cell] * MEGA if cell in claimed
-                else None, MEGA)
+        for cell in table3.paper_cells(workers):
+            line += pair(cells.get(cell, []), "bytes_per_s", claimed[cell] * MEGA if cell in claimed
+                         else None, MEGA) if cell else [""] * 4
         lines.append(line)
     heads = [column for name in ["C = %d" % limit for limit in table3.LIMITS] + ["C = W"]
              for column in compared(name)]

@@ -226,9 +226,9 @@ def tables(reading: str, label: str, cells: Cells) -> List[Table]:
 def resident_note(cells: Cells) -> str:
     """What the memory that is compared is, and the resident set beside it."""
     found = {scheme: measured(cells.get(scheme, []), "peak_rss_kb") for scheme in order(cells)}
-    return "Committed: the buffers as allocated and the process's base. Resident at most, kB: %s." % (
-        ", ".join("%s %s" % (scheme, exact(one.median)) for scheme, one in found.items() if one)
-        or "not known")
+    known = ["%s %s" % (scheme, exact(one.median)) for scheme, one in found.items() if one]
+    return ("Committed: the buffers as allocated and the process's base. Resident at most, kB: %s."
+            % (", ".join(known) or "not known"))
 
 
 def missing_note(cells: Mapping[str, Any]) -> List[str]:

@@ -27,6 +27,12 @@ Cells = Dict[Cell, Optional[Spread]]
 Ceilings = Dict[str, Spread]
 
 
+def paper_cells(workers: int) -> List[Optional[Cell]]:
+    """The cells of the paper's line: at each of LIMITS, then C = W unless that is one of them."""
+    return [(workers, limit) for limit in LIMITS] + [
+        None if workers in LIMITS else (workers, workers)]
+
+
 def best_ceilings(rows: Sequence[Row]) -> Ceilings:
     """The cell with the highest median of each ceiling."""
     best: Ceilings = {}

@@ -86,7 +86,7 @@ class Errors(unittest.TestCase):
                 if row["section"] == "table2-one-record"]
         found = predicted.papers_machine(results(made, RUN()))
         self.assertIn("Table 2's time 20 %, at most 30 %, of 2", predicted.errors_sentence(found))
-        self.assertIn("Table 2 20 % (2)", predicted.errors_line(found))
+        self.assertIn("Table 2's time 20 %", predicted.errors_line(found))
 
 
 class Pages(unittest.TestCase):

@@ -76,8 +76,8 @@ class Tables(Printed):
 
     def test_table2_in_both_readings_with_the_ceiling(self):
         out = self.tables(fixtures.table2_rows())
-        self.assertIn("read as one record per server: 30 servers, each sends 1 record of 1310.72 kB",
-                      out)
+        self.assertIn("read as one record per server: 30 servers, each sends 1 record of 1310.72 "
+                      "kB", out)
         self.assertIn("read as many records per server", out)
         self.assertEqual(out.count("The same runs compared with the ceilings"), 2)
         self.assertIn("ring (paper 2)", out)

@@ -65,7 +65,7 @@ class OneScreen(unittest.TestCase):
         text = screen(largest() + papers_machine(), run)
         self.check(text)
         for wanted in ("not complete", "busy when the sweep began", "Not on the paper's machine: ",
-                       "Calibrated: ", "Median error of predictions", "look every:15.6ms:one", "A9"):
+                       "Calibrated: ", "Median error of predictions", "every:15.6ms:one", "A9"):
             self.assertIn(wanted, text)
 
     def test_the_reference_run(self):
