@@ -5,6 +5,7 @@ from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import links
 import machine
+from places import PAPER, machine_of
 from rows import Results, Row, is_result, why_excluded
 from section import Section
 
@@ -31,6 +32,10 @@ CAVEATS = (
     "The paper states neither why connections failed nor its round-trip time. Loopback loses no "
     "packets.",
 )
+ON_PAPERS_MACHINE = (
+    "On the paper's machine the client has a share of one processor, in slices: within a slice it "
+    "runs at full speed. So caches, memory and interrupts are this machine's, and so are the "
+    "servers and the link. A number that the machine was calibrated on proves nothing.")
 LABELLED = (
     "Rows with a label repeat a cell under another name (A/A comparison). The paper's tables "
     "exclude them; they show how often two equal cells seem to differ.")
@@ -51,14 +56,15 @@ class Report(NamedTuple):
 
 
 def not_comparable(results: Results) -> str:
-    """What a reader must know before the first number."""
+    """What a reader must know before the first number of tables at full speed."""
     linked = any(links.link_of(row) != links.LOOPBACK for row in results.rows)
     return NOT_COMPARABLE % (LINKED if linked else ON_LOOPBACK)
 
 
 def caveats(results: Results) -> List[str]:
     labelled = any(row.get("label") for row in results.rows)
-    return list(CAVEATS) + ([LABELLED] if labelled else [])
+    emulated = any(machine_of(row) == PAPER for row in results.rows if is_result(row))
+    return list(CAVEATS) + [ON_PAPERS_MACHINE] * emulated + [LABELLED] * labelled
 
 
 def lists(report: Report, undrawn: Sequence[str]) -> List[Tuple[str, str, Sequence[str]]]:

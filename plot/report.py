@@ -50,8 +50,9 @@ SECTIONS = (predicted.build, claims.build, table1.build, connect.build, table2.b
 
 # ---- the command ----
 
-ABOUT = """Prints a summary on one screen: the paper's Tables 1, 2 and 3 beside this run's, and a
-verdict for each of its claims (results/paper/claims.csv).
+ABOUT = """Prints a summary on one screen: the paper's Tables 1, 2 and 3 beside this run's on the
+paper's machine, each number marked as calibrated or predicted, full speed beside it, and a verdict
+for each of its claims (results/paper/claims.csv). Without that machine, tables are at full speed.
 
 Writes DIR/report.html (self-contained), DIR/report.md and DIR/figures/ (SVG, PNG and PDF, with
 their gnuplot scripts and data). The pages begin with the same summary and have all tables of all
@@ -63,6 +64,7 @@ EPILOGUE = """examples:
   plot/report.py results/reference --out /tmp/x does not write to the results folder
   plot/report.py out/latest --require A2,A5     exit code 1 unless both are confirmed
   plot/report.py out/latest --section Verdicts  the verdicts only
+  plot/report.py out/latest --section "The paper's machine"   calibrated values, all errors
 
 Rows count if their status is ok and their audit passed; all others are listed with their reasons.
 An experiment without results is one line.
@@ -110,14 +112,15 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> Tuple[str, i
 def print_sections(report: Report, names: Sequence[str]) -> int:
     """Prints these sections and returns the exit code."""
     verdicts = Section("Verdicts", [summary.verdicts(report.results, with_why=True)], [])
-    sections = {section.short: section
-                for section in [report.summary, verdicts] + report.sections}
+    sections = {report.summary.short: to_screen(report)}
+    sections.update((section.short, section_text(section))
+                    for section in [verdicts] + report.sections)
     unknown = [name for name in names if name not in sections]
     if unknown:
         print("%s: --section: unknown section %r; known: %s" % (
             PROGRAM, unknown[0], ", ".join(sections)), file=sys.stderr)
         return 2
-    print("\n".join(section_text(sections[name]) for name in names))
+    print("\n".join(sections[name] for name in names))
     return 0
 
 

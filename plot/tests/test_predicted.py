@@ -3,6 +3,7 @@
 import unittest
 
 import plot_path
+import contents
 import fixtures
 import link_fixtures
 import paper_fixtures
@@ -122,6 +123,10 @@ class Pages(unittest.TestCase):
                                                         "ok"])
         self.assertEqual(fields(text, "table2", "one-record", "chain")[:6],
                          ["5.87", "5.87", "5.00", "40.0", "40.0", "1200"])
+
+    def test_a_caveat_says_what_a_share_cannot_show(self):
+        self.assertIn(contents.ON_PAPERS_MACHINE, contents.caveats(results(rows())))
+        self.assertNotIn(contents.ON_PAPERS_MACHINE, contents.caveats(results(at_full_speed())))
 
     def test_a_record_of_any_kind_is_read(self):
         for wrong in (None, 5, "x", [5, None, {}], {}):

@@ -445,6 +445,11 @@ class OneSection(Folder):
         self.assertNotIn("Table 2. ", out)
         self.assertEqual(before, sorted(os.listdir(self.folder)))
 
+    def test_the_summary_is_the_screen_that_a_run_ends_with(self):
+        _, out, _ = run(self.folder, "--section", "Summary")
+        _, screen, _ = run(self.folder, "--no-figures")
+        self.assertEqual(out, screen[:screen.index("Report: ")])
+
     def test_a_section_that_there_is_not(self):
         _, err = self.ran(report.main, self.folder, "--section", "Table 9", code=2)
         self.assertIn("unknown section 'Table 9'; known: Summary, ", err)
