@@ -158,8 +158,10 @@ def share_tables(rows: Sequence[Row], cpus: Optional[float]) -> List[Table]:
 # ---- what limited a claim's rows ----
 
 WIRE, QUOTA, BOTH, TRIPS = "link", "cpu-quota", "link and cpu-quota", "round-trip"
+LOOK, WORK = "look", "work"
 LIMITS = {WIRE: "the wire", QUOTA: "the share of a processor",
           BOTH: "the wire and the share of a processor", TRIPS: "the round trip",
+          LOOK: "the timed look", WORK: "the work on records",
           "client": "the client's processors", "servers": "the servers' processor",
           "machine": "all processors together", "offered-load": "the offered load",
           "unclear": "nothing that the rows measure"}
@@ -178,10 +180,26 @@ def used_share(row: Row) -> Optional[float]:
     return used / share if share and used is not None else None
 
 
+def looked_share(row: Row) -> Optional[float]:
+    """How many of the looks on a timer took a record, where each takes at most one."""
+    timed = str(row.get("look")).startswith("every:") and str(row["look"]).endswith(":one")
+    return row["frames"] / row["looks"] if timed and row.get("looks") else None
+
+
+def work_share(row: Row) -> Optional[float]:
+    """The time that the work took, on one thread, of the client's share of a processor or of one."""
+    work_s, time = row.get("work_s"), row["elapsed_ms"]
+    return work_s * 1e3 / time / (row.get("cpu_share") or 1) if work_s and time else None
+
+
 def data_limit(row: Row, cpus: Optional[float]) -> str:
-    """What limited a row that moved data: its bottleneck. A row that filled its link may have used
-    up its share of a processor, too."""
+    """What limited a row that moved data: its bottleneck; where that is unclear, a factor of the
+    client that left no time. A row that filled its link may have used up its share of a processor,
+    too."""
     found = bottleneck(row, shares(row, cpus)) if row["elapsed_ms"] else row["bottleneck"]
+    if found == "unclear":
+        found = next((name for name, share in ((LOOK, looked_share(row)), (WORK, work_share(row)))
+                      if (share or 0) > BUSY_SHARE), found)
     stopped = (stopped_share(row) or 0) > STOPPED_SHARE or (used_share(row) or 0) > BUSY_SHARE
     return BOTH if found == WIRE and stopped else found or "unclear"
 
@@ -227,9 +245,16 @@ def of_the_time(share: Callable[[Row], Optional[float]]) -> Callable[[Sequence[R
     return fact
 
 
+def of_looks(rows: Sequence[Row]) -> str:
+    """`98 % of the looks found a record`, by the rows' median."""
+    return "%s of the looks found a record" % percent(median(those_known(map(looked_share, rows))),
+                                                      1)
+
+
 DATA_FACTS: Dict[str, Callable[[Sequence[Row]], str]] = {
     WIRE: wire_fact, QUOTA: quota_fact,
-    BOTH: lambda rows: links.join(wire_fact(rows), quota_fact(rows))}
+    BOTH: lambda rows: links.join(wire_fact(rows), quota_fact(rows)),
+    LOOK: of_looks, WORK: of_the_time(work_share)}
 CONNECT_FACTS = {TRIPS: of_the_time(trips_share), QUOTA: of_the_time(connect_cpu_share),
                  "client": of_the_time(connect_cpu_share)}
 

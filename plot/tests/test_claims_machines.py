@@ -135,10 +135,16 @@ class Why(unittest.TestCase):
     def test_it_comes_from_the_rows(self):
         for changes, words in (
                 ({"bottleneck": "cpu-quota"}, "the share of a processor limited 10 of 10 rows"),
+                ({"bottleneck": "unclear", "cpu_s": 0.0, "server_cpu_s": 0.0, "looks": 2100,
+                  "look": "every:15.6ms:one"},
+                 "the timed look limited 10 of 10 rows (95 % of the looks found a record)"),
+                ({"bottleneck": "unclear", "cpu_s": 0.0, "server_cpu_s": 0.0, "cpu_share": 1.0,
+                  "work": "touch:5ns/byte", "work_s": 0.0115},
+                 "the work on records limited 10 of 10 rows (103 % of the time)"),
                 ({"bottleneck": "servers"}, "the servers' processor limited 10 of 10 rows"),
                 ({"bottleneck": "unclear", "cpu_s": 0.0, "server_cpu_s": 0.0},
                  "nothing that the rows measure limited 10 of 10 rows")):
-            one = found(on_paper(pair(HIGH, LOW, **changes)) + pair(), PAIR)["B1"]
+            one = found(on_paper(pair(HIGH, LOW), **changes) + pair(), PAIR)["B1"]
             self.assertIn("on the paper's machine (1.20, 95 % 1.17..1.23), where " + words,
                           claims.difference(one, 2))
 
