@@ -187,7 +187,7 @@ def looked_share(row: Row) -> Optional[float]:
 
 
 def work_share(row: Row) -> Optional[float]:
-    """The time that the work took, on one thread, of the client's share of a processor or of one."""
+    """The time that the work took on one thread, of the client's share of a processor or of one."""
     work_s, time = row.get("work_s"), row["elapsed_ms"]
     return work_s * 1e3 / time / (row.get("cpu_share") or 1) if work_s and time else None
 

@@ -36,6 +36,8 @@ class Lines(unittest.TestCase):
         claims = claim.load()
         self.assertEqual({one.id for one in claims}, {"A%d" % i for i in range(1, 11)})
         self.assertEqual(len([one for one in claims if one.id == "A7"]), 6)
+        self.assertEqual({one.metric for one in claims if one.id == "A5"}, {"committed_kb"})
+        self.assertEqual({one.machines for one in claims if one.id != "A9"}, {("paper", "full")})
 
     def test_a_line_is_read(self):
         one = self.load(HEAD, GOOD)[0]
