@@ -259,17 +259,21 @@ CONNECT_FACTS = {TRIPS: of_the_time(trips_share), QUOTA: of_the_time(connect_cpu
                  "client": of_the_time(connect_cpu_share)}
 
 
-def limits(rows: Sequence[Row], cpus: Optional[float]) -> str:
-    """What limited these rows, in words, with how many and the numbers that show it: `the wire
-    limited 15 of 15 rows (times 1.001 to 1.003 of the wire's)`."""
+def limited(rows: Sequence[Row], cpus: Optional[float]) -> Dict[str, List[Row]]:
+    """The rows by what limited them, most first: how they connected, or how they moved data."""
     connecting = all(map(is_connection_test, rows))
-    facts = CONNECT_FACTS if connecting else DATA_FACTS
-    found = sorted(grouped(rows, lambda row: connect_limit(row) if connecting
-                           else data_limit(row, cpus)).items(), key=lambda item: -len(item[1]))
+    found = grouped(rows, lambda row: connect_limit(row) if connecting else data_limit(row, cpus))
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def limits_text(found: Dict[str, List[Row]]) -> str:
+    """In words, with how many rows and the numbers that show it: `the wire limited 15 of 15 rows
+    (times 1.001 to 1.003 of the wire's)`."""
+    rows = [row for members in found.values() for row in members]
+    facts = CONNECT_FACTS if all(map(is_connection_test, rows)) else DATA_FACTS
     parts = []
-    for name, members in found:
-        fact = facts[name](members) if name in facts else ""
-        count = len(members)
+    for name, members in found.items():
+        fact, count = facts[name](members) if name in facts else "", len(members)
         counted = "%d" % count if parts else "limited %d of %d rows" % (count, len(rows))
         parts.append(" ".join([LIMITS.get(name, name), counted] + ["(%s)" % fact] * bool(fact)))
     return ", ".join(parts)

@@ -155,12 +155,16 @@ def evidence_rows(one: Verdict) -> List[Row]:
     return list({id(row): row for found in one.all for row in found.rows}.values())
 
 
-def judged_so(one: Verdict, on: str, cpus: Optional[float]) -> str:
-    """`contradicted at full speed (1.000), where the wire limited 15 of 15 rows`."""
+def judged_so(one: Verdict, on: str) -> str:
+    """`contradicted at full speed (1.000, 95 % 0.999..1.001)`."""
     effect, interval = effect_text(one.shown), interval_text(one.shown)
-    return "%s %s (%s%s), where %s" % (
-        one.word, on, effect, ", 95 %% %s" % interval if interval not in (NONE, effect) else "",
-        attribution.limits(evidence_rows(one), cpus))
+    return "%s %s (%s%s)" % (one.word, on, effect, ", 95 %% %s" % interval
+                             if interval not in (NONE, effect) else "")
+
+
+def limits_of(one: Verdict, cpus: Optional[float]) -> Dict[str, List[Row]]:
+    """What limited the rows behind a verdict."""
+    return attribution.limited(evidence_rows(one), cpus)
 
 
 def difference(found: Dict[str, Verdict], cpus: Optional[float]) -> str:
@@ -173,8 +177,14 @@ def difference(found: Dict[str, Verdict], cpus: Optional[float]) -> str:
         one, on = (paper, on_paper) if paper.word == NOT_TESTED else (full, at_full)
         counts = ", so full speed counts" if counting(found) != paper else ""
         return "%s: not tested %s (%s)%s." % (one.id, on, one.why, counts)
-    return "%s: %s; %s." % (paper.id, judged_so(full, at_full, cpus),
-                            judged_so(paper, on_paper, cpus))
+    there, here = limits_of(paper, cpus), limits_of(full, cpus)
+    if set(there) == set(here):
+        return "%s: %s, %s; what limited the rows does not differ: %s." % (
+            paper.id, judged_so(full, at_full), judged_so(paper, on_paper),
+            attribution.limits_text(there))
+    return "%s: %s, where %s; %s, where %s." % (
+        paper.id, judged_so(full, at_full), attribution.limits_text(here),
+        judged_so(paper, on_paper), attribution.limits_text(there))
 
 
 def differences(results: Results) -> List[str]:

@@ -161,6 +161,12 @@ class Why(unittest.TestCase):
         self.assertIn("the share of a processor limited 5 of 10 rows (85 % of the time), "
                       "the round trip 5 (97 % of the time)", said)
 
+    def test_one_limit_on_both_machines_is_said_once(self):
+        said = claims.difference(found(on_paper(pair(HIGH, LOW)) + pair(), PAIR)["B1"], 2)
+        self.assertEqual(said, "B1: confirmed at full speed (0.84, 95 % 0.81..0.86), contradicted "
+                         "on the paper's machine (1.20, 95 % 1.17..1.23); what limited the rows "
+                         "does not differ: the client's processors limited 10 of 10 rows.")
+
     def test_alike_verdicts_need_no_sentence(self):
         self.assertEqual(claims.difference(found(on_paper(pair()) + pair(), PAIR)["B1"], 2), "")
         self.assertEqual(claims.differences(folder(pair())), [])
