@@ -225,9 +225,10 @@ def connect_limit(row: Row) -> str:
 
 
 def wire_fact(rows: Sequence[Row]) -> str:
-    """`times 1.001 to 1.003 of the wire's`."""
-    times = links.times_of_wire(rows)
-    return "times %.3f to %.3f of the wire's" % (min(times), max(times)) if times else ""
+    """`1.001 to 1.003 times the wire's`."""
+    times = sorted(links.times_of_wire(rows))
+    ends = ["%.3f" % time for time in times[:1] + times[-1:]]
+    return " to ".join(dict.fromkeys(ends)) + " times the wire's" if ends else ""
 
 
 def quota_fact(rows: Sequence[Row]) -> str:
@@ -268,7 +269,7 @@ def limited(rows: Sequence[Row], cpus: Optional[float]) -> Dict[str, List[Row]]:
 
 def limits_text(found: Dict[str, List[Row]]) -> str:
     """In words, with how many rows and the numbers that show it: `the wire limited 15 of 15 rows
-    (times 1.001 to 1.003 of the wire's)`."""
+    (1.001 to 1.003 times the wire's)`."""
     rows = [row for members in found.values() for row in members]
     facts = CONNECT_FACTS if all(map(is_connection_test, rows)) else DATA_FACTS
     parts = []

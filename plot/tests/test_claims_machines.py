@@ -127,10 +127,10 @@ class Why(unittest.TestCase):
                 for row in both()]
         said = self.said(made)["A4"]
         self.assertRegex(said, r"^A4: contradicted at full speed \(1\.00.*\), where the wire "
-                         r"limited 15 of 15 rows \(times 1\.00\d to 1\.00\d of the wire's\); "
+                         r"limited 15 of 15 rows \(1\.00\d to 1\.00\d times the wire's\); "
                          r"confirmed on the paper's machine \(0\.\d\d.*\), where the wire and the "
-                         r"share of a processor limited 15 of 15 rows \(times .*, stopped in "
-                         r"\d\d % of its periods, 85 % of it used\)\.$")
+                         r"share of a processor limited 15 of 15 rows \(.* times the wire's, "
+                         r"stopped in \d\d % of its periods, 85 % of it used\)\.$")
 
     def test_it_comes_from_the_rows(self):
         for changes, words in (
