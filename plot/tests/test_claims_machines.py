@@ -178,6 +178,7 @@ class Shown(unittest.TestCase):
         self.assertEqual([row[0] for row in table.rows], ["A%d" % place for place in range(1, 11)])
         words = {row[0]: (row[2], row[4]) for row in table.rows}
         self.assertEqual(words["A4"], ("confirmed", "contradicted"))
+        self.assertIn("those on the paper's machine count", table.title)
         self.assertEqual(words["A9"][0], tables.NONE)
         text = tables.to_compact_text(table)
         self.assertLessEqual(max(map(len, text.splitlines())), tables.WIDTH)
@@ -214,6 +215,7 @@ class Shown(unittest.TestCase):
         self.assertEqual(claims.unmet(folder(made), ["A4"]), [])
         gone = [dict(row, cpu_share_reason=NO_GROUP) if row.get("machine") else row
                 for row in made]
+        self.assertIn("those at full speed count", summary.verdicts(folder(gone)).title)
         said = claims.unmet(folder(gone), ["A4"])[0]
         self.assertIn("A4 is contradicted at full speed on lan100: ", said)
         self.assertIn("(not tested on the paper's machine: none of the 5 rows of table2", said)
