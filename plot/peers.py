@@ -88,14 +88,17 @@ def line(client: str, rows: Sequence[Row], raw: Sequence[Row]) -> List[str]:
             exact(median_of(measured(rows, "total_threads"))), str(len(rows))]
 
 
-def table(size: int, grid: Grid) -> Table:
+def table(size: int, grid: Grid, work: str = "none") -> Table:
     """One size of frames: a block of lines for each number of servers."""
     places = [(servers, grid.cells[size, servers]) for servers in grid.servers
               if (size, servers) in grid.cells]
     lines = in_blocks([["%d servers" % servers]] + [
         line(client, cells[client], cells.get(RAW, []))
         for _, names in clients(list(cells)) for client in names] for servers, cells in places)
-    return Table("Peers: frames of %s" % size_text(size), COLUMNS, lines, interval_note(
+    title = "Peers: frames of %s" % size_text(size)
+    if work != "none":
+        title += ", with work: " + work
+    return Table(title, COLUMNS, lines, interval_note(
         shares(rows, cells.get(RAW, [])) for _, cells in places for rows in cells.values()))
 
 
@@ -167,14 +170,19 @@ def figure(grid: Grid) -> Figure:
 # ---- the section ----
 
 
+def grid_of(rows: Sequence[Row]) -> Grid:
+    return Grid({place: group_by(members, "scheme")
+                 for place, members in group(rows, ("size_min", "servers")).items()})
+
+
 def build(results: Results) -> Section:
     rows = usable(results, SCENARIO)
     if not rows:
         return left_out(TITLE, results, SCENARIO)
     closed = [row for row in rows if not row["rate"] and row["size_min"] == row["size_max"]]
-    grid = Grid({place: group_by(members, "scheme")
-                 for place, members in group(closed, ("size_min", "servers")).items()})
-    blocks = [table(size, grid) for size in grid.sizes]
+    grids = {work: grid_of(members) for work, members in sorted(group_by(closed, "work").items())}
+    blocks = [table(size, grid, work) for work, grid in grids.items() for size in grid.sizes]
+    grid = grids.get("none", Grid({}))
     for rate, members in sorted(group_by([row for row in rows if row["rate"]], "rate").items()):
         blocks.append(latency_table(rate, group_by(members, "scheme")))
     drawn = [figure(grid)] if any(cells.get(RAW) for cells in grid.cells.values()) else []

@@ -71,6 +71,7 @@ int frame_queue_open(struct frame_queue *queue, struct scheme_base *base)
     _Static_assert(FRAME_QUEUE_LEAST_BYTES == 2 * FRAMES_AT_FIRST * sizeof(struct frame),
                    "two lists");
     queue->base = base;
+    queue->takes_one = is_timed(queue) && base->config.look.one;
     queue->ahead_bytes = is_timed(queue) ? UINT64_MAX : AHEAD_BYTES;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->taken, NULL);
@@ -184,12 +185,4 @@ bool frame_queue_look(struct frame_queue *queue)
         await_tick(queue);
     queue->looks++;
     return queue->next < queue->in_hand.count || take(queue);
-}
-
-/* A frame of a stream that has failed is dropped, so it is not the one that a look takes. */
-bool frame_queue_full(const struct frame_queue *queue, const struct frame *processed)
-{
-    const struct look_config *look = &queue->base->config.look;
-    return look->every_ns > 0 && look->one && processed->stream->error == FRAME_OK &&
-           !is_hurried(queue);
 }

@@ -27,6 +27,7 @@ enum { FRAME_QUEUE_LEAST_BYTES = 2 * 128 * sizeof(struct frame) }; /* of its two
 struct frame_queue {
     struct scheme_base *base;
     uint64_t ahead_bytes; /* with so many waiting, workers wait, too */
+    bool takes_one;       /* a look does */
 
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t taken;
@@ -58,12 +59,18 @@ void frame_queue_end(struct frame_queue *queue);
  * was processed: it was all that a look takes. */
 void frame_queue_start(struct frame_queue *queue);
 bool frame_queue_look(struct frame_queue *queue);
-bool frame_queue_full(const struct frame_queue *queue, const struct frame *processed);
 
 static inline const struct frame *frame_queue_next(struct frame_queue *queue)
 {
     const bool is_there = queue->next < queue->in_hand.count;
     return is_there ? &queue->in_hand.frames[queue->next++] : NULL;
+}
+
+/* A frame of a stream that has failed is dropped, so it is not the one that a look takes. */
+static inline bool frame_queue_full(const struct frame_queue *queue, const struct frame *processed)
+{
+    return queue->takes_one && processed->stream->error == FRAME_OK &&
+           !atomic_load_explicit(&queue->base->hurried, memory_order_relaxed);
 }
 
 #endif

@@ -64,13 +64,15 @@ static size_t find_end(struct peer_link *link, struct evbuffer *buffer)
     return 0;
 }
 
-/* Takes the first frame out of the evbuffer. */
+/* Takes the first frame out of the evbuffer. It need not lie in one piece but for the bytes that
+ * are read. */
 static enum frame_error process(struct peer_link *link, struct evbuffer *buffer, size_t bytes)
 {
     struct peer *peer = link->peer;
     const struct process_config *config = &peer->config.process;
     size_t header_bytes = PROTOCOL_HEADER_BYTES + config->marker.count;
-    size_t wanted = config->verify == VERIFY_FULL || bytes < header_bytes ? bytes : header_bytes;
+    bool reads_all = config->verify == VERIFY_FULL || config->work.kind == WORK_TOUCH;
+    size_t wanted = reads_all || bytes < header_bytes ? bytes : header_bytes;
     if (evbuffer_get_contiguous_space(buffer) >= wanted) {
         enum frame_error error = process_in_place(
             &peer->processor, &link->stream, evbuffer_pullup(buffer, (ev_ssize_t)wanted), bytes);

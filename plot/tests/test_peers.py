@@ -58,6 +58,17 @@ class Tables(unittest.TestCase):
         self.assertEqual([line[0] for line in tables[0].rows if line and len(line) == 1],
                          ["30 servers", "2000 servers"])
 
+    def test_rows_with_work_have_a_table_of_their_own(self):
+        made = [row(scheme, size=4000, gb_per_cpu_s=speed, work=work)
+                for work, speed in (("none", 4.0), ("touch:2ns/byte", 0.5))
+                for scheme in ("raw", "slices")]
+        section = peers.build(results(made))
+        self.assertEqual([table.title for table in section.blocks], [
+            "Peers: frames of 4 kB", "Peers: frames of 4 kB, with work: touch:2ns/byte"])
+        self.assertEqual([lines_of(table)["fanin slices"][1] for table in section.blocks],
+                         ["4.00", "0.500"])
+        self.assertNotIn("touch", section.figures[0].data)
+
     def test_like_stands_beside_like(self):
         made = [row(scheme) for scheme in ("raw", "drain", "libevent", "blocking", "libuv",
                                            "libuv-slices", "chain", "slices", "newcomer")]

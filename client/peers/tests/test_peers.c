@@ -142,9 +142,10 @@ EACH_PEER(it_works_with_what_it_receives)
     unsigned tries = 0;
     do {
         devices_open(FLEET, 0, DEVICE_GOOD);
-        run_peer(state, (const char *const[]){finds ? "--work=touch:20ns/byte+10us/record"
-                                                    : "--work=touch:20ns/byte",
-                                              "--size=4096", "--frames=20", NULL});
+        run_peer(state, (const char *const[]){
+                            finds ? "--work=touch:20ns/byte+10us/record" : "--work=touch:20ns/byte",
+                            "--size=4096", "--frames=20",
+                            tries % 2 == 0 ? "--verify=header" : "--verify=full", NULL});
         assert_clean(peer_of(state), FLEET * FRAMES);
         devices_close(NULL);
         asked_s = results_number("bytes") * BYTE_NS / 1e9 +
@@ -152,7 +153,7 @@ EACH_PEER(it_works_with_what_it_receives)
         work_s = results_number("work_s");
         assert_true(work_s >= 0.999 * asked_s);
         assert_true(results_number("cpu_s") >= 0.9 * asked_s);
-    } while (work_s > 1.05 * asked_s && ++tries < TRIES);
+    } while (++tries < 2 || (work_s > 1.05 * asked_s && tries < TRIES));
     assert_true(work_s <= 1.05 * asked_s);
     assert_string_equal(results_text("look"), "wake");
     assert_true(results_is_null("looks"));
