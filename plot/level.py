@@ -19,15 +19,16 @@ SCENARIO = "level"
 FOUND = "find-"  # before a candidate's name: the section that calibrates it
 CANDIDATES = {
     "share-table2": "Table 2's share", "share": "a smaller share",
-    "look-one": "a timed look, one record", "look-all": "a timed look, all records",
+    "look-one": "timed look, one record", "look-all": "timed look, all records",
     "work": "work on each byte", "rate": "fewer records on offer",
-    "share-look-one": "Table 2's share, look one", "share-work": "Table 2's share, work"}
+    "share-look-one": "Table 2's share, look", "share-work": "Table 2's share, work"}
 EXPLAINED_ERROR = 0.1  # of a candidate that explains the table: median error at most,
 ALPHA = 0.05           # and p-value of its order
+PREDICTED = "the other cells"
 COLUMNS = (Column("candidate", left=True), Column("its number", left=True), Column("interval"),
-           Column("best cell"), Column("error", "16 cells predicted"),
-           Column("bias", "16 cells predicted"), Column("order", "16 cells predicted"),
-           Column("p", "16 cells predicted"), Column("n"))
+           Column("best"), Column("cells", PREDICTED), Column("error", PREDICTED),
+           Column("bias", PREDICTED), Column("order", PREDICTED), Column("p", PREDICTED),
+           Column("n"))
 
 Cell = Tuple[int, int]
 
@@ -119,10 +120,10 @@ def answer(made: Sequence[Candidate]) -> str:
             "(p = %s)." % (upper(level.title), 100 * level.error, order_text(level),
                            number(level.p))
     order = max(made, key=lambda one: (-one.p, one.order or -1))
-    return "None does. The best level is that of %s: a median error of %.0f %%, where the best " \
-        "cell's number in every cell would be %.0f %% off. The best order is that of %s: a rank " \
-        "correlation of %s (p = %s)." % (level.title, 100 * level.error, 100 * flat_error(),
-                                         order.title, order_text(order), number(order.p))
+    return "None does. Closest in level: %s, with a median error of %.0f %% (the best cell's " \
+        "number in every cell: %.0f %%). Closest in order: %s, with a rank correlation of %s " \
+        "(p = %s)." % (level.title, 100 * level.error, 100 * flat_error(), order.title,
+                       order_text(order), number(order.p))
 
 
 def upper(text: str) -> str:
@@ -133,9 +134,9 @@ def line(one: Candidate) -> List[str]:
     found = one.found
     return [one.title, found.value or NONE if found else NONE,
             (found.interval if found else "") or NONE,
-            number(one.best * MEGA) if one.best else NONE, "%.0f %%" % (100 * one.error),
-            percent(one.bias), order_text(one), NONE if one.order is None else number(one.p),
-            one.runs]
+            number(one.best * MEGA) if one.best else NONE, str(len(one.errors)),
+            "%.0f %%" % (100 * one.error), percent(one.bias), order_text(one),
+            NONE if one.order is None else number(one.p), one.runs]
 
 
 def unfound(known: Sequence[Calibration]) -> List[str]:

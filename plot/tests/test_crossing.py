@@ -5,6 +5,7 @@ import random
 import unittest
 
 import plot_path
+import calibrations
 import crossing
 import fixtures
 import link_fixtures
@@ -170,6 +171,27 @@ class Words(unittest.TestCase):
 
     def test_without_rows_there_is_one_line(self):
         self.assertIn("no row of scenario paper", crossing.build(results([])).blocks[0])
+
+
+class Calibrations(unittest.TestCase):
+    def found(self, entries):
+        return calibrations.calibrations(results([], dict(fixtures.RUN, calibrations=entries)),
+                                         "paper")
+
+    def test_one_that_was_not_found_has_no_value(self):
+        lost = paper_fixtures.calibration("rtt", status="failed", reason="3 to 4 ms")
+        self.assertEqual([(one.value, one.number, one.interval, one.reason)
+                          for one in self.found([lost])], [(None, None, "", "3 to 4 ms")])
+
+    def test_strange_entries_are_none(self):
+        for entries in (None, 1, "x", {}, [None, 1, "x", {}, {"target": "x", "scenario": "paper"}]):
+            self.assertEqual(self.found(entries), [])
+
+    def test_the_paper_s_number_that_it_stands_for(self):
+        one = self.found([paper_fixtures.calibration("cpu-share")])[0]
+        self.assertTrue(one.stands_for("elapsed_ms", 3640))
+        self.assertFalse(one.stands_for("elapsed_ms", 3528))
+        self.assertFalse(one.stands_for("connect_ms", 3640))
 
 
 @NEEDS_GNUPLOT
