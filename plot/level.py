@@ -8,8 +8,9 @@ import paper
 from calibrations import Calibration, calibrations
 from ranks import spearman, spearman_p
 from rows import Results, Row, group, group_by, numbers, select, variants
-from section import LEFT_OUT, MEGA, Section, run_counts, usable, with_label
-from stats import holm, median
+from section import (LEFT_OUT, MEGA, Figure, Section, data_block, data_line, file_name, measured,
+                     median_of, numbered, point, run_counts, usable, whiskers, with_label)
+from stats import Spread, holm, median
 from tables import NONE, Column, Table, number
 
 TITLE = "Level. What could hold Table 3 at 3 to 5 MB/s"
@@ -24,6 +25,7 @@ CANDIDATES = {
     "share-look-one": "Table 2's share, look", "share-work": "Table 2's share, work"}
 EXPLAINED_ERROR = 0.1  # of a candidate that explains the table: median error at most,
 ALPHA = 0.05           # and p-value of its order
+PANELS_BESIDE, PANEL_HEIGHT = 4, 270  # of the figure
 PREDICTED = "the other cells"
 COLUMNS = (Column("candidate", left=True), Column("its number", left=True), Column("interval"),
            Column("best"), Column("cells", PREDICTED), Column("error", PREDICTED),
@@ -39,7 +41,8 @@ class Candidate(NamedTuple):
 
     name: str
     found: Optional[Calibration]
-    best: Optional[float]   # our bytes/s in the paper's best cell
+    cells: Dict[Cell, Spread]  # ours, in bytes/s
+    best: Optional[float]   # of them: in the paper's best cell
     errors: List[float]
     order: Optional[float]  # rank correlation with the paper's cells; None if ours are all alike
     p: float                # of the order, for all candidates; 1 without one
@@ -70,18 +73,20 @@ def best_cell() -> Cell:
 def candidate(name: str, rows: Sequence[Row], known: Sequence[Calibration]) -> Optional[Candidate]:
     """None without a predicted cell."""
     claims, best = paper.table3(), best_cell()
-    cells = {cell: median(numbers(members, "bytes_per_s")) for cell, members
-             in group(rows, ("workers", "concurrency")).items()
-             if cell in claims and numbers(members, "bytes_per_s")}
+    runs = {cell: members for cell, members in group(rows, ("workers", "concurrency")).items()
+            if cell in claims and numbers(members, "bytes_per_s")}
+    cells = {cell: measured(members, "bytes_per_s") for cell, members in runs.items()}
     predicted = sorted(cell for cell in cells if cell != best)
     if not predicted:
         return None
-    ours, theirs = [cells[cell] for cell in predicted], [claims[cell] for cell in predicted]
+    ours = [cells[cell].median for cell in predicted]
+    theirs = [claims[cell] for cell in predicted]
     order = spearman(ours, theirs)
     return Candidate(name, next((one for one in known if one.section == FOUND + name), None),
-                     cells.get(best), [own / claim - 1 for own, claim in zip(ours, theirs)],
-                     order, 1 if order is None else spearman_p(ours, theirs),
-                     run_counts(group(rows, ("workers", "concurrency")).values())[4:])
+                     cells, median_of(cells.get(best)),
+                     [own / claim - 1 for own, claim in zip(ours, theirs)], order,
+                     1 if order is None else spearman_p(ours, theirs),
+                     run_counts(runs.values())[4:])
 
 
 def candidates(rows: Sequence[Row], known: Sequence[Calibration]) -> List[Candidate]:
@@ -161,6 +166,37 @@ def table(label: str, made: Sequence[Candidate]) -> Table:
                 % (100 * EXPLAINED_ERROR, ALPHA)])
 
 
+# ---- the figure ----
+
+
+def panel(one: Candidate) -> str:
+    """The predicted cells, then the one that was calibrated on."""
+    claims, best = paper.table3(), best_cell()
+    def block(what: str, cells: Sequence[Cell]) -> str:
+        return data_block("%s, %s: the paper's MB/s, ours, min, max" % (one.title, what), [
+            data_line(claims[cell] * MEGA, *point(one.cells.get(cell), MEGA)) for cell in cells])
+    return block("predicted", sorted(set(one.cells) - {best})) + block("calibrated", [best])
+
+
+def figure(label: str, made: Sequence[Candidate]) -> Figure:
+    claims = [claim * MEGA for claim in paper.table3().values()]
+    settings = {
+        "PANELS": len(made), "PAPER_LOW": min(claims) - 0.3, "PAPER_HIGH": max(claims) + 0.3,
+        "OURS_MAX": max(claims + [cell.high * MEGA for one in made for cell in one.cells.values()]),
+        "RUNS": whiskers([range(cell.n) for one in made for cell in one.cells.values()]),
+        **numbered("PANEL", [upper(one.title) for one in made]),
+        **numbered("SCORE", ["error %.0f %%, order %s" % (100 * one.error, order_text(one))
+                             for one in made])}
+    rows = (len(made) + PANELS_BESIDE - 1) // PANELS_BESIDE
+    return Figure(file_name("level", label), "level", (960, 130 + PANEL_HEIGHT * rows), settings,
+                  "".join(map(panel, made)), "What could hold Table 3 at 3 to 5 MB/s?",
+                  "A panel for each candidate: our MB/s over the paper's, cell by cell, with a "
+                  "line where both are equal. " + answer(made), label)
+
+
+# ---- the section ----
+
+
 def build(results: Results) -> Section:
     known = calibrations(results, SCENARIO)
     notes = links.off_machine_notes(select(results.rows, scenario=SCENARIO)) + unfound(known)
@@ -170,6 +206,7 @@ def build(results: Results) -> Section:
         made = candidates(members, known)
         if made:
             section.blocks.extend([answer(made), table(label, made)])
+            section.figures.append(figure(label, made))
     if not any(isinstance(block, Table) for block in section.blocks):
         why = " ".join(section.blocks) or "this folder has no row of scenario %s." % SCENARIO
         return Section(TITLE, ["%s: %s" % (LEFT_OUT, why)], [])

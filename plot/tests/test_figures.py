@@ -12,6 +12,7 @@ import fixtures
 import link_fixtures
 import report
 import test_crossing
+import test_level
 import test_peers
 import test_scale
 from rows import Results
@@ -49,6 +50,7 @@ def longest():
     rows += [dict(row, engine=engine) for row in link_fixtures.connect_rows(1)
              + link_fixtures.wire_rows(1) for engine in ("epoll", "uring")]
     rows += peers_rows() + scale_rows() + test_crossing.apart()
+    rows += [row for name in test_level.NAMES for row in test_level.flat(name)]
     return [dict(row, order=order, **SYSTEM) for order, row in enumerate(rows, 1)]
 
 

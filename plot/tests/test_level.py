@@ -9,9 +9,10 @@ import level
 import paper
 import paper_fixtures
 import tables
-from section_fixtures import fields, results, said
+from section_fixtures import NEEDS_GNUPLOT, draw, fields, results, said
 
 PEAK = 5211057
+NAMES = tuple(level.CANDIDATES)
 
 
 def rows(section, rate, repeats=3, **changes):
@@ -97,9 +98,21 @@ class Words(unittest.TestCase):
         self.assertTrue(level.build(results(flat(calibration_reason="x"))).is_left_out)
 
     def test_it_fits_a_terminal(self):
-        made = [row for name in level.CANDIDATES for row in flat(name)]
-        shown = text(made, *(found(name, "touch:1000ns/byte") for name in level.CANDIDATES))
+        made = [row for name in NAMES for row in flat(name)]
+        shown = text(made, *(found(name, "touch:1000ns/byte") for name in NAMES))
         self.assertLessEqual(max(map(len, shown[shown.index("===="):].splitlines())), tables.WIDTH)
 
     def test_without_rows_there_is_one_line(self):
         self.assertIn("no row of scenario level", level.build(results([])).blocks[0])
+
+
+@NEEDS_GNUPLOT
+class Pictures(unittest.TestCase):
+    def test_every_candidate_has_a_panel(self):
+        text, _ = draw(level.build, flat() + right())
+        for wanted in ("Timed look, one record", "Work on each byte", "error 5 %, order +1.00"):
+            self.assertIn(wanted, text)
+
+    def test_without_the_best_cell_there_is_no_circle(self):
+        draw(level.build, [row for row in right()
+                           if (row["workers"], row["concurrency"]) != (6, 4)])
