@@ -15,9 +15,9 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import links
 import paper
 from calibrations import Calibration, calibrations
-from rows import Results, Row, group_by, numbers, select, variants
+from rows import Results, Row, group_by, is_result, numbers, select, variants
 from section import (LEFT_OUT, Figure, Section, data_block, data_line, file_name, numbered,
-                     run_counts, usable, with_label)
+                     run_counts, unlabelled, with_label)
 from stats import median, median_interval
 from table3 import spaced
 from tables import NONE, Column, Table, in_blocks, number
@@ -28,7 +28,10 @@ LEAD = ("The inverse of the paper's machine: many shares are tried, none is set.
 SCENARIO = "paper"
 TABLE1, TABLE2 = "Table 1", "Table 2"
 BLOCKING = "blocking"
-SECTIONS = {TABLE2: ("shares-table2", "elapsed_ms"), TABLE1: ("shares-table1", "connect_ms")}
+# Of each table: the sections that have its cells, at further shares and at the calibrated one.
+SECTIONS = {TABLE2: ("shares-table2", "table2-one-record"),
+            TABLE1: ("shares-table1", "table1-async", "table1-sync")}
+KEYS = {TABLE2: "elapsed_ms", TABLE1: "connect_ms"}
 FULL_SPEED = 100.0     # percent of one processor that a row without a share is drawn at
 CELL_CONFIDENCE = 0.9  # of 5 runs it is 0.9375
 SURE = 0.5             # confidence from which a disagreement is more than a seeming one
@@ -145,8 +148,11 @@ def crossing(cells: Sequence[Cell], wanted: float) -> Optional[Crossing]:
 
 
 def confidence(line: Line) -> float:
-    """What the crossing's interval has at least."""
-    return min(cell.confidence for cell in line.cells) ** 2
+    """What the crossing's interval has at least if it lies beside the interval's cells: the least
+    of two neighbours there."""
+    low, high = line.crossing.reach if line.crossing else (-math.inf, math.inf)
+    return min((one.confidence * other.confidence for one, other in zip(line.cells, line.cells[1:])
+                if other.share >= low and one.share <= high), default=0)
 
 
 def role_of(key: str, time_ms: float, known: Sequence[Calibration]) -> str:
@@ -156,19 +162,19 @@ def role_of(key: str, time_ms: float, known: Sequence[Calibration]) -> str:
 
 
 def lines_of(rows: Sequence[Row], known: Sequence[Calibration]) -> List[Line]:
-    """The paper's numbers of which there are rows."""
+    """The paper's numbers of which there are rows at several shares."""
     def line(table: str, name: str, time_ms: float, members: Sequence[Row]) -> Line:
-        key = SECTIONS[table][1]
+        key = KEYS[table]
         cells = curve(members, key)
         return Line(table, name, time_ms, cells, crossing(cells, time_ms),
                     role_of(key, time_ms, known))
-    large, connects = (select(rows, section=SECTIONS[table][0]) for table in (TABLE2, TABLE1))
+    large, connects = (select(rows, section=SECTIONS[table]) for table in (TABLE2, TABLE1))
     made = [line(TABLE2, scheme, claim.time_ms, select(large, scheme=scheme))
             for scheme, claim in paper.table2().items()]
     made += [line(TABLE1, "%d workers" % workers if mode == "async" else BLOCKING,
                   claim.time_ms, select(connects, connect=mode, workers=workers))
              for (mode, workers), claim in paper.table1().items()]
-    return [one for one in made if one.cells]
+    return [one for one in made if len(one.cells) > 1]
 
 
 # ---- the words ----
@@ -382,20 +388,21 @@ def figure(label: str, name: str, lines: Sequence[Line], known: Sequence[Calibra
 
 
 def build(results: Results) -> Section:
-    names = tuple(section for section, _ in SECTIONS.values())
-    rows = usable(results, SCENARIO, section=names)
-    notes = links.off_machine_notes(select(results.rows, scenario=SCENARIO, section=names))
-    if not rows:
-        why = notes or ["no row of scenario %s, sections %s, counts." % (
-            SCENARIO, " and ".join(names))]
-        return Section(TITLE, ["%s: %s" % (LEFT_OUT, " ".join(why))], [])
+    names = sum(SECTIONS.values(), ())
+    every = select(results.rows, scenario=SCENARIO, section=names)
+    notes = links.off_machine_notes(every)
+    rows = unlabelled([row for row in every if is_result(row)])
     known = calibrations(results, SCENARIO)
-    section = Section(TITLE, notes, [], LEAD)
+    section = Section(TITLE, list(notes), [], LEAD)
     axes = ("section", "scheme", "connect", "workers", "cpu_share_asked")
     for label, members in variants(rows, axes):
         lines = lines_of(members, known)
+        if not judged(lines):
+            continue
         section.blocks.extend([" ".join([result(lines)] + calibrated_text(known)),
                                table(label, lines)])
-        if judged(lines):
-            section.figures.append(figure(label, label, lines, known))
+        section.figures.append(figure(label, label, lines, known))
+    if not section.figures:
+        why = notes or ["no row of scenario %s counts at more than one share." % SCENARIO]
+        return Section(TITLE, ["%s: %s" % (LEFT_OUT, " ".join(why))], [])
     return section

@@ -169,6 +169,21 @@ class Words(unittest.TestCase):
         self.assertIn("too few", text)
         self.assertIn("Both tables: a single run at a share cannot say", text)
 
+    def test_the_calibrated_share_s_own_rows_are_a_share_more(self):
+        made = [row for row in everything(2) if row["cpu_share"] in (0.04, 0.08)]
+        own = [dict(row, cpu_share=0.0587, cpu_share_asked=0.0587, elapsed_ms=3600.0, repeat=repeat,
+                    section="table2-one-record") for row in made[:1] for repeat in range(1, 6)]
+        text = said(crossing.build(results(made + own, RUN)))
+        self.assertEqual(fields(text, "Table", "2,", "fixed")[3], "2..5")
+        self.assertIn("at least 25 %", text)
+        self.assertIn("at least 46.9 %", said(crossing.build(results(
+            [row for row in made if row["scheme"] == "fixed" and row["section"] != "shares-table1"]
+            + own, RUN))))
+
+    def test_one_share_is_no_line(self):
+        made = [row for row in everything() if row["cpu_share"] == 0.04]
+        self.assertTrue(crossing.build(results(made)).is_left_out)
+
     def test_without_rows_there_is_one_line(self):
         self.assertIn("no row of scenario paper", crossing.build(results([])).blocks[0])
 
