@@ -6,6 +6,7 @@ import os
 import plot_path
 import fixtures
 import matching
+import paper_fixtures
 from compare_fixtures import Folders, repeats, run
 
 
@@ -65,6 +66,16 @@ class Matching(Folders):
                       self.refused(*arguments))
         lines, _ = self.lines(*arguments, "--force")
         self.assertIn("table2 scheme=chain", {cell for cell, _ in lines})
+
+    def test_two_runs_of_the_papers_machine_are_compared_whatever_they_calibrated(self):
+        other = {"cpu_share": 0.061, "cpu_share_asked": 0.061, "calibrated": "cpu-share=6.1%"}
+        full = fixtures.table2_rows()
+        self.write(full + paper_fixtures.paper_rows(),
+                   full + paper_fixtures.paper_rows(seed=9, **other))
+        out = run(self.a, self.b)[1]
+        self.assertIn("paper/table2-one-record scheme=chain", out)
+        self.assertIn("cpu_share_asked differs (not asked for): 0.0587 against 0.061", out)
+        self.assertNotIn("no partner", out)
 
     def test_labels_name_cells(self):
         """The same cell under two labels: an A/A pair."""
