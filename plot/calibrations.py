@@ -24,6 +24,7 @@ class Calibration(NamedTuple):
     reason: str              # why there is no value
     status: str              # ok, failed or unavailable
     runs: Optional[int]
+    confidence: Optional[float]  # of the interval
 
     @property
     def interval(self) -> str:
@@ -50,7 +51,8 @@ def calibration(entry: Any) -> Optional[Calibration]:
     return Calibration(text("scenario"), text("section"), text("key"), text("metric"),
                        entry["target"], text("value") or None if found else None, number, low,
                        high, text("reason"), text("status"),
-                       entry["runs"] if isinstance(entry.get("runs"), int) else None)
+                       entry["runs"] if isinstance(entry.get("runs"), int) else None,
+                       entry["confidence"] if is_number(entry.get("confidence")) else None)
 
 
 def calibrations(results: Results, scenario: str) -> List[Calibration]:

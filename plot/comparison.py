@@ -19,8 +19,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 from claim import OTHERS, Claim, value_of
 from ranks import hodges_lehmann, mann_whitney, ratio_estimate, ratio_interval, shift_interval
 from places import FULL, machine_of
-from rows import OPTIONS, Row, group, is_result, numbers, reading_order, select, why_excluded
+from rows import OPTIONS, Row, group, is_result, numbers, select, why_excluded
 from stats import Interval
+from texts import reading_order
 
 RUNS_MIN = 5      # of a cell: below, there is no verdict
 CONFIDENCE = 0.95

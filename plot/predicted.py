@@ -15,7 +15,7 @@ from rows import Results, Row, group_by, grouped, is_number, select, variants
 from section import (KB_TO_MB, LEFT_OUT, MEGA, Section, has_interval, interval_text, measured,
                      median_of, range_text, run_counts, usable)
 from stats import Spread, median
-from tables import NONE, Column, Table, exact, in_blocks, number, span
+from tables import NONE, Column, Table, exact, in_blocks, number, percent, span
 from verdict import PAPER_LINK
 
 TITLE = "The paper's machine. What was calibrated, and what is predicted"
@@ -347,7 +347,7 @@ def screen_throughput(found: Papers) -> Optional[Table]:
 
 # ---- for the pages ----
 
-CALIBRATION = (Column("what", left=True), Column("value"), Column("interval"),
+CALIBRATION = (Column("what", left=True), Column("value"), Column("interval"), Column("sure"),
                Column("stands for", left=True), Column("the paper's"), Column("runs"),
                Column("status", left=True))
 NUMBERS = (Column("number", left=True), Column("paper"), Column("here"),
@@ -364,11 +364,11 @@ CHECKS = (Column("asked", "share of one processor, %"), Column("got", "share of 
 
 def calibration_table(found: Papers) -> Optional[Table]:
     lines = [[one.key, spaced(one.value) if one.value else NONE, one.interval or NONE,
-              stands_for_text(one, found), number(one.target), exact(one.runs),
+              percent(one.confidence, 1), stands_for_text(one, found), number(one.target), exact(one.runs),
               links.join(one.status, one.reason)] for one in found.calibrations]
     return Table("What was calibrated", CALIBRATION, lines, [
-        "A value is found by bisection; its interval is that of the value at which the median of "
-        "the runs is the paper's number."]) if lines else None
+        "The interval holds the value at which the median of the runs is the paper's number, as "
+        "sure as the column says."]) if lines else None
 
 
 def number_line(entry: Entry) -> List[str]:
@@ -399,7 +399,7 @@ def share_table(found: Papers) -> Table:
                 *(share(rows, key) for key in ("cpu_share_asked", "cpu_share", "cpu_share_used")),
                 *(number(median_of(measured(rows, key))) for key in (
                     "cpu_period_ms", "throttled_periods", "throttled_ms")),
-                str(len(rows)), " and ".join(group_by(rows, "cpu_share_by"))]
+                str(len(rows)), " and ".join(filter(None, group_by(rows, "cpu_share_by")))]
     return Table("The share of a processor in each cell", SHARES, in_blocks(
         [line(cells, cell, rows) for cell, rows in cells.papers.items()] for cells in found.every
     ), ["Had: what its group of processes was held to. Used: the client's CPU time over its time."])
@@ -422,10 +422,9 @@ def check_table(results: Results) -> Optional[Table]:
 
 def build(results: Results) -> Section:
     found = papers_machine(results)
-    why = ["%d row%s: %s." % (len(rows), "" if len(rows) == 1 else "s", reason.rstrip("."))
-           for reason, rows in reasons(results).items()]
+    rows = select(results.rows, scenario=PAPER_SCENARIO)
+    why = links.off_machine_notes(rows)
     if not found.every:
-        rows = select(results.rows, scenario=PAPER_SCENARIO)
         text = ("none of its %d rows counts" % len(rows) if rows else
                 "this folder has no row of scenario %s" % PAPER_SCENARIO)
         return Section(TITLE, ["%s: %s. %s" % (LEFT_OUT, text, " ".join(why))], [])

@@ -103,7 +103,7 @@ class Pages(unittest.TestCase):
 
     def test_what_was_calibrated_is_told_apart(self):
         text = self.text()
-        self.assertEqual(fields(text, "rtt")[:6], ["9.91", "ms", "9.8..10", "ms", "Table", "1's"])
+        self.assertEqual(" ".join(fields(text, "rtt")[:8]), "9.91 ms 9.8..10 ms 94 % Table 1's")
         self.assertEqual(fields(text, "fixed")[4], "calibrated")
         self.assertEqual(fields(text, "chain")[4], "predicted")
         self.assertIn("Table 2's time 0.45 %, at most 0.49 %, of 2;", " ".join(text.split()))
@@ -127,6 +127,11 @@ class Pages(unittest.TestCase):
     def test_a_caveat_says_what_a_share_cannot_show(self):
         self.assertIn(contents.ON_PAPERS_MACHINE, contents.caveats(results(rows())))
         self.assertNotIn(contents.ON_PAPERS_MACHINE, contents.caveats(results(at_full_speed())))
+
+    def test_a_machine_without_a_share_has_none_in_the_table(self):
+        text = self.text(rows(cpu_share=None, cpu_share_asked=None, cpu_period_ms=None,
+                              cpu_share_by=None))
+        self.assertEqual(fields(text, "table2", "one-record", "chain")[:2], ["-", "-"])
 
     def test_a_record_of_any_kind_is_read(self):
         for wrong in (None, 5, "x", [5, None, {}], {}):
