@@ -364,8 +364,8 @@ CHECKS = (Column("asked", "share of one processor, %"), Column("got", "share of 
 
 def calibration_table(found: Papers) -> Optional[Table]:
     lines = [[one.key, spaced(one.value) if one.value else NONE, one.interval or NONE,
-              percent(one.confidence, 1), stands_for_text(one, found), number(one.target), exact(one.runs),
-              links.join(one.status, one.reason)] for one in found.calibrations]
+              percent(one.confidence, 1), stands_for_text(one, found), number(one.target),
+              exact(one.runs), links.join(one.status, one.reason)] for one in found.calibrations]
     return Table("What was calibrated", CALIBRATION, lines, [
         "The interval holds the value at which the median of the runs is the paper's number, as "
         "sure as the column says."]) if lines else None
