@@ -158,6 +158,16 @@ const char *json_member(struct arena *arena, const char *object, unsigned index,
     return skip_char(end, ':');
 }
 
+const char *json_item(const char *array, unsigned index)
+{
+    const char *at = *array == '[' ? skip_blanks(array + 1) : NULL;
+    if (at == NULL || *at == ']')
+        return NULL;
+    while (at != NULL && index-- > 0)
+        at = skip_char(skip_member(at, false, JSON_DEPTH_MAX), ',');
+    return at;
+}
+
 /* As UTF-8: six bits in each byte but the first. */
 static char *put_wide(char *to, unsigned long code)
 {

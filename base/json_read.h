@@ -21,6 +21,10 @@ const char *json_find(const char *object, const char *key);
 /* json_member: the value of the index-th member, its key in *key. NULL after the last. */
 const char *json_member(struct arena *arena, const char *object, unsigned index, char **key);
 
+/* json_item: the value of the index-th item of an array. NULL after the last, and of what is no
+ * array. */
+const char *json_item(const char *array, unsigned index);
+
 /* json_find_text: the unescaped string; NULL: no such key, or not a string. */
 char *json_find_text(struct arena *arena, const char *object, const char *key);
 

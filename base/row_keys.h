@@ -34,6 +34,14 @@ ROW_SWEEP(text, label, "", "",
           "tells apart cells that are otherwise equal: the same cell under two labels is an A/A "
           "comparison. A search writes `search`, and `final` and `defaults` for the rows that "
           "judge its result")
+ROW_SWEEP(text, machine, "", "",
+          "the machine that the cell stands for (`paper`); \"\": this one as it is")
+ROW_SWEEP(text, calibrated, "", "",
+          "the keys that calibrations set, with their values: `cpu-share=5.87% rtt=9.91ms`; "
+          "\"\": none")
+ROW_SWEEP(text, calibration_reason, "", "",
+          "why a key that a calibration was to set is missing, and the row ran without it; "
+          "\"\": none is missing")
 ROW_SWEEP(text, client, "", "", "the client program (`fanin-client`, `fanin-raw`, ...)")
 ROW_SWEEP(from1, repeat, "", "",
           "block of the sweep: rows of one block ran near each other. With a budget, a cell that "

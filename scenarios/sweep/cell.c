@@ -104,8 +104,8 @@ static struct settings *merge_settings(struct arena *arena, const struct scenari
 /* ---- one cell ---- */
 
 /* The value of the setting at index `at`, copies followed. NULL with an error. */
-static const char *resolve(const struct settings *settings, const unsigned *choice, unsigned at,
-                           struct error *error)
+static const struct value *resolve(const struct settings *settings, const unsigned *choice,
+                                   unsigned at, struct error *error)
 {
     const struct setting *asked = &settings->items[at];
     const struct value *value = &asked->values[choice[at]];
@@ -121,7 +121,7 @@ static const char *resolve(const struct settings *settings, const unsigned *choi
             return NULL;
         value = &other->values[choice[other - settings->items]];
     }
-    return value->text;
+    return value;
 }
 
 const char *text_join(struct arena *arena, const char *list, const char *key, const char *value)
@@ -165,17 +165,19 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
     cell->settings = settings;
     cell->pairs = arena_take(arena, settings->count * sizeof *cell->pairs);
     cell->pair_count = settings->count;
-    cell->name = cell->fleet_options = "";
+    cell->name = cell->fleet_options = cell->calibrated = cell->calibration_reason = "";
     for (unsigned i = 0; i < settings->count; i++) {
         const struct setting *setting = &settings->items[i];
-        const char *value = resolve(settings, choice, i, error);
+        const struct value *value = resolve(settings, choice, i, error);
         if (value == NULL)
             return NULL;
         cell->pairs[i] =
-            (struct pair){.key = setting->key, .value = value, .place = setting->place};
+            (struct pair){.key = setting->key, .value = value->text, .place = setting->place};
+        if (value->calibration)
+            cell->pairs[i].calibration = value->text;
         if (setting->value_count > 1 ||
             (settings_find(named, setting->key) != NULL && key_names_cells(setting->key)))
-            cell->name = text_join(arena, cell->name, setting->key, value);
+            cell->name = text_join(arena, cell->name, setting->key, value->text);
     }
     return cell;
 }
@@ -206,6 +208,8 @@ static int read_pairs(struct arena *arena, struct cell *cell, struct error *erro
     for (unsigned i = 0; i < cell->pair_count; i++) {
         const struct pair *pair = &cell->pairs[i];
         const char *option = key_fleet_option(pair->key);
+        if (pair->value == pair->calibration)
+            continue;
         if (key_read(pair, cell, error) != 0)
             return -1;
         if (option != NULL)
@@ -215,6 +219,24 @@ static int read_pairs(struct arena *arena, struct cell *cell, struct error *erro
         return error_set(error, &cell->place,
                          "the key servers is missing; for example servers = 200");
     return read_duration(cell, error);
+}
+
+int cell_read(struct arena *arena, struct cell *cell, struct error *error)
+{
+    *cell = (struct cell){
+        .scenario = cell->scenario,
+        .section = cell->section,
+        .name = cell->name,
+        .settings = cell->settings,
+        .pairs = cell->pairs,
+        .pair_count = cell->pair_count,
+        .place = cell->place,
+        .factor = cell->factor,
+        .calibrated = cell->calibrated,
+        .calibration_reason = cell->calibration_reason,
+        .fleet_options = "",
+    };
+    return read_pairs(arena, cell, error);
 }
 
 static bool is_part_of(const struct cell *part, const struct cell *whole,
@@ -269,9 +291,79 @@ static bool next_choice(const struct settings *settings, unsigned *choice)
     return false;
 }
 
+/* ---- a section's cells ---- */
+
+static int put_text(struct arena *arena, struct settings *settings, const char *key,
+                    const char *text, const struct place *place, struct error *error)
+{
+    struct setting setting;
+    if (setting_parse(arena, place, key, arena_text(arena, "\"%s\"", text), &setting, error) != 0)
+        return -1;
+    settings_put(arena, settings, &setting);
+    return 0;
+}
+
+/* Whether a repeat is said for this section alone. One for all sections, such as --repeat=1, is
+ * not meant for a calibration. */
+static bool repeats_itself(const struct scenario *scenario, const struct section *section,
+                           const struct overrides *overrides)
+{
+    bool said = settings_find(&section->settings, "repeat") != NULL;
+    for (unsigned i = 0; i < overrides->count; i++) {
+        const struct override *override = &overrides->items[i];
+        said = said || (override->section != NULL && is_for(override, scenario, section) &&
+                        strcmp(override->setting.key, "repeat") == 0);
+    }
+    return said;
+}
+
+/* Makes the section a calibration, if it has the key for it: its factor begins at FROM. */
+static int set_factor(struct arena *arena, const struct section *section, struct settings *settings,
+                      const struct factor **factor, struct error *error)
+{
+    const struct setting *calibrate = settings_find(settings, "calibrate");
+    const struct setting *target = settings_find(settings, "target");
+    *factor = NULL;
+    if (calibrate == NULL && target != NULL)
+        return error_set(error, &target->place,
+                         "target is of a calibration; add calibrate = KEY "
+                         "FROM..TO to its section, or remove it");
+    if (calibrate == NULL)
+        return 0;
+    struct factor *parsed = arena_take(arena, sizeof *parsed);
+    if (factor_parse(arena, calibrate, parsed, error) != 0)
+        return -1;
+    const struct setting *own = settings_find(&section->settings, parsed->key);
+    if (own != NULL)
+        return error_set(error, &own->place, "%s is set by calibrate; remove it", own->key);
+    if (target == NULL)
+        return error_set(error, &calibrate->place,
+                         "calibrate needs a target: the value that metric shall have, such as "
+                         "target = 2043");
+    if (!key_names_cells(parsed->key))
+        return error_set(error, &calibrate->place, "calibrate = %s: %s changes nothing in a row",
+                         calibrate->values[0].text, parsed->key);
+    *factor = parsed;
+    return put_text(arena, settings, parsed->key, parsed->from_text, &calibrate->place, error);
+}
+
+/* A calibration has one cell. */
+static int check_one(const struct section *section, const struct settings *settings,
+                     struct error *error)
+{
+    for (unsigned i = 0; i < settings->count; i++) {
+        const struct setting *setting = &settings->items[i];
+        if (setting->value_count > 1)
+            return error_set(error, &setting->place,
+                             "%s has %u values in [%s], which is a calibration; give it one there",
+                             setting->key, setting->value_count, section->name);
+    }
+    return 0;
+}
+
 static int cross_axes(struct arena *arena, const struct scenario *scenario,
                       const struct section *section, const struct settings *settings,
-                      struct cells *cells, struct error *error)
+                      const struct factor *factor, struct cells *cells, struct error *error)
 {
     static const struct settings none = {0};
     bool further = section != &scenario->sections[section->base];
@@ -286,6 +378,7 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
         cell->scenario = scenario->name;
         cell->section = section->name;
         cell->place = section->place;
+        cell->factor = factor;
         if (check_duplicates && is_duplicate(cells, cell))
             continue;
         if (cells->count == CELLS_MAX)
@@ -299,23 +392,49 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
     return 0;
 }
 
+bool cells_only(struct arena *arena, const char *only, const char *scenario, const char *section)
+{
+    return only == NULL || strcmp(only, section) == 0 ||
+           strcmp(only, arena_text(arena, "%s.%s", scenario, section)) == 0;
+}
+
+static int expand_section(struct arena *arena, const struct scenario *scenario,
+                          const struct section *section, const struct overrides *overrides,
+                          struct settings *settings, struct cells *cells, struct error *error)
+{
+    const struct section *base = &scenario->sections[section->base];
+    const struct factor *factor;
+    if (settings->count == 0)
+        return error_set(error, &section->place, "section [%s] has no key", section->name);
+    if (set_factor(arena, base, settings, &factor, error) != 0)
+        return -1;
+    if (factor != NULL && !repeats_itself(scenario, section, overrides) &&
+        put_text(arena, settings, "repeat", CELL_CALIBRATION_REPEAT, &section->place, error) != 0)
+        return -1;
+    for (unsigned i = 0; i < settings->count; i++) {
+        if (key_check(&settings->items[i], error) != 0)
+            return -1;
+    }
+    if (factor != NULL && section != base)
+        return error_set(error, &section->place,
+                         "[+] adds cells to [%s], which is a calibration of one cell; remove it",
+                         section->name);
+    if (factor != NULL && check_one(section, settings, error) != 0)
+        return -1;
+    return cross_axes(arena, scenario, section, settings, factor, cells, error);
+}
+
 int cells_expand(struct arena *arena, const struct scenario *scenario,
                  const struct overrides *overrides, const char *only, struct cells *cells,
                  struct error *error)
 {
     for (unsigned i = 0; i < scenario->section_count; i++) {
         const struct section *section = &scenario->sections[i];
-        const char *full = arena_text(arena, "%s.%s", scenario->name, section->name);
-        if (only != NULL && strcmp(only, section->name) != 0 && strcmp(only, full) != 0)
-            continue;
         struct settings *settings = merge_settings(arena, scenario, section, overrides);
-        if (settings->count == 0)
-            return error_set(error, &section->place, "section [%s] has no key", section->name);
-        for (unsigned j = 0; j < settings->count; j++) {
-            if (key_check(&settings->items[j], error) != 0)
-                return -1;
-        }
-        if (cross_axes(arena, scenario, section, settings, cells, error) != 0)
+        if (!cells_only(arena, only, scenario->name, section->name) &&
+            settings_find(settings, "calibrate") == NULL)
+            continue;
+        if (expand_section(arena, scenario, section, overrides, settings, cells, error) != 0)
             return -1;
     }
     return 0;

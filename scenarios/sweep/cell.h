@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "scenarios/sweep/factor.h"
 #include "scenarios/sweep/scenario.h"
 
 enum {
@@ -28,10 +29,13 @@ struct overrides {
 struct pair {
     const char *key, *value;
     struct place place;
+    const char *calibration; /* "[SECTION]", which finds the value, and stands for it until
+                                calibrations_bind; NULL: the scenario says it */
 };
 
-#define CELL_LOOPBACK   "loopback"
-#define CELL_FULL_SPEED 1.0 /* as a share of a processor: no quota at all */
+#define CELL_LOOPBACK           "loopback"
+#define CELL_FULL_SPEED         1.0  /* as a share of a processor: no quota at all */
+#define CELL_CALIBRATION_REPEAT "12" /* runs around what it finds, where its section says nothing */
 
 struct fleet;
 struct link;
@@ -49,15 +53,21 @@ struct cell {
     const struct settings *settings; /* what it was made of: all values of all keys */
     struct pair *pairs;              /* all keys, in the scenario's order, references resolved */
     unsigned pair_count;
-    struct place place; /* of the section */
+    struct place place;          /* of the section */
+    const struct factor *factor; /* what its section varies as a calibration; NULL: it has rows */
+    const char *calibrated;      /* "KEY=VALUE ..." that calibrations set; "": none */
+    const char *calibration_reason; /* why another one is missing; "": none is */
 
     /* The sweep's own keys. */
     const char *client;          /* program and its leading arguments, separated by blanks */
     const char *servers_program; /* the same for the fleet */
     const char *fleet_options;   /* "fault=refuse:2% backlog=3"; "" for none */
-    const char *link_asked;      /* a name of links.conf, or CELL_LOOPBACK */
+    const char *link_asked;      /* a name of links.conf, or CELL_LOOPBACK; with `rtt` set by
+                                    links_plan to the name of the link that it derives */
+    const char *rtt;             /* round trip instead of the link's own; NULL: its own */
     double cpu_share_asked;      /* of one processor, or CELL_FULL_SPEED */
     uint64_t cpu_period_ms;      /* of its quota */
+    const char *machine;         /* name of the machine that it stands for; "": this one */
     const char *label;           /* only distinguishes cells; "" for none */
     uint64_t repeat, pause_ms, timeout_s, port, seed; /* seed 0: not said */
     const char *metric;         /* key of a row: the figure that --budget observes */
@@ -65,6 +75,7 @@ struct cell {
     const char *advise;         /* the criterion of a search over the axes; NULL: no search */
     double margin;              /* the share of difference that it ignores */
     double row_seconds;         /* expected duration of a row, until one was measured */
+    double target;              /* of a calibration: what the metric shall be; 0: not said */
     bool failures_expected;     /* exit code 1 is a result here */
     uint64_t servers;           /* of the fleet; 0: foreign servers */
     uint64_t ports_per_address; /* of the fleet's servers; 0: all on one address */
@@ -95,10 +106,18 @@ int overrides_check(const struct overrides *overrides, struct scenario *const *s
 
 /* cells_expand: appends the scenario's cells to `cells`, duplicates dropped. `only` is "SECTION" or
  * "SCENARIO.SECTION", or NULL for all. A section with the key `advise` has only its first cell:
- * search_read adds others. 0, or -1 with an error that names file and line. */
+ * search_read adds others. Sections with the key `calibrate` have one cell, whatever `only` says,
+ * which calibrations_take takes out. 0, or -1 with an error that names file and line. */
 int cells_expand(struct arena *arena, const struct scenario *scenario,
                  const struct overrides *overrides, const char *only, struct cells *cells,
                  struct error *error);
+
+/* cells_only: whether `only` (as above) is this section. */
+bool cells_only(struct arena *arena, const char *only, const char *scenario, const char *section);
+
+/* cell_read: reads the cell's pairs anew. What was planned for it (link, fleet) is gone. 0, or -1
+ * with an error. */
+int cell_read(struct arena *arena, struct cell *cell, struct error *error);
 
 /* cell_find: the pair of a key, NULL if the cell has none. */
 struct pair *cell_find(const struct cell *cell, const char *key);
@@ -120,8 +139,8 @@ const char *cell_title(struct arena *arena, const struct cell *cell);
  * `but_for`, which ends with NULL. */
 bool cell_equals(const struct cell *a, const struct cell *b, const char *const *but_for);
 
-/* cells_skip_twins: where a link or a share of a processor could not be had (links_fall_back,
- * cpu_shares_fall_back), a cell that now equals another one gets a skip_reason. */
+/* cells_skip_twins: where a link, a share of a processor or the value of a calibration could not be
+ * had (links_fall_back, cpu_shares_fall_back, calibrations_bind), a cell that now equals another one gets a skip_reason. */
 void cells_skip_twins(struct arena *arena, const struct cells *cells);
 
 /* ---- the keys of a scenario: the sweep's own, the fleet's and the client's ---- */
@@ -135,6 +154,9 @@ const char *key_fleet_option(const char *key);
 
 /* key_passes_on: whether the key is an option of the client program. */
 bool key_passes_on(const char *key);
+
+/* key_duration: "0.5ms", "250us", "2s", at most 10s, in nanoseconds. False: it is none. */
+bool key_duration(const char *text, uint64_t *duration_ns);
 
 /* key_names_cells: whether its value tells one cell from another; not so a number of repeats or an
  * expected duration. */

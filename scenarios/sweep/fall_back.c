@@ -12,12 +12,13 @@ static bool has_idle_period(const struct cell *cell)
 
 static bool fell_back(const struct cell *cell)
 {
-    return cell->link_reason != NULL || cell->cpu_share_reason != NULL || has_idle_period(cell);
+    return cell->link_reason != NULL || cell->cpu_share_reason != NULL ||
+           *cell->calibration_reason != '\0' || has_idle_period(cell);
 }
 
 static bool run_alike(const struct cell *a, const struct cell *b)
 {
-    static const char *const had_or_not[] = {"link", "cpu-share", "cpu-period", NULL};
+    static const char *const had_or_not[] = {"link", "rtt", "cpu-share", "cpu-period", NULL};
     return a->link == b->link && a->cpu_share == b->cpu_share && cell_equals(a, b, had_or_not);
 }
 
@@ -52,6 +53,9 @@ static const char *explain(struct arena *arena, const struct cell *cell, const s
         return arena_text(arena,
                           "link %s is unavailable; on %s this cell would duplicate link = %s: %s",
                           cell->link_asked, CELL_LOOPBACK, twin->link_asked, cell->link_reason);
+    if (*cell->calibration_reason != '\0')
+        return arena_text(arena, "without its value this cell would duplicate %s: %s",
+                          cell_title(arena, twin), cell->calibration_reason);
     if (cell->cpu_share_reason == NULL)
         return arena_text(
             arena,

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/os.h"
 
-enum kind { TEXT, EXPECT, WHOLE, SERVERS, DECIMAL, PERCENT, MILLIS, IGNORED };
+enum kind { TEXT, EXPECT, WHOLE, SERVERS, DECIMAL, PERCENT, MILLIS, DURATION, IGNORED };
 
 struct sweep_key {
     const char *name;
@@ -48,13 +49,17 @@ static const struct sweep_key sweep_keys[] = {
      "a percentage of one processor, such as 6%", .axis = true},
     {"cpu-period", MILLIS, AT(cpu_period_ms), "40ms", 1, 1000,
      "a time from 1ms to 1s, such as 40ms", .axis = true},
+    {"rtt", DURATION, AT(rtt), .takes = "a duration from 0 to 10s, such as 9.9ms", .axis = true},
     {"label", TEXT, AT(label), "", .axis = true},
+    {"machine", TEXT, AT(machine), "", .axis = true},
     {"repeat", WHOLE, AT(repeat), "5", 1, CELL_REPEAT_MAX},
     {"metric", TEXT, AT(metric), "elapsed_ms", .takes = FIGURES, .names = metrics},
     {"precision", PERCENT, AT(precision), "5", 0.01, 1000, PERCENTAGE},
     {"seed", WHOLE, AT(seed), NULL, 1, 9007199254740992}, /* 2^53 */
     {"advise", TEXT, AT(advise)},
     {"margin", PERCENT, AT(margin), "5", 0.01, 100, PERCENTAGE},
+    {"calibrate", IGNORED, .offset = 0}, /* cells_expand reads it */
+    {"target", DECIMAL, AT(target), NULL, 1e-9, 1e15, "a number above 0, such as 2043"},
     {"pause", WHOLE, AT(pause_ms), NULL, 0, 600000},
     {"timeout", WHOLE, AT(timeout_s), "120", 1, 86400},
     {"port", WHOLE, AT(port), "20000", 1, 65535},
@@ -114,6 +119,15 @@ static bool read_whole(const struct sweep_key *key, const char *text, uint64_t *
            *whole <= (uint64_t)key->max;
 }
 
+bool key_duration(const char *text, uint64_t *duration_ns)
+{
+    static const struct unit units[] = {
+        {"ns", 1}, {"us", 1000}, {"ms", OS_NS_PER_MS}, {"s", OS_NS_PER_S}, {NULL, 0}};
+    enum { DURATION_S_MAX = 10 }; /* that fanin-lan takes */
+    return values_quantity_parse(text, units, duration_ns) &&
+           *duration_ns <= (uint64_t)DURATION_S_MAX * OS_NS_PER_S;
+}
+
 /* "1.5", or with `unit` also "5%". */
 static bool read_decimal(const struct sweep_key *key, const char *text, const char *unit,
                          double *value)
@@ -137,6 +151,7 @@ static bool read_millis(const struct sweep_key *key, const char *text, uint64_t 
 static bool read_value(const struct sweep_key *key, const char *text, struct cell *cell)
 {
     void *field = (char *)cell + key->offset;
+    uint64_t duration_ns;
     bool sound;
     switch (key->kind) {
     case TEXT:
@@ -157,6 +172,9 @@ static bool read_value(const struct sweep_key *key, const char *text, struct cel
         return sound;
     case MILLIS:
         return read_millis(key, text, field);
+    case DURATION:
+        *(const char **)field = text;
+        return key_duration(text, &duration_ns);
     case IGNORED:
         break;
     }

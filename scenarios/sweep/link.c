@@ -1,6 +1,7 @@
 /* Links: from links.conf, from a measurement, and from a record. */
 #include "scenarios/sweep/link.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -90,9 +91,9 @@ static int profiles_read(struct arena *arena, const char *path, struct settings 
 }
 
 /* NULL with an error. */
-static struct link *find_in_file(struct arena *arena, const struct cell *cell, const char *path,
-                                 struct settings *profiles, struct links *links,
-                                 struct error *error)
+static const struct setting *find_profile(struct arena *arena, const struct cell *cell,
+                                          const char *path, struct settings *profiles,
+                                          struct error *error)
 {
     struct place place = cell_place(cell, "link");
     const char *names = CELL_LOOPBACK;
@@ -103,15 +104,104 @@ static struct link *find_in_file(struct arena *arena, const struct cell *cell, c
     }
     if (profiles->count == 0 && profiles_read(arena, path, profiles, error) != 0)
         return NULL;
+    const struct setting *profile = settings_find(profiles, cell->link_asked);
+    if (profile != NULL)
+        return profile;
     for (unsigned i = 0; i < profiles->count; i++) {
-        const struct setting *profile = &profiles->items[i];
-        if (strcmp(profile->key, cell->link_asked) == 0)
-            return links_add(arena, links, profile->key, profile->values[0].text, &profile->place);
-        if (strcmp(profile->key, CELL_LOOPBACK) != 0)
-            names = arena_join(arena, names, ", ", profile->key);
+        if (strcmp(profiles->items[i].key, CELL_LOOPBACK) != 0)
+            names = arena_join(arena, names, ", ", profiles->items[i].key);
     }
     error_set(error, &place, "link = %s: takes a name of %s: %s", cell->link_asked, path, names);
     return NULL;
+}
+
+/* ---- a round trip of one's own ---- */
+
+static double rtt_ms_of(const struct cell *cell)
+{
+    uint64_t rtt_ns = 0;
+    bool sound = key_duration(cell->rtt, &rtt_ns);
+    assert(sound);
+    (void)sound;
+    return (double)rtt_ns / OS_NS_PER_MS;
+}
+
+/* The options with this round trip in place of their own. */
+static const char *options_with(struct arena *arena, const char *options, const char *rtt)
+{
+    static const char blanks[] = " \t", option[] = "--rtt", assigned[] = "--rtt=";
+    const char *rest = "";
+    while (*(options += strspn(options, blanks)) != '\0') {
+        const char *word = arena_copy(arena, options, strcspn(options, blanks));
+        options += strlen(word);
+        if (strcmp(word, option) == 0) {
+            options += strspn(options, blanks);
+            options += strcspn(options, blanks);
+        } else if (strncmp(word, assigned, strlen(assigned)) != 0) {
+            rest = arena_join(arena, rest, " ", word);
+        }
+    }
+    return arena_join(arena, rest, " ", arena_text(arena, "%s %s", option, rtt));
+}
+
+/* The profile with the cell's round trip, named cell->link_asked. NULL with an error. */
+static struct link *derive(struct arena *arena, const struct cell *cell,
+                           const struct setting *profile, const struct settings *profiles,
+                           struct links *links, struct error *error)
+{
+    const char *options = options_with(arena, profile->values[0].text, cell->rtt);
+    const struct setting *other = settings_find(profiles, cell->link_asked);
+    struct link *link = links_find(links, cell->link_asked);
+    if (other != NULL && strcmp(other->values[0].text, options) != 0) {
+        struct place place = cell_place(cell, "rtt");
+        error_set(error, &place, "rtt = %s makes the link %s, and %s:%u has another of this name",
+                  cell->rtt, cell->link_asked, other->place.file, other->place.line);
+        return NULL;
+    }
+    if (link == NULL)
+        link = links_add(arena, links, cell->link_asked, options, &profile->place);
+    link->rtt_ms = rtt_ms_of(cell);
+    return link;
+}
+
+/* NULL with an error. */
+static struct link *find_link(struct arena *arena, struct cell *cell, const char *path,
+                              struct settings *profiles, struct links *links, struct error *error)
+{
+    const char *name = cell->rtt == NULL
+                           ? cell->link_asked
+                           : arena_text(arena, "%s-rtt%.9g", cell->link_asked, rtt_ms_of(cell));
+    struct link *link = links_find(links, name);
+    const struct setting *profile = NULL;
+    if (link == NULL || (cell->rtt != NULL && !link->recorded)) {
+        profile = find_profile(arena, cell, path, profiles, error);
+        if (profile == NULL)
+            return NULL;
+    }
+    cell->link_asked = name;
+    if (profile == NULL)
+        return link;
+    return cell->rtt == NULL
+               ? links_add(arena, links, profile->key, profile->values[0].text, &profile->place)
+               : derive(arena, cell, profile, profiles, links, error);
+}
+
+/* What a cell's link cannot be. 0, or -1 with an error. */
+static int check_link(const struct cell *cell, struct error *error)
+{
+    const bool loopback = strcmp(cell->link_asked, CELL_LOOPBACK) == 0;
+    struct place place = cell_place(cell, loopback ? "rtt" : "link");
+    if (loopback && cell->rtt != NULL)
+        return error_set(error, &place,
+                         "rtt = %s: on link = %s there is none to set; name a link of links.conf, "
+                         "such as link = lan100",
+                         cell->rtt, CELL_LOOPBACK);
+    if (!loopback && cell->servers == 0)
+        return error_set(error, &place,
+                         "link = %s: only fanin's own servers can be behind a link; use "
+                         "servers = N or link = %s",
+                         cell->link_asked, CELL_LOOPBACK);
+    return 0;
 }
 
 int links_plan(struct arena *arena, const struct cells *cells, const char *scenario_path,
@@ -121,21 +211,35 @@ int links_plan(struct arena *arena, const struct cells *cells, const char *scena
     struct settings profiles = {0};
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];
-        struct place place = cell_place(cell, "link");
-        if (strcmp(cell->link_asked, CELL_LOOPBACK) == 0)
+        if (check_link(cell, error) != 0)
+            return -1;
+        if (cell->link != NULL || strcmp(cell->link_asked, CELL_LOOPBACK) == 0)
             continue;
-        if (cell->servers == 0)
-            return error_set(error, &place,
-                             "link = %s: only fanin's own servers can be behind a link; use "
-                             "servers = N or link = %s",
-                             cell->link_asked, CELL_LOOPBACK);
-        cell->link = links_find(links, cell->link_asked);
-        if (cell->link == NULL)
-            cell->link = find_in_file(arena, cell, path, &profiles, links, error);
+        cell->link = find_link(arena, cell, path, &profiles, links, error);
         if (cell->link == NULL)
             return -1;
     }
     return 0;
+}
+
+static bool is_used(const struct link *link, const struct cells *cells)
+{
+    for (unsigned i = 0; i < cells->count; i++) {
+        if (cells->items[i]->link == link)
+            return true;
+    }
+    return false;
+}
+
+void links_prune(struct links *links, const struct cells *cells)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < links->count; i++) {
+        struct link *link = links->items[i];
+        if (link->status != LINK_UNKNOWN || is_used(link, cells))
+            links->items[kept++] = link;
+    }
+    links->count = kept;
 }
 
 /* ---- what a check says ---- */
@@ -215,11 +319,11 @@ int links_read(struct arena *arena, const char *record, const struct place *plac
         return 0; /* a record from before there were links */
     while ((value = json_member(arena, object, links->count, &name)) != NULL) {
         const char *options = *value == '{' ? json_find_text(arena, value, "options") : NULL;
-
-        if (options == NULL ||
-            !take_recorded(arena, links_add(arena, links, name, options, place), value))
+        struct link *link = options == NULL ? NULL : links_add(arena, links, name, options, place);
+        if (link == NULL || !take_recorded(arena, link, value))
             return error_set(error, place, "link %s has no sound check; it cannot be resumed",
                              name);
+        link->recorded = true;
     }
     return 0;
 }

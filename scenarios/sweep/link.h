@@ -21,6 +21,7 @@ struct link {
     const char *check;      /* the object that fanin-lan --check wrote, one line; NULL: none */
     double rate_bits_per_s; /* towards the client, as asked for; NAN: unlimited, or not known */
     double rtt_ms;          /* as asked for; NAN: not known */
+    bool recorded;          /* of a sweep that is resumed: it stays what it was */
     bool own_process;       /* its frames are carried by fanin-lan itself, not by the kernel */
 };
 
@@ -31,9 +32,13 @@ struct links {
 
 /* links_plan: finds the links that the cells name, in `links` (of a sweep that is resumed) or in
  * links.conf: beside the scenario, else where fanin's own tree has it. It is not read when no cell
- * needs it. 0, or -1 with an error. */
+ * needs it. A cell with a round trip of its own gets a link that is derived from the one it names:
+ * "lan100" with 9.9 ms becomes "lan100-rtt9.9". 0, or -1 with an error. */
 int links_plan(struct arena *arena, const struct cells *cells, const char *scenario_path,
                struct links *links, struct error *error);
+
+/* links_prune: drops the links that were not checked and that no cell has. */
+void links_prune(struct links *links, const struct cells *cells);
 
 /* links_fall_back: cells on an unavailable link get loopback. */
 void links_fall_back(const struct cells *cells);

@@ -177,7 +177,7 @@ static int read_request(struct arena *arena, int argc, char **argv, struct sweep
 
 static int show_plan(struct sweep *sweep)
 {
-    if (check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->error) != 0)
+    if (sweep_check_programs(sweep) != EXIT_DONE)
         return EXIT_WRONG_USE;
     if (sweep->advice == NULL)
         sweep_print_cells(sweep, stdout);

@@ -171,7 +171,7 @@ static bool names_cell(struct arena *arena, const char *line, const struct cell 
 /* Further repeats are not in a plan made from cells alone. Every cell has a row in block 1. */
 static bool append_further(struct arena *arena, const char *line, double repeat, struct plan *plan)
 {
-    if (repeat > PLAN_ROWS_MAX || repeat < plan->rows[plan->count - 1].repeat ||
+    if (plan->count == 0 || repeat > PLAN_ROWS_MAX || repeat < plan->rows[plan->count - 1].repeat ||
         repeat <= plan->rows[plan->due - 1].repeat)
         return false;
     for (unsigned i = 0; i < plan->due && plan->rows[i].repeat == 1; i++) {

@@ -121,6 +121,18 @@ static int parse_overrides(struct sweep *sweep, struct overrides *overrides)
     return 0;
 }
 
+int sweep_plan_cells(struct sweep *sweep)
+{
+    struct record *record = &sweep->record;
+    sweep->fleets = (struct fleets){0};
+    record->cpu_shares.count = 0;
+    if (links_plan(sweep->arena, &sweep->cells, record->scenarios[0]->path, &record->links,
+                   &sweep->error) != 0 ||
+        cpu_shares_plan(sweep->arena, &sweep->cells, &record->cpu_shares, &sweep->error) != 0)
+        return -1;
+    return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error);
+}
+
 static int expand(struct sweep *sweep)
 {
     struct record *record = &sweep->record;
@@ -134,15 +146,13 @@ static int expand(struct sweep *sweep)
                          &sweep->error) != 0)
             return -1;
     }
-    if (sweep->cells.count == 0)
+    if (calibrations_take(sweep->arena, &sweep->cells, only, &record->calibrations,
+                          &sweep->error) != 0)
+        return -1;
+    if (sweep->cells.count == 0 && record->calibrations.count == 0)
         return error_set(&sweep->error, NULL, "--only=%s: no scenario given has this section",
                          record->only);
-    if (links_plan(sweep->arena, &sweep->cells, record->scenarios[0]->path, &record->links,
-                   &sweep->error) != 0)
-        return -1;
-    if (cpu_shares_plan(sweep->arena, &sweep->cells, &record->cpu_shares, &sweep->error) != 0)
-        return -1;
-    return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error);
+    return sweep_plan_cells(sweep) == 0 ? sweep_plan_probes(sweep) : -1;
 }
 
 /* The given seed, or one from the clock that is short enough to type. */
@@ -228,7 +238,7 @@ double sweep_left_s(const struct sweep *sweep)
 
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row)
 {
-    double seconds = 0;
+    double seconds = calibrations_left_s(&sweep->record.calibrations);
     for (unsigned i = first_row; i < sweep->plan.count; i++) {
         if (!sweep->plan.rows[i].done)
             seconds += cell_row_s(sweep->plan.rows[i].cell);

@@ -82,6 +82,7 @@ static void write_record(struct json *json, const void *context)
     json_object_close(json);
     links_write(json, &record->links);
     cpu_shares_write(json, &record->cpu_shares);
+    calibrations_write(json, &record->calibrations);
     if (record->host_check == NULL) {
         json_null(json, "noise");
     } else {
@@ -173,7 +174,8 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     const char *budget = json_find(object, "budget");
     if (budget != NULL && *budget == '{')
         json_find_number(budget, "minutes", &record->budget.minutes);
-    if (links_read(arena, object, &place, &record->links, error) != 0)
+    if (links_read(arena, object, &place, &record->links, error) != 0 ||
+        calibrations_read(arena, object, &place, &record->calibrations, error) != 0)
         return -1;
     return read_scenarios(arena, object, record, &place, error);
 }

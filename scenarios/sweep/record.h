@@ -4,6 +4,7 @@
 #define FANIN_RECORD_H
 
 #include "scenarios/sweep/budget.h"
+#include "scenarios/sweep/calibration.h"
 #include "scenarios/sweep/cpu_share.h"
 #include "scenarios/sweep/host_check.h"
 
@@ -16,6 +17,7 @@ struct record {
     unsigned scenario_count;
     struct links links;
     struct cpu_shares cpu_shares;
+    struct calibrations calibrations;
     const struct host_check *host_check; /* of the last session; NULL: none yet, or it failed */
 
     struct budget budget; /* its cells are always set */
@@ -32,7 +34,7 @@ int record_write(struct arena *arena, const struct record *record, const char *d
                  struct error *error);
 
 /* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed),
- * links, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with an error. */
+ * links, calibrations, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with an error. */
 int record_read(struct arena *arena, const char *directory, struct record *record,
                 struct error *error);
 

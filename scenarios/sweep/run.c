@@ -235,6 +235,9 @@ static void write_sweep_keys(struct json *json, const struct run *run, uint64_t 
     keys.section = cell->section;
     keys.cell = cell->name;
     keys.label = cell->label;
+    keys.machine = cell->machine;
+    keys.calibrated = cell->calibrated;
+    keys.calibration_reason = cell->calibration_reason;
     keys.client = cell->client;
     keys.repeat = run->row->repeat;
     keys.order = run->row->order;
@@ -333,7 +336,7 @@ struct run_result run_row(struct arena *arena, const struct output_dir *output,
         tidy_up(&run);
     }
     if (run.obstacle == NULL && !append_row(&run, os_now_ns() - began_ns - run.client_ns))
-        note_unwritable(&run, arena_text(arena, "%s/rows.jsonl", output->path), errno);
+        note_unwritable(&run, output->rows_path, errno);
     if (run.obstacle != NULL)
         return (struct run_result){.end = RUN_UNWRITTEN, .reason = run.obstacle};
     return (struct run_result){

@@ -28,6 +28,7 @@ struct run_result {
 struct output_dir {
     const char *path; /* the output directory; it has a log/ */
     FILE *rows;       /* open for appending */
+    const char *rows_path;
     struct os_lock lock;
     const char *lock_path; /* NULL: not locked */
 };

@@ -132,6 +132,27 @@ void settings_put(struct arena *arena, struct settings *settings, const struct s
     settings->items[settings->count++] = *setting;
 }
 
+/* "=KEY" or "=[SECTION]"; `text` is what follows the sign. */
+static int read_reference(struct arena *arena, const struct setting *setting, struct value *value,
+                          char *text, struct error *error)
+{
+    const size_t length = strlen(text);
+    if (is_name(text, KEY_LETTERS)) {
+        *value = (struct value){.text = text, .reference = true};
+        return 0;
+    }
+    if (length > 2 && text[0] == '[' && text[length - 1] == ']' &&
+        is_name(arena_copy(arena, text + 1, length - 2), NAME_LETTERS)) {
+        *value = (struct value){.text = text, .calibration = true};
+        return 0;
+    }
+    return error_set(
+        error, &setting->place,
+        "%s: \"=%s\" names neither a key nor a section; write =KEY to copy KEY's value, "
+        "=[SECTION] for what a calibration finds, or quote it",
+        setting->key, text);
+}
+
 /* Unquotes in place; *rest is what follows the closing quote. NULL if it does not close. */
 static char *unquote(char *text, char **rest)
 {
@@ -151,19 +172,16 @@ static char *unquote(char *text, char **rest)
 static int put_value(struct arena *arena, struct setting *setting, char *text, bool quoted,
                      struct error *error)
 {
-    struct value value = {.text = text, .reference = !quoted && text[0] == '='};
-    if (value.reference)
-        value.text = trim(text + 1);
-    if (value.reference && !is_name(value.text, KEY_LETTERS))
-        return error_set(
-            error, &setting->place,
-            "%s: \"=%s\" does not name a key; write =KEY to copy KEY's value, or quote it",
-            setting->key, value.text);
+    struct value value = {.text = text};
+    if (!quoted && text[0] == '=' &&
+        read_reference(arena, setting, &value, trim(text + 1), error) != 0)
+        return -1;
     for (unsigned i = 0; i < setting->value_count; i++) {
         if (strcmp(setting->values[i].text, value.text) == 0 &&
-            setting->values[i].reference == value.reference)
+            setting->values[i].reference == value.reference &&
+            setting->values[i].calibration == value.calibration)
             return error_set(error, &setting->place, "%s: %s%s is given twice", setting->key,
-                             value.reference ? "=" : "", value.text);
+                             value.reference || value.calibration ? "=" : "", value.text);
     }
     if (setting->value_count == SCENARIO_VALUES_MAX)
         return error_set(error, &setting->place, "%s: more than %d values", setting->key,

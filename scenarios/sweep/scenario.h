@@ -4,6 +4,8 @@
  *   repeat = 5                    a key and its value
  *   workers = 4, 6, 8             several values: an axis; all axes of a section are crossed
  *   concurrency = 2, =workers     "=key" copies the value that another key has in the same cell
+ *   cpu-share = =[share]          "=[section]" is the value that a calibration has found: a section
+ *                                 of this file with the key calibrate
  *   request = "a, b"              quotes keep a comma, an outer blank, a "#", a first "="; in
  *                                 them, "" is a quote
  *   fleet.fault = refuse:2%       an option of fanin-servers
@@ -57,7 +59,8 @@ enum {
 
 struct value {
     const char *text;
-    bool reference; /* text names the key whose value is copied */
+    bool reference;   /* text names the key whose value is copied */
+    bool calibration; /* text is "[SECTION]": the calibration that finds the value */
 };
 
 struct setting {

@@ -1,7 +1,7 @@
 /* Running a plan.
  *
  *   ask the programs (--dry-run) -> make the directory -> record "running"
- *        -> check the host -> measure the links and the shares of a processor
+ *        -> check the host -> calibrate -> measure the links and the shares of a processor
  *        -> for each row: fleet up? pause, run, append -> stop fleets -> record the end -> table
  *             |-> no row is left: a further round, where there is a budget
  *             `-> interrupted, out of time, disk full, fleet cannot start: the same way out
@@ -183,7 +183,7 @@ static int run_rows(struct sweep *sweep)
     return end_as(sweep, "done", EXIT_DONE);
 }
 
-static int write_record(struct sweep *sweep, struct error *error)
+int sweep_write_record(struct sweep *sweep, struct error *error)
 {
     struct record *record = &sweep->record;
     record->rows_planned = sweep->plan.count;
@@ -211,7 +211,7 @@ static int ready_links_and_shares(struct sweep *sweep)
     sweep->fleets = (struct fleets){0};
     if (fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error) != 0)
         return EXIT_WRONG_USE;
-    return write_record(sweep, &sweep->error);
+    return sweep_write_record(sweep, &sweep->error);
 }
 
 static void remove_old_groups(struct sweep *sweep)
@@ -246,6 +246,7 @@ static int open_directory(struct sweep *sweep)
     if (sweep->request->resume == NULL &&
         output_dir_make(sweep->arena, &sweep->output, &sweep->error) != 0)
         return error_exit_code(&sweep->error);
+    sweep->output.rows_path = arena_text(sweep->arena, "%s/rows.jsonl", sweep->output.path);
     sweep->output.rows =
         output_dir_open_rows(sweep->arena, sweep->output.path, &sweep->old_rows, &sweep->error);
     if (sweep->output.rows == NULL)
@@ -253,7 +254,7 @@ static int open_directory(struct sweep *sweep)
     record->command_line = sweep->request->command_line;
     record->state = "running";
     record->sessions++;
-    int result = write_record(sweep, &sweep->error);
+    int result = sweep_write_record(sweep, &sweep->error);
     if (result != EXIT_DONE)
         fclose(sweep->output.rows);
     return result;
@@ -283,7 +284,7 @@ static int close_record(struct sweep *sweep, int exit_code)
         record->budget.stopped = record->state;
     else if (record->budget.samples != NULL && *record->budget.stopped == '\0')
         record->budget.stopped = BUDGET_STOP_TIME; /* resumed with nothing left of it */
-    if (write_record(sweep, &error) == EXIT_DONE)
+    if (sweep_write_record(sweep, &error) == EXIT_DONE)
         return exit_code;
     fprintf(stderr, "fanin-sweep: %s\n", error.text);
     return exit_code == EXIT_DONE ? EXIT_MACHINE_CANNOT : exit_code;
@@ -299,7 +300,9 @@ static int run_all(struct sweep *sweep)
                      sweep->output.path);
     check_host(sweep);
     remove_old_groups(sweep);
-    int result = ready_links_and_shares(sweep);
+    int result = sweep_calibrate(sweep);
+    if (result == EXIT_DONE)
+        result = ready_links_and_shares(sweep);
     if (result == EXIT_DONE)
         result = run_rows(sweep);
     else
@@ -311,10 +314,18 @@ static int run_all(struct sweep *sweep)
     return close_record(sweep, result);
 }
 
+static bool any_failed(const struct calibrations *calibrations)
+{
+    bool failed = false;
+    for (unsigned i = 0; i < calibrations->count; i++)
+        failed = failed || calibrations->items[i]->status == CALIBRATION_FAILED;
+    return failed;
+}
+
 int sweep_run(struct sweep *sweep)
 {
     os_interrupts_catch();
-    int result = check_programs(&sweep->cells, &sweep->fleets, &sweep->record.links, &sweep->error);
+    int result = sweep_check_programs(sweep);
     if (result != EXIT_DONE)
         return result;
     if (os_interrupted())
@@ -327,9 +338,9 @@ int sweep_run(struct sweep *sweep)
         sweep_announce(sweep, stderr);
     result = run_all(sweep);
     bool ended_well = result == EXIT_DONE;
-    if (ended_well && sweep->ends[RUN_BAD] != 0)
+    if (ended_well && (sweep->ends[RUN_BAD] != 0 || any_failed(&sweep->record.calibrations)))
         result = EXIT_MEASURED_FAILURE;
-    else if (ended_well && sweep->ends[RUN_GOOD] == 0)
+    else if (ended_well && sweep->plan.count != 0 && sweep->ends[RUN_GOOD] == 0)
         result = EXIT_MACHINE_CANNOT;
     struct rows rows;
     struct error unread = {0};

@@ -33,6 +33,9 @@ struct sweep {
     struct record record;
     struct cells cells;
     struct fleets fleets;
+    struct cells probes; /* of the calibrations, for sweep_check_programs */
+    struct links probe_links;
+    struct fleets probe_fleets;
     struct plan plan;
     struct advice *advice; /* NULL: the sweep is no search */
     struct rows old_rows;  /* of a sweep that is resumed */
@@ -53,6 +56,23 @@ struct sweep {
  * reads the record of the sweep to be resumed. Starts nothing. EXIT_DONE, or EXIT_WRONG_USE with an
  * error. */
 int sweep_prepare(struct sweep *sweep);
+
+/* sweep_plan_cells: links and fleets of the cells. sweep_plan_probes: of what the calibrations are
+ * going to run. 0, or -1 with an error. */
+int sweep_plan_cells(struct sweep *sweep);
+int sweep_plan_probes(struct sweep *sweep);
+
+/* sweep_check_programs: check_programs for the cells and the calibrations. */
+int sweep_check_programs(struct sweep *sweep);
+
+/* sweep_calibrate: runs the calibrations that have not ended, with progress on standard error,
+ * gives the cells their values and plans them anew. EXIT_DONE, also when a calibration failed;
+ * EXIT_WRONG_USE or EXIT_MACHINE_CANNOT with an error; interrupted, EXIT_MEASURED_FAILURE. */
+int sweep_calibrate(struct sweep *sweep);
+
+/* sweep_write_record: run.json, as the sweep stands. EXIT_DONE, or EXIT_MACHINE_CANNOT with an
+ * error. */
+int sweep_write_record(struct sweep *sweep, struct error *error);
 
 /* sweep_budget_s: in seconds; INFINITY where there is none. sweep_left_s: what is left of it, which
  * may be negative. */

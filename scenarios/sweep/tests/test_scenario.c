@@ -179,7 +179,7 @@ static const struct mistake mistakes[] = {
     {"[]\n", NULL, "some/t.conf:1: \"\" is not a section name"},
     {"a = \"b\n", NULL, "some/t.conf:1: a: a quote is not closed"},
     {"a = \"b\" c\n", NULL, "some/t.conf:1: a: expected a comma after the closing quote"},
-    {"a = =\n", NULL, "some/t.conf:1: a: \"=\" does not name a key"},
+    {"a = =\n", NULL, "some/t.conf:1: a: \"=\" names neither a key nor a section"},
     {"servers = 1\na = =b\n", NULL, "some/t.conf:2: a = =b: there is no key b"},
     {"servers = 1\na = =b\nb = =a\n", NULL, "some/t.conf:2: a = =b: the copies form a cycle"},
     {"servers = 1\na = =a\n", NULL, "some/t.conf:2: a = =a: the copies form a cycle"},
