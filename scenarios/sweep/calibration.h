@@ -46,7 +46,8 @@ int calibrations_take(struct arena *arena, struct cells *cells, const char *only
                       struct calibrations *calibrations, struct error *error);
 
 /* calibrations_bind: gives the values to the cells whose keys they set. A cell without its value
- * loses the key and gets the reason. What was planned for cells that take values is gone. 0, or -1 with an error. */
+ * loses the key and gets the reason. What was planned for cells that take values is gone. 0, or -1
+ * with an error. */
 int calibrations_bind(struct arena *arena, const struct calibrations *calibrations,
                       const struct cells *cells, struct error *error);
 
