@@ -140,8 +140,8 @@ const char *cell_title(struct arena *arena, const struct cell *cell);
 bool cell_equals(const struct cell *a, const struct cell *b, const char *const *but_for);
 
 /* cells_skip_twins: where a link, a share of a processor or the value of a calibration could not be
- * had (links_fall_back, cpu_shares_fall_back, calibrations_bind), a cell that now equals another one
- * gets a skip_reason. */
+ * had (links_fall_back, cpu_shares_fall_back, calibrations_bind), a cell that now equals another
+ * one gets a skip_reason. */
 void cells_skip_twins(struct arena *arena, const struct cells *cells);
 
 /* ---- the keys of a scenario: the sweep's own, the fleet's and the client's ---- */
