@@ -178,12 +178,15 @@ static void judge(struct arena *arena, struct cpu_share *share, const char *loop
     }
     share->by = share->group->by;
     share->held = quota;
-    const bool near = fabs(share->got - share->asked) <= tolerance * share->asked;
-    share->status = near ? CPU_SHARE_OK : CPU_SHARE_FAILED;
-    if (!near)
-        share->reason =
-            arena_text(arena, "a bare loop got %.3g %% of a processor instead of %.3g %%",
-                       share->got * 100, share->asked * 100);
+    share->status = CPU_SHARE_OK;
+    if (fabs(share->got - share->asked) <= tolerance * share->asked)
+        return;
+    const bool never_stopped = share->got < share->asked && share->throttled_periods == 0;
+    share->status = CPU_SHARE_FAILED;
+    share->reason = arena_text(
+        arena, "a bare loop got %.3g %% of a processor instead of %.3g %%%s", share->got * 100,
+        share->asked * 100,
+        never_stopped ? "; it never used its quota up: the rest of the machine is busy" : "");
 }
 
 static int check_one(struct arena *arena, struct cpu_share *share, const char *log,
