@@ -106,6 +106,8 @@ CPU = Figure("GB per client CPU second", "CPU", lambda row: row["gb_per_cpu_s"],
 MEMORY = Figure("peak memory", "memory", lambda row: row["peak_rss_kb"], False)
 FRAMES = Figure("frames per client CPU s", "frames", lambda row: row["frames"] / row["cpu_s"]
                 if row["frames"] and row["cpu_s"] else None, True)
+CONNECTS = Figure("connects per CPU second", "connects", lambda row: row["connected"]
+                  / row["connect_cpu_s"] if row["connect_cpu_s"] else None, True)
 P99 = Figure("latency p99", "p99", lambda row: row["latency_us_p99"], False)
 RAW, DRAIN, CHAIN = {"scheme": "raw"}, {"scheme": "drain"}, {"scheme": "chain"}
 RING, FIXED, SLICES = {"scheme": "ring"}, {"scheme": "fixed"}, {"scheme": "slices"}
@@ -281,6 +283,7 @@ LINES = (
     # The cost of waiting workers: 16 against 2, of which 2 may run.
     *(ratio("workers", CPU, {"engine": engine, "workers": 16}, {"engine": engine, "workers": 2},
             ">= 0.90") for engine in ("epoll", "uring")),
+    ratio("connect", CONNECTS, CHAIN, RAW),
     ratio("a-a", CPU, {"label": "A"}, {"label": "B"}),
     # Only a header that arrives in two pieces is copied: at most 48 bytes of a frame.
     per_row("slices", "copies per byte", lambda row: row["copies_per_byte"], "<= 0.001"),

@@ -139,6 +139,15 @@ class PerRow(Table):
         self.assertEqual(self.line("slices-10k", "failed reads")[-2:], NOT_MEASURED)
 
 
+class Connects(Table):
+    def test_they_are_set_against_the_raw_loop_by_cpu_time(self):
+        rows = [row("connect", scheme, connected=count, connect_cpu_s=cpu_s, repeat=repeat)
+                for repeat, scheme, count, cpu_s in (
+                    (1, "chain", 100, 0.004), (1, "raw", 200, 0.004),
+                    (2, "chain", 200, 0.0), (2, "raw", 200, 0.004))]
+        self.assertEqual(self.line("connect", "chain / ", rows)[-3:], ["0.50", "0.50..0.50", "1"])
+
+
 class ByConnections(Table):
     def grown(self, many, few=8.0, scheme="slices", repeat=1):
         """Two rows of a block, with so many GB per CPU second."""
