@@ -32,7 +32,8 @@ class Calibration(NamedTuple):
         if self.low is None or self.high is None:
             return ""
         unit = re.search(r"[\d.]+\s*([a-z%]*)", self.value or "")
-        return "%.3g..%.3g %s" % (self.low, self.high, unit.group(1) if unit else "")
+        ends = ["%.3g" % end if end < 1000 else "%.0f" % end for end in (self.low, self.high)]
+        return "..".join(ends) + " " + (unit.group(1) if unit else "")
 
     def stands_for(self, metric: str, number: float) -> bool:
         """Whether it was calibrated on this number of the paper's."""

@@ -20,9 +20,9 @@ SCENARIO = "level"
 FOUND = "find-"  # before a candidate's name: the section that calibrates it
 CANDIDATES = {
     "share-table2": "Table 2's share", "share": "a smaller share",
-    "look-one": "timed look, one record", "look-all": "timed look, all records",
-    "work": "work on each byte", "rate": "fewer records on offer",
-    "share-look-one": "Table 2's share, look", "share-work": "Table 2's share, work"}
+    "look-one": "look, one record", "look-all": "look, all records",
+    "work": "work on each byte", "rate": "fewer records",
+    "share-look-one": "that share and look", "share-work": "that share and work"}
 EXPLAINED_ERROR = 0.1  # of a candidate that explains the table: median error at most,
 ALPHA = 0.05           # and p-value of its order
 PANELS_BESIDE, PANEL_HEIGHT = 4, 270  # of the figure

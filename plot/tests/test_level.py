@@ -53,9 +53,9 @@ class Words(unittest.TestCase):
 
     def test_alike_cells_explain_nothing(self):
         made = text(flat(), found("look-one"))
-        self.assertIn("None does. Closest in level: timed look, one record, with a median error "
+        self.assertIn("None does. Closest in level: look, one record, with a median error "
                       "of 42 % (the best cell's number in every cell: 42 %). Closest in order: "
-                      "timed look, one record, with a rank correlation of ", made)
+                      "look, one record, with a rank correlation of ", made)
 
     def test_the_right_level_in_the_wrong_order_is_none(self):
         claims = paper.table3()
@@ -81,7 +81,7 @@ class Words(unittest.TestCase):
 
     def test_the_number_stands_with_its_interval(self):
         made = text(flat(), found("look-one"))
-        self.assertEqual(fields(made, "timed", "look,", "one", "record")[:3],
+        self.assertEqual(fields(made, "look,", "one", "record")[:3],
                          ["every:9.6ms:one", "9.31..9.88", "ms"])
 
     def test_more_candidates_need_a_clearer_order(self):
@@ -91,15 +91,17 @@ class Words(unittest.TestCase):
     def test_a_number_that_was_not_found_judges_nothing(self):
         lost = found("look-one", None, status="failed", reason="3.1e6 to 4.2e6 at every:2ms:one")
         made = text(flat(calibration_reason="not found") + right(), lost)
-        self.assertIn("Timed look, one record: no number gives the paper's best cell: 3.1e6 to "
+        self.assertIn("Look, one record: no number gives the paper's best cell: 3.1e6 to "
                       "4.2e6", made)
         self.assertIn("51 of 102 rows do not count: not on machine candidate: not found.", made)
         self.assertEqual(fields(made, "work")[-1], "3")
         self.assertTrue(level.build(results(flat(calibration_reason="x"))).is_left_out)
 
     def test_it_fits_a_terminal(self):
-        made = [row for name in NAMES for row in flat(name)]
-        shown = text(made, *(found(name, "touch:1000ns/byte") for name in NAMES))
+        made = [row for name in NAMES for row in right(name, 3.17)]
+        shown = text(made, *(found(name, "touch:100ns/byte", low=2081.0, high=2115.0)
+                             for name in NAMES))
+        self.assertIn("2081..2115 ns", shown)
         self.assertLessEqual(max(map(len, shown[shown.index("===="):].splitlines())), tables.WIDTH)
 
     def test_without_rows_there_is_one_line(self):
@@ -110,7 +112,7 @@ class Words(unittest.TestCase):
 class Pictures(unittest.TestCase):
     def test_every_candidate_has_a_panel(self):
         text, _ = draw(level.build, flat() + right())
-        for wanted in ("Timed look, one record", "Work on each byte", "error 5 %, order +1.00"):
+        for wanted in ("Look, one record", "Work on each byte", "error 5 %, order +1.00"):
             self.assertIn(wanted, text)
 
     def test_without_the_best_cell_there_is_no_circle(self):
