@@ -44,8 +44,8 @@ int cpu_shares_plan(struct arena *arena, const struct cells *cells, struct cpu_s
                     struct error *error);
 
 /* cpu_shares_open: makes their group; shares->group.reason: why there is none. Blocks for a moment.
- * Without effect after the first call. cpu_shares_close: removes it. Both also remove groups that
- * killed sweeps have left. `directory`: of the sweep's output. */
+ * Without effect after the first call. cpu_shares_close: removes it. `directory`: of the sweep's
+ * output. */
 void cpu_shares_open(struct arena *arena, struct cpu_shares *shares, const char *directory);
 void cpu_shares_close(struct cpu_shares *shares);
 
