@@ -56,6 +56,7 @@ static int open_cell(struct arena *arena, struct calibrations *calibrations, str
     calibration->crossing = (struct crossing){.from = cell->factor->from,
                                               .to = cell->factor->to,
                                               .target = cell->target,
+                                              .precision = cell->precision,
                                               .repeat = (unsigned)cell->repeat};
     return 0;
 }

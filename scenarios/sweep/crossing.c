@@ -12,18 +12,21 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#define CLEAR          log(1.1)  /* two figures that differ by more give the direction */
 #define BRACKET_WIDTH  log(2.5)  /* narrow enough to interpolate */
 #define LEVEL_SPREAD   log(1.12) /* to either side of the crossing: runs that say where it is */
-#define LEVEL_REACH    log(1.18) /* as far from it they do so; farther ones the curve would bend */
-#define SLOPE_SPREAD   log(1.4)  /* runs that say how steep the curve is there */
-#define SLOPE_REACH    log(1.55)
-#define MIN_LEVEL      4
-#define STEP           log(1.2)
-#define CLEAR          log(1.1) /* two figures that differ by more give the direction */
-#define VALUE_WIDTH    0.25     /* of an interval to either side, as a share of the value */
-#define OUTSIDE_CHANCE 0.05     /* of an interval, both sides together */
+#define LEVEL_REACH    log(1.18) /* from it, of runs that do; the curve would bend farther ones */
+#define SLOPE_SPREAD   log(1.4)  /* of runs that say how steep the curve is there */
+#define SLOPE_REACH    log(1.55) /* from it, of runs that do */
+#define STEP           log(1.6)  /* by which one more run may move what is known of it */
+#define VALUE_WIDTH    0.25      /* of an interval to either side, as a share of the value */
+#define OUTSIDE_CHANCE 0.05      /* of an interval, both sides together */
 
-enum { SEARCH_EXPECTED = 4, RANKS_MAX = CROSSING_RUNS_MAX * (CROSSING_RUNS_MAX + 1) / 2 };
+enum {
+    SEARCH_EXPECTED = 4,
+    LEVEL_RUNS_MIN = 4,
+    RANKS_MAX = CROSSING_RUNS_MAX * (CROSSING_RUNS_MAX + 1) / 2
+};
 
 struct point {
     double x, y; /* logarithms of factor and of figure over target: 0 is the crossing */
@@ -137,6 +140,11 @@ static enum crossing_state search(struct crossing *crossing, double *factor)
         return run_end(crossing, crossing->to, factor);
     crossing->searched = crossing->count;
     crossing->centre = before.x - before.y * (behind.x - before.x) / (behind.y - before.y);
+    /* A bracket whose ends are on both sides and no farther is the first pair of far runs. */
+    crossing->far = (crossing->repeat + 2) / 6 * 2;
+    if (crossing->far > 0 && crossing->centre - before.x < SLOPE_REACH &&
+        behind.x - crossing->centre < SLOPE_REACH)
+        crossing->far -= 2;
     return CROSSING_FOUND;
 }
 
@@ -167,7 +175,7 @@ static int compare_slopes(const void *a, const void *b)
  * as heavy as its factors are apart. NAN where there is none. */
 static double slope_of(const struct crossing *crossing, double centre)
 {
-    static _Thread_local struct slope slopes[RANKS_MAX];
+    static struct slope slopes[RANKS_MAX];
     unsigned pairs = 0, at = 0;
     double weight = 0, below = 0;
     for (unsigned i = 0; i < crossing->count; i++) {
@@ -189,7 +197,7 @@ static double slope_of(const struct crossing *crossing, double centre)
  * above the median is one of 2^n that are equally likely. *chance: of what is left out. */
 static unsigned ranks_left_out(unsigned n, double *chance)
 {
-    static _Thread_local double ways[RANKS_MAX + 1]; /* by the sum of ranks, as a share of 2^n */
+    static double ways[RANKS_MAX + 1]; /* by the sum of ranks, as a share of 2^n */
     unsigned sums = n * (n + 1) / 2, left_out = 0;
     double below = 0;
     for (unsigned sum = 0; sum <= sums; sum++)
@@ -228,11 +236,11 @@ static unsigned carry(const struct crossing *crossing, double centre, double rea
 
 static struct crossing_estimate estimate_near(const struct crossing *crossing, double reach)
 {
-    static _Thread_local double averages[RANKS_MAX];
+    static double averages[RANKS_MAX];
     struct crossing_estimate estimate = {NAN, NAN, NAN, NAN};
     double crossings[CROSSING_RUNS_MAX], chance;
     unsigned count = carry(crossing, crossing->centre, reach, crossings), pairs = 0;
-    if (count < MIN_LEVEL)
+    if (count < LEVEL_RUNS_MIN)
         return estimate;
     for (unsigned i = 0; i < count; i++) {
         for (unsigned k = 0; k <= i; k++)
@@ -258,11 +266,11 @@ static double clamp(double value, double least, double most)
     return fmin(fmax(value, least), most);
 }
 
-/* The k-th of `repeat` runs around the crossing: a third of them, an even number, is far from it,
- * the others are spread evenly near it; in turn to either side. */
-static double offset_of(unsigned k, unsigned repeat)
+/* The k-th of the runs around the crossing: a third of them, an even number, is far from it, the
+ * others are spread evenly near it; in turn to either side. */
+static double offset_of(const struct crossing *crossing, unsigned k)
 {
-    const unsigned far = (repeat + 2) / 6 * 2, places = (repeat - far + 1) / 2;
+    const unsigned far = crossing->far, places = (crossing->repeat - far + 1) / 2;
     const double side = k % 2 == 0 ? -1 : 1;
     if (k < far)
         return side * SLOPE_SPREAD;
@@ -292,6 +300,12 @@ static enum crossing_state judge(const struct crossing *crossing)
                : CROSSING_VAGUE;
 }
 
+static bool is_precise(const struct crossing *crossing)
+{
+    const struct crossing_estimate estimate = crossing_estimate(crossing);
+    return estimate.high - estimate.low <= crossing->precision * estimate.factor;
+}
+
 /* What is still vague after `repeat` runs gets half as many again. */
 static unsigned most_refined(const struct crossing *crossing)
 {
@@ -308,8 +322,9 @@ enum crossing_state crossing_next(struct crossing *crossing, double *factor)
     }
     move_centre(crossing);
     const unsigned refined = crossing->count - crossing->searched;
-    const enum crossing_state state = refined < crossing->repeat ? CROSSING_OPEN : judge(crossing);
+    const bool enough = refined >= crossing->repeat || is_precise(crossing);
+    const enum crossing_state state = enough ? judge(crossing) : CROSSING_OPEN;
     if (state != CROSSING_OPEN && (state != CROSSING_VAGUE || refined >= most_refined(crossing)))
         return state;
-    return run_at(clamp(crossing->centre + offset_of(refined, crossing->repeat), from, to), factor);
+    return run_at(clamp(crossing->centre + offset_of(crossing, refined), from, to), factor);
 }

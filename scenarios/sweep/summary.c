@@ -24,6 +24,30 @@ static const char *share_words(struct arena *arena, const struct cell *cell)
                       cell->cpu_share_asked * 100, (unsigned long long)cell->cpu_period_ms);
 }
 
+/* What each calibration will do, or has come to. */
+static void print_calibrations(const struct sweep *sweep, FILE *out)
+{
+    const struct calibrations *calibrations = &sweep->record.calibrations;
+    struct arena arena = {0};
+    for (unsigned i = 0; i < calibrations->count; i++) {
+        const struct calibration *calibration = calibrations->items[i];
+        const struct cell *cell = calibration->cell;
+        const unsigned runs = calibration_runs_expected(calibration);
+        char duration[32];
+        progress_duration((uint64_t)(runs * cell->row_seconds * OS_NS_PER_S), duration);
+        if (calibration->status != CALIBRATION_OPEN)
+            fprintf(out, "%s\n", calibration_words(&arena, calibration));
+        else
+            fprintf(out,
+                    "calibration %s of %s: %s from %s to %s until %s is %.6g, about %u runs, %s; "
+                    "=%s is not known before\n",
+                    calibration->name, calibration->scenario, cell->factor->key,
+                    cell->factor->from_text, cell->factor->to_text, cell->metric, cell->target,
+                    runs, duration, calibration->name);
+    }
+    arena_free(&arena);
+}
+
 void sweep_print_cells(const struct sweep *sweep, FILE *out)
 {
     const struct cells *cells = &sweep->cells;
@@ -98,6 +122,7 @@ static void print_hints(const struct sweep *sweep, FILE *out)
 void sweep_announce(const struct sweep *sweep, FILE *out)
 {
     print_hints(sweep, out);
+    print_calibrations(sweep, out);
     if (sweep->advice != NULL) {
         advice_announce(sweep->advice, sweep_budget_s(sweep), sweep->output.path, out);
         return;
@@ -181,7 +206,10 @@ void sweep_print_end(struct sweep *sweep, const struct rows *rows)
                 record->state, left, record->rows_planned, again);
     else if (strcmp(record->state, "done") != 0)
         fprintf(stderr, "fanin-sweep: %s; continue with %s\n", record->state, again);
-    if (sweep->request->quiet || record->rows_written == 0)
+    if (sweep->request->quiet)
+        return;
+    print_calibrations(sweep, stdout);
+    if (record->rows_written == 0)
         return;
     print_rows(rows, sweep->ends[RUN_BAD]);
     if (*record->budget.stopped != '\0')

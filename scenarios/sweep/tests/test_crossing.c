@@ -73,7 +73,7 @@ TEST(a_share_is_found_to_within_a_tenth_of_itself)
 {
     const struct crossing crossing = {.from = 2, .to = 25, .target = TARGET_MS, .repeat = 12};
     const struct tally share = tally(crossing, time_of_share, 0.02, 0);
-    assert_in_range(share.near, TRIES * 98 / 100, TRIES);
+    assert_in_range(share.near, TRIES * 99 / 100, TRIES);
     assert_in_range(share.held, TRIES * 90 / 100, TRIES);
     assert_true(share.runs < 16);
 }
@@ -81,7 +81,7 @@ TEST(a_share_is_found_to_within_a_tenth_of_itself)
 TEST(a_round_trip_is_found_with_few_runs)
 {
     const struct crossing crossing = {
-        .from = 1, .to = 50, .target = TARGET_MS, .repeat = CROSSING_REPEAT_MIN};
+        .from = 1, .to = 50, .target = TARGET_MS, .repeat = 8, .precision = 0.05};
     const struct tally rtt = tally(crossing, time_of_rtt, 0.01, 0);
     assert_int_equal(rtt.near, TRIES);
     assert_in_range(rtt.held, TRIES * 93 / 100, TRIES);
@@ -98,4 +98,15 @@ TEST(a_target_outside_the_range_is_said_to_be)
     outside = tally(below, time_of_share, 0.02, 0);
     assert_int_equal(outside.ends[CROSSING_FOUND], 0);
     assert_in_range(outside.ends[CROSSING_OUTSIDE], TRIES * 99 / 100, TRIES);
+}
+
+/* A run that went astray, by 15 % in one of twenty, costs a search here and there, and misleads few
+ * of the others. */
+TEST(runs_that_went_astray_mislead_few)
+{
+    const struct crossing crossing = {.from = 2, .to = 25, .target = TARGET_MS, .repeat = 12};
+    const struct tally astray = tally(crossing, time_of_share, 0.02, 0.05);
+    assert_in_range(astray.near, TRIES * 85 / 100, TRIES);
+    assert_in_range(astray.ends[CROSSING_FOUND] - astray.near, 0, TRIES * 5 / 100);
+    assert_in_range(astray.runs_most, 1, 12 * 3 / 2 + CROSSING_SEARCH_MAX);
 }

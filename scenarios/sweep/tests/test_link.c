@@ -55,6 +55,10 @@ SWEEP_TEST(mistakes_about_links_are_named_with_their_line)
         {"servers = 1\nlink = far\n", "a = --rtt 1ms\nloopback = \"\"\nb = -x\n",
          "links.conf: loopback, a, b"},
         {"servers = h:1\nlink = a\n", "a = -x\n", "t.conf:2: link = a: only fanin's own servers"},
+        {"servers = 1\nrtt = 9.9ms\n", "", "t.conf:2: rtt = 9.9ms: on link = loopback"},
+        {"servers = 1\nlink = loopback\nrtt = 9.9ms\n", "", "t.conf:3: rtt = 9.9ms: on link"},
+        {"servers = 1\nlink = a\nrtt = 9ms\n", "a = -x\na-rtt9 = -y\n",
+         "t.conf:3: rtt = 9ms makes the link a-rtt9, and "},
         {"servers = 1\nlink = a\n", "a = --rate 1, --rtt 2\n",
          "links.conf:1: a takes fanin-lan options"},
         {"servers = 1\nlink = a\n", "\na = =b\n", "links.conf:2: a takes"},
@@ -74,6 +78,33 @@ SWEEP_TEST(mistakes_about_links_are_named_with_their_line)
         assert_contains(plan.error.text, mistakes[i].why);
         arena_free(&plan.arena);
     }
+}
+
+SWEEP_TEST(a_round_trip_of_its_own_makes_a_link_of_its_own)
+{
+    struct plan_fixture plan;
+    assert_int_equal(
+        plan_links(fixture, &plan,
+                   "servers = 1\n[one]\nlink = a, b\nrtt = 9.9ms, 250us\n[far]\nlink = far\n"
+                   "rtt = 9.90ms\n",
+                   "a = --rate 1mbit --rtt 1ms --loss 1%\nb = --rtt=1ms\nfar = -x\n"
+                   "a-rtt9.9 = --rate 1mbit --loss 1% --rtt 9.9ms\n"),
+        0);
+    static const char *const links[][2] = {{"a-rtt9.9", "--rate 1mbit --loss 1% --rtt 9.9ms"},
+                                           {"a-rtt0.25", "--rate 1mbit --loss 1% --rtt 250us"},
+                                           {"b-rtt9.9", "--rtt 9.9ms"},
+                                           {"b-rtt0.25", "--rtt 250us"},
+                                           {"far-rtt9.9", "-x --rtt 9.90ms"}};
+    assert_int_equal(plan.links.count, 5);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_string_equal(plan.cells.items[i]->link_asked, links[i][0]);
+        assert_string_equal(plan.cells.items[i]->link->name, links[i][0]);
+        assert_string_equal(plan.cells.items[i]->link->options, links[i][1]);
+    }
+    assert_true(plan.links.items[1]->rtt_ms == 0.25);
+    links_prune(&plan.links, &(struct cells){plan.cells.items, 1});
+    assert_int_equal(plan.links.count, 1);
+    arena_free(&plan.arena);
 }
 
 SWEEP_TEST(cells_that_fall_together_run_once)
