@@ -46,9 +46,14 @@ int override_parse(struct arena *arena, const char *argument, struct overrides *
     return 0;
 }
 
+/* A repeat for all sections, such as --repeat=1, is not meant for a calibration. */
 static bool is_for(const struct override *override, const struct scenario *scenario,
                    const struct section *section)
 {
+    const struct settings *own = &scenario->sections[section->base].settings;
+    if (override->section == NULL && strcmp(override->setting.key, "repeat") == 0 &&
+        settings_find(own, "calibrate") != NULL)
+        return false;
     return (override->scenario == NULL || strcmp(override->scenario, scenario->name) == 0) &&
            (override->section == NULL || strcmp(override->section, section->name) == 0);
 }
@@ -303,8 +308,7 @@ static int put_text(struct arena *arena, struct settings *settings, const char *
     return 0;
 }
 
-/* Whether a repeat is said for this section alone. One for all sections, such as --repeat=1, is
- * not meant for a calibration. */
+/* Whether a repeat is said for this section alone. */
 static bool repeats_itself(const struct scenario *scenario, const struct section *section,
                            const struct overrides *overrides)
 {
@@ -386,6 +390,8 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
                              CELLS_MAX);
         if (read_pairs(arena, cell, error) != 0)
             return -1;
+        if (cell->repeat == 0)
+            continue;
         cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
         cells->items[cells->count++] = cell;
     } while (cell->advise == NULL && next_choice(settings, choice));

@@ -52,7 +52,7 @@ static const struct sweep_key sweep_keys[] = {
     {"rtt", DURATION, AT(rtt), .takes = "a duration from 0 to 10s, such as 9.9ms", .axis = true},
     {"label", TEXT, AT(label), "", .axis = true},
     {"machine", TEXT, AT(machine), "", .axis = true},
-    {"repeat", WHOLE, AT(repeat), "5", 1, CELL_REPEAT_MAX},
+    {"repeat", WHOLE, AT(repeat), "5", 0, CELL_REPEAT_MAX},
     {"metric", TEXT, AT(metric), "elapsed_ms", .takes = FIGURES, .names = metrics},
     {"precision", PERCENT, AT(precision), "5", 0.01, 1000, PERCENTAGE},
     {"seed", WHOLE, AT(seed), NULL, 1, 9007199254740992}, /* 2^53 */

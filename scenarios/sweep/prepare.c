@@ -150,8 +150,9 @@ static int expand(struct sweep *sweep)
                           &sweep->error) != 0)
         return -1;
     if (sweep->cells.count == 0 && record->calibrations.count == 0)
-        return error_set(&sweep->error, NULL, "--only=%s: no scenario given has this section",
-                         record->only);
+        return only == NULL ? error_set(&sweep->error, NULL, "repeat = 0 leaves out every section")
+                            : error_set(&sweep->error, NULL,
+                                        "--only=%s: no scenario given has this section", only);
     return sweep_plan_cells(sweep) == 0 ? sweep_plan_probes(sweep) : -1;
 }
 

@@ -1,5 +1,4 @@
 /* Scenario files: what they mean, and that every mistake is named with its line. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,7 +186,7 @@ static const struct mistake mistakes[] = {
     {"[a]\nservers = 1\n[b]\nx = 1\n", NULL, "some/t.conf:3: the key servers is missing"},
     {"[a]\n", NULL, "some/t.conf:1: section [a] has no key"},
     {"servers = 0\n", NULL, "some/t.conf:1: servers = 0: takes a whole number from 1"},
-    {"servers = 1\nrepeat = 0\n", NULL, "some/t.conf:2: repeat = 0: takes a whole number from 1"},
+    {"servers = 1\nrepeat = 1001\n", NULL, "some/t.conf:2: repeat = 1001: takes a whole number"},
     {"servers = 1\nrepeat = 2x\n", NULL, "some/t.conf:2: repeat = 2x: takes"},
     {"servers = 1\nrepeat = -1\n", NULL, "some/t.conf:2: repeat = -1: takes"},
     {"servers = 1\nrepeat = 2, 3\n", NULL, "some/t.conf:2: repeat takes one value"},
@@ -205,7 +204,7 @@ static const struct mistake mistakes[] = {
     {"servers = 1\nfleet.port = 1\n", NULL, "some/t.conf:2: fleet.port is set by the sweep"},
     {"servers = 1\nfeet.fault = 1\n", NULL, "some/t.conf:2: feet.fault: only \"fleet.\""},
     {"servers = 1\njson = x\n", NULL, "some/t.conf:2: json is set by the sweep"},
-    {"servers = 1\n", "repeat=0", "command line: repeat = 0: takes"},
+    {"servers = 1\n", "repeat=1x", "command line: repeat = 1x: takes"},
     {"servers = 1\n", "u.repeat=1", "command line: --u.repeat: no such scenario"},
     {"servers = 1\n", "t.x.repeat=1", "command line: --t.x.repeat: no such scenario"},
     {"servers = 1\n", "a=", "command line: a: a value is empty"},
@@ -424,6 +423,26 @@ static int plan_fleets(struct fixture *fixture)
     return fleets_plan(&fixture->arena, &fixture->cells, &fixture->fleets, &fixture->error);
 }
 
+SCENARIO_TEST(a_section_that_repeats_0_times_is_left_out)
+{
+    const char *const none_of_a[] = {"t.a.repeat=0", NULL};
+    expand_well(fixture, "servers = 1\n[a]\nx = 1, 2\n[b]\ny = 3\n", none_of_a);
+    assert_int_equal(fixture->cells.count, 1);
+    assert_string_equal(fixture->cells.items[0]->section, "b");
+}
+
+/* What a calibration needs for its interval stays. */
+SCENARIO_TEST(a_repeat_for_all_sections_is_not_for_calibrations)
+{
+    static const char text[] = "servers = 1\n[a]\ncalibrate = rate 1..100\nmetric = elapsed_ms\n"
+                               "target = 5\nrepeat = 9\n[b]\nrate = =[a]\n";
+    expand_well(fixture, text, (const char *const[]){"repeat=1", NULL});
+    assert_int_equal(fixture->cells.items[0]->repeat, 9);
+    assert_int_equal(fixture->cells.items[1]->repeat, 1);
+    expand_well(fixture, text, (const char *const[]){"t.a.repeat=7", NULL});
+    assert_int_equal(fixture->cells.items[0]->repeat, 7);
+}
+
 SCENARIO_TEST(fleets_are_shared_and_ports_do_not_overlap)
 {
     expand_well(fixture,
@@ -448,47 +467,4 @@ SCENARIO_TEST(too_many_ports_are_refused)
 
     expand_well(fixture, "servers = 100000\nfleet.ports-per-address = 1000\n", NULL);
     assert_int_equal(plan_fleets(fixture), 0);
-}
-
-/* ---- the files that are shipped ---- */
-
-static bool is_scenario(const char *name)
-{
-    size_t length = strlen(name);
-    return length > 5 && strcmp(name + length - 5, ".conf") == 0 && strcmp(name, "links.conf") != 0;
-}
-
-static void check_shipped(struct fixture *fixture, const char *name)
-{
-    struct arena *arena = &fixture->arena;
-    struct overrides none = {0};
-    struct links links = {0};
-    struct scenario *scenario =
-        scenario_read(arena, arena_text(arena, "scenarios/%s", name), &fixture->error);
-    fixture->cells = (struct cells){0};
-    fixture->fleets = (struct fleets){0};
-    if (scenario == NULL ||
-        cells_expand(arena, scenario, &none, NULL, &fixture->cells, &fixture->error) != 0 ||
-        links_plan(arena, &fixture->cells, "scenarios/links.conf", &links, &fixture->error) != 0 ||
-        plan_fleets(fixture) != 0)
-        fail_msg("%s", fixture->error.text);
-    if (scenario->text[0] != '#' || strstr(scenario->text, "Why these numbers") == NULL)
-        fail_msg("%s does not open with why", name);
-}
-
-SCENARIO_TEST(shipped_scenarios_are_sound_and_say_why)
-{
-    DIR *directory = opendir("scenarios");
-    const struct dirent *entry;
-    unsigned found = 0;
-    if (directory == NULL)
-        skip(); /* not run from the top of the tree */
-    while ((entry = readdir(directory)) != NULL) {
-        if (!is_scenario(entry->d_name))
-            continue;
-        check_shipped(fixture, entry->d_name);
-        found++;
-    }
-    closedir(directory);
-    assert_true(found >= 5);
 }
