@@ -90,6 +90,14 @@ class Cells(NamedTuple):
         return links.join(link_of(self.first), factors_text(self.first))
 
 
+def connect_name(cell: table1.Cell) -> str:
+    return "%s, %d workers" % (SHORT_CALLS.get(cell[0], cell[0]), cell[1])
+
+
+def grid_name(cell: table3.Cell) -> str:
+    return "W = %d, C = %d" % cell
+
+
 def by_cell(rows: Sequence[Row], keys: Sequence[str]) -> Dict[Tuple, List[Row]]:
     """The first set of options only: cells never mix."""
     members = variants(rows, keys)[0][1] if rows else []
@@ -140,8 +148,7 @@ class Papers(NamedTuple):
         """Table 1's times, or how many servers were connected."""
         if not self.table1:
             return []
-        return [self.entry(self.table1, "Table 1", what, cell, "%s, %d workers" % (
-            SHORT_CALLS.get(cell[0], cell[0]), cell[1]),
+        return [self.entry(self.table1, "Table 1", what, cell, connect_name(cell),
                            claim.time_ms if what == TIME else claim.succeeded)
                 for cell, claim in paper.table1().items()]
 
@@ -166,7 +173,7 @@ class Papers(NamedTuple):
     def throughput(self) -> Dict[Tuple[int, int], Entry]:
         if not self.table3:
             return {}
-        return {cell: self.entry(self.table3, "Table 3", RATE, cell, "W = %d, C = %d" % cell, claim)
+        return {cell: self.entry(self.table3, "Table 3", RATE, cell, grid_name(cell), claim)
                 for cell, claim in paper.table3().items()}
 
     def entries(self) -> List[List[Entry]]:
@@ -215,27 +222,31 @@ def spaced(value: str) -> str:
         digits.replace(".", "").isdigit() else value
 
 
-def stands_for_text(one: Calibration, found: Papers) -> str:
+def stands_for_text(one: Calibration) -> str:
     """The number of the paper's that a calibration aimed at, in words."""
-    for entry in [entry for part in found.entries() for entry in part]:
-        if entry.paper is not None and one.stands_for(entry.of.metric, entry.paper):
-            return "%s's %s" % (entry.of.table, entry.cell)
+    levels = [("Table 1", TIME, connect_name(cell), claim.time_ms)
+              for cell, claim in paper.table1().items()]
+    levels += [("Table 2", TIME, scheme, claim.time_ms) for scheme, claim in paper.table2().items()]
+    levels += [("Table 3", RATE, grid_name(cell), claim) for cell, claim in paper.table3().items()]
+    for table, what, name, claim in levels:
+        if one.stands_for(QUANTITIES[table, what].metric, claim):
+            return "%s's %s" % (table, name)
     return "%s = %.7g" % (one.metric, one.target)
 
 
-def calibrated_text(one: Calibration, found: Papers) -> str:
+def calibrated_text(one: Calibration) -> str:
     """`round trip 9.91 ms (9.8..10 ms) on Table 1's connect(), 6 workers`."""
     if one.value is None:
         return "not %s: %s" % (one.key, one.reason.rstrip(".") or "no reason given")
     words = KEYS.get(one.key, one.key + " %s") % spaced(one.value)
     return "%s%s on %s" % (words, " (%s)" % one.interval if one.interval else "",
-                           stands_for_text(one, found))
+                           stands_for_text(one))
 
 
 def calibrated_line(found: Papers) -> str:
     """What was calibrated, in one sentence; "" if nothing was tried."""
     return "Calibrated: %s." % "; ".join(
-        calibrated_text(one, found) for one in found.calibrations) if found.calibrations else ""
+        calibrated_text(one) for one in found.calibrations) if found.calibrations else ""
 
 
 def errors(found: Papers) -> Dict[str, List[float]]:
@@ -364,7 +375,7 @@ CHECKS = (Column("asked", "share of one processor, %"), Column("got", "share of 
 
 def calibration_table(found: Papers) -> Optional[Table]:
     lines = [[one.key, spaced(one.value) if one.value else NONE, one.interval or NONE,
-              percent(one.confidence, 1), stands_for_text(one, found), number(one.target),
+              percent(one.confidence, 1), stands_for_text(one), number(one.target),
               exact(one.runs), links.join(one.status, one.reason)] for one in found.calibrations]
     return Table("What was calibrated", CALIBRATION, lines, [
         "The interval holds the value at which the median of the runs is the paper's number, as "

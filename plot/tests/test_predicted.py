@@ -176,6 +176,10 @@ class OnTheScreen(unittest.TestCase):
         self.assertIn("Table 2. 30 servers send a record of 1.25 MiB each: lan100, 5.87 %", text)
         self.assertIn("run at once, at full speed on lan100", text.replace("\n", " "))
 
+    def test_what_a_calibration_stands_for_is_named_without_rows_of_that_table(self):
+        made = [row for row in rows() if not row["section"].startswith("table1-")]
+        self.assertIn("on Table 1's connect(), 6 workers; ", self.screen(made))
+
     def test_a_failed_calibration_is_told(self):
         run = RUN(paper_fixtures.calibration("cpu-share", status="failed", value=None, number=None,
                                              reason="2 % to 25 % all give 3345 ms"))
