@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/os.h"
 #include "scenarios/sweep/output_dir.h"
 #include "base/json_read.h"
@@ -126,6 +127,23 @@ static double rtt_ms_of(const struct cell *cell)
     return (double)rtt_ns / OS_NS_PER_MS;
 }
 
+/* What the profile asks for towards the client; NAN: unlimited, or each way has its own. */
+static double rate_of(struct arena *arena, const char *options)
+{
+    static const struct unit units[] = {
+        {"bit", 1},           {"kbit", 1000},       {"mbit", 1000000}, {"Mbit", 1000000},
+        {"gbit", 1000000000}, {"Gbit", 1000000000}, {NULL, 0}};
+    static const char option[] = "--rate";
+    const char *at = strstr(options, option);
+    uint64_t rate;
+    if (at == NULL || strchr("= \t", at[strlen(option)]) == NULL)
+        return NAN;
+    at += strlen(option) + strspn(at + strlen(option), "= \t");
+    return values_quantity_parse(arena_copy(arena, at, strcspn(at, " \t")), units, &rate)
+               ? (double)rate
+               : NAN;
+}
+
 /* The options with this round trip in place of their own. */
 static const char *options_with(struct arena *arena, const char *options, const char *rtt)
 {
@@ -160,7 +178,9 @@ static struct link *derive(struct arena *arena, const struct cell *cell,
     }
     if (link == NULL)
         link = links_add(arena, links, cell->link_asked, options, &profile->place);
+    /* As a check would say, for the runs of a calibration, whose links are not checked. */
     link->rtt_ms = rtt_ms_of(cell);
+    link->rate_bits_per_s = rate_of(arena, options);
     return link;
 }
 

@@ -18,6 +18,10 @@ static int columns_of(const char *text)
 
 static const char *share_words(struct arena *arena, const struct cell *cell)
 {
+    const struct pair *pair = cell_find(cell, "cpu-share");
+    if (pair != NULL && pair->calibration != NULL && *cell->calibrated == '\0')
+        return arena_text(arena, ", held to the share of a processor that %s finds",
+                          pair->calibration);
     if (cell->cpu_share == NULL)
         return "";
     return arena_text(arena, ", held to %.10g %% of a processor in each %llu ms",

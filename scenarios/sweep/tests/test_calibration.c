@@ -259,6 +259,11 @@ FIXTURE_TEST(a_dry_run_shows_what_a_calibration_will_do, set_up_client)
     assert_printed(fixture, "t rows x=[find] ");
     assert_false(exists(fixture, "args"));
     assert_false(exists(fixture, "out"));
+    run_scenario(fixture,
+                 "[share]\ncalibrate = cpu-share 5%..25%\ntarget = 1\n[rows]\n"
+                 "cpu-share = =[share]\n",
+                 "--dry-run", EXIT_DONE);
+    assert_printed(fixture, "client, held to the share of a processor that [share] finds\n");
 }
 
 /* Those that the chosen cells need run, and those that they need. */

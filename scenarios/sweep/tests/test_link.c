@@ -102,6 +102,8 @@ SWEEP_TEST(a_round_trip_of_its_own_makes_a_link_of_its_own)
         assert_string_equal(plan.cells.items[i]->link->options, links[i][1]);
     }
     assert_true(plan.links.items[1]->rtt_ms == 0.25);
+    assert_true(plan.links.items[1]->rate_bits_per_s == 1e6);
+    assert_true(isnan(plan.links.items[2]->rate_bits_per_s));
     links_prune(&plan.links, &(struct cells){plan.cells.items, 1});
     assert_int_equal(plan.links.count, 1);
     arena_free(&plan.arena);
