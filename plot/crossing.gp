@@ -13,7 +13,8 @@ hue(name) = strstrt("12345678", name) ? LINE[int(name)] : scheme_colour(name)
 HUE(k) = hue(word(COLOURS, k))
 LEFT(i) = i == 1 ? 70 : 550
 RIGHT(i) = i == PANELS ? 906 : 430
-DODGE(i, n) = 1.018 ** (i - (n + 1) / 2.0) # of a line's points, so that whiskers stay apart
+# Of a line's points, so that whiskers stay apart.
+DODGE(i, n) = (SHARE_MAX / SHARE_MIN) ** (0.005 * (i - (n + 1) / 2.0))
 edge(v, p) = v > TOP(p) ? BOTTOM(p) + 0.97 * (TOP(p) - BOTTOM(p)) : v
 shape(v, p) = v > TOP(p) ? 9 : 7
 CURVES = PANELS == 1 ? COUNT(1) : COUNT(1) + COUNT(2)

@@ -23,8 +23,8 @@ from table3 import spaced
 from tables import NONE, Column, Table, in_blocks, number
 
 TITLE = "Crossing. The share of a processor at which the paper's times come out"
-LEAD = ("The inverse of the paper's machine: many shares are tried, none is set. If all times come "
-        "out at one share, one slow processor explains them; if not, something else is in them.")
+LEAD = ("The inverse of the paper's machine: several shares are tried. If all times come out at "
+        "one share, one slow processor explains them; if not, something else is in them.")
 SCENARIO = "paper"
 TABLE1, TABLE2 = "Table 1", "Table 2"
 BLOCKING = "blocking"
