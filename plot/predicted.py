@@ -259,14 +259,19 @@ def errors(found: Papers) -> Dict[str, List[float]]:
     return {name: values for name, values in off.items() if values}
 
 
+def percents(value: float) -> str:
+    return ("%.0f %%" if value >= ALONE else "%.2g %%") % value
+
+
 def errors_line(found: Papers) -> str:
     """For the screen; "" if nothing is predicted."""
-    parts = ["%s %.2g %%" % (name, median(off)) for name, off in errors(found).items()]
+    parts = ["%s %s" % (name, percents(median(off))) for name, off in errors(found).items()]
     return "Median error of predictions: %s." % ", ".join(parts) if parts else ""
 
 
 def errors_sentence(found: Papers) -> str:
-    parts = ["%s %.2g %%, at most %.2g %%, of %d" % (name, median(off), max(off), len(off))
+    parts = ["%s %s, at most %s, of %d" % (name, percents(median(off)), percents(max(off)),
+                                           len(off))
              for name, off in errors(found).items()]
     return "Median absolute error of the predicted numbers: %s." % "; ".join(parts) \
         if parts else ""

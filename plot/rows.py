@@ -23,7 +23,7 @@ from stats import median, median_interval
 from tables import number, span
 from texts import PLAIN, UTF16, WrongFile, reading_order, split
 
-SCHEMA = 3  # ROW_SCHEMA of base/row.h
+SCHEMA = 4  # ROW_SCHEMA of base/row.h
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 SAME_REASON_MAX = 3    # lines that are named one by one
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less

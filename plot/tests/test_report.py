@@ -263,7 +263,7 @@ class LeftOut(Printed):
         self.assertIn("not complete (interrupted): 5 of 50 rows", out)
 
     def test_a_sweep_that_still_runs_says_how_far_it_is(self):
-        out = self.tables(fixtures.table1_rows(1), tail=b'{"schema": 3, "scen', run=dict(
+        out = self.tables(fixtures.table1_rows(1), tail=b'{"schema": 4, "scen', run=dict(
             fixtures.RUN, state="running", rows_written=0, rows_planned=50))
         self.assertIn("The sweep still runs, or was killed: 5 of 50 rows so far.", out)
 
