@@ -46,6 +46,13 @@ int override_parse(struct arena *arena, const char *argument, struct overrides *
     return 0;
 }
 
+static bool names(const struct override *override, const struct scenario *scenario,
+                  const struct section *section)
+{
+    return (override->scenario == NULL || strcmp(override->scenario, scenario->name) == 0) &&
+           (override->section == NULL || strcmp(override->section, section->name) == 0);
+}
+
 /* A repeat for all sections, such as --repeat=1, is not meant for a calibration. */
 static bool is_for(const struct override *override, const struct scenario *scenario,
                    const struct section *section)
@@ -54,8 +61,7 @@ static bool is_for(const struct override *override, const struct scenario *scena
     if (override->section == NULL && strcmp(override->setting.key, "repeat") == 0 &&
         settings_find(own, "calibrate") != NULL)
         return false;
-    return (override->scenario == NULL || strcmp(override->scenario, scenario->name) == 0) &&
-           (override->section == NULL || strcmp(override->section, section->name) == 0);
+    return names(override, scenario, section);
 }
 
 int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
@@ -66,7 +72,7 @@ int overrides_check(const struct overrides *overrides, struct scenario *const *s
         bool used = false;
         for (unsigned j = 0; j < scenario_count; j++) {
             for (unsigned k = 0; k < scenarios[j]->section_count; k++)
-                used = used || is_for(override, scenarios[j], &scenarios[j]->sections[k]);
+                used = used || names(override, scenarios[j], &scenarios[j]->sections[k]);
         }
         if (!used)
             return error_set(error, &override->setting.place,
