@@ -86,7 +86,7 @@ static const char client_script[] =
     "1;;\n"
     "null) echo '{\"status\":\"ok\",\"elapsed_ms\":null}' >\"$json\"; exit;;\n"
     "wild) ms=\"1000 + 5000 / $x + 4000 * ($n % 3)\";;\n"
-    "hang) [ $n -ge 8 ] && [ ! -e \"$here/go\" ] && { echo $$ >>\"$here/pids\"; exec sleep 600; "
+    "hang) [ $n -ge 10 ] && [ ! -e \"$here/go\" ] && { echo $$ >>\"$here/pids\"; exec sleep 600; "
     "};;\n"
     "esac\n"
     "awk \"BEGIN { printf "
