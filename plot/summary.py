@@ -27,7 +27,6 @@ PAPER_LEAD = (
 SCHEMES = ("fixed, ring: one buffer a connection. chain: linked blocks of a shared pool, the "
            "paper's proposal.")
 CLAIM_MAX = 53     # columns of a claim's text
-NEAR_SHARE = 0.2   # how far a link's round trip may be from the one that the paper implies
 VERDICTS = (Column("id", left=True), Column("verdict", left=True), Column("claim", left=True),
             Column("paper"), Column("here"), Column("95 %"))
 
@@ -59,43 +58,22 @@ def chosen(rows: Sequence[Row], axes: Sequence[str]) -> Tuple[str, List[Row]]:
 # ---- the three tables ----
 
 
-def implied_round_trip(rows: Sequence[Row], claim: paper.Connect) -> List[Row]:
-    """The blocking connects on the link whose round trip fits the paper's time, if each connect
-    takes one round trip; [] without such a link."""
-    wanted = claim.time_ms / claim.connections
-    off = {name: abs((links.round_trip_of(members[0]) or 0) / wanted - 1)
-           for name, members in links.by_link(rows)}
-    best = min(off, key=off.get, default="")
-    return [row for row in rows if links.link_of(row) == best] if off and off[best] <= NEAR_SHARE \
-        else []
-
-
 def connects(results: Results, words: str) -> Optional[Table]:
-    """Table 1; the blocking row also at the round trip that the paper's time implies. `words` stand
-    before the link."""
+    """Table 1. `words` stand before the link."""
     rows = at_full_speed(usable(results, table1.SCENARIO))
     if not rows:
         return None
     where, members = chosen(rows, ("connect", "workers"))
     cells = group(members, ("connect", "workers"))
-
-    def line(mode: str, cell: Sequence[Row], claim: paper.Connect, workers: int) -> List[str]:
-        return [mode, str(workers), *pair(cell, "connect_ms", claim.time_ms),
-                "%d/%d" % (claim.succeeded, claim.connections), table1.succeeded(cell),
-                str(len(cell))]
-    lines = [line(table1.CALLS[mode], cells.get((mode, workers), []), claim, workers)
-             for (mode, workers), claim in paper.table1().items()]
-    notes = []
+    lines = []
     for (mode, workers), claim in paper.table1().items():
-        far = implied_round_trip([row for row in rows if row["connect"] == mode
-                                  and row["workers"] == workers], claim)
-        if mode == "sync" and far and far[0] not in members:
-            lines.append(line("  the same on %s *" % links.link_of(far[0]), far, claim, workers))
-            notes = ["* The round trip of %g ms was chosen to match the paper's time, so this row "
-                     "is no evidence." % links.round_trip_of(far[0])]
+        cell = cells.get((mode, workers), [])
+        lines.append([table1.CALLS[mode], str(workers), *pair(cell, "connect_ms", claim.time_ms),
+                      "%d/%d" % (claim.succeeded, claim.connections), table1.succeeded(cell),
+                      str(len(cell))])
     return Table("Table 1. Time to connect to 200 servers, %s %s" % (words, where), (
         Column("connects", left=True), Column("workers"), *compared("time, ms"),
-        Column("paper", "succeeded"), Column("here", "succeeded"), Column("n")), lines, notes)
+        Column("paper", "succeeded"), Column("here", "succeeded"), Column("n")), lines)
 
 
 def large_data(results: Results, words: str) -> Optional[Table]:
