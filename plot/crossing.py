@@ -40,7 +40,8 @@ COLUMNS = (Column("the paper's number", left=True), Column("paper, ms"), Column(
            Column("interval, %"), Column("n"), Column("it is", left=True))
 HEADROOM = 1.1         # of a panel's axis above the paper's times, as a share of its reach below
 MIDDLE_MIN = 0.01      # that reach, as a share of the paper's times, where all times are alike
-ROW_HEIGHT = 30        # pixels of a crossing
+ROW_HEIGHT = 22        # pixels of a crossing's line,
+ROWS_BESIDE = 612      # and of all that is above and below these lines
 PANELS = {TABLE2: "Table 2: time of 30 x 1.25 MiB, ms",
           TABLE1: "Table 1: 200 connects at once, by workers, ms"}
 LABEL_HEIGHT = 0.055   # of a label, as a share of its panel
@@ -375,7 +376,7 @@ def figure(label: str, name: str, lines: Sequence[Line], known: Sequence[Calibra
     data += [crossings_block(members) for _, members in panels]
     data += [labels_block(members, reach) for (_, members), reach in zip(panels, axes)]
     return Figure(
-        file_name("crossing", name), "crossing", (960, 540 + ROW_HEIGHT * len(lines)),
+        file_name("crossing", name), "crossing", (960, ROWS_BESIDE + ROW_HEIGHT * len(lines)),
         {**settings_of(lines, panels, axes, ends), **calibrated_settings(known)},
         "".join(data) + intervals_block(lines, ends),
         "At which share of a processor do the paper's times come out?",

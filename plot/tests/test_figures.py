@@ -96,18 +96,34 @@ def texts_of(root):
     return found
 
 
+def overlapping(root):
+    """The pairs of texts that lie over one another."""
+    texts = texts_of(root)
+    return [(one.text, other.text) for i, one in enumerate(texts) for other in texts[:i]
+            if one.overlaps(other)]
+
+
+def drawing(rows):
+    """All figures of these rows: what was wanted, how it was drawn, and the SVGs by name."""
+    with tempfile.TemporaryDirectory() as folder, SVG_ONLY:
+        made = report.gather(Results("made-up", rows, LONG, []))
+        wanted = [figure for section in made.sections for figure in section.figures]
+        drawn = figures.draw(wanted, folder, made.origin)
+        return wanted, drawn, {figure.name: ElementTree.parse(os.path.join(
+            folder, figure.name + ".svg")).getroot() for figure in wanted}
+
+
+def problems_of(drawn):
+    return [why for why in drawn.problems if "no terminal" not in why]
+
+
 @NEEDS_GNUPLOT
 class Extents(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         """Draws every figure once."""
-        with tempfile.TemporaryDirectory() as folder, SVG_ONLY:
-            made = report.gather(Results("made-up", longest(), LONG, []))
-            wanted = [figure for section in made.sections for figure in section.figures]
-            drawn = figures.draw(wanted, folder, made.origin)
-            cls.problems = [why for why in drawn.problems if "no terminal" not in why]
-            cls.roots = {figure.name: ElementTree.parse(
-                os.path.join(folder, figure.name + ".svg")).getroot() for figure in wanted}
+        wanted, drawn, cls.roots = drawing(longest())
+        cls.problems = problems_of(drawn)
         cls.templates = {figure.template for figure in wanted}
 
     def test_every_figure_is_drawn(self):
@@ -125,7 +141,11 @@ class Extents(unittest.TestCase):
 
     def test_no_text_lies_over_another(self):
         for name, root in self.roots.items():
-            texts = texts_of(root)
-            over = [(one.text, other.text) for i, one in enumerate(texts) for other in texts[:i]
-                    if one.overlaps(other)]
-            self.assertEqual(over, [], name)
+            self.assertEqual(overlapping(root), [], name)
+
+    def test_nor_in_a_figure_of_few_lines(self):
+        made = [row for scheme in ("fixed", "ring") for row in test_crossing.runs(
+            test_crossing.TIMES[scheme], "shares-table2", "elapsed_ms", scheme=scheme)]
+        for _, drawn, roots in map(drawing, (made, made[:len(made) // 2])):
+            self.assertEqual(problems_of(drawn), [])
+            self.assertEqual(overlapping(roots["crossing"]), [])
