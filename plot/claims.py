@@ -236,7 +236,7 @@ def judged_links(results: Results, title: str) -> Union[Section, List[List[Verdi
     except (WrongFile, OSError) as error:
         return Section(title, ["Left out: %s." % error], [])
     return list(grouped(verdicts, lambda one: one.place).values()) \
-        or Section(title, ["Left out: this folder has no rows."], [])
+        or Section(title, ["Left out: no row is of a machine that a claim is judged on."], [])
 
 
 def build(results: Results) -> Section:

@@ -252,8 +252,8 @@ def calibrated_line(found: Papers) -> str:
 def errors(found: Papers) -> Dict[str, List[float]]:
     """The absolute errors of each table's predicted times, memory and throughput, in the default
     reading. Counts of servers and threads are claims, not levels."""
-    levels = (("Table 1's time", found.connects(TIME)), ("Table 2's time", found.large_data(TIME)),
-              ("memory", found.large_data(MEMORY)), ("Table 3", found.throughput().values()))
+    levels = (("connects", found.connects(TIME)), ("Table 2's time", found.large_data(TIME)),
+              ("memory", found.large_data(MEMORY)), ("throughput", found.throughput().values()))
     off = {name: [abs(entry.error) for entry in part if entry.is_predicted]
            for name, part in levels}
     return {name: values for name, values in off.items() if values}

@@ -133,7 +133,7 @@ def verdicts(results: Results, with_why: bool = False) -> Union[str, Table]:
     except (WrongFile, OSError) as error:
         return "Verdicts: none, %s." % error
     if not found:
-        return "Verdicts: none, this folder has no rows."
+        return "Verdicts: none, no row is of a machine that a claim is judged on."
     if claims.has_paper(found):
         return claims.both_table(results, claims.differences(results) if with_why else ())
     home = found[0].place

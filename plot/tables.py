@@ -125,11 +125,11 @@ def text_line(cells: Sequence[str], columns: Sequence[Column], wide: Sequence[in
                     for cell, column, w in zip(cells, columns, wide)).rstrip()
 
 
-def wrap(text: str, indent: str = "") -> str:
+def wrap(text: str, indent: str = "", lines_max: Optional[int] = None) -> str:
     """A paragraph within WIDTH; no line begins with a percent sign."""
     filled = textwrap.fill(text.replace(" %", "\0%"), WIDTH, initial_indent=indent,
                            subsequent_indent=" " * len(indent), break_long_words=False,
-                           break_on_hyphens=False)
+                           break_on_hyphens=False, max_lines=lines_max, placeholder="...")
     return filled.replace("\0", " ")
 
 

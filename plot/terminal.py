@@ -7,6 +7,8 @@ from contents import Report, lists
 from section import Section, shorten
 from tables import WIDTH, Table, to_compact_text, to_text, wrap
 
+LINES_MAX = 59  # of the summary
+
 
 def section_text(section: Section) -> str:
     """The section's paragraphs, the first with the title, and its tables."""
@@ -27,14 +29,21 @@ def head_lines(report: Report) -> List[str]:
             *machine.warnings(report.results)]
 
 
-def to_screen(report: Report) -> str:
-    """The summary: at most 60 lines of at most WIDTH columns. The pages have the full text."""
+def summary_text(report: Report, lines_max: int) -> str:
+    """The summary; a sentence between its tables has at most so many lines."""
     summary = report.summary
     parts = [summary.title] + [shorten(line, WIDTH) for line in head_lines(report)]
     parts += [*map(wrap, summary.lead.split("\n")), ""]
-    parts += [to_compact_text(block) if isinstance(block, Table) else shorten(block, WIDTH)
+    parts += [to_compact_text(block) if isinstance(block, Table) else wrap(block, "", lines_max)
               for block in summary.blocks]
     return "\n".join(parts)
+
+
+def to_screen(report: Report) -> str:
+    """The summary: at most LINES_MAX lines of at most WIDTH columns, and one for where the report
+    is. The pages have the full text."""
+    roomy = summary_text(report, 2)
+    return roomy if len(roomy.splitlines()) <= LINES_MAX else summary_text(report, 1)
 
 
 def to_terminal(report: Report) -> str:

@@ -68,6 +68,16 @@ class OneScreen(unittest.TestCase):
                        "Calibrated: ", "Median error of predictions", "every:15.6ms:one", "A9"):
             self.assertIn(wanted, text)
 
+    def test_why_the_papers_machine_was_not_had_is_readable(self):
+        why = "[share]: elapsed_ms = 3640 comes out between cpu-share = 5.97% and 10.1%, too wide"
+        text = screen(largest() + paper_fixtures.paper_rows(5, calibration_reason=why))
+        self.check(text)
+        self.assertIn("judged nowhere: " + why, " ".join(text.split()))
+
+    def test_rows_of_no_machine_that_a_claim_names(self):
+        made = [dict(row, machine="candidate") for row in fixtures.table1_rows(1)]
+        self.assertIn("Verdicts: none, no row is of a machine", screen(made))
+
     def test_the_reference_run(self):
         found = load(REFERENCE)
         text = to_screen(report.gather(found))
