@@ -210,7 +210,7 @@ ROW_RESULT(time, elapsed_ms, "ms", "no frame byte came",
            "and 3). A connection that failed counts up to its end, a stalled one up to its last "
            "data")
 ROW_RESULT(
-    number, paused_ms, "ms", "",
+    number, paused_ms, "ms", "its quota stopped it for as long or longer (throttled_ms)",
     "this process did not run: stopped (SIGSTOP, Ctrl-Z), suspended with its machine, or for "
     "more than 250 ms without a processor. No time limit runs meanwhile. The servers go on, "
     "and elapsed_ms does but for a suspended machine: rates are too low by it, and latencies "

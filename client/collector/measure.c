@@ -115,6 +115,8 @@ void measure_throttled(struct row *row, const struct cpu_quota *before,
         return;
     row->throttled_periods = after->throttled_periods - before->throttled_periods;
     row->throttled_ms = (double)(after->throttled_ns - before->throttled_ns) / OS_NS_PER_MS;
+    if (row->paused_ms > 0 && row->paused_ms <= row->throttled_ms)
+        row->paused_ms = NAN;
 }
 
 void measure_cpu_share(struct row *row, uint64_t before_ns, uint64_t after_ns)

@@ -62,7 +62,8 @@ struct resources {
 };
 
 /* resources_begin, resources_end: read where what is measured begins and ends; the files of control
- * groups, which take longer, outside of it. measure_throttled: what happened in between. */
+ * groups, which take longer, outside of it. measure_throttled: what happened in between; a pause
+ * that a quota can account for is not known to be one. row->paused_ms is known. */
 void resources_begin(struct resources *resources);
 void resources_end(struct resources *resources);
 void measure_throttled(struct row *row, const struct cpu_quota *before,

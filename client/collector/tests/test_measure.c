@@ -280,6 +280,30 @@ TEST(the_bottleneck_is_where_time_goes)
     assert_string_equal(row.bottleneck, "");
 }
 
+/* Of a client that its quota stopped for 5 s. */
+static double paused_under_quota(double paused_ms, uint64_t throttled_before_ns)
+{
+    struct cpu_quota before = {.cpus = 0.06}, after = {.cpus = 0.06, .throttled_periods = 9};
+    before.throttled_ns = throttled_before_ns;
+    after.throttled_ns = throttled_before_ns + (uint64_t)5000 * OS_NS_PER_MS;
+    fresh(NULL);
+    row.paused_ms = paused_ms;
+    measure_throttled(&row, &before, &after);
+    assert_true(row.throttled_ms == 5000);
+    return row.paused_ms;
+}
+
+TEST(what_a_quota_stopped_is_no_pause)
+{
+    assert_true(paused_under_quota(0, 0) == 0);
+    assert_true(isnan(paused_under_quota(2950, (uint64_t)3000 * OS_NS_PER_MS)));
+    assert_true(isnan(paused_under_quota(5000, 0)));
+    assert_true(paused_under_quota(20000, 0) == 20000);
+    row.paused_ms = 2950;
+    measure_throttled(&row, &no_quota, &no_quota);
+    assert_true(row.paused_ms == 2950);
+}
+
 /* A run of 1 s in periods of 100 ms, of which so many were cut. */
 static const char *bottleneck_under(double cpus, double client_cpu_s, uint64_t throttled)
 {
