@@ -49,7 +49,8 @@ class Noise(unittest.TestCase):
 
 class Pauses(unittest.TestCase):
     def test_rows_of_a_client_that_did_not_run_are_a_warning(self):
-        rows = [fixtures.row(repeat=n, paused_ms=pause) for n, pause in enumerate((0, 1990.5, None))]
+        rows = [fixtures.row(repeat=n, paused_ms=pause)
+                for n, pause in enumerate((0, 1990.5, None))]
         found = Results("folder", rows, dict(fixtures.RUN), [])
         self.assertIn("1 of 3 rows were measured by a client that did not run for a while "
                       "(paused_ms, up to 1990 ms)", machine.paused(found))
