@@ -79,6 +79,7 @@ class Cells(NamedTuple):
     papers: Dict[Tuple, List[Row]]
     full: Dict[Tuple, List[Row]]
     scenario: str
+    further: int  # rows on the paper's machine with other options: cells never mix
 
     @property
     def first(self) -> Row:
@@ -112,7 +113,9 @@ def cells_of(results: Results, scenario: str, keys: Sequence[str]) -> Optional[C
     papers = [row for row in rows if machine_of(row) == PAPER]
     places = links.by_link(at_full_speed(rows))
     full = dict(places).get(PAPER_LINK) or (places[0][1] if places else [])
-    return Cells(by_cell(papers, keys), by_cell(full, keys), scenario) if papers else None
+    shown = by_cell(papers, keys)
+    return Cells(shown, by_cell(full, keys), scenario,
+                 len(papers) - sum(map(len, shown.values()))) if papers else None
 
 
 def aimed_at(found: Sequence[Calibration], of: Quantity, claim: Optional[float],
@@ -297,6 +300,13 @@ def reason_line(results: Results) -> str:
         first.replace("not on machine paper: ", ""))
 
 
+def further_line(found: Papers) -> str:
+    """The rows that are not among these numbers, as after two calibrations; "" without any."""
+    count = sum(cells.further for cells in found.every)
+    return "%d further rows of the paper's machine had another share, round trip or option: see " \
+        "Tables 1 to 3." % count if count else ""
+
+
 # ---- for the screen ----
 
 
@@ -444,7 +454,7 @@ def build(results: Results) -> Section:
         text = ("none of its %d rows counts" % len(rows) if rows else
                 "this folder has no row of scenario %s" % PAPER_SCENARIO)
         return Section(TITLE, ["%s: %s. %s" % (LEFT_OUT, text, " ".join(why))], [])
-    lines = [errors_sentence(found), *why]
+    lines = [errors_sentence(found), further_line(found), *why]
     tables = [calibration_table(found), *number_tables(found), check_table(results),
               share_table(found)]
     return Section(TITLE, [line for line in lines if line] + [table for table in tables if table],

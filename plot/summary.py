@@ -149,11 +149,11 @@ def verdicts(results: Results, with_why: bool = False) -> Union[str, Table]:
 
 
 def elsewhere(results: Results, found: predicted.Papers) -> List[str]:
-    """The links that only the report shows, and the rows that fell back to another link."""
+    """What only the report shows, and the rows that fell back to another link."""
     rows = at_full_speed([row for scenario in (table1.SCENARIO, table2.SCENARIO, table3.SCENARIO)
                           for row in usable(results, scenario)])
     names = [name for name, _ in links.by_link(rows)]
-    said = links.fallback_notes(rows)
+    said = list(filter(None, [predicted.further_line(found)])) + links.fallback_notes(rows)
     if not found.every and PAPER_LINK in names and names != [PAPER_LINK]:
         said.append("The report also has %s." % ", ".join(
             name for name in names if name != PAPER_LINK))

@@ -74,6 +74,13 @@ class OneScreen(unittest.TestCase):
         self.check(text)
         self.assertIn("judged nowhere: " + why, " ".join(text.split()))
 
+    def test_rows_of_a_second_calibration_are_not_dropped_in_silence(self):
+        made = paper_fixtures.paper_rows(5)
+        self.assertNotIn("further rows", screen(made))
+        again = [dict(row, cpu_share=0.072, cpu_share_asked=0.072, repeat=row["repeat"] + 5)
+                 for row in made]
+        self.assertIn("%d further rows of the paper's machine" % len(made), screen(made + again))
+
     def test_rows_of_no_machine_that_a_claim_names(self):
         made = [dict(row, machine="candidate") for row in fixtures.table1_rows(1)]
         self.assertIn("Verdicts: none, no row is of a machine", screen(made))
