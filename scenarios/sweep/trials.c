@@ -146,6 +146,11 @@ static int plan_share(struct trials *trials, struct cell *trial)
     trial->cpu_share = cpu_share_of(sweep->arena, shares, trial, &sweep->error);
     if (trial->cpu_share == NULL)
         return sweep->error.text[0] == '\0' ? EXIT_DONE : EXIT_WRONG_USE;
+    cpu_shares_open(sweep->arena, shares, sweep->output.path);
+    if (shares->group.by == NULL) {
+        calibration_end(trials->calibration, CALIBRATION_UNAVAILABLE, shares->group.reason);
+        return EXIT_DONE;
+    }
     if (trials->calibration->runs == 0) {
         shares->items = &trial->cpu_share;
         shares->count = 1;

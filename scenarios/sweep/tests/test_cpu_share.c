@@ -128,25 +128,40 @@ static void assert_full_speed(struct fixture *fixture, const char *reason)
 
 static const char keys[] = "mode = ok\ncpu-share = 6%\n[one]\nx = 1\n[two]\ncpu-share = 6%, 100%\n";
 
-static void sweep_in_mounts(struct fixture *fixture, const char *mount)
+static void sweep_in_mounts(struct fixture *fixture, const char *scenario, const char *mount)
 {
     const char *const shell[] = {"unshare", geteuid() == 0 ? "-m" : "-rm", "/bin/sh", "-c", NULL};
     write_systemd(fixture, NO_SYSTEMD);
-    write_scenario(fixture, keys);
+    write_scenario(fixture, scenario);
     sweep_behind(fixture, shell, mount, EXIT_DONE);
 }
 
+static const char no_groups[] = "mount -t tmpfs none /sys/fs/cgroup";
+
 SWEEP_TEST(without_control_groups_rows_run_at_full_speed)
 {
-    sweep_in_mounts(fixture, "mount -t tmpfs none /sys/fs/cgroup");
+    sweep_in_mounts(fixture, keys, no_groups);
     assert_full_speed(fixture, "no control groups are mounted here; and systemd makes no scope: "
                                "no systemd runs here");
 }
 
+SWEEP_TEST(without_control_groups_no_share_is_calibrated)
+{
+    sweep_in_mounts(fixture,
+                    "mode = ok\n[share]\ncalibrate = cpu-share 5%..25%\ntarget = 1\n"
+                    "[rows]\ncpu-share = =[share]\n",
+                    no_groups);
+    assert_said(fixture, "calibration [share] is unavailable: no control groups are mounted here");
+    assert_null(strstr(read_file(fixture, "stderr"), "its rows run"));
+    assert_contains(text_of(fixture, row_of(fixture, ""), "calibration_reason"),
+                    "cpu-share: [share] is unavailable: no control groups");
+}
+
 SWEEP_TEST(read_only_control_groups_are_none)
 {
-    sweep_in_mounts(fixture, "for m in $(sed -n '/ - cgroup2* /p' /proc/self/mountinfo | "
-                             "cut -d' ' -f5); do mount -o remount,bind,ro $m || exit 77; done");
+    sweep_in_mounts(fixture, keys,
+                    "for m in $(sed -n '/ - cgroup2* /p' /proc/self/mountinfo | "
+                    "cut -d' ' -f5); do mount -o remount,bind,ro $m || exit 77; done");
     assert_full_speed(fixture, "");
     assert_contains(text_of(fixture, row_of(fixture, ""), "cpu_share_reason"),
                     geteuid() == 0 ? "Read-only file system" : "; and systemd makes no scope");
