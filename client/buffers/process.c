@@ -196,13 +196,11 @@ static void work_frame(struct processor *processor, const struct stream *stream)
         processor_settle(processor);
 }
 
-/* The frame was correct, and the work with its bytes is done. `sent_ns`: 0: not known. */
+/* The frame was correct, and the work with it is done. `sent_ns`: 0: not known. */
 static enum frame_error count_frame(struct processor *processor, struct stream *stream,
                                     uint64_t sent_ns, size_t bytes)
 {
     enum frame_error error = FRAME_OK;
-    if (works(processor))
-        work_frame(processor, stream);
     if (processor->config->live && sent_ns != 0)
         error = add_latency(&processor->latency, sent_ns);
     if (error != FRAME_OK)
@@ -229,7 +227,10 @@ enum frame_error process_in_place(struct processor *processor, struct stream *st
         error = FRAME_BAD_CHECK;
     if (error != FRAME_OK)
         return error;
-    processor_work_bytes(processor, frame, bytes);
+    if (works(processor)) {
+        work_bytes(&processor->work, &config->work, frame, bytes);
+        work_frame(processor, stream);
+    }
     return count_frame(processor, stream, header.sent_ns, bytes);
 }
 
@@ -301,7 +302,11 @@ enum frame_error incremental_check_end(struct incremental_check *check, struct p
     if (error == FRAME_OK && check->digest != NULL &&
         protocol_check_value(check->digest) != check->header.check)
         error = FRAME_BAD_CHECK;
-    return error == FRAME_OK ? count_frame(processor, stream, check->header.sent_ns, bytes) : error;
+    if (error != FRAME_OK)
+        return error;
+    if (works(processor))
+        work_frame(processor, stream);
+    return count_frame(processor, stream, check->header.sent_ns, bytes);
 }
 
 void incremental_check_rewind(struct incremental_check *check)
