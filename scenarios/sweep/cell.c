@@ -168,6 +168,15 @@ const char *cell_title(struct arena *arena, const struct cell *cell)
 }
 
 /* The settings in `named` are part of the cell's name, as its axes are. */
+/* FNV-1a, of the text with its NUL. */
+static uint64_t digest_text(uint64_t digest, const char *text)
+{
+    do
+        digest = (digest ^ (unsigned char)*text) * 0x100000001b3;
+    while (*text++ != '\0');
+    return digest;
+}
+
 static struct cell *make_cell(struct arena *arena, const struct settings *settings,
                               const struct settings *named, const unsigned *choice,
                               struct error *error)
@@ -184,6 +193,7 @@ static struct cell *make_cell(struct arena *arena, const struct settings *settin
             return NULL;
         cell->pairs[i] =
             (struct pair){.key = setting->key, .value = value->text, .place = setting->place};
+        cell->digest += digest_text(digest_text(0xcbf29ce484222325, setting->key), value->text);
         if (value->calibration)
             cell->pairs[i].calibration = value->text;
         if (setting->value_count > 1 ||
@@ -285,7 +295,8 @@ static bool is_duplicate(const struct cells *cells, const struct cell *cell)
 {
     static const char *const none[] = {NULL};
     for (unsigned i = cells->count; i-- > 0 && cells->items[i]->section == cell->section;) {
-        if (cell_equals(cells->items[i], cell, none))
+        const struct cell *other = cells->items[i];
+        if (other->digest == cell->digest && cell_equals(other, cell, none))
             return true;
     }
     return false;

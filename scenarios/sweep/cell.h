@@ -53,6 +53,7 @@ struct cell {
     const struct settings *settings; /* what it was made of: all values of all keys */
     struct pair *pairs;              /* all keys, in the scenario's order, references resolved */
     unsigned pair_count;
+    uint64_t digest;             /* of the pairs, in any order: equal cells have equal ones */
     struct place place;          /* of the section */
     const struct factor *factor; /* what its section varies as a calibration; NULL: it has rows */
     const char *calibrated;      /* "KEY=VALUE ..." that calibrations set; "": none */
