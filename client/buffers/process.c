@@ -99,6 +99,7 @@ void processor_sum_up(struct processor *processor, struct scheme_figures *figure
 {
     processor_settle(processor);
     figures->work_ns += processor->work.done_ns;
+    figures->work_given_up |= processor->work.given_up;
     figures->frames += processor->frames;
     figures->bytes += processor->bytes;
     figures->copied_bytes += processor->copied_bytes;

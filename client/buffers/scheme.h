@@ -113,6 +113,7 @@ struct scheme_figures {
     uint64_t hand_overs;        /* publications to a processing thread: an atomic exchange each */
     uint64_t looks;             /* at the common buffer; 0: the scheme has none */
     double work_ns;             /* CPU time of the work with frames, of all threads */
+    bool work_given_up;         /* not all of it was done, as the process was interrupted */
     uint64_t pool_blocks;       /* allocated, 0 for schemes without a pool */
     uint64_t blocks_lost;       /* never came back: 0 is the only good answer */
     struct latency latency;
@@ -198,9 +199,8 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
 void scheme_close(struct scheme_run *run, struct scheme_figures *figures);
 
 /* scheme_hurry: the run is to end: what was received is processed without waiting for looks on a
- * timer and, if the run is no result any more (give_up_work), without work. Any thread; does not
- * block. */
-void scheme_hurry(struct scheme_run *run, bool give_up_work);
+ * timer. Any thread; does not block. */
+void scheme_hurry(struct scheme_run *run);
 
 /* scheme_attach: a new stream, which lives until scheme_close. Both expectations > 0; or both 0:
  * nothing will come, and finished is never called. NULL: no memory, no thread, or streams_max

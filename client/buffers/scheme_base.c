@@ -54,7 +54,6 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
     struct scheme_base *base = base_of(run);
     base->scheme = scheme;
     base->config = *config;
-    base->config.process.work.given_up = &base->given_up;
     base->streams = streams;
     budget_init(&base->budget, config->pool_cap_bytes);
     wait_list_init(
@@ -94,9 +93,8 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
     free(run);
 }
 
-void scheme_hurry(struct scheme_run *run, bool give_up_work)
+void scheme_hurry(struct scheme_run *run)
 {
-    atomic_store(&base_of(run)->given_up, give_up_work);
     atomic_store(&base_of(run)->hurried, true);
 }
 

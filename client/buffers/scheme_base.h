@@ -13,8 +13,8 @@ struct scheme_base {
     const struct scheme *scheme;
     struct scheme_config config;
     struct budget budget;
-    _Atomic bool hurried, given_up; /* by scheme_hurry; work with frames is given up */
-    struct pool *pool;              /* NULL: none; opened by the scheme, closed by the base */
+    _Atomic bool hurried;     /* by scheme_hurry */
+    struct pool *pool;        /* NULL: none; opened by the scheme, closed by the base */
     struct wait_list waiters; /* for blocks of the pool, unless the scheme sets its resource */
 
     pthread_mutex_t lock; /* over attaching */

@@ -16,11 +16,6 @@ static uint64_t clock_of(const struct work_config *config)
     return config->clock_ns != NULL ? config->clock_ns() : os_work_ns();
 }
 
-static bool is_given_up(const struct work_config *config)
-{
-    return config->given_up != NULL && atomic_load_explicit(config->given_up, memory_order_relaxed);
-}
-
 static uint64_t sum_of(const uint8_t *piece, size_t bytes)
 {
     uint64_t sum = 0, word;
@@ -49,12 +44,13 @@ static void pay(struct work *work, const struct work_config *config, const uint8
     if (bytes > 0)
         work->sum += sum_of(piece, bytes);
     double spent_ns = (double)(clock_of(config) - start_ns);
-    while (spent_ns < work->debt_ns && !is_given_up(config)) {
+    while (spent_ns < work->debt_ns && !os_interrupted()) {
         work->sum = spin(work->sum);
         spent_ns = (double)(clock_of(config) - start_ns);
     }
     work->done_ns += spent_ns;
-    work->debt_ns = is_given_up(config) ? 0 : work->debt_ns - spent_ns;
+    work->given_up = work->given_up || spent_ns < work->debt_ns;
+    work->debt_ns = work->given_up ? 0 : work->debt_ns - spent_ns;
 }
 
 /* Reading a few bytes takes less than the clock: it counts as much as was measured before. */

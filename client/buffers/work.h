@@ -19,9 +19,8 @@ enum work_kind {
 struct work_config {
     enum work_kind kind;
     double byte_ns, record_ns;
-    double read_ns;               /* of touch: what reading a byte takes by work_measure_read */
-    uint64_t (*clock_ns)(void);   /* NULL: os_work_ns; a test has its own */
-    const _Atomic bool *given_up; /* once it is set no work is done; NULL: it always is */
+    double read_ns;             /* of touch: what reading a byte takes by work_measure_read */
+    uint64_t (*clock_ns)(void); /* NULL: os_work_ns; a test has its own */
 };
 
 /* One thread's; zeroed before its first use. */
@@ -29,6 +28,7 @@ struct work {
     double debt_ns; /* below 0: credit */
     double done_ns; /* CPU time that was spent on it */
     uint64_t sum;   /* of what was read, so that reading is not left out */
+    bool given_up;  /* the process was interrupted: not all of it was done */
 };
 
 /* work_measure_read: fills in read_ns: the bytes lie in the processor's cache, as what was just
@@ -38,7 +38,7 @@ void work_measure_read(struct work_config *config);
 /* work_bytes: the cost of the bytes of a record, or of a piece of one, where they lie.
  * work_record: the cost of a record beside its bytes. work_settle: pays what is left of the debt,
  * for the end of a stream or of a thread. All spend CPU time of the calling thread; once
- * it is given up none of them does, and what is owed is forgotten. */
+ * the process is interrupted (os_interrupted) none of them does, and what is owed is forgotten. */
 void work_bytes(struct work *work, const struct work_config *config, const uint8_t *piece,
                 size_t bytes);
 void work_record(struct work *work, const struct work_config *config);

@@ -199,6 +199,8 @@ void measure_figures(struct row *row, const struct scheme_figures *figures)
     row->looks = figures->looks > 0 ? figures->looks : ROW_UNKNOWN;
     if (strcmp(row->work, WORK_NONE_TEXT) != 0)
         row->work_s = figures->work_ns / OS_NS_PER_S;
+    if (figures->work_given_up)
+        row->interrupted_by = os_interrupted_by();
     row->pool_blocks = figures->pool_blocks;
     row->blocks_lost = figures->blocks_lost;
     row->copies_per_byte = ratio((double)figures->copied_bytes, (double)row->bytes);

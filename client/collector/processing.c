@@ -83,7 +83,7 @@ static const char *read_cost(const char **at, struct work_config *work, bool *by
     if (!read_time(at, &ns, &unit))
         return "takes a number of 0 or more as a cost, ";
     if (unit == NULL)
-        return "takes a cost with its unit, ns, us or ms, ";
+        return "takes a cost with its unit, ns, us, ms or s, ";
     const bool is_byte = take_word(at, "/byte");
     if (!is_byte && !take_word(at, "/record"))
         return "takes a cost per byte or per record, ";

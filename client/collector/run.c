@@ -50,7 +50,7 @@ static void end_all(struct run *run, bool idle_only, const char *reason)
 
 static void stop_all(struct run *run, uint64_t now_ns)
 {
-    scheme_hurry(run->scheme_run, run->interrupted);
+    scheme_hurry(run->scheme_run);
     for (uint32_t i = 0; i < run->count; i++)
         connection_stop(&run->connections[i], now_ns);
 }
@@ -97,7 +97,7 @@ static void heed_interrupt(struct run *run)
     if (run->interrupted || atomic_load(&run->ended) || !program_interrupted(run->program))
         return;
     run->interrupted = true;
-    scheme_hurry(run->scheme_run, true);
+    scheme_hurry(run->scheme_run);
     end_all(run, false, MEASURE_INTERRUPTED);
 }
 

@@ -87,7 +87,7 @@ TEST(test_a_timer_lets_any_number_of_frames_wait)
     assert_true(scheme_memory(stage.scheme, &stage.config, 1, FRAME_BYTES) == UINT64_MAX);
     feed_open(&feeds[0], &stage, BYTES / FRAME_BYTES, FRAME_BYTES, FRAME_BYTES, 1);
     feed_up_to(&feeds[0], feeds[0].count, SIZE_MAX);
-    scheme_hurry(stage.run, false);
+    scheme_hurry(stage.run);
     feed_close(&feeds[0]);
     stage_close(&stage);
     stage_check(&stage, feeds, 1);
@@ -116,7 +116,7 @@ TEST(test_a_hurried_run_does_not_wait_for_looks)
     feed_up_to(&feeds[0], feeds[0].count, SIZE_MAX);
     const struct feed fed = feeds[0];
     feed_detach(&feeds[0]);
-    scheme_hurry(stage.run, false);
+    scheme_hurry(stage.run);
     stage_close(&stage);
     stage_check(&stage, &fed, 1);
     assert_in_range(stage.figures.looks, 1, FRAMES - 1);

@@ -61,7 +61,7 @@ static const struct {
     {"--pool-cap=1000", "--pool-cap", "a cap of at least"},
     {"--work=touch", "--work", "touch:5ns/byte"},
     {"--work=touch:", "--work", "a number"},
-    {"--work=touch:5", "--work", "ns, us or ms"},
+    {"--work=touch:5", "--work", "ns, us, ms or s"},
     {"--work=touch:5ns", "--work", "per byte or per record"},
     {"--work=touch:5ns/frame", "--work", "per byte or per record"},
     {"--work=touch:-1ns/byte", "--work", "0 or more"},

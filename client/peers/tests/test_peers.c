@@ -282,6 +282,23 @@ EACH_PEER(a_signal_ends_it_with_a_row)
     assert_results(EXIT_MEASURED_FAILURE, "errors.interrupted=%u, interrupted_by=SIGHUP", FLEET);
 }
 
+/* 4 s of work for each frame, and nobody waits for it. */
+EACH_PEER(a_signal_ends_its_work)
+{
+    struct running running;
+    devices_open(FLEET, 0, DEVICE_GOOD);
+    program_start(&running, peer_of(state)->program,
+                  (const char *const[]){"--json=-", "--work=spin:1ms/byte", "--size=4096", NULL});
+    os_sleep_ns(300 * OS_NS_PER_MS);
+    kill(running.child, SIGHUP);
+    program_finish(&running);
+    if (results.exit_code == EXIT_MACHINE_CANNOT)
+        skip();
+    assert_results(EXIT_MEASURED_FAILURE, "interrupted_by=SIGHUP");
+    assert_true(results_number("work_s") < 4.0 * FLEET);
+    devices_close(NULL);
+}
+
 EACH_PEER(too_few_descriptors_are_reported_with_advice)
 {
     devices_open(FLEET, 0, DEVICE_GOOD);
