@@ -18,6 +18,7 @@ TITLE = "Attribution. What limited each cell, and what its memory held"
 CEILINGS = ("drain", "raw")
 BUSY_SHARE = 0.85     # of the machine's time; the rows' bottleneck has the same limit
 STOPPED_SHARE = 0.5   # of a quota's periods; the rows' bottleneck has the same limit
+STOPPED_SOME, OVER_WIRE = 0.1, 1.02  # of its periods; times the wire's, from where on it matters
 MEGA = 1e-6
 NAME_MAX = 28         # columns of a cell's name
 CELL = ("scenario", "section", "link", "client", "scheme", "cell", "workers", "concurrency",
@@ -192,6 +193,14 @@ def work_share(row: Row) -> Optional[float]:
     return work_s * 1e3 / time / (row.get("cpu_share") or 1) if work_s and time else None
 
 
+def quota_limited(row: Row) -> bool:
+    """Whether a row that filled its link would have been faster without its quota: most of the
+    quota was used or most periods had a stop, or some had and the row took longer than the wire."""
+    stopped, times = stopped_share(row) or 0, links.times_of_wire([row])
+    return stopped > STOPPED_SHARE or (used_share(row) or 0) > BUSY_SHARE or (
+        stopped > STOPPED_SOME and bool(times) and times[0] > OVER_WIRE)
+
+
 def data_limit(row: Row, cpus: Optional[float]) -> str:
     """What limited a row that moved data: its bottleneck; where that is unclear, a factor of the
     client that left no time. A row that filled its link may have used up its share of a processor,
@@ -200,8 +209,7 @@ def data_limit(row: Row, cpus: Optional[float]) -> str:
     if found == "unclear":
         found = next((name for name, share in ((LOOK, looked_share(row)), (WORK, work_share(row)))
                       if (share or 0) > BUSY_SHARE), found)
-    stopped = (stopped_share(row) or 0) > STOPPED_SHARE or (used_share(row) or 0) > BUSY_SHARE
-    return BOTH if found == WIRE and stopped else found or "unclear"
+    return BOTH if found == WIRE and quota_limited(row) else found or "unclear"
 
 
 def trips_share(row: Row) -> Optional[float]:

@@ -25,7 +25,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from claim import Claim
 from comparison import (RUNS_MIN, Comparison, Count, Evidence, NotTested, denial_bound, evidence,
-                        tails)
+                        matching, tails)
 from places import FULL, LOOPBACK, PAPER, PAPERS_MACHINE, link_of, machine_of
 from ranks import mann_whitney
 from rows import Results, Row, is_result, numbers, grouped
@@ -155,25 +155,31 @@ class Case(NamedTuple):
         return bool(not self.missing and self.compared and self.fewest.n >= RUNS_MIN)
 
 
-def source(claim: Claim, place: Place, ran: Dict[Place, Set[str]]) -> Place:
+def source(claim: Claim, place: Place, parts: Dict[Place, List[Row]],
+           cpus: Optional[int]) -> Place:
     """Where the rows of a claim's line are: at this place, or for a count at the machine's first
-    one that has its scenario."""
-    there = [one for one in ran if one.machine == place.machine and claim.scenario in ran[one]]
-    return there[0] if claim.exact and there and place not in there else place
+    one that has them."""
+    if not claim.exact:
+        return place
+    there = [one for one, rows in parts.items() if one.machine == place.machine
+             and matching(rows, claim.scenario, claim.subject, cpus)]
+    return there[0] if there and place not in there else place
 
 
 def case_of(lines: Sequence[Claim], place: Place, parts: Dict[Place, List[Row]],
-            ran: Dict[Place, Set[str]], cpus: Optional[int]) -> Case:
+            cpus: Optional[int]) -> Case:
     """All evidence for and against one claim at one place. The paper's rules of thumb mean its own
     processors on its machine, elsewhere those that are there."""
     found: List[Evidence] = []
     missing, elsewhere = "", []
+    own_cpus = PAPER_CPUS if place.machine == PAPER else cpus
     for claim in lines:
-        origin = source(claim, place, ran)
         try:
-            found += evidence(parts[origin], claim, PAPER_CPUS if place.machine == PAPER else cpus)
+            origin = source(claim, place, parts, own_cpus)
+            found += evidence(parts[origin], claim, own_cpus)
         except NotTested as why:
             missing = missing or str(why)
+            continue
         if origin != place:
             elsewhere.append("%s on %s" % (claim.scenario, origin.link))
     return Case(list(lines), place, found, missing, list(dict.fromkeys(elsewhere)))
@@ -275,7 +281,7 @@ def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> Lis
     where = {name: places_of(lines, ran) for name, lines in by_id.items()}
     verdicts: List[Verdict] = []
     for place in parts:
-        cases = [case_of(lines, place, parts, ran, cpus) for name, lines in by_id.items()
+        cases = [case_of(lines, place, parts, cpus) for name, lines in by_id.items()
                  if place in where[name]]
         tested = [case for case in cases if case.testable]
         holds = holm([max(found.holds for found in case.compared) for case in tested])

@@ -5,6 +5,7 @@ import re
 import unittest
 
 import plot_path
+import attribution
 import claims
 import fixtures
 import link_fixtures
@@ -117,6 +118,14 @@ class WhatCounts(unittest.TestCase):
         self.assertEqual((one.word, one.why, one.place.ran),
                          ("confirmed", "in every run, table3 on loopback", "lan100"))
 
+    def test_other_rows_of_their_scenario_do_not_keep_them_there(self):
+        line = "B1,threads,paper full,chain,buffer_threads,table2,section=s,equal,,1,,1,T"
+        more = "B1,,,of 200,buffer_threads,table3,scheme=chain,equal,,1,,1,T"
+        grid = [fixtures.row(repeat=repeat) for repeat in range(1, 6)]
+        made = [dict(row, **link_fixtures.LAN) for row in runs(LOW)] + runs(LOW, section="o") + grid
+        self.assertEqual({(one.word, one.place.ran) for one in judged(made, line, more)},
+                         {("confirmed", "loopback")})
+
 
 class Why(unittest.TestCase):
     def said(self, made):
@@ -131,6 +140,14 @@ class Why(unittest.TestCase):
                          r"confirmed on the paper's machine \(0\.\d\d.*\), where the wire and the "
                          r"share of a processor limited 15 of 15 rows \(.* times the wire's, "
                          r"stopped in \d\d % of its periods, 85 % of it used\)\.$")
+
+    def test_a_share_that_made_a_row_slower_than_the_wire_limited_it(self):
+        row = dict(wired(1)[0], **link_fixtures.LAN, cpu_share=0.07, cpu_period_ms=40.0,
+                   cpu_share_used=0.05, throttled_periods=20)
+        slow = dict(row, elapsed_ms=3600.0, bytes_per_s=row["bytes"] / 3.6)
+        for one, limit in ((row, attribution.WIRE), (slow, attribution.BOTH),
+                           (dict(slow, throttled_periods=0), attribution.WIRE)):
+            self.assertEqual(attribution.data_limit(one, 2), limit)
 
     def test_it_comes_from_the_rows(self):
         for changes, words in (
