@@ -111,7 +111,7 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> Tuple[str, i
 
 def print_sections(report: Report, names: Sequence[str]) -> int:
     """Prints these sections and returns the exit code."""
-    verdicts = Section("Verdicts", [summary.verdicts(report.results, with_why=True)], [])
+    verdicts = Section("Verdicts", [summary.verdicts(report.results)], [])
     sections = {report.summary.short: to_screen(report)}
     sections.update((section.short, section_text(section))
                     for section in [verdicts] + report.sections)

@@ -126,8 +126,7 @@ def throughput(results: Results, words: str) -> Optional[Table]:
 # ---- the verdicts ----
 
 
-def verdicts(results: Results, with_why: bool = False) -> Union[str, Table]:
-    """The verdicts of all claims; with_why: and why those of two machines differ."""
+def verdicts(results: Results) -> Union[str, Table]:
     try:
         found = claims.verdicts_of(results)
     except (WrongFile, OSError) as error:
@@ -135,7 +134,7 @@ def verdicts(results: Results, with_why: bool = False) -> Union[str, Table]:
     if not found:
         return "Verdicts: none, no row is of a machine that a claim is judged on."
     if claims.has_paper(found):
-        return claims.both_table(results, claims.differences(results) if with_why else ())
+        return claims.both_table(results)
     home = found[0].place
     held = list(primary(found).values())
     lines = []
