@@ -83,7 +83,8 @@ TEST(work_and_looks_are_in_the_row, NULL, devices_close)
     assert_true(results_number("work_s") >= 0.999 * FLEET * 5 * 100e-6);
     assert_string_equal(results_text("look"), "every:1ms:one");
     assert_in_range(results_count("looks"), FLEET * 5, UINT32_MAX);
-    assert_true(results_number("elapsed_ms") >= FLEET * 5 - 1);
+    /* From one look to the last; the first may be as late as the tick behind it. */
+    assert_true(results_number("elapsed_ms") >= FLEET * 5 - 2);
     assert_true(results_is_null("buffer_predicted_bytes"));
     program_run("fanin-client", (const char *const[]){"--frames=5", NULL});
     assert_non_null(strstr(results.row, "look        wake, "));

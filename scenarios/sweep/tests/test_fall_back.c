@@ -99,8 +99,9 @@ TEST(cells_without_link_and_share_run_once)
         struct plan_fixture plan;
         struct link link = {.name = "a", .status = LINK_UNAVAILABLE, .reason = "no link"};
         unsigned run = 0;
-        plan_shares(&plan, arena_text(&plan.arena, "servers = 1\nlink = %s\ncpu-share = 6%%, 7%%\n",
-                                      orders[i]));
+        char text[80];
+        snprintf(text, sizeof text, "servers = 1\nlink = %s\ncpu-share = 6%%, 7%%\n", orders[i]);
+        plan_shares(&plan, text);
         for (unsigned k = 0; k < plan.cells.count; k++) {
             struct cell *cell = plan.cells.items[k];
             cell->link = strcmp(cell->link_asked, "a") == 0 ? &link : NULL;
