@@ -89,6 +89,9 @@ struct unit { /* a list of them ends with the suffix NULL */
     uint64_t factor;
 };
 
+/* In nanoseconds; in bits a second. */
+extern const struct unit values_durations[], values_bit_rates[];
+
 /* values_quantity_parse: digits, perhaps with a fraction of a unit above 1, and one of the units;
  * blanks around them. False unless their product is whole and fits. */
 bool values_quantity_parse(const char *text, const struct unit *units, uint64_t *value);

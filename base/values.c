@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/os.h"
 #include "base/text.h"
 
 enum { RANGE_TEXT_BYTES = 64, DOMAIN_TEXT_BYTES = 512 };
@@ -23,6 +24,12 @@ static const struct unit byte_units[] = {
     {"B", 1},         {"", 1},        {"k", 1 << 10},   {"K", 1 << 10},     {"kiB", 1 << 10},
     {"KiB", 1 << 10}, {"M", 1 << 20}, {"MiB", 1 << 20}, {"G", 1 << 30},     {"GiB", 1 << 30},
     {"KB", 1000},     {"kB", 1000},   {"MB", 1000000},  {"GB", 1000000000}, {NULL, 0}};
+
+const struct unit values_durations[] = {
+    {"ns", 1}, {"us", 1000}, {"ms", OS_NS_PER_MS}, {"s", OS_NS_PER_S}, {NULL, 0}};
+const struct unit values_bit_rates[] = {
+    {"bit", 1},           {"kbit", 1000},       {"mbit", 1000000}, {"Mbit", 1000000},
+    {"gbit", 1000000000}, {"Gbit", 1000000000}, {NULL, 0}};
 
 static const struct unit milli_units[] = {
     {"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {NULL, 0}};

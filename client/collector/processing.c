@@ -18,16 +18,9 @@
 #define WORK_EXAMPLES "such as touch:5ns/byte, spin:20us/record or touch:5ns/byte+20us/record"
 #define LOOK_EXAMPLES "such as every:15.6ms:one or every:10ms:all"
 
-static const struct time_unit {
-    const char *suffix;
-    double factor_ns;
-} time_units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
-
-enum { TIME_UNITS = sizeof time_units / sizeof *time_units };
-
 /* Digits first, so that strtod's signs, hexadecimals, "inf" and "nan" are out. False, with *at
  * where it was: not a number; *unit: the one that follows, NULL: none. */
-static bool read_time(const char **at, double *ns, const struct time_unit **unit)
+static bool read_time(const char **at, double *ns, const struct unit **unit)
 {
     const size_t digits = strspn(*at, "0123456789.");
     char *end;
@@ -37,11 +30,11 @@ static bool read_time(const char **at, double *ns, const struct time_unit **unit
     *ns = strtod(*at, &end);
     if (end != *at + digits)
         return false;
-    for (unsigned i = 0; i < TIME_UNITS; i++)
-        if (strncmp(end, time_units[i].suffix, strlen(time_units[i].suffix)) == 0) {
-            *unit = &time_units[i];
-            *ns *= (*unit)->factor_ns;
-            end += strlen((*unit)->suffix);
+    for (const struct unit *one = values_durations; one->suffix != NULL; one++)
+        if (strncmp(end, one->suffix, strlen(one->suffix)) == 0) {
+            *unit = one;
+            *ns *= (double)one->factor;
+            end += strlen(one->suffix);
             break;
         }
     *at = end;
@@ -51,11 +44,10 @@ static bool read_time(const char **at, double *ns, const struct time_unit **unit
 /* In the biggest unit that leaves 1 or more. */
 static size_t time_text(double ns, char *text, size_t text_bytes)
 {
-    unsigned unit = 0;
-    while (unit + 1 < TIME_UNITS && ns >= time_units[unit + 1].factor_ns)
+    const struct unit *unit = values_durations;
+    while (unit[1].suffix != NULL && ns >= (double)unit[1].factor)
         unit++;
-    return (size_t)snprintf(text, text_bytes, "%.9g%s", ns / time_units[unit].factor_ns,
-                            time_units[unit].suffix);
+    return (size_t)snprintf(text, text_bytes, "%.9g%s", ns / (double)unit->factor, unit->suffix);
 }
 
 /* Takes the word off the text. */
@@ -73,12 +65,22 @@ static bool is_end(const char *at)
     return at[strspn(at, " \t")] == '\0';
 }
 
+/* Puts an option's text into its field, unless something is `wrong` with it. */
+static int keep_text(const char *wrong, const char *examples, const char *text, void *field,
+                     char *why, size_t why_bytes)
+{
+    if (wrong != NULL)
+        return why_write(why, why_bytes, "%s%s", wrong, examples);
+    *(const char **)field = text;
+    return 0;
+}
+
 /* ---- work ------------------------------------------------------------------------------------ */
 
 /* One cost, from *at on. NULL, or what is wrong with it. */
 static const char *read_cost(const char **at, struct work_config *work, bool *bytes, bool *records)
 {
-    const struct time_unit *unit;
+    const struct unit *unit;
     double ns;
     if (!read_time(at, &ns, &unit))
         return "takes a number of 0 or more as a cost, ";
@@ -123,11 +125,7 @@ int options_work(const struct option_spec *spec, const char *text, void *field, 
                  size_t why_bytes)
 {
     struct work_config work;
-    const char *wrong = read_work(text, &work);
-    if (wrong != NULL)
-        return why_write(why, why_bytes, "%s" WORK_EXAMPLES, wrong);
-    *(const char **)field = text;
-    return 0;
+    return keep_text(read_work(text, &work), WORK_EXAMPLES, text, field, why, why_bytes);
 }
 
 static void work_text(const struct work_config *work, char text[PROCESSING_TEXT_BYTES])
@@ -158,7 +156,7 @@ static void work_text(const struct work_config *work, char text[PROCESSING_TEXT_
 /* NULL, or what is wrong with the text. */
 static const char *read_look(const char *at, struct look_config *look)
 {
-    const struct time_unit *unit = NULL;
+    const struct unit *unit = NULL;
     double ns = 0;
     *look = (struct look_config){.every_ns = 0};
     at += strspn(at, " \t");
@@ -181,11 +179,7 @@ int options_look(const struct option_spec *spec, const char *text, void *field, 
                  size_t why_bytes)
 {
     struct look_config look;
-    const char *wrong = read_look(text, &look);
-    if (wrong != NULL)
-        return why_write(why, why_bytes, "%s" LOOK_EXAMPLES, wrong);
-    *(const char **)field = text;
-    return 0;
+    return keep_text(read_look(text, &look), LOOK_EXAMPLES, text, field, why, why_bytes);
 }
 
 static void look_text(const struct look_config *look, char text[PROCESSING_TEXT_BYTES])

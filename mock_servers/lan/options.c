@@ -18,11 +18,6 @@ enum { CUTS_TEXT_BYTES_MAX = 1024 };
 /* Their ranges are their own, and their help says them: those of the table would be printed without
  * a unit. */
 
-static const struct unit rates[] = {{"bit", 1},        {"kbit", 1000},       {"mbit", 1000000},
-                                    {"Mbit", 1000000}, {"gbit", 1000000000}, {"Gbit", 1000000000},
-                                    {NULL, 0}};
-static const struct unit durations[] = {
-    {"ns", 1}, {"us", 1000}, {"ms", OS_NS_PER_MS}, {"s", OS_NS_PER_S}, {NULL, 0}};
 static const struct unit shares[] = {{"%", 1000000000}, {NULL, 0}};
 
 /* A lone 0 needs no unit. */
@@ -39,7 +34,8 @@ static int unit_bit_rate(const struct option_spec *spec, const char *text, void 
                          size_t why_bytes)
 {
     uint64_t value = 0;
-    if (strcmp(text, "unlimited") != 0 && !quantity_take(text, rates, 8000, 100000000000, &value))
+    if (strcmp(text, "unlimited") != 0 &&
+        !quantity_take(text, values_bit_rates, 8000, 100000000000, &value))
         return why_write(why, why_bytes,
                          "takes a rate from 8kbit to 100gbit, as 100mbit or 1.5gbit, or unlimited");
     *(uint64_t *)field = value;
@@ -49,7 +45,7 @@ static int unit_bit_rate(const struct option_spec *spec, const char *text, void 
 static int unit_duration(const struct option_spec *spec, const char *text, void *field, char *why,
                          size_t why_bytes)
 {
-    if (quantity_take(text, durations, 0, duration_max_ns, field))
+    if (quantity_take(text, values_durations, 0, duration_max_ns, field))
         return 0;
     return why_write(why, why_bytes, "takes a duration from 0 to 10s, as 0.5ms, 250us or 2s");
 }
@@ -69,7 +65,7 @@ static int unit_queue(const struct option_spec *spec, const char *text, void *fi
 {
     static const struct option_spec sizes = {.min = WIRE_BYTES_MAX, .max = SHAPER_QUEUE_BYTES_MAX};
     struct queue_size queue = {0, 0};
-    if (!quantity_take(text, durations, 1, duration_max_ns, &queue.duration_ns)) {
+    if (!quantity_take(text, values_durations, 1, duration_max_ns, &queue.duration_ns)) {
         queue.duration_ns = 0;
         if (options_bytes(&sizes, text, &queue.bytes, why, why_bytes) != 0)
             return why_write(
@@ -89,8 +85,8 @@ static bool cut_take(char *text, struct cut_list *list)
     uint64_t earliest_ns = list->count > 0 ? list->cuts[list->count - 1].until_ns + 1 : 0;
     uint64_t from_ns, duration_ns;
     if (list->count == CUTS_MAX || text == NULL ||
-        !quantity_take(at, durations, earliest_ns, INT64_MAX, &from_ns) ||
-        !quantity_take(text, durations, 1, INT64_MAX, &duration_ns))
+        !quantity_take(at, values_durations, earliest_ns, INT64_MAX, &from_ns) ||
+        !quantity_take(text, values_durations, 1, INT64_MAX, &duration_ns))
         return false;
     list->cuts[list->count++] = (struct cut){from_ns, from_ns + duration_ns};
     return true;

@@ -121,10 +121,8 @@ static bool read_whole(const struct sweep_key *key, const char *text, uint64_t *
 
 bool key_duration(const char *text, uint64_t *duration_ns)
 {
-    static const struct unit units[] = {
-        {"ns", 1}, {"us", 1000}, {"ms", OS_NS_PER_MS}, {"s", OS_NS_PER_S}, {NULL, 0}};
     enum { DURATION_S_MAX = 10 }; /* that fanin-lan takes */
-    return values_quantity_parse(text, units, duration_ns) &&
+    return values_quantity_parse(text, values_durations, duration_ns) &&
            *duration_ns <= (uint64_t)DURATION_S_MAX * OS_NS_PER_S;
 }
 

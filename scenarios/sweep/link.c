@@ -130,16 +130,13 @@ static double rtt_ms_of(const struct cell *cell)
 /* What the profile asks for towards the client; NAN: unlimited, or each way has its own. */
 static double rate_of(struct arena *arena, const char *options)
 {
-    static const struct unit units[] = {
-        {"bit", 1},           {"kbit", 1000},       {"mbit", 1000000}, {"Mbit", 1000000},
-        {"gbit", 1000000000}, {"Gbit", 1000000000}, {NULL, 0}};
     static const char option[] = "--rate";
     const char *at = strstr(options, option);
     uint64_t rate;
     if (at == NULL || strchr("= \t", at[strlen(option)]) == NULL)
         return NAN;
     at += strlen(option) + strspn(at + strlen(option), "= \t");
-    return values_quantity_parse(arena_copy(arena, at, strcspn(at, " \t")), units, &rate)
+    return values_quantity_parse(arena_copy(arena, at, strcspn(at, " \t")), values_bit_rates, &rate)
                ? (double)rate
                : NAN;
 }

@@ -25,6 +25,13 @@ static unsigned rows_written(const struct sweep *sweep)
     return sweep->ends[RUN_GOOD] + sweep->ends[RUN_BAD] + sweep->ends[RUN_SKIPPED];
 }
 
+void sweep_show(struct sweep *sweep, uint64_t now_ns, const char *what, double share_done,
+                double left_s)
+{
+    if (sweep->progress.terminal || now_ns - sweep->progress.drawn_ns >= PLAIN_LINE_NS)
+        progress_show(&sweep->progress, now_ns, what, share_done, (uint64_t)(left_s * OS_NS_PER_S));
+}
+
 static void tick(void *context)
 {
     struct sweep *sweep = context;
@@ -37,11 +44,10 @@ static void tick(void *context)
     unsigned expected = sweep->advice == NULL
                             ? sweep->plan.count
                             : advice_rows(sweep->advice, sweep->row->order, sweep->left_s);
-    if (sweep->progress.terminal || now_ns - sweep->progress.drawn_ns >= PLAIN_LINE_NS)
-        progress_show(&sweep->progress, now_ns,
-                      arena_text(&arena, "row %u/%u  %s", written + 1, expected,
-                                 cell_title(&arena, sweep->row->cell)),
-                      (double)written / expected, (uint64_t)(left_s * OS_NS_PER_S));
+    sweep_show(sweep, now_ns,
+               arena_text(&arena, "row %u/%u  %s", written + 1, expected,
+                          cell_title(&arena, sweep->row->cell)),
+               (double)written / expected, left_s);
     arena_free(&arena);
 }
 

@@ -83,6 +83,10 @@ double sweep_left_s(const struct sweep *sweep);
  * so far. */
 double sweep_expected_s(const struct sweep *sweep, unsigned first_row);
 
+/* sweep_show: the progress of a run that is under way; on no terminal a line now and then. */
+void sweep_show(struct sweep *sweep, uint64_t now_ns, const char *what, double share_done,
+                double left_s);
+
 /* sweep_print_cells: each cell, its repeats and the seconds they are expected to take. */
 void sweep_print_cells(const struct sweep *sweep, FILE *out);
 

@@ -16,8 +16,6 @@
 #include "scenarios/sweep/check.h"
 #include "scenarios/sweep/sweep.h"
 
-#define PLAIN_LINE_NS ((uint64_t)30 * OS_NS_PER_S) /* between lines that are not redrawn */
-
 struct trials {
     struct sweep *sweep;
     struct output_dir output;
@@ -128,11 +126,10 @@ static void tick(void *context)
     const double row_s = cell_row_s(calibration->cell);
     const double left_s = sweep_expected_s(sweep, 0) + links_check_seconds(&sweep->record.links) -
                           (spent_s < row_s ? spent_s : row_s);
-    if (sweep->progress.terminal || now_ns - sweep->progress.drawn_ns >= PLAIN_LINE_NS)
-        progress_show(&sweep->progress, now_ns,
-                      arena_text(&arena, "calibration %s run %u/%u  %s", calibration->name,
-                                 calibration->runs + 1, expected, trials->cell->name),
-                      (double)calibration->runs / expected, (uint64_t)(left_s * OS_NS_PER_S));
+    sweep_show(sweep, now_ns,
+               arena_text(&arena, "calibration %s run %u/%u  %s", calibration->name,
+                          calibration->runs + 1, expected, trials->cell->name),
+               (double)calibration->runs / expected, left_s);
     arena_free(&arena);
 }
 
