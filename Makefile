@@ -30,7 +30,7 @@ SANITIZE := $(SANITIZE.$(SANITIZER))
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 CFLAGS   ?= $(if $(SANITIZER),-O1,-O2) -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-             -Wvla -fno-strict-aliasing -fno-omit-frame-pointer -pthread -I. $(SANITIZE) $(CFLAGS)
+             -Wvla -fno-strict-aliasing -fno-omit-frame-pointer -pthread -I. -Icport/include $(SANITIZE) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
 
 # Windows 10 or later. base/windows/ has POSIX's socket header names, include/ a copy of xxhash.h.

@@ -14,7 +14,7 @@
 #ifndef FANIN_ENGINE_H
 #define FANIN_ENGINE_H
 
-#include "cport/cport.h"
+#include <cport.h>
 
 /* The result of an attempt: the operation waits for the kernel. */
 #define ENGINE_PENDING INT64_MAX

@@ -1,5 +1,5 @@
 /* Names and texts of the portable codes, and errno -> portable code. */
-#include "cport/error.h"
+#include <cport.h>
 
 #include <errno.h>
 #include <stddef.h>

@@ -31,7 +31,7 @@
 
 #include <stdbool.h>
 
-#include "cport/cport.h" /* struct cp_node */
+#include <cport.h> /* struct cp_node */
 
 enum gate_state {
     GATE_OUTSIDE,  /* not a member, or left */

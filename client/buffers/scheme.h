@@ -31,7 +31,7 @@
 #include "client/buffers/marker.h"
 #include "client/buffers/pool.h"
 #include "client/buffers/process.h"
-#include "cport/cport.h" /* struct cp_block: what the port fills; nothing else of it */
+#include <cport.h> /* struct cp_block: what the port fills; nothing else of it */
 
 /* A stream's entry in a wait list (wait_list.h). */
 struct waiter {

@@ -9,7 +9,7 @@
 
 #include "base/os.h"
 #include "client/collector/row.h"
-#include "cport/cport.h"
+#include <cport.h>
 
 /* How far the fleet's clock is ahead of the client's. */
 struct clock_offset {

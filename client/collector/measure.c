@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/quantile.h"
-#include "cport/cport.h"
+#include <cport.h>
 
 /* ---- connects -------------------------------------------------------------------------------- */
 

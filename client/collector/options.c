@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cport/cport.h"
+#include <cport.h>
 #include "base/os.h"
 #include "base/text.h"
 

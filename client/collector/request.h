@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "client/collector/options.h"
-#include "cport/cport.h"
+#include <cport.h>
 
 enum { REQUEST_SEEDS = 4 };
 

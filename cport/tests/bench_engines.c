@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cport/cport.h"
+#include <cport.h>
 #include "base/os.h"
 #include "base/tests/rounds.h"
 

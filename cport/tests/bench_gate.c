@@ -15,7 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "cport/cport.h"
+#include <cport.h>
 #include "base/os.h"
 #include "base/tests/rounds.h"
 

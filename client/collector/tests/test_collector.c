@@ -2,7 +2,7 @@
  * to connect, and every fault of a server. Checks the row and the exit code. */
 #include "client/buffers/scheme.h"
 #include "client/collector/collector.h"
-#include "cport/cport.h"
+#include <cport.h>
 #include "client/collector/tests/program.h"
 
 enum { FLEET = 6 };

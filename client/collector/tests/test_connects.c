@@ -4,7 +4,7 @@
 #include <sys/time.h>
 
 #include "client/collector/collector.h"
-#include "cport/cport.h"
+#include <cport.h>
 #include "client/collector/tests/program.h"
 
 enum { GOOD = 4, REFUSING = 3, SILENT = 2, LIMIT_MS = 1000 };

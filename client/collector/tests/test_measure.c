@@ -3,7 +3,7 @@
 
 #include "base/quantile.h"
 #include "client/collector/measure.h"
-#include "cport/cport.h"
+#include <cport.h>
 #include "client/collector/tests/results.h"
 
 static struct collector_options options;

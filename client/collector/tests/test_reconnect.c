@@ -3,7 +3,7 @@
 #include "mock_servers/tests/fleet_under_test.h"
 
 #include "client/collector/collector.h"
-#include "cport/cport.h"
+#include <cport.h>
 #include "client/buffers/scheme.h"
 #include "client/collector/tests/results.h"
 #include "base/tests/find.h"

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/net.h"
-#include "cport/cport.h"
+#include <cport.h>
 #include "cport/tests/ms.h"
 
 enum { PATIENCE_MS = 15000, A_MOMENT_MS = 20 };

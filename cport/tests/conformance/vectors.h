@@ -4,7 +4,7 @@
 #ifndef FANIN_CONFORMANCE_VECTORS_H
 #define FANIN_CONFORMANCE_VECTORS_H
 
-#include "cport/cport.h"
+#include <cport.h>
 
 enum action {
     STEP_END,

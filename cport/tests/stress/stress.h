@@ -22,7 +22,7 @@
 #include "base/list.h"
 #include "base/net.h"
 #include "base/random.h"
-#include "cport/cport.h"
+#include <cport.h>
 #include "cport/tests/conformance/stage.h"
 
 /* ---- random decisions that a seed repeats -------------------------------------------------- */

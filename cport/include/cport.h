@@ -16,7 +16,7 @@
  *     last-in-first-out. A worker that declares a blocking section gives its place to another,
  *     and may overshoot the limit when it comes back (as after a time-out), exactly as the
  *     kernel's queue does; while as many as the limit run, no waiter is given a packet.
- *  6. Results are >= 0 or a negative code of cport/error.h; the same event has the same code on
+ *  6. Results are >= 0 or a negative code of the list below; the same event has the same code on
  *     every engine.
  *  7. Closing a port wakes every waiter with CP_ECLOSED. An object with an operation in flight
  *     is parked, not freed.
@@ -24,18 +24,77 @@
  * A thread becomes a worker of a port by its first cp_wait there, and belongs to one port at a
  * time: it is counted as running from that wait's return until its next one, until it declares a
  * blocking section, waits on another port, or ends. */
-#ifndef FANIN_CPORT_H
-#define FANIN_CPORT_H
+#ifndef CPORT_H
+#define CPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cport/error.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct cport;
 struct cp_socket;
 struct sockaddr;
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+/* Everything is >= 0 (a result) or one of these, negative. The same event has the same code on
+ * every engine; where several OS codes mean one event they share a line. */
+
+/* code, name in rows and messages, what it means */
+#define CP_ERRORS(X)                                                                               \
+    X(CP_EINVAL, "invalid", "an argument is out of its domain, or the socket cannot do this")      \
+    X(CP_ECANCELED, "canceled", "cp_cancel took the operation back")                               \
+    X(CP_EABORTED, "aborted", "its own socket was closed under the operation")                     \
+    X(CP_ETIMEDOUT, "timeout", "the time limit of a connect, or TCP's own, ran out")               \
+    X(CP_EREFUSED, "refused", "nothing listens there")                                             \
+    X(CP_ERESET, "reset", "the peer reset the connection")                                         \
+    X(CP_EUNREACHABLE, "unreachable", "no route to the network or host")                           \
+    X(CP_ENOTCONN, "not-connected", "the socket is not connected")                                 \
+    X(CP_EISCONN, "already-connected", "the socket is connected already")                          \
+    X(CP_ESHUTDOWN, "shut-down", "this direction was shut down on this side")                      \
+    X(CP_EADDRINUSE, "address-in-use", "another socket has that address and port")                 \
+    X(CP_EADDRNOTAVAIL, "address-not-available",                                                   \
+      "not an address of this machine, or no port is left")                                        \
+    X(CP_EACCES, "not-permitted", "the system does not allow it")                                  \
+    X(CP_EMFILE, "too-many-descriptors", "the process is out of descriptors")                      \
+    X(CP_ENFILE, "too-many-files", "the system is out of descriptors")                             \
+    X(CP_ENOSPC, "too-many-watched", "the user may watch no more descriptors with epoll")          \
+    X(CP_ENOMEM, "out-of-memory", "no memory, here or in the kernel")                              \
+    X(CP_ENOBUFS, "no-blocks", "a late receive's source had no block: post it again when it has")  \
+    X(CP_ENOTFOUND, "not-found", "nothing to cancel: not pending, or completing already")          \
+    X(CP_ECLOSED, "port-closed", "the port is closed")                                             \
+    X(CP_EUNSUPPORTED, "unsupported", "this engine or machine cannot do it")                       \
+    X(CP_EOTHER, "other", "an OS code that has no line in this table")
+
+enum cp_error {
+    CP_ERROR_BASE = -1000,
+#define CP_ERROR_CODE(code, name, text) code,
+    CP_ERRORS(CP_ERROR_CODE)
+#undef CP_ERROR_CODE
+        CP_ERROR_END
+};
+
+enum { CP_ERROR_COUNT = CP_ERROR_END - CP_ERROR_BASE - 1 };
+
+/* cp_error_name: "refused"; a number that is no code of ours gives "other". */
+const char *cp_error_name(int code);
+
+/* cp_error_text: what the code means, for people. */
+const char *cp_error_text(int code);
+
+/* cp_error_index: 0..CP_ERROR_COUNT-1, for counting by code. */
+int cp_error_index(int code);
+
+/* cp_error_from_os: an errno value (Linux), a WSA or Win32 code (Windows), positive -> portable
+ * code. */
+int cp_error_from_os(int os_code);
+
+/* cp_error_from_errno: a negative errno value on every system -> portable code; 0 -> 0. */
+int cp_error_from_errno(int error);
 
 /* The OS's own socket: a descriptor on Linux, a SOCKET on Windows. */
 typedef intptr_t cp_handle;
@@ -220,5 +279,9 @@ int cp_cancel(struct cp_socket *socket, struct cp_op *op);
 /* cp_engine_list: names and summaries of the engines built in, in order of preference; NULL
  * after the last. */
 const char *cp_engine_list(unsigned index, const char **summary);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
