@@ -284,6 +284,14 @@ int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_
     }
 }
 
+int cp_wait_ms(struct cport *port, struct cp_packet *packets, unsigned max, int timeout_ms)
+{
+    if (timeout_ms < -1)
+        return CP_EINVAL;
+    return cp_wait(port, packets, max,
+                   timeout_ms == -1 ? CP_FOREVER : (uint64_t)timeout_ms * OS_NS_PER_MS);
+}
+
 /* ---- blocking sections and posts ----------------------------------------------------------- */
 
 void cp_block_begin(struct cport *port)

@@ -75,6 +75,16 @@ struct worker *worker_current(const struct cport *port)
     return of_thread && of_thread->port == port ? of_thread : NULL;
 }
 
+void cp_leave(struct cport *port)
+{
+    struct worker *worker = worker_current(port);
+    if (!worker)
+        return;
+    pthread_mutex_lock(&membership);
+    leave(worker);
+    pthread_mutex_unlock(&membership);
+}
+
 void workers_forget(struct cport *port)
 {
     pthread_mutex_lock(&membership);

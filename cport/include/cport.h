@@ -203,12 +203,20 @@ unsigned cp_concurrency(const struct cport *port);
  * place, whatever its size). */
 int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_t timeout_ns);
 
+/* cp_wait_ms: cp_wait with a time limit in milliseconds; -1: for ever. CP_EINVAL for other negative
+ * numbers. */
+int cp_wait_ms(struct cport *port, struct cp_packet *packets, unsigned max, int timeout_ms);
+
 /* cp_block_begin, cp_block_end: bracket code that may put the calling worker to sleep outside
  * cp_wait. Begin gives the worker's place to another; end takes one back at once, over the limit
  * if need be. No effect on a thread that is not a worker of the port. They do not nest. cp_wait
  * ends a section, too; then its end has no effect. */
 void cp_block_begin(struct cport *port);
 void cp_block_end(struct cport *port);
+
+/* cp_leave: the calling thread is a worker of the port no longer: its place goes to another. Its
+ * next cp_wait makes it one again. No effect on a thread that is not a worker of the port. */
+void cp_leave(struct cport *port);
 
 /* cp_post: queues a packet of your own: `op`, `key` and `result` arrive as given. The op is in
  * flight until then. Fails with CP_ECLOSED, or CP_EINVAL for an op that is in flight. */

@@ -86,7 +86,9 @@ enum setup { ALONE, CONNECTED };
     X("59", "never more than the limit run", never_more_than_the_limit, 1, ALONE)                  \
     X("60", "a limit of 0 is the processors", a_limit_of_0_is_the_processors, 0, ALONE)            \
     X("P1", "an accept without a descriptor does not spin", accept_without_descriptors, 2, ALONE)  \
-    X("P2", "an adopted IPv6 listener accepts", accept_adopted_ipv6, 2, ALONE)
+    X("P2", "an adopted IPv6 listener accepts", accept_adopted_ipv6, 2, ALONE)                     \
+    X("P3", "a wait in milliseconds, -1 for ever", wait_in_ms, 2, ALONE)                           \
+    X("P4", "a worker that leaves gives its place", leaving_gives_the_place, 1, ALONE)
 
 #define X(number, name, function, limit, setup) void function(struct stage *stage);
 BEHAVIOURS(X)
