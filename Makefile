@@ -32,6 +32,7 @@ CFLAGS   ?= $(if $(SANITIZER),-O1,-O2) -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
              -Wvla -fno-strict-aliasing -fno-omit-frame-pointer -pthread -I. -Icport/include $(SANITIZE) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
+ALL_CXXFLAGS = $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(ALL_CFLAGS)) -std=c++17
 
 # Windows 10 or later. base/windows/ has POSIX's socket header names, include/ a copy of xxhash.h.
 CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Ibase/windows -I$(BUILD)/include
@@ -60,6 +61,7 @@ LIBRARY  := $(BUILD)/libfanin.a
 header_of     = $(if $(filter linux,$(SYSTEM)),$(wildcard $(addsuffix /$(1),/usr/include /usr/local/include)))
 HAS_LIBUV    := $(call header_of,uv.h)
 HAS_LIBEVENT := $(call header_of,event2/bufferevent.h)
+HAS_ASIO     := $(and $(call header_of,asio.hpp),$(shell command -v $(CXX)))
 $(BUILD)/fanin-peer-libuv$(EXE):    LDLIBS += $(if $(HAS_LIBUV),-luv)
 $(BUILD)/fanin-peer-libevent$(EXE): LDLIBS += $(if $(HAS_LIBEVENT),-levent_core)
 
@@ -71,7 +73,9 @@ CMOCKA.linux   := -lcmocka
 # Files of tests/ folders that are not test programs are shared by all tests.
 SHARED.linux   := $(wildcard $(ROOMS:=/tests/*.c) $(ROOMS:=/tests/*/*.c))
 SHARED.windows := $(wildcard cport/tests/conformance/*.c cport/tests/stress/*.c)
-SHARED   := $(filter-out $(NOT_HERE.$(SYSTEM)) cport/tests/port_stress.c $(foreach kind,test bench fuzz,$(wildcard $(ROOMS:=/tests/$(kind)_*.c))),$(SHARED.$(SYSTEM)))
+# Servers on libraries that bench_echo compares the port with.
+ECHO_PEERS := cport/tests/echo/libuv.c cport/tests/echo/asio.cc
+SHARED   := $(filter-out $(NOT_HERE.$(SYSTEM)) cport/tests/port_stress.c $(ECHO_PEERS) $(foreach kind,test bench fuzz,$(wildcard $(ROOMS:=/tests/$(kind)_*.c))),$(SHARED.$(SYSTEM)))
 TEST_LIBRARY := $(BUILD)/libtests.a
 TESTS    := $(patsubst %.c,$(BUILD)/%$(EXE),$(TESTED.$(SYSTEM)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%$(EXE),$(wildcard $(ROOMS:=/tests/bench_*.c)))
@@ -109,11 +113,18 @@ $(TESTS) $(BENCHES) $(STRESS) $(FUZZERS): %$(EXE): %.o
 
 $(FUZZERS): ALL_LDFLAGS += -fsanitize=fuzzer
 
+# Without a library its server is not linked, and its lines are skipped.
+%/bench_echo: LDLIBS += $(if $(HAS_LIBUV),-luv) $(if $(HAS_ASIO),-lstdc++)
+$(BUILD)/cport/tests/bench_echo: $(if $(HAS_LIBUV),$(BUILD)/cport/tests/echo/libuv.o) $(if $(HAS_ASIO),$(BUILD)/cport/tests/echo/asio.o)
+
 # These tests make each allocation fail in turn.
 %_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 # A test that counts how often a scheme goes beyond its thread.
 %/test_block_cache: ALL_LDFLAGS += -Wl,--wrap=pool_take,--wrap=pool_give,--wrap=block_cache_take,--wrap=mpsc_stack_push,--wrap=os_unpark
+
+# A bench that counts how often the port's locks are taken.
+%/bench_locks: ALL_LDFLAGS += -Wl,--wrap=pthread_mutex_lock
 
 # A test that schedules the port's threads itself.
 %/test_port_schedules: ALL_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,--wrap=os_now_ns,--wrap=os_park,--wrap=os_unpark,--wrap=worker_join,--wrap=worker_current
@@ -138,6 +149,11 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/%.o: %.cc
+	$(SAY) CXX $<
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
 # Every row names the commit: files that contain it are compiled again when it changes.
 NAMED := $(BUILD)/client/collector/row.o $(BUILD)/scenarios/sweep/record.o
 $(NAMED): ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
@@ -153,7 +169,7 @@ $(BUILD)/include/xxhash.h: /usr/include/xxhash.h
 $(OBJECTS) $(SHARED:%.c=$(BUILD)/%.o): | $(BUILD)/include/xxhash.h
 endif
 
--include $(OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(SHARED)) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS) $(FUZZERS))
+-include $(OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(SHARED)) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS) $(FUZZERS)) $(patsubst %,$(BUILD)/%.d,$(basename $(ECHO_PEERS)))
 
 deps-%:
 	@.ci/deps $*
@@ -170,7 +186,7 @@ tidy: ; @.ci/deps build test && .ci/tidy
 schema: ; @plot/schema.py
 
 format:
-	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+	$(Q)git ls-files '*.c' '*.h' '*.cc' | xargs clang-format -i
 
 clean:
 	rm -rf build
@@ -182,7 +198,7 @@ help:
 	  'make stress     checks the completion port'"'"'s law with random operations, for minutes' \
 	  'make fuzz       feeds what reads bytes from outside with inputs that tests made up, for minutes (FUZZ_RUNS=)' \
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, ends on one screen (QUICK=1, FULL=1)' \
-	  'make bench      speed and memory as ratios measured side by side, each with its target (six minutes)' \
+	  'make bench      speed and memory as ratios measured side by side, each with its target (eight minutes)' \
 	  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
 	  'make reference  renews results/reference and the figures of README and docs (twenty minutes, on a quiet machine)' \
 	  'make tidy       formatting, lengths, layering' \

@@ -7,6 +7,7 @@ other, so a ratio within it is free of the machine's slow drifts.
 import operator
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+import bench_echo
 import bench_link
 import bench_rate
 import scale
@@ -254,6 +255,20 @@ def link(name: str, figure: str, of: str, value: Callable[[bench_link.Check], fl
     return Line("link", figure, find, target, 2, more_is_better, figure.rpartition(" ")[2])
 
 
+def echo(load: str, upper: str, lower: str, target: str = "") -> Line:
+    """A ratio of two echo servers; `4/2` has 4 workers, of which 2 may run."""
+    def find(bench: Bench) -> Found:
+        return Found("%14s / %s" % (upper, lower),
+                     bench_echo.ratios(bench.folder, load, upper, lower),
+                     bench_echo.reason(bench.folder, upper, lower))
+    return Line(load, "messages per CPU second", find, target, 2, True, "messages")
+
+
+def echoes(load: str) -> List[Line]:
+    return [echo(load, "cport", "libuv", ">= 1.00"), echo(load, "cport", "bare", ">= 0.90"),
+            echo(load, "cport 4/2", "asio 4", ">= 1.20"), echo(load, "uring", "libuv")]
+
+
 # ---- the table ----
 
 LINES = (
@@ -301,6 +316,12 @@ LINES = (
     idle("slices"),
     idle("chain"),
     rate(),
+    # Echo servers: 64 B on 1, 100 and 1000 connections, 16 kB on 100; connect, echo, close.
+    *echoes("echo-1"),
+    echo("echo-1", "cport 4/2", "libuv", ">= 1.00"),
+    *(line for load in ("echo-100", "echo-1000", "echo-16k") for line in echoes(load)),
+    echo("echo-open", "cport", "libuv", ">= 1.00"),
+    echo("echo-open", "cport 4/2", "asio 4"),
     link("rated", "share of a core", "100 Mbit/s both ways", bench_link.core_share, "< 0.15",
          False),
     link("unlimited", "Gbit/s", "both ways in all",

@@ -32,22 +32,25 @@ def is_check(found: Any) -> bool:
         return False
 
 
-def checks(folder: str, name: str) -> List[Check]:
-    """The checks of one link; lines that hold none are left out."""
+def json_lines(path: str) -> List[Any]:
+    """The values of a file with one a line; lines that hold none are left out."""
     found = []
     try:
-        with open(os.path.join(folder, "link-%s.jsonl" % name), encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             lines = file.readlines()
     except (OSError, UnicodeDecodeError):
         return []
     for line in lines:
         try:
-            check = json.loads(line)
+            found.append(json.loads(line))
         except ValueError:
             continue
-        if is_check(check):
-            found.append(check)
     return found
+
+
+def checks(folder: str, name: str) -> List[Check]:
+    """The checks of one link; lines that hold none are left out."""
+    return list(filter(is_check, json_lines(os.path.join(folder, "link-%s.jsonl" % name))))
 
 
 def last_message(path: str, program: str) -> str:

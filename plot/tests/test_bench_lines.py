@@ -227,6 +227,45 @@ class Links(Table):
         self.assertEqual(self.line("link", "share")[-4:-3], ["1"])
 
 
+def echoed(server, messages, repeat=0, load="echo-100"):
+    """What bench_echo writes for one measurement."""
+    return {"load": load, "server": server, "repeat": repeat, "messages": messages,
+            "seconds": 0.1, "server_cpu_s": 0.05}
+
+
+class Echo(Table):
+    def write(self, *found):
+        with open(os.path.join(self.folder, "echo.jsonl"), "w", encoding="utf-8") as file:
+            for one in found:
+                file.write(one if isinstance(one, str) else json.dumps(one) + "\n")
+
+    def test_a_ratio_is_taken_repeat_by_repeat(self):
+        self.write(echoed("cport", 3000, 0), echoed("libuv", 2000, 0), echoed("libuv", 5000, 1),
+                   echoed("cport", 5500, 1), echoed("cport", 9000, 2),
+                   echoed("cport", 1, 0, "echo-1"))
+        self.assertEqual(self.line("echo-100", "cport / libuv")[-6:],
+                         ["1.30", "1.10..1.50", "2", ">=", "1.00", "reached"])
+
+    def test_processor_time_is_the_servers(self):
+        self.write(echoed("cport", 1000), dict(echoed("bare", 1000), server_cpu_s=0.04))
+        self.assertEqual(self.line("echo-100", "cport / bare")[-6:],
+                         ["0.80", "0.80..0.80", "1", ">=", "0.90", "MISSED"])
+
+    def test_a_missing_library_is_no_miss(self):
+        self.write(echoed("cport 4/2", 1000),
+                   {"server": "asio 4", "skipped": "libasio-dev is not installed"})
+        words = " ".join(self.line("echo-100", "cport 4/2 / asio 4"))
+        self.assertIn("- 0 >= 1.20 skipped: asio 4: libasio-dev is not installed", words)
+        self.assertEqual(self.line("echo-100", "cport / libuv")[-2:], NOT_MEASURED)
+
+    def test_lines_that_hold_no_measurement_are_left_out(self):
+        whole = echoed("cport", 1000)
+        self.write("torn{\n", "[]\n", "null\n", {"load": "echo-100"}, dict(whole, messages=0),
+                   dict(whole, repeat="0"), dict(whole, server_cpu_s=None), whole,
+                   echoed("bare", 1000))
+        self.assertEqual(self.line("echo-100", "cport / bare")[-5:-3], ["1.00..1.00", "1"])
+
+
 class Command(Table):
     def run_bench(self, rows, *arguments):
         fixtures.write_folder(self.folder, rows)
