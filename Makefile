@@ -6,7 +6,8 @@
 #   CC=clang                   another compiler, another flavour
 #   STRESS_SECONDS=120 SEED=   for `make stress`: seconds per engine; the seed to repeat
 #   V=1                        shows the commands
-#   DEPS=no                    installs nothing
+#   DEPS=no                    installs no packages
+#   PREFIX=/usr/local DESTDIR= for `make install` and `make uninstall`
 
 SANITIZER ?=
 V         ?= 0
@@ -39,7 +40,7 @@ CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Ibase/windows -I
 LDFLAGS.windows := -static
 LDLIBS.windows  := -lws2_32 -lsynchronization -lntdll
 EXE.windows     := .exe
-LDLIBS.linux    := -luring -lm
+LDLIBS.linux     = $(if $(HAS_LIBURING),-luring) -lm
 ALL_CFLAGS  += $(CFLAGS.$(SYSTEM))
 ALL_LDFLAGS += $(LDFLAGS.$(SYSTEM))
 LDLIBS      += $(LDLIBS.$(SYSTEM))
@@ -53,21 +54,31 @@ NOT_HERE.windows := %_linux.c
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan)
 PEERS    := raw peer-blocking peer-libuv peer-libevent
 MAINS    := client/main.c $(addprefix client/peers/,main.c raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c
-SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
-OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
-LIBRARY  := $(BUILD)/libfanin.a
 
-# Libraries that peers use. Where one is missing, absent.c replaces the peer and its rows are skipped.
+# Libraries that are used where they are. Without liburing there is no engine `uring`; of a missing peer's library absent.c
+# takes the place, and its rows are skipped.
 header_of     = $(if $(filter linux,$(SYSTEM)),$(wildcard $(addsuffix /$(1),/usr/include /usr/local/include)))
+HAS_LIBURING := $(call header_of,liburing.h)
 HAS_LIBUV    := $(call header_of,uv.h)
 HAS_LIBEVENT := $(call header_of,event2/bufferevent.h)
 HAS_ASIO     := $(and $(call header_of,asio.hpp),$(shell command -v $(CXX)))
+
+# The completion port's engines, in order of preference: ENGINE is cport/engine_ENGINE_SYSTEM.c.
+ENGINES.linux   := epoll $(if $(HAS_LIBURING),uring)
+ENGINES.windows := iocp
+ENGINES         := $(ENGINES.$(SYSTEM))
+NO_ENGINE       := $(filter-out $(ENGINES:%=cport/engine_%_$(SYSTEM).c),$(wildcard cport/engine_*_$(SYSTEM).c))
+
+SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(NO_ENGINE) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
+OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY  := $(BUILD)/libfanin.a
+
 $(BUILD)/fanin-peer-libuv$(EXE):    LDLIBS += $(if $(HAS_LIBUV),-luv)
 $(BUILD)/fanin-peer-libevent$(EXE): LDLIBS += $(if $(HAS_LIBEVENT),-levent_core)
 
 PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client $(PEERS) servers sweep $(if $(filter linux,$(SYSTEM)),lan))
 # cmocka is not packaged for Windows; the conformance suite does without it.
-TESTED.linux   := $(wildcard $(ROOMS:=/tests/test_*.c))
+TESTED.linux   := $(filter-out $(if $(HAS_LIBURING),,%/test_uring.c),$(wildcard $(ROOMS:=/tests/test_*.c)))
 TESTED.windows := cport/tests/test_conformance.c
 CMOCKA.linux   := -lcmocka
 # Files of tests/ folders that are not test programs are shared by all tests.
@@ -142,7 +153,7 @@ $(LIBRARY): $(OBJECTS)
 $(TEST_LIBRARY): $(SHARED:%.c=$(BUILD)/%.o)
 $(LIBRARY) $(TEST_LIBRARY):
 	$(SAY) AR $@
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 $(BUILD)/%.o: %.c
 	$(SAY) CC $<
@@ -154,12 +165,20 @@ $(BUILD)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
-# Every row names the commit: files that contain it are compiled again when it changes.
+# What is given to a file by the command line: it is compiled again when that changes.
+# stamp(NAME,TEXT): the file $(BUILD)/NAME, new when TEXT is.
+stamp = $(shell mkdir -p $(BUILD) && { echo '$(2)' | cmp -s - $(BUILD)/$(1) || echo '$(2)' >$(BUILD)/$(1); })
+
+# Every row names the commit.
 NAMED := $(BUILD)/client/collector/row.o $(BUILD)/scenarios/sweep/record.o
 $(NAMED): ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
 $(NAMED): $(BUILD)/commit
-$(shell mkdir -p $(BUILD) && { echo '$(VERSION)' | cmp -s - $(BUILD)/commit || \
-        echo '$(VERSION)' >$(BUILD)/commit; })
+$(call stamp,commit,$(VERSION))
+
+LISTED := $(BUILD)/cport/engines.o $(BUILD)/pic/cport/engines.o
+$(LISTED): ALL_CFLAGS += -DENGINES='$(patsubst %,X(%),$(ENGINES))'
+$(LISTED) $(LIBRARY): $(BUILD)/engines
+$(call stamp,engines,$(ENGINES))
 
 # The cross compiler must not see /usr/include; this is the only header that it needs from there.
 ifeq ($(OS),windows)
@@ -170,6 +189,10 @@ $(OBJECTS) $(SHARED:%.c=$(BUILD)/%.o): | $(BUILD)/include/xxhash.h
 endif
 
 -include $(OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(SHARED)) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS) $(FUZZERS)) $(patsubst %,$(BUILD)/%.d,$(basename $(ECHO_PEERS)))
+
+ifeq ($(SYSTEM),linux)
+include cport/library.mk
+endif
 
 deps-%:
 	@.ci/deps $*
@@ -193,7 +216,9 @@ clean:
 
 help:
 	@printf '%s\n' 'make            builds the programs into $(BUILD)/' \
-	  'make test       installs what is missing, runs every test, also under the sanitizers' \
+	  'make lib        builds the completion port alone, as libcport.so and libcport.a' \
+  'make install    installs it, with <cport.h>, cport.pc and man pages (PREFIX=, DESTDIR=; make uninstall)' \
+  'make test       installs what is missing, runs every test, also under the sanitizers' \
 	  'make windows    installs mingw-w64 and Wine, builds the Windows programs into build/windows/' \
 	  'make stress     checks the completion port'"'"'s law with random operations, for minutes' \
 	  'make fuzz       feeds what reads bytes from outside with inputs that tests made up, for minutes (FUZZ_RUNS=)' \

@@ -3,7 +3,7 @@
  * An engine talks to one kernel interface. The port keeps the law: it checks arguments, queues
  * operations, hands at most one per direction of a socket to the engine at a time, delivers every
  * completion exactly once, and runs the gate. A new engine is one file, engine_NAME_linux.c or
- * engine_NAME_windows.c, and its name in engines.c.
+ * engine_NAME_windows.c, and its name in the Makefile (ENGINES).
  *
  * There are two kinds:
  *   readiness   the kernel reports that a direction is ready (direction_ready); `attempt` then

@@ -1,19 +1,19 @@
-/* The engines of this system, in order of preference: the one place that tells systems apart. */
+/* What this build of the port is: its version, and its engines in order of preference. The Makefile
+ * names those (ENGINES): it knows the system and which libraries are there. */
 #include "cport/engine.h"
 
-#ifdef _WIN32
-#define ENGINES(X) X(iocp)
-#else
-#define ENGINES(X) X(epoll) X(uring)
-#endif
+unsigned cp_version(void)
+{
+    return CP_VERSION;
+}
 
 #define X(name) extern const struct engine engine_##name;
-ENGINES(X)
+ENGINES
 #undef X
 
 const struct engine *const engines[] = {
 #define X(name) &engine_##name,
-    ENGINES(X)
+    ENGINES
 #undef X
         NULL,
 };

@@ -1,6 +1,6 @@
 /* A completion port: sockets are associated with it, operations are posted on them, workers wait
  * for their completions. The vocabulary and the behaviour are those of Windows' I/O completion
- * ports; cport/engines.c lists the engines behind it.
+ * ports; cp_engine_list names the engines behind it.
  *
  * THE LAW, which every engine keeps and one suite of tests holds all of them to:
  *
@@ -34,6 +34,22 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* What the library gives to others; all else of it is hidden. */
+#ifdef __ELF__
+#pragma GCC visibility push(default)
+#endif
+
+/* ---- version -------------------------------------------------------------------------------- */
+
+#define CP_VERSION_MAJOR 0
+#define CP_VERSION_MINOR 1
+#define CP_VERSION_PATCH 0
+#define CP_VERSION       (CP_VERSION_MAJOR << 16 | CP_VERSION_MINOR << 8 | CP_VERSION_PATCH)
+
+/* cp_version: CP_VERSION of the library that runs. The program may have been compiled with another
+ * CP_VERSION_PATCH; before 1.0 another minor version may lay out the public structs anew. */
+unsigned cp_version(void);
 
 struct cport;
 struct cp_socket;
@@ -171,7 +187,7 @@ struct cp_packet {
 /* ---- ports --------------------------------------------------------------------------------- */
 
 struct cp_config {
-    const char *engine;   /* a name of engines.c, or NULL or "auto": the first that runs here */
+    const char *engine;   /* of cp_engine_list, or NULL or "auto": the first that runs here */
     unsigned concurrency; /* workers that may run at once; 0: one per usable CPU */
 };
 
@@ -288,6 +304,9 @@ int cp_cancel(struct cp_socket *socket, struct cp_op *op);
  * after the last. */
 const char *cp_engine_list(unsigned index, const char **summary);
 
+#ifdef __ELF__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
