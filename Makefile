@@ -217,8 +217,8 @@ clean:
 help:
 	@printf '%s\n' 'make            builds the programs into $(BUILD)/' \
 	  'make lib        builds the completion port alone, as libcport.so and libcport.a' \
-  'make install    installs it, with <cport.h>, cport.pc and man pages (PREFIX=, DESTDIR=; make uninstall)' \
-  'make test       installs what is missing, runs every test, also under the sanitizers' \
+	  'make install    installs it, with <cport.h>, cport.pc and man pages (PREFIX=, DESTDIR=; make uninstall)' \
+	  'make test       installs what is missing, runs every test, also under the sanitizers' \
 	  'make windows    installs mingw-w64 and Wine, builds the Windows programs into build/windows/' \
 	  'make stress     checks the completion port'"'"'s law with random operations, for minutes' \
 	  'make fuzz       feeds what reads bytes from outside with inputs that tests made up, for minutes (FUZZ_RUNS=)' \
