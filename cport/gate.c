@@ -75,11 +75,19 @@ static bool place_free(const struct gate *gate)
     return gate->running < gate->limit;
 }
 
-/* A place that neither a running worker nor a poller occupies, nor any of `deciding` more. */
+/* A place that neither a running worker nor a poller occupies, nor any of `deciding` more; or the
+ * spare poller's. */
 static bool poll_place_free(const struct gate *gate, unsigned deciding)
 {
-    return gate->pollers + deciding < gate->pollers_max &&
-           gate->running + gate->pollers - gate->grants + deciding < gate->limit;
+    const unsigned polling = gate->pollers - gate->grants + deciding;
+    if (gate->pollers + deciding >= gate->pollers_max)
+        return false;
+    if (gate->running + polling < gate->limit)
+        return true;
+    if (!gate->watched || gate->looking)
+        return false;
+    /* Over the limit, the poller of a granted packet shall come back first. */
+    return gate->running + polling == gate->limit || (polling == 0 && gate->grants == 0);
 }
 
 /* The newest waiter that can still be given a packet: for each grant that has not been fetched, one
@@ -140,12 +148,21 @@ static void promote(struct gate *gate, struct gate_effects *effects)
     }
 }
 
+static void call_watcher(struct gate *gate, struct gate_effects *effects)
+{
+    if (!gate->watched || gate->looking || !gate_backlog(gate))
+        return;
+    gate->looking = true;
+    effects->wake_watcher = true;
+}
+
 /* Restores the invariants after any event. */
 static void restore_invariants(struct gate *gate, struct gate_effects *effects)
 {
     struct gate_worker *worker;
     while (gate->queue.first && place_free(gate) && (worker = newest_free(gate)))
         hand_over(gate, worker, effects);
+    call_watcher(gate, effects);
     promote(gate, effects);
 }
 
@@ -160,13 +177,13 @@ void gate_init(struct gate *gate, unsigned limit, unsigned pollers_max)
 
 void gate_arrive(struct gate *gate, struct gate_worker *worker)
 {
-    assert(worker->state == GATE_RUNNING || worker->state == GATE_BLOCKED ||
-           worker->state == GATE_OUTSIDE);
+    assert(worker->state <= GATE_ASLEEP);
     if (worker->state == GATE_RUNNING) {
         assert(gate->running > 0);
         gate->running--;
     }
     worker->state = GATE_ARRIVED;
+    worker->waits++;
 }
 
 void gate_back(struct gate *gate, struct gate_worker *worker)
@@ -255,6 +272,7 @@ enum gate_verdict gate_next(struct gate *gate, struct gate_worker *worker, unsig
     }
     if (worker->state == GATE_ARRIVED)
         stack_push(gate, worker);
+    call_watcher(gate, effects);
     if (poll_place_free(gate, 0)) {
         worker->state = GATE_POLLING;
         gate->pollers++;
@@ -282,27 +300,62 @@ void gate_post(struct gate *gate, struct cp_node *packet, struct gate_effects *e
     restore_invariants(gate, effects);
 }
 
-void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
+static void give_place_away(struct gate *gate, struct gate_worker *worker,
+                            struct gate_effects *effects)
 {
     assert(worker->state == GATE_RUNNING);
     assert(gate->running > 0);
-    worker->state = GATE_BLOCKED;
     gate->running--;
     restore_invariants(gate, effects);
 }
 
+void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
+{
+    if (worker->state != GATE_ASLEEP)
+        give_place_away(gate, worker, effects);
+    worker->state = GATE_BLOCKED;
+}
+
 void gate_unblock(struct gate *gate, struct gate_worker *worker)
 {
-    assert(worker->state == GATE_BLOCKED);
+    assert(worker->state == GATE_BLOCKED || worker->state == GATE_ASLEEP);
     worker->state = GATE_RUNNING;
     gate->running++;
 }
+
+/* ---- the watcher --------------------------------------------------------------------------- */
+
+void gate_watch(struct gate *gate)
+{
+    gate->watched = true;
+}
+
+bool gate_backlog(const struct gate *gate)
+{
+    return gate->queue.first && !place_free(gate) && newest_free(gate);
+}
+
+void gate_found_asleep(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
+{
+    assert(gate->looking);
+    give_place_away(gate, worker, effects);
+    worker->state = GATE_ASLEEP;
+}
+
+void gate_rest(struct gate *gate, struct gate_effects *effects)
+{
+    assert(gate->looking);
+    gate->looking = false;
+    restore_invariants(gate, effects);
+}
+
+/* ---- leaving and closing ------------------------------------------------------------------- */
 
 void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
 {
     assert(!on_stack(worker));
     if (worker->state == GATE_RUNNING)
-        gate_block(gate, worker, effects);
+        give_place_away(gate, worker, effects);
     worker->state = GATE_OUTSIDE;
 }
 

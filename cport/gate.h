@@ -10,8 +10,8 @@
  *               arrive                            take
  *    OUTSIDE ------------.                 .----------------> RUNNING <--. block_end: at once,
  *    BLOCKED             v                 |                     |       | maybe over the limit
- *    RUNNING --arrive--> (a packet and     |                     '-> BLOCKED
- *                         a free place?)---'
+ *    RUNNING --arrive--> (a packet and     |                     |-> BLOCKED
+ *    ASLEEP               a free place?)---'                     '-> ASLEEP (found by the watcher)
  *                        | no
  *                        v
  *              the stack of waiters, the newest on top:
@@ -25,7 +25,12 @@
  *
  * Invariants (gate_check): running <= limit, except for workers that came back from a blocking
  * section or a time-out; grants <= pollers; running + pollers - grants <= limit whenever a poller
- * starts; no packet waits in the queue while there is a free place and a waiter. */
+ * starts; no packet waits in the queue while there is a free place and a waiter.
+ *
+ * With a watcher (gate_watch), packets that wait while every place is taken and a worker waits are
+ * a backlog: they call the watcher, which looks for workers that sleep (gate_found_asleep) until it
+ * rests (gate_rest). A packet may also wait in the kernel, where only a poll finds it; so as long
+ * as nobody looks, one waiter more than there are places polls: the spare. */
 #ifndef FANIN_GATE_H
 #define FANIN_GATE_H
 
@@ -37,6 +42,7 @@ enum gate_state {
     GATE_OUTSIDE,  /* not a member, or left */
     GATE_RUNNING,  /* counted against the limit */
     GATE_BLOCKED,  /* a member in a declared blocking section: not counted */
+    GATE_ASLEEP,   /* a member that the watcher found asleep: not counted */
     GATE_ARRIVED,  /* awake, not on the stack yet */
     GATE_PARKED,   /* on the stack, asleep */
     GATE_PROMOTED, /* on the stack, woken to poll */
@@ -50,6 +56,7 @@ struct gate_worker {
     struct gate_worker *older, *newer; /* neighbours on the stack */
     struct gate_worker *wake_next;
     struct cp_node *bound; /* the packet handed to it; cannot be stolen */
+    uint64_t waits;        /* how often it has arrived */
 };
 
 struct gate_queue {
@@ -63,6 +70,8 @@ struct gate {
     unsigned pollers;     /* POLLING or PROMOTED */
     unsigned grants;      /* packets granted to pollers and not fetched yet */
     bool closed;
+    bool watched;              /* there is a watcher */
+    bool looking;              /* ... which was called and does not rest yet */
     struct gate_queue queue;   /* packets that wait, oldest first */
     struct gate_queue granted; /* to whichever poller comes back first */
     struct gate_worker *newest;
@@ -76,7 +85,8 @@ struct gate {
  * way: its memory is in use until then. */
 struct gate_effects {
     struct gate_worker *wake;
-    bool wake_poller; /* make one poller return from the engine's poll */
+    bool wake_poller;  /* make one poller return from the engine's poll */
+    bool wake_watcher; /* there is a backlog; once until it rests */
 };
 
 enum gate_verdict {
@@ -108,9 +118,19 @@ void gate_timeout(struct gate *gate, struct gate_worker *worker, struct gate_eff
 /* gate_post: hands a packet to the newest waiter if there is a free place, else queues it. */
 void gate_post(struct gate *gate, struct cp_node *packet, struct gate_effects *effects);
 
-/* gate_block, gate_unblock: a running worker declares a blocking section, and its end. */
+/* gate_block, gate_unblock: a running worker declares a blocking section, and its end. A worker
+ * that was found asleep may do either as well: it is awake. */
 void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
 void gate_unblock(struct gate *gate, struct gate_worker *worker);
+
+/* gate_watch: from now on there is a watcher. gate_backlog: whether packets wait for a place, and a
+ * worker for packets. gate_found_asleep: gives a running worker's place away, as gate_block does;
+ * found awake again, it is gate_unblock's. gate_rest: the watcher looks no more until the next
+ * backlog. */
+void gate_watch(struct gate *gate);
+bool gate_backlog(const struct gate *gate);
+void gate_found_asleep(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
+void gate_rest(struct gate *gate, struct gate_effects *effects);
 
 /* gate_leave: the thread ends, or goes to another port. */
 void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);

@@ -85,7 +85,7 @@ static struct key key_of(const struct machine *machine)
     }
     key.rest = waiting | gate->grants << 4 | gate_queue_count(&gate->queue) << 8 |
                gate->running << 12 | gate->pollers << 16 | (unsigned)gate->closed << 20 |
-               (unsigned)machine->wake_up << 21;
+               (unsigned)machine->wake_up << 21 | (unsigned)gate->looking << 22;
     return key;
 }
 
@@ -126,6 +126,7 @@ static void unpack(struct key key, struct machine *machine)
     gate->pollers = key.rest >> 16 & 15;
     gate->closed = key.rest >> 20 & 1;
     machine->wake_up = key.rest >> 21 & 1;
+    gate->looking = key.rest >> 22 & 1;
 }
 
 /* ---- the set of states --------------------------------------------------------------------- */
@@ -179,12 +180,13 @@ static void states_clear(void)
 static const char *const event_names[EVENT_KINDS] = {
     "post",  "arrive",       "polls first",  "arrives after that",
     "woken", "slept enough", "poll returns", "back from its poll",
-    "block", "unblock",      "leave",        "close"};
+    "block", "unblock",      "found asleep", "found awake",
+    "rests", "leave",        "close"};
 
 static void print_states(const struct machine *machine)
 {
-    static const char *const names[] = {"outside",  "running", "blocked", "arrived", "parked",
-                                        "promoted", "polling", "awake",   "woken"};
+    static const char *const names[] = {"outside", "running",  "blocked", "asleep", "arrived",
+                                        "parked",  "promoted", "polling", "awake",  "woken"};
     print_message("   ");
     for (unsigned index = 0; index < machine->workers_max; index++)
         print_message(" %s", names[machine->workers[index].gate.state]);
@@ -250,32 +252,36 @@ static void try_choices(const struct machine *empty, uint32_t parent, struct mac
                 }
 }
 
-static void explore(unsigned workers, unsigned limit, unsigned pollers_max)
+static void explore(const struct machine_shape *shape)
 {
     struct machine empty;
-    machine_init(&empty, workers, PACKETS, limit, pollers_max);
+    machine_init(&empty, shape);
     states_add(key_of(&empty), 0, &(struct machine_event){0});
     for (uint32_t index = 0; index < states.count; index++)
         for (uint8_t kind = 0; kind < EVENT_KINDS; kind++) {
-            bool anyone = kind == EVENT_POST || kind == EVENT_CLOSE;
-            for (uint8_t who = 0; who < (anyone ? 1 : workers); who++)
+            bool anyone = kind == EVENT_POST || kind == EVENT_REST || kind == EVENT_CLOSE;
+            for (uint8_t who = 0; who < (anyone ? 1 : shape->workers); who++)
                 try_choices(&empty, index, (struct machine_event){.kind = kind, .worker = who});
         }
 }
 
-TEST(every_state_of_the_gate_keeps_the_law)
+/* How many states there are. */
+static size_t explore_all(unsigned workers_max, bool watched)
 {
     size_t all = 0;
     unsigned long long events = 0;
-    const unsigned most = SANITIZED ? WORKERS - 1 : WORKERS;
     if (THREAD_SANITIZED) {
         print_message("skip: there is one thread\n");
         skip();
     }
-    for (unsigned workers = 1; workers <= most; workers++)
+    for (unsigned workers = 1; workers <= workers_max; workers++)
         for (unsigned limit = 1; limit <= 3; limit++)
             for (unsigned one_poller = 0; one_poller <= 1; one_poller++) {
-                explore(workers, limit, one_poller ? 1 : UINT_MAX);
+                explore(&(struct machine_shape){.workers = workers,
+                                                .packets = PACKETS,
+                                                .limit = limit,
+                                                .pollers_max = one_poller ? 1 : UINT_MAX,
+                                                .watched = watched});
                 print_message("# workers %u, limit %u, %s: %zu states, %llu events\n", workers,
                               limit, one_poller ? "one poller" : "any may poll", states.count,
                               states.events);
@@ -284,5 +290,15 @@ TEST(every_state_of_the_gate_keeps_the_law)
                 states_clear();
             }
     print_message("# every state: %zu, %llu events\n", all, events);
-    assert_true(all > (most == WORKERS ? 100000 : 10000));
+    return all;
+}
+
+TEST(every_state_of_the_gate_keeps_the_law)
+{
+    assert_true(explore_all(SANITIZED ? 3 : 4, false) > (SANITIZED ? 10000 : 100000));
+}
+
+TEST(every_state_with_a_watcher_keeps_the_law)
+{
+    assert_true(explore_all(SANITIZED ? 2 : 3, true) > (SANITIZED ? 1000 : 10000));
 }

@@ -4,11 +4,12 @@
 #include <limits.h>
 #include <stddef.h>
 
-void machine_init(struct machine *machine, unsigned workers, unsigned packets, unsigned limit,
-                  unsigned pollers_max)
+void machine_init(struct machine *machine, const struct machine_shape *shape)
 {
-    *machine = (struct machine){.workers_max = workers, .packets_max = packets};
-    gate_init(&machine->gate, limit, pollers_max);
+    *machine = (struct machine){.workers_max = shape->workers, .packets_max = shape->packets};
+    gate_init(&machine->gate, shape->limit, shape->pollers_max);
+    if (shape->watched)
+        gate_watch(&machine->gate);
 }
 
 static void breaks(struct machine *machine, const char *law)
@@ -38,6 +39,8 @@ static void carry_out(struct machine *machine, const struct gate_effects *effect
         worker_of(each)->unpark = true;
     }
     machine->wake_up |= effects->wake_poller;
+    if (effects->wake_watcher && !machine->gate.looking)
+        breaks(machine, "a watcher that is called looks");
 }
 
 static void stops_running(struct machine *machine, unsigned who)
@@ -176,8 +179,8 @@ static bool possible(const struct machine *machine, const struct machine_event *
 {
     const struct machine_worker *worker = &machine->workers[event->worker];
     enum gate_state state = worker->gate.state;
-    bool busy = state == GATE_RUNNING && worker->back;
-    bool runs = state == GATE_RUNNING && !worker->back;
+    bool member = state >= GATE_RUNNING && state <= GATE_ASLEEP;
+    bool runs = state == GATE_RUNNING || state == GATE_ASLEEP; /* the gate may be wrong */
     if (event->sees && !machine->wake_up)
         return false;
     if (machine->packets_live + event->reports > machine->packets_max)
@@ -186,11 +189,11 @@ static bool possible(const struct machine *machine, const struct machine_event *
     case EVENT_POST:
         return !machine->gate.closed && machine->packets_live < machine->packets_max;
     case EVENT_ARRIVE:
-        return runs || state == GATE_OUTSIDE || state == GATE_BLOCKED;
+        return (member && !worker->back) || state == GATE_OUTSIDE;
     case EVENT_BUSY_POLL:
-        return runs && machine->gate.queue.first;
+        return state == GATE_RUNNING && !worker->back && machine->gate.queue.first;
     case EVENT_BUSY_BACK:
-        return busy;
+        return runs && worker->back;
     case EVENT_WOKEN:
         return worker->unpark;
     case EVENT_SLEPT_ENOUGH:
@@ -200,11 +203,17 @@ static bool possible(const struct machine *machine, const struct machine_event *
     case EVENT_POLL_BACK:
         return state == GATE_POLLING && worker->back;
     case EVENT_BLOCK:
-        return runs;
+        return runs && !worker->back;
     case EVENT_UNBLOCK:
-        return state == GATE_BLOCKED;
+        return state == GATE_BLOCKED || (state == GATE_ASLEEP && !worker->back);
+    case EVENT_FOUND_ASLEEP:
+        return state == GATE_RUNNING && machine->gate.looking && gate_backlog(&machine->gate);
+    case EVENT_FOUND_AWAKE:
+        return state == GATE_ASLEEP && machine->gate.looking;
+    case EVENT_REST:
+        return machine->gate.looking && !gate_backlog(&machine->gate);
     case EVENT_LEAVE:
-        return runs || state == GATE_BLOCKED;
+        return member && !worker->back;
     case EVENT_CLOSE:
         return !machine->gate.closed;
     case EVENT_KINDS:
@@ -246,9 +255,17 @@ static void perform(struct machine *machine, const struct machine_event *event,
         (event->kind == EVENT_BLOCK ? gate_block : gate_leave)(&machine->gate, &worker->gate,
                                                                effects);
         break;
+    case EVENT_FOUND_ASLEEP:
+        stops_running(machine, event->worker);
+        gate_found_asleep(&machine->gate, &worker->gate, effects);
+        break;
     case EVENT_UNBLOCK:
+    case EVENT_FOUND_AWAKE:
         gate_unblock(&machine->gate, &worker->gate);
         runs_over(worker);
+        break;
+    case EVENT_REST:
+        gate_rest(&machine->gate, effects);
         break;
     case EVENT_CLOSE:
         close_gate(machine, effects);
@@ -302,6 +319,19 @@ static void check_gate(struct machine *machine, unsigned over, unsigned parked)
         breaks(machine, "while a place is free, a waiter polls");
 }
 
+static void check_watcher(struct machine *machine, unsigned parked)
+{
+    const struct gate *gate = &machine->gate;
+    const unsigned polling = gate->pollers - gate->grants;
+    if (!gate->watched || gate->looking || gate->closed)
+        return;
+    if (gate->queue.first && next_in_line(gate))
+        breaks(machine, "a backlog calls the watcher");
+    if (parked > 0 && gate->pollers < gate->pollers_max &&
+        ((polling == 0 && gate->grants == 0) || gate->running + polling <= gate->limit))
+        breaks(machine, "while nobody looks, a waiter polls beyond the limit");
+}
+
 void machine_check(struct machine *machine)
 {
     const struct gate *gate = &machine->gate;
@@ -338,6 +368,7 @@ void machine_check(struct machine *machine)
         breaks(machine, "every worker of a closed port returns");
     check_packets(machine, newest_bound, bound);
     check_gate(machine, over, states[GATE_PARKED]);
+    check_watcher(machine, states[GATE_PARKED]);
 }
 
 /* ---- random walks -------------------------------------------------------------------------- */
@@ -346,12 +377,14 @@ void machine_check(struct machine *machine)
 static enum machine_event_kind random_kind(const struct machine_worker *worker, unsigned number)
 {
     static const uint8_t running[] = {EVENT_ARRIVE, EVENT_ARRIVE, EVENT_ARRIVE, EVENT_BUSY_POLL,
-                                      EVENT_BLOCK,  EVENT_BLOCK,  EVENT_LEAVE,  EVENT_ARRIVE};
+                                      EVENT_BLOCK,  EVENT_BLOCK,  EVENT_LEAVE,  EVENT_FOUND_ASLEEP};
     switch (worker->gate.state) {
     case GATE_RUNNING:
         return worker->back ? EVENT_BUSY_BACK : running[number & 7];
     case GATE_BLOCKED:
         return number & 6 ? EVENT_UNBLOCK : number & 1 ? EVENT_LEAVE : EVENT_ARRIVE;
+    case GATE_ASLEEP:
+        return worker->back ? EVENT_BUSY_BACK : number & 4 ? EVENT_FOUND_AWAKE : EVENT_ARRIVE;
     case GATE_PARKED:
         return EVENT_SLEPT_ENOUGH;
     case GATE_POLLING:
@@ -379,6 +412,8 @@ void machine_random(struct machine *machine, uint64_t *random)
         };
         if ((number >> 24 & 3) == 0)
             event.kind = EVENT_POST;
+        if ((number >> 26 & 0x1f) == 0)
+            event.kind = EVENT_REST;
         if ((number >> 32 & 0xfff) == 0)
             event.kind = EVENT_CLOSE;
         if (event.kind == EVENT_POLL_BACK || event.kind == EVENT_BUSY_BACK)
@@ -400,8 +435,11 @@ const char *machine_walk(uint64_t events, uint64_t *seed)
         struct machine machine;
         uint64_t random = *seed;
         uint64_t shape = random_next(&random);
-        machine_init(&machine, 1 + (shape & 7), 1 + (shape >> 3 & 7), 1 + (shape >> 6 & 3),
-                     shape >> 8 & 1 ? UINT_MAX : 1);
+        machine_init(&machine, &(struct machine_shape){.workers = 1 + (shape & 7),
+                                                       .packets = 1 + (shape >> 3 & 7),
+                                                       .limit = 1 + (shape >> 6 & 3),
+                                                       .pollers_max = shape >> 8 & 1 ? UINT_MAX : 1,
+                                                       .watched = shape >> 9 & 1});
         for (; events > 0 && !machine.broken && !is_over(&machine); events--)
             machine_random(&machine, &random);
         if (machine.broken)

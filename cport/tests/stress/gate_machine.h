@@ -48,6 +48,9 @@ enum machine_event_kind {
     EVENT_POLL_BACK, /* ... and locks, reports, decides */
     EVENT_BLOCK,
     EVENT_UNBLOCK,
+    EVENT_FOUND_ASLEEP, /* by the watcher */
+    EVENT_FOUND_AWAKE,
+    EVENT_REST, /* of the watcher */
     EVENT_LEAVE,
     EVENT_CLOSE,
     EVENT_KINDS,
@@ -62,8 +65,13 @@ struct machine_event {
     bool gives_up;   /* its time is up: it waits no longer */
 };
 
-void machine_init(struct machine *machine, unsigned workers, unsigned packets, unsigned limit,
-                  unsigned pollers_max);
+/* What a port has. */
+struct machine_shape {
+    unsigned workers, packets, limit, pollers_max;
+    bool watched;
+};
+
+void machine_init(struct machine *machine, const struct machine_shape *shape);
 
 /* machine_apply: false: the event cannot happen now, and nothing has changed. */
 bool machine_apply(struct machine *machine, const struct machine_event *event);
@@ -73,6 +81,7 @@ bool machine_apply(struct machine *machine, const struct machine_event *event);
  *   running <= limit but for workers that came back from blocking or a time-out;
  * - a packet goes to the newest waiter that is free for it; packets leave in order, none is lost;
  * - no packet waits while a place and a waiter are free; while a place is free, a waiter polls;
+ * - with a watcher: a backlog is looked at; while nobody looks, a waiter polls beyond the limit;
  * - whoever sleeps with a packet or a task, and a poller with a grant, has a wake-up on its way;
  * - every worker of a closed port returns. */
 void machine_check(struct machine *machine);
