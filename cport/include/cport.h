@@ -112,6 +112,8 @@ int cp_error_from_os(int os_code);
 /* cp_error_from_errno: a negative errno value on every system -> portable code; 0 -> 0. */
 int cp_error_from_errno(int error);
 
+/* ---- types ---------------------------------------------------------------------------------- */
+
 /* The OS's own socket: a descriptor on Linux, a SOCKET on Windows. */
 typedef intptr_t cp_handle;
 #define CP_HANDLE_NONE ((cp_handle)-1)
@@ -204,11 +206,13 @@ void cp_close(struct cport *port);
  * allowed. */
 void cp_free(struct cport *port);
 
+/* cp_engine_name: the engine's name, as in cp_engine_list. */
 const char *cp_engine_name(const struct cport *port);
 
 /* cp_gate_name: what enforces law 5: "user" (the gate above the engine) or "os". */
 const char *cp_gate_name(const struct cport *port);
 
+/* cp_concurrency: how many workers may run at once. */
 unsigned cp_concurrency(const struct cport *port);
 
 /* ---- workers ------------------------------------------------------------------------------- */
@@ -254,6 +258,7 @@ int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_
 int cp_listen(struct cp_socket *socket, const struct sockaddr *address, unsigned address_bytes,
               int backlog);
 
+/* cp_socket_handle: the OS's socket, to set options of; it stays the port's. */
 cp_handle cp_socket_handle(const struct cp_socket *socket);
 
 /* cp_socket_close: closes the socket, as closesocket does on Windows: operations in flight each

@@ -7,8 +7,12 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "man"))
+import manual
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = ROOT / "cport/include/cport.h"
@@ -34,21 +38,13 @@ def make(*arguments):
 
 def functions():
     """The names of the functions that the header declares."""
-    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
-    text = re.sub(r"^#.*(\\\n.*)*$", "", text, flags=re.M)
-    return sorted(re.findall(r"^\w[\w *]*?\b(cp_\w+)\(", text, flags=re.M))
+    return sorted(name for section in manual.read_header().sections for name in section.functions())
 
 
 def defined(library, *options):
     """The names that a library gives to those who link it."""
     lines = run("nm", "--defined-only", *options, library).splitlines()
     return sorted(line.split()[-1] for line in lines if len(line.split()) == 3)
-
-
-def example():
-    """The program of the README."""
-    text = (ROOT / "cport/README.md").read_text()
-    return re.search(r"```c\n(#include <cport\.h>\n(?:(?!```).)*?int main.*?)```", text, re.S)[1]
 
 
 class Installed(unittest.TestCase):
@@ -80,7 +76,7 @@ class Installed(unittest.TestCase):
         folder.mkdir()
         source = folder / ("program.c" if standard.startswith("c9") or standard == "c11" else
                            "program.cc")
-        source.write_text(example())
+        source.write_text(manual.example())
         libs = ["-static", *self.flags("--static", "--libs")] if static else self.flags("--libs")
         run(compiler, f"-std={standard}", *STRICT, *self.flags("--cflags"), "-MD", source, "-o",
             "program", *libs, cwd=folder)
@@ -116,11 +112,12 @@ class Installed(unittest.TestCase):
         self.assertEqual(defined(self.lib / "libcport.a", "-g"), functions())
 
     def test_the_version_is_the_headers(self):
-        numbers = re.findall(r"define CP_VERSION_(?:MAJOR|MINOR|PATCH) +(\d+)", HEADER.read_text())
-        self.assertEqual(self.flags("--modversion"), [".".join(numbers)])
-        self.assertTrue((self.lib / f"libcport.so.{'.'.join(numbers)}").is_file())
+        version = manual.read_header().version
+        self.assertRegex(version, r"^\d+\.\d+\.\d+$")
+        self.assertEqual(self.flags("--modversion"), [version])
+        self.assertTrue((self.lib / f"libcport.so.{version}").is_file())
         soname = run("readelf", "-d", self.lib / "libcport.so")
-        self.assertIn(f"[libcport.so.{numbers[0]}]", soname)
+        self.assertIn(f"[libcport.so.{version.split('.')[0]}]", soname)
 
     def test_the_header_includes_only_the_languages_own(self):
         included = set(re.findall(r"^ *# *include (.*)$", HEADER.read_text(), flags=re.M))
@@ -140,6 +137,10 @@ class Installed(unittest.TestCase):
         self.assertNotIn(str(staged), configured)
         make("uninstall", *options)
         self.assertEqual(self.files(staged), [])
+
+    def test_the_manual_is_installed(self):
+        pages = {path.name for path in (self.prefix / "share/man/man3").iterdir()}
+        self.assertEqual(pages, set(manual.pages(manual.read_header())))
 
 
 class OtherBuilds(unittest.TestCase):
