@@ -17,6 +17,9 @@
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/random.h"
 
@@ -178,8 +181,7 @@ void protocol_frame_write(uint8_t *frame, uint32_t length, uint32_t seq, uint64_
     field_write(frame + CHECK_AT, 16, protocol_frame_check(frame, length, marker), alphabet);
 }
 
-/* Eight digits 0-9a-f at once, a byte of a word each; false: they are not. Digit by digit, this was
- * half of what a frame of 256 bytes cost its client. */
+/* Eight digits 0-9a-f at once, a byte of a word each; false: they are not. */
 static bool eight_read(const uint8_t *field, uint64_t *value)
 {
     const uint64_t each = 0x0101010101010101u;
@@ -200,12 +202,17 @@ static bool eight_read(const uint8_t *field, uint64_t *value)
     return true;
 }
 
+/* Where the marker's first byte is a digit, 'g' stands in for it. */
+static bool is_digit(uint8_t byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+}
+
 static int field_read(const uint8_t *field, unsigned digits, uint8_t taken, uint64_t *value)
 {
     uint8_t mended[16];
     *value = 0;
-    /* Where the marker's first byte is a digit, 'g' stands in for it. */
-    if ((taken >= '0' && taken <= '9') || (taken >= 'a' && taken <= 'f')) {
+    if (is_digit(taken)) {
         for (unsigned i = 0; i < digits; i++) {
             if (field[i] == taken)
                 return -1;
@@ -219,11 +226,57 @@ static int field_read(const uint8_t *field, unsigned digits, uint8_t taken, uint
     return 0;
 }
 
+#ifdef __SSE2__
+/* The values of 16 digits 0-9a-f, a byte each. A byte of *right becomes 0 where there is none. */
+static __m128i digits_read(const uint8_t *text, __m128i *right)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
+    const __m128i number = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    const __m128i letter = _mm_sub_epi8(bytes, _mm_set1_epi8('a'));
+    const __m128i is_number = _mm_cmpeq_epi8(_mm_min_epu8(number, _mm_set1_epi8(9)), number);
+    const __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
+    *right = _mm_and_si128(*right, _mm_or_si128(is_number, is_letter));
+    return _mm_or_si128(_mm_and_si128(is_number, number),
+                        _mm_and_si128(is_letter, _mm_add_epi8(letter, _mm_set1_epi8(10))));
+}
+
+/* Eight bytes of two digits each, in the low halves of eight words. */
+static __m128i pairs_join(__m128i digits)
+{
+    return _mm_and_si128(_mm_or_si128(_mm_slli_epi16(digits, 4), _mm_srli_epi16(digits, 8)),
+                         _mm_set1_epi16(0xff));
+}
+
+/* All four fields at once, where no 'g' stands in for a digit: a frame of 256 bytes costs its
+ * client little else. False: they are not digits. */
+static bool fields_read(const uint8_t *frame, struct protocol_header *header)
+{
+    __m128i right = _mm_set1_epi8(-1);
+    const __m128i first = pairs_join(digits_read(frame + SEQ_AT, &right));
+    const __m128i sent = pairs_join(digits_read(frame + SENT_AT, &right));
+    const __m128i check = pairs_join(digits_read(frame + CHECK_AT, &right));
+    const __m128i both = _mm_packus_epi16(first, sent);
+    if (_mm_movemask_epi8(right) != 0xffff)
+        return false;
+    const uint64_t seq_length = __builtin_bswap64((uint64_t)_mm_cvtsi128_si64(both));
+    header->seq = (uint32_t)(seq_length >> 32);
+    header->length = (uint32_t)seq_length;
+    header->sent_ns =
+        __builtin_bswap64((uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
+    header->check = __builtin_bswap64((uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(check, check)));
+    return true;
+}
+#endif
+
 int protocol_header_read(const uint8_t *frame, const struct protocol_marker *marker,
                          struct protocol_header *header)
 {
     uint8_t taken = marker->bytes[0];
     uint64_t seq, length;
+#ifdef __SSE2__
+    if (!is_digit(taken))
+        return fields_read(frame, header) ? 0 : -1;
+#endif
     if (field_read(frame + SEQ_AT, 8, taken, &seq) < 0 ||
         field_read(frame + LENGTH_AT, 8, taken, &length) < 0 ||
         field_read(frame + SENT_AT, 16, taken, &header->sent_ns) < 0 ||

@@ -8,11 +8,11 @@
  *
  * The first always ends before the second could, so the first hit found is the first in the stream.
  *
- * memchr runs at cache speed while its byte is rare, but every false hit costs a call.
- * Where there is more than one false hit in FALSE_HIT_BYTES (random data has one in 256), stretches
- * that do not hold two of the marker's bytes at their distance are skipped first: slower than a
- * memchr that never stops, twice as fast as one that stops often. Every position is compared at
- * most once, so the search is linear in any data. */
+ * memchr runs at cache speed while its byte is rare, but every false hit costs a call. So the first
+ * NEAR_BYTES, where a small frame ends, are searched for two of the marker's bytes at their
+ * distance: slower than a memchr that never stops, twice as fast as one that stops often, and a
+ * small frame costs one call. Where memchr has more than one false hit in FALSE_HIT_BYTES (random
+ * data has one in 256), the rest is searched like that, too. Every search is linear in any data. */
 #include "client/buffers/marker.h"
 
 #include <assert.h>
@@ -23,6 +23,7 @@
 
 enum {
     STRETCH_BYTES = 64,    /* searched for two bytes before the result is tested */
+    NEAR_BYTES = 512,      /* of each frame and piece, searched for two bytes in any data */
     FALSE_HITS_MIN = 4,    /* before the rate of false hits means anything */
     FALSE_HIT_BYTES = 512, /* what a false hit costs, in bytes skipped without one */
     NOT_FOUND_BYTES = 0,
@@ -84,6 +85,16 @@ static lane both_match(const uint8_t *first, lane first_byte, const uint8_t *sec
     return (lane)(here == first_byte) & (lane)(there == second_byte);
 }
 
+/* Position by position, where fewer are left than a register has. */
+static size_t skip_few(const struct marker *marker, const uint8_t *at, size_t passed, size_t starts)
+{
+    const uint8_t a = marker->bytes[marker->rarest], b = marker->bytes[marker->companion];
+    while (passed < starts &&
+           (at[passed + marker->rarest] != a || at[passed + marker->companion] != b))
+        passed++;
+    return passed;
+}
+
 static size_t skip_any(const struct marker *marker, const uint8_t *at, size_t starts)
 {
     const lane first_byte = (lane){0} + marker->bytes[marker->rarest];
@@ -101,10 +112,12 @@ static size_t skip_any(const struct marker *marker, const uint8_t *at, size_t st
         first += STRETCH_BYTES;
         second += STRETCH_BYTES;
     }
-    return passed;
+    return skip_few(marker, at, passed, starts);
 }
 
 #ifdef __x86_64__
+enum { AVX2_BYTES = 32 };
+
 static inline __attribute__((target("avx2"), always_inline)) __m256i
 both_match_avx2(const uint8_t *first, __m256i first_byte, const uint8_t *second,
                 __m256i second_byte)
@@ -115,7 +128,16 @@ both_match_avx2(const uint8_t *first, __m256i first_byte, const uint8_t *second,
                             _mm256_cmpeq_epi8(there, second_byte));
 }
 
-/* The same, twice as wide: it searches every received byte when the payload is random. */
+/* A bit for each of 64 positions, the first one lowest. */
+static inline __attribute__((target("avx2"), always_inline)) uint64_t hits_avx2(__m256i low,
+                                                                                __m256i high)
+{
+    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high)
+                                                     << 32;
+}
+
+/* The same, twice as wide: it searches every received byte when the payload is random. The rest is
+ * searched too, its last part twice. */
 __attribute__((target("avx2"))) static size_t skip_avx2(const struct marker *marker,
                                                         const uint8_t *at, size_t starts)
 {
@@ -123,18 +145,30 @@ __attribute__((target("avx2"))) static size_t skip_avx2(const struct marker *mar
     const __m256i b = _mm256_set1_epi8((char)marker->bytes[marker->companion]);
     const uint8_t *first = at + marker->rarest, *second = at + marker->companion;
     size_t passed = 0;
-    for (; starts - passed >= 2 * STRETCH_BYTES; passed += 2 * STRETCH_BYTES) {
-        __m256i one = _mm256_or_si256(both_match_avx2(first, a, second, b),
-                                      both_match_avx2(first + 32, a, second + 32, b));
-        __m256i two = _mm256_or_si256(both_match_avx2(first + 64, a, second + 64, b),
-                                      both_match_avx2(first + 96, a, second + 96, b));
-        one = _mm256_or_si256(one, two);
-        if (!_mm256_testz_si256(one, one))
-            break;
-        first += 2 * STRETCH_BYTES;
-        second += 2 * STRETCH_BYTES;
+    for (; starts - passed >= 4 * AVX2_BYTES; passed += 4 * AVX2_BYTES) {
+        const uint8_t *here = first + passed, *there = second + passed;
+        const __m256i one = both_match_avx2(here, a, there, b);
+        const __m256i two = both_match_avx2(here + 32, a, there + 32, b);
+        const __m256i three = both_match_avx2(here + 64, a, there + 64, b);
+        const __m256i four = both_match_avx2(here + 96, a, there + 96, b);
+        const __m256i any =
+            _mm256_or_si256(_mm256_or_si256(one, two), _mm256_or_si256(three, four));
+        if (_mm256_testz_si256(any, any))
+            continue;
+        const uint64_t low = hits_avx2(one, two);
+        return low != 0 ? passed + (size_t)__builtin_ctzll(low)
+                        : passed + 64 + (size_t)__builtin_ctzll(hits_avx2(three, four));
     }
-    return passed;
+    while (passed < starts && starts >= AVX2_BYTES) {
+        if (starts - passed < AVX2_BYTES)
+            passed = starts - AVX2_BYTES;
+        const __m256i one = both_match_avx2(first + passed, a, second + passed, b);
+        const uint32_t hits = (uint32_t)_mm256_movemask_epi8(one);
+        if (hits != 0)
+            return passed + (size_t)__builtin_ctz(hits);
+        passed += AVX2_BYTES;
+    }
+    return skip_few(marker, at, passed, starts);
 }
 
 enum {
@@ -183,7 +217,7 @@ __attribute__((target("avx512bw"))) static size_t skip_avx512(const struct marke
             return passed + (size_t)__builtin_ctzll(hits);
         passed += WIDE_BYTES;
     }
-    return passed;
+    return skip_few(marker, at, passed, starts);
 }
 #endif
 
@@ -223,19 +257,31 @@ static bool is_at(const struct marker *marker, const uint8_t *at)
 }
 
 /* The first of `starts` positions that holds the marker, or NULL. Reads starts + count - 1 bytes.
- * After many false hits in earlier pieces it expects them from the beginning. */
+ */
+static const uint8_t *search_pairs(const struct marker *marker, const uint8_t *at, size_t starts)
+{
+    const uint8_t *end = at + starts;
+    while (at < end) {
+        at += marker->skip_ahead(marker, at, (size_t)(end - at));
+        if (at < end && is_at(marker, at))
+            return at;
+        at++;
+    }
+    return NULL;
+}
+
+/* The same where the rarest byte may be rare. After many false hits, in earlier pieces too, it goes
+ * by pairs. */
 static const uint8_t *search(const struct marker *marker, struct marker_state *state,
                              const uint8_t *at, size_t starts)
 {
     const uint8_t rarest = marker->bytes[marker->rarest];
-    const uint8_t *begin = at, *end = at + starts;
-    bool crowded = state->crowded;
+    const uint8_t *end = at + starts;
+    const size_t near = starts <= NEAR_BYTES || state->crowded ? starts : NEAR_BYTES;
+    const uint8_t *found = search_pairs(marker, at, near);
+    const uint8_t *begin = at += near;
     size_t false_hits = 0;
-    while (at < end) {
-        if (crowded)
-            at += marker->skip_ahead(marker, at, (size_t)(end - at));
-        if (crowded && at < end && is_at(marker, at))
-            return at;
+    while (found == NULL && at < end) {
         const uint8_t *hit = memchr(at + marker->rarest, rarest, (size_t)(end - at));
         if (hit == NULL)
             return NULL;
@@ -243,11 +289,12 @@ static const uint8_t *search(const struct marker *marker, struct marker_state *s
         if (is_at(marker, hit))
             return hit;
         at = hit + 1;
-        crowded =
+        state->crowded =
             ++false_hits >= FALSE_HITS_MIN && false_hits * FALSE_HIT_BYTES > (size_t)(at - begin);
-        state->crowded |= crowded;
+        if (state->crowded)
+            return search_pairs(marker, at, (size_t)(end - at));
     }
-    return NULL;
+    return found;
 }
 
 /* A marker that began before the piece: after how many of the piece's bytes it ends. */
@@ -290,7 +337,9 @@ size_t marker_find(const struct marker *marker, struct marker_state *state, cons
 {
     assert(marker->count >= 1 && marker->count <= MARKER_BYTES_MAX);
     assert(state->tail_bytes < marker->count);
-    size_t end = search_border(marker, state, piece, bytes);
+    size_t end = NOT_FOUND_BYTES;
+    if (state->tail_bytes > 0)
+        end = search_border(marker, state, piece, bytes);
     if (end == NOT_FOUND_BYTES && bytes >= marker->count) {
         const uint8_t *found = search(marker, state, piece, bytes - marker->count + 1);
         if (found != NULL)

@@ -1,6 +1,6 @@
 /* End-marker search in consecutive pieces of a stream, wherever a marker is split. It looks at each
- * byte once, and uses memchr for the marker's rarest byte (memmem on short needles is slower than
- * loopback itself). */
+ * byte once, first for two of the marker's bytes, then with memchr for the rarest (memmem on short
+ * needles is slower than loopback itself). */
 #ifndef FANIN_MARKER_H
 #define FANIN_MARKER_H
 
@@ -16,8 +16,8 @@ struct marker {
     unsigned count;     /* 1..MARKER_BYTES_MAX */
     unsigned rarest;    /* index of the byte that memchr looks for */
     unsigned companion; /* index of the byte that is compared too where memchr stops too often */
-    /* How many of `starts` positions from `at` on, counted from the first, certainly do not hold a
-     * marker. The fastest code for that which this processor runs. */
+    /* How many of `starts` positions from `at` on precede the first one where both bytes match; all
+     * of them if none does. The fastest code for that which this processor runs. */
     size_t (*skip_ahead)(const struct marker *marker, const uint8_t *at, size_t starts);
 };
 
