@@ -17,7 +17,7 @@
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-#ifdef __SSE2__
+#ifdef __x86_64__
 #include <emmintrin.h>
 #endif
 
@@ -226,7 +226,7 @@ static int field_read(const uint8_t *field, unsigned digits, uint8_t taken, uint
     return 0;
 }
 
-#ifdef __SSE2__
+#ifdef __x86_64__
 /* The values of 16 digits 0-9a-f, a byte each. A byte of *right becomes 0 where there is none. */
 static __m128i digits_read(const uint8_t *text, __m128i *right)
 {
@@ -273,7 +273,7 @@ int protocol_header_read(const uint8_t *frame, const struct protocol_marker *mar
 {
     uint8_t taken = marker->bytes[0];
     uint64_t seq, length;
-#ifdef __SSE2__
+#ifdef __x86_64__
     if (!is_digit(taken))
         return fields_read(frame, header) ? 0 : -1;
 #endif
