@@ -349,7 +349,8 @@ static void describe(struct peer *peer)
     struct row *row = &peer->program.row;
     snprintf(peer->engine, sizeof peer->engine, "%s%s", model->engine,
              model->engine_version != NULL ? model->engine_version() : "");
-    snprintf(peer->scheme, sizeof peer->scheme, "%s%s", model->scheme,
+    const bool copies = model->copying != NULL && peer->program.options.processors > 0;
+    snprintf(peer->scheme, sizeof peer->scheme, "%s%s", copies ? model->copying : model->scheme,
              peer->slices ? "-slices" : "");
     row->engine = peer->engine;
     row->scheme = peer->scheme;
@@ -387,6 +388,9 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
     if (program->options.processing.work.record_ns > 0 && model->counts_bytes)
         return program_refuse(program, "--work: this program does not look for records: give a "
                                        "cost per byte only, such as touch:5ns/byte");
+    if (program->options.processors > 1 && model->copying != NULL)
+        return program_refuse(program, "--processors: this program has one thread that copies: "
+                                       "take 0 or 1");
     peer.count = program->servers.count;
     peer.slices = !model->counts_bytes && strcmp(program->options.scheme, "slices") == 0;
     describe(&peer);

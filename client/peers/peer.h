@@ -67,10 +67,11 @@ struct peer_link {
 };
 
 struct peer_model {
-    const char *name;                    /* of the program */
-    const char *about;                   /* what it does, in a sentence without its full stop */
-    const char *scheme;                  /* in the row; "-slices" follows with --scheme slices */
-    const char *engine;                  /* in the row: what it waits with */
+    const char *name;    /* of the program */
+    const char *about;   /* what it does, in a sentence without its full stop */
+    const char *scheme;  /* in the row; "-slices" follows with --scheme slices */
+    const char *copying; /* in the row with --processors 1; NULL: has no such thread */
+    const char *engine;  /* in the row: what it waits with */
     const char *(*engine_version)(void); /* follows it; NULL: nothing */
     bool thread_per_link;
     bool counts_bytes;       /* does not look for frames, so --scheme slices makes no difference */

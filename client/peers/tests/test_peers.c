@@ -18,6 +18,7 @@ static const struct peer {
     const char *option; /* NULL: none */
 } peers[] = {
     {"fanin-raw", "raw", false, 0, NULL},
+    {"fanin-raw", "raw-copy", false, 0, "--processors=1"},
     {"fanin-peer-blocking", "blocking", true, FLEET, NULL},
     {"fanin-peer-blocking", "blocking-slices", true, FLEET, "--scheme=slices"},
     {"fanin-peer-libuv", "libuv", true, 0, NULL},
