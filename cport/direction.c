@@ -3,28 +3,30 @@
 
 #include <assert.h>
 
-/* Operations whose first attempt needs no event from the kernel. */
-static bool is_eager(const struct cport *port, const struct cp_op *op)
-{
-    return !port->engine->readiness || op->kind == CP_CONNECT || op->kind == CP_SEND;
-}
+/* ---- the operations: a ring ---------------------------------------------------------------- */
 
 static struct cp_op *head(const struct direction *direction)
 {
-    return op_of(direction->ops.first);
+    return direction->last ? op_of(direction->last->next) : NULL;
 }
 
-static void remove_node(struct gate_queue *queue, const struct cp_node *node)
+static void append(struct direction *direction, struct cp_op *op)
 {
-    struct gate_queue kept = {0};
-    if (queue->first == node) {
-        gate_queue_pop(queue);
-        return;
-    }
-    for (struct cp_node *each; (each = gate_queue_pop(queue));)
-        if (each != node)
-            gate_queue_push(&kept, each);
-    *queue = kept;
+    struct cp_node *last = direction->last;
+    op->node.next = last ? last->next : &op->node;
+    if (last)
+        last->next = &op->node;
+    direction->last = &op->node;
+}
+
+static void take_out(struct direction *direction, struct cp_op *op)
+{
+    struct cp_node *before = direction->last;
+    while (before->next != &op->node)
+        before = before->next;
+    before->next = op->node.next;
+    if (direction->last == &op->node)
+        direction->last = before == &op->node ? NULL : before;
 }
 
 /* ---- holding accepts ----------------------------------------------------------------------- */
@@ -40,64 +42,84 @@ static bool lacks_resources(int64_t result)
 
 static void hold(struct direction *direction)
 {
-    struct cport *port = direction->socket->port;
+    struct cport *port = slot_of(direction)->port;
+    pthread_mutex_lock(&port->timers_lock);
     port->held_until_ns = os_now_ns() + HOLD_NS;
-    if (direction->held)
-        return;
+    if (!direction->held)
+        gate_queue_push(&port->held, &direction->ready_node);
     direction->held = true;
-    gate_queue_push(&port->held, &direction->ready_node);
+    port->holds = true;
+    pthread_mutex_unlock(&port->timers_lock);
 }
 
 static void unhold(struct direction *direction)
 {
-    remove_node(&direction->socket->port->held, &direction->ready_node);
+    struct cport *port = slot_of(direction)->port;
+    struct gate_queue kept = {0};
+    pthread_mutex_lock(&port->timers_lock);
+    for (struct cp_node *each; (each = gate_queue_pop(&port->held));)
+        if (each != &direction->ready_node)
+            gate_queue_push(&kept, each);
+    port->held = kept;
+    port->holds = kept.first != NULL;
     direction->held = false;
+    pthread_mutex_unlock(&port->timers_lock);
+}
+
+static uint64_t held_until_ns(struct cport *port)
+{
+    pthread_mutex_lock(&port->timers_lock);
+    uint64_t until_ns = port->held_until_ns;
+    pthread_mutex_unlock(&port->timers_lock);
+    return until_ns;
 }
 
 /* The head of a held direction waits for its deadline. False: it is not held, or no longer. */
-static bool is_held(struct direction *direction)
+static bool is_held(struct direction *direction, struct effects *effects)
 {
     struct cp_op *op = head(direction);
-    if (!direction->held || op->timer_slot != 0)
+    if (!direction->held || op->deadline_ns != 0)
         return direction->held;
-    op->deadline_ns = direction->socket->port->held_until_ns;
-    if (op->deadline_ns <= os_now_ns() || deadline_add(op) != 0)
+    uint64_t until_ns = held_until_ns(slot_of(direction)->port);
+    if (until_ns <= os_now_ns() || deadline_add(op, until_ns, effects) != 0)
         unhold(direction);
     return direction->held;
 }
 
 /* ---- scheduling ---------------------------------------------------------------------------- */
 
-/* If the head is worth an attempt, queues a packet for the worker that is to make it. */
-static void schedule_attempt(struct direction *direction, struct gate_effects *effects)
+/* Operations whose first attempt needs no event from the kernel. */
+static bool is_eager(const struct cport *port, const struct cp_op *op)
 {
-    struct cport *port = direction->socket->port;
+    return !port->engine->readiness || op->kind == CP_CONNECT || op->kind == CP_SEND;
+}
+
+static bool worth_an_attempt(struct direction *direction)
+{
     struct cp_op *op = head(direction);
-    if (!op || direction->busy || direction->queued || direction->started || port->closed)
-        return;
-    if ((op->started || !is_eager(port, op)) && !direction->ready && !direction->hangup)
-        return;
-    if (is_held(direction))
+    if (!op || direction->busy || direction->queued || direction->started)
+        return false;
+    bool eager = is_eager(slot_of(direction)->port, op) && !op->started;
+    return eager || direction->ready || direction->hangup;
+}
+
+/* If the head is worth an attempt, queues a packet for the worker that is to make it. */
+static void schedule_attempt(struct direction *direction, struct effects *effects)
+{
+    if (!worth_an_attempt(direction) || slot_of(direction)->port->closed ||
+        is_held(direction, effects))
         return;
     direction->queued = true;
     direction->ready_node.is_direction = true;
-    port_post(port, &direction->ready_node, effects);
+    gate_queue_push(&effects->posts, &direction->ready_node);
 }
 
-static void direction_release(struct direction *direction, struct gate_effects *effects)
+static void continue_or_release(struct direction *direction, struct effects *effects)
 {
-    struct cp_socket *socket = direction->socket;
-    socket_release(socket);
-    if (socket->handle == CP_HANDLE_NONE)
-        directions_unhold(socket->port, effects);
-}
-
-static void continue_or_release(struct direction *direction, struct gate_effects *effects)
-{
-    if (direction->socket->open)
+    if (slot_of(direction)->open)
         schedule_attempt(direction, effects);
     else
-        direction_release(direction, effects);
+        slot_release(slot_of(direction), effects);
 }
 
 /* ---- completing operations ----------------------------------------------------------------- */
@@ -109,43 +131,45 @@ static bool breaks_connection(int64_t result)
 
 /* Linux reports a reset once and an ordinary end of stream from then on; Windows repeats it. So the
  * socket remembers it: for receives that were queued behind, and to refuse later operations. */
-static int64_t record_result(struct cp_socket *socket, const struct cp_op *op, int64_t result)
+static int64_t record_result(struct slot *slot, const struct cp_op *op, int64_t result)
 {
-    if (op->kind == CP_RECEIVE && result == 0 && socket->broken)
-        result = socket->broken;
+    if (op->kind == CP_RECEIVE && result == 0 && slot->broken)
+        result = slot->broken;
     if (op->kind == CP_CONNECT)
-        socket->role = result == 0 ? ROLE_CONNECTED : ROLE_FAILED;
+        slot->role = result == 0 ? ROLE_CONNECTED : ROLE_FAILED;
     else if (op->kind != CP_ACCEPT && breaks_connection(result))
-        socket->broken = (int)result;
+        slot->broken = (int)result;
     return result;
 }
 
 static void finish(struct direction *direction, struct cp_op *op, int64_t result)
 {
     assert(result != ENGINE_PENDING);
-    remove_node(&direction->ops, &op->node);
+    take_out(direction, op);
     deadline_remove(op);
-    if (op->kind == CP_ACCEPT && lacks_resources(result))
+    op_free_blocks(op);
+    if (op->kind == CP_ACCEPT && lacks_resources(result) && slot_of(direction)->open)
         hold(direction);
-    op->result = record_result(direction->socket, op, result);
-    op->key = direction->socket->key;
+    op->result = record_result(slot_of(direction), op, result);
+    op->key = slot_of(direction)->key;
+    op_set_state(op, OP_COMPLETE);
 }
 
 static void finish_and_post(struct direction *direction, struct cp_op *op, int64_t result,
-                            struct gate_effects *effects)
+                            struct effects *effects)
 {
     finish(direction, op, result);
-    port_post(direction->socket->port, &op->node, effects);
+    gate_queue_push(&effects->posts, &op->node);
 }
 
 /* ---- attempts ------------------------------------------------------------------------------ */
 
-bool attempt_begin(struct attempt *attempt, struct direction *direction)
+bool attempt_begin(struct attempt *attempt, struct direction *direction, struct effects *effects)
 {
     direction->queued = false;
-    if (!head(direction) || direction->busy || direction->started || direction->held) {
-        if (!direction->socket->open)
-            socket_release(direction->socket);
+    if (!direction->last || direction->busy || direction->started || direction->held) {
+        if (!slot_of(direction)->open)
+            slot_release(slot_of(direction), effects);
         return false;
     }
     direction->busy = true;
@@ -158,16 +182,16 @@ bool attempt_begin(struct attempt *attempt, struct direction *direction)
 /* The attempt is pending. True: the operation is to be finished all the same, with *result. */
 static bool pending_ends(struct direction *direction, struct cp_op *op, int64_t *result)
 {
-    struct cport *port = direction->socket->port;
+    const struct engine *engine = slot_of(direction)->port->engine;
     op->started = true;
-    direction->started = !port->engine->readiness && !direction->ready;
+    direction->started = !engine->readiness && !direction->ready;
     if (direction->done) {
         *result = op->result;
         return true;
     }
     if (op->reason == 0)
         return false;
-    if (direction->started && !port->engine->cancel(op))
+    if (direction->started && !engine->cancel(op))
         return false;
     *result = op->reason;
     return true;
@@ -177,11 +201,11 @@ static bool pending_ends(struct direction *direction, struct cp_op *op, int64_t 
  * about to report a reset; it then breaks the connection itself. */
 static struct cp_op *finish_unsure(struct direction *direction, struct cp_op *op)
 {
-    struct cp_socket *socket = direction->socket;
-    bool receiving = socket->directions[DIRECTION_IN].busy;
-    int broken = socket->failed ? CP_ERESET : socket->broken;
+    struct slot *slot = slot_of(direction);
+    bool receiving = slot->directions[DIRECTION_IN].busy;
+    int broken = slot->failed ? CP_ERESET : slot->broken;
     finish(direction, op, broken ? broken : receiving ? CP_ERESET : CP_ESHUTDOWN);
-    socket->broken = broken;
+    slot->broken = broken;
     return op;
 }
 
@@ -201,39 +225,54 @@ static struct cp_op *attempt_finish(struct attempt *attempt)
     return op;
 }
 
-struct cp_op *attempt_end(struct attempt *attempt, struct gate_effects *effects)
+struct cp_op *attempt_end(struct attempt *attempt, struct effects *effects)
 {
     struct cp_op *op = attempt_finish(attempt);
     continue_or_release(attempt->direction, effects);
     return op;
 }
 
-void direction_submit(struct direction *direction, struct cp_op *op)
+/* Whether the submitting thread makes the first attempt. */
+static bool is_attempted_at_once(struct direction *direction, const struct cp_op *op)
 {
-    struct cport *port = direction->socket->port;
-    struct gate_effects effects = {0};
+    const struct slot *slot = slot_of(direction);
+    bool eager = is_eager(slot->port, op) || (slot->skip && op->kind == CP_RECEIVE);
+    return eager && head(direction) == op && worth_an_attempt(direction);
+}
+
+/* Returns with the lock. CP_DONE: the operation is over and has no packet. */
+static int attempt_at_once(struct attempt *attempt, struct effects *effects)
+{
+    struct slot *slot = slot_of(attempt->direction);
+    slot_leave(slot, effects);
+    slot->port->engine->attempt(slot->port, attempt, 1);
+    slot_lock(slot);
+    struct cp_op *op = attempt_finish(attempt);
+    bool skips = op && slot->skip && op->result >= 0;
+    if (skips)
+        op_set_state(op, OP_IDLE);
+    else if (op) /* its packet is queued before the direction goes on */
+        gate_queue_push(&effects->posts, &op->node);
+    continue_or_release(attempt->direction, effects);
+    return skips ? CP_DONE : 0;
+}
+
+int direction_submit(struct direction *direction, struct cp_op *op, struct effects *effects)
+{
     struct attempt attempt;
-    bool was_queued = direction->queued;
-    gate_queue_push(&direction->ops, &op->node);
-    if (was_queued || head(direction) != op || !is_eager(port, op) ||
-        !attempt_begin(&attempt, direction)) {
-        schedule_attempt(direction, &effects);
-        port_unlock(port, &effects);
-        return;
-    }
-    pthread_mutex_unlock(&port->lock);
-    port->engine->attempt(port, &attempt, 1);
-    port_lock(port);
-    op = attempt_finish(&attempt);
-    if (op) /* its packet is queued before the direction goes on */
-        port_post(port, &op->node, &effects);
-    continue_or_release(direction, &effects);
-    port_unlock(port, &effects);
+    int code = 0;
+    append(direction, op);
+    if (is_attempted_at_once(direction, op) && attempt_begin(&attempt, direction, effects))
+        code = attempt_at_once(&attempt, effects);
+    else
+        schedule_attempt(direction, effects);
+    slot_unlock(slot_of(direction), effects);
+    return code;
 }
 
 /* ---- reports from engines ------------------------------------------------------------------ */
 
-void direction_ready(struct direction *direction, bool hangup, struct gate_effects *effects)
+void direction_ready(struct direction *direction, bool hangup, struct effects *effects)
 {
     direction->ready = true;
     direction->hangup |= hangup;
@@ -242,7 +281,7 @@ void direction_ready(struct direction *direction, bool hangup, struct gate_effec
 }
 
 void direction_complete(struct direction *direction, struct cp_op *op, int64_t result,
-                        struct gate_effects *effects)
+                        struct effects *effects)
 {
     assert(head(direction) == op);
     if (direction->busy) {
@@ -258,9 +297,9 @@ void direction_complete(struct direction *direction, struct cp_op *op, int64_t r
 
 /* ---- deadlines ----------------------------------------------------------------------------- */
 
-void direction_expired(struct cp_op *op, struct gate_effects *effects)
+void direction_expired(struct cp_op *op, struct effects *effects)
 {
-    struct direction *directions = op->socket->directions;
+    struct direction *directions = op->slot->directions;
     if (op->kind == CP_CONNECT) {
         direction_cancel(&directions[DIRECTION_OUT], op, CP_ETIMEDOUT, effects);
         return;
@@ -269,30 +308,43 @@ void direction_expired(struct cp_op *op, struct gate_effects *effects)
     schedule_attempt(&directions[DIRECTION_IN], effects);
 }
 
-void directions_unhold(struct cport *port, struct gate_effects *effects)
+static struct slot *first_held(struct cport *port)
 {
-    while (port->held.first) {
-        struct direction *direction = direction_of(port->held.first);
-        unhold(direction);
-        if (head(direction))
-            deadline_remove(head(direction));
-        if (direction->socket->open)
-            schedule_attempt(direction, effects);
+    pthread_mutex_lock(&port->timers_lock);
+    struct cp_node *node = port->held.first;
+    struct slot *slot = node ? slot_of(direction_of(node)) : NULL;
+    pthread_mutex_unlock(&port->timers_lock);
+    return slot;
+}
+
+void directions_unhold(struct cport *port)
+{
+    for (struct slot *slot; (slot = first_held(port));) {
+        struct direction *direction = &slot->directions[DIRECTION_IN];
+        struct effects effects = NO_EFFECTS;
+        slot_lock(slot);
+        if (direction->held) { /* unless another thread was faster */
+            unhold(direction);
+            if (head(direction))
+                deadline_remove(head(direction));
+            schedule_attempt(direction, &effects);
+        }
+        slot_unlock(slot, &effects);
     }
 }
 
 /* ---- cancelling ---------------------------------------------------------------------------- */
 
 static void cancel_one(struct direction *direction, struct cp_op *op, int reason,
-                       struct gate_effects *effects)
+                       struct effects *effects)
 {
-    struct cport *port = direction->socket->port;
+    const struct engine *engine = slot_of(direction)->port->engine;
     if (op->reason == 0)
         op->reason = reason;
     if (op == head(direction) && direction->busy)
         return; /* the end of the attempt sees the reason */
     if (op == head(direction) && direction->started) {
-        if (!port->engine->cancel(op))
+        if (!engine->cancel(op))
             return; /* direction_complete will follow */
         direction->started = false;
     }
@@ -300,44 +352,60 @@ static void cancel_one(struct direction *direction, struct cp_op *op, int reason
 }
 
 unsigned direction_cancel(struct direction *direction, struct cp_op *op, int reason,
-                          struct gate_effects *effects)
+                          struct effects *effects)
 {
-    unsigned asked = 0;
-    struct cp_node *next;
-    for (struct cp_node *node = direction->ops.first; node; node = next) {
+    unsigned asked = 0, count = 0;
+    struct cp_node *node = direction->last ? direction->last->next : NULL, *next;
+    for (const struct cp_node *each = direction->last; each; count++)
+        each = each->next == direction->last ? NULL : each->next;
+    for (; count > 0; count--, node = next) {
         next = node->next;
         if (op && op_of(node) != op)
             continue;
         cancel_one(direction, op_of(node), reason, effects);
         asked++;
     }
-    if (asked > 0 && direction->socket->open)
+    if (asked > 0 && slot_of(direction)->open)
         schedule_attempt(direction, effects);
     return asked;
+}
+
+void direction_close(struct direction *direction, struct effects *effects)
+{
+    if (direction->held)
+        unhold(direction);
+    direction_cancel(direction, NULL, CP_EABORTED, effects);
 }
 
 /* Whether the engine keeps the head for now, of a port that is closing. */
 static bool engine_keeps(struct direction *direction, struct cp_op *op)
 {
-    struct cport *port = direction->socket->port;
+    const struct engine *engine = slot_of(direction)->port->engine;
     if (direction->busy)
         op->reason = CP_EABORTED;
     else if (direction->started)
-        direction->started = !port->engine->cancel(op);
+        direction->started = !engine->cancel(op);
     return direction->busy || direction->started;
+}
+
+/* The next operation to forget: not the one that is kept. */
+static struct cp_op *other(const struct direction *direction, const struct cp_op *kept)
+{
+    struct cp_op *op = head(direction);
+    if (op && op == kept)
+        op = op_of(op->node.next);
+    return op != kept ? op : NULL;
 }
 
 void direction_drop(struct direction *direction)
 {
-    struct gate_queue kept = {0};
-    for (struct cp_node *node; (node = gate_queue_pop(&direction->ops));) {
-        struct cp_op *op = op_of(node);
-        if (!kept.first && engine_keeps(direction, op)) {
-            gate_queue_push(&kept, node);
-            continue;
-        }
+    struct cp_op *kept = head(direction);
+    if (kept && !engine_keeps(direction, kept))
+        kept = NULL;
+    for (struct cp_op *op; (op = other(direction, kept));) {
+        take_out(direction, op);
         deadline_remove(op);
-        op->pending = false;
+        op_free_blocks(op);
+        op_set_state(op, OP_IDLE);
     }
-    direction->ops = kept;
 }

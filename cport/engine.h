@@ -20,8 +20,8 @@
 #define ENGINE_PENDING INT64_MAX
 
 struct direction;
-struct gate_effects;
-struct gate_worker;
+struct effects;
+struct slot;
 
 /* An attempt at the operation at the head of a direction. */
 struct attempt {
@@ -45,14 +45,14 @@ struct engine {
     /* close: frees what open made, even if open failed half-way. No thread is in the port. */
     void (*close)(struct cport *port);
 
-    /* attach: makes the socket's handle if it has none (family in socket->family), else finds out
+    /* attach: makes the socket's handle if it has none (family in slot->family), else finds out
      * its role; registers it with the kernel's notifier. No lock held; the socket has no operation,
      * but events may be reported for it. 0 or a negative code: it has closed what it made. */
-    int (*attach)(struct cp_socket *socket);
+    int (*attach)(struct slot *slot);
 
-    /* detach: closes the handle; nothing may be reported for the socket afterwards. Lock held; no
-     * operation of it is with the engine. */
-    void (*detach)(struct cp_socket *socket);
+    /* detach: closes the handle of a socket that is closed already. No lock held; no operation of
+     * it is with the engine. Events that are still reported for it name an id that is gone. */
+    void (*detach)(struct cport *port, cp_handle handle);
 
     /* attempt: takes each attempt's operation as far as it goes without blocking. No lock held; the
      * directions are busy, so that no other thread does the same. op->started: it is not the first
@@ -60,17 +60,16 @@ struct engine {
      * listen, which is never pending, its backlog in op->result. */
     void (*attempt)(struct cport *port, struct attempt *attempts, unsigned count);
 
-    /* cancel: takes a started operation back. Lock held. True: the kernel has given it up, the port
+    /* cancel: takes a started operation back. Its slot's lock held. True: the kernel has given it up, the port
      * completes it with op->reason; false: direction_complete will follow, with whatever happened.
      * NULL: a readiness engine, whose kernel never has any operation. */
     bool (*cancel)(struct cp_op *op);
 
-    /* poll: blocks up to `timeout_ns` (CP_FOREVER) for events or wake_poller; calls port_poll_done,
-     * which takes the lock; then reports the events through direction_ready or direction_complete.
-     * Called without the lock, returns with it. `worker` NULL, for readiness engines only: a
-     * running worker polls, with timeout 0, beside any number of pollers. */
-    void (*poll)(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                 struct gate_effects *effects);
+    /* poll: blocks up to `timeout_ns` (CP_FOREVER) for events or wake_poller; reports the events
+     * through direction_ready or direction_complete, each with its slot's lock, and collects what
+     * follows in `effects`. No lock held. A readiness engine's may also be called with timeout 0 by
+     * a running worker, beside any number of pollers. */
+    void (*poll)(struct cport *port, uint64_t timeout_ns, struct effects *effects);
 
     /* drain: the port is closed: reports the operations that the kernel returns now, so that their
      * sockets can be released; blocks for milliseconds at most. `close` waits for the rest. No lock

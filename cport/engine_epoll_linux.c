@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -101,49 +102,61 @@ void readiness_wake_poller(struct cport *port, uint64_t when_ns)
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 /* Reports the socket's readiness from now on; false: errno says why not. */
-static bool watch_socket(const struct cp_socket *socket)
+static bool watch_socket(const struct slot *slot)
 {
-    return watch(socket->port->engine_state, (int)socket->handle, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
-                 socket_token(socket));
+    return watch(slot->port->engine_state, (int)slot->handle, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
+                 slot_id(slot));
 }
 
-int readiness_attach(struct cp_socket *socket_)
+int readiness_attach(struct slot *slot)
 {
-    if (socket_->handle == CP_HANDLE_NONE) {
+    if (slot->handle == CP_HANDLE_NONE) {
         /* Watched from its connect or listen on: an unconnected socket would report a hang-up
          * now. */
-        socket_->handle = socket(socket_->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        return socket_->handle >= 0 ? 0 : socket_error();
+        slot->handle = socket(slot->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        return slot->handle >= 0 ? 0 : socket_error();
     }
-    int code = socket_recognise(socket_);
-    if (code != 0 || socket_->role == ROLE_FRESH)
+    int code = socket_recognise(slot);
+    if (code != 0 || slot->role == ROLE_FRESH)
         return code;
-    return watch_socket(socket_) ? 0 : socket_error();
+    return watch_socket(slot) ? 0 : socket_error();
 }
 
-void readiness_detach(struct cp_socket *socket)
+void readiness_detach(struct cport *port, cp_handle handle)
 {
     /* Closing takes it out of the epoll set, unless the descriptor was duplicated. */
-    struct readiness *state = socket->port->engine_state;
-    epoll_ctl(state->epoll, EPOLL_CTL_DEL, (int)socket->handle, NULL);
-    close((int)socket->handle);
+    struct readiness *state = port->engine_state;
+    epoll_ctl(state->epoll, EPOLL_CTL_DEL, (int)handle, NULL);
+    close((int)handle);
 }
 
 /* ---- operations ---------------------------------------------------------------------------- */
 
 static int handle_of(const struct cp_op *op)
 {
-    return (int)op->socket->handle;
+    return (int)op->slot->handle;
+}
+
+/* A socket from outside stays as blocking as it was, but for its connect. */
+static void set_blocking(struct slot *slot, bool blocking)
+{
+    int flags = fcntl((int)slot->handle, F_GETFL);
+    slot->blocking = !blocking && !(flags & O_NONBLOCK);
+    fcntl((int)slot->handle, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
 static int64_t connect_start(struct cp_op *op)
 {
+    if (op->slot->adopted)
+        set_blocking(op->slot, false);
     int code =
         connect(handle_of(op), (const struct sockaddr *)&op->engine[1], (socklen_t)op->engine[0]);
     if (code != 0 && errno != EINPROGRESS && errno != EINTR) /* EINTR: it goes on as well */
         return op_failed(op, errno);
-    if (!watch_socket(op->socket))
+    if (!watch_socket(op->slot))
         return op_failed(op, errno);
+    if (code == 0 && op->slot->blocking)
+        set_blocking(op->slot, true);
     return code == 0 ? 0 : ENGINE_PENDING;
 }
 
@@ -151,6 +164,8 @@ static int64_t connect_finish(struct cp_op *op)
 {
     int os_error = 0;
     socklen_t bytes = sizeof os_error;
+    if (op->slot->blocking)
+        set_blocking(op->slot, true);
     if (getsockopt(handle_of(op), SOL_SOCKET, SO_ERROR, &os_error, &bytes) != 0)
         os_error = errno;
     return os_error == 0 ? 0 : op_failed(op, os_error);
@@ -159,14 +174,15 @@ static int64_t connect_finish(struct cp_op *op)
 static int64_t do_listen(struct cp_op *op)
 {
     int64_t code = op_listen(op, SO_REUSEADDR);
-    return code != 0 || watch_socket(op->socket) ? code : socket_error();
+    return code != 0 || watch_socket(op->slot) ? code : socket_error();
 }
 
 static int64_t do_accept(struct cp_op *op, bool *more)
 {
+    const struct cp_address_out *peer = &op->part.peer;
     int descriptor;
     do
-        descriptor = accept4(handle_of(op), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        descriptor = accept4(handle_of(op), peer->address, peer->bytes, SOCK_CLOEXEC);
     while (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (descriptor < 0 && errno == EAGAIN)
         return ENGINE_PENDING;
@@ -207,14 +223,21 @@ int64_t receive_begin(struct cp_op *op, bool *more)
     return code;
 }
 
-ssize_t receive_call(const struct cp_op *op)
+struct msghdr receive_message(struct cp_op *op)
+{
+    size_t count = op->block_count < IOV_MAX ? op->block_count : IOV_MAX;
+    return (struct msghdr){.msg_iov = (struct iovec *)op->blocks, .msg_iovlen = count};
+}
+
+ssize_t receive_call(struct cp_op *op)
 {
     int descriptor = handle_of(op);
+    struct msghdr message = receive_message(op);
     ssize_t bytes;
     do
         bytes = op->block_count == 1
                     ? recv(descriptor, op->blocks->data, op->blocks->bytes, MSG_DONTWAIT)
-                    : readv(descriptor, (const struct iovec *)op->blocks, (int)op->block_count);
+                    : recvmsg(descriptor, &message, MSG_DONTWAIT);
     while (bytes < 0 && errno == EINTR);
     return bytes >= 0 ? bytes : -errno;
 }
@@ -261,9 +284,9 @@ static int64_t send_refused(struct cp_op *op)
 
 static int64_t do_send(struct cp_op *op)
 {
-    struct cp_block unsent[CP_BLOCKS_MAX];
+    struct cp_block unsent[UNSENT_MAX];
     unsigned count;
-    while ((count = op_unsent(op, unsent)) > 0) {
+    while ((count = op_unsent(op, unsent, UNSENT_MAX)) > 0) {
         struct msghdr message = {.msg_iov = (struct iovec *)unsent, .msg_iovlen = count};
         ssize_t bytes = sendmsg(handle_of(op), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (bytes >= 0)
@@ -306,19 +329,19 @@ void readiness_attempt(struct cport *port, struct attempt *attempts, unsigned co
 
 /* ---- events -------------------------------------------------------------------------------- */
 
-static void report(struct cport *port, const struct epoll_event *event,
-                   struct gate_effects *effects)
+static void report(struct cport *port, const struct epoll_event *event, struct effects *effects)
 {
-    struct cp_socket *socket = socket_find(port, event->data.u64);
-    if (!socket)
+    struct slot *slot = slot_find(port, event->data.u64);
+    if (!slot)
         return; /* closed since the kernel reported it, or a token of the engine's own */
     uint32_t bits = event->events;
-    socket->failed |= bits & EPOLLERR;
+    slot->failed |= bits & EPOLLERR;
     if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        direction_ready(&socket->directions[DIRECTION_IN],
-                        bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR), effects);
+        direction_ready(&slot->directions[DIRECTION_IN], bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR),
+                        effects);
     if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        direction_ready(&socket->directions[DIRECTION_OUT], bits & (EPOLLHUP | EPOLLERR), effects);
+        direction_ready(&slot->directions[DIRECTION_OUT], bits & (EPOLLHUP | EPOLLERR), effects);
+    slot_leave(slot, effects);
 }
 
 static int timeout_ms(uint64_t timeout_ns)
@@ -329,13 +352,11 @@ static int timeout_ms(uint64_t timeout_ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-void readiness_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                    struct gate_effects *effects)
+void readiness_poll(struct cport *port, uint64_t timeout_ns, struct effects *effects)
 {
     struct readiness *state = port->engine_state;
     struct epoll_event events[EVENTS_MAX];
     int count = epoll_wait(state->epoll, events, EVENTS_MAX, timeout_ms(timeout_ns));
-    port_poll_done(port, worker);
     /* EINTR is a wake-up with nothing in it. */
     for (int index = 0; index < count; index++)
         report(port, &events[index], effects);

@@ -72,9 +72,9 @@ static struct cp_op *op_of_entry(const OVERLAPPED_ENTRY *entry)
     return (struct cp_op *)((char *)entry->lpOverlapped - offsetof(struct cp_op, engine));
 }
 
-static SOCKET handle_of(const struct cp_socket *socket)
+static SOCKET handle_of(const struct slot *slot)
 {
-    return (SOCKET)socket->handle;
+    return (SOCKET)slot->handle;
 }
 
 static SOCKET stream_socket(int family)
@@ -127,25 +127,24 @@ static void engine_wake_poller(struct cport *port, uint64_t when_ns)
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
-static int engine_attach(struct cp_socket *socket)
+static int engine_attach(struct slot *slot)
 {
-    const struct iocp_state *state = socket->port->engine_state;
-    bool adopted = socket->handle != CP_HANDLE_NONE;
-    if (!adopted)
-        socket->handle = (cp_handle)stream_socket(socket->family);
-    if (handle_of(socket) == INVALID_SOCKET)
+    const struct iocp_state *state = slot->port->engine_state;
+    if (!slot->adopted)
+        slot->handle = (cp_handle)stream_socket(slot->family);
+    if (handle_of(slot) == INVALID_SOCKET)
         return socket_error();
-    int code = adopted ? socket_recognise(socket) : socket_unblock(socket->handle);
-    if (code == 0 && !CreateIoCompletionPort((HANDLE)handle_of(socket), state->port, 0, 0))
+    int code = slot->adopted ? socket_recognise(slot) : socket_unblock(slot->handle);
+    if (code == 0 && !CreateIoCompletionPort((HANDLE)handle_of(slot), state->port, 0, 0))
         code = cp_error_from_os((int)GetLastError());
-    if (code != 0 && !adopted)
-        closesocket(handle_of(socket));
+    if (code != 0 && !slot->adopted)
+        closesocket(handle_of(slot));
     return code;
 }
 
-static void engine_detach(struct cp_socket *socket)
+static void engine_detach(struct cport *port, cp_handle handle)
 {
-    closesocket(handle_of(socket));
+    closesocket((SOCKET)handle);
 }
 
 /* ---- operations ---------------------------------------------------------------------------- */
@@ -183,12 +182,12 @@ static int64_t start_connect(struct iocp_state *state, struct cp_op *op)
     struct sockaddr_storage address = {0}, any = {0};
     memcpy(&address, &op->engine[1], (size_t)bytes); /* the OVERLAPPED will overwrite it */
     any.ss_family = address.ss_family;
-    int os_error = bind_anywhere(handle_of(op->socket), (const struct sockaddr *)&any, bytes);
+    int os_error = bind_anywhere(handle_of(op->slot), (const struct sockaddr *)&any, bytes);
     if (os_error != 0)
         return op_failed(op, os_error);
     return begun(state, op,
-                 state->connect(handle_of(op->socket), (const struct sockaddr *)&address, bytes,
-                                NULL, 0, NULL, begin(state, op)));
+                 state->connect(handle_of(op->slot), (const struct sockaddr *)&address, bytes, NULL,
+                                0, NULL, begin(state, op)));
 }
 
 /* An accept failed because the peer reset the connection before; the next one may be good. */
@@ -201,11 +200,11 @@ static bool accept_again(const struct cp_op *op, int64_t result)
 static int64_t start_one_accept(struct iocp_state *state, struct cp_op *op)
 {
     DWORD bytes;
-    SOCKET accepting = stream_socket(op->socket->family);
+    SOCKET accepting = stream_socket(op->slot->family);
     if (accepting == INVALID_SOCKET)
         return op_failed(op, WSAGetLastError());
     iocp_op_of(op)->accepting = accepting;
-    BOOL done = state->accept(handle_of(op->socket), accepting, state->addresses, 0,
+    BOOL done = state->accept(handle_of(op->slot), accepting, state->addresses, 0,
                               ACCEPT_ADDRESS_BYTES, ACCEPT_ADDRESS_BYTES, &bytes, begin(state, op));
     int64_t result = begun(state, op, done);
     if (result != ENGINE_PENDING)
@@ -222,12 +221,12 @@ static int64_t start_accept(struct iocp_state *state, struct cp_op *op)
     return result;
 }
 
-/* As many bytes of the blocks as one call takes; returns how many buffers that makes. */
+/* As much of the blocks as one call takes; returns how many buffers that makes. */
 static DWORD buffers_of(const struct cp_block *blocks, unsigned count, WSABUF *buffers)
 {
     size_t left = TRANSFER_BYTES_MAX;
     unsigned used = 0;
-    for (; used < count && left > 0; used++) {
+    for (; used < count && used < UNSENT_MAX && left > 0; used++) {
         size_t bytes = blocks[used].bytes < left ? blocks[used].bytes : left;
         buffers[used] = (WSABUF){.len = (ULONG)bytes, .buf = blocks[used].data};
         left -= bytes;
@@ -238,10 +237,10 @@ static DWORD buffers_of(const struct cp_block *blocks, unsigned count, WSABUF *b
 static int64_t start_receive(struct iocp_state *state, struct cp_op *op)
 {
     static char nothing;
-    WSABUF buffers[CP_BLOCKS_MAX] = {{.len = 0, .buf = &nothing}};
+    WSABUF buffers[UNSENT_MAX] = {{.len = 0, .buf = &nothing}};
     DWORD count = buffers_of(op->blocks, op->block_count, buffers), flags = 0;
     return begun(state, op,
-                 WSARecv(handle_of(op->socket), buffers, count > 0 ? count : 1, NULL, &flags,
+                 WSARecv(handle_of(op->slot), buffers, count > 0 ? count : 1, NULL, &flags,
                          begin(state, op), NULL) == 0);
 }
 
@@ -256,18 +255,18 @@ static bool was_reset(const struct iocp_state *state, SOCKET handle)
 static int64_t receive_result(const struct iocp_state *state, struct cp_op *op, DWORD bytes)
 {
     bool end = bytes == 0 && op->block_count > 0;
-    return end && was_reset(state, handle_of(op->socket)) ? op_failed(op, WSAECONNRESET) : bytes;
+    return end && was_reset(state, handle_of(op->slot)) ? op_failed(op, WSAECONNRESET) : bytes;
 }
 
 /* The second attempt of a late receive: there is something to receive. */
 static int64_t fetch(struct iocp_state *state, struct cp_op *op)
 {
-    WSABUF buffers[CP_BLOCKS_MAX];
+    WSABUF buffers[UNSENT_MAX];
     DWORD bytes = 0, flags = 0;
     if (op_take_blocks(op) != 0)
         return CP_ENOBUFS;
     DWORD count = buffers_of(op->blocks, op->block_count, buffers);
-    if (WSARecv(handle_of(op->socket), buffers, count, &bytes, &flags, NULL, NULL) == 0)
+    if (WSARecv(handle_of(op->slot), buffers, count, &bytes, &flags, NULL, NULL) == 0)
         return receive_result(state, op, bytes);
     if (WSAGetLastError() != WSAEWOULDBLOCK)
         return op_failed(op, WSAGetLastError());
@@ -277,12 +276,14 @@ static int64_t fetch(struct iocp_state *state, struct cp_op *op)
 
 static int64_t start_send(struct iocp_state *state, struct cp_op *op)
 {
-    struct cp_block unsent[CP_BLOCKS_MAX];
-    WSABUF buffers[CP_BLOCKS_MAX];
-    unsigned count = op_unsent(op, unsent);
+    static char nothing;
+    struct cp_block unsent[UNSENT_MAX];
+    WSABUF buffers[UNSENT_MAX] = {{.len = 0, .buf = &nothing}};
+    unsigned count = op_unsent(op, unsent, UNSENT_MAX);
     return begun(state, op,
-                 WSASend(handle_of(op->socket), buffers, buffers_of(unsent, count, buffers), NULL,
-                         0, begin(state, op), NULL) == 0);
+                 WSASend(handle_of(op->slot), buffers,
+                         count > 0 ? buffers_of(unsent, count, buffers) : 1, NULL, 0,
+                         begin(state, op), NULL) == 0);
 }
 
 /* ENGINE_PENDING: a packet will follow; else the result, and none will. */
@@ -291,8 +292,8 @@ static int64_t start(struct iocp_state *state, struct cp_op *op)
     op->os_error = 0; /* of an earlier attempt */
     /* It was queued behind an operation that reported a reset. Under Wine 8 there may still be
      * data, which would be out of order. */
-    if (op->socket->broken != 0)
-        return op->socket->broken;
+    if (op->slot->broken != 0)
+        return op->slot->broken;
     switch (op->kind) {
     case CP_CONNECT:
         return start_connect(state, op);
@@ -320,7 +321,7 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
 /* The operation's packet follows in any case: cancelled, or done before that. */
 static bool engine_cancel(struct cp_op *op)
 {
-    CancelIoEx((HANDLE)handle_of(op->socket), &iocp_op_of(op)->overlapped);
+    CancelIoEx((HANDLE)handle_of(op->slot), &iocp_op_of(op)->overlapped);
     return false;
 }
 
@@ -345,22 +346,33 @@ static bool is_inward(const struct cp_op *op)
     return op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
 }
 
+/* Without this an accepted socket lacks some functions. */
+static void update_accepted(struct cp_op *op, SOCKET listener)
+{
+    const struct cp_address_out *peer = &op->part.peer;
+    SOCKET accepted = iocp_op_of(op)->accepting;
+    int bytes = peer->address ? (int)*peer->bytes : 0;
+    setsockopt(accepted, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&listener,
+               sizeof listener);
+    if (bytes > 0 && getpeername(accepted, peer->address, &bytes) == 0)
+        *peer->bytes = (unsigned)bytes;
+}
+
 /* Without the lock: neither the kernel nor another thread uses the operation now. */
 static int64_t result_of(const struct iocp_state *state, const OVERLAPPED_ENTRY *entry)
 {
     struct cp_op *op = op_of_entry(entry);
-    SOCKET handle = handle_of(op->socket);
+    SOCKET handle = handle_of(op->slot);
     int os_error = error_of(entry);
     if (os_error != 0)
         return op_failed(op, os_error);
     if (op->kind == CP_RECEIVE)
         return receive_result(state, op, entry->dwNumberOfBytesTransferred);
-    /* Without these options a connected or accepted socket lacks some functions. */
+    /* Without this option a connected socket lacks some functions. */
     if (op->kind == CP_CONNECT)
         setsockopt(handle, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
     if (op->kind == CP_ACCEPT)
-        setsockopt(iocp_op_of(op)->accepting, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
-                   (const char *)&handle, sizeof handle);
+        update_accepted(op, handle);
     return entry->dwNumberOfBytesTransferred;
 }
 
@@ -368,21 +380,22 @@ static int64_t result_of(const struct iocp_state *state, const OVERLAPPED_ENTRY 
  * receive may have failed for no fault of its own (a send too, but how far it got is unknown). */
 static bool needs_attempt(struct cp_op *op)
 {
-    struct cp_block unsent[CP_BLOCKS_MAX];
+    struct cp_block unsent;
     if (op->result < 0)
         return accept_again(op, op->result) || (is_inward(op) && op->os_error == NOT_DONE);
     if (op->kind != CP_SEND)
         return op->late;
     op->done_bytes += (size_t)op->result;
     op->result = (int64_t)op->done_bytes;
-    return op_unsent(op, unsent) > 0;
+    return op_unsent(op, &unsent, 1) > 0;
 }
 
-/* Lock held. */
-static void report(struct cport *port, struct cp_op *op, struct gate_effects *effects)
+static void report(struct cport *port, struct cp_op *op, struct effects *effects)
 {
     struct iocp_state *state = port->engine_state;
-    struct direction *directions = op->socket->directions;
+    struct slot *slot = op->slot;
+    struct direction *directions = slot->directions;
+    slot_lock(slot);
     struct direction *direction = &directions[is_inward(op) ? DIRECTION_IN : DIRECTION_OUT];
     int reason = op->reason ? op->reason : CP_EABORTED;
     bool over = op->reason != 0 || port->closed;
@@ -399,6 +412,7 @@ static void report(struct cport *port, struct cp_op *op, struct gate_effects *ef
         direction_complete(direction, op, reason, effects);
     else
         direction_ready(direction, false, effects);
+    slot_leave(slot, effects);
 }
 
 /* Takes completions; counts in `wakeups` the packets that only wake a poller. */
@@ -429,17 +443,15 @@ static DWORD wait_ms(const struct iocp_state *state, uint64_t timeout_ns)
     return winapi_ms(left_ns < timeout_ns ? left_ns : timeout_ns);
 }
 
-static void engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                        struct gate_effects *effects)
+static void engine_poll(struct cport *port, uint64_t timeout_ns, struct effects *effects)
 {
     struct iocp_state *state = port->engine_state;
     OVERLAPPED_ENTRY entries[ENTRIES_MAX];
     unsigned wakeups = 0; /* returning from here is all they ask for */
     ULONG count = take_packets(state, entries, wait_ms(state, timeout_ns), &wakeups);
-    port_poll_done(port, worker);
     uint64_t alarm_ns = state->alarm_ns;
     if (alarm_ns != 0 && alarm_ns <= os_now_ns())
-        state->alarm_ns = 0; /* the port sets it again if needed */
+        atomic_compare_exchange_strong(&state->alarm_ns, &alarm_ns, 0); /* unless it is set anew */
     for (ULONG index = 0; index < count; index++)
         report(port, op_of_entry(&entries[index]), effects);
 }
@@ -451,15 +463,15 @@ static void await_operations(struct cport *port, DWORD patience_ms)
     OVERLAPPED_ENTRY entries[ENTRIES_MAX];
     unsigned wakeups = 0;
     while (state->in_flight > 0) {
-        struct gate_effects effects = {0};
+        struct effects effects = NO_EFFECTS;
         unsigned wakeups_before = wakeups;
         ULONG count = take_packets(state, entries, patience_ms, &wakeups);
         if (count == 0 && wakeups == wakeups_before)
             break;
-        port_lock(port);
         for (ULONG index = 0; index < count; index++)
             report(port, op_of_entry(&entries[index]), &effects);
-        port_unlock(port, &effects);
+        port_post(port, &effects);
+        port_act(port, &effects);
     }
     for (; wakeups > 0; wakeups--)
         engine_wake_poller(port, 0); /* they were for pollers */

@@ -86,22 +86,21 @@ static void ring_give(struct uring_state *state, struct ring *ring)
 
 /* ---- a batch ------------------------------------------------------------------------------- */
 
-static void fill(struct ring *ring, unsigned slot, int descriptor, const struct cp_block *blocks,
-                 unsigned count)
+static void fill(struct ring *ring, unsigned place, struct cp_op *op)
 {
+    int descriptor = (int)op->slot->handle;
     struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
     assert(entry); /* a ring is as long as the longest batch, and empty between two */
-    if (count == 1) {
+    if (op->block_count == 1) {
         /* An entry has 32 bits for a length: one of 4 GiB would be one of nothing. */
-        size_t bytes = blocks->bytes < INT_MAX ? blocks->bytes : INT_MAX;
-        io_uring_prep_recv(entry, descriptor, blocks->data, bytes, MSG_DONTWAIT);
+        size_t bytes = op->blocks->bytes < INT_MAX ? op->blocks->bytes : INT_MAX;
+        io_uring_prep_recv(entry, descriptor, op->blocks->data, bytes, MSG_DONTWAIT);
     } else {
-        ring->messages[slot] =
-            (struct msghdr){.msg_iov = (struct iovec *)blocks, .msg_iovlen = count};
-        io_uring_prep_recvmsg(entry, descriptor, &ring->messages[slot], MSG_DONTWAIT);
+        ring->messages[place] = receive_message(op);
+        io_uring_prep_recvmsg(entry, descriptor, &ring->messages[place], MSG_DONTWAIT);
     }
-    io_uring_sqe_set_data64(entry, slot);
-    ring->answers[slot] = UNANSWERED;
+    io_uring_sqe_set_data64(entry, place);
+    ring->answers[place] = UNANSWERED;
 }
 
 static unsigned collect(struct ring *ring)
@@ -135,14 +134,12 @@ static bool submit(struct ring *ring, unsigned count)
 
 static void receive_all(struct uring_state *state, struct ring *ring, unsigned count)
 {
-    for (unsigned slot = 0; slot < count; slot++) {
-        const struct cp_op *op = ring->attempts[slot]->op;
-        fill(ring, slot, (int)op->socket->handle, op->blocks, op->block_count);
-    }
+    for (unsigned place = 0; place < count; place++)
+        fill(ring, place, ring->attempts[place]->op);
     bool intact = submit(ring, count);
-    for (unsigned slot = 0; slot < count; slot++) {
-        struct attempt *attempt = ring->attempts[slot];
-        ssize_t bytes = ring->answers[slot];
+    for (unsigned place = 0; place < count; place++) {
+        struct attempt *attempt = ring->attempts[place];
+        ssize_t bytes = ring->answers[place];
         if (bytes == UNANSWERED)
             bytes = receive_call(attempt->op);
         attempt->result = receive_end(attempt->op, bytes, &attempt->more);
@@ -204,11 +201,12 @@ static int probe(struct ring *ring)
     if (!known)
         return -EOPNOTSUPP;
     char byte;
-    const struct cp_block block = {&byte, 1};
+    struct cp_block block = {&byte, 1};
     int silent = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (silent < 0)
         return -errno;
-    fill(ring, 0, silent, &block, 1);
+    struct slot slot = {.handle = silent};
+    fill(ring, 0, &(struct cp_op){.slot = &slot, .blocks = &block, .block_count = 1});
     int code = io_uring_submit(&ring->uring);
     if (code >= 0)
         code = collect(ring) == 1 && ring->answers[0] == -EAGAIN ? 0 : -EOPNOTSUPP;

@@ -1,7 +1,9 @@
-/* What engines share of operations and adopted sockets; deadlines; packets that are dropped. */
+/* What engines share of operations; deadlines. */
 #include "cport/port.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 int64_t op_failed(struct cp_op *op, int os_error)
@@ -10,24 +12,51 @@ int64_t op_failed(struct cp_op *op, int os_error)
     return cp_error_from_os(os_error);
 }
 
+/* ---- blocks -------------------------------------------------------------------------------- */
+
+int op_copy_blocks(struct cp_op *op, const struct cp_block *blocks, unsigned count)
+{
+    const unsigned within = sizeof op->part.copies / sizeof op->part.copies[0];
+    op->blocks = op->part.copies;
+    if (count > within) {
+        op->blocks = calloc(count, sizeof *blocks);
+        op->blocks_owned = op->blocks != NULL;
+    }
+    if (!op->blocks)
+        return CP_ENOMEM;
+    op->block_count = count;
+    if (count > 0)
+        memcpy(op->blocks, blocks, count * sizeof *blocks);
+    return 0;
+}
+
+void op_free_blocks(struct cp_op *op)
+{
+    if (op->blocks_owned)
+        free(op->blocks);
+    op->blocks_owned = false;
+}
+
 int64_t op_take_blocks(struct cp_op *op)
 {
-    op->block_count = op->source.take(op->source.context, op->blocks, op->block_room);
+    const struct cp_source *source = &op->part.source;
+    op->block_count = source->take(source->context, op->blocks, op->block_room);
     assert(op->block_count <= op->block_room);
     return op->block_count > 0 ? 0 : CP_ENOBUFS;
 }
 
 void op_return_blocks(struct cp_op *op)
 {
-    op->source.give(op->source.context, op->blocks, op->block_count);
+    const struct cp_source *source = &op->part.source;
+    source->give(source->context, op->blocks, op->block_count);
     op->block_count = 0;
 }
 
-unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks)
+unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks, unsigned max)
 {
     size_t skip = op->done_bytes;
     unsigned count = 0;
-    for (unsigned index = 0; index < op->block_count; index++) {
+    for (unsigned index = 0; index < op->block_count && count < max; index++) {
         const struct cp_block *block = &op->blocks[index];
         size_t from = skip < block->bytes ? skip : block->bytes;
         skip -= from;
@@ -40,47 +69,13 @@ unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks)
 int64_t op_listen(const struct cp_op *op, int option)
 {
     const struct sockaddr *address = (const struct sockaddr *)&op->engine[1];
-    cp_handle handle = op->socket->handle;
+    struct slot *slot = op->slot;
     int on = 1;
-    setsockopt(handle, SOL_SOCKET, option, (const char *)&on, sizeof on);
-    if (bind(handle, address, (socklen_t)op->engine[0]) != 0 ||
-        listen(handle, (int)op->result) != 0)
+    setsockopt(slot->handle, SOL_SOCKET, option, (const char *)&on, sizeof on);
+    if (bind(slot->handle, address, (socklen_t)op->engine[0]) != 0 ||
+        listen(slot->handle, (int)op->result) != 0)
         return socket_error();
-    op->socket->family = address->sa_family; /* that of an adopted socket was not known */
-    return 0;
-}
-
-int socket_recognise(struct cp_socket *socket)
-{
-    cp_handle handle = socket->handle;
-    struct sockaddr_storage address;
-    char byte;
-    int type = 0, listening = 0;
-    socklen_t bytes = sizeof type;
-    if (getsockopt(handle, SOL_SOCKET, SO_TYPE, (char *)&type, &bytes) != 0)
-        return socket_error();
-    int code = type == SOCK_STREAM ? socket_unblock(handle) : CP_EINVAL;
-    if (code != 0)
-        return code;
-    bytes = sizeof listening;
-    getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, (char *)&listening, &bytes);
-    bytes = sizeof address;
-    if (listening && getsockname(handle, (struct sockaddr *)&address, &bytes) == 0)
-        socket->family = address.ss_family;
-    if (listening) {
-        socket->role = ROLE_LISTENING;
-        return 0;
-    }
-    /* A connection that was reset before it was adopted may have no peer any more, like a fresh
-     * socket. Unlike that, it has an error to report, once, or data. */
-    bytes = sizeof address;
-    if (getpeername(handle, (struct sockaddr *)&address, &bytes) != 0 &&
-        recv(handle, &byte, 1, MSG_PEEK) < 0)
-        code = socket_error();
-    if (code != CP_ENOTCONN) {
-        socket->role = ROLE_CONNECTED;
-        socket->broken = code;
-    }
+    slot->family = address->sa_family; /* that of an adopted socket was not known */
     return 0;
 }
 
@@ -91,78 +86,99 @@ static void op_moved(void *op, size_t place)
     ((struct cp_op *)op)->timer_slot = (uint32_t)place;
 }
 
-/* Sets the engine's alarm to the earliest deadline, unless it is set to that or to an earlier
- * moment that is still to come. */
-static void set_alarm(struct cport *port, uint64_t now_ns)
+static struct cp_op *first(const struct cport *port)
 {
-    uint64_t earliest_ns = port->deadlines.slots[1].key;
-    if (port->alarm_ns > now_ns && port->alarm_ns <= earliest_ns)
-        return;
-    port->alarm_ns = earliest_ns;
-    port->engine->wake_poller(port, earliest_ns);
+    return port->deadlines.count > 0 ? port->deadlines.slots[1].item : NULL;
 }
 
-int deadline_add(struct cp_op *op)
+/* After a change. The alarm is set to the earliest deadline, unless it is set to that or to an
+ * earlier moment that is still to come. */
+static void note_earliest(struct cport *port, uint64_t now_ns, struct effects *effects)
 {
-    struct cport *port = op->socket->port;
+    uint64_t earliest_ns = first(port) ? port->deadlines.slots[1].key : NEVER_NS;
+    port->earliest_ns = earliest_ns;
+    if (earliest_ns == NEVER_NS || (port->alarm_ns > now_ns && port->alarm_ns <= earliest_ns))
+        return;
+    port->alarm_ns = earliest_ns;
+    effects->set_alarm = true;
+}
+
+int deadline_add(struct cp_op *op, uint64_t deadline_ns, struct effects *effects)
+{
+    struct cport *port = op->slot->port;
+    uint64_t now_ns = os_now_ns();
+    pthread_mutex_lock(&port->timers_lock);
     port->deadlines.moved = op_moved;
-    if (heap_reserve(&port->deadlines, port->deadlines.count + 1) != 0)
-        return CP_ENOMEM;
-    heap_set(&port->deadlines, 0, op->deadline_ns, op);
-    if (op->timer_slot == 1)
-        set_alarm(port, os_now_ns());
-    return 0;
+    int code = heap_reserve(&port->deadlines, port->deadlines.count + 1) == 0 ? 0 : CP_ENOMEM;
+    if (code == 0) {
+        op->deadline_ns = deadline_ns;
+        heap_set(&port->deadlines, 0, deadline_ns, op);
+        if (op->timer_slot == 1)
+            note_earliest(port, now_ns, effects);
+    }
+    pthread_mutex_unlock(&port->timers_lock);
+    return code;
+}
+
+/* With the lock of the timers. */
+static void take_out(struct cport *port, struct cp_op *op)
+{
+    heap_remove(&port->deadlines, op->timer_slot);
+    op->deadline_ns = 0;
+    port->earliest_ns = first(port) ? port->deadlines.slots[1].key : NEVER_NS;
 }
 
 void deadline_remove(struct cp_op *op)
 {
-    heap_remove(&op->socket->port->deadlines, op->timer_slot);
+    if (op->deadline_ns == 0)
+        return;
+    struct cport *port = op->slot->port;
+    pthread_mutex_lock(&port->timers_lock);
+    take_out(port, op);
+    pthread_mutex_unlock(&port->timers_lock);
 }
 
-struct cp_op *deadline_pop(struct cport *port)
+/* The slot of the first operation if that is due. NULL: none is. */
+static struct slot *due_slot(struct cport *port, uint64_t now_ns, struct effects *effects)
 {
-    if (port->deadlines.count == 0)
-        return NULL;
-    uint64_t now_ns = os_now_ns();
-    struct cp_op *op = port->deadlines.slots[1].item;
-    if (op->deadline_ns > now_ns) {
-        set_alarm(port, now_ns);
-        return NULL;
-    }
-    deadline_remove(op);
+    struct slot *slot = NULL;
+    pthread_mutex_lock(&port->timers_lock);
+    if (first(port) && port->deadlines.slots[1].key <= now_ns)
+        slot = first(port)->slot;
+    else
+        note_earliest(port, now_ns, effects);
+    pthread_mutex_unlock(&port->timers_lock);
+    return slot;
+}
+
+/* With the slot's lock: the operation is still first, unless it has ended or left meanwhile. */
+static struct cp_op *due_op(struct slot *slot, uint64_t now_ns)
+{
+    struct cport *port = slot->port;
+    pthread_mutex_lock(&port->timers_lock);
+    struct cp_op *op = first(port);
+    if (op && (op->slot != slot || op->deadline_ns > now_ns))
+        op = NULL;
+    if (op)
+        take_out(port, op);
+    pthread_mutex_unlock(&port->timers_lock);
     return op;
 }
 
-/* ---- the port's lock and queue --------------------------------------------------------------- */
-
-void port_wake(struct cport *port, const struct gate_effects *effects)
+struct cp_op *deadline_next(struct cport *port, struct effects *effects)
 {
-    for (struct gate_worker *each = effects->wake; each;) {
-        struct gate_worker *next = each->wake_next; /* read before the worker can run on */
-        os_unpark(&worker_of(each)->parker);
-        each = next;
+    uint64_t earliest_ns = port->earliest_ns, now_ns;
+    if (earliest_ns == NEVER_NS)
+        return NULL;
+    now_ns = os_now_ns();
+    if (earliest_ns > now_ns && port->alarm_ns > now_ns && port->alarm_ns <= earliest_ns)
+        return NULL;
+    for (struct slot *slot; (slot = due_slot(port, now_ns, effects));) {
+        slot_lock(slot);
+        struct cp_op *op = due_op(slot, now_ns);
+        if (op)
+            return op;
+        slot_leave(slot, effects);
     }
-    if (effects->wake_poller)
-        port->engine->wake_poller(port, 0);
-}
-
-void port_poll_done(struct cport *port, struct gate_worker *worker)
-{
-    port_lock(port);
-    if (worker)
-        gate_back(&port->gate, worker);
-}
-
-void port_drop(struct cport *port, struct cp_node *node)
-{
-    if (node->is_direction) {
-        direction_of(node)->queued = false;
-        return;
-    }
-    struct cp_op *op = op_of(node);
-    struct cp_socket orphan = {.port = port, .handle = op->accepted};
-    if (op->kind == CP_ACCEPT && op->accepted != CP_HANDLE_NONE)
-        port->engine->detach(&orphan); /* closes the connection of a dropped accept */
-    op->accepted = CP_HANDLE_NONE;
-    op->pending = false;
+    return NULL;
 }

@@ -22,20 +22,43 @@ const char *cp_engine_list(unsigned index, const char **summary)
     return *each ? (*each)->name : NULL;
 }
 
-int port_open(const struct engine *engine, unsigned concurrency, struct cport **result, char *why,
-              size_t why_bytes)
+static struct cport *port_make(const struct engine *engine, unsigned concurrency)
 {
     struct cport *port = calloc(1, sizeof *port);
     if (!port)
-        return CP_ENOMEM;
+        return NULL;
     pthread_mutex_init(&port->lock, NULL);
+    pthread_mutex_init(&port->slots_lock, NULL);
+    pthread_mutex_init(&port->timers_lock, NULL);
+    for (unsigned index = 0; index < LOCKS; index++)
+        pthread_mutex_init(&port->locks[index].mutex, NULL);
+    port->earliest_ns = NEVER_NS;
     port->engine = engine;
     port->concurrency = concurrency ? concurrency : (unsigned)os_cpu_count();
-    int code = engine->open(port, why, why_bytes);
+    return port;
+}
+
+static void port_destroy(struct cport *port)
+{
+    port->engine->close(port);
+    slots_free(port);
+    free(port->deadlines.slots);
+    pthread_mutex_destroy(&port->lock);
+    pthread_mutex_destroy(&port->slots_lock);
+    pthread_mutex_destroy(&port->timers_lock);
+    for (unsigned index = 0; index < LOCKS; index++)
+        pthread_mutex_destroy(&port->locks[index].mutex);
+    free(port);
+}
+
+int port_open(const struct engine *engine, unsigned concurrency, struct cport **result, char *why,
+              size_t why_bytes)
+{
+    struct cport *port = port_make(engine, concurrency);
+    int code = port ? engine->open(port, why, why_bytes) : CP_ENOMEM;
     if (code != 0) {
-        engine->close(port);
-        pthread_mutex_destroy(&port->lock);
-        free(port);
+        if (port)
+            port_destroy(port);
         return code;
     }
     if (port->os_gate)
@@ -88,17 +111,15 @@ void cp_close(struct cport *port)
 {
     if (!port)
         return;
-    struct gate_effects effects = {0};
-    struct gate_queue dropped = {0};
+    struct effects effects = NO_EFFECTS;
     port_lock(port);
-    if (!port->closed) {
-        port->closed = true;
-        gate_close(&port->gate, &dropped, &effects);
-        for (struct cp_node *node; (node = gate_queue_pop(&dropped));)
-            port_drop(port, node);
-        sockets_close(port);
-    }
+    bool first = !port->gate.closed;
+    port->closed = true;
+    if (first)
+        gate_close(&port->gate, &effects.dropped, &effects.gate);
     port_unlock(port, &effects);
+    if (first)
+        sockets_close(port);
     drain(port);
 }
 
@@ -108,11 +129,7 @@ void cp_free(struct cport *port)
         return;
     cp_close(port);
     workers_forget(port);
-    port->engine->close(port);
-    slots_free(port);
-    free(port->deadlines.slots);
-    pthread_mutex_destroy(&port->lock);
-    free(port);
+    port_destroy(port);
 }
 
 const char *cp_engine_name(const struct cport *port)
@@ -142,18 +159,11 @@ static uint64_t time_left_ns(uint64_t deadline_ns)
     return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 }
 
-/* Releases the lock for a call that blocks or polls. */
-static void step_out(struct cport *port, struct gate_effects *effects)
-{
-    port_unlock(port, effects);
-    *effects = (struct gate_effects){0};
-}
-
 /* Called and returns with the lock; parks without it. */
 static void park(struct cport *port, struct worker *worker, uint64_t left_ns,
-                 struct gate_effects *effects)
+                 struct effects *effects)
 {
-    step_out(port, effects);
+    port_unlock(port, effects);
     bool woken = os_park(&worker->parker, left_ns);
     port_lock(port);
     if (!woken && worker->gate.state != GATE_PARKED) {
@@ -165,15 +175,22 @@ static void park(struct cport *port, struct worker *worker, uint64_t left_ns,
     gate_back(&port->gate, &worker->gate);
 }
 
-/* Called and returns with the lock; polls without it. */
+/* Called and returns with the lock; polls without it. `worker` NULL: a running one looks. */
 static void poll_engine(struct cport *port, struct gate_worker *worker, uint64_t left_ns,
-                        struct gate_effects *effects)
+                        struct effects *effects)
 {
     port->unpolled = 0;
-    step_out(port, effects);
-    port->engine->poll(port, worker, left_ns, effects);
-    for (struct cp_op *op; (op = deadline_pop(port));)
+    port_unlock(port, effects);
+    port->engine->poll(port, left_ns, effects);
+    for (struct cp_op *op; (op = deadline_next(port, effects));) {
+        struct slot *slot = op->slot;
         direction_expired(op, effects);
+        slot_leave(slot, effects);
+    }
+    port_lock(port);
+    if (worker)
+        gate_back(&port->gate, worker);
+    port_queue(port, effects);
 }
 
 /* A worker that always finds packets would never poll, and one busy socket could starve the rest.
@@ -182,7 +199,7 @@ static void poll_engine(struct cport *port, struct gate_worker *worker, uint64_t
  * its place. Completion engines need none of this: their kernel queues packets in order. A wake-up
  * that this poll takes from a poller is repeated by the worker that takes the next packet. */
 static void poll_while_busy(struct cport *port, const struct worker *worker,
-                            struct gate_effects *effects)
+                            struct effects *effects)
 {
     const bool busy = worker->gate.state == GATE_RUNNING && port->gate.queue.first;
     if (!busy || !port->engine->readiness)
@@ -196,21 +213,22 @@ static void poll_while_busy(struct cport *port, const struct worker *worker,
 /* Waits until the worker has packets: 1; 0: the time ran out, or CP_ECLOSED. Returns with the lock
  * held. `deadline_ns` 0: does not block. */
 static int await(struct cport *port, struct worker *worker, unsigned max, uint64_t deadline_ns,
-                 struct gate_queue *taken, struct gate_effects *effects)
+                 struct gate_queue *taken, struct effects *effects)
 {
     bool polled = false;
     port_lock(port);
     poll_while_busy(port, worker, effects);
     gate_arrive(&port->gate, &worker->gate);
     for (;;) {
-        enum gate_verdict verdict = gate_next(&port->gate, &worker->gate, max, taken, effects);
+        enum gate_verdict verdict =
+            gate_next(&port->gate, &worker->gate, max, taken, &effects->gate);
         if (verdict == GATE_TAKE)
             return 1;
         if (verdict == GATE_CLOSED)
             return CP_ECLOSED;
         uint64_t left_ns = time_left_ns(deadline_ns);
         if (left_ns == 0 && (polled || verdict == GATE_PARK)) {
-            gate_timeout(&port->gate, &worker->gate, effects);
+            gate_timeout(&port->gate, &worker->gate, &effects->gate);
             return 0;
         }
         if (verdict == GATE_PARK) {
@@ -225,13 +243,31 @@ static int await(struct cport *port, struct worker *worker, unsigned max, uint64
 static void deliver(struct cp_op *op, struct cp_packet *packet)
 {
     *packet = (struct cp_packet){.op = op, .key = op->key, .result = op->result};
-    op->pending = false;
+    op_set_state(op, OP_IDLE);
 }
 
-/* Delivers the operations among the nodes and attempts the ready directions. Called with the lock,
- * returns without it. How many packets were filled in. */
+static bool begin(struct attempt *attempt, struct direction *direction, struct effects *effects)
+{
+    struct slot *slot = slot_of(direction);
+    slot_lock(slot);
+    bool begun = attempt_begin(attempt, direction, effects);
+    slot_unlock(slot, effects);
+    return begun;
+}
+
+static struct cp_op *end(struct attempt *attempt, struct effects *effects)
+{
+    struct slot *slot = slot_of(attempt->direction);
+    slot_lock(slot);
+    struct cp_op *op = attempt_end(attempt, effects);
+    slot_unlock(slot, effects);
+    return op;
+}
+
+/* Delivers the operations among the nodes and attempts the ready directions. How many packets were
+ * filled in. */
 static int process(struct cport *port, struct gate_queue *taken, struct cp_packet *packets,
-                   struct gate_effects *effects)
+                   struct effects *effects)
 {
     struct attempt attempts[CP_BATCH_MAX];
     unsigned attempt_count = 0;
@@ -239,20 +275,16 @@ static int process(struct cport *port, struct gate_queue *taken, struct cp_packe
     for (struct cp_node *node; (node = gate_queue_pop(taken));) {
         if (!node->is_direction)
             deliver(op_of(node), &packets[count++]);
-        else if (attempt_begin(&attempts[attempt_count], direction_of(node)))
+        else if (begin(&attempts[attempt_count], direction_of(node), effects))
             attempt_count++;
     }
-    step_out(port, effects);
-    if (attempt_count == 0)
-        return count;
-    port->engine->attempt(port, attempts, attempt_count);
-    port_lock(port);
+    if (attempt_count > 0)
+        port->engine->attempt(port, attempts, attempt_count);
     for (unsigned index = 0; index < attempt_count; index++) {
-        struct cp_op *op = attempt_end(&attempts[index], effects);
+        struct cp_op *op = end(&attempts[index], effects);
         if (op)
             deliver(op, &packets[count++]);
     }
-    port_unlock(port, effects);
     return count;
 }
 
@@ -269,10 +301,10 @@ int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_
     uint64_t deadline_ns = bounded ? os_now_ns() + timeout_ns : timeout_ns;
     for (;;) {
         struct gate_queue taken = {0};
-        struct gate_effects effects = {0};
+        struct effects effects = NO_EFFECTS;
         int result = await(port, worker, max, deadline_ns, &taken, &effects);
+        port_unlock(port, &effects);
         if (result <= 0) {
-            port_unlock(port, &effects);
             if (result == CP_ECLOSED)
                 drain(port); /* this worker may have attempted an operation as the port closed */
             return result;
@@ -299,10 +331,10 @@ void cp_block_begin(struct cport *port)
     struct worker *worker = worker_current(port);
     if (!worker)
         return;
-    struct gate_effects effects = {0};
+    struct effects effects = NO_EFFECTS;
     port_lock(port);
     if (worker->gate.state == GATE_RUNNING)
-        gate_block(&port->gate, &worker->gate, &effects);
+        gate_block(&port->gate, &worker->gate, &effects.gate);
     port_unlock(port, &effects);
 }
 
@@ -314,25 +346,23 @@ void cp_block_end(struct cport *port)
     port_lock(port);
     if (worker->gate.state == GATE_BLOCKED)
         gate_unblock(&port->gate, &worker->gate);
-    port_unlock(port, &(struct gate_effects){0});
+    port_unlock(port, &NO_EFFECTS);
 }
 
 int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result)
 {
     if (!port || !op)
         return CP_EINVAL;
-    struct gate_effects effects = {0};
+    struct effects effects = NO_EFFECTS;
     port_lock(port);
-    int code = op->pending ? CP_EINVAL : 0;
-    if (port->closed)
-        code = CP_ECLOSED;
+    int code = port->closed ? CP_ECLOSED : op_state(op) != OP_IDLE ? CP_EINVAL : 0;
     if (code == 0) {
         op->kind = CP_POST;
         op->node = (struct cp_node){0};
-        op->pending = true;
         op->key = key;
         op->result = result;
-        port_post(port, &op->node, &effects);
+        op_set_state(op, OP_COMPLETE);
+        gate_post(&port->gate, &op->node, &effects.gate);
     }
     port_unlock(port, &effects);
     return code;

@@ -1,10 +1,18 @@
 /* Inside the completion port: the types and functions that its files and the engines share.
  *
  * The files in order, each calling only those before it (and the engine, through its hooks):
- * gate.c, socket_linux.c or socket_windows.c, operation.c, slot.c, direction.c, socket.c, worker.c,
- * port.c
+ * gate.c, socket_linux.c or socket_windows.c, queue.c, operation.c, slot.c, direction.c, socket.c,
+ * worker.c, port.c
  *
- * One mutex, port->lock, covers everything here but system calls and parking. */
+ * Locks, in the order in which they are taken; no thread has two slots' locks:
+ *
+ *   a slot's lock      its socket, both directions and their operations. Striped: LOCKS mutexes
+ *   timers_lock        deadlines and held accepts       | neither within the other
+ *   slots_lock         free slots                       |
+ *   lock, the gate's   the gate with its queue; the members
+ *
+ * No system call is made under any of them but a slot's own cancel of a completion engine. What has
+ * to be done later is collected in struct effects. */
 #ifndef FANIN_PORT_H
 #define FANIN_PORT_H
 
@@ -25,8 +33,8 @@
  * (A completion engine: busy --pending--> started --direction_complete--> next head.) */
 struct direction {
     struct cp_node ready_node; /* in the gate's queue while `queued`, in the port's while `held` */
-    struct cp_socket *socket;
-    struct gate_queue ops;
+    struct cp_node *last;      /* of the operations, a ring: its next is the head; NULL: none */
+    uint8_t name;              /* enum direction_name */
     bool queued;
     bool busy;    /* a thread attempts the head */
     bool started; /* the head is with the kernel (completion engines) */
@@ -40,42 +48,64 @@ enum direction_name { DIRECTION_IN, DIRECTION_OUT, DIRECTION_COUNT };
 
 enum socket_role { ROLE_FRESH, ROLE_CONNECTING, ROLE_CONNECTED, ROLE_LISTENING, ROLE_FAILED };
 
-/* In a slot that is freed only with the port: a late event finds a newer generation there. */
-struct cp_socket {
+/* A socket's state. Freed only with the port: a late event finds a newer generation here. */
+struct slot {
     struct cport *port;
-    uint32_t index, generation;
-    uint8_t role; /* enum socket_role */
-    bool open;    /* between associate and close */
-    bool failed;  /* a readiness engine has seen an error of the connection */
-    int family;
+    uint32_t index, generation; /* a socket's id has both */
+    uint8_t role;               /* enum socket_role */
+    bool open;                  /* between associate and close */
+    bool adopted;               /* not made by the port */
+    bool blocking;              /* made non-blocking for its connect alone */
+    bool failed;                /* a readiness engine has seen an error of the connection */
+    bool skip;                  /* cp_socket_skip */
+    uint16_t family;
     int broken; /* the code that ended the connection: later operations are refused with it */
     cp_handle handle;
-    uintptr_t key;
-    uintptr_t engine; /* for the engine */
+    union {
+        uintptr_t key;
+        struct slot *next_free;
+    };
     struct direction directions[DIRECTION_COUNT];
-    struct cp_socket *next_free;
 };
 
 enum { SLOTS_PER_CHUNK = 256, CHUNKS_MAX = CP_SOCKETS_MAX / SLOTS_PER_CHUNK };
 
+/* Slots whose indexes differ by a multiple of it share a lock. */
+enum { LOCKS = 256, CACHE_LINE = 64 };
+
+/* No alarm, no deadline. */
+#define NEVER_NS UINT64_MAX
+
 struct cport {
     pthread_mutex_t lock;
     struct gate gate;
+    struct worker *members;
+    unsigned unpolled; /* waits since a worker last polled the engine */
+    unsigned round;    /* packets that were queued at the first of these */
+
     const struct engine *engine;
     void *engine_state;
     unsigned concurrency;
     bool os_gate; /* set by the engine's open: the OS's port enforces law 5, every waiter polls */
-    bool closed;
-    unsigned unpolled; /* waits since a worker last polled the engine */
-    unsigned round;    /* packets that were queued at the first of these */
-    struct cp_socket *chunks[CHUNKS_MAX];
-    uint32_t slots;
-    struct cp_socket *free_slots;
-    struct worker *members;
+    _Atomic bool closed;
+
+    pthread_mutex_t slots_lock;
+    struct slot *chunks[CHUNKS_MAX];
+    _Atomic uint32_t slots; /* those that exist */
+    struct slot *free_slots;
+
+    pthread_mutex_t timers_lock;
     struct heap deadlines;
-    struct gate_queue held; /* directions, until a handle is closed or ... */
+    _Atomic uint64_t earliest_ns; /* of the deadlines */
+    _Atomic uint64_t alarm_ns;    /* what the engine's alarm is set to, or about to be */
+    struct gate_queue held;       /* directions, until a handle is closed or ... */
     uint64_t held_until_ns;
-    uint64_t alarm_ns; /* what the engine's alarm is set to; 0: not set */
+    _Atomic bool holds; /* `held` is not empty */
+
+    struct {
+        pthread_mutex_t mutex;
+        char own_line[CACHE_LINE - sizeof(pthread_mutex_t) % CACHE_LINE];
+    } locks[LOCKS];
 };
 
 static inline struct cp_op *op_of(struct cp_node *node)
@@ -88,121 +118,157 @@ static inline struct direction *direction_of(struct cp_node *node)
     return (struct direction *)((char *)node - offsetof(struct direction, ready_node));
 }
 
+static inline struct slot *slot_of(struct direction *direction)
+{
+    const struct direction *directions = direction - direction->name;
+    return (struct slot *)((char *)directions - offsetof(struct slot, directions));
+}
+
 /* ---- socket_linux.c, socket_windows.c ------------------------------------------------------ */
 
 /* socket_error: the portable code of the socket call that has just failed.
- * socket_unblock: makes it non-blocking. 0 or a negative code. */
+ * socket_unblock: makes it non-blocking. 0 or a negative code.
+ * socket_recognise: finds out the role of an OS socket from outside, makes it non-blocking where
+ * the engines need that. 0 or a negative code. */
 int socket_error(void);
 int socket_unblock(cp_handle handle);
+int socket_recognise(struct slot *slot);
+
+/* ---- queue.c ------------------------------------------------------------------------------- */
+
+/* What a thread has to do once it has no lock any more, and the nodes that it has to queue. */
+struct effects {
+    struct gate_effects gate;
+    struct gate_queue posts;
+    struct gate_queue dropped; /* packets that came after the port was closed */
+    cp_handle closing;         /* a handle that nothing uses any more */
+    bool set_alarm;            /* to port->alarm_ns */
+};
+#define NO_EFFECTS ((struct effects){.closing = CP_HANDLE_NONE})
+
+/* port_lock, port_unlock: the gate's lock. port_unlock also does what the effects say. */
+static inline void port_lock(struct cport *port)
+{
+    pthread_mutex_lock(&port->lock);
+}
+void port_unlock(struct cport *port, struct effects *effects);
+
+/* port_queue: queues effects->posts, or moves them to the dropped ones when the port is closed.
+ * The gate's lock held. */
+void port_queue(struct cport *port, struct effects *effects);
+
+/* port_post: the same without that lock, which it takes if there is anything to queue. */
+void port_post(struct cport *port, struct effects *effects);
+
+/* port_act: does what the effects say, but for posts, and clears them. No lock held. */
+void port_act(struct cport *port, struct effects *effects);
+
+/* slot_lock, slot_unlock: unlocking queues the posts first, so that packets of a socket keep their
+ * order, then does what the effects say. slot_leave: unlocks, but keeps posts and wake-ups for
+ * later. */
+void slot_lock(struct slot *slot);
+void slot_unlock(struct slot *slot, struct effects *effects);
+void slot_leave(struct slot *slot, struct effects *effects);
 
 /* ---- operation.c --------------------------------------------------------------------------- */
 
+/* What an operation's state says; read and written atomically: cp_op_done may ask at any time. */
+enum op_state { OP_IDLE, OP_PENDING, OP_COMPLETE /* its packet waits */ };
+
+static inline enum op_state op_state(const struct cp_op *op)
+{
+    return (enum op_state)__atomic_load_n(&op->state, __ATOMIC_ACQUIRE);
+}
+
+static inline void op_set_state(struct cp_op *op, enum op_state state)
+{
+    __atomic_store_n(&op->state, (uint8_t)state, __ATOMIC_RELEASE);
+}
+
 /* op_failed: records the OS's code; returns the portable one. */
 int64_t op_failed(struct cp_op *op, int os_error);
+
+/* op_copy_blocks: 0 or CP_ENOMEM. op_free_blocks: the copy, if it is on the heap. */
+int op_copy_blocks(struct cp_op *op, const struct cp_block *blocks, unsigned count);
+void op_free_blocks(struct cp_op *op);
 
 /* op_take_blocks: the blocks of a late receive from its source. 0, or CP_ENOBUFS.
  * op_return_blocks: gives them back if there was no data. */
 int64_t op_take_blocks(struct cp_op *op);
 void op_return_blocks(struct cp_op *op);
 
-/* op_unsent: what a send still has to send: how many blocks, from where on. */
-unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks);
+/* op_unsent: what a send still has to send: how many blocks, at most `max`, from where on. */
+unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks, unsigned max);
+enum { UNSENT_MAX = 64 }; /* as many as one call should take */
 
 /* op_listen: CP_LISTEN, with a socket option that is set first. 0 or a negative code. */
 int64_t op_listen(const struct cp_op *op, int option);
 
-/* socket_recognise: finds out the role of an OS socket from outside and makes it non-blocking.
- * 0 or a negative code. */
-int socket_recognise(struct cp_socket *socket);
-
-/* port_wake: wakes what the gate asked for. No lock held. */
-void port_wake(struct cport *port, const struct gate_effects *effects);
-
-static inline void port_lock(struct cport *port)
-{
-    pthread_mutex_lock(&port->lock);
-}
-
-/* port_unlock: releases the lock, then wakes what the gate asked for meanwhile. */
-static inline void port_unlock(struct cport *port, const struct gate_effects *effects)
-{
-    pthread_mutex_unlock(&port->lock);
-    if (effects->wake || effects->wake_poller)
-        port_wake(port, effects);
-}
-
-/* port_poll_done: an engine's poll calls it when the kernel has answered. Takes the lock. */
-void port_poll_done(struct cport *port, struct gate_worker *worker);
-
-/* port_drop: frees what a packet carries that will not be delivered. Lock held. */
-void port_drop(struct cport *port, struct cp_node *node);
-
-/* port_post: queues a packet, or drops it when the port is closed. Lock held. */
-static inline void port_post(struct cport *port, struct cp_node *node, struct gate_effects *effects)
-{
-    if (port->closed)
-        port_drop(port, node);
-    else
-        gate_post(&port->gate, node, effects);
-}
-
-/* deadline_add: op->deadline_ns counts from now on, a connect's limit or the end of an accept's
- * hold. 0 or CP_ENOMEM. deadline_pop: removes an operation that is due; NULL: none is, the alarm is
- * set to the next. Lock held. */
-int deadline_add(struct cp_op *op);
+/* deadline_add: the operation's deadline counts from now on, a connect's limit or the end of an
+ * accept's hold. 0 or CP_ENOMEM. Its slot's lock held. */
+int deadline_add(struct cp_op *op, uint64_t deadline_ns, struct effects *effects);
 void deadline_remove(struct cp_op *op);
-struct cp_op *deadline_pop(struct cport *port);
 
-/* ---- slot.c: lock held --------------------------------------------------------------------- */
+/* deadline_next: an operation that is due; its deadline is gone, its slot's lock is taken. NULL:
+ * none is, the alarm is set to the next. */
+struct cp_op *deadline_next(struct cport *port, struct effects *effects);
 
-struct cp_socket *slot_at(struct cport *port, uint32_t index);
+/* ---- slot.c -------------------------------------------------------------------------------- */
+
+struct slot *slot_at(struct cport *port, uint32_t index);
 
 /* slot_take: an open socket. NULL: no memory, or CP_SOCKETS_MAX are open. */
-struct cp_socket *slot_take(struct cport *port, int family, cp_handle handle, uintptr_t key);
-void slot_free(struct cp_socket *socket);
+struct slot *slot_take(struct cport *port, int family, cp_handle handle, uintptr_t key);
+void slot_free(struct slot *slot);
 void slots_free(struct cport *port);
 
-/* socket_token: names the socket in events; socket_find: NULL if it is closed by now. */
-uint64_t socket_token(const struct cp_socket *socket);
-struct cp_socket *socket_find(struct cport *port, uint64_t token);
+/* slot_id: names the socket in events and to the caller; slot_find: with its lock; NULL if it is
+ * closed by now. */
+uint64_t slot_id(const struct slot *slot);
+struct slot *slot_find(struct cport *port, uint64_t id);
 
-/* socket_release: after a close, frees the slot once nothing refers to it. */
-void socket_release(struct cp_socket *socket);
+/* slot_release: after a close, frees the slot once nothing refers to it. Lock held. */
+void slot_release(struct slot *slot, struct effects *effects);
 
-/* ---- direction.c --------------------------------------------------------------------------- */
+/* ---- direction.c: the slot's lock held ------------------------------------------------------ */
 
 /* direction_submit: appends a valid operation; attempts it at once if no event is needed first.
- * Releases the lock. */
-void direction_submit(struct direction *direction, struct cp_op *op);
+ * Releases the lock. 0, or CP_DONE. */
+int direction_submit(struct direction *direction, struct cp_op *op, struct effects *effects);
 
 /* attempt_begin: reserves the head of a ready direction for this thread; false: nothing to attempt.
  * engine->attempt follows, without the lock; then attempt_end: the operation if it is complete
- * (removed from its direction, result set), else NULL. Lock held. */
-bool attempt_begin(struct attempt *attempt, struct direction *direction);
-struct cp_op *attempt_end(struct attempt *attempt, struct gate_effects *effects);
+ * (removed from its direction, result set), else NULL. */
+bool attempt_begin(struct attempt *attempt, struct direction *direction, struct effects *effects);
+struct cp_op *attempt_end(struct attempt *attempt, struct effects *effects);
 
 /* direction_ready: from engines: an attempt is worthwhile (for good, if hangup); of a started head:
- * it has come back unfinished and needs another attempt. Lock held. */
-void direction_ready(struct direction *direction, bool hangup, struct gate_effects *effects);
+ * it has come back unfinished and needs another attempt. */
+void direction_ready(struct direction *direction, bool hangup, struct effects *effects);
 
 /* direction_complete: from engines: the started head is done, possibly before the attempt that
- * started it returns. Lock held. */
+ * started it returns. */
 void direction_complete(struct direction *direction, struct cp_op *op, int64_t result,
-                        struct gate_effects *effects);
+                        struct effects *effects);
 
-/* direction_cancel: `op`, or with NULL every operation. How many were asked. Lock held. */
+/* direction_cancel: `op`, or with NULL every operation. How many were asked. */
 unsigned direction_cancel(struct direction *direction, struct cp_op *op, int reason,
-                          struct gate_effects *effects);
+                          struct effects *effects);
+
+/* direction_close: its socket is closed: every operation is aborted. */
+void direction_close(struct direction *direction, struct effects *effects);
 
 /* direction_expired: the operation's deadline has passed: a connect fails, an accept is attempted
- * again. directions_unhold: a handle was closed: so are all that wait for one. Lock held. */
-void direction_expired(struct cp_op *op, struct gate_effects *effects);
-void directions_unhold(struct cport *port, struct gate_effects *effects);
+ * again. */
+void direction_expired(struct cp_op *op, struct effects *effects);
 
-/* direction_drop: forgets every operation without packets (the port is closing). Lock held. */
+/* directions_unhold: a handle was closed: all that wait for one are attempted. No lock held. */
+void directions_unhold(struct cport *port);
+
+/* direction_drop: forgets every operation without packets (the port is closing). */
 void direction_drop(struct direction *direction);
 
-/* sockets_close (socket.c): closes every socket without packets. Lock held. */
+/* sockets_close (socket.c): closes every socket without packets. No lock held. */
 void sockets_close(struct cport *port);
 
 /* ---- worker.c ------------------------------------------------------------------------------ */

@@ -4,65 +4,88 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct cp_socket *slot_at(struct cport *port, uint32_t index)
+struct slot *slot_at(struct cport *port, uint32_t index)
 {
     return &port->chunks[index / SLOTS_PER_CHUNK][index % SLOTS_PER_CHUNK];
 }
 
-void slot_free(struct cp_socket *socket)
+static void put_back(struct cport *port, struct slot *slot)
 {
-    socket->open = false;
-    socket->generation++;
-    socket->next_free = socket->port->free_slots;
-    socket->port->free_slots = socket;
+    slot->next_free = port->free_slots;
+    port->free_slots = slot;
+}
+
+void slot_free(struct slot *slot)
+{
+    struct cport *port = slot->port;
+    slot->open = false;
+    if (++slot->generation == 0)
+        slot->generation = 1;
+    pthread_mutex_lock(&port->slots_lock);
+    put_back(port, slot);
+    pthread_mutex_unlock(&port->slots_lock);
 }
 
 static bool slots_grow(struct cport *port)
 {
-    if (port->slots == CP_SOCKETS_MAX)
-        return false;
-    struct cp_socket *chunk = calloc(SLOTS_PER_CHUNK, sizeof *chunk);
+    uint32_t slots = port->slots;
+    struct slot *chunk = slots < CP_SOCKETS_MAX ? calloc(SLOTS_PER_CHUNK, sizeof *chunk) : NULL;
     if (!chunk)
         return false;
-    port->chunks[port->slots / SLOTS_PER_CHUNK] = chunk;
     for (uint32_t index = SLOTS_PER_CHUNK; index-- > 0;) {
-        chunk[index] = (struct cp_socket){.port = port, .index = port->slots + index};
-        slot_free(&chunk[index]);
+        chunk[index] = (struct slot){.port = port, .index = slots + index, .generation = 1};
+        put_back(port, &chunk[index]);
     }
-    port->slots += SLOTS_PER_CHUNK;
+    port->chunks[slots / SLOTS_PER_CHUNK] = chunk;
+    port->slots = slots + SLOTS_PER_CHUNK; /* who sees it sees the chunk, too */
     return true;
 }
 
-struct cp_socket *slot_take(struct cport *port, int family, cp_handle handle, uintptr_t key)
+static struct slot *unused_slot(struct cport *port)
 {
-    if (!port->free_slots && !slots_grow(port))
+    pthread_mutex_lock(&port->slots_lock);
+    struct slot *slot = port->free_slots || slots_grow(port) ? port->free_slots : NULL;
+    if (slot)
+        port->free_slots = slot->next_free;
+    pthread_mutex_unlock(&port->slots_lock);
+    return slot;
+}
+
+struct slot *slot_take(struct cport *port, int family, cp_handle handle, uintptr_t key)
+{
+    struct slot *slot = unused_slot(port);
+    if (!slot)
         return NULL;
-    struct cp_socket *socket = port->free_slots;
-    port->free_slots = socket->next_free;
-    *socket = (struct cp_socket){.port = port,
-                                 .index = socket->index,
-                                 .generation = socket->generation,
-                                 .open = true,
-                                 .family = family,
-                                 .handle = handle,
-                                 .key = key};
+    slot_lock(slot); /* a late event may look at it */
+    *slot = (struct slot){.port = port,
+                          .index = slot->index,
+                          .generation = slot->generation,
+                          .open = true,
+                          .adopted = handle != CP_HANDLE_NONE,
+                          .family = (uint16_t)family,
+                          .handle = handle,
+                          .key = key};
     for (unsigned name = 0; name < DIRECTION_COUNT; name++)
-        socket->directions[name].socket = socket;
-    return socket;
+        slot->directions[name].name = (uint8_t)name;
+    return slot;
 }
 
-uint64_t socket_token(const struct cp_socket *socket)
+uint64_t slot_id(const struct slot *slot)
 {
-    return (uint64_t)socket->generation << 32 | socket->index;
+    return (uint64_t)slot->generation << 32 | slot->index;
 }
 
-struct cp_socket *socket_find(struct cport *port, uint64_t token)
+struct slot *slot_find(struct cport *port, uint64_t id)
 {
-    uint32_t index = (uint32_t)token;
+    uint32_t index = (uint32_t)id;
     if (index >= port->slots)
         return NULL;
-    struct cp_socket *socket = slot_at(port, index);
-    return socket->open && socket->generation == token >> 32 ? socket : NULL;
+    struct slot *slot = slot_at(port, index);
+    slot_lock(slot);
+    if (slot->open && slot->generation == id >> 32)
+        return slot;
+    slot_leave(slot, &NO_EFFECTS);
+    return NULL;
 }
 
 void slots_free(struct cport *port)
@@ -73,19 +96,20 @@ void slots_free(struct cport *port)
 
 static bool direction_idle(const struct direction *direction)
 {
-    return !direction->busy && !direction->started && !direction->ops.first;
+    return !direction->busy && !direction->started && !direction->last;
 }
 
-void socket_release(struct cp_socket *socket)
+void slot_release(struct slot *slot, struct effects *effects)
 {
-    assert(!socket->open);
-    const struct direction *directions = socket->directions;
+    assert(!slot->open);
+    const struct direction *directions = slot->directions;
     if (!direction_idle(&directions[DIRECTION_IN]) || !direction_idle(&directions[DIRECTION_OUT]))
         return;
-    if (socket->handle != CP_HANDLE_NONE) {
-        socket->port->engine->detach(socket);
-        socket->handle = CP_HANDLE_NONE;
+    if (slot->handle != CP_HANDLE_NONE) {
+        assert(effects->closing == CP_HANDLE_NONE);
+        effects->closing = slot->handle;
+        slot->handle = CP_HANDLE_NONE;
     }
     if (!directions[DIRECTION_IN].queued && !directions[DIRECTION_OUT].queued)
-        slot_free(socket);
+        slot_free(slot);
 }

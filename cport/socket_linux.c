@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 int cp_error_from_os(int os_code)
 {
@@ -19,5 +22,36 @@ int socket_unblock(cp_handle handle)
     int flags = fcntl((int)handle, F_GETFL);
     if (flags < 0 || fcntl((int)handle, F_SETFL, flags | O_NONBLOCK) != 0)
         return socket_error();
+    return 0;
+}
+
+/* A connection that was reset before it was adopted is closed, like a fresh socket. Unlike that, it
+ * has an error to report, once, or data. */
+static void recognise_closed(struct slot *slot)
+{
+    char byte;
+    int code = 0;
+    if (recv((int)slot->handle, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+        code = socket_error();
+    if (code == CP_ENOTCONN)
+        return;
+    slot->role = ROLE_CONNECTED;
+    slot->broken = code;
+}
+
+/* One call: a server does it for each connection. */
+int socket_recognise(struct slot *slot)
+{
+    struct tcp_info info;
+    socklen_t bytes = sizeof info;
+    if (getsockopt((int)slot->handle, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0)
+        return errno == EBADF ? socket_error() : CP_EINVAL;
+    slot->role = info.tcpi_state == TCP_LISTEN ? ROLE_LISTENING : ROLE_CONNECTED;
+    if (slot->role == ROLE_LISTENING)
+        return socket_unblock(slot->handle);
+    if (info.tcpi_state == TCP_CLOSE) {
+        slot->role = ROLE_FRESH;
+        recognise_closed(slot);
+    }
     return 0;
 }

@@ -18,9 +18,9 @@ static void leave(struct worker *worker)
     struct cport *port = worker->port;
     if (!port)
         return;
-    struct gate_effects effects = {0};
+    struct effects effects = NO_EFFECTS;
     port_lock(port);
-    gate_leave(&port->gate, &worker->gate, &effects);
+    gate_leave(&port->gate, &worker->gate, &effects.gate);
     struct worker **member = &port->members;
     while (*member != worker)
         member = &(*member)->next_member;
@@ -65,7 +65,7 @@ struct worker *worker_join(struct cport *port)
     port_lock(port);
     worker->next_member = port->members;
     port->members = worker;
-    port_unlock(port, &(struct gate_effects){0});
+    port_unlock(port, &NO_EFFECTS);
     pthread_mutex_unlock(&membership);
     return worker;
 }

@@ -194,7 +194,7 @@ static void tear_down(struct run *run)
     cp_free(run->port);
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
-        assert(connection->phase == CONNECTION_CLOSED || connection->socket == NULL);
+        assert(connection->phase == CONNECTION_CLOSED || connection->socket.port == NULL);
         if (run->options->reconnect)
             free(run->reconnects[i].text);
         free(run->controls[i].refusal);

@@ -184,9 +184,9 @@ static void lose(struct connection *connection, bool cut, const char *reason, ui
         connection->reason = reason;
         connection->ended_ns = now_ns;
     }
-    if (connection->socket != NULL)
+    if (connection->socket.port != NULL)
         cp_socket_close(connection->socket);
-    connection->socket = NULL;
+    connection->socket = (struct cp_socket){0};
     const bool owner = cut ? phase == CONNECTION_READY : phase != CONNECTION_BUSY;
     if (owner)
         connection->phase = CONNECTION_BUSY;
@@ -250,7 +250,7 @@ void connection_check(struct connection *connection, uint64_t now_ns)
         return;
     /* What follows is posted under the lock, after `awaited` and since when have changed. */
     pthread_mutex_lock(&connection->lock);
-    const bool waits = connection->phase == CONNECTION_BUSY && connection->socket != NULL &&
+    const bool waits = connection->phase == CONNECTION_BUSY && connection->socket.port != NULL &&
                        awaited_of(connection) == awaited &&
                        atomic_load(&connection->heard_tick) == since_tick;
     const bool late = waits && !has_come(connection, awaited);
@@ -306,9 +306,9 @@ int receive_owner_post(struct connection *connection, unsigned count)
     int result = CP_ECLOSED;
     connection->offered = (uint8_t)count;
     pthread_mutex_lock(&connection->lock);
-    if (connection->socket != NULL && count > 0)
+    if (connection->socket.port != NULL && count > 0)
         result = cp_receive(connection->socket, &connection->receive_op, connection->blocks, count);
-    else if (connection->socket != NULL)
+    else if (connection->socket.port != NULL)
         result = cp_receive_late(connection->socket, &connection->receive_op, connection->blocks,
                                  (unsigned)options->blocks_per_receive, &source);
     pthread_mutex_unlock(&connection->lock);

@@ -18,7 +18,7 @@ static int post_send(struct connection *connection, const char *text, size_t byt
     struct control *control = control_of(connection);
     int result = CP_ECLOSED;
     pthread_mutex_lock(&connection->lock);
-    if (connection->socket != NULL) {
+    if (connection->socket.port != NULL) {
         control->block = (struct cp_block){(void *)(uintptr_t)text, bytes};
         result = cp_send(connection->socket, &control->op, &control->block, 1);
     }
@@ -172,10 +172,10 @@ static bool turn_to_next_address(struct connection *connection, int result)
     struct program *program = connection->run->program;
     pthread_mutex_lock(&connection->lock);
     const bool over = connection->over;
-    if (!over && connection->socket != NULL)
+    if (!over && connection->socket.port != NULL)
         cp_socket_close(connection->socket);
     if (!over)
-        connection->socket = NULL;
+        connection->socket = (struct cp_socket){0};
     pthread_mutex_unlock(&connection->lock);
     if (over)
         return false;
@@ -285,7 +285,7 @@ void connection_ask(struct connection *connection)
 {
     const struct request *request = request_of(connection->run->requests, connection->index);
     pthread_mutex_lock(&connection->lock);
-    const bool open = connection->socket != NULL;
+    const bool open = connection->socket.port != NULL;
     if (open && connection->run->options->reconnect)
         reconnect_of(connection)->began_ns = os_now_ns();
     pthread_mutex_unlock(&connection->lock);

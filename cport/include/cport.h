@@ -52,7 +52,6 @@ extern "C" {
 unsigned cp_version(void);
 
 struct cport;
-struct cp_socket;
 struct sockaddr;
 
 /* ---- results -------------------------------------------------------------------------------- */
@@ -114,16 +113,27 @@ int cp_error_from_errno(int error);
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
+/* Names a socket of a port. Zeroed: none. It stays the name of that socket alone, also after a
+ * close: a later call with it gets CP_EINVAL. */
+struct cp_socket {
+    struct cport *port;
+    uint64_t id;
+};
+
 /* The OS's own socket: a descriptor on Linux, a SOCKET on Windows. */
 typedef intptr_t cp_handle;
 #define CP_HANDLE_NONE ((cp_handle)-1)
 
 enum {
-    CP_BLOCKS_MAX = 16,       /* blocks of one receive or send */
+    CP_BLOCKS_MAX = 16,       /* blocks of one late receive */
     CP_BATCH_MAX = 256,       /* packets of one cp_wait */
     CP_SOCKETS_MAX = 1 << 20, /* sockets of one port at a time */
 };
 #define CP_FOREVER UINT64_MAX
+
+/* What a submitting call returns instead of 0 where the operation is over already and no packet
+ * will come: see cp_socket_skip. */
+#define CP_DONE 1
 
 /* A piece of memory that an operation reads from or writes to. */
 struct cp_block {
@@ -133,8 +143,8 @@ struct cp_block {
 
 /* Where a late receive finds its blocks. */
 struct cp_source {
-    /* take: called by cp_wait, on the waiting worker's thread, when data is there: fills in up to
-     * `max` blocks, the operation's until its completion is delivered, and returns how many. 0:
+    /* take: called by cp_wait (of a socket that skips packets also by cp_receive_late), on the
+     * calling thread, when data is there: fills in up to `max` blocks, the operation's until its completion is delivered, and returns how many. 0:
      * none are free; the receive completes with CP_ENOBUFS, the data stays in the socket. Must not
      * block. */
     unsigned (*take)(void *context, struct cp_block *blocks, unsigned max);
@@ -142,6 +152,12 @@ struct cp_source {
      * receive goes on waiting without any. Must not block. */
     void (*give)(void *context, struct cp_block *blocks, unsigned count);
     void *context;
+};
+
+/* Where an address goes, as accept() and recvfrom() have it. */
+struct cp_address_out {
+    struct sockaddr *address;
+    unsigned *bytes;
 };
 
 /* The node of a queue of the port's own. */
@@ -159,23 +175,27 @@ struct cp_op {
     /* Readable once the completion is delivered. */
     enum cp_kind kind;
     unsigned block_count;    /* late receive: blocks that the source gave, the caller's again */
-    struct cp_block *blocks; /* receive and send: the caller's array; stays put as the op does */
+    struct cp_block *blocks; /* late receive: the caller's array; else the port's copy */
     cp_handle accepted;      /* accept: the new connection, the caller's to associate or to close */
+    int64_t result;          /* as in cp_packet */
     int os_error;            /* the OS's code behind a negative result; 0 if there is none */
 
     /* Private to the port. Kept small: every waiting connection has an operation. */
     int reason; /* the code that a cancel or a deadline asks it to end with; 0: none */
     struct cp_node node;
-    struct cp_socket *socket;
-    struct cp_source source;
+    struct slot *slot; /* its socket's */
+    union cp_op_part {
+        struct cp_source source;    /* late receive */
+        struct cp_block copies[2];  /* other receives and sends: the first blocks */
+        struct cp_address_out peer; /* accept */
+    } part;
     uintptr_t key;
-    int64_t result;
-    uint64_t deadline_ns;
-    size_t done_bytes;   /* of a send that takes several attempts */
-    uint32_t timer_slot; /* its index in the heap of deadlines, from 1; 0: none */
-    uint8_t block_room;  /* late receive: blocks that fit the caller's array */
-    bool pending;        /* accepted and not yet delivered */
-    bool late, started;
+    uint64_t deadline_ns; /* 0: none */
+    size_t done_bytes;    /* of a send that takes several attempts */
+    uint32_t timer_slot;  /* its index in the heap of deadlines, from 1; 0: none */
+    uint8_t state;        /* OP_IDLE, ...: atomic */
+    uint8_t block_room;   /* late receive: blocks that fit the caller's array */
+    bool late, started, blocks_owned;
     uint64_t engine[5]; /* for the engine: an OVERLAPPED, an address to connect to */
 };
 
@@ -246,62 +266,81 @@ int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result)
 
 /* cp_socket_open: makes a TCP socket of `family` (AF_INET, AF_INET6) and associates it.
  * CP_EMFILE, CP_ENOMEM, CP_EINVAL, CP_ECLOSED. */
-int cp_socket_open(struct cport *port, int family, uintptr_t key, struct cp_socket **socket);
+int cp_socket_open(struct cport *port, int family, uintptr_t key, struct cp_socket *socket);
 
 /* cp_associate: associates an OS socket, which then belongs to the port: only cp_socket_close
- * closes it. Makes it non-blocking. CP_EINVAL: associated already with this port, or not a
- * socket. */
-int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_socket **socket);
+ * closes it. Makes a listener non-blocking, on Windows any socket. CP_EINVAL: associated already
+ * with this port, or not a socket. */
+int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_socket *socket);
 
 /* cp_listen: binds and listens, so that accepts can be posted. `address` with port 0 takes a
  * free one; read it back from cp_socket_handle. Does not block. */
-int cp_listen(struct cp_socket *socket, const struct sockaddr *address, unsigned address_bytes,
+int cp_listen(struct cp_socket socket, const struct sockaddr *address, unsigned address_bytes,
               int backlog);
 
-/* cp_socket_handle: the OS's socket, to set options of; it stays the port's. */
-cp_handle cp_socket_handle(const struct cp_socket *socket);
+/* cp_socket_handle: the OS's socket, to set options of; it stays the port's. CP_HANDLE_NONE: it is
+ * closed. */
+cp_handle cp_socket_handle(struct cp_socket socket);
+
+/* cp_socket_skip: operations of this socket that succeed in the submitting call itself are over
+ * with it: it returns CP_DONE, op->result has the result, and no packet comes, as with Windows'
+ * FILE_SKIP_COMPLETION_PORT_ON_SUCCESS. Sends are tried there at once, receives where the port
+ * knows that something waits. Saves the packet and the waking of another worker; the caller must
+ * not let one busy connection starve the rest. CP_EINVAL, CP_EUNSUPPORTED. */
+int cp_socket_skip(struct cp_socket socket, bool skip);
 
 /* cp_socket_close: closes the socket, as closesocket does on Windows: operations in flight each
- * complete once with CP_EABORTED (or with their own result if that came first). The pointer is
- * invalid at once; later packets name the operation and the key only. */
-void cp_socket_close(struct cp_socket *socket);
+ * complete once with CP_EABORTED (or with their own result if that came first). Closing twice has
+ * no effect. */
+void cp_socket_close(struct cp_socket socket);
 
 /* ---- operations ---------------------------------------------------------------------------- */
-/* All: 0 accepted, a completion will come; negative: refused, none will. CP_EINVAL for null, too
- * many or overlapping arguments and for a socket that is not in the state for it, CP_ECLOSED for
- * a closed port. */
+/* All: 0 accepted, a completion will come; CP_DONE: over already, none will (cp_socket_skip);
+ * negative: refused, none will. CP_EINVAL for null or too many arguments and for a socket that is
+ * not in the state for it, CP_ECLOSED for a closed port.
+ *
+ * An array of blocks is copied, the memory that they name is not. Any number of them, also empty
+ * ones; CP_ENOMEM: no memory for the copy of more than two. An address may be given with the
+ * length of a sockaddr_storage. */
 
 /* cp_connect: result 0 when connected. `timeout_ns` CP_FOREVER: TCP's own limit; else
  * CP_ETIMEDOUT then. */
-int cp_connect(struct cp_socket *socket, struct cp_op *op, const struct sockaddr *address,
+int cp_connect(struct cp_socket socket, struct cp_op *op, const struct sockaddr *address,
                unsigned address_bytes, uint64_t timeout_ns);
 
-/* cp_accept: result 0 and op->accepted, not yet associated with anything. CP_EMFILE, CP_ENFILE,
+/* cp_accept: result 0 and op->accepted, not yet associated with anything. `peer` (may be NULL)
+ * then has the peer's address: *peer_bytes is its room before and its length after; both stay put
+ * as the op does. CP_EMFILE, CP_ENFILE,
  * CP_ENOMEM: the connection still waits. The listener's next accept is then held until a socket of
  * the port is closed or 10 ms have passed, so that posting it again does not spin. */
-int cp_accept(struct cp_socket *listener, struct cp_op *op);
+int cp_accept(struct cp_socket listener, struct cp_op *op, struct sockaddr *peer,
+              unsigned *peer_bytes);
 
 /* cp_receive (early binding): the result is how many bytes are in the blocks, filled in order,
- * one or more as soon as some are there; 0: the peer has finished. count 0: completes with 0
- * when data or the peer's end is there, taking nothing (Windows' zero-byte receive). */
-int cp_receive(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks, unsigned count);
+ * one or more as soon as some are there; 0: the peer has finished. Without room (no blocks or
+ * empty ones): completes with 0 when data or the peer's end is there, taking nothing (Windows'
+ * zero-byte receive). */
+int cp_receive(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
+               unsigned count);
 
 /* cp_receive_late (late binding): as cp_receive, but the blocks are taken from `source` only
  * when data is there, so that a waiting connection holds none. `blocks` has room for `max` of
- * them; op->block_count says how many were taken. */
-int cp_receive_late(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks,
+ * them, at most CP_BLOCKS_MAX, and stays put as the op does; op->block_count says how many were
+ * taken. */
+int cp_receive_late(struct cp_socket socket, struct cp_op *op, struct cp_block *blocks,
                     unsigned max, const struct cp_source *source);
 
 /* cp_send: completes when all bytes are with the kernel, or fails; the result is their number.
  * CP_ESHUTDOWN: this side has shut down its sending, or (Linux) the peer has finished and then
  * reset, which nothing had reported; receives go on. */
-int cp_send(struct cp_socket *socket, struct cp_op *op, struct cp_block *blocks, unsigned count);
+int cp_send(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
+            unsigned count);
 
 /* cp_cancel: asks to take back `op`, or with NULL every operation of the socket. 0: asked, the
  * completion comes as CP_ECANCELED or, if the kernel was faster, as whatever happened.
  * CP_ENOTFOUND: nothing pending. No data is lost by cancelling a receive; after cancelling a
  * half-done send the stream is unusable. */
-int cp_cancel(struct cp_socket *socket, struct cp_op *op);
+int cp_cancel(struct cp_socket socket, struct cp_op *op);
 
 /* ---- engines ------------------------------------------------------------------------------- */
 

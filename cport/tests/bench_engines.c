@@ -31,7 +31,7 @@ enum {
 };
 
 struct line {
-    struct cp_socket *near;
+    struct cp_socket near;
     struct cp_op op;
     struct cp_block block;
     int far;

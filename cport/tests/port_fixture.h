@@ -39,7 +39,7 @@ void assert_no_packet(struct cport *port);
 /* ---- connections --------------------------------------------------------------------------- */
 
 struct connection {
-    struct cp_socket *near; /* on the port */
+    struct cp_socket near; /* on the port */
     bool scripted;
     int remote; /* a descriptor; -1 if closed or scripted */
 };
@@ -56,7 +56,7 @@ void remote_close(struct connection *connection);
 struct port_fixture {
     struct cport *port;
     struct connection connection;
-    struct cp_socket *near;
+    struct cp_socket near;
     struct cp_op op;
     struct cp_block block; /* data */
     char data[16];

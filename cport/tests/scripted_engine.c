@@ -13,7 +13,7 @@ struct bytes {
     size_t used;
 };
 
-/* The far side of one socket. Lives in socket->engine; under the port's lock. */
+/* The far side of one socket, which is its handle too; under the slot's lock. */
 struct peer {
     struct cp_op *ops[DIRECTION_COUNT]; /* with the "kernel" */
     struct bytes inbox, outbox;
@@ -26,12 +26,11 @@ struct peer {
 struct script_state {
     struct os_parker poller;   /* the only one */
     _Atomic uint64_t alarm_ns; /* 0: not set */
-    intptr_t handles;
 };
 
-static struct peer *peer_of(const struct cp_socket *socket)
+static struct peer *peer_of(const struct slot *slot)
 {
-    return (struct peer *)socket->engine;
+    return (struct peer *)slot->handle;
 }
 
 static void bytes_put(struct bytes *bytes, const void *data, size_t count)
@@ -69,10 +68,10 @@ static int64_t try_receive(struct peer *peer, struct cp_op *op)
 
 static int64_t try_send(struct peer *peer, struct cp_op *op)
 {
-    struct cp_block unsent[CP_BLOCKS_MAX];
+    struct cp_block unsent[UNSENT_MAX];
     if (peer->reset)
         return CP_ERESET;
-    unsigned count = op_unsent(op, unsent);
+    unsigned count = op_unsent(op, unsent, UNSENT_MAX);
     for (unsigned index = 0; index < count; index++) {
         size_t bytes = unsent[index].bytes;
         if (bytes > peer->window_bytes)
@@ -81,7 +80,7 @@ static int64_t try_send(struct peer *peer, struct cp_op *op)
         peer->window_bytes -= peer->window_bytes == SIZE_MAX ? 0 : bytes;
         op->done_bytes += bytes;
     }
-    return op_unsent(op, unsent) == 0 ? (int64_t)op->done_bytes : ENGINE_PENDING;
+    return op_unsent(op, unsent, UNSENT_MAX) == 0 ? (int64_t)op->done_bytes : ENGINE_PENDING;
 }
 
 static int64_t try_op(struct peer *peer, struct cp_op *op)
@@ -101,17 +100,17 @@ static int64_t try_op(struct peer *peer, struct cp_op *op)
     }
 }
 
-static void progress(struct cp_socket *socket, struct gate_effects *effects)
+static void progress(struct slot *slot, struct effects *effects)
 {
-    struct peer *peer = peer_of(socket);
-    /* The last completion of a closed socket frees its peer. */
-    for (unsigned name = 0; name < DIRECTION_COUNT && socket->engine; name++) {
+    struct peer *peer = peer_of(slot);
+    /* The last completion of a closed socket gives its peer up. */
+    for (unsigned name = 0; name < DIRECTION_COUNT && slot->handle != CP_HANDLE_NONE; name++) {
         struct cp_op *op = peer->ops[name];
         int64_t result = op ? try_op(peer, op) : ENGINE_PENDING;
         if (result == ENGINE_PENDING)
             continue;
         peer->ops[name] = NULL;
-        direction_complete(&socket->directions[name], op, result, effects);
+        direction_complete(&slot->directions[name], op, result, effects);
     }
 }
 
@@ -131,29 +130,25 @@ static void engine_close(struct cport *port)
     free(port->engine_state);
 }
 
-static int engine_attach(struct cp_socket *socket)
+static int engine_attach(struct slot *slot)
 {
-    struct script_state *state = socket->port->engine_state;
     struct peer *peer = calloc(1, sizeof *peer);
     if (!peer)
         return CP_ENOMEM;
     peer->window_bytes = SIZE_MAX;
     peer->accept_result = ENGINE_PENDING;
-    if (socket->handle == CP_HANDLE_NONE)
-        socket->handle = ++state->handles;
-    else
-        socket->role = ROLE_CONNECTED;
-    socket->engine = (uintptr_t)peer;
+    if (slot->handle != CP_HANDLE_NONE)
+        slot->role = ROLE_CONNECTED;
+    slot->handle = (cp_handle)peer;
     return 0;
 }
 
-static void engine_detach(struct cp_socket *socket)
+static void engine_detach(struct cport *port, cp_handle handle)
 {
-    struct peer *peer = peer_of(socket);
+    struct peer *peer = (struct peer *)handle;
     assert(!peer->ops[DIRECTION_IN]);
     assert(!peer->ops[DIRECTION_OUT]);
     free(peer);
-    socket->engine = 0;
 }
 
 static enum direction_name direction_name_of(const struct cp_op *op)
@@ -165,20 +160,21 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
 {
     for (unsigned index = 0; index < count; index++) {
         struct cp_op *op = attempts[index].op;
-        struct gate_effects effects = {0};
+        struct effects effects = NO_EFFECTS;
         attempts[index].result = op->kind == CP_LISTEN ? 0 : ENGINE_PENDING;
         if (op->kind == CP_LISTEN)
             continue;
-        port_lock(port);
-        peer_of(op->socket)->ops[direction_name_of(op)] = op;
-        progress(op->socket, &effects);
-        port_unlock(port, &effects);
+        struct slot *slot = op->slot;
+        slot_lock(slot);
+        peer_of(slot)->ops[direction_name_of(op)] = op;
+        progress(slot, &effects);
+        slot_unlock(slot, &effects);
     }
 }
 
 static bool engine_cancel(struct cp_op *op)
 {
-    struct peer *peer = peer_of(op->socket);
+    struct peer *peer = peer_of(op->slot);
     enum direction_name name = direction_name_of(op);
     if (peer->hold_cancels || peer->ops[name] != op)
         return false;
@@ -186,8 +182,7 @@ static bool engine_cancel(struct cp_op *op)
     return true;
 }
 
-static void engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                        struct gate_effects *effects)
+static void engine_poll(struct cport *port, uint64_t timeout_ns, struct effects *effects)
 {
     struct script_state *state = port->engine_state;
     uint64_t alarm_ns = state->alarm_ns, now_ns = os_now_ns();
@@ -196,7 +191,6 @@ static void engine_poll(struct cport *port, struct gate_worker *worker, uint64_t
     /* An alarm that was set meanwhile stays. */
     if (alarm_ns != 0 && alarm_ns <= os_now_ns())
         atomic_compare_exchange_strong(&state->alarm_ns, &alarm_ns, 0);
-    port_poll_done(port, worker);
 }
 
 static void engine_wake_poller(struct cport *port, uint64_t when_ns)
@@ -223,36 +217,39 @@ const struct engine engine_scripted = {
 
 /* ---- the script ---------------------------------------------------------------------------- */
 
-static struct peer *begin(struct cp_socket *socket)
+static struct slot *begin(struct cp_socket socket)
 {
-    port_lock(socket->port);
-    return peer_of(socket);
+    struct slot *slot = slot_find(socket.port, socket.id);
+    assert(slot);
+    return slot;
 }
 
-static void end(struct cp_socket *socket)
+static void end(struct slot *slot)
 {
-    struct gate_effects effects = {0};
-    struct cport *port = socket->port;
-    progress(socket, &effects);
-    port_unlock(port, &effects);
+    struct effects effects = NO_EFFECTS;
+    progress(slot, &effects);
+    slot_unlock(slot, &effects);
 }
 
-void script_feed(struct cp_socket *socket, const void *data, size_t bytes)
+void script_feed(struct cp_socket socket, const void *data, size_t bytes)
 {
-    bytes_put(&begin(socket)->inbox, data, bytes);
-    end(socket);
+    struct slot *slot = begin(socket);
+    bytes_put(&peer_of(slot)->inbox, data, bytes);
+    end(slot);
 }
 
-size_t script_sent(struct cp_socket *socket, void *data, size_t bytes)
+size_t script_sent(struct cp_socket socket, void *data, size_t bytes)
 {
-    size_t count = bytes_get(&begin(socket)->outbox, data, bytes);
-    end(socket);
+    struct slot *slot = begin(socket);
+    size_t count = bytes_get(&peer_of(slot)->outbox, data, bytes);
+    end(slot);
     return count;
 }
 
-void script(struct cp_socket *socket, enum script_event event, int64_t value)
+void script(struct cp_socket socket, enum script_event event, int64_t value)
 {
-    struct peer *peer = begin(socket);
+    struct slot *slot = begin(socket);
+    struct peer *peer = peer_of(slot);
     if (event == SCRIPT_CONNECT) {
         peer->connect_answered = true;
         peer->connect_result = value;
@@ -266,21 +263,22 @@ void script(struct cp_socket *socket, enum script_event event, int64_t value)
         peer->finished |= event == SCRIPT_FINISH;
         peer->reset |= event == SCRIPT_RESET;
     }
-    end(socket);
+    end(slot);
 }
 
-void script_release_cancels(struct cp_socket *socket)
+void script_release_cancels(struct cp_socket socket)
 {
-    struct gate_effects effects = {0};
-    struct cport *port = socket->port;
-    struct peer *peer = begin(socket);
+    struct effects effects = NO_EFFECTS;
+    struct slot *slot = slot_at(socket.port, (uint32_t)socket.id); /* it may be closed */
+    slot_lock(slot);
+    struct peer *peer = peer_of(slot);
     peer->hold_cancels = false;
-    for (unsigned name = 0; name < DIRECTION_COUNT && socket->engine; name++) {
+    for (unsigned name = 0; name < DIRECTION_COUNT && slot->handle != CP_HANDLE_NONE; name++) {
         struct cp_op *op = peer->ops[name];
         if (!op || op->reason == 0)
             continue;
         peer->ops[name] = NULL;
-        direction_complete(&socket->directions[name], op, op->reason, &effects);
+        direction_complete(&slot->directions[name], op, op->reason, &effects);
     }
-    port_unlock(port, &effects);
+    slot_unlock(slot, &effects);
 }

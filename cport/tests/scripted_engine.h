@@ -21,13 +21,13 @@ enum script_event {
 };
 
 /* script: what happens to the socket, with the value that the event names. */
-void script(struct cp_socket *socket, enum script_event event, int64_t value);
-void script_release_cancels(struct cp_socket *socket);
+void script(struct cp_socket socket, enum script_event event, int64_t value);
+void script_release_cancels(struct cp_socket socket);
 
 /* script_feed: the peer sends. */
-void script_feed(struct cp_socket *socket, const void *data, size_t bytes);
+void script_feed(struct cp_socket socket, const void *data, size_t bytes);
 
 /* script_sent: moves up to `bytes` of what was sent into `data`; returns how many. */
-size_t script_sent(struct cp_socket *socket, void *data, size_t bytes);
+size_t script_sent(struct cp_socket socket, void *data, size_t bytes);
 
 #endif

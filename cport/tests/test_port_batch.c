@@ -64,7 +64,7 @@ static void crowd_close(struct crowd *crowd)
 
 static void receive(struct member *member, enum kind kind)
 {
-    struct cp_socket *near = member->connection.near;
+    struct cp_socket near = member->connection.near;
     struct cp_block *blocks = member->blocks;
     member->packets = 0;
     member->stock = kind == LATE;

@@ -23,7 +23,7 @@ static void *live(void *argument)
     struct life *life = argument;
     char why[64];
     struct cport *port = NULL;
-    struct cp_socket *socket = NULL;
+    struct cp_socket socket = {0};
     struct cp_op post = {0}, connect = {0};
     struct sockaddr_in address = loopback(9);
     struct cp_packet packet;
@@ -31,7 +31,7 @@ static void *live(void *argument)
     if (life->first_code != 0)
         return NULL;
     note(life, cp_socket_open(port, AF_INET, 1, &socket));
-    if (socket)
+    if (socket.port)
         note(life, cp_connect(socket, &connect, (struct sockaddr *)&address, sizeof address,
                               ms(PACKET_WAIT_MS)));
     note(life, cp_post(port, &post, 1, 1));

@@ -152,11 +152,11 @@ struct worker *__wrap_worker_current(const struct cport *port)
 
 static void worker_leaves(struct actor *actor)
 {
-    struct gate_effects effects = {0};
+    struct effects effects = NO_EFFECTS;
     if (!actor->worker.port)
         return;
     port_lock(world.port);
-    gate_leave(&world.port->gate, &actor->worker.gate, &effects);
+    gate_leave(&world.port->gate, &actor->worker.gate, &effects.gate);
     port_unlock(world.port, &effects);
     actor->worker.port = NULL;
 }
@@ -172,18 +172,13 @@ static void engine_close(struct cport *port)
 {
 }
 
-static void engine_poll(struct cport *port, struct gate_worker *worker, uint64_t timeout_ns,
-                        struct gate_effects *effects)
+static void engine_poll(struct cport *port, uint64_t timeout_ns, struct effects *effects)
 {
-    struct gate_queue found = {0};
-    if (worker)
+    if (timeout_ns > 0)
         fiber_sleep(has_events, timeout_ns);
     world.wake_up = false;
-    found = world.kernel;
-    world.kernel = (struct gate_queue){0};
-    port_poll_done(port, worker);
-    for (struct cp_node *node; (node = gate_queue_pop(&found));)
-        port_post(port, node, effects);
+    for (struct cp_node *node; (node = gate_queue_pop(&world.kernel));)
+        gate_queue_push(&effects->posts, node);
 }
 
 static void engine_wake_poller(struct cport *port, uint64_t when_ns)
@@ -274,7 +269,7 @@ static void do_post(bool by_kernel)
             breaks("a post was refused");
         return;
     }
-    *op = (struct cp_op){.kind = CP_POST, .pending = true, .key = number};
+    *op = (struct cp_op){.kind = CP_POST, .state = OP_COMPLETE, .key = number};
     fiber_pause();
     gate_queue_push(&world.kernel, &op->node);
 }

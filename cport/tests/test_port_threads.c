@@ -187,7 +187,7 @@ EVERY_ENGINE(streams_arrive_whole_and_in_order)
 
 /* Threads that send on one socket at once. */
 struct sender {
-    struct cp_socket *socket;
+    struct cp_socket socket;
     struct cp_op *ops;
     struct cp_block *blocks;
     unsigned count;

@@ -1,10 +1,10 @@
 /* Behaviours of connecting and accepting: 44 to 52. */
 #include "cport/tests/conformance/stage.h"
 
-static int connect_to(struct cp_socket *socket, struct cp_op *op, const struct net_address *address,
+static int connect_to(struct cp_socket socket, struct cp_op *op, const struct net_address *address,
                       uint64_t timeout_ns)
 {
-    if (!socket)
+    if (!socket.port)
         return CP_EMFILE;
     return cp_connect(socket, op, net_sockaddr(address), address->bytes, timeout_ns);
 }
@@ -47,7 +47,7 @@ static bool connect_pending(struct stage *stage, uint64_t timeout_ns)
 {
     enum { FILLERS = 16 };
     static struct cp_op fillers[FILLERS];
-    struct cp_socket *listener;
+    struct cp_socket listener;
     struct net_address any = net_address_at(&stage->address, 0, 0);
     memset(fillers, 0, sizeof fillers);
     if (cp_socket_open(stage->far_port, net_family(&any), 9, &listener) != 0 ||
@@ -98,7 +98,7 @@ void connected_is_usable(struct stage *stage)
 void accept_listener_closed(struct stage *stage)
 {
     struct cp_packet packet;
-    EXPECT(cp_accept(stage->listener, &stage->op) == 0);
+    EXPECT(cp_accept(stage->listener, &stage->op, NULL, NULL) == 0);
     cp_socket_close(stage->listener);
     EXPECT(cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS)) == 1);
     EXPECT(packet.op == &stage->op && packet.result == CP_EABORTED);
@@ -106,9 +106,9 @@ void accept_listener_closed(struct stage *stage)
 
 void accept_misuse(struct stage *stage)
 {
-    EXPECT(cp_accept(stage->near, &stage->op) == CP_EINVAL);
-    EXPECT(cp_accept(fresh(stage, 3), &stage->op) == CP_EINVAL);
-    EXPECT(cp_accept(NULL, &stage->op) == CP_EINVAL);
+    EXPECT(cp_accept(stage->near, &stage->op, NULL, NULL) == CP_EINVAL);
+    EXPECT(cp_accept(fresh(stage, 3), &stage->op, NULL, NULL) == CP_EINVAL);
+    EXPECT(cp_accept((struct cp_socket){0}, &stage->op, NULL, NULL) == CP_EINVAL);
     EXPECT(nothing_comes(stage));
 }
 
@@ -120,12 +120,12 @@ static void accept_held(struct stage *stage)
     struct cp_packet packet;
     uint64_t started_ns = os_now_ns();
     for (unsigned failures = 0; failures < FAILURES; failures++) {
-        EXPECT(cp_accept(stage->listener, &stage->op) == 0);
+        EXPECT(cp_accept(stage->listener, &stage->op, NULL, NULL) == 0);
         EXPECT(cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS)) == 1);
         EXPECT(packet.op == &stage->op && packet.result == CP_EMFILE);
     }
     EXPECT(os_now_ns() - started_ns >= ms((FAILURES - 1) * HOLD_MS));
-    EXPECT(cp_accept(stage->listener, &stage->op) == 0);
+    EXPECT(cp_accept(stage->listener, &stage->op, NULL, NULL) == 0);
     cp_socket_close(stage->far);
     EXPECT(cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS)) == 1);
     EXPECT(packet.op == &stage->op && packet.result == 0);
@@ -159,10 +159,10 @@ void accept_adopted_ipv6(struct stage *stage)
         return;
     }
     EXPECT(net_listen(handle, 1, &(struct net_tuning){0}) == 0);
-    struct cp_socket *listener = NULL;
+    struct cp_socket listener = {0};
     EXPECT(cp_associate(stage->far_port, handle, 9, &listener) == 0);
     stage->address = listener_address(listener);
-    EXPECT(cp_accept(listener, &stage->op) == 0);
+    EXPECT(cp_accept(listener, &stage->op, NULL, NULL) == 0);
     EXPECT(connect_to(fresh(stage, 3), &connect, &stage->address, CP_FOREVER) == 0);
     EXPECT(next_is(stage, &connect, 0));
     EXPECT(cp_wait(stage->far_port, &packet, 1, ms(PATIENCE_MS)) == 1);

@@ -102,7 +102,7 @@ void close_wakes_waiters(struct stage *stage)
 
 void use_after_close(struct stage *stage)
 {
-    struct cp_socket *socket;
+    struct cp_socket socket;
     cp_close(stage->port);
     EXPECT(cp_wait(stage->port, &stage->packet, 1, CP_FOREVER) == CP_ECLOSED);
     EXPECT(cp_post(stage->port, &stage->op, 1, 1) == CP_ECLOSED);
@@ -128,13 +128,13 @@ void close_ends_pending_io(struct stage *stage)
 
 void associate_twice(struct stage *stage)
 {
-    struct cp_socket *again;
+    struct cp_socket again;
     EXPECT(cp_associate(stage->port, cp_socket_handle(stage->near), 1, &again) == CP_EINVAL);
 }
 
 void associate_no_socket(struct stage *stage)
 {
-    struct cp_socket *socket;
+    struct cp_socket socket;
     EXPECT(cp_associate(stage->port, (cp_handle)0x7ffffff0, 1, &socket) == CP_EINVAL);
     EXPECT(cp_associate(stage->port, CP_HANDLE_NONE, 1, &socket) == CP_EINVAL);
 }

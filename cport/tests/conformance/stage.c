@@ -46,14 +46,14 @@ int post_receive(struct stage *stage)
     return cp_receive(stage->near, &stage->op, &stage->block, 1);
 }
 
-struct cp_socket *fresh(struct stage *stage, uintptr_t key)
+struct cp_socket fresh(struct stage *stage, uintptr_t key)
 {
-    struct cp_socket *socket = NULL;
-    int code = cp_socket_open(stage->port, net_family(&stage->address), key, &socket);
-    return code == 0 ? socket : NULL;
+    struct cp_socket socket = {0};
+    cp_socket_open(stage->port, net_family(&stage->address), key, &socket);
+    return socket;
 }
 
-struct net_address listener_address(struct cp_socket *listener)
+struct net_address listener_address(struct cp_socket listener)
 {
     struct net_address address = {0};
     net_local(cp_socket_handle(listener), &address);
@@ -116,7 +116,7 @@ static bool connect_pair(struct stage *stage)
 {
     struct cp_op accept = {0}, connect = {0};
     stage->near = fresh(stage, 7);
-    return stage->near && cp_accept(stage->listener, &accept) == 0 &&
+    return stage->near.port && cp_accept(stage->listener, &accept, NULL, NULL) == 0 &&
            cp_connect(stage->near, &connect, net_sockaddr(&stage->address), stage->address.bytes,
                       ms(PATIENCE_MS)) == 0 &&
            next_is(stage, &connect, 0) && far_result(stage, 0) == 0 &&

@@ -22,10 +22,10 @@ enum { PATIENCE_MS = 15000, A_MOMENT_MS = 20 };
 struct stage {
     const char *engine;
     struct cport *port, *far_port;
-    struct cp_socket *listener; /* on far_port */
+    struct cp_socket listener;  /* on far_port */
     struct net_address address; /* of the listener */
-    struct cp_socket *near;     /* of a connection: on port, with key 7 */
-    struct cp_socket *far;      /* ... on far_port */
+    struct cp_socket near;      /* of a connection: on port, with key 7 */
+    struct cp_socket far;       /* ... on far_port */
     struct cp_op op;            /* for the behaviour */
     struct cp_block block;      /* data */
     char data[8];
@@ -141,10 +141,10 @@ void handle_narrow(cp_handle handle);
 void handle_reset_on_close(cp_handle handle);
 
 /* fresh: a new socket of the port, or NULL. */
-struct cp_socket *fresh(struct stage *stage, uintptr_t key);
+struct cp_socket fresh(struct stage *stage, uintptr_t key);
 
 /* listener_address: where a listening socket of a port listens. */
-struct net_address listener_address(struct cp_socket *listener);
+struct net_address listener_address(struct cp_socket listener);
 
 /* The far end. far_send and far_receive wait until all bytes are through; they return how many, or
  * a code. */

@@ -64,7 +64,7 @@ static unsigned waiters(struct cport *port)
     for (struct gate_worker *each = port->gate.newest; each; each = each->older)
         count += each->state == GATE_PARKED || each->state == GATE_POLLING;
     count = port->closed ? 0 : count - port->gate.grants;
-    port_unlock(port, &(struct gate_effects){0});
+    port_unlock(port, &NO_EFFECTS);
     return count;
 }
 
@@ -120,7 +120,7 @@ static bool gate_is(struct cport *port, const struct step *step)
     port_lock(port);
     unsigned value =
         step->action == STEP_RUNNING ? port->gate.running : gate_queue_count(&port->gate.queue);
-    port_unlock(port, &(struct gate_effects){0});
+    port_unlock(port, &NO_EFFECTS);
     return port->os_gate || value == (unsigned)step->value;
 }
 

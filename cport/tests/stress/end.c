@@ -81,13 +81,13 @@ static void with_handle(struct end *end, void (*act)(cp_handle handle))
 void end_close(struct end *end, enum close_kind how)
 {
     pthread_rwlock_wrlock(&end->life);
-    if (end->socket) {
+    if (end->socket.port) {
         atomic_store(&end->whole, how == CLOSE_WHOLE);
         atomic_store(&end->closing, true);
         if (how == CLOSE_RESET && atomic_load(&end->established))
             with_handle(end, handle_reset_on_close);
         cp_socket_close(end->socket);
-        end->socket = NULL;
+        end->socket = (struct cp_socket){0};
         if (end->connector)
             atomic_fetch_sub(&end->side->stress->live, 1);
     }
@@ -131,7 +131,7 @@ static int submit_in(struct end *end, struct tracked_op *tracked)
     switch (tracked->kind) {
     case OP_ACCEPT:
         tracked_op_begin(&end->in, tracked);
-        return cp_accept(end->socket, &tracked->op);
+        return cp_accept(end->socket, &tracked->op, NULL, NULL);
     case OP_PEEK:
         tracked_op_begin(&end->in, tracked);
         return cp_receive(end->socket, &tracked->op, NULL, 0);
@@ -160,7 +160,7 @@ static void begin_in(struct end *end, enum op_kind kind)
 
 static void end_begin_in(struct end *end, enum op_kind kind, unsigned most)
 {
-    if (!end->socket)
+    if (!end->socket.port)
         return;
     pthread_mutex_lock(&end->in.lock);
     if (end->in.in_flight < most && !atomic_load(&end->side->stress->ending))
@@ -191,8 +191,8 @@ enum op_kind random_receive(struct rng *rng)
 static bool may_send(struct end *end)
 {
     struct stress *stress = end->side->stress;
-    if (!end->socket || !atomic_load(&end->established) || end->stopped || end->goal != GOAL_LINE ||
-        atomic_load(&stress->draining))
+    if (!end->socket.port || !atomic_load(&end->established) || end->stopped ||
+        end->goal != GOAL_LINE || atomic_load(&stress->draining))
         return false;
     if (!end->connector) {
         struct end *partner = atomic_load(&end->partner);
@@ -246,7 +246,7 @@ static int cancel_checked(struct end *end, struct cp_op *op)
 
 void end_cancel_one(struct end *end, struct way *way)
 {
-    if (!end->socket)
+    if (!end->socket.port)
         return;
     pthread_mutex_lock(&way->lock);
     struct tracked_op *tracked = way_oldest(way);
@@ -267,7 +267,7 @@ void end_cancel_one(struct end *end, struct way *way)
 
 void end_cancel_all(struct end *end)
 {
-    if (!end->socket)
+    if (!end->socket.port)
         return;
     pthread_mutex_lock(&end->out.lock);
     uint64_t position = end->submitted;
@@ -359,7 +359,7 @@ bool side_post(struct side *side, enum op_kind kind, unsigned poster, uint64_t n
 
 void end_misuse(struct end *end, struct rng *rng)
 {
-    if (!end->socket)
+    if (!end->socket.port)
         return;
     struct way *way = end->goal == GOAL_LISTEN ? &end->out : &end->in;
     pthread_mutex_lock(&way->lock);
@@ -369,15 +369,15 @@ void end_misuse(struct end *end, struct rng *rng)
     tracked_op_begin(way, tracked);
     int code = 0;
     if (which == 0)
-        code = cp_receive(end->socket, &tracked->op, tracked->blocks, CP_BLOCKS_MAX + 1);
+        code = cp_receive(end->socket, &tracked->op, NULL, 3);
     else if (which == 1)
-        code = cp_send(end->socket, &tracked->op, tracked->blocks, 5); /* the fifth is empty */
+        code = cp_send((struct cp_socket){end->side->port, 1}, &tracked->op, tracked->blocks, 4);
     else if (which == 2)
         code = cp_receive_late(end->socket, &tracked->op, tracked->blocks, 4, NULL);
     else if (which == 3 && end->goal == GOAL_LISTEN)
         code = cp_receive(end->socket, &tracked->op, tracked->blocks, 4);
     else if (which == 3)
-        code = cp_accept(end->socket, &tracked->op);
+        code = cp_accept(end->socket, &tracked->op, NULL, NULL);
     else if (which == 4)
         code = cp_connect(end->socket, &tracked->op, NULL, 0, CP_FOREVER);
     else

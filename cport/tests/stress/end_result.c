@@ -92,8 +92,8 @@ static void receive_over(struct end *end, const struct tracked_op *tracked)
         return;
     }
     LAW(!end->broken, "a receive returned %" PRId64 " after a reset", result);
-    size_t room = 0;
-    for (unsigned index = 0; index < op->block_count; index++)
+    size_t room = late ? 0 : tracked->bytes;
+    for (unsigned index = 0; late && index < op->block_count; index++)
         room += op->blocks[index].bytes;
     LAW((uint64_t)result <= room, "a receive of %" PRId64 " bytes had less room", result);
     if (tracked->data)
@@ -211,7 +211,7 @@ static struct rng way_settle(struct end *end, struct way *way, struct tracked_op
 static void welcome(struct side *side, cp_handle handle, struct rng *rng)
 {
     struct end *end = end_new(side, GOAL_LINE, false, rng);
-    struct cp_socket *socket = NULL;
+    struct cp_socket socket = {0};
     bool was_closed = atomic_load(&side->closed);
     if (end->narrow)
         handle_narrow(handle);

@@ -169,7 +169,7 @@ struct end {
     bool lazy;      /* it receives now and then only */
     bool one_way;   /* of a connector: the other end never sends, this one closes in good order */
     pthread_rwlock_t life;
-    struct cp_socket *socket; /* NULL: closed. Covered by life */
+    struct cp_socket socket; /* NULL: closed. Covered by life */
     atomic_bool established, closing, cancelled, lost;
     struct way in, out;
 

@@ -1,0 +1,105 @@
+/* Locking a slot or the gate, queueing packets, and what has to wait until no lock is held. */
+#include "cport/port.h"
+
+/* Frees what a packet carries that will not be delivered. */
+static void drop(struct cport *port, struct cp_op *op)
+{
+    if (op->kind == CP_ACCEPT && op->accepted != CP_HANDLE_NONE)
+        port->engine->detach(port, op->accepted);
+    op->accepted = CP_HANDLE_NONE;
+    op_set_state(op, OP_IDLE);
+}
+
+static void set_alarm(struct cport *port)
+{
+    uint64_t when_ns;
+    do { /* another thread may set it meanwhile */
+        when_ns = port->alarm_ns;
+        port->engine->wake_poller(port, when_ns);
+    } while (when_ns != port->alarm_ns);
+}
+
+static void wake(struct cport *port, const struct gate_effects *effects)
+{
+    for (struct gate_worker *each = effects->wake; each;) {
+        struct gate_worker *next = each->wake_next; /* read before the worker can run on */
+        os_unpark(&worker_of(each)->parker);
+        each = next;
+    }
+    if (effects->wake_poller)
+        port->engine->wake_poller(port, 0);
+}
+
+static void close_handle(struct cport *port, struct effects *effects)
+{
+    if (effects->closing == CP_HANDLE_NONE)
+        return;
+    port->engine->detach(port, effects->closing);
+    effects->closing = CP_HANDLE_NONE;
+    if (port->holds)
+        directions_unhold(port);
+}
+
+void port_act(struct cport *port, struct effects *effects)
+{
+    struct effects now = *effects;
+    *effects = NO_EFFECTS;
+    effects->posts = now.posts;
+    close_handle(port, &now);
+    for (struct cp_node *node; (node = gate_queue_pop(&now.dropped));)
+        if (!node->is_direction) /* of a closed port no direction is queued again */
+            drop(port, op_of(node));
+    if (now.set_alarm)
+        set_alarm(port);
+    if (now.gate.wake || now.gate.wake_poller)
+        wake(port, &now.gate);
+}
+
+void port_unlock(struct cport *port, struct effects *effects)
+{
+    pthread_mutex_unlock(&port->lock);
+    port_act(port, effects);
+}
+
+void port_queue(struct cport *port, struct effects *effects)
+{
+    for (struct cp_node *node; (node = gate_queue_pop(&effects->posts));)
+        if (port->gate.closed)
+            gate_queue_push(&effects->dropped, node);
+        else
+            gate_post(&port->gate, node, &effects->gate);
+}
+
+void port_post(struct cport *port, struct effects *effects)
+{
+    if (!effects->posts.first)
+        return;
+    pthread_mutex_lock(&port->lock);
+    port_queue(port, effects);
+    pthread_mutex_unlock(&port->lock);
+}
+
+static pthread_mutex_t *mutex_of(const struct slot *slot)
+{
+    return &slot->port->locks[slot->index % LOCKS].mutex;
+}
+
+void slot_lock(struct slot *slot)
+{
+    pthread_mutex_lock(mutex_of(slot));
+}
+
+void slot_unlock(struct slot *slot, struct effects *effects)
+{
+    struct cport *port = slot->port;
+    port_post(port, effects);
+    pthread_mutex_unlock(mutex_of(slot));
+    port_act(port, effects);
+}
+
+void slot_leave(struct slot *slot, struct effects *effects)
+{
+    struct cport *port = slot->port;
+    pthread_mutex_unlock(mutex_of(slot));
+    close_handle(port, effects);
+}
