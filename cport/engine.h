@@ -60,9 +60,9 @@ struct engine {
      * listen, which is never pending, its backlog in op->result. */
     void (*attempt)(struct cport *port, struct attempt *attempts, unsigned count);
 
-    /* cancel: takes a started operation back. Its slot's lock held. True: the kernel has given it up, the port
-     * completes it with op->reason; false: direction_complete will follow, with whatever happened.
-     * NULL: a readiness engine, whose kernel never has any operation. */
+    /* cancel: takes a started operation back. Its slot's lock held. True: the kernel has given it
+     * up, the port completes it with op->reason; false: direction_complete will follow, with
+     * whatever happened. NULL: a readiness engine, whose kernel never has any operation. */
     bool (*cancel)(struct cp_op *op);
 
     /* poll: blocks up to `timeout_ns` (CP_FOREVER) for events or wake_poller; reports the events

@@ -50,11 +50,11 @@ struct connection {
     uint32_t index;
     _Atomic uint32_t heard_tick; /* since when it waits */
 
-    pthread_mutex_t lock;     /* over all up to `asking` */
+    pthread_mutex_t lock;    /* over all up to `asking` */
     struct cp_socket socket; /* NULL: closed; calls on it are made under the lock only */
-    const char *reason;       /* why it failed; NULL: it did not */
-    uint64_t ended_ns;        /* when it was over; of a stalled one, when it was last heard of */
-    const char *cut_reason;   /* why its last socket was lost; NULL: there is a good one */
+    const char *reason;      /* why it failed; NULL: it did not */
+    uint64_t ended_ns;       /* when it was over; of a stalled one, when it was last heard of */
+    const char *cut_reason;  /* why its last socket was lost; NULL: there is a good one */
     uint64_t cut_ns;
     enum connection_phase phase;
     bool over, resumed;

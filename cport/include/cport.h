@@ -144,7 +144,8 @@ struct cp_block {
 /* Where a late receive finds its blocks. */
 struct cp_source {
     /* take: called by cp_wait (of a socket that skips packets also by cp_receive_late), on the
-     * calling thread, when data is there: fills in up to `max` blocks, the operation's until its completion is delivered, and returns how many. 0:
+     * calling thread, when data is there: fills in up to `max` blocks, the operation's until its
+     * completion is delivered, and returns how many. 0:
      * none are free; the receive completes with CP_ENOBUFS, the data stays in the socket. Must not
      * block. */
     unsigned (*take)(void *context, struct cp_block *blocks, unsigned max);

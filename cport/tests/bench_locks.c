@@ -30,7 +30,7 @@ enum {
 };
 
 struct connection {
-    struct cp_socket *socket;
+    struct cp_socket socket;
     struct cp_op op;
     struct cp_block block;
 };

@@ -11,14 +11,13 @@ enum { BATCH = 64 };
 
 /* Has one operation at a time, except for the listener's accept. */
 struct connection {
-    struct cp_socket *socket;
+    struct cp_socket socket;
     struct cp_op op;
-    struct cp_block block;
     char data[ECHO_BUFFER_BYTES];
 };
 
 static struct cport *port;
-static struct cp_socket *acceptor;
+static struct cp_socket acceptor;
 static struct cp_op accepting;
 
 static void end(struct connection *connection)
@@ -29,15 +28,15 @@ static void end(struct connection *connection)
 
 static void receive_next(struct connection *connection)
 {
-    connection->block = (struct cp_block){connection->data, sizeof connection->data};
-    if (cp_receive(connection->socket, &connection->op, &connection->block, 1) != 0)
+    struct cp_block block = {connection->data, sizeof connection->data};
+    if (cp_receive(connection->socket, &connection->op, &block, 1) != 0)
         end(connection);
 }
 
 static void echo(struct connection *connection, size_t bytes)
 {
-    connection->block = (struct cp_block){connection->data, bytes};
-    if (cp_send(connection->socket, &connection->op, &connection->block, 1) != 0)
+    struct cp_block block = {connection->data, bytes};
+    if (cp_send(connection->socket, &connection->op, &block, 1) != 0)
         end(connection);
 }
 
@@ -55,7 +54,7 @@ static void handle(const struct cp_packet *packet)
     struct connection *connection = (struct connection *)packet->key;
     if (packet->op == &accepting) {
         cp_handle handle = accepting.accepted;
-        need(cp_accept(acceptor, &accepting) == 0, "accept");
+        need(cp_accept(acceptor, &accepting, NULL, NULL) == 0, "accept");
         if (packet->result == 0)
             accepted(handle);
     } else if (packet->result <= 0) {
@@ -84,7 +83,7 @@ void serve_cport(const struct echo_server *self, int listener)
     struct cp_config config = {.engine = self->engine, .concurrency = self->concurrency};
     need(cp_open(&config, &port, why, sizeof why) == 0, "cp_open");
     need(cp_associate(port, listener, 0, &acceptor) == 0, "associate");
-    need(cp_accept(acceptor, &accepting) == 0, "accept");
+    need(cp_accept(acceptor, &accepting, NULL, NULL) == 0, "accept");
     for (unsigned index = 1; index < self->threads; index++)
         need(pthread_create(&thread, NULL, worker, NULL) == 0, "thread");
     worker(NULL);
