@@ -90,7 +90,7 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
 {
     struct scheme_run *run = context;
     struct wait_list *waiters = &run->base.waiters;
-    const bool holder = wait_list_lock_reserve(waiters, &stream->waiter);
+    const bool holder = wait_list_lock_reserve(waiters, scheme_waiter(&run->base, stream));
     unsigned count;
     assert(stream->blocks == NULL);
     stream->blocks =
@@ -115,7 +115,7 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
     if (want > config->blocks_per_receive)
         want = config->blocks_per_receive;
     if (want > 0 && stream->blocks == NULL && !take_blocks(run, stream, want) && count == 0 &&
-        wait_list_wait(&run->base.waiters, &stream->waiter, want))
+        wait_list_wait(&run->base.waiters, scheme_waiter(&run->base, stream), stream, want))
         return 0;
     count += scheme_offer_blocks(config, stream, blocks + count, max - count);
     assert(count > 0);
@@ -137,7 +137,7 @@ static void hand_over(struct scheme_run *run, struct chain_stream *chain, struct
         return;
     frame_queue_put(&run->queue, found->frames, found->count);
     found->count = 0;
-    wait_list_frame_done(&run->base.waiters, &chain->stream.waiter);
+    wait_list_frame_done(&run->base.waiters, scheme_waiter(&run->base, &chain->stream));
 }
 
 /* The block that `data` lies in: the stream's last one, or the next fresh one, which becomes the

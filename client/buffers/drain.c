@@ -37,13 +37,6 @@ static void drain_retract(struct scheme_run *run, struct stream *stream)
     wait_list_resume(&run->base.waiters);
 }
 
-/* All that has come, but for what was not asked for. */
-static void count_processed(struct stream *stream)
-{
-    const uint64_t received = stream->received_bytes, most = stream->bytes_expected;
-    stream->processed_bytes = received < most ? received : most;
-}
-
 /* The stream's last bytes leave no debt. */
 static void work(struct scheme_run *run, const struct stream *stream, const struct cp_block *blocks,
                  size_t bytes)
@@ -53,7 +46,7 @@ static void work(struct scheme_run *run, const struct stream *stream, const stru
         piece = bytes < blocks->bytes ? bytes : blocks->bytes;
         processor_work_bytes(&cache->processor, blocks->data, piece);
     }
-    if (stream->received_bytes >= stream->bytes_expected)
+    if (stream->received_bytes >= stream->goal->bytes)
         processor_settle(&cache->processor);
     block_cache_release(cache);
 }
@@ -65,13 +58,12 @@ static enum frame_error drain_received(struct scheme_run *run, struct stream *st
     const uint64_t before = stream->received_bytes;
     assert(bytes > 0);
     stream->received_bytes += bytes;
-    count_processed(stream);
     if (run->caches.count > 0)
         work(run, stream, blocks, bytes);
     drain_retract(run, stream);
-    if (before < stream->bytes_expected && stream->received_bytes >= stream->bytes_expected)
+    if (before < stream->goal->bytes && stream->received_bytes >= stream->goal->bytes)
         events->finished(events->context, stream);
-    return stream->received_bytes > stream->bytes_expected ? FRAME_SURPLUS : FRAME_OK;
+    return stream->received_bytes > stream->goal->bytes ? FRAME_SURPLUS : FRAME_OK;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -94,16 +86,19 @@ static int drain_open(struct scheme_run *run, char *why, size_t why_bytes)
                                                   : block_caches_open(&run->caches, &run->base, 0);
 }
 
+/* Processed is all that has come, but for what was not asked for. */
 static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     block_caches_close(&run->caches, figures);
-    for (uint32_t i = 0; i < run->base.stream_count; i++)
-        figures->bytes += run->base.streams[i]->processed_bytes;
+    for (uint32_t i = 0; i < run->base.stream_count; i++) {
+        const struct stream *stream = scheme_stream(&run->base, i);
+        const uint64_t received = stream->received_bytes, most = stream->goal->bytes;
+        figures->bytes += received < most ? received : most;
+    }
 }
 
 static void drain_release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
-    count_processed(stream);
     scheme_return_blocks(run, stream);
 }
 

@@ -1,6 +1,6 @@
 /* Searches pieces of a stream for the end marker: two searches, one after the other, on each piece.
  *
- *   tail | piece        a marker that began in earlier pieces ends within the first count-1 bytes
+ *  begun | piece        a marker that began in earlier pieces ends within the first count-1 bytes
  *   .....|.....         of this one: both sides of the border are laid side by side and compared
  *
  *          piece        a marker that lies whole in the piece: memchr for the rarest byte and a
@@ -302,11 +302,11 @@ static size_t search_border(const struct marker *marker, const struct marker_sta
                             const uint8_t *piece, size_t bytes)
 {
     uint8_t window[2 * MARKER_BYTES_MAX];
-    const size_t before = state->tail_bytes;
+    const size_t before = state->begun;
     const size_t after = bytes < marker->count - 1 ? bytes : marker->count - 1;
     if (before + after < marker->count)
         return NOT_FOUND_BYTES;
-    memcpy(window, state->tail, before);
+    memcpy(window, marker->bytes, before);
     memcpy(window + before, piece, after);
     for (size_t start = 0; start < before && start + marker->count <= before + after; start++)
         if (is_at(marker, window + start))
@@ -314,31 +314,34 @@ static size_t search_border(const struct marker *marker, const struct marker_sta
     return NOT_FOUND_BYTES;
 }
 
-/* Keeps the last count-1 bytes of tail and piece together. */
+/* Keeps how much of a marker may have begun: the longest end of what has come that a marker starts
+ * with. Anything before it cannot be part of one. */
 static void remember(const struct marker *marker, struct marker_state *state, const uint8_t *piece,
                      size_t bytes)
 {
-    const size_t room = marker->count - 1;
-    if (bytes >= room) {
-        memcpy(state->tail, piece + bytes - room, room);
-        state->tail_bytes = (uint8_t)room;
-        return;
+    uint8_t window[2 * MARKER_BYTES_MAX];
+    const size_t most = marker->count - 1;
+    const uint8_t *end = piece + bytes;
+    size_t begun = most;
+    if (bytes < most) {
+        memcpy(window, marker->bytes, state->begun);
+        memcpy(window + state->begun, piece, bytes);
+        end = window + state->begun + bytes;
+        if (begun > state->begun + bytes)
+            begun = state->begun + bytes;
     }
-    size_t keep = state->tail_bytes;
-    if (keep + bytes > room)
-        keep = room - bytes;
-    memmove(state->tail, state->tail + state->tail_bytes - keep, keep);
-    memcpy(state->tail + keep, piece, bytes);
-    state->tail_bytes = (uint8_t)(keep + bytes);
+    while (begun > 0 && memcmp(end - begun, marker->bytes, begun) != 0)
+        begun--;
+    state->begun = (uint8_t)begun;
 }
 
 size_t marker_find(const struct marker *marker, struct marker_state *state, const uint8_t *piece,
                    size_t bytes)
 {
     assert(marker->count >= 1 && marker->count <= MARKER_BYTES_MAX);
-    assert(state->tail_bytes < marker->count);
+    assert(state->begun < marker->count);
     size_t end = NOT_FOUND_BYTES;
-    if (state->tail_bytes > 0)
+    if (state->begun > 0)
         end = search_border(marker, state, piece, bytes);
     if (end == NOT_FOUND_BYTES && bytes >= marker->count) {
         const uint8_t *found = search(marker, state, piece, bytes - marker->count + 1);
@@ -348,6 +351,6 @@ size_t marker_find(const struct marker *marker, struct marker_state *state, cons
     if (end == NOT_FOUND_BYTES)
         remember(marker, state, piece, bytes);
     else
-        state->tail_bytes = 0;
+        state->begun = 0;
     return end;
 }

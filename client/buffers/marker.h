@@ -21,11 +21,10 @@ struct marker {
     size_t (*skip_ahead)(const struct marker *marker, const uint8_t *at, size_t starts);
 };
 
-/* Of one stream: the last count-1 bytes since the last marker's end. Zeroed: a new stream. */
+/* Of one stream. Zeroed: a new stream. */
 struct marker_state {
-    uint8_t tail[MARKER_BYTES_MAX];
-    uint8_t tail_bytes;
-    bool crowded; /* many false hits: the rarest byte is frequent outside markers */
+    uint8_t begun; /* the last bytes are the marker's first so many, fewer than count */
+    bool crowded;  /* many false hits: the rarest byte is frequent outside markers */
 };
 
 void marker_init(struct marker *marker, const uint8_t *bytes, unsigned count);

@@ -121,7 +121,7 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
     struct mirror_stream *mirror = mirror_of(stream);
     assert(max >= 1);
     if (mirror->ring == NULL && !take_ring(run, stream, 1) &&
-        wait_list_wait(&run->base.waiters, &stream->waiter, 1))
+        wait_list_wait(&run->base.waiters, scheme_waiter(&run->base, stream), stream, 1))
         return 0;
     assert(stream->partial_bytes + run->receive_bytes <= run->ring_bytes);
     blocks[0] =

@@ -22,15 +22,14 @@ enum frame_error frames_find(const struct scheme_config *config, struct stream *
                              const uint8_t *piece, size_t bytes, size_t *end, size_t *frame_bytes)
 {
     assert(bytes > 0);
-    if (stream->found_frames == stream->frames_expected)
+    if (stream->found_frames == stream->goal->frames)
         return FRAME_SURPLUS;
 
     *end = marker_find(&config->marker, &stream->marker, piece, bytes);
     const size_t searched = *end > 0 ? *end : bytes;
-    stream->partial_bytes += searched;
-    if (stream->partial_bytes > config->process.frame_bytes_max)
+    if (stream->partial_bytes + searched > config->process.frame_bytes_max)
         return FRAME_OVERLONG;
-    stream->scanned_bytes += searched;
+    stream->partial_bytes += (uint32_t)searched;
     if (*end > 0) {
         *frame_bytes = stream->partial_bytes;
         stream->found_bytes += *frame_bytes;
@@ -42,7 +41,7 @@ enum frame_error frames_find(const struct scheme_config *config, struct stream *
 
 size_t frames_end(struct stream *stream)
 {
-    const size_t bytes = (size_t)stream->partial_bytes;
+    const size_t bytes = stream->partial_bytes;
     assert(bytes > 0);
     stream->found_bytes += bytes;
     stream->found_frames++;
@@ -54,7 +53,7 @@ size_t frames_end(struct stream *stream)
 void frames_notify(struct stream *stream, const struct scheme_events *events)
 {
     const bool failed = stream->error != FRAME_OK;
-    if (stream->notified || (!failed && stream->processed_frames < stream->frames_expected))
+    if (stream->notified || (!failed && stream->processed_frames < stream->goal->frames))
         return;
     stream->notified = true;
     if (failed)
@@ -71,6 +70,7 @@ void processor_init(struct processor *processor, const struct process_config *co
 
 void processor_end(struct processor *processor)
 {
+    incremental_check_drop(&processor->spare);
     free(processor->buffer);
     budget_refund(processor->budget, processor->capacity_bytes);
     processor->buffer = NULL;
@@ -175,7 +175,7 @@ static enum frame_error judge(const struct processor *processor, const struct st
         return FRAME_TRUNCATED;
     if (bytes > header->length)
         return FRAME_BAD_LENGTH;
-    return header->seq == stream->next_seq ? FRAME_OK : FRAME_BAD_ORDER;
+    return header->seq == (uint32_t)stream->processed_frames ? FRAME_OK : FRAME_BAD_ORDER;
 }
 
 /* By the clocks of two machines a frame may come before it was sent. That is no latency. */
@@ -193,7 +193,7 @@ static enum frame_error add_latency(struct latency *latency, uint64_t sent_ns)
 static void work_frame(struct processor *processor, const struct stream *stream)
 {
     work_record(&processor->work, &processor->config->work);
-    if (stream->processed_frames + 1 == stream->frames_expected)
+    if (stream->processed_frames + 1 == stream->goal->frames)
         processor_settle(processor);
 }
 
@@ -206,9 +206,7 @@ static enum frame_error count_frame(struct processor *processor, struct stream *
         error = add_latency(&processor->latency, sent_ns);
     if (error != FRAME_OK)
         return error;
-    stream->next_seq++;
     stream->processed_frames++;
-    stream->processed_bytes += bytes;
     processor->frames++;
     processor->bytes += bytes;
     return FRAME_OK;
@@ -237,18 +235,38 @@ enum frame_error process_in_place(struct processor *processor, struct stream *st
 
 /* ---- frames in pieces ----------------------------------------------------------------------- */
 
-int incremental_check_open(struct incremental_check *check, const struct process_config *config)
+/* The processor's spare one or a new one; NULL: no memory. */
+static struct incremental_check *check_begin(struct processor *processor)
 {
-    if (config->verify != VERIFY_FULL)
-        return 0;
-    check->digest = protocol_check_open();
-    return check->digest != NULL ? 0 : -1;
+    struct incremental_check *check = processor->spare;
+    processor->spare = NULL;
+    if (check != NULL)
+        return check;
+    check = calloc(1, sizeof *check);
+    if (check != NULL && processor->config->verify == VERIFY_FULL) {
+        check->digest = protocol_check_open();
+        if (check->digest == NULL)
+            incremental_check_drop(&check);
+    }
+    return check;
 }
 
-void incremental_check_close(struct incremental_check *check)
+/* The next frame in pieces is likely to begin soon, perhaps of another stream. */
+static void check_end(struct incremental_check **check, struct processor *processor)
 {
-    protocol_check_close(check->digest);
-    check->digest = NULL;
+    (*check)->bytes = 0;
+    incremental_check_drop(&processor->spare);
+    processor->spare = *check;
+    *check = NULL;
+}
+
+void incremental_check_drop(struct incremental_check **check)
+{
+    if (*check == NULL)
+        return;
+    protocol_check_close((*check)->digest);
+    free(*check);
+    *check = NULL;
 }
 
 static void read_header(struct incremental_check *check, const struct processor *processor,
@@ -293,13 +311,13 @@ static void add_payload(struct incremental_check *check, const struct processor 
     protocol_check_add(check->digest, piece, bytes);
 }
 
-enum frame_error incremental_check_end(struct incremental_check *check, struct processor *processor,
-                                       struct stream *stream)
+/* Returns what is wrong with the frame whose pieces have all come. */
+static enum frame_error judge_pieces(const struct incremental_check *check,
+                                     struct processor *processor, struct stream *stream)
 {
     const struct protocol_header *header = check->is_header ? &check->header : NULL;
     const size_t bytes = (size_t)check->bytes;
     enum frame_error error = judge(processor, stream, header, bytes);
-    check->bytes = 0;
     if (error == FRAME_OK && check->digest != NULL &&
         protocol_check_value(check->digest) != check->header.check)
         error = FRAME_BAD_CHECK;
@@ -310,18 +328,18 @@ enum frame_error incremental_check_end(struct incremental_check *check, struct p
     return count_frame(processor, stream, check->header.sent_ns, bytes);
 }
 
-void incremental_check_rewind(struct incremental_check *check)
+enum frame_error incremental_check_end(struct incremental_check **check,
+                                       struct processor *processor, struct stream *stream)
 {
-    check->bytes = 0;
+    assert(*check != NULL);
+    const enum frame_error error = judge_pieces(*check, processor, stream);
+    check_end(check, processor);
+    return error;
 }
 
-enum frame_error incremental_check_feed(struct incremental_check *check,
-                                        struct processor *processor, struct stream *stream,
-                                        const uint8_t *piece, size_t bytes, bool whole)
+static void take_piece(struct incremental_check *check, struct processor *processor,
+                       const uint8_t *piece, size_t bytes)
 {
-    assert(bytes > 0);
-    if (whole && check->bytes == 0)
-        return process_in_place(processor, stream, piece, bytes);
     processor_work_bytes(processor, piece, bytes);
     if (processor->config->verify != VERIFY_NONE && check->bytes < PROTOCOL_HEADER_BYTES) {
         const size_t part = take_header(check, processor, piece, bytes);
@@ -332,5 +350,19 @@ enum frame_error incremental_check_feed(struct incremental_check *check,
     if (bytes > 0)
         add_payload(check, processor, piece, bytes);
     check->bytes += bytes;
+}
+
+enum frame_error incremental_check_feed(struct incremental_check **check,
+                                        struct processor *processor, struct stream *stream,
+                                        const uint8_t *piece, size_t bytes, bool whole)
+{
+    assert(bytes > 0);
+    if (whole && *check == NULL)
+        return process_in_place(processor, stream, piece, bytes);
+    if (*check == NULL)
+        *check = check_begin(processor);
+    if (*check == NULL)
+        return FRAME_NO_MEMORY;
+    take_piece(*check, processor, piece, bytes);
     return whole ? incremental_check_end(check, processor, stream) : FRAME_OK;
 }

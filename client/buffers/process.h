@@ -86,6 +86,7 @@ struct processor {
     uint8_t *buffer; /* the processing buffer; at most frame_bytes_max, charged to the budget */
     size_t capacity_bytes, filled_bytes;
     struct budget *budget;
+    struct incremental_check *spare; /* for the next frame that comes in pieces; NULL: none */
     uint64_t frames, bytes, copied_bytes;
     struct latency latency;
     struct work work;
@@ -95,7 +96,8 @@ struct processor {
 void processor_init(struct processor *processor, const struct process_config *config,
                     struct budget *budget);
 
-/* processor_end: frees the buffer; counters stay readable, and the processor may be used again. */
+/* processor_end: frees buffer and spare; counters stay readable, and the processor may be used
+ * again. */
 void processor_end(struct processor *processor);
 
 /* processor_sum_up: adds what was processed, once the work that is left is done; the latencies move
@@ -127,7 +129,8 @@ enum frame_error process_in_place(struct processor *processor, struct stream *st
  * where it lies and may go afterwards. Of a frame's earlier pieces its length, its header and, with
  * VERIFY_FULL, the state of its checksum are kept. Payload is never copied; a header that lies in
  * several pieces is. The work with a piece is done with it, before it is known whether its frame is
- * correct. For the one thread that processes the stream. Zeroed before its first use. */
+ * correct. For the one thread that processes the stream. It exists only while a frame is under way:
+ * NULL is a stream between two frames. */
 struct incremental_check {
     struct protocol_check *digest; /* NULL: nothing is verified in full */
     uint64_t bytes;                /* of the current frame, so far */
@@ -136,22 +139,18 @@ struct incremental_check {
     uint8_t begin[PROTOCOL_HEADER_BYTES];
 };
 
-/* incremental_check_open: takes what `config` wants checked. 0, or -1 without memory. */
-int incremental_check_open(struct incremental_check *check, const struct process_config *config);
-void incremental_check_close(struct incremental_check *check);
-
-/* incremental_check_rewind: drops the current frame; the next piece begins a frame. */
-void incremental_check_rewind(struct incremental_check *check);
+/* incremental_check_drop: drops the current frame, if any; the next piece begins a frame. */
+void incremental_check_drop(struct incremental_check **check);
 
 /* incremental_check_feed: the next piece of the stream's frames, at least one byte. `whole`: the
  * current frame ends with it, and is counted on processor and stream if it is correct. Returns
  * FRAME_OK or what is wrong; the stream must not be fed after an error. */
-enum frame_error incremental_check_feed(struct incremental_check *check,
+enum frame_error incremental_check_feed(struct incremental_check **check,
                                         struct processor *processor, struct stream *stream,
                                         const uint8_t *piece, size_t bytes, bool whole);
 
 /* incremental_check_end: the current frame ended with the last piece. Results as above. */
-enum frame_error incremental_check_end(struct incremental_check *check, struct processor *processor,
-                                       struct stream *stream);
+enum frame_error incremental_check_end(struct incremental_check **check,
+                                       struct processor *processor, struct stream *stream);
 
 #endif

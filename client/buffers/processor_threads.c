@@ -120,6 +120,7 @@ void processor_threads_close(struct processor_threads *threads, struct scheme_fi
         mpsc_stack_wake(&threads->all[i].inbox);
         pthread_join(threads->all[i].thread, NULL);
         processor_sum_up(&threads->all[i].processor, figures);
+        processor_end(&threads->all[i].processor);
     }
     os_pages_unmap(threads->all, PROCESSOR_THREADS_MAX * sizeof(struct processor_thread));
 }
@@ -133,7 +134,8 @@ void processor_threads_push(struct processor_threads *threads, struct block_cach
     blocks->stream = stream;
     cache->outstanding += count;
     cache->hand_overs++;
-    mpsc_stack_push(&threads->all[stream->id % threads->count].inbox, blocks, blocks);
+    const uint32_t index = scheme_stream_index(threads->base, stream) % threads->count;
+    mpsc_stack_push(&threads->all[index].inbox, blocks, blocks);
 }
 
 /* Sleep is prepared under the cache's lock after a re-check, so no wake-up is lost: a thread that

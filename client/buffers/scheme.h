@@ -40,28 +40,30 @@ struct waiter {
     bool listed;
 };
 
-/* One server's stream. A scheme's own state of a stream starts with this one. */
+/* What a stream will bring. Both > 0; or both 0: nothing. */
+struct stream_goal {
+    uint64_t frames; /* UINT64_MAX: not known */
+    uint64_t bytes;  /* sum of their lengths; UINT64_MAX: not known */
+};
+
+/* One server's stream. A scheme's own state of a stream starts with this one. There may be very
+ * many that wait, so it has nothing that is needed only while a frame is under way. */
 struct stream {
-    void *owner;              /* the collector's */
-    uint64_t frames_expected; /* UINT64_MAX: not known */
-    uint64_t bytes_expected;  /* sum of their lengths; UINT64_MAX: not known */
-    uint32_t id;              /* dense, 0.. */
+    void *owner;                    /* the collector's */
+    const struct stream_goal *goal; /* the collector's, shared by many */
 
     /* The receiving side's: touched inside offer, received and retract only. */
-    struct block *blocks; /* offered, or under early binding kept for the next offer */
-    struct marker_state marker;
+    struct block *blocks;    /* offered, or under early binding kept for the next offer */
     uint64_t received_bytes; /* without what was rewound */
-    uint64_t partial_bytes;  /* of the unfinished frame: 0 between frames */
     uint64_t found_frames;   /* markers seen */
     uint64_t found_bytes;    /* sum of their frames' lengths */
-    uint64_t scanned_bytes;  /* searched for the marker */
-    struct waiter waiter;    /* in the base's wait list */
+    uint32_t partial_bytes;  /* of the unfinished frame: 0 between frames */
+    struct marker_state marker;
 
     /* The processing side's: touched by the one thread that processes this stream. */
-    uint64_t processed_frames, processed_bytes;
-    uint32_t next_seq;
-    enum frame_error error; /* the first one; later frames are dropped and not counted */
-    bool notified;          /* the collector knows that it has finished or failed */
+    enum frame_error error : 8; /* the first one; later frames are dropped and not counted */
+    bool notified;              /* the collector knows that it has finished or failed */
+    uint64_t processed_frames;  /* and the number that the next one bears */
 };
 
 /* What a scheme tells the collector. Called from any thread, with no lock of the scheme held; must
@@ -70,8 +72,8 @@ struct scheme_events {
     /* resume: offer returned 0 for this stream (or is about to), and may succeed now. Comes once
      * for each such 0, perhaps after the stream was detached; never from inside offer. */
     void (*resume)(void *context, struct stream *stream);
-    /* finished: processed_frames has reached frames_expected (a scheme that counts bytes only:
-     * received_bytes has reached bytes_expected). Once per stream, from the thread that found it.
+    /* finished: processed_frames has reached the goal's (a scheme that counts bytes only:
+     * received_bytes has done so). Once per stream, from the thread that found it.
      */
     void (*finished)(void *context, struct stream *stream);
     /* failed: the processing side has set stream->error. Once per stream, from its thread. */
@@ -202,11 +204,9 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures);
  * timer. Any thread; does not block. */
 void scheme_hurry(struct scheme_run *run);
 
-/* scheme_attach: a new stream, which lives until scheme_close. Both expectations > 0; or both 0:
- * nothing will come, and finished is never called. NULL: no memory, no thread, or streams_max
- * reached. */
-struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
-                             uint64_t bytes_expected);
+/* scheme_attach: a new stream, which lives until scheme_close, as the goal does. Of a goal of 0
+ * finished is never called. NULL: no memory, no thread, or streams_max reached. */
+struct stream *scheme_attach(struct scheme_run *run, void *owner, const struct stream_goal *goal);
 
 /* scheme_finish: the server has closed within a frame (partial_bytes > 0), and its close ends it.
  * It is processed when the scheme is closed, at the latest; scheme_detach or scheme_rewind

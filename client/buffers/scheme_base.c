@@ -44,17 +44,21 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
     if (result != 0)
         return result;
     snprintf(why, why_bytes, "scheme %s: no memory", scheme->name);
+    assert(scheme->stream_bytes >= sizeof(struct stream));
     struct scheme_run *run = calloc(1, scheme->run_bytes);
-    struct stream **streams = calloc(config->streams_max, sizeof(struct stream *));
-    if (run == NULL || streams == NULL) {
-        free(streams);
-        free(run);
+    if (run == NULL)
         return -ENOMEM;
-    }
     struct scheme_base *base = base_of(run);
     base->scheme = scheme;
     base->config = *config;
-    base->streams = streams;
+    base->streams = calloc(config->streams_max, scheme->stream_bytes);
+    base->waiting = calloc(config->streams_max, sizeof *base->waiting);
+    if (base->streams == NULL || base->waiting == NULL) {
+        free(base->streams);
+        free(base->waiting);
+        free(run);
+        return -ENOMEM;
+    }
     budget_init(&base->budget, config->pool_cap_bytes);
     wait_list_init(
         &base->waiters,
@@ -71,16 +75,22 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
     return result;
 }
 
+/* Each byte of a frame, found or not, was searched once. */
+static uint64_t scheme_scanned_bytes(const struct stream *stream)
+{
+    return stream->found_bytes + stream->partial_bytes;
+}
+
 void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     struct scheme_base *base = base_of(run);
     *figures = (struct scheme_figures){0};
     base->scheme->close(run, figures);
-    for (uint32_t i = 0; i < base->stream_count; i++) {
-        figures->scanned_bytes += base->streams[i]->scanned_bytes;
-        free(base->streams[i]);
-    }
+    for (uint32_t i = 0; i < base->stream_count; i++)
+        figures->scanned_bytes += scheme_scanned_bytes(scheme_stream(base, i));
+    figures->scanned_bytes += base->rewound_scan_bytes;
     free(base->streams);
+    free(base->waiting);
     if (base->pool != NULL) {
         figures->pool_blocks = pool_blocks(base->pool);
         figures->blocks_lost = pool_close(base->pool);
@@ -93,33 +103,41 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
     free(run);
 }
 
+struct stream *scheme_stream(const struct scheme_base *base, uint32_t index)
+{
+    return (struct stream *)(void *)((char *)base->streams + index * base->scheme->stream_bytes);
+}
+
+uint32_t scheme_stream_index(const struct scheme_base *base, const struct stream *stream)
+{
+    const size_t offset = (size_t)((const char *)stream - (const char *)base->streams);
+    return (uint32_t)(offset / base->scheme->stream_bytes);
+}
+
+struct waiter *scheme_waiter(const struct scheme_base *base, const struct stream *stream)
+{
+    return &base->waiting[scheme_stream_index(base, stream)];
+}
+
 void scheme_hurry(struct scheme_run *run)
 {
     atomic_store(&base_of(run)->hurried, true);
 }
 
-struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frames_expected,
-                             uint64_t bytes_expected)
+struct stream *scheme_attach(struct scheme_run *run, void *owner, const struct stream_goal *goal)
 {
     struct scheme_base *base = base_of(run);
     struct stream *stream = NULL;
-    assert((frames_expected > 0) == (bytes_expected > 0));
-    assert(base->scheme->stream_bytes >= sizeof(struct stream));
+    assert((goal->frames > 0) == (goal->bytes > 0));
     pthread_mutex_lock(&base->lock);
     if (base->stream_count < base->config.streams_max)
-        stream = calloc(1, base->scheme->stream_bytes);
-    if (stream != NULL) {
-        stream->id = base->stream_count;
-        base->streams[base->stream_count++] = stream;
-    }
+        stream = scheme_stream(base, base->stream_count++);
     pthread_mutex_unlock(&base->lock);
     if (stream == NULL)
         return NULL;
     stream->owner = owner;
-    stream->frames_expected = frames_expected;
-    stream->bytes_expected = bytes_expected;
-    stream->waiter.stream = stream;
-    stream->notified = frames_expected == 0;
+    stream->goal = goal;
+    stream->notified = goal->frames == 0;
     if (base->scheme->attach == NULL || base->scheme->attach(run, stream))
         return stream;
     scheme_detach(run, stream);
@@ -129,7 +147,7 @@ struct stream *scheme_attach(struct scheme_run *run, void *owner, uint64_t frame
 static void release(struct scheme_run *run, struct stream *stream, bool ended, uint64_t bytes)
 {
     struct scheme_base *base = base_of(run);
-    wait_list_forget(&base->waiters, &stream->waiter);
+    wait_list_forget(&base->waiters, scheme_waiter(base, stream));
     base->scheme->release(run, stream, ended, bytes);
     wait_list_resume(&base->waiters);
 }
@@ -150,6 +168,10 @@ void scheme_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes
 {
     assert(bytes <= stream->received_bytes);
     assert(bytes == stream->partial_bytes || stream->partial_bytes == 0);
+    struct scheme_base *base = base_of(run);
+    pthread_mutex_lock(&base->lock);
+    base->rewound_scan_bytes += stream->partial_bytes;
+    pthread_mutex_unlock(&base->lock);
     stream->received_bytes -= bytes;
     stream->partial_bytes = 0;
     stream->marker = (struct marker_state){0};
@@ -199,9 +221,10 @@ bool scheme_take_blocks(void *run, struct stream *stream, unsigned want)
 
 bool scheme_blocks_ready(struct scheme_run *run, struct stream *stream, unsigned want)
 {
-    struct wait_list *waiters = &base_of(run)->waiters;
+    struct scheme_base *base = base_of(run);
+    struct wait_list *waiters = &base->waiters;
     return stream->blocks != NULL || waiters->resource.take(run, stream, want) ||
-           !wait_list_wait(waiters, &stream->waiter, want);
+           !wait_list_wait(waiters, scheme_waiter(base, stream), stream, want);
 }
 
 unsigned scheme_offer_blocks(const struct scheme_config *config, const struct stream *stream,

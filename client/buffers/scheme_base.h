@@ -18,8 +18,10 @@ struct scheme_base {
     struct wait_list waiters; /* for blocks of the pool, unless the scheme sets its resource */
 
     pthread_mutex_t lock; /* over attaching */
-    struct stream **streams;
+    void *streams;        /* stream_bytes each */
     uint32_t stream_count;
+    struct waiter *waiting;      /* of each stream; its memory is not touched before it waits */
+    uint64_t rewound_scan_bytes; /* searched, and to be searched anew; under `lock` */
 };
 
 /* What every scheme's table has: each hook is named after the scheme; `state` is of a stream. */
@@ -27,6 +29,12 @@ struct scheme_base {
     .name = #scheme, .run_bytes = sizeof(struct scheme_run), .stream_bytes = sizeof(struct state), \
     .need = scheme##_need, .open = scheme##_open, .release = scheme##_release,                     \
     .offer = scheme##_offer, .received = scheme##_received, .retract = scheme##_retract
+
+/* scheme_stream: the index-th that was attached. scheme_stream_index: the other way round.
+ * scheme_waiter: its entry in the base's wait list. */
+struct stream *scheme_stream(const struct scheme_base *base, uint32_t index);
+uint32_t scheme_stream_index(const struct scheme_base *base, const struct stream *stream);
+struct waiter *scheme_waiter(const struct scheme_base *base, const struct stream *stream);
 
 /* scheme_receive_bytes: the most that one receive brings. */
 size_t scheme_receive_bytes(const struct scheme_config *config);

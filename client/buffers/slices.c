@@ -49,7 +49,7 @@ struct slices_stream {
     bool restarted; /* rewound, and nothing was handed over since */
     bool closed;    /* the same of the server's close, which ended the last frame handed over */
 
-    struct incremental_check check; /* the processing side's */
+    struct incremental_check *check; /* the processing side's; NULL: between frames */
 };
 
 struct scheme_run {
@@ -207,7 +207,7 @@ static void process_blocks(struct scheme_run *run, struct processor *processor,
     if (blocks->closed)
         process_end(slices_of(stream), processor);
     if (blocks->restarted)
-        incremental_check_rewind(&slices_of(stream)->check);
+        incremental_check_drop(&slices_of(stream)->check);
     for (struct block *block = blocks; block != NULL; block = block->next)
         process_block(run, slices_of(stream), processor, block);
     frames_notify(stream, &run->base.config.events);
@@ -352,12 +352,13 @@ static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
     processor_init(&processor, &run->base.config.process, &run->base.budget);
     processor_threads_close(&run->threads, figures);
     for (uint32_t i = 0; i < run->base.stream_count; i++) {
-        struct slices_stream *slices = slices_of(run->base.streams[i]);
+        struct slices_stream *slices = slices_of(scheme_stream(&run->base, i));
         if (slices->closed)
             process_end(slices, &processor);
-        incremental_check_close(&slices->check);
+        incremental_check_drop(&slices->check);
     }
     processor_sum_up(&processor, figures);
+    processor_end(&processor);
     block_caches_close(&run->caches, figures);
 }
 
@@ -365,7 +366,7 @@ static bool slices_attach(struct scheme_run *run, struct stream *stream)
 {
     const struct scheme_config *config = &run->base.config;
     slices_of(stream)->depth = (uint8_t)(config->early ? config->blocks_per_receive : 1);
-    return incremental_check_open(&slices_of(stream)->check, &config->process) == 0;
+    return true;
 }
 
 /* A processing thread learns of a rewind with the next blocks: it may have some to do before. */
@@ -377,7 +378,7 @@ static void slices_release(struct scheme_run *run, struct stream *stream, bool e
     put_back(cache, stream);
     block_cache_release(cache);
     if (!ended && run->threads.count == 0)
-        incremental_check_rewind(&slices->check);
+        incremental_check_drop(&slices->check);
     else if (!ended)
         slices->restarted = true;
 }

@@ -169,7 +169,7 @@ bool threaded_buffer_ready(struct stream *stream)
     assert(!buffer->receiving);
     if (!acquire(buffer)) {
         pthread_mutex_unlock(&buffer->lock);
-        if (wait_list_wait(&run->buffer_waiters, &buffer->waiter, 1))
+        if (wait_list_wait(&run->buffer_waiters, &buffer->waiter, &buffer->stream, 1))
             return false;
         pthread_mutex_lock(&buffer->lock);
     }
@@ -381,7 +381,7 @@ static void close_buffer(struct threaded_buffer *buffer, struct scheme_figures *
 void threaded_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     for (uint32_t i = 0; i < run->base.stream_count; i++)
-        close_buffer(buffer_of(run->base.streams[i]), figures);
+        close_buffer(buffer_of(scheme_stream(&run->base, i)), figures);
     figures->buffer_turn_waits = atomic_load(&run->turn_waits);
     figures->buffer_cap_waits = atomic_load(&run->buffer_waiters.waits);
     wait_list_end(&run->buffer_waiters);
@@ -392,7 +392,6 @@ bool threaded_attach(struct scheme_run *run, struct stream *stream)
     struct threaded_buffer *buffer = buffer_of(stream);
     const struct scheme_config *config = &run->base.config;
     buffer->run = run;
-    buffer->waiter.stream = stream;
     pthread_mutex_init(&buffer->lock, NULL);
     pthread_cond_init(&buffer->frames_taken, NULL);
     processor_init(&buffer->processor, &config->process, &run->base.budget);

@@ -39,12 +39,14 @@ static void unlink(struct wait_list *list, struct waiter *waiter)
     atomic_fetch_sub(&list->count, 1);
 }
 
-bool wait_list_wait(struct wait_list *list, struct waiter *waiter, unsigned want)
+bool wait_list_wait(struct wait_list *list, struct waiter *waiter, struct stream *stream,
+                    unsigned want)
 {
     const struct resource *resource = &list->resource;
     bool waits = true;
     pthread_mutex_lock(&list->lock);
     assert(!waiter->listed);
+    waiter->stream = stream;
     waiter->listed = true;
     waiter->next = NULL;
     *list->end = waiter;
@@ -52,7 +54,7 @@ bool wait_list_wait(struct wait_list *list, struct waiter *waiter, unsigned want
     atomic_fetch_add(&list->count, 1);
     pass_reserve_on(list, waiter, resource->free(resource->context));
     pthread_mutex_unlock(&list->lock);
-    if (resource->take(resource->context, waiter->stream, want)) {
+    if (resource->take(resource->context, stream, want)) {
         pthread_mutex_lock(&list->lock);
         waits = !waiter->listed; /* it is off the list already: a resume has come or will */
         if (!waits)

@@ -47,7 +47,8 @@ void wait_list_end(struct wait_list *list);
 /* wait_list_wait: a stream that is not listed found no unit: lists it, makes it the reserve holder
  * if there is none, and takes once more. True: it waits, and a resume will come; it keeps what it
  * took meanwhile. False: it has something and need not wait. */
-bool wait_list_wait(struct wait_list *list, struct waiter *waiter, unsigned want);
+bool wait_list_wait(struct wait_list *list, struct waiter *waiter, struct stream *stream,
+                    unsigned want);
 
 /* wait_list_forget: takes the stream off the list and gives up its reserve. */
 void wait_list_forget(struct wait_list *list, struct waiter *waiter);

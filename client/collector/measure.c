@@ -177,7 +177,7 @@ uint64_t measure_expected_bytes(const struct request_set *requests, const struct
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const uint64_t bytes = request_of(requests, i)->bytes_expected;
+        const uint64_t bytes = request_of(requests, i)->goal.bytes;
         if (attempts[i].result != 0)
             continue;
         if (bytes == UINT64_MAX)

@@ -374,9 +374,9 @@ static void count_stopped(struct program *program, const struct stream *stream)
 {
     program->row.ended_by_time++;
     program->row.discarded_bytes += stream->partial_bytes;
-    if (stream->bytes_expected != UINT64_MAX)
+    if (stream->goal->bytes != UINT64_MAX)
         program->audit.left_bytes +=
-            stream->bytes_expected - (stream->received_bytes - stream->partial_bytes);
+            stream->goal->bytes - (stream->received_bytes - stream->partial_bytes);
 }
 
 void program_count(struct program *program, uint32_t index, const struct stream *stream,

@@ -19,9 +19,9 @@ static int fill(struct request *request, const struct collector_options *options
     if (options->request.given) {
         memcpy(request->text, text->data, text->bytes);
         request->bytes = text->bytes;
-        request->frames_expected =
+        request->goal.frames =
             options->frames_per_server > 0 ? options->frames_per_server : UINT64_MAX;
-        request->bytes_expected = UINT64_MAX;
+        request->goal.bytes = UINT64_MAX;
         return 0;
     }
     struct protocol_go longest = *go;
@@ -31,10 +31,10 @@ static int fill(struct request *request, const struct collector_options *options
         return -1;
     request->go = *go;
     request->bytes = (size_t)protocol_write_go(go, request->text, PROTOCOL_LINE_BYTES_MAX);
-    request->frames_expected = go->frames;
-    request->bytes_expected = UINT64_MAX;
+    request->goal.frames = go->frames;
+    request->goal.bytes = UINT64_MAX;
     if (options->frames_per_server > 0 || go->source == PROTOCOL_TAPE)
-        request->bytes_expected = protocol_frames_bytes(go, go->frames, UINT64_MAX);
+        request->goal.bytes = protocol_frames_bytes(go, go->frames, UINT64_MAX);
     return 0;
 }
 
@@ -58,13 +58,13 @@ static int check_tape(const struct request *request, const char *option, char *w
                       size_t why_bytes)
 {
     if (request->go.source != PROTOCOL_TAPE || request->go.frames == 0 ||
-        request->bytes_expected <= PROTOCOL_TAPE_BYTES_MAX)
+        request->goal.bytes <= PROTOCOL_TAPE_BYTES_MAX)
         return 0;
     return why_write(why, why_bytes,
                      "%s: frames made in advance would take %llu bytes, and no fleet has room for "
                      "more than %llu (--tape-cap): ask for fewer or smaller ones, or for --source "
                      "live",
-                     option, (unsigned long long)request->bytes_expected,
+                     option, (unsigned long long)request->goal.bytes,
                      (unsigned long long)PROTOCOL_TAPE_BYTES_MAX);
 }
 
@@ -174,8 +174,8 @@ uint64_t request_whole_frames(const struct request *request, uint64_t bytes, uin
 
 bool request_is_answered(const struct stream *stream)
 {
-    return stream->found_frames >= stream->frames_expected ||
-           stream->received_bytes >= stream->bytes_expected;
+    return stream->found_frames >= stream->goal->frames ||
+           stream->received_bytes >= stream->goal->bytes;
 }
 
 bool request_counts_bytes(const struct stream *stream)
@@ -185,20 +185,20 @@ bool request_counts_bytes(const struct stream *stream)
 
 uint64_t request_surplus_bytes(const struct request_set *requests, const struct stream *stream)
 {
-    if (!requests->foreign || stream->found_frames < stream->frames_expected)
+    if (!requests->foreign || stream->found_frames < stream->goal->frames)
         return 0;
     return stream->received_bytes - stream->found_bytes;
 }
 
 const char *request_end_reason(const struct request_set *requests, const struct stream *stream)
 {
-    if (stream->frames_expected > 0 && request_is_answered(stream))
+    if (stream->goal->frames > 0 && request_is_answered(stream))
         return NULL;
     if (stream->partial_bytes > 0)
         return frame_error_name(FRAME_TRUNCATED);
     if (requests->foreign && request_counts_bytes(stream))
         return NULL; /* bytes alone do not tell how many frames there were */
-    return stream->frames_expected != UINT64_MAX ? "closed-early" : NULL;
+    return stream->goal->frames != UINT64_MAX ? "closed-early" : NULL;
 }
 
 enum refusal_state refusal_feed(struct refusal **refusal, const void *data, size_t bytes)

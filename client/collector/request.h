@@ -15,9 +15,8 @@ enum { REQUEST_SEEDS = 4 };
 struct request {
     struct protocol_go go; /* frames 0: the request is --request */
     char text[TEXT_BYTES_MAX + 1];
-    size_t bytes;             /* 0: nothing is sent */
-    uint64_t frames_expected; /* UINT64_MAX: unknown; without --frames the most that can be asked */
-    uint64_t bytes_expected;  /* UINT64_MAX: unknown */
+    size_t bytes;            /* 0: nothing is sent */
+    struct stream_goal goal; /* without --frames the most that can be asked */
 };
 
 struct request_set {

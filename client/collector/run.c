@@ -180,12 +180,11 @@ static bool attach_streams(struct run *run)
     run->expected_bytes = measure_expected_bytes(run->requests, run->program->attempts, run->count);
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
-        const struct request *request = request_of(run->requests, i);
         tick(run, GOAL_CONNECTED);
         if (connection->phase != CONNECTION_READY && connection->phase != CONNECTION_PAUSED)
             continue;
-        connection->stream = scheme_attach(run->scheme_run, connection, request->frames_expected,
-                                           request->bytes_expected);
+        connection->stream =
+            scheme_attach(run->scheme_run, connection, &request_of(run->requests, i)->goal);
         if (connection->stream == NULL) {
             skip_without_stream(run, i);
             return false;

@@ -120,6 +120,7 @@ static void blocking_close(struct peer *peer)
             continue;
         pthread_join(receiver->thread, NULL);
         processor_sum_up(&receiver->processor, &peer->program.figures);
+        processor_end(&receiver->processor);
     }
 }
 

@@ -140,18 +140,12 @@ void framer_finish(struct peer_link *link, struct processor *processor)
                         : process_in_place(processor, stream, framer->own + framer->begin, bytes);
 }
 
-int framer_open(struct peer_link *link)
-{
-    struct peer *peer = link->peer;
-    return peer->slices ? incremental_check_open(&link->framer.check, &peer->config.process) : 0;
-}
-
 void framer_close(struct peer_link *link)
 {
     struct framer *framer = &link->framer;
     link->peer->program.figures.copied_bytes += framer->copied_bytes;
     link->peer->program.figures.scanned_bytes += framer->scanned_bytes;
-    incremental_check_close(&framer->check);
+    incremental_check_drop(&framer->check);
     free(framer->own);
     *framer = (struct framer){0};
 }

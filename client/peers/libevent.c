@@ -93,16 +93,16 @@ static enum frame_error take_frames(struct peer_link *link, struct evbuffer *buf
     struct stream *stream = &link->stream;
     size_t most = link->peer->config.process.frame_bytes_max;
     while (evbuffer_get_length(buffer) > 0) {
-        if (stream->found_frames == stream->frames_expected)
+        if (stream->found_frames == stream->goal->frames)
             return FRAME_SURPLUS;
         size_t bytes = find_end(link, buffer);
-        stream->partial_bytes = bytes > 0 ? bytes : evbuffer_get_length(buffer);
-        if (stream->partial_bytes > most)
+        const size_t so_far = bytes > 0 ? bytes : evbuffer_get_length(buffer);
+        if (so_far > most)
             return FRAME_OVERLONG;
+        stream->partial_bytes = bytes > 0 ? 0 : (uint32_t)so_far;
         if (bytes == 0)
             return FRAME_OK;
         stream->found_bytes += bytes;
-        stream->partial_bytes = 0;
         stream->found_frames++;
         enum frame_error error = process(link, buffer, bytes);
         if (error != FRAME_OK)

@@ -136,12 +136,10 @@ static void connect_all(struct peer *peer)
 {
     const struct request_set *requests = &peer->program.requests;
     for (uint32_t i = 0; i < peer->count; i++) {
-        const struct request *request = request_of(requests, i);
         struct peer_link *link = &peer->links[i];
         *link = (struct peer_link){.peer = peer, .index = i, .handle = CP_HANDLE_NONE};
         link->idle = request_is_idle(requests, i);
-        link->stream.frames_expected = request->frames_expected;
-        link->stream.bytes_expected = request->bytes_expected;
+        link->stream.goal = &request_of(requests, i)->goal;
         peer->living += program_connect(&peer->program, i, &link->handle) == 0 && !link->idle;
     }
 }
@@ -295,13 +293,11 @@ static const char *open_model(struct peer *peer)
 {
     const struct peer_model *model = peer->model;
     peer->link_states = calloc(peer->count, model->link_state_bytes + 1);
-    bool got_memory = peer->link_states != NULL;
     processor_init(&peer->processor, &peer->config.process, &peer->budget);
     for (uint32_t i = 0; peer->link_states != NULL && i < peer->count; i++) {
         peer->links[i].state = (char *)peer->link_states + i * model->link_state_bytes;
-        got_memory = got_memory && framer_open(&peer->links[i]) == 0;
     }
-    return got_memory ? model->open(peer) : "no memory for the connections";
+    return peer->link_states != NULL ? model->open(peer) : "no memory for the connections";
 }
 
 static void close_model(struct peer *peer)
@@ -315,6 +311,7 @@ static void close_model(struct peer *peer)
             net_close(peer->links[i].handle);
     }
     processor_sum_up(&peer->processor, &peer->program.figures);
+    processor_end(&peer->processor);
     free(peer->link_states);
 }
 

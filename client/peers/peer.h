@@ -40,7 +40,7 @@ struct framer {
     size_t frame_bytes; /* of the last frame */
     bool carried;       /* the receive in flight goes into the shared buffer */
     uint64_t copied_bytes, scanned_bytes;
-    struct incremental_check check; /* with slices */
+    struct incremental_check *check; /* with slices; NULL: between frames */
 };
 
 struct peer;
@@ -151,9 +151,7 @@ bool peer_link_continues(const struct peer_link *link, enum frame_error error, c
  * thread that receives on it; its socket is closed or about to be. */
 void peer_link_end(struct peer_link *link, const char *reason);
 
-/* framer_open: allocates what slices need. 0, or -1 without memory. framer_close: frees, and adds
- * the copied and searched bytes to the figures. */
-int framer_open(struct peer_link *link);
+/* framer_close: frees, and adds the copied and searched bytes to the figures. */
 void framer_close(struct peer_link *link);
 
 /* framer_room: the buffer of the link's next receive; *room_bytes is at least FRAMER_READ_BYTES.

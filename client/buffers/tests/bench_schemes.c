@@ -122,6 +122,7 @@ static void play(const struct scheme *scheme, struct scheme_run *run, struct pla
 static void run_scheme(struct contender *contender, struct scheme_config config)
 {
     const struct scheme *scheme = contender->scheme;
+    static const struct stream_goal endless = {UINT64_MAX, UINT64_MAX};
     struct player *players = calloc(load.streams, sizeof *players);
     struct scheme_run *run;
     char why[300];
@@ -129,7 +130,7 @@ static void run_scheme(struct contender *contender, struct scheme_config config)
     if (players == NULL || scheme_open(scheme, &config, &run, why, sizeof why) != 0)
         abort();
     for (uint32_t i = 0; i < load.streams; i++) {
-        players[i].stream = scheme_attach(run, &players[i], UINT64_MAX, UINT64_MAX);
+        players[i].stream = scheme_attach(run, &players[i], &endless);
         if (players[i].stream == NULL)
             abort();
     }

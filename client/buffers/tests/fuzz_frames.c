@@ -11,7 +11,7 @@ enum { STREAM_BYTES_MAX = 4096, FRAMES_MAX = 4, CUTS = 8, CHANGES_MAX = 4 };
 
 struct input {
     struct scheme_config config;
-    uint64_t frames_expected;
+    struct stream_goal goal;
     uint8_t cuts[CUTS]; /* bytes of the pieces, over and over; 0: all that is left */
     uint8_t stream[STREAM_BYTES_MAX];
     size_t bytes;
@@ -58,7 +58,7 @@ static void input_read(struct input *input, const uint8_t *data, size_t bytes)
     input->config.process.verify = flags % 3;
     input->config.process.frame_bytes_max = 1 + fuzz_byte(&data, &bytes) * 4U;
     uint8_t frames = fuzz_byte(&data, &bytes);
-    input->frames_expected = frames == 0 ? UINT64_MAX : frames;
+    input->goal = (struct stream_goal){frames == 0 ? UINT64_MAX : frames, UINT64_MAX};
     for (unsigned i = 0; i < CUTS; i++)
         input->cuts[i] = fuzz_byte(&data, &bytes);
     if (flags & 0x80)
@@ -87,11 +87,12 @@ static size_t whole_frame(const struct input *input, size_t at)
 
 static struct outcome whole_look(const struct input *input, struct processor *processor)
 {
-    struct stream stream = {.frames_expected = input->frames_expected};
+    struct stream stream = {.goal = &input->goal};
+    const uint64_t bytes_before = processor->bytes;
     enum frame_error error = FRAME_OK;
     for (size_t at = 0, bytes; error == FRAME_OK && at < input->bytes; at += bytes) {
         bytes = whole_frame(input, at);
-        if (stream.processed_frames == input->frames_expected)
+        if (stream.processed_frames == input->goal.frames)
             error = FRAME_SURPLUS;
         else if ((bytes > 0 ? bytes : input->bytes - at) > input->config.process.frame_bytes_max)
             error = FRAME_OVERLONG;
@@ -100,7 +101,7 @@ static struct outcome whole_look(const struct input *input, struct processor *pr
         else
             error = process_in_place(processor, &stream, input->stream + at, bytes);
     }
-    return (struct outcome){stream.processed_frames, stream.processed_bytes, error};
+    return (struct outcome){stream.processed_frames, processor->bytes - bytes_before, error};
 }
 
 /* ---- in pieces ------------------------------------------------------------------------------ */
@@ -127,7 +128,8 @@ static enum frame_error take_in_place(void *way, struct processor *processor, st
 static struct outcome look_in_pieces(const struct input *input, take_piece *take, void *way,
                                      struct processor *processor)
 {
-    struct stream stream = {.frames_expected = input->frames_expected};
+    struct stream stream = {.goal = &input->goal};
+    const uint64_t bytes_before = processor->bytes;
     enum frame_error error = FRAME_OK;
     unsigned number = 0;
     for (size_t at = 0, bytes; error == FRAME_OK && at < input->bytes; at += bytes) {
@@ -142,7 +144,7 @@ static struct outcome look_in_pieces(const struct input *input, take_piece *take
             used += part;
         }
     }
-    return (struct outcome){stream.processed_frames, stream.processed_bytes, error};
+    return (struct outcome){stream.processed_frames, processor->bytes - bytes_before, error};
 }
 
 static void same(struct outcome a, struct outcome b)
@@ -155,7 +157,7 @@ int fuzz_input(const uint8_t *data, size_t bytes)
     static struct input input;
     struct budget budget;
     struct processor processor;
-    struct incremental_check check = {0};
+    struct incremental_check *check = NULL;
     input_read(&input, data, bytes);
     budget_init(&budget, UINT64_MAX);
     processor_init(&processor, &input.config.process, &budget);
@@ -163,10 +165,9 @@ int fuzz_input(const uint8_t *data, size_t bytes)
     for (unsigned code = 0; marker_use(&input.config.marker, code); code++) {
         same(whole, look_in_pieces(&input, take_copies, NULL, &processor));
         processor_end(&processor);
-        assert(incremental_check_open(&check, &input.config.process) == 0);
         same(whole, look_in_pieces(&input, take_in_place, &check, &processor));
-        incremental_check_close(&check);
-        check = (struct incremental_check){0};
+        incremental_check_drop(&check);
     }
+    processor_end(&processor);
     return 0;
 }

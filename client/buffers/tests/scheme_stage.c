@@ -154,10 +154,16 @@ void feed_add_many(struct feed *feed, uint32_t frames, uint32_t size_min, uint32
         feed_add(feed, seq, protocol_frame_length(seed, seq, size_min, size_max), seed);
 }
 
+bool feed_attaches(struct feed *feed)
+{
+    feed->goal = (struct stream_goal){feed->frames, feed->count};
+    feed->stream = scheme_attach(feed->stage->run, feed, &feed->goal);
+    return feed->stream != NULL;
+}
+
 void feed_attach(struct feed *feed)
 {
-    feed->stream = scheme_attach(feed->stage->run, feed, feed->frames, feed->count);
-    assert_non_null(feed->stream);
+    assert_true(feed_attaches(feed));
 }
 
 void feed_open(struct feed *feed, struct stage *stage, uint32_t frames, uint32_t size_min,
@@ -250,7 +256,6 @@ void feed_check_finished(const struct feed *feed)
     assert_int_equal(atomic_load(&feed->finished), 1);
     assert_int_equal(atomic_load(&feed->resumes), feed->refusals);
     assert_int_equal(feed->stream->received_bytes, feed->count);
-    assert_int_equal(feed->stream->processed_bytes, feed->count);
     if (stage_frames(feed->stage))
         assert_int_equal(feed->stream->processed_frames, feed->frames);
 }

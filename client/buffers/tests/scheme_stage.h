@@ -32,6 +32,7 @@ struct feed {
     struct stage *stage;
     struct os_parker *driver;
     struct stream *stream;
+    struct stream_goal goal;
     uint8_t *bytes; /* what the server sends */
     size_t count, at, capacity;
     uint32_t frames;
@@ -75,6 +76,7 @@ void feed_init(struct feed *feed, struct stage *stage);
 void feed_add(struct feed *feed, uint32_t seq, uint32_t length, uint64_t seed);
 void feed_add_many(struct feed *feed, uint32_t frames, uint32_t size_min, uint32_t size_max,
                    uint64_t seed);
+bool feed_attaches(struct feed *feed); /* false: refused */
 void feed_attach(struct feed *feed);
 
 /* feed_open: feed_init, feed_add_many and feed_attach. */

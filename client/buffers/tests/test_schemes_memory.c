@@ -9,7 +9,7 @@ enum { STREAMS = 3, FRAMES = 6, FRAME_BYTES = 300, BLOCK_BYTES = 128 };
 static bool live(struct stage *stage)
 {
     struct feed feeds[STREAMS];
-    unsigned attached = 0;
+    unsigned attached = 0, finished = 0;
     stage->run = NULL;
     stage->why[0] = '\0';
     if (!stage_opens(stage)) {
@@ -22,16 +22,20 @@ static bool live(struct stage *stage)
         const int left = atomic_exchange(&allocations_left, -1); /* the test's own must not fail */
         feed_add_many(feed, FRAMES, FRAME_BYTES, FRAME_BYTES, i);
         atomic_store(&allocations_left, left);
-        feed->stream = scheme_attach(stage->run, feed, feed->frames, feed->count);
-        if (feed->stream != NULL)
+        if (feed_attaches(feed))
             attached++;
         else
             free(feed->bytes);
     }
-    for (unsigned i = 0; i < attached; i++)
-        feed_close(&feeds[i]);
+    for (unsigned i = 0; i < attached; i++) {
+        feed_finish(&feeds[i]);
+        if (feeds[i].stream->error == FRAME_NO_MEMORY)
+            continue;
+        feed_check_finished(&feeds[i]);
+        finished++;
+    }
     stage_close(stage);
-    return attached == STREAMS;
+    return finished == STREAMS;
 }
 
 static void set(struct stage *stage, const struct scheme *scheme, bool early)
@@ -56,7 +60,7 @@ SCHEME_TEST(test_every_allocation_fails_once)
         }
         failures++;
     }
-    assert_true(failures >= 5);
+    assert_true(failures >= 3);
 }
 
 SCHEME_TEST(test_every_cap)
@@ -77,6 +81,15 @@ SCHEME_TEST(test_every_cap)
     assert_true(worked > 0);
 }
 
+/* What each of very many connections costs a scheme while it waits, on 64-bit Linux. */
+TEST(test_a_waiting_stream_is_small)
+{
+    assert_true(scheme_find("slices")->stream_bytes <= 80);
+    assert_true(scheme_find("chain")->stream_bytes <= 88);
+    assert_true(scheme_find("mirror")->stream_bytes <= 80);
+    assert_true(scheme_find("drain")->stream_bytes <= 64);
+}
+
 /* A frame whose latency finds no memory is not counted, and ends its stream. */
 TEST(test_a_latency_without_memory)
 {
@@ -85,7 +98,8 @@ TEST(test_a_latency_without_memory)
         .live = true, .frame_bytes_max = FRAME_BYTES, .marker = marker_text("\r\n")};
     struct budget budget;
     struct processor processor;
-    struct stream stream = {.id = 0};
+    static const struct stream_goal endless = {UINT64_MAX, UINT64_MAX};
+    struct stream stream = {.goal = &endless};
     budget_init(&budget, UINT64_MAX);
     processor_init(&processor, &config, &budget);
     protocol_frame_write(frame, FRAME_BYTES, 0, 1, 1, &config.marker);

@@ -233,7 +233,7 @@ TEST(four_seeds_are_shared_and_sums_are_known)
         assert_true(request.go.rate == 10);
         for (unsigned seq = 0; seq < 50; seq++)
             sum += protocol_frame_length(options.seed + i, seq, 256, 100000);
-        assert_int_equal(ours->bytes_expected, sum);
-        assert_int_equal(ours->frames_expected, 50);
+        assert_int_equal(ours->goal.bytes, sum);
+        assert_int_equal(ours->goal.frames, 50);
     }
 }
