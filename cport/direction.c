@@ -106,7 +106,7 @@ static bool worth_an_attempt(struct direction *direction)
 /* If the head is worth an attempt, queues a packet for the worker that is to make it. */
 static void schedule_attempt(struct direction *direction, struct effects *effects)
 {
-    if (!worth_an_attempt(direction) || slot_of(direction)->port->closed ||
+    if (!direction->last || !worth_an_attempt(direction) || slot_of(direction)->port->closed ||
         is_held(direction, effects))
         return;
     direction->queued = true;

@@ -282,13 +282,21 @@ static int64_t send_refused(struct cp_op *op)
     return CP_ESHUTDOWN;
 }
 
+/* One block needs no array, which the kernel would have to copy. */
+static ssize_t send_call(int descriptor, struct cp_block *blocks, unsigned count)
+{
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    struct msghdr message = {.msg_iov = (struct iovec *)blocks, .msg_iovlen = count};
+    return count == 1 ? send(descriptor, blocks->data, blocks->bytes, flags)
+                      : sendmsg(descriptor, &message, flags);
+}
+
 static int64_t do_send(struct cp_op *op)
 {
     struct cp_block unsent[UNSENT_MAX];
     unsigned count;
     while ((count = op_unsent(op, unsent, UNSENT_MAX)) > 0) {
-        struct msghdr message = {.msg_iov = (struct iovec *)unsent, .msg_iovlen = count};
-        ssize_t bytes = sendmsg(handle_of(op), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t bytes = send_call(handle_of(op), unsent, count);
         if (bytes >= 0)
             op->done_bytes += (size_t)bytes;
         else if (errno == EAGAIN)

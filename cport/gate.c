@@ -4,28 +4,6 @@
 #include <assert.h>
 #include <stddef.h>
 
-void gate_queue_push(struct gate_queue *queue, struct cp_node *packet)
-{
-    packet->next = NULL;
-    if (queue->last)
-        queue->last->next = packet;
-    else
-        queue->first = packet;
-    queue->last = packet;
-}
-
-struct cp_node *gate_queue_pop(struct gate_queue *queue)
-{
-    struct cp_node *packet = queue->first;
-    if (!packet)
-        return NULL;
-    queue->first = packet->next;
-    if (!queue->first)
-        queue->last = NULL;
-    packet->next = NULL;
-    return packet;
-}
-
 unsigned gate_queue_count(const struct gate_queue *queue)
 {
     unsigned count = 0;

@@ -35,6 +35,7 @@
 #define FANIN_GATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <cport.h> /* struct cp_node */
 
@@ -141,8 +142,29 @@ void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effec
 /* gate_check: asserts the invariants. */
 void gate_check(const struct gate *gate);
 
-void gate_queue_push(struct gate_queue *queue, struct cp_node *packet);
-struct cp_node *gate_queue_pop(struct gate_queue *queue);  /* NULL: empty */
+static inline void gate_queue_push(struct gate_queue *queue, struct cp_node *packet)
+{
+    packet->next = NULL;
+    if (queue->last)
+        queue->last->next = packet;
+    else
+        queue->first = packet;
+    queue->last = packet;
+}
+
+/* NULL: empty. */
+static inline struct cp_node *gate_queue_pop(struct gate_queue *queue)
+{
+    struct cp_node *packet = queue->first;
+    if (!packet)
+        return NULL;
+    queue->first = packet->next;
+    if (!queue->first)
+        queue->last = NULL;
+    packet->next = NULL;
+    return packet;
+}
+
 unsigned gate_queue_count(const struct gate_queue *queue); /* walks it */
 
 #endif

@@ -146,13 +146,6 @@ struct effects {
 };
 #define NO_EFFECTS ((struct effects){.closing = CP_HANDLE_NONE})
 
-/* port_lock, port_unlock: the gate's lock. port_unlock also does what the effects say. */
-static inline void port_lock(struct cport *port)
-{
-    pthread_mutex_lock(&port->lock);
-}
-void port_unlock(struct cport *port, struct effects *effects);
-
 /* port_queue: queues effects->posts, or moves them to the dropped ones when the port is closed.
  * The gate's lock held. */
 void port_queue(struct cport *port, struct effects *effects);
@@ -160,15 +153,60 @@ void port_queue(struct cport *port, struct effects *effects);
 /* port_post: the same without that lock, which it takes if there is anything to queue. */
 void port_post(struct cport *port, struct effects *effects);
 
-/* port_act: does what the effects say, but for posts, and clears them. No lock held. */
-void port_act(struct cport *port, struct effects *effects);
+/* port_act: does what the effects say, but for posts, and clears them. No lock held. There is most
+ * often nothing to do, which is found out in line: this is on the path of every packet. */
+void port_perform(struct cport *port, struct effects *effects);
+static inline void port_act(struct cport *port, struct effects *effects)
+{
+    const struct gate_effects *gate = &effects->gate;
+    if (gate->wake || gate->wake_poller || gate->wake_watcher || effects->dropped.first ||
+        effects->closing != CP_HANDLE_NONE || effects->set_alarm)
+        port_perform(port, effects);
+}
+
+/* port_lock, port_unlock: the gate's lock. port_unlock also does what the effects say. */
+static inline void port_lock(struct cport *port)
+{
+    pthread_mutex_lock(&port->lock);
+}
+
+static inline void port_unlock(struct cport *port, struct effects *effects)
+{
+    pthread_mutex_unlock(&port->lock);
+    port_act(port, effects);
+}
+
+static inline pthread_mutex_t *slot_mutex(const struct slot *slot)
+{
+    return &slot->port->locks[slot->index % LOCKS].mutex;
+}
 
 /* slot_lock, slot_unlock: unlocking queues the posts first, so that packets of a socket keep their
  * order, then does what the effects say. slot_leave: unlocks, but keeps posts and wake-ups for
  * later. */
-void slot_lock(struct slot *slot);
-void slot_unlock(struct slot *slot, struct effects *effects);
-void slot_leave(struct slot *slot, struct effects *effects);
+static inline void slot_lock(struct slot *slot)
+{
+    pthread_mutex_lock(slot_mutex(slot));
+}
+
+static inline void slot_unlock(struct slot *slot, struct effects *effects)
+{
+    struct cport *port = slot->port;
+    if (effects->posts.first)
+        port_post(port, effects);
+    pthread_mutex_unlock(slot_mutex(slot));
+    port_act(port, effects);
+}
+
+void port_close_handle(struct cport *port, struct effects *effects);
+
+static inline void slot_leave(struct slot *slot, struct effects *effects)
+{
+    struct cport *port = slot->port;
+    pthread_mutex_unlock(slot_mutex(slot));
+    if (effects->closing != CP_HANDLE_NONE)
+        port_close_handle(port, effects);
+}
 
 /* ---- operation.c --------------------------------------------------------------------------- */
 

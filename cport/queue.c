@@ -30,7 +30,7 @@ static void wake(struct cport *port, const struct gate_effects *effects)
         port->engine->wake_poller(port, 0);
 }
 
-static void close_handle(struct cport *port, struct effects *effects)
+void port_close_handle(struct cport *port, struct effects *effects)
 {
     if (effects->closing == CP_HANDLE_NONE)
         return;
@@ -40,12 +40,12 @@ static void close_handle(struct cport *port, struct effects *effects)
         directions_unhold(port);
 }
 
-void port_act(struct cport *port, struct effects *effects)
+void port_perform(struct cport *port, struct effects *effects)
 {
     struct effects now = *effects;
     *effects = NO_EFFECTS;
     effects->posts = now.posts;
-    close_handle(port, &now);
+    port_close_handle(port, &now);
     for (struct cp_node *node; (node = gate_queue_pop(&now.dropped));)
         if (!node->is_direction) /* of a closed port no direction is queued again */
             drop(port, op_of(node));
@@ -53,12 +53,6 @@ void port_act(struct cport *port, struct effects *effects)
         set_alarm(port);
     if (now.gate.wake || now.gate.wake_poller)
         wake(port, &now.gate);
-}
-
-void port_unlock(struct cport *port, struct effects *effects)
-{
-    pthread_mutex_unlock(&port->lock);
-    port_act(port, effects);
 }
 
 void port_queue(struct cport *port, struct effects *effects)
@@ -77,29 +71,4 @@ void port_post(struct cport *port, struct effects *effects)
     pthread_mutex_lock(&port->lock);
     port_queue(port, effects);
     pthread_mutex_unlock(&port->lock);
-}
-
-static pthread_mutex_t *mutex_of(const struct slot *slot)
-{
-    return &slot->port->locks[slot->index % LOCKS].mutex;
-}
-
-void slot_lock(struct slot *slot)
-{
-    pthread_mutex_lock(mutex_of(slot));
-}
-
-void slot_unlock(struct slot *slot, struct effects *effects)
-{
-    struct cport *port = slot->port;
-    port_post(port, effects);
-    pthread_mutex_unlock(mutex_of(slot));
-    port_act(port, effects);
-}
-
-void slot_leave(struct slot *slot, struct effects *effects)
-{
-    struct cport *port = slot->port;
-    pthread_mutex_unlock(mutex_of(slot));
-    close_handle(port, effects);
 }

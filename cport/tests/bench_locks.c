@@ -19,6 +19,7 @@
 #include <cport.h>
 #include "base/os.h"
 #include "base/tests/rounds.h"
+#include "cport/port.h"
 
 enum {
     CONNECTIONS = 200,
@@ -37,7 +38,7 @@ struct connection {
 
 /* Of one worker. Others only read them. */
 struct counts {
-    _Atomic uint64_t frames, takes, waits, waited_ns;
+    _Atomic uint64_t frames, takes, of_gate /* of the takes */, waits, waited_ns;
 };
 
 static struct connection connections[CONNECTIONS];
@@ -61,6 +62,7 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
     if (!mine)
         return __real_pthread_mutex_lock(lock);
     add(&mine->takes, 1);
+    add(&mine->of_gate, lock == &port->lock);
     if (pthread_mutex_trylock(lock) == 0)
         return 0;
     uint64_t start_ns = os_now_ns();
@@ -163,7 +165,7 @@ static pid_t connections_open(void)
 /* ---- the table ----------------------------------------------------------------------------- */
 
 struct sum {
-    double frames, takes, waits, waited_ns;
+    double frames, takes, of_gate, waits, waited_ns;
 };
 
 static struct sum sum_up(void)
@@ -172,6 +174,7 @@ static struct sum sum_up(void)
     for (struct counts *each = counts; each < counts + WORKERS_MAX; each++) {
         sum.frames += (double)each->frames;
         sum.takes += (double)each->takes;
+        sum.of_gate += (double)each->of_gate;
         sum.waits += (double)each->waits;
         sum.waited_ns += (double)each->waited_ns;
     }
@@ -198,9 +201,10 @@ static void measure(unsigned workers, unsigned concurrency, uint64_t duration_ns
     cp_free(port);
     kill(sender, SIGKILL);
     waitpid(sender, NULL, 0);
-    printf("%3u %3u  %10.0f  %12.2f  %14.1f %%  %16.1f\n", workers, concurrency, frames / seconds,
-           (after.takes - before.takes) / frames,
-           100 * (after.waits - before.waits) / (after.takes - before.takes),
+    double takes = after.takes - before.takes;
+    printf("%3u %3u  %9.0f  %11.2f  %10.2f  %14.2f %%  %15.1f\n", workers, concurrency,
+           frames / seconds, takes / frames, (after.of_gate - before.of_gate) / frames,
+           100 * (after.waits - before.waits) / takes,
            (after.waited_ns - before.waited_ns) / frames);
     fflush(stdout);
 }
@@ -209,7 +213,7 @@ int main(int argc, char **argv)
 {
     const unsigned points[][2] = {{2, 2}, {4, 2}, {4, 4}, {16, 2}, {16, 16}};
     unsigned long ms = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
-    printf("  W   C    frames/s   takes/frame   takes that wait   ns waited/frame\n");
+    printf("  W   C   frames/s  takes/frame  the gate's   takes that wait  ns waited/frame\n");
     for (unsigned index = 0; index < sizeof points / sizeof *points; index++)
         measure(points[index][0], points[index][1], (uint64_t)ms * OS_NS_PER_MS);
     return 0;

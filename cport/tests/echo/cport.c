@@ -9,7 +9,7 @@
 
 enum { BATCH = 64 };
 
-/* Has one operation at a time, except for the listener's accept. */
+/* Has one operation at a time. */
 struct connection {
     struct cp_socket socket;
     struct cp_op op;
@@ -26,17 +26,25 @@ static void end(struct connection *connection)
     free(connection);
 }
 
-static void receive_next(struct connection *connection)
+/* What cp_receive and cp_send did: CP_DONE, 0: a packet will come, or a negative code. */
+static int receive_next(struct connection *connection)
 {
     struct cp_block block = {connection->data, sizeof connection->data};
-    if (cp_receive(connection->socket, &connection->op, &block, 1) != 0)
-        end(connection);
+    return cp_receive(connection->socket, &connection->op, &block, 1);
 }
 
-static void echo(struct connection *connection, size_t bytes)
+static int send_back(struct connection *connection)
 {
-    struct cp_block block = {connection->data, bytes};
-    if (cp_send(connection->socket, &connection->op, &block, 1) != 0)
+    struct cp_block block = {connection->data, (size_t)connection->op.result};
+    return cp_send(connection->socket, &connection->op, &block, 1);
+}
+
+/* Goes on until an operation has to wait. */
+static void go_on(struct connection *connection, int code)
+{
+    while (code == CP_DONE && connection->op.result > 0)
+        code = connection->op.kind == CP_RECEIVE ? send_back(connection) : receive_next(connection);
+    if (code != 0)
         end(connection);
 }
 
@@ -46,24 +54,20 @@ static void accepted(cp_handle handle)
     need(connection != NULL, "no memory");
     connection->op = (struct cp_op){0};
     need(cp_associate(port, handle, (uintptr_t)connection, &connection->socket) == 0, "associate");
-    receive_next(connection);
+    need(cp_socket_skip(connection->socket, true) == 0, "skip");
+    go_on(connection, receive_next(connection));
 }
 
 static void handle(const struct cp_packet *packet)
 {
-    struct connection *connection = (struct connection *)packet->key;
-    if (packet->op == &accepting) {
-        cp_handle handle = accepting.accepted;
-        need(cp_accept(acceptor, &accepting, NULL, NULL) == 0, "accept");
-        if (packet->result == 0)
-            accepted(handle);
-    } else if (packet->result <= 0) {
-        end(connection);
-    } else if (packet->op->kind == CP_RECEIVE) {
-        echo(connection, (size_t)packet->result);
-    } else {
-        receive_next(connection);
+    if (packet->op != &accepting) {
+        go_on((struct connection *)packet->key, packet->result > 0 ? CP_DONE : CP_ERESET);
+        return;
     }
+    cp_handle handle = accepting.accepted;
+    need(cp_accept(acceptor, &accepting, NULL, NULL) == 0, "accept");
+    if (packet->result == 0)
+        accepted(handle);
 }
 
 static void *worker(void *unused)
