@@ -313,6 +313,11 @@ bool gate_backlog(const struct gate *gate)
     return gate->queue.first && !place_free(gate) && newest_free(gate);
 }
 
+bool gate_unpolled(const struct gate *gate)
+{
+    return !place_free(gate) && gate->newest && gate->pollers == 0;
+}
+
 void gate_found_asleep(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects)
 {
     assert(gate->looking);

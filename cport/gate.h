@@ -125,11 +125,13 @@ void gate_block(struct gate *gate, struct gate_worker *worker, struct gate_effec
 void gate_unblock(struct gate *gate, struct gate_worker *worker);
 
 /* gate_watch: from now on there is a watcher. gate_backlog: whether packets wait for a place, and a
- * worker for packets. gate_found_asleep: gives a running worker's place away, as gate_block does;
- * found awake again, it is gate_unblock's. gate_rest: the watcher looks no more until the next
- * backlog. */
+ * worker for packets. gate_unpolled: whether there may be a backlog in the kernel: every place is
+ * taken, a worker waits, and none polls. gate_found_asleep: gives a running worker's place away, as
+ * gate_block does; found awake again, it is gate_unblock's. gate_rest: the watcher looks no more
+ * until the next backlog. */
 void gate_watch(struct gate *gate);
 bool gate_backlog(const struct gate *gate);
+bool gate_unpolled(const struct gate *gate);
 void gate_found_asleep(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
 void gate_rest(struct gate *gate, struct gate_effects *effects);
 

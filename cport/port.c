@@ -97,6 +97,10 @@ int cp_open(const struct cp_config *config, struct cport **result, char *why, si
         why[0] = '\0';
         code = port_open(*each, config->concurrency, result, why, why_bytes);
     }
+    if (code == 0 && config->watch && (code = watcher_open(*result, why, why_bytes)) != 0) {
+        cp_free(*result);
+        *result = NULL;
+    }
     return code;
 }
 
@@ -118,6 +122,7 @@ void cp_close(struct cport *port)
     if (first)
         gate_close(&port->gate, &effects.dropped, &effects.gate);
     port_unlock(port, &effects);
+    watcher_wake(port);
     if (first)
         sockets_close(port);
     drain(port);
@@ -128,6 +133,7 @@ void cp_free(struct cport *port)
     if (!port)
         return;
     cp_close(port);
+    watcher_close(port);
     workers_forget(port);
     port_destroy(port);
 }
@@ -175,7 +181,8 @@ static void park(struct cport *port, struct worker *worker, uint64_t left_ns,
     gate_back(&port->gate, &worker->gate);
 }
 
-/* Called and returns with the lock; polls without it. `worker` NULL: a running one looks. */
+/* Called and returns with the lock; polls without it. `worker` NULL: a running one or the
+ * watcher looks. */
 static void poll_engine(struct cport *port, struct gate_worker *worker, uint64_t left_ns,
                         struct effects *effects)
 {
@@ -191,6 +198,11 @@ static void poll_engine(struct cport *port, struct gate_worker *worker, uint64_t
     if (worker)
         gate_back(&port->gate, worker);
     port_queue(port, effects);
+}
+
+void port_poll_kernel(struct cport *port, struct effects *effects)
+{
+    poll_engine(port, NULL, 0, effects);
 }
 
 /* A worker that always finds packets would never poll, and one busy socket could starve the rest.
@@ -333,7 +345,7 @@ void cp_block_begin(struct cport *port)
         return;
     struct effects effects = NO_EFFECTS;
     port_lock(port);
-    if (worker->gate.state == GATE_RUNNING)
+    if (worker->gate.state == GATE_RUNNING || worker->gate.state == GATE_ASLEEP)
         gate_block(&port->gate, &worker->gate, &effects.gate);
     port_unlock(port, &effects);
 }
@@ -344,7 +356,7 @@ void cp_block_end(struct cport *port)
     if (!worker)
         return;
     port_lock(port);
-    if (worker->gate.state == GATE_BLOCKED)
+    if (worker->gate.state == GATE_BLOCKED || worker->gate.state == GATE_ASLEEP)
         gate_unblock(&port->gate, &worker->gate);
     port_unlock(port, &NO_EFFECTS);
 }

@@ -2,7 +2,7 @@
  *
  * The files in order, each calling only those before it (and the engine, through its hooks):
  * gate.c, socket_linux.c or socket_windows.c, queue.c, operation.c, slot.c, direction.c, socket.c,
- * worker.c, port.c
+ * worker.c, port.c, watcher_linux.c or watcher_windows.c (which those two call as well)
  *
  * Locks, in the order in which they are taken; no thread has two slots' locks:
  *
@@ -68,6 +68,22 @@ struct slot {
     struct direction directions[DIRECTION_COUNT];
 };
 
+/* See watcher_linux.c. */
+struct watcher {
+    pthread_t thread;
+    struct os_parker parker;
+    int process;              /* that has the thread; 0: there is no watcher */
+    struct worker *next;      /* to be looked at; a worker that leaves the port moves it on */
+    unsigned wake_ups, looks; /* how often it was called, and looked at a worker */
+};
+
+/* What the watcher knows of a worker. */
+struct watched {
+    int thread, clock; /* the system's names of the thread and of its CPU time */
+    uint64_t waits;    /* gate.waits at the last look */
+    uint64_t cpu_ns;   /* likewise its CPU time; UINT64_MAX: not read yet */
+};
+
 enum { SLOTS_PER_CHUNK = 256, CHUNKS_MAX = CP_SOCKETS_MAX / SLOTS_PER_CHUNK };
 
 /* Slots whose indexes differ by a multiple of it share a lock. */
@@ -82,6 +98,7 @@ struct cport {
     struct worker *members;
     unsigned unpolled; /* waits since a worker last polled the engine */
     unsigned round;    /* packets that were queued at the first of these */
+    struct watcher watcher;
 
     const struct engine *engine;
     void *engine_state;
@@ -317,6 +334,7 @@ struct worker {
     struct os_parker parker;
     struct cport *_Atomic port; /* NULL: none */
     struct worker *next_member;
+    struct watched watched;
 };
 
 static inline struct worker *worker_of(struct gate_worker *gate)
@@ -331,8 +349,27 @@ struct worker *worker_current(const struct cport *port);
 /* workers_forget: the port is being freed; its members belong to none. */
 void workers_forget(struct cport *port);
 
-/* port_open (port.c): cp_open on this engine; tests bring one of their own. */
+/* ---- port.c -------------------------------------------------------------------------------- */
+
+/* port_open: cp_open on this engine; tests bring one of their own. */
 int port_open(const struct engine *engine, unsigned concurrency, struct cport **port, char *why,
               size_t why_bytes);
+
+/* port_poll_kernel: queues what the kernel has, without blocking. Called and returns with the
+ * gate's lock, but releases it meanwhile. */
+void port_poll_kernel(struct cport *port, struct effects *effects);
+
+/* ---- watcher_linux.c, watcher_windows.c ---------------------------------------------------- */
+
+/* watcher_open: starts the port's watcher; where the OS's port is the gate there is nothing to do.
+ * 0, or a negative code with `why`. watcher_close: ends it, once the port is closed; waits for its
+ * thread. */
+int watcher_open(struct cport *port, char *why, size_t why_bytes);
+void watcher_close(struct cport *port);
+
+/* watcher_wake: there is a backlog, or the port is closed. watcher_meets: the calling thread is
+ * this worker, new in its port; the gate's lock held. */
+void watcher_wake(struct cport *port);
+void watcher_meets(struct worker *worker);
 
 #endif

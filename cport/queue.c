@@ -28,6 +28,8 @@ static void wake(struct cport *port, const struct gate_effects *effects)
     }
     if (effects->wake_poller)
         port->engine->wake_poller(port, 0);
+    if (effects->wake_watcher)
+        watcher_wake(port);
 }
 
 void port_close_handle(struct cport *port, struct effects *effects)
@@ -51,7 +53,7 @@ void port_perform(struct cport *port, struct effects *effects)
             drop(port, op_of(node));
     if (now.set_alarm)
         set_alarm(port);
-    if (now.gate.wake || now.gate.wake_poller)
+    if (now.gate.wake || now.gate.wake_poller || now.gate.wake_watcher)
         wake(port, &now.gate);
 }
 

@@ -25,6 +25,8 @@ static void leave(struct worker *worker)
     while (*member != worker)
         member = &(*member)->next_member;
     *member = worker->next_member;
+    if (port->watcher.next == worker)
+        port->watcher.next = worker->next_member;
     port_unlock(port, &effects);
     worker->port = NULL;
 }
@@ -65,6 +67,8 @@ struct worker *worker_join(struct cport *port)
     port_lock(port);
     worker->next_member = port->members;
     port->members = worker;
+    if (port->gate.watched)
+        watcher_meets(worker);
     port_unlock(port, &NO_EFFECTS);
     pthread_mutex_unlock(&membership);
     return worker;

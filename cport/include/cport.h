@@ -212,10 +212,18 @@ struct cp_packet {
 struct cp_config {
     const char *engine;   /* of cp_engine_list, or NULL or "auto": the first that runs here */
     unsigned concurrency; /* workers that may run at once; 0: one per usable CPU */
+    /* A running worker that sleeps anywhere but in cp_wait gives its place away, unasked, about a
+     * millisecond after packets began to wait for it: a thread of the library looks for such
+     * workers, and only then. When the worker runs on it is counted again, over the limit if need
+     * be: at its next cp_wait or cp_block_end, or as soon as the thread sees it, which looks only
+     * while packets wait and a worker for them. Needs /proc. On Windows the kernel does all this
+     * itself, asked or not. */
+    bool watch;
 };
 
 /* cp_open: makes a port. Does not block. CP_EUNSUPPORTED: the engine does not run here, `why`
- * (may be NULL) says the reason; CP_EINVAL: no such engine, `why` lists those that exist. */
+ * (may be NULL) says the reason, or it cannot watch; CP_EINVAL: no such engine, `why` lists those
+ * that exist; CP_EMFILE, CP_ENOMEM. */
 int cp_open(const struct cp_config *config, struct cport **port, char *why, size_t why_bytes);
 
 /* cp_close: closes the port: every waiter, and every later call, gets CP_ECLOSED; queued packets

@@ -6,12 +6,17 @@
  * Hand-over: two threads pass a token back and forth. Half of a round trip is the time from cp_post
  * until the waiting worker runs. The threads are pinned to one processor or to two, since the
  * scheduler's choice would weigh more than what is compared. On a port the worker that is woken is
- * parked, while another one polls ("parked"), or polls itself ("polling"). */
+ * parked, while another one polls ("parked"), or polls itself ("polling").
+ *
+ * Busy port: more packets than its workers can take, more workers than places; what a watcher
+ * (cp_config.watch) costs there, where it looks all the time and finds nobody asleep. */
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -24,9 +29,14 @@ enum {
     TRIPS = 200, /* of one way's turn in a round */
     WARM_UP = 50,
     TAKES = 20000,
+    BUSY_WORKERS = 4,
+    BUSY_PLACES = 2,
+    BUSY_PACKETS = 64,
+    BUSY_TAKES = 200000,
 };
 
-#define TARGET 1.3 /* times the better of the plain ways */
+#define TARGET       1.3 /* times the better of the plain ways */
+#define WATCH_TARGET 1.05
 
 /* A thread waits here for one thing at a time. */
 struct box {
@@ -238,6 +248,71 @@ static double alone_ns(const struct way *way)
     return (double)took_ns / TAKES;
 }
 
+/* ---- a busy port --------------------------------------------------------------------------- */
+
+struct busy {
+    struct cport *port;
+    struct cp_op ops[BUSY_PACKETS];
+    atomic_uint takes;
+    struct os_parker done;
+};
+
+/* Posts each packet again. */
+static void *keep_busy(void *argument)
+{
+    struct busy *busy = argument;
+    struct cp_packet packet;
+    sched_setaffinity(0, sizeof allowed, &allowed);
+    while (cp_wait(busy->port, &packet, 1, CP_FOREVER) == 1) {
+        cp_post(busy->port, packet.op, 0, 0);
+        if (atomic_fetch_add(&busy->takes, 1) == BUSY_TAKES)
+            os_unpark(&busy->done);
+    }
+    return NULL;
+}
+
+static double busy_ns(bool watch)
+{
+    static struct busy busy;
+    struct cp_config config = {.concurrency = BUSY_PLACES, .watch = watch};
+    pthread_t threads[BUSY_WORKERS];
+    char why[256];
+    memset(&busy, 0, sizeof busy);
+    need(cp_open(&config, &busy.port, why, sizeof why) == 0, why);
+    for (unsigned index = 0; index < BUSY_PACKETS; index++)
+        need(cp_post(busy.port, &busy.ops[index], 0, 0) == 0, "cannot post");
+    uint64_t started_ns = os_now_ns();
+    for (unsigned index = 0; index < BUSY_WORKERS; index++)
+        need(os_thread_start(&threads[index], OS_ROLE_WORKER, 0, keep_busy, &busy) == 0,
+             "no thread");
+    os_park(&busy.done, UINT64_MAX);
+    uint64_t took_ns = os_now_ns() - started_ns;
+    cp_close(busy.port);
+    for (unsigned index = 0; index < BUSY_WORKERS; index++)
+        pthread_join(threads[index], NULL);
+    cp_free(busy.port);
+    return (double)took_ns / BUSY_TAKES;
+}
+
+/* False: the target is missed. */
+static bool compare_watch(void)
+{
+    double without[ROUNDS], with[ROUNDS];
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        double *both[] = {&without[round], &with[round]};
+        bool first = round % 2;
+        *both[first] = busy_ns(first);
+        *both[!first] = busy_ns(!first);
+    }
+    double ratio = ratio_of(with, without, ROUNDS).median;
+    bool reached = ratio <= WATCH_TARGET;
+    printf("busy port, %d workers for %d places\n", BUSY_WORKERS, BUSY_PLACES);
+    printf("  %-26s %10.0f\n", "without a watcher", summary_of(without, ROUNDS).median);
+    printf("  %-26s %10.0f %10.2f  <= %.2f  %s\n", "with one", summary_of(with, ROUNDS).median,
+           ratio, WATCH_TARGET, reached ? "reached" : "MISSED");
+    return reached;
+}
+
 /* ---- the report ---------------------------------------------------------------------------- */
 
 struct subject {
@@ -289,6 +364,7 @@ int main(void)
         else
             reached &= compare(&subjects[index]);
     }
+    reached &= compare_watch();
     printf("%d rounds; x better: the median of the rounds' ratios to the better of the first two\n",
            ROUNDS);
     return reached || !getenv("REQUIRE") ? 0 : 1;

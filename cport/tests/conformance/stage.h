@@ -33,8 +33,8 @@ struct stage {
     const char *problem;
 };
 
-/* What a behaviour starts with. */
-enum setup { ALONE, CONNECTED };
+/* What a behaviour starts with; WATCHED: connected, and the port watches its workers. */
+enum setup { ALONE, CONNECTED, WATCHED };
 
 /* number, name in the table, function, limit of the port (0: one per CPU), what it starts with */
 #define BEHAVIOURS(X)                                                                              \
@@ -87,6 +87,11 @@ enum setup { ALONE, CONNECTED };
     X("60", "a limit of 0 is the processors", a_limit_of_0_is_the_processors, 0, ALONE)            \
     X("P1", "an accept without a descriptor does not spin", accept_without_descriptors, 2, ALONE)  \
     X("P2", "an adopted IPv6 listener accepts", accept_adopted_ipv6, 2, ALONE)                     \
+    X("S10", "a worker that sleeps unasked gives its place away", sleeping_gives_the_place, 1,     \
+      WATCHED)                                                                                     \
+    X("S11", "one place, and a worker waits for what the next packet does",                        \
+      waiting_for_the_next_packet, 1, WATCHED)                                                     \
+    X("S12", "a worker that computes keeps its place", computing_keeps_the_place, 1, WATCHED)      \
     X("P3", "a wait in milliseconds, -1 for ever", wait_in_ms, 2, ALONE)                           \
     X("P4", "a worker that leaves gives its place", leaving_gives_the_place, 1, ALONE)
 

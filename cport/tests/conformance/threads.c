@@ -1,5 +1,5 @@
-/* Behaviours of threads: 59 and 60, and the vectors with real threads: each is a worker that
- * carries out one command at a time. */
+/* Behaviours of threads: 59, 60 and S10 to S12, and the vectors with real threads: each is a worker
+ * that carries out one command at a time. */
 #include <stdio.h>
 
 #include "cport/port.h"
@@ -214,4 +214,86 @@ void never_more_than_the_limit(struct stage *stage)
 void a_limit_of_0_is_the_processors(struct stage *stage)
 {
     EXPECT(cp_concurrency(stage->port) == (unsigned)os_cpu_count());
+}
+
+/* ---- workers that sleep unasked ------------------------------------------------------------ */
+
+enum { TO_SLEEP = 1, TO_COMPUTE, TO_WAKE = 7 }; /* keys; the connection's is the last */
+
+static struct {
+    struct cport *port;
+    struct os_parker bed;
+    atomic_bool computes;
+    atomic_uint taken, handled;
+    pthread_t threads[2];
+    struct cp_op first, second;
+} servants;
+
+static void *serve(void *argument)
+{
+    struct cp_packet packet;
+    while (cp_wait(servants.port, &packet, 1, CP_FOREVER) == 1) {
+        atomic_fetch_add(&servants.taken, 1);
+        if (packet.key == TO_SLEEP)
+            os_park(&servants.bed, UINT64_MAX);
+        else if (packet.key == TO_WAKE)
+            os_unpark(&servants.bed);
+        while (packet.key == TO_COMPUTE && atomic_load(&servants.computes))
+            ;
+        atomic_fetch_add(&servants.handled, 1);
+    }
+    return NULL;
+}
+
+/* The first of two workers has a packet with this key. */
+static bool servants_start(struct cport *port, uintptr_t key)
+{
+    memset(&servants, 0, sizeof servants);
+    servants.port = port;
+    servants.computes = true;
+    for (unsigned index = 0; index < 2; index++)
+        if (os_thread_start(&servants.threads[index], OS_ROLE_WORKER, 0, serve, NULL) != 0)
+            return false;
+    return cp_post(port, &servants.first, key, 0) == 0 && reaches(&servants.taken, 1);
+}
+
+static void servants_end(void)
+{
+    servants.computes = false;
+    cp_close(servants.port);
+    os_unpark(&servants.bed);
+    for (unsigned index = 0; index < 2; index++)
+        pthread_join(servants.threads[index], NULL);
+}
+
+void sleeping_gives_the_place(struct stage *stage)
+{
+    EXPECT(servants_start(stage->port, TO_SLEEP));
+    bool other_has_it = cp_post(stage->port, &servants.second, 0, 0) == 0 &&
+                        reaches(&servants.taken, 2) && reaches(&servants.handled, 1);
+    os_unpark(&servants.bed);
+    bool both = reaches(&servants.handled, 2);
+    servants_end();
+    EXPECT(other_has_it && both);
+}
+
+void waiting_for_the_next_packet(struct stage *stage)
+{
+    EXPECT(post_receive(stage) == 0);
+    EXPECT(servants_start(stage->port, TO_SLEEP));
+    bool both = far_send(stage, "x", 1) == 1 && reaches(&servants.handled, 2);
+    servants_end();
+    EXPECT(both);
+}
+
+void computing_keeps_the_place(struct stage *stage)
+{
+    EXPECT(servants_start(stage->port, TO_COMPUTE));
+    bool posted = cp_post(stage->port, &servants.second, 0, 0) == 0;
+    os_sleep_ns(ms(A_MOMENT_MS));
+    bool kept = atomic_load(&servants.taken) == 1;
+    servants.computes = false;
+    bool both = reaches(&servants.handled, 2);
+    servants_end();
+    EXPECT(posted && kept && both);
 }

@@ -53,7 +53,7 @@ static void side_open(struct stress *stress, unsigned index)
     side->batch = (unsigned)rng_size(rng, 5);
     if (side->batch > BATCH_MAX)
         side->batch = BATCH_MAX;
-    struct cp_config config = {running.engine, rng_between(rng, 1, 6)};
+    struct cp_config config = {.engine = running.engine, .concurrency = rng_between(rng, 1, 6)};
     LAW(cp_open(&config, &side->port, why, sizeof why) == 0, "no port: %s", why);
     side->limit = cp_concurrency(side->port);
     LAW(side->limit == config.concurrency, "the limit is %u, not %u", side->limit,
