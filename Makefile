@@ -4,6 +4,7 @@
 #   SANITIZER=address|thread   a flavour of its own under build/ (address brings UBSan along)
 #   FUZZ_RUNS=10000000         for `make fuzz`: inputs for each target
 #   CC=clang                   another compiler, another flavour
+#   HOSTILE=10000              for `make hostile`: connections to each example
 #   STRESS_SECONDS=120 SEED=   for `make stress`: seconds per engine; the seed to repeat
 #   V=1                        shows the commands
 #   DEPS=no                    installs no packages
@@ -12,6 +13,7 @@
 SANITIZER ?=
 V         ?= 0
 STRESS_SECONDS ?= 120
+HOSTILE   ?= 10000
 FUZZ_RUNS ?= 10000000
 # On Windows itself OS is Windows_NT, and MSYS2's compiler is plain gcc.
 SYSTEM    := $(if $(filter windows Windows_NT,$(OS)),windows,linux)
@@ -50,10 +52,11 @@ EXE         := $(EXE.$(SYSTEM))
 ROOMS    := base cport client/buffers client/collector client/peers mock_servers scenarios/sweep
 NOT_HERE.linux   := %_windows.c
 NOT_HERE.windows := %_linux.c
-# fanin-lan needs Linux namespaces.
-ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan)
+# fanin-lan needs Linux namespaces, the examples POSIX signals.
+ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan examples)
 PEERS    := raw peer-blocking peer-libuv peer-libevent
-MAINS    := client/main.c $(addprefix client/peers/,main.c raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c
+EXAMPLES.linux := $(wildcard examples/*.c)
+MAINS    := $(EXAMPLES.linux) client/main.c $(addprefix client/peers/,main.c raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c
 
 # Libraries that are used where they are. Without liburing there is no engine `uring`; of a missing peer's library absent.c
 # takes the place, and its rows are skipped.
@@ -77,6 +80,7 @@ $(BUILD)/fanin-peer-libuv$(EXE):    LDLIBS += $(if $(HAS_LIBUV),-luv)
 $(BUILD)/fanin-peer-libevent$(EXE): LDLIBS += $(if $(HAS_LIBEVENT),-levent_core)
 
 PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client $(PEERS) servers sweep $(if $(filter linux,$(SYSTEM)),lan))
+EXAMPLES := $(EXAMPLES.$(SYSTEM):%.c=$(BUILD)/%)
 # cmocka is not packaged for Windows; the conformance suite does without it.
 TESTED.linux   := $(filter-out $(if $(HAS_LIBURING),,%/test_uring.c),$(wildcard $(ROOMS:=/tests/test_*.c)))
 TESTED.windows := cport/tests/test_conformance.c
@@ -94,10 +98,10 @@ STRESS   := $(BUILD)/cport/tests/port_stress$(EXE)
 # libFuzzer is clang's: CC=clang SANITIZER=fuzzer.
 FUZZERS  := $(if $(filter fuzzer,$(SANITIZER)),$(patsubst %.c,$(BUILD)/%,$(wildcard $(ROOMS:=/tests/fuzz_*.c))))
 
-.PHONY: all tests benches fuzzers test fuzz windows stress reproduce bench profile reference tidy schema format clean deps help
+.PHONY: all tests benches fuzzers test fuzz windows hostile stress reproduce bench profile reference tidy schema format clean deps help
 .DEFAULT_GOAL := all
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(EXAMPLES)
 tests: all $(TESTS)
 benches: all $(BENCHES)
 fuzzers: $(FUZZERS)
@@ -120,7 +124,15 @@ $(PROGRAMS) $(BENCHES) $(TESTS) $(STRESS) $(FUZZERS): $(LIBRARY)
 $(TESTS) $(BENCHES) $(STRESS): $(TEST_LIBRARY)
 $(TESTS): LDLIBS := $(CMOCKA.$(SYSTEM)) $(LDLIBS)
 
-$(TESTS) $(BENCHES) $(STRESS) $(FUZZERS): %$(EXE): %.o
+$(EXAMPLES) $(TESTS) $(BENCHES) $(STRESS) $(FUZZERS): %$(EXE): %.o
+
+# As from an installation: the examples have the port's own library alone.
+$(EXAMPLES): $(BUILD)/libcport.a
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $@.o $(BUILD)/libcport.a $(LDLIBS)
+
+# These tests run the examples.
+$(filter $(BUILD)/examples/%,$(TESTS)): | $(EXAMPLES)
 
 $(FUZZERS): ALL_LDFLAGS += -fsanitize=fuzzer
 
@@ -188,7 +200,7 @@ $(BUILD)/include/xxhash.h: /usr/include/xxhash.h
 $(OBJECTS) $(SHARED:%.c=$(BUILD)/%.o): | $(BUILD)/include/xxhash.h
 endif
 
--include $(OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(SHARED)) $(patsubst %$(EXE),%.d,$(TESTS) $(BENCHES) $(STRESS) $(FUZZERS)) $(patsubst %,$(BUILD)/%.d,$(basename $(ECHO_PEERS)))
+-include $(OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(SHARED)) $(patsubst %$(EXE),%.d,$(EXAMPLES) $(TESTS) $(BENCHES) $(STRESS) $(FUZZERS)) $(patsubst %,$(BUILD)/%.d,$(basename $(ECHO_PEERS)))
 
 ifeq ($(SYSTEM),linux)
 include cport/library.mk
@@ -199,6 +211,7 @@ deps-%:
 
 test: ; @.ci/deps build test report && .ci/tests
 windows: ; @.ci/deps windows && $(MAKE) --no-print-directory OS=windows tests
+hostile: ; @.ci/deps build test && .ci/hostile $(HOSTILE)
 stress: $(STRESS) ; @$(STRESS) --seconds=$(STRESS_SECONDS) $(if $(SEED),--seed=$(SEED))
 fuzz: ; @.ci/deps build test && .ci/fuzz $(FUZZ_RUNS)
 reproduce: ; @.ci/deps build report && scenarios/reproduce
@@ -220,6 +233,7 @@ help:
 	  'make install    installs it, with <cport.h>, cport.pc and man pages (PREFIX=, DESTDIR=; make uninstall)' \
 	  'make test       installs what is missing, runs every test, also under the sanitizers' \
 	  'make windows    installs mingw-w64 and Wine, builds the Windows programs into build/windows/' \
+	  'make hostile    runs the examples against 10,000 hostile connections each, also under the sanitizers (HOSTILE=)' \
 	  'make stress     checks the completion port'"'"'s law with random operations, for minutes' \
 	  'make fuzz       feeds what reads bytes from outside with inputs that tests made up, for minutes (FUZZ_RUNS=)' \
 	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, ends on one screen (QUICK=1, FULL=1)' \
