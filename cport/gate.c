@@ -351,6 +351,7 @@ void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effec
     gate->running -= gate->grants;
     gate->grants = 0;
     effects->wake_poller |= gate->pollers > 0;
+    effects->wake_watcher |= gate->watched;
     for (struct gate_worker *worker = gate->newest; worker; worker = worker->older) {
         if (worker->state != GATE_PARKED)
             continue;

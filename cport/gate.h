@@ -87,7 +87,7 @@ struct gate {
 struct gate_effects {
     struct gate_worker *wake;
     bool wake_poller;  /* make one poller return from the engine's poll */
-    bool wake_watcher; /* there is a backlog; once until it rests */
+    bool wake_watcher; /* there is a backlog (once until it rests), or the port is closed */
 };
 
 enum gate_verdict {
@@ -138,7 +138,8 @@ void gate_rest(struct gate *gate, struct gate_effects *effects);
 /* gate_leave: the thread ends, or goes to another port. */
 void gate_leave(struct gate *gate, struct gate_worker *worker, struct gate_effects *effects);
 
-/* gate_close: wakes every waiter, which finds it closed. Moves queued packets to `dropped`. */
+/* gate_close: wakes every waiter and the watcher, which find it closed. Moves queued packets to
+ * `dropped`. */
 void gate_close(struct gate *gate, struct gate_queue *dropped, struct gate_effects *effects);
 
 /* gate_check: asserts the invariants. */

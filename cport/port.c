@@ -122,7 +122,6 @@ void cp_close(struct cport *port)
     if (first)
         gate_close(&port->gate, &effects.dropped, &effects.gate);
     port_unlock(port, &effects);
-    watcher_wake(port);
     if (first)
         sockets_close(port);
     drain(port);

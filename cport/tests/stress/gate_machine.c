@@ -39,7 +39,7 @@ static void carry_out(struct machine *machine, const struct gate_effects *effect
         worker_of(each)->unpark = true;
     }
     machine->wake_up |= effects->wake_poller;
-    if (effects->wake_watcher && !machine->gate.looking)
+    if (effects->wake_watcher && !machine->gate.looking && !machine->gate.closed)
         breaks(machine, "a watcher that is called looks");
 }
 
@@ -169,6 +169,8 @@ static void close_gate(struct machine *machine, struct gate_effects *effects)
 {
     struct gate_queue dropped = {0};
     gate_close(&machine->gate, &dropped, effects);
+    if (effects->wake_watcher != machine->gate.watched)
+        breaks(machine, "closing wakes the watcher");
     for (struct cp_node *node; (node = gate_queue_pop(&dropped)); machine->packets_live--)
         packet_of(node)->number = 0;
 }
