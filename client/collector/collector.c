@@ -105,23 +105,25 @@ static bool open_connections(struct run *run)
     uint32_t count = run->program->servers.count;
     run->blocks = calloc((size_t)count * run->options->blocks_per_receive, sizeof *run->blocks);
     run->connections = calloc(count, sizeof *run->connections);
+    run->endings = calloc(count, sizeof *run->endings);
     run->controls_bytes = count * sizeof *run->controls;
     run->controls = os_pages_map(run->controls_bytes);
     run->reconnects = calloc(count, sizeof *run->reconnects);
     if (run->requests->login_bytes > 0)
         run->answers = calloc(count, LOGIN_ANSWER_BYTES);
-    if (run->blocks == NULL || run->connections == NULL || run->controls == NULL ||
-        run->reconnects == NULL || (run->requests->login_bytes > 0 && run->answers == NULL))
+    if (run->blocks == NULL || run->connections == NULL || run->endings == NULL ||
+        run->controls == NULL || run->reconnects == NULL ||
+        (run->requests->login_bytes > 0 && run->answers == NULL))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         struct connection *connection = &run->connections[i];
         connection->run = run;
         connection->index = i;
         connection->idle = request_is_idle(run->requests, i);
-        connection->blocks = run->blocks + (size_t)i * run->options->blocks_per_receive;
         atomic_init(&connection->heard_tick, UINT32_MAX);
-        pthread_mutex_init(&connection->lock, NULL);
     }
+    for (unsigned i = 0; i < CONNECTION_LOCKS; i++)
+        pthread_mutex_init(&run->locks[i].mutex, NULL);
     run->count = count;
     atomic_store(&run->unsettled, count);
     atomic_store(&run->connecting, count);
@@ -134,7 +136,8 @@ static bool open_connections(struct run *run)
 
 static void *work(void *argument)
 {
-    struct run *run = argument;
+    struct worker *worker = argument;
+    struct run *run = worker->run;
     struct cp_packet packets[CP_BATCH_MAX];
     for (;;) {
         int count = cp_wait(run->port, packets, (unsigned)run->options->batch, CP_FOREVER);
@@ -145,7 +148,7 @@ static void *work(void *argument)
             if (packets[i].op == &run->marker)
                 run_marker_back(run, packets[i].result);
             else
-                connection_complete((struct connection *)packets[i].key, packets[i].op,
+                connection_complete((struct connection *)packets[i].key, worker, packets[i].op,
                                     packets[i].result);
     }
 }
@@ -155,9 +158,11 @@ static bool start_workers(struct run *run)
 {
     const unsigned count = (unsigned)run->options->workers;
     int result = -ENOMEM;
-    run->workers = calloc(count, sizeof *run->workers);
+    run->workers = os_pages_map(count * sizeof *run->workers);
     for (; run->workers != NULL && run->worker_count < count; run->worker_count++) {
-        result = os_thread_start(&run->workers[run->worker_count], OS_ROLE_WORKER, 0, work, run);
+        struct worker *worker = &run->workers[run->worker_count];
+        worker->run = run;
+        result = os_thread_start(&worker->thread, OS_ROLE_WORKER, 0, work, worker);
         if (result != 0)
             break;
     }
@@ -175,8 +180,7 @@ static void close_threads(struct run *run)
 {
     cp_close(run->port);
     for (unsigned i = 0; i < run->worker_count; i++)
-        pthread_join(run->workers[i], NULL);
-    free(run->workers);
+        pthread_join(run->workers[i].thread, NULL);
     cp_free(run->port);
     run->port = NULL;
     for (uint32_t i = 0; i < run->count; i++) {
@@ -194,13 +198,16 @@ static void tear_down(struct run *run)
     cp_free(run->port);
     for (uint32_t i = 0; i < run->count; i++) {
         struct connection *connection = &run->connections[i];
-        assert(connection->phase == CONNECTION_CLOSED || connection->socket.port == NULL);
+        assert(connection->phase == CONNECTION_CLOSED || connection->socket_id == 0);
         if (run->options->reconnect)
             free(run->reconnects[i].text);
         free(run->controls[i].refusal);
-        pthread_mutex_destroy(&connection->lock);
     }
+    os_pages_unmap(run->workers, (size_t)run->options->workers * sizeof *run->workers);
+    for (unsigned i = 0; i < CONNECTION_LOCKS && run->count > 0; i++)
+        pthread_mutex_destroy(&run->locks[i].mutex);
     free(run->connections);
+    free(run->endings);
     free(run->reconnects);
     os_pages_unmap(run->controls, run->controls_bytes);
     free(run->answers);
@@ -217,18 +224,21 @@ static void sum_connections(struct run *run)
     program_count_begin(program);
     if (run->options->login.given)
         row->logged_in = 0;
+    for (unsigned i = 0; i < run->worker_count; i++) {
+        row->receive_calls += run->workers[i].receive_calls;
+        row->receive_empty += run->workers[i].receive_empty;
+    }
     for (uint32_t i = 0; i < run->count; i++) {
         const struct connection *connection = &run->connections[i];
-        row->receive_calls += connection->receive_calls;
-        row->receive_empty += connection->receive_empty;
-        program_count(program, i, connection->stream, connection->reason);
+        const struct ending *ending = &run->endings[i];
+        program_count(program, i, connection->stream, ending->reason);
         row->bytes += run->reconnects[i].discarded_bytes;
         if (connection->logged_in)
             row->logged_in++;
-        else if (connection->login_reason != NULL)
-            row_tally_add(row->login_errors, login_short_name(connection->login_reason));
-        if (connection->heard && connection->ended_ns > program->last_ns)
-            program->last_ns = connection->ended_ns;
+        else if (ending->login_reason != NULL)
+            row_tally_add(row->login_errors, login_short_name(ending->login_reason));
+        if (connection->heard && ending->ended_ns > program->last_ns)
+            program->last_ns = ending->ended_ns;
     }
 }
 

@@ -34,7 +34,7 @@
  * `over` is set once, by the first of: the processing side (finished, failed), the owner (an
  * error, the peer's end), the main thread (stalled, interrupted, time is up). `cut` is set once
  * per socket in the same way, where only the socket is lost. Each closes the socket in the same
- * critical section, and every call on the socket is made inside the lock with socket != NULL, so
+ * critical section, and every call on the socket is made inside the lock with socket_id != 0, so
  * no call meets a closed socket. The port never calls back from a submitting call, and no hook of
  * a scheme is called with the lock held, so the lock is a leaf but for the port's own.
  *
@@ -79,14 +79,14 @@ static void close_receiving_side(struct connection *connection)
     struct run *run = connection->run;
     if (reconnect_of(connection)->since_ns != 0)
         atomic_fetch_sub(&run->away, 1);
-    reconnect_end(reconnect_of(connection), connection->ended_ns);
+    reconnect_end(reconnect_of(connection), ending_of(connection)->ended_ns);
     if (connection->stream != NULL)
         scheme_detach(run->scheme_run, connection->stream);
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     assert(connection->over);
     assert(connection->phase == CONNECTION_BUSY);
     connection->phase = CONNECTION_CLOSED;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     run_count_down(run, &run->pending);
 }
 
@@ -104,8 +104,7 @@ static uint64_t rewind_stream(struct connection *connection)
     connection->answered = false;
     reconnect_of(connection)->discarded_bytes += unfinished;
     scheme_rewind(run->scheme_run, stream, unfinished);
-    atomic_store_explicit(&connection->received_bytes, stream->received_bytes,
-                          memory_order_relaxed);
+    atomic_fetch_add_explicit(&connection->run->rewound_bytes, unfinished, memory_order_relaxed);
     return frames;
 }
 
@@ -114,35 +113,37 @@ static bool pause_for_reconnect(struct connection *connection)
 {
     struct run *run = connection->run;
     struct reconnect *reconnect = reconnect_of(connection);
+    const struct ending *ending = ending_of(connection);
     const bool was_there = reconnect->since_ns == 0;
     const uint64_t frames = rewind_stream(connection);
-    if (!reconnect_begin(reconnect, run->options, connection->index, frames, connection->cut_ns)) {
-        connection_end(connection, connection->cut_reason, connection->cut_ns);
+    if (!reconnect_begin(reconnect, run->options, connection->index, frames, ending->cut_ns)) {
+        connection_end(connection, ending->cut_reason, ending->cut_ns);
         return false;
     }
     reconnect->due_tick = atomic_load(&run->tick) + run_ticks(reconnect->wait_ns);
     if (was_there)
         atomic_fetch_add(&run->away, 1);
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     assert(connection->phase == CONNECTION_BUSY);
     const bool paused = !connection->over;
     if (paused)
         connection->phase = CONNECTION_PAUSED;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     return paused;
 }
 
 void receive_owner_release(struct connection *connection)
 {
     struct run *run = connection->run;
+    struct ending *ending = ending_of(connection);
     const bool first = !connection->opened;
     connection->opened = true;
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     const bool over = connection->over;
     assert(over || connection->cut);
     if (awaited_of(connection) == AWAIT_LOGIN)
-        connection->login_reason = over ? connection->reason : connection->cut_reason;
-    pthread_mutex_unlock(&connection->lock);
+        ending->login_reason = over ? ending->reason : ending->cut_reason;
+    connection_unlock(connection);
     connection_await(connection, AWAIT_NOTHING);
     if (over || !pause_for_reconnect(connection))
         close_receiving_side(connection);
@@ -168,29 +169,30 @@ static void living_drop(struct run *run)
  * stream that waits again. */
 static void lose(struct connection *connection, bool cut, const char *reason, uint64_t now_ns)
 {
-    pthread_mutex_lock(&connection->lock);
+    struct ending *ending = ending_of(connection);
+    connection_lock(connection);
     const enum connection_phase phase = connection->phase;
     if (connection->over || (cut && (connection->cut || phase == CONNECTION_SETTLED))) {
-        pthread_mutex_unlock(&connection->lock);
+        connection_unlock(connection);
         return;
     }
     assert(phase != CONNECTION_CLOSED);
     if (cut) {
         connection->cut = true;
-        connection->cut_reason = reason;
-        connection->cut_ns = now_ns;
+        ending->cut_reason = reason;
+        ending->cut_ns = now_ns;
     } else {
         connection->over = true;
-        connection->reason = reason;
-        connection->ended_ns = now_ns;
+        ending->reason = reason;
+        ending->ended_ns = now_ns;
     }
-    if (connection->socket.port != NULL)
-        cp_socket_close(connection->socket);
-    connection->socket = (struct cp_socket){0};
+    if (connection->socket_id != 0)
+        cp_socket_close(socket_of(connection));
+    connection->socket_id = 0;
     const bool owner = cut ? phase == CONNECTION_READY : phase != CONNECTION_BUSY;
     if (owner)
         connection->phase = CONNECTION_BUSY;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     if (!cut && !connection->idle)
         living_drop(connection->run);
     if (owner)
@@ -204,10 +206,11 @@ void connection_end(struct connection *connection, const char *reason, uint64_t 
 
 void connection_stop(struct connection *connection, uint64_t now_ns)
 {
-    pthread_mutex_lock(&connection->lock);
-    const char *reason = connection->cut_reason != NULL ? connection->cut_reason : program_time_up;
+    connection_lock(connection);
+    const char *cut_reason = ending_of(connection)->cut_reason;
+    const char *reason = cut_reason != NULL ? cut_reason : program_time_up;
     const bool owes = !connection->idle && connection->phase != CONNECTION_SETTLED;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     if (owes)
         connection_end(connection, reason, now_ns);
 }
@@ -227,7 +230,7 @@ void receive_owner_fail(struct connection *connection, const char *reason)
  * then we are late. */
 static bool has_come(const struct connection *connection, enum awaited awaited)
 {
-    return net_wait(cp_socket_handle(connection->socket),
+    return net_wait(cp_socket_handle(socket_of(connection)),
                     awaited == AWAIT_CONNECT ? NET_WRITABLE : NET_READABLE, 0);
 }
 
@@ -249,15 +252,15 @@ void connection_check(struct connection *connection, uint64_t now_ns)
     if (patience != PATIENCE_OVER)
         return;
     /* What follows is posted under the lock, after `awaited` and since when have changed. */
-    pthread_mutex_lock(&connection->lock);
-    const bool waits = connection->phase == CONNECTION_BUSY && connection->socket.port != NULL &&
+    connection_lock(connection);
+    const bool waits = connection->phase == CONNECTION_BUSY && connection->socket_id != 0 &&
                        awaited_of(connection) == awaited &&
                        atomic_load(&connection->heard_tick) == since_tick;
     const bool late = waits && !has_come(connection, awaited);
     if (late && awaited == AWAIT_CONNECT)
-        cp_cancel(connection->socket, &control_of(connection)->op);
+        cp_cancel(socket_of(connection), &control_of(connection)->op);
     const bool starved = connection->phase == CONNECTION_WAITING;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     const uint64_t since_ns = now_ns - (uint64_t)(tick - since_tick) * RUN_TICK_MS * OS_NS_PER_MS;
     if (late && awaited != AWAIT_CONNECT)
         connection_cut(connection, reason, since_ns);
@@ -284,14 +287,14 @@ static void give(void *context, struct cp_block *blocks, unsigned count)
 
 bool receive_owner_hand_over(struct connection *connection, enum connection_phase phase)
 {
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     assert(connection->phase == CONNECTION_BUSY);
     const bool lost = connection->over || (connection->cut && phase == CONNECTION_READY);
     const bool resumed = !lost && phase == CONNECTION_WAITING && connection->resumed;
     if (!lost && !resumed)
         connection->phase = phase;
     connection->resumed = false;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     if (lost)
         receive_owner_release(connection);
     return !resumed;
@@ -305,13 +308,15 @@ int receive_owner_post(struct connection *connection, unsigned count)
     const struct cp_source source = {.take = take, .give = give, .context = connection};
     int result = CP_ECLOSED;
     connection->offered = (uint8_t)count;
-    pthread_mutex_lock(&connection->lock);
-    if (connection->socket.port != NULL && count > 0)
-        result = cp_receive(connection->socket, &connection->receive_op, connection->blocks, count);
-    else if (connection->socket.port != NULL)
-        result = cp_receive_late(connection->socket, &connection->receive_op, connection->blocks,
-                                 (unsigned)options->blocks_per_receive, &source);
-    pthread_mutex_unlock(&connection->lock);
+    connection_lock(connection);
+    if (connection->socket_id != 0 && count > 0)
+        result = cp_receive(socket_of(connection), &connection->receive_op, blocks_of(connection),
+                            count);
+    else if (connection->socket_id != 0)
+        result =
+            cp_receive_late(socket_of(connection), &connection->receive_op, blocks_of(connection),
+                            (unsigned)options->blocks_per_receive, &source);
+    connection_unlock(connection);
     return result;
 }
 
@@ -325,7 +330,7 @@ void receive_owner_post_next(struct connection *connection)
         return;
     }
     while (run->options->bind == BIND_EARLY && count == 0) {
-        count = run->scheme->offer(run->scheme_run, stream, connection->blocks,
+        count = run->scheme->offer(run->scheme_run, stream, blocks_of(connection),
                                    (unsigned)run->options->blocks_per_receive);
         if (count == 0 && receive_owner_hand_over(connection, CONNECTION_WAITING))
             return;
@@ -340,13 +345,13 @@ void receive_owner_post_next(struct connection *connection)
 
 void connection_continue(struct connection *connection, enum connection_phase phase)
 {
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     const bool owner = connection->phase == phase;
     if (owner)
         connection->phase = CONNECTION_BUSY;
     else if (phase == CONNECTION_WAITING && connection->phase == CONNECTION_BUSY)
         connection->resumed = true;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     if (!owner)
         return;
     if (phase == CONNECTION_WAITING)
@@ -377,7 +382,7 @@ static bool take_refusal(struct connection *connection, unsigned count, size_t b
     const struct run *run = connection->run;
     enum refusal_state state = REFUSAL_PART;
     for (unsigned i = 0; i < count && bytes > 0 && state == REFUSAL_PART; i++) {
-        const struct cp_block *block = &connection->blocks[i];
+        const struct cp_block *block = &blocks_of(connection)[i];
         const size_t part = bytes < block->bytes ? bytes : block->bytes;
         state = refusal_feed(&control_of(connection)->refusal, block->data, part);
         bytes -= part;
@@ -401,13 +406,21 @@ static void take_first_bytes(struct connection *connection)
 
 static void look_at_opening(struct connection *connection, size_t bytes)
 {
-    const struct cp_block *first = &connection->blocks[0];
+    const struct cp_block *first = &blocks_of(connection)[0];
     if (connection->stream->received_bytes < OPENING_BYTES)
         program_look(connection->run->program, connection->index, first->data,
                      bytes < first->bytes ? bytes : first->bytes);
 }
 
-static void take_bytes(struct connection *connection, unsigned count, size_t bytes)
+/* Only the worker itself writes its count. */
+static void count_received(struct worker *worker, size_t bytes)
+{
+    const uint64_t before = atomic_load_explicit(&worker->received_bytes, memory_order_relaxed);
+    atomic_store_explicit(&worker->received_bytes, before + bytes, memory_order_relaxed);
+}
+
+static void take_bytes(struct connection *connection, struct worker *worker, unsigned count,
+                       size_t bytes)
 {
     struct run *run = connection->run;
     connection_note_activity(connection);
@@ -418,10 +431,9 @@ static void take_bytes(struct connection *connection, unsigned count, size_t byt
         take_first_bytes(connection);
     }
     look_at_opening(connection, bytes);
+    count_received(worker, bytes);
     enum frame_error error = run->scheme->received(run->scheme_run, connection->stream,
-                                                   connection->blocks, count, bytes);
-    atomic_store_explicit(&connection->received_bytes, connection->stream->received_bytes,
-                          memory_order_relaxed);
+                                                   blocks_of(connection), count, bytes);
     if (error == FRAME_OK) {
         receive_owner_post_next(connection);
         return;
@@ -443,18 +455,18 @@ static const char *closed_reason(struct connection *connection)
     return request_end_reason(run->requests, connection->stream);
 }
 
-void receive_owner_received(struct connection *connection, int64_t result)
+void receive_owner_received(struct connection *connection, struct worker *worker, int64_t result)
 {
     const struct run *run = connection->run;
     unsigned count = connection->offered;
     if (count == 0)
         count = connection->receive_op.block_count;
-    connection->receive_calls += result != CP_EABORTED;
+    worker->receive_calls += result != CP_EABORTED;
     if (result > 0) {
-        take_bytes(connection, count, (size_t)result);
+        take_bytes(connection, worker, count, (size_t)result);
         return;
     }
-    connection->receive_empty += result != CP_EABORTED;
+    worker->receive_empty += result != CP_EABORTED;
     if (count > 0)
         run->scheme->retract(run->scheme_run, connection->stream);
     if (result == 0 && control_of(connection)->refusal != NULL) {

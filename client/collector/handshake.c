@@ -17,14 +17,14 @@ static int post_send(struct connection *connection, const char *text, size_t byt
     const bool is_request = connection->step == STEP_RUN;
     struct control *control = control_of(connection);
     int result = CP_ECLOSED;
-    pthread_mutex_lock(&connection->lock);
-    if (connection->socket.port != NULL) {
+    connection_lock(connection);
+    if (connection->socket_id != 0) {
         control->block = (struct cp_block){(void *)(uintptr_t)text, bytes};
-        result = cp_send(connection->socket, &control->op, &control->block, 1);
+        result = cp_send(socket_of(connection), &control->op, &control->block, 1);
     }
     if (is_request)
         connection->asking = result == 0;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     return result;
 }
 
@@ -60,10 +60,10 @@ static void ask_again(struct connection *connection, uint64_t now_ns)
 static void continue_after_reconnect(struct connection *connection)
 {
     const uint64_t now_ns = os_now_ns();
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     if (!connection->cut)
-        connection->cut_reason = NULL;
-    pthread_mutex_unlock(&connection->lock);
+        ending_of(connection)->cut_reason = NULL;
+    connection_unlock(connection);
     reconnect_end(reconnect_of(connection), now_ns);
     reconnect_of(connection)->returns++;
     atomic_fetch_sub(&connection->run->away, 1);
@@ -93,8 +93,8 @@ static char *answer_of(const struct connection *connection)
 
 static void answer_await(struct connection *connection)
 {
-    connection->blocks[0].data = answer_of(connection) + connection->answer_bytes;
-    connection->blocks[0].bytes = LOGIN_ANSWER_BYTES - connection->answer_bytes;
+    blocks_of(connection)[0].data = answer_of(connection) + connection->answer_bytes;
+    blocks_of(connection)[0].bytes = LOGIN_ANSWER_BYTES - connection->answer_bytes;
     int result = receive_owner_post(connection, 1);
     if (result != 0)
         receive_owner_fail(connection, login_error(result));
@@ -119,7 +119,8 @@ static void answer_done(struct connection *connection, int64_t result)
     if (verdict == NULL) {
         connection_await(connection, AWAIT_NOTHING);
         connection->logged_in = true;
-        connection->login_reason = NULL;
+        if (ending_of(connection)->login_reason != NULL)
+            ending_of(connection)->login_reason = NULL;
         opened(connection);
     } else if (strcmp(verdict, LOGIN_REFUSED) == 0) {
         /* A password that was wrong once will be wrong again. */
@@ -153,15 +154,17 @@ static int post_connect(struct connection *connection)
     if (address->bytes == 0)
         return ATTEMPT_UNRESOLVED;
     connection_await(connection, AWAIT_CONNECT);
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
+    struct cp_socket socket = {0};
     int result = CP_ECANCELED;
     if (!connection->over)
-        result = cp_socket_open(run->port, net_family(address), (uintptr_t)connection,
-                                &connection->socket);
-    if (result == 0)
-        result = cp_connect(connection->socket, &control_of(connection)->op, net_sockaddr(address),
+        result = cp_socket_open(run->port, net_family(address), (uintptr_t)connection, &socket);
+    if (result == 0) {
+        connection->socket_id = socket.id;
+        result = cp_connect(socket, &control_of(connection)->op, net_sockaddr(address),
                             address->bytes, CP_FOREVER);
-    pthread_mutex_unlock(&connection->lock);
+    }
+    connection_unlock(connection);
     return result;
 }
 
@@ -170,13 +173,13 @@ static int post_connect(struct connection *connection)
 static bool turn_to_next_address(struct connection *connection, int result)
 {
     struct program *program = connection->run->program;
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     const bool over = connection->over;
-    if (!over && connection->socket.port != NULL)
-        cp_socket_close(connection->socket);
+    if (!over && connection->socket_id != 0)
+        cp_socket_close(socket_of(connection));
     if (!over)
-        connection->socket = (struct cp_socket){0};
-    pthread_mutex_unlock(&connection->lock);
+        connection->socket_id = 0;
+    connection_unlock(connection);
     if (over)
         return false;
     return connection->opened ? servers_next(&program->servers, connection->index)
@@ -217,9 +220,9 @@ static void connect_settled(struct connection *connection, int result)
 /* What ended a connect in the port's words: its own end, by connection_check, or the run's. */
 static int connect_result(struct connection *connection, int result)
 {
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     const bool over = connection->over;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     if (result == CP_ECANCELED && !over)
         return CP_ETIMEDOUT;
     return result == CP_EABORTED && over ? CP_ECANCELED : result;
@@ -249,14 +252,14 @@ void connection_connect(struct connection *connection)
 
 void connection_reopen(struct connection *connection)
 {
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     const bool due = connection->phase == CONNECTION_PAUSED && !connection->asking &&
                      reconnect_of(connection)->due_tick <= atomic_load(&connection->run->tick);
     if (due) {
         connection->phase = CONNECTION_BUSY;
         connection->cut = connection->resumed = false;
     }
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     if (!due)
         return;
     reconnect_of(connection)->tries++;
@@ -268,12 +271,15 @@ void connection_reopen(struct connection *connection)
 void connection_connect_blocking(struct connection *connection)
 {
     const struct run *run = connection->run;
+    struct cp_socket socket;
     cp_handle handle;
     int result = program_connect(run->program, connection->index, &handle);
     if (result == 0) {
-        pthread_mutex_lock(&connection->lock);
-        result = cp_associate(run->port, handle, (uintptr_t)connection, &connection->socket);
-        pthread_mutex_unlock(&connection->lock);
+        connection_lock(connection);
+        result = cp_associate(run->port, handle, (uintptr_t)connection, &socket);
+        if (result == 0)
+            connection->socket_id = socket.id;
+        connection_unlock(connection);
         if (result != 0)
             net_close(handle);
     }
@@ -284,11 +290,11 @@ void connection_connect_blocking(struct connection *connection)
 void connection_ask(struct connection *connection)
 {
     const struct request *request = request_of(connection->run->requests, connection->index);
-    pthread_mutex_lock(&connection->lock);
-    const bool open = connection->socket.port != NULL;
+    connection_lock(connection);
+    const bool open = connection->socket_id != 0;
     if (open && connection->run->options->reconnect)
         reconnect_of(connection)->began_ns = os_now_ns();
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     if (!open)
         return;
     connection_await(connection, AWAIT_DATA);
@@ -300,9 +306,9 @@ static void request_done(struct connection *connection, int64_t result)
 {
     if (result < 0)
         connection_cut(connection, cp_error_name((int)result), os_now_ns());
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     connection->asking = false;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     run_count_down(connection->run, &connection->run->pending);
 }
 
@@ -321,12 +327,13 @@ static void control_done(struct connection *connection, int64_t result)
     }
 }
 
-void connection_complete(struct connection *connection, struct cp_op *op, int64_t result)
+void connection_complete(struct connection *connection, struct worker *worker, struct cp_op *op,
+                         int64_t result)
 {
     if (op == &control_of(connection)->op)
         control_done(connection, result);
     else if (connection->step == STEP_LOGIN_ANSWER)
         answer_done(connection, result);
     else
-        receive_owner_received(connection, result);
+        receive_owner_received(connection, worker, result);
 }

@@ -26,9 +26,9 @@ enum goal { GOAL_CONNECTED, GOAL_FLOODED, GOAL_ASKED, GOAL_ENDED };
 
 static bool is_lost(struct connection *connection)
 {
-    pthread_mutex_lock(&connection->lock);
+    connection_lock(connection);
     const bool lost = connection->over || connection->cut;
-    pthread_mutex_unlock(&connection->lock);
+    connection_unlock(connection);
     return lost;
 }
 
@@ -80,8 +80,9 @@ static void show_progress(struct run *run, enum goal goal, uint64_t now_ns)
         progress_show(&run->progress, now_ns, what, (double)done / run->count, UINT64_MAX);
         return;
     }
-    for (uint32_t i = 0; i < run->count; i++)
-        received += atomic_load_explicit(&run->connections[i].received_bytes, memory_order_relaxed);
+    for (unsigned i = 0; i < run->worker_count; i++)
+        received += atomic_load_explicit(&run->workers[i].received_bytes, memory_order_relaxed);
+    received -= atomic_load_explicit(&run->rewound_bytes, memory_order_relaxed);
     uint32_t living = atomic_load(&run->living), away = atomic_load(&run->away);
     int used = snprintf(what, sizeof what, "receiving  %.1f MB, %u servers left",
                         (double)received / 1e6, living);

@@ -47,26 +47,19 @@ enum connection_step { STEP_CONNECT, STEP_LOGIN_ASK, STEP_LOGIN_ANSWER, STEP_RUN
  * that no room is left between them. */
 struct connection {
     struct run *run;
+    struct stream *stream; /* the receive owner's */
     uint32_t index;
     _Atomic uint32_t heard_tick; /* since when it waits */
 
-    pthread_mutex_t lock;    /* over all up to `asking` */
-    struct cp_socket socket; /* NULL: closed; calls on it are made under the lock only */
-    const char *reason;      /* why it failed; NULL: it did not */
-    uint64_t ended_ns;       /* when it was over; of a stalled one, when it was last heard of */
-    const char *cut_reason;  /* why its last socket was lost; NULL: there is a good one */
-    uint64_t cut_ns;
-    enum connection_phase phase;
+    /* Under the connection's lock: */
+    uint64_t socket_id; /* 0: closed; calls on it are made under the lock only */
+    uint8_t phase;      /* enum connection_phase */
     bool over, resumed;
     bool cut;    /* its socket is lost, and may be followed by another */
     bool asking; /* a request is out */
 
     /* The owner's of the receiving side (see connection.c). */
-    struct stream *stream;
-    struct cp_block *blocks;
-    const char *login_reason; /* why its last login failed; NULL: it did not */
-    uint64_t receive_calls, receive_empty;
-    enum connection_step step;
+    uint8_t step;         /* enum connection_step */
     uint8_t offered;      /* early: blocks that the receive has */
     uint8_t answer_bytes; /* of the login's */
     bool heard;
@@ -76,7 +69,31 @@ struct connection {
     bool logged_in; /* once at least */
     _Atomic uint8_t awaited;
     struct cp_op receive_op;
+};
 
+_Static_assert(sizeof(struct connection) <= 48 + sizeof(struct cp_op), "connections are small");
+
+/* How a connection was lost or has ended: not touched before. Under the connection's lock, but for
+ * what is the receive owner's. */
+struct ending {
+    const char *reason;     /* why it failed; NULL: it did not */
+    uint64_t ended_ns;      /* when it was over; of a stalled one, when it was last heard of */
+    const char *cut_reason; /* why its last socket was lost; NULL: there is a good one */
+    uint64_t cut_ns;
+    const char *login_reason; /* why its last login failed; NULL: it did not. The owner's */
+};
+
+/* Connections share locks. A thread holds one at a time, and only for moments. */
+enum { CONNECTION_LOCKS = 256, CACHE_LINE_BYTES = 64 };
+struct connection_lock {
+    _Alignas(CACHE_LINE_BYTES) pthread_mutex_t mutex;
+};
+
+/* A thread that waits on the port. */
+struct worker {
+    _Alignas(CACHE_LINE_BYTES) struct run *run;
+    pthread_t thread;
+    uint64_t receive_calls, receive_empty;
     _Atomic uint64_t received_bytes; /* for progress only */
 };
 
@@ -103,11 +120,12 @@ struct run {
     const struct scheme *scheme;
     struct scheme_config scheme_config;
     struct scheme_run *scheme_run;
-    pthread_t *workers;
+    struct worker *workers;
     unsigned worker_count; /* that were started */
 
     uint32_t count; /* of connections, and of what has one for each of them: */
     struct connection *connections;
+    struct ending *endings;
     struct cp_block *blocks;  /* blocks_per_receive each */
     struct control *controls; /* in pages of their own */
     size_t controls_bytes;
@@ -115,6 +133,7 @@ struct run {
     char *answers;                /* LOGIN_ANSWER_BYTES each; NULL: no login */
 
     /* Shared by main thread and workers. */
+    struct connection_lock locks[CONNECTION_LOCKS];
     struct os_parker main;       /* where the main thread waits for the counts below */
     _Atomic uint32_t unsettled;  /* whose first connect is neither done nor given up */
     _Atomic uint32_t connecting; /* whose first connection is not ready, nor lost */
@@ -124,6 +143,7 @@ struct run {
     _Atomic bool ended;          /* living has become 0, and program->after is filled in */
     _Atomic uint32_t tick;      /* counted up by the main thread every RUN_TICK_MS of active time */
     _Atomic uint32_t data_tick; /* of the last receive with data */
+    _Atomic uint64_t rewound_bytes; /* received, and to come again; for progress only */
 
     /* A packet that goes through the port when somebody has waited for long, and comes back when
      * what was queued before it is handled. A worker may take it before it asks the kernel for
@@ -184,6 +204,32 @@ static inline struct control *control_of(const struct connection *connection)
     return &connection->run->controls[connection->index];
 }
 
+static inline struct ending *ending_of(const struct connection *connection)
+{
+    return &connection->run->endings[connection->index];
+}
+
+static inline struct cp_block *blocks_of(const struct connection *connection)
+{
+    const struct run *run = connection->run;
+    return run->blocks + (size_t)connection->index * run->options->blocks_per_receive;
+}
+
+static inline struct cp_socket socket_of(const struct connection *connection)
+{
+    return (struct cp_socket){connection->run->port, connection->socket_id};
+}
+
+static inline void connection_lock(const struct connection *connection)
+{
+    pthread_mutex_lock(&connection->run->locks[connection->index % CONNECTION_LOCKS].mutex);
+}
+
+static inline void connection_unlock(const struct connection *connection)
+{
+    pthread_mutex_unlock(&connection->run->locks[connection->index % CONNECTION_LOCKS].mutex);
+}
+
 static inline struct reconnect *reconnect_of(const struct connection *connection)
 {
     return &connection->run->reconnects[connection->index];
@@ -214,7 +260,8 @@ void connection_ask(struct connection *connection);
 void connection_reopen(struct connection *connection);
 
 /* connection_complete: a packet of one of its operations. On the worker that got it. */
-void connection_complete(struct connection *connection, struct cp_op *op, int64_t result);
+void connection_complete(struct connection *connection, struct worker *worker, struct cp_op *op,
+                         int64_t result);
 
 /* connection_end: the connection is over, because of `reason` or (NULL) because all is done.
  * connection_cut: its socket is lost, because of `reason`: with --reconnect it is retried while
@@ -253,11 +300,11 @@ uint64_t reconnect_delay_ns(const struct collector_options *options, uint32_t in
  * is over. False: a resume came first; the caller is still the owner and continues. */
 bool receive_owner_hand_over(struct connection *connection, enum connection_phase phase);
 
-/* receive_owner_post: posts a receive, early with `count` blocks of connection->blocks, late with
+/* receive_owner_post: posts a receive, early with the connection's first `count` blocks, late with
  * 0. After 0 the completion may be on another worker already, and the caller owns nothing; or a
  * portable negative code. receive_owner_received: its result. */
 int receive_owner_post(struct connection *connection, unsigned count);
-void receive_owner_received(struct connection *connection, int64_t result);
+void receive_owner_received(struct connection *connection, struct worker *worker, int64_t result);
 
 /* receive_owner_post_next: posts the next receive, hands the connection over, or releases it. */
 void receive_owner_post_next(struct connection *connection);
