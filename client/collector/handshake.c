@@ -150,19 +150,19 @@ static void log_in(struct connection *connection)
 static int post_connect(struct connection *connection)
 {
     const struct run *run = connection->run;
-    const struct net_address *address = &run->program->servers.addresses[connection->index];
-    if (address->bytes == 0)
+    const struct net_address address = servers_address(&run->program->servers, connection->index);
+    if (address.bytes == 0)
         return ATTEMPT_UNRESOLVED;
     connection_await(connection, AWAIT_CONNECT);
     connection_lock(connection);
     struct cp_socket socket = {0};
     int result = CP_ECANCELED;
     if (!connection->over)
-        result = cp_socket_open(run->port, net_family(address), (uintptr_t)connection, &socket);
+        result = cp_socket_open(run->port, net_family(&address), (uintptr_t)connection, &socket);
     if (result == 0) {
         connection->socket_id = socket.id;
-        result = cp_connect(socket, &control_of(connection)->op, net_sockaddr(address),
-                            address->bytes, CP_FOREVER);
+        result = cp_connect(socket, &control_of(connection)->op, net_sockaddr(&address),
+                            address.bytes, CP_FOREVER);
     }
     connection_unlock(connection);
     return result;
@@ -202,7 +202,7 @@ static void connect_settled(struct connection *connection, int result)
     struct run *run = connection->run;
     struct attempt *attempt = &run->program->attempts[connection->index];
     if (!connection->opened) {
-        attempt->done_ns = os_now_ns();
+        run->program->attempt_times[connection->index].done_ns = os_now_ns();
         if (atomic_fetch_sub(&run->unsettled, 1) == 1)
             run->cpu_settled_ns = os_cpu_ns();
     }
@@ -243,7 +243,7 @@ void connection_connect(struct connection *connection)
 {
     struct program *program = connection->run->program;
     if (!connection->opened)
-        program->attempts[connection->index].started_ns = os_now_ns();
+        program->attempt_times[connection->index].started_ns = os_now_ns();
     servers_retry(&program->servers, connection->index);
     int result = post_connect(connection);
     if (result != 0)

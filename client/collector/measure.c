@@ -38,8 +38,8 @@ void measure_connected(struct row *row, const struct attempt *attempts, uint32_t
     row->connect_failed = count - row->connected;
 }
 
-int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count,
-                     uint64_t cpu_ns)
+int measure_connects(struct row *row, const struct attempt *attempts,
+                     const struct attempt_times *times, uint32_t count, uint64_t cpu_ns)
 {
     const struct {
         double *field, share;
@@ -55,16 +55,16 @@ int measure_connects(struct row *row, const struct attempt *attempts, uint32_t c
         return -1;
     }
     for (uint32_t i = 0; i < count; i++) {
-        const struct attempt *attempt = &attempts[i];
-        assert(attempt->done_ns >= attempt->started_ns);
-        if (attempt->started_ns < first_ns)
-            first_ns = attempt->started_ns;
-        if (attempt->started_ns > posted_ns)
-            posted_ns = attempt->started_ns;
-        if (attempt->done_ns > last_ns)
-            last_ns = attempt->done_ns;
-        if (attempt->result == 0)
-            each_us[connected++] = (double)(attempt->done_ns - attempt->started_ns) / 1e3;
+        const uint64_t started_ns = times[i].started_ns, done_ns = times[i].done_ns;
+        assert(done_ns >= started_ns);
+        if (started_ns < first_ns)
+            first_ns = started_ns;
+        if (started_ns > posted_ns)
+            posted_ns = started_ns;
+        if (done_ns > last_ns)
+            last_ns = done_ns;
+        if (attempts[i].result == 0)
+            each_us[connected++] = (double)(done_ns - started_ns) / 1e3;
     }
     measure_connected(row, attempts, count);
     row->connect_ms = (double)(last_ns - first_ns) / OS_NS_PER_MS;

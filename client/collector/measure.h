@@ -18,9 +18,13 @@
 
 /* One server's connect: to all of its addresses in turn until one answers. */
 struct attempt {
-    uint64_t started_ns, done_ns;
     int result; /* 0, a portable negative code: the last address's, or ATTEMPT_UNRESOLVED */
     struct opening opening;
+};
+
+/* Of the first connect; kept until they are measured. */
+struct attempt_times {
+    uint64_t started_ns, done_ns;
 };
 
 /* attempt_error_name: as the row counts a negative result, and other portable codes: what we took
@@ -31,8 +35,8 @@ const char *attempt_error_name(int result);
 /* measure_connects: counts, times and quantiles of all attempts, which took `cpu_ns` of CPU time.
  * 0, or -1: there is no memory, and the row is skipped. measure_connected: the counts only, when
  * failed ones were tried again. */
-int measure_connects(struct row *row, const struct attempt *attempts, uint32_t count,
-                     uint64_t cpu_ns);
+int measure_connects(struct row *row, const struct attempt *attempts,
+                     const struct attempt_times *times, uint32_t count, uint64_t cpu_ns);
 void measure_connected(struct row *row, const struct attempt *attempts, uint32_t count);
 
 /* Of this process now: its resident memory, and the numbers of its threads. */

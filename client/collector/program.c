@@ -69,7 +69,8 @@ bool program_reserve(struct program *program)
     uint64_t limit = 0, wanted = program->servers.count + (uint64_t)DESCRIPTORS_SPARE;
     os_interrupts_catch();
     program->attempts = calloc(program->servers.count, sizeof *program->attempts);
-    if (program->attempts == NULL) {
+    program->attempt_times = calloc(program->servers.count, sizeof *program->attempt_times);
+    if (program->attempts == NULL || program->attempt_times == NULL) {
         program_skip(program, -ENOMEM, "no memory for the connections");
         return false;
     }
@@ -124,20 +125,29 @@ bool program_address_failed(struct program *program, uint32_t index, int result)
 int program_connect(struct program *program, uint32_t index, cp_handle *handle)
 {
     struct attempt *attempt = &program->attempts[index];
-    const struct net_address *address = &program->servers.addresses[index];
     const uint64_t timeout_ns = program->options.connect_timeout_ms * OS_NS_PER_MS;
-    attempt->started_ns = os_now_ns();
+    program->attempt_times[index].started_ns = os_now_ns();
     do {
+        const struct net_address address = servers_address(&program->servers, index);
         attempt->result = ATTEMPT_UNRESOLVED;
         if (os_interrupted())
             attempt->result = CP_ECANCELED;
-        else if (address->bytes > 0)
-            attempt->result = cp_error_from_errno(net_connect(address, timeout_ns, handle));
+        else if (address.bytes > 0)
+            attempt->result = cp_error_from_errno(net_connect(&address, timeout_ns, handle));
     } while (attempt->result < 0 && program_address_failed(program, index, attempt->result));
-    attempt->done_ns = os_now_ns();
+    program->attempt_times[index].done_ns = os_now_ns();
     if (attempt->result == CP_ECANCELED)
         program_interrupted(program);
     return attempt->result;
+}
+
+int program_measure_connects(struct program *program, uint64_t cpu_ns)
+{
+    const int result = measure_connects(&program->row, program->attempts, program->attempt_times,
+                                        program->servers.count, cpu_ns);
+    free(program->attempt_times);
+    program->attempt_times = NULL;
+    return result;
 }
 
 /* What the server said goes to terminals. */
@@ -158,9 +168,11 @@ static void measure_addresses(struct program *program)
 {
     struct row *row = &program->row;
     note_target(program);
-    for (uint32_t i = 0; i < program->servers.count; i++)
+    for (uint32_t i = 0; i < program->servers.count; i++) {
+        const struct net_address address = servers_address(&program->servers, i);
         if (program->attempts[i].result == 0)
-            row_tally_add(row->addresses, net_family_name(&program->servers.addresses[i]));
+            row_tally_add(row->addresses, net_family_name(&address));
+    }
     const size_t used = strlen(row->addresses_failed);
     if (program->failed_unnamed > 0)
         snprintf(row->addresses_failed + used, sizeof row->addresses_failed - used, FAILED_UNNAMED,
@@ -194,8 +206,8 @@ static const char *asker_connect(struct program *program, struct asker *asker)
 {
     const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
     char answer[PROTOCOL_LINE_BYTES_MAX];
-    int result =
-        net_connect(&program->servers.addresses[asker->server], timeout_ns, &asker->handle);
+    const struct net_address address = servers_address(&program->servers, asker->server);
+    int result = net_connect(&address, timeout_ns, &asker->handle);
     if (result != 0)
         return result == -ETIMEDOUT ? no_answer : attempt_error_name(cp_error_from_errno(result));
     asker->connected = true;
@@ -431,6 +443,7 @@ static void program_free(struct program *program)
     for (unsigned i = 0; i < program->fleet.count; i++)
         asker_close(&program->fleet.askers[i]);
     free(program->attempts);
+    free(program->attempt_times);
     latency_free(&program->figures.latency);
     servers_free(&program->servers);
     pthread_mutex_destroy(&program->failed_lock);

@@ -30,9 +30,10 @@ struct program {
     struct row row;
 
     /* What program_measure reads: */
-    struct attempt *attempts;    /* one for each server */
-    pthread_mutex_t failed_lock; /* over row.addresses_failed and: */
-    uint64_t failed_unnamed;     /* those for which there was no room in it */
+    struct attempt *attempts;            /* one for each server */
+    struct attempt_times *attempt_times; /* the same; NULL once they are measured */
+    pthread_mutex_t failed_lock;         /* over row.addresses_failed and: */
+    uint64_t failed_unnamed;             /* those for which there was no room in it */
     /* What the fleet says it sent. */
     struct {
         bool known; /* the first of the askers has answered, with `before` */
@@ -61,6 +62,10 @@ bool program_reserve(struct program *program);
 /* program_connect: connects to server `index` and notes the attempt; blocks up to --connect-timeout
  * for each of its addresses. 0 with *handle the caller's, or a negative result of an attempt. */
 int program_connect(struct program *program, uint32_t index, cp_handle *handle);
+
+/* program_measure_connects: every server was connected or has failed, which took `cpu_ns` of CPU
+ * time. 0, or -1: there is no memory, and the row is skipped. */
+int program_measure_connects(struct program *program, uint64_t cpu_ns);
 
 /* program_address_failed: notes in the row that server `index` cannot be reached at its present
  * address (result < 0), and turns to its next one. False: all have failed. Any thread. */

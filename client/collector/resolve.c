@@ -109,13 +109,17 @@ static const struct server_name *name_of(const struct servers *servers,
     return &servers->names[servers->names[route->name - 1].first];
 }
 
-static void take_address(struct servers *servers, uint32_t index)
+struct net_address servers_address(const struct servers *servers, uint32_t index)
 {
     const struct server_route *route = route_of(servers, index);
     const struct server_name *name = route != NULL ? name_of(servers, route) : NULL;
     if (name != NULL && name->count > 0)
-        servers->addresses[index] =
-            net_address_at(&name->addresses[route->at], route->steps, route->port);
+        return net_address_at(&name->addresses[route->at], route->steps, route->port);
+    if (servers->addresses != NULL)
+        return servers->addresses[index];
+    const uint32_t steps = index / servers->servers_per_address;
+    const uint32_t port = net_address_port(&servers->first) + index % servers->servers_per_address;
+    return net_address_at(&servers->first, steps, (uint16_t)port);
 }
 
 int servers_resolve(struct servers *servers, const struct collector_options *options, char *why,
@@ -129,8 +133,6 @@ int servers_resolve(struct servers *servers, const struct collector_options *opt
     all.count = keep_different(servers, all.names);
     resolve_all(&all, options->quiet);
     free(all.names);
-    for (uint32_t i = 0; i < servers->count; i++)
-        take_address(servers, i);
     if (servers->is_block && servers->names[0].count == 0)
         return why_write(why, why_bytes, "--address: cannot resolve '%s': %s", options->address,
                          servers_words(servers, 0));
@@ -152,7 +154,6 @@ bool servers_next(struct servers *servers, uint32_t index)
         return false;
     route->failed++;
     route->at = (uint16_t)((route->at + 1U) % name->count);
-    take_address(servers, index);
     return route->failed < name->count;
 }
 
@@ -170,9 +171,10 @@ const char *servers_text(const struct servers *servers, uint32_t index,
 {
     const struct server_route *route = route_of(servers, index);
     const struct server_name *name = route != NULL ? name_of(servers, route) : NULL;
+    const struct net_address found = servers_address(servers, index);
     char address[NET_TEXT_BYTES] = "";
     if (name == NULL || name->count > 0)
-        net_address_text(&servers->addresses[index], address);
+        net_address_text(&found, address);
     if (name == NULL)
         snprintf(text, SERVER_TEXT_BYTES, "%s", address);
     else if (name->count > 0)

@@ -233,8 +233,7 @@ static bool run_phases(struct run *run)
     program->row.base_rss_kb = measure_rss_kb();
     run->cpu_before_ns = os_cpu_ns();
     connect_all(run);
-    if (measure_connects(&program->row, program->attempts, run->count,
-                         run->cpu_settled_ns - run->cpu_before_ns) != 0 ||
+    if (program_measure_connects(program, run->cpu_settled_ns - run->cpu_before_ns) != 0 ||
         !attach_streams(run))
         return false;
     measure_threads(&program->row);

@@ -205,19 +205,20 @@ static int block_read(struct servers *servers, const struct collector_options *o
             "or spread them with --ports-per-address",
             (unsigned long long)each, (unsigned long long)options->port, (unsigned long long)last,
             PORT_MAX);
-    struct net_address base = {.bytes = 0};
-    struct server_route route = {.name = 0};
     servers->is_block = true;
-    const bool numeric = net_numeric(options->address, (uint16_t)options->port, &base);
-    if (!numeric && (route.name = add_name(servers, options->address)) == 0)
+    servers->servers_per_address = (uint32_t)each;
+    if (net_numeric(options->address, (uint16_t)options->port, &servers->first)) {
+        servers->count = (uint32_t)count;
+        return 0;
+    }
+    const struct net_address unresolved = {.bytes = 0};
+    struct server_route route = {.name = add_name(servers, options->address)};
+    if (route.name == 0)
         return why_write(why, why_bytes, "--address: no memory for the name");
     for (uint64_t i = 0; i < count; i++) {
-        struct net_address address = base;
         route.steps = (uint32_t)(i / each);
         route.port = (uint16_t)(options->port + i % each);
-        if (numeric)
-            address = net_address_at(&base, route.steps, route.port);
-        if (servers_add(servers, &address, &route, "--servers", why, why_bytes) != 0)
+        if (servers_add(servers, &unresolved, &route, "--servers", why, why_bytes) != 0)
             return -1;
     }
     return 0;

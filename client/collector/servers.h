@@ -29,14 +29,15 @@ struct server_route {
 };
 
 struct servers {
-    /* Of each server the address that it is connected by, or that is tried next; `bytes` is 0 where
-     * its name did not resolve. A server's is written by the owner of its connection. */
-    struct net_address *addresses;
     uint32_t count, room;
-    struct server_route *routes; /* by server; NULL: none has a name */
+    struct net_address *addresses; /* by server; NULL: a block that has no name */
+    struct server_route *routes;   /* by server; NULL: none has a name. Written by the owner of the
+                                      server's connection */
     struct server_name *names;
     uint32_t route_room, name_count, name_room;
-    bool is_block; /* ports and addresses in a row: the only name is that of --address */
+    bool is_block;            /* ports and addresses in a row: the only name is that of --address */
+    struct net_address first; /* of a block */
+    uint32_t servers_per_address; /* the same */
 };
 
 /* servers_read: the list that --servers, --address and --port describe; may read a file, does not
@@ -52,6 +53,10 @@ void servers_free(struct servers *servers);
  * servers. */
 int servers_resolve(struct servers *servers, const struct collector_options *options, char *why,
                     size_t why_bytes);
+
+/* servers_address: by which server `index` is connected, or which is tried next; `bytes` is 0 where
+ * its name did not resolve. */
+struct net_address servers_address(const struct servers *servers, uint32_t index);
 
 /* servers_retry: begins a connect anew, with the address that was used last. servers_next: turns to
  * the next address after one that failed. False: all have failed, and the next connect begins with

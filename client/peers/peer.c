@@ -322,7 +322,7 @@ static void run(struct peer *peer)
     os_pauses_begin();
     const uint64_t cpu_ns = os_cpu_ns();
     connect_all(peer);
-    if (measure_connects(row, peer->program.attempts, peer->count, os_cpu_ns() - cpu_ns) != 0)
+    if (program_measure_connects(&peer->program, os_cpu_ns() - cpu_ns) != 0)
         return;
     log_in_all(peer);
     const char *why = open_model(peer);

@@ -23,13 +23,12 @@ static int fresh(void **state)
 
 TEST(connects_are_counted_and_ranked, fresh)
 {
-    struct attempt attempts[101];
+    struct attempt attempts[101] = {[100] = {.result = CP_EREFUSED}};
+    struct attempt_times times[101] = {[100] = {.started_ns = 500, .done_ns = 5000500}};
     for (unsigned i = 0; i < 100; i++)
-        attempts[i] = (struct attempt){.started_ns = 1000, .done_ns = 1000 + (100 - i) * 1000};
-    attempts[100] = (struct attempt){.started_ns = 500, .done_ns = 5000500, .result = CP_EREFUSED};
-    attempts[40].started_ns = 60500; /* by then the last one was posted */
-    attempts[40].done_ns = 60500 + 60000;
-    assert_int_equal(measure_connects(&row, attempts, 101, 3000000), 0);
+        times[i] = (struct attempt_times){1000, 1000 + (100 - i) * 1000};
+    times[40] = (struct attempt_times){60500, 60500 + 60000}; /* by then the last was posted */
+    assert_int_equal(measure_connects(&row, attempts, times, 101, 3000000), 0);
     assert_int_equal(row.connected, 100);
     assert_int_equal(row.connect_failed, 1);
     assert_string_equal(row.connect_errors->items[0].name, "refused");

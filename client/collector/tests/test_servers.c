@@ -163,7 +163,8 @@ TEST(lines_may_be_of_any_length_and_a_file_without_servers_is_an_error, NULL, se
     used += (size_t)sprintf(list + used, "127.0.0.1:65535");
     assert_string_equal(read_bytes(list, used, path), "");
     assert_int_equal(servers.count, SERVERS + 1);
-    assert_int_equal(net_address_port(&servers.addresses[SERVERS]), 65535);
+    const struct net_address last = servers_address(&servers, SERVERS);
+    assert_int_equal(net_address_port(&last), 65535);
     assert_non_null(strstr(read_bytes("# nobody\n", 9, path), "names no server"));
 }
 
@@ -230,8 +231,10 @@ TEST(many_servers_of_a_few_names_are_resolved, NULL, servers_end)
             (size_t)sprintf(list + used, i % 3 == 0 ? "127.0.0.1:%u\n" : "localhost:%u\n", i + 1);
     assert_string_equal(read_bytes(list, used, path), "");
     assert_int_equal(servers_resolve(&servers, &options, why, sizeof why), 0);
-    for (unsigned i = 0; i < SERVERS; i++)
-        assert_int_equal(net_address_port(&servers.addresses[i]), i + 1);
+    for (unsigned i = 0; i < SERVERS; i++) {
+        const struct net_address address = servers_address(&servers, i);
+        assert_int_equal(net_address_port(&address), i + 1);
+    }
 }
 
 /* ---- names in a program ---------------------------------------------------------------------- */
