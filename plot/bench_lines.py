@@ -104,6 +104,7 @@ class Figure(NamedTuple):
 
 
 CPU = Figure("GB per client CPU second", "CPU", lambda row: row["gb_per_cpu_s"], True)
+SPEED = Figure("bytes per second", "speed", lambda row: row["bytes_per_s"], True)
 MEMORY = Figure("peak memory", "memory", lambda row: row["peak_rss_kb"], False)
 FRAMES = Figure("frames per client CPU s", "frames", lambda row: row["frames"] / row["cpu_s"]
                 if row["frames"] and row["cpu_s"] else None, True)
@@ -298,6 +299,9 @@ LINES = (
     # The cost of waiting workers: 16 against 2, of which 2 may run.
     *(ratio("workers", CPU, {"engine": engine, "workers": 16}, {"engine": engine, "workers": 2},
             ">= 0.90") for engine in ("epoll", "uring")),
+    # The cost of running workers: as many as they are may run, on however few processors.
+    *(ratio("crowd", SPEED, {"scheme": scheme, "workers": 16}, {"scheme": scheme, "workers": 2},
+            ">= 0.90") for scheme in ("chain", "slices")),
     ratio("connect", CONNECTS, CHAIN, RAW),
     ratio("a-a", CPU, {"label": "A"}, {"label": "B"}),
     # Only a header that arrives in two pieces is copied: at most 48 bytes of a frame.

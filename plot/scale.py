@@ -19,7 +19,7 @@ LEAD = ("Every run transfers the same bytes, over more and more connections. Wha
 RAW = "raw"
 ORDER = ("slices", "mirror", "chain", "ring", "fixed", "drain", RAW)
 FALL_MAX = 0.25        # of GB per CPU second, from the least to the most connections
-IDLE_BYTES_MAX = 256   # of user memory, per idle connection
+IDLE_BYTES_MAX = 400   # of user memory, per idle connection
 KB = 1024
 COLUMNS = (Column("connections", left=True), Column("median", "GB per CPU second"),
            Column("min..max", "GB per CPU second"), Column("of raw", "GB per CPU second"),

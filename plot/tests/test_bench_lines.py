@@ -168,9 +168,9 @@ class ByConnections(Table):
                          ["0.25", "0.25..0.25", "1"])
 
     def test_the_memory_of_a_connection(self):
-        kb = 3000 + 18500 * 256 // 1024
+        kb = 3000 + 18500 * 400 // 1024
         self.assertEqual(self.line("idle", " slices", self.waiting(kb))[-6:],
-                         ["256", "256..256", "1", "<=", "256", "reached"])
+                         ["400", "400..400", "1", "<=", "400", "reached"])
         self.assertEqual(self.line("idle", " chain", self.waiting(kb + 20, "chain"))[-1], "MISSED")
 
     def test_one_size_alone_says_nothing(self):

@@ -44,18 +44,18 @@ def target(section, name, scheme="chain"):
 
 class Memory(unittest.TestCase):
     def test_what_every_process_takes_is_none_of_a_connection(self):
-        section = build([row(), row(servers=1000), idle(), idle(servers=1200, kb=2250)])
+        section = build([row(), row(servers=1000), idle(), idle(servers=1224, kb=2400)])
         self.assertEqual(target(section, "bytes per idle")[2:6],
-                         ["256", "256", "<= 256", "reached"])
+                         ["400", "400", "<= 400", "reached"])
 
     def test_a_byte_more_than_the_bound_is_missed(self):
-        section = build([row(), idle(), idle(servers=1200, kb=2251)])
+        section = build([row(), idle(), idle(servers=1224, kb=2401)])
         self.assertEqual(target(section, "bytes per idle")[5], "MISSED")
 
     def test_a_set_that_shrank_is_shown_as_it_was_measured(self):
-        section = build([row(), idle(), idle(servers=1200, kb=1750)])
+        section = build([row(), idle(), idle(servers=1224, kb=1600)])
         self.assertEqual(target(section, "bytes per idle")[2:6],
-                         ["-256", "-256", "<= 256", "reached"])
+                         ["-400", "-400", "<= 400", "reached"])
 
     def test_one_size_says_nothing(self):
         section = build([row(), idle()])
