@@ -13,7 +13,8 @@
  * waiting, a worker waits too, and TCP holds the servers back. That is a quarter of a processor's
  * own cache or less, with as much again in hand. The wait is not declared to the port as a blocking
  * section: the worker that took over would only run ahead instead, at the price of two more
- * switches of threads.
+ * switches of threads. Workers go on one after the other, each waking the next as long as there is
+ * room: many at once would only wait for the lock, and most of them for room again.
  *
  * ON A TIMER (config.look) the thread is the paper's: it looks at the queue at multiples of an
  * interval from its start, takes one frame or all, and sleeps again. A look that it is late for is
@@ -89,26 +90,36 @@ void frame_queue_close(struct frame_queue *queue)
 
 /* ---- the workers' side ---------------------------------------------------------------------- */
 
+static void await_taken(struct frame_queue *queue)
+{
+    queue->held_back++;
+    pthread_cond_wait(&queue->taken, &queue->lock);
+    queue->held_back--;
+}
+
 void frame_queue_put(struct frame_queue *queue, const struct frame *frames, unsigned count)
 {
     struct frame_list *waiting = &queue->waiting;
     pthread_mutex_lock(&queue->lock);
     assert(!queue->ending);
     while (queue->waiting_bytes >= queue->ahead_bytes)
-        pthread_cond_wait(&queue->taken, &queue->lock);
+        await_taken(queue);
     for (unsigned i = 0; i < count; i++) {
         while (waiting->count == waiting->capacity && !grow(queue, waiting)) {
             os_unpark(&queue->parker);
-            pthread_cond_wait(&queue->taken, &queue->lock);
+            await_taken(queue);
         }
         waiting->frames[waiting->count++] = frames[i];
         queue->waiting_bytes += frames[i].bytes;
     }
     const bool wake = queue->asleep;
+    const bool next = queue->held_back > 0 && queue->waiting_bytes < queue->ahead_bytes;
     queue->asleep = false;
     pthread_mutex_unlock(&queue->lock);
     if (wake)
         os_unpark(&queue->parker);
+    if (next)
+        pthread_cond_signal(&queue->taken);
 }
 
 void frame_queue_end(struct frame_queue *queue)
@@ -168,14 +179,15 @@ static bool take(struct frame_queue *queue)
     pthread_mutex_lock(&queue->lock);
     if (!is_timed(queue) || is_hurried(queue))
         await_frames(queue);
-    const bool ending = queue->ending;
+    const bool ending = queue->ending, next = queue->held_back > 0;
     const struct frame_list taken = queue->waiting;
     queue->waiting = (struct frame_list){queue->in_hand.frames, 0, queue->in_hand.capacity};
     queue->in_hand = taken;
     queue->next = 0;
     queue->waiting_bytes = 0;
-    pthread_cond_broadcast(&queue->taken);
     pthread_mutex_unlock(&queue->lock);
+    if (next)
+        pthread_cond_signal(&queue->taken);
     return taken.count > 0 || !ending;
 }
 

@@ -31,6 +31,7 @@ struct frame_queue {
 
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t taken;
+    unsigned held_back; /* workers that wait for it */
     struct frame_list waiting;
     uint64_t waiting_bytes; /* of these frames */
     bool asleep;            /* the thread, until a worker undertakes to wake it */
