@@ -24,11 +24,23 @@ int port_try(const char *engine, unsigned concurrency, struct cport **port, char
     return cp_open(&config, port, why, why_bytes);
 }
 
+/* Whether this build has the engine. */
+static bool is_built(const char *engine)
+{
+    const char *built;
+    for (unsigned index = 0; (built = cp_engine_list(index, NULL)); index++)
+        if (strcmp(built, engine) == 0)
+            return true;
+    return strcmp(engine, engine_scripted.name) == 0;
+}
+
 struct cport *port_of(const char *engine, unsigned concurrency)
 {
     struct cport *port = NULL;
-    char why[256];
-    int code = port_try(engine, concurrency, &port, why, sizeof why);
+    char why[256] = "not in this build";
+    int code = CP_EUNSUPPORTED;
+    if (is_built(engine))
+        code = port_try(engine, concurrency, &port, why, sizeof why);
     if (code == CP_EUNSUPPORTED) {
         print_message("skip: %s: %s\n", engine, why);
         skip();

@@ -18,8 +18,9 @@ def errno_of_windows():
     names for Win32's codes (WSA_...) are left out."""
     source = (ROOT / "base/os_windows.c").read_text()
     table = re.search(r"\berrors\[\] = \{\n(.*?)\n\};", source, re.S)[1]
-    return {code.replace("WSA_", "ERROR_"): error for error, codes in re.findall(r"\{(E\w+),\s*\{([^}]*)\}\}", table)
-            for code in re.findall(r"\w+", codes)}
+    lines = re.findall(r"\{(E\w+),\s*\{([^}]*)\}\}", table)
+    return {code.replace("WSA_", "ERROR_"): error
+            for error, codes in lines for code in re.findall(r"\w+", codes)}
 
 
 def code_of_errno():
