@@ -59,7 +59,7 @@ lib: $(foreach name,$(LIBRARIES),$(BUILD)/lib$(name).a $(BUILD)/lib$(name).so.$(
 CPORT_MANUAL := $(if $(shell command -v python3),$(BUILD)/man/cport.3)
 man: $(CPORT_MANUAL)
 	@$(if $<,:,echo 'the manual needs python3; it is left out')
-$(BUILD)/man/cport.3: cport/man/manual.py cport/include/cport.h cport/README.md
+$(BUILD)/man/cport.3: cport/man/manual.py $(CPORT_HEADERS:%=cport/include/%) cport/README.md
 	$(Q)rm -rf $(@D) && python3 $< $(@D)
 
 # ---- installing -----------------------------------------------------------------------------

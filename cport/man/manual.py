@@ -12,6 +12,7 @@ from typing import Dict, List, NamedTuple, Tuple
 
 ROOM = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
 HEADER_FILE = os.path.join(ROOM, "include", "cport.h")
+WIN32_FILE = os.path.join(ROOM, "include", "cport", "win32.h")
 README_FILE = os.path.join(ROOM, "README.md")
 
 SUMMARY = "Windows' I/O completion ports on Linux"
@@ -159,14 +160,15 @@ def verbatim(code: str) -> str:
 
 
 def paragraphs(text: str) -> str:
-    """A comment as paragraphs; lines that begin with a number are a list."""
+    """A comment as paragraphs; lines that begin with a number or a dash are a list."""
     out = []
     for paragraph in re.split(r"\n\s*\n", text):
-        for part in re.split(r"\n(?=\s*\d+\.\s)", paragraph):
-            number = re.match(r"\s*(\d+\.)\s+", part)
+        for part in re.split(r"\n(?=\s*(?:\d+\.|-)\s)", paragraph):
+            number = re.match(r"\s*(\d+\.|-)\s+", part)
             body = part[number.end():] if number else part
             body = "\n".join(line.strip() for line in body.strip().split("\n"))
-            out.append((f".IP {number[1]} 4\n" if number else ".PP\n") + words(body) + "\n")
+            mark = number[1].replace("-", "\\(bu") if number else ""
+            out.append((f".IP {mark} 4\n" if number else ".PP\n") + words(body) + "\n")
     return "".join(out)
 
 
@@ -242,6 +244,19 @@ def main_page(header: Header) -> str:
     return "".join(out) + see_also([section.page() for section in header.sections])
 
 
+def win32_page(version: str) -> str:
+    """Of the library over this one there is one page: Windows' manual describes its functions."""
+    with open(WIN32_FILE, encoding="utf-8") as file:
+        text = file.read()
+    return (title("cport-win32", version) +
+            ".SH NAME\ncport-win32 \\- Windows' completion ports by their own names, on Linux\n"
+            ".SH SYNOPSIS\n.nf\n.B #include <cport/win32.h>\n.PP\n"
+            "\\fBcc\\fP \\fIprogram.c\\fP "
+            "\\fB$(pkg\\-config \\-\\-cflags \\-\\-libs cport\\-win32)\\fP\n.fi\n"
+            ".SH DESCRIPTION\n" + paragraphs(comment_text(text[:text.index("*/") + 2])) +
+            see_also(["cport"]))
+
+
 def pages(header: Header) -> Dict[str, str]:
     """Every file of the manual: its name and what is in it."""
     found = {"cport.3": main_page(header)}
@@ -249,6 +264,8 @@ def pages(header: Header) -> Dict[str, str]:
         found[section.page() + ".3"] = section_page(section, header)
         for name in section.functions():
             found[name + ".3"] = f".so man3/{section.page()}.3\n"
+    if os.path.exists(WIN32_FILE):
+        found["cport-win32.3"] = win32_page(header.version)
     return found
 
 

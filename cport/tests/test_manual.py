@@ -90,6 +90,13 @@ class Pages(unittest.TestCase):
         self.assertIn("EXAMPLE\n #include <cport.h>\n", text)
         self.assertIn('fprintf(stderr, "%s\\n", why)', text)
 
+    def test_win32s_names_have_a_page(self):
+        if not pathlib.Path(manual.WIN32_FILE).exists():
+            self.skipTest("no <cport/win32.h>")
+        text = self.shown("cport-win32")
+        self.assertIn("\n \u2022 Source-compatible, not binary", text)
+        self.assertIn("--cflags --libs cport-win32)", text)
+
     def test_members_for_the_port_alone_are_not_shown(self):
         text = self.shown("cport_types")
         self.assertIn("int os_error;", text)
