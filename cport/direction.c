@@ -2,6 +2,7 @@
 #include "cport/port.h"
 
 #include <assert.h>
+#include <sys/socket.h>
 
 /* ---- the operations: a ring ---------------------------------------------------------------- */
 
@@ -91,7 +92,8 @@ static bool is_held(struct direction *direction, struct effects *effects)
 /* Operations whose first attempt needs no event from the kernel. */
 static bool is_eager(const struct cport *port, const struct cp_op *op)
 {
-    return !port->engine->readiness || op->kind == CP_CONNECT || op->kind == CP_SEND;
+    return !port->engine->readiness || op->kind == CP_CONNECT || op->kind == CP_SEND ||
+           op->kind == CP_SEND_TO;
 }
 
 static bool worth_an_attempt(struct direction *direction)
@@ -103,9 +105,22 @@ static bool worth_an_attempt(struct direction *direction)
     return eager || direction->ready || direction->hangup;
 }
 
+/* The last send that was accepted is over. What the call says is not of use: a connection that the
+ * peer has reset reports that otherwise. */
+static void end_sending(struct direction *direction)
+{
+    struct slot *slot = slot_of(direction);
+    if (direction->name != DIRECTION_OUT || direction->last)
+        return;
+    slot->sending = SENDING_OVER;
+    shutdown(slot->handle, SHUT_WR);
+}
+
 /* If the head is worth an attempt, queues a packet for the worker that is to make it. */
 static void schedule_attempt(struct direction *direction, struct effects *effects)
 {
+    if (slot_of(direction)->sending == SENDING_ENDS)
+        end_sending(direction);
     if (!direction->last || !worth_an_attempt(direction) || slot_of(direction)->port->closed ||
         is_held(direction, effects))
         return;
@@ -133,6 +148,11 @@ static bool breaks_connection(int64_t result)
  * socket remembers it: for receives that were queued behind, and to refuse later operations. */
 static int64_t record_result(struct slot *slot, const struct cp_op *op, int64_t result)
 {
+    if (slot->datagrams) { /* they have no connection that could break */
+        if (op->kind == CP_CONNECT)
+            slot->role = result == 0 ? ROLE_CONNECTED : ROLE_FRESH;
+        return result;
+    }
     if (op->kind == CP_RECEIVE && result == 0 && slot->broken)
         result = slot->broken;
     if (op->kind == CP_CONNECT)
@@ -236,7 +256,7 @@ struct cp_op *attempt_end(struct attempt *attempt, struct effects *effects)
 static bool is_attempted_at_once(struct direction *direction, const struct cp_op *op)
 {
     const struct slot *slot = slot_of(direction);
-    bool eager = is_eager(slot->port, op) || (slot->skip && op->kind == CP_RECEIVE);
+    bool eager = is_eager(slot->port, op) || (slot->skip && op->kind != CP_ACCEPT);
     return eager && head(direction) == op && worth_an_attempt(direction);
 }
 
@@ -368,6 +388,14 @@ unsigned direction_cancel(struct direction *direction, struct cp_op *op, int rea
     if (asked > 0 && slot_of(direction)->open)
         schedule_attempt(direction, effects);
     return asked;
+}
+
+void direction_end_sending(struct direction *direction, struct effects *effects)
+{
+    struct slot *slot = slot_of(direction);
+    if (slot->sending == SENDING_OPEN)
+        slot->sending = SENDING_ENDS;
+    schedule_attempt(direction, effects);
 }
 
 void direction_close(struct direction *direction, struct effects *effects)

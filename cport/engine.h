@@ -50,14 +50,18 @@ struct engine {
      * but events may be reported for it. 0 or a negative code: it has closed what it made. */
     int (*attach)(struct slot *slot);
 
+    /* release: takes an idle socket's handle out of the kernel's notifier and leaves it open. NULL:
+     * impossible. No lock held. */
+    void (*release)(struct cport *port, cp_handle handle);
+
     /* detach: closes the handle of a socket that is closed already. No lock held; no operation of
      * it is with the engine. Events that are still reported for it name an id that is gone. */
     void (*detach)(struct cport *port, cp_handle handle);
 
     /* attempt: takes each attempt's operation as far as it goes without blocking. No lock held; the
      * directions are busy, so that no other thread does the same. op->started: it is not the first
-     * attempt. Connect and listen find their address in op->engine: its length, then its bytes;
-     * listen, which is never pending, its backlog in op->result. */
+     * attempt. Connect, send_to and listen find their address in op->engine: its length, then its
+     * bytes; listen, which is never pending, its backlog in op->result. */
     void (*attempt)(struct cport *port, struct attempt *attempts, unsigned count);
 
     /* cancel: takes a started operation back. Its slot's lock held. True: the kernel has given it

@@ -108,8 +108,23 @@ static bool watch_socket(const struct slot *slot)
                  slot_id(slot));
 }
 
+/* Unconnected datagrams may come at once. */
+static int open_datagrams(struct slot *slot)
+{
+    int handle = socket(slot->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    slot->handle = handle >= 0 ? handle : CP_HANDLE_NONE;
+    if (handle >= 0 && watch_socket(slot))
+        return 0;
+    int code = socket_error();
+    if (handle >= 0)
+        close(handle);
+    return code;
+}
+
 int readiness_attach(struct slot *slot)
 {
+    if (slot->handle == CP_HANDLE_NONE && slot->datagrams)
+        return open_datagrams(slot);
     if (slot->handle == CP_HANDLE_NONE) {
         /* Watched from its connect or listen on: an unconnected socket would report a hang-up
          * now. */
@@ -117,16 +132,21 @@ int readiness_attach(struct slot *slot)
         return slot->handle >= 0 ? 0 : socket_error();
     }
     int code = socket_recognise(slot);
-    if (code != 0 || slot->role == ROLE_FRESH)
+    if (code != 0 || (slot->role == ROLE_FRESH && !slot->datagrams))
         return code;
     return watch_socket(slot) ? 0 : socket_error();
+}
+
+void readiness_release(struct cport *port, cp_handle handle)
+{
+    struct readiness *state = port->engine_state;
+    epoll_ctl(state->epoll, EPOLL_CTL_DEL, (int)handle, NULL);
 }
 
 void readiness_detach(struct cport *port, cp_handle handle)
 {
     /* Closing takes it out of the epoll set, unless the descriptor was duplicated. */
-    struct readiness *state = port->engine_state;
-    epoll_ctl(state->epoll, EPOLL_CTL_DEL, (int)handle, NULL);
+    readiness_release(port, handle);
     close((int)handle);
 }
 
@@ -147,10 +167,12 @@ static void set_blocking(struct slot *slot, bool blocking)
 
 static int64_t connect_start(struct cp_op *op)
 {
-    if (op->slot->adopted)
+    if (op->slot->adopted && !op->slot->datagrams)
         set_blocking(op->slot, false);
     int code =
         connect(handle_of(op), (const struct sockaddr *)&op->engine[1], (socklen_t)op->engine[0]);
+    if (op->slot->datagrams)
+        return code == 0 ? 0 : op_failed(op, errno);
     if (code != 0 && errno != EINPROGRESS && errno != EINTR) /* EINTR: it goes on as well */
         return op_failed(op, errno);
     if (!watch_socket(op->slot))
@@ -244,7 +266,8 @@ ssize_t receive_call(struct cp_op *op)
 
 int64_t receive_end(struct cp_op *op, ssize_t bytes, bool *more)
 {
-    *more = bytes >= 0 && (size_t)bytes == blocks_bytes(op->blocks, op->block_count);
+    unsigned count = op->block_count < IOV_MAX ? op->block_count : IOV_MAX; /* of one call */
+    *more = bytes >= 0 && (size_t)bytes == blocks_bytes(op->blocks, count);
     if (bytes >= 0)
         return bytes;
     if (bytes != -EAGAIN)
@@ -307,6 +330,44 @@ static int64_t do_send(struct cp_op *op)
     return (int64_t)op->done_bytes;
 }
 
+static int64_t do_receive_datagram(struct cp_op *op, bool *more)
+{
+    const struct cp_address_out *from = &op->part.datagram.from;
+    struct msghdr message = receive_message(op);
+    ssize_t bytes;
+    if (op->kind == CP_RECEIVE_FROM && from->address) {
+        message.msg_name = from->address;
+        message.msg_namelen = *from->bytes;
+    }
+    do
+        bytes = recvmsg(handle_of(op), &message, MSG_DONTWAIT);
+    while (bytes < 0 && errno == EINTR);
+    if (bytes < 0 && errno == EAGAIN)
+        return ENGINE_PENDING;
+    *more = true; /* more may wait, for which no further edge will come */
+    if (bytes < 0)
+        return op_failed(op, errno);
+    if (message.msg_name)
+        *from->bytes = message.msg_namelen;
+    return message.msg_flags & MSG_TRUNC ? op_failed(op, EMSGSIZE) : bytes;
+}
+
+static int64_t do_send_datagram(struct cp_op *op)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)op->blocks, .msg_iovlen = op->block_count};
+    ssize_t bytes;
+    if (op->kind == CP_SEND_TO) {
+        message.msg_name = &op->engine[1];
+        message.msg_namelen = (socklen_t)op->engine[0];
+    }
+    do
+        bytes = sendmsg(handle_of(op), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (bytes < 0 && errno == EINTR);
+    if (bytes < 0)
+        return errno == EAGAIN ? ENGINE_PENDING : op_failed(op, errno);
+    return bytes;
+}
+
 static int64_t perform(struct cp_op *op, bool *more)
 {
     switch (op->kind) {
@@ -315,12 +376,17 @@ static int64_t perform(struct cp_op *op, bool *more)
     case CP_ACCEPT:
         return do_accept(op, more);
     case CP_RECEIVE:
-        return do_receive(op, more);
+        return op->slot->datagrams ? do_receive_datagram(op, more) : do_receive(op, more);
     case CP_SEND:
-        return do_send(op);
+        return op->slot->datagrams ? do_send_datagram(op) : do_send(op);
+    case CP_RECEIVE_FROM:
+        return do_receive_datagram(op, more);
+    case CP_SEND_TO:
+        return do_send_datagram(op);
     case CP_LISTEN:
         return do_listen(op);
     case CP_POST:
+    case CP_TIMER:
         break;
     }
     assert(!"a post never reaches an engine");
@@ -343,12 +409,13 @@ static void report(struct cport *port, const struct epoll_event *event, struct e
     if (!slot)
         return; /* closed since the kernel reported it, or a token of the engine's own */
     uint32_t bits = event->events;
-    slot->failed |= bits & EPOLLERR;
+    /* Not what a datagram's error says: that is over once it was reported. */
+    uint32_t lasting = slot->datagrams ? 0 : bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    slot->failed |= lasting & EPOLLERR;
     if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        direction_ready(&slot->directions[DIRECTION_IN], bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR),
-                        effects);
+        direction_ready(&slot->directions[DIRECTION_IN], lasting, effects);
     if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        direction_ready(&slot->directions[DIRECTION_OUT], bits & (EPOLLHUP | EPOLLERR), effects);
+        direction_ready(&slot->directions[DIRECTION_OUT], lasting & ~EPOLLRDHUP, effects);
     slot_leave(slot, effects);
 }
 
@@ -386,6 +453,7 @@ const struct engine engine_epoll = {
     .open = engine_open,
     .close = readiness_close,
     .attach = readiness_attach,
+    .release = readiness_release,
     .detach = readiness_detach,
     .attempt = readiness_attempt,
     .poll = readiness_poll,

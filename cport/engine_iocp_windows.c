@@ -52,7 +52,7 @@ static int engine_open(struct cport *port, char *why, size_t why_bytes)
     state->wine = winapi_wine_version();
     state->batch = state->wine ? ENTRIES_MAX : 1;
     port->os_gate = !state->wine;
-    SOCKET any = stream_socket(AF_INET);
+    SOCKET any = iocp_socket(AF_INET, false);
     bool found = any != INVALID_SOCKET &&
                  find_function(any, (GUID)WSAID_CONNECTEX, &state->connect) &&
                  find_function(any, (GUID)WSAID_ACCEPTEX, &state->accept);
@@ -82,7 +82,7 @@ static int engine_attach(struct slot *slot)
 {
     const struct iocp_state *state = slot->port->engine_state;
     if (!slot->adopted)
-        slot->handle = (cp_handle)stream_socket(slot->family);
+        slot->handle = (cp_handle)iocp_socket(slot->family, slot->datagrams);
     if (handle_of(slot) == INVALID_SOCKET)
         return socket_error();
     int code = slot->adopted ? socket_recognise(slot) : socket_unblock(slot->handle);
@@ -90,6 +90,8 @@ static int engine_attach(struct slot *slot)
         code = cp_error_from_os((int)GetLastError());
     if (code != 0 && !slot->adopted)
         closesocket(handle_of(slot));
+    if (code == 0 && slot->datagrams)
+        iocp_report_refused(slot, slot->role == ROLE_CONNECTED);
     return code;
 }
 

@@ -152,7 +152,7 @@ static void receive_all(struct uring_state *state, struct ring *ring, unsigned c
 
 static bool suits_ring(const struct cp_op *op)
 {
-    return op->kind == CP_RECEIVE && (op->late || op->block_count > 0);
+    return op->kind == CP_RECEIVE && (op->late || op->block_count > 0) && !op->slot->datagrams;
 }
 
 static void engine_attempt(struct cport *port, struct attempt *attempts, unsigned count)
@@ -277,6 +277,7 @@ const struct engine engine_uring = {
     .open = engine_open,
     .close = engine_close,
     .attach = readiness_attach,
+    .release = readiness_release,
     .detach = readiness_detach,
     .attempt = engine_attempt,
     .poll = readiness_poll,

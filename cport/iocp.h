@@ -39,18 +39,23 @@ static inline SOCKET handle_of(const struct slot *slot)
     return (SOCKET)slot->handle;
 }
 
-static inline SOCKET stream_socket(int family)
+static inline SOCKET iocp_socket(int family, bool datagrams)
 {
-    return WSASocketW(family, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
+    return WSASocketW(family, datagrams ? SOCK_DGRAM : SOCK_STREAM,
+                      datagrams ? IPPROTO_UDP : IPPROTO_TCP, NULL, 0,
                       WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 }
 
 static inline bool iocp_is_inward(const struct cp_op *op)
 {
-    return op->kind == CP_RECEIVE || op->kind == CP_ACCEPT;
+    return op->kind == CP_RECEIVE || op->kind == CP_RECEIVE_FROM || op->kind == CP_ACCEPT;
 }
 
 /* ---- iocp_operation_windows.c -------------------------------------------------------------- */
+
+/* iocp_report_refused: whether a socket reports that nobody received a datagram. As on Linux it
+ * does so while it is connected. */
+void iocp_report_refused(const struct slot *slot, bool on);
 
 /* iocp_start: ENGINE_PENDING: a packet will follow; else the result, and none will. */
 int64_t iocp_start(struct iocp_state *state, struct cp_op *op);

@@ -14,6 +14,27 @@ enum {
 
 /* ---- starting them --------------------------------------------------------------------------- */
 
+#ifndef SIO_UDP_CONNRESET
+#define SIO_UDP_CONNRESET _WSAIOW(IOC_VENDOR, 12)
+#endif
+
+/* Wine does not know the option and behaves so anyway. */
+void iocp_report_refused(const struct slot *slot, bool on)
+{
+    BOOL report = on;
+    DWORD bytes;
+    WSAIoctl(handle_of(slot), SIO_UDP_CONNRESET, &report, sizeof report, NULL, 0, &bytes, NULL,
+             NULL);
+}
+
+/* op_failed, with the code that Linux has for datagrams. */
+static int64_t failed(struct cp_op *op, int os_error)
+{
+    int64_t result = op_failed(op, os_error);
+    bool refused = result == CP_ERESET || os_error == ERROR_PORT_UNREACHABLE;
+    return op->slot->datagrams && refused ? CP_EREFUSED : result;
+}
+
 static OVERLAPPED *begin(struct iocp_state *state, struct cp_op *op)
 {
     OVERLAPPED *overlapped = &iocp_op_of(op)->overlapped;
@@ -29,7 +50,7 @@ static int64_t begun(struct iocp_state *state, struct cp_op *op, bool done)
     if (os_error == 0 || os_error == WSA_IO_PENDING)
         return ENGINE_PENDING;
     atomic_fetch_sub(&state->in_flight, 1);
-    return op_failed(op, os_error);
+    return failed(op, os_error);
 }
 
 /* ConnectEx wants a bound socket. 0 or a Winsock code. */
@@ -41,8 +62,21 @@ static int bind_anywhere(SOCKET handle, const struct sockaddr *any, int bytes)
     return WSAGetLastError() == WSAEADDRINUSE ? WSAEADDRNOTAVAIL : WSAGetLastError();
 }
 
+/* Without a packet: ConnectEx is for streams. */
+static int64_t connect_datagrams(struct cp_op *op)
+{
+    if (connect(handle_of(op->slot), (const struct sockaddr *)&op->engine[1], (int)op->engine[0]) !=
+        0)
+        return failed(op, WSAGetLastError());
+    iocp_report_refused(op->slot, true);
+    op->slot->bound = true;
+    return 0;
+}
+
 static int64_t start_connect(struct iocp_state *state, struct cp_op *op)
 {
+    if (op->slot->datagrams)
+        return connect_datagrams(op);
     int bytes = (int)op->engine[0];
     struct sockaddr_storage address = {0}, any = {0};
     memcpy(&address, &op->engine[1], (size_t)bytes); /* the OVERLAPPED will overwrite it */
@@ -65,7 +99,7 @@ static bool accept_again(const struct cp_op *op, int64_t result)
 static int64_t start_one_accept(struct iocp_state *state, struct cp_op *op)
 {
     DWORD bytes;
-    SOCKET accepting = stream_socket(op->slot->family);
+    SOCKET accepting = iocp_socket(op->slot->family, false);
     if (accepting == INVALID_SOCKET)
         return op_failed(op, WSAGetLastError());
     iocp_op_of(op)->accepting = accepting;
@@ -119,7 +153,7 @@ static bool was_reset(const struct iocp_state *state, SOCKET handle)
 
 static int64_t receive_result(const struct iocp_state *state, struct cp_op *op, DWORD bytes)
 {
-    bool end = bytes == 0 && op->block_count > 0;
+    bool end = bytes == 0 && op->block_count > 0 && !op->slot->datagrams;
     return end && was_reset(state, handle_of(op->slot)) ? op_failed(op, WSAECONNRESET) : bytes;
 }
 
@@ -151,6 +185,58 @@ static int64_t start_send(struct iocp_state *state, struct cp_op *op)
                          begin(state, op), NULL) == 0);
 }
 
+/* ---- datagrams ----------------------------------------------------------------------------- */
+
+/* Winsock refuses to receive on a socket that is not bound. 0 or a Winsock code. */
+static int bind_datagrams(struct slot *slot)
+{
+    struct sockaddr_storage any = {.ss_family = slot->family};
+    int bytes = slot->family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    int os_error =
+        slot->bound ? 0 : bind_anywhere(handle_of(slot), (const struct sockaddr *)&any, bytes);
+    slot->bound = os_error == 0;
+    return os_error;
+}
+
+/* A datagram that is cut is a warning: the call fails, and a packet comes all the same. */
+static int64_t start_receive_datagram(struct iocp_state *state, struct cp_op *op)
+{
+    const bool named = op->kind == CP_RECEIVE_FROM;
+    const struct cp_address_out *from = &op->part.datagram.from;
+    WSABUF buffers[CP_BLOCKS_MAX];
+    DWORD count = buffers_of(op->blocks, op->block_count, buffers), flags = 0;
+    int os_error = bind_datagrams(op->slot);
+    if (os_error != 0)
+        return failed(op, os_error);
+    bool done =
+        WSARecvFrom(handle_of(op->slot), buffers, count, NULL, &flags, named ? from->address : NULL,
+                    named && from->address ? (int *)from->bytes : NULL, begin(state, op),
+                    NULL) == 0;
+    return begun(state, op, done || WSAGetLastError() == WSAEMSGSIZE);
+}
+
+static int64_t start_send_to(struct iocp_state *state, struct cp_op *op)
+{
+    static char nothing;
+    WSABUF buffers[CP_BLOCKS_MAX] = {{.len = 0, .buf = &nothing}};
+    DWORD count = buffers_of(op->blocks, op->block_count, buffers);
+    struct sockaddr_storage to;
+    int to_bytes = (int)op->engine[0];
+    memcpy(&to, &op->engine[1], (size_t)to_bytes); /* the OVERLAPPED will overwrite it */
+    return begun(state, op,
+                 WSASendTo(handle_of(op->slot), buffers, count > 0 ? count : 1, NULL, 0,
+                           (const struct sockaddr *)&to, to_bytes, begin(state, op), NULL) == 0);
+}
+
+/* ---- all operations ------------------------------------------------------------------------ */
+
+static int64_t start_inward(struct iocp_state *state, struct cp_op *op)
+{
+    if (op->slot->datagrams)
+        return start_receive_datagram(state, op);
+    return op->late && op->started ? fetch(state, op) : start_receive(state, op);
+}
+
 int64_t iocp_start(struct iocp_state *state, struct cp_op *op)
 {
     op->os_error = 0; /* of an earlier attempt */
@@ -164,12 +250,16 @@ int64_t iocp_start(struct iocp_state *state, struct cp_op *op)
     case CP_ACCEPT:
         return start_accept(state, op);
     case CP_RECEIVE:
-        return op->late && op->started ? fetch(state, op) : start_receive(state, op);
+    case CP_RECEIVE_FROM:
+        return start_inward(state, op);
     case CP_SEND:
         return start_send(state, op);
+    case CP_SEND_TO:
+        return start_send_to(state, op);
     case CP_LISTEN:
         return op_listen(op, SO_EXCLUSIVEADDRUSE); /* else two sockets could share the address */
     case CP_POST:
+    case CP_TIMER:
         break;
     }
     assert(!"a post never reaches an engine");
@@ -209,7 +299,7 @@ int64_t iocp_result(const struct iocp_state *state, struct cp_op *op, const OVER
     SOCKET handle = handle_of(op->slot);
     int os_error = error_of(entry);
     if (os_error != 0)
-        return op_failed(op, os_error);
+        return failed(op, os_error);
     if (op->kind == CP_RECEIVE)
         return receive_result(state, op, entry->dwNumberOfBytesTransferred);
     /* Without this option a connected socket lacks some functions. */

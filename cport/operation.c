@@ -16,7 +16,7 @@ int64_t op_failed(struct cp_op *op, int os_error)
 
 int op_copy_blocks(struct cp_op *op, const struct cp_block *blocks, unsigned count)
 {
-    const unsigned within = sizeof op->part.copies / sizeof op->part.copies[0];
+    const unsigned within = op->kind == CP_RECEIVE_FROM ? 1 : 2; /* as cp_op_part has room */
     op->blocks = op->part.copies;
     if (count > within) {
         op->blocks = calloc(count, sizeof *blocks);
@@ -103,19 +103,25 @@ static void note_earliest(struct cport *port, uint64_t now_ns, struct effects *e
     effects->set_alarm = true;
 }
 
+/* With the lock of the timers. */
+static int put_in(struct cport *port, struct cp_op *op, uint64_t deadline_ns,
+                  struct effects *effects)
+{
+    port->deadlines.moved = op_moved;
+    if (heap_reserve(&port->deadlines, port->deadlines.count + 1) != 0)
+        return CP_ENOMEM;
+    op->deadline_ns = deadline_ns;
+    heap_set(&port->deadlines, 0, deadline_ns, op);
+    if (op->timer_slot == 1)
+        note_earliest(port, os_now_ns(), effects);
+    return 0;
+}
+
 int deadline_add(struct cp_op *op, uint64_t deadline_ns, struct effects *effects)
 {
     struct cport *port = op->slot->port;
-    uint64_t now_ns = os_now_ns();
     pthread_mutex_lock(&port->timers_lock);
-    port->deadlines.moved = op_moved;
-    int code = heap_reserve(&port->deadlines, port->deadlines.count + 1) == 0 ? 0 : CP_ENOMEM;
-    if (code == 0) {
-        op->deadline_ns = deadline_ns;
-        heap_set(&port->deadlines, 0, deadline_ns, op);
-        if (op->timer_slot == 1)
-            note_earliest(port, now_ns, effects);
-    }
+    int code = put_in(port, op, deadline_ns, effects);
     pthread_mutex_unlock(&port->timers_lock);
     return code;
 }
@@ -138,14 +144,27 @@ void deadline_remove(struct cp_op *op)
     pthread_mutex_unlock(&port->timers_lock);
 }
 
-/* The slot of the first operation if that is due. NULL: none is. */
+/* With the lock of the timers. */
+static void end_timer(struct cport *port, struct cp_op *op, int result, struct effects *effects)
+{
+    take_out(port, op);
+    op->result = result;
+    op_set_state(op, OP_COMPLETE);
+    gate_queue_push(&effects->posts, &op->node);
+}
+
+/* Ends the timers that are due. The slot of the first other operation if that is due; NULL: none
+ * is. */
 static struct slot *due_slot(struct cport *port, uint64_t now_ns, struct effects *effects)
 {
     struct slot *slot = NULL;
     pthread_mutex_lock(&port->timers_lock);
-    if (first(port) && port->deadlines.slots[1].key <= now_ns)
+    while (!slot && first(port) && port->deadlines.slots[1].key <= now_ns) {
         slot = first(port)->slot;
-    else
+        if (!slot)
+            end_timer(port, first(port), 0, effects);
+    }
+    if (!slot)
         note_earliest(port, now_ns, effects);
     pthread_mutex_unlock(&port->timers_lock);
     return slot;
@@ -181,4 +200,67 @@ struct cp_op *deadline_next(struct cport *port, struct effects *effects)
         slot_leave(slot, effects);
     }
     return NULL;
+}
+
+/* ---- timers: deadlines of no socket -------------------------------------------------------- */
+
+int cp_timer(struct cport *port, struct cp_op *op, uintptr_t key, uint64_t after_ns)
+{
+    struct effects effects = NO_EFFECTS;
+    if (!port || !op)
+        return CP_EINVAL;
+    uint64_t now_ns = os_now_ns();
+    uint64_t deadline_ns = after_ns < NEVER_NS - now_ns ? now_ns + after_ns : NEVER_NS;
+    pthread_mutex_lock(&port->timers_lock);
+    int code = port->closed ? CP_ECLOSED : op_state(op) != OP_IDLE ? CP_EINVAL : 0;
+    if (code == 0) {
+        memset(op, 0, offsetof(struct cp_op, engine));
+        op->kind = CP_TIMER;
+        op->accepted = CP_HANDLE_NONE;
+        op->key = key;
+        code = put_in(port, op, deadline_ns, &effects);
+        op_set_state(op, code == 0 ? OP_PENDING : OP_IDLE);
+    }
+    pthread_mutex_unlock(&port->timers_lock);
+    port_act(port, &effects);
+    return code;
+}
+
+int cp_timer_cancel(struct cport *port, struct cp_op *op)
+{
+    struct effects effects = NO_EFFECTS;
+    if (!port || !op)
+        return CP_EINVAL;
+    pthread_mutex_lock(&port->timers_lock);
+    size_t place = op->timer_slot;
+    bool is_timer = place > 0 && place <= port->deadlines.count &&
+                    port->deadlines.slots[place].item == op && !op->slot;
+    if (is_timer)
+        end_timer(port, op, CP_ECANCELED, &effects);
+    pthread_mutex_unlock(&port->timers_lock);
+    if (port->closed)
+        return CP_ECLOSED;
+    port_post(port, &effects);
+    port_act(port, &effects);
+    return is_timer ? 0 : CP_ENOTFOUND;
+}
+
+static struct cp_op *any_timer(const struct cport *port)
+{
+    for (size_t place = 1; place <= port->deadlines.count; place++) {
+        struct cp_op *op = port->deadlines.slots[place].item;
+        if (!op->slot)
+            return op;
+    }
+    return NULL;
+}
+
+void timers_drop(struct cport *port)
+{
+    pthread_mutex_lock(&port->timers_lock);
+    for (struct cp_op *op; (op = any_timer(port));) {
+        take_out(port, op);
+        op_set_state(op, OP_IDLE);
+    }
+    pthread_mutex_unlock(&port->timers_lock);
 }

@@ -122,8 +122,10 @@ void cp_close(struct cport *port)
     if (first)
         gate_close(&port->gate, &effects.dropped, &effects.gate);
     port_unlock(port, &effects);
-    if (first)
+    if (first) {
         sockets_close(port);
+        timers_drop(port);
+    }
     drain(port);
 }
 
@@ -180,6 +182,16 @@ static void park(struct cport *port, struct worker *worker, uint64_t left_ns,
     gate_back(&port->gate, &worker->gate);
 }
 
+/* Ends what is due. */
+static void expire(struct cport *port, struct effects *effects)
+{
+    for (struct cp_op *op; (op = deadline_next(port, effects));) {
+        struct slot *slot = op->slot;
+        direction_expired(op, effects);
+        slot_leave(slot, effects);
+    }
+}
+
 /* Called and returns with the lock; polls without it. `worker` NULL: a running one or the
  * watcher looks. */
 static void poll_engine(struct cport *port, struct gate_worker *worker, uint64_t left_ns,
@@ -188,11 +200,7 @@ static void poll_engine(struct cport *port, struct gate_worker *worker, uint64_t
     port->unpolled = 0;
     port_unlock(port, effects);
     port->engine->poll(port, left_ns, effects);
-    for (struct cp_op *op; (op = deadline_next(port, effects));) {
-        struct slot *slot = op->slot;
-        direction_expired(op, effects);
-        slot_leave(slot, effects);
-    }
+    expire(port, effects);
     port_lock(port);
     if (worker)
         gate_back(&port->gate, worker);
@@ -207,18 +215,28 @@ void port_poll_kernel(struct cport *port, struct effects *effects)
 /* A worker that always finds packets would never poll, and one busy socket could starve the rest.
  * So it polls once per round: when everything that was queued has been served (more often would
  * serve many ready sockets in small pieces). It counts as running meanwhile, so that no other takes
- * its place. Completion engines need none of this: their kernel queues packets in order. A wake-up
- * that this poll takes from a poller is repeated by the worker that takes the next packet. */
+ * its place. Of completion engines only deadlines need it: their kernel queues packets in order. A
+ * wake-up that this poll takes from a poller is repeated by the worker that takes the next
+ * packet. */
 static void poll_while_busy(struct cport *port, const struct worker *worker,
                             struct effects *effects)
 {
     const bool busy = worker->gate.state == GATE_RUNNING && port->gate.queue.first;
-    if (!busy || !port->engine->readiness)
+    if (!busy)
         return;
     if (port->unpolled++ == 0)
         port->round = gate_queue_count(&port->gate.queue);
-    if (port->unpolled >= ROUND_MIN && port->unpolled >= port->round)
+    if (port->unpolled < ROUND_MIN || port->unpolled < port->round)
+        return;
+    if (port->engine->readiness) {
         poll_engine(port, NULL, 0, effects);
+        return;
+    }
+    port->unpolled = 0;
+    port_unlock(port, effects);
+    expire(port, effects);
+    port_lock(port);
+    port_queue(port, effects);
 }
 
 /* Waits until the worker has packets: 1; 0: the time ran out, or CP_ECLOSED. Returns with the lock
@@ -257,6 +275,13 @@ static void deliver(struct cp_op *op, struct cp_packet *packet)
     op_set_state(op, OP_IDLE);
 }
 
+static void deliver_key(struct cp_node *node, struct cp_packet *packet)
+{
+    struct posted_key *posted = (struct posted_key *)node;
+    *packet = (struct cp_packet){.key = posted->key, .result = posted->result};
+    free(posted);
+}
+
 static bool begin(struct attempt *attempt, struct direction *direction, struct effects *effects)
 {
     struct slot *slot = slot_of(direction);
@@ -284,7 +309,9 @@ static int process(struct cport *port, struct gate_queue *taken, struct cp_packe
     unsigned attempt_count = 0;
     int count = 0;
     for (struct cp_node *node; (node = gate_queue_pop(taken));) {
-        if (!node->is_direction)
+        if (node->is_key)
+            deliver_key(node, &packets[count++]);
+        else if (!node->is_direction)
             deliver(op_of(node), &packets[count++]);
         else if (begin(&attempts[attempt_count], direction_of(node), effects))
             attempt_count++;
@@ -377,4 +404,26 @@ int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result)
     }
     port_unlock(port, &effects);
     return code;
+}
+
+int cp_post_key(struct cport *port, uintptr_t key, int64_t result)
+{
+    struct effects effects = NO_EFFECTS;
+    struct posted_key *posted = port ? malloc(sizeof *posted) : NULL;
+    if (!posted)
+        return port ? CP_ENOMEM : CP_EINVAL;
+    *posted = (struct posted_key){.node.is_key = true, .key = key, .result = result};
+    port_lock(port);
+    int code = port->closed ? CP_ECLOSED : 0;
+    if (code == 0)
+        gate_post(&port->gate, &posted->node, &effects.gate);
+    port_unlock(port, &effects);
+    if (code != 0)
+        free(posted);
+    return code;
+}
+
+bool cp_op_done(const struct cp_op *op)
+{
+    return op_state(op) != OP_PENDING;
 }

@@ -11,8 +11,8 @@
  *   slots_lock         free slots                       |
  *   lock, the gate's   the gate with its queue; the members
  *
- * No system call is made under any of them but a slot's own cancel of a completion engine. What has
- * to be done later is collected in struct effects. */
+ * No system call is made under any of them but a slot's own bind, shutdown, and cancel of a
+ * completion engine. What has to be done later is collected in struct effects. */
 #ifndef FANIN_PORT_H
 #define FANIN_PORT_H
 
@@ -48,6 +48,9 @@ enum direction_name { DIRECTION_IN, DIRECTION_OUT, DIRECTION_COUNT };
 
 enum socket_role { ROLE_FRESH, ROLE_CONNECTING, ROLE_CONNECTED, ROLE_LISTENING, ROLE_FAILED };
 
+/* cp_shutdown: the end is near while accepted sends are not over. */
+enum socket_sending { SENDING_OPEN, SENDING_ENDS, SENDING_OVER };
+
 /* A socket's state. Freed only with the port: a late event finds a newer generation here. */
 struct slot {
     struct cport *port;
@@ -58,6 +61,9 @@ struct slot {
     bool blocking;              /* made non-blocking for its connect alone */
     bool failed;                /* a readiness engine has seen an error of the connection */
     bool skip;                  /* cp_socket_skip */
+    bool datagrams;             /* UDP */
+    bool bound;                 /* for the engine */
+    uint8_t sending;            /* enum socket_sending */
     uint16_t family;
     int broken; /* the code that ended the connection: later operations are refused with it */
     cp_handle handle;
@@ -198,6 +204,13 @@ static inline pthread_mutex_t *slot_mutex(const struct slot *slot)
     return &slot->port->locks[slot->index % LOCKS].mutex;
 }
 
+/* A packet of cp_post_key. */
+struct posted_key {
+    struct cp_node node; /* first */
+    uintptr_t key;
+    int64_t result;
+};
+
 /* slot_lock, slot_unlock: unlocking queues the posts first, so that packets of a socket keep their
  * order, then does what the effects say. slot_leave: unlocks, but keeps posts and wake-ups for
  * later. */
@@ -264,9 +277,12 @@ int64_t op_listen(const struct cp_op *op, int option);
 int deadline_add(struct cp_op *op, uint64_t deadline_ns, struct effects *effects);
 void deadline_remove(struct cp_op *op);
 
-/* deadline_next: an operation that is due; its deadline is gone, its slot's lock is taken. NULL:
- * none is, the alarm is set to the next. */
+/* deadline_next: a socket's operation that is due; its deadline is gone, its slot's lock is taken.
+ * NULL: none is, the alarm is set to the next. Timers that are due are over. */
 struct cp_op *deadline_next(struct cport *port, struct effects *effects);
+
+/* timers_drop: forgets every timer without a packet (the port is closed). */
+void timers_drop(struct cport *port);
 
 /* ---- slot.c -------------------------------------------------------------------------------- */
 
@@ -282,7 +298,9 @@ void slots_free(struct cport *port);
 uint64_t slot_id(const struct slot *slot);
 struct slot *slot_find(struct cport *port, uint64_t id);
 
-/* slot_release: after a close, frees the slot once nothing refers to it. Lock held. */
+/* slot_idle: whether no operation of it is in flight. Lock held.
+ * slot_release: after a close, frees the slot once nothing refers to it. Lock held. */
+bool slot_idle(const struct slot *slot);
 void slot_release(struct slot *slot, struct effects *effects);
 
 /* ---- direction.c: the slot's lock held ------------------------------------------------------ */
@@ -309,6 +327,9 @@ void direction_complete(struct direction *direction, struct cp_op *op, int64_t r
 /* direction_cancel: `op`, or with NULL every operation. How many were asked. */
 unsigned direction_cancel(struct direction *direction, struct cp_op *op, int reason,
                           struct effects *effects);
+
+/* direction_end_sending: after the operations that it has. */
+void direction_end_sending(struct direction *direction, struct effects *effects);
 
 /* direction_close: its socket is closed: every operation is aborted. */
 void direction_close(struct direction *direction, struct effects *effects);

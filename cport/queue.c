@@ -1,9 +1,18 @@
 /* Locking a slot or the gate, queueing packets, and what has to wait until no lock is held. */
 #include "cport/port.h"
 
+#include <stdlib.h>
+
 /* Frees what a packet carries that will not be delivered. */
-static void drop(struct cport *port, struct cp_op *op)
+static void drop(struct cport *port, struct cp_node *node)
 {
+    struct cp_op *op = op_of(node);
+    if (node->is_direction)
+        return; /* of a closed port no direction is queued again */
+    if (node->is_key) {
+        free(node);
+        return;
+    }
     if (op->kind == CP_ACCEPT && op->accepted != CP_HANDLE_NONE)
         port->engine->detach(port, op->accepted);
     op->accepted = CP_HANDLE_NONE;
@@ -49,8 +58,7 @@ void port_perform(struct cport *port, struct effects *effects)
     effects->posts = now.posts;
     port_close_handle(port, &now);
     for (struct cp_node *node; (node = gate_queue_pop(&now.dropped));)
-        if (!node->is_direction) /* of a closed port no direction is queued again */
-            drop(port, op_of(node));
+        drop(port, node);
     if (now.set_alarm)
         set_alarm(port);
     if (now.gate.wake || now.gate.wake_poller || now.gate.wake_watcher)

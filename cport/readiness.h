@@ -18,6 +18,7 @@ struct readiness {
 int readiness_open(struct cport *port, size_t state_bytes, char *why, size_t why_bytes);
 void readiness_close(struct cport *port);
 int readiness_attach(struct slot *slot);
+void readiness_release(struct cport *port, cp_handle handle);
 void readiness_detach(struct cport *port, cp_handle handle);
 void readiness_attempt(struct cport *port, struct attempt *attempts, unsigned count);
 void readiness_poll(struct cport *port, uint64_t timeout_ns, struct effects *effects);

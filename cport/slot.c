@@ -99,11 +99,17 @@ static bool direction_idle(const struct direction *direction)
     return !direction->busy && !direction->started && !direction->last;
 }
 
+bool slot_idle(const struct slot *slot)
+{
+    return direction_idle(&slot->directions[DIRECTION_IN]) &&
+           direction_idle(&slot->directions[DIRECTION_OUT]);
+}
+
 void slot_release(struct slot *slot, struct effects *effects)
 {
     assert(!slot->open);
     const struct direction *directions = slot->directions;
-    if (!direction_idle(&directions[DIRECTION_IN]) || !direction_idle(&directions[DIRECTION_OUT]))
+    if (!slot_idle(slot))
         return;
     if (slot->handle != CP_HANDLE_NONE) {
         assert(effects->closing == CP_HANDLE_NONE);

@@ -15,13 +15,14 @@ static struct slot *enter(struct cp_socket socket)
 
 /* No lock is held for the engine's system calls: meanwhile the socket has no operation, and a busy
  * direction keeps its slot if the port is closed. */
-static int attach(struct cport *port, int family, cp_handle handle, uintptr_t key,
+static int attach(struct cport *port, int family, bool datagrams, cp_handle handle, uintptr_t key,
                   struct cp_socket *result)
 {
     struct effects effects = NO_EFFECTS;
     struct slot *slot = port->closed ? NULL : slot_take(port, family, handle, key);
     if (!slot)
         return port->closed ? CP_ECLOSED : CP_ENOMEM;
+    slot->datagrams = datagrams;
     slot->directions[DIRECTION_OUT].busy = true;
     slot_leave(slot, &effects);
     int code = port->engine->attach(slot);
@@ -41,14 +42,19 @@ static int attach(struct cport *port, int family, cp_handle handle, uintptr_t ke
 
 int cp_socket_open(struct cport *port, int family, uintptr_t key, struct cp_socket *socket)
 {
-    return port && socket ? attach(port, family, CP_HANDLE_NONE, key, socket) : CP_EINVAL;
+    return port && socket ? attach(port, family, false, CP_HANDLE_NONE, key, socket) : CP_EINVAL;
+}
+
+int cp_socket_open_udp(struct cport *port, int family, uintptr_t key, struct cp_socket *socket)
+{
+    return port && socket ? attach(port, family, true, CP_HANDLE_NONE, key, socket) : CP_EINVAL;
 }
 
 int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_socket *socket)
 {
     if (!port || !socket || handle == CP_HANDLE_NONE)
         return CP_EINVAL;
-    return attach(port, 0, handle, key, socket);
+    return attach(port, 0, false, handle, key, socket);
 }
 
 cp_handle cp_socket_handle(struct cp_socket socket)
@@ -69,6 +75,36 @@ int cp_socket_skip(struct cp_socket socket, bool skip)
     int code = slot->port->engine->readiness ? 0 : CP_EUNSUPPORTED;
     slot->skip = skip && code == 0;
     slot_unlock(slot, &NO_EFFECTS);
+    return code;
+}
+
+int cp_socket_key(struct cp_socket socket, uintptr_t key)
+{
+    struct slot *slot = enter(socket);
+    if (!slot)
+        return CP_EINVAL;
+    slot->key = key;
+    slot_unlock(slot, &NO_EFFECTS);
+    return 0;
+}
+
+int cp_socket_release(struct cp_socket socket, cp_handle *handle)
+{
+    struct effects effects = NO_EFFECTS;
+    struct slot *slot = handle ? enter(socket) : NULL;
+    if (!slot)
+        return CP_EINVAL;
+    const struct engine *engine = socket.port->engine;
+    int code = !engine->release ? CP_EUNSUPPORTED : slot_idle(slot) ? 0 : CP_EINVAL;
+    if (code == 0) {
+        *handle = slot->handle;
+        slot->handle = CP_HANDLE_NONE;
+        slot->open = false;
+        slot_release(slot, &effects);
+    }
+    slot_unlock(slot, &effects);
+    if (code == 0)
+        engine->release(socket.port, *handle);
     return code;
 }
 
@@ -104,12 +140,18 @@ void sockets_close(struct cport *port)
 /* ---- submitting ---------------------------------------------------------------------------- */
 
 /* Why the operation cannot be accepted now; 0 if it can. Lock held. */
-static int refusal(const struct slot *slot, const struct cp_op *op, enum socket_role role)
+static int refusal(const struct slot *slot, const struct cp_op *op, enum cp_kind kind,
+                   enum socket_role role)
 {
+    const bool datagram = kind == CP_RECEIVE_FROM || kind == CP_SEND_TO;
     if (slot->port->closed)
         return CP_ECLOSED;
-    if (op_state(op) != OP_IDLE)
+    if (op_state(op) != OP_IDLE || (slot->datagrams ? kind == CP_LISTEN : datagram))
         return CP_EINVAL;
+    if (slot->datagrams && (datagram || kind == CP_RECEIVE))
+        return 0;
+    if (kind == CP_SEND && slot->sending != SENDING_OPEN && !slot->broken)
+        return CP_ESHUTDOWN;
     if (role == ROLE_CONNECTED && slot->role != ROLE_CONNECTED)
         return CP_ENOTCONN;
     if (role == ROLE_FRESH && slot->role == ROLE_CONNECTED)
@@ -134,7 +176,7 @@ static struct slot *begin(struct cp_socket socket, struct cp_op *op, enum cp_kin
                           enum socket_role role, int *code)
 {
     struct slot *slot = op ? enter(socket) : NULL;
-    *code = slot ? refusal(slot, op, role) : CP_EINVAL;
+    *code = slot ? refusal(slot, op, kind, role) : CP_EINVAL;
     if (!slot && op && socket.port && socket.port->closed)
         *code = CP_ECLOSED;
     if (*code == 0) {
@@ -149,7 +191,7 @@ static struct slot *begin(struct cp_socket socket, struct cp_op *op, enum cp_kin
 /* Releases the lock: submits the operation, unless there is a reason against it. */
 static int submit(struct slot *slot, struct cp_op *op, int code, struct effects *effects)
 {
-    bool out = op->kind == CP_SEND || op->kind == CP_CONNECT;
+    bool out = op->kind == CP_SEND || op->kind == CP_SEND_TO || op->kind == CP_CONNECT;
     if (code != 0) {
         slot_unlock(slot, effects);
         return code;
@@ -178,6 +220,19 @@ static int address_keep(struct cp_op *op, const struct sockaddr *address, unsign
     op->engine[0] = length;
     memcpy(&op->engine[1], address, length);
     return 0;
+}
+
+int cp_bind(struct cp_socket socket, const struct sockaddr *address, unsigned address_bytes)
+{
+    const unsigned bytes = address_length(address, address_bytes);
+    struct slot *slot = bytes > 0 ? enter(socket) : NULL;
+    if (!slot)
+        return bytes > 0 && socket.port && socket.port->closed ? CP_ECLOSED : CP_EINVAL;
+    int code = refusal(slot, &(struct cp_op){0}, CP_CONNECT, ROLE_FRESH);
+    if (code == 0 && bind(slot->handle, address, (socklen_t)bytes) != 0)
+        code = socket_error();
+    slot_unlock(slot, &NO_EFFECTS);
+    return code;
 }
 
 int cp_listen(struct cp_socket socket, const struct sockaddr *address, unsigned address_bytes,
@@ -262,7 +317,45 @@ static int transfer(struct cp_socket socket, struct cp_op *op, enum cp_kind kind
         blocks_valid(blocks, count) ? begin(socket, op, kind, ROLE_CONNECTED, &code) : NULL;
     if (!slot)
         return code;
-    code = op_copy_blocks(op, blocks, blocks_empty(blocks, count) ? 0 : count);
+    const bool empty = blocks_empty(blocks, count);
+    if (slot->datagrams && (count > CP_BLOCKS_MAX || (empty && kind == CP_RECEIVE)))
+        code = CP_EINVAL;
+    else
+        code = op_copy_blocks(op, blocks, empty ? 0 : count);
+    return submit(slot, op, code, &effects);
+}
+
+int cp_receive_from(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
+                    unsigned count, struct sockaddr *from, unsigned *from_bytes)
+{
+    struct effects effects = NO_EFFECTS;
+    int code = CP_EINVAL;
+    if (!blocks_valid(blocks, count) || blocks_empty(blocks, count) || count > CP_BLOCKS_MAX ||
+        (from && !from_bytes))
+        return code;
+    struct slot *slot = begin(socket, op, CP_RECEIVE_FROM, ROLE_FRESH, &code);
+    if (!slot)
+        return code;
+    const unsigned room =
+        slot->family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    code = from && *from_bytes < room ? CP_EINVAL : op_copy_blocks(op, blocks, count);
+    op->part.datagram.from = (struct cp_address_out){from, from_bytes};
+    return submit(slot, op, code, &effects);
+}
+
+int cp_send_to(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
+               unsigned count, const struct sockaddr *to, unsigned to_bytes)
+{
+    struct effects effects = NO_EFFECTS;
+    int code = CP_EINVAL;
+    if (!blocks_valid(blocks, count) || count > CP_BLOCKS_MAX)
+        return code;
+    struct slot *slot = begin(socket, op, CP_SEND_TO, ROLE_FRESH, &code);
+    if (!slot)
+        return code;
+    code = address_keep(op, to, to_bytes);
+    if (code == 0)
+        code = op_copy_blocks(op, blocks, count);
     return submit(slot, op, code, &effects);
 }
 
@@ -288,11 +381,26 @@ int cp_receive_late(struct cp_socket socket, struct cp_op *op, struct cp_block *
     struct slot *slot = begin(socket, op, CP_RECEIVE, ROLE_CONNECTED, &code);
     if (!slot)
         return code;
+    if (slot->datagrams) /* a datagram's first byte cannot be waited for without the rest */
+        return submit(slot, op, CP_EINVAL, &effects);
     op->late = true;
     op->blocks = blocks;
     op->block_room = (uint8_t)max;
     op->part.source = *source;
     return submit(slot, op, 0, &effects);
+}
+
+int cp_shutdown(struct cp_socket socket)
+{
+    struct effects effects = NO_EFFECTS;
+    struct slot *slot = enter(socket);
+    if (!slot)
+        return socket.port && socket.port->closed ? CP_ECLOSED : CP_EINVAL;
+    int code = slot->datagrams ? CP_EINVAL : slot->role == ROLE_CONNECTED ? 0 : CP_ENOTCONN;
+    if (code == 0)
+        direction_end_sending(&slot->directions[DIRECTION_OUT], &effects);
+    slot_unlock(slot, &effects);
+    return code;
 }
 
 int cp_cancel(struct cp_socket socket, struct cp_op *op)

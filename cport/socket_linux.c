@@ -39,13 +39,33 @@ static void recognise_closed(struct slot *slot)
     slot->broken = code;
 }
 
+/* 0 for a UDP socket. */
+static int recognise_datagrams(struct slot *slot)
+{
+    struct sockaddr_storage address;
+    int type = 0, protocol = 0;
+    socklen_t type_bytes = sizeof type, protocol_bytes = sizeof protocol, bytes = sizeof address;
+    if (getsockopt((int)slot->handle, SOL_SOCKET, SO_TYPE, &type, &type_bytes) != 0 ||
+        getsockopt((int)slot->handle, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_bytes) != 0 ||
+        getsockname((int)slot->handle, (struct sockaddr *)&address, &bytes) != 0)
+        return socket_error();
+    if (type != SOCK_DGRAM || protocol != IPPROTO_UDP)
+        return CP_EINVAL;
+    slot->datagrams = true;
+    slot->family = address.ss_family;
+    bytes = sizeof address;
+    if (getpeername((int)slot->handle, (struct sockaddr *)&address, &bytes) == 0)
+        slot->role = ROLE_CONNECTED;
+    return 0;
+}
+
 /* One call: a server does it for each connection. */
 int socket_recognise(struct slot *slot)
 {
     struct tcp_info info;
     socklen_t bytes = sizeof info;
     if (getsockopt((int)slot->handle, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0)
-        return errno == EBADF ? socket_error() : CP_EINVAL;
+        return recognise_datagrams(slot);
     slot->role = info.tcpi_state == TCP_LISTEN ? ROLE_LISTENING : ROLE_CONNECTED;
     if (slot->role == ROLE_LISTENING)
         return socket_unblock(slot->handle);

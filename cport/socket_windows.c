@@ -21,6 +21,25 @@ int socket_unblock(cp_handle handle)
     return ioctlsocket((SOCKET)handle, FIONBIO, &on) == 0 ? 0 : socket_error();
 }
 
+static int recognise_datagrams(struct slot *slot)
+{
+    WSAPROTOCOL_INFOW info;
+    struct sockaddr_storage address;
+    int bytes = sizeof info;
+    if (getsockopt(slot->handle, SOL_SOCKET, SO_PROTOCOL_INFOW, (char *)&info, &bytes) != 0)
+        return socket_error();
+    if (info.iProtocol != IPPROTO_UDP)
+        return CP_EINVAL;
+    slot->datagrams = true;
+    slot->family = (uint16_t)info.iAddressFamily;
+    bytes = sizeof address;
+    slot->bound = getsockname(slot->handle, (struct sockaddr *)&address, &bytes) == 0;
+    bytes = sizeof address;
+    if (getpeername(slot->handle, (struct sockaddr *)&address, &bytes) == 0)
+        slot->role = ROLE_CONNECTED;
+    return socket_unblock(slot->handle);
+}
+
 int socket_recognise(struct slot *slot)
 {
     cp_handle handle = slot->handle;
@@ -30,6 +49,8 @@ int socket_recognise(struct slot *slot)
     socklen_t bytes = sizeof type;
     if (getsockopt(handle, SOL_SOCKET, SO_TYPE, (char *)&type, &bytes) != 0)
         return socket_error();
+    if (type == SOCK_DGRAM)
+        return recognise_datagrams(slot);
     int code = type == SOCK_STREAM ? socket_unblock(handle) : CP_EINVAL;
     if (code != 0)
         return code;

@@ -80,6 +80,8 @@ struct sockaddr;
     X(CP_ENOSPC, "too-many-watched", "the user may watch no more descriptors with epoll")          \
     X(CP_ENOMEM, "out-of-memory", "no memory, here or in the kernel")                              \
     X(CP_ENOBUFS, "no-blocks", "a late receive's source had no block: post it again when it has")  \
+    X(CP_EMSGSIZE, "message-size",                                                                 \
+      "a datagram is larger than the blocks for it, or than the network takes")                    \
     X(CP_ENOTFOUND, "not-found", "nothing to cancel: not pending, or completing already")          \
     X(CP_ECLOSED, "port-closed", "the port is closed")                                             \
     X(CP_EUNSUPPORTED, "unsupported", "this engine or machine cannot do it")                       \
@@ -165,10 +167,21 @@ struct cp_address_out {
 struct cp_node {
     struct cp_node *next;
     bool is_direction; /* not an operation but a socket's direction that has become ready */
+    bool is_key;       /* nor that, but a packet of cp_post_key */
 };
 
 /* CP_LISTEN is never delivered: cp_listen is synchronous. */
-enum cp_kind { CP_CONNECT = 1, CP_ACCEPT, CP_RECEIVE, CP_SEND, CP_POST, CP_LISTEN };
+enum cp_kind {
+    CP_CONNECT = 1,
+    CP_ACCEPT,
+    CP_RECEIVE,
+    CP_SEND,
+    CP_POST,
+    CP_LISTEN,
+    CP_RECEIVE_FROM,
+    CP_SEND_TO,
+    CP_TIMER,
+};
 
 /* An operation. The caller provides it, zeroed before its first use; a submitting call fills it
  * in. After its completion is delivered it may be used again. */
@@ -189,6 +202,10 @@ struct cp_op {
         struct cp_source source;    /* late receive */
         struct cp_block copies[2];  /* other receives and sends: the first blocks */
         struct cp_address_out peer; /* accept */
+        struct {
+            struct cp_block copy;
+            struct cp_address_out from;
+        } datagram; /* receive_from */
     } part;
     uintptr_t key;
     uint64_t deadline_ns; /* 0: none */
@@ -202,9 +219,9 @@ struct cp_op {
 
 /* What cp_wait delivers. */
 struct cp_packet {
-    struct cp_op *op;
-    uintptr_t key;  /* of the socket, or of the post */
-    int64_t result; /* bytes, 0, or a negative code; of a post: the poster's number */
+    struct cp_op *op; /* NULL: of cp_post_key */
+    uintptr_t key;    /* of the socket, or of the post or timer */
+    int64_t result;   /* bytes, 0, or a negative code; of a post: the poster's number */
 };
 
 /* ---- ports --------------------------------------------------------------------------------- */
@@ -271,6 +288,22 @@ void cp_leave(struct cport *port);
  * flight until then. Fails with CP_ECLOSED, or CP_EINVAL for an op that is in flight. */
 int cp_post(struct cport *port, struct cp_op *op, uintptr_t key, int64_t result);
 
+/* cp_post_key: queues a packet without an operation: its op is NULL. CP_ENOMEM, CP_ECLOSED. */
+int cp_post_key(struct cport *port, uintptr_t key, int64_t result);
+
+/* cp_timer: queues a packet with `op`, `key` and the result 0 after `after_ns`, never earlier. The
+ * op is in flight until then. Timers end in the order of their times. Does not block. CP_EINVAL for
+ * an op that is in flight, CP_ENOMEM, CP_ECLOSED. */
+int cp_timer(struct cport *port, struct cp_op *op, uintptr_t key, uint64_t after_ns);
+
+/* cp_timer_cancel: takes a timer back: its packet comes now, with CP_ECANCELED. CP_ENOTFOUND: the
+ * op is no timer of the port, or its packet is queued already. */
+int cp_timer_cancel(struct cport *port, struct cp_op *op);
+
+/* cp_op_done: whether an operation is over: its packet has been delivered or waits. True, too, of
+ * one that was never submitted. Does not block; any thread may ask while the op exists. */
+bool cp_op_done(const struct cp_op *op);
+
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 /* cp_socket_open: makes a TCP socket of `family` (AF_INET, AF_INET6) and associates it.
@@ -281,6 +314,16 @@ int cp_socket_open(struct cport *port, int family, uintptr_t key, struct cp_sock
  * closes it. Makes a listener non-blocking, on Windows any socket. CP_EINVAL: associated already
  * with this port, or not a socket. */
 int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_socket *socket);
+
+/* cp_socket_open_udp: makes a UDP socket of `family` and associates it. It is used unbound, bound
+ * (cp_bind), or connected (cp_connect: at once; only its peer's datagrams come then, and cp_send
+ * knows where to). Codes as cp_socket_open's. cp_associate takes UDP sockets too. */
+int cp_socket_open_udp(struct cport *port, int family, uintptr_t key, struct cp_socket *socket);
+
+/* cp_bind: gives a socket that is not connected its own address, which a connect then comes from;
+ * port 0 takes a free one. cp_listen binds itself. Does not block. CP_EINVAL: it is bound already;
+ * CP_EADDRINUSE, CP_EADDRNOTAVAIL, CP_EACCES, CP_EISCONN. */
+int cp_bind(struct cp_socket socket, const struct sockaddr *address, unsigned address_bytes);
 
 /* cp_listen: binds and listens, so that accepts can be posted. `address` with port 0 takes a
  * free one; read it back from cp_socket_handle. Does not block. */
@@ -297,6 +340,20 @@ cp_handle cp_socket_handle(struct cp_socket socket);
  * knows that something waits. Saves the packet and the waking of another worker; the caller must
  * not let one busy connection starve the rest. CP_EINVAL, CP_EUNSUPPORTED. */
 int cp_socket_skip(struct cp_socket socket, bool skip);
+
+/* cp_socket_key: packets of the socket have this key from now on, those that are queued already
+ * keep theirs. CP_EINVAL: it is closed. */
+int cp_socket_key(struct cp_socket socket, uintptr_t key);
+
+/* cp_shutdown: ends this side's sending once the sends that were accepted are over: the peer then
+ * sees the end of the stream. Later sends are refused with CP_ESHUTDOWN; receives go on. Posts no
+ * packet, does not block; a second call has no effect. CP_ENOTCONN; CP_EINVAL for a UDP socket. */
+int cp_shutdown(struct cp_socket socket);
+
+/* cp_socket_release: takes a socket that has no operation in flight out of the port and leaves it
+ * open: *handle is the caller's. CP_EINVAL: closed, or an operation is in flight; CP_EUNSUPPORTED:
+ * the engine (iocp) cannot. */
+int cp_socket_release(struct cp_socket socket, cp_handle *handle);
 
 /* cp_socket_close: closes the socket, as closesocket does on Windows: operations in flight each
  * complete once with CP_EABORTED (or with their own result if that came first). Closing twice has
@@ -344,6 +401,23 @@ int cp_receive_late(struct cp_socket socket, struct cp_op *op, struct cp_block *
  * reset, which nothing had reported; receives go on. */
 int cp_send(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
             unsigned count);
+
+/* Datagrams, of UDP sockets alone. cp_receive and cp_send serve them as well, the latter on a
+ * connected one. Each operation is one datagram, of at most CP_BLOCKS_MAX blocks; a receive needs
+ * room for a byte and is not late. CP_EREFUSED, of a connected one: nobody received an earlier
+ * datagram; the socket can be used again. */
+
+/* cp_receive_from: the result is the datagram's length, 0 for an empty one. CP_EMSGSIZE: it was
+ * larger than the blocks; they are full, the rest is lost. `from` (may be NULL) then has its
+ * sender's address: *from_bytes is its room before, enough for the socket's family, and its length
+ * after; both stay put as the op does. */
+int cp_receive_from(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
+                    unsigned count, struct sockaddr *from, unsigned *from_bytes);
+
+/* cp_send_to: completes when the datagram is with the kernel; no bytes make an empty one. The
+ * address is copied. CP_EMSGSIZE: larger than the network takes. */
+int cp_send_to(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
+               unsigned count, const struct sockaddr *to, unsigned to_bytes);
 
 /* cp_cancel: asks to take back `op`, or with NULL every operation of the socket. 0: asked, the
  * completion comes as CP_ECANCELED or, if the kernel was faster, as whatever happened.

@@ -48,6 +48,30 @@ void send_after_shutdown(struct stage *stage)
     EXPECT(next_is(stage, &stage->op, 0));
 }
 
+/* Sends that were accepted go out first; later ones are refused; receives go on. */
+void shutdown_after_sends(struct stage *stage)
+{
+    static char part[1 << 16];
+    struct cp_op receive = {0}, late = {0};
+    int64_t arrived = 0, count;
+    bool done = false;
+    EXPECT(large_send(stage));
+    EXPECT(cp_shutdown(stage->near) == 0);
+    EXPECT(cp_shutdown(stage->near) == 0);
+    EXPECT(cp_send(stage->near, &late, &(struct cp_block){"late", 4}, 1) == CP_ESHUTDOWN);
+    while ((count = far_receive(stage, part, sizeof part)) > 0) {
+        arrived += count;
+        if (!done && next_within(stage, 0))
+            done = stage->packet.op == &stage->op && stage->packet.result == LARGE_BYTES;
+    }
+    EXPECT(arrived == LARGE_BYTES && count == 0);
+    EXPECT(done || next_is(stage, &stage->op, LARGE_BYTES));
+    EXPECT(nothing_comes(stage));
+    EXPECT(cp_receive(stage->near, &receive, &(struct cp_block){stage->data, 4}, 1) == 0);
+    EXPECT(far_send(stage, "back", 4) == 4);
+    EXPECT(next_is(stage, &receive, 4) && memcmp(stage->data, "back", 4) == 0);
+}
+
 void send_after_reset(struct stage *stage)
 {
     struct cp_op send = {0};

@@ -51,9 +51,14 @@ enum setup { ALONE, CONNECTED, WATCHED };
     X("13", "a socket is associated once", associate_twice, 2, CONNECTED)                          \
     X("14", "only a socket can be associated", associate_no_socket, 2, ALONE)                      \
     X("17", "closing an idle socket posts nothing", idle_close_posts_nothing, 2, CONNECTED)        \
+    X("20", "a plain call posts nothing", plain_calls_post_nothing, 2, CONNECTED)                  \
+    X("21", "shutting down posts nothing and lets sends go first", shutdown_after_sends, 2,        \
+      CONNECTED)                                                                                   \
     X("22", "ready data is a packet too", ready_data_is_a_packet_too, 2, CONNECTED)                \
     X("23", "a pending operation is one packet", pending_is_one_packet, 2, CONNECTED)              \
     X("24", "a refused operation is none", refused_is_no_packet, 2, CONNECTED)                     \
+    X("25", "success at once needs no packet, where asked for", success_needs_no_packet, 2,        \
+      CONNECTED)                                                                                   \
     X("26", "another thread may have the packet first", another_thread_first, 2, CONNECTED)        \
     X("27", "a short read completes", short_read, 2, CONNECTED)                                    \
     X("28", "receives complete in order", receives_complete_in_order, 2, CONNECTED)                \
@@ -93,7 +98,38 @@ enum setup { ALONE, CONNECTED, WATCHED };
       waiting_for_the_next_packet, 1, WATCHED)                                                     \
     X("S12", "a worker that computes keeps its place", computing_keeps_the_place, 1, WATCHED)      \
     X("P3", "a wait in milliseconds, -1 for ever", wait_in_ms, 2, ALONE)                           \
-    X("P4", "a worker that leaves gives its place", leaving_gives_the_place, 1, ALONE)
+    X("P4", "a worker that leaves gives its place", leaving_gives_the_place, 1, ALONE)             \
+    X("P5", "a post needs no operation", post_without_op, 2, ALONE)                                \
+    X("P6", "a call's blocks are copied", blocks_are_copied, 2, CONNECTED)                         \
+    X("P7", "any number of blocks, empty ones too", any_number_of_blocks, 2, CONNECTED)            \
+    X("P8", "closing twice never meets the next socket", closed_is_nobody, 2, ALONE)               \
+    X("P9", "an accept has the peer's address", accept_has_the_peer, 2, ALONE)                     \
+    X("P10", "lengths of addresses are clipped", lengths_are_clipped, 2, ALONE)                    \
+    X("P11", "a bound socket connects from there", bound_connects_from_there, 2, ALONE)            \
+    X("P12", "an operation says that it is done", op_says_it_is_done, 2, CONNECTED)                \
+    X("P13", "a socket's key can change", key_can_change, 2, CONNECTED)                            \
+    X("P14", "a socket can be released", release_gives_the_handle, 2, CONNECTED)                   \
+    X("P15", "an adopted socket stays blocking", adopted_stays_blocking, 2, ALONE)                 \
+    X("T1", "a timer is a packet, never early", timer_is_a_packet, 2, ALONE)                       \
+    X("T2", "timers end in order", timers_in_order, 2, ALONE)                                      \
+    X("T3", "a timer can be cancelled, once", timer_cancelled, 2, ALONE)                           \
+    X("T4", "closing drops timers", timers_dropped_by_close, 2, ALONE)                             \
+    X("T5", "a timer of a busy port ends", timer_of_a_busy_port, 1, ALONE)                         \
+    X("T6", "an earlier timer wakes a waiter", timer_wakes_a_waiter, 2, ALONE)                     \
+    X("T7", "a timer for ever waits", timer_for_ever, 2, ALONE)                                    \
+    X("U1", "a datagram is whole and names its sender", datagram_is_whole, 2, ALONE)               \
+    X("U2", "an empty datagram is a result of 0", datagram_empty, 2, ALONE)                        \
+    X("U3", "a datagram larger than the blocks is cut, and says so", datagram_is_cut, 2, ALONE)    \
+    X("U4", "datagrams that wait are received one by one", datagrams_that_wait, 2, ALONE)          \
+    X("U5", "receives of datagrams complete in order", datagram_receives_in_order, 2, ALONE)       \
+    X("U6", "a connected sender hears that nobody listens", datagram_refused, 2, ALONE)            \
+    X("U7", "an unconnected sender does not", datagram_to_nobody, 2, ALONE)                        \
+    X("U8", "a connected socket has datagrams of its peer alone", datagrams_of_a_peer, 2, ALONE)   \
+    X("U9", "a datagram socket can be adopted", datagrams_adopted, 2, ALONE)                       \
+    X("U10", "a receive of datagrams can be cancelled and closed", datagram_receives_end, 2,       \
+      ALONE)                                                                                       \
+    X("U11", "a datagram too large for the network is refused", datagram_too_large, 2, ALONE)      \
+    X("U12", "streams and datagrams keep apart", datagram_misuse, 2, CONNECTED)
 
 #define X(number, name, function, limit, setup) void function(struct stage *stage);
 BEHAVIOURS(X)
