@@ -90,8 +90,10 @@ static int drain_open(struct scheme_run *run, char *why, size_t why_bytes)
 static void drain_close(struct scheme_run *run, struct scheme_figures *figures)
 {
     block_caches_close(&run->caches, figures);
-    for (uint32_t i = 0; i < run->base.stream_count; i++) {
+    for (uint32_t i = 0; i < run->base.config.streams_max; i++) {
         const struct stream *stream = scheme_stream(&run->base, i);
+        if (stream == NULL)
+            continue;
         const uint64_t received = stream->received_bytes, most = stream->goal->bytes;
         figures->bytes += received < most ? received : most;
     }

@@ -134,7 +134,8 @@ void processor_threads_push(struct processor_threads *threads, struct block_cach
     blocks->stream = stream;
     cache->outstanding += count;
     cache->hand_overs++;
-    const uint32_t index = scheme_stream_index(threads->base, stream) % threads->count;
+    const struct scheme_run *run = (const struct scheme_run *)(const void *)threads->base;
+    const uint32_t index = scheme_index(run, stream) % threads->count;
     mpsc_stack_push(&threads->all[index].inbox, blocks, blocks);
 }
 

@@ -49,7 +49,6 @@ struct stream_goal {
 /* One server's stream. A scheme's own state of a stream starts with this one. There may be very
  * many that wait, so it has nothing that is needed only while a frame is under way. */
 struct stream {
-    void *owner;                    /* the collector's */
     const struct stream_goal *goal; /* the collector's, shared by many */
 
     /* The receiving side's: touched inside offer, received and retract only. */
@@ -204,9 +203,13 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures);
  * timer. Any thread; does not block. */
 void scheme_hurry(struct scheme_run *run);
 
-/* scheme_attach: a new stream, which lives until scheme_close, as the goal does. Of a goal of 0
- * finished is never called. NULL: no memory, no thread, or streams_max reached. */
-struct stream *scheme_attach(struct scheme_run *run, void *owner, const struct stream_goal *goal);
+/* scheme_attach: a new stream, which lives until scheme_close, as the goal does; each `index` below
+ * streams_max once. Of a goal of 0 finished is never called. NULL: the scheme has no memory or no
+ * thread for it.
+ * scheme_index: the index of a stream. */
+struct stream *scheme_attach(struct scheme_run *run, uint32_t index,
+                             const struct stream_goal *goal);
+uint32_t scheme_index(const struct scheme_run *run, const struct stream *stream);
 
 /* scheme_finish: the server has closed within a frame (partial_bytes > 0), and its close ends it.
  * It is processed when the scheme is closed, at the latest; scheme_detach or scheme_rewind

@@ -64,7 +64,6 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
         &base->waiters,
         (struct resource){.free = free_blocks, .take = scheme_take_blocks, .context = run},
         &base->config.events);
-    pthread_mutex_init(&base->lock, NULL);
     result = scheme->open(run, why, why_bytes);
     if (result == 0) {
         *opened = run;
@@ -73,6 +72,11 @@ int scheme_open(const struct scheme *scheme, const struct scheme_config *config,
     struct scheme_figures unused;
     scheme_close(run, &unused);
     return result;
+}
+
+static struct stream *stream_at(const struct scheme_base *base, uint32_t index)
+{
+    return (struct stream *)(void *)((char *)base->streams + index * base->scheme->stream_bytes);
 }
 
 /* Each byte of a frame, found or not, was searched once. */
@@ -86,9 +90,9 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
     struct scheme_base *base = base_of(run);
     *figures = (struct scheme_figures){0};
     base->scheme->close(run, figures);
-    for (uint32_t i = 0; i < base->stream_count; i++)
-        figures->scanned_bytes += scheme_scanned_bytes(scheme_stream(base, i));
-    figures->scanned_bytes += base->rewound_scan_bytes;
+    for (uint32_t i = 0; i < base->config.streams_max; i++)
+        figures->scanned_bytes += scheme_scanned_bytes(stream_at(base, i));
+    figures->scanned_bytes += atomic_load(&base->rewound_scan_bytes);
     free(base->streams);
     free(base->waiting);
     if (base->pool != NULL) {
@@ -99,24 +103,25 @@ void scheme_close(struct scheme_run *run, struct scheme_figures *figures)
     figures->buffer_cap_waits += atomic_load(&base->waiters.waits);
     assert(atomic_load(&base->budget.used_bytes) == 0);
     wait_list_end(&base->waiters);
-    pthread_mutex_destroy(&base->lock);
     free(run);
 }
 
 struct stream *scheme_stream(const struct scheme_base *base, uint32_t index)
 {
-    return (struct stream *)(void *)((char *)base->streams + index * base->scheme->stream_bytes);
+    struct stream *stream = stream_at(base, index);
+    return stream->goal != NULL ? stream : NULL;
 }
 
-uint32_t scheme_stream_index(const struct scheme_base *base, const struct stream *stream)
+uint32_t scheme_index(const struct scheme_run *run, const struct stream *stream)
 {
+    const struct scheme_base *base = (const struct scheme_base *)(const void *)run;
     const size_t offset = (size_t)((const char *)stream - (const char *)base->streams);
     return (uint32_t)(offset / base->scheme->stream_bytes);
 }
 
 struct waiter *scheme_waiter(const struct scheme_base *base, const struct stream *stream)
 {
-    return &base->waiting[scheme_stream_index(base, stream)];
+    return &base->waiting[scheme_index((const struct scheme_run *)(const void *)base, stream)];
 }
 
 void scheme_hurry(struct scheme_run *run)
@@ -124,18 +129,13 @@ void scheme_hurry(struct scheme_run *run)
     atomic_store(&base_of(run)->hurried, true);
 }
 
-struct stream *scheme_attach(struct scheme_run *run, void *owner, const struct stream_goal *goal)
+struct stream *scheme_attach(struct scheme_run *run, uint32_t index, const struct stream_goal *goal)
 {
     struct scheme_base *base = base_of(run);
-    struct stream *stream = NULL;
     assert((goal->frames > 0) == (goal->bytes > 0));
-    pthread_mutex_lock(&base->lock);
-    if (base->stream_count < base->config.streams_max)
-        stream = scheme_stream(base, base->stream_count++);
-    pthread_mutex_unlock(&base->lock);
-    if (stream == NULL)
-        return NULL;
-    stream->owner = owner;
+    assert(index < base->config.streams_max);
+    struct stream *stream = stream_at(base, index);
+    assert(stream->goal == NULL);
     stream->goal = goal;
     stream->notified = goal->frames == 0;
     if (base->scheme->attach == NULL || base->scheme->attach(run, stream))
@@ -169,9 +169,7 @@ void scheme_rewind(struct scheme_run *run, struct stream *stream, uint64_t bytes
     assert(bytes <= stream->received_bytes);
     assert(bytes == stream->partial_bytes || stream->partial_bytes == 0);
     struct scheme_base *base = base_of(run);
-    pthread_mutex_lock(&base->lock);
-    base->rewound_scan_bytes += stream->partial_bytes;
-    pthread_mutex_unlock(&base->lock);
+    atomic_fetch_add(&base->rewound_scan_bytes, stream->partial_bytes);
     stream->received_bytes -= bytes;
     stream->partial_bytes = 0;
     stream->marker = (struct marker_state){0};

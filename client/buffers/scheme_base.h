@@ -17,11 +17,9 @@ struct scheme_base {
     struct pool *pool;        /* NULL: none; opened by the scheme, closed by the base */
     struct wait_list waiters; /* for blocks of the pool, unless the scheme sets its resource */
 
-    pthread_mutex_t lock; /* over attaching */
-    void *streams;        /* stream_bytes each */
-    uint32_t stream_count;
-    struct waiter *waiting;      /* of each stream; its memory is not touched before it waits */
-    uint64_t rewound_scan_bytes; /* searched, and to be searched anew; under `lock` */
+    void *streams; /* streams_max of stream_bytes each; not touched before they are attached */
+    struct waiter *waiting; /* of each stream; its memory is not touched before it waits */
+    _Atomic uint64_t rewound_scan_bytes; /* searched, and to be searched anew */
 };
 
 /* What every scheme's table has: each hook is named after the scheme; `state` is of a stream. */
@@ -30,10 +28,9 @@ struct scheme_base {
     .need = scheme##_need, .open = scheme##_open, .release = scheme##_release,                     \
     .offer = scheme##_offer, .received = scheme##_received, .retract = scheme##_retract
 
-/* scheme_stream: the index-th that was attached. scheme_stream_index: the other way round.
+/* scheme_stream: with this index, below streams_max; NULL: it was not attached.
  * scheme_waiter: its entry in the base's wait list. */
 struct stream *scheme_stream(const struct scheme_base *base, uint32_t index);
-uint32_t scheme_stream_index(const struct scheme_base *base, const struct stream *stream);
 struct waiter *scheme_waiter(const struct scheme_base *base, const struct stream *stream);
 
 /* scheme_receive_bytes: the most that one receive brings. */

@@ -351,8 +351,11 @@ static void slices_close(struct scheme_run *run, struct scheme_figures *figures)
     struct processor processor;
     processor_init(&processor, &run->base.config.process, &run->base.budget);
     processor_threads_close(&run->threads, figures);
-    for (uint32_t i = 0; i < run->base.stream_count; i++) {
-        struct slices_stream *slices = slices_of(scheme_stream(&run->base, i));
+    for (uint32_t i = 0; i < run->base.config.streams_max; i++) {
+        struct stream *stream = scheme_stream(&run->base, i);
+        if (stream == NULL)
+            continue;
+        struct slices_stream *slices = slices_of(stream);
         if (slices->closed)
             process_end(slices, &processor);
         incremental_check_drop(&slices->check);

@@ -380,8 +380,11 @@ static void close_buffer(struct threaded_buffer *buffer, struct scheme_figures *
 
 void threaded_close(struct scheme_run *run, struct scheme_figures *figures)
 {
-    for (uint32_t i = 0; i < run->base.stream_count; i++)
-        close_buffer(buffer_of(scheme_stream(&run->base, i)), figures);
+    for (uint32_t i = 0; i < run->base.config.streams_max; i++) {
+        struct stream *stream = scheme_stream(&run->base, i);
+        if (stream != NULL)
+            close_buffer(buffer_of(stream), figures);
+    }
     figures->buffer_turn_waits = atomic_load(&run->turn_waits);
     figures->buffer_cap_waits = atomic_load(&run->buffer_waiters.waits);
     wait_list_end(&run->buffer_waiters);

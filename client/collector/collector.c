@@ -11,19 +11,24 @@
 
 /* ---- events of the scheme -------------------------------------------------------------------- */
 
+static struct connection *owner_of(const struct run *run, const struct stream *stream)
+{
+    return &run->connections->all[scheme_index(run->scheme_run, stream)];
+}
+
 static void stream_resume(void *context, struct stream *stream)
 {
-    connection_continue(stream->owner, CONNECTION_WAITING);
+    connection_continue(owner_of(context, stream), CONNECTION_WAITING);
 }
 
 static void stream_finished(void *context, struct stream *stream)
 {
-    connection_end(stream->owner, NULL, os_now_ns());
+    connection_end(owner_of(context, stream), NULL, os_now_ns());
 }
 
 static void stream_failed(void *context, struct stream *stream)
 {
-    connection_end(stream->owner, frame_error_name(stream->error), os_now_ns());
+    connection_end(owner_of(context, stream), frame_error_name(stream->error), os_now_ns());
 }
 
 /* ---- open ------------------------------------------------------------------------------------ */
@@ -76,7 +81,10 @@ static bool open_port_and_scheme(struct run *run, char *why, size_t why_bytes)
         .batch = (unsigned)options->batch,
         .processors = (unsigned)options->processors,
         .streams_max = run->program->servers.count,
-        .events = {.resume = stream_resume, .finished = stream_finished, .failed = stream_failed},
+        .events = {.resume = stream_resume,
+                   .finished = stream_finished,
+                   .failed = stream_failed,
+                   .context = run},
     };
     collector_options_process(options, &run->scheme_config);
     result = scheme_open(run->scheme, &run->scheme_config, &run->scheme_run, reason, sizeof reason);
@@ -104,7 +112,7 @@ static bool open_connections(struct run *run)
 {
     uint32_t count = run->program->servers.count;
     run->blocks = calloc((size_t)count * run->options->blocks_per_receive, sizeof *run->blocks);
-    run->connections = calloc(count, sizeof *run->connections);
+    run->connections = calloc(1, sizeof *run->connections + count * sizeof(struct connection));
     run->endings = calloc(count, sizeof *run->endings);
     run->controls_bytes = count * sizeof *run->controls;
     run->controls = os_pages_map(run->controls_bytes);
@@ -115,9 +123,9 @@ static bool open_connections(struct run *run)
         run->controls == NULL || run->reconnects == NULL ||
         (run->requests->login_bytes > 0 && run->answers == NULL))
         return false;
+    run->connections->run = run;
     for (uint32_t i = 0; i < count; i++) {
-        struct connection *connection = &run->connections[i];
-        connection->run = run;
+        struct connection *connection = &run->connections->all[i];
         connection->index = i;
         connection->idle = request_is_idle(run->requests, i);
         atomic_init(&connection->heard_tick, UINT32_MAX);
@@ -184,7 +192,7 @@ static void close_threads(struct run *run)
     cp_free(run->port);
     run->port = NULL;
     for (uint32_t i = 0; i < run->count; i++) {
-        const struct connection *connection = &run->connections[i];
+        const struct connection *connection = &run->connections->all[i];
         if (connection->phase != CONNECTION_CLOSED && connection->stream != NULL)
             scheme_detach(run->scheme_run, connection->stream);
     }
@@ -197,7 +205,7 @@ static void tear_down(struct run *run)
         scheme_close(run->scheme_run, &run->program->figures);
     cp_free(run->port);
     for (uint32_t i = 0; i < run->count; i++) {
-        struct connection *connection = &run->connections[i];
+        struct connection *connection = &run->connections->all[i];
         assert(connection->phase == CONNECTION_CLOSED || connection->socket_id == 0);
         if (run->options->reconnect)
             free(run->reconnects[i].text);
@@ -229,7 +237,7 @@ static void sum_connections(struct run *run)
         row->receive_empty += run->workers[i].receive_empty;
     }
     for (uint32_t i = 0; i < run->count; i++) {
-        const struct connection *connection = &run->connections[i];
+        const struct connection *connection = &run->connections->all[i];
         const struct ending *ending = &run->endings[i];
         program_count(program, i, connection->stream, ending->reason);
         row->bytes += run->reconnects[i].discarded_bytes;

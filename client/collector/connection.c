@@ -54,7 +54,7 @@ void run_count_down(struct run *run, _Atomic uint32_t *count)
 
 void connection_note_activity(struct connection *connection)
 {
-    uint32_t tick = atomic_load_explicit(&connection->run->tick, memory_order_relaxed);
+    uint32_t tick = atomic_load_explicit(&run_of(connection)->tick, memory_order_relaxed);
     atomic_store_explicit(&connection->heard_tick, tick, memory_order_relaxed);
 }
 
@@ -76,7 +76,7 @@ static enum awaited awaited_of(const struct connection *connection)
 
 static void close_receiving_side(struct connection *connection)
 {
-    struct run *run = connection->run;
+    struct run *run = run_of(connection);
     if (reconnect_of(connection)->since_ns != 0)
         atomic_fetch_sub(&run->away, 1);
     reconnect_end(reconnect_of(connection), ending_of(connection)->ended_ns);
@@ -93,7 +93,7 @@ static void close_receiving_side(struct connection *connection)
 /* Frames that the processing side has, or will have: the next connection brings what follows. */
 static uint64_t rewind_stream(struct connection *connection)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     struct stream *stream = connection->stream;
     if (stream == NULL)
         return 0;
@@ -104,14 +104,14 @@ static uint64_t rewind_stream(struct connection *connection)
     connection->answered = false;
     reconnect_of(connection)->discarded_bytes += unfinished;
     scheme_rewind(run->scheme_run, stream, unfinished);
-    atomic_fetch_add_explicit(&connection->run->rewound_bytes, unfinished, memory_order_relaxed);
+    atomic_fetch_add_explicit(&run_of(connection)->rewound_bytes, unfinished, memory_order_relaxed);
     return frames;
 }
 
 /* False: it is over, or may not be tried again and now is. */
 static bool pause_for_reconnect(struct connection *connection)
 {
-    struct run *run = connection->run;
+    struct run *run = run_of(connection);
     struct reconnect *reconnect = reconnect_of(connection);
     const struct ending *ending = ending_of(connection);
     const bool was_there = reconnect->since_ns == 0;
@@ -134,7 +134,7 @@ static bool pause_for_reconnect(struct connection *connection)
 
 void receive_owner_release(struct connection *connection)
 {
-    struct run *run = connection->run;
+    struct run *run = run_of(connection);
     struct ending *ending = ending_of(connection);
     const bool first = !connection->opened;
     connection->opened = true;
@@ -194,7 +194,7 @@ static void lose(struct connection *connection, bool cut, const char *reason, ui
         connection->phase = CONNECTION_BUSY;
     connection_unlock(connection);
     if (!cut && !connection->idle)
-        living_drop(connection->run);
+        living_drop(run_of(connection));
     if (owner)
         receive_owner_release(connection);
 }
@@ -217,7 +217,7 @@ void connection_stop(struct connection *connection, uint64_t now_ns)
 
 void connection_cut(struct connection *connection, const char *reason, uint64_t now_ns)
 {
-    lose(connection, connection->run->options->reconnect, reason, now_ns);
+    lose(connection, run_of(connection)->options->reconnect, reason, now_ns);
 }
 
 void receive_owner_fail(struct connection *connection, const char *reason)
@@ -238,7 +238,7 @@ static bool has_come(const struct connection *connection, enum awaited awaited)
  * for that long, no block will come back: memory has run out, not the cap. */
 void connection_check(struct connection *connection, uint64_t now_ns)
 {
-    struct run *run = connection->run;
+    struct run *run = run_of(connection);
     const enum awaited awaited = awaited_of(connection);
     const uint32_t tick = atomic_load_explicit(&run->tick, memory_order_relaxed);
     const uint32_t served_tick = atomic_load_explicit(&run->served_tick, memory_order_relaxed);
@@ -274,14 +274,14 @@ void connection_check(struct connection *connection, uint64_t now_ns)
 static unsigned take(void *context, struct cp_block *blocks, unsigned max)
 {
     struct connection *connection = context;
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     return run->scheme->offer(run->scheme_run, connection->stream, blocks, max);
 }
 
 static void give(void *context, struct cp_block *blocks, unsigned count)
 {
     struct connection *connection = context;
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     run->scheme->retract(run->scheme_run, connection->stream);
 }
 
@@ -304,7 +304,7 @@ bool receive_owner_hand_over(struct connection *connection, enum connection_phas
  * that. */
 int receive_owner_post(struct connection *connection, unsigned count)
 {
-    const struct collector_options *options = connection->run->options;
+    const struct collector_options *options = run_of(connection)->options;
     const struct cp_source source = {.take = take, .give = give, .context = connection};
     int result = CP_ECLOSED;
     connection->offered = (uint8_t)count;
@@ -322,7 +322,7 @@ int receive_owner_post(struct connection *connection, unsigned count)
 
 void receive_owner_post_next(struct connection *connection)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     struct stream *stream = connection->stream;
     unsigned count = 0;
     if (!connection->idle && request_is_answered(stream)) {
@@ -370,7 +370,7 @@ static void data_came(struct run *run)
 static void end_refused(struct connection *connection)
 {
     const struct refusal *refusal = control_of(connection)->refusal;
-    program_note_refusal(connection->run->program, connection->index, refusal->text);
+    program_note_refusal(run_of(connection)->program, connection->index, refusal->text);
     connection_end(connection, refusal_name(refusal), os_now_ns());
     receive_owner_release(connection);
 }
@@ -379,7 +379,7 @@ static void end_refused(struct connection *connection)
  * blocks back. False: it is data. */
 static bool take_refusal(struct connection *connection, unsigned count, size_t bytes)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     enum refusal_state state = REFUSAL_PART;
     for (unsigned i = 0; i < count && bytes > 0 && state == REFUSAL_PART; i++) {
         const struct cp_block *block = &blocks_of(connection)[i];
@@ -400,7 +400,7 @@ static bool take_refusal(struct connection *connection, unsigned count, size_t b
 static void take_first_bytes(struct connection *connection)
 {
     if (!connection->heard)
-        measure_first(&connection->run->program->first_ns, os_now_ns());
+        measure_first(&run_of(connection)->program->first_ns, os_now_ns());
     connection->heard = connection->answered = true;
 }
 
@@ -408,7 +408,7 @@ static void look_at_opening(struct connection *connection, size_t bytes)
 {
     const struct cp_block *first = &blocks_of(connection)[0];
     if (connection->stream->received_bytes < OPENING_BYTES)
-        program_look(connection->run->program, connection->index, first->data,
+        program_look(run_of(connection)->program, connection->index, first->data,
                      bytes < first->bytes ? bytes : first->bytes);
 }
 
@@ -422,7 +422,7 @@ static void count_received(struct worker *worker, size_t bytes)
 static void take_bytes(struct connection *connection, struct worker *worker, unsigned count,
                        size_t bytes)
 {
-    struct run *run = connection->run;
+    struct run *run = run_of(connection);
     connection_note_activity(connection);
     data_came(run);
     if (!connection->answered) {
@@ -449,7 +449,7 @@ static void take_bytes(struct connection *connection, struct worker *worker, uns
 /* Why the server's close is a failure, or NULL. */
 static const char *closed_reason(struct connection *connection)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     if (run->options->close_ends_frame && connection->stream->partial_bytes > 0)
         scheme_finish(run->scheme_run, connection->stream);
     return request_end_reason(run->requests, connection->stream);
@@ -457,7 +457,7 @@ static const char *closed_reason(struct connection *connection)
 
 void receive_owner_received(struct connection *connection, struct worker *worker, int64_t result)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     unsigned count = connection->offered;
     if (count == 0)
         count = connection->receive_op.block_count;

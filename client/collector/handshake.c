@@ -30,7 +30,7 @@ static int post_send(struct connection *connection, const char *text, size_t byt
 
 static void post_request(struct connection *connection, const char *text, size_t bytes)
 {
-    struct run *run = connection->run;
+    struct run *run = run_of(connection);
     if (bytes == 0)
         return;
     atomic_fetch_add(&run->pending, 1);
@@ -45,7 +45,7 @@ static void post_request(struct connection *connection, const char *text, size_t
 static void ask_again(struct connection *connection, uint64_t now_ns)
 {
     struct reconnect *reconnect = reconnect_of(connection);
-    const struct request *request = request_of(connection->run->requests, connection->index);
+    const struct request *request = request_of(run_of(connection)->requests, connection->index);
     const bool scheduled = request->go.rate > 0 && reconnect->began_ns != 0;
     reconnect->reasked = reconnect->reasked || reconnect->began_ns != 0;
     if (reconnect->began_ns == 0)
@@ -66,7 +66,7 @@ static void continue_after_reconnect(struct connection *connection)
     connection_unlock(connection);
     reconnect_end(reconnect_of(connection), now_ns);
     reconnect_of(connection)->returns++;
-    atomic_fetch_sub(&connection->run->away, 1);
+    atomic_fetch_sub(&run_of(connection)->away, 1);
     connection_await(connection, AWAIT_DATA);
     ask_again(connection, now_ns);
     receive_owner_post_next(connection);
@@ -74,7 +74,7 @@ static void continue_after_reconnect(struct connection *connection)
 
 static void opened(struct connection *connection)
 {
-    struct run *run = connection->run;
+    struct run *run = run_of(connection);
     connection->step = STEP_RUN;
     if (connection->opened) {
         continue_after_reconnect(connection);
@@ -88,7 +88,7 @@ static void opened(struct connection *connection)
 
 static char *answer_of(const struct connection *connection)
 {
-    return connection->run->answers + (size_t)connection->index * LOGIN_ANSWER_BYTES;
+    return run_of(connection)->answers + (size_t)connection->index * LOGIN_ANSWER_BYTES;
 }
 
 static void answer_await(struct connection *connection)
@@ -104,7 +104,8 @@ static void answer_done(struct connection *connection, int64_t result)
 {
     const char *answer = answer_of(connection), *verdict = LOGIN_GARBAGE;
     if (result <= 0) {
-        program_look(connection->run->program, connection->index, answer, connection->answer_bytes);
+        program_look(run_of(connection)->program, connection->index, answer,
+                     connection->answer_bytes);
         receive_owner_fail(connection, login_error((int)result));
         return;
     }
@@ -125,18 +126,18 @@ static void answer_done(struct connection *connection, int64_t result)
     } else if (strcmp(verdict, LOGIN_REFUSED) == 0) {
         /* A password that was wrong once will be wrong again. */
         answer_of(connection)[bytes - 2] = '\0';
-        program_note_refusal(connection->run->program, connection->index, answer);
+        program_note_refusal(run_of(connection)->program, connection->index, answer);
         connection_end(connection, verdict, os_now_ns());
         receive_owner_release(connection);
     } else {
-        program_look(connection->run->program, connection->index, answer, bytes);
+        program_look(run_of(connection)->program, connection->index, answer, bytes);
         receive_owner_fail(connection, verdict);
     }
 }
 
 static void log_in(struct connection *connection)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     connection->step = STEP_LOGIN_ASK;
     connection_await(connection, AWAIT_LOGIN);
     int result = post_send(connection, run->requests->login, run->requests->login_bytes);
@@ -149,7 +150,7 @@ static void log_in(struct connection *connection)
  * still while we are late. */
 static int post_connect(struct connection *connection)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     const struct net_address address = servers_address(&run->program->servers, connection->index);
     if (address.bytes == 0)
         return ATTEMPT_UNRESOLVED;
@@ -172,7 +173,7 @@ static int post_connect(struct connection *connection)
  * connection is over, or no address is left. */
 static bool turn_to_next_address(struct connection *connection, int result)
 {
-    struct program *program = connection->run->program;
+    struct program *program = run_of(connection)->program;
     connection_lock(connection);
     const bool over = connection->over;
     if (!over && connection->socket_id != 0)
@@ -199,7 +200,7 @@ static void fail_connect(struct connection *connection, int result)
 /* Times are those of the first attempt; a server that was connected once stays a connected one. */
 static void connect_settled(struct connection *connection, int result)
 {
-    struct run *run = connection->run;
+    struct run *run = run_of(connection);
     struct attempt *attempt = &run->program->attempts[connection->index];
     if (!connection->opened) {
         run->program->attempt_times[connection->index].done_ns = os_now_ns();
@@ -241,7 +242,7 @@ static void connect_done(struct connection *connection, int result)
 
 void connection_connect(struct connection *connection)
 {
-    struct program *program = connection->run->program;
+    struct program *program = run_of(connection)->program;
     if (!connection->opened)
         program->attempt_times[connection->index].started_ns = os_now_ns();
     servers_retry(&program->servers, connection->index);
@@ -254,7 +255,7 @@ void connection_reopen(struct connection *connection)
 {
     connection_lock(connection);
     const bool due = connection->phase == CONNECTION_PAUSED && !connection->asking &&
-                     reconnect_of(connection)->due_tick <= atomic_load(&connection->run->tick);
+                     reconnect_of(connection)->due_tick <= atomic_load(&run_of(connection)->tick);
     if (due) {
         connection->phase = CONNECTION_BUSY;
         connection->cut = connection->resumed = false;
@@ -270,7 +271,7 @@ void connection_reopen(struct connection *connection)
 
 void connection_connect_blocking(struct connection *connection)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     struct cp_socket socket;
     cp_handle handle;
     int result = program_connect(run->program, connection->index, &handle);
@@ -289,10 +290,10 @@ void connection_connect_blocking(struct connection *connection)
 /* Only now does the server owe something: it may be one of very many that are asked in turn. */
 void connection_ask(struct connection *connection)
 {
-    const struct request *request = request_of(connection->run->requests, connection->index);
+    const struct request *request = request_of(run_of(connection)->requests, connection->index);
     connection_lock(connection);
     const bool open = connection->socket_id != 0;
-    if (open && connection->run->options->reconnect)
+    if (open && run_of(connection)->options->reconnect)
         reconnect_of(connection)->began_ns = os_now_ns();
     connection_unlock(connection);
     if (!open)
@@ -309,7 +310,7 @@ static void request_done(struct connection *connection, int64_t result)
     connection_lock(connection);
     connection->asking = false;
     connection_unlock(connection);
-    run_count_down(connection->run, &connection->run->pending);
+    run_count_down(run_of(connection), &run_of(connection)->pending);
 }
 
 static void control_done(struct connection *connection, int64_t result)

@@ -19,7 +19,6 @@
 /* One server's connect: to all of its addresses in turn until one answers. */
 struct attempt {
     int result; /* 0, a portable negative code: the last address's, or ATTEMPT_UNRESOLVED */
-    struct opening opening;
 };
 
 /* Of the first connect; kept until they are measured. */

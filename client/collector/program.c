@@ -70,7 +70,8 @@ bool program_reserve(struct program *program)
     os_interrupts_catch();
     program->attempts = calloc(program->servers.count, sizeof *program->attempts);
     program->attempt_times = calloc(program->servers.count, sizeof *program->attempt_times);
-    if (program->attempts == NULL || program->attempt_times == NULL) {
+    program->openings = calloc(program->servers.count, sizeof *program->openings);
+    if (program->attempts == NULL || program->attempt_times == NULL || program->openings == NULL) {
         program_skip(program, -ENOMEM, "no memory for the connections");
         return false;
     }
@@ -129,10 +130,8 @@ int program_connect(struct program *program, uint32_t index, cp_handle *handle)
     program->attempt_times[index].started_ns = os_now_ns();
     do {
         const struct net_address address = servers_address(&program->servers, index);
-        attempt->result = ATTEMPT_UNRESOLVED;
-        if (os_interrupted())
-            attempt->result = CP_ECANCELED;
-        else if (address.bytes > 0)
+        attempt->result = os_interrupted() ? CP_ECANCELED : ATTEMPT_UNRESOLVED;
+        if (attempt->result == ATTEMPT_UNRESOLVED && address.bytes > 0)
             attempt->result = cp_error_from_errno(net_connect(&address, timeout_ns, handle));
     } while (attempt->result < 0 && program_address_failed(program, index, attempt->result));
     program->attempt_times[index].done_ns = os_now_ns();
@@ -369,7 +368,7 @@ static void measure_fleet(struct program *program)
 
 void program_look(struct program *program, uint32_t index, const void *data, size_t bytes)
 {
-    opening_feed(&program->attempts[index].opening, data, bytes);
+    opening_feed(&program->openings[index], data, bytes);
 }
 
 void program_count_begin(struct program *program)
@@ -405,7 +404,7 @@ void program_count(struct program *program, uint32_t index, const struct stream 
     } else if (reason != NULL && program->attempts[index].result == 0) {
         row->connections_failed++;
         row_tally_add(row->errors, reason);
-        hints_count(&program->hints, &program->attempts[index].opening, reason);
+        hints_count(&program->hints, &program->openings[index], reason);
     }
 }
 
@@ -444,6 +443,7 @@ static void program_free(struct program *program)
         asker_close(&program->fleet.askers[i]);
     free(program->attempts);
     free(program->attempt_times);
+    free(program->openings);
     latency_free(&program->figures.latency);
     servers_free(&program->servers);
     pthread_mutex_destroy(&program->failed_lock);

@@ -32,6 +32,7 @@ struct program {
     /* What program_measure reads: */
     struct attempt *attempts;            /* one for each server */
     struct attempt_times *attempt_times; /* the same; NULL once they are measured */
+    struct opening *openings;            /* the same; not touched before a server says something */
     pthread_mutex_t failed_lock;         /* over row.addresses_failed and: */
     uint64_t failed_unnamed;             /* those for which there was no room in it */
     /* What the fleet says it sent. */

@@ -37,22 +37,23 @@ static bool is_reached(struct run *run, enum goal goal)
     if (goal == GOAL_CONNECTED)
         return atomic_load(&run->connecting) == 0;
     if (goal == GOAL_FLOODED)
-        return atomic_load(&run->program->first_ns) != UINT64_MAX || is_lost(&run->connections[0]);
+        return atomic_load(&run->program->first_ns) != UINT64_MAX ||
+               is_lost(&run->connections->all[0]);
     return atomic_load(&run->ended);
 }
 
 static void end_all(struct run *run, bool idle_only, const char *reason)
 {
     for (uint32_t i = 0; i < run->count; i++)
-        if (run->connections[i].idle || !idle_only)
-            connection_end(&run->connections[i], reason, os_now_ns());
+        if (run->connections->all[i].idle || !idle_only)
+            connection_end(&run->connections->all[i], reason, os_now_ns());
 }
 
 static void stop_all(struct run *run, uint64_t now_ns)
 {
     scheme_hurry(run->scheme_run);
     for (uint32_t i = 0; i < run->count; i++)
-        connection_stop(&run->connections[i], now_ns);
+        connection_stop(&run->connections->all[i], now_ns);
 }
 
 /* Of the bytes, of the servers or of the time, whichever will end the collection. */
@@ -135,9 +136,9 @@ static void tick(struct run *run, enum goal goal)
     if (goal != GOAL_CONNECTED)
         clocks_watch(&run->program->clocks);
     for (uint32_t i = 0; i < run->count; i++) {
-        connection_check(&run->connections[i], now_ns);
+        connection_check(&run->connections->all[i], now_ns);
         if (goal == GOAL_ENDED && run->options->reconnect)
-            connection_reopen(&run->connections[i]);
+            connection_reopen(&run->connections->all[i]);
     }
     send_marker(run, now_tick);
     show_progress(run, goal, now_ns);
@@ -159,9 +160,9 @@ static void connect_all(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++) {
         if (run->options->connect == CONNECT_ASYNC)
-            connection_connect(&run->connections[i]);
+            connection_connect(&run->connections->all[i]);
         else
-            connection_connect_blocking(&run->connections[i]);
+            connection_connect_blocking(&run->connections->all[i]);
         tick(run, GOAL_CONNECTED);
     }
     await(run, GOAL_CONNECTED);
@@ -180,12 +181,11 @@ static bool attach_streams(struct run *run)
 {
     run->expected_bytes = measure_expected_bytes(run->requests, run->program->attempts, run->count);
     for (uint32_t i = 0; i < run->count; i++) {
-        struct connection *connection = &run->connections[i];
+        struct connection *connection = &run->connections->all[i];
         tick(run, GOAL_CONNECTED);
         if (connection->phase != CONNECTION_READY && connection->phase != CONNECTION_PAUSED)
             continue;
-        connection->stream =
-            scheme_attach(run->scheme_run, connection, &request_of(run->requests, i)->goal);
+        connection->stream = scheme_attach(run->scheme_run, i, &request_of(run->requests, i)->goal);
         if (connection->stream == NULL) {
             skip_without_stream(run, i);
             return false;
@@ -197,7 +197,8 @@ static bool attach_streams(struct run *run)
 static void ask_fleet(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++)
-        if (run->connections[i].phase == CONNECTION_READY && program_choose_asked(run->program, i))
+        if (run->connections->all[i].phase == CONNECTION_READY &&
+            program_choose_asked(run->program, i))
             break;
     progress_end(&run->progress);
     program_ask_fleet(run->program);
@@ -211,12 +212,12 @@ static void collect(struct run *run)
     atomic_store(&run->data_tick, atomic_load(&run->tick));
     resources_begin(&run->program->before);
     for (uint32_t i = 0; i < run->count; i++)
-        connection_continue(&run->connections[i], CONNECTION_READY);
+        connection_continue(&run->connections->all[i], CONNECTION_READY);
     run->program->row.ready_rss_kb = measure_rss_kb();
     /* The server that floods is asked first: its tape takes a while to be made, and the others are
      * to be measured beside its data. */
     for (uint32_t i = 0; i < run->count; i++) {
-        connection_ask(&run->connections[i]);
+        connection_ask(&run->connections->all[i]);
         if (i == 0 && run->options->flood_frames > 0)
             await(run, GOAL_FLOODED);
         tick(run, GOAL_ASKED);

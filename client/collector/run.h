@@ -46,7 +46,6 @@ enum connection_step { STEP_CONNECT, STEP_LOGIN_ASK, STEP_LOGIN_ANSWER, STEP_RUN
 /* There may be very many of them: what one needs for a moment only is not in it, and fields lie so
  * that no room is left between them. */
 struct connection {
-    struct run *run;
     struct stream *stream; /* the receive owner's */
     uint32_t index;
     _Atomic uint32_t heard_tick; /* since when it waits */
@@ -71,7 +70,13 @@ struct connection {
     struct cp_op receive_op;
 };
 
-_Static_assert(sizeof(struct connection) <= 48 + sizeof(struct cp_op), "connections are small");
+_Static_assert(sizeof(struct connection) <= 40 + sizeof(struct cp_op), "connections are small");
+
+/* All of them, behind what they have in common. */
+struct connections {
+    struct run *run;
+    struct connection all[];
+};
 
 /* How a connection was lost or has ended: not touched before. Under the connection's lock, but for
  * what is the receive owner's. */
@@ -124,7 +129,7 @@ struct run {
     unsigned worker_count; /* that were started */
 
     uint32_t count; /* of connections, and of what has one for each of them: */
-    struct connection *connections;
+    struct connections *connections;
     struct ending *endings;
     struct cp_block *blocks;  /* blocks_per_receive each */
     struct control *controls; /* in pages of their own */
@@ -199,40 +204,47 @@ static inline uint32_t run_ticks(uint64_t duration_ns)
 /* run_marker_back: a worker has got the marker of `tick`. */
 void run_marker_back(struct run *run, int64_t tick);
 
+static inline struct run *run_of(const struct connection *connection)
+{
+    const struct connection *first = connection - connection->index;
+    const char *connections = (const char *)first - offsetof(struct connections, all);
+    return ((const struct connections *)(const void *)connections)->run;
+}
+
 static inline struct control *control_of(const struct connection *connection)
 {
-    return &connection->run->controls[connection->index];
+    return &run_of(connection)->controls[connection->index];
 }
 
 static inline struct ending *ending_of(const struct connection *connection)
 {
-    return &connection->run->endings[connection->index];
+    return &run_of(connection)->endings[connection->index];
 }
 
 static inline struct cp_block *blocks_of(const struct connection *connection)
 {
-    const struct run *run = connection->run;
+    const struct run *run = run_of(connection);
     return run->blocks + (size_t)connection->index * run->options->blocks_per_receive;
 }
 
 static inline struct cp_socket socket_of(const struct connection *connection)
 {
-    return (struct cp_socket){connection->run->port, connection->socket_id};
+    return (struct cp_socket){run_of(connection)->port, connection->socket_id};
 }
 
 static inline void connection_lock(const struct connection *connection)
 {
-    pthread_mutex_lock(&connection->run->locks[connection->index % CONNECTION_LOCKS].mutex);
+    pthread_mutex_lock(&run_of(connection)->locks[connection->index % CONNECTION_LOCKS].mutex);
 }
 
 static inline void connection_unlock(const struct connection *connection)
 {
-    pthread_mutex_unlock(&connection->run->locks[connection->index % CONNECTION_LOCKS].mutex);
+    pthread_mutex_unlock(&run_of(connection)->locks[connection->index % CONNECTION_LOCKS].mutex);
 }
 
 static inline struct reconnect *reconnect_of(const struct connection *connection)
 {
-    return &connection->run->reconnects[connection->index];
+    return &run_of(connection)->reconnects[connection->index];
 }
 
 /* run_execute: connects, asks, collects; blocks until every connection is over and nothing is in

@@ -213,7 +213,8 @@ struct cp_op {
     uint32_t timer_slot;  /* its index in the heap of deadlines, from 1; 0: none */
     uint8_t state;        /* OP_IDLE, ...: atomic */
     uint8_t block_room;   /* late receive: blocks that fit the caller's array */
-    bool late, started, blocks_owned;
+    bool started;
+    bool late : 1, blocks_owned : 1;
     uint64_t engine[5]; /* for the engine: an OVERLAPPED, an address to connect to */
 };
 

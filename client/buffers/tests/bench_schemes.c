@@ -47,9 +47,16 @@ struct contender {
     struct scheme_figures figures;
 };
 
+/* All of one run's. */
+struct game {
+    struct player *players;
+    struct scheme_run *run;
+};
+
 static void on_resume(void *context, struct stream *stream)
 {
-    struct player *player = stream->owner;
+    const struct game *game = context;
+    struct player *player = &game->players[scheme_index(game->run, stream)];
     atomic_store(&player->waits, false);
     os_unpark(&parker);
 }
@@ -124,13 +131,15 @@ static void run_scheme(struct contender *contender, struct scheme_config config)
     const struct scheme *scheme = contender->scheme;
     static const struct stream_goal endless = {UINT64_MAX, UINT64_MAX};
     struct player *players = calloc(load.streams, sizeof *players);
-    struct scheme_run *run;
+    struct game game = {.players = players};
     char why[300];
     config.processors = contender->processors;
-    if (players == NULL || scheme_open(scheme, &config, &run, why, sizeof why) != 0)
+    config.events.context = &game;
+    if (players == NULL || scheme_open(scheme, &config, &game.run, why, sizeof why) != 0)
         abort();
+    struct scheme_run *run = game.run;
     for (uint32_t i = 0; i < load.streams; i++) {
-        players[i].stream = scheme_attach(run, &players[i], &endless);
+        players[i].stream = scheme_attach(run, i, &endless);
         if (players[i].stream == NULL)
             abort();
     }

@@ -9,22 +9,27 @@ void feed_notify(struct feed *feed, _Atomic unsigned *event)
     os_unpark(feed->driver);
 }
 
+struct feed *feed_of(const struct stage *stage, const struct stream *stream)
+{
+    return stage->feeds[scheme_index(stage->run, stream)];
+}
+
 static void on_resume(void *context, struct stream *stream)
 {
-    struct feed *feed = stream->owner;
+    struct feed *feed = feed_of(context, stream);
     assert_ptr_equal(context, feed->stage);
     feed_notify(feed, &feed->resumes);
 }
 
 static void on_finished(void *context, struct stream *stream)
 {
-    struct feed *feed = stream->owner;
+    struct feed *feed = feed_of(context, stream);
     feed_notify(feed, &feed->finished);
 }
 
 static void on_failed(void *context, struct stream *stream)
 {
-    struct feed *feed = stream->owner;
+    struct feed *feed = feed_of(context, stream);
     assert_int_not_equal(stream->error, FRAME_OK);
     feed_notify(feed, &feed->failed);
 }
@@ -69,6 +74,7 @@ void stage_set(struct stage *stage, const struct scheme *scheme, bool early, con
 
 bool stage_opens(struct stage *stage)
 {
+    atomic_store(&stage->attached, 0);
     return scheme_open(stage->scheme, &stage->config, &stage->run, stage->why, sizeof stage->why) ==
            0;
 }
@@ -157,7 +163,9 @@ void feed_add_many(struct feed *feed, uint32_t frames, uint32_t size_min, uint32
 bool feed_attaches(struct feed *feed)
 {
     feed->goal = (struct stream_goal){feed->frames, feed->count};
-    feed->stream = scheme_attach(feed->stage->run, feed, &feed->goal);
+    const uint32_t index = atomic_fetch_add(&feed->stage->attached, 1);
+    feed->stage->feeds[index] = feed;
+    feed->stream = scheme_attach(feed->stage->run, index, &feed->goal);
     return feed->stream != NULL;
 }
 

@@ -19,11 +19,15 @@ enum {
     PATIENCE_S = 30, /* far more than a loaded machine needs; only failures wait that long */
 };
 
+struct feed;
+
 struct stage {
     const struct scheme *scheme;
     struct scheme_config config;
     struct scheme_run *run;
     struct scheme_figures figures;
+    struct feed *feeds[FEEDS_MAX]; /* by the index of their stream */
+    _Atomic uint32_t attached;
     struct os_parker driver; /* of the thread that drives feeds that get no other one */
     char why[WHY_BYTES];
 };
@@ -61,6 +65,9 @@ bool stage_frames(const struct stage *stage);
 
 /* stage_least_cap: the smallest cap that the scheme accepts for this config, in its own words. */
 uint64_t stage_least_cap(struct stage *stage);
+
+/* feed_of: the feed that a stream is attached for. */
+struct feed *feed_of(const struct stage *stage, const struct stream *stream);
 
 /* Records an event of the feed and wakes its driver. */
 void feed_notify(struct feed *feed, _Atomic unsigned *event);

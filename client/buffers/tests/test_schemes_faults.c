@@ -229,19 +229,21 @@ SCHEME_TEST(test_retract)
 
 static const struct stream_goal one_byte = {1, 1};
 
-SCHEME_TEST(test_streams_have_a_limit)
+/* Some of those that may come never do. */
+SCHEME_TEST(test_streams_keep_their_indexes)
 {
+    static const uint32_t indexes[] = {6, 0, 3};
     struct stage stage;
     set_up(&stage, scheme, early);
-    stage.config.streams_max = 2;
+    stage.config.streams_max = 7;
     stage_open(&stage);
-    struct stream *streams[2];
-    for (unsigned i = 0; i < 2; i++) {
-        streams[i] = scheme_attach(stage.run, NULL, &one_byte);
+    struct stream *streams[3];
+    for (unsigned i = 0; i < 3; i++) {
+        streams[i] = scheme_attach(stage.run, indexes[i], &one_byte);
         assert_non_null(streams[i]);
+        assert_int_equal(scheme_index(stage.run, streams[i]), indexes[i]);
     }
-    assert_null(scheme_attach(stage.run, NULL, &one_byte));
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 3; i++)
         scheme_detach(stage.run, streams[i]);
     stage_close(&stage);
 }
@@ -256,7 +258,7 @@ SCHEME_TEST(test_threads_are_as_the_paper_says)
     set_up(&stage, scheme, early);
     stage_open(&stage);
     for (unsigned i = 0; i < STREAMS; i++)
-        streams[i] = scheme_attach(stage.run, NULL, &one_byte);
+        streams[i] = scheme_attach(stage.run, i, &one_byte);
     const unsigned chosen = is_scheme(scheme, "slices") ? stage.config.processors : 0;
     assert_int_equal(os_thread_count(OS_ROLE_BUFFER), own ? STREAMS : one + chosen);
     for (unsigned i = 0; i < STREAMS; i++)

@@ -84,10 +84,10 @@ SCHEME_TEST(test_every_cap)
 /* What each of very many connections costs a scheme while it waits, on 64-bit Linux. */
 TEST(test_a_waiting_stream_is_small)
 {
-    assert_true(scheme_find("slices")->stream_bytes <= 80);
-    assert_true(scheme_find("chain")->stream_bytes <= 88);
-    assert_true(scheme_find("mirror")->stream_bytes <= 80);
-    assert_true(scheme_find("drain")->stream_bytes <= 64);
+    assert_true(scheme_find("slices")->stream_bytes <= 72);
+    assert_true(scheme_find("chain")->stream_bytes <= 80);
+    assert_true(scheme_find("mirror")->stream_bytes <= 72);
+    assert_true(scheme_find("drain")->stream_bytes <= 56);
 }
 
 /* A frame whose latency finds no memory is not counted, and ends its stream. */

@@ -226,7 +226,8 @@ static void on_finished_stand_still(void *context, struct stream *stream)
         atomic_store(&still->stands, true);
         os_park(&still->door, UINT64_MAX);
     }
-    feed_notify(stream->owner, &((struct feed *)stream->owner)->finished);
+    struct feed *feed = feed_of(still->feeds[0].stage, stream);
+    feed_notify(feed, &feed->finished);
 }
 
 static void *feed_others(void *argument)
