@@ -302,6 +302,8 @@ LINES = (
     # The cost of running workers: as many as they are may run, on however few processors.
     *(ratio("crowd", SPEED, {"scheme": scheme, "workers": 16}, {"scheme": scheme, "workers": 2},
             ">= 0.90") for scheme in ("chain", "slices")),
+    *(ratio("crowd", CPU, {"scheme": scheme, "workers": 16}, {"scheme": scheme, "workers": 2})
+      for scheme in ("chain", "slices")),
     ratio("connect", CONNECTS, CHAIN, RAW),
     ratio("a-a", CPU, {"label": "A"}, {"label": "B"}),
     # Only a header that arrives in two pieces is copied: at most 48 bytes of a frame.

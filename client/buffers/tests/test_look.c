@@ -1,4 +1,5 @@
-/* Chain's thread on a timer: when it looks, what it takes, and that nothing is lost by it. */
+/* Chain's thread on a timer: when it looks, what it takes, and that nothing is lost by it; and the
+ * workers that wait for it. */
 #include "client/buffers/tests/scheme_stage.h"
 
 enum { STREAMS = 3, FRAME_BYTES = 300 };
@@ -155,4 +156,36 @@ SCHEME_TEST(test_only_a_common_buffer_is_looked_at)
     stage_set(&stage, scheme, early, "\r\n", 4096, FRAME_BYTES);
     stage_run(&stage, 3, FRAME_BYTES, FRAME_BYTES);
     assert_int_equal(stage.figures.looks > 0, scheme->common_buffer);
+}
+
+/* ---- workers that run ahead ------------------------------------------------------------------ */
+
+static void *finish(void *feed)
+{
+    feed_finish(feed);
+    return NULL;
+}
+
+/* Each wakes the next: none may be forgotten. */
+TEST(test_workers_that_are_held_back_all_go_on)
+{
+    enum { CROWD = 12, FRAMES = 40, LONG_BYTES = 100000 };
+    static struct feed crowd[CROWD];
+    static struct os_parker drivers[CROWD];
+    pthread_t threads[CROWD];
+    stage_set(&stage, scheme_find("chain"), false, "\r\n", 16384, LONG_BYTES);
+    stage.config.workers = CROWD;
+    stage_open(&stage);
+    for (unsigned i = 0; i < CROWD; i++) {
+        feed_open(&crowd[i], &stage, FRAMES, LONG_BYTES, LONG_BYTES, i);
+        crowd[i].driver = &drivers[i];
+    }
+    for (unsigned i = 0; i < CROWD; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, finish, &crowd[i]), 0);
+    for (unsigned i = 0; i < CROWD; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < CROWD; i++)
+        feed_check_finished(&crowd[i]);
+    stage_close(&stage);
+    stage_check(&stage, crowd, CROWD);
 }
