@@ -13,9 +13,10 @@
  *  4. Packets leave in the order they were queued. At most one receive and one send per socket
  *     are in the kernel; further ones wait in order in user space.
  *  5. At most `concurrency` workers run between two waits. Parked workers are woken
- *     last-in-first-out. A worker that declares a blocking section gives its place to another,
- *     and may overshoot the limit when it comes back (as after a time-out), exactly as the
- *     kernel's queue does; while as many as the limit run, no waiter is given a packet.
+ *     last-in-first-out. A worker that declares a blocking section (or sleeps, where the port
+ *     watches) gives its place to another, and may overshoot the limit when it comes back (as after
+ *     a time-out), exactly as the kernel's queue does; while as many as the limit run, no waiter is
+ *     given a packet.
  *  6. Results are >= 0 or a negative code of the list below; the same event has the same code on
  *     every engine.
  *  7. Closing a port wakes every waiter with CP_ECLOSED. An object with an operation in flight
