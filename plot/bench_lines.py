@@ -113,13 +113,17 @@ CONNECTS = Figure("connects per CPU second", "connects", lambda row: row["connec
 P99 = Figure("latency p99", "p99", lambda row: row["latency_us_p99"], False)
 RAW, DRAIN, CHAIN = {"scheme": "raw"}, {"scheme": "drain"}, {"scheme": "chain"}
 RING, FIXED, SLICES = {"scheme": "ring"}, {"scheme": "fixed"}, {"scheme": "slices"}
-BLOCKING = {"scheme": "blocking"}
+BLOCKING, RAW_COPY = {"scheme": "blocking"}, {"scheme": "raw-copy"}
 # Common libraries: with whole frames, and with frames in pieces as slices has them.
 LIBRARIES, IN_PIECES = ("libuv", "libevent"), ("libuv-slices", "libevent-slices")
-BEST = {LIBRARIES: "best library", IN_PIECES: "best, in pieces"}
-CLIENTS = {"raw": "fanin-raw", "blocking": "fanin-peer-blocking",
+PEERS, PEERS_IN_PIECES = (*LIBRARIES, "blocking"), (*IN_PIECES, "blocking-slices")
+WHOLE = ("mirror", "chain")  # our schemes for whole frames
+BEST = {LIBRARIES: "best library", IN_PIECES: "best, in pieces",
+        LIBRARIES + IN_PIECES: "best of both", PEERS: "best peer",
+        PEERS_IN_PIECES: "best, in pieces", WHOLE: "best, whole"}
+CLIENTS = {"raw": "fanin-raw", "raw-copy": "fanin-raw",
            **{library + pieces: "fanin-peer-" + library
-              for library in LIBRARIES for pieces in ("", "-slices")}}
+              for library in PEERS for pieces in ("", "-slices")}}
 
 
 def by_block(rows: Sequence[Row], figure: Figure) -> Dict[int, float]:
@@ -178,13 +182,27 @@ def engines(section: str, target: str) -> List[Line]:
                   {"scheme": scheme, "engine": "epoll"}, target) for scheme in ("drain", "chain")]
 
 
-def libraries(section: str, target: str) -> List[Line]:
-    """slices against each library, and against the best of them, in both of their forms."""
+def small_frames(section: str, target: str) -> List[Line]:
+    """slices against each library, and against the best of them, in both of their forms; and the
+    ceiling: the raw loop, which looks at no byte."""
     lines = []
     for form in (LIBRARIES, IN_PIECES):
         lines += [ratio(section, FRAMES, SLICES, {"scheme": scheme}) for scheme in form]
         lines.append(ratio(section, FRAMES, SLICES, {"scheme": form}, target))
-    return lines + [ratio(section, CPU, SLICES, RAW)]
+    return lines + [ratio(section, CPU, RAW, {"scheme": LIBRARIES + IN_PIECES}),
+                    ratio(section, CPU, SLICES, RAW)]
+
+
+def large_frames(section: str) -> List[Line]:
+    """The client's defaults against each peer, against the best that does the same, and each scheme
+    against its own ceiling: for chain a raw loop whose bytes are copied once by another thread."""
+    return [*(ratio(section, FRAMES, SLICES, {"scheme": scheme})
+              for scheme in PEERS + PEERS_IN_PIECES),
+            ratio(section, FRAMES, SLICES, {"scheme": PEERS_IN_PIECES}, ">= 1.05"),
+            ratio(section, FRAMES, {"scheme": WHOLE}, {"scheme": PEERS}, ">= 1.10"),
+            ratio(section, CPU, SLICES, RAW, ">= 0.95"),
+            ratio(section, CPU, CHAIN, RAW_COPY, ">= 0.90"),
+            ratio(section, CPU, RAW_COPY, RAW)]
 
 
 # ---- other figures ----
@@ -285,8 +303,8 @@ LINES = (
     ratio("slices-10k", CPU, SLICES, RAW, ">= 0.80"),
     ratio("slices-cap", CPU, {"pool_cap_bytes": 10 ** 6}, {"pool_cap_bytes": 10 ** 9},
           ">= 0.95 and <= 1.05"),
-    *libraries("peers-256", ">= 1.50"),
-    *libraries("peers-100k", ">= 1.20"),
+    *small_frames("peers-256", ">= 1.30"),
+    *large_frames("peers-100k"),
     ratio("live-500", P99, SLICES, BLOCKING, "<= 2.00"),
     ratio("live-500", P99, CHAIN, BLOCKING, "<= 2.00"),
     *(ratio("one-record", CPU, CHAIN, cell, "> 1.00") for cell in (FIXED, RING)),

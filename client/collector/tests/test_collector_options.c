@@ -237,3 +237,15 @@ TEST(four_seeds_are_shared_and_sums_are_known)
         assert_int_equal(ours->goal.frames, 50);
     }
 }
+
+/* What the search for advice has found for whole ranges of traffic: docs/performance.md says for
+ * which. Its scenario begins there. */
+TEST(a_receive_is_large_and_handled_before_the_next)
+{
+    char *arguments[] = {"test", "--servers=2", NULL};
+    const struct program_text text = {.name = "test", .about = "", .examples = ""};
+    assert_int_equal(collector_options_read(&text, 2, arguments, &options), OPTIONS_OK);
+    assert_int_equal(options.block_bytes, 16 << 10);
+    assert_int_equal(options.blocks_per_receive, 8);
+    assert_int_equal(options.batch, 1);
+}

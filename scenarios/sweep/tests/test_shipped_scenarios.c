@@ -1,6 +1,7 @@
 /* The scenarios that are shipped: each can be run, and says why its numbers are what they are. */
 #include <dirent.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/tests/test.h"
 #include "scenarios/sweep/calibration.h"
@@ -48,4 +49,29 @@ TEST(shipped_scenarios_are_sound_and_say_why)
     }
     closedir(directory);
     assert_true(found >= 5);
+}
+
+/* What the paper's tables are compared with must not follow the client's defaults. */
+TEST(the_papers_scenarios_name_their_own_receives)
+{
+    static const char *const names[] = {"paper", "table1", "table2", "table3",
+                                        "spec",  "wire",   "level"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        struct arena arena = {0};
+        struct error error = {0};
+        struct overrides none = {0};
+        struct cells cells = {0};
+        const char *path = arena_text(&arena, "scenarios/%s.conf", names[i]);
+        if (access(path, R_OK) != 0)
+            skip(); /* not run from the top of the tree */
+        struct scenario *scenario = scenario_read(&arena, path, &error);
+        if (scenario == NULL || cells_expand(&arena, scenario, &none, NULL, &cells, &error) != 0)
+            fail_msg("%s", error.text);
+        for (unsigned c = 0; c < cells.count; c++)
+            if (cell_find(cells.items[c], "blocks") == NULL ||
+                cell_find(cells.items[c], "batch") == NULL)
+                fail_msg("%s: %s takes the default of --blocks or --batch", path,
+                         cells.items[c]->name);
+        arena_free(&arena);
+    }
 }
