@@ -48,6 +48,7 @@ struct chain_stream {
     struct stream stream;
     struct block *first, *last; /* of the unfinished frame; NULL: none */
     uint32_t first_offset;      /* where it starts in `first` */
+    struct length_guess guess;
 };
 
 struct scheme_run {
@@ -100,6 +101,20 @@ static bool take_blocks(void *context, struct stream *stream, unsigned want)
     return count > 0;
 }
 
+/* Ends the offer where a frame probably ends: its blocks are free the sooner. */
+static unsigned shorten(const struct chain_stream *chain, struct cp_block *blocks, unsigned count)
+{
+    size_t room = 0;
+    for (unsigned i = 0; i < count; i++)
+        room += blocks[i].bytes;
+    room = length_guess_room(&chain->guess, chain->stream.partial_bytes, room);
+    unsigned used = 0;
+    for (; room > 0; room -= blocks[used++].bytes)
+        if (blocks[used].bytes > room)
+            blocks[used].bytes = room;
+    return used;
+}
+
 static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struct cp_block *blocks,
                             unsigned max)
 {
@@ -119,7 +134,7 @@ static unsigned chain_offer(struct scheme_run *run, struct stream *stream, struc
         return 0;
     count += scheme_offer_blocks(config, stream, blocks + count, max - count);
     assert(count > 0);
-    return count;
+    return config->early ? count : shorten(chain, blocks, count);
 }
 
 static void chain_retract(struct scheme_run *run, struct stream *stream)
@@ -195,6 +210,7 @@ static enum frame_error search(struct scheme_run *run, struct chain_stream *chai
         if (error != FRAME_OK || end == 0)
             break;
         at += (uint32_t)end;
+        length_guess_note(&chain->guess, frame_bytes);
         cut(run, chain, found, at, frame_bytes);
     }
     return error;

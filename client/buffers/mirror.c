@@ -15,6 +15,9 @@
  * memory. So idle connections hold none, and the system's limit on maps (two a ring) is met by the
  * number of unfinished frames, not of connections.
  *
+ * Where a stream's frames are as long as each other, a receive ends with one, so that the ring
+ * begins anew and goes to the next connection while it is hot (late binding).
+ *
  * AT THE CAP offer returns 0, and streams wait in turn for a ring. A stream that has one can finish
  * its frame, since the ring is larger than the largest frame. So none waits for ever. */
 #include <assert.h>
@@ -29,7 +32,8 @@
 struct mirror_stream {
     struct stream stream;
     uint8_t *ring; /* NULL: none at present */
-    size_t head;   /* where the unfinished frame begins, in the first view */
+    uint32_t head; /* where the unfinished frame begins, in the first view */
+    struct length_guess guess;
 };
 
 struct scheme_run {
@@ -124,8 +128,11 @@ static unsigned mirror_offer(struct scheme_run *run, struct stream *stream, stru
         wait_list_wait(&run->base.waiters, scheme_waiter(&run->base, stream), stream, 1))
         return 0;
     assert(stream->partial_bytes + run->receive_bytes <= run->ring_bytes);
-    blocks[0] =
-        (struct cp_block){mirror->ring + mirror->head + stream->partial_bytes, run->receive_bytes};
+    const size_t room =
+        run->base.config.early
+            ? run->receive_bytes
+            : length_guess_room(&mirror->guess, stream->partial_bytes, run->receive_bytes);
+    blocks[0] = (struct cp_block){mirror->ring + mirror->head + stream->partial_bytes, room};
     return 1;
 }
 
@@ -152,10 +159,11 @@ static enum frame_error search(struct scheme_run *run, struct processor *process
         if (error != FRAME_OK || end == 0)
             break;
         at += end;
+        length_guess_note(&mirror->guess, frame_bytes);
         if (stream->error == FRAME_OK)
             stream->error =
                 process_in_place(processor, stream, mirror->ring + mirror->head, frame_bytes);
-        mirror->head = (mirror->head + frame_bytes) % run->ring_bytes;
+        mirror->head = (uint32_t)((mirror->head + frame_bytes) % run->ring_bytes);
     }
     return error;
 }
@@ -218,6 +226,7 @@ static int mirror_open(struct scheme_run *run, char *why, size_t why_bytes)
     }
     run->receive_bytes = scheme_receive_bytes(config);
     run->ring_bytes = ring_bytes_of(config);
+    assert(run->ring_bytes <= UINT32_MAX);
     base->waiters.resource.free = free_rings;
     base->waiters.resource.take = take_ring;
     errno = 0;

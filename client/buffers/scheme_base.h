@@ -61,4 +61,28 @@ unsigned scheme_offer_blocks(const struct scheme_config *config, const struct st
                              struct cp_block *blocks, unsigned max);
 void scheme_return_blocks(struct scheme_run *run, struct stream *stream);
 
+/* The length that a stream's next frame probably has: that of the last two, if it was the same. A
+ * receive that ends where a frame ends leaves its memory to the next one while it is hot. */
+struct length_guess {
+    uint32_t last_bytes : 31;
+    uint32_t steady : 1; /* the last two frames were of that length */
+};
+
+static inline void length_guess_note(struct length_guess *guess, size_t frame_bytes)
+{
+    guess->steady = frame_bytes == guess->last_bytes;
+    guess->last_bytes = (uint32_t)frame_bytes & INT32_MAX;
+}
+
+/* length_guess_room: how many of `room` bytes to offer to a stream that has `partial_bytes` of its
+ * unfinished frame: as many whole frames as fit, or all. */
+static inline size_t length_guess_room(const struct length_guess *guess, uint64_t partial_bytes,
+                                       size_t room)
+{
+    const uint64_t bytes = guess->last_bytes, end = partial_bytes + room;
+    if (!guess->steady || partial_bytes >= bytes || end < bytes)
+        return room;
+    return (size_t)(end - end % bytes - partial_bytes);
+}
+
 #endif

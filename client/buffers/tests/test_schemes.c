@@ -1,5 +1,6 @@
 /* One contract for every scheme: in whatever pieces the bytes come, every frame is processed once,
  * whole and in order, and the figures are right. */
+#include "client/buffers/scheme_base.h"
 #include "client/buffers/tests/scheme_stage.h"
 
 static const char *const markers[] = {"\n", "\r\n", "\r\r\n", "abcabcab", "0123456789abcdef"};
@@ -183,4 +184,61 @@ TEST(test_names)
         assert_true(strlen(scheme_list(i)->summary) > 0);
     }
     assert_null(scheme_find("no-such-scheme"));
+}
+
+/* The bytes that the feed is offered for its next receive. */
+static size_t room_of(struct feed *feed)
+{
+    const struct stage *stage = feed->stage;
+    struct cp_block blocks[CP_BLOCKS_MAX];
+    size_t room = 0;
+    const unsigned count =
+        stage->scheme->offer(stage->run, feed->stream, blocks, stage->config.blocks_per_receive);
+    for (unsigned i = 0; i < count; i++)
+        room += blocks[i].bytes;
+    stage->scheme->retract(stage->run, feed->stream);
+    return room;
+}
+
+/* Where frames are as long as each other, a receive ends with one: its memory is free while it is
+ * hot. Early binding asks before anything has come, and offers what it has. */
+SCHEME_TEST(test_a_receive_ends_with_a_frame)
+{
+    enum { FRAMES = 6, FRAME_BYTES = 3000, BLOCK_BYTES = 1024 };
+    const bool is_chain = is_scheme(scheme, "chain");
+    struct stage stage;
+    struct feed feed;
+    if ((is_chain && early) || (!is_chain && !is_scheme(scheme, "mirror")))
+        return;
+    stage_set(&stage, scheme, early, "\r\n", BLOCK_BYTES, FRAME_BYTES);
+    stage_open(&stage);
+    const size_t most = BLOCK_BYTES * stage.config.blocks_per_receive;
+    feed_init(&feed, &stage);
+    feed_add_many(&feed, FRAMES, FRAME_BYTES, FRAME_BYTES, 1);
+    feed_add(&feed, FRAMES, FRAME_BYTES / 2, 1);
+    feed_attach(&feed);
+    feed_up_to(&feed, FRAME_BYTES, SIZE_MAX);
+    assert_int_equal(room_of(&feed), most); /* one frame alone says nothing */
+    feed_up_to(&feed, 2 * FRAME_BYTES, SIZE_MAX);
+    assert_int_equal(room_of(&feed), early ? most : FRAME_BYTES);
+    feed_up_to(&feed, 2 * FRAME_BYTES + 1000, SIZE_MAX);
+    assert_int_equal(room_of(&feed), early ? most : FRAME_BYTES - 1000);
+    feed_up_to(&feed, feed.count, SIZE_MAX); /* a shorter one comes last */
+    feed_close(&feed);
+    stage_close(&stage);
+    stage_check(&stage, &feed, 1);
+}
+
+TEST(test_guesses_of_a_length)
+{
+    struct length_guess guess = {0};
+    length_guess_note(&guess, 300);
+    assert_int_equal(length_guess_room(&guess, 0, 1000), 1000);
+    length_guess_note(&guess, 300);
+    assert_int_equal(length_guess_room(&guess, 0, 1000), 900);
+    assert_int_equal(length_guess_room(&guess, 299, 1000), 901);
+    assert_int_equal(length_guess_room(&guess, 0, 299), 299);   /* not to its end */
+    assert_int_equal(length_guess_room(&guess, 300, 500), 500); /* it is longer */
+    length_guess_note(&guess, 301);
+    assert_int_equal(length_guess_room(&guess, 0, 1000), 1000);
 }
