@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct slot *slot_at(struct cport *port, uint32_t index)
 {
@@ -56,15 +57,13 @@ struct slot *slot_take(struct cport *port, int family, cp_handle handle, uintptr
     struct slot *slot = unused_slot(port);
     if (!slot)
         return NULL;
-    slot_lock(slot); /* a late event may look at it */
-    *slot = (struct slot){.port = port,
-                          .index = slot->index,
-                          .generation = slot->generation,
-                          .open = true,
-                          .adopted = handle != CP_HANDLE_NONE,
-                          .family = (uint16_t)family,
-                          .handle = handle,
-                          .key = key};
+    slot_lock(slot); /* a late event may look at it; it reads port and index to find the lock */
+    memset(&slot->role, 0, sizeof *slot - offsetof(struct slot, role));
+    slot->open = true;
+    slot->adopted = handle != CP_HANDLE_NONE;
+    slot->family = (uint16_t)family;
+    slot->handle = handle;
+    slot->key = key;
     for (unsigned name = 0; name < DIRECTION_COUNT; name++)
         slot->directions[name].name = (uint8_t)name;
     return slot;
