@@ -40,7 +40,7 @@ ALL_CXXFLAGS = $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(AL
 # Windows 10 or later. base/windows/ has POSIX's socket header names, include/ a copy of xxhash.h.
 CFLAGS.windows  := -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -Ibase/windows -I$(BUILD)/include
 LDFLAGS.windows := -static
-LDLIBS.windows  := -lws2_32 -lsynchronization -lntdll
+LDLIBS.windows  := -lws2_32 -lmswsock -lsynchronization -lntdll
 EXE.windows     := .exe
 LDLIBS.linux     = $(if $(HAS_LIBURING),-luring) -lm
 ALL_CFLAGS  += $(CFLAGS.$(SYSTEM))
@@ -54,9 +54,13 @@ NOT_HERE.linux   := %_windows.c
 NOT_HERE.windows := %_linux.c
 # fanin-lan needs Linux namespaces, the examples POSIX signals.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan examples)
+# Win32's names over the port are a library of their own, for Linux. The programs in cport/win32/samples are for both systems.
+ROOMS    += $(if $(filter linux,$(SYSTEM)),cport/win32)
+SAMPLE_MAINS := $(wildcard cport/win32/samples/*.c)
+SAMPLES  := $(SAMPLE_MAINS:%.c=$(BUILD)/%$(EXE))
 PEERS    := raw peer-blocking peer-libuv peer-libevent
 EXAMPLES.linux := $(wildcard examples/*.c)
-MAINS    := $(EXAMPLES.linux) client/main.c $(addprefix client/peers/,main.c raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c
+MAINS    := $(EXAMPLES.linux) client/main.c $(addprefix client/peers/,main.c raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c $(SAMPLE_MAINS)
 
 # Libraries that are used where they are. Without liburing there is no engine `uring`; of a missing peer's library absent.c
 # takes the place, and its rows are skipped.
@@ -72,7 +76,7 @@ ENGINES.windows := iocp
 ENGINES         := $(ENGINES.$(SYSTEM))
 NO_ENGINE       := $(filter-out $(ENGINES:%=cport/engine_%_$(SYSTEM).c),$(wildcard cport/engine_*_$(SYSTEM).c))
 
-SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(NO_ENGINE) $(MAINS),$(wildcard $(ROOMS:=/*.c)))
+SOURCES  := $(filter-out $(NOT_HERE.$(SYSTEM)) $(NO_ENGINE) $(MAINS) cport/win32/%,$(wildcard $(ROOMS:=/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libfanin.a
 
@@ -102,7 +106,7 @@ FUZZERS  := $(if $(filter fuzzer,$(SANITIZER)),$(patsubst %.c,$(BUILD)/%,$(wildc
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS) $(EXAMPLES)
-tests: all $(TESTS)
+tests: all $(TESTS) $(SAMPLES)
 benches: all $(BENCHES)
 fuzzers: $(FUZZERS)
 
@@ -117,14 +121,19 @@ $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
 $(BUILD)/fanin-lan$(EXE):     $(BUILD)/mock_servers/lan/main.o
 $(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/sweep/main.o
 
-$(PROGRAMS) $(BENCHES) $(TESTS) $(STRESS) $(FUZZERS): $(LIBRARY)
+$(PROGRAMS) $(BENCHES) $(TESTS) $(STRESS) $(FUZZERS) $(SAMPLES): $(LIBRARY)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %/libtests.a,$^) $(LIBRARY) $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %/libtests.a,$^) $(filter %/libcport-win32.a,$^) $(LIBRARY) $(LDLIBS)
 
 $(TESTS) $(BENCHES) $(STRESS): $(TEST_LIBRARY)
+# Samples include <winsock2.h>, as on Windows.
+$(SAMPLE_MAINS:%.c=$(BUILD)/%.o): ALL_CFLAGS += $(if $(filter linux,$(SYSTEM)),-Icport/include/cport/win32)
+$(filter $(BUILD)/cport/win32/%,$(TESTS)) $(if $(filter linux,$(SYSTEM)),$(SAMPLES)): $(BUILD)/libcport-win32.a
+# A test that runs them.
+$(filter %/test_samples,$(TESTS)): | $(SAMPLES)
 $(TESTS): LDLIBS := $(CMOCKA.$(SYSTEM)) $(LDLIBS)
 
-$(EXAMPLES) $(TESTS) $(BENCHES) $(STRESS) $(FUZZERS): %$(EXE): %.o
+$(EXAMPLES) $(TESTS) $(BENCHES) $(STRESS) $(FUZZERS) $(SAMPLES): %$(EXE): %.o
 
 # As from an installation: the examples have the port's own library alone.
 $(EXAMPLES): $(BUILD)/libcport.a

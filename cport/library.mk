@@ -16,13 +16,19 @@ CPORT_MAJOR  := $(call cport_number,MAJOR)
 CPORT_VERSION := $(CPORT_MAJOR).$(call cport_number,MINOR).$(call cport_number,PATCH)
 
 # What is installed: libNAME.so and .a of SOURCES.NAME, linked with LIBS.NAME; headers; NAME.pc with PACKAGES.NAME.
-LIBRARIES      := cport
-CPORT_HEADERS  := cport.h
+LIBRARIES      := cport cport-win32
+CPORT_HEADERS  := cport.h $(patsubst cport/include/%,%,$(wildcard cport/include/cport/*.h cport/include/cport/win32/*.h))
 # The port needs a little of base/; sections that nothing refers to are left out, once what they refer to is known.
 SOURCES.cport  := $(filter $(wildcard cport/*.c) base/heap.c base/os.c base/os_% base/machine_% base/cgroup_%,$(SOURCES))
 LIBS.cport     := $(if $(HAS_LIBURING),-luring)
 SUMMARY.cport  := The semantics of Windows' I/O completion ports on Linux
 PACKAGES.cport := Requires.private: $(if $(HAS_LIBURING),liburing)
+# Win32's names over it. With the flags of its package <winsock2.h> is <cport/win32.h>.
+SOURCES.cport-win32  := $(wildcard cport/win32/*.c)
+LIBS.cport-win32      = $(BUILD)/libcport.so.$(CPORT_VERSION)
+SUMMARY.cport-win32  := Windows' completion ports and overlapped sockets by their own names, over cport
+PACKAGES.cport-win32 := Requires: cport = $(CPORT_VERSION)
+INCLUDE.cport-win32  := -I$${includedir}/cport/win32
 
 # ---- building -------------------------------------------------------------------------------
 
@@ -52,6 +58,7 @@ $(BUILD)/lib$(1).so.$(CPORT_VERSION): $(BUILD)/pic/lib$(1).o
 	$$(Q)$$(CC) -shared $$(ALL_LDFLAGS) -Wl,-soname,lib$(1).so.$(CPORT_MAJOR) $$(if $$(SANITIZER),,-Wl,-z,defs) -o $$@ $$< $$(LIBS.$(1))
 endef
 $(foreach name,$(LIBRARIES),$(eval $(call library,$(name))))
+$(BUILD)/libcport-win32.so.$(CPORT_VERSION): $(BUILD)/libcport.so.$(CPORT_VERSION)
 
 lib: $(foreach name,$(LIBRARIES),$(BUILD)/lib$(name).a $(BUILD)/lib$(name).so.$(CPORT_VERSION))
 
@@ -75,7 +82,7 @@ Version: $(CPORT_VERSION)
 $(PACKAGES.$(1))
 Libs: -L$${libdir} -l$(1)
 Libs.private: -pthread
-Cflags: -I$${includedir}
+Cflags: -I$${includedir} $(INCLUDE.$(1))
 endef
 $(foreach name,$(LIBRARIES),$(eval export PC_$(subst -,_,$(name)) := $$(call PC,$(name))))
 

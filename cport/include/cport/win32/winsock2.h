@@ -1,0 +1,2 @@
+/* <winsock2.h> for programs that were written for Windows: see <cport/win32.h>. */
+#include <cport/win32.h>
