@@ -156,7 +156,7 @@ $(BUILD)/cport/tests/bench_echo: $(if $(HAS_LIBUV),$(BUILD)/cport/tests/echo/lib
 %/test_block_cache: ALL_LDFLAGS += -Wl,--wrap=pool_take,--wrap=pool_give,--wrap=block_cache_take,--wrap=mpsc_stack_push,--wrap=os_unpark
 
 # A bench that counts how often the port's locks are taken.
-%/bench_locks: ALL_LDFLAGS += -Wl,--wrap=pthread_mutex_lock
+%/bench_locks: ALL_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock
 
 # A test that schedules the port's threads itself.
 %/test_port_schedules: ALL_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,--wrap=os_now_ns,--wrap=os_park,--wrap=os_unpark,--wrap=worker_join,--wrap=worker_current

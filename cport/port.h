@@ -99,6 +99,16 @@ enum { LOCKS = 256, CACHE_LINE = 64 };
 #define NEVER_NS UINT64_MAX
 
 struct cport {
+    /* Read by every call, written hardly ever. */
+    const struct engine *engine;
+    void *engine_state;
+    unsigned concurrency;
+    bool os_gate; /* set by the engine's open: the OS's port enforces law 5, every waiter polls */
+    _Atomic bool closed;
+    _Atomic uint32_t slots; /* those that exist */
+    struct slot *chunks[CHUNKS_MAX];
+
+    char gate_line[CACHE_LINE]; /* what each packet writes shares no cache line with the rest */
     pthread_mutex_t lock;
     struct gate gate;
     struct worker *members;
@@ -106,15 +116,8 @@ struct cport {
     unsigned round;    /* packets that were queued at the first of these */
     struct watcher watcher;
 
-    const struct engine *engine;
-    void *engine_state;
-    unsigned concurrency;
-    bool os_gate; /* set by the engine's open: the OS's port enforces law 5, every waiter polls */
-    _Atomic bool closed;
-
+    char slots_line[CACHE_LINE];
     pthread_mutex_t slots_lock;
-    struct slot *chunks[CHUNKS_MAX];
-    _Atomic uint32_t slots; /* those that exist */
     struct slot *free_slots;
 
     pthread_mutex_t timers_lock;

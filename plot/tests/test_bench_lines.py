@@ -272,10 +272,12 @@ class Echo(Table):
         self.assertEqual(self.line("echo-100", "cport / libuv")[-2:], NOT_MEASURED)
 
     def test_lines_that_hold_no_measurement_are_left_out(self):
-        whole = echoed("cport", 1000)
-        self.write("torn{\n", "[]\n", "null\n", {"load": "echo-100"}, dict(whole, messages=0),
-                   dict(whole, repeat="0"), dict(whole, server_cpu_s=None), whole,
-                   echoed("bare", 1000))
+        bare, whole = echoed("bare", 1000), echoed("cport", 1000)
+        later = dict(whole, repeat=1)
+        self.write("torn{\n", "[]\n", "null\n", {"load": "echo-100"}, dict(later, messages=0),
+                   dict(whole, repeat="0"), dict(later, server_cpu_s=None),
+                   dict(bare, repeat="0"), dict(later, server_cpu_s=0), whole, bare,
+                   dict(bare, repeat=1))
         self.assertEqual(self.line("echo-100", "cport / bare")[-5:-3], ["1.00..1.00", "1"])
 
 
