@@ -404,6 +404,14 @@ int cp_receive_late(struct cp_socket socket, struct cp_op *op, struct cp_block *
 int cp_send(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
             unsigned count);
 
+/* cp_cancel: asks to take back `op`, or with NULL every operation of the socket. 0: asked, the
+ * completion comes as CP_ECANCELED or, if the kernel was faster, as whatever happened.
+ * CP_ENOTFOUND: nothing pending. No data is lost by cancelling a receive; after cancelling a
+ * half-done send the stream is unusable. */
+int cp_cancel(struct cp_socket socket, struct cp_op *op);
+
+/* ---- datagrams ------------------------------------------------------------------------------ */
+
 /* Datagrams, of UDP sockets alone. cp_receive and cp_send serve them as well, the latter on a
  * connected one. Each operation is one datagram, of at most CP_BLOCKS_MAX blocks; a receive needs
  * room for a byte and is not late. CP_EREFUSED, of a connected one: nobody received an earlier
@@ -420,12 +428,6 @@ int cp_receive_from(struct cp_socket socket, struct cp_op *op, const struct cp_b
  * address is copied. CP_EMSGSIZE: larger than the network takes. */
 int cp_send_to(struct cp_socket socket, struct cp_op *op, const struct cp_block *blocks,
                unsigned count, const struct sockaddr *to, unsigned to_bytes);
-
-/* cp_cancel: asks to take back `op`, or with NULL every operation of the socket. 0: asked, the
- * completion comes as CP_ECANCELED or, if the kernel was faster, as whatever happened.
- * CP_ENOTFOUND: nothing pending. No data is lost by cancelling a receive; after cancelling a
- * half-done send the stream is unusable. */
-int cp_cancel(struct cp_socket socket, struct cp_op *op);
 
 /* ---- engines ------------------------------------------------------------------------------- */
 
