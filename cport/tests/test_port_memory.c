@@ -24,7 +24,7 @@ static void *live(void *argument)
     char why[64];
     struct cport *port = NULL;
     struct cp_socket socket = {0};
-    struct cp_op post = {0}, connect = {0};
+    struct cp_op post = {0}, connect = {0}, timer = {0}, late = {0};
     struct sockaddr_in address = loopback(9);
     struct cp_packet packet;
     note(life, port_try(life->engine, 1, &port, why, sizeof why));
@@ -34,7 +34,10 @@ static void *live(void *argument)
     if (socket.port)
         note(life, cp_connect(socket, &connect, (struct sockaddr *)&address, sizeof address,
                               ms(PACKET_WAIT_MS)));
+    note(life, cp_post_key(port, 1, 1));
     note(life, cp_post(port, &post, 1, 1));
+    note(life, cp_timer(port, &timer, 1, 0));
+    note(life, cp_timer(port, &late, 1, ms(PACKET_WAIT_MS)));
     int count = cp_wait(port, &packet, 1, CP_FOREVER);
     note(life, count > 0 ? 0 : count);
     cp_free(port);

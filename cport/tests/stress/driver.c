@@ -1,8 +1,9 @@
 /* The driver: a stress run from its seed to its last byte. */
 #include "cport/tests/stress/stress.h"
 
-const char *const op_names[OP_KINDS] = {"connect", "accept", "receive", "peek",  "late receive",
-                                        "send",    "post",   "meeting", "relief"};
+const char *const op_names[OP_KINDS] = {
+    "connect",       "accept", "receive", "peek",   "late receive", "send", "datagram receive",
+    "datagram send", "post",   "meeting", "relief", "timer",        "key"};
 struct tally tally;
 
 /* ---- set-up -------------------------------------------------------------------------------- */
@@ -64,6 +65,7 @@ static void side_open(struct stress *stress, unsigned index)
         stress->workers[index][each] = (struct worker){.home = side, .rng = rng_child(rng)};
     side->listener = listen_at(side, 64, &side->address, rng);
     side->full = listen_at(side, 1, &side->full_address, rng);
+    mailbox_open(side, rng);
 }
 
 static void side_start(struct side *side)
@@ -225,6 +227,8 @@ static void drain(struct stress *stress)
     await_settled(stress);
     await_none(stress, OP_POST, "posts to an open port");
     atomic_store(&stress->ending, true);
+    mailbox_close(&stress->sides[0]);
+    mailbox_close(&stress->sides[1]);
     each_end(stress, end_cancel_some);
     await_none(stress, OP_CONNECT, "cancelled or their sockets closed");
     each_end(stress, end_close_now);
@@ -247,6 +251,7 @@ static void stress_free(struct stress *stress)
         cp_free(stress->sides[index].port);
         pthread_rwlock_destroy(&stress->sides[index].handles);
         way_free(&stress->sides[index].posts);
+        mailbox_free(&stress->sides[index]);
     }
     for (unsigned index = 0; index < atomic_load(&stress->end_count); index++)
         end_free(end_at(stress, index));

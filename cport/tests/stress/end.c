@@ -68,6 +68,20 @@ void end_free(struct end *end)
     free(end);
 }
 
+/* What was sent arrives, and nothing follows. */
+static void finish_sending(struct end *end)
+{
+    static struct cp_block stray = {"stray", 5};
+    struct cp_op op = {0};
+    int code = cp_shutdown(end->socket);
+    LAW(code == 0 || (code == CP_ECLOSED && atomic_load(&end->side->closing)),
+        "shutting down returned %s", cp_error_name(code));
+    code = cp_send(end->socket, &op, &stray, 1);
+    LAW(code == CP_ESHUTDOWN || code == CP_ERESET ||
+            (code == CP_ECLOSED && atomic_load(&end->side->closing)),
+        "a send after shutting down returned %d", code);
+}
+
 /* A closing port closes its handles; until then they may be used. */
 static void with_handle(struct end *end, void (*act)(cp_handle handle))
 {
@@ -84,6 +98,8 @@ void end_close(struct end *end, enum close_kind how)
     if (end->socket.port) {
         atomic_store(&end->whole, how == CLOSE_WHOLE);
         atomic_store(&end->closing, true);
+        if (how == CLOSE_WHOLE && end->narrow)
+            finish_sending(end);
         if (how == CLOSE_RESET && atomic_load(&end->established))
             with_handle(end, handle_reset_on_close);
         cp_socket_close(end->socket);

@@ -116,9 +116,13 @@ enum op_kind {
     OP_PEEK, /* a receive into nothing */
     OP_LATE,
     OP_SEND,
+    OP_RECEIVE_FROM,
+    OP_SEND_TO,
     OP_POST,
     OP_MEET,   /* a post whose handler waits for the others of its meeting */
     OP_RELIEF, /* a post for the worker that takes a freed place */
+    OP_TIMER,
+    OP_KEY, /* a post without an operation */
     OP_KINDS,
 };
 
@@ -143,11 +147,13 @@ struct tracked_op {
     uint8_t *data;
     size_t bytes;    /* of data */
     uint64_t start;  /* of a send: where in its stream it begins */
-    uint64_t due_ns; /* of a connect: it may not time out earlier; 0: never */
+    uint64_t due_ns; /* of a connect: it may not time out earlier; 0: never. Of a timer: its end */
     struct rng rng;
     unsigned lent, refused; /* late: blocks that the source has out; how often it had none */
-    unsigned poster;        /* of a post: which submitter */
-    uint64_t number;        /* ... and its number among the poster's to this side */
+    _Alignas(8) unsigned char from[NET_ADDRESS_BYTES_MAX]; /* of a datagram */
+    unsigned from_bytes;
+    unsigned poster; /* of a post: which submitter */
+    uint64_t number; /* ... and its number among the poster's to this side */
 };
 
 /* One direction of an end, or the posts of a side. */
@@ -198,6 +204,16 @@ struct meeting {
     atomic_bool relieved;
 };
 
+/* A side's UDP socket. It sends to the other side's alone. */
+struct mailbox {
+    struct cp_socket socket;
+    struct net_address address;
+    struct way way;
+    pthread_rwlock_t life;
+    atomic_bool closed;
+    bool skips; /* what succeeds at once has no packet */
+};
+
 struct side {
     struct stress *stress;
     struct cport *port;
@@ -208,7 +224,8 @@ struct side {
     pthread_rwlock_t handles;    /* held where an OS handle of the side is used by itself */
     atomic_bool closing, closed; /* closing: about to be; closed: cp_close has returned */
     atomic_uint in_flight[OP_KINDS];
-    struct way posts;
+    struct way posts; /* timers, too */
+    struct mailbox mailbox;
     struct meeting meeting;
 };
 
@@ -354,6 +371,20 @@ bool side_post(struct side *side, enum op_kind kind, unsigned poster, uint64_t n
 bool far_may_be_gone(struct end *end);
 bool is_explained(struct end *end, const struct tracked_op *tracked, int64_t code);
 void doubt_from(struct end *end, uint64_t position);
+
+/* ---- mail.c: what belongs to a side and to no connection ------------------------------------ */
+
+void side_post_key(struct side *side, unsigned poster, uint64_t number);
+void key_over(struct worker *worker, struct side *side, const struct cp_packet *packet);
+void side_timer(struct side *side, struct rng *rng);
+void side_timer_cancel(struct side *side);
+void timer_over(const struct tracked_op *tracked, int64_t result);
+void mailbox_open(struct side *side, struct rng *rng);
+void mailbox_use(struct side *side, enum op_kind kind);
+void mailbox_cancel(struct side *side);
+void mailbox_close(struct side *side);
+void mailbox_free(struct side *side);
+void datagram_over(struct tracked_op *tracked, int64_t result);
 
 /* end_result: checks an end's packet, and does what comes next. */
 void end_result(struct tracked_op *tracked, const struct cp_packet *packet);

@@ -30,9 +30,25 @@ static void post_some(struct submitter *submitter, struct side *side)
 {
     for (size_t left = rng_size(&submitter->rng, 6); left > 0; left--) {
         uint64_t number = ++submitter->posted[side->index];
-        if (!side_post(side, OP_POST, submitter->index, number))
+        if (rng_chance(&submitter->rng, 30))
+            side_post_key(side, submitter->index, number);
+        else if (!side_post(side, OP_POST, submitter->index, number))
             return;
     }
+}
+
+/* Timers and datagrams. */
+static void use_side(struct submitter *submitter, struct side *side)
+{
+    unsigned roll = rng_below(&submitter->rng, 100);
+    if (roll < 40)
+        side_timer(side, &submitter->rng);
+    else if (roll < 55)
+        side_timer_cancel(side);
+    else if (roll < 60)
+        mailbox_cancel(side);
+    else
+        mailbox_use(side, roll < 80 ? OP_SEND_TO : OP_RECEIVE_FROM);
 }
 
 /* Posts as many packets as workers may run at once. No handler returns before all of them run. */
@@ -95,6 +111,8 @@ static void submitter_move(struct submitter *submitter)
         open_one(submitter, side);
     else if (rng_chance(rng, mix->posting))
         post_some(submitter, side);
+    else if (rng_chance(rng, 25))
+        use_side(submitter, side);
     else if (rng_chance(rng, 5))
         call_meeting(submitter, side);
     else if (end)

@@ -38,8 +38,10 @@ static void post_over(struct worker *worker, struct tracked_op *tracked, int64_t
 {
     struct side *side = tracked->side;
     uint64_t *last = &worker->last[side->index][tracked->poster];
-    LAW(result == tracked->result, "a post's number has changed");
-    if (tracked->kind == OP_RELIEF) {
+    LAW(tracked->kind == OP_TIMER || result == tracked->result, "a post's number has changed");
+    if (tracked->kind == OP_TIMER) {
+        timer_over(tracked, result);
+    } else if (tracked->kind == OP_RELIEF) {
         atomic_store(&side->meeting.relieved, true);
     } else {
         LAW(tracked->number > *last, "post %" PRIu64 " came after post %" PRIu64, tracked->number,
@@ -102,7 +104,15 @@ static void handle(struct worker *worker, struct side *side, const struct cp_pac
 {
     unsigned meetings = 0;
     for (unsigned index = 0; index < packet_count; index++) {
+        if (!packets[index].op) {
+            key_over(worker, side, &packets[index]);
+            continue;
+        }
         struct tracked_op *tracked = tracked_op_delivered(&packets[index], side);
+        if (tracked->kind == OP_RECEIVE_FROM || tracked->kind == OP_SEND_TO) {
+            datagram_over(tracked, packets[index].result);
+            continue;
+        }
         if (tracked->end) {
             end_result(tracked, &packets[index]);
             continue;
