@@ -93,7 +93,7 @@ static void connection_go_on(struct connection *connection, enum cp_kind kind, i
         code = cp_send(connection->socket, &connection->op, &received, 1);
     if (code == CP_DONE)
         code = connection_receive(connection);
-    if (result <= 0 || code < 0)
+    if (code != CP_ECLOSED && (result <= 0 || code < 0)) /* a closed port's are for main to free */
         connection_end(connection, code);
 }
 

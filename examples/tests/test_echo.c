@@ -50,6 +50,26 @@ TEST(hostile_clients_leave_nothing_and_take_nothing)
     assert_ends_well(&echo);
 }
 
+TEST(tells_of_each_client_that_leaves)
+{
+    struct example echo;
+    const unsigned port = port_free();
+    char number[16];
+    snprintf(number, sizeof number, "%u", port);
+    example_start(&echo, "echo", (const char *const[]){"-v", "127.0.0.1", number, NULL});
+    assert_true(port_await(port));
+    const int first = client_connect(port), second = client_connect(port);
+    assert_true(client_echoes(first, 10) && client_echoes(second, 10));
+    const unsigned descriptors = example_descriptors(&echo);
+    close(first);
+    client_reset(second);
+    assert_descriptors(&echo, descriptors - 2);
+    assert_int_equal(example_end(&echo, SIGTERM), 0);
+    assert_non_null(strstr(echo.said, ": finished\n"));
+    assert_non_null(strstr(echo.said, ": reset\n"));
+    assert_non_null(strstr(echo.said, "127.0.0.1 port "));
+}
+
 TEST(ends_with_clients_connected)
 {
     static const int signals[] = {SIGTERM, SIGINT};
