@@ -111,6 +111,17 @@ class Installed(unittest.TestCase):
         self.assertEqual(defined(self.lib / "libcport.so", "-D"), functions())
         self.assertEqual(defined(self.lib / "libcport.a", "-g"), functions())
 
+    def test_the_examples_are_built_as_their_first_lines_say(self):
+        flags = self.flags("--cflags", "--libs")
+        for source in sorted((ROOT / "examples").glob("*.c")):
+            with self.subTest(example=source.name):
+                folder = self.here / source.stem
+                folder.mkdir()
+                run("cc", shutil.copy(source, folder), *flags, "-pthread", "-o", "program",
+                    cwd=folder)
+                self.assertIn("[libcport.so.0]", run("readelf", "-d", folder / "program"))
+                self.assertIn(source.stem, run(folder / "program", "--help", **self.paths))
+
     def test_the_version_is_the_headers(self):
         version = manual.read_header().version
         self.assertRegex(version, r"^\d+\.\d+\.\d+$")
