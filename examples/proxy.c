@@ -107,8 +107,8 @@ static void side_go_on(struct session *session, int side, int64_t result)
     int code = CP_DONE;
     if (session->ops[side].kind != CP_SEND && result > 0)
         code = cp_send(other, &session->ops[side], &received, 1);
-    if (result == 0) /* the end: all before it has been sent */
-        shutdown((int)cp_socket_handle(other), SHUT_WR);
+    if (result == 0) /* the end; should the other side have failed, its own operation says so */
+        cp_shutdown(other);
     else if (code == CP_DONE)
         side_receive(session, side);
     else
