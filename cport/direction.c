@@ -109,7 +109,7 @@ static bool worth_an_attempt(struct direction *direction)
  * peer has reset reports that otherwise. */
 static void end_sending(struct direction *direction)
 {
-    struct slot *slot = slot_of(direction);
+    struct cp_slot *slot = slot_of(direction);
     if (direction->name != DIRECTION_OUT || direction->last)
         return;
     slot->sending = SENDING_OVER;
@@ -146,7 +146,7 @@ static bool breaks_connection(int64_t result)
 
 /* Linux reports a reset once and an ordinary end of stream from then on; Windows repeats it. So the
  * socket remembers it: for receives that were queued behind, and to refuse later operations. */
-static int64_t record_result(struct slot *slot, const struct cp_op *op, int64_t result)
+static int64_t record_result(struct cp_slot *slot, const struct cp_op *op, int64_t result)
 {
     if (slot->datagrams) { /* they have no connection that could break */
         if (op->kind == CP_CONNECT)
@@ -221,7 +221,7 @@ static bool pending_ends(struct direction *direction, struct cp_op *op, int64_t 
  * about to report a reset; it then breaks the connection itself. */
 static struct cp_op *finish_unsure(struct direction *direction, struct cp_op *op)
 {
-    struct slot *slot = slot_of(direction);
+    struct cp_slot *slot = slot_of(direction);
     bool receiving = slot->directions[DIRECTION_IN].busy;
     int broken = slot->failed ? CP_ERESET : slot->broken;
     finish(direction, op, broken ? broken : receiving ? CP_ERESET : CP_ESHUTDOWN);
@@ -255,7 +255,7 @@ struct cp_op *attempt_end(struct attempt *attempt, struct effects *effects)
 /* Whether the submitting thread makes the first attempt. */
 static bool is_attempted_at_once(struct direction *direction, const struct cp_op *op)
 {
-    const struct slot *slot = slot_of(direction);
+    const struct cp_slot *slot = slot_of(direction);
     bool eager = is_eager(slot->port, op) || (slot->skip && op->kind != CP_ACCEPT);
     return eager && head(direction) == op && worth_an_attempt(direction);
 }
@@ -263,7 +263,7 @@ static bool is_attempted_at_once(struct direction *direction, const struct cp_op
 /* Returns with the lock. CP_DONE: the operation is over and has no packet. */
 static int attempt_at_once(struct attempt *attempt, struct effects *effects)
 {
-    struct slot *slot = slot_of(attempt->direction);
+    struct cp_slot *slot = slot_of(attempt->direction);
     slot_leave(slot, effects);
     slot->port->engine->attempt(slot->port, attempt, 1);
     slot_lock(slot);
@@ -328,18 +328,18 @@ void direction_expired(struct cp_op *op, struct effects *effects)
     schedule_attempt(&directions[DIRECTION_IN], effects);
 }
 
-static struct slot *first_held(struct cport *port)
+static struct cp_slot *first_held(struct cport *port)
 {
     pthread_mutex_lock(&port->timers_lock);
     struct cp_node *node = port->held.first;
-    struct slot *slot = node ? slot_of(direction_of(node)) : NULL;
+    struct cp_slot *slot = node ? slot_of(direction_of(node)) : NULL;
     pthread_mutex_unlock(&port->timers_lock);
     return slot;
 }
 
 void directions_unhold(struct cport *port)
 {
-    for (struct slot *slot; (slot = first_held(port));) {
+    for (struct cp_slot *slot; (slot = first_held(port));) {
         struct direction *direction = &slot->directions[DIRECTION_IN];
         struct effects effects = NO_EFFECTS;
         slot_lock(slot);
@@ -392,7 +392,7 @@ unsigned direction_cancel(struct direction *direction, struct cp_op *op, int rea
 
 void direction_end_sending(struct direction *direction, struct effects *effects)
 {
-    struct slot *slot = slot_of(direction);
+    struct cp_slot *slot = slot_of(direction);
     if (slot->sending == SENDING_OPEN)
         slot->sending = SENDING_ENDS;
     schedule_attempt(direction, effects);

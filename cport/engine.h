@@ -21,7 +21,7 @@
 
 struct direction;
 struct effects;
-struct slot;
+struct cp_slot;
 
 /* An attempt at the operation at the head of a direction. */
 struct attempt {
@@ -48,7 +48,7 @@ struct engine {
     /* attach: makes the socket's handle if it has none (family in slot->family), else finds out
      * its role; registers it with the kernel's notifier. No lock held; the socket has no operation,
      * but events may be reported for it. 0 or a negative code: it has closed what it made. */
-    int (*attach)(struct slot *slot);
+    int (*attach)(struct cp_slot *slot);
 
     /* release: takes an idle socket's handle out of the kernel's notifier and leaves it open. NULL:
      * impossible. No lock held. */

@@ -102,14 +102,14 @@ void readiness_wake_poller(struct cport *port, uint64_t when_ns)
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 /* Reports the socket's readiness from now on; false: errno says why not. */
-static bool watch_socket(const struct slot *slot)
+static bool watch_socket(const struct cp_slot *slot)
 {
     return watch(slot->port->engine_state, (int)slot->handle, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
                  slot_id(slot));
 }
 
 /* Unconnected datagrams may come at once. */
-static int open_datagrams(struct slot *slot)
+static int open_datagrams(struct cp_slot *slot)
 {
     int handle = socket(slot->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     slot->handle = handle >= 0 ? handle : CP_HANDLE_NONE;
@@ -121,7 +121,7 @@ static int open_datagrams(struct slot *slot)
     return code;
 }
 
-int readiness_attach(struct slot *slot)
+int readiness_attach(struct cp_slot *slot)
 {
     if (slot->handle == CP_HANDLE_NONE && slot->datagrams)
         return open_datagrams(slot);
@@ -158,7 +158,7 @@ static int handle_of(const struct cp_op *op)
 }
 
 /* A socket from outside stays as blocking as it was, but for its connect. */
-static void set_blocking(struct slot *slot, bool blocking)
+static void set_blocking(struct cp_slot *slot, bool blocking)
 {
     int flags = fcntl((int)slot->handle, F_GETFL);
     slot->blocking = !blocking && !(flags & O_NONBLOCK);
@@ -405,7 +405,7 @@ void readiness_attempt(struct cport *port, struct attempt *attempts, unsigned co
 
 static void report(struct cport *port, const struct epoll_event *event, struct effects *effects)
 {
-    struct slot *slot = slot_find(port, event->data.u64);
+    struct cp_slot *slot = slot_find(port, event->data.u64);
     if (!slot)
         return; /* closed since the kernel reported it, or a token of the engine's own */
     uint32_t bits = event->events;

@@ -78,7 +78,7 @@ static void engine_wake_poller(struct cport *port, uint64_t when_ns)
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
-static int engine_attach(struct slot *slot)
+static int engine_attach(struct cp_slot *slot)
 {
     const struct iocp_state *state = slot->port->engine_state;
     if (!slot->adopted)
@@ -120,7 +120,7 @@ static bool engine_cancel(struct cp_op *op)
 static void report(struct cport *port, struct cp_op *op, struct effects *effects)
 {
     struct iocp_state *state = port->engine_state;
-    struct slot *slot = op->slot;
+    struct cp_slot *slot = op->slot;
     struct direction *directions = slot->directions;
     slot_lock(slot);
     struct direction *direction = &directions[iocp_is_inward(op) ? DIRECTION_IN : DIRECTION_OUT];

@@ -205,7 +205,7 @@ static int probe(struct ring *ring)
     int silent = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (silent < 0)
         return -errno;
-    struct slot slot = {.handle = silent};
+    struct cp_slot slot = {.handle = silent};
     fill(ring, 0, &(struct cp_op){.slot = &slot, .blocks = &block, .block_count = 1});
     int code = io_uring_submit(&ring->uring);
     if (code >= 0)

@@ -34,7 +34,7 @@ static inline struct iocp_op *iocp_op_of(struct cp_op *op)
     return (struct iocp_op *)op->engine;
 }
 
-static inline SOCKET handle_of(const struct slot *slot)
+static inline SOCKET handle_of(const struct cp_slot *slot)
 {
     return (SOCKET)slot->handle;
 }
@@ -55,7 +55,7 @@ static inline bool iocp_is_inward(const struct cp_op *op)
 
 /* iocp_report_refused: whether a socket reports that nobody received a datagram. As on Linux it
  * does so while it is connected. */
-void iocp_report_refused(const struct slot *slot, bool on);
+void iocp_report_refused(const struct cp_slot *slot, bool on);
 
 /* iocp_start: ENGINE_PENDING: a packet will follow; else the result, and none will. */
 int64_t iocp_start(struct iocp_state *state, struct cp_op *op);

@@ -19,7 +19,7 @@ enum {
 #endif
 
 /* Wine does not know the option and behaves so anyway. */
-void iocp_report_refused(const struct slot *slot, bool on)
+void iocp_report_refused(const struct cp_slot *slot, bool on)
 {
     BOOL report = on;
     DWORD bytes;
@@ -188,7 +188,7 @@ static int64_t start_send(struct iocp_state *state, struct cp_op *op)
 /* ---- datagrams ----------------------------------------------------------------------------- */
 
 /* Winsock refuses to receive on a socket that is not bound. 0 or a Winsock code. */
-static int bind_datagrams(struct slot *slot)
+static int bind_datagrams(struct cp_slot *slot)
 {
     struct sockaddr_storage any = {.ss_family = slot->family};
     int bytes = slot->family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);

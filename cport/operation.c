@@ -69,7 +69,7 @@ unsigned op_unsent(const struct cp_op *op, struct cp_block *blocks, unsigned max
 int64_t op_listen(const struct cp_op *op, int option)
 {
     const struct sockaddr *address = (const struct sockaddr *)&op->engine[1];
-    struct slot *slot = op->slot;
+    struct cp_slot *slot = op->slot;
     int on = 1;
     setsockopt(slot->handle, SOL_SOCKET, option, (const char *)&on, sizeof on);
     if (bind(slot->handle, address, (socklen_t)op->engine[0]) != 0 ||
@@ -155,9 +155,9 @@ static void end_timer(struct cport *port, struct cp_op *op, int result, struct e
 
 /* Ends the timers that are due. The slot of the first other operation if that is due; NULL: none
  * is. */
-static struct slot *due_slot(struct cport *port, uint64_t now_ns, struct effects *effects)
+static struct cp_slot *due_slot(struct cport *port, uint64_t now_ns, struct effects *effects)
 {
-    struct slot *slot = NULL;
+    struct cp_slot *slot = NULL;
     pthread_mutex_lock(&port->timers_lock);
     while (!slot && first(port) && port->deadlines.slots[1].key <= now_ns) {
         slot = first(port)->slot;
@@ -171,7 +171,7 @@ static struct slot *due_slot(struct cport *port, uint64_t now_ns, struct effects
 }
 
 /* With the slot's lock: the operation is still first, unless it has ended or left meanwhile. */
-static struct cp_op *due_op(struct slot *slot, uint64_t now_ns)
+static struct cp_op *due_op(struct cp_slot *slot, uint64_t now_ns)
 {
     struct cport *port = slot->port;
     pthread_mutex_lock(&port->timers_lock);
@@ -192,7 +192,7 @@ struct cp_op *deadline_next(struct cport *port, struct effects *effects)
     now_ns = os_now_ns();
     if (earliest_ns > now_ns && port->alarm_ns > now_ns && port->alarm_ns <= earliest_ns)
         return NULL;
-    for (struct slot *slot; (slot = due_slot(port, now_ns, effects));) {
+    for (struct cp_slot *slot; (slot = due_slot(port, now_ns, effects));) {
         slot_lock(slot);
         struct cp_op *op = due_op(slot, now_ns);
         if (op)

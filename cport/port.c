@@ -186,7 +186,7 @@ static void park(struct cport *port, struct worker *worker, uint64_t left_ns,
 static void expire(struct cport *port, struct effects *effects)
 {
     for (struct cp_op *op; (op = deadline_next(port, effects));) {
-        struct slot *slot = op->slot;
+        struct cp_slot *slot = op->slot;
         direction_expired(op, effects);
         slot_leave(slot, effects);
     }
@@ -284,7 +284,7 @@ static void deliver_key(struct cp_node *node, struct cp_packet *packet)
 
 static bool begin(struct attempt *attempt, struct direction *direction, struct effects *effects)
 {
-    struct slot *slot = slot_of(direction);
+    struct cp_slot *slot = slot_of(direction);
     slot_lock(slot);
     bool begun = attempt_begin(attempt, direction, effects);
     slot_unlock(slot, effects);
@@ -293,7 +293,7 @@ static bool begin(struct attempt *attempt, struct direction *direction, struct e
 
 static struct cp_op *end(struct attempt *attempt, struct effects *effects)
 {
-    struct slot *slot = slot_of(attempt->direction);
+    struct cp_slot *slot = slot_of(attempt->direction);
     slot_lock(slot);
     struct cp_op *op = attempt_end(attempt, effects);
     slot_unlock(slot, effects);

@@ -52,7 +52,7 @@ enum socket_role { ROLE_FRESH, ROLE_CONNECTING, ROLE_CONNECTED, ROLE_LISTENING, 
 enum socket_sending { SENDING_OPEN, SENDING_ENDS, SENDING_OVER };
 
 /* A socket's state. Freed only with the port: a late event finds a newer generation here. */
-struct slot {
+struct cp_slot {
     struct cport *port;
     uint32_t index, generation; /* a socket's id has both */
     uint8_t role;               /* enum socket_role */
@@ -69,7 +69,7 @@ struct slot {
     cp_handle handle;
     union {
         uintptr_t key;
-        struct slot *next_free;
+        struct cp_slot *next_free;
     };
     struct direction directions[DIRECTION_COUNT];
 };
@@ -106,7 +106,7 @@ struct cport {
     bool os_gate; /* set by the engine's open: the OS's port enforces law 5, every waiter polls */
     _Atomic bool closed;
     _Atomic uint32_t slots; /* those that exist */
-    struct slot *chunks[CHUNKS_MAX];
+    struct cp_slot *chunks[CHUNKS_MAX];
 
     char gate_line[CACHE_LINE]; /* what each packet writes shares no cache line with the rest */
     pthread_mutex_t lock;
@@ -118,7 +118,7 @@ struct cport {
 
     char slots_line[CACHE_LINE];
     pthread_mutex_t slots_lock;
-    struct slot *free_slots;
+    struct cp_slot *free_slots;
 
     pthread_mutex_t timers_lock;
     struct heap deadlines;
@@ -144,10 +144,10 @@ static inline struct direction *direction_of(struct cp_node *node)
     return (struct direction *)((char *)node - offsetof(struct direction, ready_node));
 }
 
-static inline struct slot *slot_of(struct direction *direction)
+static inline struct cp_slot *slot_of(struct direction *direction)
 {
     const struct direction *directions = direction - direction->name;
-    return (struct slot *)((char *)directions - offsetof(struct slot, directions));
+    return (struct cp_slot *)((char *)directions - offsetof(struct cp_slot, directions));
 }
 
 /* ---- socket_linux.c, socket_windows.c ------------------------------------------------------ */
@@ -158,7 +158,7 @@ static inline struct slot *slot_of(struct direction *direction)
  * the engines need that. 0 or a negative code. */
 int socket_error(void);
 int socket_unblock(cp_handle handle);
-int socket_recognise(struct slot *slot);
+int socket_recognise(struct cp_slot *slot);
 
 /* ---- queue.c ------------------------------------------------------------------------------- */
 
@@ -202,7 +202,7 @@ static inline void port_unlock(struct cport *port, struct effects *effects)
     port_act(port, effects);
 }
 
-static inline pthread_mutex_t *slot_mutex(const struct slot *slot)
+static inline pthread_mutex_t *slot_mutex(const struct cp_slot *slot)
 {
     return &slot->port->locks[slot->index % LOCKS].mutex;
 }
@@ -217,12 +217,12 @@ struct posted_key {
 /* slot_lock, slot_unlock: unlocking queues the posts first, so that packets of a socket keep their
  * order, then does what the effects say. slot_leave: unlocks, but keeps posts and wake-ups for
  * later. */
-static inline void slot_lock(struct slot *slot)
+static inline void slot_lock(struct cp_slot *slot)
 {
     pthread_mutex_lock(slot_mutex(slot));
 }
 
-static inline void slot_unlock(struct slot *slot, struct effects *effects)
+static inline void slot_unlock(struct cp_slot *slot, struct effects *effects)
 {
     struct cport *port = slot->port;
     if (effects->posts.first)
@@ -233,7 +233,7 @@ static inline void slot_unlock(struct slot *slot, struct effects *effects)
 
 void port_close_handle(struct cport *port, struct effects *effects);
 
-static inline void slot_leave(struct slot *slot, struct effects *effects)
+static inline void slot_leave(struct cp_slot *slot, struct effects *effects)
 {
     struct cport *port = slot->port;
     pthread_mutex_unlock(slot_mutex(slot));
@@ -289,22 +289,22 @@ void timers_drop(struct cport *port);
 
 /* ---- slot.c -------------------------------------------------------------------------------- */
 
-struct slot *slot_at(struct cport *port, uint32_t index);
+struct cp_slot *slot_at(struct cport *port, uint32_t index);
 
 /* slot_take: an open socket. NULL: no memory, or CP_SOCKETS_MAX are open. */
-struct slot *slot_take(struct cport *port, int family, cp_handle handle, uintptr_t key);
-void slot_free(struct slot *slot);
+struct cp_slot *slot_take(struct cport *port, int family, cp_handle handle, uintptr_t key);
+void slot_free(struct cp_slot *slot);
 void slots_free(struct cport *port);
 
 /* slot_id: names the socket in events and to the caller; slot_find: with its lock; NULL if it is
  * closed by now. */
-uint64_t slot_id(const struct slot *slot);
-struct slot *slot_find(struct cport *port, uint64_t id);
+uint64_t slot_id(const struct cp_slot *slot);
+struct cp_slot *slot_find(struct cport *port, uint64_t id);
 
 /* slot_idle: whether no operation of it is in flight. Lock held.
  * slot_release: after a close, frees the slot once nothing refers to it. Lock held. */
-bool slot_idle(const struct slot *slot);
-void slot_release(struct slot *slot, struct effects *effects);
+bool slot_idle(const struct cp_slot *slot);
+void slot_release(struct cp_slot *slot, struct effects *effects);
 
 /* ---- direction.c: the slot's lock held ------------------------------------------------------ */
 

@@ -17,7 +17,7 @@ struct readiness {
  * attempts by one system call after the other. */
 int readiness_open(struct cport *port, size_t state_bytes, char *why, size_t why_bytes);
 void readiness_close(struct cport *port);
-int readiness_attach(struct slot *slot);
+int readiness_attach(struct cp_slot *slot);
 void readiness_release(struct cport *port, cp_handle handle);
 void readiness_detach(struct cport *port, cp_handle handle);
 void readiness_attempt(struct cport *port, struct attempt *attempts, unsigned count);

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 /* The socket's slot with its lock; NULL: it is closed, or none. */
-static struct slot *enter(struct cp_socket socket)
+static struct cp_slot *enter(struct cp_socket socket)
 {
     return socket.port ? slot_find(socket.port, socket.id) : NULL;
 }
@@ -19,7 +19,7 @@ static int attach(struct cport *port, int family, bool datagrams, cp_handle hand
                   struct cp_socket *result)
 {
     struct effects effects = NO_EFFECTS;
-    struct slot *slot = port->closed ? NULL : slot_take(port, family, handle, key);
+    struct cp_slot *slot = port->closed ? NULL : slot_take(port, family, handle, key);
     if (!slot)
         return port->closed ? CP_ECLOSED : CP_ENOMEM;
     slot->datagrams = datagrams;
@@ -59,7 +59,7 @@ int cp_associate(struct cport *port, cp_handle handle, uintptr_t key, struct cp_
 
 cp_handle cp_socket_handle(struct cp_socket socket)
 {
-    struct slot *slot = enter(socket);
+    struct cp_slot *slot = enter(socket);
     if (!slot)
         return CP_HANDLE_NONE;
     cp_handle handle = slot->handle;
@@ -69,7 +69,7 @@ cp_handle cp_socket_handle(struct cp_socket socket)
 
 int cp_socket_skip(struct cp_socket socket, bool skip)
 {
-    struct slot *slot = enter(socket);
+    struct cp_slot *slot = enter(socket);
     if (!slot)
         return CP_EINVAL;
     int code = slot->port->engine->readiness ? 0 : CP_EUNSUPPORTED;
@@ -80,7 +80,7 @@ int cp_socket_skip(struct cp_socket socket, bool skip)
 
 int cp_socket_key(struct cp_socket socket, uintptr_t key)
 {
-    struct slot *slot = enter(socket);
+    struct cp_slot *slot = enter(socket);
     if (!slot)
         return CP_EINVAL;
     slot->key = key;
@@ -91,7 +91,7 @@ int cp_socket_key(struct cp_socket socket, uintptr_t key)
 int cp_socket_release(struct cp_socket socket, cp_handle *handle)
 {
     struct effects effects = NO_EFFECTS;
-    struct slot *slot = handle ? enter(socket) : NULL;
+    struct cp_slot *slot = handle ? enter(socket) : NULL;
     if (!slot)
         return CP_EINVAL;
     const struct engine *engine = socket.port->engine;
@@ -111,7 +111,7 @@ int cp_socket_release(struct cp_socket socket, cp_handle *handle)
 void cp_socket_close(struct cp_socket socket)
 {
     struct effects effects = NO_EFFECTS;
-    struct slot *slot = enter(socket);
+    struct cp_slot *slot = enter(socket);
     if (!slot)
         return;
     slot->open = false;
@@ -124,7 +124,7 @@ void cp_socket_close(struct cp_socket socket)
 void sockets_close(struct cport *port)
 {
     for (uint32_t index = 0; index < port->slots; index++) {
-        struct slot *slot = slot_at(port, index);
+        struct cp_slot *slot = slot_at(port, index);
         struct effects effects = NO_EFFECTS;
         slot_lock(slot);
         if (slot->open) {
@@ -140,7 +140,7 @@ void sockets_close(struct cport *port)
 /* ---- submitting ---------------------------------------------------------------------------- */
 
 /* Why the operation cannot be accepted now; 0 if it can. Lock held. */
-static int refusal(const struct slot *slot, const struct cp_op *op, enum cp_kind kind,
+static int refusal(const struct cp_slot *slot, const struct cp_op *op, enum cp_kind kind,
                    enum socket_role role)
 {
     const bool datagram = kind == CP_RECEIVE_FROM || kind == CP_SEND_TO;
@@ -162,7 +162,7 @@ static int refusal(const struct slot *slot, const struct cp_op *op, enum cp_kind
 }
 
 /* Resets everything but the engine's part, which the engine or the address fills. */
-static void op_init(struct cp_op *op, enum cp_kind kind, struct slot *slot)
+static void op_init(struct cp_op *op, enum cp_kind kind, struct cp_slot *slot)
 {
     memset(op, 0, offsetof(struct cp_op, engine));
     op->kind = kind;
@@ -172,10 +172,10 @@ static void op_init(struct cp_op *op, enum cp_kind kind, struct slot *slot)
 
 /* The socket's slot with its lock, and the operation ready to be filled in. NULL: *code says why
  * it is refused. */
-static struct slot *begin(struct cp_socket socket, struct cp_op *op, enum cp_kind kind,
-                          enum socket_role role, int *code)
+static struct cp_slot *begin(struct cp_socket socket, struct cp_op *op, enum cp_kind kind,
+                             enum socket_role role, int *code)
 {
-    struct slot *slot = op ? enter(socket) : NULL;
+    struct cp_slot *slot = op ? enter(socket) : NULL;
     *code = slot ? refusal(slot, op, kind, role) : CP_EINVAL;
     if (!slot && op && socket.port && socket.port->closed)
         *code = CP_ECLOSED;
@@ -189,7 +189,7 @@ static struct slot *begin(struct cp_socket socket, struct cp_op *op, enum cp_kin
 }
 
 /* Releases the lock: submits the operation, unless there is a reason against it. */
-static int submit(struct slot *slot, struct cp_op *op, int code, struct effects *effects)
+static int submit(struct cp_slot *slot, struct cp_op *op, int code, struct effects *effects)
 {
     bool out = op->kind == CP_SEND || op->kind == CP_SEND_TO || op->kind == CP_CONNECT;
     if (code != 0) {
@@ -225,7 +225,7 @@ static int address_keep(struct cp_op *op, const struct sockaddr *address, unsign
 int cp_bind(struct cp_socket socket, const struct sockaddr *address, unsigned address_bytes)
 {
     const unsigned bytes = address_length(address, address_bytes);
-    struct slot *slot = bytes > 0 ? enter(socket) : NULL;
+    struct cp_slot *slot = bytes > 0 ? enter(socket) : NULL;
     if (!slot)
         return bytes > 0 && socket.port && socket.port->closed ? CP_ECLOSED : CP_EINVAL;
     int code = refusal(slot, &(struct cp_op){0}, CP_CONNECT, ROLE_FRESH);
@@ -241,7 +241,7 @@ int cp_listen(struct cp_socket socket, const struct sockaddr *address, unsigned 
     struct cp_op op = {0};
     struct effects effects = NO_EFFECTS;
     int code;
-    struct slot *slot = backlog < 1 ? NULL : begin(socket, &op, CP_LISTEN, ROLE_FRESH, &code);
+    struct cp_slot *slot = backlog < 1 ? NULL : begin(socket, &op, CP_LISTEN, ROLE_FRESH, &code);
     if (!slot)
         return backlog < 1 ? CP_EINVAL : code;
     struct attempt attempt = {.op = &op, .result = address_keep(&op, address, address_bytes)};
@@ -266,7 +266,7 @@ int cp_connect(struct cp_socket socket, struct cp_op *op, const struct sockaddr 
 {
     struct effects effects = NO_EFFECTS;
     int code;
-    struct slot *slot = begin(socket, op, CP_CONNECT, ROLE_FRESH, &code);
+    struct cp_slot *slot = begin(socket, op, CP_CONNECT, ROLE_FRESH, &code);
     if (!slot)
         return code;
     code = address_keep(op, address, address_bytes);
@@ -282,7 +282,7 @@ int cp_accept(struct cp_socket listener, struct cp_op *op, struct sockaddr *peer
 {
     struct effects effects = NO_EFFECTS;
     int code;
-    struct slot *slot = begin(listener, op, CP_ACCEPT, ROLE_LISTENING, &code);
+    struct cp_slot *slot = begin(listener, op, CP_ACCEPT, ROLE_LISTENING, &code);
     if (!slot)
         return code;
     op->part.peer = (struct cp_address_out){peer, peer_bytes};
@@ -313,7 +313,7 @@ static int transfer(struct cp_socket socket, struct cp_op *op, enum cp_kind kind
 {
     struct effects effects = NO_EFFECTS;
     int code = CP_EINVAL;
-    struct slot *slot =
+    struct cp_slot *slot =
         blocks_valid(blocks, count) ? begin(socket, op, kind, ROLE_CONNECTED, &code) : NULL;
     if (!slot)
         return code;
@@ -333,7 +333,7 @@ int cp_receive_from(struct cp_socket socket, struct cp_op *op, const struct cp_b
     if (!blocks_valid(blocks, count) || blocks_empty(blocks, count) || count > CP_BLOCKS_MAX ||
         (from && !from_bytes))
         return code;
-    struct slot *slot = begin(socket, op, CP_RECEIVE_FROM, ROLE_FRESH, &code);
+    struct cp_slot *slot = begin(socket, op, CP_RECEIVE_FROM, ROLE_FRESH, &code);
     if (!slot)
         return code;
     const unsigned room =
@@ -350,7 +350,7 @@ int cp_send_to(struct cp_socket socket, struct cp_op *op, const struct cp_block 
     int code = CP_EINVAL;
     if (!blocks_valid(blocks, count) || count > CP_BLOCKS_MAX)
         return code;
-    struct slot *slot = begin(socket, op, CP_SEND_TO, ROLE_FRESH, &code);
+    struct cp_slot *slot = begin(socket, op, CP_SEND_TO, ROLE_FRESH, &code);
     if (!slot)
         return code;
     code = address_keep(op, to, to_bytes);
@@ -378,7 +378,7 @@ int cp_receive_late(struct cp_socket socket, struct cp_op *op, struct cp_block *
     int code = CP_EINVAL;
     if (!blocks || max == 0 || max > CP_BLOCKS_MAX || !source || !source->take || !source->give)
         return code;
-    struct slot *slot = begin(socket, op, CP_RECEIVE, ROLE_CONNECTED, &code);
+    struct cp_slot *slot = begin(socket, op, CP_RECEIVE, ROLE_CONNECTED, &code);
     if (!slot)
         return code;
     if (slot->datagrams) /* a datagram's first byte cannot be waited for without the rest */
@@ -393,7 +393,7 @@ int cp_receive_late(struct cp_socket socket, struct cp_op *op, struct cp_block *
 int cp_shutdown(struct cp_socket socket)
 {
     struct effects effects = NO_EFFECTS;
-    struct slot *slot = enter(socket);
+    struct cp_slot *slot = enter(socket);
     if (!slot)
         return socket.port && socket.port->closed ? CP_ECLOSED : CP_EINVAL;
     int code = slot->datagrams ? CP_EINVAL : slot->role == ROLE_CONNECTED ? 0 : CP_ENOTCONN;
@@ -407,7 +407,7 @@ int cp_cancel(struct cp_socket socket, struct cp_op *op)
 {
     struct effects effects = NO_EFFECTS;
     unsigned asked = 0;
-    struct slot *slot = enter(socket);
+    struct cp_slot *slot = enter(socket);
     if (!slot)
         return CP_ENOTFOUND;
     for (unsigned name = 0; name < DIRECTION_COUNT; name++)

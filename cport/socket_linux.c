@@ -27,7 +27,7 @@ int socket_unblock(cp_handle handle)
 
 /* A connection that was reset before it was adopted is closed, like a fresh socket. Unlike that, it
  * has an error to report, once, or data. */
-static void recognise_closed(struct slot *slot)
+static void recognise_closed(struct cp_slot *slot)
 {
     char byte;
     int code = 0;
@@ -40,7 +40,7 @@ static void recognise_closed(struct slot *slot)
 }
 
 /* 0 for a UDP socket. */
-static int recognise_datagrams(struct slot *slot)
+static int recognise_datagrams(struct cp_slot *slot)
 {
     struct sockaddr_storage address;
     int type = 0, protocol = 0;
@@ -60,7 +60,7 @@ static int recognise_datagrams(struct slot *slot)
 }
 
 /* One call: a server does it for each connection. */
-int socket_recognise(struct slot *slot)
+int socket_recognise(struct cp_slot *slot)
 {
     struct tcp_info info;
     socklen_t bytes = sizeof info;

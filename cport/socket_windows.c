@@ -21,7 +21,7 @@ int socket_unblock(cp_handle handle)
     return ioctlsocket((SOCKET)handle, FIONBIO, &on) == 0 ? 0 : socket_error();
 }
 
-static int recognise_datagrams(struct slot *slot)
+static int recognise_datagrams(struct cp_slot *slot)
 {
     WSAPROTOCOL_INFOW info;
     struct sockaddr_storage address;
@@ -40,7 +40,7 @@ static int recognise_datagrams(struct slot *slot)
     return socket_unblock(slot->handle);
 }
 
-int socket_recognise(struct slot *slot)
+int socket_recognise(struct cp_slot *slot)
 {
     cp_handle handle = slot->handle;
     struct sockaddr_storage address;

@@ -7,9 +7,11 @@
  *  1. The caller owns the operation object and its buffers until its completion is delivered.
  *     Its address is the token: it must stay put, and nothing in it may be touched meanwhile.
  *  2. Every accepted operation completes exactly once, cancelled or not, also when its socket is
- *     closed or its peer resets. A refused submission (a negative return) completes never.
- *  3. Submitting never calls back and never blocks. Results come from cp_wait alone, possibly on
- *     another thread before the submitting call has returned.
+ *     closed or its peer resets. A refused submission (a negative return) completes never, nor
+ *     does one that is over already (CP_DONE).
+ *  3. Submitting never blocks. Results come from cp_wait alone, possibly on another thread before
+ *     the submitting call has returned; only a socket that skips packets (cp_socket_skip) gives
+ *     some to the submitting call.
  *  4. Packets leave in the order they were queued. At most one receive and one send per socket
  *     are in the kernel; further ones wait in order in user space.
  *  5. At most `concurrency` workers run between two waits. Parked workers are woken
@@ -148,9 +150,8 @@ struct cp_block {
 struct cp_source {
     /* take: called by cp_wait (of a socket that skips packets also by cp_receive_late), on the
      * calling thread, when data is there: fills in up to `max` blocks, the operation's until its
-     * completion is delivered, and returns how many. 0:
-     * none are free; the receive completes with CP_ENOBUFS, the data stays in the socket. Must not
-     * block. */
+     * completion is delivered, and returns how many. 0: none are free; the receive completes with
+     * CP_ENOBUFS, the data stays in the socket. Must not block. */
     unsigned (*take)(void *context, struct cp_block *blocks, unsigned max);
     /* give: likewise if there was no data after all: returns the blocks of the last take, and the
      * receive goes on waiting without any. Must not block. */
@@ -198,7 +199,7 @@ struct cp_op {
     /* Private to the port. Kept small: every waiting connection has an operation. */
     int reason; /* the code that a cancel or a deadline asks it to end with; 0: none */
     struct cp_node node;
-    struct slot *slot; /* its socket's */
+    struct cp_slot *slot; /* its socket's */
     union cp_op_part {
         struct cp_source source;    /* late receive */
         struct cp_block copies[2];  /* other receives and sends: the first blocks */
@@ -378,9 +379,9 @@ int cp_connect(struct cp_socket socket, struct cp_op *op, const struct sockaddr 
 
 /* cp_accept: result 0 and op->accepted, not yet associated with anything. `peer` (may be NULL)
  * then has the peer's address: *peer_bytes is its room before and its length after; both stay put
- * as the op does. CP_EMFILE, CP_ENFILE,
- * CP_ENOMEM: the connection still waits. The listener's next accept is then held until a socket of
- * the port is closed or 10 ms have passed, so that posting it again does not spin. */
+ * as the op does. CP_EMFILE, CP_ENFILE, CP_ENOMEM: the connection still waits. The listener's next
+ * accept is then held until a socket of the port is closed or 10 ms have passed, so that posting it
+ * again does not spin. */
 int cp_accept(struct cp_socket listener, struct cp_op *op, struct sockaddr *peer,
               unsigned *peer_bytes);
 

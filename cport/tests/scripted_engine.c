@@ -28,7 +28,7 @@ struct script_state {
     _Atomic uint64_t alarm_ns; /* 0: not set */
 };
 
-static struct peer *peer_of(const struct slot *slot)
+static struct peer *peer_of(const struct cp_slot *slot)
 {
     return (struct peer *)slot->handle;
 }
@@ -100,7 +100,7 @@ static int64_t try_op(struct peer *peer, struct cp_op *op)
     }
 }
 
-static void progress(struct slot *slot, struct effects *effects)
+static void progress(struct cp_slot *slot, struct effects *effects)
 {
     struct peer *peer = peer_of(slot);
     /* The last completion of a closed socket gives its peer up. */
@@ -130,7 +130,7 @@ static void engine_close(struct cport *port)
     free(port->engine_state);
 }
 
-static int engine_attach(struct slot *slot)
+static int engine_attach(struct cp_slot *slot)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     if (!peer)
@@ -164,7 +164,7 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
         attempts[index].result = op->kind == CP_LISTEN ? 0 : ENGINE_PENDING;
         if (op->kind == CP_LISTEN)
             continue;
-        struct slot *slot = op->slot;
+        struct cp_slot *slot = op->slot;
         slot_lock(slot);
         peer_of(slot)->ops[direction_name_of(op)] = op;
         progress(slot, &effects);
@@ -217,14 +217,14 @@ const struct engine engine_scripted = {
 
 /* ---- the script ---------------------------------------------------------------------------- */
 
-static struct slot *begin(struct cp_socket socket)
+static struct cp_slot *begin(struct cp_socket socket)
 {
-    struct slot *slot = slot_find(socket.port, socket.id);
+    struct cp_slot *slot = slot_find(socket.port, socket.id);
     assert(slot);
     return slot;
 }
 
-static void end(struct slot *slot)
+static void end(struct cp_slot *slot)
 {
     struct effects effects = NO_EFFECTS;
     progress(slot, &effects);
@@ -233,14 +233,14 @@ static void end(struct slot *slot)
 
 void script_feed(struct cp_socket socket, const void *data, size_t bytes)
 {
-    struct slot *slot = begin(socket);
+    struct cp_slot *slot = begin(socket);
     bytes_put(&peer_of(slot)->inbox, data, bytes);
     end(slot);
 }
 
 size_t script_sent(struct cp_socket socket, void *data, size_t bytes)
 {
-    struct slot *slot = begin(socket);
+    struct cp_slot *slot = begin(socket);
     size_t count = bytes_get(&peer_of(slot)->outbox, data, bytes);
     end(slot);
     return count;
@@ -248,7 +248,7 @@ size_t script_sent(struct cp_socket socket, void *data, size_t bytes)
 
 void script(struct cp_socket socket, enum script_event event, int64_t value)
 {
-    struct slot *slot = begin(socket);
+    struct cp_slot *slot = begin(socket);
     struct peer *peer = peer_of(slot);
     if (event == SCRIPT_CONNECT) {
         peer->connect_answered = true;
@@ -269,7 +269,7 @@ void script(struct cp_socket socket, enum script_event event, int64_t value)
 void script_release_cancels(struct cp_socket socket)
 {
     struct effects effects = NO_EFFECTS;
-    struct slot *slot = slot_at(socket.port, (uint32_t)socket.id); /* it may be closed */
+    struct cp_slot *slot = slot_at(socket.port, (uint32_t)socket.id); /* it may be closed */
     slot_lock(slot);
     struct peer *peer = peer_of(slot);
     peer->hold_cancels = false;

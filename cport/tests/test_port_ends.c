@@ -221,7 +221,7 @@ static struct {
     unsigned detached;
 } closing;
 
-static int attach_while_closing(struct slot *slot)
+static int attach_while_closing(struct cp_slot *slot)
 {
     struct cport *port = slot->port;
     assert_int_equal(pthread_mutex_trylock(&port->lock), 0);
