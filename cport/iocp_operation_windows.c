@@ -157,20 +157,41 @@ static int64_t receive_result(const struct iocp_state *state, struct cp_op *op, 
     return end && was_reset(state, handle_of(op->slot)) ? op_failed(op, WSAECONNRESET) : bytes;
 }
 
+/* What there is, without a packet. ENGINE_PENDING: there is nothing. */
+static int64_t receive_now(struct iocp_state *state, struct cp_op *op)
+{
+    WSABUF buffers[UNSENT_MAX];
+    DWORD bytes = 0, flags = 0, count = buffers_of(op->blocks, op->block_count, buffers);
+    if (WSARecv(handle_of(op->slot), buffers, count, &bytes, &flags, NULL, NULL) == 0)
+        return receive_result(state, op, bytes);
+    return WSAGetLastError() == WSAEWOULDBLOCK ? ENGINE_PENDING : op_failed(op, WSAGetLastError());
+}
+
 /* The second attempt of a late receive: there is something to receive. */
 static int64_t fetch(struct iocp_state *state, struct cp_op *op)
 {
-    WSABUF buffers[UNSENT_MAX];
-    DWORD bytes = 0, flags = 0;
-    if (op_take_blocks(op) != 0)
-        return CP_ENOBUFS;
-    DWORD count = buffers_of(op->blocks, op->block_count, buffers);
-    if (WSARecv(handle_of(op->slot), buffers, count, &bytes, &flags, NULL, NULL) == 0)
-        return receive_result(state, op, bytes);
-    if (WSAGetLastError() != WSAEWOULDBLOCK)
-        return op_failed(op, WSAGetLastError());
+    int64_t result = op_take_blocks(op) == 0 ? receive_now(state, op) : CP_ENOBUFS;
+    if (result != ENGINE_PENDING)
+        return result;
     op_return_blocks(op);
     return start_receive(state, op);
+}
+
+/* What the socket has room for, without a packet. ENGINE_PENDING: there is more to send. */
+static int64_t send_now(struct cp_op *op)
+{
+    struct cp_block unsent[UNSENT_MAX];
+    WSABUF buffers[UNSENT_MAX];
+    DWORD bytes;
+    unsigned count;
+    while ((count = op_unsent(op, unsent, UNSENT_MAX)) > 0) {
+        if (WSASend(handle_of(op->slot), buffers, buffers_of(unsent, count, buffers), &bytes, 0,
+                    NULL, NULL) != 0)
+            return WSAGetLastError() == WSAEWOULDBLOCK ? ENGINE_PENDING
+                                                       : op_failed(op, WSAGetLastError());
+        op->done_bytes += bytes;
+    }
+    return (int64_t)op->done_bytes;
 }
 
 static int64_t start_send(struct iocp_state *state, struct cp_op *op)
@@ -237,6 +258,19 @@ static int64_t start_inward(struct iocp_state *state, struct cp_op *op)
     return op->late && op->started ? fetch(state, op) : start_receive(state, op);
 }
 
+/* Of a socket that skips packets: what can be done at once, by a call without the OVERLAPPED.
+ * Windows' own FILE_SKIP_COMPLETION_PORT_ON_SUCCESS cannot be taken back, and not all versions of
+ * Wine have it. */
+static int64_t do_now(struct iocp_state *state, struct cp_op *op)
+{
+    if (!op->slot->skip || op->started || op->slot->datagrams)
+        return ENGINE_PENDING;
+    if (op->kind == CP_SEND)
+        return send_now(op);
+    bool plain = op->kind == CP_RECEIVE && !op->late && op->block_count > 0;
+    return plain ? receive_now(state, op) : ENGINE_PENDING;
+}
+
 int64_t iocp_start(struct iocp_state *state, struct cp_op *op)
 {
     op->os_error = 0; /* of an earlier attempt */
@@ -244,6 +278,9 @@ int64_t iocp_start(struct iocp_state *state, struct cp_op *op)
      * data, which would be out of order. */
     if (op->slot->broken != 0)
         return op->slot->broken;
+    int64_t now = do_now(state, op);
+    if (now != ENGINE_PENDING)
+        return now;
     switch (op->kind) {
     case CP_CONNECT:
         return start_connect(state, op);

@@ -72,10 +72,9 @@ int cp_socket_skip(struct cp_socket socket, bool skip)
     struct cp_slot *slot = enter(socket);
     if (!slot)
         return CP_EINVAL;
-    int code = slot->port->engine->readiness ? 0 : CP_EUNSUPPORTED;
-    slot->skip = skip && code == 0;
+    slot->skip = skip;
     slot_unlock(slot, &NO_EFFECTS);
-    return code;
+    return 0;
 }
 
 int cp_socket_key(struct cp_socket socket, uintptr_t key)

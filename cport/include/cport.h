@@ -341,7 +341,8 @@ cp_handle cp_socket_handle(struct cp_socket socket);
  * with it: it returns CP_DONE, op->result has the result, and no packet comes, as with Windows'
  * FILE_SKIP_COMPLETION_PORT_ON_SUCCESS. Sends are tried there at once, receives where the port
  * knows that something waits. Saves the packet and the waking of another worker; the caller must
- * not let one busy connection starve the rest. CP_EINVAL, CP_EUNSUPPORTED. */
+ * not let one busy connection starve the rest. Datagrams skip on Linux only. CP_EINVAL: it is
+ * closed. */
 int cp_socket_skip(struct cp_socket socket, bool skip);
 
 /* cp_socket_key: packets of the socket have this key from now on, those that are queued already
