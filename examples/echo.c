@@ -169,7 +169,7 @@ int main(int argc, char **argv)
     sigset_t signals;
     int signal, open = 0;
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return puts("echo [-v] ADDRESS PORT: sends back to each client what it sends") < 0;
+        return puts("echo [-v] ADDRESS PORT: sends back what clients send (-v: names them)") < 0;
     if ((verbose = argc > 1 && strcmp(argv[1], "-v") == 0))
         argv++, argc--;
     if (argc != 3)

@@ -19,7 +19,7 @@
  *     watches) gives its place to another, and may overshoot the limit when it comes back (as after
  *     a time-out), exactly as the kernel's queue does; while as many as the limit run, no waiter is
  *     given a packet.
- *  6. Results are >= 0 or a negative code of the list below; the same event has the same code on
+ *  6. Results are >= 0 or a negative code of enum cp_error; the same event has the same code on
  *     every engine.
  *  7. Closing a port wakes every waiter with CP_ECLOSED. An object with an operation in flight
  *     is parked, not freed.
@@ -53,9 +53,6 @@ extern "C" {
 /* cp_version: CP_VERSION of the library that runs. The program may have been compiled with another
  * CP_VERSION_PATCH; before 1.0 another minor version may lay out the public structs anew. */
 unsigned cp_version(void);
-
-struct cport;
-struct sockaddr;
 
 /* ---- results -------------------------------------------------------------------------------- */
 
@@ -118,6 +115,9 @@ int cp_error_from_errno(int error);
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
+struct cport;
+struct sockaddr;
+
 /* Names a socket of a port. Zeroed: none. It stays the name of that socket alone, also after a
  * close: a later call with it gets CP_EINVAL. */
 struct cp_socket {
@@ -159,13 +159,13 @@ struct cp_source {
     void *context;
 };
 
-/* Where an address goes, as accept() and recvfrom() have it. */
+/* Private to the port: where an address goes, as accept() and recvfrom() have it. */
 struct cp_address_out {
     struct sockaddr *address;
     unsigned *bytes;
 };
 
-/* The node of a queue of the port's own. */
+/* Private to the port: the node of a queue. */
 struct cp_node {
     struct cp_node *next;
     bool is_direction; /* not an operation but a socket's direction that has become ready */

@@ -123,7 +123,8 @@ def read_header(path: str = HEADER_FILE) -> Header:
     head = comment_text(text[:text.index("*/") + 2])
     parts = re.split(r"^/\* -+ (.*?) -+ \*/\n", text, flags=re.M)
     parts[-1] = re.sub(r"^#ifdef.*\Z", "", parts[-1], flags=re.S | re.M)  # the end of the guards
-    sections = [Section(title, read_items(body))
+    sections = [Section(title, [item for item in read_items(body)
+                                if not item.comment.startswith("Private")])
                 for title, body in zip(parts[1::2], parts[2::2])]
     table = re.sub(r'"\s*\\\n\s*"|\s*\\\n\s*', " ", text)
     errors = {code: (name, meaning) for code, name, meaning in

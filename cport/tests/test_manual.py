@@ -101,6 +101,12 @@ class Pages(unittest.TestCase):
         text = self.shown("cport_types")
         self.assertIn("int os_error;", text)
         self.assertNotIn("deadline_ns", text)
+        self.assertNotIn("cp_node", text)
+        self.assertNotIn("cp_address_out", text)
+
+    def test_names_without_a_definition_stand_with_the_types(self):
+        self.assertNotIn("struct cport;", self.shown("cport_version"))
+        self.assertIn("struct cport;", self.shown("cport_types"))
 
     def test_mandoc_finds_no_error(self):
         if not shutil.which("mandoc"):
