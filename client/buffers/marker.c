@@ -256,8 +256,7 @@ static bool is_at(const struct marker *marker, const uint8_t *at)
     return true;
 }
 
-/* The first of `starts` positions that holds the marker, or NULL. Reads starts + count - 1 bytes.
- */
+/* The first of `starts` positions that holds the marker, or NULL. Reads count - 1 bytes more. */
 static const uint8_t *search_pairs(const struct marker *marker, const uint8_t *at, size_t starts)
 {
     const uint8_t *end = at + starts;

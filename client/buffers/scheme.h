@@ -72,8 +72,7 @@ struct scheme_events {
      * for each such 0, perhaps after the stream was detached; never from inside offer. */
     void (*resume)(void *context, struct stream *stream);
     /* finished: processed_frames has reached the goal's (a scheme that counts bytes only:
-     * received_bytes has done so). Once per stream, from the thread that found it.
-     */
+     * received_bytes has done so). Once per stream, from the thread that found it. */
     void (*finished)(void *context, struct stream *stream);
     /* failed: the processing side has set stream->error. Once per stream, from its thread. */
     void (*failed)(void *context, struct stream *stream);

@@ -68,7 +68,7 @@ static void skip_without_links(struct fixture *fixture, const char *as)
 }
 
 /* Seed 3 puts the cell that ends before the one whose servers stall. */
-static const char scenario[] = "# why\nservers = 4\nlink = real\nframes = 10\nsize = 10kB\n"
+static const char scenario[] = "# why\nservers = 4\nlink = real\nframes = 100\nsize = 10kB\n"
                                "repeat = 1\nseed = 3\n[ends]\n[stalls]\nfleet.fault = stall:4\n"
                                "stall-timeout = 60000\n";
 
@@ -80,12 +80,12 @@ static void assert_sound(struct fixture *fixture, const char *row)
     assert_text(fixture, row, "link", "real");
     assert_true(number_of(row, "link_rate_bits_per_s") == 5e7);
     assert_true(number_of(row, "link_rtt_ms") == 1);
-    assert_true(number_of(row, "bytes") == 400000);
-    assert_true(number_of(row, "server_bytes") == 400000);
+    assert_true(number_of(row, "bytes") == 4e6);
+    assert_true(number_of(row, "server_bytes") == 4e6);
     assert_true(number_of(row, "server_cpu_s") >= 0);
-    /* Faster than the wire is no link: 400 kB are 64 ms of 50 Mbit/s, and some are under way before
-     * the first is counted. */
-    assert_true(number_of(row, "elapsed_ms") > 40);
+    /* 4 MB are 640 ms of 50 Mbit/s, and a few without a link. The client's quota or a busy machine
+     * may keep it from its first receive meanwhile, and elapsed_ms begins with that. */
+    assert_true(number_of(row, "elapsed_ms") > 100);
     assert_true(number_of(row, "connect_us_min") > 900);
 }
 
