@@ -36,7 +36,7 @@ struct os_distance os_wall_distance(void)
     return distance;
 }
 
-uint64_t deadline_after(uint64_t duration_ns)
+uint64_t os_deadline_ns(uint64_t duration_ns)
 {
     uint64_t now_ns = os_now_ns();
     return duration_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + duration_ns;
@@ -155,7 +155,7 @@ bool os_park(struct os_parker *parker, uint64_t timeout_ns)
         return true;
     if (timeout_ns == 0)
         return false;
-    uint64_t deadline_ns = deadline_after(timeout_ns);
+    uint64_t deadline_ns = os_deadline_ns(timeout_ns);
     uint32_t empty = PARKER_EMPTY;
     if (!atomic_compare_exchange_strong_explicit(&parker->state, &empty, PARKER_PARKED,
                                                  memory_order_relaxed, memory_order_relaxed)) {

@@ -24,6 +24,10 @@ uint64_t os_now_ns(void);
 /* os_wall_ns: nanoseconds since the Unix epoch, for send stamps that another process compares. */
 uint64_t os_wall_ns(void);
 
+/* os_deadline_ns: the moment that long from now, by os_now_ns. UINT64_MAX: never; no clock reaches
+ * it. */
+uint64_t os_deadline_ns(uint64_t duration_ns);
+
 /* The distance of two clocks, as far as it can be measured: it lies between the two. */
 struct os_distance {
     int64_t min_ns, max_ns;

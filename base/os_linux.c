@@ -79,7 +79,7 @@ uint64_t suspended_ns(void)
 
 void os_sleep_ns(uint64_t duration_ns)
 {
-    struct timespec deadline = os_timespec(deadline_after(duration_ns));
+    struct timespec deadline = os_timespec(os_deadline_ns(duration_ns));
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) == EINTR)
         continue;
 }

@@ -21,8 +21,6 @@ void thread_name_set(pthread_t thread, const char *role);
 uint64_t thread_cpu_ns(void); /* that the calling thread has used so far */
 uint64_t suspended_ns(void);  /* that os_now_ns leaves out because the machine was suspended */
 
-uint64_t deadline_after(uint64_t duration_ns); /* by os_now_ns; UINT64_MAX: never */
-
 int directory_make_one(const char *path); /* 0 also when it is there already */
 /* characters: between directories; before a file's name */
 extern const char path_separators[], path_name_starts[];

@@ -145,7 +145,7 @@ uint64_t suspended_ns(void)
 void os_sleep_ns(uint64_t duration_ns)
 {
     enum { STEP_S_MAX = 1000 };
-    uint64_t now_ns = os_now_ns(), deadline_ns = deadline_after(duration_ns);
+    uint64_t now_ns = os_now_ns(), deadline_ns = os_deadline_ns(duration_ns);
     HANDLE timer =
         CreateWaitableTimerExW(NULL, NULL, TIMER_HIGH_RESOLUTION, TIMER_MODIFY_STATE | SYNCHRONIZE);
     for (; now_ns < deadline_ns; now_ns = os_now_ns()) {

@@ -428,6 +428,8 @@ static struct cp_op *other(const struct direction *direction, const struct cp_op
 void direction_drop(struct direction *direction)
 {
     struct cp_op *kept = head(direction);
+    if (direction->held)
+        unhold(direction);
     if (kept && !engine_keeps(direction, kept))
         kept = NULL;
     for (struct cp_op *op; (op = other(direction, kept));) {

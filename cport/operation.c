@@ -166,6 +166,7 @@ static struct cp_slot *due_slot(struct cport *port, uint64_t now_ns, struct effe
     }
     if (!slot)
         note_earliest(port, now_ns, effects);
+    port_post(port, effects); /* before another thread ends later ones */
     pthread_mutex_unlock(&port->timers_lock);
     return slot;
 }
@@ -209,8 +210,7 @@ int cp_timer(struct cport *port, struct cp_op *op, uintptr_t key, uint64_t after
     struct effects effects = NO_EFFECTS;
     if (!port || !op)
         return CP_EINVAL;
-    uint64_t now_ns = os_now_ns();
-    uint64_t deadline_ns = after_ns < NEVER_NS - now_ns ? now_ns + after_ns : NEVER_NS;
+    uint64_t deadline_ns = os_deadline_ns(after_ns);
     pthread_mutex_lock(&port->timers_lock);
     int code = port->closed ? CP_ECLOSED : op_state(op) != OP_IDLE ? CP_EINVAL : 0;
     if (code == 0) {
@@ -238,10 +238,10 @@ int cp_timer_cancel(struct cport *port, struct cp_op *op)
     if (is_timer)
         end_timer(port, op, CP_ECANCELED, &effects);
     pthread_mutex_unlock(&port->timers_lock);
+    port_post(port, &effects); /* of a port that was closed just now: it is the caller's again */
+    port_act(port, &effects);
     if (port->closed)
         return CP_ECLOSED;
-    port_post(port, &effects);
-    port_act(port, &effects);
     return is_timer ? 0 : CP_ENOTFOUND;
 }
 

@@ -336,7 +336,7 @@ int cp_wait(struct cport *port, struct cp_packet *packets, unsigned max, uint64_
     if (max > CP_BATCH_MAX)
         max = CP_BATCH_MAX;
     bool bounded = timeout_ns != CP_FOREVER && timeout_ns != 0;
-    uint64_t deadline_ns = bounded ? os_now_ns() + timeout_ns : timeout_ns;
+    uint64_t deadline_ns = bounded ? os_deadline_ns(timeout_ns) : timeout_ns;
     for (;;) {
         struct gate_queue taken = {0};
         struct effects effects = NO_EFFECTS;

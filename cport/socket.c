@@ -87,6 +87,15 @@ int cp_socket_key(struct cp_socket socket, uintptr_t key)
     return 0;
 }
 
+/* Closes the socket: with its handle, unless it has none any more. */
+static void close_directions(struct cp_slot *slot, struct effects *effects)
+{
+    slot->open = false;
+    for (unsigned name = 0; name < DIRECTION_COUNT; name++)
+        direction_close(&slot->directions[name], effects);
+    slot_release(slot, effects);
+}
+
 int cp_socket_release(struct cp_socket socket, cp_handle *handle)
 {
     struct effects effects = NO_EFFECTS;
@@ -98,8 +107,7 @@ int cp_socket_release(struct cp_socket socket, cp_handle *handle)
     if (code == 0) {
         *handle = slot->handle;
         slot->handle = CP_HANDLE_NONE;
-        slot->open = false;
-        slot_release(slot, &effects);
+        close_directions(slot, &effects);
     }
     slot_unlock(slot, &effects);
     if (code == 0)
@@ -113,10 +121,7 @@ void cp_socket_close(struct cp_socket socket)
     struct cp_slot *slot = enter(socket);
     if (!slot)
         return;
-    slot->open = false;
-    for (unsigned name = 0; name < DIRECTION_COUNT; name++)
-        direction_close(&slot->directions[name], &effects);
-    slot_release(slot, &effects);
+    close_directions(slot, &effects);
     slot_unlock(slot, &effects);
 }
 
@@ -270,7 +275,7 @@ int cp_connect(struct cp_socket socket, struct cp_op *op, const struct sockaddr 
         return code;
     code = address_keep(op, address, address_bytes);
     if (code == 0 && timeout_ns != CP_FOREVER)
-        code = deadline_add(op, os_now_ns() + timeout_ns, &effects);
+        code = deadline_add(op, os_deadline_ns(timeout_ns), &effects);
     if (code == 0)
         slot->role = ROLE_CONNECTING;
     return submit(slot, op, code, &effects);

@@ -100,6 +100,25 @@ EVERY_LOOPBACK(a_time_limit_ends_a_connect)
     cp_free(port);
 }
 
+/* The farthest time limit that is not for ever. */
+EVERY_LOOPBACK(a_time_limit_of_centuries_ends_no_connect)
+{
+    struct full_listener full;
+    struct cport *port = port_of(*state, 1);
+    struct cp_op op = {0}, timer = {0};
+    struct cp_packet packet;
+    full_listener_open(&full);
+    struct cp_socket socket = start_connect(port, 1, &op, &full.address, CP_FOREVER - 1);
+    assert_no_packet(port);
+    assert_int_equal(cp_cancel(socket, &op), 0);
+    assert_next(port, &op, CP_ECANCELED);
+    assert_int_equal(cp_timer(port, &timer, 0, ms(20)), 0);
+    assert_int_equal(cp_wait(port, &packet, 1, CP_FOREVER - 1), 1); /* it waits as long, too */
+    assert_ptr_equal(packet.op, &timer);
+    full_listener_close(&full);
+    cp_free(port);
+}
+
 /* The alarm of a connect that was made in time goes off for nothing; the next deadline needs
  * another. A connect whose alarm is missing would stay pending until the kernel's own limit,
  * minutes later. */
@@ -260,6 +279,28 @@ EVERY_LOOPBACK(a_held_accept_ends_as_others_do)
     assert_int_equal(op_state(&op), OP_IDLE);
     close(first.peer);
     close(second.peer);
+}
+
+/* The listener's last accept failed, none is posted again. */
+EVERY_LOOPBACK(a_held_listener_is_released)
+{
+    struct cport *port = port_of(*state, 1);
+    struct waiting waiting = waiting_open(port);
+    struct cp_op op = {0};
+    cp_handle handle;
+    accept_error = EMFILE;
+    assert_int_equal(cp_accept(waiting.listener, &op, NULL, NULL), 0);
+    assert_next(port, &op, CP_EMFILE);
+    accept_error = 0;
+    assert_int_equal(cp_socket_release(waiting.listener, &handle), 0);
+    assert_null(port->held.first);
+    cp_socket_close(open_socket(port, 2)); /* in the same slot; looks for held accepts */
+    assert_int_equal(cp_associate(port, handle, 3, &waiting.listener), 0);
+    assert_int_equal(cp_accept(waiting.listener, &op, NULL, NULL), 0);
+    assert_next(port, &op, 0);
+    close((int)op.accepted);
+    close(waiting.peer);
+    cp_free(port);
 }
 
 /* A completion engine starts each accept at once; its kernel then fails it. */

@@ -54,12 +54,19 @@ static void side_open(struct stress *stress, unsigned index)
     side->batch = (unsigned)rng_size(rng, 5);
     if (side->batch > BATCH_MAX)
         side->batch = BATCH_MAX;
-    struct cp_config config = {.engine = running.engine, .concurrency = rng_between(rng, 1, 6)};
-    LAW(cp_open(&config, &side->port, why, sizeof why) == 0, "no port: %s", why);
+    struct cp_config config = {.engine = running.engine,
+                               .concurrency = rng_between(rng, 1, 6),
+                               .watch = rng_chance(rng, 40)};
+    int code = cp_open(&config, &side->port, why, sizeof why);
+    if (code == CP_EUNSUPPORTED && config.watch) {
+        config.watch = false;
+        code = cp_open(&config, &side->port, why, sizeof why);
+    }
+    LAW(code == 0, "no port: %s", why);
     side->limit = cp_concurrency(side->port);
     LAW(side->limit == config.concurrency, "the limit is %u, not %u", side->limit,
         config.concurrency);
-    side->gate_is_ours = strcmp(cp_gate_name(side->port), "user") == 0;
+    side->gate_is_ours = strcmp(cp_gate_name(side->port), "user") == 0 && !config.watch;
     way_init(&side->posts, rng);
     for (unsigned each = 0; each < side->workers; each++)
         stress->workers[index][each] = (struct worker){.home = side, .rng = rng_child(rng)};

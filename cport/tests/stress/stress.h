@@ -218,7 +218,7 @@ struct side {
     struct stress *stress;
     struct cport *port;
     unsigned index, limit, workers, batch;
-    bool gate_is_ours;           /* not the OS's, which also counts threads that sleep on a lock */
+    bool gate_is_ours;           /* counts what sleeps as running, too: not the OS's, not watched */
     struct end *listener, *full; /* full: nobody accepts from it */
     struct net_address address, full_address;
     pthread_rwlock_t handles;    /* held where an OS handle of the side is used by itself */
