@@ -92,8 +92,7 @@ static bool is_held(struct direction *direction, struct effects *effects)
 /* Operations whose first attempt needs no event from the kernel. */
 static bool is_eager(const struct cport *port, const struct cp_op *op)
 {
-    return !port->engine->readiness || op->kind == CP_CONNECT || op->kind == CP_SEND ||
-           op->kind == CP_SEND_TO;
+    return !port->engine->readiness || op_direction(op) == DIRECTION_OUT;
 }
 
 static bool worth_an_attempt(struct direction *direction)
@@ -121,7 +120,7 @@ static void schedule_attempt(struct direction *direction, struct effects *effect
 {
     if (slot_of(direction)->sending == SENDING_ENDS)
         end_sending(direction);
-    if (!direction->last || !worth_an_attempt(direction) || slot_of(direction)->port->closed ||
+    if (!worth_an_attempt(direction) || slot_of(direction)->port->closed ||
         is_held(direction, effects))
         return;
     direction->queued = true;
@@ -374,12 +373,11 @@ static void cancel_one(struct direction *direction, struct cp_op *op, int reason
 unsigned direction_cancel(struct direction *direction, struct cp_op *op, int reason,
                           struct effects *effects)
 {
-    unsigned asked = 0, count = 0;
-    struct cp_node *node = direction->last ? direction->last->next : NULL, *next;
-    for (const struct cp_node *each = direction->last; each; count++)
-        each = each->next == direction->last ? NULL : each->next;
-    for (; count > 0; count--, node = next) {
-        next = node->next;
+    unsigned asked = 0;
+    const struct cp_node *last = direction->last;
+    struct cp_node *node, *next = last ? last->next : NULL;
+    while ((node = next)) {
+        next = node == last ? NULL : node->next; /* read before the operation leaves */
         if (op && op_of(node) != op)
             continue;
         cancel_one(direction, op_of(node), reason, effects);

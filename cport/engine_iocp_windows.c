@@ -123,7 +123,7 @@ static void report(struct cport *port, struct cp_op *op, struct effects *effects
     struct cp_slot *slot = op->slot;
     struct direction *directions = slot->directions;
     slot_lock(slot);
-    struct direction *direction = &directions[iocp_is_inward(op) ? DIRECTION_IN : DIRECTION_OUT];
+    struct direction *direction = &directions[op_direction(op)];
     int reason = op->reason ? op->reason : CP_EABORTED;
     bool over = op->reason != 0 || port->closed;
     atomic_fetch_sub(&state->in_flight, 1);

@@ -46,11 +46,6 @@ static inline SOCKET iocp_socket(int family, bool datagrams)
                       WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 }
 
-static inline bool iocp_is_inward(const struct cp_op *op)
-{
-    return op->kind == CP_RECEIVE || op->kind == CP_RECEIVE_FROM || op->kind == CP_ACCEPT;
-}
-
 /* ---- iocp_operation_windows.c -------------------------------------------------------------- */
 
 /* iocp_report_refused: whether a socket reports that nobody received a datagram. As on Linux it

@@ -353,7 +353,8 @@ bool iocp_needs_attempt(struct cp_op *op)
 {
     struct cp_block unsent;
     if (op->result < 0)
-        return accept_again(op, op->result) || (iocp_is_inward(op) && op->os_error == NOT_DONE);
+        return accept_again(op, op->result) ||
+               (op_direction(op) == DIRECTION_IN && op->os_error == NOT_DONE);
     if (op->kind != CP_SEND)
         return op->late;
     op->done_bytes += (size_t)op->result;

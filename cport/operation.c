@@ -6,6 +6,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
+void op_init(struct cp_op *op, enum cp_kind kind, struct cp_slot *slot)
+{
+    memset(op, 0, offsetof(struct cp_op, engine));
+    op->kind = kind;
+    op->accepted = CP_HANDLE_NONE;
+    op->slot = slot;
+}
+
 int64_t op_failed(struct cp_op *op, int os_error)
 {
     op->os_error = os_error;
@@ -91,11 +99,16 @@ static struct cp_op *first(const struct cport *port)
     return port->deadlines.count > 0 ? port->deadlines.slots[1].item : NULL;
 }
 
+static uint64_t first_due_ns(const struct cport *port)
+{
+    return first(port) ? port->deadlines.slots[1].key : NEVER_NS;
+}
+
 /* After a change. The alarm is set to the earliest deadline, unless it is set to that or to an
  * earlier moment that is still to come. */
 static void note_earliest(struct cport *port, uint64_t now_ns, struct effects *effects)
 {
-    uint64_t earliest_ns = first(port) ? port->deadlines.slots[1].key : NEVER_NS;
+    uint64_t earliest_ns = first_due_ns(port);
     port->earliest_ns = earliest_ns;
     if (earliest_ns == NEVER_NS || (port->alarm_ns > now_ns && port->alarm_ns <= earliest_ns))
         return;
@@ -131,7 +144,7 @@ static void take_out(struct cport *port, struct cp_op *op)
 {
     heap_remove(&port->deadlines, op->timer_slot);
     op->deadline_ns = 0;
-    port->earliest_ns = first(port) ? port->deadlines.slots[1].key : NEVER_NS;
+    port->earliest_ns = first_due_ns(port);
 }
 
 void deadline_remove(struct cp_op *op)
@@ -159,7 +172,7 @@ static struct cp_slot *due_slot(struct cport *port, uint64_t now_ns, struct effe
 {
     struct cp_slot *slot = NULL;
     pthread_mutex_lock(&port->timers_lock);
-    while (!slot && first(port) && port->deadlines.slots[1].key <= now_ns) {
+    while (!slot && first_due_ns(port) <= now_ns) {
         slot = first(port)->slot;
         if (!slot)
             end_timer(port, first(port), 0, effects);
@@ -214,9 +227,7 @@ int cp_timer(struct cport *port, struct cp_op *op, uintptr_t key, uint64_t after
     pthread_mutex_lock(&port->timers_lock);
     int code = port->closed ? CP_ECLOSED : op_state(op) != OP_IDLE ? CP_EINVAL : 0;
     if (code == 0) {
-        memset(op, 0, offsetof(struct cp_op, engine));
-        op->kind = CP_TIMER;
-        op->accepted = CP_HANDLE_NONE;
+        op_init(op, CP_TIMER, NULL);
         op->key = key;
         code = put_in(port, op, deadline_ns, &effects);
         op_set_state(op, code == 0 ? OP_PENDING : OP_IDLE);

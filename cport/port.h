@@ -256,6 +256,17 @@ static inline void op_set_state(struct cp_op *op, enum op_state state)
     __atomic_store_n(&op->state, (uint8_t)state, __ATOMIC_RELEASE);
 }
 
+/* op_init: resets everything but the engine's part, which the engine or the address fills. `slot`
+ * NULL: a timer's. */
+void op_init(struct cp_op *op, enum cp_kind kind, struct cp_slot *slot);
+
+/* op_direction: the direction of its socket that it waits in. */
+static inline enum direction_name op_direction(const struct cp_op *op)
+{
+    bool out = op->kind == CP_SEND || op->kind == CP_SEND_TO || op->kind == CP_CONNECT;
+    return out ? DIRECTION_OUT : DIRECTION_IN;
+}
+
 /* op_failed: records the OS's code; returns the portable one. */
 int64_t op_failed(struct cp_op *op, int os_error);
 

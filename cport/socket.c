@@ -11,6 +11,12 @@ static struct cp_slot *enter(struct cp_socket socket)
     return socket.port ? slot_find(socket.port, socket.id) : NULL;
 }
 
+/* The code of a call on a socket that is closed. */
+static int gone(struct cp_socket socket)
+{
+    return socket.port && socket.port->closed ? CP_ECLOSED : CP_EINVAL;
+}
+
 /* ---- opening and closing ------------------------------------------------------------------- */
 
 /* No lock is held for the engine's system calls: meanwhile the socket has no operation, and a busy
@@ -165,24 +171,13 @@ static int refusal(const struct cp_slot *slot, const struct cp_op *op, enum cp_k
     return slot->broken;
 }
 
-/* Resets everything but the engine's part, which the engine or the address fills. */
-static void op_init(struct cp_op *op, enum cp_kind kind, struct cp_slot *slot)
-{
-    memset(op, 0, offsetof(struct cp_op, engine));
-    op->kind = kind;
-    op->accepted = CP_HANDLE_NONE;
-    op->slot = slot;
-}
-
 /* The socket's slot with its lock, and the operation ready to be filled in. NULL: *code says why
  * it is refused. */
 static struct cp_slot *begin(struct cp_socket socket, struct cp_op *op, enum cp_kind kind,
                              enum socket_role role, int *code)
 {
     struct cp_slot *slot = op ? enter(socket) : NULL;
-    *code = slot ? refusal(slot, op, kind, role) : CP_EINVAL;
-    if (!slot && op && socket.port && socket.port->closed)
-        *code = CP_ECLOSED;
+    *code = slot ? refusal(slot, op, kind, role) : op ? gone(socket) : CP_EINVAL;
     if (*code == 0) {
         op_init(op, kind, slot);
         return slot;
@@ -195,13 +190,12 @@ static struct cp_slot *begin(struct cp_socket socket, struct cp_op *op, enum cp_
 /* Releases the lock: submits the operation, unless there is a reason against it. */
 static int submit(struct cp_slot *slot, struct cp_op *op, int code, struct effects *effects)
 {
-    bool out = op->kind == CP_SEND || op->kind == CP_SEND_TO || op->kind == CP_CONNECT;
     if (code != 0) {
         slot_unlock(slot, effects);
         return code;
     }
     op_set_state(op, OP_PENDING);
-    return direction_submit(&slot->directions[out ? DIRECTION_OUT : DIRECTION_IN], op, effects);
+    return direction_submit(&slot->directions[op_direction(op)], op, effects);
 }
 
 /* The length of an address of its family, which may be given as a longer one. 0: it is none. */
@@ -231,7 +225,7 @@ int cp_bind(struct cp_socket socket, const struct sockaddr *address, unsigned ad
     const unsigned bytes = address_length(address, address_bytes);
     struct cp_slot *slot = bytes > 0 ? enter(socket) : NULL;
     if (!slot)
-        return bytes > 0 && socket.port && socket.port->closed ? CP_ECLOSED : CP_EINVAL;
+        return bytes > 0 ? gone(socket) : CP_EINVAL;
     int code = refusal(slot, &(struct cp_op){0}, CP_CONNECT, ROLE_FRESH);
     if (code == 0 && bind(slot->handle, address, (socklen_t)bytes) != 0)
         code = socket_error();
@@ -399,7 +393,7 @@ int cp_shutdown(struct cp_socket socket)
     struct effects effects = NO_EFFECTS;
     struct cp_slot *slot = enter(socket);
     if (!slot)
-        return socket.port && socket.port->closed ? CP_ECLOSED : CP_EINVAL;
+        return gone(socket);
     int code = slot->datagrams ? CP_EINVAL : slot->role == ROLE_CONNECTED ? 0 : CP_ENOTCONN;
     if (code == 0)
         direction_end_sending(&slot->directions[DIRECTION_OUT], &effects);

@@ -151,11 +151,6 @@ static void engine_detach(struct cport *port, cp_handle handle)
     free(peer);
 }
 
-static enum direction_name direction_name_of(const struct cp_op *op)
-{
-    return op->kind == CP_RECEIVE || op->kind == CP_ACCEPT ? DIRECTION_IN : DIRECTION_OUT;
-}
-
 static void engine_attempt(struct cport *port, struct attempt *attempts, unsigned count)
 {
     for (unsigned index = 0; index < count; index++) {
@@ -166,7 +161,7 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
             continue;
         struct cp_slot *slot = op->slot;
         slot_lock(slot);
-        peer_of(slot)->ops[direction_name_of(op)] = op;
+        peer_of(slot)->ops[op_direction(op)] = op;
         progress(slot, &effects);
         slot_unlock(slot, &effects);
     }
@@ -175,7 +170,7 @@ static void engine_attempt(struct cport *port, struct attempt *attempts, unsigne
 static bool engine_cancel(struct cp_op *op)
 {
     struct peer *peer = peer_of(op->slot);
-    enum direction_name name = direction_name_of(op);
+    enum direction_name name = op_direction(op);
     if (peer->hold_cancels || peer->ops[name] != op)
         return false;
     peer->ops[name] = NULL;
