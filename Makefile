@@ -48,26 +48,35 @@ ALL_LDFLAGS += $(LDFLAGS.$(SYSTEM))
 LDLIBS      += $(LDLIBS.$(SYSTEM))
 EXE         := $(EXE.$(SYSTEM))
 
+header_of = $(if $(filter linux,$(SYSTEM)),$(wildcard $(addsuffix /$(1),/usr/include /usr/local/include)))
+
 # Every .c file of a room is built; only the operating system is chosen here.
 ROOMS    := base cport client/buffers client/collector client/peers mock_servers scenarios/sweep
 NOT_HERE.linux   := %_windows.c
 NOT_HERE.windows := %_linux.c
 # fanin-lan needs Linux namespaces, the examples POSIX signals.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan examples)
+# Screens (paper B) need these libraries; without one of them their programs are absent.c's. The eye looks at X11's windows.
+SCREEN_HEADERS := zlib.h turbojpeg.h xcb/shm.h xcb/damage.h xcb/xtest.h gnutls/gnutls.h nettle/des.h
+HAS_SCREENS := $(if $(filter linux,$(SYSTEM)),$(if $(filter $(words $(SCREEN_HEADERS)),$(words $(foreach header,$(SCREEN_HEADERS),$(firstword $(call header_of,$(header)))))),yes),$(wildcard /usr/x86_64-w64-mingw32/include/zlib.h))
+SCREEN_ROOMS := base/rfb client/monitor client/monitor/rfb client/monitor/glass mock_servers/screens mock_servers/screens/encode mock_servers/screens/capture $(if $(filter linux,$(SYSTEM)),client/eye)
+ROOMS    += $(if $(HAS_SCREENS),$(SCREEN_ROOMS))
+SCREEN_LIBS.linux   := -lturbojpeg -lz -lxcb -lxcb-shm -lxcb-damage -lxcb-xtest -lgnutls -lnettle
+SCREEN_LIBS.windows := -lz -lgdi32 -lole32 -lwindowscodecs -luuid
 # Win32's names over the port are a library of their own, for Linux. The programs in cport/win32/samples are for both systems.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),cport/win32)
 SAMPLE_MAINS := $(wildcard cport/win32/samples/*.c)
 SAMPLES  := $(SAMPLE_MAINS:%.c=$(BUILD)/%$(EXE))
 PEERS    := raw peer-blocking peer-libuv peer-libevent
 EXAMPLES.linux := $(wildcard examples/*.c)
-MAINS    := $(EXAMPLES.linux) client/main.c $(addprefix client/peers/,main.c raw.c blocking.c libuv.c libevent.c absent.c) mock_servers/main.c mock_servers/lan/main.c scenarios/sweep/main.c $(SAMPLE_MAINS)
+MAINS    := $(EXAMPLES.linux) client/main.c client/monitor/main.c client/eye/main.c $(addprefix client/peers/,main.c raw.c blocking.c libuv.c libevent.c vncclient.c absent.c) mock_servers/main.c mock_servers/screens/main.c mock_servers/lan/main.c scenarios/sweep/main.c $(SAMPLE_MAINS)
 
 # Libraries that are used where they are. Without liburing there is no engine `uring`; of a missing peer's library absent.c
 # takes the place, and its rows are skipped.
-header_of     = $(if $(filter linux,$(SYSTEM)),$(wildcard $(addsuffix /$(1),/usr/include /usr/local/include)))
 HAS_LIBURING := $(call header_of,liburing.h)
 HAS_LIBUV    := $(call header_of,uv.h)
 HAS_LIBEVENT := $(call header_of,event2/bufferevent.h)
+HAS_VNCCLIENT := $(and $(HAS_SCREENS),$(call header_of,rfb/rfbclient.h))
 HAS_ASIO     := $(and $(call header_of,asio.hpp),$(shell command -v $(CXX)))
 
 # The completion port's engines, in order of preference: ENGINE is cport/engine_ENGINE_SYSTEM.c.
@@ -83,7 +92,8 @@ LIBRARY  := $(BUILD)/libfanin.a
 $(BUILD)/fanin-peer-libuv$(EXE):    LDLIBS += $(if $(HAS_LIBUV),-luv)
 $(BUILD)/fanin-peer-libevent$(EXE): LDLIBS += $(if $(HAS_LIBEVENT),-levent_core)
 
-PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client $(PEERS) servers sweep $(if $(filter linux,$(SYSTEM)),lan))
+SCREEN_PROGRAMS := $(if $(HAS_SCREENS),$(if $(wildcard client/monitor/main.c),monitor) $(if $(wildcard mock_servers/screens/main.c),screens) $(if $(filter linux,$(SYSTEM)),$(if $(wildcard client/eye/main.c),eye) $(if $(wildcard client/peers/vncclient.c),peer-vncclient)))
+PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client $(PEERS) servers sweep $(if $(filter linux,$(SYSTEM)),lan) $(SCREEN_PROGRAMS))
 EXAMPLES := $(EXAMPLES.$(SYSTEM):%.c=$(BUILD)/%)
 # cmocka is not packaged for Windows; the conformance suite does without it.
 TESTED.linux   := $(filter-out $(if $(HAS_LIBURING),,%/test_uring.c),$(wildcard $(ROOMS:=/tests/test_*.c)))
@@ -120,6 +130,15 @@ $(BUILD)/fanin-peer-libevent$(EXE): $(if $(HAS_LIBEVENT),$(call peer_objects,lib
 $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
 $(BUILD)/fanin-lan$(EXE):     $(BUILD)/mock_servers/lan/main.o
 $(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/sweep/main.o
+$(BUILD)/fanin-monitor$(EXE): $(BUILD)/client/monitor/main.o
+$(BUILD)/fanin-eye$(EXE):     $(BUILD)/client/eye/main.o
+$(BUILD)/fanin-screens$(EXE): $(BUILD)/mock_servers/screens/main.o
+$(BUILD)/fanin-peer-vncclient$(EXE): $(if $(HAS_VNCCLIENT),$(BUILD)/client/peers/vncclient.o,$(absent_peer))
+$(BUILD)/fanin-peer-vncclient$(EXE): LDLIBS += $(if $(HAS_VNCCLIENT),-lvncclient)
+of_screens = $(filter $(SCREEN_ROOMS:%=$(BUILD)/%/tests/%),$(1))
+$(SCREEN_PROGRAMS:%=$(BUILD)/fanin-%$(EXE)) $(call of_screens,$(TESTS) $(BENCHES) $(FUZZERS)): LDLIBS += $(SCREEN_LIBS.$(SYSTEM))
+# These tests run the programs.
+$(call of_screens,$(TESTS)): | $(SCREEN_PROGRAMS:%=$(BUILD)/fanin-%$(EXE))
 
 $(PROGRAMS) $(BENCHES) $(TESTS) $(STRESS) $(FUZZERS) $(SAMPLES): $(LIBRARY)
 	$(SAY) LINK $@
