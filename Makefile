@@ -58,7 +58,7 @@ NOT_HERE.windows := %_linux.c
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan examples)
 # Screens (paper B) need these libraries; without one of them their programs are absent.c's. The eye looks at X11's windows.
 SCREEN_HEADERS := zlib.h turbojpeg.h xcb/shm.h xcb/damage.h xcb/xtest.h gnutls/gnutls.h nettle/des.h
-HAS_SCREENS := $(if $(filter linux,$(SYSTEM)),$(if $(filter $(words $(SCREEN_HEADERS)),$(words $(foreach header,$(SCREEN_HEADERS),$(firstword $(call header_of,$(header)))))),yes),$(wildcard /usr/x86_64-w64-mingw32/include/zlib.h))
+HAS_SCREENS := $(if $(filter linux,$(SYSTEM)),$(if $(filter $(words $(SCREEN_HEADERS)),$(words $(foreach header,$(SCREEN_HEADERS),$(firstword $(call header_of,$(header)))))),yes),$(and $(wildcard base/rfb/jpeg_windows.c),$(wildcard /usr/x86_64-w64-mingw32/include/zlib.h)))
 SCREEN_ROOMS := base/rfb client/monitor client/monitor/rfb client/monitor/glass mock_servers/screens mock_servers/screens/encode mock_servers/screens/capture $(if $(filter linux,$(SYSTEM)),client/eye)
 ROOMS    += $(if $(HAS_SCREENS),$(SCREEN_ROOMS))
 SCREEN_LIBS.linux   := -lturbojpeg -lz -lxcb -lxcb-shm -lxcb-damage -lxcb-xtest -lgnutls -lnettle
