@@ -5,7 +5,7 @@
  *
  *   STAMP_TIME  the lowest line of cells: microseconds of os_now_ns, the moment for which the
  *               change was scheduled. It is painted with every change, and sent last of an update.
- *   STAMP_KEYS  the line above: key events that the screen has seen.
+ *   STAMP_KEYS  the line above: keys that went down, as the screen has seen them.
  *
  * A picture smaller than STAMP_WIDTH x 2 * STAMP_HEIGHT has no stamps. */
 #ifndef FANIN_RFB_STAMP_H
