@@ -145,8 +145,7 @@ void readiness_release(struct cport *port, cp_handle handle)
 
 void readiness_detach(struct cport *port, cp_handle handle)
 {
-    /* Closing takes it out of the epoll set, unless the descriptor was duplicated. */
-    readiness_release(port, handle);
+    /* Closing takes it out of the epoll set; the edges of a duplicate find no slot. */
     close((int)handle);
 }
 

@@ -2,6 +2,7 @@
 #include "cport/tests/port_fixture.h"
 
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include "base/net.h"
 #include "cport/tests/scripted_engine.h"
@@ -88,6 +89,28 @@ EVERY_ENGINE(a_cancelled_receive_ends_once_and_loses_nothing)
     assert_next(fixture->port, &second, 4);
     assert_memory_equal(fixture->data, "kept", 4);
     assert_no_packet(fixture->port);
+    port_fixture_close(fixture);
+}
+
+/* The connection lives on in the duplicate, as in a child process that inherited it; the next
+ * socket has the place of the closed one. */
+EVERY_LOOPBACK(a_duplicate_of_a_closed_socket_says_nothing)
+{
+    struct port_fixture *fixture = port_fixture_open(state);
+    struct connection next;
+    const int duplicate = dup((int)cp_socket_handle(fixture->near));
+    char byte;
+    assert_true(duplicate >= 0);
+    cp_socket_close(fixture->near);
+    remote_connect(fixture->port, 6, &next);
+    assert_int_equal(cp_receive(next.near, &fixture->op, &fixture->block, 1), 0);
+    remote_send(&fixture->connection, "x", 1);
+    assert_no_packet(fixture->port);
+    assert_int_equal(read(duplicate, &byte, 1), 1);
+    remote_send(&next, "next", 4);
+    assert_next(fixture->port, &fixture->op, 4);
+    close(duplicate);
+    remote_close(&next);
     port_fixture_close(fixture);
 }
 
