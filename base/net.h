@@ -88,7 +88,13 @@ int net_bind(const struct net_address *address, intptr_t *handle);
 struct net_tuning {
     int send_buffer_bytes;  /* 0: the system's default */
     const char *congestion; /* congestion control by its system's name; NULL: the default */
+    /* Bytes that wait in the kernel before their first sending: with more it takes none. 0: no such
+     * limit; Windows has none. */
+    int unsent_max_bytes;
 };
+
+/* net_tune: of a connection that net_connect_begin has made. Results as of net_listen. */
+int net_tune(intptr_t handle, const struct net_tuning *tuning);
 
 /* net_listen: makes a bound socket listen. -ENOENT: the system has no such congestion control. */
 int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning);

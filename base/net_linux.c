@@ -115,9 +115,8 @@ static void option_set(int handle, int level, int option, int value)
     setsockopt(handle, level, option, &value, sizeof value);
 }
 
-int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
+int net_tune(intptr_t handle, const struct net_tuning *tuning)
 {
-    /* Accepted sockets inherit all of it, which saves calls for each. */
     option_set((int)handle, IPPROTO_TCP, TCP_NODELAY, 1);
     option_set((int)handle, SOL_SOCKET, SO_KEEPALIVE, 1);
     option_set((int)handle, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
@@ -125,11 +124,22 @@ int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
     option_set((int)handle, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES);
     if (tuning->send_buffer_bytes > 0)
         option_set((int)handle, SOL_SOCKET, SO_SNDBUF, tuning->send_buffer_bytes);
+    if (tuning->unsent_max_bytes > 0)
+        option_set((int)handle, IPPROTO_TCP, TCP_NOTSENT_LOWAT, tuning->unsent_max_bytes);
     if (tuning->congestion != NULL &&
         setsockopt((int)handle, IPPROTO_TCP, TCP_CONGESTION, tuning->congestion,
                    (socklen_t)strlen(tuning->congestion)) < 0)
         return -errno;
-    return listen((int)handle, backlog) < 0 ? -errno : 0;
+    return 0;
+}
+
+/* Accepted sockets inherit the tuning, which saves calls for each. */
+int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
+{
+    int result = net_tune(handle, tuning);
+    if (result == 0 && listen((int)handle, backlog) < 0)
+        result = -errno;
+    return result;
 }
 
 int net_accept(intptr_t listener, const struct net_tuning *tuning, intptr_t *handle)

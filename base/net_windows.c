@@ -133,6 +133,15 @@ int net_bind(const struct net_address *address, intptr_t *handle)
 }
 
 /* Windows cannot choose the congestion control of a single socket. */
+int net_tune(intptr_t handle, const struct net_tuning *tuning)
+{
+    option_set(handle, IPPROTO_TCP, TCP_NODELAY, 1);
+    option_set(handle, SOL_SOCKET, SO_KEEPALIVE, 1);
+    if (tuning->send_buffer_bytes > 0)
+        option_set(handle, SOL_SOCKET, SO_SNDBUF, tuning->send_buffer_bytes);
+    return 0;
+}
+
 int net_listen(intptr_t handle, int backlog, const struct net_tuning *tuning)
 {
     return listen((SOCKET)handle, backlog) == 0 ? 0 : winapi_error();
@@ -146,13 +155,7 @@ int net_accept(intptr_t listener, const struct net_tuning *tuning, intptr_t *han
         accepted = accept((SOCKET)listener, NULL, NULL);
     while (accepted == INVALID_SOCKET && WSAGetLastError() == WSAECONNRESET);
     int result = handle_take(accepted, handle);
-    if (result < 0)
-        return result;
-    option_set(*handle, IPPROTO_TCP, TCP_NODELAY, 1);
-    option_set(*handle, SOL_SOCKET, SO_KEEPALIVE, 1);
-    if (tuning->send_buffer_bytes > 0)
-        option_set(*handle, SOL_SOCKET, SO_SNDBUF, tuning->send_buffer_bytes);
-    return 0;
+    return result < 0 ? result : net_tune(*handle, tuning);
 }
 
 /* ---- sending and receiving ---- */

@@ -88,7 +88,12 @@ static const struct fault_kind kinds[] = {
      ACTION_CONTINUE, NULL, 1000, MICROS_MAX},
 };
 
-enum { KINDS = sizeof kinds / sizeof *kinds };
+static const struct fault_kind *kind_at(unsigned index)
+{
+    return index < sizeof kinds / sizeof *kinds ? &kinds[index] : NULL;
+}
+
+static const struct fault_table devices = {kind_at, "servers", false};
 
 /* ---- --help ---- */
 
@@ -103,12 +108,19 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t text
 }
 
 /* The name has a line of its own: --help keeps no columns within a line. */
+void faults_describe(const struct fault_table *table, char *text, size_t text_bytes)
+{
+    const struct fault_kind *kind;
+    text[0] = '\0';
+    for (unsigned i = 0; (kind = table->kind(i)) != NULL; i++)
+        append(text, text_bytes, "  %s%s%s%s\n      %s\n", kind->name,
+               table->all_by_default ? "[:SHARE]" : ":SHARE", kind->argument ? ":" : "",
+               kind->argument ? kind->argument : "", kind->help);
+}
+
 void faults_help(char *text, size_t text_bytes)
 {
-    text[0] = '\0';
-    for (const struct fault_kind *kind = kinds; kind < kinds + KINDS; kind++)
-        append(text, text_bytes, "  %s:SHARE%s%s\n      %s\n", kind->name,
-               kind->argument ? ":" : "", kind->argument ? kind->argument : "", kind->help);
+    faults_describe(&devices, text, text_bytes);
 }
 
 /* ---- --fault ---- */
@@ -144,33 +156,44 @@ static int argument_read(const char *text, struct fault *fault, char *why, size_
     return 0;
 }
 
-static int fault_read(char *text, struct fault *fault, char *why, size_t why_bytes)
+/* NULL, with `why`: the table has no such kind. */
+static const struct fault_kind *kind_named(const struct fault_table *table, const char *name,
+                                           char *why, size_t why_bytes)
 {
-    char *share = strchr(text, ':'), *argument = NULL;
+    const struct fault_kind *kind;
+    for (unsigned i = 0; (kind = table->kind(i)) != NULL; i++)
+        if (strcmp(kind->name, name) == 0)
+            return kind;
+    why_write(why, why_bytes, "takes KIND%s[:ARG], KIND one of",
+              table->all_by_default ? "[:SHARE]" : ":SHARE");
+    for (unsigned i = 0; (kind = table->kind(i)) != NULL; i++)
+        append(why, why_bytes, "%s %s", i > 0 ? "," : "", kind->name);
+    return NULL;
+}
+
+static int fault_read(const struct fault_table *table, char *text, struct fault *fault, char *why,
+                      size_t why_bytes)
+{
+    char all[] = "100%", *share = strchr(text, ':'), *argument = NULL;
     if (share != NULL)
         *share++ = '\0';
     if (share != NULL && (argument = strchr(share, ':')) != NULL)
         *argument++ = '\0';
-    fault->kind = kinds;
-    while (fault->kind < kinds + KINDS && strcmp(fault->kind->name, text) != 0)
-        fault->kind++;
-    if (fault->kind == kinds + KINDS) {
-        why_write(why, why_bytes, "takes KIND:SHARE[:ARG], KIND one of");
-        for (unsigned i = 0; i < KINDS; i++)
-            append(why, why_bytes, "%s %s", i > 0 ? "," : "", kinds[i].name);
+    fault->kind = kind_named(table, text, why, why_bytes);
+    if (fault->kind == NULL)
         return -1;
-    }
+    if (share == NULL && table->all_by_default)
+        share = all;
     if (share == NULL || share_read(share, fault) < 0)
         return why_write(why, why_bytes,
-                         "takes a number of servers or a percentage behind %s:, as in %s:2%%", text,
-                         text);
+                         "takes a number of %s or a percentage behind %s:, as in %s:2%%",
+                         table->things, text, text);
     return argument_read(argument, fault, why, why_bytes);
 }
 
-int faults_option(const struct option_spec *spec, const char *text, void *field, char *why,
-                  size_t why_bytes)
+int faults_read(const struct fault_table *table, const char *text, struct fault_list *list,
+                char *why, size_t why_bytes)
 {
-    struct fault_list *list = field;
     char copy[128];
     for (size_t bytes;; text += bytes + 1) {
         bytes = strcspn(text, ",");
@@ -178,12 +201,18 @@ int faults_option(const struct option_spec *spec, const char *text, void *field,
             return why_write(why, why_bytes, "takes at most %d faults, each short", FAULTS_MAX);
         memcpy(copy, text, bytes);
         copy[bytes] = '\0';
-        if (fault_read(copy, &list->items[list->count], why, why_bytes) < 0)
+        if (fault_read(table, copy, &list->items[list->count], why, why_bytes) < 0)
             return -1;
         list->count++;
         if (text[bytes] == '\0')
             return 0;
     }
+}
+
+int faults_option(const struct option_spec *spec, const char *text, void *field, char *why,
+                  size_t why_bytes)
+{
+    return faults_read(&devices, text, field, why, why_bytes);
 }
 
 /* ---- which servers ---- */

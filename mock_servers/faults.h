@@ -64,11 +64,23 @@ struct fault_list {
     struct fault items[FAULTS_MAX];
 };
 
-/* faults_option: parser of --fault KIND:SHARE[:ARG], one or several behind commas; appends to a
- * fault_list. */
+/* The kinds that a program has, and what it calls those that have them. */
+struct fault_table {
+    const struct fault_kind *(*kind)(unsigned index); /* NULL after the last */
+    const char *things;                               /* "servers" */
+    bool all_by_default;                              /* KIND alone is KIND:100% */
+};
+
+/* faults_read: reads KIND:SHARE[:ARG], one or several behind commas, and appends them to the list.
+ * 0, or -1 with `why`. faults_option: that as the parser of fanin-servers' --fault. */
+int faults_read(const struct fault_table *table, const char *text, struct fault_list *list,
+                char *why, size_t why_bytes);
 option_parser faults_option;
 
-/* faults_help: writes the kinds, one a line, into `text`. */
+/* faults_describe: writes the kinds of a table, one a line, into `text`. */
+void faults_describe(const struct fault_table *table, char *text, size_t text_bytes);
+
+/* faults_help: faults_describe of the kinds of fanin-servers. */
 void faults_help(char *text, size_t text_bytes);
 
 /* faults_spread: says for each of `count` servers which fault it has, in by_server (NULL: none):

@@ -18,17 +18,17 @@ struct source {
     void *context; /* of the hooks */
 };
 
+/* None is called from within open. */
 struct source_hooks {
-    /* stale: refresh would find something new. Once until the next refresh is enough. Also from
-     * within open. */
+    /* stale: refresh would find something new. Once until the next refresh is enough. */
     void (*stale)(struct source *source);
-    /* changed: the picture has changed so, and already shows it. From refresh, key and pointer
-     * alone. `stamps`: STAMP_TIME and STAMP_KEYS are (or may be) new; they are sent last. */
-    void (*changed)(struct source *source, const struct scene_change *change, bool stamps);
-    /* resized: the picture has another size: all of it is new. From refresh and resize alone. */
+    /* changed: the picture has changed so, and already shows it. `stamps`: 1 << STAMP_TIME,
+     * 1 << STAMP_KEYS: they are (or may be) new; they are sent last. */
+    void (*changed)(struct source *source, const struct scene_change *change, unsigned stamps);
+    /* resized: the picture has another size: all of it is new. Not from within key and pointer. */
     void (*resized)(struct source *source);
     /* lost: there will be no more of it; the source is closed behind the call. Not from within
-     * open, key and pointer. */
+     * key and pointer. */
     void (*lost)(struct source *source, const char *why);
 };
 
