@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/json.h"
 
@@ -79,5 +80,42 @@ void row_put_tally(struct json *json, const char *key, const struct row_tally *t
 #define row_put_time     json_number
 
 void row_tally_add(struct row_tally *tally, const char *name);
+
+/* row_tally_text: ", 2 refused, 1 timeout" with `before` in place of the first comma; "" if there
+ * are none. */
+void row_tally_text(const struct row_tally *tally, const char *before, char text[ROW_LINE_BYTES]);
+
+/* row_machine: the keys `host` and `os`. */
+void row_machine(char host[ROW_LINE_BYTES], char os[ROW_LINE_BYTES]);
+
+/* ---- the summary for people ---- */
+
+/* Its text names keys of the row in braces. It is printed if none of them is null, and the key in
+ * [] is not 0; of several lines in a row with the same name only the first such one. */
+struct row_line {
+    const char *name, *text;
+};
+
+/* row_lines_write: `show` gives the text of a key's value, or false: it is null. No line that is
+ * named `left_out` (may be NULL) is written. */
+typedef bool row_show(const void *row, const char *key, char text[ROW_LINE_BYTES]);
+void row_lines_write(const struct row_line *lines, unsigned count, const char *left_out,
+                     row_show *show, const void *row, FILE *out);
+
+/* What a `show` is made of, for each kind: three digits that mean something, in a unit that fits.
+ * False: the value is null, or of a kind that is not shown. */
+bool row_show_number(double value, const char *unit, char text[ROW_LINE_BYTES]);
+bool row_show_count(uint64_t value, const char *unit, char text[ROW_LINE_BYTES]);
+bool row_show_text(const char *value, const char *unit, char text[ROW_LINE_BYTES]);
+#define row_show_line                      row_show_text
+#define row_show_choice                    row_show_text
+#define row_show_from1                     row_show_count
+#define row_show_positive                  row_show_number
+#define row_show_time                      row_show_number
+#define row_show_tally(value, unit, text)  (row_tally_text(value, "; ", text), true)
+#define row_show_flag(value, unit, text)   false
+#define row_show_integer                   row_show_flag
+#define row_show_bytes(value, unit, text)  false
+#define row_show_status(value, unit, text) false
 
 #endif

@@ -21,10 +21,6 @@ void row_init(struct row *row, const struct collector_options *options);
 /* row_skip: the run cannot happen here; formats the reason. */
 void row_skip(struct row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* row_tally_text: ", 2 refused, 1 timeout" with `before` in place of the first comma; "" if there
- * are none. */
-void row_tally_text(const struct row_tally *tally, const char *before, char text[ROW_LINE_BYTES]);
-
 /* row_write: one line of JSON to `out`, flushed. 0, or a negative errno value. */
 int row_write(const struct row *row, FILE *out);
 

@@ -28,11 +28,12 @@ int monitor_row_finish(const struct monitor_row *row);
 
 /* ---- delays of stamps, for the viewers that decode themselves ---- */
 
-/* One for each screen; zeroed is empty. Any thread may add to a screen of its own. */
+/* One for each screen; zeroed is empty. Any thread may add to a screen of its own. It stays small
+ * however long it is added to: then each `step`-th value is kept. */
 struct delays {
     uint64_t *values_us;
     size_t count, capacity;
-    uint64_t last_stamp;
+    uint64_t last_stamp, total, max_us, step;
 };
 
 /* delays_add: a stamp that was seen at `now_us`; the one seen before is not counted again. A stamp
