@@ -29,6 +29,7 @@
     X(RFB_BAD_ZLIB, "bad-zlib", "compressed bytes that are broken, or of another length")          \
     X(RFB_BAD_JPEG, "bad-jpeg", "a JPEG that is broken, or of another size")                       \
     X(RFB_BAD_PALETTE, "bad-palette", "a colour beyond its palette")                               \
+    X(RFB_ENDLESS, "endless", "an update that paints the picture over and over, or has no end")    \
     X(RFB_TOO_LONG, "too-long", "a text, name, reason or block over its limit")                    \
     X(RFB_NO_MEMORY, "out-of-memory", "no memory")
 
@@ -51,8 +52,8 @@ struct rfb_hooks {
      * rfb_name. *picture: where it is to be painted, until the next size; all black. False: there
      * is no memory. */
     bool (*size)(void *context, unsigned width, unsigned height, struct rfb_picture *picture);
-    /* updated: an update is whole, and these boxes of the picture are new (`box`: around all). Not
-     * called for an update without a rectangle of pixels, but for `box` without area. */
+    /* updated: an update is whole; `box` is around all that is new of the picture. It has no area
+     * where the update had no rectangle of pixels. */
     void (*updated)(void *context, struct rfb_box box);
     /* text: ServerCutText, cut to RFB_TEXT_MAX. */
     void (*text)(void *context, const char *text, size_t bytes);
