@@ -15,9 +15,9 @@ struct scene {
     uint8_t buttons;
 };
 
-/* What a frame has changed. `scrolled`: `box` was moved up by `lines` first, which a CopyRect says
- * in few bytes; else it has no area. `parts`: then these were painted; the stamps are not among
- * them. */
+/* What a frame has changed. `scrolled`: this box now has what was `lines` below it: a CopyRect to
+ * it from (x, y + lines); without area: nothing was scrolled. `parts`: then these were painted; the
+ * stamps are not among them. */
 enum { SCENE_PARTS = 8 };
 struct scene_change {
     struct rfb_box scrolled;
