@@ -103,7 +103,7 @@ TEST(a_scaled_pixel_is_the_mean_of_those_it_stands_for)
     assert_int_equal(target[1 * 4 + 1], 0);
 }
 
-/* What parts leave is what the whole leaves, at every ratio; nothing beside the place is painted. */
+/* Parts leave what the whole leaves, at every ratio; nothing beside the place is painted. */
 TEST(painting_by_parts_is_painting_the_whole)
 {
     enum { WIDTH = 53, HEIGHT = 37, SIDE = 64 };
